@@ -1,0 +1,269 @@
+package child
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"bulkhead/internal/fdpass"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+const (
+	defaultStartTimeout = 5 * time.Second
+	defaultKillTimeout  = 5 * time.Second
+	defaultMaxMessage   = 4 << 20
+)
+
+// Config says what to start and within which bounds.
+type Config struct {
+	// Name is for logs and errors, such as "handler" or "consumer 3".
+	Name string
+	// Path is the program, Args its arguments without the program's name.
+	Path string
+	Args []string
+	// Env is the whole environment but go-plugin's own entries.
+	Env []string
+	// Dir is the working directory; "" is the parent's.
+	Dir string
+	// SocketDir is where a folder (0700) for the child's socket is made. The
+	// socket's path must stay under 108 bytes (unix(7)), so keep it short.
+	SocketDir string
+	// MaxMessageBytes bounds a gRPC message in either direction; 0 is 4 MiB.
+	MaxMessageBytes int
+	// StartTimeout is how long until the child must serve; 0 is 5 s.
+	StartTimeout time.Duration
+	// KillTimeout is how long SIGKILL may take to end the child; 0 is 5 s.
+	KillTimeout time.Duration
+	// Logger receives what the child logs; nil discards it.
+	Logger *slog.Logger
+	// DieWithParent kills the child when this process ends in whatever way, also
+	// when the child is stopped. It costs an operating-system thread.
+	DieWithParent bool
+}
+
+func (c Config) withDefaults() Config {
+	if c.StartTimeout <= 0 {
+		c.StartTimeout = defaultStartTimeout
+	}
+	if c.KillTimeout <= 0 {
+		c.KillTimeout = defaultKillTimeout
+	}
+	if c.MaxMessageBytes <= 0 {
+		c.MaxMessageBytes = defaultMaxMessage
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Child is a running child process. Its methods may be called at the same time.
+type Child struct {
+	cfg     Config
+	proc    *process
+	client  *plugin.Client
+	conn    *grpc.ClientConn
+	line    *net.UnixConn
+	cleaned chan struct{} // closed when nothing of the child is left
+}
+
+// Start starts a child and returns when it serves. A child that does not within
+// StartTimeout, or before ctx is done, is killed; nothing is left of it then.
+func Start(ctx context.Context, cfg Config) (*Child, error) {
+	cfg = cfg.withDefaults()
+	line, childLine, err := fdpass.Pair()
+	if err != nil {
+		return nil, fmt.Errorf("starting %s: %w", cfg.Name, err)
+	}
+	c := &Child{cfg: cfg, line: line, proc: newProcess(cfg, childLine), cleaned: make(chan struct{})}
+	adopted := false
+	c.client = plugin.NewClient(&plugin.ClientConfig{
+		HandshakeConfig:  Handshake(),
+		Plugins:          plugin.PluginSet{},
+		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		StartTimeout:     cfg.StartTimeout,
+		SkipHostEnv:      true,
+		Logger:           hclog.NewNullLogger(),
+		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: cfg.SocketDir},
+		GRPCDialOptions:  dialOptions(cfg.MaxMessageBytes),
+		RunnerFunc: func(_ hclog.Logger, plug *exec.Cmd, dir string) (runner.Runner, error) {
+			adopted = true
+			c.proc.adopt(plug, dir)
+			return c.proc, nil
+		},
+	})
+	err = c.connect(ctx)
+	if !adopted { // not even a folder for its socket
+		c.proc.abandon(err)
+	}
+	go func() { // ends when the process does
+		<-c.proc.exited
+		c.clean()
+	}()
+	if err != nil {
+		c.Kill()
+		return nil, c.explain(fmt.Errorf("starting %s: %w", cfg.Name, err))
+	}
+	return c, nil
+}
+
+// connect runs go-plugin's handshake and dials the child. go-plugin's calls take
+// no context: it is the child's death that ends them in time.
+func (c *Child) connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.StartTimeout)
+	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, c.proc.kill)
+	defer stop()
+	if _, err := c.client.Start(); err != nil {
+		return errors.Join(ctx.Err(), err)
+	}
+	proto, err := c.client.Client()
+	if err != nil {
+		return errors.Join(ctx.Err(), err)
+	}
+	served, ok := proto.(*plugin.GRPCClient)
+	if !ok {
+		return fmt.Errorf("child speaks %s; want grpc", c.client.Protocol())
+	}
+	c.conn = served.Conn
+	return c.Ping(ctx)
+}
+
+// explain adds to a start error what the child itself said.
+func (c *Child) explain(err error) error {
+	select {
+	case <-c.proc.exited:
+		if e := c.proc.exit; e.Class() == bulkheadv1.ExitClass_EXIT_CLASS_CRASH {
+			return fmt.Errorf("%w (%s)", err, e)
+		}
+	default:
+	}
+	return err
+}
+
+// Handshake is what parent and child must agree on. The version is that of the
+// services between them; the cookie, an environment variable, tells a child that
+// a parent of ours started it.
+func Handshake() plugin.HandshakeConfig {
+	return plugin.HandshakeConfig{ProtocolVersion: 1, MagicCookieKey: "BULKHEAD_CHILD", MagicCookieValue: "1"}
+}
+
+// dialOptions bound what a child can make this process hold.
+func dialOptions(maxMessage int) []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		grpc.WithNoProxy(),
+		grpc.WithMaxHeaderListSize(16 << 10),
+		grpc.WithDisableServiceConfig(),
+	}
+}
+
+// Conn is the gRPC connection to the child.
+func (c *Child) Conn() grpc.ClientConnInterface { return c.conn }
+
+// Pid is the child's process id.
+func (c *Child) Pid() int {
+	if p := c.proc.running.Load(); p != nil {
+		return p.Pid
+	}
+	return 0
+}
+
+// Done is closed when the process has exited.
+func (c *Child) Done() <-chan struct{} { return c.proc.exited }
+
+// Exit is how the child ended. Before Done is closed it says that the child is
+// alive.
+func (c *Child) Exit() Exit {
+	select {
+	case <-c.proc.exited:
+		return c.proc.exit
+	default:
+		return Exit{Pid: c.Pid(), Alive: true}
+	}
+}
+
+// Ping asks whether the child serves. A stopped child answers only by the end of
+// ctx, so give it a deadline.
+func (c *Child) Ping(ctx context.Context) error {
+	_, err := grpc_health_v1.NewHealthClient(c.conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: plugin.GRPCServiceName})
+	if err != nil {
+		return fmt.Errorf("asking %s (pid %d) for its health: %w", c.cfg.Name, c.Pid(), err)
+	}
+	return nil
+}
+
+// SendSocket hands an open socket over and returns when the child has confirmed
+// that it is its own, at the latest at the deadline. The caller closes its copy.
+func (c *Child) SendSocket(id uint64, socket syscall.Conn, deadline time.Time) error {
+	if err := c.line.SetDeadline(deadline); err != nil {
+		return fmt.Errorf("handing a socket to %s (pid %d): %w", c.cfg.Name, c.Pid(), err)
+	}
+	if err := fdpass.Send(c.line, id, socket); err != nil {
+		return fmt.Errorf("%s (pid %d): %w", c.cfg.Name, c.Pid(), err)
+	}
+	return nil
+}
+
+// Stop asks the child to end, by closing the line, and kills it when ctx is done
+// first. It returns when nothing of the child is left, or KillTimeout after the
+// kill with Exit.Alive set if the kernel does not let go of it.
+func (c *Child) Stop(ctx context.Context) Exit {
+	c.line.Close()
+	select {
+	case <-c.proc.exited:
+	case <-ctx.Done():
+	}
+	return c.Kill()
+}
+
+// Kill ends the child with SIGKILL; for the rest it is Stop.
+func (c *Child) Kill() Exit {
+	c.proc.kill()
+	c.waitExit(c.cfg.KillTimeout)
+	select {
+	case <-c.proc.exited:
+		<-c.cleaned
+	default:
+	}
+	return c.Exit()
+}
+
+// waitExit waits for the exit, but no longer than d.
+func (c *Child) waitExit(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-c.proc.exited:
+	case <-t.C:
+		c.cfg.Logger.Error("child does not end, not even by SIGKILL", "child", c.cfg.Name, "pid", c.Pid())
+	}
+}
+
+// clean removes what go-plugin and the line still hold. The process is dead, so
+// go-plugin's Kill neither signals nor waits: its context is done.
+func (c *Child) clean() {
+	defer close(c.cleaned)
+	c.line.Close()
+	if c.proc.running.Load() != nil {
+		c.client.Kill()
+	}
+	if c.proc.stdout != nil {
+		c.proc.stdout.Close()
+	}
+}

@@ -1,0 +1,345 @@
+package child_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+
+	"bulkhead/internal/child"
+	"bulkhead/internal/child/inside"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// role is the environment entry that makes this test binary a child.
+const role = "CHILD_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	if r := os.Getenv(role); r != "" {
+		os.Exit(behave(r))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// behave is what the child does in each role.
+func behave(r string) int {
+	log := inside.Logger()
+	options := inside.Options{Register: func(*grpc.Server) {}}
+	switch r {
+	case "serve":
+	case "echo": // says hello on the socket it is handed
+		options.Socket = func(id uint64, socket net.Conn) {
+			fmt.Fprintf(socket, "socket %d", id)
+			socket.Close()
+		}
+	case "environment":
+		for _, e := range os.Environ() {
+			log.Info("env", "entry", e)
+		}
+	case "panic":
+		panic("the child cannot go on")
+	case "exit":
+		return 7
+	case "silent":
+		select {}
+	case "liar":
+		fmt.Println("1|1|unix|/tmp/somewhere-else.sock|grpc|")
+		select {}
+	case "chatty":
+		for i := range 10_000 {
+			log.Warn("noise", "line", i)
+		}
+		fmt.Fprintln(os.Stderr, strings.Repeat("x", 1<<20))
+	case "stubborn":
+		_ = inside.Serve(context.Background(), options)
+		select {}
+	case "parent": // starts a child of its own, stops it with SIGSTOP and waits
+		c, err := child.Start(context.Background(), config("serve", os.TempDir(), nil))
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		syscall.Kill(c.Pid(), syscall.SIGSTOP)
+		fmt.Println(c.Pid())
+		wait := make(chan os.Signal, 1)
+		signal.Notify(wait, syscall.SIGTERM)
+		<-wait
+		return 0
+	}
+	if err := inside.Serve(context.Background(), options); err != nil {
+		log.Error(err.Error())
+		return 1
+	}
+	return 0
+}
+
+func config(r, dir string, log *slog.Logger) child.Config {
+	return child.Config{
+		Name: "test child", Path: os.Args[0], Env: []string{role + "=" + r},
+		SocketDir: dir, Logger: log, DieWithParent: true,
+		StartTimeout: 20 * time.Second, KillTimeout: 20 * time.Second,
+	}
+}
+
+// start starts a child and checks after the test that nothing of it is left.
+func start(t *testing.T, r string, log *slog.Logger) *child.Child {
+	t.Helper()
+	dir := t.TempDir()
+	c, err := child.Start(context.Background(), config(r, dir, log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Kill()
+		gone(t, c.Pid(), dir)
+	})
+	return c
+}
+
+// gone fails the test if the process or a file of it is left.
+func gone(t *testing.T, pid int, dir string) {
+	t.Helper()
+	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("process %d is still there: %v", pid, err)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left in the socket folder: %v, %v", left, err)
+	}
+}
+
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestStopEndsAChildInOrder(t *testing.T) {
+	c := start(t, "serve", nil)
+	if err := c.Ping(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	e := c.Stop(within(t))
+	if e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN || e.Pid != c.Pid() || e.MaxResident == 0 || !e.Ended.After(e.Started) {
+		t.Fatalf("exit = %+v; want a clean one with usage", e)
+	}
+}
+
+func TestStoppedChildIsKilledAtTheDeadline(t *testing.T) {
+	c := start(t, "serve", nil)
+	if err := syscall.Kill(c.Pid(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := c.Ping(ctx); err == nil {
+		t.Error("a stopped child answered a ping")
+	}
+	e := c.Stop(ctx)
+	if e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_KILLED || !e.Forced || e.Signal != syscall.SIGKILL {
+		t.Fatalf("exit = %+v; want killed by us", e)
+	}
+}
+
+func TestChildThatIgnoresItsParentIsKilled(t *testing.T) {
+	c := start(t, "stubborn", nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if e := c.Stop(ctx); e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_KILLED {
+		t.Fatalf("exit = %+v; want killed by us", e)
+	}
+}
+
+func TestDeathByAForeignSignalIsACrash(t *testing.T) {
+	c := start(t, "serve", nil)
+	if err := syscall.Kill(c.Pid(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-c.Done()
+	e := c.Exit()
+	if e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CRASH || e.String() != "killed by signal 9 (SIGKILL)" {
+		t.Fatalf("exit = %q, %+v; want a crash by SIGKILL", e, e)
+	}
+}
+
+func TestStartNamesTheCause(t *testing.T) {
+	for r, want := range map[string]string{
+		"panic": "panic: the child cannot go on",
+		"exit":  "exit status 7",
+		"liar":  "its socket must be in",
+	} {
+		t.Run(r, func(t *testing.T) {
+			dir := t.TempDir()
+			_, err := child.Start(context.Background(), config(r, dir, nil))
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Fatalf("Start = %v; want an error with %q", err, want)
+			}
+			if left, _ := os.ReadDir(dir); len(left) > 0 {
+				t.Errorf("left in the socket folder: %v", left)
+			}
+		})
+	}
+}
+
+func TestStartFailsWithoutAProgram(t *testing.T) {
+	dir := t.TempDir()
+	cfg := config("serve", dir, nil)
+	cfg.Path = filepath.Join(dir, "missing")
+	_, err := child.Start(context.Background(), cfg)
+	if !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("Start = %v; want os.ErrNotExist", err)
+	}
+	cfg = config("serve", filepath.Join(dir, "missing"), nil)
+	if _, err := child.Start(context.Background(), cfg); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("Start without a socket folder = %v; want os.ErrNotExist", err)
+	}
+}
+
+func TestStartGivesUpOnASilentChild(t *testing.T) {
+	dir := t.TempDir()
+	cfg := config("silent", dir, nil)
+	cfg.StartTimeout = 200 * time.Millisecond
+	if _, err := child.Start(context.Background(), cfg); err == nil {
+		t.Fatal("Start of a silent child succeeded")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := child.Start(ctx, config("serve", dir, nil)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Start = %v; want context.Canceled", err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("left in the socket folder: %v", left)
+	}
+}
+
+func TestSocketIsHandedOver(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, "echo", nil)
+	if err := c.SendSocket(42, server.(*net.TCPConn), time.Now().Add(20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	server.Close()
+	if got, err := io.ReadAll(client); err != nil || string(got) != "socket 42" {
+		t.Fatalf("client read %q, %v; want socket 42", got, err)
+	}
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Split(strings.TrimSpace(l.buf.String()), "\n")
+}
+
+func TestEnvironmentIsTheChildsOwn(t *testing.T) {
+	t.Setenv("CHILD_TEST_SECRET", "must not be inherited")
+	var out lines
+	c := start(t, "environment", slog.New(slog.NewTextHandler(&out, nil)))
+	c.Stop(within(t))
+	var names []string
+	for _, l := range out.all() {
+		_, entry, _ := strings.Cut(l, "entry=")
+		name, _, _ := strings.Cut(strings.Trim(entry, `"`), "=")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	want := []string{"BULKHEAD_CHILD", role, "PLUGIN_MAX_PORT", "PLUGIN_MIN_PORT", "PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_UNIX_SOCKET_DIR"}
+	if !slices.Equal(names, want) {
+		t.Errorf("environment of the child = %v; want %v", names, want)
+	}
+}
+
+func TestLogOfAChildIsBounded(t *testing.T) {
+	var out lines
+	c := start(t, "chatty", slog.New(slog.NewTextHandler(&out, nil)))
+	c.Stop(within(t))
+	all := out.all()
+	if len(all) > 1000 {
+		t.Errorf("%d lines of 10 000 were passed on; want far fewer", len(all))
+	}
+	if !strings.Contains(strings.Join(all, "\n"), "lines left out") {
+		t.Error("the log does not say that lines were left out")
+	}
+	for _, l := range all {
+		if len(l) > 8192 {
+			t.Errorf("a line of %d bytes was passed on", len(l))
+		}
+	}
+}
+
+// A child stopped by a signal cannot notice that its parent is gone; the kernel
+// must end it.
+func TestChildDiesWithItsParentEvenWhenStopped(t *testing.T) {
+	parent := exec.Command(os.Args[0])
+	parent.Env = []string{role + "=parent", "TMPDIR=" + t.TempDir()}
+	out, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatalf("parent said %q", line)
+	}
+	fd, err := pidfdOpen(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = parent.Wait() // killed, as asked
+	if err := waitReadable(fd, 20*time.Second); err != nil {
+		syscall.Kill(pid, syscall.SIGKILL)
+		t.Fatalf("the stopped child %d outlived its parent: %v", pid, err)
+	}
+}

@@ -1,0 +1,28 @@
+// Package child owns one child process that is a go-plugin gRPC plugin: a
+// handler of the supervisor, or a worker of a client.
+//
+// It is the only importer of go-plugin's host side, and exists because that side
+// by itself can block for ever on a stopped child, inherits too much and logs
+// without limit. What it guarantees:
+//
+//   - Every call has a deadline. A child that does not answer is killed with
+//     SIGKILL through its pidfd (os.Process), never through go-plugin's Kill.
+//   - Exactly one goroutine waits for the process. Its exit is an Exit: status,
+//     signal, resource usage and, after a crash, the last lines it wrote.
+//   - The child gets the environment and descriptors of its Config and no other:
+//     stdin is /dev/null, stdout carries go-plugin's handshake, stderr its log,
+//     descriptor 3 the line (package fdpass). It has its own process group.
+//   - The address a child prints is dialled only if it is a socket in the folder
+//     that was made for this child.
+//   - What a child logs is bounded in length and rate.
+//   - After Stop or Kill no process, goroutine, descriptor, socket or folder of
+//     the child is left.
+//
+// Life of a child:
+//
+//	Start ──► serving ──► Stop: close the line, wait, SIGKILL ──► Exit
+//	            │                                                 ▲
+//	            └───────────── exits or is killed ────────────────┘
+//
+// The package does not restart children and knows nothing of what they serve.
+package child

@@ -1,0 +1,197 @@
+package child
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// pipeDrain is how long the pipes of a dead child may stay open (somebody else
+// holds them) before they are closed from this side.
+const pipeDrain = 500 * time.Millisecond
+
+// process is the operating system's side of a child. It implements go-plugin's
+// runner.Runner, so that go-plugin negotiates while this package owns start,
+// kill and wait.
+type process struct {
+	cfg       Config
+	cmd       *exec.Cmd
+	socketDir string   // set by adopt
+	childLine *os.File // closed by Start or abandon
+	stdout    *os.File
+	stderr    *os.File
+	log       *stderrLog
+
+	running atomic.Pointer[os.Process] // set once started
+	forced  atomic.Bool                // this package wants it dead
+	exited  chan struct{}              // closed once exit is set
+	exit    Exit                       // written before exited is closed
+}
+
+// newProcess prepares a process that inherits childLine.
+func newProcess(cfg Config, childLine *os.File) *process {
+	cmd := exec.Command(cfg.Path, cfg.Args...)
+	cmd.Dir = cfg.Dir
+	cmd.ExtraFiles = []*os.File{childLine}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if cfg.DieWithParent {
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	}
+	return &process{
+		cfg: cfg, cmd: cmd, childLine: childLine,
+		log: newStderrLog(cfg.Logger), exited: make(chan struct{}),
+	}
+}
+
+// adopt takes what go-plugin decided: its environment and the socket's folder.
+func (p *process) adopt(plug *exec.Cmd, socketDir string) {
+	p.cmd.Env = append(append([]string{}, p.cfg.Env...), plug.Env...)
+	p.socketDir = socketDir
+}
+
+// abandon ends a process that Start was never called for.
+func (p *process) abandon(err error) {
+	p.childLine.Close()
+	p.finish(Exit{Err: err})
+}
+
+// Start starts the process and the goroutines that read its stderr and wait for
+// it. They end when the process does.
+func (p *process) Start(context.Context) error {
+	stdoutW, stderrW, err := p.openPipes()
+	if err != nil {
+		p.abandon(err)
+		return err
+	}
+	p.cmd.Stdout, p.cmd.Stderr = stdoutW, stderrW
+	started := make(chan error, 1)
+	go func() { // ends with the process
+		if p.cfg.DieWithParent {
+			// PR_SET_PDEATHSIG fires when the thread that forked ends, not the
+			// process (prctl(2)), so that thread is kept until the child is gone.
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+		}
+		begin := time.Now()
+		err := p.cmd.Start()
+		stdoutW.Close()
+		stderrW.Close()
+		p.childLine.Close()
+		if err != nil {
+			p.finish(Exit{Err: err, Started: begin, Ended: time.Now()})
+			started <- err
+			return
+		}
+		p.running.Store(p.cmd.Process)
+		if p.forced.Load() { // kill was called before there was anything to kill
+			p.kill()
+		}
+		started <- nil
+		drained := make(chan struct{})
+		go func() { // ends when stderr does: at the latest pipeDrain after the exit
+			defer close(drained)
+			p.log.Copy(p.stderr)
+		}()
+		state, err := p.cmd.Process.Wait()
+		end := time.Now()
+		p.stdout.SetReadDeadline(end.Add(pipeDrain))
+		p.stderr.SetReadDeadline(end.Add(pipeDrain))
+		<-drained
+		exit := exitOf(state, begin, end, err)
+		exit.Forced = p.forced.Load()
+		exit.LastWords = p.log.words()
+		p.finish(exit)
+	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("starting %s: %w", p.cfg.Path, err)
+	}
+	return nil
+}
+
+// finish publishes the exit.
+func (p *process) finish(e Exit) {
+	if p.stderr != nil { // stdout is go-plugin's to read to its end
+		p.stderr.Close()
+	}
+	p.exit = e
+	close(p.exited)
+}
+
+func (p *process) openPipes() (stdoutW, stderrW *os.File, err error) {
+	p.stdout, stdoutW, err = os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	p.stderr, stderrW, err = os.Pipe()
+	if err != nil {
+		p.stdout.Close()
+		stdoutW.Close()
+		return nil, nil, err
+	}
+	return stdoutW, stderrW, nil
+}
+
+// kill sends SIGKILL through the pidfd. It may be called at any time, also before
+// Start.
+func (p *process) kill() {
+	select {
+	case <-p.exited:
+		return
+	default:
+	}
+	p.forced.Store(true)
+	running := p.running.Load()
+	if running == nil {
+		return
+	}
+	if err := running.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.cfg.Logger.Error("killing a child", "error", err)
+	}
+}
+
+// The rest is runner.Runner.
+
+// Wait waits for the exit. The exit itself is not an error here: go-plugin would
+// only log it.
+func (p *process) Wait(context.Context) error { <-p.exited; return nil }
+
+// Kill is called by go-plugin when the handshake fails.
+func (p *process) Kill(context.Context) error { p.kill(); return nil }
+
+// Stdout is read by go-plugin for the handshake, then to its end.
+func (p *process) Stdout() io.ReadCloser { return p.stdout }
+
+// Stderr is empty: this package reads the real one, with limits.
+func (p *process) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
+
+func (p *process) Name() string { return p.cfg.Name }
+
+// ID is never empty, because go-plugin cleans up only after runners with an ID.
+func (p *process) ID() string { return p.cfg.Name }
+
+// Diagnose says why a handshake may have gone wrong.
+func (p *process) Diagnose(context.Context) string {
+	return strings.Join(p.log.words(), "\n")
+}
+
+// PluginToHost lets go-plugin dial only a socket in the child's own folder.
+func (p *process) PluginToHost(network, addr string) (string, string, error) {
+	if network != "unix" || filepath.Dir(filepath.Clean(addr)) != filepath.Clean(p.socketDir) {
+		return "", "", fmt.Errorf("child printed the address %q %q; its socket must be in %s", network, addr, p.socketDir)
+	}
+	return network, addr, nil
+}
+
+// HostToPlugin leaves addresses as they are: both sides see one file system.
+func (p *process) HostToPlugin(network, addr string) (string, string, error) {
+	return network, addr, nil
+}

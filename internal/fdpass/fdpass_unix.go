@@ -1,0 +1,147 @@
+// Package fdpass hands an open socket from one process to another.
+//
+// A parent and its child share a SOCK_SEQPACKET pair, the line. Over it the
+// parent sends a socket with its connection number (SCM_RIGHTS, unix(7)), and the
+// child answers with the same number once the socket is its own. The line has a
+// second use: end-of-file on it tells either side that the other is gone.
+//
+// The package moves descriptors and numbers only; what they mean is its callers'.
+package fdpass
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ChildFD is the descriptor at which a child inherits its end of the line.
+const ChildFD = 3
+
+// messageBytes is the size of every packet on the line: a connection number,
+// big-endian.
+const messageBytes = 8
+
+// Pair makes a line: the parent's end, ready to use, and the child's end, to be
+// the first of exec.Cmd.ExtraFiles. The caller closes both.
+func Pair() (parent *net.UnixConn, child *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a socket pair: %w", err)
+	}
+	child = os.NewFile(uintptr(fds[1]), "line")
+	parent, err = connOf(os.NewFile(uintptr(fds[0]), "line"))
+	if err != nil {
+		child.Close()
+		return nil, nil, err
+	}
+	return parent, child, nil
+}
+
+// Inherited opens the child's end of the line. It takes ChildFD over and closes
+// the original, so it can be called once.
+func Inherited() (*net.UnixConn, error) {
+	unix.CloseOnExec(ChildFD)
+	c, err := connOf(os.NewFile(ChildFD, "line"))
+	if err != nil {
+		return nil, fmt.Errorf("descriptor %d is not the line from a parent process: %w", ChildFD, err)
+	}
+	return c, nil
+}
+
+// connOf turns a file into a connection and closes the file.
+func connOf(f *os.File) (*net.UnixConn, error) {
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return nil, fmt.Errorf("it is a %s socket", c.LocalAddr().Network())
+	}
+	return u, nil
+}
+
+// Send hands socket over under the number id and waits for the other side to
+// confirm. Both steps end at the line's deadline. The caller still owns its own
+// copy of the socket and closes it.
+func Send(line *net.UnixConn, id uint64, socket syscall.Conn) error {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("handing socket %d over: %w", id, err)
+	}
+	var sendErr error
+	err = raw.Control(func(fd uintptr) {
+		msg := binary.BigEndian.AppendUint64(nil, id)
+		_, _, sendErr = line.WriteMsgUnix(msg, unix.UnixRights(int(fd)), nil)
+	})
+	if err = errors.Join(err, sendErr); err != nil {
+		return fmt.Errorf("handing socket %d over: %w", id, err)
+	}
+	var answer [messageBytes]byte
+	n, err := line.Read(answer[:])
+	if err != nil {
+		return fmt.Errorf("waiting for socket %d to be taken over: %w", id, err)
+	}
+	if got := binary.BigEndian.Uint64(answer[:]); n != messageBytes || got != id {
+		return fmt.Errorf("waiting for socket %d to be taken over: %d was confirmed instead", id, got)
+	}
+	return nil
+}
+
+// Receive waits for a socket, confirms it and returns it with its number. It
+// returns io.EOF when the other side is gone.
+func Receive(line *net.UnixConn) (id uint64, socket net.Conn, err error) {
+	var msg [messageBytes]byte
+	oob := make([]byte, unix.CmsgSpace(4))
+	n, oobn, flags, _, err := line.ReadMsgUnix(msg[:], oob)
+	if err != nil {
+		return 0, nil, fmt.Errorf("receiving a socket: %w", err)
+	}
+	if n == 0 {
+		return 0, nil, io.EOF
+	}
+	fds, err := rightsIn(oob[:oobn])
+	if err != nil || n != messageBytes || len(fds) != 1 || flags&unix.MSG_CTRUNC != 0 {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		return 0, nil, fmt.Errorf("receiving a socket: packet of %d bytes with %d descriptors is not a handover: %w", n, len(fds), errors.Join(err, os.ErrInvalid))
+	}
+	unix.CloseOnExec(fds[0])
+	f := os.NewFile(uintptr(fds[0]), "client socket")
+	socket, err = net.FileConn(f)
+	f.Close()
+	if err != nil {
+		return 0, nil, fmt.Errorf("receiving a socket: %w", err)
+	}
+	if _, err := line.Write(msg[:]); err != nil {
+		socket.Close()
+		return 0, nil, fmt.Errorf("confirming a socket: %w", err)
+	}
+	return binary.BigEndian.Uint64(msg[:]), socket, nil
+}
+
+// rightsIn returns the descriptors in control data.
+func rightsIn(oob []byte) ([]int, error) {
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, err
+	}
+	var fds []int
+	for i := range msgs {
+		got, err := unix.ParseUnixRights(&msgs[i])
+		if err != nil {
+			return fds, err
+		}
+		fds = append(fds, got...)
+	}
+	return fds, nil
+}
