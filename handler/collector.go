@@ -1,0 +1,194 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"bulkhead/internal/downlink"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// collector is the Collector service for one client.
+type collector struct {
+	bulkheadv1.UnimplementedCollectorServiceServer
+	limits  *bulkheadv1.Limits
+	relay   *relay
+	down    *downlink.Queue
+	expect  atomic.Uint64 // next sequence number, set by Welcome
+	welcome chan struct{} // closed when Welcome is on its way to the client
+	began   atomic.Bool   // a Collect stream was opened
+	greeted atomic.Bool   // a good Hello came
+
+	// ended receives how the one Collect stream ended, just before it returns.
+	ended chan *violation
+	// refuse receives a violation found outside the stream, such as a timeout.
+	refuse chan *violation
+}
+
+func newCollector(limits *bulkheadv1.Limits, r *relay, down *downlink.Queue) *collector {
+	return &collector{
+		limits: limits, relay: r, down: down, welcome: make(chan struct{}),
+		ended: make(chan *violation, 1), refuse: make(chan *violation, 1),
+	}
+}
+
+// Collect carries the client's one stream. This goroutine sends; a second one
+// receives, and ends when the stream does, which is when Collect returns.
+func (c *collector) Collect(stream bulkheadv1.CollectorService_CollectServer) error {
+	if !c.began.CompareAndSwap(false, true) {
+		return status.Error(codes.ResourceExhausted, "a connection carries one Collect stream")
+	}
+	received := make(chan *violation, 1)
+	go func() { received <- c.receive(stream) }()
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	frames := make(chan *bulkheadv1.SupervisorFrame)
+	go func() { // ends with ctx
+		for f := c.down.Next(ctx); f != nil; f = c.down.Next(ctx) {
+			select {
+			case frames <- f:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	v := c.send(stream, frames, received)
+	c.ended <- v
+	if v.code == codes.OK {
+		return nil
+	}
+	return status.Error(v.code, v.text)
+}
+
+// send relays frames to the client until a Finish, a violation or the end of the
+// client.
+func (c *collector) send(stream bulkheadv1.CollectorService_CollectServer, frames <-chan *bulkheadv1.SupervisorFrame, received <-chan *violation) *violation {
+	for {
+		select {
+		case f := <-frames:
+			if fin := f.GetFinish(); fin != nil {
+				return &violation{bulkheadv1.EndClass_END_CLASS_FINISHED, codes.Code(fin.GetCode()), fin.GetText()}
+			}
+			if w := f.GetWelcome(); w != nil {
+				c.expect.Store(w.GetResumeAfter() + 1)
+				close(c.welcome)
+			}
+			if err := stream.Send(serverFrame(f)); err != nil {
+				return lost("sending to the client: %v", err)
+			}
+		case v := <-received:
+			if v == nil { // Goodbye: from here on only the supervisor speaks
+				received = nil
+				continue
+			}
+			return v
+		case v := <-c.refuse:
+			return v
+		case <-stream.Context().Done():
+			return lost("the client's stream ended: %v", stream.Context().Err())
+		}
+	}
+}
+
+// serverFrame is a supervisor's frame in the client's form.
+func serverFrame(f *bulkheadv1.SupervisorFrame) *bulkheadv1.ServerFrame {
+	switch f := f.GetFrame().(type) {
+	case *bulkheadv1.SupervisorFrame_Welcome:
+		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Welcome{Welcome: f.Welcome}}
+	case *bulkheadv1.SupervisorFrame_Ack:
+		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Ack{Ack: f.Ack}}
+	case *bulkheadv1.SupervisorFrame_Drain:
+		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Drain{Drain: f.Drain}}
+	default:
+		return &bulkheadv1.ServerFrame{}
+	}
+}
+
+// receive reads the client's frames: Hello, Batches, Goodbye. It returns nil after
+// Goodbye and a violation otherwise.
+func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *violation {
+	first, err := stream.Recv()
+	if err != nil {
+		return recvViolation(err)
+	}
+	hello := first.GetHello()
+	if hello == nil {
+		return broken("the first frame is not a Hello")
+	}
+	if v := checkHello(hello); v != nil {
+		return v
+	}
+	c.greeted.Store(true)
+	c.relay.setHello(hello)
+	for {
+		f, err := stream.Recv()
+		if err != nil {
+			return recvViolation(err)
+		}
+		switch f := f.GetFrame().(type) {
+		case *bulkheadv1.ClientFrame_Batch:
+			if v := c.batch(stream.Context(), f.Batch); v != nil {
+				return v
+			}
+		case *bulkheadv1.ClientFrame_Goodbye:
+			return c.goodbye(f.Goodbye)
+		case *bulkheadv1.ClientFrame_Hello:
+			return broken("a second Hello came on one connection")
+		default:
+			return broken("a frame is empty")
+		}
+	}
+}
+
+// batch checks a batch and keeps it for the supervisor.
+func (c *collector) batch(ctx context.Context, b *bulkheadv1.Batch) *violation {
+	select {
+	case <-c.welcome:
+	default:
+		return broken("a Batch came before the Welcome was sent")
+	}
+	next := c.expect.Load()
+	sealed, v := checkBatch(b, c.limits, next)
+	if v != nil || sealed == nil {
+		return v
+	}
+	if !c.relay.add(ctx, sealed) {
+		return lost("the client's stream ended: %v", ctx.Err())
+	}
+	c.expect.Store(sealed.LastSeq + 1)
+	return nil
+}
+
+func (c *collector) goodbye(g *bulkheadv1.Goodbye) *violation {
+	select {
+	case <-c.welcome:
+	default:
+		return broken("a Goodbye came before the Welcome was sent")
+	}
+	if last := c.expect.Load() - 1; g.GetLastSeq() != last {
+		return broken("Goodbye says that %d was the last message; %d was received last", g.GetLastSeq(), last)
+	}
+	c.relay.setGoodbye(g)
+	return nil
+}
+
+// recvViolation sorts the errors of Recv.
+func recvViolation(err error) *violation {
+	if errors.Is(err, io.EOF) {
+		return lost("client ended its stream without a Goodbye")
+	}
+	s := status.Convert(err)
+	switch s.Code() {
+	case codes.ResourceExhausted:
+		return tooMuch("a frame is too large: %s", strings.TrimPrefix(s.Message(), "grpc: "))
+	case codes.Internal, codes.Unimplemented, codes.InvalidArgument:
+		return broken("a frame cannot be decoded: %s", strings.TrimPrefix(s.Message(), "grpc: "))
+	default:
+		return lost("the client's stream ended: %s", s.Message())
+	}
+}

@@ -1,0 +1,131 @@
+package handler
+
+import (
+	"context"
+	"sync"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// relay is what lies between the client's stream and the supervisor's: what the
+// client said and the supervisor has not taken or acknowledged yet. It outlives a
+// Serve call, so that another can repeat from any point.
+type relay struct {
+	maxUnacked int
+	changed    chan struct{} // holds one token after anything below changed
+	room       chan struct{} // holds one token after unacked shrank
+
+	mu       sync.Mutex
+	hello    *bulkheadv1.Hello         // guarded by mu
+	unacked  []*bulkheadv1.SealedBatch // guarded by mu; in sequence
+	acked    uint64                    // guarded by mu
+	messages uint64                    // guarded by mu; accepted from the client
+	goodbye  *bulkheadv1.Goodbye       // guarded by mu
+	end      *bulkheadv1.End           // guarded by mu
+}
+
+func newRelay(maxUnacked int) *relay {
+	return &relay{maxUnacked: max(1, maxUnacked), changed: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (r *relay) setHello(h *bulkheadv1.Hello) {
+	r.mu.Lock()
+	r.hello = h
+	r.mu.Unlock()
+	signal(r.changed)
+}
+
+func (r *relay) setGoodbye(g *bulkheadv1.Goodbye) {
+	r.mu.Lock()
+	r.goodbye = g
+	r.mu.Unlock()
+	signal(r.changed)
+}
+
+func (r *relay) setEnd(e *bulkheadv1.End) {
+	r.mu.Lock()
+	e.Messages = r.messages
+	r.end = e
+	r.mu.Unlock()
+	signal(r.changed)
+}
+
+// add keeps a batch, after waiting for room. It returns false when ctx is done.
+// One goroutine calls it.
+func (r *relay) add(ctx context.Context, b *bulkheadv1.SealedBatch) bool {
+	for !r.tryAdd(b) {
+		select {
+		case <-r.room:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	signal(r.changed)
+	return true
+}
+
+func (r *relay) tryAdd(b *bulkheadv1.SealedBatch) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.unacked) >= r.maxUnacked {
+		return false
+	}
+	r.unacked = append(r.unacked, b)
+	r.messages += b.LastSeq - b.FirstSeq + 1
+	return true
+}
+
+// ack forgets what is durable.
+func (r *relay) ack(seq uint64) {
+	r.mu.Lock()
+	r.acked = max(r.acked, seq)
+	n := 0
+	for n < len(r.unacked) && r.unacked[n].LastSeq <= seq {
+		r.unacked[n] = nil
+		n++
+	}
+	r.unacked = r.unacked[n:]
+	r.mu.Unlock()
+	if n > 0 {
+		signal(r.room)
+	}
+}
+
+// cursor is how far one Serve call has told the supervisor.
+type cursor struct {
+	hello, goodbye, end bool
+	seq                 uint64 // last sequence number sent
+}
+
+// next returns the next frame for the supervisor and moves the cursor on, or nil
+// if there is none yet. Order: Hello, batches, Goodbye, End.
+func (r *relay) next(at *cursor) *bulkheadv1.HandlerFrame {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hello != nil && !at.hello {
+		at.hello = true
+		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Hello{Hello: r.hello}}
+	}
+	for _, b := range r.unacked {
+		if b.LastSeq > at.seq {
+			at.seq = b.LastSeq
+			return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Batch{Batch: b}}
+		}
+	}
+	if r.goodbye != nil && !at.goodbye {
+		at.goodbye = true
+		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Goodbye{Goodbye: r.goodbye}}
+	}
+	if r.end != nil && !at.end {
+		at.end = true
+		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_End{End: r.end}}
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package handler
+
+import (
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/keepalive"
+
+	"bulkhead/internal/downlink"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+const (
+	// flushTimeout is how long the last status may take to reach the client.
+	flushTimeout = 2 * time.Second
+	// maxHeaderBytes bounds the HTTP/2 headers of a client.
+	maxHeaderBytes = 16 << 10
+	// bufferBytes is each of gRPC's two buffers per connection.
+	bufferBytes = 32 << 10
+	// minPing is how often a client may send HTTP/2 pings.
+	minPing = 5 * time.Second
+)
+
+// serveClient serves one client on its socket, from the first byte to the last,
+// and returns how it ended.
+func serveClient(socket net.Conn, open *bulkheadv1.Open, r *relay, down *downlink.Queue) *bulkheadv1.End {
+	helloBy := time.Now().Add(time.Duration(open.GetHelloTimeoutNano()))
+	conn := newClientConn(socket)
+	if v := readPreface(conn, helloBy); v != nil {
+		conn.Close()
+		return endOf(v, conn)
+	}
+	silence := time.Duration(open.GetClientTimeoutNano())
+	c := newCollector(open.GetLimits(), r, down)
+	srv := grpc.NewServer(
+		grpc.MaxRecvMsgSize(int(open.GetLimits().GetMaxFrameBytes())),
+		grpc.MaxConcurrentStreams(1),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.ReadBufferSize(bufferBytes), grpc.WriteBufferSize(bufferBytes),
+		grpc.ConnectionTimeout(time.Until(helloBy)),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: silence / 2, Timeout: silence / 2}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+	)
+	bulkheadv1.RegisterCollectorServiceServer(srv, c)
+	served := make(chan struct{})
+	lis := newOneConn(conn)
+	go func() { // ends when srv is stopped, below
+		defer close(served)
+		_ = srv.Serve(lis) // says only that it was stopped
+	}()
+	v := awaitEnd(c, conn, helloBy, silence)
+	stop(srv, conn)
+	<-served
+	return endOf(v, conn)
+}
+
+// awaitEnd waits until the client's stream or connection ends, or its Hello is
+// overdue.
+func awaitEnd(c *collector, conn *clientConn, helloBy time.Time, silence time.Duration) *violation {
+	overdue := time.NewTimer(time.Until(helloBy))
+	defer overdue.Stop()
+	closed := conn.closed
+	for {
+		select {
+		case v := <-c.ended:
+			if v.class == bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST {
+				return sharper(v, conn, silence)
+			}
+			return v
+		case <-closed:
+			if !c.began.Load() {
+				return conn.story(silence)
+			}
+			closed = nil // the stream ends too, and knows more
+		case <-overdue.C:
+			if c.greeted.Load() {
+				continue
+			}
+			v := tooSlow("client said no Hello in time")
+			if !c.began.Load() {
+				return v
+			}
+			c.refuse <- v // buffered; the stream takes it
+		}
+	}
+}
+
+// sharper replaces what gRPC says of a broken connection by what the socket said.
+func sharper(v *violation, conn *clientConn, silence time.Duration) *violation {
+	select {
+	case <-conn.closed:
+		return conn.story(silence)
+	default:
+		return v
+	}
+}
+
+// stop ends the server: in order, so that the last status reaches the client, or
+// by force after flushTimeout.
+func stop(srv *grpc.Server, conn *clientConn) {
+	t := time.AfterFunc(flushTimeout, srv.Stop)
+	srv.GracefulStop()
+	t.Stop()
+	srv.Stop()
+	conn.Close()
+}
+
+func endOf(v *violation, conn *clientConn) *bulkheadv1.End {
+	e := &bulkheadv1.End{Class: v.class, Text: v.text, ReceivedBytes: conn.received.Load()}
+	if v.class == bulkheadv1.EndClass_END_CLASS_FINISHED && v.code == codes.OK {
+		e.Text = "closed in order"
+	}
+	return e
+}

@@ -1,0 +1,93 @@
+// Package downlink holds the frames that are on their way from the supervisor to
+// a client: in the supervisor while the handler is slow to read, in the handler
+// while the client is.
+//
+// It is bounded by merging: of acknowledgements, which are cumulative, only the
+// newest waits, and of Welcome, Drain and Finish one each. So whoever puts a
+// frame never waits for whoever reads.
+package downlink
+
+import (
+	"context"
+	"sync"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// Queue merges frames. Its zero value is not ready; use New.
+type Queue struct {
+	ready chan struct{} // holds one token while frames wait
+
+	mu      sync.Mutex
+	welcome *bulkheadv1.Welcome // guarded by mu
+	ack     *bulkheadv1.Ack     // guarded by mu
+	drain   *bulkheadv1.Drain   // guarded by mu
+	finish  *bulkheadv1.Finish  // guarded by mu
+	over    bool                // guarded by mu; a Finish was taken
+}
+
+// New returns an empty queue.
+func New() *Queue { return &Queue{ready: make(chan struct{}, 1)} }
+
+// Put adds a frame. A second Welcome, Drain or Finish replaces one that still
+// waits; an Ack never goes back. Frames after a Finish was taken, and Open frames,
+// are dropped.
+func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.over {
+		return
+	}
+	switch f := f.GetFrame().(type) {
+	case *bulkheadv1.SupervisorFrame_Welcome:
+		q.welcome = f.Welcome
+	case *bulkheadv1.SupervisorFrame_Ack:
+		if q.ack == nil || q.ack.Seq < f.Ack.GetSeq() {
+			q.ack = f.Ack
+		}
+	case *bulkheadv1.SupervisorFrame_Drain:
+		q.drain = f.Drain
+	case *bulkheadv1.SupervisorFrame_Finish:
+		q.finish = f.Finish
+	default:
+		return
+	}
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Next waits for a frame and takes it: Welcome before Ack before Drain before
+// Finish. It returns nil when ctx is done. One goroutine may call it at a time.
+func (q *Queue) Next(ctx context.Context) *bulkheadv1.SupervisorFrame {
+	for {
+		if f := q.take(); f != nil {
+			return f
+		}
+		select {
+		case <-q.ready:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (q *Queue) take() *bulkheadv1.SupervisorFrame {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	f := &bulkheadv1.SupervisorFrame{}
+	switch {
+	case q.welcome != nil:
+		f.Frame, q.welcome = &bulkheadv1.SupervisorFrame_Welcome{Welcome: q.welcome}, nil
+	case q.ack != nil:
+		f.Frame, q.ack = &bulkheadv1.SupervisorFrame_Ack{Ack: q.ack}, nil
+	case q.drain != nil:
+		f.Frame, q.drain = &bulkheadv1.SupervisorFrame_Drain{Drain: q.drain}, nil
+	case q.finish != nil:
+		f.Frame, q.finish, q.over = &bulkheadv1.SupervisorFrame_Finish{Finish: q.finish}, nil, true
+	default:
+		return nil
+	}
+	return f
+}

@@ -1,0 +1,132 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"bulkhead/supervisor/journal"
+	"bulkhead/supervisor/report"
+)
+
+// ErrConfig is wrapped by errors that say that the configuration cannot work:
+// nothing was started.
+var ErrConfig = errors.New("configuration cannot work")
+
+// Config is what a supervisor needs to know. Zero fields mean the defaults named.
+type Config struct {
+	// Listen is the TCP address for clients; 127.0.0.1:7420. Port 0 takes a free one.
+	Listen string
+	// Clients is how many distinct clients a run expects; 1.
+	Clients int
+	// Linger is how long a run waits for another client after the last has ended.
+	Linger time.Duration
+	// StateDir holds the runs, the lock and the control socket; "bulkhead-state".
+	StateDir string
+	// KeepRunning begins the next run when one has ended.
+	KeepRunning bool
+	// Token is what clients must present; "" asks for none.
+	Token string
+	// DrainTimeout is how long clients may take to end their load on a drain; 30 s.
+	DrainTimeout time.Duration
+
+	Handler HandlerConfig
+	Session SessionConfig
+	Journal journal.Options
+
+	// Version is the program's, for the report.
+	Version string
+	// Logger receives events; nil discards them.
+	Logger *slog.Logger
+	// Ready is called once, when clients can connect; may be nil.
+	Ready func(Ready)
+	// Report is called with the report of every run, written to dir; may be nil.
+	Report func(r *report.Report, dir string)
+}
+
+// Ready says where a supervisor that is ready can be found.
+type Ready struct {
+	// Listen is the address clients connect to.
+	Listen string
+	// RunDir is the folder of the first run.
+	RunDir string
+}
+
+// HandlerConfig is about handler processes.
+type HandlerConfig struct {
+	// Path is the handler's program; bulkhead-handler beside the running program.
+	Path string
+	// Pool is how many handlers are kept ready; 4.
+	Pool int
+	// MemoryLimit is the soft limit of a handler's heap in bytes (GOMEMLIMIT); 64 MiB.
+	MemoryLimit uint64
+	// StartTimeout is how long a handler may take to serve; 5 s.
+	StartTimeout time.Duration
+	// KillTimeout is how long a handler may take to end when asked to, and again
+	// when killed; 5 s.
+	KillTimeout time.Duration
+}
+
+// SessionConfig is about clients.
+type SessionConfig struct {
+	// Grace is how long a session may be without a connection; 30 s.
+	Grace time.Duration
+	// HelloTimeout is how long a client may take to say Hello; 5 s.
+	HelloTimeout time.Duration
+	// ClientTimeout is after how much silence a connection is given up; 20 s.
+	ClientTimeout time.Duration
+	// MaxFrame is the largest frame in bytes; 1 MiB.
+	MaxFrame uint32
+	// MaxBatch is the most messages in a batch; 1024.
+	MaxBatch uint32
+	// MaxUnackedBatches is how many batches may be on their way; 64.
+	MaxUnackedBatches uint32
+}
+
+// withDefaults fills in what is zero.
+func (c Config) withDefaults() (Config, error) {
+	def(&c.Listen, "127.0.0.1:7420")
+	def(&c.Clients, 1)
+	def(&c.StateDir, "bulkhead-state")
+	def(&c.DrainTimeout, 30*time.Second)
+	def(&c.Handler.Pool, 4)
+	def(&c.Handler.MemoryLimit, 64<<20)
+	def(&c.Handler.StartTimeout, 5*time.Second)
+	def(&c.Handler.KillTimeout, 5*time.Second)
+	def(&c.Session.Grace, 30*time.Second)
+	def(&c.Session.HelloTimeout, 5*time.Second)
+	def(&c.Session.ClientTimeout, 20*time.Second)
+	def(&c.Session.MaxFrame, 1<<20)
+	def(&c.Session.MaxBatch, 1024)
+	def(&c.Session.MaxUnackedBatches, 64)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Handler.Path == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return c, fmt.Errorf("finding bulkhead-handler: %w", err)
+		}
+		c.Handler.Path = filepath.Join(filepath.Dir(self), "bulkhead-handler")
+	}
+	if info, err := os.Stat(c.Handler.Path); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+		return c, fmt.Errorf("%w: handler.path: %s is not a program that can be run; install bulkhead-handler beside bulkhead or set handler.path", ErrConfig, c.Handler.Path)
+	}
+	dir, err := filepath.Abs(c.StateDir)
+	if err != nil {
+		return c, fmt.Errorf("%w: state_dir: %w", ErrConfig, err)
+	}
+	c.StateDir = dir
+	return c, nil
+}
+
+// def sets *v to d if it is zero.
+func def[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}

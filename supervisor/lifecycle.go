@@ -1,0 +1,36 @@
+package supervisor
+
+// lifecycle decides when a run is over. It is pure: its owner feeds it what
+// happens and asks.
+type lifecycle struct {
+	expected int // distinct clients that must join
+	joined   int
+	open     int // sessions without an outcome
+	draining bool
+}
+
+// verdict is what a run should do now.
+type verdict uint8
+
+const (
+	goOn   verdict = iota // clients are at work or still to come
+	linger                // over, unless another client comes within the linger time
+	finish                // over
+)
+
+func (l *lifecycle) clientJoined() { l.joined++; l.open++ }
+func (l *lifecycle) sessionEnded() { l.open-- }
+func (l *lifecycle) drain()        { l.draining = true }
+
+func (l *lifecycle) verdict() verdict {
+	switch {
+	case l.open > 0:
+		return goOn
+	case l.draining:
+		return finish
+	case l.joined >= l.expected:
+		return linger
+	default:
+		return goOn
+	}
+}

@@ -1,0 +1,137 @@
+package supervisor
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"bulkhead/internal/backoff"
+	"bulkhead/internal/child"
+)
+
+// spawnAtOnce is how many handlers may be starting at the same time.
+const spawnAtOnce = 2
+
+// respawn is how long the pool waits after handlers that would not start.
+var respawn = backoff.Policy{First: 100 * time.Millisecond, Most: 15 * time.Second}
+
+// spawned is the result of one try to start a handler.
+type spawned struct {
+	child *child.Child
+	err   error
+}
+
+// poolCounts is what status shows of the pool.
+type poolCounts struct{ ready, starting int }
+
+// pool keeps handlers ready, so that a connection does not wait for one to start.
+// One goroutine, Run, owns everything in it; the channels are the way in.
+type pool struct {
+	size  int
+	start func(context.Context) (*child.Child, error)
+	stop  func(*child.Child) child.Exit
+	died  func(child.Exit) // told of handlers that died before their use
+	log   *slog.Logger
+
+	out    chan *child.Child
+	counts chan poolCounts
+}
+
+func newPool(size int, start func(context.Context) (*child.Child, error), stop func(*child.Child) child.Exit, died func(child.Exit), log *slog.Logger) *pool {
+	return &pool{
+		size: size, start: start, stop: stop, died: died, log: log,
+		out: make(chan *child.Child), counts: make(chan poolCounts),
+	}
+}
+
+// Take waits for a handler. The caller owns it. It returns ctx's error when ctx is
+// done first, also when the pool has stopped.
+func (p *pool) Take(ctx context.Context) (*child.Child, error) {
+	select {
+	case c := <-p.out:
+		return c, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Counts is a snapshot; zero when the pool has stopped.
+func (p *pool) Counts(ctx context.Context) poolCounts {
+	select {
+	case c := <-p.counts:
+		return c
+	case <-ctx.Done():
+		return poolCounts{}
+	}
+}
+
+// Run keeps the pool filled until ctx is done; then it stops every handler it
+// still has and returns. first are handlers started before.
+func (p *pool) Run(ctx context.Context, first ...*child.Child) {
+	ready := first
+	results := make(chan spawned)
+	starting, failures := 0, 0
+	var pause <-chan time.Time // not nil while the pool waits to try again
+
+	for ctx.Err() == nil {
+		for pause == nil && starting < spawnAtOnce && len(ready)+starting < p.size {
+			starting++
+			go func() { // its result is always received, below
+				c, err := p.start(ctx)
+				results <- spawned{c, err}
+			}()
+		}
+		ready = p.dropDead(ready)
+		var out chan *child.Child
+		var head *child.Child
+		var headDied <-chan struct{}
+		if len(ready) > 0 {
+			out, head, headDied = p.out, ready[0], ready[0].Done()
+		}
+		select {
+		case out <- head:
+			ready = ready[1:]
+		case <-headDied: // removed at the top of the loop
+		case p.counts <- poolCounts{len(ready), starting}:
+		case r := <-results:
+			starting--
+			if r.err == nil {
+				ready, failures = append(ready, r.child), 0
+				continue
+			}
+			if ctx.Err() == nil {
+				failures++
+				wait := respawn.After(failures, rand.Float64())
+				p.log.Error("a handler does not start", "error", r.err, "failures", failures, "trying_again_in", wait.Round(time.Millisecond))
+				pause = time.After(wait)
+			}
+		case <-pause:
+			pause = nil
+		case <-ctx.Done():
+		}
+	}
+	for range starting {
+		if r := <-results; r.err == nil {
+			ready = append(ready, r.child)
+		}
+	}
+	for _, c := range ready {
+		p.stop(c)
+	}
+}
+
+// dropDead removes handlers that died while they waited.
+func (p *pool) dropDead(ready []*child.Child) []*child.Child {
+	alive := ready[:0]
+	for _, c := range ready {
+		select {
+		case <-c.Done():
+			p.log.Warn("a handler died before its use", "handler_pid", c.Pid(), "cause", c.Exit().String())
+			p.died(c.Exit())
+		default:
+			alive = append(alive, c)
+		}
+	}
+	return alive
+}

@@ -1,0 +1,293 @@
+package supervisor
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/journal"
+)
+
+// run is one run: its sessions, its journal and its end.
+type run struct {
+	cfg     Config
+	id      string
+	dir     string
+	started time.Time
+	journal journal.Journal
+	pool    *pool
+	log     *slog.Logger
+	life    chan struct{} // holds one token after the lifecycle changed
+
+	failed   chan error // receives the first journal error
+	accepted atomic.Uint64
+	refused  atomic.Uint64
+
+	mu       sync.Mutex
+	cycle    lifecycle             // guarded by mu
+	sessions map[string]*processor // guarded by mu; by client id
+	order    []*processor          // guarded by mu; by session number
+	closing  bool                  // guarded by mu; no new session may begin
+	drained  string                // guarded by mu; why a drain was asked for
+	links    map[*link]struct{}    // guarded by mu
+	running  sync.WaitGroup        // links
+	procs    sync.WaitGroup        // processors
+	procCtx  context.Context       // ends the processors
+	stopProc context.CancelFunc
+}
+
+// newRun opens the journal of a new run in its folder.
+func newRun(cfg Config, id, dir string, listen net.Addr, p *pool) (*run, error) {
+	j, err := journal.Create(filepath.Join(dir, journalFolder), cfg.Journal)
+	if err != nil {
+		return nil, fmt.Errorf("opening the journal of run %s: %w", id, err)
+	}
+	r := &run{
+		cfg: cfg, id: id, dir: dir, started: time.Now(), journal: j, pool: p, log: cfg.Logger,
+		life: make(chan struct{}, 1), failed: make(chan error, 1),
+		cycle:    lifecycle{expected: cfg.Clients},
+		sessions: make(map[string]*processor), links: make(map[*link]struct{}),
+	}
+	r.procCtx, r.stopProc = context.WithCancel(context.Background())
+	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{RunStarted: runStarted(cfg, id, listen)}}) {
+		return nil, errors.Join(<-r.failed, j.Close())
+	}
+	return r, nil
+}
+
+// record makes records durable. When the journal fails the run does, and record
+// returns false: nothing that is not durable may be acknowledged.
+func (r *run) record(recs ...*bulkheadv1.Record) bool {
+	now := time.Now().UnixNano()
+	for _, rec := range recs {
+		rec.TimeUnixNano = now
+	}
+	err := r.journal.Append(context.Background(), recs...)
+	if err == nil {
+		return true
+	}
+	select {
+	case r.failed <- err:
+		r.log.Error("the journal cannot be written; the run ends", "error", err)
+	default:
+	}
+	return false
+}
+
+// limits are what clients may send.
+func (r *run) limits() *bulkheadv1.Limits {
+	return &bulkheadv1.Limits{
+		MaxFrameBytes:     r.cfg.Session.MaxFrame,
+		MaxBatchMessages:  r.cfg.Session.MaxBatch,
+		MaxUnackedBatches: r.cfg.Session.MaxUnackedBatches,
+	}
+}
+
+// admit lets a client in, to a new session or its own, or tells it why not.
+func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
+	if r.cfg.Token != "" && subtle.ConstantTimeCompare([]byte(hello.GetToken()), []byte(r.cfg.Token)) != 1 {
+		why := "wrong token"
+		if hello.GetToken() == "" {
+			why = "a token is required"
+		}
+		r.turnAway(l, hello, codes.Unauthenticated, why)
+		return
+	}
+	p, refusal := r.session(hello)
+	if p == nil {
+		r.turnAway(l, hello, codes.FailedPrecondition, refusal)
+		return
+	}
+	l.clock = hello.GetWallClockUnixNano()
+	l.log = l.log.With("client", p.hello.GetName())
+	l.processor.Store(p)
+	p.post(ctx, note{kind: noteConnected, link: l})
+}
+
+// turnAway refuses a client that has said who it is.
+func (r *run) turnAway(l *link, hello *bulkheadv1.Hello, code codes.Code, why string) {
+	r.reject(l, hello.GetName(), why)
+	l.finish(code, why)
+}
+
+// session returns the client's session, which it begins if the client is new, or
+// why it cannot.
+func (r *run) session(hello *bulkheadv1.Hello) (*processor, string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := string(hello.GetClientId())
+	if p := r.sessions[key]; p != nil {
+		return p, ""
+	}
+	if r.closing {
+		return nil, "the run is ending; it takes no new clients"
+	}
+	known := proto.CloneOf(hello)
+	known.Token = ""
+	number := uint32(len(r.order) + 1)
+	p := &processor{
+		run: r, number: number, id: fmt.Sprintf("s%d", number), hello: known,
+		log:   r.log.With("client", known.GetName(), "session", fmt.Sprintf("s%d", number)),
+		inbox: make(chan note, inboxNotes), done: make(chan struct{}),
+	}
+	r.sessions[key] = p
+	r.order = append(r.order, p)
+	r.cycle.clientJoined()
+	r.procs.Go(func() { p.Run(r.procCtx) })
+	r.wake()
+	return p, ""
+}
+
+// reject journals a connection that became no session's; once for each link.
+func (r *run) reject(l *link, name, why string) {
+	if l.refused {
+		return
+	}
+	l.refused = true
+	r.refused.Add(1)
+	pid := 0
+	if l.child != nil {
+		pid = l.child.Pid()
+	}
+	l.log.Warn("connection rejected", "reason", why, "client", name)
+	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_ConnectionRejected{ConnectionRejected: &bulkheadv1.ConnectionRejected{
+		ConnectionId: l.id, Peer: l.peer, HandlerPid: int32(pid), Reason: why, ClientName: name,
+	}}})
+}
+
+// handlerDied journals a handler that died before its use.
+func (r *run) handlerDied(rec *bulkheadv1.HandlerExited) {
+	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{HandlerExited: rec}})
+}
+
+// sessionEnded is called by a processor, once.
+func (r *run) sessionEnded(*processor, phase) {
+	r.mu.Lock()
+	r.cycle.sessionEnded()
+	r.mu.Unlock()
+	r.wake()
+}
+
+func (r *run) wake() {
+	select {
+	case r.life <- struct{}{}:
+	default:
+	}
+}
+
+// await waits until the run is over: nil when every session ended and nobody new
+// came for the linger time, or after a drain; the journal's error when it failed;
+// ctx's cause when the run must end now.
+func (r *run) await(ctx context.Context) error {
+	lingering := time.NewTimer(0)
+	lingering.Stop()
+	defer lingering.Stop()
+	for {
+		r.mu.Lock()
+		v := r.cycle.verdict()
+		if v == finish {
+			r.closing = true
+		}
+		r.mu.Unlock()
+		switch v {
+		case finish:
+			return nil
+		case linger:
+			lingering.Reset(r.cfg.Linger)
+		case goOn:
+			lingering.Stop()
+		}
+		select {
+		case <-r.life:
+		case <-lingering.C:
+			if r.close(linger) {
+				return nil
+			}
+		case err := <-r.failed:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// close stops new sessions from beginning, if the verdict is still v.
+func (r *run) close(v verdict) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closing = r.closing || r.cycle.verdict() == v
+	return r.closing
+}
+
+// startDrain asks every client to end its load; it returns how many sessions were
+// open. Clients that are away are told when they return.
+func (r *run) startDrain(reason string) int {
+	r.mu.Lock()
+	r.closing, r.drained = true, reason
+	r.cycle.drain()
+	open := r.cycle.open
+	sessions := append([]*processor(nil), r.order...)
+	r.mu.Unlock()
+	for _, p := range sessions {
+		p.post(r.procCtx, note{kind: noteDrain, cause: reason, within: r.cfg.DrainTimeout})
+	}
+	r.wake()
+	return open
+}
+
+// drainReason is why a drain was asked for; "" if none was.
+func (r *run) drainReason() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.drained
+}
+
+// end gives every session that has none its outcome, lets go of every connection
+// and stops the processors. After it only the journal is open.
+func (r *run) end(cause string) {
+	r.mu.Lock()
+	r.closing = true
+	sessions := append([]*processor(nil), r.order...)
+	r.mu.Unlock()
+	for _, p := range sessions {
+		p.post(r.procCtx, note{kind: noteRunOver, cause: cause})
+	}
+	// Who never said a Hello is let go of at once. Clients that were told how it
+	// ends get a moment to hear it; a stopped one must not hold the run up.
+	r.dropLinks(func(l *link) bool { return l.processor.Load() == nil })
+	flushed := make(chan struct{})
+	go func() { // ends when the links have, below
+		r.running.Wait()
+		close(flushed)
+	}()
+	hurry := time.AfterFunc(flushTimeout, func() { r.dropLinks(func(*link) bool { return true }) })
+	<-flushed
+	hurry.Stop()
+	r.stopProc()
+	r.procs.Wait()
+}
+
+// flushTimeout is how long connections may last after the end of their run.
+const flushTimeout = 3 * time.Second
+
+// dropLinks ends the connections that which names.
+func (r *run) dropLinks(which func(*link) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for l := range r.links {
+		if which(l) {
+			l.drop(errRunOver)
+		}
+	}
+}

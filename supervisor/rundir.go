@@ -1,0 +1,110 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/journal"
+	"bulkhead/supervisor/report"
+)
+
+// runStarted is a run's first record.
+func runStarted(cfg Config, id string, listen net.Addr) *bulkheadv1.RunStarted {
+	return &bulkheadv1.RunStarted{
+		RunId: id, Version: cfg.Version, GoVersion: runtime.Version(), Host: host(),
+		Listen: listen.String(), ExpectedClients: uint32(cfg.Clients), LingerNano: int64(cfg.Linger),
+		SessionGraceNano: int64(cfg.Session.Grace), JournalSync: syncName(cfg.Journal.Sync), Pid: int32(os.Getpid()),
+	}
+}
+
+func syncName(s journal.Sync) string {
+	if s == journal.SyncNone {
+		return "none"
+	}
+	return "batch"
+}
+
+// runFile is run.json: what a person wants to know of a run without its journal.
+type runFile struct {
+	RunID   string           `json:"run_id"`
+	Version string           `json:"version"`
+	Go      string           `json:"go"`
+	Pid     int              `json:"pid"`
+	Listen  string           `json:"listen"`
+	Host    *bulkheadv1.Host `json:"host"`
+	Config  runFileConfig    `json:"config"`
+}
+
+type runFileConfig struct {
+	Clients      int    `json:"clients"`
+	Linger       string `json:"linger"`
+	StateDir     string `json:"state_dir"`
+	KeepRunning  bool   `json:"keep_running"`
+	TokenSet     bool   `json:"token_set"`
+	DrainTimeout string `json:"drain_timeout"`
+	HandlerPath  string `json:"handler_path"`
+	HandlerPool  int    `json:"handler_pool"`
+	Grace        string `json:"session_grace"`
+	MaxFrame     uint32 `json:"session_max_frame_bytes"`
+	MaxBatch     uint32 `json:"session_max_batch_messages"`
+	JournalSync  string `json:"journal_sync"`
+}
+
+// writeRunFile writes run.json. The token stays out of it.
+func writeRunFile(cfg Config, id, dir string, listen net.Addr) error {
+	data, err := json.MarshalIndent(runFile{
+		RunID: id, Version: cfg.Version, Go: runtime.Version(), Pid: os.Getpid(), Listen: listen.String(), Host: host(),
+		Config: runFileConfig{
+			Clients: cfg.Clients, Linger: cfg.Linger.String(), StateDir: cfg.StateDir, KeepRunning: cfg.KeepRunning,
+			TokenSet: cfg.Token != "", DrainTimeout: cfg.DrainTimeout.String(), HandlerPath: cfg.Handler.Path, HandlerPool: cfg.Handler.Pool,
+			Grace: cfg.Session.Grace.String(), MaxFrame: cfg.Session.MaxFrame, MaxBatch: cfg.Session.MaxBatch, JournalSync: syncName(cfg.Journal.Sync),
+		},
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing run.json: %w", err)
+	}
+	return os.WriteFile(filepath.Join(dir, "run.json"), append(data, '\n'), 0o644)
+}
+
+// writeReport builds the report from the journal and writes it beside it.
+func writeReport(dir string) (*report.Report, error) {
+	rep, err := report.FromJournal(filepath.Join(dir, journalFolder))
+	if err != nil {
+		return nil, fmt.Errorf("building the report of %s: %w", dir, err)
+	}
+	for name, render := range map[string]func(*os.File) error{
+		"report.txt":  func(f *os.File) error { return rep.Text(f) },
+		"report.json": func(f *os.File) error { return rep.JSON(f) },
+	} {
+		if err := writeWhole(filepath.Join(dir, name), render); err != nil {
+			return rep, fmt.Errorf("writing %s: %w", name, err)
+		}
+	}
+	return rep, nil
+}
+
+// writeWhole writes a file so that it is there whole or not at all.
+func writeWhole(path string, render func(*os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone already when all went well
+	if err := render(f); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,114 @@
+package supervisor
+
+import bulkheadv1 "bulkhead/proto/bulkhead/v1"
+
+// phase is where a session is in its life.
+type phase uint8
+
+const (
+	fresh       phase = iota // known, not yet in the journal
+	active                   // a handler serves its connection
+	away                     // no connection, the grace time runs
+	closed                   // outcome: Goodbye and every message durable
+	lost                     // outcome: away for longer than the grace time
+	rejected                 // outcome: broke the protocol
+	quarantined              // outcome: a batch kept killing handlers
+)
+
+// String is the phase as status shows it.
+func (p phase) String() string {
+	return [...]string{"new", "active", "away", "closed", "lost", "rejected", "quarantined"}[p]
+}
+
+// ended says whether the session has an outcome.
+func (p phase) ended() bool { return p >= closed }
+
+// outcome is the outcome of a phase that has ended.
+func (p phase) outcome() bulkheadv1.Outcome {
+	switch p {
+	case closed:
+		return bulkheadv1.Outcome_OUTCOME_CLOSED
+	case lost:
+		return bulkheadv1.Outcome_OUTCOME_LOST
+	case rejected:
+		return bulkheadv1.Outcome_OUTCOME_REJECTED
+	case quarantined:
+		return bulkheadv1.Outcome_OUTCOME_QUARANTINED
+	default:
+		return bulkheadv1.Outcome_OUTCOME_UNSPECIFIED
+	}
+}
+
+// event is what can happen to a session.
+type event uint8
+
+const (
+	connected event = iota // a connection said this session's Hello
+	cut                    // the current connection is gone
+	goodbye                // Goodbye, and every message durable
+	breach                 // the client broke the protocol
+	graceOver              // the grace time has run out
+	runOver                // the run ends now
+)
+
+// action is what a transition asks of the processor, in order.
+type action uint8
+
+const (
+	recordOpen   action = iota // journal SessionOpened
+	dropLink                   // end the current connection, another took its place
+	recordDetach               // journal SessionDetached
+	recordAttach               // journal SessionAttached
+	startGrace                 // start the grace timer
+	stopGrace                  // stop it
+	welcome                    // send Welcome on the new connection
+	recordEnd                  // journal SessionEnded with the new phase's outcome
+	finishOK                   // end the client's stream in order
+	finishOver                 // end the client's stream: the run is over
+	refuse                     // end the new connection: the session has ended
+)
+
+// next is the life of a session: what happens in which phase. It is a pure
+// function; a pair that is not named changes nothing.
+func next(p phase, e event) (phase, []action) {
+	switch p {
+	case fresh:
+		if e == connected {
+			return active, []action{recordOpen, recordAttach, welcome}
+		}
+	case active:
+		switch e {
+		case connected:
+			return active, []action{dropLink, recordDetach, recordAttach, welcome}
+		case cut:
+			return away, []action{recordDetach, startGrace}
+		case goodbye:
+			return closed, []action{recordEnd, finishOK}
+		case breach:
+			return rejected, []action{recordDetach, recordEnd}
+		case runOver:
+			return lost, []action{recordEnd, finishOver}
+		}
+	case away:
+		switch e {
+		case connected:
+			return active, []action{stopGrace, recordAttach, welcome}
+		case graceOver:
+			return lost, []action{recordEnd}
+		case runOver:
+			return lost, []action{stopGrace, recordEnd}
+		}
+	case closed:
+		switch e {
+		case connected: // the client did not hear that it is closed
+			return closed, []action{welcome}
+		case goodbye:
+			return closed, []action{finishOK}
+		}
+	default:
+		if e == connected {
+			return p, []action{refuse}
+		}
+	}
+	return p, nil
+}

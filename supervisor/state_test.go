@@ -1,0 +1,107 @@
+package supervisor
+
+import (
+	"slices"
+	"testing"
+)
+
+// TestNext pins the whole life of a session: every pair of phase and event.
+func TestNext(t *testing.T) {
+	type step struct {
+		to      phase
+		actions []action
+	}
+	all := []phase{fresh, active, away, closed, lost, rejected, quarantined}
+	events := []event{connected, cut, goodbye, breach, graceOver, runOver}
+	want := map[phase]map[event]step{
+		fresh: {connected: {active, []action{recordOpen, recordAttach, welcome}}},
+		active: {
+			connected: {active, []action{dropLink, recordDetach, recordAttach, welcome}},
+			cut:       {away, []action{recordDetach, startGrace}},
+			goodbye:   {closed, []action{recordEnd, finishOK}},
+			breach:    {rejected, []action{recordDetach, recordEnd}},
+			runOver:   {lost, []action{recordEnd, finishOver}},
+		},
+		away: {
+			connected: {active, []action{stopGrace, recordAttach, welcome}},
+			graceOver: {lost, []action{recordEnd}},
+			runOver:   {lost, []action{stopGrace, recordEnd}},
+		},
+		closed: {
+			connected: {closed, []action{welcome}},
+			goodbye:   {closed, []action{finishOK}},
+		},
+		lost:        {connected: {lost, []action{refuse}}},
+		rejected:    {connected: {rejected, []action{refuse}}},
+		quarantined: {connected: {quarantined, []action{refuse}}},
+	}
+	for _, p := range all {
+		for _, e := range events {
+			w, ok := want[p][e]
+			if !ok {
+				w = step{to: p}
+			}
+			to, actions := next(p, e)
+			if to != w.to || !slices.Equal(actions, w.actions) {
+				t.Errorf("next(%v, %d) = %v, %v; want %v, %v", p, e, to, actions, w.to, w.actions)
+			}
+		}
+	}
+}
+
+// TestOneOutcome walks all event sequences of length six: a session that has
+// ended stays so, and its end is recorded once.
+func TestOneOutcome(t *testing.T) {
+	events := []event{connected, cut, goodbye, breach, graceOver, runOver}
+	var walk func(p phase, ends, depth int)
+	walk = func(p phase, ends, depth int) {
+		if depth == 0 {
+			return
+		}
+		for _, e := range events {
+			to, actions := next(p, e)
+			n := ends
+			for _, a := range actions {
+				if a == recordEnd {
+					n++
+				}
+			}
+			if p.ended() && to != p {
+				t.Fatalf("%v became %v on event %d", p, to, e)
+			}
+			want := 0
+			if to.ended() {
+				want = 1
+			}
+			if n != want {
+				t.Fatalf("a session in phase %v has %d recorded ends; want %d", to, n, want)
+			}
+			walk(to, n, depth-1)
+		}
+	}
+	walk(fresh, 0, 6)
+}
+
+func TestLifecycle(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		do    func(*lifecycle)
+		want  verdict
+		state string
+	}{
+		{"nobody came", func(*lifecycle) {}, goOn, "waiting"},
+		{"one of two is here", func(l *lifecycle) { l.clientJoined() }, goOn, "waiting"},
+		{"one of two has ended", func(l *lifecycle) { l.clientJoined(); l.sessionEnded() }, goOn, "waiting"},
+		{"both are here", func(l *lifecycle) { l.clientJoined(); l.clientJoined() }, goOn, "running"},
+		{"both have ended", func(l *lifecycle) { l.clientJoined(); l.clientJoined(); l.sessionEnded(); l.sessionEnded() }, linger, "running"},
+		{"drained with nobody there", func(l *lifecycle) { l.drain() }, finish, "draining"},
+		{"drained with one there", func(l *lifecycle) { l.clientJoined(); l.drain() }, goOn, "draining"},
+		{"drained and ended", func(l *lifecycle) { l.clientJoined(); l.drain(); l.sessionEnded() }, finish, "draining"},
+	} {
+		l := lifecycle{expected: 2}
+		tt.do(&l)
+		if got := l.verdict(); got != tt.want || l.String() != tt.state {
+			t.Errorf("%s: verdict %d, state %q; want %d, %q", tt.name, got, l.String(), tt.want, tt.state)
+		}
+	}
+}
