@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"bulkhead/client"
+	"bulkhead/internal/config"
+	"bulkhead/internal/version"
+	"bulkhead/supervisor"
+)
+
+// Exit statuses, the same for every command.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+	exitPartial = 3
+)
+
+// errPartial makes a command exit with 3 without a word: it has said why.
+var errPartial = errors.New("partial")
+
+// usageError is bad usage: exit status 2.
+type usageError struct{ error }
+
+// run runs the command line and returns its exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	err := newApp(stdout, stderr).RunContext(ctx, flagsFirst(args))
+	code := exitCode(err)
+	if err != nil && !errors.Is(err, errPartial) {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintln(stderr, "bulkhead:", line)
+		}
+	}
+	return code
+}
+
+// exitCode is the exit status for an error.
+func exitCode(err error) int {
+	var usage usageError
+	var problems config.Problems
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errPartial):
+		return exitPartial
+	case errors.As(err, &usage), errors.As(err, &problems),
+		errors.Is(err, supervisor.ErrConfig), errors.Is(err, client.ErrConfig):
+		return exitUsage
+	default:
+		return exitFailure
+	}
+}
+
+func newApp(stdout, stderr io.Writer) *cli.App {
+	return &cli.App{
+		Name:  "bulkhead",
+		Usage: "sustained storage load from many machines, and the truth about what happened",
+		Description: `A supervisor collects what clients report. Clients write files in chunks and
+roll over to the next file at a set size. Every client is served by an operating
+system process of its own, so that nothing that goes wrong with one touches another.
+
+On the collecting machine:   bulkhead supervisor start --clients 3
+On each test machine:        bulkhead client --supervisor HOST:7420 --path /mnt/under-test
+Later, or after a crash:     bulkhead report bulkhead-state/runs/latest
+
+Settings: a flag wins over the environment (BULKHEAD_…), that over the YAML file,
+that over the default. Exit status: 0 complete, 3 partial, 1 failure, 2 bad usage
+or configuration.`,
+		HideVersion:     true,
+		HideHelpCommand: true,
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		ExitErrHandler:  func(*cli.Context, error) {}, // run decides
+		OnUsageError:    onUsageError,
+		Action:          needCommand,
+		Commands: []*cli.Command{
+			supervisorCommand(stdout, stderr),
+			clientCommand(stdout, stderr),
+			reportCommand(stdout),
+			versionCommand(stdout),
+			workerCommand(),
+		},
+	}
+}
+
+func onUsageError(ctx *cli.Context, err error, _ bool) error {
+	return usageError{fmt.Errorf("%w; see `%s --help`", err, commandName(ctx))}
+}
+
+// needCommand is the action of commands that only hold others.
+func needCommand(ctx *cli.Context) error {
+	if ctx.NArg() > 0 {
+		return usageError{fmt.Errorf("%q is not a command; see `%s --help`", ctx.Args().First(), commandName(ctx))}
+	}
+	_ = cli.ShowSubcommandHelp(ctx) // to stdout; if that fails there is nobody to tell
+	return usageError{fmt.Errorf("a command is missing; see above")}
+}
+
+// noArguments refuses arguments that a command does not take.
+func noArguments(ctx *cli.Context) error {
+	if ctx.NArg() > 0 {
+		return usageError{fmt.Errorf("unexpected argument %q; see `%s --help`", ctx.Args().First(), commandName(ctx))}
+	}
+	return nil
+}
+
+// commandName is how the command is called, such as "bulkhead supervisor start".
+func commandName(ctx *cli.Context) string {
+	names := []string{}
+	for _, c := range ctx.Lineage() {
+		if c.Command != nil && c.Command.Name != "" && (len(names) == 0 || names[0] != c.Command.Name) {
+			names = append([]string{c.Command.Name}, names...)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// flagsFirst moves the arguments of `bulkhead report` behind its flags, because
+// the flag parser stops at the first argument.
+func flagsFirst(args []string) []string {
+	if len(args) < 3 || args[1] != "report" {
+		return args
+	}
+	var flags, rest []string
+	for in := args[2:]; len(in) > 0; in = in[1:] {
+		switch a := in[0]; {
+		case a == "--":
+			return append(append(append([]string{args[0], args[1]}, flags...), rest...), in[1:]...)
+		case len(a) > 1 && a[0] == '-':
+			flags = append(flags, a)
+			if takesValue(a) && len(in) > 1 {
+				flags = append(flags, in[1])
+				in = in[1:]
+			}
+		default:
+			rest = append(rest, a)
+		}
+	}
+	return append(append([]string{args[0], args[1]}, flags...), rest...)
+}
+
+// takesValue says whether a flag of `bulkhead report` has its value in the next
+// argument.
+func takesValue(flag string) bool {
+	switch strings.TrimLeft(flag, "-") {
+	case "format", "output", "o":
+		return true
+	default:
+		return false
+	}
+}
+
+func versionCommand(stdout io.Writer) *cli.Command {
+	return &cli.Command{
+		Name:         "version",
+		Usage:        "print the version",
+		OnUsageError: onUsageError,
+		Action: func(ctx *cli.Context) error {
+			if err := noArguments(ctx); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(stdout, versionLine())
+			return err
+		},
+	}
+}
+
+// versionLine is what `bulkhead version` prints.
+func versionLine() string {
+	return "bulkhead " + version.String() + " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
+}
+
+// interruptible receives the signals that end a command in order; stop gives them
+// back their usual effect.
+func interruptible() (signals chan os.Signal, stop func()) {
+	signals = make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	return signals, func() { signal.Stop(signals) }
+}

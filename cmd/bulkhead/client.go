@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"bulkhead/client"
+	"bulkhead/internal/config"
+	"bulkhead/internal/version"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+func clientCommand(stdout, stderr io.Writer) *cli.Command {
+	keys := config.ClientKeys()
+	return &cli.Command{
+		Name:  "client",
+		Usage: "write files and report to a supervisor",
+		Description: `The client connects first, then checks that the load can work (path, free space,
+at least two files per consumer in the runtime), then starts its consumers and the
+monitor as processes of their own. SIGINT or SIGTERM ends the load in order; a second
+one at once. Load files are removed at the end unless --keep.
+
+Settings of single consumers go into the YAML file (consumers: [{chunk_size: …}]) and
+win over the flags and keys for all of them.
+
+Example: bulkhead client --supervisor 10.0.0.1:7420 --path /mnt/under-test --consumers 4 --runtime 10m`,
+		Flags:        settingFlags(keys),
+		OnUsageError: onUsageError,
+		Action: func(ctx *cli.Context) error {
+			return runClient(ctx, keys, stdout, stderr)
+		},
+	}
+}
+
+func runClient(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writer) error {
+	if err := noArguments(ctx); err != nil {
+		return err
+	}
+	settings, err := config.LoadClient(ctx.String("config"), os.Environ(), overrides(ctx, keys))
+	if err != nil {
+		return err
+	}
+	signals, stop := interruptible()
+	defer stop()
+	cfg := clientConfig(settings)
+	cfg.Logger = newLogger(settings.Log, stderr)
+	res, err := client.Run(ctx.Context, cfg, signals)
+	if err != nil {
+		return err
+	}
+	printResult(stdout, res)
+	if res.ExitCode() == exitPartial {
+		return errPartial
+	}
+	return nil
+}
+
+// printResult prints how a client's run went.
+func printResult(w io.Writer, r client.Result) {
+	rate := 0.0
+	if s := r.Load.Seconds(); s > 0 {
+		rate = float64(r.Bytes) / 1e6 / s
+	}
+	fmt.Fprintf(w, "%s: %d files, %.1f MB in %.1fs (%.1f MB/s), %d chunks, %d errors; %d messages\n",
+		r.Verdict, r.Files, float64(r.Bytes)/1e6, r.Load.Seconds(), rate, r.Chunks, r.Errors, r.Messages)
+	for _, p := range r.Problems {
+		fmt.Fprintf(w, "  %s\n", p)
+	}
+	for _, p := range r.LoadPaths {
+		fmt.Fprintf(w, "  load files kept in %s\n", p)
+	}
+}
+
+// clientConfig is the settings in the client's own form.
+func clientConfig(c config.Client) client.Config {
+	out := client.Config{
+		Supervisor: c.Supervisor, Name: c.Name, Labels: c.Labels, Token: c.Token, Version: version.String(),
+		Runtime: c.Runtime, ConnectTimeout: c.ConnectTimeout, KillTimeout: c.KillTimeout, DeliverTimeout: c.DeliverTimeout,
+		Keep: c.Keep, StallAfter: c.StallAfter,
+		HeartbeatInterval: c.Heartbeat.Interval, HeartbeatTimeout: c.Heartbeat.Timeout,
+		MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval,
+		SpoolMemory: uint64(c.Spool.Memory), SpoolMaxSize: uint64(c.Spool.MaxSize), WorkDir: c.WorkDir,
+	}
+	for _, one := range c.Consumers() {
+		sync := bulkheadv1.SyncPolicy_SYNC_POLICY_FILE
+		if one.Sync == config.FileSyncNone {
+			sync = bulkheadv1.SyncPolicy_SYNC_POLICY_NONE
+		}
+		out.Consumers = append(out.Consumers, client.Consumer{
+			Path: one.Path, ChunkSize: uint64(one.ChunkSize), FileSize: uint64(one.FileSize),
+			KeepFiles: uint32(one.KeepFiles), Sync: sync,
+		})
+	}
+	return out
+}

@@ -1,0 +1,79 @@
+// Command bench measures what docs/benchmarks.md states, with the real programs,
+// and prints it as tables. Speeds are ratios of things measured in turn in one
+// run, because the speed of a machine drifts.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"bulkhead/internal/harness"
+)
+
+// bench is what the measurements share.
+type bench struct {
+	bin    string // folder of the programs
+	dir    string // for state directories and load
+	rounds int
+	out    io.Writer
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	rounds := flags.Int("rounds", 5, "how often each thing is measured; the median is printed")
+	only := flags.String("only", "abcd", "which of the measurements a to d")
+	bin := flags.String("bin", "", "folder of the programs; empty builds them")
+	disk := flags.String("disk", ".", "folder on the disk to measure")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	dir, err := os.MkdirTemp(*disk, "bench-")
+	if err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if *bin == "" {
+		if *bin, err = harness.Build(dir); err != nil {
+			fmt.Fprintln(stderr, "bench:", err)
+			return 1
+		}
+	}
+	b := &bench{bin: *bin, dir: dir, rounds: max(1, *rounds), out: stdout}
+	fmt.Fprintf(stdout, "%s, %d cores, %s %s/%s, %s\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, processor())
+	for _, m := range []struct {
+		name string
+		do   func() error
+	}{{"a", b.firstAck}, {"b", b.throughput}, {"c", b.memory}, {"d", b.writing}} {
+		if !strings.Contains(*only, m.name) {
+			continue
+		}
+		if err := m.do(); err != nil {
+			fmt.Fprintf(stderr, "bench: (%s): %v\n", m.name, err)
+			return 1
+		}
+	}
+	return 0
+}
+
+// processor is the model of the processor; "" if it cannot be found.
+func processor() string {
+	data, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(data)) {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}

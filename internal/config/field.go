@@ -1,0 +1,108 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// field binds a key to the place of its value.
+type field struct {
+	Key
+	// reset stores the default.
+	reset func()
+	// set reads a value from text and stores it. Its error is a sentence about the
+	// text that says what would be valid. Nil for a key that only YAML can give.
+	set func(text string) error
+	// node reads a YAML value that is a map or a list, stores it, and reports its
+	// own problems. Nil for scalars, which go through set.
+	node func(l *loader, e entry)
+}
+
+// scalar builds a field from its parts; the constructors below name the kinds.
+func scalar[T any](key Key, dst *T, def T, parse func(string) (T, error)) field {
+	return field{
+		Key:   key,
+		reset: func() { *dst = def },
+		set: func(text string) error {
+			v, err := parse(text)
+			if err == nil {
+				*dst = v
+			}
+			return err
+		},
+	}
+}
+
+// bounded builds a field whose value lies between lowest and highest.
+func bounded[T cmp.Ordered](key Key, dst *T, def, lowest, highest T, parse func(string) (T, error), format func(T) string) field {
+	key.Default = format(def)
+	key.Valid = format(lowest) + " to " + format(highest)
+	return scalar(key, dst, def, func(text string) (T, error) {
+		v, err := parse(text)
+		if err == nil && (v < lowest || v > highest) {
+			err = fmt.Errorf("%s is out of range; use %s", quote(text), key.Valid)
+		}
+		return v, err
+	})
+}
+
+func sizeField(name string, dst *Size, def, lowest, highest Size, help string) field {
+	return bounded(Key{Name: name, Kind: "size", Help: help}, dst, def, lowest, highest, parseSize, Size.String)
+}
+
+func durationField(name string, dst *time.Duration, def, lowest, highest time.Duration, help string) field {
+	return bounded(Key{Name: name, Kind: "duration", Help: help}, dst, def, lowest, highest, parseDuration, formatDuration)
+}
+
+func countField(name string, dst *int, def, lowest, highest int, help string) field {
+	valid := strconv.Itoa(lowest) + " to " + strconv.Itoa(highest)
+	parse := func(text string) (int, error) {
+		n, err := parseCount(text)
+		if err != nil {
+			err = fmt.Errorf("%w; use %s", err, valid)
+		}
+		return n, err
+	}
+	return bounded(Key{Name: name, Kind: "number", Help: help}, dst, def, lowest, highest, parse, strconv.Itoa)
+}
+
+func switchField(name string, dst *bool, def bool, help string) field {
+	key := Key{Name: name, Kind: "switch", Default: strconv.FormatBool(def), Valid: "true or false", Help: help}
+	return scalar(key, dst, def, parseSwitch)
+}
+
+func choiceField[T ~string](name string, dst *T, def T, help string, choices ...T) field {
+	words := make([]string, len(choices))
+	for i, c := range choices {
+		words[i] = string(c)
+	}
+	last := len(words) - 1
+	valid := strings.Join(words[:last], ", ") + " or " + words[last]
+	key := Key{Name: name, Kind: "choice", Default: string(def), Valid: valid, Help: help}
+	return scalar(key, dst, def, func(text string) (T, error) {
+		if !slices.Contains(choices, T(text)) {
+			return "", fmt.Errorf("%s is not valid; use %s", quote(text), valid)
+		}
+		return T(text), nil
+	})
+}
+
+func textField(name string, dst *string, def string, check func(string) error, valid, help string) field {
+	key := Key{Name: name, Kind: "text", Default: def, Valid: valid, Help: help}
+	return scalar(key, dst, def, func(text string) (string, error) { return text, check(text) })
+}
+
+// pathField is a file or folder; an empty one needs optional.
+func pathField(name string, dst *string, def string, optional bool, help string) field {
+	if optional {
+		return textField(name, dst, def, checkText(0, maxPath), "a path, or empty", help)
+	}
+	return textField(name, dst, def, checkText(1, maxPath), "a path", help)
+}
+
+// maxPath is PATH_MAX of Linux without its closing zero, in bytes.
+const maxPath = 4095

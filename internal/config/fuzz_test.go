@@ -1,0 +1,75 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// checkLine wants one line of printable text.
+func checkLine(t *testing.T, line string) {
+	t.Helper()
+	if line == "" || strings.ContainsFunc(line, unprintable) {
+		t.Errorf("not one line of printable text: %q", line)
+	}
+}
+
+// checkRefusal wants every problem to be one line that begins with the file.
+func checkRefusal(t *testing.T, file string, err error) {
+	t.Helper()
+	var problems Problems
+	if !errors.As(err, &problems) || len(problems) == 0 || len(problems) > maxProblems+1 {
+		t.Fatalf("error = %v", err)
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		checkLine(t, line)
+		if !strings.HasPrefix(line, file+":") {
+			t.Errorf("line does not begin with the file: %s", line)
+		}
+	}
+}
+
+func FuzzLoadClient(f *testing.F) {
+	file := filepath.Join(f.TempDir(), "client.yaml")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := LoadClient(file, nil, nil)
+		if err != nil {
+			checkRefusal(t, file, err)
+			return
+		}
+		consumers := c.Consumers()
+		if len(consumers) != c.ConsumerCount || len(c.Overrides) > c.ConsumerCount {
+			t.Errorf("%d consumers and %d entries for a count of %d", len(consumers), len(c.Overrides), c.ConsumerCount)
+		}
+		for i, consumer := range consumers {
+			if consumer.ChunkSize == 0 || consumer.ChunkSize > consumer.FileSize || consumer.Path == "" {
+				t.Errorf("consumer %d: %+v", i, consumer)
+			}
+		}
+		if c.Heartbeat.Timeout > c.Heartbeat.Interval || c.Spool.Memory > c.Spool.MaxSize || c.Runtime <= 0 || len(c.Labels) > maxLabels {
+			t.Errorf("client: %+v", c)
+		}
+	})
+}
+
+func FuzzLoadSupervisor(f *testing.F) {
+	file := filepath.Join(f.TempDir(), "supervisor.yaml")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := LoadSupervisor(file, nil, nil)
+		if err != nil {
+			checkRefusal(t, file, err)
+			return
+		}
+		if s.Clients < 1 || s.Handler.Pool < 1 || s.StateDir == "" || s.Session.MaxFrame > 8*MiB || s.Session.MaxFrame < 4*KiB || s.Linger < 0 {
+			t.Errorf("supervisor: %+v", s)
+		}
+	})
+}

@@ -1,0 +1,94 @@
+package config
+
+import "strings"
+
+// Key describes one setting, for help texts and documentation.
+type Key struct {
+	// Name is the path of the key in YAML, as in "handler.pool". The settings of
+	// one consumer are named "consumers[].chunk_size" and so on.
+	Name string
+	// Kind is "size", "duration", "number", "switch", "choice", "text", "map" or
+	// "list".
+	Kind string
+	// Default is the value of a key that nothing sets, as YAML would give it; ""
+	// for an empty text, map or list, and for a consumer's own settings, which
+	// default to the plain key of the same name.
+	Default string
+	// Valid says which values are accepted, in words.
+	Valid string
+	// Help says what the key is for, in one sentence.
+	Help string
+	// Env is the environment variable that sets the key; "" when none can.
+	Env string
+}
+
+// SupervisorKeys lists the keys of a supervisor in the order of its
+// configuration file.
+func SupervisorKeys() []Key { return keysOf(new(Supervisor).fields()) }
+
+// ClientKeys lists the keys of a client in the order of its configuration file,
+// those of a consumers entry last.
+func ClientKeys() []Key {
+	keys := keysOf(new(Client).fields())
+	for _, f := range new(Consumer).fields() {
+		f.Name, f.Default = "consumers[]."+f.Name, ""
+		keys = append(keys, f.Key)
+	}
+	return keys
+}
+
+func keysOf(fields []field) []Key {
+	keys := make([]Key, len(fields))
+	for i, f := range fields {
+		keys[i] = f.Key
+		if f.set != nil {
+			keys[i].Env = envName(f.Name)
+		}
+	}
+	return keys
+}
+
+// envName is the environment variable that sets a key.
+func envName(key string) string {
+	return "BULKHEAD_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// nearest returns the candidate most like name, or "" when none is like it.
+func nearest(name string, candidates []string) string {
+	const longest = 64
+	if len(name) > longest {
+		return ""
+	}
+	best, limit := "", max(1, min(3, len(name)/3))
+	for _, c := range candidates {
+		if d := distance(name, c); d <= limit {
+			best, limit = c, d-1
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, delete, replace or swap with their
+// neighbour that turn a into b.
+func distance(a, b string) int {
+	before, previous := []int(nil), make([]int, len(b)+1)
+	for j := range previous {
+		previous[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			replace := previous[j-1]
+			if a[i-1] != b[j-1] {
+				replace++
+			}
+			row[j] = min(replace, previous[j]+1, row[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, previous = previous, row
+	}
+	return previous[len(b)]
+}

@@ -1,0 +1,142 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const durationUnits = "ns, us, ms, s, m or h"
+
+// parseDuration reads a length of time with Go's units; only 0 needs none.
+func parseDuration(s string) (time.Duration, error) {
+	if strings.HasPrefix(s, "-") {
+		return 0, fmt.Errorf("%s is negative; a duration is 0 or more", quote(s))
+	}
+	d, err := time.ParseDuration(s)
+	if err == nil {
+		return d, nil
+	}
+	if _, notNumber := strconv.ParseFloat(s, 64); notNumber == nil {
+		return 0, fmt.Errorf("%s has no unit; use %s, as in 1m30s", quote(s), durationUnits)
+	}
+	return 0, fmt.Errorf("%s is not a duration; use %s, as in 1m30s", quote(s), durationUnits)
+}
+
+// formatDuration is Duration.String without units that are zero.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// parseCount reads a whole number in its one plain form: no sign, no leading
+// zeros (which other YAML readers take for octal), no underscores.
+func parseCount(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if errors.Is(err, strconv.ErrRange) {
+		return 0, fmt.Errorf("%s is out of range", quote(s))
+	}
+	if err != nil || strconv.Itoa(n) != s {
+		return 0, fmt.Errorf("%s is not a whole number", quote(s))
+	}
+	return n, nil
+}
+
+// parseSwitch reads true or false and nothing else.
+func parseSwitch(s string) (bool, error) {
+	switch s {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("%s is neither true nor false; use true or false", quote(s))
+}
+
+// parseLevel reads the name of a log level.
+func parseLevel(s string) (slog.Level, error) {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if s == formatLevel(level) {
+			return level, nil
+		}
+	}
+	return 0, fmt.Errorf("%s is not valid; use %s", quote(s), logLevels)
+}
+
+const logLevels = "debug, info, warn or error"
+
+func formatLevel(l slog.Level) string { return strings.ToLower(l.String()) }
+
+// checkAddress accepts HOST:PORT. An empty host and port 0 (any free port) are
+// for listeners only.
+func checkAddress(listener bool) func(string) error {
+	return func(s string) error {
+		host, port, err := net.SplitHostPort(s)
+		if err != nil || (host == "" && !listener) || !plausibleHost(host) {
+			return fmt.Errorf("%s is not an address; use HOST:PORT, as in 127.0.0.1:7420", quote(s))
+		}
+		lowest := 1
+		if listener {
+			lowest = 0
+		}
+		if n, err := parseCount(port); err != nil || n < lowest || n > 65535 {
+			return fmt.Errorf("%s has no valid port; use %d to 65535, as in 127.0.0.1:7420", quote(s), lowest)
+		}
+		return nil
+	}
+}
+
+// plausibleHost says whether a host could be an IP address or a host name.
+func plausibleHost(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return strings.IndexFunc(host, func(r rune) bool {
+		return r >= utf8.RuneSelf || !(unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-._", r))
+	}) < 0
+}
+
+// checkText accepts printable UTF-8 of lowest to highest bytes. It never repeats
+// the text, which may be a secret.
+func checkText(lowest, highest int) func(string) error {
+	return func(s string) error {
+		switch {
+		case len(s) < lowest:
+			return errors.New("is empty; give a value")
+		case len(s) > highest:
+			return fmt.Errorf("is %d bytes long; use at most %d", len(s), highest)
+		case !utf8.ValidString(s):
+			return errors.New("is not UTF-8 text")
+		case strings.ContainsFunc(s, unprintable):
+			return errors.New("holds a line break or another control character; use printable text")
+		}
+		return nil
+	}
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
+
+// maxQuoted is how much of a value is repeated in a message, in characters.
+const maxQuoted = 60
+
+// quote makes foreign text safe and short enough for a message of one line.
+func quote(s string) string {
+	s = s[:min(len(s), maxQuoted*utf8.UTFMax+1)] // bounds the conversion below
+	if runes := []rune(s); len(runes) > maxQuoted {
+		s = string(runes[:maxQuoted]) + "…"
+	}
+	return strconv.Quote(s)
+}

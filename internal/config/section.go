@@ -1,0 +1,87 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// section reads a map of keys. Names are looked up in fields behind prefix: ""
+// at the top of a file and for an entry of a list, whose fields are named from
+// the entry on.
+func (l *loader) section(e entry, prefix string, fields []field) {
+	names := children(prefix, fields)
+	want := "a map of " + strings.Join(names, ", ")
+	if e.path == "" {
+		want = `keys with values, as in "runtime: 20s"`
+	}
+	l.pairs(e, want, func(name string, value entry) {
+		full := join(prefix, name)
+		if !slices.Contains(names, name) {
+			l.problem(l.at(value), value.path, unknown(name, names, fields))
+		} else if f, ok := find(fields, full); ok {
+			l.value(f, value)
+		} else {
+			l.section(value, full, fields)
+		}
+	})
+}
+
+// value reads one value into its field.
+func (l *loader) value(f field, e entry) {
+	if f.node != nil {
+		l.origins[e.path] = l.at(e)
+		f.node(l, e)
+		return
+	}
+	if text, ok := l.text(e, f.Valid); ok {
+		l.set(f, e.path, text, l.at(e))
+	}
+}
+
+// children lists the names that can stand in a section, in the order of fields.
+func children(section string, fields []field) []string {
+	var names []string
+	for _, f := range fields {
+		rest, ok := f.Name, true
+		if section != "" {
+			rest, ok = strings.CutPrefix(f.Name, section+".")
+		}
+		name, _, _ := strings.Cut(rest, ".")
+		if ok && (len(names) == 0 || names[len(names)-1] != name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// unknown says that a section has no such key, which it may have meant, and
+// which it has.
+func unknown(name string, names []string, fields []field) string {
+	text := "unknown key; "
+	if meant := nearest(name, names); meant != "" {
+		text += "did you mean " + meant + "? "
+	} else if elsewhere := findElsewhere(name, fields); elsewhere != "" {
+		section, key, _ := strings.Cut(elsewhere, ".")
+		text += "did you mean " + key + " inside " + section + "? "
+	}
+	return text + "valid here: " + strings.Join(names, ", ")
+}
+
+// findElsewhere returns the key of another section that has the same last name,
+// or that was written with its dots.
+func findElsewhere(name string, fields []field) string {
+	for _, f := range fields {
+		if strings.Contains(f.Name, ".") && (f.Name == name || strings.HasSuffix(f.Name, "."+name)) {
+			return f.Name
+		}
+	}
+	return ""
+}
+
+// join appends a name to a path.
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
