@@ -1,0 +1,102 @@
+//go:build unix
+
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+const lockName = "lock"
+
+// disk is what a writer needs of a journal's folder. There is one implementation,
+// folder; tests wrap it to make its calls fail or wait.
+type disk interface {
+	// create makes a new, empty segment file.
+	create(name string) (segmentFile, error)
+	// open opens an existing segment file for writing at its end.
+	open(name string) (segmentFile, error)
+	// sync makes the names of the files durable.
+	sync() error
+}
+
+// segmentFile is what a writer needs of a segment file.
+type segmentFile interface {
+	// Write appends.
+	Write(p []byte) (int, error)
+	// Sync forces everything written, and the file's size, to storage.
+	Sync() error
+	Truncate(size int64) error
+	Close() error
+}
+
+// folder is a journal's folder on disk.
+type folder string
+
+// os.File.Sync is fsync(2). fdatasync(2) gains nothing here: an append changes the
+// file's size, which both must write.
+func (d folder) create(name string) (segmentFile, error) {
+	return asSegmentFile(os.OpenFile(filepath.Join(string(d), name), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600))
+}
+
+func (d folder) open(name string) (segmentFile, error) {
+	return asSegmentFile(os.OpenFile(filepath.Join(string(d), name), os.O_WRONLY|os.O_APPEND, 0))
+}
+
+// asSegmentFile keeps a nil *os.File from becoming a non-nil interface.
+func asSegmentFile(f *os.File, err error) (segmentFile, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d folder) sync() error { return syncFolder(string(d)) }
+
+// syncFolder makes the entries of a folder durable.
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// makeFolder makes a journal's folder durable in its parent, if it is not there yet.
+func makeFolder(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("making journal folder: %w", err)
+	}
+	if err := syncFolder(filepath.Dir(filepath.Clean(dir))); err != nil {
+		return fmt.Errorf("making journal folder: %w", err)
+	}
+	return nil
+}
+
+// lockFolder claims a journal's folder for one writer, until the returned file is
+// closed or the process ends. It returns ErrLocked when another has it.
+func lockFolder(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("locking journal: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for errors.Is(err, syscall.EINTR) {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = ErrLocked
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir, err), f.Close())
+	}
+	return f, nil
+}

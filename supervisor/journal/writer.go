@@ -1,0 +1,211 @@
+package journal
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+)
+
+// groupBytes is how many bytes of waiting requests one write takes at most; a single
+// larger request is written alone.
+const groupBytes = 4 << 20
+
+// request is one Append on its way through the writer.
+type request struct {
+	frames []byte
+	// done has room for the one answer, so that the writer never waits for a caller.
+	done chan error
+}
+
+// writer owns the segment being written. Its fields below the channels belong to the
+// goroutine in run, and to Close once stopped is closed.
+type writer struct {
+	disk  disk
+	sync  Sync
+	limit int64 // a segment of this size is full
+
+	// requests is not buffered: what the writer has not taken was not written, and every
+	// caller that waits is seen by gather.
+	requests chan *request
+	closing  chan struct{} // closed by File.Close
+	stopped  chan struct{} // closed by run
+
+	number  int         // of the segment, from 1
+	start   int64       // journal bytes before the segment
+	file    segmentFile // nil when the next segment could not be made
+	size    int64       // bytes of the segment that have been acknowledged
+	failure error       // sticky; wraps ErrFailed
+
+	group  []*request // being written
+	joined []byte     // their frames, when there are several
+}
+
+func newWriter(o Options, d disk) *writer {
+	return &writer{
+		disk:     d,
+		sync:     o.Sync,
+		limit:    o.SegmentBytes,
+		requests: make(chan *request),
+		closing:  make(chan struct{}),
+		stopped:  make(chan struct{}),
+	}
+}
+
+// run answers requests until closing is closed.
+func (w *writer) run() {
+	defer close(w.stopped)
+	defer w.finish()
+	for {
+		select {
+		case req := <-w.requests:
+			w.gather(req)
+			w.answer(w.commit())
+		case <-w.closing:
+			return
+		}
+	}
+}
+
+// gather makes a group of first and of every request that is waiting, up to groupBytes
+// and to the end of the segment.
+func (w *writer) gather(first *request) {
+	w.group = append(w.group[:0], first)
+	room := min(groupBytes, w.limit-w.size) - int64(len(first.frames))
+	// The callers answered last are runnable but may not have run yet: let them join. With
+	// 8 callers on 2 processors this makes groups of 7 or 8 instead of 4.
+	runtime.Gosched()
+	for room > 0 {
+		select {
+		case req := <-w.requests:
+			w.group = append(w.group, req)
+			room -= int64(len(req.frames))
+		default:
+			return
+		}
+	}
+}
+
+// answer tells every caller of the group how it went, and forgets them.
+func (w *writer) answer(err error) {
+	for _, req := range w.group {
+		req.done <- err
+	}
+	clear(w.group)
+}
+
+// commit writes the group and makes it durable. Its error is sticky.
+func (w *writer) commit() error {
+	if w.failure != nil {
+		return w.failure
+	}
+	if w.size >= w.limit && w.size > headerBytes {
+		if err := w.rollOver(); err != nil {
+			return w.fail(err)
+		}
+	}
+	frames := w.frames()
+	if err := writeAll(w.file, frames); err != nil {
+		return w.fail(fmt.Errorf("writing %s: %w", w.name(), err))
+	}
+	if w.sync == SyncBatch {
+		if err := w.file.Sync(); err != nil {
+			return w.fail(fmt.Errorf("syncing %s: %w", w.name(), err))
+		}
+	}
+	w.size += int64(len(frames))
+	if cap(w.joined) > 2*groupBytes {
+		w.joined = nil
+	}
+	return nil
+}
+
+// frames returns the frames of the whole group.
+func (w *writer) frames() []byte {
+	if len(w.group) == 1 {
+		return w.group[0].frames
+	}
+	w.joined = w.joined[:0]
+	for _, req := range w.group {
+		w.joined = append(w.joined, req.frames...)
+	}
+	return w.joined
+}
+
+// rollOver closes the segment, all of it durable, and begins the next.
+func (w *writer) rollOver() error {
+	if w.sync == SyncNone {
+		if err := w.file.Sync(); err != nil {
+			return fmt.Errorf("syncing %s: %w", w.name(), err)
+		}
+	}
+	full := w.file
+	w.file = nil
+	if err := full.Close(); err != nil {
+		return fmt.Errorf("closing %s: %w", w.name(), err)
+	}
+	return w.begin(w.number+1, w.start+w.size)
+}
+
+// begin makes a segment, with its header, and makes its name durable. The header is
+// durable with the first records, or by a Sync of the caller.
+func (w *writer) begin(number int, start int64) error {
+	file, err := w.disk.create(segmentName(number))
+	if err != nil {
+		return fmt.Errorf("creating %s: %w", segmentName(number), err)
+	}
+	w.file, w.number, w.start, w.size = file, number, start, 0
+	if err := w.writeHeader(); err != nil {
+		return err
+	}
+	if err := w.disk.sync(); err != nil {
+		return fmt.Errorf("syncing the folder of %s: %w", w.name(), err)
+	}
+	return nil
+}
+
+// writeHeader writes the header of an empty segment.
+func (w *writer) writeHeader() error {
+	if err := writeAll(w.file, encodeHeader(w.start)); err != nil {
+		return fmt.Errorf("writing the header of %s: %w", w.name(), err)
+	}
+	w.size = headerBytes
+	return nil
+}
+
+// fail makes err the journal's end and cuts off what was never acknowledged.
+func (w *writer) fail(err error) error {
+	w.failure = fmt.Errorf("%w: %w", ErrFailed, err)
+	if w.file != nil {
+		if err := w.file.Truncate(w.size); err != nil {
+			w.failure = fmt.Errorf("%w (and the unacknowledged end was not cut off: %v)", w.failure, err)
+		}
+	}
+	return w.failure
+}
+
+// finish lets go of the segment.
+func (w *writer) finish() {
+	if w.file == nil {
+		return
+	}
+	if w.failure == nil {
+		if err := w.file.Sync(); err != nil {
+			w.fail(fmt.Errorf("syncing %s: %w", w.name(), err))
+		}
+	}
+	if err := w.file.Close(); err != nil && w.failure == nil {
+		w.failure = fmt.Errorf("%w: closing %s: %w", ErrFailed, w.name(), err)
+	}
+}
+
+// name is the file name of the segment.
+func (w *writer) name() string { return segmentName(w.number) }
+
+// writeAll writes all of p or returns an error.
+func writeAll(f io.Writer, p []byte) error {
+	n, err := f.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
