@@ -1,0 +1,123 @@
+package report
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// Why a message is left out. A message is judged as a whole: when one thing it
+// says cannot be true, nothing it says is used.
+const (
+	badBatch     = "a batch that does not decode"
+	badSequence  = "a batch that does not hold the messages it should"
+	badTime      = "a time that cannot be"
+	badProcess   = "about no known kind of process"
+	badCrowd     = "about more processes than a client can have"
+	badFact      = "no fact, or one this version does not know"
+	badNumber    = "a number that cannot be"
+	badHistogram = "a histogram that cannot be"
+	badRound     = "a heartbeat round that is not the next"
+	badAnswer    = "one worker twice in a heartbeat round"
+	badExit      = "an exit that cannot be"
+	badLate      = "after the Stop message"
+)
+
+// foldBatch folds the messages of one batch. An error speaks of the record: the
+// supervisor put it into the wrong place. What is wrong inside the batch is the
+// client's doing, and counted with the client.
+func (s *sessionState) foldBatch(e *bulkheadv1.SessionBatch) error {
+	first, last := e.GetFirstSeq(), e.GetLastSeq()
+	c := &s.client
+	if first == 0 || last < first || last-first >= maxBatchMessages {
+		return fmt.Errorf("session %d: a batch cannot hold messages %d…%d", c.Session, first, last)
+	}
+	if first <= c.LastSeq {
+		return fmt.Errorf("session %d: messages %d…%d come again, %d were there", c.Session, first, last, c.LastSeq)
+	}
+	var gap error
+	if first != c.LastSeq+1 {
+		gap = fmt.Errorf("session %d: messages %d…%d are missing", c.Session, c.LastSeq+1, first-1)
+	}
+	c.LastSeq = last
+	c.Batches++
+	if s.handler != nil {
+		s.handler.DurableMessages += last - first + 1
+	}
+
+	batch := new(bulkheadv1.Batch)
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(e.GetBatch(), batch); err != nil {
+		s.leaveOut(badBatch, last-first+1)
+		return gap
+	}
+	if !holds(batch.GetMessages(), first, last) {
+		s.leaveOut(badSequence, last-first+1)
+		return gap
+	}
+	for _, m := range batch.GetMessages() {
+		if why := s.foldMessage(m); why != "" {
+			s.leaveOut(why, 1)
+			continue
+		}
+		c.Messages++
+	}
+	return gap
+}
+
+// holds says whether messages are exactly first … last.
+func holds(messages []*bulkheadv1.Message, first, last uint64) bool {
+	if uint64(len(messages)) != last-first+1 {
+		return false
+	}
+	for i, m := range messages {
+		if m.GetSeq() != first+uint64(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// leaveOut counts messages that are not used.
+func (s *sessionState) leaveOut(why string, messages uint64) {
+	s.client.Malformed += messages
+	s.malformed.addN(why, messages)
+}
+
+// foldMessage folds one message. It returns why the message was left out, or "".
+func (s *sessionState) foldMessage(m *bulkheadv1.Message) string {
+	if !saneTime(m.GetTimeUnixNano()) {
+		return badTime
+	}
+	if s.client.StoppedAt != 0 {
+		return badLate
+	}
+	at := Stamp(m.GetTimeUnixNano())
+	why := s.foldFact(m, at)
+	if why == "" {
+		s.client.LastMessageAt = at
+	}
+	return why
+}
+
+func (s *sessionState) foldFact(m *bulkheadv1.Message, at Stamp) string {
+	switch fact := m.GetFact().(type) {
+	case *bulkheadv1.Message_Start:
+		return s.foldStart(m.GetProcess(), fact.Start, at)
+	case *bulkheadv1.Message_Stop:
+		return s.foldStop(fact.Stop, at)
+	case *bulkheadv1.Message_Heartbeat:
+		return s.foldHeartbeat(fact.Heartbeat, at)
+	case *bulkheadv1.Message_Rollover:
+		return s.foldRollover(m.GetProcess(), fact.Rollover, at)
+	case *bulkheadv1.Message_Monitor:
+		return s.foldMonitor(m.GetProcess(), fact.Monitor, at)
+	case *bulkheadv1.Message_MonitorError:
+		return s.foldMonitorError(m.GetProcess(), fact.MonitorError)
+	case *bulkheadv1.Message_Progress:
+		return s.foldProgress(m.GetProcess(), fact.Progress, at)
+	default:
+		return badFact
+	}
+}

@@ -1,0 +1,114 @@
+package report
+
+// Outcomes of a session, as DESIGN's words; OutcomeOpen is a session without an
+// end in the journal.
+const (
+	OutcomeClosed      = "closed"
+	OutcomeLost        = "lost"
+	OutcomeRejected    = "rejected"
+	OutcomeQuarantined = "quarantined"
+	OutcomeOpen        = "open"
+)
+
+// Client is one session. OpenedAt, EndedAt and the connections are by the
+// supervisor's clock; every other time is by the client's.
+type Client struct {
+	Session   uint32 `json:"session"`
+	SessionID string `json:"session_id"`
+	// Label names the client in this report: its name, with "#" and the session
+	// number behind it where several clients have that name.
+	Label    string `json:"label"`
+	Name     string `json:"name"`
+	ClientID string `json:"client_id"` // hexadecimal
+	Host     string `json:"host"`
+	Pid      int32  `json:"pid"`
+	Version  string `json:"version"`
+
+	Labels   map[string]string `json:"labels"`
+	Workload Workload          `json:"workload"`
+
+	Outcome  string `json:"outcome"`
+	Cause    string `json:"cause"`
+	OpenedAt Stamp  `json:"opened_at"`
+	EndedAt  Stamp  `json:"ended_at"`
+	// ClockOffsetNano is the client's clock less the supervisor's, as the client
+	// arrived; the network's delay is in it. 0 if the client did not say.
+	ClockOffsetNano int64 `json:"clock_offset_nano"`
+
+	// StartedAt is its first Start message; StoppedAt its Stop message, or null.
+	StartedAt Stamp `json:"started_at"`
+	StoppedAt Stamp `json:"stopped_at"`
+	// LastMessageAt is the time of its last message.
+	LastMessageAt Stamp `json:"last_message_at"`
+	// RuntimeNano is from StartedAt to StoppedAt, or else to LastMessageAt.
+	RuntimeNano int64 `json:"runtime_nano"`
+	// StopReason is "runtime", "interrupted", "drained", "failed", or "" without
+	// a Stop message.
+	StopReason string `json:"stop_reason"`
+	StopDetail string `json:"stop_detail"`
+
+	// LastSeq is the last durable message; Messages of them are in this report
+	// and Malformed are not.
+	LastSeq      uint64  `json:"last_seq"`
+	Batches      uint64  `json:"batches"`
+	Messages     uint64  `json:"messages"`
+	Malformed    uint64  `json:"malformed"`
+	MalformedWhy []Count `json:"malformed_why"`
+
+	Writes
+	Heartbeats HeartbeatTotals `json:"heartbeats"`
+
+	// Resumes is how often the session was taken up again.
+	Resumes            uint64       `json:"resumes"`
+	Connections        []Connection `json:"connections"`
+	ConnectionsLeftOut uint64       `json:"connections_left_out"`
+
+	// Processes are sorted by kind (client, consumer, monitor) and index.
+	Processes []Process `json:"processes"`
+	// RolloversLeftOut is how many of the oldest rollovers are counted but not
+	// listed under the processes.
+	RolloversLeftOut uint64 `json:"rollovers_left_out"`
+}
+
+// Count is a text and how often it applied.
+type Count struct {
+	Text  string `json:"text"`
+	Count uint64 `json:"count"`
+}
+
+// Workload is what the client said it was going to do.
+type Workload struct {
+	RuntimeNano           int64      `json:"runtime_nano"`
+	HeartbeatIntervalNano int64      `json:"heartbeat_interval_nano"`
+	HeartbeatTimeoutNano  int64      `json:"heartbeat_timeout_nano"`
+	MonitorIntervalNano   int64      `json:"monitor_interval_nano"`
+	ProgressIntervalNano  int64      `json:"progress_interval_nano"`
+	Consumers             []Consumer `json:"consumers"`
+}
+
+// Consumer is what one consumer writes.
+type Consumer struct {
+	Index          uint32 `json:"index"`
+	Path           string `json:"path"`
+	ChunkSizeBytes uint64 `json:"chunk_size_bytes"`
+	FileSizeBytes  uint64 `json:"file_size_bytes"`
+	KeepFiles      uint32 `json:"keep_files"`
+	// Sync is "none", "file" or "".
+	Sync string `json:"sync"`
+}
+
+// Connection is one connection that carried the session, by the supervisor's
+// clock.
+type Connection struct {
+	ID         uint64 `json:"id"`
+	HandlerPid int32  `json:"handler_pid"`
+	Peer       string `json:"peer"`
+	AttachedAt Stamp  `json:"attached_at"`
+	// ResumeAfter is the last durable message when it took up the session.
+	ResumeAfter uint64 `json:"resume_after"`
+	// Resumed is false for the first connection of the session alone.
+	Resumed bool `json:"resumed"`
+	// DetachedAt is null while the connection lasted to the session's end.
+	DetachedAt  Stamp  `json:"detached_at"`
+	DetachCause string `json:"detach_cause"`
+}

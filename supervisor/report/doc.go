@@ -1,0 +1,25 @@
+// Package report folds the records of a run's journal into a Report and renders
+// it, as text for people and as JSON for programs.
+//
+//	journal ──Replay──► Folder.Add … Folder.Add ──► Folder.Report ──► Text | JSON
+//
+// Invariants:
+//
+//   - The fold is pure: no clock, no I/O, no environment. The same records give
+//     the same bytes, always.
+//   - What a client said is not trusted. Batches may hold anything; a message
+//     that cannot be true is left out whole and counted as malformed, for its
+//     client alone. Every text is made safe for a terminal as it enters.
+//   - Memory is bounded for each client, whatever it sends: see limits.go. What a
+//     bound leaves out is counted and stated in the report.
+//   - Percentiles of several processes or clients are those of the union of their
+//     histograms.
+//   - Times in messages are the client's clock and times of records are the
+//     supervisor's. They are compared in one place only, the rate of the whole
+//     run, by the offset each client showed when it arrived.
+//
+// The package does not read the journal's files (supervisor/journal does), does
+// not decide where a report is written, and does not verify the journal beyond
+// what folding needs: a record out of order is left out or stated, and makes the
+// report partial.
+package report

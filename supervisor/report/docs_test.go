@@ -1,0 +1,102 @@
+package report
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func readDocs(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "report.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// Each object of the JSON has a section in docs/report.md that names its fields,
+// all of them and no others.
+func TestDocsNameEveryField(t *testing.T) {
+	sections := make(map[string]string)
+	for _, part := range strings.Split(readDocs(t), "\n### ")[1:] {
+		name, text, _ := strings.Cut(part, "\n")
+		text, _, _ = strings.Cut(text, "\n## ")
+		sections[name] = text
+	}
+	seen := make(map[reflect.Type]bool)
+	var visit func(reflect.Type)
+	visit = func(typ reflect.Type) {
+		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct || seen[typ] {
+			return
+		}
+		seen[typ] = true
+		want := make(map[string]bool)
+		for i := range typ.NumField() {
+			field := typ.Field(i)
+			visit(field.Type)
+			if field.Anonymous {
+				if !strings.Contains(sections[typ.Name()], "all fields of ["+field.Name+"]") {
+					t.Errorf("section %s does not say that it has the fields of %s", typ.Name(), field.Name)
+				}
+				continue
+			}
+			want[field.Tag.Get("json")] = true
+		}
+		checkFields(t, typ.Name(), want, documentedFields(sections[typ.Name()]))
+	}
+	visit(reflect.TypeFor[Report]())
+}
+
+// documentedFields returns the names in the first column of a section's table.
+func documentedFields(section string) map[string]bool {
+	name := regexp.MustCompile("`([a-z0-9_]+)`")
+	fields := make(map[string]bool)
+	for _, line := range strings.Split(section, "\n") {
+		cells := strings.Split(line, "|")
+		if len(cells) < 3 {
+			continue
+		}
+		for _, match := range name.FindAllStringSubmatch(cells[1], -1) {
+			fields[match[1]] = true
+		}
+	}
+	return fields
+}
+
+func checkFields(t *testing.T, object string, want, got map[string]bool) {
+	t.Helper()
+	for field := range want {
+		if !got[field] {
+			t.Errorf("docs/report.md: %s lacks %s", object, field)
+		}
+	}
+	for field := range got {
+		if !want[field] {
+			t.Errorf("docs/report.md: %s has %s, which is no field", object, field)
+		}
+	}
+}
+
+// What docs/report.md shows of a report is what a report looks like.
+func TestDocsShowRealReports(t *testing.T) {
+	golden, err := os.ReadFile(filepath.Join("testdata", "golden", "disturbed.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```text\n(.*?)```").FindAllStringSubmatch(readDocs(t), -1)
+	if len(blocks) == 0 {
+		t.Fatal("docs/report.md shows no report")
+	}
+	for _, block := range blocks {
+		if !strings.Contains(string(golden), block[1]) {
+			t.Errorf("no report says\n%s", block[1])
+		}
+	}
+}

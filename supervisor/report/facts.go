@@ -1,0 +1,159 @@
+package report
+
+import (
+	"bulkhead/internal/latency"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+func (s *sessionState) foldStart(named *bulkheadv1.Process, start *bulkheadv1.Start, at Stamp) string {
+	p, why := s.process(named, at)
+	if why != "" {
+		return why
+	}
+	if p.public.StartedAt == 0 {
+		p.public.StartedAt = at
+	}
+	if spec := start.GetConsumer(); spec != nil && p.isConsumer() && p.public.Consumer == nil {
+		consumer := consumerOf(spec)
+		p.public.Consumer = &consumer
+	}
+	if s.client.StartedAt == 0 {
+		s.client.StartedAt = at
+	}
+	return ""
+}
+
+func (s *sessionState) foldStop(stop *bulkheadv1.Stop, at Stamp) string {
+	if len(stop.GetExits()) > maxProcesses {
+		return badCrowd
+	}
+	ended := make([]*processState, len(stop.GetExits()))
+	for i, e := range stop.GetExits() {
+		if !saneExit(e) {
+			return badExit
+		}
+		var why string
+		if ended[i], why = s.process(e.GetProcess(), 0); why != "" {
+			return why
+		}
+	}
+	for i, e := range stop.GetExits() {
+		exit := exitOf(e)
+		ended[i].public.Exit = &exit
+	}
+	c := &s.client
+	c.StoppedAt, c.StopReason, c.StopDetail = at, stopReason(stop.GetReason()), clean(stop.GetDetail(), maxText)
+	return ""
+}
+
+// saneExit says whether e can be how a process of a client ended.
+func saneExit(e *bulkheadv1.ProcessExit) bool {
+	for _, t := range []int64{e.GetStartedUnixNano(), e.GetEndedUnixNano()} {
+		if t != 0 && !saneTime(t) {
+			return false
+		}
+	}
+	return saneDurations(e.GetUserCpuNano(), e.GetSystemCpuNano()) &&
+		saneAmounts(e.GetMaxResidentBytes()) &&
+		exitClass(e.GetClass()) != ExitUnknown
+}
+
+func stopReason(r bulkheadv1.StopReason) string {
+	switch r {
+	case bulkheadv1.StopReason_STOP_REASON_RUNTIME:
+		return "runtime"
+	case bulkheadv1.StopReason_STOP_REASON_INTERRUPTED:
+		return "interrupted"
+	case bulkheadv1.StopReason_STOP_REASON_DRAINED:
+		return "drained"
+	case bulkheadv1.StopReason_STOP_REASON_FAILED:
+		return "failed"
+	default:
+		return "unknown"
+	}
+}
+
+func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkheadv1.Progress, at Stamp) string {
+	if !saneDurations(progress.GetIntervalNano()) || int64(at) <= progress.GetIntervalNano() ||
+		!saneAmounts(progress.GetBytes(), progress.GetChunks(), progress.GetErrors()) {
+		return badNumber
+	}
+	h, err := latency.FromProto(progress.GetChunkWrite())
+	if err != nil || !saneAmounts(h.Count()) {
+		return badHistogram
+	}
+	p, why := s.consumer(named, at)
+	if why != "" {
+		return why
+	}
+	from := at - Stamp(progress.GetIntervalNano())
+	for _, w := range []*Writes{&p.writes, &s.client.Writes} {
+		w.Bytes = plus(w.Bytes, progress.GetBytes())
+		w.Chunks = plus(w.Chunks, progress.GetChunks())
+		w.Errors = plus(w.Errors, progress.GetErrors())
+		if text := progress.GetLastError(); text != "" {
+			w.LastError = clean(text, maxText)
+		}
+	}
+	p.window.cover(from, at)
+	s.window.cover(from, at)
+	p.chunkWrite.merge(h, &s.room)
+	s.chunkWrite.Merge(h)
+	return ""
+}
+
+func (s *sessionState) foldRollover(named *bulkheadv1.Process, r *bulkheadv1.Rollover, at Stamp) string {
+	if !saneDurations(r.GetCreateNano(), r.GetWriteNano(), r.GetSyncNano(), r.GetCloseNano()) ||
+		!saneAmounts(r.GetSizeBytes(), r.GetChunkSizeBytes(), r.GetChunks(), r.GetFileIndex()) {
+		return badNumber
+	}
+	if first := r.GetFirstWriteUnixNano(); first != 0 && !saneTime(first) {
+		return badTime
+	}
+	p, why := s.consumer(named, at)
+	if why != "" {
+		return why
+	}
+	rollover := rolloverOf(r, at)
+	for _, w := range []*Writes{&p.writes, &s.client.Writes} {
+		w.Files++
+		if rollover.Partial {
+			w.PartialFiles++
+		}
+		if rollover.Verification == verificationFailed {
+			w.UnverifiedFiles++
+		}
+	}
+	p.countRollover(rollover, &s.room)
+	s.rollovers.add(listedRollover{p, rollover})
+	return ""
+}
+
+// verificationFailed is a file whose content did not read back the same.
+const verificationFailed = "failed"
+
+func rolloverOf(r *bulkheadv1.Rollover, at Stamp) Rollover {
+	rollover := Rollover{
+		Path:           clean(r.GetPath(), maxText),
+		FileIndex:      r.GetFileIndex(),
+		ClosedAt:       at,
+		FirstWriteAt:   Stamp(r.GetFirstWriteUnixNano()),
+		SizeBytes:      r.GetSizeBytes(),
+		ChunkSizeBytes: r.GetChunkSizeBytes(),
+		Chunks:         r.GetChunks(),
+		CreateNano:     r.GetCreateNano(),
+		WriteNano:      r.GetWriteNano(),
+		SyncNano:       r.GetSyncNano(),
+		CloseNano:      r.GetCloseNano(),
+		Partial:        r.GetPartial(),
+	}
+	switch r.GetVerification() {
+	case bulkheadv1.Verification_VERIFICATION_OFF:
+		rollover.Verification = "off"
+	case bulkheadv1.Verification_VERIFICATION_OK:
+		rollover.Verification = "ok"
+	case bulkheadv1.Verification_VERIFICATION_FAILED:
+		rollover.Verification = verificationFailed
+	}
+	return rollover
+}

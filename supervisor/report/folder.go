@@ -1,0 +1,171 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// Folder folds the records of one run, in order, into a Report. It is not safe
+// for concurrent use.
+type Folder struct {
+	records uint64
+	last    Stamp // time of the newest record, supervisor's clock
+	started bool
+	run     Run
+
+	sessions map[uint32]*sessionState
+	order    []*sessionState // by arrival
+	// handlers are shared with serving, which finds those whose end is still to
+	// come by connection.
+	handlers   recent[*Handler]
+	serving    map[uint64]*Handler
+	rejections recent[Rejection]
+	refused    tally[refusal]
+	violations tally[string]
+	damage     *Damage
+}
+
+// refusal is a client that was turned away after it had said its name.
+type refusal struct{ name, reason string }
+
+// NewFolder returns a Folder that has seen no record.
+func NewFolder() *Folder {
+	return &Folder{
+		sessions:   make(map[uint32]*sessionState),
+		serving:    make(map[uint64]*Handler),
+		handlers:   recent[*Handler]{limit: maxHandlers},
+		rejections: recent[Rejection]{limit: maxRejections},
+		refused:    tally[refusal]{limit: maxRefused},
+		violations: tally[string]{limit: maxViolations},
+	}
+}
+
+// Add folds the next record. An error says that the record breaks the order
+// documented at bulkheadv1.Record, or makes no sense; the Folder has left out what
+// it could not use, remembers the error as a violation, and goes on. Nothing that
+// a client sent causes an error.
+func (f *Folder) Add(r *bulkheadv1.Record) error {
+	f.records++
+	at := Stamp(min(max(r.GetTimeUnixNano(), 0), maxTime))
+	f.last = max(f.last, at)
+	err := errors.Join(f.checkOrder(r), f.fold(r, at))
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("record %d: %w", f.records, err)
+	f.violations.add(clean(err.Error(), maxText))
+	return err
+}
+
+// checkOrder checks the place of r among the others of its run.
+func (f *Folder) checkOrder(r *bulkheadv1.Record) error {
+	_, starts := r.GetEntry().(*bulkheadv1.Record_RunStarted)
+	switch {
+	case starts && f.records > 1:
+		return errors.New("the run starts, but it is not the first record")
+	case !starts && f.records == 1:
+		return errors.New("the first record does not start the run")
+	case f.run.End != "":
+		return errors.New("it comes after the end of the run")
+	}
+	return nil
+}
+
+func (f *Folder) fold(r *bulkheadv1.Record, at Stamp) error {
+	switch e := r.GetEntry().(type) {
+	case *bulkheadv1.Record_RunStarted:
+		f.foldRunStarted(e.RunStarted, at)
+	case *bulkheadv1.Record_SessionOpened:
+		return f.foldOpened(e.SessionOpened, at)
+	case *bulkheadv1.Record_SessionAttached:
+		return f.foldAttached(e.SessionAttached, at)
+	case *bulkheadv1.Record_SessionBatch:
+		return f.withSession(e.SessionBatch.GetSession(), func(s *sessionState) error {
+			return s.foldBatch(e.SessionBatch)
+		})
+	case *bulkheadv1.Record_SessionDetached:
+		return f.withSession(e.SessionDetached.GetSession(), func(s *sessionState) error {
+			return s.foldDetached(e.SessionDetached, at)
+		})
+	case *bulkheadv1.Record_SessionEnded:
+		return f.withSession(e.SessionEnded.GetSession(), func(s *sessionState) error {
+			return s.foldEnded(e.SessionEnded, at)
+		})
+	case *bulkheadv1.Record_HandlerExited:
+		f.foldHandlerExited(e.HandlerExited)
+	case *bulkheadv1.Record_ConnectionRejected:
+		f.foldRejected(e.ConnectionRejected, at)
+	case *bulkheadv1.Record_RunEnded:
+		f.foldRunEnded(e.RunEnded, at)
+	default:
+		return errors.New("it holds nothing this version knows")
+	}
+	return nil
+}
+
+// withSession calls fold with an open session.
+func (f *Folder) withSession(number uint32, fold func(*sessionState) error) error {
+	s := f.sessions[number]
+	switch {
+	case s == nil:
+		return fmt.Errorf("session %d was never opened", number)
+	case s.client.Outcome != OutcomeOpen:
+		return fmt.Errorf("session %d has already ended", number)
+	}
+	return fold(s)
+}
+
+func (f *Folder) foldRunStarted(e *bulkheadv1.RunStarted, at Stamp) {
+	if f.started {
+		return
+	}
+	f.started = true
+	host := e.GetHost()
+	f.run = Run{
+		ID:        clean(e.GetRunId(), maxName),
+		Version:   clean(e.GetVersion(), maxName),
+		GoVersion: clean(e.GetGoVersion(), maxName),
+		Pid:       e.GetPid(),
+		Listen:    clean(e.GetListen(), maxName),
+		Host: Host{
+			Name:        clean(host.GetName(), maxName),
+			OS:          clean(host.GetOs(), maxName),
+			Arch:        clean(host.GetArch(), maxName),
+			Kernel:      clean(host.GetKernel(), maxName),
+			CPUs:        host.GetCpus(),
+			MemoryBytes: host.GetMemoryBytes(),
+		},
+		StartedAt:        at,
+		ExpectedClients:  e.GetExpectedClients(),
+		LingerNano:       max(e.GetLingerNano(), 0),
+		SessionGraceNano: max(e.GetSessionGraceNano(), 0),
+		JournalSync:      clean(e.GetJournalSync(), maxName),
+	}
+}
+
+func (f *Folder) foldOpened(e *bulkheadv1.SessionOpened, at Stamp) error {
+	if f.sessions[e.GetSession()] != nil {
+		return fmt.Errorf("session %d is opened again", e.GetSession())
+	}
+	s := newSessionState(e, at)
+	f.sessions[e.GetSession()] = s
+	f.order = append(f.order, s)
+	return nil
+}
+
+func (f *Folder) foldRunEnded(e *bulkheadv1.RunEnded, at Stamp) {
+	switch e.GetReason() {
+	case bulkheadv1.RunEnd_RUN_END_DONE:
+		f.run.End = "done"
+	case bulkheadv1.RunEnd_RUN_END_DRAINED:
+		f.run.End = "drained"
+	case bulkheadv1.RunEnd_RUN_END_FAILED:
+		f.run.End = "failed"
+	default:
+		f.run.End = "unknown"
+	}
+	f.run.EndedAt, f.run.EndDetail = at, clean(e.GetDetail(), maxText)
+	f.run.LengthNano = between(f.run.StartedAt, at)
+}

@@ -1,0 +1,54 @@
+package report
+
+import bulkheadv1 "bulkhead/proto/bulkhead/v1"
+
+func (f *Folder) foldAttached(e *bulkheadv1.SessionAttached, at Stamp) error {
+	return f.withSession(e.GetSession(), func(s *sessionState) error {
+		h := &Handler{
+			Pid:          e.GetHandlerPid(),
+			ConnectionID: e.GetConnectionId(),
+			Session:      e.GetSession(),
+			Peer:         clean(e.GetPeer(), maxName),
+		}
+		f.handlers.add(h)
+		f.serving[h.ConnectionID] = h
+		s.handler = h
+		s.foldAttached(e, at)
+		return nil
+	})
+}
+
+func (f *Folder) foldHandlerExited(e *bulkheadv1.HandlerExited) {
+	id := e.GetConnectionId()
+	h := f.serving[id]
+	if h == nil || id == 0 {
+		h = &Handler{ConnectionID: id, Session: e.GetSession()}
+		f.handlers.add(h)
+	}
+	delete(f.serving, id)
+	exit := exitOf(e.GetExit())
+	h.Exit = &exit
+	if pid := e.GetExit().GetProcess().GetPid(); pid != 0 {
+		h.Pid = pid
+	}
+	if peer := e.GetPeer(); peer != "" {
+		h.Peer = clean(peer, maxName)
+	}
+	h.ReceivedBytes, h.Messages = e.GetReceivedBytes(), e.GetMessages()
+	h.ConnectionEnd = clean(e.GetEnd(), maxText)
+}
+
+func (f *Folder) foldRejected(e *bulkheadv1.ConnectionRejected, at Stamp) {
+	r := Rejection{
+		At:           at,
+		ConnectionID: e.GetConnectionId(),
+		Peer:         clean(e.GetPeer(), maxName),
+		HandlerPid:   e.GetHandlerPid(),
+		ClientName:   clean(e.GetClientName(), maxName),
+		Reason:       clean(e.GetReason(), maxText),
+	}
+	f.rejections.add(r)
+	if r.ClientName != "" {
+		f.refused.add(refusal{r.ClientName, r.Reason})
+	}
+}

@@ -1,0 +1,187 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// none is printed where there is nothing to say.
+const none = "–"
+
+func orDash(s string) string {
+	if s == "" {
+		return none
+	}
+	return s
+}
+
+// human returns a duration in nanoseconds as a person says it: three significant
+// digits below a minute ("340µs", "1.2ms", "20.1s"), and "1m02s", "1h02m03s",
+// "2d03h04m" above.
+func human(nano int64) string {
+	switch {
+	case nano == 0:
+		return "0s"
+	case nano < 0:
+		return "-" + human(-max(nano, -maxDuration))
+	}
+	rounded := time.Duration(significant(uint64(nano)))
+	switch {
+	case rounded < time.Microsecond:
+		return fmt.Sprintf("%dns", rounded)
+	case rounded < time.Millisecond:
+		return threeDigits(float64(rounded)/1e3) + "µs"
+	case rounded < time.Second:
+		return threeDigits(float64(rounded)/1e6) + "ms"
+	case rounded < time.Minute:
+		return threeDigits(float64(rounded)/1e9) + "s"
+	default:
+		return clock(time.Duration(nano))
+	}
+}
+
+// significant rounds n to three significant decimal digits.
+func significant(n uint64) uint64 {
+	n = min(n, 1<<63)
+	step := uint64(1)
+	for n/step >= 1000 {
+		step *= 10
+	}
+	return (n + step/2) / step * step
+}
+
+// clock returns a duration of about a minute or more.
+func clock(d time.Duration) string {
+	d = d.Round(time.Second)
+	days, hours := int64(d/(24*time.Hour)), int64(d/time.Hour)%24
+	minutes, seconds := int64(d/time.Minute)%60, int64(d/time.Second)%60
+	switch {
+	case days > 0:
+		return fmt.Sprintf("%dd%02dh%02dm", days, hours, minutes)
+	case hours > 0:
+		return fmt.Sprintf("%dh%02dm%02ds", hours, minutes, seconds)
+	default:
+		return fmt.Sprintf("%dm%02ds", minutes, seconds)
+	}
+}
+
+// threeDigits returns x, which is not negative, with three significant digits and
+// no zeros at the end of its fraction.
+func threeDigits(x float64) string {
+	decimals := 2
+	switch {
+	case x >= 99.95:
+		decimals = 0
+	case x >= 9.995:
+		decimals = 1
+	}
+	text := strconv.FormatFloat(x, 'f', decimals, 64)
+	if decimals > 0 {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return text
+}
+
+// size returns an amount of bytes in decimal units: "67.1 MB".
+func size(bytes uint64) string {
+	x := float64(significant(bytes))
+	for _, unit := range []string{"B", "kB", "MB", "GB", "TB", "PB"} {
+		if x < 1000 {
+			return threeDigits(x) + " " + unit
+		}
+		x /= 1000
+	}
+	return threeDigits(x) + " EB"
+}
+
+// megabytes returns a rate in MB/s without its unit.
+func megabytes(perSecond uint64) string {
+	if perSecond == 0 {
+		return none
+	}
+	return fixed(float64(perSecond) / 1e6)
+}
+
+// fixed returns x with one decimal below 1000 and none above, so that a column of
+// them lines up.
+func fixed(x float64) string {
+	switch {
+	case x >= 999.95:
+		return count(uint64(x + 0.5))
+	case x >= 0.05 || x == 0:
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	default:
+		return strconv.FormatFloat(x, 'f', 3, 64)
+	}
+}
+
+// count returns n with its thousands apart: "14 201".
+func count(n uint64) string {
+	text := strconv.FormatUint(n, 10)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + " " + text[i:]
+	}
+	return text
+}
+
+// unlessZero is count, but nothing for 0.
+func unlessZero(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return count(n)
+}
+
+// offset returns how long after origin a moment is: "+4.81s".
+func offset(origin, at Stamp) string {
+	if origin == 0 || at == 0 {
+		return none
+	}
+	if at < origin {
+		return human(int64(at - origin))
+	}
+	return "+" + human(int64(at-origin))
+}
+
+// timeOfDay returns a moment in UTC to the millisecond, with its date if that is
+// not the date of origin.
+func timeOfDay(origin, at Stamp) string {
+	if at == 0 {
+		return none
+	}
+	const layout = "15:04:05.000"
+	if y, m, d := at.utc().Date(); origin != 0 {
+		oy, om, od := origin.utc().Date()
+		if y == oy && m == om && d == od {
+			return at.utc().Format(layout)
+		}
+	}
+	return at.utc().Format("2006-01-02 " + layout)
+}
+
+// shorten cuts s to at most width columns, with "…" where it was cut.
+func shorten(s string, width int) string {
+	if columns(s) <= width {
+		return s
+	}
+	used, end := 1, 0
+	for i, r := range s {
+		if used+columnsOf(r) > width {
+			break
+		}
+		used += columnsOf(r)
+		end = i + len(string(r))
+	}
+	return s[:end] + "…"
+}
+
+// columns returns how many columns of a terminal s takes.
+func columns(s string) int {
+	n := 0
+	for _, r := range s {
+		n += columnsOf(r)
+	}
+	return n
+}

@@ -1,0 +1,74 @@
+package report
+
+import "time"
+
+// Bounds of what one client can make the report hold.
+const (
+	// maxProcesses is the most processes of one client: more than the most
+	// consumers a client can be configured to start.
+	maxProcesses = 2048
+	// maxRollovers is the most rollovers of one client that are listed, the
+	// newest; all are counted.
+	maxRollovers = 10_000
+	// maxConnections is the most connections of one client that are listed, the
+	// newest; all are counted.
+	maxConnections = 1000
+	// maxBuckets is the most histogram buckets kept for the processes of one
+	// client, about 40 MB. The client's own histogram is not bounded by it, and
+	// needs no more than 55 296.
+	maxBuckets = 1 << 20
+	// maxMissReasons is the most distinct reasons kept for the missed heartbeats
+	// of one process; the others are counted together.
+	maxMissReasons = 16
+	// maxLabels is the most labels of one client that are kept.
+	maxLabels = 32
+	// maxBatchMessages is the most messages one batch is believed to hold.
+	maxBatchMessages = 1 << 20
+)
+
+// Bounds of what one run can make the report hold beside its clients.
+const (
+	maxHandlers   = 10_000
+	maxRejections = 10_000
+	// maxRefused is the most distinct pairs of client name and reason among the
+	// rejected clients; the others are counted together.
+	maxRefused    = 1000
+	maxViolations = 100
+)
+
+// Bounds of texts, in bytes after cleaning.
+const (
+	maxName = 128
+	maxText = 512
+)
+
+// Bounds of numbers that a client sends. Beyond them a message is malformed: no
+// real one gets there, and sums stay far from overflow.
+const (
+	maxAmount   = 1 << 60                               // bytes, chunks, counts
+	maxDuration = int64(10 * 365 * 24 * time.Hour)      // 10 years
+	maxTime     = int64(230*365*24*time.Hour/1e9) * 1e9 // in the year 2199
+)
+
+// saneTime says whether t can be the wall clock of a client.
+func saneTime(t int64) bool { return t > 0 && t <= maxTime }
+
+// saneDurations says whether every d can be a measured duration.
+func saneDurations(list ...int64) bool {
+	for _, d := range list {
+		if d < 0 || d > maxDuration {
+			return false
+		}
+	}
+	return true
+}
+
+// saneAmounts says whether every n can be a measured amount.
+func saneAmounts(list ...uint64) bool {
+	for _, n := range list {
+		if n > maxAmount {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,39 @@
+package report
+
+// recent is a list of the newest limit items, and a count of the older ones that
+// it no longer holds.
+type recent[T any] struct {
+	limit   int
+	items   []T
+	oldest  int // index of the oldest item once items is full
+	leftOut uint64
+}
+
+func (r *recent[T]) add(item T) {
+	if len(r.items) < r.limit {
+		r.items = append(r.items, item)
+		return
+	}
+	r.items[r.oldest] = item
+	r.oldest = (r.oldest + 1) % r.limit
+	r.leftOut++
+}
+
+// list returns the items, oldest first, in a slice of its own that is never nil.
+func (r *recent[T]) list() []T {
+	list := make([]T, 0, len(r.items))
+	list = append(list, r.items[r.oldest:]...)
+	return append(list, r.items[:r.oldest]...)
+}
+
+// find returns the newest item that is wanted, or nil. It is valid until the next
+// add.
+func (r *recent[T]) find(wanted func(*T) bool) *T {
+	for i := len(r.items); i > 0; i-- {
+		item := &r.items[(r.oldest+i-1)%len(r.items)]
+		if wanted(item) {
+			return item
+		}
+	}
+	return nil
+}

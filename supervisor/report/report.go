@@ -1,0 +1,138 @@
+package report
+
+// Schema names the form of the JSON report. It changes when a field changes its
+// meaning or goes; new fields do not change it.
+const Schema = "bulkhead.report/1"
+
+// Report is everything known about a run. Fields named …_nano are nanoseconds,
+// …_bytes are bytes, …_at are moments. Lists are never nil.
+type Report struct {
+	Schema  string  `json:"schema"`
+	Verdict Verdict `json:"verdict"`
+	Run     Run     `json:"run"`
+	Totals  Totals  `json:"totals"`
+	// Clients are in order of arrival.
+	Clients []Client `json:"clients"`
+	// Handlers are in order of their first record.
+	Handlers        []Handler `json:"handlers"`
+	HandlersLeftOut uint64    `json:"handlers_left_out"`
+	// Rejections are the connections that never became a session's.
+	Rejections        []Rejection `json:"rejections"`
+	RejectionsLeftOut uint64      `json:"rejections_left_out"`
+	Journal           Journal     `json:"journal"`
+}
+
+// Complete says whether the run ended in order with everything in the report.
+func (r *Report) Complete() bool { return r.Verdict.Complete }
+
+// Verdict says whether the report is complete, and why not.
+type Verdict struct {
+	Complete bool `json:"complete"`
+	// Reasons why the report is partial, one line each; empty when complete.
+	Reasons []string `json:"reasons"`
+	// Warnings are what a reader should know although it makes nothing partial:
+	// crashed workers and handlers, write errors, loads that ended early.
+	Warnings []string `json:"warnings"`
+}
+
+// Run is the facts of the run. All its times are the supervisor's clock.
+type Run struct {
+	ID        string `json:"id"`
+	Version   string `json:"version"`
+	GoVersion string `json:"go_version"`
+	Pid       int32  `json:"pid"`
+	Listen    string `json:"listen"`
+	Host      Host   `json:"host"`
+
+	StartedAt Stamp `json:"started_at"`
+	// EndedAt is null for a run without an end.
+	EndedAt Stamp `json:"ended_at"`
+	// LengthNano is from the start to the end, or to the last record.
+	LengthNano int64 `json:"length_nano"`
+	// End is "done", "drained", "failed", or "" for a run without an end.
+	End       string `json:"end"`
+	EndDetail string `json:"end_detail"`
+
+	ExpectedClients uint32 `json:"expected_clients"`
+	// JoinedClients is how many distinct clients came.
+	JoinedClients    uint32 `json:"joined_clients"`
+	LingerNano       int64  `json:"linger_nano"`
+	SessionGraceNano int64  `json:"session_grace_nano"`
+	// JournalSync is "batch" or "none".
+	JournalSync string `json:"journal_sync"`
+}
+
+// Host is the collecting machine.
+type Host struct {
+	Name        string `json:"name"`
+	OS          string `json:"os"`
+	Arch        string `json:"arch"`
+	Kernel      string `json:"kernel"`
+	CPUs        uint32 `json:"cpus"`
+	MemoryBytes uint64 `json:"memory_bytes"`
+}
+
+// Totals is all clients together.
+type Totals struct {
+	Writes
+	Heartbeats HeartbeatTotals `json:"heartbeats"`
+	Messages   uint64          `json:"messages"`
+	Malformed  uint64          `json:"malformed"`
+	Resumes    uint64          `json:"resumes"`
+}
+
+// Handler is one handler process, by the supervisor's clock.
+type Handler struct {
+	Pid int32 `json:"pid"`
+	// ConnectionID is 0 for a handler that was never given a connection.
+	ConnectionID uint64 `json:"connection_id"`
+	// Session is 0 if the connection never became a session's.
+	Session uint32 `json:"session"`
+	// Client is the label of the session's client; "" without a session.
+	Client        string `json:"client"`
+	Peer          string `json:"peer"`
+	ReceivedBytes uint64 `json:"received_bytes"`
+	// Messages is what the handler said it accepted; 0 if it never said.
+	// DurableMessages is what reached the journal through it.
+	Messages        uint64 `json:"messages"`
+	DurableMessages uint64 `json:"durable_messages"`
+	// ConnectionEnd is how the handler said its connection ended.
+	ConnectionEnd string `json:"connection_end"`
+	// Exit is null for a handler whose end is not in the journal.
+	Exit *Exit `json:"exit"`
+}
+
+// Rejection is a connection that never became a session's.
+type Rejection struct {
+	At           Stamp  `json:"at"`
+	ConnectionID uint64 `json:"connection_id"`
+	Peer         string `json:"peer"`
+	HandlerPid   int32  `json:"handler_pid"`
+	// ClientName is "" for a connection that did not get as far as a Hello.
+	ClientName string `json:"client_name"`
+	Reason     string `json:"reason"`
+}
+
+// Journal is what the fold noticed about the journal itself.
+type Journal struct {
+	Records uint64 `json:"records"`
+	// Violations are records out of order or without sense; each makes the
+	// report partial.
+	Violations        []string `json:"violations"`
+	ViolationsLeftOut uint64   `json:"violations_left_out"`
+	// Damage is where the journal could not be read on, or null.
+	Damage *Damage `json:"damage"`
+}
+
+// Damage is a place from which on a journal could not be read.
+type Damage struct {
+	Segment string `json:"segment"`
+	// OffsetBytes is where in the segment it begins.
+	OffsetBytes int64 `json:"offset_bytes"`
+	// Torn says that it is an incomplete write at the very end, as a crash leaves
+	// it: nothing in it was ever acknowledged. Without it, records may be lost.
+	Torn bool `json:"torn"`
+	// TornBytes is how long a torn end is; 0 for other damage.
+	TornBytes int64  `json:"torn_bytes"`
+	Why       string `json:"why"`
+}

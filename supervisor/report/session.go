@@ -1,0 +1,162 @@
+package report
+
+import (
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	"bulkhead/internal/latency"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// sessionState is what the fold keeps of one session.
+type sessionState struct {
+	client   Client // what needs no computing at the end
+	clientID string // raw, as sent
+
+	handler     *Handler // that serves the session, or did last; nil before the first
+	connections recent[Connection]
+	malformed   tally[string] // distinct texts are the constants of this package
+
+	processes map[processKey][]*processState // in order of their pids' arrival
+	count     int                            // of all processes
+	rollovers recent[listedRollover]
+	round     uint64 // of the newest heartbeat
+
+	chunkWrite latency.Histogram
+	window     window // of all consumers
+	room       room   // for the histograms of the processes
+}
+
+// processKey is what names a process beside its pid.
+type processKey struct {
+	kind  bulkheadv1.ProcessKind
+	index uint32
+}
+
+// listedRollover is a rollover and whose it is.
+type listedRollover struct {
+	process  *processState
+	rollover Rollover
+}
+
+func newSessionState(e *bulkheadv1.SessionOpened, at Stamp) *sessionState {
+	hello := e.GetHello()
+	s := &sessionState{
+		clientID:    string(hello.GetClientId()),
+		connections: recent[Connection]{limit: maxConnections},
+		malformed:   tally[string]{limit: maxMissReasons},
+		processes:   make(map[processKey][]*processState),
+		rollovers:   recent[listedRollover]{limit: maxRollovers},
+		room:        room{left: maxBuckets},
+	}
+	s.client = Client{
+		Session:   e.GetSession(),
+		SessionID: clean(e.GetSessionId(), maxName),
+		Name:      clean(hello.GetName(), maxName),
+		ClientID:  clean(hex.EncodeToString(hello.GetClientId()), maxName),
+		Host:      clean(hello.GetHost(), 2*maxName),
+		Pid:       hello.GetPid(),
+		Version:   clean(hello.GetClientVersion(), maxName),
+		Labels:    labelsOf(hello.GetLabels()),
+		Workload:  workloadOf(hello.GetWorkload()),
+		Outcome:   OutcomeOpen,
+		OpenedAt:  at,
+	}
+	if clock := stampOrNone(hello.GetWallClockUnixNano()); clock != 0 && at != 0 {
+		s.client.ClockOffsetNano = int64(clock - at)
+	}
+	return s
+}
+
+func labelsOf(labels map[string]string) map[string]string {
+	kept := make(map[string]string)
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		if len(kept) == maxLabels {
+			break
+		}
+		kept[clean(key, maxName)] = clean(labels[key], maxName)
+	}
+	return kept
+}
+
+func workloadOf(w *bulkheadv1.Workload) Workload {
+	list := w.GetConsumers()
+	consumers := make([]Consumer, 0, min(len(list), maxProcesses))
+	for _, spec := range list[:min(len(list), maxProcesses)] {
+		consumers = append(consumers, consumerOf(spec))
+	}
+	return Workload{
+		RuntimeNano:           durationOrNone(w.GetRuntimeNano()),
+		HeartbeatIntervalNano: durationOrNone(w.GetHeartbeatIntervalNano()),
+		HeartbeatTimeoutNano:  durationOrNone(w.GetHeartbeatTimeoutNano()),
+		MonitorIntervalNano:   durationOrNone(w.GetMonitorIntervalNano()),
+		ProgressIntervalNano:  durationOrNone(w.GetProgressIntervalNano()),
+		Consumers:             consumers,
+	}
+}
+
+func consumerOf(spec *bulkheadv1.ConsumerSpec) Consumer {
+	c := Consumer{
+		Index:          spec.GetIndex(),
+		Path:           clean(spec.GetPath(), maxText),
+		ChunkSizeBytes: spec.GetChunkSizeBytes(),
+		FileSizeBytes:  spec.GetFileSizeBytes(),
+		KeepFiles:      spec.GetKeepFiles(),
+	}
+	switch spec.GetSync() {
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_NONE:
+		c.Sync = "none"
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_FILE:
+		c.Sync = "file"
+	}
+	return c
+}
+
+func (s *sessionState) foldAttached(e *bulkheadv1.SessionAttached, at Stamp) {
+	resumed := len(s.connections.items) > 0
+	if resumed {
+		s.client.Resumes++
+	}
+	s.connections.add(Connection{
+		ID:          e.GetConnectionId(),
+		HandlerPid:  e.GetHandlerPid(),
+		Peer:        clean(e.GetPeer(), maxName),
+		AttachedAt:  at,
+		ResumeAfter: e.GetResumeAfter(),
+		Resumed:     resumed,
+	})
+}
+
+func (s *sessionState) foldDetached(e *bulkheadv1.SessionDetached, at Stamp) error {
+	c := s.connections.find(func(c *Connection) bool {
+		return c.ID == e.GetConnectionId() && c.DetachedAt == 0
+	})
+	if c == nil {
+		return fmt.Errorf("session %d is detached from connection %d, which it has not", s.client.Session, e.GetConnectionId())
+	}
+	c.DetachedAt, c.DetachCause = at, clean(e.GetCause(), maxText)
+	return nil
+}
+
+func (s *sessionState) foldEnded(e *bulkheadv1.SessionEnded, at Stamp) error {
+	c := &s.client
+	c.EndedAt, c.Cause = at, clean(e.GetCause(), maxText)
+	switch e.GetOutcome() {
+	case bulkheadv1.Outcome_OUTCOME_CLOSED:
+		c.Outcome = OutcomeClosed
+	case bulkheadv1.Outcome_OUTCOME_LOST:
+		c.Outcome = OutcomeLost
+	case bulkheadv1.Outcome_OUTCOME_REJECTED:
+		c.Outcome = OutcomeRejected
+	case bulkheadv1.Outcome_OUTCOME_QUARANTINED:
+		c.Outcome = OutcomeQuarantined
+	default:
+		return fmt.Errorf("session %d ends without an outcome", c.Session)
+	}
+	if e.GetLastSeq() != c.LastSeq {
+		return fmt.Errorf("session %d ends at message %d, but the journal holds %d", c.Session, e.GetLastSeq(), c.LastSeq)
+	}
+	return nil
+}

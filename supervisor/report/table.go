@@ -1,0 +1,88 @@
+package report
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
+
+// table lays out rows of cells in aligned columns. A column in which no row says
+// anything is left out.
+type table struct {
+	head  []string
+	right []bool // column is aligned to the right
+	rows  [][]string
+	// keepEnd cuts the last column at its begin instead of its end.
+	keepEnd bool
+}
+
+// newTable takes the head of each column; a ">" before it aligns to the right.
+func newTable(head ...string) *table {
+	t := &table{}
+	for _, h := range head {
+		name, right := strings.CutPrefix(h, ">")
+		t.head = append(t.head, name)
+		t.right = append(t.right, right)
+	}
+	return t
+}
+
+// row adds a row; it has as many cells as the table has columns.
+func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+
+// write prints the table, each line indented. The last column is cut so that a
+// line takes at most width columns, but never below minLast of its own.
+func (t *table) write(b *bytes.Buffer, indent string, width int) {
+	const gap, minLast = "  ", 16
+	widths := make([]int, len(t.head))
+	for c := range t.head {
+		for _, row := range t.rows {
+			if row[c] != "" {
+				widths[c] = max(widths[c], columns(t.head[c]), columns(row[c]))
+			}
+		}
+	}
+	last := len(widths) - 1
+	for last > 0 && widths[last] == 0 {
+		last--
+	}
+	before := columns(indent)
+	for _, w := range widths[:last] {
+		if w > 0 {
+			before += w + len(gap)
+		}
+	}
+	room := max(width-before, minLast)
+	for _, row := range append([][]string{t.head}, t.rows...) {
+		var line strings.Builder
+		line.WriteString(indent)
+		for c, cell := range row[:last+1] {
+			if widths[c] == 0 {
+				continue
+			}
+			if c == last {
+				if t.keepEnd {
+					cell = reverse(shorten(reverse(cell), room))
+				}
+				line.WriteString(align(shorten(cell, room), min(widths[c], room), t.right[c]))
+				continue
+			}
+			line.WriteString(align(cell, widths[c], t.right[c]) + gap)
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+}
+
+func align(cell string, width int, right bool) string {
+	pad := strings.Repeat(" ", max(width-columns(cell), 0))
+	if right {
+		return pad + cell
+	}
+	return cell + pad
+}
+
+func reverse(s string) string {
+	runes := []rune(s)
+	slices.Reverse(runes)
+	return string(runes)
+}

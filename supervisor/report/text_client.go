@@ -1,0 +1,142 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// client prints one client in detail.
+func (p *page) client(c *Client) {
+	p.heading("CLIENT %s", c.Label)
+	p.fact("outcome", "%s%s", c.Outcome, because(p.cause(c)))
+	p.fact("session", "%d, %s", c.Session, orDash(c.SessionID))
+	p.fact("machine", "%s, pid %d, bulkhead %s", orDash(c.Host), c.Pid, orDash(c.Version))
+	p.fact("labels", "%s", labelsLine(c.Labels))
+	p.fact("workload", "%s", workloadLine(&c.Workload))
+	p.fact("load ended", "%s", stopLine(c))
+	p.fact("written", "%s", writesLine(&c.Writes))
+	p.fact("messages", "%s", clientMessagesLine(c))
+	p.fact("clock", "%s", clockLine(c))
+
+	shown := shownOf(c)
+	p.connections(c)
+	p.processes(c, shown)
+	p.writes(shown)
+	p.rollovers(c, shown)
+	p.heartbeats(c, shown)
+	p.usage(shown)
+}
+
+func labelsLine(labels map[string]string) string {
+	parts := make([]string, 0, len(labels))
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		parts = append(parts, key+"="+labels[key])
+	}
+	return shorten(strings.Join(parts, ", "), pageWidth-15)
+}
+
+// workloadLine says what the client was going to do.
+func workloadLine(w *Workload) string {
+	if w.RuntimeNano == 0 && len(w.Consumers) == 0 {
+		return ""
+	}
+	parts := []string{human(w.RuntimeNano), plural(uint64(len(w.Consumers)), "consumer")}
+	if len(w.Consumers) > 0 {
+		parts = append(parts,
+			spread(w.Consumers, func(c *Consumer) uint64 { return c.ChunkSizeBytes })+" chunks",
+			spread(w.Consumers, func(c *Consumer) uint64 { return c.FileSizeBytes })+" files")
+	}
+	if w.HeartbeatIntervalNano > 0 {
+		parts = append(parts, "heartbeat every "+human(w.HeartbeatIntervalNano))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// spread is a size that consumers have in common, or its smallest and largest.
+func spread(list []Consumer, of func(*Consumer) uint64) string {
+	low, high := of(&list[0]), of(&list[0])
+	for i := range list {
+		low, high = min(low, of(&list[i])), max(high, of(&list[i]))
+	}
+	return sizes(low, high)
+}
+
+// sizes is one size, or a range of them.
+func sizes(low, high uint64) string {
+	if low == high {
+		return size(low)
+	}
+	return size(low) + "…" + size(high)
+}
+
+func stopLine(c *Client) string {
+	if c.StopReason == "" {
+		return "no Stop message; the last message came after " + human(c.RuntimeNano)
+	}
+	return fmt.Sprintf("%s, after %s%s", c.StopReason, human(c.RuntimeNano), because(c.StopDetail))
+}
+
+func clientMessagesLine(c *Client) string {
+	text := fmt.Sprintf("%s in %s", count(c.Messages), plural(c.Batches, "batch"))
+	if c.Malformed > 0 {
+		text += fmt.Sprintf("; %s left out as malformed", count(c.Malformed))
+	}
+	return text
+}
+
+func clockLine(c *Client) string {
+	off := c.ClockOffsetNano
+	if max(off, -off) < int64(time.Millisecond) {
+		return "" // no more than the way through the network
+	}
+	where := "ahead of"
+	if off < 0 {
+		off, where = -off, "behind"
+	}
+	return fmt.Sprintf("%s %s the supervisor's, as the client arrived", human(off), where)
+}
+
+// connections prints how connections took up and left the session, one event a
+// line.
+func (p *page) connections(c *Client) {
+	events := connectionEvents(c)
+	if len(events) == 0 {
+		return
+	}
+	p.line("")
+	p.line("%sconnections (supervisor's clock, from the start of the run)", indent)
+	p.elsewhere(len(events)-shownConnections, "events before these")
+	t := newTable("at", ">after", "event")
+	for _, e := range events[max(len(events)-shownConnections, 0):] {
+		t.row(timeOfDay(p.Run.StartedAt, e.at), offset(p.Run.StartedAt, e.at), e.text)
+	}
+	t.write(&p.out, indent+indent, pageWidth)
+}
+
+// event is something that happened to a session.
+type event struct {
+	at   Stamp
+	text string
+}
+
+func connectionEvents(c *Client) []event {
+	var events []event
+	for i := range c.Connections {
+		n := &c.Connections[i]
+		text := fmt.Sprintf("connected from %s to handler %d", orDash(n.Peer), n.HandlerPid)
+		if n.Resumed {
+			text = fmt.Sprintf("resumed after message %s from %s on handler %d", count(n.ResumeAfter), orDash(n.Peer), n.HandlerPid)
+		}
+		events = append(events, event{n.AttachedAt, text})
+		if n.DetachedAt != 0 {
+			events = append(events, event{n.DetachedAt, "away" + because(n.DetachCause)})
+		}
+	}
+	if c.EndedAt != 0 {
+		events = append(events, event{c.EndedAt, fmt.Sprintf("%s after message %s", c.Outcome, count(c.LastSeq))})
+	}
+	return events
+}

@@ -1,0 +1,121 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+)
+
+// run prints the facts of the run and the totals of all clients.
+func (p *page) run() {
+	run, t := &p.Run, &p.Totals
+	p.heading("RUN %s", run.ID)
+	if run.StartedAt != 0 {
+		p.fact("started", "%s UTC", run.StartedAt.utc().Format("2006-01-02 15:04:05"))
+	}
+	p.fact("length", "%s, %s", human(run.LengthNano), p.ending())
+	p.fact("supervisor", "bulkhead %s (%s), pid %d, listening on %s",
+		orDash(run.Version), orDash(run.GoVersion), run.Pid, orDash(run.Listen))
+	p.fact("host", "%s", hostLine(&run.Host))
+	p.fact("clients", "%d expected, %d joined", run.ExpectedClients, run.JoinedClients)
+	p.fact("messages", "%s", p.messagesLine())
+	if len(p.Clients) > 0 {
+		p.fact("written", "%s", writesLine(&t.Writes))
+	}
+	if t.ChunkWrite.Count > 0 {
+		p.fact("chunk write", "%s", latencyLine(&t.ChunkWrite))
+	}
+}
+
+// ending says how the run ended.
+func (p *page) ending() string {
+	switch p.Run.End {
+	case "":
+		return "without an end (to the last record)"
+	case "done":
+		return "every session ended" + because(p.Run.EndDetail)
+	default:
+		return p.Run.End + because(p.Run.EndDetail)
+	}
+}
+
+func hostLine(h *Host) string {
+	parts := []string{orDash(h.Name)}
+	if h.OS != "" || h.Arch != "" {
+		parts = append(parts, h.OS+"/"+h.Arch)
+	}
+	if h.Kernel != "" {
+		parts = append(parts, "kernel "+h.Kernel)
+	}
+	if h.CPUs > 0 {
+		parts = append(parts, plural(uint64(h.CPUs), "CPU"))
+	}
+	if h.MemoryBytes > 0 {
+		parts = append(parts, size(h.MemoryBytes)+" memory")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (p *page) messagesLine() string {
+	text := count(p.Totals.Messages)
+	if n := p.Totals.Malformed; n > 0 {
+		text += fmt.Sprintf(", and %s left out as malformed", count(n))
+	}
+	return text + fmt.Sprintf("; %s, %s", plural(p.Totals.Resumes, "resume"),
+		plural(uint64(len(p.Rejections))+p.RejectionsLeftOut, "rejected connection"))
+}
+
+// writesLine says how much was written, at what rate.
+func writesLine(w *Writes) string {
+	text := fmt.Sprintf("%s in %s and %s", size(w.Bytes), plural(w.Chunks, "chunk"), plural(w.Files, "file"))
+	if w.PartialFiles > 0 {
+		text += fmt.Sprintf(" (%s partial)", count(w.PartialFiles))
+	}
+	if w.BytesPerSecond > 0 {
+		text += fmt.Sprintf("; %s MB/s over %s of writing", megabytes(w.BytesPerSecond), human(w.WritingNano))
+	}
+	if w.Errors == 0 {
+		return text + "; no errors"
+	}
+	return text + "; " + plural(w.Errors, "error")
+}
+
+// latencyLine gives the percentiles of a histogram.
+func latencyLine(l *Latency) string {
+	return fmt.Sprintf("p50 %s   p99 %s   p99.9 %s   max %s",
+		human(l.P50Nano), human(l.P99Nano), human(l.P999Nano), human(l.MaxNano))
+}
+
+// clients prints one line for each client.
+func (p *page) clients() {
+	if len(p.Clients) == 0 {
+		return
+	}
+	p.heading("CLIENTS")
+	t := newTable("client", "outcome", ">runtime", ">bytes", ">MB/s", ">p50", ">p99", ">p99.9", ">max",
+		">ok/late/missed", ">resumes", "cause")
+	for i := range p.Clients {
+		c := &p.Clients[i]
+		l := &c.ChunkWrite
+		h := &c.Heartbeats
+		t.row(shorten(c.Label, 24), c.Outcome, human(c.RuntimeNano), size(c.Bytes), megabytes(c.BytesPerSecond),
+			percentile(l, l.P50Nano), percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano),
+			fmt.Sprintf("%d/%d/%d", h.Answered, h.Late, h.Missed), count(c.Resumes), p.cause(c))
+	}
+	t.write(&p.out, indent, pageWidth)
+}
+
+// cause is why a session is in the state it is in.
+func (p *page) cause(c *Client) string {
+	if c.Outcome == OutcomeOpen {
+		return openCause(c)
+	}
+	return c.Cause
+}
+
+// percentile is one of l's values, or a dash if l is of nothing.
+func percentile(l *Latency, nano int64) string {
+	if l.Count == 0 {
+		return none
+	}
+	return human(nano)
+}

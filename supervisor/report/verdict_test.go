@@ -1,0 +1,144 @@
+package report
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+func TestVerdict(t *testing.T) {
+	closeIn := func(s *story, name string, n uint32) *actor {
+		a := s.arrive(name, n, uint64(n), 4000+int32(n), 0)
+		a.start()
+		return a
+	}
+	finish := func(a *actor) {
+		a.say(a.stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
+		a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
+	}
+	tests := []struct {
+		name    string
+		clients uint32
+		reasons string
+		tell    func(*story)
+	}{
+		{"done", 1, "", func(s *story) {
+			finish(closeIn(s, "a", 1))
+			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		}},
+		{"drained, all closed", 1, "", func(s *story) {
+			finish(closeIn(s, "a", 1))
+			s.ended(bulkheadv1.RunEnd_RUN_END_DRAINED, "")
+		}},
+		{"more than expected", 1, "", func(s *story) {
+			finish(closeIn(s, "a", 1))
+			finish(closeIn(s, "b", 2))
+			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		}},
+		{"nameless rejection", 1, "", func(s *story) {
+			s.rejected(9, 1, "", "", "garbage")
+			finish(closeIn(s, "a", 1))
+			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		}},
+		{"named rejection", 1, "client b was rejected 2 times: wrong token", func(s *story) {
+			s.rejected(8, 1, "", "b", "wrong token")
+			s.rejected(9, 1, "", "b", "wrong token")
+			finish(closeIn(s, "a", 1))
+			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		}},
+		{"failed", 0, "the supervisor could not go on: journal is full", func(s *story) {
+			s.ended(bulkheadv1.RunEnd_RUN_END_FAILED, "journal is full")
+		}},
+		{"no reason", 0, "the run ended, but nobody knows why", func(s *story) { s.ended(bulkheadv1.RunEnd_RUN_END_UNSPECIFIED, "") }},
+		{"one expected", 1, "expected 1 client, 0 came", func(s *story) { s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "") }},
+		{"one client twice", 2, "expected 2 clients, 1 came", func(s *story) {
+			finish(closeIn(s, "a", 1))
+			b := closeIn(s, "b", 2)
+			finish(b)
+			opened := s.records[1].GetSessionOpened()
+			for _, r := range s.records[2:] {
+				if again := r.GetSessionOpened(); again != nil {
+					again.GetHello().ClientId = opened.GetHello().GetClientId()
+				}
+			}
+			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		}},
+		{"quarantined", 1, "client a: quarantined: its batch 7 killed 3 handlers", func(s *story) {
+			closeIn(s, "a", 1).end(bulkheadv1.Outcome_OUTCOME_QUARANTINED, "its batch 7 killed 3 handlers")
+			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		}},
+		{"rejected", 1, "client a: rejected: gap in sequence", func(s *story) {
+			closeIn(s, "a", 1).end(bulkheadv1.Outcome_OUTCOME_REJECTED, "gap in sequence")
+			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		}},
+		{"open at the end", 1, "client a: open: still connected through handler 4001", func(s *story) {
+			closeIn(s, "a", 1)
+			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		}},
+		{"away, no end", 1, "the run has no end: the supervisor was killed or is still running\nclient a: open: away: cut", func(s *story) {
+			closeIn(s, "a", 1).at(time.Second).detach(1, "cut")
+		}},
+		{"never served", 1, "client a: open: never served by a handler", func(s *story) {
+			closeIn(s, "a", 1)
+			s.records = s.records[:2]
+			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStory(t, test.clients)
+			test.tell(s)
+			r := foldAll(t, s.records)
+			if diff := cmp.Diff(test.reasons, strings.Join(r.Verdict.Reasons, "\n")); diff != "" {
+				t.Errorf("reasons (-want +got):\n%s", diff)
+			}
+			if r.Complete() != (test.reasons == "") {
+				t.Errorf("complete is %v", r.Complete())
+			}
+		})
+	}
+}
+
+// What goes wrong at a client that closes is a warning and not a reason.
+func TestWarnings(t *testing.T) {
+	s := newStory(t, 1)
+	a := s.arrive("a", 1, 1, 4001, 0)
+	a.consumers = 6
+	a.start()
+	a.say(a.progress(0, 1, 1, "disk full"))
+	broken := a.rollover(0, 0, false)
+	broken.GetRollover().Verification = bulkheadv1.Verification_VERIFICATION_FAILED
+	a.say(broken)
+	exits := map[int32]*bulkheadv1.ProcessExit{}
+	classes := []bulkheadv1.ExitClass{bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_KILLED,
+		bulkheadv1.ExitClass_EXIT_CLASS_NEVER, bulkheadv1.ExitClass_EXIT_CLASS_NOT_STARTED, bulkheadv1.ExitClass_EXIT_CLASS_CRASH}
+	for i, class := range classes {
+		exits[a.pid(kindConsumer, uint32(i))] = &bulkheadv1.ProcessExit{Class: class}
+	}
+	a.at(90 * time.Second).say(a.stop(bulkheadv1.StopReason_STOP_REASON_INTERRUPTED, "SIGINT", exits))
+	a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
+	s.handlerExited(1, 1, 4001, time.Second, &bulkheadv1.ProcessExit{Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED,
+		Cause: "did not end in time and was killed"}, "")
+	s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+	r := foldAll(t, s.records)
+	want := []string{
+		"client a: interrupted after 1m30s: SIGINT",
+		"client a: consumer 0 (pid 5120) crashed",
+		"client a: consumer 1 (pid 5121) did not end in time and was killed",
+		"client a: consumer 2 (pid 5122) never ended",
+		"client a: 2 more workers did not end in order",
+		"client a: 1 write error, the last: disk full",
+		"client a: 1 file did not read back as written",
+		"handler 4001 (a): did not end in time and was killed",
+	}
+	if diff := cmp.Diff(want, r.Verdict.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+	if !r.Complete() {
+		t.Errorf("warnings made the run partial: %q", r.Verdict.Reasons)
+	}
+}
