@@ -1,0 +1,214 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// ErrConfig is wrapped by every error that says that the configuration cannot
+// work, found before any load: exit code 2.
+var ErrConfig = errors.New("the configuration cannot work")
+
+// workDirMaxBytes leaves room below WorkDir for the path of a worker's socket, which
+// has at most 107 bytes (unix(7)), in folders with random names.
+const workDirMaxBytes = 107 - len("/bulkhead-4294967295/plugin-dir4294967295/plugin4294967295")
+
+// The bounds of Hello, as the protocol states them.
+const (
+	nameMaxBytes  = 128
+	hostMaxBytes  = 255
+	labelMaxBytes = 128
+	labelsMax     = 32
+	consumersMax  = 1024
+)
+
+// Config is what a client does. A zero field means its default where one is named.
+type Config struct {
+	// Supervisor is where the supervisor listens, host:port; 127.0.0.1:7420.
+	Supervisor string
+	// Name is the client's name for people, at most 128 bytes; the host's name.
+	Name string
+	// Labels are sent in Hello; at most 32, keys and values at most 128 bytes.
+	Labels map[string]string
+	// Token is the shared secret, if the supervisor asks for one.
+	Token string
+	// Version of the client program, for people.
+	Version string
+
+	// Runtime is how long the load lasts; 20 s.
+	Runtime time.Duration
+	// ConnectTimeout bounds the time until the supervisor's Welcome; 30 s.
+	ConnectTimeout time.Duration
+	// KillTimeout is how long the workers may take to end in order; 10 s.
+	KillTimeout time.Duration
+	// DeliverTimeout is how long messages may take to be delivered after the load
+	// has ended; 30 s.
+	DeliverTimeout time.Duration
+
+	// Consumers says what each consumer writes; 1 to 1024.
+	Consumers []Consumer
+	// Keep leaves the load files in place at the end.
+	Keep bool
+	// StallAfter is how long a system call may take before its consumer counts as
+	// stalled; 2 s.
+	StallAfter time.Duration
+
+	// HeartbeatInterval is the time between rounds; 2 s. HeartbeatTimeout, at most
+	// as long, is when an answer is late; 1 s.
+	HeartbeatInterval, HeartbeatTimeout time.Duration
+	// MonitorInterval and ProgressInterval are the time between samples and between
+	// progress messages; 1 s each.
+	MonitorInterval, ProgressInterval time.Duration
+
+	// SpoolMemory is how many bytes of undelivered messages stay in memory; 4 MiB.
+	// SpoolMaxSize bounds the spool file for the others; 256 MiB. At least half of
+	// it is usable at any time.
+	SpoolMemory, SpoolMaxSize uint64
+	// WorkDir is where the client makes its working folder (0700, with sockets and
+	// spool); the system's temporary folder. At most 49 bytes long.
+	WorkDir string
+	// Executable is the program that is a consumer when run as `worker consumer`
+	// and the monitor when run as `worker monitor`; the running program.
+	Executable string
+	// Logger receives the client's log; nil discards it.
+	Logger *slog.Logger
+}
+
+// Consumer is what one consumer writes.
+type Consumer struct {
+	// Path is the folder below which the client makes its own folders.
+	Path string
+	// ChunkSize and FileSize are in bytes; FileSize is at least ChunkSize.
+	ChunkSize, FileSize uint64
+	// KeepFiles is how many finished files stay while running; 0 keeps all.
+	KeepFiles uint32
+	// Sync says when data is forced to storage; unspecified is never.
+	Sync bulkheadv1.SyncPolicy
+}
+
+// resolve fills in the defaults and returns every problem at once, wrapped in
+// ErrConfig.
+func (c Config) resolve() (Config, error) {
+	var problems []error
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+
+	host, _ := os.Hostname() // only a default; an empty name is reported below
+	c.Name = or(c.Name, host)
+	c.Supervisor = or(c.Supervisor, "127.0.0.1:7420")
+	c.WorkDir = or(c.WorkDir, os.TempDir())
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	for _, d := range []struct {
+		name  string
+		value *time.Duration
+		def   time.Duration
+	}{
+		{"runtime", &c.Runtime, 20 * time.Second},
+		{"connect_timeout", &c.ConnectTimeout, 30 * time.Second},
+		{"kill_timeout", &c.KillTimeout, 10 * time.Second},
+		{"deliver_timeout", &c.DeliverTimeout, 30 * time.Second},
+		{"stall_after", &c.StallAfter, 2 * time.Second},
+		{"heartbeat.interval", &c.HeartbeatInterval, 2 * time.Second},
+		{"heartbeat.timeout", &c.HeartbeatTimeout, min(time.Second, or(c.HeartbeatInterval, time.Second))},
+		{"monitor.interval", &c.MonitorInterval, time.Second},
+		{"progress.interval", &c.ProgressInterval, time.Second},
+	} {
+		*d.value = or(*d.value, d.def)
+		if *d.value < 0 {
+			problem("%s: %s is negative", d.name, *d.value)
+		}
+	}
+	c.SpoolMemory = or(c.SpoolMemory, 4<<20)
+	c.SpoolMaxSize = or(c.SpoolMaxSize, 256<<20)
+
+	if _, _, err := net.SplitHostPort(c.Supervisor); err != nil {
+		problem("supervisor: %q is not host:port", c.Supervisor)
+	}
+	if c.HeartbeatTimeout > c.HeartbeatInterval {
+		problem("heartbeat.timeout: %s is longer than heartbeat.interval (%s)", c.HeartbeatTimeout, c.HeartbeatInterval)
+	}
+	if workDir, err := filepath.Abs(c.WorkDir); err != nil {
+		problem("work_dir: %w", err)
+	} else if c.WorkDir = workDir; len(workDir) > workDirMaxBytes {
+		problem("work_dir: %s is too long for the sockets in it; use a path of at most %d bytes", workDir, workDirMaxBytes)
+	}
+	problems = append(problems, c.checkHello()...)
+	if n := len(c.Consumers); n < 1 || n > consumersMax {
+		problem("consumers: there are %d; use 1 to %d", n, consumersMax)
+	}
+	var err error
+	if c.Executable == "" {
+		if c.Executable, err = os.Executable(); err != nil {
+			problem("finding the program for the workers: %w", err)
+		}
+	}
+	c.Consumers = append([]Consumer(nil), c.Consumers...)
+	for i := range c.Consumers {
+		if err := c.Consumers[i].resolve(); err != nil {
+			problem("consumer %d: %w", i, err)
+		}
+	}
+	if len(problems) > 0 {
+		return c, fmt.Errorf("%w:\n%w", ErrConfig, errors.Join(problems...))
+	}
+	return c, nil
+}
+
+// checkHello checks what the supervisor would reject in Hello.
+func (c *Config) checkHello() []error {
+	var problems []error
+	if c.Name == "" || len(c.Name) > nameMaxBytes || !utf8.ValidString(c.Name) {
+		problems = append(problems, fmt.Errorf("name: %q is not 1 to %d bytes of UTF-8", c.Name, nameMaxBytes))
+	}
+	if len(c.Labels) > labelsMax {
+		problems = append(problems, fmt.Errorf("labels: there are %d; use at most %d", len(c.Labels), labelsMax))
+	}
+	for k, v := range c.Labels {
+		if len(k) > labelMaxBytes || len(v) > labelMaxBytes || !utf8.ValidString(k+v) {
+			problems = append(problems, fmt.Errorf("labels: %q: keys and values are at most %d bytes of UTF-8", k, labelMaxBytes))
+		}
+	}
+	return problems
+}
+
+// resolve makes the path absolute and checks the sizes.
+func (c *Consumer) resolve() error {
+	switch {
+	case c.Path == "":
+		return errors.New("path: there is none")
+	case strings.ContainsRune(c.Path, 0) || !utf8.ValidString(c.Path):
+		return fmt.Errorf("path: %q is not a path in UTF-8", c.Path)
+	case c.ChunkSize == 0:
+		return errors.New("chunk_size: is 0")
+	case c.FileSize < c.ChunkSize:
+		return fmt.Errorf("file_size: %s is less than chunk_size (%s)", sizeText(c.FileSize), sizeText(c.ChunkSize))
+	}
+	if c.Sync == bulkheadv1.SyncPolicy_SYNC_POLICY_UNSPECIFIED {
+		c.Sync = bulkheadv1.SyncPolicy_SYNC_POLICY_NONE
+	}
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		return fmt.Errorf("path: %w", err)
+	}
+	c.Path = path
+	return nil
+}
+
+// or is value, or def if value is the zero value.
+func or[T comparable](value, def T) T {
+	var zero T
+	if value == zero {
+		return def
+	}
+	return value
+}

@@ -1,0 +1,113 @@
+package consumer
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// defaultAbandonTimeout is what Options.AbandonTimeout is when it is 0.
+const defaultAbandonTimeout = 5 * time.Second
+
+// Options says how a Consumer behaves; the zero value is ready for use.
+type Options struct {
+	// AbandonTimeout is how long Abandon waits for a system call that is stuck;
+	// 0 or less means 5 s.
+	AbandonTimeout time.Duration
+}
+
+// Consumer is the WorkerService of a process that writes files. Its methods may
+// be called at any time and at the same time.
+type Consumer struct {
+	bulkheadv1.UnimplementedWorkerServiceServer
+
+	disk           disk
+	abandonTimeout time.Duration
+	ending         *ending
+	called         atomic.Bool // Run was called
+	job            atomic.Pointer[job]
+}
+
+// New returns a Consumer that has nothing to do yet.
+func New(o Options) *Consumer { return newConsumer(o, osDisk{}) }
+
+// newConsumer returns a Consumer that writes to d.
+func newConsumer(o Options, d disk) *Consumer {
+	if o.AbandonTimeout <= 0 {
+		o.AbandonTimeout = defaultAbandonTimeout
+	}
+	return &Consumer{disk: d, abandonTimeout: o.AbandonTimeout, ending: newEnding()}
+}
+
+// Run writes files until Kill, and streams a Start, a Rollover for each file
+// and a Progress for each interval. It returns
+//
+//   - nil once everything is said and, unless they are to be kept, the files are
+//     removed;
+//   - FailedPrecondition when it was called before, whatever came of that;
+//   - InvalidArgument, with everything that is wrong, for a task that cannot be
+//     done;
+//   - ResourceExhausted when there is no memory for a chunk;
+//   - the error of the stream when it broke; the files are then removed, too.
+//
+// Failures to write do not end it; they are told in Progress.
+func (c *Consumer) Run(request *bulkheadv1.RunRequest, stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) error {
+	if c.called.Swap(true) {
+		return status.Error(codes.FailedPrecondition, "this consumer was given its job before; it does one")
+	}
+	t, err := newTask(request)
+	if err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	j := newJob(t, c.disk, c.ending)
+	c.job.Store(j)
+	return j.run(stream)
+}
+
+// Heartbeat says how the consumer is, and answers also while a write is stuck:
+//
+//   - WORKING while it does its job, pauses after failures included;
+//   - STALLED, with the time, while a system call has been in the kernel for
+//     longer than the task allows;
+//   - IDLE before Run and after the last file.
+func (c *Consumer) Heartbeat(context.Context, *bulkheadv1.HeartbeatRequest) (*bulkheadv1.HeartbeatResponse, error) {
+	j := c.job.Load()
+	if j == nil {
+		return &bulkheadv1.HeartbeatResponse{State: bulkheadv1.WorkerState_WORKER_STATE_IDLE}, nil
+	}
+	state, stalled := j.state()
+	return &bulkheadv1.HeartbeatResponse{State: state, StalledNano: int64(stalled)}, nil
+}
+
+// Kill begins the end and returns at once. The file in progress is finished if
+// that is possible within the grace time; else it ends at the next chunk and its
+// Rollover says partial. A file that no chunk was written to is removed and not
+// told of.
+//
+// Kill may come before Run, which then writes nothing, and more than once: the
+// earliest deadline holds. It cannot end a system call that is stuck; Run lasts
+// until that returns, and Progress and Heartbeat go on.
+func (c *Consumer) Kill(_ context.Context, request *bulkheadv1.KillRequest) (*bulkheadv1.KillResponse, error) {
+	c.ending.kill(time.Duration(request.GetGraceNano()))
+	return &bulkheadv1.KillResponse{}, nil
+}
+
+// Abandon ends the job because the parent is gone: writing stops at the next
+// chunk, nothing more needs to be said, and the files are removed unless they
+// are to be kept. It returns when that is done, or after
+// Options.AbandonTimeout if a system call is stuck; the caller should then end
+// the process. It may be called at any time and more than once.
+func (c *Consumer) Abandon() {
+	c.ending.abandon()
+	if j := c.job.Load(); j != nil {
+		timer := time.NewTimer(c.abandonTimeout)
+		defer timer.Stop()
+		j.abandon(timer.C)
+	}
+}

@@ -1,0 +1,80 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+)
+
+const (
+	// pingAfter is how long a silent connection goes without a ping, and how long
+	// the answer may take; the supervisor allows a ping every 5 s.
+	pingAfter = 10 * time.Second
+	// dialTimeout bounds one TCP connect.
+	dialTimeout = 5 * time.Second
+	// serverFrameMaxBytes bounds a ServerFrame; they are small.
+	serverFrameMaxBytes = 1 << 20
+)
+
+// dial makes one TCP connection and a gRPC channel that uses this connection and
+// no other: no resolver, proxy setting or reconnect of gRPC's own is involved, so
+// an error is what the system said.
+func dial(ctx context.Context, address string) (*grpc.ClientConn, error) {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	socket, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, dialError(err)
+	}
+	var used atomic.Bool
+	conn, err := grpc.NewClient("passthrough:///"+address,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
+			if used.Swap(true) {
+				return nil, errors.New("the connection broke")
+			}
+			return socket, nil
+		}),
+		grpc.WithNoProxy(),
+		grpc.WithDisableRetry(),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithDisableHealthCheck(),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingAfter}),
+		grpc.WithMaxHeaderListSize(64<<10),
+		grpc.WithDefaultCallOptions(
+			grpc.MaxCallRecvMsgSize(serverFrameMaxBytes),
+			// What may be sent is the supervisor's to say: Limits.max_frame_bytes.
+			grpc.MaxCallSendMsgSize(frameMaxBytes),
+		),
+	)
+	if err != nil {
+		socket.Close()
+		return nil, fmt.Errorf("preparing the connection: %w", err)
+	}
+	return conn, nil
+}
+
+// dialError takes the words of the system out of a dial error; the address is said
+// elsewhere.
+func dialError(err error) error {
+	var code syscall.Errno
+	if errors.As(err, &code) {
+		return code
+	}
+	var resolve *net.DNSError
+	if errors.As(err, &resolve) {
+		return fmt.Errorf("looking up %s: %s", resolve.Name, resolve.Err)
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return errors.New("no answer to the connect")
+	}
+	return err
+}

@@ -1,0 +1,104 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+const (
+	// stopTimeout is how long a worker may take to exit once its job is over.
+	stopTimeout = 2 * time.Second
+	// graceMargin is kept of the kill timeout for what follows a consumer's last
+	// write.
+	graceMargin = time.Second
+)
+
+// ending is why the load ends.
+type ending struct {
+	reason bulkheadv1.StopReason
+	detail string
+	// within is how long there is for it; 0 if nobody said.
+	within time.Duration
+}
+
+// early says whether the load must end, or not begin, for a reason from outside.
+func early(stop *interrupts, session *runningSession) (ending, bool) {
+	select {
+	case <-stop.abort.Done():
+		return ending{reason: bulkheadv1.StopReason_STOP_REASON_INTERRUPTED, detail: context.Cause(stop.abort).Error()}, true
+	default:
+	}
+	select {
+	case <-session.done:
+		return ending{reason: bulkheadv1.StopReason_STOP_REASON_FAILED, detail: session.err.Error()}, true
+	default:
+	}
+	select {
+	case <-session.drained:
+		frame := session.drainFrame
+		return ending{
+			reason: bulkheadv1.StopReason_STOP_REASON_DRAINED,
+			detail: frame.GetReason(),
+			within: time.Duration(frame.GetWithinNano()),
+		}, true
+	default:
+	}
+	select {
+	case <-stop.orderly:
+		return ending{reason: bulkheadv1.StopReason_STOP_REASON_INTERRUPTED}, true
+	default:
+	}
+	return ending{}, false
+}
+
+// endWorkers asks the consumers, then the monitor, to end, and sees to it that they
+// do.
+func (l *load) endWorkers(abort context.Context, why ending) {
+	timeout := l.cfg.KillTimeout
+	if why.within > 0 { // the rest of it is for the delivery
+		timeout = min(timeout, why.within/2)
+	}
+	var consumers []*worker
+	for _, one := range l.workers.started() {
+		if one != l.workers.monitor {
+			consumers = append(consumers, one)
+		}
+	}
+	bounded(abort, timeout, func(ctx context.Context) {
+		end(ctx, consumers, timeout-min(timeout/4, graceMargin))
+	})
+	if l.workers.monitor.child != nil {
+		bounded(abort, min(timeout, stopTimeout), func(ctx context.Context) {
+			end(ctx, []*worker{l.workers.monitor}, 0)
+		})
+	}
+	bounded(abort, stopTimeout, l.workers.stop)
+}
+
+// bounded calls fn with a context that is done after d, or with the cause of abort.
+func bounded(abort context.Context, d time.Duration, fn func(context.Context)) {
+	ctx, cancel := context.WithTimeout(abort, d)
+	defer cancel()
+	fn(ctx)
+}
+
+// crashed has a line for every worker that did not end in order. Those killed
+// because the client was stopped at once are no surprise and have none.
+func (l *load) crashed(abort context.Context) []string {
+	var lines []string
+	for _, one := range l.workers.all() {
+		exit := one.exit()
+		killed := exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_KILLED && abort.Err() != nil
+		switch {
+		case exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CLEAN && one.reason == "", killed:
+		case exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CLEAN:
+			lines = append(lines, fmt.Sprintf("%s (pid %d): %s", one.name(), exit.GetProcess().GetPid(), one.reason))
+		default:
+			lines = append(lines, fmt.Sprintf("%s (pid %d): %s", one.name(), exit.GetProcess().GetPid(), exit.GetCause()))
+		}
+	}
+	return lines
+}

@@ -1,0 +1,113 @@
+package client
+
+import (
+	"testing"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+const mib = 1 << 20
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestCheckRollovers(t *testing.T) {
+	slow := timing{chunkBytes: mib, chunk: 87 * time.Millisecond} // 12 MB/s
+	tests := []struct {
+		name    string
+		c       Consumer
+		t       timing
+		runtime time.Duration
+		want    string
+	}{
+		{"fast enough", Consumer{ChunkSize: mib, FileSize: 64 * mib}, timing{chunkBytes: mib, chunk: time.Millisecond}, 5 * time.Second, ""},
+		{"just enough", Consumer{ChunkSize: mib, FileSize: 10 * mib}, timing{chunkBytes: mib, chunk: 100 * time.Millisecond}, 2 * time.Second, ""},
+		{"too slow", Consumer{ChunkSize: mib, FileSize: 64 * mib}, slow, 5 * time.Second,
+			"consumer 2: 64MiB files at 12.1 MB/s need 11s for two, runtime is 5s; lower file_size to 25MiB or raise runtime to 13s"},
+		{"file size cannot be lowered", Consumer{ChunkSize: 64 * mib, FileSize: 64 * mib}, slow, 5 * time.Second,
+			"consumer 2: 64MiB files at 12.1 MB/s need 11s for two, runtime is 5s; raise runtime to 13s"},
+		{"sync of little", Consumer{ChunkSize: mib, FileSize: 10 * mib}, timing{chunkBytes: mib, chunk: time.Millisecond, syncBytes: mib, sync: 900 * time.Millisecond}, 2 * time.Second, ""},
+		{"sync of much", Consumer{ChunkSize: mib, FileSize: 64 * mib}, timing{chunkBytes: mib, chunk: time.Millisecond, syncBytes: 8 * mib, sync: time.Second}, 4 * time.Second,
+			"consumer 2: 64MiB files at 8.3 MB/s need 16s for two, runtime is 4s; lower file_size to 14MiB or raise runtime to 18s"},
+		{"absurd", Consumer{ChunkSize: 1, FileSize: 1 << 63}, timing{chunkBytes: 1, chunk: time.Hour}, time.Second,
+			"consumer 2: 9.2EB files at 0.0 kB/s need 2562047h47m16s for two, runtime is 1s; raise runtime to 2562047h47m16s"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := text(checkRollovers(2, test.c, test.t, test.runtime)); got != test.want {
+				t.Errorf("got  %q\nwant %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestDemand(t *testing.T) {
+	fast := timing{chunkBytes: mib, chunk: time.Millisecond}
+	tests := []struct {
+		c    Consumer
+		want uint64
+	}{
+		{Consumer{KeepFiles: 2, FileSize: 10}, 30},
+		{Consumer{KeepFiles: 0, FileSize: 10}, 2000*mib + 10},
+		{Consumer{KeepFiles: 4, FileSize: 1 << 63}, ^uint64(0)},
+	}
+	for _, test := range tests {
+		if got := demandOf(test.c, fast, 2*time.Second); got != test.want {
+			t.Errorf("demandOf(%+v) = %d; want %d", test.c, got, test.want)
+		}
+	}
+	if got := demandOf(Consumer{FileSize: 1}, timing{chunkBytes: 1 << 62, chunk: 1}, time.Hour); got != ^uint64(0) {
+		t.Errorf("demand of an absurd rate = %d; want the most", got)
+	}
+}
+
+func TestCheckSpace(t *testing.T) {
+	rooms := map[uint64]room{1: {free: 100 * mib, total: 1000 * mib}, 2: {free: 100 * mib, total: 0}}
+	tests := []struct {
+		name    string
+		demands []demand
+		want    string
+	}{
+		{"enough", []demand{{0, "/a", 1, 50 * mib}}, ""},
+		{"exactly", []demand{{0, "/b", 2, 60 * mib}, {1, "/b", 2, 40 * mib}}, ""},
+		{"reserve", []demand{{0, "/a", 1, 51 * mib}},
+			"consumer 0: may write 51MiB at once to /a, which has 100MiB free, 50MiB of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space"},
+		{"shared", []demand{{0, "/b", 2, 60 * mib}, {1, "/a", 1, 1}, {2, "/b/c", 2, 60 * mib}},
+			"consumers 0 and 2 together: may write 120MiB at once to /b, which has 100MiB free, 0B of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space"},
+		{"both, overflowing", []demand{{0, "/a", 1, ^uint64(0)}, {1, "/b", 2, ^uint64(0)}, {2, "/b", 2, 5}},
+			"consumer 0: may write 18.4EB at once to /a, which has 100MiB free, 50MiB of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space\n" +
+				"consumers 1 and 2 together: may write 18.4EB at once to /b, which has 100MiB free, 0B of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := text(checkSpace(test.demands, rooms)); got != test.want {
+				t.Errorf("got  %q\nwant %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestSyncIsTimedOnlyWhenAsked(t *testing.T) {
+	for _, policy := range []bulkheadv1.SyncPolicy{bulkheadv1.SyncPolicy_SYNC_POLICY_NONE, bulkheadv1.SyncPolicy_SYNC_POLICY_FILE} {
+		got, err := probe(t.Context(), t.TempDir(), Consumer{ChunkSize: 3 * mib, Sync: policy}, time.Hour)
+		if err != nil || got.chunkBytes != 3*mib || got.chunk <= 0 {
+			t.Errorf("probe = %+v, %v", got, err)
+		}
+		if synced := got.syncBytes > 0; synced != (policy == bulkheadv1.SyncPolicy_SYNC_POLICY_FILE) {
+			t.Errorf("policy %s: synced %v", policy, synced)
+		}
+	}
+}
+
+func TestProbeEndsAtItsLimit(t *testing.T) {
+	dir := t.TempDir()
+	got, err := probe(t.Context(), dir, Consumer{ChunkSize: 1 << 40}, 1)
+	if err != nil || got.chunkBytes != probePiece {
+		t.Errorf("probe = %+v, %v; want the timing of one piece", got, err)
+	}
+}

@@ -1,0 +1,193 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// progressEvery is the time between two lines of progress in the log.
+const progressEvery = 5 * time.Second
+
+// load is everything between the start of the workers and the exit of the last.
+type load struct {
+	cfg     Config
+	folders *folders
+	outbox  *outbox
+	tally   *tally
+	session *runningSession
+	workers *workers
+
+	ends  chan struct{} // closed when the load begins to end
+	ended chan *worker  // one for each stream that has ended; never blocks
+	// refused has the first error of the outbox.
+	refused chan error
+}
+
+// run starts the workers, lets them work until something ends the load, and ends
+// them. It returns why, and how long they worked. When it returns, no worker is
+// left and all they said is in the outbox.
+func (l *load) run(stop *interrupts, socketDir string) (ending, time.Duration) {
+	l.workers = startWorkers(stop.abort, l.cfg, socketDir)
+	all := l.workers.started()
+	l.ends = make(chan struct{})
+	l.ended = make(chan *worker, len(all))
+	l.refused = make(chan error, 1)
+
+	streams, hangUp := l.openStreams()
+	began := time.Now()
+	beats, cancelBeats := context.WithCancel(stop.abort)
+	var heart sync.WaitGroup
+	heart.Go(func() { // ended by cancelBeats
+		heartbeats(beats, patients(all), l.cfg.HeartbeatInterval, l.cfg.HeartbeatTimeout, l.sayHeartbeat)
+	})
+	why := l.wait(stop, began)
+	close(l.ends)
+	cancelBeats()
+	heart.Wait()
+	l.endWorkers(stop.abort, why)
+	hangUp()
+	streams.Wait()
+	return why, time.Since(began)
+}
+
+// openStreams gives every worker its job, the monitor first so that it sees the
+// consumers from their beginning.
+func (l *load) openStreams() (*sync.WaitGroup, context.CancelFunc) {
+	ctx, hangUp := context.WithCancel(context.Background()) // the workers' ends end the streams
+	streams := new(sync.WaitGroup)
+	started := l.workers.started()
+	for i := range started {
+		one := started[len(started)-1-i]
+		streams.Go(func() {
+			one.stream(ctx, l.task(one), l.take)
+			l.streamEnded(one)
+		})
+	}
+	return streams, hangUp
+}
+
+// task is a worker's job.
+func (l *load) task(one *worker) *bulkheadv1.RunRequest {
+	request := &bulkheadv1.RunRequest{Process: one.process}
+	if one != l.workers.monitor {
+		i := int(one.process.GetIndex())
+		request.Task = &bulkheadv1.RunRequest_Consumer{Consumer: &bulkheadv1.ConsumerTask{
+			Spec:                 specOf(i, l.cfg.Consumers[i], l.folders.consumers[i]),
+			ProgressIntervalNano: int64(l.cfg.ProgressInterval),
+			StallAfterNano:       int64(l.cfg.StallAfter),
+			Keep:                 l.cfg.Keep,
+		}}
+		return request
+	}
+	task := &bulkheadv1.MonitorTask{IntervalNano: int64(l.cfg.MonitorInterval)}
+	for _, consumer := range l.workers.consumers {
+		if consumer.child != nil {
+			task.Targets = append(task.Targets, consumer.process)
+		}
+	}
+	request.Task = &bulkheadv1.RunRequest_Monitor{Monitor: task}
+	return request
+}
+
+// take takes a message of a worker. When it has no room, it is counted and dropped,
+// and the load ends: a worker is never kept waiting, and never queued for.
+func (l *load) take(m *bulkheadv1.Message) {
+	l.tally.count(m)
+	if err := l.outbox.add(m); err != nil {
+		select {
+		case l.refused <- err:
+		default: // the load is ending already
+		}
+	}
+}
+
+func (l *load) sayHeartbeat(beat *bulkheadv1.Heartbeat) {
+	for _, miss := range beat.GetMisses() {
+		level := slog.LevelWarn
+		if strings.HasPrefix(miss.GetReason(), goneReason) {
+			level = slog.LevelDebug // said once already, when its stream ended
+		}
+		l.cfg.Logger.Log(context.Background(), level, "heartbeat missed", "worker", (&worker{process: miss.GetProcess()}).name(), "reason", miss.GetReason())
+	}
+	l.take(&bulkheadv1.Message{Process: clientProcess(), Fact: &bulkheadv1.Message_Heartbeat{Heartbeat: beat}})
+}
+
+// streamEnded takes note of a worker that says nothing more.
+func (l *load) streamEnded(one *worker) {
+	select {
+	case <-l.ends:
+		return // as it should
+	default:
+	}
+	l.cfg.Logger.Error(fmt.Sprintf("%s (pid %d) is lost in mid-run: %s", one.name(), one.process.GetPid(), or(one.reason, "it ended its work by itself")))
+	l.ended <- one
+}
+
+// wait returns why the load must end.
+func (l *load) wait(stop *interrupts, began time.Time) ending {
+	over := time.NewTimer(l.cfg.Runtime)
+	defer over.Stop()
+	lines := time.NewTicker(progressEvery)
+	defer lines.Stop()
+	consumers := 0
+	for _, one := range l.workers.consumers {
+		if one.child != nil {
+			consumers++
+		}
+	}
+	var before totals
+	for {
+		if consumers == 0 && stop.abort.Err() == nil {
+			return ending{reason: bulkheadv1.StopReason_STOP_REASON_FAILED, detail: "no consumer is left"}
+		}
+		if why, over := early(stop, l.session); over {
+			return why
+		}
+		select {
+		case <-over.C:
+			return ending{reason: bulkheadv1.StopReason_STOP_REASON_RUNTIME}
+		case err := <-l.refused:
+			l.cfg.Logger.Error("messages have no room, ending the load: " + err.Error())
+			return ending{reason: bulkheadv1.StopReason_STOP_REASON_FAILED, detail: err.Error()}
+		case one := <-l.ended:
+			if one != l.workers.monitor {
+				consumers--
+			}
+		case <-lines.C:
+			before = l.logProgress(before, began)
+		case <-stop.orderly:
+		case <-stop.abort.Done():
+		case <-l.session.drained:
+		case <-l.session.done:
+		}
+	}
+}
+
+// logProgress writes the line of progress.
+func (l *load) logProgress(before totals, began time.Time) totals {
+	now := l.tally.totals()
+	l.cfg.Logger.Info(fmt.Sprintf("writing at %s, %d files done, %s left",
+		rateText(float64(now.Bytes-before.Bytes)/progressEvery.Seconds()), now.Files,
+		durationText(max(0, l.cfg.Runtime-time.Since(began)))))
+	return now
+}
+
+// patients is the workers as heartbeats see them.
+func patients(of []*worker) []patient {
+	var out []patient
+	for _, one := range of {
+		out = append(out, patient{
+			process: one.process,
+			service: one.service(),
+			gone:    one.child.Done(),
+			how:     func() string { return one.child.Exit().String() },
+		})
+	}
+	return out
+}

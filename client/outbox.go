@@ -1,0 +1,244 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+var (
+	// errOutboxFull says that a message has no room in memory or spool; it was not
+	// numbered and is not kept.
+	errOutboxFull = errors.New("the spool is full")
+	// errOutboxSealed says that a message came after the last one.
+	errOutboxSealed = errors.New("the client's last message was said already")
+)
+
+// outbox numbers the client's messages and keeps each until the supervisor says it
+// is durable: in memory while they fit, in the spool file after that. It may be
+// used by several goroutines; at most one of them takes batches.
+//
+// The messages it holds are acked+1 … last. The first len(memory) of these are in
+// memory, the others in the spool. Only messages in memory are sent, so memory is
+// also the most that is in flight.
+type outbox struct {
+	memoryMax int    // bytes; one message is kept in memory whatever its size
+	spoolMax  int64  // bytes
+	spoolPath string // where the spool is made when it is first needed
+	id        clientID
+	// changed has an element whenever there may be something new to take.
+	changed chan struct{}
+
+	mu          sync.Mutex
+	memory      [][]byte // guarded by mu; encoded messages
+	memoryBytes int      // guarded by mu
+	spool       *spool   // guarded by mu; nil until first needed
+	acked       uint64   // guarded by mu; everything up to here is durable
+	last        uint64   // guarded by mu; the last number given
+	sent        int      // guarded by mu; of memory, on this connection
+	inFlight    []uint64 // guarded by mu; last number of each batch sent and not acked
+	sealed      bool     // guarded by mu; nothing is numbered any more
+	dropped     uint64   // guarded by mu; messages refused with errOutboxFull
+	broken      error    // guarded by mu; the spool cannot be read, for good
+}
+
+// newOutbox is an empty outbox. Its spool, if it needs one, is a file at spoolPath.
+func newOutbox(id clientID, memoryMax, spoolMax uint64, spoolPath string) *outbox {
+	return &outbox{
+		memoryMax: int(min(memoryMax, 1<<40)),
+		spoolMax:  int64(min(spoolMax, 1<<60)),
+		spoolPath: spoolPath,
+		id:        id,
+		changed:   make(chan struct{}, 1),
+	}
+}
+
+// add numbers a message, which becomes the outbox's, and keeps it. It returns
+// errOutboxFull, errOutboxSealed, or an error of writing the spool; the message is
+// then not numbered.
+func (o *outbox) add(m *bulkheadv1.Message) error { return o.put(m, false) }
+
+// addLast is add for the message that nothing may follow. It may exceed the
+// spool's maximum size.
+func (o *outbox) addLast(m *bulkheadv1.Message) error { return o.put(m, true) }
+
+func (o *outbox) put(m *bulkheadv1.Message, last bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.sealed {
+		return errOutboxSealed
+	}
+	m.Seq = o.last + 1
+	if m.TimeUnixNano == 0 {
+		m.TimeUnixNano = time.Now().UnixNano()
+	}
+	payload, err := proto.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encoding a message: %w", err)
+	}
+	if err := o.store(payload, last); err != nil {
+		o.dropped++
+		return err
+	}
+	o.last++
+	o.sealed = last
+	o.signal()
+	return nil
+}
+
+// store keeps an encoded message behind all others.
+func (o *outbox) store(payload []byte, force bool) error {
+	spooled := o.spool != nil && !o.spool.empty()
+	if !spooled && o.fits(len(payload)) {
+		o.remember(payload)
+		return nil
+	}
+	if o.spool == nil {
+		made, err := createSpool(o.spoolPath, o.id, o.spoolMax)
+		if err != nil {
+			return err
+		}
+		o.spool = made
+	}
+	err := o.spool.append(payload, force)
+	if errors.Is(err, errSpoolFull) {
+		return fmt.Errorf("%w: %s holds %s", errOutboxFull, filepath.Base(o.spoolPath), sizeText(uint64(o.spoolMax)))
+	}
+	return err
+}
+
+func (o *outbox) fits(size int) bool {
+	return len(o.memory) == 0 || o.memoryBytes+size <= o.memoryMax
+}
+
+func (o *outbox) remember(payload []byte) {
+	o.memory = append(o.memory, payload)
+	o.memoryBytes += len(payload)
+}
+
+// take is the next batch to send, or nil when there is nothing to send now: all is
+// sent, or as many batches as the limits allow wait for their acks. changed tells
+// when to try again. It returns an error if a message is larger than a frame may
+// be, or the spool cannot be read.
+func (o *outbox) take(limits *bulkheadv1.Limits) (*bulkheadv1.Batch, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.broken != nil {
+		return nil, o.broken
+	}
+	if o.sent == len(o.memory) || len(o.inFlight) >= int(limits.GetMaxUnackedBatches()) {
+		return nil, nil
+	}
+	batch, bytes := new(bulkheadv1.Batch), 0
+	for _, payload := range o.memory[o.sent:] {
+		bytes += 1 + protowire.SizeBytes(len(payload))
+		if frame := 1 + protowire.SizeBytes(bytes); frame > int(limits.GetMaxFrameBytes()) {
+			if len(batch.Messages) == 0 {
+				return nil, fmt.Errorf("message %d needs a frame of %d bytes; the supervisor takes at most %d (session.max_frame)",
+					o.acked+uint64(o.sent)+1, frame, limits.GetMaxFrameBytes())
+			}
+			break
+		}
+		message := new(bulkheadv1.Message)
+		if err := proto.Unmarshal(payload, message); err != nil {
+			return nil, fmt.Errorf("decoding message %d: %w", o.acked+uint64(o.sent)+1, err)
+		}
+		batch.Messages = append(batch.Messages, message)
+		if len(batch.Messages) == int(limits.GetMaxBatchMessages()) {
+			break
+		}
+	}
+	o.sent += len(batch.Messages)
+	o.inFlight = append(o.inFlight, o.acked+uint64(o.sent))
+	return batch, nil
+}
+
+// ack forgets every message up to and including seq. An ack that says nothing new
+// is fine; one of a message that was not sent on this connection is an error.
+func (o *outbox) ack(seq uint64) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if sent := o.acked + uint64(o.sent); seq > sent {
+		return fmt.Errorf("the supervisor acknowledged message %d, but only %d were sent", seq, sent)
+	}
+	return o.forget(seq)
+}
+
+// resume begins a new connection: everything up to and including after is durable,
+// and the rest is sent again. It returns an error if the supervisor knows messages
+// that were never said, or no longer knows some that it had acknowledged.
+func (o *outbox) resume(after uint64) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if after > o.last {
+		return fmt.Errorf("the supervisor wants to resume after message %d, but only %d were ever said", after, o.last)
+	}
+	if after < o.acked {
+		return fmt.Errorf("the supervisor wants to resume after message %d, but had acknowledged %d", after, o.acked)
+	}
+	o.sent, o.inFlight = len(o.memory), nil
+	for o.acked < after {
+		step := min(after, o.acked+uint64(len(o.memory)))
+		if err := o.forget(step); err != nil {
+			return err
+		}
+	}
+	o.sent = 0
+	o.signal()
+	return nil
+}
+
+// forget drops the messages up to seq, all of them in memory, and fills memory from
+// the spool.
+func (o *outbox) forget(seq uint64) error {
+	if seq <= o.acked {
+		return nil
+	}
+	n := int(seq - o.acked)
+	for i, payload := range o.memory[:n] {
+		o.memoryBytes -= len(payload)
+		o.memory[i] = nil
+	}
+	o.memory = o.memory[n:]
+	o.sent = max(0, o.sent-n)
+	o.acked = seq
+	for len(o.inFlight) > 0 && o.inFlight[0] <= seq {
+		o.inFlight = o.inFlight[1:]
+	}
+	o.broken = o.refill()
+	o.signal()
+	return o.broken
+}
+
+// refill moves messages from the spool to memory while they fit.
+func (o *outbox) refill() error {
+	for o.spool != nil && !o.spool.empty() {
+		size, err := o.spool.peekSize()
+		if err != nil {
+			return err
+		}
+		if !o.fits(size) {
+			return nil
+		}
+		payload, err := o.spool.next()
+		if err != nil {
+			return err
+		}
+		o.remember(payload)
+	}
+	return nil
+}
+
+func (o *outbox) signal() {
+	select {
+	case o.changed <- struct{}{}:
+	default: // the taker has not looked yet; one signal is enough
+	}
+}

@@ -1,0 +1,278 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// note is a message whose content names it.
+func note(n int, padding int) *bulkheadv1.Message {
+	return &bulkheadv1.Message{Fact: &bulkheadv1.Message_MonitorError{MonitorError: &bulkheadv1.MonitorError{
+		Reason: fmt.Sprintf("%d:%s", n, strings.Repeat("x", padding)),
+	}}}
+}
+
+func noteOf(m *bulkheadv1.Message) int {
+	var n int
+	fmt.Sscanf(m.GetMonitorError().GetReason(), "%d:", &n)
+	return n
+}
+
+// farSide is what a supervisor keeps: messages in order, and batches on their way.
+type farSide struct {
+	t       *testing.T
+	durable []int // the note of each message, in order
+	onWay   []*bulkheadv1.Batch
+	limits  *bulkheadv1.Limits
+}
+
+func (f *farSide) take(box *outbox) bool {
+	batch, err := box.take(f.limits)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if batch == nil {
+		return false
+	}
+	frame := &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: batch}}
+	if size := proto.Size(frame); size > int(f.limits.MaxFrameBytes) {
+		f.t.Fatalf("a frame has %d bytes; limit %d", size, f.limits.MaxFrameBytes)
+	}
+	if n := len(batch.Messages); n == 0 || n > int(f.limits.MaxBatchMessages) {
+		f.t.Fatalf("a batch has %d messages; limit %d", n, f.limits.MaxBatchMessages)
+	}
+	f.onWay = append(f.onWay, batch)
+	return true
+}
+
+// arrive makes the oldest batch durable.
+func (f *farSide) arrive() {
+	if len(f.onWay) == 0 {
+		return
+	}
+	for _, m := range f.onWay[0].Messages {
+		if m.GetSeq() != uint64(len(f.durable))+1 {
+			f.t.Fatalf("message %d arrived after message %d", m.GetSeq(), len(f.durable))
+		}
+		f.durable = append(f.durable, noteOf(m))
+	}
+	f.onWay = f.onWay[1:]
+}
+
+func TestOutboxDeliversEveryMessageOnceInOrder(t *testing.T) {
+	for seed := range uint64(300) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		dir := t.TempDir()
+		box := newOutbox(newClientID(), random.Uint64N(2000), 1000+random.Uint64N(20_000), filepath.Join(dir, "spool"))
+		far := &farSide{t: t, limits: &bulkheadv1.Limits{
+			MaxFrameBytes: 300 + random.Uint32N(2000), MaxBatchMessages: 1 + random.Uint32N(20), MaxUnackedBatches: 1 + random.Uint32N(5),
+		}}
+		var said []int
+		n, refused := 0, uint64(0)
+		for range 600 {
+			switch random.IntN(7) {
+			case 0, 1, 2:
+				n++
+				err := box.add(note(n, random.IntN(200)))
+				if errors.Is(err, errOutboxFull) {
+					refused++
+				} else if err != nil {
+					t.Fatal(err)
+				} else {
+					said = append(said, n)
+				}
+			case 3:
+				far.take(box)
+			case 4:
+				far.arrive()
+			case 5:
+				if err := box.ack(random.Uint64N(uint64(len(far.durable)) + 1)); err != nil {
+					t.Fatal(err)
+				}
+			case 6:
+				if random.IntN(5) == 0 { // the connection broke; what was on its way is lost
+					far.onWay = nil
+					if err := box.resume(uint64(len(far.durable))); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		n++
+		if err := box.addLast(note(n, 10)); err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, n)
+		for steps := 0; !box.state().drained; steps++ {
+			if steps > 10_000 {
+				t.Fatalf("seed %d: the outbox does not drain: %+v", seed, box.state())
+			}
+			for far.take(box) {
+			}
+			far.arrive()
+			if err := box.ack(uint64(len(far.durable))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if fmt.Sprint(far.durable) != fmt.Sprint(said) {
+			t.Fatalf("seed %d: arrived %v; said %v", seed, far.durable, said)
+		}
+		if got := box.state().dropped; got != refused {
+			t.Fatalf("seed %d: dropped = %d; want %d", seed, got, refused)
+		}
+		if path, err := box.close(); path != "" || err != nil {
+			t.Fatalf("seed %d: close = %q, %v; want nothing left", seed, path, err)
+		}
+		if left, _ := os.ReadDir(dir); len(left) != 0 {
+			t.Fatalf("seed %d: files left: %v", seed, left)
+		}
+	}
+}
+
+func TestOutboxUsesItsSpool(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool")
+	box := newOutbox(newClientID(), 100, 1<<20, path)
+	for n := range 50 {
+		if err := box.add(note(n, 50)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if box.memoryBytes > 100 {
+		t.Errorf("memory holds %d bytes; want at most 100", box.memoryBytes)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Size() < 49*50 {
+		t.Errorf("spool: %v, %v; want the messages that do not fit in memory", info, err)
+	}
+}
+
+func TestOutboxKeepsUndeliveredMessages(t *testing.T) {
+	for _, memory := range []uint64{1, 500, 1 << 20} { // nearly all, some and none in the spool
+		path := filepath.Join(t.TempDir(), "spool")
+		box := newOutbox(newClientID(), memory, 1<<20, path)
+		for n := range 40 {
+			if err := box.add(note(n+1, 30)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := box.resume(13); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := box.close()
+		if err != nil || kept != path {
+			t.Fatalf("close = %q, %v; want %q", kept, err, path)
+		}
+		var notes []int
+		summary, err := ReadSpool(kept, func(m *bulkheadv1.Message) error {
+			notes = append(notes, noteOf(m))
+			return nil
+		})
+		if err != nil || summary.Torn != "" || summary.FirstSeq != 14 || summary.LastSeq != 40 || summary.ClientID != box.id.String() {
+			t.Fatalf("memory %d: ReadSpool = %+v, %v; want messages 14 to 40", memory, summary, err)
+		}
+		if notes[0] != 14 || notes[26] != 40 {
+			t.Fatalf("memory %d: notes %v; want 14 to 40", memory, notes)
+		}
+		if err := box.add(note(1, 1)); !errors.Is(err, errOutboxSealed) {
+			t.Fatalf("add after close: %v", err)
+		}
+	}
+}
+
+func TestOutboxRefusesWhatCannotBe(t *testing.T) {
+	limits := &bulkheadv1.Limits{MaxFrameBytes: 1000, MaxBatchMessages: 3, MaxUnackedBatches: 2}
+	full := func() *outbox {
+		box := newOutbox(newClientID(), 1<<20, 1<<20, filepath.Join(t.TempDir(), "spool"))
+		for n := range 5 {
+			if err := box.add(note(n, 10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := box.resume(2); err != nil {
+			t.Fatal(err)
+		}
+		if batch, err := box.take(limits); err != nil || len(batch.Messages) != 3 {
+			t.Fatalf("take = %v, %v; want 3 messages", batch, err)
+		}
+		return box
+	}
+	tests := []struct {
+		name string
+		do   func(*outbox) error
+		want string
+	}{
+		{"ack of unsent", func(b *outbox) error { return b.ack(6) }, "acknowledged message 6, but only 5 were sent"},
+		{"ack twice", func(b *outbox) error { return errors.Join(b.ack(4), b.ack(4)) }, ""},
+		{"old ack", func(b *outbox) error { return errors.Join(b.ack(4), b.ack(1)) }, ""},
+		{"resume after the unsaid", func(b *outbox) error { return b.resume(6) }, "resume after message 6, but only 5 were ever said"},
+		{"resume before the acked", func(b *outbox) error { return b.resume(1) }, "resume after message 1, but had acknowledged 2"},
+		{"after the last", func(b *outbox) error { return errors.Join(b.addLast(note(6, 1)), b.add(note(7, 1))) }, errOutboxSealed.Error()},
+		{"too large a message", func(b *outbox) error {
+			err := b.add(note(6, 2000))
+			_, takeErr := b.take(limits)
+			return errors.Join(err, takeErr)
+		}, "message 6 needs a frame of 20"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			err := test.do(full())
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v; want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestOutboxWindow(t *testing.T) {
+	limits := &bulkheadv1.Limits{MaxFrameBytes: 1000, MaxBatchMessages: 1, MaxUnackedBatches: 2}
+	box := newOutbox(newClientID(), 1<<20, 1<<20, filepath.Join(t.TempDir(), "spool"))
+	for n := range 4 {
+		if err := box.add(note(n, 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taken := func() (n int) {
+		for {
+			batch, err := box.take(limits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if batch == nil {
+				return n
+			}
+			n++
+		}
+	}
+	if n := taken(); n != 2 {
+		t.Fatalf("%d batches in flight; want 2", n)
+	}
+	if err := box.ack(1); err != nil {
+		t.Fatal(err)
+	}
+	if n := taken(); n != 1 {
+		t.Fatalf("%d batches after one ack; want 1", n)
+	}
+}
+
+func TestOutboxLastMessageFitsAFullSpool(t *testing.T) {
+	box := newOutbox(newClientID(), 1, 600, filepath.Join(t.TempDir(), "spool"))
+	var err error
+	for n := 0; err == nil; n++ {
+		err = box.add(note(n, 50))
+	}
+	if !errors.Is(err, errOutboxFull) {
+		t.Fatal(err)
+	}
+	if err := box.addLast(note(0, 50)); err != nil {
+		t.Fatalf("last message: %v", err)
+	}
+}

@@ -1,0 +1,99 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+)
+
+// preflight checks, before any load, that it can work, and makes the consumers'
+// folders: every path can be written, every file system has room for what may be
+// on it at once, and every consumer can finish two files in the runtime. It
+// returns all problems at once, wrapped in ErrConfig, or the cause of ctx's end.
+//
+// The checks are lower bounds: one writer at a time, at the speed of its fastest
+// chunk. What they refuse cannot work; what they pass may still be too slow when
+// all consumers write.
+func preflight(ctx context.Context, cfg Config, dirs *folders) error {
+	var problems []error
+	var demands []demand
+	rooms := map[uint64]room{}
+	timings := timings{}
+	for i, c := range cfg.Consumers {
+		at, t, err := examine(ctx, cfg, dirs, i, timings)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("consumer %d: path: %w; %s", i, err, pathAdvice(err)))
+			continue
+		}
+		rooms[at.device] = at.room
+		if c.KeepFiles > 0 || t.chunkBytes > 0 {
+			demands = append(demands, demand{i, c.Path, at.device, demandOf(c, t, cfg.Runtime)})
+		} else { // not timed: at least one file
+			demands = append(demands, demand{i, c.Path, at.device, c.FileSize})
+		}
+		if t.chunkBytes > 0 {
+			problems = append(problems, checkRollovers(i, c, t, cfg.Runtime))
+		}
+	}
+	problems = append(problems, checkSpace(demands, rooms))
+	if err := errors.Join(problems...); err != nil {
+		return fmt.Errorf("%w:\n%w", ErrConfig, err)
+	}
+	return nil
+}
+
+// timings remembers what was timed: consumers alike on one file system are timed
+// once.
+type timings map[timingKey]timing
+
+type timingKey struct {
+	device, chunk uint64
+	sync          bool
+}
+
+// examine makes a consumer's folder, looks at its file system and times it. The
+// timing is empty if there is no room for it.
+func examine(ctx context.Context, cfg Config, dirs *folders, i int, known timings) (place, timing, error) {
+	c := cfg.Consumers[i]
+	if err := dirs.make(i); err != nil {
+		return place{}, timing{}, err
+	}
+	if err := touch(dirs.consumers[i]); err != nil {
+		return place{}, timing{}, err
+	}
+	at, err := placeOf(dirs.consumers[i])
+	if err != nil {
+		return place{}, timing{}, err
+	}
+	key := timingKey{at.device, c.ChunkSize, c.syncs()}
+	if t, ok := known[key]; ok {
+		return at, t, nil
+	}
+	if add(probeRoom(c), at.room.reserve()) > at.room.free {
+		return at, timing{}, nil
+	}
+	t, err := probe(ctx, dirs.consumers[i], c, min(cfg.Runtime, probeLimit))
+	if err != nil {
+		return place{}, timing{}, err
+	}
+	known[key] = t
+	return at, t, nil
+}
+
+func pathAdvice(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "use a path this user may write to"
+	case errors.Is(err, syscall.ENOSPC):
+		return "free space, or use another path"
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist), errors.Is(err, syscall.ENOTDIR):
+		return "use a path that is a folder, or can be made one"
+	default:
+		return "use another path"
+	}
+}

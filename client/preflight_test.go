@@ -1,0 +1,115 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func preflightOf(t *testing.T, runtime time.Duration, consumers ...Consumer) (*folders, error) {
+	t.Helper()
+	cfg, err := Config{Name: "tester", Runtime: runtime, Consumers: consumers}.resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := newFolders(cfg, newClientID())
+	return dirs, preflight(t.Context(), cfg, dirs)
+}
+
+func small(path string) Consumer {
+	return Consumer{Path: path, ChunkSize: 1 << 12, FileSize: 1 << 14, KeepFiles: 2}
+}
+
+func TestPreflightMakesPrivateFolders(t *testing.T) {
+	base := t.TempDir()
+	if err := os.Symlink(base, filepath.Join(base, "link")); err != nil {
+		t.Fatal(err)
+	}
+	dirs, err := preflightOf(t, time.Hour, small(base), small(filepath.Join(base, "new", "deep")), small(filepath.Join(base, "link")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, dir := range dirs.consumers {
+		for _, one := range []string{dir, filepath.Dir(dir)} {
+			info, err := os.Lstat(one)
+			if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
+				t.Errorf("consumer %d: %s: %v, %v; want a private folder", i, one, info, err)
+			}
+		}
+		if left, _ := os.ReadDir(dir); len(left) != 0 {
+			t.Errorf("consumer %d: the probe left %v", i, left)
+		}
+	}
+	if err := dirs.remove(); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(base, "*", "*", "bulkhead-*"))
+	if more, _ := filepath.Glob(filepath.Join(base, "bulkhead-*")); err != nil || len(left)+len(more) != 0 {
+		t.Errorf("left after remove: %v %v", left, more)
+	}
+}
+
+func TestPreflightRefusesWhatIsThereAlready(t *testing.T) {
+	base, elsewhere := t.TempDir(), t.TempDir()
+	cfg, err := Config{Name: "tester", Consumers: []Consumer{small(base)}}.resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := newFolders(cfg, newClientID())
+	if err := os.Symlink(elsewhere, filepath.Dir(dirs.consumers[0])); err != nil {
+		t.Fatal(err)
+	}
+	if err := preflight(t.Context(), cfg, dirs); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "there already and not this client's") {
+		t.Errorf("preflight through a planted link: %v", err)
+	}
+	if err := dirs.remove(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(elsewhere); err != nil {
+		t.Errorf("the link's target is gone: %v", err)
+	}
+}
+
+func TestPreflightReportsAllProblemsAtOnce(t *testing.T) {
+	base := t.TempDir()
+	file := filepath.Join(base, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	huge := small(base)
+	huge.FileSize = 1 << 60
+	dirs, err := preflightOf(t, time.Minute, small(file), small(base), huge)
+	defer dirs.remove()
+	if !errors.Is(err, ErrConfig) {
+		t.Fatalf("preflight: %v; want ErrConfig", err)
+	}
+	for _, want := range []string{
+		"consumer 0: path: making the path: mkdir " + file + ": not a directory; use a path that is a folder",
+		"consumers 1 and 2 together: may write 3.5EB at once to ",
+		"consumer 2: 1.2EB files at ",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error lacks %q:\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "consumer 1:") {
+		t.Errorf("a good consumer is blamed:\n%v", err)
+	}
+}
+
+func TestPreflightEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("enough")
+	cancel(reason)
+	cfg, err := Config{Name: "tester", Consumers: []Consumer{small(t.TempDir())}}.resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := preflight(ctx, cfg, newFolders(cfg, newClientID())); !errors.Is(err, reason) {
+		t.Errorf("preflight: %v; want %v", err, reason)
+	}
+}

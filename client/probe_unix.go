@@ -1,0 +1,136 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// probeChunks, probeTime and probeBytes end a timing, whichever comes first;
+	// one chunk is always written.
+	probeChunks = 8
+	probeTime   = 100 * time.Millisecond
+	probeBytes  = 64 << 20
+	// probePiece is how much is written at a time: what a slow system call can
+	// delay the end of a timing by.
+	probePiece = 1 << 20
+	// probeLimit ends a timing in the middle of a chunk.
+	probeLimit = 10 * time.Second
+)
+
+// place is where a folder is and how much room is there.
+type place struct {
+	device uint64
+	room   room
+}
+
+// placeOf looks at the file system of a folder.
+func placeOf(folder string) (place, error) {
+	var stat unix.Stat_t
+	if err := unix.Stat(folder, &stat); err != nil {
+		return place{}, fmt.Errorf("looking at %s: %w", folder, err)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(folder, &fs); err != nil {
+		return place{}, fmt.Errorf("asking for the free space of %s: %w", folder, err)
+	}
+	block := uint64(fs.Frsize)
+	if block == 0 {
+		block = uint64(fs.Bsize)
+	}
+	return place{
+		device: uint64(stat.Dev),
+		room:   room{free: mul(fs.Bavail, block), total: mul(fs.Blocks, block)},
+	}, nil
+}
+
+// probeRoom is the most that a timing writes.
+func probeRoom(c Consumer) uint64 {
+	return max(c.ChunkSize, min(mul(probeChunks, c.ChunkSize), probeBytes))
+}
+
+// touch writes a byte to a file in folder, and removes the file.
+func touch(folder string) error {
+	path := filepath.Join(folder, "probe")
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("creating a file: %w", err)
+	}
+	_, err = file.Write([]byte{0})
+	if err := errors.Join(err, file.Close(), os.Remove(path)); err != nil {
+		return fmt.Errorf("writing a file: %w", err)
+	}
+	return nil
+}
+
+// probe times the writing of a few chunks to a file in folder, which it removes
+// again. A timing that takes longer than limit ends early: it is known then that
+// the consumer is too slow.
+func probe(ctx context.Context, folder string, c Consumer, limit time.Duration) (t timing, err error) {
+	path := filepath.Join(folder, "probe")
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return timing{}, fmt.Errorf("creating a file: %w", err)
+	}
+	defer func() {
+		err = errors.Join(err, file.Close(), os.Remove(path))
+	}()
+	data := randomBytes(min(c.ChunkSize, probePiece))
+	begin := time.Now()
+	var total uint64
+	for n := 0; n == 0 || n < probeChunks && time.Since(begin) < probeTime && add(total, c.ChunkSize) <= probeBytes; n++ {
+		written, took, err := writeChunk(ctx, file, data, c.ChunkSize, limit)
+		if err != nil {
+			return timing{}, err
+		}
+		total += written
+		if n == 0 || took < t.chunk {
+			t.chunkBytes, t.chunk = written, took
+		}
+	}
+	if !c.syncs() {
+		return t, nil
+	}
+	begin = time.Now()
+	if err := file.Sync(); err != nil {
+		return timing{}, fmt.Errorf("syncing a file: %w", err)
+	}
+	t.syncBytes, t.sync = total, time.Since(begin)
+	return t, nil
+}
+
+// writeChunk writes size bytes made of pieces of data, or fewer when the limit is
+// over.
+func writeChunk(ctx context.Context, file *os.File, data []byte, size uint64, limit time.Duration) (uint64, time.Duration, error) {
+	begin := time.Now()
+	var written uint64
+	for written < size {
+		if ctx.Err() != nil {
+			return 0, 0, context.Cause(ctx)
+		}
+		n, err := file.Write(data[:min(uint64(len(data)), size-written)])
+		if err != nil {
+			return 0, 0, fmt.Errorf("writing a file: %w", err)
+		}
+		written += uint64(n)
+		if time.Since(begin) > limit {
+			break
+		}
+	}
+	return written, time.Since(begin), nil
+}
+
+// randomBytes does not compress, so that a file system that compresses is not taken
+// for a fast one.
+func randomBytes(n uint64) []byte {
+	data := make([]byte, n)
+	rand.NewChaCha8([32]byte{1}).Read(data) // never fails
+	return data
+}

@@ -1,0 +1,103 @@
+package client
+
+import (
+	"fmt"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// Verdict says in one word how a client's run went.
+type Verdict string
+
+const (
+	// VerdictComplete: the load ended in order and every message was delivered.
+	VerdictComplete Verdict = "complete"
+	// VerdictPartial: something is missing; Result.Problems says what.
+	VerdictPartial Verdict = "partial"
+	// VerdictFailed: there was no load, because the supervisor could not be reached,
+	// refused the client, or the client could not begin.
+	VerdictFailed Verdict = "failed"
+	// VerdictUnworkable: there was no load, because the configuration cannot work.
+	VerdictUnworkable Verdict = "unworkable"
+)
+
+// Result is how a client's run went.
+type Result struct {
+	Verdict Verdict
+	// Reason is why the load ended, Detail what there is to say beyond it.
+	Reason bulkheadv1.StopReason
+	Detail string
+	// ClientID is the client's id in hex; RunID and SessionID are the supervisor's
+	// names, empty if there was no Welcome.
+	ClientID, RunID, SessionID string
+	// Delivered says that every message is durable at the supervisor; Closed that
+	// the supervisor has also confirmed the end of the session.
+	Delivered, Closed bool
+	// Files, Bytes, Chunks and Errors are the sums over all consumers, as far as
+	// they said.
+	Files, Bytes, Chunks, Errors uint64
+	// Load is how long the load lasted, from the first consumer's job to the exit of
+	// the last worker.
+	Load time.Duration
+	// CrashedWorkers has one line for each worker that did not end in order.
+	CrashedWorkers []string
+	// Messages is how many messages there were, Undelivered how many of them are
+	// not durable, and Dropped how many more the full spool refused.
+	Messages, Undelivered, Dropped uint64
+	// SpoolPath is the file that holds the undelivered messages (see ReadSpool);
+	// empty if there are none.
+	SpoolPath string
+	// LoadPaths are the folders with load files that were kept.
+	LoadPaths []string
+	// Problems has one line for everything that makes the verdict partial.
+	Problems []string
+}
+
+// ExitCode is the exit status that tells the verdict: 0 complete, 1 failed, 2
+// unworkable, 3 partial.
+func (r Result) ExitCode() int {
+	switch r.Verdict {
+	case VerdictComplete:
+		return 0
+	case VerdictUnworkable:
+		return 2
+	case VerdictPartial:
+		return 3
+	default:
+		return 1
+	}
+}
+
+// judge sets the problems and the verdict of a run that had a session. sessionErr
+// is why the session did not close in order.
+func (r *Result) judge(sessionErr error, aborted bool) {
+	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
+	if aborted {
+		problem("it was stopped at once, before its orderly end")
+	}
+	if r.Reason == bulkheadv1.StopReason_STOP_REASON_FAILED {
+		problem("the load could not go on: %s", r.Detail)
+	}
+	for _, line := range r.CrashedWorkers {
+		problem("%s", line)
+	}
+	if r.Errors > 0 {
+		problem("%d operations of the consumers failed", r.Errors)
+	}
+	if r.Dropped > 0 {
+		problem("%d messages had no room in the spool and are lost", r.Dropped)
+	}
+	switch {
+	case r.Undelivered > 0 && r.SpoolPath != "":
+		problem("%d of %d messages are not delivered (%v); they are kept in %s", r.Undelivered, r.Messages, sessionErr, r.SpoolPath)
+	case r.Undelivered > 0:
+		problem("%d of %d messages are not delivered (%v) and could not be kept", r.Undelivered, r.Messages, sessionErr)
+	case !r.Closed:
+		problem("the supervisor did not confirm the end of the session (%v)", sessionErr)
+	}
+	r.Verdict = VerdictComplete
+	if len(r.Problems) > 0 {
+		r.Verdict = VerdictPartial
+	}
+}

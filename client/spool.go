@@ -1,0 +1,182 @@
+package client
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+)
+
+// A spool file is a header of 32 bytes (magic, then the client id), then frames:
+//
+//	u32 LE payload length | u32 LE CRC-32C of the length and the payload | payload
+//
+// A payload is one encoded Message.
+const (
+	spoolMagic       = "BULKHEAD SPOOL 1"
+	spoolHeaderBytes = len(spoolMagic) + clientIDBytes
+	frameHeaderBytes = 8
+	// frameMaxBytes bounds what a reader allocates for one payload.
+	frameMaxBytes = 16 << 20
+)
+
+// errSpoolFull says that a payload does not fit under the spool's maximum size.
+var errSpoolFull = errors.New("spool is full")
+
+// spool is a first-in first-out queue of payloads in a file, for one goroutine at
+// a time. The file never grows beyond max: space that was read is won back by
+// truncating when the queue is empty, and by moving the rest to the front when at
+// least half of the file was read. So half of max is always usable, and all of it
+// while nothing was read.
+//
+// A spool is not synced as it is written: it outlives its process, not its
+// machine.
+type spool struct {
+	file  *os.File
+	max   int64
+	read  int64 // offset of the first frame not yet read
+	write int64 // offset of the end of the last frame
+}
+
+// createSpool makes a spool in a new file at path. max is in bytes.
+func createSpool(path string, id clientID, max int64) (*spool, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("creating the spool: %w", err)
+	}
+	header := append([]byte(spoolMagic), id[:]...)
+	if _, err := file.WriteAt(header, 0); err != nil {
+		file.Close()
+		os.Remove(path)
+		return nil, fmt.Errorf("writing the header of spool %s: %w", path, err)
+	}
+	start := int64(spoolHeaderBytes)
+	return &spool{file: file, max: max, read: start, write: start}, nil
+}
+
+// empty says whether everything written was read.
+func (s *spool) empty() bool { return s.read == s.write }
+
+// append adds a payload at the end. It returns errSpoolFull when the payload does
+// not fit; force writes it all the same.
+func (s *spool) append(payload []byte, force bool) error {
+	size := int64(frameHeaderBytes + len(payload))
+	if s.write+size > s.max {
+		if err := s.compact(); err != nil {
+			return err
+		}
+	}
+	if s.write+size > s.max && !force {
+		return errSpoolFull
+	}
+	if _, err := s.file.WriteAt(frame(payload), s.write); err != nil {
+		return fmt.Errorf("writing to spool %s: %w", s.file.Name(), err)
+	}
+	s.write += size
+	return nil
+}
+
+// peekSize is the size of the next payload, in bytes. The spool must not be empty.
+func (s *spool) peekSize() (int, error) {
+	var header [frameHeaderBytes]byte
+	if _, err := s.file.ReadAt(header[:], s.read); err != nil {
+		return 0, fmt.Errorf("reading spool %s at offset %d: %w", s.file.Name(), s.read, err)
+	}
+	size := binary.LittleEndian.Uint32(header[:])
+	if int64(size) > s.write-s.read-frameHeaderBytes {
+		return 0, fmt.Errorf("reading spool %s at offset %d: a frame of %d bytes reaches past the end", s.file.Name(), s.read, size)
+	}
+	return int(size), nil
+}
+
+// next takes the first payload away. The spool must not be empty. When it was the
+// last one, the file is truncated.
+func (s *spool) next() ([]byte, error) {
+	payload, err := readFrame(io.NewSectionReader(s.file, s.read, s.write-s.read))
+	if err != nil {
+		return nil, fmt.Errorf("reading spool %s at offset %d: %w", s.file.Name(), s.read, err)
+	}
+	s.read += int64(frameHeaderBytes + len(payload))
+	if s.empty() {
+		return payload, s.truncate(int64(spoolHeaderBytes))
+	}
+	return payload, nil
+}
+
+// compact moves what is left to the front of the file if that can be done without
+// overlap, and does nothing otherwise.
+func (s *spool) compact() error {
+	start, left := int64(spoolHeaderBytes), s.write-s.read
+	if s.read == start || start+left > s.read {
+		return nil
+	}
+	to := io.NewOffsetWriter(s.file, start)
+	if _, err := io.Copy(to, io.NewSectionReader(s.file, s.read, left)); err != nil {
+		return fmt.Errorf("compacting spool %s: %w", s.file.Name(), err)
+	}
+	return s.truncate(start + left)
+}
+
+// truncate makes the file end at end, with everything in it unread.
+func (s *spool) truncate(end int64) error {
+	if err := s.file.Truncate(end); err != nil {
+		return fmt.Errorf("truncating spool %s: %w", s.file.Name(), err)
+	}
+	s.read, s.write = int64(spoolHeaderBytes), end
+	return nil
+}
+
+// copyRest writes the frames not yet read to w.
+func (s *spool) copyRest(w io.Writer) error {
+	_, err := io.Copy(w, io.NewSectionReader(s.file, s.read, s.write-s.read))
+	if err != nil {
+		return fmt.Errorf("copying spool %s: %w", s.file.Name(), err)
+	}
+	return nil
+}
+
+// discard closes the spool and removes its file.
+func (s *spool) discard() error {
+	return errors.Join(s.file.Close(), os.Remove(s.file.Name()))
+}
+
+// frame puts a header before a payload.
+func frame(payload []byte) []byte {
+	out := make([]byte, frameHeaderBytes, frameHeaderBytes+len(payload))
+	binary.LittleEndian.PutUint32(out, uint32(len(payload)))
+	binary.LittleEndian.PutUint32(out[4:], frameSum(out[:4], payload))
+	return append(out, payload...)
+}
+
+// readFrame reads one frame. It returns io.EOF at the end, and an error that says
+// what is wrong with an incomplete or damaged frame.
+func readFrame(r io.Reader) ([]byte, error) {
+	var header [frameHeaderBytes]byte
+	if n, err := io.ReadFull(r, header[:]); errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fmt.Errorf("a frame header ends after %d of %d bytes", n, frameHeaderBytes)
+	} else if err != nil {
+		return nil, err
+	}
+	size := binary.LittleEndian.Uint32(header[:])
+	if size > frameMaxBytes {
+		return nil, fmt.Errorf("a frame claims %d bytes, more than %d", size, frameMaxBytes)
+	}
+	payload, err := io.ReadAll(io.LimitReader(r, int64(size)))
+	if err != nil {
+		return nil, err
+	}
+	if len(payload) < int(size) {
+		return nil, fmt.Errorf("a frame ends after %d of %d bytes", len(payload), size)
+	}
+	if frameSum(header[:4], payload) != binary.LittleEndian.Uint32(header[4:]) {
+		return nil, errors.New("a frame does not match its checksum")
+	}
+	return payload, nil
+}
+
+func frameSum(size, payload []byte) uint32 {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	return crc32.Update(crc32.Update(0, table, size), table, payload)
+}

@@ -1,0 +1,39 @@
+package client
+
+import (
+	"sync"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// totals is what the consumers say they did.
+type totals struct {
+	Files, Bytes, Chunks, Errors uint64
+}
+
+// tally adds up what the consumers say they did. It may be used by several
+// goroutines.
+type tally struct {
+	mu  sync.Mutex
+	sum totals // guarded by mu
+}
+
+// count adds what a message says.
+func (t *tally) count(m *bulkheadv1.Message) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch f := m.GetFact().(type) {
+	case *bulkheadv1.Message_Progress:
+		t.sum.Bytes += f.Progress.GetBytes()
+		t.sum.Chunks += f.Progress.GetChunks()
+		t.sum.Errors += f.Progress.GetErrors()
+	case *bulkheadv1.Message_Rollover:
+		t.sum.Files++
+	}
+}
+
+func (t *tally) totals() totals {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sum
+}

@@ -1,0 +1,88 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/grpc/status"
+
+	"bulkhead/internal/child"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// causeWait is how long a broken stream waits for its process to be reaped, so that
+// the exit can be named as the cause.
+const causeWait = 2 * time.Second
+
+// worker is one consumer or the monitor, from its start to its exit.
+type worker struct {
+	process *bulkheadv1.Process // with the pid once started
+	child   *child.Child        // nil if it could not be started
+	err     error               // why it could not
+	// ended is closed when its Run stream has ended; reason, set before, is why, and
+	// empty for an end without error.
+	ended  chan struct{}
+	reason string
+}
+
+// name is the worker for a person: "consumer 3".
+func (w *worker) name() string {
+	if w.process.GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR {
+		return "monitor"
+	}
+	return fmt.Sprintf("consumer %d", w.process.GetIndex())
+}
+
+func (w *worker) service() bulkheadv1.WorkerServiceClient {
+	return bulkheadv1.NewWorkerServiceClient(w.child.Conn())
+}
+
+// stream runs the worker and passes on what it says, until its Run ends or ctx is
+// done. It closes ended. take must not keep the worker waiting for long.
+func (w *worker) stream(ctx context.Context, task *bulkheadv1.RunRequest, take func(*bulkheadv1.Message)) {
+	defer close(w.ended)
+	err := w.receive(ctx, task, take)
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	w.reason = fmt.Sprintf("its stream broke: %s", status.Convert(err).Message())
+	timer := time.NewTimer(causeWait)
+	defer timer.Stop()
+	select {
+	case <-w.child.Done():
+		w.reason = w.child.Exit().String()
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+func (w *worker) receive(ctx context.Context, task *bulkheadv1.RunRequest, take func(*bulkheadv1.Message)) error {
+	stream, err := w.service().Run(ctx, task)
+	if err != nil {
+		return err
+	}
+	for {
+		answer, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if answer.GetMessage() == nil {
+			continue // says nothing
+		}
+		take(answer.GetMessage())
+	}
+}
+
+// exit is how the worker ended, in wire form.
+func (w *worker) exit() *bulkheadv1.ProcessExit {
+	if w.child == nil {
+		return child.Exit{Err: w.err}.Proto(w.process)
+	}
+	return w.child.Exit().Proto(w.process)
+}

@@ -1,0 +1,139 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"bulkhead/internal/child"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+const (
+	// startTimeout is how long a worker may take until it serves.
+	startTimeout = 10 * time.Second
+	// startsAtOnce is how many workers are started at the same time.
+	startsAtOnce = 4
+	// workerMessageMaxBytes bounds one message of a worker.
+	workerMessageMaxBytes = 1 << 20
+	// reapTimeout is how long SIGKILL may take to end a worker.
+	reapTimeout = 5 * time.Second
+)
+
+// workers are a client's worker processes.
+type workers struct {
+	cfg       Config
+	socketDir string
+	consumers []*worker // by index
+	monitor   *worker
+}
+
+// startWorkers starts the consumers and the monitor; none of them has a job yet. A
+// worker that does not start is in the result all the same, with its err.
+func startWorkers(ctx context.Context, cfg Config, socketDir string) *workers {
+	w := &workers{cfg: cfg, socketDir: socketDir, monitor: newWorker(bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR, 0)}
+	for i := range cfg.Consumers {
+		w.consumers = append(w.consumers, newWorker(bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i))
+	}
+	slots := make(chan struct{}, startsAtOnce)
+	var starts sync.WaitGroup
+	for _, one := range w.all() {
+		slots <- struct{}{}
+		starts.Go(func() {
+			defer func() { <-slots }()
+			w.start(ctx, one)
+		})
+	}
+	starts.Wait()
+	return w
+}
+
+func newWorker(kind bulkheadv1.ProcessKind, index int) *worker {
+	return &worker{
+		process: &bulkheadv1.Process{Kind: kind, Index: uint32(index)},
+		ended:   make(chan struct{}),
+	}
+}
+
+// all is the consumers by index, then the monitor.
+func (w *workers) all() []*worker {
+	return append(append([]*worker(nil), w.consumers...), w.monitor)
+}
+
+// started is all that could be started.
+func (w *workers) started() []*worker {
+	var out []*worker
+	for _, one := range w.all() {
+		if one.child != nil {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+func (w *workers) start(ctx context.Context, one *worker) {
+	role := "consumer"
+	if one == w.monitor {
+		role = "monitor"
+	}
+	log := w.cfg.Logger.With("worker", one.name())
+	started, err := child.Start(ctx, child.Config{
+		Name:            one.name(),
+		Path:            w.cfg.Executable,
+		Args:            []string{"worker", role},
+		SocketDir:       w.socketDir,
+		MaxMessageBytes: workerMessageMaxBytes,
+		StartTimeout:    startTimeout,
+		KillTimeout:     reapTimeout,
+		Logger:          log,
+		DieWithParent:   true,
+	})
+	if err != nil {
+		one.err = err
+		w.cfg.Logger.Error(fmt.Sprintf("%s could not be started: %v", one.name(), err))
+		return
+	}
+	one.child = started
+	one.process.Pid = int32(started.Pid())
+	w.cfg.Logger.Debug(one.name()+" is up", "pid", started.Pid())
+}
+
+// each calls fn for the workers, at the same time, and waits for all calls.
+func each(of []*worker, fn func(*worker)) {
+	var calls sync.WaitGroup
+	for _, one := range of {
+		calls.Go(func() { fn(one) })
+	}
+	calls.Wait()
+}
+
+// end asks workers to end in order, and waits until their streams have ended or ctx
+// is done. What they say until then is passed on by their streams.
+func end(ctx context.Context, of []*worker, grace time.Duration) {
+	each(of, func(one *worker) {
+		// A worker that cannot be asked does not end in time: it is killed later.
+		_, err := one.service().Kill(ctx, &bulkheadv1.KillRequest{GraceNano: int64(grace)})
+		if err != nil {
+			return
+		}
+		select {
+		case <-one.ended:
+		case <-ctx.Done():
+		}
+	})
+}
+
+// stop ends the processes: those that have not ended when ctx is done are killed.
+func (w *workers) stop(ctx context.Context) {
+	each(w.started(), func(one *worker) { one.child.Stop(ctx) })
+}
+
+// exits is how all ended, in order of kind and index.
+func (w *workers) exits() []*bulkheadv1.ProcessExit {
+	var out []*bulkheadv1.ProcessExit
+	for _, one := range w.all() {
+		out = append(out, one.exit())
+	}
+	return out
+}
