@@ -18,6 +18,9 @@ const (
 	inboxNotes = 32
 	// gatherMost is how many batches one journal append takes at most.
 	gatherMost = 32
+	// oweFor is how long a record that nobody waits for may wait for one that
+	// somebody does, to share its fsync.
+	oweFor = 10 * time.Millisecond
 )
 
 // noteKind is what a processor is told.
@@ -62,6 +65,8 @@ type processor struct {
 	link    *link // nil when not active
 	drain   *bulkheadv1.Drain
 	grace   *time.Timer
+	owed    []*bulkheadv1.Record // not yet in the journal
+	owing   *time.Timer          // runs while owed is not empty
 }
 
 // post gives a note to the processor, waiting for room. It gives up when ctx is
@@ -78,19 +83,50 @@ func (p *processor) post(ctx context.Context, n note) {
 // every link.
 func (p *processor) Run(ctx context.Context) {
 	defer close(p.done)
-	p.grace = time.NewTimer(0)
-	p.grace.Stop()
+	p.grace, p.owing = stoppedTimer(), stoppedTimer()
 	defer p.grace.Stop()
+	defer p.owing.Stop()
 	for {
 		select {
 		case n := <-p.inbox:
 			p.take(ctx, n)
 		case <-p.grace.C:
 			p.step(graceOver, nil, fmt.Sprintf("no connection for %s", p.run.cfg.Session.Grace))
+		case <-p.owing.C:
+			p.record()
 		case <-ctx.Done():
+			p.record()
 			return
 		}
 	}
+}
+
+// stoppedTimer is a timer that does not run yet.
+func stoppedTimer() *time.Timer {
+	t := time.NewTimer(0)
+	t.Stop()
+	return t
+}
+
+// record makes what is owed and then recs durable.
+func (p *processor) record(recs ...*bulkheadv1.Record) bool {
+	p.owing.Stop()
+	recs = append(p.owed, recs...)
+	p.owed = nil
+	return len(recs) == 0 || p.run.record(recs...)
+}
+
+// owe leaves recs to the next record, or to the journal soon.
+func (p *processor) owe(recs ...*bulkheadv1.Record) {
+	if len(recs) == 0 {
+		return
+	}
+	now := time.Now().UnixNano()
+	for _, r := range recs {
+		r.TimeUnixNano = now
+	}
+	p.owed = append(p.owed, recs...)
+	p.owing.Reset(oweFor)
 }
 
 // take acts on one note. Batches that wait are gathered into one append; the note
@@ -151,7 +187,7 @@ func (p *processor) batches(n note) (following *note) {
 	if len(recs) == 0 {
 		return following
 	}
-	if !p.run.record(recs...) {
+	if !p.record(recs...) {
 		return following // the run ends; nothing may be acknowledged
 	}
 	p.durable = last
@@ -258,8 +294,11 @@ func (p *processor) step(e event, from *link, cause string) {
 			from.finish(codes.FailedPrecondition, fmt.Sprintf("this session is over: %s (%s)", now, p.live.snapshot().cause))
 		}
 	}
-	// What the client is told must be in the journal first.
-	if len(recs) > 0 && !p.run.record(recs...) {
+	// An outcome must be in the journal before the client is told; a connection need
+	// not be, because Welcome promises only what is durable already.
+	if !now.ended() {
+		p.owe(recs...)
+	} else if !p.record(recs...) {
 		return
 	}
 	for _, do := range afterwards {

@@ -66,12 +66,14 @@ func newRun(cfg Config, id, dir string, listen net.Addr, p *pool) (*run, error) 
 	return r, nil
 }
 
-// record makes records durable. When the journal fails the run does, and record
+// record makes records durable, dated now if they have no date yet. When the journal fails the run does, and record
 // returns false: nothing that is not durable may be acknowledged.
 func (r *run) record(recs ...*bulkheadv1.Record) bool {
 	now := time.Now().UnixNano()
 	for _, rec := range recs {
-		rec.TimeUnixNano = now
+		if rec.TimeUnixNano == 0 {
+			rec.TimeUnixNano = now
+		}
 	}
 	err := r.journal.Append(context.Background(), recs...)
 	if err == nil {

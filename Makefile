@@ -1,0 +1,66 @@
+# Bulkhead: `make help` lists the targets.
+
+GO           ?= go
+BIN          := bin
+STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PROTOC_GEN_GO      := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+FUZZTIME     ?= 60s
+PREFIX       ?= /usr/local
+
+.DEFAULT_GOAL := help
+.PHONY: help build install run supervisor server client test test-isolation race bench fuzz lint proto check-proto ci clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the programs into bin/
+	@$(GO) build -o $(BIN)/ ./cmd/...
+
+install: build ## install the programs into PREFIX/bin (default /usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 $(BIN)/bulkhead $(BIN)/bulkhead-handler $(DESTDIR)$(PREFIX)/bin/
+
+run: build ## the main job on this machine: a supervisor, three clients, the report
+	@$(GO) run ./internal/demo -bin $(BIN)
+
+supervisor server: build ## start a supervisor from configs/supervisor.yaml
+	$(BIN)/bulkhead supervisor start --config configs/supervisor.yaml
+
+client: build ## start a client from configs/client.yaml
+	$(BIN)/bulkhead client --config configs/client.yaml
+
+test: ## run all tests
+	$(GO) test ./...
+
+test-isolation: ## run the process-isolation tests, with real processes
+	$(GO) test -count=1 ./internal/isolation/
+
+race: ## run all tests under the race detector
+	$(GO) test -race -count=1 ./...
+
+bench: build ## measure what docs/benchmarks.md states
+	@$(GO) run ./internal/bench -bin $(BIN)
+
+fuzz: ## fuzz every target for FUZZTIME each (default 60s)
+	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" $(SHELL) internal/tools/fuzz.sh
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+proto: ## generate Go from proto/ (needs protoc)
+	@$(SHELL) internal/tools/generate-proto.sh $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) .
+
+check-proto: ## fail if the generated Go is stale (needs protoc)
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && \
+	$(SHELL) internal/tools/generate-proto.sh $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) "$$out" && \
+	diff -r -x '*.proto' proto "$$out/proto" && echo "generated code is up to date"
+
+ci: lint build check-proto test race test-isolation ## everything CI runs
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=5s
+
+clean: ## remove what the targets above made
+	rm -rf $(BIN) bulkhead-state bulkhead-data
