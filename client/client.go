@@ -180,7 +180,7 @@ func (c *client) say(m *bulkheadv1.Message) {
 func (c *client) sayLast(why ending, exits []*bulkheadv1.ProcessExit) {
 	m := &bulkheadv1.Message{Process: clientProcess(), Fact: &bulkheadv1.Message_Stop{Stop: &bulkheadv1.Stop{
 		Reason: why.reason,
-		Detail: why.detail,
+		Detail: clip(why.detail),
 		Exits:  exits,
 	}}}
 	if err := c.outbox.addLast(m); err != nil {

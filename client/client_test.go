@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -208,6 +209,7 @@ func TestRunNamesAKilledConsumer(t *testing.T) {
 	if miss := beat.Misses[0]; miss.Process.Pid != int32(pid) || miss.Reason != "process is gone (killed by signal 9 (SIGKILL))" || len(beat.Answers) != 2 {
 		t.Errorf("heartbeat = %v; want consumer 1 gone and two answers", beat)
 	}
+	r.log.await(t, fmt.Sprintf("consumer 1 (pid %d) is lost in mid-run: killed by signal 9 (SIGKILL)", pid))
 	r.signals <- syscall.SIGTERM
 	result := r.end()
 	if r.err != nil || result.ExitCode() != 3 || len(result.CrashedWorkers) != 1 || !strings.Contains(result.CrashedWorkers[0], "consumer 1 (pid ") {

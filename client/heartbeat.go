@@ -81,7 +81,7 @@ func (p patient) ask(ctx context.Context, round uint64, close, timeout time.Dura
 			StalledNano: answer.GetStalledNano(),
 		}, nil
 	}
-	return nil, &bulkheadv1.HeartbeatMiss{Process: p.process, Reason: p.reason(ctx, err, close)}
+	return nil, &bulkheadv1.HeartbeatMiss{Process: p.process, Reason: clip(p.reason(ctx, err, close))}
 }
 
 // reason says why there was no answer. A connection breaks a moment before its

@@ -55,15 +55,15 @@ func TestPreflightMakesPrivateFolders(t *testing.T) {
 
 func TestPreflightRefusesWhatIsThereAlready(t *testing.T) {
 	base, elsewhere := t.TempDir(), t.TempDir()
-	cfg, err := Config{Name: "tester", Consumers: []Consumer{small(base)}}.resolve()
+	cfg, err := Config{Name: "tester", Consumers: []Consumer{small(t.TempDir()), small(base)}}.resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dirs := newFolders(cfg, newClientID())
-	if err := os.Symlink(elsewhere, filepath.Dir(dirs.consumers[0])); err != nil {
+	if err := os.Symlink(elsewhere, filepath.Dir(dirs.consumers[1])); err != nil {
 		t.Fatal(err)
 	}
-	if err := preflight(t.Context(), cfg, dirs); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "there already and not this client's") {
+	if err := preflight(t.Context(), cfg, dirs); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "consumer 1: path: making the client's folder: ") {
 		t.Errorf("preflight through a planted link: %v", err)
 	}
 	if err := dirs.remove(); err != nil {

@@ -3,6 +3,7 @@ package client
 import (
 	"fmt"
 	"math/bits"
+	"strings"
 	"time"
 )
 
@@ -50,6 +51,17 @@ func durationText(d time.Duration) string {
 	default:
 		return d.Round(time.Millisecond).String()
 	}
+}
+
+// textMaxBytes bounds a text that is made of errors and sent in a message.
+const textMaxBytes = 2000
+
+// clip makes a text fit for a message: valid UTF-8 of at most textMaxBytes.
+func clip(s string) string {
+	if len(s) > textMaxBytes {
+		s = s[:textMaxBytes-len("…")] + "…"
+	}
+	return strings.ToValidUTF8(s, "")
 }
 
 // mul and add saturate at the largest uint64, so that absurd configurations are

@@ -11,7 +11,14 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"bulkhead/internal/backoff"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// backoffFirst and backoffMost bound the wait between two connections.
+const (
+	backoffFirst = 200 * time.Millisecond
+	backoffMost  = 5 * time.Second
 )
 
 // session keeps the client connected to the supervisor and delivers the outbox.
@@ -81,7 +88,7 @@ func (s *session) run(ctx context.Context) error {
 // pause is how long to wait after a connection that ended for the reason why, or an
 // error when the time to connect at all is over.
 func (s *session) pause(failed int, deadline time.Time, why error) (time.Duration, error) {
-	wait := backoff(failed, rand.Float64())
+	wait := backoff.Policy{First: backoffFirst, Most: backoffMost}.After(failed, rand.Float64())
 	if s.isWelcomed() {
 		s.log.Warn(fmt.Sprintf("connection to supervisor %s lost (%v); trying again in %s", s.address, why, durationText(wait)))
 		return wait, nil

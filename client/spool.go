@@ -105,11 +105,11 @@ func (s *spool) next() ([]byte, error) {
 	return payload, nil
 }
 
-// compact moves what is left to the front of the file if that can be done without
-// overlap, and does nothing otherwise.
+// compact moves what is left to the front of the file, unless that would move more
+// bytes than were read since the last time. So each byte written is moved about once.
 func (s *spool) compact() error {
 	start, left := int64(spoolHeaderBytes), s.write-s.read
-	if s.read == start || start+left > s.read {
+	if s.read == start || left > s.read-start {
 		return nil
 	}
 	to := io.NewOffsetWriter(s.file, start)

@@ -74,12 +74,11 @@ func (c *collector) send(stream bulkheadv1.CollectorService_CollectServer, frame
 			if fin := f.GetFinish(); fin != nil {
 				return &violation{bulkheadv1.EndClass_END_CLASS_FINISHED, codes.Code(fin.GetCode()), fin.GetText()}
 			}
-			if w := f.GetWelcome(); w != nil {
-				c.expect.Store(w.GetResumeAfter() + 1)
-				close(c.welcome)
+			if w := f.GetWelcome(); w != nil && !c.welcomed(w) {
+				continue // a second supervisor's: the client has had its one
 			}
 			if err := stream.Send(serverFrame(f)); err != nil {
-				return lost("sending to the client: %v", err)
+				return c.why(stream.Context(), received, lost("sending to the client: %v", err))
 			}
 		case v := <-received:
 			if v == nil { // Goodbye: from here on only the supervisor speaks
@@ -90,9 +89,35 @@ func (c *collector) send(stream bulkheadv1.CollectorService_CollectServer, frame
 		case v := <-c.refuse:
 			return v
 		case <-stream.Context().Done():
-			return lost("the client's stream ended: %v", stream.Context().Err())
+			return c.why(stream.Context(), received, lost("the client's stream ended: %v", stream.Context().Err()))
 		}
 	}
+}
+
+// why says why the stream ended: what receive found, or otherwise if it found
+// nothing. gRPC ends the stream itself on a frame that is too large or does not
+// decode, before receive can say so.
+func (c *collector) why(ctx context.Context, received <-chan *violation, otherwise *violation) *violation {
+	if received == nil || ctx.Err() == nil {
+		return otherwise
+	}
+	if v := <-received; v != nil { // receive ends with ctx
+		return v
+	}
+	return otherwise
+}
+
+// welcomed notes where the client's messages go on, and says whether w is the
+// first Welcome. Only the goroutine of Collect calls it.
+func (c *collector) welcomed(w *bulkheadv1.Welcome) bool {
+	select {
+	case <-c.welcome:
+		return false
+	default:
+	}
+	c.expect.Store(w.GetResumeAfter() + 1)
+	close(c.welcome)
+	return true
 }
 
 // serverFrame is a supervisor's frame in the client's form.

@@ -76,7 +76,7 @@ func (c *clientConn) CloseWrite() error {
 }
 
 func (c *clientConn) note(err error) {
-	if err == nil || isTimeout(err) {
+	if err == nil {
 		return
 	}
 	c.mu.Lock()
@@ -87,13 +87,16 @@ func (c *clientConn) note(err error) {
 }
 
 // story says how the connection broke; silence is the time without a byte after
-// which the server gives a client up.
+// which the server gives a client up. The only deadline that a Read can miss here is
+// the one of gRPC's handshake, which is the Hello's.
 func (c *clientConn) story(silence time.Duration) *violation {
 	c.mu.Lock()
 	err := c.broken
 	c.mu.Unlock()
 	quiet := time.Since(time.Unix(0, c.lastRead.Load()))
 	switch {
+	case isTimeout(err):
+		return tooSlow("client said no Hello in time")
 	case errors.Is(err, io.EOF):
 		return lost("client closed the connection")
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):

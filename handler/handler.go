@@ -26,6 +26,9 @@ const maxMessageBytes = 9 << 20
 // the line or is gone.
 func Run(ctx context.Context) error {
 	h := newHandler(inside.Logger())
+	if err := warm(); err != nil {
+		return err
+	}
 	err := inside.Serve(ctx, inside.Options{
 		Register:        func(s *grpc.Server) { bulkheadv1.RegisterHandlerServiceServer(s, h) },
 		MaxMessageBytes: maxMessageBytes,

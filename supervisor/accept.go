@@ -16,11 +16,16 @@ var acceptAgain = backoff.Policy{First: 10 * time.Millisecond, Most: time.Second
 // accept takes connections for the run until ctx is done. Connections that come
 // after that wait in the kernel's backlog for the next run.
 func (r *run) accept(ctx context.Context, listener *net.TCPListener) {
-	stop := context.AfterFunc(ctx, func() { listener.SetDeadline(time.Unix(1, 0)) })
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		listener.SetDeadline(time.Unix(1, 0))
+	})
 	defer func() {
 		if stop() {
 			return
 		}
+		<-interrupted // else the old deadline could come after the new one and stay
 		listener.SetDeadline(time.Time{})
 	}()
 	failures := 0

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,11 +22,18 @@ import (
 // an End.
 const helloSlack = 3 * time.Second
 
+// endSlack is how long after a Finish the handler's End may take: it flushes the
+// status to the client first.
+const endSlack = 5 * time.Second
+
 // Causes of a link's end that are the supervisor's own doing.
 var (
 	errReplaced = errors.New("the client connected again")
 	errSilent   = errors.New("the handler reported neither a Hello nor an end in time")
+	errUnended  = errors.New("the handler reported no end in time")
 	errRunOver  = errors.New("the run is over")
+	// errLied is wrapped by what a handler did that no honest one does.
+	errLied = errors.New("protocol")
 )
 
 // link is one client connection: the handler process that owns its socket, and
@@ -38,11 +46,13 @@ type link struct {
 	drop  context.CancelCauseFunc
 	log   *slog.Logger
 
+	greeted bool            // the handler reported a Hello
 	refused bool            // journalled as rejected
 	clock   int64           // the client's wall clock in its Hello
 	end     *bulkheadv1.End // what the handler reported last; nil if it did not
 	// processor serves the session, once the client was let in.
 	processor atomic.Pointer[processor]
+	lied      sync.Once // for the log
 }
 
 // connection serves one accepted connection until it is over and its handler is
@@ -68,22 +78,33 @@ func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn) {
 	}
 	l.child = handler
 	l.log = l.log.With("handler_pid", handler.Pid())
-	err = handler.SendSocket(id, conn, time.Now().Add(r.cfg.Handler.StartTimeout))
-	conn.Close()
-	if err == nil {
-		err = l.pump(ctx, r)
-	}
-	r.finishLink(ctx, l, err)
+	r.finishLink(ctx, l, l.serve(ctx, r, conn))
 }
 
-// pump opens the handler's stream and takes what it says to the session, until the
-// handler reports the end (nil) or the stream breaks.
-func (l *link) pump(ctx context.Context, r *run) error {
+// serve hands the socket over and then takes what the handler says to the session.
+// The stream is opened first: the handler waits for the socket there, so that the
+// two cross the process boundary at the same time.
+func (l *link) serve(ctx context.Context, r *run, conn *net.TCPConn) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	overdue := time.AfterFunc(r.cfg.Session.HelloTimeout+helloSlack, func() { l.drop(errSilent) })
+	defer overdue.Stop()
+	stream, err := l.open(ctx, r)
+	if err == nil {
+		err = l.child.SendSocket(l.id, conn, time.Now().Add(r.cfg.Handler.StartTimeout))
+	}
+	conn.Close()
+	if err != nil {
+		return err
+	}
+	return l.pump(ctx, r, stream, overdue)
+}
+
+// open opens the handler's stream.
+func (l *link) open(ctx context.Context, r *run) (bulkheadv1.HandlerService_ServeClient, error) {
 	stream, err := bulkheadv1.NewHandlerServiceClient(l.child.Conn()).Serve(ctx)
 	if err != nil {
-		return fmt.Errorf("opening the handler's stream: %w", err)
+		return nil, fmt.Errorf("opening the handler's stream: %w", err)
 	}
 	open := &bulkheadv1.Open{
 		ConnectionId:      l.id,
@@ -92,8 +113,15 @@ func (l *link) pump(ctx context.Context, r *run) error {
 		ClientTimeoutNano: int64(r.cfg.Session.ClientTimeout),
 	}
 	if err := stream.Send(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Open{Open: open}}); err != nil {
-		return fmt.Errorf("opening the handler's stream: %w", err)
+		return nil, fmt.Errorf("opening the handler's stream: %w", err)
 	}
+	return stream, nil
+}
+
+// pump relays in both directions until the handler reports the end (nil) or the
+// stream breaks. overdue is stopped at the handler's first word.
+func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerService_ServeClient, overdue *time.Timer) error {
+	ctx, cancel := context.WithCancel(ctx)
 	sent := make(chan struct{})
 	go func() { // ends with ctx
 		defer close(sent)
@@ -104,8 +132,6 @@ func (l *link) pump(ctx context.Context, r *run) error {
 		}
 	}()
 	defer func() { cancel(); <-sent }()
-	overdue := time.AfterFunc(r.cfg.Session.HelloTimeout+helloSlack, func() { l.drop(errSilent) })
-	defer overdue.Stop()
 	for {
 		f, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -119,7 +145,7 @@ func (l *link) pump(ctx context.Context, r *run) error {
 		}
 		overdue.Stop()
 		if l.take(ctx, r, f) {
-			return nil
+			return context.Cause(ctx) // nil unless the link was dropped meanwhile
 		}
 	}
 }
@@ -129,40 +155,57 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 	p := l.processor.Load()
 	switch f := f.GetFrame().(type) {
 	case *bulkheadv1.HandlerFrame_Hello:
-		if p == nil {
-			r.admit(ctx, l, f.Hello)
+		if l.greeted {
+			l.distrust(fmt.Errorf("%w: the handler sent a second Hello", errLied))
 			return false
 		}
-		l.drop(errors.New("protocol: the handler sent a second Hello"))
+		l.greeted = true
+		r.admit(ctx, l, f.Hello)
 	case *bulkheadv1.HandlerFrame_Batch:
-		if p != nil {
-			p.post(ctx, note{kind: noteBatch, link: l, batch: f.Batch})
+		if p == nil {
+			l.distrust(fmt.Errorf("%w: the handler sent a Batch of a client that was not let in", errLied))
+			return false
 		}
+		p.post(ctx, note{kind: noteBatch, link: l, batch: f.Batch})
 	case *bulkheadv1.HandlerFrame_Goodbye:
-		if p != nil {
-			p.post(ctx, note{kind: noteGoodbye, link: l, lastSeq: f.Goodbye.GetLastSeq()})
+		if p == nil {
+			l.distrust(fmt.Errorf("%w: the handler sent a Goodbye of a client that was not let in", errLied))
+			return false
 		}
+		p.post(ctx, note{kind: noteGoodbye, link: l, lastSeq: f.Goodbye.GetLastSeq()})
 	case *bulkheadv1.HandlerFrame_End:
 		l.end = f.End
 		return true
+	default:
+		l.distrust(fmt.Errorf("%w: the handler sent an empty frame", errLied))
 	}
 	return false
 }
 
-// finish tells the client how its stream ends.
+// distrust drops the connection of a handler that lied.
+func (l *link) distrust(lie error) {
+	l.lied.Do(func() { l.log.Error("handler is not to be trusted", "error", lie) })
+	l.drop(lie)
+}
+
+// finish tells the client how its stream ends, and bounds how long the handler may
+// take to pass that on.
 func (l *link) finish(code codes.Code, text string) {
 	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Finish{
 		Finish: &bulkheadv1.Finish{Code: uint32(code), Text: text},
 	}})
+	time.AfterFunc(endSlack, func() { l.drop(errUnended) }) // does nothing after the link's end
 }
 
 // cause says, for a person, how the connection ended: in the handler's words, or
 // by how the handler or its stream ended.
 func (l *link) cause(exit child.Exit, err error) string {
 	switch {
+	case errors.Is(err, errLied):
+		return err.Error()
 	case l.end != nil:
 		return l.end.GetText()
-	case errors.Is(err, errReplaced), errors.Is(err, errRunOver), errors.Is(err, errSilent):
+	case errors.Is(err, errReplaced), errors.Is(err, errRunOver), errors.Is(err, errSilent), errors.Is(err, errUnended):
 		return err.Error()
 	case exit.Class() == bulkheadv1.ExitClass_EXIT_CLASS_CRASH:
 		return "handler " + exit.String()
@@ -184,20 +227,22 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 	exit := l.child.Stop(stopBy)
 	cancel()
 	cause := l.cause(exit, err)
+	if exit.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
+		l.log.Warn("handler ended badly", "cause", exit.String())
+	}
 	exited := &bulkheadv1.HandlerExited{
 		ConnectionId: l.id, Exit: exit.Proto(nil), Peer: l.peer, End: l.end.GetText(),
 		ReceivedBytes: l.end.GetReceivedBytes(), Messages: l.end.GetMessages(),
 	}
+	rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{HandlerExited: exited}}
 	if p := l.processor.Load(); p != nil {
+		// The processor journals it, behind what it has to say of the session first.
 		exited.Session = p.number
-		p.post(context.WithoutCancel(ctx), note{kind: noteCut, link: l, cause: cause, breach: isBreach(l.end)})
-	} else {
-		r.reject(l, "", cause)
+		p.post(context.WithoutCancel(ctx), note{kind: noteCut, link: l, cause: cause, breach: isBreach(l.end), exited: rec})
+		return
 	}
-	if exit.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
-		l.log.Warn("handler ended badly", "cause", exit.String())
-	}
-	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{HandlerExited: exited}})
+	r.reject(l, "", cause)
+	r.record(rec)
 }
 
 // brokenGrace is how long a handler that broke its stream may take to exit.

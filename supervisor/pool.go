@@ -13,6 +13,10 @@ import (
 // spawnAtOnce is how many handlers may be starting at the same time.
 const spawnAtOnce = 2
 
+// refillDelay is how long a pool that is at least half full leaves the processor to
+// the connection that has just taken a handler, before it starts the next.
+const refillDelay = 10 * time.Millisecond
+
 // respawn is how long the pool waits after handlers that would not start.
 var respawn = backoff.Policy{First: 100 * time.Millisecond, Most: 15 * time.Second}
 
@@ -72,7 +76,7 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 	ready := first
 	results := make(chan spawned)
 	starting, failures := 0, 0
-	var pause <-chan time.Time // not nil while the pool waits to try again
+	var pause <-chan time.Time // not nil while the pool waits to start another
 
 	for ctx.Err() == nil {
 		for pause == nil && starting < spawnAtOnce && len(ready)+starting < p.size {
@@ -92,6 +96,9 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 		select {
 		case out <- head:
 			ready = ready[1:]
+			if failures == 0 && 2*(len(ready)+starting) >= p.size {
+				pause = time.After(refillDelay)
+			}
 		case <-headDied: // removed at the top of the loop
 		case p.counts <- poolCounts{len(ready), starting}:
 		case r := <-results:

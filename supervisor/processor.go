@@ -44,6 +44,7 @@ type note struct {
 	lastSeq uint64                  // noteGoodbye
 	cause   string                  // noteCut, noteDrain, noteRunOver
 	breach  bool                    // noteCut: the client broke the protocol
+	exited  *bulkheadv1.Record      // noteCut: HandlerExited
 	within  time.Duration           // noteDrain
 }
 
@@ -63,6 +64,7 @@ type processor struct {
 	phase   phase
 	durable uint64
 	link    *link // nil when not active
+	lie     error // what link's handler did that no honest one does; nil if nothing
 	drain   *bulkheadv1.Drain
 	grace   *time.Timer
 	owed    []*bulkheadv1.Record // not yet in the journal
@@ -95,7 +97,20 @@ func (p *processor) Run(ctx context.Context) {
 		case <-p.owing.C:
 			p.record()
 		case <-ctx.Done():
+			p.takeRest(ctx)
 			p.record()
+			return
+		}
+	}
+}
+
+// takeRest acts on what was posted before the end: the last links' ends.
+func (p *processor) takeRest(ctx context.Context) {
+	for {
+		select {
+		case n := <-p.inbox:
+			p.take(ctx, n)
+		default:
 			return
 		}
 	}
@@ -143,6 +158,7 @@ func (p *processor) take(ctx context.Context, n note) {
 			p.goodbye(n)
 		case noteCut:
 			p.cut(n)
+			p.owe(n.exited)
 		case noteDrain:
 			p.askToDrain(n)
 		case noteRunOver:
@@ -164,8 +180,7 @@ func (p *processor) batches(n note) (following *note) {
 	for {
 		rec, c, err := p.check(n, last)
 		if err != nil {
-			p.log.Error("handler is not to be trusted", "error", err)
-			n.link.drop(err)
+			p.distrust(n.link, err)
 			break
 		}
 		if rec != nil {
@@ -208,18 +223,18 @@ func (p *processor) check(n note, last uint64) (*bulkheadv1.Record, counted, err
 		return nil, counted{}, nil // of a connection that was replaced: it will be sent again
 	}
 	if b.GetFirstSeq() != last+1 || b.GetLastSeq() < b.GetFirstSeq() {
-		return nil, counted{}, fmt.Errorf("protocol: handler sent messages %d to %d where %d was next", b.GetFirstSeq(), b.GetLastSeq(), last+1)
+		return nil, counted{}, fmt.Errorf("%w: the handler sent messages %d to %d where %d was next", errLied, b.GetFirstSeq(), b.GetLastSeq(), last+1)
 	}
 	var batch bulkheadv1.Batch
 	if err := proto.Unmarshal(b.GetBatch(), &batch); err != nil {
-		return nil, counted{}, fmt.Errorf("protocol: handler sent a batch that does not decode: %w", err)
+		return nil, counted{}, fmt.Errorf("%w: the handler sent a batch that does not decode: %w", errLied, err)
 	}
 	if want := b.GetLastSeq() - last; uint64(len(batch.GetMessages())) != want {
-		return nil, counted{}, fmt.Errorf("protocol: handler sent %d messages as %d to %d", len(batch.GetMessages()), b.GetFirstSeq(), b.GetLastSeq())
+		return nil, counted{}, fmt.Errorf("%w: the handler sent %d messages as %d to %d", errLied, len(batch.GetMessages()), b.GetFirstSeq(), b.GetLastSeq())
 	}
 	for i, m := range batch.GetMessages() {
 		if m.GetSeq() != last+1+uint64(i) {
-			return nil, counted{}, fmt.Errorf("protocol: handler sent message %d where %d was next", m.GetSeq(), last+1+uint64(i))
+			return nil, counted{}, fmt.Errorf("%w: the handler sent message %d where %d was next", errLied, m.GetSeq(), last+1+uint64(i))
 		}
 	}
 	rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionBatch{SessionBatch: &bulkheadv1.SessionBatch{
@@ -233,21 +248,33 @@ func (p *processor) goodbye(n note) {
 		return
 	}
 	if n.lastSeq != p.durable {
-		n.link.drop(fmt.Errorf("protocol: handler relayed a Goodbye after message %d; %d is durable", n.lastSeq, p.durable))
+		p.distrust(n.link, fmt.Errorf("%w: the handler relayed a Goodbye after message %d; %d is durable", errLied, n.lastSeq, p.durable))
 		return
 	}
 	p.step(goodbye, nil, "said goodbye")
+}
+
+// distrust drops the current connection, whose handler lied. Its End, should it
+// still send one, is not believed.
+func (p *processor) distrust(l *link, lie error) {
+	if p.lie == nil {
+		p.lie = lie
+	}
+	l.distrust(lie)
 }
 
 func (p *processor) cut(n note) {
 	if n.link != p.link {
 		return
 	}
-	e := cut
-	if n.breach {
+	e, cause := cut, n.cause
+	switch {
+	case p.lie != nil:
+		cause = p.lie.Error()
+	case n.breach:
 		e = breach
 	}
-	p.step(e, nil, n.cause)
+	p.step(e, nil, cause)
 	p.link = nil
 }
 
@@ -284,7 +311,7 @@ func (p *processor) step(e event, from *link, cause string) {
 		case dropLink:
 			old.drop(errReplaced)
 		case welcome:
-			p.link = from
+			p.link, p.lie = from, nil
 			afterwards = append(afterwards, func() { p.welcome(from) })
 		case finishOK:
 			afterwards = append(afterwards, func() { p.link.finish(codes.OK, "") })
@@ -309,6 +336,9 @@ func (p *processor) step(e event, from *link, cause string) {
 
 // publish tells the log, the status and the run what became of the session.
 func (p *processor) publish(was, now phase, cause string) {
+	if was.ended() {
+		return // its cause is the one it ended with
+	}
 	p.live.state(now, cause, p.link)
 	switch {
 	case was == fresh:
@@ -317,7 +347,7 @@ func (p *processor) publish(was, now phase, cause string) {
 		p.log.Info("client is back", "peer", p.link.peer, "handler_pid", p.link.child.Pid(), "resumes_after", p.durable)
 	case now == away && was != now:
 		p.log.Warn("client is away", "cause", cause, "durable", p.durable)
-	case now.ended() && !was.ended():
+	case now.ended():
 		level := slog.LevelInfo
 		if now != closed {
 			level = slog.LevelWarn

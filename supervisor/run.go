@@ -34,6 +34,9 @@ type run struct {
 	accepted atomic.Uint64
 	refused  atomic.Uint64
 
+	pooled sync.Mutex // held while the pool's records are written
+	sealed bool       // guarded by pooled; the pool's records come too late
+
 	mu       sync.Mutex
 	cycle    lifecycle             // guarded by mu
 	sessions map[string]*processor // guarded by mu; by client id
@@ -168,9 +171,23 @@ func (r *run) reject(l *link, name, why string) {
 	}}})
 }
 
-// handlerDied journals a handler that died before its use.
+// handlerDied journals a handler that died before its use, unless the run's last
+// record is due.
 func (r *run) handlerDied(rec *bulkheadv1.HandlerExited) {
+	r.pooled.Lock()
+	defer r.pooled.Unlock()
+	if r.sealed {
+		return
+	}
 	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{HandlerExited: rec}})
+}
+
+// seal keeps handlers that die in the pool out of the journal: after it only the
+// caller has something to record.
+func (r *run) seal() {
+	r.pooled.Lock()
+	defer r.pooled.Unlock()
+	r.sealed = true
 }
 
 // sessionEnded is called by a processor, once.
@@ -278,6 +295,7 @@ func (r *run) end(cause string) {
 	hurry.Stop()
 	r.stopProc()
 	r.procs.Wait()
+	r.seal()
 }
 
 // flushTimeout is how long connections may last after the end of their run.

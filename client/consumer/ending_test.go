@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"math"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +107,28 @@ func TestKillDuringCreate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPauseIsNotAStall asks how the consumer is in a long pause after failures.
+func TestPauseIsNotAStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newScriptedDisk(func(c call) (int, error) { return 0, syscall.ENOSPC })
+		c := newConsumer(Options{}, d)
+		stream := &heldStream{ctx: t.Context()}
+		ended := make(chan error, 1)
+		go func() {
+			ended <- c.Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) { task.StallAfterNano = 1 }), stream)
+		}()
+		time.Sleep(time.Minute)
+		answer, err := c.Heartbeat(t.Context(), nil)
+		if err != nil || answer.GetState() != bulkheadv1.WorkerState_WORKER_STATE_WORKING || answer.GetStalledNano() != 0 {
+			t.Errorf("%v, %v; want working", answer, err)
+		}
+		kill(t, c, 0)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestStuckWrite(t *testing.T) {

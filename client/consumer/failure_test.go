@@ -217,6 +217,26 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
+// TestBackoffStartsAnewAfterAFile lets two files fail with good ones between.
+func TestBackoffStartsAnewAfterAFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newScriptedDisk(slow(func(c call) (int, error) {
+			if c.op == "write" && (c.inFile("1") || c.inFile("4")) {
+				return 0, syscall.EIO
+			}
+			return 0, nil
+		}))
+		play(t, d, time.Second, time.Hour, nil)
+		created := d.of("create")
+		for _, number := range []int{1, 4} {
+			pause := created[number+1].at.Sub(created[number].at) - time.Millisecond // the write that failed
+			if pause != firstPause {
+				t.Errorf("a pause of %v after file %d, want %v", pause, number, firstPause)
+			}
+		}
+	})
+}
+
 // TestNothingIsBegunWhileRemovalFails keeps the disk bounded.
 func TestNothingIsBegunWhileRemovalFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -38,11 +38,12 @@ const (
 // of up to 2 MiB (gzip: 32 KiB; zstd -3: 2 MiB; file systems and arrays: 8 KiB
 // to 1 MiB). One that looks further back does. The size is a compromise; measured
 // with chunks of 1 MiB (64 MiB compressed to a share of their size; MB/s on a
-// machine with 1 MiB of L2 for each core and 32 MiB of shared L3):
+// machine with 1 MiB of L2 for each core and 32 MiB of shared L3, each the best
+// of four files of 256 MiB; differences below a tenth are noise):
 //
 //	pool     gzip -9  zstd -3  zstd -9  zstd -19  tmpfs  ext4 buffered  stamps
-//	 2 MiB   1.000    1.000    0.109              2789   5407           4 µs a chunk
-//	 5 MiB   1.000    1.000    1.000    0.109     2819   5601           4 to 5 µs
+//	 2 MiB   1.000    1.000    0.109              2865   5407           4 µs a chunk
+//	 5 MiB   1.000    1.000    1.000    0.109     2812   5601           4 to 5 µs
 //	 9 MiB   1.000    1.000    1.000    1.000     2669   4300           8 to 12 µs
 //	17 MiB   1.000    1.000    1.000    1.000     2641   4440           11 to 13 µs
 //

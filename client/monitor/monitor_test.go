@@ -160,7 +160,7 @@ func TestRounds(t *testing.T) {
 			if p.GetPid() != int32(pid) || p.GetIndex() != uint32(i) || p.GetKind() != bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER {
 				t.Errorf("sample of %v, want pid %d", p, pid)
 			}
-			if sample.GetResidentBytes() == 0 || sample.GetThreads() != 1 || sample.GetFds() < 3 || sample.GetElapsedNano() < elapsed[i] {
+			if sample.GetThreads() != 1 || sample.GetFds() < 3 || sample.GetElapsedNano() < elapsed[i] {
 				t.Errorf("sample %v", m)
 			}
 			elapsed[i] = sample.GetElapsedNano()

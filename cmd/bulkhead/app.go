@@ -77,13 +77,12 @@ Later, or after a crash:     bulkhead report bulkhead-state/runs/latest
 Settings: a flag wins over the environment (BULKHEAD_…), that over the YAML file,
 that over the default. Exit status: 0 complete, 3 partial, 1 failure, 2 bad usage
 or configuration.`,
-		HideVersion:     true,
-		HideHelpCommand: true,
-		Writer:          stdout,
-		ErrWriter:       stderr,
-		ExitErrHandler:  func(*cli.Context, error) {}, // run decides
-		OnUsageError:    onUsageError,
-		Action:          needCommand,
+		HideVersion:    true,
+		Writer:         stdout,
+		ErrWriter:      stderr,
+		ExitErrHandler: func(*cli.Context, error) {}, // run decides
+		OnUsageError:   onUsageError,
+		Action:         needCommand,
 		Commands: []*cli.Command{
 			supervisorCommand(stdout, stderr),
 			clientCommand(stdout, stderr),
@@ -132,22 +131,26 @@ func flagsFirst(args []string) []string {
 	if len(args) < 3 || args[1] != "report" {
 		return args
 	}
-	var flags, rest []string
+	flags, rest := []string{args[0], args[1]}, []string{"--"}
 	for in := args[2:]; len(in) > 0; in = in[1:] {
 		switch a := in[0]; {
 		case a == "--":
-			return append(append(append([]string{args[0], args[1]}, flags...), rest...), in[1:]...)
+			return append(append(flags, rest...), in[1:]...)
 		case len(a) > 1 && a[0] == '-':
 			flags = append(flags, a)
-			if takesValue(a) && len(in) > 1 {
-				flags = append(flags, in[1])
-				in = in[1:]
+			if !takesValue(a) {
+				continue
 			}
+			if len(in) == 1 {
+				return flags // the parser says that a value is missing
+			}
+			flags = append(flags, in[1])
+			in = in[1:]
 		default:
 			rest = append(rest, a)
 		}
 	}
-	return append(append([]string{args[0], args[1]}, flags...), rest...)
+	return append(flags, rest...)
 }
 
 // takesValue says whether a flag of `bulkhead report` has its value in the next

@@ -39,7 +39,11 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writer) er
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
-	settings, err := config.LoadClient(ctx.String("config"), os.Environ(), overrides(ctx, keys))
+	file, err := configFile(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := config.LoadClient(file, os.Environ(), overrides(ctx, keys))
 	if err != nil {
 		return err
 	}

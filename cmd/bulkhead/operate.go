@@ -80,7 +80,11 @@ func operate(ctx *cli.Context, do func(context.Context, *supervisor.Control) err
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
-	settings, err := config.LoadSupervisor(ctx.String("config"), os.Environ(), overrides(ctx, stateDirKeys()))
+	file, err := configFile(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := config.LoadSupervisor(file, os.Environ(), overrides(ctx, stateDirKeys()))
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -41,7 +42,7 @@ func rebuildReport(ctx *cli.Context, stdout io.Writer) error {
 	}
 	dir := ctx.Args().First()
 	journalDir := filepath.Join(dir, "journal")
-	if _, err := os.Stat(journalDir); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(journalDir); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return usageError{fmt.Errorf("%s is not a run directory: it holds no journal", dir)}
 	}
 	r, err := report.FromJournal(journalDir)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -38,12 +39,26 @@ func settingFlags(keys []config.Key) []cli.Flag {
 	return flags
 }
 
-// usage is the help of a key's flag.
-func usage(k config.Key) string {
-	return fmt.Sprintf("%s `%s`; %s [$%s]", strings.TrimSuffix(k.Help, "."), placeholder(k), k.Valid, k.Env)
+// configFile is the file given as --config; "" if none is. An empty path is
+// refused: somebody meant a file.
+func configFile(ctx *cli.Context) (string, error) {
+	path := ctx.String("config")
+	if path == "" && ctx.IsSet("config") {
+		return "", usageError{errors.New("--config: is empty; give the path of a YAML file")}
+	}
+	return path, nil
 }
 
+// usage is the help of a key's flag.
+func usage(k config.Key) string {
+	return fmt.Sprintf("%s (`%s`: %s) [$%s]", strings.TrimSuffix(k.Help, "."), placeholder(k), k.Valid, k.Env)
+}
+
+// placeholder stands for a key's value in its help.
 func placeholder(k config.Key) string {
+	if k.Valid == "HOST:PORT" {
+		return "ADDR"
+	}
 	switch k.Kind {
 	case "size":
 		return "SIZE"

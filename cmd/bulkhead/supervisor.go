@@ -49,7 +49,11 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writ
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
-	settings, err := config.LoadSupervisor(ctx.String("config"), os.Environ(), overrides(ctx, keys))
+	file, err := configFile(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := config.LoadSupervisor(file, os.Environ(), overrides(ctx, keys))
 	if err != nil {
 		return err
 	}

@@ -20,12 +20,12 @@ func workerCommand() *cli.Command {
 		OnUsageError: onUsageError,
 		Action:       needCommand,
 		Subcommands: []*cli.Command{
-			{Name: "consumer", Action: func(ctx *cli.Context) error {
+			{Name: "consumer", OnUsageError: onUsageError, Action: func(ctx *cli.Context) error {
 				c := consumer.New(consumer.Options{})
 				defer c.Abandon() // removes what an orderly end has not
 				return serveWorker(ctx, c)
 			}},
-			{Name: "monitor", Action: func(ctx *cli.Context) error {
+			{Name: "monitor", OnUsageError: onUsageError, Action: func(ctx *cli.Context) error {
 				m := monitor.New(monitor.Options{})
 				defer m.Abandon()
 				return serveWorker(ctx, m)

@@ -7,6 +7,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -17,6 +19,7 @@ import (
 
 // Client is one connection with one Collect stream.
 type Client struct {
+	addr   atomic.Pointer[string]
 	conn   *grpc.ClientConn
 	cancel context.CancelFunc
 	bulkheadv1.CollectorService_CollectClient
@@ -25,7 +28,17 @@ type Client struct {
 // Dial connects and opens the stream; nothing is sent yet. The connection ends
 // with ctx.
 func Dial(ctx context.Context, addr string, opts ...grpc.DialOption) (*Client, error) {
+	c := &Client{}
+	dial := func(ctx context.Context, addr string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			local := conn.LocalAddr().String()
+			c.addr.Store(&local)
+		}
+		return conn, err
+	}
 	opts = append([]grpc.DialOption{
+		grpc.WithContextDialer(dial),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(64 << 20)),
 	}, opts...)
@@ -40,8 +53,13 @@ func Dial(ctx context.Context, addr string, opts ...grpc.DialOption) (*Client, e
 		conn.Close()
 		return nil, fmt.Errorf("connecting to %s: %w", addr, err)
 	}
-	return &Client{conn: conn, cancel: cancel, CollectorService_CollectClient: stream}, nil
+	c.conn, c.cancel, c.CollectorService_CollectClient = conn, cancel, stream
+	return c, nil
 }
+
+// Addr is this side's address of the connection: the peer in the supervisor's
+// words.
+func (c *Client) Addr() string { return *c.addr.Load() }
 
 // Close breaks the connection off.
 func (c *Client) Close() error {

@@ -1,11 +1,16 @@
 package harness
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Children are the process ids of a process's children whose program's name is
@@ -83,3 +88,85 @@ func OpenFiles(pid int) (map[int]string, error) {
 	}
 	return out, nil
 }
+
+// Environment is the environment a process was started with.
+func Environment(pid int) ([]string, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return nil, err
+	}
+	return strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00"), nil
+}
+
+// WithEnvironment are the processes, whoever's children they are, that have text
+// somewhere in their environment.
+func WithEnvironment(text string) ([]int, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		return nil, err
+	}
+	var out []int
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil || !bytes.Contains(data, []byte(text)) {
+			continue // gone, or not ours
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", f, err)
+		}
+		out = append(out, pid)
+	}
+	return out, nil
+}
+
+// State is the state of a process as one letter (proc(5)): R, S, D, T for stopped,
+// Z for a zombie. It returns an error wrapping fs.ErrNotExist for one that is gone.
+func State(pid int) (string, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", err
+	}
+	// The program's name is in parentheses and may hold anything.
+	_, rest, ok := strings.Cut(string(data[bytes.LastIndexByte(data, ')')+1:]), " ")
+	if !ok || rest == "" {
+		return "", fmt.Errorf("reading the state of process %d: %q", pid, data)
+	}
+	return rest[:1], nil
+}
+
+// Watch holds on to one process, so that its end can be awaited whoever's child it
+// is and whoever gets its process id next.
+type Watch struct {
+	Pid int
+	fd  int // a pidfd
+}
+
+// NewWatch watches a process. The caller closes the Watch.
+func NewWatch(pid int) (*Watch, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, fmt.Errorf("watching process %d: %w", pid, err)
+	}
+	return &Watch{Pid: pid, fd: fd}, nil
+}
+
+// AwaitExit waits until the process has ended.
+func (w *Watch) AwaitExit(within time.Duration) error {
+	for deadline := time.Now().Add(within); ; {
+		left := max(0, time.Until(deadline))
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return fmt.Errorf("watching process %d: %w", w.Pid, err)
+		case n > 0:
+			return nil
+		case left == 0:
+			return fmt.Errorf("process %d has not ended within %s", w.Pid, within)
+		}
+	}
+}
+
+// Close lets go of the process.
+func (w *Watch) Close() error { return unix.Close(w.fd) }

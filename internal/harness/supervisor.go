@@ -59,15 +59,35 @@ type Supervisor struct {
 // StartSupervisor starts a supervisor from the programs in bin, on a free port,
 // and returns when clients can connect. args are further flags.
 func StartSupervisor(bin, stateDir string, args ...string) (*Supervisor, error) {
-	s := &Supervisor{StateDir: stateDir, done: make(chan struct{}), changed: make(chan struct{})}
-	args = append([]string{"supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", stateDir, "--log-format", "json"}, args...)
-	s.cmd = exec.Command(filepath.Join(bin, "bulkhead"), args...)
-	s.cmd.Stdout = &s.Stdout
-	stderr, err := s.cmd.StderrPipe()
+	s, err := Start(SupervisorCommand(bin, stateDir, args...), stateDir)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cmd.Start(); err != nil {
+	if err := s.AwaitReady(30 * time.Second); err != nil {
+		s.Kill()
+		return nil, err
+	}
+	return s, nil
+}
+
+// SupervisorCommand is the command that starts a supervisor from the programs in
+// bin, on a free port. The caller may change its environment and descriptors.
+func SupervisorCommand(bin, stateDir string, args ...string) *exec.Cmd {
+	args = append([]string{"supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", stateDir, "--log-format", "json"}, args...)
+	return exec.Command(filepath.Join(bin, "bulkhead"), args...)
+}
+
+// Start starts a SupervisorCommand and follows its log. It does not wait until
+// clients can connect, and a supervisor that refuses to start is no error here: see
+// AwaitReady and Wait.
+func Start(cmd *exec.Cmd, stateDir string) (*Supervisor, error) {
+	s := &Supervisor{StateDir: stateDir, cmd: cmd, done: make(chan struct{}), changed: make(chan struct{})}
+	cmd.Stdout = &s.Stdout
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	go func() { // ends with the process
@@ -79,13 +99,17 @@ func StartSupervisor(bin, stateDir string, args ...string) (*Supervisor, error) 
 		s.changed = nil
 		s.mu.Unlock()
 	}()
-	ready, err := s.Await(30*time.Second, func(l LogLine) bool { return l.Text("msg") == "supervisor ready" })
+	return s, nil
+}
+
+// AwaitReady waits until clients can connect and fills in Addr and RunDir.
+func (s *Supervisor) AwaitReady(within time.Duration) error {
+	ready, err := s.Await(within, func(l LogLine) bool { return l.Text("msg") == "supervisor ready" })
 	if err != nil {
-		s.Kill()
-		return nil, fmt.Errorf("the supervisor does not get ready: %w", err)
+		return fmt.Errorf("the supervisor does not get ready: %w", err)
 	}
 	s.Addr, s.RunDir = ready.Text("listen"), ready.Text("run_dir")
-	return s, nil
+	return nil
 }
 
 // follow reads the log to its end.

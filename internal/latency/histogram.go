@@ -36,15 +36,11 @@ func (h *Histogram) Merge(o *Histogram) {
 	if o == nil || o.count == 0 {
 		return
 	}
-	low, high, sum := o.min, o.max, o.sum
-	if o == h {
-		o = &Histogram{buckets: maps.Clone(h.buckets)}
-	}
 	for v, n := range o.buckets {
-		h.addBucket(v, n)
+		h.addBucket(v, n) // o may be h: then every bucket is there, and doubles
 	}
-	h.widen(low, high)
-	h.sum = addSaturated(h.sum, sum)
+	h.widen(o.min, o.max)
+	h.sum = addSaturated(h.sum, o.sum)
 }
 
 // Count returns how many values were recorded.

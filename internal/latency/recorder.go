@@ -54,6 +54,6 @@ func (r *Recorder) Take() *Histogram {
 	h.widen(uint64(r.min), uint64(r.max))
 	h.sum = r.sum
 	r.hdr.Reset()
-	r.min, r.max, r.sum = 0, 0, 0
+	r.sum = 0 // the first record sets min and max anew
 	return h
 }

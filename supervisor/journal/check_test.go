@@ -60,6 +60,8 @@ func TestCheckNamesEachViolation(t *testing.T) {
 		{"gap", begun(batch(1, 1, 2), batch(1, 4, 5), batch(1, 6, 6)), []string{"session 1: batch 4…5 leaves a gap after 2"}},
 		{"overlap", begun(batch(1, 1, 2), batch(1, 2, 3), batch(1, 4, 4)),
 			[]string{"session 1: batch 2…3 overlaps what is there up to 2"}},
+		{"overlap of the middle", begun(batch(1, 1, 5), batch(1, 2, 3), batch(1, 6, 6)),
+			[]string{"session 1: batch 2…3 overlaps what is there up to 5"}},
 		{"twice", begun(batch(1, 1, 2), batch(1, 1, 2), batch(1, 3, 3)),
 			[]string{"session 1: batch 1…2 overlaps what is there up to 2"}},
 		{"backwards", begun(batchOf(1, 3, 2, nil)), []string{"session 1: batch 3…2 is no range of messages"}},

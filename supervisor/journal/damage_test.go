@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -122,7 +123,7 @@ func (im image) checkPrefix(t *testing.T, i int, start int64, size int) {
 	if r := mustCheck(t, dir); cmp.Diff(sum, r.Summary) != "" {
 		t.Fatalf("Check found %+v, Replay %+v", r.Summary, sum)
 	}
-	f, found, err := Open(dir, Options{SegmentBytes: 150})
+	f, found, err := open(dir, Options{SegmentBytes: 150}, unsynced(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +208,7 @@ func (im image) checkFlip(t *testing.T, dir string, at int64, place Position) {
 		t.Fatalf("%v: Check found nothing", place)
 	}
 	inspected := place.Segment == segmentName(len(im.segments)) || place.Offset < headerBytes
-	f, _, openErr := Open(dir, Options{})
+	f, _, openErr := open(dir, Options{}, unsynced(dir))
 	if openErr == nil {
 		closeJournal(t, f)
 	}
@@ -234,6 +235,9 @@ func TestDamage(t *testing.T) {
 		{name: "junk after the last record",
 			damage: func(im *image) { im.segments[2] = append(im.segments[2], strings.Repeat("junk ", 30_000)...) },
 			torn:   "150000 bytes torn: record length 1802401130 is impossible"},
+		{name: "a record of no bytes",
+			damage: func(im *image) { im.segments[2] = append(im.segments[2], framed(nil)...) },
+			torn:   "8 bytes torn: record length 0 is impossible"},
 		{name: "last segment is all zeros",
 			damage: func(im *image) { clear(im.segments[2]) },
 			torn:   last + " at byte 0: "},
@@ -243,6 +247,11 @@ func TestDamage(t *testing.T) {
 		{name: "a hole before the last record",
 			damage: func(im *image) { clear(im.segments[2][headerBytes:im.lastRecord()]) },
 			err:    "zeros where a record should begin, and a valid record follows at byte"},
+		{name: "three bytes of junk before the last record",
+			damage: func(im *image) {
+				im.segments[2] = slices.Insert(im.segments[2], int(im.lastRecord()), 0xff, 0xff, 0xff)
+			},
+			err: "and a valid record follows at byte"},
 		{name: "header lost in zeros, records there",
 			damage: func(im *image) { clear(im.segments[2][:headerBytes]) },
 			err:    "segment header is all zeros, and a valid record follows at byte 16"},

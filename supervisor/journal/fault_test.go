@@ -70,7 +70,7 @@ func TestFailureIsForGood(t *testing.T) {
 			tt.fault(disk)
 			failure := f.Append(t.Context(), batch(1, 1, 9), batch(1, 10, 10)) // half of it ends in the first
 			if !errors.Is(failure, ErrFailed) || !errors.Is(failure, tt.want) {
-				t.Errorf("Append = %v, want ErrFailed and %v", failure, tt.want)
+				t.Fatalf("Append = %v, want ErrFailed and %v", failure, tt.want)
 			}
 			*disk = scriptedDisk{folder: disk.folder}
 			disk.onWrite = func(segmentFile, []byte) (int, error) {
@@ -192,6 +192,30 @@ func TestOpenThatFailsLosesNothing(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTornTailsAreKeptApart tears a journal twice at the same place.
+func TestTornTailsAreKeptApart(t *testing.T) {
+	dir, f := newJournal(t, Options{}, runStarted())
+	closeJournal(t, f)
+	kept := map[string]string{}
+	for _, tail := range []string{"the first", "the second", "the third"} {
+		appendBytes(t, filepath.Join(dir, segmentName(1)), []byte(tail))
+		f, found, err := Open(dir, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeJournal(t, f)
+		kept[found.TornFile] = tail
+	}
+	if len(kept) != 3 {
+		t.Errorf("torn files %v, want three", kept)
+	}
+	for name, tail := range kept {
+		if content, err := os.ReadFile(name); err != nil || string(content) != tail {
+			t.Errorf("%s holds %q, %v; want %q", name, content, err, tail)
+		}
 	}
 }
 

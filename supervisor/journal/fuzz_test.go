@@ -29,9 +29,7 @@ func FuzzReplay(f *testing.F) {
 			t.Fatalf("Replay = %v, want a named error", err)
 		}
 		checkAgrees(t, dir, sum, err)
-		unsynced := &scriptedDisk{folder: folder(dir), // a crash of the machine is not what this is about
-			onSync: func(segmentFile) error { return nil }, onSyncFolder: func() error { return nil }}
-		journal, _, openErr := open(dir, Options{}, unsynced)
+		journal, _, openErr := open(dir, Options{}, unsynced(dir))
 		if (err == nil) != (openErr == nil) {
 			t.Fatalf("Replay = %v but Open = %v", err, openErr)
 		}

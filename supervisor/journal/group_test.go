@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"google.golang.org/protobuf/proto"
+
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -126,12 +128,17 @@ func TestFailedFsyncFailsTheWholeGroup(t *testing.T) {
 	})
 }
 
-// TestEndedContextDoesNotUnwrite ends the context of one Append under way, which is
-// written all the same, and of one that the writer has not taken, which is not.
+// TestEndedContextDoesNotUnwrite ends the context of one Append that the writer is about
+// to write, which is written all the same, and of one that the writer has not taken,
+// which is not. The Appends after them must not touch what the writer still holds.
 func TestEndedContextDoesNotUnwrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, disk, f := newScripted(t, runStarted())
-		gate := holdFsync(disk)
+		open := make(chan struct{})
+		disk.onWrite = func(f segmentFile, p []byte) (int, error) {
+			<-open
+			return f.Write(p)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		errs := make(chan error, 2)
 		go func() { errs <- f.Append(ctx, opened(1)) }()
@@ -144,14 +151,23 @@ func TestEndedContextDoesNotUnwrite(t *testing.T) {
 				t.Errorf("Append = %v, want context.Canceled", err)
 			}
 		}
-		close(gate.open)
-		appendEach(t, f, opened(3), opened(4))
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() { appendEach(t, f, opened(3)) })
+		}
+		synctest.Wait()
+		close(open)
+		wg.Wait()
 		closeJournal(t, f)
 		got, _, err := replayAll(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantRecords(t, got, []*bulkheadv1.Record{runStarted(), opened(1), opened(3), opened(4)})
+		want := []*bulkheadv1.Record{runStarted(), opened(1)}
+		for range 10 {
+			want = append(want, opened(3))
+		}
+		wantRecords(t, got, want)
 	})
 }
 
@@ -185,7 +201,8 @@ func TestCloseFinishesWhatTheWriterHas(t *testing.T) {
 // TestCallersKeepTheirOrder has callers of several records each roll over many segments.
 func TestCallersKeepTheirOrder(t *testing.T) {
 	const callers, rounds = 8, 60
-	dir, f := newJournal(t, Options{SegmentBytes: 2000}, runStarted())
+	const limit = 2000
+	dir, f := newJournal(t, Options{SegmentBytes: limit}, runStarted())
 	var wg sync.WaitGroup
 	for n := range uint32(callers) {
 		wg.Go(func() {
@@ -205,4 +222,5 @@ func TestCallersKeepTheirOrder(t *testing.T) {
 	if r := mustCheck(t, dir); r.Summary.Records != callers*(3+2*rounds)+2 || r.Summary.Segments < 5 {
 		t.Errorf("Summary = %+v, want %d records in several segments", r.Summary, callers*(3+2*rounds)+2)
 	}
+	wantSegmentSizes(t, dir, limit, 2*frameBytes+proto.Size(opened(callers))+proto.Size(attached(callers, 1)))
 }

@@ -109,19 +109,29 @@ func TestSegmentsEndAtTheirSize(t *testing.T) {
 		appendEach(t, f, rec)
 	}
 	closeJournal(t, f)
-	frame, err := appendFrame(nil, rec)
-	if err != nil {
-		t.Fatal(err)
-	}
+	wantSegmentSizes(t, dir, limit, frameBytes+proto.Size(rec))
+}
+
+// wantSegmentSizes checks that every segment but the last is full from limit bytes on,
+// and that none overruns that by more than one Append of up to largest bytes.
+func wantSegmentSizes(t *testing.T, dir string, limit, largest int) {
+	t.Helper()
 	segments, err := listSegments(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range segments {
-		if s.size < limit && !s.last || s.size >= limit+int64(len(frame)) {
-			t.Errorf("%s of %d has %d bytes; segments are full from %d bytes on and overrun by less than one record",
-				s.name, len(segments), s.size, limit)
+		if s.size < int64(limit) && !s.last || s.size >= int64(limit+largest) {
+			t.Errorf("%s of %d has %d bytes, want %d and less than %d more", s.name, len(segments), s.size, limit, largest)
 		}
+	}
+}
+
+func TestNoSegmentWithoutRecords(t *testing.T) {
+	dir, f := newJournal(t, Options{SegmentBytes: 1}, wholeRun()...)
+	closeJournal(t, f)
+	if r := mustCheck(t, dir); r.Summary.Segments != len(wholeRun()) {
+		t.Errorf("%d segments for %d records, want one for each", r.Summary.Segments, len(wholeRun()))
 	}
 }
 

@@ -13,6 +13,16 @@ type scriptedDisk struct {
 	onSyncFolder func() error
 }
 
+// unsynced is the folder without its fsyncs, for tests of many journals that are not
+// about a crash of the machine.
+func unsynced(dir string) *scriptedDisk {
+	return &scriptedDisk{
+		folder:       folder(dir),
+		onSync:       func(segmentFile) error { return nil },
+		onSyncFolder: func() error { return nil },
+	}
+}
+
 // scriptedFile is a segment file of a scriptedDisk.
 type scriptedFile struct {
 	segmentFile

@@ -55,6 +55,18 @@ func TestReportSharesNothingWithFolder(t *testing.T) {
 		taken := f.Report()
 		_, json := render(t, taken)
 		reports, asTaken = append(reports, taken), append(asTaken, json)
+		// Nor does one report share with another.
+		scribble := f.Report()
+		for i := range scribble.Clients {
+			scribble.Clients[i].Labels["scribbled"] = "yes"
+			clear(scribble.Clients[i].Workload.Consumers)
+			clear(scribble.Clients[i].Connections)
+		}
+		for i := range scribble.Handlers {
+			if exit := scribble.Handlers[i].Exit; exit != nil {
+				*exit = Exit{}
+			}
+		}
 	}
 	for i, r := range reports {
 		if _, json := render(t, r); !bytes.Equal(json, asTaken[i]) {
@@ -172,6 +184,20 @@ func TestUsageSkipsSpansTooShortForAShare(t *testing.T) {
 	u := a.onlyConsumer(t).Usage
 	if u.MaxCPUPercent != 50 || u.MeanCPUPercent != 17.5 || u.Samples != 4 {
 		t.Errorf("max %v %%, mean %v %% of %d samples; want 50, 17.5, 4", u.MaxCPUPercent, u.MeanCPUPercent, u.Samples)
+	}
+}
+
+func TestUsageBeginsAnewWhenAClockIsSetBack(t *testing.T) {
+	s := newStory(t, 1)
+	a := s.arrive("a", 1, 1, 4001, 0)
+	for _, at := range []struct{ after, cpu time.Duration }{{10 * time.Second, 0}, {5 * time.Second, time.Second}, {6 * time.Second, 1500 * time.Millisecond}} {
+		m := a.at(at.after).sample(0, 1)
+		m.GetMonitor().UserCpuNano, m.GetMonitor().SystemCpuNano = int64(at.cpu), 0
+		m.GetMonitor().ElapsedNano = int64(time.Minute)
+		a.say(m)
+	}
+	if u := a.onlyConsumer(t).Usage; u.MaxCPUPercent != 50 {
+		t.Errorf("max %v %%, want the 50 %% after the clock was set back", u.MaxCPUPercent)
 	}
 }
 

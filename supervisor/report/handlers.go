@@ -21,7 +21,7 @@ func (f *Folder) foldAttached(e *bulkheadv1.SessionAttached, at Stamp) error {
 func (f *Folder) foldHandlerExited(e *bulkheadv1.HandlerExited) {
 	id := e.GetConnectionId()
 	h := f.serving[id]
-	if h == nil || id == 0 {
+	if h == nil {
 		h = &Handler{ConnectionID: id, Session: e.GetSession()}
 		f.handlers.add(h)
 	}

@@ -81,6 +81,18 @@ func TestRunBeyondItsLimits(t *testing.T) {
 	render(t, r)
 }
 
+// Two exits of one connection are two handlers: nothing overwrites what was said.
+func TestEveryHandlerExitIsListed(t *testing.T) {
+	s := newStory(t, 1)
+	s.arrive("a", 1, 1, 4001, 0)
+	s.handlerExited(1, 1, 4001, time.Second, cleanExit(), "")
+	s.handlerExited(1, 1, 4002, time.Second, killedExit(), "")
+	list := foldAll(t, s.records).Handlers
+	if len(list) != 2 || list[0].Pid != 4001 || list[1].Pid != 4002 || list[1].Client != "a" {
+		t.Errorf("handlers %+v", list)
+	}
+}
+
 func TestMissReasonsBeyondTheLimit(t *testing.T) {
 	s := newStory(t, 1)
 	a := s.arrive("a", 1, 1, 4001, 0)

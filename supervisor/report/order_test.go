@@ -63,6 +63,11 @@ func TestRecordsOutOfOrder(t *testing.T) {
 			a.sayBytes(1, 2, nil)
 			a.sayBytes(1, 3, nil)
 		}},
+		{"overlap by one", "messages 2…3 come again, 2 were there", func(s *story) {
+			a := s.arrive("a", 1, 1, 1, 0)
+			a.sayBytes(1, 2, nil)
+			a.sayBytes(2, 3, nil)
+		}},
 		{"backwards", "a batch cannot hold messages 5…4", func(s *story) { s.arrive("a", 1, 1, 1, 0).sayBytes(5, 4, nil) }},
 		{"from 0", "a batch cannot hold messages 0…4", func(s *story) { s.arrive("a", 1, 1, 1, 0).sayBytes(0, 4, nil) }},
 		{"endless", "a batch cannot hold messages 1…18446744073709551615", func(s *story) {

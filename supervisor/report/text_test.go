@@ -54,6 +54,14 @@ func TestJSONReadsBack(t *testing.T) {
 	}
 }
 
+func TestJSONKeepsAngleBracketsReadable(t *testing.T) {
+	s := newStory(t, 0)
+	s.rejected(1, 1, "", "", `<html> & "more"`)
+	if _, data := render(t, foldAll(t, s.records)); !bytes.Contains(data, []byte(`<html> & \"more\"`)) {
+		t.Errorf("the reason is not there as it was:\n%s", data)
+	}
+}
+
 type brokenWriter struct{ err error }
 
 func (w brokenWriter) Write([]byte) (int, error) { return 0, w.err }

@@ -45,7 +45,7 @@ func (s *sessionState) foldMonitorError(named *bulkheadv1.Process, m *bulkheadv1
 func (u *usageState) sample(m *bulkheadv1.Monitor, at Stamp) {
 	sum, cpu := &u.sum, m.GetUserCpuNano()+m.GetSystemCpuNano()
 	switch span := between(u.baseAt, at); {
-	case u.baseAt == 0 || at < u.baseAt || cpu < u.baseCPU:
+	case u.baseAt == 0 || at < u.baseAt: // the first, or after a clock was set back
 		u.baseAt, u.baseCPU = at, cpu
 	case span >= minCPUSpan:
 		sum.MaxCPUPercent = max(sum.MaxCPUPercent, percent(cpu-u.baseCPU, span))

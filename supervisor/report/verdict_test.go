@@ -103,6 +103,24 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// A few bad workers are warned of one by one; of many only the first are.
+func TestWarningsOfWorkersAreFew(t *testing.T) {
+	for bad, want := range map[int]int{0: 0, 3: 3, 4: 4, 5: 4, 500: 4} {
+		c := &Client{Label: "a", Processes: make([]Process, bad)}
+		for i := range c.Processes {
+			c.Processes[i] = Process{Kind: KindConsumer, Exit: &Exit{Class: ExitCrash}}
+		}
+		var v Verdict
+		v.warnOfWorkers(c)
+		if len(v.Warnings) != want {
+			t.Errorf("%d bad workers give %d warnings, want %d", bad, len(v.Warnings), want)
+		}
+		if bad == 4 && strings.Contains(v.Warnings[3], "more workers") {
+			t.Errorf("the last of four is not named: %q", v.Warnings[3])
+		}
+	}
+}
+
 // What goes wrong at a client that closes is a warning and not a reason.
 func TestWarnings(t *testing.T) {
 	s := newStory(t, 1)

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"bulkhead/internal/harness"
+)
+
+// TestMain builds the programs once and puts them first on PATH, for the scripts.
+func TestMain(m *testing.M) {
+	os.Exit(withPrograms(m.Run))
+}
+
+// withPrograms calls do with bulkhead and bulkhead-handler, side by side as they
+// are installed, on PATH. They are built with the race detector if this test is.
+func withPrograms(do func() int) int {
+	bin, err := os.MkdirTemp("", "bulkhead-bin-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "making a folder for the programs:", err)
+		return 1
+	}
+	defer os.RemoveAll(bin)
+	var flags []string
+	if raceEnabled() {
+		flags = append(flags, "-race")
+	}
+	if _, err := harness.Build(bin, flags...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	path := bin + string(filepath.ListSeparator) + os.Getenv("PATH")
+	if err := os.Setenv("PATH", path); err != nil {
+		fmt.Fprintln(os.Stderr, "setting PATH:", err)
+		return 1
+	}
+	return do()
+}
+
+// raceEnabled says whether the test binary has the race detector.
+func raceEnabled() bool {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return false
+	}
+	for _, s := range info.Settings {
+		if s.Key == "-race" {
+			return s.Value == "true"
+		}
+	}
+	return false
+}
+
+// TestScripts runs testdata/script. Every script has a folder for temporary files
+// of its own in $TMPDIR, with a path short enough for unix sockets, and must leave
+// no process behind.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds:                commands(),
+		Setup:               setup,
+	})
+}
+
+// setup prepares a script's environment and what cleans up behind it.
+func setup(env *testscript.Env) error {
+	tmp, err := os.MkdirTemp("", "bh")
+	if err != nil {
+		return err
+	}
+	env.Setenv("TMPDIR", tmp)
+	tb := env.T().(testing.TB)
+	p := &processes{environment: env.Vars, running: make(map[string]*process)}
+	env.Values[processesKey{}] = p
+	env.Defer(func() {
+		p.end(tb)
+		reportLeftovers(tb, env.WorkDir, tmp)
+		if err := os.RemoveAll(tmp); err != nil {
+			tb.Error(err)
+		}
+	})
+	return nil
+}

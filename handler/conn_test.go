@@ -1,0 +1,83 @@
+package handler
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+func TestStoryOfABrokenConnection(t *testing.T) {
+	opError := func(err error) error { return &net.OpError{Op: "read", Net: "tcp", Err: err} }
+	for _, tt := range []struct {
+		name   string
+		errs   []error
+		silent time.Duration // since the last byte
+		class  bulkheadv1.EndClass
+		code   codes.Code
+		text   string
+	}{
+		{"end-of-file", []error{io.EOF}, 0, gone, codes.Unavailable, "client closed the connection"},
+		{"a reset", []error{opError(syscall.ECONNRESET)}, 0, gone, codes.Unavailable, "client reset the connection"},
+		{"a write after a reset", []error{opError(syscall.EPIPE)}, 0, gone, codes.Unavailable, "client reset the connection"},
+		{"another error", []error{opError(syscall.EHOSTUNREACH)}, 0, gone, codes.Unavailable, "connection broke: read tcp: no route to host"},
+		{"the first error counts", []error{io.EOF, opError(syscall.ECONNRESET)}, 0, gone, codes.Unavailable, "client closed the connection"},
+		{"the handshake's deadline", []error{opError(os.ErrDeadlineExceeded), net.ErrClosed}, 0, late, codes.DeadlineExceeded, "client said no Hello in time"},
+		{"silence", []error{net.ErrClosed}, time.Minute, gone, codes.Unavailable, "client sent nothing and answered no ping for 20s"},
+		{"closed by gRPC", []error{net.ErrClosed}, time.Second, protocol, codes.InvalidArgument, "client sent bytes that are not HTTP/2"},
+		{"closed by gRPC at once", nil, 0, protocol, codes.InvalidArgument, "client sent bytes that are not HTTP/2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newClientConn(nil)
+			for _, err := range tt.errs {
+				c.note(err)
+			}
+			c.lastRead.Store(time.Now().Add(-tt.silent).UnixNano())
+			wantViolation(t, c.story(20*time.Second), tt.class, tt.code, tt.text)
+		})
+	}
+}
+
+func TestOneConnAcceptsOnce(t *testing.T) {
+	_, server := socketPair(t)
+	l := newOneConn(server)
+	if c, err := l.Accept(); c != server || err != nil {
+		t.Fatalf("Accept = %v, %v; want the connection", c, err)
+	}
+	second := make(chan error, 1)
+	go func() {
+		_, err := l.Accept()
+		second <- err
+	}()
+	for range 2 {
+		must(t, l.Close())
+	}
+	if err := <-second; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("second Accept = %v; want net.ErrClosed", err)
+	}
+	if fmt.Sprint(l.Addr()) != fmt.Sprint(server.LocalAddr()) {
+		t.Errorf("Addr = %v; want %v", l.Addr(), server.LocalAddr())
+	}
+}
+
+func TestClientConnClosesOnce(t *testing.T) {
+	_, server := socketPair(t)
+	c := newClientConn(server)
+	must(t, c.Close())
+	select {
+	case <-c.closed:
+	default:
+		t.Error("Close did not say so")
+	}
+	if err := c.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("second Close = %v; want net.ErrClosed", err)
+	}
+}
