@@ -3,8 +3,6 @@ package supervisor
 import (
 	"sync"
 	"time"
-
-	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // rateWindow is how many ticks of a second the rates in status are over.
@@ -13,20 +11,6 @@ const rateWindow = 5
 // counted is what one batch adds to a session's live figures.
 type counted struct {
 	messages, bytes, chunks, errors uint64
-}
-
-// count adds up a batch. Sums wrap rather than fail: the figures are for status
-// only, the report has its own.
-func count(b *bulkheadv1.Batch) counted {
-	c := counted{messages: uint64(len(b.GetMessages()))}
-	for _, m := range b.GetMessages() {
-		if p := m.GetProgress(); p != nil {
-			c.bytes += p.GetBytes()
-			c.chunks += p.GetChunks()
-			c.errors += p.GetErrors()
-		}
-	}
-	return c
 }
 
 func (c *counted) add(o counted) {

@@ -79,6 +79,7 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 	var pause <-chan time.Time // not nil while the pool waits to start another
 
 	for ctx.Err() == nil {
+		ready = p.dropDead(ready)
 		for pause == nil && starting < spawnAtOnce && len(ready)+starting < p.size {
 			starting++
 			go func() { // its result is always received, below
@@ -86,7 +87,6 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 				results <- spawned{c, err}
 			}()
 		}
-		ready = p.dropDead(ready)
 		var out chan *child.Child
 		var head *child.Child
 		var headDied <-chan struct{}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -225,22 +224,14 @@ func (p *processor) check(n note, last uint64) (*bulkheadv1.Record, counted, err
 	if b.GetFirstSeq() != last+1 || b.GetLastSeq() < b.GetFirstSeq() {
 		return nil, counted{}, fmt.Errorf("%w: the handler sent messages %d to %d where %d was next", errLied, b.GetFirstSeq(), b.GetLastSeq(), last+1)
 	}
-	var batch bulkheadv1.Batch
-	if err := proto.Unmarshal(b.GetBatch(), &batch); err != nil {
-		return nil, counted{}, fmt.Errorf("%w: the handler sent a batch that does not decode: %w", errLied, err)
-	}
-	if want := b.GetLastSeq() - last; uint64(len(batch.GetMessages())) != want {
-		return nil, counted{}, fmt.Errorf("%w: the handler sent %d messages as %d to %d", errLied, len(batch.GetMessages()), b.GetFirstSeq(), b.GetLastSeq())
-	}
-	for i, m := range batch.GetMessages() {
-		if m.GetSeq() != last+1+uint64(i) {
-			return nil, counted{}, fmt.Errorf("%w: the handler sent message %d where %d was next", errLied, m.GetSeq(), last+1+uint64(i))
-		}
+	c, err := scan(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
+	if err != nil {
+		return nil, counted{}, fmt.Errorf("%w: the handler sent a batch as messages %d to %d: %w", errLied, b.GetFirstSeq(), b.GetLastSeq(), err)
 	}
 	rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionBatch{SessionBatch: &bulkheadv1.SessionBatch{
 		Session: p.number, FirstSeq: b.GetFirstSeq(), LastSeq: b.GetLastSeq(), Batch: b.GetBatch(),
 	}}}
-	return rec, count(&batch), nil
+	return rec, c, nil
 }
 
 func (p *processor) goodbye(n note) {

@@ -1,0 +1,85 @@
+package supervisor
+
+import (
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"bulkhead/internal/collect"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+func encode(t testing.TB, b *bulkheadv1.Batch) []byte {
+	t.Helper()
+	data, err := proto.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestScan(t *testing.T) {
+	mixed := collect.Batch(5, 7)
+	mixed.Messages[1].Fact = &bulkheadv1.Message_Heartbeat{Heartbeat: &bulkheadv1.Heartbeat{Round: 3}}
+	mixed.Messages[2].GetProgress().Errors = 2
+	gap := collect.Batch(5, 7)
+	gap.Messages[1].Seq = 9
+	for _, tt := range []struct {
+		name        string
+		batch       []byte
+		first, last uint64
+		want        counted
+		err         string
+	}{
+		{"a mixture", encode(t, mixed), 5, 7, counted{messages: 3, bytes: 2 * 64 << 20, chunks: 128, errors: 2}, ""},
+		{"a gap", encode(t, gap), 5, 7, counted{}, "message 9 where 6 should be"},
+		{"too few", encode(t, collect.Batch(5, 6)), 5, 7, counted{}, "holds 2 messages"},
+		{"too many", encode(t, collect.Batch(5, 8)), 5, 7, counted{}, "more than messages 5 to 7"},
+		{"none", nil, 5, 7, counted{}, "holds 0 messages"},
+		{"garbage", []byte{0xff, 0xff, 0xff}, 5, 7, counted{}, "does not decode"},
+		{"a message of garbage", []byte{0x0a, 0x02, 0xff, 0xff}, 1, 1, counted{}, "does not decode"},
+	} {
+		got, err := scan(tt.batch, tt.first, tt.last)
+		switch {
+		case tt.err == "" && (err != nil || got != tt.want):
+			t.Errorf("%s: scan = %+v, %v; want %+v", tt.name, got, err, tt.want)
+		case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
+			t.Errorf("%s: scan = %v; want an error with %q", tt.name, err, tt.err)
+		}
+	}
+}
+
+func TestScanAllocatesNothing(t *testing.T) {
+	data := encode(t, collect.Batch(1, 128))
+	if n := testing.AllocsPerRun(100, func() { _, _ = scan(data, 1, 128) }); n > 4 { // closures, not per message
+		t.Errorf("scan of 128 messages allocates %v times", n)
+	}
+}
+
+// FuzzScan: what scan accepts holds the messages it says, by the decoder's word.
+func FuzzScan(f *testing.F) {
+	f.Add(encode(f, collect.Batch(1, 3)))
+	f.Add([]byte{0x0a, 0x02, 0x08, 0x01})
+	f.Add([]byte{0xff})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var b bulkheadv1.Batch
+		if proto.Unmarshal(data, &b) != nil || len(b.GetMessages()) == 0 {
+			return
+		}
+		first := b.GetMessages()[0].GetSeq()
+		last := first + uint64(len(b.GetMessages())) - 1
+		c, err := scan(data, first, last)
+		if err != nil {
+			return
+		}
+		if c.messages != uint64(len(b.GetMessages())) {
+			t.Fatalf("scan counts %d messages; there are %d", c.messages, len(b.GetMessages()))
+		}
+		for i, m := range b.GetMessages() {
+			if m.GetSeq() != first+uint64(i) {
+				t.Fatalf("scan accepts message %d as %d", m.GetSeq(), first+uint64(i))
+			}
+		}
+	})
+}
