@@ -15,6 +15,10 @@ import (
 // abortDelivery is how long a client that was stopped at once tries to deliver.
 const abortDelivery = time.Second
 
+// checkEnd is how long the checks before the load may take to notice that they are
+// not wanted any more.
+const checkEnd = 2 * time.Second
+
 // client is one run of the load.
 type client struct {
 	cfg     Config
@@ -156,7 +160,7 @@ func (c *client) check(stop *interrupts) (ending, error) {
 // abandonCheck gives the checks a moment to return.
 func (c *client) abandonCheck(checked <-chan error, cancel context.CancelCauseFunc) error {
 	cancel(errors.New("interrupted"))
-	timer := time.NewTimer(stopTimeout)
+	timer := time.NewTimer(checkEnd)
 	defer timer.Stop()
 	select {
 	case err := <-checked:

@@ -9,8 +9,11 @@ import (
 )
 
 const (
-	// stopTimeout is how long a worker may take to exit once its job is over.
-	stopTimeout = 2 * time.Second
+	// monitorTimeout is how long the monitor may take for its last samples.
+	monitorTimeout = 2 * time.Second
+	// stopTimeout is how long a worker may take to exit once its job is over: what
+	// a consumer that has to abandon its files takes at most.
+	stopTimeout = 5 * time.Second
 	// graceMargin is kept of the kill timeout for what follows a consumer's last
 	// write.
 	graceMargin = time.Second
@@ -71,7 +74,7 @@ func (l *load) endWorkers(abort context.Context, why ending) {
 		end(ctx, consumers, timeout-min(timeout/4, graceMargin))
 	})
 	if l.workers.monitor.child != nil {
-		bounded(abort, min(timeout, stopTimeout), func(ctx context.Context) {
+		bounded(abort, min(timeout, monitorTimeout), func(ctx context.Context) {
 			end(ctx, []*worker{l.workers.monitor}, 0)
 		})
 	}

@@ -230,8 +230,8 @@ func TestBackoffStartsAnewAfterAFile(t *testing.T) {
 		created := d.of("create")
 		for _, number := range []int{1, 4} {
 			pause := created[number+1].at.Sub(created[number].at) - time.Millisecond // the write that failed
-			if pause != firstPause {
-				t.Errorf("a pause of %v after file %d, want %v", pause, number, firstPause)
+			if pause != retry.First {
+				t.Errorf("a pause of %v after file %d, want %v", pause, number, retry.First)
 			}
 		}
 	})

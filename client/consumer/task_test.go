@@ -76,14 +76,3 @@ func TestTaskDefaults(t *testing.T) {
 		t.Error("the request was changed")
 	}
 }
-
-func TestBackoffTable(t *testing.T) {
-	const ms = time.Millisecond
-	for failures, want := range map[int]time.Duration{
-		1: 100 * ms, 2: 200 * ms, 3: 400 * ms, 6: 3200 * ms, 7: 5000 * ms, 8: 5000 * ms, 1 << 30: 5000 * ms,
-	} {
-		if got := backoff(failures); got != want {
-			t.Errorf("backoff(%d) = %v, want %v", failures, got, want)
-		}
-	}
-}

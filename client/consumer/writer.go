@@ -35,7 +35,7 @@ func (w *writer) run() {
 		}
 		w.ledger.failed(err)
 		failures++
-		w.ending.pause(backoff(failures))
+		w.ending.pause(retry.After(failures, 0))
 	}
 	if w.task.keep {
 		return

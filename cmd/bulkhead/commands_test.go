@@ -132,7 +132,7 @@ func cmdAddr(ts *testscript.TestScript, neg bool, args []string) {
 // cmdJSON compares a value in a JSON file, or in stdout, as text. A path is names
 // with dots between them; a list's item is chosen by its index or by one of its
 // fields: clients[0].outcome, clients[name=a].workload.consumers[1].path. The
-// length of a list is at PATH.#.
+// length of a list is at PATH.length.
 //
 //	[!] json FILE PATH VALUE
 func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
@@ -160,7 +160,7 @@ func lookUp(v any, path string) (any, error) {
 	return v, nil
 }
 
-// lookUpOne finds the value at one step of a path: name, [index], [field=value] or #.
+// lookUpOne finds the value at one step of a path: name, [index], [field=value] or length.
 func lookUpOne(v any, step string) (any, error) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -169,7 +169,7 @@ func lookUpOne(v any, step string) (any, error) {
 		}
 		return nil, fmt.Errorf("no such field in %v", v)
 	case []any:
-		if step == "#" {
+		if step == "length" {
 			return len(v), nil
 		}
 		field, want, named := strings.Cut(strings.Trim(step, "[]"), "=")

@@ -102,7 +102,8 @@ func (b *bench) consumerRate(dir string) (float64, error) {
 // fioRate runs fio for as long and returns its MB/s.
 func fioRate(dir string) (float64, error) {
 	out, err := exec.Command("fio", "--name=bench", "--rw=write", "--ioengine=psync", "--bs=1M", "--nrfiles=2", "--filesize=64M", "--size=128M", "--directory="+dir,
-		"--time_based", "--runtime="+strconv.Itoa(writeSeconds), "--unlink_each_loop=1", "--unlink=1", "--output-format=json").Output()
+		"--time_based", "--runtime="+strconv.Itoa(writeSeconds), "--unlink_each_loop=1", "--unlink=1",
+		"--fallocate=none", "--create_on_open=1", "--output-format=json").Output()
 	if err != nil {
 		return 0, fmt.Errorf("running fio: %w", err)
 	}

@@ -48,8 +48,9 @@ type Config struct {
 	KillTimeout time.Duration
 	// Logger receives what the child logs; nil discards it.
 	Logger *slog.Logger
-	// DieWithParent kills the child when this process ends in whatever way, also
-	// when the child is stopped. It costs an operating-system thread.
+	// DieWithParent wakes the child up with SIGCONT when this process ends in
+	// whatever way, so that also a child that was stopped notices that its parent is
+	// gone, cleans up and ends. It costs an operating-system thread.
 	DieWithParent bool
 }
 

@@ -44,7 +44,7 @@ func newProcess(cfg Config, childLine *os.File) *process {
 	cmd.ExtraFiles = []*os.File{childLine}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if cfg.DieWithParent {
-		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGCONT
 	}
 	return &process{
 		cfg: cfg, cmd: cmd, childLine: childLine,
