@@ -14,7 +14,9 @@ func warm() error {
 	fact := &bulkheadv1.Message{Seq: 1, Process: &bulkheadv1.Process{Kind: bulkheadv1.ProcessKind_PROCESS_KIND_CLIENT}}
 	batch := &bulkheadv1.Batch{}
 	for _, f := range []func(){
-		func() { fact.Fact = &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{Consumer: &bulkheadv1.ConsumerSpec{Index: 1}}} },
+		func() {
+			fact.Fact = &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{Consumer: &bulkheadv1.ConsumerSpec{Index: 1}}}
+		},
 		func() {
 			fact.Fact = &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{ChunkWrite: &bulkheadv1.Histogram{Max: 1}}}
 		},

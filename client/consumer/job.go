@@ -1,6 +1,9 @@
 package consumer
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -130,6 +133,7 @@ func (j *job) abandon(deadline <-chan time.Time) {
 		defer close(removed)
 		if !j.task.keep {
 			j.rotation.removeAll() // nobody is left to be told of errors
+			removeFolders(j.task.folder)
 		}
 	}()
 	for _, done := range []<-chan struct{}{removed, j.written} {
@@ -146,4 +150,19 @@ func (j *job) removeFile(number uint64) error {
 	start := j.gauge.enter()
 	defer j.gauge.leave(start)
 	return j.disk.remove(j.task.filePath(number))
+}
+
+// clientFolder begins the name of the folder that a client makes for its
+// consumers' folders.
+const clientFolder = "bulkhead-"
+
+// removeFolders removes a consumer's folder and the client's around it, if they
+// are empty: the client, whose task it is, is gone.
+func removeFolders(folder string) {
+	parent := filepath.Dir(folder)
+	if !strings.HasPrefix(filepath.Base(parent), clientFolder) {
+		return
+	}
+	_ = os.Remove(folder) // not empty, or gone: either is fine
+	_ = os.Remove(parent)
 }

@@ -60,8 +60,10 @@ func TestKilledHandlerTouchesNoOtherClient(t *testing.T) {
 		}
 	}
 	deaths(t, rep, pid, loads[victim].hello.GetName())
-	if c := client(t, rep, loads[victim].hello.GetName()); !strings.Contains(c.Connections[0].DetachCause, sigkilled) {
-		t.Errorf("%s lost its connection because of %q; want %q", c.Name, c.Connections[0].DetachCause, sigkilled)
+	// A client may be back before the supervisor has seen its handler's death.
+	lost := client(t, rep, loads[victim].hello.GetName()).Connections[0]
+	if int(lost.HandlerPid) != pid || (lost.DetachCause != "handler "+sigkilled && lost.DetachCause != "the client connected again") {
+		t.Errorf("the lost connection is %+v; want handler %d and its death, or the client's return, as the cause", lost, pid)
 	}
 }
 
