@@ -63,7 +63,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
+		RequireUniqueNames:  true, UpdateScripts: os.Getenv("UPD") != "",
 		Cmds:                commands(),
 		Setup:               setup,
 	})
