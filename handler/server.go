@@ -38,7 +38,7 @@ func serveClient(socket net.Conn, open *bulkheadv1.Open, r *relay, down *downlin
 		grpc.MaxRecvMsgSize(int(open.GetLimits().GetMaxFrameBytes())),
 		grpc.MaxConcurrentStreams(1),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
-		grpc.ReadBufferSize(bufferBytes), grpc.WriteBufferSize(bufferBytes), grpc.SharedWriteBuffer(true),
+		grpc.ReadBufferSize(bufferBytes), grpc.WriteBufferSize(bufferBytes),
 		grpc.ConnectionTimeout(time.Until(helloBy)),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: silence / 2, Timeout: silence / 2}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),

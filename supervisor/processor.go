@@ -38,7 +38,6 @@ const (
 type note struct {
 	kind    noteKind
 	link    *link
-	hello   *bulkheadv1.Hello       // noteConnected
 	batch   *bulkheadv1.SealedBatch // noteBatch
 	lastSeq uint64                  // noteGoodbye
 	cause   string                  // noteCut, noteDrain, noteRunOver

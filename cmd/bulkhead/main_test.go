@@ -64,8 +64,8 @@ func TestScripts(t *testing.T) {
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true, UpdateScripts: os.Getenv("UPD") != "",
-		Cmds:                commands(),
-		Setup:               setup,
+		Cmds:  commands(),
+		Setup: setup,
 	})
 }
 

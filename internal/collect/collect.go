@@ -129,10 +129,7 @@ func (c *Client) why(err error) error {
 	if err == nil {
 		return nil
 	}
-	if end := c.End(); end != nil {
-		return end
-	}
-	return err
+	return c.End()
 }
 
 // Batch holds messages first to last, each the Progress of one second of a

@@ -105,10 +105,7 @@ func serverOptions(maxMessage int) []grpc.ServerOption {
 	if maxMessage <= 0 {
 		maxMessage = 4 << 20
 	}
-	return []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
-		grpc.SharedWriteBuffer(true), // an idle child holds no buffer
-	}
+	return []grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage)}
 }
 
 // service makes gRPC services a go-plugin plugin.
