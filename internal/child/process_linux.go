@@ -67,6 +67,10 @@ func (p *process) abandon(err error) {
 // Start starts the process and the goroutines that read its stderr and wait for
 // it. They end when the process does.
 func (p *process) Start(context.Context) error {
+	if err := sealDescriptors(); err != nil {
+		p.abandon(err)
+		return err
+	}
 	stdoutW, stderrW, err := p.openPipes()
 	if err != nil {
 		p.abandon(err)

@@ -91,7 +91,9 @@ func foreigners() []foreign {
 			answer: "HTTP/1.1 400 Bad Request\r\n", reason: `client speaks HTTP/1 ("GET "); this port speaks gRPC (HTTP/2)`},
 		{name: "HTTP/1 with a body", say: bytesOf([]byte("POST / HTTP/1.1\r\nHost: bulkhead\r\nContent-Length: 16384\r\n\r\n"), noise(16384)),
 			answer: "This is a Bulkhead collector: it speaks gRPC (HTTP/2) with bulkhead clients.", reason: `client speaks HTTP/1 ("POST ")`},
-		{name: "TLS", say: func(c net.Conn) { _ = tls.Client(c, &tls.Config{ServerName: "bulkhead", MinVersion: tls.VersionTLS12}).Handshake() },
+		{name: "TLS", say: func(c net.Conn) {
+			_ = tls.Client(c, &tls.Config{ServerName: "bulkhead", MinVersion: tls.VersionTLS12}).Handshake()
+		},
 			reason: "client speaks TLS; this port speaks gRPC without TLS"},
 		{name: "half the preface and gone", say: func(c net.Conn) {
 			bytesOf([]byte(http2.ClientPreface[:12]))(c)
@@ -167,10 +169,29 @@ func (i *intruder) shown(t *testing.T) (peer string) {
 	if isTimeout(i.err) || i.peer == "" {
 		t.Errorf("%s: was not cut off: %v", i.name, i.err)
 	}
-	if !strings.Contains(string(i.answer), i.foreign.answer) {
-		t.Errorf("%s: the answer is %q; want %q", i.name, i.answer, i.foreign.answer)
+	if got := readable(i.answer); !strings.Contains(got, i.foreign.answer) {
+		t.Errorf("%s: the answer is %q; want %q", i.name, got, i.foreign.answer)
 	}
 	return i.peer
+}
+
+// readable is what a server wrote, and if it wrote HTTP/2 frames, the headers in
+// them: a line each.
+func readable(answer []byte) string {
+	f := http2.NewFramer(io.Discard, bytes.NewReader(answer))
+	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	var lines strings.Builder
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			return lines.String() + string(answer)
+		}
+		if h, ok := frame.(*http2.MetaHeadersFrame); ok {
+			for _, field := range h.Fields {
+				lines.WriteString(field.Name + ": " + field.Value + "\n")
+			}
+		}
+	}
 }
 
 func isTimeout(err error) bool {

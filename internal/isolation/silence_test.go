@@ -47,6 +47,9 @@ func helloStream(n int) []byte {
 	})
 }
 
+// noHello is the status for who has opened a stream: DEADLINE_EXCEEDED.
+const noHello = "grpc-status: 4\ngrpc-message: client said no Hello in time\n"
+
 // silences are the ways not to say Hello in time.
 func silences() []foreign {
 	// Slow enough that not half of it is through in time.
@@ -59,8 +62,8 @@ func silences() []foreign {
 		{name: "half a frame", say: bytesOf(frames(func(*http2.Framer) {})[:28]), reason: "client said no Hello in time"},
 		{name: "settings alone", say: bytesOf(frames(func(*http2.Framer) {})), reason: "client said no Hello in time"},
 		{name: "half a frame after the settings", say: bytesOf(frames(collectHeaders)[:50]), reason: "client said no Hello in time"},
-		{name: "a stream without a frame", say: bytesOf(frames(collectHeaders)), answer: "no Hello in time", reason: "client said no Hello in time"},
-		{name: "half a Hello", say: bytesOf(helloStream(20)), answer: "no Hello in time", reason: "client said no Hello in time"},
+		{name: "a stream without a frame", say: bytesOf(frames(collectHeaders)), answer: noHello, reason: "client said no Hello in time"},
+		{name: "half a Hello", say: bytesOf(helloStream(20)), answer: noHello, reason: "client said no Hello in time"},
 		{name: "the preface byte by byte", say: dripping(helloTimeout/12, []byte(http2.ClientPreface)), reason: "client connected and fell silent after "},
 		{name: "a Hello byte by byte", say: dripping(slowly, whole), reason: "client said no Hello in time"},
 	}

@@ -113,6 +113,7 @@ func disturbed(t testing.TB) []*bulkheadv1.Record {
 	s.at(4500 * time.Millisecond)
 	a.detach(1, "handler killed by SIGKILL")
 	s.handlerExited(1, 1, 4711, 4500*time.Millisecond, killedExit(), "")
+	s.records[len(s.records)-1].GetHandlerExited().ReceivedBytes = 0 // it did not live to say
 	s.at(4530*time.Millisecond).rejected(4, 4714, peerOf(4), "", "not HTTP/2: it starts with \x1b]0;owned\a")
 	s.handlerExited(4, 0, 4714, 1200*time.Millisecond, cleanExit(), "not HTTP/2")
 	s.at(4900 * time.Millisecond)

@@ -22,13 +22,21 @@ func (p *page) handlers() {
 		}
 		e := h.Exit
 		t.row(pidText(h.Pid), client, human(between(e.StartedAt, e.EndedAt)), human(e.UserCPUNano), human(e.SystemCPUNano),
-			size(e.MaxResidentBytes), count(h.DurableMessages), size(h.ReceivedBytes), e.Class, handlerCause(h))
+			size(e.MaxResidentBytes), count(h.DurableMessages), received(h), e.Class, handlerCause(h))
 	}
 	t.write(&p.out, indent, pageWidth)
 	p.elsewhere(len(p.Handlers)-len(shown), "handlers")
 	if n := p.HandlersLeftOut; n > 0 {
 		p.line("%s%s older handlers are not in the report", indent, count(n))
 	}
+}
+
+// received is what the handler read, or a dash if it did not live to say.
+func received(h *Handler) string {
+	if h.ReceivedBytes == 0 && h.ConnectionEnd == "" {
+		return none
+	}
+	return size(h.ReceivedBytes)
 }
 
 // handlerCause is why a handler ended: how its connection did, if the handler
