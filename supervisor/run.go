@@ -272,6 +272,13 @@ func (r *run) drainReason() string {
 	return r.drained
 }
 
+// nobodyCame says whether no client has joined.
+func (r *run) nobodyCame() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cycle.joined == 0
+}
+
 // end gives every session that has none its outcome, lets go of every connection
 // and stops the processors. After it only the journal is open.
 func (r *run) end(cause string) {

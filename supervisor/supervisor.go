@@ -137,7 +137,10 @@ func (s *Supervisor) oneRun(ctx context.Context, interrupts <-chan os.Signal, an
 	if err := errors.Join(failure, err); err != nil {
 		return stopped, false, err
 	}
-	return stopped, rep.Complete(), nil
+	// The next run of a supervisor that keeps running is no run that went wrong just
+	// because the supervisor was stopped before anybody came.
+	idle := s.cfg.KeepRunning && stopped && r.nobodyCame()
+	return stopped, rep.Complete() || idle, nil
 }
 
 // serve serves a run to its last record.

@@ -13,7 +13,7 @@ import (
 // programs it starts. Go opens its own so, but what this process itself inherited
 // (a shell's redirections, a service manager's sockets) would go on to every child.
 func sealDescriptors() error {
-	if unix.CloseRange(unix.Stderr+1, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+	if unix.CloseRange(uint(unix.Stderr+1), math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
 		return nil
 	}
 	// Linux before 5.11 cannot do that in one call.
