@@ -18,7 +18,6 @@ import (
 // A handler that waits for a client.
 var warmDescriptors = []string{
 	"/dev/null",                                      // 0, stdin
-	"/dev/null",                                      // what go-plugin gives the program as its stdin
 	"anon_inode:[eventfd]", "anon_inode:[eventpoll]", // Go's network poller
 	"pipe", "pipe", // 1 and 2, stdout and stderr, to the supervisor
 	"pipe", "pipe", "pipe", "pipe", // go-plugin's capture of stdout and stderr, both ends
