@@ -90,7 +90,7 @@ func TestLifecycle(t *testing.T) {
 		state string
 	}{
 		{"nobody came", func(*lifecycle) {}, goOn, "waiting"},
-		{"one of two is here", func(l *lifecycle) { l.clientJoined() }, goOn, "waiting"},
+		{"one of two is here", func(l *lifecycle) { l.clientJoined() }, goOn, "running"},
 		{"one of two has ended", func(l *lifecycle) { l.clientJoined(); l.sessionEnded() }, goOn, "waiting"},
 		{"both are here", func(l *lifecycle) { l.clientJoined(); l.clientJoined() }, goOn, "running"},
 		{"both have ended", func(l *lifecycle) { l.clientJoined(); l.clientJoined(); l.sessionEnded(); l.sessionEnded() }, linger, "running"},

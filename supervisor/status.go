@@ -96,7 +96,7 @@ func (l *lifecycle) String() string {
 	switch {
 	case l.draining:
 		return "draining"
-	case l.joined < l.expected:
+	case l.open == 0 && l.joined < l.expected:
 		return "waiting"
 	default:
 		return "running"

@@ -82,7 +82,7 @@ func printResult(w io.Writer, r client.Result) {
 func clientConfig(c config.Client) client.Config {
 	out := client.Config{
 		Supervisor: c.Supervisor, Name: c.Name, Labels: c.Labels, Token: c.Token, Version: version.String(),
-		Runtime: c.Runtime, ConnectTimeout: c.ConnectTimeout, KillTimeout: c.KillTimeout, DeliverTimeout: c.DeliverTimeout,
+		Runtime: c.Runtime, ConnectTimeout: c.ConnectTimeout, KillTimeout: c.KillTimeout, DeliverTimeout: meant(c.DeliverTimeout),
 		Keep: c.Keep, StallAfter: c.StallAfter,
 		HeartbeatInterval: c.Heartbeat.Interval, HeartbeatTimeout: c.Heartbeat.Timeout,
 		MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval,

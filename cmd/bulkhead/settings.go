@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -98,3 +99,7 @@ func overrides(ctx *cli.Context, keys []config.Key) []config.Override {
 	}
 	return out
 }
+
+// meant turns a zero that was configured into the shortest time there is: in the
+// configuration of a package, zero stands for the default.
+func meant(d time.Duration) time.Duration { return max(d, time.Nanosecond) }

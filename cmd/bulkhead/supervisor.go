@@ -88,13 +88,13 @@ func supervisorConfig(s config.Supervisor) supervisor.Config {
 	}
 	return supervisor.Config{
 		Listen: s.Listen, Clients: s.Clients, Linger: s.Linger, StateDir: s.StateDir, KeepRunning: s.KeepRunning,
-		Token: s.Token, DrainTimeout: s.DrainTimeout, Version: version.String(),
+		Token: s.Token, DrainTimeout: meant(s.DrainTimeout), Version: version.String(),
 		Handler: supervisor.HandlerConfig{
 			Path: s.Handler.Path, Pool: s.Handler.Pool, MemoryLimit: uint64(s.Handler.MemoryLimit),
 			StartTimeout: s.Handler.StartTimeout, KillTimeout: s.Handler.KillTimeout,
 		},
 		Session: supervisor.SessionConfig{
-			Grace: s.Session.Grace, HelloTimeout: s.Session.HelloTimeout, ClientTimeout: s.Session.ClientTimeout,
+			Grace: meant(s.Session.Grace), HelloTimeout: s.Session.HelloTimeout, ClientTimeout: s.Session.ClientTimeout,
 			MaxFrame: uint32(s.Session.MaxFrame), MaxBatch: uint32(s.Session.MaxBatch), MaxUnackedBatches: uint32(s.Session.MaxUnackedBatches),
 		},
 		Journal: journal.Options{Sync: sync, SegmentBytes: int64(s.Journal.SegmentSize)},

@@ -63,7 +63,8 @@ type StatusResponse struct {
 	RunId  string                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	RunDir string                 `protobuf:"bytes,2,opt,name=run_dir,json=runDir,proto3" json:"run_dir,omitempty"`
 	Listen string                 `protobuf:"bytes,3,opt,name=listen,proto3" json:"listen,omitempty"`
-	// "waiting", "running", "draining" or "reporting".
+	// "waiting" for clients with nobody at work, "running", "draining" or
+	// "reporting".
 	State               string `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
 	Pid                 int32  `protobuf:"varint,5,opt,name=pid,proto3" json:"pid,omitempty"`
 	Version             string `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"`
