@@ -148,6 +148,9 @@ func TestStoppedChildIsKilledAtTheDeadline(t *testing.T) {
 	if err := syscall.Kill(c.Pid(), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	if err := waitStopped(c.Pid()); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	if err := c.Ping(ctx); err == nil {

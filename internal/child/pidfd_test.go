@@ -17,3 +17,15 @@ func waitReadable(fd int, d time.Duration) error {
 	}
 	return err
 }
+
+// waitStopped waits until a child of this process has stopped: SIGSTOP reaches its
+// threads some time after kill(2) returns.
+func waitStopped(pid int) error {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_PID, pid, &info, unix.WSTOPPED|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
