@@ -201,7 +201,7 @@ func judge(ctx context.Context, err error) error {
 		return err
 	}
 	s := status.Convert(err)
-	if s.Code() == codes.Unavailable {
+	if s.Code() == codes.Unavailable || s.Code() == codes.DeadlineExceeded {
 		return retryable{errors.New(s.Message())}
 	}
 	return final{refusal{s}}

@@ -160,8 +160,9 @@ func TestSessionDeliversEverythingOnce(t *testing.T) {
 					t.Fatalf("session: %v\n%s", err, log)
 				}
 				messages, connections, goodbye := c.snapshot()
-				if len(messages) != 101 || goodbye == nil || connections != test.connections {
-					t.Errorf("%d messages, goodbye %v, %d connections; want 101, one, %d", len(messages), goodbye, connections, test.connections)
+				// A cut can come before the next batch is on its way, so there may be fewer.
+				if len(messages) != 101 || goodbye == nil || connections > test.connections || connections < min(2, test.connections) {
+					t.Errorf("%d messages, goodbye %v, %d connections; want 101, one, at most %d", len(messages), goodbye, connections, test.connections)
 				}
 				if !box.state().drained {
 					t.Error("the outbox is not drained")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"bulkhead/internal/child"
 	"bulkhead/internal/downlink"
@@ -141,13 +142,25 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 			if cause := context.Cause(ctx); cause != nil {
 				return cause
 			}
-			return fmt.Errorf("handler stream: %w", err)
+			return streamError(err)
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			return cause // what a dropped handler still says counts no more
 		}
 		overdue.Stop()
 		if l.take(ctx, r, f) {
 			return context.Cause(ctx) // nil unless the link was dropped meanwhile
 		}
 	}
+}
+
+// streamError sorts the errors of Recv: only a handler that was taken over sends
+// more than the largest frame.
+func streamError(err error) error {
+	if status.Code(err) == codes.ResourceExhausted {
+		return fmt.Errorf("%w: the handler sent too much: %w", errLied, err)
+	}
+	return fmt.Errorf("handler stream: %w", err)
 }
 
 // take acts on one frame of the handler and says whether it was the last.

@@ -217,8 +217,8 @@ func (p *processor) batches(n note) (following *note) {
 // it is not the current connection's, or an error if the handler lies.
 func (p *processor) check(n note, last uint64) (*bulkheadv1.Record, counted, error) {
 	b := n.batch
-	if n.link != p.link || p.phase != active {
-		return nil, counted{}, nil // of a connection that was replaced: it will be sent again
+	if n.link != p.link || p.phase != active || p.lie != nil {
+		return nil, counted{}, nil // of a connection that was replaced or dropped: it will be sent again
 	}
 	if b.GetFirstSeq() != last+1 || b.GetLastSeq() < b.GetFirstSeq() {
 		return nil, counted{}, fmt.Errorf("%w: the handler sent messages %d to %d where %d was next", errLied, b.GetFirstSeq(), b.GetLastSeq(), last+1)
@@ -234,7 +234,7 @@ func (p *processor) check(n note, last uint64) (*bulkheadv1.Record, counted, err
 }
 
 func (p *processor) goodbye(n note) {
-	if n.link != p.link {
+	if n.link != p.link || p.lie != nil {
 		return
 	}
 	if n.lastSeq != p.durable {
@@ -244,12 +244,10 @@ func (p *processor) goodbye(n note) {
 	p.step(goodbye, nil, "said goodbye")
 }
 
-// distrust drops the current connection, whose handler lied. Its End, should it
-// still send one, is not believed.
+// distrust drops the current connection, whose handler lied. Nothing that it still
+// says is believed.
 func (p *processor) distrust(l *link, lie error) {
-	if p.lie == nil {
-		p.lie = lie
-	}
+	p.lie = lie
 	l.distrust(lie)
 }
 
@@ -331,8 +329,6 @@ func (p *processor) publish(was, now phase, cause string) {
 	}
 	p.live.state(now, cause, p.link)
 	switch {
-	case was == fresh:
-		p.log.Info("client joined", "peer", p.link.peer, "handler_pid", p.link.child.Pid())
 	case was == away && now == active:
 		p.log.Info("client is back", "peer", p.link.peer, "handler_pid", p.link.child.Pid(), "resumes_after", p.durable)
 	case now == away && was != now:
@@ -344,6 +340,8 @@ func (p *processor) publish(was, now phase, cause string) {
 		}
 		p.log.Log(context.Background(), level, "session ended", "outcome", now.String(), "cause", cause, "messages", p.durable)
 		p.run.sessionEnded(p, now)
+	case was == fresh:
+		p.log.Info("client joined", "peer", p.link.peer, "handler_pid", p.link.child.Pid())
 	}
 }
 

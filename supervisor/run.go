@@ -117,7 +117,9 @@ func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
 	l.clock = hello.GetWallClockUnixNano()
 	l.log = l.log.With("client", p.hello.GetName())
 	l.processor.Store(p)
-	p.post(ctx, note{kind: noteConnected, link: l})
+	// The session counts as joined, so the processor must hear of it even if the link
+	// is dropped at this moment.
+	p.post(context.WithoutCancel(ctx), note{kind: noteConnected, link: l})
 }
 
 // turnAway refuses a client that has said who it is.

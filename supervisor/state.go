@@ -73,8 +73,11 @@ const (
 func next(p phase, e event) (phase, []action) {
 	switch p {
 	case fresh:
-		if e == connected {
+		switch e {
+		case connected:
 			return active, []action{recordOpen, recordAttach, welcome}
+		case runOver:
+			return lost, []action{recordOpen, recordEnd}
 		}
 	case active:
 		switch e {

@@ -14,7 +14,10 @@ func TestNext(t *testing.T) {
 	all := []phase{fresh, active, away, closed, lost, rejected, quarantined}
 	events := []event{connected, cut, goodbye, breach, graceOver, runOver}
 	want := map[phase]map[event]step{
-		fresh: {connected: {active, []action{recordOpen, recordAttach, welcome}}},
+		fresh: {
+			connected: {active, []action{recordOpen, recordAttach, welcome}},
+			runOver:   {lost, []action{recordOpen, recordEnd}},
+		},
 		active: {
 			connected: {active, []action{dropLink, recordDetach, recordAttach, welcome}},
 			cut:       {away, []action{recordDetach, startGrace}},

@@ -1,121 +1,24 @@
 package supervisor_test
 
 import (
-	"context"
 	"errors"
 	"io"
-	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"google.golang.org/grpc/codes"
 
-	"bulkhead/handler"
-	"bulkhead/internal/child"
 	"bulkhead/internal/collect"
 	"bulkhead/supervisor"
-	"bulkhead/supervisor/journal"
-	"bulkhead/supervisor/report"
 )
 
-// TestMain makes this test binary a handler when a supervisor starts it.
-func TestMain(m *testing.M) {
-	if os.Getenv(child.Handshake().MagicCookieKey) != "" {
-		if err := handler.Run(context.Background()); err != nil {
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// running is a supervisor of a test.
-type running struct {
-	t          *testing.T
-	addr       string
-	dir        string
-	interrupts chan os.Signal
-	done       chan struct{}
-	result     supervisor.Result
-	err        error
-	report     *report.Report
-}
-
-// start starts a supervisor on a free port, with small times, and stops it after
-// the test.
-func start(t *testing.T, change func(*supervisor.Config)) *running {
-	t.Helper()
-	cfg := supervisor.Config{
-		Listen: "127.0.0.1:0", StateDir: filepath.Join(t.TempDir(), "state"), Linger: 0,
-		Handler: supervisor.HandlerConfig{Path: os.Args[0], Pool: 2, StartTimeout: 30 * time.Second, KillTimeout: 20 * time.Second},
-		Session: supervisor.SessionConfig{Grace: 30 * time.Second, HelloTimeout: 20 * time.Second},
-		Logger:  slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
-	}
-	if change != nil {
-		change(&cfg)
-	}
-	r := &running{t: t, interrupts: make(chan os.Signal, 2), done: make(chan struct{})}
-	ready := make(chan supervisor.Ready, 1)
-	cfg.Ready = func(rd supervisor.Ready) { ready <- rd }
-	cfg.Report = func(rep *report.Report, _ string) { r.report = rep }
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		defer close(r.done)
-		r.result, r.err = supervisor.Run(ctx, cfg, r.interrupts)
-	}()
-	t.Cleanup(func() { cancel(); <-r.done })
-	select {
-	case rd := <-ready:
-		r.addr, r.dir = rd.Listen, rd.RunDir
-	case <-r.done:
-		t.Fatalf("the supervisor ended: %v", r.err)
-	}
-	return r
-}
-
-// wait waits for the end of the supervisor and checks the journal.
-func (r *running) wait() {
-	r.t.Helper()
-	select {
-	case <-r.done:
-	case <-time.After(60 * time.Second):
-		r.t.Fatal("the supervisor does not end")
-	}
-	if r.err != nil {
-		r.t.Fatalf("the supervisor ended with %v", r.err)
-	}
-	check, err := journal.Check(filepath.Join(r.dir, "journal"))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if err := check.Err(); err != nil {
-		r.t.Error(err)
-	}
-}
-
-// dial connects a client that ends with the test.
-func (r *running) dial() *collect.Client {
-	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	c, err := collect.Dial(ctx, r.addr)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { c.Close(); cancel() })
-	return c
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestARunFromHelloToReport(t *testing.T) {
+	t.Parallel()
 	s := start(t, nil)
 	c := s.dial()
 	w, err := c.Greet(collect.Hello("alpha"))
@@ -126,32 +29,161 @@ func TestARunFromHelloToReport(t *testing.T) {
 	must(t, c.SendBatch(1, 10))
 	must(t, c.SendBatch(11, 11))
 	must(t, c.AwaitAck(11))
-	must(t, c.Goodbye(11))
-	if err := c.End(); !errors.Is(err, io.EOF) {
-		t.Fatalf("the stream ended with %v; want io.EOF", err)
-	}
-	s.wait()
-	if !s.result.Complete || s.result.Runs != 1 || !s.report.Complete() {
+	s.closeInOrder(c, 11)
+	rep := s.wait()
+	if !s.result.Complete || s.result.Runs != 1 || !rep.Complete() {
 		t.Errorf("result = %+v; want one complete run", s.result)
+	}
+	if got := wantClient(t, rep, "alpha", "closed", "said goodbye"); got.Messages != 11 || got.Resumes != 0 {
+		t.Errorf("%d messages, %d resumes; want 11 and none", got.Messages, got.Resumes)
+	}
+	for _, name := range []string{"run.json", "report.txt", "report.json"} {
+		if info, err := os.Stat(filepath.Join(s.dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if latest, err := os.Readlink(filepath.Join(s.state, "runs", "latest")); err != nil || latest != filepath.Base(s.dir) {
+		t.Errorf("latest points at %q, %v", latest, err)
+	}
+	for _, name := range []string{"sock", "supervisor.sock"} {
+		if _, err := os.Lstat(filepath.Join(s.state, name)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is left: %v", name, err)
+		}
 	}
 }
 
-func TestSecondSignalEndsTheRunAtOnce(t *testing.T) {
-	s := start(t, nil)
-	c := s.dial()
-	_, err := c.Greet(collect.Hello("alpha"))
-	must(t, err)
-	must(t, c.SendBatch(1, 3))
-	must(t, c.AwaitAck(3))
-	s.interrupts <- syscall.SIGINT
-	f, err := c.Recv()
-	must(t, err)
-	if f.GetDrain() == nil {
-		t.Fatalf("got %v; want a Drain", f)
+// The run waits for as many clients as it expects, whatever comes in between.
+func TestARunWaitsForAllItsClients(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *supervisor.Config) { c.Clients = 3 })
+	s.serveWhole("alpha")
+	second := s.greet(collect.Hello("beta"), 0)
+	s.serveWhole("gamma")
+	s.deliver(second, 1, 1)
+	s.closeInOrder(second, 1)
+	if rep := s.wait(); !rep.Complete() || rep.Run.JoinedClients != 3 {
+		t.Errorf("verdict %+v of %d clients; want three and complete", rep.Verdict, rep.Run.JoinedClients)
 	}
-	s.interrupts <- syscall.SIGINT
-	s.wait()
-	if s.result.Complete {
-		t.Error("the run counts as complete; want partial")
+}
+
+// A client that nobody expected is served too, when it comes while the run lingers.
+func TestARunLingers(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *supervisor.Config) { c.Linger = 5 * time.Second })
+	s.serveWhole("alpha")
+	s.serveWhole("beta")
+	rep := s.wait()
+	wantClient(t, rep, "alpha", "closed", "")
+	wantClient(t, rep, "beta", "closed", "")
+	if !rep.Complete() {
+		t.Errorf("verdict %+v; want complete", rep.Verdict)
+	}
+}
+
+func TestKeepRunningServesOneRunAfterTheOther(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *supervisor.Config) { c.KeepRunning = true })
+	s.serveWhole("alpha")
+	s.serveWhole("beta")
+	first, second := <-s.reports, <-s.reports
+	wantClient(t, first, "alpha", "closed", "")
+	wantClient(t, second, "beta", "closed", "")
+	if !first.Complete() || !second.Complete() || first.Run.ID == second.Run.ID || len(first.Clients)+len(second.Clients) != 2 {
+		t.Errorf("runs %s %+v and %s %+v; want two complete ones of one client", first.Run.ID, first.Verdict, second.Run.ID, second.Verdict)
+	}
+	s.interrupts <- syscall.SIGTERM
+	must(t, s.ended())
+	if third := <-s.reports; third.Complete() || third.Run.End != "drained" {
+		t.Errorf("the third run: %+v, end %q; want partial and drained", third.Verdict, third.Run.End)
+	}
+	if s.result.Runs != 3 || !s.result.Complete { // that nobody came for the third is no fault
+		t.Errorf("result = %+v; want three runs, counted as complete", s.result)
+	}
+	s.check()
+}
+
+func TestGarbageIsRejectedAndMakesNothingPartial(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	alpha := s.greet(collect.Hello("alpha"), 0)
+	garbage, err := net.Dial("tcp", s.addr)
+	must(t, err)
+	_, err = io.WriteString(garbage, "SSH-2.0-OpenSSH_9.6\r\n")
+	must(t, err)
+	must(t, garbage.SetReadDeadline(time.Now().Add(patience)))
+	if _, err := io.Copy(io.Discard, garbage); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection stays open")
+	}
+	garbage.Close()
+	s.log.await(t, "connection rejected")
+	s.deliver(alpha, 1, 3)
+	s.closeInOrder(alpha, 3)
+	rep := s.wait()
+	if !rep.Complete() || len(rep.Rejections) != 1 || !strings.Contains(rep.Rejections[0].Reason, "does not speak gRPC") {
+		t.Errorf("verdict %+v, rejections %+v; want complete with one that is not gRPC", rep.Verdict, rep.Rejections)
+	}
+}
+
+func TestTokenIsAskedFor(t *testing.T) {
+	t.Parallel()
+	const token = "open sesame"
+	s := start(t, func(c *supervisor.Config) { c.Token = token })
+	for given, want := range map[string]string{"": "a token is required", "guess": "wrong token", token + "x": "wrong token"} {
+		h := collect.Hello("mallory")
+		h.Token = given
+		_, err := s.dial().Greet(h)
+		wantStatus(t, err, codes.Unauthenticated, want)
+	}
+	h := collect.Hello("alpha")
+	h.Token = token
+	s.closeInOrder(s.greet(h, 0), 0)
+	rep := s.wait()
+	if rep.Complete() || len(rep.Rejections) != 3 || len(rep.Clients) != 1 {
+		t.Errorf("verdict %+v, %d rejections, %d clients; want partial, 3, 1", rep.Verdict, len(rep.Rejections), len(rep.Clients))
+	}
+	for _, r := range rep.Rejections {
+		if r.ClientName != "mallory" {
+			t.Errorf("rejection %+v does not name the client", r)
+		}
+	}
+	err := filepath.WalkDir(s.state, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if strings.Contains(string(data), token) {
+			t.Errorf("%s holds the token", path)
+		}
+		return err
+	})
+	must(t, err)
+}
+
+func TestConfigThatCannotWorkStartsNothing(t *testing.T) {
+	t.Parallel()
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer busy.Close()
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	for name, change := range map[string]func(*supervisor.Config){
+		"a port in use":                    func(c *supervisor.Config) { c.Listen = busy.Addr().String() },
+		"a listen address without sense":   func(c *supervisor.Config) { c.Listen = "nowhere" },
+		"no handler":                       func(c *supervisor.Config) { c.Handler.Path = filepath.Join(t.TempDir(), "missing") },
+		"a handler that is a folder":       func(c *supervisor.Config) { c.Handler.Path = t.TempDir() },
+		"a handler that cannot be run":     func(c *supervisor.Config) { c.Handler.Path = file },
+		"a state directory that is a file": func(c *supervisor.Config) { c.StateDir = file },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := supervisor.Config{
+				Listen: "127.0.0.1:0", StateDir: filepath.Join(t.TempDir(), "state"),
+				Handler: supervisor.HandlerConfig{Path: os.Args[0]},
+				Ready:   func(supervisor.Ready) { t.Error("it got ready") },
+			}
+			change(&cfg)
+			if _, err := supervisor.Run(t.Context(), cfg, nil); !errors.Is(err, supervisor.ErrConfig) {
+				t.Errorf("Run = %v; want ErrConfig", err)
+			}
+		})
 	}
 }

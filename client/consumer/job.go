@@ -133,7 +133,6 @@ func (j *job) abandon(deadline <-chan time.Time) {
 		defer close(removed)
 		if !j.task.keep {
 			j.rotation.removeAll() // nobody is left to be told of errors
-			removeFolders(j.task.folder)
 		}
 	}()
 	for _, done := range []<-chan struct{}{removed, j.written} {
@@ -142,6 +141,9 @@ func (j *job) abandon(deadline <-chan time.Time) {
 		case <-deadline:
 			return
 		}
+	}
+	if !j.task.keep {
+		removeFolders(j.task.folder) // empty only now that the writer has ended
 	}
 }
 

@@ -35,6 +35,9 @@ type usageError struct{ error }
 
 // run runs the command line and returns its exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	// Whoever reads the output may be gone first (Ctrl-C also ends the tee of a
+	// pipeline); the load still ends in order and the report is still written.
+	signal.Ignore(syscall.SIGPIPE)
 	err := newApp(stdout, stderr).RunContext(ctx, flagsFirst(args))
 	code := exitCode(err)
 	if err != nil && !errors.Is(err, errPartial) {

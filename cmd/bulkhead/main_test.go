@@ -63,9 +63,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
-		RequireUniqueNames:  true, UpdateScripts: os.Getenv("UPD") != "",
-		Cmds:  commands(),
-		Setup: setup,
+		RequireUniqueNames:  true,
+		Cmds:                commands(),
+		Setup:               setup,
 	})
 }
 
@@ -76,6 +76,9 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("TMPDIR", tmp)
+	if env.Getenv("GORACE") == "" {
+		env.Setenv("GORACE", "atexit_sleep_ms=10") // instead of a second at every exit
+	}
 	tb := env.T().(testing.TB)
 	p := &processes{environment: env.Vars, running: make(map[string]*process)}
 	env.Values[processesKey{}] = p

@@ -172,7 +172,7 @@ func (p *processes) end(tb testing.TB) {
 func reportLeftovers(tb testing.TB, folders ...string) {
 	var left []int
 	for deadline := time.Now().Add(patience / 4); ; time.Sleep(pollEvery) {
-		if left = withEnvironment(tb, folders); len(left) == 0 {
+		if left = livingIn(tb, folders); len(left) == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -185,9 +185,10 @@ func reportLeftovers(tb testing.TB, folders ...string) {
 	}
 }
 
-// withEnvironment lists the processes that have one of the texts in their
-// environment, without this one.
-func withEnvironment(tb testing.TB, texts []string) []int {
+// livingIn lists the processes that have one of the folders, or a path in it, in
+// their environment, without this one. Another script's folder whose name only
+// begins alike is not meant.
+func livingIn(tb testing.TB, folders []string) []int {
 	paths, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		tb.Fatal(err)
@@ -202,8 +203,8 @@ func withEnvironment(tb testing.TB, texts []string) []int {
 		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		for _, text := range texts {
-			if bytes.Contains(data, []byte(text)) {
+		for _, folder := range folders {
+			if bytes.Contains(data, []byte(folder+"/")) || bytes.Contains(data, []byte(folder+"\x00")) {
 				pids = append(pids, pid)
 				break
 			}

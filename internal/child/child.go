@@ -15,12 +15,18 @@ import (
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
 
 	"bulkhead/internal/fdpass"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 const (
+	// PingEvery is how often a child with a call open is asked for a sign of life
+	// when it gives none, and PingTimeout how long it may take. The call fails then.
+	PingEvery   = 10 * time.Second
+	PingTimeout = 10 * time.Second
+
 	defaultStartTimeout = 5 * time.Second
 	defaultKillTimeout  = 5 * time.Second
 	defaultMaxMessage   = 4 << 20
@@ -115,7 +121,7 @@ func Start(ctx context.Context, cfg Config) (*Child, error) {
 	}()
 	if err != nil {
 		c.Kill()
-		return nil, c.explain(fmt.Errorf("starting %s: %w", cfg.Name, err))
+		return nil, fmt.Errorf("starting %s: %w", cfg.Name, c.explain(err))
 	}
 	return c, nil
 }
@@ -131,30 +137,42 @@ func (c *Child) connect(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, c.proc.kill)
 	defer stop()
 	if _, err := c.client.Start(); err != nil {
-		return errors.Join(ctx.Err(), err)
+		return c.orLate(ctx, err)
 	}
 	proto, err := c.client.Client()
 	if err != nil {
-		return errors.Join(ctx.Err(), err)
+		return c.orLate(ctx, err)
 	}
 	served, ok := proto.(*plugin.GRPCClient)
 	if !ok {
 		return fmt.Errorf("child speaks %s; want grpc", c.client.Protocol())
 	}
 	c.conn = served.Conn
-	return c.Ping(ctx)
+	return c.orLate(ctx, c.Ping(ctx))
 }
 
-// explain adds to a start error what the child itself said.
-func (c *Child) explain(err error) error {
-	select {
-	case <-c.proc.exited:
-		if e := c.proc.exit; e.Class() == bulkheadv1.ExitClass_EXIT_CLASS_CRASH {
-			return fmt.Errorf("%w (%s)", err, e)
-		}
+// orLate is err, or why ctx ended if that is what made it an error.
+func (c *Child) orLate(ctx context.Context, err error) error {
+	switch late := ctx.Err(); {
+	case err == nil || late == nil:
+		return err
+	case errors.Is(late, context.DeadlineExceeded):
+		return fmt.Errorf("it does not serve within %s: %w", c.cfg.StartTimeout, late)
 	default:
+		return late
 	}
-	return err
+}
+
+// explain is a start's error, or how the child ended if it did that by itself: then
+// go-plugin only knows that its handshake did not come.
+func (c *Child) explain(err error) error {
+	e := c.Exit()
+	switch e.Class() {
+	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_CLEAN:
+		return fmt.Errorf("it ended before it served: %s", e)
+	default:
+		return err
+	}
 }
 
 // Handshake is what parent and child must agree on. The version is that of the
@@ -171,6 +189,8 @@ func dialOptions(maxMessage int) []grpc.DialOption {
 		grpc.WithNoProxy(),
 		grpc.WithMaxHeaderListSize(16 << 10),
 		grpc.WithDisableServiceConfig(),
+		// A child that hangs with a call open, stopped for example, is noticed.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: PingEvery, Timeout: PingTimeout}),
 	}
 }
 

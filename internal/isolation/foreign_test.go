@@ -121,9 +121,7 @@ func TestForeignBytesAreRejectedAndMakeNothingPartial(t *testing.T) {
 		by.goesOn(t)
 	}
 	s.settled(1, 4)
-	if after := privateMemory(t, s.Pid()); after > before+memorySlack {
-		t.Errorf("the supervisor has %d bytes of private memory after the foreigners and had %d before; want at most %d more", after, before, memorySlack)
-	}
+	bounded(t, s, before)
 	sent := by.finish(t)
 
 	rep := s.finish(exitComplete)

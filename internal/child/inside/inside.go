@@ -21,6 +21,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 
 	"bulkhead/internal/child"
 	"bulkhead/internal/fdpass"
@@ -105,7 +106,10 @@ func serverOptions(maxMessage int) []grpc.ServerOption {
 	if maxMessage <= 0 {
 		maxMessage = 4 << 20
 	}
-	return []grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage)}
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: child.PingEvery / 2, PermitWithoutStream: true}),
+	}
 }
 
 // service makes gRPC services a go-plugin plugin.

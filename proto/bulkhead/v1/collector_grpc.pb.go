@@ -31,12 +31,13 @@ const (
 //
 //	OK                   every message is durable and the session is closed
 //	UNAVAILABLE          connect again, with backoff, and resume
+//	DEADLINE_EXCEEDED    the same: the client was too slow with its Hello
 //	INVALID_ARGUMENT     the client broke the protocol; the text says how
 //	FAILED_PRECONDITION  wrong protocol version, or the session is over
 //	UNAUTHENTICATED      missing or wrong token
 //	RESOURCE_EXHAUSTED   a frame or batch is larger than Limits allow
 //
-// After any status but OK and UNAVAILABLE a client must not try again.
+// After any other status a client must not try again.
 type CollectorServiceClient interface {
 	// Collect carries one connection of one session.
 	Collect(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ClientFrame, ServerFrame], error)
@@ -73,12 +74,13 @@ type CollectorService_CollectClient = grpc.BidiStreamingClient[ClientFrame, Serv
 //
 //	OK                   every message is durable and the session is closed
 //	UNAVAILABLE          connect again, with backoff, and resume
+//	DEADLINE_EXCEEDED    the same: the client was too slow with its Hello
 //	INVALID_ARGUMENT     the client broke the protocol; the text says how
 //	FAILED_PRECONDITION  wrong protocol version, or the session is over
 //	UNAUTHENTICATED      missing or wrong token
 //	RESOURCE_EXHAUSTED   a frame or batch is larger than Limits allow
 //
-// After any status but OK and UNAVAILABLE a client must not try again.
+// After any other status a client must not try again.
 type CollectorServiceServer interface {
 	// Collect carries one connection of one session.
 	Collect(grpc.BidiStreamingServer[ClientFrame, ServerFrame]) error

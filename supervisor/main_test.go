@@ -1,0 +1,55 @@
+package supervisor_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"bulkhead/handler"
+	"bulkhead/internal/child"
+	"bulkhead/supervisor"
+)
+
+const (
+	// lieEnv makes this test binary a handler that lies, in the way it names.
+	lieEnv = "SUPERVISOR_TEST_LIE"
+	// stateEnv makes this test binary a supervisor on the state directory it names.
+	stateEnv = "SUPERVISOR_TEST_STATE"
+)
+
+// TestMain makes this test binary a handler when a supervisor starts it, and a
+// supervisor or a lying handler when a test asks for one.
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv(stateEnv) != "":
+		os.Exit(exitStatus(supervise(os.Getenv(stateEnv))))
+	case os.Getenv(lieEnv) != "":
+		os.Exit(exitStatus(lie(os.Getenv(lieEnv))))
+	case os.Getenv(child.Handshake().MagicCookieKey) != "":
+		os.Exit(exitStatus(handler.Run(context.Background())))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// exitStatus is the exit status of a program that ends with err. What went wrong is
+// for the parent to say: go-plugin has replaced os.Stderr.
+func exitStatus(err error) int {
+	if err == nil {
+		return 0
+	}
+	return 1
+}
+
+// supervise runs a supervisor that says where it listens, to be killed.
+func supervise(dir string) error {
+	_, err := supervisor.Run(context.Background(), supervisor.Config{
+		Listen: "127.0.0.1:0", StateDir: dir,
+		Handler: supervisor.HandlerConfig{Path: os.Args[0], Pool: 1, StartTimeout: time.Minute},
+		Ready:   func(r supervisor.Ready) { fmt.Println(r.Listen, r.RunDir) },
+	}, nil)
+	return err
+}
