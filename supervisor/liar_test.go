@@ -31,7 +31,7 @@ type liar struct {
 func lie(way string) error {
 	log := inside.Logger()
 	err := inside.Serve(context.Background(), inside.Options{
-		Register:        func(s *grpc.Server) { bulkheadv1.RegisterHandlerServiceServer(s, liar{way, log}) },
+		Register:        func(s *grpc.Server) { bulkheadv1.RegisterHandlerServiceServer(s, liar{way: way, log: log}) },
 		MaxMessageBytes: 64 << 20,
 		Socket:          func(uint64, net.Conn) {},
 	})
