@@ -143,7 +143,18 @@ type Hello struct {
 	// Version of the client program, for people.
 	ClientVersion string `protobuf:"bytes,9,opt,name=client_version,json=clientVersion,proto3" json:"client_version,omitempty"`
 	// Process id of the client parent.
-	Pid           int32 `protobuf:"varint,10,opt,name=pid,proto3" json:"pid,omitempty"`
+	Pid int32 `protobuf:"varint,10,opt,name=pid,proto3" json:"pid,omitempty"`
+	// Why the connection before this one ended, as the client saw it; unspecified on
+	// the first.
+	Absence Absence `protobuf:"varint,11,opt,name=absence,proto3,enum=bulkhead.v1.Absence" json:"absence,omitempty"`
+	// How long the client parent did not get to run since the Hello before this one:
+	// the sum of the gaps in its own clock ticks.
+	StarvedNano int64 `protobuf:"varint,12,opt,name=starved_nano,json=starvedNano,proto3" json:"starved_nano,omitempty"`
+	// The client's own words for how the connection before this one ended; at most
+	// 1024 bytes.
+	LastEnd string `protobuf:"bytes,13,opt,name=last_end,json=lastEnd,proto3" json:"last_end,omitempty"`
+	// The messages of an earlier client, delivered by another process after its end.
+	Resent        bool `protobuf:"varint,14,opt,name=resent,proto3" json:"resent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -246,6 +257,34 @@ func (x *Hello) GetPid() int32 {
 		return x.Pid
 	}
 	return 0
+}
+
+func (x *Hello) GetAbsence() Absence {
+	if x != nil {
+		return x.Absence
+	}
+	return Absence_ABSENCE_UNSPECIFIED
+}
+
+func (x *Hello) GetStarvedNano() int64 {
+	if x != nil {
+		return x.StarvedNano
+	}
+	return 0
+}
+
+func (x *Hello) GetLastEnd() string {
+	if x != nil {
+		return x.LastEnd
+	}
+	return ""
+}
+
+func (x *Hello) GetResent() bool {
+	if x != nil {
+		return x.Resent
+	}
+	return false
 }
 
 // Goodbye ends a session.
@@ -645,7 +684,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05hello\x18\x01 \x01(\v2\x12.bulkhead.v1.HelloH\x00R\x05hello\x12*\n" +
 	"\x05batch\x18\x02 \x01(\v2\x12.bulkhead.v1.BatchH\x00R\x05batch\x120\n" +
 	"\agoodbye\x18\x03 \x01(\v2\x14.bulkhead.v1.GoodbyeH\x00R\agoodbyeB\a\n" +
-	"\x05frame\"\x9d\x03\n" +
+	"\x05frame\"\xa3\x04\n" +
 	"\x05Hello\x12)\n" +
 	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\fR\bclientId\x12\x12\n" +
@@ -657,7 +696,11 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x14wall_clock_unix_nano\x18\b \x01(\x03R\x11wallClockUnixNano\x12%\n" +
 	"\x0eclient_version\x18\t \x01(\tR\rclientVersion\x12\x10\n" +
 	"\x03pid\x18\n" +
-	" \x01(\x05R\x03pid\x1a9\n" +
+	" \x01(\x05R\x03pid\x12.\n" +
+	"\aabsence\x18\v \x01(\x0e2\x14.bulkhead.v1.AbsenceR\aabsence\x12!\n" +
+	"\fstarved_nano\x18\f \x01(\x03R\vstarvedNano\x12\x19\n" +
+	"\blast_end\x18\r \x01(\tR\alastEnd\x12\x16\n" +
+	"\x06resent\x18\x0e \x01(\bR\x06resent\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"$\n" +
@@ -713,6 +756,7 @@ var file_bulkhead_v1_collector_proto_goTypes = []any{
 	nil,                 // 8: bulkhead.v1.Hello.LabelsEntry
 	(*Batch)(nil),       // 9: bulkhead.v1.Batch
 	(*Workload)(nil),    // 10: bulkhead.v1.Workload
+	(Absence)(0),        // 11: bulkhead.v1.Absence
 }
 var file_bulkhead_v1_collector_proto_depIdxs = []int32{
 	1,  // 0: bulkhead.v1.ClientFrame.hello:type_name -> bulkhead.v1.Hello
@@ -720,17 +764,18 @@ var file_bulkhead_v1_collector_proto_depIdxs = []int32{
 	2,  // 2: bulkhead.v1.ClientFrame.goodbye:type_name -> bulkhead.v1.Goodbye
 	8,  // 3: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
 	10, // 4: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
-	4,  // 5: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
-	6,  // 6: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
-	7,  // 7: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
-	5,  // 8: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
-	0,  // 9: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
-	3,  // 10: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
-	10, // [10:11] is the sub-list for method output_type
-	9,  // [9:10] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	11, // 5: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
+	4,  // 6: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
+	6,  // 7: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
+	7,  // 8: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
+	5,  // 9: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
+	0,  // 10: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
+	3,  // 11: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
+	11, // [11:12] is the sub-list for method output_type
+	10, // [10:11] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_collector_proto_init() }

@@ -30,12 +30,19 @@ const (
 // then Acks, at any time Drain, and at last the status of the stream:
 //
 //	OK                   every message is durable and the session is closed
-//	UNAVAILABLE          connect again, with backoff, and resume
+//	UNAVAILABLE          connect again, with backoff, and resume; a
+//	                     google.rpc.RetryInfo among the status details says when
 //	DEADLINE_EXCEEDED    the same: the client was too slow with its Hello
 //	INVALID_ARGUMENT     the client broke the protocol; the text says how
 //	FAILED_PRECONDITION  wrong protocol version, or the session is over
 //	UNAUTHENTICATED      missing or wrong token
 //	RESOURCE_EXHAUSTED   a frame or batch is larger than Limits allow
+//	DATA_LOSS            the session is quarantined: a batch of it kept killing
+//	                     handlers and must not be sent again
+//
+// A supervisor that is overloaded may answer a connection with an HTTP/2 GOAWAY
+// (ENHANCE_YOUR_CALM) before any stream, whose debug data is text for people that
+// ends in "retry after " and a duration in Go's units. It means UNAVAILABLE.
 //
 // After any other status a client must not try again.
 type CollectorServiceClient interface {
@@ -73,12 +80,19 @@ type CollectorService_CollectClient = grpc.BidiStreamingClient[ClientFrame, Serv
 // then Acks, at any time Drain, and at last the status of the stream:
 //
 //	OK                   every message is durable and the session is closed
-//	UNAVAILABLE          connect again, with backoff, and resume
+//	UNAVAILABLE          connect again, with backoff, and resume; a
+//	                     google.rpc.RetryInfo among the status details says when
 //	DEADLINE_EXCEEDED    the same: the client was too slow with its Hello
 //	INVALID_ARGUMENT     the client broke the protocol; the text says how
 //	FAILED_PRECONDITION  wrong protocol version, or the session is over
 //	UNAUTHENTICATED      missing or wrong token
 //	RESOURCE_EXHAUSTED   a frame or batch is larger than Limits allow
+//	DATA_LOSS            the session is quarantined: a batch of it kept killing
+//	                     handlers and must not be sent again
+//
+// A supervisor that is overloaded may answer a connection with an HTTP/2 GOAWAY
+// (ENHANCE_YOUR_CALM) before any stream, whose debug data is text for people that
+// ends in "retry after " and a duration in Go's units. It means UNAVAILABLE.
 //
 // After any other status a client must not try again.
 type CollectorServiceServer interface {

@@ -18,8 +18,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ControlService_Status_FullMethodName = "/bulkhead.v1.ControlService/Status"
-	ControlService_Drain_FullMethodName  = "/bulkhead.v1.ControlService/Drain"
+	ControlService_Status_FullMethodName  = "/bulkhead.v1.ControlService/Status"
+	ControlService_Drain_FullMethodName   = "/bulkhead.v1.ControlService/Drain"
+	ControlService_Upgrade_FullMethodName = "/bulkhead.v1.ControlService/Upgrade"
 )
 
 // ControlServiceClient is the client API for ControlService service.
@@ -33,6 +34,11 @@ type ControlServiceClient interface {
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
 	// Drain asks every client to end its load and the run to finish.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
+	// Upgrade replaces the running program by the one that is now at its path, in
+	// place: process id, listener, handlers and connections stay. It returns once
+	// the new program has passed its pre-flight and the change is about to happen, or
+	// FAILED_PRECONDITION with the reason, when nothing was changed.
+	Upgrade(ctx context.Context, in *UpgradeRequest, opts ...grpc.CallOption) (*UpgradeResponse, error)
 }
 
 type controlServiceClient struct {
@@ -63,6 +69,16 @@ func (c *controlServiceClient) Drain(ctx context.Context, in *DrainRequest, opts
 	return out, nil
 }
 
+func (c *controlServiceClient) Upgrade(ctx context.Context, in *UpgradeRequest, opts ...grpc.CallOption) (*UpgradeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpgradeResponse)
+	err := c.cc.Invoke(ctx, ControlService_Upgrade_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ControlServiceServer is the server API for ControlService service.
 // All implementations must embed UnimplementedControlServiceServer
 // for forward compatibility.
@@ -74,6 +90,11 @@ type ControlServiceServer interface {
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
 	// Drain asks every client to end its load and the run to finish.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
+	// Upgrade replaces the running program by the one that is now at its path, in
+	// place: process id, listener, handlers and connections stay. It returns once
+	// the new program has passed its pre-flight and the change is about to happen, or
+	// FAILED_PRECONDITION with the reason, when nothing was changed.
+	Upgrade(context.Context, *UpgradeRequest) (*UpgradeResponse, error)
 	mustEmbedUnimplementedControlServiceServer()
 }
 
@@ -89,6 +110,9 @@ func (UnimplementedControlServiceServer) Status(context.Context, *StatusRequest)
 }
 func (UnimplementedControlServiceServer) Drain(context.Context, *DrainRequest) (*DrainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Drain not implemented")
+}
+func (UnimplementedControlServiceServer) Upgrade(context.Context, *UpgradeRequest) (*UpgradeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Upgrade not implemented")
 }
 func (UnimplementedControlServiceServer) mustEmbedUnimplementedControlServiceServer() {}
 func (UnimplementedControlServiceServer) testEmbeddedByValue()                        {}
@@ -147,6 +171,24 @@ func _ControlService_Drain_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ControlService_Upgrade_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpgradeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).Upgrade(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_Upgrade_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).Upgrade(ctx, req.(*UpgradeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ControlService_ServiceDesc is the grpc.ServiceDesc for ControlService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -161,6 +203,10 @@ var ControlService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Drain",
 			Handler:    _ControlService_Drain_Handler,
+		},
+		{
+			MethodName: "Upgrade",
+			Handler:    _ControlService_Upgrade_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -37,6 +37,12 @@ const (
 	EndClass_END_CLASS_LIMIT EndClass = 5
 	// The client speaks another version of the protocol.
 	EndClass_END_CLASS_VERSION EndClass = 6
+	// The client's machine closed or reset the connection.
+	EndClass_END_CLASS_CLOSED_BY_CLIENT EndClass = 7
+	// The client sent nothing and answered no ping: network, machine or process.
+	EndClass_END_CLASS_SILENT EndClass = 8
+	// No supervisor came back within the orphan grace.
+	EndClass_END_CLASS_ORPHANED EndClass = 9
 )
 
 // Enum value maps for EndClass.
@@ -49,15 +55,21 @@ var (
 		4: "END_CLASS_TIMEOUT",
 		5: "END_CLASS_LIMIT",
 		6: "END_CLASS_VERSION",
+		7: "END_CLASS_CLOSED_BY_CLIENT",
+		8: "END_CLASS_SILENT",
+		9: "END_CLASS_ORPHANED",
 	}
 	EndClass_value = map[string]int32{
-		"END_CLASS_UNSPECIFIED":     0,
-		"END_CLASS_FINISHED":        1,
-		"END_CLASS_CONNECTION_LOST": 2,
-		"END_CLASS_PROTOCOL":        3,
-		"END_CLASS_TIMEOUT":         4,
-		"END_CLASS_LIMIT":           5,
-		"END_CLASS_VERSION":         6,
+		"END_CLASS_UNSPECIFIED":      0,
+		"END_CLASS_FINISHED":         1,
+		"END_CLASS_CONNECTION_LOST":  2,
+		"END_CLASS_PROTOCOL":         3,
+		"END_CLASS_TIMEOUT":          4,
+		"END_CLASS_LIMIT":            5,
+		"END_CLASS_VERSION":          6,
+		"END_CLASS_CLOSED_BY_CLIENT": 7,
+		"END_CLASS_SILENT":           8,
+		"END_CLASS_ORPHANED":         9,
 	}
 )
 
@@ -88,6 +100,106 @@ func (EndClass) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{0}
 }
 
+// ProbeRequest asks what a handler is.
+type ProbeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProbeRequest) Reset() {
+	*x = ProbeRequest{}
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProbeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProbeRequest) ProtoMessage() {}
+
+func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
+func (*ProbeRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{0}
+}
+
+// ProbeResponse says what a handler is.
+type ProbeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Version of this service; 1.
+	ProtocolVersion uint32 `protobuf:"varint,1,opt,name=protocol_version,json=protocolVersion,proto3" json:"protocol_version,omitempty"`
+	Pid             int32  `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
+	// Number of the connection whose socket it holds; 0 if it holds none.
+	ConnectionId  uint64 `protobuf:"varint,3,opt,name=connection_id,json=connectionId,proto3" json:"connection_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProbeResponse) Reset() {
+	*x = ProbeResponse{}
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProbeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProbeResponse) ProtoMessage() {}
+
+func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProbeResponse.ProtoReflect.Descriptor instead.
+func (*ProbeResponse) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ProbeResponse) GetProtocolVersion() uint32 {
+	if x != nil {
+		return x.ProtocolVersion
+	}
+	return 0
+}
+
+func (x *ProbeResponse) GetPid() int32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *ProbeResponse) GetConnectionId() uint64 {
+	if x != nil {
+		return x.ConnectionId
+	}
+	return 0
+}
+
 // SupervisorFrame is what a supervisor sends a handler.
 type SupervisorFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -98,6 +210,7 @@ type SupervisorFrame struct {
 	//	*SupervisorFrame_Ack
 	//	*SupervisorFrame_Drain
 	//	*SupervisorFrame_Finish
+	//	*SupervisorFrame_Ping
 	Frame         isSupervisorFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -105,7 +218,7 @@ type SupervisorFrame struct {
 
 func (x *SupervisorFrame) Reset() {
 	*x = SupervisorFrame{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[0]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -117,7 +230,7 @@ func (x *SupervisorFrame) String() string {
 func (*SupervisorFrame) ProtoMessage() {}
 
 func (x *SupervisorFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[0]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -130,7 +243,7 @@ func (x *SupervisorFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorFrame.ProtoReflect.Descriptor instead.
 func (*SupervisorFrame) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{0}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *SupervisorFrame) GetFrame() isSupervisorFrame_Frame {
@@ -185,6 +298,15 @@ func (x *SupervisorFrame) GetFinish() *Finish {
 	return nil
 }
 
+func (x *SupervisorFrame) GetPing() *Ping {
+	if x != nil {
+		if x, ok := x.Frame.(*SupervisorFrame_Ping); ok {
+			return x.Ping
+		}
+	}
+	return nil
+}
+
 type isSupervisorFrame_Frame interface {
 	isSupervisorFrame_Frame()
 }
@@ -214,6 +336,12 @@ type SupervisorFrame_Finish struct {
 	Finish *Finish `protobuf:"bytes,5,opt,name=finish,proto3,oneof"`
 }
 
+type SupervisorFrame_Ping struct {
+	// Asks for a sign of life. It is answered by the same goroutine that relays, so
+	// an answer says more than that the process exists.
+	Ping *Ping `protobuf:"bytes,6,opt,name=ping,proto3,oneof"`
+}
+
 func (*SupervisorFrame_Open) isSupervisorFrame_Frame() {}
 
 func (*SupervisorFrame_Welcome) isSupervisorFrame_Frame() {}
@@ -223,6 +351,8 @@ func (*SupervisorFrame_Ack) isSupervisorFrame_Frame() {}
 func (*SupervisorFrame_Drain) isSupervisorFrame_Frame() {}
 
 func (*SupervisorFrame_Finish) isSupervisorFrame_Frame() {}
+
+func (*SupervisorFrame_Ping) isSupervisorFrame_Frame() {}
 
 // Open tells a handler what it serves and within which bounds.
 type Open struct {
@@ -235,14 +365,17 @@ type Open struct {
 	// A client that answers no HTTP/2 ping for this long is gone.
 	ClientTimeoutNano int64 `protobuf:"varint,4,opt,name=client_timeout_nano,json=clientTimeoutNano,proto3" json:"client_timeout_nano,omitempty"`
 	// Last durable sequence number, on a repeated Serve; 0 on the first.
-	ResumeAfter   uint64 `protobuf:"varint,5,opt,name=resume_after,json=resumeAfter,proto3" json:"resume_after,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ResumeAfter uint64 `protobuf:"varint,5,opt,name=resume_after,json=resumeAfter,proto3" json:"resume_after,omitempty"`
+	// How long the handler keeps its client's connection when nobody calls Serve any
+	// more.
+	OrphanGraceNano int64 `protobuf:"varint,6,opt,name=orphan_grace_nano,json=orphanGraceNano,proto3" json:"orphan_grace_nano,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Open) Reset() {
 	*x = Open{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[1]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -254,7 +387,7 @@ func (x *Open) String() string {
 func (*Open) ProtoMessage() {}
 
 func (x *Open) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[1]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -267,7 +400,7 @@ func (x *Open) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Open.ProtoReflect.Descriptor instead.
 func (*Open) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{1}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Open) GetConnectionId() uint64 {
@@ -305,20 +438,148 @@ func (x *Open) GetResumeAfter() uint64 {
 	return 0
 }
 
+func (x *Open) GetOrphanGraceNano() int64 {
+	if x != nil {
+		return x.OrphanGraceNano
+	}
+	return 0
+}
+
+// Ping asks a handler for a sign of life.
+type Ping struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Repeated in the answer.
+	Nonce         uint64 `protobuf:"varint,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ping) Reset() {
+	*x = Ping{}
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ping) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ping) ProtoMessage() {}
+
+func (x *Ping) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ping.ProtoReflect.Descriptor instead.
+func (*Ping) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Ping) GetNonce() uint64 {
+	if x != nil {
+		return x.Nonce
+	}
+	return 0
+}
+
+// Pong answers a Ping.
+type Pong struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Nonce uint64                 `protobuf:"varint,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	// How long the handler has been at work on one and the same frame of its client;
+	// 0 while it waits for the next, or for room.
+	BusyNano int64 `protobuf:"varint,2,opt,name=busy_nano,json=busyNano,proto3" json:"busy_nano,omitempty"`
+	// Bytes read from the client's socket, and messages accepted, so far.
+	ReceivedBytes uint64 `protobuf:"varint,3,opt,name=received_bytes,json=receivedBytes,proto3" json:"received_bytes,omitempty"`
+	Messages      uint64 `protobuf:"varint,4,opt,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pong) Reset() {
+	*x = Pong{}
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pong) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pong) ProtoMessage() {}
+
+func (x *Pong) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pong.ProtoReflect.Descriptor instead.
+func (*Pong) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Pong) GetNonce() uint64 {
+	if x != nil {
+		return x.Nonce
+	}
+	return 0
+}
+
+func (x *Pong) GetBusyNano() int64 {
+	if x != nil {
+		return x.BusyNano
+	}
+	return 0
+}
+
+func (x *Pong) GetReceivedBytes() uint64 {
+	if x != nil {
+		return x.ReceivedBytes
+	}
+	return 0
+}
+
+func (x *Pong) GetMessages() uint64 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
 // Finish ends a client's stream.
 type Finish struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A google.rpc.Code; 0 closes the session in order.
 	Code uint32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
 	// What a person at the client should read.
-	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// When the client should try again; 0 leaves it to the client. Passed on as a
+	// google.rpc.RetryInfo.
+	RetryAfterNano int64 `protobuf:"varint,3,opt,name=retry_after_nano,json=retryAfterNano,proto3" json:"retry_after_nano,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Finish) Reset() {
 	*x = Finish{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -330,7 +591,7 @@ func (x *Finish) String() string {
 func (*Finish) ProtoMessage() {}
 
 func (x *Finish) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -343,7 +604,7 @@ func (x *Finish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finish.ProtoReflect.Descriptor instead.
 func (*Finish) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Finish) GetCode() uint32 {
@@ -360,6 +621,13 @@ func (x *Finish) GetText() string {
 	return ""
 }
 
+func (x *Finish) GetRetryAfterNano() int64 {
+	if x != nil {
+		return x.RetryAfterNano
+	}
+	return 0
+}
+
 // HandlerFrame is what a handler sends its supervisor.
 type HandlerFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -369,6 +637,7 @@ type HandlerFrame struct {
 	//	*HandlerFrame_Batch
 	//	*HandlerFrame_Goodbye
 	//	*HandlerFrame_End
+	//	*HandlerFrame_Pong
 	Frame         isHandlerFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -376,7 +645,7 @@ type HandlerFrame struct {
 
 func (x *HandlerFrame) Reset() {
 	*x = HandlerFrame{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -388,7 +657,7 @@ func (x *HandlerFrame) String() string {
 func (*HandlerFrame) ProtoMessage() {}
 
 func (x *HandlerFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -401,7 +670,7 @@ func (x *HandlerFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandlerFrame.ProtoReflect.Descriptor instead.
 func (*HandlerFrame) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *HandlerFrame) GetFrame() isHandlerFrame_Frame {
@@ -447,6 +716,15 @@ func (x *HandlerFrame) GetEnd() *End {
 	return nil
 }
 
+func (x *HandlerFrame) GetPong() *Pong {
+	if x != nil {
+		if x, ok := x.Frame.(*HandlerFrame_Pong); ok {
+			return x.Pong
+		}
+	}
+	return nil
+}
+
 type isHandlerFrame_Frame interface {
 	isHandlerFrame_Frame()
 }
@@ -471,6 +749,11 @@ type HandlerFrame_End struct {
 	End *End `protobuf:"bytes,4,opt,name=end,proto3,oneof"`
 }
 
+type HandlerFrame_Pong struct {
+	// Answers a Ping, ahead of anything that waits.
+	Pong *Pong `protobuf:"bytes,5,opt,name=pong,proto3,oneof"`
+}
+
 func (*HandlerFrame_Hello) isHandlerFrame_Frame() {}
 
 func (*HandlerFrame_Batch) isHandlerFrame_Frame() {}
@@ -478,6 +761,8 @@ func (*HandlerFrame_Batch) isHandlerFrame_Frame() {}
 func (*HandlerFrame_Goodbye) isHandlerFrame_Frame() {}
 
 func (*HandlerFrame_End) isHandlerFrame_Frame() {}
+
+func (*HandlerFrame_Pong) isHandlerFrame_Frame() {}
 
 // SealedBatch is a Batch that the handler has decoded and checked, passed on in
 // its encoded form.
@@ -493,7 +778,7 @@ type SealedBatch struct {
 
 func (x *SealedBatch) Reset() {
 	*x = SealedBatch{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -505,7 +790,7 @@ func (x *SealedBatch) String() string {
 func (*SealedBatch) ProtoMessage() {}
 
 func (x *SealedBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -518,7 +803,7 @@ func (x *SealedBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedBatch.ProtoReflect.Descriptor instead.
 func (*SealedBatch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SealedBatch) GetFirstSeq() uint64 {
@@ -558,7 +843,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -570,7 +855,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -583,7 +868,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *End) GetClass() EndClass {
@@ -618,28 +903,44 @@ var File_bulkhead_v1_handler_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/handler.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\"\xf6\x01\n" +
+	"\x19bulkhead/v1/handler.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\"\x0e\n" +
+	"\fProbeRequest\"q\n" +
+	"\rProbeResponse\x12)\n" +
+	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x10\n" +
+	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12#\n" +
+	"\rconnection_id\x18\x03 \x01(\x04R\fconnectionId\"\x9f\x02\n" +
 	"\x0fSupervisorFrame\x12'\n" +
 	"\x04open\x18\x01 \x01(\v2\x11.bulkhead.v1.OpenH\x00R\x04open\x120\n" +
 	"\awelcome\x18\x02 \x01(\v2\x14.bulkhead.v1.WelcomeH\x00R\awelcome\x12$\n" +
 	"\x03ack\x18\x03 \x01(\v2\x10.bulkhead.v1.AckH\x00R\x03ack\x12*\n" +
 	"\x05drain\x18\x04 \x01(\v2\x12.bulkhead.v1.DrainH\x00R\x05drain\x12-\n" +
-	"\x06finish\x18\x05 \x01(\v2\x13.bulkhead.v1.FinishH\x00R\x06finishB\a\n" +
-	"\x05frame\"\xd9\x01\n" +
+	"\x06finish\x18\x05 \x01(\v2\x13.bulkhead.v1.FinishH\x00R\x06finish\x12'\n" +
+	"\x04ping\x18\x06 \x01(\v2\x11.bulkhead.v1.PingH\x00R\x04pingB\a\n" +
+	"\x05frame\"\x85\x02\n" +
 	"\x04Open\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12+\n" +
 	"\x06limits\x18\x02 \x01(\v2\x13.bulkhead.v1.LimitsR\x06limits\x12,\n" +
 	"\x12hello_timeout_nano\x18\x03 \x01(\x03R\x10helloTimeoutNano\x12.\n" +
 	"\x13client_timeout_nano\x18\x04 \x01(\x03R\x11clientTimeoutNano\x12!\n" +
-	"\fresume_after\x18\x05 \x01(\x04R\vresumeAfter\"0\n" +
+	"\fresume_after\x18\x05 \x01(\x04R\vresumeAfter\x12*\n" +
+	"\x11orphan_grace_nano\x18\x06 \x01(\x03R\x0forphanGraceNano\"\x1c\n" +
+	"\x04Ping\x12\x14\n" +
+	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\"|\n" +
+	"\x04Pong\x12\x14\n" +
+	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x12\x1b\n" +
+	"\tbusy_nano\x18\x02 \x01(\x03R\bbusyNano\x12%\n" +
+	"\x0ereceived_bytes\x18\x03 \x01(\x04R\rreceivedBytes\x12\x1a\n" +
+	"\bmessages\x18\x04 \x01(\x04R\bmessages\"Z\n" +
 	"\x06Finish\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\xcd\x01\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12(\n" +
+	"\x10retry_after_nano\x18\x03 \x01(\x03R\x0eretryAfterNano\"\xf6\x01\n" +
 	"\fHandlerFrame\x12*\n" +
 	"\x05hello\x18\x01 \x01(\v2\x12.bulkhead.v1.HelloH\x00R\x05hello\x120\n" +
 	"\x05batch\x18\x02 \x01(\v2\x18.bulkhead.v1.SealedBatchH\x00R\x05batch\x120\n" +
 	"\agoodbye\x18\x03 \x01(\v2\x14.bulkhead.v1.GoodbyeH\x00R\agoodbye\x12$\n" +
-	"\x03end\x18\x04 \x01(\v2\x10.bulkhead.v1.EndH\x00R\x03endB\a\n" +
+	"\x03end\x18\x04 \x01(\v2\x10.bulkhead.v1.EndH\x00R\x03end\x12'\n" +
+	"\x04pong\x18\x05 \x01(\v2\x11.bulkhead.v1.PongH\x00R\x04pongB\a\n" +
 	"\x05frame\"[\n" +
 	"\vSealedBatch\x12\x1b\n" +
 	"\tfirst_seq\x18\x01 \x01(\x04R\bfirstSeq\x12\x19\n" +
@@ -649,7 +950,7 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x05class\x18\x01 \x01(\x0e2\x15.bulkhead.v1.EndClassR\x05class\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12%\n" +
 	"\x0ereceived_bytes\x18\x03 \x01(\x04R\rreceivedBytes\x12\x1a\n" +
-	"\bmessages\x18\x04 \x01(\x04R\bmessages*\xb7\x01\n" +
+	"\bmessages\x18\x04 \x01(\x04R\bmessages*\x85\x02\n" +
 	"\bEndClass\x12\x19\n" +
 	"\x15END_CLASS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12END_CLASS_FINISHED\x10\x01\x12\x1d\n" +
@@ -657,9 +958,13 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x12END_CLASS_PROTOCOL\x10\x03\x12\x15\n" +
 	"\x11END_CLASS_TIMEOUT\x10\x04\x12\x13\n" +
 	"\x0fEND_CLASS_LIMIT\x10\x05\x12\x15\n" +
-	"\x11END_CLASS_VERSION\x10\x062V\n" +
+	"\x11END_CLASS_VERSION\x10\x06\x12\x1e\n" +
+	"\x1aEND_CLASS_CLOSED_BY_CLIENT\x10\a\x12\x14\n" +
+	"\x10END_CLASS_SILENT\x10\b\x12\x16\n" +
+	"\x12END_CLASS_ORPHANED\x10\t2\x96\x01\n" +
 	"\x0eHandlerService\x12D\n" +
-	"\x05Serve\x12\x1c.bulkhead.v1.SupervisorFrame\x1a\x19.bulkhead.v1.HandlerFrame(\x010\x01B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
+	"\x05Serve\x12\x1c.bulkhead.v1.SupervisorFrame\x1a\x19.bulkhead.v1.HandlerFrame(\x010\x01\x12>\n" +
+	"\x05Probe\x12\x19.bulkhead.v1.ProbeRequest\x1a\x1a.bulkhead.v1.ProbeResponseB'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
 var (
 	file_bulkhead_v1_handler_proto_rawDescOnce sync.Once
@@ -674,41 +979,49 @@ func file_bulkhead_v1_handler_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_handler_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bulkhead_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_bulkhead_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_bulkhead_v1_handler_proto_goTypes = []any{
 	(EndClass)(0),           // 0: bulkhead.v1.EndClass
-	(*SupervisorFrame)(nil), // 1: bulkhead.v1.SupervisorFrame
-	(*Open)(nil),            // 2: bulkhead.v1.Open
-	(*Finish)(nil),          // 3: bulkhead.v1.Finish
-	(*HandlerFrame)(nil),    // 4: bulkhead.v1.HandlerFrame
-	(*SealedBatch)(nil),     // 5: bulkhead.v1.SealedBatch
-	(*End)(nil),             // 6: bulkhead.v1.End
-	(*Welcome)(nil),         // 7: bulkhead.v1.Welcome
-	(*Ack)(nil),             // 8: bulkhead.v1.Ack
-	(*Drain)(nil),           // 9: bulkhead.v1.Drain
-	(*Limits)(nil),          // 10: bulkhead.v1.Limits
-	(*Hello)(nil),           // 11: bulkhead.v1.Hello
-	(*Goodbye)(nil),         // 12: bulkhead.v1.Goodbye
+	(*ProbeRequest)(nil),    // 1: bulkhead.v1.ProbeRequest
+	(*ProbeResponse)(nil),   // 2: bulkhead.v1.ProbeResponse
+	(*SupervisorFrame)(nil), // 3: bulkhead.v1.SupervisorFrame
+	(*Open)(nil),            // 4: bulkhead.v1.Open
+	(*Ping)(nil),            // 5: bulkhead.v1.Ping
+	(*Pong)(nil),            // 6: bulkhead.v1.Pong
+	(*Finish)(nil),          // 7: bulkhead.v1.Finish
+	(*HandlerFrame)(nil),    // 8: bulkhead.v1.HandlerFrame
+	(*SealedBatch)(nil),     // 9: bulkhead.v1.SealedBatch
+	(*End)(nil),             // 10: bulkhead.v1.End
+	(*Welcome)(nil),         // 11: bulkhead.v1.Welcome
+	(*Ack)(nil),             // 12: bulkhead.v1.Ack
+	(*Drain)(nil),           // 13: bulkhead.v1.Drain
+	(*Limits)(nil),          // 14: bulkhead.v1.Limits
+	(*Hello)(nil),           // 15: bulkhead.v1.Hello
+	(*Goodbye)(nil),         // 16: bulkhead.v1.Goodbye
 }
 var file_bulkhead_v1_handler_proto_depIdxs = []int32{
-	2,  // 0: bulkhead.v1.SupervisorFrame.open:type_name -> bulkhead.v1.Open
-	7,  // 1: bulkhead.v1.SupervisorFrame.welcome:type_name -> bulkhead.v1.Welcome
-	8,  // 2: bulkhead.v1.SupervisorFrame.ack:type_name -> bulkhead.v1.Ack
-	9,  // 3: bulkhead.v1.SupervisorFrame.drain:type_name -> bulkhead.v1.Drain
-	3,  // 4: bulkhead.v1.SupervisorFrame.finish:type_name -> bulkhead.v1.Finish
-	10, // 5: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
-	11, // 6: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
-	5,  // 7: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
-	12, // 8: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
-	6,  // 9: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
-	0,  // 10: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
-	1,  // 11: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
-	4,  // 12: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
-	12, // [12:13] is the sub-list for method output_type
-	11, // [11:12] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	4,  // 0: bulkhead.v1.SupervisorFrame.open:type_name -> bulkhead.v1.Open
+	11, // 1: bulkhead.v1.SupervisorFrame.welcome:type_name -> bulkhead.v1.Welcome
+	12, // 2: bulkhead.v1.SupervisorFrame.ack:type_name -> bulkhead.v1.Ack
+	13, // 3: bulkhead.v1.SupervisorFrame.drain:type_name -> bulkhead.v1.Drain
+	7,  // 4: bulkhead.v1.SupervisorFrame.finish:type_name -> bulkhead.v1.Finish
+	5,  // 5: bulkhead.v1.SupervisorFrame.ping:type_name -> bulkhead.v1.Ping
+	14, // 6: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
+	15, // 7: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
+	9,  // 8: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
+	16, // 9: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
+	10, // 10: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
+	6,  // 11: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
+	0,  // 12: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
+	3,  // 13: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
+	1,  // 14: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
+	8,  // 15: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
+	2,  // 16: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
+	15, // [15:17] is the sub-list for method output_type
+	13, // [13:15] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_handler_proto_init() }
@@ -717,18 +1030,20 @@ func file_bulkhead_v1_handler_proto_init() {
 		return
 	}
 	file_bulkhead_v1_collector_proto_init()
-	file_bulkhead_v1_handler_proto_msgTypes[0].OneofWrappers = []any{
+	file_bulkhead_v1_handler_proto_msgTypes[2].OneofWrappers = []any{
 		(*SupervisorFrame_Open)(nil),
 		(*SupervisorFrame_Welcome)(nil),
 		(*SupervisorFrame_Ack)(nil),
 		(*SupervisorFrame_Drain)(nil),
 		(*SupervisorFrame_Finish)(nil),
+		(*SupervisorFrame_Ping)(nil),
 	}
-	file_bulkhead_v1_handler_proto_msgTypes[3].OneofWrappers = []any{
+	file_bulkhead_v1_handler_proto_msgTypes[7].OneofWrappers = []any{
 		(*HandlerFrame_Hello)(nil),
 		(*HandlerFrame_Batch)(nil),
 		(*HandlerFrame_Goodbye)(nil),
 		(*HandlerFrame_End)(nil),
+		(*HandlerFrame_Pong)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -736,7 +1051,7 @@ func file_bulkhead_v1_handler_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_handler_proto_rawDesc), len(file_bulkhead_v1_handler_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

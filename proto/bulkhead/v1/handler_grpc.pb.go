@@ -19,6 +19,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	HandlerService_Serve_FullMethodName = "/bulkhead.v1.HandlerService/Serve"
+	HandlerService_Probe_FullMethodName = "/bulkhead.v1.HandlerService/Probe"
 )
 
 // HandlerServiceClient is the client API for HandlerService service.
@@ -33,6 +34,9 @@ type HandlerServiceClient interface {
 	// it again on a live handler: the handler then repeats its Hello and every
 	// batch after Open.resume_after that it still holds.
 	Serve(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SupervisorFrame, HandlerFrame], error)
+	// Probe says what a live handler is. A supervisor that has restarted asks before
+	// it takes a handler up again.
+	Probe(ctx context.Context, in *ProbeRequest, opts ...grpc.CallOption) (*ProbeResponse, error)
 }
 
 type handlerServiceClient struct {
@@ -56,6 +60,16 @@ func (c *handlerServiceClient) Serve(ctx context.Context, opts ...grpc.CallOptio
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type HandlerService_ServeClient = grpc.BidiStreamingClient[SupervisorFrame, HandlerFrame]
 
+func (c *handlerServiceClient) Probe(ctx context.Context, in *ProbeRequest, opts ...grpc.CallOption) (*ProbeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProbeResponse)
+	err := c.cc.Invoke(ctx, HandlerService_Probe_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // HandlerServiceServer is the server API for HandlerService service.
 // All implementations must embed UnimplementedHandlerServiceServer
 // for forward compatibility.
@@ -68,6 +82,9 @@ type HandlerServiceServer interface {
 	// it again on a live handler: the handler then repeats its Hello and every
 	// batch after Open.resume_after that it still holds.
 	Serve(grpc.BidiStreamingServer[SupervisorFrame, HandlerFrame]) error
+	// Probe says what a live handler is. A supervisor that has restarted asks before
+	// it takes a handler up again.
+	Probe(context.Context, *ProbeRequest) (*ProbeResponse, error)
 	mustEmbedUnimplementedHandlerServiceServer()
 }
 
@@ -80,6 +97,9 @@ type UnimplementedHandlerServiceServer struct{}
 
 func (UnimplementedHandlerServiceServer) Serve(grpc.BidiStreamingServer[SupervisorFrame, HandlerFrame]) error {
 	return status.Error(codes.Unimplemented, "method Serve not implemented")
+}
+func (UnimplementedHandlerServiceServer) Probe(context.Context, *ProbeRequest) (*ProbeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Probe not implemented")
 }
 func (UnimplementedHandlerServiceServer) mustEmbedUnimplementedHandlerServiceServer() {}
 func (UnimplementedHandlerServiceServer) testEmbeddedByValue()                        {}
@@ -109,13 +129,36 @@ func _HandlerService_Serve_Handler(srv interface{}, stream grpc.ServerStream) er
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type HandlerService_ServeServer = grpc.BidiStreamingServer[SupervisorFrame, HandlerFrame]
 
+func _HandlerService_Probe_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProbeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HandlerServiceServer).Probe(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HandlerService_Probe_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HandlerServiceServer).Probe(ctx, req.(*ProbeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // HandlerService_ServiceDesc is the grpc.ServiceDesc for HandlerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var HandlerService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "bulkhead.v1.HandlerService",
 	HandlerType: (*HandlerServiceServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Probe",
+			Handler:    _HandlerService_Probe_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Serve",

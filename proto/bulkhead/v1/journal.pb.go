@@ -20,6 +20,74 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// DetachClass sorts why a session lost its connection.
+type DetachClass int32
+
+const (
+	DetachClass_DETACH_CLASS_UNSPECIFIED DetachClass = 0
+	// The client's machine closed or reset it: as a rule the client died.
+	DetachClass_DETACH_CLASS_CLOSED_BY_CLIENT DetachClass = 1
+	// Nothing was heard of the client any more: network, machine or starved process.
+	DetachClass_DETACH_CLASS_SILENT DetachClass = 2
+	// Its handler crashed, hung, lied or ran out of memory.
+	DetachClass_DETACH_CLASS_HANDLER DetachClass = 3
+	// The client broke the protocol.
+	DetachClass_DETACH_CLASS_BREACH DetachClass = 4
+	// The client connected again before this connection's end was known.
+	DetachClass_DETACH_CLASS_REPLACED DetachClass = 5
+	// The supervisor ended it, or it did not survive the supervisor.
+	DetachClass_DETACH_CLASS_SUPERVISOR DetachClass = 6
+)
+
+// Enum value maps for DetachClass.
+var (
+	DetachClass_name = map[int32]string{
+		0: "DETACH_CLASS_UNSPECIFIED",
+		1: "DETACH_CLASS_CLOSED_BY_CLIENT",
+		2: "DETACH_CLASS_SILENT",
+		3: "DETACH_CLASS_HANDLER",
+		4: "DETACH_CLASS_BREACH",
+		5: "DETACH_CLASS_REPLACED",
+		6: "DETACH_CLASS_SUPERVISOR",
+	}
+	DetachClass_value = map[string]int32{
+		"DETACH_CLASS_UNSPECIFIED":      0,
+		"DETACH_CLASS_CLOSED_BY_CLIENT": 1,
+		"DETACH_CLASS_SILENT":           2,
+		"DETACH_CLASS_HANDLER":          3,
+		"DETACH_CLASS_BREACH":           4,
+		"DETACH_CLASS_REPLACED":         5,
+		"DETACH_CLASS_SUPERVISOR":       6,
+	}
+)
+
+func (x DetachClass) Enum() *DetachClass {
+	p := new(DetachClass)
+	*p = x
+	return p
+}
+
+func (x DetachClass) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DetachClass) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_journal_proto_enumTypes[0].Descriptor()
+}
+
+func (DetachClass) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_journal_proto_enumTypes[0]
+}
+
+func (x DetachClass) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DetachClass.Descriptor instead.
+func (DetachClass) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{0}
+}
+
 // Outcome is how a session ended.
 type Outcome int32
 
@@ -64,11 +132,11 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_journal_proto_enumTypes[0].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[1].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_journal_proto_enumTypes[0]
+	return &file_bulkhead_v1_journal_proto_enumTypes[1]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -77,7 +145,59 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{0}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{1}
+}
+
+// RestartKind says how another supervisor came.
+type RestartKind int32
+
+const (
+	RestartKind_RESTART_KIND_UNSPECIFIED RestartKind = 0
+	// The one before was killed or crashed.
+	RestartKind_RESTART_KIND_RESTARTED RestartKind = 1
+	// An upgrade in place.
+	RestartKind_RESTART_KIND_UPGRADED RestartKind = 2
+)
+
+// Enum value maps for RestartKind.
+var (
+	RestartKind_name = map[int32]string{
+		0: "RESTART_KIND_UNSPECIFIED",
+		1: "RESTART_KIND_RESTARTED",
+		2: "RESTART_KIND_UPGRADED",
+	}
+	RestartKind_value = map[string]int32{
+		"RESTART_KIND_UNSPECIFIED": 0,
+		"RESTART_KIND_RESTARTED":   1,
+		"RESTART_KIND_UPGRADED":    2,
+	}
+)
+
+func (x RestartKind) Enum() *RestartKind {
+	p := new(RestartKind)
+	*p = x
+	return p
+}
+
+func (x RestartKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RestartKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_journal_proto_enumTypes[2].Descriptor()
+}
+
+func (RestartKind) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_journal_proto_enumTypes[2]
+}
+
+func (x RestartKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RestartKind.Descriptor instead.
+func (RestartKind) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{2}
 }
 
 // RunEnd says why a run ended.
@@ -120,11 +240,11 @@ func (x RunEnd) String() string {
 }
 
 func (RunEnd) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_journal_proto_enumTypes[1].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[3].Descriptor()
 }
 
 func (RunEnd) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_journal_proto_enumTypes[1]
+	return &file_bulkhead_v1_journal_proto_enumTypes[3]
 }
 
 func (x RunEnd) Number() protoreflect.EnumNumber {
@@ -133,15 +253,15 @@ func (x RunEnd) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RunEnd.Descriptor instead.
 func (RunEnd) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{1}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
 }
 
 // Record is one entry of a run's journal. The journal is the only source of the
 // report: what is not here did not happen.
 //
 // Order: RunStarted first; a session's SessionOpened before anything else of it;
-// its batches in rising sequence, without gap or overlap; one SessionEnded, its
-// last; RunEnded last of all.
+// its batches in rising sequence, without gap or overlap; one SessionEnded, after
+// which only the ends of its handlers follow; RunEnded last of all.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Wall clock of the supervisor.
@@ -157,6 +277,9 @@ type Record struct {
 	//	*Record_HandlerExited
 	//	*Record_ConnectionRejected
 	//	*Record_RunEnded
+	//	*Record_SupervisorRestarted
+	//	*Record_ConnectionsShed
+	//	*Record_DrainStarted
 	Entry         isRecord_Entry `protobuf_oneof:"entry"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -287,6 +410,33 @@ func (x *Record) GetRunEnded() *RunEnded {
 	return nil
 }
 
+func (x *Record) GetSupervisorRestarted() *SupervisorRestarted {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_SupervisorRestarted); ok {
+			return x.SupervisorRestarted
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetConnectionsShed() *ConnectionsShed {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_ConnectionsShed); ok {
+			return x.ConnectionsShed
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetDrainStarted() *DrainStarted {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_DrainStarted); ok {
+			return x.DrainStarted
+		}
+	}
+	return nil
+}
+
 type isRecord_Entry interface {
 	isRecord_Entry()
 }
@@ -327,6 +477,18 @@ type Record_RunEnded struct {
 	RunEnded *RunEnded `protobuf:"bytes,10,opt,name=run_ended,json=runEnded,proto3,oneof"`
 }
 
+type Record_SupervisorRestarted struct {
+	SupervisorRestarted *SupervisorRestarted `protobuf:"bytes,11,opt,name=supervisor_restarted,json=supervisorRestarted,proto3,oneof"`
+}
+
+type Record_ConnectionsShed struct {
+	ConnectionsShed *ConnectionsShed `protobuf:"bytes,12,opt,name=connections_shed,json=connectionsShed,proto3,oneof"`
+}
+
+type Record_DrainStarted struct {
+	DrainStarted *DrainStarted `protobuf:"bytes,13,opt,name=drain_started,json=drainStarted,proto3,oneof"`
+}
+
 func (*Record_RunStarted) isRecord_Entry() {}
 
 func (*Record_SessionOpened) isRecord_Entry() {}
@@ -344,6 +506,12 @@ func (*Record_HandlerExited) isRecord_Entry() {}
 func (*Record_ConnectionRejected) isRecord_Entry() {}
 
 func (*Record_RunEnded) isRecord_Entry() {}
+
+func (*Record_SupervisorRestarted) isRecord_Entry() {}
+
+func (*Record_ConnectionsShed) isRecord_Entry() {}
+
+func (*Record_DrainStarted) isRecord_Entry() {}
 
 // RunStarted opens a run.
 type RunStarted struct {
@@ -623,8 +791,12 @@ type SessionAttached struct {
 	ResumeAfter uint64 `protobuf:"varint,5,opt,name=resume_after,json=resumeAfter,proto3" json:"resume_after,omitempty"`
 	// The client's wall clock in its Hello on this connection.
 	ClientWallClockUnixNano int64 `protobuf:"varint,6,opt,name=client_wall_clock_unix_nano,json=clientWallClockUnixNano,proto3" json:"client_wall_clock_unix_nano,omitempty"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	// What the client says of why it was away; see Hello.
+	Absence       Absence `protobuf:"varint,7,opt,name=absence,proto3,enum=bulkhead.v1.Absence" json:"absence,omitempty"`
+	StarvedNano   int64   `protobuf:"varint,8,opt,name=starved_nano,json=starvedNano,proto3" json:"starved_nano,omitempty"`
+	LastEnd       string  `protobuf:"bytes,9,opt,name=last_end,json=lastEnd,proto3" json:"last_end,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SessionAttached) Reset() {
@@ -697,6 +869,27 @@ func (x *SessionAttached) GetClientWallClockUnixNano() int64 {
 		return x.ClientWallClockUnixNano
 	}
 	return 0
+}
+
+func (x *SessionAttached) GetAbsence() Absence {
+	if x != nil {
+		return x.Absence
+	}
+	return Absence_ABSENCE_UNSPECIFIED
+}
+
+func (x *SessionAttached) GetStarvedNano() int64 {
+	if x != nil {
+		return x.StarvedNano
+	}
+	return 0
+}
+
+func (x *SessionAttached) GetLastEnd() string {
+	if x != nil {
+		return x.LastEnd
+	}
+	return ""
 }
 
 // SessionBatch is messages of a session.
@@ -775,7 +968,8 @@ type SessionDetached struct {
 	Session      uint32                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
 	ConnectionId uint64                 `protobuf:"varint,2,opt,name=connection_id,json=connectionId,proto3" json:"connection_id,omitempty"`
 	// Why, in words.
-	Cause         string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	Cause         string      `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	Class         DetachClass `protobuf:"varint,4,opt,name=class,proto3,enum=bulkhead.v1.DetachClass" json:"class,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -831,6 +1025,13 @@ func (x *SessionDetached) GetCause() string {
 	return ""
 }
 
+func (x *SessionDetached) GetClass() DetachClass {
+	if x != nil {
+		return x.Class
+	}
+	return DetachClass_DETACH_CLASS_UNSPECIFIED
+}
+
 // SessionEnded is the one end of a session.
 type SessionEnded struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -839,9 +1040,13 @@ type SessionEnded struct {
 	// Why, in words.
 	Cause string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
 	// Last durable sequence number.
-	LastSeq       uint64 `protobuf:"varint,4,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	LastSeq uint64 `protobuf:"varint,4,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
+	// For a quarantined session: the file in the run directory that holds the frame
+	// which kept killing handlers, and how many it killed.
+	QuarantineFile string `protobuf:"bytes,5,opt,name=quarantine_file,json=quarantineFile,proto3" json:"quarantine_file,omitempty"`
+	KilledHandlers uint32 `protobuf:"varint,6,opt,name=killed_handlers,json=killedHandlers,proto3" json:"killed_handlers,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SessionEnded) Reset() {
@@ -902,6 +1107,20 @@ func (x *SessionEnded) GetLastSeq() uint64 {
 	return 0
 }
 
+func (x *SessionEnded) GetQuarantineFile() string {
+	if x != nil {
+		return x.QuarantineFile
+	}
+	return ""
+}
+
+func (x *SessionEnded) GetKilledHandlers() uint32 {
+	if x != nil {
+		return x.KilledHandlers
+	}
+	return 0
+}
+
 // HandlerExited is the end of a handler process that had been given a connection,
 // or that died without one.
 type HandlerExited struct {
@@ -915,7 +1134,9 @@ type HandlerExited struct {
 	ReceivedBytes uint64       `protobuf:"varint,5,opt,name=received_bytes,json=receivedBytes,proto3" json:"received_bytes,omitempty"`
 	Messages      uint64       `protobuf:"varint,6,opt,name=messages,proto3" json:"messages,omitempty"`
 	// How the handler said its connection ended; empty if it never said.
-	End           string `protobuf:"bytes,7,opt,name=end,proto3" json:"end,omitempty"`
+	End string `protobuf:"bytes,7,opt,name=end,proto3" json:"end,omitempty"`
+	// It was at work on a frame of its client as it ended.
+	AtWork        bool `protobuf:"varint,8,opt,name=at_work,json=atWork,proto3" json:"at_work,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -999,6 +1220,198 @@ func (x *HandlerExited) GetEnd() string {
 	return ""
 }
 
+func (x *HandlerExited) GetAtWork() bool {
+	if x != nil {
+		return x.AtWork
+	}
+	return false
+}
+
+// SupervisorRestarted is another supervisor, or another version of it, taking the
+// run up.
+type SupervisorRestarted struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Kind      RestartKind            `protobuf:"varint,1,opt,name=kind,proto3,enum=bulkhead.v1.RestartKind" json:"kind,omitempty"`
+	Pid       int32                  `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
+	Version   string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	GoVersion string                 `protobuf:"bytes,4,opt,name=go_version,json=goVersion,proto3" json:"go_version,omitempty"`
+	// What the configuration says now.
+	ExpectedClients uint32 `protobuf:"varint,5,opt,name=expected_clients,json=expectedClients,proto3" json:"expected_clients,omitempty"`
+	Listen          string `protobuf:"bytes,6,opt,name=listen,proto3" json:"listen,omitempty"`
+	// Bytes of the journal's torn tail that were set aside, and what was wrong.
+	TornBytes uint64 `protobuf:"varint,7,opt,name=torn_bytes,json=tornBytes,proto3" json:"torn_bytes,omitempty"`
+	Torn      string `protobuf:"bytes,8,opt,name=torn,proto3" json:"torn,omitempty"`
+	// Handlers that were taken up again with their client's connection, and those
+	// that were gone.
+	HandlersKept  uint32 `protobuf:"varint,9,opt,name=handlers_kept,json=handlersKept,proto3" json:"handlers_kept,omitempty"`
+	HandlersGone  uint32 `protobuf:"varint,10,opt,name=handlers_gone,json=handlersGone,proto3" json:"handlers_gone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupervisorRestarted) Reset() {
+	*x = SupervisorRestarted{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupervisorRestarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupervisorRestarted) ProtoMessage() {}
+
+func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupervisorRestarted.ProtoReflect.Descriptor instead.
+func (*SupervisorRestarted) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SupervisorRestarted) GetKind() RestartKind {
+	if x != nil {
+		return x.Kind
+	}
+	return RestartKind_RESTART_KIND_UNSPECIFIED
+}
+
+func (x *SupervisorRestarted) GetPid() int32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *SupervisorRestarted) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *SupervisorRestarted) GetGoVersion() string {
+	if x != nil {
+		return x.GoVersion
+	}
+	return ""
+}
+
+func (x *SupervisorRestarted) GetExpectedClients() uint32 {
+	if x != nil {
+		return x.ExpectedClients
+	}
+	return 0
+}
+
+func (x *SupervisorRestarted) GetListen() string {
+	if x != nil {
+		return x.Listen
+	}
+	return ""
+}
+
+func (x *SupervisorRestarted) GetTornBytes() uint64 {
+	if x != nil {
+		return x.TornBytes
+	}
+	return 0
+}
+
+func (x *SupervisorRestarted) GetTorn() string {
+	if x != nil {
+		return x.Torn
+	}
+	return ""
+}
+
+func (x *SupervisorRestarted) GetHandlersKept() uint32 {
+	if x != nil {
+		return x.HandlersKept
+	}
+	return 0
+}
+
+func (x *SupervisorRestarted) GetHandlersGone() uint32 {
+	if x != nil {
+		return x.HandlersGone
+	}
+	return 0
+}
+
+// ConnectionsShed is connections that were refused to shed load, over a time.
+type ConnectionsShed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Count uint64                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// Why, in words.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When the first of them came.
+	SinceUnixNano int64 `protobuf:"varint,3,opt,name=since_unix_nano,json=sinceUnixNano,proto3" json:"since_unix_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConnectionsShed) Reset() {
+	*x = ConnectionsShed{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectionsShed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectionsShed) ProtoMessage() {}
+
+func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectionsShed.ProtoReflect.Descriptor instead.
+func (*ConnectionsShed) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ConnectionsShed) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ConnectionsShed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ConnectionsShed) GetSinceUnixNano() int64 {
+	if x != nil {
+		return x.SinceUnixNano
+	}
+	return 0
+}
+
 // ConnectionRejected is a connection that never became a session's.
 type ConnectionRejected struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -1015,7 +1428,7 @@ type ConnectionRejected struct {
 
 func (x *ConnectionRejected) Reset() {
 	*x = ConnectionRejected{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1027,7 +1440,7 @@ func (x *ConnectionRejected) String() string {
 func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1040,7 +1453,7 @@ func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionRejected.ProtoReflect.Descriptor instead.
 func (*ConnectionRejected) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ConnectionRejected) GetConnectionId() uint64 {
@@ -1090,7 +1503,7 @@ type RunEnded struct {
 
 func (x *RunEnded) Reset() {
 	*x = RunEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1102,7 +1515,7 @@ func (x *RunEnded) String() string {
 func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1115,7 +1528,7 @@ func (x *RunEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnded.ProtoReflect.Descriptor instead.
 func (*RunEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RunEnded) GetReason() RunEnd {
@@ -1132,11 +1545,57 @@ func (x *RunEnded) GetDetail() string {
 	return ""
 }
 
+// DrainStarted is the beginning of a drain, so that it goes on after a restart.
+type DrainStarted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why, in words.
+	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainStarted) Reset() {
+	*x = DrainStarted{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainStarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainStarted) ProtoMessage() {}
+
+func (x *DrainStarted) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainStarted.ProtoReflect.Descriptor instead.
+func (*DrainStarted) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DrainStarted) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/message.proto\"\xa1\x05\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/message.proto\"\x85\a\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -1149,7 +1608,10 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x0ehandler_exited\x18\b \x01(\v2\x1a.bulkhead.v1.HandlerExitedH\x00R\rhandlerExited\x12R\n" +
 	"\x13connection_rejected\x18\t \x01(\v2\x1f.bulkhead.v1.ConnectionRejectedH\x00R\x12connectionRejected\x124\n" +
 	"\trun_ended\x18\n" +
-	" \x01(\v2\x15.bulkhead.v1.RunEndedH\x00R\brunEndedB\a\n" +
+	" \x01(\v2\x15.bulkhead.v1.RunEndedH\x00R\brunEnded\x12U\n" +
+	"\x14supervisor_restarted\x18\v \x01(\v2 .bulkhead.v1.SupervisorRestartedH\x00R\x13supervisorRestarted\x12I\n" +
+	"\x10connections_shed\x18\f \x01(\v2\x1c.bulkhead.v1.ConnectionsShedH\x00R\x0fconnectionsShed\x12@\n" +
+	"\rdrain_started\x18\r \x01(\v2\x19.bulkhead.v1.DrainStartedH\x00R\fdrainStartedB\a\n" +
 	"\x05entry\"\xca\x02\n" +
 	"\n" +
 	"RunStarted\x12\x15\n" +
@@ -1177,7 +1639,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12(\n" +
-	"\x05hello\x18\x03 \x01(\v2\x12.bulkhead.v1.HelloR\x05hello\"\xe6\x01\n" +
+	"\x05hello\x18\x03 \x01(\v2\x12.bulkhead.v1.HelloR\x05hello\"\xd4\x02\n" +
 	"\x0fSessionAttached\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12#\n" +
 	"\rconnection_id\x18\x02 \x01(\x04R\fconnectionId\x12\x1f\n" +
@@ -1185,21 +1647,27 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"handlerPid\x12\x12\n" +
 	"\x04peer\x18\x04 \x01(\tR\x04peer\x12!\n" +
 	"\fresume_after\x18\x05 \x01(\x04R\vresumeAfter\x12<\n" +
-	"\x1bclient_wall_clock_unix_nano\x18\x06 \x01(\x03R\x17clientWallClockUnixNano\"v\n" +
+	"\x1bclient_wall_clock_unix_nano\x18\x06 \x01(\x03R\x17clientWallClockUnixNano\x12.\n" +
+	"\aabsence\x18\a \x01(\x0e2\x14.bulkhead.v1.AbsenceR\aabsence\x12!\n" +
+	"\fstarved_nano\x18\b \x01(\x03R\vstarvedNano\x12\x19\n" +
+	"\blast_end\x18\t \x01(\tR\alastEnd\"v\n" +
 	"\fSessionBatch\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1b\n" +
 	"\tfirst_seq\x18\x02 \x01(\x04R\bfirstSeq\x12\x19\n" +
 	"\blast_seq\x18\x03 \x01(\x04R\alastSeq\x12\x14\n" +
-	"\x05batch\x18\x04 \x01(\fR\x05batch\"f\n" +
+	"\x05batch\x18\x04 \x01(\fR\x05batch\"\x96\x01\n" +
 	"\x0fSessionDetached\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12#\n" +
 	"\rconnection_id\x18\x02 \x01(\x04R\fconnectionId\x12\x14\n" +
-	"\x05cause\x18\x03 \x01(\tR\x05cause\"\x89\x01\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause\x12.\n" +
+	"\x05class\x18\x04 \x01(\x0e2\x18.bulkhead.v1.DetachClassR\x05class\"\xdb\x01\n" +
 	"\fSessionEnded\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12.\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x14.bulkhead.v1.OutcomeR\aoutcome\x12\x14\n" +
 	"\x05cause\x18\x03 \x01(\tR\x05cause\x12\x19\n" +
-	"\blast_seq\x18\x04 \x01(\x04R\alastSeq\"\xe5\x01\n" +
+	"\blast_seq\x18\x04 \x01(\x04R\alastSeq\x12'\n" +
+	"\x0fquarantine_file\x18\x05 \x01(\tR\x0equarantineFile\x12'\n" +
+	"\x0fkilled_handlers\x18\x06 \x01(\rR\x0ekilledHandlers\"\xfe\x01\n" +
 	"\rHandlerExited\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12\x18\n" +
 	"\asession\x18\x02 \x01(\rR\asession\x12,\n" +
@@ -1207,7 +1675,26 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x04peer\x18\x04 \x01(\tR\x04peer\x12%\n" +
 	"\x0ereceived_bytes\x18\x05 \x01(\x04R\rreceivedBytes\x12\x1a\n" +
 	"\bmessages\x18\x06 \x01(\x04R\bmessages\x12\x10\n" +
-	"\x03end\x18\a \x01(\tR\x03end\"\xa7\x01\n" +
+	"\x03end\x18\a \x01(\tR\x03end\x12\x17\n" +
+	"\aat_work\x18\b \x01(\bR\x06atWork\"\xce\x02\n" +
+	"\x13SupervisorRestarted\x12,\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x18.bulkhead.v1.RestartKindR\x04kind\x12\x10\n" +
+	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\x12\x1d\n" +
+	"\n" +
+	"go_version\x18\x04 \x01(\tR\tgoVersion\x12)\n" +
+	"\x10expected_clients\x18\x05 \x01(\rR\x0fexpectedClients\x12\x16\n" +
+	"\x06listen\x18\x06 \x01(\tR\x06listen\x12\x1d\n" +
+	"\n" +
+	"torn_bytes\x18\a \x01(\x04R\ttornBytes\x12\x12\n" +
+	"\x04torn\x18\b \x01(\tR\x04torn\x12#\n" +
+	"\rhandlers_kept\x18\t \x01(\rR\fhandlersKept\x12#\n" +
+	"\rhandlers_gone\x18\n" +
+	" \x01(\rR\fhandlersGone\"g\n" +
+	"\x0fConnectionsShed\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12&\n" +
+	"\x0fsince_unix_nano\x18\x03 \x01(\x03R\rsinceUnixNano\"\xa7\x01\n" +
 	"\x12ConnectionRejected\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12\x12\n" +
 	"\x04peer\x18\x02 \x01(\tR\x04peer\x12\x1f\n" +
@@ -1218,13 +1705,27 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"clientName\"O\n" +
 	"\bRunEnded\x12+\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x13.bulkhead.v1.RunEndR\x06reason\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail*w\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\"&\n" +
+	"\fDrainStarted\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason*\xd2\x01\n" +
+	"\vDetachClass\x12\x1c\n" +
+	"\x18DETACH_CLASS_UNSPECIFIED\x10\x00\x12!\n" +
+	"\x1dDETACH_CLASS_CLOSED_BY_CLIENT\x10\x01\x12\x17\n" +
+	"\x13DETACH_CLASS_SILENT\x10\x02\x12\x18\n" +
+	"\x14DETACH_CLASS_HANDLER\x10\x03\x12\x17\n" +
+	"\x13DETACH_CLASS_BREACH\x10\x04\x12\x19\n" +
+	"\x15DETACH_CLASS_REPLACED\x10\x05\x12\x1b\n" +
+	"\x17DETACH_CLASS_SUPERVISOR\x10\x06*w\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eOUTCOME_CLOSED\x10\x01\x12\x10\n" +
 	"\fOUTCOME_LOST\x10\x02\x12\x14\n" +
 	"\x10OUTCOME_REJECTED\x10\x03\x12\x17\n" +
-	"\x13OUTCOME_QUARANTINED\x10\x04*\\\n" +
+	"\x13OUTCOME_QUARANTINED\x10\x04*b\n" +
+	"\vRestartKind\x12\x1c\n" +
+	"\x18RESTART_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16RESTART_KIND_RESTARTED\x10\x01\x12\x19\n" +
+	"\x15RESTART_KIND_UPGRADED\x10\x02*\\\n" +
 	"\x06RunEnd\x12\x17\n" +
 	"\x13RUN_END_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fRUN_END_DONE\x10\x01\x12\x13\n" +
@@ -1243,45 +1744,57 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_journal_proto_rawDescData
 }
 
-var file_bulkhead_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_bulkhead_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_bulkhead_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_bulkhead_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_bulkhead_v1_journal_proto_goTypes = []any{
-	(Outcome)(0),               // 0: bulkhead.v1.Outcome
-	(RunEnd)(0),                // 1: bulkhead.v1.RunEnd
-	(*Record)(nil),             // 2: bulkhead.v1.Record
-	(*RunStarted)(nil),         // 3: bulkhead.v1.RunStarted
-	(*Host)(nil),               // 4: bulkhead.v1.Host
-	(*SessionOpened)(nil),      // 5: bulkhead.v1.SessionOpened
-	(*SessionAttached)(nil),    // 6: bulkhead.v1.SessionAttached
-	(*SessionBatch)(nil),       // 7: bulkhead.v1.SessionBatch
-	(*SessionDetached)(nil),    // 8: bulkhead.v1.SessionDetached
-	(*SessionEnded)(nil),       // 9: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),      // 10: bulkhead.v1.HandlerExited
-	(*ConnectionRejected)(nil), // 11: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),           // 12: bulkhead.v1.RunEnded
-	(*Hello)(nil),              // 13: bulkhead.v1.Hello
-	(*ProcessExit)(nil),        // 14: bulkhead.v1.ProcessExit
+	(DetachClass)(0),            // 0: bulkhead.v1.DetachClass
+	(Outcome)(0),                // 1: bulkhead.v1.Outcome
+	(RestartKind)(0),            // 2: bulkhead.v1.RestartKind
+	(RunEnd)(0),                 // 3: bulkhead.v1.RunEnd
+	(*Record)(nil),              // 4: bulkhead.v1.Record
+	(*RunStarted)(nil),          // 5: bulkhead.v1.RunStarted
+	(*Host)(nil),                // 6: bulkhead.v1.Host
+	(*SessionOpened)(nil),       // 7: bulkhead.v1.SessionOpened
+	(*SessionAttached)(nil),     // 8: bulkhead.v1.SessionAttached
+	(*SessionBatch)(nil),        // 9: bulkhead.v1.SessionBatch
+	(*SessionDetached)(nil),     // 10: bulkhead.v1.SessionDetached
+	(*SessionEnded)(nil),        // 11: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 12: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 13: bulkhead.v1.SupervisorRestarted
+	(*ConnectionsShed)(nil),     // 14: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 15: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 16: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 17: bulkhead.v1.DrainStarted
+	(*Hello)(nil),               // 18: bulkhead.v1.Hello
+	(Absence)(0),                // 19: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 20: bulkhead.v1.ProcessExit
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
-	3,  // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
-	5,  // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
-	6,  // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
-	7,  // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
-	8,  // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	9,  // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	10, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	11, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	12, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	4,  // 9: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	13, // 10: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	0,  // 11: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	14, // 12: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	1,  // 13: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	5,  // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
+	7,  // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
+	8,  // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
+	9,  // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
+	10, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
+	11, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	12, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	15, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	16, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	13, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	14, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	17, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	6,  // 12: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	18, // 13: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	19, // 14: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	0,  // 15: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	1,  // 16: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	20, // 17: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	2,  // 18: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	3,  // 19: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_journal_proto_init() }
@@ -1301,14 +1814,17 @@ func file_bulkhead_v1_journal_proto_init() {
 		(*Record_HandlerExited)(nil),
 		(*Record_ConnectionRejected)(nil),
 		(*Record_RunEnded)(nil),
+		(*Record_SupervisorRestarted)(nil),
+		(*Record_ConnectionsShed)(nil),
+		(*Record_DrainStarted)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   11,
+			NumEnums:      4,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -151,17 +151,32 @@ const (
 	ExitClass_EXIT_CLASS_NEVER ExitClass = 4
 	// The system could not start it.
 	ExitClass_EXIT_CLASS_NOT_STARTED ExitClass = 5
+	// Ran out of memory: its own limit, or the system's out-of-memory killer.
+	ExitClass_EXIT_CLASS_OOM ExitClass = 6
+	// Made no progress and answered nobody, and was killed by its owner for it.
+	ExitClass_EXIT_CLASS_HANG ExitClass = 7
+	// Broke the protocol with its owner, and was killed for it.
+	ExitClass_EXIT_CLASS_PROTOCOL ExitClass = 8
+	// Ended while its owner was gone, so nobody saw how.
+	ExitClass_EXIT_CLASS_ORPHANED ExitClass = 9
+	// Did what its sandbox does not allow (SIGSYS).
+	ExitClass_EXIT_CLASS_SANDBOX ExitClass = 10
 )
 
 // Enum value maps for ExitClass.
 var (
 	ExitClass_name = map[int32]string{
-		0: "EXIT_CLASS_UNSPECIFIED",
-		1: "EXIT_CLASS_CLEAN",
-		2: "EXIT_CLASS_CRASH",
-		3: "EXIT_CLASS_KILLED",
-		4: "EXIT_CLASS_NEVER",
-		5: "EXIT_CLASS_NOT_STARTED",
+		0:  "EXIT_CLASS_UNSPECIFIED",
+		1:  "EXIT_CLASS_CLEAN",
+		2:  "EXIT_CLASS_CRASH",
+		3:  "EXIT_CLASS_KILLED",
+		4:  "EXIT_CLASS_NEVER",
+		5:  "EXIT_CLASS_NOT_STARTED",
+		6:  "EXIT_CLASS_OOM",
+		7:  "EXIT_CLASS_HANG",
+		8:  "EXIT_CLASS_PROTOCOL",
+		9:  "EXIT_CLASS_ORPHANED",
+		10: "EXIT_CLASS_SANDBOX",
 	}
 	ExitClass_value = map[string]int32{
 		"EXIT_CLASS_UNSPECIFIED": 0,
@@ -170,6 +185,11 @@ var (
 		"EXIT_CLASS_KILLED":      3,
 		"EXIT_CLASS_NEVER":       4,
 		"EXIT_CLASS_NOT_STARTED": 5,
+		"EXIT_CLASS_OOM":         6,
+		"EXIT_CLASS_HANG":        7,
+		"EXIT_CLASS_PROTOCOL":    8,
+		"EXIT_CLASS_ORPHANED":    9,
+		"EXIT_CLASS_SANDBOX":     10,
 	}
 )
 
@@ -257,6 +277,63 @@ func (WorkerState) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{3}
 }
 
+// Absence is why a client was without a connection, as far as the client can tell
+// when it is back.
+type Absence int32
+
+const (
+	Absence_ABSENCE_UNSPECIFIED Absence = 0
+	// The connection broke or fell silent while the client itself was running.
+	Absence_ABSENCE_NETWORK Absence = 1
+	// The client was not running: stopped, suspended, or without processor time.
+	Absence_ABSENCE_STARVED Absence = 2
+	// The supervisor's side ended the connection and asked to come back.
+	Absence_ABSENCE_SENT_AWAY Absence = 3
+)
+
+// Enum value maps for Absence.
+var (
+	Absence_name = map[int32]string{
+		0: "ABSENCE_UNSPECIFIED",
+		1: "ABSENCE_NETWORK",
+		2: "ABSENCE_STARVED",
+		3: "ABSENCE_SENT_AWAY",
+	}
+	Absence_value = map[string]int32{
+		"ABSENCE_UNSPECIFIED": 0,
+		"ABSENCE_NETWORK":     1,
+		"ABSENCE_STARVED":     2,
+		"ABSENCE_SENT_AWAY":   3,
+	}
+)
+
+func (x Absence) Enum() *Absence {
+	p := new(Absence)
+	*p = x
+	return p
+}
+
+func (x Absence) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Absence) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_message_proto_enumTypes[4].Descriptor()
+}
+
+func (Absence) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_message_proto_enumTypes[4]
+}
+
+func (x Absence) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Absence.Descriptor instead.
+func (Absence) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{4}
+}
+
 // Verification says whether the file's content was read back and compared.
 type Verification int32
 
@@ -294,11 +371,11 @@ func (x Verification) String() string {
 }
 
 func (Verification) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_message_proto_enumTypes[4].Descriptor()
+	return file_bulkhead_v1_message_proto_enumTypes[5].Descriptor()
 }
 
 func (Verification) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_message_proto_enumTypes[4]
+	return &file_bulkhead_v1_message_proto_enumTypes[5]
 }
 
 func (x Verification) Number() protoreflect.EnumNumber {
@@ -307,7 +384,7 @@ func (x Verification) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Verification.Descriptor instead.
 func (Verification) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{5}
 }
 
 // SyncPolicy says when written data is forced to storage.
@@ -346,11 +423,11 @@ func (x SyncPolicy) String() string {
 }
 
 func (SyncPolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_message_proto_enumTypes[5].Descriptor()
+	return file_bulkhead_v1_message_proto_enumTypes[6].Descriptor()
 }
 
 func (SyncPolicy) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_message_proto_enumTypes[5]
+	return &file_bulkhead_v1_message_proto_enumTypes[6]
 }
 
 func (x SyncPolicy) Number() protoreflect.EnumNumber {
@@ -359,7 +436,7 @@ func (x SyncPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SyncPolicy.Descriptor instead.
 func (SyncPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
 }
 
 // Message is one fact that a client reports about itself or one of its
@@ -795,8 +872,13 @@ type ProcessExit struct {
 	SystemCpuNano int64 `protobuf:"varint,9,opt,name=system_cpu_nano,json=systemCpuNano,proto3" json:"system_cpu_nano,omitempty"`
 	// Peak resident set, from wait4(2).
 	MaxResidentBytes uint64 `protobuf:"varint,10,opt,name=max_resident_bytes,json=maxResidentBytes,proto3" json:"max_resident_bytes,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// What was asked of the process when it ended: blocks read from and written to
+	// storage (512 bytes each), and page faults that needed storage, from wait4(2).
+	ReadBlocks    uint64 `protobuf:"varint,11,opt,name=read_blocks,json=readBlocks,proto3" json:"read_blocks,omitempty"`
+	WrittenBlocks uint64 `protobuf:"varint,12,opt,name=written_blocks,json=writtenBlocks,proto3" json:"written_blocks,omitempty"`
+	MajorFaults   uint64 `protobuf:"varint,13,opt,name=major_faults,json=majorFaults,proto3" json:"major_faults,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProcessExit) Reset() {
@@ -895,6 +977,27 @@ func (x *ProcessExit) GetSystemCpuNano() int64 {
 func (x *ProcessExit) GetMaxResidentBytes() uint64 {
 	if x != nil {
 		return x.MaxResidentBytes
+	}
+	return 0
+}
+
+func (x *ProcessExit) GetReadBlocks() uint64 {
+	if x != nil {
+		return x.ReadBlocks
+	}
+	return 0
+}
+
+func (x *ProcessExit) GetWrittenBlocks() uint64 {
+	if x != nil {
+		return x.WrittenBlocks
+	}
+	return 0
+}
+
+func (x *ProcessExit) GetMajorFaults() uint64 {
+	if x != nil {
+		return x.MajorFaults
 	}
 	return 0
 }
@@ -1783,7 +1886,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x04Stop\x12/\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x17.bulkhead.v1.StopReasonR\x06reason\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12.\n" +
-	"\x05exits\x18\x03 \x03(\v2\x18.bulkhead.v1.ProcessExitR\x05exits\"\x84\x03\n" +
+	"\x05exits\x18\x03 \x03(\v2\x18.bulkhead.v1.ProcessExitR\x05exits\"\xef\x03\n" +
 	"\vProcessExit\x12.\n" +
 	"\aprocess\x18\x01 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x12,\n" +
 	"\x05class\x18\x02 \x01(\x0e2\x16.bulkhead.v1.ExitClassR\x05class\x12\x1b\n" +
@@ -1795,7 +1898,11 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\ruser_cpu_nano\x18\b \x01(\x03R\vuserCpuNano\x12&\n" +
 	"\x0fsystem_cpu_nano\x18\t \x01(\x03R\rsystemCpuNano\x12,\n" +
 	"\x12max_resident_bytes\x18\n" +
-	" \x01(\x04R\x10maxResidentBytes\"\xdc\x01\n" +
+	" \x01(\x04R\x10maxResidentBytes\x12\x1f\n" +
+	"\vread_blocks\x18\v \x01(\x04R\n" +
+	"readBlocks\x12%\n" +
+	"\x0ewritten_blocks\x18\f \x01(\x04R\rwrittenBlocks\x12!\n" +
+	"\fmajor_faults\x18\r \x01(\x04R\vmajorFaults\"\xdc\x01\n" +
 	"\tHeartbeat\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12*\n" +
 	"\x11started_unix_nano\x18\x02 \x01(\x03R\x0fstartedUnixNano\x12!\n" +
@@ -1883,19 +1990,30 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x13STOP_REASON_RUNTIME\x10\x01\x12\x1b\n" +
 	"\x17STOP_REASON_INTERRUPTED\x10\x02\x12\x17\n" +
 	"\x13STOP_REASON_DRAINED\x10\x03\x12\x16\n" +
-	"\x12STOP_REASON_FAILED\x10\x04*\x9c\x01\n" +
+	"\x12STOP_REASON_FAILED\x10\x04*\x8f\x02\n" +
 	"\tExitClass\x12\x1a\n" +
 	"\x16EXIT_CLASS_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10EXIT_CLASS_CLEAN\x10\x01\x12\x14\n" +
 	"\x10EXIT_CLASS_CRASH\x10\x02\x12\x15\n" +
 	"\x11EXIT_CLASS_KILLED\x10\x03\x12\x14\n" +
 	"\x10EXIT_CLASS_NEVER\x10\x04\x12\x1a\n" +
-	"\x16EXIT_CLASS_NOT_STARTED\x10\x05*v\n" +
+	"\x16EXIT_CLASS_NOT_STARTED\x10\x05\x12\x12\n" +
+	"\x0eEXIT_CLASS_OOM\x10\x06\x12\x13\n" +
+	"\x0fEXIT_CLASS_HANG\x10\a\x12\x17\n" +
+	"\x13EXIT_CLASS_PROTOCOL\x10\b\x12\x17\n" +
+	"\x13EXIT_CLASS_ORPHANED\x10\t\x12\x16\n" +
+	"\x12EXIT_CLASS_SANDBOX\x10\n" +
+	"*v\n" +
 	"\vWorkerState\x12\x1c\n" +
 	"\x18WORKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14WORKER_STATE_WORKING\x10\x01\x12\x18\n" +
 	"\x14WORKER_STATE_STALLED\x10\x02\x12\x15\n" +
-	"\x11WORKER_STATE_IDLE\x10\x03*p\n" +
+	"\x11WORKER_STATE_IDLE\x10\x03*c\n" +
+	"\aAbsence\x12\x17\n" +
+	"\x13ABSENCE_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fABSENCE_NETWORK\x10\x01\x12\x13\n" +
+	"\x0fABSENCE_STARVED\x10\x02\x12\x15\n" +
+	"\x11ABSENCE_SENT_AWAY\x10\x03*p\n" +
 	"\fVerification\x12\x1c\n" +
 	"\x18VERIFICATION_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10VERIFICATION_OFF\x10\x01\x12\x13\n" +
@@ -1919,57 +2037,58 @@ func file_bulkhead_v1_message_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_message_proto_rawDescData
 }
 
-var file_bulkhead_v1_message_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_bulkhead_v1_message_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
 var file_bulkhead_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_bulkhead_v1_message_proto_goTypes = []any{
 	(ProcessKind)(0),        // 0: bulkhead.v1.ProcessKind
 	(StopReason)(0),         // 1: bulkhead.v1.StopReason
 	(ExitClass)(0),          // 2: bulkhead.v1.ExitClass
 	(WorkerState)(0),        // 3: bulkhead.v1.WorkerState
-	(Verification)(0),       // 4: bulkhead.v1.Verification
-	(SyncPolicy)(0),         // 5: bulkhead.v1.SyncPolicy
-	(*Message)(nil),         // 6: bulkhead.v1.Message
-	(*Batch)(nil),           // 7: bulkhead.v1.Batch
-	(*Process)(nil),         // 8: bulkhead.v1.Process
-	(*Start)(nil),           // 9: bulkhead.v1.Start
-	(*Stop)(nil),            // 10: bulkhead.v1.Stop
-	(*ProcessExit)(nil),     // 11: bulkhead.v1.ProcessExit
-	(*Heartbeat)(nil),       // 12: bulkhead.v1.Heartbeat
-	(*HeartbeatAnswer)(nil), // 13: bulkhead.v1.HeartbeatAnswer
-	(*HeartbeatMiss)(nil),   // 14: bulkhead.v1.HeartbeatMiss
-	(*Rollover)(nil),        // 15: bulkhead.v1.Rollover
-	(*Monitor)(nil),         // 16: bulkhead.v1.Monitor
-	(*MonitorError)(nil),    // 17: bulkhead.v1.MonitorError
-	(*Progress)(nil),        // 18: bulkhead.v1.Progress
-	(*Histogram)(nil),       // 19: bulkhead.v1.Histogram
-	(*Workload)(nil),        // 20: bulkhead.v1.Workload
-	(*ConsumerSpec)(nil),    // 21: bulkhead.v1.ConsumerSpec
+	(Absence)(0),            // 4: bulkhead.v1.Absence
+	(Verification)(0),       // 5: bulkhead.v1.Verification
+	(SyncPolicy)(0),         // 6: bulkhead.v1.SyncPolicy
+	(*Message)(nil),         // 7: bulkhead.v1.Message
+	(*Batch)(nil),           // 8: bulkhead.v1.Batch
+	(*Process)(nil),         // 9: bulkhead.v1.Process
+	(*Start)(nil),           // 10: bulkhead.v1.Start
+	(*Stop)(nil),            // 11: bulkhead.v1.Stop
+	(*ProcessExit)(nil),     // 12: bulkhead.v1.ProcessExit
+	(*Heartbeat)(nil),       // 13: bulkhead.v1.Heartbeat
+	(*HeartbeatAnswer)(nil), // 14: bulkhead.v1.HeartbeatAnswer
+	(*HeartbeatMiss)(nil),   // 15: bulkhead.v1.HeartbeatMiss
+	(*Rollover)(nil),        // 16: bulkhead.v1.Rollover
+	(*Monitor)(nil),         // 17: bulkhead.v1.Monitor
+	(*MonitorError)(nil),    // 18: bulkhead.v1.MonitorError
+	(*Progress)(nil),        // 19: bulkhead.v1.Progress
+	(*Histogram)(nil),       // 20: bulkhead.v1.Histogram
+	(*Workload)(nil),        // 21: bulkhead.v1.Workload
+	(*ConsumerSpec)(nil),    // 22: bulkhead.v1.ConsumerSpec
 }
 var file_bulkhead_v1_message_proto_depIdxs = []int32{
-	8,  // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
-	9,  // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
-	10, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
-	12, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
-	15, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
-	16, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
-	17, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
-	18, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
-	6,  // 8: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
+	9,  // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
+	10, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
+	11, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
+	13, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
+	16, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
+	17, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
+	18, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
+	19, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
+	7,  // 8: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
 	0,  // 9: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
-	21, // 10: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
+	22, // 10: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
 	1,  // 11: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
-	11, // 12: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
-	8,  // 13: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
+	12, // 12: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
+	9,  // 13: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
 	2,  // 14: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
-	13, // 15: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
-	14, // 16: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
-	8,  // 17: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
+	14, // 15: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
+	15, // 16: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
+	9,  // 17: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
 	3,  // 18: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
-	8,  // 19: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
-	4,  // 20: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
-	19, // 21: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
-	21, // 22: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
-	5,  // 23: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
+	9,  // 19: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
+	5,  // 20: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
+	20, // 21: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
+	22, // 22: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
+	6,  // 23: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
 	24, // [24:24] is the sub-list for method output_type
 	24, // [24:24] is the sub-list for method input_type
 	24, // [24:24] is the sub-list for extension type_name
@@ -1996,7 +2115,7 @@ func file_bulkhead_v1_message_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_message_proto_rawDesc), len(file_bulkhead_v1_message_proto_rawDesc)),
-			NumEnums:      6,
+			NumEnums:      7,
 			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
