@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -54,6 +55,14 @@ type Config struct {
 	KillTimeout time.Duration
 	// Logger receives what the child logs; nil discards it.
 	Logger *slog.Logger
+	// MemoryMax bounds the memory that the child may have for data, in bytes
+	// (RLIMIT_DATA, getrlimit(2)): a child that needs more ends, and its exit says OOM.
+	// It counts what is mapped, not what is resident: an idle Go program has about
+	// 120 MiB, and its heap grows by 64 MiB at a time. 0 is no limit.
+	MemoryMax uint64
+	// BoxBytes is the room in the child's black box (package blackbox), which it
+	// inherits as descriptor 4; 0 is no box.
+	BoxBytes int
 	// DieWithParent wakes the child up with SIGCONT when this process ends in
 	// whatever way, so that also a child that was stopped notices that its parent is
 	// gone, cleans up and ends. It costs an operating-system thread.
@@ -82,7 +91,7 @@ type Child struct {
 	proc    *process
 	client  *plugin.Client
 	conn    *grpc.ClientConn
-	line    *net.UnixConn
+	line    *net.UnixConn // nil for a child of another process
 	cleaned chan struct{} // closed when nothing of the child is left
 }
 
@@ -96,29 +105,19 @@ func Start(ctx context.Context, cfg Config) (*Child, error) {
 	}
 	c := &Child{cfg: cfg, line: line, proc: newProcess(cfg, childLine), cleaned: make(chan struct{})}
 	adopted := false
-	c.client = plugin.NewClient(&plugin.ClientConfig{
-		HandshakeConfig:  Handshake(),
-		Plugins:          plugin.PluginSet{},
-		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		StartTimeout:     cfg.StartTimeout,
-		SkipHostEnv:      true,
-		Logger:           hclog.NewNullLogger(),
-		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: cfg.SocketDir},
-		GRPCDialOptions:  dialOptions(cfg.MaxMessageBytes),
-		RunnerFunc: func(_ hclog.Logger, plug *exec.Cmd, dir string) (runner.Runner, error) {
+	c.client = plugin.NewClient(c.pluginConfig(func(p *plugin.ClientConfig) {
+		p.UnixSocketConfig = &plugin.UnixSocketConfig{TempDir: cfg.SocketDir}
+		p.RunnerFunc = func(_ hclog.Logger, plug *exec.Cmd, dir string) (runner.Runner, error) {
 			adopted = true
 			c.proc.adopt(plug, dir)
 			return c.proc, nil
-		},
-	})
+		}
+	}))
 	err = c.connect(ctx)
 	if !adopted { // not even a folder for its socket
 		c.proc.abandon(err)
 	}
-	go func() { // ends when the process does
-		<-c.proc.exited
-		c.clean()
-	}()
+	go c.cleanAfter() // ends when the process does
 	if err != nil {
 		c.Kill()
 		return nil, fmt.Errorf("starting %s: %w", cfg.Name, c.explain(err))
@@ -139,6 +138,11 @@ func (c *Child) connect(ctx context.Context) error {
 	if _, err := c.client.Start(); err != nil {
 		return c.orLate(ctx, err)
 	}
+	conn, err := c.dial(ctx) // go-plugin would not say who listens there instead
+	if err != nil {
+		return c.orLate(ctx, err)
+	}
+	conn.Close()
 	proto, err := c.client.Client()
 	if err != nil {
 		return c.orLate(ctx, err)
@@ -168,7 +172,8 @@ func (c *Child) orLate(ctx context.Context, err error) error {
 func (c *Child) explain(err error) error {
 	e := c.Exit()
 	switch e.Class() {
-	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_CLEAN:
+	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_CLEAN,
+		bulkheadv1.ExitClass_EXIT_CLASS_OOM, bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX:
 		return fmt.Errorf("it ended before it served: %s", e)
 	default:
 		return err
@@ -183,10 +188,13 @@ func Handshake() plugin.HandshakeConfig {
 }
 
 // dialOptions bound what a child can make this process hold.
-func dialOptions(maxMessage int) []grpc.DialOption {
+func (c *Child) dialOptions() []grpc.DialOption {
+	maxMessage := c.cfg.MaxMessageBytes
 	return []grpc.DialOption{
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return c.dial(ctx) }),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithNoProxy(),
+		grpc.WithStreamInterceptor(keepConn),
 		grpc.WithMaxHeaderListSize(16 << 10),
 		grpc.WithDisableServiceConfig(),
 		// A child that hangs with a call open, stopped for example, is noticed.
@@ -197,13 +205,8 @@ func dialOptions(maxMessage int) []grpc.DialOption {
 // Conn is the gRPC connection to the child.
 func (c *Child) Conn() grpc.ClientConnInterface { return c.conn }
 
-// Pid is the child's process id.
-func (c *Child) Pid() int {
-	if p := c.proc.running.Load(); p != nil {
-		return p.Pid
-	}
-	return 0
-}
+// Pid is the child's process id; 0 if it never started.
+func (c *Child) Pid() int { return int(c.proc.pid.Load()) }
 
 // Done is closed when the process has exited.
 func (c *Child) Done() <-chan struct{} { return c.proc.exited }
@@ -232,6 +235,9 @@ func (c *Child) Ping(ctx context.Context) error {
 // SendSocket hands an open socket over and returns when the child has confirmed
 // that it is its own, at the latest at the deadline. The caller closes its copy.
 func (c *Child) SendSocket(id uint64, socket syscall.Conn, deadline time.Time) error {
+	if c.line == nil {
+		return fmt.Errorf("handing a socket to %s (pid %d): %w", c.cfg.Name, c.Pid(), errNoLine)
+	}
 	if err := c.line.SetDeadline(deadline); err != nil {
 		return fmt.Errorf("handing a socket to %s (pid %d): %w", c.cfg.Name, c.Pid(), err)
 	}
@@ -241,11 +247,19 @@ func (c *Child) SendSocket(id uint64, socket syscall.Conn, deadline time.Time) e
 	return nil
 }
 
-// Stop asks the child to end, by closing the line, and kills it when ctx is done
-// first. It returns when nothing of the child is left, or KillTimeout after the
-// kill with Exit.Alive set if the kernel does not let go of it.
+// errNoLine says that the line ended with the process that started the child.
+var errNoLine = errors.New("it was taken up without its line")
+
+// Stop asks the child to end, over the line or by SIGTERM if there is none, and kills
+// it when ctx is done first. It returns when nothing of the child is left, or
+// KillTimeout after the kill with Exit.Alive set if the kernel does not let go of it.
 func (c *Child) Stop(ctx context.Context) Exit {
-	c.line.Close()
+	if c.line != nil {
+		_ = fdpass.End(c.line) // a child that cannot be asked sees the line end, or is killed
+		c.line.Close()
+	} else if err := c.proc.signal(syscall.SIGTERM); err != nil {
+		c.cfg.Logger.Error("asking a child to end", "pid", c.Pid(), "error", err)
+	}
 	select {
 	case <-c.proc.exited:
 	case <-ctx.Done():
@@ -256,6 +270,19 @@ func (c *Child) Stop(ctx context.Context) Exit {
 // Kill ends the child with SIGKILL; for the rest it is Stop.
 func (c *Child) Kill() Exit {
 	c.proc.kill()
+	return c.await()
+}
+
+// KillFor is Kill of a child that misbehaves: if the kill is what ends it, its exit
+// is of this class, HANG or PROTOCOL for example, and says why. Of several kills the
+// first counts.
+func (c *Child) KillFor(class bulkheadv1.ExitClass, why string) Exit {
+	c.proc.killFor(reason{class, why})
+	return c.await()
+}
+
+// await waits for a child that was killed, but not for ever.
+func (c *Child) await() Exit {
 	c.waitExit(c.cfg.KillTimeout)
 	select {
 	case <-c.proc.exited:
@@ -276,15 +303,23 @@ func (c *Child) waitExit(d time.Duration) {
 	}
 }
 
-// clean removes what go-plugin and the line still hold. The process is dead, so
-// go-plugin's Kill neither signals nor waits: its context is done.
-func (c *Child) clean() {
+// cleanAfter removes what go-plugin and the line still hold when the process has
+// ended. So go-plugin's Kill neither signals nor waits: its context is done.
+func (c *Child) cleanAfter() {
+	<-c.proc.exited
 	defer close(c.cleaned)
-	c.line.Close()
+	if c.line != nil {
+		c.line.Close()
+	}
 	if c.proc.running.Load() != nil {
 		c.client.Kill()
 	}
 	if c.proc.stdout != nil {
 		c.proc.stdout.Close()
+	}
+	if c.proc.cmd == nil { // go-plugin removes only what it has made
+		if err := os.RemoveAll(c.proc.socketDir); err != nil {
+			c.cfg.Logger.Error("removing a child's socket", "error", err)
+		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 
 	"bulkhead/internal/child"
@@ -68,6 +69,24 @@ func behave(r string) int {
 			log.Warn("noise", "line", i)
 		}
 		fmt.Fprintln(os.Stderr, strings.Repeat("x", 1<<20))
+	case "hoarder": // takes memory until there is none
+		go hoard()
+	case "sandboxed":
+		go die(unix.SIGSYS)
+	case "crashing":
+		go die(unix.SIGSEGV)
+	case "signalled": // as by kill(1): Go's runtime explains it
+		go unix.Kill(os.Getpid(), unix.SIGSEGV)
+	case "boxed": // is at work on a frame, or was
+		return boxed(options)
+	case "orphan": // goes on without its parent, until SIGTERM
+		return orphan(options)
+	case "parent of an orphan":
+		return orphansParent()
+	case "upgraded":
+		return upgrade()
+	case "after the upgrade":
+		return upgraded()
 	case "stubborn":
 		_ = inside.Serve(context.Background(), options)
 		select {}
@@ -112,6 +131,54 @@ func start(t *testing.T, r string, log *slog.Logger) *child.Child {
 		gone(t, c.Pid(), dir)
 	})
 	return c
+}
+
+// Exits of children that end by themselves once they serve.
+func TestTheCauseOfADeathIsNamed(t *testing.T) {
+	for r, want := range map[string]struct {
+		class bulkheadv1.ExitClass
+		text  string
+	}{
+		"hoarder":   {bulkheadv1.ExitClass_EXIT_CLASS_OOM, "ran out of memory: exit status 2: fatal error: "},
+		"sandboxed": {bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, "did what its sandbox forbids: killed by signal 31 (SIGSYS)"},
+		"crashing":  {bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "killed by signal 11 (SIGSEGV)"},
+		"signalled": {bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "exit status 2: SIGSEGV: segmentation violation"},
+	} {
+		t.Run(r, func(t *testing.T) {
+			if r == "hoarder" && raceDetector {
+				t.Skip("the race detector has its own words for the end of the memory")
+			}
+			cfg := config(r, t.TempDir(), nil)
+			cfg.MemoryMax = 512 << 20
+			c, err := child.Start(context.Background(), cfg)
+			if err == nil { // it may end before it serves, too
+				<-c.Done()
+				e := c.Kill()
+				if e.Class() != want.class || !strings.HasPrefix(e.String(), want.text) {
+					t.Errorf("exit = %v %q, %q; want %v %q", e.Class(), e, e.LastWords, want.class, want.text)
+				}
+			} else if !strings.Contains(err.Error(), want.text) {
+				t.Errorf("Start = %v; want %q", err, want.text)
+			}
+		})
+	}
+}
+
+// A child is killed for a reason, unless it ended before.
+func TestKillForNamesTheReason(t *testing.T) {
+	c := start(t, "serve", nil)
+	e := c.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, "it sent a second Hello")
+	again := c.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG, "no answer")
+	for _, e := range []child.Exit{e, again} {
+		if e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL || e.String() != "broke the protocol: it sent a second Hello; killed" {
+			t.Errorf("exit = %v %q; want a breach of the protocol", e.Class(), e)
+		}
+	}
+	c = start(t, "serve", nil)
+	c.Stop(within(t))
+	if e := c.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG, "no answer"); e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
+		t.Errorf("exit of a child that had ended = %v %q; want a clean one", e.Class(), e)
+	}
 }
 
 // gone fails the test if the process or a file of it is left.

@@ -11,18 +11,30 @@
 //     signal, resource usage and, after a crash, the last lines it wrote.
 //   - The child gets the environment and descriptors of its Config and no other:
 //     stdin is /dev/null, stdout carries go-plugin's handshake, stderr its log,
-//     descriptor 3 the line (package fdpass). It has its own process group.
+//     descriptor 3 the line (package fdpass), descriptor 4 its black box if it has
+//     one. It has its own process group.
 //   - The address a child prints is dialled only if it is a socket in the folder
 //     that was made for this child.
 //   - What a child logs is bounded in length and rate.
 //   - After Stop or Kill no process, goroutine, descriptor, socket or folder of
 //     the child is left.
+//   - What it was at work on when it died is in its black box (package blackbox), if
+//     it has one.
 //
 // Life of a child:
 //
-//	Start ──► serving ──► Stop: close the line, wait, SIGKILL ──► Exit
-//	            │                                                 ▲
-//	            └───────────── exits or is killed ────────────────┘
+//	Start ──► serving ──► Stop: say so on the line, wait, SIGKILL ──► Exit
+//	           │   ▲  └────── exits or is killed ──────────────────────▲
+//	           │   └───────── Adopt(Record, Held): after an execve of the parent
+//	           │              ▲        its line, stderr, box and exit status stay
+//	           ▼              │
+//	   the parent dies ──► Adopt(Record): by another process
+//	                           no line and no stderr; Stop is SIGTERM
+//
+// A Record names a process by its number, its start and the boot, and Adopt compares
+// all three, and who listens on its socket, before it believes one. Exit is as
+// precise as the kernel: for a child of another process it lacks the resident
+// memory, and on old kernels all of it (class ORPHANED).
 //
 // The package does not restart children and knows nothing of what they serve.
 package child

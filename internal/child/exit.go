@@ -22,6 +22,13 @@ type Exit struct {
 	Signal syscall.Signal
 	// Forced says that this package sent the SIGKILL.
 	Forced bool
+	// KernelOOM says that the system's out-of-memory killer was at work while the
+	// process lived, and nobody else is known to have killed it. That is no proof: the
+	// system counts its victims, and does not name them.
+	KernelOOM bool
+	// Unknown says that the process ended, and nobody told how: another process was
+	// its parent. Code and Signal mean nothing then.
+	Unknown bool
 	// Alive says that the process had not ended when its owner gave up on it.
 	Alive bool
 	// Err is why the process could not be started or waited for.
@@ -34,11 +41,17 @@ type Exit struct {
 	UserCPU, SystemCPU time.Duration
 	// MaxResident is the peak resident set in bytes, as wait4(2) gives it.
 	MaxResident uint64
+	// ReadBlocks and WrittenBlocks are blocks of 512 bytes read from and written to
+	// storage, MajorFaults page faults that needed storage; see getrusage(2).
+	ReadBlocks, WrittenBlocks, MajorFaults uint64
+
+	limited bool   // it had a limit of memory
+	reason  reason // why this package killed it; means something if Forced
 }
 
 // exitOf reads an Exit from what os.Process.Wait returned.
-func exitOf(state *os.ProcessState, started, ended time.Time, err error) Exit {
-	e := Exit{Started: started, Ended: ended, Err: err}
+func exitOf(state *os.ProcessState, err error) Exit {
+	e := Exit{Err: err}
 	if state == nil {
 		return e
 	}
@@ -50,6 +63,7 @@ func exitOf(state *os.ProcessState, started, ended time.Time, err error) Exit {
 	}
 	if ru, ok := state.SysUsage().(*syscall.Rusage); ok {
 		e.MaxResident = uint64(ru.Maxrss) * 1024 // kilobytes on Linux, getrusage(2)
+		e.ReadBlocks, e.WrittenBlocks, e.MajorFaults = uint64(ru.Inblock), uint64(ru.Oublock), uint64(ru.Majflt)
 	}
 	return e
 }
@@ -61,20 +75,43 @@ func (e Exit) Class() bulkheadv1.ExitClass {
 		return bulkheadv1.ExitClass_EXIT_CLASS_NOT_STARTED
 	case e.Alive:
 		return bulkheadv1.ExitClass_EXIT_CLASS_NEVER
-	case e.Forced && e.Signal == syscall.SIGKILL:
-		return bulkheadv1.ExitClass_EXIT_CLASS_KILLED
+	case e.Forced && (e.Signal == syscall.SIGKILL || e.Unknown):
+		return e.reason.class
+	case e.Unknown:
+		return bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED
 	case e.Signal == 0 && e.Code == 0:
 		return bulkheadv1.ExitClass_EXIT_CLASS_CLEAN
+	case e.KernelOOM, isOutOfMemory(e.firstWord()), e.limited && strings.HasPrefix(e.firstWord(), noThread):
+		return bulkheadv1.ExitClass_EXIT_CLASS_OOM
+	case e.Signal == syscall.SIGSYS, strings.HasPrefix(e.firstWord(), "SIGSYS: "):
+		return bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX
 	default:
 		return bulkheadv1.ExitClass_EXIT_CLASS_CRASH
 	}
 }
 
+// firstWord is the first of the last words.
+func (e Exit) firstWord() string {
+	if len(e.LastWords) == 0 {
+		return ""
+	}
+	return e.LastWords[0]
+}
+
+// isOutOfMemory recognizes what Go's runtime says when it gets no memory.
+func isOutOfMemory(word string) bool {
+	return strings.HasPrefix(word, fatal) && (strings.Contains(word, "out of memory") || strings.Contains(word, "cannot allocate memory"))
+}
+
 // String says how the child ended, for a person.
 func (e Exit) String() string {
 	s := e.status()
-	if len(e.LastWords) > 0 && e.Class() == bulkheadv1.ExitClass_EXIT_CLASS_CRASH {
-		s += ": " + e.LastWords[0]
+	if e.firstWord() == "" {
+		return s
+	}
+	switch e.Class() {
+	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_OOM, bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX:
+		s += ": " + e.firstWord()
 	}
 	return s
 }
@@ -88,13 +125,42 @@ func (e Exit) status() string {
 		return "never started"
 	case bulkheadv1.ExitClass_EXIT_CLASS_NEVER:
 		return "did not end, not even by SIGKILL"
-	case bulkheadv1.ExitClass_EXIT_CLASS_KILLED:
-		return "did not end in time and was killed"
+	case bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED:
+		return "ended; how is not known: it was not this process's child"
+	case bulkheadv1.ExitClass_EXIT_CLASS_OOM:
+		if e.KernelOOM {
+			return "ran out of memory: probably killed by the system's out-of-memory killer"
+		}
+		return "ran out of memory: " + e.bare()
+	case bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX:
+		return "did what its sandbox forbids: " + e.bare()
 	}
+	if e.Forced && (e.Signal == syscall.SIGKILL || e.Unknown) {
+		return e.reason.String()
+	}
+	return e.bare()
+}
+
+// bare is the exit as the system gives it.
+func (e Exit) bare() string {
 	if e.Signal != 0 {
 		return fmt.Sprintf("killed by signal %d (%s)", int(e.Signal), unix.SignalName(e.Signal))
 	}
 	return fmt.Sprintf("exit status %d", e.Code)
+}
+
+// String is the reason for a kill, for a person.
+func (r reason) String() string {
+	switch {
+	case r.why == "":
+		return "did not end in time and was killed"
+	case r.class == bulkheadv1.ExitClass_EXIT_CLASS_HANG:
+		return "hung: " + r.why + "; killed"
+	case r.class == bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL:
+		return "broke the protocol: " + r.why + "; killed"
+	default:
+		return r.why + "; killed"
+	}
 }
 
 // Proto is the exit of process p in wire form. p.Pid is set from the exit.
@@ -112,8 +178,11 @@ func (e Exit) Proto(p *bulkheadv1.Process) *bulkheadv1.ProcessExit {
 		UserCpuNano:      int64(e.UserCPU),
 		SystemCpuNano:    int64(e.SystemCPU),
 		MaxResidentBytes: e.MaxResident,
+		ReadBlocks:       e.ReadBlocks,
+		WrittenBlocks:    e.WrittenBlocks,
+		MajorFaults:      e.MajorFaults,
 	}
-	if e.Signal == 0 {
+	if e.Signal == 0 && !e.Unknown {
 		out.ExitCode = int32(e.Code)
 	}
 	return out

@@ -29,3 +29,21 @@ func waitStopped(pid int) error {
 		}
 	}
 }
+
+// waitReaped waits until the process of a pidfd is dead and reaped.
+func waitReaped(fd int, d time.Duration) error {
+	deadline := time.Now().Add(d)
+	for {
+		p := []unix.PollFd{{Fd: int32(fd)}} // a hang-up is always told
+		n, err := unix.Poll(p, int(time.Until(deadline).Milliseconds()))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return err
+		case n == 0:
+			return os.ErrDeadlineExceeded
+		default:
+			return nil
+		}
+	}
+}

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // pipeDrain is how long the pipes of a dead child may stay open (somebody else
@@ -24,17 +26,28 @@ const pipeDrain = 500 * time.Millisecond
 // kill and wait.
 type process struct {
 	cfg       Config
-	cmd       *exec.Cmd
-	socketDir string   // set by adopt
-	childLine *os.File // closed by Start or abandon
+	cmd       *exec.Cmd // nil if the process was taken up
+	socketDir string    // set by adopt
+	address   string    // the path of its socket; set by PluginToHost
+	childLine *os.File  // closed by Start or abandon
 	stdout    *os.File
-	stderr    *os.File
+	stderr    *os.File // nil if this process does not have it
+	box       *os.File // nil without one
 	log       *stderrLog
+	oomKills  uint64 // of the whole system, before the process began
 
 	running atomic.Pointer[os.Process] // set once started
-	forced  atomic.Bool                // this package wants it dead
+	pid     atomic.Int64               // set before running
+	killed  atomic.Pointer[reason]     // this package wants it dead
 	exited  chan struct{}              // closed once exit is set
 	exit    Exit                       // written before exited is closed
+	kept    boxed                      // written before exited is closed
+}
+
+// reason is why this package killed a child.
+type reason struct {
+	class bulkheadv1.ExitClass
+	why   string
 }
 
 // newProcess prepares a process that inherits childLine.
@@ -52,6 +65,31 @@ func newProcess(cfg Config, childLine *os.File) *process {
 	}
 }
 
+// takenUp is a process that runs already. The goroutines that read its stderr and
+// wait for it end when it does.
+func takenUp(cfg Config, rec Record, h handle, in inherited) *process {
+	p := &process{
+		cfg: cfg, socketDir: rec.SocketDir, address: rec.Address, stderr: in.stderr, box: in.box,
+		log: newStderrLog(cfg.Logger), oomKills: oomKills(), exited: make(chan struct{}),
+	}
+	if p.box == nil && cfg.BoxBytes > 0 {
+		p.box = findBox(rec.Pid)
+	}
+	p.pid.Store(int64(rec.Pid))
+	p.running.Store(h.process)
+	go func() {
+		p.await(h.started, func() Exit {
+			if h.pidfd == nil {
+				return exitOf(h.process.Wait())
+			}
+			defer h.pidfd.Close()
+			return waitForeign(h.pidfd, rec.Pid, rec.StartTicks)
+		})
+		_ = h.process.Release() // it frees the handle, and cannot do more
+	}()
+	return p
+}
+
 // adopt takes what go-plugin decided: its environment and the socket's folder.
 func (p *process) adopt(plug *exec.Cmd, socketDir string) {
 	p.cmd.Env = append(append([]string{}, p.cfg.Env...), plug.Env...)
@@ -67,7 +105,11 @@ func (p *process) abandon(err error) {
 // Start starts the process and the goroutines that read its stderr and wait for
 // it. They end when the process does.
 func (p *process) Start(context.Context) error {
-	if err := sealDescriptors(); err != nil {
+	err := sealDescriptors()
+	if err == nil {
+		err = p.addBox()
+	}
+	if err != nil {
 		p.abandon(err)
 		return err
 	}
@@ -77,6 +119,7 @@ func (p *process) Start(context.Context) error {
 		return err
 	}
 	p.cmd.Stdout, p.cmd.Stderr = stdoutW, stderrW
+	p.oomKills = oomKills()
 	started := make(chan error, 1)
 	go func() { // ends with the process
 		if p.cfg.DieWithParent {
@@ -95,25 +138,16 @@ func (p *process) Start(context.Context) error {
 			started <- err
 			return
 		}
+		p.pid.Store(int64(p.cmd.Process.Pid))
 		p.running.Store(p.cmd.Process)
-		if p.forced.Load() { // kill was called before there was anything to kill
+		if err := limitMemory(p.cmd.Process.Pid, p.cfg.MemoryMax); err != nil {
+			p.cfg.Logger.Error("a child runs without its memory limit", "error", err)
+		}
+		if p.killed.Load() != nil { // kill was called before there was anything to kill
 			p.kill()
 		}
 		started <- nil
-		drained := make(chan struct{})
-		go func() { // ends when stderr does: at the latest pipeDrain after the exit
-			defer close(drained)
-			p.log.Copy(p.stderr)
-		}()
-		state, err := p.cmd.Process.Wait()
-		end := time.Now()
-		p.stdout.SetReadDeadline(end.Add(pipeDrain))
-		p.stderr.SetReadDeadline(end.Add(pipeDrain))
-		<-drained
-		exit := exitOf(state, begin, end, err)
-		exit.Forced = p.forced.Load()
-		exit.LastWords = p.log.words()
-		p.finish(exit)
+		p.await(begin, func() Exit { return exitOf(p.cmd.Process.Wait()) })
 	}()
 	if err := <-started; err != nil {
 		return fmt.Errorf("starting %s: %w", p.cfg.Path, err)
@@ -121,10 +155,41 @@ func (p *process) Start(context.Context) error {
 	return nil
 }
 
+// await reads the process's stderr and publishes how it ended.
+func (p *process) await(started time.Time, wait func() Exit) {
+	drained := make(chan struct{})
+	if p.stderr != nil {
+		go func() { // ends when stderr does: at the latest pipeDrain after the exit
+			defer close(drained)
+			p.log.Copy(p.stderr)
+		}()
+	} else {
+		close(drained)
+	}
+	exit := wait()
+	exit.Started, exit.Ended = started, time.Now()
+	for _, pipe := range []*os.File{p.stdout, p.stderr} {
+		if pipe != nil {
+			pipe.SetReadDeadline(exit.Ended.Add(pipeDrain))
+		}
+	}
+	<-drained
+	if k := p.killed.Load(); k != nil {
+		exit.Forced, exit.reason = true, *k
+	}
+	exit.LastWords, exit.limited = p.log.words(), p.cfg.MemoryMax > 0
+	exit.KernelOOM = exit.Signal == syscall.SIGKILL && !exit.Forced && oomKills() > p.oomKills
+	p.finish(exit)
+}
+
 // finish publishes the exit.
 func (p *process) finish(e Exit) {
 	if p.stderr != nil { // stdout is go-plugin's to read to its end
 		p.stderr.Close()
+	}
+	if p.box != nil {
+		p.kept = readBox(p.box, p.cfg.BoxBytes)
+		p.box.Close()
 	}
 	p.exit = e
 	close(p.exited)
@@ -146,20 +211,37 @@ func (p *process) openPipes() (stdoutW, stderrW *os.File, err error) {
 
 // kill sends SIGKILL through the pidfd. It may be called at any time, also before
 // Start.
-func (p *process) kill() {
+func (p *process) kill() { p.killFor(reason{class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED}) }
+
+// killFor is kill with a reason; the first one counts.
+func (p *process) killFor(why reason) {
 	select {
 	case <-p.exited:
 		return
 	default:
 	}
-	p.forced.Store(true)
-	running := p.running.Load()
-	if running == nil {
-		return
-	}
-	if err := running.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	p.killed.CompareAndSwap(nil, &why)
+	if err := p.signal(syscall.SIGKILL); err != nil {
 		p.cfg.Logger.Error("killing a child", "error", err)
 	}
+}
+
+// signal signals the process, if it runs.
+func (p *process) signal(sig syscall.Signal) error {
+	running := p.running.Load()
+	if running == nil {
+		return nil
+	}
+	err := running.Signal(sig)
+	select {
+	case <-p.exited: // and its handle is released
+		return nil
+	default:
+	}
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
 }
 
 // The rest is runner.Runner.
@@ -192,6 +274,7 @@ func (p *process) PluginToHost(network, addr string) (string, string, error) {
 	if network != "unix" || filepath.Dir(filepath.Clean(addr)) != filepath.Clean(p.socketDir) {
 		return "", "", fmt.Errorf("child printed the address %q %q; its socket must be in %s", network, addr, p.socketDir)
 	}
+	p.address = addr
 	return network, addr, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"sort"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 )
 
@@ -20,23 +22,33 @@ const (
 	// linesPerSecond and lineBurst bound what one child may log.
 	linesPerSecond = 20
 	lineBurst      = 100
+	// crashLines bounds what it may log at once of its own end, at debug level.
+	crashLines = 2000
 	// maxLastWords bounds the plain lines kept to explain a crash.
 	maxLastWords = 12
 )
 
 // stderrLog passes on what a child writes to stderr: log lines (JSON of
-// log/slog) with their level and attributes, other lines as they are.
+// log/slog) with their level and attributes, other lines as they are. Of how Go's
+// runtime explains the end of a process, which is a hundred lines, it passes on the
+// first and how many more there were, and all of them at debug level.
 type stderrLog struct {
 	log     *slog.Logger
 	limit   *rate.Limiter
 	dropped int
+
+	crash   *rate.Limiter // of the lines after the first of a crash
+	crashed bool          // that first line came
+	more    int           // lines after it
 
 	mu        sync.Mutex
 	lastWords []string // guarded by mu
 }
 
 func newStderrLog(log *slog.Logger) *stderrLog {
-	return &stderrLog{log: log, limit: rate.NewLimiter(linesPerSecond, lineBurst)}
+	return &stderrLog{
+		log: log, limit: rate.NewLimiter(linesPerSecond, lineBurst), crash: rate.NewLimiter(linesPerSecond, crashLines),
+	}
 }
 
 // Copy reads r to its end.
@@ -46,6 +58,7 @@ func (s *stderrLog) Copy(r io.Reader) {
 		line, isPrefix, err := br.ReadLine()
 		if err != nil {
 			s.reportDropped()
+			s.reportCrash()
 			return
 		}
 		s.line(string(line))
@@ -66,6 +79,11 @@ func (s *stderrLog) line(line string) {
 	rec, isLog := parseLogLine(line)
 	if !isLog {
 		s.keep(line)
+		if s.crashed {
+			s.explain(line)
+			return
+		}
+		s.crashed = isLast(line)
 	}
 	if !s.limit.Allow() {
 		s.dropped++
@@ -89,11 +107,11 @@ func (s *stderrLog) keep(line string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+	if isLast(line) && !(line == abort && len(s.lastWords) > 0 && isLast(s.lastWords[0])) {
 		s.lastWords = s.lastWords[:0]
 	}
 	if len(s.lastWords) == maxLastWords {
-		if isPanic(s.lastWords[0]) {
+		if isLast(s.lastWords[0]) {
 			return
 		}
 		s.lastWords = s.lastWords[1:]
@@ -101,8 +119,40 @@ func (s *stderrLog) keep(line string) {
 	s.lastWords = append(s.lastWords, line)
 }
 
-func isPanic(line string) bool {
-	return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")
+// What Go's runtime says: fatal begins the line in which it gives up, noThread the
+// line in which it got no thread, and abort, which adds nothing, follows that one.
+const (
+	fatal    = "fatal error: "
+	noThread = "runtime/cgo: pthread_create failed"
+	abort    = "SIGABRT: abort"
+)
+
+// isLast recognizes the line with which Go's runtime begins to explain the end of a
+// process: a panic, an error of its own, or a signal ("SIGSEGV: segmentation
+// violation").
+func isLast(line string) bool {
+	if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, fatal) || strings.HasPrefix(line, noThread) {
+		return true
+	}
+	name, rest, ok := strings.Cut(line, ": ")
+	return ok && rest != "" && unix.SignalNum(name) != 0
+}
+
+// explain takes note of a line after the first of a crash.
+func (s *stderrLog) explain(line string) {
+	if strings.TrimSpace(line) == "" {
+		return
+	}
+	s.more++
+	if s.log.Enabled(context.Background(), slog.LevelDebug) && s.crash.Allow() {
+		s.log.Debug("child wrote: " + line)
+	}
+}
+
+func (s *stderrLog) reportCrash() {
+	if s.more > 0 {
+		s.log.Warn(fmt.Sprintf("child wrote: … and %d more lines of a crash", s.more))
+	}
 }
 
 func (s *stderrLog) reportDropped() {

@@ -67,7 +67,7 @@ func (c *Client) fields() []field {
 		c.labelsField(),
 		tokenField(&c.Token, "Shared secret, if the supervisor asks for one."),
 		durationField("runtime", &c.Runtime, 20*time.Second, 100*time.Millisecond, 365*day, "How long the load lasts."),
-		durationField("connect_timeout", &c.ConnectTimeout, 30*time.Second, 100*time.Millisecond, day, "How long to try to reach the supervisor before giving up."),
+		durationField("connect_timeout", &c.ConnectTimeout, 30*time.Second, 100*time.Millisecond, day, "How long to try to reach the supervisor before giving up; ten times as long if it is there but busy."),
 		countField("consumer_count", &c.ConsumerCount, 2, 1, 1024, "Consumers, each a process that writes files."),
 	}
 	fields = append(fields, c.Consumer.fields()...)

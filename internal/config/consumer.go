@@ -17,6 +17,17 @@ const (
 	FileSyncFile FileSync = "file"
 )
 
+// OnError says what a consumer does when an operation fails.
+type OnError string
+
+// The policies of OnError.
+const (
+	// OnErrorContinue counts the error and goes on after a pause.
+	OnErrorContinue OnError = "continue"
+	// OnErrorStop ends the consumer's work, in order.
+	OnErrorStop OnError = "stop"
+)
+
 // Consumer is what one consumer writes.
 type Consumer struct {
 	// ChunkSize is how much one write call writes; at most FileSize.
@@ -28,6 +39,7 @@ type Consumer struct {
 	Sync FileSync
 	// KeepFiles is how many finished files stay while running; 0 keeps all.
 	KeepFiles int
+	OnError   OnError
 }
 
 // ConsumerOverride is how one consumer differs from the others; nil is no
@@ -38,6 +50,7 @@ type ConsumerOverride struct {
 	Path      *string
 	Sync      *FileSync
 	KeepFiles *int
+	OnError   *OnError
 }
 
 // fields declares what can be set for all consumers and for each of them.
@@ -48,6 +61,7 @@ func (c *Consumer) fields() []field {
 		pathField("path", &c.Path, "bulkhead-data", false, "Folder that receives the load files."),
 		choiceField("sync", &c.Sync, FileSyncFile, "When files are forced to storage: each at its end (file), or never (none).", FileSyncNone, FileSyncFile),
 		countField("keep_files", &c.KeepFiles, 2, 0, 1_000_000, "Finished files each consumer keeps while running; 0 keeps all."),
+		choiceField("on_error", &c.OnError, OnErrorContinue, "What a consumer does when writing fails: count it and go on (continue), or end its work (stop).", OnErrorContinue, OnErrorStop),
 	}
 }
 
@@ -71,6 +85,7 @@ func (o ConsumerOverride) over(base Consumer) Consumer {
 	replace(&base.Path, o.Path)
 	replace(&base.Sync, o.Sync)
 	replace(&base.KeepFiles, o.KeepFiles)
+	replace(&base.OnError, o.OnError)
 	return base
 }
 
@@ -84,7 +99,7 @@ func replace[T any](dst, value *T) {
 func (c *Client) overridesField() field {
 	return field{
 		Key: Key{
-			Name: "consumers", Kind: "list", Valid: "at most consumer_count entries of chunk_size, file_size, path, sync, keep_files",
+			Name: "consumers", Kind: "list", Valid: "at most consumer_count entries of chunk_size, file_size, path, sync, keep_files, on_error",
 			Help: "Settings of single consumers, from the first on, over the keys above.",
 		},
 		reset: func() { c.Overrides = nil },
@@ -108,6 +123,7 @@ func readOverride(l *loader, e entry) ConsumerOverride {
 	given(l, e.path+".path", &o.Path, &values.Path)
 	given(l, e.path+".sync", &o.Sync, &values.Sync)
 	given(l, e.path+".keep_files", &o.KeepFiles, &values.KeepFiles)
+	given(l, e.path+".on_error", &o.OnError, &values.OnError)
 	return o
 }
 

@@ -108,7 +108,7 @@ func TestKeysDescribeThemselves(t *testing.T) {
 func TestKeyOfOneConsumer(t *testing.T) {
 	keys := ClientKeys()
 	got := keys[len(keys)-1]
-	want := Key{Name: "consumers[].keep_files", Kind: "number", Valid: "0 to 1000000", Help: "Finished files each consumer keeps while running; 0 keeps all."}
+	want := Key{Name: "consumers[].on_error", Kind: "choice", Valid: "continue or stop", Help: "What a consumer does when writing fails: count it and go on (continue), or end its work (stop)."}
 	if got != want {
 		t.Errorf("last key = %+v; want %+v", got, want)
 	}

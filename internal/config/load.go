@@ -22,7 +22,10 @@ type Override struct {
 func LoadSupervisor(file string, env []string, flags []Override) (Supervisor, error) {
 	var s Supervisor
 	l := newLoader(file)
-	if l.load(env, flags, s.fields()); len(l.problems) > 0 {
+	if readable := l.load(env, flags, s.fields()); readable {
+		s.check(l)
+	}
+	if len(l.problems) > 0 {
 		return Supervisor{}, l.refusal()
 	}
 	return s, nil

@@ -87,16 +87,17 @@ consumers:
   - {}
   - path: /other
     sync: none
+    on_error: stop
 `)
 	flags := []Override{{Key: "chunk_size", Value: "4MiB", Origin: "--chunk-size"}}
 	c, err := LoadClient(file, nil, flags)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := Consumer{ChunkSize: 4 * MiB, FileSize: 64 * MiB, Path: "/data", Sync: FileSyncFile, KeepFiles: 2}
+	plain := Consumer{ChunkSize: 4 * MiB, FileSize: 64 * MiB, Path: "/data", Sync: FileSyncFile, KeepFiles: 2, OnError: OnErrorContinue}
 	other := plain
-	other.Path, other.Sync = "/other", FileSyncNone
-	want := []Consumer{{ChunkSize: 64 * KiB, FileSize: MiB, Path: "/data", Sync: FileSyncFile}, plain, other, plain}
+	other.Path, other.Sync, other.OnError = "/other", FileSyncNone, OnErrorStop
+	want := []Consumer{{ChunkSize: 64 * KiB, FileSize: MiB, Path: "/data", Sync: FileSyncFile, OnError: OnErrorContinue}, plain, other, plain}
 	if diff := cmp.Diff(want, c.Consumers()); diff != "" {
 		t.Error(diff)
 	}
@@ -187,5 +188,17 @@ func TestTokenIsNeverRepeated(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%.20s…: error = %v", text, err)
 		}
+	}
+}
+
+func TestOverload(t *testing.T) {
+	file := write(t, "overload: {startups: 1:100:65536, max_per_source: 7, max_clients: 50, crash_delay: 0s}")
+	s, err := LoadSupervisor(file, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Overload{Startups: Startups{Start: 1, Rate: 100, Full: 65_536}, MaxPerSource: 7, MaxClients: 50}
+	if diff := cmp.Diff(want, s.Overload); diff != "" {
+		t.Error(diff)
 	}
 }

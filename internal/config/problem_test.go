@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	clientKeys     = "supervisor, name, labels, token, runtime, connect_timeout, consumer_count, chunk_size, file_size, path, sync, keep_files, consumers, keep, stall_after, kill_timeout, heartbeat, monitor, progress, spool, work_dir, deliver_timeout, log"
-	supervisorKeys = "listen, clients, linger, state_dir, keep_running, token, drain_timeout, log, handler, session, journal"
+	clientKeys     = "supervisor, name, labels, token, runtime, connect_timeout, consumer_count, chunk_size, file_size, path, sync, keep_files, on_error, consumers, keep, stall_after, kill_timeout, heartbeat, monitor, progress, spool, work_dir, deliver_timeout, log"
+	supervisorKeys = "listen, clients, linger, state_dir, keep_running, token, drain_timeout, resume_within, log, http, handler, session, overload, journal"
 )
 
 // refused is a file and the exact lines that refuse it, the file's name cut off.
@@ -23,7 +23,7 @@ func TestClientRefuses(t *testing.T) {
 		{"unknown key", "chunk_sze: 1MiB", "1: chunk_sze: unknown key; did you mean chunk_size? valid here: " + clientKeys},
 		{"unknown key like none", "\n\nfoobar: 1", "3: foobar: unknown key; valid here: " + clientKeys},
 		{"unknown key in a section", "spool:\n  memroy: 1MiB", "2: spool.memroy: unknown key; did you mean memory? valid here: memory, max_size"},
-		{"unknown key of a consumer", "consumers:\n- size: 1MiB", "2: consumers[0].size: unknown key; valid here: chunk_size, file_size, path, sync, keep_files"},
+		{"unknown key of a consumer", "consumers:\n- size: 1MiB", "2: consumers[0].size: unknown key; valid here: chunk_size, file_size, path, sync, keep_files, on_error"},
 		{"key of a section outside it", "max_size: 1GiB", "1: max_size: unknown key; did you mean max_size inside spool? valid here: " + clientKeys},
 		{"key with dots", "spool.memory: 1MiB", "1: spool.memory: unknown key; did you mean memory inside spool? valid here: " + clientKeys},
 		{"merge key", "<<: {keep: true}", "1: <<: unknown key; valid here: " + clientKeys},
@@ -41,7 +41,7 @@ func TestClientRefuses(t *testing.T) {
 		{"value for a section", "log: debug", "1: log: is a single value; it must be a map of level, format"},
 		{"list for a section", "heartbeat: [1s]", "1: heartbeat: is a list; it must be a map of interval, timeout"},
 		{"value for a list", "consumers: 3", "1: consumers: is a single value; it must be a list of maps, as in [{chunk_size: 4MiB}]"},
-		{"value for an entry", "consumers:\n- {}\n- 4MiB", "3: consumers[1]: is a single value; it must be a map of chunk_size, file_size, path, sync, keep_files"},
+		{"value for an entry", "consumers:\n- {}\n- 4MiB", "3: consumers[1]: is a single value; it must be a map of chunk_size, file_size, path, sync, keep_files, on_error"},
 		{"value for labels", "labels: a", "1: labels: is a single value; it must be a map of labels, as in {rack: a3}"},
 		{"map for a label", "labels: {a: {b: c}}", "1: labels.a: is a map; it must be one value: text"},
 		{"list as the file", "- a", `1: is a list; it must be keys with values, as in "runtime: 20s"`},
@@ -105,11 +105,25 @@ func TestClientRefuses(t *testing.T) {
 
 func TestSupervisorRefuses(t *testing.T) {
 	for _, row := range []refused{
-		{"unknown key", "handler: {pol: 3}", "1: handler.pol: unknown key; did you mean pool? valid here: path, pool, memory_limit, start_timeout, kill_timeout"},
+		{"unknown key", "handler: {pol: 3}", "1: handler.pol: unknown key; did you mean pool? valid here: path, pool, memory_limit, memory_max, start_timeout, kill_timeout, orphan_grace, hang_timeout, poison_limit"},
 		{"key of a client", "runtime: 3s", "1: runtime: unknown key; valid here: " + supervisorKeys},
 		{"no clients", "clients: 0", `1: clients: "0" is out of range; use 1 to 100000`},
-		{"small frame", "session: {max_frame: 4095B}", `1: session.max_frame: "4095B" is out of range; use 4KiB to 8MiB`},
+		{"small frame", "session: {max_frame: 65535B}", `1: session.max_frame: "65535B" is out of range; use 64KiB to 8MiB`},
 		{"bad sync", "journal: {sync: file}", `1: journal.sync: "file" is not valid; use batch or none`},
+		{"impatient", "handler: {hang_timeout: 999ms}", `1: handler.hang_timeout: "999ms" is out of range; use 1s to 1h`},
+		{"no poison", "handler: {poison_limit: 0}", `1: handler.poison_limit: "0" is out of range; use 1 to 100`},
+		{"long orphans", "handler: {orphan_grace: 61m}", `1: handler.orphan_grace: "61m" is out of range; use 0s to 1h`},
+		{"old runs", "resume_within: 25h", `1: resume_within: "25h" is out of range; use 0s to 24h`},
+		{"memory that cannot be had", "handler: {memory_limit: 1GiB}", "1: handler.memory_limit: 1GiB is more than handler.memory_max, which is 512MiB (default); use at most 512MiB"},
+		{"startups in words", "overload: {startups: none}", `1: overload.startups: "none" is not START:RATE:FULL; use three numbers, as in 64:30:256`},
+		{"one startup", "overload: {startups: 64}", `1: overload.startups: "64" is not START:RATE:FULL; use three numbers, as in 64:30:256`},
+		{"a startup too many", "overload: {startups: 1:2:3:4}", `1: overload.startups: "1:2:3:4" is not START:RATE:FULL; use three numbers, as in 64:30:256`},
+		{"fractional startups", "overload: {startups: 1.5:30:256}", `1: overload.startups: "1.5:30:256" is not START:RATE:FULL; use three numbers, as in 64:30:256`},
+		{"no rate", "overload: {startups: 64:0:256}", `1: overload.startups: "64:0:256" refuses 0 percent; use 1 to 100`},
+		{"too high a rate", "overload: {startups: 64:101:256}", `1: overload.startups: "64:101:256" refuses 101 percent; use 1 to 100`},
+		{"startups the wrong way round", "overload: {startups: 64:30:63}", `1: overload.startups: "64:30:63" counts what cannot be; use 1 ≤ START ≤ FULL ≤ 65536`},
+		{"no startups", "overload: {startups: 0:30:63}", `1: overload.startups: "0:30:63" counts what cannot be; use 1 ≤ START ≤ FULL ≤ 65536`},
+		{"too many startups", "overload: {startups: 64:30:65537}", `1: overload.startups: "64:30:65537" counts what cannot be; use 1 ≤ START ≤ FULL ≤ 65536`},
 		{"bad port", "listen: :x", `1: listen: ":x" has no valid port; use 0 to 65535, as in 127.0.0.1:7420`},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -99,6 +99,16 @@ func checkAddress(listener bool) func(string) error {
 	}
 }
 
+// optional accepts nothing, and otherwise what check does.
+func optional(check func(string) error) func(string) error {
+	return func(s string) error {
+		if s == "" {
+			return nil
+		}
+		return check(s)
+	}
+}
+
 // plausibleHost says whether a host could be an IP address or a host name.
 func plausibleHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {

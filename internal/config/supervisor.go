@@ -21,9 +21,14 @@ type Supervisor struct {
 	Token string
 	// DrainTimeout is how long a drain waits for clients to end their load.
 	DrainTimeout time.Duration
+	// ResumeWithin is how long after its last record an unfinished run is taken up
+	// again by a supervisor that starts on the same state directory; 0 is never.
+	ResumeWithin time.Duration
 	Log          Log
+	HTTP         HTTP
 	Handler      Handler
 	Session      Session
+	Overload     Overload
 	Journal      Journal
 }
 
@@ -34,6 +39,12 @@ type Log struct {
 	Format string
 }
 
+// HTTP says where browsers and Prometheus may look at a run.
+type HTTP struct {
+	// Listen is the address; empty is nowhere.
+	Listen string
+}
+
 // Handler says how handler processes are kept.
 type Handler struct {
 	// Path is the handler's program; empty means bulkhead-handler beside bulkhead.
@@ -42,10 +53,19 @@ type Handler struct {
 	Pool int
 	// MemoryLimit is the most memory one handler should use.
 	MemoryLimit Size
+	// MemoryMax is the most memory one handler can use: a hard limit.
+	MemoryMax Size
 	// StartTimeout is how long a handler may take until it is ready.
 	StartTimeout time.Duration
 	// KillTimeout is how long a handler may take to end before it is killed.
 	KillTimeout time.Duration
+	// OrphanGrace is how long a handler without a supervisor keeps its client.
+	OrphanGrace time.Duration
+	// HangTimeout is after how long without progress a handler counts as hung.
+	HangTimeout time.Duration
+	// PoisonLimit is how many handlers one batch may kill before its session is
+	// quarantined.
+	PoisonLimit int
 }
 
 // Session bounds what one client may do.
@@ -62,6 +82,19 @@ type Session struct {
 	MaxBatch int
 	// MaxUnackedBatches is the most batches sent and not yet acknowledged.
 	MaxUnackedBatches int
+}
+
+// Overload says from when on connections are refused to shed load.
+type Overload struct {
+	// Startups bounds the connections that have not said Hello.
+	Startups Startups
+	// MaxPerSource is the most connections of one IP address; 0 is no limit.
+	MaxPerSource int
+	// MaxClients is the most open sessions; 0 is no limit.
+	MaxClients int
+	// CrashDelay is how long an address must stay away after its connection crashed
+	// a handler; twice as long after each further crash. 0 is not at all.
+	CrashDelay time.Duration
 }
 
 // JournalSync says when the journal is forced to storage.
@@ -86,7 +119,7 @@ type Journal struct {
 // fields declares the keys of a supervisor.
 func (s *Supervisor) fields() []field {
 	const day = 24 * time.Hour
-	h, c, j := &s.Handler, &s.Session, &s.Journal
+	h, c, o, j := &s.Handler, &s.Session, &s.Overload, &s.Journal
 	fields := []field{
 		textField("listen", &s.Listen, "127.0.0.1:7420", checkAddress(true), "HOST:PORT", "Address to listen on for clients; port 0 takes any free one."),
 		countField("clients", &s.Clients, 1, 1, 100_000, "Distinct clients that must have joined before the run can end."),
@@ -95,25 +128,42 @@ func (s *Supervisor) fields() []field {
 		switchField("keep_running", &s.KeepRunning, false, "Begin the next run when one has ended."),
 		tokenField(&s.Token, "Shared secret that clients must present; empty asks for none."),
 		durationField("drain_timeout", &s.DrainTimeout, 30*time.Second, 0, day, "How long a drain waits for clients to end their load."),
+		durationField("resume_within", &s.ResumeWithin, 10*time.Minute, 0, day, "How long after its last record an unfinished run is taken up again by a supervisor that starts on its state directory; 0s is never."),
 	}
 	fields = append(fields, s.Log.fields()...)
 	return append(fields,
+		textField("http.listen", &s.HTTP.Listen, "", optional(checkAddress(true)), "HOST:PORT, or empty", "Address that serves the live page, its data and metrics; empty serves none."),
+
 		pathField("handler.path", &h.Path, "", true, "Program of the handlers; empty means bulkhead-handler beside bulkhead."),
 		countField("handler.pool", &h.Pool, 4, 1, 1024, "Idle handlers kept ready for the next clients."),
 		sizeField("handler.memory_limit", &h.MemoryLimit, 64*MiB, 16*MiB, 64*GiB, "Memory that one handler should stay within."),
+		sizeField("handler.memory_max", &h.MemoryMax, 512*MiB, 256*MiB, 64*GiB, "Memory that one handler can have; it dies when it needs more; at least handler.memory_limit."),
 		durationField("handler.start_timeout", &h.StartTimeout, 5*time.Second, 100*time.Millisecond, 10*time.Minute, "How long a handler may take until it is ready."),
 		durationField("handler.kill_timeout", &h.KillTimeout, 5*time.Second, 100*time.Millisecond, 10*time.Minute, "How long a handler may take to end before it is killed."),
+		durationField("handler.orphan_grace", &h.OrphanGrace, 2*time.Minute, 0, time.Hour, "How long a handler whose supervisor is gone keeps its client's connection."),
+		durationField("handler.hang_timeout", &h.HangTimeout, 15*time.Second, time.Second, time.Hour, "How long a handler may make no progress before it counts as hung and is killed."),
+		countField("handler.poison_limit", &h.PoisonLimit, 3, 1, 100, "Handlers that one and the same batch may kill before its session is quarantined."),
 
 		durationField("session.grace", &c.Grace, 30*time.Second, 0, day, "How long a client may be away before its session is lost."),
 		durationField("session.hello_timeout", &c.HelloTimeout, 5*time.Second, 100*time.Millisecond, 10*time.Minute, "How long a new connection may take to introduce itself."),
 		durationField("session.client_timeout", &c.ClientTimeout, 20*time.Second, time.Second, time.Hour, "How long a client may be silent before its connection counts as broken."),
-		sizeField("session.max_frame", &c.MaxFrame, MiB, 4*KiB, 8*MiB, "Largest frame a client may send."),
+		sizeField("session.max_frame", &c.MaxFrame, MiB, 64*KiB, 8*MiB, "Largest frame a client may send."),
 		countField("session.max_batch", &c.MaxBatch, 1024, 1, 65_536, "Most messages in one batch."),
 		countField("session.max_unacked_batches", &c.MaxUnackedBatches, 64, 1, 65_536, "Most batches a client may send before the first is acknowledged."),
+
+		startupsField("overload.startups", &o.Startups, Startups{64, 30, 256}, "Connections without a Hello: how many are taken always, the percentage refused beyond, and how many are the most."),
+		countField("overload.max_per_source", &o.MaxPerSource, 0, 0, 100_000, "Most connections from one IP address; 0 is no limit."),
+		countField("overload.max_clients", &o.MaxClients, 0, 0, 100_000, "Most clients served at the same time; 0 is no limit."),
+		durationField("overload.crash_delay", &o.CrashDelay, time.Second, 0, time.Hour, "How long an address whose connection crashed a handler must stay away, doubled each time; 0s is not at all."),
 
 		choiceField("journal.sync", &j.Sync, JournalSyncBatch, "When the journal is forced to storage: before each acknowledgement (batch), or never (none).", JournalSyncBatch, JournalSyncNone),
 		sizeField("journal.segment_size", &j.SegmentSize, 64*MiB, 64*KiB, 16*GiB, "Size at which a journal file is closed and the next begun."),
 	)
+}
+
+// check reports what no single key can show to be wrong.
+func (s *Supervisor) check(l *loader) {
+	l.atMost(sizeOperand("handler.memory_limit", s.Handler.MemoryLimit), sizeOperand("handler.memory_max", s.Handler.MemoryMax), "")
 }
 
 // fields declares the keys that every process has for its log.

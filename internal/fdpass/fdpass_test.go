@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -91,6 +92,73 @@ func TestReceiveEndsWithItsPeer(t *testing.T) {
 	parent.Close()
 	if _, _, err := fdpass.Receive(child); !errors.Is(err, io.EOF) {
 		t.Fatalf("Receive = %v; want io.EOF", err)
+	}
+}
+
+// A line that is closed after End says both, in this order.
+func TestEndIsToldBeforeTheClose(t *testing.T) {
+	parent, child := line(t)
+	if err := fdpass.End(parent); err != nil {
+		t.Fatal(err)
+	}
+	parent.Close()
+	if _, _, err := fdpass.Receive(child); !errors.Is(err, fdpass.ErrEnd) {
+		t.Fatalf("Receive = %v; want ErrEnd", err)
+	}
+	if _, _, err := fdpass.Receive(child); !errors.Is(err, io.EOF) {
+		t.Fatalf("second Receive = %v; want io.EOF", err)
+	}
+}
+
+func TestGone(t *testing.T) {
+	parent, child := line(t)
+	if fdpass.Gone(child) {
+		t.Error("a parent that is there is gone")
+	}
+	if err := fdpass.End(parent); err != nil {
+		t.Fatal(err)
+	}
+	parent.Close()
+	if fdpass.Gone(child) {
+		t.Error("what the parent said is not taken yet")
+	}
+	if _, _, err := fdpass.Receive(child); !errors.Is(err, fdpass.ErrEnd) {
+		t.Fatalf("Receive = %v; want ErrEnd", err)
+	}
+	for range 2 {
+		if !fdpass.Gone(child) {
+			t.Error("a parent that is gone is there")
+		}
+	}
+}
+
+// A child that reads nothing, because it was stopped, does not block its parent.
+func TestEndDoesNotBlock(t *testing.T) {
+	parent, _ := line(t)
+	for range 1 << 20 {
+		if err := fdpass.End(parent); err != nil {
+			if !errors.Is(err, syscall.EAGAIN) {
+				t.Fatalf("End = %v; want EAGAIN", err)
+			}
+			return
+		}
+	}
+	t.Fatal("a line has room without end")
+}
+
+func TestOpenRefusesOtherDescriptors(t *testing.T) {
+	if _, err := fdpass.Open(-1); !errors.Is(err, os.ErrInvalid) {
+		t.Errorf("Open(-1) = %v; want os.ErrInvalid", err)
+	}
+	null, err := syscall.Open(os.DevNull, syscall.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fdpass.Open(null); err == nil {
+		t.Error("Open of a file succeeded")
+	}
+	if err := syscall.Close(null); !errors.Is(err, syscall.EBADF) {
+		t.Errorf("closing the descriptor again: %v; want EBADF, for Open has closed it", err)
 	}
 }
 

@@ -3,7 +3,9 @@
 // A parent and its child share a SOCK_SEQPACKET pair, the line. Over it the
 // parent sends a socket with its connection number (SCM_RIGHTS, unix(7)), and the
 // child answers with the same number once the socket is its own. The line has a
-// second use: end-of-file on it tells either side that the other is gone.
+// second use: end-of-file on it tells either side that the other is gone. A parent
+// that wants its child to end says so first (End), so that the child can tell this
+// from its parent's death.
 //
 // The package moves descriptors and numbers only; what they mean is its callers'.
 package fdpass
@@ -23,8 +25,11 @@ import (
 // ChildFD is the descriptor at which a child inherits its end of the line.
 const ChildFD = 3
 
+// ErrEnd is what Receive returns when the other side called End.
+var ErrEnd = errors.New("the other side asks to end")
+
 // messageBytes is the size of every packet on the line: a connection number,
-// big-endian.
+// big-endian; 0 without a socket asks to end.
 const messageBytes = 8
 
 // Pair makes a line: the parent's end, ready to use, and the child's end, to be
@@ -50,6 +55,20 @@ func Inherited() (*net.UnixConn, error) {
 	c, err := connOf(os.NewFile(ChildFD, "line"))
 	if err != nil {
 		return nil, fmt.Errorf("descriptor %d is not the line from a parent process: %w", ChildFD, err)
+	}
+	return c, nil
+}
+
+// Open makes a line of a descriptor that this process inherited, and takes it over:
+// it is closed also when Open fails.
+func Open(fd int) (*net.UnixConn, error) {
+	if fd < 0 {
+		return nil, fmt.Errorf("descriptor %d is not a line: %w", fd, os.ErrInvalid)
+	}
+	unix.CloseOnExec(fd)
+	c, err := connOf(os.NewFile(uintptr(fd), "line"))
+	if err != nil {
+		return nil, fmt.Errorf("descriptor %d is not a line: %w", fd, err)
 	}
 	return c, nil
 }
@@ -96,8 +115,25 @@ func Send(line *net.UnixConn, id uint64, socket syscall.Conn) error {
 	return nil
 }
 
+// End asks the other side to end. It never blocks: a line without room belongs to a
+// process that reads nothing, and would not read this either.
+func End(line *net.UnixConn) error {
+	raw, err := line.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("asking for the end: %w", err)
+	}
+	var sendErr error
+	err = raw.Control(func(fd uintptr) {
+		sendErr = unix.Send(int(fd), make([]byte, messageBytes), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	})
+	if err = errors.Join(err, sendErr); err != nil {
+		return fmt.Errorf("asking for the end: %w", err)
+	}
+	return nil
+}
+
 // Receive waits for a socket, confirms it and returns it with its number. It
-// returns io.EOF when the other side is gone.
+// returns ErrEnd when the other side asks to end, and io.EOF when it is gone.
 func Receive(line *net.UnixConn) (id uint64, socket net.Conn, err error) {
 	var msg [messageBytes]byte
 	oob := make([]byte, unix.CmsgSpace(4))
@@ -109,6 +145,9 @@ func Receive(line *net.UnixConn) (id uint64, socket net.Conn, err error) {
 		return 0, nil, io.EOF
 	}
 	fds, err := rightsIn(oob[:oobn])
+	if err == nil && n == messageBytes && len(fds) == 0 && msg == [messageBytes]byte{} {
+		return 0, nil, ErrEnd
+	}
 	if err != nil || n != messageBytes || len(fds) != 1 || flags&unix.MSG_CTRUNC != 0 {
 		for _, fd := range fds {
 			unix.Close(fd)
@@ -122,11 +161,28 @@ func Receive(line *net.UnixConn) (id uint64, socket net.Conn, err error) {
 	if err != nil {
 		return 0, nil, fmt.Errorf("receiving a socket: %w", err)
 	}
-	if _, err := line.Write(msg[:]); err != nil {
+	// A parent that died after it sent the socket hears no confirmation; the socket is the
+	// child's all the same.
+	if _, err := line.Write(msg[:]); err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		socket.Close()
 		return 0, nil, fmt.Errorf("confirming a socket: %w", err)
 	}
 	return binary.BigEndian.Uint64(msg[:]), socket, nil
+}
+
+// Gone says whether the other side is gone, without waiting and without taking
+// anything from the line.
+func Gone(line *net.UnixConn) bool {
+	raw, err := line.SyscallConn()
+	if err != nil {
+		return false
+	}
+	gone := false
+	_ = raw.Control(func(fd uintptr) { // it fails only for a line that this side has closed
+		n, _, err := unix.Recvfrom(int(fd), make([]byte, messageBytes), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		gone = n == 0 && err == nil || errors.Is(err, unix.ECONNRESET)
+	})
+	return gone
 }
 
 // rightsIn returns the descriptors in control data.

@@ -1,0 +1,42 @@
+package child
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+// A crash is one line in the log, and how many more there were; all of them at debug
+// level.
+func TestACrashIsTwoLinesInTheLog(t *testing.T) {
+	text := "hello\npanic: boom\n\ngoroutine 1 [running]:\n"
+	for n := range 300 {
+		text += fmt.Sprintf("main.f%d()\n", n)
+	}
+	text += `{"level":"ERROR","msg":"last log line"}` + "\npanic: again\n"
+	for level, want := range map[slog.Level]int{slog.LevelInfo: 4, slog.LevelDebug: 4 + 302} {
+		var out bytes.Buffer
+		s := newStderrLog(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level})))
+		s.Copy(strings.NewReader(text))
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if len(lines) != want {
+			t.Fatalf("%s: %d lines; want %d:\n%s", level, len(lines), want, out.String())
+		}
+		for at, what := range map[int]string{
+			0: `level=WARN msg="child wrote: hello"`, 1: `level=WARN msg="child wrote: panic: boom"`,
+			len(lines) - 1: `level=WARN msg="child wrote: … and 302 more lines of a crash"`,
+		} {
+			if !strings.Contains(lines[at], what) {
+				t.Errorf("%s: line %d is %s; want %s", level, at, lines[at], what)
+			}
+		}
+		if !strings.Contains(out.String(), "last log line") {
+			t.Errorf("%s: a line that the child logged is missing", level)
+		}
+		if words := s.words(); len(words) == 0 || words[0] != "panic: again" && words[0] != "panic: boom" {
+			t.Errorf("%s: last words %q", level, words)
+		}
+	}
+}

@@ -1,0 +1,256 @@
+package pagetest
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// browsers are the names a Chromium goes by.
+var browsers = [...]string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
+
+// screenshots is the environment variable that names the folder for them.
+const screenshots = "BULKHEAD_SCREENSHOTS"
+
+// deadline bounds all that a test does with one window.
+const deadline = 4 * time.Minute
+
+// Window is one tab of a headless Chromium of its own.
+type Window struct {
+	t   testing.TB
+	ctx context.Context
+
+	mu       sync.Mutex
+	requests []string // guarded by mu
+	problems []string // guarded by mu
+}
+
+// Size is a viewport in CSS pixels.
+type Size struct {
+	Width, Height int64
+	// Phone has a touch screen and overlaid scroll bars.
+	Phone bool
+}
+
+// Sizes that pages are looked at in.
+var (
+	Desk  = Size{Width: 1360, Height: 900}
+	Phone = Size{Width: 360, Height: 780, Phone: true}
+)
+
+// Open starts a browser and shows address in it, in light colours.
+func Open(t testing.TB, address string, size Size) *Window {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(find(t)), chromedp.NoSandbox,
+		chromedp.UserDataDir(profile(t)), chromedp.Flag("disable-component-update", true))
+	allocator, endBrowser := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(endBrowser)
+	tab, endTab := chromedp.NewContext(allocator)
+	t.Cleanup(endTab)
+	ctx, cancel := context.WithTimeout(tab, deadline)
+	t.Cleanup(cancel)
+	// The tab begins with this, and must not end with the deadline of one action.
+	if err := chromedp.Do(tab); err != nil {
+		t.Fatalf("starting the browser: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(tab); err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("ending the browser: %v", err)
+		}
+	})
+	w := &Window{t: t, ctx: ctx}
+	if err := chromedp.Listen(ctx, w.notice); err != nil {
+		t.Fatal(err)
+	}
+	call(w, runtime.Enable)
+	call(w, log.Enable)
+	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
+		t.Fatal(err)
+	}
+	w.Resize(size)
+	w.Dark(false)
+	w.Do(chromedp.Navigate(address))
+	return w
+}
+
+// find returns a browser, or ends the test without one.
+func find(t testing.TB) string {
+	t.Helper()
+	for _, name := range browsers {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	message := "no browser: none of " + strings.Join(browsers[:], ", ") + " is installed"
+	if os.Getenv("CI") != "" {
+		t.Fatal(message)
+	}
+	t.Skip(message)
+	return ""
+}
+
+// profile returns a folder for a browser, which may still write to it as it ends.
+func profile(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "bulkhead-page-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("removing the browser's profile: %v", err)
+		}
+	})
+	return dir
+}
+
+// notice keeps what the page asked for and what it complained of.
+func (w *Window) notice(event any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		w.requests = append(w.requests, e.Request.URL)
+	case *runtime.EventExceptionThrown:
+		text := e.ExceptionDetails.Text
+		if e.ExceptionDetails.Exception != nil {
+			text += " " + e.ExceptionDetails.Exception.Description
+		}
+		w.problems = append(w.problems, text)
+	case *runtime.EventConsoleAPICalled:
+		text := "console." + string(e.Type)
+		for _, arg := range e.Args {
+			text += " " + string(arg.Value) + arg.Description
+		}
+		w.problems = append(w.problems, text)
+	case *log.EventEntryAdded:
+		w.problems = append(w.problems, string(e.Entry.Level)+": "+e.Entry.Text)
+	}
+}
+
+// Requests returns the addresses the page asked for since it was opened, its own among
+// them. Addresses with data in them are no requests.
+func (w *Window) Requests() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []string
+	for _, address := range w.requests {
+		if !strings.HasPrefix(address, "data:") {
+			list = append(list, address)
+		}
+	}
+	return list
+}
+
+// Problems returns everything that was written to the console since the page was opened:
+// exceptions, violations of its security policy, its own words.
+func (w *Window) Problems() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]string{}, w.problems...)
+}
+
+// Do runs actions, and ends the test if one fails.
+func (w *Window) Do(actions ...chromedp.Action[chromedp.Void]) {
+	w.t.Helper()
+	if err := chromedp.Do(w.ctx, actions...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Resize sets the viewport.
+func (w *Window) Resize(size Size) {
+	w.t.Helper()
+	if _, err := chromedp.Call(w.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: size.Width, Height: size.Height, DeviceScaleFactor: 1, Mobile: size.Phone,
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.settle()
+}
+
+// Dark chooses the colours that the page is asked for; paper is the print layout.
+func (w *Window) Dark(dark bool) { w.t.Helper(); w.media("", dark) }
+
+// Paper shows the page as it would be printed, or on the screen again.
+func (w *Window) Paper(paper bool) {
+	w.t.Helper()
+	media := ""
+	if paper {
+		media = "print"
+	}
+	w.media(media, false)
+}
+
+func (w *Window) media(media string, dark bool) {
+	w.t.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	if _, err := chromedp.Call(w.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Media: media, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.settle()
+}
+
+// settle waits until the page has been told of what changed around it and has drawn anew:
+// media and sizes are looked at as a frame begins.
+func (w *Window) settle() {
+	w.t.Helper()
+	Ask[bool](w, `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`)
+}
+
+// Screenshot writes the whole page as name.png to the folder that the environment variable
+// BULKHEAD_SCREENSHOTS names; without it, nothing happens.
+func (w *Window) Screenshot(name string) {
+	w.t.Helper()
+	w.shoot(name, chromedp.FullScreenshot(100))
+}
+
+// ScreenshotOf is Screenshot of one element, by its CSS selector.
+func (w *Window) ScreenshotOf(selector, name string) {
+	w.t.Helper()
+	w.shoot(name, chromedp.Screenshot(chromedp.CSS(selector)))
+}
+
+func (w *Window) shoot(name string, shot chromedp.Action[[]byte]) {
+	w.t.Helper()
+	if os.Getenv(screenshots) == "" {
+		return
+	}
+	image, err := chromedp.Run(w.ctx, shot)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.keep(name+".png", image)
+}
+
+// keep writes a file to the folder of the screenshots, if there is one.
+func (w *Window) keep(name string, data []byte) {
+	w.t.Helper()
+	folder := os.Getenv(screenshots)
+	if folder == "" {
+		return
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}

@@ -1,0 +1,47 @@
+package terminal
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Progress is how far a client's load is.
+type Progress struct {
+	// Elapsed of Runtime is over.
+	Elapsed, Runtime time.Duration
+	// BytesPerSecond is the rate of late.
+	BytesPerSecond float64
+	// Bytes, Files and Errors are those of the whole load.
+	Bytes, Files, Errors uint64
+	// Ending says that the load has ended, and what is left to do.
+	Ending string
+}
+
+const (
+	// barLeast and barMost bound the length of a bar in cells, without its brackets.
+	barLeast, barMost = 10, 40
+)
+
+// Progress draws a load in one line of at most width cells.
+func (p Painter) Progress(g Progress, width int) []string {
+	share := 1.0
+	if g.Runtime > 0 {
+		share = min(max(float64(g.Elapsed)/float64(g.Runtime), 0), 1)
+	}
+	left := clockText(g.Runtime-g.Elapsed+time.Second-1) + " left" // as long as something is left, say so
+	if g.Ending != "" {
+		left = g.Ending
+	}
+	text := fmt.Sprintf("%3.0f %%  %s MB/s  %s in %d files  %s", share*100, rateText(g.BytesPerSecond), bytesText(g.Bytes), g.Files, left)
+	failures := ""
+	if g.Errors > 0 {
+		failures = fmt.Sprintf("  %d errors", g.Errors)
+	}
+	line := text + p.paint(odd, failures)
+	if room := min(width-cells(text+failures)-3, barMost); room >= barLeast {
+		done := int(share * float64(room))
+		line = "[" + strings.Repeat("█", done) + strings.Repeat("░", room-done) + "] " + line
+	}
+	return []string{cut(line, width)}
+}

@@ -1,0 +1,144 @@
+package terminal
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+const now = 1_000_000_000_000
+
+func session(name, state string) *bulkheadv1.SessionStatus {
+	return &bulkheadv1.SessionStatus{
+		Name: name, State: state, HandlerPid: 4711, Bytes: 1_340_000_000, BytesPerSecond: 101.25e6, Rollovers: 12,
+		ChunkWrites: &bulkheadv1.ChunkWrites{RecentP99Nano: int64(1234 * time.Microsecond)}, Beats: &bulkheadv1.Beats{LastAnswered: 4},
+	}
+}
+
+func run(sessions ...*bulkheadv1.SessionStatus) *bulkheadv1.StatusResponse {
+	return &bulkheadv1.StatusResponse{
+		RunId: "R1", State: "running", StartedUnixNano: now - int64(72*time.Second), NowUnixNano: now, ExpectedClients: 4,
+		JoinedClients: uint32(len(sessions)), Sessions: sessions, ChunkWrites: &bulkheadv1.ChunkWrites{RecentP99Nano: int64(2 * time.Millisecond)},
+	}
+}
+
+func TestStatus(t *testing.T) {
+	away := session("bravo", "away")
+	away.HandlerPid, away.Cause, away.LastMessageUnixNano = 0, "handler killed by SIGKILL", now-int64(3*time.Second)
+	stuck := session("charlie", "active")
+	stuck.Beats = &bulkheadv1.Beats{LastAnswered: 4, LastStalled: 2}
+	stuck.Errors = 3
+	got := Painter{}.Status(run(session("alpha", "active"), away, stuck), 200, 20)
+	want := []string{
+		"run R1  running  01:12  clients 3 of 4  202.5 MB/s  p99 2.00ms  4.02 GB  errors 3",
+		"client   state        MB/s     p99  heartbeats      handler  written  files  errors  cause",
+		"alpha    active      101.2  1.23ms  4 ok               4711  1.34 GB     12       0",
+		"bravo    away 00:03      –       –  –                     –  1.34 GB     12       0  handler killed by SIGKILL",
+		"charlie  active      101.2  1.23ms  2 of 4 stalled     4711  1.34 GB     12       3",
+	}
+	if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
+		t.Errorf("got\n%s\nwant\n%s", g, w)
+	}
+}
+
+// Whatever the size and the names, no line is too wide and there are not too many; who
+// wants attention is drawn before the others.
+func TestStatusFits(t *testing.T) {
+	var all []*bulkheadv1.SessionStatus
+	for i := range 50 {
+		all = append(all, session(fmt.Sprintf("client-%d-記録器-%s", i, strings.Repeat("x", i)), "active"))
+	}
+	all[49].State, all[49].Name = "away", "the one that is away"
+	for _, colour := range []bool{false, true} {
+		for width := 1; width < 140; width += 7 {
+			for height := 1; height < 60; height += 3 {
+				lines := Painter{Colour: colour}.Status(run(all...), width, height)
+				if len(lines) > height || len(lines) == 0 {
+					t.Fatalf("%d lines for a height of %d", len(lines), height)
+				}
+				for _, line := range lines {
+					if n := ansi.StringWidth(line); n > width {
+						t.Fatalf("%d cells for a width of %d: %q", n, width, line)
+					}
+				}
+			}
+		}
+	}
+	lines := Painter{}.Status(run(all...), 120, 5)
+	if !strings.HasPrefix(lines[2], "the one that is away") || lines[4] != "… and 48 more" {
+		t.Errorf("in five lines:\n%s", strings.Join(lines, "\n"))
+	}
+}
+
+// A client cannot make the terminal do anything by its name or its words.
+func TestStatusIsClean(t *testing.T) {
+	c := session("\x1b[2Jevil\x07\u202e", "lost")
+	c.Cause = "a\x1b]0;title\x07\nb\tc\x9b31m"
+	got := strings.Join(Painter{}.Status(run(c), 200, 10), "")
+	for _, r := range got {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x202e {
+			t.Fatalf("%q holds %U", got, r)
+		}
+	}
+	if !strings.Contains(got, "evil") {
+		t.Errorf("%q has lost the name", got)
+	}
+}
+
+func TestColourOnlyWhenAsked(t *testing.T) {
+	s := run(session("alpha", "lost"))
+	if got := strings.Join(Painter{}.Status(s, 80, 10), ""); strings.Contains(got, "\x1b") {
+		t.Errorf("without colour: %q", got)
+	}
+	if got := strings.Join(Painter{Colour: true}.Status(s, 80, 10), ""); !strings.Contains(got, "\x1b[31mlost") {
+		t.Errorf("with colour: %q", got)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	g := Progress{Elapsed: 15 * time.Second, Runtime: time.Minute, BytesPerSecond: 512e6, Bytes: 7_680_000_000, Files: 114}
+	for _, tt := range []struct {
+		width int
+		g     func(*Progress)
+		want  string
+	}{
+		{100, nil, "[██████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░]  25 %  512.0 MB/s  7.68 GB in 114 files  00:45 left"},
+		{70, nil, "[████░░░░░░░░░░░░]  25 %  512.0 MB/s  7.68 GB in 114 files  00:45 left"},
+		{60, nil, " 25 %  512.0 MB/s  7.68 GB in 114 files  00:45 left"},
+		{20, nil, " 25 %  512.0 MB/s  …"},
+		{100, func(g *Progress) { g.Elapsed, g.Errors = g.Runtime, 2 }, "[████████████████████████████████████] 100 %  512.0 MB/s  7.68 GB in 114 files  00:00 left  2 errors"},
+		{100, func(g *Progress) { g.Elapsed, g.Ending = 2*g.Runtime, "delivering" }, "[████████████████████████████████████████] 100 %  512.0 MB/s  7.68 GB in 114 files  delivering"},
+	} {
+		one := g
+		if tt.g != nil {
+			tt.g(&one)
+		}
+		got := Painter{}.Progress(one, tt.width)
+		if len(got) != 1 || got[0] != tt.want {
+			t.Errorf("width %d:\n%q; want\n%q", tt.width, got, tt.want)
+		}
+	}
+}
+
+func TestTexts(t *testing.T) {
+	for nano, want := range map[int64]string{0: none, 999: "999ns", 999_900: "1.00ms", 340_000: "340µs", 1_234_000: "1.23ms", 12_345_000_000: "12.3s", 400e9: "400s"} {
+		if got := latencyText(nano); got != want {
+			t.Errorf("latencyText(%d) = %q; want %q", nano, got, want)
+		}
+	}
+	for d, want := range map[time.Duration]string{0: "00:00", 72 * time.Second: "01:12", 3723 * time.Second: "1:02:03", 49 * time.Hour: "2d 01:00:00"} {
+		if got := clockText(d); got != want {
+			t.Errorf("clockText(%v) = %q; want %q", d, got, want)
+		}
+	}
+	for n, want := range map[uint64]string{0: "0 B", 999: "999 B", 999_999: "1.00 MB", 1_340_000_000: "1.34 GB", 18e18: "18.0 EB"} {
+		if got := bytesText(n); got != want {
+			t.Errorf("bytesText(%d) = %q; want %q", n, got, want)
+		}
+	}
+}
