@@ -2,12 +2,15 @@ package handler
 
 import (
 	"fmt"
-	"strings"
-	"unicode"
+	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
+	"bulkhead/internal/hello"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -15,13 +18,6 @@ const (
 	// ProtocolVersion is the Collector protocol this handler speaks.
 	ProtocolVersion = 1
 
-	clientIDBytes  = 16
-	maxNameBytes   = 128
-	maxHostBytes   = 255
-	maxLabels      = 32
-	maxLabelBytes  = 128
-	maxTokenBytes  = 1024
-	maxConsumers   = 1024
 	maxStringBytes = 4096
 )
 
@@ -31,50 +27,43 @@ type violation struct {
 	class bulkheadv1.EndClass
 	code  codes.Code
 	text  string
+	// retryAfter is when the client should come back; 0 leaves it to the client.
+	retryAfter time.Duration
 }
 
 func (v *violation) Error() string { return v.text }
 
+// status is what the client is told; nil is the end in order.
+func (v *violation) status() error {
+	st := status.New(v.code, v.text)
+	if v.retryAfter <= 0 {
+		return st.Err()
+	}
+	with, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(v.retryAfter)})
+	if err != nil { // only OK takes no details
+		return st.Err()
+	}
+	return with.Err()
+}
+
 func broken(format string, args ...any) *violation {
-	return &violation{bulkheadv1.EndClass_END_CLASS_PROTOCOL, codes.InvalidArgument, fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_PROTOCOL, code: codes.InvalidArgument, text: fmt.Sprintf(format, args...)}
 }
 
 func tooMuch(format string, args ...any) *violation {
-	return &violation{bulkheadv1.EndClass_END_CLASS_LIMIT, codes.ResourceExhausted, fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_LIMIT, code: codes.ResourceExhausted, text: fmt.Sprintf(format, args...)}
 }
 
 // checkHello checks the form of a Hello, not whether its sender may come.
 func checkHello(h *bulkheadv1.Hello) *violation {
 	if v := h.GetProtocolVersion(); v != ProtocolVersion {
-		return &violation{bulkheadv1.EndClass_END_CLASS_VERSION, codes.FailedPrecondition,
-			fmt.Sprintf("client speaks protocol version %d; this supervisor speaks version %d", v, ProtocolVersion)}
+		return &violation{class: bulkheadv1.EndClass_END_CLASS_VERSION, code: codes.FailedPrecondition,
+			text: fmt.Sprintf("client speaks protocol version %d; this supervisor speaks version %d", v, ProtocolVersion)}
 	}
-	switch {
-	case len(h.GetClientId()) != clientIDBytes:
-		return broken("Hello.client_id has %d bytes; it must have %d", len(h.GetClientId()), clientIDBytes)
-	case h.GetName() == "" || len(h.GetName()) > maxNameBytes:
-		return broken("Hello.name has %d bytes; it must have 1 to %d", len(h.GetName()), maxNameBytes)
-	case !printable(h.GetName()):
-		return broken("Hello.name %q has characters that cannot be printed", h.GetName())
-	case len(h.GetHost()) > maxHostBytes:
-		return broken("Hello.host has %d bytes; at most %d are allowed", len(h.GetHost()), maxHostBytes)
-	case len(h.GetLabels()) > maxLabels:
-		return broken("Hello has %d labels; at most %d are allowed", len(h.GetLabels()), maxLabels)
-	case len(h.GetToken()) > maxTokenBytes:
-		return broken("Hello.token has %d bytes; at most %d are allowed", len(h.GetToken()), maxTokenBytes)
-	case len(h.GetWorkload().GetConsumers()) > maxConsumers:
-		return broken("Hello.workload has %d consumers; at most %d are allowed", len(h.GetWorkload().GetConsumers()), maxConsumers)
-	}
-	for k, v := range h.GetLabels() {
-		if len(k) > maxLabelBytes || len(v) > maxLabelBytes {
-			return broken("label %.64q: keys and values may have %d bytes at most", k, maxLabelBytes)
-		}
+	if wrong := hello.Check(h); wrong != "" {
+		return broken("%s", wrong)
 	}
 	return nil
-}
-
-func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // checkBatch checks a batch against the limits and the next expected sequence

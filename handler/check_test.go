@@ -34,7 +34,10 @@ const (
 	protocol = bulkheadv1.EndClass_END_CLASS_PROTOCOL
 	limit    = bulkheadv1.EndClass_END_CLASS_LIMIT
 	version  = bulkheadv1.EndClass_END_CLASS_VERSION
-	gone     = bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST
+	broke    = bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST
+	gone     = bulkheadv1.EndClass_END_CLASS_CLOSED_BY_CLIENT
+	mute     = bulkheadv1.EndClass_END_CLASS_SILENT
+	nobody   = bulkheadv1.EndClass_END_CLASS_ORPHANED
 	late     = bulkheadv1.EndClass_END_CLASS_TIMEOUT
 	finished = bulkheadv1.EndClass_END_CLASS_FINISHED
 )
@@ -196,8 +199,8 @@ func TestErrorsOfRecvAreSorted(t *testing.T) {
 		{status.Error(codes.ResourceExhausted, "grpc: received message larger than max"), limit, codes.ResourceExhausted, "a frame is too large: received message"},
 		{status.Error(codes.Internal, "grpc: failed to unmarshal"), protocol, codes.InvalidArgument, "a frame cannot be decoded: failed to unmarshal"},
 		{status.Error(codes.Unimplemented, "grpc: Decompressor is not installed"), protocol, codes.InvalidArgument, "a frame cannot be decoded"},
-		{status.Error(codes.Canceled, "context canceled"), gone, codes.Unavailable, "the client's stream ended: context canceled"},
-		{errors.New("broken"), gone, codes.Unavailable, "the client's stream ended: broken"},
+		{status.Error(codes.Canceled, "context canceled"), broke, codes.Unavailable, "the client's stream ended: context canceled"},
+		{errors.New("broken"), broke, codes.Unavailable, "the client's stream ended: broken"},
 	} {
 		wantViolation(t, recvViolation(tt.err), tt.class, tt.code, tt.text)
 	}

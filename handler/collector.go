@@ -6,11 +6,13 @@ import (
 	"io"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"bulkhead/internal/downlink"
+	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -20,6 +22,7 @@ type collector struct {
 	limits  *bulkheadv1.Limits
 	relay   *relay
 	down    *downlink.Queue
+	work    *work
 	expect  atomic.Uint64 // next sequence number, set by Welcome
 	welcome chan struct{} // closed when Welcome is on its way to the client
 	began   atomic.Bool   // a Collect stream was opened
@@ -31,9 +34,9 @@ type collector struct {
 	refuse chan *violation
 }
 
-func newCollector(limits *bulkheadv1.Limits, r *relay, down *downlink.Queue) *collector {
+func newCollector(limits *bulkheadv1.Limits, r *relay, down *downlink.Queue, w *work) *collector {
 	return &collector{
-		limits: limits, relay: r, down: down, welcome: make(chan struct{}),
+		limits: limits, relay: r, down: down, work: w, welcome: make(chan struct{}),
 		ended: make(chan *violation, 1), refuse: make(chan *violation, 1),
 	}
 }
@@ -45,7 +48,11 @@ func (c *collector) Collect(stream bulkheadv1.CollectorService_CollectServer) er
 		return status.Error(codes.ResourceExhausted, "a connection carries one Collect stream")
 	}
 	received := make(chan *violation, 1)
-	go func() { received <- c.receive(stream) }()
+	go func() {
+		v := c.receive(stream)
+		c.work.done()
+		received <- v
+	}()
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	frames := make(chan *bulkheadv1.SupervisorFrame)
@@ -59,10 +66,7 @@ func (c *collector) Collect(stream bulkheadv1.CollectorService_CollectServer) er
 	}()
 	v := c.send(stream, frames, received)
 	c.ended <- v
-	if v.code == codes.OK {
-		return nil
-	}
-	return status.Error(v.code, v.text)
+	return v.status()
 }
 
 // send relays frames to the client until a Finish, a violation or the end of the
@@ -72,10 +76,16 @@ func (c *collector) send(stream bulkheadv1.CollectorService_CollectServer, frame
 		select {
 		case f := <-frames:
 			if fin := f.GetFinish(); fin != nil {
-				return &violation{bulkheadv1.EndClass_END_CLASS_FINISHED, codes.Code(fin.GetCode()), fin.GetText()}
+				return &violation{
+					class: bulkheadv1.EndClass_END_CLASS_FINISHED, code: codes.Code(fin.GetCode()), text: fin.GetText(),
+					retryAfter: time.Duration(fin.GetRetryAfterNano()),
+				}
 			}
 			if w := f.GetWelcome(); w != nil && !c.welcomed(w) {
 				continue // a second supervisor's: the client has had its one
+			}
+			if f.GetAck() != nil {
+				failpoint.Hit("handler-ack")
 			}
 			if err := stream.Send(serverFrame(f)); err != nil {
 				return c.why(stream.Context(), received, lost("sending to the client: %v", err))
@@ -148,9 +158,11 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 	if v := checkHello(hello); v != nil {
 		return v
 	}
+	failpoint.Hit("handler-hello")
 	c.greeted.Store(true)
 	c.relay.setHello(hello)
 	for {
+		c.work.done()
 		f, err := stream.Recv()
 		if err != nil {
 			return recvViolation(err)
@@ -178,10 +190,13 @@ func (c *collector) batch(ctx context.Context, b *bulkheadv1.Batch) *violation {
 		return broken("a Batch came before the Welcome was sent")
 	}
 	next := c.expect.Load()
+	failpoint.Batch(b.GetMessages())
+	failpoint.Hit("handler-batch")
 	sealed, v := checkBatch(b, c.limits, next)
 	if v != nil || sealed == nil {
 		return v
 	}
+	c.work.done() // a batch that waits for room is no work
 	if !c.relay.add(ctx, sealed) {
 		return lost("the client's stream ended: %v", ctx.Err())
 	}
@@ -198,6 +213,7 @@ func (c *collector) goodbye(g *bulkheadv1.Goodbye) *violation {
 	if last := c.expect.Load() - 1; g.GetLastSeq() != last {
 		return broken("Goodbye says that %d was the last message; %d was received last", g.GetLastSeq(), last)
 	}
+	failpoint.Hit("handler-goodbye")
 	c.relay.setGoodbye(g)
 	return nil
 }
@@ -205,7 +221,7 @@ func (c *collector) goodbye(g *bulkheadv1.Goodbye) *violation {
 // recvViolation sorts the errors of Recv.
 func recvViolation(err error) *violation {
 	if errors.Is(err, io.EOF) {
-		return lost("client ended its stream without a Goodbye")
+		return closedByClient("client ended its stream without a Goodbye")
 	}
 	s := status.Convert(err)
 	switch s.Code() {

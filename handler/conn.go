@@ -17,7 +17,8 @@ type clientConn struct {
 	net.Conn
 	ahead    []byte // bytes already read from Conn; only Read touches it
 	received atomic.Uint64
-	lastRead atomic.Int64 // UnixNano of the last byte
+	began    time.Time
+	lastRead atomic.Int64 // nanoseconds from began to the last byte, by the monotonic clock
 
 	closeOnce sync.Once
 	closed    chan struct{} // closed by Close
@@ -27,9 +28,7 @@ type clientConn struct {
 }
 
 func newClientConn(c net.Conn) *clientConn {
-	cc := &clientConn{Conn: c, closed: make(chan struct{})}
-	cc.lastRead.Store(time.Now().UnixNano())
-	return cc
+	return &clientConn{Conn: c, began: time.Now(), closed: make(chan struct{})}
 }
 
 // unread makes the next Read return p again. It is called before Read has a second
@@ -45,7 +44,7 @@ func (c *clientConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.received.Add(uint64(n))
-		c.lastRead.Store(time.Now().UnixNano())
+		c.lastRead.Store(int64(time.Since(c.began)))
 	}
 	c.note(err)
 	return n, err
@@ -93,24 +92,30 @@ func (c *clientConn) story(silence time.Duration) *violation {
 	c.mu.Lock()
 	err := c.broken
 	c.mu.Unlock()
-	quiet := time.Since(time.Unix(0, c.lastRead.Load()))
+	quiet := time.Since(c.began) - time.Duration(c.lastRead.Load())
 	switch {
 	case isTimeout(err):
 		return tooSlow("client said no Hello in time")
 	case errors.Is(err, io.EOF):
-		return lost("client closed the connection")
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return lost("client reset the connection")
+		return closedByClient("client closed the connection")
+	case isReset(err):
+		return closedByClient("client reset the connection")
+	case errors.Is(err, syscall.ETIMEDOUT):
+		return silent("client acknowledged nothing that was sent to it: %v", err)
 	case err != nil && !errors.Is(err, net.ErrClosed):
 		return lost("connection broke: %v", err)
 	case quiet >= silence:
-		return lost("client sent nothing and answered no ping for %s", silence)
+		return silent("client sent nothing and answered no ping for %s", silence)
 	default:
 		return broken("client sent bytes that are not HTTP/2")
 	}
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
 
 // oneConn is a listener that accepts one connection and then waits for Close.
 type oneConn struct {

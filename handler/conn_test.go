@@ -28,10 +28,11 @@ func TestStoryOfABrokenConnection(t *testing.T) {
 		{"end-of-file", []error{io.EOF}, 0, gone, codes.Unavailable, "client closed the connection"},
 		{"a reset", []error{opError(syscall.ECONNRESET)}, 0, gone, codes.Unavailable, "client reset the connection"},
 		{"a write after a reset", []error{opError(syscall.EPIPE)}, 0, gone, codes.Unavailable, "client reset the connection"},
-		{"another error", []error{opError(syscall.EHOSTUNREACH)}, 0, gone, codes.Unavailable, "connection broke: read tcp: no route to host"},
+		{"no acknowledgement", []error{opError(syscall.ETIMEDOUT)}, 0, mute, codes.Unavailable, "client acknowledged nothing that was sent to it"},
+		{"another error", []error{opError(syscall.EHOSTUNREACH)}, 0, broke, codes.Unavailable, "connection broke: read tcp: no route to host"},
 		{"the first error counts", []error{io.EOF, opError(syscall.ECONNRESET)}, 0, gone, codes.Unavailable, "client closed the connection"},
 		{"the handshake's deadline", []error{opError(os.ErrDeadlineExceeded), net.ErrClosed}, 0, late, codes.DeadlineExceeded, "client said no Hello in time"},
-		{"silence", []error{net.ErrClosed}, time.Minute, gone, codes.Unavailable, "client sent nothing and answered no ping for 20s"},
+		{"silence", []error{net.ErrClosed}, time.Minute, mute, codes.Unavailable, "client sent nothing and answered no ping for 20s"},
 		{"closed by gRPC", []error{net.ErrClosed}, time.Second, protocol, codes.InvalidArgument, "client sent bytes that are not HTTP/2"},
 		{"closed by gRPC at once", nil, 0, protocol, codes.InvalidArgument, "client sent bytes that are not HTTP/2"},
 	} {
@@ -40,7 +41,7 @@ func TestStoryOfABrokenConnection(t *testing.T) {
 			for _, err := range tt.errs {
 				c.note(err)
 			}
-			c.lastRead.Store(time.Now().Add(-tt.silent).UnixNano())
+			c.began = time.Now().Add(-tt.silent)
 			wantViolation(t, c.story(20*time.Second), tt.class, tt.code, tt.text)
 		})
 	}

@@ -11,7 +11,19 @@
 //	   │ ◄────────────────────── Goodbye ◄────────────────────────── Goodbye
 //	   │ Finish ───────────────────────────────────────────────────► status
 //	   │ ◄─────────────────────────── End
-//	   │ closes the line (fd 3) ────────► exit 0
+//	   │ says so on the line (fd 3) ────► exit 0
+//
+// Ping may come at any time and is answered by Pong, ahead of what waits.
+//
+// A handler outlives its supervisor. When the line ends without a word, or a Serve
+// call does, it keeps its client's connection and all that was not acknowledged, and
+// waits for another call: of the next supervisor, which takes it up by Probe and
+// Serve. It ends
+//
+//	at once               without a client, and when its client is gone and all is told
+//	after the End         was told to a supervisor that has no line to it
+//	at SIGTERM            which stands for the line
+//	after the grace       of the last Open: the client is told UNAVAILABLE first
 //
 // Invariants:
 //
@@ -21,6 +33,8 @@
 //   - A batch is kept until the supervisor acknowledges it, so a supervisor that
 //     restarts can call Serve again and miss nothing. At most
 //     Limits.max_unacked_batches are kept; then the client waits.
+//   - A frame is in the black box (fd 4) from before it is decoded until it is kept, so
+//     that a frame which kills or hangs the process is known.
 //   - The End that is reported last says why the connection is over.
 //
 // The package does not decide: who may come, what is a duplicate across

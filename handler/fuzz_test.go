@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"context"
 	"io"
 	"slices"
 	"testing"
@@ -33,7 +34,7 @@ func FuzzClientBytes(f *testing.F) {
 		down.Put(welcomeFrame(0))
 		client, server := socketPair(t)
 		ended := make(chan *bulkheadv1.End, 1)
-		go func() { ended <- serveClient(server, open, r, down) }()
+		go func() { ended <- serveClient(context.Background(), server, open, r, down, newWork(nil)) }()
 		sent := make(chan struct{})
 		go func() { // ends when the handler closes the connection
 			defer close(sent)

@@ -7,14 +7,20 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/internal/blackbox"
 	"bulkhead/internal/child/inside"
 	"bulkhead/internal/downlink"
+	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -22,18 +28,46 @@ import (
 // frame a configuration allows (8 MiB) and its envelope.
 const maxMessageBytes = 9 << 20
 
-// Run is the life of a handler process. It returns nil when the supervisor closed
-// the line or is gone.
+// protocolVersion is the version of the service between supervisor and handler.
+const protocolVersion = 1
+
+const (
+	// takeOverWait is how long a Serve call waits for the one before it to end: that
+	// of a supervisor that was just killed.
+	takeOverWait = time.Second
+	// toldWait is how long a Serve call without a line waits for the supervisor to
+	// have taken the End.
+	toldWait = 2 * time.Second
+)
+
+// Run is the life of a handler process. It returns nil when the supervisor says so,
+// by the line or by SIGTERM, and when there is no supervisor any more and nothing is
+// left to wait for.
 func Run(ctx context.Context) error {
-	h := newHandler(inside.Logger())
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer stop()
+	box, err := blackbox.Open(blackbox.ChildFD)
+	if err != nil && !errors.Is(err, blackbox.ErrNotABox) { // a supervisor may do without
+		return err
+	}
+	h := newHandler(inside.Logger(), newWork(box))
 	if err := warm(); err != nil {
 		return err
 	}
-	err := inside.Serve(ctx, inside.Options{
+	kept := make(chan struct{})
+	go func() { // ends with ctx at the latest
+		defer close(kept)
+		h.keep(ctx)
+		stop()
+	}()
+	err = inside.Serve(ctx, inside.Options{
 		Register:        func(s *grpc.Server) { bulkheadv1.RegisterHandlerServiceServer(s, h) },
 		MaxMessageBytes: maxMessageBytes,
 		Socket:          h.take,
+		Orphaned:        h.orphaned,
 	})
+	stop()
+	<-kept
 	h.close()
 	return err
 }
@@ -41,19 +75,34 @@ func Run(ctx context.Context) error {
 // handler is the Handler service. It serves one socket and is used once.
 type handler struct {
 	bulkheadv1.UnimplementedHandlerServiceServer
-	log    *slog.Logger
-	arrive chan struct{} // closed when the socket is here
+	log     *slog.Logger
+	work    *work
+	arrive  chan struct{} // closed when the socket is here
+	changed chan struct{} // holds one token after something changed that keep looks at
+	free    chan struct{} // holds one token while no Serve call runs
 
-	mu     sync.Mutex
-	socket net.Conn        // guarded by mu until arrive is closed
-	id     uint64          // guarded by mu until arrive is closed
-	relay  *relay          // guarded by mu; set by the first Serve
-	down   *downlink.Queue // guarded by mu; set with relay
-	busy   bool            // guarded by mu; a Serve call is running
+	mu        sync.Mutex
+	socket    net.Conn                // guarded by mu until arrive is closed
+	id        uint64                  // guarded by mu until arrive is closed
+	relay     *relay                  // guarded by mu; set by the first Serve
+	down      *downlink.Queue         // guarded by mu; set with relay
+	drop      context.CancelCauseFunc // guarded by mu; set with relay; ends the client's connection
+	gone      chan struct{}           // guarded by mu; set with relay; closed when the connection has ended
+	busy      bool                    // guarded by mu; a Serve call is running
+	told      bool                    // guarded by mu; a Serve call has told the End
+	over      bool                    // guarded by mu; it is too late for another Serve call
+	lineGone  bool                    // guarded by mu
+	idleSince time.Time               // guarded by mu; when the last Serve call ended
+	grace     time.Duration           // guarded by mu; as the last Serve call said
 }
 
-func newHandler(log *slog.Logger) *handler {
-	return &handler{log: log, arrive: make(chan struct{})}
+func newHandler(log *slog.Logger, w *work) *handler {
+	h := &handler{
+		log: log, work: w, arrive: make(chan struct{}),
+		changed: make(chan struct{}, 1), free: make(chan struct{}, 1), idleSince: time.Now(),
+	}
+	h.free <- struct{}{}
+	return h
 }
 
 // take receives the socket; a second one is refused.
@@ -67,6 +116,7 @@ func (h *handler) take(id uint64, socket net.Conn) {
 	}
 	h.socket, h.id = socket, id
 	close(h.arrive)
+	signalChange(h.changed)
 }
 
 // close closes the client's socket, if there is one.
@@ -94,51 +144,110 @@ func (h *handler) Serve(stream bulkheadv1.HandlerService_ServeServer) error {
 	case <-stream.Context().Done():
 		return stream.Context().Err()
 	}
+	if err := h.claim(stream.Context()); err != nil {
+		return err
+	}
+	defer h.release()
 	r, down, err := h.begin(open)
 	if err != nil {
 		return err
 	}
-	defer h.release()
 	r.ack(open.GetResumeAfter())
 
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
+	asked := make(chan uint64, 1)
 	go func() { // ends with the stream, which ends when Serve returns
-		cancel(receive(stream, r, down))
+		cancel(receive(stream, r, down, asked))
 	}()
-	return relayUp(ctx, stream, r, &cursor{seq: open.GetResumeAfter()})
+	if err := h.relayUp(ctx, stream, r, &cursor{seq: open.GetResumeAfter()}, asked); err != nil {
+		return err
+	}
+	h.tell(ctx)
+	return nil
 }
 
-// begin claims the handler for one Serve call, and starts the client on the
-// first.
+// Probe says what this handler is.
+func (h *handler) Probe(context.Context, *bulkheadv1.ProbeRequest) (*bulkheadv1.ProbeResponse, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return &bulkheadv1.ProbeResponse{ProtocolVersion: protocolVersion, Pid: int32(os.Getpid()), ConnectionId: h.id}, nil
+}
+
+// claim claims the handler for one Serve call.
+func (h *handler) claim(ctx context.Context) error {
+	late := time.NewTimer(takeOverWait)
+	defer late.Stop()
+	select {
+	case <-h.free:
+		return nil
+	case <-late.C:
+		return status.Error(codes.FailedPrecondition, "another supervisor is being served")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// begin begins a Serve call that has claimed the handler, and starts the client on
+// the first.
 func (h *handler) begin(open *bulkheadv1.Open) (*relay, *downlink.Queue, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.busy {
-		return nil, nil, status.Error(codes.FailedPrecondition, "another supervisor is being served")
+	if h.over {
+		return nil, nil, status.Error(codes.Unavailable, "the handler was without a supervisor for too long and is ending")
 	}
 	if open.GetConnectionId() != h.id {
 		return nil, nil, status.Errorf(codes.InvalidArgument, "connection %d was asked for; this handler has %d", open.GetConnectionId(), h.id)
 	}
-	h.busy = true
+	h.busy, h.grace = true, time.Duration(open.GetOrphanGraceNano())
 	if h.relay == nil {
 		h.relay = newRelay(int(open.GetLimits().GetMaxUnackedBatches()))
 		h.down = downlink.New()
-		go func(r *relay, down *downlink.Queue) { // ends with the client's connection
-			r.setEnd(serveClient(h.socket, open, r, down))
-		}(h.relay, h.down)
+		h.gone = make(chan struct{})
+		var ctx context.Context
+		ctx, h.drop = context.WithCancelCause(context.Background())
+		go func(r *relay, down *downlink.Queue, drop context.CancelCauseFunc, gone chan struct{}) { // ends with the client's connection
+			defer drop(nil)
+			defer close(gone)
+			r.setEnd(serveClient(ctx, h.socket, open, r, down, h.work))
+			signalChange(h.changed)
+		}(h.relay, h.down, h.drop, h.gone)
 	}
 	return h.relay, h.down, nil
 }
 
+// release ends a Serve call.
 func (h *handler) release() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.busy = false
+	if h.busy {
+		h.busy, h.idleSince = false, time.Now()
+	}
+	h.mu.Unlock()
+	h.free <- struct{}{}
+	signalChange(h.changed)
 }
 
-// receive takes the supervisor's frames until the stream ends.
-func receive(stream bulkheadv1.HandlerService_ServeServer, r *relay, down *downlink.Queue) error {
+// tell notes that the End was told. A process without a line ends soon after, so the
+// supervisor is given the time to take it: it then ends the stream.
+func (h *handler) tell(ctx context.Context) {
+	h.mu.Lock()
+	h.told = true
+	wait := h.lineGone
+	h.mu.Unlock()
+	if !wait {
+		return
+	}
+	late := time.NewTimer(toldWait)
+	defer late.Stop()
+	select {
+	case <-ctx.Done():
+	case <-late.C:
+	}
+}
+
+// receive takes the supervisor's frames until the stream ends. Of questions that
+// were not answered yet the last one is kept.
+func receive(stream bulkheadv1.HandlerService_ServeServer, r *relay, down *downlink.Queue, asked chan uint64) error {
 	for {
 		f, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -150,16 +259,45 @@ func receive(stream bulkheadv1.HandlerService_ServeServer, r *relay, down *downl
 		if a := f.GetAck(); a != nil {
 			r.ack(a.GetSeq())
 		}
+		if p := f.GetPing(); p != nil {
+			select {
+			case <-asked:
+			default:
+			}
+			asked <- p.GetNonce() // there is room: only this goroutine fills it
+			continue
+		}
 		down.Put(f)
 	}
 }
 
-// relayUp sends what the client said, in order, until End is sent.
-func relayUp(ctx context.Context, stream bulkheadv1.HandlerService_ServeServer, r *relay, at *cursor) error {
+// relayUp sends what the client said, in order, until End is sent. It answers
+// questions before anything that waits.
+func (h *handler) relayUp(ctx context.Context, stream bulkheadv1.HandlerService_ServeServer, r *relay, at *cursor, asked <-chan uint64) error {
+	send := func(f *bulkheadv1.HandlerFrame) error {
+		if err := stream.Send(f); err != nil {
+			return fmt.Errorf("sending to the supervisor: %w", err)
+		}
+		return nil
+	}
 	for {
-		for f := r.next(at); f != nil; f = r.next(at) {
-			if err := stream.Send(f); err != nil {
-				return fmt.Errorf("sending to the supervisor: %w", err)
+		for {
+			select {
+			case nonce := <-asked:
+				if err := send(h.pong(r, nonce)); err != nil {
+					return err
+				}
+			default:
+			}
+			f := r.next(at)
+			if f == nil {
+				break
+			}
+			if f.GetBatch() != nil {
+				failpoint.Hit("handler-relay")
+			}
+			if err := send(f); err != nil {
+				return err
 			}
 			if at.end {
 				return nil
@@ -167,8 +305,19 @@ func relayUp(ctx context.Context, stream bulkheadv1.HandlerService_ServeServer, 
 		}
 		select {
 		case <-r.changed:
+		case nonce := <-asked:
+			if err := send(h.pong(r, nonce)); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// pong answers a supervisor's question.
+func (h *handler) pong(r *relay, nonce uint64) *bulkheadv1.HandlerFrame {
+	return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Pong{Pong: &bulkheadv1.Pong{
+		Nonce: nonce, BusyNano: int64(h.work.busy()), ReceivedBytes: h.work.received(), Messages: r.accepted(),
+	}}}
 }

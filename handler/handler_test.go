@@ -46,7 +46,7 @@ func (o *offered) Serve(stream bulkheadv1.HandlerService_ServeServer) error {
 // offer offers a handler that has no socket yet.
 func offer(t *testing.T) *offered {
 	t.Helper()
-	o := &offered{t: t, handler: newHandler(slog.New(slog.DiscardHandler)), left: make(chan struct{}, 16), dialled: make(chan struct{})}
+	o := &offered{t: t, handler: newHandler(slog.New(slog.DiscardHandler), newWork(nil)), left: make(chan struct{}, 16), dialled: make(chan struct{})}
 	path := filepath.Join(t.TempDir(), "handler.sock")
 	l, err := net.Listen("unix", path)
 	must(t, err)
@@ -188,6 +188,17 @@ func (s *supervisor) wantStatus(code codes.Code, text string) {
 	if st := status.Convert(err); st.Code() != code || !strings.Contains(st.Message(), text) {
 		s.t.Fatalf("Serve ended with %v; want %v with %q", err, code, text)
 	}
+}
+
+// ping asks for a sign of life, which must be the next frame.
+func (s *supervisor) ping(nonce uint64) *bulkheadv1.Pong {
+	s.t.Helper()
+	s.send(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Ping{Ping: &bulkheadv1.Ping{Nonce: nonce}}})
+	f := s.next()
+	if f.GetPong() == nil || f.GetPong().GetNonce() != nonce {
+		s.t.Fatalf("got %v; want the Pong %d", f, nonce)
+	}
+	return f.GetPong()
 }
 
 func ackFrame(seq uint64) *bulkheadv1.SupervisorFrame {

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -10,7 +11,12 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleEntry); role != "" {
+		os.Exit(behave(role))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long a test waits for what must happen.
 const patience = 60 * time.Second

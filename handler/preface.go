@@ -2,6 +2,7 @@ package handler
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -78,13 +79,27 @@ func cutPreface(got []byte, err error) *violation {
 	if isTimeout(err) {
 		return tooSlow("client connected and fell silent %s", what)
 	}
-	return lost("client closed the connection %s", what)
+	if errors.Is(err, io.EOF) || isReset(err) {
+		return closedByClient("client closed the connection %s", what)
+	}
+	return lost("the connection broke %s: %v", what, err)
 }
 
 func lost(format string, args ...any) *violation {
-	return &violation{bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST, codes.Unavailable, fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST, code: codes.Unavailable, text: fmt.Sprintf(format, args...)}
+}
+
+// closedByClient is for a connection that the client's machine ended: as a rule the
+// client has.
+func closedByClient(format string, args ...any) *violation {
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_CLOSED_BY_CLIENT, code: codes.Unavailable, text: fmt.Sprintf(format, args...)}
+}
+
+// silent is for a client of which nothing was heard any more.
+func silent(format string, args ...any) *violation {
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_SILENT, code: codes.Unavailable, text: fmt.Sprintf(format, args...)}
 }
 
 func tooSlow(format string, args ...any) *violation {
-	return &violation{bulkheadv1.EndClass_END_CLASS_TIMEOUT, codes.DeadlineExceeded, fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_TIMEOUT, code: codes.DeadlineExceeded, text: fmt.Sprintf(format, args...)}
 }

@@ -154,5 +154,5 @@ func TestReadPrefaceOfAClosedSocket(t *testing.T) {
 	_, server := socketPair(t)
 	must(t, server.Close())
 	v := readPreface(newClientConn(server), time.Now().Add(patience))
-	wantViolation(t, v, gone, codes.Unavailable, "gone before its first byte")
+	wantViolation(t, v, broke, codes.Unavailable, "gone before its first byte")
 }

@@ -28,7 +28,8 @@ func newRelay(maxUnacked int) *relay {
 	return &relay{maxUnacked: max(1, maxUnacked), changed: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
-func signal(c chan struct{}) {
+// signalChange puts a token into c unless there is one.
+func signalChange(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
@@ -39,14 +40,14 @@ func (r *relay) setHello(h *bulkheadv1.Hello) {
 	r.mu.Lock()
 	r.hello = h
 	r.mu.Unlock()
-	signal(r.changed)
+	signalChange(r.changed)
 }
 
 func (r *relay) setGoodbye(g *bulkheadv1.Goodbye) {
 	r.mu.Lock()
 	r.goodbye = g
 	r.mu.Unlock()
-	signal(r.changed)
+	signalChange(r.changed)
 }
 
 func (r *relay) setEnd(e *bulkheadv1.End) {
@@ -54,7 +55,7 @@ func (r *relay) setEnd(e *bulkheadv1.End) {
 	e.Messages = r.messages
 	r.end = e
 	r.mu.Unlock()
-	signal(r.changed)
+	signalChange(r.changed)
 }
 
 // add keeps a batch, after waiting for room. It returns false when ctx is done.
@@ -67,7 +68,7 @@ func (r *relay) add(ctx context.Context, b *bulkheadv1.SealedBatch) bool {
 			return false
 		}
 	}
-	signal(r.changed)
+	signalChange(r.changed)
 	return true
 }
 
@@ -94,8 +95,23 @@ func (r *relay) ack(seq uint64) {
 	r.unacked = r.unacked[n:]
 	r.mu.Unlock()
 	if n > 0 {
-		signal(r.room)
+		signalChange(r.room)
 	}
+}
+
+// settled says that the client's connection has ended and that the supervisor has
+// everything: no batch and no Goodbye waits for one.
+func (r *relay) settled() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.end != nil && len(r.unacked) == 0 && r.goodbye == nil
+}
+
+// accepted is how many messages came from the client.
+func (r *relay) accepted() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.messages
 }
 
 // cursor is how far one Serve call has told the supervisor.

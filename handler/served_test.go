@@ -22,6 +22,7 @@ type served struct {
 	relay *relay
 	down  *downlink.Queue
 	at    cursor
+	work  *work
 }
 
 // serve listens on loopback and serves the first connection.
@@ -36,7 +37,7 @@ func serve(t *testing.T, change func(*bulkheadv1.Open)) *served {
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	s := &served{t: t, addr: l.Addr().String(), relay: newRelay(int(open.GetLimits().GetMaxUnackedBatches())), down: downlink.New()}
+	s := &served{t: t, addr: l.Addr().String(), relay: newRelay(int(open.GetLimits().GetMaxUnackedBatches())), down: downlink.New(), work: newWork(nil)}
 	done := make(chan struct{})
 	go func() { // ends when the client or the listener is closed
 		defer close(done)
@@ -44,7 +45,7 @@ func serve(t *testing.T, change func(*bulkheadv1.Open)) *served {
 		if err != nil {
 			return
 		}
-		s.relay.setEnd(serveClient(socket, open, s.relay, s.down))
+		s.relay.setEnd(serveClient(context.Background(), socket, open, s.relay, s.down, s.work))
 	}()
 	t.Cleanup(func() { l.Close(); <-done })
 	return s
@@ -155,4 +156,9 @@ func (s *served) raw(sent []byte) net.Conn {
 	_, err = c.Write(sent)
 	must(s.t, err)
 	return c
+}
+
+// dialOver is a dial option by which a client uses a connection that there is.
+func dialOver(c net.Conn) grpc.DialOption {
+	return grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return c, nil })
 }

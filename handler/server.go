@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"context"
 	"net"
 	"time"
 
@@ -24,17 +25,19 @@ const (
 )
 
 // serveClient serves one client on its socket, from the first byte to the last,
-// and returns how it ended.
-func serveClient(socket net.Conn, open *bulkheadv1.Open, r *relay, down *downlink.Queue) *bulkheadv1.End {
+// and returns how it ended. When ctx is done the client is sent away.
+func serveClient(ctx context.Context, socket net.Conn, open *bulkheadv1.Open, r *relay, down *downlink.Queue, w *work) *bulkheadv1.End {
 	helloBy := time.Now().Add(time.Duration(open.GetHelloTimeoutNano()))
 	conn := newClientConn(socket)
-	if v := readPreface(conn, helloBy); v != nil {
+	w.conn.Store(conn)
+	if v := greet(ctx, conn, helloBy); v != nil {
 		conn.Close()
 		return endOf(v, conn)
 	}
 	silence := time.Duration(open.GetClientTimeoutNano())
-	c := newCollector(open.GetLimits(), r, down)
+	c := newCollector(open.GetLimits(), r, down, w)
 	srv := grpc.NewServer(
+		grpc.ForceServerCodecV2(newCodec(w)),
 		grpc.MaxRecvMsgSize(int(open.GetLimits().GetMaxFrameBytes())),
 		grpc.MaxConcurrentStreams(1),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
@@ -50,18 +53,39 @@ func serveClient(socket net.Conn, open *bulkheadv1.Open, r *relay, down *downlin
 		defer close(served)
 		_ = srv.Serve(lis) // says only that it was stopped
 	}()
-	v := awaitEnd(c, conn, helloBy, silence)
+	v := awaitEnd(ctx, c, conn, helloBy, silence)
 	stop(srv, conn)
 	<-served
 	return endOf(v, conn)
 }
 
-// awaitEnd waits until the client's stream or connection ends, or its Hello is
-// overdue.
-func awaitEnd(c *collector, conn *clientConn, helloBy time.Time, silence time.Duration) *violation {
+// greet reads the first bytes, but not for longer than until ctx is done.
+func greet(ctx context.Context, conn *clientConn, helloBy time.Time) *violation {
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
+	v := readPreface(conn, helloBy)
+	if !stop() && v == nil || v != nil && ctx.Err() != nil {
+		return orphaned(ctx)
+	}
+	return v
+}
+
+// orphaned is why a client is sent away when ctx is done.
+func orphaned(ctx context.Context) *violation {
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_ORPHANED, code: codes.Unavailable, text: context.Cause(ctx).Error()}
+}
+
+// awaitEnd waits until the client's stream or connection ends, its Hello is overdue,
+// or ctx is done.
+func awaitEnd(ctx context.Context, c *collector, conn *clientConn, helloBy time.Time, silence time.Duration) *violation {
 	overdue := time.NewTimer(time.Until(helloBy))
 	defer overdue.Stop()
-	closed := conn.closed
+	closed, gone := conn.closed, ctx.Done()
+	refuse := func(v *violation) {
+		select {
+		case c.refuse <- v: // the stream takes it
+		default: // it was refused before
+		}
+	}
 	for {
 		select {
 		case v := <-c.ended:
@@ -82,18 +106,25 @@ func awaitEnd(c *collector, conn *clientConn, helloBy time.Time, silence time.Du
 			if !c.began.Load() {
 				return v
 			}
-			c.refuse <- v // buffered; the stream takes it
+			refuse(v)
+		case <-gone:
+			if !c.began.Load() {
+				return orphaned(ctx)
+			}
+			refuse(orphaned(ctx))
+			gone = nil
 		}
 	}
 }
 
-// sharper replaces what gRPC says of a broken connection by what the socket said.
+// sharper replaces what gRPC says of a broken connection by what the socket said. A
+// stream that ended while its connection stands was ended by the client.
 func sharper(v *violation, conn *clientConn, silence time.Duration) *violation {
 	select {
 	case <-conn.closed:
 		return conn.story(silence)
 	default:
-		return v
+		return closedByClient("%s", v.text)
 	}
 }
 

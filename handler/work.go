@@ -1,0 +1,75 @@
+package handler
+
+import (
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/encoding"
+	grpcproto "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+
+	"bulkhead/internal/blackbox"
+)
+
+// work is what the handler does with its client's bytes at this moment, for a
+// supervisor that asks, and for one that finds the handler dead.
+type work struct {
+	box   *blackbox.Box // nil without one
+	epoch time.Time
+	since atomic.Int64               // when the frame at work on came, after epoch; 0 if there is none
+	conn  atomic.Pointer[clientConn] // nil until the client is served
+}
+
+func newWork(box *blackbox.Box) *work { return &work{box: box, epoch: time.Now()} }
+
+// begin notes a frame, as it came, before anything looks into it. begin and done are
+// called by the goroutine that receives.
+func (w *work) begin(frame mem.BufferSlice) {
+	var few [4][]byte
+	parts := few[:0]
+	for _, b := range frame {
+		parts = append(parts, b.ReadOnlyData())
+	}
+	w.box.Begin(parts...)
+	w.since.Store(max(1, int64(time.Since(w.epoch))))
+}
+
+// done notes that the frame is checked and on its way, or refused.
+func (w *work) done() {
+	w.since.Store(0)
+	w.box.Done()
+}
+
+// busy is how long the handler has been at work on one frame; 0 if it is not.
+func (w *work) busy() time.Duration {
+	since := w.since.Load()
+	if since == 0 {
+		return 0
+	}
+	return max(1, time.Since(w.epoch)-time.Duration(since))
+}
+
+// received is how many bytes came from the client.
+func (w *work) received() uint64 {
+	if c := w.conn.Load(); c != nil {
+		return c.received.Load()
+	}
+	return 0
+}
+
+// codec notes every frame before it is decoded.
+type codec struct {
+	encoding.CodecV2
+	work *work
+}
+
+func newCodec(w *work) codec { return codec{encoding.GetCodecV2(grpcproto.Name), w} }
+
+func (c codec) Unmarshal(frame mem.BufferSlice, v any) error {
+	c.work.begin(frame)
+	err := c.CodecV2.Unmarshal(frame, v)
+	if err != nil {
+		c.work.done()
+	}
+	return err
+}
