@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"bulkhead/internal/backoff"
@@ -12,6 +14,9 @@ import (
 
 // acceptAgain is how long the listener pauses after an error such as EMFILE.
 var acceptAgain = backoff.Policy{First: 10 * time.Millisecond, Most: time.Second}
+
+// retryDescriptors is when a client should come again that no descriptor was left for.
+const retryDescriptors = 5 * time.Second
 
 // accept takes connections for the run until ctx is done. Connections that come
 // after that wait in the kernel's backlog for the next run.
@@ -28,30 +33,61 @@ func (r *run) accept(ctx context.Context, listener *net.TCPListener) {
 		<-interrupted // else the old deadline could come after the new one and stay
 		listener.SetDeadline(time.Time{})
 	}()
-	failures := 0
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { r.watchShed(ctx) })
+	var trouble episode
 	for ctx.Err() == nil {
 		conn, err := listener.AcceptTCP()
 		switch {
 		case err == nil:
-			failures = 0
-			r.connect(conn)
+			if n := trouble.over(); n > 0 {
+				r.log.Info("connections are accepted again", "failures", n)
+			}
+			r.arrive(conn)
 		case errors.Is(err, net.ErrClosed):
 			return
 		case errors.Is(err, os.ErrDeadlineExceeded):
-		default:
-			failures++
-			if failures == 1 {
+		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM, or what was wrong with one connection (accept(2))
+			if trouble.failed(err) {
 				r.log.Error("connections cannot be accepted; trying again", "error", err)
 			}
-			pause(ctx, acceptAgain.After(failures, 0))
+			pause(ctx, acceptAgain.After(trouble.failures, 0))
 		}
 	}
 }
 
+// arrive lets a connection in, or refuses it.
+func (r *run) arrive(conn *net.TCPConn) {
+	if crowdsOut(conn) {
+		r.shed(r.log.With("peer", conn.RemoteAddr().String()), fewDescriptors)
+		refuseAtOnce(conn, fewDescriptors.String()) // gives the descriptor back
+		return
+	}
+	t, no := r.gate.enter(time.Now(), sourceOf(conn.RemoteAddr().String()))
+	if no != nil {
+		r.refuse(conn, no)
+		return
+	}
+	r.connect(conn, t)
+}
+
+// sourceOf is the IP address in the address of a TCP socket.
+func sourceOf(peer string) netip.Addr {
+	at, _ := netip.ParseAddrPort(peer) // never an error; the zero address is one too
+	return at.Addr()
+}
+
+// fewDescriptors refuses a connection that no descriptor is left for.
+var fewDescriptors = &refusal{"the supervisor has too few file descriptors left", retryDescriptors}
+
 // connect starts serving one connection.
-func (r *run) connect(conn *net.TCPConn) {
+func (r *run) connect(conn *net.TCPConn, t *ticket) {
 	id := r.accepted.Add(1)
-	r.running.Go(func() { r.connection(r.procCtx, id, conn) })
+	r.running.Go(func() {
+		defer func() { t.leave(time.Now(), false) }()
+		r.connection(r.procCtx, id, conn, t)
+	})
 }
 
 // pause waits for d or until ctx is done.

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 )
@@ -28,14 +30,28 @@ type Config struct {
 	StateDir string
 	// KeepRunning begins the next run when one has ended.
 	KeepRunning bool
+	// HTTP is the TCP address for browsers and Prometheus; "" serves them not at all.
+	HTTP string
 	// Token is what clients must present; "" asks for none.
 	Token string
 	// DrainTimeout is how long clients may take to end their load on a drain; 30 s.
 	DrainTimeout time.Duration
+	// ResumeWithin is how long after its last record an unfinished run is taken up
+	// again by a supervisor that starts on the same state directory; 10 min. A
+	// nanosecond is as good as never.
+	ResumeWithin time.Duration
 
-	Handler HandlerConfig
-	Session SessionConfig
-	Journal journal.Options
+	// Program is the program and its arguments that an upgrade starts in this one's
+	// place; empty if it cannot be upgraded.
+	Program []string
+	// Handover is what the program before this one in the same process left; nil
+	// unless this is an upgrade.
+	Handover *Handover
+
+	Handler  HandlerConfig
+	Session  SessionConfig
+	Overload OverloadConfig
+	Journal  journal.Options
 
 	// Version is the program's, for the report.
 	Version string
@@ -43,6 +59,10 @@ type Config struct {
 	Logger *slog.Logger
 	// Ready is called once, when clients can connect; may be nil.
 	Ready func(Ready)
+	// Watch shows an operator how it goes: it is called once and returns when ctx is
+	// done, which is before the supervisor ends or hands over; may be nil. The lines of
+	// progress in the log are left out then.
+	Watch func(ctx context.Context, status func(context.Context) *bulkheadv1.StatusResponse)
 	// Report is called with the report of every run, written to dir; may be nil.
 	Report func(r *report.Report, dir string)
 }
@@ -53,6 +73,8 @@ type Ready struct {
 	Listen string
 	// RunDir is the folder of the first run.
 	RunDir string
+	// HTTP is the address for browsers; "" if they are not served.
+	HTTP string
 }
 
 // HandlerConfig is about handler processes.
@@ -63,11 +85,22 @@ type HandlerConfig struct {
 	Pool int
 	// MemoryLimit is the soft limit of a handler's heap in bytes (GOMEMLIMIT); 64 MiB.
 	MemoryLimit uint64
+	// MemoryMax is the hard limit of a handler's memory in bytes; 512 MiB.
+	MemoryMax uint64
 	// StartTimeout is how long a handler may take to serve; 5 s.
 	StartTimeout time.Duration
 	// KillTimeout is how long a handler may take to end when asked to, and again
 	// when killed; 5 s.
 	KillTimeout time.Duration
+	// OrphanGrace is how long a handler without a supervisor keeps its client's
+	// connection; 2 min.
+	OrphanGrace time.Duration
+	// HangTimeout is how long a handler may make no progress before it counts as
+	// hung; 15 s.
+	HangTimeout time.Duration
+	// PoisonLimit is how many handlers one batch may kill before its session is
+	// quarantined; 3.
+	PoisonLimit int
 }
 
 // SessionConfig is about clients.
@@ -86,22 +119,48 @@ type SessionConfig struct {
 	MaxUnackedBatches uint32
 }
 
+// OverloadConfig is about what is refused to shed load.
+type OverloadConfig struct {
+	// Startups bounds connections whose client has not said Hello; 64:30:256.
+	Startups Startups
+	// MaxPerSource is the most connections of one IP address; 0 is no limit.
+	MaxPerSource int
+	// MaxClients is the most open sessions; 0 is no limit.
+	MaxClients int
+	// CrashDelay is how long an address must stay away after its connection crashed
+	// a handler, and twice as long after each further crash; 1 s. A nanosecond is as
+	// good as not at all.
+	CrashDelay time.Duration
+}
+
+// Startups says how many connections whose client has not said Hello there may be:
+// up to Start all are taken, from there on Rate percent are refused, rising evenly
+// to 100 percent at Full.
+type Startups struct{ Start, Rate, Full int }
+
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() (Config, error) {
 	def(&c.Listen, "127.0.0.1:7420")
 	def(&c.Clients, 1)
 	def(&c.StateDir, "bulkhead-state")
 	def(&c.DrainTimeout, 30*time.Second)
+	def(&c.ResumeWithin, 10*time.Minute)
 	def(&c.Handler.Pool, 4)
 	def(&c.Handler.MemoryLimit, 64<<20)
+	def(&c.Handler.MemoryMax, 512<<20)
 	def(&c.Handler.StartTimeout, 5*time.Second)
 	def(&c.Handler.KillTimeout, 5*time.Second)
+	def(&c.Handler.OrphanGrace, 2*time.Minute)
+	def(&c.Handler.HangTimeout, 15*time.Second)
+	def(&c.Handler.PoisonLimit, 3)
 	def(&c.Session.Grace, 30*time.Second)
 	def(&c.Session.HelloTimeout, 5*time.Second)
 	def(&c.Session.ClientTimeout, 20*time.Second)
 	def(&c.Session.MaxFrame, 1<<20)
 	def(&c.Session.MaxBatch, 1024)
 	def(&c.Session.MaxUnackedBatches, 64)
+	def(&c.Overload.Startups, Startups{64, 30, 256})
+	def(&c.Overload.CrashDelay, time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -8,10 +8,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -23,42 +27,78 @@ var ErrNotRunning = errors.New("no supervisor is running on this state directory
 type control struct {
 	bulkheadv1.UnimplementedControlServiceServer
 	supervisor *Supervisor
-	listener   net.Listener
+	listener   *net.UnixListener
 	server     *grpc.Server
 	release    func()
+	kept       bool // the socket stays for the next program; set before Run's ctx is done
 }
 
+// lastCalls is how long calls may take that are under way at the end, and connections
+// that have not begun to make one: gRPC waits for both.
+const lastCalls = time.Second
+
 func newControl(s *Supervisor) (*control, error) {
+	c := &control{supervisor: s, release: func() {}, server: grpc.NewServer(grpc.MaxRecvMsgSize(1<<20), grpc.ConnectionTimeout(lastCalls))}
+	bulkheadv1.RegisterControlServiceServer(c.server, c)
+	if f := s.cfg.Handover.control(); f != nil {
+		l, err := net.FileListener(f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return nil, fmt.Errorf("taking the control socket over: %w", err)
+		}
+		c.listener = l.(*net.UnixListener)
+		return c, nil
+	}
 	path, release, err := socketPath(s.cfg.StateDir)
 	if err != nil {
 		return nil, fmt.Errorf("%w: state_dir: %w", ErrConfig, err)
 	}
+	if c.listener, err = listenControl(path); err != nil {
+		release()
+		return nil, err
+	}
+	c.release = release
+	return c, nil
+}
+
+func listenControl(path string) (*net.UnixListener, error) {
 	// The lock is ours, so a socket that is there was left by a supervisor that was
 	// killed.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		release()
 		return nil, fmt.Errorf("removing an old control socket: %w", err)
 	}
-	l, err := net.Listen("unix", path)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
-		release()
 		return nil, fmt.Errorf("opening the control socket: %w", err)
 	}
+	l.SetUnlinkOnClose(false) // Run removes it, by its own name
 	if err := os.Chmod(path, 0o600); err != nil {
 		l.Close()
-		release()
 		return nil, fmt.Errorf("opening the control socket: %w", err)
 	}
-	c := &control{supervisor: s, listener: l, release: release, server: grpc.NewServer(grpc.MaxRecvMsgSize(1 << 20))}
-	bulkheadv1.RegisterControlServiceServer(c.server, c)
-	return c, nil
+	return l, nil
 }
 
 // Run serves until ctx is done.
 func (c *control) Run(ctx context.Context) {
-	stop := context.AfterFunc(ctx, c.server.Stop)
-	defer stop()
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		hurry := time.AfterFunc(lastCalls, c.server.Stop)
+		defer hurry.Stop()
+		c.server.GracefulStop()
+	})
 	defer c.release()
+	defer func() {
+		if !stop() {
+			<-stopped
+		}
+		if c.kept {
+			return
+		}
+		if err := os.Remove(filepath.Join(c.supervisor.cfg.StateDir, controlSocket)); err != nil {
+			c.supervisor.cfg.Logger.Warn("the control socket cannot be removed", "error", err)
+		}
+	}()
 	if err := c.server.Serve(c.listener); err != nil && ctx.Err() == nil {
 		c.supervisor.cfg.Logger.Error("the control socket is not served any more", "error", err)
 	}
@@ -76,6 +116,25 @@ func (c *control) Drain(_ context.Context, req *bulkheadv1.DrainRequest) (*bulkh
 		reason = "an operator asked for a drain"
 	}
 	return &bulkheadv1.DrainResponse{Sessions: uint32(c.supervisor.askToDrain(reason))}, nil
+}
+
+// Upgrade is the control API's upgrade.
+func (c *control) Upgrade(ctx context.Context, _ *bulkheadv1.UpgradeRequest) (*bulkheadv1.UpgradeResponse, error) {
+	answer := make(chan upgradeAnswer, 1)
+	select {
+	case c.supervisor.upgrades <- upgradeRequest{answer}:
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
+	select {
+	case a := <-answer:
+		if a.err != nil {
+			return nil, status.Error(codes.FailedPrecondition, a.err.Error())
+		}
+		return &bulkheadv1.UpgradeResponse{Version: a.version, Pid: int32(os.Getpid())}, nil
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
 }
 
 // socketPath is a path for the control socket that a unix socket can have: where
@@ -96,30 +155,39 @@ func socketPath(stateDir string) (path string, release func(), err error) {
 // Control is a connection to a running supervisor.
 type Control struct {
 	bulkheadv1.ControlServiceClient
+	// Pid is the supervisor's process id; 0 if it is of another PID namespace.
+	Pid     int
 	conn    *grpc.ClientConn
 	release func()
 }
+
+// askAgain makes calls that may be repeated outlast an upgrade of the supervisor.
+const askAgain = `{"methodConfig": [{
+	"name": [{"service": "bulkhead.v1.ControlService", "method": "Status"}, {"service": "bulkhead.v1.ControlService", "method": "Drain"}],
+	"retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "2s", "backoffMultiplier": 3, "retryableStatusCodes": ["UNAVAILABLE"]}
+}]}`
 
 // controlTimeout bounds a connection to the control socket.
 const controlTimeout = 5 * time.Second
 
 // DialControl connects to the supervisor of a state directory. It returns
-// ErrNotRunning when there is none.
+// ErrNotRunning when there is none. That it returns a connection does not mean that
+// the supervisor answers: the kernel takes connections for a process that is stopped.
 func DialControl(ctx context.Context, stateDir string) (*Control, error) {
 	path, release, err := socketPath(stateDir)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotRunning, err)
+		return nil, notRunning(stateDir, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
-	probe, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	pid, err := controlPeer(ctx, path)
 	if err != nil {
 		release()
-		return nil, fmt.Errorf("%w: %s (%w)", ErrNotRunning, stateDir, err)
+		return nil, notRunning(stateDir, err)
 	}
-	probe.Close()
 	conn, err := grpc.NewClient("passthrough:///control",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultServiceConfig(askAgain),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", path)
 		}))
@@ -127,7 +195,45 @@ func DialControl(ctx context.Context, stateDir string) (*Control, error) {
 		release()
 		return nil, fmt.Errorf("connecting to the supervisor of %s: %w", stateDir, err)
 	}
-	return &Control{bulkheadv1.NewControlServiceClient(conn), conn, release}, nil
+	return &Control{bulkheadv1.NewControlServiceClient(conn), pid, conn, release}, nil
+}
+
+// notRunning says why a control socket cannot be reached.
+func notRunning(stateDir string, err error) error {
+	var code syscall.Errno
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w: %s", ErrNotRunning, stateDir)
+	case errors.Is(err, syscall.EAGAIN): // the backlog is full
+		return fmt.Errorf("the supervisor of %s does not answer (is it stopped?)", stateDir)
+	case errors.As(err, &code):
+		return fmt.Errorf("the supervisor of %s cannot be asked: %w", stateDir, code)
+	default:
+		return fmt.Errorf("the supervisor of %s cannot be asked: %w", stateDir, err)
+	}
+}
+
+// controlPeer connects to a control socket once, and returns the process id of the
+// supervisor that listens there.
+func controlPeer(ctx context.Context, path string) (pid int, err error) {
+	probe, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	if err != nil {
+		return 0, err
+	}
+	defer probe.Close()
+	raw, err := probe.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var cred *unix.Ucred
+	var sockErr error
+	if err := raw.Control(func(fd uintptr) { cred, sockErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
+		return 0, err
+	}
+	if sockErr != nil {
+		return 0, sockErr
+	}
+	return int(cred.Pid), nil
 }
 
 // Close ends the connection.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bulkhead/internal/collect"
+	"bulkhead/internal/harness"
 	"bulkhead/supervisor"
 )
 
@@ -21,7 +22,7 @@ func oneLiar(t *testing.T, way string) string {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "handler")
 	script := fmt.Sprintf("#!/bin/sh\nif mkdir '%s/lied' 2>/dev/null; then %s='%s'; export %s; fi\nexec '%s'\n", dir, lieEnv, way, lieEnv, os.Args[0])
-	must(t, os.WriteFile(path, []byte(script), 0o700))
+	must(t, harness.WriteProgram(path, []byte(script)))
 	return path
 }
 
@@ -51,7 +52,14 @@ func TestAHandlerThatLies(t *testing.T) {
 		{"lie and end", "lost", "protocol: the handler sent messages 6 to 7 where 4 was next", 3},
 		{"huge", "lost", "protocol: the handler sent too much", 3},
 		{"hang up", "lost", "handler", 3},
+		{"flood", "lost", "protocol: ", 3},
+		{"pong", "lost", "protocol: the handler answered a ping that was not sent", 3},
 		{"die", "lost", "handler exit status 77", 3},
+		{"bad words", "lost", "exit status 2: panic: ", 3},
+		{"long name", "", "protocol: the handler sent a Hello that no client may send: Hello.name has", 0},
+		{"long end", "lost", "xxxxxxxx", 3},
+		{"two goodbyes", "closed", "", 3},
+		{"never reads", "lost", "handler hung: it has answered nothing for", 3},
 		{"no end", "closed", "", 3},
 		{"no word", "", "the handler reported neither a Hello nor an end in time", 0},
 		{"no hello", "", "believe me", 0},
@@ -65,6 +73,9 @@ func TestAHandlerThatLies(t *testing.T) {
 					c.Clients = 2 // it is one
 				}
 				c.Session.Grace = 50 * time.Millisecond
+				if tt.way == "never reads" {
+					c.Handler.HangTimeout = time.Second
+				}
 				c.Session.HelloTimeout = 100 * time.Millisecond
 				if tt.way != "no word" {
 					c.Session.HelloTimeout = patience

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
@@ -111,12 +113,27 @@ func ways() map[string]func(mouth) error {
 		"lie and end": func(m mouth) error {
 			return errors.Join(m.honest(), m.batch(6, 7, 6, 7), m.end(bulkheadv1.EndClass_END_CLASS_PROTOCOL))
 		},
-		"huge":     func(m mouth) error { return errors.Join(m.honest(), m.sealed(4, 4, make([]byte, 10<<20))) },
-		"hang up":  func(m mouth) error { return errors.Join(m.honest(), errHangUp) },
-		"die":      func(m mouth) error { return errors.Join(m.honest(), m.wait(), die()) },
-		"no end":   func(m mouth) error { return errors.Join(m.honest(), m.goodbye(3)) },
-		"no word":  func(mouth) error { return nil },
-		"flood":    func(m mouth) error { return errors.Join(m.honest(), m.flood()) },
+		"huge":        func(m mouth) error { return errors.Join(m.honest(), m.sealed(4, 4, make([]byte, 10<<20))) },
+		"hang up":     func(m mouth) error { return errors.Join(m.honest(), errHangUp) },
+		"die":         func(m mouth) error { return errors.Join(m.honest(), m.wait(), die()) },
+		"never reads": func(m mouth) error { return m.honest() },
+		"bad words":   func(m mouth) error { return errors.Join(m.honest(), m.wait(), badWords()) },
+		"long name": func(m mouth) error {
+			h := collect.Hello("liar")
+			h.Name = strings.Repeat("n", 8<<20)
+			return m.Send(&bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Hello{Hello: h}})
+		},
+		"long end": func(m mouth) error {
+			end := &bulkheadv1.End{Class: bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST, Text: strings.Repeat("x", 8<<20)}
+			return errors.Join(m.honest(), m.wait(), m.Send(&bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_End{End: end}}))
+		},
+		"two goodbyes": func(m mouth) error { return errors.Join(m.honest(), m.wait(), m.goodbye(3), m.goodbye(3)) },
+		"no end":       func(m mouth) error { return errors.Join(m.honest(), m.goodbye(3)) },
+		"no word":      func(mouth) error { return nil },
+		"flood":        func(m mouth) error { return errors.Join(m.honest(), m.flood()) },
+		"pong": func(m mouth) error {
+			return errors.Join(m.honest(), m.Send(&bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Pong{Pong: &bulkheadv1.Pong{Nonce: 1}}}))
+		},
 		"no hello": func(m mouth) error { return m.end(bulkheadv1.EndClass_END_CLASS_UNSPECIFIED) },
 	}
 }
@@ -129,6 +146,15 @@ func (m mouth) wait() error {
 			return err
 		}
 	}
+}
+
+// badWords ends the process with last words that are no text.
+func badWords() error {
+	if _, err := unix.Write(2, []byte("panic: \xff\xfe no text\n")); err != nil {
+		return err
+	}
+	os.Exit(2)
+	return nil
 }
 
 // die ends the process at once.

@@ -19,6 +19,7 @@ const (
 )
 
 func (l *lifecycle) clientJoined() { l.joined++; l.open++ }
+func (l *lifecycle) restJoined()   { l.open++ } // of a client that has joined
 func (l *lifecycle) sessionEnded() { l.open-- }
 func (l *lifecycle) drain()        { l.draining = true }
 

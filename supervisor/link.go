@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"bulkhead/internal/child"
 	"bulkhead/internal/downlink"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/journal"
 )
 
 // helloSlack is how much later than the client the handler may be with a Hello or
@@ -33,6 +33,11 @@ var (
 	errSilent   = errors.New("the handler reported neither a Hello nor an end in time")
 	errUnended  = errors.New("the handler reported no end in time")
 	errRunOver  = errors.New("the run is over")
+	// errUpgrading lets go of a handler without ending it.
+	errUpgrading = errors.New("the supervisor is being upgraded")
+	// errLostAcknowledged is wrapped when a handler from before a restart goes on behind
+	// what the journal has, and the journal's end was damaged: no handler is to blame.
+	errLostAcknowledged = errors.New(journal.LostAcknowledged)
 	// errLied is wrapped by what a handler did that no honest one does.
 	errLied = errors.New("protocol")
 )
@@ -40,61 +45,83 @@ var (
 // link is one client connection: the handler process that owns its socket, and
 // the stream to that handler. One goroutine, run, owns it.
 type link struct {
-	id    uint64
-	peer  string
-	child *child.Child
-	down  *downlink.Queue // frames for the client; anybody may put
-	drop  context.CancelCauseFunc
-	log   *slog.Logger
+	id      uint64
+	peer    string
+	child   *child.Child    // written with run.mu held; nil while it has none
+	adopted bool            // its handler was taken up from a supervisor before this one
+	ticket  *ticket         // nil if the gate does not know it
+	down    *downlink.Queue // frames for the client; anybody may put
+	drop    context.CancelCauseFunc
+	log     *slog.Logger
 
-	greeted bool            // the handler reported a Hello
-	refused bool            // journalled as rejected
-	clock   int64           // the client's wall clock in its Hello
-	end     *bulkheadv1.End // what the handler reported last; nil if it did not
+	// resumeAfter is the last durable message of the session that an adopted handler
+	// serves, as far as it is known before its Hello.
+	resumeAfter uint64
+	settled     chan struct{}     // closed when the handler owns the client's socket, or never will
+	settle      func()            // closes settled, once
+	hurried     context.Context   // done when nobody waits any more for a client that has not spoken
+	hurry       func()            // makes hurried done
+	hello       *bulkheadv1.Hello // the client's; nil before it
+	goodbye     bool              // the handler relayed the client's Goodbye
+	unacked     []uint64          // last numbers of the batches that were not acknowledged when last looked at
+	acked       atomic.Uint64     // what the processor acknowledged last
+	finished    sync.Once         // for the bound on the handler's End
+	refused     bool              // journalled as rejected
+	end         *bulkheadv1.End   // what the handler reported last; nil if it did not
 	// processor serves the session, once the client was let in.
 	processor atomic.Pointer[processor]
 	lied      sync.Once // for the log
 }
 
-// connection serves one accepted connection until it is over and its handler is
-// gone. It closes conn.
-func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn) {
+// newLink makes the link of a connection and lists it, until unlist is called.
+func (r *run) newLink(ctx context.Context, id uint64, peer string, t *ticket) (linkCtx context.Context, l *link, unlist func()) {
 	ctx, drop := context.WithCancelCause(ctx)
-	defer drop(nil)
-	l := &link{id: id, peer: conn.RemoteAddr().String(), down: downlink.New(), drop: drop}
+	l = &link{id: id, peer: peer, ticket: t, down: downlink.New(), drop: drop, settled: make(chan struct{})}
+	l.hurried, l.hurry = context.WithCancel(context.Background())
+	l.settle = sync.OnceFunc(func() { close(l.settled) })
 	l.log = r.log.With("connection", id, "peer", l.peer)
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.links[l] = struct{}{}
-	r.mu.Unlock()
-	defer func() {
+	return ctx, l, func() {
+		drop(nil)
+		l.hurry()
+		l.settle()
 		r.mu.Lock()
+		defer r.mu.Unlock()
 		delete(r.links, l)
-		r.mu.Unlock()
-	}()
-	handler, err := r.pool.Take(ctx)
-	if err != nil {
-		conn.Close()
-		r.reject(l, "", fmt.Sprintf("no handler was free: %v", err))
-		return
 	}
-	l.child = handler
-	l.log = l.log.With("handler_pid", handler.Pid())
-	r.finishLink(ctx, l, l.serve(ctx, r, conn))
+}
+
+// resume serves a connection whose handler was taken up from a supervisor before
+// this one, until it is over and its handler is gone.
+func (r *run) resume(ctx context.Context, a adopted) {
+	ctx, l, unlist := r.newLink(ctx, a.Connection, a.Peer, r.gate.adopt(sourceOf(a.Peer)))
+	defer unlist()
+	r.setHandler(l, a.child)
+	l.adopted = true
+	l.settle()
+	l.log = l.log.With("handler_pid", a.child.Pid())
+	if a.session != nil {
+		l.resumeAfter = a.resumeAfter
+		l.processor.Store(a.session)
+	}
+	r.finishLink(ctx, l, l.serve(ctx, r, nil))
 }
 
 // serve hands the socket over and then takes what the handler says to the session.
 // The stream is opened first: the handler waits for the socket there, so that the
-// two cross the process boundary at the same time.
+// two cross the process boundary at the same time. conn is nil when the handler has
+// the socket.
 func (l *link) serve(ctx context.Context, r *run, conn *net.TCPConn) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	overdue := time.AfterFunc(r.cfg.Session.HelloTimeout+helloSlack, func() { l.drop(errSilent) })
+	overdue := r.uptime.after(r.cfg.Session.HelloTimeout+helloSlack, func() { l.drop(errSilent) })
 	defer overdue.Stop()
 	stream, err := l.open(ctx, r)
-	if err == nil {
-		err = l.child.SendSocket(l.id, conn, time.Now().Add(r.cfg.Handler.StartTimeout))
+	if conn != nil {
+		err = l.handOver(r, conn, err)
 	}
-	conn.Close()
 	if err != nil {
 		return err
 	}
@@ -112,6 +139,8 @@ func (l *link) open(ctx context.Context, r *run) (bulkheadv1.HandlerService_Serv
 		Limits:            r.limits(),
 		HelloTimeoutNano:  int64(r.cfg.Session.HelloTimeout),
 		ClientTimeoutNano: int64(r.cfg.Session.ClientTimeout),
+		ResumeAfter:       l.resumeAfter,
+		OrphanGraceNano:   int64(r.cfg.Handler.OrphanGrace),
 	}
 	if err := stream.Send(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Open{Open: open}}); err != nil {
 		return nil, fmt.Errorf("opening the handler's stream: %w", err)
@@ -120,19 +149,15 @@ func (l *link) open(ctx context.Context, r *run) (bulkheadv1.HandlerService_Serv
 }
 
 // pump relays in both directions until the handler reports the end (nil) or the
-// stream breaks. overdue is stopped at the handler's first word.
+// stream breaks, and watches over the handler meanwhile. overdue is stopped at the
+// handler's first word.
 func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerService_ServeClient, overdue *time.Timer) error {
 	ctx, cancel := context.WithCancel(ctx)
-	sent := make(chan struct{})
-	go func() { // ends with ctx
-		defer close(sent)
-		for f := l.down.Next(ctx); f != nil; f = l.down.Next(ctx) {
-			if stream.Send(f) != nil {
-				return // Recv says why
-			}
-		}
-	}()
-	defer func() { cancel(); <-sent }()
+	dog := newWatchdog(r.cfg.Handler.HangTimeout, time.Now())
+	var helpers sync.WaitGroup
+	helpers.Go(func() { l.send(ctx, stream, dog) }) // ends with ctx
+	helpers.Go(func() { l.guard(ctx, dog) })        // ends with ctx
+	defer func() { cancel(); helpers.Wait() }()
 	for {
 		f, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -147,20 +172,56 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 		if cause := context.Cause(ctx); cause != nil {
 			return cause // what a dropped handler still says counts no more
 		}
+		if pong := f.GetPong(); pong != nil {
+			if !dog.answered(pong.GetNonce(), time.Duration(pong.GetBusyNano())) {
+				l.distrust(fmt.Errorf("%w: the handler answered a ping that was not sent", errLied))
+			}
+			continue
+		}
 		overdue.Stop()
-		if l.take(ctx, r, f) {
+		dog.hear(false)
+		last := l.take(ctx, r, f)
+		dog.hear(true)
+		if last {
 			return context.Cause(ctx) // nil unless the link was dropped meanwhile
 		}
 	}
 }
 
-// streamError sorts the errors of Recv: only a handler that was taken over sends
-// more than the largest frame.
-func streamError(err error) error {
-	if status.Code(err) == codes.ResourceExhausted {
-		return fmt.Errorf("%w: the handler sent too much: %w", errLied, err)
+// send passes on the frames for the client, and pings when they are due.
+func (l *link) send(ctx context.Context, stream bulkheadv1.HandlerService_ServeClient, dog *watchdog) {
+	for ctx.Err() == nil {
+		if nonce := dog.due(time.Now()); nonce != 0 {
+			ping := &bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Ping{Ping: &bulkheadv1.Ping{Nonce: nonce}}}
+			if stream.Send(ping) != nil {
+				return // Recv says why
+			}
+		}
+		wait, cancel := context.WithTimeout(ctx, dog.every)
+		f := l.down.Next(wait)
+		cancel()
+		if f != nil && stream.Send(f) != nil {
+			return // Recv says why
+		}
 	}
-	return fmt.Errorf("handler stream: %w", err)
+}
+
+// guard ends the handler when it hangs.
+func (l *link) guard(ctx context.Context, dog *watchdog) {
+	tick := time.NewTicker(dog.every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if why := dog.hung(time.Now()); why != "" {
+			l.log.Error("handler hangs and is killed", "why", why)
+			l.child.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG, why)
+			return // the stream breaks
+		}
+	}
 }
 
 // take acts on one frame of the handler and says whether it was the last.
@@ -168,25 +229,40 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 	p := l.processor.Load()
 	switch f := f.GetFrame().(type) {
 	case *bulkheadv1.HandlerFrame_Hello:
-		if l.greeted {
+		if l.hello != nil {
 			l.distrust(fmt.Errorf("%w: the handler sent a second Hello", errLied))
 			return false
 		}
-		l.greeted = true
+		if err := l.checkHello(r, f.Hello); err != nil {
+			l.distrust(err)
+			return false
+		}
+		l.hello = f.Hello
+		l.ticket.greeted()
 		r.admit(ctx, l, f.Hello)
 	case *bulkheadv1.HandlerFrame_Batch:
-		if p == nil {
+		if p == nil || l.hello == nil {
 			l.distrust(fmt.Errorf("%w: the handler sent a Batch of a client that was not let in", errLied))
 			return false
 		}
-		p.post(ctx, note{kind: noteBatch, link: l, batch: f.Batch})
+		if err := l.checkBatch(r, f.Batch); err != nil {
+			l.distrust(err)
+			return false
+		}
+		p.postBatch(ctx, note{kind: noteBatch, link: l, batch: f.Batch})
 	case *bulkheadv1.HandlerFrame_Goodbye:
-		if p == nil {
+		if p == nil || l.hello == nil {
 			l.distrust(fmt.Errorf("%w: the handler sent a Goodbye of a client that was not let in", errLied))
 			return false
 		}
+		if l.goodbye {
+			l.distrust(fmt.Errorf("%w: the handler sent a second Goodbye", errLied))
+			return false
+		}
+		l.goodbye = true
 		p.post(ctx, note{kind: noteGoodbye, link: l, lastSeq: f.Goodbye.GetLastSeq()})
 	case *bulkheadv1.HandlerFrame_End:
+		f.End.Text = plain(f.End.GetText())
 		l.end = f.End
 		return true
 	default:
@@ -195,79 +271,22 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 	return false
 }
 
-// distrust drops the connection of a handler that lied.
-func (l *link) distrust(lie error) {
-	l.lied.Do(func() { l.log.Error("handler is not to be trusted", "error", lie) })
-	l.drop(lie)
+// ack tells the handler, and by it the client, what is durable.
+func (l *link) ack(seq uint64) {
+	l.acked.Store(seq)
+	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Ack{Ack: &bulkheadv1.Ack{Seq: seq}}})
 }
 
 // finish tells the client how its stream ends, and bounds how long the handler may
 // take to pass that on.
-func (l *link) finish(code codes.Code, text string) {
+func (l *link) finish(code codes.Code, text string) { l.finishLater(code, text, 0) }
+
+// finishLater is finish for a client that should try again after some time.
+func (l *link) finishLater(code codes.Code, text string, retryAfter time.Duration) {
 	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Finish{
-		Finish: &bulkheadv1.Finish{Code: uint32(code), Text: text},
+		Finish: &bulkheadv1.Finish{Code: uint32(code), Text: text, RetryAfterNano: int64(retryAfter)},
 	}})
-	time.AfterFunc(endSlack, func() { l.drop(errUnended) }) // does nothing after the link's end
-}
-
-// cause says, for a person, how the connection ended: in the handler's words, or
-// by how the handler or its stream ended.
-func (l *link) cause(exit child.Exit, err error) string {
-	switch {
-	case errors.Is(err, errLied):
-		return err.Error()
-	case l.end != nil:
-		return l.end.GetText()
-	case errors.Is(err, errReplaced), errors.Is(err, errRunOver), errors.Is(err, errSilent), errors.Is(err, errUnended):
-		return err.Error()
-	case exit.Class() == bulkheadv1.ExitClass_EXIT_CLASS_CRASH:
-		return "handler " + exit.String()
-	case err != nil:
-		return err.Error()
-	default:
-		return "handler " + exit.String()
-	}
-}
-
-// finishLink ends the handler, tells the session and journals the handler's end.
-// It runs to its end also when ctx is done.
-func (r *run) finishLink(ctx context.Context, l *link, err error) {
-	grace := r.cfg.Handler.KillTimeout
-	if l.end == nil && l.child.Exit().Alive {
-		grace = brokenGrace // it broke its stream; if it is not dying, it is not well
-	}
-	stopBy, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	exit := l.child.Stop(stopBy)
-	cancel()
-	cause := l.cause(exit, err)
-	if exit.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
-		l.log.Warn("handler ended badly", "cause", exit.String())
-	}
-	exited := &bulkheadv1.HandlerExited{
-		ConnectionId: l.id, Exit: exit.Proto(nil), Peer: l.peer, End: l.end.GetText(),
-		ReceivedBytes: l.end.GetReceivedBytes(), Messages: l.end.GetMessages(),
-	}
-	rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{HandlerExited: exited}}
-	if p := l.processor.Load(); p != nil {
-		// The processor journals it, behind what it has to say of the session first.
-		exited.Session = p.number
-		p.post(context.WithoutCancel(ctx), note{kind: noteCut, link: l, cause: cause, breach: isBreach(l.end), exited: rec})
-		return
-	}
-	r.reject(l, "", cause)
-	r.record(rec)
-}
-
-// brokenGrace is how long a handler that broke its stream may take to exit.
-const brokenGrace = time.Second
-
-// isBreach says whether the client, rather than the network, ended the connection
-// by breaking the protocol.
-func isBreach(e *bulkheadv1.End) bool {
-	switch e.GetClass() {
-	case bulkheadv1.EndClass_END_CLASS_PROTOCOL, bulkheadv1.EndClass_END_CLASS_LIMIT, bulkheadv1.EndClass_END_CLASS_VERSION:
-		return true
-	default:
-		return false
-	}
+	l.finished.Do(func() {
+		time.AfterFunc(endSlack, func() { l.drop(errUnended) }) // does nothing after the link's end
+	})
 }

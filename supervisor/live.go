@@ -10,7 +10,11 @@ const rateWindow = 5
 
 // counted is what one batch adds to a session's live figures.
 type counted struct {
-	messages, bytes, chunks, errors uint64
+	messages, bytes, chunks, errors, rollovers uint64
+	rounds                                     uint64 // of heartbeats
+	beats                                      beats  // of all rounds
+	lastRound                                  beats  // of the newest
+	timed                                      bool   // it has histograms for the sketch
 }
 
 func (c *counted) add(o counted) {
@@ -18,6 +22,23 @@ func (c *counted) add(o counted) {
 	c.bytes += o.bytes
 	c.chunks += o.chunks
 	c.errors += o.errors
+	c.rollovers += o.rollovers
+	c.rounds += o.rounds
+	c.beats.add(o.beats)
+	if o.rounds > 0 {
+		c.lastRound = o.lastRound
+	}
+	c.timed = c.timed || o.timed
+}
+
+// beats are heartbeats by how they were answered: one for each process and round.
+type beats struct{ answered, late, missed, stalled uint64 }
+
+func (b *beats) add(o beats) {
+	b.answered += o.answered
+	b.late += o.late
+	b.missed += o.missed
+	b.stalled += o.stalled
 }
 
 // liveView is a snapshot of a session's live figures.
@@ -40,6 +61,8 @@ type live struct {
 	attaches uint32                  // guarded by mu
 	samples  [rateWindow + 1]counted // guarded by mu; totals of the last seconds, newest first
 	ticks    int                     // guarded by mu; samples that are filled
+	writes   sketch                  // guarded by mu; of the run, but for this second
+	recent   recentSketch            // guarded by mu
 }
 
 // add counts one durable batch.
@@ -50,8 +73,27 @@ func (l *live) add(c counted, now time.Time) {
 	l.view.lastMessage = now
 }
 
+// addWrites counts the chunk-write latencies of one durable batch.
+func (l *live) addWrites(batch []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	chunkWrites(batch, l.recent.now().merge)
+}
+
+// sketches adds the session's latencies, of the whole run and of the last seconds, to
+// two sketches.
+func (l *live) sketches(whole, recent *sketch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	whole.add(&l.writes)
+	whole.add(l.recent.now())
+	l.recent.addTo(recent)
+}
+
 // state notes a transition and who serves the session now.
-func (l *live) state(p phase, cause string, by *link) {
+//
+// again says that it is the connection it had before.
+func (l *live) state(p phase, cause string, by *link, again bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.view.phase, l.view.cause = p, cause
@@ -61,14 +103,29 @@ func (l *live) state(p phase, cause string, by *link) {
 	}
 	l.view.cause = ""
 	l.view.handlerPid, l.view.peer = by.child.Pid(), by.peer
-	l.attaches++
+	if !again {
+		l.attaches++
+	}
 	l.view.resumes = l.attaches - 1
+}
+
+// restore sets the figures to what a journal has of the session.
+func (l *live) restore(p phase, was *recovered) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.view.phase, l.view.cause = p, was.cause
+	l.view.total, l.view.lastMessage = was.total, was.last
+	l.writes = was.writes
+	l.attaches = was.attaches
+	l.view.resumes = max(l.attaches, 1) - 1
 }
 
 // tick takes the sample of a second.
 func (l *live) tick() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.writes.add(l.recent.now())
+	l.recent.tick()
 	copy(l.samples[1:], l.samples[:rateWindow])
 	l.samples[0] = l.view.total
 	l.ticks = min(l.ticks+1, rateWindow+1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"bulkhead/internal/backoff"
@@ -75,7 +76,8 @@ func (p *pool) Counts(ctx context.Context) poolCounts {
 func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 	ready := first
 	results := make(chan spawned)
-	starting, failures := 0, 0
+	starting := 0
+	var trouble episode
 	var pause <-chan time.Time // not nil while the pool waits to start another
 
 	for ctx.Err() == nil {
@@ -96,7 +98,7 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 		select {
 		case out <- head:
 			ready = ready[1:]
-			if failures == 0 && 2*(len(ready)+starting) >= p.size {
+			if trouble.failures == 0 && 2*(len(ready)+starting) >= p.size {
 				pause = time.After(refillDelay)
 			}
 		case <-headDied: // removed at the top of the loop
@@ -104,13 +106,18 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 		case r := <-results:
 			starting--
 			if r.err == nil {
-				ready, failures = append(ready, r.child), 0
+				ready = append(ready, r.child)
+				if n := trouble.over(); n > 0 {
+					p.log.Info("handlers start again", "failures", n)
+				}
 				continue
 			}
 			if ctx.Err() == nil {
-				failures++
-				wait := respawn.After(failures, rand.Float64())
-				p.log.Error("a handler does not start", "error", r.err, "failures", failures, "trying_again_in", wait.Round(time.Millisecond))
+				say := trouble.failed(r.err)
+				wait := respawn.After(trouble.failures, rand.Float64())
+				if say {
+					p.log.Error("a handler does not start", "error", r.err, "failures", trouble.failures, "trying_again_in", wait.Round(time.Millisecond))
+				}
 				pause = time.After(wait)
 			}
 		case <-pause:
@@ -123,8 +130,10 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 			ready = append(ready, r.child)
 		}
 	}
+	var stopping sync.WaitGroup
+	defer stopping.Wait()
 	for _, c := range ready {
-		p.stop(c)
+		stopping.Go(func() { p.stop(c) })
 	}
 }
 

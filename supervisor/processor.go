@@ -2,12 +2,16 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc/codes"
 
+	"bulkhead/internal/failpoint"
+	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -17,6 +21,11 @@ const (
 	inboxNotes = 32
 	// gatherMost is how many batches one journal append takes at most.
 	gatherMost = 32
+	// gatherBytes is from how many bytes on an append takes no further batch.
+	gatherBytes = 2 << 20
+	// inboxBytes bounds the batches that wait for a processor, in bytes: what the
+	// journal is behind with one session. The largest frame there can be fits.
+	inboxBytes = maxFrame
 	// oweFor is how long a record that nobody waits for may wait for one that
 	// somebody does, to share its fsync.
 	oweFor = 10 * time.Millisecond
@@ -41,9 +50,13 @@ type note struct {
 	batch   *bulkheadv1.SealedBatch // noteBatch
 	lastSeq uint64                  // noteGoodbye
 	cause   string                  // noteCut, noteDrain, noteRunOver
-	breach  bool                    // noteCut: the client broke the protocol
+	class   bulkheadv1.DetachClass  // noteCut
+	frame   []byte                  // noteCut: what the handler was at work on as it died
 	exited  *bulkheadv1.Record      // noteCut: HandlerExited
 	within  time.Duration           // noteDrain
+	// connection is a noteCut's: the number of a connection that has no link, because
+	// its handler did not outlive the last supervisor.
+	connection uint64
 }
 
 // processor is the goroutine that owns one session: it validates, removes
@@ -55,18 +68,32 @@ type processor struct {
 	hello  *bulkheadv1.Hello // without the token
 	log    *slog.Logger
 	inbox  chan note
-	done   chan struct{} // closed when the processor has ended
+	done   chan struct{}       // closed when the processor has ended
+	room   *semaphore.Weighted // for the bytes of batches in the inbox
 	live   live
 
 	// The rest belongs to Run's goroutine.
-	phase   phase
-	durable uint64
-	link    *link // nil when not active
-	lie     error // what link's handler did that no honest one does; nil if nothing
-	drain   *bulkheadv1.Drain
-	grace   *time.Timer
-	owed    []*bulkheadv1.Record // not yet in the journal
-	owing   *time.Timer          // runs while owed is not empty
+	phase      phase
+	durable    uint64
+	link       *link  // nil when not active
+	connection uint64 // number of the last connection that was attached
+	stuck      bool   // a record could not be made durable: the run ends
+	lie        error  // what link's handler did that no honest one does; nil if nothing
+	poison     poison
+	frame      []byte // what the last handler that poison counts was at work on
+	drain      *bulkheadv1.Drain
+	grace      *time.Timer
+	lost       time.Duration        // what uptime said as grace was started
+	owed       []*bulkheadv1.Record // not yet in the journal
+	owing      *time.Timer          // runs while owed is not empty
+}
+
+func newProcessor(r *run, number uint32, id string, hello *bulkheadv1.Hello) *processor {
+	return &processor{
+		run: r, number: number, id: id, hello: hello,
+		log:   r.log.With("client", hello.GetName(), "session", id),
+		inbox: make(chan note, inboxNotes), done: make(chan struct{}), room: semaphore.NewWeighted(inboxBytes),
+	}
 }
 
 // post gives a note to the processor, waiting for room. It gives up when ctx is
@@ -86,12 +113,20 @@ func (p *processor) Run(ctx context.Context) {
 	p.grace, p.owing = stoppedTimer(), stoppedTimer()
 	defer p.grace.Stop()
 	defer p.owing.Stop()
+	if p.phase == away { // since a supervisor before this one
+		p.startGrace()
+	}
 	for {
 		select {
 		case n := <-p.inbox:
 			p.take(ctx, n)
 		case <-p.grace.C:
-			p.step(graceOver, nil, fmt.Sprintf("no connection for %s", p.run.cfg.Session.Grace))
+			if late := p.run.uptime.look(time.Now()) - p.lost; late > 0 {
+				p.lost += late
+				p.grace.Reset(late) // nobody could come back while this process was not running
+				continue
+			}
+			p.step(graceOver, nil, p.absence(), 0)
 		case <-p.owing.C:
 			p.record()
 		case <-ctx.Done():
@@ -100,6 +135,12 @@ func (p *processor) Run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// startGrace starts the grace time, which counts while this process is running.
+func (p *processor) startGrace() {
+	p.lost = p.run.uptime.look(time.Now())
+	p.grace.Reset(p.run.cfg.Session.Grace)
 }
 
 // takeRest acts on what was posted before the end: the last links' ends.
@@ -149,18 +190,24 @@ func (p *processor) take(ctx context.Context, n note) {
 		var following *note
 		switch n.kind {
 		case noteConnected:
-			p.step(connected, n.link, errReplaced.Error())
+			p.connected(n.link)
 		case noteBatch:
 			following = p.batches(n)
 		case noteGoodbye:
 			p.goodbye(n)
 		case noteCut:
 			p.cut(n)
-			p.owe(n.exited)
+			switch x := n.exited.GetHandlerExited(); {
+			case x == nil:
+			case suspicious(x):
+				p.record(n.exited) // counts also after the supervisor's own death
+			default:
+				p.owe(n.exited)
+			}
 		case noteDrain:
 			p.askToDrain(n)
 		case noteRunOver:
-			p.step(runOver, nil, n.cause)
+			p.step(runOver, nil, n.cause, bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR)
 		}
 		if following == nil {
 			return
@@ -169,79 +216,15 @@ func (p *processor) take(ctx context.Context, n note) {
 	}
 }
 
-// batches journals and acknowledges n and the batches that wait behind it, and
-// returns the first note that is not one.
-func (p *processor) batches(n note) (following *note) {
-	var recs []*bulkheadv1.Record
-	var counts []counted
-	last := p.durable
-	for {
-		rec, c, err := p.check(n, last)
-		if err != nil {
-			p.distrust(n.link, err)
-			break
-		}
-		if rec != nil {
-			recs, counts, last = append(recs, rec), append(counts, c), n.batch.GetLastSeq()
-		}
-		if len(recs) == gatherMost {
-			break
-		}
-		select {
-		case n = <-p.inbox:
-			if n.kind == noteBatch {
-				continue
-			}
-			following = &n
-		default:
-		}
-		break
-	}
-	if len(recs) == 0 {
-		return following
-	}
-	if !p.record(recs...) {
-		return following // the run ends; nothing may be acknowledged
-	}
-	p.durable = last
-	for _, c := range counts {
-		p.live.add(c, time.Now())
-	}
-	if p.link != nil {
-		p.link.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Ack{Ack: &bulkheadv1.Ack{Seq: last}}})
-	}
-	return following
-}
-
-// check says what a batch adds after last: a record and its figures, nothing if
-// it is not the current connection's, or an error if the handler lies.
-func (p *processor) check(n note, last uint64) (*bulkheadv1.Record, counted, error) {
-	b := n.batch
-	if n.link != p.link || p.phase != active || p.lie != nil {
-		return nil, counted{}, nil // of a connection that was replaced or dropped: it will be sent again
-	}
-	if b.GetFirstSeq() != last+1 || b.GetLastSeq() < b.GetFirstSeq() {
-		return nil, counted{}, fmt.Errorf("%w: the handler sent messages %d to %d where %d was next", errLied, b.GetFirstSeq(), b.GetLastSeq(), last+1)
-	}
-	c, err := scan(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
-	if err != nil {
-		return nil, counted{}, fmt.Errorf("%w: the handler sent a batch as messages %d to %d: %w", errLied, b.GetFirstSeq(), b.GetLastSeq(), err)
-	}
-	rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionBatch{SessionBatch: &bulkheadv1.SessionBatch{
-		Session: p.number, FirstSeq: b.GetFirstSeq(), LastSeq: b.GetLastSeq(), Batch: b.GetBatch(),
-	}}}
-	return rec, c, nil
-}
-
-func (p *processor) goodbye(n note) {
-	if n.link != p.link || p.lie != nil {
+// refuse drops the current connection for what its handler sent.
+func (p *processor) refuse(l *link, why error) {
+	if !errors.Is(why, errLostAcknowledged) {
+		p.distrust(l, why)
 		return
 	}
-	if n.lastSeq != p.durable {
-		p.distrust(n.link, fmt.Errorf("%w: the handler relayed a Goodbye after message %d; %d is durable", errLied, n.lastSeq, p.durable))
-		return
-	}
-	p.step(goodbye, nil, "said goodbye")
+	p.lie = why // nothing that follows fits
+	l.log.Error("a session cannot go on", "error", why)
+	l.drop(why)
 }
 
 // distrust drops the current connection, whose handler lied. Nothing that it still
@@ -251,19 +234,60 @@ func (p *processor) distrust(l *link, lie error) {
 	l.distrust(lie)
 }
 
-func (p *processor) cut(n note) {
-	if n.link != p.link {
+// connected takes a connection up that has said the session's Hello.
+func (p *processor) connected(l *link) {
+	e := connected
+	switch {
+	case !l.adopted || p.phase.ended():
+	case l.id == p.connection && p.phase == adrift:
+		e = reattached
+	case l.id <= p.connection:
+		// The session lost this connection before or since the restart: the client may
+		// have another one already, which its old handler must not take away.
+		l.drop(errReplaced)
 		return
 	}
-	e, cause := cut, n.cause
+	p.step(e, l, errReplaced.Error(), bulkheadv1.DetachClass_DETACH_CLASS_REPLACED)
+}
+
+// cut takes note of the end of a connection. That of one that was replaced, or never
+// the session's, changes nothing.
+func (p *processor) cut(n note) {
+	adriftWith := func(connection uint64) bool { return p.phase == adrift && connection == p.connection }
 	switch {
-	case p.lie != nil:
-		cause = p.lie.Error()
-	case n.breach:
+	case n.link == nil && !adriftWith(n.connection):
+		return
+	case n.link != nil && n.link != p.link && !adriftWith(n.link.id):
+		return
+	}
+	e, cause, class := cut, n.cause, n.class
+	if p.lie != nil {
+		cause, class = p.lie.Error(), bulkheadv1.DetachClass_DETACH_CLASS_HANDLER
+		if errors.Is(p.lie, errLostAcknowledged) {
+			class = bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR
+		}
+	}
+	x := n.exited.GetHandlerExited()
+	switch {
+	case suspicious(x):
+		p.frame = n.frame
+		if p.poison.killed(p.durable) >= p.run.cfg.Handler.PoisonLimit {
+			e, cause = poisoned, p.poisonCause(cause)
+		}
+	case class == bulkheadv1.DetachClass_DETACH_CLASS_BREACH:
 		e = breach
 	}
-	p.step(e, nil, cause)
+	p.step(e, nil, cause, class)
 	p.link = nil
+}
+
+// absence says why a session is lost whose grace time is over.
+func (p *processor) absence() string {
+	s := fmt.Sprintf("no connection for %s", p.run.cfg.Session.Grace)
+	if why := p.live.snapshot().cause; why != "" {
+		s += "; the last one ended: " + why
+	}
+	return s
 }
 
 func (p *processor) askToDrain(n note) {
@@ -275,7 +299,9 @@ func (p *processor) askToDrain(n note) {
 
 // step moves the session on and does what the transition asks. from is the new
 // connection, for the event connected.
-func (p *processor) step(e event, from *link, cause string) {
+//
+// class says why a connection is given up, where the transition gives one up.
+func (p *processor) step(e event, from *link, cause string, class bulkheadv1.DetachClass) {
 	was := p.phase
 	now, actions := next(was, e)
 	p.phase = now
@@ -289,11 +315,11 @@ func (p *processor) step(e event, from *link, cause string) {
 		case recordAttach:
 			recs = append(recs, p.attachRecord(from))
 		case recordDetach:
-			recs = append(recs, p.detachRecord(old, cause))
+			recs = append(recs, p.detachRecord(class, cause))
 		case recordEnd:
 			recs = append(recs, p.endRecord(now, cause))
 		case startGrace:
-			p.grace.Reset(p.run.cfg.Session.Grace)
+			p.startGrace()
 		case stopGrace:
 			p.grace.Stop()
 		case dropLink:
@@ -306,15 +332,20 @@ func (p *processor) step(e event, from *link, cause string) {
 		case finishOver:
 			afterwards = append(afterwards, func() { p.link.finish(codes.FailedPrecondition, cause) })
 		case refuse:
-			from.finish(codes.FailedPrecondition, fmt.Sprintf("this session is over: %s (%s)", now, p.live.snapshot().cause))
+			over := remainder.Over{Outcome: now.String(), After: p.durable, Run: p.run.id, Cause: p.live.snapshot().cause}
+			from.finish(refusalCode(now), over.String())
 		}
 	}
 	// An outcome must be in the journal before the client is told; a connection need
 	// not be, because Welcome promises only what is durable already.
 	if !now.ended() {
 		p.owe(recs...)
-	} else if !p.record(recs...) {
-		return
+	} else {
+		failpoint.Hit("supervisor/before-session-ended")
+		if !p.record(recs...) {
+			return
+		}
+		failpoint.Hit("supervisor/after-session-ended")
 	}
 	for _, do := range afterwards {
 		do()
@@ -322,13 +353,23 @@ func (p *processor) step(e event, from *link, cause string) {
 	p.publish(was, now, cause)
 }
 
+// refusalCode is how a client is told that its session has ended.
+func refusalCode(p phase) codes.Code {
+	if p == quarantined {
+		return codes.DataLoss // it must not send that again
+	}
+	return codes.FailedPrecondition
+}
+
 // publish tells the log, the status and the run what became of the session.
 func (p *processor) publish(was, now phase, cause string) {
 	if was.ended() {
 		return // its cause is the one it ended with
 	}
-	p.live.state(now, cause, p.link)
+	p.live.state(now, cause, p.link, was == adrift && p.link != nil && p.link.adopted)
 	switch {
+	case was == adrift && now == active:
+		p.log.Info("client is kept", "peer", p.link.peer, "handler_pid", p.link.child.Pid(), "goes_on_after", p.durable)
 	case was == away && now == active:
 		p.log.Info("client is back", "peer", p.link.peer, "handler_pid", p.link.child.Pid(), "resumes_after", p.durable)
 	case now == away && was != now:
@@ -349,32 +390,10 @@ func (p *processor) welcome(l *link) {
 	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Welcome{Welcome: &bulkheadv1.Welcome{
 		RunId: p.run.id, SessionId: p.id, ResumeAfter: p.durable, Limits: p.run.limits(), WallClockUnixNano: time.Now().UnixNano(),
 	}}})
+	if l.adopted { // its client gets no second Welcome, and may never have had the ack of what was durable
+		l.ack(p.durable)
+	}
 	if p.drain != nil {
 		l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Drain{Drain: p.drain}})
 	}
-}
-
-func (p *processor) openRecord() *bulkheadv1.Record {
-	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: &bulkheadv1.SessionOpened{
-		Session: p.number, SessionId: p.id, Hello: p.hello,
-	}}}
-}
-
-func (p *processor) attachRecord(l *link) *bulkheadv1.Record {
-	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionAttached{SessionAttached: &bulkheadv1.SessionAttached{
-		Session: p.number, ConnectionId: l.id, HandlerPid: int32(l.child.Pid()), Peer: l.peer, ResumeAfter: p.durable,
-		ClientWallClockUnixNano: l.clock,
-	}}}
-}
-
-func (p *processor) detachRecord(l *link, cause string) *bulkheadv1.Record {
-	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionDetached{SessionDetached: &bulkheadv1.SessionDetached{
-		Session: p.number, ConnectionId: l.id, Cause: cause,
-	}}}
-}
-
-func (p *processor) endRecord(now phase, cause string) *bulkheadv1.Record {
-	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionEnded{SessionEnded: &bulkheadv1.SessionEnded{
-		Session: p.number, Outcome: now.outcome(), Cause: cause, LastSeq: p.durable,
-	}}}
 }

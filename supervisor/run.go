@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
 )
@@ -25,11 +27,22 @@ type run struct {
 	id      string
 	dir     string
 	started time.Time
-	journal journal.Journal
-	pool    *pool
-	log     *slog.Logger
-	life    chan struct{} // holds one token after the lifecycle changed
+	// restarts is how often a supervisor took the run up from one before it.
+	restarts int
+	// damagedEnd says that the end of the journal that was set aside as it was taken up
+	// may have been acknowledged.
+	damagedEnd bool
+	journal    journal.Journal
+	roster     roster
+	pool       *pool
+	gate       *gate
+	farewell   *farewell
+	shedding   shedding
+	rejected   rejections
+	log        *slog.Logger
+	life       chan struct{} // holds one token after the lifecycle changed
 
+	uptime   *uptime
 	failed   chan error // receives the first journal error
 	accepted atomic.Uint64
 	refused  atomic.Uint64
@@ -44,6 +57,7 @@ type run struct {
 	closing  bool                  // guarded by mu; no new session may begin
 	drained  string                // guarded by mu; why a drain was asked for
 	links    map[*link]struct{}    // guarded by mu
+	kept     []*link               // guarded by mu; to be taken up by the next supervisor
 	running  sync.WaitGroup        // links
 	procs    sync.WaitGroup        // processors
 	procCtx  context.Context       // ends the processors
@@ -51,22 +65,29 @@ type run struct {
 }
 
 // newRun opens the journal of a new run in its folder.
-func newRun(cfg Config, id, dir string, listen net.Addr, p *pool) (*run, error) {
+func newRun(cfg Config, id, dir string, listen net.Addr, p *pool, g *gate) (*run, error) {
 	j, err := journal.Create(filepath.Join(dir, journalFolder), cfg.Journal)
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal of run %s: %w", id, err)
 	}
-	r := &run{
-		cfg: cfg, id: id, dir: dir, started: time.Now(), journal: j, pool: p, log: cfg.Logger,
-		life: make(chan struct{}, 1), failed: make(chan error, 1),
-		cycle:    lifecycle{expected: cfg.Clients},
-		sessions: make(map[string]*processor), links: make(map[*link]struct{}),
-	}
-	r.procCtx, r.stopProc = context.WithCancel(context.Background())
+	r := runOn(cfg, id, dir, j, p, g)
 	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{RunStarted: runStarted(cfg, id, listen)}}) {
 		return nil, errors.Join(<-r.failed, j.Close())
 	}
 	return r, nil
+}
+
+// runOn is a run on its open journal.
+func runOn(cfg Config, id, dir string, j journal.Journal, p *pool, g *gate) *run {
+	r := &run{
+		cfg: cfg, id: id, dir: dir, started: time.Now(), journal: j, roster: roster(filepath.Join(dir, handlerFolder)),
+		pool: p, gate: g, farewell: newFarewell(), log: cfg.Logger,
+		life: make(chan struct{}, 1), uptime: newUptime(time.Now()), failed: make(chan error, 1),
+		cycle:    lifecycle{expected: cfg.Clients},
+		sessions: make(map[string]*processor), links: make(map[*link]struct{}),
+	}
+	r.procCtx, r.stopProc = context.WithCancel(context.Background())
+	return r
 }
 
 // record makes records durable, dated now if they have no date yet. When the journal fails the run does, and record
@@ -79,6 +100,9 @@ func (r *run) record(recs ...*bulkheadv1.Record) bool {
 		}
 	}
 	err := r.journal.Append(context.Background(), recs...)
+	if err != nil && !errors.Is(err, journal.ErrFailed) && !errors.Is(err, journal.ErrClosed) {
+		err = r.recordEach(err, recs)
+	}
 	if err == nil {
 		return true
 	}
@@ -88,6 +112,23 @@ func (r *run) record(recs ...*bulkheadv1.Record) bool {
 	default:
 	}
 	return false
+}
+
+// recordEach makes records durable one by one, after the journal has refused some of
+// them for why. One that it refuses alone is left out and logged: no words that somebody
+// else chose may end the run. Messages are never left out.
+func (r *run) recordEach(why error, recs []*bulkheadv1.Record) error {
+	for _, rec := range recs {
+		err := r.journal.Append(context.Background(), rec)
+		switch {
+		case err == nil:
+		case errors.Is(err, journal.ErrFailed), errors.Is(err, journal.ErrClosed), rec.GetSessionBatch() != nil:
+			return err
+		default:
+			r.log.Error("a record is left out of the journal", "record", fmt.Sprintf("%T", rec.GetEntry()), "error", why)
+		}
+	}
+	return nil
 }
 
 // limits are what clients may send.
@@ -110,13 +151,20 @@ func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
 		return
 	}
 	p, refusal := r.session(hello)
-	if p == nil {
-		r.turnAway(l, hello, codes.FailedPrecondition, refusal)
+	switch {
+	case p == nil && refusal.retryAfter > 0:
+		r.shedClient(l, refusal)
+		return
+	case p == nil:
+		r.turnAway(l, hello, codes.FailedPrecondition, refusal.why)
 		return
 	}
-	l.clock = hello.GetWallClockUnixNano()
+	if known := l.processor.Swap(p); known != nil && known != p {
+		l.processor.Store(known)
+		l.distrust(fmt.Errorf("%w: the handler sent the Hello of another session", errLied))
+		return
+	}
 	l.log = l.log.With("client", p.hello.GetName())
-	l.processor.Store(p)
 	// The session counts as joined, so the processor must hear of it even if the link
 	// is dropped at this moment.
 	p.post(context.WithoutCancel(ctx), note{kind: noteConnected, link: l})
@@ -128,32 +176,55 @@ func (r *run) turnAway(l *link, hello *bulkheadv1.Hello, code codes.Code, why st
 	l.finish(code, why)
 }
 
+// retryNextRun is when a client should come again that came between two runs.
+const retryNextRun = time.Second
+
 // session returns the client's session, which it begins if the client is new, or
 // why it cannot.
-func (r *run) session(hello *bulkheadv1.Hello) (*processor, string) {
+func (r *run) session(hello *bulkheadv1.Hello) (*processor, *refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := string(hello.GetClientId())
-	if p := r.sessions[key]; p != nil {
-		return p, ""
+	if p := r.sessions[string(hello.GetClientId())]; p != nil {
+		return p, nil
 	}
 	if r.closing {
-		return nil, "the run is ending; it takes no new clients"
+		if r.cfg.KeepRunning && r.drained == "" {
+			return nil, &refusal{"the run is ending; the next one begins at once", retryNextRun}
+		}
+		return nil, &refusal{why: "the run is ending; it takes no new clients"}
+	}
+	if most := r.cfg.Overload.MaxClients; most > 0 && r.cycle.open >= most {
+		return nil, &refusal{fmt.Sprintf("the supervisor serves max_clients=%d clients already", most), retryClients}
 	}
 	known := proto.CloneOf(hello)
 	known.Token = ""
-	number := uint32(len(r.order) + 1)
-	p := &processor{
-		run: r, number: number, id: fmt.Sprintf("s%d", number), hello: known,
-		log:   r.log.With("client", known.GetName(), "session", fmt.Sprintf("s%d", number)),
-		inbox: make(chan note, inboxNotes), done: make(chan struct{}),
+	number := uint32(1)
+	if n := len(r.order); n > 0 {
+		number = r.order[n-1].number + 1
 	}
-	r.sessions[key] = p
-	r.order = append(r.order, p)
-	r.cycle.clientJoined()
+	p := newProcessor(r, number, fmt.Sprintf("s%d", number), known)
+	r.joined(p)
+	r.list(p)
 	r.procs.Go(func() { p.Run(r.procCtx) })
 	r.wake()
-	return p, ""
+	return p, nil
+}
+
+// joined counts a session that is not listed yet. One that delivers the rest of
+// another's messages later is no further client. r.mu is held, or nobody else has r yet.
+func (r *run) joined(p *processor) {
+	who := remainder.ClientOf(p.hello)
+	if p.hello.GetResent() && slices.ContainsFunc(r.order, func(o *processor) bool { return remainder.ClientOf(o.hello) == who }) {
+		r.cycle.restJoined()
+		return
+	}
+	r.cycle.clientJoined()
+}
+
+// list makes a session known. r.mu is held, or nobody else has r yet.
+func (r *run) list(p *processor) {
+	r.sessions[string(p.hello.GetClientId())] = p
+	r.order = append(r.order, p)
 }
 
 // reject journals a connection that became no session's; once for each link.
@@ -167,7 +238,8 @@ func (r *run) reject(l *link, name, why string) {
 	if l.child != nil {
 		pid = l.child.Pid()
 	}
-	l.log.Warn("connection rejected", "reason", why, "client", name)
+	why, name = plain(why), plain(name)
+	r.rejected.log(l.log, why, name)
 	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_ConnectionRejected{ConnectionRejected: &bulkheadv1.ConnectionRejected{
 		ConnectionId: l.id, Peer: l.peer, HandlerPid: int32(pid), Reason: why, ClientName: name,
 	}}})
@@ -254,6 +326,13 @@ func (r *run) close(v verdict) bool {
 // startDrain asks every client to end its load; it returns how many sessions were
 // open. Clients that are away are told when they return.
 func (r *run) startDrain(reason string) int {
+	// If it cannot be recorded the run ends anyway.
+	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_DrainStarted{DrainStarted: &bulkheadv1.DrainStarted{Reason: reason}}})
+	return r.drain(reason)
+}
+
+// drain is startDrain without its record.
+func (r *run) drain(reason string) int {
 	r.mu.Lock()
 	r.closing, r.drained = true, reason
 	r.cycle.drain()
@@ -304,6 +383,8 @@ func (r *run) end(cause string) {
 	hurry.Stop()
 	r.stopProc()
 	r.procs.Wait()
+	r.farewell.wait()
+	r.recordShed()
 	r.seal()
 }
 

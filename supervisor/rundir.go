@@ -2,12 +2,14 @@ package supervisor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 
+	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
@@ -71,26 +73,59 @@ func writeRunFile(cfg Config, id, dir string, listen net.Addr) error {
 	return os.WriteFile(filepath.Join(dir, "run.json"), append(data, '\n'), 0o644)
 }
 
-// writeReport builds the report from the journal and writes it beside it.
-func writeReport(dir string) (*report.Report, error) {
+// reportFile says by being there that a run is reported.
+const reportFile = "report.json"
+
+// writeReport builds the report from the journal and writes it beside it. failure is why
+// the supervisor cannot go on; nil if the run is over. A run that is not over is not
+// marked as reported: it is gone on with when the reason is mended.
+func writeReport(dir string, failure error) (*report.Report, error) {
 	rep, err := report.FromJournal(filepath.Join(dir, journalFolder))
 	if err != nil {
 		return nil, fmt.Errorf("building the report of %s: %w", dir, err)
 	}
-	for name, render := range map[string]func(*os.File) error{
-		"report.txt":  func(f *os.File) error { return rep.Text(f) },
-		"report.json": func(f *os.File) error { return rep.JSON(f) },
-	} {
-		if err := writeWhole(filepath.Join(dir, name), render); err != nil {
-			return rep, fmt.Errorf("writing %s: %w", name, err)
+	failpoint.Hit("supervisor/before-report")
+	if err := removeHalfWritten(dir); err != nil {
+		return rep, fmt.Errorf("removing what is left of an earlier report: %w", err)
+	}
+	// report.json is the last: when it is there, the run is reported.
+	files := []struct {
+		name   string
+		render func(*os.File) error
+	}{
+		{"report.txt", func(f *os.File) error { return rep.Text(f) }},
+		{"report.html", func(f *os.File) error { return rep.HTML(f) }},
+		{reportFile, func(f *os.File) error { return rep.JSON(f) }},
+	}
+	if failure != nil {
+		rep.Failed(failure.Error())
+		files = files[:len(files)-1]
+	}
+	for _, file := range files {
+		if err := writeWhole(filepath.Join(dir, file.name), file.render); err != nil {
+			return rep, fmt.Errorf("writing %s: %w", file.name, err)
 		}
 	}
+	failpoint.Hit("supervisor/after-report")
 	return rep, nil
+}
+
+// halfWritten begins the names of files that are being written.
+const halfWritten = ".tmp-"
+
+// removeHalfWritten removes what a supervisor left that was killed as it wrote a
+// report.
+func removeHalfWritten(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, halfWritten+"*"))
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
 }
 
 // writeWhole writes a file so that it is there whole or not at all.
 func writeWhole(path string, render func(*os.File) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	f, err := os.CreateTemp(filepath.Dir(path), halfWritten+"*")
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ import (
 type running struct {
 	t          *testing.T
 	addr       string
+	http       string // where browsers connect; "" if they are not served
 	state      string // the state directory
 	dir        string // the first run's
 	log        *events
@@ -47,8 +48,11 @@ func start(t *testing.T, change func(*supervisor.Config)) *running {
 		Listen: "127.0.0.1:0", StateDir: filepath.Join(t.TempDir(), "state"), DrainTimeout: patience,
 		Handler: supervisor.HandlerConfig{Path: os.Args[0], Pool: 2, StartTimeout: patience, KillTimeout: patience},
 		Session: supervisor.SessionConfig{Grace: patience, HelloTimeout: patience, ClientTimeout: patience},
-		Logger:  r.log.logger(),
-		Report:  func(rep *report.Report, _ string) { r.reports <- rep },
+		// All clients have one address here; one that crashes its handler is not to
+		// keep the others out.
+		Overload: supervisor.OverloadConfig{CrashDelay: 1},
+		Logger:   r.log.logger(),
+		Report:   func(rep *report.Report, _ string) { r.reports <- rep },
 	}
 	ready := make(chan supervisor.Ready, 1)
 	cfg.Ready = func(rd supervisor.Ready) { ready <- rd }
@@ -64,7 +68,7 @@ func start(t *testing.T, change func(*supervisor.Config)) *running {
 	t.Cleanup(func() { cancel(); <-r.done })
 	select {
 	case rd := <-ready:
-		r.addr, r.dir = rd.Listen, rd.RunDir
+		r.addr, r.dir, r.http = rd.Listen, rd.RunDir, rd.HTTP
 	case <-r.done:
 		t.Fatalf("the supervisor ended: %v", r.err)
 	}

@@ -5,24 +5,33 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// Field numbers of Batch, Message and Progress that a processor looks at.
+// Field numbers of Batch, Message and the facts that a processor looks at.
 const (
-	batchMessages   protowire.Number = 1
-	messageSeq      protowire.Number = 1
-	messageProgress protowire.Number = 16
-	progressBytes   protowire.Number = 2
-	progressChunks  protowire.Number = 3
-	progressErrors  protowire.Number = 4
+	batchMessages    protowire.Number = 1
+	messageSeq       protowire.Number = 1
+	messageHeartbeat protowire.Number = 12
+	messageRollover  protowire.Number = 13
+	messageProgress  protowire.Number = 16
+	progressBytes    protowire.Number = 2
+	progressChunks   protowire.Number = 3
+	progressErrors   protowire.Number = 4
+	progressWrites   protowire.Number = 6
+	heartbeatAnswers protowire.Number = 4
+	heartbeatMisses  protowire.Number = 5
+	answerState      protowire.Number = 3
+	answerLate       protowire.Number = 4
 )
 
 // errEncoding says that bytes are not the encoding of a message.
 var errEncoding = errors.New("it does not decode")
 
 // scan checks that an encoded Batch holds exactly the messages first to last, and
-// adds up its Progress messages for the live figures (the sums wrap rather than
-// fail: the report has its own). It reads the wire format in place and allocates
+// adds up its facts for the live figures (the sums wrap rather than fail: the
+// report has its own). It reads the wire format in place and allocates
 // nothing, so that no batch, however it is made, costs the supervisor memory: the
 // smallest encodings unfold to fifty times their size when decoded.
 func scan(batch []byte, first, last uint64) (counted, error) {
@@ -35,15 +44,21 @@ func scan(batch []byte, first, last uint64) (counted, error) {
 		if want > last {
 			return fmt.Errorf("it holds more than messages %d to %d", first, last)
 		}
-		seq, progress, err := scanMessage(b)
+		m, err := scanMessage(b)
 		if err != nil {
 			return err
 		}
-		if seq != want {
-			return fmt.Errorf("it holds message %d where %d should be", seq, want)
+		if m.seq != want {
+			return fmt.Errorf("it holds message %d where %d should be", m.seq, want)
 		}
 		c.messages++
-		return fields(progress, func(n protowire.Number, v uint64, _ []byte) error {
+		if m.rollover {
+			c.rollovers++
+		}
+		if err := c.heartbeat(m.heartbeat); err != nil {
+			return err
+		}
+		return fields(m.progress, func(n protowire.Number, v uint64, b []byte) error {
 			switch n {
 			case progressBytes:
 				c.bytes += v
@@ -51,6 +66,8 @@ func scan(batch []byte, first, last uint64) (counted, error) {
 				c.chunks += v
 			case progressErrors:
 				c.errors += v
+			case progressWrites:
+				c.timed = c.timed || len(b) > 0
 			}
 			return nil
 		})
@@ -61,19 +78,75 @@ func scan(batch []byte, first, last uint64) (counted, error) {
 	return c, err
 }
 
-// scanMessage returns a Message's sequence number and its encoded Progress, if it
-// is one.
-func scanMessage(message []byte) (seq uint64, progress []byte, err error) {
+// scanned is what a processor looks at in a Message: its sequence number and its
+// encoded fact.
+type scanned struct {
+	seq                 uint64
+	progress, heartbeat []byte // nil if it is none
+	rollover            bool
+}
+
+func scanMessage(message []byte) (m scanned, err error) {
 	err = fields(message, func(n protowire.Number, v uint64, b []byte) error {
 		switch {
 		case n == messageSeq && b == nil:
-			seq = v
-		case n == messageProgress && b != nil:
-			progress = b
+			m.seq = v
+		case b == nil:
+		case n == messageProgress:
+			m.progress = b
+		case n == messageHeartbeat:
+			m.heartbeat = b
+		case n == messageRollover:
+			m.rollover = true
 		}
 		return nil
 	})
-	return seq, progress, err
+	return m, err
+}
+
+// heartbeat adds an encoded round; nil adds nothing.
+func (c *counted) heartbeat(round []byte) error {
+	if round == nil {
+		return nil
+	}
+	var r beats
+	err := fields(round, func(n protowire.Number, _ uint64, b []byte) error {
+		switch {
+		case b == nil:
+		case n == heartbeatMisses:
+			r.missed++
+		case n == heartbeatAnswers:
+			return r.answer(b)
+		}
+		return nil
+	})
+	c.rounds++
+	c.beats.add(r)
+	c.lastRound = r
+	return err
+}
+
+// answer adds an encoded HeartbeatAnswer.
+func (r *beats) answer(answer []byte) error {
+	late, stalled := false, false
+	err := fields(answer, func(n protowire.Number, v uint64, _ []byte) error {
+		switch n {
+		case answerLate:
+			late = v != 0
+		case answerState:
+			stalled = bulkheadv1.WorkerState(v) == bulkheadv1.WorkerState_WORKER_STATE_STALLED
+		}
+		return nil
+	})
+	if late {
+		r.late++
+	} else {
+		r.answered++
+	}
+	if stalled {
+		r.stalled++
+	}
+	return err
 }
 
 // fields calls visit with every field of an encoded message: v for a varint, b

@@ -23,6 +23,16 @@ func TestScan(t *testing.T) {
 	mixed := collect.Batch(5, 7)
 	mixed.Messages[1].Fact = &bulkheadv1.Message_Heartbeat{Heartbeat: &bulkheadv1.Heartbeat{Round: 3}}
 	mixed.Messages[2].GetProgress().Errors = 2
+	beating := collect.Batch(5, 6)
+	beating.Messages[0].Fact = &bulkheadv1.Message_Heartbeat{Heartbeat: &bulkheadv1.Heartbeat{Round: 1,
+		Answers: []*bulkheadv1.HeartbeatAnswer{
+			{State: bulkheadv1.WorkerState_WORKER_STATE_WORKING},
+			{State: bulkheadv1.WorkerState_WORKER_STATE_STALLED, Late: true},
+		},
+		Misses: []*bulkheadv1.HeartbeatMiss{{Reason: "gone"}},
+	}}
+	beating.Messages[1].Fact = &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{}}
+	round := beats{answered: 1, late: 1, missed: 1, stalled: 1}
 	gap := collect.Batch(5, 7)
 	gap.Messages[1].Seq = 9
 	for _, tt := range []struct {
@@ -32,7 +42,8 @@ func TestScan(t *testing.T) {
 		want        counted
 		err         string
 	}{
-		{"a mixture", encode(t, mixed), 5, 7, counted{messages: 3, bytes: 2 * 64 << 20, chunks: 128, errors: 2}, ""},
+		{"a mixture", encode(t, mixed), 5, 7, counted{messages: 3, bytes: 2 * 64 << 20, chunks: 128, errors: 2, rounds: 1, timed: true}, ""},
+		{"a round and a file", encode(t, beating), 5, 6, counted{messages: 2, rollovers: 1, rounds: 1, beats: round, lastRound: round}, ""},
 		{"a gap", encode(t, gap), 5, 7, counted{}, "message 9 where 6 should be"},
 		{"too few", encode(t, collect.Batch(5, 6)), 5, 7, counted{}, "holds 2 messages"},
 		{"too many", encode(t, collect.Batch(5, 8)), 5, 7, counted{}, "more than messages 5 to 7"},

@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -112,9 +113,9 @@ func TestAClientThatStaysAwayIsLost(t *testing.T) {
 	s.log.await(t, "session ended", "client", "alpha", "outcome", "lost")
 	for range 2 { // the answer is the same each time
 		_, err := s.dial().Greet(hello)
-		wantStatus(t, err, codes.FailedPrecondition, "this session is over: lost (no connection for 50ms)")
+		wantStatus(t, err, codes.FailedPrecondition, "this session is over: lost after message 4 of run "+filepath.Base(s.dir)+" (no connection for 50ms; ")
 	}
-	if st := s.session("alpha"); st.GetState() != "lost" || st.GetCause() != "no connection for 50ms" {
+	if st := s.session("alpha"); st.GetState() != "lost" || !strings.HasPrefix(st.GetCause(), "no connection for 50ms; the last one ended: ") {
 		t.Errorf("status %v; want lost and why", st)
 	}
 	s.serveWhole("beta")
@@ -166,7 +167,7 @@ func TestAClientThatBreaksTheProtocolIsRejected(t *testing.T) {
 	wantStatus(t, c.End(), codes.InvalidArgument, why)
 	s.log.await(t, "session ended", "client", "alpha", "outcome", "rejected")
 	_, err := s.dial().Greet(hello)
-	wantStatus(t, err, codes.FailedPrecondition, "this session is over: rejected ("+why+")")
+	wantStatus(t, err, codes.FailedPrecondition, "this session is over: rejected after message 3 of run "+filepath.Base(s.dir)+" ("+why+")")
 	s.serveWhole("beta")
 	rep := s.wait()
 	if got := wantClient(t, rep, "alpha", "rejected", why); got.Messages != 3 {

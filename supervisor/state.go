@@ -8,6 +8,7 @@ type phase uint8
 const (
 	fresh       phase = iota // known, not yet in the journal
 	active                   // a handler serves its connection
+	adrift                   // was active when the last supervisor ended; its handler may come back
 	away                     // no connection, the grace time runs
 	closed                   // outcome: Goodbye and every message durable
 	lost                     // outcome: away for longer than the grace time
@@ -17,38 +18,45 @@ const (
 
 // String is the phase as status shows it.
 func (p phase) String() string {
-	return [...]string{"new", "active", "away", "closed", "lost", "rejected", "quarantined"}[p]
+	return [...]string{"new", "active", "resuming", "away", "closed", "lost", "rejected", "quarantined"}[p]
 }
 
 // ended says whether the session has an outcome.
 func (p phase) ended() bool { return p >= closed }
 
+// outcomes are the phases that have ended, as the journal names them.
+var outcomes = map[phase]bulkheadv1.Outcome{
+	closed:      bulkheadv1.Outcome_OUTCOME_CLOSED,
+	lost:        bulkheadv1.Outcome_OUTCOME_LOST,
+	rejected:    bulkheadv1.Outcome_OUTCOME_REJECTED,
+	quarantined: bulkheadv1.Outcome_OUTCOME_QUARANTINED,
+}
+
 // outcome is the outcome of a phase that has ended.
-func (p phase) outcome() bulkheadv1.Outcome {
-	switch p {
-	case closed:
-		return bulkheadv1.Outcome_OUTCOME_CLOSED
-	case lost:
-		return bulkheadv1.Outcome_OUTCOME_LOST
-	case rejected:
-		return bulkheadv1.Outcome_OUTCOME_REJECTED
-	case quarantined:
-		return bulkheadv1.Outcome_OUTCOME_QUARANTINED
-	default:
-		return bulkheadv1.Outcome_OUTCOME_UNSPECIFIED
+func (p phase) outcome() bulkheadv1.Outcome { return outcomes[p] }
+
+// phaseOf is the phase of an outcome; lost for one that is not known.
+func phaseOf(o bulkheadv1.Outcome) phase {
+	for p, known := range outcomes {
+		if known == o {
+			return p
+		}
 	}
+	return lost
 }
 
 // event is what can happen to a session.
 type event uint8
 
 const (
-	connected event = iota // a connection said this session's Hello
-	cut                    // the current connection is gone
-	goodbye                // Goodbye, and every message durable
-	breach                 // the client broke the protocol
-	graceOver              // the grace time has run out
-	runOver                // the run ends now
+	connected  event = iota // a connection said this session's Hello
+	reattached              // the connection the session was adrift with is back
+	cut                     // the current connection is gone
+	goodbye                 // Goodbye, and every message durable
+	breach                  // the client broke the protocol
+	poisoned                // the same messages have killed too many handlers
+	graceOver               // the grace time has run out
+	runOver                 // the run ends now
 )
 
 // action is what a transition asks of the processor, in order.
@@ -89,8 +97,23 @@ func next(p phase, e event) (phase, []action) {
 			return closed, []action{recordEnd, finishOK}
 		case breach:
 			return rejected, []action{recordDetach, recordEnd}
+		case poisoned:
+			return quarantined, []action{recordDetach, recordEnd}
 		case runOver:
 			return lost, []action{recordEnd, finishOver}
+		}
+	case adrift:
+		switch e {
+		case connected:
+			return active, []action{recordDetach, recordAttach, welcome}
+		case reattached:
+			return active, []action{recordAttach, welcome}
+		case cut:
+			return away, []action{recordDetach, startGrace}
+		case poisoned:
+			return quarantined, []action{recordDetach, recordEnd}
+		case runOver:
+			return lost, []action{recordDetach, recordEnd}
 		}
 	case away:
 		switch e {
@@ -103,13 +126,13 @@ func next(p phase, e event) (phase, []action) {
 		}
 	case closed:
 		switch e {
-		case connected: // the client did not hear that it is closed
+		case connected, reattached: // the client did not hear that it is closed
 			return closed, []action{welcome}
 		case goodbye:
 			return closed, []action{finishOK}
 		}
 	default:
-		if e == connected {
+		if e == connected || e == reattached {
 			return p, []action{refuse}
 		}
 	}

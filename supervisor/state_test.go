@@ -11,8 +11,8 @@ func TestNext(t *testing.T) {
 		to      phase
 		actions []action
 	}
-	all := []phase{fresh, active, away, closed, lost, rejected, quarantined}
-	events := []event{connected, cut, goodbye, breach, graceOver, runOver}
+	all := []phase{fresh, active, adrift, away, closed, lost, rejected, quarantined}
+	events := []event{connected, reattached, cut, goodbye, breach, poisoned, graceOver, runOver}
 	want := map[phase]map[event]step{
 		fresh: {
 			connected: {active, []action{recordOpen, recordAttach, welcome}},
@@ -23,7 +23,15 @@ func TestNext(t *testing.T) {
 			cut:       {away, []action{recordDetach, startGrace}},
 			goodbye:   {closed, []action{recordEnd, finishOK}},
 			breach:    {rejected, []action{recordDetach, recordEnd}},
+			poisoned:  {quarantined, []action{recordDetach, recordEnd}},
 			runOver:   {lost, []action{recordEnd, finishOver}},
+		},
+		adrift: {
+			connected:  {active, []action{recordDetach, recordAttach, welcome}},
+			reattached: {active, []action{recordAttach, welcome}},
+			cut:        {away, []action{recordDetach, startGrace}},
+			poisoned:   {quarantined, []action{recordDetach, recordEnd}},
+			runOver:    {lost, []action{recordDetach, recordEnd}},
 		},
 		away: {
 			connected: {active, []action{stopGrace, recordAttach, welcome}},
@@ -31,12 +39,13 @@ func TestNext(t *testing.T) {
 			runOver:   {lost, []action{stopGrace, recordEnd}},
 		},
 		closed: {
-			connected: {closed, []action{welcome}},
-			goodbye:   {closed, []action{finishOK}},
+			connected:  {closed, []action{welcome}},
+			reattached: {closed, []action{welcome}},
+			goodbye:    {closed, []action{finishOK}},
 		},
-		lost:        {connected: {lost, []action{refuse}}},
-		rejected:    {connected: {rejected, []action{refuse}}},
-		quarantined: {connected: {quarantined, []action{refuse}}},
+		lost:        {connected: {lost, []action{refuse}}, reattached: {lost, []action{refuse}}},
+		rejected:    {connected: {rejected, []action{refuse}}, reattached: {rejected, []action{refuse}}},
+		quarantined: {connected: {quarantined, []action{refuse}}, reattached: {quarantined, []action{refuse}}},
 	}
 	for _, p := range all {
 		for _, e := range events {
@@ -55,7 +64,7 @@ func TestNext(t *testing.T) {
 // TestOneOutcome walks all event sequences of length six: a session that has
 // ended stays so, and its end is recorded once.
 func TestOneOutcome(t *testing.T) {
-	events := []event{connected, cut, goodbye, breach, graceOver, runOver}
+	events := []event{connected, reattached, cut, goodbye, breach, poisoned, graceOver, runOver}
 	var walk func(p phase, ends, depth int)
 	walk = func(p phase, ends, depth int) {
 		if depth == 0 {

@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -39,37 +41,75 @@ type stateDir struct {
 	path    string
 	lock    *os.File
 	sockets string // where children make their sockets
+	// keepSockets says that handlers of another supervisor's time still have theirs.
+	keepSockets bool
+	made        []string // the folders that openStateDir made, outermost first
 }
 
-// openStateDir makes and locks a state directory.
-func openStateDir(path string) (*stateDir, error) {
+// openStateDir makes and locks a state directory. lock is its lock file if this
+// process has it already, since before an upgrade, and nil otherwise.
+func openStateDir(path string, lock *os.File) (*stateDir, error) {
+	made := missingFolders(filepath.Join(path, runsFolder))
 	if err := os.MkdirAll(filepath.Join(path, runsFolder), 0o755); err != nil {
 		return nil, fmt.Errorf("%w: state_dir: %w", ErrConfig, err)
 	}
-	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("%w: state_dir: %w", ErrConfig, err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		lock.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w: %s", ErrLocked, path)
+	if lock == nil {
+		var err error
+		if lock, err = lockStateDir(path); err != nil {
+			return nil, err
 		}
-		return nil, fmt.Errorf("locking %s: %w", lock.Name(), err)
 	}
-	s := &stateDir{path: path, lock: lock}
-	if err := s.makeSockets(); err != nil {
+	s := &stateDir{path: path, lock: lock, made: made}
+	if err := s.openSockets(); err != nil {
 		lock.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// makeSockets makes the folder for the children's sockets: in the state directory,
-// or where paths are short enough if the state directory's is not.
-func (s *stateDir) makeSockets() error {
-	s.removeSockets() // left by a supervisor that was killed
+// lockStateDir locks a state directory for this process.
+func lockStateDir(path string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("%w: state_dir: %w", ErrConfig, err)
+	}
+	if err := lockWithin(lock, lockPatience); err != nil {
+		lock.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w: %s", ErrLocked, path)
+		}
+		return nil, fmt.Errorf("locking %s: %w", lock.Name(), err)
+	}
+	return lock, nil
+}
+
+// lockPatience is how long a lock may be held by what a killed supervisor leaves: a
+// child that it had forked, and that has not got to its execve(2) yet.
+const lockPatience = time.Second
+
+// lockWithin locks a file, and gives up with EWOULDBLOCK.
+func lockWithin(f *os.File, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(patience / 50)
+	}
+}
+
+// openSockets finds the folder for the children's sockets that a supervisor before
+// this one left, or makes it: in the state directory, or where paths are short enough
+// if the state directory's is not.
+func (s *stateDir) openSockets() error {
 	link := filepath.Join(s.path, socketFolder)
+	dir, ours := s.leftSockets(link)
+	if ours {
+		s.sockets = dir
+		return nil
+	}
+	s.removeSockets()
 	if len(link)+childSocketPath <= maxSocketPath {
 		s.sockets = link
 		if err := os.Mkdir(link, 0o700); err != nil {
@@ -77,7 +117,7 @@ func (s *stateDir) makeSockets() error {
 		}
 		return nil
 	}
-	dir, err := os.MkdirTemp("", "bulkhead-sock-")
+	dir, err := os.MkdirTemp("", temporarySockets)
 	if err != nil {
 		return fmt.Errorf("making a folder for sockets: %w", err)
 	}
@@ -94,19 +134,90 @@ func (s *stateDir) makeSockets() error {
 	return nil
 }
 
+// temporarySockets begins the name of a folder for sockets that is not in its state
+// directory.
+const temporarySockets = "bulkhead-sock-"
+
+// leftSockets returns the folder for sockets behind link, and whether it is one of
+// ours: a folder of this user that nobody else can enter.
+func (s *stateDir) leftSockets(link string) (string, bool) {
+	dir := link
+	if target, err := os.Readlink(link); err == nil {
+		if !strings.HasPrefix(filepath.Base(target), temporarySockets) {
+			return "", false
+		}
+		dir = target
+	}
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
+		return "", false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return dir, ok && int(st.Uid) == os.Geteuid()
+}
+
+// clearSockets removes what children that are gone left among the sockets: all but
+// the folders named.
+func (s *stateDir) clearSockets(keep map[string]bool) error {
+	entries, err := os.ReadDir(s.sockets)
+	if err != nil {
+		return fmt.Errorf("clearing the folder for sockets: %w", err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(s.sockets, e.Name())
+		if keep[path] {
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("clearing the folder for sockets: %w", err)
+		}
+	}
+	return nil
+}
+
 // removeSockets removes the folder for sockets wherever it is.
 func (s *stateDir) removeSockets() {
 	link := filepath.Join(s.path, socketFolder)
-	if target, err := os.Readlink(link); err == nil && strings.HasPrefix(filepath.Base(target), "bulkhead-sock-") {
+	if target, err := os.Readlink(link); err == nil && strings.HasPrefix(filepath.Base(target), temporarySockets) {
 		os.RemoveAll(target)
 	}
 	os.RemoveAll(link)
 }
 
-// close removes what only a running supervisor needs and unlocks.
+// close removes what only a running supervisor needs and unlocks. The sockets of
+// handlers that are to be taken up by another supervisor stay.
 func (s *stateDir) close() error {
-	s.removeSockets()
+	if !s.keepSockets {
+		s.removeSockets()
+	}
 	return s.lock.Close()
+}
+
+// missingFolders is path and those above it that are not there, outermost first.
+func missingFolders(path string) []string {
+	var missing []string
+	for {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return missing
+		}
+		missing = append([]string{path}, missing...)
+		path = filepath.Dir(path)
+	}
+}
+
+// unmake removes a state directory that openStateDir made and that no run was begun
+// in. What somebody else put there stays, with the folders around it.
+func (s *stateDir) unmake() {
+	if !slices.Contains(s.made, s.path) {
+		return
+	}
+	s.removeSockets()
+	os.Remove(filepath.Join(s.path, lockFile))
+	for _, folder := range slices.Backward(s.made) {
+		if os.Remove(folder) != nil {
+			return
+		}
+	}
 }
 
 // newRunDir makes the folder of a new run and points latest at it.

@@ -2,7 +2,9 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -14,21 +16,40 @@ const progressEvery = 5 * time.Second
 
 // watch takes the samples for the rates, and logs progress, until ctx is done.
 func (r *run) watch(ctx context.Context) {
-	second := time.NewTicker(time.Second)
+	second := time.NewTicker(lookEvery)
 	defer second.Stop()
 	progress := time.NewTicker(progressEvery)
 	defer progress.Stop()
+	defer r.rejected.flush(r.log)
 	for {
 		select {
 		case <-second.C:
+			r.uptime.look(time.Now())
+			r.checkFolder()
+			r.rejected.flush(r.log)
 			for _, p := range r.processors() {
 				p.live.tick()
 			}
 		case <-progress.C:
-			r.logProgress()
+			if r.cfg.Watch == nil {
+				r.logProgress()
+			}
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// checkFolder ends the run when its folder was removed: the journal would go on into
+// files that have no name any more.
+func (r *run) checkFolder() {
+	if _, err := os.Stat(r.dir); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	select {
+	case r.failed <- fmt.Errorf("the folder of the run, %s, was removed", r.dir):
+		r.log.Error("the folder of the run was removed; the run ends", "run_dir", r.dir)
+	default:
 	}
 }
 
@@ -64,30 +85,48 @@ func (r *run) processors() []*processor {
 	return append([]*processor(nil), r.order...)
 }
 
-// status is a snapshot for the control API.
+// status is a snapshot for the control API. Its state is that of the run, "starting"
+// before there is one, also while one is taken up again, and "reporting" after one.
 func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	pool := s.pool.Counts(ctx)
 	out := &bulkheadv1.StatusResponse{
 		Pid: int32(os.Getpid()), Version: s.cfg.Version, Listen: s.listener.Addr().String(),
-		NowUnixNano: time.Now().UnixNano(), ExpectedClients: uint32(s.cfg.Clients), State: "reporting",
+		NowUnixNano: time.Now().UnixNano(), ExpectedClients: uint32(s.cfg.Clients), State: "starting",
 		PoolReady: uint32(pool.ready), PoolStarting: uint32(pool.starting),
 	}
 	r := s.currentRun()
-	if r == nil {
-		return out
+	over := r == nil
+	if over {
+		if r = s.lastRun(); r == nil {
+			return out
+		}
 	}
 	r.mu.Lock()
 	cycle := r.cycle
-	out.HandlersBusy = uint32(len(r.links))
+	for l := range r.links {
+		if l.child != nil {
+			out.HandlersBusy++
+		}
+	}
 	r.mu.Unlock()
 	out.RunId, out.RunDir = r.id, r.dir
 	out.StartedUnixNano = r.started.UnixNano()
 	out.JoinedClients = uint32(cycle.joined)
 	out.AcceptedConnections, out.RejectedConnections = r.accepted.Load(), r.refused.Load()
+	out.Restarts = uint32(r.restarts)
+	out.ShedConnections = r.shedding.total.Load()
 	out.State = cycle.String()
-	for _, p := range r.processors() {
-		out.Sessions = append(out.Sessions, p.status())
+	if over {
+		out.State = "reporting"
 	}
+	var whole, recent sketch
+	for _, p := range r.processors() {
+		st, w, n := p.status()
+		out.Sessions = append(out.Sessions, st)
+		whole.add(&w)
+		recent.add(&n)
+	}
+	out.ChunkWrites = writesStatus(&whole, &recent)
 	return out
 }
 
@@ -103,16 +142,29 @@ func (l *lifecycle) String() string {
 	}
 }
 
-func (p *processor) status() *bulkheadv1.SessionStatus {
+// status is a session as status shows it, and its chunk writes: of the whole run, and
+// of the last seconds.
+func (p *processor) status() (out *bulkheadv1.SessionStatus, whole, recent sketch) {
 	v := p.live.snapshot()
-	out := &bulkheadv1.SessionStatus{
-		SessionId: p.id, Name: p.hello.GetName(), Host: p.hello.GetHost(), State: v.phase.String(), Cause: v.cause,
+	p.live.sketches(&whole, &recent)
+	out = &bulkheadv1.SessionStatus{
+		Session: p.number, SessionId: p.id, Name: p.hello.GetName(), Host: p.hello.GetHost(), State: v.phase.String(), Cause: v.cause,
 		HandlerPid: int32(v.handlerPid), Peer: v.peer, DurableSeq: v.total.messages,
 		Bytes: v.total.bytes, Chunks: v.total.chunks, Errors: v.total.errors,
 		BytesPerSecond: v.bytesPerSecond, MessagesPerSecond: v.msgsPerSecond, Resumes: v.resumes,
+		Rollovers: v.total.rollovers, ChunkWrites: writesStatus(&whole, &recent), Beats: beatsStatus(v.total),
 	}
 	if !v.lastMessage.IsZero() {
 		out.LastMessageUnixNano = v.lastMessage.UnixNano()
 	}
-	return out
+	return out, whole, recent
+}
+
+// beatsStatus is a session's heartbeats, as status shows them.
+func beatsStatus(c counted) *bulkheadv1.Beats {
+	return &bulkheadv1.Beats{
+		Answered: c.beats.answered, Late: c.beats.late, Missed: c.beats.missed, Stalled: c.beats.stalled, Rounds: c.rounds,
+		LastAnswered: uint32(c.lastRound.answered), LastLate: uint32(c.lastRound.late),
+		LastMissed: uint32(c.lastRound.missed), LastStalled: uint32(c.lastRound.stalled),
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"bulkhead/internal/child"
+	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -31,6 +33,10 @@ type Result struct {
 	Runs int
 	// Complete says that every one of them was complete.
 	Complete bool
+	// Handover is what the next program in this process goes on with, when an upgrade
+	// was asked for; nil otherwise. The run is neither over nor reported then, and
+	// the process must do nothing more but Handover.Exec.
+	Handover *Handover
 }
 
 // Supervisor serves clients; see the package comment.
@@ -39,122 +45,222 @@ type Supervisor struct {
 	state    *stateDir
 	listener *net.TCPListener
 	pool     *pool
-	drains   chan string // asks for a drain; holds one
+	gate     *gate
+	drains   chan string         // asks for a drain; holds one
+	upgrades chan upgradeRequest // asks for an upgrade
+	control  *control
+	http     *net.TCPListener // for browsers; nil if there are to be none
 
 	mu      sync.Mutex
-	current *run // guarded by mu
+	current *run // guarded by mu; nil before the first run and between two
+	last    *run // guarded by mu; the newest that was current; nil before the first
 }
 
 // Run is the life of a supervisor: it opens the state directory and the listener,
-// serves one run, or with KeepRunning one after the other, and writes their
-// reports. The first value on interrupts, or a drain asked for on the control
-// socket, drains; the second value, or the end of ctx, ends the run at once. The
-// report is written in every case.
+// takes up the run that a supervisor before it left unfinished or begins one, serves
+// it, or with KeepRunning one after the other, and writes the reports.
 //
-// An error that wraps ErrConfig or ErrLocked means that nothing was started.
-func Run(ctx context.Context, cfg Config, interrupts <-chan os.Signal) (Result, error) {
+// The first SIGINT or SIGTERM on signals, or a drain asked for on the control socket,
+// drains; the second one, or the end of ctx, ends the run at once. The report is
+// written in every case. SIGHUP, or an upgrade asked for on the control socket, makes
+// Run return with Result.Handover set, if the new program is fit.
+//
+// An error that wraps ErrConfig or ErrLocked means that nothing was started, and so does
+// one that says that the address is in use.
+func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return Result{}, err
 	}
-	state, err := openStateDir(cfg.StateDir)
+	if err := cfg.checkDescriptors(descriptorLimit()); err != nil && cfg.Handover == nil { // a run that is served goes on
+		return Result{}, err
+	}
+	state, err := openStateDir(cfg.StateDir, cfg.Handover.lock())
 	if err != nil {
 		return Result{}, err
 	}
-	s := &Supervisor{cfg: cfg, state: state, drains: make(chan string, 1)}
-	res, err := s.run(ctx, interrupts)
+	s := &Supervisor{
+		cfg: cfg, state: state, gate: newGate(cfg.Overload, rand.IntN),
+		drains: make(chan string, 1), upgrades: make(chan upgradeRequest),
+	}
+	res, err := s.run(ctx, signals)
 	return res, errors.Join(err, state.close())
 }
 
-func (s *Supervisor) run(ctx context.Context, interrupts <-chan os.Signal) (Result, error) {
-	listener, err := net.Listen("tcp", s.cfg.Listen)
+func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result, error) {
+	left, err := s.state.unfinished()
 	if err != nil {
-		return Result{}, fmt.Errorf("%w: listen: %w", ErrConfig, err)
-	}
-	defer listener.Close()
-	s.listener = listener.(*net.TCPListener)
-	first, err := s.startHandler(ctx)
-	if err != nil {
-		return Result{}, fmt.Errorf("no handler starts: %w", err)
-	}
-	s.pool = newPool(s.cfg.Handler.Pool, s.startHandler, s.stopHandler, s.handlerDied, s.cfg.Logger)
-	control, err := newControl(s)
-	if err != nil {
-		s.stopHandler(first)
 		return Result{}, err
 	}
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var wg sync.WaitGroup
-	wg.Go(func() { s.pool.Run(background, first) })
-	wg.Go(func() { control.Run(background) })
-	defer func() { stop(); wg.Wait() }()
-	return s.runs(ctx, interrupts)
+	s.state.keepSockets = left != nil && len(left.handlers) > 0 // until they were taken up
+	if err := s.state.clearSockets(left.sockets()); err != nil {
+		return Result{}, err
+	}
+	if s.listener, err = listen(s.cfg); err != nil {
+		s.state.unmake()
+		return Result{}, err
+	}
+	defer s.listener.Close()
+	if err := s.openHTTP(left != nil); err != nil {
+		return Result{}, err
+	}
+	defer s.closeHTTP()
+	// A run that goes on has clients to serve, with or without another handler.
+	var ready []*child.Child
+	switch first, err := s.startHandler(ctx); {
+	case err == nil:
+		ready = append(ready, first)
+	case left == nil:
+		return Result{}, fmt.Errorf("no handler starts: %w", err)
+	default:
+		s.cfg.Logger.Error("no handler starts; the run goes on with those it has", "error", err)
+	}
+	s.pool = newPool(s.cfg.Handler.Pool, s.startHandler, s.stopHandler, s.handlerDied, s.cfg.Logger)
+	if s.control, err = newControl(s); err != nil {
+		for _, c := range ready {
+			s.stopHandler(c)
+		}
+		return Result{}, err
+	}
+	stopPool := inBackground(ctx, func(ctx context.Context) { s.pool.Run(ctx, ready...) })
+	stopControl := inBackground(ctx, s.control.Run)
+	defer stopControl()
+	stopHTTP := s.serveHTTP(ctx)
+	stopWatch := func() {}
+	if s.cfg.Watch != nil {
+		stopWatch = inBackground(ctx, func(ctx context.Context) { s.cfg.Watch(ctx, s.status) })
+	}
+	res, kept, err := s.runs(ctx, signals, left)
+	stopWatch()
+	stopHTTP()
+	stopPool()
+	if kept != nil && err == nil {
+		// No child may be started from here on: that would close what is handed over.
+		s.control.kept, s.state.keepSockets = true, true
+		res.Handover, err = s.handOver(kept, signals)
+	}
+	return res, err
 }
 
-// runs serves one run after the other.
-func (s *Supervisor) runs(ctx context.Context, interrupts <-chan os.Signal) (Result, error) {
-	res := Result{Complete: true}
-	for {
-		stopped, complete, err := s.oneRun(ctx, interrupts, res.Runs == 0)
-		res.Complete = res.Complete && complete
+// inBackground runs a part of the supervisor until stop is called, which waits for its
+// end. It does not end with ctx.
+func inBackground(ctx context.Context, part func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() { // ended and awaited by stop
+		defer close(done)
+		part(ctx)
+	}()
+	return func() { cancel(); <-done }
+}
+
+// runs serves one run after the other, first the one that was left unfinished. kept is
+// not nil when the run is to be gone on with by another program.
+func (s *Supervisor) runs(ctx context.Context, signals <-chan os.Signal, left *unfinished) (res Result, kept []*link, err error) {
+	res.Complete = true
+	if s.onlyReport(left) {
+		res.Complete, err = s.reportLeft(ctx, left)
 		if err != nil {
-			return res, err
+			return res, nil, err
+		}
+		if res.Runs++; !s.cfg.KeepRunning {
+			return res, nil, nil
+		}
+		s.state.keepSockets, left = false, nil
+	}
+	for announce := true; ; announce = false {
+		r, err := s.nextRun(ctx, left)
+		s.state.keepSockets, left = false, nil
+		if err != nil {
+			return res, nil, err
+		}
+		end := s.oneRun(ctx, r, signals, announce)
+		if end.kept != nil {
+			return res, end.kept, nil
+		}
+		res.Complete = res.Complete && end.complete
+		if end.err != nil {
+			return res, nil, end.err
 		}
 		res.Runs++
-		if stopped || !s.cfg.KeepRunning {
-			return res, nil
+		if end.stopped || !s.cfg.KeepRunning {
+			return res, nil, nil
 		}
 	}
 }
 
-// oneRun serves a run and reports it. stopped says that an operator ended it.
-func (s *Supervisor) oneRun(ctx context.Context, interrupts <-chan os.Signal, announce bool) (stopped, complete bool, err error) {
+// nextRun takes up the run that was left, or begins a new one.
+func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error) {
+	if left != nil {
+		if r, err := s.takeUp(ctx, left); r != nil || err != nil {
+			return r, err
+		}
+	}
 	id, dir, err := s.state.newRunDir(time.Now())
 	if err != nil {
-		return false, false, err
+		return nil, err
 	}
 	if err := writeRunFile(s.cfg, id, dir, s.listener.Addr()); err != nil {
-		return false, false, err
+		return nil, err
 	}
-	r, err := newRun(s.cfg, id, dir, s.listener.Addr(), s.pool)
-	if err != nil {
-		return false, false, err
-	}
+	return newRun(s.cfg, id, dir, s.listener.Addr(), s.pool, s.gate)
+}
+
+// runEnd is how a run ended.
+type runEnd struct {
+	stopped  bool // by an operator
+	complete bool
+	kept     []*link // not nil if it goes on in another program
+	err      error
+}
+
+// oneRun serves a run and reports it.
+func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signal, announce bool) runEnd {
 	s.setCurrent(r)
-	s.cfg.Logger.Info("supervisor ready", "listen", s.listener.Addr().String(), "run", id, "run_dir", dir, "clients_expected", s.cfg.Clients)
+	s.cfg.Logger.Info("supervisor ready", "listen", s.listener.Addr().String(), "run", r.id, "run_dir", r.dir, "clients_expected", s.cfg.Clients)
+	notify(s.cfg.Logger, "READY=1")
 	if announce && s.cfg.Ready != nil {
-		s.cfg.Ready(Ready{Listen: s.listener.Addr().String(), RunDir: dir})
+		s.cfg.Ready(Ready{Listen: s.listener.Addr().String(), RunDir: r.dir, HTTP: s.httpAddr()})
 	}
-	stopped, failure := s.serve(ctx, r, interrupts)
+	stopped, failure := s.serve(ctx, r, signals)
+	if errors.Is(failure, errUpgrading) {
+		kept := r.suspend()
+		s.setCurrent(nil)
+		return runEnd{kept: kept, err: r.journal.Close()}
+	}
 	s.setCurrent(nil)
 	if err := r.journal.Close(); err != nil && failure == nil {
 		failure = err
 	}
-	rep, err := writeReport(dir)
+	rep, err := writeReport(r.dir, failure)
 	if rep != nil && s.cfg.Report != nil {
-		s.cfg.Report(rep, dir)
+		s.cfg.Report(rep, r.dir)
 	}
 	if err := errors.Join(failure, err); err != nil {
-		return stopped, false, err
+		return runEnd{stopped: stopped, err: err}
 	}
 	// The next run of a supervisor that keeps running is no run that went wrong just
 	// because the supervisor was stopped before anybody came.
 	idle := s.cfg.KeepRunning && stopped && r.nobodyCame()
-	return stopped, rep.Complete() || idle, nil
+	return runEnd{stopped: stopped, complete: rep.Complete() || idle}
 }
 
-// serve serves a run to its last record.
-func (s *Supervisor) serve(ctx context.Context, r *run, interrupts <-chan os.Signal) (stopped bool, failure error) {
+// serve serves a run to its last record. It returns errUpgrading, and the run goes on
+// without its connections being accepted, when it is to be suspended.
+func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal) (stopped bool, failure error) {
 	now, cut := context.WithCancelCause(ctx) // done when the run must end at once
 	defer cut(nil)
-	accepting, stopAccepting := context.WithCancel(context.WithoutCancel(ctx))
-	var wg sync.WaitGroup
-	wg.Go(func() { r.accept(accepting, s.listener) })
-	wg.Go(func() { r.watch(accepting) })
-	wg.Go(func() { stopped = s.operate(accepting, r, interrupts, cut) })
+	gate := &accepting{run: r, listener: s.listener}
+	gate.open()
+	stopWatch := inBackground(ctx, r.watch)
+	defer stopWatch()
+	stopOperator := inBackground(ctx, func(ctx context.Context) { stopped = s.operate(ctx, r, signals, gate, cut) })
 	cause := r.await(now)
-	stopAccepting()
-	wg.Wait()
+	stopOperator()
+	gate.close()
+	if errors.Is(cause, errUpgrading) {
+		return false, cause
+	}
 
 	text := "the run is over"
 	if cause != nil {
@@ -171,40 +277,37 @@ func (s *Supervisor) serve(ctx context.Context, r *run, interrupts <-chan os.Sig
 	case stopped:
 		ended.Reason = bulkheadv1.RunEnd_RUN_END_DRAINED
 	}
+	failpoint.Hit("supervisor/before-run-ended")
 	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunEnded{RunEnded: ended}}) {
 		return true, <-r.failed
 	}
+	failpoint.Hit("supervisor/after-run-ended")
 	return stopped, nil
 }
 
-// operate acts on interrupts and drains until ctx is done; it returns whether
-// there was one. cut ends the run at once.
-func (s *Supervisor) operate(ctx context.Context, r *run, interrupts <-chan os.Signal, cut context.CancelCauseFunc) bool {
-	drain := func(reason string) {
-		open := r.startDrain(reason)
-		s.cfg.Logger.Info("draining", "reason", reason, "open_sessions", open, "within", s.cfg.DrainTimeout)
-	}
-	select {
-	case sig := <-interrupts:
-		drain(fmt.Sprintf("the supervisor received %s", sig))
-	case reason := <-s.drains:
-		drain(reason)
-	case <-ctx.Done():
-		return false
-	}
-	deadline := time.NewTimer(s.cfg.DrainTimeout)
-	defer deadline.Stop()
-	for {
-		select {
-		case <-interrupts:
-			cut(errInterrupted)
-		case <-s.drains: // already under way
-			continue
-		case <-deadline.C:
-			cut(errDrainDeadline)
-		case <-ctx.Done():
-		}
-		return true
+// accepting is whether connections are taken for a run. One goroutine uses it.
+type accepting struct {
+	run      *run
+	listener *net.TCPListener
+	stop     func() // nil while closed
+}
+
+func (a *accepting) open() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { // ended and awaited by stop
+		defer close(done)
+		a.run.accept(ctx, a.listener)
+	}()
+	a.stop = func() { cancel(); <-done }
+}
+
+// close returns when no further connection is taken. They wait in the kernel's
+// backlog then.
+func (a *accepting) close() {
+	if a.stop != nil {
+		a.stop()
+		a.stop = nil
 	}
 }
 
@@ -227,6 +330,9 @@ func (s *Supervisor) setCurrent(r *run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current = r
+	if r != nil {
+		s.last = r
+	}
 }
 
 // currentRun is the run being served; nil between runs.
@@ -236,20 +342,38 @@ func (s *Supervisor) currentRun() *run {
 	return s.current
 }
 
+// lastRun is the run that was served last; nil before the first.
+func (s *Supervisor) lastRun() *run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
 // startHandler starts a handler with the environment and descriptors it needs and
 // no other.
 func (s *Supervisor) startHandler(ctx context.Context) (*child.Child, error) {
-	return child.Start(ctx, child.Config{
+	if err := roomForHandler(); err != nil {
+		return nil, fmt.Errorf("starting handler: %w", err)
+	}
+	return child.Start(ctx, s.handlerConfig())
+}
+
+func (s *Supervisor) handlerConfig() child.Config {
+	return child.Config{
 		Name: "handler", Path: s.cfg.Handler.Path, Dir: "/",
-		Env: []string{
+		Env: append([]string{
 			"GOMAXPROCS=1",
 			"GOMEMLIMIT=" + strconv.FormatUint(s.cfg.Handler.MemoryLimit, 10),
-		},
+		}, failpoint.Env()...),
 		SocketDir: s.state.sockets, MaxMessageBytes: maxMessageBytes,
+		MemoryMax: s.cfg.Handler.MemoryMax, BoxBytes: int(s.cfg.Session.MaxFrame) + boxSlack,
 		StartTimeout: s.cfg.Handler.StartTimeout, KillTimeout: s.cfg.Handler.KillTimeout,
 		Logger: s.cfg.Logger.With("from", filepath.Base(s.cfg.Handler.Path)),
-	})
+	}
 }
+
+// boxSlack is what a black box has beyond the largest frame.
+const boxSlack = 4 << 10
 
 func (s *Supervisor) stopHandler(c *child.Child) child.Exit {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Handler.KillTimeout)

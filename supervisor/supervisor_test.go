@@ -37,6 +37,9 @@ func TestARunFromHelloToReport(t *testing.T) {
 	if got := wantClient(t, rep, "alpha", "closed", "said goodbye"); got.Messages != 11 || got.Resumes != 0 {
 		t.Errorf("%d messages, %d resumes; want 11 and none", got.Messages, got.Resumes)
 	}
+	if len(rep.Handlers) != 1 || rep.Handlers[0].Exit == nil || rep.Handlers[0].Exit.Class != "clean" || rep.Handlers[0].Messages != 11 {
+		t.Errorf("handlers %+v; want one that ended in order after 11 messages", rep.Handlers)
+	}
 	for _, name := range []string{"run.json", "report.txt", "report.json"} {
 		if info, err := os.Stat(filepath.Join(s.dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
@@ -69,9 +72,10 @@ func TestARunWaitsForAllItsClients(t *testing.T) {
 // A client that nobody expected is served too, when it comes while the run lingers.
 func TestARunLingers(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Linger = 5 * time.Second })
+	s := start(t, func(c *supervisor.Config) { c.Linger = patience })
 	s.serveWhole("alpha")
 	s.serveWhole("beta")
+	s.interrupts <- syscall.SIGTERM // rather than wait
 	rep := s.wait()
 	wantClient(t, rep, "alpha", "closed", "")
 	wantClient(t, rep, "beta", "closed", "")
@@ -84,8 +88,9 @@ func TestKeepRunningServesOneRunAfterTheOther(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.KeepRunning = true })
 	s.serveWhole("alpha")
+	first := <-s.reports // a client that comes before it is told to come again
 	s.serveWhole("beta")
-	first, second := <-s.reports, <-s.reports
+	second := <-s.reports
 	wantClient(t, first, "alpha", "closed", "")
 	wantClient(t, second, "beta", "closed", "")
 	if !first.Complete() || !second.Complete() || first.Run.ID == second.Run.ID || len(first.Clients)+len(second.Clients) != 2 {
@@ -161,13 +166,9 @@ func TestTokenIsAskedFor(t *testing.T) {
 
 func TestConfigThatCannotWorkStartsNothing(t *testing.T) {
 	t.Parallel()
-	busy, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer busy.Close()
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
 	for name, change := range map[string]func(*supervisor.Config){
-		"a port in use":                    func(c *supervisor.Config) { c.Listen = busy.Addr().String() },
 		"a listen address without sense":   func(c *supervisor.Config) { c.Listen = "nowhere" },
 		"no handler":                       func(c *supervisor.Config) { c.Handler.Path = filepath.Join(t.TempDir(), "missing") },
 		"a handler that is a folder":       func(c *supervisor.Config) { c.Handler.Path = t.TempDir() },
@@ -185,5 +186,28 @@ func TestConfigThatCannotWorkStartsNothing(t *testing.T) {
 				t.Errorf("Run = %v; want ErrConfig", err)
 			}
 		})
+	}
+}
+
+// An address that is in use may be free the next time: that is no fault of the
+// configuration, and leaves nothing behind that was not there.
+func TestAnAddressInUse(t *testing.T) {
+	t.Parallel()
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer busy.Close()
+	dir := t.TempDir()
+	cfg := supervisor.Config{
+		Listen: busy.Addr().String(), StateDir: filepath.Join(dir, "not", "there"),
+		Handler: supervisor.HandlerConfig{Path: os.Args[0]},
+	}
+	_, err = supervisor.Run(t.Context(), cfg, nil)
+	if err == nil || errors.Is(err, supervisor.ErrConfig) || !strings.Contains(err.Error(), cfg.Listen+" is in use") {
+		t.Errorf("Run = %v; want that the address is in use", err)
+	}
+	left, err := os.ReadDir(dir)
+	must(t, err)
+	if len(left) != 0 {
+		t.Errorf("left: %v", left)
 	}
 }

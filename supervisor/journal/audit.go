@@ -12,22 +12,29 @@ import (
 // does no I/O. After a violation it goes on as if the record had been meant like that,
 // so that one mistake is reported once.
 type audit struct {
-	report   *Report
-	at       Position
-	records  uint64
-	ended    bool // RunEnded was seen
-	sessions map[uint32]*sessionAudit
-	clients  map[string]uint32 // client id → session
+	report      *Report
+	at          Position
+	records     uint64
+	ended       bool   // RunEnded was seen
+	restarts    uint64 // SupervisorRestarted records seen
+	sessions    map[uint32]*sessionAudit
+	clients     map[string]uint32 // client id → session
+	connections map[uint64]uint32 // connection id → session
 }
 
 // sessionAudit is what is known of one session.
 type sessionAudit struct {
 	lastSeq uint64
 	ended   bool
+	// connection is the id of the connection it has, 0 for none, and attachedIn how many
+	// restarts there had been when it was last attached.
+	connection uint64
+	attachedIn uint64
 }
 
 func newAudit(r *Report) *audit {
-	return &audit{report: r, sessions: map[uint32]*sessionAudit{}, clients: map[string]uint32{}}
+	return &audit{report: r, sessions: map[uint32]*sessionAudit{}, clients: map[string]uint32{},
+		connections: map[uint64]uint32{}}
 }
 
 // violation reports the record being looked at.
@@ -60,11 +67,13 @@ func (a *audit) add(rec *bulkheadv1.Record, at Position) {
 	case *bulkheadv1.Record_SessionBatch:
 		a.batch(e.SessionBatch)
 	case *bulkheadv1.Record_SessionDetached:
-		a.session(e.SessionDetached.GetSession(), kind)
+		a.detached(e.SessionDetached)
 	case *bulkheadv1.Record_SessionEnded:
 		a.sessionEnded(e.SessionEnded)
 	case *bulkheadv1.Record_HandlerExited:
 		a.handlerExited(e.HandlerExited)
+	case *bulkheadv1.Record_SupervisorRestarted:
+		a.restarts++
 	case *bulkheadv1.Record_RunEnded:
 		a.runEnded(e.RunEnded)
 	}
@@ -83,6 +92,12 @@ func (a *audit) session(number uint32, kind string) *sessionAudit {
 		a.violation("session %d: %s after its end", number, kind)
 	}
 	return s
+}
+
+// live says whether a session is open and has not ended.
+func (a *audit) live(number uint32) bool {
+	s := a.sessions[number]
+	return s != nil && !s.ended
 }
 
 func (a *audit) opened(e *bulkheadv1.SessionOpened) {
@@ -106,11 +121,48 @@ func (a *audit) opened(e *bulkheadv1.SessionOpened) {
 }
 
 func (a *audit) attached(e *bulkheadv1.SessionAttached) {
+	live := a.live(e.GetSession())
 	s := a.session(e.GetSession(), "SessionAttached")
 	if e.GetResumeAfter() > s.lastSeq {
 		a.violation("session %d: client was told to resume after %d, but only %d is durable",
 			e.GetSession(), e.GetResumeAfter(), s.lastSeq)
 	}
+	if live {
+		a.connected(s, e.GetSession(), e.GetConnectionId())
+	}
+	s.connection, s.attachedIn = e.GetConnectionId(), a.restarts
+}
+
+// connected checks that a session may have connection id now: a new one, when it has no
+// other, or, after a restart of the supervisor, the one it has.
+func (a *audit) connected(s *sessionAudit, session uint32, id uint64) {
+	if id == 0 {
+		a.violation("session %d: attached to connection 0; connections count from 1", session)
+		return
+	}
+	owner, known := a.connections[id]
+	a.connections[id] = session
+	switch {
+	case known && owner != session:
+		a.violation("session %d: attached to connection %d, which is of session %d", session, id, owner)
+	case id == s.connection && s.attachedIn == a.restarts:
+		a.violation("session %d: attached to connection %d twice, with no restart between", session, id)
+	case id == s.connection:
+		// It goes on after a restart.
+	case known:
+		a.violation("session %d: attached to connection %d again, which it had lost", session, id)
+	case s.connection != 0:
+		a.violation("session %d: attached to connection %d while it has connection %d", session, id, s.connection)
+	}
+}
+
+func (a *audit) detached(e *bulkheadv1.SessionDetached) {
+	live := a.live(e.GetSession())
+	s := a.session(e.GetSession(), "SessionDetached")
+	if id := e.GetConnectionId(); live && id != s.connection {
+		a.violation("session %d: detached from connection %d, which it has not", e.GetSession(), id)
+	}
+	s.connection = 0
 }
 
 func (a *audit) batch(e *bulkheadv1.SessionBatch) {
@@ -129,6 +181,7 @@ func (a *audit) batch(e *bulkheadv1.SessionBatch) {
 		a.violation("session %d: batch %d…%d: %s", e.GetSession(), first, last, why)
 	}
 	s.lastSeq = max(s.lastSeq, last)
+	a.report.Messages += last - first + 1
 }
 
 func (a *audit) sessionEnded(e *bulkheadv1.SessionEnded) {

@@ -49,8 +49,37 @@ func TestCheckNamesEachViolation(t *testing.T) {
 		{"ended: detached", begun(ended(1, 0), detached(1)), []string{"session 1: SessionDetached after its end"}},
 		{"ended: ended", begun(ended(1, 0), ended(1, 0)), []string{"session 1: SessionEnded after its end"}},
 		{"ended: handler", begun(ended(1, 0), handlerExited(1)), nil},
-		{"promise of what is not durable", begun(batch(1, 1, 4), attached(1, 5)),
+		{"promise of what is not durable", begun(batch(1, 1, 4), detached(1), attachedBy(7, 1, 5)),
 			[]string{"session 1: client was told to resume after 5, but only 4 is durable"}},
+		{"the same connection after a restart", begun(restarted(), attached(1, 0), batch(1, 1, 1), restarted(), attached(1, 1)), nil},
+		{"another connection after a restart", begun(restarted(), detached(1), attachedBy(7, 1, 0)), nil},
+		{"lost in the restart", begun(restarted(), detached(1)), nil},
+		{"another connection", begun(detached(1), attachedBy(7, 1, 0)), nil},
+		{"the same connection without a restart", begun(attached(1, 0)),
+			[]string{"session 1: attached to connection 1 twice, with no restart between"}},
+		{"the same connection twice after a restart", begun(restarted(), attached(1, 0), attached(1, 0)),
+			[]string{"session 1: attached to connection 1 twice, with no restart between"}},
+		{"a lost connection after a restart", begun(detached(1), restarted(), attached(1, 0)),
+			[]string{"session 1: attached to connection 1 again, which it had lost"}},
+		{"the connection before after a restart", begun(detached(1), attachedBy(7, 1, 0), restarted(), attached(1, 0)),
+			[]string{"session 1: attached to connection 1 again, which it had lost"}},
+		{"a connection of another session", begun(opened(2), attachedBy(1, 2, 0)),
+			[]string{"session 2: attached to connection 1, which is of session 1"}},
+		{"a connection of another session after a restart", begun(restarted(), opened(2), attachedBy(1, 2, 0)),
+			[]string{"session 2: attached to connection 1, which is of session 1"}},
+		{"two connections", begun(attachedBy(7, 1, 0)), []string{"session 1: attached to connection 7 while it has connection 1"}},
+		{"two connections after a restart", begun(restarted(), attachedBy(7, 1, 0)),
+			[]string{"session 1: attached to connection 7 while it has connection 1"}},
+		{"connection 0", begun(detached(1), attachedBy(0, 1, 0)),
+			[]string{"session 1: attached to connection 0; connections count from 1"}},
+		{"detached from another", begun(detachedFrom(7, 1)), []string{"session 1: detached from connection 7, which it has not"}},
+		{"detached twice", begun(detached(1), detached(1)), []string{"session 1: detached from connection 1, which it has not"}},
+		{"promise of what is not durable after a restart", begun(batch(1, 1, 4), restarted(), attached(1, 5)),
+			[]string{"session 1: client was told to resume after 5, but only 4 is durable"}},
+		{"restart first", []*bulkheadv1.Record{restarted()}, []string{"first record is SupervisorRestarted, not RunStarted"}},
+		{"restart after the end", append(wholeRun(), restarted()), []string{"SupervisorRestarted after RunEnded"}},
+		{"shed", begun(&bulkheadv1.Record{Entry: &bulkheadv1.Record_ConnectionsShed{
+			ConnectionsShed: &bulkheadv1.ConnectionsShed{Count: 3}}}), nil},
 		{"end without outcome", begun(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionEnded{
 			SessionEnded: &bulkheadv1.SessionEnded{Session: 1}}}), []string{"session 1: ended without an outcome"}},
 		{"end at another message", begun(batch(1, 1, 4), ended(1, 5)),
@@ -124,7 +153,7 @@ func TestCheckPointsAtTheRecord(t *testing.T) {
 func TestCheckBoundsItsList(t *testing.T) {
 	recs := []*bulkheadv1.Record{runStarted()}
 	for range maxViolations + 5 {
-		recs = append(recs, detached(1), ended(1, 0))
+		recs = append(recs, detached(1), ended(1, 0)) // of a session never opened
 	}
 	dir, f := newJournal(t, Options{})
 	if err := f.Append(t.Context(), recs...); err != nil {
@@ -141,5 +170,27 @@ func TestCheckBoundsItsList(t *testing.T) {
 	}
 	if !strings.HasSuffix(r.Err().Error(), fmt.Sprintf("and %d more violations", r.Omitted)) {
 		t.Error("Err does not say that some are omitted")
+	}
+}
+
+// Damage is listed although there are more violations before it than the list holds.
+func TestCheckAlwaysNamesDamage(t *testing.T) {
+	recs := []*bulkheadv1.Record{runStarted()}
+	for range maxViolations + 5 {
+		recs = append(recs, ended(1, 0))
+	}
+	im := newImage(t, DefaultSegmentBytes, append(recs, opened(2), opened(3)))
+	at := im.ends[len(recs)-1]
+	im.segments[0][at+frameBytes] ^= 1
+	r, err := Check(im.write(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := r.Violations[len(r.Violations)-1]
+	if r.Damage == nil || r.Damage.Offset != at || last.Position != r.Damage.Position || len(r.Violations) != maxViolations || r.Omitted != 6 {
+		t.Errorf("damage %v, the last of %d violations %v, %d omitted", r.Damage, len(r.Violations), last, r.Omitted)
+	}
+	if r.Sessions != 1 || r.Summary.Records != uint64(len(recs)) {
+		t.Errorf("%d sessions, %d records", r.Sessions, r.Summary.Records)
 	}
 }

@@ -196,8 +196,8 @@ func (im image) checkFlip(t *testing.T, dir string, at int64, place Position) {
 	wantRecords(t, got, im.run[:len(got)])
 	r, checkErr := Check(dir)
 	if inLast := at >= im.ends[len(im.ends)-2]; inLast {
-		if err != nil || sum.Torn == nil || checkErr != nil || r.Err() != nil {
-			t.Fatalf("%v, in the last record: Replay = %+v, %v; want a torn tail", place, sum, err)
+		if err != nil || sum.Torn == nil || !sum.Torn.Damaged || checkErr != nil || r.Err() == nil || r.Damage != nil {
+			t.Fatalf("%v, in the last record: Replay = %+v, %v, Check = %v; want a torn tail that is damaged", place, sum, err, r.Err())
 		}
 		return
 	}
@@ -228,19 +228,25 @@ func TestDamage(t *testing.T) {
 	}{
 		{name: "zeros after the last record",
 			damage: func(im *image) { im.segments[2] = append(im.segments[2], zeros...) },
-			torn:   "10000 bytes torn: zeros where a record should begin"},
+			torn:   "10000 bytes damaged: zeros where a record should begin"},
 		{name: "last record lost in zeros",
 			damage: func(im *image) { clear(im.segments[2][im.lastRecord()+10:]) },
-			torn:   "torn: record checksum is wrong"},
+			torn:   "damaged: record checksum is wrong; " + MayBeAcknowledged},
 		{name: "junk after the last record",
 			damage: func(im *image) { im.segments[2] = append(im.segments[2], strings.Repeat("junk ", 30_000)...) },
-			torn:   "150000 bytes torn: record length 1802401130 is impossible"},
+			torn:   "150000 bytes damaged: record length 1802401130 is impossible"},
 		{name: "a record of no bytes",
 			damage: func(im *image) { im.segments[2] = append(im.segments[2], framed(nil)...) },
-			torn:   "8 bytes torn: record length 0 is impossible"},
+			torn:   "8 bytes damaged: record length 0 is impossible"},
 		{name: "last segment is all zeros",
 			damage: func(im *image) { clear(im.segments[2]) },
-			torn:   last + " at byte 0: "},
+			torn:   "bytes damaged: segment header is all zeros"},
+		{name: "last record cut short",
+			damage: func(im *image) { im.segments[2] = im.segments[2][:im.lastRecord()+10] },
+			torn:   "10 bytes torn: record cut short: 2 of 6 bytes"},
+		{name: "a flipped bit makes the last record longer",
+			damage: func(im *image) { im.segments[2][im.lastRecord()+1] ^= 1 },
+			torn:   "14 bytes damaged: record length is wrong: its checksum is right for what is there; " + MayBeAcknowledged},
 		{name: "last segment is empty",
 			damage: func(im *image) { im.segments[2] = nil },
 			torn:   last + " at byte 0: 0 bytes torn: segment header cut short: 0 of 16 bytes"},
@@ -257,13 +263,13 @@ func TestDamage(t *testing.T) {
 			err:    "segment header is all zeros, and a valid record follows at byte 16"},
 		{name: "zeros after a segment that is not the last",
 			damage: func(im *image) { im.segments[0] = append(im.segments[0], zeros...) },
-			err:    "00000001.seg at byte 159: zeros where a record should begin, and more segments follow"},
+			err:    "00000001.seg at byte 163: zeros where a record should begin, and more segments follow"},
 		{name: "a segment cut between records",
 			damage: func(im *image) { im.segments[1] = im.segments[1][:headerBytes] },
 			err:    last + " at byte 8: begins at byte"},
 		{name: "two segments swapped",
 			damage: func(im *image) { im.segments[0], im.segments[1] = im.segments[1], im.segments[0] },
-			err:    "00000001.seg at byte 8: begins at byte 159 of the journal, but 0 bytes lie before it"},
+			err:    "00000001.seg at byte 8: begins at byte 163 of the journal, but 0 bytes lie before it"},
 		{name: "not a journal",
 			damage: func(im *image) { copy(im.segments[0], "#!/bin/sh\n") },
 			err:    `00000001.seg at byte 0: not a journal segment: begins with "#!/b", not "BHJL"`},
@@ -303,8 +309,8 @@ func (im image) lastRecord() int64 {
 
 func TestStrayFiles(t *testing.T) {
 	for name, want := range map[string]string{
-		"00000002.seg": "00000001.seg at byte 0: file is missing, 00000002.seg is there",
-		"00000003.seg": "00000002.seg at byte 0: file is missing, 00000003.seg is there",
+		"00000002.seg": "00000001.seg at byte 0: file is missing, but 00000002.seg is there",
+		"00000003.seg": "00000002.seg at byte 0: file is missing, but 00000003.seg is there",
 		"1.seg":        "1.seg at byte 0: not the name of a segment",
 		"00000000.seg": "00000000.seg at byte 0: not the name of a segment",
 		"x.seg":        "x.seg at byte 0: not the name of a segment",
@@ -327,5 +333,46 @@ func TestStrayFiles(t *testing.T) {
 	}
 	if _, _, err := replayAll(dir); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a folder named like a segment: Replay = %v, want ErrCorrupt", err)
+	}
+}
+
+// What lies before a missing segment is read and checked, and the hole is named.
+func TestMissingSegments(t *testing.T) {
+	im := newImage(t, 150, append(wholeRun()[:3:3], append([]*bulkheadv1.Record{opened(1)}, wholeRun()[3:]...)...))
+	if len(im.segments) != 3 {
+		t.Fatalf("%d segments, want 3", len(im.segments))
+	}
+	first := 0 // records of the first segment
+	for first < len(im.ends) && im.ends[first] <= int64(len(im.segments[0])) {
+		first++
+	}
+	for missing, want := range []struct {
+		records  int
+		problems []string
+	}{
+		{0, []string{"00000001.seg at byte 0: file is missing, but 00000002.seg is there"}},
+		{first, []string{"session 1: opened again", "00000002.seg at byte 0: file is missing, but 00000003.seg is there"}},
+	} {
+		dir := im.write(t)
+		if err := os.Remove(filepath.Join(dir, segmentName(missing+1))); err != nil {
+			t.Fatal(err)
+		}
+		got, sum, err := replayAll(dir)
+		if !errors.Is(err, ErrCorrupt) || sum.Segments != missing {
+			t.Errorf("without segment %d: Replay = %+v, %v", missing+1, sum, err)
+		}
+		wantRecords(t, got, im.run[:want.records])
+		r, err := Check(dir)
+		if err != nil || r.Damage == nil || len(r.Violations) != len(want.problems) {
+			t.Fatalf("without segment %d: Check = %+v, %v", missing+1, r, err)
+		}
+		for i, problem := range want.problems {
+			if !strings.Contains(r.Violations[i].String(), problem) {
+				t.Errorf("without segment %d: %v, want %q", missing+1, r.Violations[i], problem)
+			}
+		}
+		if _, _, err := open(dir, Options{}, unsynced(dir)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("without segment %d: Open = %v, want ErrCorrupt", missing+1, err)
+		}
 	}
 }

@@ -27,8 +27,11 @@
 // Damage is one of two things, and never passes for a record:
 //
 //   - A torn tail: in the last segment, an incomplete record, one with a wrong
-//     checksum, or zeros, with no valid record after it. A crash leaves this; it was
-//     never acknowledged. Replay stops there and says so; Open moves it aside.
+//     checksum, zeros, or garbage, with no valid record after it. Replay stops there and
+//     says so; Open moves it aside. An incomplete record is what a crash of the writer
+//     leaves, and was never acknowledged. Of the others nobody can tell: a crash of the
+//     machine leaves them of what was not acknowledged, when blocks were written out of
+//     order, and a flipped bit of what was (Torn.Damaged).
 //   - Corruption: anything else. Replay stops with a CorruptError, Open refuses. A
 //     crash of the machine can look like this when its storage kept a later part of an
 //     unacknowledged write and lost an earlier one; refusing is chosen over guessing.

@@ -116,16 +116,34 @@ func (p Position) String() string {
 	return fmt.Sprintf("%s at byte %d", p.Segment, p.Offset)
 }
 
-// Torn is the tail of a last segment that holds no complete record.
+// Torn is the tail of a last segment that holds no valid record.
 type Torn struct {
 	Position
 	// Bytes is the length of the tail; 0 for a segment file that was only created.
 	Bytes int64
-	// Why says what is wrong with it, for a person.
+	// Why says what is wrong with it, for a person. It ends in MayBeAcknowledged if
+	// Damaged.
 	Why string
+	// Damaged says that the tail is not only cut short: a record of full length with a
+	// wrong checksum, zeros, or garbage. Records in it may have been acknowledged. Else
+	// it is the beginning of one that never was.
+	Damaged bool
 }
+
+// MayBeAcknowledged ends what is said of a tail that is damaged, and not only cut short.
+// A crash of the machine can leave such a tail of what was never acknowledged, when
+// blocks were written out of order; a flipped bit leaves one of what was.
+const MayBeAcknowledged = "this end is damaged, not only cut short, and may have been acknowledged"
+
+// LostAcknowledged is the cause that a supervisor gives a session or a handler that was
+// acknowledged what the journal no longer has: the proof that a tail was.
+const LostAcknowledged = "the journal lost acknowledged records"
 
 // String says what is torn, for a person.
 func (t Torn) String() string {
-	return fmt.Sprintf("%v: %d bytes torn: %s", t.Position, t.Bytes, t.Why)
+	word := "torn"
+	if t.Damaged {
+		word = "damaged"
+	}
+	return fmt.Sprintf("%v: %d bytes %s: %s", t.Position, t.Bytes, word, t.Why)
 }

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // Recovery is what Open found and did.
@@ -85,9 +83,8 @@ func recoverJournal(dir string, w *writer) (*writer, Recovery, error) {
 
 // inspect reads the last segment and the headers of the others.
 func inspect(dir string, segments []segment) (torn *Torn, err error) {
-	rec := new(bulkheadv1.Record)
 	for _, s := range segments {
-		visit := func(payload []byte, at Position) error { return decode(payload, at, rec) }
+		visit := visitFunc(verify)
 		if !s.last {
 			visit = nil
 		}

@@ -8,14 +8,20 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 const readBufferBytes = 64 << 10
+
+// cutShort begins why a record is not valid of which the end is not there.
+const cutShort = "record cut "
 
 // breakage is the first place in a segment that is not a valid record.
 type breakage struct {
 	offset int64
 	why    string
+	// cut says that the segment ends before the record does, as far as its length tells.
+	cut bool
 }
 
 // visitFunc is given each valid payload and where its record begins. It must not
@@ -47,15 +53,16 @@ func readSegment(dir string, s segment, visit visitFunc) (*Torn, error) {
 func readRecords(f io.ReaderAt, s segment, visit visitFunc) (*breakage, error) {
 	r := bufio.NewReaderSize(io.NewSectionReader(f, headerBytes, s.size-headerBytes), readBufferBytes)
 	var payload []byte
+	frame := make([]byte, frameBytes)
 	for offset := int64(headerBytes); offset < s.size; offset += frameBytes + int64(len(payload)) {
 		var why string
 		var err error
-		payload, why, err = readRecord(r, payload[:0], s.size-offset)
+		payload, why, err = readRecord(r, frame, payload[:0], s.size-offset)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("reading %v: %w", Position{s.name, offset}, err)
 		case why != "":
-			return &breakage{offset, why}, nil
+			return &breakage{offset, why, strings.HasPrefix(why, cutShort)}, nil
 		}
 		if err := visit(payload, Position{s.name, offset}); err != nil {
 			return nil, err
@@ -64,25 +71,24 @@ func readRecords(f io.ReaderAt, s segment, visit visitFunc) (*breakage, error) {
 	return nil, nil
 }
 
-// readRecord reads one record out of the remaining bytes of a segment into buf, which
-// it grows no further than those bytes and MaxRecordBytes. It returns why when there
-// is no valid record.
-func readRecord(r io.Reader, buf []byte, remaining int64) (payload []byte, why string, err error) {
+// readRecord reads one record out of the remaining bytes of a segment into frame, of
+// frameBytes, and buf, which it grows no further than those bytes and MaxRecordBytes. It
+// returns why when there is no valid record.
+func readRecord(r io.Reader, frame, buf []byte, remaining int64) (payload []byte, why string, err error) {
 	if remaining < frameBytes {
-		return buf, fmt.Sprintf("record cut short: %d bytes, its frame alone has %d", remaining, frameBytes), nil
+		return buf, fmt.Sprintf(cutShort+"short: %d bytes, its frame alone has %d", remaining, frameBytes), nil
 	}
-	var frame [frameBytes]byte
-	if why, err := fill(r, frame[:]); why != "" || err != nil {
+	if why, err := fill(r, frame); why != "" || err != nil {
 		return buf, why, err
 	}
-	length := int64(binary.LittleEndian.Uint32(frame[:]))
+	length := int64(binary.LittleEndian.Uint32(frame))
 	switch {
-	case frame == [frameBytes]byte{}:
+	case [frameBytes]byte(frame) == [frameBytes]byte{}:
 		return buf, "zeros where a record should begin", nil
 	case length == 0 || length > MaxRecordBytes:
 		return buf, fmt.Sprintf("record length %d is impossible", length), nil
 	case length > remaining-frameBytes:
-		return buf, fmt.Sprintf("record cut short: %d of %d bytes", remaining-frameBytes, length), nil
+		return buf, fmt.Sprintf(cutShort+"short: %d of %d bytes", remaining-frameBytes, length), nil
 	}
 	if int64(cap(buf)) < length {
 		buf = make([]byte, length)
@@ -102,7 +108,7 @@ func readRecord(r io.Reader, buf []byte, remaining int64) (payload []byte, why s
 func fill(r io.Reader, p []byte) (why string, err error) {
 	_, err = io.ReadFull(r, p)
 	if endOfFile(err) {
-		return "record cut off while it was read", nil
+		return cutShort + "off while it was read", nil
 	}
 	return "", err
 }
@@ -126,5 +132,34 @@ func judge(f io.ReaderAt, s segment, b breakage) (*Torn, error) {
 	case next >= 0:
 		return nil, s.corrupt(b.offset, "%s, and a valid record follows at byte %d", b.why, next)
 	}
-	return &Torn{Position{s.name, b.offset}, s.size - b.offset, b.why}, nil
+	torn := &Torn{Position: Position{s.name, b.offset}, Bytes: s.size - b.offset, Why: b.why, Damaged: !b.cut}
+	if b.cut {
+		whole, err := wholeButLength(f, b.offset, torn.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", s.name, err)
+		}
+		if whole {
+			torn.Damaged, torn.Why = true, "record length is wrong: its checksum is right for what is there"
+		}
+	}
+	if torn.Damaged {
+		torn.Why += "; " + MayBeAcknowledged
+	}
+	return torn, nil
+}
+
+// wholeButLength reports whether a tail of size bytes that looks cut short is a whole
+// record with a damaged length: the checksum, which covers the length, is right for the
+// length that is there.
+func wholeButLength(f io.ReaderAt, offset, size int64) (bool, error) {
+	if size <= frameBytes || size > frameBytes+MaxRecordBytes {
+		return false, nil
+	}
+	tail := make([]byte, size)
+	if _, err := f.ReadAt(tail, offset); err != nil {
+		return false, unlessEnd(err)
+	}
+	sum := binary.LittleEndian.Uint32(tail[4:])
+	binary.LittleEndian.PutUint32(tail, uint32(size-frameBytes))
+	return checksum(tail[:4], tail[frameBytes:]) == sum, nil
 }

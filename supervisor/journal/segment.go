@@ -35,7 +35,8 @@ func (s segment) corrupt(offset int64, format string, args ...any) error {
 }
 
 // listSegments returns the segments of a journal in order. It returns ErrNoJournal
-// when there is none, and a CorruptError when one is missing or misnamed.
+// when there is none, and a CorruptError when one is missing or misnamed, with those that
+// lie before it.
 func listSegments(dir string) ([]segment, error) {
 	numbers, err := segmentNumbers(dir)
 	if err != nil {
@@ -49,14 +50,14 @@ func listSegments(dir string) ([]segment, error) {
 	for i, n := range numbers {
 		s := segment{name: segmentName(i + 1), start: start, last: i == len(numbers)-1}
 		if n != i+1 {
-			return nil, s.corrupt(0, "file is missing, %s is there", segmentName(n))
+			return segments, s.corrupt(0, "file is missing, but %s is there", segmentName(n))
 		}
 		info, err := os.Lstat(filepath.Join(dir, s.name))
 		if err != nil {
 			return nil, fmt.Errorf("reading journal: %w", err)
 		}
 		if !info.Mode().IsRegular() {
-			return nil, s.corrupt(0, "not a regular file")
+			return segments, s.corrupt(0, "not a regular file")
 		}
 		s.size = info.Size()
 		start += s.size
@@ -100,9 +101,9 @@ func checkHeader(f io.ReaderAt, s segment) (*breakage, error) {
 	}
 	switch {
 	case n < headerBytes:
-		return &breakage{0, fmt.Sprintf("segment header cut short: %d of %d bytes", n, headerBytes)}, nil
+		return &breakage{0, fmt.Sprintf("segment header cut short: %d of %d bytes", n, headerBytes), true}, nil
 	case h == [headerBytes]byte{}:
-		return &breakage{0, "segment header is all zeros"}, nil
+		return &breakage{0, "segment header is all zeros", false}, nil
 	case string(h[:4]) != magic:
 		return nil, s.corrupt(0, "not a journal segment: begins with %q, not %q", h[:4], magic)
 	}

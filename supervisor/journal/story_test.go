@@ -22,9 +22,14 @@ func opened(session uint32) *bulkheadv1.Record {
 			ClientId: fmt.Appendf(nil, "client %09d", session), Name: "c"}}}}
 }
 
+// attached takes a session up by its first connection, whose number is the session's.
 func attached(session uint32, resumeAfter uint64) *bulkheadv1.Record {
+	return attachedBy(uint64(session), session, resumeAfter)
+}
+
+func attachedBy(connection uint64, session uint32, resumeAfter uint64) *bulkheadv1.Record {
 	return &bulkheadv1.Record{TimeUnixNano: 3, Entry: &bulkheadv1.Record_SessionAttached{
-		SessionAttached: &bulkheadv1.SessionAttached{Session: session, ResumeAfter: resumeAfter}}}
+		SessionAttached: &bulkheadv1.SessionAttached{Session: session, ConnectionId: connection, ResumeAfter: resumeAfter}}}
 }
 
 // batch is a record with the messages first … last.
@@ -49,9 +54,19 @@ func encodedBatch(first, last uint64) []byte {
 	return encoded
 }
 
+// detached ends the first connection of a session.
 func detached(session uint32) *bulkheadv1.Record {
+	return detachedFrom(uint64(session), session)
+}
+
+func detachedFrom(connection uint64, session uint32) *bulkheadv1.Record {
 	return &bulkheadv1.Record{TimeUnixNano: 5, Entry: &bulkheadv1.Record_SessionDetached{
-		SessionDetached: &bulkheadv1.SessionDetached{Session: session, Cause: "cut"}}}
+		SessionDetached: &bulkheadv1.SessionDetached{Session: session, ConnectionId: connection, Cause: "cut"}}}
+}
+
+func restarted() *bulkheadv1.Record {
+	return &bulkheadv1.Record{TimeUnixNano: 9, Entry: &bulkheadv1.Record_SupervisorRestarted{
+		SupervisorRestarted: &bulkheadv1.SupervisorRestarted{Kind: bulkheadv1.RestartKind_RESTART_KIND_RESTARTED}}}
 }
 
 func ended(session uint32, lastSeq uint64) *bulkheadv1.Record {
@@ -75,7 +90,7 @@ func wholeRun() []*bulkheadv1.Record {
 		runStarted(),
 		opened(1), attached(1, 0), batch(1, 1, 1),
 		opened(2), attached(2, 0), batch(2, 1, 3), batch(1, 2, 5),
-		detached(1), attached(1, 5), batch(1, 6, 6), ended(1, 6), handlerExited(1),
+		detached(1), attachedBy(9, 1, 5), batch(1, 6, 6), ended(1, 6), handlerExited(1),
 		batch(2, 4, 4), ended(2, 4),
 		runEnded(bulkheadv1.RunEnd_RUN_END_DONE),
 	}

@@ -30,7 +30,7 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	acked := []*bulkheadv1.Record{runStarted(), opened(1)}
+	acked := []*bulkheadv1.Record{runStarted(), opened(1), attached(1, 0)}
 	appendEach(t, f, acked...)
 	for seq := uint64(1); ; seq += 500 {
 		rec := batch(1, seq, seq+499)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+
+	"bulkhead/internal/failpoint"
 )
 
 // groupBytes is how many bytes of waiting requests one write takes at most; a single
@@ -107,11 +109,13 @@ func (w *writer) commit() error {
 	if err := writeAll(w.file, frames); err != nil {
 		return w.fail(fmt.Errorf("writing %s: %w", w.name(), err))
 	}
+	failpoint.Hit("supervisor/after-write")
 	if w.sync == SyncBatch {
 		if err := w.file.Sync(); err != nil {
 			return w.fail(fmt.Errorf("syncing %s: %w", w.name(), err))
 		}
 	}
+	failpoint.Hit("supervisor/after-fsync")
 	w.size += int64(len(frames))
 	if cap(w.joined) > 2*groupBytes {
 		w.joined = nil

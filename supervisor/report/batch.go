@@ -28,7 +28,8 @@ const (
 // foldBatch folds the messages of one batch. An error speaks of the record: the
 // supervisor put it into the wrong place. What is wrong inside the batch is the
 // client's doing, and counted with the client.
-func (s *sessionState) foldBatch(e *bulkheadv1.SessionBatch) error {
+func (s *sessionState) foldBatch(e *bulkheadv1.SessionBatch, at Stamp) error {
+	s.recorded = at
 	first, last := e.GetFirstSeq(), e.GetLastSeq()
 	c := &s.client
 	if first == 0 || last < first || last-first >= maxBatchMessages {
@@ -95,6 +96,7 @@ func (s *sessionState) foldMessage(m *bulkheadv1.Message) string {
 	}
 	at := Stamp(m.GetTimeUnixNano())
 	why := s.foldFact(m, at)
+	s.tighten()
 	if why == "" {
 		s.client.LastMessageAt = at
 	}

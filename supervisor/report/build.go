@@ -11,11 +11,15 @@ import (
 // Report returns what the records folded so far amount to. It shares nothing with
 // the Folder, which may go on.
 func (f *Folder) Report() *Report {
+	for _, s := range f.order {
+		s.tighten() // others may have come since its last message
+	}
 	r := &Report{
 		Schema:            Schema,
 		Run:               f.run,
 		Clients:           make([]Client, 0, len(f.order)),
 		HandlersLeftOut:   f.handlers.leftOut,
+		RejectionGroups:   f.rejectionGroups.list(),
 		Rejections:        f.rejections.list(),
 		RejectionsLeftOut: f.rejections.leftOut,
 		Journal: Journal{
@@ -25,30 +29,54 @@ func (f *Folder) Report() *Report {
 			Damage:            copyOf(f.damage),
 		},
 	}
+	r.Run.Restarts, r.Run.RestartsLeftOut = f.restarts.list(), f.restarts.leftOut
+	r.Run.Shed = append([]Shed{}, f.shed...)
 	if f.run.End == "" {
 		r.Run.LengthNano = between(f.run.StartedAt, f.last)
 	}
 	ids := make(map[string]bool)
-	labels := f.labels()
+	parts := f.parts()
+	continued := make(map[*sessionState]bool)
+	for _, p := range parts {
+		continued[p.of] = true
+	}
+	labels := f.labels(parts)
 	for _, s := range f.order {
-		ids[s.clientID] = true
-		r.Clients = append(r.Clients, s.build(labels[s.client.Session]))
+		c := s.build(labels[s.client.Session])
+		if p, is := parts[s]; is {
+			c.Continues, c.ContinuesGapless, c.MissingUntil = p.of.client.Session, p.gapless, p.missing
+		} else if !s.isEmpty() || continued[s] {
+			ids[s.clientID] = true
+		}
+		r.Clients = append(r.Clients, c)
 	}
 	r.Run.JoinedClients = uint32(len(ids))
 	r.Handlers = f.buildHandlers(labels)
-	r.Totals = f.totals(r.Clients)
+	var union latency.Histogram
+	r.Totals = f.totals(r.Clients, &union)
+	var chunkWrite latency.Compact
+	chunkWrite.MergeHistogram(&union)
+	r.Series = f.series(r, &chunkWrite)
+	r.Findings = findings(r)
 	r.Verdict = f.verdict(r)
 	return r
 }
 
-// labels returns a name for each session that no other session has.
-func (f *Folder) labels() map[uint32]string {
+// labels returns a name for each session that no other session has. One that is the
+// rest of another leaves that one its name.
+func (f *Folder) labels(parts map[*sessionState]part) map[uint32]string {
 	named := make(map[string]int)
 	for _, s := range f.order {
-		named[s.client.Name]++
+		if _, is := parts[s]; !is {
+			named[s.client.Name]++
+		}
 	}
 	labels := make(map[uint32]string, len(f.order))
 	for _, s := range f.order {
+		if _, is := parts[s]; is {
+			labels[s.client.Session] = labelOf(s.client.Name, s.client.Session, true) + " resent"
+			continue
+		}
 		labels[s.client.Session] = labelOf(s.client.Name, s.client.Session, named[s.client.Name] > 1)
 	}
 	return labels
@@ -67,11 +95,13 @@ func (f *Folder) buildHandlers(labels map[uint32]string) []Handler {
 
 // totals adds up the clients. Its histogram is the union of theirs, and its
 // window covers theirs, moved to the supervisor's clock and cut to the run: a
-// client whose clock makes no sense cannot stretch it beyond that.
-func (f *Folder) totals(clients []Client) Totals {
+// client whose clock makes no sense cannot stretch it beyond that. It leaves its
+// histogram in union.
+func (f *Folder) totals(clients []Client, union *latency.Histogram) Totals {
 	var t Totals
-	var union latency.Histogram
 	var writing window
+	union.Merge(&f.rooms.union)
+	var late uint64 // bytes of clients that were delivered later, out of the run's time
 	run := window{f.run.StartedAt, f.last}
 	for i, s := range f.order {
 		c := &clients[i]
@@ -80,13 +110,19 @@ func (f *Folder) totals(clients []Client) Totals {
 		t.Messages += c.Messages
 		t.Malformed += c.Malformed
 		t.Resumes += c.Resumes
-		union.Merge(&s.chunkWrite)
+		t.KeptThroughRestarts += c.KeptThroughRestarts
+		union.Merge(&s.chunkWrite.fine)
+		if c.Resent {
+			late = plus(late, c.Bytes)
+			continue
+		}
 		if s.window != (window{}) {
 			w := s.window.moved(c.ClockOffsetNano).within(run)
 			writing.cover(w.from, w.to)
 		}
 	}
-	t.Writes.finish(writing, latencyOf(&union))
+	t.Writes.finish(writing, latencyOf(union))
+	t.BytesPerSecond = perSecond(t.Bytes-min(late, t.Bytes), t.WritingNano)
 	return t
 }
 
@@ -124,10 +160,10 @@ func (s *sessionState) build(label string) Client {
 	c.Labels = maps.Clone(s.client.Labels)
 	c.Workload.Consumers = slices.Clone(s.client.Workload.Consumers)
 	c.MalformedWhy = countsOf(&s.malformed)
-	c.Connections, c.ConnectionsLeftOut = s.connections.list(), s.connections.leftOut
+	c.Connections, c.ConnectionsLeftOut = judged(s.connections.list(), &c), s.connections.leftOut
 	c.RolloversLeftOut = s.rollovers.leftOut
 	c.RuntimeNano = between(c.StartedAt, cmp.Or(c.StoppedAt, c.LastMessageAt))
-	c.Writes.finish(s.window, latencyOf(&s.chunkWrite))
+	c.Writes.finish(s.window, s.chunkWrite.latency())
 
 	listed := make(map[*processState][]Rollover)
 	for _, item := range s.rollovers.list() {
@@ -141,9 +177,7 @@ func (s *sessionState) build(label string) Client {
 }
 
 func (s *sessionState) sortedProcesses() []*processState {
-	keys := slices.SortedFunc(maps.Keys(s.processes), func(a, b processKey) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.index, b.index))
-	})
+	keys := slices.SortedFunc(maps.Keys(s.processes), processKey.compare)
 	list := make([]*processState, 0, s.count)
 	for _, key := range keys {
 		list = append(list, s.processes[key]...)
@@ -169,6 +203,9 @@ func (p *processState) build(c *Client, listed []Rollover) Process {
 	out.Usage = p.usage.summary()
 	if !p.isConsumer() {
 		return out
+	}
+	if since := p.failing.toTheEnd(); since != 0 {
+		out.FailingSince, out.FailingNano = since, between(since, p.failing.until)
 	}
 	out.Consumer = copyOf(p.public.Consumer)
 	writes := p.writes

@@ -29,6 +29,30 @@ func clean(s string, limit int) string {
 	return b.String()
 }
 
+// cleanLines is clean for a text of at most maxText bytes that may have several lines,
+// at most maxLines: line breaks between lines stay, and empty lines go.
+func cleanLines(s string) string {
+	if !strings.Contains(s, "\n") {
+		return clean(s, maxText)
+	}
+	var lines []string
+	room := maxText
+	for line := range strings.SplitSeq(s, "\n") {
+		line = strings.TrimSpace(strings.TrimRight(line, "\r"))
+		if line == "" {
+			continue
+		}
+		if len(lines) == maxLines || room <= 0 {
+			lines = append(lines, "…")
+			break
+		}
+		line = clean(line, room)
+		room -= len(line) + 1
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // plain says whether s consists of printable ASCII alone.
 func plain(s string) bool {
 	for i := range len(s) {
@@ -61,3 +85,6 @@ func escape(r rune, size int, first byte) string {
 		return fmt.Sprintf(`\U%08x`, r)
 	}
 }
+
+// oneLine puts a text that may have several lines on one, and cuts it.
+func oneLine(text string) string { return clean(strings.ReplaceAll(text, "\n", "; "), maxText) }

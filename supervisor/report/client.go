@@ -16,7 +16,8 @@ type Client struct {
 	Session   uint32 `json:"session"`
 	SessionID string `json:"session_id"`
 	// Label names the client in this report: its name, with "#" and the session
-	// number behind it where several clients have that name.
+	// number behind it where several clients have that name, and "resent" behind that
+	// for a session that is the rest of another.
 	Label    string `json:"label"`
 	Name     string `json:"name"`
 	ClientID string `json:"client_id"` // hexadecimal
@@ -31,6 +32,19 @@ type Client struct {
 	Cause    string `json:"cause"`
 	OpenedAt Stamp  `json:"opened_at"`
 	EndedAt  Stamp  `json:"ended_at"`
+	// QuarantineFile is, for a quarantined session, the file in the run's folder that
+	// holds the frame which kept killing handlers, and KilledHandlers how many it killed.
+	QuarantineFile string `json:"quarantine_file"`
+	KilledHandlers uint32 `json:"killed_handlers"`
+	// Resent says that another process delivered the messages after the client's end.
+	Resent bool `json:"resent"`
+	// Continues is, for a session that is the rest of another one of the same client,
+	// that one's number; else 0. ContinuesGapless says that it begins where the other
+	// one ends; if it does not, MissingUntil is the last of the messages that are missing
+	// between, or 0 if that is not known.
+	Continues        uint32 `json:"continues"`
+	ContinuesGapless bool   `json:"continues_gapless"`
+	MissingUntil     uint64 `json:"missing_until"`
 	// ClockOffsetNano is the client's clock less the supervisor's, as the client
 	// arrived; the network's delay is in it. 0 if the client did not say.
 	ClockOffsetNano int64 `json:"clock_offset_nano"`
@@ -59,9 +73,12 @@ type Client struct {
 	Heartbeats HeartbeatTotals `json:"heartbeats"`
 
 	// Resumes is how often the session was taken up again.
-	Resumes            uint64       `json:"resumes"`
-	Connections        []Connection `json:"connections"`
-	ConnectionsLeftOut uint64       `json:"connections_left_out"`
+	Resumes uint64 `json:"resumes"`
+	// KeptThroughRestarts is how often a connection went on through a restart or upgrade
+	// of the supervisor; that is no resume.
+	KeptThroughRestarts uint64       `json:"kept_through_restarts"`
+	Connections         []Connection `json:"connections"`
+	ConnectionsLeftOut  uint64       `json:"connections_left_out"`
 
 	// Processes are sorted by kind (client, consumer, monitor) and index.
 	Processes []Process `json:"processes"`
@@ -111,4 +128,24 @@ type Connection struct {
 	// DetachedAt is null while the connection lasted to the session's end.
 	DetachedAt  Stamp  `json:"detached_at"`
 	DetachCause string `json:"detach_cause"`
+	// DetachClass is what the supervisor's side saw: "closed_by_client", "silent",
+	// "handler", "breach", "replaced", "supervisor" or "".
+	DetachClass string `json:"detach_class"`
+	// AwayWhy is why the client was away after it: one of the Away… constants, or ""
+	// for a connection that was not lost. AwayNano is how long, until it was back or the
+	// session ended; AwayStarvedNano how long of it a starved client was not running.
+	AwayWhy         string `json:"away_why"`
+	AwayNano        int64  `json:"away_nano"`
+	AwayStarvedNano int64  `json:"away_starved_nano"`
+	// Absence is what the client said, as it took up this connection, of why it had
+	// been away: "network", "starved", "sent_away" or "". StarvedNano is how long it had
+	// not been running since it took up the connection before, and LastEnd how it saw
+	// that one end.
+	Absence     string `json:"absence"`
+	StarvedNano int64  `json:"starved_nano"`
+	LastEnd     string `json:"last_end"`
+	// KeptThroughRestarts is how many restarts and upgrades of the supervisor it
+	// outlived; LastKeptAt is when it was last taken up again.
+	KeptThroughRestarts uint64 `json:"kept_through_restarts"`
+	LastKeptAt          Stamp  `json:"last_kept_at"`
 }

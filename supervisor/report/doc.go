@@ -1,7 +1,8 @@
 // Package report folds the records of a run's journal into a Report and renders
-// it, as text for people and as JSON for programs.
+// it: as text for people, as JSON, CSV and JUnit XML for programs, as Markdown for tickets.
+// It judges what the numbers mean, checks thresholds, and compares two reports.
 //
-//	journal ──Replay──► Folder.Add … Folder.Add ──► Folder.Report ──► Text | JSON
+//	journal ──Replay──► Folder.Add … Folder.Add ──► Folder.Report ──► Text | JSON | CSV | …
 //
 // Invariants:
 //
@@ -10,13 +11,15 @@
 //   - What a client said is not trusted. Batches may hold anything; a message
 //     that cannot be true is left out whole and counted as malformed, for its
 //     client alone. Every text is made safe for a terminal as it enters.
-//   - Memory is bounded for each client, whatever it sends: see limits.go. What a
+//   - Memory is bounded for each client, whatever it sends, and for the run, however
+//     many clients it has and however long it is: see limits.go, rooms and timeline. What a
 //     bound leaves out is counted and stated in the report.
 //   - Percentiles of several processes or clients are those of the union of their
 //     histograms.
 //   - Times in messages are the client's clock and times of records are the
-//     supervisor's. They are compared in one place only, the rate of the whole
-//     run, by the offset each client showed when it arrived.
+//     supervisor's. They meet in the rate of the whole run and in the run over time,
+//     by the offset each client showed when it arrived.
+//   - In which order the records of different sessions come changes no number.
 //
 // The package does not read the journal's files (supervisor/journal does), does
 // not decide where a report is written, and does not verify the journal beyond

@@ -86,10 +86,12 @@ func checkFields(t *testing.T, object string, want, got map[string]bool) {
 
 // What docs/report.md shows of a report is what a report looks like.
 func TestDocsShowRealReports(t *testing.T) {
-	golden, err := os.ReadFile(filepath.Join("testdata", "golden", "disturbed.txt"))
-	if err != nil {
-		t.Fatal(err)
+	var golden []byte
+	for _, story := range stories {
+		text, _ := render(t, foldAll(t, story.write(t)))
+		golden = append(golden, text...)
 	}
+	golden = append(golden, written(t, Compare(foldAll(t, undisturbed(t)), foldAll(t, disturbed(t))).Text)...)
 	blocks := regexp.MustCompile("(?s)```text\n(.*?)```").FindAllStringSubmatch(readDocs(t), -1)
 	if len(blocks) == 0 {
 		t.Fatal("docs/report.md shows no report")
@@ -99,4 +101,24 @@ func TestDocsShowRealReports(t *testing.T) {
 			t.Errorf("no report says\n%s", block[1])
 		}
 	}
+}
+
+// docs/report.md lists everything that can be asserted, and every kind of finding and event.
+func TestDocsNameWhatCanBeAssertedAndFound(t *testing.T) {
+	docs := readDocs(t)
+	_, thresholds, _ := strings.Cut(docs, "\n## Thresholds\n")
+	thresholds, _, _ = strings.Cut(thresholds, "\n## ")
+	want := make(map[string]bool)
+	for _, name := range AssertableNames() {
+		want[name] = true
+	}
+	checkFields(t, "Thresholds", want, documentedFields(thresholds))
+
+	_, findings, _ := strings.Cut(docs, "\n## What the numbers mean\n")
+	findings, _, _ = strings.Cut(findings, "\n## ")
+	kinds := map[string]bool{"kind": true}
+	for _, kind := range []string{FindingClientBound, FindingStalled, FindingStraggler, FindingClock, FindingRollover, FindingSteady} {
+		kinds[kind] = true
+	}
+	checkFields(t, "What the numbers mean", kinds, documentedFields(findings))
 }

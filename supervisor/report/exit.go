@@ -1,20 +1,40 @@
 package report
 
-import bulkheadv1 "bulkhead/proto/bulkhead/v1"
+import (
+	"strings"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// stoppedWords begin the cause of a consumer's exit that ended its work at an error
+// because it was told to.
+const stoppedWords = "stopped at its first error, as on_error says"
 
 // exitOf converts how a process ended. Numbers without sense become 0.
 func exitOf(e *bulkheadv1.ProcessExit) Exit {
 	return Exit{
-		Class:            exitClass(e.GetClass()),
+		Class:            exitClassOf(e),
 		Code:             e.GetExitCode(),
 		Signal:           e.GetSignal(),
-		Cause:            clean(e.GetCause(), maxText),
+		Cause:            cleanLines(e.GetCause()),
 		StartedAt:        stampOrNone(e.GetStartedUnixNano()),
 		EndedAt:          stampOrNone(e.GetEndedUnixNano()),
 		UserCPUNano:      durationOrNone(e.GetUserCpuNano()),
 		SystemCPUNano:    durationOrNone(e.GetSystemCpuNano()),
 		MaxResidentBytes: e.GetMaxResidentBytes(),
+		ReadBlocks:       e.GetReadBlocks(),
+		WrittenBlocks:    e.GetWrittenBlocks(),
+		MajorFaults:      e.GetMajorFaults(),
 	}
+}
+
+// exitClassOf is the class of an exit. On the wire a consumer that did as on_error says
+// has the class of all that end with another status than 0.
+func exitClassOf(e *bulkheadv1.ProcessExit) string {
+	if e.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CRASH && e.GetSignal() == 0 && strings.HasPrefix(e.GetCause(), stoppedWords) {
+		return ExitStopped
+	}
+	return exitClass(e.GetClass())
 }
 
 func exitClass(c bulkheadv1.ExitClass) string {
@@ -29,8 +49,34 @@ func exitClass(c bulkheadv1.ExitClass) string {
 		return ExitNever
 	case bulkheadv1.ExitClass_EXIT_CLASS_NOT_STARTED:
 		return ExitNotStarted
+	case bulkheadv1.ExitClass_EXIT_CLASS_OOM:
+		return ExitOOM
+	case bulkheadv1.ExitClass_EXIT_CLASS_HANG:
+		return ExitHang
+	case bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL:
+		return ExitProtocol
+	case bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED:
+		return ExitOrphaned
+	case bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX:
+		return ExitSandbox
 	default:
 		return ExitUnknown
+	}
+}
+
+// exitWords are a class as the text says it.
+func exitWords(class string) string {
+	switch class {
+	case ExitNotStarted:
+		return "not started"
+	case ExitOOM:
+		return "out of memory"
+	case ExitHang:
+		return "hung"
+	case ExitProtocol:
+		return "broke protocol"
+	default:
+		return class
 	}
 }
 

@@ -42,7 +42,7 @@ func (s *sessionState) foldStop(stop *bulkheadv1.Stop, at Stamp) string {
 		ended[i].public.Exit = &exit
 	}
 	c := &s.client
-	c.StoppedAt, c.StopReason, c.StopDetail = at, stopReason(stop.GetReason()), clean(stop.GetDetail(), maxText)
+	c.StoppedAt, c.StopReason, c.StopDetail = at, stopReason(stop.GetReason()), cleanLines(stop.GetDetail())
 	return ""
 }
 
@@ -54,7 +54,7 @@ func saneExit(e *bulkheadv1.ProcessExit) bool {
 		}
 	}
 	return saneDurations(e.GetUserCpuNano(), e.GetSystemCpuNano()) &&
-		saneAmounts(e.GetMaxResidentBytes()) &&
+		saneAmounts(e.GetMaxResidentBytes(), e.GetReadBlocks(), e.GetWrittenBlocks(), e.GetMajorFaults()) &&
 		exitClass(e.GetClass()) != ExitUnknown
 }
 
@@ -92,13 +92,15 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 		w.Chunks = plus(w.Chunks, progress.GetChunks())
 		w.Errors = plus(w.Errors, progress.GetErrors())
 		if text := progress.GetLastError(); text != "" {
-			w.LastError = clean(text, maxText)
+			w.LastError = cleanLines(text)
 		}
 	}
 	p.window.cover(from, at)
+	p.failing.progress(progress, from, at)
 	s.window.cover(from, at)
 	p.chunkWrite.merge(h, &s.room)
-	s.chunkWrite.Merge(h)
+	s.chunkWrite.mergeOwn(h, &s.room)
+	s.line.progress(from, at, s.recorded, progress, h)
 	return ""
 }
 
@@ -125,7 +127,9 @@ func (s *sessionState) foldRollover(named *bulkheadv1.Process, r *bulkheadv1.Rol
 		}
 	}
 	p.countRollover(rollover, &s.room)
+	p.failing.file()
 	s.rollovers.add(listedRollover{p, rollover})
+	s.line.rollover(at, s.recorded)
 	return ""
 }
 

@@ -15,6 +15,10 @@ type Folder struct {
 	started bool
 	run     Run
 
+	restarted uint64 // restarts and upgrades so far
+	restarts  recent[Restart]
+	shed      []Shed // at most maxShedReasons
+
 	sessions map[uint32]*sessionState
 	order    []*sessionState // by arrival
 	// handlers are shared with serving, which finds those whose end is still to
@@ -23,8 +27,16 @@ type Folder struct {
 	serving    map[uint64]*Handler
 	rejections recent[Rejection]
 	refused    tally[refusal]
-	violations tally[string]
-	damage     *Damage
+
+	rejectionGroups rejectionGroups
+	violations      tally[string]
+	damage          *Damage
+
+	rooms    rooms
+	time     timeline
+	lines    []*clientLine // by arrival
+	drainAt  Stamp         // of the first drain
+	drainWhy string
 }
 
 // refusal is a client that was turned away after it had said its name.
@@ -37,6 +49,7 @@ func NewFolder() *Folder {
 		serving:    make(map[uint64]*Handler),
 		handlers:   recent[*Handler]{limit: maxHandlers},
 		rejections: recent[Rejection]{limit: maxRejections},
+		restarts:   recent[Restart]{limit: maxRestarts},
 		refused:    tally[refusal]{limit: maxRefused},
 		violations: tally[string]{limit: maxViolations},
 	}
@@ -50,6 +63,10 @@ func (f *Folder) Add(r *bulkheadv1.Record) error {
 	f.records++
 	at := Stamp(min(max(r.GetTimeUnixNano(), 0), maxTime))
 	f.last = max(f.last, at)
+	if f.records == 1 {
+		f.time.begin(at)
+	}
+	f.time.advance(at, f.lines)
 	err := errors.Join(f.checkOrder(r), f.fold(r, at))
 	if err == nil {
 		return nil
@@ -83,7 +100,7 @@ func (f *Folder) fold(r *bulkheadv1.Record, at Stamp) error {
 		return f.foldAttached(e.SessionAttached, at)
 	case *bulkheadv1.Record_SessionBatch:
 		return f.withSession(e.SessionBatch.GetSession(), func(s *sessionState) error {
-			return s.foldBatch(e.SessionBatch)
+			return s.foldBatch(e.SessionBatch, at)
 		})
 	case *bulkheadv1.Record_SessionDetached:
 		return f.withSession(e.SessionDetached.GetSession(), func(s *sessionState) error {
@@ -97,6 +114,12 @@ func (f *Folder) fold(r *bulkheadv1.Record, at Stamp) error {
 		f.foldHandlerExited(e.HandlerExited)
 	case *bulkheadv1.Record_ConnectionRejected:
 		f.foldRejected(e.ConnectionRejected, at)
+	case *bulkheadv1.Record_SupervisorRestarted:
+		f.foldRestarted(e.SupervisorRestarted, at)
+	case *bulkheadv1.Record_ConnectionsShed:
+		f.foldShed(e.ConnectionsShed, at)
+	case *bulkheadv1.Record_DrainStarted:
+		f.foldDrain(e.DrainStarted.GetReason(), at)
 	case *bulkheadv1.Record_RunEnded:
 		f.foldRunEnded(e.RunEnded, at)
 	default:
@@ -149,7 +172,10 @@ func (f *Folder) foldOpened(e *bulkheadv1.SessionOpened, at Stamp) error {
 	if f.sessions[e.GetSession()] != nil {
 		return fmt.Errorf("session %d is opened again", e.GetSession())
 	}
-	s := newSessionState(e, at)
+	f.rooms.clients++
+	s := newSessionState(e, at, &f.rooms)
+	s.line = f.time.newLine(s.client.ClockOffsetNano)
+	f.lines = append(f.lines, s.line)
 	f.sessions[e.GetSession()] = s
 	f.order = append(f.order, s)
 	return nil
@@ -161,11 +187,19 @@ func (f *Folder) foldRunEnded(e *bulkheadv1.RunEnded, at Stamp) {
 		f.run.End = "done"
 	case bulkheadv1.RunEnd_RUN_END_DRAINED:
 		f.run.End = "drained"
+		f.foldDrain(e.GetDetail(), at)
 	case bulkheadv1.RunEnd_RUN_END_FAILED:
 		f.run.End = "failed"
 	default:
 		f.run.End = "unknown"
 	}
-	f.run.EndedAt, f.run.EndDetail = at, clean(e.GetDetail(), maxText)
+	f.run.EndedAt, f.run.EndDetail = at, cleanLines(e.GetDetail())
 	f.run.LengthNano = between(f.run.StartedAt, at)
+}
+
+// foldDrain keeps the begin of the first drain.
+func (f *Folder) foldDrain(why string, at Stamp) {
+	if f.drainAt == 0 {
+		f.drainAt, f.drainWhy = at, cleanLines(why)
+	}
 }

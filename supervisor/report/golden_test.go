@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -68,8 +69,43 @@ func TestGolden(t *testing.T) {
 			text, json := render(t, r)
 			compare(t, story.name+".txt", text)
 			compare(t, story.name+".json", json)
+			results := checkAll(t, r, "p99 < 30ms", "throughput >= 100MB/s", "lost == 0", "errors == 0")
+			compare(t, story.name+".csv", written(t, r.CSV))
+			compare(t, story.name+".md", written(t, func(w io.Writer) error { return r.Markdown(w, results) }))
+			compare(t, story.name+".xml", written(t, func(w io.Writer) error { return r.JUnit(w, results) }))
 		})
 	}
+}
+
+// written returns what write writes.
+func written(t testing.TB, write func(io.Writer) error) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// checkAll returns what becomes of assertions about r.
+func checkAll(t testing.TB, r *Report, assertions ...string) []Result {
+	t.Helper()
+	var results []Result
+	for _, text := range assertions {
+		a, err := ParseAssertion(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results = append(results, r.Check(a))
+	}
+	return results
+}
+
+func TestGoldenComparison(t *testing.T) {
+	c := Compare(foldAll(t, undisturbed(t)), foldAll(t, disturbed(t)))
+	compare(t, "comparison.txt", written(t, c.Text))
+	compare(t, "comparison.json", written(t, c.JSON))
+	compare(t, "comparison.md", written(t, c.Markdown))
 }
 
 func compare(t *testing.T, name string, got []byte) {

@@ -4,6 +4,9 @@ import bulkheadv1 "bulkhead/proto/bulkhead/v1"
 
 func (f *Folder) foldAttached(e *bulkheadv1.SessionAttached, at Stamp) error {
 	return f.withSession(e.GetSession(), func(s *sessionState) error {
+		if kept, err := s.keeps(e.GetConnectionId(), f.restarted, at); kept || err != nil {
+			return err
+		}
 		h := &Handler{
 			Pid:          e.GetHandlerPid(),
 			ConnectionID: e.GetConnectionId(),
@@ -13,7 +16,7 @@ func (f *Folder) foldAttached(e *bulkheadv1.SessionAttached, at Stamp) error {
 		f.handlers.add(h)
 		f.serving[h.ConnectionID] = h
 		s.handler = h
-		s.foldAttached(e, at)
+		s.foldAttached(e, f.restarted, at)
 		return nil
 	})
 }
@@ -28,14 +31,18 @@ func (f *Folder) foldHandlerExited(e *bulkheadv1.HandlerExited) {
 	delete(f.serving, id)
 	exit := exitOf(e.GetExit())
 	h.Exit = &exit
+	if s := f.sessions[e.GetSession()]; s != nil {
+		s.foldHandlerEnd(id, exit.Class)
+	}
 	if pid := e.GetExit().GetProcess().GetPid(); pid != 0 {
 		h.Pid = pid
 	}
 	if peer := e.GetPeer(); peer != "" {
 		h.Peer = clean(peer, maxName)
 	}
+	h.AtWork = e.GetAtWork()
 	h.ReceivedBytes, h.Messages = e.GetReceivedBytes(), e.GetMessages()
-	h.ConnectionEnd = clean(e.GetEnd(), maxText)
+	h.ConnectionEnd = cleanLines(e.GetEnd())
 }
 
 func (f *Folder) foldRejected(e *bulkheadv1.ConnectionRejected, at Stamp) {
@@ -45,9 +52,10 @@ func (f *Folder) foldRejected(e *bulkheadv1.ConnectionRejected, at Stamp) {
 		Peer:         clean(e.GetPeer(), maxName),
 		HandlerPid:   e.GetHandlerPid(),
 		ClientName:   clean(e.GetClientName(), maxName),
-		Reason:       clean(e.GetReason(), maxText),
+		Reason:       cleanLines(e.GetReason()),
 	}
 	f.rejections.add(r)
+	f.rejectionGroups.add(&r)
 	if r.ClientName != "" {
 		f.refused.add(refusal{r.ClientName, r.Reason})
 	}

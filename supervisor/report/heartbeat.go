@@ -14,6 +14,7 @@ type heartbeatState struct {
 	latencyMax int64  // ns
 	maxStalled int64
 	missed     tally[string]
+	stall      int // names its stall that goes on; 0 for none
 }
 
 // foldHeartbeat folds one round. Each process counts once in a round, and each
@@ -37,18 +38,40 @@ func (s *sessionState) foldHeartbeat(h *bulkheadv1.Heartbeat, at Stamp) string {
 	}
 	s.round = h.GetRound()
 	s.client.Heartbeats.Rounds++
+	began := at
+	if t := Stamp(h.GetStartedUnixNano()); t != 0 {
+		began = t
+	}
 	for i, a := range h.GetAnswers() {
 		p := asked[i]
 		p.lastAt = max(p.lastAt, at)
 		p.heartbeats.answer(a)
 		s.client.Heartbeats.countAnswer(a)
+		s.heard(p, a, began)
 	}
 	for i, m := range h.GetMisses() {
 		p := asked[len(h.GetAnswers())+i]
 		p.heartbeats.miss(m)
+		p.heartbeats.stall = 0
+		s.line.heard(p.key, began, s.recorded, beatMissed)
 		s.client.Heartbeats.Missed++
 	}
 	return ""
+}
+
+// heard puts an answer to the round that began at a moment on the axis of time.
+func (s *sessionState) heard(p *processState, a *bulkheadv1.HeartbeatAnswer, began Stamp) {
+	b, open := beatAnswered, p.heartbeats.stall
+	p.heartbeats.stall = 0
+	switch {
+	case a.GetState() == bulkheadv1.WorkerState_WORKER_STATE_STALLED:
+		b = beatStalled
+		p.heartbeats.stall = s.line.stalled(open, p.key, began-Stamp(a.GetStalledNano()), began+Stamp(a.GetLatencyNano()),
+			s.recorded, a.GetStalledNano())
+	case a.GetLate():
+		b = beatLate
+	}
+	s.line.heard(p.key, began, s.recorded, b)
 }
 
 // asked returns the processes of a round, answers first, or why the round cannot

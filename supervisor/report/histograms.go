@@ -6,46 +6,142 @@ import (
 	"bulkhead/internal/latency"
 )
 
-// room is how many more buckets the processes of one client may fill.
-type room struct{ left int }
-
-// distribution is a histogram that grows only as far as there is room.
-type distribution struct {
-	histogram latency.Histogram
-	leftOut   uint64 // values not recorded for want of room
+// rooms shares the memory for histograms among the clients of a run.
+//
+// Each client has an equal share. While its histograms fit into it, they are of full
+// precision; then all of them are made compact, which a compact one never undoes: so which
+// clients are compact depends on how many there are and on what they said, and not on
+// the order in which it was folded.
+type rooms struct {
+	clients int
+	// union is the latency, in full precision, of the chunks of compact clients.
+	union latency.Histogram
 }
 
-// merge adds h if its buckets are sure to fit, and else counts its values as left
-// out.
+// room is one client's share.
+type room struct {
+	*rooms
+	compact bool
+	used    int // buckets
+}
+
+func (r *room) full() bool {
+	if r.compact {
+		return r.used > maxCompactBuckets/r.clients
+	}
+	return r.used > maxFineBuckets/r.clients
+}
+
+// distribution is a histogram that lives in a client's room.
+type distribution struct {
+	fine    latency.Histogram
+	compact *latency.Compact // instead of fine, if the client is compact
+	leftOut uint64           // values not recorded for want of room
+}
+
+// merge adds h, or counts its values as left out if the room is full already.
 func (d *distribution) merge(h *latency.Histogram, r *room) {
-	if h.Buckets() > r.left {
+	if !r.compact {
+		before := d.fine.Buckets()
+		d.fine.Merge(h)
+		r.used += d.fine.Buckets() - before
+		return
+	}
+	if r.full() {
 		d.leftOut += h.Count()
 		return
 	}
-	before := d.histogram.Buckets()
-	d.histogram.Merge(h)
-	r.left -= d.histogram.Buckets() - before
+	d.mergeCompact(h, r)
+}
+
+func (d *distribution) mergeCompact(h *latency.Histogram, r *room) {
+	if h.Count() == 0 {
+		return
+	}
+	if d.compact == nil {
+		d.compact = new(latency.Compact)
+	}
+	before := d.compact.Buckets()
+	d.compact.MergeHistogram(h)
+	r.used += d.compact.Buckets() - before
+}
+
+// mergeOwn is merge for the histogram of the client itself, which is never left out: it
+// has a few thousand buckets at most.
+func (d *distribution) mergeOwn(h *latency.Histogram, r *room) {
+	if !r.compact {
+		d.merge(h, r)
+		return
+	}
+	d.mergeCompact(h, r)
+	r.union.Merge(h)
 }
 
 // add records one duration, in nanoseconds, if there is room.
 func (d *distribution) add(nano int64, r *room) {
-	if r.left == 0 {
+	switch {
+	case !r.compact:
+		before := d.fine.Buckets()
+		d.fine.Add(time.Duration(nano), 1)
+		r.used += d.fine.Buckets() - before
+	case r.full():
 		d.leftOut++
-		return
+	default:
+		if d.compact == nil {
+			d.compact = new(latency.Compact)
+		}
+		before := d.compact.Buckets()
+		d.compact.Add(time.Duration(nano), 1)
+		r.used += d.compact.Buckets() - before
 	}
-	before := d.histogram.Buckets()
-	d.histogram.Add(time.Duration(nano), 1)
-	r.left -= d.histogram.Buckets() - before
+}
+
+// shrink makes d compact.
+func (d *distribution) shrink(r *room) {
+	fine := d.fine
+	d.fine = latency.Histogram{}
+	d.mergeCompact(&fine, r)
 }
 
 func (d *distribution) latency() Latency {
-	l := latencyOf(&d.histogram)
+	l := latencyOf(&d.fine)
+	if d.compact != nil {
+		l = latencyOf(d.compact)
+	}
 	l.LeftOut = d.leftOut
 	return l
 }
 
+// tighten makes the client's histograms compact if they have outgrown their room, and lets
+// go of the rollovers beyond what a client of so many may list.
+func (s *sessionState) tighten() {
+	s.rollovers.cut(min(maxRollovers, max(maxRunRollovers/s.room.clients, 1)))
+	if s.room.compact || !s.room.full() {
+		return
+	}
+	s.room.compact, s.room.used = true, 0
+	s.room.union.Merge(&s.chunkWrite.fine)
+	s.chunkWrite.shrink(&s.room)
+	for _, list := range s.processes {
+		for _, p := range list {
+			for _, d := range []*distribution{&p.chunkWrite, &p.create, &p.write, &p.sync, &p.closed} {
+				d.shrink(&s.room)
+			}
+		}
+	}
+}
+
+// recorded is a histogram of either kind.
+type recorded interface {
+	Count() uint64
+	Min() time.Duration
+	Mean() time.Duration
+	Quantile(q float64) time.Duration
+	Max() time.Duration
+}
+
 // latencyOf sums up h.
-func latencyOf(h *latency.Histogram) Latency {
+func latencyOf(h recorded) Latency {
 	return Latency{
 		Count:    h.Count(),
 		MinNano:  int64(h.Min()),

@@ -177,6 +177,33 @@ func shorten(s string, width int) string {
 	return s[:end] + "…"
 }
 
+// wrap breaks a text at its line breaks, and at spaces so that a line takes at most
+// width columns; a longer word keeps its line to itself. Lines after a line break are
+// set in, so that they are not taken for something else.
+func wrap(text string, width int) []string {
+	var lines []string
+	for i, paragraph := range strings.Split(text, "\n") {
+		lead := ""
+		if i > 0 {
+			lead = "  "
+		}
+		line := lead
+		for j, word := range strings.Split(paragraph, " ") {
+			switch {
+			case j == 0:
+				line += word
+			case columns(line)+1+columns(word) > width:
+				lines = append(lines, line)
+				line = lead + word
+			default:
+				line += " " + word
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
 // columns returns how many columns of a terminal s takes.
 func columns(s string) int {
 	n := 0

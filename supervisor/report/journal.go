@@ -39,7 +39,9 @@ func FromJournal(dir string) (*Report, error) {
 			OffsetBytes: t.Offset,
 			Torn:        true,
 			TornBytes:   t.Bytes,
-			Why:         clean(t.Why, maxText),
+
+			MayBeAcknowledged: t.Damaged,
+			Why:               clean(t.Why, maxText),
 		}
 	}
 	return f.Report(), nil

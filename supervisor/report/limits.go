@@ -13,10 +13,6 @@ const (
 	// maxConnections is the most connections of one client that are listed, the
 	// newest; all are counted.
 	maxConnections = 1000
-	// maxBuckets is the most histogram buckets kept for the processes of one
-	// client, about 40 MB. The client's own histogram is not bounded by it, and
-	// needs no more than 55 296.
-	maxBuckets = 1 << 20
 	// maxMissReasons is the most distinct reasons kept for the missed heartbeats
 	// of one process; the others are counted together.
 	maxMissReasons = 16
@@ -28,18 +24,36 @@ const (
 
 // Bounds of what one run can make the report hold beside its clients.
 const (
+	// maxFineBuckets is the most histogram buckets of full precision of all clients,
+	// about 40 MB, and maxCompactBuckets the most compact ones, about as much. Each client
+	// has an equal share.
+	maxFineBuckets    = 1 << 20
+	maxCompactBuckets = 6 << 20
+	// maxRunRollovers is the most rollovers listed of all clients, as equal shares.
+	maxRunRollovers = 20_000
+
 	maxHandlers   = 10_000
 	maxRejections = 10_000
 	// maxRefused is the most distinct pairs of client name and reason among the
 	// rejected clients; the others are counted together.
-	maxRefused    = 1000
-	maxViolations = 100
+	maxRefused = 1000
+	// maxRejectionReasons is the most reasons of rejected connections that gave no name,
+	// and maxRejectionAddresses the most addresses told apart in one group.
+	maxRejectionReasons   = 100
+	maxRejectionAddresses = 1000
+	maxViolations         = 100
+	maxRestarts           = 1000
+	// maxShedReasons is the most reasons of shed connections, the last of them for all
+	// that have no place of their own.
+	maxShedReasons = 100
 )
 
 // Bounds of texts, in bytes after cleaning.
 const (
 	maxName = 128
 	maxText = 512
+	// maxLines is the most lines of a text that may have several.
+	maxLines = 32
 )
 
 // Bounds of numbers that a client sends. Beyond them a message is malformed: no

@@ -2,8 +2,13 @@ package report
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"bulkhead/internal/latency"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -107,24 +112,99 @@ func TestMissReasonsBeyondTheLimit(t *testing.T) {
 	}
 }
 
-// Without room for more buckets a process's histogram stops, and says so.
-func TestDistributionKeepsToItsRoom(t *testing.T) {
-	var d distribution
-	r := room{left: 3}
-	for i := range 5 {
-		d.add(int64(1000*(i+1)), &r)
+// A client that outgrows its room goes on with compact histograms, of which everything but
+// the percentiles is as exact as before; what does not fit into that either is counted.
+func TestClientsOutgrowTheirRoom(t *testing.T) {
+	crowded := rooms{clients: maxFineBuckets / 100}
+	s := &sessionState{room: room{rooms: &crowded}, processes: make(map[processKey][]*processState)}
+	p := new(processState)
+	s.processes[processKey{}] = []*processState{p}
+	var samples []time.Duration
+	random := rand.New(rand.NewPCG(4, 4))
+	for range 2000 {
+		var h latency.Histogram
+		d := time.Duration(1000 + random.IntN(300_000))
+		h.Add(d, 1)
+		samples = append(samples, d)
+		p.chunkWrite.merge(&h, &s.room)
+		s.chunkWrite.mergeOwn(&h, &s.room)
+		p.create.add(int64(d), &s.room)
+		s.tighten()
 	}
-	var two latency.Histogram
-	two.Add(1000, 4)
-	two.Add(2000, 4)
-	d.merge(&two, &r)
-	if l := d.latency(); l.Count != 3 || l.LeftOut != 2+8 || r.left != 0 {
-		t.Errorf("count %d, left out %d, room %d", l.Count, l.LeftOut, r.left)
+	slices.Sort(samples)
+	if !s.room.compact || p.chunkWrite.fine.Buckets() != 0 {
+		t.Fatal("the client is not compact")
 	}
-	roomy := room{left: 10}
-	d.merge(&two, &roomy)
-	if l := d.latency(); l.Count != 11 || roomy.left != 10 {
-		t.Errorf("count %d, room %d: buckets that are there cost nothing", l.Count, roomy.left)
+	own := s.chunkWrite.latency()
+	if own.Count != 2000 || own.LeftOut != 0 || own.MinNano != int64(samples[0]) || own.MaxNano != int64(samples[1999]) {
+		t.Errorf("the client's own: %+v", own)
+	}
+	if got, want := float64(own.P99Nano), float64(samples[1979]); got < want || got > 1.008*want {
+		t.Errorf("p99 is %v, want %v or up to 0.8 %% more", got, want)
+	}
+	if l := latencyOf(&crowded.union); l.Count != 2000 || float64(l.P99Nano) > 1.001*float64(samples[1979]) {
+		t.Errorf("the union is %+v, want full precision", l)
+	}
+	for name, d := range map[string]*distribution{"writes": &p.chunkWrite, "creates": &p.create} {
+		if l := d.latency(); l.LeftOut == 0 || l.Count+l.LeftOut != 2000 {
+			t.Errorf("%s: %d counted, %d left out; want both, and 2000 together", name, l.Count, l.LeftOut)
+		}
+	}
+}
+
+// The more clients, the fewer rollovers of each are listed, whenever they came.
+func TestRolloversAreSharedAmongClients(t *testing.T) {
+	const clients, files = 40, maxRunRollovers/40 + 30
+	tell := func(late bool) *Report {
+		s := newStory(t, clients)
+		var actors []*actor
+		for n := uint32(1); n <= clients; n++ {
+			a := s.arrive(fmt.Sprint(n), n, uint64(n), int32(n), 0)
+			actors = append(actors, a)
+			if !late {
+				sayFiles(a, files)
+			}
+		}
+		if late {
+			for _, a := range actors {
+				sayFiles(a, files)
+			}
+		}
+		return foldAll(t, s.records)
+	}
+	early, late := tell(false), tell(true)
+	for i := range early.Clients {
+		a, b := early.Clients[i].Processes[0].Rollovers, late.Clients[i].Processes[0].Rollovers
+		if len(a.List) != maxRunRollovers/clients || a.LeftOut != 30 || a.List[0].FileIndex != 30 || a.Files != files {
+			t.Fatalf("client %d: %d listed from file %d, %d left out", i, len(a.List), a.List[0].FileIndex, a.LeftOut)
+		}
+		if diff := cmp.Diff(a, b, cmpopts.IgnoreFields(Rollover{}, "CreateNano", "WriteNano", "SyncNano", "CloseNano")); diff != "" {
+			t.Fatalf("client %d: it matters when the others came:\n%s", i, diff)
+		}
+	}
+}
+
+func sayFiles(a *actor, files uint64) {
+	var list []*bulkheadv1.Message
+	for i := range files {
+		list = append(list, a.rollover(0, i, false))
+	}
+	a.say(list...)
+}
+
+func TestRecentIsCutToTheNewest(t *testing.T) {
+	r := recent[int]{limit: 5}
+	for i := 1; i <= 7; i++ {
+		r.add(i)
+	}
+	r.cut(9) // never grows
+	r.cut(3)
+	if got := fmt.Sprint(r.list(), r.leftOut); got != "[5 6 7] 4" {
+		t.Errorf("kept %s", got)
+	}
+	r.add(8)
+	if got := fmt.Sprint(r.list(), r.leftOut); got != "[6 7 8] 5" {
+		t.Errorf("then kept %s", got)
 	}
 }
 

@@ -57,6 +57,25 @@ func TestRecordsOutOfOrder(t *testing.T) {
 			a.at(time.Second).detach(1, "")
 			a.detach(1, "")
 		}},
+		{"attached twice", "attached to connection 1 again, with no restart between", func(s *story) { s.arrive("a", 1, 1, 1, 0).attach(1, 1) }},
+		{"attached twice after a restart", "attached to connection 1 again, with no restart between", func(s *story) {
+			a := s.arrive("a", 1, 1, 1, 0)
+			s.restarted(restarted, takeOver(1, 0))
+			a.attach(1, 1)
+			a.attach(1, 1)
+		}},
+		{"attached to what was lost", "attached again to connection 1, which it had lost", func(s *story) {
+			a := s.arrive("a", 1, 1, 1, 0)
+			a.at(time.Second).detach(1, "")
+			s.restarted(restarted, takeOver(1, 0))
+			a.attach(1, 1)
+		}},
+		{"attached to one before", "attached again to connection 1, which it had lost", func(s *story) {
+			a := s.arrive("a", 1, 1, 1, 0)
+			a.attach(2, 2)
+			s.restarted(restarted, takeOver(1, 0))
+			a.attach(1, 1)
+		}},
 		{"gap", "messages 1…4 are missing", func(s *story) { s.arrive("a", 1, 1, 1, 0).sayBytes(5, 5, nil) }},
 		{"overlap", "messages 1…3 come again, 2 were there", func(s *story) {
 			a := s.arrive("a", 1, 1, 1, 0)

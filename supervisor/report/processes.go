@@ -14,6 +14,7 @@ type processState struct {
 
 	writes     Writes
 	window     window
+	failing    failing
 	chunkWrite distribution
 
 	rollovers                   Rollovers

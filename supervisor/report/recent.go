@@ -19,6 +19,21 @@ func (r *recent[T]) add(item T) {
 	r.leftOut++
 }
 
+// cut lowers the limit, and lets go of the oldest items beyond it.
+func (r *recent[T]) cut(limit int) {
+	if limit >= r.limit {
+		return
+	}
+	r.limit = limit
+	if more := len(r.items) - limit; more > 0 {
+		r.items, r.oldest = r.list()[more:], 0
+		r.leftOut += uint64(more)
+		r.items = append(make([]T, 0, limit), r.items...)
+	} else {
+		r.items, r.oldest = r.list(), 0
+	}
+}
+
 // list returns the items, oldest first, in a slice of its own that is never nil.
 func (r *recent[T]) list() []T {
 	list := make([]T, 0, len(r.items))

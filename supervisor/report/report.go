@@ -16,10 +16,16 @@ type Report struct {
 	// Handlers are in order of their first record.
 	Handlers        []Handler `json:"handlers"`
 	HandlersLeftOut uint64    `json:"handlers_left_out"`
-	// Rejections are the connections that never became a session's.
-	Rejections        []Rejection `json:"rejections"`
-	RejectionsLeftOut uint64      `json:"rejections_left_out"`
-	Journal           Journal     `json:"journal"`
+	// RejectionGroups are all connections that never became a session's, by reason and
+	// name; Rejections are the newest of them.
+	RejectionGroups   []RejectionGroup `json:"rejection_groups"`
+	Rejections        []Rejection      `json:"rejections"`
+	RejectionsLeftOut uint64           `json:"rejections_left_out"`
+	Journal           Journal          `json:"journal"`
+	// Series is the run over time; null in reports of versions without it.
+	Series *Series `json:"series"`
+	// Findings are judgements about what the numbers mean.
+	Findings []Finding `json:"findings"`
 }
 
 // Complete says whether the run ended in order with everything in the report.
@@ -60,6 +66,13 @@ type Run struct {
 	SessionGraceNano int64  `json:"session_grace_nano"`
 	// JournalSync is "batch" or "none".
 	JournalSync string `json:"journal_sync"`
+
+	// Restarts are in order of time. ExpectedClients and Listen are those of the newest.
+	Restarts        []Restart `json:"restarts"`
+	RestartsLeftOut uint64    `json:"restarts_left_out"`
+	// ShedConnections were refused to shed load; Shed says why, in order of the first.
+	ShedConnections uint64 `json:"shed_connections"`
+	Shed            []Shed `json:"shed"`
 }
 
 // Host is the collecting machine.
@@ -79,6 +92,9 @@ type Totals struct {
 	Messages   uint64          `json:"messages"`
 	Malformed  uint64          `json:"malformed"`
 	Resumes    uint64          `json:"resumes"`
+	// KeptThroughRestarts is how often a connection went on through a restart or upgrade
+	// of the supervisor.
+	KeptThroughRestarts uint64 `json:"kept_through_restarts"`
 }
 
 // Handler is one handler process, by the supervisor's clock.
@@ -98,6 +114,8 @@ type Handler struct {
 	DurableMessages uint64 `json:"durable_messages"`
 	// ConnectionEnd is how the handler said its connection ended.
 	ConnectionEnd string `json:"connection_end"`
+	// AtWork says that it was at work on a frame of its client as it ended.
+	AtWork bool `json:"at_work"`
 	// Exit is null for a handler whose end is not in the journal.
 	Exit *Exit `json:"exit"`
 }
@@ -129,9 +147,12 @@ type Damage struct {
 	Segment string `json:"segment"`
 	// OffsetBytes is where in the segment it begins.
 	OffsetBytes int64 `json:"offset_bytes"`
-	// Torn says that it is an incomplete write at the very end, as a crash leaves
-	// it: nothing in it was ever acknowledged. Without it, records may be lost.
+	// Torn says that it is at the very end: a record cut short, as a crash leaves it, of
+	// which nothing was ever acknowledged, unless MayBeAcknowledged. Without it, records
+	// may be lost.
 	Torn bool `json:"torn"`
+	// MayBeAcknowledged says of a torn end that it is damaged, and not only cut short.
+	MayBeAcknowledged bool `json:"may_be_acknowledged"`
 	// TornBytes is how long a torn end is; 0 for other damage.
 	TornBytes int64  `json:"torn_bytes"`
 	Why       string `json:"why"`

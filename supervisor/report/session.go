@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"bulkhead/internal/latency"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -16,7 +15,7 @@ type sessionState struct {
 	clientID string // raw, as sent
 
 	handler     *Handler // that serves the session, or did last; nil before the first
-	connections recent[Connection]
+	connections recent[link]
 	malformed   tally[string] // distinct texts are the constants of this package
 
 	processes map[processKey][]*processState // in order of their pids' arrival
@@ -24,9 +23,11 @@ type sessionState struct {
 	rollovers recent[listedRollover]
 	round     uint64 // of the newest heartbeat
 
-	chunkWrite latency.Histogram
+	chunkWrite distribution
 	window     window // of all consumers
-	room       room   // for the histograms of the processes
+	line       *clientLine
+	recorded   Stamp // time of the record being folded, supervisor's clock
+	room       room  // for the histograms of the processes
 }
 
 // processKey is what names a process beside its pid.
@@ -41,15 +42,15 @@ type listedRollover struct {
 	rollover Rollover
 }
 
-func newSessionState(e *bulkheadv1.SessionOpened, at Stamp) *sessionState {
+func newSessionState(e *bulkheadv1.SessionOpened, at Stamp, shared *rooms) *sessionState {
 	hello := e.GetHello()
 	s := &sessionState{
 		clientID:    string(hello.GetClientId()),
-		connections: recent[Connection]{limit: maxConnections},
+		connections: recent[link]{limit: maxConnections},
 		malformed:   tally[string]{limit: maxMissReasons},
 		processes:   make(map[processKey][]*processState),
 		rollovers:   recent[listedRollover]{limit: maxRollovers},
-		room:        room{left: maxBuckets},
+		room:        room{rooms: shared},
 	}
 	s.client = Client{
 		Session:   e.GetSession(),
@@ -63,6 +64,7 @@ func newSessionState(e *bulkheadv1.SessionOpened, at Stamp) *sessionState {
 		Workload:  workloadOf(hello.GetWorkload()),
 		Outcome:   OutcomeOpen,
 		OpenedAt:  at,
+		Resent:    hello.GetResent(),
 	}
 	if clock := stampOrNone(hello.GetWallClockUnixNano()); clock != 0 && at != 0 {
 		s.client.ClockOffsetNano = int64(clock - at)
@@ -114,35 +116,73 @@ func consumerOf(spec *bulkheadv1.ConsumerSpec) Consumer {
 	return c
 }
 
-func (s *sessionState) foldAttached(e *bulkheadv1.SessionAttached, at Stamp) {
+// keeps says whether connection id, which the session is said to be attached to, is
+// the one it has already and goes on with after a restart of the supervisor, of which
+// there were restarted so far.
+func (s *sessionState) keeps(id, restarted uint64, at Stamp) (bool, error) {
+	c := s.connections.find(func(c *link) bool { return c.ID == id })
+	if c == nil || id == 0 {
+		return false, nil
+	}
+	newest := s.connections.find(func(*link) bool { return true })
+	switch {
+	case c.DetachedAt != 0 || c != newest:
+		return false, fmt.Errorf("session %d is attached again to connection %d, which it had lost", s.client.Session, id)
+	case c.epoch == restarted:
+		return false, fmt.Errorf("session %d is attached to connection %d again, with no restart between", s.client.Session, id)
+	}
+	c.epoch, c.LastKeptAt = restarted, at
+	c.KeptThroughRestarts++
+	s.client.KeptThroughRestarts++
+	return true, nil
+}
+
+func (s *sessionState) foldAttached(e *bulkheadv1.SessionAttached, restarted uint64, at Stamp) {
 	resumed := len(s.connections.items) > 0
 	if resumed {
 		s.client.Resumes++
 	}
-	s.connections.add(Connection{
-		ID:          e.GetConnectionId(),
-		HandlerPid:  e.GetHandlerPid(),
-		Peer:        clean(e.GetPeer(), maxName),
-		AttachedAt:  at,
-		ResumeAfter: e.GetResumeAfter(),
-		Resumed:     resumed,
+	s.connections.add(link{
+		Connection: Connection{
+			ID:          e.GetConnectionId(),
+			HandlerPid:  e.GetHandlerPid(),
+			Peer:        clean(e.GetPeer(), maxName),
+			AttachedAt:  at,
+			ResumeAfter: e.GetResumeAfter(),
+			Resumed:     resumed,
+			Absence:     absenceOf(e.GetAbsence()),
+			StarvedNano: durationOrNone(e.GetStarvedNano()),
+			LastEnd:     clean(e.GetLastEnd(), maxText),
+		},
+		said:  e.GetAbsence(),
+		epoch: restarted,
 	})
 }
 
 func (s *sessionState) foldDetached(e *bulkheadv1.SessionDetached, at Stamp) error {
-	c := s.connections.find(func(c *Connection) bool {
+	c := s.connections.find(func(c *link) bool {
 		return c.ID == e.GetConnectionId() && c.DetachedAt == 0
 	})
 	if c == nil {
 		return fmt.Errorf("session %d is detached from connection %d, which it has not", s.client.Session, e.GetConnectionId())
 	}
-	c.DetachedAt, c.DetachCause = at, clean(e.GetCause(), maxText)
+	c.DetachedAt, c.DetachCause = at, cleanLines(e.GetCause())
+	c.class, c.DetachClass = e.GetClass(), detachClass(e.GetClass())
 	return nil
+}
+
+// foldHandlerEnd notes how the handler of a connection ended, which may be before or
+// after the session lost the connection.
+func (s *sessionState) foldHandlerEnd(connection uint64, class string) {
+	if c := s.connections.find(func(c *link) bool { return c.ID == connection }); c != nil {
+		c.end = class
+	}
 }
 
 func (s *sessionState) foldEnded(e *bulkheadv1.SessionEnded, at Stamp) error {
 	c := &s.client
-	c.EndedAt, c.Cause = at, clean(e.GetCause(), maxText)
+	c.EndedAt, c.Cause = at, cleanLines(e.GetCause())
+	c.QuarantineFile, c.KilledHandlers = clean(e.GetQuarantineFile(), maxText), e.GetKilledHandlers()
 	switch e.GetOutcome() {
 	case bulkheadv1.Outcome_OUTCOME_CLOSED:
 		c.Outcome = OutcomeClosed

@@ -19,6 +19,7 @@ var stories = []struct {
 	{"one", false, oneClient},
 	{"empty", false, emptyRun},
 	{"killed", true, killedSupervisor},
+	{"battered", false, battered},
 }
 
 // work lets clients write from second from to second to of the run.

@@ -73,6 +73,19 @@ func (s *story) handlerExited(connection uint64, session uint32, pid int32, life
 	}}})
 }
 
+// restarted is another supervisor taking the run up.
+func (s *story) restarted(kind bulkheadv1.RestartKind, more *bulkheadv1.SupervisorRestarted) {
+	more.Kind = kind
+	s.add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SupervisorRestarted{SupervisorRestarted: more}})
+}
+
+// shed refuses count connections, the first of them a while ago.
+func (s *story) shed(count uint64, reason string, ago time.Duration) {
+	s.add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_ConnectionsShed{ConnectionsShed: &bulkheadv1.ConnectionsShed{
+		Count: count, Reason: reason, SinceUnixNano: runStart.Add(s.after - ago).UnixNano(),
+	}}})
+}
+
 func (s *story) ended(reason bulkheadv1.RunEnd, detail string) {
 	s.add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunEnded{RunEnded: &bulkheadv1.RunEnded{Reason: reason, Detail: detail}}})
 }
@@ -155,6 +168,19 @@ func (a *actor) attach(connection uint64, pid int32) {
 		Session: a.session, ConnectionId: connection, HandlerPid: pid, Peer: peerOf(connection),
 		ResumeAfter: a.seq, ClientWallClockUnixNano: a.clock(),
 	}}})
+}
+
+// detachAs is detach with what the supervisor's side saw.
+func (a *actor) detachAs(class bulkheadv1.DetachClass, connection uint64, cause string) {
+	a.detach(connection, cause)
+	a.records[len(a.records)-1].GetSessionDetached().Class = class
+}
+
+// attachAfter is attach by a client that says why it was away.
+func (a *actor) attachAfter(said bulkheadv1.Absence, starved time.Duration, end string, connection uint64, pid int32) {
+	a.attach(connection, pid)
+	e := a.records[len(a.records)-1].GetSessionAttached()
+	e.Absence, e.StarvedNano, e.LastEnd = said, int64(starved), end
 }
 
 func (a *actor) detach(connection uint64, cause string) {

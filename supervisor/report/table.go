@@ -14,7 +14,13 @@ type table struct {
 	rows  [][]string
 	// keepEnd cuts the last column at its begin instead of its end.
 	keepEnd bool
+	// names is the column that gives way, down to minNames, when a line has no room for
+	// the last one; the last column itself if there is none.
+	names string
 }
+
+// minNames is the least that a column of names is cut to.
+const minNames = 8
 
 // newTable takes the head of each column; a ">" before it aligns to the right.
 func newTable(head ...string) *table {
@@ -27,8 +33,13 @@ func newTable(head ...string) *table {
 	return t
 }
 
-// row adds a row; it has as many cells as the table has columns.
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+// row adds a row; it has as many cells as the table has columns. A cell is one line.
+func (t *table) row(cells ...string) {
+	for i := range cells {
+		cells[i] = strings.ReplaceAll(cells[i], "\n", "; ")
+	}
+	t.rows = append(t.rows, cells)
+}
 
 // write prints the table, each line indented. The last column is cut so that a
 // line takes at most width columns, but never below minLast of its own.
@@ -52,6 +63,11 @@ func (t *table) write(b *bytes.Buffer, indent string, width int) {
 			before += w + len(gap)
 		}
 	}
+	if names := slices.Index(t.head, t.names); names >= 0 && names < last && width-before < minLast {
+		cut := min(minLast-(width-before), max(widths[names]-minNames, 0))
+		widths[names] -= cut
+		before -= cut
+	}
 	room := max(width-before, minLast)
 	for _, row := range append([][]string{t.head}, t.rows...) {
 		var line strings.Builder
@@ -67,7 +83,7 @@ func (t *table) write(b *bytes.Buffer, indent string, width int) {
 				line.WriteString(align(shorten(cell, room), min(widths[c], room), t.right[c]))
 				continue
 			}
-			line.WriteString(align(cell, widths[c], t.right[c]) + gap)
+			line.WriteString(align(shorten(cell, widths[c]), widths[c], t.right[c]) + gap)
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}

@@ -21,15 +21,18 @@ const (
 	shownRollovers   = 5
 	shownConnections = 12
 	shownHandlers    = 40
-	shownRejections  = 20
+	shownRejections  = 50 // groups of named clients, and of others
+	shownRestarts    = 10
+	shownFindings    = 20
 )
 
 // Text writes the report for people: the verdict first, then the run, a line for
 // each client, each client in detail, the handlers, and the rejected connections.
 // An error is w's.
 func (r *Report) Text(w io.Writer) error {
-	p := &page{Report: r}
+	p := &page{Report: r, rests: restsOf(r.Clients)}
 	p.verdict()
+	p.findings()
 	p.run()
 	p.clients()
 	for i := range r.Clients {
@@ -46,7 +49,8 @@ func (r *Report) Text(w io.Writer) error {
 // page is a text report in the making.
 type page struct {
 	*Report
-	out bytes.Buffer
+	out   bytes.Buffer
+	rests map[uint32]*Client // what was delivered later, by the session it is the rest of
 }
 
 func (p *page) line(format string, args ...any) {
@@ -62,8 +66,16 @@ func (p *page) heading(format string, args ...any) {
 // fact prints one fact of the run or of a client; without a value it prints
 // nothing.
 func (p *page) fact(name, format string, args ...any) {
-	if value := fmt.Sprintf(format, args...); value != "" {
-		p.line("%s%-12s %s", indent, name, value)
+	value := fmt.Sprintf(format, args...)
+	if value == "" {
+		return
+	}
+	const first = len(indent) + 13
+	for i, line := range wrap(value, pageWidth-first) {
+		if i > 0 {
+			name = ""
+		}
+		p.line("%s%-12s %s", indent, name, line)
 	}
 }
 
@@ -85,21 +97,7 @@ func (p *page) section(title string, t *table) {
 }
 
 func (p *page) verdict() {
-	closed := 0
-	for i := range p.Clients {
-		if p.Clients[i].Outcome == OutcomeClosed {
-			closed++
-		}
-	}
-	word := "PARTIAL"
-	if p.Complete() {
-		word = "COMPLETE"
-	}
-	if len(p.Clients) == 0 {
-		p.line("%s: no client came", word)
-	} else {
-		p.line("%s: %d of %s closed", word, closed, plural(uint64(len(p.Clients)), "client"))
-	}
+	p.line("%s: %s", p.word(), p.closedWords())
 	p.judgements(p.Verdict.Reasons, "reasons")
 	if len(p.Verdict.Warnings) > 0 {
 		p.line("warnings")
@@ -107,9 +105,53 @@ func (p *page) verdict() {
 	}
 }
 
+// word is the verdict in one word.
+func (r *Report) word() string {
+	if r.Complete() {
+		return "COMPLETE"
+	}
+	return "PARTIAL"
+}
+
+// closedWords say how many clients closed.
+func (r *Report) closedWords() string {
+	if len(r.Clients) == 0 {
+		return "no client came"
+	}
+	return fmt.Sprintf("%d of %s closed", r.outcomes(OutcomeClosed), plural(uint64(len(r.Clients)), "client"))
+}
+
 func (p *page) judgements(list []string, things string) {
 	for _, text := range list[:min(len(list), shownJudgements)] {
-		p.line("%s- %s", indent, text)
+		for i, line := range strings.Split(text, "\n") {
+			if i == 0 {
+				p.line("%s- %s", indent, line)
+			} else {
+				p.line("%s    %s", indent, line)
+			}
+		}
 	}
 	p.elsewhere(len(list)-shownJudgements, things)
+}
+
+// findings prints what the numbers mean, each with its evidence.
+func (p *page) findings() {
+	if len(p.Findings) == 0 {
+		return
+	}
+	p.heading("FINDINGS")
+	for i := range p.Findings[:min(len(p.Findings), shownFindings)] {
+		f := &p.Findings[i]
+		for k, line := range wrap(f.Text, pageWidth-len(indent)-2) {
+			if k == 0 {
+				p.line("%s- %s", indent, line)
+			} else {
+				p.line("%s  %s", indent, line)
+			}
+		}
+		for _, line := range wrap(f.Evidence+" (threshold: "+f.Threshold+")", pageWidth-len(indent)-4) {
+			p.line("%s    %s", indent, line)
+		}
+	}
+	p.elsewhere(len(p.Findings)-shownFindings, "findings")
 }

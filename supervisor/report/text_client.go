@@ -20,6 +20,17 @@ func (p *page) client(c *Client) {
 	p.fact("written", "%s", writesLine(&c.Writes))
 	p.fact("messages", "%s", clientMessagesLine(c))
 	p.fact("clock", "%s", clockLine(c))
+	switch {
+	case c.Continues != 0 && c.ContinuesGapless:
+		p.fact("delivered", "later by resend, after the client's own end; it goes on where session %d ends", c.Continues)
+	case c.Continues != 0:
+		p.fact("delivered", "later by resend, after the client's own end; messages are missing between session %d and this one", c.Continues)
+	case c.Resent:
+		p.fact("delivered", "later by resend, after the client's own end")
+	}
+	if c.Outcome != OutcomeClosed {
+		p.fact("rest", "%s", restWords(p.rests[c.Session]))
+	}
 
 	shown := shownOf(c)
 	p.connections(c)
@@ -129,14 +140,41 @@ func connectionEvents(c *Client) []event {
 		text := fmt.Sprintf("connected from %s to handler %d", orDash(n.Peer), n.HandlerPid)
 		if n.Resumed {
 			text = fmt.Sprintf("resumed after message %s from %s on handler %d", count(n.ResumeAfter), orDash(n.Peer), n.HandlerPid)
+			if n.LastEnd != "" {
+				text += "; it had seen: " + n.LastEnd
+			}
 		}
 		events = append(events, event{n.AttachedAt, text})
+		if n.KeptThroughRestarts > 0 {
+			events = append(events, event{n.LastKeptAt, "the same connection goes on" + throughRestarts(n.KeptThroughRestarts)})
+		}
 		if n.DetachedAt != 0 {
-			events = append(events, event{n.DetachedAt, "away" + because(n.DetachCause)})
+			events = append(events, event{n.DetachedAt, "away" + awayText(n) + because(n.DetachCause)})
 		}
 	}
 	if c.EndedAt != 0 {
 		events = append(events, event{c.EndedAt, fmt.Sprintf("%s after message %s", c.Outcome, count(c.LastSeq))})
 	}
 	return events
+}
+
+// throughRestarts says how many restarts of the supervisor a connection outlived.
+func throughRestarts(n uint64) string {
+	if n == 1 {
+		return " after a restart or upgrade of the supervisor"
+	}
+	return fmt.Sprintf(" after %s restarts and upgrades of the supervisor", count(n))
+}
+
+// awayText says in brackets why the client was away after a connection, if that is
+// known and the cause does not begin with it.
+func awayText(n *Connection) string {
+	words := awayWords(n.AwayWhy)
+	switch {
+	case words == "", strings.HasPrefix(n.DetachCause, words+" "):
+		return ""
+	case n.AwayWhy == AwayStarved && n.AwayStarvedNano > 0:
+		words += " for " + human(n.AwayStarvedNano)
+	}
+	return " (" + words + ")"
 }

@@ -13,6 +13,7 @@ func (p *page) handlers() {
 	}
 	p.heading("HANDLERS")
 	t := newTable(">pid", "client", ">lifetime", ">cpu user", ">system", ">peak memory", ">messages", ">received", "exit", "cause")
+	t.names = "client"
 	shown := notable(p.Handlers, shownHandlers)
 	for _, h := range shown {
 		client := shorten(handlerClient(h), 24)
@@ -21,14 +22,23 @@ func (p *page) handlers() {
 			continue
 		}
 		e := h.Exit
-		t.row(pidText(h.Pid), client, human(between(e.StartedAt, e.EndedAt)), human(e.UserCPUNano), human(e.SystemCPUNano),
-			size(e.MaxResidentBytes), count(h.DurableMessages), received(h), e.Class, handlerCause(h))
+		used := usageCells(e)
+		t.row(pidText(h.Pid), client, lifetime(e), used[0], used[1], used[2],
+			count(h.DurableMessages), received(h), exitWords(e.Class), handlerCause(h))
 	}
 	t.write(&p.out, indent, pageWidth)
 	p.elsewhere(len(p.Handlers)-len(shown), "handlers")
 	if n := p.HandlersLeftOut; n > 0 {
 		p.line("%s%s older handlers are not in the report", indent, count(n))
 	}
+}
+
+// lifetime is how long a process lived, or a dash if nobody knows.
+func lifetime(e *Exit) string {
+	if e.StartedAt == 0 || e.EndedAt == 0 {
+		return none
+	}
+	return human(between(e.StartedAt, e.EndedAt))
 }
 
 // received is what the handler read, or a dash if it did not live to say.
@@ -45,7 +55,7 @@ func handlerCause(h *Handler) string {
 	if h.Exit.Class == ExitClean {
 		return h.ConnectionEnd
 	}
-	return h.Exit.Cause
+	return causeBeyond(h.Exit)
 }
 
 // notable picks at most n handlers: first those that did not end in order, then
@@ -71,24 +81,4 @@ func notable(list []Handler, n int) []*Handler {
 		picked[i] = &list[index]
 	}
 	return picked
-}
-
-// rejections prints the newest connections that never became a session's.
-func (p *page) rejections() {
-	if len(p.Rejections) == 0 {
-		return
-	}
-	p.heading("REJECTED CONNECTIONS")
-	t := newTable("at", ">after", "peer", ">handler", "client", "reason")
-	shown := p.Rejections[max(len(p.Rejections)-shownRejections, 0):]
-	for i := range shown {
-		r := &shown[i]
-		t.row(timeOfDay(p.Run.StartedAt, r.At), offset(p.Run.StartedAt, r.At), orDash(r.Peer), pidText(r.HandlerPid),
-			shorten(r.ClientName, 24), r.Reason)
-	}
-	t.write(&p.out, indent, pageWidth)
-	p.elsewhere(len(p.Rejections)-len(shown), "rejected connections")
-	if n := p.RejectionsLeftOut; n > 0 {
-		p.line("%s%s older ones are not in the report", indent, count(n))
-	}
 }

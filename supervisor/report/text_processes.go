@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // shownOf picks the processes of a client that the text shows: all, or when there
@@ -58,11 +57,24 @@ func (p *page) processes(c *Client, shown []*Process) {
 // exitCells are the columns about a process's end. That one ended in order needs
 // no cause.
 func exitCells(e *Exit) []string {
-	cause := e.Cause
+	cause := causeBeyond(e)
 	if e.Class == ExitClean {
 		cause = ""
 	}
-	return []string{strings.ReplaceAll(e.Class, "_", " "), human(e.UserCPUNano), human(e.SystemCPUNano), size(e.MaxResidentBytes), cause}
+	return append(append([]string{exitWords(e.Class)}, usageCells(e)...), cause)
+}
+
+// usageCells are the columns about what a process used. wait4(2) tells only its parent:
+// a dash is what nobody knows. No process has a peak of 0.
+func usageCells(e *Exit) []string {
+	user, system, peak := none, none, none
+	if e.MaxResidentBytes > 0 {
+		peak = size(e.MaxResidentBytes)
+	}
+	if e.MaxResidentBytes > 0 || e.UserCPUNano > 0 || e.SystemCPUNano > 0 {
+		user, system = human(e.UserCPUNano), human(e.SystemCPUNano)
+	}
+	return []string{user, system, peak}
 }
 
 func pidText(pid int32) string {

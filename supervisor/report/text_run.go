@@ -15,6 +15,7 @@ func (p *page) run() {
 	p.fact("length", "%s, %s", human(run.LengthNano), p.ending())
 	p.fact("supervisor", "bulkhead %s (%s), pid %d, listening on %s",
 		orDash(run.Version), orDash(run.GoVersion), run.Pid, orDash(run.Listen))
+	p.restarts()
 	p.fact("host", "%s", hostLine(&run.Host))
 	p.fact("clients", "%d expected, %d joined", run.ExpectedClients, run.JoinedClients)
 	p.fact("messages", "%s", p.messagesLine())
@@ -60,8 +61,29 @@ func (p *page) messagesLine() string {
 	if n := p.Totals.Malformed; n > 0 {
 		text += fmt.Sprintf(", and %s left out as malformed", count(n))
 	}
-	return text + fmt.Sprintf("; %s, %s", plural(p.Totals.Resumes, "resume"),
+	text += fmt.Sprintf("; %s, %s", plural(p.Totals.Resumes, "resume"),
 		plural(uint64(len(p.Rejections))+p.RejectionsLeftOut, "rejected connection"))
+	if n := p.Run.ShedConnections; n > 0 {
+		text += ", " + count(n) + " shed"
+	}
+	return text
+}
+
+// restarts prints the newest restarts and upgrades of the supervisor.
+func (p *page) restarts() {
+	list := p.Run.Restarts
+	if hidden := uint64(max(len(list)-shownRestarts, 0)) + p.Run.RestartsLeftOut; hidden > 0 {
+		p.fact("", "%s more restarts and upgrades before these", count(hidden))
+	}
+	for i := range list[max(len(list)-shownRestarts, 0):] {
+		r := &list[max(len(list)-shownRestarts, 0)+i]
+		word := r.Kind
+		if word == RestartUnknown {
+			word = "taken up"
+		}
+		p.fact(word, "%s (%s): bulkhead %s (%s), pid %d; %s", timeOfDay(p.Run.StartedAt, r.At), offset(p.Run.StartedAt, r.At),
+			orDash(r.Version), orDash(r.GoVersion), r.Pid, r.handlers())
+	}
 }
 
 // writesLine says how much was written, at what rate.
@@ -93,6 +115,7 @@ func (p *page) clients() {
 	p.heading("CLIENTS")
 	t := newTable("client", "outcome", ">runtime", ">bytes", ">MB/s", ">p50", ">p99", ">p99.9", ">max",
 		">ok/late/missed", ">resumes", "cause")
+	t.names = "client"
 	for i := range p.Clients {
 		c := &p.Clients[i]
 		l := &c.ChunkWrite
@@ -107,9 +130,9 @@ func (p *page) clients() {
 // cause is why a session is in the state it is in.
 func (p *page) cause(c *Client) string {
 	if c.Outcome == OutcomeOpen {
-		return openCause(c)
+		return openCause(c, &p.Run)
 	}
-	return c.Cause
+	return endCause(c)
 }
 
 // percentile is one of l's values, or a dash if l is of nothing.

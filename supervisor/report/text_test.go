@@ -32,7 +32,7 @@ func TestTextIsPlainAndNarrow(t *testing.T) {
 		text, _ := render(t, foldAll(t, story.write(t)))
 		checkPrintable(t, text)
 		for _, line := range strings.Split(string(text), "\n") {
-			if columns(line) > pageWidth && !strings.HasPrefix(line, "  - ") {
+			if columns(line) > pageWidth && !strings.HasPrefix(line, "  - ") && !strings.HasPrefix(line, "      ") {
 				t.Errorf("%s: %d columns: %s", story.name, columns(line), line)
 			}
 			if strings.TrimRight(line, " ") != line {
@@ -101,5 +101,93 @@ func TestTextOfManyStaysReadable(t *testing.T) {
 	}
 	if lines := bytes.Count(text, []byte("\n")); lines > 200 {
 		t.Errorf("%d lines", lines)
+	}
+}
+
+// A text of several lines stays one where it belongs, and cannot pass for anything else.
+func TestTextsOfSeveralLines(t *testing.T) {
+	s := newStory(t, 1)
+	a := s.arrive("a", 1, 1, 4001, 0)
+	a.start()
+	a.say(a.stop(bulkheadv1.StopReason_STOP_REASON_FAILED, "one\r\n\n\ttwo\n  - client b: lost\nHANDLERS\x1b[2J", nil))
+	a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "a\nb")
+	s.rejected(9, 4009, "", "", "first\nsecond")
+	r := foldAll(t, s.records)
+	if got, want := r.Clients[0].StopDetail, "one\ntwo\n- client b: lost\nHANDLERS\\x1b[2J"; got != want {
+		t.Errorf("detail %q, want %q", got, want)
+	}
+	text, _ := render(t, r)
+	for _, want := range []string{
+		"  - client a: its load could not go on: one\n      two\n      - client b: lost\n      HANDLERS\\x1b[2J\n",
+		"  load ended   failed, after 0s: one\n                 two\n                 - client b: lost\n                 HANDLERS\\x1b[2J\n",
+		"  first; second\n",
+	} {
+		if !bytes.Contains(text, []byte(want)) {
+			t.Errorf("the text does not say\n%s\nbut\n%s", want, text)
+		}
+	}
+	long := cleanLines(strings.Repeat("x\n", 10_000))
+	if lines := strings.Count(long, "\n"); lines != maxLines || !strings.HasSuffix(long, "\n…") {
+		t.Errorf("%d lines of many, ending in %q", lines, long[len(long)-5:])
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                         {""},
+		"short":                    {"short"},
+		"one two three":            {"one two", "three"},
+		"a /very/long/path/of b c": {"a", "/very/long/path/of", "b c"},
+		"one\ntwo three four":      {"one", "  two", "  three", "  four"},
+		"–– –– –– ––":              {"–– –– ––", "––"},
+	} {
+		if diff := cmp.Diff(want, wrap(text, 8)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// Long names, paths and causes are cut where they are in a table, and break no column;
+// elsewhere only a long word takes more than a line has.
+func TestLongTextsKeepTheColumns(t *testing.T) {
+	long := func(c string, n int) string { return strings.Repeat(c, n) }
+	s := newStory(t, 1)
+	a := s.arrive(long("n", 128), 1, 1, 4001, 0)
+	hello := s.records[1].GetSessionOpened().GetHello()
+	hello.Host, hello.Labels = long("h", 255), map[string]string{long("k", 128): long("v", 128)}
+	s.records[2].GetSessionAttached().Peer = "[" + long("f", 120) + "]:7420"
+	a.start()
+	file := a.rollover(0, 0, true)
+	file.GetRollover().Path = "/mnt/" + long("d", 300) + "/00000000.dat"
+	a.say(file, a.progress(0, 1, 1, "write "+long("p", 300)+": "+long("words ", 30)),
+		a.heartbeat(1, &bulkheadv1.HeartbeatMiss{Process: a.process(kindConsumer, 1), Reason: long("m", 300)}))
+	a.say(a.stop(bulkheadv1.StopReason_STOP_REASON_FAILED, long("detail ", 60), map[int32]*bulkheadv1.ProcessExit{
+		a.pid(kindConsumer, 1): {Class: bulkheadv1.ExitClass_EXIT_CLASS_OOM, Cause: long("c", 500)}}))
+	a.at(time.Second).detach(1, long("gone ", 90))
+	a.at(2*time.Second).attachAfter(network, 0, long("e", 500), 2, 4002)
+	a.at(3*time.Second).end(bulkheadv1.Outcome_OUTCOME_QUARANTINED, long("poison ", 60))
+	s.rejected(9, 4009, "["+long("f", 120)+"]:7420", long("r", 128), long("why ", 100))
+	s.handler(2, 1, 4002, bulkheadv1.ExitClass_EXIT_CLASS_CRASH, long("x", 500), true)
+	text, _ := render(t, foldAll(t, s.records))
+	table := 0
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		if columns(line) <= pageWidth {
+			if strings.HasPrefix(line, indent+indent) {
+				table++
+			}
+			continue
+		}
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		value = strings.TrimSpace(value)
+		judged := name == "-"
+		heading := name == "CLIENT"
+		word := strings.HasPrefix(line, indent) && columns(strings.Fields(value)[0]) > 100
+		if !judged && !heading && !word {
+			t.Errorf("%d columns: %s", columns(line), line)
+		}
+	}
+	if table < 20 {
+		t.Errorf("%d lines of tables", table)
 	}
 }

@@ -17,6 +17,25 @@ type usageState struct {
 	// baseAt and baseCPU are the sample that the next share is computed from.
 	baseAt  Stamp
 	baseCPU int64
+	// lastAt and lastCPU are the newest sample.
+	lastAt  Stamp
+	lastCPU int64
+}
+
+// span returns the time since the sample before m, and the processor time in it; for
+// the first sample, since the process began. It is no time at all after a clock
+// was set back.
+func (u *usageState) span(m *bulkheadv1.Monitor, at Stamp) (from Stamp, cpu int64) {
+	cpu = m.GetUserCpuNano() + m.GetSystemCpuNano()
+	from, since := u.lastAt, cpu-u.lastCPU
+	if from == 0 {
+		from = max(at-Stamp(m.GetElapsedNano()), 1)
+	}
+	u.lastAt, u.lastCPU = at, cpu
+	if from > at || since < 0 {
+		return at, 0
+	}
+	return from, since
 }
 
 func (s *sessionState) foldMonitor(named *bulkheadv1.Process, m *bulkheadv1.Monitor, at Stamp) string {
@@ -28,6 +47,8 @@ func (s *sessionState) foldMonitor(named *bulkheadv1.Process, m *bulkheadv1.Moni
 	if why != "" {
 		return why
 	}
+	from, cpu := p.usage.span(m, at)
+	s.line.sample(p.key, from, at, s.recorded, cpu, m.GetResidentBytes())
 	p.usage.sample(m, at)
 	return ""
 }

@@ -8,10 +8,7 @@ import (
 // verdict judges a report that is finished but for its verdict.
 func (f *Folder) verdict(r *Report) Verdict {
 	v := Verdict{Reasons: []string{}, Warnings: []string{}}
-	v.judgeRun(&r.Run, r.Journal.Records)
-	for i := range r.Clients {
-		v.judgeOutcome(&r.Clients[i])
-	}
+	v.judgeRunAndClients(r)
 	for _, who := range f.refused.order {
 		v.partial("client %s was rejected%s: %s", who.name, times(f.refused.counts[who]), who.reason)
 	}
@@ -19,12 +16,26 @@ func (f *Folder) verdict(r *Report) Verdict {
 		v.partial("%d more connections of named clients were rejected", n)
 	}
 	v.judgeJournal(&r.Journal)
+	v.judgeLoss(r)
+	v.warnOfRestarts(&r.Run)
+	v.warnOfShed(&r.Run)
 	for i := range r.Clients {
 		v.warnOfClient(&r.Clients[i])
 	}
 	v.warnOfHandlers(r.Handlers)
 	v.Complete = len(v.Reasons) == 0
 	return v
+}
+
+// judgeRunAndClients says how the run ended, its sessions and their loads.
+func (v *Verdict) judgeRunAndClients(r *Report) {
+	v.judgeRun(&r.Run, r.Journal.Records)
+	rests := restsOf(r.Clients)
+	for i := range r.Clients {
+		v.judgeOutcome(&r.Clients[i], rests[r.Clients[i].Session], &r.Run)
+		v.judgeResent(&r.Clients[i], rests[r.Clients[i].Session])
+		v.judgeLoad(&r.Clients[i])
+	}
 }
 
 func (v *Verdict) partial(format string, args ...any) {
@@ -37,10 +48,10 @@ func (v *Verdict) warn(format string, args ...any) {
 
 func (v *Verdict) judgeRun(run *Run, records uint64) {
 	switch {
-	case records == 0:
+	case records == 0 && run.End == "":
 		v.partial("the journal is empty")
 	case run.End == "":
-		v.partial("the run has no end: the supervisor was killed or is still running")
+		v.partial("the run has no end: the supervisor was killed or is still running, or it could not write its journal")
 	case run.End == "failed":
 		v.partial("the supervisor could not go on%s", because(run.EndDetail))
 	case run.End == "unknown":
@@ -53,18 +64,65 @@ func (v *Verdict) judgeRun(run *Run, records uint64) {
 	}
 }
 
-func (v *Verdict) judgeOutcome(c *Client) {
+// judgeOutcome says how a session did not end in order. rest is the session that has
+// what it lacks, or nil.
+func (v *Verdict) judgeOutcome(c, rest *Client, run *Run) {
+	more := restWords(rest)
+	if more != "" {
+		more = "; " + more
+	}
 	switch c.Outcome {
 	case OutcomeClosed:
 	case OutcomeOpen:
-		v.partial("client %s: open: %s", c.Label, openCause(c))
+		v.partial("client %s: open: %s%s", c.Label, openCause(c, run), more)
 	default:
-		v.partial("client %s: %s%s", c.Label, c.Outcome, because(c.Cause))
+		v.partial("client %s: %s%s%s", c.Label, c.Outcome, because(endCause(c)), more)
 	}
 }
 
+// judgeLoad says where a client's load did not do what it should have, although the
+// client lived to say so.
+func (v *Verdict) judgeLoad(c *Client) {
+	if c.StopReason == "failed" {
+		v.partial("client %s: its load could not go on%s", c.Label, because(c.StopDetail))
+	}
+	nameWorkers(v.partial, c, workerFailed)
+	v.nameFailing(c)
+}
+
+// endCause is why a session ended as it did, with all that is known of it.
+func endCause(c *Client) string {
+	parts := make([]string, 0, 3)
+	if c.Cause != "" {
+		parts = append(parts, c.Cause)
+	}
+	switch c.Outcome {
+	case OutcomeLost:
+		if saysLoss(c.Cause) {
+			break // it says all
+		}
+		if n := len(c.Connections); n > 0 && c.Connections[n-1].DetachedAt != 0 {
+			if words := lossWords(&c.Connections[n-1]); words != "" {
+				parts = append(parts, words)
+			}
+		}
+	case OutcomeQuarantined:
+		killed := plural(uint64(c.KilledHandlers), "handler")
+		switch {
+		case c.QuarantineFile != "":
+			parts = append(parts, fmt.Sprintf("what killed %s is kept in %s", killed, c.QuarantineFile))
+		case c.KilledHandlers > 0:
+			parts = append(parts, killed+" killed, and what did it is not kept")
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
 // openCause says in what state a session without an end was left.
-func openCause(c *Client) string {
+func openCause(c *Client, run *Run) string {
+	if run.End == "failed" {
+		return fmt.Sprintf("cut off as the supervisor could not go on; durable up to message %s", count(c.LastSeq))
+	}
 	if len(c.Connections) == 0 {
 		return "never served by a handler"
 	}
@@ -78,6 +136,8 @@ func openCause(c *Client) string {
 func (v *Verdict) judgeJournal(j *Journal) {
 	switch d := j.Damage; {
 	case d == nil:
+	case d.MayBeAcknowledged:
+		v.partial("the journal's end cannot be read: %s at byte %d, %s%s", d.Segment, d.OffsetBytes, plural(uint64(d.TornBytes), "byte"), because(d.Why))
 	case d.Torn:
 		v.partial("the journal ends in the middle of a record: %s at byte %d, %s torn%s",
 			d.Segment, d.OffsetBytes, plural(uint64(d.TornBytes), "byte"), because(d.Why))
@@ -107,6 +167,14 @@ func times(n uint64) string {
 		return ""
 	}
 	return fmt.Sprintf(" %d times", n)
+}
+
+// were returns "1 thing was" or "n things were".
+func were(n uint64, thing string) string {
+	if n == 1 {
+		return "1 " + thing + " was"
+	}
+	return plural(n, thing) + " were"
 }
 
 // plural returns "1 thing" or "n things".

@@ -71,6 +71,17 @@ func TestVerdict(t *testing.T) {
 			closeIn(s, "a", 1).end(bulkheadv1.Outcome_OUTCOME_QUARANTINED, "its batch 7 killed 3 handlers")
 			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 		}},
+		{"quarantined, nothing kept", 1, "client a: quarantined: poison; 3 handlers killed, and what did it is not kept", func(s *story) {
+			closeIn(s, "a", 1).end(bulkheadv1.Outcome_OUTCOME_QUARANTINED, "poison")
+			s.records[len(s.records)-1].GetSessionEnded().KilledHandlers = 3
+			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		}},
+		{"quarantined, frame kept", 1, "client a: quarantined: poison; what killed 1 handler is kept in quarantine/a.frame", func(s *story) {
+			closeIn(s, "a", 1).end(bulkheadv1.Outcome_OUTCOME_QUARANTINED, "poison")
+			end := s.records[len(s.records)-1].GetSessionEnded()
+			end.KilledHandlers, end.QuarantineFile = 1, "quarantine/a.frame"
+			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		}},
 		{"rejected", 1, "client a: rejected: gap in sequence", func(s *story) {
 			closeIn(s, "a", 1).end(bulkheadv1.Outcome_OUTCOME_REJECTED, "gap in sequence")
 			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
@@ -79,7 +90,7 @@ func TestVerdict(t *testing.T) {
 			closeIn(s, "a", 1)
 			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 		}},
-		{"away, no end", 1, "the run has no end: the supervisor was killed or is still running\nclient a: open: away: cut", func(s *story) {
+		{"away, no end", 1, "the run has no end: the supervisor was killed or is still running, or it could not write its journal\nclient a: open: away: cut", func(s *story) {
 			closeIn(s, "a", 1).at(time.Second).detach(1, "cut")
 		}},
 		{"never served", 1, "client a: open: never served by a handler", func(s *story) {
@@ -103,15 +114,15 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// A few bad workers are warned of one by one; of many only the first are.
-func TestWarningsOfWorkersAreFew(t *testing.T) {
+// A few bad workers are named one by one; of many only the first are.
+func TestNamedWorkersAreFew(t *testing.T) {
 	for bad, want := range map[int]int{0: 0, 3: 3, 4: 4, 5: 4, 500: 4} {
 		c := &Client{Label: "a", Processes: make([]Process, bad)}
 		for i := range c.Processes {
 			c.Processes[i] = Process{Kind: KindConsumer, Exit: &Exit{Class: ExitCrash}}
 		}
 		var v Verdict
-		v.warnOfWorkers(c)
+		nameWorkers(v.warn, c, workerFailed)
 		if len(v.Warnings) != want {
 			t.Errorf("%d bad workers give %d warnings, want %d", bad, len(v.Warnings), want)
 		}
@@ -121,7 +132,8 @@ func TestWarningsOfWorkersAreFew(t *testing.T) {
 	}
 }
 
-// What goes wrong at a client that closes is a warning and not a reason.
+// What goes wrong at a client that closes, beside its load, is a warning and not a
+// reason.
 func TestWarnings(t *testing.T) {
 	s := newStory(t, 1)
 	a := s.arrive("a", 1, 1, 4001, 0)
@@ -131,32 +143,83 @@ func TestWarnings(t *testing.T) {
 	broken := a.rollover(0, 0, false)
 	broken.GetRollover().Verification = bulkheadv1.Verification_VERIFICATION_FAILED
 	a.say(broken)
-	exits := map[int32]*bulkheadv1.ProcessExit{}
-	classes := []bulkheadv1.ExitClass{bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_KILLED,
-		bulkheadv1.ExitClass_EXIT_CLASS_NEVER, bulkheadv1.ExitClass_EXIT_CLASS_NOT_STARTED, bulkheadv1.ExitClass_EXIT_CLASS_CRASH}
-	for i, class := range classes {
-		exits[a.pid(kindConsumer, uint32(i))] = &bulkheadv1.ProcessExit{Class: class}
+	a.at(10*time.Second).detachAs(silent, 1, "")
+	a.at(15*time.Second).attachAfter(starved, 4*time.Second, "", 2, 4002)
+	a.at(20*time.Second).detachAs(silent, 2, "")
+	a.at(26*time.Second).attachAfter(starved, 5*time.Second, "", 3, 4003)
+	a.at(30*time.Second).detachAs(closedByClient, 3, "")
+	a.at(32*time.Second).attachAfter(network, 9*time.Second, "", 4, 4004)
+	exits := map[int32]*bulkheadv1.ProcessExit{
+		a.pid(kindConsumer, 5): {Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED, Cause: "killed because the client was interrupted a second time"},
+		a.pid(kindMonitor, 0):  {Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED},
 	}
 	a.at(90 * time.Second).say(a.stop(bulkheadv1.StopReason_STOP_REASON_INTERRUPTED, "SIGINT", exits))
 	a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
-	s.handlerExited(1, 1, 4001, time.Second, &bulkheadv1.ProcessExit{Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED,
+	s.handlerExited(4, 1, 4004, time.Second, &bulkheadv1.ProcessExit{Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED,
 		Cause: "did not end in time and was killed"}, "")
 	s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 	r := foldAll(t, s.records)
 	want := []string{
 		"client a: interrupted after 1m30s: SIGINT",
-		"client a: consumer 0 (pid 5120) crashed",
-		"client a: consumer 1 (pid 5121) did not end in time and was killed",
-		"client a: consumer 2 (pid 5122) never ended",
-		"client a: 2 more workers did not end in order",
+		"client a: starved 2 times: it was away because it did not get to run for 9s",
+		"client a: its network was gone, for 2s",
+		"client a: consumer 5 (pid 5125): killed because the client was interrupted a second time",
+		"client a: monitor (pid 5130) did not end in time and was killed",
 		"client a: 1 write error, the last: disk full",
 		"client a: 1 file did not read back as written",
-		"handler 4001 (a): did not end in time and was killed",
+		"handler 4004 (a): did not end in time and was killed",
 	}
 	if diff := cmp.Diff(want, r.Verdict.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 	if !r.Complete() {
 		t.Errorf("warnings made the run partial: %q", r.Verdict.Reasons)
+	}
+}
+
+// A client that closes, but whose load failed, makes the run partial.
+func TestFailedLoadsArePartial(t *testing.T) {
+	tests := []struct {
+		class bulkheadv1.ExitClass
+		want  string
+	}{
+		{bulkheadv1.ExitClass_EXIT_CLASS_CLEAN, ""},
+		{bulkheadv1.ExitClass_EXIT_CLASS_KILLED, "client a: consumer 1 (pid 5121): why"},
+		{bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "client a: consumer 1 (pid 5121) crashed: why"},
+		{bulkheadv1.ExitClass_EXIT_CLASS_OOM, "client a: consumer 1 (pid 5121) ran out of memory: why"},
+		{bulkheadv1.ExitClass_EXIT_CLASS_HANG, "client a: consumer 1 (pid 5121) hung: why"},
+		{bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, "client a: consumer 1 (pid 5121) broke the protocol: why"},
+		{bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED, "client a: consumer 1 (pid 5121) ended with nobody there to see how: why"},
+		{bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, "client a: consumer 1 (pid 5121) did what its sandbox does not allow: why"},
+		{bulkheadv1.ExitClass_EXIT_CLASS_NEVER, "client a: consumer 1 (pid 5121): why"},
+		{bulkheadv1.ExitClass_EXIT_CLASS_NOT_STARTED, "client a: consumer 1 (pid 5121) was never started: why"},
+	}
+	for _, test := range tests {
+		t.Run(test.class.String(), func(t *testing.T) {
+			s := newStory(t, 1)
+			a := s.arrive("a", 1, 1, 4001, 0)
+			a.start()
+			a.say(a.stop(bulkheadv1.StopReason_STOP_REASON_DRAINED, "", map[int32]*bulkheadv1.ProcessExit{
+				a.pid(kindConsumer, 1): {Class: test.class, Cause: "why", ReadBlocks: 1, WrittenBlocks: 2, MajorFaults: 3}}))
+			a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
+			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+			r := foldAll(t, s.records)
+			if got := strings.Join(r.Verdict.Reasons, "\n"); got != test.want {
+				t.Errorf("reasons %q, want %q", got, test.want)
+			}
+			if e := r.Clients[0].Processes[2].Exit; e.ReadBlocks != 1 || e.WrittenBlocks != 2 || e.MajorFaults != 3 {
+				t.Errorf("exit %+v", e)
+			}
+		})
+	}
+	s := newStory(t, 1)
+	a := s.arrive("a", 1, 1, 4001, 0)
+	a.start()
+	a.say(a.stop(bulkheadv1.StopReason_STOP_REASON_FAILED, "the spool is full", nil))
+	a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
+	s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+	want := []string{"client a: its load could not go on: the spool is full"}
+	if diff := cmp.Diff(want, foldAll(t, s.records).Verdict.Reasons); diff != "" {
+		t.Errorf("reasons (-want +got):\n%s", diff)
 	}
 }

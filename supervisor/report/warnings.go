@@ -1,6 +1,9 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // maxNamed is the most processes of one client that are warned of one by one.
 const maxNamed = 3
@@ -9,14 +12,19 @@ const maxNamed = 3
 // partial.
 func (v *Verdict) warnOfClient(c *Client) {
 	switch {
-	case c.Outcome == OutcomeClosed && c.StopReason == "":
+	case c.Outcome == OutcomeClosed && c.StopReason == "" && !c.Resent:
 		v.warn("client %s: closed without a Stop message", c.Label)
-	case c.StopReason == "failed":
-		v.warn("client %s: its load could not go on%s", c.Label, because(c.StopDetail))
 	case c.StopReason == "interrupted":
 		v.warn("client %s: interrupted after %s%s", c.Label, human(c.RuntimeNano), because(c.StopDetail))
 	}
-	v.warnOfWorkers(c)
+	switch {
+	case c.Continues != 0:
+		v.warn("client %s: is the rest of session %d, delivered later by resend", c.Label, c.Continues)
+	case c.Resent && c.LastSeq > 0:
+		v.warn("client %s: was not there itself; its messages were delivered later by resend", c.Label)
+	}
+	v.warnOfAbsences(c)
+	nameWorkers(v.warn, c, workerSlow)
 	if c.Errors > 0 {
 		v.warn("client %s: %s, the last: %s", c.Label, plural(c.Errors, "write error"), orDash(c.LastError))
 	}
@@ -28,19 +36,56 @@ func (v *Verdict) warnOfClient(c *Client) {
 	}
 }
 
-func (v *Verdict) warnOfWorkers(c *Client) {
-	var bad []*Process
-	for i := range c.Processes {
-		if p := &c.Processes[i]; p.Exit != nil && p.Exit.Class != ExitClean {
-			bad = append(bad, p)
+// warnOfAbsences warns of what was wrong outside of the supervisor while the client
+// was away: what it wrote meanwhile, if anything, is there, but not as it was meant.
+func (v *Verdict) warnOfAbsences(c *Client) {
+	var starved, gone uint64
+	var starvedNano, goneNano int64
+	for i := range c.Connections {
+		switch n := &c.Connections[i]; n.AwayWhy {
+		case AwayStarved:
+			starved++
+			starvedNano += n.AwayStarvedNano
+		case AwayNetwork:
+			gone++
+			goneNano += n.AwayNano
 		}
 	}
-	for i, p := range bad {
-		if i == maxNamed && len(bad) > maxNamed+1 {
-			v.warn("client %s: %d more workers did not end in order", c.Label, len(bad)-maxNamed)
+	if starved > 0 {
+		v.warn("client %s: starved%s: it was away because it did not get to run for %s", c.Label, times(starved), human(starvedNano))
+	}
+	if gone > 0 {
+		v.warn("client %s: its network was gone%s, for %s", c.Label, times(gone), human(goneNano))
+	}
+}
+
+// workerFailed says whether a worker did not do its job to the end. A consumer that had
+// to be killed was stuck in its work, unless an operator would not wait for its end.
+func workerFailed(p *Process) bool { return p.Exit.Class != ExitClean && !workerSlow(p) }
+
+// workerSlow says whether a worker did its job, but was killed before it had ended.
+func workerSlow(p *Process) bool {
+	return p.Exit.Class == ExitKilled && (p.Kind != KindConsumer || strings.HasSuffix(p.Exit.Cause, interruptedTwice))
+}
+
+// interruptedTwice ends the cause that a client gives for a worker which it killed because
+// its operator would not wait; only these words tell it from one that was stuck.
+const interruptedTwice = " interrupted a second time"
+
+// nameWorkers says of the workers of a client with one kind of end how they ended.
+func nameWorkers(say func(format string, args ...any), c *Client, kind func(*Process) bool) {
+	var named []*Process
+	for i := range c.Processes {
+		if p := &c.Processes[i]; p.Exit != nil && kind(p) {
+			named = append(named, p)
+		}
+	}
+	for i, p := range named {
+		if i == maxNamed && len(named) > maxNamed+1 {
+			say("client %s: %d more workers did not end in order", c.Label, len(named)-maxNamed)
 			return
 		}
-		v.warn("client %s: %s%s%s", c.Label, processName(p), withPid(p.Pid), deed(p.Exit))
+		say("client %s: %s%s%s", c.Label, processName(p), withPid(p.Pid), deed(p.Exit))
 	}
 }
 
@@ -51,7 +96,11 @@ func (v *Verdict) warnOfHandlers(handlers []Handler) {
 		if h.Exit == nil || h.Exit.Class == ExitClean {
 			continue
 		}
-		v.warn("handler %d (%s)%s", h.Pid, handlerClient(h), deed(h.Exit))
+		atWork := ""
+		if h.AtWork {
+			atWork = ", at work on a frame of its client"
+		}
+		v.warn("handler %d (%s%s)%s", h.Pid, handlerClient(h), atWork, deed(h.Exit))
 	}
 }
 
@@ -69,17 +118,35 @@ func handlerClient(h *Handler) string {
 
 // deed says how a process did not end in order.
 func deed(e *Exit) string {
+	cause := causeBeyond(e)
+	switch e.Class {
+	case ExitCrash:
+		return " crashed" + because(cause)
+	case ExitStopped:
+		return " " + cause
+	case ExitOOM:
+		return " ran out of memory" + because(cause)
+	case ExitHang:
+		return " hung" + because(cause)
+	case ExitProtocol:
+		return " broke the protocol" + because(cause)
+	case ExitOrphaned:
+		if strings.HasPrefix(cause, "ended") {
+			return " " + cause
+		}
+		return " ended with nobody there to see how" + because(cause)
+	case ExitSandbox:
+		return " did what its sandbox does not allow" + because(cause)
+	case ExitNotStarted:
+		return " was never started" + because(cause)
+	}
 	switch {
-	case e.Class == ExitCrash:
-		return " crashed" + because(e.Cause)
-	case e.Cause != "":
-		return ": " + e.Cause
+	case cause != "":
+		return ": " + cause
 	case e.Class == ExitKilled:
 		return " did not end in time and was killed"
 	case e.Class == ExitNever:
 		return " never ended"
-	case e.Class == ExitNotStarted:
-		return " was never started"
 	default:
 		return " ended, but nobody knows how"
 	}

@@ -1,0 +1,157 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"bulkhead/internal/child"
+	"bulkhead/internal/failpoint"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// handoverTries is how many handlers a connection is offered to.
+const handoverTries = 3
+
+// retryHandler is when a client that found no handler should come again.
+const retryHandler = 2 * time.Second
+
+var (
+	errNoHandler = errors.New("no handler is free")
+	// errNotTaken is wrapped when a handler did not take the socket over and is
+	// gone: another may.
+	errNotTaken = errors.New("no handler takes the connection over")
+)
+
+// handoverTimeout is how long a handler may take to take a socket over: a fifth of
+// the time it may take to start.
+func (h HandlerConfig) handoverTimeout() time.Duration { return h.StartTimeout / 5 }
+
+// connection serves one accepted connection until it is over and its handler is
+// gone. It closes conn.
+func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *ticket) {
+	ctx, l, unlist := r.newLink(ctx, id, conn.RemoteAddr().String(), t)
+	defer unlist()
+	failpoint.Hit("supervisor/accepted")
+	if t.mustSpeak() {
+		if err := l.awaitSpeech(ctx, conn, r.cfg.Session.HelloTimeout); err != nil {
+			r.abandon(l, conn, err)
+			return
+		}
+	}
+	for try := 1; ; try++ {
+		if err := r.equip(ctx, l); err != nil {
+			r.abandon(l, conn, err)
+			return
+		}
+		err := l.serve(ctx, r, conn)
+		if !errors.Is(err, errNotTaken) {
+			r.finishLink(ctx, l, err)
+			return
+		}
+		r.discard(l, err)
+		if try == handoverTries {
+			r.abandon(l, conn, errNotTaken)
+			return
+		}
+	}
+}
+
+// equip gives the link a handler of the pool, which it waits for no longer than two
+// handlers may take to start.
+func (r *run) equip(ctx context.Context, l *link) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*r.cfg.Handler.StartTimeout, errNoHandler)
+	defer cancel()
+	handler, err := r.pool.Take(ctx)
+	if err != nil {
+		return err
+	}
+	r.setHandler(l, handler)
+	l.log = r.log.With("connection", l.id, "peer", l.peer, "handler_pid", handler.Pid())
+	return nil
+}
+
+// setHandler says which handler serves the link; nil for none.
+func (r *run) setHandler(l *link, c *child.Child) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.child = c
+}
+
+// discard journals and forgets a handler that did not take the socket over.
+func (r *run) discard(l *link, err error) {
+	exit := l.child.Exit()
+	l.log.Warn("a handler did not take a connection over", "cause", exit.String(), "error", err)
+	r.setHandler(l, nil)
+	if err := r.roster.remove(l.id); err != nil {
+		l.log.Error(err.Error())
+	}
+	r.handlerDied(&bulkheadv1.HandlerExited{Exit: exit.Proto(nil)})
+}
+
+// abandon ends a connection that has no handler.
+func (r *run) abandon(l *link, conn *net.TCPConn, err error) {
+	switch {
+	case errors.Is(err, errNoHandler), errors.Is(err, errNotTaken), errors.Is(err, errUpgrading):
+		r.refuse(conn, &refusal{err.Error(), retryHandler})
+	case errors.Is(err, errSilentClient), errors.Is(err, errMuteClient):
+		conn.Close()
+		r.reject(l, "", err.Error())
+	default: // the run is over
+		conn.Close()
+		r.reject(l, "", fmt.Sprintf("no handler was free: %v", err))
+	}
+}
+
+// handOver gives conn to the link's handler, which is noted first: from then on another
+// supervisor can take it up. opened is the error of what went before. An error that
+// wraps errNotTaken leaves the handler dead and conn as it was; otherwise conn is closed.
+func (l *link) handOver(r *run, conn *net.TCPConn, opened error) error {
+	err := opened
+	if err == nil {
+		if err := l.note(r); err != nil {
+			l.log.Error("another supervisor could not take this handler up", "error", err)
+		}
+	}
+	if err == nil {
+		failpoint.Hit("supervisor/before-handover")
+		if err = l.child.SendSocket(l.id, conn, time.Now().Add(r.cfg.Handler.handoverTimeout())); err == nil {
+			failpoint.Hit("supervisor/after-handover")
+			conn.Close()
+			l.settle()
+			return nil
+		}
+	}
+	// It may have taken the socket after all, too late, so it must be dead before one
+	// can know that it did nothing with it.
+	exit := l.child.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG, "did not take a connection over: "+err.Error())
+	if !exit.Alive && untouched(conn) {
+		return fmt.Errorf("%w: %w", errNotTaken, err)
+	}
+	conn.Close()
+	return err
+}
+
+// note adds the link's handler to the roster.
+func (l *link) note(r *run) error {
+	rec, err := l.child.Record()
+	if err != nil {
+		return err
+	}
+	return r.roster.add(rostered{Connection: l.id, Peer: l.peer, Child: rec})
+}
+
+// crashedByClient says whether a handler's end may be its client's doing: not what
+// somebody on this machine asked for.
+func crashedByClient(e child.Exit) bool {
+	switch e.Class() {
+	case bulkheadv1.ExitClass_EXIT_CLASS_OOM, bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL:
+		return true
+	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH:
+		return !sentByPerson(e.Signal)
+	default:
+		return false
+	}
+}

@@ -1,0 +1,59 @@
+package supervisor_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"bulkhead/internal/collect"
+	"bulkhead/internal/pagetest"
+	"bulkhead/supervisor"
+)
+
+// The live page in a real browser: the table and the report so far fill in as the run
+// goes, a client that was chosen stays chosen, a name is a text, nothing is asked for
+// elsewhere and nothing is complained of. As the run ends, it says so and stays.
+func TestLivePage(t *testing.T) {
+	const evil = `<img src=x onerror=alert(1)>`
+	r := start(t, func(cfg *supervisor.Config) { withHTTP(cfg); cfg.Clients = 2 })
+	alpha, other := r.greet(collect.Hello("alpha"), 0), r.greet(collect.Hello(evil), 0)
+	r.deliver(alpha, 1, 50)
+	r.deliver(other, 1, 10)
+	w := pagetest.Open(t, "http://"+r.http+"/", pagetest.Desk)
+	const report = `document.querySelector("#reports iframe:not(.next)").contentDocument`
+	has := func(text string) string {
+		return `document.getElementById("clients").innerText.includes(` + quoted(text) + `)`
+	}
+	pagetest.Await(w, has("alpha")+" && "+has(evil))
+	pagetest.Await(w, `!!document.querySelector("#reports iframe:not(.next)") && !!`+report+`.querySelector("#throughput canvas")`)
+	pagetest.Await(w, report+`.getElementById("verdict-line").innerText.toLowerCase().startsWith("running")`)
+	w.Screenshot("live")
+	pagetest.Ask[bool](w, `(() => {
+		const pick = `+report+`.getElementById("client-pick");
+		pick.value = "1";
+		pick.dispatchEvent(new Event("change"));
+		document.querySelector("#reports iframe:not(.next)").first = true;
+		return true;
+	})()`)
+	r.deliver(alpha, 51, 100)
+	pagetest.Await(w, `!document.querySelector("#reports iframe:not(.next)").first && `+report+`.getElementById("client-pick").value === "1"`)
+	if images := pagetest.Ask[int](w, `document.images.length + `+report+`.images.length`); images != 0 {
+		t.Errorf("a name has become %d images", images)
+	}
+	r.closeInOrder(alpha, 100)
+	r.closeInOrder(other, 10)
+	r.wait()
+	pagetest.Await(w, `!document.getElementById("stale").hidden && `+has("alpha"))
+	for _, request := range w.Requests() {
+		if u, err := url.Parse(request); err != nil || u.Host != r.http {
+			t.Errorf("the page asked for %s", request)
+		}
+	}
+	for _, problem := range w.Problems() {
+		if !strings.Contains(problem, "net::ERR_CONNECTION_") && !strings.Contains(problem, "net::ERR_INCOMPLETE_CHUNKED_ENCODING") { // at and after the end
+			t.Errorf("the page complained: %s", problem)
+		}
+	}
+}
+
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `\'`) + "'" }

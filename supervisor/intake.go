@@ -1,0 +1,114 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"bulkhead/internal/failpoint"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// postBatch is post for a batch: it waits until its bytes have room too.
+func (p *processor) postBatch(ctx context.Context, n note) {
+	size := int64(len(n.batch.GetBatch()))
+	if p.room.Acquire(ctx, size) != nil {
+		return
+	}
+	select {
+	case p.inbox <- n:
+	case <-p.done:
+		p.room.Release(size)
+	case <-ctx.Done():
+		p.room.Release(size)
+	}
+}
+
+// batches journals and acknowledges n and the batches that wait behind it, and
+// returns the first note that is not one.
+func (p *processor) batches(n note) (following *note) {
+	var recs []*bulkheadv1.Record
+	var counts []counted
+	last, taken := p.durable, 0
+	defer func() { p.room.Release(int64(taken)) }()
+	for {
+		taken += len(n.batch.GetBatch())
+		rec, c, err := p.check(n, last)
+		if err != nil {
+			p.refuse(n.link, err)
+			break
+		}
+		if rec != nil {
+			recs, counts, last = append(recs, rec), append(counts, c), n.batch.GetLastSeq()
+		}
+		if len(recs) == gatherMost || taken >= gatherBytes {
+			break
+		}
+		select {
+		case n = <-p.inbox:
+			if n.kind == noteBatch {
+				continue
+			}
+			following = &n
+		default:
+		}
+		break
+	}
+	if len(recs) == 0 {
+		return following
+	}
+	failpoint.Hit("supervisor/before-append")
+	if !p.record(recs...) {
+		p.stuck = true // the run ends; nothing may be acknowledged, and nobody is to blame
+		return following
+	}
+	failpoint.Hit("supervisor/before-ack")
+	p.durable = last
+	for _, c := range counts {
+		p.live.add(c, time.Now())
+	}
+	if p.link != nil {
+		p.link.ack(last)
+		failpoint.Hit("supervisor/after-ack")
+	}
+	for i, c := range counts {
+		if c.timed {
+			p.live.addWrites(recs[i].GetSessionBatch().GetBatch())
+		}
+	}
+	return following
+}
+
+// check says what a batch adds after last: a record and its figures, nothing if
+// it is not the current connection's, or an error if the handler lies.
+func (p *processor) check(n note, last uint64) (*bulkheadv1.Record, counted, error) {
+	b := n.batch
+	if n.link != p.link || p.phase != active || p.lie != nil || p.stuck {
+		return nil, counted{}, nil // of a connection that was replaced or dropped: it will be sent again
+	}
+	if n.link.adopted && p.run.damagedEnd && b.GetFirstSeq() > last+1 {
+		return nil, counted{}, fmt.Errorf("%w: messages %d to %d are missing", errLostAcknowledged, last+1, b.GetFirstSeq()-1)
+	}
+	if b.GetFirstSeq() != last+1 || b.GetLastSeq() < b.GetFirstSeq() {
+		return nil, counted{}, fmt.Errorf("%w: the handler sent messages %d to %d where %d was next", errLied, b.GetFirstSeq(), b.GetLastSeq(), last+1)
+	}
+	c, err := scan(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
+	if err != nil {
+		return nil, counted{}, fmt.Errorf("%w: the handler sent a batch as messages %d to %d: %w", errLied, b.GetFirstSeq(), b.GetLastSeq(), err)
+	}
+	rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionBatch{SessionBatch: &bulkheadv1.SessionBatch{
+		Session: p.number, FirstSeq: b.GetFirstSeq(), LastSeq: b.GetLastSeq(), Batch: b.GetBatch(),
+	}}}
+	return rec, c, nil
+}
+
+func (p *processor) goodbye(n note) {
+	if n.link != p.link || p.lie != nil || p.stuck {
+		return
+	}
+	if n.lastSeq != p.durable {
+		p.distrust(n.link, fmt.Errorf("%w: the handler relayed a Goodbye after message %d; %d is durable", errLied, n.lastSeq, p.durable))
+		return
+	}
+	p.step(goodbye, nil, "said goodbye", 0)
+}

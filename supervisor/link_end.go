@@ -1,0 +1,137 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"bulkhead/internal/child"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// cause says, for a person, how the connection ended: in the handler's words, or
+// by how the handler or its stream ended.
+func (l *link) cause(exit child.Exit, err error) string { return plain(l.rawCause(exit, err)) }
+
+func (l *link) rawCause(exit child.Exit, err error) string {
+	switch {
+	case errors.Is(err, errLied):
+		return err.Error()
+	case l.end != nil:
+		return l.end.GetText()
+	case errors.Is(err, errReplaced), errors.Is(err, errRunOver), errors.Is(err, errSilent), errors.Is(err, errUnended):
+		return err.Error()
+	case ownEnd(exit.Class()):
+		return "handler " + exit.String()
+	case err != nil:
+		return err.Error()
+	default:
+		return "handler " + exit.String()
+	}
+}
+
+// ownEnd says whether an exit explains the end of the connection: the handler died of
+// something, rather than because the connection was over.
+func ownEnd(class bulkheadv1.ExitClass) bool {
+	switch class {
+	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_OOM, bulkheadv1.ExitClass_EXIT_CLASS_HANG,
+		bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED:
+		return true
+	default:
+		return false
+	}
+}
+
+// detachClass sorts how the connection ended.
+func (l *link) detachClass(err error) bulkheadv1.DetachClass {
+	switch {
+	case errors.Is(err, errLied):
+		return bulkheadv1.DetachClass_DETACH_CLASS_HANDLER
+	case errors.Is(err, errReplaced):
+		return bulkheadv1.DetachClass_DETACH_CLASS_REPLACED
+	case errors.Is(err, errRunOver):
+		return bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR
+	case l.end == nil:
+		return bulkheadv1.DetachClass_DETACH_CLASS_HANDLER
+	}
+	switch l.end.GetClass() {
+	case bulkheadv1.EndClass_END_CLASS_PROTOCOL, bulkheadv1.EndClass_END_CLASS_LIMIT, bulkheadv1.EndClass_END_CLASS_VERSION:
+		return bulkheadv1.DetachClass_DETACH_CLASS_BREACH
+	case bulkheadv1.EndClass_END_CLASS_CLOSED_BY_CLIENT:
+		return bulkheadv1.DetachClass_DETACH_CLASS_CLOSED_BY_CLIENT
+	case bulkheadv1.EndClass_END_CLASS_SILENT:
+		return bulkheadv1.DetachClass_DETACH_CLASS_SILENT
+	case bulkheadv1.EndClass_END_CLASS_FINISHED, bulkheadv1.EndClass_END_CLASS_ORPHANED:
+		return bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR
+	default:
+		return bulkheadv1.DetachClass_DETACH_CLASS_UNSPECIFIED
+	}
+}
+
+// finishLink ends the handler, tells the session and journals the handler's end.
+// It runs to its end also when ctx is done. A handler that is to outlive this
+// supervisor is kept for the next one instead.
+func (r *run) finishLink(ctx context.Context, l *link, err error) {
+	if errors.Is(err, errUpgrading) && l.end == nil && l.child.Exit().Alive {
+		r.keep(l)
+		return
+	}
+	exit := r.endHandler(ctx, l, err)
+	cause := l.cause(exit, err)
+	l.ticket.leave(time.Now(), crashedByClient(exit))
+	if exit.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
+		l.log.Warn("handler ended badly", "cause", exit.String())
+	}
+	frame, atWork := l.child.Box()
+	exited := &bulkheadv1.HandlerExited{
+		ConnectionId: l.id, Exit: exit.Proto(nil), Peer: l.peer, End: l.end.GetText(),
+		ReceivedBytes: l.end.GetReceivedBytes(), Messages: l.end.GetMessages(), AtWork: atWork && l.end == nil,
+	}
+	if err := r.roster.remove(l.id); err != nil {
+		l.log.Error(err.Error())
+	}
+	rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{HandlerExited: exited}}
+	if p := l.processor.Load(); p != nil {
+		// The processor journals it, behind what it has to say of the session first.
+		exited.Session = p.number
+		p.post(context.WithoutCancel(ctx), note{kind: noteCut, link: l, cause: cause, class: l.detachClass(err), frame: frame, exited: rec})
+		return
+	}
+	r.reject(l, "", cause)
+	r.record(rec)
+}
+
+// endHandler ends the handler as it deserves: in order after its End, at once when it
+// lied or broke its stream and does not end by itself.
+func (r *run) endHandler(ctx context.Context, l *link, err error) child.Exit {
+	ctx = context.WithoutCancel(ctx)
+	if errors.Is(err, errLied) {
+		return l.child.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, strings.TrimPrefix(err.Error(), errLied.Error()+": "))
+	}
+	grace := r.cfg.Handler.KillTimeout
+	broken := l.end == nil && l.child.Exit().Alive
+	if broken {
+		grace = brokenGrace // it broke its stream; if it is not dying, it is not well
+	}
+	stopBy, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	if broken && !ownDoing(err) {
+		select {
+		case <-l.child.Done():
+		case <-time.After(brokenGrace / 2):
+			if l.child.Ping(stopBy) != nil {
+				return l.child.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG, "it broke its stream and does not answer")
+			}
+		}
+	}
+	return l.child.Stop(stopBy)
+}
+
+// ownDoing says whether it was the supervisor that let go of a handler.
+func ownDoing(err error) bool {
+	return errors.Is(err, errReplaced) || errors.Is(err, errRunOver) || errors.Is(err, errUnended) || errors.Is(err, errLostAcknowledged) || errors.Is(err, context.Canceled)
+}
+
+// brokenGrace is how long a handler that broke its stream may take to exit.
+const brokenGrace = time.Second

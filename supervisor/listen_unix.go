@@ -1,0 +1,68 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/activation"
+)
+
+// listen opens the listener for clients: the one of the program before this one in the
+// same process, the one that a service manager holds (LISTEN_FDS, sd_listen_fds(3)), or
+// a new one.
+func listen(cfg Config) (*net.TCPListener, error) {
+	if f := cfg.Handover.listener(); f != nil {
+		return fileListener(f)
+	}
+	given := activation.Files(true)
+	switch len(given) {
+	case 0:
+	case 1:
+		return fileListener(given[0])
+	default:
+		for _, f := range given {
+			f.Close()
+		}
+		return nil, fmt.Errorf("%w: listen: the service manager passes %d sockets; it must pass one", ErrConfig, len(given))
+	}
+	l, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, listenError(cfg.Listen, err)
+	}
+	return l.(*net.TCPListener), nil
+}
+
+// listenError says in one line why an address cannot be listened on, and what to do.
+// An address that is in use may be free the next time; all else is the configuration's.
+func listenError(address string, err error) error {
+	var code syscall.Errno
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen: %s is in use, by another supervisor perhaps; stop that one, or choose another address", address)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w: listen: %s: this user may not listen there; choose a port from 1024 up", ErrConfig, address)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%w: listen: %s: this machine has no such address; choose one of its own, or 0.0.0.0 for all", ErrConfig, address)
+	case errors.As(err, &code):
+		return fmt.Errorf("%w: listen: %s: %w", ErrConfig, address, code)
+	default:
+		return fmt.Errorf("%w: listen: %w", ErrConfig, err)
+	}
+}
+
+// fileListener makes a listener of an open descriptor, which it closes.
+func fileListener(f *os.File) (*net.TCPListener, error) {
+	l, err := net.FileListener(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("%w: listen: the socket that was passed: %w", ErrConfig, err)
+	}
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		l.Close()
+		return nil, fmt.Errorf("%w: listen: the socket that was passed is a %s socket; it must be a TCP listener", ErrConfig, l.Addr().Network())
+	}
+	return tcp, nil
+}

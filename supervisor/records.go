@@ -1,0 +1,64 @@
+package supervisor
+
+import (
+	"fmt"
+	"strings"
+
+	"bulkhead/internal/failpoint"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// What a processor journals of its session.
+
+func (p *processor) openRecord() *bulkheadv1.Record {
+	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: &bulkheadv1.SessionOpened{
+		Session: p.number, SessionId: p.id, Hello: p.hello,
+	}}}
+}
+
+// attachRecord also notes the connection as the session's.
+func (p *processor) attachRecord(l *link) *bulkheadv1.Record {
+	p.connection = l.id
+	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionAttached{SessionAttached: &bulkheadv1.SessionAttached{
+		Session: p.number, ConnectionId: l.id, HandlerPid: int32(l.child.Pid()), Peer: l.peer, ResumeAfter: p.durable,
+		ClientWallClockUnixNano: l.hello.GetWallClockUnixNano(),
+		Absence:                 l.hello.GetAbsence(), StarvedNano: l.hello.GetStarvedNano(), LastEnd: plain(l.hello.GetLastEnd()),
+	}}}
+}
+
+func (p *processor) detachRecord(class bulkheadv1.DetachClass, cause string) *bulkheadv1.Record {
+	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionDetached{SessionDetached: &bulkheadv1.SessionDetached{
+		Session: p.number, ConnectionId: p.connection, Cause: plain(cause), Class: class,
+	}}}
+}
+
+func (p *processor) endRecord(now phase, cause string) *bulkheadv1.Record {
+	end := &bulkheadv1.SessionEnded{Session: p.number, Outcome: now.outcome(), Cause: plain(cause), LastSeq: p.durable}
+	if now == quarantined {
+		end.KilledHandlers = uint32(p.poison.kills)
+		var err error
+		failpoint.Hit("supervisor/before-quarantine")
+		if end.QuarantineFile, err = keepFrame(p.run.dir, p.id, p.frame); err != nil {
+			p.log.Error(err.Error())
+		}
+		failpoint.Hit("supervisor/after-quarantine")
+	}
+	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionEnded{SessionEnded: end}}
+}
+
+// poisonCause says in words what quarantined the session.
+func (p *processor) poisonCause(last string) string {
+	return fmt.Sprintf("%d handlers in a row died on what follows message %d (the last one: %s)", p.poison.kills, p.durable, last)
+}
+
+// maxWords bounds what the journal keeps of a text that somebody else chose, in bytes.
+const maxWords = 1024
+
+// plain makes a text that somebody else chose fit for the journal: valid UTF-8, and not
+// long.
+func plain(s string) string {
+	if len(s) > maxWords {
+		s = s[:maxWords]
+	}
+	return strings.ToValidUTF8(s, "?")
+}

@@ -1,0 +1,200 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"bulkhead/internal/config"
+)
+
+// Assertion is a threshold that a report keeps or does not, such as "p99 < 50ms".
+type Assertion struct {
+	name, operator, limit string
+	figure                *figure
+	value                 float64 // of limit, in the figure's unit
+}
+
+// String returns the assertion in its usual form.
+func (a Assertion) String() string { return a.name + " " + a.operator + " " + a.limit }
+
+// Result is what became of an assertion.
+type Result struct {
+	Assertion Assertion
+	Holds     bool
+	// Value is what the report says, for a person; "nothing was written" where there is
+	// no value, which keeps no threshold.
+	Value string
+}
+
+// String says in one line what was asserted, and what is.
+func (r Result) String() string {
+	verb := "does not hold"
+	if r.Holds {
+		verb = "holds"
+	}
+	return fmt.Sprintf("%s %s: %s is %s", r.Assertion, verb, r.Assertion.name, r.Value)
+}
+
+// figure is something that can be asserted of a report.
+type figure struct {
+	name string
+	unit unit
+	of   func(*Report) (value float64, known bool)
+}
+
+// unit is how a figure is written.
+type unit struct {
+	what  string // for a person
+	parse func(string) (float64, error)
+	print func(float64) string
+}
+
+var (
+	inTime = unit{"a duration such as 50ms", func(s string) (float64, error) {
+		d, err := time.ParseDuration(s)
+		return float64(d), err
+	}, func(x float64) string { return human(int64(x)) }}
+	inBytes = unit{"a size such as 10GB", func(s string) (float64, error) {
+		n, err := config.ParseSize(s)
+		return float64(n), err
+	}, func(x float64) string { return size(uint64(x)) }}
+	inRate = unit{"a size per second such as 500MB/s", func(s string) (float64, error) {
+		amount, ok := strings.CutSuffix(s, "/s")
+		if !ok {
+			return 0, fmt.Errorf("%q has no /s", s)
+		}
+		n, err := config.ParseSize(amount)
+		return float64(n), err
+	}, func(x float64) string { return size(uint64(x)) + "/s" }}
+	inCount = unit{"a whole number", func(s string) (float64, error) {
+		n, err := strconv.ParseUint(s, 10, 53)
+		return float64(n), err
+	}, func(x float64) string { return count(uint64(x)) }}
+)
+
+// figures returns what can be asserted, in the order of the documentation.
+func figures() []figure {
+	latency := func(name string, of func(*Latency) int64) figure {
+		return figure{name, inTime, func(r *Report) (float64, bool) {
+			l := &r.Totals.ChunkWrite
+			return float64(of(l)), l.Count > 0
+		}}
+	}
+	counted := func(name string, of func(*Report) uint64) figure {
+		return figure{name, inCount, func(r *Report) (float64, bool) { return float64(of(r)), true }}
+	}
+	outcome := func(name, outcome string) figure {
+		return counted(name, func(r *Report) uint64 { return r.outcomes(outcome) })
+	}
+	return []figure{
+		latency("p50", func(l *Latency) int64 { return l.P50Nano }),
+		latency("p90", func(l *Latency) int64 { return l.P90Nano }),
+		latency("p99", func(l *Latency) int64 { return l.P99Nano }),
+		latency("p999", func(l *Latency) int64 { return l.P999Nano }),
+		latency("max", func(l *Latency) int64 { return l.MaxNano }),
+		latency("mean", func(l *Latency) int64 { return l.MeanNano }),
+		{"throughput", inRate, func(r *Report) (float64, bool) { return float64(r.Totals.BytesPerSecond), r.Totals.Bytes > 0 }},
+		{"bytes", inBytes, func(r *Report) (float64, bool) { return float64(r.Totals.Bytes), true }},
+		counted("files", func(r *Report) uint64 { return r.Totals.Files }),
+		counted("errors", func(r *Report) uint64 { return r.Totals.Errors }),
+		counted("clients", func(r *Report) uint64 { return uint64(len(r.Clients)) }),
+		outcome("closed", OutcomeClosed),
+		outcome("lost", OutcomeLost),
+		outcome("quarantined", OutcomeQuarantined),
+		counted("rejected", func(r *Report) uint64 {
+			return r.outcomes(OutcomeRejected) + uint64(len(r.Rejections)) + r.RejectionsLeftOut
+		}),
+		counted("resumes", func(r *Report) uint64 { return r.Totals.Resumes }),
+		counted("stalled", func(r *Report) uint64 { return r.Totals.Heartbeats.Stalled }),
+		counted("missed", func(r *Report) uint64 { return r.Totals.Heartbeats.Missed }),
+	}
+}
+
+// AssertableNames returns the names that ParseAssertion knows.
+func AssertableNames() []string {
+	var names []string
+	for _, f := range figures() {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+func (r *Report) outcomes(outcome string) uint64 {
+	var n uint64
+	for i := range r.Clients {
+		if r.Clients[i].Outcome == outcome {
+			n++
+		}
+	}
+	return n
+}
+
+// operators are those of an assertion; longer ones first.
+var operators = []string{"<=", ">=", "==", "!=", "<", ">"}
+
+// ParseAssertion reads "NAME OPERATOR VALUE"; spaces do not matter. An error names the
+// character, from 1, at which the text stops making sense, and what would be valid there.
+func ParseAssertion(text string) (Assertion, error) {
+	bad := func(at int, format string, args ...any) (Assertion, error) {
+		return Assertion{}, fmt.Errorf("%q: at character %d: %s", text, len([]rune(text[:at]))+1, fmt.Sprintf(format, args...))
+	}
+	begin := len(text) - len(strings.TrimLeft(text, " \t"))
+	end := begin
+	for end < len(text) && !strings.ContainsRune(" \t<>=!", rune(text[end])) {
+		end++
+	}
+	name := text[begin:end]
+	all := figures()
+	i := slices.IndexFunc(all, func(f figure) bool { return f.name == name })
+	if i < 0 {
+		return bad(begin, "%q is nothing to assert; use %s", name, strings.Join(AssertableNames(), ", "))
+	}
+	rest := strings.TrimLeft(text[end:], " \t")
+	at := len(text) - len(rest)
+	operator := ""
+	for _, o := range operators {
+		if strings.HasPrefix(rest, o) {
+			operator = o
+			break
+		}
+	}
+	if operator == "" {
+		return bad(at, "a comparison is missing; use <, <=, >, >=, == or !=")
+	}
+	limit := strings.Join(strings.Fields(rest[len(operator):]), "")
+	at = len(text) - len(strings.TrimLeft(rest[len(operator):], " \t"))
+	value, err := all[i].unit.parse(limit)
+	if err != nil || value < 0 {
+		return bad(at, "%q is not a value of %s; use %s", limit, name, all[i].unit.what)
+	}
+	return Assertion{name: name, operator: operator, limit: limit, figure: &all[i], value: value}, nil
+}
+
+// Check says whether the report keeps a.
+func (r *Report) Check(a Assertion) Result {
+	value, known := a.figure.of(r)
+	if !known {
+		return Result{Assertion: a, Value: "not known: nothing was written"}
+	}
+	return Result{Assertion: a, Holds: compares(value, a.operator, a.value), Value: a.figure.unit.print(value)}
+}
+
+func compares(x float64, operator string, y float64) bool {
+	switch operator {
+	case "<":
+		return x < y
+	case "<=":
+		return x <= y
+	case ">":
+		return x > y
+	case ">=":
+		return x >= y
+	case "!=":
+		return x != y
+	default:
+		return x == y
+	}
+}

@@ -1,0 +1,343 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"math"
+	pathpkg "path"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// ComparisonSchema names the form of the JSON of a Comparison, as Schema of a Report.
+const ComparisonSchema = "bulkhead.comparison/1"
+
+// Comparison is two runs side by side.
+type Comparison struct {
+	Schema string `json:"schema"`
+	// Summary names what is significantly different, or says that nothing is.
+	Summary string `json:"summary"`
+	A       Side   `json:"a"`
+	B       Side   `json:"b"`
+	// Configured is what was configured differently: where it explains a difference, the
+	// figures say nothing else.
+	Configured []Difference `json:"configured"`
+	// Figures are compared by their values in intervals.
+	Figures []Compared `json:"figures"`
+	// Whole is figures of the whole runs, which are not tested.
+	Whole []Difference `json:"whole"`
+	// Notes are what limits the comparison.
+	Notes []string `json:"notes"`
+	// Test says how significance was tested.
+	Test string `json:"test"`
+}
+
+// Side is one of the two runs.
+type Side struct {
+	RunID     string `json:"run_id"`
+	StartedAt Stamp  `json:"started_at"`
+	Complete  bool   `json:"complete"`
+	// Window says which intervals are compared.
+	Window string `json:"window"`
+}
+
+// Difference is a value of both runs in words.
+type Difference struct {
+	Name string `json:"name"`
+	A    string `json:"a"`
+	B    string `json:"b"`
+}
+
+// Compared is a figure of which both runs have a value for each interval.
+type Compared struct {
+	Name string `json:"name"`
+	// Unit is "bytes_per_second" or "nano".
+	Unit string  `json:"unit"`
+	A    Sampled `json:"a"`
+	B    Sampled `json:"b"`
+	// ChangePercent is from A's mean to B's; 0 if either has no value.
+	ChangePercent float64 `json:"change_percent"`
+	// P is the probability that the difference is chance; null if it could not be tested.
+	P *float64 `json:"p"`
+	// Significant says that it is no chance, and large enough to matter; Better then that B
+	// is the better one.
+	Significant bool `json:"significant"`
+	Better      bool `json:"better"`
+}
+
+// Sampled sums up the values of a figure in the intervals of a run. Mean is the geometric
+// mean for latencies. Deviation is the standard deviation.
+type Sampled struct {
+	Intervals int     `json:"intervals"`
+	Mean      float64 `json:"mean"`
+	Deviation float64 `json:"deviation"`
+}
+
+// Compare compares two runs.
+func Compare(a, b *Report) *Comparison {
+	c := &Comparison{Schema: ComparisonSchema, Configured: []Difference{}, Figures: []Compared{}, Notes: []string{}, Test: significanceText}
+	windowA, windowB := c.side(&c.A, "A", a), c.side(&c.B, "B", b)
+	for _, d := range configurations(a, b) {
+		if d.A != d.B {
+			c.Configured = append(c.Configured, Difference{d.Name, shorten(d.A, maxName), shorten(d.B, maxName)})
+		}
+	}
+	for _, f := range intervalFigures() {
+		c.Figures = append(c.Figures, f.compare(f.values(a, windowA), f.values(b, windowB)))
+	}
+	c.Whole = wholes(a, b)
+	if a.Series != nil && b.Series != nil && a.Series.IntervalNano != b.Series.IntervalNano {
+		c.Notes = append(c.Notes, fmt.Sprintf("intervals are %s in A and %s in B: longer ones vary less and have higher extremes",
+			human(a.Series.IntervalNano), human(b.Series.IntervalNano)))
+	}
+	c.summarize()
+	return c
+}
+
+// side fills in one run and returns which of its intervals are compared.
+func (c *Comparison) side(s *Side, name string, r *Report) steady {
+	*s = Side{RunID: r.Run.ID, StartedAt: r.Run.StartedAt, Complete: r.Complete()}
+	if !s.Complete {
+		c.Notes = append(c.Notes, fmt.Sprintf("%s is partial: %s", name, r.closedWords()))
+	}
+	w, what := r.comparedWindow()
+	s.Window = what
+	if w.to == w.from {
+		c.Notes = append(c.Notes, fmt.Sprintf("%s cannot be compared by intervals: %s", name, what))
+		return w
+	}
+	if w.variation > steadyVariation {
+		c.Notes = append(c.Notes, fmt.Sprintf("%s was never steady; all intervals between its first and its last are compared", name))
+	}
+	return w
+}
+
+// comparedWindow returns the intervals of r to compare, and says which they are: those of
+// its steady state, or else all whole ones between the first and the last in which
+// something was written. Without a steady state variation is above every threshold.
+func (r *Report) comparedWindow() (w steady, what string) {
+	if r.Series == nil {
+		return steady{}, "the report has no series"
+	}
+	rates := r.rates()
+	step := r.Series.IntervalNano
+	word := "steady, "
+	if w, _ = steadyWindow(rates); w.to == 0 {
+		word = ""
+		for w.from < len(rates) && rates[w.from] == 0 {
+			w.from++
+		}
+		w.to = len(rates)
+		for w.to > w.from && rates[w.to-1] == 0 {
+			w.to--
+		}
+		w.from, w.to, w.variation = w.from+1, w.to-1, math.Inf(1)
+		if w.to <= w.from {
+			return steady{}, "too little was written"
+		}
+	}
+	return w, fmt.Sprintf("%s+%s … +%s, %s of %s", word, human(int64(w.from)*step), human(int64(w.to)*step),
+		plural(uint64(w.to-w.from), "interval"), human(step))
+}
+
+// intervalFigure is a figure that has a value in each interval.
+type intervalFigure struct {
+	name, unit string
+	of         func(*Series, int) float64 // below 0 for no value
+}
+
+func intervalFigures() []intervalFigure {
+	latency := func(name string, list func(*TotalSeries) []int64) intervalFigure {
+		return intervalFigure{name, "nano", func(s *Series, i int) float64 { return float64(list(&s.Total)[i]) }}
+	}
+	return []intervalFigure{
+		{"throughput", "bytes_per_second", func(s *Series, i int) float64 {
+			return float64(s.Total.Bytes[i]) / float64(s.IntervalNano) * 1e9
+		}},
+		latency("p50", func(t *TotalSeries) []int64 { return t.P50Nano }),
+		latency("p99", func(t *TotalSeries) []int64 { return t.P99Nano }),
+		latency("p999", func(t *TotalSeries) []int64 { return t.P999Nano }),
+		latency("max", func(t *TotalSeries) []int64 { return t.MaxNano }),
+	}
+}
+
+// values returns the values in a window; the logarithms of latencies.
+func (f intervalFigure) values(r *Report, w steady) []float64 {
+	var list []float64
+	for i := w.from; i < w.to; i++ {
+		x := f.of(r.Series, i)
+		switch {
+		case x < 0:
+		case f.unit == "nano":
+			list = append(list, math.Log(max(x, 1)))
+		default:
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+func (f intervalFigure) compare(a, b []float64) Compared {
+	c := Compared{Name: f.name, Unit: f.unit, A: f.sum(a), B: f.sum(b)}
+	if c.A.Mean <= 0 || c.B.Mean <= 0 {
+		return c
+	}
+	change := c.B.Mean/c.A.Mean - 1
+	c.ChangePercent = math.Round(1000*change) / 10
+	p := welch(a, b)
+	if math.IsNaN(p) {
+		return c
+	}
+	c.P = &p
+	c.Significant = p < significantP && math.Abs(change) >= significantChange
+	c.Better = c.Significant && (change > 0) == (f.unit != "nano")
+	return c
+}
+
+func (f intervalFigure) sum(list []float64) Sampled {
+	s := Sampled{Intervals: len(list)}
+	if len(list) == 0 {
+		return s
+	}
+	s.Mean = stat.Mean(list, nil)
+	linear := list
+	if f.unit == "nano" {
+		s.Mean = math.Exp(s.Mean)
+		linear = make([]float64, len(list))
+		for i, x := range list {
+			linear[i] = math.Exp(x)
+		}
+	}
+	if len(list) > 1 {
+		s.Deviation = stat.StdDev(linear, nil)
+	}
+	s.Mean, s.Deviation = math.Round(s.Mean), math.Round(s.Deviation)
+	return s
+}
+
+// summarize names what is significant.
+func (c *Comparison) summarize() {
+	var significant []string
+	tested := false
+	for _, f := range c.Figures {
+		tested = tested || f.P != nil
+		if !f.Significant {
+			continue
+		}
+		word := "worse"
+		if f.Better {
+			word = "better"
+		}
+		significant = append(significant, fmt.Sprintf("%s %+.1f %% (%s)", f.Name, f.ChangePercent, word))
+	}
+	switch {
+	case !tested:
+		c.Summary = "the runs are too short to tell a difference from chance"
+	case len(significant) == 0:
+		c.Summary = "no significant difference"
+	default:
+		c.Summary = "significantly different in B: " + strings.Join(significant, ", ")
+	}
+	if len(c.Configured) > 0 {
+		c.Summary += "; but " + plural(uint64(len(c.Configured)), "setting") + " differ"
+		if len(c.Configured) == 1 {
+			c.Summary += "s"
+		}
+	}
+}
+
+// wholes returns figures of the whole runs.
+func wholes(a, b *Report) []Difference {
+	var list []Difference
+	for _, f := range figures() {
+		d := Difference{Name: f.name, A: none, B: none}
+		if x, known := f.of(a); known {
+			d.A = f.unit.print(x)
+		}
+		if x, known := f.of(b); known {
+			d.B = f.unit.print(x)
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// configurations returns what was configured, of both runs.
+func configurations(a, b *Report) []Difference {
+	var list []Difference
+	add := func(name string, of func(*Report) string) {
+		list = append(list, Difference{name, of(a), of(b)})
+	}
+	add("supervisor's version", func(r *Report) string { return r.Run.Version + " (" + r.Run.GoVersion + ")" })
+	add("collecting machine", func(r *Report) string { return hostLine(&r.Run.Host) })
+	add("expected clients", func(r *Report) string { return fmt.Sprint(r.Run.ExpectedClients) })
+	add("journal sync", func(r *Report) string { return r.Run.JournalSync })
+	add("session grace", func(r *Report) string { return human(r.Run.SessionGraceNano) })
+	client := func(name string, of func(*Client) string) {
+		add(name, func(r *Report) string {
+			var values tally[string]
+			values.limit = maxLabels
+			for i := range r.Clients {
+				values.add(of(&r.Clients[i]))
+			}
+			return tallied(&values)
+		})
+	}
+	client("clients' hosts", func(c *Client) string { return c.Host })
+	client("clients' versions", func(c *Client) string { return c.Version })
+	client("consumers of a client", func(c *Client) string { return fmt.Sprint(len(c.Workload.Consumers)) })
+	client("runtime", func(c *Client) string { return human(c.Workload.RuntimeNano) })
+	client("heartbeat interval", func(c *Client) string { return human(c.Workload.HeartbeatIntervalNano) })
+	client("monitor interval", func(c *Client) string { return human(c.Workload.MonitorIntervalNano) })
+	client("progress interval", func(c *Client) string { return human(c.Workload.ProgressIntervalNano) })
+	consumer := func(name string, of func(*Consumer) string) {
+		add(name, func(r *Report) string {
+			var values tally[string]
+			values.limit = maxLabels
+			for i := range r.Clients {
+				for k := range r.Clients[i].Workload.Consumers {
+					values.add(of(&r.Clients[i].Workload.Consumers[k]))
+				}
+			}
+			return tallied(&values)
+		})
+	}
+	consumer("chunk size", func(c *Consumer) string { return size(c.ChunkSizeBytes) })
+	consumer("file size", func(c *Consumer) string { return size(c.FileSizeBytes) })
+	consumer("sync of files", func(c *Consumer) string { return c.Sync })
+	consumer("files kept", func(c *Consumer) string { return fmt.Sprint(c.KeepFiles) })
+	consumer("path", func(c *Consumer) string { return pathWritten(c.Path) })
+	return list
+}
+
+// pathWritten is the path a client was told to write to: without the folders that it makes
+// there for itself and its consumers, which are named anew for each run.
+func pathWritten(path string) string {
+	above, last := pathpkg.Split(strings.TrimSuffix(path, "/"))
+	if strings.HasPrefix(last, "consumer-") {
+		own, name := pathpkg.Split(strings.TrimSuffix(above, "/"))
+		if strings.HasPrefix(name, "bulkhead-") {
+			return pathpkg.Clean(own)
+		}
+	}
+	return path
+}
+
+// tallied lists values, sorted, with how often each is there.
+func tallied(values *tally[string]) string {
+	names := slices.Sorted(slices.Values(values.order))
+	for i, name := range names {
+		if n := values.counts[name]; n > 1 {
+			names[i] = fmt.Sprintf("%s ×%d", orDash(name), n)
+		}
+	}
+	if values.leftOut > 0 {
+		names = append(names, fmt.Sprintf("%d more", values.leftOut))
+	}
+	return strings.Join(names, ", ")
+}
+
+// JSON writes c as JSON. An error is w's.
+func (c *Comparison) JSON(w io.Writer) error { return writeJSON(w, c) }

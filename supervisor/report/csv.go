@@ -1,0 +1,75 @@
+package report
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// csvHead names the columns of CSV.
+var csvHead = []string{"run", "session", "client", "host", "interval", "start", "after_seconds", "interval_seconds",
+	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano"}
+
+// CSV writes one row for each client and interval, as RFC 4180 has it, with a row of
+// names first. A latency is empty where nothing was written. A name that a spreadsheet
+// would take for a formula has an apostrophe before it. An error is w's.
+func (r *Report) CSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	out.UseCRLF = true
+	if err := out.Write(csvHead); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	if r.Series != nil {
+		for i := range r.Series.Clients {
+			if err := r.csvClient(out, &r.Clients[i], &r.Series.Clients[i]); err != nil {
+				return err
+			}
+		}
+	}
+	out.Flush()
+	if err := out.Error(); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+func (r *Report) csvClient(out *csv.Writer, c *Client, s *ClientSeries) error {
+	step := r.Series.ClientIntervalNano
+	for i, bytes := range s.Bytes {
+		after := int64(i) * step
+		span := r.Series.spanNano(i, step, r.Run.LengthNano)
+		err := out.Write([]string{
+			harmless(r.Run.ID), strconv.FormatUint(uint64(c.Session), 10), harmless(c.Label), harmless(c.Host), strconv.Itoa(i),
+			(r.Series.StartAt + Stamp(after)).utc().Format(stampLayout), seconds(after), seconds(span),
+			strconv.FormatUint(bytes, 10), strconv.FormatUint(perSecond(bytes, span), 10),
+			strconv.FormatUint(s.Rollovers[i], 10), strconv.FormatUint(s.Errors[i], 10),
+			nanoOrEmpty(s.P99Nano[i]), nanoOrEmpty(s.MaxNano[i]),
+		})
+		if err != nil {
+			return fmt.Errorf("writing the report: %w", err)
+		}
+	}
+	return nil
+}
+
+// seconds returns nanoseconds as seconds, exactly.
+func seconds(nano int64) string {
+	return strconv.FormatFloat(float64(nano)/1e9, 'f', -1, 64)
+}
+
+func nanoOrEmpty(nano int64) string {
+	if nano < 0 {
+		return ""
+	}
+	return strconv.FormatInt(nano, 10)
+}
+
+// harmless keeps a text from being taken for a formula by a spreadsheet.
+func harmless(text string) string {
+	if text != "" && strings.ContainsRune("=+-@", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}

@@ -1,0 +1,249 @@
+package report
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// findingsOf returns the findings of one kind about a report that make changed, which has
+// seconds intervals of 1 s and clients that each wrote rate bytes in every one of them.
+func findingsOf(kind string, seconds, clients int, change func(*Report)) []Finding {
+	r := &Report{Series: &Series{IntervalNano: 1e9, Intervals: seconds, ClientIntervalNano: 1e9, ClientIntervals: seconds}}
+	r.Run.LengthNano = int64(seconds) * 1e9
+	r.Series.Total.Bytes = make([]uint64, seconds)
+	for i := range seconds {
+		r.Series.Total.Bytes[i] = 100e6
+	}
+	for n := range clients {
+		label := string(rune('a' + n))
+		c := Client{Session: uint32(n + 1), Label: label, Outcome: OutcomeClosed, StoppedAt: Stamp(1e18)}
+		c.BytesPerSecond, c.WritingNano = 100e6, 60e9
+		s := ClientSeries{Session: c.Session, Bytes: make([]uint64, seconds), Rollovers: make([]uint64, seconds), P99Nano: make([]int64, seconds)}
+		p := ProcessSeries{Name: "consumer 0", CPU: make([]float32, seconds), Beats: strings.Repeat("a", seconds)}
+		s.Processes = append(s.Processes, p)
+		r.Clients, r.Series.Clients = append(r.Clients, c), append(r.Series.Clients, s)
+	}
+	change(r)
+	var list []Finding
+	for _, f := range findings(r) {
+		if f.Kind == kind {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+func TestFindings(t *testing.T) {
+	cpu := func(r *Report, client int, hot int, at float32) {
+		p := &r.Series.Clients[client].Processes[0]
+		for i := range hot {
+			p.CPU[i] = at
+		}
+	}
+	rates := func(list ...float64) func(*Report) {
+		return func(r *Report) {
+			for i := range r.Series.Total.Bytes {
+				r.Series.Total.Bytes[i] = uint64(list[i%len(list)] * 1e6)
+			}
+		}
+	}
+	rollovers := func(every int, with, without int64) func(*Report) {
+		return func(r *Report) {
+			c := &r.Series.Clients[0]
+			for i := range c.P99Nano {
+				c.P99Nano[i] = without
+				if i%every == 0 {
+					c.P99Nano[i], c.Rollovers[i] = with, 1
+				}
+			}
+		}
+	}
+	stalled := func(r *Report) {
+		r.Clients[0].Heartbeats = HeartbeatTotals{Answered: 9, Stalled: 2}
+		r.Clients[0].Processes = []Process{
+			{Kind: KindConsumer, Index: 0, Heartbeats: &Heartbeats{MaxStalledNano: 1e9}},
+			{Kind: KindConsumer, Index: 1, Heartbeats: &Heartbeats{MaxStalledNano: 4e9}},
+			{Kind: KindMonitor},
+		}
+	}
+	tests := []struct {
+		name             string
+		kind             string
+		seconds, clients int
+		change           func(*Report)
+		want             string // of the text or the evidence; "" for no finding
+	}{
+		{"half of the intervals", FindingClientBound, 20, 2, func(r *Report) { cpu(r, 1, 10, 0.96) }, "client b was bound by its own processor, not by the storage: consumer 0"},
+		{"less than half", FindingClientBound, 20, 2, func(r *Report) { cpu(r, 1, 9, 1) }, ""},
+		{"just below", FindingClientBound, 20, 1, func(r *Report) { cpu(r, 0, 20, 0.94) }, ""},
+		{"while stalled", FindingClientBound, 20, 1, func(r *Report) {
+			cpu(r, 0, 20, 1)
+			r.Series.Clients[0].Processes[0].Beats = strings.Repeat("s", 20)
+		}, ""},
+		{"seldom sampled", FindingClientBound, 20, 1, func(r *Report) {
+			cpu(r, 0, 20, -1)
+			cpu(r, 0, 2, 1)
+		}, ""},
+		{"not sampled at times", FindingClientBound, 20, 1, func(r *Report) {
+			cpu(r, 0, 20, -1)
+			cpu(r, 0, 3, 1)
+		}, "3 of 3 intervals, 1.00 on average"},
+		{"the monitor does not write", FindingClientBound, 20, 1, func(r *Report) {
+			cpu(r, 0, 20, 1)
+			r.Series.Clients[0].Processes[0].Name = "monitor"
+		}, ""},
+
+		{"one answer", FindingStalled, 5, 1, stalled, "the storage of client a stalled: a system call of consumer 1 was stuck for 4s"},
+		{"none", FindingStalled, 5, 1, func(*Report) {}, ""},
+
+		{"slow", FindingStraggler, 5, 3, func(r *Report) { r.Clients[2].BytesPerSecond = 69e6 }, "client c was slow: 69.0 MB/s, 69 % of the median client"},
+		{"not slow enough", FindingStraggler, 5, 3, func(r *Report) { r.Clients[2].BytesPerSecond = 70e6 }, ""},
+		{"too few to say", FindingStraggler, 5, 2, func(r *Report) { r.Clients[1].BytesPerSecond = 1e6 }, ""},
+		{"another workload", FindingStraggler, 5, 3, func(r *Report) {
+			r.Clients[2].BytesPerSecond = 1e6
+			r.Clients[2].Workload.Consumers = []Consumer{{ChunkSizeBytes: 1}}
+		}, ""},
+		{"done late", FindingStraggler, 5, 3, func(r *Report) { r.Clients[1].StoppedAt += 7e9 }, "client b was done 7s after the first one"},
+		{"done late by its own clock", FindingStraggler, 5, 3, func(r *Report) {
+			r.Clients[1].StoppedAt += 7e9
+			r.Clients[1].ClockOffsetNano = 7e9
+		}, ""},
+		{"done a little late", FindingStraggler, 5, 3, func(r *Report) { r.Clients[1].StoppedAt += 6e9 }, ""},
+		{"lost early", FindingStraggler, 5, 4, func(r *Report) {
+			r.Clients[1].StoppedAt -= 30e9
+			r.Clients[1].Outcome = OutcomeLost
+		}, ""},
+
+		{"ahead", FindingClock, 5, 1, func(r *Report) { r.Clients[0].ClockOffsetNano = 100e6 + 1 }, "the clock of client a is 100ms ahead of the supervisor's"},
+		{"behind", FindingClock, 5, 1, func(r *Report) { r.Clients[0].ClockOffsetNano = -2e9 }, "the clock of client a is 2s behind the supervisor's"},
+		{"near enough", FindingClock, 5, 1, func(r *Report) { r.Clients[0].ClockOffsetNano = -100e6 }, ""},
+
+		{"twice", FindingRollover, 20, 1, rollovers(4, 2e6, 1e6), "p99 is 2.0 times as high"},
+		{"less than twice", FindingRollover, 20, 1, rollovers(4, 2e6-1, 1e6), ""},
+		{"too few with", FindingRollover, 20, 1, rollovers(5, 2e6, 1e6), ""},
+		{"nothing without", FindingRollover, 20, 1, rollovers(1, 2e6, 1e6), ""},
+
+		{"steady", FindingSteady, 30, 0, rates(100, 104), "the rate was steady from +0s on, for 30s: 102.0 MB/s"},
+		{"after a while", FindingSteady, 30, 0, func(r *Report) {
+			for i := range 8 {
+				r.Series.Total.Bytes[i] = uint64(i) * 10e6
+			}
+		}, "the rate was steady from +7s on, for 23s: 98.7 MB/s"},
+		{"never", FindingSteady, 30, 0, rates(100, 30, 50), "the rate was never steady"},
+		{"with pauses", FindingSteady, 30, 0, rates(100, 100, 100, 100, 100, 100, 100, 100, 100, 0), "without a pause"},
+		{"too short", FindingSteady, 9, 0, rates(100), "something was written in 9 intervals of 1s"},
+		{"nothing written", FindingSteady, 30, 0, rates(0), ""},
+		{"cut short at the end", FindingSteady, 11, 0, func(r *Report) {
+			r.Series.Total.Bytes[10] = 5e6
+			r.Run.LengthNano = 10.05e9
+		}, "over 10 intervals of 1s"},
+	}
+	for _, test := range tests {
+		t.Run(test.kind+" "+test.name, func(t *testing.T) {
+			list := findingsOf(test.kind, test.seconds, test.clients, test.change)
+			switch {
+			case test.want == "" && len(list) > 0:
+				t.Errorf("found %+v", list)
+			case test.want == "":
+			case len(list) != 1:
+				t.Errorf("found %d: %+v", len(list), list)
+			default:
+				f := list[0]
+				if !strings.Contains(f.Text, test.want) && !strings.Contains(f.Evidence, test.want) {
+					t.Errorf("found %q, evidence %q; want %q", f.Text, f.Evidence, test.want)
+				}
+				if f.Text == "" || f.Evidence == "" || f.Threshold == "" || strings.Contains(f.Text+f.Evidence+f.Threshold, "\n") {
+					t.Errorf("a finding without text, evidence or threshold, or not on one line: %+v", f)
+				}
+			}
+		})
+	}
+}
+
+// The steady window is what the definition says, whatever the rates.
+func TestSteadyWindowIsTheLongest(t *testing.T) {
+	random := rand.New(rand.NewPCG(2, 3))
+	for range 200 {
+		rates := make([]float64, 5+random.IntN(40))
+		for i := range rates {
+			rates[i] = 1e9 * (1 + 0.3*random.Float64())
+			if random.IntN(25) == 0 {
+				rates[i] = 0
+			}
+		}
+		var want steady
+		for from := range rates {
+			for to := from + steadyIntervals; to <= len(rates); to++ {
+				var sum, squares float64
+				ok := true
+				for _, x := range rates[from:to] {
+					sum += x
+					ok = ok && x > 0
+				}
+				mean := sum / float64(to-from)
+				for _, x := range rates[from:to] {
+					squares += (x - mean) * (x - mean)
+				}
+				variation := math.Sqrt(squares/float64(to-from-1)) / mean
+				if ok && variation <= steadyVariation && to-from > want.to-want.from {
+					want = steady{from, to, mean, variation}
+				}
+			}
+		}
+		got, _ := steadyWindow(rates)
+		if got.from != want.from || got.to != want.to || math.Abs(got.mean-want.mean) > 1 || math.Abs(got.variation-want.variation) > 1e-9 {
+			t.Fatalf("of %v: %+v, want %+v", rates, got, want)
+		}
+	}
+}
+
+// A session's stalls and absences and the ends of handlers are events on the supervisor's
+// clock, in order.
+func TestEventsAreOnTheSupervisorsClock(t *testing.T) {
+	const none = time.Duration(-1)
+	want := map[string][2]time.Duration{
+		EventHandlerDeath: {4500 * time.Millisecond, none},
+		EventResume:       {4900 * time.Millisecond, none},
+		// From the first answer, at +10.09 s, that said 1 s, to the last, at +14.09 s; both
+		// moved back by the 1.1 s that they took, as they were written down at once.
+		EventStall: {7990 * time.Millisecond, 14090 * time.Millisecond},
+		EventLost:  {36300 * time.Millisecond, none},
+		EventDrain: {38400 * time.Millisecond, none},
+	}
+	var last Stamp
+	got := make(map[string][2]time.Duration)
+	for _, e := range foldAll(t, disturbed(t)).Series.Events {
+		if e.At < last || e.EndAt != 0 && e.EndAt < e.At {
+			t.Errorf("out of order: %+v", e)
+		}
+		last = e.At
+		span := [2]time.Duration{e.At.utc().Sub(runStart), none}
+		if e.EndAt != 0 {
+			span[1] = e.EndAt.utc().Sub(runStart)
+		}
+		if _, wanted := want[e.Kind]; wanted {
+			got[e.Kind] = span
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Of more events than a series lists, those that matter most are kept.
+func TestEventsBeyondTheLimit(t *testing.T) {
+	s := newStory(t, 1)
+	for i := range uint64(MaxEvents + 3) {
+		s.at(time.Duration(i)*time.Second).rejected(i+1, 1, "", "", "why")
+	}
+	s.at(20000*time.Second).handlerExited(1, 0, 7, time.Second, killedExit(), "")
+	got := foldAll(t, s.records).Series
+	if n := len(got.Events); n != MaxEvents || got.EventsLeftOut != 4 || got.Events[n-1].Kind != EventHandlerDeath {
+		t.Errorf("%d events, %d left out, the last %+v", n, got.EventsLeftOut, got.Events[n-1])
+	}
+}

@@ -1,0 +1,85 @@
+package report
+
+import "slices"
+
+// Bounds of what the page holds, for all clients together: more than a person looks
+// through, and few enough that a browser stays quick. report.json has it all.
+const (
+	pageRollovers   = 10_000
+	pageHandlers    = 2_000
+	pageRejections  = 1_000
+	pageConnections = 10_000
+)
+
+// bounded returns the report as the page shows it: itself, with lists that are too long
+// thinned and what was left out counted in the fields for it. It shares everything else
+// with r.
+func (r *Report) bounded() *Report {
+	b := *r
+	b.Handlers, b.HandlersLeftOut = newestOf(r.Handlers, pageHandlers, r.HandlersLeftOut)
+	b.Rejections, b.RejectionsLeftOut = newestOf(r.Rejections, pageRejections, r.RejectionsLeftOut)
+	var connections, rollovers int
+	for i := range r.Clients {
+		connections += len(r.Clients[i].Connections)
+		for _, p := range r.Clients[i].Processes {
+			if p.Rollovers != nil {
+				rollovers += len(p.Rollovers.List)
+			}
+		}
+	}
+	b.Clients = slices.Clone(r.Clients)
+	for i := range b.Clients {
+		c := &b.Clients[i]
+		keep := share(len(c.Connections), connections, pageConnections)
+		c.Connections, c.ConnectionsLeftOut = newestOf(c.Connections, keep, c.ConnectionsLeftOut)
+		if rollovers <= pageRollovers {
+			continue
+		}
+		c.Processes = slices.Clone(c.Processes)
+		for j := range c.Processes {
+			if own := c.Processes[j].Rollovers; own != nil {
+				thin := *own
+				thin.List = slowestOf(own.List, share(len(own.List), rollovers, pageRollovers))
+				thin.LeftOut += uint64(len(own.List) - len(thin.List))
+				c.Processes[j].Rollovers = &thin
+			}
+		}
+	}
+	return &b
+}
+
+// share returns how many of own items may stay when all of them together may be limit;
+// at least one stays.
+func share(own, all, limit int) int {
+	if all <= limit || own == 0 {
+		return own
+	}
+	return max(1, own*limit/all)
+}
+
+// newestOf returns the last limit items, and leftOut with the others counted too.
+func newestOf[T any](list []T, limit int, leftOut uint64) ([]T, uint64) {
+	older := max(0, len(list)-limit)
+	return list[older:], leftOut + uint64(older)
+}
+
+// slowestOf divides files into limit groups of neighbours and returns the slowest of
+// each, in their order: the outliers stay, and so does the course over time.
+func slowestOf(files []Rollover, limit int) []Rollover {
+	if len(files) <= limit {
+		return files
+	}
+	kept := make([]Rollover, 0, limit)
+	for i := range limit {
+		group := files[i*len(files)/limit : (i+1)*len(files)/limit]
+		kept = append(kept, slices.MaxFunc(group, func(a, b Rollover) int {
+			return int(min(max(a.took()-b.took(), -1), 1))
+		}))
+	}
+	return kept
+}
+
+// took is how long all phases of the file together were, in nanoseconds.
+func (f *Rollover) took() int64 {
+	return f.CreateNano + f.WriteNano + f.SyncNano + f.CloseNano
+}

@@ -1,0 +1,86 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// The form that continuous-integration servers read as JUnit's.
+type junitSuites struct {
+	XMLName  xml.Name   `xml:"testsuites"`
+	Tests    int        `xml:"tests,attr"`
+	Failures int        `xml:"failures,attr"`
+	Suite    junitSuite `xml:"testsuite"`
+}
+
+type junitSuite struct {
+	Name      string      `xml:"name,attr"`
+	Tests     int         `xml:"tests,attr"`
+	Failures  int         `xml:"failures,attr"`
+	Errors    int         `xml:"errors,attr"`
+	Skipped   int         `xml:"skipped,attr"`
+	Time      string      `xml:"time,attr"`
+	Timestamp string      `xml:"timestamp,attr,omitempty"`
+	Hostname  string      `xml:"hostname,attr,omitempty"`
+	Cases     []junitCase `xml:"testcase"`
+}
+
+type junitCase struct {
+	Class   string        `xml:"classname,attr"`
+	Name    string        `xml:"name,attr"`
+	Time    string        `xml:"time,attr"`
+	Failure *junitFailure `xml:"failure"`
+}
+
+type junitFailure struct {
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+// JUnit writes the report as JUnit XML: a case for the run, which fails when the report is
+// partial, one for each client, which fails for any outcome but closed, and one for each
+// asserted threshold. An error is w's.
+func (r *Report) JUnit(w io.Writer, asserted []Result) error {
+	suite := junitSuite{Name: "bulkhead", Time: seconds(r.Run.LengthNano), Hostname: r.Run.Host.Name}
+	if r.Run.StartedAt != 0 {
+		suite.Timestamp = r.Run.StartedAt.utc().Format("2006-01-02T15:04:05")
+	}
+	suite.add("run", orDash(r.Run.ID), r.Run.LengthNano, !r.Complete(), r.word()+": "+r.closedWords(), strings.Join(r.Verdict.Reasons, "\n"))
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		cause := endCause(c)
+		if c.Outcome == OutcomeOpen {
+			cause = openCause(c, &r.Run)
+		}
+		suite.add("client", c.Label, c.RuntimeNano, c.Outcome != OutcomeClosed, c.Outcome, cause)
+	}
+	for _, a := range asserted {
+		suite.add("assert", a.Assertion.String(), 0, !a.Holds, a.String(), "")
+	}
+	all := junitSuites{Tests: suite.Tests, Failures: suite.Failures, Suite: suite}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	e := xml.NewEncoder(w)
+	e.Indent("", "  ")
+	if err := e.Encode(all); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	if _, err := io.WriteString(w, "\n"); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// add adds a case. message and text are used if it failed.
+func (s *junitSuite) add(class, name string, nano int64, failed bool, message, text string) {
+	c := junitCase{Class: "bulkhead." + class, Name: name, Time: seconds(nano)}
+	if failed {
+		c.Failure = &junitFailure{Message: message, Text: text}
+		s.Failures++
+	}
+	s.Tests++
+	s.Cases = append(s.Cases, c)
+}

@@ -1,0 +1,148 @@
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// How much of a list Markdown shows.
+const (
+	shownInTicket        = 50 // clients
+	shownJudgedInTicket  = 20 // reasons, warnings, findings
+	shownAssertsInTicket = 100
+)
+
+// Markdown writes a summary to paste into a ticket: verdict, findings, figures and a line
+// for each client. Asserted thresholds come after the verdict, if there are any. An error is w's.
+func (r *Report) Markdown(w io.Writer, asserted []Result) error {
+	m := &ticket{}
+	m.line("# bulkhead run %s", md(cmp.Or(r.Run.ID, "without a name")))
+	m.line("")
+	m.line("**%s**: %s", r.word(), md(r.closedWords()))
+	m.list("", r.Verdict.Reasons)
+	m.asserted(asserted)
+	m.list("Warnings", r.Verdict.Warnings)
+	m.findings(r.Findings)
+	m.figures(r)
+	m.clients(r.Clients)
+	if _, err := w.Write(m.out.Bytes()); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// ticket is a Markdown report in the making.
+type ticket struct{ out bytes.Buffer }
+
+func (m *ticket) line(format string, args ...any) {
+	fmt.Fprintf(&m.out, format+"\n", args...)
+}
+
+func (m *ticket) heading(text string) {
+	m.line("")
+	if text != "" {
+		m.line("## %s", text)
+		m.line("")
+	}
+}
+
+// row prints one row of a table.
+func (m *ticket) row(cells ...string) {
+	for i := range cells {
+		cells[i] = md(cells[i])
+	}
+	m.line("| %s |", strings.Join(cells, " | "))
+}
+
+// list prints texts, if there are any.
+func (m *ticket) list(title string, texts []string) {
+	if len(texts) == 0 {
+		return
+	}
+	m.heading(title)
+	for _, text := range texts[:min(len(texts), shownJudgedInTicket)] {
+		m.line("- %s", md(text))
+	}
+	m.more(len(texts)-shownJudgedInTicket, "in report.json")
+}
+
+func (m *ticket) more(hidden int, where string) {
+	if hidden > 0 {
+		m.line("")
+		m.line("… and %s more %s", count(uint64(hidden)), where)
+	}
+}
+
+func (m *ticket) asserted(results []Result) {
+	if len(results) == 0 {
+		return
+	}
+	m.heading("Assertions")
+	m.line("| assertion | value | holds |")
+	m.line("|---|--:|---|")
+	for _, a := range results[:min(len(results), shownAssertsInTicket)] {
+		word := "yes"
+		if !a.Holds {
+			word = "**no**"
+		}
+		m.line("| %s | %s | %s |", md(a.Assertion.String()), md(a.Value), word)
+	}
+	m.more(len(results)-shownAssertsInTicket, "")
+}
+
+func (m *ticket) findings(list []Finding) {
+	if len(list) == 0 {
+		return
+	}
+	m.heading("Findings")
+	for _, f := range list[:min(len(list), shownJudgedInTicket)] {
+		m.line("- %s. *%s; threshold: %s*", md(f.Text), md(f.Evidence), md(f.Threshold))
+	}
+	m.more(len(list)-shownJudgedInTicket, "in report.json")
+}
+
+func (m *ticket) figures(r *Report) {
+	m.heading("Run")
+	m.line("| | |")
+	m.line("|---|---|")
+	if r.Run.StartedAt != 0 {
+		m.row("started", r.Run.StartedAt.utc().Format("2006-01-02 15:04:05")+" UTC")
+	}
+	m.row("length", human(r.Run.LengthNano))
+	m.row("supervisor", "bulkhead "+orDash(r.Run.Version)+" on "+hostLine(&r.Run.Host))
+	m.row("clients", fmt.Sprintf("%d expected, %d joined", r.Run.ExpectedClients, r.Run.JoinedClients))
+	if len(r.Clients) > 0 {
+		m.row("written", writesLine(&r.Totals.Writes))
+	}
+	if l := &r.Totals.ChunkWrite; l.Count > 0 {
+		m.row("chunk write", latencyLine(l))
+	}
+}
+
+func (m *ticket) clients(list []Client) {
+	if len(list) == 0 {
+		return
+	}
+	m.heading("Clients")
+	m.line("| client | outcome | runtime | bytes | MB/s | p50 | p99 | p99.9 | max | errors | resumes |")
+	m.line("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+	for i := range list[:min(len(list), shownInTicket)] {
+		c := &list[i]
+		l := &c.ChunkWrite
+		m.row(shorten(c.Label, 40), c.Outcome, human(c.RuntimeNano), size(c.Bytes), megabytes(c.BytesPerSecond),
+			percentile(l, l.P50Nano), percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano),
+			count(c.Errors), count(c.Resumes))
+	}
+	m.more(len(list)-shownInTicket, "in report.json")
+}
+
+// special are the characters that mean something to Markdown, or to what reads it: a
+// mention, a reference to a ticket, HTML, a link.
+var special = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;",
+	"&", "&amp;", "|", `\|`, "~", `\~`, "#", `\#`, "@", "&#64;", "\n", "; ", "://", "&#58;//")
+
+// md makes a text mean nothing but itself in Markdown.
+func md(text string) string { return special.Replace(text) }

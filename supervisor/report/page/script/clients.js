@@ -1,0 +1,66 @@
+// Who was slow: the clients side by side.
+
+onView(function drawClients() {
+  const body = part("clients");
+  const clients = report.clients;
+  byId("stragglers").textContent = stragglers(clients);
+  byId("clients").hidden = clients.length === 0;
+  const fastest = Math.max(1, ...clients.map((client) => client.bytes_per_second));
+  const slowest = Math.max(1, ...clients.map((client) => client.chunk_write.p99_nano));
+  const beats = (client) => client.heartbeats.missed * 1e6 + client.heartbeats.late * 1e3 + client.heartbeats.stalled;
+  body.append(dataTable({
+    label: "Clients, one a row",
+    rows: clients,
+    sort: 0,
+    chosen: (client) => client.session === view.session,
+    columns: [
+      { name: "client", value: (client) => client.label, cell: (client) => el("button", {
+        type: "button", class: "link", text: client.label, "aria-pressed": String(client.session === view.session),
+        onclick: () => {
+          choose(client.session === view.session ? 0 : client.session);
+          const again = [...document.querySelectorAll("#clients .link")].find((node) => node.textContent === client.label);
+          if (again) again.focus({ preventScroll: true });
+        },
+      }) },
+      { name: "outcome", value: (client) => client.outcome, cell: (client) => el("span", {}, outcomeWord(client.outcome), tagOf(client)) },
+      { name: "rate", number: true, value: (client) => client.bytes_per_second, cell: (client) => barCell(client.bytes_per_second / fastest, rateText(client.bytes_per_second)) },
+      { name: "written", number: true, value: (client) => client.bytes, text: (client) => sizeText(client.bytes) },
+      { name: "p50", number: true, value: (client) => client.chunk_write.p50_nano, text: (client) => durationText(client.chunk_write.p50_nano) },
+      { name: "p99", number: true, value: (client) => client.chunk_write.p99_nano, cell: (client) => barCell(client.chunk_write.p99_nano / slowest, durationText(client.chunk_write.p99_nano), "late") },
+      { name: "max", number: true, value: (client) => client.chunk_write.max_nano, text: (client) => durationText(client.chunk_write.max_nano) },
+      { name: "done", number: true, value: doneAt, text: (client) => (doneAt(client) === null ? NONE : offsetText(doneAt(client))) },
+      { name: "ok/late/missed", number: true, value: beats, text: (client) => client.heartbeats.answered + "/" + client.heartbeats.late + "/" + client.heartbeats.missed },
+      { name: "errors", number: true, value: (client) => client.errors, text: (client) => (client.errors ? countText(client.errors) : "") },
+      { name: "resumes", number: true, value: (client) => client.resumes, text: (client) => (client.resumes ? countText(client.resumes) : "") },
+      { name: "cause", wrap: true, value: (client) => client.cause, text: (client) => client.cause },
+    ],
+  }));
+});
+
+function outcomeWord(outcome) {
+  return el("span", { class: "word " + (outcome === "closed" ? "good" : outcome === "open" ? "warn" : "bad"), text: outcome });
+}
+
+// tagOf says what the findings call a client.
+function tagOf(client) {
+  const kinds = [...new Set((report.findings || []).filter((finding) => finding.session === client.session && finding.kind !== "steady_state").map((finding) => words(finding.kind)))];
+  return kinds.length ? el("span", { class: "tag", text: kinds.join(", ") }) : null;
+}
+
+function barCell(share, text, kind) {
+  const bar = el("i", { class: kind || null });
+  bar.style.width = Math.min(100, share * 100) + "%";
+  return el("span", { class: "bars" }, el("span", { class: "track", "aria-hidden": "true" }, bar), el("span", { class: "figure", text }));
+}
+
+function doneAt(client) {
+  return timeOf(client.stopped_at || client.last_message_at, client);
+}
+
+function stragglers(clients) {
+  const done = clients.filter((client) => !client.resent && doneAt(client) !== null).sort((a, b) => doneAt(a) - doneAt(b));
+  if (done.length < 2) return "";
+  const first = done[0], last = done[done.length - 1];
+  return "First done: " + first.label + " at " + offsetText(doneAt(first)) + ". Last done: " + last.label + " at " + offsetText(doneAt(last)) +
+    ", " + durationText((doneAt(last) - doneAt(first)) * 1e9) + " later.";
+}

@@ -1,0 +1,43 @@
+// What happened, and when.
+
+onView(function drawEvents() {
+  part("events");
+  const list = shownEvents();
+  if (list.length === 0) return empty("events", series ? "Nothing went wrong and nobody intervened." : "Nothing was recorded over time.");
+  const kinds = Object.keys(EVENT_STYLES).filter((kind) => list.some((event) => event.kind === kind));
+  for (const event of list) if (!kinds.includes(event.kind)) kinds.push(event.kind);
+  laneChart("events", {
+    label: "Timeline of " + plural(list.length, "event") + ": " + kinds.map((kind) => eventName(kind) + " " + list.filter((event) => event.kind === kind).length).join(", "),
+    noun: "kinds",
+    rowHeight: 19,
+    rows: kinds.map((kind) => ({
+      name: shortNames[kind] || words(kind),
+      title: eventName(kind),
+      spans: list.filter((event) => event.kind === kind).map((event) => ({
+        from: event.from, to: event.to, color: eventColor(kind), size: 0.66, joined: true, text: eventLine(event),
+      })),
+    })),
+  });
+  byId("events").querySelector(".body").append(under("All " + plural(list.length, "event") + " as a table" + leftOutText(series.events_left_out), () => dataTable({
+    label: "Events", rows: list, sort: 0,
+    columns: [
+      { name: "at", number: true, value: (event) => event.from, cell: (event) => el("button", { type: "button", class: "link", title: "Zoom to it", text: offsetText(event.from), onclick: () => zoomTo(event) }) },
+      { name: "for", number: true, value: (event) => (event.to === null ? 0 : event.to - event.from), text: (event) => (event.to === null ? "" : durationText((event.to - event.from) * 1e9)) },
+      { name: "what", value: (event) => event.kind, text: (event) => eventName(event.kind) },
+      { name: "client", value: (event) => event.client, text: (event) => event.client },
+      { name: "detail", wrap: true, value: (event) => event.text, text: (event) => event.text },
+    ],
+  })));
+});
+
+const shortNames = { handler_death: "handler", restart: "restart", upgrade: "upgrade", rejected: "rejected", quarantined: "quarantine" };
+
+function zoomTo(event) {
+  const to = event.to === null ? event.from : event.to;
+  const margin = Math.max((to - event.from) / 2, span / 40);
+  zoom(event.from - margin, to + margin);
+}
+
+function leftOutText(n) {
+  return n > 0 ? " (" + countText(n) + " more are left out)" : "";
+}

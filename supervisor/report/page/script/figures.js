@@ -1,0 +1,45 @@
+// The numbers of the run, or of the client that is looked at.
+
+onView(function drawFigures() {
+  const entry = clientsBySession.get(view.session);
+  const of = entry ? entry.client : report.totals;
+  const latency = of.chunk_write, beats = of.heartbeats;
+  const wrote = latency.count > 0;
+  const missed = beats.missed + beats.late + beats.stalled;
+  const list = [
+    ["Throughput", rateText(of.bytes_per_second), "over " + durationText(of.writing_nano) + " of writing"],
+    ["Written", sizeText(of.bytes), plural(of.chunks, "chunk") + ", " + plural(of.files, "file")],
+    ["Latency p50", wrote ? durationText(latency.p50_nano) : NONE, wrote ? "mean " + durationText(latency.mean_nano) : "nothing written"],
+    ["Latency p99", wrote ? durationText(latency.p99_nano) : NONE, wrote ? "p99.9 " + durationText(latency.p999_nano) : ""],
+    ["Latency max", wrote ? durationText(latency.max_nano) : NONE, wrote ? "of " + plural(latency.count, "chunk write") : ""],
+    ["Write errors", countText(of.errors), of.last_error || "none", of.errors > 0 ? "bad" : ""],
+    ["Heartbeats missed", countText(beats.missed), beats.late + " late, " + beats.stalled + " stalled, " + countText(beats.answered) + " in time", beats.missed > 0 ? "bad" : missed > 0 ? "warn" : ""],
+    ["Rate, middle 90 %", middleRates(), "of intervals while writing"],
+    entry ? ["Outcome", of.outcome, of.cause, of.outcome === "closed" ? "" : "bad"] : clientsFigure(),
+    ["Resumes", countText(of.resumes), plural(of.kept_through_restarts, "connection") + " kept through restarts"],
+  ];
+  part("figures", "dl").append(...list.map(([name, value, note, tone]) =>
+    el("div", {}, el("dt", { text: name }), el("dd", { class: "value" + (tone ? " " + tone : ""), text: value }), el("dd", { class: "note clip", text: note, title: note }))));
+});
+
+function clientsFigure() {
+  const expected = report.run.expected_clients, joined = report.run.joined_clients;
+  const closed = report.clients.filter((client) => client.outcome === "closed").length;
+  return ["Clients closed", closed + " of " + Math.max(expected, joined), joined + " came, " + expected + " expected", closed < report.clients.length || joined < expected ? "bad" : ""];
+}
+
+// middleRates is the range of rates without the lowest and highest twentieth, of the
+// intervals between the first and the last with writes.
+function middleRates() {
+  if (!series) return NONE;
+  const own = view.session ? seriesOf(view.session) : series.total;
+  const nano = view.session ? series.client_interval_nano : series.interval_nano;
+  const bytes = own ? own.bytes : [];
+  const first = bytes.findIndex((n) => n > 0), last = bytes.findLastIndex((n) => n > 0);
+  const inner = perSecond(bytes.slice(first + 1, last), nano).sort((a, b) => a - b);
+  if (first < 0 || inner.length < 3) return NONE;
+  const edge = Math.floor(inner.length / 20);
+  const from = sizeText(inner[edge]), to = sizeText(inner[inner.length - 1 - edge]);
+  const unit = to.split(GAP)[1];
+  return (from.endsWith(unit) ? from.split(GAP)[0] : from) + " – " + to + "/s";
+}

@@ -1,0 +1,31 @@
+// How long chunk writes took, over time.
+
+onView(function drawLatency() {
+  part("latency");
+  if (!series) return empty("latency", "Nothing was recorded over time.");
+  const own = seriesOf(view.session);
+  const total = series.total;
+  const lines = own
+    ? [
+        own.p99_nano ? { name: "p99", values: orNull(own.p99_nano), color: color("p99") } : null,
+        { name: "max", values: orNull(own.max_nano), color: color("max"), width: 1.2, dash: [2, 3] },
+      ].filter(Boolean)
+    : [
+        { name: "max", values: orNull(total.max_nano), color: color("max"), width: 1.2, dash: [2, 3] },
+        { name: "p99.9", values: orNull(total.p999_nano), color: color("p999") },
+        { name: "p99", values: orNull(total.p99_nano), color: color("p99") },
+        { name: "p50", values: orNull(total.p50_nano), color: color("p50"), width: 2 },
+      ];
+  if (lines.every((line) => summary(line.values) === null)) return empty("latency", "Nothing was written.");
+  lineChart("latency", {
+    times: own ? clientTimes : totalTimes,
+    lines,
+    text: durationText,
+    logarithmic: true,
+    height: 240,
+    label: "Chunk-write latency over time. " + lines.map((line) => {
+      const sums = summary(line.values);
+      return sums ? line.name + " from " + durationText(sums.least) + " to " + durationText(sums.most) : "";
+    }).filter(Boolean).join(", "),
+  });
+});

@@ -1,0 +1,59 @@
+// The report, and its time axis: seconds since the begin of the first interval.
+
+const report = JSON.parse(byId("report").textContent);
+const series = report.series && report.series.intervals > 0 ? report.series : null;
+const startStamp = (series && series.start_at) || report.run.started_at || "1970-01-01T00:00:00Z";
+const base = Date.parse(startStamp.slice(0, 19) + "Z") / 1000;
+const origin = momentOf(startStamp, base);
+
+// timeOf is a moment of the supervisor's clock on the axis; null for none. A moment of a
+// client's clock is moved by that client's offset.
+function timeOf(stamp, client) {
+  const at = momentOf(stamp, base);
+  if (at === null) return null;
+  return at - origin - (client ? client.clock_offset_nano / 1e9 : 0);
+}
+
+const clientsBySession = new Map(report.clients.map((client, index) => [client.session, { client, index }]));
+
+function seriesOf(session) {
+  const entry = clientsBySession.get(session);
+  return series && entry ? series.clients[entry.index] || null : null;
+}
+
+const span = series
+  ? (series.intervals * series.interval_nano) / 1e9
+  : Math.max(1, report.run.length_nano / 1e9);
+
+// middles are the middles of a number of intervals, in seconds.
+function middles(intervals, nano) {
+  return Float64Array.from({ length: intervals }, (_, i) => ((i + 0.5) * nano) / 1e9);
+}
+
+const totalTimes = series ? middles(series.intervals, series.interval_nano) : null;
+const clientTimes = series ? middles(series.client_intervals, series.client_interval_nano) : null;
+
+// perSecond turns amounts of intervals into rates.
+function perSecond(amounts, nano) {
+  return amounts.map((amount) => amount / (nano / 1e9));
+}
+
+// orNull turns what was not measured, -1, into a gap.
+function orNull(values) {
+  return values.map((value) => (value < 0 ? null : value));
+}
+
+// utcText is a moment of the axis as a time of day.
+function utcText(seconds) {
+  const date = new Date((base + origin + seconds) * 1000);
+  return Number.isNaN(date.getTime()) ? "" : date.toISOString().slice(11, 23);
+}
+
+// whenText is a moment as offset and time of day.
+function whenText(seconds) {
+  return offsetText(seconds) + " · " + utcText(seconds) + " UTC";
+}
+
+function stampText(stamp) {
+  return stamp ? stamp.slice(0, 10) + " " + stamp.slice(11, 19) + " UTC" : "";
+}

@@ -1,0 +1,20 @@
+// The facts of the run.
+
+function drawRun() {
+  const { run, journal, totals } = report;
+  part("run", "dl").append(...facts([
+    ["run", run.id],
+    ["started", stampText(run.started_at)],
+    ["ended", [stampText(run.ended_at), run.end, run.end_detail].filter(Boolean).join(", ") || "its end is not in the journal"],
+    ["supervisor", "bulkhead " + run.version + " (" + run.go_version + "), pid " + run.pid + ", listening on " + run.listen],
+    ["host", run.host.name + ", " + run.host.os + "/" + run.host.arch + ", kernel " + run.host.kernel + ", " + run.host.cpus + " CPUs, " + sizeText(run.host.memory_bytes) + " memory"],
+    ["clients", run.expected_clients + " expected, " + run.joined_clients + " joined"],
+    ...run.restarts.map((restart) => [restart.kind, offsetText(timeOf(restart.at)) + ": bulkhead " + restart.version + " (" + restart.go_version + "), pid " + restart.pid + "; " +
+      restart.handlers_kept + " of " + (restart.handlers_kept + restart.handlers_gone) + " handlers taken up again"]),
+    ...run.shed.map((shed) => ["shed", plural(shed.count, "connection") + ": " + shed.reason]),
+    ["messages", countText(totals.messages) + (totals.malformed ? ", and " + countText(totals.malformed) + " left out as malformed" : "")],
+    ["journal", plural(journal.records, "record") + (journal.damage ? "; " + (journal.damage.torn ? "torn end" : "damage") + " in " + journal.damage.segment + " at byte " + journal.damage.offset_bytes + ": " + journal.damage.why : ", whole") +
+      (journal.violations.length ? "\n" + journal.violations.join("\n") : "") + (journal.violations_left_out ? "\nand " + countText(journal.violations_left_out) + " more" : "")],
+  ]));
+  byId("reduced").textContent = (series && series.reduced_text) || "";
+}

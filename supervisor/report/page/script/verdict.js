@@ -1,0 +1,37 @@
+// Did it work, and what should be known about it.
+
+const LISTED = 5;
+
+function drawVerdict() {
+  const { verdict, run } = report;
+  const good = verdict.complete;
+  // The supervisor that still serves the run says so.
+  const running = "live" in document.documentElement.dataset && run.end === "";
+  const closed = report.clients.filter((client) => client.outcome === "closed").length;
+  byId("verdict-line").replaceChildren(
+    el("span", { class: "state " + (running ? "running" : good ? "good" : "partial"), text: running ? "Running" : good ? "Complete" : "Partial" }),
+    el("span", { text: report.clients.length === 0 ? "No client came" : closed + " of " + plural(report.clients.length, "client") + " closed" }));
+  const findings = (report.findings || []).map((finding) => ({
+    text: aboutClient(finding.client, finding.text),
+    small: [finding.evidence, finding.threshold && "threshold: " + finding.threshold].filter(Boolean).join(" · "),
+  }));
+  byId("verdict-body").replaceChildren(...[
+    judged(running ? "open" : "reasons", running ? "If it ended now, it would be partial" : "Why it is partial", verdict.reasons.map((text) => ({ text }))),
+    judged("warnings", "Warnings", verdict.warnings.map((text) => ({ text }))),
+    judged("findings", "Findings", findings),
+  ].filter(Boolean));
+  byId("run-name").textContent = run.id;
+  byId("run-when").textContent = [stampText(run.started_at), durationText(run.length_nano), run.host.name && "on " + run.host.name].filter(Boolean).join(" · ");
+}
+
+function judged(kind, title, items) {
+  if (items.length === 0) return null;
+  const list = el("ul");
+  const more = el("button", { type: "button", class: "more", text: "Show all " + countText(items.length), onclick: () => show(items.length) });
+  function show(n) {
+    list.replaceChildren(...items.slice(0, n).map((item) => el("li", {}, el("span", { text: item.text }), item.small ? el("small", { text: item.small }) : null)));
+    more.hidden = n >= items.length;
+  }
+  show(items.length <= LISTED + 1 ? items.length : LISTED);
+  return el("div", { class: "judged " + kind }, el("h2", {}, document.createTextNode(title), el("span", { class: "count", text: countText(items.length) })), list, more);
+}

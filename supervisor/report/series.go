@@ -1,0 +1,125 @@
+package report
+
+// MaxIntervals is the most intervals a Series has, for all clients together.
+const MaxIntervals = 600
+
+// MaxBins is the most bins of a distribution.
+const MaxBins = 256
+
+// MaxEvents is the most events a Series lists.
+const MaxEvents = 5000
+
+// Kinds of an Event.
+const (
+	EventHandlerDeath = "handler_death"
+	EventResume       = "resume"
+	EventAway         = "away"
+	EventStall        = "stall"
+	EventRestart      = "restart"
+	EventUpgrade      = "upgrade"
+	EventRejected     = "rejected"
+	EventShed         = "shed"
+	EventDrain        = "drain"
+	EventLost         = "lost"
+	EventQuarantined  = "quarantined"
+)
+
+// What a process did in an interval, in ProcessSeries.Beats, from the best to the
+// worst; the worst of an interval is what it shows.
+const (
+	BeatNone     = '.'
+	BeatAnswered = 'a'
+	BeatLate     = 'l'
+	BeatStalled  = 's'
+	BeatMissed   = 'm'
+)
+
+// Series is the run over time, in intervals of one length. All its times are the
+// supervisor's clock: what a client says is moved by Client.ClockOffsetNano.
+type Series struct {
+	// StartAt is the begin of the first interval, of the clients' too; null without a
+	// run.
+	StartAt Stamp `json:"start_at"`
+	// IntervalNano is 1 s, doubled until the run fits into MaxIntervals.
+	IntervalNano int64 `json:"interval_nano"`
+	Intervals    int   `json:"intervals"`
+	// ClientIntervalNano is IntervalNano, doubled until all clients together are
+	// small enough.
+	ClientIntervalNano int64 `json:"client_interval_nano"`
+	ClientIntervals    int   `json:"client_intervals"`
+
+	Total TotalSeries `json:"total"`
+	// Clients are in the order of Report.Clients.
+	Clients []ClientSeries `json:"clients"`
+	// Events are ordered by At; EventsLeftOut are those beyond MaxEvents.
+	Events        []Event `json:"events"`
+	EventsLeftOut uint64  `json:"events_left_out"`
+	// Distribution is the chunk-write latency of the whole run, in at most MaxBins
+	// bins by rising latency; bins in which nothing fell are left out.
+	Distribution []Bin `json:"distribution"`
+	// ReducedText says in one line what was reduced, and how.
+	ReducedText string `json:"reduced_text"`
+}
+
+// TotalSeries is all clients together; every list has Series.Intervals entries.
+type TotalSeries struct {
+	Bytes     []uint64 `json:"bytes"`
+	Chunks    []uint64 `json:"chunks"`
+	Errors    []uint64 `json:"errors"`
+	Rollovers []uint64 `json:"rollovers"`
+	// P50Nano to MaxNano are the latency of a chunk's write call; -1 where nothing
+	// was written.
+	P50Nano  []int64 `json:"p50_nano"`
+	P99Nano  []int64 `json:"p99_nano"`
+	P999Nano []int64 `json:"p999_nano"`
+	MaxNano  []int64 `json:"max_nano"`
+	// Active is how many clients wrote something.
+	Active []uint32 `json:"active"`
+}
+
+// ClientSeries is one client; every list has Series.ClientIntervals entries.
+type ClientSeries struct {
+	Session   uint32   `json:"session"`
+	Bytes     []uint64 `json:"bytes"`
+	Rollovers []uint64 `json:"rollovers"`
+	Errors    []uint64 `json:"errors"`
+	// P99Nano and MaxNano are the latency of a chunk's write call; -1 where nothing
+	// was written. P99Nano is the highest of the Progress messages that fell into the
+	// interval, which is never below that of all their chunks together.
+	P99Nano   []int64         `json:"p99_nano"`
+	MaxNano   []int64         `json:"max_nano"`
+	Processes []ProcessSeries `json:"processes"`
+}
+
+// ProcessSeries is one process of a client, or several that followed each other
+// under one name.
+type ProcessSeries struct {
+	// Name is "consumer 0", "monitor".
+	Name string `json:"name"`
+	// CPU is in processors; -1 where it was not sampled.
+	CPU []float32 `json:"cpu"`
+	// ResidentBytes is the highest sample; 0 where there was none.
+	ResidentBytes []uint64 `json:"resident_bytes"`
+	// Beats has one Beat… character for each interval.
+	Beats string `json:"beats"`
+}
+
+// Event is something that happened at a moment, or went on for a time.
+type Event struct {
+	At Stamp `json:"at"`
+	// EndAt is null for a moment.
+	EndAt Stamp `json:"end_at"`
+	// Kind is one of the Event… constants.
+	Kind string `json:"kind"`
+	// Session is 0 and Client "" for what is about no client.
+	Session uint32 `json:"session"`
+	Client  string `json:"client"`
+	Text    string `json:"text"`
+}
+
+// Bin counts the chunk writes that took from FromNano to ToNano, both included.
+type Bin struct {
+	FromNano int64  `json:"from_nano"`
+	ToNano   int64  `json:"to_nano"`
+	Count    uint64 `json:"count"`
+}

@@ -1,0 +1,174 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"bulkhead/internal/latency"
+)
+
+// series returns the run over time. clients are the report's; union is the latency of
+// all their chunk writes.
+func (f *Folder) series(r *Report, union *latency.Compact) *Series {
+	f.time.advance(f.last, f.lines)
+	t := &f.time
+	s := &Series{
+		StartAt:            t.start,
+		IntervalNano:       t.step,
+		Intervals:          t.intervals(),
+		ClientIntervalNano: t.clientStep(),
+		ClientIntervals:    t.clientIntervals(),
+		Clients:            make([]ClientSeries, 0, len(f.lines)),
+		Distribution:       binsOf(union),
+	}
+	s.Total = t.total(f.lines)
+	for i, line := range f.lines {
+		s.Clients = append(s.Clients, line.build(r.Clients[i].Session, s.ClientIntervals))
+	}
+	s.Events, s.EventsLeftOut = f.events(r)
+	s.ReducedText = t.reduced(s)
+	return s
+}
+
+// total returns all clients together.
+func (t *timeline) total(lines []*clientLine) TotalSeries {
+	n := t.intervals()
+	s := TotalSeries{
+		Bytes: make([]uint64, n), Chunks: make([]uint64, n), Errors: make([]uint64, n), Rollovers: make([]uint64, n),
+		P50Nano: make([]int64, n), P99Nano: make([]int64, n), P999Nano: make([]int64, n), MaxNano: make([]int64, n),
+		Active: make([]uint32, n),
+	}
+	cells := slices.Grow(slices.Clone(t.cells), n-min(n, len(t.cells)))[:n]
+	known := nearest(n, func(i int) bool { return cells[i].bytes > 0 || cells[i].chunkWrite != nil },
+		func(i int) bool { return cells[i].chunkWrite != nil })
+	for i := range cells {
+		c := &cells[i]
+		s.Bytes[i], s.Chunks[i], s.Errors[i], s.Rollovers[i] = c.bytes, c.chunks, c.errors, c.rollovers
+		s.P50Nano[i], s.P99Nano[i], s.P999Nano[i], s.MaxNano[i] = -1, -1, -1, -1
+		if known[i] >= 0 {
+			h := cells[known[i]].chunkWrite
+			s.P50Nano[i], s.P99Nano[i] = int64(h.Quantile(0.5)), int64(h.Quantile(0.99))
+			s.P999Nano[i], s.MaxNano[i] = int64(h.Quantile(0.999)), int64(h.Max())
+		}
+		for _, line := range lines {
+			if line.active.has(i) {
+				s.Active[i]++
+			}
+		}
+	}
+	return s
+}
+
+// nearest returns, for each of n intervals, from which interval it takes its latency:
+// from itself, or else, if something was written in it, from the nearest that has one,
+// the earlier of two; -1 for none.
+func nearest(n int, wrote, has func(int) bool) []int {
+	list := make([]int, n)
+	before := -1
+	for i := range list {
+		if has(i) {
+			before = i
+		}
+		list[i] = before
+	}
+	after := -1
+	for i := n - 1; i >= 0; i-- {
+		if has(i) {
+			after = i
+		}
+		switch {
+		case !wrote(i):
+			list[i] = -1
+		case after >= 0 && (list[i] < 0 || after-i < i-list[i]):
+			list[i] = after
+		}
+	}
+	return list
+}
+
+// build returns the client in its final form, with n intervals.
+func (c *clientLine) build(session uint32, n int) ClientSeries {
+	s := ClientSeries{
+		Session: session, Bytes: make([]uint64, n), Rollovers: make([]uint64, n), Errors: make([]uint64, n),
+		P99Nano: make([]int64, n), MaxNano: make([]int64, n), Processes: make([]ProcessSeries, 0, len(c.processes)),
+	}
+	cells := slices.Grow(slices.Clone(c.cells), n-min(n, len(c.cells)))[:n]
+	known := nearest(n, func(i int) bool { return cells[i].bytes > 0 || cells[i].written }, func(i int) bool { return cells[i].written })
+	for i, cell := range cells {
+		s.Bytes[i], s.Rollovers[i], s.Errors[i] = cell.bytes, cell.rollovers, cell.errors
+		s.P99Nano[i], s.MaxNano[i] = -1, -1
+		if known[i] >= 0 {
+			s.P99Nano[i], s.MaxNano[i] = cells[known[i]].p99, cells[known[i]].max
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(c.processes), processKey.compare) {
+		s.Processes = append(s.Processes, c.processes[key].build(key, n))
+	}
+	return s
+}
+
+func (k processKey) compare(o processKey) int {
+	return cmp.Or(cmp.Compare(k.kind, o.kind), cmp.Compare(k.index, o.index))
+}
+
+func (k processKey) String() string {
+	return processName(&Process{Kind: kindOf(k.kind), Index: k.index})
+}
+
+func (p *processLine) build(key processKey, n int) ProcessSeries {
+	s := ProcessSeries{Name: key.String(), CPU: make([]float32, n), ResidentBytes: make([]uint64, n)}
+	var row strings.Builder
+	for i := range n {
+		var cell processCell
+		if i < len(p.cells) {
+			cell = p.cells[i]
+		}
+		s.CPU[i] = -1
+		if cell.sampled > 0 {
+			s.CPU[i] = float32(math.Round(1000*float64(cell.cpu)/float64(cell.sampled)) / 1000)
+		}
+		s.ResidentBytes[i] = cell.resident
+		row.WriteByte(beats[cell.beat])
+	}
+	s.Beats = row.String()
+	return s
+}
+
+// binsOf returns a histogram in at most MaxBins bins.
+func binsOf(h *latency.Compact) []Bin {
+	bins := []Bin{}
+	for wider := 0; ; wider++ {
+		bins = bins[:0]
+		for r := range h.Ranges(wider) {
+			bins = append(bins, Bin{int64(r.From), int64(r.To), r.Count})
+		}
+		if len(bins) <= MaxBins {
+			return bins
+		}
+	}
+}
+
+// reduced says what was reduced.
+func (t *timeline) reduced(s *Series) string {
+	if s.Intervals == 0 {
+		return "nothing: there is no run"
+	}
+	parts := []string{"all clients in intervals of " + human(s.IntervalNano)}
+	if s.ClientIntervalNano != s.IntervalNano {
+		parts = append(parts, "each client in intervals of "+human(s.ClientIntervalNano))
+	}
+	if t.crowded {
+		parts = append(parts, "some processes left out")
+	}
+	if s.EventsLeftOut > 0 {
+		parts = append(parts, plural(s.EventsLeftOut, "event")+" left out")
+	}
+	if t.outside > 0 {
+		parts = append(parts, fmt.Sprintf("%s written before the run left out", size(t.outside)))
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,219 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"bulkhead/internal/child"
+	"bulkhead/internal/failpoint"
+)
+
+// handoverEnv names the descriptor that holds the Handover, for the next program.
+const handoverEnv = "BULKHEAD_HANDOVER"
+
+// maxHandover bounds an encoded Handover in bytes; a handler takes less than 100.
+const maxHandover = 64 << 20
+
+// Handover is what one program leaves to the next in the same process: descriptors
+// that stay open across execve(2). All else is in the state directory.
+type Handover struct {
+	// From is the version of the program before.
+	From string `json:"from"`
+	// Listener, Lock and Control are descriptors: for clients, of the state directory,
+	// and for operators.
+	Listener int `json:"listener"`
+	Lock     int `json:"lock"`
+	Control  int `json:"control"`
+	// HTTP is the descriptor of the listener for browsers, 0 if there is none, and
+	// HTTPListen the address that it was asked for.
+	HTTP       int    `json:"http,omitempty"`
+	HTTPListen string `json:"http_listen,omitempty"`
+	// Drain is why a drain was asked for at the last moment; "" if none was.
+	Drain string `json:"drain,omitempty"`
+	// Handlers are what is held of the handlers, by connection.
+	Handlers map[uint64]child.Held `json:"handlers"`
+
+	program []string
+	signals <-chan os.Signal // of the program before, until the very end
+}
+
+// inOwnGroup makes the end of a command's context kill it with all that it started.
+func inOwnGroup(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+}
+
+// handOver collects what the next program needs. Nothing but Exec may follow.
+func (s *Supervisor) handOver(kept []*link, signals <-chan os.Signal) (*Handover, error) {
+	h := &Handover{From: s.cfg.Version, Handlers: make(map[uint64]child.Held), program: s.cfg.Program, signals: signals}
+	var err error
+	if h.Listener, err = duplicate(s.listener); err != nil {
+		return nil, fmt.Errorf("handing the listener over: %w", err)
+	}
+	if h.Control, err = duplicate(s.control.listener); err != nil {
+		return nil, fmt.Errorf("handing the control socket over: %w", err)
+	}
+	if h.Lock, err = duplicate(s.state.lock); err != nil {
+		return nil, fmt.Errorf("handing the lock over: %w", err)
+	}
+	if s.http != nil {
+		if h.HTTP, err = duplicate(s.http); err != nil {
+			return nil, fmt.Errorf("handing the listener for http over: %w", err)
+		}
+		h.HTTPListen = s.cfg.HTTP
+	}
+	for _, l := range kept {
+		held, err := l.child.Keep()
+		if err != nil {
+			// It has ended, or ends as an orphan; the next program says so.
+			l.log.Error("handler cannot be handed over", "error", err)
+			continue
+		}
+		h.Handlers[l.id] = held
+	}
+	return h, nil
+}
+
+// lastSignal takes note of a signal that came too late to be acted on.
+func (h *Handover) lastSignal() {
+	select {
+	case sig := <-h.signals:
+		if sig != syscall.SIGHUP {
+			h.Drain = fmt.Sprintf("the supervisor received %s", sig)
+		}
+	default:
+	}
+}
+
+// duplicate returns a copy of a descriptor that stays open across execve(2).
+func duplicate(of any) (int, error) {
+	conn, ok := of.(syscall.Conn)
+	if !ok {
+		return -1, fmt.Errorf("%T has no descriptor", of)
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd := -1
+	var dupErr error
+	err = raw.Control(func(old uintptr) { fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD, unix.Stderr+1) })
+	return fd, errors.Join(err, dupErr)
+}
+
+// Exec replaces the running program. It returns only if that is not possible; the
+// process must end then, and a supervisor that is started on the same state directory
+// goes on with the run.
+func (h *Handover) Exec() error {
+	h.lastSignal()
+	data, err := json.Marshal(h)
+	if err != nil {
+		return fmt.Errorf("handing over: %w", err)
+	}
+	fd, err := unix.MemfdCreate("bulkhead-handover", 0)
+	if err != nil {
+		return fmt.Errorf("handing over: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "handover")
+	if _, err := f.WriteAt(data, 0); err != nil {
+		return fmt.Errorf("handing over: %w", err)
+	}
+	var env []string
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, handoverEnv+"=") {
+			env = append(env, v)
+		}
+	}
+	env = append(env, handoverEnv+"="+strconv.Itoa(fd))
+	// An inherited SIG_IGN of SIGHUP is kept by the next program until it listens. Those
+	// that end a supervisor keep their usual effect for the few milliseconds until then:
+	// Go's runtime would neither keep them blocked nor ignored.
+	signal.Ignore(syscall.SIGHUP)
+	failpoint.Hit("supervisor/before-exec")
+	err = syscall.Exec(h.program[0], h.program, env)
+	return fmt.Errorf("starting %s in place: %w", h.program[0], err)
+}
+
+// InheritedHandover is what the program before this one in the same process left; nil
+// if this is no upgrade.
+func InheritedHandover() (*Handover, error) {
+	text, ok := os.LookupEnv(handoverEnv)
+	if !ok {
+		return nil, nil
+	}
+	os.Unsetenv(handoverEnv)
+	fd, err := strconv.Atoi(text)
+	if err != nil || fd <= unix.Stderr {
+		return nil, fmt.Errorf("%s is %q, not a descriptor", handoverEnv, text)
+	}
+	f := os.NewFile(uintptr(fd), "handover")
+	defer f.Close() // read only
+	h := new(Handover)
+	if err := json.NewDecoder(io.NewSectionReader(f, 0, maxHandover)).Decode(h); err != nil {
+		return nil, fmt.Errorf("reading the handover: %w", err)
+	}
+	return h, nil
+}
+
+// take makes a file of a descriptor that was handed over.
+func take(fd int, name string) *os.File {
+	unix.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), name)
+}
+
+func (h *Handover) listener() *os.File {
+	if h == nil {
+		return nil
+	}
+	return take(h.Listener, "listener")
+}
+
+func (h *Handover) lock() *os.File {
+	if h == nil {
+		return nil
+	}
+	return take(h.Lock, lockFile)
+}
+
+func (h *Handover) control() *os.File {
+	if h == nil {
+		return nil
+	}
+	return take(h.Control, controlSocket)
+}
+
+func (h *Handover) http() *os.File {
+	if h == nil || h.HTTP == 0 {
+		return nil
+	}
+	return take(h.HTTP, "http")
+}
+
+// held is what is held of the handler of a connection; nil if nothing is.
+func (h *Handover) held(connection uint64) *child.Held {
+	if h == nil {
+		return nil
+	}
+	if held, ok := h.Handlers[connection]; ok {
+		return &held
+	}
+	return nil
+}
+
+// drained is why a drain was asked for just before the handover; "" if none was.
+func (h *Handover) drained() string {
+	if h == nil {
+		return ""
+	}
+	return h.Drain
+}

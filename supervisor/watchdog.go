@@ -1,0 +1,85 @@
+package supervisor
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// watchdog decides when a handler hangs: it answers no ping, or has been at work on
+// one frame, for longer than a limit. It is told the time, which must be monotonic.
+//
+// The time that counts is the time this process was running too: when it was itself
+// stopped or had no processor, pings were neither sent nor read, and no handler is
+// to blame.
+type watchdog struct {
+	limit time.Duration
+	every time.Duration // between pings, and between looks
+
+	mu     sync.Mutex
+	nonce  uint64        // guarded by mu; of the newest ping
+	asked  time.Time     // guarded by mu; when it was due
+	open   bool          // guarded by mu; it is not answered
+	waited time.Duration // guarded by mu; for the answer, in time that counts
+	busy   time.Duration // guarded by mu; what the newest answer said
+	deaf   bool          // guarded by mu; an answer may be there, but is not read
+	looked time.Time     // guarded by mu; when hung was last called
+}
+
+// looksPerLimit is how often in the limit a watchdog pings and looks.
+const looksPerLimit = 4
+
+func newWatchdog(limit time.Duration, now time.Time) *watchdog {
+	return &watchdog{limit: limit, every: max(limit/looksPerLimit, time.Millisecond), looked: now, asked: now}
+}
+
+// due returns the number of the next ping when it is time for one, and 0 otherwise.
+func (w *watchdog) due(now time.Time) uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.open || now.Sub(w.asked) < w.every {
+		return 0
+	}
+	w.nonce++
+	w.open, w.asked, w.waited = true, now, 0
+	return w.nonce
+}
+
+// answered takes an answer, and returns false for one that was not asked for.
+func (w *watchdog) answered(nonce uint64, busy time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.open || nonce != w.nonce {
+		return false
+	}
+	w.open, w.busy = false, busy
+	return true
+}
+
+// hear says whether answers are read now. While what came before them waits for the
+// journal they are not, and the handler is not to blame.
+func (w *watchdog) hear(now bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.deaf = !now
+	w.waited = 0
+}
+
+// hung says why the handler hangs; "" while it does not. It is called every w.every.
+func (w *watchdog) hung(now time.Time) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	passed := now.Sub(w.looked)
+	w.looked = now
+	if w.open && !w.deaf {
+		w.waited += min(passed, 2*w.every, now.Sub(w.asked))
+	}
+	switch {
+	case w.open && w.waited > w.limit:
+		return fmt.Sprintf("it has answered nothing for %s", w.waited.Round(time.Millisecond))
+	case !w.open && w.busy > w.limit:
+		return fmt.Sprintf("it has been at work on one frame for %s", w.busy.Round(time.Millisecond))
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,174 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/journal"
+	"bulkhead/supervisor/report"
+)
+
+const (
+	// foldEvery is how often what has come to the journal is folded.
+	foldEvery = time.Second
+	// foldBytes of the journal are folded at a time, and then the processors are left
+	// alone for as long as that took: behind, folding takes half of one processor.
+	foldBytes = 4 << 20
+	// reportEvery is the least time between two reports that are made, and reportShare
+	// how many times as long as making one takes it is: a tenth of one processor.
+	reportEvery = time.Second
+	reportShare = 10
+)
+
+// errNoRun says that there is nothing to report yet.
+var errNoRun = errors.New("no run has begun yet")
+
+// folding is the report of the run so far. One goroutine, Run, owns all but asked.
+type folding struct {
+	source Source
+	log    *slog.Logger
+	asked  chan wanted // by those who want the report
+
+	dir      string // the journal that is followed; "" if none was yet
+	follower *journal.Follower
+	folder   *report.Folder
+	behind   bool  // there is more to fold already
+	broken   error // why nothing more is folded of it
+	last     [forms]built
+}
+
+// form is how the report is wanted.
+type form int
+
+const (
+	asJSON form = iota
+	asPage
+	forms // how many there are
+)
+
+// wanted is a question for the report.
+type wanted struct {
+	form   form
+	answer chan<- built
+}
+
+// built is a report, or why there is none.
+type built struct {
+	data   []byte
+	policy string    // of a page
+	due    time.Time // from when on another is made
+	err    error
+}
+
+func newFolding(source Source, log *slog.Logger) *folding {
+	return &folding{source: source, log: log, asked: make(chan wanted)}
+}
+
+// Run folds until ctx is done.
+func (f *folding) Run(ctx context.Context) {
+	defer f.leave()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			began := time.Now()
+			f.fold()
+			pause := foldEvery
+			if f.behind {
+				pause = time.Since(began)
+			}
+			timer.Reset(pause)
+		case w := <-f.asked:
+			w.answer <- f.report(w.form)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// soFar is the report of the run so far, at most a little old.
+func (f *folding) soFar(ctx context.Context, as form) built {
+	answer := make(chan built, 1)
+	select {
+	case f.asked <- wanted{as, answer}:
+	case <-ctx.Done():
+		return built{err: ctx.Err()}
+	}
+	select {
+	case b := <-answer:
+		return b
+	case <-ctx.Done():
+		return built{err: ctx.Err()}
+	}
+}
+
+// fold takes in what has come to the journal, or some of it.
+func (f *folding) fold() {
+	if dir := f.source.Journal(); dir != "" && dir != f.dir {
+		f.leave()
+		f.dir, f.follower, f.folder = dir, journal.Follow(dir), report.NewFolder()
+		f.broken, f.last = nil, [forms]built{}
+	}
+	f.behind = false
+	if f.follower == nil || f.broken != nil {
+		return
+	}
+	f.behind, f.broken = f.follower.Next(foldBytes, func(r *bulkheadv1.Record) error {
+		_ = f.folder.Add(r) // the Folder remembers what it could not use, and states it
+		return nil
+	})
+	if f.broken != nil {
+		f.behind = false
+		f.log.Error("the live report ends here", "error", f.broken)
+	}
+}
+
+// The page says "running" of a run without an end when it is told that it is live.
+const (
+	pageBegins     = `<html lang="en">`
+	pageBeginsLive = `<html lang="en" data-live>`
+)
+
+// report makes a report, unless the last one is still good.
+func (f *folding) report(as form) built {
+	f.fold()
+	began := time.Now()
+	if f.folder == nil {
+		return built{err: errNoRun}
+	}
+	last := &f.last[as]
+	if last.data != nil && began.Before(last.due) {
+		return *last
+	}
+	var out bytes.Buffer
+	var err error
+	if r := f.folder.Report(); as == asPage {
+		err = r.HTML(&out)
+	} else {
+		err = r.JSON(&out)
+	}
+	if err != nil {
+		return built{err: fmt.Errorf("making the report: %w", err)}
+	}
+	*last = built{data: out.Bytes()}
+	if as == asPage {
+		last.data = bytes.Replace(last.data, []byte(pageBegins), []byte(pageBeginsLive), 1)
+		last.policy = policy(last.data, "frame-ancestors 'self'")
+	}
+	took := time.Since(began)
+	last.due = time.Now().Add(max(reportEvery, reportShare*took))
+	return *last
+}
+
+// leave lets go of the journal that is followed.
+func (f *folding) leave() {
+	if f.follower != nil {
+		f.follower.Close() // it was only read
+	}
+}

@@ -1,0 +1,210 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+const (
+	// eventEvery is the time between two events.
+	eventEvery = time.Second
+	// maxSubscribers listen to events at the same time.
+	maxSubscribers = 32
+	// eventTimeout is how long a browser may take none of an event.
+	eventTimeout = 5 * time.Second
+	// maxEventSessions are in an event: it is sent every second.
+	maxEventSessions = 1000
+)
+
+// hub makes events and gives each to everybody who listens. One goroutine, Run, owns
+// who listens; a subscriber holds the newest event alone, so that nobody waits for it.
+type hub struct {
+	source Source
+	join   chan *subscriber
+	leave  chan *subscriber
+	done   chan struct{} // closed when Run has ended
+
+	listening atomic.Int64
+	skipped   atomic.Uint64 // events that somebody was too slow for
+	dropped   atomic.Uint64 // subscribers that took nothing
+}
+
+// subscriber is somebody who listens.
+type subscriber struct {
+	newest chan []byte // holds one event
+	full   bool        // written by Run before taken is closed: there are too many
+	taken  chan struct{}
+}
+
+func newHub(source Source) *hub {
+	return &hub{source: source, join: make(chan *subscriber), leave: make(chan *subscriber), done: make(chan struct{})}
+}
+
+// Run makes events while somebody listens, until ctx is done.
+func (h *hub) Run(ctx context.Context) {
+	defer close(h.done)
+	again := time.NewTicker(eventEvery)
+	defer again.Stop()
+	all := make(map[*subscriber]struct{})
+	for {
+		select {
+		case s := <-h.join:
+			if s.full = len(all) >= maxSubscribers; !s.full {
+				all[s] = struct{}{}
+				s.newest <- h.event(ctx) // its first; there is room
+			}
+			close(s.taken)
+		case s := <-h.leave:
+			delete(all, s)
+		case <-again.C:
+			if len(all) == 0 {
+				continue
+			}
+			e := h.event(ctx)
+			for s := range all {
+				h.give(s, e)
+			}
+		case <-ctx.Done():
+			return
+		}
+		h.listening.Store(int64(len(all)))
+	}
+}
+
+// give replaces the event that a subscriber has not taken yet.
+func (h *hub) give(s *subscriber, e []byte) {
+	select {
+	case <-s.newest:
+		h.skipped.Add(1)
+	default:
+	}
+	s.newest <- e // there is room: nobody else puts one in
+}
+
+// event is the status as a server-sent event.
+func (h *hub) event(ctx context.Context) []byte {
+	data, err := statusJSON(bounded(h.source.Status(ctx)))
+	if err != nil { // there is no status that cannot be encoded
+		return fmt.Appendf(nil, ": %v\n\n", err)
+	}
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "event: status\ndata: %s\n\n", data)
+	return out.Bytes()
+}
+
+// statusJSON is a status as JSON in one line, in the same form as `bulkhead supervisor
+// status --json` prints.
+func statusJSON(s *bulkheadv1.StatusResponse) ([]byte, error) {
+	return protojson.MarshalOptions{EmitUnpopulated: true, UseProtoNames: true}.Marshal(s)
+}
+
+// bounded is a status with no more sessions than an event can have; those that have
+// ended are left out first.
+func bounded(s *bulkheadv1.StatusResponse) *bulkheadv1.StatusResponse {
+	if len(s.GetSessions()) <= maxEventSessions {
+		return s
+	}
+	out := proto.CloneOf(s)
+	slices.SortStableFunc(out.Sessions, func(a, b *bulkheadv1.SessionStatus) int { return cmp.Compare(over(a), over(b)) })
+	out.SessionsLeftOut = uint32(len(out.Sessions) - maxEventSessions)
+	out.Sessions = out.Sessions[:maxEventSessions]
+	slices.SortFunc(out.Sessions, func(a, b *bulkheadv1.SessionStatus) int { return cmp.Compare(a.GetSession(), b.GetSession()) })
+	return out
+}
+
+// over is 1 for a session that has ended.
+func over(s *bulkheadv1.SessionStatus) int {
+	if s.GetState() == "active" || s.GetState() == "away" {
+		return 0
+	}
+	return 1
+}
+
+// errFull says that too many listen.
+var errFull = errors.New("too many are watching; try again later")
+
+// subscribe begins to listen; the caller calls unsubscribe. It returns errFull when too
+// many do.
+func (h *hub) subscribe(ctx context.Context) (*subscriber, error) {
+	s := &subscriber{newest: make(chan []byte, 1), taken: make(chan struct{})}
+	select {
+	case h.join <- s:
+	case <-h.done:
+		return nil, errors.New("the supervisor is ending")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	<-s.taken
+	if s.full {
+		return nil, errFull
+	}
+	return s, nil
+}
+
+func (h *hub) unsubscribe(s *subscriber) {
+	select {
+	case h.leave <- s:
+	case <-h.done:
+	}
+}
+
+// ServeHTTP sends events until the browser has gone, takes none any more, or Run ends,
+// which it is told.
+func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	const eventStream = "text/event-stream; charset=utf-8"
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", eventStream)
+		return
+	}
+	s, err := h.subscribe(r.Context())
+	if err != nil {
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	defer h.unsubscribe(s)
+	w.Header().Set("Content-Type", eventStream)
+	send := func(event []byte) bool {
+		c := http.NewResponseController(w)
+		err := c.SetWriteDeadline(time.Now().Add(eventTimeout))
+		if err == nil {
+			_, err = w.Write(event)
+		}
+		if err == nil {
+			err = c.Flush()
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			h.dropped.Add(1)
+		}
+		return err == nil
+	}
+	if !send([]byte("retry: 1000\n\n")) { // milliseconds until a browser that lost us comes back
+		return
+	}
+	for {
+		select {
+		case event := <-s.newest:
+			if !send(event) {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		case <-h.done:
+			send([]byte("event: end\ndata: {}\n\n"))
+			return
+		}
+	}
+}

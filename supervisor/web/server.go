@@ -1,0 +1,133 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+const (
+	// maxConnections are served at the same time; further ones wait in the kernel.
+	maxConnections = 128
+	// headerTimeout is how long the header of a request may take, idleTimeout how long a
+	// connection may wait for the next.
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 30 * time.Second
+	// maxHeader bounds the header of a request in bytes.
+	maxHeader = 16 << 10
+	// lastAnswers is how long answers may take that are under way at the end.
+	lastAnswers = time.Second
+)
+
+// Config is what a Server needs.
+type Config struct {
+	// Listener is served and, at the end, not closed: it may go to the next program.
+	Listener *net.TCPListener
+	Source   Source
+	// Version is the supervisor's.
+	Version string
+	// Logger receives what goes wrong.
+	Logger *slog.Logger
+}
+
+// Server serves a running supervisor; see the package comment.
+type Server struct {
+	cfg     Config
+	folding *folding
+	hub     *hub
+	http    *http.Server
+}
+
+// New makes a Server of a complete Config. It does nothing before Run.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg, folding: newFolding(cfg.Source, cfg.Logger), hub: newHub(cfg.Source)}
+	s.http = &http.Server{
+		Handler:           guard(Loopback(cfg.Listener.Addr()), s.routes()),
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug), // what browsers do wrong
+	}
+	return s
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/{$}", pageHandler(livePage))
+	mux.HandleFunc("/report", s.reportPage)
+	mux.HandleFunc("/healthz", text(func() string { return "" }))
+	mux.HandleFunc("/readyz", text(s.cfg.Source.Ready))
+	mux.HandleFunc("/api/status", s.status)
+	mux.HandleFunc("/api/report", s.report)
+	mux.Handle("/events", s.hub)
+	mux.Handle("/metrics", newMetrics(s.cfg.Source, s.hub, s.cfg.Version))
+	return mux
+}
+
+// text answers "ok", or 503 and why not.
+func text(why func() string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if why := why(); why != "" {
+			http.Error(w, why, http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n")) // who asked may be gone
+	}
+}
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	data, err := statusJSON(s.cfg.Source.Status(r.Context()))
+	answerJSON(w, data, err)
+}
+
+func (s *Server) report(w http.ResponseWriter, r *http.Request) {
+	b := s.folding.soFar(r.Context(), asJSON)
+	answerJSON(w, b.data, b.err)
+}
+
+func answerJSON(w http.ResponseWriter, data []byte, err error) {
+	switch {
+	case errors.Is(err, errNoRun):
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(data) // who asked may be gone
+	}
+}
+
+// Run serves until ctx is done. The listener is open then, and nobody accepts from it.
+func (s *Server) Run(ctx context.Context) {
+	var parts sync.WaitGroup
+	parts.Go(func() { s.folding.Run(ctx) })
+	parts.Go(func() { s.hub.Run(ctx) })
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		hurry, cancel := context.WithTimeout(context.Background(), lastAnswers)
+		defer cancel()
+		if s.http.Shutdown(hurry) != nil {
+			s.http.Close() // hangs up; there is nothing to lose
+		}
+	})
+	err := s.http.Serve(netutil.LimitListener(kept{s.cfg.Listener}, maxConnections))
+	if stop() { // it failed by itself
+		s.cfg.Logger.Error("http is not served any more", "error", err)
+		<-ctx.Done()
+	} else {
+		<-stopped
+	}
+	parts.Wait()
+}
+
+// kept is a listener whose Close only ends the accepting.
+type kept struct{ *net.TCPListener }
+
+// Close makes Accept return; the socket stays open.
+func (k kept) Close() error { return k.SetDeadline(time.Unix(1, 0)) }
