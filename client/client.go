@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,10 +20,18 @@ const abortDelivery = time.Second
 // not wanted any more.
 const checkEnd = 2 * time.Second
 
+// checkLong is after how long the checks before the load are said to take long. They
+// time every kind of consumer for a tenth of a second, and a sync.
+const checkLong = 15 * time.Second
+
+// workDirPrefix begins the name of a client's working folder.
+const workDirPrefix = "bulkhead-"
+
 // client is one run of the load.
 type client struct {
 	cfg     Config
 	id      clientID
+	hello   *bulkheadv1.Hello
 	workDir string
 	outbox  *outbox
 	folders *folders
@@ -44,7 +53,7 @@ type runningSession struct {
 	cancel context.CancelCauseFunc
 }
 
-// Run runs a client from the connect to the exit of its last process. The first
+// Run runs a client from the checks before its load to the exit of its last process. The first
 // signal from interrupts ends the load in order, the second, or the end of ctx, at
 // once. The Result is always set. An error says why there was no load: it wraps
 // ErrConfig if the configuration cannot work. Everything after the beginning of the
@@ -55,20 +64,22 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 		return Result{Verdict: VerdictUnworkable}, err
 	}
 	c := &client{cfg: cfg, id: newClientID()}
-	if c.workDir, err = os.MkdirTemp(cfg.WorkDir, "bulkhead-"); err != nil {
+	if c.workDir, err = os.MkdirTemp(cfg.WorkDir, workDirPrefix); err != nil {
 		return Result{Verdict: VerdictUnworkable}, fmt.Errorf("%w: making the working folder: %w", ErrConfig, err)
 	}
-	c.outbox = newOutbox(c.id, cfg.SpoolMemory, cfg.SpoolMaxSize, filepath.Join(c.workDir, "spool"))
 	c.folders = newFolders(cfg, c.id)
+	c.hello = helloOf(cfg, c.id, c.folders)
+	c.outbox = newOutbox(c.hello, cfg.SpoolMemory, cfg.SpoolMaxSize, filepath.Join(c.workDir, spoolName))
 	stop := watchInterrupts(ctx, signals, cfg.Logger)
 	defer stop.close()
 
 	var sessions sync.WaitGroup
-	c.openSession(ctx, &sessions)
-	result, err := c.run(stop)
-	c.session.cancel(errors.New("the client has ended"))
+	result, err := c.run(ctx, stop, &sessions)
+	if c.session != nil {
+		c.session.cancel(errors.New("the client has ended"))
+	}
 	sessions.Wait()
-	c.leave(&result)
+	c.leave(stop, &result)
 	if err != nil {
 		return result, err
 	}
@@ -81,7 +92,7 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 func (c *client) openSession(ctx context.Context, sessions *sync.WaitGroup) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx)) // outlives an abort, to say so
 	c.session = &runningSession{
-		session: newSession(c.cfg, helloOf(c.cfg, c.id, c.folders), c.outbox),
+		session: newSession(c.cfg, c.hello, c.outbox),
 		done:    make(chan struct{}),
 		cancel:  cancel,
 	}
@@ -91,17 +102,25 @@ func (c *client) openSession(ctx context.Context, sessions *sync.WaitGroup) {
 	})
 }
 
-// run connects, checks, loads and delivers. An error says why there was no load.
-func (c *client) run(stop *interrupts) (Result, error) {
+// run checks, connects, loads and delivers. An error says why there was no load. A
+// client that cannot work never connects: the run goes on as if there were none.
+func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitGroup) (Result, error) {
 	result := Result{ClientID: c.id.String(), Verdict: VerdictFailed}
+	if err := c.check(stop); err != nil {
+		if errors.Is(err, ErrConfig) {
+			result.Verdict = VerdictUnworkable
+		}
+		return result, err
+	}
+	c.openSession(ctx, sessions)
 	if err := c.connect(stop); err != nil {
 		return result, err
 	}
 	result.RunID, result.SessionID = c.session.first.GetRunId(), c.session.first.GetSessionId()
 
-	why, unworkable := c.check(stop)
+	why, over := early(stop, c.session)
 	var exits []*bulkheadv1.ProcessExit
-	if why.reason == bulkheadv1.StopReason_STOP_REASON_UNSPECIFIED {
+	if !over {
 		c.say(&bulkheadv1.Message{Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}}})
 		c.written = true
 		load := &load{cfg: c.cfg, folders: c.folders, outbox: c.outbox, tally: &c.tally, session: c.session}
@@ -111,10 +130,7 @@ func (c *client) run(stop *interrupts) (Result, error) {
 	result.Reason, result.Detail = why.reason, why.detail
 	c.sayLast(why, exits)
 	c.deliver(stop)
-	if unworkable != nil {
-		result.Verdict = VerdictUnworkable
-	}
-	return result, unworkable
+	return result, nil
 }
 
 // connect waits for the Welcome.
@@ -125,49 +141,52 @@ func (c *client) connect(stop *interrupts) error {
 	case <-c.session.done:
 		return c.session.err
 	case <-stop.orderly:
-		return errors.New("interrupted before the supervisor was reached")
+		return errEarly
 	case <-stop.abort.Done():
 		return context.Cause(stop.abort)
 	}
 }
 
-// check runs the checks before the load. An ending says that there must be no load;
-// the error, that this is because it cannot work.
-func (c *client) check(stop *interrupts) (ending, error) {
+// errEarly is why a client that was interrupted has no session.
+var errEarly = errors.New("interrupted before the supervisor was reached")
+
+// check runs the checks before the load, which need no supervisor. An error that wraps
+// ErrConfig says that the load cannot work; another one, that there is no time for it.
+func (c *client) check(stop *interrupts) error {
 	ctx, cancel := context.WithCancelCause(stop.abort)
 	defer cancel(nil)
 	checked := make(chan error, 1)
 	go func() { // ends when ctx is done, or outlives Run in a system call: see stuck
 		checked <- preflight(ctx, c.cfg, c.folders)
 	}()
-	var err error
+	long := time.AfterFunc(checkLong, func() {
+		c.cfg.Logger.Warn("the checks before the load take long; does the file system answer?", "paths", c.folders.consumers)
+	})
+	defer long.Stop()
 	select {
-	case err = <-checked:
+	case err := <-checked:
+		if stop.abort.Err() != nil {
+			return context.Cause(stop.abort)
+		}
+		return err
 	case <-stop.orderly:
-		err = c.abandonCheck(checked, cancel)
+		c.abandonCheck(checked, cancel)
+		return errEarly
 	case <-stop.abort.Done():
-		err = c.abandonCheck(checked, cancel)
+		c.abandonCheck(checked, cancel)
+		return context.Cause(stop.abort)
 	}
-	if why, over := early(stop, c.session); over {
-		return why, nil
-	}
-	if err != nil {
-		return ending{reason: bulkheadv1.StopReason_STOP_REASON_FAILED, detail: err.Error()}, err
-	}
-	return ending{}, nil
 }
 
 // abandonCheck gives the checks a moment to return.
-func (c *client) abandonCheck(checked <-chan error, cancel context.CancelCauseFunc) error {
+func (c *client) abandonCheck(checked <-chan error, cancel context.CancelCauseFunc) {
 	cancel(errors.New("interrupted"))
 	timer := time.NewTimer(checkEnd)
 	defer timer.Stop()
 	select {
-	case err := <-checked:
-		return err
+	case <-checked:
 	case <-timer.C:
 		c.stuck = true
-		return nil
 	}
 }
 
@@ -212,15 +231,20 @@ func (c *client) deliver(stop *interrupts) {
 
 // leave removes what the client made, but for what must be kept, and completes the
 // result. The session has ended.
-func (c *client) leave(result *Result) {
+func (c *client) leave(stop *interrupts, result *Result) {
 	sums, box := c.tally.totals(), c.outbox.state()
 	result.Files, result.Bytes, result.Chunks, result.Errors = sums.Files, sums.Bytes, sums.Chunks, sums.Errors
+	result.LastError = sums.LastError
 	result.Messages, result.Dropped, result.Undelivered = box.last, box.dropped, box.last-box.acked
 	result.Delivered = box.drained
-	result.Closed = c.session.err == nil
+	result.Closed = c.session != nil && c.session.err == nil
 	var err error
 	if result.SpoolPath, err = c.outbox.close(); err != nil {
 		c.cfg.Logger.Error(err.Error())
+		result.Problems = append(result.Problems, err.Error())
+	}
+	if result.SpoolPath != "" && !quarantined(c.session.err) {
+		result.ResendCommand = resendCommand(c.cfg, result.SpoolPath)
 	}
 	if result.SpoolPath == "" {
 		if err := os.RemoveAll(c.workDir); err != nil {
@@ -233,8 +257,11 @@ func (c *client) leave(result *Result) {
 	case c.cfg.Keep && c.written:
 		result.LoadPaths = c.folders.consumers
 	default:
-		if err := c.folders.remove(); err != nil {
+		if err := removeFolders(stop.abort, c.cfg.Executable, c.folders.paths()); err != nil {
 			c.cfg.Logger.Error(err.Error())
+			result.Problems = append(result.Problems, strings.Split(err.Error(), "\n")...)
+			break
 		}
+		c.folders.removeAbove()
 	}
 }

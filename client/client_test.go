@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -116,8 +119,20 @@ func TestStuckConsumerIsKilledInTime(t *testing.T) {
 	r.missed(pid, "no answer in 200ms")
 	r.signals <- syscall.SIGINT
 	result := r.end()
-	if exits := r.stop().Exits; result.ExitCode() != 3 || exits[0].Class != bulkheadv1.ExitClass_EXIT_CLASS_KILLED || exits[1].Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
+	if exits := r.stop().Exits; result.ExitCode() != 3 || exits[0].Class != bulkheadv1.ExitClass_EXIT_CLASS_KILLED || exits[0].Cause != "did not end in time and was killed" || exits[1].Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
 		t.Errorf("Run = %+v, exits %v; want consumer 0 killed and consumer 1 clean", result, exits)
+	}
+}
+
+// A worker whose job is not over when kill_timeout is gets no further time.
+func TestLateWorkerGetsNoMoreTime(t *testing.T) {
+	one := newWorker(slog.New(slog.DiscardHandler), bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, 0)
+	if got := one.exitTimeout(); got != lateTimeout {
+		t.Errorf("at work: %s to exit; want %s", got, lateTimeout)
+	}
+	close(one.ended)
+	if got := one.exitTimeout(); got != stopTimeout {
+		t.Errorf("its job over: %s to exit; want %s", got, stopTimeout)
 	}
 }
 
@@ -130,8 +145,12 @@ func TestSecondInterruptLeavesNoProcess(t *testing.T) {
 	if r.err != nil || result.ExitCode() != 3 || len(result.Problems) == 0 {
 		t.Errorf("Run = %+v, %v; want partial", result, r.err)
 	}
-	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_INTERRUPTED {
+	stop := r.stop()
+	if stop.Reason != bulkheadv1.StopReason_STOP_REASON_INTERRUPTED {
 		t.Errorf("stop = %v", stop)
+	}
+	if exit := stop.Exits[0]; exit.Class != bulkheadv1.ExitClass_EXIT_CLASS_KILLED || exit.Cause != "killed because the client was interrupted a second time" {
+		t.Errorf("exit = %v; want the interrupt as its cause", exit)
 	}
 }
 
@@ -163,7 +182,7 @@ func TestUndeliveredMessagesAreKept(t *testing.T) {
 		return nil
 	})
 	messages, _, _ := c.snapshot()
-	if err != nil || summary.Torn != "" || uint64(summary.Messages) != result.Undelivered || summary.ClientID != result.ClientID ||
+	if err != nil || summary.Damage != "" || uint64(summary.Messages) != result.Undelivered || summary.ClientID != result.ClientID ||
 		summary.FirstSeq > uint64(len(messages))+1 || last.GetStop() == nil {
 		t.Errorf("spool = %+v, %v, ends with %v; want the %d undelivered and the Stop", summary, err, last, result.Undelivered)
 	}
@@ -199,15 +218,21 @@ func TestRunEndsWhenTheSupervisorRefusesInMidRun(t *testing.T) {
 	}
 }
 
-func TestPreflightFailureIsToldInOrder(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), func(c *Config) { c.Consumers[1].FileSize = 1 << 60 })
+// A client that cannot work is none of the run's.
+func TestUnworkableClientNeverConnects(t *testing.T) {
+	above := filepath.Join(t.TempDir(), "not", "there")
+	r := startClient(t, startCollector(t, orderly), func(c *Config) {
+		c.Consumers[0].Path, c.Consumers[1].FileSize = above, 1<<60
+	})
 	result := r.end()
-	if !errors.Is(r.err, ErrConfig) || result.ExitCode() != 2 || !result.Closed {
+	if !errors.Is(r.err, ErrConfig) || result.ExitCode() != 2 || result.Closed || result.SessionID != "" {
 		t.Fatalf("Run = %+v, %v; want unworkable", result, r.err)
 	}
-	messages, _, goodbye := r.collector.snapshot()
-	if stop := r.stop(); len(messages) != 1 || goodbye == nil || stop.Reason != bulkheadv1.StopReason_STOP_REASON_FAILED || stop.Detail != r.err.Error() {
-		t.Errorf("messages %v, goodbye %v; want only the Stop with %q", messages, goodbye, r.err)
+	if messages, connections, _ := r.collector.snapshot(); len(messages)+connections != 0 {
+		t.Errorf("connections %d, messages %v; want none", connections, messages)
+	}
+	if _, err := os.Stat(filepath.Dir(above)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder that was made for it: %v; want none", err)
 	}
 }
 

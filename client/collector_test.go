@@ -24,6 +24,7 @@ type collector struct {
 	limits  *bulkheadv1.Limits
 	acts    []act
 	server  *grpc.Server
+	options []grpc.ServerOption
 
 	mu       sync.Mutex
 	sockets  []net.Conn            // guarded by mu
@@ -31,6 +32,12 @@ type collector struct {
 	messages []*bulkheadv1.Message // guarded by mu; durable, in order
 	goodbye  *bulkheadv1.Goodbye   // guarded by mu
 	arrived  chan struct{}         // one element for every batch that was kept
+}
+
+// greetedStream is a stream and its Hello.
+type greetedStream struct {
+	serverStream
+	hello *bulkheadv1.Hello
 }
 
 // act is what the collector does on one connection after the Hello.
@@ -56,7 +63,7 @@ func newCollector(t *testing.T, address string, acts ...act) *collector {
 }
 
 func (c *collector) listen(listener net.Listener) {
-	c.server = grpc.NewServer()
+	c.server = grpc.NewServer(c.options...)
 	bulkheadv1.RegisterCollectorServiceServer(c.server, c)
 	served := make(chan struct{})
 	go func() {
@@ -107,7 +114,7 @@ func (c *collector) Collect(stream grpc.BidiStreamingServer[bulkheadv1.ClientFra
 	n := min(len(c.hellos), len(c.acts)-1)
 	c.hellos = append(c.hellos, hello)
 	c.mu.Unlock()
-	return c.acts[n](c, stream)
+	return c.acts[n](c, greetedStream{stream, hello})
 }
 
 // welcome answers the Hello.

@@ -46,7 +46,9 @@ type Config struct {
 
 	// Runtime is how long the load lasts; 20 s.
 	Runtime time.Duration
-	// ConnectTimeout bounds the time until the supervisor's Welcome; 30 s.
+	// ConnectTimeout bounds the time until the supervisor's Welcome; 30 s. Each time
+	// that a busy supervisor says when to come back it begins anew, but all in all it
+	// is at most ten times as long.
 	ConnectTimeout time.Duration
 	// KillTimeout is how long the workers may take to end in order; 10 s.
 	KillTimeout time.Duration
@@ -79,6 +81,9 @@ type Config struct {
 	// Executable is the program that is a consumer when run as `worker consumer`
 	// and the monitor when run as `worker monitor`; the running program.
 	Executable string
+	// Progress is told twice a second, by one goroutine, how far the load is; may be
+	// nil. The lines of progress in the log are left out then.
+	Progress func(Progress) `json:"-"`
 	// Logger receives the client's log; nil discards it.
 	Logger *slog.Logger
 }
@@ -93,6 +98,9 @@ type Consumer struct {
 	KeepFiles uint32
 	// Sync says when data is forced to storage; unspecified is never.
 	Sync bulkheadv1.SyncPolicy
+	// StopOnError ends the consumer's work at its first error. Otherwise errors are
+	// counted, and the consumer goes on after a pause.
+	StopOnError bool
 }
 
 // resolve fills in the defaults and returns every problem at once, wrapped in

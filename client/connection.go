@@ -8,10 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
-
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -25,6 +21,7 @@ type collectStream = bulkheadv1.CollectorService_CollectClient
 type connection struct {
 	session *session
 	stream  collectStream
+	dialled *dialled
 	limits  *bulkheadv1.Limits
 	end     context.CancelCauseFunc // ends the stream, with the reason
 
@@ -32,43 +29,51 @@ type connection struct {
 	acked       bool // the receiver's; at least one ack came
 }
 
+// reached is how far a connection came.
+type reached struct {
+	welcomed bool // the supervisor's Welcome came
+	acked    bool // at least one message was acknowledged
+}
+
 // connect makes a connection, runs it to its end and says how it ended. The Welcome
-// must come within patience. acked says whether any message was acknowledged.
-func (s *session) connect(ctx context.Context, patience time.Duration) (acked bool, err error) {
+// must come within patience.
+func (s *session) connect(ctx context.Context, patience time.Duration) (reached, error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	impatience := time.AfterFunc(patience, func() {
-		end(retryable{fmt.Errorf("no welcome in %s", durationText(patience))})
+		end(broken(fmt.Errorf("no welcome in %s", durationText(patience))))
 	})
 	defer impatience.Stop()
-	channel, err := dial(ctx, s.address)
+	d, err := dial(ctx, s.address, s.vitals.hear)
 	if err != nil {
-		return false, judge(ctx, retryable{err})
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return reached{}, err
 	}
-	defer channel.Close()
-	stream, err := bulkheadv1.NewCollectorServiceClient(channel).Collect(ctx)
+	defer d.channel.Close()
+	stream, err := bulkheadv1.NewCollectorServiceClient(d.channel).Collect(ctx)
 	if err != nil {
-		return false, judge(ctx, err)
+		return reached{}, d.judge(ctx, err)
 	}
-	c := &connection{session: s, stream: stream, end: end}
+	c := &connection{session: s, stream: stream, dialled: d, end: end}
 	if err := c.greet(); err != nil {
-		return false, judge(ctx, err)
+		return reached{}, d.judge(ctx, err)
 	}
 	if !impatience.Stop() { // it fired: the stream is over
-		return false, judge(ctx, context.Canceled)
+		return reached{}, d.judge(ctx, context.Canceled)
 	}
 	var sender sync.WaitGroup
 	sender.Go(func() { c.send(ctx) }) // ended by end or by a broken stream
-	err = judge(ctx, c.receive())
+	err = d.judge(ctx, c.receive())
 	end(nil)
 	sender.Wait()
-	return c.acked, c.closing(err)
+	return reached{welcomed: true, acked: c.acked}, c.closing(err)
 }
 
 // greet says Hello and takes the Welcome.
 func (c *connection) greet() error {
-	hello := proto.CloneOf(c.session.hello)
-	hello.WallClockUnixNano = time.Now().UnixNano()
+	hello := c.session.introduce()
 	frame := &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: hello}}
 	if err := c.stream.Send(frame); err != nil && err != io.EOF { // after EOF, Recv knows why
 		return err
@@ -119,8 +124,12 @@ func (c *connection) send(ctx context.Context) {
 			}
 			continue
 		}
-		if state := c.session.outbox.state(); state.drained {
+		switch state := c.session.outbox.state(); {
+		case state.drained:
 			c.sendGoodbye(ctx, state.last)
+			return
+		case state.cut && state.acked == state.last:
+			c.end(final{errCutOff})
 			return
 		}
 		select {
@@ -140,7 +149,7 @@ func (c *connection) sendGoodbye(ctx context.Context, last uint64) {
 		return
 	}
 	if err := c.stream.CloseSend(); err != nil {
-		c.end(retryable{fmt.Errorf("saying goodbye: %w", err)})
+		c.end(broken(fmt.Errorf("saying goodbye: %w", err)))
 	}
 }
 
@@ -148,7 +157,7 @@ func (c *connection) sendGoodbye(ctx context.Context, last uint64) {
 func (c *connection) sendFrame(ctx context.Context, frame *bulkheadv1.ClientFrame) bool {
 	err := c.stream.Send(frame)
 	if err != nil && err != io.EOF {
-		c.end(judge(ctx, err))
+		c.end(c.dialled.judge(ctx, err))
 	}
 	return err == nil
 }
@@ -187,39 +196,4 @@ func (c *connection) closing(err error) error {
 		return final{errors.New("the supervisor closed the session before goodbye")}
 	}
 	return err
-}
-
-// judge sorts the error that ended a stream: what this side decided, if it did;
-// otherwise UNAVAILABLE is worth another try and every other status is final.
-func judge(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	var f final
-	var r retryable
-	if err == io.EOF || errors.As(err, &f) || errors.As(err, &r) {
-		return err
-	}
-	s := status.Convert(err)
-	if s.Code() == codes.Unavailable || s.Code() == codes.DeadlineExceeded {
-		return retryable{errors.New(s.Message())}
-	}
-	return final{refusal{s}}
-}
-
-// retryable is an error that another connection may not have.
-type retryable struct{ error }
-
-func (r retryable) Unwrap() error { return r.error }
-
-// final is an error that ends the session.
-type final struct{ error }
-
-func (f final) Unwrap() error { return f.error }
-
-// refusal is a status of the supervisor that ends the session.
-type refusal struct{ status *status.Status }
-
-func (r refusal) Error() string {
-	return fmt.Sprintf("the supervisor refused: %s (%s)", r.status.Message(), r.status.Code())
 }

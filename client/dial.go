@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/stats"
 )
 
 const (
@@ -24,29 +25,40 @@ const (
 	serverFrameMaxBytes = 1 << 20
 )
 
+// dialled is one connection and what is known of it beside its stream.
+type dialled struct {
+	channel *grpc.ClientConn
+	wire    *wire
+	// answered says that a status came over the wire; otherwise it is gRPC's own.
+	answered atomic.Bool
+}
+
 // dial makes one TCP connection and a gRPC channel that uses this connection and
 // no other: no resolver, proxy setting or reconnect of gRPC's own is involved, so
-// an error is what the system said.
-func dial(ctx context.Context, address string) (*grpc.ClientConn, error) {
+// an error is what the system said, and another connection may do better. heard is
+// called whenever the supervisor's side sends something.
+func dial(ctx context.Context, address string, heard func(at time.Time)) (*dialled, error) {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	socket, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return nil, dialError(err)
+		return nil, broken(dialError(err))
 	}
+	d := &dialled{wire: &wire{Conn: socket, heard: heard}}
 	var used atomic.Bool
-	conn, err := grpc.NewClient("passthrough:///"+address,
+	d.channel, err = grpc.NewClient("passthrough:///"+address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
 			if used.Swap(true) {
 				return nil, errors.New("the connection broke")
 			}
-			return socket, nil
+			return d.wire, nil
 		}),
 		grpc.WithNoProxy(),
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableHealthCheck(),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingAfter}),
+		grpc.WithStatsHandler(answers{d}),
 		grpc.WithMaxHeaderListSize(64<<10),
 		grpc.WithDefaultCallOptions(
 			grpc.MaxCallRecvMsgSize(serverFrameMaxBytes),
@@ -56,9 +68,22 @@ func dial(ctx context.Context, address string) (*grpc.ClientConn, error) {
 	)
 	if err != nil {
 		socket.Close()
-		return nil, fmt.Errorf("preparing the connection: %w", err)
+		return nil, final{fmt.Errorf("preparing the connection: %w", err)}
 	}
-	return conn, nil
+	return d, nil
+}
+
+// answers notices the status of the one stream of a connection.
+type answers struct{ of *dialled }
+
+func (answers) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (answers) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (answers) HandleConn(context.Context, stats.ConnStats)                       {}
+
+func (a answers) HandleRPC(_ context.Context, s stats.RPCStats) {
+	if _, ok := s.(*stats.InTrailer); ok {
+		a.of.answered.Store(true)
+	}
 }
 
 // dialError takes the words of the system out of a dial error; the address is said

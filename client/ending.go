@@ -14,6 +14,8 @@ const (
 	// stopTimeout is how long a worker may take to exit once its job is over: what
 	// a consumer that has to abandon its files takes at most.
 	stopTimeout = 5 * time.Second
+	// lateTimeout is how long one may take whose job was not over in time.
+	lateTimeout = 100 * time.Millisecond
 	// graceMargin is kept of the kill timeout for what follows a consumer's last
 	// write.
 	graceMargin = time.Second
@@ -58,7 +60,7 @@ func early(stop *interrupts, session *runningSession) (ending, bool) {
 }
 
 // endWorkers asks the consumers, then the monitor, to end, and sees to it that they
-// do.
+// do. One whose job is not over in time is killed then.
 func (l *load) endWorkers(abort context.Context, why ending) {
 	timeout := l.cfg.KillTimeout
 	if why.within > 0 { // the rest of it is for the delivery
@@ -78,7 +80,9 @@ func (l *load) endWorkers(abort context.Context, why ending) {
 			end(ctx, []*worker{l.workers.monitor}, 0)
 		})
 	}
-	bounded(abort, stopTimeout, l.workers.stop)
+	each(l.workers.started(), func(one *worker) {
+		bounded(abort, one.exitTimeout(), one.stop)
+	})
 }
 
 // bounded calls fn with a context that is done after d, or with the cause of abort.
@@ -89,14 +93,16 @@ func bounded(abort context.Context, d time.Duration, fn func(context.Context)) {
 }
 
 // crashed has a line for every worker that did not end in order. Those killed
-// because the client was stopped at once are no surprise and have none.
+// because the client was stopped at once are no surprise and have none, nor those that
+// ended by themselves before they could be killed.
 func (l *load) crashed(abort context.Context) []string {
 	var lines []string
 	for _, one := range l.workers.all() {
 		exit := one.exit()
-		killed := exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_KILLED && abort.Err() != nil
+		cut := abort.Err() != nil && one.stopped == "" &&
+			(exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_KILLED || exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CLEAN)
 		switch {
-		case exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CLEAN && one.reason == "", killed:
+		case exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CLEAN && one.reason == "", cut:
 		case exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CLEAN:
 			lines = append(lines, fmt.Sprintf("%s (pid %d): %s", one.name(), exit.GetProcess().GetPid(), one.reason))
 		default:

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -16,6 +18,8 @@ type folders struct {
 	consumers []string
 	name      string
 	made      []madeFolder
+	above     []string // the folders above them that were made, too, outermost first
+	log       *slog.Logger
 }
 
 type madeFolder struct {
@@ -25,7 +29,7 @@ type madeFolder struct {
 
 // newFolders names the folders; it makes none.
 func newFolders(cfg Config, id clientID) *folders {
-	f := &folders{name: folderName(cfg.Name, id)}
+	f := &folders{name: folderName(cfg.Name, id), log: cfg.Logger}
 	for i, c := range cfg.Consumers {
 		f.consumers = append(f.consumers, filepath.Join(c.Path, f.name, "consumer-"+strconv.Itoa(i)))
 	}
@@ -38,16 +42,50 @@ func newFolders(cfg Config, id clientID) *folders {
 func (f *folders) make(consumer int) error {
 	own := f.consumers[consumer]
 	mine := filepath.Dir(own)
-	if err := os.MkdirAll(filepath.Dir(mine), 0o755); err != nil {
-		return fmt.Errorf("making the path: %w", err)
+	if err := f.makeAbove(filepath.Dir(mine)); err != nil {
+		return err
 	}
-	if err := f.makeMine(mine); err != nil {
+	err := f.makeMine(mine)
+	if errors.Is(err, fs.ErrNotExist) { // another client that made the path has just ended
+		if err = f.makeAbove(filepath.Dir(mine)); err == nil {
+			err = f.makeMine(mine)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if err := os.Mkdir(own, 0o700); err != nil {
 		return fmt.Errorf("making the consumer's folder: %w", err)
 	}
 	return nil
+}
+
+// makeAbove makes a configured path that is not there.
+func (f *folders) makeAbove(path string) error {
+	var missing []string
+	for at := path; ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		missing = append([]string{at}, missing...)
+	}
+	f.above = append(f.above, missing...) // also if not all of them can be made
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return fmt.Errorf("making the path: %w", err)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	f.log.Info("the path was not there and is made", "path", path, "first_made", missing[0])
+	return nil
+}
+
+// removeAbove removes what makeAbove made and nobody uses. The client's own folders
+// are gone.
+func (f *folders) removeAbove() {
+	for _, path := range slices.Backward(f.above) {
+		_ = os.Remove(path) // somebody else's files are in it, or it is gone
+	}
 }
 
 // makeMine makes the client's folder, unless an earlier consumer had it made,
@@ -73,13 +111,11 @@ func (f *folders) makeMine(path string) error {
 	return fmt.Errorf("making the client's folder: %s is there already and not this client's", path)
 }
 
-// remove removes every folder that was made, with all that is in it.
-func (f *folders) remove() error {
-	var problems []error
+// paths are the folders that were made for the client.
+func (f *folders) paths() []string {
+	var paths []string
 	for _, m := range f.made {
-		if err := os.RemoveAll(m.path); err != nil {
-			problems = append(problems, fmt.Errorf("removing load files: %w", err))
-		}
+		paths = append(paths, m.path)
 	}
-	return errors.Join(problems...)
+	return paths
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-var errAborted = errors.New("stopped at once by a second interrupt")
+var errAborted = errors.New("interrupted a second time")
 
 // interrupts turns signals into the two ways to end early.
 type interrupts struct {

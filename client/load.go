@@ -65,7 +65,10 @@ func (l *load) openStreams() (*sync.WaitGroup, context.CancelFunc) {
 	for i := range started {
 		one := started[len(started)-1-i]
 		streams.Go(func() {
-			one.stream(ctx, l.task(one), l.take)
+			one.stream(ctx, l.task(one), func(m *bulkheadv1.Message) {
+				one.faults.watch(m, time.Now())
+				l.take(m)
+			})
 			l.streamEnded(one)
 		})
 	}
@@ -125,6 +128,11 @@ func (l *load) streamEnded(one *worker) {
 		return // as it should
 	default:
 	}
+	if one.stopped != "" {
+		l.cfg.Logger.Error(fmt.Sprintf("%s (pid %d) has ended its work: %s", one.name(), one.process.GetPid(), one.stopped))
+		l.ended <- one
+		return
+	}
 	l.cfg.Logger.Error(fmt.Sprintf("%s (pid %d) is lost in mid-run: %s", one.name(), one.process.GetPid(), or(one.reason, "it ended its work by itself")))
 	l.ended <- one
 }
@@ -135,6 +143,8 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 	defer over.Stop()
 	lines := time.NewTicker(progressEvery)
 	defer lines.Stop()
+	stopShowing := l.showProgress(began)
+	defer stopShowing()
 	consumers := 0
 	for _, one := range l.workers.consumers {
 		if one.child != nil {
@@ -160,7 +170,9 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 				consumers--
 			}
 		case <-lines.C:
-			before = l.logProgress(before, began)
+			if l.cfg.Progress == nil {
+				before = l.logProgress(before, began)
+			}
 		case <-stop.orderly:
 		case <-stop.abort.Done():
 		case <-l.session.drained:

@@ -19,6 +19,8 @@ var (
 	errOutboxFull = errors.New("the spool is full")
 	// errOutboxSealed says that a message came after the last one.
 	errOutboxSealed = errors.New("the client's last message was said already")
+	// errCutOff says that everything was delivered, but that it is not the end.
+	errCutOff = errors.New("what follows is missing")
 )
 
 // outbox numbers the client's messages and keeps each until the supervisor says it
@@ -26,15 +28,21 @@ var (
 // used by several goroutines; at most one of them takes batches.
 //
 // The messages it holds are acked+1 … last. The first len(memory) of these are in
-// memory, the others in the spool. Only messages in memory are sent, so memory is
+// memory, the others in the spool, but for a last one that had no room there. Only messages in memory are sent, so memory is
 // also the most that is in flight.
 type outbox struct {
 	memoryMax int    // bytes; one message is kept in memory whatever its size
 	spoolMax  int64  // bytes
 	spoolPath string // where the spool is made when it is first needed
-	id        clientID
+	// hello introduces the client in the spool file; it has no token.
+	hello *bulkheadv1.Hello
 	// changed has an element whenever there may be something new to take.
 	changed chan struct{}
+
+	// onGap, if set, is called instead of an error when the supervisor does not know
+	// what came before the messages here. The outbox is then empty, and last is what
+	// the supervisor knows. Knowing more than is here is then no error either.
+	onGap func(gapError)
 
 	mu          sync.Mutex
 	memory      [][]byte // guarded by mu; encoded messages
@@ -45,19 +53,44 @@ type outbox struct {
 	sent        int      // guarded by mu; of memory, on this connection
 	inFlight    []uint64 // guarded by mu; last number of each batch sent and not acked
 	sealed      bool     // guarded by mu; nothing is numbered any more
+	final       []byte   // guarded by mu; the last message, when the spool had no room for it
+	cut         bool     // guarded by mu; messages are missing behind the last one
 	dropped     uint64   // guarded by mu; messages refused with errOutboxFull
 	broken      error    // guarded by mu; the spool cannot be read, for good
 }
 
-// newOutbox is an empty outbox. Its spool, if it needs one, is a file at spoolPath.
-func newOutbox(id clientID, memoryMax, spoolMax uint64, spoolPath string) *outbox {
+// newOutbox is an empty outbox of the client that says hello. Its spool, if it needs
+// one, is a file at spoolPath.
+func newOutbox(hello *bulkheadv1.Hello, memoryMax, spoolMax uint64, spoolPath string) *outbox {
+	introduction := proto.CloneOf(hello)
+	introduction.Token = ""
 	return &outbox{
+		hello:     introduction,
 		memoryMax: int(min(memoryMax, 1<<40)),
 		spoolMax:  int64(min(spoolMax, 1<<60)),
 		spoolPath: spoolPath,
-		id:        id,
 		changed:   make(chan struct{}, 1),
 	}
+}
+
+// spoolOutbox is an outbox with messages of a spool file, those behind the first skip,
+// and no room for others. They have the numbers that follow acked. It ends with the
+// last of them, or behind it if cut, because messages are missing there. Closing the
+// spool is the caller's.
+func spoolOutbox(hello *bulkheadv1.Hello, s *spool, skip, messages, acked uint64, cut bool) (*outbox, error) {
+	o := newOutbox(hello, resendMemory, 0, s.file.Name())
+	s.read = s.start
+	for range skip {
+		if _, err := s.next(); err != nil {
+			return nil, err
+		}
+	}
+	o.spool, o.acked, o.last = s, acked, acked+messages
+	o.sealed, o.cut = !cut, cut
+	if err := o.refill(); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
 
 // add numbers a message, which becomes the outbox's, and keeps it. It returns
@@ -84,8 +117,11 @@ func (o *outbox) put(m *bulkheadv1.Message, last bool) error {
 		return fmt.Errorf("encoding a message: %w", err)
 	}
 	if err := o.store(payload, last); err != nil {
-		o.dropped++
-		return err
+		if !last {
+			o.dropped++
+			return err
+		}
+		o.final = payload // one message has room in memory, behind all that is in the spool
 	}
 	o.last++
 	o.sealed = last
@@ -101,7 +137,7 @@ func (o *outbox) store(payload []byte, force bool) error {
 		return nil
 	}
 	if o.spool == nil {
-		made, err := createSpool(o.spoolPath, o.id, o.spoolMax)
+		made, err := createSpool(o.spoolPath, o.hello, o.spoolMax)
 		if err != nil {
 			return err
 		}
@@ -150,6 +186,7 @@ func (o *outbox) take(limits *bulkheadv1.Limits) (*bulkheadv1.Batch, error) {
 		if err := proto.Unmarshal(payload, message); err != nil {
 			return nil, fmt.Errorf("decoding message %d: %w", o.acked+uint64(o.sent)+1, err)
 		}
+		message.Seq = o.acked + uint64(o.sent+len(batch.Messages)) + 1 // another one for messages that are numbered anew
 		batch.Messages = append(batch.Messages, message)
 		if len(batch.Messages) == int(limits.GetMaxBatchMessages()) {
 			break
@@ -171,17 +208,36 @@ func (o *outbox) ack(seq uint64) error {
 	return o.forget(seq)
 }
 
+// gapError says that a supervisor does not know messages that are not here any more.
+type gapError struct{ after, acked uint64 }
+
+func (g gapError) Error() string {
+	return fmt.Sprintf("the supervisor does not know messages %d to %d, which it had acknowledged; it has lost its state, or is another one", g.after+1, g.acked)
+}
+
 // resume begins a new connection: everything up to and including after is durable,
 // and the rest is sent again. It returns an error if the supervisor knows messages
-// that were never said, or no longer knows some that it had acknowledged.
+// that were never said, and a gapError if it no longer knows some that it had
+// acknowledged.
 func (o *outbox) resume(after uint64) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	switch {
+	case after > o.last && o.onGap != nil:
+		o.empty(after)
+		return nil
+	case after < o.acked && o.onGap != nil:
+		gap := gapError{after: after, acked: o.acked}
+		o.empty(after)
+		o.sealed, o.cut = false, false
+		o.onGap(gap)
+		return nil
+	}
 	if after > o.last {
 		return fmt.Errorf("the supervisor wants to resume after message %d, but only %d were ever said", after, o.last)
 	}
 	if after < o.acked {
-		return fmt.Errorf("the supervisor wants to resume after message %d, but had acknowledged %d", after, o.acked)
+		return gapError{after: after, acked: o.acked}
 	}
 	o.sent, o.inFlight = len(o.memory), nil
 	for o.acked < after {
@@ -193,6 +249,23 @@ func (o *outbox) resume(after uint64) error {
 	o.sent = 0
 	o.signal()
 	return nil
+}
+
+// empty forgets every message without having delivered it; the next number is the
+// one after seq.
+func (o *outbox) empty(seq uint64) {
+	o.memory, o.memoryBytes, o.spool, o.final = nil, 0, nil, nil
+	o.sent, o.inFlight = 0, nil
+	o.acked, o.last = seq, seq
+	o.signal()
+}
+
+// seal says that nothing follows.
+func (o *outbox) seal() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sealed = true
+	o.signal()
 }
 
 // forget drops the messages up to seq, all of them in memory, and fills memory from
@@ -232,6 +305,10 @@ func (o *outbox) refill() error {
 			return err
 		}
 		o.remember(payload)
+	}
+	if o.final != nil {
+		o.remember(o.final)
+		o.final = nil
 	}
 	return nil
 }

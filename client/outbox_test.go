@@ -21,6 +21,12 @@ func note(n int, padding int) *bulkheadv1.Message {
 	}}}
 }
 
+// testHello introduces a client of its own.
+func testHello() *bulkheadv1.Hello {
+	cfg, id := Config{Name: "tester"}, newClientID()
+	return helloOf(cfg, id, newFolders(cfg, id))
+}
+
 func noteOf(m *bulkheadv1.Message) int {
 	var n int
 	fmt.Sscanf(m.GetMonitorError().GetReason(), "%d:", &n)
@@ -72,7 +78,7 @@ func TestOutboxDeliversEveryMessageOnceInOrder(t *testing.T) {
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		dir := t.TempDir()
-		box := newOutbox(newClientID(), random.Uint64N(2000), 1000+random.Uint64N(20_000), filepath.Join(dir, "spool"))
+		box := newOutbox(testHello(), random.Uint64N(2000), 1000+random.Uint64N(20_000), filepath.Join(dir, "spool"))
 		far := &farSide{t: t, limits: &bulkheadv1.Limits{
 			MaxFrameBytes: 300 + random.Uint32N(2000), MaxBatchMessages: 1 + random.Uint32N(20), MaxUnackedBatches: 1 + random.Uint32N(5),
 		}}
@@ -140,7 +146,7 @@ func TestOutboxDeliversEveryMessageOnceInOrder(t *testing.T) {
 
 func TestOutboxUsesItsSpool(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "spool")
-	box := newOutbox(newClientID(), 100, 1<<20, path)
+	box := newOutbox(testHello(), 100, 1<<20, path)
 	for n := range 50 {
 		if err := box.add(note(n, 50)); err != nil {
 			t.Fatal(err)
@@ -158,7 +164,7 @@ func TestOutboxUsesItsSpool(t *testing.T) {
 func TestOutboxKeepsUndeliveredMessages(t *testing.T) {
 	for _, memory := range []uint64{1, 500, 1 << 20} { // nearly all, some and none in the spool
 		path := filepath.Join(t.TempDir(), "spool")
-		box := newOutbox(newClientID(), memory, 1<<20, path)
+		box := newOutbox(testHello(), memory, 1<<20, path)
 		for n := range 40 {
 			if err := box.add(note(n+1, 30)); err != nil {
 				t.Fatal(err)
@@ -176,7 +182,7 @@ func TestOutboxKeepsUndeliveredMessages(t *testing.T) {
 			notes = append(notes, noteOf(m))
 			return nil
 		})
-		if err != nil || summary.Torn != "" || summary.FirstSeq != 14 || summary.LastSeq != 40 || summary.ClientID != box.id.String() {
+		if err != nil || summary.Damage != "" || summary.FirstSeq != 14 || summary.LastSeq != 40 || summary.ClientID != clientID(box.hello.GetClientId()).String() {
 			t.Fatalf("memory %d: ReadSpool = %+v, %v; want messages 14 to 40", memory, summary, err)
 		}
 		if notes[0] != 14 || notes[26] != 40 {
@@ -191,7 +197,7 @@ func TestOutboxKeepsUndeliveredMessages(t *testing.T) {
 func TestOutboxRefusesWhatCannotBe(t *testing.T) {
 	limits := &bulkheadv1.Limits{MaxFrameBytes: 1000, MaxBatchMessages: 3, MaxUnackedBatches: 2}
 	full := func() *outbox {
-		box := newOutbox(newClientID(), 1<<20, 1<<20, filepath.Join(t.TempDir(), "spool"))
+		box := newOutbox(testHello(), 1<<20, 1<<20, filepath.Join(t.TempDir(), "spool"))
 		for n := range 5 {
 			if err := box.add(note(n, 10)); err != nil {
 				t.Fatal(err)
@@ -214,7 +220,7 @@ func TestOutboxRefusesWhatCannotBe(t *testing.T) {
 		{"ack twice", func(b *outbox) error { return errors.Join(b.ack(4), b.ack(4)) }, ""},
 		{"old ack", func(b *outbox) error { return errors.Join(b.ack(4), b.ack(1)) }, ""},
 		{"resume after the unsaid", func(b *outbox) error { return b.resume(6) }, "resume after message 6, but only 5 were ever said"},
-		{"resume before the acked", func(b *outbox) error { return b.resume(1) }, "resume after message 1, but had acknowledged 2"},
+		{"resume before the acked", func(b *outbox) error { return b.resume(1) }, "does not know messages 2 to 2, which it had acknowledged"},
 		{"after the last", func(b *outbox) error { return errors.Join(b.addLast(note(6, 1)), b.add(note(7, 1))) }, errOutboxSealed.Error()},
 		{"too large a message", func(b *outbox) error {
 			err := b.add(note(6, 2000))
@@ -234,7 +240,7 @@ func TestOutboxRefusesWhatCannotBe(t *testing.T) {
 
 func TestOutboxWindow(t *testing.T) {
 	limits := &bulkheadv1.Limits{MaxFrameBytes: 1000, MaxBatchMessages: 1, MaxUnackedBatches: 2}
-	box := newOutbox(newClientID(), 1<<20, 1<<20, filepath.Join(t.TempDir(), "spool"))
+	box := newOutbox(testHello(), 1<<20, 1<<20, filepath.Join(t.TempDir(), "spool"))
 	for n := range 4 {
 		if err := box.add(note(n, 10)); err != nil {
 			t.Fatal(err)
@@ -264,7 +270,7 @@ func TestOutboxWindow(t *testing.T) {
 }
 
 func TestOutboxLastMessageFitsAFullSpool(t *testing.T) {
-	box := newOutbox(newClientID(), 1, 600, filepath.Join(t.TempDir(), "spool"))
+	box := newOutbox(testHello(), 1, 600, filepath.Join(t.TempDir(), "spool"))
 	var err error
 	for n := 0; err == nil; n++ {
 		err = box.add(note(n, 50))
@@ -274,5 +280,46 @@ func TestOutboxLastMessageFitsAFullSpool(t *testing.T) {
 	}
 	if err := box.addLast(note(0, 50)); err != nil {
 		t.Fatalf("last message: %v", err)
+	}
+}
+
+// When the disk of the spool is full, the last message is kept all the same: it says
+// how the load ended.
+func TestOutboxKeepsALastMessageThatHasNoRoomOnDisk(t *testing.T) {
+	box := newOutbox(testHello(), 100, 1<<20, filepath.Join(t.TempDir(), "missing", "spool"))
+	if err := errors.Join(box.add(note(1, 0)), box.addLast(note(2, 200))); err != nil {
+		t.Fatal(err)
+	}
+	for seq := uint64(1); seq <= 2; seq++ {
+		batch, err := box.take(&bulkheadv1.Limits{MaxFrameBytes: 1 << 20, MaxBatchMessages: 10, MaxUnackedBatches: 10})
+		if err != nil || len(batch.GetMessages()) != 1 || noteOf(batch.GetMessages()[0]) != int(seq) {
+			t.Fatalf("took %v, %v; want message %d", batch, err, seq)
+		}
+		if err := box.ack(seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := box.state(); !s.drained || s.last != 2 || s.dropped != 0 {
+		t.Errorf("%+v: want drained at 2", s)
+	}
+}
+
+// A last message that never had room is among those that are left behind.
+func TestOutboxLeavesALastMessageThatHadNoRoom(t *testing.T) {
+	dir := t.TempDir()
+	box := newOutbox(testHello(), 100, 1<<20, filepath.Join(dir, "late", "spool"))
+	if err := errors.Join(box.add(note(1, 0)), box.addLast(note(2, 200)), os.Mkdir(filepath.Join(dir, "late"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	path, err := box.close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []int
+	if _, err := ReadSpool(path, func(m *bulkheadv1.Message) error { left = append(left, noteOf(m)); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(left) != "[1 2]" {
+		t.Errorf("left messages %v; want 1 and 2", left)
 	}
 }

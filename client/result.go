@@ -37,6 +37,8 @@ type Result struct {
 	// Files, Bytes, Chunks and Errors are the sums over all consumers, as far as
 	// they said.
 	Files, Bytes, Chunks, Errors uint64
+	// LastError is the text of the last error.
+	LastError string
 	// Load is how long the load lasted, from the first consumer's job to the exit of
 	// the last worker.
 	Load time.Duration
@@ -48,6 +50,9 @@ type Result struct {
 	// SpoolPath is the file that holds the undelivered messages (see ReadSpool);
 	// empty if there are none.
 	SpoolPath string
+	// ResendCommand is the command line that delivers them; empty if there are none,
+	// or if the supervisor will not take them.
+	ResendCommand string
 	// LoadPaths are the folders with load files that were kept.
 	LoadPaths []string
 	// Problems has one line for everything that makes the verdict partial.
@@ -83,7 +88,7 @@ func (r *Result) judge(sessionErr error, aborted bool) {
 		problem("%s", line)
 	}
 	if r.Errors > 0 {
-		problem("%d operations of the consumers failed", r.Errors)
+		problem("%d operations of the consumers failed, the last: %s", r.Errors, or(r.LastError, "without a text"))
 	}
 	if r.Dropped > 0 {
 		problem("%d messages had no room in the spool and are lost", r.Dropped)

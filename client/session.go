@@ -11,14 +11,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"bulkhead/internal/backoff"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
-)
-
-// backoffFirst and backoffMost bound the wait between two connections.
-const (
-	backoffFirst = 200 * time.Millisecond
-	backoffMost  = 5 * time.Second
 )
 
 // session keeps the client connected to the supervisor and delivers the outbox.
@@ -28,7 +21,11 @@ type session struct {
 	hello          *bulkheadv1.Hello
 	outbox         *outbox
 	connectTimeout time.Duration // until the first Welcome
-	log            *slog.Logger
+	// awayTimeout is how long the session may be without a connection after the
+	// first Welcome; 0 is without limit.
+	awayTimeout time.Duration
+	log         *slog.Logger
+	vitals      *vitals
 
 	welcomed chan struct{} // closed by the first Welcome
 	drained  chan struct{} // closed by the first Drain
@@ -38,8 +35,13 @@ type session struct {
 	first *bulkheadv1.Welcome
 	// drainFrame is the first Drain; read it after drained is closed.
 	drainFrame *bulkheadv1.Drain
-	// goodbyeSent says that a Goodbye went out on a connection that has ended. Only
-	// run's goroutine uses it.
+	// The rest is run's goroutine's alone.
+
+	// lastEnd is how the last connection that was welcomed ended; nil before.
+	lastEnd *connectionEnd
+	// told is how much of the time that the client did not run was told already.
+	told, telling time.Duration
+	// goodbyeSent says that a Goodbye went out on a connection that has ended.
 	goodbyeSent bool
 }
 
@@ -50,6 +52,7 @@ func newSession(cfg Config, hello *bulkheadv1.Hello, box *outbox) *session {
 		outbox:         box,
 		connectTimeout: cfg.ConnectTimeout,
 		log:            cfg.Logger,
+		vitals:         newVitals(time.Now()),
 		welcomed:       make(chan struct{}),
 		drained:        make(chan struct{}),
 	}
@@ -57,11 +60,16 @@ func newSession(cfg Config, hello *bulkheadv1.Hello, box *outbox) *session {
 
 // run keeps the session until Goodbye is answered, and returns nil then. Otherwise
 // it returns when ctx is done, when the supervisor refuses the client, or when
-// there was no Welcome within the connect timeout, and says which.
+// there was no Welcome in time, and says which.
 func (s *session) run(ctx context.Context) error {
-	deadline := time.Now().Add(s.connectTimeout)
-	for failed := 1; ; failed++ {
-		acked, err := s.connect(ctx, s.patience(deadline))
+	watched, enough := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { s.vitals.run(watched) }) // ended by enough
+	defer watch.Wait()
+	defer enough()
+	tries := newTries(s.connectTimeout, time.Now())
+	for {
+		far, err := s.connect(ctx, tries.patience(time.Now()))
 		if err == nil {
 			return nil
 		}
@@ -72,43 +80,45 @@ func (s *session) run(ctx context.Context) error {
 		if !errors.As(err, &again) {
 			return s.settle(err)
 		}
-		if acked {
-			failed = 1
+		s.ended(far, again)
+		wait, over := tries.next(time.Now(), far, again, s.awayTimeout, rand.Float64())
+		if over {
+			return s.unreachable(tries, again)
 		}
-		wait, err := s.pause(failed, deadline, again)
-		if err != nil {
-			return err
-		}
+		s.say(tries, again, wait)
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
 }
 
-// pause is how long to wait after a connection that ended for the reason why, or an
-// error when the time to connect at all is over.
-func (s *session) pause(failed int, deadline time.Time, why error) (time.Duration, error) {
-	wait := backoff.Policy{First: backoffFirst, Most: backoffMost}.After(failed, rand.Float64())
-	if s.isWelcomed() {
-		s.log.Warn(fmt.Sprintf("connection to supervisor %s lost (%v); trying again in %s", s.address, why, durationText(wait)))
-		return wait, nil
+// unreachable is the error of a session that has no time left.
+func (s *session) unreachable(t *tries, why retryable) error {
+	switch {
+	case s.isWelcomed():
+		return fmt.Errorf("supervisor %s not reachable again in %s (%w)", s.address, s.awayTimeout, why)
+	case t.shed:
+		return fmt.Errorf("supervisor %s did not take this client in %s (%w)", s.address, durationText(time.Since(t.began)), why)
+	default:
+		return fmt.Errorf("supervisor %s not reachable in %s (%w); is it running, and is the address right?", s.address, s.connectTimeout, why)
 	}
-	left := time.Until(deadline)
-	if left <= backoffFirst {
-		return 0, fmt.Errorf("supervisor %s not reachable in %s (%w); is it running, and is the address right?", s.address, s.connectTimeout, why)
-	}
-	wait = min(wait, left-backoffFirst/2)
-	s.log.Warn(fmt.Sprintf("supervisor %s not reachable (%v); trying again in %s, giving up in %s",
-		s.address, why, durationText(wait), durationText(left)))
-	return wait, nil
 }
 
-// patience is how long the next connection may take to its Welcome.
-func (s *session) patience(deadline time.Time) time.Duration {
-	if s.isWelcomed() {
-		return welcomeTimeout
+// say logs why there is no connection, and when the next is tried.
+func (s *session) say(t *tries, why retryable, wait time.Duration) {
+	next := "trying again in " + durationText(wait)
+	if why.after > 0 {
+		next += ", as it asked for"
 	}
-	return min(welcomeTimeout, time.Until(deadline))
+	left := time.Until(t.deadline)
+	switch {
+	case s.isWelcomed():
+		s.log.Warn(fmt.Sprintf("connection to supervisor %s lost (%v); %s", s.address, why, next))
+	case why.absence == bulkheadv1.Absence_ABSENCE_SENT_AWAY:
+		s.log.Warn(fmt.Sprintf("supervisor %s sends this client away (%v); %s, giving up in %s", s.address, why, next, durationText(left)))
+	default:
+		s.log.Warn(fmt.Sprintf("supervisor %s not reachable (%v); %s, giving up in %s", s.address, why, next, durationText(left)))
+	}
 }
 
 // settle decides whether a final error is the expected end after all: a session
@@ -134,6 +144,7 @@ func (s *session) isWelcomed() bool {
 // welcome takes note of a Welcome.
 func (s *session) welcome(w *bulkheadv1.Welcome) {
 	again := true
+	s.told, s.telling = s.telling, 0
 	s.welcomeOnce.Do(func() {
 		again = false
 		s.first = w

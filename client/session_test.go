@@ -59,8 +59,7 @@ func startSession(t *testing.T, address string, box *outbox, connectTimeout time
 	t.Helper()
 	log := new(logLines)
 	cfg := Config{Supervisor: address, Name: "tester", ConnectTimeout: connectTimeout, Logger: slog.New(slog.NewTextHandler(log, nil))}
-	id := box.id
-	s := newSession(cfg, helloOf(cfg, id, newFolders(cfg, id)), box)
+	s := newSession(cfg, box.hello, box)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	var running sync.WaitGroup
@@ -73,7 +72,7 @@ func startSession(t *testing.T, address string, box *outbox, connectTimeout time
 }
 
 func testOutbox(t *testing.T, memory uint64) *outbox {
-	return newOutbox(newClientID(), memory, 1<<20, filepath.Join(t.TempDir(), "spool"))
+	return newOutbox(testHello(), memory, 1<<20, filepath.Join(t.TempDir(), "spool"))
 }
 
 func wait[T any](t *testing.T, what string, from <-chan T) T {
@@ -190,10 +189,10 @@ func TestSessionEndsForGood(t *testing.T) {
 		act  act
 		want string
 	}{
-		{"wrong token", refuse(codes.Unauthenticated, "the token is wrong"), "the supervisor refused: the token is wrong (Unauthenticated)"},
-		{"wrong version", refuse(codes.FailedPrecondition, "this supervisor speaks version 2"), "speaks version 2 (FailedPrecondition)"},
-		{"invalid", refuse(codes.InvalidArgument, "no name"), "no name (InvalidArgument)"},
-		{"limit", refuse(codes.ResourceExhausted, "frame too large"), "frame too large (ResourceExhausted)"},
+		{"wrong token", refuse(codes.Unauthenticated, "the token is wrong"), "the supervisor refused: the token is wrong; give the token the supervisor was started with, as --token or BULKHEAD_TOKEN"},
+		{"wrong version", refuse(codes.FailedPrecondition, "this supervisor speaks version 2"), "the supervisor refused: this supervisor speaks version 2"},
+		{"invalid", refuse(codes.InvalidArgument, "no name"), "the supervisor refused: no name"},
+		{"limit", refuse(codes.ResourceExhausted, "frame too large"), "the supervisor refused: frame too large"},
 		{"closed at once", func(*collector, serverStream) error { return nil }, "closed the session without a welcome"},
 		{"closed early", func(c *collector, s serverStream) error { return c.welcome(s) }, "closed the session before goodbye"},
 		{"ack first", func(_ *collector, s serverStream) error { return s.Send(ackFrame(1)) }, "not a welcome"},
@@ -329,7 +328,7 @@ func TestSessionStopsWhenCancelled(t *testing.T) {
 	box := testOutbox(t, 1<<20)
 	fill(t, box, 200) // more than the window
 	cfg := Config{Supervisor: c.address, Name: "tester", ConnectTimeout: patienceInTests, Logger: slog.New(slog.DiscardHandler)}
-	s := newSession(cfg, helloOf(cfg, box.id, newFolders(cfg, box.id)), box)
+	s := newSession(cfg, box.hello, box)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.run(ctx) }()
@@ -342,3 +341,6 @@ func TestSessionStopsWhenCancelled(t *testing.T) {
 		t.Errorf("session: %v; want %v", err, reason)
 	}
 }
+
+// textLog logs to lines.
+func textLog(lines *logLines) *slog.Logger { return slog.New(slog.NewTextHandler(lines, nil)) }

@@ -7,16 +7,21 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+
+	"google.golang.org/protobuf/proto"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// A spool file is a header of 32 bytes (magic, then the client id), then frames:
+// A spool file is a magic of 16 bytes that ends in the version of the format, then
+// frames:
 //
 //	u32 LE payload length | u32 LE CRC-32C of the length and the payload | payload
 //
-// A payload is one encoded Message.
+// The first payload is an encoded Hello, without the token; each further one is an
+// encoded Message. So the file alone says whose messages these are.
 const (
-	spoolMagic       = "BULKHEAD SPOOL 1"
-	spoolHeaderBytes = len(spoolMagic) + clientIDBytes
+	spoolMagic       = "BULKHEAD SPOOL 2"
 	frameHeaderBytes = 8
 	// frameMaxBytes bounds what a reader allocates for one payload.
 	frameMaxBytes = 16 << 20
@@ -36,24 +41,33 @@ var errSpoolFull = errors.New("spool is full")
 type spool struct {
 	file  *os.File
 	max   int64
+	start int64 // offset of the first frame that holds a message
+	// fixed leaves the file as it is: its messages are only read.
+	fixed bool
 	read  int64 // offset of the first frame not yet read
 	write int64 // offset of the end of the last frame
 }
 
-// createSpool makes a spool in a new file at path. max is in bytes.
-func createSpool(path string, id clientID, max int64) (*spool, error) {
+// createSpool makes a spool of the client that says hello, in a new file at path
+// that is locked for as long as the spool is open. max is in bytes.
+func createSpool(path string, hello *bulkheadv1.Hello, max int64) (*spool, error) {
+	introduction, err := proto.Marshal(hello)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the header of the spool: %w", err)
+	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("creating the spool: %w", err)
 	}
-	header := append([]byte(spoolMagic), id[:]...)
-	if _, err := file.WriteAt(header, 0); err != nil {
+	header := append([]byte(spoolMagic), frame(introduction)...)
+	_, err = file.WriteAt(header, 0)
+	if err = errors.Join(err, lockSpool(file)); err != nil {
 		file.Close()
 		os.Remove(path)
 		return nil, fmt.Errorf("writing the header of spool %s: %w", path, err)
 	}
-	start := int64(spoolHeaderBytes)
-	return &spool{file: file, max: max, read: start, write: start}, nil
+	start := int64(len(header))
+	return &spool{file: file, max: max, start: start, read: start, write: start}, nil
 }
 
 // empty says whether everything written was read.
@@ -62,7 +76,7 @@ func (s *spool) empty() bool { return s.read == s.write }
 // append adds a payload at the end. It returns errSpoolFull when the payload does
 // not fit; force writes it all the same.
 func (s *spool) append(payload []byte, force bool) error {
-	size := int64(frameHeaderBytes + len(payload))
+	size := frameBytes(payload)
 	if s.write+size > s.max {
 		if err := s.compact(); err != nil {
 			return err
@@ -98,9 +112,9 @@ func (s *spool) next() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading spool %s at offset %d: %w", s.file.Name(), s.read, err)
 	}
-	s.read += int64(frameHeaderBytes + len(payload))
+	s.read += frameBytes(payload)
 	if s.empty() {
-		return payload, s.truncate(int64(spoolHeaderBytes))
+		return payload, s.truncate(s.start)
 	}
 	return payload, nil
 }
@@ -108,23 +122,26 @@ func (s *spool) next() ([]byte, error) {
 // compact moves what is left to the front of the file, unless that would move more
 // bytes than were read since the last time. So each byte written is moved about once.
 func (s *spool) compact() error {
-	start, left := int64(spoolHeaderBytes), s.write-s.read
-	if s.read == start || left > s.read-start {
+	left := s.write - s.read
+	if s.read == s.start || left > s.read-s.start {
 		return nil
 	}
-	to := io.NewOffsetWriter(s.file, start)
+	to := io.NewOffsetWriter(s.file, s.start)
 	if _, err := io.Copy(to, io.NewSectionReader(s.file, s.read, left)); err != nil {
 		return fmt.Errorf("compacting spool %s: %w", s.file.Name(), err)
 	}
-	return s.truncate(start + left)
+	return s.truncate(s.start + left)
 }
 
 // truncate makes the file end at end, with everything in it unread.
 func (s *spool) truncate(end int64) error {
+	if s.fixed {
+		return nil
+	}
 	if err := s.file.Truncate(end); err != nil {
 		return fmt.Errorf("truncating spool %s: %w", s.file.Name(), err)
 	}
-	s.read, s.write = int64(spoolHeaderBytes), end
+	s.read, s.write = s.start, end
 	return nil
 }
 
@@ -142,6 +159,9 @@ func (s *spool) discard() error {
 	return errors.Join(s.file.Close(), os.Remove(s.file.Name()))
 }
 
+// frameBytes is how long the frame of a payload is.
+func frameBytes(payload []byte) int64 { return int64(frameHeaderBytes + len(payload)) }
+
 // frame puts a header before a payload.
 func frame(payload []byte) []byte {
 	out := make([]byte, frameHeaderBytes, frameHeaderBytes+len(payload))
@@ -150,12 +170,15 @@ func frame(payload []byte) []byte {
 	return append(out, payload...)
 }
 
+// errTorn is wrapped by the errors of a frame that the end of the file cuts off.
+var errTorn = errors.New("the file ends in the middle of it")
+
 // readFrame reads one frame. It returns io.EOF at the end, and an error that says
-// what is wrong with an incomplete or damaged frame.
+// what is wrong with an incomplete (errTorn) or damaged frame.
 func readFrame(r io.Reader) ([]byte, error) {
 	var header [frameHeaderBytes]byte
 	if n, err := io.ReadFull(r, header[:]); errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("a frame header ends after %d of %d bytes", n, frameHeaderBytes)
+		return nil, fmt.Errorf("the header of a frame has %d of %d bytes: %w", n, frameHeaderBytes, errTorn)
 	} else if err != nil {
 		return nil, err
 	}
@@ -168,7 +191,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	if len(payload) < int(size) {
-		return nil, fmt.Errorf("a frame ends after %d of %d bytes", len(payload), size)
+		return nil, fmt.Errorf("a frame has %d of %d bytes: %w", len(payload), size, errTorn)
 	}
 	if frameSum(header[:4], payload) != binary.LittleEndian.Uint32(header[4:]) {
 		return nil, errors.New("a frame does not match its checksum")

@@ -19,7 +19,7 @@ func TestSpoolIsFirstInFirstOut(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		const most = 2000
 		path := filepath.Join(t.TempDir(), "spool")
-		s, err := createSpool(path, newClientID(), most)
+		s, err := createSpool(path, testHello(), most)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func TestSpoolIsFirstInFirstOut(t *testing.T) {
 				}
 				queue = queue[1:]
 			}
-			if info, err := os.Stat(path); err != nil || info.Size() > most || s.empty() && info.Size() != int64(spoolHeaderBytes) {
+			if info, err := os.Stat(path); err != nil || info.Size() > most || s.empty() && info.Size() != s.start {
 				t.Fatalf("seed %d: the file has %d bytes (%v), empty %v", seed, info.Size(), err, s.empty())
 			}
 		}
@@ -61,7 +61,7 @@ func TestSpoolNeverReplacesAFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := createSpool(path, newClientID(), 1000); !errors.Is(err, os.ErrExist) {
+	if _, err := createSpool(path, testHello(), 1000); !errors.Is(err, os.ErrExist) {
 		t.Fatalf("createSpool over a file: %v", err)
 	}
 }
@@ -70,7 +70,7 @@ func TestSpoolNeverReplacesAFile(t *testing.T) {
 func spoolBytes(t testing.TB) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "spool")
-	s, err := createSpool(path, clientID{1, 2, 3}, 1<<20)
+	s, err := createSpool(path, &bulkheadv1.Hello{ClientId: make([]byte, clientIDBytes), Name: "a"}, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,17 +93,28 @@ func spoolBytes(t testing.TB) []byte {
 	return data
 }
 
+// spoolStart is where the messages of a spool begin.
+func spoolStart(t testing.TB, data []byte) int {
+	t.Helper()
+	summary, err := readSpool(bytes.NewReader(data), func(*bulkheadv1.Message) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(summary.start)
+}
+
 func TestReadSpoolReportsATornTail(t *testing.T) {
 	whole := spoolBytes(t)
-	frameBytes := (len(whole) - spoolHeaderBytes) / 3
-	for end := spoolHeaderBytes; end <= len(whole); end++ {
+	start := spoolStart(t, whole)
+	frameBytes := (len(whole) - start) / 3
+	for end := start; end <= len(whole); end++ {
 		summary, err := readSpool(bytes.NewReader(whole[:end]), func(*bulkheadv1.Message) error { return nil })
-		rest := (end - spoolHeaderBytes) % frameBytes
-		if err != nil || summary.Messages != (end-spoolHeaderBytes)/frameBytes || (summary.Torn == "") != (rest == 0) {
+		rest := (end - start) % frameBytes
+		if err != nil || summary.Messages != (end-start)/frameBytes || summary.Torn != (rest != 0) || (summary.Damage == "") != (rest == 0) || summary.Bytes != int64(end-rest) {
 			t.Fatalf("first %d of %d bytes: %+v, %v", end, len(whole), summary, err)
 		}
 	}
-	for end := range spoolHeaderBytes {
+	for end := range start {
 		if _, err := readSpool(bytes.NewReader(whole[:end]), nil); err == nil {
 			t.Fatalf("first %d bytes were taken for a spool", end)
 		}
@@ -112,7 +123,7 @@ func TestReadSpoolReportsATornTail(t *testing.T) {
 
 func TestReadSpoolDetectsEveryFlippedBit(t *testing.T) {
 	whole := spoolBytes(t)
-	for bit := spoolHeaderBytes * 8; bit < len(whole)*8; bit++ {
+	for bit := spoolStart(t, whole) * 8; bit < len(whole)*8; bit++ {
 		damaged := bytes.Clone(whole)
 		damaged[bit/8] ^= 1 << (bit % 8)
 		var got []string
@@ -120,7 +131,7 @@ func TestReadSpoolDetectsEveryFlippedBit(t *testing.T) {
 			got = append(got, fmt.Sprint(m.GetSeq(), m.GetMonitorError().GetReason()))
 			return nil
 		})
-		if err != nil || summary.Torn == "" || len(got) == 3 {
+		if err != nil || summary.Damage == "" || len(got) == 3 {
 			t.Fatalf("bit %d flipped: %+v, %v, %v", bit, summary, got, err)
 		}
 		for i, text := range got {
@@ -135,8 +146,8 @@ func FuzzSpool(f *testing.F) {
 	whole := spoolBytes(f)
 	f.Add(whole)
 	f.Add(whole[:len(whole)-3])
-	f.Add(append(bytes.Clone(whole[:spoolHeaderBytes]), 0xff, 0xff, 0xff, 0x00, 1, 2, 3, 4))
-	f.Add([]byte("BULKHEAD SPOOL 2"))
+	f.Add(append(bytes.Clone(whole[:spoolStart(f, whole)]), 0xff, 0xff, 0xff, 0x00, 1, 2, 3, 4))
+	f.Add([]byte("BULKHEAD SPOOL 1"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		read := 0
 		summary, err := readSpool(bytes.NewReader(data), func(m *bulkheadv1.Message) error {

@@ -7,29 +7,42 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
+// spoolName is the name of the spool in a client's working folder.
+const spoolName = "spool"
+
 // SpoolSummary is what ReadSpool found in a spool file.
 type SpoolSummary struct {
 	// ClientID is the id of the client that wrote the file, in hex.
 	ClientID string
+	// Hello introduces that client; it has no token.
+	Hello *bulkheadv1.Hello
 	// Messages is how many complete messages the file holds.
 	Messages int
 	// FirstSeq and LastSeq are the ends of their range; 0 for no messages.
 	FirstSeq, LastSeq uint64
-	// Torn says what ended the reading before the end of the file, and is empty
-	// for a whole file: a frame that is incomplete, damaged or out of sequence.
-	Torn string
+	// Bytes is how long the whole part of the file is: where a damage begins.
+	Bytes int64
+	// Damage says what ended the reading before the end of the file, and is empty
+	// for a whole file: a frame that is incomplete, damaged or out of sequence. Torn
+	// says that it is the end of the file that cuts the frame off, as it does when a
+	// client dies while it writes.
+	Damage string
+	Torn   bool
+
+	start int64 // offset of the first message
 }
 
 // ReadSpool calls fn with every message of the spool file that a client kept
 // because it could not deliver them, in order. It stops at the first frame that is
-// not whole, says so in Torn, and returns what came before. It returns an error if
-// the file cannot be read or is not a spool, and any error of fn.
+// not whole, says so in Damage, and returns what came before. It returns an error
+// if the file cannot be read or is not a spool, and any error of fn.
 func ReadSpool(path string, fn func(*bulkheadv1.Message) error) (SpoolSummary, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -47,36 +60,65 @@ func ReadSpool(path string, fn func(*bulkheadv1.Message) error) (SpoolSummary, e
 // input is long, within a small factor, whatever lengths the input claims.
 func readSpool(r io.Reader, fn func(*bulkheadv1.Message) error) (SpoolSummary, error) {
 	var summary SpoolSummary
-	header := make([]byte, spoolHeaderBytes)
-	if _, err := io.ReadFull(r, header); err != nil {
-		return summary, fmt.Errorf("reading the header: %w", err)
+	if err := summary.readHeader(r); err != nil {
+		return summary, err
 	}
-	if !bytes.HasPrefix(header, []byte(spoolMagic)) {
-		return summary, errors.New("this is not a spool file of this version")
-	}
-	summary.ClientID = clientID(header[len(spoolMagic):]).String()
 	for {
 		payload, err := readFrame(r)
 		if err == io.EOF {
 			return summary, nil
 		}
 		if err != nil {
-			summary.Torn = err.Error()
+			summary.Damage, summary.Torn = err.Error(), errors.Is(err, errTorn)
 			return summary, nil
 		}
 		message := new(bulkheadv1.Message)
 		if err := proto.Unmarshal(payload, message); err != nil {
-			summary.Torn = fmt.Sprintf("message after %d: %v", summary.LastSeq, err)
+			summary.Damage = fmt.Sprintf("message after %d: %v", summary.LastSeq, err)
 			return summary, nil
 		}
 		if !summary.count(message.GetSeq()) {
-			summary.Torn = fmt.Sprintf("message %d follows message %d", message.GetSeq(), summary.LastSeq)
+			summary.Damage = fmt.Sprintf("message %d follows message %d", message.GetSeq(), summary.LastSeq)
 			return summary, nil
 		}
+		summary.Bytes += frameBytes(payload)
 		if err := fn(message); err != nil {
 			return summary, err
 		}
 	}
+}
+
+// readHeader reads what comes before the messages.
+func (s *SpoolSummary) readHeader(r io.Reader) error {
+	magic := make([]byte, len(spoolMagic))
+	if _, err := io.ReadFull(r, magic); err != nil {
+		return fmt.Errorf("offset 0: reading the header: %w", err)
+	}
+	version := len(spoolMagic) - 1
+	switch {
+	case !bytes.Equal(magic[:version], []byte(spoolMagic[:version])):
+		return errors.New("offset 0: this is not a spool file")
+	case magic[version] != spoolMagic[version]:
+		return fmt.Errorf("offset %d: this is a spool file of version %q; this program reads version %q", version, magic[version:], spoolMagic[version:])
+	}
+	payload, err := readFrame(r)
+	if err == io.EOF {
+		err = errTorn
+	}
+	if err != nil {
+		return fmt.Errorf("offset %d: who wrote it cannot be read: %w", len(magic), err)
+	}
+	s.Hello = new(bulkheadv1.Hello)
+	if err := proto.Unmarshal(payload, s.Hello); err != nil {
+		return fmt.Errorf("offset %d: who wrote it cannot be read: %w", len(magic), err)
+	}
+	if n := len(s.Hello.GetClientId()); n != clientIDBytes {
+		return fmt.Errorf("offset %d: the id of the client that wrote it has %d bytes; want %d", len(magic), n, clientIDBytes)
+	}
+	s.ClientID = clientID(s.Hello.GetClientId()).String()
+	s.Bytes = int64(len(magic)) + frameBytes(payload)
+	s.start = s.Bytes
+	return nil
 }
 
 // count takes note of the next message. It returns false for one out of sequence.
@@ -90,4 +132,31 @@ func (s *SpoolSummary) count(seq uint64) bool {
 	s.LastSeq = seq
 	s.Messages++
 	return true
+}
+
+// errSpoolInUse says that the client that writes a spool is still running.
+var errSpoolInUse = errors.New("the client that writes it is still running")
+
+// openSpool opens a spool file in order to read it, and leaves it as it is. The
+// file is locked until the spool is closed. path may also be the folder that the
+// file is in. It returns an error that wraps errSpoolInUse if its client, or
+// another reader, has it.
+func openSpool(path string) (*spool, SpoolSummary, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, spoolName)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, SpoolSummary{}, fmt.Errorf("opening the spool: %w", err)
+	}
+	if err := lockSpool(file); err != nil {
+		file.Close()
+		return nil, SpoolSummary{}, fmt.Errorf("opening spool %s: %w", path, err)
+	}
+	summary, err := readSpool(bufio.NewReader(file), func(*bulkheadv1.Message) error { return nil })
+	if err != nil {
+		file.Close()
+		return nil, summary, fmt.Errorf("reading spool %s: %w", path, err)
+	}
+	return &spool{file: file, fixed: true, start: summary.start, read: summary.start, write: summary.Bytes}, summary, nil
 }

@@ -9,6 +9,8 @@ import (
 // totals is what the consumers say they did.
 type totals struct {
 	Files, Bytes, Chunks, Errors uint64
+	// LastError is the text of the last error.
+	LastError string
 }
 
 // tally adds up what the consumers say they did. It may be used by several
@@ -27,6 +29,7 @@ func (t *tally) count(m *bulkheadv1.Message) {
 		t.sum.Bytes += f.Progress.GetBytes()
 		t.sum.Chunks += f.Progress.GetChunks()
 		t.sum.Errors += f.Progress.GetErrors()
+		t.sum.LastError = or(f.Progress.GetLastError(), t.sum.LastError)
 	case *bulkheadv1.Message_Rollover:
 		t.sum.Files++
 	}

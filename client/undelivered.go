@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 )
 
 // outboxState is a snapshot of an outbox.
 type outboxState struct {
 	last, acked, dropped uint64
+	// cut is true if messages are missing behind the last one.
+	cut bool
 	// drained is true once the last message was said and everything is durable.
 	drained bool
 }
@@ -18,7 +21,7 @@ func (o *outbox) state() outboxState {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return outboxState{
-		last: o.last, acked: o.acked, dropped: o.dropped,
+		last: o.last, acked: o.acked, dropped: o.dropped, cut: o.cut,
 		drained: o.sealed && o.acked == o.last,
 	}
 }
@@ -55,7 +58,7 @@ func (o *outbox) close() (string, error) {
 
 // writeUndelivered writes a spool file with all messages, memory before spool.
 func (o *outbox) writeUndelivered(path string) (err error) {
-	kept, err := createSpool(path, o.id, 0)
+	kept, err := createSpool(path, o.hello, 0)
 	if err != nil {
 		return fmt.Errorf("keeping undelivered messages: %w", err)
 	}
@@ -71,6 +74,14 @@ func (o *outbox) writeUndelivered(path string) (err error) {
 		}
 		out := bufio.NewWriter(kept.file)
 		if err := errors.Join(o.spool.copyRest(out), out.Flush()); err != nil {
+			return fmt.Errorf("keeping undelivered messages: %w", err)
+		}
+		if kept.write, err = kept.file.Seek(0, io.SeekCurrent); err != nil {
+			return fmt.Errorf("keeping undelivered messages: %w", err)
+		}
+	}
+	if o.final != nil {
+		if err := kept.append(o.final, true); err != nil {
 			return fmt.Errorf("keeping undelivered messages: %w", err)
 		}
 	}

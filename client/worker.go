@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"bulkhead/internal/child"
@@ -26,6 +27,11 @@ type worker struct {
 	// empty for an end without error.
 	ended  chan struct{}
 	reason string
+	// faults is of the stream's goroutine.
+	faults faults
+	// stopped says that the worker ended its work at a failure, and at which; set
+	// before ended is closed. cut says why there was no time for it to end.
+	stopped, cut string
 }
 
 // name is the worker for a person: "consumer 3".
@@ -34,6 +40,25 @@ func (w *worker) name() string {
 		return "monitor"
 	}
 	return fmt.Sprintf("consumer %d", w.process.GetIndex())
+}
+
+// exitTimeout is how long the process may take to exit. Of one whose job is not over
+// by now nothing can be hoped for.
+func (w *worker) exitTimeout() time.Duration {
+	select {
+	case <-w.ended:
+		return stopTimeout
+	default:
+		return lateTimeout
+	}
+}
+
+// stop ends the process: if it has not ended when ctx is done, it is killed.
+func (w *worker) stop(ctx context.Context) {
+	w.child.Stop(ctx)
+	if why := context.Cause(ctx); why != nil && !errors.Is(why, context.DeadlineExceeded) {
+		w.cut = "killed because the client was " + why.Error()
+	}
 }
 
 func (w *worker) service() bulkheadv1.WorkerServiceClient {
@@ -46,6 +71,11 @@ func (w *worker) stream(ctx context.Context, task *bulkheadv1.RunRequest, take f
 	defer close(w.ended)
 	err := w.receive(ctx, task, take)
 	if err == nil || ctx.Err() != nil {
+		return
+	}
+	if s := status.Convert(err); s.Code() == codes.Aborted {
+		w.stopped = clip(s.Message())
+		w.reason = w.stopped
 		return
 	}
 	w.reason = fmt.Sprintf("its stream broke: %s", status.Convert(err).Message())
@@ -79,10 +109,17 @@ func (w *worker) receive(ctx context.Context, task *bulkheadv1.RunRequest, take 
 	}
 }
 
-// exit is how the worker ended, in wire form.
+// exit is how the worker ended, in wire form, with what only the client knows.
 func (w *worker) exit() *bulkheadv1.ProcessExit {
 	if w.child == nil {
 		return child.Exit{Err: w.err}.Proto(w.process)
 	}
-	return w.child.Exit().Proto(w.process)
+	exit := w.child.Exit().Proto(w.process)
+	switch {
+	case exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_KILLED && w.cut != "":
+		exit.Cause = w.cut
+	case w.stopped != "" && exit.GetSignal() == 0:
+		exit.Cause = w.stopped
+	}
+	return exit
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -32,9 +33,9 @@ type workers struct {
 // startWorkers starts the consumers and the monitor; none of them has a job yet. A
 // worker that does not start is in the result all the same, with its err.
 func startWorkers(ctx context.Context, cfg Config, socketDir string) *workers {
-	w := &workers{cfg: cfg, socketDir: socketDir, monitor: newWorker(bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR, 0)}
+	w := &workers{cfg: cfg, socketDir: socketDir, monitor: newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR, 0)}
 	for i := range cfg.Consumers {
-		w.consumers = append(w.consumers, newWorker(bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i))
+		w.consumers = append(w.consumers, newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i))
 	}
 	slots := make(chan struct{}, startsAtOnce)
 	var starts sync.WaitGroup
@@ -49,11 +50,13 @@ func startWorkers(ctx context.Context, cfg Config, socketDir string) *workers {
 	return w
 }
 
-func newWorker(kind bulkheadv1.ProcessKind, index int) *worker {
-	return &worker{
+func newWorker(log *slog.Logger, kind bulkheadv1.ProcessKind, index int) *worker {
+	one := &worker{
 		process: &bulkheadv1.Process{Kind: kind, Index: uint32(index)},
 		ended:   make(chan struct{}),
 	}
+	one.faults = faults{name: one.name(), log: log}
+	return one
 }
 
 // all is the consumers by index, then the monitor.
@@ -73,15 +76,18 @@ func (w *workers) started() []*worker {
 }
 
 func (w *workers) start(ctx context.Context, one *worker) {
-	role := "consumer"
-	if one == w.monitor {
-		role = "monitor"
+	args := []string{"worker", "consumer"}
+	switch {
+	case one == w.monitor:
+		args = []string{"worker", "monitor"}
+	case w.cfg.Consumers[one.process.GetIndex()].StopOnError:
+		args = append(args, "--stop-on-error")
 	}
 	log := w.cfg.Logger.With("worker", one.name())
 	started, err := child.Start(ctx, child.Config{
 		Name:            one.name(),
 		Path:            w.cfg.Executable,
-		Args:            []string{"worker", role},
+		Args:            args,
 		SocketDir:       w.socketDir,
 		MaxMessageBytes: workerMessageMaxBytes,
 		StartTimeout:    startTimeout,
@@ -122,11 +128,6 @@ func end(ctx context.Context, of []*worker, grace time.Duration) {
 		case <-ctx.Done():
 		}
 	})
-}
-
-// stop ends the processes: those that have not ended when ctx is done are killed.
-func (w *workers) stop(ctx context.Context) {
-	each(w.started(), func(one *worker) { one.child.Stop(ctx) })
 }
 
 // exits is how all ended, in order of kind and index.

@@ -20,6 +20,9 @@ type Options struct {
 	// AbandonTimeout is how long Abandon waits for a system call that is stuck;
 	// 0 or less means 5 s.
 	AbandonTimeout time.Duration
+	// StopOnError ends the job, in order, at the first operation that fails.
+	// Otherwise failures are counted, and the next file is tried after a pause.
+	StopOnError bool
 }
 
 // Consumer is the WorkerService of a process that writes files. Its methods may
@@ -29,6 +32,7 @@ type Consumer struct {
 
 	disk           disk
 	abandonTimeout time.Duration
+	stopOnError    bool
 	ending         *ending
 	called         atomic.Bool // Run was called
 	job            atomic.Pointer[job]
@@ -42,7 +46,7 @@ func newConsumer(o Options, d disk) *Consumer {
 	if o.AbandonTimeout <= 0 {
 		o.AbandonTimeout = defaultAbandonTimeout
 	}
-	return &Consumer{disk: d, abandonTimeout: o.AbandonTimeout, ending: newEnding()}
+	return &Consumer{disk: d, abandonTimeout: o.AbandonTimeout, stopOnError: o.StopOnError, ending: newEnding()}
 }
 
 // Run writes files until Kill, and streams a Start, a Rollover for each file
@@ -54,9 +58,11 @@ func newConsumer(o Options, d disk) *Consumer {
 //   - InvalidArgument, with everything that is wrong, for a task that cannot be
 //     done;
 //   - ResourceExhausted when there is no memory for a chunk;
+//   - Aborted, with what failed, at the first failure if Options.StopOnError says so,
+//     once everything is said and the files are removed as after Kill;
 //   - the error of the stream when it broke; the files are then removed, too.
 //
-// Failures to write do not end it; they are told in Progress.
+// Other failures to write do not end it; they are told in Progress.
 func (c *Consumer) Run(request *bulkheadv1.RunRequest, stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) error {
 	if c.called.Swap(true) {
 		return status.Error(codes.FailedPrecondition, "this consumer was given its job before; it does one")
@@ -66,8 +72,19 @@ func (c *Consumer) Run(request *bulkheadv1.RunRequest, stream grpc.ServerStreami
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
 	j := newJob(t, c.disk, c.ending)
+	j.stopOnError = c.stopOnError
 	c.job.Store(j)
 	return j.run(stream)
+}
+
+// Failure is the failure at which the job ended because Options.StopOnError says so;
+// nil if it did not, or not yet.
+func (c *Consumer) Failure() error {
+	j := c.job.Load()
+	if j == nil || !isClosed(j.written) {
+		return nil
+	}
+	return j.failure
 }
 
 // Heartbeat says how the consumer is, and answers also while a write is stuck:

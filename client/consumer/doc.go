@@ -26,7 +26,10 @@
 //   - The write loop allocates nothing per chunk.
 //
 // What fails while writing is counted and told in Progress, the broken file is
-// removed, and the next one is tried after a growing pause.
+// removed, and the next one is tried after a growing pause; or the job ends, if it is
+// to end at the first failure. A folder that is gone counts as a failure and is not
+// made again: it may have been a file system that was unmounted, and the load would
+// go to the one below.
 //
 // The package does not choose or create the folder, does not check for free
 // space beforehand, does not read data back, and does not watch its parent: the

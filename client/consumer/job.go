@@ -26,6 +26,9 @@ type job struct {
 	rotation *rotation
 	written  chan struct{} // closed when the writer has ended
 	working  atomic.Bool   // the writer is at work
+
+	stopOnError bool
+	failure     error // what ended the job; read it after written is closed
 }
 
 func newJob(t *task, d disk, e *ending) *job {
@@ -52,7 +55,7 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 	}
 	w := &writer{
 		task: j.task, disk: j.disk, pool: data, gauge: j.gauge, ledger: j.ledger,
-		queue: j.queue, rotation: j.rotation, ending: j.ending,
+		queue: j.queue, rotation: j.rotation, ending: j.ending, stopOnError: j.stopOnError,
 	}
 	j.queue.putStart(j.task.spec)
 	j.working.Store(true)
@@ -60,7 +63,7 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 	var started sync.WaitGroup
 	started.Go(func() { // ends by Kill, Abandon or send
 		defer close(j.written)
-		w.run()
+		j.failure = w.run()
 		j.working.Store(false)
 	})
 	started.Go(j.report) // ends with the writer
@@ -68,6 +71,9 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 	started.Wait()
 	if err := data.close(); err != nil {
 		return status.Error(codes.Internal, err.Error())
+	}
+	if failure == nil && j.failure != nil {
+		return status.Error(codes.Aborted, j.failure.Error())
 	}
 	return failure
 }

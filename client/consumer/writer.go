@@ -20,29 +20,37 @@ type writer struct {
 	queue    *queue
 	rotation *rotation
 	ending   *ending
-	next     uint64 // number of the next file
+
+	stopOnError bool
+	next        uint64 // number of the next file
 }
 
 // run writes until the end has begun and then removes the files, unless they
-// are to be kept. After a failure it pauses, for longer each time in a row.
-func (w *writer) run() {
+// are to be kept. After a failure it pauses, for longer each time in a row, or ends
+// and returns it if that is what the consumer is to do.
+func (w *writer) run() (failure error) {
 	failures := 0
-	for !w.ending.hasBegun() {
+	for !w.ending.hasBegun() && failure == nil {
 		err := w.step()
 		if err == nil {
 			failures = 0
 			continue
 		}
 		w.ledger.failed(err)
+		if w.stopOnError {
+			failure = fmt.Errorf("stopped at its first error, as on_error says: %w", err)
+			continue
+		}
 		failures++
 		w.ending.pause(retry.After(failures, 0))
 	}
 	if w.task.keep {
-		return
+		return failure
 	}
 	for _, err := range w.rotation.removeAll() {
 		w.ledger.failed(err)
 	}
+	return failure
 }
 
 // step writes one file. It begins none while there is one to be removed, so

@@ -1,0 +1,260 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// http2Frame is one frame as a server sends it.
+func http2Frame(kind byte, payload []byte) []byte {
+	head := []byte{byte(len(payload) >> 16), byte(len(payload) >> 8), byte(len(payload)), kind, 0, 0, 0, 0, 0}
+	return append(head, payload...)
+}
+
+// goAwayBytes is what a supervisor sends that sheds a connection: SETTINGS, then
+// GOAWAY (ENHANCE_YOUR_CALM) with the text.
+func goAwayBytes(text string) []byte {
+	payload := binary.BigEndian.AppendUint32(nil, 0)
+	payload = binary.BigEndian.AppendUint32(payload, 0xb)
+	return append(http2Frame(0x4, nil), http2Frame(http2GoAway, append(payload, text...))...)
+}
+
+// startShedder is a listener that sends away the first n connections with bytes,
+// and hands the others to c.
+func startShedder(t *testing.T, n int, say []byte, acts ...act) *collector {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCollector(t, listener.Addr().String(), acts...)
+	c.listen(&shedder{Listener: listener, left: n, say: say})
+	return c
+}
+
+type shedder struct {
+	net.Listener
+	mu   sync.Mutex
+	left int // guarded by mu
+	say  []byte
+}
+
+func (s *shedder) Accept() (net.Conn, error) {
+	for {
+		socket, err := s.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		shed := s.left > 0
+		s.left--
+		s.mu.Unlock()
+		if !shed {
+			return socket, nil
+		}
+		socket.Write(s.say) // the client may be gone
+		socket.Close()      // with the client's bytes unread, so this is a reset
+	}
+}
+
+func TestSessionHeedsAGoAway(t *testing.T) {
+	c := startShedder(t, 2, goAwayBytes("too many clients at once, retry after 20ms"), orderly)
+	box := testOutbox(t, 1<<20)
+	fill(t, box, 3)
+	_, log, done := startSession(t, c.address, box, patienceInTests)
+	if err := wait(t, "the session", done); err != nil {
+		t.Fatal(err)
+	}
+	if text := log.String(); strings.Count(text, "sends this client away (too many clients at once, retry after 20ms); trying again in 2") != 2 ||
+		strings.Count(text, "as it asked for") != 2 {
+		t.Errorf("log: %s", text)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := c.hellos[0]; h.GetAbsence() != bulkheadv1.Absence_ABSENCE_UNSPECIFIED || h.GetLastEnd() != "" {
+		t.Errorf("first hello = %v; want no absence", h)
+	}
+}
+
+func TestSessionHeedsRetryInfo(t *testing.T) {
+	busy, err := status.New(codes.Unavailable, "all handlers are busy").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(30 * time.Millisecond)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := startCollector(t, func(*collector, serverStream) error { return busy.Err() }, orderly)
+	box := testOutbox(t, 1<<20)
+	fill(t, box, 3)
+	_, log, done := startSession(t, c.address, box, patienceInTests)
+	if err := wait(t, "the session", done); err != nil {
+		t.Fatal(err)
+	}
+	if text := log.String(); !strings.Contains(text, "sends this client away (all handlers are busy); trying again in 3") || !strings.Contains(text, "as it asked for") {
+		t.Errorf("log: %s", text)
+	}
+}
+
+// A supervisor that is there and busy is no unreachable one.
+func TestSessionOutlastsTheConnectTimeoutWhenShed(t *testing.T) {
+	c := startShedder(t, 5, goAwayBytes("too many clients at once, retry after 200ms"), orderly)
+	box := testOutbox(t, 1<<20)
+	fill(t, box, 3)
+	_, log, done := startSession(t, c.address, box, 450*time.Millisecond)
+	if err := wait(t, "the session", done); err != nil {
+		t.Errorf("session: %v\n%s", err, log)
+	}
+}
+
+func TestSessionSaysWhyItWasAway(t *testing.T) {
+	tests := []struct {
+		name    string
+		how     func(*collector) error
+		absence bulkheadv1.Absence
+		words   []string // one of them
+	}{
+		{"cut", cut, bulkheadv1.Absence_ABSENCE_NETWORK, []string{"the supervisor's side closed the connection", "the connection was reset"}},
+		{"sent away", unavailable, bulkheadv1.Absence_ABSENCE_SENT_AWAY, []string{"handler died"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := startCollector(t, breakAfter(1, false, test.how), orderly)
+			box := testOutbox(t, 1<<20)
+			fill(t, box, 3)
+			_, log, done := startSession(t, c.address, box, patienceInTests)
+			if err := wait(t, "the session", done); err != nil {
+				t.Fatal(err)
+			}
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			h := c.hellos[1]
+			matches := false
+			for _, words := range test.words {
+				matches = matches || h.GetLastEnd() == words
+			}
+			if h.GetAbsence() != test.absence || !matches || h.GetStarvedNano() != 0 {
+				t.Errorf("second hello: %v, %q, starved %d\n%s", h.GetAbsence(), h.GetLastEnd(), h.GetStarvedNano(), log)
+			}
+		})
+	}
+}
+
+func TestSessionEndsInQuarantine(t *testing.T) {
+	c := startCollector(t, breakAfter(1, false, unavailable), refuse(codes.DataLoss, "message 1 killed 3 handlers"))
+	box := testOutbox(t, 1<<20)
+	fill(t, box, 3)
+	_, _, done := startSession(t, c.address, box, patienceInTests)
+	err := wait(t, "the session", done)
+	if !quarantined(err) || !strings.Contains(err.Error(), "in quarantine and takes no more of it: message 1 killed 3 handlers") {
+		t.Errorf("session: %v; want quarantined", err)
+	}
+}
+
+// An HTTP/1 server is not reached by trying for longer, but it may be replaced.
+func TestSessionSaysThatTheProtocolIsAnother(t *testing.T) {
+	c := startShedder(t, 1<<30, []byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request"), orderly)
+	_, _, done := startSession(t, c.address, testOutbox(t, 1<<20), time.Second)
+	if err := wait(t, "the session", done); err == nil || !strings.Contains(err.Error(), "what listens there does not speak the supervisor's protocol") {
+		t.Errorf("session: %v", err)
+	}
+}
+
+func TestGoAwayIsFoundHoweverItIsCut(t *testing.T) {
+	whole := append(append(http2Frame(0x4, nil), http2Frame(0x0, bytes.Repeat([]byte{http2GoAway}, 40))...), goAwayBytes("come later, retry after 1m30s")...)
+	for step := 1; step <= len(whole); step++ {
+		var s goAwayScanner
+		for rest := whole; len(rest) > 0; {
+			n := min(step, len(rest))
+			s.scan(rest[:n])
+			rest = rest[n:]
+		}
+		text, came := s.text()
+		if !came || text != "come later, retry after 1m30s" || retryAfter(text) != 90*time.Second {
+			t.Fatalf("in pieces of %d bytes: %q, %v", step, text, came)
+		}
+	}
+	var s goAwayScanner
+	s.scan(whole[:60])
+	if text, came := s.text(); came {
+		t.Errorf("a GOAWAY in the data of another frame: %q", text)
+	}
+	s.scan(goAwayBytes(strings.Repeat("x", 1<<16)))
+	if len(s.kept) > goAwayMaxBytes {
+		t.Errorf("%d bytes of a GOAWAY are kept", len(s.kept))
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"":                                   0,
+		"busy":                               0,
+		"busy, retry after 2s":               2 * time.Second,
+		"retry after lunch, retry after 3ms": 3 * time.Millisecond,
+		"busy, retry after -2s":              0,
+		"busy, retry after 2s or later":      0,
+		"busy, retry after ":                 0,
+	} {
+		if got := retryAfter(text); got != want {
+			t.Errorf("retryAfter(%q) = %s; want %s", text, got, want)
+		}
+	}
+}
+
+func TestPlainWords(t *testing.T) {
+	for _, test := range []struct{ text, socket, want string }{
+		{"keepalive ping failed to receive ACK within timeout", "the connection was reset", "no sign of life from the supervisor's side for 20s"},
+		{"error reading from server: EOF", "the supervisor's side closed the connection", "the supervisor's side closed the connection"},
+		{`connection error: desc = "transport: is closing"`, "", "is closing"},
+		{"something else", "", "something else"},
+	} {
+		if got := plainly(test.text, test.socket); got != test.want {
+			t.Errorf("plainly(%q, %q) = %q; want %q", test.text, test.socket, got, test.want)
+		}
+	}
+}
+
+func TestWireKeepsTheFirstErrorOfTheSocket(t *testing.T) {
+	w := &wire{}
+	w.note(net.ErrClosed)
+	if got := w.failure(); got != "" {
+		t.Errorf("its own close is a failure: %q", got)
+	}
+	w.note(&net.OpError{Op: "read", Err: syscall.EHOSTUNREACH})
+	w.note(syscall.ECONNRESET)
+	if got := w.failure(); got != "no route to host" {
+		t.Errorf("failure = %q", got)
+	}
+}
+
+func TestLastEndIsBounded(t *testing.T) {
+	end := connectionEnd{why: strings.Repeat("ä", 600), failed: 3, last: "no"}
+	if text := end.String(); len(text) > lastEndMaxBytes || strings.Contains(text, "\ufffd") {
+		t.Errorf("%d bytes", len(text))
+	}
+	end.why = "cut"
+	if text := end.String(); text != "cut; then 3 tries without a welcome, the last: no" {
+		t.Errorf("%q", text)
+	}
+}
+
+func TestJudgeKeepsTheOwnReason(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	reason := errors.New("enough")
+	cancel(reason)
+	if err := (&dialled{wire: &wire{}}).judge(ctx, status.Error(codes.Canceled, "context canceled")); !errors.Is(err, reason) {
+		t.Errorf("judge = %v", err)
+	}
+}

@@ -1,0 +1,35 @@
+package client
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// faults follow the failures of one consumer, so that the log tells the first of a
+// row and the end of it, and nothing in between.
+type faults struct {
+	name   string
+	log    *slog.Logger
+	since  time.Time // of the first in the row; zero outside of one
+	errors uint64    // in the row
+}
+
+// watch takes note of what a consumer says at the time now. A row ends with an
+// interval that has work and no errors; one without both is a pause.
+func (f *faults) watch(m *bulkheadv1.Message, now time.Time) {
+	p := m.GetProgress()
+	switch {
+	case p.GetErrors() > 0:
+		if f.since.IsZero() {
+			f.since, f.errors = now, 0
+			f.log.Warn(fmt.Sprintf("%s: writes fail: %s", f.name, p.GetLastError()))
+		}
+		f.errors += p.GetErrors()
+	case p.GetBytes() > 0 && !f.since.IsZero():
+		f.log.Info(fmt.Sprintf("%s: writes work again after %d errors in %s", f.name, f.errors, durationText(now.Sub(f.since))))
+		f.since = time.Time{}
+	}
+}

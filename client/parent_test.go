@@ -1,0 +1,120 @@
+package client
+
+import (
+	"net"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// workers waits until every worker of a client has said its Start, and returns their
+// process ids in order of kind and index.
+func (p *clientProgram) workers(c *collector, consumers int) []int {
+	p.t.Helper()
+	pids := make([]int, consumers+1)
+	eventually(p.t, "the workers", func() bool {
+		messages, _, _ := c.snapshot()
+		found := 0
+		for _, m := range messages {
+			switch process := m.GetProcess(); {
+			case m.GetStart() == nil:
+				continue
+			case process.GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER:
+				pids[process.GetIndex()] = int(process.GetPid())
+			case process.GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR:
+				pids[consumers] = int(process.GetPid())
+			default:
+				continue
+			}
+			found++
+		}
+		return found == consumers+1
+	})
+	return pids
+}
+
+// A client that is killed leaves no worker, whatever state that is in: at work,
+// stopped, or in a pause after failures.
+func TestWorkersEndWithTheirClient(t *testing.T) {
+	const consumers = 4
+	disk := smallDisk(t)
+	c := startCollector(t, orderly)
+	p := startProgram(t, c, consumers, func(cfg *Config) {
+		for i := range cfg.Consumers {
+			cfg.Consumers[i].FileSize = 256 << 10
+		}
+		cfg.Consumers[0].Path = disk
+	})
+	pids := p.workers(c, consumers)
+	free := fillUp(t, disk)
+	eventually(t, "consumer 0 in a pause", func() bool { return strings.Count(p.log.String(), "consumer 0: writes fail") > 0 })
+	for _, pid := range []int{pids[1], pids[consumers]} { // a consumer and the monitor
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.signal(syscall.SIGKILL)
+	wait(t, "the client's end", p.done)
+	eventually(t, "the end of every worker", func() bool { return len(livingBelow(p.cfg.WorkDir)) == 0 })
+	free()
+	for _, consumer := range p.cfg.Consumers {
+		eventually(t, "the load files to be gone", func() bool {
+			files, _ := filepath.Glob(filepath.Join(consumer.Path, "bulkhead-*", "consumer-*", "*"))
+			return len(files) == 0
+		})
+	}
+}
+
+// A client that was stopped for longer than the supervisor waits comes back and says
+// that it did not run.
+func TestStoppedClientSaysThatItWasStarved(t *testing.T) {
+	lost := make(chan struct{}, 1)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCollector(t, listener.Addr().String(), func(c *collector, stream serverStream) error {
+		err := orderly(c, stream)
+		lost <- struct{}{}
+		return err
+	}, orderly)
+	c.options = []grpc.ServerOption{clientTimeout()}
+	c.listen(listener)
+	p := startProgram(t, c, 1, nil)
+	p.workers(c, 1)
+	p.signal(syscall.SIGSTOP)
+	wait(t, "the supervisor to give the client up", lost)
+	p.signal(syscall.SIGCONT)
+	eventually(t, "the client to come back", func() bool {
+		_, connections, _ := c.snapshot()
+		return connections > 1
+	})
+	c.mu.Lock()
+	hello := c.hellos[1]
+	c.mu.Unlock()
+	if hello.GetAbsence() != bulkheadv1.Absence_ABSENCE_STARVED || hello.GetLastEnd() == "" ||
+		time.Duration(hello.GetStarvedNano()) < starvedGap-vitalsTick {
+		t.Errorf("hello: %v, %q, starved %s", hello.GetAbsence(), hello.GetLastEnd(), time.Duration(hello.GetStarvedNano()))
+	}
+	p.signal(syscall.SIGINT)
+	wait(t, "the client's end", p.done)
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("the client ended with %d", code)
+	}
+	if _, _, goodbye := c.snapshot(); goodbye == nil {
+		t.Error("no goodbye")
+	}
+}
+
+// clientTimeout makes a collector give up clients that answer no ping, as a handler
+// does; long enough for a gap in a client's clock to count.
+func clientTimeout() grpc.ServerOption {
+	return grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Second, Timeout: 3 * time.Second})
+}

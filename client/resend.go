@@ -1,0 +1,284 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"bulkhead/internal/remainder"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// resendMemory is how many bytes of a spool are in memory, and so in flight, at
+// once.
+const resendMemory = 4 << 20
+
+// ResendConfig says which spool to deliver, and to whom.
+type ResendConfig struct {
+	// Spool is the file that a client kept, or the folder that it is in.
+	Spool string
+	// Supervisor is where the supervisor listens, host:port; 127.0.0.1:7420.
+	Supervisor string
+	// Token is the shared secret, if the supervisor asks for one.
+	Token string
+	// ConnectTimeout bounds the time until the supervisor's Welcome, and the time
+	// without a connection after it; 30 s.
+	ConnectTimeout time.Duration
+	// Keep leaves the spool in place when all of it was delivered.
+	Keep bool
+	// Logger receives the log; nil discards it.
+	Logger *slog.Logger
+}
+
+// ResendResult is what became of a spool.
+type ResendResult struct {
+	// Path is the spool file; Removed says that it is gone.
+	Path    string
+	Removed bool
+	// Name and ClientID are those of the client that wrote the spool.
+	Name, ClientID string
+	// RunID and SessionID are the supervisor's names for what was delivered.
+	RunID, SessionID string
+	// Messages is how many whole messages the spool holds, FirstSeq and LastSeq
+	// their range, Durable how many of them the supervisor has now, and Known how
+	// many of these it had before.
+	Messages, FirstSeq, LastSeq, Durable, Known uint64
+	// Unknown is the last of the earlier messages that the supervisor does not know,
+	// UnknownFrom the first; 0 if there are none. The spool's messages then are a
+	// session of their own, in which they have the numbers from 1.
+	UnknownFrom, Unknown uint64
+	// Lost says that the session under the client's own id was lost after message
+	// LostAfter. What follows in the spool then is a session of its own as well.
+	Lost      bool
+	LostAfter uint64
+	// Damage says where and how the spool is damaged; empty for a whole one.
+	Damage string
+	// Failure says why not everything was delivered; nil if it was.
+	Failure error
+}
+
+// Complete says that the whole of the spool was delivered.
+func (r ResendResult) Complete() bool { return r.Failure == nil && r.Damage == "" }
+
+// Resend delivers a spool as the client that wrote it, to the end, and removes it.
+// It returns an error if there is nothing to begin with: no spool, one that does not
+// say whose it is, or one that is in use. What happens after that is in the result. The end of ctx ends it early.
+func Resend(ctx context.Context, cfg ResendConfig) (ResendResult, error) {
+	if err := cfg.resolve(); err != nil {
+		return ResendResult{}, err
+	}
+	s, summary, err := openSpool(cfg.Spool)
+	if err != nil {
+		return ResendResult{}, err
+	}
+	defer s.file.Close()
+	r := &resend{cfg: cfg, spool: s, summary: summary, ResendResult: ResendResult{
+		Path: s.file.Name(), Name: summary.Hello.GetName(), ClientID: summary.ClientID,
+		Messages: uint64(summary.Messages), FirstSeq: summary.FirstSeq, LastSeq: summary.LastSeq,
+	}}
+	if summary.Damage != "" {
+		r.Damage = fmt.Sprintf("at offset %d: %s", summary.Bytes, summary.Damage)
+	}
+	if summary.Messages > 0 {
+		r.Failure = r.deliver(ctx)
+	}
+	if r.Complete() && !cfg.Keep {
+		r.remove()
+	}
+	return r.ResendResult, nil
+}
+
+func (c *ResendConfig) resolve() error {
+	c.Supervisor = or(c.Supervisor, "127.0.0.1:7420")
+	c.ConnectTimeout = or(c.ConnectTimeout, 30*time.Second)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if _, _, err := net.SplitHostPort(c.Supervisor); err != nil {
+		return fmt.Errorf("supervisor: %q is not host:port", c.Supervisor)
+	}
+	return nil
+}
+
+// resend is one call of Resend.
+type resend struct {
+	ResendResult
+	cfg     ResendConfig
+	spool   *spool
+	summary SpoolSummary
+}
+
+// cut says that messages are missing behind those that can be read, though not
+// because the file just ends there.
+func (r *resend) cut() bool { return r.summary.Damage != "" && !r.summary.Torn }
+
+// deliver delivers the spool under its own name. If the supervisor does not know
+// what came before, the spool becomes a session of its own, because the numbers of
+// a session have no gaps. The session under the old name stays open meanwhile: a
+// supervisor whose only client it is would otherwise end its run. A session that was
+// lost takes nothing any more, so what it has not becomes a session of its own, too.
+func (r *resend) deliver(ctx context.Context) error {
+	hello := proto.CloneOf(r.summary.Hello)
+	before := r.FirstSeq - 1
+	box, err := spoolOutbox(hello, r.spool, 0, r.Messages, before, r.cut())
+	if err != nil {
+		return err
+	}
+	gaps := make(chan gapError, 1)
+	box.onGap = func(g gapError) {
+		select {
+		case gaps <- g:
+		default: // known already
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	own := r.session(hello, box)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	done := make(chan error, 1)
+	running.Go(func() { done <- own.run(ctx) }) // ended by cancel
+	select {
+	case err := <-done:
+		err = r.delivered(own, box, 0, before, err)
+		over, is := lost(err)
+		if !is {
+			return err
+		}
+		r.Lost, r.LostAfter, r.RunID, r.SessionID = true, over.After, over.Run, ""
+		if over.After < r.LastSeq {
+			r.cfg.Logger.Warn(fmt.Sprintf("the session of this client was lost after message %d; delivering the rest as a session of its own, numbered from 1", over.After))
+		}
+		if over.After < before {
+			r.UnknownFrom, r.Unknown = over.After+1, before
+		}
+		return r.renumbered(ctx, over.Run, max(over.After, before)-before)
+	case gap := <-gaps:
+		<-own.welcomed
+		r.UnknownFrom, r.Unknown = gap.after+1, gap.acked
+		r.cfg.Logger.Warn(fmt.Sprintf("this supervisor does not know messages %d to %d; delivering the rest as a session of its own, numbered from 1", r.UnknownFrom, r.Unknown))
+		if err := r.renumbered(ctx, own.first.GetRunId(), 0); err != nil {
+			return err
+		}
+		if gap.after > 0 {
+			return nil // it is a session of this run with a hole, and stays away
+		}
+		box.seal() // nothing is in it
+		if err := <-done; err != nil {
+			r.cfg.Logger.Warn("the empty session under the client's own id was not closed: " + err.Error())
+		}
+		return nil
+	}
+}
+
+// maxSessions bounds how many sessions of their own a spool may have been, one after
+// the other lost before all of it was delivered.
+const maxSessions = 100
+
+// renumbered delivers what follows the first skip messages of the spool as a session
+// of its own in a run; or, where that was begun and lost as well, the rest of it as a
+// further one.
+func (r *resend) renumbered(ctx context.Context, run string, skip uint64) error {
+	id, after := clientID(r.summary.Hello.GetClientId()), r.FirstSeq-1+skip
+	for range maxSessions {
+		if skip >= r.Messages {
+			r.Known, r.Durable = r.Messages, r.Messages
+			return nil
+		}
+		id = remainder.ID(id[:], run, after)
+		hello := proto.CloneOf(r.summary.Hello)
+		hello.ClientId = id[:]
+		box, err := spoolOutbox(hello, r.spool, skip, r.Messages-skip, 0, r.cut())
+		if err != nil {
+			return err
+		}
+		s := r.session(hello, box)
+		err = r.delivered(s, box, skip, 0, s.run(ctx))
+		over, is := lost(err)
+		if !is {
+			return err
+		}
+		after, skip = over.After, skip+over.After
+	}
+	return fmt.Errorf("%d sessions with these messages were lost in run %s", maxSessions, run)
+}
+
+// lost says whether err is the supervisor's word that a session was lost.
+func lost(err error) (remainder.Over, bool) {
+	var r refusal
+	if !errors.As(err, &r) || r.status.Code() != codes.FailedPrecondition {
+		return remainder.Over{}, false
+	}
+	over, is := remainder.ParseOver(r.status.Message())
+	return over, is && over.Outcome == "lost"
+}
+
+func (r *resend) session(hello *bulkheadv1.Hello, box *outbox) *session {
+	hello.Token, hello.Resent = r.cfg.Token, true
+	s := newSession(Config{Supervisor: r.cfg.Supervisor, ConnectTimeout: r.cfg.ConnectTimeout, Logger: r.cfg.Logger}, hello, box)
+	s.awayTimeout = r.cfg.ConnectTimeout
+	return s
+}
+
+// delivered notes what came of a session that has the messages behind the first skip,
+// numbered after base.
+func (r *resend) delivered(s *session, box *outbox, skip, base uint64, err error) error {
+	select {
+	case <-s.welcomed:
+		r.RunID, r.SessionID = s.first.GetRunId(), s.first.GetSessionId()
+		r.Known = min(skip+max(s.first.GetResumeAfter(), base)-base, r.Messages)
+	default:
+		r.Known = skip
+	}
+	r.Durable = min(skip+max(box.state().acked, base)-base, r.Messages)
+	switch {
+	case errors.Is(err, errCutOff):
+		return nil // the damage says it all
+	case quarantined(err):
+		return fmt.Errorf("%w; the spool is poison: sending it again is of no use", err)
+	}
+	return err
+}
+
+// remove removes the spool, and the folder that its client made for it if nothing
+// else is in it.
+func (r *resend) remove() {
+	if err := os.Remove(r.Path); err != nil {
+		r.cfg.Logger.Error("removing the spool: " + err.Error())
+		return
+	}
+	r.Removed = true
+	if folder := filepath.Dir(r.Path); strings.HasPrefix(filepath.Base(folder), workDirPrefix) {
+		_ = os.Remove(folder) // not empty: somebody else's things are in it
+	}
+}
+
+// resendCommand is the command line that delivers the spool of a client.
+func resendCommand(cfg Config, spool string) string {
+	command := "bulkhead client resend --supervisor " + shellWord(cfg.Supervisor) + " " + shellWord(spool)
+	if cfg.Token != "" {
+		command = "BULKHEAD_TOKEN=… " + command
+	}
+	return command
+}
+
+// shellWord is a word as a shell reads it.
+func shellWord(word string) string {
+	plain := !strings.ContainsFunc(word, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:[]", r)
+	})
+	if plain && word != "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,484 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"bulkhead/internal/remainder"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// books are what a supervisor keeps of several sessions: one collector each, by
+// client id. Each may hold messages before the first connection comes.
+type books struct {
+	*collector
+	mu   sync.Mutex
+	book map[string]*collector // guarded by mu
+	over map[string]string     // guarded by mu; what clients are told whose session has ended
+}
+
+func startBooks(t *testing.T) *books {
+	t.Helper()
+	b := &books{book: make(map[string]*collector), over: make(map[string]string)}
+	b.collector = startCollector(t, func(c *collector, stream serverStream) error {
+		hello := stream.(greetedStream).hello
+		if !hello.GetResent() || hello.GetToken() != "secret" {
+			t.Errorf("hello = %v; want resent, with the token", hello)
+		}
+		if why := b.ended(hello.GetClientId()); why != "" {
+			return status.Error(codes.FailedPrecondition, why)
+		}
+		return orderly(b.of(hello.GetClientId()), stream)
+	})
+	return b
+}
+
+func (b *books) of(id []byte) *collector {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.book[string(id)] == nil {
+		b.book[string(id)] = newCollector(b.t, "")
+	}
+	return b.book[string(id)]
+}
+
+// lose says that a session was lost after a message.
+func (b *books) lose(id []byte, after uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over[string(id)] = remainder.Over{Outcome: "lost", After: after, Run: "run-1", Cause: "no connection for 30s"}.String()
+}
+
+func (b *books) ended(id []byte) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.over[string(id)]
+}
+
+// keepSpool leaves a spool file with messages first to last and returns its hello.
+// An end is a Stop.
+func keepSpool(t *testing.T, first, last int, end bool) (*bulkheadv1.Hello, string) {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), workDirPrefix+"1")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	hello := testHello()
+	hello.Token = "not to be kept"
+	box := newOutbox(hello, 2000, 1<<20, filepath.Join(folder, spoolName))
+	for n := 1; n <= last; n++ {
+		put := box.add
+		m := note(n, 20)
+		if end && n == last {
+			put, m = box.addLast, &bulkheadv1.Message{Fact: &bulkheadv1.Message_Stop{Stop: &bulkheadv1.Stop{}}}
+		}
+		if err := put(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limits := &bulkheadv1.Limits{MaxFrameBytes: 1 << 20, MaxBatchMessages: 1, MaxUnackedBatches: 1}
+	for n := 1; n < first; n++ {
+		if _, err := box.take(limits); err != nil {
+			t.Fatal(err)
+		}
+		if err := box.ack(uint64(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path, err := box.close()
+	if err != nil || path == "" {
+		t.Fatalf("spool %q, %v", path, err)
+	}
+	return hello, path
+}
+
+func resendTo(t *testing.T, address, path string) ResendResult {
+	t.Helper()
+	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: address, Token: "secret", ConnectTimeout: patienceInTests})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// notes are the notes of what a collector has; -1 for the Stop.
+func notes(c *collector) (list []int) {
+	messages, _, _ := c.snapshot()
+	for _, m := range messages {
+		if m.GetStop() != nil {
+			list = append(list, -1)
+			continue
+		}
+		list = append(list, noteOf(m))
+	}
+	return list
+}
+
+// checkNotes checks that a collector has the notes first to last.
+func checkNotes(t *testing.T, c *collector, first, last int, end bool) {
+	t.Helper()
+	got := notes(c)
+	want := last - first + 1
+	for i, n := range got {
+		if n != first+i && !(end && i == want-1 && n == -1) {
+			t.Errorf("message %d is note %d; want %d", i+1, n, first+i)
+		}
+	}
+	if len(got) != want {
+		t.Errorf("%d messages; want %d", len(got), want)
+	}
+}
+
+func TestResendGoesOnWhereTheClientEnded(t *testing.T) {
+	for _, asFolder := range []bool{false, true} {
+		b := startBooks(t)
+		hello, path := keepSpool(t, 51, 200, true)
+		mine := b.of(hello.GetClientId())
+		for n := 1; n <= 60; n++ { // acks of the last ten were lost
+			m := note(n, 20)
+			m.Seq = uint64(n)
+			mine.messages = append(mine.messages, m)
+		}
+		given := path
+		if asFolder {
+			given = filepath.Dir(path)
+		}
+		r := resendTo(t, b.address, given)
+		if !r.Complete() || r.Messages != 150 || r.Durable != 150 || r.Known != 10 || !r.Removed || r.Unknown != 0 {
+			t.Errorf("Resend = %+v", r)
+		}
+		checkNotes(t, mine, 1, 200, true)
+		if _, _, goodbye := mine.snapshot(); goodbye.GetLastSeq() != 200 {
+			t.Errorf("goodbye = %v", goodbye)
+		}
+		if _, err := os.Stat(filepath.Dir(path)); !os.IsNotExist(err) {
+			t.Errorf("the folder of the spool is left: %v", err)
+		}
+	}
+}
+
+func TestResendOfWhatIsThereAlready(t *testing.T) {
+	b := startBooks(t)
+	hello, path := keepSpool(t, 5, 20, false)
+	mine := b.of(hello.GetClientId())
+	for n := 1; n <= 23; n++ {
+		mine.messages = append(mine.messages, &bulkheadv1.Message{Seq: uint64(n)})
+	}
+	if r := resendTo(t, b.address, path); !r.Complete() || r.Durable != 16 || r.Known != 16 || !r.Removed {
+		t.Errorf("Resend = %+v", r)
+	}
+	if _, _, goodbye := mine.snapshot(); goodbye.GetLastSeq() != 23 {
+		t.Errorf("goodbye = %v", goodbye)
+	}
+}
+
+func TestResendToASupervisorThatKnowsNothing(t *testing.T) {
+	b := startBooks(t)
+	hello, path := keepSpool(t, 51, 200, true)
+	r := resendTo(t, b.address, path)
+	if !r.Complete() || r.Durable != 150 || r.UnknownFrom != 1 || r.Unknown != 50 || !r.Removed {
+		t.Errorf("Resend = %+v", r)
+	}
+	id := remainder.ID(hello.GetClientId(), "run-1", 50)
+	checkNotes(t, b.of(id[:]), 51, 200, true)
+	for _, c := range []*collector{b.of(id[:]), b.of(hello.GetClientId())} {
+		if _, _, goodbye := c.snapshot(); goodbye == nil {
+			t.Error("a session was not closed")
+		}
+	}
+	if n := notes(b.of(hello.GetClientId())); len(n) != 0 {
+		t.Errorf("the old id has %v", n)
+	}
+}
+
+// A delivery that was interrupted goes on in the session it had begun.
+func TestResendOnceMoreToASupervisorThatKnewNothing(t *testing.T) {
+	b := startBooks(t)
+	hello, path := keepSpool(t, 51, 200, true)
+	id := remainder.ID(hello.GetClientId(), "run-1", 50)
+	mine := b.of(id[:])
+	for n := 1; n <= 30; n++ {
+		m := note(50+n, 20)
+		m.Seq = uint64(n)
+		mine.messages = append(mine.messages, m)
+	}
+	if r := resendTo(t, b.address, path); !r.Complete() || r.Known != 30 || r.Durable != 150 {
+		t.Errorf("Resend = %+v", r)
+	}
+	checkNotes(t, mine, 51, 200, true)
+}
+
+// Messages that were only in the memory of a killed client are missing in the run.
+func TestResendBehindAHole(t *testing.T) {
+	b := startBooks(t)
+	hello, path := keepSpool(t, 51, 200, true)
+	mine := b.of(hello.GetClientId())
+	for n := 1; n <= 40; n++ {
+		mine.messages = append(mine.messages, &bulkheadv1.Message{Seq: uint64(n)})
+	}
+	if r := resendTo(t, b.address, path); !r.Complete() || r.UnknownFrom != 41 || r.Unknown != 50 || r.Durable != 150 {
+		t.Errorf("Resend = %+v", r)
+	}
+	if _, _, goodbye := mine.snapshot(); goodbye != nil {
+		t.Error("a session with a hole was closed")
+	}
+}
+
+// The session was given up: what it has not becomes a session of its own.
+func TestResendToALostSession(t *testing.T) {
+	for _, test := range []struct {
+		name                    string
+		lostAfter, after, known uint64
+		first                   int
+		unknownFrom, unknown    uint64
+	}{
+		{"where the spool begins", 50, 50, 0, 51, 0, 0},
+		{"acks of the last ten were lost", 60, 60, 10, 61, 0, 0},
+		{"behind a hole", 40, 50, 0, 51, 41, 50},
+		{"all but one is there", 199, 199, 149, 200, 0, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := startBooks(t)
+			hello, path := keepSpool(t, 51, 200, true)
+			b.lose(hello.GetClientId(), test.lostAfter)
+			r := resendTo(t, b.address, path)
+			if !r.Complete() || !r.Lost || r.LostAfter != test.lostAfter || r.Durable != 150 || r.Known != test.known ||
+				r.UnknownFrom != test.unknownFrom || r.Unknown != test.unknown || !r.Removed || r.RunID != "run-1" {
+				t.Errorf("Resend = %+v", r)
+			}
+			id := remainder.ID(hello.GetClientId(), "run-1", test.after)
+			checkNotes(t, b.of(id[:]), test.first, 200, true)
+			if _, _, goodbye := b.of(id[:]).snapshot(); goodbye.GetLastSeq() != uint64(200-test.first+1) {
+				t.Errorf("goodbye = %v", goodbye)
+			}
+			if n := notes(b.of(hello.GetClientId())); len(n) != 0 {
+				t.Errorf("the lost session has got %v", n)
+			}
+		})
+	}
+}
+
+func TestResendToALostSessionThatHasAll(t *testing.T) {
+	b := startBooks(t)
+	hello, path := keepSpool(t, 51, 200, true)
+	b.lose(hello.GetClientId(), 200)
+	if r := resendTo(t, b.address, path); !r.Complete() || !r.Lost || r.Known != 150 || r.Durable != 150 || !r.Removed {
+		t.Errorf("Resend = %+v", r)
+	}
+}
+
+// A delivery to a session of its own may be interrupted and lost as well, even with
+// nothing in it.
+func TestResendToASessionThatWasLostTwice(t *testing.T) {
+	b := startBooks(t)
+	hello, path := keepSpool(t, 51, 200, true)
+	first := remainder.ID(hello.GetClientId(), "run-1", 60)
+	second := remainder.ID(first[:], "run-1", 30)
+	third := remainder.ID(second[:], "run-1", 0)
+	b.lose(hello.GetClientId(), 60)
+	b.lose(first[:], 30)
+	b.lose(second[:], 0)
+	if r := resendTo(t, b.address, path); !r.Complete() || r.Known != 40 || r.Durable != 150 || !r.Removed {
+		t.Errorf("Resend = %+v", r)
+	}
+	checkNotes(t, b.of(third[:]), 91, 200, true)
+}
+
+// A session may also be lost while its rest is being delivered.
+func TestResendThatLosesItsSession(t *testing.T) {
+	b := startBooks(t)
+	hello, path := keepSpool(t, 1, 100, true)
+	b.collector.acts = []act{breakAfter(2, true, cut), func(c *collector, _ serverStream) error {
+		messages, _, _ := c.snapshot()
+		b.lose(hello.GetClientId(), uint64(len(messages)))
+		return status.Error(codes.FailedPrecondition, b.ended(hello.GetClientId()))
+	}, b.collector.acts[0]}
+	r := resendTo(t, b.address, path)
+	if !r.Complete() || !r.Lost || r.LostAfter == 0 || r.LostAfter >= 100 || r.Durable != 100 {
+		t.Fatalf("Resend = %+v", r)
+	}
+	id := remainder.ID(hello.GetClientId(), "run-1", r.LostAfter)
+	checkNotes(t, b.of(id[:]), int(r.LostAfter)+1, 100, true)
+}
+
+func TestResendUpToTheDamage(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		damage  func([]byte) []byte
+		want    int
+		goodbye bool
+		words   string
+	}{
+		{"torn", func(b []byte) []byte { return b[:len(b)-2] }, 99, true, "the file ends in the middle of it"},
+		{"flipped", func(b []byte) []byte {
+			at := bytes.Index(b, []byte("70:xxx"))
+			b[at] ^= 1
+			return b
+		}, 69, false, "a frame does not match its checksum"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := startBooks(t)
+			hello, path := keepSpool(t, 1, 100, false)
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, test.damage(data), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r := resendTo(t, b.address, path)
+			if r.Complete() || r.Failure != nil || r.Durable != uint64(test.want) || r.Removed || !strings.Contains(r.Damage, test.words) || !strings.HasPrefix(r.Damage, "at offset ") {
+				t.Errorf("Resend = %+v", r)
+			}
+			mine := b.of(hello.GetClientId())
+			checkNotes(t, mine, 1, test.want, false)
+			if _, _, goodbye := mine.snapshot(); (goodbye != nil) != test.goodbye {
+				t.Errorf("goodbye = %v", goodbye)
+			}
+			if _, err := os.Stat(path); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestResendThatIsRefused(t *testing.T) {
+	for _, test := range []struct {
+		code codes.Code
+		text string
+		want string
+	}{
+		{codes.FailedPrecondition, "the run is ending; it takes no new clients", "the supervisor refused: the run is ending; it takes no new clients"},
+		{codes.FailedPrecondition, remainder.Over{Outcome: "rejected", After: 3, Run: "r", Cause: "a gap"}.String(), "rejected after message 3 of run r (a gap)"},
+		{codes.FailedPrecondition, "this session is over: lost somehow", "this session is over: lost somehow"},
+		{codes.DataLoss, remainder.Over{Outcome: "quarantined", After: 3, Run: "r", Cause: "killed 3 handlers"}.String(), "the spool is poison"},
+		{codes.DataLoss, remainder.Over{Outcome: "lost", After: 3, Run: "r"}.String(), "quarantine"},
+	} {
+		c := startCollector(t, refuse(test.code, test.text))
+		_, path := keepSpool(t, 5, 20, false)
+		r := resendTo(t, c.address, path)
+		if r.Complete() || !strings.Contains(r.Failure.Error(), test.want) || r.Durable != 0 || r.Removed {
+			t.Errorf("Resend = %+v", r)
+		}
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A run that ends takes the rest of a lost session no more.
+func TestResendToALostSessionOfARunThatEnds(t *testing.T) {
+	b := startBooks(t)
+	hello, path := keepSpool(t, 51, 200, true)
+	b.lose(hello.GetClientId(), 60)
+	id := remainder.ID(hello.GetClientId(), "run-1", 60)
+	b.over[string(id[:])] = "the run is ending; it takes no new clients"
+	r := resendTo(t, b.address, path)
+	if r.Complete() || !r.Lost || r.Removed || r.Durable != 10 || !strings.Contains(r.Failure.Error(), "the run is ending; it takes no new clients") {
+		t.Errorf("Resend = %+v", r)
+	}
+}
+
+func TestResendGoesOnAfterALostConnection(t *testing.T) {
+	c := startCollector(t, breakAfter(2, true, cut), orderly)
+	_, path := keepSpool(t, 1, 100, true)
+	if r := resendTo(t, c.address, path); !r.Complete() || r.Durable != 100 || r.Known != 0 {
+		t.Errorf("Resend = %+v", r)
+	}
+	checkNotes(t, c, 1, 100, true)
+}
+
+func TestResendGivesUp(t *testing.T) {
+	address := closedAddress(t)
+	_, path := keepSpool(t, 1, 10, true)
+	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: address, ConnectTimeout: 300e6})
+	if err != nil || r.Complete() || r.Removed || !strings.Contains(r.Failure.Error(), "not reachable in 300ms (connection refused)") {
+		t.Errorf("Resend = %+v, %v", r, err)
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	reason := errors.New("enough")
+	cancel(reason)
+	r, err = Resend(ctx, ResendConfig{Spool: path, Supervisor: address})
+	if err != nil || !errors.Is(r.Failure, reason) {
+		t.Errorf("Resend = %+v, %v; want %v", r, err, reason)
+	}
+}
+
+func TestResendNeedsASpool(t *testing.T) {
+	_, path := keepSpool(t, 1, 10, true)
+	for _, bad := range []string{filepath.Join(t.TempDir(), "nothing"), t.TempDir(), os.Args[0]} {
+		if r, err := Resend(context.Background(), ResendConfig{Spool: bad}); err == nil {
+			t.Errorf("Resend of %s = %+v", bad, r)
+		}
+	}
+	if _, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: "nowhere"}); err == nil {
+		t.Error("a supervisor without a port is taken")
+	}
+	held, _, err := openSpool(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.file.Close()
+	if _, err := Resend(context.Background(), ResendConfig{Spool: path}); !errors.Is(err, errSpoolInUse) {
+		t.Errorf("Resend of a spool in use: %v", err)
+	}
+}
+
+func TestSpoolHasNoToken(t *testing.T) {
+	_, path := keepSpool(t, 1, 10, true)
+	data, err := os.ReadFile(path)
+	if err != nil || bytes.Contains(data, []byte("not to be kept")) {
+		t.Errorf("the token is in the spool (%v)", err)
+	}
+}
+
+// What a killed client has in its spool can be delivered by another process.
+func TestResendOfAKilledClient(t *testing.T) {
+	c := startCollector(t, func(c *collector, stream serverStream) error {
+		if err := c.welcome(stream); err != nil {
+			return err
+		}
+		return c.receive(stream, func(int, uint64) error { return nil }) // never acks
+	})
+	p := startProgram(t, c, 1, func(cfg *Config) { cfg.SpoolMemory, cfg.SpoolMaxSize = 1000, 1<<20 })
+	path := p.spool(5000)
+	if _, _, err := openSpool(path); !errors.Is(err, errSpoolInUse) {
+		t.Errorf("the spool of a running client: %v", err)
+	}
+	p.signal(syscall.SIGKILL)
+	wait(t, "the client's end", p.done)
+
+	b := startBooks(t)
+	r := resendTo(t, b.address, path)
+	if !r.Complete() || r.Durable != r.Messages || r.Messages == 0 || r.Name != "tester" || !r.Removed {
+		t.Errorf("Resend = %+v", r)
+	}
+	hellos := b.collector.hellos
+	if got := hellos[len(hellos)-1]; got.GetWorkload().GetRuntimeNano() != int64(p.cfg.Runtime) || int(got.GetPid()) != p.cmd.Process.Pid {
+		t.Errorf("hello = %v; want the client's", got)
+	}
+}
+
+func TestResendCommandIsFitForAShell(t *testing.T) {
+	for spool, want := range map[string]string{
+		"/tmp/bulkhead-1/spool": "bulkhead client resend --supervisor h:1 /tmp/bulkhead-1/spool",
+		"/tmp/it's/spool":       `bulkhead client resend --supervisor h:1 '/tmp/it'\''s/spool'`,
+	} {
+		if got := resendCommand(Config{Supervisor: "h:1"}, spool); got != want {
+			t.Errorf("%s; want %s", got, want)
+		}
+	}
+	if got := resendCommand(Config{Supervisor: "h:1", Token: "secret"}, "s"); strings.Contains(got, "secret") || !strings.HasPrefix(got, "BULKHEAD_TOKEN=") {
+		t.Errorf("%s", got)
+	}
+}
