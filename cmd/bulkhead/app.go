@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -27,8 +28,14 @@ const (
 	exitPartial = 3
 )
 
+// errInterrupted is why a command ended that was interrupted.
+var errInterrupted = errors.New("interrupted")
+
 // errPartial makes a command exit with 3 without a word: it has said why.
 var errPartial = errors.New("partial")
+
+// errSaid makes a command exit with 1 without a word: whoever started it knows why.
+var errSaid = errors.New("said already")
 
 // usageError is bad usage: exit status 2.
 type usageError struct{ error }
@@ -40,7 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	err := newApp(stdout, stderr).RunContext(ctx, flagsFirst(args))
 	code := exitCode(err)
-	if err != nil && !errors.Is(err, errPartial) {
+	if err != nil && !errors.Is(err, errPartial) && !errors.Is(err, errSaid) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			fmt.Fprintln(stderr, "bulkhead:", line)
 		}
@@ -89,7 +96,9 @@ or configuration.`,
 		Commands: []*cli.Command{
 			supervisorCommand(stdout, stderr),
 			clientCommand(stdout, stderr),
-			reportCommand(stdout),
+			reportCommand(stdout, stderr),
+			journalCommand(stdout),
+			topCommand(stdout),
 			versionCommand(stdout),
 			workerCommand(),
 		},
@@ -128,14 +137,23 @@ func commandName(ctx *cli.Context) string {
 	return strings.Join(names, " ")
 }
 
-// flagsFirst moves the arguments of `bulkhead report` behind its flags, because
+// withArguments are the commands that take arguments.
+var withArguments = [][]string{{"report"}, {"report", "compare"}, {"journal", "check"}, {"client", "resend"}}
+
+// flagsFirst moves the arguments of commands that take some behind their flags, because
 // the flag parser stops at the first argument.
 func flagsFirst(args []string) []string {
-	if len(args) < 3 || args[1] != "report" {
+	words := 0 // of the command's name, with the program
+	for _, name := range withArguments {
+		if n := len(name) + 1; len(args) > n && slices.Equal(args[1:n], name) {
+			words = n
+		}
+	}
+	if words == 0 {
 		return args
 	}
-	flags, rest := []string{args[0], args[1]}, []string{"--"}
-	for in := args[2:]; len(in) > 0; in = in[1:] {
+	flags, rest := slices.Clone(args[:words]), []string{"--"}
+	for in := args[words:]; len(in) > 0; in = in[1:] {
 		switch a := in[0]; {
 		case a == "--":
 			return append(append(flags, rest...), in[1:]...)
@@ -156,11 +174,11 @@ func flagsFirst(args []string) []string {
 	return append(flags, rest...)
 }
 
-// takesValue says whether a flag of `bulkhead report` has its value in the next
+// takesValue says whether a flag of these commands has its value in the next
 // argument.
 func takesValue(flag string) bool {
 	switch strings.TrimLeft(flag, "-") {
-	case "format", "output", "o":
+	case "format", "output", "o", "assert", "config", "c", "supervisor", "token", "connect-timeout", "log-level", "log-format":
 		return true
 	default:
 		return false
@@ -187,10 +205,10 @@ func versionLine() string {
 	return "bulkhead " + version.String() + " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
 }
 
-// interruptible receives the signals that end a command in order; stop gives them
-// back their usual effect.
-func interruptible() (signals chan os.Signal, stop func()) {
+// interruptible receives the signals that end a command in order, and those in also;
+// stop gives them back their usual effect.
+func interruptible(also ...os.Signal) (signals chan os.Signal, stop func()) {
 	signals = make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, append(also, syscall.SIGINT, syscall.SIGTERM)...)
 	return signals, func() { signal.Stop(signals) }
 }

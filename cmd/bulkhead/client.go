@@ -18,17 +18,19 @@ func clientCommand(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:  "client",
 		Usage: "write files and report to a supervisor",
-		Description: `The client connects first, then checks that the load can work (path, free space,
-at least two files per consumer in the runtime), then starts its consumers and the
+		Description: `The client first checks that the load can work (path, free space, at least two
+files per consumer in the runtime), then connects, then starts its consumers and the
 monitor as processes of their own. SIGINT or SIGTERM ends the load in order; a second
-one at once. Load files are removed at the end unless --keep.
+one at once; a third one kills the client. Load files are removed at the end unless --keep.
 
 Settings of single consumers go into the YAML file (consumers: [{chunk_size: …}]) and
 win over the flags and keys for all of them.
 
 Example: bulkhead client --supervisor 10.0.0.1:7420 --path /mnt/under-test --consumers 4 --runtime 10m`,
-		Flags:        settingFlags(keys),
-		OnUsageError: onUsageError,
+		Flags:           settingFlags(keys),
+		Subcommands:     []*cli.Command{resendCommand(stdout, stderr)},
+		HideHelpCommand: true,
+		OnUsageError:    onUsageError,
 		Action: func(ctx *cli.Context) error {
 			return runClient(ctx, keys, stdout, stderr)
 		},
@@ -47,11 +49,19 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
-	signals, stop := interruptible()
+	signals, stop := interruptibleTwice()
 	defer stop()
 	cfg := clientConfig(settings)
 	cfg.Logger = newLogger(settings.Log, stderr)
+	block := blockFor(settings.Log, stderr)
+	if block != nil {
+		defer block.Close()
+		progressOn(block, &cfg, settings.Log)
+	}
 	res, err := client.Run(ctx.Context, cfg, signals)
+	if block != nil {
+		block.Close() // before the result is printed
+	}
 	if err != nil {
 		return err
 	}
@@ -60,6 +70,29 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writer) er
 		return errPartial
 	}
 	return nil
+}
+
+// interruptibleTwice is interruptible for the first two signals: a third one has its
+// usual effect, in case that the end hangs.
+func interruptibleTwice() (signals <-chan os.Signal, stop func()) {
+	in, release := interruptible()
+	out, enough, ended := make(chan os.Signal, 2), make(chan struct{}), make(chan struct{})
+	go func() { // ends after two signals, or with stop
+		defer close(ended)
+		defer release()
+		for range 2 {
+			select {
+			case s := <-in:
+				out <- s
+			case <-enough:
+				return
+			}
+		}
+	}()
+	return out, func() {
+		close(enough)
+		<-ended
+	}
 }
 
 // printResult prints how a client's run went.
@@ -72,6 +105,9 @@ func printResult(w io.Writer, r client.Result) {
 		r.Verdict, r.Files, float64(r.Bytes)/1e6, r.Load.Seconds(), rate, r.Chunks, r.Errors, r.Messages)
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "  %s\n", p)
+	}
+	if r.ResendCommand != "" {
+		fmt.Fprintf(w, "  deliver them with: %s\n", r.ResendCommand)
 	}
 	for _, p := range r.LoadPaths {
 		fmt.Fprintf(w, "  load files kept in %s\n", p)
@@ -95,7 +131,7 @@ func clientConfig(c config.Client) client.Config {
 		}
 		out.Consumers = append(out.Consumers, client.Consumer{
 			Path: one.Path, ChunkSize: uint64(one.ChunkSize), FileSize: uint64(one.FileSize),
-			KeepFiles: uint32(one.KeepFiles), Sync: sync,
+			KeepFiles: uint32(one.KeepFiles), Sync: sync, StopOnError: one.OnError == config.OnErrorStop,
 		})
 	}
 	return out

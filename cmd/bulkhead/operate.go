@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -17,8 +18,9 @@ import (
 	"bulkhead/supervisor"
 )
 
-// operateTimeout bounds a call to a running supervisor.
-const operateTimeout = 10 * time.Second
+// operateTimeout bounds a call to a running supervisor, which answers in milliseconds
+// unless it is stopped, or does nothing but take a long run up.
+const operateTimeout = 4 * time.Second
 
 // stateDirKeys are the settings that say which supervisor is meant.
 func stateDirKeys() []config.Key {
@@ -40,7 +42,7 @@ func statusCommand(stdout io.Writer) *cli.Command {
 			return operate(ctx, func(call context.Context, c *supervisor.Control) error {
 				s, err := c.Status(call, &bulkheadv1.StatusRequest{})
 				if err != nil {
-					return fmt.Errorf("asking for the status: %s", status.Convert(err).Message())
+					return unanswered(c, "asking for the status", err)
 				}
 				if ctx.Bool("json") {
 					data, err := protojson.MarshalOptions{Multiline: true, EmitUnpopulated: true, UseProtoNames: true}.Marshal(s)
@@ -66,7 +68,7 @@ func drainCommand(stdout io.Writer) *cli.Command {
 			return operate(ctx, func(call context.Context, c *supervisor.Control) error {
 				r, err := c.Drain(call, &bulkheadv1.DrainRequest{Reason: "bulkhead supervisor drain"})
 				if err != nil {
-					return fmt.Errorf("asking for a drain: %s", status.Convert(err).Message())
+					return unanswered(c, "asking for a drain", err)
 				}
 				_, err = fmt.Fprintf(stdout, "draining; sessions asked to end: %d\n", r.GetSessions())
 				return err
@@ -75,7 +77,50 @@ func drainCommand(stdout io.Writer) *cli.Command {
 	}
 }
 
-// operate calls do with a connection to the supervisor that is meant.
+// upgradeTimeout bounds an upgrade, with the check of the new program.
+const upgradeTimeout = time.Minute
+
+// checkingAfter is after how long an upgrade says what it is doing.
+const checkingAfter = 2 * time.Second
+
+func upgradeCommand(stdout, stderr io.Writer) *cli.Command {
+	return &cli.Command{
+		Name:  "upgrade",
+		Usage: "replace the program of a running supervisor in place",
+		Description: `The program that is now at the path of the running one is checked first: it must
+start, read the configuration, the state directory and the journal, and start a
+handler. Only then does it take the place of the running one, with the same process
+id, arguments, listener, handlers and connections. A program that does not pass
+changes nothing.
+
+Example: make install && bulkhead supervisor upgrade --state-dir /var/lib/bulkhead`,
+		Flags:        settingFlags(stateDirKeys()),
+		OnUsageError: onUsageError,
+		Action: func(ctx *cli.Context) error {
+			return operate(ctx, func(call context.Context, c *supervisor.Control) error {
+				// The check takes its time; whether anybody is there does not.
+				if _, err := c.Status(call, &bulkheadv1.StatusRequest{}); err != nil {
+					return unanswered(c, "no upgrade", err)
+				}
+				call, cancel := context.WithTimeout(ctx.Context, upgradeTimeout)
+				defer cancel()
+				checking := time.AfterFunc(checkingAfter, func() {
+					fmt.Fprintf(stderr, "bulkhead: supervisor pid %d is checking the new program; nothing is changed before\n", c.Pid)
+				})
+				defer checking.Stop()
+				r, err := c.Upgrade(call, &bulkheadv1.UpgradeRequest{})
+				if err != nil {
+					return unanswered(c, "no upgrade", err)
+				}
+				_, err = fmt.Fprintf(stdout, "upgrading to version %s in place; pid %d\n", r.GetVersion(), r.GetPid())
+				return err
+			})
+		},
+	}
+}
+
+// operate calls do with a connection to the supervisor that is meant, and with a
+// context that is done after operateTimeout.
 func operate(ctx *cli.Context, do func(context.Context, *supervisor.Control) error) error {
 	if err := noArguments(ctx); err != nil {
 		return err
@@ -98,13 +143,32 @@ func operate(ctx *cli.Context, do func(context.Context, *supervisor.Control) err
 	return do(call, c)
 }
 
+// unanswered is why a call to the supervisor failed, for a person.
+func unanswered(c *supervisor.Control, doing string, err error) error {
+	who := "the supervisor"
+	if c.Pid > 0 {
+		who = fmt.Sprintf("supervisor pid %d", c.Pid)
+	}
+	switch s := status.Convert(err); s.Code() {
+	case codes.DeadlineExceeded:
+		return fmt.Errorf("%s: %s does not answer (is it stopped?)", doing, who)
+	case codes.Unavailable:
+		return fmt.Errorf("%s: %s has ended, is just ending or is being upgraded", doing, who)
+	case codes.Canceled:
+		return fmt.Errorf("%s: %w", doing, errInterrupted)
+	default:
+		return fmt.Errorf("%s: %s", doing, s.Message())
+	}
+}
+
 // printStatus prints a snapshot for a person.
 func printStatus(w io.Writer, s *bulkheadv1.StatusResponse) error {
 	now := time.Unix(0, s.GetNowUnixNano())
-	fmt.Fprintf(w, "run %s: %s for %s; clients %d of %d; supervisor pid %d on %s\n",
-		s.GetRunId(), s.GetState(), since(now, s.GetStartedUnixNano()), s.GetJoinedClients(), s.GetExpectedClients(), s.GetPid(), s.GetListen())
-	fmt.Fprintf(w, "connections %d accepted, %d rejected; handlers %d busy, %d ready, %d starting\n",
-		s.GetAcceptedConnections(), s.GetRejectedConnections(), s.GetHandlersBusy(), s.GetPoolReady(), s.GetPoolStarting())
+	fmt.Fprintf(w, "%s; clients %d of %d; supervisor pid %d on %s\n",
+		runLine(now, s), s.GetJoinedClients(), s.GetExpectedClients(), s.GetPid(), s.GetListen())
+	fmt.Fprintf(w, "connections %d accepted, %d rejected, %d shed; handlers %d busy, %d ready, %d starting; restarts %d\n",
+		s.GetAcceptedConnections(), s.GetRejectedConnections(), s.GetShedConnections(),
+		s.GetHandlersBusy(), s.GetPoolReady(), s.GetPoolStarting(), s.GetRestarts())
 	if len(s.GetSessions()) == 0 {
 		return nil
 	}
@@ -127,8 +191,22 @@ func printStatus(w io.Writer, s *bulkheadv1.StatusResponse) error {
 	return t.Flush()
 }
 
+// runLine says which run it is, how it is and for how long, as far as there is one.
+func runLine(now time.Time, s *bulkheadv1.StatusResponse) string {
+	switch {
+	case s.GetRunId() == "":
+		return "no run yet: " + s.GetState()
+	case s.GetStartedUnixNano() == 0:
+		return fmt.Sprintf("run %s: %s", s.GetRunId(), s.GetState())
+	default:
+		return fmt.Sprintf("run %s: %s for %s", s.GetRunId(), s.GetState(), since(now, s.GetStartedUnixNano()))
+	}
+}
+
+// since is how long ago then was; 0s if a clock that was set back says that it is still
+// to come.
 func since(now time.Time, then int64) string {
-	return now.Sub(time.Unix(0, then)).Round(100 * time.Millisecond).String()
+	return max(0, now.Sub(time.Unix(0, then))).Round(100 * time.Millisecond).String()
 }
 
 func orDash(s string) string {

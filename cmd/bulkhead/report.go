@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -14,52 +16,130 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-func reportCommand(stdout io.Writer) *cli.Command {
+// reportFormat is a form a report can be written in.
+type reportFormat struct {
+	name  string
+	write func(*report.Report, []report.Result, io.Writer) error
+}
+
+func reportFormats() []reportFormat {
+	plain := func(write func(*report.Report, io.Writer) error) func(*report.Report, []report.Result, io.Writer) error {
+		return func(r *report.Report, _ []report.Result, w io.Writer) error { return write(r, w) }
+	}
+	asserted := func(write func(*report.Report, io.Writer, []report.Result) error) func(*report.Report, []report.Result, io.Writer) error {
+		return func(r *report.Report, results []report.Result, w io.Writer) error { return write(r, w, results) }
+	}
+	return []reportFormat{
+		{"text", plain((*report.Report).Text)},
+		{"json", plain((*report.Report).JSON)},
+		{"html", plain((*report.Report).HTML)},
+		{"csv", plain((*report.Report).CSV)},
+		{"markdown", asserted((*report.Report).Markdown)},
+		{"junit", asserted((*report.Report).JUnit)},
+	}
+}
+
+func reportCommand(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:      "report",
-		Usage:     "rebuild the report of a run from its journal",
+		Usage:     "rebuild the report of a run from its journal, or compare two runs",
 		ArgsUsage: "RUN_DIR",
 		Description: `RUN_DIR is STATE_DIR/runs/RUN-ID; runs/latest is the newest. Nothing but the journal
 in it is read, so this works also for a run whose supervisor was killed.
 
-Example: bulkhead report bulkhead-state/runs/latest --format json --output report.json`,
+--assert may be given several times; where one does not hold, the exit status is 3 and
+standard error says which. It is NAME OPERATOR VALUE: NAME is one of
+` + strings.Join(report.AssertableNames(), ", ") + `;
+OPERATOR is one of < <= > >= == !=.
+
+Examples: bulkhead report bulkhead-state/runs/latest --format json --output report.json
+          bulkhead report runs/latest --format junit --assert 'p99 < 50ms' --assert 'lost == 0'
+          bulkhead report compare runs/before runs/after`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT`: text or json"},
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT`: " + oneOf(formatNames(reportFormats()))},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"},
+			&cli.GenericFlag{Name: "assert", Value: new(texts), Usage: "exit with 3 unless `EXPR` holds, such as 'p99 < 50ms'"},
 		},
 		OnUsageError: onUsageError,
-		Action:       func(ctx *cli.Context) error { return rebuildReport(ctx, stdout) },
+		Action:       func(ctx *cli.Context) error { return rebuildReport(ctx, stdout, stderr) },
+		Subcommands:  []*cli.Command{compareCommand(stdout)},
 	}
 }
 
-func rebuildReport(ctx *cli.Context, stdout io.Writer) error {
-	if ctx.NArg() != 1 {
-		return usageError{fmt.Errorf("report takes one run directory, such as bulkhead-state/runs/latest; %d were given", ctx.NArg())}
-	}
-	format := ctx.String("format")
-	if format != "text" && format != "json" {
-		return usageError{fmt.Errorf("--format: %q is not valid; use text or json", format)}
-	}
-	dir := ctx.Args().First()
-	journalDir := filepath.Join(dir, "journal")
-	if _, err := os.Stat(journalDir); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return usageError{fmt.Errorf("%s is not a run directory: it holds no journal", dir)}
-	}
-	r, err := report.FromJournal(journalDir)
-	if err != nil {
-		return err
-	}
-	if err := output(ctx.String("output"), stdout, func(w io.Writer) error { return render(r, format, w) }); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
+// texts is a flag that may be given several times, with commas in it.
+type texts []string
+
+func (t *texts) Set(text string) error {
+	*t = append(*t, text)
 	return nil
 }
 
-func render(r *report.Report, format string, w io.Writer) error {
-	if format == "json" {
-		return r.JSON(w)
+func (t *texts) String() string { return "" }
+
+func formatNames(formats []reportFormat) []string {
+	names := make([]string, 0, len(formats))
+	for _, f := range formats {
+		names = append(names, f.name)
 	}
-	return r.Text(w)
+	return names
+}
+
+// oneOf says "a, b or c".
+func oneOf(names []string) string {
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
+
+func rebuildReport(ctx *cli.Context, stdout, stderr io.Writer) error {
+	if ctx.NArg() != 1 {
+		return usageError{fmt.Errorf("report takes one run directory, such as bulkhead-state/runs/latest; %d were given", ctx.NArg())}
+	}
+	formats := reportFormats()
+	i := slices.IndexFunc(formats, func(f reportFormat) bool { return f.name == ctx.String("format") })
+	if i < 0 {
+		return usageError{fmt.Errorf("--format: %q is not valid; use %s", ctx.String("format"), oneOf(formatNames(formats)))}
+	}
+	var assertions []report.Assertion
+	for _, text := range *ctx.Generic("assert").(*texts) {
+		a, err := report.ParseAssertion(text)
+		if err != nil {
+			return usageError{fmt.Errorf("--assert: %w", err)}
+		}
+		assertions = append(assertions, a)
+	}
+	r, err := reportOf(ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	var results []report.Result
+	for _, a := range assertions {
+		results = append(results, r.Check(a))
+	}
+	if err := output(ctx.String("output"), stdout, func(w io.Writer) error { return formats[i].write(r, results, w) }); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return broken(results, stderr)
+}
+
+// broken says on stderr which assertions do not hold, and returns errPartial if there is one.
+func broken(results []report.Result, stderr io.Writer) error {
+	var err error
+	for _, result := range results {
+		if !result.Holds {
+			fmt.Fprintln(stderr, "bulkhead:", result)
+			err = errPartial
+		}
+	}
+	return err
+}
+
+// reportOf builds the report of the run in dir from its journal.
+func reportOf(dir string) (*report.Report, error) {
+	journalDir := filepath.Join(dir, "journal")
+	if _, err := os.Stat(journalDir); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, usageError{fmt.Errorf("%s is not a run directory: it holds no journal", dir)}
+	}
+	return report.FromJournal(journalDir)
 }
 
 // output calls write with a file, or with stdout if path is "".

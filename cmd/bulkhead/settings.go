@@ -15,6 +15,7 @@ import (
 func shortNames() map[string]string {
 	return map[string]string{
 		"consumer_count": "consumers",
+		"http.listen":    "http",
 	}
 }
 
@@ -57,7 +58,7 @@ func usage(k config.Key) string {
 
 // placeholder stands for a key's value in its help.
 func placeholder(k config.Key) string {
-	if k.Valid == "HOST:PORT" {
+	if strings.HasPrefix(k.Valid, "HOST:PORT") {
 		return "ADDR"
 	}
 	switch k.Kind {

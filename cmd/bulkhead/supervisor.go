@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -30,10 +34,14 @@ func supervisorCommand(stdout, stderr io.Writer) *cli.Command {
 every session has ended and nobody new came for --linger; then the report is printed
 and written to STATE_DIR/runs/RUN-ID (runs/latest is the newest). SIGINT or SIGTERM
 asks the clients to end their load first; a second one ends the run at once. The
-report is written in every case.
+report is written in every case. SIGHUP replaces the program in place, as
+` + "`bulkhead supervisor upgrade`" + ` does.
+
+A supervisor that was killed is started again with the same STATE_DIR: it takes the
+run up where it was, with the clients still connected to their handlers.
 
 Example: bulkhead supervisor start --listen 0.0.0.0:7420 --clients 3`,
-				Flags:        settingFlags(keys),
+				Flags:        append(settingFlags(keys), &cli.BoolFlag{Name: supervisor.PreflightFlag, Hidden: true}),
 				OnUsageError: onUsageError,
 				Action: func(ctx *cli.Context) error {
 					return startSupervisor(ctx, keys, stdout, stderr)
@@ -41,6 +49,7 @@ Example: bulkhead supervisor start --listen 0.0.0.0:7420 --clients 3`,
 			},
 			statusCommand(stdout),
 			drainCommand(stdout),
+			upgradeCommand(stdout, stderr),
 		},
 	}
 }
@@ -57,19 +66,54 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writ
 	if err != nil {
 		return err
 	}
-	signals, stop := interruptible()
-	defer stop()
 	cfg := supervisorConfig(settings)
 	cfg.Logger = newLogger(settings.Log, stderr)
+	if ctx.Bool(supervisor.PreflightFlag) {
+		return preflight(ctx.Context, cfg, stdout)
+	}
+	if cfg.Program, err = runningProgram(); err != nil {
+		return err
+	}
+	if cfg.Handover, err = supervisor.InheritedHandover(); err != nil {
+		return err
+	}
+	signals, stop := interruptible(syscall.SIGHUP)
+	defer stop()
 	cfg.Report = func(r *report.Report, dir string) { printReport(stdout, r, dir) }
+	if block := blockFor(settings.Log, stderr); block != nil {
+		defer block.Close()
+		watchOn(block, &cfg, settings.Log)
+	}
 	res, err := supervisor.Run(ctx.Context, cfg, signals)
+	switch {
+	case err != nil:
+		return err
+	case res.Handover != nil:
+		return res.Handover.Exec()
+	case !res.Complete:
+		return errPartial
+	default:
+		return nil
+	}
+}
+
+// runningProgram is the path of this program, also when it has been replaced since, and
+// its arguments.
+func runningProgram() ([]string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program: %w", err)
+	}
+	return append([]string{strings.TrimSuffix(path, " (deleted)")}, os.Args[1:]...), nil
+}
+
+// preflight says whether this program could take the place of a running supervisor.
+func preflight(ctx context.Context, cfg supervisor.Config, stdout io.Writer) error {
+	fit, err := supervisor.Preflight(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	if !res.Complete {
-		return errPartial
-	}
-	return nil
+	return json.NewEncoder(stdout).Encode(fit)
 }
 
 // printReport prints a run's report and where it is.
@@ -77,7 +121,7 @@ func printReport(w io.Writer, r *report.Report, dir string) {
 	if err := r.Text(w); err != nil {
 		return // stdout is gone; the files are there
 	}
-	fmt.Fprintf(w, "\n%s\n%s\n", filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.json"))
+	fmt.Fprintf(w, "\n%s\n%s\n%s\n", filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.json"), filepath.Join(dir, "report.html"))
 }
 
 // supervisorConfig is the settings in the supervisor's own form.
@@ -87,15 +131,20 @@ func supervisorConfig(s config.Supervisor) supervisor.Config {
 		sync = journal.SyncNone
 	}
 	return supervisor.Config{
-		Listen: s.Listen, Clients: s.Clients, Linger: s.Linger, StateDir: s.StateDir, KeepRunning: s.KeepRunning,
-		Token: s.Token, DrainTimeout: meant(s.DrainTimeout), Version: version.String(),
+		Listen: s.Listen, HTTP: s.HTTP.Listen, Clients: s.Clients, Linger: s.Linger, StateDir: s.StateDir, KeepRunning: s.KeepRunning,
+		Token: s.Token, DrainTimeout: meant(s.DrainTimeout), ResumeWithin: meant(s.ResumeWithin), Version: version.String(),
 		Handler: supervisor.HandlerConfig{
-			Path: s.Handler.Path, Pool: s.Handler.Pool, MemoryLimit: uint64(s.Handler.MemoryLimit),
+			Path: s.Handler.Path, Pool: s.Handler.Pool, MemoryLimit: uint64(s.Handler.MemoryLimit), MemoryMax: uint64(s.Handler.MemoryMax),
 			StartTimeout: s.Handler.StartTimeout, KillTimeout: s.Handler.KillTimeout,
+			OrphanGrace: meant(s.Handler.OrphanGrace), HangTimeout: s.Handler.HangTimeout, PoisonLimit: s.Handler.PoisonLimit,
 		},
 		Session: supervisor.SessionConfig{
 			Grace: meant(s.Session.Grace), HelloTimeout: s.Session.HelloTimeout, ClientTimeout: s.Session.ClientTimeout,
 			MaxFrame: uint32(s.Session.MaxFrame), MaxBatch: uint32(s.Session.MaxBatch), MaxUnackedBatches: uint32(s.Session.MaxUnackedBatches),
+		},
+		Overload: supervisor.OverloadConfig{
+			Startups:     supervisor.Startups(s.Overload.Startups),
+			MaxPerSource: s.Overload.MaxPerSource, MaxClients: s.Overload.MaxClients, CrashDelay: meant(s.Overload.CrashDelay),
 		},
 		Journal: journal.Options{Sync: sync, SegmentBytes: int64(s.Journal.SegmentSize)},
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"google.golang.org/grpc"
 
+	"bulkhead/client"
 	"bulkhead/client/consumer"
 	"bulkhead/client/monitor"
 	"bulkhead/internal/child/inside"
@@ -20,15 +21,26 @@ func workerCommand() *cli.Command {
 		OnUsageError: onUsageError,
 		Action:       needCommand,
 		Subcommands: []*cli.Command{
-			{Name: "consumer", OnUsageError: onUsageError, Action: func(ctx *cli.Context) error {
-				c := consumer.New(consumer.Options{})
+			{Name: "consumer", OnUsageError: onUsageError, Flags: []cli.Flag{
+				&cli.BoolFlag{Name: "stop-on-error"},
+			}, Action: func(ctx *cli.Context) error {
+				c := consumer.New(consumer.Options{StopOnError: ctx.Bool("stop-on-error")})
 				defer c.Abandon() // removes what an orderly end has not
-				return serveWorker(ctx, c)
+				if err := serveWorker(ctx, c); err != nil {
+					return err
+				}
+				if c.Failure() != nil {
+					return errSaid // the end of its stream told the client
+				}
+				return nil
 			}},
 			{Name: "monitor", OnUsageError: onUsageError, Action: func(ctx *cli.Context) error {
 				m := monitor.New(monitor.Options{})
 				defer m.Abandon()
 				return serveWorker(ctx, m)
+			}},
+			{Name: "remove", OnUsageError: onUsageError, Action: func(ctx *cli.Context) error {
+				return client.RemoveFolders(ctx.Args().Slice())
 			}},
 		},
 	}

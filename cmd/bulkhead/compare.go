@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"bulkhead/supervisor/report"
+)
+
+// compareFormat is a form a comparison can be written in.
+type compareFormat struct {
+	name  string
+	write func(*report.Comparison, io.Writer) error
+}
+
+func compareFormats() []compareFormat {
+	return []compareFormat{
+		{"text", (*report.Comparison).Text},
+		{"markdown", (*report.Comparison).Markdown},
+		{"json", (*report.Comparison).JSON},
+	}
+}
+
+func compareCommand(stdout io.Writer) *cli.Command {
+	var names []string
+	for _, f := range compareFormats() {
+		names = append(names, f.name)
+	}
+	return &cli.Command{
+		Name:      "compare",
+		Usage:     "compare two runs: what was configured differently, and what is significantly different",
+		ArgsUsage: "A B",
+		Description: `A and B are run directories, or report.json files. What was configured differently comes
+first, then the figures side by side with how much they vary from interval to interval.
+
+Example: bulkhead report compare bulkhead-state/runs/BEFORE bulkhead-state/runs/AFTER`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT`: " + oneOf(names)},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"},
+		},
+		OnUsageError: onUsageError,
+		Action:       func(ctx *cli.Context) error { return compareRuns(ctx, stdout, names) },
+	}
+}
+
+func compareRuns(ctx *cli.Context, stdout io.Writer, names []string) error {
+	if ctx.NArg() != 2 {
+		return usageError{fmt.Errorf("report compare takes two runs, as run directories or report.json files; %d were given", ctx.NArg())}
+	}
+	i := slices.Index(names, ctx.String("format"))
+	if i < 0 {
+		return usageError{fmt.Errorf("--format: %q is not valid; use %s", ctx.String("format"), oneOf(names))}
+	}
+	a, err := loadReport(ctx.Args().Get(0))
+	if err != nil {
+		return err
+	}
+	b, err := loadReport(ctx.Args().Get(1))
+	if err != nil {
+		return err
+	}
+	c := report.Compare(a, b)
+	err = output(ctx.String("output"), stdout, func(w io.Writer) error { return compareFormats()[i].write(c, w) })
+	if err != nil {
+		return fmt.Errorf("writing the comparison: %w", err)
+	}
+	return nil
+}
+
+// loadReport returns the report in a run directory, from its journal or else its
+// report.json, or that in a file.
+func loadReport(path string) (*report.Report, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%s is neither a run directory nor a report.json: %w", path, pathless(err))}
+	}
+	if info.IsDir() {
+		if _, err := os.Stat(filepath.Join(path, "journal")); err == nil {
+			return reportOf(path)
+		}
+		path = filepath.Join(path, "report.json")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%s is neither a run directory nor a report.json: %w", path, pathless(err))}
+	}
+	defer f.Close()
+	r, err := report.ReadJSON(f)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%s: %w", path, err)}
+	}
+	return r, nil
+}
+
+// pathless is an error about a path without the path.
+func pathless(err error) error {
+	var about *fs.PathError
+	if errors.As(err, &about) {
+		return about.Err
+	}
+	return err
+}
