@@ -29,7 +29,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	rounds := flags.Int("rounds", 5, "how often each thing is measured; the median is printed")
-	only := flags.String("only", "abcd", "which of the measurements a to d")
+	only := flags.String("only", "abcde", "which of the measurements a to e")
 	bin := flags.String("bin", "", "folder of the programs; empty builds them")
 	disk := flags.String("disk", ".", "folder on the disk to measure")
 	if err := flags.Parse(args); err != nil {
@@ -52,7 +52,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	for _, m := range []struct {
 		name string
 		do   func() error
-	}{{"a", b.firstAck}, {"b", b.throughput}, {"c", b.memory}, {"d", b.writing}} {
+	}{{"a", b.firstAck}, {"b", b.throughput}, {"c", b.memory}, {"d", b.writing}, {"e", b.flood}} {
 		if !strings.Contains(*only, m.name) {
 			continue
 		}

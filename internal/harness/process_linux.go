@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -82,9 +83,17 @@ func OpenFiles(pid int) (map[int]string, error) {
 		if err != nil {
 			continue
 		}
-		if target, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil {
-			out[fd] = target
+		path := filepath.Join(dir, e.Name())
+		target, err := os.Readlink(path)
+		if err != nil {
+			continue
 		}
+		if strings.HasPrefix(target, "/memfd:") { // which do not have names of their own
+			if info, err := os.Stat(path); err == nil {
+				target += fmt.Sprintf(" [%d]", info.Sys().(*syscall.Stat_t).Ino)
+			}
+		}
+		out[fd] = target
 	}
 	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,9 +23,14 @@ import (
 // dir.
 func Build(dir string, flags ...string) (string, error) {
 	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
-	cmd := exec.Command("go", append(args, "bulkhead/cmd/bulkhead", "bulkhead/cmd/bulkhead-handler")...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the programs: %w\n%s", err, out)
+	for _, program := range []string{"bulkhead", "bulkhead-handler"} {
+		cmd := exec.Command("go", append(slices.Clone(args), "bulkhead/cmd/"+program)...)
+		if program == "bulkhead-handler" && !slices.Contains(flags, "-race") { // as make build does; the race detector needs cgo
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("building %s: %w\n%s", program, err, out)
+		}
 	}
 	return dir, nil
 }
@@ -71,7 +77,8 @@ func StartSupervisor(bin, stateDir string, args ...string) (*Supervisor, error) 
 }
 
 // SupervisorCommand is the command that starts a supervisor from the programs in
-// bin, on a free port. The caller may change its environment and descriptors.
+// bin, on a free port unless args say --listen. The caller may change its
+// environment and descriptors.
 func SupervisorCommand(bin, stateDir string, args ...string) *exec.Cmd {
 	args = append([]string{"supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", stateDir, "--log-format", "json"}, args...)
 	return exec.Command(filepath.Join(bin, "bulkhead"), args...)
@@ -163,6 +170,9 @@ func (s *Supervisor) Log() string {
 	}
 	return b.String()
 }
+
+// Done is closed when the supervisor has ended.
+func (s *Supervisor) Done() <-chan struct{} { return s.done }
 
 // Pid is the supervisor's process id.
 func (s *Supervisor) Pid() int { return s.cmd.Process.Pid }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
@@ -112,4 +113,39 @@ func TestClientOfAStoppedHandlerResumes(t *testing.T) {
 	if cause := f.Connections[0].DetachCause; int(f.Connections[0].HandlerPid) != handler || cause != "the client connected again" {
 		t.Errorf("the first connection was lost because of %q; want the client's return", cause)
 	}
+}
+
+// Handlers that are stopped while they are idle are found when a connection is handed
+// to them: it goes to others, and they are killed.
+func TestStoppedIdleHandlersAreReplaced(t *testing.T) {
+	t.Parallel()
+	s := start(t, "--handler-start-timeout", "10s", "--handler-pool", "2")
+	s.settled(0, 2)
+	idle := s.handlers()
+	for _, pid := range idle {
+		freeze(t, pid)
+	}
+	must(t, closedVisit(t.Context(), s.Addr, "alpha"))
+	rep := s.finish(exitComplete)
+	if c := client(t, rep, "alpha"); c.Outcome != report.OutcomeClosed || c.Messages != 3 || len(c.Connections) != 1 || len(rep.Rejections) != 0 {
+		t.Errorf("alpha: %s with %d messages over %+v, rejections %v; want one connection", c.Outcome, c.Messages, c.Connections, rep.Rejections)
+	}
+	for _, pid := range idle {
+		if h := handlerOf(t, rep, pid); h.Client != "" || h.Exit == nil || h.Exit.Class != report.ExitHang {
+			t.Errorf("handler %d of %q: %+v; want hung, and nobody's", h.Pid, h.Client, h.Exit)
+		}
+	}
+}
+
+// A supervisor whose idle handlers are stopped ends no later for their number.
+func TestStoppedIdleHandlersEndTogether(t *testing.T) {
+	t.Parallel()
+	const kill = 3 * time.Second
+	s := start(t, "--handler-kill-timeout", kill.String(), "--handler-pool", "32")
+	s.settled(0, 32)
+	for _, pid := range s.handlers() {
+		freeze(t, pid)
+	}
+	must(t, s.Signal(syscall.SIGTERM))
+	s.finish(exitPartial) // within patience, which is less than 32 times as long
 }

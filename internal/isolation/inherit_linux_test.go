@@ -21,9 +21,10 @@ var warmDescriptors = []string{
 	"anon_inode:[eventfd]", "anon_inode:[eventpoll]", // Go's network poller
 	"pipe", "pipe", // 1 and 2, stdout and stderr, to the supervisor
 	"pipe", "pipe", "pipe", "pipe", // go-plugin's capture of stdout and stderr, both ends
-	"socket unix", // the line to the supervisor
-	"socket unix", // the listener of its gRPC server
-	"socket unix", // the supervisor's connection to that
+	"memfd bulkhead-box", // 4, its black box
+	"socket unix",        // the line to the supervisor
+	"socket unix",        // the listener of its gRPC server
+	"socket unix",        // the supervisor's connection to that
 }
 
 // A handler that serves a client.
@@ -124,6 +125,9 @@ func kindOf(t *testing.T, target string) string {
 	if strings.HasPrefix(target, "pipe:") {
 		return "pipe"
 	}
+	if name, ok := strings.CutPrefix(target, "/memfd:"); ok {
+		return "memfd " + strings.Fields(name)[0]
+	}
 	inode, ok := strings.CutPrefix(target, "socket:[")
 	if !ok {
 		return target
@@ -142,12 +146,13 @@ func kindOf(t *testing.T, target string) string {
 }
 
 // shared checks that a handler has nothing open that another process has, but for
-// the pipes of its stdout and stderr, whose other ends are the supervisor's.
+// the pipes of its stdout and stderr, whose other ends are the supervisor's, and its
+// black box, which the supervisor reads.
 func shared(t *testing.T, s *running, pid, other int) {
 	t.Helper()
 	theirs := openFiles(t, other)
 	for fd, target := range openFiles(t, pid) {
-		ends := other == s.Pid() && (fd == 1 || fd == 2)
+		ends := other == s.Pid() && (fd == 1 || fd == 2 || fd == 4)
 		common := target == "/dev/null" || strings.HasPrefix(target, "anon_inode:")
 		if ends || common {
 			continue

@@ -108,13 +108,13 @@ func (l *load) connection(ctx context.Context) error {
 			if err := c.Goodbye(sent); err != nil {
 				return err
 			}
-			if err := <-broken; !errors.Is(err, io.EOF) {
+			if err := l.rest(acks, broken); !errors.Is(err, io.EOF) {
 				return fmt.Errorf("after Goodbye: %w", err)
 			}
 			return nil
 		case stop != nil && sent-acked <= l.batch*(l.window-1):
 			if c.Send(batchFrame(l.messages(sent+1, sent+l.batch))) != nil {
-				return <-broken // Send only says that there is something to receive
+				return l.rest(acks, broken) // Send only says that there is something to receive
 			}
 			sent += l.batch
 			continue
@@ -127,6 +127,18 @@ func (l *load) connection(ctx context.Context) error {
 			return err
 		case <-stop:
 			stop = nil
+		}
+	}
+}
+
+// rest takes what is still received, and returns how the stream ended.
+func (l *load) rest(acks <-chan uint64, broken <-chan error) error {
+	for {
+		select {
+		case seq := <-acks:
+			l.note(seq)
+		case err := <-broken:
+			return err
 		}
 	}
 }

@@ -3,6 +3,8 @@ package isolation_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,8 +16,22 @@ import (
 // Only a test that fails waits that long.
 const patience = 60 * time.Second
 
-// bin is where TestMain puts the programs; it is written before any test.
-var bin string
+// bin is where TestMain puts the programs, and buildFlags are how it builds them; they
+// are written before any test.
+var (
+	bin        string
+	buildFlags []string
+)
+
+// faulty is where the programs are that can be made to fail at a named point; they are
+// built when the first test wants them.
+var faulty = sync.OnceValues(func() (string, error) {
+	dir := filepath.Join(bin, "faulty")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	return harness.Build(dir, append([]string{"-tags", "failpoints"}, buildFlags...)...)
+})
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -31,11 +47,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	var flags []string
 	if raceEnabled {
-		flags = append(flags, "-race")
+		buildFlags = append(buildFlags, "-race")
 	}
-	if bin, err = harness.Build(dir, flags...); err != nil {
+	if bin, err = harness.Build(dir, buildFlags...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

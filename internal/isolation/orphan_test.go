@@ -1,7 +1,6 @@
 package isolation_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
@@ -18,13 +17,14 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// When a supervisor is killed, its handlers end by themselves and with them the
-// clients' connections. Its journal still tells what was acknowledged, and another
-// supervisor starts in its place.
-func TestNothingOutlivesAKilledSupervisor(t *testing.T) {
+// When a supervisor is killed and none takes its place, its handlers end by themselves
+// after the orphan grace and with them the clients' connections. Its journal still tells
+// what was acknowledged. A supervisor that is not to take the run up closes its books
+// and begins another.
+func TestNothingOutlivesAKilledSupervisorForLong(t *testing.T) {
 	t.Parallel()
 	state := newStateDir(t)
-	s := startCommand(t, command(state, "--clients", "2", "--handler-pool", "3"))
+	s := startCommand(t, command(state, "--clients", "2", "--handler-pool", "3", "--handler-orphan-grace", "1s"))
 	a, b := s.dial(), s.dial()
 	greet(t, a, collect.Hello("a"))
 	greet(t, b, collect.Hello("b"))
@@ -53,17 +53,22 @@ func TestNothingOutlivesAKilledSupervisor(t *testing.T) {
 		}
 	}
 	rebuilt(t, s.RunDir, rep)
-	journal := content(t, s.RunDir)
 
-	next := startCommand(t, command(state))
+	next := startCommand(t, command(state, "--resume-within", "0s"))
 	c := next.dial()
 	greet(t, c, collect.Hello("c"))
 	say(t, c)
-	if got := next.finish(exitComplete); len(got.Clients) != 1 {
-		t.Errorf("the next run has %d clients; want its own alone", len(got.Clients))
+	if got := next.finish(exitComplete); len(got.Clients) != 1 || next.RunDir == s.RunDir {
+		t.Errorf("the next run has %d clients, in %s; want its own alone", len(got.Clients), next.RunDir)
 	}
-	if !bytes.Equal(content(t, s.RunDir), journal) {
-		t.Error("the next supervisor changed the journal of the killed one")
+	old := s.checkJournal()
+	for name, want := range map[string]uint64{"a": 5, "b": 2} {
+		if c := client(t, old, name); c.Outcome != report.OutcomeLost || c.Messages != want {
+			t.Errorf("client %s: %s with %d messages; want lost with %d", name, c.Outcome, c.Messages, want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(s.RunDir, "report.txt")); err != nil || old.Run.End != "failed" {
+		t.Errorf("the run that was not taken up has end %q, and its report %v; want failed, and one", old.Run.End, err)
 	}
 }
 
@@ -96,20 +101,6 @@ func rebuilt(t *testing.T, runDir string, want *report.Report) {
 	if got.Complete() || got.Run.End != "" || got.Totals.Messages != want.Totals.Messages {
 		t.Errorf("bulkhead report: %+v, end %q, %d messages; want partial, no end, %d messages", got.Verdict, got.Run.End, got.Totals.Messages, want.Totals.Messages)
 	}
-}
-
-// content is the bytes of a run's journal.
-func content(t *testing.T, runDir string) []byte {
-	t.Helper()
-	segments, err := filepath.Glob(filepath.Join(runDir, "journal", "*.seg"))
-	must(t, err)
-	var all []byte
-	for _, s := range segments {
-		data, err := os.ReadFile(s)
-		must(t, err)
-		all = append(all, data...)
-	}
-	return all
 }
 
 // A state directory has one supervisor: a second one refuses, and the first does not

@@ -61,11 +61,18 @@ type stateCommand struct {
 
 // command is the command of start, for tests that change it first.
 func command(stateDir string, args ...string) stateCommand {
+	return commandFrom(bin, stateDir, args...)
+}
+
+// commandFrom is command with the programs in another folder.
+func commandFrom(bin, stateDir string, args ...string) stateCommand {
 	long := patience.String()
 	args = append([]string{
 		"--linger", "0s", "--drain-timeout", long, "--log-level", "debug",
 		"--handler-start-timeout", long, "--handler-kill-timeout", long,
 		"--session-grace", long, "--session-hello-timeout", long, "--session-client-timeout", long,
+		"--handler-orphan-grace", long, "--handler-hang-timeout", long,
+		"--overload-crash-delay", "0s", // all clients have one address here
 	}, args...)
 	return stateCommand{harness.SupervisorCommand(bin, stateDir, args...), stateDir}
 }
