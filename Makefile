@@ -6,16 +6,18 @@ STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PROTOC_GEN_GO      := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 FUZZTIME     ?= 60s
+DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build install run supervisor server client test test-isolation race bench fuzz lint proto check-proto ci clean
+.PHONY: help build install run supervisor server client test test-unit test-isolation test-faults chaos race bench fuzz lint proto check-proto ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the programs into bin/
-	@$(GO) build -o $(BIN)/ ./cmd/...
+	@$(GO) build -o $(BIN)/ ./cmd/bulkhead
+	@CGO_ENABLED=0 $(GO) build -o $(BIN)/ ./cmd/bulkhead-handler
 
 install: build ## install the programs into PREFIX/bin (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -30,14 +32,23 @@ supervisor server: build ## start a supervisor from configs/supervisor.yaml
 client: build ## start a client from configs/client.yaml
 	$(BIN)/bulkhead client --config configs/client.yaml
 
-test: ## run all tests
-	$(GO) test ./...
+test: test-unit test-isolation test-faults ## run all tests
+
+test-unit: ## run the tests of the packages alone
+	$(GO) test $$($(GO) list ./... | grep -v -e /internal/isolation -e /internal/faults)
 
 test-isolation: ## run the process-isolation tests, with real processes
 	$(GO) test -count=1 ./internal/isolation/
 
-race: ## run all tests under the race detector
-	$(GO) test -race -count=1 ./...
+test-faults: ## break every part at every moment: fault matrix, crash points, short chaos
+	$(GO) test -count=1 -parallel 4 -timeout 20m ./internal/faults/
+
+chaos: ## break everything at random for DURATION (default 60s), by SEED (default: a new one)
+	@seed="$(SEED)"; : "$${seed:=$$(date +%s)}"; echo "seed $$seed"; \
+	$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/faults/ -args -chaos.seed "$$seed" -chaos.duration "$(DURATION)"
+
+race: ## run all tests but the fault matrix under the race detector
+	$(GO) test -race -count=1 -timeout 20m $$($(GO) list ./... | grep -v /internal/faults)
 
 bench: build ## measure what docs/benchmarks.md states
 	@$(GO) run ./internal/bench -bin $(BIN)
@@ -59,7 +70,7 @@ check-proto: ## fail if the generated Go is stale (needs protoc)
 	$(SHELL) internal/tools/generate-proto.sh $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) "$$out" && \
 	diff -r -x '*.proto' proto "$$out/proto" && echo "generated code is up to date"
 
-ci: lint build check-proto test race test-isolation ## everything CI runs
+ci: lint build check-proto test race ## everything CI runs
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=5s
 
 clean: ## remove what the targets above made
