@@ -20,8 +20,7 @@
 // waits for another call: of the next supervisor, which takes it up by Probe and
 // Serve. It ends
 //
-//	at once               without a client, and when its client is gone and all is told
-//	after the End         was told to a supervisor that has no line to it
+//	at once               without a client, and when its client is gone and a supervisor has everything
 //	at SIGTERM            which stands for the line
 //	after the grace       of the last Open: the client is told UNAVAILABLE first
 //

@@ -89,7 +89,6 @@ type handler struct {
 	drop      context.CancelCauseFunc // guarded by mu; set with relay; ends the client's connection
 	gone      chan struct{}           // guarded by mu; set with relay; closed when the connection has ended
 	busy      bool                    // guarded by mu; a Serve call is running
-	told      bool                    // guarded by mu; a Serve call has told the End
 	over      bool                    // guarded by mu; it is too late for another Serve call
 	lineGone  bool                    // guarded by mu
 	idleSince time.Time               // guarded by mu; when the last Serve call ended
@@ -227,11 +226,10 @@ func (h *handler) release() {
 	signalChange(h.changed)
 }
 
-// tell notes that the End was told. A process without a line ends soon after, so the
-// supervisor is given the time to take it: it then ends the stream.
+// tell is called when the End was sent. A process without a line may end soon after, so
+// the supervisor is given the time to take it: it then ends the stream.
 func (h *handler) tell(ctx context.Context) {
 	h.mu.Lock()
-	h.told = true
 	wait := h.lineGone
 	h.mu.Unlock()
 	if !wait {

@@ -18,8 +18,7 @@ type situation struct {
 	socket   bool // it was given a client's socket
 	served   bool // Serve was called at least once
 	serving  bool // a Serve call is running
-	told     bool // a Serve call was told the End
-	settled  bool // the client's connection has ended, and nothing is left to tell of it
+	settled  bool // the client's connection has ended, and the supervisor has all that came over it
 	idle     time.Duration
 	grace    time.Duration
 }
@@ -38,7 +37,7 @@ func (s situation) judge() (verdict, time.Duration) {
 	switch {
 	case s.serving:
 		return stay, 0
-	case s.lineGone && (!s.socket || s.told || s.settled):
+	case s.lineGone && (!s.socket || s.settled):
 		return leave, 0
 	case !s.socket, !s.served && !s.lineGone: // the supervisor is alive, and at work on it
 		return stay, 0
@@ -54,7 +53,7 @@ func (h *handler) situation() situation {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := situation{
-		lineGone: h.lineGone, socket: h.socket != nil, served: h.relay != nil, serving: h.busy, told: h.told,
+		lineGone: h.lineGone, socket: h.socket != nil, served: h.relay != nil, serving: h.busy,
 		settled: h.relay != nil && h.relay.settled(),
 		idle:    time.Since(h.idleSince), grace: h.grace,
 	}

@@ -30,15 +30,14 @@ func TestHowLongAHandlerLives(t *testing.T) {
 		{"with a socket, before Serve", situation{socket: true, idle: time.Hour}, stay, 0},
 		{"with a socket, and nobody will call Serve", situation{socket: true, lineGone: true}, stay, grace},
 		{"served", situation{socket: true, served: true, serving: true, idle: time.Hour}, stay, 0},
-		{"served without a line", situation{socket: true, served: true, serving: true, lineGone: true, told: true, settled: true, idle: time.Hour}, stay, 0},
+		{"served without a line", situation{socket: true, served: true, serving: true, lineGone: true, settled: true, idle: time.Hour}, stay, 0},
 		{"between two calls", situation{socket: true, served: true, idle: 20 * time.Second}, stay, 40 * time.Second},
 		{"between two calls, without a line", situation{socket: true, served: true, lineGone: true, idle: 59 * time.Second}, stay, time.Second},
 		{"too long without a call", situation{socket: true, served: true, idle: grace}, giveUp, 0},
 		{"too long without a call and a line", situation{socket: true, served: true, lineGone: true, idle: grace}, giveUp, 0},
 		{"the client went, all is told", situation{socket: true, served: true, lineGone: true, settled: true}, leave, 0},
 		{"the client went, the supervisor lives", situation{socket: true, served: true, settled: true}, stay, grace},
-		{"the End was told without a line", situation{socket: true, served: true, lineGone: true, told: true}, leave, 0},
-		{"the End was told", situation{socket: true, served: true, told: true}, stay, grace},
+		{"the client went, a batch is not acknowledged", situation{socket: true, served: true, lineGone: true}, stay, grace},
 	} {
 		tt.s.grace = grace
 		if do, wait := tt.s.judge(); do != tt.do || wait != tt.wait {

@@ -99,11 +99,15 @@ func (r *relay) ack(seq uint64) {
 	}
 }
 
-// settled says that the client's connection has ended and that the supervisor has
-// everything: no batch and no Goodbye waits for one.
+// settled says that the client's connection has ended and that no supervisor is needed
+// any more: one finished it, or no batch waits for an Ack and no Goodbye for a Finish.
+// That a frame was sent says nothing, for the supervisor may have died before it took it.
 func (r *relay) settled() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.end.GetClass() == bulkheadv1.EndClass_END_CLASS_FINISHED {
+		return true
+	}
 	return r.end != nil && len(r.unacked) == 0 && r.goodbye == nil
 }
 

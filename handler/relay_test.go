@@ -162,3 +162,30 @@ func TestARelayHoldsOneBatchAtLeast(t *testing.T) {
 		t.Error("a relay of 0 does not hold exactly one batch")
 	}
 }
+
+// Whether a handler without a supervisor may leave: sending counts for nothing, for the
+// supervisor may die before it takes what was sent.
+func TestSettled(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(*relay)
+		want bool
+	}{
+		{"a client that is there", func(r *relay) {}, false},
+		{"gone without a word", func(r *relay) { r.setEnd(&bulkheadv1.End{Class: gone}) }, true},
+		{"gone, a batch not acknowledged", func(r *relay) { r.tryAdd(batchOf(1, 2)); r.setEnd(&bulkheadv1.End{Class: gone}) }, false},
+		{"gone, a part acknowledged", func(r *relay) { r.tryAdd(batchOf(1, 2)); r.ack(1); r.setEnd(&bulkheadv1.End{Class: gone}) }, false},
+		{"gone, all acknowledged", func(r *relay) { r.tryAdd(batchOf(1, 2)); r.ack(2); r.setEnd(&bulkheadv1.End{Class: gone}) }, true},
+		{"gone after a Goodbye", func(r *relay) { r.setGoodbye(&bulkheadv1.Goodbye{}); r.setEnd(&bulkheadv1.End{Class: gone}) }, false},
+		{"finished after a Goodbye", func(r *relay) { r.setGoodbye(&bulkheadv1.Goodbye{}); r.setEnd(&bulkheadv1.End{Class: finished}) }, true},
+		{"refused with a batch under way", func(r *relay) { r.tryAdd(batchOf(1, 2)); r.setEnd(&bulkheadv1.End{Class: finished}) }, true},
+	} {
+		r := newRelay(4)
+		tt.do(r)
+		for at := (cursor{}); r.next(&at) != nil; { // all of it was sent
+		}
+		if got := r.settled(); got != tt.want {
+			t.Errorf("%s: settled = %v; want %v", tt.name, got, tt.want)
+		}
+	}
+}
