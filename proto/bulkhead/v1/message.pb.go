@@ -89,6 +89,10 @@ const (
 	StopReason_STOP_REASON_DRAINED StopReason = 3
 	// The load could not go on: every consumer is gone, or the spool is full.
 	StopReason_STOP_REASON_FAILED StopReason = 4
+	// The throughput was steady, as Workload.stop_when asks.
+	StopReason_STOP_REASON_STEADY StopReason = 5
+	// Workload.total_bytes are written.
+	StopReason_STOP_REASON_TOTAL StopReason = 6
 )
 
 // Enum value maps for StopReason.
@@ -99,6 +103,8 @@ var (
 		2: "STOP_REASON_INTERRUPTED",
 		3: "STOP_REASON_DRAINED",
 		4: "STOP_REASON_FAILED",
+		5: "STOP_REASON_STEADY",
+		6: "STOP_REASON_TOTAL",
 	}
 	StopReason_value = map[string]int32{
 		"STOP_REASON_UNSPECIFIED": 0,
@@ -106,6 +112,8 @@ var (
 		"STOP_REASON_INTERRUPTED": 2,
 		"STOP_REASON_DRAINED":     3,
 		"STOP_REASON_FAILED":      4,
+		"STOP_REASON_STEADY":      5,
+		"STOP_REASON_TOTAL":       6,
 	}
 )
 
@@ -387,6 +395,254 @@ func (Verification) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{5}
 }
 
+// CorruptionKind sorts what may be found in the place of a block.
+type CorruptionKind int32
+
+const (
+	CorruptionKind_CORRUPTION_KIND_UNSPECIFIED CorruptionKind = 0
+	// Nothing that a consumer wrote: zeros, or bytes without a header of ours.
+	CorruptionKind_CORRUPTION_KIND_LOST CorruptionKind = 1
+	// A header and content that do not fit each other: a part was not written.
+	CorruptionKind_CORRUPTION_KIND_TORN CorruptionKind = 2
+	// The block of this place, from an earlier generation.
+	CorruptionKind_CORRUPTION_KIND_STALE CorruptionKind = 3
+	// A whole block of another place, file, consumer, client or run.
+	CorruptionKind_CORRUPTION_KIND_MISPLACED CorruptionKind = 4
+	// The right block with bytes that were changed.
+	CorruptionKind_CORRUPTION_KIND_FLIPPED CorruptionKind = 5
+	// The file ends before the block.
+	CorruptionKind_CORRUPTION_KIND_TRUNCATED CorruptionKind = 6
+	// Reading it fails.
+	CorruptionKind_CORRUPTION_KIND_UNREADABLE CorruptionKind = 7
+)
+
+// Enum value maps for CorruptionKind.
+var (
+	CorruptionKind_name = map[int32]string{
+		0: "CORRUPTION_KIND_UNSPECIFIED",
+		1: "CORRUPTION_KIND_LOST",
+		2: "CORRUPTION_KIND_TORN",
+		3: "CORRUPTION_KIND_STALE",
+		4: "CORRUPTION_KIND_MISPLACED",
+		5: "CORRUPTION_KIND_FLIPPED",
+		6: "CORRUPTION_KIND_TRUNCATED",
+		7: "CORRUPTION_KIND_UNREADABLE",
+	}
+	CorruptionKind_value = map[string]int32{
+		"CORRUPTION_KIND_UNSPECIFIED": 0,
+		"CORRUPTION_KIND_LOST":        1,
+		"CORRUPTION_KIND_TORN":        2,
+		"CORRUPTION_KIND_STALE":       3,
+		"CORRUPTION_KIND_MISPLACED":   4,
+		"CORRUPTION_KIND_FLIPPED":     5,
+		"CORRUPTION_KIND_TRUNCATED":   6,
+		"CORRUPTION_KIND_UNREADABLE":  7,
+	}
+)
+
+func (x CorruptionKind) Enum() *CorruptionKind {
+	p := new(CorruptionKind)
+	*p = x
+	return p
+}
+
+func (x CorruptionKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CorruptionKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_message_proto_enumTypes[6].Descriptor()
+}
+
+func (CorruptionKind) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_message_proto_enumTypes[6]
+}
+
+func (x CorruptionKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CorruptionKind.Descriptor instead.
+func (CorruptionKind) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
+}
+
+// DataKind is a kind of content. Every block begins with a header of 64 bytes,
+// whatever the kind.
+type DataKind int32
+
+const (
+	DataKind_DATA_KIND_UNSPECIFIED DataKind = 0
+	// Does not compress and does not repeat.
+	DataKind_DATA_KIND_RANDOM DataKind = 1
+	// Zeros.
+	DataKind_DATA_KIND_ZEROS DataKind = 2
+	// The given part of each block is zeros.
+	DataKind_DATA_KIND_COMPRESSIBLE DataKind = 3
+	// The given part of the blocks is the same.
+	DataKind_DATA_KIND_DEDUPABLE DataKind = 4
+)
+
+// Enum value maps for DataKind.
+var (
+	DataKind_name = map[int32]string{
+		0: "DATA_KIND_UNSPECIFIED",
+		1: "DATA_KIND_RANDOM",
+		2: "DATA_KIND_ZEROS",
+		3: "DATA_KIND_COMPRESSIBLE",
+		4: "DATA_KIND_DEDUPABLE",
+	}
+	DataKind_value = map[string]int32{
+		"DATA_KIND_UNSPECIFIED":  0,
+		"DATA_KIND_RANDOM":       1,
+		"DATA_KIND_ZEROS":        2,
+		"DATA_KIND_COMPRESSIBLE": 3,
+		"DATA_KIND_DEDUPABLE":    4,
+	}
+)
+
+func (x DataKind) Enum() *DataKind {
+	p := new(DataKind)
+	*p = x
+	return p
+}
+
+func (x DataKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DataKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_message_proto_enumTypes[7].Descriptor()
+}
+
+func (DataKind) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_message_proto_enumTypes[7]
+}
+
+func (x DataKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DataKind.Descriptor instead.
+func (DataKind) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{7}
+}
+
+// Pattern is the order in which the chunks of a file are written.
+type Pattern int32
+
+const (
+	Pattern_PATTERN_UNSPECIFIED Pattern = 0
+	// From the first to the last.
+	Pattern_PATTERN_SEQUENTIAL Pattern = 1
+	// Each once, in an order that looks random.
+	Pattern_PATTERN_RANDOM Pattern = 2
+	// From the first to the last, with O_APPEND.
+	Pattern_PATTERN_APPEND Pattern = 3
+)
+
+// Enum value maps for Pattern.
+var (
+	Pattern_name = map[int32]string{
+		0: "PATTERN_UNSPECIFIED",
+		1: "PATTERN_SEQUENTIAL",
+		2: "PATTERN_RANDOM",
+		3: "PATTERN_APPEND",
+	}
+	Pattern_value = map[string]int32{
+		"PATTERN_UNSPECIFIED": 0,
+		"PATTERN_SEQUENTIAL":  1,
+		"PATTERN_RANDOM":      2,
+		"PATTERN_APPEND":      3,
+	}
+)
+
+func (x Pattern) Enum() *Pattern {
+	p := new(Pattern)
+	*p = x
+	return p
+}
+
+func (x Pattern) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Pattern) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_message_proto_enumTypes[8].Descriptor()
+}
+
+func (Pattern) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_message_proto_enumTypes[8]
+}
+
+func (x Pattern) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Pattern.Descriptor instead.
+func (Pattern) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
+}
+
+// VerifyMode says when files are read back and compared.
+type VerifyMode int32
+
+const (
+	VerifyMode_VERIFY_MODE_UNSPECIFIED VerifyMode = 0
+	VerifyMode_VERIFY_MODE_OFF         VerifyMode = 1
+	// Each file when it is finished.
+	VerifyMode_VERIFY_MODE_ROLLOVER VerifyMode = 2
+	// All files that are there when the load has ended.
+	VerifyMode_VERIFY_MODE_END VerifyMode = 3
+	// Each file when it is finished, and again and again while it is there.
+	VerifyMode_VERIFY_MODE_CONTINUOUS VerifyMode = 4
+)
+
+// Enum value maps for VerifyMode.
+var (
+	VerifyMode_name = map[int32]string{
+		0: "VERIFY_MODE_UNSPECIFIED",
+		1: "VERIFY_MODE_OFF",
+		2: "VERIFY_MODE_ROLLOVER",
+		3: "VERIFY_MODE_END",
+		4: "VERIFY_MODE_CONTINUOUS",
+	}
+	VerifyMode_value = map[string]int32{
+		"VERIFY_MODE_UNSPECIFIED": 0,
+		"VERIFY_MODE_OFF":         1,
+		"VERIFY_MODE_ROLLOVER":    2,
+		"VERIFY_MODE_END":         3,
+		"VERIFY_MODE_CONTINUOUS":  4,
+	}
+)
+
+func (x VerifyMode) Enum() *VerifyMode {
+	p := new(VerifyMode)
+	*p = x
+	return p
+}
+
+func (x VerifyMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (VerifyMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_message_proto_enumTypes[9].Descriptor()
+}
+
+func (VerifyMode) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_message_proto_enumTypes[9]
+}
+
+func (x VerifyMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use VerifyMode.Descriptor instead.
+func (VerifyMode) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
+}
+
 // SyncPolicy says when written data is forced to storage.
 type SyncPolicy int32
 
@@ -396,6 +652,12 @@ const (
 	SyncPolicy_SYNC_POLICY_NONE SyncPolicy = 1
 	// fsync(2) once, at the end of each file.
 	SyncPolicy_SYNC_POLICY_FILE SyncPolicy = 2
+	// fdatasync(2) after each chunk, and fsync(2) at the end of each file.
+	SyncPolicy_SYNC_POLICY_CHUNK SyncPolicy = 3
+	// fdatasync(2) after every sync_bytes, and fsync(2) at the end of each file.
+	SyncPolicy_SYNC_POLICY_BYTES SyncPolicy = 4
+	// Files are opened with O_DSYNC; fsync(2) at the end of each.
+	SyncPolicy_SYNC_POLICY_DSYNC SyncPolicy = 5
 )
 
 // Enum value maps for SyncPolicy.
@@ -404,11 +666,17 @@ var (
 		0: "SYNC_POLICY_UNSPECIFIED",
 		1: "SYNC_POLICY_NONE",
 		2: "SYNC_POLICY_FILE",
+		3: "SYNC_POLICY_CHUNK",
+		4: "SYNC_POLICY_BYTES",
+		5: "SYNC_POLICY_DSYNC",
 	}
 	SyncPolicy_value = map[string]int32{
 		"SYNC_POLICY_UNSPECIFIED": 0,
 		"SYNC_POLICY_NONE":        1,
 		"SYNC_POLICY_FILE":        2,
+		"SYNC_POLICY_CHUNK":       3,
+		"SYNC_POLICY_BYTES":       4,
+		"SYNC_POLICY_DSYNC":       5,
 	}
 )
 
@@ -423,11 +691,11 @@ func (x SyncPolicy) String() string {
 }
 
 func (SyncPolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_message_proto_enumTypes[6].Descriptor()
+	return file_bulkhead_v1_message_proto_enumTypes[10].Descriptor()
 }
 
 func (SyncPolicy) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_message_proto_enumTypes[6]
+	return &file_bulkhead_v1_message_proto_enumTypes[10]
 }
 
 func (x SyncPolicy) Number() protoreflect.EnumNumber {
@@ -436,7 +704,7 @@ func (x SyncPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SyncPolicy.Descriptor instead.
 func (SyncPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
 }
 
 // Message is one fact that a client reports about itself or one of its
@@ -463,6 +731,7 @@ type Message struct {
 	//	*Message_Monitor
 	//	*Message_MonitorError
 	//	*Message_Progress
+	//	*Message_Corruption
 	Fact          isMessage_Fact `protobuf_oneof:"fact"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -589,6 +858,15 @@ func (x *Message) GetProgress() *Progress {
 	return nil
 }
 
+func (x *Message) GetCorruption() *Corruption {
+	if x != nil {
+		if x, ok := x.Fact.(*Message_Corruption); ok {
+			return x.Corruption
+		}
+	}
+	return nil
+}
+
 type isMessage_Fact interface {
 	isMessage_Fact()
 }
@@ -621,6 +899,10 @@ type Message_Progress struct {
 	Progress *Progress `protobuf:"bytes,16,opt,name=progress,proto3,oneof"`
 }
 
+type Message_Corruption struct {
+	Corruption *Corruption `protobuf:"bytes,17,opt,name=corruption,proto3,oneof"`
+}
+
 func (*Message_Start) isMessage_Fact() {}
 
 func (*Message_Stop) isMessage_Fact() {}
@@ -634,6 +916,8 @@ func (*Message_Monitor) isMessage_Fact() {}
 func (*Message_MonitorError) isMessage_Fact() {}
 
 func (*Message_Progress) isMessage_Fact() {}
+
+func (*Message_Corruption) isMessage_Fact() {}
 
 // Batch is a run of messages with consecutive sequence numbers.
 type Batch struct {
@@ -1240,7 +1524,10 @@ type Rollover struct {
 	CloseNano    int64        `protobuf:"varint,10,opt,name=close_nano,json=closeNano,proto3" json:"close_nano,omitempty"`
 	Verification Verification `protobuf:"varint,11,opt,name=verification,proto3,enum=bulkhead.v1.Verification" json:"verification,omitempty"`
 	// True if the file was ended before its full size.
-	Partial       bool `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
+	Partial bool `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
+	// How often the blocks of this file were written, from 1: a file that is recycled
+	// is written over in place.
+	Generation    uint32 `protobuf:"varint,13,opt,name=generation,proto3" json:"generation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1357,6 +1644,13 @@ func (x *Rollover) GetPartial() bool {
 		return x.Partial
 	}
 	return false
+}
+
+func (x *Rollover) GetGeneration() uint32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
 }
 
 // Monitor is one sample of one consumer (Message.process), from /proc.
@@ -1524,8 +1818,25 @@ type Progress struct {
 	Errors uint64 `protobuf:"varint,4,opt,name=errors,proto3" json:"errors,omitempty"`
 	// Text of the last failure in the interval.
 	LastError string `protobuf:"bytes,5,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
-	// Latency of each chunk's write call in the interval, in nanoseconds.
-	ChunkWrite    *Histogram `protobuf:"bytes,6,opt,name=chunk_write,json=chunkWrite,proto3" json:"chunk_write,omitempty"`
+	// Latency of each chunk's write call in the interval, in nanoseconds. With
+	// SYNC_POLICY_CHUNK it is without the fdatasync(2) that follows; with O_DSYNC the
+	// call waits for storage.
+	ChunkWrite *Histogram `protobuf:"bytes,6,opt,name=chunk_write,json=chunkWrite,proto3" json:"chunk_write,omitempty"`
+	// Latency of the other phases in the interval, in nanoseconds: open(2) with O_CREAT
+	// and what prepares the file, fsync(2) and fdatasync(2), close(2).
+	Create *Histogram `protobuf:"bytes,7,opt,name=create,proto3" json:"create,omitempty"`
+	Sync   *Histogram `protobuf:"bytes,8,opt,name=sync,proto3" json:"sync,omitempty"`
+	Close  *Histogram `protobuf:"bytes,9,opt,name=close,proto3" json:"close,omitempty"`
+	// Only with a rate: time from when each chunk was due to when it was written, its
+	// sync included, in nanoseconds. It has the waiting that a stall puts on the chunks
+	// behind it, which chunk_write leaves out (coordinated omission).
+	Response *Histogram `protobuf:"bytes,10,opt,name=response,proto3" json:"response,omitempty"`
+	// Bytes read back and compared in the interval, and of these the bytes that may have
+	// come from the page cache rather than from storage.
+	VerifiedBytes       uint64 `protobuf:"varint,11,opt,name=verified_bytes,json=verifiedBytes,proto3" json:"verified_bytes,omitempty"`
+	VerifiedCachedBytes uint64 `protobuf:"varint,12,opt,name=verified_cached_bytes,json=verifiedCachedBytes,proto3" json:"verified_cached_bytes,omitempty"`
+	// Blocks of which the content was not what was written, in the interval.
+	CorruptBlocks uint64 `protobuf:"varint,13,opt,name=corrupt_blocks,json=corruptBlocks,proto3" json:"corrupt_blocks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1602,6 +1913,151 @@ func (x *Progress) GetChunkWrite() *Histogram {
 	return nil
 }
 
+func (x *Progress) GetCreate() *Histogram {
+	if x != nil {
+		return x.Create
+	}
+	return nil
+}
+
+func (x *Progress) GetSync() *Histogram {
+	if x != nil {
+		return x.Sync
+	}
+	return nil
+}
+
+func (x *Progress) GetClose() *Histogram {
+	if x != nil {
+		return x.Close
+	}
+	return nil
+}
+
+func (x *Progress) GetResponse() *Histogram {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
+func (x *Progress) GetVerifiedBytes() uint64 {
+	if x != nil {
+		return x.VerifiedBytes
+	}
+	return 0
+}
+
+func (x *Progress) GetVerifiedCachedBytes() uint64 {
+	if x != nil {
+		return x.VerifiedCachedBytes
+	}
+	return 0
+}
+
+func (x *Progress) GetCorruptBlocks() uint64 {
+	if x != nil {
+		return x.CorruptBlocks
+	}
+	return 0
+}
+
+// Corruption is a run of blocks that did not read back as they were written. A
+// consumer says at most 1000 of them; Progress.corrupt_blocks counts all.
+type Corruption struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Path      string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	FileIndex uint64                 `protobuf:"varint,2,opt,name=file_index,json=fileIndex,proto3" json:"file_index,omitempty"`
+	// Where in the file, and how long the run of blocks is.
+	OffsetBytes uint64         `protobuf:"varint,3,opt,name=offset_bytes,json=offsetBytes,proto3" json:"offset_bytes,omitempty"`
+	LengthBytes uint64         `protobuf:"varint,4,opt,name=length_bytes,json=lengthBytes,proto3" json:"length_bytes,omitempty"`
+	Kind        CorruptionKind `protobuf:"varint,5,opt,name=kind,proto3,enum=bulkhead.v1.CorruptionKind" json:"kind,omitempty"`
+	// What should be there, and what is there, in words for a person.
+	Expected      string `protobuf:"bytes,6,opt,name=expected,proto3" json:"expected,omitempty"`
+	Found         string `protobuf:"bytes,7,opt,name=found,proto3" json:"found,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Corruption) Reset() {
+	*x = Corruption{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Corruption) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Corruption) ProtoMessage() {}
+
+func (x *Corruption) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Corruption.ProtoReflect.Descriptor instead.
+func (*Corruption) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Corruption) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Corruption) GetFileIndex() uint64 {
+	if x != nil {
+		return x.FileIndex
+	}
+	return 0
+}
+
+func (x *Corruption) GetOffsetBytes() uint64 {
+	if x != nil {
+		return x.OffsetBytes
+	}
+	return 0
+}
+
+func (x *Corruption) GetLengthBytes() uint64 {
+	if x != nil {
+		return x.LengthBytes
+	}
+	return 0
+}
+
+func (x *Corruption) GetKind() CorruptionKind {
+	if x != nil {
+		return x.Kind
+	}
+	return CorruptionKind_CORRUPTION_KIND_UNSPECIFIED
+}
+
+func (x *Corruption) GetExpected() string {
+	if x != nil {
+		return x.Expected
+	}
+	return ""
+}
+
+func (x *Corruption) GetFound() string {
+	if x != nil {
+		return x.Found
+	}
+	return ""
+}
+
 // Histogram is a set of recorded values and how often each occurred. Values are
 // kept to three significant decimal digits by HdrHistogram's bucketing (the
 // lowest equivalent value of the bucket), so histograms merge by adding counts
@@ -1622,7 +2078,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1634,7 +2090,7 @@ func (x *Histogram) String() string {
 func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1647,7 +2103,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Histogram) GetValueDelta() []uint64 {
@@ -1694,13 +2150,19 @@ type Workload struct {
 	MonitorIntervalNano   int64                  `protobuf:"varint,4,opt,name=monitor_interval_nano,json=monitorIntervalNano,proto3" json:"monitor_interval_nano,omitempty"`
 	ProgressIntervalNano  int64                  `protobuf:"varint,5,opt,name=progress_interval_nano,json=progressIntervalNano,proto3" json:"progress_interval_nano,omitempty"`
 	Consumers             []*ConsumerSpec        `protobuf:"bytes,6,rep,name=consumers,proto3" json:"consumers,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// Time over which the consumers begin, one after the other; 0 is all at once.
+	RampNano int64 `protobuf:"varint,7,opt,name=ramp_nano,json=rampNano,proto3" json:"ramp_nano,omitempty"`
+	// The load ends when all consumers together have written this much; 0 is no limit.
+	TotalBytes uint64 `protobuf:"varint,8,opt,name=total_bytes,json=totalBytes,proto3" json:"total_bytes,omitempty"`
+	// The load ends when the throughput is steady; unset is not.
+	StopWhen      *SteadyState `protobuf:"bytes,9,opt,name=stop_when,json=stopWhen,proto3" json:"stop_when,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Workload) Reset() {
 	*x = Workload{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1712,7 +2174,7 @@ func (x *Workload) String() string {
 func (*Workload) ProtoMessage() {}
 
 func (x *Workload) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1725,7 +2187,7 @@ func (x *Workload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workload.ProtoReflect.Descriptor instead.
 func (*Workload) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Workload) GetRuntimeNano() int64 {
@@ -1770,24 +2232,131 @@ func (x *Workload) GetConsumers() []*ConsumerSpec {
 	return nil
 }
 
+func (x *Workload) GetRampNano() int64 {
+	if x != nil {
+		return x.RampNano
+	}
+	return 0
+}
+
+func (x *Workload) GetTotalBytes() uint64 {
+	if x != nil {
+		return x.TotalBytes
+	}
+	return 0
+}
+
+func (x *Workload) GetStopWhen() *SteadyState {
+	if x != nil {
+		return x.StopWhen
+	}
+	return nil
+}
+
+// SteadyState says when a load counts as steady: the coefficient of variation
+// (standard deviation by mean) of the throughput, per progress interval over the last
+// window, is at most the limit.
+type SteadyState struct {
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	WindowNano          int64                  `protobuf:"varint,1,opt,name=window_nano,json=windowNano,proto3" json:"window_nano,omitempty"`
+	MaxVariationPercent float64                `protobuf:"fixed64,2,opt,name=max_variation_percent,json=maxVariationPercent,proto3" json:"max_variation_percent,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *SteadyState) Reset() {
+	*x = SteadyState{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SteadyState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SteadyState) ProtoMessage() {}
+
+func (x *SteadyState) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SteadyState.ProtoReflect.Descriptor instead.
+func (*SteadyState) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SteadyState) GetWindowNano() int64 {
+	if x != nil {
+		return x.WindowNano
+	}
+	return 0
+}
+
+func (x *SteadyState) GetMaxVariationPercent() float64 {
+	if x != nil {
+		return x.MaxVariationPercent
+	}
+	return 0
+}
+
 // ConsumerSpec is what one consumer writes.
 type ConsumerSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Index uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
 	// Folder that receives the files.
-	Path           string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	// Bytes of a chunk; the largest one if chunk_sizes has more.
 	ChunkSizeBytes uint64 `protobuf:"varint,3,opt,name=chunk_size_bytes,json=chunkSizeBytes,proto3" json:"chunk_size_bytes,omitempty"`
-	FileSizeBytes  uint64 `protobuf:"varint,4,opt,name=file_size_bytes,json=fileSizeBytes,proto3" json:"file_size_bytes,omitempty"`
+	// Bytes of a file; the largest one if min_file_size_bytes is less.
+	FileSizeBytes uint64 `protobuf:"varint,4,opt,name=file_size_bytes,json=fileSizeBytes,proto3" json:"file_size_bytes,omitempty"`
 	// Finished files kept while running; 0 keeps all.
-	KeepFiles     uint32     `protobuf:"varint,5,opt,name=keep_files,json=keepFiles,proto3" json:"keep_files,omitempty"`
-	Sync          SyncPolicy `protobuf:"varint,6,opt,name=sync,proto3,enum=bulkhead.v1.SyncPolicy" json:"sync,omitempty"`
+	KeepFiles uint32     `protobuf:"varint,5,opt,name=keep_files,json=keepFiles,proto3" json:"keep_files,omitempty"`
+	Sync      SyncPolicy `protobuf:"varint,6,opt,name=sync,proto3,enum=bulkhead.v1.SyncPolicy" json:"sync,omitempty"`
+	// Chunk sizes of which one is drawn for each chunk; empty is chunk_size_bytes.
+	ChunkSizes []*WeightedSize `protobuf:"bytes,7,rep,name=chunk_sizes,json=chunkSizes,proto3" json:"chunk_sizes,omitempty"`
+	// File sizes are drawn evenly from this to file_size_bytes; 0 is file_size_bytes.
+	MinFileSizeBytes uint64 `protobuf:"varint,8,opt,name=min_file_size_bytes,json=minFileSizeBytes,proto3" json:"min_file_size_bytes,omitempty"`
+	// Written with O_DIRECT.
+	Direct bool `protobuf:"varint,9,opt,name=direct,proto3" json:"direct,omitempty"`
+	// With SYNC_POLICY_BYTES: written bytes between two fdatasync(2).
+	SyncBytes uint64 `protobuf:"varint,10,opt,name=sync_bytes,json=syncBytes,proto3" json:"sync_bytes,omitempty"`
+	// Most bytes and chunks a second, all writers of the consumer together; 0 is no
+	// limit.
+	RateBytesPerSecond  uint64    `protobuf:"varint,11,opt,name=rate_bytes_per_second,json=rateBytesPerSecond,proto3" json:"rate_bytes_per_second,omitempty"`
+	RateChunksPerSecond float64   `protobuf:"fixed64,12,opt,name=rate_chunks_per_second,json=rateChunksPerSecond,proto3" json:"rate_chunks_per_second,omitempty"`
+	Data                *DataSpec `protobuf:"bytes,13,opt,name=data,proto3" json:"data,omitempty"`
+	// The file's space is allocated by fallocate(2) before the first write.
+	Preallocate bool    `protobuf:"varint,14,opt,name=preallocate,proto3" json:"preallocate,omitempty"`
+	Pattern     Pattern `protobuf:"varint,15,opt,name=pattern,proto3,enum=bulkhead.v1.Pattern" json:"pattern,omitempty"`
+	// Writers in the consumer, each with a file of its own; 0 is 1.
+	Concurrency uint32 `protobuf:"varint,16,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
+	// Time before the first write, and between two chunks of a writer.
+	StartDelayNano int64      `protobuf:"varint,17,opt,name=start_delay_nano,json=startDelayNano,proto3" json:"start_delay_nano,omitempty"`
+	ThinkTimeNano  int64      `protobuf:"varint,18,opt,name=think_time_nano,json=thinkTimeNano,proto3" json:"think_time_nano,omitempty"`
+	Verify         VerifyMode `protobuf:"varint,19,opt,name=verify,proto3,enum=bulkhead.v1.VerifyMode" json:"verify,omitempty"`
+	// The first error ends the consumer's work.
+	StopOnError bool `protobuf:"varint,20,opt,name=stop_on_error,json=stopOnError,proto3" json:"stop_on_error,omitempty"`
+	// The oldest file is written over in place, where it would be removed: the same path
+	// and number, the next generation.
+	Recycle bool `protobuf:"varint,21,opt,name=recycle,proto3" json:"recycle,omitempty"`
+	// Free space left on the file system; the load ends when it would be used.
+	ReserveBytes  uint64 `protobuf:"varint,22,opt,name=reserve_bytes,json=reserveBytes,proto3" json:"reserve_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConsumerSpec) Reset() {
 	*x = ConsumerSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1799,7 +2368,7 @@ func (x *ConsumerSpec) String() string {
 func (*ConsumerSpec) ProtoMessage() {}
 
 func (x *ConsumerSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1812,7 +2381,7 @@ func (x *ConsumerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerSpec.ProtoReflect.Descriptor instead.
 func (*ConsumerSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ConsumerSpec) GetIndex() uint32 {
@@ -1857,11 +2426,240 @@ func (x *ConsumerSpec) GetSync() SyncPolicy {
 	return SyncPolicy_SYNC_POLICY_UNSPECIFIED
 }
 
+func (x *ConsumerSpec) GetChunkSizes() []*WeightedSize {
+	if x != nil {
+		return x.ChunkSizes
+	}
+	return nil
+}
+
+func (x *ConsumerSpec) GetMinFileSizeBytes() uint64 {
+	if x != nil {
+		return x.MinFileSizeBytes
+	}
+	return 0
+}
+
+func (x *ConsumerSpec) GetDirect() bool {
+	if x != nil {
+		return x.Direct
+	}
+	return false
+}
+
+func (x *ConsumerSpec) GetSyncBytes() uint64 {
+	if x != nil {
+		return x.SyncBytes
+	}
+	return 0
+}
+
+func (x *ConsumerSpec) GetRateBytesPerSecond() uint64 {
+	if x != nil {
+		return x.RateBytesPerSecond
+	}
+	return 0
+}
+
+func (x *ConsumerSpec) GetRateChunksPerSecond() float64 {
+	if x != nil {
+		return x.RateChunksPerSecond
+	}
+	return 0
+}
+
+func (x *ConsumerSpec) GetData() *DataSpec {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *ConsumerSpec) GetPreallocate() bool {
+	if x != nil {
+		return x.Preallocate
+	}
+	return false
+}
+
+func (x *ConsumerSpec) GetPattern() Pattern {
+	if x != nil {
+		return x.Pattern
+	}
+	return Pattern_PATTERN_UNSPECIFIED
+}
+
+func (x *ConsumerSpec) GetConcurrency() uint32 {
+	if x != nil {
+		return x.Concurrency
+	}
+	return 0
+}
+
+func (x *ConsumerSpec) GetStartDelayNano() int64 {
+	if x != nil {
+		return x.StartDelayNano
+	}
+	return 0
+}
+
+func (x *ConsumerSpec) GetThinkTimeNano() int64 {
+	if x != nil {
+		return x.ThinkTimeNano
+	}
+	return 0
+}
+
+func (x *ConsumerSpec) GetVerify() VerifyMode {
+	if x != nil {
+		return x.Verify
+	}
+	return VerifyMode_VERIFY_MODE_UNSPECIFIED
+}
+
+func (x *ConsumerSpec) GetStopOnError() bool {
+	if x != nil {
+		return x.StopOnError
+	}
+	return false
+}
+
+func (x *ConsumerSpec) GetRecycle() bool {
+	if x != nil {
+		return x.Recycle
+	}
+	return false
+}
+
+func (x *ConsumerSpec) GetReserveBytes() uint64 {
+	if x != nil {
+		return x.ReserveBytes
+	}
+	return 0
+}
+
+// WeightedSize is one size of several.
+type WeightedSize struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	SizeBytes uint64                 `protobuf:"varint,1,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// How often it is drawn, relative to the others; at least 1.
+	Weight        uint32 `protobuf:"varint,2,opt,name=weight,proto3" json:"weight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WeightedSize) Reset() {
+	*x = WeightedSize{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WeightedSize) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WeightedSize) ProtoMessage() {}
+
+func (x *WeightedSize) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WeightedSize.ProtoReflect.Descriptor instead.
+func (*WeightedSize) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *WeightedSize) GetSizeBytes() uint64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *WeightedSize) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+// DataSpec says what the chunks are filled with.
+type DataSpec struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  DataKind               `protobuf:"varint,1,opt,name=kind,proto3,enum=bulkhead.v1.DataKind" json:"kind,omitempty"`
+	// Of compressible and dedupable data: the part that is, 0 to 100.
+	Percent uint32 `protobuf:"varint,2,opt,name=percent,proto3" json:"percent,omitempty"`
+	// Data of the same seed are the same; 0 is a seed of its own for each run.
+	Seed          uint64 `protobuf:"varint,3,opt,name=seed,proto3" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataSpec) Reset() {
+	*x = DataSpec{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataSpec) ProtoMessage() {}
+
+func (x *DataSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataSpec.ProtoReflect.Descriptor instead.
+func (*DataSpec) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DataSpec) GetKind() DataKind {
+	if x != nil {
+		return x.Kind
+	}
+	return DataKind_DATA_KIND_UNSPECIFIED
+}
+
+func (x *DataSpec) GetPercent() uint32 {
+	if x != nil {
+		return x.Percent
+	}
+	return 0
+}
+
+func (x *DataSpec) GetSeed() uint64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
 var File_bulkhead_v1_message_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\xe4\x03\n" +
+	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\x9f\x04\n" +
 	"\aMessage\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12$\n" +
 	"\x0etime_unix_nano\x18\x02 \x01(\x03R\ftimeUnixNano\x12.\n" +
@@ -1873,7 +2671,10 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\brollover\x18\r \x01(\v2\x15.bulkhead.v1.RolloverH\x00R\brollover\x120\n" +
 	"\amonitor\x18\x0e \x01(\v2\x14.bulkhead.v1.MonitorH\x00R\amonitor\x12@\n" +
 	"\rmonitor_error\x18\x0f \x01(\v2\x19.bulkhead.v1.MonitorErrorH\x00R\fmonitorError\x123\n" +
-	"\bprogress\x18\x10 \x01(\v2\x15.bulkhead.v1.ProgressH\x00R\bprogressB\x06\n" +
+	"\bprogress\x18\x10 \x01(\v2\x15.bulkhead.v1.ProgressH\x00R\bprogress\x129\n" +
+	"\n" +
+	"corruption\x18\x11 \x01(\v2\x17.bulkhead.v1.CorruptionH\x00R\n" +
+	"corruptionB\x06\n" +
 	"\x04fact\"9\n" +
 	"\x05Batch\x120\n" +
 	"\bmessages\x18\x01 \x03(\v2\x14.bulkhead.v1.MessageR\bmessages\"_\n" +
@@ -1917,7 +2718,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\fstalled_nano\x18\x05 \x01(\x03R\vstalledNano\"W\n" +
 	"\rHeartbeatMiss\x12.\n" +
 	"\aprocess\x18\x01 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xa6\x03\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xc6\x03\n" +
 	"\bRollover\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
 	"\n" +
@@ -1936,7 +2737,10 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"close_nano\x18\n" +
 	" \x01(\x03R\tcloseNano\x12=\n" +
 	"\fverification\x18\v \x01(\x0e2\x19.bulkhead.v1.VerificationR\fverification\x12\x18\n" +
-	"\apartial\x18\f \x01(\bR\apartial\"\x95\x02\n" +
+	"\apartial\x18\f \x01(\bR\apartial\x12\x1e\n" +
+	"\n" +
+	"generation\x18\r \x01(\rR\n" +
+	"generation\"\x95\x02\n" +
 	"\aMonitor\x12\"\n" +
 	"\ruser_cpu_nano\x18\x01 \x01(\x03R\vuserCpuNano\x12&\n" +
 	"\x0fsystem_cpu_nano\x18\x02 \x01(\x03R\rsystemCpuNano\x12%\n" +
@@ -1947,7 +2751,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\rstorage_bytes\x18\a \x01(\x04R\fstorageBytes\x12!\n" +
 	"\felapsed_nano\x18\b \x01(\x03R\velapsedNano\"&\n" +
 	"\fMonitorError\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xcd\x01\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x8d\x04\n" +
 	"\bProgress\x12#\n" +
 	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -1956,21 +2760,47 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\n" +
 	"last_error\x18\x05 \x01(\tR\tlastError\x127\n" +
 	"\vchunk_write\x18\x06 \x01(\v2\x16.bulkhead.v1.HistogramR\n" +
-	"chunkWrite\"x\n" +
+	"chunkWrite\x12.\n" +
+	"\x06create\x18\a \x01(\v2\x16.bulkhead.v1.HistogramR\x06create\x12*\n" +
+	"\x04sync\x18\b \x01(\v2\x16.bulkhead.v1.HistogramR\x04sync\x12,\n" +
+	"\x05close\x18\t \x01(\v2\x16.bulkhead.v1.HistogramR\x05close\x122\n" +
+	"\bresponse\x18\n" +
+	" \x01(\v2\x16.bulkhead.v1.HistogramR\bresponse\x12%\n" +
+	"\x0everified_bytes\x18\v \x01(\x04R\rverifiedBytes\x122\n" +
+	"\x15verified_cached_bytes\x18\f \x01(\x04R\x13verifiedCachedBytes\x12%\n" +
+	"\x0ecorrupt_blocks\x18\r \x01(\x04R\rcorruptBlocks\"\xe8\x01\n" +
+	"\n" +
+	"Corruption\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
+	"\n" +
+	"file_index\x18\x02 \x01(\x04R\tfileIndex\x12!\n" +
+	"\foffset_bytes\x18\x03 \x01(\x04R\voffsetBytes\x12!\n" +
+	"\flength_bytes\x18\x04 \x01(\x04R\vlengthBytes\x12/\n" +
+	"\x04kind\x18\x05 \x01(\x0e2\x1b.bulkhead.v1.CorruptionKindR\x04kind\x12\x1a\n" +
+	"\bexpected\x18\x06 \x01(\tR\bexpected\x12\x14\n" +
+	"\x05found\x18\a \x01(\tR\x05found\"x\n" +
 	"\tHistogram\x12\x1f\n" +
 	"\vvalue_delta\x18\x01 \x03(\x04R\n" +
 	"valueDelta\x12\x14\n" +
 	"\x05count\x18\x02 \x03(\x04R\x05count\x12\x10\n" +
 	"\x03min\x18\x03 \x01(\x04R\x03min\x12\x10\n" +
 	"\x03max\x18\x04 \x01(\x04R\x03max\x12\x10\n" +
-	"\x03sum\x18\x05 \x01(\x04R\x03sum\"\xbe\x02\n" +
+	"\x03sum\x18\x05 \x01(\x04R\x03sum\"\xb3\x03\n" +
 	"\bWorkload\x12!\n" +
 	"\fruntime_nano\x18\x01 \x01(\x03R\vruntimeNano\x126\n" +
 	"\x17heartbeat_interval_nano\x18\x02 \x01(\x03R\x15heartbeatIntervalNano\x124\n" +
 	"\x16heartbeat_timeout_nano\x18\x03 \x01(\x03R\x14heartbeatTimeoutNano\x122\n" +
 	"\x15monitor_interval_nano\x18\x04 \x01(\x03R\x13monitorIntervalNano\x124\n" +
 	"\x16progress_interval_nano\x18\x05 \x01(\x03R\x14progressIntervalNano\x127\n" +
-	"\tconsumers\x18\x06 \x03(\v2\x19.bulkhead.v1.ConsumerSpecR\tconsumers\"\xd6\x01\n" +
+	"\tconsumers\x18\x06 \x03(\v2\x19.bulkhead.v1.ConsumerSpecR\tconsumers\x12\x1b\n" +
+	"\tramp_nano\x18\a \x01(\x03R\brampNano\x12\x1f\n" +
+	"\vtotal_bytes\x18\b \x01(\x04R\n" +
+	"totalBytes\x125\n" +
+	"\tstop_when\x18\t \x01(\v2\x18.bulkhead.v1.SteadyStateR\bstopWhen\"b\n" +
+	"\vSteadyState\x12\x1f\n" +
+	"\vwindow_nano\x18\x01 \x01(\x03R\n" +
+	"windowNano\x122\n" +
+	"\x15max_variation_percent\x18\x02 \x01(\x01R\x13maxVariationPercent\"\xe5\x06\n" +
 	"\fConsumerSpec\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12(\n" +
@@ -1978,19 +2808,48 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x0ffile_size_bytes\x18\x04 \x01(\x04R\rfileSizeBytes\x12\x1d\n" +
 	"\n" +
 	"keep_files\x18\x05 \x01(\rR\tkeepFiles\x12+\n" +
-	"\x04sync\x18\x06 \x01(\x0e2\x17.bulkhead.v1.SyncPolicyR\x04sync*y\n" +
+	"\x04sync\x18\x06 \x01(\x0e2\x17.bulkhead.v1.SyncPolicyR\x04sync\x12:\n" +
+	"\vchunk_sizes\x18\a \x03(\v2\x19.bulkhead.v1.WeightedSizeR\n" +
+	"chunkSizes\x12-\n" +
+	"\x13min_file_size_bytes\x18\b \x01(\x04R\x10minFileSizeBytes\x12\x16\n" +
+	"\x06direct\x18\t \x01(\bR\x06direct\x12\x1d\n" +
+	"\n" +
+	"sync_bytes\x18\n" +
+	" \x01(\x04R\tsyncBytes\x121\n" +
+	"\x15rate_bytes_per_second\x18\v \x01(\x04R\x12rateBytesPerSecond\x123\n" +
+	"\x16rate_chunks_per_second\x18\f \x01(\x01R\x13rateChunksPerSecond\x12)\n" +
+	"\x04data\x18\r \x01(\v2\x15.bulkhead.v1.DataSpecR\x04data\x12 \n" +
+	"\vpreallocate\x18\x0e \x01(\bR\vpreallocate\x12.\n" +
+	"\apattern\x18\x0f \x01(\x0e2\x14.bulkhead.v1.PatternR\apattern\x12 \n" +
+	"\vconcurrency\x18\x10 \x01(\rR\vconcurrency\x12(\n" +
+	"\x10start_delay_nano\x18\x11 \x01(\x03R\x0estartDelayNano\x12&\n" +
+	"\x0fthink_time_nano\x18\x12 \x01(\x03R\rthinkTimeNano\x12/\n" +
+	"\x06verify\x18\x13 \x01(\x0e2\x17.bulkhead.v1.VerifyModeR\x06verify\x12\"\n" +
+	"\rstop_on_error\x18\x14 \x01(\bR\vstopOnError\x12\x18\n" +
+	"\arecycle\x18\x15 \x01(\bR\arecycle\x12#\n" +
+	"\rreserve_bytes\x18\x16 \x01(\x04R\freserveBytes\"E\n" +
+	"\fWeightedSize\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x01 \x01(\x04R\tsizeBytes\x12\x16\n" +
+	"\x06weight\x18\x02 \x01(\rR\x06weight\"c\n" +
+	"\bDataSpec\x12)\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x15.bulkhead.v1.DataKindR\x04kind\x12\x18\n" +
+	"\apercent\x18\x02 \x01(\rR\apercent\x12\x12\n" +
+	"\x04seed\x18\x03 \x01(\x04R\x04seed*y\n" +
 	"\vProcessKind\x12\x1c\n" +
 	"\x18PROCESS_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13PROCESS_KIND_CLIENT\x10\x01\x12\x19\n" +
 	"\x15PROCESS_KIND_CONSUMER\x10\x02\x12\x18\n" +
-	"\x14PROCESS_KIND_MONITOR\x10\x03*\x90\x01\n" +
+	"\x14PROCESS_KIND_MONITOR\x10\x03*\xbf\x01\n" +
 	"\n" +
 	"StopReason\x12\x1b\n" +
 	"\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13STOP_REASON_RUNTIME\x10\x01\x12\x1b\n" +
 	"\x17STOP_REASON_INTERRUPTED\x10\x02\x12\x17\n" +
 	"\x13STOP_REASON_DRAINED\x10\x03\x12\x16\n" +
-	"\x12STOP_REASON_FAILED\x10\x04*\x8f\x02\n" +
+	"\x12STOP_REASON_FAILED\x10\x04\x12\x16\n" +
+	"\x12STOP_REASON_STEADY\x10\x05\x12\x15\n" +
+	"\x11STOP_REASON_TOTAL\x10\x06*\x8f\x02\n" +
 	"\tExitClass\x12\x1a\n" +
 	"\x16EXIT_CLASS_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10EXIT_CLASS_CLEAN\x10\x01\x12\x14\n" +
@@ -2018,12 +2877,42 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x18VERIFICATION_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10VERIFICATION_OFF\x10\x01\x12\x13\n" +
 	"\x0fVERIFICATION_OK\x10\x02\x12\x17\n" +
-	"\x13VERIFICATION_FAILED\x10\x03*U\n" +
+	"\x13VERIFICATION_FAILED\x10\x03*\xfb\x01\n" +
+	"\x0eCorruptionKind\x12\x1f\n" +
+	"\x1bCORRUPTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14CORRUPTION_KIND_LOST\x10\x01\x12\x18\n" +
+	"\x14CORRUPTION_KIND_TORN\x10\x02\x12\x19\n" +
+	"\x15CORRUPTION_KIND_STALE\x10\x03\x12\x1d\n" +
+	"\x19CORRUPTION_KIND_MISPLACED\x10\x04\x12\x1b\n" +
+	"\x17CORRUPTION_KIND_FLIPPED\x10\x05\x12\x1d\n" +
+	"\x19CORRUPTION_KIND_TRUNCATED\x10\x06\x12\x1e\n" +
+	"\x1aCORRUPTION_KIND_UNREADABLE\x10\a*\x85\x01\n" +
+	"\bDataKind\x12\x19\n" +
+	"\x15DATA_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10DATA_KIND_RANDOM\x10\x01\x12\x13\n" +
+	"\x0fDATA_KIND_ZEROS\x10\x02\x12\x1a\n" +
+	"\x16DATA_KIND_COMPRESSIBLE\x10\x03\x12\x17\n" +
+	"\x13DATA_KIND_DEDUPABLE\x10\x04*b\n" +
+	"\aPattern\x12\x17\n" +
+	"\x13PATTERN_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12PATTERN_SEQUENTIAL\x10\x01\x12\x12\n" +
+	"\x0ePATTERN_RANDOM\x10\x02\x12\x12\n" +
+	"\x0ePATTERN_APPEND\x10\x03*\x89\x01\n" +
+	"\n" +
+	"VerifyMode\x12\x1b\n" +
+	"\x17VERIFY_MODE_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fVERIFY_MODE_OFF\x10\x01\x12\x18\n" +
+	"\x14VERIFY_MODE_ROLLOVER\x10\x02\x12\x13\n" +
+	"\x0fVERIFY_MODE_END\x10\x03\x12\x1a\n" +
+	"\x16VERIFY_MODE_CONTINUOUS\x10\x04*\x9a\x01\n" +
 	"\n" +
 	"SyncPolicy\x12\x1b\n" +
 	"\x17SYNC_POLICY_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SYNC_POLICY_NONE\x10\x01\x12\x14\n" +
-	"\x10SYNC_POLICY_FILE\x10\x02B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
+	"\x10SYNC_POLICY_FILE\x10\x02\x12\x15\n" +
+	"\x11SYNC_POLICY_CHUNK\x10\x03\x12\x15\n" +
+	"\x11SYNC_POLICY_BYTES\x10\x04\x12\x15\n" +
+	"\x11SYNC_POLICY_DSYNC\x10\x05B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
 var (
 	file_bulkhead_v1_message_proto_rawDescOnce sync.Once
@@ -2037,8 +2926,8 @@ func file_bulkhead_v1_message_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_message_proto_rawDescData
 }
 
-var file_bulkhead_v1_message_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_bulkhead_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_bulkhead_v1_message_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
+var file_bulkhead_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_bulkhead_v1_message_proto_goTypes = []any{
 	(ProcessKind)(0),        // 0: bulkhead.v1.ProcessKind
 	(StopReason)(0),         // 1: bulkhead.v1.StopReason
@@ -2046,54 +2935,74 @@ var file_bulkhead_v1_message_proto_goTypes = []any{
 	(WorkerState)(0),        // 3: bulkhead.v1.WorkerState
 	(Absence)(0),            // 4: bulkhead.v1.Absence
 	(Verification)(0),       // 5: bulkhead.v1.Verification
-	(SyncPolicy)(0),         // 6: bulkhead.v1.SyncPolicy
-	(*Message)(nil),         // 7: bulkhead.v1.Message
-	(*Batch)(nil),           // 8: bulkhead.v1.Batch
-	(*Process)(nil),         // 9: bulkhead.v1.Process
-	(*Start)(nil),           // 10: bulkhead.v1.Start
-	(*Stop)(nil),            // 11: bulkhead.v1.Stop
-	(*ProcessExit)(nil),     // 12: bulkhead.v1.ProcessExit
-	(*Heartbeat)(nil),       // 13: bulkhead.v1.Heartbeat
-	(*HeartbeatAnswer)(nil), // 14: bulkhead.v1.HeartbeatAnswer
-	(*HeartbeatMiss)(nil),   // 15: bulkhead.v1.HeartbeatMiss
-	(*Rollover)(nil),        // 16: bulkhead.v1.Rollover
-	(*Monitor)(nil),         // 17: bulkhead.v1.Monitor
-	(*MonitorError)(nil),    // 18: bulkhead.v1.MonitorError
-	(*Progress)(nil),        // 19: bulkhead.v1.Progress
-	(*Histogram)(nil),       // 20: bulkhead.v1.Histogram
-	(*Workload)(nil),        // 21: bulkhead.v1.Workload
-	(*ConsumerSpec)(nil),    // 22: bulkhead.v1.ConsumerSpec
+	(CorruptionKind)(0),     // 6: bulkhead.v1.CorruptionKind
+	(DataKind)(0),           // 7: bulkhead.v1.DataKind
+	(Pattern)(0),            // 8: bulkhead.v1.Pattern
+	(VerifyMode)(0),         // 9: bulkhead.v1.VerifyMode
+	(SyncPolicy)(0),         // 10: bulkhead.v1.SyncPolicy
+	(*Message)(nil),         // 11: bulkhead.v1.Message
+	(*Batch)(nil),           // 12: bulkhead.v1.Batch
+	(*Process)(nil),         // 13: bulkhead.v1.Process
+	(*Start)(nil),           // 14: bulkhead.v1.Start
+	(*Stop)(nil),            // 15: bulkhead.v1.Stop
+	(*ProcessExit)(nil),     // 16: bulkhead.v1.ProcessExit
+	(*Heartbeat)(nil),       // 17: bulkhead.v1.Heartbeat
+	(*HeartbeatAnswer)(nil), // 18: bulkhead.v1.HeartbeatAnswer
+	(*HeartbeatMiss)(nil),   // 19: bulkhead.v1.HeartbeatMiss
+	(*Rollover)(nil),        // 20: bulkhead.v1.Rollover
+	(*Monitor)(nil),         // 21: bulkhead.v1.Monitor
+	(*MonitorError)(nil),    // 22: bulkhead.v1.MonitorError
+	(*Progress)(nil),        // 23: bulkhead.v1.Progress
+	(*Corruption)(nil),      // 24: bulkhead.v1.Corruption
+	(*Histogram)(nil),       // 25: bulkhead.v1.Histogram
+	(*Workload)(nil),        // 26: bulkhead.v1.Workload
+	(*SteadyState)(nil),     // 27: bulkhead.v1.SteadyState
+	(*ConsumerSpec)(nil),    // 28: bulkhead.v1.ConsumerSpec
+	(*WeightedSize)(nil),    // 29: bulkhead.v1.WeightedSize
+	(*DataSpec)(nil),        // 30: bulkhead.v1.DataSpec
 }
 var file_bulkhead_v1_message_proto_depIdxs = []int32{
-	9,  // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
-	10, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
-	11, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
-	13, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
-	16, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
-	17, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
-	18, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
-	19, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
-	7,  // 8: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
-	0,  // 9: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
-	22, // 10: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
-	1,  // 11: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
-	12, // 12: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
-	9,  // 13: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
-	2,  // 14: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
-	14, // 15: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
-	15, // 16: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
-	9,  // 17: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
-	3,  // 18: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
-	9,  // 19: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
-	5,  // 20: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
-	20, // 21: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
-	22, // 22: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
-	6,  // 23: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	13, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
+	14, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
+	15, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
+	17, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
+	20, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
+	21, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
+	22, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
+	23, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
+	24, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
+	11, // 9: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
+	0,  // 10: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
+	28, // 11: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
+	1,  // 12: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
+	16, // 13: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
+	13, // 14: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
+	2,  // 15: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
+	18, // 16: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
+	19, // 17: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
+	13, // 18: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
+	3,  // 19: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
+	13, // 20: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
+	5,  // 21: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
+	25, // 22: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
+	25, // 23: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
+	25, // 24: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
+	25, // 25: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
+	25, // 26: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
+	6,  // 27: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
+	28, // 28: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
+	27, // 29: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
+	10, // 30: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
+	29, // 31: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
+	30, // 32: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
+	8,  // 33: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
+	9,  // 34: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
+	7,  // 35: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_message_proto_init() }
@@ -2109,14 +3018,15 @@ func file_bulkhead_v1_message_proto_init() {
 		(*Message_Monitor)(nil),
 		(*Message_MonitorError)(nil),
 		(*Message_Progress)(nil),
+		(*Message_Corruption)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_message_proto_rawDesc), len(file_bulkhead_v1_message_proto_rawDesc)),
-			NumEnums:      7,
-			NumMessages:   16,
+			NumEnums:      11,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
