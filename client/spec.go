@@ -138,6 +138,15 @@ func (c Config) rampDelay(index int) time.Duration {
 	return time.Duration(float64(c.Ramp) * float64(index) / float64(len(c.Consumers)))
 }
 
+// allBegun is when the last consumer makes its first write.
+func (c Config) allBegun() time.Duration {
+	var last time.Duration
+	for i := range c.Consumers {
+		last = max(last, c.begin(i))
+	}
+	return last
+}
+
 // begin is when a consumer makes its first write, from the start of the load.
 func (c Config) begin(index int) time.Duration {
 	return c.Consumers[index].StartDelay + c.rampDelay(index)

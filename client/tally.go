@@ -20,8 +20,8 @@ type tally struct {
 	sum totals // guarded by mu
 }
 
-// count adds what a message says.
-func (t *tally) count(m *bulkheadv1.Message) {
+// count adds what a message says, and returns the sum.
+func (t *tally) count(m *bulkheadv1.Message) totals {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch f := m.GetFact().(type) {
@@ -33,6 +33,7 @@ func (t *tally) count(m *bulkheadv1.Message) {
 	case *bulkheadv1.Message_Rollover:
 		t.sum.Files++
 	}
+	return t.sum
 }
 
 func (t *tally) totals() totals {
