@@ -1,6 +1,7 @@
 package client
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -94,7 +95,7 @@ func TestCheckSpace(t *testing.T) {
 
 func TestSyncIsTimedOnlyWhenAsked(t *testing.T) {
 	for _, policy := range []bulkheadv1.SyncPolicy{bulkheadv1.SyncPolicy_SYNC_POLICY_NONE, bulkheadv1.SyncPolicy_SYNC_POLICY_FILE} {
-		got, err := probe(t.Context(), t.TempDir(), Consumer{ChunkSize: 3 * mib, Sync: policy}, time.Hour)
+		got, err := probe(t.Context(), rootOf(t, t.TempDir()), Consumer{ChunkSize: 3 * mib, Sync: policy}, time.Hour)
 		if err != nil || got.chunkBytes != 3*mib || got.chunk <= 0 {
 			t.Errorf("probe = %+v, %v", got, err)
 		}
@@ -104,9 +105,20 @@ func TestSyncIsTimedOnlyWhenAsked(t *testing.T) {
 	}
 }
 
+// rootOf opens a folder until the test ends.
+func rootOf(t *testing.T, dir string) *os.Root {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
 func TestProbeEndsAtItsLimit(t *testing.T) {
 	dir := t.TempDir()
-	got, err := probe(t.Context(), dir, Consumer{ChunkSize: 1 << 40}, 1)
+	got, err := probe(t.Context(), rootOf(t, dir), Consumer{ChunkSize: 1 << 40}, 1)
 	if err != nil || got.chunkBytes != probePiece {
 		t.Errorf("probe = %+v, %v; want the timing of one piece", got, err)
 	}

@@ -17,6 +17,7 @@ func preflightOf(t *testing.T, runtime time.Duration, consumers ...Consumer) (*f
 		t.Fatal(err)
 	}
 	dirs := newFolders(cfg, newClientID())
+	t.Cleanup(dirs.close)
 	return dirs, preflight(t.Context(), cfg, dirs)
 }
 
@@ -26,10 +27,11 @@ func small(path string) Consumer {
 
 func TestPreflightMakesPrivateFolders(t *testing.T) {
 	base := t.TempDir()
-	if err := os.Symlink(base, filepath.Join(base, "link")); err != nil {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(base, link); err != nil {
 		t.Fatal(err)
 	}
-	dirs, err := preflightOf(t, time.Hour, small(base), small(filepath.Join(base, "new", "deep")), small(filepath.Join(base, "link")))
+	dirs, err := preflightOf(t, time.Hour, small(base), small(filepath.Join(t.TempDir(), "new", "deep")), small(link))
 	if err != nil {
 		t.Fatal(err)
 	}
