@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -77,6 +78,56 @@ func TestUpgradeInPlace(t *testing.T) {
 	if len(rep.Handlers) != clients+2 || len(rep.Run.Restarts) != 2 {
 		t.Errorf("%d handlers, restarts %+v; want %d and 2", len(rep.Handlers), rep.Run.Restarts, clients+2)
 	}
+}
+
+// While a supervisor is upgraded, twice, its listener takes every connection.
+func TestAnUpgradeNeverRefuses(t *testing.T) {
+	t.Parallel()
+	s := start(t, "--clients", "1")
+	l := startLoad(t, s, collect.Hello("client"), 1, 16, 4)
+	l.goesOn(t)
+	knocked := knock(t, s.Addr)
+	for n := range uint32(2) {
+		if said, err := s.upgrade(bin); err != nil {
+			t.Fatalf("upgrade: %v\n%s", err, said)
+		}
+		s.restarts(n + 1)
+		l.goesOn(t)
+	}
+	if n, err := knocked(); n == 0 || err != nil {
+		t.Errorf("after %d connections the listener refused one: %v", n, err)
+	}
+	sent := l.finish(t)
+	rep := s.finish(exitComplete)
+	journalled(t, s, map[*load]uint64{l: sent})
+	unharmed(t, rep, l, sent)
+}
+
+// knock connects to an address again and again until the function it returns is called,
+// which says how often that worked, and the first error.
+func knock(t *testing.T, addr string) func() (int, error) {
+	stop, done := make(chan struct{}), make(chan struct{})
+	n, failure := 0, error(nil)
+	go func() { // ends at stop, or at the first error
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			c, err := net.DialTimeout("tcp", addr, patience)
+			if err != nil {
+				failure = err
+				return
+			}
+			c.Close()
+			n++
+		}
+	}()
+	end := sync.OnceFunc(func() { close(stop); <-done })
+	t.Cleanup(end)
+	return func() (int, error) { end(); return n, failure }
 }
 
 // A program that does not pass its pre-flight changes nothing and says why; the next
