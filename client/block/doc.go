@@ -59,7 +59,7 @@
 //     shared block's header has the file number 2⁴⁸−1, generation 0, size 0 and
 //     the offset 4096·k; k, 0 to 31, says which of the 32 shared blocks it is. With n
 //     the blocks of the file, rounded up, and
-//     r = (number·n + generation·513 + b) mod 1024, block b is shared if
+//     r = (number·n + b) mod 1024, block b is shared if
 //     (r+1)·percent div 100 is more than r·percent div 100, and then k is
 //     r·percent div 100 mod 32. A last block that is shorter than 4096 is never shared.
 //

@@ -28,8 +28,11 @@ func ringStart(f *File) uint64 {
 	if f.Kind == Zeros {
 		return 0 // headers are always in the same place, and nothing else is in the pool
 	}
-	blocks := (f.Size + Size - 1) / Size
-	return (f.Number*blocks + uint64(f.Generation)*generationStep) % ringBlocks
+	start := f.Number * ((f.Size + Size - 1) / Size)
+	if f.Kind != Dedupable { // of which the same blocks are shared in each generation
+		start += uint64(f.Generation) * generationStep
+	}
+	return start % ringBlocks
 }
 
 // shared says whether the pool's block r is a shared one, and which.
