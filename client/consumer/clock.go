@@ -38,8 +38,9 @@ func (c *clock) until(at time.Duration) bool {
 		}
 		left = at - c.now()
 	}
-	if left > 0 {
+	for left > 0 {
 		c.nap(left)
+		left = at - c.now()
 	}
 	return !isClosed(c.due)
 }

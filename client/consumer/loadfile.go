@@ -15,7 +15,8 @@ type loadFile struct {
 	target     uint64 // bytes it is to have
 	written    uint64 // bytes of whole chunks written so far
 	end        uint64 // where the chunk that reaches furthest ends
-	longer     bool   // it may have bytes behind end
+	had        uint64 // bytes of the generation before
+	allocated  bool   // it may have bytes behind end that were not written
 	chunks     uint64
 	unsynced   uint64    // bytes since the last fdatasync
 	firstWrite time.Time // zero before the first write

@@ -21,7 +21,8 @@ type reserve struct {
 	bytes    uint64 // to be left free; 0 looks at nothing
 	interval time.Duration
 	disk     disk
-	settle   func() bool // waits for files on their way out; false if there was none
+	rotation *rotation // which may have files on their way out
+	stop     <-chan struct{}
 
 	seen    time.Duration // when it was looked at last
 	written uint64        // since then
@@ -57,10 +58,10 @@ func (r *reserve) look(need uint64, now time.Duration) error {
 	}
 	r.seen, r.written = now, 0
 	free, err := r.disk.free()
-	if err == nil && !r.holds(free, need) && r.settle() {
+	if err == nil && !r.holds(free, need) && r.rotation.settle(r.stop) {
 		free, err = r.disk.free()
 	}
-	if err != nil || r.holds(free, need) {
+	if err != nil || r.holds(free, need) || isClosed(r.stop) {
 		return err
 	}
 	return fmt.Errorf("%w: %d B are free, %d B of them are kept in reserve, and %d B are to be written", errReserve, free, r.bytes, need)

@@ -98,6 +98,15 @@ func (r *rotation) finish(t turn) {
 	}
 }
 
+// giveBack notes that a file that was to be written over is still its last generation.
+func (r *rotation) giveBack(t turn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.current = without(r.current, t.number)
+	t.generation--
+	r.finished = slices.Insert(r.finished, 0, t)
+}
+
 // spoil notes that a file in progress will not be finished and is to leave.
 func (r *rotation) spoil(t turn) {
 	r.mu.Lock()

@@ -58,11 +58,17 @@ func (w *writer) step() error {
 		w.discard(f)
 		return err
 	}
-	if f.chunks == 0 || w.ending.isAbandoned() {
-		w.discard(f) // never began, or there is nobody to tell
-		return nil
+	switch {
+	case w.ending.isAbandoned():
+		w.discard(f) // there is nobody to tell
+	case f.chunks == 0 && f.generation > 1:
+		return w.giveBack(f)
+	case f.chunks == 0:
+		w.discard(f) // never began
+	default:
+		return w.finish(f)
 	}
-	return w.finish(f)
+	return nil
 }
 
 // open makes the file, or opens it again if it is to be written over. A number is
@@ -86,27 +92,20 @@ func (w *writer) open(f *loadFile) (err error) {
 }
 
 // reopen opens a file that is there.
-func (w *writer) reopen(f *loadFile) error {
-	var has uint64
-	took, err := w.gauge.call(func() (err error) {
+func (w *writer) reopen(f *loadFile) (err error) {
+	f.creating, err = w.gauge.call(func() (err error) {
 		if f.file, err = w.disk.reopen(f.name, w.task.mode); err == nil {
-			has, err = f.size()
+			f.had, err = f.size()
 		}
 		return err
 	})
-	f.creating = took
-	if err == nil {
-		err = w.reserve.begin(f.target, has, w.task.spec.GetPreallocate(), w.clock.now())
-	}
-	if err == nil && has > f.target {
-		took, err = w.gauge.call(func() error { return f.truncate(f.target) })
-		f.creating += took
-	}
 	if err != nil {
 		w.discard(f)
 		return err
 	}
-	f.longer = true
+	if err := w.reserve.begin(f.target, f.had, w.task.spec.GetPreallocate(), w.clock.now()); err != nil {
+		return errors.Join(err, w.giveBack(f))
+	}
 	return w.prepare(f)
 }
 
@@ -119,7 +118,7 @@ func (w *writer) prepare(f *loadFile) error {
 			return err
 		}
 		f.creating += took
-		f.longer = true
+		f.allocated = true
 	}
 	w.ledger.took(phaseCreate, f.creating)
 	return nil
@@ -190,14 +189,33 @@ func (w *writer) finish(f *loadFile) error {
 
 // complete gives a file its final size and forces it to storage.
 func (w *writer) complete(f *loadFile) error {
-	switch {
-	case f.partial && f.longer:
-		_, err := w.gauge.call(func() error { return f.truncate(f.end) })
-		return err
-	case f.partial || !w.task.syncsFiles():
+	if f.had > f.end || f.allocated && f.partial {
+		if _, err := w.gauge.call(func() error { return f.truncate(f.end) }); err != nil {
+			return err
+		}
+	}
+	if f.partial || !w.task.syncsFiles() {
 		return nil
 	}
 	return w.sync(f, f.sync)
+}
+
+// giveBack leaves a file that was to be written over as it is.
+func (w *writer) giveBack(f *loadFile) error {
+	var err error
+	if f.allocated && f.target > f.had {
+		_, err = w.gauge.call(func() error { return f.truncate(f.had) })
+	}
+	if err != nil {
+		w.discard(f)
+		return err
+	}
+	if err := w.close(f); err != nil {
+		w.rotation.spoil(f.turn)
+		return err
+	}
+	w.rotation.giveBack(f.turn)
+	return nil
 }
 
 // sync forces a file to storage in the given way.

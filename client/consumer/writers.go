@@ -41,7 +41,7 @@ func (j *job) newWriter(i int) (*writer, error) {
 		unit:     uint64(j.unit),
 		reserve: &reserve{
 			bytes: j.task.spec.GetReserveBytes(), interval: j.task.interval, disk: j.disk,
-			settle: func() bool { return j.rotation.settle(j.ending.begun) },
+			rotation: j.rotation, stop: j.ending.due,
 		},
 	}, nil
 }
