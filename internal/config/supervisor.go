@@ -163,7 +163,7 @@ func (s *Supervisor) fields() []field {
 
 // check reports what no single key can show to be wrong.
 func (s *Supervisor) check(l *loader) {
-	l.atMost(sizeOperand("handler.memory_limit", s.Handler.MemoryLimit), sizeOperand("handler.memory_max", s.Handler.MemoryMax), "")
+	l.atMost(sizeOperand("handler.memory_limit", s.Handler.MemoryLimit), sizeOperand("handler.memory_max", s.Handler.MemoryMax))
 }
 
 // fields declares the keys that every process has for its log.
