@@ -78,7 +78,7 @@ func TestPreflightRefusesWhatIsThereAlready(t *testing.T) {
 
 func TestPreflightReportsAllProblemsAtOnce(t *testing.T) {
 	base := t.TempDir()
-	file := filepath.Join(base, "file")
+	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ const (
 )
 
 // errForeign is wrapped by the refusal of a path that holds files of others.
-var errForeign = errors.New("it holds files that are not Bulkhead's")
+var errForeign = errors.New("holds files that are not Bulkhead's")
 
 // site is a configured path. Everything below it is reached through root, so that no
 // symbolic link leads out of it; the path itself may be one.
@@ -133,7 +133,7 @@ func (s *site) claim(force bool) error {
 		return err
 	}
 	if len(c.foreign) > 0 {
-		return fmt.Errorf("%w: %s", errForeign, foreignText(c.foreign))
+		return fmt.Errorf("%s %w: %s", s.path, errForeign, foreignText(c.foreign))
 	}
 	marker, err := s.root.OpenFile(markerName, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, fs.ErrExist) {
