@@ -278,7 +278,7 @@ func removeFolders(folder string) {
 func closeSources(writers []*writer) error {
 	var errs []error
 	for _, w := range writers {
-		errs = append(errs, w.source.close())
+		errs = append(errs, w.source.Close())
 	}
 	return errors.Join(errs...)
 }
