@@ -34,12 +34,12 @@ func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 		reserve := c.Reserve.of(at.room)
 		dirs.reserves[i] = reserve
 		if c.KeepFiles > 0 || t.chunkBytes > 0 {
-			demands = append(demands, demand{i, c.Path, at.device, demandOf(c, t, cfg.Runtime), reserve})
+			demands = append(demands, demand{i, c.Path, at.device, cfg.demandOf(c, t), reserve})
 		} else { // not timed: at least one file
 			demands = append(demands, demand{i, c.Path, at.device, c.FileSize, reserve})
 		}
 		if t.chunkBytes > 0 {
-			problems = append(problems, checkRollovers(i, c, t, cfg.Runtime))
+			problems = append(problems, checkRollovers(i, c, t, cfg.begin(i), cfg.Runtime))
 		}
 	}
 	problems = append(problems, checkSpace(demands, rooms))

@@ -91,7 +91,7 @@ func TestPreflightReportsAllProblemsAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{
 		"consumer 0: path: making the path: mkdir " + file + ": not a directory; use a path that is a folder",
-		"consumers 1 and 2 together: may write 3.5EB at once to ",
+		"consumers 1 and 2 together: may write 4.6EB at once to ",
 		"consumer 2: 1.2EB files at ",
 	} {
 		if !strings.Contains(err.Error(), want) {
