@@ -139,7 +139,7 @@ func TestCorruptionsAreBounded(t *testing.T) {
 func TestCorruptionEvents(t *testing.T) {
 	r := corruptRun(t, func(a *actor) {
 		a.say(a.corruption(0, place(1)))
-		a.at(3 * time.Second).say(a.corruption(0, place(1)), a.corruption(0, place(2)))
+		a.at(3*time.Second).say(a.corruption(0, place(1)), a.corruption(0, place(2)))
 	})
 	var got []Event
 	for _, e := range r.Series.Events {
