@@ -148,7 +148,7 @@ func (p *page) clients() {
 		c := &p.Clients[i]
 		l := &c.ChunkWrite
 		h := &c.Heartbeats
-		t.row(shorten(c.Label, 24), c.Outcome, human(c.RuntimeNano), size(c.Bytes), megabytes(c.BytesPerSecond),
+		t.row(abridge(c.Label, maxShownName), c.Outcome, human(c.RuntimeNano), size(c.Bytes), megabytes(c.BytesPerSecond),
 			percentile(l, l.P50Nano), percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano), responseP99(&c.Writes),
 			fmt.Sprintf("%d/%d/%d", h.Answered, h.Late, h.Missed), unlessZero(c.Resumes), p.contentAndCause(c))
 	}
