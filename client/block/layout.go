@@ -1,0 +1,83 @@
+package block
+
+const (
+	// ringBlocks is how many blocks of data the pool has before it repeats.
+	ringBlocks = 1024
+	// sharedBlocks is how many shared blocks a consumer has.
+	sharedBlocks = 32
+	// zerosStride is how many blocks of zeros data have one header.
+	zerosStride = 256
+	// generationStep moves a file's data in the pool with each generation. It is odd, so
+	// that 1024 generations pass before the same data are in the same place.
+	generationStep = 513
+)
+
+// form is how one block is filled.
+type form uint8
+
+const (
+	formOwn    form = iota // header and stamps of the file
+	formShared             // header and stamps of the shared blocks
+	formBare               // zeros
+)
+
+// ringStart is the place in the pool, in blocks, of the file's first block. The
+// blocks of a file follow each other in the pool, and the files of one size one
+// another.
+func ringStart(f *File) uint64 {
+	if f.Kind == Zeros {
+		return 0 // headers are always in the same place, and nothing else is in the pool
+	}
+	start := f.Number * ((f.Size + Size - 1) / Size)
+	if f.Kind != Dedupable { // of which the same blocks are shared in each generation
+		start += uint64(f.Generation) * generationStep
+	}
+	return start % ringBlocks
+}
+
+// shared says whether the pool's block r is a shared one, and which.
+func (d Data) shared(r uint64) (k uint64, yes bool) {
+	if d.Kind != Dedupable {
+		return 0, false
+	}
+	before := r * uint64(d.Percent) / 100
+	return before % sharedBlocks, (r+1)*uint64(d.Percent)/100 > before
+}
+
+// formOf is the form of the block at offset, which has that length, and for a
+// shared block its number. The block is at r in the pool.
+func (d Data) formOf(offset uint64, length int, r uint64) (form, uint64) {
+	if d.Kind == Zeros && offset/Size%zerosStride != 0 {
+		return formBare, 0
+	}
+	if k, yes := d.shared(r); yes && length == Size {
+		return formShared, k
+	}
+	return formOwn, 0
+}
+
+// dataEnd is where in each block the zeros begin that make it compressible.
+func (d Data) dataEnd() int {
+	switch d.Kind {
+	case Zeros:
+		return HeaderSize
+	case Compressible:
+		zeros := (int(d.Percent)*Size/100 + 8) / 16 * 16
+		return max(Size-zeros, HeaderSize)
+	default:
+		return Size
+	}
+}
+
+// stampLength is how many bytes at the beginning of the sector are header or
+// stamp; sector is its number within its block.
+func (d Data) stampLength(sector int) int {
+	switch {
+	case sector == 0:
+		return HeaderSize
+	case sector*sectorSize >= d.dataEnd():
+		return 0
+	default:
+		return stampSize
+	}
+}
