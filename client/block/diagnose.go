@@ -53,17 +53,14 @@ func (c *Checker) headerAt(f *File, shared bool, place uint64) Header {
 
 // diagnose says what is wrong with a block that is not sound.
 func (c *Checker) diagnose(e *expected, block []byte) Fault {
-	f := Fault{Offset: e.offset, Length: uint64(len(block)), Blocks: 1, Expected: c.header(e).String()}
-	if e.form == formBare {
-		f.Expected = "zeros of the " + c.headerAt(&c.file, false, e.offset).String()
-	}
+	f := Fault{Offset: e.offset, Length: uint64(len(block)), Blocks: 1, Expected: c.Name(e.offset)}
 	if h, ok := wholeBlock(block); ok {
 		c.displaced(&f, h)
 		return f
 	}
 	switch {
 	case isZero(block):
-		f.Damage, f.Found = Lost, "zeros"
+		f.Damage, f.Found, f.Unwritten = Lost, "zeros", true
 	case e.form == formBare:
 		c.diagnoseBare(&f, block)
 	case e.length < HeaderSize:
@@ -77,20 +74,38 @@ func (c *Checker) diagnose(e *expected, block []byte) Fault {
 	return f
 }
 
+// Name says what should be at offset, a multiple of 4096.
+func (c *Checker) Name(offset uint64) string {
+	if offset >= c.file.Size {
+		return fmt.Sprintf("the end of file %d, which is to have %d B", c.file.Number, c.file.Size)
+	}
+	e := c.expect(offset)
+	if e.form == formBare {
+		return "zeros of the " + c.headerAt(&c.file, false, offset).String()
+	}
+	return c.header(&e).String()
+}
+
 // excess says what is behind the end of the file.
 func (c *Checker) excess(offset uint64, data []byte) Fault {
 	f := Fault{
 		Offset: offset, Length: uint64(len(data)), Blocks: 1, Damage: Lost,
-		Expected: fmt.Sprintf("the end of file %d, which is to have %d B", c.file.Number, c.file.Size), Found: "data without a header",
+		Expected: c.Name(c.file.Size), Found: "data without a header",
 	}
 	if h, ok := wholeBlock(data); ok {
-		f.Damage, f.Found = Misplaced, h.String()
-	} else if isZero(data) {
-		f.Found = "zeros"
+		c.displaced(&f, h)
+		return f
 	}
-	f.alike.found = "excess"
+	if isZero(data) {
+		f.Found, f.Unwritten = "zeros", true
+	}
+	f.alike.found = "behind the end: " + f.Found
 	return f
 }
+
+// Sound returns the header of a block that is sound as what its header says it is; block
+// may be cut off.
+func Sound(block []byte) (Header, bool) { return wholeBlock(block) }
 
 // wholeBlock returns the header of a block that is sound as what it says it is.
 func wholeBlock(block []byte) (Header, bool) {
@@ -120,7 +135,7 @@ func (c *Checker) displaced(f *Fault, h Header) {
 	same.Generation = c.file.Generation
 	same.Size = c.file.Size // a recycled file may have had another
 	if !h.Shared && same == c.file && h.Offset == f.Offset && h.Generation < c.file.Generation {
-		f.Damage = Stale
+		f.Damage, f.Unwritten = Stale, true
 	}
 	f.alike = likeness{file: h.File, shift: int64(h.Offset - f.Offset)}
 	if h.Shared {
@@ -196,6 +211,33 @@ func (c *Checker) diagnoseSectors(f *Fault, e *expected, block []byte) {
 		f.Damage, f.alike.found = Torn, "torn"
 		f.Found = describe(found)
 	}
+	f.Unwritten = ours < len(found) && c.unwritten(e, found)
+}
+
+// unwritten says whether what is not right in a block is what was there before it was
+// written, or zeros. One sector in which the writing stopped may be neither.
+func (c *Checker) unwritten(e *expected, found []finding) bool {
+	before := func(i int) bool {
+		if i < 0 || i >= len(found) {
+			return false
+		}
+		f := found[i]
+		older := f.of.File
+		older.Generation, older.Size = c.file.Generation, c.file.Size
+		return f.content == contentZeros ||
+			f.content == contentOther && older == c.file && f.of.Generation < c.file.Generation && f.of.Offset == e.offset && f.at == i
+	}
+	right := func(i int) bool { return i >= 0 && i < len(found) && found[i].content == contentRight }
+	for i := range found {
+		switch {
+		case right(i), before(i):
+		case before(i+1) && (right(i-1) || i == 0 && found[0].content == contentChanged): // the writing stopped in it
+		case before(i-1) && right(i+1): // or began
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // together says whether the sectors follow each other in one file.
