@@ -28,6 +28,7 @@ const (
 	contentChanged                // the same, with changed bytes
 	contentZeros
 	contentOther   // a sector of another block
+	contentBegun   // the beginning of its header, then what was there before
 	contentUnknown // none of ours
 )
 
@@ -212,6 +213,7 @@ func (c *Checker) diagnoseSectors(f *Fault, e *expected, block []byte) {
 		f.Found = describe(found)
 	}
 	f.Unwritten = ours < len(found) && c.unwritten(e, found)
+	f.FirstOnly, f.LastOnly = onlyOne(found)
 }
 
 // unwritten says whether what is not right in a block is what was there before it was
@@ -228,16 +230,28 @@ func (c *Checker) unwritten(e *expected, found []finding) bool {
 			f.content == contentOther && older == c.file && f.of.Generation < c.file.Generation && f.of.Offset == e.offset && f.at == i
 	}
 	right := func(i int) bool { return i >= 0 && i < len(found) && found[i].content == contentRight }
+	begun := found[0].content == contentChanged || found[0].content == contentBegun
 	for i := range found {
 		switch {
 		case right(i), before(i):
-		case before(i+1) && (right(i-1) || i == 0 && found[0].content == contentChanged): // the writing stopped in it
+		case before(i+1) && (right(i-1) || i == 0 && begun): // the writing stopped in it
 		case before(i-1) && right(i+1): // or began
 		default:
 			return false
 		}
 	}
 	return true
+}
+
+// onlyOne says whether only the first sector, or only the last, is not right.
+func onlyOne(found []finding) (first, last bool) {
+	wrong := 0
+	for _, f := range found {
+		if f.content != contentRight {
+			wrong++
+		}
+	}
+	return wrong == 1 && found[0].content != contentRight, wrong == 1 && found[len(found)-1].content != contentRight
 }
 
 // together says whether the sectors follow each other in one file.
@@ -297,6 +311,9 @@ func (e *expected) find(sector int, data []byte, others []candidate) finding {
 	if of, at, ok := whose(data, others); ok {
 		return finding{contentOther, of, at}
 	}
+	if sector == 0 && e.isBegun(data, others) {
+		return finding{content: contentBegun}
+	}
 	if e.isChanged(sector, data) {
 		return finding{content: contentChanged}
 	}
@@ -333,6 +350,35 @@ func whose(data []byte, files []candidate) (of Header, at int, ok bool) {
 		return of, int(s % sectorsPerBlock), true
 	}
 	return Header{}, 0, false
+}
+
+// isBegun says whether the first sector of the block has the beginning of its header, and
+// behind that zeros, or what is there in an earlier generation of one of those files.
+func (e *expected) isBegun(data []byte, others []candidate) bool {
+	if len(data) < HeaderSize {
+		return false
+	}
+	var header, older [HeaderSize]byte
+	e.by.putHeader(&header, e.place, 0)
+	begun := func() bool {
+		n := 0
+		for n < sealAt && data[n] == header[n] {
+			n++
+		}
+		return n > 0 && n < sealAt && string(data[n:HeaderSize]) == string(older[n:])
+	}
+	if isZero(data[HeaderSize:]) && begun() {
+		return true
+	}
+	payload := xxhash.Sum64(data[HeaderSize:])
+	for i := range others {
+		f := &others[i]
+		f.by.putHeader(&older, e.place, payload)
+		if begun() {
+			return true
+		}
+	}
+	return false
 }
 
 // isChanged says whether data, which are not sound, are those of the sector with
@@ -395,6 +441,8 @@ func (f finding) String() string {
 		return "changed"
 	case contentZeros:
 		return "zeros"
+	case contentBegun:
+		return "right only at its beginning"
 	case contentOther:
 		return fmt.Sprintf("from sector %d of the %v", f.at, f.of)
 	default:

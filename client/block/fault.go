@@ -33,6 +33,10 @@ type Fault struct {
 	// Unwritten says that all that is not right is zeros, or of an earlier generation, as
 	// it is where the writing of a file was not finished.
 	Unwritten bool
+	// FirstOnly and LastOnly say that only the first or last sector of the only block is
+	// not right: if the block next to it was not written, writing may have begun or
+	// stopped in that sector.
+	FirstOnly, LastOnly bool
 	// Expected and Found say of the first block of the run what should be there and
 	// what is.
 	Expected, Found string
@@ -61,6 +65,7 @@ func (f *Fault) Join(next Fault) bool {
 	if next.Damage != f.Damage || next.alike != f.alike || next.Unwritten != f.Unwritten || next.Offset != f.Offset+f.Length {
 		return false
 	}
+	f.FirstOnly, f.LastOnly = false, false
 	f.Length += next.Length
 	f.Blocks += next.Blocks
 	return true

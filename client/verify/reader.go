@@ -100,6 +100,7 @@ func (r *Reader) Check(ctx context.Context, f *File, t Target) (Result, error) {
 		return p.result, err
 	}
 	err = p.read(ctx)
+	p.settle()
 	if err == nil {
 		p.truncated()
 	}
@@ -133,6 +134,11 @@ type pass struct {
 	result     Result
 	leftDirect bool // O_DIRECT did not work in the end
 	scratch    []block.Fault
+
+	// Of an unfinished file: where the wholly unwritten blocks end that were met last, and a
+	// fault that is none if unwritten blocks follow.
+	unwrittenEnd uint64
+	waiting      *block.Fault
 }
 
 // begin prepares a reading of a file that has that size.
@@ -243,11 +249,42 @@ func (p *pass) check(offset uint64, data []byte) {
 		if newer, yes := f.IsNewer(p.target.File); yes && newer.Generation > p.result.Newer.Generation {
 			p.result.Newer = newer
 		}
-		if f.Unwritten && p.target.Unfinished {
-			p.result.Unwritten += f.Length
-			continue
+		if p.target.Unfinished {
+			p.weigh(f)
+		} else {
+			p.note(f)
 		}
+	}
+}
+
+// weigh notes a fault in an unfinished file, unless it is only that writing stopped. The
+// faults come in rising order; that of a block in which it may have stopped waits for
+// the next one.
+func (p *pass) weigh(f block.Fault) {
+	whole := f.Unwritten && f.Damage != block.Torn // nothing of it was written
+	if w := p.waiting; w != nil && whole && f.Offset == w.Offset+w.Length {
+		p.result.Unwritten += w.Length
+		p.waiting = nil
+	}
+	p.settle()
+	switch {
+	case f.Unwritten, f.FirstOnly && p.unwrittenEnd == f.Offset && f.Offset > 0:
+		p.result.Unwritten += f.Length
+		if whole {
+			p.unwrittenEnd = f.Offset + f.Length
+		}
+	case f.LastOnly:
+		p.waiting = &f
+	default:
 		p.note(f)
+	}
+}
+
+// settle notes the fault that waits for one behind it: there is none.
+func (p *pass) settle() {
+	if p.waiting != nil {
+		p.note(*p.waiting)
+		p.waiting = nil
 	}
 }
 

@@ -150,6 +150,36 @@ func TestUnfinishedFiles(t *testing.T) {
 	}
 }
 
+// TestWritingMayStopAnywhere stops it at every byte of two blocks, in a file that held
+// zeros or an earlier generation, and then damages what was written.
+func TestWritingMayStopAnywhere(t *testing.T) {
+	const size = 5 * block.Size
+	path := filepath.Join(memoryFolder(t), "file")
+	c := newClient(t, "", block.Data{Kind: block.Random})
+	good := c.content(0, 2, size)
+	reader := newReader(t, Options{})
+	for _, before := range [][]byte{make([]byte, size), c.content(0, 1, size)} {
+		put(t, path, 0, before)
+		f := openFile(t, path)
+		for cut := 2 * block.Size; cut < 4*block.Size; cut++ {
+			put(t, path, 0, good[:cut])
+			r, err := reader.Check(t.Context(), f, Target{File: c.identity(0, 2, size), Unfinished: true})
+			if err != nil || r.Corrupt != 0 || r.Unwritten < uint64(size-cut) || r.Unwritten > uint64(size-cut+block.Size) {
+				t.Fatalf("stopped at %d: %v, %+v", cut, err, r)
+			}
+		}
+		for at := range 2 * block.Size {
+			put(t, path, 0, good[:3*block.Size])
+			put(t, path, 3*block.Size, before[3*block.Size:])
+			flip(t, path, int64(at))
+			r, err := reader.Check(t.Context(), f, Target{File: c.identity(0, 2, size), Unfinished: true})
+			if err != nil || r.Corrupt != 1 {
+				t.Fatalf("flipped at %d: %v, %+v", at, err, r)
+			}
+		}
+	}
+}
+
 // TestUnreadableBlocks reads the memory of this process as a file. Its lowest pages are
 // not there, and reading them is EIO.
 func TestUnreadableBlocks(t *testing.T) {
