@@ -112,6 +112,7 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 		}
 		return result, err
 	}
+	c.hello.Workload = workloadOf(c.cfg, c.folders) // with what the checks found out
 	c.openSession(ctx, sessions)
 	if err := c.connect(stop); err != nil {
 		return result, err
@@ -123,7 +124,7 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 	if !over {
 		c.say(&bulkheadv1.Message{Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}}})
 		c.written = true
-		load := &load{cfg: c.cfg, folders: c.folders, outbox: c.outbox, tally: &c.tally, session: c.session}
+		load := &load{cfg: c.cfg, id: c.id, folders: c.folders, outbox: c.outbox, tally: &c.tally, session: c.session}
 		why, result.Load = load.run(stop, c.workDir)
 		exits, result.CrashedWorkers = load.workers.exits(), load.crashed(stop.abort)
 	}

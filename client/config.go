@@ -7,11 +7,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 	"unicode/utf8"
-
-	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // ErrConfig is wrapped by every error that says that the configuration cannot
@@ -44,8 +41,16 @@ type Config struct {
 	// Version of the client program, for people.
 	Version string
 
-	// Runtime is how long the load lasts; 20 s.
+	// Runtime is how long the load lasts at most; 20 s.
 	Runtime time.Duration
+	// TotalBytes ends the load when all consumers together have written so much; 0 is
+	// no limit. It is looked at each ProgressInterval, so somewhat more is written.
+	TotalBytes uint64
+	// Steady ends the load when its throughput is steady.
+	Steady Steady
+	// Ramp is the time over which the consumers begin: of n consumers each begins
+	// Ramp/n after the one before it.
+	Ramp time.Duration
 	// ConnectTimeout bounds the time until the supervisor's Welcome; 30 s. Each time
 	// that a busy supervisor says when to come back it begins anew, but all in all it
 	// is at most ten times as long.
@@ -60,6 +65,8 @@ type Config struct {
 	Consumers []Consumer
 	// Keep leaves the load files in place at the end.
 	Keep bool
+	// Force lets the consumers write to paths that hold files of others.
+	Force bool
 	// StallAfter is how long a system call may take before its consumer counts as
 	// stalled; 2 s.
 	StallAfter time.Duration
@@ -86,21 +93,6 @@ type Config struct {
 	Progress func(Progress) `json:"-"`
 	// Logger receives the client's log; nil discards it.
 	Logger *slog.Logger
-}
-
-// Consumer is what one consumer writes.
-type Consumer struct {
-	// Path is the folder below which the client makes its own folders.
-	Path string
-	// ChunkSize and FileSize are in bytes; FileSize is at least ChunkSize.
-	ChunkSize, FileSize uint64
-	// KeepFiles is how many finished files stay while running; 0 keeps all.
-	KeepFiles uint32
-	// Sync says when data is forced to storage; unspecified is never.
-	Sync bulkheadv1.SyncPolicy
-	// StopOnError ends the consumer's work at its first error. Otherwise errors are
-	// counted, and the consumer goes on after a pause.
-	StopOnError bool
 }
 
 // resolve fills in the defaults and returns every problem at once, wrapped in
@@ -145,6 +137,12 @@ func (c Config) resolve() (Config, error) {
 	if c.HeartbeatTimeout > c.HeartbeatInterval {
 		problem("heartbeat.timeout: %s is longer than heartbeat.interval (%s)", c.HeartbeatTimeout, c.HeartbeatInterval)
 	}
+	if c.Ramp < 0 || c.Ramp > c.Runtime {
+		problem("ramp: %s is not within the runtime (%s)", c.Ramp, c.Runtime)
+	}
+	if c.Steady.Window < 0 || c.Steady.Window > 0 && c.Steady.Window < steadyIntervals*c.ProgressInterval {
+		problem("stop_when.steady.window: %s is less than %d times progress.interval (%s)", c.Steady.Window, steadyIntervals, c.ProgressInterval)
+	}
 	if workDir, err := filepath.Abs(c.WorkDir); err != nil {
 		problem("work_dir: %w", err)
 	} else if c.WorkDir = workDir; len(workDir) > workDirMaxBytes {
@@ -187,29 +185,6 @@ func (c *Config) checkHello() []error {
 		}
 	}
 	return problems
-}
-
-// resolve makes the path absolute and checks the sizes.
-func (c *Consumer) resolve() error {
-	switch {
-	case c.Path == "":
-		return errors.New("path: there is none")
-	case strings.ContainsRune(c.Path, 0) || !utf8.ValidString(c.Path):
-		return fmt.Errorf("path: %q is not a path in UTF-8", c.Path)
-	case c.ChunkSize == 0:
-		return errors.New("chunk_size: is 0")
-	case c.FileSize < c.ChunkSize:
-		return fmt.Errorf("file_size: %s is less than chunk_size (%s)", sizeText(c.FileSize), sizeText(c.ChunkSize))
-	}
-	if c.Sync == bulkheadv1.SyncPolicy_SYNC_POLICY_UNSPECIFIED {
-		c.Sync = bulkheadv1.SyncPolicy_SYNC_POLICY_NONE
-	}
-	path, err := filepath.Abs(c.Path)
-	if err != nil {
-		return fmt.Errorf("path: %w", err)
-	}
-	c.Path = path
-	return nil
 }
 
 // or is value, or def if value is the zero value.

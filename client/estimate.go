@@ -63,13 +63,14 @@ type demand struct {
 	path     string
 	device   uint64
 	bytes    uint64
+	reserve  uint64 // to be left free
 }
 
-// demandOf is (keep_files + 1) files; when all are kept, what the consumer writes
-// in the runtime at the speed of its fastest chunk.
+// demandOf is the files that are kept and those being written; when all are kept, what
+// the consumer writes in the runtime at the speed of its fastest chunk.
 func demandOf(c Consumer, t timing, runtime time.Duration) uint64 {
 	if c.KeepFiles > 0 {
-		return mul(uint64(c.KeepFiles)+1, c.FileSize)
+		return mul(uint64(c.KeepFiles)+uint64(max(c.Concurrency, 1)), c.FileSize)
 	}
 	written := t.rate() * runtime.Seconds()
 	if written >= 1<<63 {
@@ -81,27 +82,23 @@ func demandOf(c Consumer, t timing, runtime time.Duration) uint64 {
 // room is how much space a file system has, in bytes, for this user.
 type room struct{ free, total uint64 }
 
-// reserve is what the load leaves free: a twentieth of the file system, at most
-// 1 GiB.
-func (r room) reserve() uint64 { return min(r.total/20, 1<<30) }
-
 // checkSpace adds up the demands on each file system and returns an error for each
 // that has too little room.
 func checkSpace(demands []demand, rooms map[uint64]room) error {
 	var problems []error
 	for i, first := range demands {
-		var need uint64
+		var need, reserve uint64
 		var names []string
 		seen := false
 		for j, d := range demands {
 			if d.device == first.device {
 				seen = seen || j < i
-				need = add(need, d.bytes)
+				need, reserve = add(need, d.bytes), max(reserve, d.reserve)
 				names = append(names, fmt.Sprint(d.consumer))
 			}
 		}
 		r := rooms[first.device]
-		if seen || add(need, r.reserve()) <= r.free {
+		if seen || add(need, reserve) <= r.free {
 			continue
 		}
 		subject := "consumer " + names[0]
@@ -109,7 +106,7 @@ func checkSpace(demands []demand, rooms map[uint64]room) error {
 			subject = "consumers " + listText(names) + " together"
 		}
 		problems = append(problems, fmt.Errorf("%s: may write %s at once to %s, which has %s free, %s of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space",
-			subject, sizeText(need), first.path, sizeText(r.free), sizeText(min(r.reserve(), r.free))))
+			subject, sizeText(need), first.path, sizeText(r.free), sizeText(min(reserve, r.free))))
 	}
 	return errors.Join(problems...)
 }
@@ -141,4 +138,4 @@ func seconds2duration(s float64) time.Duration {
 }
 
 // syncs says whether a consumer forces its data to storage.
-func (c Consumer) syncs() bool { return c.Sync == bulkheadv1.SyncPolicy_SYNC_POLICY_FILE }
+func (c Consumer) syncs() bool { return c.Sync != bulkheadv1.SyncPolicy_SYNC_POLICY_NONE }

@@ -73,13 +73,13 @@ func TestCheckSpace(t *testing.T) {
 		demands []demand
 		want    string
 	}{
-		{"enough", []demand{{0, "/a", 1, 50 * mib}}, ""},
-		{"exactly", []demand{{0, "/b", 2, 60 * mib}, {1, "/b", 2, 40 * mib}}, ""},
-		{"reserve", []demand{{0, "/a", 1, 51 * mib}},
+		{"enough", []demand{{0, "/a", 1, 50 * mib, 50 * mib}}, ""},
+		{"exactly", []demand{{0, "/b", 2, 60 * mib, 0}, {1, "/b", 2, 40 * mib, 0}}, ""},
+		{"reserve", []demand{{0, "/a", 1, 51 * mib, 50 * mib}},
 			"consumer 0: may write 51MiB at once to /a, which has 100MiB free, 50MiB of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space"},
-		{"shared", []demand{{0, "/b", 2, 60 * mib}, {1, "/a", 1, 1}, {2, "/b/c", 2, 60 * mib}},
+		{"shared", []demand{{0, "/b", 2, 60 * mib, 0}, {1, "/a", 1, 1, 50 * mib}, {2, "/b/c", 2, 60 * mib, 0}},
 			"consumers 0 and 2 together: may write 120MiB at once to /b, which has 100MiB free, 0B of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space"},
-		{"both, overflowing", []demand{{0, "/a", 1, ^uint64(0)}, {1, "/b", 2, ^uint64(0)}, {2, "/b", 2, 5}},
+		{"both, overflowing", []demand{{0, "/a", 1, ^uint64(0), 50 * mib}, {1, "/b", 2, ^uint64(0), 0}, {2, "/b", 2, 5, 0}},
 			"consumer 0: may write 18.4EB at once to /a, which has 100MiB free, 50MiB of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space\n" +
 				"consumers 1 and 2 together: may write 18.4EB at once to /b, which has 100MiB free, 0B of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space"},
 	}

@@ -16,10 +16,13 @@ import (
 type folders struct {
 	// consumers is the folder of each consumer, by index.
 	consumers []string
-	name      string
-	made      []madeFolder
-	above     []string // the folders above them that were made, too, outermost first
-	log       *slog.Logger
+	// reserves is the free space that each consumer leaves, in bytes, by index; 0 until
+	// its file system was looked at.
+	reserves []uint64
+	name     string
+	made     []madeFolder
+	above    []string // the folders above them that were made, too, outermost first
+	log      *slog.Logger
 }
 
 type madeFolder struct {
@@ -29,7 +32,7 @@ type madeFolder struct {
 
 // newFolders names the folders; it makes none.
 func newFolders(cfg Config, id clientID) *folders {
-	f := &folders{name: folderName(cfg.Name, id), log: cfg.Logger}
+	f := &folders{name: folderName(cfg.Name, id), reserves: make([]uint64, len(cfg.Consumers)), log: cfg.Logger}
 	for i, c := range cfg.Consumers {
 		f.consumers = append(f.consumers, filepath.Join(c.Path, f.name, "consumer-"+strconv.Itoa(i)))
 	}

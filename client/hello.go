@@ -12,16 +12,6 @@ const protocolVersion = 1
 // helloOf introduces the client. The session adds the wall clock.
 func helloOf(cfg Config, id clientID, dirs *folders) *bulkheadv1.Hello {
 	host, _ := os.Hostname() // for people only; an unknown host is an empty one
-	workload := &bulkheadv1.Workload{
-		RuntimeNano:           int64(cfg.Runtime),
-		HeartbeatIntervalNano: int64(cfg.HeartbeatInterval),
-		HeartbeatTimeoutNano:  int64(cfg.HeartbeatTimeout),
-		MonitorIntervalNano:   int64(cfg.MonitorInterval),
-		ProgressIntervalNano:  int64(cfg.ProgressInterval),
-	}
-	for i, c := range cfg.Consumers {
-		workload.Consumers = append(workload.Consumers, specOf(i, c, dirs.consumers[i]))
-	}
 	return &bulkheadv1.Hello{
 		ProtocolVersion: protocolVersion,
 		ClientId:        id[:],
@@ -29,22 +19,30 @@ func helloOf(cfg Config, id clientID, dirs *folders) *bulkheadv1.Hello {
 		Host:            strings.ToValidUTF8(host[:min(len(host), hostMaxBytes)], ""),
 		Labels:          cfg.Labels,
 		Token:           cfg.Token,
-		Workload:        workload,
+		Workload:        workloadOf(cfg, dirs),
 		ClientVersion:   cfg.Version,
 		Pid:             int32(os.Getpid()),
 	}
 }
 
-// specOf is what a consumer writes, in wire form.
-func specOf(index int, c Consumer, folder string) *bulkheadv1.ConsumerSpec {
-	return &bulkheadv1.ConsumerSpec{
-		Index:          uint32(index),
-		Path:           folder,
-		ChunkSizeBytes: c.ChunkSize,
-		FileSizeBytes:  c.FileSize,
-		KeepFiles:      c.KeepFiles,
-		Sync:           c.Sync,
+// workloadOf is what the client is going to do, in wire form.
+func workloadOf(cfg Config, dirs *folders) *bulkheadv1.Workload {
+	workload := &bulkheadv1.Workload{
+		RuntimeNano:           int64(cfg.Runtime),
+		HeartbeatIntervalNano: int64(cfg.HeartbeatInterval),
+		HeartbeatTimeoutNano:  int64(cfg.HeartbeatTimeout),
+		MonitorIntervalNano:   int64(cfg.MonitorInterval),
+		ProgressIntervalNano:  int64(cfg.ProgressInterval),
+		RampNano:              int64(cfg.Ramp),
+		TotalBytes:            cfg.TotalBytes,
 	}
+	if cfg.Steady.Window > 0 {
+		workload.StopWhen = &bulkheadv1.SteadyState{WindowNano: int64(cfg.Steady.Window), MaxVariationPercent: cfg.Steady.MaxVariation}
+	}
+	for i, c := range cfg.Consumers {
+		workload.Consumers = append(workload.Consumers, specOf(i, c, dirs))
+	}
+	return workload
 }
 
 // clientProcess is this process.

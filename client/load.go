@@ -17,6 +17,7 @@ const progressEvery = 5 * time.Second
 // load is everything between the start of the workers and the exit of the last.
 type load struct {
 	cfg     Config
+	id      clientID
 	folders *folders
 	outbox  *outbox
 	tally   *tally
@@ -80,11 +81,15 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 	request := &bulkheadv1.RunRequest{Process: one.process}
 	if one != l.workers.monitor {
 		i := int(one.process.GetIndex())
+		spec := specOf(i, l.cfg.Consumers[i], l.folders)
+		spec.StartDelayNano = int64(l.cfg.begin(i))
 		request.Task = &bulkheadv1.RunRequest_Consumer{Consumer: &bulkheadv1.ConsumerTask{
-			Spec:                 specOf(i, l.cfg.Consumers[i], l.folders.consumers[i]),
+			Spec:                 spec,
 			ProgressIntervalNano: int64(l.cfg.ProgressInterval),
 			StallAfterNano:       int64(l.cfg.StallAfter),
 			Keep:                 l.cfg.Keep,
+			RunId:                l.session.first.GetRunId(),
+			ClientId:             l.id[:],
 		}}
 		return request
 	}

@@ -31,10 +31,12 @@ func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 			continue
 		}
 		rooms[at.device] = at.room
+		reserve := c.Reserve.of(at.room)
+		dirs.reserves[i] = reserve
 		if c.KeepFiles > 0 || t.chunkBytes > 0 {
-			demands = append(demands, demand{i, c.Path, at.device, demandOf(c, t, cfg.Runtime)})
+			demands = append(demands, demand{i, c.Path, at.device, demandOf(c, t, cfg.Runtime), reserve})
 		} else { // not timed: at least one file
-			demands = append(demands, demand{i, c.Path, at.device, c.FileSize})
+			demands = append(demands, demand{i, c.Path, at.device, c.FileSize, reserve})
 		}
 		if t.chunkBytes > 0 {
 			problems = append(problems, checkRollovers(i, c, t, cfg.Runtime))
@@ -74,7 +76,7 @@ func examine(ctx context.Context, cfg Config, dirs *folders, i int, known timing
 	if t, ok := known[key]; ok {
 		return at, t, nil
 	}
-	if add(probeRoom(c), at.room.reserve()) > at.room.free {
+	if add(probeRoom(c), c.Reserve.of(at.room)) > at.room.free {
 		return at, timing{}, nil
 	}
 	t, err := probe(ctx, dirs.consumers[i], c, min(cfg.Runtime, probeLimit))

@@ -72,10 +72,20 @@ func (r *run) arrive(conn *net.TCPConn) {
 	r.connect(conn, t)
 }
 
-// sourceOf is the IP address in the address of a TCP socket.
+// sourceBits is how much of an IPv6 address names a source: one host commonly has a whole
+// /64 to itself (RFC 6177, RFC 4291 section 2.5.1), and could use a new address each time.
+const sourceBits = 64
+
+// sourceOf is who is counted as one source: the IPv4 address in the address of a TCP
+// socket, or the /64 of its IPv6 address.
 func sourceOf(peer string) netip.Addr {
 	at, _ := netip.ParseAddrPort(peer) // never an error; the zero address is one too
-	return at.Addr()
+	ip := at.Addr().Unmap().WithZone("")
+	if ip.Is4() || !ip.IsValid() {
+		return ip
+	}
+	net, _ := ip.Prefix(sourceBits) // never an error for an IPv6 address
+	return net.Addr()
 }
 
 // fewDescriptors refuses a connection that no descriptor is left for.

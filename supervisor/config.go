@@ -123,7 +123,7 @@ type SessionConfig struct {
 type OverloadConfig struct {
 	// Startups bounds connections whose client has not said Hello; 64:30:256.
 	Startups Startups
-	// MaxPerSource is the most connections of one IP address; 0 is no limit.
+	// MaxPerSource is the most connections of one IPv4 address or IPv6 /64; 0 is no limit.
 	MaxPerSource int
 	// MaxClients is the most open sessions; 0 is no limit.
 	MaxClients int

@@ -111,7 +111,7 @@ func (r *run) endHandler(ctx context.Context, l *link, err error) child.Exit {
 	}
 	grace := r.cfg.Handler.KillTimeout
 	broken := l.end == nil && l.child.Exit().Alive
-	if broken {
+	if broken && !errors.Is(err, errLostAcknowledged) {
 		grace = brokenGrace // it broke its stream; if it is not dying, it is not well
 	}
 	stopBy, cancel := context.WithTimeout(ctx, grace)

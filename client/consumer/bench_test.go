@@ -18,20 +18,14 @@ func BenchmarkFill(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer os.RemoveAll(folder)
-			w := newTestWriter(b, folder, chunk, min(256<<20, 4096*chunk))
-			b.SetBytes(int64(w.task.fileSize))
+			w := newTestWriter(b, folder, chunk, min(256<<20, 4096*chunk), nil)
+			b.SetBytes(int64(w.task.maxFile))
 			b.ReportAllocs()
 			b.ResetTimer()
 			for range b.N {
-				f, err := w.create()
-				if err != nil {
-					b.Fatal(err)
-				}
-				if err := w.fill(f); err != nil {
-					b.Fatal(err)
-				}
+				f := writeOne(b, w)
 				b.StopTimer()
-				w.discard(f)
+				removeOne(b, w, f)
 				b.StartTimer()
 			}
 		})

@@ -20,8 +20,9 @@ type Options struct {
 	// AbandonTimeout is how long Abandon waits for a system call that is stuck;
 	// 0 or less means 5 s.
 	AbandonTimeout time.Duration
-	// StopOnError ends the job, in order, at the first operation that fails.
-	// Otherwise failures are counted, and the next file is tried after a pause.
+	// StopOnError ends the job, in order, at the first operation that fails, as
+	// ConsumerSpec.stop_on_error does. Otherwise failures are counted, and the next
+	// file is tried after a pause.
 	StopOnError bool
 }
 
@@ -30,7 +31,8 @@ type Options struct {
 type Consumer struct {
 	bulkheadv1.UnimplementedWorkerServiceServer
 
-	disk           disk
+	open           func(folder string) (disk, error)
+	nap            func(time.Duration)
 	abandonTimeout time.Duration
 	stopOnError    bool
 	ending         *ending
@@ -39,14 +41,13 @@ type Consumer struct {
 }
 
 // New returns a Consumer that has nothing to do yet.
-func New(o Options) *Consumer { return newConsumer(o, osDisk{}) }
-
-// newConsumer returns a Consumer that writes to d.
-func newConsumer(o Options, d disk) *Consumer {
+func New(o Options) *Consumer {
 	if o.AbandonTimeout <= 0 {
 		o.AbandonTimeout = defaultAbandonTimeout
 	}
-	return &Consumer{disk: d, abandonTimeout: o.AbandonTimeout, stopOnError: o.StopOnError, ending: newEnding()}
+	return &Consumer{
+		open: openDisk, nap: nap, abandonTimeout: o.AbandonTimeout, stopOnError: o.StopOnError, ending: newEnding(),
+	}
 }
 
 // Run writes files until Kill, and streams a Start, a Rollover for each file
@@ -56,10 +57,11 @@ func newConsumer(o Options, d disk) *Consumer {
 //     removed;
 //   - FailedPrecondition when it was called before, whatever came of that;
 //   - InvalidArgument, with everything that is wrong, for a task that cannot be
-//     done;
-//   - ResourceExhausted when there is no memory for a chunk;
-//   - Aborted, with what failed, at the first failure if Options.StopOnError says so,
-//     once everything is said and the files are removed as after Kill;
+//     done, or not on this file system;
+//   - ResourceExhausted when there is no memory for the chunks;
+//   - Aborted, with what failed, at the first failure if that is to end the job, and
+//     when the space kept in reserve would be used; once everything is said and the
+//     files are removed as after Kill;
 //   - the error of the stream when it broke; the files are then removed, too.
 //
 // Other failures to write do not end it; they are told in Progress.
@@ -71,28 +73,37 @@ func (c *Consumer) Run(request *bulkheadv1.RunRequest, stream grpc.ServerStreami
 	if err != nil {
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
-	j := newJob(t, c.disk, c.ending)
-	j.stopOnError = c.stopOnError
+	t.stopAtOnce = t.stopAtOnce || c.stopOnError
+	d, err := c.open(t.folder)
+	if err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	j := newJob(t, d, c.ending)
+	j.nap = c.nap
 	c.job.Store(j)
-	return j.run(stream)
+	failure := j.run(stream)
+	if err := d.close(); failure == nil && err != nil {
+		failure = status.Error(codes.Internal, err.Error())
+	}
+	return failure
 }
 
-// Failure is the failure at which the job ended because Options.StopOnError says so;
-// nil if it did not, or not yet.
+// Failure is the failure at which the job ended; nil if it did not end at one, or
+// not yet.
 func (c *Consumer) Failure() error {
 	j := c.job.Load()
 	if j == nil || !isClosed(j.written) {
 		return nil
 	}
-	return j.failure
+	return j.failed()
 }
 
 // Heartbeat says how the consumer is, and answers also while a write is stuck:
 //
-//   - WORKING while it does its job, pauses after failures included;
-//   - STALLED, with the time, while a system call has been in the kernel for
-//     longer than the task allows;
-//   - IDLE before Run and after the last file.
+//   - WORKING while it does its job, all pauses included;
+//   - STALLED, with the time, while a system call of any of its writers has been in
+//     the kernel for longer than the task allows;
+//   - IDLE before Run, in the delay before the first file, and after the last one.
 func (c *Consumer) Heartbeat(context.Context, *bulkheadv1.HeartbeatRequest) (*bulkheadv1.HeartbeatResponse, error) {
 	j := c.job.Load()
 	if j == nil {
@@ -102,7 +113,7 @@ func (c *Consumer) Heartbeat(context.Context, *bulkheadv1.HeartbeatRequest) (*bu
 	return &bulkheadv1.HeartbeatResponse{State: state, StalledNano: int64(stalled)}, nil
 }
 
-// Kill begins the end and returns at once. The file in progress is finished if
+// Kill begins the end and returns at once. A file in progress is finished if
 // that is possible within the grace time; else it ends at the next chunk and its
 // Rollover says partial. A file that no chunk was written to is removed and not
 // told of.

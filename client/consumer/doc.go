@@ -1,37 +1,48 @@
-// Package consumer is the worker process that writes: file after file of
-// random-looking data in chunks of one size, and an account of what it did.
+// Package consumer is the worker process that writes: file after file, in chunks, as
+// its ConsumerSpec says, and an account of what it did.
 //
 // A Consumer serves the WorkerService of its client parent and runs one job:
 //
-//	Run ─┬─ writer    create → write … write → sync → close → trim, next file
-//	     ├─ reporter  a Progress each interval, the last one after the writer
+//	Run ─┬─ writers   create → write … write → sync → close, next file (concurrency of them)
+//	     ├─ remover   removes files that are no longer kept, beside the writers
+//	     ├─ reporter  a Progress each interval, the last one after writers and remover
 //	     └─ sender    (Run itself) takes messages from a bounded queue
 //
 // Invariants:
 //
-//   - A file has exactly the configured size unless its Rollover says partial.
-//     Every write but a file's last is of exactly the chunk size.
-//   - The folder never holds more than keep_files finished files and one in
-//     progress. A file that could not be finished is removed before the next
-//     is begun.
-//   - No 512-byte sector is written twice, and no storage that looks for
-//     repeats within 2 MiB finds any (see pool).
+//   - A file has exactly the size drawn for it unless its Rollover says partial. Its
+//     chunks cover it once, without a gap, in the order of the pattern.
+//   - Every write but a file's last is of exactly one of the chunk sizes. With
+//     O_DIRECT, what a file has beyond the last multiple of the file system's unit is
+//     a write of its own, through the page cache.
+//   - The folder never holds more than keep_files finished files, one in progress for
+//     each writer, and one on its way out. With recycle nothing is on its way out. A
+//     file that could not be finished is removed before the next is begun.
+//   - Nothing is opened or removed but by name in the one folder, and no symbolic link
+//     is followed.
+//   - Free space below reserve_bytes ends the job, with an error that says so, before
+//     it is used, up to 256 MiB for each writer.
 //   - The sum of all Progress messages is the whole work, also when intervals
 //     were merged; the last one follows everything else.
 //   - A call into the kernel that does not return blocks neither Heartbeat nor
 //     Kill nor the Progress of each interval.
-//   - A slow parent does not slow the writer: when the queue is full, intervals
+//   - A slow parent does not slow the writers: when the queue is full, intervals
 //     grow longer instead of more. Only a parent that leaves 4096 Rollovers
-//     unread makes the writer wait.
+//     unread makes the writers wait.
 //   - The write loop allocates nothing per chunk.
+//
+// With a rate, chunks are due at points in time that do not depend on storage; see
+// pace. Progress.chunk_write is how long the calls took, Progress.response how long
+// after it was due a chunk was written. A consumer without a rate writes the next
+// chunk when the one before is written: it has no response times.
 //
 // What fails while writing is counted and told in Progress, the broken file is
 // removed, and the next one is tried after a growing pause; or the job ends, if it is
 // to end at the first failure. A folder that is gone counts as a failure and is not
 // made again: it may have been a file system that was unmounted, and the load would
-// go to the one below.
+// go to the one below. A folder that somebody made again on the same file system is
+// written to.
 //
-// The package does not choose or create the folder, does not check for free
-// space beforehand, does not read data back, and does not watch its parent: the
-// process around it calls Abandon when the parent is gone.
+// The package does not choose or create the folder, does not read data back, and does
+// not watch its parent: the process around it calls Abandon when the parent is gone.
 package consumer

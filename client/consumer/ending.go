@@ -1,50 +1,50 @@
 package consumer
 
 import (
-	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 )
-
-// never is the deadline of a consumer nobody asked to end.
-const never = math.MaxInt64
 
 // ending is what a consumer was told about its end. It is begun by kill, which
 // leaves time to finish a file, or by abandon, which does not; both may be
 // called at any time, by anyone, and more than once.
 type ending struct {
-	epoch     time.Time
-	deadline  atomic.Int64  // ns from epoch; from then on the writer stops at the next chunk
 	begun     chan struct{} // closed by the first kill or abandon
+	due       chan struct{} // closed when the writers have to stop at the next chunk
 	abandoned chan struct{} // closed by the first abandon
 
-	mu sync.Mutex // serialises kill and abandon
+	mu sync.Mutex // serialises the closing
 }
 
 func newEnding() *ending {
-	e := &ending{epoch: time.Now(), begun: make(chan struct{}), abandoned: make(chan struct{})}
-	e.deadline.Store(never)
-	return e
+	return &ending{begun: make(chan struct{}), due: make(chan struct{}), abandoned: make(chan struct{})}
 }
 
-// kill begins the end: no new file is begun, and the current one has grace to be
+// kill begins the end: no new file is begun, and the current ones have grace to be
 // finished; 0 or less is none. Of several calls the earliest deadline holds.
 func (e *ending) kill(grace time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := int64(time.Since(e.epoch))
-	deadline := now + min(max(int64(grace), 0), never-now)
-	e.deadline.Store(min(e.deadline.Load(), deadline))
 	closeOnce(e.begun)
+	if grace <= 0 {
+		closeOnce(e.due)
+		return
+	}
+	if !isClosed(e.due) {
+		time.AfterFunc(grace, func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			closeOnce(e.due)
+		})
+	}
 }
 
 // abandon ends everything at the next chunk, and nobody is to be told.
 func (e *ending) abandon() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.deadline.Store(0)
 	closeOnce(e.begun)
+	closeOnce(e.due)
 	closeOnce(e.abandoned)
 }
 
@@ -54,11 +54,8 @@ func (e *ending) hasBegun() bool { return isClosed(e.begun) }
 // isAbandoned says that nobody is left to be told anything.
 func (e *ending) isAbandoned() bool { return isClosed(e.abandoned) }
 
-// isDue says that the writer has to stop at once.
-func (e *ending) isDue() bool {
-	deadline := e.deadline.Load()
-	return deadline != never && int64(time.Since(e.epoch)) >= deadline
-}
+// isDue says that the writers have to stop at once.
+func (e *ending) isDue() bool { return isClosed(e.due) }
 
 // pause waits for d, or until the end has begun.
 func (e *ending) pause(d time.Duration) {

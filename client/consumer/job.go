@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,70 +17,154 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// job is one Run: a writer, a reporter and the sender, and what they share.
+// job is one Run: the writers, the remover, a reporter and the sender, and what they
+// share.
 type job struct {
 	task     *task
 	disk     disk
 	ending   *ending
-	gauge    *gauge
+	gauges   []*gauge // of each writer, and of the remover
 	ledger   *ledger
 	queue    *queue
 	rotation *rotation
-	written  chan struct{} // closed when the writer has ended
-	working  atomic.Bool   // the writer is at work
+	pace     *pace // nil without a rate
+	nap      func(time.Duration)
+	unit     int           // what O_DIRECT wants sizes to be a multiple of; 1 without
+	written  chan struct{} // closed when the writers and the remover have ended
+	working  atomic.Bool   // the writers are at work
 
-	stopOnError bool
-	failure     error // what ended the job; read it after written is closed
+	mu      sync.Mutex
+	failure error // what ended the job; guarded by mu
 }
 
 func newJob(t *task, d disk, e *ending) *job {
 	j := &job{
-		task:    t,
-		disk:    d,
-		ending:  e,
-		gauge:   newGauge(),
-		ledger:  newLedger(),
-		queue:   newQueue(t.process),
-		written: make(chan struct{}),
+		task:     t,
+		disk:     d,
+		ending:   e,
+		ledger:   newLedger(),
+		queue:    newQueue(t.process),
+		rotation: newRotation(t.keepFiles, t.recycle),
+		pace:     newPace(t.spec),
+		nap:      time.Sleep,
+		unit:     1,
+		written:  make(chan struct{}),
 	}
-	j.rotation = &rotation{keep: t.keepFiles, remove: j.removeFile}
+	for range t.writers + 1 {
+		j.gauges = append(j.gauges, newGauge())
+	}
 	return j
 }
 
 // run does the job and sends its messages. It returns when everything it started
 // has ended: nil if all was said, or why nobody was left to hear it.
 func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) error {
-	data, err := newPool(j.task.chunkSize)
+	if err := j.prepare(); err != nil {
+		close(j.written)
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	writers, err := j.newWriters()
 	if err != nil {
 		close(j.written)
 		return status.Errorf(codes.ResourceExhausted, "preparing data: %v", err)
 	}
-	w := &writer{
-		task: j.task, disk: j.disk, pool: data, gauge: j.gauge, ledger: j.ledger,
-		queue: j.queue, rotation: j.rotation, ending: j.ending, stopOnError: j.stopOnError,
-	}
 	j.queue.putStart(j.task.spec)
-	j.working.Store(true)
+	if j.task.startDelay == 0 {
+		j.working.Store(true)
+	}
 
 	var started sync.WaitGroup
 	started.Go(func() { // ends by Kill, Abandon or send
 		defer close(j.written)
-		j.failure = w.run()
-		j.working.Store(false)
+		j.write(writers)
 	})
-	started.Go(j.report) // ends with the writer
-	failure := j.send(stream)
+	started.Go(j.report) // ends with the writers
+	unheard := j.send(stream)
 	started.Wait()
-	if err := data.close(); err != nil {
+	if err := closeSources(writers); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
-	if failure == nil && j.failure != nil {
-		return status.Error(codes.Aborted, j.failure.Error())
+	if failure := j.failed(); unheard == nil && failure != nil {
+		return status.Error(codes.Aborted, failure.Error())
 	}
-	return failure
+	return unheard
 }
 
-// report puts a Progress into the queue each interval while the writer is at
+// prepare finds out whether the file system can do what the task asks for.
+func (j *job) prepare() error {
+	spec := j.task.spec
+	if spec.GetPreallocate() {
+		if err := j.disk.canAllocate(); err != nil {
+			return err
+		}
+	}
+	if !spec.GetDirect() {
+		return nil
+	}
+	unit, err := j.disk.directUnit()
+	if err != nil {
+		return err
+	}
+	j.unit = unit
+	for _, size := range chunkSizesOf(spec) {
+		if size%uint64(unit) != 0 {
+			return fmt.Errorf("direct with chunks of %d B: this file system takes multiples of %d B (%s)", size, unit, j.task.folder)
+		}
+	}
+	return nil
+}
+
+// write lets the writers work until all of them have ended, and removes the files,
+// unless they are to be kept.
+func (j *job) write(writers []*writer) {
+	if delay := j.task.startDelay; delay > 0 {
+		j.ending.pause(delay)
+		j.working.Store(true)
+	}
+	defer j.working.Store(false)
+	start := time.Now()
+	r := &remover{disk: j.disk, gauge: j.gauges[j.task.writers], ledger: j.ledger, rotation: j.rotation, failed: j.fail}
+	done := make(chan struct{})
+	var removing, writing sync.WaitGroup
+	removing.Go(func() { r.run(done) })
+	for _, w := range writers {
+		w.clock = newClock(start, j.ending, j.nap)
+		writing.Go(w.run)
+	}
+	writing.Wait()
+	close(done)
+	removing.Wait()
+	if !j.task.keep {
+		r.removeAll()
+	}
+}
+
+// fail counts a failure, and ends the job if it is to end at that one.
+func (j *job) fail(err error) {
+	j.ledger.failed(err)
+	switch {
+	case isFatal(err):
+	case j.task.stopAtOnce:
+		err = fmt.Errorf("stopped at its first error, as on_error says: %w", err)
+	default:
+		return
+	}
+	j.mu.Lock()
+	if j.failure == nil {
+		j.failure = err
+	}
+	j.mu.Unlock()
+	j.ending.kill(0)
+}
+
+// failed returns what ended the job; nil if nothing did, or not yet.
+func (j *job) failed() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.failure
+}
+
+// report puts a Progress into the queue each interval while the writers are at
 // work, stuck or not, then the last one.
 func (j *job) report() {
 	ticker := time.NewTicker(j.task.interval)
@@ -119,26 +205,33 @@ func (j *job) send(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) er
 	}
 }
 
-// state says how the writer is, and how long the system call in flight has been
-// in the kernel if that is too long.
+// state says how the writers are, and how long a system call in flight has been in
+// the kernel if that is too long.
 func (j *job) state() (bulkheadv1.WorkerState, time.Duration) {
 	if !j.working.Load() {
 		return bulkheadv1.WorkerState_WORKER_STATE_IDLE, 0
 	}
-	if stuck := j.gauge.stuck(); stuck > j.task.stallAfter {
+	var stuck time.Duration
+	for _, g := range j.gauges {
+		stuck = max(stuck, g.stuck())
+	}
+	if stuck > j.task.stallAfter {
 		return bulkheadv1.WorkerState_WORKER_STATE_STALLED, stuck
 	}
 	return bulkheadv1.WorkerState_WORKER_STATE_WORKING, 0
 }
 
-// abandon removes the files beside a writer that may be stuck, and waits until
-// that is done and the writer has ended, but not beyond deadline.
+// abandon removes the files beside writers that may be stuck, and waits until that is
+// done and the writers have ended, but not beyond deadline.
 func (j *job) abandon(deadline <-chan time.Time) {
 	removed := make(chan struct{})
 	go func() { // a removal that gets stuck lasts until the process ends
 		defer close(removed)
-		if !j.task.keep {
-			j.rotation.removeAll() // nobody is left to be told of errors
+		if j.task.keep {
+			return
+		}
+		for _, t := range j.rotation.all() {
+			_ = j.disk.remove(fileName(t.number)) // nobody is left to be told of errors
 		}
 	}()
 	for _, done := range []<-chan struct{}{removed, j.written} {
@@ -149,15 +242,8 @@ func (j *job) abandon(deadline <-chan time.Time) {
 		}
 	}
 	if !j.task.keep {
-		removeFolders(j.task.folder) // empty only now that the writer has ended
+		removeFolders(j.task.folder) // empty only now that the writers have ended
 	}
-}
-
-// removeFile removes the file of that number, in view of the gauge.
-func (j *job) removeFile(number uint64) error {
-	start := j.gauge.enter()
-	defer j.gauge.leave(start)
-	return j.disk.remove(j.task.filePath(number))
 }
 
 // clientFolder begins the name of the folder that a client makes for its
@@ -173,4 +259,13 @@ func removeFolders(folder string) {
 	}
 	_ = os.Remove(folder) // not empty, or gone: either is fine
 	_ = os.Remove(parent)
+}
+
+// closeSources gives the writers' memory back.
+func closeSources(writers []*writer) error {
+	var errs []error
+	for _, w := range writers {
+		errs = append(errs, w.source.close())
+	}
+	return errors.Join(errs...)
 }

@@ -8,9 +8,21 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// ledger is the account of the work done since the last Progress. The writer
-// enters, the reporter takes. The writer never waits for longer than it takes
-// to swap two pointers.
+// phase is a part of writing files of which the times are kept.
+type phase int
+
+const (
+	phaseWrite phase = iota
+	phaseCreate
+	phaseSync
+	phaseClose
+	phaseResponse
+	phases
+)
+
+// ledger is the account of the work done since the last Progress. The writers
+// enter, the reporter takes. A writer never waits for longer than it takes to enter
+// something, or to swap two pointers.
 type ledger struct {
 	mu      sync.Mutex
 	current *tally // guarded by mu
@@ -24,15 +36,17 @@ type tally struct {
 	chunks    uint64
 	errors    uint64
 	lastError string
-	writes    *latency.Recorder
+	times     [phases]*latency.Recorder
 }
 
-func newLedger() *ledger {
-	return &ledger{
-		current: &tally{writes: latency.NewRecorder()},
-		spare:   &tally{writes: latency.NewRecorder()},
-		since:   time.Now(),
+func newLedger() *ledger { return &ledger{current: newTally(), spare: newTally(), since: time.Now()} }
+
+func newTally() *tally {
+	t := new(tally)
+	for p := range t.times {
+		t.times[p] = latency.NewRecorder() // takes memory from its first record on
 	}
+	return t
 }
 
 // wrote enters one whole chunk, and how long the kernel took for it.
@@ -40,7 +54,7 @@ func (l *ledger) wrote(bytes int, took time.Duration) {
 	l.mu.Lock()
 	l.current.bytes += uint64(bytes)
 	l.current.chunks++
-	l.current.writes.Record(took)
+	l.current.times[phaseWrite].Record(took)
 	l.mu.Unlock()
 }
 
@@ -48,6 +62,13 @@ func (l *ledger) wrote(bytes int, took time.Duration) {
 func (l *ledger) wroteSome(bytes int) {
 	l.mu.Lock()
 	l.current.bytes += uint64(bytes)
+	l.mu.Unlock()
+}
+
+// took enters how long something other than a write took.
+func (l *ledger) took(p phase, time time.Duration) {
+	l.mu.Lock()
+	l.current.times[p].Record(time)
 	l.mu.Unlock()
 }
 
@@ -75,9 +96,13 @@ func (l *ledger) take() *bulkheadv1.Progress {
 		Chunks:       taken.chunks,
 		Errors:       taken.errors,
 		LastError:    taken.lastError,
-		ChunkWrite:   taken.writes.Take().Proto(),
+		ChunkWrite:   taken.times[phaseWrite].Take().Proto(),
+		Create:       taken.times[phaseCreate].Take().Proto(),
+		Sync:         taken.times[phaseSync].Take().Proto(),
+		Close:        taken.times[phaseClose].Take().Proto(),
+		Response:     taken.times[phaseResponse].Take().Proto(),
 	}
 	l.since = now
-	l.spare = &tally{writes: taken.writes}
+	l.spare = &tally{times: taken.times}
 	return progress
 }

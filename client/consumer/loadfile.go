@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"path/filepath"
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -9,10 +10,15 @@ import (
 // loadFile is one file being written, and what its phases took.
 type loadFile struct {
 	file
-	number     uint64
-	path       string
-	size       uint64 // bytes of whole chunks written so far
+	turn
+	name       string
+	target     uint64 // bytes it is to have
+	written    uint64 // bytes of whole chunks written so far
+	end        uint64 // where the chunk that reaches furthest ends
+	had        uint64 // bytes of the generation before
+	allocated  bool   // it may have bytes behind end that were not written
 	chunks     uint64
+	unsynced   uint64    // bytes since the last fdatasync
 	firstWrite time.Time // zero before the first write
 	creating   time.Duration
 	writing    time.Duration
@@ -22,12 +28,12 @@ type loadFile struct {
 }
 
 // rollover says that the file is closed.
-func (f *loadFile) rollover(chunkSize int) *bulkheadv1.Rollover {
+func (f *loadFile) rollover(t *task) *bulkheadv1.Rollover {
 	return &bulkheadv1.Rollover{
-		Path:               f.path,
+		Path:               filepath.Join(t.folder, f.name),
 		FileIndex:          f.number,
-		SizeBytes:          f.size,
-		ChunkSizeBytes:     uint64(chunkSize),
+		SizeBytes:          f.end,
+		ChunkSizeBytes:     uint64(t.chunkSize),
 		Chunks:             f.chunks,
 		FirstWriteUnixNano: f.firstWrite.UnixNano(),
 		CreateNano:         int64(f.creating),
@@ -36,5 +42,6 @@ func (f *loadFile) rollover(chunkSize int) *bulkheadv1.Rollover {
 		CloseNano:          int64(f.closing),
 		Verification:       bulkheadv1.Verification_VERIFICATION_OFF,
 		Partial:            f.partial,
+		Generation:         f.generation,
 	}
 }

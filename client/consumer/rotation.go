@@ -5,83 +5,191 @@ import (
 	"sync"
 )
 
-// rotation knows the files of a consumer, by number, and removes those that are
-// no longer wanted. A file it could not remove it does not forget.
+// rotation knows the files of a consumer and which of them are no longer wanted. It
+// hands out numbers, files to be written over, and files to be removed; it touches
+// none of them itself. A file that could not be removed it does not forget.
 //
-// The writer alone begins, finishes and trims. Abandoning removes everything
-// from beside a writer that is stuck in the kernel; that is what mu is for.
+// Writers begin, finish and spoil files, the remover removes them. Abandoning removes
+// everything from beside those that are stuck in the kernel.
 type rotation struct {
-	remove func(number uint64) error
-	keep   int // finished files kept; 0 keeps all
+	keep    int  // finished files kept; 0 keeps all
+	recycle bool // the oldest one is written over instead of removed
 
 	mu       sync.Mutex
-	current  []uint64 // the file in progress, if any; guarded by mu
-	finished []uint64 // oldest first; guarded by mu
-	spoiled  []uint64 // not finished and not wanted; guarded by mu
+	fresh    uint64        // number of the next new file; guarded by mu
+	current  []turn        // in progress; guarded by mu
+	finished []turn        // oldest first; guarded by mu
+	leaving  []turn        // to be removed, the next one first; guarded by mu
+	spoiled  int           // how many of leaving were not finished; guarded by mu
+	changed  chan struct{} // closed and replaced when leaving gets longer or shorter; guarded by mu
 }
 
-// begin notes a file that was just created.
-func (r *rotation) begin(number uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.current = append(r.current, number)
+// turn is one writing of a file.
+type turn struct {
+	number     uint64
+	generation uint32 // how often the file was written before
+	spoiled    bool   // not finished
 }
 
-// finish notes that the file in progress is finished.
-func (r *rotation) finish() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.finished = append(r.finished, r.current...)
-	r.current = r.current[:0]
+// maxLeaving is how many finished files may be on their way out while new ones are
+// written.
+const maxLeaving = 1
+
+func newRotation(keep int, recycle bool) *rotation {
+	return &rotation{keep: keep, recycle: recycle, changed: make(chan struct{})}
 }
 
-// spoil notes that the file in progress will not be finished.
-func (r *rotation) spoil() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.spoiled = append(r.spoiled, r.current...)
-	r.current = r.current[:0]
-}
-
-// trim removes spoiled files and the oldest finished ones beyond those kept. It
-// stops at the first error; the next trim goes on from there.
-func (r *rotation) trim() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.drop(&r.spoiled, 0); err != nil {
-		return err
-	}
-	if r.keep == 0 {
-		return nil
-	}
-	return r.drop(&r.finished, r.keep)
-}
-
-// removeAll removes every file. It tries each one and returns every error.
-func (r *rotation) removeAll() []error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var errs []error
-	for _, list := range []*[]uint64{&r.spoiled, &r.finished, &r.current} {
-		*list = slices.DeleteFunc(*list, func(number uint64) bool {
-			err := r.remove(number)
-			if err != nil {
-				errs = append(errs, err)
-			}
-			return err == nil
-		})
-	}
-	return errs
-}
-
-// drop removes files from the front of list until rest are left. The caller
-// holds mu.
-func (r *rotation) drop(list *[]uint64, rest int) error {
-	for len(*list) > rest {
-		if err := r.remove((*list)[0]); err != nil {
-			return err
+// next returns what to write next: a new file, which is to be made and then begun, or
+// the next generation of one that is there. It waits while a file that could not be
+// finished, or more than maxLeaving finished ones, are still to be removed, so that a
+// folder in which nothing can be removed does not fill up. It returns false once done
+// is closed.
+func (r *rotation) next(done <-chan struct{}) (turn, bool) {
+	for !isClosed(done) {
+		r.mu.Lock()
+		if r.spoiled == 0 && len(r.leaving) <= maxLeaving {
+			defer r.mu.Unlock()
+			return r.take(), true
 		}
-		*list = slices.Delete(*list, 0, 1)
+		changed := r.changed
+		r.mu.Unlock()
+		select {
+		case <-changed:
+		case <-done:
+		}
 	}
-	return nil
+	return turn{}, false
+}
+
+// take returns the next turn. The caller holds mu.
+func (r *rotation) take() turn {
+	if r.recycle && len(r.finished) > r.keep {
+		t := r.finished[0]
+		r.finished = slices.Delete(r.finished, 0, 1)
+		t.generation++
+		r.current = append(r.current, t)
+		return t
+	}
+	t := turn{number: r.fresh, generation: 1}
+	r.fresh++
+	return t
+}
+
+// begin notes a new file that was just made.
+func (r *rotation) begin(t turn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.current = append(r.current, t)
+}
+
+// finish notes that a file in progress is finished. If that makes them too many, the
+// oldest one is to leave.
+func (r *rotation) finish(t turn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.current = without(r.current, t.number)
+	r.finished = append(r.finished, t)
+	if r.keep == 0 || r.recycle {
+		return
+	}
+	for len(r.finished) > r.keep {
+		r.leave(r.finished[0])
+		r.finished = slices.Delete(r.finished, 0, 1)
+	}
+}
+
+// giveBack notes that a file that was to be written over is still its last generation.
+func (r *rotation) giveBack(t turn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.current = without(r.current, t.number)
+	t.generation--
+	r.finished = slices.Insert(r.finished, 0, t)
+}
+
+// spoil notes that a file in progress will not be finished and is to leave.
+func (r *rotation) spoil(t turn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.current = without(r.current, t.number)
+	t.spoiled = true
+	r.spoiled++
+	r.leave(t)
+}
+
+// leave queues a file to be removed. The caller holds mu.
+func (r *rotation) leave(t turn) {
+	r.leaving = append(r.leaving, t)
+	r.announce()
+}
+
+// awaitLeaving waits for a file that is to be removed. It returns false when there is
+// none and done is closed.
+func (r *rotation) awaitLeaving(done <-chan struct{}) (turn, bool) {
+	for {
+		r.mu.Lock()
+		if len(r.leaving) > 0 {
+			defer r.mu.Unlock()
+			return r.leaving[0], true
+		}
+		changed := r.changed
+		r.mu.Unlock()
+		select {
+		case <-changed:
+		case <-done:
+			return turn{}, false
+		}
+	}
+}
+
+// left notes that a file was removed.
+func (r *rotation) left(t turn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.Index(r.leaving, t)
+	if i < 0 {
+		return // removed from beside
+	}
+	r.leaving = slices.Delete(r.leaving, i, i+1)
+	if t.spoiled {
+		r.spoiled--
+	}
+	r.announce()
+}
+
+// settle waits until no file is to be removed, or done is closed. It returns whether
+// there was one.
+func (r *rotation) settle(done <-chan struct{}) (waited bool) {
+	for {
+		r.mu.Lock()
+		empty, changed := len(r.leaving) == 0, r.changed
+		r.mu.Unlock()
+		if empty {
+			return waited
+		}
+		waited = true
+		select {
+		case <-changed:
+		case <-done:
+			return waited
+		}
+	}
+}
+
+// all returns every file there is.
+func (r *rotation) all() []turn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Concat(r.leaving, r.finished, r.current)
+}
+
+// announce wakes whoever waits. The caller holds mu.
+func (r *rotation) announce() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// without returns the list without the file of that number.
+func without(list []turn, number uint64) []turn {
+	return slices.DeleteFunc(list, func(t turn) bool { return t.number == number })
 }

@@ -1,16 +1,27 @@
 package consumer
 
 import (
+	"os"
 	"sync"
 	"time"
 )
 
-// call is one call of the writer into the file system.
+// newConsumer returns a Consumer that writes to d and naps by the clock of its bubble.
+func newConsumer(o Options, d disk) *Consumer {
+	c := New(o)
+	c.open = func(string) (disk, error) { return d, nil }
+	c.nap = time.Sleep
+	return c
+}
+
+// call is one call of the writers into the file system.
 type call struct {
-	op   string // "create", "write", "sync", "close" or "remove"
-	path string
-	size int // bytes offered, of a write
-	at   time.Time
+	op     string // the name of the method of disk or file
+	path   string
+	size   int    // bytes offered, of a write
+	offset uint64 // of a write
+	mode   openMode
+	at     time.Time
 }
 
 // scriptedDisk is a file system in memory that does what its script says.
@@ -30,34 +41,65 @@ func newScriptedDisk(script func(c call) (int, error)) *scriptedDisk {
 }
 
 // do notes a call and plays the script.
-func (d *scriptedDisk) do(op, path string, size int) (int, error) {
-	c := call{op: op, path: path, size: size, at: time.Now()}
+func (d *scriptedDisk) do(c call) (int, error) {
+	c.at = time.Now()
 	d.mu.Lock()
 	d.calls = append(d.calls, c)
 	d.mu.Unlock()
 	if d.script == nil {
-		return size, nil
+		return c.size, nil
 	}
 	took, err := d.script(c)
 	if took == 0 && err == nil {
-		took = size
+		took = c.size
 	}
 	return max(took, 0), err
 }
 
-func (d *scriptedDisk) create(path string) (file, error) {
-	if _, err := d.do("create", path, 0); err != nil {
+func (d *scriptedDisk) create(path string, mode openMode) (file, error) {
+	if _, err := d.do(call{op: "create", path: path, mode: mode}); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if _, there := d.files[path]; there {
+		return nil, os.ErrExist
+	}
 	d.files[path] = 0
 	d.maximum = max(d.maximum, len(d.files))
 	return &scriptedFile{disk: d, path: path}, nil
 }
 
+func (d *scriptedDisk) reopen(path string, mode openMode) (file, error) {
+	if _, err := d.do(call{op: "reopen", path: path, mode: mode}); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, there := d.files[path]; !there {
+		return nil, os.ErrNotExist
+	}
+	return &scriptedFile{disk: d, path: path}, nil
+}
+
+// free is answered by the bytes that the script takes; without one there is room.
+func (d *scriptedDisk) free() (uint64, error) {
+	n, err := d.do(call{op: "free", size: 1 << 40})
+	return uint64(n), err
+}
+
+// directUnit is answered by the bytes that the script takes, too.
+func (d *scriptedDisk) directUnit() (int, error) { return d.do(call{op: "directUnit", size: 512}) }
+
+func (d *scriptedDisk) canAllocate() error {
+	_, err := d.do(call{op: "canAllocate"})
+	return err
+}
+
+func (d *scriptedDisk) close() error { return nil }
+
 func (d *scriptedDisk) remove(path string) error {
-	if _, err := d.do("remove", path, 0); err != nil {
+	if _, err := d.do(call{op: "remove", path: path}); err != nil {
 		return err
 	}
 	d.mu.Lock()
@@ -92,23 +134,66 @@ type scriptedFile struct {
 	path string
 }
 
-func (f *scriptedFile) write(data []byte) (int, error) {
-	n, err := f.disk.do("write", f.path, len(data))
+func (f *scriptedFile) write(data []byte, offset uint64) (int, error) {
+	n, err := f.disk.do(call{op: "write", path: f.path, size: len(data), offset: offset})
 	if err != nil {
 		return 0, err
 	}
-	f.disk.mu.Lock()
-	defer f.disk.mu.Unlock()
-	f.disk.files[f.path] += n
+	f.grow(int(offset) + n)
 	return n, nil
 }
 
+// grow makes the file at least that long.
+func (f *scriptedFile) grow(size int) {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	f.disk.files[f.path] = max(f.disk.files[f.path], size)
+}
+
+func (f *scriptedFile) size() (uint64, error) {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	return uint64(f.disk.files[f.path]), nil
+}
+
+func (f *scriptedFile) allocate(size uint64) error {
+	_, err := f.disk.do(call{op: "allocate", path: f.path, size: int(size)})
+	if err == nil {
+		f.grow(int(size))
+	}
+	return err
+}
+
+func (f *scriptedFile) truncate(size uint64) error {
+	_, err := f.disk.do(call{op: "truncate", path: f.path, size: int(size)})
+	if err == nil {
+		f.disk.mu.Lock()
+		defer f.disk.mu.Unlock()
+		f.disk.files[f.path] = int(size)
+	}
+	return err
+}
+
+func (f *scriptedFile) setDirect(on bool) error {
+	op := "clearDirect"
+	if on {
+		op = "setDirect"
+	}
+	_, err := f.disk.do(call{op: op, path: f.path})
+	return err
+}
+
+func (f *scriptedFile) datasync() error {
+	_, err := f.disk.do(call{op: "datasync", path: f.path})
+	return err
+}
+
 func (f *scriptedFile) sync() error {
-	_, err := f.disk.do("sync", f.path, 0)
+	_, err := f.disk.do(call{op: "sync", path: f.path})
 	return err
 }
 
 func (f *scriptedFile) close() error {
-	_, err := f.disk.do("close", f.path, 0)
+	_, err := f.disk.do(call{op: "close", path: f.path})
 	return err
 }

@@ -2,176 +2,248 @@ package consumer
 
 import (
 	"errors"
-	"fmt"
 	"time"
 )
-
-// errNothingTaken is a write call that took no byte and gave no reason.
-var errNothingTaken = errors.New("the kernel took no byte and gave no reason")
 
 // writer writes file after file until the end has begun. It belongs to one
 // goroutine.
 type writer struct {
 	task     *task
 	disk     disk
-	pool     *pool
+	source   source
+	layout   *layout
 	gauge    *gauge
 	ledger   *ledger
 	queue    *queue
 	rotation *rotation
 	ending   *ending
-
-	stopOnError bool
-	next        uint64 // number of the next file
+	reserve  *reserve
+	pace     *pace // nil without a rate
+	clock    *clock
+	failed   func(error) // counts a failure, and ends the job if it is to end then
+	unit     uint64      // what O_DIRECT wants sizes to be a multiple of; 1 without
+	thought  bool        // a chunk was written before
 }
 
-// run writes until the end has begun and then removes the files, unless they
-// are to be kept. After a failure it pauses, for longer each time in a row, or ends
-// and returns it if that is what the consumer is to do.
-func (w *writer) run() (failure error) {
+// run writes until the end has begun. After a failure it pauses, for longer each time
+// in a row.
+func (w *writer) run() {
 	failures := 0
-	for !w.ending.hasBegun() && failure == nil {
+	for !w.ending.hasBegun() {
 		err := w.step()
 		if err == nil {
 			failures = 0
 			continue
 		}
-		w.ledger.failed(err)
-		if w.stopOnError {
-			failure = fmt.Errorf("stopped at its first error, as on_error says: %w", err)
-			continue
-		}
+		w.failed(err)
 		failures++
 		w.ending.pause(retry.After(failures, 0))
+		if w.pace != nil {
+			w.pace.forgive(w.clock.now())
+		}
 	}
-	if w.task.keep {
-		return failure
-	}
-	for _, err := range w.rotation.removeAll() {
-		w.ledger.failed(err)
-	}
-	return failure
 }
 
-// step writes one file. It begins none while there is one to be removed, so
-// that a folder in which nothing can be removed does not fill up.
+// step writes one file. It begins none while there are too many to be removed.
 func (w *writer) step() error {
-	if err := w.rotation.trim(); err != nil {
-		return err
+	t, ok := w.rotation.next(w.ending.begun)
+	if !ok {
+		return nil
 	}
-	f, err := w.create()
-	if err != nil {
+	f := &loadFile{turn: t, name: fileName(t.number), target: w.layout.begin()}
+	if err := w.open(f); err != nil {
 		return err
 	}
 	if err := w.fill(f); err != nil {
 		w.discard(f)
 		return err
 	}
-	if f.chunks == 0 || w.ending.isAbandoned() {
-		w.discard(f) // never began, or there is nobody to tell
-		return nil
+	switch {
+	case w.ending.isAbandoned():
+		w.discard(f) // there is nobody to tell
+	case f.chunks == 0 && f.generation > 1:
+		return w.giveBack(f)
+	case f.chunks == 0:
+		w.discard(f) // never began
+	default:
+		return w.finish(f)
 	}
-	return w.finish(f)
+	return nil
 }
 
-// create makes the next file. A number is used once, whether it works or not.
-func (w *writer) create() (*loadFile, error) {
-	f := &loadFile{number: w.next, path: w.task.filePath(w.next)}
-	w.next++
-	start := w.gauge.enter()
-	opened, err := w.disk.create(f.path)
-	f.creating = w.gauge.leave(start)
+// open makes the file, or opens it again if it is to be written over. A number is
+// used once, whether that works or not.
+func (w *writer) open(f *loadFile) (err error) {
+	if f.generation > 1 {
+		return w.reopen(f)
+	}
+	if err := w.reserve.begin(f.target, 0, w.task.spec.GetPreallocate(), w.clock.now()); err != nil {
+		return err
+	}
+	f.creating, err = w.gauge.call(func() (err error) {
+		f.file, err = w.disk.create(f.name, w.task.mode)
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	f.file = opened
-	w.rotation.begin(f.number)
-	return f, nil
+	w.rotation.begin(f.turn)
+	return w.prepare(f)
 }
 
-// fill writes chunks until the file has its size, or the end is due; then the
-// file is partial.
-func (w *writer) fill(f *loadFile) error {
-	f.firstWrite = time.Now()
-	for f.size < w.task.fileSize {
-		if w.ending.isDue() {
-			f.partial = true
-			return nil
+// reopen opens a file that is there.
+func (w *writer) reopen(f *loadFile) (err error) {
+	f.creating, err = w.gauge.call(func() (err error) {
+		if f.file, err = w.disk.reopen(f.name, w.task.mode); err == nil {
+			f.had, err = f.size()
 		}
-		size := min(uint64(w.task.chunkSize), w.task.fileSize-f.size)
-		if err := w.writeChunk(f, w.pool.next(int(size))); err != nil {
-			return err
-		}
+		return err
+	})
+	if err != nil {
+		w.discard(f)
+		return err
 	}
-	return nil
+	if err := w.reserve.begin(f.target, f.had, w.task.spec.GetPreallocate(), w.clock.now()); err != nil {
+		return errors.Join(err, w.giveBack(f))
+	}
+	return w.prepare(f)
 }
 
-// writeChunk writes one chunk, in one call unless the kernel takes less.
-func (w *writer) writeChunk(f *loadFile, chunk []byte) error {
-	var took time.Duration
-	written := 0
-	for written < len(chunk) {
-		start := w.gauge.enter()
-		n, err := f.write(chunk[written:])
-		took += w.gauge.leave(start)
-		if err == nil && n <= 0 {
-			err = fmt.Errorf("write %s: %w", f.path, errNothingTaken)
-		}
-		if err != nil {
-			w.ledger.wroteSome(written)
-			return err
-		}
-		written += n
-	}
-	w.ledger.wrote(written, took)
-	f.writing += took
-	f.size += uint64(written)
-	f.chunks++
-	return nil
-}
-
-// finish syncs and closes a file, says so, and removes what is no longer kept. A
-// partial file is not synced: the time to stop has come already.
-func (w *writer) finish(f *loadFile) error {
-	if w.task.sync && !f.partial {
-		start := w.gauge.enter()
-		err := f.sync()
-		f.syncing = w.gauge.leave(start)
+// prepare allocates the file's space if that is asked for.
+func (w *writer) prepare(f *loadFile) error {
+	if w.task.spec.GetPreallocate() {
+		took, err := w.gauge.call(func() error { return f.allocate(f.target) })
 		if err != nil {
 			w.discard(f)
 			return err
 		}
+		f.creating += took
+		f.allocated = true
 	}
-	if err := w.close(f); err != nil {
-		w.rotation.spoil()
-		w.tidy()
+	w.ledger.took(phaseCreate, f.creating)
+	return nil
+}
+
+// fill writes chunks until the file is whole, or the end is due; then the file is
+// partial.
+func (w *writer) fill(f *loadFile) error {
+	for {
+		offset, size := w.layout.next()
+		if size == 0 {
+			return nil
+		}
+		if w.ending.isDue() || !w.think() {
+			f.partial = true
+			return nil
+		}
+		var due time.Duration
+		if w.pace != nil {
+			due = w.pace.book(size)
+			if !w.clock.until(due) {
+				f.partial = true
+				return nil
+			}
+		}
+		if f.chunks == 0 {
+			f.firstWrite = time.Now()
+		}
+		if err := w.writeChunk(f, offset, size); err != nil {
+			return err
+		}
+		if w.pace != nil {
+			w.ledger.took(phaseResponse, w.clock.now()-due)
+		}
+	}
+}
+
+// think waits between two chunks, if that is asked for. It returns false when the
+// writer has to stop.
+func (w *writer) think() bool {
+	if w.task.thinkTime == 0 {
+		return true
+	}
+	if !w.thought {
+		w.thought = true
+		return true
+	}
+	return w.clock.until(w.clock.now() + w.task.thinkTime)
+}
+
+// finish syncs and closes a file and says so. A partial file is not synced: the time
+// to stop has come already.
+func (w *writer) finish(f *loadFile) error {
+	err := w.complete(f)
+	if err != nil {
+		w.discard(f)
 		return err
 	}
-	w.rotation.finish()
-	w.queue.putRollover(time.Now(), f.rollover(w.task.chunkSize), w.ending.abandoned)
-	return w.rotation.trim()
-}
-
-// discard closes and removes a file that will not be finished. What fails is
-// counted; the next step tries the removal again.
-func (w *writer) discard(f *loadFile) {
 	if err := w.close(f); err != nil {
-		w.ledger.failed(err)
+		w.rotation.spoil(f.turn)
+		return err
 	}
-	w.rotation.spoil()
-	w.tidy()
+	w.ledger.took(phaseClose, f.closing)
+	w.rotation.finish(f.turn)
+	w.queue.putRollover(time.Now(), f.rollover(w.task), w.ending.abandoned)
+	return nil
 }
 
-// tidy is a trim on the way out of another failure.
-func (w *writer) tidy() {
-	if err := w.rotation.trim(); err != nil {
-		w.ledger.failed(err)
+// complete gives a file its final size and forces it to storage.
+func (w *writer) complete(f *loadFile) error {
+	if f.had > f.end || f.allocated && f.partial {
+		if _, err := w.gauge.call(func() error { return f.truncate(f.end) }); err != nil {
+			return err
+		}
 	}
+	if f.partial || !w.task.syncsFiles() {
+		return nil
+	}
+	return w.sync(f, f.sync)
 }
 
-func (w *writer) close(f *loadFile) error {
-	start := w.gauge.enter()
-	err := f.close()
-	f.closing = w.gauge.leave(start)
+// giveBack leaves a file that was to be written over as it is.
+func (w *writer) giveBack(f *loadFile) error {
+	var err error
+	if f.allocated && f.target > f.had {
+		_, err = w.gauge.call(func() error { return f.truncate(f.had) })
+	}
+	if err != nil {
+		w.discard(f)
+		return err
+	}
+	if err := w.close(f); err != nil {
+		w.rotation.spoil(f.turn)
+		return err
+	}
+	w.rotation.giveBack(f.turn)
+	return nil
+}
+
+// sync forces a file to storage in the given way.
+func (w *writer) sync(f *loadFile, how func() error) error {
+	took, err := w.gauge.call(how)
+	if err != nil {
+		return err
+	}
+	f.syncing += took
+	w.ledger.took(phaseSync, took)
+	return nil
+}
+
+// discard closes a file that will not be finished, if it is open, and has it removed.
+// What fails then is counted.
+func (w *writer) discard(f *loadFile) {
+	if f.file != nil {
+		if err := w.close(f); err != nil {
+			w.ledger.failed(err)
+		}
+	}
+	w.rotation.spoil(f.turn)
+}
+
+func (w *writer) close(f *loadFile) (err error) {
+	f.closing, err = w.gauge.call(f.close)
 	return err
 }
+
+// isFatal says that a failure ends the job whatever on_error says.
+func isFatal(err error) bool { return errors.Is(err, errReserve) }

@@ -10,7 +10,6 @@ import (
 	"bulkhead/client"
 	"bulkhead/internal/config"
 	"bulkhead/internal/version"
-	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 func clientCommand(stdout, stderr io.Writer) *cli.Command {
@@ -119,20 +118,14 @@ func clientConfig(c config.Client) client.Config {
 	out := client.Config{
 		Supervisor: c.Supervisor, Name: c.Name, Labels: c.Labels, Token: c.Token, Version: version.String(),
 		Runtime: c.Runtime, ConnectTimeout: c.ConnectTimeout, KillTimeout: c.KillTimeout, DeliverTimeout: meant(c.DeliverTimeout),
+		TotalBytes: uint64(c.TotalSize), Ramp: c.Ramp, Steady: client.Steady{Window: c.StopWhen.Window, MaxVariation: c.StopWhen.Variation},
 		Keep: c.Keep, StallAfter: c.StallAfter,
 		HeartbeatInterval: c.Heartbeat.Interval, HeartbeatTimeout: c.Heartbeat.Timeout,
 		MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval,
 		SpoolMemory: uint64(c.Spool.Memory), SpoolMaxSize: uint64(c.Spool.MaxSize), WorkDir: c.WorkDir,
 	}
 	for _, one := range c.Consumers() {
-		sync := bulkheadv1.SyncPolicy_SYNC_POLICY_FILE
-		if one.Sync == config.FileSyncNone {
-			sync = bulkheadv1.SyncPolicy_SYNC_POLICY_NONE
-		}
-		out.Consumers = append(out.Consumers, client.Consumer{
-			Path: one.Path, ChunkSize: uint64(one.ChunkSize), FileSize: uint64(one.FileSize),
-			KeepFiles: uint32(one.KeepFiles), Sync: sync, StopOnError: one.OnError == config.OnErrorStop,
-		})
+		out.Consumers = append(out.Consumers, consumerConfig(one))
 	}
 	return out
 }

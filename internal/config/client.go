@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Client is the configuration of a client.
 type Client struct {
@@ -12,8 +15,15 @@ type Client struct {
 	Labels map[string]string
 	// Token is what the supervisor asks for; empty when it asks for none.
 	Token string
-	// Runtime is how long the load lasts.
+	// Runtime is how long the load lasts, unless TotalSize or StopWhen ends it before.
 	Runtime time.Duration
+	// TotalSize ends the load when all consumers together have written so much; 0 is
+	// no limit.
+	TotalSize Size
+	// StopWhen ends the load when its throughput is steady.
+	StopWhen Steady
+	// Ramp is the time over which the consumers begin, one after the other.
+	Ramp time.Duration
 	// ConnectTimeout is how long the first connection is tried for.
 	ConnectTimeout time.Duration
 	// ConsumerCount is how many consumers write.
@@ -50,6 +60,20 @@ type Heartbeat struct {
 	Timeout time.Duration
 }
 
+// Steady says when the throughput counts as steady.
+type Steady struct {
+	// Window is the time that is looked at; 0 never ends the load.
+	Window time.Duration
+	// Variation is the most that the throughput may vary in it: the coefficient of
+	// variation, in percent.
+	Variation float64
+}
+
+// steadyIntervals is the least number of progress intervals in a window: the five
+// rounds of a measurement window in SNIA's Solid State Storage Performance Test
+// Specification. Fewer say little about a deviation.
+const steadyIntervals = 5
+
 // Spool bounds what is kept of messages that are not yet acknowledged.
 type Spool struct {
 	// Memory is how much stays in memory; what is more goes to a file.
@@ -66,7 +90,11 @@ func (c *Client) fields() []field {
 		textField("name", &c.Name, "", checkText(0, 128), "at most 128 bytes", "Name of this client in the report; empty means the name of the host."),
 		c.labelsField(),
 		tokenField(&c.Token, "Shared secret, if the supervisor asks for one."),
-		durationField("runtime", &c.Runtime, 20*time.Second, 100*time.Millisecond, 365*day, "How long the load lasts."),
+		durationField("runtime", &c.Runtime, 20*time.Second, 100*time.Millisecond, 365*day, "How long the load lasts, unless total_size or stop_when ends it before."),
+		sizeField("total_size", &c.TotalSize, 0, 0, 1024*1024*GiB, "Bytes after which the load ends, all consumers together; 0 is no limit."),
+		durationField("stop_when.steady.window", &c.StopWhen.Window, 0, 0, day, "Time in which the throughput must be steady to end the load, at least 5 progress intervals; 0s never ends it."),
+		amountField("stop_when.steady.variation", &c.StopWhen.Variation, 5, 0.1, 100, "Most that a steady throughput varies from one progress interval to the others: standard deviation by mean, in percent."),
+		durationField("ramp", &c.Ramp, 0, 0, 365*day, "Time over which the consumers begin, one after the other; at most runtime."),
 		durationField("connect_timeout", &c.ConnectTimeout, 30*time.Second, 100*time.Millisecond, day, "How long to try to reach the supervisor before giving up; ten times as long if it is there but busy."),
 		countField("consumer_count", &c.ConsumerCount, 2, 1, 1024, "Consumers, each a process that writes files."),
 	}
@@ -90,8 +118,29 @@ func (c *Client) fields() []field {
 
 // check reports what no single key can show to be wrong.
 func (c *Client) check(l *loader) {
-	l.atMost(durationOperand("heartbeat.timeout", c.Heartbeat.Timeout), durationOperand("heartbeat.interval", c.Heartbeat.Interval), "")
-	l.atMost(sizeOperand("spool.memory", c.Spool.Memory), sizeOperand("spool.max_size", c.Spool.MaxSize), "")
+	l.atMost(durationOperand("heartbeat.timeout", c.Heartbeat.Timeout), durationOperand("heartbeat.interval", c.Heartbeat.Interval))
+	l.atMost(sizeOperand("spool.memory", c.Spool.Memory), sizeOperand("spool.max_size", c.Spool.MaxSize))
+	l.atMost(durationOperand("ramp", c.Ramp), durationOperand("runtime", c.Runtime))
+	c.checkSteady(l)
 	c.checkOverrides(l)
 	c.checkConsumers(l)
+}
+
+// checkSteady reports a window in which nothing can be seen, or that never ends.
+func (c *Client) checkSteady(l *loader) {
+	const window, variation = "stop_when.steady.window", "stop_when.steady.variation"
+	switch {
+	case l.broken[window] || l.broken["progress.interval"]:
+	case c.StopWhen.Window == 0:
+		// A window that was set to 0s was switched off on purpose.
+		if at := l.origins[variation]; at.source != fromDefault && l.origins[window].source == fromDefault && !l.broken[variation] {
+			l.report(at, variation, "says nothing without "+window+"; set that, too, as in 30s")
+		}
+	case c.StopWhen.Window < steadyIntervals*c.ProgressInterval:
+		l.report(l.origins[window], window, fmt.Sprintf("%s is less than %d times progress.interval, which is %s (%s); use at least %s",
+			formatDuration(c.StopWhen.Window), steadyIntervals, formatDuration(c.ProgressInterval), l.origins["progress.interval"],
+			formatDuration(steadyIntervals*c.ProgressInterval)))
+	default:
+		l.atMost(durationOperand(window, c.StopWhen.Window), durationOperand("runtime", c.Runtime))
+	}
 }

@@ -1,21 +1,6 @@
 package config
 
-import (
-	"fmt"
-	"strconv"
-	"strings"
-)
-
-// FileSync says when a consumer forces its files to storage.
-type FileSync string
-
-// The policies of FileSync.
-const (
-	// FileSyncNone leaves it to the system.
-	FileSyncNone FileSync = "none"
-	// FileSyncFile forces each file to storage once, at its end.
-	FileSyncFile FileSync = "file"
-)
+import "time"
 
 // OnError says what a consumer does when an operation fails.
 type OnError string
@@ -28,39 +13,101 @@ const (
 	OnErrorStop OnError = "stop"
 )
 
+// Pattern is the order in which the chunks of a file are written.
+type Pattern string
+
+// The patterns.
+const (
+	PatternSequential Pattern = "sequential"
+	// PatternRandom writes each chunk once, in an order that looks random.
+	PatternRandom Pattern = "random"
+	// PatternAppend is sequential with O_APPEND.
+	PatternAppend Pattern = "append"
+)
+
+// Verify says when files are read back and compared.
+type Verify string
+
+// The times of Verify.
+const (
+	VerifyOff Verify = "off"
+	// VerifyAtRollover reads each file when it is finished.
+	VerifyAtRollover Verify = "at-rollover"
+	// VerifyAtEnd reads all files that are there when the load has ended.
+	VerifyAtEnd Verify = "at-end"
+	// VerifyContinuous reads each file when it is finished, and again and again.
+	VerifyContinuous Verify = "continuous"
+)
+
 // Consumer is what one consumer writes.
 type Consumer struct {
-	// ChunkSize is how much one write call writes; at most FileSize.
-	ChunkSize Size
+	// ChunkSize is how much one write call writes; at most FileSize.Max.
+	ChunkSize ChunkSize
 	// FileSize is the exact size of a finished file.
-	FileSize Size
+	FileSize FileSize
 	// Path is the folder that receives the files.
 	Path string
-	Sync FileSync
+	// Direct writes with O_DIRECT.
+	Direct bool
+	Sync   FileSync
+	Rate   Rate
+	Data   Data
+	// Seed repeats the data of another run with the same seed; 0 is one of its own.
+	Seed uint64
+	// Preallocate has each file's space allocated before its first write.
+	Preallocate bool
+	Pattern     Pattern
+	// Concurrency is how many writers there are, each with a file of its own.
+	Concurrency int
+	// StartDelay is the time before the first write, ThinkTime that between two chunks
+	// of a writer.
+	StartDelay, ThinkTime time.Duration
 	// KeepFiles is how many finished files stay while running; 0 keeps all.
 	KeepFiles int
-	OnError   OnError
+	// Recycle writes over the oldest file where it would be removed.
+	Recycle bool
+	Verify  Verify
+	Reserve Reserve
+	OnError OnError
 }
 
-// ConsumerOverride is how one consumer differs from the others; nil is no
-// difference.
-type ConsumerOverride struct {
-	ChunkSize *Size
-	FileSize  *Size
-	Path      *string
-	Sync      *FileSync
-	KeepFiles *int
-	OnError   *OnError
+// Rate bounds what one consumer writes in a second; 0 is no bound.
+type Rate struct {
+	Bytes  Size
+	Chunks float64
 }
+
+const (
+	// maxChunkMemory is what the chunks of a consumer's writers may take together.
+	maxChunkMemory = GiB
+	// maxWriters is the most writers in a consumer.
+	maxWriters = 256
+	// leastDirectUnit is the least alignment that O_DIRECT asks for anywhere.
+	leastDirectUnit Size = 512
+)
 
 // fields declares what can be set for all consumers and for each of them.
 func (c *Consumer) fields() []field {
+	const day = 24 * time.Hour
 	return []field{
-		sizeField("chunk_size", &c.ChunkSize, MiB, 1, GiB, "Bytes of one write call; at most file_size."),
-		sizeField("file_size", &c.FileSize, 64*MiB, 1, 16*1024*GiB, "Exact size of a finished file."),
+		chunkSizeField("chunk_size", &c.ChunkSize, MiB, "Bytes of one write call, or several sizes of which one is drawn for each; at most file_size."),
+		fileSizeField("file_size", &c.FileSize, 64*MiB, "Exact size of a finished file, or the smallest and the largest of sizes drawn evenly."),
 		pathField("path", &c.Path, "bulkhead-data", false, "Folder that receives the load files."),
-		choiceField("sync", &c.Sync, FileSyncFile, "When files are forced to storage: each at its end (file), or never (none).", FileSyncNone, FileSyncFile),
+		switchField("direct", &c.Direct, false, "Write with O_DIRECT, past the page cache; chunks are then multiples of 512 B, or of what the file system asks for."),
+		fileSyncField("sync", &c.Sync, "When files are forced to storage: never (none), each at its end (file), after each chunk (chunk), by opening them with O_DSYNC (dsync), or each time that so many bytes are written (a size)."),
+		sizeField("rate.bytes", &c.Rate.Bytes, 0, 0, 1024*GiB, "Most bytes a consumer writes in a second; 0 is no limit."),
+		amountField("rate.chunks", &c.Rate.Chunks, 0, 0, 1e9, "Most chunks a consumer writes in a second; 0 is no limit."),
+		dataField("data", &c.Data, "What the chunks are filled with: nothing that compresses or repeats (random), zeros, or a part in percent that compresses or repeats."),
+		seedField("seed", &c.Seed, "Data of the same seed are the same; 0 is a seed of its own for each run."),
+		switchField("preallocate", &c.Preallocate, false, "Allocate each file's space before its first write."),
+		choiceField("pattern", &c.Pattern, PatternSequential, "Order in which the chunks of a file are written: from the first to the last (sequential), each once in a random order (random), or from the first to the last with O_APPEND (append).", PatternSequential, PatternRandom, PatternAppend),
+		countField("concurrency", &c.Concurrency, 1, 1, maxWriters, "Writers in a consumer, each with a file of its own; their chunks together take at most 1GiB of memory."),
+		durationField("start_delay", &c.StartDelay, 0, 0, 365*day, "Time before a consumer's first write."),
+		durationField("think_time", &c.ThinkTime, 0, 0, time.Hour, "Time between two chunks of a writer."),
 		countField("keep_files", &c.KeepFiles, 2, 0, 1_000_000, "Finished files each consumer keeps while running; 0 keeps all."),
+		switchField("recycle", &c.Recycle, false, "Write over the oldest file in place where it would be removed."),
+		choiceField("verify", &c.Verify, VerifyOff, "When files are read back and compared: never (off), each when it is finished (at-rollover), all that are there when the load has ended (at-end), or each when it is finished and again and again (continuous).", VerifyOff, VerifyAtRollover, VerifyAtEnd, VerifyContinuous),
+		reserveField("reserve", &c.Reserve, "Free space that is left on the file system: a size, a part of the file system in percent, or the smaller of 5% and 1GiB (auto); 0 is none."),
 		choiceField("on_error", &c.OnError, OnErrorContinue, "What a consumer does when writing fails: count it and go on (continue), or end its work (stop).", OnErrorContinue, OnErrorStop),
 	}
 }
@@ -76,108 +123,4 @@ func (c *Client) Consumers() []Consumer {
 		}
 	}
 	return consumers
-}
-
-// over returns base with what o sets.
-func (o ConsumerOverride) over(base Consumer) Consumer {
-	replace(&base.ChunkSize, o.ChunkSize)
-	replace(&base.FileSize, o.FileSize)
-	replace(&base.Path, o.Path)
-	replace(&base.Sync, o.Sync)
-	replace(&base.KeepFiles, o.KeepFiles)
-	replace(&base.OnError, o.OnError)
-	return base
-}
-
-func replace[T any](dst, value *T) {
-	if value != nil {
-		*dst = *value
-	}
-}
-
-// overridesField declares the list of entries for single consumers.
-func (c *Client) overridesField() field {
-	return field{
-		Key: Key{
-			Name: "consumers", Kind: "list", Valid: "at most consumer_count entries of chunk_size, file_size, path, sync, keep_files, on_error",
-			Help: "Settings of single consumers, from the first on, over the keys above.",
-		},
-		reset: func() { c.Overrides = nil },
-		node:  c.readOverrides,
-	}
-}
-
-func (c *Client) readOverrides(l *loader, e entry) {
-	l.items(e, "a list of maps, as in [{chunk_size: 4MiB}]", func(item entry) {
-		c.Overrides = append(c.Overrides, readOverride(l, item))
-	})
-}
-
-// readOverride reads the settings of one consumer.
-func readOverride(l *loader, e entry) ConsumerOverride {
-	var values Consumer
-	l.section(e, "", values.fields())
-	var o ConsumerOverride
-	given(l, e.path+".chunk_size", &o.ChunkSize, &values.ChunkSize)
-	given(l, e.path+".file_size", &o.FileSize, &values.FileSize)
-	given(l, e.path+".path", &o.Path, &values.Path)
-	given(l, e.path+".sync", &o.Sync, &values.Sync)
-	given(l, e.path+".keep_files", &o.KeepFiles, &values.KeepFiles)
-	given(l, e.path+".on_error", &o.OnError, &values.OnError)
-	return o
-}
-
-// given points dst at value if the file has set the key at path.
-func given[T any](l *loader, path string, dst **T, value *T) {
-	if l.origins[path].source != fromDefault {
-		*dst = value
-	}
-}
-
-// checkOverrides reports more entries than consumers.
-func (c *Client) checkOverrides(l *loader) {
-	if len(c.Overrides) <= c.ConsumerCount || l.broken["consumer_count"] {
-		return
-	}
-	l.problem(l.origins["consumers"], "consumers", fmt.Sprintf(
-		"has %d entries, but consumer_count is %d (%s); raise consumer_count, or remove entries",
-		len(c.Overrides), c.ConsumerCount, l.origins["consumer_count"]))
-}
-
-// checkConsumers reports every consumer whose chunks do not fit its files; those
-// that have both sizes from the same keys share one line.
-func (c *Client) checkConsumers(l *loader) {
-	if l.broken["consumer_count"] {
-		return
-	}
-	var alike []string // consumers without sizes of their own
-	for i, consumer := range c.Consumers() {
-		chunk := l.consumerOperand(i, "chunk_size", consumer.ChunkSize)
-		file := l.consumerOperand(i, "file_size", consumer.FileSize)
-		if chunk.key == "chunk_size" && file.key == "file_size" {
-			alike = append(alike, strconv.Itoa(i))
-			continue
-		}
-		l.atMost(chunk, file, "consumer "+strconv.Itoa(i))
-	}
-	if len(alike) > 0 {
-		const shown = 8
-		who := "consumer " + alike[0]
-		if len(alike) > shown {
-			who = fmt.Sprintf("consumers %s … and %d more", strings.Join(alike[:shown], ", "), len(alike)-shown)
-		} else if len(alike) > 1 {
-			who = "consumers " + strings.Join(alike, ", ")
-		}
-		l.atMost(sizeOperand("chunk_size", c.Consumer.ChunkSize), sizeOperand("file_size", c.Consumer.FileSize), who)
-	}
-}
-
-// consumerOperand names a consumer's size by its own key if it has one, else by
-// the key it gets the size from.
-func (l *loader) consumerOperand(i int, name string, value Size) operand {
-	own := fmt.Sprintf("consumers[%d].%s", i, name)
-	if l.origins[own].source != fromDefault || l.broken[own] {
-		return sizeOperand(own, value)
-	}
-	return sizeOperand(name, value)
 }

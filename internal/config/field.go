@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // field binds a key to the place of its value.
@@ -14,6 +16,10 @@ type field struct {
 	Key
 	// reset stores the default.
 	reset func()
+	// place is a pointer to the value. copy takes the value of the same key of another
+	// field table. Both are nil for a list of entries.
+	place any
+	copy  func(from field)
 	// set reads a value from text and stores it. Its error is a sentence about the
 	// text that says what would be valid. Nil for a key that only YAML can give.
 	set func(text string) error
@@ -27,6 +33,8 @@ func scalar[T any](key Key, dst *T, def T, parse func(string) (T, error)) field 
 	return field{
 		Key:   key,
 		reset: func() { *dst = def },
+		place: dst,
+		copy:  func(from field) { *dst = *from.place.(*T) },
 		set: func(text string) error {
 			v, err := parse(text)
 			if err == nil {
@@ -35,6 +43,27 @@ func scalar[T any](key Key, dst *T, def T, parse func(string) (T, error)) field 
 			return err
 		},
 	}
+}
+
+// composite builds a field that YAML gives as text or as a map or list of that kind,
+// and the other sources as text. Read returns false after reporting why it cannot.
+func composite[T any](key Key, dst *T, def T, kind yaml.Kind, parse func(string) (T, error), read func(l *loader, e entry) (T, bool)) field {
+	f := scalar(key, dst, def, parse)
+	f.node = func(l *loader, e entry) {
+		if e.node.Kind != kind {
+			if text, ok := l.text(e, key.Valid); ok {
+				l.set(f, e.path, text, l.at(e))
+			}
+			return
+		}
+		v, ok := read(l, e)
+		if !ok {
+			l.broken[e.path] = true
+			return
+		}
+		*dst = v
+	}
+	return f
 }
 
 // bounded builds a field whose value lies between lowest and highest.
@@ -68,6 +97,32 @@ func countField(name string, dst *int, def, lowest, highest int, help string) fi
 		return n, err
 	}
 	return bounded(Key{Name: name, Kind: "number", Help: help}, dst, def, lowest, highest, parse, strconv.Itoa)
+}
+
+// amountField is a number that may have a fraction.
+func amountField(name string, dst *float64, def, lowest, highest float64, help string) field {
+	valid := formatAmount(lowest) + " to " + formatAmount(highest)
+	parse := func(text string) (float64, error) {
+		v, err := parseAmount(text)
+		if err != nil {
+			err = fmt.Errorf("%w; use %s", err, valid)
+		}
+		return v, err
+	}
+	return bounded(Key{Name: name, Kind: "number", Help: help}, dst, def, lowest, highest, parse, formatAmount)
+}
+
+// seedField is a whole number of 64 bits.
+func seedField(name string, dst *uint64, help string) field {
+	const valid = "0 to 18446744073709551615"
+	key := Key{Name: name, Kind: "number", Default: "0", Valid: valid, Help: help}
+	return scalar(key, dst, 0, func(text string) (uint64, error) {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil || strconv.FormatUint(n, 10) != text {
+			return 0, fmt.Errorf("%s is not a seed; use a whole number, %s", quote(text), valid)
+		}
+		return n, nil
+	})
 }
 
 func switchField(name string, dst *bool, def bool, help string) field {

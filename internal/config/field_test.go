@@ -66,6 +66,8 @@ func disturb(v reflect.Value) {
 		v.SetInt(4242)
 	case reflect.Uint64:
 		v.SetUint(4242)
+	case reflect.Float64:
+		v.SetFloat(42.42)
 	case reflect.Map:
 		v.Set(reflect.ValueOf(map[string]string{"disturbed": "disturbed"}))
 	case reflect.Slice:

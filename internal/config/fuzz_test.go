@@ -47,7 +47,7 @@ func FuzzLoadClient(f *testing.F) {
 			t.Errorf("%d consumers and %d entries for a count of %d", len(consumers), len(c.Overrides), c.ConsumerCount)
 		}
 		for i, consumer := range consumers {
-			if consumer.ChunkSize == 0 || consumer.ChunkSize > consumer.FileSize || consumer.Path == "" {
+			if chunk := consumer.ChunkSize.Largest(); chunk == 0 || chunk > consumer.FileSize.Max || consumer.FileSize.Min > consumer.FileSize.Max || consumer.Path == "" || consumer.Concurrency < 1 {
 				t.Errorf("consumer %d: %+v", i, consumer)
 			}
 		}

@@ -143,6 +143,9 @@ func (l *loader) report(at origin, key, text string) {
 	l.problems = append(l.problems, Problem{Where: at.where(), Key: key, Text: text, source: at.source, line: at.line})
 }
 
+// found counts the problems so far.
+func (l *loader) found() int { return len(l.problems) + l.omitted }
+
 // maxKeyShown is the longest path that is shown as it is, in bytes.
 const maxKeyShown = 128
 

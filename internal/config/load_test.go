@@ -94,10 +94,16 @@ consumers:
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := Consumer{ChunkSize: 4 * MiB, FileSize: 64 * MiB, Path: "/data", Sync: FileSyncFile, KeepFiles: 2, OnError: OnErrorContinue}
-	other := plain
-	other.Path, other.Sync, other.OnError = "/other", FileSyncNone, OnErrorStop
-	want := []Consumer{{ChunkSize: 64 * KiB, FileSize: MiB, Path: "/data", Sync: FileSyncFile, OnError: OnErrorContinue}, plain, other, plain}
+	defaults, err := LoadClient("", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := defaults.Consumer
+	plain.ChunkSize, plain.Path = ChunkSize{{4 * MiB, 1}}, "/data"
+	first, other := plain, plain
+	first.ChunkSize, first.FileSize, first.KeepFiles = ChunkSize{{64 * KiB, 1}}, FileSize{MiB, MiB}, 0
+	other.Path, other.Sync, other.OnError = "/other", FileSync{Policy: SyncNone}, OnErrorStop
+	want := []Consumer{first, plain, other, plain}
 	if diff := cmp.Diff(want, c.Consumers()); diff != "" {
 		t.Error(diff)
 	}
@@ -158,8 +164,8 @@ config.yaml:3: heartbeat.intervall: unknown key; did you mean interval? valid he
 config.yaml:4: heartbeat.timeout: 5s is more than heartbeat.interval, which is 2s (default); use at most 2s
 config.yaml:6: consumers: has 2 entries, but consumer_count is 1 (line 5); raise consumer_count, or remove entries
 config.yaml:7: consumers[0].chunk_size: "10X" is not a size; use B, kB, MB, GB, KiB, MiB or GiB
-config.yaml:8: consumers[1].sync: "always" is not valid; use none or file
-BULKHEAD_SYNC: sync: "maybe" is not valid; use none or file
+config.yaml:8: consumers[1].sync: "always" is not valid; use none, file, chunk, dsync or a size, as in 16MiB
+BULKHEAD_SYNC: sync: "maybe" is not valid; use none, file, chunk, dsync or a size, as in 16MiB
 BULKHEAD_KEEP: keep: "yes" is neither true nor false; use true or false
 --log-level: log.level: "loud" is not valid; use debug, info, warn or error
 --spool-memory: spool.memory: 1GiB is more than spool.max_size, which is 256MiB (default); use at most 256MiB`

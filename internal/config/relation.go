@@ -21,23 +21,36 @@ func durationOperand(key string, d time.Duration) operand {
 	return operand{key: key, value: uint64(d), text: formatDuration(d)}
 }
 
-// atMost reports low if it is more than high, at the place that is easier to
-// blame: the one from the stronger source, high's if they are equal and it is
-// the later line. Who names what the two values are for; it may be empty.
-// Values that have a problem of their own already are not compared.
-func (l *loader) atMost(low, high operand, who string) {
-	if low.value <= high.value || l.broken[low.key] || l.broken[high.key] {
-		return
+// atMost reports low if it is more than high.
+func (l *loader) atMost(low, high operand) {
+	if f, wrong := l.compare(low, high); wrong {
+		l.report(f.at, f.key, f.problem+"; "+f.advice)
 	}
-	if who != "" {
-		who = ", for " + who
+}
+
+// compare says whether low is more than high, and finds the place that is easier to
+// blame: high's if none is (see later). Values that have a problem of their own already
+// are not compared.
+func (l *loader) compare(low, high operand) (f finding, wrong bool) {
+	if low.value <= high.value || l.broken[low.key] || l.broken[high.key] {
+		return finding{}, false
 	}
 	at, to := l.origins[low.key], l.origins[high.key]
-	if at.source > to.source || (at.source == to.source && at.line > to.line) {
-		l.report(at, low.key, fmt.Sprintf("%s is more than %s, which is %s (%s)%s; use at most %s",
-			low.text, high.key, high.text, to, who, high.text))
-		return
+	if l.later(low.key, high.key) {
+		return finding{
+			at: at, key: low.key, advice: "use at most " + high.text,
+			problem: fmt.Sprintf("%s is more than %s, which is %s (%s)", low.text, high.key, high.text, to),
+		}, true
 	}
-	l.report(to, high.key, fmt.Sprintf("%s is less than %s, which is %s (%s)%s; use at least %s",
-		high.text, low.key, low.text, at, who, low.text))
+	return finding{
+		at: to, key: high.key, advice: "use at least " + low.text,
+		problem: fmt.Sprintf("%s is less than %s, which is %s (%s)", high.text, low.key, low.text, at),
+	}, true
+}
+
+// later says whether the value of key a is easier to blame than that of b: it comes
+// from a stronger source, or stands further down in the file.
+func (l *loader) later(a, b string) bool {
+	at, to := l.origins[a], l.origins[b]
+	return at.source > to.source || (at.source == to.source && at.line > to.line)
 }

@@ -55,6 +55,18 @@ func parseCount(s string) (int, error) {
 	return n, nil
 }
 
+// parseAmount reads a number that may have a fraction: decimal digits, no sign and no
+// exponent.
+func parseAmount(s string) (float64, error) {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || s == "" || strings.Trim(s, "0123456789.") != "" || strings.HasPrefix(s, ".") || strings.HasSuffix(s, ".") {
+		return 0, fmt.Errorf("%s is not a number", quote(s))
+	}
+	return v, nil
+}
+
+func formatAmount(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
 // parseSwitch reads true or false and nothing else.
 func parseSwitch(s string) (bool, error) {
 	switch s {

@@ -121,7 +121,7 @@ func TestShippedExampleOfConsumers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if consumers := c.Consumers(); consumers[0].ChunkSize != 64*KiB || consumers[1].Path != "/mnt/other" {
+	if consumers := c.Consumers(); consumers[0].ChunkSize.Largest() != 64*KiB || consumers[1].Path != "/mnt/other" {
 		t.Errorf("consumers = %+v", consumers)
 	}
 }

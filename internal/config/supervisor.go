@@ -88,7 +88,7 @@ type Session struct {
 type Overload struct {
 	// Startups bounds the connections that have not said Hello.
 	Startups Startups
-	// MaxPerSource is the most connections of one IP address; 0 is no limit.
+	// MaxPerSource is the most connections of one IPv4 address or IPv6 /64; 0 is no limit.
 	MaxPerSource int
 	// MaxClients is the most open sessions; 0 is no limit.
 	MaxClients int
@@ -152,7 +152,7 @@ func (s *Supervisor) fields() []field {
 		countField("session.max_unacked_batches", &c.MaxUnackedBatches, 64, 1, 65_536, "Most batches a client may send before the first is acknowledged."),
 
 		startupsField("overload.startups", &o.Startups, Startups{64, 30, 256}, "Connections without a Hello: how many are taken always, the percentage refused beyond, and how many are the most."),
-		countField("overload.max_per_source", &o.MaxPerSource, 0, 0, 100_000, "Most connections from one IP address; 0 is no limit."),
+		countField("overload.max_per_source", &o.MaxPerSource, 0, 0, 100_000, "Most connections from one IPv4 address or IPv6 /64; 0 is no limit."),
 		countField("overload.max_clients", &o.MaxClients, 0, 0, 100_000, "Most clients served at the same time; 0 is no limit."),
 		durationField("overload.crash_delay", &o.CrashDelay, time.Second, 0, time.Hour, "How long an address whose connection crashed a handler must stay away, doubled each time; 0s is not at all."),
 
@@ -163,7 +163,7 @@ func (s *Supervisor) fields() []field {
 
 // check reports what no single key can show to be wrong.
 func (s *Supervisor) check(l *loader) {
-	l.atMost(sizeOperand("handler.memory_limit", s.Handler.MemoryLimit), sizeOperand("handler.memory_max", s.Handler.MemoryMax), "")
+	l.atMost(sizeOperand("handler.memory_limit", s.Handler.MemoryLimit), sizeOperand("handler.memory_max", s.Handler.MemoryMax))
 }
 
 // fields declares the keys that every process has for its log.

@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"bulkhead/internal/harness/expect"
 )
 
 // A supervisor that is killed at any moment of an upgrade, again and again, is followed
@@ -14,25 +16,25 @@ func TestKilledInUpgrades(t *testing.T) {
 	const times, longest = 8, 250 * time.Millisecond
 	w := newWorld(t, settings{clients: 3})
 	for _, name := range []string{"a", "b", "c"} {
-		must(t, w.sender(name, w.Addr, nil).GoesOn(patience))
+		expect.NoError(t, w.sender(name, w.Addr, nil).GoesOn(patience))
 	}
 	random := rand.New(rand.NewPCG(killSeed, 1000))
 	var lived []time.Duration
 	for range times {
 		d := time.Duration(random.Int64N(int64(longest)))
 		lived = append(lived, d)
-		must(t, w.Signal(syscall.SIGHUP))
+		expect.NoError(t, w.Signal(syscall.SIGHUP))
 		time.Sleep(d) // it is not awaited that it comes anywhere
 		w.Kill()
 		w.again(false)
 	}
 	t.Logf("seed %d: killed after %v", killSeed, lived)
 	for _, s := range w.senders {
-		must(t, s.GoesOn(patience))
+		expect.NoError(t, s.GoesOn(patience))
 		s.Finish()
 	}
 	for _, s := range w.senders {
-		must(t, s.AwaitEnd(patience))
+		expect.NoError(t, s.AwaitEnd(patience))
 	}
 	rep := w.finish(exitComplete)
 	for _, s := range w.senders {

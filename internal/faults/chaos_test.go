@@ -13,6 +13,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	"bulkhead/supervisor/report"
 )
 
@@ -69,7 +70,7 @@ func (c *chaos) begin() {
 		c.real = append(c.real, c.client(name, c.path(name), "--chunk-size", "1MiB", "--file-size", "4MiB"))
 	}
 	for _, s := range c.scripted {
-		must(c.t, s.GoesOn(patience))
+		expect.NoError(c.t, s.GoesOn(patience))
 	}
 	for i := range chaosReal {
 		c.session(clientName(aReal, i), serving)
@@ -121,7 +122,7 @@ func (c *chaos) play(deeds []deed) {
 // end lets every client end in order.
 func (c *chaos) end() {
 	for _, s := range c.scripted {
-		must(c.t, s.GoesOn(patience))
+		expect.NoError(c.t, s.GoesOn(patience))
 	}
 	for _, s := range c.scripted {
 		s.Finish()
@@ -142,7 +143,7 @@ func (c *chaos) end() {
 func (c *chaos) check(rep *report.Report) {
 	var resumes uint64
 	for _, s := range c.scripted {
-		p, got := s.Progress(), clientOf(c.t, rep, s.Name())
+		p, got := s.Progress(), expect.Client(c.t, rep, s.Name())
 		resumes += got.Resumes
 		if got.Outcome != closed || got.Messages != p.Sent || p.Acked != p.Sent || p.Err != nil {
 			c.t.Errorf("%s: %s (%s) with %d messages; it sent %d, of which %d were acknowledged, and ended with %v", s.Name(), got.Outcome, got.Cause, got.Messages, p.Sent, p.Acked, p.Err)
@@ -150,8 +151,8 @@ func (c *chaos) check(rep *report.Report) {
 	}
 	for i, r := range c.real {
 		status, err := r.Wait(patience)
-		must(c.t, err)
-		got := clientOf(c.t, rep, clientName(aReal, i))
+		expect.NoError(c.t, err)
+		got := expect.Client(c.t, rep, clientName(aReal, i))
 		resumes += got.Resumes
 		said := regexp.MustCompile(`; (\d+) messages`).FindStringSubmatch(r.Stdout.String())
 		if got.Outcome != closed || said == nil || said[1] != strconv.FormatUint(got.LastSeq, 10) {
@@ -194,7 +195,7 @@ func (c *chaos) handlerOf(name string) int {
 		return 0
 	}
 	pid, err := harness.ServerOf(c.addr, peer, c.processes())
-	must(c.t, err)
+	expect.NoError(c.t, err)
 	return pid
 }
 
@@ -255,7 +256,7 @@ func (c *chaos) refuse(who int) func() {
 	p := c.paths[clientName(aScripted, who)]
 	p.Refuse()
 	p.Cut()
-	return func() { must(c.t, p.Admit()) }
+	return func() { expect.NoError(c.t, p.Admit()) }
 }
 
 // signalConsumer sends a signal to a consumer of a real client.
@@ -289,7 +290,7 @@ func (c *chaos) stopClient(who int) func() {
 }
 
 func (c *chaos) stopSupervisor(int) func() {
-	must(c.t, c.Signal(syscall.SIGSTOP))
+	expect.NoError(c.t, c.Signal(syscall.SIGSTOP))
 	inState(c.t, c.Pid(), "T")
 	s := c.Supervisor
 	return func() { _ = s.Signal(syscall.SIGCONT) } // it may have been killed
@@ -313,7 +314,7 @@ func (c *chaos) upgrade(int) func() {
 	}
 	// One that comes in the middle of the upgrade before it is turned away, and asked
 	// for again. Nothing else can be in its way: deeds are done one after the other.
-	eventually(c.t, func() error {
+	expect.Eventually(c.t, func() error {
 		said, err := c.world.upgrade()
 		switch {
 		case err != nil && strings.Contains(said, "is just ending or is being upgraded"):

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"bulkhead/internal/harness/expect"
 )
 
 // wallClocks are the functions that may make a time of a number or compute with one;
@@ -28,7 +30,7 @@ func TestNothingIsDecidedByTheWallClock(t *testing.T) {
 	const root = "../.."
 	used := make(map[string]bool)
 	for _, dir := range []string{"client", "handler", "supervisor", "cmd", "internal"} {
-		must(t, filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+		expect.NoError(t, filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
 			}

@@ -13,6 +13,8 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/supervisor/report"
+
+	"bulkhead/internal/harness/expect"
 )
 
 // crashPoint is a named point of the supervisor's work at which it is killed.
@@ -144,20 +146,20 @@ func (p crashPoint) crash(t *testing.T) {
 	code := exitComplete
 	if p.way == poisoned { // the run must not be over before c is told
 		code, all = exitPartial, all[:2]
-		must(t, w.senders[2].AwaitEnd(patience))
+		expect.NoError(t, w.senders[2].AwaitEnd(patience))
 	}
 	for _, s := range all {
 		if p.way != atEnd {
-			must(t, s.GoesOn(patience))
+			expect.NoError(t, s.GoesOn(patience))
 			s.Finish()
 		}
 	}
 	for _, s := range all {
-		must(t, s.AwaitEnd(patience))
+		expect.NoError(t, s.AwaitEnd(patience))
 	}
 	rep := w.finish(code)
 	for _, s := range all {
-		q, c := s.Progress(), clientOf(t, rep, s.Name())
+		q, c := s.Progress(), expect.Client(t, rep, s.Name())
 		if q.Err != nil || c.Outcome != closed || c.Messages != q.Sent || q.Acked != q.Sent {
 			t.Errorf("%s: %s (%s) with %d messages; it sent %d, of which %d were acknowledged, and ended with %v", s.Name(), c.Outcome, c.Cause, c.Messages, q.Sent, q.Acked, q.Err)
 		}
@@ -176,7 +178,7 @@ func (p crashPoint) reach(w *world, armed string) {
 		return
 	}
 	for _, s := range w.senders {
-		must(w.t, s.GoesOn(patience))
+		expect.NoError(w.t, s.GoesOn(patience))
 	}
 	switch p.way {
 	case atEnd:
@@ -193,7 +195,7 @@ func (p crashPoint) reach(w *world, armed string) {
 
 // quarantined checks what became of the session whose client kills handlers.
 func (p crashPoint) quarantined(w *world, rep *report.Report) {
-	c := clientOf(w.t, rep, "c")
+	c := expect.Client(w.t, rep, "c")
 	if err := w.senders[2].Progress().Err; status.Code(err) != codes.DataLoss {
 		w.t.Errorf("c was told %v; want DATA_LOSS", err)
 	}
@@ -201,7 +203,7 @@ func (p crashPoint) quarantined(w *world, rep *report.Report) {
 		w.t.Errorf("c: %s (%s) with %d messages; want it quarantined with the 8 before the poison", c.Outcome, c.Cause, c.Messages)
 	}
 	kept, err := os.ReadDir(filepath.Join(w.runDir, "quarantine"))
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	if len(kept) != 1 {
 		w.t.Errorf("%d frames are kept; want one", len(kept))
 	}

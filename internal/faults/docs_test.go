@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bulkhead/internal/harness/expect"
 )
 
 var update = flag.Bool("update", false, "rewrite the tables in docs/faults.md")
@@ -16,7 +18,7 @@ const docsFile = "../../docs/faults.md"
 // The tables in docs/faults.md are those that the tests run by.
 func TestDocsShowTheMatrix(t *testing.T) {
 	data, err := os.ReadFile(docsFile)
-	must(t, err)
+	expect.NoError(t, err)
 	text := string(data)
 	for name, table := range map[string]string{"matrix": matrixTable(), "impossible": impossibleTable(), "crash points": crashTable()} {
 		begin, end := "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->\n"
@@ -31,7 +33,7 @@ func TestDocsShowTheMatrix(t *testing.T) {
 		text = before + begin + table + end + after
 	}
 	if *update {
-		must(t, os.WriteFile(docsFile, []byte(text), 0o644))
+		expect.NoError(t, os.WriteFile(docsFile, []byte(text), 0o644))
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
+
+	"bulkhead/internal/harness/expect"
 )
 
 // Exit statuses of `bulkhead supervisor start`.
@@ -33,7 +35,7 @@ const (
 func (w *world) finish(code int) *report.Report {
 	w.t.Helper()
 	got, err := w.Wait(patience)
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	if got != code {
 		w.t.Errorf("the supervisor exited with %d; want %d", got, code)
 	}
@@ -52,12 +54,12 @@ func (w *world) checkJournal() *report.Report {
 	w.t.Helper()
 	dir := filepath.Join(w.runDir, "journal")
 	check, err := journal.Check(dir)
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	if err := check.Err(); err != nil {
 		w.t.Errorf("the journal breaks its invariants: %v", err)
 	}
 	rep, err := report.FromJournal(dir)
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	return rep
 }
 
@@ -67,12 +69,12 @@ func (w *world) checkJournal() *report.Report {
 func (w *world) rebuilt(failed bool) {
 	w.t.Helper()
 	again, err := exec.Command(filepath.Join(w.bin, "bulkhead"), "report", w.runDir).Output()
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	written, err := os.ReadFile(filepath.Join(w.runDir, "report.txt"))
 	if failed && errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	if failed {
 		if !bytes.Contains(written, []byte("the supervisor could not go on: ")) {
 			w.t.Errorf("report.txt does not say what the supervisor failed of:\n%s", written)
@@ -93,7 +95,7 @@ func (w *world) rebuilt(failed bool) {
 func (w *world) accounted() {
 	w.t.Helper()
 	found, err := countMessages(filepath.Join(w.runDir, "journal"), w.senders)
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	for _, s := range w.senders {
 		p := s.Progress()
 		if n := found[s]; n < p.Acked || n > p.Sent {
@@ -144,7 +146,7 @@ func countMessages(dir string, senders []*collect.Sender) (map[*collect.Sender]u
 // into the folder of the sockets to empty it; the next one does.
 func (w *world) nothingLeft(failed bool) {
 	w.t.Helper()
-	eventually(w.t, func() error { // a worker whose client was killed has a moment
+	expect.Eventually(w.t, func() error { // a worker whose client was killed has a moment
 		if left := w.processes(); len(left) > 0 {
 			return fmt.Errorf("processes left: %v", left)
 		}
@@ -157,13 +159,13 @@ func (w *world) nothingLeft(failed bool) {
 	}
 	for _, pattern := range []string{"handlers/*", ".tmp-*"} {
 		left, err := filepath.Glob(filepath.Join(w.runDir, pattern))
-		must(w.t, err)
+		expect.NoError(w.t, err)
 		if len(left) > 0 {
 			w.t.Errorf("left in the run directory: %v", left)
 		}
 	}
 	runs, err := os.ReadDir(filepath.Join(w.StateDir, "runs"))
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	var names []string
 	for _, r := range runs {
 		names = append(names, r.Name())
@@ -178,7 +180,7 @@ func (w *world) nothingLeft(failed bool) {
 func loadFiles(t *testing.T, dir string) []string {
 	t.Helper()
 	var out []string
-	must(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	expect.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // removed at this moment
 			return nil
@@ -194,35 +196,11 @@ func loadFiles(t *testing.T, dir string) []string {
 // its end, and that the report has all it sent.
 func undisturbed(t *testing.T, rep *report.Report, s *collect.Sender) {
 	t.Helper()
-	p, c := s.Progress(), clientOf(t, rep, s.Name())
+	p, c := s.Progress(), expect.Client(t, rep, s.Name())
 	if len(p.Locals) != 1 || c.Resumes != 0 || len(c.Connections) != 1 || c.Connections[0].Peer != p.Locals[0] {
 		t.Errorf("%s was disturbed: its connections were %v (they ended with %v), and the report has %d resumes and %+v", s.Name(), p.Locals, p.Ends, c.Resumes, c.Connections)
 	}
 	if c.Outcome != report.OutcomeClosed || c.Messages != p.Sent || c.Malformed != 0 || p.Err != nil {
 		t.Errorf("%s: %s (%s) with %d messages, %d malformed, and was told %v; want closed with %d", s.Name(), c.Outcome, c.Cause, c.Messages, c.Malformed, p.Err, p.Sent)
 	}
-}
-
-// clientOf is the report's client with that name.
-func clientOf(t *testing.T, rep *report.Report, name string) *report.Client {
-	t.Helper()
-	for i := range rep.Clients {
-		if rep.Clients[i].Name == name {
-			return &rep.Clients[i]
-		}
-	}
-	t.Fatalf("the report has no client %s", name)
-	return nil
-}
-
-// handlerOf is the report's handler with that pid.
-func handlerOf(t *testing.T, rep *report.Report, pid int) *report.Handler {
-	t.Helper()
-	for i := range rep.Handlers {
-		if int(rep.Handlers[i].Pid) == pid {
-			return &rep.Handlers[i]
-		}
-	}
-	t.Fatalf("the report has no handler %d", pid)
-	return nil
 }

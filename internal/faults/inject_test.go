@@ -14,6 +14,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
 )
@@ -23,10 +24,10 @@ import (
 func (c *cell) inject() (undo func()) {
 	switch c.fault {
 	case sigkill:
-		return c.dies(func() { must(c.t, syscall.Kill(c.pid, syscall.SIGKILL)) })
+		return c.dies(func() { expect.NoError(c.t, syscall.Kill(c.pid, syscall.SIGKILL)) })
 	case sigsegv:
 		return c.dies(func() {
-			must(c.t, syscall.Kill(c.pid, syscall.SIGSEGV))
+			expect.NoError(c.t, syscall.Kill(c.pid, syscall.SIGSEGV))
 			syscall.Kill(c.pid, syscall.SIGCONT) // it may be held by a stop, or gone already
 		})
 	case sigstop:
@@ -52,7 +53,7 @@ func (c *cell) inject() (undo func()) {
 		c.path.Slow(64 << 10)
 		c.path.Release()
 		if c.moment != inHello {
-			must(c.t, c.c.GoesOn(patience))
+			expect.NoError(c.t, c.c.GoesOn(patience))
 		} else {
 			c.session("c", serving)
 		}
@@ -66,10 +67,10 @@ func (c *cell) inject() (undo func()) {
 func (c *cell) dies(kill func()) (undo func()) {
 	if c.pid != 0 {
 		w, err := harness.NewWatch(c.pid)
-		must(c.t, err)
+		expect.NoError(c.t, err)
 		defer w.Close()
 		kill()
-		must(c.t, w.AwaitExit(patience))
+		expect.NoError(c.t, w.AwaitExit(patience))
 	}
 	if c.target != supervisorProc {
 		return func() {}
@@ -81,14 +82,14 @@ func (c *cell) dies(kill func()) (undo func()) {
 // isUpgraded lets the supervisor replace itself.
 func (c *cell) isUpgraded() (undo func()) {
 	if c.moment == reporting { // it is stopped, and answers nobody
-		must(c.t, c.Signal(syscall.SIGHUP))
+		expect.NoError(c.t, c.Signal(syscall.SIGHUP))
 		return func() {}
 	}
 	said, err := c.world.upgrade()
 	if err != nil {
 		c.t.Fatalf("bulkhead supervisor upgrade: %v: %s", err, said)
 	}
-	eventually(c.t, func() error {
+	expect.Eventually(c.t, func() error {
 		st, err := c.status()
 		if err == nil && st.GetRestarts() != 1 {
 			err = errNotYet
@@ -130,19 +131,19 @@ func (c *cell) diesAgain() (undo func()) {
 
 // stops stops the process for as long as it takes that others notice.
 func (c *cell) stops() (undo func()) {
-	must(c.t, syscall.Kill(c.pid, syscall.SIGSTOP))
+	expect.NoError(c.t, syscall.Kill(c.pid, syscall.SIGSTOP))
 	inState(c.t, c.pid, "T")
 	undo = func() { syscall.Kill(c.pid, syscall.SIGCONT) } // it may be gone
 	c.t.Cleanup(undo)
 	switch {
 	case c.target == handlerProcess: // stopped for good, as far as it knows
 		w, err := harness.NewWatch(c.pid)
-		must(c.t, err)
+		expect.NoError(c.t, err)
 		defer w.Close()
-		must(c.t, w.AwaitExit(patience))
+		expect.NoError(c.t, w.AwaitExit(patience))
 	case c.target == supervisorProc && c.moment == inHello:
 		c.join() // the kernel takes the connection
-		eventually(c.t, func() error {
+		expect.Eventually(c.t, func() error {
 			if c.path.Peer() == "" {
 				return errNotYet
 			}
@@ -150,7 +151,7 @@ func (c *cell) stops() (undo func()) {
 		})
 	case c.target == supervisorProc && c.moment != reporting:
 		// Everything that can be on its way is on its way.
-		must(c.t, c.a.Await(patience, "the window is full", full(c.a)))
+		expect.NoError(c.t, c.a.Await(patience, "the window is full", full(c.a)))
 	case c.target == clientParent && c.moment != inHello:
 		c.session("c", func(s *bulkheadv1.SessionStatus) bool { return s.GetState() == "away" })
 	case c.role != "" && c.moment == underLoad:
@@ -168,17 +169,17 @@ func full(s *collect.Sender) func(collect.Progress) bool {
 // for a batch of c, which is larger than that and any before it.
 func (c *cell) blowsUp() (undo func()) {
 	w, err := harness.NewWatch(c.pid)
-	must(c.t, err)
+	expect.NoError(c.t, err)
 	const little = 4 << 20 // the step by which a heap grows, for what it does besides
 	_, err = harness.LimitMemory(c.pid, little)
-	must(c.t, err)
+	expect.NoError(c.t, err)
 	if c.c != nil {
 		c.c.Swell(4096)
 	}
 	if c.moment != acking || c.target != clientParent { // a client needs memory while it is held
 		c.path.Release()
 	}
-	must(c.t, errors.Join(w.AwaitExit(patience), w.Close()))
+	expect.NoError(c.t, errors.Join(w.AwaitExit(patience), w.Close()))
 	if c.c != nil {
 		c.c.Swell(0)
 	}
@@ -192,7 +193,7 @@ func (c *cell) blowsUp() (undo func()) {
 // runsOutOfFiles lets the process open nothing more.
 func (c *cell) runsOutOfFiles() (undo func()) {
 	restore, err := harness.LimitFiles(c.pid)
-	must(c.t, err)
+	expect.NoError(c.t, err)
 	undo = func() {
 		if err := restore(); err != nil && !errors.Is(err, syscall.ESRCH) { // it may be gone
 			c.t.Error(err)
@@ -209,7 +210,7 @@ func (c *cell) runsOutOfFiles() (undo func()) {
 	case c.target == clientParent && c.moment == inHello:
 		c.path.Release()
 		_, err := c.real.Wait(patience)
-		must(c.t, err)
+		expect.NoError(c.t, err)
 	}
 	return c.stays(undo)
 }
@@ -275,7 +276,7 @@ func (c *cell) fillsDisk() (undo func()) {
 			return c.failed(got)
 		})
 	case c.target == clientParent: // its spool grows until there is no room
-		eventually(c.t, func() error {
+		expect.Eventually(c.t, func() error {
 			left, err := c.real.Workers("consumer")
 			if err == nil && len(left) > 0 {
 				err = errNotYet
@@ -293,7 +294,7 @@ func (c *cell) fillsDisk() (undo func()) {
 // fill lets a file grow until there is no space left.
 func (c *cell) fill(path string) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	must(c.t, err)
+	expect.NoError(c.t, err)
 	defer f.Close()
 	if _, err := io.Copy(f, zeros{}); !errors.Is(err, syscall.ENOSPC) {
 		c.t.Fatalf("filling %s: %v; want no space left", c.small, err)
@@ -313,9 +314,9 @@ func (c *cell) fallsSilent(silence func()) (undo func()) {
 		return c.path.Release
 	}
 	w, err := harness.NewWatch(c.handed())
-	must(c.t, err)
+	expect.NoError(c.t, err)
 	defer w.Close()
 	silence()
-	must(c.t, w.AwaitExit(patience)) // it rejects the connection and ends
+	expect.NoError(c.t, w.AwaitExit(patience)) // it rejects the connection and ends
 	return c.path.Release
 }

@@ -6,17 +6,17 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	_ "bulkhead/client" // these run in the programs only; a change to them makes cached results stale
 	_ "bulkhead/handler"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	_ "bulkhead/supervisor"
 )
 
 // patience is how long anything that must happen may take on a slow, busy machine.
 // Only a test that fails waits that long.
-const patience = 60 * time.Second
+const patience = expect.Patience
 
 // programs are the real programs, built once each way and only when asked for.
 type programs struct {

@@ -14,6 +14,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
 )
@@ -128,8 +129,8 @@ func (c *cell) begin(t *testing.T) {
 	c.path = must1(harness.NewPath(c.Addr))(t)
 	t.Cleanup(c.path.Close)
 	c.a, c.b = c.sender("a", c.Addr, nil), c.sender("b", c.Addr, nil)
-	must(t, c.a.GoesOn(patience))
-	must(t, c.b.GoesOn(patience))
+	expect.NoError(t, c.a.GoesOn(patience))
+	expect.NoError(t, c.b.GoesOn(patience))
 }
 
 // reportKills lets a supervisor die as it begins to make the report.
@@ -183,9 +184,9 @@ func (c *cell) reach() (release func()) {
 		c.path.Hold(harness.Down)
 		switch {
 		case c.c != nil && c.fault == memory: // its window may be larger than HTTP/2's, whose updates are held too
-			must(c.t, c.c.Await(patience, "acks are outstanding", func(p collect.Progress) bool { return p.Sent > p.Acked }))
+			expect.NoError(c.t, c.c.Await(patience, "acks are outstanding", func(p collect.Progress) bool { return p.Sent > p.Acked }))
 		case c.c != nil:
-			must(c.t, c.c.Await(patience, "the window is full", full(c.c)))
+			expect.NoError(c.t, c.c.Await(patience, "the window is full", full(c.c)))
 		default:
 			c.session("c", func(s *bulkheadv1.SessionStatus) bool { return s.GetDurableSeq() > durable })
 		}
@@ -212,7 +213,7 @@ func (c *cell) atWork() {
 // seen waits until the report that could be made now says so of c.
 func (c *cell) seen(what string, so func(*report.Client) bool) {
 	c.t.Helper()
-	eventually(c.t, func() error {
+	expect.Eventually(c.t, func() error {
 		rep, err := report.FromJournal(filepath.Join(c.runDir, "journal"))
 		if err != nil {
 			return err
@@ -244,7 +245,7 @@ func (c *cell) reachHello() (release func()) {
 
 // handed waits until a handler has c's connection, and returns the handler.
 func (c *cell) handed() (pid int) {
-	eventually(c.t, func() (err error) {
+	expect.Eventually(c.t, func() (err error) {
 		if c.path.Peer() == "" {
 			return errNotYet
 		}
@@ -268,7 +269,7 @@ func (c *cell) reachDrain() (release func()) {
 		if c.fault == files || c.fault == diskFull {
 			return func() {} // asked for when it has failed
 		}
-		must(c.t, syscall.Kill(c.pid, syscall.SIGSTOP))
+		expect.NoError(c.t, syscall.Kill(c.pid, syscall.SIGSTOP))
 		inState(c.t, c.pid, "T")
 	case clientParent: // it must not get away
 		c.path.Hold(harness.Up)
@@ -325,7 +326,7 @@ func (c *cell) find(handler int) int {
 	case consumer, monitor:
 		c.role = string(c.target)
 		workers, err := c.real.Workers(c.role)
-		must(c.t, err)
+		expect.NoError(c.t, err)
 		if len(workers) == 0 {
 			c.t.Fatalf("the client has no %s", c.role)
 		}
@@ -339,8 +340,8 @@ func (c *cell) othersGoOn() {
 	if c.target == supervisorProc || c.moment == reporting {
 		return
 	}
-	must(c.t, c.a.GoesOn(patience))
-	must(c.t, c.b.GoesOn(patience))
+	expect.NoError(c.t, c.a.GoesOn(patience))
+	expect.NoError(c.t, c.b.GoesOn(patience))
 }
 
 // end lets all clients end in order.
@@ -368,10 +369,10 @@ func (c *cell) complete() {
 	}
 	if !dies {
 		if c.c != nil {
-			must(c.t, c.c.GoesOn(patience))
+			expect.NoError(c.t, c.c.GoesOn(patience))
 		}
-		must(c.t, c.a.GoesOn(patience))
-		must(c.t, c.b.GoesOn(patience))
+		expect.NoError(c.t, c.a.GoesOn(patience))
+		expect.NoError(c.t, c.b.GoesOn(patience))
 	}
 	c.end()
 	for _, s := range c.senders {
@@ -401,10 +402,10 @@ func (c *cell) check(rep *report.Report) {
 			}
 		}
 	} else {
-		c.checkSession(clientOf(c.t, rep, "c"))
+		c.checkSession(expect.Client(c.t, rep, "c"))
 	}
 	if c.target == handlerProcess && c.want.exit != "" {
-		if h := handlerOf(c.t, rep, c.pid); h.Exit == nil || !regexp.MustCompile(c.want.exit).MatchString(h.Exit.Class+": "+h.Exit.Cause) {
+		if h := expect.Handler(c.t, rep, c.pid); h.Exit == nil || !regexp.MustCompile(c.want.exit).MatchString(h.Exit.Class+": "+h.Exit.Cause) {
 			c.t.Errorf("handler %d ended like this: %+v; want %s", c.pid, h.Exit, c.want.exit)
 		}
 	}
@@ -466,11 +467,11 @@ func (c *cell) checkSession(got *report.Client) {
 // report says of the worker that was broken.
 func (c *cell) checkReal(rep *report.Report) {
 	status, err := c.real.Wait(patience)
-	must(c.t, err)
+	expect.NoError(c.t, err)
 	if status != c.want.status {
 		c.t.Errorf("client c exited with %d; want %d:\n%s", status, c.want.status, tail(c.real.Stderr.String()))
 	}
-	eventually(c.t, func() error { // the workers of a client that died clean up by themselves
+	expect.Eventually(c.t, func() error { // the workers of a client that died clean up by themselves
 		left := loadFiles(c.t, c.real.Dir())
 		if c.small != "" {
 			left = append(left, loadFiles(c.t, c.small)...)
@@ -483,7 +484,7 @@ func (c *cell) checkReal(rep *report.Report) {
 	if c.role == "" {
 		return
 	}
-	p := processOf(c.t, clientOf(c.t, rep, "c"), c.pid)
+	p := processOf(c.t, expect.Client(c.t, rep, "c"), c.pid)
 	if p.Exit == nil || !regexp.MustCompile(c.want.exit).MatchString(p.Exit.Class+": "+p.Exit.Cause) {
 		c.t.Errorf("%s %d ended like this: %+v; want %s", c.role, c.pid, p.Exit, c.want.exit)
 	}
@@ -507,7 +508,7 @@ func (c *cell) checkWorker(rep *report.Report, p *report.Process) {
 			c.t.Errorf("the consumer's errors are not told: %+v", p.Writes)
 		case c.target == consumer && (p.FailingSince != 0) != (c.moment == inDrain):
 			c.t.Errorf("the consumer was failing since %v as it ended", p.FailingSince)
-		case c.target == monitor && failedSamples(clientOf(c.t, rep, "c")) == 0:
+		case c.target == monitor && failedSamples(expect.Client(c.t, rep, "c")) == 0:
 			c.t.Error("no sample failed")
 		}
 	}

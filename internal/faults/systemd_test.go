@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 )
 
 // unitFolder holds the units that are shipped.
@@ -22,7 +23,7 @@ const unitFolder = "../../configs/systemd"
 func directives(t *testing.T, path string) map[string]string {
 	t.Helper()
 	f, err := os.Open(path)
-	must(t, err)
+	expect.NoError(t, err)
 	defer f.Close()
 	out := make(map[string]string)
 	section := ""
@@ -80,10 +81,10 @@ func TestUnitsAreValid(t *testing.T) {
 	var units []string
 	for _, name := range []string{"bulkhead-supervisor.service", "bulkhead-supervisor.socket"} {
 		data, err := os.ReadFile(filepath.Join(unitFolder, name))
-		must(t, err)
+		expect.NoError(t, err)
 		unit := filepath.Join(dir, name)
 		text := strings.ReplaceAll(string(data), "/usr/local/bin/", bin+"/") // it must exist
-		must(t, os.WriteFile(unit, []byte(text), 0o644))
+		expect.NoError(t, os.WriteFile(unit, []byte(text), 0o644))
 		units = append(units, unit)
 	}
 	out, err := exec.Command(analyze, append([]string{"verify", "--man=no"}, units...)...).CombinedOutput()
@@ -107,7 +108,7 @@ func TestListenerOutlivesTheSupervisor(t *testing.T) {
 	addr := listener.Addr().String()
 	held := must1(listener.File())(t)
 	t.Cleanup(func() { held.Close() })
-	must(t, listener.Close()) // the descriptor stays
+	expect.NoError(t, listener.Close()) // the descriptor stays
 	told := must1(net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: filepath.Join(dir, "notify")}))(t)
 	t.Cleanup(func() { told.Close() })
 
@@ -120,19 +121,19 @@ func TestListenerOutlivesTheSupervisor(t *testing.T) {
 		cmd.Env = append(os.Environ(), "LISTEN_FDS=1", "NOTIFY_SOCKET="+told.LocalAddr().String())
 		cmd.ExtraFiles = []*os.File{held} // as fd 3
 		s, err := harness.Start(cmd, w.settings.stateDir)
-		must(t, err)
+		expect.NoError(t, err)
 		if w.Supervisor != nil {
 			w.before = append(w.before, w.Supervisor)
 		}
 		w.Supervisor = s
-		must(t, w.AwaitReady(patience))
+		expect.NoError(t, w.AwaitReady(patience))
 		if w.Addr != addr {
 			t.Fatalf("the supervisor listens on %s; want %s, which it was given", w.Addr, addr)
 		}
-		must(t, told.SetReadDeadline(time.Now().Add(patience)))
+		expect.NoError(t, told.SetReadDeadline(time.Now().Add(patience)))
 		buf := make([]byte, 4096)
 		n, err := told.Read(buf)
-		must(t, err)
+		expect.NoError(t, err)
 		if got := string(buf[:n]); !strings.Contains(got, "READY=1") {
 			t.Errorf("the service manager was told %q; want READY=1", got)
 		}
@@ -140,12 +141,12 @@ func TestListenerOutlivesTheSupervisor(t *testing.T) {
 	start()
 	w.runDir, w.addr = w.RunDir, addr
 	a := w.sender("a", addr, nil)
-	must(t, a.GoesOn(patience))
+	expect.NoError(t, a.GoesOn(patience))
 	w.Kill()
 	b := w.sender("b", addr, nil) // the kernel takes the connection
 	start()
 	for _, s := range w.senders {
-		must(t, s.GoesOn(patience))
+		expect.NoError(t, s.GoesOn(patience))
 	}
 	a.Finish()
 	b.Finish()

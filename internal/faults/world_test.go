@@ -15,6 +15,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 )
@@ -63,7 +64,7 @@ func newWorld(t *testing.T, set settings) *world {
 		w.settings.stateDir = filepath.Join(dir, "state")
 	}
 	w.launch("127.0.0.1:0", set.failpoints)
-	must(t, w.AwaitReady(patience))
+	expect.NoError(t, w.AwaitReady(patience))
 	w.runDir, w.addr = w.RunDir, w.Addr
 	return w
 }
@@ -91,7 +92,7 @@ func (w *world) launch(listen, failpoints string) {
 		cmd.Env = append(cmd.Env, "BULKHEAD_FAILPOINTS="+failpoints)
 	}
 	s, err := harness.Start(cmd, w.settings.stateDir)
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	if w.Supervisor != nil {
 		w.before = append(w.before, w.Supervisor)
 	}
@@ -106,7 +107,7 @@ func (w *world) again(onlyReport bool) {
 	if onlyReport {
 		return
 	}
-	must(w.t, w.AwaitReady(patience))
+	expect.NoError(w.t, w.AwaitReady(patience))
 	if w.RunDir != w.runDir {
 		w.t.Errorf("the supervisor that was started again serves the run in %s; want the unfinished one in %s", w.RunDir, w.runDir)
 	}
@@ -165,7 +166,7 @@ func tail(text string) string {
 // environment, and that is under the test's.
 func (w *world) processes() []int {
 	pids, err := harness.WithEnvironment("PLUGIN_UNIX_SOCKET_DIR=" + w.dir + "/")
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	return pids
 }
 
@@ -199,7 +200,7 @@ func (w *world) client(name, addr string, args ...string) *harness.Client {
 		"--connect-timeout", patience.String(), "--deliver-timeout", patience.String(), "--kill-timeout", "5s",
 	}, args...)
 	c, err := harness.StartClient(w.bin, dir, addr, name, args...)
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	w.clients = append(w.clients, c)
 	return c
 }
@@ -221,7 +222,7 @@ func (w *world) status() (*bulkheadv1.StatusResponse, error) {
 func (w *world) session(name string, as func(*bulkheadv1.SessionStatus) bool) *bulkheadv1.SessionStatus {
 	w.t.Helper()
 	var found *bulkheadv1.SessionStatus
-	eventually(w.t, func() error {
+	expect.Eventually(w.t, func() error {
 		st, err := w.status()
 		if err != nil {
 			return err
@@ -246,7 +247,7 @@ func serving(s *bulkheadv1.SessionStatus) bool {
 func (w *world) handlers() []int {
 	w.t.Helper()
 	pids, err := harness.Children(w.Pid(), "bulkhead-handler")
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	return pids
 }
 
@@ -256,10 +257,10 @@ func (w *world) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c, err := supervisor.DialControl(ctx, w.StateDir)
-	must(w.t, err)
+	expect.NoError(w.t, err)
 	defer c.Close()
 	_, err = c.Drain(ctx, &bulkheadv1.DrainRequest{Reason: "the test"})
-	must(w.t, err)
+	expect.NoError(w.t, err)
 }
 
 // upgrade asks for an upgrade, as an operator does, and returns what was said.
@@ -272,13 +273,13 @@ func (w *world) upgrade() (said string, err error) {
 func (w *world) logged(text string) {
 	w.t.Helper()
 	_, err := w.Await(patience, func(l harness.LogLine) bool { return strings.Contains(l.Text("msg"), text) })
-	must(w.t, err)
+	expect.NoError(w.t, err)
 }
 
 // inState waits until a process is in that state of proc(5).
 func inState(t *testing.T, pid int, state string) {
 	t.Helper()
-	eventually(t, func() error {
+	expect.Eventually(t, func() error {
 		got, err := harness.State(pid)
 		if err == nil && got != state {
 			err = fmt.Errorf("process %d is in state %s; want %s", pid, got, state)
@@ -287,38 +288,11 @@ func inState(t *testing.T, pid int, state string) {
 	})
 }
 
-// eventually waits until check returns nil. It is for what the system tells nobody
-// of, such as the state of another process.
-func eventually(t *testing.T, check func() error) {
-	t.Helper()
-	deadline := time.After(patience)
-	again := time.NewTicker(10 * time.Millisecond)
-	defer again.Stop()
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		select {
-		case <-again.C:
-		case <-deadline:
-			t.Fatalf("still not so after %s: %v", patience, err)
-		}
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // must1 is must for a call that returns something besides.
 func must1[T any](v T, err error) func(*testing.T) T {
 	return func(t *testing.T) T {
 		t.Helper()
-		must(t, err)
+		expect.NoError(t, err)
 		return v
 	}
 }

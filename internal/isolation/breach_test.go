@@ -15,6 +15,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
 )
@@ -237,7 +238,7 @@ func (b *breach) commit(t *testing.T, s *running, by *load) (peer string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c, err := collect.Dial(ctx, s.Addr, b.dial...)
-	must(t, err)
+	expect.NoError(t, err)
 	defer c.Close()
 	hello := collect.Hello(b.name)
 	hello.Token = token
@@ -249,7 +250,7 @@ func (b *breach) commit(t *testing.T, s *running, by *load) (peer string) {
 		thaw = freeze(t, s.Pid())
 		defer thaw()
 	}
-	must(t, b.act(c, hello))
+	expect.NoError(t, b.act(c, hello))
 	if !b.frozen {
 		by.goesOn(t)
 	}
@@ -273,7 +274,7 @@ func (b *breach) reported(t *testing.T, rep *report.Report, peer string) {
 		rejection(t, rep, b.name, peer, reason)
 		return
 	}
-	c := client(t, rep, b.name)
+	c := expect.Client(t, rep, b.name)
 	if c.Outcome != report.OutcomeRejected || !strings.Contains(c.Cause, reason) || len(c.Connections) != 1 || c.Connections[0].Peer != peer {
 		t.Errorf("%s: %s (%s) over %+v; want rejected (%s) over one connection from %s", b.name, c.Outcome, c.Cause, c.Connections, reason, peer)
 	}
@@ -296,7 +297,7 @@ func rejection(t *testing.T, rep *report.Report, what, peer, reason string) {
 // unharmed checks that a client was served over one connection to its end.
 func unharmed(t *testing.T, rep *report.Report, l *load, sent uint64) {
 	t.Helper()
-	c := client(t, rep, l.hello.GetName())
+	c := expect.Client(t, rep, l.hello.GetName())
 	if l.resumed() != 0 || c.Resumes != 0 || len(c.Connections) != 1 || c.Outcome != report.OutcomeClosed || c.Messages != sent {
 		t.Errorf("%s was touched: it connected again %d times, and the report has %s (%s) at %d over %+v; want closed at %d over one connection",
 			c.Name, l.resumed(), c.Outcome, c.Cause, c.Messages, c.Connections, sent)
@@ -307,10 +308,10 @@ func unharmed(t *testing.T, rep *report.Report, l *load, sent uint64) {
 // the test.
 func freeze(t *testing.T, pid int) (thaw func()) {
 	t.Helper()
-	must(t, syscall.Kill(pid, syscall.SIGSTOP))
+	expect.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
 	thaw = func() { syscall.Kill(pid, syscall.SIGCONT) } // nothing to do if it is gone
 	t.Cleanup(thaw)
-	eventually(t, func() error {
+	expect.Eventually(t, func() error {
 		state, err := harness.State(pid)
 		if err == nil && state != "T" {
 			err = fmt.Errorf("process %d is in state %s; want T", pid, state)
@@ -332,6 +333,6 @@ func bounded(t *testing.T, s *running, before uint64) {
 func privateMemory(t *testing.T, pid int) uint64 {
 	t.Helper()
 	n, err := harness.PrivateMemory(pid)
-	must(t, err)
+	expect.NoError(t, err)
 	return n
 }

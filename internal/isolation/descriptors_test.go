@@ -11,6 +11,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 )
 
 // With few descriptors, connections are refused before they are all gone: sessions go
@@ -29,14 +30,14 @@ func TestFewDescriptorsAreNotFatal(t *testing.T) {
 	}()
 	for range 2 * limit {
 		c, err := net.Dial("tcp", s.Addr)
-		must(t, err)
+		expect.NoError(t, err)
 		_, _ = c.Write([]byte("P")) // begins to speak; a refused one may be gone
 		idle = append(idle, c)
 	}
 	_, err := s.Await(patience, func(l harness.LogLine) bool {
 		return l.Text("msg") == "connections are shed" && strings.Contains(l.Text("reason"), "descriptors")
 	})
-	must(t, err)
+	expect.NoError(t, err)
 	for range 50 { // with new segments of the journal
 		by.goesOn(t)
 	}
@@ -47,7 +48,7 @@ func TestFewDescriptorsAreNotFatal(t *testing.T) {
 		c.Close()
 	}
 	var late error
-	eventually(t, func() error { // those that have a handler are let go of first
+	expect.Eventually(t, func() error { // those that have a handler are let go of first
 		late = closedVisit(t.Context(), s.Addr, "late")
 		return late
 	})
@@ -66,11 +67,11 @@ func TestHandlersLeaveDescriptorsForTheJournal(t *testing.T) {
 	_, err := s.Await(patience, func(l harness.LogLine) bool {
 		return l.Text("msg") == "a handler does not start" && strings.Contains(l.Text("error"), "RLIMIT_NOFILE")
 	})
-	must(t, err)
+	expect.NoError(t, err)
 	if files, err := harness.OpenFiles(s.Pid()); err != nil || len(files) > limit-reserve/2 {
 		t.Errorf("%d descriptors are open, %v; want most of the reserve free", len(files), err)
 	}
-	must(t, s.Signal(syscall.SIGTERM))
+	expect.NoError(t, s.Signal(syscall.SIGTERM))
 	s.finish(exitPartial)
 	if n := strings.Count(s.Log(), "msg:a handler does not start"); n != 1 {
 		t.Errorf("that handlers do not start is in the log %d times; want once", n)
@@ -93,12 +94,12 @@ func TestAcceptThatFailsIsTriedAgain(t *testing.T) {
 	by := bystander(t, s, collect.Hello("bystander"))
 	s.settled(1, 2)
 	var had unix.Rlimit
-	must(t, unix.Prlimit(s.Pid(), unix.RLIMIT_NOFILE, nil, &had))
-	must(t, unix.Prlimit(s.Pid(), unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 4, Max: had.Max}, nil))
+	expect.NoError(t, unix.Prlimit(s.Pid(), unix.RLIMIT_NOFILE, nil, &had))
+	expect.NoError(t, unix.Prlimit(s.Pid(), unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 4, Max: had.Max}, nil))
 	waiting := make(chan error, 1)
 	go func() { waiting <- closedVisit(t.Context(), s.Addr, "waiting") }() // ends when it is served
 	failed, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "connections cannot be accepted; trying again" })
-	must(t, err)
+	expect.NoError(t, err)
 	if !strings.Contains(failed.Text("error"), "too many open files") {
 		t.Errorf("the log says %v; want the cause", failed)
 	}
@@ -110,8 +111,8 @@ func TestAcceptThatFailsIsTriedAgain(t *testing.T) {
 		t.Errorf("the client did not wait: %v", err)
 	default:
 	}
-	must(t, unix.Prlimit(s.Pid(), unix.RLIMIT_NOFILE, &had, nil))
-	must(t, <-waiting)
+	expect.NoError(t, unix.Prlimit(s.Pid(), unix.RLIMIT_NOFILE, &had, nil))
+	expect.NoError(t, <-waiting)
 	sent := by.finish(t)
 	rep := s.finish(exitComplete)
 	unharmed(t, rep, by, sent)

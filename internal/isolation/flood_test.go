@@ -14,6 +14,8 @@ import (
 	"golang.org/x/net/http2"
 
 	"bulkhead/internal/collect"
+
+	"bulkhead/internal/harness/expect"
 )
 
 // peakMemory is the largest resident set of a process so far, in bytes
@@ -21,7 +23,7 @@ import (
 func peakMemory(t *testing.T, pid int) uint64 {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	must(t, err)
+	expect.NoError(t, err)
 	_, rest, ok := strings.Cut(string(data), "VmHWM:")
 	var kib uint64
 	if _, err := fmt.Sscan(rest, &kib); err != nil || !ok {
@@ -129,9 +131,9 @@ func TestAFloodOfConnectionsIsShed(t *testing.T) {
 		l.goesOn(t)
 	}
 	s.settled(2, pool)
-	must(t, closedVisit(t.Context(), s.Addr, "third"))
+	expect.NoError(t, closedVisit(t.Context(), s.Addr, "third"))
 	s.settled(2, pool)
-	eventually(t, func() error {
+	expect.Eventually(t, func() error {
 		after := tracesOf(t, s)
 		after.descriptors = max(after.descriptors, before.descriptors) // fewer are fine
 		if after != before {

@@ -10,6 +10,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	"bulkhead/supervisor/report"
 )
 
@@ -23,11 +24,11 @@ func frozenClient(t *testing.T, s *running, by *load) (handler int, again func()
 	hello := collect.Hello("frozen")
 	c := s.dial()
 	greet(t, c, hello)
-	must(t, c.SendBatch(1, 3))
-	must(t, c.AwaitAck(3))
+	expect.NoError(t, c.SendBatch(1, 3))
+	expect.NoError(t, c.AwaitAck(3))
 	handler = int(s.session("frozen").GetHandlerPid())
 	freeze(t, handler)
-	must(t, c.SendBatch(4, 6))
+	expect.NoError(t, c.SendBatch(4, 6))
 	end := make(chan error, 1)
 	go func() { end <- c.AwaitAck(6) }() // ends with the connection
 	by.goesOn(t)
@@ -49,7 +50,7 @@ func frozenClient(t *testing.T, s *running, by *load) (handler int, again func()
 // killedHandler checks that the report tells how a stopped handler ended.
 func killedHandler(t *testing.T, rep *report.Report, pid int) {
 	t.Helper()
-	h := handlerOf(t, rep, pid)
+	h := expect.Handler(t, rep, pid)
 	if h.Client != "frozen" || h.Exit == nil || h.Exit.Class != report.ExitKilled || h.Exit.Cause != killedByOwner {
 		t.Errorf("handler %d of %q: %+v; want %q", h.Pid, h.Client, h.Exit, killedByOwner)
 	}
@@ -65,9 +66,9 @@ func TestStoppedHandlerDoesNotHoldUpADrain(t *testing.T) {
 	s := start(t, "--clients", "2", "--drain-timeout", "2s")
 	by := bystander(t, s, collect.Hello("bystander"))
 	handler, _, ended := frozenClient(t, s, by)
-	must(t, s.Signal(syscall.SIGTERM))
+	expect.NoError(t, s.Signal(syscall.SIGTERM))
 	_, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "draining" })
-	must(t, err)
+	expect.NoError(t, err)
 	sent := by.finish(t)
 
 	rep := s.finish(exitPartial)
@@ -77,7 +78,7 @@ func TestStoppedHandlerDoesNotHoldUpADrain(t *testing.T) {
 	journalled(t, s, map[*load]uint64{by: sent})
 	unharmed(t, rep, by, sent)
 	killedHandler(t, rep, handler)
-	c := client(t, rep, "frozen")
+	c := expect.Client(t, rep, "frozen")
 	if c.Outcome != report.OutcomeLost || c.Cause != "still open at the end of the drain time" || c.LastSeq != 3 {
 		t.Errorf("the client of the stopped handler: %s (%s) at %d; want lost at the end of the drain time, at 3", c.Outcome, c.Cause, c.LastSeq)
 	}
@@ -94,8 +95,8 @@ func TestClientOfAStoppedHandlerResumes(t *testing.T) {
 	by := bystander(t, s, collect.Hello("bystander"))
 	handler, again, ended := frozenClient(t, s, by)
 	c := again()
-	must(t, c.SendBatch(4, 6))
-	must(t, c.AwaitAck(6))
+	expect.NoError(t, c.SendBatch(4, 6))
+	expect.NoError(t, c.AwaitAck(6))
 	if err := <-ended; err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("the replaced stream ended with %v; want an error", err)
 	}
@@ -106,7 +107,7 @@ func TestClientOfAStoppedHandlerResumes(t *testing.T) {
 	journalled(t, s, map[*load]uint64{by: sent})
 	unharmed(t, rep, by, sent)
 	killedHandler(t, rep, handler)
-	f := client(t, rep, "frozen")
+	f := expect.Client(t, rep, "frozen")
 	if f.Outcome != report.OutcomeClosed || f.Messages != 6 || f.Resumes != 1 || len(f.Connections) != 2 {
 		t.Fatalf("the client of the stopped handler: %s (%s) with %d messages, %d resumes; want closed with 6 and 1", f.Outcome, f.Cause, f.Messages, f.Resumes)
 	}
@@ -125,13 +126,13 @@ func TestStoppedIdleHandlersAreReplaced(t *testing.T) {
 	for _, pid := range idle {
 		freeze(t, pid)
 	}
-	must(t, closedVisit(t.Context(), s.Addr, "alpha"))
+	expect.NoError(t, closedVisit(t.Context(), s.Addr, "alpha"))
 	rep := s.finish(exitComplete)
-	if c := client(t, rep, "alpha"); c.Outcome != report.OutcomeClosed || c.Messages != 3 || len(c.Connections) != 1 || len(rep.Rejections) != 0 {
+	if c := expect.Client(t, rep, "alpha"); c.Outcome != report.OutcomeClosed || c.Messages != 3 || len(c.Connections) != 1 || len(rep.Rejections) != 0 {
 		t.Errorf("alpha: %s with %d messages over %+v, rejections %v; want one connection", c.Outcome, c.Messages, c.Connections, rep.Rejections)
 	}
 	for _, pid := range idle {
-		if h := handlerOf(t, rep, pid); h.Client != "" || h.Exit == nil || h.Exit.Class != report.ExitHang {
+		if h := expect.Handler(t, rep, pid); h.Client != "" || h.Exit == nil || h.Exit.Class != report.ExitHang {
 			t.Errorf("handler %d of %q: %+v; want hung, and nobody's", h.Pid, h.Client, h.Exit)
 		}
 	}
@@ -146,6 +147,6 @@ func TestStoppedIdleHandlersEndTogether(t *testing.T) {
 	for _, pid := range s.handlers() {
 		freeze(t, pid)
 	}
-	must(t, s.Signal(syscall.SIGTERM))
+	expect.NoError(t, s.Signal(syscall.SIGTERM))
 	s.finish(exitPartial) // within patience, which is less than 32 times as long
 }

@@ -8,6 +8,8 @@ import (
 	"bulkhead/internal/collect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
+
+	"bulkhead/internal/harness/expect"
 )
 
 // fault is a batch that makes a handler of the faulty programs fail: message seq, whose
@@ -25,7 +27,7 @@ func fault(seq uint64, action string) *bulkheadv1.ClientFrame {
 func TestHungHandlerIsReplaced(t *testing.T) {
 	t.Parallel()
 	programs, err := faulty()
-	must(t, err)
+	expect.NoError(t, err)
 	for _, tt := range []struct {
 		how string
 		do  func(c *collect.Client, handler int) error
@@ -40,10 +42,10 @@ func TestHungHandlerIsReplaced(t *testing.T) {
 			by := bystander(t, s, collect.Hello("bystander"))
 			c, hello := s.dial(), collect.Hello("victim")
 			greet(t, c, hello)
-			must(t, c.SendBatch(1, 3))
-			must(t, c.AwaitAck(3))
+			expect.NoError(t, c.SendBatch(1, 3))
+			expect.NoError(t, c.AwaitAck(3))
 			pid := int(s.session("victim").GetHandlerPid())
-			must(t, tt.do(c, pid))
+			expect.NoError(t, tt.do(c, pid))
 			if err := c.End(); err == nil {
 				t.Error("the stream of the hung handler ended in order")
 			}
@@ -52,19 +54,19 @@ func TestHungHandlerIsReplaced(t *testing.T) {
 			if w := greet(t, again, hello); w.GetResumeAfter() != 3 {
 				t.Errorf("the client may resume after %d; want 3", w.GetResumeAfter())
 			}
-			must(t, again.SendBatch(4, 6))
-			must(t, again.AwaitAck(6))
+			expect.NoError(t, again.SendBatch(4, 6))
+			expect.NoError(t, again.AwaitAck(6))
 			goodbye(t, again, 6)
 			by.goesOn(t)
 			sent := by.finish(t)
 			rep := s.finish(exitComplete)
 			journalled(t, s, map[*load]uint64{by: sent})
 			unharmed(t, rep, by, sent)
-			h := handlerOf(t, rep, pid)
+			h := expect.Handler(t, rep, pid)
 			if h.Exit == nil || h.Exit.Class != report.ExitHang || !strings.HasPrefix(h.Exit.Cause, "hung: ") {
 				t.Errorf("handler %d: %+v; want hung", pid, h.Exit)
 			}
-			if cause := client(t, rep, "victim").Connections[0].DetachCause; !strings.HasPrefix(cause, "handler hung: ") {
+			if cause := expect.Client(t, rep, "victim").Connections[0].DetachCause; !strings.HasPrefix(cause, "handler hung: ") {
 				t.Errorf("the connection was lost because of %q; want the hang", cause)
 			}
 		})

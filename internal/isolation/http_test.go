@@ -14,6 +14,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	"bulkhead/supervisor/report"
 )
 
@@ -21,7 +22,7 @@ import (
 func (s *running) browser() string {
 	s.t.Helper()
 	l, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "http is served" })
-	must(s.t, err)
+	expect.NoError(s.t, err)
 	return strings.TrimSuffix(l.Text("url"), "/")
 }
 
@@ -29,7 +30,7 @@ func (s *running) browser() string {
 func answers(t *testing.T, url string, status int, has func(body []byte) error) {
 	t.Helper()
 	c := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
-	eventually(t, func() error {
+	expect.Eventually(t, func() error {
 		res, err := c.Get(url)
 		if err != nil {
 			return err
@@ -56,11 +57,11 @@ func TestUpgradeWithHTTP(t *testing.T) {
 	host := strings.TrimPrefix(url, "http://")
 	listen := func() *bufio.Reader {
 		conn, err := net.Dial("tcp", host)
-		must(t, err)
+		expect.NoError(t, err)
 		t.Cleanup(func() { conn.Close() })
-		must(t, conn.SetDeadline(time.Now().Add(patience)))
+		expect.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
 		_, err = fmt.Fprintf(conn, "GET /events HTTP/1.1\r\nHost: %s\r\n\r\n", host)
-		must(t, err)
+		expect.NoError(t, err)
 		return bufio.NewReader(conn)
 	}
 	events, _ := listen(), listen() // the second is never read
@@ -80,7 +81,7 @@ func TestUpgradeWithHTTP(t *testing.T) {
 	}
 	answers(t, url+"/api/report", http.StatusOK, func(body []byte) error {
 		var rep report.Report
-		must(t, json.Unmarshal(body, &rep))
+		expect.NoError(t, json.Unmarshal(body, &rep))
 		if len(rep.Clients) != 2 || len(rep.Run.Restarts) != 1 || rep.Totals.Messages == 0 || len(rep.Journal.Violations) > 0 {
 			return fmt.Errorf("%d clients, %d restarts, %d messages, %v", len(rep.Clients), len(rep.Run.Restarts), rep.Totals.Messages, rep.Journal.Violations)
 		}
@@ -102,7 +103,7 @@ func TestUpgradeWithHTTP(t *testing.T) {
 func TestUpgradeWithoutItsHTTP(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	expect.NoError(t, err)
 	defer taken.Close()
 	for name, next := range map[string]string{"none any more": "", "an address that is taken": taken.Addr().String()} {
 		t.Run(name, func(t *testing.T) {
@@ -138,5 +139,5 @@ func newConfig(t *testing.T, text string) string {
 
 func writeConfig(t *testing.T, path, text string) {
 	t.Helper()
-	must(t, os.WriteFile(path, []byte(text), 0o600))
+	expect.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 }

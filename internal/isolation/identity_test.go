@@ -10,6 +10,8 @@ import (
 	"bulkhead/internal/collect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
+
+	"bulkhead/internal/harness/expect"
 )
 
 // register remembers which connection each handler served.
@@ -92,22 +94,22 @@ func TestNoHandlerServesTwoConnections(t *testing.T) {
 func greet(t *testing.T, c *collect.Client, hello *bulkheadv1.Hello) *bulkheadv1.Welcome {
 	t.Helper()
 	w, err := c.Greet(hello)
-	must(t, err)
+	expect.NoError(t, err)
 	return w
 }
 
 // say sends three messages and ends the session in order.
 func say(t *testing.T, c *collect.Client) {
 	t.Helper()
-	must(t, c.SendBatch(1, 3))
-	must(t, c.AwaitAck(3))
+	expect.NoError(t, c.SendBatch(1, 3))
+	expect.NoError(t, c.AwaitAck(3))
 	goodbye(t, c, 3)
 }
 
 // goodbye ends the session in order after message last.
 func goodbye(t *testing.T, c *collect.Client, last uint64) {
 	t.Helper()
-	must(t, c.Goodbye(last))
+	expect.NoError(t, c.Goodbye(last))
 	if err := c.End(); !errors.Is(err, io.EOF) {
 		t.Fatalf("the stream ended with %v; want io.EOF", err)
 	}

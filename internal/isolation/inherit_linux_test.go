@@ -13,6 +13,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 )
 
 // A handler that waits for a client.
@@ -74,11 +75,11 @@ func TestHandlerInheritsNothingButItsOwn(t *testing.T) {
 func strayFiles(t *testing.T) []*os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
-	must(t, err)
+	expect.NoError(t, err)
 	file, err := os.Create(filepath.Join(t.TempDir(), "secret"))
-	must(t, err)
+	expect.NoError(t, err)
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	must(t, err)
+	expect.NoError(t, err)
 	files := []*os.File{r, w, file, os.NewFile(uintptr(pair[0]), "a"), os.NewFile(uintptr(pair[1]), "b")}
 	t.Cleanup(func() {
 		for _, f := range files {
@@ -110,7 +111,7 @@ func descriptors(t *testing.T, pid int, want []string) {
 func openFiles(t *testing.T, pid int) map[int]string {
 	t.Helper()
 	files, err := harness.OpenFiles(pid)
-	must(t, err)
+	expect.NoError(t, err)
 	for fd, target := range files {
 		if strings.HasPrefix(target, "/sys/fs/cgroup/") {
 			delete(files, fd)
@@ -135,7 +136,7 @@ func kindOf(t *testing.T, target string) string {
 	inode = strings.TrimSuffix(inode, "]")
 	for family, column := range map[string]int{"tcp": 9, "tcp6": 9, "unix": 6} {
 		data, err := os.ReadFile("/proc/net/" + family)
-		must(t, err)
+		expect.NoError(t, err)
 		for line := range strings.Lines(string(data)) {
 			if f := strings.Fields(line); len(f) > column && f[column] == inode {
 				return "socket " + family
@@ -169,7 +170,7 @@ func shared(t *testing.T, s *running, pid, other int) {
 func environment(t *testing.T, s *running, pid int) {
 	t.Helper()
 	got, err := harness.Environment(pid)
-	must(t, err)
+	expect.NoError(t, err)
 	for i, entry := range got {
 		if strings.HasPrefix(entry, "PLUGIN_UNIX_SOCKET_DIR="+s.sockets+"/plugin-dir") {
 			got[i] = "PLUGIN_UNIX_SOCKET_DIR=(its own)"
@@ -189,11 +190,11 @@ func environment(t *testing.T, s *running, pid int) {
 func place(t *testing.T, pid int) {
 	t.Helper()
 	group, err := syscall.Getpgid(pid)
-	must(t, err)
+	expect.NoError(t, err)
 	dir, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/cwd")
-	must(t, err)
+	expect.NoError(t, err)
 	args, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-	must(t, err)
+	expect.NoError(t, err)
 	if group != pid || dir != "/" || bytes.Count(args, []byte{0}) != 1 {
 		t.Errorf("process group %d, working directory %s, arguments %q; want %d, / and the program alone", group, dir, args, pid)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	"bulkhead/supervisor/report"
 )
 
@@ -29,8 +30,8 @@ func TestKilledHandlerTouchesNoOtherClient(t *testing.T) {
 		l.goesOn(t)
 	}
 	pid := int(s.session(loads[victim].hello.GetName()).GetHandlerPid())
-	must(t, syscall.Kill(pid, syscall.SIGKILL))
-	eventually(t, func() error {
+	expect.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	expect.Eventually(t, func() error {
 		if loads[victim].resumed() == 0 {
 			return fmt.Errorf("%s has not lost its connection", loads[victim].hello.GetName())
 		}
@@ -51,7 +52,7 @@ func TestKilledHandlerTouchesNoOtherClient(t *testing.T) {
 		if i == victim {
 			resumes = 1
 		}
-		c := client(t, rep, l.hello.GetName())
+		c := expect.Client(t, rep, l.hello.GetName())
 		if l.resumed() != resumes || c.Resumes != uint64(resumes) || len(c.Connections) != 1+resumes {
 			t.Errorf("%s connected again %d times, the report says %d; want %d", c.Name, l.resumed(), c.Resumes, resumes)
 		}
@@ -61,7 +62,7 @@ func TestKilledHandlerTouchesNoOtherClient(t *testing.T) {
 	}
 	deaths(t, rep, pid, loads[victim].hello.GetName())
 	// A client may be back before the supervisor has seen its handler's death.
-	lost := client(t, rep, loads[victim].hello.GetName()).Connections[0]
+	lost := expect.Client(t, rep, loads[victim].hello.GetName()).Connections[0]
 	if int(lost.HandlerPid) != pid || (lost.DetachCause != "handler "+sigkilled && lost.DetachCause != "the client connected again") {
 		t.Errorf("the lost connection is %+v; want handler %d and its death, or the client's return, as the cause", lost, pid)
 	}
@@ -97,15 +98,15 @@ func TestHandlerKilledBeforeItsUseIsReplaced(t *testing.T) {
 	if len(warm) != 1 {
 		t.Fatalf("handlers = %v; want one", warm)
 	}
-	must(t, syscall.Kill(warm[0], syscall.SIGKILL))
+	expect.NoError(t, syscall.Kill(warm[0], syscall.SIGKILL))
 	_, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "a handler died before its use" })
-	must(t, err)
+	expect.NoError(t, err)
 	c := s.dial()
 	greet(t, c, collect.Hello("alpha"))
 	say(t, c)
 	rep := s.finish(exitComplete)
 	deaths(t, rep, warm[0], "")
-	if h := handlerOf(t, rep, warm[0]); h.ConnectionID != 0 {
+	if h := expect.Handler(t, rep, warm[0]); h.ConnectionID != 0 {
 		t.Errorf("handler %d had connection %d; want none", h.Pid, h.ConnectionID)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	"bulkhead/supervisor/report"
 )
 
@@ -102,11 +103,11 @@ type traces struct {
 func tracesOf(t *testing.T, s *running) traces {
 	t.Helper()
 	files, err := harness.OpenFiles(s.Pid())
-	must(t, err)
+	expect.NoError(t, err)
 	folders, err := os.ReadDir(s.sockets)
-	must(t, err)
+	expect.NoError(t, err)
 	children, err := harness.Children(s.Pid(), "")
-	must(t, err)
+	expect.NoError(t, err)
 	tr := traces{processes: len(children), descriptors: len(files), sockets: len(folders)}
 	for _, pid := range children {
 		if state, err := harness.State(pid); err == nil && state == "Z" {
@@ -131,7 +132,7 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	round := func(n int) {
 		t.Helper()
 		for i, v := range visits {
-			must(t, v(t.Context(), s.Addr, fmt.Sprintf("kind-%d-round-%d", i, n)))
+			expect.NoError(t, v(t.Context(), s.Addr, fmt.Sprintf("kind-%d-round-%d", i, n)))
 			total++
 		}
 	}
@@ -171,7 +172,7 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 		t.Error(err)
 	}
 	rest(t, s, total, pool)
-	eventually(t, func() error {
+	expect.Eventually(t, func() error {
 		after := tracesOf(t, s)
 		after.descriptors = max(after.descriptors, before.descriptors) // fewer are fine
 		if after != before {
@@ -201,7 +202,7 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 // sessions, and the pool is full.
 func rest(t *testing.T, s *running, connections, pool int) {
 	t.Helper()
-	eventually(t, func() error {
+	expect.Eventually(t, func() error {
 		st := s.status()
 		if st.GetAcceptedConnections() != uint64(connections) {
 			return fmt.Errorf("%d connections have come; want %d", st.GetAcceptedConnections(), connections)

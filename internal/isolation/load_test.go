@@ -17,6 +17,8 @@ import (
 	"bulkhead/internal/collect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
+
+	"bulkhead/internal/harness/expect"
 )
 
 // load is a scripted client that sends batches all the time and counts what is
@@ -262,7 +264,7 @@ func journalled(t *testing.T, s *running, sent map[*load]uint64) {
 		}
 		return nil
 	})
-	must(t, err)
+	expect.NoError(t, err)
 	for l, n := range sent {
 		if found[l] != n {
 			t.Errorf("client %s: the journal holds %d messages; %d were sent and acknowledged", l.hello.GetName(), found[l], n)

@@ -6,15 +6,15 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	_ "bulkhead/handler" // runs in the programs only; a change to it makes cached results stale
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 )
 
 // patience is how long anything that must happen may take on a slow, busy machine.
 // Only a test that fails waits that long.
-const patience = 60 * time.Second
+const patience = expect.Patience
 
 // bin is where TestMain puts the programs, and buildFlags are how it builds them; they
 // are written before any test.

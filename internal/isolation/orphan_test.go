@@ -14,6 +14,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	"bulkhead/supervisor/report"
 )
 
@@ -28,8 +29,8 @@ func TestNothingOutlivesAKilledSupervisorForLong(t *testing.T) {
 	a, b := s.dial(), s.dial()
 	greet(t, a, collect.Hello("a"))
 	greet(t, b, collect.Hello("b"))
-	must(t, errors.Join(a.SendBatch(1, 5), a.AwaitAck(5)))
-	must(t, errors.Join(b.SendBatch(1, 2), b.AwaitAck(2)))
+	expect.NoError(t, errors.Join(a.SendBatch(1, 5), a.AwaitAck(5)))
+	expect.NoError(t, errors.Join(b.SendBatch(1, 2), b.AwaitAck(2)))
 	half := s.dial() // has not said Hello
 	s.settled(3, 3)
 	watches := watch(t, s.processes())
@@ -38,7 +39,7 @@ func TestNothingOutlivesAKilledSupervisorForLong(t *testing.T) {
 	}
 	s.Kill()
 	for _, w := range watches {
-		must(t, w.AwaitExit(patience))
+		expect.NoError(t, w.AwaitExit(patience))
 	}
 	for _, c := range []*collect.Client{a, b, half} {
 		if err := c.End(); status.Code(err) != codes.Unavailable {
@@ -48,7 +49,7 @@ func TestNothingOutlivesAKilledSupervisorForLong(t *testing.T) {
 
 	rep := s.checkJournal()
 	for name, want := range map[string]uint64{"a": 5, "b": 2} {
-		if c := client(t, rep, name); c.Outcome != report.OutcomeOpen || c.Messages != want {
+		if c := expect.Client(t, rep, name); c.Outcome != report.OutcomeOpen || c.Messages != want {
 			t.Errorf("client %s: %s with %d messages; want open with %d", name, c.Outcome, c.Messages, want)
 		}
 	}
@@ -63,7 +64,7 @@ func TestNothingOutlivesAKilledSupervisorForLong(t *testing.T) {
 	}
 	old := s.checkJournal()
 	for name, want := range map[string]uint64{"a": 5, "b": 2} {
-		if c := client(t, old, name); c.Outcome != report.OutcomeLost || c.Messages != want {
+		if c := expect.Client(t, old, name); c.Outcome != report.OutcomeLost || c.Messages != want {
 			t.Errorf("client %s: %s with %d messages; want lost with %d", name, c.Outcome, c.Messages, want)
 		}
 	}
@@ -78,7 +79,7 @@ func watch(t *testing.T, pids []int) []*harness.Watch {
 	var out []*harness.Watch
 	for _, pid := range pids {
 		w, err := harness.NewWatch(pid)
-		must(t, err)
+		expect.NoError(t, err)
 		t.Cleanup(func() { w.Close() })
 		out = append(out, w)
 	}
@@ -90,14 +91,14 @@ func rebuilt(t *testing.T, runDir string, want *report.Report) {
 	t.Helper()
 	const noEnd = "the run has no end: the supervisor was killed or is still running"
 	text, err := exec.Command(filepath.Join(bin, "bulkhead"), "report", runDir).Output()
-	must(t, err)
+	expect.NoError(t, err)
 	if !strings.Contains(string(text), noEnd) {
 		t.Errorf("bulkhead report says:\n%s\nwant %q in it", text, noEnd)
 	}
 	data, err := exec.Command(filepath.Join(bin, "bulkhead"), "report", "--format", "json", runDir).Output()
-	must(t, err)
+	expect.NoError(t, err)
 	var got report.Report
-	must(t, json.Unmarshal(data, &got))
+	expect.NoError(t, json.Unmarshal(data, &got))
 	if got.Complete() || got.Run.End != "" || got.Totals.Messages != want.Totals.Messages {
 		t.Errorf("bulkhead report: %+v, end %q, %d messages; want partial, no end, %d messages", got.Verdict, got.Run.End, got.Totals.Messages, want.Totals.Messages)
 	}
@@ -112,7 +113,7 @@ func TestSecondSupervisorRefusesAndHarmsNothing(t *testing.T) {
 	by := bystander(t, s, collect.Hello("bystander"))
 	second := launch(t, command(state))
 	code, err := second.Wait(patience)
-	must(t, err)
+	expect.NoError(t, err)
 	if want := "another supervisor uses this state directory: " + state; code != exitFailure || !strings.Contains(second.Log(), want) {
 		t.Errorf("the second supervisor exited with %d; want %d and %q in:\n%s", code, exitFailure, want, second.Log())
 	}

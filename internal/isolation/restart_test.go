@@ -11,6 +11,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
 )
@@ -73,7 +74,7 @@ func TestKilledSupervisorGoesOn(t *testing.T) {
 		}
 	}
 	for _, w := range handlers {
-		must(t, w.AwaitExit(patience))
+		expect.NoError(t, w.AwaitExit(patience))
 	}
 }
 
@@ -100,17 +101,17 @@ func TestHandlersThatDoNotOutliveTheirSupervisor(t *testing.T) {
 	hellos := map[string]*bulkheadv1.Hello{"killed": collect.Hello("killed"), "stopped": collect.Hello("stopped")}
 	greet(t, killed, hellos["killed"])
 	greet(t, stopped, hellos["stopped"])
-	must(t, killed.SendBatch(1, 3))
-	must(t, killed.AwaitAck(3))
-	must(t, stopped.SendBatch(1, 3))
-	must(t, stopped.AwaitAck(3))
+	expect.NoError(t, killed.SendBatch(1, 3))
+	expect.NoError(t, killed.AwaitAck(3))
+	expect.NoError(t, stopped.SendBatch(1, 3))
+	expect.NoError(t, stopped.AwaitAck(3))
 	killedPid, stoppedPid := int(s.session("killed").GetHandlerPid()), int(s.session("stopped").GetHandlerPid())
 	w, err := harness.NewWatch(killedPid)
-	must(t, err)
+	expect.NoError(t, err)
 	defer w.Close()
 	s.Kill()
-	must(t, syscall.Kill(killedPid, syscall.SIGKILL))
-	must(t, w.AwaitExit(patience))
+	expect.NoError(t, syscall.Kill(killedPid, syscall.SIGKILL))
+	expect.NoError(t, w.AwaitExit(patience))
 	freeze(t, stoppedPid)
 
 	s = startCommand(t, command(state, "--clients", "3"))
@@ -120,8 +121,8 @@ func TestHandlersThatDoNotOutliveTheirSupervisor(t *testing.T) {
 		if w := greet(t, c, hello); w.GetResumeAfter() != 3 {
 			t.Errorf("%s may resume after %d; want 3", name, w.GetResumeAfter())
 		}
-		must(t, c.SendBatch(4, 6))
-		must(t, c.AwaitAck(6))
+		expect.NoError(t, c.SendBatch(4, 6))
+		expect.NoError(t, c.AwaitAck(6))
 		goodbye(t, c, 6)
 	}
 	by.goesOn(t)
@@ -130,14 +131,14 @@ func TestHandlersThatDoNotOutliveTheirSupervisor(t *testing.T) {
 	journalled(t, s, map[*load]uint64{by: sent})
 	unharmed(t, rep, by, sent)
 	// How a process ended whose parent is gone is known while nobody has reaped it.
-	if h := handlerOf(t, rep, killedPid); h.Exit == nil || h.Exit.Cause != sigkilled && h.Exit.Class != report.ExitOrphaned {
+	if h := expect.Handler(t, rep, killedPid); h.Exit == nil || h.Exit.Cause != sigkilled && h.Exit.Class != report.ExitOrphaned {
 		t.Errorf("handler %d: %+v; want it killed, or an orphan", killedPid, h.Exit)
 	}
-	if h := handlerOf(t, rep, stoppedPid); h.Exit == nil || h.Exit.Class != report.ExitHang {
+	if h := expect.Handler(t, rep, stoppedPid); h.Exit == nil || h.Exit.Class != report.ExitHang {
 		t.Errorf("handler %d: %+v; want it hung", stoppedPid, h.Exit)
 	}
 	for _, name := range []string{"killed", "stopped"} {
-		if c := client(t, rep, name); c.Outcome != report.OutcomeClosed || c.Messages != 6 || c.Resumes != 1 {
+		if c := expect.Client(t, rep, name); c.Outcome != report.OutcomeClosed || c.Messages != 6 || c.Resumes != 1 {
 			t.Errorf("%s: %s with %d messages, %d resumes; want closed with 6 and 1", name, c.Outcome, c.Messages, c.Resumes)
 		}
 	}
@@ -151,24 +152,24 @@ func TestLastWordsOutliveClientAndSupervisor(t *testing.T) {
 	s := startCommand(t, command(state))
 	c := s.dial()
 	greet(t, c, collect.Hello("last"))
-	must(t, c.SendBatch(1, 3))
-	must(t, c.AwaitAck(3))
+	expect.NoError(t, c.SendBatch(1, 3))
+	expect.NoError(t, c.AwaitAck(3))
 	pid := int(s.session("last").GetHandlerPid())
 	s.Kill()
 	before := bytesRead(t, pid)
-	must(t, c.SendBatch(4, 9))
+	expect.NoError(t, c.SendBatch(4, 9))
 	size := uint64(proto.Size(batchFrame(collect.Batch(4, 9))))
-	eventually(t, func() error { // the handler has it
+	expect.Eventually(t, func() error { // the handler has it
 		if got := bytesRead(t, pid); got < before+size {
 			return fmt.Errorf("handler %d has read %d bytes; want %d", pid, got, before+size)
 		}
 		return nil
 	})
-	must(t, c.Close())
+	expect.NoError(t, c.Close())
 
 	s = startCommand(t, command(state, "--session-grace", "1s"))
 	rep := s.finish(exitPartial)
-	if got := client(t, rep, "last"); got.Outcome != report.OutcomeLost || got.Messages != 9 {
+	if got := expect.Client(t, rep, "last"); got.Outcome != report.OutcomeLost || got.Messages != 9 {
 		t.Errorf("the client that died: %s with %d messages; want lost with 9", got.Outcome, got.Messages)
 	}
 }
@@ -177,11 +178,11 @@ func TestLastWordsOutliveClientAndSupervisor(t *testing.T) {
 func bytesRead(t *testing.T, pid int) uint64 {
 	t.Helper()
 	f, err := os.Open(fmt.Sprintf("/proc/%d/io", pid))
-	must(t, err)
+	expect.NoError(t, err)
 	defer f.Close()
 	var n uint64
 	_, err = fmt.Fscanf(f, "rchar: %d", &n)
-	must(t, err)
+	expect.NoError(t, err)
 	return n
 }
 
@@ -193,30 +194,30 @@ func TestAcknowledgedRecordIsLost(t *testing.T) {
 	s := startCommand(t, command(state))
 	c := s.dial()
 	greet(t, c, collect.Hello("client"))
-	must(t, c.SendBatch(1, 3))
-	must(t, c.AwaitAck(3))
-	must(t, c.SendBatch(4, 6))
-	must(t, c.AwaitAck(6))
+	expect.NoError(t, c.SendBatch(1, 3))
+	expect.NoError(t, c.AwaitAck(3))
+	expect.NoError(t, c.SendBatch(4, 6))
+	expect.NoError(t, c.AwaitAck(6))
 	pid := int(s.session("client").GetHandlerPid())
 	s.Kill()
 	segments, err := filepath.Glob(filepath.Join(s.RunDir, "journal", "*.seg"))
-	must(t, err)
+	expect.NoError(t, err)
 	data, err := os.ReadFile(segments[len(segments)-1])
-	must(t, err)
+	expect.NoError(t, err)
 	data[len(data)-1] ^= 1
-	must(t, os.WriteFile(segments[len(segments)-1], data, 0o600))
-	must(t, c.SendBatch(7, 9))
+	expect.NoError(t, os.WriteFile(segments[len(segments)-1], data, 0o600))
+	expect.NoError(t, c.SendBatch(7, 9))
 
 	s = startCommand(t, command(state, "--session-grace", "1s"))
 	if err := c.End(); err == nil {
 		t.Error("the stream ended in order")
 	}
 	rep := s.finish(exitPartial)
-	got := client(t, rep, "client")
+	got := expect.Client(t, rep, "client")
 	if cause := got.Connections[0].DetachCause; cause != "the journal lost acknowledged records: messages 4 to 6 are missing" {
 		t.Errorf("the connection was lost because of %q", cause)
 	}
-	if h := handlerOf(t, rep, pid); h.Exit == nil || h.Exit.Class != report.ExitClean {
+	if h := expect.Handler(t, rep, pid); h.Exit == nil || h.Exit.Class != report.ExitClean {
 		t.Errorf("handler %d: %+v; want it to have ended in order", pid, h.Exit)
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/journal"
@@ -48,7 +48,7 @@ func start(t *testing.T, args ...string) *running {
 func newStateDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "bh-")
-	must(t, err)
+	expect.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return filepath.Join(dir, "state")
 }
@@ -82,7 +82,7 @@ func commandFrom(bin, stateDir string, args ...string) stateCommand {
 func startCommand(t *testing.T, cmd stateCommand) *running {
 	t.Helper()
 	s := launch(t, cmd)
-	must(t, s.AwaitReady(patience))
+	expect.NoError(t, s.AwaitReady(patience))
 	s.sockets = filepath.Join(s.StateDir, "sock")
 	if target, err := os.Readlink(s.sockets); err == nil {
 		s.sockets = target
@@ -94,7 +94,7 @@ func startCommand(t *testing.T, cmd stateCommand) *running {
 func launch(t *testing.T, cmd stateCommand) *running {
 	t.Helper()
 	hs, err := harness.Start(cmd.Cmd, cmd.stateDir)
-	must(t, err)
+	expect.NoError(t, err)
 	s := &running{Supervisor: hs, t: t, sockets: filepath.Join(cmd.stateDir, "sock")}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -121,7 +121,7 @@ func (s *running) tail() string {
 func (s *running) processes() []int {
 	s.t.Helper()
 	pids, err := harness.WithEnvironment("PLUGIN_UNIX_SOCKET_DIR=" + s.sockets + "/")
-	must(s.t, err)
+	expect.NoError(s.t, err)
 	return pids
 }
 
@@ -129,7 +129,7 @@ func (s *running) processes() []int {
 func (s *running) handlers() []int {
 	s.t.Helper()
 	pids, err := harness.Children(s.Pid(), "bulkhead-handler")
-	must(s.t, err)
+	expect.NoError(s.t, err)
 	return pids
 }
 
@@ -139,10 +139,10 @@ func (s *running) status() *bulkheadv1.StatusResponse {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c, err := supervisor.DialControl(ctx, s.StateDir)
-	must(s.t, err)
+	expect.NoError(s.t, err)
 	defer c.Close()
 	st, err := c.Status(ctx, &bulkheadv1.StatusRequest{})
-	must(s.t, err)
+	expect.NoError(s.t, err)
 	return st
 }
 
@@ -161,7 +161,7 @@ func (s *running) session(name string) *bulkheadv1.SessionStatus {
 // await waits until the session of the client with that name is in a state.
 func (s *running) await(name, state string) {
 	s.t.Helper()
-	eventually(s.t, func() error {
+	expect.Eventually(s.t, func() error {
 		if c := s.session(name); c.GetState() != state {
 			return fmt.Errorf("want %s: %v", state, c)
 		}
@@ -172,7 +172,7 @@ func (s *running) await(name, state string) {
 // settled waits until no connection is served and the pool is full: size handlers.
 func (s *running) settled(busy, size int) {
 	s.t.Helper()
-	eventually(s.t, func() error {
+	expect.Eventually(s.t, func() error {
 		st := s.status()
 		if st.GetHandlersBusy() != uint32(busy) || st.GetPoolStarting() != 0 || st.GetPoolReady() != uint32(size) {
 			return errors.New(st.String())
@@ -199,7 +199,7 @@ func (s *running) dial() *collect.Client {
 func (s *running) finish(code int) *report.Report {
 	s.t.Helper()
 	got, err := s.Wait(patience)
-	must(s.t, err)
+	expect.NoError(s.t, err)
 	if got != code {
 		s.t.Errorf("the supervisor exited with %d; want %d", got, code)
 	}
@@ -209,9 +209,9 @@ func (s *running) finish(code int) *report.Report {
 	}
 	rep := s.checkJournal()
 	var rebuilt bytes.Buffer
-	must(s.t, rep.JSON(&rebuilt))
+	expect.NoError(s.t, rep.JSON(&rebuilt))
 	written, err := os.ReadFile(filepath.Join(s.RunDir, "report.json"))
-	must(s.t, err)
+	expect.NoError(s.t, err)
 	if !bytes.Equal(written, rebuilt.Bytes()) {
 		s.t.Error("report.json is not what the journal says")
 	}
@@ -226,12 +226,12 @@ func (s *running) checkJournal() *report.Report {
 	s.t.Helper()
 	dir := filepath.Join(s.RunDir, "journal")
 	check, err := journal.Check(dir)
-	must(s.t, err)
+	expect.NoError(s.t, err)
 	if err := check.Err(); err != nil {
 		s.t.Errorf("the journal breaks its invariants: %v", err)
 	}
 	rep, err := report.FromJournal(dir)
-	must(s.t, err)
+	expect.NoError(s.t, err)
 	return rep
 }
 
@@ -246,56 +246,5 @@ func (s *running) nothingLeft() {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			s.t.Errorf("%s is left: %v", path, err)
 		}
-	}
-}
-
-// client is the report's client with that name.
-func client(t *testing.T, rep *report.Report, name string) *report.Client {
-	t.Helper()
-	for i := range rep.Clients {
-		if rep.Clients[i].Name == name {
-			return &rep.Clients[i]
-		}
-	}
-	t.Fatalf("the report has no client %s", name)
-	return nil
-}
-
-// handlerOf is the report's handler with that pid.
-func handlerOf(t *testing.T, rep *report.Report, pid int) *report.Handler {
-	t.Helper()
-	for i := range rep.Handlers {
-		if int(rep.Handlers[i].Pid) == pid {
-			return &rep.Handlers[i]
-		}
-	}
-	t.Fatalf("the report has no handler %d", pid)
-	return nil
-}
-
-// eventually waits until check returns nil. It is for what the system tells nobody
-// of, such as the end of a descriptor of another process.
-func eventually(t *testing.T, check func() error) {
-	t.Helper()
-	deadline := time.After(patience)
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		select {
-		case <-again.C:
-		case <-deadline:
-			t.Fatalf("still not so after %s: %v", patience, err)
-		}
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 )
 
 // onlyOwner checks that, of the supervisor and its handlers, the process pid alone
@@ -38,7 +39,7 @@ func onlyOwner(t *testing.T, s *running, pid int, peer string) {
 func acceptedSocket(t *testing.T, listen, peer string) string {
 	t.Helper()
 	data, err := os.ReadFile("/proc/net/tcp")
-	must(t, err)
+	expect.NoError(t, err)
 	for line := range strings.Lines(string(data)) {
 		f := strings.Fields(line) // sl local_address rem_address … inode (proc_net_tcp)
 		if len(f) > 9 && strings.HasSuffix(f[1], hexPort(t, listen)) && strings.HasSuffix(f[2], hexPort(t, peer)) {
@@ -53,8 +54,8 @@ func acceptedSocket(t *testing.T, listen, peer string) string {
 func hexPort(t *testing.T, addr string) string {
 	t.Helper()
 	_, port, err := net.SplitHostPort(addr)
-	must(t, err)
+	expect.NoError(t, err)
 	n, err := strconv.ParseUint(port, 10, 16)
-	must(t, err)
+	expect.NoError(t, err)
 	return fmt.Sprintf(":%04X", n)
 }

@@ -9,6 +9,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 	"bulkhead/supervisor/report"
 )
 
@@ -16,7 +17,7 @@ import (
 // something that is no handler.
 func script(t *testing.T, path, body string) {
 	t.Helper()
-	must(t, harness.WriteProgram(path, []byte("#!/bin/sh\n"+body+"\n")))
+	expect.NoError(t, harness.WriteProgram(path, []byte("#!/bin/sh\n"+body+"\n")))
 }
 
 // A supervisor whose handlers do not start says why and refuses; nothing is left.
@@ -49,7 +50,7 @@ func TestSupervisorRefusesHandlersThatDoNotStart(t *testing.T) {
 			state := newStateDir(t)
 			s := launch(t, command(state, append(c.args, "--handler-path", path)...))
 			code, err := s.Wait(patience)
-			must(t, err)
+			expect.NoError(t, err)
 			if code != c.code || !strings.Contains(s.Log(), c.text) {
 				t.Errorf("exit status %d; want %d and %q in:\n%s", code, c.code, c.text, s.Log())
 			}
@@ -67,8 +68,8 @@ func TestConnectionsWaitWhileHandlersDoNotStart(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "handler")
 	good, err := os.ReadFile(filepath.Join(bin, "bulkhead-handler"))
-	must(t, err)
-	repair := func() { must(t, harness.WriteProgram(path, good)) }
+	expect.NoError(t, err)
+	repair := func() { expect.NoError(t, harness.WriteProgram(path, good)) }
 	repair()
 	s := start(t, "--clients", "3", "--handler-path", path, "--handler-pool", "1")
 	s.settled(0, 1)
@@ -81,18 +82,18 @@ func TestConnectionsWaitWhileHandlersDoNotStart(t *testing.T) {
 			waiting <- closedVisit(t.Context(), s.Addr, fmt.Sprintf("waiting-%d", i))
 		}()
 	}
-	eventually(t, func() error {
+	expect.Eventually(t, func() error {
 		if n := s.status().GetAcceptedConnections(); n != 3 {
 			return fmt.Errorf("%d connections have come; want 3", n)
 		}
 		return nil
 	})
 	failed, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "a handler does not start" })
-	must(t, err)
+	expect.NoError(t, err)
 	if !strings.Contains(failed.Text("error"), "exit status 1: the disk is gone") || failed.Text("trying_again_in") == "" {
 		t.Errorf("the log says %v; want the cause and when it is tried again", failed)
 	}
-	eventually(t, func() error {
+	expect.Eventually(t, func() error {
 		if data, err := os.ReadFile(tries); err != nil || strings.Count(string(data), "again") < 4 {
 			return fmt.Errorf("it was tried with %q, %v; want 4 times", data, err)
 		}
@@ -106,7 +107,7 @@ func TestConnectionsWaitWhileHandlersDoNotStart(t *testing.T) {
 	}
 	repair()
 	for range cap(waiting) {
-		must(t, <-waiting)
+		expect.NoError(t, <-waiting)
 	}
 	if n := strings.Count(s.Log(), "msg:a handler does not start"); n != 1 || !strings.Contains(s.Log(), "msg:handlers start again") {
 		t.Errorf("the episode is in %d lines of the log; want one for its begin and one for its end", n)

@@ -8,11 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
+	"bulkhead/internal/harness/expect"
 )
 
 // upgrade asks for an upgrade as an operator does, and returns what was said.
@@ -27,7 +29,7 @@ func (s *running) upgrade(programs string) (string, error) {
 // restarts waits until status says so many restarts of the run.
 func (s *running) restarts(want uint32) {
 	s.t.Helper()
-	eventually(s.t, func() error {
+	expect.Eventually(s.t, func() error {
 		if got := s.status().GetRestarts(); got != want {
 			return fmt.Errorf("%d restarts; want %d", got, want)
 		}
@@ -50,7 +52,7 @@ func TestUpgradeInPlace(t *testing.T) {
 	s.restarts(1)
 	late := startLoad(t, s, collect.Hello("late"), 100, 4, 2) // through the same listener
 	late.goesOn(t)
-	must(t, s.Signal(syscall.SIGHUP))
+	expect.NoError(t, s.Signal(syscall.SIGHUP))
 	s.restarts(2)
 	later := startLoad(t, s, collect.Hello("later"), 101, 4, 2)
 	all = append(all, late, later)
@@ -78,6 +80,56 @@ func TestUpgradeInPlace(t *testing.T) {
 	}
 }
 
+// While a supervisor is upgraded, twice, its listener takes every connection.
+func TestAnUpgradeNeverRefuses(t *testing.T) {
+	t.Parallel()
+	s := start(t, "--clients", "1")
+	l := startLoad(t, s, collect.Hello("client"), 1, 16, 4)
+	l.goesOn(t)
+	knocked := knock(t, s.Addr)
+	for n := range uint32(2) {
+		if said, err := s.upgrade(bin); err != nil {
+			t.Fatalf("upgrade: %v\n%s", err, said)
+		}
+		s.restarts(n + 1)
+		l.goesOn(t)
+	}
+	if n, err := knocked(); n == 0 || err != nil {
+		t.Errorf("after %d connections the listener refused one: %v", n, err)
+	}
+	sent := l.finish(t)
+	rep := s.finish(exitComplete)
+	journalled(t, s, map[*load]uint64{l: sent})
+	unharmed(t, rep, l, sent)
+}
+
+// knock connects to an address again and again until the function it returns is called,
+// which says how often that worked, and the first error.
+func knock(t *testing.T, addr string) func() (int, error) {
+	stop, done := make(chan struct{}), make(chan struct{})
+	n, failure := 0, error(nil)
+	go func() { // ends at stop, or at the first error
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			c, err := net.DialTimeout("tcp", addr, patience)
+			if err != nil {
+				failure = err
+				return
+			}
+			c.Close()
+			n++
+		}
+	}()
+	end := sync.OnceFunc(func() { close(stop); <-done })
+	t.Cleanup(end)
+	return func() (int, error) { end(); return n, failure }
+}
+
 // A program that does not pass its pre-flight changes nothing and says why; the next
 // one, which does, is taken.
 func TestUpgradeToAProgramThatIsNotFit(t *testing.T) {
@@ -95,7 +147,7 @@ func TestUpgradeToAProgramThatIsNotFit(t *testing.T) {
 		"its handlers are broken": {"bulkhead-handler", "exit 3", "no handler starts"},
 	} {
 		path := filepath.Join(programs, tt.program)
-		must(t, harness.WriteProgram(path, []byte("#!/bin/sh\n"+tt.script+"\n")))
+		expect.NoError(t, harness.WriteProgram(path, []byte("#!/bin/sh\n"+tt.script+"\n")))
 		said, err := s.upgrade(bin)
 		if err == nil || !strings.Contains(said, "does not pass its pre-flight") || !strings.Contains(said, tt.want) {
 			t.Errorf("%s: upgrade says %v\n%s\nwant %q", name, err, said, tt.want)
@@ -122,8 +174,8 @@ func TestUpgradeToAProgramThatIsNotFit(t *testing.T) {
 func install(t *testing.T, from, to string) {
 	t.Helper()
 	data, err := os.ReadFile(from)
-	must(t, err)
-	must(t, harness.WriteProgram(to, data))
+	expect.NoError(t, err)
+	expect.NoError(t, harness.WriteProgram(to, data))
 }
 
 // What is in the way of an upgrade does not stop it: somebody who has opened the control
@@ -139,18 +191,18 @@ func TestUpgradeWithEverythingInTheWay(t *testing.T) {
 	l := startLoad(t, s, collect.Hello("client"), 1, 16, 4)
 	l.goesOn(t)
 	idle, err := net.Dial("unix", filepath.Join(s.StateDir, "supervisor.sock"))
-	must(t, err)
+	expect.NoError(t, err)
 	defer idle.Close()
 	for range 40 {
 		silent, err := net.Dial("tcp", s.Addr)
-		must(t, err)
+		expect.NoError(t, err)
 		defer silent.Close()
 	}
 	// The first handler that the new program starts ends at once. The program is known by
 	// what it was executed with.
 	once := filepath.Join(t.TempDir(), "once")
 	real := filepath.Join(bin, "bulkhead-handler")
-	must(t, harness.WriteProgram(filepath.Join(programs, "bulkhead-handler"), fmt.Appendf(nil,
+	expect.NoError(t, harness.WriteProgram(filepath.Join(programs, "bulkhead-handler"), fmt.Appendf(nil,
 		"#!/bin/sh\ngrep -qz BULKHEAD_HANDOVER= /proc/$PPID/environ && mkdir '%s' 2>/dev/null && exit 1\nexec '%s'\n", once, real)))
 	said, err := s.upgrade(bin)
 	if err != nil {
@@ -184,7 +236,7 @@ func TestSignalDuringAnUpgrade(t *testing.T) {
 		if err != nil {
 			t.Fatalf("upgrade: %v\n%s", err, said)
 		}
-		must(t, s.Signal(syscall.SIGTERM))
+		expect.NoError(t, s.Signal(syscall.SIGTERM))
 		_, err = s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "run taken up again" })
 		if err != nil {
 			if _, err := s.Wait(patience); err == nil || err.Error() != "signal: terminated" {
@@ -213,9 +265,9 @@ func TestDrainGoesOnThroughRestarts(t *testing.T) {
 	s := startCommand(t, command(state, "--clients", "5"))
 	l := startLoad(t, s, collect.Hello("client"), 1, 4, 2)
 	l.goesOn(t)
-	must(t, s.Signal(syscall.SIGTERM))
+	expect.NoError(t, s.Signal(syscall.SIGTERM))
 	_, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "draining" })
-	must(t, err)
+	expect.NoError(t, err)
 	s.Kill()
 	s = startCommand(t, command(state, "--clients", "5"))
 	if st := s.status(); st.GetState() != "draining" {

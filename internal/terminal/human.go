@@ -29,6 +29,21 @@ func cut(s string, cells int) string {
 	return ansi.Truncate(s, max(cells, 0), "…")
 }
 
+// abridge shortens a name to a number of cells in its middle: names of machines often
+// differ in their last characters alone, of which it keeps more than of the first.
+func abridge(name string, width int) string {
+	if cells(name) <= width {
+		return name
+	}
+	head := ansi.Truncate(name, max(width*2/5, 1), "…")
+	for less := cells(name) - max(width-cells(head), 0); ; less++ {
+		tail := ansi.TruncateLeft(name, less, "")
+		if cells(head+tail) <= width || tail == "" { // half of a wide character is kept whole
+			return head + tail
+		}
+	}
+}
+
 // cells is how many cells a text takes.
 func cells(s string) int { return ansi.StringWidth(s) }
 

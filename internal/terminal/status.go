@@ -23,6 +23,9 @@ const (
 	odd   style = "33" // yellow
 )
 
+// maxName is the most cells of a client's name in the table.
+const maxName = 32
+
 // Painter draws texts in styles, or plainly.
 type Painter struct {
 	// Colour draws styles.
@@ -40,7 +43,7 @@ func (p Painter) paint(s style, text string) string {
 // whole and one for each client. Where there is no room for all clients, those that
 // want attention come first, and the last line says how many are not drawn.
 func (p Painter) Status(s *bulkheadv1.StatusResponse, width, height int) []string {
-	lines := []string{p.paint(bold, cut(runLine(s), width))}
+	lines := []string{p.paint(bold, runLine(s, width))}
 	sessions := slices.Clone(s.GetSessions())
 	if len(sessions) == 0 || height < 3 {
 		return lines[:min(1, max(height, 0))]
@@ -51,12 +54,11 @@ func (p Painter) Status(s *bulkheadv1.StatusResponse, width, height int) []strin
 		left = len(sessions) - (room - 1)
 		sessions = sessions[:room-1]
 	}
-	rows := [][]cell{{{text: "client"}, {text: "state"}, {text: "MB/s", right: true}, {text: "p99", right: true}, {text: "heartbeats"},
-		{text: "handler", right: true}, {text: "written", right: true}, {text: "files", right: true}, {text: "errors", right: true}, {text: "cause"}}}
+	rows := make([][]cell, 0, len(sessions))
 	for _, c := range sessions {
 		rows = append(rows, clientRow(s, c))
 	}
-	for i, line := range p.table(rows, width) {
+	for i, line := range p.table(clientColumns(sessions), rows, width) {
 		if i == 0 {
 			line = p.paint(dim, line)
 		}
@@ -68,8 +70,28 @@ func (p Painter) Status(s *bulkheadv1.StatusResponse, width, height int) []strin
 	return lines
 }
 
-// runLine says how the whole run goes.
-func runLine(s *bulkheadv1.StatusResponse) string {
+// clientColumns are those of the table of clients. Where there is no room for all, those
+// that can be looked up elsewhere go first, and a column without an error before them.
+func clientColumns(sessions []*bulkheadv1.SessionStatus) []column {
+	errors := column{head: "errors", right: true, rank: 7}
+	if slices.ContainsFunc(sessions, func(c *bulkheadv1.SessionStatus) bool { return c.GetErrors() > 0 }) {
+		errors.rank = 1
+	}
+	return []column{
+		{head: "client", least: 16}, {head: "state"}, {head: "MB/s", right: true}, {head: "p99", right: true, rank: 4}, {head: "heartbeats", rank: 3},
+		{head: "handler", right: true, rank: 8}, {head: "written", right: true, rank: 5}, {head: "files", right: true, rank: 6},
+		errors, {head: "cause", least: 16, rank: 2},
+	}
+}
+
+// part is something that the line of the run says.
+type part struct {
+	text string
+	rank int // the part of the highest rank goes first where there is no room
+}
+
+// runLine says in at most width cells how the whole run goes.
+func runLine(s *bulkheadv1.StatusResponse, width int) string {
 	var rate float64
 	var bytes, errors uint64
 	for _, c := range s.GetSessions() {
@@ -79,25 +101,41 @@ func runLine(s *bulkheadv1.StatusResponse) string {
 		bytes += c.GetBytes()
 		errors += c.GetErrors()
 	}
-	parts := []string{
-		strings.TrimSpace("run " + s.GetRunId()), s.GetState(),
-		fmt.Sprintf("clients %d of %d", s.GetJoinedClients(), s.GetExpectedClients()),
-		rateText(rate) + " MB/s",
-		"p99 " + latencyText(s.GetChunkWrites().GetRecentP99Nano()),
-		bytesText(bytes),
-	}
+	parts := []part{{strings.TrimSpace("run " + s.GetRunId()), 6}, {s.GetState(), 0}}
 	if s.GetStartedUnixNano() != 0 {
-		parts = slices.Insert(parts, 2, clockText(time.Duration(s.GetNowUnixNano()-s.GetStartedUnixNano())))
+		parts = append(parts, part{clockText(time.Duration(s.GetNowUnixNano() - s.GetStartedUnixNano())), 4})
 	}
+	parts = append(parts,
+		part{fmt.Sprintf("clients %d of %d", s.GetJoinedClients(), s.GetExpectedClients()), 2},
+		part{rateText(rate) + " MB/s", 1},
+		part{"p99 " + latencyText(s.GetChunkWrites().GetRecentP99Nano()), 3},
+		part{bytesText(bytes), 5})
 	for _, n := range []struct {
 		count uint64
 		name  string
 	}{{errors, "errors"}, {s.GetRejectedConnections(), "rejected"}, {s.GetShedConnections(), "shed"}, {uint64(s.GetRestarts()), "restarts"}} {
 		if n.count > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d", n.name, n.count))
+			parts = append(parts, part{fmt.Sprintf("%s %d", n.name, n.count), 0})
 		}
 	}
-	return strings.Join(parts, "  ")
+	return fit(parts, width)
+}
+
+// fit puts parts into a line of at most width cells, those of the highest rank left out
+// if they must be.
+func fit(parts []part, width int) string {
+	for {
+		texts := make([]string, len(parts))
+		for i := range parts {
+			texts[i] = parts[i].text
+		}
+		line := strings.Join(texts, gap)
+		least := slices.MaxFunc(parts, func(a, b part) int { return a.rank - b.rank })
+		if cells(line) <= width || least.rank == 0 {
+			return cut(line, width)
+		}
+		parts = slices.DeleteFunc(parts, func(p part) bool { return p == least })
+	}
 }
 
 // urgency is how far up a client belongs when not all can be drawn: 0 is first.
@@ -127,14 +165,13 @@ func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus) []cell
 	if c.GetHandlerPid() != 0 {
 		pid = strconv.Itoa(int(c.GetHandlerPid()))
 	}
-	errors := cell{text: strconv.FormatUint(c.GetErrors(), 10), right: true}
+	errors := cell{text: strconv.FormatUint(c.GetErrors(), 10)}
 	if c.GetErrors() > 0 {
 		errors.style = odd
 	}
 	return []cell{
-		{text: cut(clean(c.GetName()), 24)}, stateCell(c, s.GetNowUnixNano()), {text: rate, right: true}, {text: p99, right: true}, beats,
-		{text: pid, right: true}, {text: bytesText(c.GetBytes()), right: true}, {text: strconv.FormatUint(c.GetRollovers(), 10), right: true},
-		errors, {text: clean(c.GetCause())},
+		{text: abridge(clean(c.GetName()), maxName)}, stateCell(c, s.GetNowUnixNano()), {text: rate}, {text: p99}, beats,
+		{text: pid}, {text: bytesText(c.GetBytes())}, {text: strconv.FormatUint(c.GetRollovers(), 10)}, errors, {text: clean(c.GetCause())},
 	}
 }
 

@@ -75,6 +75,35 @@ func TestStatusFits(t *testing.T) {
 	}
 }
 
+// On a narrow terminal clients can still be told apart, and what went wrong is there.
+func TestStatusOnANarrowTerminal(t *testing.T) {
+	one, two := session("storage-perf-cluster-node-001", "active"), session("storage-perf-cluster-node-002", "away")
+	two.Cause, two.Errors = "handler killed by SIGKILL", 3
+	s := run(one, two)
+	s.RunId, s.RejectedConnections = "20261123T162945Z-850098", 2
+	for width, want := range map[int]string{
+		100: `
+running  01:12  clients 2 of 4  101.2 MB/s  p99 2.00ms  2.68 GB  errors 3  rejected 2
+client                   state    MB/s     p99  heartbeats  written  files  errors  cause
+storage-…uster-node-001  active  101.2  1.23ms  4 ok        1.34 GB     12       0
+storage-…uster-node-002  away        –       –  –           1.34 GB     12       3  handler killed …`,
+		80: `
+running  01:12  clients 2 of 4  101.2 MB/s  p99 2.00ms  errors 3  rejected 2
+client               state    MB/s     p99  heartbeats  errors  cause
+storag…ter-node-001  active  101.2  1.23ms  4 ok             0
+storag…ter-node-002  away        –       –  –                3  handler killed …`,
+		50: `
+running  101.2 MB/s  errors 3  rejected 2
+client                       state    MB/s  errors
+storage-p…-cluster-node-001  active  101.2       0
+storage-p…-cluster-node-002  away        –       3`,
+	} {
+		if got := "\n" + strings.Join(Painter{}.Status(s, width, 10), "\n"); got != want {
+			t.Errorf("in %d columns:%s\nwant%s", width, got, want)
+		}
+	}
+}
+
 // A client cannot make the terminal do anything by its name or its words.
 func TestStatusIsClean(t *testing.T) {
 	c := session("\x1b[2Jevil\x07\u202e", "lost")

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // none is printed where there is nothing to say.
@@ -175,6 +176,37 @@ func shorten(s string, width int) string {
 		end = i + len(string(r))
 	}
 	return s[:end] + "…"
+}
+
+// abridge cuts a name to at most width columns, with "…" in its middle: names of machines
+// often differ in their last characters alone, of which it keeps more than of the first.
+func abridge(name string, width int) string {
+	if columns(name) <= width {
+		return name
+	}
+	head := shorten(name, max(width*2/5, 1)) // with its "…"
+	return head + tail(name, width-columns(head))
+}
+
+// lastOf is shorten, but cuts s at its begin.
+func lastOf(s string, width int) string {
+	if columns(s) <= width {
+		return s
+	}
+	return "…" + tail(s, width-1)
+}
+
+// tail returns the end of s that takes at most width columns.
+func tail(s string, width int) string {
+	begin := len(s)
+	for begin > 0 {
+		r, size := utf8.DecodeLastRuneInString(s[:begin])
+		if width -= columnsOf(r); width < 0 {
+			break
+		}
+		begin -= size
+	}
+	return s[begin:]
 }
 
 // wrap breaks a text at its line breaks, and at spaces so that a line takes at most

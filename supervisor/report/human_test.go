@@ -96,6 +96,26 @@ func TestShortenCountsColumns(t *testing.T) {
 	}
 }
 
+// Names that differ at their ends alone still differ when they are cut, and no further
+// than the last column needs.
+func TestTableCutsNamesInTheMiddle(t *testing.T) {
+	if got := abridge("日本語日本語日本語", 9); got != "日…日本語" {
+		t.Errorf("wide characters became %q", got)
+	}
+	table := newTable("client", "figures", "cause")
+	table.names = "client"
+	for _, n := range []string{"1", "2"} {
+		table.row("storage-perf-cluster-node-00"+n, "1 2 3", "said goodbye")
+	}
+	var b bytes.Buffer
+	table.write(&b, "", 38)
+	want := "client           figures  cause\n" +
+		"stora…-node-001  1 2 3    said goodbye\nstora…-node-002  1 2 3    said goodbye\n"
+	if got := b.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 func TestTableLeavesOutEmptyColumns(t *testing.T) {
 	table := newTable("name", ">n", "empty", "path")
 	table.keepEnd = true
@@ -103,7 +123,7 @@ func TestTableLeavesOutEmptyColumns(t *testing.T) {
 	table.row("x", "1 000", "", "")
 	var b bytes.Buffer
 	table.write(&b, "  ", 0)
-	want := "  name      n  path\n  日本      7  …to/the/file.dat\n  x     1 000\n"
+	want := "  name      n  path\n  日本      7  …he/file.dat\n  x     1 000\n"
 	if got := b.String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}

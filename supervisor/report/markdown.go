@@ -132,7 +132,7 @@ func (m *ticket) clients(list []Client) {
 	for i := range list[:min(len(list), shownInTicket)] {
 		c := &list[i]
 		l := &c.ChunkWrite
-		m.row(shorten(c.Label, 40), c.Outcome, human(c.RuntimeNano), size(c.Bytes), megabytes(c.BytesPerSecond),
+		m.row(abridge(c.Label, 40), c.Outcome, human(c.RuntimeNano), size(c.Bytes), megabytes(c.BytesPerSecond),
 			percentile(l, l.P50Nano), percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano),
 			count(c.Errors), count(c.Resumes))
 	}

@@ -133,7 +133,7 @@ func (p *page) rejections() {
 		if g.Count == 1 {
 			last = ""
 		}
-		t.row(count(g.Count), timeOfDay(p.Run.StartedAt, g.FirstAt), last, shorten(from, 48), shorten(g.ClientName, 24), g.Reason)
+		t.row(count(g.Count), timeOfDay(p.Run.StartedAt, g.FirstAt), last, shorten(from, 48), abridge(g.ClientName, maxShownName), g.Reason)
 	}
 	t.write(&p.out, indent, pageWidth)
 	p.elsewhere(hidden, "reasons of rejected connections")

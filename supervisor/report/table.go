@@ -15,12 +15,15 @@ type table struct {
 	// keepEnd cuts the last column at its begin instead of its end.
 	keepEnd bool
 	// names is the column that gives way, down to minNames, when a line has no room for
-	// the last one; the last column itself if there is none.
+	// the last one; it is cut in its middle.
 	names string
 }
 
 // minNames is the least that a column of names is cut to.
-const minNames = 8
+const minNames = 14
+
+// maxShownName is the most columns of a name in a table of the text.
+const maxShownName = 28
 
 // newTable takes the head of each column; a ">" before it aligns to the right.
 func newTable(head ...string) *table {
@@ -44,7 +47,7 @@ func (t *table) row(cells ...string) {
 // write prints the table, each line indented. The last column is cut so that a
 // line takes at most width columns, but never below minLast of its own.
 func (t *table) write(b *bytes.Buffer, indent string, width int) {
-	const gap, minLast = "  ", 16
+	const gap, minLast = "  ", 12
 	widths := make([]int, len(t.head))
 	for c := range t.head {
 		for _, row := range t.rows {
@@ -63,12 +66,14 @@ func (t *table) write(b *bytes.Buffer, indent string, width int) {
 			before += w + len(gap)
 		}
 	}
-	if names := slices.Index(t.head, t.names); names >= 0 && names < last && width-before < minLast {
-		cut := min(minLast-(width-before), max(widths[names]-minNames, 0))
+	names := slices.Index(t.head, t.names)
+	least := min(minLast, widths[last])
+	if names >= 0 && names < last && width-before < least {
+		cut := min(least-(width-before), max(widths[names]-minNames, 0))
 		widths[names] -= cut
 		before -= cut
 	}
-	room := max(width-before, minLast)
+	room := max(width-before, least)
 	for _, row := range append([][]string{t.head}, t.rows...) {
 		var line strings.Builder
 		line.WriteString(indent)
@@ -78,10 +83,13 @@ func (t *table) write(b *bytes.Buffer, indent string, width int) {
 			}
 			if c == last {
 				if t.keepEnd {
-					cell = reverse(shorten(reverse(cell), room))
+					cell = lastOf(cell, room)
 				}
 				line.WriteString(align(shorten(cell, room), min(widths[c], room), t.right[c]))
 				continue
+			}
+			if c == names {
+				cell = abridge(cell, widths[c])
 			}
 			line.WriteString(align(shorten(cell, widths[c]), widths[c], t.right[c]) + gap)
 		}
@@ -95,10 +103,4 @@ func align(cell string, width int, right bool) string {
 		return pad + cell
 	}
 	return cell + pad
-}
-
-func reverse(s string) string {
-	runes := []rune(s)
-	slices.Reverse(runes)
-	return string(runes)
 }

@@ -16,7 +16,7 @@ func (p *page) handlers() {
 	t.names = "client"
 	shown := notable(p.Handlers, shownHandlers)
 	for _, h := range shown {
-		client := shorten(handlerClient(h), 24)
+		client := abridge(handlerClient(h), maxShownName)
 		if h.Exit == nil {
 			t.row(pidText(h.Pid), client, none, none, none, none, none, none, "unknown", "no exit in the journal")
 			continue

@@ -120,7 +120,7 @@ func (p *page) clients() {
 		c := &p.Clients[i]
 		l := &c.ChunkWrite
 		h := &c.Heartbeats
-		t.row(shorten(c.Label, 24), c.Outcome, human(c.RuntimeNano), size(c.Bytes), megabytes(c.BytesPerSecond),
+		t.row(abridge(c.Label, maxShownName), c.Outcome, human(c.RuntimeNano), size(c.Bytes), megabytes(c.BytesPerSecond),
 			percentile(l, l.P50Nano), percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano),
 			fmt.Sprintf("%d/%d/%d", h.Answered, h.Late, h.Missed), count(c.Resumes), p.cause(c))
 	}

@@ -1,0 +1,95 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// errNothingTaken is a write call that took no byte and gave no reason.
+var errNothingTaken = errors.New("the kernel took no byte and gave no reason")
+
+// writeChunk writes one chunk, in one call unless the kernel takes less, and forces it
+// to storage if it is time. It allocates nothing.
+func (w *writer) writeChunk(f *loadFile, offset uint64, size int) error {
+	data := w.source.chunk(f, offset, size)
+	took, err := w.writeDirect(f, offset, data)
+	if err != nil {
+		return err
+	}
+	w.ledger.wrote(size, took)
+	f.writing += took
+	f.written += uint64(size)
+	f.end = max(f.end, offset+uint64(size))
+	f.chunks++
+	if err := w.reserve.wrote(uint64(size), f.target-f.written, w.clock.now()); err != nil {
+		return err
+	}
+	return w.syncChunk(f, size)
+}
+
+// writeDirect writes data as it is opened for. With O_DIRECT, what a file has beyond
+// the last whole unit goes through the page cache.
+func (w *writer) writeDirect(f *loadFile, offset uint64, data []byte) (time.Duration, error) {
+	rest := uint64(len(data)) % w.unit
+	if rest == 0 {
+		return w.write(f, offset, data)
+	}
+	whole := uint64(len(data)) - rest
+	took, err := w.write(f, offset, data[:whole])
+	if err != nil {
+		return took, err
+	}
+	start := w.gauge.enter()
+	err = f.setDirect(false)
+	took += w.gauge.leave(start)
+	if err == nil {
+		var tail time.Duration
+		tail, err = w.write(f, offset+whole, data[whole:])
+		took += tail
+	}
+	if err != nil {
+		w.ledger.wroteSome(int(whole))
+		return took, err
+	}
+	start = w.gauge.enter()
+	err = f.setDirect(true) // at random, other chunks follow the last one
+	return took + w.gauge.leave(start), err
+}
+
+// write passes data to the kernel until it has taken everything.
+func (w *writer) write(f *loadFile, offset uint64, data []byte) (took time.Duration, err error) {
+	written := 0
+	for written < len(data) {
+		start := w.gauge.enter()
+		n, err := f.write(data[written:], offset+uint64(written))
+		took += w.gauge.leave(start)
+		if err == nil && n <= 0 {
+			err = fmt.Errorf("write %s/%s: %w", w.task.folder, f.name, errNothingTaken)
+		}
+		if err != nil {
+			w.ledger.wroteSome(written)
+			return took, err
+		}
+		written += n
+	}
+	return took, nil
+}
+
+// syncChunk forces a file to storage after a chunk of that size, if it is time.
+func (w *writer) syncChunk(f *loadFile, size int) error {
+	switch w.task.sync {
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_CHUNK:
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES:
+		f.unsynced += uint64(size)
+		if f.unsynced < w.task.spec.GetSyncBytes() {
+			return nil
+		}
+		f.unsynced = 0
+	default:
+		return nil
+	}
+	return w.sync(f, f.datasync)
+}

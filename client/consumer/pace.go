@@ -1,0 +1,61 @@
+package consumer
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// pace is the schedule of a consumer that has a rate: when each chunk is due, for all
+// of its writers together. The schedule does not wait for storage. After a stall the
+// chunks that should have been written meanwhile follow as fast as storage takes
+// them, and their response time, counted from when they were due, has the stall in
+// it: a load that slowed down with its storage would leave out the very waiting it is
+// to measure (G. Tene's "coordinated omission"). So the rate holds on average over the
+// time since the load began, and a burst after a stall may exceed it.
+type pace struct {
+	perByte  float64 // nanoseconds
+	perChunk float64 // nanoseconds
+
+	mu   sync.Mutex
+	next float64 // nanoseconds until the next chunk is due, from the start of the load; guarded by mu
+}
+
+// newPace returns nil for a consumer without a rate.
+func newPace(spec *bulkheadv1.ConsumerSpec) *pace {
+	p := new(pace)
+	if rate := spec.GetRateBytesPerSecond(); rate > 0 {
+		p.perByte = float64(time.Second) / float64(rate)
+	}
+	if rate := spec.GetRateChunksPerSecond(); rate > 0 {
+		p.perChunk = float64(time.Second) / rate
+	}
+	if p.perByte == 0 && p.perChunk == 0 {
+		return nil
+	}
+	return p
+}
+
+// book takes the next place in the schedule for a chunk of that size, and returns when
+// it is due, from the start of the load. Neither of the two rates is exceeded.
+func (p *pace) book(size int) time.Duration {
+	cost := max(p.perByte*float64(size), p.perChunk)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	due := p.next
+	p.next += cost
+	if due >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return time.Duration(due)
+}
+
+// forgive lets the schedule go on at now if it is behind: nobody wrote because writing
+// failed, which was told.
+func (p *pace) forgive(now time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next = max(p.next, float64(now))
+}

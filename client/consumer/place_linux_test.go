@@ -1,0 +1,201 @@
+package consumer
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// mount puts a file system of that kind on a new folder.
+func mount(t *testing.T, kind, options string) string {
+	t.Helper()
+	folder := t.TempDir()
+	if err := unix.Mount("bulkhead-test", folder, kind, 0, options); err != nil {
+		t.Skipf("mounting a %s: %v", kind, err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return folder
+}
+
+// TestFileSystemsThatCannot asks memory file systems for what they do not have.
+func TestFileSystemsThatCannot(t *testing.T) {
+	for _, c := range []struct {
+		kind string
+		edit func(*bulkheadv1.ConsumerSpec)
+		want string
+	}{
+		{"tmpfs", func(s *bulkheadv1.ConsumerSpec) { s.Direct = true }, errNoDirect.Error()},
+		{"ramfs", func(s *bulkheadv1.ConsumerSpec) { s.Direct = true }, errNoDirect.Error()},
+		{"ramfs", func(s *bulkheadv1.ConsumerSpec) { s.Preallocate = true }, errNoAllocate.Error()},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			folder := mount(t, c.kind, "")
+			_, err := start(t, dial(t, New(Options{})), request(folder, 4096, 8192, func(task *bulkheadv1.ConsumerTask) { c.edit(task.Spec) })).end()
+			if s := status.Convert(err); s.Code() != codes.InvalidArgument || !strings.Contains(s.Message(), c.want) || !strings.Contains(s.Message(), folder) {
+				t.Errorf("Run = %v, want InvalidArgument with %q", err, c.want)
+			}
+			if names := entries(t, folder); len(names) != 0 {
+				t.Errorf("left over: %v", names)
+			}
+		})
+	}
+}
+
+// TestDirectUnitIsFoundByWriting compares what the kernel says with what it takes.
+func TestDirectUnitIsFoundByWriting(t *testing.T) {
+	folder := t.TempDir()
+	unit := directUnitOf(t, folder)
+	if unit == 0 {
+		t.Skip("no O_DIRECT here")
+	}
+	d, err := openDisk(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	f, err := d.create("f", openMode{direct: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	memory, err := mapMemory(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unmapMemory(memory)
+	if n, err := f.write(memory[:unit], unit); err != nil || n != int(unit) {
+		t.Errorf("writing %d bytes: %d, %v", unit, n, err)
+	}
+	if n, err := f.write(memory[:unit-1], 0); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("writing %d bytes: %d, %v; want EINVAL", unit-1, n, err)
+	}
+}
+
+// TestReserveOnARealFileSystem ends a load on one of 8 MiB.
+func TestReserveOnARealFileSystem(t *testing.T) {
+	folder := mount(t, "tmpfs", "size=8m")
+	messages, err := start(t, dial(t, New(Options{})), request(folder, 64<<10, 1<<20, func(task *bulkheadv1.ConsumerTask) {
+		task.Spec.KeepFiles, task.Spec.ReserveBytes = 0, 2<<20
+	})).end()
+	if s := status.Convert(err); s.Code() != codes.Aborted || !strings.Contains(s.Message(), errReserve.Error()) {
+		t.Errorf("Run = %v", err)
+	}
+	if n := len(rollovers(messages)); n < 3 || n > 6 {
+		t.Errorf("%d files of 1 MiB on 8 MiB with 2 MiB in reserve", n)
+	}
+	if names := entries(t, folder); len(names) != 0 {
+		t.Errorf("left over: %v", names)
+	}
+}
+
+// TestSymbolicLinksAreNotFollowed puts links where the consumer works.
+func TestSymbolicLinksAreNotFollowed(t *testing.T) {
+	folder, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")
+	if err := os.WriteFile(outside, []byte("not ours"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDisk(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	if err := os.Symlink(outside, filepath.Join(folder, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(outside, filepath.Join(folder, "hard")); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(filepath.Join(folder, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"link", "hard", "fifo"} {
+		if _, err := d.create(name, openMode{}); !errors.Is(err, os.ErrExist) {
+			t.Errorf("create %s: %v", name, err)
+		}
+		if _, err := d.reopen(name, openMode{}); err == nil {
+			t.Errorf("%s was opened", name)
+		}
+		if err := d.remove(name); err != nil {
+			t.Errorf("remove %s: %v", name, err)
+		}
+	}
+	if content, err := os.ReadFile(outside); err != nil || string(content) != "not ours" {
+		t.Errorf("outside: %q, %v", content, err)
+	}
+	if err := os.Symlink(folder, folder+"-link"); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := openDisk(folder + "-link"); err == nil {
+		d.close()
+		t.Error("a folder that is a symbolic link was opened")
+	}
+}
+
+// TestFolderOnAnotherFileSystem has the folder removed and a file system in its place.
+func TestFolderOnAnotherFileSystem(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "folder")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDisk(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	if err := os.Remove(folder); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("bulkhead-test", folder, "tmpfs", 0, ""); err != nil {
+		t.Skipf("mounting a tmpfs: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(folder, unix.MNT_DETACH) })
+	if _, err := d.create("f", openMode{}); err == nil || !strings.Contains(err.Error(), "another file system") {
+		t.Errorf("create: %v", err)
+	}
+	if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
+		t.Fatal(err)
+	}
+	f, err := d.create("f", openMode{})
+	if err != nil {
+		t.Fatalf("in the folder made anew: %v", err)
+	}
+	if err := f.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestClosedDiskTouchesNothing removes by a folder that is closed.
+func TestClosedDiskTouchesNothing(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "f"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDisk(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.remove("f"); err == nil {
+		t.Error("removed by a closed folder")
+	}
+	if names := entries(t, folder); len(names) != 1 {
+		t.Errorf("left: %v", names)
+	}
+}

@@ -1,0 +1,48 @@
+package consumer
+
+import "time"
+
+// remover removes files beside the writers, because removing one may take as long as
+// writing one. It belongs to one goroutine.
+type remover struct {
+	disk     disk
+	gauge    *gauge
+	ledger   *ledger
+	rotation *rotation
+	failed   func(error) // counts a failure
+}
+
+// run removes what is to leave, until done is closed and nothing is left of that, or
+// what is left cannot be removed.
+func (r *remover) run(done <-chan struct{}) {
+	for failures := 0; ; {
+		t, ok := r.rotation.awaitLeaving(done)
+		if !ok {
+			return
+		}
+		_, err := r.gauge.call(func() error { return r.disk.remove(fileName(t.number)) })
+		if err == nil {
+			r.rotation.left(t)
+			failures = 0
+			continue
+		}
+		r.failed(err)
+		failures++
+		timer := time.NewTimer(retry.After(failures, 0))
+		select {
+		case <-timer.C:
+		case <-done:
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// removeAll removes every file there is. It tries each one.
+func (r *remover) removeAll() {
+	for _, t := range r.rotation.all() {
+		if _, err := r.gauge.call(func() error { return r.disk.remove(fileName(t.number)) }); err != nil {
+			r.ledger.failed(err)
+		}
+	}
+}

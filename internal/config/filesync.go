@@ -1,0 +1,73 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+)
+
+// FileSync says when a consumer forces its files to storage.
+type FileSync struct {
+	Policy SyncPolicy
+	// Every is how many bytes are written between two syncs; only with SyncBytes.
+	Every Size
+}
+
+// SyncPolicy is a kind of FileSync.
+type SyncPolicy string
+
+// The policies of FileSync.
+const (
+	// SyncNone leaves it to the system.
+	SyncNone SyncPolicy = "none"
+	// SyncFile forces each file to storage once, at its end, by fsync(2).
+	SyncFile SyncPolicy = "file"
+	// SyncChunk forces each chunk, by fdatasync(2), and the file at its end.
+	SyncChunk SyncPolicy = "chunk"
+	// SyncBytes does that each time that FileSync.Every bytes are written.
+	SyncBytes SyncPolicy = "bytes"
+	// SyncDSync opens files with O_DSYNC, so that each write waits for storage.
+	SyncDSync SyncPolicy = "dsync"
+)
+
+const validSync = "none, file, chunk, dsync or a size, as in 16MiB"
+
+// String is s as it is written in a configuration.
+func (s FileSync) String() string {
+	if s.Policy == SyncBytes {
+		return s.Every.String()
+	}
+	return string(s.Policy)
+}
+
+func fileSyncField(name string, dst *FileSync, help string) field {
+	def := FileSync{Policy: SyncFile}
+	key := Key{Name: name, Kind: "choice", Default: def.String(), Valid: validSync, Help: help}
+	return scalar(key, dst, def, parseFileSync)
+}
+
+// parseFileSync reads a policy, by its name or by one that other tools use for it.
+func parseFileSync(text string) (FileSync, error) {
+	switch text {
+	case "none":
+		return FileSync{Policy: SyncNone}, nil
+	case "file", "fsync-per-file":
+		return FileSync{Policy: SyncFile}, nil
+	case "chunk", "fdatasync-per-chunk":
+		return FileSync{Policy: SyncChunk}, nil
+	case "dsync", "O_DSYNC":
+		return FileSync{Policy: SyncDSync}, nil
+	}
+	if text == "" || text[0] < '0' || text[0] > '9' {
+		return FileSync{}, fmt.Errorf("%s is not valid; use %s", quote(text), validSync)
+	}
+	every, err := parseSize(text)
+	switch {
+	case err != nil:
+		return FileSync{}, err
+	case every == 0:
+		return FileSync{}, errors.New("a sync after every 0 bytes cannot be; use chunk for one after each chunk, or none")
+	case every > maxFileSize:
+		return FileSync{}, fmt.Errorf("%s is out of range; use %s to %s", quote(text), Size(1), maxFileSize)
+	}
+	return FileSync{Policy: SyncBytes, Every: every}, nil
+}
