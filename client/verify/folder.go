@@ -69,12 +69,11 @@ func (s *survey) with(folder *os.File, name string, use func(*File) error) error
 	return use(f)
 }
 
-// majority returns who wrote most of the files, and one of those files. The Number of
-// the file is meaningless.
+// majority returns who wrote most of the files, and one of those files; nil if none
+// says anything.
 func majority(files []found) (owner block.Owner, sibling *block.File) {
 	votes := make(map[block.Owner]int)
-	for i := range files {
-		f := &files[i]
+	for _, f := range files {
 		if !f.known {
 			continue
 		}
