@@ -80,7 +80,8 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 		j.write(writers)
 	})
 	started.Go(j.report) // ends with the writers
-	unheard := j.send(stream)
+	sender := &sender{queue: j.queue, ending: j.ending, written: j.written}
+	unheard := sender.run(stream)
 	started.Wait()
 	if err := closeSources(writers); err != nil {
 		return status.Error(codes.Internal, err.Error())
@@ -177,31 +178,6 @@ func (j *job) report() {
 		case <-j.written:
 			j.queue.putLast(j.ledger.take())
 			return
-		}
-	}
-}
-
-// send passes messages on until the queue is closed. When nobody listens any
-// more, it ends the job and lets the remaining messages go.
-func (j *job) send(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) error {
-	gone := stream.Context().Done()
-	var failure error
-	for {
-		select {
-		case message, open := <-j.queue.messages:
-			if !open {
-				return failure
-			}
-			if failure == nil {
-				failure = stream.Send(&bulkheadv1.RunResponse{Message: message})
-			}
-			j.queue.sent(message)
-		case <-gone:
-			gone = nil
-			failure = status.FromContextError(stream.Context().Err()).Err()
-		}
-		if failure != nil {
-			j.ending.abandon()
 		}
 	}
 }
