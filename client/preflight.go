@@ -34,12 +34,12 @@ func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 		reserve := c.Reserve.of(at.room)
 		dirs.reserves[i] = reserve
 		if c.KeepFiles > 0 || t.chunkBytes > 0 {
-			demands = append(demands, demand{i, c.Path, at.device, demandOf(c, t, cfg.Runtime), reserve})
+			demands = append(demands, demand{i, c.Path, at.device, cfg.demandOf(c, t), reserve})
 		} else { // not timed: at least one file
 			demands = append(demands, demand{i, c.Path, at.device, c.FileSize, reserve})
 		}
 		if t.chunkBytes > 0 {
-			problems = append(problems, checkRollovers(i, c, t, cfg.Runtime))
+			problems = append(problems, checkRollovers(i, c, t, cfg.begin(i), cfg.Runtime))
 		}
 	}
 	problems = append(problems, checkSpace(demands, rooms))
@@ -62,10 +62,12 @@ type timingKey struct {
 // timing is empty if there is no room for it.
 func examine(ctx context.Context, cfg Config, dirs *folders, i int, known timings) (place, timing, error) {
 	c := cfg.Consumers[i]
-	if err := dirs.make(i); err != nil {
+	folder, err := dirs.make(i)
+	if err != nil {
 		return place{}, timing{}, err
 	}
-	if err := touch(dirs.consumers[i]); err != nil {
+	defer folder.Close()
+	if err := touch(folder, c); err != nil {
 		return place{}, timing{}, err
 	}
 	at, err := placeOf(dirs.consumers[i])
@@ -79,7 +81,7 @@ func examine(ctx context.Context, cfg Config, dirs *folders, i int, known timing
 	if add(probeRoom(c), c.Reserve.of(at.room)) > at.room.free {
 		return at, timing{}, nil
 	}
-	t, err := probe(ctx, dirs.consumers[i], c, min(cfg.Runtime, probeLimit))
+	t, err := probe(ctx, folder, c, min(cfg.Runtime, probeLimit))
 	if err != nil {
 		return place{}, timing{}, err
 	}
@@ -89,6 +91,12 @@ func examine(ctx context.Context, cfg Config, dirs *folders, i int, known timing
 
 func pathAdvice(err error) string {
 	switch {
+	case errors.Is(err, errForeign):
+		return "use a path that is empty or not there, --force to write beside them this once, or make the file " + markerName + " in it to allow it for good"
+	case errors.Is(err, errNoDirect):
+		return "use direct: false, or another path"
+	case errors.Is(err, errNoAllocation):
+		return "use preallocate: false, or another path"
 	case errors.Is(err, fs.ErrPermission):
 		return "use a path this user may write to"
 	case errors.Is(err, syscall.ENOSPC):

@@ -14,7 +14,7 @@ var errNothingTaken = errors.New("the kernel took no byte and gave no reason")
 // writeChunk writes one chunk, in one call unless the kernel takes less, and forces it
 // to storage if it is time. It allocates nothing.
 func (w *writer) writeChunk(f *loadFile, offset uint64, size int) error {
-	data := w.source.chunk(f, offset, size)
+	data := w.source.Chunk(offset, size)
 	took, err := w.writeDirect(f, offset, data)
 	if err != nil {
 		return err

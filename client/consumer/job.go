@@ -3,6 +3,7 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -250,22 +251,34 @@ func (j *job) abandon(deadline <-chan time.Time) {
 // consumers' folders.
 const clientFolder = "bulkhead-"
 
+// clientRecord is the file in that folder that says whose it is.
+const clientRecord = "client.json"
+
 // removeFolders removes a consumer's folder and the client's around it, if they
-// are empty: the client, whose task it is, is gone.
+// are empty but for the client's record: the client, whose task it is, is gone.
 func removeFolders(folder string) {
 	parent := filepath.Dir(folder)
 	if !strings.HasPrefix(filepath.Base(parent), clientFolder) {
 		return
 	}
 	_ = os.Remove(folder) // not empty, or gone: either is fine
-	_ = os.Remove(parent)
+	above, err := os.OpenRoot(filepath.Dir(parent))
+	if err != nil {
+		return
+	}
+	defer above.Close()
+	left, err := fs.ReadDir(above.FS(), filepath.Base(parent))
+	if err == nil && len(left) == 1 && left[0].Name() == clientRecord {
+		_ = above.Remove(filepath.Join(filepath.Base(parent), clientRecord)) // by another consumer, perhaps
+	}
+	_ = above.Remove(filepath.Base(parent))
 }
 
 // closeSources gives the writers' memory back.
 func closeSources(writers []*writer) error {
 	var errs []error
 	for _, w := range writers {
-		errs = append(errs, w.source.close())
+		errs = append(errs, w.source.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -3,6 +3,8 @@ package consumer
 import (
 	"errors"
 	"time"
+
+	"bulkhead/client/block"
 )
 
 // writer writes file after file until the end has begun. It belongs to one
@@ -10,7 +12,7 @@ import (
 type writer struct {
 	task     *task
 	disk     disk
-	source   source
+	source   *block.Source
 	layout   *layout
 	gauge    *gauge
 	ledger   *ledger
@@ -51,6 +53,9 @@ func (w *writer) step() error {
 		return nil
 	}
 	f := &loadFile{turn: t, name: fileName(t.number), target: w.layout.begin()}
+	if err := w.source.Begin(w.task.blockFile(f)); err != nil {
+		return err
+	}
 	if err := w.open(f); err != nil {
 		return err
 	}
@@ -182,8 +187,8 @@ func (w *writer) finish(f *loadFile) error {
 		return err
 	}
 	w.ledger.took(phaseClose, f.closing)
-	w.rotation.finish(f.turn)
 	w.queue.putRollover(time.Now(), f.rollover(w.task), w.ending.abandoned)
+	w.rotation.finish(f.turn) // nobody writes over it, or removes it, before it is told of
 	return nil
 }
 

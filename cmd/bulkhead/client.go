@@ -102,6 +102,9 @@ func printResult(w io.Writer, r client.Result) {
 	}
 	fmt.Fprintf(w, "%s: %d files, %.1f MB in %.1fs (%.1f MB/s), %d chunks, %d errors; %d messages\n",
 		r.Verdict, r.Files, float64(r.Bytes)/1e6, r.Load.Seconds(), rate, r.Chunks, r.Errors, r.Messages)
+	if r.VerifiedBytes > 0 {
+		fmt.Fprintf(w, "  %.1f MB read back and compared, %d corrupt blocks\n", float64(r.VerifiedBytes)/1e6, r.CorruptBlocks)
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "  %s\n", p)
 	}

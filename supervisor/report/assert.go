@@ -24,8 +24,8 @@ func (a Assertion) String() string { return a.name + " " + a.operator + " " + a.
 type Result struct {
 	Assertion Assertion
 	Holds     bool
-	// Value is what the report says, for a person; "nothing was written" where there is
-	// no value, which keeps no threshold.
+	// Value is what the report says, for a person; why there is none, which keeps no
+	// threshold.
 	Value string
 }
 
@@ -43,6 +43,8 @@ type figure struct {
 	name string
 	unit unit
 	of   func(*Report) (value float64, known bool)
+	// unknown is why there is no value.
+	unknown string
 }
 
 // unit is how a figure is written.
@@ -77,27 +79,24 @@ var (
 
 // figures returns what can be asserted, in the order of the documentation.
 func figures() []figure {
-	latency := func(name string, of func(*Latency) int64) figure {
-		return figure{name, inTime, func(r *Report) (float64, bool) {
-			l := &r.Totals.ChunkWrite
-			return float64(of(l)), l.Count > 0
-		}}
-	}
 	counted := func(name string, of func(*Report) uint64) figure {
-		return figure{name, inCount, func(r *Report) (float64, bool) { return float64(of(r)), true }}
+		return figure{name, inCount, func(r *Report) (float64, bool) { return float64(of(r)), true }, ""}
 	}
 	outcome := func(name, outcome string) figure {
 		return counted(name, func(r *Report) uint64 { return r.outcomes(outcome) })
 	}
-	return []figure{
-		latency("p50", func(l *Latency) int64 { return l.P50Nano }),
-		latency("p90", func(l *Latency) int64 { return l.P90Nano }),
-		latency("p99", func(l *Latency) int64 { return l.P99Nano }),
-		latency("p999", func(l *Latency) int64 { return l.P999Nano }),
-		latency("max", func(l *Latency) int64 { return l.MaxNano }),
-		latency("mean", func(l *Latency) int64 { return l.MeanNano }),
-		{"throughput", inRate, func(r *Report) (float64, bool) { return float64(r.Totals.BytesPerSecond), r.Totals.Bytes > 0 }},
-		{"bytes", inBytes, func(r *Report) (float64, bool) { return float64(r.Totals.Bytes), true }},
+	list := latencyFigures("", nothingWritten, func(w *Writes) *Latency { return &w.ChunkWrite })
+	list = append(list, latencyFigures("response_", "no consumer had a rate", func(w *Writes) *Latency { return w.Response })...)
+	list = append(list, latencyFigures("create_", "no file was created", func(w *Writes) *Latency { return w.Phases.Create })...)
+	list = append(list, latencyFigures("sync_", "nothing was synced", func(w *Writes) *Latency { return w.Phases.Sync })...)
+	list = append(list, latencyFigures("close_", "no file was closed", func(w *Writes) *Latency { return w.Phases.Close })...)
+	return append(list,
+		figure{"throughput", inRate, func(r *Report) (float64, bool) { return float64(r.Totals.BytesPerSecond), r.Totals.Bytes > 0 }, nothingWritten},
+		figure{"bytes", inBytes, func(r *Report) (float64, bool) { return float64(r.Totals.Bytes), true }, ""},
+		figure{"verified", inBytes, func(r *Report) (float64, bool) { return float64(r.Totals.VerifiedBytes), true }, ""},
+		figure{"corrupt", inCount, func(r *Report) (float64, bool) {
+			return float64(max(r.Totals.CorruptBlocks, r.Totals.UnverifiedFiles)), r.Totals.VerifiedBytes > 0 || r.badContent() != ""
+		}, "nothing was verified"},
 		counted("files", func(r *Report) uint64 { return r.Totals.Files }),
 		counted("errors", func(r *Report) uint64 { return r.Totals.Errors }),
 		counted("clients", func(r *Report) uint64 { return uint64(len(r.Clients)) }),
@@ -110,6 +109,30 @@ func figures() []figure {
 		counted("resumes", func(r *Report) uint64 { return r.Totals.Resumes }),
 		counted("stalled", func(r *Report) uint64 { return r.Totals.Heartbeats.Stalled }),
 		counted("missed", func(r *Report) uint64 { return r.Totals.Heartbeats.Missed }),
+	)
+}
+
+// nothingWritten is why there is no latency and no throughput.
+const nothingWritten = "nothing was written"
+
+// latencyFigures are what can be asserted of one latency, all clients together.
+func latencyFigures(prefix, unknown string, of func(*Writes) *Latency) []figure {
+	one := func(name string, value func(*Latency) int64) figure {
+		return figure{prefix + name, inTime, func(r *Report) (float64, bool) {
+			l := of(&r.Totals.Writes)
+			if !l.known() {
+				return 0, false
+			}
+			return float64(value(l)), true
+		}, unknown}
+	}
+	return []figure{
+		one("p50", func(l *Latency) int64 { return l.P50Nano }),
+		one("p90", func(l *Latency) int64 { return l.P90Nano }),
+		one("p99", func(l *Latency) int64 { return l.P99Nano }),
+		one("p999", func(l *Latency) int64 { return l.P999Nano }),
+		one("max", func(l *Latency) int64 { return l.MaxNano }),
+		one("mean", func(l *Latency) int64 { return l.MeanNano }),
 	}
 }
 
@@ -177,7 +200,7 @@ func ParseAssertion(text string) (Assertion, error) {
 func (r *Report) Check(a Assertion) Result {
 	value, known := a.figure.of(r)
 	if !known {
-		return Result{Assertion: a, Value: "not known: nothing was written"}
+		return Result{Assertion: a, Value: "not known: " + a.figure.unknown}
 	}
 	return Result{Assertion: a, Holds: compares(value, a.operator, a.value), Value: a.figure.unit.print(value)}
 }

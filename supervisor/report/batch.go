@@ -119,6 +119,8 @@ func (s *sessionState) foldFact(m *bulkheadv1.Message, at Stamp) string {
 		return s.foldMonitorError(m.GetProcess(), fact.MonitorError)
 	case *bulkheadv1.Message_Progress:
 		return s.foldProgress(m.GetProcess(), fact.Progress, at)
+	case *bulkheadv1.Message_Corruption:
+		return s.foldCorruption(m.GetProcess(), fact.Corruption, at)
 	default:
 		return badFact
 	}

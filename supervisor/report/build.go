@@ -52,11 +52,9 @@ func (f *Folder) Report() *Report {
 	}
 	r.Run.JoinedClients = uint32(len(ids))
 	r.Handlers = f.buildHandlers(labels)
-	var union latency.Histogram
+	var union [phases]latency.Histogram
 	r.Totals = f.totals(r.Clients, &union)
-	var chunkWrite latency.Compact
-	chunkWrite.MergeHistogram(&union)
-	r.Series = f.series(r, &chunkWrite)
+	r.Series = f.series(r, &union)
 	r.Findings = findings(r)
 	r.Verdict = f.verdict(r)
 	return r
@@ -96,11 +94,13 @@ func (f *Folder) buildHandlers(labels map[uint32]string) []Handler {
 // totals adds up the clients. Its histogram is the union of theirs, and its
 // window covers theirs, moved to the supervisor's clock and cut to the run: a
 // client whose clock makes no sense cannot stretch it beyond that. It leaves its
-// histogram in union.
-func (f *Folder) totals(clients []Client, union *latency.Histogram) Totals {
+// histogramss in union.
+func (f *Folder) totals(clients []Client, union *[phases]latency.Histogram) Totals {
 	var t Totals
 	var writing window
-	union.Merge(&f.rooms.union)
+	for of := range union {
+		union[of].Merge(&f.rooms.union[of])
+	}
 	var late uint64 // bytes of clients that were delivered later, out of the run's time
 	run := window{f.run.StartedAt, f.last}
 	for i, s := range f.order {
@@ -111,7 +111,9 @@ func (f *Folder) totals(clients []Client, union *latency.Histogram) Totals {
 		t.Malformed += c.Malformed
 		t.Resumes += c.Resumes
 		t.KeptThroughRestarts += c.KeptThroughRestarts
-		union.Merge(&s.chunkWrite.fine)
+		for of := range union {
+			union[of].Merge(&s.latencies[of].fine)
+		}
 		if c.Resent {
 			late = plus(late, c.Bytes)
 			continue
@@ -121,7 +123,7 @@ func (f *Folder) totals(clients []Client, union *latency.Histogram) Totals {
 			writing.cover(w.from, w.to)
 		}
 	}
-	t.Writes.finish(writing, latencyOf(union))
+	t.Writes.finish(writing, func(of phase) Latency { return latencyOf(&union[of]) })
 	t.BytesPerSecond = perSecond(t.Bytes-min(late, t.Bytes), t.WritingNano)
 	return t
 }
@@ -136,13 +138,17 @@ func (w *Writes) add(o *Writes) {
 	w.Files += o.Files
 	w.PartialFiles += o.PartialFiles
 	w.UnverifiedFiles += o.UnverifiedFiles
+	w.RecycledFiles += o.RecycledFiles
+	w.VerifiedBytes = plus(w.VerifiedBytes, o.VerifiedBytes)
+	w.VerifiedCachedBytes = plus(w.VerifiedCachedBytes, o.VerifiedCachedBytes)
+	w.CorruptBlocks = plus(w.CorruptBlocks, o.CorruptBlocks)
 }
 
 // finish sets what is computed from a whole: time, rate and percentiles.
-func (w *Writes) finish(writing window, l Latency) {
+func (w *Writes) finish(writing window, latencies func(phase) Latency) {
 	w.WritingNano = writing.length()
 	w.BytesPerSecond = perSecond(w.Bytes, w.WritingNano)
-	w.ChunkWrite = l
+	w.setLatencies(latencies)
 }
 
 func (t *HeartbeatTotals) add(o *HeartbeatTotals) {
@@ -158,12 +164,13 @@ func (s *sessionState) build(label string) Client {
 	c := s.client
 	c.Label = label
 	c.Labels = maps.Clone(s.client.Labels)
-	c.Workload.Consumers = slices.Clone(s.client.Workload.Consumers)
+	c.Workload = s.client.Workload.copied()
 	c.MalformedWhy = countsOf(&s.malformed)
 	c.Connections, c.ConnectionsLeftOut = judged(s.connections.list(), &c), s.connections.leftOut
 	c.RolloversLeftOut = s.rollovers.leftOut
 	c.RuntimeNano = between(c.StartedAt, cmp.Or(c.StoppedAt, c.LastMessageAt))
-	c.Writes.finish(s.window, s.chunkWrite.latency())
+	c.Corruptions, c.CorruptionsLeftOut = s.corruptionList(), s.corruptions.leftOut
+	c.Writes.finish(s.window, func(of phase) Latency { return s.latencies[of].latency() })
 
 	listed := make(map[*processState][]Rollover)
 	for _, item := range s.rollovers.list() {
@@ -207,9 +214,12 @@ func (p *processState) build(c *Client, listed []Rollover) Process {
 	if since := p.failing.toTheEnd(); since != 0 {
 		out.FailingSince, out.FailingNano = since, between(since, p.failing.until)
 	}
-	out.Consumer = copyOf(p.public.Consumer)
+	if spec := p.public.Consumer; spec != nil {
+		own := spec.copied()
+		out.Consumer = &own
+	}
 	writes := p.writes
-	writes.finish(p.window, p.chunkWrite.latency())
+	writes.finish(p.window, func(of phase) Latency { return p.latencies[of].latency() })
 	out.Writes = &writes
 
 	rollovers := p.rollovers

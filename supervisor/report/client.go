@@ -56,8 +56,8 @@ type Client struct {
 	LastMessageAt Stamp `json:"last_message_at"`
 	// RuntimeNano is from StartedAt to StoppedAt, or else to LastMessageAt.
 	RuntimeNano int64 `json:"runtime_nano"`
-	// StopReason is "runtime", "interrupted", "drained", "failed", or "" without
-	// a Stop message.
+	// StopReason is "runtime", "interrupted", "drained", "failed", "steady", "total",
+	// or "" without a Stop message.
 	StopReason string `json:"stop_reason"`
 	StopDetail string `json:"stop_detail"`
 
@@ -80,6 +80,10 @@ type Client struct {
 	Connections         []Connection `json:"connections"`
 	ConnectionsLeftOut  uint64       `json:"connections_left_out"`
 
+	// Corruptions are what did not read back as it was written, the first that were said.
+	Corruptions        []Corruption `json:"corruptions"`
+	CorruptionsLeftOut uint64       `json:"corruptions_left_out"`
+
 	// Processes are sorted by kind (client, consumer, monitor) and index.
 	Processes []Process `json:"processes"`
 	// RolloversLeftOut is how many of the oldest rollovers are counted but not
@@ -91,27 +95,6 @@ type Client struct {
 type Count struct {
 	Text  string `json:"text"`
 	Count uint64 `json:"count"`
-}
-
-// Workload is what the client said it was going to do.
-type Workload struct {
-	RuntimeNano           int64      `json:"runtime_nano"`
-	HeartbeatIntervalNano int64      `json:"heartbeat_interval_nano"`
-	HeartbeatTimeoutNano  int64      `json:"heartbeat_timeout_nano"`
-	MonitorIntervalNano   int64      `json:"monitor_interval_nano"`
-	ProgressIntervalNano  int64      `json:"progress_interval_nano"`
-	Consumers             []Consumer `json:"consumers"`
-}
-
-// Consumer is what one consumer writes.
-type Consumer struct {
-	Index          uint32 `json:"index"`
-	Path           string `json:"path"`
-	ChunkSizeBytes uint64 `json:"chunk_size_bytes"`
-	FileSizeBytes  uint64 `json:"file_size_bytes"`
-	KeepFiles      uint32 `json:"keep_files"`
-	// Sync is "none", "file" or "".
-	Sync string `json:"sync"`
 }
 
 // Connection is one connection that carried the session, by the supervisor's

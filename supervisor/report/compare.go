@@ -85,7 +85,11 @@ func Compare(a, b *Report) *Comparison {
 		}
 	}
 	for _, f := range intervalFigures() {
-		c.Figures = append(c.Figures, f.compare(f.values(a, windowA), f.values(b, windowB)))
+		inA, inB := f.values(a, windowA), f.values(b, windowB)
+		if strings.Contains(f.name, " ") && len(inA)+len(inB) == 0 {
+			continue // neither had a rate, or synced
+		}
+		c.Figures = append(c.Figures, f.compare(inA, inB))
 	}
 	c.Whole = wholes(a, b)
 	if a.Series != nil && b.Series != nil && a.Series.IntervalNano != b.Series.IntervalNano {
@@ -100,7 +104,7 @@ func Compare(a, b *Report) *Comparison {
 func (c *Comparison) side(s *Side, name string, r *Report) steady {
 	*s = Side{RunID: r.Run.ID, StartedAt: r.Run.StartedAt, Complete: r.Complete()}
 	if !s.Complete {
-		c.Notes = append(c.Notes, fmt.Sprintf("%s is partial: %s", name, r.closedWords()))
+		c.Notes = append(c.Notes, fmt.Sprintf("%s is partial: %s", name, r.headline()))
 	}
 	w, what := r.comparedWindow()
 	s.Window = what
@@ -152,6 +156,15 @@ func intervalFigures() []intervalFigure {
 	latency := func(name string, list func(*TotalSeries) []int64) intervalFigure {
 		return intervalFigure{name, "nano", func(s *Series, i int) float64 { return float64(list(&s.Total)[i]) }}
 	}
+	phase := func(name string, of phase, list func(*PhaseSeries) []int64) intervalFigure {
+		return intervalFigure{name, "nano", func(s *Series, i int) float64 {
+			p := s.phase(of)
+			if p == nil {
+				return -1
+			}
+			return float64(list(p)[i])
+		}}
+	}
 	return []intervalFigure{
 		{"throughput", "bytes_per_second", func(s *Series, i int) float64 {
 			return float64(s.Total.Bytes[i]) / float64(s.IntervalNano) * 1e9
@@ -160,7 +173,21 @@ func intervalFigures() []intervalFigure {
 		latency("p99", func(t *TotalSeries) []int64 { return t.P99Nano }),
 		latency("p999", func(t *TotalSeries) []int64 { return t.P999Nano }),
 		latency("max", func(t *TotalSeries) []int64 { return t.MaxNano }),
+		phase("response p50", phaseResponse, func(s *PhaseSeries) []int64 { return s.P50Nano }),
+		phase("response p99", phaseResponse, func(s *PhaseSeries) []int64 { return s.P99Nano }),
+		phase("sync p50", phaseSync, func(s *PhaseSeries) []int64 { return s.P50Nano }),
+		phase("sync p99", phaseSync, func(s *PhaseSeries) []int64 { return s.P99Nano }),
 	}
+}
+
+// phase returns the series of a phase, or nil if nothing of it was recorded.
+func (s *Series) phase(of phase) *PhaseSeries {
+	for i := range s.Phases {
+		if s.Phases[i].Name == phaseNames[of] {
+			return &s.Phases[i]
+		}
+	}
+	return nil
 }
 
 // values returns the values in a window; the logarithms of latencies.
@@ -248,18 +275,22 @@ func (c *Comparison) summarize() {
 	}
 }
 
-// wholes returns figures of the whole runs.
+// wholes returns figures of the whole runs, those that at least one of them has.
 func wholes(a, b *Report) []Difference {
 	var list []Difference
 	for _, f := range figures() {
 		d := Difference{Name: f.name, A: none, B: none}
-		if x, known := f.of(a); known {
+		x, inA := f.of(a)
+		if inA {
 			d.A = f.unit.print(x)
 		}
-		if x, known := f.of(b); known {
-			d.B = f.unit.print(x)
+		y, inB := f.of(b)
+		if inB {
+			d.B = f.unit.print(y)
 		}
-		list = append(list, d)
+		if inA || inB {
+			list = append(list, d)
+		}
 	}
 	return list
 }
@@ -289,26 +320,24 @@ func configurations(a, b *Report) []Difference {
 	client("clients' versions", func(c *Client) string { return c.Version })
 	client("consumers of a client", func(c *Client) string { return fmt.Sprint(len(c.Workload.Consumers)) })
 	client("runtime", func(c *Client) string { return human(c.Workload.RuntimeNano) })
+	client("ramp", func(c *Client) string { return human(c.Workload.RampNano) })
+	client("ends at", func(c *Client) string { return unlessNothing(c.Workload.TotalBytes, configured) })
+	client("ends when steady", func(c *Client) string { return c.Workload.StopWhen.words() })
 	client("heartbeat interval", func(c *Client) string { return human(c.Workload.HeartbeatIntervalNano) })
 	client("monitor interval", func(c *Client) string { return human(c.Workload.MonitorIntervalNano) })
 	client("progress interval", func(c *Client) string { return human(c.Workload.ProgressIntervalNano) })
-	consumer := func(name string, of func(*Consumer) string) {
-		add(name, func(r *Report) string {
+	for _, k := range knobs() {
+		add(k.name, func(r *Report) string {
 			var values tally[string]
 			values.limit = maxLabels
 			for i := range r.Clients {
-				for k := range r.Clients[i].Workload.Consumers {
-					values.add(of(&r.Clients[i].Workload.Consumers[k]))
+				for j := range r.Clients[i].Workload.Consumers {
+					values.add(k.of(&r.Clients[i].Workload.Consumers[j]))
 				}
 			}
 			return tallied(&values)
 		})
 	}
-	consumer("chunk size", func(c *Consumer) string { return size(c.ChunkSizeBytes) })
-	consumer("file size", func(c *Consumer) string { return size(c.FileSizeBytes) })
-	consumer("sync of files", func(c *Consumer) string { return c.Sync })
-	consumer("files kept", func(c *Consumer) string { return fmt.Sprint(c.KeepFiles) })
-	consumer("path", func(c *Consumer) string { return pathWritten(c.Path) })
 	return list
 }
 

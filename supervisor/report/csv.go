@@ -10,7 +10,7 @@ import (
 
 // csvHead names the columns of CSV.
 var csvHead = []string{"run", "session", "client", "host", "interval", "start", "after_seconds", "interval_seconds",
-	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano"}
+	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano", "response_p99_nano", "corrupt_blocks"}
 
 // CSV writes one row for each client and interval, as RFC 4180 has it, with a row of
 // names first. A latency is empty where nothing was written. A name that a spreadsheet
@@ -45,7 +45,8 @@ func (r *Report) csvClient(out *csv.Writer, c *Client, s *ClientSeries) error {
 			(r.Series.StartAt + Stamp(after)).utc().Format(stampLayout), seconds(after), seconds(span),
 			strconv.FormatUint(bytes, 10), strconv.FormatUint(perSecond(bytes, span), 10),
 			strconv.FormatUint(s.Rollovers[i], 10), strconv.FormatUint(s.Errors[i], 10),
-			nanoOrEmpty(s.P99Nano[i]), nanoOrEmpty(s.MaxNano[i]),
+			nanoOrEmpty(s.P99Nano[i]), nanoOrEmpty(s.MaxNano[i]), nanoOrEmpty(valueAt(s.ResponseP99Nano, i, -1)),
+			strconv.FormatUint(valueAt(s.CorruptBlocks, i, 0), 10),
 		})
 		if err != nil {
 			return fmt.Errorf("writing the report: %w", err)
@@ -57,6 +58,14 @@ func (r *Report) csvClient(out *csv.Writer, c *Client, s *ClientSeries) error {
 // seconds returns nanoseconds as seconds, exactly.
 func seconds(nano int64) string {
 	return strconv.FormatFloat(float64(nano)/1e9, 'f', -1, 64)
+}
+
+// valueAt is value i of a list, or none of an empty one.
+func valueAt[T any](list []T, i int, none T) T {
+	if len(list) == 0 {
+		return none
+	}
+	return list[i]
 }
 
 func nanoOrEmpty(nano int64) string {

@@ -21,6 +21,7 @@ func (f *Folder) events(r *Report) ([]Event, uint64) {
 			list = append(list, Event{At: s.from, EndAt: s.to, Kind: EventStall, Session: c.Session, Client: c.Label,
 				Text: fmt.Sprintf("%s: %s stuck in a system call, for up to %s", c.Label, s.key, human(s.longest))})
 		}
+		list = append(list, f.order[i].corruptionEvents(c)...)
 		leftOut += f.lines[i].leftOut + c.ConnectionsLeftOut
 	}
 	if more := len(list) - MaxEvents; more > 0 {
@@ -41,7 +42,7 @@ func (f *Folder) events(r *Report) ([]Event, uint64) {
 // rank is how soon events of a kind are left out: the higher, the sooner.
 func rank(kind string) int {
 	switch kind {
-	case EventRestart, EventUpgrade, EventDrain:
+	case EventRestart, EventUpgrade, EventDrain, EventCorruption:
 		return 0
 	case EventLost, EventQuarantined:
 		return 1

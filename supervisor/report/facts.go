@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bulkhead/internal/latency"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -68,6 +67,10 @@ func stopReason(r bulkheadv1.StopReason) string {
 		return "drained"
 	case bulkheadv1.StopReason_STOP_REASON_FAILED:
 		return "failed"
+	case bulkheadv1.StopReason_STOP_REASON_STEADY:
+		return "steady"
+	case bulkheadv1.StopReason_STOP_REASON_TOTAL:
+		return "total"
 	default:
 		return "unknown"
 	}
@@ -75,11 +78,12 @@ func stopReason(r bulkheadv1.StopReason) string {
 
 func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkheadv1.Progress, at Stamp) string {
 	if !saneDurations(progress.GetIntervalNano()) || int64(at) <= progress.GetIntervalNano() ||
-		!saneAmounts(progress.GetBytes(), progress.GetChunks(), progress.GetErrors()) {
+		!saneAmounts(progress.GetBytes(), progress.GetChunks(), progress.GetErrors(), progress.GetVerifiedBytes(), progress.GetCorruptBlocks()) ||
+		progress.GetVerifiedCachedBytes() > progress.GetVerifiedBytes() {
 		return badNumber
 	}
-	h, err := latency.FromProto(progress.GetChunkWrite())
-	if err != nil || !saneAmounts(h.Count()) {
+	list, ok := latenciesOf(progress)
+	if !ok {
 		return badHistogram
 	}
 	p, why := s.consumer(named, at)
@@ -91,16 +95,21 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 		w.Bytes = plus(w.Bytes, progress.GetBytes())
 		w.Chunks = plus(w.Chunks, progress.GetChunks())
 		w.Errors = plus(w.Errors, progress.GetErrors())
+		w.VerifiedBytes = plus(w.VerifiedBytes, progress.GetVerifiedBytes())
+		w.VerifiedCachedBytes = plus(w.VerifiedCachedBytes, progress.GetVerifiedCachedBytes())
 		if text := progress.GetLastError(); text != "" {
 			w.LastError = cleanLines(text)
 		}
 	}
+	s.countCorrupt(p, progress.GetCorruptBlocks(), 0)
 	p.window.cover(from, at)
 	p.failing.progress(progress, from, at)
 	s.window.cover(from, at)
-	p.chunkWrite.merge(h, &s.room)
-	s.chunkWrite.mergeOwn(h, &s.room)
-	s.line.progress(from, at, s.recorded, progress, h)
+	for of, h := range list {
+		p.latencies[of].merge(h, &s.room)
+		s.latencies[of].mergeOwn(h, phase(of), &s.room)
+	}
+	s.line.progress(from, at, s.recorded, progress, &list)
 	return ""
 }
 
@@ -124,6 +133,9 @@ func (s *sessionState) foldRollover(named *bulkheadv1.Process, r *bulkheadv1.Rol
 		}
 		if rollover.Verification == verificationFailed {
 			w.UnverifiedFiles++
+		}
+		if rollover.Generation > 1 {
+			w.RecycledFiles++
 		}
 	}
 	p.countRollover(rollover, &s.room)
@@ -150,6 +162,7 @@ func rolloverOf(r *bulkheadv1.Rollover, at Stamp) Rollover {
 		SyncNano:       r.GetSyncNano(),
 		CloseNano:      r.GetCloseNano(),
 		Partial:        r.GetPartial(),
+		Generation:     r.GetGeneration(),
 	}
 	switch r.GetVerification() {
 	case bulkheadv1.Verification_VERIFICATION_OFF:

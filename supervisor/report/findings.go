@@ -4,6 +4,7 @@ import "fmt"
 
 // Kinds of a Finding.
 const (
+	FindingCorruption  = "corruption"
 	FindingClientBound = "client_bound"
 	FindingStalled     = "stalled_storage"
 	FindingStraggler   = "straggler"
@@ -12,10 +13,22 @@ const (
 	FindingSteady      = "steady_state"
 )
 
+// Severities of a Finding.
+const (
+	// SeverityError is of what makes a run worthless for what it was to show.
+	SeverityError = "error"
+	// SeverityWarning is of what explains or spoils figures, and SeverityNote of what
+	// describes them.
+	SeverityWarning = "warning"
+	SeverityNote    = "note"
+)
+
 // Finding is one judgement about what the numbers mean.
 type Finding struct {
 	// Kind is one of the Finding… constants.
 	Kind string `json:"kind"`
+	// Severity is one of the Severity… constants.
+	Severity string `json:"severity"`
 	// Session is 0 and Client "" for a finding about the run.
 	Session uint32 `json:"session"`
 	Client  string `json:"client"`
@@ -52,15 +65,31 @@ const (
 	steadyIntervals = 10
 )
 
-// findings judges a report that is finished but for them.
+// findings judges a report that is finished but for them; the most severe comes first.
 func findings(r *Report) []Finding {
 	list := []Finding{}
+	list = append(list, corruption(r)...)
 	list = append(list, steadyState(r)...)
 	list = append(list, clientBound(r)...)
 	list = append(list, stalledStorage(r)...)
 	list = append(list, stragglers(r)...)
 	list = append(list, rolloverPenalty(r)...)
-	return append(list, clockOffsets(r)...)
+	list = append(list, clockOffsets(r)...)
+	for i := range list {
+		list[i].Severity = severity(list[i].Kind)
+	}
+	return list
+}
+
+func severity(kind string) string {
+	switch kind {
+	case FindingCorruption:
+		return SeverityError
+	case FindingSteady:
+		return SeverityNote
+	default:
+		return SeverityWarning
+	}
 }
 
 // about is a finding about a client.

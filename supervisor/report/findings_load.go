@@ -88,9 +88,9 @@ func stragglers(r *Report) []Finding {
 
 // loadOf names what a client was to write, so that only like is compared with like.
 func loadOf(c *Client) string {
-	text := fmt.Sprint(c.Workload.RuntimeNano)
-	for _, spec := range c.Workload.Consumers {
-		text += fmt.Sprintf(" %d/%d/%s", spec.ChunkSizeBytes, spec.FileSizeBytes, spec.Sync)
+	text := workloadLine(&c.Workload)
+	for i := range c.Workload.Consumers {
+		text += "\n" + c.Workload.Consumers[i].load()
 	}
 	return text
 }

@@ -69,7 +69,8 @@ func TestGolden(t *testing.T) {
 			text, json := render(t, r)
 			compare(t, story.name+".txt", text)
 			compare(t, story.name+".json", json)
-			results := checkAll(t, r, "p99 < 30ms", "throughput >= 100MB/s", "lost == 0", "errors == 0")
+			results := checkAll(t, r, "p99 < 30ms", "throughput >= 100MB/s", "lost == 0", "errors == 0",
+				"response_p99 < 50ms", "corrupt == 0")
 			compare(t, story.name+".csv", written(t, r.CSV))
 			compare(t, story.name+".md", written(t, func(w io.Writer) error { return r.Markdown(w, results) }))
 			compare(t, story.name+".xml", written(t, func(w io.Writer) error { return r.JUnit(w, results) }))

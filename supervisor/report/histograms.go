@@ -14,8 +14,8 @@ import (
 // the order in which it was folded.
 type rooms struct {
 	clients int
-	// union is the latency, in full precision, of the chunks of compact clients.
-	union latency.Histogram
+	// union is the latencies, in full precision, of compact clients.
+	union [phases]latency.Histogram
 }
 
 // room is one client's share.
@@ -66,15 +66,15 @@ func (d *distribution) mergeCompact(h *latency.Histogram, r *room) {
 	r.used += d.compact.Buckets() - before
 }
 
-// mergeOwn is merge for the histogram of the client itself, which is never left out: it
+// mergeOwn is merge for a histogram of the client itself, which is never left out: it
 // has a few thousand buckets at most.
-func (d *distribution) mergeOwn(h *latency.Histogram, r *room) {
+func (d *distribution) mergeOwn(h *latency.Histogram, of phase, r *room) {
 	if !r.compact {
 		d.merge(h, r)
 		return
 	}
 	d.mergeCompact(h, r)
-	r.union.Merge(h)
+	r.union[of].Merge(h)
 }
 
 // add records one duration, in nanoseconds, if there is room.
@@ -113,18 +113,24 @@ func (d *distribution) latency() Latency {
 }
 
 // tighten makes the client's histograms compact if they have outgrown their room, and lets
-// go of the rollovers beyond what a client of so many may list.
+// go of the rollovers and corruptions beyond what a client of so many may list.
 func (s *sessionState) tighten() {
 	s.rollovers.cut(min(maxRollovers, max(maxRunRollovers/s.room.clients, 1)))
+	s.corruptions.cut(min(maxCorruptions, max(maxRunCorruptions/s.room.clients, 1)))
 	if s.room.compact || !s.room.full() {
 		return
 	}
 	s.room.compact, s.room.used = true, 0
-	s.room.union.Merge(&s.chunkWrite.fine)
-	s.chunkWrite.shrink(&s.room)
+	for of := range phases {
+		s.room.union[of].Merge(&s.latencies[of].fine)
+		s.latencies[of].shrink(&s.room)
+	}
 	for _, list := range s.processes {
 		for _, p := range list {
-			for _, d := range []*distribution{&p.chunkWrite, &p.create, &p.write, &p.sync, &p.closed} {
+			for of := range phases {
+				p.latencies[of].shrink(&s.room)
+			}
+			for _, d := range []*distribution{&p.create, &p.write, &p.sync, &p.closed} {
 				d.shrink(&s.room)
 			}
 		}

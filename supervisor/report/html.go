@@ -21,8 +21,8 @@ var assets embed.FS
 // scripts is the page's program, in the order in which its files are joined.
 func scripts() []string {
 	return []string{
-		"format", "element", "model", "theme", "view", "table", "plot", "marks", "chart", "lanes",
-		"verdict", "figures", "events", "throughput", "latency", "distribution", "clients", "heartbeats",
+		"format", "element", "model", "theme", "view", "table", "plot", "marks", "chart", "lanes", "load",
+		"verdict", "corruption", "figures", "events", "throughput", "phases", "latency", "distribution", "clients", "heartbeats",
 		"usage", "rollovers", "handlers", "client", "run", "page",
 	}
 }

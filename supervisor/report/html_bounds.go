@@ -9,6 +9,7 @@ const (
 	pageHandlers    = 2_000
 	pageRejections  = 1_000
 	pageConnections = 10_000
+	pageCorruptions = 5_000
 )
 
 // bounded returns the report as the page shows it: itself, with lists that are too long
@@ -18,9 +19,10 @@ func (r *Report) bounded() *Report {
 	b := *r
 	b.Handlers, b.HandlersLeftOut = newestOf(r.Handlers, pageHandlers, r.HandlersLeftOut)
 	b.Rejections, b.RejectionsLeftOut = newestOf(r.Rejections, pageRejections, r.RejectionsLeftOut)
-	var connections, rollovers int
+	var connections, rollovers, corruptions int
 	for i := range r.Clients {
 		connections += len(r.Clients[i].Connections)
+		corruptions += len(r.Clients[i].Corruptions)
 		for _, p := range r.Clients[i].Processes {
 			if p.Rollovers != nil {
 				rollovers += len(p.Rollovers.List)
@@ -32,6 +34,9 @@ func (r *Report) bounded() *Report {
 		c := &b.Clients[i]
 		keep := share(len(c.Connections), connections, pageConnections)
 		c.Connections, c.ConnectionsLeftOut = newestOf(c.Connections, keep, c.ConnectionsLeftOut)
+		first := share(len(c.Corruptions), corruptions, pageCorruptions)
+		c.CorruptionsLeftOut += uint64(len(c.Corruptions) - first)
+		c.Corruptions = c.Corruptions[:first]
 		if rollovers <= pageRollovers {
 			continue
 		}

@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// shownInJUnit is how many corruptions JUnit lists.
+const shownInJUnit = 100
+
 // The form that continuous-integration servers read as JUnit's.
 type junitSuites struct {
 	XMLName  xml.Name   `xml:"testsuites"`
@@ -40,14 +43,15 @@ type junitFailure struct {
 }
 
 // JUnit writes the report as JUnit XML: a case for the run, which fails when the report is
-// partial, one for each client, which fails for any outcome but closed, and one for each
-// asserted threshold. An error is w's.
+// partial, one for each client, which fails for any outcome but closed, one for the content of
+// the files if any was verified, which fails if a block is corrupt, and one for each asserted
+// threshold. An error is w's.
 func (r *Report) JUnit(w io.Writer, asserted []Result) error {
 	suite := junitSuite{Name: "bulkhead", Time: seconds(r.Run.LengthNano), Hostname: r.Run.Host.Name}
 	if r.Run.StartedAt != 0 {
 		suite.Timestamp = r.Run.StartedAt.utc().Format("2006-01-02T15:04:05")
 	}
-	suite.add("run", orDash(r.Run.ID), r.Run.LengthNano, !r.Complete(), r.word()+": "+r.closedWords(), strings.Join(r.Verdict.Reasons, "\n"))
+	suite.add("run", orDash(r.Run.ID), r.Run.LengthNano, !r.Complete(), r.word()+": "+r.headline(), strings.Join(r.Verdict.Reasons, "\n"))
 	for i := range r.Clients {
 		c := &r.Clients[i]
 		cause := endCause(c)
@@ -55,6 +59,9 @@ func (r *Report) JUnit(w io.Writer, asserted []Result) error {
 			cause = openCause(c, &r.Run)
 		}
 		suite.add("client", c.Label, c.RuntimeNano, c.Outcome != OutcomeClosed, c.Outcome, cause)
+	}
+	if w := &r.Totals.Writes; w.VerifiedBytes > 0 || r.badContent() != "" {
+		suite.add("content", "verification", 0, r.badContent() != "", r.badContent(), strings.Join(r.places(), "\n"))
 	}
 	for _, a := range asserted {
 		suite.add("assert", a.Assertion.String(), 0, !a.Holds, a.String(), "")
@@ -83,4 +90,20 @@ func (s *junitSuite) add(class, name string, nano int64, failed bool, message, t
 	}
 	s.Tests++
 	s.Cases = append(s.Cases, c)
+}
+
+// places lists where content is corrupt, and what is there.
+func (r *Report) places() []string {
+	var list []string
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		for j := range c.Corruptions {
+			if len(list) == shownInJUnit {
+				return append(list, "and more in report.json")
+			}
+			of := &c.Corruptions[j]
+			list = append(list, fmt.Sprintf("%s %s; expected %s; found %s", c.Label, of.place(), orDash(of.Expected), orDash(of.Found)))
+		}
+	}
+	return list
 }

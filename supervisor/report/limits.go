@@ -10,12 +10,17 @@ const (
 	// maxRollovers is the most rollovers of one client that are listed, the
 	// newest; all are counted.
 	maxRollovers = 10_000
+	// maxCorruptions is the most corruptions of one client that are listed, the first
+	// ones, and as many as one consumer says; all are counted.
+	maxCorruptions = 1000
 	// maxConnections is the most connections of one client that are listed, the
 	// newest; all are counted.
 	maxConnections = 1000
 	// maxMissReasons is the most distinct reasons kept for the missed heartbeats
 	// of one process; the others are counted together.
 	maxMissReasons = 16
+	// maxChunkSizes is the most chunk sizes of one consumer that are kept.
+	maxChunkSizes = 16
 	// maxLabels is the most labels of one client that are kept.
 	maxLabels = 32
 	// maxBatchMessages is the most messages one batch is believed to hold.
@@ -31,6 +36,8 @@ const (
 	maxCompactBuckets = 6 << 20
 	// maxRunRollovers is the most rollovers listed of all clients, as equal shares.
 	maxRunRollovers = 20_000
+	// maxRunCorruptions is the most corruptions listed of all clients, as equal shares.
+	maxRunCorruptions = 20_000
 
 	maxHandlers   = 10_000
 	maxRejections = 10_000

@@ -126,26 +126,26 @@ func TestClientsOutgrowTheirRoom(t *testing.T) {
 		d := time.Duration(1000 + random.IntN(300_000))
 		h.Add(d, 1)
 		samples = append(samples, d)
-		p.chunkWrite.merge(&h, &s.room)
-		s.chunkWrite.mergeOwn(&h, &s.room)
+		p.latencies[phaseWrite].merge(&h, &s.room)
+		s.latencies[phaseWrite].mergeOwn(&h, phaseWrite, &s.room)
 		p.create.add(int64(d), &s.room)
 		s.tighten()
 	}
 	slices.Sort(samples)
-	if !s.room.compact || p.chunkWrite.fine.Buckets() != 0 {
+	if !s.room.compact || p.latencies[phaseWrite].fine.Buckets() != 0 {
 		t.Fatal("the client is not compact")
 	}
-	own := s.chunkWrite.latency()
+	own := s.latencies[phaseWrite].latency()
 	if own.Count != 2000 || own.LeftOut != 0 || own.MinNano != int64(samples[0]) || own.MaxNano != int64(samples[1999]) {
 		t.Errorf("the client's own: %+v", own)
 	}
 	if got, want := float64(own.P99Nano), float64(samples[1979]); got < want || got > 1.008*want {
 		t.Errorf("p99 is %v, want %v or up to 0.8 %% more", got, want)
 	}
-	if l := latencyOf(&crowded.union); l.Count != 2000 || float64(l.P99Nano) > 1.001*float64(samples[1979]) {
+	if l := latencyOf(&crowded.union[phaseWrite]); l.Count != 2000 || float64(l.P99Nano) > 1.001*float64(samples[1979]) {
 		t.Errorf("the union is %+v, want full precision", l)
 	}
-	for name, d := range map[string]*distribution{"writes": &p.chunkWrite, "creates": &p.create} {
+	for name, d := range map[string]*distribution{"writes": &p.latencies[phaseWrite], "creates": &p.create} {
 		if l := d.latency(); l.LeftOut == 0 || l.Count+l.LeftOut != 2000 {
 			t.Errorf("%s: %d counted, %d left out; want both, and 2000 together", name, l.Count, l.LeftOut)
 		}

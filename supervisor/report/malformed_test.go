@@ -34,6 +34,19 @@ func TestMalformedMessagesAreLeftOut(t *testing.T) {
 		{"absurd histogram count", badHistogram, progress(func(p *bulkheadv1.Progress) {
 			p.ChunkWrite = &bulkheadv1.Histogram{ValueDelta: []uint64{0}, Count: []uint64{1 << 62}}
 		})},
+		{"absurd verified bytes", badNumber, progress(func(p *bulkheadv1.Progress) { p.VerifiedBytes = 1 << 61 })},
+		{"absurd corrupt blocks", badNumber, progress(func(p *bulkheadv1.Progress) { p.CorruptBlocks = 1 << 61 })},
+		{"more from the cache than verified", badNumber, progress(func(p *bulkheadv1.Progress) { p.VerifiedCachedBytes = 1 })},
+		{"uneven sync histogram", badHistogram, progress(func(p *bulkheadv1.Progress) { p.Sync = &bulkheadv1.Histogram{ValueDelta: []uint64{3}} })},
+		{"uneven response histogram", badHistogram, progress(func(p *bulkheadv1.Progress) { p.Response = &bulkheadv1.Histogram{Count: []uint64{3}} })},
+		{"corruption nowhere", badNumber, func(a *actor) *bulkheadv1.Message {
+			return a.corruption(0, &bulkheadv1.Corruption{OffsetBytes: math.MaxUint64})
+		}},
+		{"corruption of a monitor", badProcess, func(a *actor) *bulkheadv1.Message {
+			m := a.corruption(0, &bulkheadv1.Corruption{})
+			m.Process = a.process(kindMonitor, 0)
+			return m
+		}},
 		{"progress of a monitor", badProcess, func(a *actor) *bulkheadv1.Message {
 			m := a.progress(0, 1, 0, "")
 			m.Process = a.process(kindMonitor, 0)

@@ -13,6 +13,7 @@ const (
 	shownInTicket        = 50 // clients
 	shownJudgedInTicket  = 20 // reasons, warnings, findings
 	shownAssertsInTicket = 100
+	shownLoadsInTicket   = 5 // kinds of workloads
 )
 
 // Markdown writes a summary to paste into a ticket: verdict, findings, figures and a line
@@ -21,7 +22,7 @@ func (r *Report) Markdown(w io.Writer, asserted []Result) error {
 	m := &ticket{}
 	m.line("# bulkhead run %s", md(cmp.Or(r.Run.ID, "without a name")))
 	m.line("")
-	m.line("**%s**: %s", r.word(), md(r.closedWords()))
+	m.line("**%s**: %s", r.word(), md(r.headline()))
 	m.list("", r.Verdict.Reasons)
 	m.asserted(asserted)
 	m.list("Warnings", r.Verdict.Warnings)
@@ -117,8 +118,41 @@ func (m *ticket) figures(r *Report) {
 	if len(r.Clients) > 0 {
 		m.row("written", writesLine(&r.Totals.Writes))
 	}
-	if l := &r.Totals.ChunkWrite; l.Count > 0 {
-		m.row("chunk write", latencyLine(l))
+	t := &r.Totals.Writes
+	for _, l := range []struct {
+		name string
+		of   *Latency
+	}{{"chunk write", &t.ChunkWrite}, {"response, from when a chunk was due", t.Response}, {"sync", t.Phases.Sync}} {
+		if l.of.known() {
+			m.row(l.name, latencyLine(l.of))
+		}
+	}
+	if text := verifiedLine(t); text != "" {
+		m.row("verified", text)
+	}
+	m.workloads(r.Clients)
+}
+
+// workloads prints what was written: one row for clients that do the same.
+func (m *ticket) workloads(list []Client) {
+	var loads tally[string]
+	loads.limit = shownLoadsInTicket
+	for i := range list {
+		w := &list[i].Workload
+		if len(w.Consumers) == 0 {
+			continue
+		}
+		text := workloadLine(w)
+		for _, c := range w.consumerLines() {
+			text += "; " + c.who + ": " + c.what
+		}
+		loads.add(text)
+	}
+	for _, text := range loads.order {
+		m.row("workload of "+plural(loads.counts[text], "client"), text)
+	}
+	if loads.leftOut > 0 {
+		m.row("workload of "+plural(loads.leftOut, "client"), "others, in report.json")
 	}
 }
 
@@ -127,14 +161,14 @@ func (m *ticket) clients(list []Client) {
 		return
 	}
 	m.heading("Clients")
-	m.line("| client | outcome | runtime | bytes | MB/s | p50 | p99 | p99.9 | max | errors | resumes |")
-	m.line("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+	m.line("| client | outcome | runtime | bytes | MB/s | p50 | p99 | p99.9 | max | response p99 | corrupt blocks | errors | resumes |")
+	m.line("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
 	for i := range list[:min(len(list), shownInTicket)] {
 		c := &list[i]
 		l := &c.ChunkWrite
 		m.row(abridge(c.Label, 40), c.Outcome, human(c.RuntimeNano), size(c.Bytes), megabytes(c.BytesPerSecond),
 			percentile(l, l.P50Nano), percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano),
-			count(c.Errors), count(c.Resumes))
+			responseP99(&c.Writes), count(c.CorruptBlocks), count(c.Errors), count(c.Resumes))
 	}
 	m.more(len(list)-shownInTicket, "in report.json")
 }

@@ -85,14 +85,27 @@ type Writes struct {
 	Files           uint64 `json:"files"`
 	PartialFiles    uint64 `json:"partial_files"`
 	UnverifiedFiles uint64 `json:"unverified_files"`
+	// RecycledFiles counts rollovers of files that were written over in place.
+	RecycledFiles uint64 `json:"recycled_files"`
+	// VerifiedBytes were read back and compared, and VerifiedCachedBytes of them may have
+	// come from the page cache rather than from storage.
+	VerifiedBytes       uint64 `json:"verified_bytes"`
+	VerifiedCachedBytes uint64 `json:"verified_cached_bytes"`
+	// CorruptBlocks did not read back as they were written.
+	CorruptBlocks uint64 `json:"corrupt_blocks"`
 	// WritingNano is from the begin of the first Progress interval to the end of
 	// the last. For all clients together, each client's times are moved to the
 	// supervisor's clock by its clock offset.
 	WritingNano int64 `json:"writing_nano"`
 	// BytesPerSecond is Bytes over WritingNano; 0 if that is 0.
 	BytesPerSecond uint64 `json:"bytes_per_second"`
-	// ChunkWrite is the latency of each chunk's write call.
+	// ChunkWrite is the latency of each chunk's write call: the service time.
 	ChunkWrite Latency `json:"chunk_write"`
+	// Response is, of the chunks of consumers with a rate, the time from when each was due
+	// to when it was written, so that the waiting behind a slow write counts (no coordinated
+	// omission). It is null without a rate.
+	Response *Latency `json:"response"`
+	Phases   Phases   `json:"phases"`
 }
 
 // Latency sums up a histogram, in nanoseconds. Percentiles are at most 0.1 %
@@ -112,10 +125,11 @@ type Latency struct {
 	LeftOut uint64 `json:"left_out"`
 }
 
-// Rollovers is the finished files of one consumer.
+// Rollovers is the finished files of one consumer. Recycled ones were written over in place.
 type Rollovers struct {
 	Files         uint64  `json:"files"`
 	Partial       uint64  `json:"partial"`
+	Recycled      uint64  `json:"recycled"`
 	Bytes         uint64  `json:"bytes"`
 	SmallestBytes uint64  `json:"smallest_bytes"`
 	LargestBytes  uint64  `json:"largest_bytes"`
@@ -144,6 +158,9 @@ type Rollover struct {
 	// Verification is "off", "ok", "failed" or "".
 	Verification string `json:"verification"`
 	Partial      bool   `json:"partial"`
+	// Generation is how often the blocks of the file were written, from 1: more for one
+	// that was written over in place. 0 if the client did not say.
+	Generation uint32 `json:"generation"`
 }
 
 // HeartbeatTotals counts pairs of process and round. Answered (in time), Late

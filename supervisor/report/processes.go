@@ -12,13 +12,14 @@ type processState struct {
 	public Process // what needs no computing at the end
 	lastAt Stamp   // time of its newest message
 
-	writes     Writes
-	window     window
-	failing    failing
-	chunkWrite distribution
+	writes    Writes
+	window    window
+	failing   failing
+	latencies [phases]distribution
+	content   content
 
 	rollovers                   Rollovers
-	create, write, sync, closed distribution
+	create, write, sync, closed distribution // of whole files
 
 	heartbeats heartbeatState
 	usage      usageState
@@ -95,6 +96,9 @@ func (p *processState) countRollover(r Rollover, room *room) {
 	sum.Bytes = plus(sum.Bytes, r.SizeBytes)
 	if r.Partial {
 		sum.Partial++
+	}
+	if r.Generation > 1 {
+		sum.Recycled++
 	}
 	p.create.add(r.CreateNano, room)
 	p.write.add(r.WriteNano, room)

@@ -52,3 +52,28 @@ func (r *recent[T]) find(wanted func(*T) bool) *T {
 	}
 	return nil
 }
+
+// earliest is a list of the first limit items, and a count of the later ones that it does
+// not hold.
+type earliest[T any] struct {
+	limit   int
+	items   []T
+	leftOut uint64
+}
+
+func (e *earliest[T]) add(item T) {
+	if len(e.items) >= e.limit {
+		e.leftOut++
+		return
+	}
+	e.items = append(e.items, item)
+}
+
+// cut lowers the limit, and lets go of the latest items beyond it.
+func (e *earliest[T]) cut(limit int) {
+	e.limit = min(e.limit, limit)
+	if more := len(e.items) - e.limit; more > 0 {
+		e.items = append(make([]T, 0, e.limit), e.items[:e.limit]...)
+		e.leftOut += uint64(more)
+	}
+}

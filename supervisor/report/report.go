@@ -34,6 +34,9 @@ func (r *Report) Complete() bool { return r.Verdict.Complete }
 // Verdict says whether the report is complete, and why not.
 type Verdict struct {
 	Complete bool `json:"complete"`
+	// Headline says in a few words what the verdict is about: corrupt content, if there is
+	// any, and how many clients closed.
+	Headline string `json:"headline"`
 	// Reasons why the report is partial, one line each; empty when complete.
 	Reasons []string `json:"reasons"`
 	// Warnings are what a reader should know although it makes nothing partial:

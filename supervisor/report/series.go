@@ -22,6 +22,7 @@ const (
 	EventDrain        = "drain"
 	EventLost         = "lost"
 	EventQuarantined  = "quarantined"
+	EventCorruption   = "corruption"
 )
 
 // What a process did in an interval, in ProcessSeries.Beats, from the best to the
@@ -57,6 +58,9 @@ type Series struct {
 	// Distribution is the chunk-write latency of the whole run, in at most MaxBins
 	// bins by rising latency; bins in which nothing fell are left out.
 	Distribution []Bin `json:"distribution"`
+	// Phases are the other latencies of the run over time, of those phases alone that have
+	// one, in the order response, create, sync, close.
+	Phases []PhaseSeries `json:"phases"`
 	// ReducedText says in one line what was reduced, and how.
 	ReducedText string `json:"reduced_text"`
 }
@@ -75,9 +79,28 @@ type TotalSeries struct {
 	MaxNano  []int64 `json:"max_nano"`
 	// Active is how many clients wrote something.
 	Active []uint32 `json:"active"`
+	// VerifiedBytes were read back and compared, and CorruptBlocks were not what was
+	// written.
+	VerifiedBytes []uint64 `json:"verified_bytes"`
+	CorruptBlocks []uint64 `json:"corrupt_blocks"`
 }
 
-// ClientSeries is one client; every list has Series.ClientIntervals entries.
+// PhaseSeries is one kind of latency, all clients together; every list but Distribution
+// has Series.Intervals entries.
+type PhaseSeries struct {
+	// Name is "response", "create", "sync" or "close".
+	Name string `json:"name"`
+	// P50Nano to MaxNano are -1 where nothing was recorded.
+	P50Nano  []int64 `json:"p50_nano"`
+	P99Nano  []int64 `json:"p99_nano"`
+	P999Nano []int64 `json:"p999_nano"`
+	MaxNano  []int64 `json:"max_nano"`
+	// Distribution is of the whole run, as Series.Distribution.
+	Distribution []Bin `json:"distribution"`
+}
+
+// ClientSeries is one client; every list that is not empty has Series.ClientIntervals
+// entries.
 type ClientSeries struct {
 	Session   uint32   `json:"session"`
 	Bytes     []uint64 `json:"bytes"`
@@ -86,9 +109,13 @@ type ClientSeries struct {
 	// P99Nano and MaxNano are the latency of a chunk's write call; -1 where nothing
 	// was written. P99Nano is the highest of the Progress messages that fell into the
 	// interval, which is never below that of all their chunks together.
-	P99Nano   []int64         `json:"p99_nano"`
-	MaxNano   []int64         `json:"max_nano"`
-	Processes []ProcessSeries `json:"processes"`
+	P99Nano []int64 `json:"p99_nano"`
+	MaxNano []int64 `json:"max_nano"`
+	// ResponseP99Nano is of the response in the same way, and CorruptBlocks are those that
+	// were not what was written; each is empty for a client that has none.
+	ResponseP99Nano []int64         `json:"response_p99_nano"`
+	CorruptBlocks   []uint64        `json:"corrupt_blocks"`
+	Processes       []ProcessSeries `json:"processes"`
 }
 
 // ProcessSeries is one process of a client, or several that followed each other
@@ -117,7 +144,7 @@ type Event struct {
 	Text    string `json:"text"`
 }
 
-// Bin counts the chunk writes that took from FromNano to ToNano, both included.
+// Bin counts what took from FromNano to ToNano, both included.
 type Bin struct {
 	FromNano int64  `json:"from_nano"`
 	ToNano   int64  `json:"to_nano"`

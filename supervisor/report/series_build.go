@@ -11,9 +11,9 @@ import (
 	"bulkhead/internal/latency"
 )
 
-// series returns the run over time. clients are the report's; union is the latency of
-// all their chunk writes.
-func (f *Folder) series(r *Report, union *latency.Compact) *Series {
+// series returns the run over time. r has its clients; union is the latencies of all of
+// them.
+func (f *Folder) series(r *Report, union *[phases]latency.Histogram) *Series {
 	f.time.advance(f.last, f.lines)
 	t := &f.time
 	s := &Series{
@@ -23,9 +23,15 @@ func (f *Folder) series(r *Report, union *latency.Compact) *Series {
 		ClientIntervalNano: t.clientStep(),
 		ClientIntervals:    t.clientIntervals(),
 		Clients:            make([]ClientSeries, 0, len(f.lines)),
-		Distribution:       binsOf(union),
+		Distribution:       binsOf(&union[phaseWrite]),
+		Phases:             []PhaseSeries{},
 	}
 	s.Total = t.total(f.lines)
+	for of := phaseResponse; of < phases; of++ {
+		if union[of].Count() > 0 {
+			s.Phases = append(s.Phases, t.phase(of, &union[of]))
+		}
+	}
 	for i, line := range f.lines {
 		s.Clients = append(s.Clients, line.build(r.Clients[i].Session, s.ClientIntervals))
 	}
@@ -36,28 +42,58 @@ func (f *Folder) series(r *Report, union *latency.Compact) *Series {
 
 // total returns all clients together.
 func (t *timeline) total(lines []*clientLine) TotalSeries {
-	n := t.intervals()
+	cells := t.all()
+	n := len(cells)
+	write := t.phase(phaseWrite, nil)
 	s := TotalSeries{
 		Bytes: make([]uint64, n), Chunks: make([]uint64, n), Errors: make([]uint64, n), Rollovers: make([]uint64, n),
-		P50Nano: make([]int64, n), P99Nano: make([]int64, n), P999Nano: make([]int64, n), MaxNano: make([]int64, n),
-		Active: make([]uint32, n),
+		P50Nano: write.P50Nano, P99Nano: write.P99Nano, P999Nano: write.P999Nano, MaxNano: write.MaxNano,
+		Active: make([]uint32, n), VerifiedBytes: make([]uint64, n), CorruptBlocks: make([]uint64, n),
 	}
-	cells := slices.Grow(slices.Clone(t.cells), n-min(n, len(t.cells)))[:n]
-	known := nearest(n, func(i int) bool { return cells[i].bytes > 0 || cells[i].chunkWrite != nil },
-		func(i int) bool { return cells[i].chunkWrite != nil })
 	for i := range cells {
 		c := &cells[i]
 		s.Bytes[i], s.Chunks[i], s.Errors[i], s.Rollovers[i] = c.bytes, c.chunks, c.errors, c.rollovers
-		s.P50Nano[i], s.P99Nano[i], s.P999Nano[i], s.MaxNano[i] = -1, -1, -1, -1
-		if known[i] >= 0 {
-			h := cells[known[i]].chunkWrite
-			s.P50Nano[i], s.P99Nano[i] = int64(h.Quantile(0.5)), int64(h.Quantile(0.99))
-			s.P999Nano[i], s.MaxNano[i] = int64(h.Quantile(0.999)), int64(h.Max())
-		}
+		s.VerifiedBytes[i], s.CorruptBlocks[i] = c.verified, c.corrupt
 		for _, line := range lines {
 			if line.active.has(i) {
 				s.Active[i]++
 			}
+		}
+	}
+	return s
+}
+
+// all returns the intervals of all clients together, with those that nothing fell into.
+func (t *timeline) all() []totalCell {
+	n := t.intervals()
+	return slices.Grow(slices.Clone(t.cells), n-min(n, len(t.cells)))[:n]
+}
+
+// phase returns one kind of latency over time. Of chunks, which are written all the time,
+// an interval without a value shows that of the nearest one, and of responses that of a
+// neighbour; files are not made all the time. union is all its values, for the distribution.
+func (t *timeline) phase(of phase, union *latency.Histogram) PhaseSeries {
+	cells := t.all()
+	n := len(cells)
+	s := PhaseSeries{
+		Name:    phaseNames[of],
+		P50Nano: make([]int64, n), P99Nano: make([]int64, n), P999Nano: make([]int64, n), MaxNano: make([]int64, n),
+		Distribution: binsOf(union),
+	}
+	has := func(i int) bool { return cells[i].latencies[of] != nil }
+	wrote := has
+	switch of {
+	case phaseWrite:
+		wrote = func(i int) bool { return cells[i].bytes > 0 || has(i) }
+	case phaseResponse:
+		wrote = beside(n, func(i int) bool { return cells[i].bytes > 0 }, has)
+	}
+	for i, from := range nearest(n, wrote, has) {
+		s.P50Nano[i], s.P99Nano[i], s.P999Nano[i], s.MaxNano[i] = -1, -1, -1, -1
+		if from >= 0 {
+			h := cells[from].latencies[of]
+			s.P50Nano[i], s.P99Nano[i] = int64(h.Quantile(0.5)), int64(h.Quantile(0.99))
+			s.P999Nano[i], s.MaxNano[i] = int64(h.Quantile(0.999)), int64(h.Max())
 		}
 	}
 	return s
@@ -90,11 +126,20 @@ func nearest(n int, wrote, has func(int) bool) []int {
 	return list
 }
 
+// beside says of each of n intervals whether it has a value, or was written in and a
+// neighbour has one: a Progress may fall to either side of a border.
+func beside(n int, wrote, has func(int) bool) func(int) bool {
+	return func(i int) bool {
+		return has(i) || wrote(i) && (i > 0 && has(i-1) || i+1 < n && has(i+1))
+	}
+}
+
 // build returns the client in its final form, with n intervals.
 func (c *clientLine) build(session uint32, n int) ClientSeries {
 	s := ClientSeries{
 		Session: session, Bytes: make([]uint64, n), Rollovers: make([]uint64, n), Errors: make([]uint64, n),
-		P99Nano: make([]int64, n), MaxNano: make([]int64, n), Processes: make([]ProcessSeries, 0, len(c.processes)),
+		P99Nano: make([]int64, n), MaxNano: make([]int64, n), ResponseP99Nano: []int64{}, CorruptBlocks: []uint64{},
+		Processes: make([]ProcessSeries, 0, len(c.processes)),
 	}
 	cells := slices.Grow(slices.Clone(c.cells), n-min(n, len(c.cells)))[:n]
 	known := nearest(n, func(i int) bool { return cells[i].bytes > 0 || cells[i].written }, func(i int) bool { return cells[i].written })
@@ -103,6 +148,21 @@ func (c *clientLine) build(session uint32, n int) ClientSeries {
 		s.P99Nano[i], s.MaxNano[i] = -1, -1
 		if known[i] >= 0 {
 			s.P99Nano[i], s.MaxNano[i] = cells[known[i]].p99, cells[known[i]].max
+		}
+	}
+	if responded := func(i int) bool { return cells[i].responded }; slices.ContainsFunc(cells, func(c clientCell) bool { return c.responded }) {
+		known = nearest(n, beside(n, func(i int) bool { return cells[i].bytes > 0 }, responded), responded)
+		for _, from := range known {
+			p99 := int64(-1)
+			if from >= 0 {
+				p99 = cells[from].response
+			}
+			s.ResponseP99Nano = append(s.ResponseP99Nano, p99)
+		}
+	}
+	if slices.ContainsFunc(cells, func(c clientCell) bool { return c.corrupt > 0 }) {
+		for _, cell := range cells {
+			s.CorruptBlocks = append(s.CorruptBlocks, cell.corrupt)
 		}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(c.processes), processKey.compare) {
@@ -138,9 +198,11 @@ func (p *processLine) build(key processKey, n int) ProcessSeries {
 	return s
 }
 
-// binsOf returns a histogram in at most MaxBins bins.
-func binsOf(h *latency.Compact) []Bin {
+// binsOf returns a histogram, which may be nil, in at most MaxBins bins.
+func binsOf(fine *latency.Histogram) []Bin {
 	bins := []Bin{}
+	var h latency.Compact
+	h.MergeHistogram(fine)
 	for wider := 0; ; wider++ {
 		bins = bins[:0]
 		for r := range h.Ranges(wider) {

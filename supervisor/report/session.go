@@ -23,11 +23,12 @@ type sessionState struct {
 	rollovers recent[listedRollover]
 	round     uint64 // of the newest heartbeat
 
-	chunkWrite distribution
-	window     window // of all consumers
-	line       *clientLine
-	recorded   Stamp // time of the record being folded, supervisor's clock
-	room       room  // for the histograms of the processes
+	latencies   [phases]distribution
+	corruptions earliest[foundCorruption]
+	window      window // of all consumers
+	line        *clientLine
+	recorded    Stamp // time of the record being folded, supervisor's clock
+	room        room  // for the histograms of the processes
 }
 
 // processKey is what names a process beside its pid.
@@ -50,6 +51,7 @@ func newSessionState(e *bulkheadv1.SessionOpened, at Stamp, shared *rooms) *sess
 		malformed:   tally[string]{limit: maxMissReasons},
 		processes:   make(map[processKey][]*processState),
 		rollovers:   recent[listedRollover]{limit: maxRollovers},
+		corruptions: earliest[foundCorruption]{limit: maxCorruptions},
 		room:        room{rooms: shared},
 	}
 	s.client = Client{
@@ -81,39 +83,6 @@ func labelsOf(labels map[string]string) map[string]string {
 		kept[clean(key, maxName)] = clean(labels[key], maxName)
 	}
 	return kept
-}
-
-func workloadOf(w *bulkheadv1.Workload) Workload {
-	list := w.GetConsumers()
-	consumers := make([]Consumer, 0, min(len(list), maxProcesses))
-	for _, spec := range list[:min(len(list), maxProcesses)] {
-		consumers = append(consumers, consumerOf(spec))
-	}
-	return Workload{
-		RuntimeNano:           durationOrNone(w.GetRuntimeNano()),
-		HeartbeatIntervalNano: durationOrNone(w.GetHeartbeatIntervalNano()),
-		HeartbeatTimeoutNano:  durationOrNone(w.GetHeartbeatTimeoutNano()),
-		MonitorIntervalNano:   durationOrNone(w.GetMonitorIntervalNano()),
-		ProgressIntervalNano:  durationOrNone(w.GetProgressIntervalNano()),
-		Consumers:             consumers,
-	}
-}
-
-func consumerOf(spec *bulkheadv1.ConsumerSpec) Consumer {
-	c := Consumer{
-		Index:          spec.GetIndex(),
-		Path:           clean(spec.GetPath(), maxText),
-		ChunkSizeBytes: spec.GetChunkSizeBytes(),
-		FileSizeBytes:  spec.GetFileSizeBytes(),
-		KeepFiles:      spec.GetKeepFiles(),
-	}
-	switch spec.GetSync() {
-	case bulkheadv1.SyncPolicy_SYNC_POLICY_NONE:
-		c.Sync = "none"
-	case bulkheadv1.SyncPolicy_SYNC_POLICY_FILE:
-		c.Sync = "file"
-	}
-	return c
 }
 
 // keeps says whether connection id, which the session is said to be attached to, is

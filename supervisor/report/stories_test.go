@@ -20,6 +20,8 @@ var stories = []struct {
 	{"empty", false, emptyRun},
 	{"killed", true, killedSupervisor},
 	{"battered", false, battered},
+	{"rated", false, rated},
+	{"corrupted", false, corrupted},
 }
 
 // work lets clients write from second from to second to of the run.

@@ -32,6 +32,7 @@ const (
 func (r *Report) Text(w io.Writer) error {
 	p := &page{Report: r, rests: restsOf(r.Clients)}
 	p.verdict()
+	p.corruptions()
 	p.findings()
 	p.run()
 	p.clients()
@@ -97,7 +98,7 @@ func (p *page) section(title string, t *table) {
 }
 
 func (p *page) verdict() {
-	p.line("%s: %s", p.word(), p.closedWords())
+	p.line("%s: %s", p.word(), p.headline())
 	p.judgements(p.Verdict.Reasons, "reasons")
 	if len(p.Verdict.Warnings) > 0 {
 		p.line("warnings")
@@ -111,6 +112,14 @@ func (r *Report) word() string {
 		return "COMPLETE"
 	}
 	return "PARTIAL"
+}
+
+// headline is Verdict.Headline.
+func (r *Report) headline() string {
+	if words := r.badContent(); words != "" {
+		return words + "; " + r.closedWords()
+	}
+	return r.closedWords()
 }
 
 // closedWords say how many clients closed.

@@ -15,9 +15,11 @@ func (p *page) client(c *Client) {
 	p.fact("session", "%d, %s", c.Session, orDash(c.SessionID))
 	p.fact("machine", "%s, pid %d, bulkhead %s", orDash(c.Host), c.Pid, orDash(c.Version))
 	p.fact("labels", "%s", labelsLine(c.Labels))
-	p.fact("workload", "%s", workloadLine(&c.Workload))
+	p.workload(&c.Workload)
 	p.fact("load ended", "%s", stopLine(c))
 	p.fact("written", "%s", writesLine(&c.Writes))
+	p.latencies(&c.Writes)
+	p.fact("verified", "%s", verifiedLine(&c.Writes))
 	p.fact("messages", "%s", clientMessagesLine(c))
 	p.fact("clock", "%s", clockLine(c))
 	switch {
@@ -41,38 +43,26 @@ func (p *page) client(c *Client) {
 	p.usage(shown)
 }
 
+// workload prints what the client was going to do, and what its consumers write.
+func (p *page) workload(w *Workload) {
+	p.fact("workload", "%s", workloadLine(w))
+	lines := w.consumerLines()
+	for _, c := range lines[:min(len(lines), shownProcesses)] {
+		name := "consumer"
+		if strings.ContainsAny(c.who, "…,") {
+			name = "consumers"
+		}
+		p.fact(name, "%s: %s", c.who, c.what)
+	}
+	p.elsewhere(len(lines)-shownProcesses, "kinds of consumers")
+}
+
 func labelsLine(labels map[string]string) string {
 	parts := make([]string, 0, len(labels))
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		parts = append(parts, key+"="+labels[key])
 	}
 	return shorten(strings.Join(parts, ", "), pageWidth-15)
-}
-
-// workloadLine says what the client was going to do.
-func workloadLine(w *Workload) string {
-	if w.RuntimeNano == 0 && len(w.Consumers) == 0 {
-		return ""
-	}
-	parts := []string{human(w.RuntimeNano), plural(uint64(len(w.Consumers)), "consumer")}
-	if len(w.Consumers) > 0 {
-		parts = append(parts,
-			spread(w.Consumers, func(c *Consumer) uint64 { return c.ChunkSizeBytes })+" chunks",
-			spread(w.Consumers, func(c *Consumer) uint64 { return c.FileSizeBytes })+" files")
-	}
-	if w.HeartbeatIntervalNano > 0 {
-		parts = append(parts, "heartbeat every "+human(w.HeartbeatIntervalNano))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// spread is a size that consumers have in common, or its smallest and largest.
-func spread(list []Consumer, of func(*Consumer) uint64) string {
-	low, high := of(&list[0]), of(&list[0])
-	for i := range list {
-		low, high = min(low, of(&list[i])), max(high, of(&list[i]))
-	}
-	return sizes(low, high)
 }
 
 // sizes is one size, or a range of them.
@@ -87,7 +77,19 @@ func stopLine(c *Client) string {
 	if c.StopReason == "" {
 		return "no Stop message; the last message came after " + human(c.RuntimeNano)
 	}
-	return fmt.Sprintf("%s, after %s%s", c.StopReason, human(c.RuntimeNano), because(c.StopDetail))
+	return fmt.Sprintf("%s, after %s%s", stopWords(c.StopReason), human(c.RuntimeNano), because(c.StopDetail))
+}
+
+// stopWords are a reason as the text says it.
+func stopWords(reason string) string {
+	switch reason {
+	case "steady":
+		return "the throughput was steady"
+	case "total":
+		return "all bytes were written"
+	default:
+		return reason
+	}
 }
 
 func clientMessagesLine(c *Client) string {

@@ -22,8 +22,29 @@ func (p *page) run() {
 	if len(p.Clients) > 0 {
 		p.fact("written", "%s", writesLine(&t.Writes))
 	}
-	if t.ChunkWrite.Count > 0 {
-		p.fact("chunk write", "%s", latencyLine(&t.ChunkWrite))
+	p.latencies(&t.Writes)
+	p.fact("verified", "%s", verifiedLine(&t.Writes))
+}
+
+// latencies prints what is known of latencies: service time first, and the response beside
+// it where there was a rate.
+func (p *page) latencies(w *Writes) {
+	for _, l := range []struct {
+		name string
+		of   *Latency
+		what string
+	}{
+		{"chunk write", &w.ChunkWrite, ""}, {"response", w.Response, "from when it was due"},
+		{"create", w.Phases.Create, ""}, {"sync", w.Phases.Sync, ""}, {"close", w.Phases.Close, ""},
+	} {
+		if !l.of.known() {
+			continue
+		}
+		text := latencyLine(l.of)
+		if l.what != "" {
+			text += "   (" + l.what + ")"
+		}
+		p.fact(l.name, "%s", text)
 	}
 }
 
@@ -89,8 +110,15 @@ func (p *page) restarts() {
 // writesLine says how much was written, at what rate.
 func writesLine(w *Writes) string {
 	text := fmt.Sprintf("%s in %s and %s", size(w.Bytes), plural(w.Chunks, "chunk"), plural(w.Files, "file"))
+	var notes []string
 	if w.PartialFiles > 0 {
-		text += fmt.Sprintf(" (%s partial)", count(w.PartialFiles))
+		notes = append(notes, count(w.PartialFiles)+" partial")
+	}
+	if w.RecycledFiles > 0 {
+		notes = append(notes, count(w.RecycledFiles)+" written over in place")
+	}
+	if len(notes) > 0 {
+		text += " (" + strings.Join(notes, ", ") + ")"
 	}
 	if w.BytesPerSecond > 0 {
 		text += fmt.Sprintf("; %s MB/s over %s of writing", megabytes(w.BytesPerSecond), human(w.WritingNano))
@@ -113,7 +141,7 @@ func (p *page) clients() {
 		return
 	}
 	p.heading("CLIENTS")
-	t := newTable("client", "outcome", ">runtime", ">bytes", ">MB/s", ">p50", ">p99", ">p99.9", ">max",
+	t := newTable("client", "outcome", ">runtime", ">bytes", ">MB/s", ">p50", ">p99", ">p99.9", ">max", ">resp p99",
 		">ok/late/missed", ">resumes", "cause")
 	t.names = "client"
 	for i := range p.Clients {
@@ -121,10 +149,18 @@ func (p *page) clients() {
 		l := &c.ChunkWrite
 		h := &c.Heartbeats
 		t.row(abridge(c.Label, maxShownName), c.Outcome, human(c.RuntimeNano), size(c.Bytes), megabytes(c.BytesPerSecond),
-			percentile(l, l.P50Nano), percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano),
-			fmt.Sprintf("%d/%d/%d", h.Answered, h.Late, h.Missed), count(c.Resumes), p.cause(c))
+			percentile(l, l.P50Nano), percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano), responseP99(&c.Writes),
+			fmt.Sprintf("%d/%d/%d", h.Answered, h.Late, h.Missed), unlessZero(c.Resumes), p.contentAndCause(c))
 	}
 	t.write(&p.out, indent, pageWidth)
+}
+
+// responseP99 is what stands in a table; nothing without a rate.
+func responseP99(w *Writes) string {
+	if !w.Response.known() {
+		return ""
+	}
+	return human(w.Response.P99Nano)
 }
 
 // cause is why a session is in the state it is in.
@@ -133,6 +169,15 @@ func (p *page) cause(c *Client) string {
 		return openCause(c, &p.Run)
 	}
 	return endCause(c)
+}
+
+// contentAndCause is cause, but what is wrong with the content comes first.
+func (p *page) contentAndCause(c *Client) string {
+	words, cause := c.badContent(), p.cause(c)
+	if words == "" || cause == "" {
+		return words + cause
+	}
+	return words + "; " + cause
 }
 
 // percentile is one of l's values, or a dash if l is of nothing.

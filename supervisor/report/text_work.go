@@ -9,7 +9,8 @@ import (
 
 // writes prints what each consumer wrote.
 func (p *page) writes(shown []*Process) {
-	t := newTable("process", ">bytes", ">chunks", ">MB/s", ">p50", ">p99", ">p99.9", ">max", ">errors", "last error")
+	t := newTable("process", ">bytes", ">chunks", ">MB/s", ">p50", ">p99", ">p99.9", ">max", ">response p99", ">sync p50/max",
+		">verified", ">corrupt", ">errors", "last error")
 	for _, q := range shown {
 		w := q.Writes
 		if w == nil {
@@ -17,7 +18,8 @@ func (p *page) writes(shown []*Process) {
 		}
 		l := &w.ChunkWrite
 		t.row(processName(q), size(w.Bytes), count(w.Chunks), megabytes(w.BytesPerSecond), percentile(l, l.P50Nano),
-			percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano), unlessZero(w.Errors), w.LastError)
+			percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano), responseP99(w), syncs(w),
+			sizeUnlessZero(w.VerifiedBytes), unlessZero(w.CorruptBlocks), unlessZero(w.Errors), w.LastError)
 	}
 	p.section("writes, and the latency of a chunk's write", t)
 }
@@ -25,14 +27,14 @@ func (p *page) writes(shown []*Process) {
 // rollovers prints the finished files of a client: a line for each consumer, and
 // the newest files.
 func (p *page) rollovers(c *Client, shown []*Process) {
-	t := newTable("process", ">files", ">partial", "size", ">create p50/max", ">write p50/max", ">sync p50/max", ">close p50/max")
+	t := newTable("process", ">files", ">partial", ">recycled", "size", ">create p50/max", ">write p50/max", ">sync p50/max", ">close p50/max")
 	var newest []finished
 	for _, q := range shown {
 		r := q.Rollovers
 		if r == nil || r.Files == 0 {
 			continue
 		}
-		t.row(processName(q), count(r.Files), unlessZero(r.Partial), sizes(r.SmallestBytes, r.LargestBytes),
+		t.row(processName(q), count(r.Files), unlessZero(r.Partial), unlessZero(r.Recycled), sizes(r.SmallestBytes, r.LargestBytes),
 			typical(&r.Create), typical(&r.Write), typical(&r.Sync), typical(&r.Close))
 		for j := range r.List {
 			newest = append(newest, finished{processName(q), &r.List[j]})
@@ -73,6 +75,9 @@ func (r *Rollover) note() string {
 	if r.Partial {
 		notes = append(notes, "partial")
 	}
+	if r.Generation > 1 {
+		notes = append(notes, fmt.Sprintf("generation %d", r.Generation))
+	}
 	switch r.Verification {
 	case "ok":
 		notes = append(notes, "verified")
@@ -88,4 +93,20 @@ func typical(l *Latency) string {
 		return none
 	}
 	return human(l.P50Nano) + "/" + human(l.MaxNano)
+}
+
+// syncs are the syncs of a consumer that does more than one for each file; nothing for
+// others, whose rollovers say it.
+func syncs(w *Writes) string {
+	if !w.Phases.Sync.known() || w.Phases.Sync.Count <= w.Files {
+		return ""
+	}
+	return typical(w.Phases.Sync)
+}
+
+func sizeUnlessZero(bytes uint64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return size(bytes)
 }

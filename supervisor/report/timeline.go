@@ -47,16 +47,20 @@ type timeline struct {
 // totalCell is one interval of all clients together.
 type totalCell struct {
 	bytes, chunks, errors, rollovers uint64
-	chunkWrite                       *latency.Compact // nil without a value
+	verified, corrupt                uint64                   // bytes, blocks
+	latencies                        [phases]*latency.Compact // nil without a value
 }
 
 func (c totalCell) merge(o totalCell) totalCell {
 	c.bytes, c.chunks = plus(c.bytes, o.bytes), plus(c.chunks, o.chunks)
 	c.errors, c.rollovers = plus(c.errors, o.errors), plus(c.rollovers, o.rollovers)
-	if c.chunkWrite == nil {
-		c.chunkWrite = o.chunkWrite
-	} else {
-		c.chunkWrite.Merge(o.chunkWrite)
+	c.verified, c.corrupt = plus(c.verified, o.verified), plus(c.corrupt, o.corrupt)
+	for of, h := range o.latencies {
+		if c.latencies[of] == nil {
+			c.latencies[of] = h
+		} else {
+			c.latencies[of].Merge(h)
+		}
 	}
 	return c
 }

@@ -18,14 +18,18 @@ type clientLine struct {
 
 // clientCell is one interval of a client.
 type clientCell struct {
-	bytes, rollovers, errors uint64
-	written                  bool // p99 and max are set
-	p99, max                 int64
+	bytes, rollovers, errors, corrupt uint64
+	written                           bool // p99 and max are set
+	p99, max                          int64
+	responded                         bool // response is set
+	response                          int64
 }
 
 func (c clientCell) merge(o clientCell) clientCell {
 	c.bytes, c.rollovers, c.errors = plus(c.bytes, o.bytes), plus(c.rollovers, o.rollovers), plus(c.errors, o.errors)
+	c.corrupt = plus(c.corrupt, o.corrupt)
 	c.p99, c.max, c.written = max(c.p99, o.p99), max(c.max, o.max), c.written || o.written
+	c.response, c.responded = max(c.response, o.response), c.responded || o.responded
 	return c
 }
 
@@ -98,8 +102,8 @@ func (c *clientLine) process(key processKey) *processLine {
 	return p
 }
 
-// progress adds what was written from … to, on the client's clock.
-func (c *clientLine) progress(from, to, recorded Stamp, p *bulkheadv1.Progress, h *latency.Histogram) {
+// progress adds what was done from … to, on the client's clock.
+func (c *clientLine) progress(from, to, recorded Stamp, p *bulkheadv1.Progress, list *[phases]*latency.Histogram) {
 	from, to, ok := c.place(from, to, c.offset, recorded)
 	if !ok {
 		c.outside = plus(c.outside, p.GetBytes())
@@ -127,18 +131,39 @@ func (c *clientLine) progress(from, to, recorded Stamp, p *bulkheadv1.Progress, 
 	})
 	t.spread(from, to, t.step, p.GetChunks(), all(func(c *totalCell) *uint64 { return &c.chunks }))
 	t.spread(from, to, t.step, p.GetErrors(), all(func(c *totalCell) *uint64 { return &c.errors }))
+	t.spread(from, to, t.step, p.GetVerifiedBytes(), all(func(c *totalCell) *uint64 { return &c.verified }))
 	t.spread(from, to, t.clientStep(), p.GetBytes(), own(func(c *clientCell) *uint64 { return &c.bytes }))
 	t.spread(from, to, t.clientStep(), p.GetErrors(), own(func(c *clientCell) *uint64 { return &c.errors }))
-	if h.Count() == 0 {
-		return
+	if n := p.GetCorruptBlocks(); n > 0 { // whole, in the interval in which they were said
+		all(func(c *totalCell) *uint64 { return &c.corrupt })(t.index(to, t.step), n)
+		own(func(c *clientCell) *uint64 { return &c.corrupt })(t.index(to, t.clientStep()), n)
 	}
-	cell := at(&t.cells, t.index(middle(from, to), t.step))
-	if cell.chunkWrite == nil {
-		cell.chunkWrite = new(latency.Compact)
+	c.latencies(middle(from, to), list)
+}
+
+// latencies adds the latencies of a Progress message to the interval that its middle is in.
+func (c *clientLine) latencies(when Stamp, list *[phases]*latency.Histogram) {
+	for of, h := range list {
+		if h.Count() == 0 {
+			continue
+		}
+		cell := at(&c.timeline.cells, c.index(when, c.step))
+		if cell.latencies[of] == nil {
+			cell.latencies[of] = new(latency.Compact)
+		}
+		cell.latencies[of].MergeHistogram(h)
 	}
-	cell.chunkWrite.MergeHistogram(h)
-	mine := at(&c.cells, t.index(middle(from, to), t.clientStep()))
-	*mine = mine.merge(clientCell{written: true, p99: int64(h.Quantile(0.99)), max: int64(h.Max())})
+	mine := clientCell{}
+	if h := list[phaseWrite]; h.Count() > 0 {
+		mine.written, mine.p99, mine.max = true, int64(h.Quantile(0.99)), int64(h.Max())
+	}
+	if h := list[phaseResponse]; h.Count() > 0 {
+		mine.responded, mine.response = true, int64(h.Quantile(0.99))
+	}
+	if mine.written || mine.responded {
+		cell := at(&c.cells, c.index(when, c.clientStep()))
+		*cell = cell.merge(mine)
+	}
 }
 
 // rollover adds a file that was closed at a moment of the client's clock.

@@ -24,11 +24,16 @@ func (f *Folder) verdict(r *Report) Verdict {
 	}
 	v.warnOfHandlers(r.Handlers)
 	v.Complete = len(v.Reasons) == 0
+	v.Headline = r.headline()
 	return v
 }
 
-// judgeRunAndClients says how the run ended, its sessions and their loads.
+// judgeRunAndClients says what of the content is wrong, how the run ended, its sessions
+// and their loads.
 func (v *Verdict) judgeRunAndClients(r *Report) {
+	for i := range r.Clients {
+		v.judgeContent(&r.Clients[i])
+	}
 	v.judgeRun(&r.Run, r.Journal.Records)
 	rests := restsOf(r.Clients)
 	for i := range r.Clients {

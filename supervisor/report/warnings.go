@@ -28,9 +28,7 @@ func (v *Verdict) warnOfClient(c *Client) {
 	if c.Errors > 0 {
 		v.warn("client %s: %s, the last: %s", c.Label, plural(c.Errors, "write error"), orDash(c.LastError))
 	}
-	if c.UnverifiedFiles > 0 {
-		v.warn("client %s: %s did not read back as written", c.Label, plural(c.UnverifiedFiles, "file"))
-	}
+	v.warnOfVerification(c)
 	for _, why := range c.MalformedWhy {
 		v.warn("client %s: %s left out: %s", c.Label, plural(why.Count, "message"), why.Text)
 	}

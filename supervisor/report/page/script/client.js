@@ -6,13 +6,12 @@ onView(function drawClient() {
   if (!entry) return;
   const { client } = entry;
   byId("client-title").textContent = client.label;
-  const workload = client.workload, first = workload.consumers[0];
   byId("client-body").replaceChildren(
     el("dl", { class: "facts" }, ...facts([
       ["outcome", client.outcome + (client.cause ? ": " + client.cause : "")],
       ["host", [client.host, client.version && "bulkhead " + client.version, client.pid ? "pid " + client.pid : ""].filter(Boolean).join(", ")],
       ["labels", Object.entries(client.labels || {}).map(([name, value]) => name + "=" + value).join(", ")],
-      ["load", first ? plural(workload.consumers.length, "consumer") + " for " + durationText(workload.runtime_nano) + ": chunks of " + sizeText(first.chunk_size_bytes) + ", files of " + sizeText(first.file_size_bytes) + (workload.consumers.length > 1 ? " (the first)" : "") : ""],
+      ["load", loadText(client.workload)],
       ["stopped", [client.stop_reason, client.stop_detail].filter(Boolean).join(": ")],
       ["clock", client.clock_offset_nano === 0 ? "" : durationText(Math.abs(client.clock_offset_nano)) + (client.clock_offset_nano < 0 ? " behind" : " ahead of") + " the supervisor's as it arrived; corrected here"],
       ["messages", countText(client.messages) + (client.malformed ? ", and " + countText(client.malformed) + " left out as malformed" : "")],
@@ -28,6 +27,9 @@ onView(function drawClient() {
         { name: "p50", number: true, value: (process) => (process.writes ? process.writes.chunk_write.p50_nano : null), text: (process) => (process.writes ? durationText(process.writes.chunk_write.p50_nano) : "") },
         { name: "p99", number: true, value: (process) => (process.writes ? process.writes.chunk_write.p99_nano : null), text: (process) => (process.writes ? durationText(process.writes.chunk_write.p99_nano) : "") },
         { name: "max", number: true, value: (process) => (process.writes ? process.writes.chunk_write.max_nano : null), text: (process) => (process.writes ? durationText(process.writes.chunk_write.max_nano) : "") },
+        ...(client.response ? [{ name: "response p99", number: true, value: (process) => (process.writes && process.writes.response ? process.writes.response.p99_nano : null), text: (process) => (process.writes && process.writes.response ? durationText(process.writes.response.p99_nano) : "") }] : []),
+        ...(client.phases && client.phases.sync ? [{ name: "sync p99", number: true, value: (process) => (process.writes && process.writes.phases.sync ? process.writes.phases.sync.p99_nano : null), text: (process) => (process.writes && process.writes.phases.sync ? durationText(process.writes.phases.sync.p99_nano) : "") }] : []),
+        ...(client.verified_bytes ? [{ name: "verified", number: true, value: (process) => (process.writes ? process.writes.verified_bytes : null), text: (process) => (process.writes ? sizeText(process.writes.verified_bytes) : "") }] : []),
         { name: "files", number: true, value: (process) => (process.writes ? process.writes.files : null), text: (process) => (process.writes ? countText(process.writes.files) : "") },
         { name: "cpu", number: true, value: (process) => (process.usage ? process.usage.mean_cpu_percent : null), text: (process) => (process.usage ? three(process.usage.mean_cpu_percent) + GAP + "%" : "") },
         { name: "exit", value: (process) => (process.exit ? process.exit.class : ""), text: (process) => (process.exit ? words(process.exit.class) : "") },

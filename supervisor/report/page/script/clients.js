@@ -27,6 +27,8 @@ onView(function drawClients() {
       { name: "written", number: true, value: (client) => client.bytes, text: (client) => sizeText(client.bytes) },
       { name: "p50", number: true, value: (client) => client.chunk_write.p50_nano, text: (client) => durationText(client.chunk_write.p50_nano) },
       { name: "p99", number: true, value: (client) => client.chunk_write.p99_nano, cell: (client) => barCell(client.chunk_write.p99_nano / slowest, durationText(client.chunk_write.p99_nano), "late") },
+      ...(clients.some((client) => client.response) ? [{ name: "response p99", number: true, value: (client) => (client.response ? client.response.p99_nano : null), text: (client) => (client.response ? durationText(client.response.p99_nano) : "") }] : []),
+      ...(clients.some((client) => client.corrupt_blocks) ? [{ name: "corrupt", number: true, value: (client) => client.corrupt_blocks, cell: (client) => el("span", { class: client.corrupt_blocks ? "word bad" : null, text: client.corrupt_blocks ? countText(client.corrupt_blocks) : "" }) }] : []),
       { name: "max", number: true, value: (client) => client.chunk_write.max_nano, text: (client) => durationText(client.chunk_write.max_nano) },
       { name: "done", number: true, value: doneAt, text: (client) => (doneAt(client) === null ? NONE : offsetText(doneAt(client))) },
       { name: "ok/late/missed", number: true, value: beats, text: (client) => client.heartbeats.answered + "/" + client.heartbeats.late + "/" + client.heartbeats.missed },

@@ -1,20 +1,43 @@
-// How long chunk writes took, all of them.
+// How long chunk writes took, all of them; or what else has a distribution.
 
 let distributionPlot = null;
+let distributionOf = "chunk_write";
 
-onView(function drawDistribution() {
+// DISTRIBUTED are what it can be of: what one value of it is called, and where its
+// percentiles are.
+const DISTRIBUTED = {
+  chunk_write: ["chunk write", (of) => of.chunk_write],
+  response: ["response", (of) => of.response],
+  create: ["create", (of) => of.phases.create],
+  sync: ["sync", (of) => of.phases.sync],
+  close: ["close", (of) => of.phases.close],
+};
+
+function fillDistributionPick() {
+  const names = ["chunk_write", ...phasesByName.keys()].filter((name) => DISTRIBUTED[name]);
+  byId("distribution-of").hidden = names.length < 2;
+  byId("distribution-pick").append(...names.map((name) => el("option", { value: name, text: plural(2, DISTRIBUTED[name][0]).split(GAP).slice(1).join(" ") })));
+  byId("distribution-pick").addEventListener("change", (event) => { distributionOf = event.target.value; drawDistribution(); });
+}
+
+onView(drawDistribution);
+
+function drawDistribution() {
   const body = part("distribution");
-  const bins = series ? series.distribution.filter((bin) => bin.count > 0) : [];
+  const [noun, percentiles] = DISTRIBUTED[distributionOf];
+  const everything = distributionOf === "chunk_write" ? (series ? series.distribution : []) : phasesByName.get(distributionOf).distribution;
+  const bins = everything.filter((bin) => bin.count > 0);
+  byId("distribution").querySelector(".rail p").textContent = "All " + plural(2, noun).split(GAP).slice(1).join(" ") + " of all clients in the whole run. Both axes logarithmic.";
   if (distributionPlot) distributionPlot.destroy();
   distributionPlot = null;
   if (bins.length === 0) return empty("distribution", "Nothing was written.");
   const all = bins.reduce((sum, bin) => sum + bin.count, 0);
   const steps = binSteps(bins);
-  const latency = report.totals.chunk_write;
+  const latency = percentiles(report.totals);
   const marks = [["p50", latency.p50_nano], ["p99", latency.p99_nano], ["p99.9", latency.p999_nano], ["max", latency.max_nano]];
   setLegend("distribution", el("ul", { class: "legend" }, ...marks.map(([name, nano]) =>
     el("li", { class: "key" }, swatch(color(MARK_COLORS[name])), el("span", { class: "name", text: name }), el("span", { class: "now", text: durationText(nano) })))));
-  const label = "Distribution of " + plural(all, "chunk write") + ": " + marks.map(([name, nano]) => name + " " + durationText(nano)).join(", ");
+  const label = "Distribution of " + plural(all, noun) + ": " + marks.map(([name, nano]) => name + " " + durationText(nano)).join(", ");
   const node = el("div", { class: "plot", role: "img", "aria-label": label });
   body.append(node);
   distributionPlot = new uPlot({
@@ -35,7 +58,7 @@ onView(function drawDistribution() {
         const bin = bins.find((b) => b.from_nano <= nano && nano <= b.to_nano);
         const box = plot.over.getBoundingClientRect();
         tip.show(box.left + plot.cursor.left, box.top + plot.cursor.top,
-          el("div", { text: bin ? plural(bin.count, "write") + " took " + durationText(bin.from_nano) + " to " + durationText(bin.to_nano) : "no write took " + durationText(nano) }),
+          el("div", { text: bin ? plural(bin.count, noun) + " took " + durationText(bin.from_nano) + " to " + durationText(bin.to_nano) : "no " + noun + " took " + durationText(nano) }),
           el("div", { class: "when", text: three((below / all) * 100) + GAP + "% took less" }));
       }],
     },
@@ -46,10 +69,10 @@ onView(function drawDistribution() {
     columns: [
       { name: "from", number: true, value: (bin) => bin.from_nano, text: (bin) => durationText(bin.from_nano) },
       { name: "to", number: true, value: (bin) => bin.to_nano, text: (bin) => durationText(bin.to_nano) },
-      { name: "chunk writes", number: true, value: (bin) => bin.count, text: (bin) => countText(bin.count) },
+      { name: "count", number: true, value: (bin) => bin.count, text: (bin) => countText(bin.count) },
     ],
   })));
-});
+}
 
 // decadeSplits are the powers of ten in a range, and 2 and 5 times them in a narrow one.
 function decadeSplits(min, max) {

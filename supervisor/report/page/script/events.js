@@ -30,7 +30,7 @@ onView(function drawEvents() {
   })));
 });
 
-const shortNames = { handler_death: "handler", restart: "restart", upgrade: "upgrade", rejected: "rejected", quarantined: "quarantine" };
+const shortNames = { corruption: "corrupt", handler_death: "handler", restart: "restart", upgrade: "upgrade", rejected: "rejected", quarantined: "quarantine" };
 
 function zoomTo(event) {
   const to = event.to === null ? event.from : event.to;

@@ -3,7 +3,7 @@
 onView(function drawFigures() {
   const entry = clientsBySession.get(view.session);
   const of = entry ? entry.client : report.totals;
-  const latency = of.chunk_write, beats = of.heartbeats;
+  const latency = of.chunk_write, beats = of.heartbeats, response = of.response;
   const wrote = latency.count > 0;
   const missed = beats.missed + beats.late + beats.stalled;
   const list = [
@@ -12,15 +12,25 @@ onView(function drawFigures() {
     ["Latency p50", wrote ? durationText(latency.p50_nano) : NONE, wrote ? "mean " + durationText(latency.mean_nano) : "nothing written"],
     ["Latency p99", wrote ? durationText(latency.p99_nano) : NONE, wrote ? "p99.9 " + durationText(latency.p999_nano) : ""],
     ["Latency max", wrote ? durationText(latency.max_nano) : NONE, wrote ? "of " + plural(latency.count, "chunk write") : ""],
+    response ? ["Response p99", durationText(response.p99_nano), "since a chunk was due; p50 " + durationText(response.p50_nano)] : null,
+    of.verified_bytes || of.corrupt_blocks || of.unverified_files ? contentFigure(of) : null,
     ["Write errors", countText(of.errors), of.last_error || "none", of.errors > 0 ? "bad" : ""],
     ["Heartbeats missed", countText(beats.missed), beats.late + " late, " + beats.stalled + " stalled, " + countText(beats.answered) + " in time", beats.missed > 0 ? "bad" : missed > 0 ? "warn" : ""],
     ["Rate, middle 90 %", middleRates(), "of intervals while writing"],
     entry ? ["Outcome", of.outcome, of.cause, of.outcome === "closed" ? "" : "bad"] : clientsFigure(),
     ["Resumes", countText(of.resumes), plural(of.kept_through_restarts, "connection") + " kept through restarts"],
-  ];
+  ].filter(Boolean);
   part("figures", "dl").append(...list.map(([name, value, note, tone]) =>
     el("div", {}, el("dt", { text: name }), el("dd", { class: "value" + (tone ? " " + tone : ""), text: value }), el("dd", { class: "note clip", text: note, title: note }))));
 });
+
+// contentFigure is what verification found.
+function contentFigure(of) {
+  const note = sizeText(of.verified_bytes) + " read back" + (of.verified_cached_bytes ? ", " + sizeText(of.verified_cached_bytes) + " perhaps from cache" : "");
+  if (of.corrupt_blocks) return ["Corrupt blocks", countText(of.corrupt_blocks), note, "bad"];
+  if (of.unverified_files) return ["Files not as written", countText(of.unverified_files), note, "bad"];
+  return ["Content", "as written", note, of.verified_cached_bytes ? "warn" : ""];
+}
 
 function clientsFigure() {
   const expected = report.run.expected_clients, joined = report.run.joined_clients;

@@ -1,6 +1,7 @@
 // Events as bands and lines behind the lines of a chart.
 
 const EVENT_STYLES = {
+  corruption: ["bad", "corrupt content"],
   handler_death: ["bad", "handler died"],
   lost: ["bad", "client lost"],
   quarantined: ["bad", "quarantined"],

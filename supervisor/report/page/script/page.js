@@ -42,6 +42,7 @@ function resize(width) {
 }
 
 fillPick();
+fillDistributionPick();
 bindControls();
 drawVerdict();
 drawRun();

@@ -56,7 +56,7 @@ onView(function drawRollovers() {
         { name: "consumer", number: true, value: (row) => row.process.index, text: (row) => String(row.process.index) },
         { name: "size", number: true, value: (row) => row.file.size_bytes, text: (row) => sizeText(row.file.size_bytes) },
         ...PHASES.map(([phase]) => ({ name: phase, number: true, value: (row) => took(row.file, phase), text: (row) => durationText(took(row.file, phase)) })),
-        { name: "notes", text: (row) => [row.file.partial ? "partial" : "", row.file.verification === "failed" ? "verification failed" : ""].filter(Boolean).join(", ") },
+        { name: "notes", text: (row) => [row.file.partial ? "partial" : "", row.file.generation > 1 ? "generation " + row.file.generation : "", row.file.verification === "failed" ? "not as written" : row.file.verification === "ok" ? "verified" : ""].filter(Boolean).join(", ") },
         { name: "path", wrap: true, value: (row) => row.file.path, text: (row) => row.file.path },
       ],
     })));

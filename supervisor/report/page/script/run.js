@@ -12,6 +12,7 @@ function drawRun() {
     ...run.restarts.map((restart) => [restart.kind, offsetText(timeOf(restart.at)) + ": bulkhead " + restart.version + " (" + restart.go_version + "), pid " + restart.pid + "; " +
       restart.handlers_kept + " of " + (restart.handlers_kept + restart.handlers_gone) + " handlers taken up again"]),
     ...run.shed.map((shed) => ["shed", plural(shed.count, "connection") + ": " + shed.reason]),
+    ...loadsOf(report.clients),
     ["messages", countText(totals.messages) + (totals.malformed ? ", and " + countText(totals.malformed) + " left out as malformed" : "")],
     ["journal", plural(journal.records, "record") + (journal.damage ? "; " + (journal.damage.torn ? "torn end" : "damage") + " in " + journal.damage.segment + " at byte " + journal.damage.offset_bytes + ": " + journal.damage.why : ", whole") +
       (journal.violations.length ? "\n" + journal.violations.join("\n") : "") + (journal.violations_left_out ? "\nand " + countText(journal.violations_left_out) + " more" : "")],

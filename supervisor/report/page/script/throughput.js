@@ -12,9 +12,14 @@ onView(function drawThroughput() {
   const values = own ? perSecond(own.bytes, series.client_interval_nano) : total;
   const name = own ? clientsBySession.get(view.session).client.label : "all clients";
   const sums = summary(values);
+  const verified = series.total.verified_bytes || [];
+  const read = verified.some((n) => n > 0) ? perSecond(verified, series.interval_nano) : null; // which loads the storage too
   lineChart("throughput", {
     times,
-    lines: [{ name, values, color: color("s0"), width: 1.75, area: true }],
+    lines: [
+      { name, values, color: color("s0"), width: 1.75, area: true },
+      !own && read ? { name: "read back", values: read, color: color("s4"), dash: [6, 3] } : null,
+    ].filter(Boolean),
     text: rateText,
     ticks: rollovers,
     named: true,

@@ -10,9 +10,10 @@ function drawVerdict() {
   const closed = report.clients.filter((client) => client.outcome === "closed").length;
   byId("verdict-line").replaceChildren(
     el("span", { class: "state " + (running ? "running" : good ? "good" : "partial"), text: running ? "Running" : good ? "Complete" : "Partial" }),
-    el("span", { text: report.clients.length === 0 ? "No client came" : closed + " of " + plural(report.clients.length, "client") + " closed" }));
+    el("span", { text: verdict.headline || (report.clients.length === 0 ? "no client came" : closed + " of " + plural(report.clients.length, "client") + " closed") }));
   const findings = (report.findings || []).map((finding) => ({
     text: aboutClient(finding.client, finding.text),
+    severity: finding.severity,
     small: [finding.evidence, finding.threshold && "threshold: " + finding.threshold].filter(Boolean).join(" · "),
   }));
   byId("verdict-body").replaceChildren(...[
@@ -29,7 +30,7 @@ function judged(kind, title, items) {
   const list = el("ul");
   const more = el("button", { type: "button", class: "more", text: "Show all " + countText(items.length), onclick: () => show(items.length) });
   function show(n) {
-    list.replaceChildren(...items.slice(0, n).map((item) => el("li", {}, el("span", { text: item.text }), item.small ? el("small", { text: item.small }) : null)));
+    list.replaceChildren(...items.slice(0, n).map((item) => el("li", { class: item.severity === "error" ? "severe" : null }, el("span", { text: item.text }), item.small ? el("small", { text: item.small }) : null)));
     more.hidden = n >= items.length;
   }
   show(items.length <= LISTED + 1 ? items.length : LISTED);
