@@ -17,7 +17,9 @@ func pick(w *pagetest.Window, id, value string) {
 }
 
 // spaced is a text of the page with its fixed spaces as plain ones.
-func spaced(text string) string { return strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(text) }
+func spaced(text string) string {
+	return strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(text)
+}
 
 // What is corrupt stands before everything but the verdict, and goes with its client.
 func TestPageShowsCorruptionFirst(t *testing.T) {
