@@ -91,27 +91,7 @@ func (d *osDisk) again() error {
 	return err
 }
 
-// inPlace makes sure that the open folder is the one at its path. The load does not
-// follow a folder that was moved away: files are looked for, and cleaned up, at the path.
-func (d *osDisk) inPlace() error {
-	var open, there unix.Stat_t
-	if err := d.in(func(fd int) error { return unix.Fstat(fd, &open) }); err != nil {
-		return err
-	}
-	err := retried(func() error { return unix.Lstat(d.folder.Name(), &there) })
-	if err != nil {
-		return &fs.PathError{Op: "open", Path: d.folder.Name(), Err: err}
-	}
-	if open.Dev == there.Dev && open.Ino == there.Ino {
-		return nil
-	}
-	return d.again()
-}
-
 func (d *osDisk) create(name string, mode openMode) (file, error) {
-	if err := d.inPlace(); err != nil {
-		return nil, err
-	}
 	const flags = unix.O_CREAT | unix.O_EXCL
 	if err := d.present(); err != nil {
 		return nil, &fs.PathError{Op: "create", Path: d.path(name), Err: err}
