@@ -113,6 +113,10 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 		return result, err
 	}
 	c.hello.Workload = workloadOf(c.cfg, c.folders) // with what the checks found out
+	if err := checkHelloSize(c.hello); err != nil {
+		result.Verdict = VerdictUnworkable
+		return result, err
+	}
 	c.openSession(ctx, sessions)
 	if err := c.connect(stop); err != nil {
 		return result, err

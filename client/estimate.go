@@ -183,6 +183,9 @@ func checkSpace(demands []demand, rooms map[uint64]room) error {
 func listText(names []string) string {
 	const most = 8
 	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
 	if len(names) > most {
 		return strings.Join(names[:most-1], ", ") + ", … and " + names[last]
 	}

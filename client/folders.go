@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 )
 
 // folders are where a client's consumers write: for each path of the configuration
@@ -48,7 +47,7 @@ func newFolders(cfg Config, id clientID) *folders {
 		force: cfg.Force, here: me, record: recordOf(cfg, id, me), log: cfg.Logger,
 	}
 	for i, c := range cfg.Consumers {
-		f.consumers = append(f.consumers, filepath.Join(c.Path, f.name, "consumer-"+strconv.Itoa(i)))
+		f.consumers = append(f.consumers, filepath.Join(c.Path, f.name, consumerFolder(i)))
 	}
 	return f
 }

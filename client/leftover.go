@@ -39,20 +39,23 @@ func (s *site) dead(name string, me origin) (record, bool) {
 		return record{}, false
 	}
 	defer folder.Close()
-	if info, err := folder.Lstat(recordName); err != nil || !info.Mode().IsRegular() {
+	if info, err := folder.Lstat(recordName); err != nil || !info.Mode().IsRegular() || info.Size() > recordMaxBytes {
 		return record{}, false // a link, or none: nobody can tell whose it is
 	}
-	file, err := folder.OpenFile(recordName, os.O_RDWR, 0)
+	text, err := folder.ReadFile(recordName)
 	if err != nil {
 		return record{}, false
 	}
-	defer file.Close()
-	r, err := readRecord(file)
+	r, err := readRecord(text)
 	if err != nil || r.Keep || !r.sameMachine(me) {
 		return r, false
 	}
-	locked, err := lockRecord(file)
-	return r, err == nil && locked
+	lock, locked, err := lockRecord(folder)
+	if err != nil {
+		return r, false
+	}
+	_ = lock.Close() // nothing was written
+	return r, locked
 }
 
 // sameMachine says whether the client of a record ran on this machine, so that its

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"syscall"
 )
 
@@ -18,6 +19,7 @@ import (
 // all consumers write.
 func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 	var problems []error
+	var paths pathProblems
 	var demands []demand
 	rooms := map[uint64]room{}
 	timings := timings{}
@@ -27,7 +29,7 @@ func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("consumer %d: path: %w; %s", i, err, pathAdvice(err)))
+			paths.add(i, err)
 			continue
 		}
 		rooms[at.device] = at.room
@@ -42,7 +44,7 @@ func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 			problems = append(problems, checkRollovers(i, c, t, cfg.begin(i), cfg.Runtime))
 		}
 	}
-	problems = append(problems, checkSpace(demands, rooms))
+	problems = append([]error{paths.join()}, append(problems, checkSpace(demands, rooms))...)
 	if err := errors.Join(problems...); err != nil {
 		return fmt.Errorf("%w:\n%w", ErrConfig, err)
 	}
@@ -87,6 +89,37 @@ func examine(ctx context.Context, cfg Config, dirs *folders, i int, known timing
 	}
 	known[key] = t
 	return at, t, nil
+}
+
+// pathProblems are the problems of consumers' paths. Consumers with the same one share a
+// line.
+type pathProblems struct {
+	errs []error
+	who  map[string][]string // by text
+}
+
+func (p *pathProblems) add(consumer int, err error) {
+	if p.who == nil {
+		p.who = make(map[string][]string)
+	}
+	if len(p.who[err.Error()]) == 0 {
+		p.errs = append(p.errs, err)
+	}
+	p.who[err.Error()] = append(p.who[err.Error()], strconv.Itoa(consumer))
+}
+
+// join is nil if there are none.
+func (p *pathProblems) join() error {
+	var lines []error
+	for _, err := range p.errs {
+		who := "consumer "
+		names := p.who[err.Error()]
+		if len(names) > 1 {
+			who = "consumers "
+		}
+		lines = append(lines, fmt.Errorf("%s: path: %w; %s", who+listText(names), err, pathAdvice(err)))
+	}
+	return errors.Join(lines...)
 }
 
 func pathAdvice(err error) string {

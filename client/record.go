@@ -4,17 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 )
 
-const (
-	// recordName is the file in a client's folder that says whose the folder is.
-	recordName = "client.json"
-	// recordMaxBytes bounds a record that is read.
-	recordMaxBytes = 16 << 10
-)
+// recordName is the file in a client's folder that says whose the folder is.
+const recordName = "client.json"
+
+// recordMaxBytes bounds a record that is read.
+const recordMaxBytes = 16 << 10
 
 // record says whose a client's folder is. The client that made it holds a lock on its
 // file until it ends, however it ends.
@@ -35,25 +33,30 @@ type record struct {
 	Keep bool `json:"keep"`
 }
 
-// recordFile is the open record of a client that lives, with its lock.
+// recordFile is the record of a client that lives. The lock is held by a file that is
+// open for reading only, so that the file system can be made read-only meanwhile.
 type recordFile struct {
-	file *os.File
+	folder *os.Root
+	lock   *os.File
 	record
 }
 
-// createRecord writes the record into a client's new folder, and locks it. Where the
-// file system has no locks, the folder of a client that crashed stays.
+// createRecord locks the record of a client's new folder, and writes it. Where the file
+// system has no locks, the folder of a client that crashed stays.
 func createRecord(folder *os.Root, r record) (*recordFile, error) {
-	file, err := folder.OpenFile(recordName, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	file, err := folder.OpenFile(recordName, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("making the client's record: %w", err)
 	}
-	f := &recordFile{file: file, record: r}
-	if _, err := lockRecord(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("locking the client's record: %w", err), file.Close())
+	if err := file.Close(); err != nil {
+		return nil, fmt.Errorf("making the client's record: %w", err)
+	}
+	f := &recordFile{folder: folder, record: r}
+	if f.lock, _, err = lockRecord(folder); err != nil {
+		return nil, fmt.Errorf("locking the client's record: %w", err)
 	}
 	if err := f.write(); err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, errors.Join(err, f.close())
 	}
 	return f, nil
 }
@@ -69,21 +72,23 @@ func (f *recordFile) write() error {
 	if err != nil {
 		return fmt.Errorf("writing the client's record: %w", err)
 	}
-	if _, err := f.file.WriteAt(append(text, '\n'), 0); err != nil {
+	file, err := f.folder.OpenFile(recordName, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("writing the client's record: %w", err)
+	}
+	_, err = file.Write(append(text, '\n'))
+	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("writing the client's record: %w", err)
 	}
 	return nil
 }
 
 // close gives up the lock.
-func (f *recordFile) close() error { return f.file.Close() }
+func (f *recordFile) close() error { return f.lock.Close() }
 
 // readRecord reads a record.
-func readRecord(file io.Reader) (record, error) {
-	text, err := io.ReadAll(io.LimitReader(file, recordMaxBytes))
-	if err != nil {
-		return record{}, err
-	}
+func readRecord(text []byte) (record, error) {
 	var r record
-	return r, json.Unmarshal(text, &r)
+	err := json.Unmarshal(text, &r)
+	return r, err
 }

@@ -33,16 +33,25 @@ func here() origin {
 	return o
 }
 
-// lockRecord locks a record until its file is closed. It returns false if another
-// process has it, or if the file system has no locks.
-func lockRecord(file *os.File) (bool, error) {
-	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, unix.ENOLCK), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOSYS):
-		return false, nil
-	default:
-		return false, err
+// lockRecord locks the record in a client's folder until the returned file is closed.
+// It is not locked if another process has the lock, or if the file system has no locks.
+func lockRecord(folder *os.Root) (file *os.File, locked bool, err error) {
+	for _, mode := range []int{os.O_RDONLY, os.O_RDWR} {
+		file, err = folder.OpenFile(recordName, mode, 0)
+		if err != nil {
+			return nil, false, err
+		}
+		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return file, true, nil
+		case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, unix.ENOLCK), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOSYS):
+			return file, false, nil
+		}
+		_ = file.Close() // nothing was written
+		if !errors.Is(err, unix.EBADF) {
+			break // NFS alone wants a file that can be written, see flock(2)
+		}
 	}
+	return nil, false, err
 }

@@ -132,8 +132,8 @@ func (s *site) claim(force bool) error {
 	if err != nil || c.marked {
 		return err
 	}
-	if len(c.foreign) > 0 {
-		return fmt.Errorf("%s %w: %s", s.path, errForeign, foreignText(c.foreign))
+	if err := c.refusal(s.path, force); err != nil {
+		return err
 	}
 	marker, err := s.root.OpenFile(markerName, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, fs.ErrExist) {
@@ -147,6 +147,14 @@ func (s *site) claim(force bool) error {
 		return fmt.Errorf("marking the path: %w", errors.Join(err, s.root.Remove(markerName)))
 	}
 	return nil
+}
+
+// refusal is why load files may not be written to the path with these contents.
+func (c contents) refusal(path string, force bool) error {
+	if force || c.marked || len(c.foreign) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s %w: %s", path, errForeign, foreignText(c.foreign))
 }
 
 // release removes the marker of a client when no client's folder is left. That a

@@ -309,19 +309,22 @@ func TestRecordSaysWhoseTheFolderIs(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v, %v; want a private file", info, err)
 	}
-	file, err := os.Open(name)
+	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	r, err := readRecord(file)
+	r, err := readRecord(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Name != "tester" || r.Run != "the-run" || r.PID != os.Getpid() || r.ClientID != f.record.ClientID || r.Keep || r.Boot == "" || time.Since(r.Started) > time.Hour {
 		t.Errorf("record = %+v", r)
 	}
-	if locked, err := lockRecord(file); locked || err != nil {
+	lock, locked, err := lockRecord(rootOf(t, filepath.Dir(name)))
+	if err == nil {
+		lock.Close()
+	}
+	if locked || err != nil {
 		t.Errorf("a live client's record could be locked: %v, %v", locked, err)
 	}
 }

@@ -28,6 +28,9 @@ func TestLivePage(t *testing.T) {
 	pagetest.Await(w, has("alpha")+" && "+has(evil))
 	pagetest.Await(w, `!!document.querySelector("#reports iframe:not(.next)") && !!`+report+`.querySelector("#throughput canvas")`)
 	pagetest.Await(w, report+`.getElementById("verdict-line").innerText.toLowerCase().startsWith("running")`)
+	if verdict := strings.Join(strings.Fields(pagetest.Ask[string](w, report+`.getElementById("verdict").innerText`)), " "); !strings.EqualFold(verdict, "running 2 of 2 clients at work") {
+		t.Errorf("the verdict of a run in which all is well is %q", verdict)
+	}
 	w.Screenshot("live")
 	pagetest.Ask[bool](w, `(() => {
 		const pick = `+report+`.getElementById("client-pick");

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"bulkhead/client/verify"
 )
 
 // osDisk is a folder of the machine, by plain system calls: an os.File would add
@@ -153,6 +155,11 @@ func (d *osDisk) remove(name string) error {
 		return &fs.PathError{Op: "remove", Path: d.path(name), Err: err}
 	}
 	return nil
+}
+
+func (d *osDisk) readBack(name string) (f *verify.File, err error) {
+	err = d.in(func(fd int) (err error) { f, err = verify.OpenAt(fd, d.path(name)); return })
+	return f, err
 }
 
 func (d *osDisk) free() (uint64, error) {

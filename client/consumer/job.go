@@ -24,12 +24,13 @@ type job struct {
 	task     *task
 	disk     disk
 	ending   *ending
-	gauges   []*gauge // of each writer, and of the remover
+	gauges   []*gauge // of each writer, of the remover, and of the verifier
 	ledger   *ledger
 	queue    *queue
 	rotation *rotation
 	pace     *pace // nil without a rate
 	nap      func(time.Duration)
+	verifier *verifier
 	unit     int           // what O_DIRECT wants sizes to be a multiple of; 1 without
 	written  chan struct{} // closed when the writers and the remover have ended
 	working  atomic.Bool   // the writers are at work
@@ -51,9 +52,10 @@ func newJob(t *task, d disk, e *ending) *job {
 		unit:     1,
 		written:  make(chan struct{}),
 	}
-	for range t.writers + 1 {
+	for range t.writers + 2 {
 		j.gauges = append(j.gauges, newGauge())
 	}
+	j.verifier = newVerifier(j)
 	return j
 }
 
@@ -65,9 +67,12 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
 	writers, err := j.newWriters()
+	if err == nil {
+		err = j.verifier.open()
+	}
 	if err != nil {
 		close(j.written)
-		return status.Errorf(codes.ResourceExhausted, "preparing data: %v", err)
+		return status.Errorf(codes.ResourceExhausted, "preparing data: %v", errors.Join(err, closeSources(writers)))
 	}
 	j.queue.putStart(j.task.spec)
 	if j.task.startDelay == 0 {
@@ -83,7 +88,7 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 	sender := &sender{queue: j.queue, ending: j.ending, written: j.written}
 	unheard := sender.run(stream)
 	started.Wait()
-	if err := closeSources(writers); err != nil {
+	if err := errors.Join(closeSources(writers), j.verifier.close()); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	if failure := j.failed(); unheard == nil && failure != nil {
@@ -129,13 +134,16 @@ func (j *job) write(writers []*writer) {
 	done := make(chan struct{})
 	var removing, writing sync.WaitGroup
 	removing.Go(func() { r.run(done) })
+	j.verifier.start()
 	for _, w := range writers {
 		w.clock = newClock(start, j.ending, j.nap)
 		writing.Go(w.run)
 	}
 	writing.Wait()
+	j.verifier.finish() // all finished files are told of, and may be removed
 	close(done)
 	removing.Wait()
+	j.verifier.stop()
 	if !j.task.keep {
 		r.removeAll()
 	}

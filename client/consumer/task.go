@@ -35,6 +35,7 @@ type task struct {
 	mode       openMode
 	random     bool // order of the chunks
 	sync       bulkheadv1.SyncPolicy
+	verify     bulkheadv1.VerifyMode
 	writers    int
 	startDelay time.Duration
 	thinkTime  time.Duration
@@ -80,6 +81,7 @@ func newTask(request *bulkheadv1.RunRequest) (*task, error) {
 		},
 		random:     spec.GetPattern() == bulkheadv1.Pattern_PATTERN_RANDOM,
 		sync:       spec.GetSync(),
+		verify:     spec.GetVerify(),
 		writers:    int(max(spec.GetConcurrency(), 1)),
 		startDelay: time.Duration(spec.GetStartDelayNano()),
 		thinkTime:  time.Duration(spec.GetThinkTimeNano()),

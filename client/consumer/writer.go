@@ -20,6 +20,7 @@ type writer struct {
 	rotation *rotation
 	ending   *ending
 	reserve  *reserve
+	verifier *verifier
 	pace     *pace // nil without a rate
 	clock    *clock
 	failed   func(error)   // counts a failure, and ends the job if it is to end then
@@ -188,8 +189,7 @@ func (w *writer) finish(f *loadFile) error {
 		return err
 	}
 	w.ledger.took(phaseClose, f.closing)
-	w.queue.putRollover(time.Now(), f.rollover(w.task), w.ending.abandoned)
-	w.rotation.finish(f.turn) // nobody writes over it, or removes it, before it is told of
+	w.verifier.hand(w.finished(f))
 	return nil
 }
 

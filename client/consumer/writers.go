@@ -41,6 +41,7 @@ func (j *job) newWriter(i int, seed uint64) (*writer, error) {
 		ending:   j.ending,
 		pace:     j.pace,
 		failed:   j.fail,
+		verifier: j.verifier,
 		unit:     uint64(j.unit),
 		reserve: &reserve{
 			bytes: j.task.spec.GetReserveBytes(), interval: j.task.interval, disk: j.disk,

@@ -61,7 +61,7 @@ func (s *survey) load(ctx context.Context, folder *os.File, names []string, h hi
 
 // with opens a file for use.
 func (s *survey) with(folder *os.File, name string, use func(*File) error) error {
-	f, err := OpenAt(folder, name)
+	f, err := OpenAt(int(folder.Fd()), filepath.Join(folder.Name(), name))
 	if err != nil {
 		return err
 	}

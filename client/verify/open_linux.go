@@ -17,10 +17,11 @@ type File struct {
 	shared bool   // what is read may be from a cache whatever is done
 }
 
-// OpenAt opens the file of that name in an open folder. A symbolic link, or anything
-// else that is not a regular file, is an error.
-func OpenAt(folder *os.File, name string) (*File, error) {
-	return open(int(folder.Fd()), name, filepath.Join(folder.Name(), name))
+// OpenAt opens the file at path by its last element in the open folder of which that is
+// the descriptor. A symbolic link, or anything else that is not a regular file, is an
+// error.
+func OpenAt(folder int, path string) (*File, error) {
+	return open(folder, filepath.Base(path), path)
 }
 
 // Open opens the file at path, of which the last element is not followed if it is a

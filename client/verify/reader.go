@@ -23,6 +23,9 @@ type Options struct {
 	MaxFaults int
 	// Call, if it is set, makes each call into the kernel that may take long.
 	Call func(func() error) error
+	// Note, if it is set, is told how much was just read and compared, and how much of
+	// that may have come from a cache, as it goes.
+	Note func(bytes, cached uint64)
 }
 
 // Reader reads files back, one after the other, into memory that it keeps. It is not
@@ -36,6 +39,9 @@ type Reader struct {
 func NewReader(o Options) (*Reader, error) {
 	if o.MaxFaults == 0 {
 		o.MaxFaults = defaultMaxFaults
+	}
+	if o.Note == nil {
+		o.Note = func(uint64, uint64) {}
 	}
 	if o.Call == nil {
 		o.Call = func(call func() error) error { return call() }
@@ -65,6 +71,8 @@ type Target struct {
 	// Unfinished says that writing the file was not finished: it may end anywhere, and
 	// blocks may hold zeros or what they held in an earlier generation.
 	Unfinished bool
+	// From is where reading begins: 0, or the Next of an earlier Result.
+	From uint64
 }
 
 // Result is what came of reading one file.
@@ -77,6 +85,7 @@ type Result struct {
 	Faults    []block.Fault // in rising order, those next to each other and alike together
 	Omitted   uint64        // faults beyond Options.MaxFaults
 	Size      uint64        // of the file
+	Next      uint64        // where reading ended, in bytes from the file's beginning
 	// Newer is the latest generation of which there are blocks in their place, if it is
 	// later than that of the target; its Generation is 0 if not.
 	Newer block.File
@@ -95,8 +104,7 @@ func (r *Reader) Check(ctx context.Context, f *File, t Target) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	var cached uint64
-	if err := r.options.Call(func() error { cached = f.prepare(size); return nil }); err != nil {
+	if err := r.options.Call(func() error { p.cached = f.prepare(size); return nil }); err != nil {
 		return p.result, err
 	}
 	err = p.read(ctx)
@@ -105,10 +113,6 @@ func (r *Reader) Check(ctx context.Context, f *File, t Target) (Result, error) {
 		p.truncated()
 	}
 	p.result.Unproven = p.checker.Unproven
-	p.result.Cached = min(cached, p.result.Bytes)
-	if p.leftDirect {
-		p.result.Cached = p.result.Bytes // it was not prepared for this
-	}
 	return p.result, err
 }
 
@@ -127,13 +131,13 @@ func (f *File) prepare(size uint64) (cached uint64) {
 
 // pass is one reading of one file.
 type pass struct {
-	reader     *Reader
-	file       *File
-	target     Target
-	checker    *block.Checker
-	result     Result
-	leftDirect bool // O_DIRECT did not work in the end
-	scratch    []block.Fault
+	reader  *Reader
+	file    *File
+	target  Target
+	checker *block.Checker
+	result  Result
+	cached  uint64 // of what is still to be read, what may come from a cache; it is taken to come first
+	scratch []block.Fault
 
 	// Of an unfinished file: where the wholly unwritten blocks end that were met last, and a
 	// fault that is none if unwritten blocks follow.
@@ -155,7 +159,8 @@ func (r *Reader) begin(f *File, t Target, size uint64) (*pass, error) {
 
 // read reads all of the file.
 func (p *pass) read(ctx context.Context) error {
-	for at := uint64(0); at < p.result.Size; {
+	p.result.Next = min(p.target.From, p.result.Size)
+	for at := p.result.Next; at < p.result.Size; p.result.Next = at {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -167,9 +172,8 @@ func (p *pass) read(ctx context.Context) error {
 			at += bufferSize
 			continue
 		}
-		if n == 0 {
-			p.result.Size = at // it became shorter while it was read
-			return nil
+		if n < bufferSize && at+uint64(n) < p.result.Size {
+			p.result.Size = at + uint64(n) // it became shorter while it was read
 		}
 		data := p.reader.buffer[:min(uint64(n), p.result.Size-at)]
 		p.check(at, data)
@@ -215,8 +219,8 @@ func (p *pass) leave() error {
 	if err := p.file.leaveDirect(); err != nil {
 		return err
 	}
-	p.leftDirect = true
 	p.file.dropCache()
+	p.cached = p.result.Size // nothing is known of what was read ahead
 	return nil
 }
 
@@ -243,7 +247,11 @@ func (p *pass) blockwise(ctx context.Context, from uint64) error {
 
 // check compares what was read.
 func (p *pass) check(offset uint64, data []byte) {
+	cached := min(p.cached, uint64(len(data)))
+	p.cached -= cached
 	p.result.Bytes += uint64(len(data))
+	p.result.Cached += cached
+	p.reader.options.Note(uint64(len(data)), cached)
 	p.scratch = p.checker.Check(p.scratch[:0], offset, data)
 	for _, f := range p.scratch {
 		if newer, yes := f.IsNewer(p.target.File); yes && newer.Generation > p.result.Newer.Generation {

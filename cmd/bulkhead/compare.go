@@ -17,14 +17,18 @@ import (
 // compareFormat is a form a comparison can be written in.
 type compareFormat struct {
 	name  string
-	write func(*report.Comparison, io.Writer) error
+	write func(c *report.Comparison, a, b *report.Report, w io.Writer) error
 }
 
 func compareFormats() []compareFormat {
+	alone := func(write func(*report.Comparison, io.Writer) error) func(*report.Comparison, *report.Report, *report.Report, io.Writer) error {
+		return func(c *report.Comparison, _, _ *report.Report, w io.Writer) error { return write(c, w) }
+	}
 	return []compareFormat{
-		{"text", (*report.Comparison).Text},
-		{"markdown", (*report.Comparison).Markdown},
-		{"json", (*report.Comparison).JSON},
+		{"text", alone((*report.Comparison).Text)},
+		{"markdown", alone((*report.Comparison).Markdown)},
+		{"json", alone((*report.Comparison).JSON)},
+		{"html", func(c *report.Comparison, a, b *report.Report, w io.Writer) error { return c.HTML(w, a, b) }},
 	}
 }
 
@@ -40,9 +44,11 @@ func compareCommand(stdout io.Writer) *cli.Command {
 		Description: `A and B are run directories, or report.json files. What was configured differently comes
 first, then the figures side by side with how much they vary from interval to interval.
 
-Example: bulkhead report compare bulkhead-state/runs/BEFORE bulkhead-state/runs/AFTER`,
+Examples: bulkhead report compare bulkhead-state/runs/BEFORE bulkhead-state/runs/AFTER
+          bulkhead report compare BEFORE AFTER --html --output compared.html`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT`: " + oneOf(names)},
+			&cli.BoolFlag{Name: "html", Usage: "the same as --format html: one page with charts of both runs"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"},
 		},
 		OnUsageError: onUsageError,
@@ -54,9 +60,16 @@ func compareRuns(ctx *cli.Context, stdout io.Writer, names []string) error {
 	if ctx.NArg() != 2 {
 		return usageError{fmt.Errorf("report compare takes two runs, as run directories or report.json files; %d were given", ctx.NArg())}
 	}
-	i := slices.Index(names, ctx.String("format"))
+	format := ctx.String("format")
+	switch {
+	case ctx.Bool("html") && ctx.IsSet("format") && format != "html":
+		return usageError{fmt.Errorf("--html and --format %s: use one of them", format)}
+	case ctx.Bool("html"):
+		format = "html"
+	}
+	i := slices.Index(names, format)
 	if i < 0 {
-		return usageError{fmt.Errorf("--format: %q is not valid; use %s", ctx.String("format"), oneOf(names))}
+		return usageError{fmt.Errorf("--format: %q is not valid; use %s", format, oneOf(names))}
 	}
 	a, err := loadReport(ctx.Args().Get(0))
 	if err != nil {
@@ -67,7 +80,7 @@ func compareRuns(ctx *cli.Context, stdout io.Writer, names []string) error {
 		return err
 	}
 	c := report.Compare(a, b)
-	err = output(ctx.String("output"), stdout, func(w io.Writer) error { return compareFormats()[i].write(c, w) })
+	err = output(ctx.String("output"), stdout, func(w io.Writer) error { return compareFormats()[i].write(c, a, b, w) })
 	if err != nil {
 		return fmt.Errorf("writing the comparison: %w", err)
 	}

@@ -304,6 +304,7 @@ func configurations(a, b *Report) []Difference {
 	add("supervisor's version", func(r *Report) string { return r.Run.Version + " (" + r.Run.GoVersion + ")" })
 	add("collecting machine", func(r *Report) string { return hostLine(&r.Run.Host) })
 	add("expected clients", func(r *Report) string { return fmt.Sprint(r.Run.ExpectedClients) })
+	add("clients that came", func(r *Report) string { return fmt.Sprint(r.Run.JoinedClients) })
 	add("journal sync", func(r *Report) string { return r.Run.JournalSync })
 	add("session grace", func(r *Report) string { return human(r.Run.SessionGraceNano) })
 	client := func(name string, of func(*Client) string) {
@@ -354,8 +355,12 @@ func pathWritten(path string) string {
 	return path
 }
 
-// tallied lists values, sorted, with how often each is there.
+// tallied lists values, sorted, with how often each is there; one that all have is that
+// alone, so that more clients of the same kind are no difference.
 func tallied(values *tally[string]) string {
+	if len(values.order) == 1 {
+		return orDash(values.order[0])
+	}
 	names := slices.Sorted(slices.Values(values.order))
 	for i, name := range names {
 		if n := values.counts[name]; n > 1 {

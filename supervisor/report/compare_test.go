@@ -119,7 +119,7 @@ func TestCompareSaysWhatWasConfiguredDifferently(t *testing.T) {
 	for _, d := range c.Configured {
 		got[d.Name] = d
 	}
-	if len(got) != 2 || got["journal sync"].B != "none" || got["chunk size"].A != "1 MiB ×2" || got["chunk size"].B != "1 MiB, 4 MiB" {
+	if len(got) != 2 || got["journal sync"].B != "none" || got["chunk size"].A != "1 MiB" || got["chunk size"].B != "1 MiB, 4 MiB" {
 		t.Errorf("configured differently: %+v", c.Configured)
 	}
 	if c.Summary != "no significant difference; but 2 settings differ" {

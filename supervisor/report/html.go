@@ -13,21 +13,37 @@ import (
 	"text/template"
 )
 
-// assets is the page's own files, and the chart library whole as it was released.
+// assets is the pages' own files, and the chart library whole as it was released.
 //
-//go:embed page/page.html page/page.css page/script/*.js page/vendor/*
+//go:embed page/page.html page/compare.html page/page.css page/script/*.js page/compare/*.js page/vendor/*
 var assets embed.FS
 
 // scripts is the page's program, in the order in which its files are joined.
 func scripts() []string {
-	return []string{
-		"format", "element", "model", "theme", "view", "table", "plot", "marks", "chart", "lanes", "load",
+	return inFolder("script", "format", "element", "model", "theme", "view", "table", "plot", "marks", "chart", "lanes", "load",
 		"verdict", "corruption", "figures", "events", "throughput", "phases", "latency", "distribution", "clients", "heartbeats",
-		"usage", "rollovers", "handlers", "client", "run", "page",
-	}
+		"usage", "rollovers", "handlers", "client", "run", "controls", "page")
 }
 
-// document is what page.html is filled with. Text that came from outside is in Title,
+// compareScripts is the program of the page of a comparison.
+func compareScripts() []string {
+	files := inFolder("script", "format", "element")
+	files = append(files, inFolder("compare", "model")...)
+	files = append(files, inFolder("script", "theme", "view", "table", "plot")...)
+	files = append(files, inFolder("compare", "windows")...)
+	files = append(files, inFolder("script", "chart", "controls")...)
+	return append(files, inFolder("compare", "summary", "figures", "lines", "percentiles", "page")...)
+}
+
+func inFolder(folder string, names ...string) []string {
+	files := make([]string, 0, len(names))
+	for _, name := range names {
+		files = append(files, folder+"/"+name+".js")
+	}
+	return files
+}
+
+// document is what a page is filled with. Text that came from outside is in Title,
 // escaped as HTML, and in Report, which holds no "<"; everything else is the page's own.
 type document struct {
 	Policy, Title, Style, Library, Program, Report string
@@ -38,28 +54,33 @@ type document struct {
 // What it shows of very long lists is thinned, and says so; see html_bounds.go. An error
 // is w's.
 func (r *Report) HTML(w io.Writer) error {
+	return writePage(w, "page.html", scripts(), "Bulkhead report "+r.Run.ID, r.bounded())
+}
+
+// writePage writes a page that needs nothing else, with the data its program draws.
+func writePage(w io.Writer, layout string, files []string, title string, data any) error {
 	// Encoded for HTML: "<", ">", "&" and the line separators of JavaScript are escaped,
 	// so that no text can end the script element that holds it.
-	data, err := json.Marshal(r.bounded())
+	encoded, err := json.Marshal(data)
 	if err != nil {
 		return fmt.Errorf("encoding the report: %w", err)
 	}
-	page, err := newDocument()
+	page, err := newDocument(files)
 	if err != nil {
 		return err
 	}
-	page.Title = html.EscapeString("Bulkhead report " + r.Run.ID)
-	page.Report = string(data)
-	text, err := assets.ReadFile("page/page.html")
+	page.Title = html.EscapeString(title)
+	page.Report = string(encoded)
+	text, err := assets.ReadFile("page/" + layout)
 	if err != nil {
 		return fmt.Errorf("reading the page: %w", err)
 	}
-	layout, err := template.New("page.html").Parse(string(text))
+	form, err := template.New(layout).Parse(string(text))
 	if err != nil {
 		return fmt.Errorf("reading the page: %w", err)
 	}
 	var b bytes.Buffer
-	if err := layout.Execute(&b, page); err != nil {
+	if err := form.Execute(&b, page); err != nil {
 		return fmt.Errorf("filling the page: %w", err)
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
@@ -68,8 +89,8 @@ func (r *Report) HTML(w io.Writer) error {
 	return nil
 }
 
-// newDocument joins the page's files.
-func newDocument() (*document, error) {
+// newDocument joins a page's files.
+func newDocument(files []string) (*document, error) {
 	var missing error
 	read := func(name string) string {
 		data, err := assets.ReadFile("page/" + name)
@@ -83,8 +104,8 @@ func newDocument() (*document, error) {
 		Library: "/*\n" + read("vendor/uPlot-LICENSE") + "\n*/\n" + read("vendor/uPlot.iife.min.js") + "\n",
 	}
 	program := []string{`(function () {`, `"use strict";`}
-	for _, name := range scripts() {
-		program = append(program, read("script/"+name+".js"))
+	for _, name := range files {
+		program = append(program, read(name))
 	}
 	page.Program = strings.Join(append(program, "})();\n"), "\n")
 	page.Policy = fmt.Sprintf("default-src 'none'; script-src %s %s; style-src %s; img-src data:; base-uri 'none'; form-action 'none'",

@@ -3,7 +3,6 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,19 +22,7 @@ func show(t *testing.T, r *Report, size pagetest.Size) *pagetest.Window {
 	if err := os.WriteFile(file, pageOf(t, r), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	address := (&url.URL{Scheme: "file", Path: file}).String()
-	w := pagetest.Open(t, address, size)
-	t.Cleanup(func() {
-		for _, request := range w.Requests() {
-			if request != address {
-				t.Errorf("the page asked for %s", request)
-			}
-		}
-		for _, problem := range w.Problems() {
-			t.Errorf("the page complained: %s", problem)
-		}
-	})
-	return w
+	return showFile(t, file, size)
 }
 
 // inks are the colours, by their names in the style sheet, that the lines and marks of each
@@ -77,10 +64,12 @@ func checkDrawn(t *testing.T, w *pagetest.Window, inks map[string][]string) {
 }
 
 // some are the inks of some charts.
-func some(ids ...string) map[string][]string {
+func some(ids ...string) map[string][]string { return someOf(inks, ids...) }
+
+func someOf(all map[string][]string, ids ...string) map[string][]string {
 	picked := make(map[string][]string)
 	for _, id := range ids {
-		picked[id] = inks[id]
+		picked[id] = all[id]
 	}
 	return picked
 }
@@ -340,7 +329,7 @@ func TestPageTakesTextForText(t *testing.T) {
 
 // No text is ever taken for markup, because nothing in the program can.
 func TestPageProgramMakesNoMarkup(t *testing.T) {
-	page, err := newDocument()
+	page, err := newDocument(scripts())
 	if err != nil {
 		t.Fatal(err)
 	}

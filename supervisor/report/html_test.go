@@ -177,20 +177,26 @@ func TestPageIsTheSameEachTime(t *testing.T) {
 	}
 }
 
-// Every file of the program is joined, once.
-func TestPageJoinsEveryScript(t *testing.T) {
-	files, err := fs.Glob(assets, "page/script/*.js")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, file := range files {
-		names = append(names, strings.TrimSuffix(path.Base(file), ".js"))
-	}
-	joined := scripts()
-	slices.Sort(joined)
-	if diff := cmp.Diff(names, joined); diff != "" {
-		t.Errorf("page/script (-) and scripts() (+) differ:\n%s", diff)
+// Every file of the programs is joined, once.
+func TestPagesJoinEveryScript(t *testing.T) {
+	for folder, joined := range map[string][]string{"script": scripts(), "compare": compareScripts()} {
+		files, err := fs.Glob(assets, "page/"+folder+"/*.js")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want, got []string
+		for _, file := range files {
+			want = append(want, strings.TrimPrefix(file, "page/"))
+		}
+		for _, name := range joined {
+			if path.Dir(name) == folder {
+				got = append(got, name)
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("page/%s (-) and what is joined (+) differ:\n%s", folder, diff)
+		}
 	}
 }
 

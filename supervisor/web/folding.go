@@ -157,12 +157,6 @@ func (f *folding) follow() {
 	}
 }
 
-// The page says "running" of a run without an end when it is told that it is live.
-const (
-	pageBegins     = `<html lang="en">`
-	pageBeginsLive = `<html lang="en" data-live>`
-)
-
 // report makes a report, unless the last one is still good.
 func (f *folding) report(as form) built {
 	over := f.over.Load()
@@ -195,7 +189,7 @@ func (f *folding) make(as form) built {
 	began := time.Now()
 	var out bytes.Buffer
 	var err error
-	if r := f.folder.Report(); as == asPage {
+	if r := f.folder.SoFar(); as == asPage {
 		err = r.HTML(&out)
 	} else {
 		err = r.JSON(&out)
@@ -205,7 +199,6 @@ func (f *folding) make(as form) built {
 	}
 	made := built{data: out.Bytes()}
 	if as == asPage {
-		made.data = bytes.Replace(made.data, []byte(pageBegins), []byte(pageBeginsLive), 1)
 		made.policy = policy(made.data, "frame-ancestors 'self'")
 	}
 	took := time.Since(began)

@@ -28,8 +28,11 @@ function drawDistribution() {
   const everything = distributionOf === "chunk_write" ? (series ? series.distribution : []) : phasesByName.get(distributionOf).distribution;
   const bins = everything.filter((bin) => bin.count > 0);
   byId("distribution").querySelector(".rail p").textContent = "All " + plural(2, noun).split(GAP).slice(1).join(" ") + " of all clients in the whole run. Both axes logarithmic.";
-  if (distributionPlot) distributionPlot.destroy();
-  distributionPlot = null;
+  if (distributionPlot) {
+    view.others.delete(distributionPlot);
+    distributionPlot.destroy();
+    distributionPlot = null;
+  }
   if (bins.length === 0) return empty("distribution", "Nothing was written.");
   const all = bins.reduce((sum, bin) => sum + bin.count, 0);
   const steps = binSteps(bins);
@@ -63,6 +66,7 @@ function drawDistribution() {
       }],
     },
   }, steps, node);
+  view.others.add(distributionPlot);
   distributionPlot.over.addEventListener("pointerleave", () => tip.hide());
   body.append(under("Bins as a table", () => dataTable({
     label: "Bins of the latency distribution", rows: bins,

@@ -6,6 +6,7 @@ const view = {
   to: span,
   session: 0,
   plots: new Set(),
+  others: new Set(), // charts over something else than time
   // drawers build a part anew for another client or other colours.
   drawers: [],
 };

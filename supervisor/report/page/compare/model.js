@@ -1,0 +1,33 @@
+// Two runs, on one time axis: seconds since each wrote its first byte.
+
+const data = JSON.parse(byId("report").textContent);
+const comparison = data.comparison;
+const SIDES = ["A", "B"].map((name, i) => ({ name, ink: "s" + i, ...data.sides[i] }));
+
+const span = Math.max(1, ...SIDES.map((side) => (side.bytes_per_second.length * side.interval_nano) / 1e9));
+
+// What the page of one report has and this one has not.
+const clientsBySession = new Map();
+
+// together puts lists of both runs, one value an interval, on one axis: times has the
+// middles of all intervals, and a list is undefined where the other run alone has one.
+function together(lists) {
+  const at = lists.map((list, i) => list.map((_, n) => ((n + 0.5) * SIDES[i].interval_nano) / 1e9));
+  const times = [...new Set(at.flat())].sort((a, b) => a - b);
+  return {
+    times,
+    values: lists.map((list, i) => {
+      const known = new Map(at[i].map((time, n) => [time, list[n]]));
+      return times.map((time) => known.get(time));
+    }),
+  };
+}
+
+function whenText(seconds) {
+  return offsetText(seconds);
+}
+
+// orNull turns what was not measured, -1, into a gap.
+function orNull(values) {
+  return values.map((value) => (value < 0 ? null : value));
+}

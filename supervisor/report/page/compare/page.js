@@ -1,0 +1,8 @@
+// The first drawing of a comparison.
+
+fillLatencyPicks();
+bindZoom();
+drawSummary();
+redraw();
+bindPaper();
+bindWidth();
