@@ -208,6 +208,45 @@ func TestSurveyOfSeveralWriters(t *testing.T) {
 	}
 }
 
+// TestSurveyBelievesTheRecord has the number of writers, and the whole of the client's id,
+// in the client's folder.
+func TestSurveyBelievesTheRecord(t *testing.T) {
+	c := left(t, block.Data{Kind: block.Random})
+	c.truncate(2)
+	c.truncate(4)
+	recordPath := filepath.Join(filepath.Dir(c.folder()), "client.json")
+	for text, want := range map[string]string{
+		`{"client_id": "1f2e3d4c000000000000000000000009", "writers": 2, "more": [1]}`: "2 unfinished, 4 unfinished",
+		`{"writers": 1}`:       "2 corrupt, 4 corrupt",
+		`{"writers": 1000000}`: "2 corrupt, 4 corrupt",
+		`not JSON`:             "2 corrupt, 4 corrupt",
+		`{"client_id": "1f2e3d4c00000000000000000000000a", "writers": 2}`: "0 corrupt, 1 corrupt, 2 corrupt, 3 corrupt, 4 corrupt, 5 corrupt",
+		`{"client_id": "ffffffff00000000000000000000000a", "writers": 2}`: "2 unfinished, 4 unfinished",
+	} {
+		if err := os.WriteFile(recordPath, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if told, _ := surveyed(t, c.file(4), SurveyOptions{}); !strings.Contains(want, states(told)) {
+			t.Errorf("one file with the record %s: %s", text, states(told))
+		}
+		for _, path := range []string{c.path, filepath.Dir(c.folder()), c.folder()} {
+			told, sum := surveyed(t, path, SurveyOptions{})
+			if states(told) != want || sum.Foreign != 0 {
+				t.Errorf("%s with the record %s: %s, want %s", path, text, states(told), want)
+			}
+		}
+	}
+}
+
+func FuzzRecord(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text []byte) {
+		h := hints{client: []byte{1, 2, 3, 4}}.saying(text)
+		if len(h.client) != 4 && len(h.client) != 16 || string(h.client[:4]) != "\x01\x02\x03\x04" || h.writers < 0 || h.writers > maxWriters {
+			t.Errorf("%+v", h)
+		}
+	})
+}
+
 // TestSurveyLeavesOthersAlone puts what is not a consumer's next to its files.
 func TestSurveyLeavesOthersAlone(t *testing.T) {
 	c := left(t, block.Data{Kind: block.Random})
