@@ -170,6 +170,24 @@ func TestSurveyKnowsTheFileInProgress(t *testing.T) {
 	}
 }
 
+// TestSurveyMeetsANewerGenerationLate has one block of it, which is not among those that
+// are looked at first.
+func TestSurveyMeetsANewerGenerationLate(t *testing.T) {
+	const size, at = 300 * block.Size, 20 * block.Size
+	c := newClient(t, t.TempDir(), block.Data{Kind: block.Random})
+	c.write(0, 1, size)
+	put(t, c.file(0), at, c.content(0, 2, size)[at:at+block.Size])
+	reader := newReader(t, Options{})
+	id, err := reader.identify(t.Context(), openFile(t, c.file(0)), hints{})
+	if err != nil || id.file.Generation != 1 {
+		t.Fatalf("the block is looked at first: %+v, %v", id, err)
+	}
+	told, _ := surveyed(t, c.path, SurveyOptions{})
+	if r := told["load-00000000.dat"]; r.State != Unfinished || r.Result.Unwritten != size-block.Size || !strings.HasSuffix(r.Expected, "generation 2") {
+		t.Errorf("%+v", r)
+	}
+}
+
 // cut writes the beginning of a file.
 func (c *client) cut(number uint64, generation uint32, size int) {
 	put(c.t, c.file(number), 0, c.content(number, generation, small)[:size])
