@@ -113,11 +113,16 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 		return result, err
 	}
 	c.hello.Workload = workloadOf(c.cfg, c.folders) // with what the checks found out
+	if err := checkHelloSize(c.hello); err != nil {
+		result.Verdict = VerdictUnworkable
+		return result, err
+	}
 	c.openSession(ctx, sessions)
 	if err := c.connect(stop); err != nil {
 		return result, err
 	}
 	result.RunID, result.SessionID = c.session.first.GetRunId(), c.session.first.GetSessionId()
+	c.folders.enter(result.RunID)
 
 	why, over := early(stop, c.session)
 	var exits []*bulkheadv1.ProcessExit
@@ -236,6 +241,7 @@ func (c *client) leave(stop *interrupts, result *Result) {
 	sums, box := c.tally.totals(), c.outbox.state()
 	result.Files, result.Bytes, result.Chunks, result.Errors = sums.Files, sums.Bytes, sums.Chunks, sums.Errors
 	result.LastError = sums.LastError
+	result.VerifiedBytes, result.CorruptBlocks, result.FirstCorruption = sums.VerifiedBytes, sums.Corrupt, sums.FirstCorruption
 	result.Messages, result.Dropped, result.Undelivered = box.last, box.dropped, box.last-box.acked
 	result.Delivered = box.drained
 	result.Closed = c.session != nil && c.session.err == nil
@@ -252,6 +258,9 @@ func (c *client) leave(stop *interrupts, result *Result) {
 			c.cfg.Logger.Error("removing the working folder: " + err.Error())
 		}
 	}
+	if !c.stuck { // otherwise a check still makes some
+		c.folders.close()
+	}
 	switch {
 	case c.stuck:
 		c.cfg.Logger.Error("a check of a path is stuck in a system call; its folder stays", "paths", c.folders.consumers)
@@ -263,6 +272,6 @@ func (c *client) leave(stop *interrupts, result *Result) {
 			result.Problems = append(result.Problems, strings.Split(err.Error(), "\n")...)
 			break
 		}
-		c.folders.removeAbove()
+		c.folders.leave()
 	}
 }

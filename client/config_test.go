@@ -82,6 +82,7 @@ func TestResultIsPartialForEachProblem(t *testing.T) {
 		{"failed", Result{Closed: true, Reason: bulkheadv1.StopReason_STOP_REASON_FAILED, Detail: "no consumer is left"}, false, "no consumer is left"},
 		{"crash", Result{Closed: true, CrashedWorkers: []string{"consumer 1 fell"}}, false, "consumer 1 fell"},
 		{"write errors", Result{Closed: true, Errors: 3}, false, "3 operations"},
+		{"corruption", Result{Closed: true, CorruptBlocks: 3, FirstCorruption: "where and what"}, false, "3 blocks did not read back as they were written, the first: where and what"},
 		{"dropped", Result{Closed: true, Dropped: 4}, false, "4 messages"},
 		{"undelivered", Result{Messages: 9, Undelivered: 5, SpoolPath: "/tmp/x/spool"}, false, "5 of 9 messages are not delivered (cause); they are kept in /tmp/x/spool"},
 		{"undelivered and lost", Result{Messages: 9, Undelivered: 5}, false, "could not be kept"},

@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -41,20 +42,65 @@ func (t timing) fileSeconds(size uint64) float64 {
 	return seconds
 }
 
-// checkRollovers returns an error if a consumer cannot finish two files in the
-// runtime even at the speed of its fastest chunk, with what to change.
-func checkRollovers(consumer int, c Consumer, t timing, runtime time.Duration) error {
-	two := 2 * t.fileSeconds(c.FileSize)
-	if two <= runtime.Seconds() {
+// checkRollovers returns an error if a consumer that begins after begin cannot finish two
+// files in the runtime even at the speed of its fastest chunk, with what to change.
+func checkRollovers(consumer int, c Consumer, t timing, begin, runtime time.Duration) error {
+	two, held := c.twoFiles(t)
+	left := (runtime - begin).Seconds()
+	if two <= left {
 		return nil
 	}
-	rate := 2 * float64(c.FileSize) / two
-	advice := fmt.Sprintf("raise runtime to %s", seconds2duration(two*1.1+1).Truncate(time.Second))
-	if size := roundDown(uint64(rate * runtime.Seconds() / 2 * 0.9)); size >= c.ChunkSize {
+	rate := 2 * float64(c.smallestFile()) / two
+	advice := fmt.Sprintf("raise runtime to %s", seconds2duration(begin.Seconds()+two*1.1+1).Truncate(time.Second))
+	if size := roundDown(uint64(rate * max(left, 0) / 2 * 0.9)); size >= c.ChunkSize {
 		advice = fmt.Sprintf("lower file_size to %s or %s", sizeText(size), advice)
 	}
-	return fmt.Errorf("consumer %d: %s files at %s need %s for two, runtime is %s; %s",
-		consumer, sizeText(c.FileSize), rateText(rate), durationText(seconds2duration(two)), runtime, advice)
+	when := ""
+	if begin > 0 {
+		when = fmt.Sprintf(" and it begins after %s", begin)
+	}
+	return fmt.Errorf("consumer %d: %s files at %s%s need %s for two, runtime is %s%s; %s",
+		consumer, sizeText(c.smallestFile()), rateText(rate), held, durationText(seconds2duration(two)), runtime, when, advice)
+}
+
+// twoFiles is how long a consumer takes at least for two files, in seconds, and what
+// holds it back if that is not the storage.
+func (c Consumer) twoFiles(t timing) (seconds float64, held string) {
+	size := c.smallestFile()
+	seconds = 2 * t.fileSeconds(size)
+	chunks := math.Ceil(2 * float64(size) / c.meanChunk())
+	slower := func(than float64, why string) {
+		if than > seconds {
+			seconds, held = than, why
+		}
+	}
+	if c.RateBytes > 0 {
+		slower(2*float64(size)/float64(c.RateBytes), " (its rate.bytes)")
+	}
+	if c.RateChunks > 0 {
+		slower(chunks/c.RateChunks, " (its rate.chunks)")
+	}
+	if c.Concurrency > 1 { // two files at the same time
+		chunks /= 2
+	}
+	slower((chunks-1)*c.ThinkTime.Seconds(), " (its think_time)")
+	return seconds, held
+}
+
+// smallestFile is the size of the smallest file that may be drawn.
+func (c Consumer) smallestFile() uint64 { return or(c.MinFileSize, c.FileSize) }
+
+// meanChunk is the mean size of the chunks that are drawn.
+func (c Consumer) meanChunk() float64 {
+	bytes, weight := 0.0, 0.0
+	for _, one := range c.ChunkSizes {
+		bytes += float64(one.Bytes) * float64(one.Weight)
+		weight += float64(one.Weight)
+	}
+	if weight == 0 {
+		return float64(c.ChunkSize)
+	}
+	return bytes / weight
 }
 
 // demand is what one consumer may have on its file system at once.
@@ -66,17 +112,39 @@ type demand struct {
 	reserve  uint64 // to be left free
 }
 
-// demandOf is the files that are kept and those being written; when all are kept, what
-// the consumer writes in the runtime at the speed of its fastest chunk.
+// demandOf is the most files that may be there at once (see Consumer.files); when all
+// are kept, what the consumer writes in the runtime at the speed of its fastest chunk.
 func demandOf(c Consumer, t timing, runtime time.Duration) uint64 {
 	if c.KeepFiles > 0 {
-		return mul(uint64(c.KeepFiles)+uint64(max(c.Concurrency, 1)), c.FileSize)
+		return mul(c.files(), c.FileSize)
 	}
-	written := t.rate() * runtime.Seconds()
+	written := min(t.rate(), c.paced()) * runtime.Seconds()
 	if written >= 1<<63 {
 		return ^uint64(0)
 	}
 	return add(uint64(written), c.FileSize)
+}
+
+// demandOf is Consumer's demand, no more than all consumers together are to write.
+func (c Config) demandOf(one Consumer, t timing) uint64 {
+	need := demandOf(one, t, c.Runtime)
+	if one.KeepFiles == 0 && c.TotalBytes > 0 {
+		need = min(need, add(c.TotalBytes, one.FileSize))
+	}
+	return need
+}
+
+// paced is the most bytes that a consumer's rate lets it write in a second; infinite
+// without one.
+func (c Consumer) paced() float64 {
+	paced := math.Inf(1)
+	if c.RateBytes > 0 {
+		paced = float64(c.RateBytes)
+	}
+	if c.RateChunks > 0 {
+		paced = min(paced, c.RateChunks*c.meanChunk())
+	}
+	return paced
 }
 
 // room is how much space a file system has, in bytes, for this user.
@@ -115,6 +183,9 @@ func checkSpace(demands []demand, rooms map[uint64]room) error {
 func listText(names []string) string {
 	const most = 8
 	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
 	if len(names) > most {
 		return strings.Join(names[:most-1], ", ") + ", … and " + names[last]
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -34,12 +35,24 @@ func TestCheckRollovers(t *testing.T) {
 		{"sync of little", Consumer{ChunkSize: mib, FileSize: 10 * mib}, timing{chunkBytes: mib, chunk: time.Millisecond, syncBytes: mib, sync: 900 * time.Millisecond}, 2 * time.Second, ""},
 		{"sync of much", Consumer{ChunkSize: mib, FileSize: 64 * mib}, timing{chunkBytes: mib, chunk: time.Millisecond, syncBytes: 8 * mib, sync: time.Second}, 4 * time.Second,
 			"consumer 2: 64MiB files at 8.3 MB/s need 16s for two, runtime is 4s; lower file_size to 14MiB or raise runtime to 18s"},
+		{"held back by its rate", Consumer{ChunkSize: mib, FileSize: 64 * mib, RateBytes: 10_000_000, RateChunks: 100}, timing{chunkBytes: mib, chunk: time.Millisecond}, 10 * time.Second,
+			"consumer 2: 64MiB files at 10.0 MB/s (its rate.bytes) need 13s for two, runtime is 10s; lower file_size to 42MiB or raise runtime to 15s"},
+		{"held back by its chunks", Consumer{ChunkSize: 3 * mib, ChunkSizes: []WeightedSize{{mib, 1}, {3 * mib, 1}}, FileSize: 64 * mib, RateChunks: 2}, timing{chunkBytes: mib, chunk: time.Millisecond}, 30 * time.Second,
+			"consumer 2: 64MiB files at 4.2 MB/s (its rate.chunks) need 32s for two, runtime is 30s; lower file_size to 54MiB or raise runtime to 36s"},
+		{"held back by thinking", Consumer{ChunkSize: mib, FileSize: 11 * mib, ThinkTime: time.Second}, timing{chunkBytes: mib, chunk: time.Millisecond}, 20 * time.Second,
+			"consumer 2: 11MiB files at 1.1 MB/s (its think_time) need 21s for two, runtime is 20s; lower file_size to 9MiB or raise runtime to 24s"},
+		{"two that think", Consumer{ChunkSize: mib, FileSize: 11 * mib, ThinkTime: time.Second, Concurrency: 2}, timing{chunkBytes: mib, chunk: time.Millisecond}, 20 * time.Second, ""},
+		{"late", Consumer{ChunkSize: mib, FileSize: 64 * mib, StartDelay: 2 * time.Second}, timing{chunkBytes: mib, chunk: 20 * time.Millisecond}, 4 * time.Second,
+			"consumer 2: 64MiB files at 52.4 MB/s need 2.6s for two, runtime is 4s and it begins after 2s; lower file_size to 45MiB or raise runtime to 5s"},
+		{"too late", Consumer{ChunkSize: mib, FileSize: 64 * mib, StartDelay: 4 * time.Second}, timing{chunkBytes: mib, chunk: 20 * time.Millisecond}, 3 * time.Second,
+			"consumer 2: 64MiB files at 52.4 MB/s need 2.6s for two, runtime is 3s and it begins after 4s; raise runtime to 7s"},
+		{"small files", Consumer{ChunkSize: mib, FileSize: 64 * mib, MinFileSize: mib}, slow, time.Second, ""},
 		{"absurd", Consumer{ChunkSize: 1, FileSize: 1 << 63}, timing{chunkBytes: 1, chunk: time.Hour}, time.Second,
 			"consumer 2: 9.2EB files at 0.0 kB/s need 2562047h47m16s for two, runtime is 1s; raise runtime to 2562047h47m16s"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := text(checkRollovers(2, test.c, test.t, test.runtime)); got != test.want {
+			if got := text(checkRollovers(2, test.c, test.t, test.c.StartDelay, test.runtime)); got != test.want {
 				t.Errorf("got  %q\nwant %q", got, test.want)
 			}
 		})
@@ -52,7 +65,10 @@ func TestDemand(t *testing.T) {
 		c    Consumer
 		want uint64
 	}{
-		{Consumer{KeepFiles: 2, FileSize: 10}, 30},
+		{Consumer{FileSize: 10, RateBytes: 1000}, 2010},
+		{Consumer{FileSize: 10, ChunkSize: 5, RateBytes: 1000, RateChunks: 3}, 40},
+		{Consumer{KeepFiles: 2, FileSize: 10}, 40},
+		{Consumer{KeepFiles: 2, FileSize: 10, Recycle: true, Concurrency: 4}, 60},
 		{Consumer{KeepFiles: 0, FileSize: 10}, 2000*mib + 10},
 		{Consumer{KeepFiles: 4, FileSize: 1 << 63}, ^uint64(0)},
 	}
@@ -60,6 +76,9 @@ func TestDemand(t *testing.T) {
 		if got := demandOf(test.c, fast, 2*time.Second); got != test.want {
 			t.Errorf("demandOf(%+v) = %d; want %d", test.c, got, test.want)
 		}
+	}
+	if got := (Config{Runtime: time.Hour, TotalBytes: 5 * mib}).demandOf(Consumer{FileSize: mib}, fast); got != 6*mib {
+		t.Errorf("demand of a load that ends after 5 MiB = %d", got)
 	}
 	if got := demandOf(Consumer{FileSize: 1}, timing{chunkBytes: 1 << 62, chunk: 1}, time.Hour); got != ^uint64(0) {
 		t.Errorf("demand of an absurd rate = %d; want the most", got)
@@ -94,7 +113,7 @@ func TestCheckSpace(t *testing.T) {
 
 func TestSyncIsTimedOnlyWhenAsked(t *testing.T) {
 	for _, policy := range []bulkheadv1.SyncPolicy{bulkheadv1.SyncPolicy_SYNC_POLICY_NONE, bulkheadv1.SyncPolicy_SYNC_POLICY_FILE} {
-		got, err := probe(t.Context(), t.TempDir(), Consumer{ChunkSize: 3 * mib, Sync: policy}, time.Hour)
+		got, err := probe(t.Context(), rootOf(t, t.TempDir()), Consumer{ChunkSize: 3 * mib, Sync: policy}, time.Hour)
 		if err != nil || got.chunkBytes != 3*mib || got.chunk <= 0 {
 			t.Errorf("probe = %+v, %v", got, err)
 		}
@@ -104,9 +123,20 @@ func TestSyncIsTimedOnlyWhenAsked(t *testing.T) {
 	}
 }
 
+// rootOf opens a folder until the test ends.
+func rootOf(t *testing.T, dir string) *os.Root {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
 func TestProbeEndsAtItsLimit(t *testing.T) {
 	dir := t.TempDir()
-	got, err := probe(t.Context(), dir, Consumer{ChunkSize: 1 << 40}, 1)
+	got, err := probe(t.Context(), rootOf(t, dir), Consumer{ChunkSize: 1 << 40}, 1)
 	if err != nil || got.chunkBytes != probePiece {
 		t.Errorf("probe = %+v, %v; want the timing of one piece", got, err)
 	}

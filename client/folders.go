@@ -8,11 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 )
 
 // folders are where a client's consumers write: for each path of the configuration
 // one folder of this client alone, and in it one for each consumer.
+//
+//	PATH/.bulkhead                       load files may be written here
+//	PATH/bulkhead-NAME-ID/client.json    whose folder this is, locked while it lives
+//	PATH/bulkhead-NAME-ID/consumer-0/    load files
 type folders struct {
 	// consumers is the folder of each consumer, by index.
 	consumers []string
@@ -20,47 +23,62 @@ type folders struct {
 	// its file system was looked at.
 	reserves []uint64
 	name     string
+	force    bool
+	here     origin
+	record   record // but for the run
 	made     []madeFolder
 	above    []string // the folders above them that were made, too, outermost first
 	log      *slog.Logger
 }
 
+// madeFolder is the client's folder in one path. The root is for what is below it.
 type madeFolder struct {
-	path string
-	info fs.FileInfo
+	path   string
+	info   fs.FileInfo
+	root   *os.Root
+	record *recordFile
 }
 
 // newFolders names the folders; it makes none.
 func newFolders(cfg Config, id clientID) *folders {
-	f := &folders{name: folderName(cfg.Name, id), reserves: make([]uint64, len(cfg.Consumers)), log: cfg.Logger}
+	me := here()
+	f := &folders{
+		name: folderName(cfg.Name, id), reserves: make([]uint64, len(cfg.Consumers)),
+		force: cfg.Force, here: me, record: recordOf(cfg, id, me), log: cfg.Logger,
+	}
 	for i, c := range cfg.Consumers {
-		f.consumers = append(f.consumers, filepath.Join(c.Path, f.name, "consumer-"+strconv.Itoa(i)))
+		f.consumers = append(f.consumers, filepath.Join(c.Path, f.name, consumerFolder(i)))
 	}
 	return f
 }
 
-// make makes the folder of one consumer. The configured path may be or hold a
-// symbolic link; the folders below it are new, private directories, never
+// make makes the folder of one consumer and opens it. The configured path may be or
+// hold a symbolic link; the folders below it are new, private directories, never
 // something that was there before.
-func (f *folders) make(consumer int) error {
+func (f *folders) make(consumer int) (*os.Root, error) {
 	own := f.consumers[consumer]
-	mine := filepath.Dir(own)
-	if err := f.makeAbove(filepath.Dir(mine)); err != nil {
-		return err
+	path := filepath.Dir(filepath.Dir(own))
+	if err := f.makeAbove(path); err != nil {
+		return nil, err
 	}
-	err := f.makeMine(mine)
+	mine, err := f.makeMine(path)
 	if errors.Is(err, fs.ErrNotExist) { // another client that made the path has just ended
-		if err = f.makeAbove(filepath.Dir(mine)); err == nil {
-			err = f.makeMine(mine)
+		if err = f.makeAbove(path); err == nil {
+			mine, err = f.makeMine(path)
 		}
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := os.Mkdir(own, 0o700); err != nil {
-		return fmt.Errorf("making the consumer's folder: %w", err)
+	base := filepath.Base(own)
+	if err := mine.Mkdir(base, 0o700); err != nil {
+		return nil, fmt.Errorf("making the consumer's folder: %w", err)
 	}
-	return nil
+	folder, err := mine.OpenRoot(base)
+	if err != nil {
+		return nil, fmt.Errorf("opening the consumer's folder: %w", err)
+	}
+	return folder, nil
 }
 
 // makeAbove makes a configured path that is not there.
@@ -83,35 +101,49 @@ func (f *folders) makeAbove(path string) error {
 	return nil
 }
 
-// removeAbove removes what makeAbove made and nobody uses. The client's own folders
-// are gone.
-func (f *folders) removeAbove() {
-	for _, path := range slices.Backward(f.above) {
-		_ = os.Remove(path) // somebody else's files are in it, or it is gone
+// makeMine makes the client's folder in a path, unless an earlier consumer had it made,
+// perhaps by another name of the same path. Whoever comes first has to be let in, and
+// clears away what crashed clients left.
+func (f *folders) makeMine(path string) (*os.Root, error) {
+	site, err := openSite(path)
+	if err != nil {
+		return nil, err
 	}
+	defer site.root.Close()
+	if info, err := site.root.Lstat(f.name); err == nil {
+		for _, m := range f.made {
+			if os.SameFile(m.info, info) {
+				return m.root, nil
+			}
+		}
+		return nil, fmt.Errorf("making the client's folder: %s is there already and not this client's", filepath.Join(path, f.name))
+	}
+	if err := site.claim(f.force); err != nil {
+		return nil, err
+	}
+	f.removeLeftovers(site)
+	return f.add(site)
 }
 
-// makeMine makes the client's folder, unless an earlier consumer had it made,
-// perhaps by another name of the same path.
-func (f *folders) makeMine(path string) error {
-	err := os.Mkdir(path, 0o700)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("making the client's folder: %w", err)
+// add makes the client's folder in a site, with its record.
+func (f *folders) add(site *site) (*os.Root, error) {
+	if err := site.root.Mkdir(f.name, 0o700); err != nil {
+		return nil, fmt.Errorf("making the client's folder: %w", err)
 	}
-	info, statErr := os.Lstat(path)
-	if statErr != nil {
-		return fmt.Errorf("making the client's folder: %w", statErr)
+	m := madeFolder{path: filepath.Join(site.path, f.name)}
+	root, err := site.openFolder(f.name)
+	if err != nil {
+		return nil, fmt.Errorf("opening the client's folder: %w", err)
 	}
-	if err == nil {
-		f.made = append(f.made, madeFolder{path, info})
-		return nil
+	m.root = root
+	if m.info, err = root.Stat("."); err != nil {
+		return nil, fmt.Errorf("opening the client's folder: %w", errors.Join(err, root.Close()))
 	}
-	for _, m := range f.made {
-		if os.SameFile(m.info, info) {
-			return nil
-		}
+	if m.record, err = createRecord(root, f.record); err != nil {
+		return nil, errors.Join(err, root.Close(), site.root.RemoveAll(f.name))
 	}
-	return fmt.Errorf("making the client's folder: %s is there already and not this client's", path)
+	f.made = append(f.made, m)
+	return root, nil
 }
 
 // paths are the folders that were made for the client.
@@ -121,4 +153,27 @@ func (f *folders) paths() []string {
 		paths = append(paths, m.path)
 	}
 	return paths
+}
+
+// close gives up the folders: whoever finds them from now on may remove them, unless
+// they are to be kept. It is called once, when no worker is left.
+func (f *folders) close() {
+	for _, m := range f.made {
+		_ = m.root.Close()   // a folder
+		_ = m.record.close() // nothing is written any more
+	}
+}
+
+// leave removes what was made around the client's folders and nobody uses: markers,
+// and paths that were not there.
+func (f *folders) leave() {
+	for _, m := range f.made {
+		if site, err := openSite(filepath.Dir(m.path)); err == nil {
+			site.release()
+			_ = site.root.Close() // a folder
+		}
+	}
+	for _, path := range slices.Backward(f.above) {
+		removeEmpty(path) // unless somebody else's files are in it, or it is gone
+	}
 }

@@ -1,8 +1,11 @@
 package client
 
 import (
+	"fmt"
 	"os"
 	"strings"
+
+	"google.golang.org/protobuf/proto"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -23,6 +26,20 @@ func helloOf(cfg Config, id clientID, dirs *folders) *bulkheadv1.Hello {
 		ClientVersion:   cfg.Version,
 		Pid:             int32(os.Getpid()),
 	}
+}
+
+// helloMaxBytes bounds a Hello. A supervisor takes frames of 1 MiB unless it is told
+// otherwise; the rest is for what is added when a connection is made again.
+const helloMaxBytes = 1<<20 - 4<<10
+
+// checkHelloSize returns an error for a Hello that no supervisor takes. 1024 consumers
+// have room for paths of some hundred bytes and a few chunk sizes each.
+func checkHelloSize(hello *bulkheadv1.Hello) error {
+	if size := proto.Size(hello); size > helloMaxBytes {
+		return fmt.Errorf("%w: what its %d consumers will write takes %s to say, and a supervisor listens to %s; use shorter paths, fewer chunk sizes, or fewer consumers",
+			ErrConfig, len(hello.GetWorkload().GetConsumers()), sizeText(uint64(size)), sizeText(helloMaxBytes))
+	}
+	return nil
 }
 
 // workloadOf is what the client is going to do, in wire form.

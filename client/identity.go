@@ -3,6 +3,7 @@ package client
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"strconv"
 	"strings"
 )
 
@@ -21,9 +22,15 @@ func newClientID() clientID {
 // String is the id in hex.
 func (id clientID) String() string { return hex.EncodeToString(id[:]) }
 
+// consumerFolder is the name of a consumer's folder within its client's.
+func consumerFolder(index int) string { return "consumer-" + strconv.Itoa(index) }
+
 // folderName is the name of the folder that holds a client's load files: readable,
 // unique, and one path element whatever the client's name holds.
-func folderName(name string, id clientID) string {
+func folderName(name string, id clientID) string { return folderPrefix(name) + id.String()[:8] }
+
+// folderPrefix is that name without the client's id.
+func folderPrefix(name string) string {
 	safe := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
@@ -31,5 +38,5 @@ func folderName(name string, id clientID) string {
 		}
 		return '_'
 	}, name)
-	return "bulkhead-" + safe + "-" + id.String()[:8]
+	return workDirPrefix + safe + "-"
 }

@@ -11,9 +11,6 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// progressEvery is the time between two lines of progress in the log.
-const progressEvery = 5 * time.Second
-
 // load is everything between the start of the workers and the exit of the last.
 type load struct {
 	cfg     Config
@@ -28,6 +25,10 @@ type load struct {
 	ended chan *worker  // one for each stream that has ended; never blocks
 	// refused has the first error of the outbox.
 	refused chan error
+	// written has one value once all consumers together wrote what they are to.
+	written chan struct{}
+	// speed is what they wrote in each interval.
+	speed *throughput
 }
 
 // run starts the workers, lets them work until something ends the load, and ends
@@ -39,9 +40,11 @@ func (l *load) run(stop *interrupts, socketDir string) (ending, time.Duration) {
 	l.ends = make(chan struct{})
 	l.ended = make(chan *worker, len(all))
 	l.refused = make(chan error, 1)
+	l.written = make(chan struct{}, 1)
+	began := time.Now()
+	l.speed = newThroughput(began, l.cfg.ProgressInterval)
 
 	streams, hangUp := l.openStreams()
-	began := time.Now()
 	beats, cancelBeats := context.WithCancel(stop.abort)
 	var heart sync.WaitGroup
 	heart.Go(func() { // ended by cancelBeats
@@ -106,7 +109,15 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 // take takes a message of a worker. When it has no room, it is counted and dropped,
 // and the load ends: a worker is never kept waiting, and never queued for.
 func (l *load) take(m *bulkheadv1.Message) {
-	l.tally.count(m)
+	if sum := l.tally.count(m); l.cfg.TotalBytes > 0 && sum.Bytes >= l.cfg.TotalBytes {
+		select {
+		case l.written <- struct{}{}:
+		default: // said already
+		}
+	}
+	if l.cfg.Steady.Window > 0 {
+		l.speed.count(m)
+	}
 	if err := l.outbox.add(m); err != nil {
 		select {
 		case l.refused <- err:
@@ -140,59 +151,6 @@ func (l *load) streamEnded(one *worker) {
 	}
 	l.cfg.Logger.Error(fmt.Sprintf("%s (pid %d) is lost in mid-run: %s", one.name(), one.process.GetPid(), or(one.reason, "it ended its work by itself")))
 	l.ended <- one
-}
-
-// wait returns why the load must end.
-func (l *load) wait(stop *interrupts, began time.Time) ending {
-	over := time.NewTimer(l.cfg.Runtime)
-	defer over.Stop()
-	lines := time.NewTicker(progressEvery)
-	defer lines.Stop()
-	stopShowing := l.showProgress(began)
-	defer stopShowing()
-	consumers := 0
-	for _, one := range l.workers.consumers {
-		if one.child != nil {
-			consumers++
-		}
-	}
-	var before totals
-	for {
-		if consumers == 0 && stop.abort.Err() == nil {
-			return ending{reason: bulkheadv1.StopReason_STOP_REASON_FAILED, detail: "no consumer is left"}
-		}
-		if why, over := early(stop, l.session); over {
-			return why
-		}
-		select {
-		case <-over.C:
-			return ending{reason: bulkheadv1.StopReason_STOP_REASON_RUNTIME}
-		case err := <-l.refused:
-			l.cfg.Logger.Error("messages have no room, ending the load: " + err.Error())
-			return ending{reason: bulkheadv1.StopReason_STOP_REASON_FAILED, detail: err.Error()}
-		case one := <-l.ended:
-			if one != l.workers.monitor {
-				consumers--
-			}
-		case <-lines.C:
-			if l.cfg.Progress == nil {
-				before = l.logProgress(before, began)
-			}
-		case <-stop.orderly:
-		case <-stop.abort.Done():
-		case <-l.session.drained:
-		case <-l.session.done:
-		}
-	}
-}
-
-// logProgress writes the line of progress.
-func (l *load) logProgress(before totals, began time.Time) totals {
-	now := l.tally.totals()
-	l.cfg.Logger.Info(fmt.Sprintf("writing at %s, %d files done, %s left",
-		rateText(float64(now.Bytes-before.Bytes)/progressEvery.Seconds()), now.Files,
-		durationText(max(0, l.cfg.Runtime-time.Since(began)))))
-	return now
 }
 
 // patients is the workers as heartbeats see them.

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 	"testing"
 
@@ -62,7 +61,7 @@ func beWorker(role string, args []string) int {
 		}
 		return 0
 	case "consumer":
-		c := consumer.New(consumer.Options{StopOnError: slices.Contains(args, "--stop-on-error")})
+		c := consumer.New(consumer.Options{})
 		service, abandon, failure = c, c.Abandon, c.Failure
 	case "monitor":
 		m := monitor.New(monitor.Options{})

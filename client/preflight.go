@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"syscall"
 )
 
@@ -18,6 +19,7 @@ import (
 // all consumers write.
 func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 	var problems []error
+	var paths pathProblems
 	var demands []demand
 	rooms := map[uint64]room{}
 	timings := timings{}
@@ -27,22 +29,22 @@ func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("consumer %d: path: %w; %s", i, err, pathAdvice(err)))
+			paths.add(i, err)
 			continue
 		}
 		rooms[at.device] = at.room
 		reserve := c.Reserve.of(at.room)
 		dirs.reserves[i] = reserve
 		if c.KeepFiles > 0 || t.chunkBytes > 0 {
-			demands = append(demands, demand{i, c.Path, at.device, demandOf(c, t, cfg.Runtime), reserve})
+			demands = append(demands, demand{i, c.Path, at.device, cfg.demandOf(c, t), reserve})
 		} else { // not timed: at least one file
 			demands = append(demands, demand{i, c.Path, at.device, c.FileSize, reserve})
 		}
 		if t.chunkBytes > 0 {
-			problems = append(problems, checkRollovers(i, c, t, cfg.Runtime))
+			problems = append(problems, checkRollovers(i, c, t, cfg.begin(i), cfg.Runtime))
 		}
 	}
-	problems = append(problems, checkSpace(demands, rooms))
+	problems = append([]error{paths.join()}, append(problems, checkSpace(demands, rooms))...)
 	if err := errors.Join(problems...); err != nil {
 		return fmt.Errorf("%w:\n%w", ErrConfig, err)
 	}
@@ -62,10 +64,12 @@ type timingKey struct {
 // timing is empty if there is no room for it.
 func examine(ctx context.Context, cfg Config, dirs *folders, i int, known timings) (place, timing, error) {
 	c := cfg.Consumers[i]
-	if err := dirs.make(i); err != nil {
+	folder, err := dirs.make(i)
+	if err != nil {
 		return place{}, timing{}, err
 	}
-	if err := touch(dirs.consumers[i]); err != nil {
+	defer folder.Close()
+	if err := touch(folder, c); err != nil {
 		return place{}, timing{}, err
 	}
 	at, err := placeOf(dirs.consumers[i])
@@ -79,7 +83,7 @@ func examine(ctx context.Context, cfg Config, dirs *folders, i int, known timing
 	if add(probeRoom(c), c.Reserve.of(at.room)) > at.room.free {
 		return at, timing{}, nil
 	}
-	t, err := probe(ctx, dirs.consumers[i], c, min(cfg.Runtime, probeLimit))
+	t, err := probe(ctx, folder, c, min(cfg.Runtime, probeLimit))
 	if err != nil {
 		return place{}, timing{}, err
 	}
@@ -87,8 +91,45 @@ func examine(ctx context.Context, cfg Config, dirs *folders, i int, known timing
 	return at, t, nil
 }
 
+// pathProblems are the problems of consumers' paths. Consumers with the same one share a
+// line.
+type pathProblems struct {
+	errs []error
+	who  map[string][]string // by text
+}
+
+func (p *pathProblems) add(consumer int, err error) {
+	if p.who == nil {
+		p.who = make(map[string][]string)
+	}
+	if len(p.who[err.Error()]) == 0 {
+		p.errs = append(p.errs, err)
+	}
+	p.who[err.Error()] = append(p.who[err.Error()], strconv.Itoa(consumer))
+}
+
+// join is nil if there are none.
+func (p *pathProblems) join() error {
+	var lines []error
+	for _, err := range p.errs {
+		who := "consumer "
+		names := p.who[err.Error()]
+		if len(names) > 1 {
+			who = "consumers "
+		}
+		lines = append(lines, fmt.Errorf("%s: path: %w; %s", who+listText(names), err, pathAdvice(err)))
+	}
+	return errors.Join(lines...)
+}
+
 func pathAdvice(err error) string {
 	switch {
+	case errors.Is(err, errForeign):
+		return "use a path that is empty or not there, --force to write beside them this once, or make the file " + markerName + " in it to allow it for good"
+	case errors.Is(err, errNoDirect):
+		return "use direct: false, or another path"
+	case errors.Is(err, errNoAllocation):
+		return "use preallocate: false, or another path"
 	case errors.Is(err, fs.ErrPermission):
 		return "use a path this user may write to"
 	case errors.Is(err, syscall.ENOSPC):

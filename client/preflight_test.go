@@ -17,6 +17,7 @@ func preflightOf(t *testing.T, runtime time.Duration, consumers ...Consumer) (*f
 		t.Fatal(err)
 	}
 	dirs := newFolders(cfg, newClientID())
+	t.Cleanup(dirs.close)
 	return dirs, preflight(t.Context(), cfg, dirs)
 }
 
@@ -26,10 +27,11 @@ func small(path string) Consumer {
 
 func TestPreflightMakesPrivateFolders(t *testing.T) {
 	base := t.TempDir()
-	if err := os.Symlink(base, filepath.Join(base, "link")); err != nil {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(base, link); err != nil {
 		t.Fatal(err)
 	}
-	dirs, err := preflightOf(t, time.Hour, small(base), small(filepath.Join(base, "new", "deep")), small(filepath.Join(base, "link")))
+	dirs, err := preflightOf(t, time.Hour, small(base), small(filepath.Join(t.TempDir(), "new", "deep")), small(link))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +78,7 @@ func TestPreflightRefusesWhatIsThereAlready(t *testing.T) {
 
 func TestPreflightReportsAllProblemsAtOnce(t *testing.T) {
 	base := t.TempDir()
-	file := filepath.Join(base, "file")
+	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +91,7 @@ func TestPreflightReportsAllProblemsAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{
 		"consumer 0: path: making the path: mkdir " + file + ": not a directory; use a path that is a folder",
-		"consumers 1 and 2 together: may write 3.5EB at once to ",
+		"consumers 1 and 2 together: may write 4.6EB at once to ",
 		"consumer 2: 1.2EB files at ",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -56,31 +55,80 @@ func probeRoom(c Consumer) uint64 {
 	return max(c.ChunkSize, min(mul(probeChunks, c.ChunkSize), probeBytes))
 }
 
-// touch writes a byte to a file in folder, and removes the file.
-func touch(folder string) error {
-	path := filepath.Join(folder, "probe")
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+// probeName is the file that is written to a consumer's folder and removed again.
+const probeName = "probe"
+
+// errNoDirect and errNoAllocation are wrapped by what touch says of a file system that
+// cannot do what a consumer is to use.
+var (
+	errNoDirect     = errors.New("the file system does not take O_DIRECT")
+	errNoAllocation = errors.New("the file system does not allocate space beforehand")
+)
+
+// touch writes a byte to a file in folder, tries what the consumer is to use, and
+// removes the file.
+func touch(folder *os.Root, c Consumer) error {
+	file, err := createProbe(folder)
 	if err != nil {
-		return fmt.Errorf("creating a file: %w", err)
+		return err
 	}
-	_, err = file.Write([]byte{0})
-	if err := errors.Join(err, file.Close(), os.Remove(path)); err != nil {
+	if _, err = file.Write([]byte{0}); err != nil {
+		err = fmt.Errorf("writing a file: %w", err)
+	}
+	if err == nil && c.Preallocate {
+		err = tryAllocation(file)
+	}
+	if err == nil && c.Direct {
+		err = tryDirect(folder)
+	}
+	if err := errors.Join(file.Close(), folder.Remove(probeName)); err != nil {
 		return fmt.Errorf("writing a file: %w", err)
 	}
+	return err
+}
+
+func createProbe(folder *os.Root) (*os.File, error) {
+	file, err := folder.OpenFile(probeName, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("creating a file: %w", err)
+	}
+	return file, nil
+}
+
+// tryAllocation allocates a little.
+func tryAllocation(file *os.File) error {
+	err := unix.Fallocate(int(file.Fd()), 0, 0, 4096)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return errNoAllocation
+	}
+	if err != nil {
+		return fmt.Errorf("allocating space: %w", err)
+	}
 	return nil
+}
+
+// tryDirect opens the probe's file again.
+func tryDirect(folder *os.Root) error {
+	file, err := folder.OpenFile(probeName, os.O_WRONLY|unix.O_DIRECT, 0)
+	if errors.Is(err, unix.EINVAL) {
+		return errNoDirect
+	}
+	if err != nil {
+		return fmt.Errorf("opening a file with O_DIRECT: %w", err)
+	}
+	return file.Close()
 }
 
 // probe times the writing of a few chunks to a file in folder, which it removes
 // again. A timing that takes longer than limit ends early: it is known then that
 // the consumer is too slow.
-func probe(ctx context.Context, folder string, c Consumer, limit time.Duration) (t timing, err error) {
-	path := filepath.Join(folder, "probe")
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+func probe(ctx context.Context, folder *os.Root, c Consumer, limit time.Duration) (t timing, err error) {
+	file, err := createProbe(folder)
 	if err != nil {
-		return timing{}, fmt.Errorf("creating a file: %w", err)
+		return timing{}, err
 	}
 	defer func() {
-		err = errors.Join(err, file.Close(), os.Remove(path))
+		err = errors.Join(err, file.Close(), folder.Remove(probeName))
 	}()
 	data := randomBytes(min(c.ChunkSize, probePiece))
 	begin := time.Now()

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// SizeText is a size for a person, as the client itself writes it.
+func SizeText(n uint64) string { return sizeText(n) }
+
 // sizeText is a size for a person: exact when a binary unit divides it
 // ("64MiB"), otherwise rounded to one decimal ("1.5GB").
 func sizeText(n uint64) string {

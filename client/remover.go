@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,6 +56,19 @@ func removed(paths []string, err error) error {
 	return RemoveFolders(paths)
 }
 
+// removeFolder removes a folder with all that is in it; that it is gone is no error. No
+// symbolic link in its place or below it is followed.
+func removeFolder(path string) error {
+	above, err := os.OpenRoot(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(above.RemoveAll(filepath.Base(path)), above.Close())
+}
+
 // RemoveFolders removes the folders of clients, with all that is in them. It tries
 // each and returns every error. It is what `worker remove` does.
 func RemoveFolders(paths []string) error {
@@ -64,7 +78,7 @@ func RemoveFolders(paths []string) error {
 			problems = append(problems, fmt.Errorf("%s is not the folder of a client", path))
 			continue
 		}
-		if err := os.RemoveAll(path); err != nil {
+		if err := removeFolder(path); err != nil {
 			problems = append(problems, fmt.Errorf("load files are left in %s: %w", path, err))
 		}
 	}

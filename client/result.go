@@ -39,6 +39,10 @@ type Result struct {
 	Files, Bytes, Chunks, Errors uint64
 	// LastError is the text of the last error.
 	LastError string
+	// VerifiedBytes were read back and compared; CorruptBlocks of them were not what was
+	// written, the first of which FirstCorruption describes.
+	VerifiedBytes, CorruptBlocks uint64
+	FirstCorruption              string
 	// Load is how long the load lasted, from the first consumer's job to the exit of
 	// the last worker.
 	Load time.Duration
@@ -89,6 +93,9 @@ func (r *Result) judge(sessionErr error, aborted bool) {
 	}
 	if r.Errors > 0 {
 		problem("%d operations of the consumers failed, the last: %s", r.Errors, or(r.LastError, "without a text"))
+	}
+	if r.CorruptBlocks > 0 || r.FirstCorruption != "" {
+		problem("%d blocks did not read back as they were written, the first: %s", r.CorruptBlocks, or(r.FirstCorruption, "without a text"))
 	}
 	if r.Dropped > 0 {
 		problem("%d messages had no room in the spool and are lost", r.Dropped)

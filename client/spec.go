@@ -133,9 +133,29 @@ func specOf(index int, c Consumer, dirs *folders) *bulkheadv1.ConsumerSpec {
 	return spec
 }
 
+// files is how many files may be there at once, unless all are kept: those that are
+// kept, one being written by each writer, and one on its way out, unless that is
+// written over in place.
+func (c Consumer) files() uint64 {
+	files := uint64(c.KeepFiles) + uint64(max(c.Concurrency, 1))
+	if !c.Recycle {
+		files++
+	}
+	return files
+}
+
 // rampDelay is how long after the first a consumer begins.
 func (c Config) rampDelay(index int) time.Duration {
 	return time.Duration(float64(c.Ramp) * float64(index) / float64(len(c.Consumers)))
+}
+
+// allBegun is when the last consumer makes its first write.
+func (c Config) allBegun() time.Duration {
+	var last time.Duration
+	for i := range c.Consumers {
+		last = max(last, c.begin(i))
+	}
+	return last
 }
 
 // begin is when a consumer makes its first write, from the start of the load.

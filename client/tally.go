@@ -1,6 +1,8 @@
 package client
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -11,6 +13,10 @@ type totals struct {
 	Files, Bytes, Chunks, Errors uint64
 	// LastError is the text of the last error.
 	LastError string
+	// VerifiedBytes were read back; Corrupt blocks of them were not what was written.
+	VerifiedBytes, Corrupt uint64
+	// FirstCorruption says where the first of them is, and what.
+	FirstCorruption string
 }
 
 // tally adds up what the consumers say they did. It may be used by several
@@ -20,8 +26,8 @@ type tally struct {
 	sum totals // guarded by mu
 }
 
-// count adds what a message says.
-func (t *tally) count(m *bulkheadv1.Message) {
+// count adds what a message says, and returns the sum.
+func (t *tally) count(m *bulkheadv1.Message) totals {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch f := m.GetFact().(type) {
@@ -30,9 +36,21 @@ func (t *tally) count(m *bulkheadv1.Message) {
 		t.sum.Chunks += f.Progress.GetChunks()
 		t.sum.Errors += f.Progress.GetErrors()
 		t.sum.LastError = or(f.Progress.GetLastError(), t.sum.LastError)
+		t.sum.VerifiedBytes += f.Progress.GetVerifiedBytes()
+		t.sum.Corrupt += f.Progress.GetCorruptBlocks()
+	case *bulkheadv1.Message_Corruption:
+		t.sum.FirstCorruption = or(t.sum.FirstCorruption, corruptionText(f.Corruption))
 	case *bulkheadv1.Message_Rollover:
 		t.sum.Files++
 	}
+	return t.sum
+}
+
+// corruptionText is a corruption in one line.
+func corruptionText(c *bulkheadv1.Corruption) string {
+	kind := strings.ToLower(strings.TrimPrefix(c.GetKind().String(), "CORRUPTION_KIND_"))
+	return fmt.Sprintf("%s, %d bytes at offset %d: %s: expected %s; found %s",
+		c.GetPath(), c.GetLengthBytes(), c.GetOffsetBytes(), kind, c.GetExpected(), c.GetFound())
 }
 
 func (t *tally) totals() totals {

@@ -77,11 +77,8 @@ func (w *workers) started() []*worker {
 
 func (w *workers) start(ctx context.Context, one *worker) {
 	args := []string{"worker", "consumer"}
-	switch {
-	case one == w.monitor:
+	if one == w.monitor {
 		args = []string{"worker", "monitor"}
-	case w.cfg.Consumers[one.process.GetIndex()].StopOnError:
-		args = append(args, "--stop-on-error")
 	}
 	log := w.cfg.Logger.With("worker", one.name())
 	started, err := child.Start(ctx, child.Config{

@@ -41,10 +41,11 @@ func (s *Supervisor) openHTTP(goesOn bool) error {
 	}
 }
 
-// serveHTTP serves browsers until stop is called, if that was asked for.
-func (s *Supervisor) serveHTTP(ctx context.Context) (stop func()) {
+// serveHTTP serves browsers until stop is called, if that was asked for. At the end of all
+// runs, but not before an upgrade, over lets them see the last report, for a bounded time.
+func (s *Supervisor) serveHTTP(ctx context.Context) (over, stop func()) {
 	if s.http == nil {
-		return func() {}
+		return func() {}, func() {}
 	}
 	addr := s.http.Addr()
 	if web.Loopback(addr) {
@@ -52,7 +53,8 @@ func (s *Supervisor) serveHTTP(ctx context.Context) (stop func()) {
 	} else {
 		s.cfg.Logger.Warn("http is served to other machines: everybody who can connect sees the run", "listen", addr.String())
 	}
-	return inBackground(ctx, web.New(web.Config{Listener: s.http, Source: looking{s}, Version: s.cfg.Version, Logger: s.cfg.Logger}).Run)
+	server := web.New(web.Config{Listener: s.http, Source: looking{s}, Version: s.cfg.Version, Logger: s.cfg.Logger})
+	return server.Over, inBackground(ctx, server.Run)
 }
 
 // httpAddr is the address for browsers; "" if they are not served.

@@ -12,7 +12,8 @@ import (
 
 // The live page in a real browser: the table and the report so far fill in as the run
 // goes, a client that was chosen stays chosen, a name is a text, nothing is asked for
-// elsewhere and nothing is complained of. As the run ends, it says so and stays.
+// elsewhere and nothing is complained of. As the run ends, it says so, and stays with the
+// report of the run as it ended.
 func TestLivePage(t *testing.T) {
 	const evil = `<img src=x onerror=alert(1)>`
 	r := start(t, func(cfg *supervisor.Config) { withHTTP(cfg); cfg.Clients = 2 })
@@ -27,6 +28,9 @@ func TestLivePage(t *testing.T) {
 	pagetest.Await(w, has("alpha")+" && "+has(evil))
 	pagetest.Await(w, `!!document.querySelector("#reports iframe:not(.next)") && !!`+report+`.querySelector("#throughput canvas")`)
 	pagetest.Await(w, report+`.getElementById("verdict-line").innerText.toLowerCase().startsWith("running")`)
+	if verdict := strings.Join(strings.Fields(pagetest.Ask[string](w, report+`.getElementById("verdict").innerText`)), " "); !strings.EqualFold(verdict, "running 2 of 2 clients at work") {
+		t.Errorf("the verdict of a run in which all is well is %q", verdict)
+	}
 	w.Screenshot("live")
 	pagetest.Ask[bool](w, `(() => {
 		const pick = `+report+`.getElementById("client-pick");
@@ -43,7 +47,11 @@ func TestLivePage(t *testing.T) {
 	r.closeInOrder(alpha, 100)
 	r.closeInOrder(other, 10)
 	r.wait()
-	pagetest.Await(w, `!document.getElementById("stale").hidden && `+has("alpha"))
+	pagetest.Await(w, `document.getElementById("stale").innerText === "The supervisor has ended. This is its last report." && `+has("alpha"))
+	verdict := pagetest.Ask[string](w, report+`.getElementById("verdict-line").innerText`)
+	if words := strings.ToLower(strings.Join(strings.Fields(verdict), " ")); words != "complete 2 of 2 clients closed" {
+		t.Errorf("the last report says %q", words)
+	}
 	for _, request := range w.Requests() {
 		if u, err := url.Parse(request); err != nil || u.Host != r.http {
 			t.Errorf("the page asked for %s", request)
@@ -53,6 +61,30 @@ func TestLivePage(t *testing.T) {
 		if !strings.Contains(problem, "net::ERR_CONNECTION_") && !strings.Contains(problem, "net::ERR_INCOMPLETE_CHUNKED_ENCODING") { // at and after the end
 			t.Errorf("the page complained: %s", problem)
 		}
+	}
+}
+
+// When the next run begins, the page goes on with that, and says where the report of the
+// one that has ended is.
+func TestLivePageOfTheNextRun(t *testing.T) {
+	r := start(t, func(cfg *supervisor.Config) { withHTTP(cfg); cfg.KeepRunning = true; cfg.Linger = 0 })
+	alpha := r.greet(collect.Hello("alpha"), 0)
+	r.deliver(alpha, 1, 50)
+	w := pagetest.Open(t, "http://"+r.http+"/", pagetest.Desk)
+	pagetest.Await(w, `document.getElementById("clients").innerText.includes("alpha")`)
+	if !pagetest.Ask[bool](w, `document.getElementById("before").hidden`) {
+		t.Error("the page speaks of a run before the first")
+	}
+	r.closeInOrder(alpha, 50)
+	pagetest.Await(w, `!document.getElementById("before").hidden && document.getElementById("clients").innerText === ""`)
+	before := pagetest.Ask[string](w, `fetch(document.querySelector("#before a").href).then((r) => r.text())`)
+	for _, want := range []string{`"outcome":"closed"`, `"label":"alpha"`, `"end":"done"`} {
+		if !strings.Contains(before, want) {
+			t.Errorf("the report of the run before has no %s", want)
+		}
+	}
+	if problems := w.Problems(); len(problems) > 0 {
+		t.Errorf("the page complained: %q", problems)
 	}
 }
 

@@ -60,7 +60,7 @@ type live struct {
 	view     liveView                // guarded by mu
 	attaches uint32                  // guarded by mu
 	samples  [rateWindow + 1]counted // guarded by mu; totals of the last seconds, newest first
-	ticks    int                     // guarded by mu; samples that are filled
+	ticks    int                     // guarded by mu; how many samples behind the newest are filled
 	writes   sketch                  // guarded by mu; of the run, but for this second
 	recent   recentSketch            // guarded by mu
 }
@@ -115,6 +115,7 @@ func (l *live) restore(p phase, was *recovered) {
 	defer l.mu.Unlock()
 	l.view.phase, l.view.cause = p, was.cause
 	l.view.total, l.view.lastMessage = was.total, was.last
+	l.samples[0] = was.total // what came before is of no rate from now on
 	l.writes = was.writes
 	l.attaches = was.attaches
 	l.view.resumes = max(l.attaches, 1) - 1
@@ -128,12 +129,9 @@ func (l *live) tick() {
 	l.recent.tick()
 	copy(l.samples[1:], l.samples[:rateWindow])
 	l.samples[0] = l.view.total
-	l.ticks = min(l.ticks+1, rateWindow+1)
-	if l.ticks < 2 {
-		return
-	}
-	oldest := l.samples[l.ticks-1]
-	seconds := float64(l.ticks - 1)
+	l.ticks = min(l.ticks+1, rateWindow)
+	oldest := l.samples[l.ticks]
+	seconds := float64(l.ticks)
 	l.view.bytesPerSecond = float64(l.samples[0].bytes-oldest.bytes) / seconds
 	l.view.msgsPerSecond = float64(l.samples[0].messages-oldest.messages) / seconds
 }

@@ -125,13 +125,16 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	stopPool := inBackground(ctx, func(ctx context.Context) { s.pool.Run(ctx, ready...) })
 	stopControl := inBackground(ctx, s.control.Run)
 	defer stopControl()
-	stopHTTP := s.serveHTTP(ctx)
+	overHTTP, stopHTTP := s.serveHTTP(ctx)
 	stopWatch := func() {}
 	if s.cfg.Watch != nil {
 		stopWatch = inBackground(ctx, func(ctx context.Context) { s.cfg.Watch(ctx, s.status) })
 	}
 	res, kept, err := s.runs(ctx, signals, left)
 	stopWatch()
+	if kept == nil {
+		overHTTP()
+	}
 	stopHTTP()
 	stopPool()
 	if kept != nil && err == nil {

@@ -28,6 +28,7 @@ const (
 	contentChanged                // the same, with changed bytes
 	contentZeros
 	contentOther   // a sector of another block
+	contentBegun   // the beginning of its header, then what was there before
 	contentUnknown // none of ours
 )
 
@@ -53,17 +54,14 @@ func (c *Checker) headerAt(f *File, shared bool, place uint64) Header {
 
 // diagnose says what is wrong with a block that is not sound.
 func (c *Checker) diagnose(e *expected, block []byte) Fault {
-	f := Fault{Offset: e.offset, Length: uint64(len(block)), Blocks: 1, Expected: c.header(e).String()}
-	if e.form == formBare {
-		f.Expected = "zeros of the " + c.headerAt(&c.file, false, e.offset).String()
-	}
+	f := Fault{Offset: e.offset, Length: uint64(len(block)), Blocks: 1, Expected: c.Name(e.offset)}
 	if h, ok := wholeBlock(block); ok {
 		c.displaced(&f, h)
 		return f
 	}
 	switch {
 	case isZero(block):
-		f.Damage, f.Found = Lost, "zeros"
+		f.Damage, f.Found, f.Unwritten = Lost, "zeros", true
 	case e.form == formBare:
 		c.diagnoseBare(&f, block)
 	case e.length < HeaderSize:
@@ -77,20 +75,38 @@ func (c *Checker) diagnose(e *expected, block []byte) Fault {
 	return f
 }
 
+// Name says what should be at offset, a multiple of 4096.
+func (c *Checker) Name(offset uint64) string {
+	if offset >= c.file.Size {
+		return fmt.Sprintf("the end of file %d, which is to have %d B", c.file.Number, c.file.Size)
+	}
+	e := c.expect(offset)
+	if e.form == formBare {
+		return "zeros of the " + c.headerAt(&c.file, false, offset).String()
+	}
+	return c.header(&e).String()
+}
+
 // excess says what is behind the end of the file.
 func (c *Checker) excess(offset uint64, data []byte) Fault {
 	f := Fault{
 		Offset: offset, Length: uint64(len(data)), Blocks: 1, Damage: Lost,
-		Expected: fmt.Sprintf("the end of file %d, which is to have %d B", c.file.Number, c.file.Size), Found: "data without a header",
+		Expected: c.Name(c.file.Size), Found: "data without a header",
 	}
 	if h, ok := wholeBlock(data); ok {
-		f.Damage, f.Found = Misplaced, h.String()
-	} else if isZero(data) {
-		f.Found = "zeros"
+		c.displaced(&f, h)
+		return f
 	}
-	f.alike.found = "excess"
+	if isZero(data) {
+		f.Found, f.Unwritten = "zeros", true
+	}
+	f.alike.found = "behind the end: " + f.Found
 	return f
 }
+
+// Sound returns the header of a block that is sound as what its header says it is; block
+// may be cut off.
+func Sound(block []byte) (Header, bool) { return wholeBlock(block) }
 
 // wholeBlock returns the header of a block that is sound as what it says it is.
 func wholeBlock(block []byte) (Header, bool) {
@@ -120,7 +136,7 @@ func (c *Checker) displaced(f *Fault, h Header) {
 	same.Generation = c.file.Generation
 	same.Size = c.file.Size // a recycled file may have had another
 	if !h.Shared && same == c.file && h.Offset == f.Offset && h.Generation < c.file.Generation {
-		f.Damage = Stale
+		f.Damage, f.Unwritten = Stale, true
 	}
 	f.alike = likeness{file: h.File, shift: int64(h.Offset - f.Offset)}
 	if h.Shared {
@@ -196,6 +212,46 @@ func (c *Checker) diagnoseSectors(f *Fault, e *expected, block []byte) {
 		f.Damage, f.alike.found = Torn, "torn"
 		f.Found = describe(found)
 	}
+	f.Unwritten = ours < len(found) && c.unwritten(e, found)
+	f.FirstOnly, f.LastOnly = onlyOne(found)
+}
+
+// unwritten says whether what is not right in a block is what was there before it was
+// written, or zeros. One sector in which the writing stopped may be neither.
+func (c *Checker) unwritten(e *expected, found []finding) bool {
+	before := func(i int) bool {
+		if i < 0 || i >= len(found) {
+			return false
+		}
+		f := found[i]
+		older := f.of.File
+		older.Generation, older.Size = c.file.Generation, c.file.Size
+		return f.content == contentZeros ||
+			f.content == contentOther && older == c.file && f.of.Generation < c.file.Generation && f.of.Offset == e.offset && f.at == i
+	}
+	right := func(i int) bool { return i >= 0 && i < len(found) && found[i].content == contentRight }
+	begun := found[0].content == contentChanged || found[0].content == contentBegun
+	for i := range found {
+		switch {
+		case right(i), before(i):
+		case before(i+1) && (right(i-1) || i == 0 && begun): // the writing stopped in it
+		case before(i-1) && right(i+1): // or began
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// onlyOne says whether only the first sector, or only the last, is not right.
+func onlyOne(found []finding) (first, last bool) {
+	wrong := 0
+	for _, f := range found {
+		if f.content != contentRight {
+			wrong++
+		}
+	}
+	return wrong == 1 && found[0].content != contentRight, wrong == 1 && found[len(found)-1].content != contentRight
 }
 
 // together says whether the sectors follow each other in one file.
@@ -255,6 +311,9 @@ func (e *expected) find(sector int, data []byte, others []candidate) finding {
 	if of, at, ok := whose(data, others); ok {
 		return finding{contentOther, of, at}
 	}
+	if sector == 0 && e.isBegun(data, others) {
+		return finding{content: contentBegun}
+	}
 	if e.isChanged(sector, data) {
 		return finding{content: contentChanged}
 	}
@@ -291,6 +350,35 @@ func whose(data []byte, files []candidate) (of Header, at int, ok bool) {
 		return of, int(s % sectorsPerBlock), true
 	}
 	return Header{}, 0, false
+}
+
+// isBegun says whether the first sector of the block has the beginning of its header, and
+// behind that zeros, or what is there in an earlier generation of one of those files.
+func (e *expected) isBegun(data []byte, others []candidate) bool {
+	if len(data) < HeaderSize {
+		return false
+	}
+	var header, older [HeaderSize]byte
+	e.by.putHeader(&header, e.place, 0)
+	begun := func() bool {
+		n := 0
+		for n < sealAt && data[n] == header[n] {
+			n++
+		}
+		return n > 0 && n < sealAt && string(data[n:HeaderSize]) == string(older[n:])
+	}
+	if isZero(data[HeaderSize:]) && begun() {
+		return true
+	}
+	payload := xxhash.Sum64(data[HeaderSize:])
+	for i := range others {
+		f := &others[i]
+		f.by.putHeader(&older, e.place, payload)
+		if begun() {
+			return true
+		}
+	}
+	return false
 }
 
 // isChanged says whether data, which are not sound, are those of the sector with
@@ -353,6 +441,8 @@ func (f finding) String() string {
 		return "changed"
 	case contentZeros:
 		return "zeros"
+	case contentBegun:
+		return "right only at its beginning"
 	case contentOther:
 		return fmt.Sprintf("from sector %d of the %v", f.at, f.of)
 	default:

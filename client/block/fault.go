@@ -30,11 +30,26 @@ type Fault struct {
 	Offset, Length uint64 // in the file, in bytes
 	Blocks         uint64
 	Damage         Damage
+	// Unwritten says that all that is not right is zeros, or of an earlier generation, as
+	// it is where the writing of a file was not finished.
+	Unwritten bool
+	// FirstOnly and LastOnly say that only the first or last sector of the only block is
+	// not right: if the block next to it was not written, writing may have begun or
+	// stopped in that sector.
+	FirstOnly, LastOnly bool
 	// Expected and Found say of the first block of the run what should be there and
 	// what is.
 	Expected, Found string
 
 	alike likeness
+}
+
+// IsNewer says that the blocks are sound ones of this place, but of a later generation of
+// the file, which it returns.
+func (f *Fault) IsNewer(than File) (newer File, yes bool) {
+	n := f.alike.file
+	yes = f.Damage == Misplaced && f.alike.shift == 0 && n.Owner == than.Owner && n.Number == than.Number && n.Generation > than.Generation
+	return n, yes
 }
 
 // likeness is what makes faults of neighbouring blocks one fault.
@@ -47,9 +62,10 @@ type likeness struct {
 // Join makes next part of f, if it is the same fault in the blocks behind, and says
 // whether it is.
 func (f *Fault) Join(next Fault) bool {
-	if next.Damage != f.Damage || next.alike != f.alike || next.Offset != f.Offset+f.Length {
+	if next.Damage != f.Damage || next.alike != f.alike || next.Unwritten != f.Unwritten || next.Offset != f.Offset+f.Length {
 		return false
 	}
+	f.FirstOnly, f.LastOnly = false, false
 	f.Length += next.Length
 	f.Blocks += next.Blocks
 	return true

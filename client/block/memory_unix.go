@@ -13,6 +13,9 @@ func mapMemory(size int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mapping %d bytes of memory: %w", size, err)
 	}
+	// Few large pages are pinned faster than many small ones for direct I/O, and take
+	// less of the processor's address cache. Without them nothing is lost.
+	_ = unix.Madvise(memory, unix.MADV_HUGEPAGE)
 	return memory, nil
 }
 

@@ -31,17 +31,3 @@ func BenchmarkFill(b *testing.B) {
 		})
 	}
 }
-
-// BenchmarkNext measures what preparing a chunk costs.
-func BenchmarkNext(b *testing.B) {
-	for _, chunk := range []int{4 << 10, 1 << 20} {
-		b.Run(fmt.Sprintf("chunk=%dKiB", chunk>>10), func(b *testing.B) {
-			p := openPool(b, chunk)
-			b.SetBytes(int64(chunk))
-			b.ReportAllocs()
-			for b.Loop() {
-				p.next(chunk)
-			}
-		})
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"bulkhead/client/block"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -68,8 +69,8 @@ func (f *findings) checkSizes(spec *bulkheadv1.ConsumerSpec) {
 		f.add("chunk size %d B: a chunk has at most 1 GiB, because it is held in memory", chunk)
 	case file < chunk:
 		f.add("file size %d B is less than the chunk size of %d B", file, chunk)
-	case file > math.MaxInt64:
-		f.add("file size %d B is more than a file can have", file)
+	case file > block.MaxFileSize:
+		f.add("file size %d B is more than a file can have: it is at most %d B", file, uint64(block.MaxFileSize))
 	case least > file:
 		f.add("least file size %d B is more than the largest of %d B", least, file)
 	}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -170,6 +171,25 @@ func TestFolderRemovedWhileRunning(t *testing.T) {
 	}
 	if names := entries(t, folder); len(names) != 0 {
 		t.Errorf("left over: %v", names)
+	}
+}
+
+// TestFolderMovedAway has the folder under another name: nothing more is written to it.
+func TestFolderMovedAway(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "folder")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, dial(t, New(Options{})), request(folder, 4096, 1<<16, func(task *bulkheadv1.ConsumerTask) {
+		task.Spec.StopOnError = true
+	}))
+	p.untilFiles(1)
+	if err := os.Rename(folder, folder+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.end()
+	if s := status.Convert(err); s.Code() != codes.Aborted || !strings.Contains(s.Message(), "no such file or directory") || !strings.Contains(s.Message(), folder+"/") {
+		t.Errorf("Run = %v", err)
 	}
 }
 

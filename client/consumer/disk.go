@@ -1,6 +1,10 @@
 package consumer
 
-import "errors"
+import (
+	"errors"
+
+	"bulkhead/client/verify"
+)
 
 // disk is what the writers need of the folder they write to. The real one is
 // osDisk; tests script errors, short writes and calls that do not return. Names are
@@ -22,6 +26,8 @@ type disk interface {
 	// canAllocate returns errNoAllocate if the file system cannot allocate space for
 	// a file beforehand.
 	canAllocate() error
+	// readBack opens a file for reading it back.
+	readBack(name string) (*verify.File, error)
 	// close lets go of the folder.
 	close() error
 }

@@ -2,12 +2,14 @@ package consumer
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"bulkhead/client/verify"
 )
 
 // osDisk is a folder of the machine, by plain system calls: an os.File would add
@@ -17,28 +19,28 @@ import (
 type osDisk struct {
 	folder *os.File // a call in flight keeps it open beside close
 	device uint64   // the file system of the folder
+	inode  atomic.Uint64
 }
 
 func openDisk(folder string) (disk, error) {
-	d := new(osDisk)
-	var err error
-	d.folder, d.device, err = openFolder(folder)
+	opened, stat, err := openFolder(folder)
 	if err != nil {
 		return nil, err
 	}
+	d := &osDisk{folder: opened, device: stat.Dev}
+	d.inode.Store(stat.Ino)
 	return d, nil
 }
 
-func openFolder(path string) (folder *os.File, device uint64, err error) {
+func openFolder(path string) (folder *os.File, stat unix.Stat_t, err error) {
 	folder, err = os.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil, 0, err
+		return nil, stat, err
 	}
-	var stat unix.Stat_t
 	if err := unix.Fstat(int(folder.Fd()), &stat); err != nil {
-		return nil, 0, errors.Join(&fs.PathError{Op: "stat", Path: path, Err: err}, folder.Close())
+		return nil, stat, errors.Join(&fs.PathError{Op: "stat", Path: path, Err: err}, folder.Close())
 	}
-	return folder, stat.Dev, nil
+	return folder, stat, nil
 }
 
 // in calls do with the open folder, again when a signal interrupted it.
@@ -57,29 +59,49 @@ func (d *osDisk) in(do func(fd int) error) (err error) {
 
 func (d *osDisk) path(name string) string { return filepath.Join(d.folder.Name(), name) }
 
-// again opens a folder that was removed and made anew, in the place of the one that
-// is open. It must be on the same file system: otherwise the load would go to the one
-// that an unmounted one was on.
+// present returns an error unless the folder is where it was, so that nothing is
+// written where nobody looks for it. A folder that was made anew in the place of the
+// one that is open is written to from then on.
+func (d *osDisk) present() error {
+	var stat unix.Stat_t
+	if err := retried(func() error { return unix.Lstat(d.folder.Name(), &stat) }); err != nil {
+		return err
+	}
+	if stat.Dev == d.device && stat.Ino == d.inode.Load() {
+		return nil
+	}
+	return d.again()
+}
+
+// again opens the folder that is where the open one was. It must be on the same file
+// system: otherwise the load would go to the one that an unmounted one was on.
 func (d *osDisk) again() error {
-	folder, device, err := openFolder(d.folder.Name())
+	folder, stat, err := openFolder(d.folder.Name())
 	if err != nil {
 		return err
 	}
 	defer folder.Close()
-	if device != d.device {
-		return fmt.Errorf("%s is on another file system than when the load began", d.folder.Name())
+	if stat.Dev != d.device {
+		return errors.New("its folder is on another file system than when the load began")
 	}
-	// The new folder gets the same number at once, so that nobody who is about to use
-	// the number meets a closed one.
-	return d.in(func(fd int) error { return unix.Dup3(int(folder.Fd()), fd, unix.O_CLOEXEC) })
+	// It gets the same number at once, so that nobody who is about to use the number
+	// meets a closed one.
+	err = d.in(func(fd int) error { return unix.Dup3(int(folder.Fd()), fd, unix.O_CLOEXEC) })
+	if err == nil {
+		d.inode.Store(stat.Ino)
+	}
+	return err
 }
 
 func (d *osDisk) create(name string, mode openMode) (file, error) {
 	const flags = unix.O_CREAT | unix.O_EXCL
+	if err := d.present(); err != nil {
+		return nil, &fs.PathError{Op: "create", Path: d.path(name), Err: err}
+	}
 	f, err := d.open("create", name, flags, mode)
-	if errors.Is(err, unix.ENOENT) { // only the folder can be missing
+	if errors.Is(err, unix.ENOENT) { // the new folder may have the number of the old one
 		if again := d.again(); again != nil {
-			return nil, errors.Join(err, again)
+			return nil, err
 		}
 		f, err = d.open("create", name, flags, mode)
 	}
@@ -90,6 +112,9 @@ func (d *osDisk) create(name string, mode openMode) (file, error) {
 }
 
 func (d *osDisk) reopen(name string, mode openMode) (file, error) {
+	if err := d.present(); err != nil {
+		return nil, &fs.PathError{Op: "open", Path: d.path(name), Err: err}
+	}
 	// O_NONBLOCK does nothing to a file and makes a FIFO in its place an error.
 	f, err := d.open("open", name, unix.O_NONBLOCK, mode)
 	if err != nil {
@@ -130,6 +155,11 @@ func (d *osDisk) remove(name string) error {
 		return &fs.PathError{Op: "remove", Path: d.path(name), Err: err}
 	}
 	return nil
+}
+
+func (d *osDisk) readBack(name string) (f *verify.File, err error) {
+	err = d.in(func(fd int) (err error) { f, err = verify.OpenAt(fd, d.path(name)); return })
+	return f, err
 }
 
 func (d *osDisk) free() (uint64, error) {

@@ -4,6 +4,7 @@
 // A Consumer serves the WorkerService of its client parent and runs one job:
 //
 //	Run ─┬─ writers   create → write … write → sync → close, next file (concurrency of them)
+//	     ├─ verifier  reads finished files back, if that is asked for, beside the writers
 //	     ├─ remover   removes files that are no longer kept, beside the writers
 //	     ├─ reporter  a Progress each interval, the last one after writers and remover
 //	     └─ sender    (Run itself) takes messages from a bounded queue
@@ -16,7 +17,8 @@
 //     O_DIRECT, what a file has beyond the last multiple of the file system's unit is
 //     a write of its own, through the page cache.
 //   - The folder never holds more than keep_files finished files, one in progress for
-//     each writer, and one on its way out. With recycle nothing is on its way out. A
+//     each writer, and one on its way out. With recycle nothing is on its way out. If
+//     files are read back when they are finished, one more is just being read. A
 //     file that could not be finished is removed before the next is begun.
 //   - Nothing is opened or removed but by name in the one folder, and no symbolic link
 //     is followed.
@@ -43,6 +45,10 @@
 // go to the one below. A folder that somebody made again on the same file system is
 // written to.
 //
-// The package does not choose or create the folder, does not read data back, and does
-// not watch its parent: the process around it calls Abandon when the parent is gone.
+// Data are read back as the task says (see verifier), from storage where the file system
+// lets us (see package verify). Blocks that are not what was written are counted in
+// Progress and named in Corruptions, each once for each generation of a file.
+//
+// The package does not choose or create the folder, and does not watch its parent: the
+// process around it calls Abandon when the parent is gone.
 package consumer

@@ -11,32 +11,54 @@ import (
 type ending struct {
 	begun     chan struct{} // closed by the first kill or abandon
 	due       chan struct{} // closed when the writers have to stop at the next chunk
+	over      chan struct{} // closed when reading back has to stop, no earlier than due
 	abandoned chan struct{} // closed by the first abandon
 
-	mu sync.Mutex // serialises the closing
+	mu     sync.Mutex // serialises the closing
+	shared bool       // the writers have half of the grace, the rest is for reading back; guarded by mu
 }
 
 func newEnding() *ending {
-	return &ending{begun: make(chan struct{}), due: make(chan struct{}), abandoned: make(chan struct{})}
+	return &ending{begun: make(chan struct{}), due: make(chan struct{}), over: make(chan struct{}), abandoned: make(chan struct{})}
+}
+
+// share leaves half of the grace of a later kill to reading back.
+func (e *ending) share() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.shared = true
 }
 
 // kill begins the end: no new file is begun, and the current ones have grace to be
-// finished; 0 or less is none. Of several calls the earliest deadline holds.
+// finished, and read back if that is asked for; 0 or less is none. Of several calls the
+// earliest deadline holds.
 func (e *ending) kill(grace time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	closeOnce(e.begun)
 	if grace <= 0 {
 		closeOnce(e.due)
+		closeOnce(e.over)
 		return
 	}
-	if !isClosed(e.due) {
-		time.AfterFunc(grace, func() {
-			e.mu.Lock()
-			defer e.mu.Unlock()
-			closeOnce(e.due)
-		})
+	writing := grace
+	if e.shared {
+		writing = grace / 2
 	}
+	e.closeAfter(writing, e.due)
+	e.closeAfter(grace, e.over)
+}
+
+// closeAfter closes c after d. The caller holds mu.
+func (e *ending) closeAfter(d time.Duration, c chan struct{}) {
+	if isClosed(c) {
+		return
+	}
+	time.AfterFunc(d, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		closeOnce(c)
+	})
 }
 
 // abandon ends everything at the next chunk, and nobody is to be told.
@@ -45,6 +67,7 @@ func (e *ending) abandon() {
 	defer e.mu.Unlock()
 	closeOnce(e.begun)
 	closeOnce(e.due)
+	closeOnce(e.over)
 	closeOnce(e.abandoned)
 }
 

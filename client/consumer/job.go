@@ -3,6 +3,7 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,12 +24,13 @@ type job struct {
 	task     *task
 	disk     disk
 	ending   *ending
-	gauges   []*gauge // of each writer, and of the remover
+	gauges   []*gauge // of each writer, of the remover, and of the verifier
 	ledger   *ledger
 	queue    *queue
 	rotation *rotation
 	pace     *pace // nil without a rate
 	nap      func(time.Duration)
+	verifier *verifier
 	unit     int           // what O_DIRECT wants sizes to be a multiple of; 1 without
 	written  chan struct{} // closed when the writers and the remover have ended
 	working  atomic.Bool   // the writers are at work
@@ -50,9 +52,10 @@ func newJob(t *task, d disk, e *ending) *job {
 		unit:     1,
 		written:  make(chan struct{}),
 	}
-	for range t.writers + 1 {
+	for range t.writers + 2 {
 		j.gauges = append(j.gauges, newGauge())
 	}
+	j.verifier = newVerifier(j)
 	return j
 }
 
@@ -64,9 +67,12 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
 	writers, err := j.newWriters()
+	if err == nil {
+		err = j.verifier.open()
+	}
 	if err != nil {
 		close(j.written)
-		return status.Errorf(codes.ResourceExhausted, "preparing data: %v", err)
+		return status.Errorf(codes.ResourceExhausted, "preparing data: %v", errors.Join(err, closeSources(writers)))
 	}
 	j.queue.putStart(j.task.spec)
 	if j.task.startDelay == 0 {
@@ -79,9 +85,10 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 		j.write(writers)
 	})
 	started.Go(j.report) // ends with the writers
-	unheard := j.send(stream)
+	sender := &sender{queue: j.queue, ending: j.ending, written: j.written}
+	unheard := sender.run(stream)
 	started.Wait()
-	if err := closeSources(writers); err != nil {
+	if err := errors.Join(closeSources(writers), j.verifier.close()); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	if failure := j.failed(); unheard == nil && failure != nil {
@@ -127,13 +134,16 @@ func (j *job) write(writers []*writer) {
 	done := make(chan struct{})
 	var removing, writing sync.WaitGroup
 	removing.Go(func() { r.run(done) })
+	j.verifier.start()
 	for _, w := range writers {
 		w.clock = newClock(start, j.ending, j.nap)
 		writing.Go(w.run)
 	}
 	writing.Wait()
+	j.verifier.finish() // all finished files are told of, and may be removed
 	close(done)
 	removing.Wait()
+	j.verifier.stop()
 	if !j.task.keep {
 		r.removeAll()
 	}
@@ -176,31 +186,6 @@ func (j *job) report() {
 		case <-j.written:
 			j.queue.putLast(j.ledger.take())
 			return
-		}
-	}
-}
-
-// send passes messages on until the queue is closed. When nobody listens any
-// more, it ends the job and lets the remaining messages go.
-func (j *job) send(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) error {
-	gone := stream.Context().Done()
-	var failure error
-	for {
-		select {
-		case message, open := <-j.queue.messages:
-			if !open {
-				return failure
-			}
-			if failure == nil {
-				failure = stream.Send(&bulkheadv1.RunResponse{Message: message})
-			}
-			j.queue.sent(message)
-		case <-gone:
-			gone = nil
-			failure = status.FromContextError(stream.Context().Err()).Err()
-		}
-		if failure != nil {
-			j.ending.abandon()
 		}
 	}
 }
@@ -250,22 +235,34 @@ func (j *job) abandon(deadline <-chan time.Time) {
 // consumers' folders.
 const clientFolder = "bulkhead-"
 
+// clientRecord is the file in that folder that says whose it is.
+const clientRecord = "client.json"
+
 // removeFolders removes a consumer's folder and the client's around it, if they
-// are empty: the client, whose task it is, is gone.
+// are empty but for the client's record: the client, whose task it is, is gone.
 func removeFolders(folder string) {
 	parent := filepath.Dir(folder)
 	if !strings.HasPrefix(filepath.Base(parent), clientFolder) {
 		return
 	}
 	_ = os.Remove(folder) // not empty, or gone: either is fine
-	_ = os.Remove(parent)
+	above, err := os.OpenRoot(filepath.Dir(parent))
+	if err != nil {
+		return
+	}
+	defer above.Close()
+	left, err := fs.ReadDir(above.FS(), filepath.Base(parent))
+	if err == nil && len(left) == 1 && left[0].Name() == clientRecord {
+		_ = above.Remove(filepath.Join(filepath.Base(parent), clientRecord)) // by another consumer, perhaps
+	}
+	_ = above.Remove(filepath.Base(parent))
 }
 
 // closeSources gives the writers' memory back.
 func closeSources(writers []*writer) error {
 	var errs []error
 	for _, w := range writers {
-		errs = append(errs, w.source.close())
+		errs = append(errs, w.source.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -136,7 +136,7 @@ func TestSameSeedSameLayout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		one, two := newJob(checked, nil, newEnding()).seeds(writer)
+		one, two := newJob(checked, nil, newEnding()).layoutSeeds(writer)
 		l := newLayout(checked, one, two)
 		text := fmt.Sprint(l.begin())
 		for range 10 {

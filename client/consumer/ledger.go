@@ -36,6 +36,9 @@ type tally struct {
 	chunks    uint64
 	errors    uint64
 	lastError string
+	verified  uint64 // bytes read back
+	cached    uint64 // of these, those that may have come from a cache
+	corrupt   uint64 // blocks
 	times     [phases]*latency.Recorder
 }
 
@@ -81,6 +84,22 @@ func (l *ledger) failed(err error) {
 	l.mu.Unlock()
 }
 
+// verified enters bytes that were read back and compared, and how many of them may have
+// come from a cache.
+func (l *ledger) verified(bytes, cached uint64) {
+	l.mu.Lock()
+	l.current.verified += bytes
+	l.current.cached += cached
+	l.mu.Unlock()
+}
+
+// corrupt enters blocks that did not read back as they were written.
+func (l *ledger) corrupt(blocks uint64) {
+	l.mu.Lock()
+	l.current.corrupt += blocks
+	l.mu.Unlock()
+}
+
 // take returns what was entered since the last take and begins the next
 // interval. Only the reporter may call it.
 func (l *ledger) take() *bulkheadv1.Progress {
@@ -96,11 +115,16 @@ func (l *ledger) take() *bulkheadv1.Progress {
 		Chunks:       taken.chunks,
 		Errors:       taken.errors,
 		LastError:    taken.lastError,
-		ChunkWrite:   taken.times[phaseWrite].Take().Proto(),
-		Create:       taken.times[phaseCreate].Take().Proto(),
-		Sync:         taken.times[phaseSync].Take().Proto(),
-		Close:        taken.times[phaseClose].Take().Proto(),
-		Response:     taken.times[phaseResponse].Take().Proto(),
+
+		VerifiedBytes:       taken.verified,
+		VerifiedCachedBytes: taken.cached,
+		CorruptBlocks:       taken.corrupt,
+
+		ChunkWrite: taken.times[phaseWrite].Take().Proto(),
+		Create:     taken.times[phaseCreate].Take().Proto(),
+		Sync:       taken.times[phaseSync].Take().Proto(),
+		Close:      taken.times[phaseClose].Take().Proto(),
+		Response:   taken.times[phaseResponse].Take().Proto(),
 	}
 	l.since = now
 	l.spare = &tally{times: taken.times}

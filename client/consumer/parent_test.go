@@ -225,11 +225,24 @@ func sum(messages []*bulkheadv1.Message) *bulkheadv1.Progress {
 		total.Bytes += p.GetBytes()
 		total.Chunks += p.GetChunks()
 		total.Errors += p.GetErrors()
+		total.VerifiedBytes += p.GetVerifiedBytes()
+		total.VerifiedCachedBytes += p.GetVerifiedCachedBytes()
+		total.CorruptBlocks += p.GetCorruptBlocks()
 		if p.GetLastError() != "" {
 			total.LastError = p.GetLastError()
 		}
 	}
 	return total
+}
+
+func corruptions(messages []*bulkheadv1.Message) []*bulkheadv1.Corruption {
+	var list []*bulkheadv1.Corruption
+	for _, m := range messages {
+		if c := m.GetCorruption(); c != nil {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // entries returns the names in folder.

@@ -43,3 +43,11 @@ func (p *permutation) encipher(v uint64) uint64 {
 	}
 	return left<<p.half | right
 }
+
+// mix is the output function of SplitMix64, a bijection that spreads every bit of its
+// argument over the result.
+func mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}

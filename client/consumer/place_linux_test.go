@@ -70,11 +70,11 @@ func TestDirectUnitIsFoundByWriting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.close()
-	memory, err := mapMemory(1 << 20)
+	memory, err := unix.Mmap(-1, 0, 1<<20, unix.PROT_READ, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unmapMemory(memory)
+	defer func() { _ = unix.Munmap(memory) }()
 	if n, err := f.write(memory[:unit], unit); err != nil || n != int(unit) {
 		t.Errorf("writing %d bytes: %d, %v", unit, n, err)
 	}

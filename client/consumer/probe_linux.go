@@ -5,10 +5,17 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"bulkhead/client/block"
 )
 
-// probeName is a file that is removed as soon as it is open.
-const probeName = "load-probe.tmp"
+const (
+	// probeName is a file that is removed as soon as it is open.
+	probeName = "load-probe.tmp"
+	// pageSize is as much as O_DIRECT asks for anywhere, and how the memory of chunks is
+	// aligned.
+	pageSize = block.Size
+)
 
 // canAllocate tries it on a file that has no name any more.
 func (d *osDisk) canAllocate() error {
@@ -72,11 +79,11 @@ func (f *osFile) directUnit() (int, error) {
 		}
 		return int(max(stat.Dio_offset_align, leastDirectUnit)), nil
 	}
-	memory, err := mapMemory(pageSize)
+	memory, err := unix.Mmap(-1, 0, pageSize, unix.PROT_READ, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("mapping a page: %w", err)
 	}
-	defer func() { _ = unmapMemory(memory) }()
+	defer func() { _ = unix.Munmap(memory) }()
 	for _, unit := range []int{leastDirectUnit, pageSize} {
 		_, err := f.write(memory[:unit], 0)
 		if err == nil {

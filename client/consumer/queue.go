@@ -13,6 +13,8 @@ const (
 	// maxProgress is how many Progress messages may wait for the parent before
 	// intervals are merged.
 	maxProgress = 64
+	// maxCorruptions is how many Corruptions a consumer says in all.
+	maxCorruptions = 1000
 )
 
 // queue holds the messages on their way to the parent, in the order of the
@@ -22,9 +24,9 @@ const (
 //   - a Rollover waits once maxRollovers are queued;
 //   - a Progress is refused once maxProgress are queued, and what it would have
 //     said stays in the ledger for the next one;
-//   - the Start and the last Progress have a place of their own.
+//   - the Start, the last Progress and each Corruption have a place of their own.
 //
-// The writer puts Rollovers, the reporter puts Progress and closes, Run takes.
+// The writers, or the verifier, put Rollovers and Corruptions, the reporter puts Progress and closes, Run takes.
 type queue struct {
 	process   *bulkheadv1.Process
 	messages  chan *bulkheadv1.Message
@@ -35,7 +37,7 @@ type queue struct {
 func newQueue(process *bulkheadv1.Process) *queue {
 	return &queue{
 		process:   process,
-		messages:  make(chan *bulkheadv1.Message, maxRollovers+maxProgress+2),
+		messages:  make(chan *bulkheadv1.Message, maxRollovers+maxProgress+2+maxCorruptions),
 		rollovers: make(chan struct{}, maxRollovers),
 		progress:  make(chan struct{}, maxProgress),
 	}
@@ -55,6 +57,11 @@ func (q *queue) putRollover(closed time.Time, rollover *bulkheadv1.Rollover, aba
 		q.put(closed, &bulkheadv1.Message{Fact: &bulkheadv1.Message_Rollover{Rollover: rollover}})
 	case <-abandoned:
 	}
+}
+
+// putCorruption queues a Corruption, of which there are at most maxCorruptions.
+func (q *queue) putCorruption(corruption *bulkheadv1.Corruption) {
+	q.put(time.Now(), &bulkheadv1.Message{Fact: &bulkheadv1.Message_Corruption{Corruption: corruption}})
 }
 
 // putProgress queues what take returns, or leaves it where it is when there is

@@ -21,14 +21,16 @@ type rotation struct {
 	finished []turn        // oldest first; guarded by mu
 	leaving  []turn        // to be removed, the next one first; guarded by mu
 	spoiled  int           // how many of leaving were not finished; guarded by mu
-	changed  chan struct{} // closed and replaced when leaving gets longer or shorter; guarded by mu
+	reading  *reading      // the finished file that is being read again, if any; guarded by mu
+	changed  chan struct{} // closed and replaced when leaving gets longer or shorter, and when reading ends; guarded by mu
 }
 
 // turn is one writing of a file.
 type turn struct {
 	number     uint64
-	generation uint32 // how often the file was written before
-	spoiled    bool   // not finished
+	generation uint32   // how often the file was written before
+	spoiled    bool     // not finished
+	content    *content // of a file that was finished, in the generation before if it is not again
 }
 
 // maxLeaving is how many finished files may be on their way out while new ones are
@@ -42,14 +44,17 @@ func newRotation(keep int, recycle bool) *rotation {
 // next returns what to write next: a new file, which is to be made and then begun, or
 // the next generation of one that is there. It waits while a file that could not be
 // finished, or more than maxLeaving finished ones, are still to be removed, so that a
-// folder in which nothing can be removed does not fill up. It returns false once done
+// folder in which nothing can be removed does not fill up, and while a file that is to be
+// written over is being read. It returns false once done
 // is closed.
 func (r *rotation) next(done <-chan struct{}) (turn, bool) {
 	for !isClosed(done) {
 		r.mu.Lock()
 		if r.spoiled == 0 && len(r.leaving) <= maxLeaving {
-			defer r.mu.Unlock()
-			return r.take(), true
+			if t, ok := r.take(); ok {
+				r.mu.Unlock()
+				return t, true
+			}
 		}
 		changed := r.changed
 		r.mu.Unlock()
@@ -61,18 +66,21 @@ func (r *rotation) next(done <-chan struct{}) (turn, bool) {
 	return turn{}, false
 }
 
-// take returns the next turn. The caller holds mu.
-func (r *rotation) take() turn {
+// take returns the next turn, if it can be had. The caller holds mu.
+func (r *rotation) take() (turn, bool) {
 	if r.recycle && len(r.finished) > r.keep {
 		t := r.finished[0]
+		if r.interrupted(t) {
+			return turn{}, false
+		}
 		r.finished = slices.Delete(r.finished, 0, 1)
 		t.generation++
 		r.current = append(r.current, t)
-		return t
+		return t, true
 	}
 	t := turn{number: r.fresh, generation: 1}
 	r.fresh++
-	return t
+	return t, true
 }
 
 // begin notes a new file that was just made.
@@ -128,7 +136,7 @@ func (r *rotation) leave(t turn) {
 func (r *rotation) awaitLeaving(done <-chan struct{}) (turn, bool) {
 	for {
 		r.mu.Lock()
-		if len(r.leaving) > 0 {
+		if len(r.leaving) > 0 && !r.interrupted(r.leaving[0]) {
 			defer r.mu.Unlock()
 			return r.leaving[0], true
 		}

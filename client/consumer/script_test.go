@@ -1,9 +1,13 @@
 package consumer
 
 import (
+	"cmp"
+	"errors"
 	"os"
 	"sync"
 	"time"
+
+	"bulkhead/client/verify"
 )
 
 // newConsumer returns a Consumer that writes to d and naps by the clock of its bubble.
@@ -94,6 +98,12 @@ func (d *scriptedDisk) directUnit() (int, error) { return d.do(call{op: "directU
 func (d *scriptedDisk) canAllocate() error {
 	_, err := d.do(call{op: "canAllocate"})
 	return err
+}
+
+// readBack always fails: there is nothing to be read in these files.
+func (d *scriptedDisk) readBack(path string) (*verify.File, error) {
+	_, err := d.do(call{op: "readBack", path: path})
+	return nil, cmp.Or(err, errors.New("a scripted file cannot be read back"))
 }
 
 func (d *scriptedDisk) close() error { return nil }

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/client/block"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -22,6 +23,8 @@ const (
 type task struct {
 	process    *bulkheadv1.Process // with the pid of this process
 	spec       *bulkheadv1.ConsumerSpec
+	owner      block.Owner
+	data       block.Data
 	folder     string
 	chunkSize  int // the largest
 	chunkSizes []*bulkheadv1.WeightedSize
@@ -32,6 +35,7 @@ type task struct {
 	mode       openMode
 	random     bool // order of the chunks
 	sync       bulkheadv1.SyncPolicy
+	verify     bulkheadv1.VerifyMode
 	writers    int
 	startDelay time.Duration
 	thinkTime  time.Duration
@@ -61,6 +65,8 @@ func newTask(request *bulkheadv1.RunRequest) (*task, error) {
 	t := &task{
 		process:    proto.CloneOf(request.GetProcess()),
 		spec:       spec,
+		owner:      block.Owner{Run: block.RunOf(asked.GetRunId()), Consumer: request.GetProcess().GetIndex()},
+		data:       block.Data{Kind: blockKind(spec.GetData()), Percent: uint8(spec.GetData().GetPercent())},
 		folder:     spec.GetPath(),
 		chunkSize:  int(spec.GetChunkSizeBytes()),
 		chunkSizes: spec.GetChunkSizes(),
@@ -75,6 +81,7 @@ func newTask(request *bulkheadv1.RunRequest) (*task, error) {
 		},
 		random:     spec.GetPattern() == bulkheadv1.Pattern_PATTERN_RANDOM,
 		sync:       spec.GetSync(),
+		verify:     spec.GetVerify(),
 		writers:    int(max(spec.GetConcurrency(), 1)),
 		startDelay: time.Duration(spec.GetStartDelayNano()),
 		thinkTime:  time.Duration(spec.GetThinkTimeNano()),
@@ -84,7 +91,27 @@ func newTask(request *bulkheadv1.RunRequest) (*task, error) {
 		keep:       asked.GetKeep(),
 	}
 	t.process.Pid = int32(os.Getpid())
+	copy(t.owner.Client[:], asked.GetClientId())
 	return t, nil
+}
+
+// blockKind is the kind of data that a task asks for; random unless it says.
+func blockKind(data *bulkheadv1.DataSpec) block.Kind {
+	switch data.GetKind() {
+	case bulkheadv1.DataKind_DATA_KIND_ZEROS:
+		return block.Zeros
+	case bulkheadv1.DataKind_DATA_KIND_COMPRESSIBLE:
+		return block.Compressible
+	case bulkheadv1.DataKind_DATA_KIND_DEDUPABLE:
+		return block.Dedupable
+	default:
+		return block.Random
+	}
+}
+
+// blockFile is what the blocks of a file say of it.
+func (t *task) blockFile(f *loadFile) block.File {
+	return block.File{Owner: t.owner, Number: f.number, Generation: f.generation, Size: f.target, Data: t.data}
 }
 
 // syncsFiles says whether a finished file is forced to storage.

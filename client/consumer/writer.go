@@ -3,6 +3,8 @@ package consumer
 import (
 	"errors"
 	"time"
+
+	"bulkhead/client/block"
 )
 
 // writer writes file after file until the end has begun. It belongs to one
@@ -10,7 +12,7 @@ import (
 type writer struct {
 	task     *task
 	disk     disk
-	source   source
+	source   *block.Source
 	layout   *layout
 	gauge    *gauge
 	ledger   *ledger
@@ -18,11 +20,13 @@ type writer struct {
 	rotation *rotation
 	ending   *ending
 	reserve  *reserve
+	verifier *verifier
 	pace     *pace // nil without a rate
 	clock    *clock
-	failed   func(error) // counts a failure, and ends the job if it is to end then
-	unit     uint64      // what O_DIRECT wants sizes to be a multiple of; 1 without
-	thought  bool        // a chunk was written before
+	failed   func(error)   // counts a failure, and ends the job if it is to end then
+	unit     uint64        // what O_DIRECT wants sizes to be a multiple of; 1 without
+	thought  bool          // a chunk was written before
+	yielded  time.Duration // by the clock
 }
 
 // run writes until the end has begun. After a failure it pauses, for longer each time
@@ -51,6 +55,9 @@ func (w *writer) step() error {
 		return nil
 	}
 	f := &loadFile{turn: t, name: fileName(t.number), target: w.layout.begin()}
+	if err := w.source.Begin(w.task.blockFile(f)); err != nil {
+		return err
+	}
 	if err := w.open(f); err != nil {
 		return err
 	}
@@ -182,8 +189,7 @@ func (w *writer) finish(f *loadFile) error {
 		return err
 	}
 	w.ledger.took(phaseClose, f.closing)
-	w.rotation.finish(f.turn)
-	w.queue.putRollover(time.Now(), f.rollover(w.task), w.ending.abandoned)
+	w.verifier.hand(w.finished(f))
 	return nil
 }
 

@@ -31,12 +31,12 @@ func newTestWriter(t testing.TB, folder string, chunk, file uint64, edit func(*b
 	if err := j.prepare(); err != nil {
 		t.Fatal(err)
 	}
-	w, err := j.newWriter(0)
+	w, err := j.newWriter(0, j.dataSeed())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := w.source.close(); err != nil {
+		if err := w.source.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -50,6 +50,9 @@ func writeOne(t testing.TB, w *writer) *loadFile {
 	t.Helper()
 	turn, _ := w.rotation.next(nil)
 	f := &loadFile{turn: turn, name: fileName(turn.number), target: w.layout.begin()}
+	if err := w.source.Begin(w.task.blockFile(f)); err != nil {
+		t.Fatal(err)
+	}
 	if err := w.open(f); err != nil {
 		t.Fatal(err)
 	}

@@ -4,14 +4,17 @@ import (
 	cryptorand "crypto/rand"
 	"encoding/binary"
 	"errors"
+
+	"bulkhead/client/block"
 )
 
 // newWriters returns the writers of a job, each with its own data. They have no clock
 // yet, because the load has not begun.
 func (j *job) newWriters() ([]*writer, error) {
 	var writers []*writer
+	seed := j.dataSeed()
 	for i := range j.task.writers {
-		w, err := j.newWriter(i)
+		w, err := j.newWriter(i, seed)
 		if err != nil {
 			return nil, errors.Join(err, closeSources(writers))
 		}
@@ -20,16 +23,16 @@ func (j *job) newWriters() ([]*writer, error) {
 	return writers, nil
 }
 
-func (j *job) newWriter(i int) (*writer, error) {
-	data, err := newPool(j.task.chunkSize)
+func (j *job) newWriter(i int, seed uint64) (*writer, error) {
+	source, err := block.NewSource(j.task.data, seed, j.task.chunkSize)
 	if err != nil {
 		return nil, err
 	}
-	seed1, seed2 := j.seeds(i)
+	seed1, seed2 := j.layoutSeeds(i)
 	return &writer{
 		task:     j.task,
 		disk:     j.disk,
-		source:   poolSource{data},
+		source:   source,
 		layout:   newLayout(j.task, seed1, seed2),
 		gauge:    j.gauges[i],
 		ledger:   j.ledger,
@@ -38,6 +41,7 @@ func (j *job) newWriter(i int) (*writer, error) {
 		ending:   j.ending,
 		pace:     j.pace,
 		failed:   j.fail,
+		verifier: j.verifier,
 		unit:     uint64(j.unit),
 		reserve: &reserve{
 			bytes: j.task.spec.GetReserveBytes(), interval: j.task.interval, disk: j.disk,
@@ -46,13 +50,27 @@ func (j *job) newWriter(i int) (*writer, error) {
 	}, nil
 }
 
-// seeds returns what the sizes and the order of a writer's chunks are drawn with: the
-// same for the same seed of the data, anything without one.
-func (j *job) seeds(i int) (seed1, seed2 uint64) {
+// dataSeed is what the writers' data are made with. Without a seed it is 0, for data of
+// each writer's own, but that dedupable data are dedupable across the writers.
+func (j *job) dataSeed() uint64 {
+	seed := j.task.spec.GetData().GetSeed()
+	if seed == 0 && j.task.data.Kind == block.Dedupable {
+		return randomWord()
+	}
+	return seed
+}
+
+// layoutSeeds returns what the sizes and the order of a writer's chunks are drawn
+// with: the same for the same seed of the data, anything without one.
+func (j *job) layoutSeeds(i int) (seed1, seed2 uint64) {
 	if seed := j.task.spec.GetData().GetSeed(); seed != 0 {
 		return seed, uint64(j.task.process.GetIndex())<<32 | uint64(i)
 	}
-	var random [16]byte
-	cryptorand.Read(random[:])
-	return binary.LittleEndian.Uint64(random[:]), binary.LittleEndian.Uint64(random[8:])
+	return randomWord(), randomWord()
+}
+
+func randomWord() uint64 {
+	var random [8]byte
+	cryptorand.Read(random[:]) // never fails
+	return binary.LittleEndian.Uint64(random[:])
 }

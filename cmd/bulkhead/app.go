@@ -98,6 +98,7 @@ or configuration.`,
 			clientCommand(stdout, stderr),
 			reportCommand(stdout, stderr),
 			journalCommand(stdout),
+			verifyCommand(stdout),
 			topCommand(stdout),
 			versionCommand(stdout),
 			workerCommand(),
@@ -138,7 +139,7 @@ func commandName(ctx *cli.Context) string {
 }
 
 // withArguments are the commands that take arguments.
-var withArguments = [][]string{{"report"}, {"report", "compare"}, {"journal", "check"}, {"client", "resend"}}
+var withArguments = [][]string{{"report"}, {"report", "compare"}, {"journal", "check"}, {"client", "resend"}, {"verify"}}
 
 // flagsFirst moves the arguments of commands that take some behind their flags, because
 // the flag parser stops at the first argument.
@@ -178,7 +179,7 @@ func flagsFirst(args []string) []string {
 // argument.
 func takesValue(flag string) bool {
 	switch strings.TrimLeft(flag, "-") {
-	case "format", "output", "o", "assert", "config", "c", "supervisor", "token", "connect-timeout", "log-level", "log-format":
+	case "format", "output", "o", "assert", "config", "c", "supervisor", "token", "connect-timeout", "log-level", "log-format", "writers":
 		return true
 	default:
 		return false

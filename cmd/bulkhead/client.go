@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,13 +27,22 @@ Settings of single consumers go into the YAML file (consumers: [{chunk_size: …
 win over the flags and keys for all of them.
 
 Example: bulkhead client --supervisor 10.0.0.1:7420 --path /mnt/under-test --consumers 4 --runtime 10m`,
-		Flags:           settingFlags(keys),
+		Flags:           append(settingFlags(keys), planFlags()...),
 		Subcommands:     []*cli.Command{resendCommand(stdout, stderr)},
 		HideHelpCommand: true,
 		OnUsageError:    onUsageError,
 		Action: func(ctx *cli.Context) error {
 			return runClient(ctx, keys, stdout, stderr)
 		},
+	}
+}
+
+// planFlags are the flags that are no settings: what is given once, for one start.
+func planFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "dry-run", Usage: "print what would be written where, and neither connect nor write"},
+		&cli.BoolFlag{Name: "json", Usage: "with --dry-run: print JSON"},
+		&cli.BoolFlag{Name: "force", Usage: "write also to a path that holds files of others, this once"},
 	}
 }
 
@@ -48,9 +58,16 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
+	cfg := clientConfig(settings)
+	cfg.Force = ctx.Bool("force")
+	if ctx.Bool("dry-run") {
+		return printClientPlan(ctx, cfg, stdout)
+	}
+	if ctx.Bool("json") {
+		return usageError{errors.New("--json: is for --dry-run only")}
+	}
 	signals, stop := interruptibleTwice()
 	defer stop()
-	cfg := clientConfig(settings)
 	cfg.Logger = newLogger(settings.Log, stderr)
 	block := blockFor(settings.Log, stderr)
 	if block != nil {
@@ -102,6 +119,9 @@ func printResult(w io.Writer, r client.Result) {
 	}
 	fmt.Fprintf(w, "%s: %d files, %.1f MB in %.1fs (%.1f MB/s), %d chunks, %d errors; %d messages\n",
 		r.Verdict, r.Files, float64(r.Bytes)/1e6, r.Load.Seconds(), rate, r.Chunks, r.Errors, r.Messages)
+	if r.VerifiedBytes > 0 {
+		fmt.Fprintf(w, "  %.1f MB read back and compared, %d corrupt blocks\n", float64(r.VerifiedBytes)/1e6, r.CorruptBlocks)
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "  %s\n", p)
 	}

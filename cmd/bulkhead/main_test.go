@@ -76,6 +76,11 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("TMPDIR", tmp)
+	configs, err := filepath.Abs(filepath.Join("..", "..", "configs"))
+	if err != nil {
+		return err
+	}
+	env.Setenv("CONFIGS", configs)
 	if env.Getenv("GORACE") == "" {
 		env.Setenv("GORACE", "atexit_sleep_ms=10") // instead of a second at every exit
 	}

@@ -134,7 +134,7 @@ func TestSupervisorOnATerminal(t *testing.T) {
 	if err := s.Resize(60, 12); err != nil {
 		t.Fatal(err)
 	}
-	s.shows(t, `(?m)^alpha .*…$`)
+	s.shows(t, `(?m)^running  .*\n.*\nalpha +active `) // what could be looked up elsewhere has gone
 	c.shows(t, `\d+ %  \d+\.\d MB/s  \S+ .B in \d+ files  00:0\d left`)
 	c.ends(t, exitOK)
 	s.ends(t, exitOK)
@@ -145,7 +145,7 @@ func TestSupervisorOnATerminal(t *testing.T) {
 			t.Errorf("%q of the table is left in the report:\n%s", left, report)
 		}
 	}
-	if drawn := regexp.MustCompile(`(?m)^run \S+  (waiting|running|draining).*$`).FindString(all); drawn != "" {
+	if drawn := regexp.MustCompile(`(?m)^(run \S+  )?(waiting|running|draining)  .*$`).FindString(all); drawn != "" {
 		t.Errorf("a table is left behind: %s", drawn)
 	}
 	if strings.Contains(all, "msg=progress") || strings.Contains(all, " progress ") {
@@ -261,6 +261,31 @@ func TestTop(t *testing.T) {
 	}
 	p.ends(t, exitOK)
 	p.shows(t, `^the supervisor has ended`)
+}
+
+// A supervisor that does not answer is not shown as if it did; when it does again, top
+// goes on.
+func TestTopOfASilentSupervisor(t *testing.T) {
+	state := stateDir(t)
+	program, err := exec.LookPath("bulkhead")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := harness.StartSupervisor(filepath.Dir(program), state, "--linger", "0s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Kill()
+	p := onTTY(t, newTerminal(t), nil, nil, "bulkhead", "top", "--state-dir", state)
+	p.shows(t, `^run \S+  waiting `)
+	if err := s.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	p.shows(t, `^no answer from the supervisor for 00:\d\d; this is how it was\nrun \S+  waiting `)
+	if err := s.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	p.shows(t, `^run \S+  waiting `)
 }
 
 // Without a terminal top says what to use instead.

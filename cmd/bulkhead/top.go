@@ -22,6 +22,9 @@ import (
 // topEvery is how often top asks the supervisor.
 const topEvery = time.Second
 
+// silentAfter is how old an answer may be before top says so.
+const silentAfter = 3 * topEvery
+
 func topCommand(stdout io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:  "top",
@@ -82,10 +85,14 @@ func watchOther(ctx context.Context, stateDir string, out *os.File) (why string,
 	again := time.NewTicker(topEvery)
 	defer again.Stop()
 	answers := make(chan answer, 1)
-	asking := false
+	asking, heard := false, time.Now()
 	for {
 		width, height := screen.Size()
-		if err := screen.Show(painter.Status(s, width, height)); err != nil {
+		var lines []string
+		if silent := time.Since(heard); silent > silentAfter {
+			lines = append(lines, painter.Silent(silent, width))
+		}
+		if err := screen.Show(append(lines, painter.Status(s, width, height-len(lines))...)); err != nil {
 			return "", fmt.Errorf("drawing: %w", err)
 		}
 		select {
@@ -105,7 +112,7 @@ func watchOther(ctx context.Context, stateDir string, out *os.File) (why string,
 			asking = false
 			switch {
 			case a.err == nil:
-				s = a.status
+				s, heard = a.status, time.Now()
 			case status.Code(a.err) == codes.Unavailable:
 				return "the supervisor has ended", nil
 			}

@@ -21,10 +21,8 @@ func workerCommand() *cli.Command {
 		OnUsageError: onUsageError,
 		Action:       needCommand,
 		Subcommands: []*cli.Command{
-			{Name: "consumer", OnUsageError: onUsageError, Flags: []cli.Flag{
-				&cli.BoolFlag{Name: "stop-on-error"},
-			}, Action: func(ctx *cli.Context) error {
-				c := consumer.New(consumer.Options{StopOnError: ctx.Bool("stop-on-error")})
+			{Name: "consumer", OnUsageError: onUsageError, Action: func(ctx *cli.Context) error {
+				c := consumer.New(consumer.Options{})
 				defer c.Abandon() // removes what an orderly end has not
 				if err := serveWorker(ctx, c); err != nil {
 					return err

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -20,6 +22,7 @@ type bench struct {
 	bin    string // folder of the programs
 	dir    string // for state directories and load
 	rounds int
+	cells  *regexp.Regexp // which rows of (d); nil is all
 	out    io.Writer
 }
 
@@ -31,6 +34,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	rounds := flags.Int("rounds", 5, "how often each thing is measured; the median is printed")
 	only := flags.String("only", "abcde", "which of the measurements a to e")
 	bin := flags.String("bin", "", "folder of the programs; empty builds them")
+	cells := flags.String("cells", "", "which rows of (d), by a regular expression of their names; empty is all")
 	disk := flags.String("disk", ".", "folder on the disk to measure")
 	if err := flags.Parse(args); err != nil {
 		return 2
@@ -41,6 +45,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if dir, err = filepath.Abs(dir); err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return 1
+	}
 	if *bin == "" {
 		if *bin, err = harness.Build(dir); err != nil {
 			fmt.Fprintln(stderr, "bench:", err)
@@ -48,6 +56,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	b := &bench{bin: *bin, dir: dir, rounds: max(1, *rounds), out: stdout}
+	if *cells != "" {
+		if b.cells, err = regexp.Compile(*cells); err != nil {
+			fmt.Fprintln(stderr, "bench: -cells:", err)
+			return 2
+		}
+	}
 	fmt.Fprintf(stdout, "%s, %d cores, %s %s/%s, %s\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, processor())
 	for _, m := range []struct {
 		name string

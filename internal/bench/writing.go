@@ -1,121 +1,172 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"text/tabwriter"
-	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
-	// writeSeconds is how long each writer runs.
-	writeSeconds = 3
-	writeChunk   = "1MiB"
-	writeFile    = "64MiB"
-	memoryDisk   = "/dev/shm"
+	memoryDisk = "/dev/shm"
+	// writeFileMiB is the size of every file: a multiple of all chunk sizes, and little
+	// enough for no cell to have more than 1 GiB in the page cache.
+	writeFileMiB = 80
 )
 
-// writing prints one consumer's MB/s beside fio's: psync, the same chunk and file
-// size, no sync, each file a new one and two of them at a time.
+// writeCell is one row of the table: the same load for both programs.
+type writeCell struct {
+	storage string // tmpfs or disk
+	parent  string // folder on that storage
+	direct  bool
+	inPlace bool // each file is written over again and again; else each file is a new one
+	synced  bool // fsync at the end of each file
+	chunk   string
+	writers int
+}
+
+func (c writeCell) name() string {
+	how := []string{c.storage}
+	if c.direct {
+		how = append(how, "O_DIRECT")
+	}
+	if c.inPlace {
+		how = append(how, "in place")
+	}
+	if c.synced {
+		how = append(how, "fsync")
+	}
+	return fmt.Sprintf("%s, %s × %d", strings.Join(how, ", "), c.chunk, c.writers)
+}
+
+// writeCells lists every combination, and some variants of one of them.
+func (b *bench) writeCells() []writeCell {
+	var cells []writeCell
+	chunks, counts := []string{"128KiB", "1MiB", "10MiB"}, []int{1, 4}
+	for _, place := range []writeCell{
+		{storage: "tmpfs", parent: memoryDisk},
+		{storage: "tmpfs", parent: memoryDisk, direct: true},
+		{storage: "disk", parent: b.dir},
+		{storage: "disk", parent: b.dir, direct: true},
+	} {
+		for _, chunk := range chunks {
+			for _, writers := range counts {
+				cell := place
+				cell.chunk, cell.writers = chunk, writers
+				cells = append(cells, cell)
+			}
+		}
+	}
+	for _, writers := range counts {
+		cells = append(cells,
+			writeCell{storage: "tmpfs", parent: memoryDisk, inPlace: true, chunk: "1MiB", writers: writers},
+			writeCell{storage: "disk", parent: b.dir, inPlace: true, chunk: "1MiB", writers: writers},
+			writeCell{storage: "disk", parent: b.dir, synced: true, chunk: "1MiB", writers: writers})
+	}
+	return cells
+}
+
+// errCannot is a cell that this machine cannot run.
+var errCannot = errors.New("skipped")
+
+// writing prints the throughput and the processor time of consumers beside fio's.
 func (b *bench) writing() error {
-	fmt.Fprintf(b.out, "\n(d) one consumer beside fio (psync, %s chunks, %s files, no sync), MB/s; median of %d (least–most)\n", writeChunk, writeFile, b.rounds)
-	if _, err := exec.LookPath("fio"); err != nil {
-		fmt.Fprintln(b.out, "skipped: fio is not installed")
+	fmt.Fprintf(b.out, "\n(d) consumers beside fio (psync, the same chunks, files of %d MiB): median of %d pairs (least–most)\n", writeFileMiB, b.rounds)
+	version, err := exec.Command("fio", "--version").Output()
+	if err != nil {
+		fmt.Fprintf(b.out, "skipped: running fio: %v\n", err)
 		return nil
 	}
-	t := tabwriter.NewWriter(b.out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "storage\tconsumer\tfio\tratio")
-	for _, place := range []struct{ name, parent string }{{"tmpfs", memoryDisk}, {"disk, buffered", b.dir}} {
-		if info, err := os.Stat(place.parent); err != nil || !info.IsDir() {
-			fmt.Fprintf(t, "%s\tskipped: there is no %s\n", place.name, place.parent)
+	fmt.Fprintf(b.out, "%s; MB/s and ms of processor time for each GB, of the writing processes; client: its parent and its monitor, %% of one core\n", strings.TrimSpace(string(version)))
+	t := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "load\tconsumers\tfio\tratio\tcpu\tfio\tratio\tclient")
+	for _, cell := range b.writeCells() {
+		if b.cells != nil && !b.cells.MatchString(cell.name()) {
 			continue
 		}
-		if err := b.compareWriters(t, place.name, place.parent); err != nil {
-			return err
+		err := b.compareWriters(t, cell)
+		if errors.Is(err, errCannot) {
+			fmt.Fprintf(t, "%s\t%v\n", cell.name(), err)
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", cell.name(), err)
+		}
+		if b.cells != nil {
+			_ = t.Flush() // one by one while somebody looks on
 		}
 	}
 	return t.Flush()
 }
 
-func (b *bench) compareWriters(t *tabwriter.Writer, name, parent string) error {
-	dir, err := os.MkdirTemp(parent, "bench-writing-")
-	if err != nil {
+// compareWriters measures one cell in pairs, of which every other one is the other way
+// round, so that neither program always finds what the other left.
+func (b *bench) compareWriters(out io.Writer, cell writeCell) error {
+	if err := cell.possible(); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	var ours, theirs, ratio spread
-	for range b.rounds {
-		c, err := b.consumerRate(dir)
-		if err != nil {
-			return err
+	var rates, costs [2]spread
+	var rate, cost, client spread
+	for pair := range b.rounds {
+		var pace [2]pace
+		for i := range 2 {
+			which := (i + pair) % 2
+			start := b.startConsumers
+			if which == 1 {
+				start = b.startFio
+			}
+			measured, err := b.measure(cell, start)
+			if err != nil {
+				return err
+			}
+			pace[which] = measured
+			rates[which] = append(rates[which], measured.megabytes)
+			costs[which] = append(costs[which], measured.cost)
 		}
-		f, err := fioRate(dir)
-		if err != nil {
-			return err
-		}
-		ours, theirs, ratio = append(ours, c), append(theirs, f), append(ratio, c/f)
+		rate = append(rate, pace[0].megabytes/pace[1].megabytes)
+		cost = append(cost, pace[0].cost/pace[1].cost)
+		client = append(client, pace[0].rest*100)
 	}
-	fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", name, ours.text("%.0f"), theirs.text("%.0f"), ratio.text("%.2f"))
+	_, err := fmt.Fprintf(out, "%s\t%.0f\t%.0f\t%s\t%.0f\t%.0f\t%s\t%s\n", cell.name(), rates[0].median(), rates[1].median(), rate.text("%.2f"),
+		costs[0].median(), costs[1].median(), cost.text("%.2f"), client.text("%.1f"))
+	return err
+}
+
+// possible returns errCannot, with the reason, for a cell that cannot run here.
+func (c writeCell) possible() error {
+	var system unix.Statfs_t
+	if err := unix.Statfs(c.parent, &system); err != nil {
+		return fmt.Errorf("%w: there is no %s", errCannot, c.parent)
+	}
+	if memory := system.Type == unix.TMPFS_MAGIC; memory && c.direct {
+		return fmt.Errorf("%w: tmpfs is memory and has no O_DIRECT", errCannot)
+	} else if memory && c.storage == "disk" {
+		return fmt.Errorf("%w: %s is memory; name a folder on a disk with -disk", errCannot, c.parent)
+	}
+	if need := uint64(4*3*writeFileMiB) << 20 * 2; system.Bavail*uint64(system.Frsize) < need {
+		return fmt.Errorf("%w: %s has less than %d MiB free", errCannot, c.parent, need>>20)
+	}
 	return nil
 }
 
-// consumerRate runs a supervisor and a client with one consumer and returns the
-// consumer's MB/s from the report.
-func (b *bench) consumerRate(dir string) (float64, error) {
-	s, err := b.supervisor("--clients", "1", "--linger", "0s")
+// measure runs one program for a cell in a new folder, after what others wrote has
+// reached storage.
+func (b *bench) measure(cell writeCell, start func(writeCell, string) (*load, error)) (pace, error) {
+	dir, err := os.MkdirTemp(cell.parent, "bench-writing-")
 	if err != nil {
-		return 0, err
+		return pace{}, err
 	}
-	defer s.Kill()
-	client := exec.Command(filepath.Join(b.bin, "bulkhead"), "client", "--supervisor", s.Addr, "--name", "bench", "--path", dir,
-		"--runtime", strconv.Itoa(writeSeconds)+"s", "--consumers", "1", "--chunk-size", writeChunk, "--file-size", writeFile,
-		"--keep-files", "1", "--sync", "none", "--log-level", "error")
-	if out, err := client.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("running a client: %w\n%s", err, out)
-	}
-	if _, err := s.Wait(time.Minute); err != nil {
-		return 0, err
-	}
-	data, err := os.ReadFile(filepath.Join(s.RunDir, "report.json"))
+	defer os.RemoveAll(dir)
+	unix.Sync()
+	_ = os.WriteFile("/proc/sys/vm/drop_caches", []byte("1"), 0) // root may, and others have to do without
+	load, err := start(cell, filepath.Clean(dir))
 	if err != nil {
-		return 0, err
+		return pace{}, err
 	}
-	var report struct {
-		Clients []struct {
-			BytesPerSecond float64 `json:"bytes_per_second"`
-		} `json:"clients"`
-	}
-	if err := json.Unmarshal(data, &report); err != nil {
-		return 0, err
-	}
-	if len(report.Clients) != 1 || report.Clients[0].BytesPerSecond == 0 {
-		return 0, errors.New("the report of the consumer has no rate")
-	}
-	return report.Clients[0].BytesPerSecond / 1e6, nil
-}
-
-// fioRate runs fio for as long and returns its MB/s.
-func fioRate(dir string) (float64, error) {
-	out, err := exec.Command("fio", "--name=bench", "--rw=write", "--ioengine=psync", "--bs=1M", "--nrfiles=2", "--filesize=64M", "--size=128M", "--directory="+dir,
-		"--time_based", "--runtime="+strconv.Itoa(writeSeconds), "--unlink_each_loop=1", "--unlink=1",
-		"--fallocate=none", "--create_on_open=1", "--output-format=json").Output()
-	if err != nil {
-		return 0, fmt.Errorf("running fio: %w", err)
-	}
-	var result struct {
-		Jobs []struct {
-			Write struct {
-				BytesPerSecond float64 `json:"bw_bytes"`
-			} `json:"write"`
-		} `json:"jobs"`
-	}
-	if err := json.Unmarshal(out, &result); err != nil || len(result.Jobs) != 1 {
-		return 0, fmt.Errorf("reading fio's result: %w", errors.Join(err, errors.New("no job in it")))
-	}
-	return result.Jobs[0].Write.BytesPerSecond / 1e6, nil
+	measured, err := load.measure()
+	return measured, errors.Join(err, load.stop())
 }

@@ -125,3 +125,41 @@ func TestShippedExampleOfConsumers(t *testing.T) {
 		t.Errorf("consumers = %+v", consumers)
 	}
 }
+
+// TestShippedWorkloads loads every file of configs/workloads: each is a load of its own,
+// with a page of comment on what it models and why its numbers.
+func TestShippedWorkloads(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "configs", "workloads", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, file := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(file), ".yaml"))
+		c, err := LoadClient(file, nil, nil)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		defaults, err := LoadClient("", nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Supervisor != defaults.Supervisor || c.Consumer.Path != defaults.Consumer.Path || c.Name != "" {
+			t.Errorf("%s names an address, a path or a client, which are the user's", file)
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		comment, _, _ := strings.Cut(string(data), "\n\n")
+		for _, part := range []string{"# " + names[len(names)-1] + ": ", "What it models.", "Why these numbers.", "What to look at.", "It needs at most "} {
+			if !strings.Contains(comment, part) {
+				t.Errorf("%s: its comment does not say %q", file, part)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"backup-stream", "checkpoint", "database-wal", "log-ingest", "small-files", "video-capture"}, names); diff != "" {
+		t.Error(diff)
+	}
+}

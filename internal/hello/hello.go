@@ -23,6 +23,8 @@ const (
 	// maxVersionBytes is a client's own name for its version.
 	maxVersionBytes = 128
 	maxPathBytes    = 4096
+	// maxChunkSizes is the most chunk sizes of one consumer.
+	maxChunkSizes = 64
 )
 
 // Check returns what is wrong with the form of a Hello, for a person; "" if nothing is.
@@ -61,6 +63,9 @@ func checkWorkload(w *bulkheadv1.Workload) string {
 	for _, c := range w.GetConsumers() {
 		if n := len(c.GetPath()); n > maxPathBytes {
 			return fmt.Sprintf("Hello.workload: the path of consumer %d has %d bytes; at most %d are allowed", c.GetIndex(), n, maxPathBytes)
+		}
+		if n := len(c.GetChunkSizes()); n > maxChunkSizes {
+			return fmt.Sprintf("Hello.workload: consumer %d has %d chunk sizes; at most %d are allowed", c.GetIndex(), n, maxChunkSizes)
 		}
 	}
 	return ""

@@ -15,18 +15,21 @@ func TestCheck(t *testing.T) {
 		change func(*bulkheadv1.Hello)
 		want   string // "" if nothing is wrong
 	}{
-		"good":               {func(*bulkheadv1.Hello) {}, ""},
-		"longest name":       {func(h *bulkheadv1.Hello) { h.Name = long(128) }, ""},
-		"short id":           {func(h *bulkheadv1.Hello) { h.ClientId = []byte{1} }, "client_id has 1 bytes"},
-		"no name":            {func(h *bulkheadv1.Hello) { h.Name = "" }, "name has 0 bytes"},
-		"long name":          {func(h *bulkheadv1.Hello) { h.Name = long(129) }, "name has 129 bytes"},
-		"name of lines":      {func(h *bulkheadv1.Hello) { h.Name = "a\nb" }, "cannot be printed"},
-		"long host":          {func(h *bulkheadv1.Hello) { h.Host = long(256) }, "host has 256 bytes"},
-		"long token":         {func(h *bulkheadv1.Hello) { h.Token = long(1025) }, "token has 1025 bytes"},
-		"long end":           {func(h *bulkheadv1.Hello) { h.LastEnd = long(1025) }, "last_end has 1025 bytes"},
-		"long version":       {func(h *bulkheadv1.Hello) { h.ClientVersion = long(129) }, "client_version has 129 bytes"},
-		"long label":         {func(h *bulkheadv1.Hello) { h.Labels = map[string]string{"k": long(129)} }, "label \"k\""},
-		"long path":          {func(h *bulkheadv1.Hello) { h.Workload.Consumers[0].Path = long(4097) }, "consumer 7 has 4097 bytes"},
+		"good":          {func(*bulkheadv1.Hello) {}, ""},
+		"longest name":  {func(h *bulkheadv1.Hello) { h.Name = long(128) }, ""},
+		"short id":      {func(h *bulkheadv1.Hello) { h.ClientId = []byte{1} }, "client_id has 1 bytes"},
+		"no name":       {func(h *bulkheadv1.Hello) { h.Name = "" }, "name has 0 bytes"},
+		"long name":     {func(h *bulkheadv1.Hello) { h.Name = long(129) }, "name has 129 bytes"},
+		"name of lines": {func(h *bulkheadv1.Hello) { h.Name = "a\nb" }, "cannot be printed"},
+		"long host":     {func(h *bulkheadv1.Hello) { h.Host = long(256) }, "host has 256 bytes"},
+		"long token":    {func(h *bulkheadv1.Hello) { h.Token = long(1025) }, "token has 1025 bytes"},
+		"long end":      {func(h *bulkheadv1.Hello) { h.LastEnd = long(1025) }, "last_end has 1025 bytes"},
+		"long version":  {func(h *bulkheadv1.Hello) { h.ClientVersion = long(129) }, "client_version has 129 bytes"},
+		"long label":    {func(h *bulkheadv1.Hello) { h.Labels = map[string]string{"k": long(129)} }, "label \"k\""},
+		"long path":     {func(h *bulkheadv1.Hello) { h.Workload.Consumers[0].Path = long(4097) }, "consumer 7 has 4097 bytes"},
+		"many chunk sizes": {func(h *bulkheadv1.Hello) {
+			h.Workload.Consumers[0].ChunkSizes = make([]*bulkheadv1.WeightedSize, 65)
+		}, "consumer 7 has 65 chunk sizes"},
 		"many consumers":     {func(h *bulkheadv1.Hello) { h.Workload.Consumers = make([]*bulkheadv1.ConsumerSpec, 1025) }, "1025 consumers"},
 		"as many labels":     {func(h *bulkheadv1.Hello) { h.Labels = labels(32) }, ""},
 		"one label too many": {func(h *bulkheadv1.Hello) { h.Labels = labels(33) }, "33 labels"},

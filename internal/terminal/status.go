@@ -70,6 +70,12 @@ func (p Painter) Status(s *bulkheadv1.StatusResponse, width, height int) []strin
 	return lines
 }
 
+// Silent says in at most width cells that a supervisor has not answered for a while, so
+// that nobody takes for the present what is shown of it.
+func (p Painter) Silent(since time.Duration, width int) string {
+	return p.paint(bad, cut("no answer from the supervisor for "+clockText(since)+"; this is how it was", width))
+}
+
 // clientColumns are those of the table of clients. Where there is no room for all, those
 // that can be looked up elsewhere go first, and a column without an error before them.
 func clientColumns(sessions []*bulkheadv1.SessionStatus) []column {

@@ -10,7 +10,12 @@ import (
 
 // Report returns what the records folded so far amount to. It shares nothing with
 // the Folder, which may go on.
-func (f *Folder) Report() *Report {
+func (f *Folder) Report() *Report { return f.report(false) }
+
+// SoFar is Report of a run that somebody knows to go on.
+func (f *Folder) SoFar() *Report { return f.report(true) }
+
+func (f *Folder) report(goesOn bool) *Report {
 	for _, s := range f.order {
 		s.tighten() // others may have come since its last message
 	}
@@ -56,7 +61,8 @@ func (f *Folder) Report() *Report {
 	r.Totals = f.totals(r.Clients, &union)
 	r.Series = f.series(r, &union)
 	r.Findings = findings(r)
-	r.Verdict = f.verdict(r)
+	r.Verdict = f.verdict(r, goesOn)
+	r.Verdict.Headline = r.headline()
 	return r
 }
 

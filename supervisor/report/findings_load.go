@@ -155,32 +155,46 @@ func doneAt(c *Client) Stamp {
 	return c.LastMessageAt - Stamp(c.ClockOffsetNano)
 }
 
-// rolloverPenalty finds that writes are slower where files are rolled over.
+// rolloverPenalty finds that writes are slower where files are rolled over. An interval
+// with rollovers is compared with those without of the same client: clients that roll
+// over more often than others may also be slower for another reason.
 func rolloverPenalty(r *Report) []Finding {
-	var with, without []float64
+	var ratios []float64
+	without := 0
 	for i := range r.Series.Clients {
 		c := &r.Series.Clients[i]
+		var own, ownWithout []float64
 		for k, p99 := range c.P99Nano {
 			switch {
 			case p99 < 0:
 			case c.Rollovers[k] > 0:
-				with = append(with, float64(p99))
+				own = append(own, float64(p99))
 			default:
-				without = append(without, float64(p99))
+				ownWithout = append(ownWithout, float64(p99))
+			}
+		}
+		if len(own) == 0 || len(ownWithout) == 0 {
+			continue
+		}
+		without += len(ownWithout)
+		if usual := median(ownWithout); usual > 0 {
+			for _, p99 := range own {
+				ratios = append(ratios, p99/usual)
 			}
 		}
 	}
-	if len(with) < rolloverSampled || len(without) < rolloverSampled {
+	if len(ratios) < rolloverSampled || without < rolloverSampled {
 		return nil
 	}
-	high, low := median(with), median(without)
-	if low <= 0 || high < rolloverRatio*low {
+	ratio := median(ratios)
+	if ratio < rolloverRatio {
 		return nil
 	}
 	return []Finding{{
-		Kind:      FindingRollover,
-		Text:      fmt.Sprintf("chunk writes are slower where files roll over: p99 is %.1f times as high", high/low),
-		Evidence:  fmt.Sprintf("median p99 of %d intervals with rollovers: %s; of %d without: %s", len(with), human(int64(high)), len(without), human(int64(low))),
+		Kind: FindingRollover,
+		Text: fmt.Sprintf("chunk writes are slower where files roll over: p99 is %.1f times as high", ratio),
+		Evidence: fmt.Sprintf("p99 of %d intervals with rollovers, over the median of those without of the same client: from %.1f to %.1f; %d without",
+			len(ratios), slices.Min(ratios), slices.Max(ratios), without),
 		Threshold: fmt.Sprintf("%d times as high, with at least %d intervals of each", rolloverRatio, rolloverSampled),
 	}}
 }
@@ -210,7 +224,8 @@ func steadyState(r *Report) []Finding {
 	w, least := steadyWindow(rates)
 	switch step := r.Series.IntervalNano; {
 	case w.to > w.from:
-		f.Text = fmt.Sprintf("the rate was steady from +%s on, for %s: %s MB/s", human(int64(w.from)*step), human(int64(w.to-w.from)*step), megabytes(uint64(w.mean)))
+		f.Text = fmt.Sprintf("the rate was steady from +%s on, for %s: %s MB/s", human(int64(w.from)*step), human(int64(w.to-w.from)*step), megabytes(uint64(w.mean))) +
+			r.missing(w)
 		f.Evidence = fmt.Sprintf("coefficient of variation %.3f over %d intervals of %s", w.variation, w.to-w.from, human(step))
 	case least < 0:
 		f.Text = "the run did not write long enough without a pause to tell whether its rate was steady"
@@ -220,6 +235,25 @@ func steadyState(r *Report) []Finding {
 		f.Evidence = fmt.Sprintf("lowest coefficient of variation of %d intervals of %s in a row: %.3f", steadyIntervals, human(step), least)
 	}
 	return []Finding{f}
+}
+
+// missing says how many clients wrote in a window, in the middle of its intervals, if that is
+// not all who wrote in the run: a rate that is steady because others have gone is not the rate of all.
+func (r *Report) missing(w steady) string {
+	wrote := 0
+	for i := range r.Clients {
+		if r.Clients[i].Bytes > 0 {
+			wrote++
+		}
+	}
+	if len(r.Series.Total.Active) < w.to {
+		return ""
+	}
+	active := slices.Sorted(slices.Values(r.Series.Total.Active[w.from:w.to]))
+	if usual := int(active[len(active)/2]); usual < wrote {
+		return fmt.Sprintf(", with %d of %s writing", usual, plural(uint64(wrote), "client"))
+	}
+	return ""
 }
 
 // rates returns the bytes per second of all clients together, in each interval that is

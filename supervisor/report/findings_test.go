@@ -127,6 +127,15 @@ func TestFindings(t *testing.T) {
 		{"less than twice", FindingRollover, 20, 1, rollovers(4, 2e6-1, 1e6), ""},
 		{"too few with", FindingRollover, 20, 1, rollovers(5, 2e6, 1e6), ""},
 		{"nothing without", FindingRollover, 20, 1, rollovers(1, 2e6, 1e6), ""},
+		{"slow clients roll over more often", FindingRollover, 20, 2, func(r *Report) {
+			for n, every := range []int{2, 20} {
+				c := &r.Series.Clients[n]
+				for i := range c.P99Nano {
+					c.P99Nano[i] = []int64{9e6, 1e6}[n]
+					c.Rollovers[i] = uint64(1 - min(i%every, 1))
+				}
+			}
+		}, ""},
 
 		{"steady", FindingSteady, 30, 0, rates(100, 104), "the rate was steady from +0s on, for 30s: 102.0 MB/s"},
 		{"after a while", FindingSteady, 30, 0, func(r *Report) {
@@ -134,6 +143,16 @@ func TestFindings(t *testing.T) {
 				r.Series.Total.Bytes[i] = uint64(i) * 10e6
 			}
 		}, "the rate was steady from +7s on, for 23s: 98.7 MB/s"},
+		{"after a client had gone", FindingSteady, 30, 3, func(r *Report) {
+			r.Clients[0].Bytes, r.Clients[1].Bytes = 1, 1 // the third never wrote
+			for i := range 30 {
+				r.Series.Total.Active = append(r.Series.Total.Active, 1)
+				if i < 9 {
+					r.Series.Total.Bytes[i] = 200e6
+					r.Series.Total.Active[i] = 2
+				}
+			}
+		}, "the rate was steady from +9s on, for 21s: 100.0 MB/s, with 1 of 2 clients writing"},
 		{"never", FindingSteady, 30, 0, rates(100, 30, 50), "the rate was never steady"},
 		{"with pauses", FindingSteady, 30, 0, rates(100, 100, 100, 100, 100, 100, 100, 100, 100, 0), "without a pause"},
 		{"too short", FindingSteady, 9, 0, rates(100), "something was written in 9 intervals of 1s"},

@@ -34,6 +34,10 @@ func (r *Report) Complete() bool { return r.Verdict.Complete }
 // Verdict says whether the report is complete, and why not.
 type Verdict struct {
 	Complete bool `json:"complete"`
+	// Running is true in the report of a run that goes on (Folder.SoFar): it is not
+	// complete, and Reasons are why it would be partial if it ended now, but for that it and
+	// those who are at work have not ended yet.
+	Running bool `json:"running,omitempty"`
 	// Headline says in a few words what the verdict is about: corrupt content, if there is
 	// any, and how many clients closed.
 	Headline string `json:"headline"`

@@ -116,10 +116,32 @@ func (r *Report) word() string {
 
 // headline is Verdict.Headline.
 func (r *Report) headline() string {
-	if words := r.badContent(); words != "" {
-		return words + "; " + r.closedWords()
+	words := r.closedWords()
+	if r.Verdict.Running {
+		words = r.atWorkWords()
 	}
-	return r.closedWords()
+	if bad := r.badContent(); bad != "" {
+		return bad + "; " + words
+	}
+	return words
+}
+
+// atWorkWords say how many clients are at work.
+func (r *Report) atWorkWords() string {
+	if len(r.Clients) == 0 {
+		return "no client has come yet"
+	}
+	atWork := 0
+	for i := range r.Clients {
+		if r.Clients[i].connected() {
+			atWork++
+		}
+	}
+	text := fmt.Sprintf("%d of %s at work", atWork, plural(uint64(len(r.Clients)), "client"))
+	if closed := r.outcomes(OutcomeClosed); closed > 0 {
+		text += fmt.Sprintf(", %d closed", closed)
+	}
+	return text
 }
 
 // closedWords say how many clients closed.

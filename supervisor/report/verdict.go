@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// verdict judges a report that is finished but for its verdict.
-func (f *Folder) verdict(r *Report) Verdict {
-	v := Verdict{Reasons: []string{}, Warnings: []string{}}
+// verdict judges a report that is finished but for its verdict. A run without an end is
+// running if it goes on.
+func (f *Folder) verdict(r *Report, goesOn bool) Verdict {
+	v := Verdict{Running: goesOn && r.Run.End == "", Reasons: []string{}, Warnings: []string{}}
 	v.judgeRunAndClients(r)
 	for _, who := range f.refused.order {
 		v.partial("client %s was rejected%s: %s", who.name, times(f.refused.counts[who]), who.reason)
@@ -23,8 +24,7 @@ func (f *Folder) verdict(r *Report) Verdict {
 		v.warnOfClient(&r.Clients[i])
 	}
 	v.warnOfHandlers(r.Handlers)
-	v.Complete = len(v.Reasons) == 0
-	v.Headline = r.headline()
+	v.Complete = len(v.Reasons) == 0 && !v.Running
 	return v
 }
 
@@ -55,6 +55,7 @@ func (v *Verdict) judgeRun(run *Run, records uint64) {
 	switch {
 	case records == 0 && run.End == "":
 		v.partial("the journal is empty")
+	case v.Running:
 	case run.End == "":
 		v.partial("the run has no end: the supervisor was killed or is still running, or it could not write its journal")
 	case run.End == "failed":
@@ -65,7 +66,11 @@ func (v *Verdict) judgeRun(run *Run, records uint64) {
 		v.warn("the run was drained before its time%s", because(run.EndDetail))
 	}
 	if run.JoinedClients < run.ExpectedClients {
-		v.partial("expected %s, %d came", plural(uint64(run.ExpectedClients), "client"), run.JoinedClients)
+		soFar := ""
+		if v.Running {
+			soFar = " so far"
+		}
+		v.partial("expected %s, %d came%s", plural(uint64(run.ExpectedClients), "client"), run.JoinedClients, soFar)
 	}
 }
 
@@ -79,6 +84,9 @@ func (v *Verdict) judgeOutcome(c, rest *Client, run *Run) {
 	switch c.Outcome {
 	case OutcomeClosed:
 	case OutcomeOpen:
+		if v.Running && c.connected() {
+			return
+		}
 		v.partial("client %s: open: %s%s", c.Label, openCause(c, run), more)
 	default:
 		v.partial("client %s: %s%s%s", c.Label, c.Outcome, because(endCause(c)), more)
@@ -123,6 +131,12 @@ func endCause(c *Client) string {
 	return strings.Join(parts, "; ")
 }
 
+// connected says whether a session that has no end had a connection at the last.
+func (c *Client) connected() bool {
+	n := len(c.Connections)
+	return c.Outcome == OutcomeOpen && n > 0 && c.Connections[n-1].DetachedAt == 0
+}
+
 // openCause says in what state a session without an end was left.
 func openCause(c *Client, run *Run) string {
 	if run.End == "failed" {
@@ -132,7 +146,7 @@ func openCause(c *Client, run *Run) string {
 		return "never served by a handler"
 	}
 	last := c.Connections[len(c.Connections)-1]
-	if last.DetachedAt == 0 {
+	if c.connected() {
 		return fmt.Sprintf("still connected through handler %d", last.HandlerPid)
 	}
 	return "away" + because(last.DetachCause)

@@ -114,6 +114,48 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// In the report of a run that goes on, to have no end is nothing wrong, but it is not
+// complete; who is away, and who has not come, is said. A run that has ended is judged.
+func TestVerdictSoFar(t *testing.T) {
+	soFar := func(records []*bulkheadv1.Record) Verdict {
+		f := NewFolder()
+		for _, r := range records {
+			if err := f.Add(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return f.SoFar().Verdict
+	}
+	two := killedSupervisor(t)
+	away := "client bravo: open: away: connection reset by peer"
+	for _, test := range []struct {
+		name    string
+		records []*bulkheadv1.Record
+		want    Verdict
+	}{
+		{"nobody yet", newStory(t, 2).records, Verdict{Running: true, Headline: "no client has come yet", Reasons: []string{"expected 2 clients, 0 came so far"}}},
+		{"at work and away", two, Verdict{Running: true, Headline: "1 of 2 clients at work", Reasons: []string{away}}},
+		{"ended", emptyRun(t), Verdict{Headline: "no client came", Reasons: []string{"expected 2 clients, 0 came"}}},
+	} {
+		got := soFar(test.records)
+		got.Warnings = nil
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+	s := newStory(t, 1)
+	a := s.arrive("a", 1, 1, 4001, 0)
+	a.start()
+	if v := soFar(s.records); v.Complete || len(v.Reasons) > 0 {
+		t.Errorf("a client at work: complete %t, reasons %q", v.Complete, v.Reasons)
+	}
+	a.say(a.stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
+	a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
+	if v := soFar(s.records); v.Complete || v.Headline != "0 of 1 client at work, 1 closed" {
+		t.Errorf("a client that closed: complete %t, %q", v.Complete, v.Headline)
+	}
+}
+
 // A few bad workers are named one by one; of many only the first are.
 func TestNamedWorkersAreFew(t *testing.T) {
 	for bad, want := range map[int]int{0: 0, 3: 3, 4: 4, 5: 4, 500: 4} {

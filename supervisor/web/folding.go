@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -25,14 +26,19 @@ const (
 	reportShare = 10
 )
 
-// errNoRun says that there is nothing to report yet.
-var errNoRun = errors.New("no run has begun yet")
+var (
+	// errNoRun says that there is nothing to report yet.
+	errNoRun = errors.New("no run has begun yet")
+	// errNoneBefore says that there was no run before the one that is served.
+	errNoneBefore = errors.New("no run has ended yet")
+)
 
 // folding is the report of the run so far. One goroutine, Run, owns all but asked.
 type folding struct {
 	source Source
 	log    *slog.Logger
 	asked  chan wanted // by those who want the report
+	over   atomic.Bool // the last run has ended; nothing more comes
 
 	dir      string // the journal that is followed; "" if none was yet
 	follower *journal.Follower
@@ -40,6 +46,7 @@ type folding struct {
 	behind   bool  // there is more to fold already
 	broken   error // why nothing more is folded of it
 	last     [forms]built
+	before   built // the page of the run before, as it ended
 }
 
 // form is how the report is wanted.
@@ -49,6 +56,8 @@ const (
 	asJSON form = iota
 	asPage
 	forms // how many there are
+
+	asBefore // the page of the run before
 )
 
 // wanted is a question for the report.
@@ -62,6 +71,7 @@ type built struct {
 	data   []byte
 	policy string    // of a page
 	due    time.Time // from when on another is made
+	final  bool      // made when all runs were over
 	err    error
 }
 
@@ -111,10 +121,28 @@ func (f *folding) soFar(ctx context.Context, as form) built {
 // fold takes in what has come to the journal, or some of it.
 func (f *folding) fold() {
 	if dir := f.source.Journal(); dir != "" && dir != f.dir {
+		f.keepBefore()
 		f.leave()
 		f.dir, f.follower, f.folder = dir, journal.Follow(dir), report.NewFolder()
 		f.broken, f.last = nil, [forms]built{}
 	}
+	f.follow()
+}
+
+// keepBefore makes the page of the run that is followed, which has ended, before another
+// is.
+func (f *folding) keepBefore() {
+	if f.folder == nil {
+		return
+	}
+	for f.follow(); f.behind; {
+		f.follow()
+	}
+	f.before = f.make(asPage)
+}
+
+// follow folds some of what has come to the journal that is followed.
+func (f *folding) follow() {
 	f.behind = false
 	if f.follower == nil || f.broken != nil {
 		return
@@ -129,26 +157,39 @@ func (f *folding) fold() {
 	}
 }
 
-// The page says "running" of a run without an end when it is told that it is live.
-const (
-	pageBegins     = `<html lang="en">`
-	pageBeginsLive = `<html lang="en" data-live>`
-)
-
 // report makes a report, unless the last one is still good.
 func (f *folding) report(as form) built {
-	f.fold()
-	began := time.Now()
-	if f.folder == nil {
+	over := f.over.Load()
+	for f.fold(); over && f.behind; {
+		f.fold()
+	}
+	switch {
+	case as == asBefore && f.before.data == nil && f.before.err == nil:
+		return built{err: errNoneBefore}
+	case as == asBefore:
+		return f.before
+	case f.folder == nil:
 		return built{err: errNoRun}
 	}
 	last := &f.last[as]
-	if last.data != nil && began.Before(last.due) {
+	if last.data != nil && (last.final || !over && time.Now().Before(last.due)) {
 		return *last
 	}
+	made := f.make(as)
+	if made.err != nil {
+		return made
+	}
+	made.final = over
+	*last = made
+	return made
+}
+
+// make makes a report of what was folded.
+func (f *folding) make(as form) built {
+	began := time.Now()
 	var out bytes.Buffer
 	var err error
-	if r := f.folder.Report(); as == asPage {
+	if r := f.folder.SoFar(); as == asPage {
 		err = r.HTML(&out)
 	} else {
 		err = r.JSON(&out)
@@ -156,14 +197,13 @@ func (f *folding) report(as form) built {
 	if err != nil {
 		return built{err: fmt.Errorf("making the report: %w", err)}
 	}
-	*last = built{data: out.Bytes()}
+	made := built{data: out.Bytes()}
 	if as == asPage {
-		last.data = bytes.Replace(last.data, []byte(pageBegins), []byte(pageBeginsLive), 1)
-		last.policy = policy(last.data, "frame-ancestors 'self'")
+		made.policy = policy(made.data, "frame-ancestors 'self'")
 	}
 	took := time.Since(began)
-	last.due = time.Now().Add(max(reportEvery, reportShare*took))
-	return *last
+	made.due = time.Now().Add(max(reportEvery, reportShare*took))
+	return made
 }
 
 // leave lets go of the journal that is followed.

@@ -35,6 +35,8 @@ type hub struct {
 	source Source
 	join   chan *subscriber
 	leave  chan *subscriber
+	over   chan struct{} // closed when all runs are over
+	gone   chan struct{} // closed when nobody listens any more after that
 	done   chan struct{} // closed when Run has ended
 
 	listening atomic.Int64
@@ -50,7 +52,8 @@ type subscriber struct {
 }
 
 func newHub(source Source) *hub {
-	return &hub{source: source, join: make(chan *subscriber), leave: make(chan *subscriber), done: make(chan struct{})}
+	return &hub{source: source, join: make(chan *subscriber), leave: make(chan *subscriber),
+		over: make(chan struct{}), gone: make(chan struct{}), done: make(chan struct{})}
 }
 
 // Run makes events while somebody listens, until ctx is done.
@@ -59,10 +62,15 @@ func (h *hub) Run(ctx context.Context) {
 	again := time.NewTicker(eventEvery)
 	defer again.Stop()
 	all := make(map[*subscriber]struct{})
+	over, ending := h.over, false
 	for {
+		if ending && len(all) == 0 {
+			close(h.gone)
+			ending = false // they can only have gone once
+		}
 		select {
 		case s := <-h.join:
-			if s.full = len(all) >= maxSubscribers; !s.full {
+			if s.full = over == nil || len(all) >= maxSubscribers; !s.full {
 				all[s] = struct{}{}
 				s.newest <- h.event(ctx) // its first; there is room
 			}
@@ -77,6 +85,8 @@ func (h *hub) Run(ctx context.Context) {
 			for s := range all {
 				h.give(s, e)
 			}
+		case <-over:
+			over, ending = nil, true
 		case <-ctx.Done():
 			return
 		}
@@ -162,7 +172,8 @@ func (h *hub) unsubscribe(s *subscriber) {
 }
 
 // ServeHTTP sends events until the browser has gone, takes none any more, or Run ends,
-// which it is told.
+// which it is told; it is also told when all runs are over, so that it can load the last
+// report and go.
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	const eventStream = "text/event-stream; charset=utf-8"
 	if r.Method == http.MethodHead {
@@ -194,8 +205,13 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !send([]byte("retry: 1000\n\n")) { // milliseconds until a browser that lost us comes back
 		return
 	}
+	over := h.over
 	for {
 		select {
+		case <-over:
+			if over = nil; !send([]byte("event: over\ndata: {}\n\n")) {
+				return
+			}
 		case event := <-s.newest:
 			if !send(event) {
 				return

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"regexp"
 	"strings"
@@ -46,7 +47,21 @@ func pageHandler(page []byte) http.HandlerFunc {
 
 // reportPage serves the report of the run so far as the page that report.html will be.
 func (s *Server) reportPage(w http.ResponseWriter, r *http.Request) {
-	b := s.folding.soFar(r.Context(), asPage)
+	answerPage(w, s.folding.soFar(r.Context(), asPage))
+}
+
+// pageBefore serves the report of the run before the one that is served, and nothing if
+// there was none.
+func (s *Server) pageBefore(w http.ResponseWriter, r *http.Request) {
+	b := s.folding.soFar(r.Context(), asBefore)
+	if errors.Is(b.err, errNoneBefore) {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	answerPage(w, b)
+}
+
+func answerPage(w http.ResponseWriter, b built) {
 	if b.err != nil {
 		answerJSON(w, nil, b.err)
 		return

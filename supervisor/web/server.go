@@ -21,6 +21,8 @@ const (
 	idleTimeout   = 30 * time.Second
 	// maxHeader bounds the header of a request in bytes.
 	maxHeader = 16 << 10
+	// lastLook is how long the supervisor waits at its end for those who listen.
+	lastLook = 3 * time.Second
 	// lastAnswers is how long answers may take that are under way at the end.
 	lastAnswers = time.Second
 )
@@ -59,6 +61,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", pageHandler(livePage))
 	mux.HandleFunc("/report", s.reportPage)
+	mux.HandleFunc("/report/before", s.pageBefore)
 	mux.HandleFunc("/healthz", text(func() string { return "" }))
 	mux.HandleFunc("/readyz", text(s.cfg.Source.Ready))
 	mux.HandleFunc("/api/status", s.status)
@@ -99,6 +102,20 @@ func answerJSON(w http.ResponseWriter, data []byte, err error) {
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(data) // who asked may be gone
+	}
+}
+
+// Over says that all runs are over, and waits until those who listen have loaded the last
+// report and have gone, at most lastLook. It is called once, while Run runs.
+func (s *Server) Over() {
+	s.folding.over.Store(true)
+	close(s.hub.over)
+	limit := time.NewTimer(lastLook)
+	defer limit.Stop()
+	select {
+	case <-s.hub.gone:
+	case <-s.hub.done:
+	case <-limit.C:
 	}
 }
 

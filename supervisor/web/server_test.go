@@ -149,6 +149,66 @@ func TestEventsEnd(t *testing.T) {
 	}
 }
 
+// When all runs are over, those who listen are told and waited for, until they have gone or
+// do not go; then the report is of all there is, however new the last one was.
+func TestOver(t *testing.T) {
+	const request = "GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+	t.Run("nobody listens", func(t *testing.T) {
+		s, addr, _ := serve(t, &scripted{status: &bulkheadv1.StatusResponse{}})
+		s.Over()
+		if _, res := ask(t, addr, request); res.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("somebody who comes later gets %s", res.Status)
+		}
+	})
+	t.Run("somebody stays", func(t *testing.T) {
+		s, addr, _ := serve(t, &scripted{status: &bulkheadv1.StatusResponse{}})
+		ask(t, addr, request)
+		s.Over() // returns
+	})
+	t.Run("somebody goes", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "journal")
+		j, err := journal.Create(dir, journal.Options{Sync: journal.SyncNone})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Close()
+		add := func(r *bulkheadv1.Record) {
+			t.Helper()
+			if err := j.Append(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add(&bulkheadv1.Record{TimeUnixNano: 1, Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "R"}}})
+		s, addr, _ := serve(t, &scripted{status: &bulkheadv1.StatusResponse{}, journal: dir})
+		ended := func() bool {
+			_, res := ask(t, addr, "GET /report HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+			page, err := io.ReadAll(res.Body)
+			if err != nil || res.StatusCode != http.StatusOK {
+				t.Fatalf("%s, %v", res.Status, err)
+			}
+			return strings.Contains(string(page), `"end":"done"`)
+		}
+		if ended() {
+			t.Fatal("a run without an end has ended")
+		}
+		conn, res := ask(t, addr, request)
+		add(&bulkheadv1.Record{TimeUnixNano: 2, Entry: &bulkheadv1.Record_RunEnded{RunEnded: &bulkheadv1.RunEnded{Reason: bulkheadv1.RunEnd_RUN_END_DONE}}})
+		over := make(chan struct{})
+		go func() { defer close(over); s.Over() }()
+		events := bufio.NewReader(res.Body)
+		for line := ""; line != "event: over\n"; {
+			if line, err = events.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !ended() {
+			t.Error("the last report is an old one")
+		}
+		conn.Close()
+		<-over
+	})
+}
+
 // No more than maxSubscribers listen at once; one that goes makes room.
 func TestSubscribersAreBounded(t *testing.T) {
 	_, addr, _ := serve(t, &scripted{status: &bulkheadv1.StatusResponse{}})
@@ -284,6 +344,9 @@ func TestFoldingTheNextRun(t *testing.T) {
 	if b := f.report(asJSON); b.err != errNoRun {
 		t.Fatalf("before a run: %v", b.err)
 	}
+	if b := f.report(asBefore); b.err != errNoneBefore {
+		t.Fatalf("before the run before: %v", b.err)
+	}
 	for _, id := range []string{"first", "second"} {
 		dir := filepath.Join(t.TempDir(), "journal")
 		j, err := journal.Create(dir, journal.Options{Sync: journal.SyncNone})
@@ -298,6 +361,9 @@ func TestFoldingTheNextRun(t *testing.T) {
 		if b := f.report(asJSON); b.err != nil || !strings.Contains(string(b.data), `"id": "`+id+`"`) {
 			t.Errorf("run %s: %v, %.200s", id, b.err, b.data)
 		}
+	}
+	if b := f.report(asBefore); b.err != nil || !strings.Contains(string(b.data), `"id":"first"`) {
+		t.Errorf("the run before: %v, %d bytes", b.err, len(b.data))
 	}
 	source.follow("") // between runs: the last one stays
 	if b := f.report(asJSON); !strings.Contains(string(b.data), `"id": "second"`) {

@@ -22,14 +22,14 @@ onView(function drawClients() {
           if (again) again.focus({ preventScroll: true });
         },
       }) },
-      { name: "outcome", value: (client) => client.outcome, cell: (client) => el("span", {}, outcomeWord(client.outcome), tagOf(client)) },
+      { name: "outcome", value: (client) => client.outcome, cell: (client) => el("span", {}, outcomeWord(client), tagOf(client)) },
       { name: "rate", number: true, value: (client) => client.bytes_per_second, cell: (client) => barCell(client.bytes_per_second / fastest, rateText(client.bytes_per_second)) },
       { name: "written", number: true, value: (client) => client.bytes, text: (client) => sizeText(client.bytes) },
-      { name: "p50", number: true, value: (client) => client.chunk_write.p50_nano, text: (client) => durationText(client.chunk_write.p50_nano) },
-      { name: "p99", number: true, value: (client) => client.chunk_write.p99_nano, cell: (client) => barCell(client.chunk_write.p99_nano / slowest, durationText(client.chunk_write.p99_nano), "late") },
+      { name: "p50", number: true, value: (client) => client.chunk_write.p50_nano, text: (client) => writeText(client, client.chunk_write.p50_nano) },
+      { name: "p99", number: true, value: (client) => client.chunk_write.p99_nano, cell: (client) => barCell(client.chunk_write.p99_nano / slowest, writeText(client, client.chunk_write.p99_nano), "late") },
       ...(clients.some((client) => client.response) ? [{ name: "response p99", number: true, value: (client) => (client.response ? client.response.p99_nano : null), text: (client) => (client.response ? durationText(client.response.p99_nano) : "") }] : []),
       ...(clients.some((client) => client.corrupt_blocks) ? [{ name: "corrupt", number: true, value: (client) => client.corrupt_blocks, cell: (client) => el("span", { class: client.corrupt_blocks ? "word bad" : null, text: client.corrupt_blocks ? countText(client.corrupt_blocks) : "" }) }] : []),
-      { name: "max", number: true, value: (client) => client.chunk_write.max_nano, text: (client) => durationText(client.chunk_write.max_nano) },
+      { name: "max", number: true, value: (client) => client.chunk_write.max_nano, text: (client) => writeText(client, client.chunk_write.max_nano) },
       { name: "done", number: true, value: doneAt, text: (client) => (doneAt(client) === null ? NONE : offsetText(doneAt(client))) },
       { name: "ok/late/missed", number: true, value: beats, text: (client) => client.heartbeats.answered + "/" + client.heartbeats.late + "/" + client.heartbeats.missed },
       { name: "errors", number: true, value: (client) => client.errors, text: (client) => (client.errors ? countText(client.errors) : "") },
@@ -39,7 +39,14 @@ onView(function drawClients() {
   }));
 });
 
-function outcomeWord(outcome) {
+// writeText is a latency of a client's chunk writes, if there were any.
+function writeText(client, nano) {
+  return client.chunk_write.count > 0 ? durationText(nano) : NONE;
+}
+
+function outcomeWord(client) {
+  if (atWork(client)) return el("span", { class: "word good", text: "at work" });
+  const outcome = client.outcome;
   return el("span", { class: "word " + (outcome === "closed" ? "good" : outcome === "open" ? "warn" : "bad"), text: outcome });
 }
 

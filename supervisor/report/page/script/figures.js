@@ -17,7 +17,7 @@ onView(function drawFigures() {
     ["Write errors", countText(of.errors), of.last_error || "none", of.errors > 0 ? "bad" : ""],
     ["Heartbeats missed", countText(beats.missed), beats.late + " late, " + beats.stalled + " stalled, " + countText(beats.answered) + " in time", beats.missed > 0 ? "bad" : missed > 0 ? "warn" : ""],
     ["Rate, middle 90 %", middleRates(), "of intervals while writing"],
-    entry ? ["Outcome", of.outcome, of.cause, of.outcome === "closed" ? "" : "bad"] : clientsFigure(),
+    entry ? ["Outcome", ...outcomeOf(of)] : clientsFigure(),
     ["Resumes", countText(of.resumes), plural(of.kept_through_restarts, "connection") + " kept through restarts"],
   ].filter(Boolean);
   part("figures", "dl").append(...list.map(([name, value, note, tone]) =>
@@ -32,10 +32,22 @@ function contentFigure(of) {
   return ["Content", "as written", note, of.verified_cached_bytes ? "warn" : ""];
 }
 
+// atWork says whether a client of a run that goes on has its connection.
+function atWork(client) {
+  const last = client.connections.at(-1);
+  return Boolean(report.verdict.running && client.outcome === "open" && last && !last.detached_at);
+}
+
+function outcomeOf(client) {
+  return atWork(client) ? ["at work", "", ""] : [client.outcome, client.cause, client.outcome === "closed" ? "" : "bad"];
+}
+
 function clientsFigure() {
   const expected = report.run.expected_clients, joined = report.run.joined_clients;
+  const came = joined + " came, " + expected + " expected";
+  if (report.verdict.running) return ["Clients at work", countText(report.clients.filter(atWork).length), came];
   const closed = report.clients.filter((client) => client.outcome === "closed").length;
-  return ["Clients closed", closed + " of " + Math.max(expected, joined), joined + " came, " + expected + " expected", closed < report.clients.length || joined < expected ? "bad" : ""];
+  return ["Clients closed", closed + " of " + Math.max(expected, joined), came, closed < report.clients.length || joined < expected ? "bad" : ""];
 }
 
 // middleRates is the range of rates without the lowest and highest twentieth, of the

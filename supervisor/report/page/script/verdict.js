@@ -4,9 +4,7 @@ const LISTED = 5;
 
 function drawVerdict() {
   const { verdict, run } = report;
-  const good = verdict.complete;
-  // The supervisor that still serves the run says so.
-  const running = "live" in document.documentElement.dataset && run.end === "";
+  const good = verdict.complete, running = verdict.running;
   const closed = report.clients.filter((client) => client.outcome === "closed").length;
   byId("verdict-line").replaceChildren(
     el("span", { class: "state " + (running ? "running" : good ? "good" : "partial"), text: running ? "Running" : good ? "Complete" : "Partial" }),

@@ -1,0 +1,101 @@
+package consumer
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"bulkhead/client/block"
+	"bulkhead/client/verify"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// content is what a finished file is to read back as, and what is known of that. It
+// belongs to the verifier once the file was handed over.
+type content struct {
+	name       string
+	target     verify.Target
+	read       bool      // to the end, or as far as there was time
+	unreadable bool      // it cannot be opened, or not be read as a file
+	checked    time.Time // when it was read last
+	corrupt    []span    // where it was found corrupt, at most maxCorruptions
+	omitted    uint64    // blocks beyond those, in the worst reading
+}
+
+// finished is a file that is closed.
+type finished struct {
+	turn
+	rollover *bulkheadv1.Rollover
+	closed   time.Time
+}
+
+// finished is what the verifier needs to know of a file that was just closed.
+func (w *writer) finished(f *loadFile) *finished {
+	c := &content{name: f.name, target: verify.Target{File: w.task.blockFile(f), Written: f.end}}
+	if f.partial && w.task.random {
+		c.target.Unfinished = true // chunks may be missing anywhere
+	}
+	f.content = c
+	return &finished{turn: f.turn, rollover: f.rollover(w.task), closed: time.Now()}
+}
+
+// span is a part of a file, in bytes.
+type span struct{ from, to uint64 }
+
+// learn adds a span to those found corrupt, and returns how many bytes of it were not
+// among them.
+func (c *content) learn(s span) (news uint64) {
+	news = s.to - s.from
+	for _, k := range c.corrupt { // which do not overlap
+		if from, to := max(k.from, s.from), min(k.to, s.to); from < to {
+			news -= to - from
+			s = span{min(s.from, k.from), max(s.to, k.to)}
+		}
+	}
+	if news == 0 || len(c.corrupt) == maxCorruptions {
+		return 0
+	}
+	c.corrupt = slices.DeleteFunc(c.corrupt, func(k span) bool { return k.from >= s.from && k.to <= s.to })
+	c.corrupt = append(c.corrupt, s)
+	return news
+}
+
+// say counts the blocks of a file that are wrong and were not known to be, and says
+// where they are, maxCorruptions times in all. It returns whether anything is wrong.
+func (v *verifier) say(c *content, r verify.Result) (bad bool) {
+	left, fresh := r.Corrupt, uint64(0)
+	for _, f := range r.Faults {
+		left -= f.Blocks
+		news := c.learn(span{f.Offset, f.Offset + f.Length})
+		if news == 0 {
+			continue
+		}
+		fresh += (news + block.Size - 1) / block.Size
+		if v.told < maxCorruptions {
+			v.told++
+			v.queue.putCorruption(v.corruption(c, f))
+		}
+	}
+	if left > c.omitted {
+		fresh += left - c.omitted
+		c.omitted = left
+	}
+	if fresh == 0 {
+		return r.Corrupt > 0
+	}
+	v.ledger.corrupt(fresh)
+	if v.task.stopAtOnce {
+		v.failed(fmt.Errorf("verify: %d corrupt blocks in %s", fresh, v.path(c)))
+	}
+	return true
+}
+
+func (v *verifier) path(c *content) string { return filepath.Join(v.task.folder, c.name) }
+
+func (v *verifier) corruption(c *content, f block.Fault) *bulkheadv1.Corruption {
+	return &bulkheadv1.Corruption{
+		Path: v.path(c), FileIndex: c.target.File.Number, OffsetBytes: f.Offset, LengthBytes: f.Length,
+		Kind: bulkheadv1.CorruptionKind(f.Damage), Expected: f.Expected, Found: f.Found,
+	}
+}

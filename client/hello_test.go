@@ -1,0 +1,101 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"bulkhead/internal/hello"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// everything is a consumer with every setting far from its default.
+func everything(path string, sizes int) Consumer {
+	c := Consumer{
+		Path: path, FileSize: 1 << 44, MinFileSize: 1 << 43, Direct: true,
+		Sync: bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES, SyncBytes: 1 << 43, RateBytes: 1 << 40, RateChunks: 1e9 - 0.1,
+		Data: bulkheadv1.DataKind_DATA_KIND_DEDUPABLE, DataPercent: 99, Seed: 1<<64 - 1, Preallocate: true,
+		Pattern: bulkheadv1.Pattern_PATTERN_APPEND, Concurrency: 256, StartDelay: 300 * 24 * time.Hour, ThinkTime: time.Hour,
+		KeepFiles: 1_000_000, Recycle: true, Verify: bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS,
+		Reserve: Reserve{Bytes: 1 << 40}, StopOnError: true,
+	}
+	for i := range sizes {
+		c.ChunkSizes = append(c.ChunkSizes, WeightedSize{Bytes: 1<<30 - uint64(i), Weight: 999_999})
+	}
+	return c
+}
+
+func helloWith(t *testing.T, consumers, pathBytes, sizes int) *bulkheadv1.Hello {
+	t.Helper()
+	cfg := Config{Name: "tester", Runtime: 365 * 24 * time.Hour, Ramp: time.Hour, TotalBytes: 1 << 50, Steady: Steady{time.Hour, 5}}
+	for i := range consumers {
+		name := fmt.Sprintf("/mnt/%d/", i)
+		cfg.Consumers = append(cfg.Consumers, everything(name+strings.Repeat("p", pathBytes-len(name)), sizes))
+	}
+	cfg, err := cfg.resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := newClientID()
+	dirs := newFolders(cfg, id)
+	for i := range dirs.reserves {
+		dirs.reserves[i] = 1 << 40
+	}
+	return helloOf(cfg, id, dirs)
+}
+
+// TestHelloOfManyConsumersIsAccepted has the most consumers, each with all that can be
+// said of one.
+func TestHelloOfManyConsumersIsAccepted(t *testing.T) {
+	h := helloWith(t, 1024, 400, 16)
+	if err := checkHelloSize(h); err != nil {
+		t.Error(err)
+	}
+	if wrong := hello.Check(h); wrong != "" {
+		t.Error(wrong)
+	}
+}
+
+func TestHelloThatIsTooLong(t *testing.T) {
+	err := checkHelloSize(helloWith(t, 1024, 4000, 1))
+	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "what its 1024 consumers will write takes 4.") || !strings.Contains(err.Error(), "use shorter paths") {
+		t.Errorf("checkHelloSize = %v", err)
+	}
+}
+
+func TestSpecSaysEverything(t *testing.T) {
+	got := helloWith(t, 1, 20, 2).GetWorkload()
+	want := &bulkheadv1.Workload{
+		RuntimeNano: int64(365 * 24 * time.Hour), HeartbeatIntervalNano: 2e9, HeartbeatTimeoutNano: 1e9, MonitorIntervalNano: 1e9, ProgressIntervalNano: 1e9,
+		RampNano: int64(time.Hour), TotalBytes: 1 << 50, StopWhen: &bulkheadv1.SteadyState{WindowNano: int64(time.Hour), MaxVariationPercent: 5},
+		Consumers: []*bulkheadv1.ConsumerSpec{{
+			Path: got.GetConsumers()[0].GetPath(), ChunkSizeBytes: 1 << 30, FileSizeBytes: 1 << 44, MinFileSizeBytes: 1 << 43,
+			ChunkSizes: []*bulkheadv1.WeightedSize{{SizeBytes: 1 << 30, Weight: 999_999}, {SizeBytes: 1<<30 - 1, Weight: 999_999}},
+			KeepFiles:  1_000_000, Sync: bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES, SyncBytes: 1 << 43, Direct: true,
+			RateBytesPerSecond: 1 << 40, RateChunksPerSecond: 1e9 - 0.1,
+			Data:        &bulkheadv1.DataSpec{Kind: bulkheadv1.DataKind_DATA_KIND_DEDUPABLE, Percent: 99, Seed: 1<<64 - 1},
+			Preallocate: true, Pattern: bulkheadv1.Pattern_PATTERN_APPEND, Concurrency: 256,
+			StartDelayNano: int64(300 * 24 * time.Hour), ThinkTimeNano: int64(time.Hour),
+			Verify: bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS, StopOnError: true, Recycle: true, ReserveBytes: 1 << 40,
+		}},
+	}
+	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSpecLeavesOutWhatIsOne(t *testing.T) {
+	c := Consumer{Path: "/p", ChunkSizes: []WeightedSize{{4096, 1}}, FileSize: 8192}
+	if err := c.resolve(); err != nil {
+		t.Fatal(err)
+	}
+	spec := specOf(0, c, &folders{consumers: []string{"/p/x"}, reserves: []uint64{0}})
+	if spec.GetChunkSizeBytes() != 4096 || len(spec.GetChunkSizes()) != 0 || spec.GetMinFileSizeBytes() != 0 || spec.GetConcurrency() != 1 {
+		t.Errorf("spec = %v", spec)
+	}
+}

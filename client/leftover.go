@@ -1,0 +1,90 @@
+package client
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// removeLeftovers removes the folders that crashed clients of this machine left in the
+// site, and says so. What cannot be told or removed stays.
+func (f *folders) removeLeftovers(s *site) {
+	c, err := s.look()
+	if err != nil {
+		f.log.Warn("looking for what crashed clients left: "+err.Error(), "path", s.path)
+		return
+	}
+	for _, name := range c.clients {
+		if name == f.name {
+			continue
+		}
+		r, dead := s.dead(name, f.here)
+		if !dead {
+			continue
+		}
+		if err := s.root.RemoveAll(name); err != nil {
+			f.log.Warn("removing what a crashed client left: "+err.Error(), "path", s.path, "folder", name)
+			continue
+		}
+		f.log.Info("a client has crashed here, and what it left is removed",
+			"path", s.path, "folder", name, "client", r.Name, "pid", r.PID, "started", r.Started.Format(time.RFC3339))
+	}
+}
+
+// dead says whether the client that made a folder has crashed: its record says that it
+// ran on this machine and was not to keep its files, and it does not hold its lock.
+func (s *site) dead(name string, me origin) (record, bool) {
+	folder, err := s.openFolder(name)
+	if err != nil {
+		return record{}, false
+	}
+	defer folder.Close()
+	if info, err := folder.Lstat(recordName); err != nil || !info.Mode().IsRegular() || info.Size() > recordMaxBytes {
+		return record{}, false // a link, or none: nobody can tell whose it is
+	}
+	text, err := folder.ReadFile(recordName)
+	if err != nil {
+		return record{}, false
+	}
+	r, err := readRecord(text)
+	if err != nil || r.Keep || !r.sameMachine(me) {
+		return r, false
+	}
+	lock, locked, err := lockRecord(folder)
+	if err != nil {
+		return r, false
+	}
+	_ = lock.Close() // nothing was written
+	return r, locked
+}
+
+// sameMachine says whether the client of a record ran on this machine, so that its
+// lock would be seen here. Of one boot there is only one kernel. After a reboot the
+// machine must be known by its name and its id: machines that were cloned may share
+// one of them.
+func (r record) sameMachine(me origin) bool {
+	if r.Boot == "" || me.boot == "" {
+		return false
+	}
+	if r.Boot == me.boot {
+		return true
+	}
+	return r.Machine != "" && r.Machine == me.machine && r.Host == me.host && r.Host != ""
+}
+
+// recordOf is the record of a client.
+func recordOf(cfg Config, id clientID, me origin) record {
+	return record{
+		ClientID: id.String(), Name: cfg.Name, Host: me.host, PID: os.Getpid(), Started: time.Now().UTC(),
+		Machine: me.machine, Boot: me.boot, Keep: cfg.Keep,
+	}
+}
+
+// enter notes in the client's records which run it was let into.
+func (f *folders) enter(run string) {
+	for _, m := range f.made {
+		if err := m.record.enter(run); err != nil {
+			f.log.Warn(fmt.Sprintf("the folder %s does not know its run: %v", m.path, err))
+		}
+	}
+}

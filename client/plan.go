@@ -1,0 +1,166 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Plan is what a client would do.
+type Plan struct {
+	Runtime time.Duration `json:"runtime_nano"`
+	// TotalBytes ends the load before; 0 does not.
+	TotalBytes uint64            `json:"total_bytes,omitempty"`
+	Consumers  []PlannedConsumer `json:"consumers"`
+	// Problems are why it would not begin, as far as that can be seen without writing.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// PlannedConsumer is what one consumer would write, and where.
+type PlannedConsumer struct {
+	Index int `json:"index"`
+	// Path is the consumer's folder; the id in it is another one for each client.
+	Path string `json:"path"`
+	// Writes says in words what it writes.
+	Writes string `json:"writes"`
+	// BeginsAfter is the time before its first write.
+	BeginsAfter time.Duration `json:"begins_after_nano"`
+	// ExpectedBytes is what its rate lets it write in the runtime, no more than the
+	// total; 0 if nothing bounds it but the storage.
+	ExpectedBytes uint64 `json:"expected_bytes,omitempty"`
+	// AtOnceBytes is the most there may be of it at once; 0 if all is kept and nothing
+	// bounds it.
+	AtOnceBytes uint64 `json:"at_once_bytes,omitempty"`
+	// FreeBytes are free on its file system now, of which ReserveBytes are to be left.
+	FreeBytes    uint64 `json:"free_bytes"`
+	ReserveBytes uint64 `json:"reserve_bytes"`
+	// Removes names the folders that crashed clients left and that would be removed.
+	Removes []string `json:"removes,omitempty"`
+}
+
+// MakePlan looks at what a client with this configuration would do. It connects to
+// nobody and writes nothing, so it does not know how fast the storage is. It returns an
+// error that wraps ErrConfig if the configuration makes no sense by itself.
+func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
+	cfg, err := cfg.resolve()
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{Runtime: cfg.Runtime, TotalBytes: cfg.TotalBytes}
+	var paths pathProblems
+	var demands []demand
+	rooms := map[uint64]room{}
+	for i, c := range cfg.Consumers {
+		if ctx.Err() != nil {
+			return Plan{}, context.Cause(ctx)
+		}
+		one := PlannedConsumer{
+			Index: i, Path: filepath.Join(c.Path, folderPrefix(cfg.Name)+"ID", consumerFolder(i)),
+			Writes: c.words(), BeginsAfter: cfg.begin(i),
+			ExpectedBytes: cfg.expected(i), AtOnceBytes: cfg.atOnce(i),
+		}
+		at, removes, err := survey(c.Path, cfg.Force)
+		if err != nil {
+			paths.add(i, err)
+		} else {
+			one.FreeBytes, one.ReserveBytes, one.Removes = at.room.free, c.Reserve.of(at.room), removes
+			rooms[at.device] = at.room
+			demands = append(demands, demand{i, c.Path, at.device, max(one.AtOnceBytes, c.FileSize), one.ReserveBytes})
+		}
+		p.Consumers = append(p.Consumers, one)
+	}
+	if err := errors.Join(paths.join(), checkSpace(demands, rooms)); err != nil {
+		p.Problems = strings.Split(err.Error(), "\n")
+	}
+	return p, nil
+}
+
+// expected is what the rate of a consumer lets it write; 0 if it has none.
+func (c Config) expected(i int) uint64 {
+	bytes := c.Consumers[i].paced() * max(0, c.Runtime-c.begin(i)).Seconds()
+	if c.TotalBytes > 0 {
+		bytes = min(bytes, float64(c.TotalBytes))
+	}
+	if bytes >= math.MaxUint64 {
+		return 0
+	}
+	return uint64(bytes)
+}
+
+// atOnce is the most that there may be of a consumer at once; 0 if nothing bounds it.
+func (c Config) atOnce(i int) uint64 {
+	one := c.Consumers[i]
+	switch {
+	case one.KeepFiles > 0:
+		return mul(one.files(), one.FileSize)
+	case c.expected(i) > 0:
+		return add(c.expected(i), one.FileSize)
+	default:
+		return 0
+	}
+}
+
+// survey looks at a configured path as a client that begins there would, and returns
+// what it would remove.
+func survey(path string, force bool) (place, []string, error) {
+	site, err := openSite(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		above := nearestThere(path)
+		at, err := placeOf(above)
+		if err == nil {
+			err = writable(above)
+		}
+		return at, nil, err
+	case err != nil:
+		return place{}, nil, err
+	}
+	defer site.root.Close()
+	at, err := placeOf(path)
+	if err != nil {
+		return place{}, nil, err
+	}
+	if err := writable(path); err != nil {
+		return place{}, nil, err
+	}
+	c, err := site.look()
+	if err != nil {
+		return place{}, nil, err
+	}
+	if err := c.refusal(path, force); err != nil {
+		return place{}, nil, err
+	}
+	var removes []string
+	for _, name := range c.clients {
+		if _, dead := site.dead(name, here()); dead {
+			removes = append(removes, filepath.Join(path, name))
+		}
+	}
+	return at, removes, nil
+}
+
+// nearestThere is the nearest folder above a path that is there.
+func nearestThere(path string) string {
+	for {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
+			return path
+		}
+		path = filepath.Dir(path)
+	}
+}
+
+// writable says why this user cannot make anything in a folder.
+func writable(folder string) error {
+	if err := unix.Access(folder, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("writing to %s: %w", folder, err)
+	}
+	return nil
+}

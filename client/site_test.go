@@ -1,0 +1,345 @@
+package client
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// foldersOf are the folders of a client that is about to make them in path.
+func foldersOf(t *testing.T, path string, change func(*Config)) (*folders, *logLines) {
+	t.Helper()
+	log := new(logLines)
+	cfg := Config{Name: "tester", Consumers: []Consumer{small(path), small(path)}, Logger: slog.New(slog.NewTextHandler(log, nil))}
+	if change != nil {
+		change(&cfg)
+	}
+	cfg, err := cfg.resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newFolders(cfg, newClientID()), log
+}
+
+// makeAll makes the folders of both consumers.
+func makeAll(t *testing.T, f *folders) error {
+	t.Helper()
+	for i := range f.consumers {
+		root, err := f.make(i)
+		if err != nil {
+			return err
+		}
+		root.Close()
+	}
+	return nil
+}
+
+// leaveAll ends a client in order.
+func leaveAll(t *testing.T, f *folders) {
+	t.Helper()
+	f.close()
+	if err := RemoveFolders(f.paths()); err != nil {
+		t.Error(err)
+	}
+	f.leave()
+}
+
+// names is what a folder holds.
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return out
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPathThatHoldsFilesOfOthers(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		hold   []string // folders end in /
+		marker string
+		force  bool
+		want   string // "" is let in
+	}{
+		{"empty", nil, "", false, ""},
+		{"a file system's own", []string{"lost+found/"}, "", false, ""},
+		{"a file", []string{"thesis.txt"}, "", false, "holds files that are not Bulkhead's: thesis.txt"},
+		{"hidden", []string{".profile"}, "", false, "holds files that are not Bulkhead's: .profile"},
+		{"many", []string{"a", "b", "c", "d", "e"}, "", false, "holds files that are not Bulkhead's: a, b, c, …"},
+		{"a folder named like a client's", []string{"bulkhead-x/", "bulkhead-x/thesis.txt"}, "", false, "holds files that are not Bulkhead's: bulkhead-x"},
+		{"forced", []string{"thesis.txt"}, "", true, ""},
+		{"marked by hand", []string{"thesis.txt"}, "mine\n", false, ""},
+		{"marked by a client", []string{"thesis.txt"}, markerText, false, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			path := t.TempDir()
+			for _, name := range row.hold {
+				if strings.HasSuffix(name, "/") {
+					if err := os.Mkdir(filepath.Join(path, name), 0o700); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				writeFile(t, filepath.Join(path, name), "")
+			}
+			if row.marker != "" {
+				writeFile(t, filepath.Join(path, markerName), row.marker)
+			}
+			before := names(t, path)
+			f, _ := foldersOf(t, path, func(c *Config) { c.Force = row.force })
+			err := makeAll(t, f)
+			if row.want == "" && err != nil || row.want != "" && (!errors.Is(err, errForeign) || !strings.Contains(err.Error(), path+" "+row.want)) {
+				t.Errorf("make: %v; want %q", err, row.want)
+			}
+			if err != nil && !cmp.Equal(before, names(t, path)) {
+				t.Errorf("refused, and yet %v became %v", before, names(t, path))
+			}
+			leaveAll(t, f)
+			// A marker that a client made goes with the last client.
+			want := before
+			if row.marker == markerText {
+				want = []string{"thesis.txt"}
+			}
+			if diff := cmp.Diff(want, names(t, path)); diff != "" {
+				t.Error("left behind:", diff)
+			}
+		})
+	}
+}
+
+func TestMarkerStaysForOtherClients(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "made")
+	first, _ := foldersOf(t, path, nil)
+	if err := makeAll(t, first); err != nil {
+		t.Fatal(err)
+	}
+	second, _ := foldersOf(t, path, nil)
+	if err := makeAll(t, second); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(path, "thesis.txt"), "") // somebody cannot wait
+	leaveAll(t, first)
+	third, _ := foldersOf(t, path, nil)
+	if err := makeAll(t, third); err != nil {
+		t.Errorf("a client is refused beside another: %v", err)
+	}
+	leaveAll(t, third)
+	leaveAll(t, second)
+	if diff := cmp.Diff([]string{"thesis.txt"}, names(t, path)); diff != "" {
+		t.Error("left behind:", diff)
+	}
+	last, _ := foldersOf(t, path, nil)
+	if err := makeAll(t, last); !errors.Is(err, errForeign) {
+		t.Errorf("make: %v; want the file of others to matter again", err)
+	}
+}
+
+func TestPathThatWasMadeIsRemoved(t *testing.T) {
+	base := t.TempDir()
+	f, _ := foldersOf(t, filepath.Join(base, "new", "deep"), nil)
+	if err := makeAll(t, f); err != nil {
+		t.Fatal(err)
+	}
+	leaveAll(t, f)
+	if left := names(t, base); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// crash is the end of a client that could remove nothing.
+func crash(t *testing.T, f *folders) {
+	t.Helper()
+	writeFile(t, filepath.Join(f.consumers[0], "load-00000000.dat"), "load")
+	f.close()
+}
+
+func TestNextStartRemovesWhatACrashLeft(t *testing.T) {
+	path := t.TempDir()
+	dead, _ := foldersOf(t, path, func(c *Config) { c.Name = "crasher" })
+	alive, _ := foldersOf(t, path, nil)
+	kept, _ := foldersOf(t, path, func(c *Config) { c.Keep = true })
+	for _, f := range []*folders{dead, alive, kept} {
+		if err := makeAll(t, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dead.enter("20261124T000000Z-abc")
+	crash(t, dead)
+	crash(t, kept)
+
+	next, log := foldersOf(t, path, nil)
+	if err := makeAll(t, next); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(path, dead.name)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a crashed client left is still there: %v", err)
+	}
+	if text := log.String(); !strings.Contains(text, "a client has crashed here, and what it left is removed") || !strings.Contains(text, "client=crasher") || strings.Count(text, "crashed") != 1 {
+		t.Errorf("log: %s", text)
+	}
+	for what, f := range map[string]*folders{"a live client's": alive, "a kept": kept, "the client's own": next} {
+		if _, err := os.Stat(f.consumers[1]); err != nil {
+			t.Errorf("%s folder is gone: %v", what, err)
+		}
+	}
+	alive.close()
+	next.close()
+}
+
+// TestLeftoverBehindALink has a link in the place of a client's folder, and one in the
+// place of its record: neither is followed.
+func TestLeftoverBehindALink(t *testing.T) {
+	path, elsewhere := t.TempDir(), t.TempDir()
+	dead, _ := foldersOf(t, elsewhere, nil)
+	if err := makeAll(t, dead); err != nil {
+		t.Fatal(err)
+	}
+	crash(t, dead)
+	if err := os.Symlink(filepath.Join(elsewhere, dead.name), filepath.Join(path, dead.name)); err != nil {
+		t.Fatal(err)
+	}
+	linked := filepath.Join(path, "bulkhead-linked")
+	if err := os.Mkdir(linked, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(elsewhere, dead.name, recordName), filepath.Join(linked, recordName)); err != nil {
+		t.Fatal(err)
+	}
+	next, _ := foldersOf(t, path, func(c *Config) { c.Force = true })
+	if err := makeAll(t, next); err != nil {
+		t.Fatal(err)
+	}
+	leaveAll(t, next)
+	if _, err := os.Stat(filepath.Join(dead.consumers[0], "load-00000000.dat")); err != nil {
+		t.Errorf("a file behind a link is gone: %v", err)
+	}
+	if left := names(t, path); len(left) != 2 {
+		t.Errorf("left: %v; want both links' folders", left)
+	}
+}
+
+// TestRemovalThroughALink has a link in the place of the client's own folder when it
+// is removed.
+func TestRemovalThroughALink(t *testing.T) {
+	path, elsewhere := t.TempDir(), t.TempDir()
+	writeFile(t, filepath.Join(elsewhere, "thesis.txt"), "")
+	f, _ := foldersOf(t, path, nil)
+	if err := makeAll(t, f); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.RemoveAll(filepath.Join(path, f.name)), os.Symlink(elsewhere, filepath.Join(path, f.name))); err != nil {
+		t.Fatal(err)
+	}
+	leaveAll(t, f)
+	if diff := cmp.Diff([]string{"thesis.txt"}, names(t, elsewhere)); diff != "" {
+		t.Error("removed through a link:", diff)
+	}
+}
+
+func TestSameMachine(t *testing.T) {
+	me := origin{host: "a", machine: "m", boot: "b"}
+	for _, row := range []struct {
+		name string
+		r    record
+		me   origin
+		want bool
+	}{
+		{"this boot", record{Host: "a", Machine: "m", Boot: "b"}, me, true},
+		{"this boot, in another container", record{Host: "x", Boot: "b"}, me, true},
+		{"an earlier boot", record{Host: "a", Machine: "m", Boot: "old"}, me, true},
+		{"another machine of the same name", record{Host: "a", Machine: "x", Boot: "old"}, me, false},
+		{"another machine of the same id", record{Host: "x", Machine: "m", Boot: "old"}, me, false},
+		{"machines without an id", record{Host: "a", Boot: "old"}, origin{host: "a", boot: "b"}, false},
+		{"another host", record{Host: "x", Machine: "y", Boot: "old"}, me, false},
+		{"a record without a boot", record{Host: "a", Machine: "m"}, me, false},
+		{"a system without a boot", record{Host: "a", Machine: "m"}, origin{host: "a", machine: "m"}, false},
+	} {
+		if got := row.r.sameMachine(row.me); got != row.want {
+			t.Errorf("%s: %v; want %v", row.name, got, row.want)
+		}
+	}
+}
+
+func TestLeftoverOfAnotherHostStays(t *testing.T) {
+	path := t.TempDir()
+	dead, _ := foldersOf(t, path, nil)
+	dead.record.Host, dead.record.Machine, dead.record.Boot = "elsewhere", "x", "y"
+	if err := makeAll(t, dead); err != nil {
+		t.Fatal(err)
+	}
+	crash(t, dead)
+	next, _ := foldersOf(t, path, nil)
+	if err := makeAll(t, next); err != nil {
+		t.Fatal(err)
+	}
+	leaveAll(t, next)
+	if _, err := os.Stat(dead.consumers[0]); err != nil {
+		t.Errorf("the folder of another host's client is gone: %v", err)
+	}
+}
+
+func TestRecordSaysWhoseTheFolderIs(t *testing.T) {
+	path := t.TempDir()
+	f, _ := foldersOf(t, path, nil)
+	if err := makeAll(t, f); err != nil {
+		t.Fatal(err)
+	}
+	defer leaveAll(t, f)
+	f.enter("the-run")
+	name := filepath.Join(path, f.name, recordName)
+	info, err := os.Stat(name)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("%v, %v; want a private file", info, err)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := readRecord(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Name != "tester" || r.Run != "the-run" || r.PID != os.Getpid() || r.ClientID != f.record.ClientID || r.Keep || r.Boot == "" || time.Since(r.Started) > time.Hour {
+		t.Errorf("record = %+v", r)
+	}
+	lock, locked, err := lockRecord(rootOf(t, filepath.Dir(name)))
+	if err == nil {
+		lock.Close()
+	}
+	if locked || err != nil {
+		t.Errorf("a live client's record could be locked: %v, %v", locked, err)
+	}
+}
+
+func TestPathThatCannotBeListed(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may list every folder")
+	}
+	path := t.TempDir()
+	if err := os.Chmod(path, 0o300); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(path, 0o700) })
+	f, _ := foldersOf(t, path, nil)
+	if err := makeAll(t, f); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("make: %v; want permission denied", err)
+	}
+}

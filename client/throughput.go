@@ -1,0 +1,101 @@
+package client
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// lateIntervals is how many intervals are left out at the end, because some consumer
+// may not have said yet what it did in them.
+const lateIntervals = 2
+
+// throughput is what all consumers together wrote in each interval of a load, put
+// together from their Progress messages. Those come at any time and of intervals that
+// lie anywhere, so what one says is spread evenly over the time that it speaks of.
+type throughput struct {
+	interval time.Duration
+	began    time.Time // of the load
+
+	mu    sync.Mutex
+	bytes map[int64]float64 // by number of the interval; guarded by mu
+}
+
+func newThroughput(began time.Time, interval time.Duration) *throughput {
+	return &throughput{interval: interval, began: began, bytes: make(map[int64]float64)}
+}
+
+// count takes what a consumer says.
+func (t *throughput) count(m *bulkheadv1.Message) {
+	p := m.GetProgress()
+	if p.GetBytes() == 0 {
+		return
+	}
+	to := time.Unix(0, m.GetTimeUnixNano()).Sub(t.began)
+	t.add(to-time.Duration(p.GetIntervalNano()), to, float64(p.GetBytes()))
+}
+
+// add spreads bytes over a time, from the beginning of the load.
+func (t *throughput) add(from, to time.Duration, bytes float64) {
+	if to <= from {
+		from = to - 1
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for number := floorDiv(from, t.interval); ; number++ {
+		start := time.Duration(number) * t.interval
+		part := min(to, start+t.interval) - max(from, start)
+		if part <= 0 {
+			return
+		}
+		t.bytes[number] += bytes * float64(part) / float64(to-from)
+	}
+}
+
+// last returns the bytes of each interval within the window before now, without the
+// latest ones (see lateIntervals), oldest first. It returns nil when the window reaches
+// back to before since: not everything had begun.
+func (t *throughput) last(now, window, since time.Duration) []float64 {
+	end := floorDiv(now, t.interval) - lateIntervals
+	begin := end - int64(window/t.interval)
+	if time.Duration(begin)*t.interval < since {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	values := make([]float64, 0, end-begin)
+	for number := begin; number < end; number++ {
+		values = append(values, t.bytes[number])
+	}
+	for number := range t.bytes {
+		if number < begin {
+			delete(t.bytes, number)
+		}
+	}
+	return values
+}
+
+// steady says whether the throughput is steady now, and how steady, in words. since is
+// when the last consumer began.
+func (t *throughput) steady(s Steady, now, since time.Duration) (words string, yes bool) {
+	values := t.last(now, s.Window, since)
+	if values == nil {
+		return "", false
+	}
+	v := variation(values)
+	if v > s.MaxVariation {
+		return "", false
+	}
+	return fmt.Sprintf("%s, varying by %.1f %% over %s", rateText(meanOf(values)/t.interval.Seconds()), v, s.Window), true
+}
+
+// floorDiv is a/b, rounded down also below 0.
+func floorDiv(a, b time.Duration) int64 {
+	q := int64(a / b)
+	if a%b < 0 {
+		q--
+	}
+	return q
+}

@@ -1,0 +1,9 @@
+package verify
+
+import "unsafe"
+
+// unsafePointer is an address as a pointer, for mapping memory there.
+func unsafePointer(address uintptr) unsafe.Pointer { return unsafe.Add(unsafe.Pointer(nil), address) }
+
+// bytesAt is mapped memory.
+func bytesAt(at unsafe.Pointer, n int) []byte { return unsafe.Slice((*byte)(at), n) }

@@ -1,0 +1,92 @@
+package client
+
+import (
+	"fmt"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// progressEvery is the time between two lines of progress in the log.
+const progressEvery = 5 * time.Second
+
+// wait returns why the load must end.
+func (l *load) wait(stop *interrupts, began time.Time) ending {
+	over := time.NewTimer(l.cfg.Runtime)
+	defer over.Stop()
+	lines := time.NewTicker(progressEvery)
+	defer lines.Stop()
+	stopShowing := l.showProgress(began)
+	defer stopShowing()
+	looks, stopLooking := l.looksForSteady()
+	defer stopLooking()
+	consumers := 0
+	for _, one := range l.workers.consumers {
+		if one.child != nil {
+			consumers++
+		}
+	}
+	var before totals
+	var lost *worker // the last consumer that ended
+	for {
+		if consumers == 0 && stop.abort.Err() == nil {
+			return ending{reason: bulkheadv1.StopReason_STOP_REASON_FAILED, detail: noneLeft(lost)}
+		}
+		if why, over := early(stop, l.session); over {
+			return why
+		}
+		select {
+		case <-over.C:
+			return ending{reason: bulkheadv1.StopReason_STOP_REASON_RUNTIME}
+		case <-l.written:
+			return ending{reason: bulkheadv1.StopReason_STOP_REASON_TOTAL}
+		case now := <-looks:
+			if words, yes := l.speed.steady(l.cfg.Steady, now.Sub(began), l.cfg.allBegun()); yes {
+				l.cfg.Logger.Info("the throughput is steady: " + words)
+				return ending{reason: bulkheadv1.StopReason_STOP_REASON_STEADY, detail: words}
+			}
+		case err := <-l.refused:
+			l.cfg.Logger.Error("messages have no room, ending the load: " + err.Error())
+			return ending{reason: bulkheadv1.StopReason_STOP_REASON_FAILED, detail: err.Error()}
+		case one := <-l.ended:
+			if one != l.workers.monitor {
+				consumers--
+				lost = one
+			}
+		case <-lines.C:
+			if l.cfg.Progress == nil {
+				before = l.logProgress(before, began)
+			}
+		case <-stop.orderly:
+		case <-stop.abort.Done():
+		case <-l.session.drained:
+		case <-l.session.done:
+		}
+	}
+}
+
+// looksForSteady is when to look whether the throughput is steady; never if nobody asked.
+func (l *load) looksForSteady() (looks <-chan time.Time, stop func()) {
+	if l.cfg.Steady.Window <= 0 {
+		return nil, func() {}
+	}
+	ticker := time.NewTicker(l.cfg.ProgressInterval)
+	return ticker.C, ticker.Stop
+}
+
+// noneLeft says that no consumer is left, and how the last one ended.
+func noneLeft(last *worker) string {
+	if last == nil {
+		return "no consumer is left"
+	}
+	return fmt.Sprintf("no consumer is left; the last, %s: %s", last.name(), or(last.stopped, or(last.reason, "it ended its work by itself")))
+}
+
+// logProgress writes the line of progress.
+func (l *load) logProgress(before totals, began time.Time) totals {
+	now := l.tally.totals()
+	l.cfg.Logger.Info(fmt.Sprintf("writing at %s, %d files done, %s left",
+		rateText(float64(now.Bytes-before.Bytes)/progressEvery.Seconds()), now.Files,
+		durationText(max(0, l.cfg.Runtime-time.Since(began)))))
+	return now
+}

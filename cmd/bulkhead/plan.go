@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"bulkhead/client"
+)
+
+// printClientPlan is --dry-run: it prints what a client would do. The error says why it would not
+// begin.
+func printClientPlan(ctx *cli.Context, cfg client.Config, w io.Writer) error {
+	plan, err := client.MakePlan(ctx.Context, cfg)
+	if err != nil {
+		return err
+	}
+	if ctx.Bool("json") {
+		out := json.NewEncoder(w)
+		out.SetIndent("", "  ")
+		if err := out.Encode(plan); err != nil {
+			return fmt.Errorf("printing the plan: %w", err)
+		}
+	} else {
+		printPlan(w, plan)
+	}
+	if len(plan.Problems) > 0 {
+		return fmt.Errorf("%w:\n%s", client.ErrConfig, strings.Join(plan.Problems, "\n"))
+	}
+	return nil
+}
+
+// printPlan prints a plan for people. Neighbours that are alike share a paragraph.
+func printPlan(w io.Writer, p client.Plan) {
+	until := "for " + p.Runtime.String()
+	if p.TotalBytes > 0 {
+		until = fmt.Sprintf("until all together wrote %s, at most for %s", client.SizeText(p.TotalBytes), p.Runtime)
+	}
+	fmt.Fprintf(w, "nothing is written now; the load would run %s\n", until)
+	for at := 0; at < len(p.Consumers); {
+		next := at + 1
+		for next < len(p.Consumers) && alike(p.Consumers[at], p.Consumers[next]) {
+			next++
+		}
+		printPlanned(w, p.Consumers[at], p.Consumers[next-1])
+		at = next
+	}
+}
+
+// alike says whether two planned consumers differ in no more than number and beginning.
+func alike(a, b client.PlannedConsumer) bool {
+	return filepath.Dir(a.Path) == filepath.Dir(b.Path) && a.Writes == b.Writes && a.ReserveBytes == b.ReserveBytes &&
+		(a.ExpectedBytes == 0) == (b.ExpectedBytes == 0)
+}
+
+func printPlanned(w io.Writer, first, last client.PlannedConsumer) {
+	who, each := fmt.Sprintf("consumer %d: %s", first.Index, first.Path), ""
+	if first.Index != last.Index {
+		who = fmt.Sprintf("consumers %d to %d: %s to %s", first.Index, last.Index, first.Path, filepath.Base(last.Path))
+		each = ", each"
+	}
+	fmt.Fprintf(w, "%s\n  %s\n", who, first.Writes)
+	begins := "begins at once"
+	if last.BeginsAfter > 0 {
+		begins = "begins after " + first.BeginsAfter.String()
+		if first.BeginsAfter != last.BeginsAfter {
+			begins += " to " + last.BeginsAfter.String()
+		}
+	}
+	expected := "as fast as the storage takes it"
+	if first.ExpectedBytes > 0 {
+		expected = "writes at most " + client.SizeText(first.ExpectedBytes) + " in all"
+	}
+	fmt.Fprintf(w, "  %s; %s%s\n", begins, expected, each)
+	atOnce := "all that is written stays there to the end"
+	if first.AtOnceBytes > 0 {
+		atOnce = "at most " + client.SizeText(first.AtOnceBytes) + " there at once" + each
+	}
+	if first.FreeBytes > 0 { // otherwise it is full, or could not be looked at, which is told
+		atOnce += fmt.Sprintf("; %s free now, %s of it left in reserve", client.SizeText(first.FreeBytes), client.SizeText(first.ReserveBytes))
+	}
+	fmt.Fprintf(w, "  %s\n", atOnce)
+	for _, path := range first.Removes {
+		fmt.Fprintf(w, "  removes %s, which a crashed client left\n", path)
+	}
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	// loadWarmUp is how long a load runs before it is measured, from its first byte.
+	loadWarmUp = 700 * time.Millisecond
+	// loadWindow is how long it is measured.
+	loadWindow = 2 * time.Second
+	// loadStart bounds the wait for the first byte.
+	loadStart = 30 * time.Second
+)
+
+// load is a program at work, measured from outside: what it passed to write(2) and the
+// processor time it took, both from /proc, over one window. So one clock measures
+// every program, and what a program does between its writes counts.
+type load struct {
+	writers []int // process ids
+	others  []int // that belong to it and do not write
+	stop    func() error
+}
+
+// pace is what a load did.
+type pace struct {
+	megabytes float64 // a second
+	cost      float64 // ms of processor time of the writers for each GB
+	rest      float64 // processor time of the others, as a part of one core
+}
+
+// measure returns the pace of a load.
+func (l *load) measure() (pace, error) {
+	deadline := time.Now().Add(loadStart)
+	for {
+		bytes, err := writtenBytes(l.writers)
+		if err != nil {
+			return pace{}, err
+		}
+		if bytes > 1<<20 { // more than a program's messages
+			break
+		}
+		if time.Now().After(deadline) {
+			return pace{}, fmt.Errorf("nothing was written within %v", loadStart)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(loadWarmUp)
+	before, err := l.usage()
+	if err != nil {
+		return pace{}, err
+	}
+	time.Sleep(loadWindow)
+	after, err := l.usage()
+	if err != nil {
+		return pace{}, err
+	}
+	elapsed, bytes := after.at.Sub(before.at).Seconds(), float64(after.bytes-before.bytes)
+	if bytes == 0 {
+		return pace{}, errors.New("nothing was written in the time measured")
+	}
+	return pace{
+		megabytes: bytes / 1e6 / elapsed,
+		cost:      (after.writers - before.writers).Seconds() * 1e3 / (bytes / 1e9),
+		rest:      (after.others - before.others).Seconds() / elapsed,
+	}, nil
+}
+
+// usage is what the processes of a load have used since they began.
+type usage struct {
+	at              time.Time
+	bytes           uint64
+	writers, others time.Duration
+}
+
+func (l *load) usage() (u usage, err error) {
+	u.at = time.Now()
+	if u.bytes, err = writtenBytes(l.writers); err != nil {
+		return u, err
+	}
+	if u.writers, err = processorTime(l.writers); err != nil {
+		return u, err
+	}
+	u.others, err = processorTime(l.others)
+	return u, err
+}
+
+// writtenBytes is what processes passed to write(2), from /proc/PID/io.
+func writtenBytes(pids []int) (total uint64, err error) {
+	for _, pid := range pids {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+		if err != nil {
+			return 0, err
+		}
+		var n uint64
+		_, text, found := strings.Cut(string(data), "wchar: ")
+		if _, err := fmt.Sscan(text, &n); !found || err != nil {
+			return 0, fmt.Errorf("reading /proc/%d/io: no wchar in it", pid)
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// processorTime is the time that the threads of processes were on a processor, in
+// nanoseconds from /proc/PID/task/TID/schedstat: /proc/PID/stat has it in units of
+// 10 ms. A thread that has ended is not in it; none of those measured ends.
+func processorTime(pids []int) (total time.Duration, err error) {
+	for _, pid := range pids {
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+		if err != nil || len(files) == 0 {
+			return 0, fmt.Errorf("process %d has no threads: %w", pid, errors.Join(err, os.ErrNotExist))
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return 0, err
+			}
+			var n time.Duration
+			if _, err := fmt.Sscan(string(data), &n); err != nil {
+				return 0, fmt.Errorf("reading %s: %w", file, err)
+			}
+			total += n
+		}
+	}
+	return total, nil
+}
