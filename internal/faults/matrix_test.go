@@ -158,7 +158,7 @@ func (c *cell) join() {
 	case c.target == clientParent && c.fault == diskFull:
 		args = []string{"--chunk-size", "1KiB", "--file-size", "1KiB", "--sync", "none", "--spool-memory", "64KiB", "--work-dir", c.small}
 	case c.target == consumer && c.fault == diskFull:
-		args = []string{"--path", c.small}
+		args = []string{"--path", c.small, "--reserve", "0"} // the disk is to be full, not the load to end before
 	}
 	c.real = c.client("c", c.path.Addr(), args...)
 }
