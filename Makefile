@@ -10,7 +10,7 @@ DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build install run supervisor server client test test-unit test-isolation test-faults chaos race bench fuzz lint proto check-proto ci clean
+.PHONY: help build install run supervisor server client test test-unit test-isolation test-faults chaos race bench bench-fio fuzz lint proto check-proto ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ race: ## run all tests but the fault matrix under the race detector
 
 bench: build ## measure what docs/benchmarks.md states
 	@$(GO) run ./internal/bench -bin $(BIN)
+
+bench-fio: build ## consumers beside fio, in pairs: ROUNDS of them (default 3, some 9 minutes), CELLS by a regular expression
+	@$(GO) run ./internal/bench -bin $(BIN) -only d -rounds "$(or $(ROUNDS),3)" -cells "$(CELLS)"
 
 fuzz: ## fuzz every target for FUZZTIME each (default 60s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" $(SHELL) internal/tools/fuzz.sh

@@ -122,7 +122,7 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 		return result, err
 	}
 	result.RunID, result.SessionID = c.session.first.GetRunId(), c.session.first.GetSessionId()
-	c.folders.enter(result.RunID)
+	c.enter(stop, result.RunID)
 
 	why, over := early(stop, c.session)
 	var exits []*bulkheadv1.ProcessExit
@@ -137,6 +137,23 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 	c.sayLast(why, exits)
 	c.deliver(stop)
 	return result, nil
+}
+
+// enter notes the run in the client's folders. A file system that has stopped to answer
+// since the checks does not keep the client: the consumers will tell.
+func (c *client) enter(stop *interrupts, run string) {
+	entered := make(chan struct{})
+	go func() { // outlives Run in a system call at worst
+		defer close(entered)
+		c.folders.enter(run)
+	}()
+	timer := time.NewTimer(checkEnd)
+	defer timer.Stop()
+	select {
+	case <-entered:
+	case <-timer.C:
+	case <-stop.abort.Done():
+	}
 }
 
 // connect waits for the Welcome.

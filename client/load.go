@@ -109,7 +109,7 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 // take takes a message of a worker. When it has no room, it is counted and dropped,
 // and the load ends: a worker is never kept waiting, and never queued for.
 func (l *load) take(m *bulkheadv1.Message) {
-	if sum := l.tally.count(m); l.cfg.TotalBytes > 0 && sum.Bytes >= l.cfg.TotalBytes {
+	if sum := l.tally.count(m); l.cfg.TotalBytes > 0 && max(sum.Bytes, sum.Finished) >= l.cfg.TotalBytes {
 		select {
 		case l.written <- struct{}{}:
 		default: // said already

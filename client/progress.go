@@ -10,6 +10,8 @@ type Progress struct {
 	BytesPerSecond float64
 	// Bytes, Files and Errors are those of the whole load.
 	Bytes, Files, Errors uint64
+	// TotalBytes is how much ends the load before its runtime; 0 if nothing does.
+	TotalBytes uint64
 	// Ending says that the load is over; only workers, messages and files are left to
 	// see to. It is told once.
 	Ending bool
@@ -40,7 +42,7 @@ func (l *load) showProgress(began time.Time) (stop func()) {
 			elapsed := time.Since(began)
 			l.cfg.Progress(Progress{
 				Elapsed: elapsed, Runtime: l.cfg.Runtime, BytesPerSecond: rate.add(elapsed, now.Bytes),
-				Bytes: now.Bytes, Files: now.Files, Errors: now.Errors, Ending: over,
+				Bytes: now.Bytes, Files: now.Files, Errors: now.Errors, TotalBytes: l.cfg.TotalBytes, Ending: over,
 			})
 			if over {
 				return

@@ -63,7 +63,7 @@ func (s *site) look() (contents, error) {
 			switch name := entry.Name(); {
 			case name == markerName:
 				c.marked = true
-			case name == "lost+found":
+			case name == "lost+found", entry.IsDir() && isWorkDir(name):
 			case entry.IsDir() && strings.HasPrefix(name, workDirPrefix) && s.isClientFolder(name):
 				c.clients = append(c.clients, name)
 			case len(c.foreign) <= foreignShown:
@@ -78,6 +78,13 @@ func (s *site) look() (contents, error) {
 			return c, fmt.Errorf("listing the path: %w", err)
 		}
 	}
+}
+
+// isWorkDir says whether a folder is named like a client's working folder, which may be
+// in the same path. One that a client left holds undelivered messages, and stays.
+func isWorkDir(name string) bool {
+	number, ok := strings.CutPrefix(name, workDirPrefix)
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 // isClientFolder says whether a folder has the record of a client, or is empty, as it

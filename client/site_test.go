@@ -85,6 +85,8 @@ func TestPathThatHoldsFilesOfOthers(t *testing.T) {
 		{"hidden", []string{".profile"}, "", false, "holds files that are not Bulkhead's: .profile"},
 		{"many", []string{"a", "b", "c", "d", "e"}, "", false, "holds files that are not Bulkhead's: a, b, c, …"},
 		{"a folder named like a client's", []string{"bulkhead-x/", "bulkhead-x/thesis.txt"}, "", false, "holds files that are not Bulkhead's: bulkhead-x"},
+		{"a client's working folder", []string{"bulkhead-1234567/", "bulkhead-1234567/spool"}, "", false, ""},
+		{"a file named like one", []string{"bulkhead-1234567"}, "", false, "holds files that are not Bulkhead's: bulkhead-1234567"},
 		{"forced", []string{"thesis.txt"}, "", true, ""},
 		{"marked by hand", []string{"thesis.txt"}, "mine\n", false, ""},
 		{"marked by a client", []string{"thesis.txt"}, markerText, false, ""},

@@ -12,7 +12,7 @@ func TestTallyAddsUp(t *testing.T) {
 	var sums tally
 	for _, m := range []*bulkheadv1.Message{
 		{Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{Bytes: 10, Chunks: 2, Errors: 1, LastError: "first", VerifiedBytes: 4}}},
-		{Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{}}},
+		{Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{SizeBytes: 12}}},
 		{Fact: &bulkheadv1.Message_Corruption{Corruption: &bulkheadv1.Corruption{
 			Path: "/f", OffsetBytes: 8192, LengthBytes: 4096, Kind: bulkheadv1.CorruptionKind_CORRUPTION_KIND_STALE, Expected: "this", Found: "that"}}},
 		{Fact: &bulkheadv1.Message_Corruption{Corruption: &bulkheadv1.Corruption{Path: "/another"}}},
@@ -21,7 +21,7 @@ func TestTallyAddsUp(t *testing.T) {
 		sums.count(m)
 	}
 	want := totals{
-		Files: 1, Bytes: 15, Chunks: 3, Errors: 1, LastError: "first", VerifiedBytes: 7, Corrupt: 7,
+		Files: 1, Finished: 12, Bytes: 15, Chunks: 3, Errors: 1, LastError: "first", VerifiedBytes: 7, Corrupt: 7,
 		FirstCorruption: "/f, 4096 bytes at offset 8192: stale: expected this; found that",
 	}
 	if diff := cmp.Diff(want, sums.totals()); diff != "" {

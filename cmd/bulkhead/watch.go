@@ -48,6 +48,7 @@ func progressOn(block *terminal.Block, cfg *client.Config, log config.Log) {
 	cfg.Progress = func(p client.Progress) {
 		g := terminal.Progress{
 			Elapsed: p.Elapsed, Runtime: p.Runtime, BytesPerSecond: p.BytesPerSecond, Bytes: p.Bytes, Files: p.Files, Errors: p.Errors,
+			TotalBytes: p.TotalBytes,
 		}
 		if p.Ending {
 			g.Ending = "ending"

@@ -11,9 +11,9 @@ import (
 
 const (
 	// loadWarmUp is how long a load runs before it is measured, from its first byte.
-	loadWarmUp = 700 * time.Millisecond
+	loadWarmUp = 500 * time.Millisecond
 	// loadWindow is how long it is measured.
-	loadWindow = 2 * time.Second
+	loadWindow = 1500 * time.Millisecond
 	// loadStart bounds the wait for the first byte.
 	loadStart = 30 * time.Second
 )

@@ -63,11 +63,16 @@ func (b *bench) writeCells() []writeCell {
 			}
 		}
 	}
-	for _, writers := range counts {
-		cells = append(cells,
-			writeCell{storage: "tmpfs", parent: memoryDisk, inPlace: true, chunk: "1MiB", writers: writers},
-			writeCell{storage: "disk", parent: b.dir, inPlace: true, chunk: "1MiB", writers: writers},
-			writeCell{storage: "disk", parent: b.dir, synced: true, chunk: "1MiB", writers: writers})
+	for _, cell := range []writeCell{
+		{storage: "tmpfs", parent: memoryDisk, inPlace: true},
+		{storage: "disk", parent: b.dir, inPlace: true},
+		{storage: "disk", parent: b.dir, inPlace: true, direct: true},
+		{storage: "disk", parent: b.dir, synced: true},
+	} {
+		for _, writers := range counts {
+			cell.chunk, cell.writers = "1MiB", writers
+			cells = append(cells, cell)
+		}
 	}
 	return cells
 }

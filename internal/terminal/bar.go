@@ -14,6 +14,8 @@ type Progress struct {
 	BytesPerSecond float64
 	// Bytes, Files and Errors are those of the whole load.
 	Bytes, Files, Errors uint64
+	// TotalBytes end the load before its runtime; 0 if nothing does.
+	TotalBytes uint64
 	// Ending says that the load has ended, and what is left to do.
 	Ending string
 }
@@ -23,13 +25,30 @@ const (
 	barLeast, barMost = 10, 40
 )
 
-// Progress draws a load in one line of at most width cells.
-func (p Painter) Progress(g Progress, width int) []string {
-	share := 1.0
+// done is which share of the load is over, from 0 to 1, and how long the rest takes: by the
+// runtime or by the bytes, whichever ends it first as things go.
+func (g Progress) done() (share float64, left time.Duration) {
+	share, left = 1, g.Runtime-g.Elapsed
 	if g.Runtime > 0 {
 		share = min(max(float64(g.Elapsed)/float64(g.Runtime), 0), 1)
 	}
-	left := clockText(g.Runtime-g.Elapsed+time.Second-1) + " left" // as long as something is left, say so
+	if g.TotalBytes == 0 {
+		return share, left
+	}
+	if g.Bytes >= g.TotalBytes {
+		return 1, 0
+	}
+	share = max(share, float64(g.Bytes)/float64(g.TotalBytes))
+	if rest := float64(g.TotalBytes-g.Bytes) / g.BytesPerSecond; rest < left.Seconds() { // not if the rate is 0
+		left = time.Duration(rest * float64(time.Second))
+	}
+	return share, left
+}
+
+// Progress draws a load in one line of at most width cells.
+func (p Painter) Progress(g Progress, width int) []string {
+	share, rest := g.done()
+	left := clockText(rest+time.Second-1) + " left" // as long as something is left, say so
 	if g.Ending != "" {
 		left = g.Ending
 	}

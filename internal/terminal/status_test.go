@@ -141,6 +141,10 @@ func TestProgress(t *testing.T) {
 		{60, nil, " 25 %  512.0 MB/s  7.68 GB in 114 files  00:45 left"},
 		{20, nil, " 25 %  512.0 MB/s  …"},
 		{100, func(g *Progress) { g.Elapsed, g.Errors = g.Runtime, 2 }, "[████████████████████████████████████] 100 %  512.0 MB/s  7.68 GB in 114 files  00:00 left  2 errors"},
+		{60, func(g *Progress) { g.TotalBytes = 10_240_000_000 }, " 75 %  512.0 MB/s  7.68 GB in 114 files  00:05 left"},
+		{60, func(g *Progress) { g.TotalBytes = 1 << 60 }, " 25 %  512.0 MB/s  7.68 GB in 114 files  00:45 left"},
+		{60, func(g *Progress) { g.TotalBytes, g.BytesPerSecond = 10_240_000_000, 0 }, " 75 %  0.0 MB/s  7.68 GB in 114 files  00:45 left"},
+		{60, func(g *Progress) { g.TotalBytes = g.Bytes }, "100 %  512.0 MB/s  7.68 GB in 114 files  00:00 left"},
 		{100, func(g *Progress) { g.Elapsed, g.Ending = 2*g.Runtime, "delivering" }, "[████████████████████████████████████████] 100 %  512.0 MB/s  7.68 GB in 114 files  delivering"},
 	} {
 		one := g

@@ -156,6 +156,34 @@ func TestVerdictSoFar(t *testing.T) {
 	}
 }
 
+// Heartbeats that a living worker did not answer are warned of; those of one that died
+// are told with its end.
+func TestWarningsOfMissedHeartbeats(t *testing.T) {
+	missed := func(kind string, n uint32, missed uint64, exit *Exit) Process {
+		h := &Heartbeats{HeartbeatTotals: HeartbeatTotals{Rounds: 20, Missed: missed}}
+		if missed > 0 {
+			h.MissedWhy = []Count{{Text: "no answer in 1s", Count: missed}}
+		}
+		return Process{Kind: kind, Index: n, Heartbeats: h, Exit: exit}
+	}
+	clean, crashed := &Exit{Class: ExitClean}, &Exit{Class: ExitCrash}
+	c := &Client{Label: "a", Processes: []Process{
+		{Kind: KindClient}, missed(KindConsumer, 0, 3, clean), missed(KindConsumer, 1, 0, clean), missed(KindConsumer, 2, 9, crashed),
+		missed(KindConsumer, 3, 1, nil), missed(KindConsumer, 4, 1, clean), missed(KindMonitor, 0, 1, clean),
+	}}
+	var v Verdict
+	v.warnOfMisses(c)
+	want := []string{
+		"client a: consumer 0 missed 3 of 20 heartbeats: no answer in 1s",
+		"client a: consumer 3 missed 1 of 20 heartbeats: no answer in 1s",
+		"client a: consumer 4 missed 1 of 20 heartbeats: no answer in 1s",
+		"client a: 1 more worker missed heartbeats, too",
+	}
+	if diff := cmp.Diff(want, v.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
 // A few bad workers are named one by one; of many only the first are.
 func TestNamedWorkersAreFew(t *testing.T) {
 	for bad, want := range map[int]int{0: 0, 3: 3, 4: 4, 5: 4, 500: 4} {

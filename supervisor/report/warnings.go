@@ -24,6 +24,7 @@ func (v *Verdict) warnOfClient(c *Client) {
 		v.warn("client %s: was not there itself; its messages were delivered later by resend", c.Label)
 	}
 	v.warnOfAbsences(c)
+	v.warnOfMisses(c)
 	nameWorkers(v.warn, c, workerSlow)
 	if c.Errors > 0 {
 		v.warn("client %s: %s, the last: %s", c.Label, plural(c.Errors, "write error"), orDash(c.LastError))
@@ -54,6 +55,33 @@ func (v *Verdict) warnOfAbsences(c *Client) {
 	}
 	if gone > 0 {
 		v.warn("client %s: its network was gone%s, for %s", c.Label, times(gone), human(goneNano))
+	}
+}
+
+// warnOfMisses warns of workers that lived and did not answer. What one that died did not
+// answer is told with its end.
+func (v *Verdict) warnOfMisses(c *Client) {
+	named, more := 0, 0
+	for i := range c.Processes {
+		p := &c.Processes[i]
+		died := p.Exit != nil && p.Exit.Class != ExitClean
+		if p.Heartbeats == nil || p.Heartbeats.Missed == 0 || died {
+			continue
+		}
+		if named == maxNamed {
+			more++
+			continue
+		}
+		named++
+		why := ""
+		if len(p.Heartbeats.MissedWhy) > 0 {
+			why = p.Heartbeats.MissedWhy[0].Text
+		}
+		v.warn("client %s: %s missed %s of %s%s", c.Label, processName(p), count(p.Heartbeats.Missed),
+			plural(p.Heartbeats.Rounds, "heartbeat"), because(why))
+	}
+	if more > 0 {
+		v.warn("client %s: %s missed heartbeats, too", c.Label, plural(uint64(more), "more worker"))
 	}
 }
 
