@@ -39,10 +39,10 @@ func (r *Report) csvClient(out *csv.Writer, c *Client, s *ClientSeries) error {
 	step := r.Series.ClientIntervalNano
 	for i, bytes := range s.Bytes {
 		after := int64(i) * step
-		span := r.Series.spanNano(i, step, r.Run.LengthNano)
+		span := r.spanNano(i, step)
 		err := out.Write([]string{
 			harmless(r.Run.ID), strconv.FormatUint(uint64(c.Session), 10), harmless(c.Label), harmless(c.Host), strconv.Itoa(i),
-			(r.Series.StartAt + Stamp(after)).utc().Format(stampLayout), seconds(after), seconds(span),
+			(r.Series.StartAt + Stamp(after)).utc().Format(stampLayout), seconds(r.Series.OffsetNano + after), seconds(span),
 			strconv.FormatUint(bytes, 10), strconv.FormatUint(perSecond(bytes, span), 10),
 			strconv.FormatUint(s.Rollovers[i], 10), strconv.FormatUint(s.Errors[i], 10),
 			nanoOrEmpty(s.P99Nano[i]), nanoOrEmpty(s.MaxNano[i]), nanoOrEmpty(valueAt(s.ResponseP99Nano, i, -1)),

@@ -17,12 +17,13 @@ func (f *Folder) events(r *Report) ([]Event, uint64) {
 	for i := range r.Clients {
 		c := &r.Clients[i]
 		list = append(list, sessionEvents(c, f.last)...)
-		for _, s := range f.lines[i].stalls {
+		for _, s := range f.time.lines[i].stalls {
 			list = append(list, Event{At: s.from, EndAt: s.to, Kind: EventStall, Session: c.Session, Client: c.Label,
 				Text: fmt.Sprintf("%s: %s stuck in a system call, for up to %s", c.Label, s.key, human(s.longest))})
 		}
+		list = append(list, f.time.lines[i].silenceEvents(c)...)
 		list = append(list, f.order[i].corruptionEvents(c)...)
-		leftOut += f.lines[i].leftOut + c.ConnectionsLeftOut
+		leftOut += f.time.lines[i].leftOut + c.ConnectionsLeftOut
 	}
 	if more := len(list) - MaxEvents; more > 0 {
 		slices.SortStableFunc(list, func(a, b Event) int {
@@ -48,7 +49,7 @@ func rank(kind string) int {
 		return 1
 	case EventHandlerDeath, EventAway:
 		return 2
-	case EventStall:
+	case EventStall, EventMissed:
 		return 3
 	default:
 		return 4

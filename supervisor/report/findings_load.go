@@ -224,7 +224,7 @@ func steadyState(r *Report) []Finding {
 	w, least := steadyWindow(rates)
 	switch step := r.Series.IntervalNano; {
 	case w.to > w.from:
-		f.Text = fmt.Sprintf("the rate was steady from +%s on, for %s: %s MB/s", human(int64(w.from)*step), human(int64(w.to-w.from)*step), megabytes(uint64(w.mean))) +
+		f.Text = fmt.Sprintf("the rate was steady from +%s on, for %s: %s MB/s", human(r.Series.OffsetNano+int64(w.from)*step), human(int64(w.to-w.from)*step), megabytes(uint64(w.mean))) +
 			r.missing(w)
 		f.Evidence = fmt.Sprintf("coefficient of variation %.3f over %d intervals of %s", w.variation, w.to-w.from, human(step))
 	case least < 0:
@@ -262,7 +262,7 @@ func (r *Report) rates() []float64 {
 	s := r.Series
 	list := make([]float64, 0, s.Intervals)
 	for i, bytes := range s.Total.Bytes {
-		if s.spanNano(i, s.IntervalNano, r.Run.LengthNano) < s.IntervalNano {
+		if r.spanNano(i, s.IntervalNano) < s.IntervalNano {
 			break
 		}
 		list = append(list, float64(bytes)/float64(s.IntervalNano)*1e9)
@@ -270,9 +270,12 @@ func (r *Report) rates() []float64 {
 	return list
 }
 
-// spanNano is how long interval i is in a run of a length: less than step for the last
-// one alone.
-func (s *Series) spanNano(i int, step, length int64) int64 {
+// spanNano is how long interval i of length step is: less than that for the last one alone.
+func (r *Report) spanNano(i int, step int64) int64 {
+	length := between(r.Series.StartAt, r.Series.EndAt)
+	if r.Series.EndAt == 0 { // a report made before it was known
+		length = r.Run.LengthNano
+	}
 	return max(min(length-int64(i)*step, step), 0)
 }
 

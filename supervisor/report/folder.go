@@ -34,8 +34,8 @@ type Folder struct {
 
 	rooms    rooms
 	time     timeline
-	lines    []*clientLine // by arrival
-	drainAt  Stamp         // of the first drain
+	open     int   // sessions
+	drainAt  Stamp // of the first drain
 	drainWhy string
 }
 
@@ -66,8 +66,12 @@ func (f *Folder) Add(r *bulkheadv1.Record) error {
 	if f.records == 1 {
 		f.time.begin(at)
 	}
-	f.time.advance(at, f.lines)
+	active := f.open > 0
 	err := errors.Join(f.checkOrder(r), f.fold(r, at))
+	if active || f.open > 0 {
+		f.time.reach(at, at)
+		f.time.fit() // there may be more rows
+	}
 	if err == nil {
 		return nil
 	}
@@ -137,7 +141,11 @@ func (f *Folder) withSession(number uint32, fold func(*sessionState) error) erro
 	case s.client.Outcome != OutcomeOpen:
 		return fmt.Errorf("session %d has already ended", number)
 	}
-	return fold(s)
+	err := fold(s)
+	if s.client.Outcome != OutcomeOpen {
+		f.open--
+	}
+	return err
 }
 
 func (f *Folder) foldRunStarted(e *bulkheadv1.RunStarted, at Stamp) {
@@ -175,7 +183,7 @@ func (f *Folder) foldOpened(e *bulkheadv1.SessionOpened, at Stamp) error {
 	f.rooms.clients++
 	s := newSessionState(e, at, &f.rooms)
 	s.line = f.time.newLine(s.client.ClockOffsetNano)
-	f.lines = append(f.lines, s.line)
+	f.open++
 	f.sessions[e.GetSession()] = s
 	f.order = append(f.order, s)
 	return nil

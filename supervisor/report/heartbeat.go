@@ -15,6 +15,7 @@ type heartbeatState struct {
 	maxStalled int64
 	missed     tally[string]
 	stall      int // names its stall that goes on; 0 for none
+	silence    int // names its row of missed rounds that goes on; 0 for none
 }
 
 // foldHeartbeat folds one round. Each process counts once in a round, and each
@@ -53,6 +54,7 @@ func (s *sessionState) foldHeartbeat(h *bulkheadv1.Heartbeat, at Stamp) string {
 		p := asked[len(h.GetAnswers())+i]
 		p.heartbeats.miss(m)
 		p.heartbeats.stall = 0
+		p.heartbeats.silence = s.line.silent(p.heartbeats.silence, p.key, began, at, s.recorded, m.GetReason())
 		s.line.heard(p.key, began, s.recorded, beatMissed)
 		s.client.Heartbeats.Missed++
 	}
@@ -62,7 +64,7 @@ func (s *sessionState) foldHeartbeat(h *bulkheadv1.Heartbeat, at Stamp) string {
 // heard puts an answer to the round that began at a moment on the axis of time.
 func (s *sessionState) heard(p *processState, a *bulkheadv1.HeartbeatAnswer, began Stamp) {
 	b, open := beatAnswered, p.heartbeats.stall
-	p.heartbeats.stall = 0
+	p.heartbeats.stall, p.heartbeats.silence = 0, 0
 	switch {
 	case a.GetState() == bulkheadv1.WorkerState_WORKER_STATE_STALLED:
 		b = beatStalled

@@ -15,6 +15,7 @@ const (
 	EventResume       = "resume"
 	EventAway         = "away"
 	EventStall        = "stall"
+	EventMissed       = "missed"
 	EventRestart      = "restart"
 	EventUpgrade      = "upgrade"
 	EventRejected     = "rejected"
@@ -35,13 +36,20 @@ const (
 	BeatMissed   = 'm'
 )
 
-// Series is the run over time, in intervals of one length. All its times are the
+// Series is the run over time, in intervals of one length, from the first activity to the
+// last. Active is what a client did, and all the time in which there is an open session; a
+// wait without a client before and after that is no part of it. All its times are the
 // supervisor's clock: what a client says is moved by Client.ClockOffsetNano.
 type Series struct {
-	// StartAt is the begin of the first interval, of the clients' too; null without a
-	// run.
-	StartAt Stamp `json:"start_at"`
-	// IntervalNano is 1 s, doubled until the run fits into MaxIntervals.
+	// StartAt is the begin of the first interval, of the clients' too, OffsetNano after the
+	// start of the run: the first activity is in it. Without a client it is the start of the
+	// run; it is null without a run.
+	StartAt    Stamp `json:"start_at"`
+	OffsetNano int64 `json:"offset_nano"`
+	// EndAt is the last activity, which ends the last interval; without a client it is the newest
+	// record.
+	EndAt Stamp `json:"end_at"`
+	// IntervalNano is 1 s, doubled until all intervals are at most MaxIntervals.
 	IntervalNano int64 `json:"interval_nano"`
 	Intervals    int   `json:"intervals"`
 	// ClientIntervalNano is IntervalNano, doubled until all clients together are

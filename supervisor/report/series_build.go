@@ -14,25 +14,32 @@ import (
 // series returns the run over time. r has its clients; union is the latencies of all of
 // them.
 func (f *Folder) series(r *Report, union *[phases]latency.Histogram) *Series {
-	f.time.advance(f.last, f.lines)
 	t := &f.time
+	if t.first == 0 && f.records > 0 { // nobody ever came: there are no cells
+		waited := timeline{start: t.start, step: t.step}
+		waited.reach(t.start, f.last)
+		t = &waited
+	}
+	t.fit()
 	s := &Series{
-		StartAt:            t.start,
+		StartAt:            t.start + Stamp(t.offset()),
+		EndAt:              t.last,
+		OffsetNano:         t.offset(),
 		IntervalNano:       t.step,
 		Intervals:          t.intervals(),
 		ClientIntervalNano: t.clientStep(),
 		ClientIntervals:    t.clientIntervals(),
-		Clients:            make([]ClientSeries, 0, len(f.lines)),
+		Clients:            make([]ClientSeries, 0, len(t.lines)),
 		Distribution:       binsOf(&union[phaseWrite]),
 		Phases:             []PhaseSeries{},
 	}
-	s.Total = t.total(f.lines)
+	s.Total = t.total(t.lines)
 	for of := phaseResponse; of < phases; of++ {
 		if union[of].Count() > 0 {
 			s.Phases = append(s.Phases, t.phase(of, &union[of]))
 		}
 	}
-	for i, line := range f.lines {
+	for i, line := range t.lines {
 		s.Clients = append(s.Clients, line.build(r.Clients[i].Session, s.ClientIntervals))
 	}
 	s.Events, s.EventsLeftOut = f.events(r)
@@ -222,6 +229,9 @@ func (t *timeline) reduced(s *Series) string {
 	parts := []string{"all clients in intervals of " + human(s.IntervalNano)}
 	if s.ClientIntervalNano != s.IntervalNano {
 		parts = append(parts, "each client in intervals of "+human(s.ClientIntervalNano))
+	}
+	if s.OffsetNano > 0 {
+		parts = append(parts, "from +"+human(s.OffsetNano)+" of the run on, when the first client was active")
 	}
 	if t.crowded {
 		parts = append(parts, "some processes left out")

@@ -40,6 +40,7 @@ func (p *page) client(c *Client) {
 	p.writes(shown)
 	p.rollovers(c, shown)
 	p.heartbeats(c, shown)
+	p.silences(c)
 	p.usage(shown)
 }
 

@@ -22,20 +22,26 @@ const (
 	maxStalls = 200
 )
 
-// timeline is the run over time in the making, on the supervisor's clock.
+// timeline is the run over time in the making, on the supervisor's clock, from the first
+// activity to the last.
 //
-// Interval i is the time after start + i·step up to and including
-// start + (i+1)·step. When the run outgrows MaxIntervals, neighbours are merged and
-// step doubles. Everything is kept so that merging two intervals gives exactly what
-// folding into the longer one would have given: so the result depends neither on when
-// a doubling came nor on the order in which sessions were folded.
+// Interval i of the run is the time after start + i·step up to and including
+// start + (i+1)·step. Kept are the intervals from base on, which is moved down when
+// something turns out to have been done earlier. When there are more than MaxIntervals,
+// neighbours are merged and step doubles. Everything is kept so that merging two intervals
+// gives exactly what folding into the longer one would have given, and which two are merged
+// depends on start alone: so the result depends neither on when a doubling came nor on the
+// order in which sessions were folded, and shards of one run merge interval by interval.
 type timeline struct {
-	start, last Stamp
+	start       Stamp // of the run
+	first, last Stamp // activity; 0 before any
 	step        int64
-	cells       []totalCell
+	cells       []totalCell // from interval base << shift on
+	lines       []*clientLine
 
-	// The clients' intervals are step << shift long.
+	// The clients' intervals are step << shift long, and base is the first of them that is kept.
 	shift   int
+	base    int
 	rows    int
 	crowded bool // some processes have no row
 
@@ -65,70 +71,142 @@ func (c totalCell) merge(o totalCell) totalCell {
 	return c
 }
 
-// begin sets where the axis begins.
-func (t *timeline) begin(at Stamp) { t.start, t.last, t.step = at, at, baseInterval }
+// begin sets when the run began.
+func (t *timeline) begin(at Stamp) { t.start, t.step = at, baseInterval }
 
-// advance makes the axis reach to at, and the intervals longer if it must.
-func (t *timeline) advance(at Stamp, lines []*clientLine) {
-	t.last = max(t.last, at)
-	for t.intervals() > MaxIntervals {
-		t.step *= 2
-		t.cells = halved(t.cells, totalCell.merge)
-		for _, c := range lines {
-			c.active.halve()
-			if t.shift == 0 {
-				c.halve()
-			}
-		}
-		t.shift = max(t.shift-1, 0)
+// reach makes the axis cover an activity from … to.
+func (t *timeline) reach(from, to Stamp) {
+	from, to = max(from, t.start), max(to, t.start)
+	switch {
+	case t.first == 0:
+		t.first, t.last = from, to
+		t.base = t.number(from, t.clientStep())
+	case from >= t.first && to <= t.last:
+		return
 	}
-	for t.rows*t.clientIntervals() > maxCells && t.clientIntervals() > 1 {
-		t.shift++
-		for _, c := range lines {
-			c.halve()
+	t.first, t.last = min(t.first, from), max(t.last, to)
+	t.fit()
+}
+
+// fit makes the intervals as long as they must be, and begin with the first activity.
+func (t *timeline) fit() {
+	for t.first != 0 {
+		switch {
+		case t.intervals() > MaxIntervals:
+			t.double()
+		case t.rows*t.clientIntervals() > maxCells && t.clientIntervals() > 1:
+			t.doubleClients()
+		default:
+			t.prepend(t.base - t.number(t.first, t.clientStep()))
+			return
 		}
 	}
 }
 
-// intervals is how many intervals the axis has so far.
+// double makes the intervals of all clients together twice as long, and those of each client
+// too if they were no longer.
+func (t *timeline) double() {
+	if t.shift == 0 {
+		t.doubleClients()
+	}
+	t.cells = halved(t.cells, totalCell.merge)
+	for _, c := range t.lines {
+		c.active.halve()
+	}
+	t.step *= 2
+	t.shift--
+}
+
+// doubleClients makes the intervals of each client twice as long.
+func (t *timeline) doubleClients() {
+	t.prepend(t.base % 2)
+	for _, c := range t.lines {
+		c.halve()
+	}
+	t.base /= 2
+	t.shift++
+}
+
+// prepend makes room for n intervals of the clients before base.
+func (t *timeline) prepend(n int) {
+	if n <= 0 {
+		return
+	}
+	t.base -= n
+	t.cells = after(n<<t.shift, t.cells)
+	for _, c := range t.lines {
+		c.active.move(n << t.shift)
+		c.prepend(n)
+	}
+}
+
+// after returns list behind n empty cells; an empty list stays empty.
+func after[T any](n int, list []T) []T {
+	if len(list) == 0 {
+		return list
+	}
+	return append(make([]T, n, n+len(list)), list...)
+}
+
+// intervals is how many intervals the axis has so far. They begin with those of the
+// clients.
 func (t *timeline) intervals() int {
-	if t.step == 0 {
+	if t.first == 0 {
 		return 0
 	}
-	return t.index(t.last, t.step) + 1
+	return t.number(t.last, t.step) + 1 - t.number(t.first, t.clientStep())<<t.shift
 }
 
 func (t *timeline) clientIntervals() int {
-	if t.step == 0 {
+	if t.first == 0 {
 		return 0
 	}
-	return t.index(t.last, t.clientStep()) + 1
+	return t.number(t.last, t.clientStep()) + 1 - t.number(t.first, t.clientStep())
 }
 
 func (t *timeline) clientStep() int64 { return t.step << t.shift }
 
-// index is the interval of length step that at lies in; the first if it is before.
-func (t *timeline) index(at Stamp, step int64) int {
+// offset is how long after the start of the run the first interval begins.
+func (t *timeline) offset() int64 { return int64(t.base) * t.clientStep() }
+
+// number is the interval of the run, of length step, that at lies in; the first if it is
+// before.
+func (t *timeline) number(at Stamp, step int64) int {
 	return int(max(int64(at-t.start)-1, 0) / step)
 }
 
+// index is the interval of length step among those kept that at lies in. The axis has
+// reached at.
+func (t *timeline) index(at Stamp, step int64) int {
+	return t.number(at, step) - t.zero(step)
+}
+
+// zero is the number of the first interval of length step that is kept, which is that of all
+// clients together or of each.
+func (t *timeline) zero(step int64) int { return int(t.offset() / step) }
+
 // place moves what a client says happened from … to onto the axis: by the offset of its
 // clock, and further back if its record was written before it is said to have ended, so
-// that a clock that makes no sense leads nowhere. It returns false for what
-// ended before the run began.
+// that a clock that makes no sense leads nowhere. The axis covers it then. It returns false
+// for what ended before the run began.
 func (t *timeline) place(from, to Stamp, offset int64, recorded Stamp) (Stamp, Stamp, bool) {
 	back := Stamp(offset)
 	if to-back > recorded {
 		back = to - recorded
 	}
-	return from - back, to - back, to-back > t.start
+	from, to = from-back, to-back
+	if to <= t.start {
+		return from, to, false
+	}
+	t.reach(from, to)
+	return from, to, true
 }
 
 // middle is half way between two moments.
 func middle(from, to Stamp) Stamp { return from + (to-from)/2 }
 
 // spread divides amount over the intervals of length step from … to covers, by time.
-// What falls before the axis is left out. Parts are differences of rounded-down sums up
+// What falls before the run is left out. Parts are differences of rounded-down sums up
 // to the ends of the intervals, so that they add up to amount, and those of two
 // neighbours to the part of an interval twice as long.
 func (t *timeline) spread(from, to Stamp, step int64, amount uint64, each func(interval int, part uint64)) {
@@ -140,10 +218,11 @@ func (t *timeline) spread(from, to Stamp, step int64, amount uint64, each func(i
 		return
 	}
 	before := partOf(amount, int64(max(from, t.start)-from), int64(to-from))
-	for i := t.index(max(from, t.start)+1, step); ; i++ {
+	zero := t.zero(step)
+	for i := t.number(max(from, t.start)+1, step); ; i++ {
 		end := min(t.start+Stamp(int64(i+1)*step), to)
 		sum := partOf(amount, int64(end-from), int64(to-from))
-		each(i, sum-before)
+		each(i-zero, sum-before)
 		if end >= to {
 			return
 		}

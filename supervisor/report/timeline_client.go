@@ -13,7 +13,8 @@ type clientLine struct {
 	active    bitmap // of the intervals of all clients together
 	processes map[processKey]*processLine
 	stalls    []stall
-	leftOut   uint64 // stalls beyond maxStalls
+	silences  []silence
+	leftOut   uint64 // stalls and silences beyond maxStalls and maxSilences
 }
 
 // clientCell is one interval of a client.
@@ -76,13 +77,23 @@ type stall struct {
 // newLine gives a client its row.
 func (t *timeline) newLine(offset int64) *clientLine {
 	t.rows++
-	return &clientLine{timeline: t, offset: offset, processes: make(map[processKey]*processLine)}
+	c := &clientLine{timeline: t, offset: offset, processes: make(map[processKey]*processLine)}
+	t.lines = append(t.lines, c)
+	return c
 }
 
 func (c *clientLine) halve() {
 	c.cells = halved(c.cells, clientCell.merge)
 	for _, p := range c.processes {
 		p.cells = halved(p.cells, processCell.merge)
+	}
+}
+
+// prepend makes room for n intervals before the first.
+func (c *clientLine) prepend(n int) {
+	c.cells = after(n, c.cells)
+	for _, p := range c.processes {
+		p.cells = after(n, p.cells)
 	}
 }
 
@@ -229,6 +240,17 @@ type bitmap []uint64
 func (b *bitmap) set(i int) { *at((*[]uint64)(b), i/64) |= 1 << (i % 64) }
 
 func (b bitmap) has(i int) bool { return i/64 < len(b) && b[i/64]&(1<<(i%64)) != 0 }
+
+// move makes room for n intervals before the first.
+func (b *bitmap) move(n int) {
+	var moved bitmap
+	for i := range len(*b) * 64 {
+		if b.has(i) {
+			moved.set(i + n)
+		}
+	}
+	*b = moved
+}
 
 // halve merges neighbours: one that holds either.
 func (b *bitmap) halve() {

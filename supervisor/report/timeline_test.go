@@ -197,7 +197,10 @@ func TestShardsMergeToTheWhole(t *testing.T) {
 		}
 	}
 	run, sessions := bySession(records)
-	var merged []totalCell
+	all := timeline{
+		start: whole.time.start, first: whole.time.first, last: whole.time.last,
+		step: whole.time.step, shift: whole.time.shift, base: whole.time.base,
+	}
 	for n := uint32(1); n <= 3; n++ {
 		shard := NewFolder()
 		for _, r := range slices.Concat(run[:1], sessions[n], run[1:]) {
@@ -210,12 +213,11 @@ func TestShardsMergeToTheWhole(t *testing.T) {
 			t.Errorf("client %d alone (-whole +shard):\n%s", n, diff)
 		}
 		for i, cell := range shard.time.cells {
-			at(&merged, i)
-			merged[i] = merged[i].merge(cell)
+			c := at(&all.cells, i+shard.time.base-whole.time.base)
+			*c = c.merge(cell)
 		}
 	}
-	all := timeline{start: whole.time.start, last: whole.time.last, step: whole.time.step, cells: merged}
-	want, got := whole.Report().Series.Total, all.total(whole.lines)
+	want, got := whole.Report().Series.Total, all.total(whole.time.lines)
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-whole +merged shards):\n%s", diff)
 	}

@@ -5,6 +5,7 @@ const comparison = data.comparison;
 const SIDES = ["A", "B"].map((name, i) => ({ name, ink: "s" + i, ...data.sides[i] }));
 
 const span = Math.max(1, ...SIDES.map((side) => (side.bytes_per_second.length * side.interval_nano) / 1e9));
+const axisFrom = 0, axisTo = span;
 
 // What the page of one report has and this one has not.
 const clientsBySession = new Map();

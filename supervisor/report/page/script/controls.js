@@ -5,7 +5,7 @@ function bindZoom() {
   byId("zoom-out").addEventListener("click", () => zoomBy(2));
   byId("zoom-left").addEventListener("click", () => zoomBy(1, -0.5));
   byId("zoom-right").addEventListener("click", () => zoomBy(1, 0.5));
-  byId("zoom-reset").addEventListener("click", () => zoom(0, span));
+  byId("zoom-reset").addEventListener("click", () => zoom(axisFrom, axisTo));
   addEventListener("scroll", tip.hide, { passive: true });
 }
 

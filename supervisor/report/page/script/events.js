@@ -21,7 +21,7 @@ onView(function drawEvents() {
   byId("events").querySelector(".body").append(under("All " + plural(list.length, "event") + " as a table" + leftOutText(series.events_left_out), () => dataTable({
     label: "Events", rows: list, sort: 0,
     columns: [
-      { name: "at", number: true, value: (event) => event.from, cell: (event) => el("button", { type: "button", class: "link", title: "Zoom to it", text: offsetText(event.from), onclick: () => zoomTo(event) }) },
+      { name: "at", number: true, value: (event) => event.from, cell: (event) => (onAxis(event) ? el("button", { type: "button", class: "link", title: "Zoom to it", text: offsetText(event.from), onclick: () => zoomTo(event) }) : el("span", { text: offsetText(event.from) })) },
       { name: "for", number: true, value: (event) => (event.to === null ? 0 : event.to - event.from), text: (event) => (event.to === null ? "" : durationText((event.to - event.from) * 1e9)) },
       { name: "what", value: (event) => event.kind, text: (event) => eventName(event.kind) },
       { name: "client", value: (event) => event.client, text: (event) => event.client },
@@ -31,6 +31,12 @@ onView(function drawEvents() {
 });
 
 const shortNames = { corruption: "corrupt", handler_death: "handler", restart: "restart", upgrade: "upgrade", rejected: "rejected", quarantined: "quarantine" };
+
+// onAxis says whether an event is within the time that the charts show: the supervisor may
+// have been disturbed while it waited for clients.
+function onAxis(event) {
+  return event.from <= axisTo && (event.to === null ? event.from : event.to) >= axisFrom;
+}
 
 function zoomTo(event) {
   const to = event.to === null ? event.from : event.to;

@@ -54,7 +54,7 @@ function plural(n, word) {
   return countText(n) + GAP + word + (n === 1 ? "" : "s");
 }
 
-// offsetText takes seconds since the begin of the time axis.
+// offsetText takes seconds since the start of the run.
 function offsetText(seconds) {
   if (seconds < 0) return "-" + durationText(-seconds * 1e9);
   return "+" + (seconds < 60 ? seconds.toFixed(seconds < 10 ? 2 : 1).replace(/\.?0+$/, "") + GAP + "s" : clockText(seconds));

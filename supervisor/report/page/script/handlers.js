@@ -13,7 +13,7 @@ onView(function drawHandlers() {
     const exit = handler.exit;
     const seen = ends.get(handler.pid + "/" + handler.connection_id);
     const from = exit && exit.started_at ? timeOf(exit.started_at) : seen ? seen.from : null;
-    const to = exit && exit.ended_at ? timeOf(exit.ended_at) : span;
+    const to = exit && exit.ended_at ? timeOf(exit.ended_at) : axisTo;
     return { handler, from, to, state: exit ? exit.class : "no end recorded", cause: exit ? exit.cause : "" };
   });
   byId("handlers").hidden = list.length === 0;

@@ -66,7 +66,7 @@ function beatSpans(beats, styles) {
   for (let i = 0; i < beats.length; i++) {
     const style = styles[beats[i]];
     if (!style) continue;
-    spans.push({ from: i * length, to: (i + 1) * length, color: style[0], size: style[1], text: style[2], split: beats[i] === "m" });
+    spans.push({ from: axisFrom + i * length, to: axisFrom + (i + 1) * length, color: style[0], size: style[1], text: style[2], split: beats[i] === "m" });
   }
   return spans;
 }

@@ -21,7 +21,7 @@ function laneChart(id, { rows, label, legend, noun, rowHeight, atOnce }) {
       label,
       height: page.length * height + 26 + 6,
       padding: [4, 24, 0, 0],
-      data: [[0, span], [null, null]],
+      data: [[axisFrom, axisTo], [null, null]],
       series: [{ scale: "y", show: false }],
       scales: { y: { range: () => [0, 1] } },
       axes: [{ ...axisStyle(), scale: "y", size: GUTTER, splits: () => [0, 1], values: () => ["", ""], grid: { show: false }, ticks: { show: false } }],

@@ -8,6 +8,7 @@ const EVENT_STYLES = {
   rejected: ["warn-mark", "rejected"],
   away: ["warn-mark", "client away"],
   stall: ["violet", "write stalled"],
+  missed: ["bad", "heartbeats missed"],
   shed: ["warn-mark", "connections shed"],
   restart: ["blue", "supervisor restarted"],
   upgrade: ["blue", "supervisor upgraded"],

@@ -1,8 +1,9 @@
-// The report, and its time axis: seconds since the begin of the first interval.
+// The report, and its time axis: seconds since the start of the run. It begins with the first
+// interval, at axisFrom, and ends with the last one, at axisTo.
 
 const report = JSON.parse(byId("report").textContent);
 const series = report.series && report.series.intervals > 0 ? report.series : null;
-const startStamp = (series && series.start_at) || report.run.started_at || "1970-01-01T00:00:00Z";
+const startStamp = report.run.started_at || (series && series.start_at) || "1970-01-01T00:00:00Z";
 const base = Date.parse(startStamp.slice(0, 19) + "Z") / 1000;
 const origin = momentOf(startStamp, base);
 
@@ -21,13 +22,16 @@ function seriesOf(session) {
   return series && entry ? series.clients[entry.index] || null : null;
 }
 
+const axisFrom = series ? timeOf(series.start_at) : 0;
 const span = series
   ? (series.intervals * series.interval_nano) / 1e9
   : Math.max(1, report.run.length_nano / 1e9);
 
+const axisTo = axisFrom + span;
+
 // middles are the middles of a number of intervals, in seconds.
 function middles(intervals, nano) {
-  return Float64Array.from({ length: intervals }, (_, i) => ((i + 0.5) * nano) / 1e9);
+  return Float64Array.from({ length: intervals }, (_, i) => axisFrom + ((i + 0.5) * nano) / 1e9);
 }
 
 const totalTimes = series ? middles(series.intervals, series.interval_nano) : null;

@@ -19,7 +19,7 @@ function decadeGrid() {
 }
 
 function axisTimeText(at, step) {
-  if (span < 120) return Number(at.toFixed(3)) + "s";
+  if (axisTo < 120) return Number(at.toFixed(3)) + "s";
   const s = Math.round(at), hours = Math.floor(s / 3600);
   const rest = (step < 1 ? pad((at % 60).toFixed(1), 4) : pad(s % 60, 2));
   return (hours ? hours + ":" + pad(Math.floor(s / 60) % 60, 2) : Math.floor(s / 60)) + ":" + rest;
@@ -53,7 +53,7 @@ function timePlot(host, { label, height, data, series: lines, scales, axes, hook
       drag: { x: true, y: false, setScale: false, dist: 5 },
       sync: { key: TIME_SYNC.key, setSeries: false, scales: ["x", null], filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
       points: { size: 6 },
-      bind: { dblclick: () => () => { zoom(0, span); return null; } },
+      bind: { dblclick: () => () => { zoom(axisFrom, axisTo); return null; } },
     },
     hooks: {
       ...hooks,
@@ -101,7 +101,7 @@ function onPlotKey(event, plot) {
   else if (event.key === "End") moveTo(plot, times.length - 1);
   else if (event.key === "+" || event.key === "=") zoomBy(0.5);
   else if (event.key === "-") zoomBy(2);
-  else if (event.key === "Escape") zoom(0, span);
+  else if (event.key === "Escape") zoom(axisFrom, axisTo);
   else return;
   event.preventDefault();
 }

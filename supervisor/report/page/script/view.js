@@ -2,8 +2,8 @@
 // it in common.
 
 const view = {
-  from: 0,
-  to: span,
+  from: axisFrom,
+  to: axisTo,
   session: 0,
   plots: new Set(),
   others: new Set(), // charts over something else than time
@@ -21,7 +21,7 @@ function shown(session) {
 function zoom(from, to) {
   const least = Math.min(span, Math.max(span / 5000, 0.002));
   let width = Math.min(Math.max(to - from, least), span);
-  view.from = Math.min(Math.max(from, 0), span - width);
+  view.from = Math.min(Math.max(from, axisFrom), axisTo - width);
   view.to = view.from + width;
   for (const plot of view.plots) plot.setScale("x", { min: view.from, max: view.to });
   showRange();
@@ -34,10 +34,10 @@ function zoomBy(factor, shift) {
 }
 
 function showRange() {
-  const whole = view.from <= 0 && view.to >= span;
+  const whole = view.from <= axisFrom && view.to >= axisTo;
   byId("zoom-reset").disabled = whole;
   byId("range").textContent = whole
-    ? "whole run, " + durationText(span * 1e9)
+    ? "whole run, " + durationText(span * 1e9) + (axisFrom > 0 ? " from " + offsetText(axisFrom) : "")
     : offsetText(view.from) + " to " + offsetText(view.to);
 }
 
