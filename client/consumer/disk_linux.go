@@ -32,12 +32,25 @@ func openDisk(folder string) (disk, error) {
 	return d, nil
 }
 
+// openFolder opens a consumer's folder. Neither it nor the client's folder around it may
+// be a symbolic link; the path above them may hold some.
 func openFolder(path string) (folder *os.File, stat unix.Stat_t, err error) {
-	folder, err = os.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	above, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, stat, err
 	}
-	if err := unix.Fstat(int(folder.Fd()), &stat); err != nil {
+	defer above.Close()
+	var fd int
+	err = retried(func() (err error) {
+		const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+		fd, err = unix.Openat(int(above.Fd()), filepath.Base(path), flags, 0)
+		return err
+	})
+	if err != nil {
+		return nil, stat, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	folder = os.NewFile(uintptr(fd), path)
+	if err := unix.Fstat(fd, &stat); err != nil {
 		return nil, stat, errors.Join(&fs.PathError{Op: "stat", Path: path, Err: err}, folder.Close())
 	}
 	return folder, stat, nil

@@ -245,17 +245,21 @@ func removeFolders(folder string) {
 	if !strings.HasPrefix(filepath.Base(parent), clientFolder) {
 		return
 	}
-	_ = os.Remove(folder) // not empty, or gone: either is fine
 	above, err := os.OpenRoot(filepath.Dir(parent))
 	if err != nil {
 		return
 	}
 	defer above.Close()
-	left, err := fs.ReadDir(above.FS(), filepath.Base(parent))
-	if err == nil && len(left) == 1 && left[0].Name() == clientRecord {
-		_ = above.Remove(filepath.Join(filepath.Base(parent), clientRecord)) // by another consumer, perhaps
+	name := filepath.Base(parent)
+	if info, err := above.Lstat(name); err != nil || !info.IsDir() {
+		return // a link in its place leads to what is not ours
 	}
-	_ = above.Remove(filepath.Base(parent))
+	_ = above.Remove(filepath.Join(name, filepath.Base(folder))) // not empty, or gone: either is fine
+	left, err := fs.ReadDir(above.FS(), name)
+	if err == nil && len(left) == 1 && left[0].Name() == clientRecord {
+		_ = above.Remove(filepath.Join(name, clientRecord)) // by another consumer, perhaps
+	}
+	_ = above.Remove(name)
 }
 
 // closeSources gives the writers' memory back.

@@ -143,6 +143,45 @@ func TestSymbolicLinksAreNotFollowed(t *testing.T) {
 	}
 }
 
+// TestLinkInPlaceOfTheClientsFolder moves the folder around the consumer's away in the
+// middle of the work, and puts a link to a folder of others in its place.
+func TestLinkInPlaceOfTheClientsFolder(t *testing.T) {
+	path, outside := t.TempDir(), t.TempDir()
+	around := filepath.Join(path, "bulkhead-name-id")
+	folder := filepath.Join(around, "consumer-0")
+	theirs := filepath.Join(outside, "consumer-0")
+	for _, dir := range []string{folder, theirs} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := openDisk(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	if err := os.Rename(around, filepath.Join(path, "moved")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, around); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.create("f", openMode{}); err == nil {
+		t.Error("a file was made through the link")
+	}
+	if again, err := openDisk(folder); err == nil {
+		again.close()
+		t.Error("the folder was opened through the link")
+	}
+	removeFolders(folder)
+	if names := entries(t, outside); len(names) != 1 {
+		t.Errorf("a folder of others was removed: left %v", names)
+	}
+	if names := entries(t, theirs); len(names) != 0 {
+		t.Errorf("made through the link: %v", names)
+	}
+}
+
 // TestFolderOnAnotherFileSystem has the folder removed and a file system in its place.
 func TestFolderOnAnotherFileSystem(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "folder")
