@@ -127,6 +127,24 @@ func TestSyncIsTimedOnlyWhenAsked(t *testing.T) {
 	}
 }
 
+func TestChunksOfWholeUnits(t *testing.T) {
+	for _, row := range []struct {
+		c    Consumer
+		unit uint64
+		want string
+	}{
+		{Consumer{ChunkSize: 8192}, 4096, ""},
+		{Consumer{ChunkSize: 8192, ChunkSizes: []WeightedSize{{4096, 1}, {8192, 1}}}, 4096, ""},
+		{Consumer{ChunkSize: 512}, 4096, "the file system does not take every size with O_DIRECT: multiples of 4KiB, and chunk_size 512B is none"},
+		{Consumer{ChunkSize: 8192, ChunkSizes: []WeightedSize{{512, 1}, {8192, 1}}}, 4096, "the file system does not take every size with O_DIRECT: multiples of 4KiB, and chunk_size 512B is none"},
+		{Consumer{ChunkSize: 3}, 0, ""}, // it says that it takes nothing, and yet could be opened
+	} {
+		if got := text(row.c.fitsUnits(row.unit)); got != row.want {
+			t.Errorf("%+v in units of %d: %q; want %q", row.c, row.unit, got, row.want)
+		}
+	}
+}
+
 // rootOf opens a folder until the test ends.
 func rootOf(t *testing.T, dir string) *os.Root {
 	t.Helper()

@@ -74,9 +74,13 @@ func (r record) sameMachine(me origin) bool {
 
 // recordOf is the record of a client.
 func recordOf(cfg Config, id clientID, me origin) record {
+	writers := uint32(1)
+	for _, c := range cfg.Consumers {
+		writers = max(writers, c.Concurrency)
+	}
 	return record{
 		ClientID: id.String(), Name: cfg.Name, Host: me.host, PID: os.Getpid(), Started: time.Now().UTC(),
-		Machine: me.machine, Boot: me.boot, Keep: cfg.Keep,
+		Machine: me.machine, Boot: me.boot, Keep: cfg.Keep, Writers: writers,
 	}
 }
 

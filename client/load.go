@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -29,7 +30,12 @@ type load struct {
 	written chan struct{}
 	// speed is what they wrote in each interval.
 	speed *throughput
+	// corruptions is how many the consumers said.
+	corruptions atomic.Uint64
 }
+
+// loggedCorruptions is how many corruptions are logged; all are reported.
+const loggedCorruptions = 20
 
 // run starts the workers, lets them work until something ends the load, and ends
 // them. It returns why, and how long they worked. When it returns, no worker is
@@ -109,6 +115,9 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 // take takes a message of a worker. When it has no room, it is counted and dropped,
 // and the load ends: a worker is never kept waiting, and never queued for.
 func (l *load) take(m *bulkheadv1.Message) {
+	if c := m.GetCorruption(); c != nil && l.corruptions.Add(1) <= loggedCorruptions {
+		l.cfg.Logger.Error("a block did not read back as it was written", "consumer", m.GetProcess().GetIndex(), "where_and_what", corruptionText(c))
+	}
 	if sum := l.tally.count(m); l.cfg.TotalBytes > 0 && max(sum.Bytes, sum.Finished) >= l.cfg.TotalBytes {
 		select {
 		case l.written <- struct{}{}:

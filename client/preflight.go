@@ -131,6 +131,8 @@ func pathAdvice(err error) string {
 		return "use a path that is empty or not there, --force to write beside them this once, or make the file " + markerName + " in it to allow it for good"
 	case errors.Is(err, errNoDirect):
 		return "use direct: false, or another path"
+	case errors.Is(err, errDirectUnit):
+		return "use another chunk_size, direct: false, or another path"
 	case errors.Is(err, errNoAllocation):
 		return "use preallocate: false, or another path"
 	case errors.Is(err, fs.ErrPermission):

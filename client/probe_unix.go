@@ -73,6 +73,7 @@ const probeName = "probe"
 // cannot do what a consumer is to use.
 var (
 	errNoDirect     = errors.New("the file system does not take O_DIRECT")
+	errDirectUnit   = errors.New("the file system does not take every size with O_DIRECT")
 	errNoAllocation = errors.New("the file system does not allocate space beforehand")
 )
 
@@ -90,7 +91,7 @@ func touch(folder *os.Root, c Consumer) error {
 		err = tryAllocation(file)
 	}
 	if err == nil && c.Direct {
-		err = tryDirect(folder)
+		err = tryDirect(folder, c)
 	}
 	if err := errors.Join(file.Close(), folder.Remove(probeName)); err != nil {
 		return fmt.Errorf("writing a file: %w", err)
@@ -118,8 +119,9 @@ func tryAllocation(file *os.File) error {
 	return nil
 }
 
-// tryDirect opens the probe's file again.
-func tryDirect(folder *os.Root) error {
+// tryDirect opens the probe's file again, and checks the sizes of the chunks if the file
+// system says what it takes.
+func tryDirect(folder *os.Root, c Consumer) error {
 	file, err := folder.OpenFile(probeName, os.O_WRONLY|unix.O_DIRECT, 0)
 	if errors.Is(err, unix.EINVAL) {
 		return errNoDirect
@@ -127,7 +129,28 @@ func tryDirect(folder *os.Root) error {
 	if err != nil {
 		return fmt.Errorf("opening a file with O_DIRECT: %w", err)
 	}
-	return file.Close()
+	var stat unix.Statx_t
+	err = unix.Statx(int(file.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &stat)
+	if err == nil && stat.Mask&unix.STATX_DIOALIGN != 0 {
+		err = c.fitsUnits(uint64(stat.Dio_offset_align))
+	} else {
+		err = nil // the consumer finds out
+	}
+	return errors.Join(err, file.Close())
+}
+
+// fitsUnits returns an error unless all chunks are whole units of what O_DIRECT takes.
+func (c Consumer) fitsUnits(unit uint64) error {
+	sizes := []uint64{c.ChunkSize}
+	for _, one := range c.ChunkSizes {
+		sizes = append(sizes, one.Bytes)
+	}
+	for _, size := range sizes {
+		if unit > 0 && size%unit != 0 {
+			return fmt.Errorf("%w: multiples of %s, and chunk_size %s is none", errDirectUnit, sizeText(unit), sizeText(size))
+		}
+	}
+	return nil
 }
 
 // probe times the writing of a few chunks to a file in folder, which it removes

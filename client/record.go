@@ -31,6 +31,9 @@ type record struct {
 	Boot    string `json:"boot"`
 	// Keep says that the files are to stay.
 	Keep bool `json:"keep"`
+	// Writers is the most files that any of its consumers writes at the same time; so
+	// many may be unfinished if it crashes.
+	Writers uint32 `json:"writers"`
 }
 
 // recordFile is the record of a client that lives. The lock is held by a file that is

@@ -134,11 +134,14 @@ func specOf(index int, c Consumer, dirs *folders) *bulkheadv1.ConsumerSpec {
 }
 
 // files is how many files may be there at once, unless all are kept: those that are
-// kept, one being written by each writer, and one on its way out, unless that is
-// written over in place.
+// kept, one being written by each writer, one on its way out, unless that is written over
+// in place, and one being read back, if each is when it is finished.
 func (c Consumer) files() uint64 {
 	files := uint64(c.KeepFiles) + uint64(max(c.Concurrency, 1))
 	if !c.Recycle {
+		files++
+	}
+	if c.Verify == bulkheadv1.VerifyMode_VERIFY_MODE_ROLLOVER || c.Verify == bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS {
 		files++
 	}
 	return files

@@ -91,6 +91,7 @@ func (w *workers) start(ctx context.Context, one *worker) {
 		KillTimeout:     reapTimeout,
 		Logger:          log,
 		DieWithParent:   true,
+		TimerSlack:      time.Millisecond,
 	})
 	if err != nil {
 		one.err = err

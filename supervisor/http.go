@@ -82,7 +82,7 @@ func (s looking) Status(ctx context.Context) *bulkheadv1.StatusResponse { return
 
 // Journal implements web.Source.
 func (s looking) Journal() string {
-	r := s.currentRun()
+	r := s.lastRun() // between two runs it is still to be seen
 	if r == nil {
 		return ""
 	}

@@ -80,6 +80,36 @@ func TestHealthAndReadiness(t *testing.T) {
 	<-r.reports
 }
 
+// While a run is reported nobody is taken, and readyz says why; the process lives, and what
+// it serves of the run stays.
+func TestNotReadyWhileReporting(t *testing.T) {
+	reporting, reported := make(chan struct{}, 8), make(chan struct{})
+	r := start(t, func(cfg *supervisor.Config) {
+		withHTTP(cfg)
+		cfg.KeepRunning = true
+		hand := cfg.Report
+		cfg.Report = func(rep *report.Report, dir string) {
+			reporting <- struct{}{}
+			<-reported
+			hand(rep, dir)
+		}
+	})
+	defer close(reported)
+	r.answers("/readyz", http.StatusOK, "ok")
+	r.serveWhole("alpha")
+	<-reporting
+	if status, _, body := r.get("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "reporting") {
+		t.Errorf("readyz while reporting: %d, %q", status, body)
+	}
+	if _, _, body := r.get("/metrics"); !strings.Contains(body, "\nbulkhead_ready 0\n") {
+		t.Error("bulkhead_ready is not 0")
+	}
+	r.answers("/healthz", http.StatusOK, "ok")
+	r.answers("/api/report", http.StatusOK, `"end": "done"`)
+	reported <- struct{}{}
+	r.answers("/readyz", http.StatusOK, "ok") // the next run
+}
+
 // What /metrics says is what Prometheus's own parser reads and its own linter likes, and
 // agrees with the status.
 func TestMetrics(t *testing.T) {

@@ -2,16 +2,16 @@ package consumer
 
 import "time"
 
-// timerSlack is how much too late a Go timer may fire on an idle machine: the
-// runtime waits for timers in whole milliseconds.
-const timerSlack = 2 * time.Millisecond
+// timerGrain is how much too late a Go timer may fire on an idle machine: the
+// runtime waits for timers in whole milliseconds, and the process may have a slack of one.
+const timerGrain = 3 * time.Millisecond
 
 // clock lets one writer wait for points in time. All writers of a consumer count from
 // the same start.
 type clock struct {
 	start time.Time
 	due   <-chan struct{}     // ends every wait
-	nap   func(time.Duration) // waits more exactly than a timer, for up to timerSlack
+	nap   func(time.Duration) // waits more exactly than a timer, for up to timerGrain
 	timer *time.Timer
 }
 
@@ -28,8 +28,8 @@ func (c *clock) now() time.Duration { return time.Since(c.start) }
 // writer has to stop.
 func (c *clock) until(at time.Duration) bool {
 	left := at - c.now()
-	if left > timerSlack {
-		c.timer.Reset(left - timerSlack)
+	if left > timerGrain {
+		c.timer.Reset(left - timerGrain)
 		select {
 		case <-c.timer.C:
 		case <-c.due:

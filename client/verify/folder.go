@@ -41,9 +41,9 @@ func (s *survey) load(ctx context.Context, folder *os.File, names []string, h hi
 	owner, sibling := majority(files)
 	newestFirst(files)
 	s.summary.Folders++
-	unfinished := 0
+	unfinished, writers := 0, max(cmp.Or(s.writers, h.writers), 1)
 	for i, f := range files {
-		f.last = i == 0 || s.writers > 1 && unfinished < s.writers
+		f.last = i == 0 || writers > 1 && unfinished < writers
 		f.settle(owner, sibling)
 		if only != "" && f.name != only {
 			continue

@@ -16,15 +16,17 @@ var (
 )
 
 // isRecord says whether a client keeps a file of that name for itself.
-func isRecord(name string) bool { return name == ".bulkhead" || name == "client.json" }
+func isRecord(name string) bool { return name == ".bulkhead" || name == recordName }
 
-// hints are what names of folders and of a file say about it.
+// hints are what names of folders and of a file, and the record of its client, say
+// about it.
 type hints struct {
 	client      []byte // its first bytes
 	consumer    uint32
 	number      uint64
 	hasConsumer bool
 	hasNumber   bool
+	writers     int // of each consumer; 0 if nothing says
 }
 
 // within are the hints for what is in a folder of that name.

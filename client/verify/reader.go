@@ -69,7 +69,9 @@ type Target struct {
 	// Written is how many bytes the file has at least; 0 is File.Size.
 	Written uint64
 	// Unfinished says that writing the file was not finished: it may end anywhere, and
-	// blocks may hold zeros or what they held in an earlier generation.
+	// blocks may hold zeros or what they held in an earlier generation. If chunks are
+	// not of whole sectors and were written in a random order, a block in whose last
+	// sector one begins may count as corrupt.
 	Unfinished bool
 	// From is where reading begins: 0, or the Next of an earlier Result.
 	From uint64

@@ -144,6 +144,11 @@ func TestUnfinishedFiles(t *testing.T) {
 	if r.Corrupt != 2 || len(r.Faults) != 2 || r.Faults[0].Damage != block.Flipped || r.Faults[0].Offset != 99*block.Size || r.Faults[1].Offset != 400*block.Size {
 		t.Errorf("%+v", r)
 	}
+	put(t, c.file(1), 0, c.content(1, 1, size)[:100*block.Size])
+	flip(t, c.file(1), 100*block.Size-10) // in the last sector of all
+	if r := check(t, c.file(1), Target{File: c.identity(1, 1, size), Unfinished: true}, Options{}); r.Corrupt != 1 || r.Unwritten != 0 {
+		t.Errorf("%+v", r)
+	}
 	target.Unfinished = false
 	if r := check(t, c.file(0), target, Options{}); r.Corrupt != 512-100+1 {
 		t.Errorf("as a finished file it has %d corrupt blocks", r.Corrupt)
@@ -166,6 +171,17 @@ func TestWritingMayStopAnywhere(t *testing.T) {
 			r, err := reader.Check(t.Context(), f, Target{File: c.identity(0, 2, size), Unfinished: true})
 			if err != nil || r.Corrupt != 0 || r.Unwritten < uint64(size-cut) || r.Unwritten > uint64(size-cut+block.Size) {
 				t.Fatalf("stopped at %d: %v, %+v", cut, err, r)
+			}
+		}
+		for begin := 2 * block.Size; begin < 4*block.Size; begin++ {
+			if begin%block.Size > 7*512 {
+				continue // the block begins unwritten and ends in the sector
+			}
+			put(t, path, 0, before[:begin])
+			put(t, path, int64(begin), good[begin:])
+			r, err := reader.Check(t.Context(), f, Target{File: c.identity(0, 2, size), Unfinished: true})
+			if err != nil || r.Corrupt != 0 {
+				t.Fatalf("begun at %d: %v, %+v", begin, err, r)
 			}
 		}
 		for at := range 2 * block.Size {

@@ -21,7 +21,7 @@ var ErrNothingThere = errors.New("no file of a consumer is there")
 type SurveyOptions struct {
 	// Writers is how many files each consumer wrote at a time (its concurrency). Of one
 	// writer only the last file may be unfinished, of more any, but not more than
-	// there were writers. 0 is 1.
+	// there were writers. 0 is what the client's record says, or else 1.
 	Writers int
 	// MaxFaults is how many faults of a file are kept; 0 is 1000.
 	MaxFaults int
@@ -93,7 +93,7 @@ func Survey(ctx context.Context, path string, o SurveyOptions, tell func(Report)
 	if err != nil {
 		return Summary{}, err
 	}
-	s := &survey{reader: reader, writers: max(o.Writers, 1)}
+	s := &survey{reader: reader, writers: o.Writers}
 	s.tell = func(r Report) {
 		s.summary.add(r)
 		tell(r)
@@ -122,16 +122,15 @@ func (s *survey) path(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	above := hints{}.within(filepath.Base(filepath.Dir(filepath.Dir(absolute)))).within(filepath.Base(filepath.Dir(absolute)))
+	above := hintsOf(filepath.Dir(absolute))
 	if !info.IsDir() {
-		return s.single(ctx, path, above)
+		return s.single(ctx, path, hintsOf(filepath.Dir(filepath.Dir(absolute))).within(filepath.Base(filepath.Dir(absolute))))
 	}
 	folder, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer folder.Close()
-	above = hints{}.within(filepath.Base(filepath.Dir(absolute)))
 	return s.folder(ctx, folder, above.within(filepath.Base(absolute)), isOurs(filepath.Base(absolute)))
 }
 
@@ -158,6 +157,18 @@ func (s *survey) single(ctx context.Context, path string, h hints) error {
 	return s.load(ctx, folder, names, h, name)
 }
 
+// hintsOf are the hints for what is in a folder that is at path, as far as this folder
+// gives them.
+func hintsOf(path string) hints {
+	h := hints{}.within(filepath.Base(path))
+	folder, err := os.Open(path)
+	if err != nil {
+		return h
+	}
+	defer folder.Close()
+	return h.recorded(folder)
+}
+
 // isOurs says whether a folder of that name belongs to a client alone.
 func isOurs(name string) bool { return clientName.MatchString(name) || consumerName.MatchString(name) }
 
@@ -171,6 +182,7 @@ func (s *survey) folder(ctx context.Context, folder *os.File, h hints, ours bool
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	loads := loadsOf(entries)
+	h = h.recorded(folder)
 	if len(loads) > 0 {
 		if err := s.load(ctx, folder, loads, h, ""); err != nil {
 			return err

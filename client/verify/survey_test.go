@@ -172,6 +172,24 @@ func TestSurveyKnowsTheFileInProgress(t *testing.T) {
 	}
 }
 
+// TestSurveyMeetsANewerGenerationLate has one block of it, which is not among those that
+// are looked at first.
+func TestSurveyMeetsANewerGenerationLate(t *testing.T) {
+	const size, at = 300 * block.Size, 20 * block.Size
+	c := newClient(t, t.TempDir(), block.Data{Kind: block.Random})
+	c.write(0, 1, size)
+	put(t, c.file(0), at, c.content(0, 2, size)[at:at+block.Size])
+	reader := newReader(t, Options{})
+	id, err := reader.identify(t.Context(), openFile(t, c.file(0)), hints{})
+	if err != nil || id.file.Generation != 1 {
+		t.Fatalf("the block is looked at first: %+v, %v", id, err)
+	}
+	told, _ := surveyed(t, c.path, SurveyOptions{})
+	if r := told["load-00000000.dat"]; r.State != Unfinished || r.Result.Unwritten != size-block.Size || !strings.HasSuffix(r.Expected, "generation 2") {
+		t.Errorf("%+v", r)
+	}
+}
+
 // cut writes the beginning of a file.
 func (c *client) cut(number uint64, generation uint32, size int) {
 	put(c.t, c.file(number), 0, c.content(number, generation, small)[:size])
@@ -208,6 +226,45 @@ func TestSurveyOfSeveralWriters(t *testing.T) {
 	if want := "1 corrupt, 2 unfinished, 4 unfinished"; states(told) != want {
 		t.Errorf("%s, want %s", states(told), want)
 	}
+}
+
+// TestSurveyBelievesTheRecord has the number of writers, and the whole of the client's id,
+// in the client's folder.
+func TestSurveyBelievesTheRecord(t *testing.T) {
+	c := left(t, block.Data{Kind: block.Random})
+	c.truncate(2)
+	c.truncate(4)
+	recordPath := filepath.Join(filepath.Dir(c.folder()), "client.json")
+	for text, want := range map[string]string{
+		`{"client_id": "1f2e3d4c000000000000000000000009", "writers": 2, "more": [1]}`: "2 unfinished, 4 unfinished",
+		`{"writers": 1}`:       "2 corrupt, 4 corrupt",
+		`{"writers": 1000000}`: "2 corrupt, 4 corrupt",
+		`not JSON`:             "2 corrupt, 4 corrupt",
+		`{"client_id": "1f2e3d4c00000000000000000000000a", "writers": 2}`: "0 corrupt, 1 corrupt, 2 corrupt, 3 corrupt, 4 corrupt, 5 corrupt",
+		`{"client_id": "ffffffff00000000000000000000000a", "writers": 2}`: "2 unfinished, 4 unfinished",
+	} {
+		if err := os.WriteFile(recordPath, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if told, _ := surveyed(t, c.file(4), SurveyOptions{}); !strings.Contains(want, states(told)) {
+			t.Errorf("one file with the record %s: %s", text, states(told))
+		}
+		for _, path := range []string{c.path, filepath.Dir(c.folder()), c.folder()} {
+			told, sum := surveyed(t, path, SurveyOptions{})
+			if states(told) != want || sum.Foreign != 0 {
+				t.Errorf("%s with the record %s: %s, want %s", path, text, states(told), want)
+			}
+		}
+	}
+}
+
+func FuzzRecord(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text []byte) {
+		h := hints{client: []byte{1, 2, 3, 4}}.saying(text)
+		if len(h.client) != 4 && len(h.client) != 16 || string(h.client[:4]) != "\x01\x02\x03\x04" || h.writers < 0 || h.writers > maxWriters {
+			t.Errorf("%+v", h)
+		}
+	})
 }
 
 // TestSurveyLeavesOthersAlone puts what is not a consumer's next to its files.

@@ -32,8 +32,9 @@ the one that was written there; a block that is not is named, and so is what is 
 its place. Nothing is changed. Do not let a client write there meanwhile.
 
 The last file of each consumer may be unfinished, as a killed client leaves it: it may
-end anywhere, or hold what was there before. So may the file of every other writer
-of a consumer with a concurrency; say how many there were with --writers.
+end anywhere, or hold what was there before. So may one file for each writer of a
+consumer that has several (concurrency): the record in the client's folder says how
+many, or --writers does.
 
 Exit status: 0 all that was written is as it was written; 3 something is not, or
 could not be read, or there was nothing to verify by; 2 no such path, or no file of a
@@ -42,7 +43,7 @@ consumer there.
 Example: bulkhead verify /mnt/under-test`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
-			&cli.IntFlag{Name: "writers", Value: 1, Usage: "how many files each consumer wrote at a time"},
+			&cli.IntFlag{Name: "writers", Usage: "how many files each consumer wrote at a time; 0 is what the client's record says, or else 1"},
 		},
 		OnUsageError: onUsageError,
 		Action:       func(ctx *cli.Context) error { return runVerify(ctx, stdout) },
@@ -53,8 +54,8 @@ func runVerify(ctx *cli.Context, stdout io.Writer) error {
 	if ctx.NArg() != 1 || ctx.Args().First() == "" {
 		return usageError{fmt.Errorf("verify takes one path, such as /mnt/under-test; %d were given", ctx.NArg())}
 	}
-	if n := ctx.Int("writers"); n < 1 {
-		return usageError{fmt.Errorf("--writers %d: a consumer has at least 1 writer", n)}
+	if n := ctx.Int("writers"); n < 0 {
+		return usageError{fmt.Errorf("--writers %d: it is 1 or more, or 0 for what the client's record says", n)}
 	}
 	path := ctx.Args().First()
 	interrupted, stop := untilInterrupted(ctx.Context)

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -129,7 +131,7 @@ func (p *process) Start(context.Context) error {
 			defer runtime.UnlockOSThread()
 		}
 		begin := time.Now()
-		err := p.cmd.Start()
+		err := p.startRelaxed()
 		stdoutW.Close()
 		stderrW.Close()
 		p.childLine.Close()
@@ -153,6 +155,21 @@ func (p *process) Start(context.Context) error {
 		return fmt.Errorf("starting %s: %w", p.cfg.Path, err)
 	}
 	return nil
+}
+
+// startRelaxed starts the process with its timer slack, which it inherits from the
+// thread that forks and keeps across execve(2).
+func (p *process) startRelaxed() error {
+	if p.cfg.TimerSlack <= 0 {
+		return p.cmd.Start()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(p.cfg.TimerSlack), 0, 0, 0); err != nil {
+		return fmt.Errorf("setting the timer slack: %w", err)
+	}
+	defer unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) // back to this thread's default
+	return p.cmd.Start()
 }
 
 // await reads the process's stderr and publishes how it ended.

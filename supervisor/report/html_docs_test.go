@@ -1,10 +1,13 @@
 package report
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
+	"time"
 
 	"bulkhead/internal/pagetest"
 )
@@ -16,6 +19,9 @@ var pageParts = map[string]string{
 	"latency": "#latency", "distribution": "#distribution", "clients": "#clients", "heartbeats": "#heartbeats", "cpu": "#cpu",
 	"rollovers": "#rollovers", "handlers": "#handlers",
 }
+
+// contentParts are the parts that the page of a run with corrupt content has beside them.
+var contentParts = map[string]string{"corruption": "#corruption", "phases": "#phases"}
 
 // With the environment variable of pagetest set, this takes the images of docs/report.md,
 // as docs-NAME.png.
@@ -29,6 +35,13 @@ func TestPageForTheDocs(t *testing.T) {
 	}
 	w.Resize(pagetest.Size{Width: 1120, Height: 820})
 	w.ScreenshotOf("body", "docs-whole")
+	w = show(t, foldAll(t, corrupted(t)), pagetest.Size{Width: 1120, Height: 900})
+	for name, selector := range contentParts {
+		w.ScreenshotOf(selector, "docs-"+name)
+	}
+	w = showCompared(t, loaded(t, 1, 500, time.Millisecond), loaded(t, 2, 440, 1300*time.Microsecond), pagetest.Size{Width: 1120, Height: 900})
+	pagetest.Ask[bool](w, `(document.querySelectorAll("#configured, #whole, #throughput, footer").forEach((n) => n.remove()), true)`)
+	w.ScreenshotOf("main", "docs-compared")
 }
 
 // docs/report.md shows every part of the page, and every image it shows is there.
@@ -43,7 +56,11 @@ func TestDocsShowThePage(t *testing.T) {
 			t.Errorf("%s is %d bytes; an image of the docs should be under 80 kB", info.Name(), info.Size())
 		}
 	}
-	for name := range pageParts {
+	wanted := []string{"compared"}
+	for _, parts := range []map[string]string{pageParts, contentParts} {
+		wanted = slices.AppendSeq(wanted, maps.Keys(parts))
+	}
+	for _, name := range wanted {
 		if !shown[name] {
 			t.Errorf("docs/report.md does not show report-%s.png, or not with a sentence for those who do not see it", name)
 		}

@@ -18,11 +18,17 @@ import (
 // for nothing but itself and have written nothing to the console.
 func show(t *testing.T, r *Report, size pagetest.Size) *pagetest.Window {
 	t.Helper()
+	return showFile(t, pageFile(t, r), size)
+}
+
+// pageFile writes a report as a page, and returns where.
+func pageFile(t testing.TB, r *Report) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "report.html")
 	if err := os.WriteFile(file, pageOf(t, r), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return showFile(t, file, size)
+	return file
 }
 
 // inks are the colours, by their names in the style sheet, that the lines and marks of each

@@ -15,7 +15,8 @@ import (
 )
 
 // crowd tells the story of many clients without keeping it: add gets each record, which
-// is not used again. Each client has four consumers that write for seconds.
+// is not used again. Each client has four consumers that write, sync, create and close for
+// seconds.
 func crowd(t testing.TB, clients uint32, seconds int, add func(*bulkheadv1.Record)) (messages uint64) {
 	s := newStory(t, clients)
 	tell := func() {
@@ -42,13 +43,15 @@ func crowd(t testing.TB, clients uint32, seconds int, add func(*bulkheadv1.Recor
 		}
 		shapes = append(shapes, h.Proto())
 	}
+	once := actors[0].sampled(1, 100*time.Microsecond)
 	for n := 1; n <= seconds; n++ {
 		for i, a := range actors {
 			a.at(time.Duration(n)*time.Second + time.Duration(i)*time.Millisecond)
 			list := make([]*bulkheadv1.Message, 0, 12)
 			for c := range a.consumers {
 				list = append(list, a.sample(c, n), &bulkheadv1.Message{Process: a.process(kindConsumer, c), Fact: &bulkheadv1.Message_Progress{
-					Progress: &bulkheadv1.Progress{IntervalNano: int64(time.Second), Bytes: 120 * mib, Chunks: 120, ChunkWrite: shapes[(n+i+int(c))%len(shapes)]}}})
+					Progress: &bulkheadv1.Progress{IntervalNano: int64(time.Second), Bytes: 120 * mib, Chunks: 120, ChunkWrite: shapes[(n+i+int(c))%len(shapes)],
+						Sync: shapes[(n+i)%len(shapes)], Create: once, Close: once}}})
 				if (n+i)%4 == int(c) {
 					list = append(list, a.rollover(c, uint64(n), false))
 				}

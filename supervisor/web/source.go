@@ -13,7 +13,8 @@ type Source interface {
 	Status(ctx context.Context) *bulkheadv1.StatusResponse
 	// Ready says why clients are not accepted now; "" if they are.
 	Ready() string
-	// Journal is the folder of the journal of the run that is served; "" between runs.
+	// Journal is the folder of the journal of the run that is served, or between runs of the
+	// last one; "" before the first.
 	Journal() string
 	// ChunkWrites are the chunk-write latencies of the run so far.
 	ChunkWrites() Latencies

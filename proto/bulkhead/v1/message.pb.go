@@ -342,7 +342,8 @@ func (Absence) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{4}
 }
 
-// Verification says whether the file's content was read back and compared.
+// Verification says whether the file's content was read back and compared before the
+// file was told of. With VERIFY_MODE_END it never was.
 type Verification int32
 
 const (
@@ -467,8 +468,8 @@ func (CorruptionKind) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
 }
 
-// DataKind is a kind of content. Every block begins with a header of 64 bytes,
-// whatever the kind.
+// DataKind is a kind of content. Every block of 4096 bytes begins with a header of 64
+// bytes; of zeros, only one in each MiB of a file does.
 type DataKind int32
 
 const (
