@@ -270,5 +270,32 @@ func TestFaultsAreToldOnceForARow(t *testing.T) {
 	}
 }
 
+// TestReadingBackIsNotWriting has files that cannot be read back while writing works, and
+// then does not.
+func TestReadingBackIsNotWriting(t *testing.T) {
+	log := new(logLines)
+	f := faults{name: "consumer 7", log: textLog(log)}
+	now := time.Now()
+	for _, p := range []*bulkheadv1.Progress{
+		{Errors: 1, Bytes: 10, LastError: "verify: it is a symbolic link"},
+		{Bytes: 10},
+		{Errors: 1, Bytes: 10, LastError: "verify: no such file"},
+		{Errors: 1, LastError: "no space"},
+		{Bytes: 10},
+	} {
+		now = now.Add(time.Second)
+		f.watch(&bulkheadv1.Message{Fact: &bulkheadv1.Message_Progress{Progress: p}}, now)
+	}
+	text := log.String()
+	for _, want := range []string{
+		"consumer 7: reading back fails: it is a symbolic link", "consumer 7: reading back fails: no such file",
+		"consumer 7: writes fail: no space", "consumer 7: writes work again after 1 errors in 1s",
+	} {
+		if strings.Count(text, want) != 1 || strings.Count(text, "\n") != 4 {
+			t.Errorf("not once %q in the log:\n%s", want, text)
+		}
+	}
+}
+
 // immutableFlag is FS_IMMUTABLE_FL of linux/fs.h.
 const immutableFlag = 0x10

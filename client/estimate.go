@@ -20,6 +20,10 @@ type timing struct {
 	sync      time.Duration
 }
 
+// noTime is the timing of storage that nobody waits for: what a consumer does with it is
+// held back by its own knobs alone.
+var noTime = timing{chunkBytes: 1 << 62, chunk: 1}
+
 // syncScaleBytes is from how many bytes on the time of a sync is taken to grow with
 // them; with fewer, most of it does not depend on them.
 const syncScaleBytes = 8 << 20
@@ -125,9 +129,10 @@ func demandOf(c Consumer, t timing, runtime time.Duration) uint64 {
 	return add(uint64(written), c.FileSize)
 }
 
-// demandOf is Consumer's demand, no more than all consumers together are to write.
-func (c Config) demandOf(one Consumer, t timing) uint64 {
-	need := demandOf(one, t, c.Runtime)
+// demandOf is the demand of a consumer, no more than all consumers together are to write.
+func (c Config) demandOf(consumer int, t timing) uint64 {
+	one := c.Consumers[consumer]
+	need := demandOf(one, t, max(0, c.Runtime-c.begin(consumer)))
 	if one.KeepFiles == 0 && c.TotalBytes > 0 {
 		need = min(need, add(c.TotalBytes, one.FileSize))
 	}

@@ -77,8 +77,12 @@ func TestDemand(t *testing.T) {
 			t.Errorf("demandOf(%+v) = %d; want %d", test.c, got, test.want)
 		}
 	}
-	if got := (Config{Runtime: time.Hour, TotalBytes: 5 * mib}).demandOf(Consumer{FileSize: mib}, fast); got != 6*mib {
+	if got := (Config{Runtime: time.Hour, TotalBytes: 5 * mib, Consumers: []Consumer{{FileSize: mib}}}).demandOf(0, fast); got != 6*mib {
 		t.Errorf("demand of a load that ends after 5 MiB = %d", got)
+	}
+	late := Config{Runtime: 2 * time.Second, Consumers: []Consumer{{FileSize: mib, StartDelay: time.Second}}}
+	if got := late.demandOf(0, fast); got != 1001*mib {
+		t.Errorf("demand of a consumer that begins in the middle of the load = %d", got)
 	}
 	if got := demandOf(Consumer{FileSize: 1}, timing{chunkBytes: 1 << 62, chunk: 1}, time.Hour); got != ^uint64(0) {
 		t.Errorf("demand of an absurd rate = %d; want the most", got)

@@ -3,6 +3,7 @@ package client
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -15,6 +16,7 @@ type faults struct {
 	log    *slog.Logger
 	since  time.Time // of the first in the row; zero outside of one
 	errors uint64    // in the row
+	reads  bool      // all of them, as far as is known, were of reading back, which says nothing of writing
 }
 
 // watch takes note of what a consumer says at the time now. A row ends with an
@@ -23,13 +25,20 @@ func (f *faults) watch(m *bulkheadv1.Message, now time.Time) {
 	p := m.GetProgress()
 	switch {
 	case p.GetErrors() > 0:
-		if f.since.IsZero() {
-			f.since, f.errors = now, 0
-			f.log.Warn(fmt.Sprintf("%s: writes fail: %s", f.name, p.GetLastError()))
+		text, reads := strings.CutPrefix(p.GetLastError(), "verify: ")
+		if f.since.IsZero() || f.reads && !reads {
+			f.since, f.errors, f.reads = now, 0, reads
+			what := "writes fail"
+			if reads {
+				what = "reading back fails"
+			}
+			f.log.Warn(fmt.Sprintf("%s: %s: %s", f.name, what, text))
 		}
 		f.errors += p.GetErrors()
 	case p.GetBytes() > 0 && !f.since.IsZero():
-		f.log.Info(fmt.Sprintf("%s: writes work again after %d errors in %s", f.name, f.errors, durationText(now.Sub(f.since))))
+		if !f.reads {
+			f.log.Info(fmt.Sprintf("%s: writes work again after %d errors in %s", f.name, f.errors, durationText(now.Sub(f.since))))
+		}
 		f.since = time.Time{}
 	}
 }

@@ -34,7 +34,8 @@ type PlannedConsumer struct {
 	// BeginsAfter is the time before its first write.
 	BeginsAfter time.Duration `json:"begins_after_nano"`
 	// ExpectedBytes is what its rate lets it write in the runtime, no more than the
-	// total; 0 if nothing bounds it but the storage.
+	// total; 0 if nothing bounds it but the storage. The file in progress at the end is
+	// finished, so it may write somewhat more.
 	ExpectedBytes uint64 `json:"expected_bytes,omitempty"`
 	// AtOnceBytes is the most there may be of it at once; 0 if all is kept and nothing
 	// bounds it.
@@ -57,6 +58,7 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 	p := Plan{Runtime: cfg.Runtime, TotalBytes: cfg.TotalBytes}
 	var paths pathProblems
 	var demands []demand
+	var slow []error
 	rooms := map[uint64]room{}
 	for i, c := range cfg.Consumers {
 		if ctx.Err() != nil {
@@ -68,6 +70,9 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 			ExpectedBytes: cfg.expected(i), AtOnceBytes: cfg.atOnce(i),
 		}
 		at, removes, err := survey(c.Path, cfg.Force)
+		if err == nil {
+			err = at.can(c)
+		}
 		if err != nil {
 			paths.add(i, err)
 		} else {
@@ -75,9 +80,10 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 			rooms[at.device] = at.room
 			demands = append(demands, demand{i, c.Path, at.device, max(one.AtOnceBytes, c.FileSize), one.ReserveBytes})
 		}
+		slow = append(slow, checkRollovers(i, c, noTime, cfg.begin(i), cfg.Runtime))
 		p.Consumers = append(p.Consumers, one)
 	}
-	if err := errors.Join(paths.join(), checkSpace(demands, rooms)); err != nil {
+	if err := errors.Join(paths.join(), errors.Join(slow...), checkSpace(demands, rooms)); err != nil {
 		p.Problems = strings.Split(err.Error(), "\n")
 	}
 	return p, nil
@@ -85,6 +91,9 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 
 // expected is what the rate of a consumer lets it write; 0 if it has none.
 func (c Config) expected(i int) uint64 {
+	if math.IsInf(c.Consumers[i].paced(), 1) {
+		return 0
+	}
 	bytes := c.Consumers[i].paced() * max(0, c.Runtime-c.begin(i)).Seconds()
 	if c.TotalBytes > 0 {
 		bytes = min(bytes, float64(c.TotalBytes))
@@ -92,7 +101,7 @@ func (c Config) expected(i int) uint64 {
 	if bytes >= math.MaxUint64 {
 		return 0
 	}
-	return uint64(bytes)
+	return max(1, uint64(bytes))
 }
 
 // atOnce is the most that there may be of a consumer at once; 0 if nothing bounds it.
@@ -103,6 +112,8 @@ func (c Config) atOnce(i int) uint64 {
 		return mul(one.files(), one.FileSize)
 	case c.expected(i) > 0:
 		return add(c.expected(i), one.FileSize)
+	case c.TotalBytes > 0:
+		return add(c.TotalBytes, one.FileSize)
 	default:
 		return 0
 	}

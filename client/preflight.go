@@ -36,7 +36,7 @@ func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 		reserve := c.Reserve.of(at.room)
 		dirs.reserves[i] = reserve
 		if c.KeepFiles > 0 || t.chunkBytes > 0 {
-			demands = append(demands, demand{i, c.Path, at.device, cfg.demandOf(c, t), reserve})
+			demands = append(demands, demand{i, c.Path, at.device, cfg.demandOf(i, t), reserve})
 		} else { // not timed: at least one file
 			demands = append(demands, demand{i, c.Path, at.device, c.FileSize, reserve})
 		}
@@ -73,6 +73,9 @@ func examine(ctx context.Context, cfg Config, dirs *folders, i int, known timing
 		return place{}, timing{}, err
 	}
 	at, err := placeOf(dirs.consumers[i])
+	if err == nil {
+		err = at.can(c)
+	}
 	if err != nil {
 		return place{}, timing{}, err
 	}

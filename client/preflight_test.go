@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func preflightOf(t *testing.T, runtime time.Duration, consumers ...Consumer) (*folders, error) {
@@ -113,5 +115,29 @@ func TestPreflightEndsWithItsContext(t *testing.T) {
 	}
 	if err := preflight(ctx, cfg, newFolders(cfg, newClientID())); !errors.Is(err, reason) {
 		t.Errorf("preflight: %v; want %v", err, reason)
+	}
+}
+
+// TestMemoryTakesNoDirectWriting asks for O_DIRECT on a tmpfs, which takes the flag since
+// Linux 6.6 and ignores it.
+func TestMemoryTakesNoDirectWriting(t *testing.T) {
+	base := t.TempDir()
+	if err := unix.Mount("bulkhead-test", base, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skipf("mounting a tmpfs: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(base, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	c := small(base)
+	c.Direct = true
+	if _, err := preflightOf(t, time.Hour, c); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), errNoDirect.Error()) {
+		t.Errorf("preflight: %v, want %v", err, errNoDirect)
+	}
+	c.Path = filepath.Join(base, "new")
+	plan, err := MakePlan(t.Context(), Config{Name: "tester", Runtime: time.Hour, Consumers: []Consumer{c}})
+	if err != nil || len(plan.Problems) != 1 || !strings.Contains(plan.Problems[0], errNoDirect.Error()) {
+		t.Errorf("plan: %q, %v; want %v", plan.Problems, err, errNoDirect)
 	}
 }

@@ -28,6 +28,7 @@ const (
 type place struct {
 	device uint64
 	room   room
+	memory bool // it takes O_DIRECT since Linux 6.6, and is a cache all the same
 }
 
 // placeOf looks at the file system of a folder.
@@ -47,7 +48,17 @@ func placeOf(folder string) (place, error) {
 	return place{
 		device: uint64(stat.Dev),
 		room:   room{free: mul(fs.Bavail, block), total: mul(fs.Blocks, block)},
+		memory: fs.Type == unix.TMPFS_MAGIC,
 	}, nil
+}
+
+// can says why a consumer cannot do there what it is to do, as far as that is known
+// without writing.
+func (p place) can(c Consumer) error {
+	if c.Direct && p.memory {
+		return errNoDirect
+	}
+	return nil
 }
 
 // probeRoom is the most that a timing writes.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -87,10 +88,17 @@ func isWorkDir(name string) bool {
 	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
+// clientFolderName is what the folders of clients are named like, see folderName.
+var clientFolderName = regexp.MustCompile(`^bulkhead-.*-[0-9a-f]{8}$`)
+
 // isClientFolder says whether a folder has the record of a client, or is empty, as it
-// is before that is written and after it was removed.
+// is before that is written and after it was removed. Of another user's folder, which is
+// private, only the name can be seen.
 func (s *site) isClientFolder(name string) bool {
 	folder, err := s.openFolder(name)
+	if errors.Is(err, fs.ErrPermission) {
+		return clientFolderName.MatchString(name)
+	}
 	if err != nil {
 		return false
 	}

@@ -5,11 +5,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"golang.org/x/sys/unix"
 )
 
 // foldersOf are the folders of a client that is about to make them in path.
@@ -344,4 +347,45 @@ func TestPathThatCannotBeListed(t *testing.T) {
 	if err := makeAll(t, f); !errors.Is(err, os.ErrPermission) {
 		t.Errorf("make: %v; want permission denied", err)
 	}
+}
+
+// TestAnotherUsersClientIsOneOfOurs has one client end beside another user's, whose folder
+// it cannot look into.
+func TestAnotherUsersClientIsOneOfOurs(t *testing.T) {
+	path := t.TempDir()
+	theirs := filepath.Join(path, "bulkhead-theirs-01234567")
+	if err := errors.Join(os.Chmod(path, 0o777), os.Mkdir(theirs, 0o700), os.WriteFile(filepath.Join(theirs, recordName), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openSite(path) // below a folder that is the tests' own
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.root.Close()
+	asAnotherUser(t, theirs)
+	if err := s.claim(false); err != nil {
+		t.Errorf("claim: %v", err)
+	}
+	s.release()
+	if _, err := s.root.Lstat(markerName); err != nil {
+		t.Errorf("the marker is gone while a client is there: %v", err)
+	}
+}
+
+// asAnotherUser has the test not look into a folder: for root, it reaches files as
+// somebody else from then on, on a thread that ends with it.
+func asAnotherUser(t *testing.T, folder string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if err := os.Chmod(folder, 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Chmod(folder, 0o700) })
+		return
+	}
+	runtime.LockOSThread() // and never unlocked
+	if err := unix.Setfsuid(65534); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Setfsuid(0) })
 }

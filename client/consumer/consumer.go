@@ -33,6 +33,7 @@ type Consumer struct {
 
 	open           func(folder string) (disk, error)
 	nap            func(time.Duration)
+	crowded        func() bool
 	abandonTimeout time.Duration
 	stopOnError    bool
 	ending         *ending
@@ -46,7 +47,7 @@ func New(o Options) *Consumer {
 		o.AbandonTimeout = defaultAbandonTimeout
 	}
 	return &Consumer{
-		open: openDisk, nap: nap, abandonTimeout: o.AbandonTimeout, stopOnError: o.StopOnError, ending: newEnding(),
+		open: openDisk, nap: nap, crowded: newCrowding().now, abandonTimeout: o.AbandonTimeout, stopOnError: o.StopOnError, ending: newEnding(),
 	}
 }
 
@@ -79,7 +80,7 @@ func (c *Consumer) Run(request *bulkheadv1.RunRequest, stream grpc.ServerStreami
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
 	j := newJob(t, d, c.ending)
-	j.nap = c.nap
+	j.nap, j.rotation.crowded = c.nap, c.crowded
 	c.job.Store(j)
 	failure := j.run(stream)
 	if err := d.close(); failure == nil && err != nil {

@@ -17,9 +17,6 @@ type gauge struct {
 
 func newGauge() *gauge { return &gauge{epoch: time.Now()} }
 
-// now returns the time since the gauge was made.
-func (g *gauge) now() time.Duration { return time.Since(g.epoch) }
-
 // enter notes that a system call begins and returns its start, for leave.
 func (g *gauge) enter() time.Duration {
 	start := time.Since(g.epoch)

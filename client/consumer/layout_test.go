@@ -145,10 +145,15 @@ func TestSameSeedSameLayout(t *testing.T) {
 		}
 		return text
 	}
-	if draw(7, 0) != draw(7, 0) {
+	first, again, second := draw(7, 0), draw(7, 0), draw(7, 1)
+	if first != again {
 		t.Error("the same seed gives two layouts")
 	}
-	if draw(7, 0) == draw(8, 0) || draw(7, 0) == draw(7, 1) || draw(0, 0) == draw(0, 0) {
+	if first == draw(8, 0) || first == second {
 		t.Error("two seeds, or two writers, give the same layout")
+	}
+	first, again = draw(0, 0), draw(0, 0)
+	if first == again {
+		t.Error("without a seed, two writers have the same layout")
 	}
 }

@@ -39,15 +39,37 @@ type tally struct {
 	verified  uint64 // bytes read back
 	cached    uint64 // of these, those that may have come from a cache
 	corrupt   uint64 // blocks
-	times     [phases]*latency.Recorder
+	times     [phases]times
+}
+
+// times collects how long something took: a Recorder, which costs the same however
+// much is recorded, or fewTimes.
+type times interface {
+	Record(time.Duration)
+	Take() *latency.Histogram
+}
+
+// fewTimes are the times of what is done for each file: collecting a few is cheap, and
+// so is taking them.
+type fewTimes struct{ histogram *latency.Histogram }
+
+func (f *fewTimes) Record(d time.Duration) { f.histogram.Add(max(d, latency.MinRecorded), 1) }
+
+func (f *fewTimes) Take() *latency.Histogram {
+	taken := f.histogram
+	f.histogram = new(latency.Histogram)
+	return taken
 }
 
 func newLedger() *ledger { return &ledger{current: newTally(), spare: newTally(), since: time.Now()} }
 
 func newTally() *tally {
 	t := new(tally)
-	for p := range t.times {
-		t.times[p] = latency.NewRecorder() // takes memory from its first record on
+	for _, often := range []phase{phaseWrite, phaseSync, phaseResponse} {
+		t.times[often] = latency.NewRecorder() // takes memory from its first record on
+	}
+	for _, seldom := range []phase{phaseCreate, phaseClose} {
+		t.times[seldom] = &fewTimes{new(latency.Histogram)}
 	}
 	return t
 }

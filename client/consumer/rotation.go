@@ -12,8 +12,9 @@ import (
 // Writers begin, finish and spoil files, the remover removes them. Abandoning removes
 // everything from beside those that are stuck in the kernel.
 type rotation struct {
-	keep    int  // finished files kept; 0 keeps all
-	recycle bool // the oldest one is written over instead of removed
+	keep    int         // finished files kept; 0 keeps all
+	recycle bool        // the oldest one is written over instead of removed
+	crowded func() bool // there are too few processors to remove files beside the writers
 
 	mu       sync.Mutex
 	fresh    uint64        // number of the next new file; guarded by mu
@@ -34,23 +35,37 @@ type turn struct {
 }
 
 // maxLeaving is how many finished files may be on their way out while new ones are
-// written.
+// written. Where processors are few it is 0: to free the pages of one file beside the
+// writing of another then only takes time from other writers, and more of it, because a
+// page that was just freed is the cheapest to take again. (Four consumers on two
+// processors wrote 12 % less to tmpfs, and 28 % less to ext4, with removals beside them;
+// one wrote 20 % more.)
 const maxLeaving = 1
 
 func newRotation(keep int, recycle bool) *rotation {
-	return &rotation{keep: keep, recycle: recycle, changed: make(chan struct{})}
+	never := func() bool { return false }
+	return &rotation{keep: keep, recycle: recycle, crowded: never, changed: make(chan struct{})}
+}
+
+// room is how many finished files may be on their way out now.
+func (r *rotation) room() int {
+	if r.crowded() {
+		return 0
+	}
+	return maxLeaving
 }
 
 // next returns what to write next: a new file, which is to be made and then begun, or
 // the next generation of one that is there. It waits while a file that could not be
-// finished, or more than maxLeaving finished ones, are still to be removed, so that a
+// finished, or more finished ones than there is room for, are still to be removed, so that a
 // folder in which nothing can be removed does not fill up, and while a file that is to be
 // written over is being read. It returns false once done
 // is closed.
 func (r *rotation) next(done <-chan struct{}) (turn, bool) {
+	room := r.room()
 	for !isClosed(done) {
 		r.mu.Lock()
-		if r.spoiled == 0 && len(r.leaving) <= maxLeaving {
+		if r.spoiled == 0 && len(r.leaving) <= room {
 			if t, ok := r.take(); ok {
 				r.mu.Unlock()
 				return t, true

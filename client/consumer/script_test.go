@@ -14,7 +14,7 @@ import (
 func newConsumer(o Options, d disk) *Consumer {
 	c := New(o)
 	c.open = func(string) (disk, error) { return d, nil }
-	c.nap = time.Sleep
+	c.nap, c.crowded = time.Sleep, func() bool { return false }
 	return c
 }
 

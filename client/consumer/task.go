@@ -117,11 +117,6 @@ func (t *task) blockFile(f *loadFile) block.File {
 // syncsFiles says whether a finished file is forced to storage.
 func (t *task) syncsFiles() bool { return t.sync != bulkheadv1.SyncPolicy_SYNC_POLICY_NONE }
 
-// hasRate says whether chunks are due at points in time.
-func (t *task) hasRate() bool {
-	return t.spec.GetRateBytesPerSecond() > 0 || t.spec.GetRateChunksPerSecond() > 0
-}
-
 // fileName returns the name of the file of that number.
 func fileName(number uint64) string { return fmt.Sprintf("load-%08d.dat", number) }
 

@@ -195,6 +195,9 @@ func (s *survey) folder(ctx context.Context, folder *os.File, h hints, ours bool
 			if err := s.below(ctx, folder, name, h.within(name)); err != nil {
 				return err
 			}
+		case (loadName.MatchString(name) || isOurs(name)) && (ours || len(loads) > 0 || e.Type() == fs.ModeSymlink):
+			// What was there cannot be checked any more.
+			s.tell(Report{Path: filepath.Join(folder.Name(), name), State: Unread, Detail: inPlace(name, e)})
 		case (ours || len(loads) > 0) && !isRecord(name):
 			s.tell(Report{Path: filepath.Join(folder.Name(), name), State: Foreign, Detail: kindOf(e)})
 		}
@@ -231,7 +234,24 @@ func loadsOf(entries []fs.DirEntry) []string {
 	return names
 }
 
-// kindOf says what an entry of a folder is.
+// inPlace says what has the name of a consumer's file, or of its folder or a client's, and
+// is none.
+func inPlace(name string, e fs.DirEntry) string {
+	place := "the folder of a client or a consumer"
+	if loadName.MatchString(name) {
+		place = "a consumer's file"
+	}
+	switch e.Type() {
+	case 0:
+		return "a file in the place of " + place
+	case fs.ModeDir:
+		return "a folder in the place of " + place
+	default:
+		return kindOf(e) + ", in the place of " + place
+	}
+}
+
+// kindOf says what an entry of a folder is that is not a client's.
 func kindOf(e fs.DirEntry) string {
 	switch e.Type() {
 	case 0:

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"bulkhead/client/block"
 )
 
@@ -270,24 +272,54 @@ func TestSurveyLeavesOthersAlone(t *testing.T) {
 	c := left(t, block.Data{Kind: block.Random})
 	outside := filepath.Join(t.TempDir(), "load-00000009.dat")
 	put(t, outside, 0, c.content(9, 1, small))
-	folder := c.folder()
 	for name, make := range map[string]func(path string) error{
-		"load-00000009.dat": func(path string) error { return os.Symlink(outside, path) },
-		"load-00000010.dat": func(path string) error { return os.Mkdir(path, 0o700) },
-		"consumer-9":        func(path string) error { return os.Symlink(filepath.Dir(outside), path) },
-		"notes.txt":         func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) },
-		"subfolder":         func(path string) error { return os.Mkdir(path, 0o700) },
+		"notes.txt": func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) },
+		"link":      func(path string) error { return os.Symlink(outside, path) },
+		"subfolder": func(path string) error { return os.Mkdir(path, 0o700) },
 	} {
-		if err := make(filepath.Join(folder, name)); err != nil {
+		if err := make(filepath.Join(c.folder(), name)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	told, sum := surveyed(t, c.path, SurveyOptions{})
-	if sum.Foreign != 5 || sum.Verified != 6 || !sum.OK() || sum.Bytes != 6*small {
+	if sum.Foreign != 3 || sum.Verified != 6 || !sum.OK() || sum.Bytes != 6*small {
 		t.Errorf("%s: %+v", states(told), sum)
 	}
-	if d := told["load-00000009.dat"].Detail; !strings.Contains(d, "symbolic link") {
+	if d := told["link"].Detail; !strings.Contains(d, "symbolic link") {
 		t.Errorf("the link is %q", d)
+	}
+}
+
+// TestSurveyMissesWhatWasReplaced has something else in the place of what a client made:
+// it is not followed, and nobody says that all is well.
+func TestSurveyMissesWhatWasReplaced(t *testing.T) {
+	for name, make := range map[string]func(c *client, outside string) error{
+		"load-00000009.dat": func(c *client, outside string) error {
+			return os.Symlink(outside, filepath.Join(c.folder(), "load-00000009.dat"))
+		},
+		"load-00000010.dat": func(c *client, _ string) error {
+			return unix.Mkfifo(filepath.Join(c.folder(), "load-00000010.dat"), 0o600)
+		},
+		"load-00000011.dat": func(c *client, _ string) error {
+			return os.Mkdir(filepath.Join(c.folder(), "load-00000011.dat"), 0o700)
+		},
+		"consumer-9": func(c *client, outside string) error {
+			return os.Symlink(filepath.Dir(outside), filepath.Join(filepath.Dir(c.folder()), "consumer-9"))
+		},
+		"bulkhead-other-01234567": func(c *client, outside string) error {
+			return os.Symlink(filepath.Dir(outside), filepath.Join(c.path, "bulkhead-other-01234567"))
+		},
+	} {
+		c := left(t, block.Data{Kind: block.Random})
+		outside := filepath.Join(t.TempDir(), "load-00000009.dat")
+		put(t, outside, 0, c.content(9, 1, small))
+		if err := make(c, outside); err != nil {
+			t.Fatal(err)
+		}
+		told, sum := surveyed(t, c.path, SurveyOptions{})
+		if sum.OK() || sum.Unread != 1 || sum.Verified != 6 || sum.Bytes != 6*small || told[name].State != Unread {
+			t.Errorf("%s: %s: %+v", name, states(told), sum)
+		}
 	}
 }
 

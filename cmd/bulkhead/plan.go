@@ -73,7 +73,7 @@ func printPlanned(w io.Writer, first, last client.PlannedConsumer) {
 	}
 	expected := "as fast as the storage takes it"
 	if first.ExpectedBytes > 0 {
-		expected = "writes at most " + client.SizeText(first.ExpectedBytes) + " in all"
+		expected = "writes about " + client.SizeText(first.ExpectedBytes) + " in all"
 	}
 	fmt.Fprintf(w, "  %s; %s%s\n", begins, expected, each)
 	atOnce := "all that is written stays there to the end"

@@ -26,7 +26,7 @@ func (b *bench) startFio(cell writeCell, dir string) (*load, error) {
 		args = append(args, "--direct=1")
 	}
 	if cell.inPlace {
-		args = append(args, "--time_based") // begins the same file again
+		args = append(args, "--time_based", "--invalidate=0") // begins the same file again, and leaves it in the page cache
 	} else {
 		args = append(args, "--loops=1000000", "--unlink_each_loop=1")
 	}

@@ -15,6 +15,11 @@ import (
 // FuzzFold folds any bytes as a batch, twice: as they are, and, when they decode,
 // renumbered so that their facts are reached. Its corpus is in testdata/fuzz.
 func FuzzFold(f *testing.F) {
+	a := newStory(f, 1).arrive("fuzz", 1, 1, 4001, 0)
+	p := a.phased(0, 2, 1)
+	p.VerifiedBytes, p.CorruptBlocks = 4096, 1
+	a.say(&bulkheadv1.Message{Process: a.process(kindConsumer, 0), Fact: &bulkheadv1.Message_Progress{Progress: p}}, a.corruption(0, place(1)), a.recycled(0, 1, 2))
+	f.Add(a.records[len(a.records)-1].GetSessionBatch().GetBatch())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := newStory(t, 1)
 		a := s.arrive("fuzz", 1, 1, 4001, 0)

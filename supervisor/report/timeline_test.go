@@ -38,7 +38,15 @@ func long(t testing.TB, length time.Duration) (records []*bulkheadv1.Record, sam
 			samples = append(samples, d)
 		}
 		p.ChunkWrite, p.Chunks, p.Bytes = h.Proto(), h.Count(), uint64(random.IntN(1<<30))
+		p.VerifiedBytes, p.CorruptBlocks = uint64(random.IntN(1<<30)), uint64(random.IntN(20)/19)
+		p.Sync = a.sampled(random.IntN(5), time.Millisecond)
+		if i > 0 {
+			p.Response = a.sampled(random.IntN(5), 10*time.Millisecond)
+		}
 		a.say(m, a.rollover(0, 1, false), a.sample(0, int(now/time.Second)+1))
+		if p.GetCorruptBlocks() > 0 {
+			a.say(a.corruption(0, place(random.IntN(9))))
+		}
 	}
 	s.at(length).ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 	return s.records, samples
@@ -77,8 +85,17 @@ func TestIntervalsAddUpToTheTotals(t *testing.T) {
 			}
 		}
 		if sum(s.Total.Bytes) != r.Totals.Bytes || sum(s.Total.Chunks) != r.Totals.Chunks || sum(s.Total.Errors) != r.Totals.Errors ||
-			sum(s.Total.Rollovers) != files {
+			sum(s.Total.Rollovers) != files || sum(s.Total.VerifiedBytes) != r.Totals.VerifiedBytes {
 			t.Errorf("%v: the intervals of all do not add up to %+v", length, r.Totals.Writes)
+		}
+		for of, want := range map[phase]*Latency{phaseResponse: r.Totals.Response, phaseSync: r.Totals.Phases.Sync} {
+			got, binned := s.phase(of), uint64(0)
+			for _, b := range got.Distribution {
+				binned += b.Count
+			}
+			if binned != want.Count || slices.Max(got.MaxNano) != want.MaxNano {
+				t.Errorf("%v: %s: %d in bins, highest %d; want %+v", length, got.Name, binned, slices.Max(got.MaxNano), want)
+			}
 		}
 		var binned uint64
 		for _, b := range s.Distribution {

@@ -1,0 +1,65 @@
+package consumer
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+const (
+	// crowdingEvery is how long what was found out holds.
+	crowdingEvery = 100 * time.Millisecond
+	// crowdedShare is how much of the time the threads of this process may wait for a
+	// processor, all together, before there are too few of them.
+	crowdedShare = 0.2
+)
+
+// crowding knows whether this process waits for processors: whether to do something
+// beside the writers speeds them up or slows them down. It may be asked by several
+// goroutines.
+type crowding struct {
+	threads string // pattern of the files that say it
+
+	mu      sync.Mutex
+	at      time.Time     // when it was looked at last; guarded by mu
+	waited  time.Duration // until then; guarded by mu
+	crowded bool          // guarded by mu
+}
+
+func newCrowding() *crowding { return &crowding{threads: "/proc/self/task/*/schedstat"} }
+
+// now says whether the process had to wait in the time before. A system that does not
+// say so is never crowded.
+func (c *crowding) now() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	passed := now.Sub(c.at)
+	if passed < crowdingEvery {
+		return c.crowded
+	}
+	waited := c.waits()
+	c.crowded = !c.at.IsZero() && float64(waited-c.waited) > crowdedShare*float64(passed)
+	c.at, c.waited = now, waited
+	return c.crowded
+}
+
+// waits is how long the threads that there are have waited for a processor since they
+// began, the second figure of each schedstat, in nanoseconds (the kernel's
+// Documentation/scheduler/sched-stats.rst).
+func (c *crowding) waits() (total time.Duration) {
+	files, _ := filepath.Glob(c.threads) // the pattern is good
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // the thread has ended
+		}
+		var ran, waited int64
+		if _, err := fmt.Sscan(string(data), &ran, &waited); err == nil {
+			total += time.Duration(waited)
+		}
+	}
+	return total
+}
