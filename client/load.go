@@ -125,7 +125,7 @@ func (l *load) take(m *bulkheadv1.Message) {
 		}
 	}
 	if l.cfg.Steady.Window > 0 {
-		l.speed.count(m)
+		l.speed.count(m, time.Now())
 	}
 	if err := l.outbox.add(m); err != nil {
 		select {

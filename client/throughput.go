@@ -27,13 +27,14 @@ func newThroughput(began time.Time, interval time.Duration) *throughput {
 	return &throughput{interval: interval, began: began, bytes: make(map[int64]float64)}
 }
 
-// count takes what a consumer says.
-func (t *throughput) count(m *bulkheadv1.Message) {
+// count takes what a consumer says. Its interval is taken to end when it arrives, not at
+// the wall clock's time in it, which may be set meanwhile.
+func (t *throughput) count(m *bulkheadv1.Message, arrived time.Time) {
 	p := m.GetProgress()
 	if p.GetBytes() == 0 {
 		return
 	}
-	to := time.Unix(0, m.GetTimeUnixNano()).Sub(t.began)
+	to := arrived.Sub(t.began)
 	t.add(to-time.Duration(p.GetIntervalNano()), to, float64(p.GetBytes()))
 }
 
