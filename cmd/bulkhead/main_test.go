@@ -56,12 +56,29 @@ func raceEnabled() bool {
 	return false
 }
 
-// TestScripts runs testdata/script. Every script has a folder for temporary files
-// of its own in $TMPDIR, with a path short enough for unix sockets, and must leave
-// no process behind.
+// scripts is where the scripts are.
+var scripts = filepath.Join("testdata", "script")
+
+// together are the scripts in which programs of every kind run at the same time: the
+// ones for the race detector, and so for -short.
+var together = []string{
+	"drain", "kill_client", "kill_supervisor", "on_error_stop", "resend", "run_three_clients",
+	"signal_client", "status", "verify_load",
+}
+
+// TestScripts runs testdata/script, or with -short some of it. Every script has a folder
+// for temporary files of its own in $TMPDIR, with a path short enough for unix sockets,
+// and must leave no process behind.
 func TestScripts(t *testing.T) {
+	dir, files := scripts, []string(nil)
+	if testing.Short() {
+		dir = "" // it would add all the others
+		for _, name := range together {
+			files = append(files, filepath.Join(scripts, name+".txtar"))
+		}
+	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "script"),
+		Dir: dir, Files: files,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                commands(),

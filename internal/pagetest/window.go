@@ -50,9 +50,13 @@ var (
 	Phone = Size{Width: 360, Height: 780, Phone: true}
 )
 
-// Open starts a browser and shows address in it, in light colours.
+// Open starts a browser and shows address in it, in light colours. With -short the test
+// is skipped: what it is about runs in the browser.
 func Open(t testing.TB, address string, size Size) *Window {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short leaves pages out")
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(find(t)), chromedp.NoSandbox,
 		chromedp.UserDataDir(profile(t)), chromedp.Flag("disable-component-update", true))
 	allocator, endBrowser := chromedp.NewExecAllocator(context.Background(), options...)
