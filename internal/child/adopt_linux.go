@@ -129,10 +129,12 @@ func (c *Child) pluginConfig(set func(*plugin.ClientConfig)) *plugin.ClientConfi
 		HandshakeConfig:  Handshake(),
 		Plugins:          plugin.PluginSet{},
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		StartTimeout:     c.cfg.StartTimeout,
-		SkipHostEnv:      true,
-		Logger:           hclog.NewNullLogger(),
-		GRPCDialOptions:  c.dialOptions(),
+		// connect's own bound comes first, and says more. This one is for a child that does
+		// not even die of SIGKILL.
+		StartTimeout:    c.cfg.StartTimeout + c.cfg.KillTimeout,
+		SkipHostEnv:     true,
+		Logger:          hclog.NewNullLogger(),
+		GRPCDialOptions: c.dialOptions(),
 	}
 	set(p)
 	return p
