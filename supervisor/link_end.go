@@ -36,7 +36,7 @@ func (l *link) rawCause(exit child.Exit, err error) string {
 func ownEnd(class bulkheadv1.ExitClass) bool {
 	switch class {
 	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_OOM, bulkheadv1.ExitClass_EXIT_CLASS_HANG,
-		bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED:
+		bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED:
 		return true
 	default:
 		return false

@@ -200,7 +200,7 @@ func (c *Child) dialOptions() []grpc.DialOption {
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return c.dial(ctx) }),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithNoProxy(),
-		grpc.WithStreamInterceptor(keepConn),
+		grpc.WithStreamInterceptor(c.guard),
 		grpc.WithMaxHeaderListSize(16 << 10),
 		grpc.WithDisableServiceConfig(),
 		// A child that hangs with a call open, stopped for example, is noticed.

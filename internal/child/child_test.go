@@ -69,6 +69,10 @@ func behave(r string) int {
 			log.Warn("noise", "line", i)
 		}
 		fmt.Fprintln(os.Stderr, strings.Repeat("x", 1<<20))
+	case "flooding", "printing": // writes without end, to its log or to stdout, once it is told
+		go flood(r, told())
+	case "brokering":
+		return brokering()
 	case "hoarder": // takes memory until there is none
 		go hoard()
 	case "sandboxed":

@@ -15,7 +15,8 @@
 //     one. It has its own process group.
 //   - The address a child prints is dialled only if it is a socket in the folder
 //     that was made for this child.
-//   - What a child logs is bounded in length and rate.
+//   - What a child logs is bounded in length and rate. One that floods its log, or speaks
+//     where it has nothing to say, is killed.
 //   - After Stop or Kill no process, goroutine, descriptor, socket or folder of
 //     the child is left.
 //   - What it was at work on when it died is in its black box (package blackbox), if

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -36,7 +37,8 @@ type process struct {
 	stderr    *os.File // nil if this process does not have it
 	box       *os.File // nil without one
 	log       *stderrLog
-	oomKills  uint64 // of the whole system, before the process began
+	noise     *rate.Limiter // of what it writes that nobody asked for
+	oomKills  uint64        // of the whole system, before the process began
 
 	running atomic.Pointer[os.Process] // set once started
 	pid     atomic.Int64               // set before running
@@ -63,7 +65,7 @@ func newProcess(cfg Config, childLine *os.File) *process {
 	}
 	return &process{
 		cfg: cfg, cmd: cmd, childLine: childLine,
-		log: newStderrLog(cfg.Logger), exited: make(chan struct{}),
+		log: newStderrLog(cfg.Logger), noise: newNoise(), exited: make(chan struct{}),
 	}
 }
 
@@ -72,7 +74,7 @@ func newProcess(cfg Config, childLine *os.File) *process {
 func takenUp(cfg Config, rec Record, h handle, in inherited) *process {
 	p := &process{
 		cfg: cfg, socketDir: rec.SocketDir, address: rec.Address, stderr: in.stderr, box: in.box,
-		log: newStderrLog(cfg.Logger), oomKills: oomKills(), exited: make(chan struct{}),
+		log: newStderrLog(cfg.Logger), noise: newNoise(), oomKills: oomKills(), exited: make(chan struct{}),
 	}
 	if p.box == nil && cfg.BoxBytes > 0 {
 		p.box = findBox(rec.Pid)
@@ -178,7 +180,7 @@ func (p *process) await(started time.Time, wait func() Exit) {
 	if p.stderr != nil {
 		go func() { // ends when stderr does: at the latest pipeDrain after the exit
 			defer close(drained)
-			p.log.Copy(p.stderr)
+			p.log.Copy(overheard{p.stderr, p})
 		}()
 	} else {
 		close(drained)
@@ -271,7 +273,7 @@ func (p *process) Wait(context.Context) error { <-p.exited; return nil }
 func (p *process) Kill(context.Context) error { p.kill(); return nil }
 
 // Stdout is read by go-plugin for the handshake, then to its end.
-func (p *process) Stdout() io.ReadCloser { return p.stdout }
+func (p *process) Stdout() io.ReadCloser { return overheard{p.stdout, p} }
 
 // Stderr is empty: this package reads the real one, with limits.
 func (p *process) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }

@@ -1,0 +1,124 @@
+package child_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"bulkhead/internal/child"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// told receives SIGUSR1.
+func told() <-chan os.Signal {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, unix.SIGUSR1)
+	return c
+}
+
+// flood writes without end once it is told to.
+func flood(r string, told <-chan os.Signal) {
+	<-told
+	line := []byte(strings.Repeat("x", 1000) + "\n")
+	if r == "flooding" {
+		for {
+			_, _ = unix.Write(unix.Stderr, line)
+		}
+	}
+	for { // go-plugin has put its own stream in the place of stdout
+		_, _ = os.Stdout.Write(line)
+	}
+}
+
+// brokering is a child that says over go-plugin's broker that it has connections to
+// offer, one after the other without end.
+func brokering() int {
+	told := told()
+	say := func(_ any, stream grpc.ServerStream, info *grpc.StreamServerInfo, _ grpc.StreamHandler) error {
+		if !strings.HasSuffix(info.FullMethod, "GRPCBroker/StartStream") {
+			<-stream.Context().Done()
+			return nil
+		}
+		<-told
+		for id := uint64(1); ; id++ {
+			m := new(emptypb.Empty) // goes for a ConnInfo, whose package nobody else can import
+			knock := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 1)
+			raw := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), id)
+			m.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(raw, 4, protowire.BytesType), knock))
+			if err := stream.SendMsg(m); err != nil {
+				return err
+			}
+		}
+	}
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig: child.Handshake(), Logger: hclog.NewNullLogger(), Plugins: plugin.PluginSet{"bulkhead": nothing{}},
+		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
+			return grpc.NewServer(append(opts, grpc.StreamInterceptor(say))...)
+		},
+	})
+	return 0
+}
+
+// nothing is a plugin that serves nothing.
+type nothing struct{ plugin.NetRPCUnsupportedPlugin }
+
+func (nothing) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error { return nil }
+func (nothing) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, nil
+}
+
+// A child that keeps its parent busy with what nobody asked for is killed, and that is
+// how its end is told.
+func TestAChildThatMakesTooMuchNoiseIsKilled(t *testing.T) {
+	for r, why := range map[string]string{
+		"flooding":  "it flooded its log with more than 8 MiB",
+		"printing":  "it flooded its log with more than 8 MiB",
+		"brokering": "it spoke to go-plugin's broker, which nobody uses",
+	} {
+		t.Run(r, func(t *testing.T) {
+			c := start(t, r, slog.New(slog.DiscardHandler))
+			if err := unix.Kill(c.Pid(), unix.SIGUSR1); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-c.Done():
+			case <-time.After(20 * time.Second):
+				t.Fatal("it lives")
+			}
+			if e := c.Exit(); e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL || e.String() != "broke the protocol: "+why+"; killed" {
+				t.Errorf("it ended as %v: %s; want that it %s", e.Class(), e, why)
+			}
+		})
+	}
+}
+
+// A start that is given up at any moment leaves nothing, not even a connection, which
+// TestMain would find.
+func TestAStartThatIsGivenUpLeavesNoConnection(t *testing.T) {
+	dir := t.TempDir()
+	begin := time.Now()
+	c, err := child.Start(t.Context(), config("serve", dir, slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := time.Since(begin)
+	c.Kill()
+	for i := range 100 {
+		ctx, cancel := context.WithTimeout(t.Context(), whole*time.Duration(50+i)/100)
+		if c, err := child.Start(ctx, config("serve", dir, slog.New(slog.DiscardHandler))); err == nil {
+			c.Kill()
+		}
+		cancel()
+	}
+}
