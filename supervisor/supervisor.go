@@ -173,10 +173,10 @@ func (s *Supervisor) runs(ctx context.Context, signals <-chan os.Signal, left *u
 	}
 	for announce := true; ; announce = false {
 		r, err := s.nextRun(ctx, left)
-		s.state.keepSockets, left = false, nil
 		if err != nil {
-			return res, nil, err
+			return res, nil, err // the handlers of a run that cannot be taken up keep their sockets for another try
 		}
+		s.state.keepSockets, left = false, nil
 		end := s.oneRun(ctx, r, signals, announce)
 		if end.kept != nil {
 			return res, end.kept, nil

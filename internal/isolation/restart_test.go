@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -76,6 +77,33 @@ func TestKilledSupervisorGoesOn(t *testing.T) {
 	for _, w := range handlers {
 		expect.NoError(t, w.AwaitExit(patience))
 	}
+}
+
+// A supervisor that cannot take the run up, for the moment, leaves its handlers as they
+// are: the next one that is started can, and no connection has dropped.
+func TestARunThatCannotBeTakenUpIsLeftAsItIs(t *testing.T) {
+	t.Parallel()
+	state := newStateDir(t)
+	s := startCommand(t, command(state))
+	l := loads(t, s, 1)[0]
+	s.Kill()
+	lock, err := os.Open(filepath.Join(s.RunDir, "journal", "lock"))
+	expect.NoError(t, err)
+	defer lock.Close()
+	expect.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+	vain := launch(t, command(state))
+	code, err := vain.Wait(patience)
+	expect.NoError(t, err)
+	if code != exitFailure || !strings.Contains(vain.Log(), "journal is in use by another writer") {
+		t.Errorf("exit status %d; want %d because the journal is in use:\n%s", code, exitFailure, vain.Log())
+	}
+	expect.NoError(t, lock.Close())
+	s = startCommand(t, command(state))
+	l.goesOn(t)
+	sent := l.finish(t)
+	rep := s.finish(exitComplete)
+	journalled(t, s, map[*load]uint64{l: sent})
+	unharmed(t, rep, l, sent)
 }
 
 // busyHandlers are the handlers that serve a session.
