@@ -110,6 +110,8 @@ func next(p phase, e event) (phase, []action) {
 			return active, []action{recordAttach, welcome}
 		case cut:
 			return away, []action{recordDetach, startGrace}
+		case breach:
+			return rejected, []action{recordDetach, recordEnd}
 		case poisoned:
 			return quarantined, []action{recordDetach, recordEnd}
 		case runOver:

@@ -30,6 +30,7 @@ func TestNext(t *testing.T) {
 			connected:  {active, []action{recordDetach, recordAttach, welcome}},
 			reattached: {active, []action{recordAttach, welcome}},
 			cut:        {away, []action{recordDetach, startGrace}},
+			breach:     {rejected, []action{recordDetach, recordEnd}},
 			poisoned:   {quarantined, []action{recordDetach, recordEnd}},
 			runOver:    {lost, []action{recordDetach, recordEnd}},
 		},
