@@ -51,6 +51,9 @@ func TestAHandlerThatLies(t *testing.T) {
 		{"goodbye too early", "lost", "protocol: the handler relayed a Goodbye after message 9; 3 is durable", 3},
 		{"lie and end", "lost", "protocol: the handler sent messages 6 to 7 where 4 was next", 3},
 		{"huge", "lost", "protocol: the handler sent too much", 3},
+		{"bomb", "", "protocol: the handler sent a frame that cannot be decoded: its Hello has more than 1024 consumers", 0},
+		{"no message", "lost", "protocol: the handler sent a frame that cannot be decoded: ", 3},
+		{"noise", "lost", "handler broke the protocol: it flooded its log", 3},
 		{"hang up", "lost", "handler", 3},
 		{"flood", "lost", "protocol: ", 3},
 		{"pong", "lost", "protocol: the handler answered a ping that was not sent", 3},
@@ -89,7 +92,7 @@ func TestAHandlerThatLies(t *testing.T) {
 			} else {
 				s.log.await(t, "session ended", "client", "liar", "outcome", tt.outcome)
 			}
-			if strings.HasPrefix(tt.cause, "protocol") && tt.way != "huge" { // that one is the stream's error
+			if strings.HasPrefix(tt.cause, "protocol") {
 				if n := s.log.count("handler is not to be trusted"); n != 1 {
 					t.Errorf("the lie was logged %d times; want once", n)
 				}

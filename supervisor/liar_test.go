@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/child/inside"
@@ -134,8 +135,33 @@ func ways() map[string]func(mouth) error {
 		"pong": func(m mouth) error {
 			return errors.Join(m.honest(), m.Send(&bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Pong{Pong: &bulkheadv1.Pong{Nonce: 1}}}))
 		},
+		"bomb":       func(m mouth) error { return m.raw(bomb()) },
+		"no message": func(m mouth) error { return errors.Join(m.honest(), m.raw([]byte{0x12, 0x02, 0xff, 0xff})) },
+		"noise": func(m mouth) error {
+			err := errors.Join(m.honest(), m.wait())
+			for err == nil {
+				_, err = unix.Write(unix.Stderr, bytes.Repeat([]byte("noise\n"), 1000))
+			}
+			return err
+		},
 		"no hello": func(m mouth) error { return m.end(bulkheadv1.EndClass_END_CLASS_UNSPECIFIED) },
 	}
+}
+
+// raw sends bytes in the place of an encoded frame.
+func (m mouth) raw(frame []byte) error {
+	f := new(bulkheadv1.HandlerFrame)
+	f.ProtoReflect().SetUnknown(frame)
+	return m.Send(f)
+}
+
+// bomb is an encoded HandlerFrame with the Hello of a client of four million consumers,
+// all of them empty: 8 MB, which decoded would be more than a gigabyte.
+func bomb() []byte {
+	within := func(n protowire.Number, b []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, n, protowire.BytesType), b)
+	}
+	return within(1, within(7, bytes.Repeat(within(6, nil), 4_000_000)))
 }
 
 // wait waits until message 3 is acknowledged.

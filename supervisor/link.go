@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
 	"bulkhead/internal/child"
@@ -61,7 +62,8 @@ type link struct {
 	settle      func()            // closes settled, once
 	hurried     context.Context   // done when nobody waits any more for a client that has not spoken
 	hurry       func()            // makes hurried done
-	hello       *bulkheadv1.Hello // the client's; nil before it
+	wary        *wary             // decodes what the handler sends
+	hello       *bulkheadv1.Hello // of the client's, what it says of the connection; nil before it
 	goodbye     bool              // the handler relayed the client's Goodbye
 	unacked     []uint64          // last numbers of the batches that were not acknowledged when last looked at
 	acked       atomic.Uint64     // what the processor acknowledged last
@@ -76,7 +78,7 @@ type link struct {
 // newLink makes the link of a connection and lists it, until unlist is called.
 func (r *run) newLink(ctx context.Context, id uint64, peer string, t *ticket) (linkCtx context.Context, l *link, unlist func()) {
 	ctx, drop := context.WithCancelCause(ctx)
-	l = &link{id: id, peer: peer, ticket: t, down: downlink.New(), drop: drop, settled: make(chan struct{})}
+	l = &link{id: id, peer: peer, ticket: t, down: downlink.New(), wary: newWary(), drop: drop, settled: make(chan struct{})}
 	l.hurried, l.hurry = context.WithCancel(context.Background())
 	l.settle = sync.OnceFunc(func() { close(l.settled) })
 	l.log = r.log.With("connection", id, "peer", l.peer)
@@ -130,7 +132,7 @@ func (l *link) serve(ctx context.Context, r *run, conn *net.TCPConn) error {
 
 // open opens the handler's stream.
 func (l *link) open(ctx context.Context, r *run) (bulkheadv1.HandlerService_ServeClient, error) {
-	stream, err := bulkheadv1.NewHandlerServiceClient(l.child.Conn()).Serve(ctx)
+	stream, err := bulkheadv1.NewHandlerServiceClient(l.child.Conn()).Serve(ctx, grpc.ForceCodecV2(l.wary))
 	if err != nil {
 		return nil, fmt.Errorf("opening the handler's stream: %w", err)
 	}
@@ -167,7 +169,10 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 			if cause := context.Cause(ctx); cause != nil {
 				return cause
 			}
-			return streamError(err)
+			if err = l.streamError(err); errors.Is(err, errLied) {
+				l.distrust(err)
+			}
+			return err
 		}
 		if cause := context.Cause(ctx); cause != nil {
 			return cause // what a dropped handler still says counts no more
@@ -237,7 +242,7 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 			l.distrust(err)
 			return false
 		}
-		l.hello = f.Hello
+		l.hello = ofConnection(f.Hello)
 		l.ticket.greeted()
 		r.admit(ctx, l, f.Hello)
 	case *bulkheadv1.HandlerFrame_Batch:

@@ -65,7 +65,7 @@ type processor struct {
 	run    *run
 	number uint32
 	id     string
-	hello  *bulkheadv1.Hello // without the token
+	hello  *bulkheadv1.Hello // what tells the client from others; the rest is in the journal
 	log    *slog.Logger
 	inbox  chan note
 	done   chan struct{}       // closed when the processor has ended
@@ -73,6 +73,7 @@ type processor struct {
 	live   live
 
 	// The rest belongs to Run's goroutine.
+	whole      *bulkheadv1.Hello // the Hello that begins the session, until it is recorded; without the token
 	phase      phase
 	durable    uint64
 	link       *link  // nil when not active
@@ -88,9 +89,11 @@ type processor struct {
 	owing      *time.Timer          // runs while owed is not empty
 }
 
+// newProcessor is a session that hello began; who recovers one has no more of that than
+// ofClient.
 func newProcessor(r *run, number uint32, id string, hello *bulkheadv1.Hello) *processor {
 	return &processor{
-		run: r, number: number, id: id, hello: hello,
+		run: r, number: number, id: id, hello: ofClient(hello), whole: hello,
 		log:   r.log.With("client", hello.GetName(), "session", id),
 		inbox: make(chan note, inboxNotes), done: make(chan struct{}), room: semaphore.NewWeighted(inboxBytes),
 	}
@@ -312,6 +315,7 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 		switch a {
 		case recordOpen:
 			recs = append(recs, p.openRecord())
+			p.whole = nil
 		case recordAttach:
 			recs = append(recs, p.attachRecord(from))
 		case recordDetach:

@@ -8,11 +8,26 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
+// What is kept of a Hello, which can be as large as a frame while its session goes on for
+// as long as the run: the journal has the whole of it.
+
+// ofClient is what of a Hello tells its client from others.
+func ofClient(h *bulkheadv1.Hello) *bulkheadv1.Hello {
+	return &bulkheadv1.Hello{ClientId: h.GetClientId(), Name: h.GetName(), Host: h.GetHost(), Pid: h.GetPid(), Resent: h.GetResent()}
+}
+
+// ofConnection is what of a Hello is about its connection.
+func ofConnection(h *bulkheadv1.Hello) *bulkheadv1.Hello {
+	return &bulkheadv1.Hello{
+		WallClockUnixNano: h.GetWallClockUnixNano(), Absence: h.GetAbsence(), StarvedNano: h.GetStarvedNano(), LastEnd: h.GetLastEnd(),
+	}
+}
+
 // What a processor journals of its session.
 
 func (p *processor) openRecord() *bulkheadv1.Record {
 	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: &bulkheadv1.SessionOpened{
-		Session: p.number, SessionId: p.id, Hello: p.hello,
+		Session: p.number, SessionId: p.id, Hello: p.whole,
 	}}}
 }
 

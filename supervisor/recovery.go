@@ -69,7 +69,7 @@ func (r *recovery) add(rec *bulkheadv1.Record) error {
 		if o.GetSession() == 0 || r.sessions[o.GetSession()] != nil {
 			return fmt.Errorf("session %d is opened again", o.GetSession())
 		}
-		r.sessions[o.GetSession()] = &recovered{number: o.GetSession(), id: o.GetSessionId(), hello: o.GetHello()}
+		r.sessions[o.GetSession()] = &recovered{number: o.GetSession(), id: o.GetSessionId(), hello: ofClient(o.GetHello())}
 	case *bulkheadv1.Record_RunEnded:
 		r.ended = true
 	case *bulkheadv1.Record_SupervisorRestarted:

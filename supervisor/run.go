@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -196,13 +195,12 @@ func (r *run) session(hello *bulkheadv1.Hello) (*processor, *refusal) {
 	if most := r.cfg.Overload.MaxClients; most > 0 && r.cycle.open >= most {
 		return nil, &refusal{fmt.Sprintf("the supervisor serves max_clients=%d clients already", most), retryClients}
 	}
-	known := proto.CloneOf(hello)
-	known.Token = ""
+	hello.Token = "" // it is for nobody else
 	number := uint32(1)
 	if n := len(r.order); n > 0 {
 		number = r.order[n-1].number + 1
 	}
-	p := newProcessor(r, number, fmt.Sprintf("s%d", number), known)
+	p := newProcessor(r, number, fmt.Sprintf("s%d", number), hello)
 	r.joined(p)
 	r.list(p)
 	r.procs.Go(func() { p.Run(r.procCtx) })

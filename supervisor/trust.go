@@ -13,8 +13,11 @@ import (
 )
 
 // streamError sorts the errors of Recv: only a handler that was taken over sends
-// more than the largest frame.
-func streamError(err error) error {
+// more than the largest frame, or what cannot be decoded.
+func (l *link) streamError(err error) error {
+	if l.wary.lie != nil {
+		return l.wary.lie
+	}
 	if status.Code(err) == codes.ResourceExhausted {
 		return fmt.Errorf("%w: the handler sent too much: %w", errLied, err)
 	}
@@ -26,7 +29,11 @@ func (l *link) checkHello(r *run, h *bulkheadv1.Hello) error {
 	if wrong := hello.Check(h); wrong != "" {
 		return fmt.Errorf("%w: the handler sent a Hello that no client may send: %s", errLied, wrong)
 	}
-	if size := proto.Size(h); size > maxFrame {
+	most := int(r.cfg.Session.MaxFrame)
+	if l.adopted {
+		most = maxFrame
+	}
+	if size := proto.Size(h); size > most {
 		return fmt.Errorf("%w: the handler sent a Hello of %d bytes", errLied, size)
 	}
 	return nil

@@ -15,16 +15,16 @@ const (
 	clientIDBytes = 16
 	maxNameBytes  = 128
 	maxHostBytes  = 255
-	maxLabels     = 32
+	MaxLabels     = 32
 	maxLabelBytes = 128
 	maxTokenBytes = 1024
-	maxConsumers  = 1024
+	MaxConsumers  = 1024
 	maxEndBytes   = 1024
 	// maxVersionBytes is a client's own name for its version.
 	maxVersionBytes = 128
 	maxPathBytes    = 4096
-	// maxChunkSizes is the most chunk sizes of one consumer.
-	maxChunkSizes = 64
+	// MaxChunkSizes is the most chunk sizes of one consumer.
+	MaxChunkSizes = 64
 )
 
 // Check returns what is wrong with the form of a Hello, for a person; "" if nothing is.
@@ -39,8 +39,8 @@ func Check(h *bulkheadv1.Hello) string {
 		return fmt.Sprintf("Hello.name %q has characters that cannot be printed", h.GetName())
 	case len(h.GetHost()) > maxHostBytes:
 		return fmt.Sprintf("Hello.host has %d bytes; at most %d are allowed", len(h.GetHost()), maxHostBytes)
-	case len(h.GetLabels()) > maxLabels:
-		return fmt.Sprintf("Hello has %d labels; at most %d are allowed", len(h.GetLabels()), maxLabels)
+	case len(h.GetLabels()) > MaxLabels:
+		return fmt.Sprintf("Hello has %d labels; at most %d are allowed", len(h.GetLabels()), MaxLabels)
 	case len(h.GetToken()) > maxTokenBytes:
 		return fmt.Sprintf("Hello.token has %d bytes; at most %d are allowed", len(h.GetToken()), maxTokenBytes)
 	case len(h.GetLastEnd()) > maxEndBytes:
@@ -57,15 +57,15 @@ func Check(h *bulkheadv1.Hello) string {
 }
 
 func checkWorkload(w *bulkheadv1.Workload) string {
-	if n := len(w.GetConsumers()); n > maxConsumers {
-		return fmt.Sprintf("Hello.workload has %d consumers; at most %d are allowed", n, maxConsumers)
+	if n := len(w.GetConsumers()); n > MaxConsumers {
+		return fmt.Sprintf("Hello.workload has %d consumers; at most %d are allowed", n, MaxConsumers)
 	}
 	for _, c := range w.GetConsumers() {
 		if n := len(c.GetPath()); n > maxPathBytes {
 			return fmt.Sprintf("Hello.workload: the path of consumer %d has %d bytes; at most %d are allowed", c.GetIndex(), n, maxPathBytes)
 		}
-		if n := len(c.GetChunkSizes()); n > maxChunkSizes {
-			return fmt.Sprintf("Hello.workload: consumer %d has %d chunk sizes; at most %d are allowed", c.GetIndex(), n, maxChunkSizes)
+		if n := len(c.GetChunkSizes()); n > MaxChunkSizes {
+			return fmt.Sprintf("Hello.workload: consumer %d has %d chunk sizes; at most %d are allowed", c.GetIndex(), n, MaxChunkSizes)
 		}
 	}
 	return ""

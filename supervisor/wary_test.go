@@ -1,0 +1,113 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"bulkhead/internal/hello"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// largestHello is the Hello with as much of everything that repeats as one may have.
+func largestHello() *bulkheadv1.Hello {
+	h := &bulkheadv1.Hello{ClientId: make([]byte, 16), Name: "largest", Labels: map[string]string{}, Workload: &bulkheadv1.Workload{}}
+	for i := range hello.MaxLabels {
+		h.Labels[fmt.Sprint(i)] = "v"
+	}
+	for i := range hello.MaxConsumers {
+		c := &bulkheadv1.ConsumerSpec{Index: uint32(i), Path: "/mnt"}
+		for range hello.MaxChunkSizes {
+			c.ChunkSizes = append(c.ChunkSizes, &bulkheadv1.WeightedSize{SizeBytes: 4096, Weight: 1})
+		}
+		h.Workload.Consumers = append(h.Workload.Consumers, c)
+	}
+	return h
+}
+
+func encoded(t *testing.T, h *bulkheadv1.Hello) []byte {
+	t.Helper()
+	data, err := proto.Marshal(&bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Hello{Hello: h}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func decode(frame []byte) (*bulkheadv1.HandlerFrame, *wary, error) {
+	w, f := newWary(), new(bulkheadv1.HandlerFrame)
+	err := w.Unmarshal(mem.BufferSlice{mem.SliceBuffer(frame)}, f)
+	return f, w, err
+}
+
+// What a client may say is decoded as it is.
+func TestTheLargestHelloIsDecoded(t *testing.T) {
+	want := largestHello()
+	if wrong := hello.Check(want); wrong != "" {
+		t.Fatal(wrong)
+	}
+	f, w, err := decode(encoded(t, want))
+	if err != nil || w.lie != nil {
+		t.Fatal(err, w.lie)
+	}
+	if !proto.Equal(f.GetHello(), want) {
+		t.Error("it is decoded as something else")
+	}
+}
+
+// A Hello that would unfold is refused before it does, however it is cut into parts.
+func TestAHelloThatUnfoldsIsNotDecoded(t *testing.T) {
+	within := func(n protowire.Number, b ...byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, n, protowire.BytesType), b)
+	}
+	many := func(n int, b []byte) []byte { return []byte(strings.Repeat(string(b), n)) }
+	const mega = 1 << 20
+	for name, tt := range map[string]struct {
+		frame []byte
+		want  string
+	}{
+		"consumers":            {within(1, within(7, many(4*mega, within(6))...)...), "more than 1024 consumers"},
+		"consumers, in Hellos": {many(mega, within(1, within(7, within(6)...)...)), "more than 1024 consumers"},
+		"workloads":            {within(1, many(mega, within(7, within(6)...))...), "more than 1024 consumers"},
+		"chunk sizes":          {within(1, within(7, within(6, many(4*mega, within(7))...)...)...), "more than 64 chunk sizes"},
+		"labels":               {within(1, many(4*mega, within(5))...), "more than 32 labels"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, w, err := decode(tt.frame)
+			runtime.ReadMemStats(&after)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !errors.Is(w.lie, errLied) {
+				t.Errorf("%d bytes are decoded with %v, %v; want %q", len(tt.frame), err, w.lie, tt.want)
+			}
+			if took := after.TotalAlloc - before.TotalAlloc; took > mega {
+				t.Errorf("looking at %d bytes took %d bytes of memory", len(tt.frame), took)
+			}
+		})
+	}
+}
+
+// A session keeps of its Hello what tells its client from others, and no more, once the
+// journal has the whole.
+func TestASessionDoesNotKeepItsHello(t *testing.T) {
+	h, kept := largestHello(), new(notedJournal)
+	p := newProcessor(&run{log: slog.New(slog.DiscardHandler), journal: kept}, 1, "s1", h)
+	p.grace, p.owing = stoppedTimer(), stoppedTimer()
+	p.step(runOver, nil, "the run is over", 0)
+	if len(kept.recs) != 2 || !proto.Equal(kept.recs[0].GetSessionOpened().GetHello(), h) {
+		t.Errorf("the journal has %d records, and not the whole Hello", len(kept.recs))
+	}
+	if size := proto.Size(p.hello); size > 100 || p.whole != nil {
+		t.Errorf("the session keeps %d bytes of %d, or all", size, proto.Size(h))
+	}
+	if size := proto.Size(ofConnection(h)); size > 100 {
+		t.Errorf("its connection keeps %d bytes", size)
+	}
+}
