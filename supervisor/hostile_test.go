@@ -77,7 +77,7 @@ func TestAHandlerThatLies(t *testing.T) {
 				}
 				c.Session.Grace = 50 * time.Millisecond
 				if tt.way == "never reads" {
-					c.Handler.HangTimeout = time.Second
+					c.Handler.HangTimeout = 1500 * time.Millisecond
 				}
 				c.Session.HelloTimeout = 100 * time.Millisecond
 				if tt.way != "no word" {

@@ -7,7 +7,10 @@ import (
 )
 
 // watchdog decides when a handler hangs: it answers no ping, or has been at work on
-// one frame, for longer than a limit. It is told the time, which must be monotonic.
+// one frame, for as long as a limit. It is told the time, which must be monotonic.
+//
+// A handler that stops just after an answer is found before the limit has passed: what
+// counts as its silence begins with the ping after that, up to a ping's distance later.
 //
 // The time that counts is the time this process was running too: when it was itself
 // stopped or had no processor, pings were neither sent nor read, and no handler is
@@ -27,7 +30,7 @@ type watchdog struct {
 }
 
 // looksPerLimit is how often in the limit a watchdog pings and looks.
-const looksPerLimit = 4
+const looksPerLimit = 8
 
 func newWatchdog(limit time.Duration, now time.Time) *watchdog {
 	return &watchdog{limit: limit, every: max(limit/looksPerLimit, time.Millisecond), looked: now, asked: now}
@@ -75,9 +78,9 @@ func (w *watchdog) hung(now time.Time) string {
 		w.waited += min(passed, 2*w.every, now.Sub(w.asked))
 	}
 	switch {
-	case w.open && w.waited > w.limit:
+	case w.open && w.waited > w.limit-2*w.every:
 		return fmt.Sprintf("it has answered nothing for %s", w.waited.Round(time.Millisecond))
-	case !w.open && w.busy > w.limit:
+	case !w.open && w.busy > w.limit-2*w.every:
 		return fmt.Sprintf("it has been at work on one frame for %s", w.busy.Round(time.Millisecond))
 	default:
 		return ""

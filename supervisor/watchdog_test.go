@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestWatchdog plays what a handler does against the clock. A step of the script is a
-// quarter of the limit, in which the watchdog looks once.
+// TestWatchdog plays what a handler does against the clock. A step of the script is an
+// eighth of the limit, in which the watchdog looks once.
 func TestWatchdog(t *testing.T) {
 	const limit = 4 * time.Second
 	const step = limit / looksPerLimit
@@ -30,10 +30,10 @@ func TestWatchdog(t *testing.T) {
 		hung   string // "" if it must not be
 	}{
 		{"answers", repeat(20, look{ping: true, answer: true}), ""},
-		{"answers, at work for just so long", repeat(20, look{ping: true, answer: true, busy: limit}), ""},
-		{"answers, at work for too long", repeat(2, look{ping: true, answer: true, busy: limit + 1}), "at work on one frame for 4s"},
-		{"stops", repeat(7, look{ping: true}), "answered nothing for 5s"},
-		{"stops and goes on in time", append(repeat(4, look{ping: true}), repeat(9, look{ping: true, answer: true})...), ""},
+		{"answers, at work for just so long", repeat(20, look{ping: true, answer: true, busy: 3 * time.Second}), ""},
+		{"answers, at work for too long", repeat(2, look{ping: true, answer: true, busy: 3*time.Second + 1}), "at work on one frame for 3s"},
+		{"stops", repeat(9, look{ping: true}), "answered nothing for 3.5s"},
+		{"stops and goes on in time", append(repeat(6, look{ping: true}), repeat(9, look{ping: true, answer: true})...), ""},
 		{"the supervisor itself was stopped", append(repeat(2, look{ping: true}), look{late: time.Hour, answer: true}, look{ping: true, answer: true}), ""},
 		{"no ping could be sent", repeat(20, look{}), ""},
 	} {
@@ -66,6 +66,30 @@ func TestWatchdog(t *testing.T) {
 	}
 }
 
+// A handler that stops at whatever moment between two pings, or begins to work on one frame
+// for ever, is found before the limit has passed, and not long before.
+func TestWatchdogFindsAHangWithinItsLimit(t *testing.T) {
+	const limit = 15 * time.Second
+	begin := time.Now()
+	for _, busy := range []bool{false, true} {
+		for stop := time.Duration(0); stop < 2*limit/looksPerLimit; stop += limit / 100 {
+			w := newWatchdog(limit, begin)
+			found := time.Duration(0)
+			for now := time.Duration(0); found == 0 && now < 10*limit; now += limit / 1000 {
+				if nonce := w.due(begin.Add(now)); nonce != 0 && (busy || now < stop) {
+					w.answered(nonce, max(0, now-stop))
+				}
+				if now%w.every == 0 && w.hung(begin.Add(now)) != "" {
+					found = now - stop
+				}
+			}
+			if found > limit || found < limit*2/3 {
+				t.Errorf("at work %v: what hangs %s after the first ping is found after %s; want nearly %s", busy, stop, found, limit)
+			}
+		}
+	}
+}
+
 // A handler whose answer cannot be read, because the journal is slow, does not hang. It
 // does when it still has not answered long after.
 func TestWatchdogWaitsForTheJournal(t *testing.T) {
@@ -90,7 +114,7 @@ func TestWatchdogWaitsForTheJournal(t *testing.T) {
 		t.Errorf("hung says %q while nobody reads", why)
 	}
 	w.hear(true)
-	if why := look(looksPerLimit); why != "" {
+	if why := look(looksPerLimit - 2); why != "" {
 		t.Errorf("hung says %q just after", why)
 	}
 	if why := look(2); why == "" {

@@ -44,7 +44,7 @@ func TestChaos(t *testing.T) {
 	c := &chaos{paths: make(map[string]*harness.Path)}
 	c.world = newWorld(t, settings{
 		clients: chaosScripted + chaosReal, clientTimeout: 3 * time.Second,
-		more: []string{"--handler-hang-timeout", "1s", "--handler-poison-limit", "100", "--handler-pool", "8"},
+		more: []string{"--handler-hang-timeout", "1500ms", "--handler-poison-limit", "100", "--handler-pool", "8"},
 	})
 	c.begin()
 	c.play(deeds)

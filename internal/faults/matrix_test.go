@@ -108,7 +108,7 @@ func (c *cell) begin(t *testing.T) {
 	case c.fault == memory:
 		set.more = append(set.more, "--session-max-frame", "8MiB", "--session-max-batch", "2000")
 	case c.fault == sigstop && c.target == handlerProcess:
-		set.more = append(set.more, "--handler-hang-timeout", "1s")
+		set.more = append(set.more, "--handler-hang-timeout", "1500ms")
 	}
 	if c.moment == reporting {
 		set.failpoints = "supervisor/before-report=stop"

@@ -38,7 +38,7 @@ func TestHungHandlerIsReplaced(t *testing.T) {
 	} {
 		t.Run(tt.how, func(t *testing.T) {
 			t.Parallel()
-			s := startCommand(t, commandFrom(programs, newStateDir(t), "--clients", "2", "--handler-hang-timeout", "1s"))
+			s := startCommand(t, commandFrom(programs, newStateDir(t), "--clients", "2", "--handler-hang-timeout", "1500ms"))
 			by := bystander(t, s, collect.Hello("bystander"))
 			c, hello := s.dial(), collect.Hello("victim")
 			greet(t, c, hello)
