@@ -49,7 +49,9 @@ type Supervisor struct {
 	drains   chan string         // asks for a drain; holds one
 	upgrades chan upgradeRequest // asks for an upgrade
 	control  *control
-	http     *net.TCPListener // for browsers; nil if there are to be none
+	// stopControl ends control, as soon as it is called.
+	stopControl func()
+	http        *net.TCPListener // for browsers; nil if there are to be none
 
 	mu      sync.Mutex
 	current *run // guarded by mu; nil before the first run and between two
@@ -123,8 +125,8 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 		return Result{}, err
 	}
 	stopPool := inBackground(ctx, func(ctx context.Context) { s.pool.Run(ctx, ready...) })
-	stopControl := inBackground(ctx, s.control.Run)
-	defer stopControl()
+	s.stopControl = inBackground(ctx, s.control.Run)
+	defer s.stopControl()
 	overHTTP, stopHTTP := s.serveHTTP(ctx)
 	stopWatch := func() {}
 	if s.cfg.Watch != nil {

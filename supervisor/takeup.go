@@ -333,7 +333,9 @@ func (r *run) mourn(u *unfinished, kept []adopted, gone map[uint64]error) {
 		was := u.past.open[connection]
 		exited := &bulkheadv1.HandlerExited{ConnectionId: connection, Session: was.session, Peer: was.peer}
 		var frame []byte
-		exited.Exit, exited.AtWork, frame = epitaph(int(was.pid), gone[connection])
+		if exited.Exit, exited.AtWork, frame = r.cfg.Handover.death(connection); exited.Exit == nil {
+			exited.Exit, exited.AtWork, frame = epitaph(int(was.pid), gone[connection])
+		}
 		if err := r.roster.remove(connection); err != nil {
 			r.log.Error(err.Error())
 		}

@@ -13,9 +13,11 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/child"
 	"bulkhead/internal/failpoint"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // handoverEnv names the descriptor that holds the Handover, for the next program.
@@ -42,9 +44,19 @@ type Handover struct {
 	Drain string `json:"drain,omitempty"`
 	// Handlers are what is held of the handlers, by connection.
 	Handlers map[uint64]child.Held `json:"handlers"`
+	// Ended are the handlers that ended in the middle of the upgrade, by connection: this
+	// program was the one to be told how.
+	Ended map[uint64]Death `json:"ended,omitempty"`
 
 	program []string
 	signals <-chan os.Signal // of the program before, until the very end
+}
+
+// Death is how a handler ended.
+type Death struct {
+	Exit   []byte `json:"exit"` // an encoded ProcessExit
+	AtWork bool   `json:"at_work,omitempty"`
+	Frame  []byte `json:"frame,omitempty"` // what it was at work on
 }
 
 // inOwnGroup makes the end of a command's context kill it with all that it started.
@@ -55,7 +67,7 @@ func inOwnGroup(cmd *exec.Cmd) {
 
 // handOver collects what the next program needs. Nothing but Exec may follow.
 func (s *Supervisor) handOver(kept []*link, signals <-chan os.Signal) (*Handover, error) {
-	h := &Handover{From: s.cfg.Version, Handlers: make(map[uint64]child.Held), program: s.cfg.Program, signals: signals}
+	h := &Handover{From: s.cfg.Version, Handlers: make(map[uint64]child.Held), Ended: make(map[uint64]Death), program: s.cfg.Program, signals: signals}
 	var err error
 	if h.Listener, err = duplicate(s.listener); err != nil {
 		return nil, fmt.Errorf("handing the listener over: %w", err)
@@ -72,16 +84,58 @@ func (s *Supervisor) handOver(kept []*link, signals <-chan os.Signal) (*Handover
 		}
 		h.HTTPListen = s.cfg.HTTP
 	}
+	s.stopControl() // its last calls may take a moment, in which handlers may end
 	for _, l := range kept {
-		held, err := l.child.Keep()
-		if err != nil {
-			// It has ended, or ends as an orphan; the next program says so.
+		if h.Handlers[l.id], err = l.child.Keep(); err != nil { // it ends now, or ends as an orphan
 			l.log.Error("handler cannot be handed over", "error", err)
+			delete(h.Handlers, l.id)
+		}
+	}
+	h.lastDeaths(kept)
+	return h, nil
+}
+
+// maxLastFrames bounds the frames of handlers that ended in the middle of an upgrade, in
+// bytes: what is handed over is bounded, and these are the least of it.
+const maxLastFrames = 16 << 20
+
+// lastDeaths takes note of the handlers that have ended.
+func (h *Handover) lastDeaths(kept []*link) {
+	room := maxLastFrames
+	for _, l := range kept {
+		exit := l.child.Exit()
+		if exit.Alive {
 			continue
 		}
-		h.Handlers[l.id] = held
+		if held, ok := h.Handlers[l.id]; ok {
+			held.Close()
+			delete(h.Handlers, l.id)
+		}
+		data, err := proto.Marshal(exit.Proto(nil))
+		if err != nil { // its texts are valid UTF-8
+			l.log.Error("the end of a handler is not handed over", "error", err)
+			continue
+		}
+		frame, atWork := l.child.Box()
+		if room -= len(frame); room < 0 {
+			frame = nil
+		}
+		h.Ended[l.id] = Death{Exit: data, AtWork: atWork, Frame: frame}
 	}
-	return h, nil
+}
+
+// death is how the handler of a connection ended in the middle of the upgrade; nil if it
+// did not.
+func (h *Handover) death(connection uint64) (exit *bulkheadv1.ProcessExit, atWork bool, frame []byte) {
+	if h == nil {
+		return nil, false, nil
+	}
+	d, ok := h.Ended[connection]
+	exit = new(bulkheadv1.ProcessExit)
+	if !ok || proto.Unmarshal(d.Exit, exit) != nil {
+		return nil, false, nil
+	}
+	return exit, d.AtWork, d.Frame
 }
 
 // lastSignal takes note of a signal that came too late to be acted on.

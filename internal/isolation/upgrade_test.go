@@ -15,6 +15,7 @@ import (
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
 	"bulkhead/internal/harness/expect"
+	"bulkhead/supervisor/report"
 )
 
 // upgrade asks for an upgrade as an operator does, and returns what was said.
@@ -255,6 +256,53 @@ func TestSignalDuringAnUpgrade(t *testing.T) {
 		if rep.Run.End != "drained" {
 			t.Errorf("the run ended %q; want drained", rep.Run.End)
 		}
+	}
+}
+
+// A handler that ends in the middle of an upgrade, when the program before has let go of
+// its connection and the next one does not run yet, is told of like any other.
+func TestAHandlerThatEndsDuringAnUpgrade(t *testing.T) {
+	t.Parallel()
+	programs, err := faulty()
+	expect.NoError(t, err)
+	cmd := commandFrom(programs, newStateDir(t), "--clients", "2")
+	cmd.Env = append(os.Environ(), "BULKHEAD_FAILPOINTS=supervisor/after-suspend=stop")
+	s := startCommand(t, cmd)
+	by := bystander(t, s, collect.Hello("bystander"))
+	c, hello := s.dial(), collect.Hello("victim")
+	greet(t, c, hello)
+	pid := int(s.session("victim").GetHandlerPid())
+	upgraded := make(chan error, 1)
+	go func() { // ends with the command
+		_, err := s.upgrade(programs)
+		upgraded <- err
+	}()
+	state := func(pid int, want string) {
+		t.Helper()
+		expect.Eventually(t, func() error {
+			if got, err := harness.State(pid); err != nil || got != want {
+				return fmt.Errorf("process %d is in state %s, %v; want %s", pid, got, err, want)
+			}
+			return nil
+		})
+	}
+	state(s.Pid(), "T")
+	expect.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	state(pid, "Z")
+	expect.NoError(t, s.Signal(syscall.SIGCONT))
+	s.restarts(1)
+	expect.NoError(t, <-upgraded)
+	s.await("victim", "away")
+	again := s.dial()
+	greet(t, again, hello)
+	say(t, again)
+	by.goesOn(t)
+	sent := by.finish(t)
+	rep := s.finish(exitComplete)
+	unharmed(t, rep, by, sent)
+	h := expect.Handler(t, rep, pid)
+	if h.Exit == nil || h.Exit.Class != report.ExitCrash || h.Exit.Cause != "killed by signal 9 (SIGKILL)" || h.Exit.MaxResidentBytes == 0 {
+		t.Errorf("handler %d: %+v; want it killed by the signal, with its resource usage", pid, h.Exit)
 	}
 }
 
