@@ -81,33 +81,49 @@ func (u *unfinished) sockets() map[string]bool {
 	return keep
 }
 
-// adopt takes handlers up, all at the same time. gone says what is wrong with those
+// adoptAtOnce is how many handlers are taken up at the same time. Each has a deadline of
+// its own, which it could not keep if hundreds shared the processors; and a few that hang
+// do not hold up the others.
+const adoptAtOnce = 32
+
+// adopt takes handlers up, many at the same time. gone says what is wrong with those
 // that could not be; nothing is left of them.
 func (s *Supervisor) adopt(ctx context.Context, list []rostered) (kept []adopted, gone map[uint64]error) {
 	gone = make(map[uint64]error)
 	var mu sync.Mutex
+	together(adoptAtOnce, list, func(h rostered) {
+		c, err := s.adoptOne(ctx, h)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			gone[h.Connection] = err
+			return
+		}
+		kept = append(kept, adopted{rostered: h, child: c})
+	})
+	return kept, gone
+}
+
+// together calls do for every element, at most so many at the same time, and returns when
+// all calls have.
+func together[T any](most int, list []T, do func(T)) {
 	var all sync.WaitGroup
-	for _, h := range list {
+	slots := make(chan struct{}, most)
+	for _, one := range list {
+		slots <- struct{}{}
 		all.Go(func() {
-			c, err := s.adoptOne(ctx, h)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				gone[h.Connection] = err
-				return
-			}
-			kept = append(kept, adopted{rostered: h, child: c})
+			defer func() { <-slots }()
+			do(one)
 		})
 	}
 	all.Wait()
-	return kept, gone
 }
 
 // handlerProtocol is the version of HandlerService that is spoken here.
 const handlerProtocol = 1
 
 // adoptTimeout bounds what a handler may take to answer when it is taken up: all wait
-// for the slowest.
+// for the slowest of those that are taken up together.
 const adoptTimeout = 2 * time.Second
 
 // adoptOne takes one handler up and asks it what it is.
