@@ -262,6 +262,7 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 	stopOperator := inBackground(ctx, func(ctx context.Context) { stopped = s.operate(ctx, r, signals, gate, cut) })
 	cause := r.await(now)
 	stopOperator()
+	cause = overOr(now, cause)
 	gate.close()
 	if errors.Is(cause, errUpgrading) {
 		return false, cause
@@ -288,6 +289,15 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 	}
 	failpoint.Hit("supervisor/after-run-ended")
 	return stopped, nil
+}
+
+// overOr is why a run ends of which await says cause. One that is over in the moment in
+// which it is to be upgraded is upgraded: that is what its operator was told.
+func overOr(now context.Context, cause error) error {
+	if asked := context.Cause(now); cause == nil && errors.Is(asked, errUpgrading) {
+		return asked
+	}
+	return cause
 }
 
 // accepting is whether connections are taken for a run. One goroutine uses it.
