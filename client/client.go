@@ -24,15 +24,13 @@ const checkEnd = 2 * time.Second
 // time every kind of consumer for a tenth of a second, and a sync.
 const checkLong = 15 * time.Second
 
-// workDirPrefix begins the name of a client's working folder.
-const workDirPrefix = "bulkhead-"
-
 // client is one run of the load.
 type client struct {
 	cfg     Config
 	id      clientID
 	hello   *bulkheadv1.Hello
 	workDir string
+	alive   *os.File // locks workDir; nil if it cannot be locked
 	outbox  *outbox
 	folders *folders
 	tally   tally
@@ -64,9 +62,10 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 		return Result{Verdict: VerdictUnworkable}, err
 	}
 	c := &client{cfg: cfg, id: newClientID()}
-	if c.workDir, err = os.MkdirTemp(cfg.WorkDir, workDirPrefix); err != nil {
-		return Result{Verdict: VerdictUnworkable}, fmt.Errorf("%w: making the working folder: %w", ErrConfig, err)
+	if c.workDir, c.alive, err = makeWorkDir(cfg.WorkDir); err != nil {
+		return Result{Verdict: VerdictUnworkable}, err
 	}
+	defer c.alive.Close() // also of nil, which it says and nobody needs to know
 	c.folders = newFolders(cfg, c.id)
 	c.hello = helloOf(cfg, c.id, c.folders)
 	c.outbox = newOutbox(c.hello, cfg.SpoolMemory, cfg.SpoolMaxSize, filepath.Join(c.workDir, spoolName))
