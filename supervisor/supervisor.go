@@ -90,11 +90,12 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 }
 
 func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result, error) {
+	s.state.keepSockets = true // until it is known that there are none to be taken up, or they were
 	left, err := s.state.unfinished()
 	if err != nil {
 		return Result{}, err
 	}
-	s.state.keepSockets = left != nil && len(left.handlers) > 0 // until they were taken up
+	s.state.keepSockets = left != nil && len(left.handlers) > 0
 	if err := s.state.clearSockets(left.sockets()); err != nil {
 		return Result{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"bulkhead/internal/child"
@@ -56,9 +57,13 @@ func (s *stateDir) unfinished() (*unfinished, error) {
 		return nil, nil
 	}
 	sum, err := journal.Replay(filepath.Join(u.dir, journalFolder), u.past.add)
+	var code syscall.Errno
 	switch {
 	case errors.Is(err, journal.ErrNoJournal), errors.Is(err, fs.ErrNotExist):
 		return nil, nil // killed before the run began
+	case errors.As(err, &code) && code != syscall.EIO:
+		// No descriptor, no permission, no memory: nothing is wrong with the journal.
+		return nil, fmt.Errorf("reading the journal of run %s: %w", u.id, err)
 	case err != nil:
 		u.damage = err
 	case u.past.runID == "":

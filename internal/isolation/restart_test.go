@@ -83,27 +83,54 @@ func TestKilledSupervisorGoesOn(t *testing.T) {
 // are: the next one that is started can, and no connection has dropped.
 func TestARunThatCannotBeTakenUpIsLeftAsItIs(t *testing.T) {
 	t.Parallel()
-	state := newStateDir(t)
-	s := startCommand(t, command(state))
-	l := loads(t, s, 1)[0]
-	s.Kill()
-	lock, err := os.Open(filepath.Join(s.RunDir, "journal", "lock"))
-	expect.NoError(t, err)
-	defer lock.Close()
-	expect.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
-	vain := launch(t, command(state))
-	code, err := vain.Wait(patience)
-	expect.NoError(t, err)
-	if code != exitFailure || !strings.Contains(vain.Log(), "journal is in use by another writer") {
-		t.Errorf("exit status %d; want %d because the journal is in use:\n%s", code, exitFailure, vain.Log())
+	// inTheWay puts a file in the place of a folder of the run until it is called.
+	inTheWay := func(name string) func(t *testing.T, runDir string) (remove func()) {
+		return func(t *testing.T, runDir string) func() {
+			folder := filepath.Join(runDir, name)
+			expect.NoError(t, os.Rename(folder, folder+".away"))
+			expect.NoError(t, os.WriteFile(folder, nil, 0o600))
+			return func() {
+				expect.NoError(t, os.Remove(folder))
+				expect.NoError(t, os.Rename(folder+".away", folder))
+			}
+		}
 	}
-	expect.NoError(t, lock.Close())
-	s = startCommand(t, command(state))
-	l.goesOn(t)
-	sent := l.finish(t)
-	rep := s.finish(exitComplete)
-	journalled(t, s, map[*load]uint64{l: sent})
-	unharmed(t, rep, l, sent)
+	for _, tt := range []struct {
+		name string
+		why  string
+		do   func(t *testing.T, runDir string) (undo func())
+	}{
+		{"its journal is in use", "journal is in use by another writer", func(t *testing.T, runDir string) func() {
+			lock, err := os.Open(filepath.Join(runDir, "journal", "lock"))
+			expect.NoError(t, err)
+			expect.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+			return func() { lock.Close() }
+		}},
+		{"its journal cannot be read", "not a directory", inTheWay("journal")},
+		{"its handlers cannot be listed", "not a directory", inTheWay("handlers")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			state := newStateDir(t)
+			s := startCommand(t, command(state))
+			l := loads(t, s, 1)[0]
+			s.Kill()
+			undo := tt.do(t, s.RunDir)
+			vain := launch(t, command(state))
+			code, err := vain.Wait(patience)
+			expect.NoError(t, err)
+			if code != exitFailure || !strings.Contains(vain.Log(), tt.why) {
+				t.Errorf("exit status %d; want %d because it is %q:\n%s", code, exitFailure, tt.why, vain.Log())
+			}
+			undo()
+			s = startCommand(t, command(state))
+			l.goesOn(t)
+			sent := l.finish(t)
+			rep := s.finish(exitComplete)
+			journalled(t, s, map[*load]uint64{l: sent})
+			unharmed(t, rep, l, sent)
+		})
+	}
 }
 
 // busyHandlers are the handlers that serve a session.
