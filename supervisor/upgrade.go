@@ -32,6 +32,8 @@ type Fitness struct {
 	Version string `json:"version"`
 	// HandlerProtocol is the version of HandlerService it speaks.
 	HandlerProtocol uint32 `json:"handler_protocol"`
+	// StateDir is where it would look for the run; "" if it does not say.
+	StateDir string `json:"state_dir,omitempty"`
 }
 
 // program is what an upgrade starts; "" for none.
@@ -73,6 +75,9 @@ func (s *Supervisor) preflight(ctx context.Context) (string, error) {
 	}
 	if fit.HandlerProtocol != handlerProtocol {
 		return "", fmt.Errorf("%s does not pass its pre-flight: it speaks version %d of the protocol with handlers, and those at work speak %d; drain instead", s.program(), fit.HandlerProtocol, handlerProtocol)
+	}
+	if fit.StateDir != "" && fit.StateDir != s.cfg.StateDir {
+		return "", fmt.Errorf("%s does not pass its pre-flight: its state_dir is %s, and the run is in %s; drain instead", s.program(), fit.StateDir, s.cfg.StateDir)
 	}
 	return fit.Version, nil
 }
@@ -130,7 +135,7 @@ func Preflight(ctx context.Context, cfg Config) (Fitness, error) {
 		return Fitness{}, fmt.Errorf("no handler starts: %w", err)
 	}
 	s.stopHandler(c)
-	return Fitness{Version: cfg.Version, HandlerProtocol: handlerProtocol}, nil
+	return Fitness{Version: cfg.Version, HandlerProtocol: handlerProtocol, StateDir: cfg.StateDir}, nil
 }
 
 // trialSockets makes a folder for the socket of a handler on trial: in the state

@@ -29,11 +29,13 @@ func TestAProgramThatIsNotFitIsToldInPlainWords(t *testing.T) {
 		{[]string{"/bin/true"}, "it said nothing; is it a bulkhead program of this version or later?"},
 		{[]string{"/bin/sh", "-c", "echo hello"}, `it answered "hello\n"; is it a bulkhead program of this version or later?`},
 		{[]string{"/bin/sh", "-c", "echo no luck >&2; exit 7"}, "exit status 7: no luck"},
+		{[]string{"/bin/sh", "-c", `echo '{"version":"2","handler_protocol":7}'`}, "it speaks version 7 of the protocol with handlers"},
+		{[]string{"/bin/sh", "-c", `echo '{"version":"2","handler_protocol":1,"state_dir":"/elsewhere"}'`}, "its state_dir is /elsewhere, and the run is in /here; drain instead"},
 		{[]string{filepath.Join(dir, "none")}, "there is no such file; install the new one with a rename, as make install does"},
 		{[]string{file("not-executable", 0o644)}, "this user may not run it; install"},
 		{[]string{file("half", 0o755)}, "it is no program for this machine, or not all of one; install"},
 	} {
-		s := &Supervisor{cfg: Config{Program: test.program}}
+		s := &Supervisor{cfg: Config{Program: test.program, StateDir: "/here"}}
 		_, err := s.preflight(t.Context())
 		if want := test.program[0] + " does not pass its pre-flight: " + test.want; err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", test.program, err, want)
