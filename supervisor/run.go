@@ -139,9 +139,11 @@ func (r *run) limits() *bulkheadv1.Limits {
 	}
 }
 
-// admit lets a client in, to a new session or its own, or tells it why not.
+// admit lets a client in, to a new session or its own, or tells it why not. One whose
+// connection is kept from before a restart was let in then: the token may be another by
+// now.
 func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
-	if r.cfg.Token != "" && subtle.ConstantTimeCompare([]byte(hello.GetToken()), []byte(r.cfg.Token)) != 1 {
+	if l.processor.Load() == nil && r.cfg.Token != "" && subtle.ConstantTimeCompare([]byte(hello.GetToken()), []byte(r.cfg.Token)) != 1 {
 		why := "wrong token"
 		if hello.GetToken() == "" {
 			why = "a token is required"

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/collect"
@@ -131,6 +133,35 @@ func TestARunThatCannotBeTakenUpIsLeftAsItIs(t *testing.T) {
 			unharmed(t, rep, l, sent)
 		})
 	}
+}
+
+// A token that is changed for a restart is asked of those who come, and not of those who
+// are there.
+func TestAnotherTokenAfterARestart(t *testing.T) {
+	t.Parallel()
+	state := newStateDir(t)
+	with := func(token string) *running {
+		cmd := command(state)
+		cmd.Env = append(os.Environ(), "BULKHEAD_TOKEN="+token)
+		return startCommand(t, cmd)
+	}
+	s := with("barley")
+	hello := collect.Hello("alpha")
+	hello.Token = "barley"
+	l := startLoad(t, s, hello, 1, 16, 4)
+	l.goesOn(t)
+	s.Kill()
+	s = with("rye")
+	l.goesOn(t)
+	late := collect.Hello("late")
+	late.Token = "barley"
+	if _, err := s.dial().Greet(late); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("a new client with the old token was told %v; want UNAUTHENTICATED", err)
+	}
+	sent := l.finish(t)
+	rep := s.finish(exitPartial) // one was rejected
+	journalled(t, s, map[*load]uint64{l: sent})
+	unharmed(t, rep, l, sent)
 }
 
 // busyHandlers are the handlers that serve a session.
