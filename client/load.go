@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bulkhead/internal/child"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -30,6 +31,8 @@ type load struct {
 	written chan struct{}
 	// speed is what they wrote in each interval.
 	speed *throughput
+	// kills is what the system had killed for want of memory by the last heartbeat.
+	kills uint64
 	// corruptions is how many the consumers said.
 	corruptions atomic.Uint64
 }
@@ -136,6 +139,10 @@ func (l *load) take(m *bulkheadv1.Message) {
 }
 
 func (l *load) sayHeartbeat(beat *bulkheadv1.Heartbeat) {
+	for _, one := range l.workers.started() {
+		one.child.Outlived(l.kills)
+	}
+	l.kills = child.SystemKills()
 	for _, miss := range beat.GetMisses() {
 		level := slog.LevelWarn
 		if strings.HasPrefix(miss.GetReason(), goneReason) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"bulkhead/internal/child"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -21,10 +22,13 @@ func (r *run) watch(ctx context.Context) {
 	progress := time.NewTicker(progressEvery)
 	defer progress.Stop()
 	defer r.rejected.flush(r.log)
+	kills := child.SystemKills()
 	for {
 		select {
 		case <-second.C:
 			r.uptime.look(time.Now())
+			r.outlived(kills) // a second ago
+			kills = child.SystemKills()
 			r.checkFolder()
 			r.rejected.flush(r.log)
 			for _, p := range r.processors() {
@@ -36,6 +40,17 @@ func (r *run) watch(ctx context.Context) {
 			}
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// outlived tells the handlers that serve connections what they have outlived.
+func (r *run) outlived(kills uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for l := range r.links {
+		if l.child != nil {
+			l.child.Outlived(kills)
 		}
 	}
 }

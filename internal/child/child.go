@@ -228,6 +228,15 @@ func (c *Child) Exit() Exit {
 	}
 }
 
+// SystemKills is how many processes the system has killed for want of memory since its
+// boot; 0 where it does not say. See Outlived.
+func SystemKills() uint64 { return oomKills() }
+
+// Outlived says that the child was alive when SystemKills was kills: then it was none of
+// those. A long-lived child whose owner says so now and then is not taken for a victim of
+// the system because there was one hours ago.
+func (c *Child) Outlived(kills uint64) { c.proc.outlived(kills) }
+
 // Ping asks whether the child serves. A stopped child answers only by the end of
 // ctx, so give it a deadline.
 func (c *Child) Ping(ctx context.Context) error {

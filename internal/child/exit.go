@@ -23,8 +23,9 @@ type Exit struct {
 	// Forced says that this package sent the SIGKILL.
 	Forced bool
 	// KernelOOM says that the system's out-of-memory killer was at work while the
-	// process lived, and nobody else is known to have killed it. That is no proof: the
-	// system counts its victims, and does not name them.
+	// process lived, or since Child.Outlived was called last, and nobody else is known to
+	// have killed it. That is no proof: the system counts its victims, and does not name
+	// them.
 	KernelOOM bool
 	// Unknown says that the process ended, and nobody told how: another process was
 	// its parent. Code and Signal mean nothing then.

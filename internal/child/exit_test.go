@@ -105,3 +105,24 @@ func TestTheFirstReasonForAKillCounts(t *testing.T) {
 		t.Errorf("killed for %v; want the first reason", got)
 	}
 }
+
+// A child that was alive after the system had killed others is no victim of that time.
+func TestAChildThatOutlivedTheSystemsVictimsIsNone(t *testing.T) {
+	p := new(process)
+	p.oomKills.Store(3)
+	killed := Exit{Pid: 1, Code: -1, Signal: syscall.SIGKILL}
+	for _, step := range []struct {
+		outlived, kills uint64
+		want            bool
+	}{{0, 3, false}, {0, 4, true}, {4, 4, false}, {2, 4, false}, {2, 5, true}} {
+		p.outlived(step.outlived)
+		if got := p.killedBySystem(killed, step.kills); got != step.want {
+			t.Errorf("after it outlived %d, with %d: %v; want %v", step.outlived, step.kills, got, step.want)
+		}
+	}
+	for _, other := range []Exit{{Pid: 1, Signal: syscall.SIGSEGV}, {Pid: 1, Signal: syscall.SIGKILL, Forced: true}} {
+		if p.killedBySystem(other, 9) {
+			t.Errorf("%+v is taken for a victim of the system", other)
+		}
+	}
+}

@@ -38,7 +38,7 @@ type process struct {
 	box       *os.File // nil without one
 	log       *stderrLog
 	noise     *rate.Limiter // of what it writes that nobody asked for
-	oomKills  uint64        // of the whole system, before the process began
+	oomKills  atomic.Uint64 // of the whole system, when the process is known to have been alive
 
 	running atomic.Pointer[os.Process] // set once started
 	pid     atomic.Int64               // set before running
@@ -74,8 +74,9 @@ func newProcess(cfg Config, childLine *os.File) *process {
 func takenUp(cfg Config, rec Record, h handle, in inherited) *process {
 	p := &process{
 		cfg: cfg, socketDir: rec.SocketDir, address: rec.Address, stderr: in.stderr, box: in.box,
-		log: newStderrLog(cfg.Logger), noise: newNoise(), oomKills: oomKills(), exited: make(chan struct{}),
+		log: newStderrLog(cfg.Logger), noise: newNoise(), exited: make(chan struct{}),
 	}
+	p.oomKills.Store(oomKills())
 	if p.box == nil && cfg.BoxBytes > 0 {
 		p.box = findBox(rec.Pid)
 	}
@@ -123,7 +124,7 @@ func (p *process) Start(context.Context) error {
 		return err
 	}
 	p.cmd.Stdout, p.cmd.Stderr = stdoutW, stderrW
-	p.oomKills = oomKills()
+	p.oomKills.Store(oomKills())
 	started := make(chan error, 1)
 	go func() { // ends with the process
 		if p.cfg.DieWithParent {
@@ -197,8 +198,21 @@ func (p *process) await(started time.Time, wait func() Exit) {
 		exit.Forced, exit.reason = true, *k
 	}
 	exit.LastWords, exit.limited = p.log.words(), p.cfg.MemoryMax > 0
-	exit.KernelOOM = exit.Signal == syscall.SIGKILL && !exit.Forced && oomKills() > p.oomKills
+	exit.KernelOOM = p.killedBySystem(exit, oomKills())
 	p.finish(exit)
+}
+
+// killedBySystem says whether the process may be one of those that the system has killed
+// for want of memory, which are so many by now.
+func (p *process) killedBySystem(e Exit, kills uint64) bool {
+	return e.Signal == syscall.SIGKILL && !e.Forced && kills > p.oomKills.Load()
+}
+
+// outlived notes that the process was alive when the system had killed so many.
+func (p *process) outlived(kills uint64) {
+	for old := p.oomKills.Load(); kills > old; old = p.oomKills.Load() {
+		p.oomKills.CompareAndSwap(old, kills)
+	}
 }
 
 // finish publishes the exit.
