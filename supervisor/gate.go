@@ -50,6 +50,7 @@ type gate struct {
 	starting int                     // guarded by mu; let in, no Hello yet
 	sources  map[netip.Addr]int      // guarded by mu; connections of each address
 	crashers map[netip.Addr]*crasher // guarded by mu; at most maxCrashers
+	wasters  wasters                 // guarded by mu; at most maxWasters
 }
 
 // crasher is an address whose connections crashed handlers.
@@ -60,7 +61,7 @@ type crasher struct {
 }
 
 func newGate(cfg OverloadConfig, random func(n int) int) *gate {
-	return &gate{cfg: cfg, random: random, sources: make(map[netip.Addr]int), crashers: make(map[netip.Addr]*crasher)}
+	return &gate{cfg: cfg, random: random, sources: make(map[netip.Addr]int), crashers: make(map[netip.Addr]*crasher), wasters: make(wasters)}
 }
 
 // ticket is one connection that was let in. Its methods do nothing on a nil ticket.
@@ -83,6 +84,9 @@ func (g *gate) enter(now time.Time, source netip.Addr) (*ticket, *refusal) {
 	defer g.mu.Unlock()
 	if wait := g.penalty(now, source); wait > 0 {
 		return nil, &refusal{"connections from this address crashed handlers", roundUp(wait)}
+	}
+	if g.wasters.tooMuch(now, source) {
+		return nil, &refusal{"connections from this address used up handlers for nothing", retryWaste}
 	}
 	if most := g.cfg.MaxPerSource; most > 0 && g.sources[source] >= most {
 		return nil, &refusal{fmt.Sprintf("this address has max_per_source=%d connections already", most), retrySource}

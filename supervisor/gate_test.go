@@ -158,6 +158,56 @@ func TestSourcesThatCrashHandlersAreDelayed(t *testing.T) {
 	wantRefused(t, g, now, alpha, "connections from this address crashed handlers; retry after 1s")
 }
 
+func TestSourcesThatWasteHandlersAreKeptOut(t *testing.T) {
+	g := newGate(OverloadConfig{Startups: Startups{100, 100, 100}, CrashDelay: time.Second}, always(0))
+	now := time.Now()
+	waste := func(source netip.Addr) {
+		t.Helper()
+		tk := let(t, g, now, source)
+		tk.wasted(now)
+		tk.leave(now, false)
+	}
+	for range wasteBurst {
+		waste(alpha)
+	}
+	wantRefused(t, g, now, alpha, "connections from this address used up handlers for nothing; retry after 2s")
+	waste(beta) // another is none the worse for it
+	now = now.Add(time.Second)
+	for range wastePerSecond {
+		waste(alpha)
+	}
+	wantRefused(t, g, now, alpha, "connections from this address used up handlers for nothing; retry after 2s")
+	for range 100 { // twice a second it may go on for ever
+		now = now.Add(time.Second / wastePerSecond)
+		waste(alpha)
+	}
+	free := newGate(OverloadConfig{Startups: Startups{100, 100, 100}, CrashDelay: 1}, always(0))
+	for range 2 * wasteBurst {
+		tk := let(t, free, now, alpha)
+		tk.wasted(now)
+		tk.leave(now, false)
+	}
+}
+
+func TestWastersAreForgottenWhenThereAreTooMany(t *testing.T) {
+	w, now := make(wasters), time.Now()
+	source := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
+	for i := range maxWasters {
+		w.wasted(now, source(i))
+	}
+	now = now.Add(time.Minute)
+	w.wasted(now, alpha)
+	if len(w) != 1 {
+		t.Errorf("%d are remembered a minute after; want the newest", len(w))
+	}
+	for i := range 2 * maxWasters {
+		w.wasted(now, source(i))
+	}
+	if len(w) > maxWasters {
+		t.Errorf("%d are remembered; want at most %d", len(w), maxWasters)
+	}
+}
+
 func TestCrashersAreForgottenWhenThereAreTooMany(t *testing.T) {
 	now := time.Now()
 	g := newGate(OverloadConfig{Startups: Startups{100, 100, 100}, CrashDelay: time.Hour}, always(0))

@@ -68,7 +68,8 @@ type link struct {
 	unacked     []uint64          // last numbers of the batches that were not acknowledged when last looked at
 	acked       atomic.Uint64     // what the processor acknowledged last
 	finished    sync.Once         // for the bound on the handler's End
-	refused     bool              // journalled as rejected
+	refused     bool              // journalled as rejected, or shed
+	shed        bool              // refused to shed load
 	end         *bulkheadv1.End   // what the handler reported last; nil if it did not
 	// processor serves the session, once the client was let in.
 	processor atomic.Pointer[processor]

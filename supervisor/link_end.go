@@ -79,6 +79,9 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 	}
 	exit := r.endHandler(ctx, l, err)
 	cause := l.cause(exit, err)
+	if l.processor.Load() == nil && !l.shed && !ownDoing(err) {
+		l.ticket.wasted(time.Now())
+	}
 	l.ticket.leave(time.Now(), crashedByClient(exit))
 	if exit.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
 		l.log.Warn("handler ended badly", "cause", exit.String())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -156,6 +157,36 @@ func TestAnAddressThatCrashesHandlersIsDelayed(t *testing.T) {
 	alpha = s.insist(hello, text)
 	s.closeInOrder(alpha, 3)
 	s.serveWhole("beta")
+	if rep := s.wait(); !rep.Complete() || s.shed(text) == 0 {
+		t.Errorf("verdict %+v, %d shed; want complete and some", rep.Verdict, s.shed(text))
+	}
+}
+
+// Who sends nonsense again and again gets no more handlers for it, and sessions go on.
+func TestAnAddressThatWastesHandlersIsKeptOut(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *supervisor.Config) { c.Clients, c.Overload.CrashDelay = 2, time.Second })
+	alpha := s.greet(collect.Hello("alpha"), 0)
+	const text = "connections from this address used up handlers for nothing"
+	const most = 1000 // many more than it takes
+	taken := 0
+	for refused := false; !refused; taken++ {
+		if taken == most {
+			t.Fatalf("%d connections took a handler for nothing", most)
+		}
+		c, err := net.Dial("tcp", s.addr)
+		must(t, err)
+		must(t, c.SetDeadline(time.Now().Add(patience)))
+		_, err = c.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+		must(t, err)
+		answer, _ := io.ReadAll(c) // however it ends
+		c.Close()
+		refused = strings.Contains(string(answer), text+"; retry after 2s")
+	}
+	s.deliver(alpha, 1, 3)
+	beta := s.insist(collect.Hello("beta"), text)
+	s.closeInOrder(alpha, 3)
+	s.closeInOrder(beta, 0)
 	if rep := s.wait(); !rep.Complete() || s.shed(text) == 0 {
 		t.Errorf("verdict %+v, %d shed; want complete and some", rep.Verdict, s.shed(text))
 	}

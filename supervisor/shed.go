@@ -115,7 +115,7 @@ func (r *run) refuse(conn *net.TCPConn, no *refusal) {
 
 // shedClient sheds a client that has said Hello, through its handler.
 func (r *run) shedClient(l *link, no *refusal) {
-	l.refused = true // as shed, not as rejected: it may come again and get in
+	l.refused, l.shed = true, true // not rejected: it may come again and get in
 	r.shed(l.log, no)
 	l.finishLater(codes.Unavailable, no.String(), no.retryAfter)
 }
