@@ -118,7 +118,7 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	default:
 		s.cfg.Logger.Error("no handler starts; the run goes on with those it has", "error", err)
 	}
-	s.pool = newPool(s.cfg.Handler.Pool, s.startHandler, s.stopHandler, s.handlerDied, s.cfg.Logger)
+	s.pool = newPool(s.cfg.Handler.Pool, s.startHandler, s.stopIdle, s.handlerDied, s.cfg.Logger)
 	if s.control, err = newControl(s); err != nil {
 		for _, c := range ready {
 			s.stopHandler(c)
@@ -393,6 +393,17 @@ const boxSlack = 4 << 10
 
 func (s *Supervisor) stopHandler(c *child.Child) child.Exit {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Handler.KillTimeout)
+	defer cancel()
+	return c.Stop(ctx)
+}
+
+// idleGrace is how long a handler of the pool may take to end when asked to. It has
+// nothing to lose, and an upgrade, in which nothing is acknowledged, waits for it.
+const idleGrace = time.Second
+
+// stopIdle is stopHandler for a handler that never had a client.
+func (s *Supervisor) stopIdle(c *child.Child) child.Exit {
+	ctx, cancel := context.WithTimeout(context.Background(), min(idleGrace, s.cfg.Handler.KillTimeout))
 	defer cancel()
 	return c.Stop(ctx)
 }

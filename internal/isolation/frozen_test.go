@@ -2,11 +2,12 @@ package isolation_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"bulkhead/internal/collect"
 	"bulkhead/internal/harness"
@@ -141,12 +142,35 @@ func TestStoppedIdleHandlersAreReplaced(t *testing.T) {
 // A supervisor whose idle handlers are stopped ends no later for their number.
 func TestStoppedIdleHandlersEndTogether(t *testing.T) {
 	t.Parallel()
-	const kill = 3 * time.Second
-	s := start(t, "--handler-kill-timeout", kill.String(), "--handler-pool", "32")
-	s.settled(0, 32)
+	const pool = 70 // a second each
+	s := start(t, "--handler-pool", fmt.Sprint(pool))
+	s.settled(0, pool)
 	for _, pid := range s.handlers() {
 		freeze(t, pid)
 	}
 	expect.NoError(t, s.Signal(syscall.SIGTERM))
-	s.finish(exitPartial) // within patience, which is less than 32 times as long
+	s.finish(exitPartial) // within patience, which is less than that
+}
+
+// Nor do they hold up an upgrade, in which nothing is acknowledged, however long a handler
+// with a client may take to end.
+func TestStoppedIdleHandlersDoNotHoldUpAnUpgrade(t *testing.T) {
+	t.Parallel()
+	s := start(t, "--handler-kill-timeout", (10 * patience).String())
+	l := startLoad(t, s, collect.Hello("client"), 1, 4, 2)
+	l.goesOn(t)
+	busy := busyHandlers(s)
+	s.settled(1, 4)
+	for _, pid := range s.handlers() {
+		if !slices.Contains(busy, pid) {
+			freeze(t, pid)
+		}
+	}
+	if said, err := s.upgrade(bin); err != nil {
+		t.Fatalf("upgrade: %v\n%s", err, said)
+	}
+	s.restarts(1)
+	l.goesOn(t)
+	sent := l.finish(t)
+	unharmed(t, s.finish(exitComplete), l, sent)
 }
