@@ -36,6 +36,16 @@ func (c ChunkSize) Largest() Size {
 	return largest
 }
 
+// mean is the mean of the sizes that are drawn, in bytes.
+func (c ChunkSize) mean() float64 {
+	var bytes, weight float64
+	for _, one := range c {
+		bytes += float64(one.Size) * float64(one.Weight)
+		weight += float64(one.Weight)
+	}
+	return bytes / weight
+}
+
 // String is c as it is written on one line: "4KiB", or "4KiB:70,128KiB:30".
 func (c ChunkSize) String() string {
 	if len(c) == 1 {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -72,9 +73,27 @@ func (p *pairs) check(c Consumer, all *Client) {
 		p.clash(c.Direct && one.Size%leastDirectUnit != 0, p.key("direct"), "true", chunk, c.ChunkSize.String(),
 			fmt.Sprintf("O_DIRECT writes multiples of %s, and %s is none", leastDirectUnit, one.Size))
 	}
+	p.checkThinking(c)
 	memory := Size(c.Concurrency) * c.ChunkSize.Largest()
 	p.clash(memory > maxChunkMemory, p.key("concurrency"), strconv.Itoa(c.Concurrency), chunk, c.ChunkSize.String(),
 		fmt.Sprintf("the chunks of all writers together take %s of memory, and may take %s", memory, maxChunkMemory))
+}
+
+// checkThinking looks for a think time that keeps the writers from their rate: chunks would
+// be due and not be written although nothing but the think time is in the way, and the
+// response times would say how long the load has lasted.
+func (p *pairs) checkThinking(c Consumer) {
+	if c.ThinkTime <= 0 {
+		return
+	}
+	most := float64(c.Concurrency) / c.ThinkTime.Seconds() // chunks in a second
+	rate, text, asked := "rate.chunks", formatAmount(c.Rate.Chunks), c.Rate.Chunks
+	if chunks := float64(c.Rate.Bytes) / c.ChunkSize.mean(); c.Rate.Bytes > 0 && (asked == 0 || chunks < asked) {
+		rate, text, asked = "rate.bytes", c.Rate.Bytes.String(), chunks // the slower one holds
+	}
+	p.clash(asked > most, p.key("think_time"), formatDuration(c.ThinkTime), p.key(rate), text,
+		fmt.Sprintf("with a concurrency of %d and that time between two chunks, at most %s are written in a second: lower the rate or think_time, or raise concurrency",
+			c.Concurrency, formatAmount(math.Trunc(most*1000)/1000)))
 }
 
 // key names a consumer's value by its own key if it has one, else by the key it gets

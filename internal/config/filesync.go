@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // FileSync says when a consumer forces its files to storage.
@@ -57,10 +58,11 @@ func parseFileSync(text string) (FileSync, error) {
 	case "dsync", "O_DSYNC":
 		return FileSync{Policy: SyncDSync}, nil
 	}
-	if text == "" || text[0] < '0' || text[0] > '9' {
+	size := strings.TrimPrefix(text, "every ")
+	if size == "" || size[0] < '0' || size[0] > '9' {
 		return FileSync{}, fmt.Errorf("%s is not valid; use %s", quote(text), validSync)
 	}
-	every, err := parseSize(text)
+	every, err := parseSize(size)
 	switch {
 	case err != nil:
 		return FileSync{}, err

@@ -26,6 +26,7 @@ func TestKnobs(t *testing.T) {
 		{"sync: chunk", func(c *Consumer) { c.Sync = FileSync{Policy: SyncChunk} }},
 		{"sync: O_DSYNC", func(c *Consumer) { c.Sync = FileSync{Policy: SyncDSync} }},
 		{"sync: 16MiB", func(c *Consumer) { c.Sync = FileSync{Policy: SyncBytes, Every: 16 * MiB} }},
+		{"sync: every 16MiB", func(c *Consumer) { c.Sync = FileSync{Policy: SyncBytes, Every: 16 * MiB} }},
 		{"rate: {bytes: 100MB, chunks: 0.5}", func(c *Consumer) { c.Rate = Rate{100 * MB, 0.5} }},
 		{"data: zeros", func(c *Consumer) { c.Data = Data{Kind: DataZeros} }},
 		{"data: {compressible: 60}", func(c *Consumer) { c.Data = Data{DataCompressible, 60} }},
