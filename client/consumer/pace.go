@@ -18,6 +18,7 @@ import (
 type pace struct {
 	perByte  float64 // nanoseconds
 	perChunk float64 // nanoseconds
+	writers  float64
 
 	mu   sync.Mutex
 	next float64 // nanoseconds until the next chunk is due, from the start of the load; guarded by mu
@@ -25,7 +26,7 @@ type pace struct {
 
 // newPace returns nil for a consumer without a rate.
 func newPace(spec *bulkheadv1.ConsumerSpec) *pace {
-	p := new(pace)
+	p := &pace{writers: float64(max(spec.GetConcurrency(), 1))}
 	if rate := spec.GetRateBytesPerSecond(); rate > 0 {
 		p.perByte = float64(time.Second) / float64(rate)
 	}
@@ -52,10 +53,11 @@ func (p *pace) book(size int) time.Duration {
 	return time.Duration(due)
 }
 
-// forgive lets the schedule go on at now if it is behind: nobody wrote because writing
-// failed, which was told.
-func (p *pace) forgive(now time.Duration) {
+// forgive takes from what the schedule is behind the time for which a writer did not try,
+// because writing failed, which was told. That is its part of the time of all writers. What
+// the others are behind, and what the failure itself took, they stay behind.
+func (p *pace) forgive(pause, now time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.next = max(p.next, float64(now))
+	p.next = max(p.next, min(p.next+float64(pause)/p.writers, float64(now)))
 }

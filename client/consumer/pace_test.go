@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,6 +119,33 @@ func TestFailuresAreNotMadeUpFor(t *testing.T) {
 		messages := play(t, d, 10*time.Second, 0, func(task *bulkheadv1.ConsumerTask) { task.Spec.RateChunksPerSecond = 100 })
 		if chunks := sum(messages).GetChunks(); chunks > 500 {
 			t.Errorf("%d chunks in 5 s of 10, want at most 500", chunks)
+		}
+	})
+}
+
+// TestAFailureDoesNotForgiveAStall has the storage stall for 4 s, at the end of which one
+// of two writers is told an error: what was due meanwhile is written late, and is said to be.
+func TestAFailureDoesNotForgiveAStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var failed atomic.Bool
+		d := newScriptedDisk(slow(func(c call) (int, error) {
+			if at := time.Since(began); c.op == "write" && at > 2*time.Second && at < 6*time.Second {
+				time.Sleep(6*time.Second - at)
+				if !failed.Swap(true) {
+					return 0, syscall.EIO
+				}
+			}
+			return 0, nil
+		}))
+		messages := play(t, d, 10*time.Second-time.Microsecond, 0, func(task *bulkheadv1.ConsumerTask) {
+			task.Spec.RateChunksPerSecond, task.Spec.Concurrency = 100, 2
+		})
+		if chunks := sum(messages).GetChunks(); chunks < 985 {
+			t.Errorf("%d chunks in 10 s, want about 990: those of the stall are made up for, those of the pause of one writer are not", chunks)
+		}
+		if longest := merged(t, messages, (*bulkheadv1.Progress).GetResponse).Quantile(0.9); longest < 3*time.Second {
+			t.Errorf("the response time of 90 %% is %v, want more than 3 s", longest)
 		}
 	})
 }

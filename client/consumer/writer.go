@@ -41,9 +41,10 @@ func (w *writer) run() {
 		}
 		w.failed(err)
 		failures++
+		began := w.clock.now()
 		w.ending.pause(retry.After(failures, 0))
-		if w.pace != nil {
-			w.pace.forgive(w.clock.now())
+		if now := w.clock.now(); w.pace != nil {
+			w.pace.forgive(now-began, now)
 		}
 	}
 }
