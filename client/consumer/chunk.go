@@ -27,7 +27,7 @@ func (w *writer) writeChunk(f *loadFile, offset uint64, size int) error {
 	f.chunks++
 	now := w.clock.now()
 	w.yield(now)
-	if err := w.reserve.wrote(uint64(size), f.target-f.written, now); err != nil {
+	if err := w.claim.wrote(uint64(size), f.target-f.written, now); err != nil {
 		return err
 	}
 	return w.syncChunk(f, size)

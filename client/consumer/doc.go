@@ -23,7 +23,8 @@
 //   - Nothing is opened or removed but by name in the one folder, and no symbolic link
 //     is followed.
 //   - Free space below reserve_bytes ends the job, with an error that says so, before
-//     it is used, up to 256 MiB for each writer.
+//     it is used: by all of its writers together, and by others as far as the file system
+//     told when it was looked at last (see reserve).
 //   - The sum of all Progress messages is the whole work, also when intervals
 //     were merged; the last one follows everything else.
 //   - A call into the kernel that does not return blocks neither Heartbeat nor

@@ -28,6 +28,7 @@ type job struct {
 	ledger   *ledger
 	queue    *queue
 	rotation *rotation
+	reserve  *reserve
 	pace     *pace // nil without a rate
 	nap      func(time.Duration)
 	verifier *verifier
@@ -55,6 +56,7 @@ func newJob(t *task, d disk, e *ending) *job {
 	for range t.writers + 2 {
 		j.gauges = append(j.gauges, newGauge())
 	}
+	j.reserve = &reserve{bytes: t.spec.GetReserveBytes(), interval: t.interval, disk: d, rotation: j.rotation, stop: e.due}
 	j.verifier = newVerifier(j)
 	return j
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -248,6 +249,115 @@ func TestReserveWithinAFile(t *testing.T) {
 	}
 }
 
+// sharedSpace is a script in which writes, or allocations, take from one free space, and
+// creating a file takes a moment in which others look at it.
+type sharedSpace struct {
+	taking string // the call that takes it
+
+	mu    sync.Mutex
+	free  int // guarded by mu
+	least int // guarded by mu
+}
+
+func (s *sharedSpace) script(c call) (int, error) {
+	if c.op == "create" {
+		time.Sleep(time.Millisecond)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch c.op {
+	case "free":
+		return s.free, nil
+	case s.taking:
+		s.free -= c.size
+		s.least = min(s.least, s.free)
+	}
+	return 0, nil
+}
+
+// TestWritersShareTheReserve has eight writers, and room for the files of three of them.
+func TestWritersShareTheReserve(t *testing.T) {
+	for _, taking := range []string{"write", "allocate"} {
+		synctest.Test(t, func(t *testing.T) {
+			space := &sharedSpace{taking: taking, free: 10_000, least: 10_000}
+			stream := &heldStream{ctx: t.Context()}
+			err := newConsumer(Options{}, newScriptedDisk(slow(space.script))).Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) {
+				task.Spec.KeepFiles, task.Spec.ReserveBytes, task.Spec.Concurrency = 0, 2000, 8
+				task.Spec.Preallocate = taking == "allocate"
+			}), stream)
+			if s := status.Convert(err); s.Code() != codes.Aborted || !strings.Contains(s.Message(), errReserve.Error()) {
+				t.Errorf("by %s: Run = %v", taking, err)
+			}
+			if space.least < 2000 {
+				t.Errorf("by %s: %d bytes were left of 2000 in reserve", taking, space.least)
+			}
+		})
+	}
+}
+
+// TestOtherConsumersAllocateMeanwhile has somebody else take the space between a look at it
+// and the allocation.
+func TestOtherConsumersAllocateMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		free := 10_000
+		d := newScriptedDisk(slow(func(c call) (int, error) {
+			switch c.op {
+			case "free":
+				return free, nil
+			case "create":
+				free -= 6000
+			case "allocate":
+				free -= c.size
+			}
+			return 0, nil
+		}))
+		err := newConsumer(Options{}, d).Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) {
+			task.Spec.ReserveBytes, task.Spec.Preallocate = 2000, true
+		}), &heldStream{ctx: t.Context()})
+		if s := status.Convert(err); s.Code() != codes.Aborted || !strings.Contains(s.Message(), "1500 B are free, 2000 B of them are kept in reserve, and 0 B are to be written") {
+			t.Errorf("Run = %v", err)
+		}
+		if writes := len(d.of("write")); writes != 0 {
+			t.Errorf("%d chunks were written", writes)
+		}
+	})
+}
+
+// TestAllocatedSpaceIsCountedOnce has room for one file beyond the reserve, which takes
+// longer to write than two looks are apart.
+func TestAllocatedSpaceIsCountedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d *scriptedDisk
+		d = newScriptedDisk(slow(func(c call) (int, error) {
+			if c.op == "free" {
+				return 7000 - d.bytes(), nil
+			}
+			return 0, nil
+		}))
+		stream := &heldStream{ctx: t.Context()}
+		err := newConsumer(Options{}, d).Run(request("/", 100, 5000, func(task *bulkheadv1.ConsumerTask) {
+			task.Spec.KeepFiles, task.Spec.ReserveBytes, task.Spec.Preallocate = 0, 2000, true
+			task.ProgressIntervalNano = int64(5 * time.Millisecond)
+		}), stream)
+		if status.Code(err) != codes.Aborted || len(d.of("create")) != 1 {
+			t.Errorf("Run = %v after %d files were made", err, len(d.of("create")))
+		}
+		if files := rollovers(stream.sent()); len(files) != 1 || files[0].GetPartial() {
+			t.Errorf("%v; want one file, and a whole one", files)
+		}
+	})
+}
+
+// bytes is what all files hold together.
+func (d *scriptedDisk) bytes() (sum int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, size := range d.files {
+		sum += size
+	}
+	return sum
+}
+
 // TestReserveWaitsForRemovals has room only once the file on its way out is gone.
 func TestReserveWaitsForRemovals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -255,8 +365,7 @@ func TestReserveWaitsForRemovals(t *testing.T) {
 		d = newScriptedDisk(slow(func(c call) (int, error) {
 			switch c.op {
 			case "free":
-				now, _ := d.left()
-				return 10_000 - 2500*now, nil
+				return 10_000 - d.bytes(), nil
 			case "remove":
 				time.Sleep(20 * time.Millisecond)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -119,6 +120,12 @@ func (t *task) syncsFiles() bool { return t.sync != bulkheadv1.SyncPolicy_SYNC_P
 
 // fileName returns the name of the file of that number.
 func fileName(number uint64) string { return fmt.Sprintf("load-%08d.dat", number) }
+
+// loadName is what fileName returns.
+var loadName = regexp.MustCompile(`^load-[0-9]{8,}\.dat$`)
+
+// IsLoadFile says whether a file of that name, in a consumer's folder, is the consumer's.
+func IsLoadFile(name string) bool { return name == probeName || loadName.MatchString(name) }
 
 func orDefault(nanos int64, fallback time.Duration) time.Duration {
 	if nanos == 0 {

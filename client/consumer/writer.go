@@ -19,7 +19,7 @@ type writer struct {
 	queue    *queue
 	rotation *rotation
 	ending   *ending
-	reserve  *reserve
+	claim    *claim // in the reserve
 	verifier *verifier
 	pace     *pace // nil without a rate
 	clock    *clock
@@ -55,6 +55,7 @@ func (w *writer) step() error {
 	if !ok {
 		return nil
 	}
+	defer w.claim.end()
 	f := &loadFile{turn: t, name: fileName(t.number), target: w.layout.begin()}
 	if err := w.source.Begin(w.task.blockFile(f)); err != nil {
 		return err
@@ -85,7 +86,7 @@ func (w *writer) open(f *loadFile) (err error) {
 	if f.generation > 1 {
 		return w.reopen(f)
 	}
-	if err := w.reserve.begin(f.target, 0, w.task.spec.GetPreallocate(), w.clock.now()); err != nil {
+	if err := w.claim.begin(f.target, 0, w.task.spec.GetPreallocate(), w.clock.now()); err != nil {
 		return err
 	}
 	f.creating, err = w.gauge.call(func() (err error) {
@@ -111,15 +112,15 @@ func (w *writer) reopen(f *loadFile) (err error) {
 		w.discard(f)
 		return err
 	}
-	if err := w.reserve.begin(f.target, f.had, w.task.spec.GetPreallocate(), w.clock.now()); err != nil {
+	if err := w.claim.begin(f.target, f.had, w.task.spec.GetPreallocate(), w.clock.now()); err != nil {
 		return errors.Join(err, w.giveBack(f))
 	}
 	return w.prepare(f)
 }
 
-// prepare allocates the file's space if that is asked for.
+// prepare allocates the file's space if that is asked for, unless nothing will be written.
 func (w *writer) prepare(f *loadFile) error {
-	if w.task.spec.GetPreallocate() {
+	if w.task.spec.GetPreallocate() && !w.ending.isDue() {
 		took, err := w.gauge.call(func() error { return f.allocate(f.target) })
 		if err != nil {
 			w.discard(f)
@@ -127,6 +128,10 @@ func (w *writer) prepare(f *loadFile) error {
 		}
 		f.creating += took
 		f.allocated = true
+		if err := w.claim.allocated(w.clock.now()); err != nil {
+			w.discard(f)
+			return err
+		}
 	}
 	w.ledger.took(phaseCreate, f.creating)
 	return nil

@@ -43,10 +43,7 @@ func (j *job) newWriter(i int, seed uint64) (*writer, error) {
 		failed:   j.fail,
 		verifier: j.verifier,
 		unit:     uint64(j.unit),
-		reserve: &reserve{
-			bytes: j.task.spec.GetReserveBytes(), interval: j.task.interval, disk: j.disk,
-			rotation: j.rotation, stop: j.ending.due,
-		},
+		claim:    &claim{reserve: j.reserve, gauge: j.gauges[i]},
 	}, nil
 }
 
