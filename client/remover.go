@@ -56,8 +56,9 @@ func removed(paths []string, err error) error {
 	return RemoveFolders(paths)
 }
 
-// removeFolder removes a folder with all that is in it; that it is gone is no error. No
-// symbolic link in its place or below it is followed.
+// removeFolder removes the folder of a client with what the client put there (see
+// removeOurs); that it is gone is no error. No symbolic link in its place or below it is
+// followed.
 func removeFolder(path string) error {
 	above, err := os.OpenRoot(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -66,10 +67,10 @@ func removeFolder(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(above.RemoveAll(filepath.Base(path)), above.Close())
+	return errors.Join(removeOurs(above, filepath.Base(path)), above.Close())
 }
 
-// RemoveFolders removes the folders of clients, with all that is in them. It tries
+// RemoveFolders removes the folders of clients, with all that clients put there. It tries
 // each and returns every error. It is what `worker remove` does.
 func RemoveFolders(paths []string) error {
 	var problems []error
@@ -78,7 +79,12 @@ func RemoveFolders(paths []string) error {
 			problems = append(problems, fmt.Errorf("%s is not the folder of a client", path))
 			continue
 		}
-		if err := removeFolder(path); err != nil {
+		err := removeFolder(path)
+		switch {
+		case err == nil:
+		case errors.Is(err, errForeign):
+			problems = append(problems, fmt.Errorf("%w; they stay", err))
+		default:
 			problems = append(problems, fmt.Errorf("load files are left in %s: %w", path, err))
 		}
 	}

@@ -259,6 +259,73 @@ func TestRemovalThroughALink(t *testing.T) {
 	}
 }
 
+// TestFilesOfOthersInAClientsFolderStay has somebody put files, a folder and links into the
+// folder of a client that crashes, and of one that ends in order.
+func TestFilesOfOthersInAClientsFolderStay(t *testing.T) {
+	path, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "thesis.txt")
+	writeFile(t, elsewhere, "")
+	theirs := func(f *folders) []string {
+		own := f.consumers[1]
+		put := []string{
+			filepath.Join(own, "load-00000001.dat.bak"), filepath.Join(own, "load-00000007.dat"), filepath.Join(own, "load-00000009.dat"),
+			filepath.Join(own, "probe"), filepath.Join(filepath.Dir(own), "notes.txt"), filepath.Join(filepath.Dir(own), "consumer-x"),
+		}
+		writeFile(t, put[0], "")
+		if err := errors.Join(os.Symlink(elsewhere, put[1]), os.Mkdir(put[2], 0o700), os.Mkdir(put[3], 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, put[4], "what I found out about the crash")
+		writeFile(t, put[5], "")
+		for _, ours := range []string{"load-00000000.dat", "load-123456789.dat", "load-probe.tmp"} {
+			writeFile(t, filepath.Join(own, ours), "load")
+		}
+		return put
+	}
+	stayed := func(f *folders, put []string) {
+		t.Helper()
+		for _, name := range put {
+			if _, err := os.Lstat(name); err != nil {
+				t.Errorf("what is not the client's is gone: %v", err)
+			}
+		}
+		if diff := cmp.Diff([]string{recordName, "consumer-1", "consumer-x", "notes.txt"}, names(t, filepath.Dir(f.consumers[1]))); diff != "" {
+			t.Error("in the client's folder:", diff)
+		}
+		if left := names(t, f.consumers[1]); len(left) != 4 {
+			t.Errorf("in the consumer's folder: %v", left)
+		}
+	}
+	dead, _ := foldersOf(t, path, func(c *Config) { c.Name = "crasher" })
+	if err := makeAll(t, dead); err != nil {
+		t.Fatal(err)
+	}
+	put := theirs(dead)
+	crash(t, dead)
+	for range 2 { // the second one meets what the first one left
+		next, log := foldersOf(t, path, nil)
+		if err := makeAll(t, next); err != nil {
+			t.Fatal(err)
+		}
+		stayed(dead, put)
+		if text := log.String(); !strings.Contains(text, "holds files that are not Bulkhead's: consumer-1/load-00000001.dat.bak, consumer-1/load-00000007.dat, consumer-1/load-00000009.dat, …") {
+			t.Errorf("log: %s", text)
+		}
+		put := theirs(next)
+		next.close()
+		err := RemoveFolders(next.paths())
+		if err == nil || !strings.HasPrefix(err.Error(), filepath.Join(path, next.name)+" holds files that are not Bulkhead's: ") || !strings.HasSuffix(err.Error(), "; they stay") {
+			t.Errorf("RemoveFolders = %v", err)
+		}
+		stayed(next, put)
+		if err := os.RemoveAll(filepath.Join(path, next.name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(elsewhere); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSameMachine(t *testing.T) {
 	me := origin{host: "a", machine: "m", boot: "b"}
 	for _, row := range []struct {
