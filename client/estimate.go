@@ -113,30 +113,32 @@ type demand struct {
 	path     string
 	device   uint64
 	bytes    uint64
+	counted  uint64 // of bytes, those of which all consumers together write Config.TotalBytes at most
 	reserve  uint64 // to be left free
 }
 
-// demandOf is the most files that may be there at once (see Consumer.files); when all
-// are kept, what the consumer writes in the runtime at the speed of its fastest chunk.
-func demandOf(c Consumer, t timing, runtime time.Duration) uint64 {
-	if c.KeepFiles > 0 {
-		return mul(c.files(), c.FileSize)
-	}
-	written := min(t.rate(), c.paced()) * runtime.Seconds()
-	if written >= 1<<63 {
+// written is what a consumer writes in that time at the speed of its fastest chunk.
+func (c Consumer) written(t timing, runtime time.Duration) uint64 {
+	bytes := min(t.rate(), c.paced()) * runtime.Seconds()
+	if bytes >= 1<<63 {
 		return ^uint64(0)
 	}
-	return add(uint64(written), c.FileSize)
+	return uint64(bytes)
 }
 
-// demandOf is the demand of a consumer, no more than all consumers together are to write.
-func (c Config) demandOf(consumer int, t timing) uint64 {
+// demandOf is the most that there may be at once of a consumer that writes so much in the
+// runtime: the files that may be there (see Consumer.files), or all, if all are kept, but no
+// more than all consumers together are to write, and the files in progress then.
+func (c Config) demandOf(consumer int, written uint64) (bytes, counted uint64) {
 	one := c.Consumers[consumer]
-	need := demandOf(one, t, max(0, c.Runtime-c.begin(consumer)))
-	if one.KeepFiles == 0 && c.TotalBytes > 0 {
-		need = min(need, add(c.TotalBytes, one.FileSize))
+	if one.KeepFiles > 0 {
+		return mul(one.files(), one.FileSize), 0
 	}
-	return need
+	if c.TotalBytes > 0 {
+		written = min(written, c.TotalBytes)
+		counted = written
+	}
+	return add(written, mul(uint64(max(one.Concurrency, 1)), one.FileSize)), counted
 }
 
 // paced is the most bytes that a consumer's rate lets it write in a second; infinite
@@ -156,20 +158,21 @@ func (c Consumer) paced() float64 {
 type room struct{ free, total uint64 }
 
 // checkSpace adds up the demands on each file system and returns an error for each
-// that has too little room.
-func checkSpace(demands []demand, rooms map[uint64]room) error {
+// that has too little room. total is Config.TotalBytes.
+func checkSpace(demands []demand, total uint64, rooms map[uint64]room) error {
 	var problems []error
 	for i, first := range demands {
-		var need, reserve uint64
+		var need, counted, reserve uint64
 		var names []string
 		seen := false
 		for j, d := range demands {
 			if d.device == first.device {
 				seen = seen || j < i
-				need, reserve = add(need, d.bytes), max(reserve, d.reserve)
+				need, counted, reserve = add(need, d.bytes-d.counted), add(counted, d.counted), max(reserve, d.reserve)
 				names = append(names, fmt.Sprint(d.consumer))
 			}
 		}
+		need = add(need, min(counted, total))
 		r := rooms[first.device]
 		if seen || add(need, reserve) <= r.free {
 			continue

@@ -70,21 +70,26 @@ func TestDemand(t *testing.T) {
 		{Consumer{KeepFiles: 2, FileSize: 10}, 40},
 		{Consumer{KeepFiles: 2, FileSize: 10, Recycle: true, Concurrency: 4}, 60},
 		{Consumer{KeepFiles: 0, FileSize: 10}, 2000*mib + 10},
+		{Consumer{KeepFiles: 0, FileSize: 10, Concurrency: 4}, 2000*mib + 40},
 		{Consumer{KeepFiles: 4, FileSize: 1 << 63}, ^uint64(0)},
 	}
+	of := func(cfg Config, t timing) uint64 {
+		c := cfg.Consumers[0]
+		bytes, _ := cfg.demandOf(0, c.written(t, max(0, cfg.Runtime-cfg.begin(0))))
+		return bytes
+	}
 	for _, test := range tests {
-		if got := demandOf(test.c, fast, 2*time.Second); got != test.want {
-			t.Errorf("demandOf(%+v) = %d; want %d", test.c, got, test.want)
+		if got := of(Config{Runtime: 2 * time.Second, Consumers: []Consumer{test.c}}, fast); got != test.want {
+			t.Errorf("demand of %+v = %d; want %d", test.c, got, test.want)
 		}
 	}
-	if got := (Config{Runtime: time.Hour, TotalBytes: 5 * mib, Consumers: []Consumer{{FileSize: mib}}}).demandOf(0, fast); got != 6*mib {
+	if got := of(Config{Runtime: time.Hour, TotalBytes: 5 * mib, Consumers: []Consumer{{FileSize: mib}}}, fast); got != 6*mib {
 		t.Errorf("demand of a load that ends after 5 MiB = %d", got)
 	}
-	late := Config{Runtime: 2 * time.Second, Consumers: []Consumer{{FileSize: mib, StartDelay: time.Second}}}
-	if got := late.demandOf(0, fast); got != 1001*mib {
+	if got := of(Config{Runtime: 2 * time.Second, Consumers: []Consumer{{FileSize: mib, StartDelay: time.Second}}}, fast); got != 1001*mib {
 		t.Errorf("demand of a consumer that begins in the middle of the load = %d", got)
 	}
-	if got := demandOf(Consumer{FileSize: 1}, timing{chunkBytes: 1 << 62, chunk: 1}, time.Hour); got != ^uint64(0) {
+	if got := of(Config{Runtime: time.Hour, Consumers: []Consumer{{FileSize: 1}}}, timing{chunkBytes: 1 << 62, chunk: 1}); got != ^uint64(0) {
 		t.Errorf("demand of an absurd rate = %d; want the most", got)
 	}
 }
@@ -96,19 +101,22 @@ func TestCheckSpace(t *testing.T) {
 		demands []demand
 		want    string
 	}{
-		{"enough", []demand{{0, "/a", 1, 50 * mib, 50 * mib}}, ""},
-		{"exactly", []demand{{0, "/b", 2, 60 * mib, 0}, {1, "/b", 2, 40 * mib, 0}}, ""},
-		{"reserve", []demand{{0, "/a", 1, 51 * mib, 50 * mib}},
+		{"enough", []demand{{0, "/a", 1, 50 * mib, 0, 50 * mib}}, ""},
+		{"exactly", []demand{{0, "/b", 2, 60 * mib, 0, 0}, {1, "/b", 2, 40 * mib, 0, 0}}, ""},
+		{"reserve", []demand{{0, "/a", 1, 51 * mib, 0, 50 * mib}},
 			"consumer 0: may write 51MiB at once to /a, which has 100MiB free, 50MiB of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space"},
-		{"shared", []demand{{0, "/b", 2, 60 * mib, 0}, {1, "/a", 1, 1, 50 * mib}, {2, "/b/c", 2, 60 * mib, 0}},
+		{"shared", []demand{{0, "/b", 2, 60 * mib, 0, 0}, {1, "/a", 1, 1, 0, 50 * mib}, {2, "/b/c", 2, 60 * mib, 0, 0}},
 			"consumers 0 and 2 together: may write 120MiB at once to /b, which has 100MiB free, 0B of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space"},
-		{"both, overflowing", []demand{{0, "/a", 1, ^uint64(0), 50 * mib}, {1, "/b", 2, ^uint64(0), 0}, {2, "/b", 2, 5, 0}},
+		{"a total of all together", []demand{{0, "/b", 2, 40 * mib, 30 * mib, 0}, {1, "/b", 2, 40 * mib, 30 * mib, 0}, {2, "/b", 2, 50 * mib, 0, 0}}, ""},
+		{"a total, and too little", []demand{{0, "/b", 2, 40 * mib, 30 * mib, 0}, {1, "/b", 2, 40 * mib, 30 * mib, 0}, {2, "/b", 2, 51 * mib, 0, 0}},
+			"consumers 0, 1 and 2 together: may write 101MiB at once to /b, which has 100MiB free, 0B of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space"},
+		{"both, overflowing", []demand{{0, "/a", 1, ^uint64(0), 0, 50 * mib}, {1, "/b", 2, ^uint64(0), 0, 0}, {2, "/b", 2, 5, 0, 0}},
 			"consumer 0: may write 18.4EB at once to /a, which has 100MiB free, 50MiB of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space\n" +
 				"consumers 1 and 2 together: may write 18.4EB at once to /b, which has 100MiB free, 0B of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := text(checkSpace(test.demands, rooms)); got != test.want {
+			if got := text(checkSpace(test.demands, 30*mib, rooms)); got != test.want {
 				t.Errorf("got  %q\nwant %q", got, test.want)
 			}
 		})

@@ -78,12 +78,13 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 		} else {
 			one.FreeBytes, one.ReserveBytes, one.Removes = at.room.free, c.Reserve.of(at.room), removes
 			rooms[at.device] = at.room
-			demands = append(demands, demand{i, c.Path, at.device, max(one.AtOnceBytes, c.FileSize), one.ReserveBytes})
+			need, counted := cfg.demandOf(i, cfg.bounded(i))
+			demands = append(demands, demand{i, c.Path, at.device, need, counted, one.ReserveBytes})
 		}
 		slow = append(slow, checkRollovers(i, c, noTime, cfg.begin(i), cfg.Runtime))
 		p.Consumers = append(p.Consumers, one)
 	}
-	if err := errors.Join(paths.join(), errors.Join(slow...), checkSpace(demands, rooms)); err != nil {
+	if err := errors.Join(paths.join(), errors.Join(slow...), checkSpace(demands, cfg.TotalBytes, rooms)); err != nil {
 		p.Problems = strings.Split(err.Error(), "\n")
 	}
 	return p, nil
@@ -104,19 +105,17 @@ func (c Config) expected(i int) uint64 {
 	return max(1, uint64(bytes))
 }
 
+// bounded is what a consumer writes at most, by its rate or by the total; 0 if nothing bounds
+// it.
+func (c Config) bounded(i int) uint64 { return or(c.expected(i), c.TotalBytes) }
+
 // atOnce is the most that there may be of a consumer at once; 0 if nothing bounds it.
 func (c Config) atOnce(i int) uint64 {
-	one := c.Consumers[i]
-	switch {
-	case one.KeepFiles > 0:
-		return mul(one.files(), one.FileSize)
-	case c.expected(i) > 0:
-		return add(c.expected(i), one.FileSize)
-	case c.TotalBytes > 0:
-		return add(c.TotalBytes, one.FileSize)
-	default:
+	if c.Consumers[i].KeepFiles == 0 && c.bounded(i) == 0 {
 		return 0
 	}
+	bytes, _ := c.demandOf(i, c.bounded(i))
+	return bytes
 }
 
 // survey looks at a configured path as a client that begins there would, and returns

@@ -35,16 +35,16 @@ func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 		rooms[at.device] = at.room
 		reserve := c.Reserve.of(at.room)
 		dirs.reserves[i] = reserve
-		if c.KeepFiles > 0 || t.chunkBytes > 0 {
-			demands = append(demands, demand{i, c.Path, at.device, cfg.demandOf(i, t), reserve})
-		} else { // not timed: at least one file
-			demands = append(demands, demand{i, c.Path, at.device, c.FileSize, reserve})
+		need, counted := cfg.demandOf(i, 0) // not timed: at least the files in progress
+		if t.chunkBytes > 0 {
+			need, counted = cfg.demandOf(i, c.written(t, max(0, cfg.Runtime-cfg.begin(i))))
 		}
+		demands = append(demands, demand{i, c.Path, at.device, need, counted, reserve})
 		if t.chunkBytes > 0 {
 			problems = append(problems, checkRollovers(i, c, t, cfg.begin(i), cfg.Runtime))
 		}
 	}
-	problems = append([]error{paths.join()}, append(problems, checkSpace(demands, rooms))...)
+	problems = append([]error{paths.join()}, append(problems, checkSpace(demands, cfg.TotalBytes, rooms))...)
 	if err := errors.Join(problems...); err != nil {
 		return fmt.Errorf("%w:\n%w", ErrConfig, err)
 	}
