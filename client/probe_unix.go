@@ -139,14 +139,19 @@ func tryDirect(folder *os.Root, c Consumer) error {
 	return errors.Join(err, file.Close())
 }
 
-// fitsUnits returns an error unless all chunks are whole units of what O_DIRECT takes.
+// fitsUnits returns an error unless all chunks are whole units of what O_DIRECT takes. A unit
+// of 0 says that the flag is taken, and that writing goes through the page cache all the
+// same (statx(2), STATX_DIOALIGN), as on ext4 that journals data, or encrypts them.
 func (c Consumer) fitsUnits(unit uint64) error {
+	if unit == 0 {
+		return errNoDirect
+	}
 	sizes := []uint64{c.ChunkSize}
 	for _, one := range c.ChunkSizes {
 		sizes = append(sizes, one.Bytes)
 	}
 	for _, size := range sizes {
-		if unit > 0 && size%unit != 0 {
+		if size%unit != 0 {
 			return fmt.Errorf("%w: multiples of %s, and chunk_size %s is none", errDirectUnit, sizeText(unit), sizeText(size))
 		}
 	}

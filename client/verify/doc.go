@@ -8,7 +8,8 @@
 // # Where the bytes come from
 //
 // What the page cache holds is what was written, not what storage kept. So files are
-// read with O_DIRECT. Where the file system does not have it, the file's dirty pages are
+// read with O_DIRECT. Where the file system does not have it, or says that it means nothing
+// there (ext4 that journals or encrypts data), the file's dirty pages are
 // written out and all its pages dropped, and those that stay nevertheless (locked, in
 // use by others, or not ours to ask about) are counted as cached. On file systems that are in
 // memory (tmpfs, ramfs), or that keep a cache of their own behind O_DIRECT (zfs,

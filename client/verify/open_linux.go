@@ -14,6 +14,7 @@ type File struct {
 	file   *os.File
 	path   string // for errors
 	direct bool   // open with O_DIRECT
+	proven bool   // and the file system says that this reads past the page cache
 	shared bool   // what is read may be from a cache whatever is done
 }
 
@@ -79,6 +80,22 @@ func (f *File) inspect() error {
 		return &os.PathError{Op: "statfs", Path: f.path, Err: err}
 	}
 	f.shared = hasOwnCache(int64(system.Type))
+	return f.proveDirect()
+}
+
+// proveDirect asks what O_DIRECT does to this file (statx(2), STATX_DIOALIGN, since Linux
+// 6.1). Some file systems take it and read through the page cache all the same: ext4 that
+// journals data, or encrypts them, and then they say so; btrfs of what it compresses.
+func (f *File) proveDirect() error {
+	var stat unix.Statx_t
+	err := unix.Statx(f.fd(), "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &stat)
+	switch {
+	case !f.direct, err != nil, stat.Mask&unix.STATX_DIOALIGN == 0:
+		return nil // nothing is known
+	case stat.Dio_offset_align == 0:
+		return f.leaveDirect()
+	}
+	f.proven = true
 	return nil
 }
 
@@ -125,7 +142,7 @@ func (f *File) leaveDirect() error {
 	if err != nil {
 		return &os.PathError{Op: "leaving O_DIRECT of", Path: f.path, Err: err}
 	}
-	f.direct = false
+	f.direct, f.proven = false, false
 	return nil
 }
 

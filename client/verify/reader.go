@@ -124,7 +124,10 @@ func (f *File) prepare(size uint64) (cached uint64) {
 	switch {
 	case f.shared:
 		return size
-	case f.direct:
+	case f.proven:
+		return 0
+	case f.direct: // if it reads through the page cache all the same, then what comes from storage
+		f.dropCache()
 		return 0
 	}
 	f.dropCache()

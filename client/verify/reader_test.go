@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -298,6 +299,42 @@ func TestDirectReadsAreNotCached(t *testing.T) {
 	r, err := newReader(t, Options{}).Check(t.Context(), f, Target{File: c.identity(0, 1, size)})
 	if err != nil || r.Bytes != size || r.Cached != 0 || !f.direct {
 		t.Errorf("%v: %+v, direct %v", err, r, f.direct)
+	}
+}
+
+// TestDirectReadsThatAreCachedAreNotBelieved has an ext4 that journals data: it takes O_DIRECT
+// and reads through the page cache.
+func TestDirectReadsThatAreCachedAreNotBelieved(t *testing.T) {
+	const size = 4 << 20
+	image, folder := filepath.Join(t.TempDir(), "image"), t.TempDir()
+	put(t, image, 32<<20, []byte("x"))
+	for _, command := range [][]string{{"mkfs.ext4", "-q", "-F", image}, {"mount", "-o", "loop,data=journal", image, folder}} {
+		if said, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("%s: %v: %s", command[0], err, said)
+		}
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	c := newClient(t, folder, block.Data{Kind: block.Random})
+	c.write(0, 1, size)
+	f := openFile(t, c.file(0))
+	if f.direct || f.proven {
+		t.Errorf("direct %v, proven %v, of a file system that says otherwise", f.direct, f.proven)
+	}
+	locked, err := unix.Mmap(f.fd(), 0, 1<<20, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(locked)
+	if err := unix.Mlock(locked); err != nil {
+		t.Skipf("locking memory: %v", err)
+	}
+	r, err := newReader(t, Options{}).Check(t.Context(), f, Target{File: c.identity(0, 1, size)})
+	if err != nil || r.Bytes != size || r.Corrupt != 0 || r.Cached < 1<<20 {
+		t.Errorf("%v: %d of %d bytes may have come from the cache, of which 1 MiB is locked there: %+v", err, r.Cached, r.Bytes, r.Faults)
 	}
 }
 
