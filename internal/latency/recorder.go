@@ -1,9 +1,8 @@
 package latency
 
 import (
+	"math/bits"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // Bounds of what a Recorder keeps; values beyond are recorded as the bound.
@@ -12,30 +11,35 @@ const (
 	MaxRecorded = time.Hour
 )
 
-// Recorder collects durations between two calls of Take. Its size is fixed
-// (about 270 KiB) and recording neither allocates nor locks. It is not safe for
-// concurrent use.
+// Recorder collects durations between two calls of Take, in HdrHistogram's buckets. Its
+// size is fixed (about 270 KiB, of which memory is used where something is recorded) and
+// recording neither allocates nor locks. Taking costs in proportion to the range that was
+// recorded: a load that writes takes every second, so it must not cost what HdrHistogram's
+// own walk through all buckets does. It is not safe for concurrent use.
 type Recorder struct {
-	hdr      *hdrhistogram.Histogram
-	min, max time.Duration
-	sum      uint64
+	counts    []uint64 // by number of the bucket
+	low, high int      // of those in use, the first and the last
+	count     uint64
+	min, max  time.Duration
+	sum       uint64
 }
 
 // NewRecorder returns an empty Recorder.
 func NewRecorder() *Recorder {
-	return &Recorder{hdr: hdrhistogram.New(int64(MinRecorded), int64(MaxRecorded), digits)}
+	return &Recorder{counts: make([]uint64, numberOf(uint64(MaxRecorded))+1)}
 }
 
 // Record adds one duration, clamped to MinRecorded … MaxRecorded.
 func (r *Recorder) Record(d time.Duration) {
 	d = min(max(d, MinRecorded), MaxRecorded)
-	if r.hdr.RecordValue(int64(d)) != nil {
-		return // d is in range: only a full counter, 2^63 records on, gets here
+	n := numberOf(uint64(d))
+	if r.count == 0 {
+		r.low, r.high, r.min, r.max = n, n, d, d
 	}
-	if r.hdr.TotalCount() == 1 {
-		r.min, r.max = d, d
-	}
+	r.low, r.high = min(r.low, n), max(r.high, n)
 	r.min, r.max = min(r.min, d), max(r.max, d)
+	r.counts[n]++
+	r.count++
 	r.sum = addSaturated(r.sum, uint64(d))
 }
 
@@ -43,17 +47,29 @@ func (r *Recorder) Record(d time.Duration) {
 // The result is never nil and shares nothing with the Recorder.
 func (r *Recorder) Take() *Histogram {
 	h := new(Histogram)
-	if r.hdr.TotalCount() == 0 {
+	if r.count == 0 {
 		return h
 	}
-	for _, bar := range r.hdr.Distribution() {
-		if bar.Count > 0 {
-			h.addBucket(uint64(bar.From), uint64(bar.Count))
+	for i, count := range r.counts[r.low : r.high+1] {
+		if count > 0 {
+			h.addBucket(lowestOf(r.low+i), count)
 		}
 	}
 	h.widen(uint64(r.min), uint64(r.max))
 	h.sum = r.sum
-	r.hdr.Reset()
-	r.sum = 0 // the first record sets min and max anew
+	clear(r.counts[r.low : r.high+1])
+	r.count, r.sum = 0, 0 // the first record sets the rest anew
 	return h
+}
+
+// numberOf is the number of the bucket that v falls into, counted from 0 without a gap.
+func numberOf(v uint64) int {
+	shift := max(bits.Len64(v), exactBits) - exactBits
+	return shift<<(exactBits-1) + int(v>>shift)
+}
+
+// lowestOf is the lowest value of the bucket of that number.
+func lowestOf(number int) uint64 {
+	shift := max(number>>(exactBits-1), 1) - 1
+	return uint64(number-shift<<(exactBits-1)) << shift
 }

@@ -2,6 +2,7 @@ package latency
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -36,6 +37,46 @@ func TestRecorderClamps(t *testing.T) {
 	}
 	if want := (MaxRecorded + 2*MinRecorded) / 3; h.Mean() != want {
 		t.Errorf("mean %v, want %v", h.Mean(), want)
+	}
+}
+
+// TestNumbersOfBuckets counts all buckets that there can be, and finds each value in its own.
+func TestNumbersOfBuckets(t *testing.T) {
+	var before uint64
+	for n := range numberOf(uint64(MaxRecorded)) + 1 {
+		low := lowestOf(n)
+		if n > 0 && low <= before || numberOf(low) != n || n > 0 && numberOf(low-1) != n-1 || bucketOf(low) != low {
+			t.Fatalf("bucket %d begins at %d, bucket %d at %d", n-1, before, n, low)
+		}
+		before = low
+	}
+	r := rand.New(rand.NewPCG(5, 5))
+	for _, d := range append(samples(r, 2000), MinRecorded, MaxRecorded) {
+		if v := uint64(d); lowestOf(numberOf(v)) != bucketOf(v) {
+			t.Errorf("%d is in bucket %d, which begins at %d", v, numberOf(v), lowestOf(numberOf(v)))
+		}
+	}
+}
+
+// TestTakingAllocatesLittle takes an interval with one value far from the others: what
+// that costs is paid by every consumer every second, beside its writing.
+func TestTakingAllocatesLittle(t *testing.T) {
+	rec := NewRecorder()
+	take := func() {
+		rec.Record(40 * time.Microsecond)
+		rec.Record(20 * time.Second)
+		rec.Take()
+	}
+	take()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const times = 100
+	for range times {
+		take()
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / times; each > 16<<10 {
+		t.Errorf("two values allocate %d bytes when they are taken", each)
 	}
 }
 
