@@ -257,6 +257,7 @@ func (c *client) leave(stop *interrupts, result *Result) {
 	sums, box := c.tally.totals(), c.outbox.state()
 	result.Files, result.Bytes, result.Chunks, result.Errors = sums.Files, sums.Bytes, sums.Chunks, sums.Errors
 	result.LastError = sums.LastError
+	result.Writing = min(max(0, time.Duration(sums.To-sums.From)), result.Load) // the clock may have been set
 	result.VerifiedBytes, result.CorruptBlocks, result.FirstCorruption = sums.VerifiedBytes, sums.Corrupt, sums.FirstCorruption
 	result.Messages, result.Dropped, result.Undelivered = box.last, box.dropped, box.last-box.acked
 	result.Delivered = box.drained

@@ -46,6 +46,9 @@ type Result struct {
 	// Load is how long the load lasted, from the first consumer's job to the exit of
 	// the last worker.
 	Load time.Duration
+	// Writing is how much of it any consumer wrote, or tried to: from the first one's
+	// beginning to the last one's end, without the reading back and removing behind it.
+	Writing time.Duration
 	// CrashedWorkers has one line for each worker that did not end in order.
 	CrashedWorkers []string
 	// Messages is how many messages there were, Undelivered how many of them are

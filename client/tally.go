@@ -18,6 +18,8 @@ type totals struct {
 	LastError string
 	// VerifiedBytes were read back; Corrupt blocks of them were not what was written.
 	VerifiedBytes, Corrupt uint64
+	// From and To are when writing began and ended, by the wall clock in nanoseconds.
+	From, To int64
 	// FirstCorruption says where the first of them is, and what.
 	FirstCorruption string
 }
@@ -35,6 +37,7 @@ func (t *tally) count(m *bulkheadv1.Message) totals {
 	defer t.mu.Unlock()
 	switch f := m.GetFact().(type) {
 	case *bulkheadv1.Message_Progress:
+		t.sum.span(m.GetTimeUnixNano(), f.Progress)
 		t.sum.Bytes += f.Progress.GetBytes()
 		t.sum.Chunks += f.Progress.GetChunks()
 		t.sum.Errors += f.Progress.GetErrors()
@@ -48,6 +51,17 @@ func (t *tally) count(m *bulkheadv1.Message) totals {
 		t.sum.Finished += f.Rollover.GetSizeBytes()
 	}
 	return t.sum
+}
+
+// span widens the time of writing to that of an interval.
+func (s *totals) span(end int64, p *bulkheadv1.Progress) {
+	if p.GetIntervalNano() <= 0 && p.GetBytes() == 0 {
+		return // it does not write any more
+	}
+	if from := end - p.GetIntervalNano(); s.From == 0 || from < s.From {
+		s.From = from
+	}
+	s.To = max(s.To, end)
 }
 
 // corruptionText is a corruption in one line.

@@ -11,17 +11,19 @@ import (
 func TestTallyAddsUp(t *testing.T) {
 	var sums tally
 	for _, m := range []*bulkheadv1.Message{
-		{Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{Bytes: 10, Chunks: 2, Errors: 1, LastError: "first", VerifiedBytes: 4}}},
+		{TimeUnixNano: 5000, Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{IntervalNano: 1000, Bytes: 10, Chunks: 2, Errors: 1, LastError: "first", VerifiedBytes: 4}}},
 		{Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{SizeBytes: 12}}},
 		{Fact: &bulkheadv1.Message_Corruption{Corruption: &bulkheadv1.Corruption{
 			Path: "/f", OffsetBytes: 8192, LengthBytes: 4096, Kind: bulkheadv1.CorruptionKind_CORRUPTION_KIND_STALE, Expected: "this", Found: "that"}}},
 		{Fact: &bulkheadv1.Message_Corruption{Corruption: &bulkheadv1.Corruption{Path: "/another"}}},
-		{Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{Bytes: 5, Chunks: 1, VerifiedBytes: 3, CorruptBlocks: 7}}},
+		{TimeUnixNano: 7000, Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{IntervalNano: 500, Bytes: 5, Chunks: 1}}},
+		{TimeUnixNano: 6000, Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{IntervalNano: 3000}}},                 // stuck
+		{TimeUnixNano: 9000, Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{VerifiedBytes: 3, CorruptBlocks: 7}}}, // at the end
 	} {
 		sums.count(m)
 	}
 	want := totals{
-		Files: 1, Finished: 12, Bytes: 15, Chunks: 3, Errors: 1, LastError: "first", VerifiedBytes: 7, Corrupt: 7,
+		Files: 1, Finished: 12, Bytes: 15, Chunks: 3, Errors: 1, LastError: "first", VerifiedBytes: 7, Corrupt: 7, From: 3000, To: 7000,
 		FirstCorruption: "/f, 4096 bytes at offset 8192: stale: expected this; found that",
 	}
 	if diff := cmp.Diff(want, sums.totals()); diff != "" {

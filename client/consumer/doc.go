@@ -26,7 +26,9 @@
 //     it is used: by all of its writers together, and by others as far as the file system
 //     told when it was looked at last (see reserve).
 //   - The sum of all Progress messages is the whole work, also when intervals
-//     were merged; the last one follows everything else.
+//     were merged; the last one follows everything else. Their intervals are the time from
+//     when the writers begin, stuck or not, to when they have ended: a delay before that,
+//     and reading back and removing after it, are in intervals of no length.
 //   - A call into the kernel that does not return blocks neither Heartbeat nor
 //     Kill nor the Progress of each interval.
 //   - A slow parent does not slow the writers: when the queue is full, intervals

@@ -33,7 +33,8 @@ type job struct {
 	nap      func(time.Duration)
 	verifier *verifier
 	unit     int           // what O_DIRECT wants sizes to be a multiple of; 1 without
-	written  chan struct{} // closed when the writers and the remover have ended
+	begun    chan struct{} // closed when the writers begin
+	written  chan struct{} // closed when the writers, the verifier and the remover have ended
 	working  atomic.Bool   // the writers are at work
 
 	mu      sync.Mutex
@@ -51,6 +52,7 @@ func newJob(t *task, d disk, e *ending) *job {
 		pace:     newPace(t.spec),
 		nap:      time.Sleep,
 		unit:     1,
+		begun:    make(chan struct{}),
 		written:  make(chan struct{}),
 	}
 	for range t.writers + 2 {
@@ -132,6 +134,8 @@ func (j *job) write(writers []*writer) {
 	}
 	defer j.working.Store(false)
 	start := time.Now()
+	j.ledger.begin()
+	close(j.begun)
 	r := &remover{disk: j.disk, gauge: j.gauges[j.task.writers], ledger: j.ledger, rotation: j.rotation, failed: j.fail}
 	done := make(chan struct{})
 	var removing, writing sync.WaitGroup
@@ -142,6 +146,7 @@ func (j *job) write(writers []*writer) {
 		writing.Go(w.run)
 	}
 	writing.Wait()
+	j.ledger.rest()
 	j.verifier.finish() // all finished files are told of, and may be removed
 	close(done)
 	removing.Wait()
@@ -179,6 +184,7 @@ func (j *job) failed() error {
 // report puts a Progress into the queue each interval while the writers are at
 // work, stuck or not, then the last one.
 func (j *job) report() {
+	<-j.begun
 	ticker := time.NewTicker(j.task.interval)
 	defer ticker.Stop()
 	for {
@@ -186,7 +192,7 @@ func (j *job) report() {
 		case <-ticker.C:
 			j.queue.putProgress(j.ledger.take)
 		case <-j.written:
-			j.queue.putLast(j.ledger.take())
+			j.queue.putLast(j.ledger.take)
 			return
 		}
 	}

@@ -27,7 +27,9 @@ type ledger struct {
 	mu      sync.Mutex
 	current *tally // guarded by mu
 	spare   *tally // empty; of the reporter alone
-	since   time.Time
+	// since is when the interval began, and rested when writing ended, zero before; what is
+	// done beyond that is in an interval of no length. Both guarded by mu.
+	since, rested time.Time
 }
 
 // tally is the work of one interval.
@@ -72,6 +74,20 @@ func newTally() *tally {
 		t.times[seldom] = &fewTimes{new(latency.Histogram)}
 	}
 	return t
+}
+
+// begin begins the first interval anew: the writers begin.
+func (l *ledger) begin() {
+	l.mu.Lock()
+	l.since = time.Now()
+	l.mu.Unlock()
+}
+
+// rest ends the last interval: the writers have ended.
+func (l *ledger) rest() {
+	l.mu.Lock()
+	l.rested = time.Now()
+	l.mu.Unlock()
 }
 
 // wrote enters one whole chunk, and how long the kernel took for it.
@@ -122,17 +138,26 @@ func (l *ledger) corrupt(blocks uint64) {
 	l.mu.Unlock()
 }
 
-// take returns what was entered since the last take and begins the next
-// interval. Only the reporter may call it.
-func (l *ledger) take() *bulkheadv1.Progress {
+// take returns what was entered since the last take, and when that interval ended, and
+// begins the next one. Only the reporter may call it.
+func (l *ledger) take() (*bulkheadv1.Progress, time.Time) {
 	now := time.Now()
 	l.mu.Lock()
 	taken := l.current
 	l.current = l.spare
+	interval := now.Sub(l.since)
+	switch {
+	case l.rested.IsZero():
+		l.since = now
+	case l.since.Before(l.rested):
+		now, interval, l.since = l.rested, l.rested.Sub(l.since), l.rested
+	default:
+		interval = 0
+	}
 	l.mu.Unlock()
 
 	progress := &bulkheadv1.Progress{
-		IntervalNano: int64(now.Sub(l.since)),
+		IntervalNano: int64(interval),
 		Bytes:        taken.bytes,
 		Chunks:       taken.chunks,
 		Errors:       taken.errors,
@@ -148,7 +173,6 @@ func (l *ledger) take() *bulkheadv1.Progress {
 		Close:      taken.times[phaseClose].Take().Proto(),
 		Response:   taken.times[phaseResponse].Take().Proto(),
 	}
-	l.since = now
 	l.spare = &tally{times: taken.times}
-	return progress
+	return progress, now
 }

@@ -222,6 +222,40 @@ func TestDelays(t *testing.T) {
 	})
 }
 
+// TestIntervalsAreTheTimeOfWriting has a load that begins late, and files that take long to
+// be removed at its end.
+func TestIntervalsAreTheTimeOfWriting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newScriptedDisk(slow(func(c call) (int, error) {
+			if c.op == "remove" {
+				time.Sleep(5 * time.Second)
+			}
+			return 0, nil
+		}))
+		began := time.Now()
+		messages := play(t, d, 10*time.Second, 0, func(task *bulkheadv1.ConsumerTask) {
+			task.Spec.FileSizeBytes, task.Spec.KeepFiles = 2_000_000, 0
+			task.Spec.StartDelayNano = int64(3 * time.Second)
+			task.ProgressIntervalNano = int64(1500 * time.Millisecond)
+		})
+		if took := time.Since(began); took < 20*time.Second {
+			t.Fatalf("it took %v: the files at the end do not take long to be removed", took)
+		}
+		total := sum(messages)
+		if time.Duration(total.GetIntervalNano()) != 7*time.Second || total.GetChunks() < 6990 {
+			t.Errorf("%d chunks in intervals of %v, want those of 7 s", total.GetChunks(), time.Duration(total.GetIntervalNano()))
+		}
+		at := began.Add(3 * time.Second)
+		for _, m := range messages {
+			if p := m.GetProgress(); p.GetIntervalNano() > 0 {
+				if at = at.Add(time.Duration(p.GetIntervalNano())); m.GetTimeUnixNano() != at.UnixNano() {
+					t.Errorf("an interval ends %v after the last one should", time.Unix(0, m.GetTimeUnixNano()).Sub(at))
+				}
+			}
+		}
+	})
+}
+
 // TestNapIsNotShort waits by the real clock.
 func TestNapIsNotShort(t *testing.T) {
 	c := newClock(time.Now(), newEnding(), nap)

@@ -66,7 +66,7 @@ func (q *queue) putCorruption(corruption *bulkheadv1.Corruption) {
 
 // putProgress queues what take returns, or leaves it where it is when there is
 // no place.
-func (q *queue) putProgress(take func() *bulkheadv1.Progress) {
+func (q *queue) putProgress(take func() (*bulkheadv1.Progress, time.Time)) {
 	select {
 	case q.progress <- struct{}{}:
 		q.putAccount(take())
@@ -75,8 +75,8 @@ func (q *queue) putProgress(take func() *bulkheadv1.Progress) {
 }
 
 // putLast queues the last message and closes the queue.
-func (q *queue) putLast(progress *bulkheadv1.Progress) {
-	q.putAccount(progress)
+func (q *queue) putLast(take func() (*bulkheadv1.Progress, time.Time)) {
+	q.putAccount(take())
 	close(q.messages)
 }
 
@@ -93,8 +93,8 @@ func (q *queue) sent(message *bulkheadv1.Message) {
 	}
 }
 
-func (q *queue) putAccount(progress *bulkheadv1.Progress) {
-	q.put(time.Now(), &bulkheadv1.Message{Fact: &bulkheadv1.Message_Progress{Progress: progress}})
+func (q *queue) putAccount(progress *bulkheadv1.Progress, end time.Time) {
+	q.put(end, &bulkheadv1.Message{Fact: &bulkheadv1.Message_Progress{Progress: progress}})
 }
 
 // put completes a message and queues it. There always is a place.

@@ -56,6 +56,12 @@ func newReading(t *testing.T, size uint64) (*verifier, *content) {
 	return v, next.content
 }
 
+// account is what was entered into a ledger.
+func account(l *ledger) *bulkheadv1.Progress {
+	p, _ := l.take()
+	return p
+}
+
 // TestReadingGoesOnWhereItStopped interrupts the reading of a file after the first part.
 func TestReadingGoesOnWhereItStopped(t *testing.T) {
 	const size = 5 << 20
@@ -74,13 +80,13 @@ func TestReadingGoesOnWhereItStopped(t *testing.T) {
 	defer reader.Close()
 	v.reader = reader
 	v.readAgain()
-	if first := v.ledger.take().GetVerifiedBytes(); first == 0 || first == size || c.target.From != first {
+	if first := account(v.ledger).GetVerifiedBytes(); first == 0 || first == size || c.target.From != first {
 		t.Fatalf("%d bytes were read, and reading is to go on at %d", first, c.target.From)
 	}
 	from := c.target.From
 	c.checked = time.Time{}
 	v.readAgain()
-	if rest := v.ledger.take().GetVerifiedBytes(); rest != size-from || c.target.From != 0 {
+	if rest := account(v.ledger).GetVerifiedBytes(); rest != size-from || c.target.From != 0 {
 		t.Errorf("%d more bytes were read from %d on, and reading is to go on at %d", rest, from, c.target.From)
 	}
 }
@@ -102,7 +108,7 @@ func TestAFinishedFileInterruptsReading(t *testing.T) {
 		t.Error("the writer is not known to wait")
 	}
 	v.rotation.endReading()
-	if v.readAgain(); v.ledger.take().GetVerifiedBytes() != 0 {
+	if v.readAgain(); account(v.ledger).GetVerifiedBytes() != 0 {
 		t.Error("the file is read again before the one that waits")
 	}
 	<-v.finished
@@ -121,7 +127,7 @@ func TestAFileThatIsGoneIsReadOnce(t *testing.T) {
 	v.readAgain()
 	c.checked = time.Time{}
 	v.readAgain()
-	if p := v.ledger.take(); p.GetErrors() != 1 {
+	if p := account(v.ledger); p.GetErrors() != 1 {
 		t.Errorf("%d errors, the last: %s", p.GetErrors(), p.GetLastError())
 	}
 }

@@ -114,11 +114,11 @@ func interruptibleTwice() (signals <-chan os.Signal, stop func()) {
 // printResult prints how a client's run went.
 func printResult(w io.Writer, r client.Result) {
 	rate := 0.0
-	if s := r.Load.Seconds(); s > 0 {
+	if s := r.Writing.Seconds(); s > 0 {
 		rate = float64(r.Bytes) / 1e6 / s
 	}
 	fmt.Fprintf(w, "%s: %d files, %.1f MB in %.1fs (%.1f MB/s), %d chunks, %d errors; %d messages\n",
-		r.Verdict, r.Files, float64(r.Bytes)/1e6, r.Load.Seconds(), rate, r.Chunks, r.Errors, r.Messages)
+		r.Verdict, r.Files, float64(r.Bytes)/1e6, r.Writing.Seconds(), rate, r.Chunks, r.Errors, r.Messages)
 	if r.VerifiedBytes > 0 {
 		fmt.Fprintf(w, "  %.1f MB read back and compared, %d corrupt blocks\n", float64(r.VerifiedBytes)/1e6, r.CorruptBlocks)
 	}

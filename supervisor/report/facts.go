@@ -102,9 +102,11 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 		}
 	}
 	s.countCorrupt(p, progress.GetCorruptBlocks(), 0)
-	p.window.cover(from, at)
+	if progress.GetIntervalNano() > 0 || progress.GetBytes() > 0 { // else it does not write any more
+		p.window.cover(from, at)
+		s.window.cover(from, at)
+	}
 	p.failing.progress(progress, from, at)
-	s.window.cover(from, at)
 	for of, h := range list {
 		p.latencies[of].merge(h, &s.room)
 		s.latencies[of].mergeOwn(h, phase(of), &s.room)

@@ -150,6 +150,28 @@ func TestTotalRateUsesOneClock(t *testing.T) {
 	}
 }
 
+// Reading back and removing files after the last write are no time of writing.
+func TestTotalRateEndsWithTheWriting(t *testing.T) {
+	s := newStory(t, 1)
+	a := s.at(0).arrive("a", 1, 1, 4001, 0)
+	for n := 1; n <= 10; n++ {
+		m := a.progress(0, 0, 0, "")
+		m.GetProgress().Bytes = 50_000_000
+		if n > 5 {
+			m.GetProgress().IntervalNano, m.GetProgress().Bytes = 0, 0
+			m.GetProgress().VerifiedBytes = 20_000_000
+		}
+		s.at(time.Duration(n) * time.Second)
+		a.say(m)
+	}
+	r := foldAll(t, s.records)
+	for of, w := range map[string]*Writes{"all": &r.Totals.Writes, "the client": &r.Clients[0].Writes} {
+		if w.WritingNano != int64(5*time.Second) || w.BytesPerSecond != 50_000_000 || w.VerifiedBytes != 100_000_000 {
+			t.Errorf("%s: %d bytes a second over %v, %d bytes read back", of, w.BytesPerSecond, time.Duration(w.WritingNano), w.VerifiedBytes)
+		}
+	}
+}
+
 // A clock that makes no sense cannot stretch the total beyond the run.
 func TestTotalRateSurvivesALyingClock(t *testing.T) {
 	s := newStory(t, 2)

@@ -1809,7 +1809,9 @@ func (x *MonitorError) GetReason() string {
 // The sum over all of a consumer's Progress messages is its whole work.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Length of the interval; Message.time_unix_nano is its end.
+	// Length of the interval; Message.time_unix_nano is its end. The intervals of a
+	// consumer are the time in which it writes, or tries to. 0 when that is over, and files
+	// are still read back or removed.
 	IntervalNano int64 `protobuf:"varint,1,opt,name=interval_nano,json=intervalNano,proto3" json:"interval_nano,omitempty"`
 	// Bytes written in the interval.
 	Bytes uint64 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
