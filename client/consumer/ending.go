@@ -15,6 +15,7 @@ type ending struct {
 	abandoned chan struct{} // closed by the first abandon
 
 	mu     sync.Mutex // serialises the closing
+	hasty  bool       // a kill left no time; guarded by mu
 	shared bool       // the writers have half of the grace, the rest is for reading back; guarded by mu
 }
 
@@ -37,6 +38,7 @@ func (e *ending) kill(grace time.Duration) {
 	defer e.mu.Unlock()
 	closeOnce(e.begun)
 	if grace <= 0 {
+		e.hasty = true
 		closeOnce(e.due)
 		closeOnce(e.over)
 		return
@@ -47,6 +49,13 @@ func (e *ending) kill(grace time.Duration) {
 	}
 	e.closeAfter(writing, e.due)
 	e.closeAfter(grace, e.over)
+}
+
+// isHasty says that somebody left no time for the end.
+func (e *ending) isHasty() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.hasty
 }
 
 // closeAfter closes c after d. The caller holds mu.

@@ -135,7 +135,11 @@ func (v *verifier) stop() {
 	v.cancel()
 	v.ended.Wait()
 	if m := v.missed; m.files > 0 && !v.ending.isAbandoned() {
-		v.ledger.failed(fmt.Errorf("verify: %d files with %d B were not read back to the end: the time for that was over", m.files, m.bytes))
+		advice := "; raise kill_timeout, of which half is for that"
+		if v.ending.isHasty() {
+			advice = ""
+		}
+		v.ledger.failed(fmt.Errorf("verify: %d files with %d B were not read back to the end: the time for that was over%s", m.files, m.bytes, advice))
 	}
 }
 

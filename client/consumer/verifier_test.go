@@ -377,7 +377,7 @@ func TestAReadThatIsStuck(t *testing.T) {
 			t.Errorf("%v", r)
 		}
 	}
-	if total := sum(messages); total.GetErrors() != 1 || total.GetLastError() != "verify: 4 files with 262144 B were not read back to the end: the time for that was over" {
+	if total := sum(messages); total.GetErrors() != 1 || total.GetLastError() != "verify: 4 files with 262144 B were not read back to the end: the time for that was over; raise kill_timeout, of which half is for that" {
 		t.Errorf("%d errors, the last: %s", total.GetErrors(), total.GetLastError())
 	}
 }
@@ -388,7 +388,7 @@ func TestKillEndsReadingAtTheEnd(t *testing.T) {
 	p := start(t, dial(t, consumer), request(t.TempDir(), 4096, 65536, verifying(verifyEnd, nil)))
 	p.untilFiles(3)
 	p.kill(0)
-	if total := sum(p.orderlyEnd()); total.GetErrors() != 1 || !strings.Contains(total.GetLastError(), "were not read back to the end") || total.GetVerifiedBytes() != 0 {
+	if total := sum(p.orderlyEnd()); total.GetErrors() != 1 || !strings.HasSuffix(total.GetLastError(), "were not read back to the end: the time for that was over") || total.GetVerifiedBytes() != 0 {
 		t.Errorf("%v", total)
 	}
 }
