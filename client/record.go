@@ -80,6 +80,7 @@ func (f *recordFile) write() error {
 		return fmt.Errorf("writing the client's record: %w", err)
 	}
 	_, err = file.Write(append(text, '\n'))
+	_ = file.Sync() // else it may be empty when the machine's power fails; no reason to refuse a load
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("writing the client's record: %w", err)
 	}

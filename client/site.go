@@ -158,6 +158,7 @@ func (s *site) claim(force bool) error {
 		return fmt.Errorf("marking the path: %w", err)
 	}
 	_, err = io.WriteString(marker, markerText)
+	_ = marker.Sync() // else it may be empty when the machine's power fails, and stay as somebody's own
 	if err := errors.Join(err, marker.Close()); err != nil {
 		return fmt.Errorf("marking the path: %w", errors.Join(err, s.root.Remove(markerName)))
 	}
