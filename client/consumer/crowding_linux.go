@@ -5,12 +5,15 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	// crowdingEvery is how long what was found out holds.
+	// crowdingEvery is how long what was found out holds at least, and crowdingShare how many
+	// times as long as it took to find out: there is a file to be read for each thread.
 	crowdingEvery = 100 * time.Millisecond
+	crowdingShare = 500
 	// crowdedShare is how much of the time the threads of this process may wait for a
 	// processor, all together, before there are too few of them.
 	crowdedShare = 0.2
@@ -22,28 +25,36 @@ const (
 type crowding struct {
 	threads string // pattern of the files that say it
 
-	mu      sync.Mutex
-	at      time.Time     // when it was looked at last; guarded by mu
-	waited  time.Duration // until then; guarded by mu
-	crowded bool          // guarded by mu
+	crowded atomic.Bool
+
+	mu     sync.Mutex
+	at     time.Time     // when it was looked at last; guarded by mu
+	waited time.Duration // until then; guarded by mu
+	took   time.Duration // how long that was; guarded by mu
 }
 
 func newCrowding() *crowding { return &crowding{threads: "/proc/self/task/*/schedstat"} }
 
 // now says whether the process had to wait in the time before. A system that does not
-// say so is never crowded.
+// say so is never crowded. It does not wait for another goroutine that is finding out.
 func (c *crowding) now() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if c.mu.TryLock() {
+		defer c.mu.Unlock()
+		c.look()
+	}
+	return c.crowded.Load()
+}
+
+// look finds out, if it is time. The caller holds mu.
+func (c *crowding) look() {
 	now := time.Now()
 	passed := now.Sub(c.at)
-	if passed < crowdingEvery {
-		return c.crowded
+	if passed < max(crowdingEvery, crowdingShare*c.took) {
+		return
 	}
 	waited := c.waits()
-	c.crowded = !c.at.IsZero() && float64(waited-c.waited) > crowdedShare*float64(passed)
-	c.at, c.waited = now, waited
-	return c.crowded
+	c.crowded.Store(!c.at.IsZero() && float64(waited-c.waited) > crowdedShare*float64(passed))
+	c.at, c.waited, c.took = now, waited, time.Since(now)
 }
 
 // waits is how long the threads that there are have waited for a processor since they

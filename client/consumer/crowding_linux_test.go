@@ -46,6 +46,23 @@ func TestCrowding(t *testing.T) {
 				t.Errorf("step %d: crowded is %v", i, got)
 			}
 		}
+		waits(2*time.Hour, 2*time.Hour)
+		c.mu.Lock() // as one that is finding out, and is held up
+		time.Sleep(time.Second)
+		if !c.now() {
+			t.Error("not what was found out last")
+		}
+		c.took = time.Second
+		c.mu.Unlock()
+		waits(time.Hour, time.Hour)
+		time.Sleep(400 * time.Second)
+		if !c.now() {
+			t.Error("it is looked at again after 400 s, although that takes a second")
+		}
+		time.Sleep(200 * time.Second)
+		if c.now() {
+			t.Error("not looked at again")
+		}
 	})
 }
 
