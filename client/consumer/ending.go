@@ -15,6 +15,7 @@ type ending struct {
 	abandoned chan struct{} // closed by the first abandon
 
 	mu     sync.Mutex // serialises the closing
+	at     time.Time  // when begun was closed; guarded by mu
 	hasty  bool       // a kill left no time; guarded by mu
 	shared bool       // the writers have half of the grace, the rest is for reading back; guarded by mu
 }
@@ -36,7 +37,7 @@ func (e *ending) share() {
 func (e *ending) kill(grace time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	closeOnce(e.begun)
+	e.begin()
 	if grace <= 0 {
 		e.hasty = true
 		closeOnce(e.due)
@@ -49,6 +50,21 @@ func (e *ending) kill(grace time.Duration) {
 	}
 	e.closeAfter(writing, e.due)
 	e.closeAfter(grace, e.over)
+}
+
+// begin begins the end, once. The caller holds mu.
+func (e *ending) begin() {
+	if e.at.IsZero() {
+		e.at = time.Now()
+	}
+	closeOnce(e.begun)
+}
+
+// begunAt is when the end began; zero before.
+func (e *ending) begunAt() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.at
 }
 
 // isHasty says that somebody left no time for the end.
@@ -74,7 +90,7 @@ func (e *ending) closeAfter(d time.Duration, c chan struct{}) {
 func (e *ending) abandon() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	closeOnce(e.begun)
+	e.begin()
 	closeOnce(e.due)
 	closeOnce(e.over)
 	closeOnce(e.abandoned)

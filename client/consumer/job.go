@@ -146,6 +146,11 @@ func (j *job) write(writers []*writer) {
 		writing.Go(w.run)
 	}
 	writing.Wait()
+	if j.pace != nil {
+		j.pace.overdue(j.ending.begunAt().Sub(start), time.Since(start), func(waited time.Duration, n uint64) {
+			j.ledger.tookN(phaseResponse, waited, n)
+		})
+	}
 	j.ledger.rest()
 	j.verifier.finish() // all finished files are told of, and may be removed
 	close(done)

@@ -47,7 +47,7 @@ type tally struct {
 // times collects how long something took: a Recorder, which costs the same however
 // much is recorded, or fewTimes.
 type times interface {
-	Record(time.Duration)
+	RecordN(d time.Duration, n uint64)
 	Take() *latency.Histogram
 }
 
@@ -55,7 +55,9 @@ type times interface {
 // so is taking them.
 type fewTimes struct{ histogram *latency.Histogram }
 
-func (f *fewTimes) Record(d time.Duration) { f.histogram.Add(max(d, latency.MinRecorded), 1) }
+func (f *fewTimes) RecordN(d time.Duration, n uint64) {
+	f.histogram.Add(max(d, latency.MinRecorded), n)
+}
 
 func (f *fewTimes) Take() *latency.Histogram {
 	taken := f.histogram
@@ -95,7 +97,7 @@ func (l *ledger) wrote(bytes int, took time.Duration) {
 	l.mu.Lock()
 	l.current.bytes += uint64(bytes)
 	l.current.chunks++
-	l.current.times[phaseWrite].Record(took)
+	l.current.times[phaseWrite].RecordN(took, 1)
 	l.mu.Unlock()
 }
 
@@ -107,9 +109,12 @@ func (l *ledger) wroteSome(bytes int) {
 }
 
 // took enters how long something other than a write took.
-func (l *ledger) took(p phase, time time.Duration) {
+func (l *ledger) took(p phase, time time.Duration) { l.tookN(p, time, 1) }
+
+// tookN enters that for n of them.
+func (l *ledger) tookN(p phase, time time.Duration, n uint64) {
 	l.mu.Lock()
-	l.current.times[p].Record(time)
+	l.current.times[p].RecordN(time, n)
 	l.mu.Unlock()
 }
 

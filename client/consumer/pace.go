@@ -18,6 +18,7 @@ import (
 type pace struct {
 	perByte  float64 // nanoseconds
 	perChunk float64 // nanoseconds
+	mean     float64 // size of a chunk, in bytes
 	writers  float64
 
 	mu   sync.Mutex
@@ -26,7 +27,7 @@ type pace struct {
 
 // newPace returns nil for a consumer without a rate.
 func newPace(spec *bulkheadv1.ConsumerSpec) *pace {
-	p := &pace{writers: float64(max(spec.GetConcurrency(), 1))}
+	p := &pace{mean: meanChunk(spec), writers: float64(max(spec.GetConcurrency(), 1))}
 	if rate := spec.GetRateBytesPerSecond(); rate > 0 {
 		p.perByte = float64(time.Second) / float64(rate)
 	}
@@ -60,4 +61,44 @@ func (p *pace) forgive(pause, now time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.next = max(p.next, min(p.next+float64(pause)/p.writers, float64(now)))
+}
+
+// overdueSteps is into how many parts the time is divided in which chunks were due and not
+// written.
+const overdueSteps = 1000
+
+// overdue tells of the chunks that were due before end and that nobody wrote, for how long
+// they have waited by now: the storage was stuck when the load ended, or slower than the
+// rate. They would be left out otherwise, as those behind a stall in mid-run are not.
+func (p *pace) overdue(end, now time.Duration, tell func(waited time.Duration, n uint64)) {
+	p.mu.Lock()
+	next := p.next
+	p.mu.Unlock()
+	behind := float64(end) - next
+	if behind <= 0 {
+		return
+	}
+	total := uint64(math.Ceil(behind / max(p.perByte*p.mean, p.perChunk))) // at most 1e9 a second
+	steps := min(total, overdueSteps)
+	for i := range steps {
+		due := next + behind*float64(i)/float64(steps)
+		n := total / steps
+		if i < total%steps {
+			n++
+		}
+		tell(now-time.Duration(due), n)
+	}
+}
+
+// meanChunk is the mean size of the chunks that are drawn, in bytes.
+func meanChunk(spec *bulkheadv1.ConsumerSpec) float64 {
+	bytes, weight := 0.0, 0.0
+	for _, s := range spec.GetChunkSizes() {
+		bytes += float64(s.GetSizeBytes()) * float64(s.GetWeight())
+		weight += float64(s.GetWeight())
+	}
+	if weight == 0 {
+		return float64(spec.GetChunkSizeBytes())
+	}
+	return bytes / weight
 }

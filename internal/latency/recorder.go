@@ -30,17 +30,23 @@ func NewRecorder() *Recorder {
 }
 
 // Record adds one duration, clamped to MinRecorded … MaxRecorded.
-func (r *Recorder) Record(d time.Duration) {
-	d = min(max(d, MinRecorded), MaxRecorded)
-	n := numberOf(uint64(d))
-	if r.count == 0 {
-		r.low, r.high, r.min, r.max = n, n, d, d
+func (r *Recorder) Record(d time.Duration) { r.RecordN(d, 1) }
+
+// RecordN adds a duration n times.
+func (r *Recorder) RecordN(d time.Duration, n uint64) {
+	if n == 0 {
+		return
 	}
-	r.low, r.high = min(r.low, n), max(r.high, n)
+	d = min(max(d, MinRecorded), MaxRecorded)
+	bucket := numberOf(uint64(d))
+	if r.count == 0 {
+		r.low, r.high, r.min, r.max = bucket, bucket, d, d
+	}
+	r.low, r.high = min(r.low, bucket), max(r.high, bucket)
 	r.min, r.max = min(r.min, d), max(r.max, d)
-	r.counts[n]++
-	r.count++
-	r.sum = addSaturated(r.sum, uint64(d))
+	r.counts[bucket] = addSaturated(r.counts[bucket], n)
+	r.count = addSaturated(r.count, n)
+	r.sum = addSaturated(r.sum, mulSaturated(uint64(d), n))
 }
 
 // Take returns what was recorded since the last Take and empties the Recorder.

@@ -103,7 +103,8 @@ type Writes struct {
 	ChunkWrite Latency `json:"chunk_write"`
 	// Response is, of the chunks of consumers with a rate, the time from when each was due
 	// to when it was written, so that the waiting behind a slow write counts (no coordinated
-	// omission). It is null without a rate.
+	// omission). Those that were never written count with their wait until the load ended.
+	// It is null without a rate.
 	Response *Latency `json:"response"`
 	Phases   Phases   `json:"phases"`
 }

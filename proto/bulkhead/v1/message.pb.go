@@ -1832,7 +1832,9 @@ type Progress struct {
 	Close  *Histogram `protobuf:"bytes,9,opt,name=close,proto3" json:"close,omitempty"`
 	// Only with a rate: time from when each chunk was due to when it was written, its
 	// sync included, in nanoseconds. It has the waiting that a stall puts on the chunks
-	// behind it, which chunk_write leaves out (coordinated omission).
+	// behind it, which chunk_write leaves out (coordinated omission). Chunks that were due
+	// before the load ended and were never written are in the last one, with how long they
+	// had waited by then: there may be more of these times than chunks.
 	Response *Histogram `protobuf:"bytes,10,opt,name=response,proto3" json:"response,omitempty"`
 	// Bytes read back and compared in the interval, and of these the bytes that may have
 	// come from the page cache rather than from storage.
