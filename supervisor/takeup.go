@@ -89,7 +89,7 @@ func (u *unfinished) sockets() map[string]bool {
 // adoptAtOnce is how many handlers are taken up at the same time. Each has a deadline of
 // its own, which it could not keep if hundreds shared the processors; and a few that hang
 // do not hold up the others.
-const adoptAtOnce = 32
+const adoptAtOnce = 16
 
 // adopt takes handlers up, many at the same time. gone says what is wrong with those
 // that could not be; nothing is left of them.
@@ -129,7 +129,7 @@ const handlerProtocol = 1
 
 // adoptTimeout bounds what a handler may take to answer when it is taken up: all wait
 // for the slowest of those that are taken up together.
-const adoptTimeout = 2 * time.Second
+const adoptTimeout = 5 * time.Second
 
 // adoptOne takes one handler up and asks it what it is.
 func (s *Supervisor) adoptOne(ctx context.Context, h rostered) (*child.Child, error) {
