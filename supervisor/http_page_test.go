@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"bulkhead/internal/collect"
 	"bulkhead/internal/pagetest"
 	"bulkhead/supervisor"
@@ -32,6 +34,7 @@ func TestLivePage(t *testing.T) {
 		t.Errorf("the verdict of a run in which all is well is %q", verdict)
 	}
 	w.Screenshot("live")
+	w.Accessible("live")
 	pagetest.Ask[bool](w, `(() => {
 		const pick = `+report+`.getElementById("client-pick");
 		pick.value = "1";
@@ -62,6 +65,59 @@ func TestLivePage(t *testing.T) {
 			t.Errorf("the page complained: %s", problem)
 		}
 	}
+}
+
+// A fresh report takes the place of the one before as it was left, down to what has the
+// focus; while it is held it does not, until it is let go.
+func TestLivePageIsLeftAsItWas(t *testing.T) {
+	r := start(t, withHTTP)
+	alpha := r.greet(collect.Hello("alpha"), 0)
+	r.deliver(alpha, 1, 50)
+	w := pagetest.Open(t, "http://"+r.http+"/", pagetest.Size{Width: 1000, Height: 500})
+	w.Motion(true)
+	w.Dark(false)
+	const report = `document.querySelector("#reports iframe:not(.next)").contentDocument`
+	pagetest.Await(w, `!!document.querySelector("#reports iframe:not(.next)") && !!`+report+`.querySelector("#throughput canvas")`)
+	pagetest.Ask[bool](w, `(() => {
+		const doc = `+report+`, own = doc.defaultView;
+		document.querySelector("#reports iframe:not(.next)").first = true;
+		own.scrollTo({top: 300, behavior: "instant"});
+		doc.querySelector("#throughput details").open = true;
+		doc.querySelector("#clients th:nth-child(3) button").click();
+		doc.querySelector("#latency .legend button").click();
+		doc.querySelector("#throughput summary").focus({preventScroll: true});
+		window.atOnce = null;
+		new MutationObserver(() => {
+			const now = document.querySelector("#reports iframe:not(.next)");
+			if (now && !now.first && atOnce === null) window.atOnce = now.contentWindow.scrollY;
+		}).observe(document.getElementById("reports"), {attributes: true, subtree: true, childList: true});
+		return true;
+	})()`)
+	const fresh = `!document.querySelector("#reports iframe:not(.next)").first`
+	pagetest.Await(w, fresh+" && atOnce !== null")
+	for what, want := range map[string]string{
+		`String(atOnce)`: "300",
+		report + `.querySelector("#throughput details").open + " " + ` + report + `.querySelectorAll("#throughput tbody").length`: "true 1",
+		report + `.querySelector("#clients th:nth-child(3)").ariaSort`:                                                            "descending",
+		report + `.querySelector("#latency .legend button").ariaPressed`:                                                          "false",
+		report + `.activeElement.closest("section").id + " " + ` + report + `.activeElement.tagName`:                              "throughput SUMMARY",
+	} {
+		if got := pagetest.Ask[string](w, what); got != want {
+			t.Errorf("%s is %q, want %q", what, got, want)
+		}
+	}
+
+	w.Do(chromedp.Click(chromedp.ID("hold")))
+	pagetest.Await(w, `document.getElementById("follow").textContent === "It is held as it is."`)
+	pagetest.Await(w, `document.querySelector("iframe.next") === null`) // one may have been on its way
+	pagetest.Ask[bool](w, `(document.querySelector("#reports iframe").first = true)`)
+	if loads := pagetest.Ask[bool](w, `(due = 0, refresh(), document.querySelector("iframe.next") !== null)`); loads {
+		t.Error("a report that is held is loaded anew")
+	}
+	w.Do(chromedp.Click(chromedp.ID("hold")))
+	pagetest.Await(w, fresh)
+	r.closeInOrder(alpha, 50)
+	r.wait()
 }
 
 // When the next run begins, the page goes on with that, and says where the report of the

@@ -29,8 +29,9 @@ const deadline = 4 * time.Minute
 
 // Window is one tab of a headless Chromium of its own.
 type Window struct {
-	t   testing.TB
-	ctx context.Context
+	t     testing.TB
+	ctx   context.Context
+	moves bool // what moves may
 
 	mu       sync.Mutex
 	requests []string // guarded by mu
@@ -185,6 +186,10 @@ func (w *Window) Resize(size Size) {
 	w.settle()
 }
 
+// Motion lets things move that a page moves only for those who do not mind; at first
+// nothing does, so that a test need not wait for it. The next Dark or Paper applies it.
+func (w *Window) Motion(on bool) { w.moves = on }
+
 // Dark chooses the colours that the page is asked for; paper is the print layout.
 func (w *Window) Dark(dark bool) { w.t.Helper(); w.media("", dark) }
 
@@ -200,12 +205,15 @@ func (w *Window) Paper(paper bool) {
 
 func (w *Window) media(media string, dark bool) {
 	w.t.Helper()
-	scheme := "light"
+	scheme, motion := "light", "reduce"
 	if dark {
 		scheme = "dark"
 	}
+	if w.moves {
+		motion = "no-preference"
+	}
 	if _, err := chromedp.Call(w.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Media: media, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+		Media: media, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: motion}},
 	}); err != nil {
 		w.t.Fatal(err)
 	}
