@@ -140,7 +140,7 @@ func (r *Report) comparedWindow() (w steady, what string) {
 			return steady{}, "too little was written"
 		}
 	}
-	return w, fmt.Sprintf("%s+%s … +%s, %s of %s", word, human(int64(w.from)*step), human(int64(w.to)*step),
+	return w, fmt.Sprintf("%s+%s … +%s, %s of %s", word, human(r.Series.OffsetNano+int64(w.from)*step), human(r.Series.OffsetNano+int64(w.to)*step),
 		plural(uint64(w.to-w.from), "interval"), human(step))
 }
 

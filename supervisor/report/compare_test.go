@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -179,5 +180,19 @@ func TestPathWritten(t *testing.T) {
 		if got := pathWritten(path); got != want {
 			t.Errorf("%q: %q, want %q", path, got, want)
 		}
+	}
+}
+
+// Which intervals are compared is said on the same axis as everything else: since the start
+// of the run, however long it waited for its first client.
+func TestComparedIntervalsAreSinceTheStartOfTheRun(t *testing.T) {
+	r := foldAll(t, idle(t, 12*time.Minute, 0))
+	steady := steadyState(r)[0].Text
+	from := regexp.MustCompile(`from (\+12m\d\ds) on`).FindStringSubmatch(steady)
+	if from == nil {
+		t.Fatalf("the run says %q", steady)
+	}
+	if got := Compare(r, r).A.Window; !strings.HasPrefix(got, "steady, "+from[1]+" … +12m") {
+		t.Errorf("compared are %q; the finding is %q", got, steady)
 	}
 }
