@@ -77,7 +77,8 @@ func nanoOrEmpty(nano int64) string {
 
 // harmless keeps a text from being taken for a formula by a spreadsheet.
 func harmless(text string) string {
-	if text != "" && strings.ContainsRune("=+-@", rune(text[0])) {
+	// The wide forms are taken for the others by some.
+	if text != "" && strings.IndexAny(text, "=+-@＝＋－＠") == 0 {
 		return "'" + text
 	}
 	return text

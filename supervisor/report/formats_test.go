@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/xml"
 	"fmt"
+	"html"
 	"io"
 	"strconv"
 	"strings"
@@ -64,15 +65,20 @@ func TestCSVAddsUpToTheTotals(t *testing.T) {
 	}
 }
 
-// The last interval's rate is over what there is of it.
-func TestCSVRateOfACutInterval(t *testing.T) {
+// cutShort is a run that ends in the middle of its second interval, with 200 B/s all along.
+func cutShort(t testing.TB) *Report {
 	s := newStory(t, 1)
 	a := s.arrive("a", 1, 1, 4001, 0)
 	m := a.at(1_500_000_000).progress(0, 0, 0, "")
 	m.GetProgress().Bytes, m.GetProgress().IntervalNano = 300, 1_500_000_000
 	a.say(m)
 	s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
-	rows := rowsOf(t, written(t, foldAll(t, s.records).CSV))
+	return foldAll(t, s.records)
+}
+
+// The last interval's rate is over what there is of it.
+func TestCSVRateOfACutInterval(t *testing.T) {
+	rows := rowsOf(t, written(t, cutShort(t).CSV))
 	last := rows[len(rows)-1]
 	if len(rows) != 2 || last["bytes"] != "100" || last["interval_seconds"] != "0.5" || last["bytes_per_second"] != "200" || last["after_seconds"] != "1" {
 		t.Errorf("last of %d rows: %v", len(rows), last)
@@ -81,7 +87,7 @@ func TestCSVRateOfACutInterval(t *testing.T) {
 
 // What clients call themselves means nothing to a spreadsheet, to Markdown or to XML.
 func TestHostileNamesInEveryFormat(t *testing.T) {
-	evil := "=cmd|'/c calc'!A1,\"x\"<img src=https://evil.example/a onerror=alert(1)> [a](b) `c` @team #7 **d** \x1b[2J\u202e ]]> &amp;\x00"
+	evil := "=cmd|'/c calc'!A1,\"x\"<img src=https://evil.example/a onerror=alert(1)> [a](b) `c` @team #7 www.evil.example **d** \x1b[2J\u202e ]]> &amp;\x00"
 	s := newStory(t, 1)
 	a := s.arrive(evil, 1, 1, 4001, 0)
 	s.records[1].GetSessionOpened().GetHello().Host = evil
@@ -99,10 +105,14 @@ func TestHostileNamesInEveryFormat(t *testing.T) {
 	}
 
 	ticket := string(written(t, func(w io.Writer) error { return r.Markdown(w, nil) }))
-	for _, mark := range []string{"<img", "https://", " @team", " #7", "[a]", " **d", " `c"} {
+	for _, mark := range []string{"<img", "https://", "www.evil", "@team", "#7", "[a]", " **d", " `c"} {
 		if strings.Contains(ticket, mark) {
 			t.Errorf("Markdown takes a name for something: %q is in\n%s", mark, ticket)
 		}
+	}
+	// A reference is looked for when escapes are text already.
+	if text := html.UnescapeString(ticket); strings.Contains(text, "@team") || strings.Contains(text, "#7") {
+		t.Errorf("a site takes a name for a mention or a reference in\n%s", text)
 	}
 	for _, line := range strings.Split(ticket, "\n") {
 		if strings.HasPrefix(line, "| ") && strings.Contains(line, "lost") {
@@ -119,6 +129,18 @@ func TestHostileNamesInEveryFormat(t *testing.T) {
 	}
 	if c := suites.Suite.Cases[1]; c.Name != r.Clients[0].Label || c.Failure == nil || !strings.Contains(c.Failure.Text, "second line") {
 		t.Errorf("the client's case is %+v", c)
+	}
+}
+
+// A name of a client is no formula, whatever it begins with; one that is none is left alone.
+func TestFormulasInCSV(t *testing.T) {
+	for text, want := range map[string]string{
+		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@sum": "'@sum", "＝1": "'＝1", "＋1": "'＋1", "－1": "'－1", "＠sum": "'＠sum",
+		"a=1": "a=1", "é": "é", "": "",
+	} {
+		if got := harmless(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
 	}
 }
 

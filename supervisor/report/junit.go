@@ -39,6 +39,7 @@ type junitCase struct {
 
 type junitFailure struct {
 	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr"` // the case's class; some readers insist on one
 	Text    string `xml:",chardata"`
 }
 
@@ -85,7 +86,7 @@ func (r *Report) JUnit(w io.Writer, asserted []Result) error {
 func (s *junitSuite) add(class, name string, nano int64, failed bool, message, text string) {
 	c := junitCase{Class: "bulkhead." + class, Name: name, Time: seconds(nano)}
 	if failed {
-		c.Failure = &junitFailure{Message: message, Text: text}
+		c.Failure = &junitFailure{Message: message, Type: class, Text: text}
 		s.Failures++
 	}
 	s.Tests++

@@ -173,10 +173,11 @@ func (m *ticket) clients(list []Client) {
 	m.more(len(list)-shownInTicket, "in report.json")
 }
 
-// special are the characters that mean something to Markdown, or to what reads it: a
-// mention, a reference to a ticket, HTML, a link.
+// special are the characters that mean something to Markdown, or to what reads it: HTML, a
+// link, a mention, a reference to a ticket. Sites look for the last two in what they have
+// made of the Markdown, so these are taken apart by a space without width.
 var special = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;",
-	"&", "&amp;", "|", `\|`, "~", `\~`, "#", `\#`, "@", "&#64;", "\n", "; ", "://", "&#58;//")
+	"&", "&amp;", "|", `\|`, "~", `\~`, "#", "#&#8203;", "@", "@&#8203;", "\n", "; ", "://", "&#58;//", "www.", "www&#46;")
 
 // md makes a text mean nothing but itself in Markdown.
 func md(text string) string { return special.Replace(text) }
