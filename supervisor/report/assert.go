@@ -158,7 +158,7 @@ func (r *Report) outcomes(outcome string) uint64 {
 // operators are those of an assertion; longer ones first.
 var operators = []string{"<=", ">=", "==", "!=", "<", ">"}
 
-// ParseAssertion reads "NAME OPERATOR VALUE"; spaces do not matter. An error names the
+// ParseAssertion reads "NAME OPERATOR VALUE"; spaces do not matter, and p99.9 is p999. An error names the
 // character, from 1, at which the text stops making sense, and what would be valid there.
 func ParseAssertion(text string) (Assertion, error) {
 	bad := func(at int, format string, args ...any) (Assertion, error) {
@@ -169,7 +169,7 @@ func ParseAssertion(text string) (Assertion, error) {
 	for end < len(text) && !strings.ContainsRune(" \t<>=!", rune(text[end])) {
 		end++
 	}
-	name := text[begin:end]
+	name := strings.Replace(text[begin:end], "p99.9", "p999", 1) // as it is called elsewhere
 	all := figures()
 	i := slices.IndexFunc(all, func(f figure) bool { return f.name == name })
 	if i < 0 {

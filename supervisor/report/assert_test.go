@@ -18,6 +18,8 @@ func TestAssertions(t *testing.T) {
 		{"p99<25ms", r, false, "25.6ms"},
 		{"  p50 >= 300us ", r, true, "346µs"},
 		{"p999 <= 38.7ms", r, true, "38.7ms"},
+		{"p99.9 <= 38.7ms", r, true, "38.7ms"},
+		{"response_p99.9 < 1s", r, false, "not known: no consumer had a rate"},
 		{"max > 1s", r, false, "39.6ms"},
 		{"mean < 1ms", r, true, "796µs"},
 		{"throughput > 500MB/s", r, false, "67.2 MB/s"},
