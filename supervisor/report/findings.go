@@ -1,6 +1,10 @@
 package report
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Kinds of a Finding.
 const (
@@ -56,7 +60,7 @@ const (
 	// clockOffset is the most that two clocks may differ without a word, in nanoseconds.
 	clockOffset = int64(100e6)
 	// rolloverRatio is how many times as high p99 is in intervals with rollovers as in
-	// those without; both are at least rolloverSampled.
+	// those without, for a warning; both are at least rolloverSampled.
 	rolloverRatio   = 2
 	rolloverSampled = 5
 	// steadyVariation is the highest coefficient of variation of a steady rate, over at
@@ -65,18 +69,34 @@ const (
 	steadyIntervals = 10
 )
 
-// findings judges a report that is finished but for them; the most severe comes first.
+// eachFirst is how many of a kind come before the rest of others: a hundred slow clients
+// do not hide that one had its storage stalled.
+const eachFirst = 2
+
+// findings judges a report that is finished but for them: corruption first, and the worst of
+// a kind before the rest of all kinds.
 func findings(r *Report) []Finding {
-	list := []Finding{}
-	list = append(list, corruption(r)...)
+	list := corruption(r)
 	list = append(list, steadyState(r)...)
 	list = append(list, clientBound(r)...)
 	list = append(list, stalledStorage(r)...)
 	list = append(list, stragglers(r)...)
 	list = append(list, rolloverPenalty(r)...)
 	list = append(list, clockOffsets(r)...)
+	of := make(map[string]int)
+	first, rest := []Finding{}, []Finding{}
+	for _, f := range list {
+		if of[f.Kind]++; f.Kind == FindingCorruption || of[f.Kind] <= eachFirst {
+			first = append(first, f)
+		} else {
+			rest = append(rest, f)
+		}
+	}
+	list = append(first, rest...)
 	for i := range list {
-		list[i].Severity = severity(list[i].Kind)
+		if list[i].Severity == "" {
+			list[i].Severity = severity(list[i].Kind)
+		}
 	}
 	return list
 }
@@ -97,21 +117,15 @@ func about(c *Client, kind string) Finding {
 	return Finding{Kind: kind, Session: c.Session, Client: c.Label}
 }
 
-// stalledStorage finds clients of which a worker said that its write was stuck.
+// stalledStorage finds clients of which a worker said that its write was stuck, the one
+// with the longest stall first.
 func stalledStorage(r *Report) []Finding {
 	var list []Finding
-	for i := range r.Clients {
-		c := &r.Clients[i]
+	for _, c := range byFalling(r.Clients, func(c *Client) int64 { return longestStall(c).Heartbeats.MaxStalledNano }) {
 		if c.Heartbeats.Stalled == 0 {
 			continue
 		}
-		var worst *Process
-		for k := range c.Processes {
-			p := &c.Processes[k]
-			if p.Heartbeats != nil && (worst == nil || p.Heartbeats.MaxStalledNano > worst.Heartbeats.MaxStalledNano) {
-				worst = p
-			}
-		}
+		worst := longestStall(c)
 		f := about(c, FindingStalled)
 		f.Text = fmt.Sprintf("the storage of client %s stalled: %s of %s was stuck for %s", c.Label, "a system call", processName(worst),
 			human(worst.Heartbeats.MaxStalledNano))
@@ -123,11 +137,34 @@ func stalledStorage(r *Report) []Finding {
 	return list
 }
 
-// clockOffsets finds clients whose clock is far from the supervisor's.
+// longestStall is the process of a client that had it; one without heartbeats for none.
+func longestStall(c *Client) *Process {
+	var worst *Process
+	for k := range c.Processes {
+		if p := &c.Processes[k]; p.Heartbeats != nil && (worst == nil || p.Heartbeats.MaxStalledNano > worst.Heartbeats.MaxStalledNano) {
+			worst = p
+		}
+	}
+	if worst == nil {
+		return &Process{Heartbeats: &Heartbeats{}}
+	}
+	return worst
+}
+
+// byFalling returns clients in falling order of something, and otherwise in theirs.
+func byFalling(clients []Client, of func(*Client) int64) []*Client {
+	list := make([]*Client, 0, len(clients))
+	for i := range clients {
+		list = append(list, &clients[i])
+	}
+	slices.SortStableFunc(list, func(a, b *Client) int { return cmp.Compare(of(b), of(a)) })
+	return list
+}
+
+// clockOffsets finds clients whose clock is far from the supervisor's, the farthest first.
 func clockOffsets(r *Report) []Finding {
 	var list []Finding
-	for i := range r.Clients {
-		c := &r.Clients[i]
+	for _, c := range byFalling(r.Clients, func(c *Client) int64 { return max(c.ClockOffsetNano, -c.ClockOffsetNano) }) {
 		if c.ClockOffsetNano <= clockOffset && c.ClockOffsetNano >= -clockOffset {
 			continue
 		}

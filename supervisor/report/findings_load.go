@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -95,15 +96,16 @@ func loadOf(c *Client) string {
 	return text
 }
 
-// slow finds the slow ones of a group.
+// slow finds the slow ones of a group, the slowest first.
 func slow(group []*Client) []Finding {
 	rates := make([]float64, len(group))
 	for i, c := range group {
 		rates[i] = float64(c.BytesPerSecond)
 	}
 	middle := median(rates)
+	slowest := slices.SortedStableFunc(slices.Values(group), func(a, b *Client) int { return cmp.Compare(a.BytesPerSecond, b.BytesPerSecond) })
 	var list []Finding
-	for _, c := range group {
+	for _, c := range slowest {
 		share := float64(c.BytesPerSecond) / middle
 		if share >= stragglerRate {
 			continue
@@ -155,12 +157,12 @@ func doneAt(c *Client) Stamp {
 	return c.LastMessageAt - Stamp(c.ClockOffsetNano)
 }
 
-// rolloverPenalty finds that writes are slower where files are rolled over. An interval
-// with rollovers is compared with those without of the same client: clients that roll
-// over more often than others may also be slower for another reason.
+// rolloverPenalty judges whether writes are slower where files are rolled over, if any were.
+// An interval with rollovers is compared with those without of the same client: clients that
+// roll over more often than others may also be slower for another reason.
 func rolloverPenalty(r *Report) []Finding {
 	var ratios []float64
-	without := 0
+	with, without := 0, 0
 	for i := range r.Series.Clients {
 		c := &r.Series.Clients[i]
 		var own, ownWithout []float64
@@ -173,6 +175,7 @@ func rolloverPenalty(r *Report) []Finding {
 				ownWithout = append(ownWithout, float64(p99))
 			}
 		}
+		with += len(own)
 		if len(own) == 0 || len(ownWithout) == 0 {
 			continue
 		}
@@ -183,20 +186,28 @@ func rolloverPenalty(r *Report) []Finding {
 			}
 		}
 	}
-	if len(ratios) < rolloverSampled || without < rolloverSampled {
+	if with == 0 {
 		return nil
+	}
+	f := Finding{Kind: FindingRollover, Severity: SeverityNote,
+		Threshold: fmt.Sprintf("%d times as high, with at least %d intervals of each", rolloverRatio, rolloverSampled)}
+	if len(ratios) < rolloverSampled || without < rolloverSampled {
+		f.Text = "whether chunk writes are slower where files roll over cannot be told: there are too few intervals to compare"
+		f.Evidence = fmt.Sprintf("%s of %s with rollovers, %d without of the same clients", plural(uint64(with), "interval"), human(r.Series.ClientIntervalNano), without)
+		return []Finding{f}
 	}
 	ratio := median(ratios)
-	if ratio < rolloverRatio {
-		return nil
+	word := "hardly slower"
+	switch {
+	case ratio >= rolloverRatio:
+		f.Severity, word = SeverityWarning, "slower"
+	case ratio < 1.05:
+		word = "not slower"
 	}
-	return []Finding{{
-		Kind: FindingRollover,
-		Text: fmt.Sprintf("chunk writes are slower where files roll over: p99 is %.1f times as high", ratio),
-		Evidence: fmt.Sprintf("p99 of %d intervals with rollovers, over the median of those without of the same client: from %.1f to %.1f; %d without",
-			len(ratios), slices.Min(ratios), slices.Max(ratios), without),
-		Threshold: fmt.Sprintf("%d times as high, with at least %d intervals of each", rolloverRatio, rolloverSampled),
-	}}
+	f.Text = fmt.Sprintf("chunk writes are %s where files roll over: p99 is %.1f times as high", word, ratio)
+	f.Evidence = fmt.Sprintf("p99 of %d intervals with rollovers, over the median of those without of the same client: from %.1f to %.1f; %d without",
+		len(ratios), slices.Min(ratios), slices.Max(ratios), without)
+	return []Finding{f}
 }
 
 // median returns the middle of list, which is not empty, and sorts it.

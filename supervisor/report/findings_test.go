@@ -124,9 +124,14 @@ func TestFindings(t *testing.T) {
 		{"near enough", FindingClock, 5, 1, func(r *Report) { r.Clients[0].ClockOffsetNano = -100e6 }, ""},
 
 		{"twice", FindingRollover, 20, 1, rollovers(4, 2e6, 1e6), "p99 is 2.0 times as high"},
-		{"less than twice", FindingRollover, 20, 1, rollovers(4, 2e6-1, 1e6), ""},
-		{"too few with", FindingRollover, 20, 1, rollovers(5, 2e6, 1e6), ""},
-		{"nothing without", FindingRollover, 20, 1, rollovers(1, 2e6, 1e6), ""},
+		{"less than twice", FindingRollover, 20, 1, rollovers(4, 1.94e6, 1e6), "hardly slower where files roll over: p99 is 1.9 times as high"},
+		{"too few with", FindingRollover, 20, 1, rollovers(5, 2e6, 1e6), "cannot be told: there are too few intervals to compare"},
+		{"nothing without", FindingRollover, 20, 1, rollovers(1, 2e6, 1e6), "20 intervals of 1s with rollovers, 0 without of the same clients"},
+		{"no rollovers", FindingRollover, 20, 1, func(r *Report) {
+			for i := range r.Series.Clients[0].P99Nano {
+				r.Series.Clients[0].P99Nano[i] = 1e6
+			}
+		}, ""},
 		{"slow clients roll over more often", FindingRollover, 20, 2, func(r *Report) {
 			for n, every := range []int{2, 20} {
 				c := &r.Series.Clients[n]
@@ -135,7 +140,7 @@ func TestFindings(t *testing.T) {
 					c.Rollovers[i] = uint64(1 - min(i%every, 1))
 				}
 			}
-		}, ""},
+		}, "not slower where files roll over: p99 is 1.0 times as high"},
 
 		{"steady", FindingSteady, 30, 0, rates(100, 104), "the rate was steady from +0s on, for 30s: 102.0 MB/s"},
 		{"after a while", FindingSteady, 30, 0, func(r *Report) {
@@ -176,11 +181,42 @@ func TestFindings(t *testing.T) {
 				if !strings.Contains(f.Text, test.want) && !strings.Contains(f.Evidence, test.want) {
 					t.Errorf("found %q, evidence %q; want %q", f.Text, f.Evidence, test.want)
 				}
+				if note := f.Kind == FindingSteady || strings.Contains(f.Text, "hardly") || strings.Contains(f.Text, "not slower") || strings.Contains(f.Text, "cannot be told"); (f.Severity == SeverityNote) != note {
+					t.Errorf("%q is of severity %s", f.Text, f.Severity)
+				}
 				if f.Text == "" || f.Evidence == "" || f.Threshold == "" || strings.Contains(f.Text+f.Evidence+f.Threshold, "\n") {
 					t.Errorf("a finding without text, evidence or threshold, or not on one line: %+v", f)
 				}
 			}
 		})
+	}
+}
+
+// The worst of a kind come first, and the worst of every kind before the rest of any.
+func TestTheWorstOfEachKindComesFirst(t *testing.T) {
+	r := &Report{Series: &Series{IntervalNano: 1e9, ClientIntervalNano: 1e9}}
+	for n := range 9 {
+		c := Client{Session: uint32(n + 1), Label: string(rune('a' + n)), Outcome: OutcomeClosed, ClockOffsetNano: int64(n-4) * 1e9}
+		c.BytesPerSecond = 100e6
+		if n < 4 {
+			c.BytesPerSecond = uint64(40-n) * 1e6
+		}
+		c.Heartbeats.Stalled = 1
+		c.Processes = []Process{{Kind: KindConsumer, Heartbeats: &Heartbeats{MaxStalledNano: int64(n+1) * 1e9}}}
+		r.Clients, r.Series.Clients = append(r.Clients, c), append(r.Series.Clients, ClientSeries{})
+	}
+	var got []string
+	for _, f := range findings(r) {
+		got = append(got, f.Kind+" "+f.Client)
+	}
+	want := []string{"stalled_storage i", "stalled_storage h", "straggler d", "straggler c", "clock_offset a", "clock_offset i",
+		"stalled_storage g", "stalled_storage f", "stalled_storage e", "stalled_storage d", "stalled_storage c", "stalled_storage b", "stalled_storage a",
+		"straggler b", "straggler a", "clock_offset b", "clock_offset h", "clock_offset c", "clock_offset g", "clock_offset d", "clock_offset f"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if list := findings(&Report{Series: &Series{}}); list == nil || len(list) != 0 {
+		t.Errorf("of nothing: %#v", list)
 	}
 }
 

@@ -255,6 +255,8 @@ func (s invented) faults(r *Report) {
 	}
 	r.Series.Clients[1].Processes[1].Beats = string(beats)
 	second.Heartbeats.Missed, second.Heartbeats.Stalled = 2, 4
+	stuck := second.Processes[1].Heartbeats
+	stuck.Stalled, stuck.Missed, stuck.MaxStalledNano = 4, 2, 6_100_000_000
 	r.Totals.Heartbeats.Missed, r.Totals.Heartbeats.Stalled, r.Totals.Heartbeats.Late = 2, 4, 7
 	r.Run.Restarts = []Restart{{At: when(0.4), Kind: RestartRestarted, Pid: 4800, Version: "0.1.0", GoVersion: "go1.26.8", HandlersKept: 5}}
 	r.Verdict = Verdict{
@@ -264,13 +266,6 @@ func (s invented) faults(r *Report) {
 			"handler 7000 (" + first.Label + ") crashed: killed by SIGKILL",
 		},
 	}
-	r.Findings = []Finding{
-		{Kind: FindingStalled, Session: second.Session, Client: second.Label, Text: "its storage stalled for 6.1s", Evidence: "consumer 1 said its write was stuck in 4 of 60 rounds, the longest 6.1s", Threshold: "a write stuck for 1s or more"},
-		{Kind: FindingRollover, Text: "rollovers cost latency: p99 is 2.4 times as high around them", Evidence: "p99 31ms in 41 intervals with a rollover, 12.9ms in 78 without", Threshold: "2 times"},
-		{Kind: FindingSteady, Text: "steady from +4s on", Evidence: "throughput varied by 4.1 % over 10 intervals", Threshold: "10 %"},
-	}
-	if s.clients > 3 {
-		slow := &r.Clients[3]
-		r.Findings = append(r.Findings, Finding{Kind: FindingStraggler, Session: slow.Session, Client: slow.Label, Text: "wrote at 0.55 of the median rate", Evidence: "118 MB/s against 214 MB/s", Threshold: "0.7 of the median"})
-	}
+	r.Verdict.Headline = r.headline()
+	r.Findings = findings(r)
 }

@@ -28,7 +28,7 @@ function judged(kind, title, items) {
   const list = el("ul");
   const more = el("button", { type: "button", class: "more", text: "Show all " + countText(items.length), onclick: () => show(items.length) });
   function show(n) {
-    list.replaceChildren(...items.slice(0, n).map((item) => el("li", { class: item.severity === "error" ? "severe" : null }, el("span", { text: item.text }), item.small ? el("small", { text: item.small }) : null)));
+    list.replaceChildren(...items.slice(0, n).map((item) => el("li", { class: item.severity || null }, el("span", { text: item.text }), item.small ? el("small", { text: item.small }) : null)));
     more.hidden = n >= items.length;
   }
   show(items.length <= LISTED + 1 ? items.length : LISTED);
