@@ -167,13 +167,18 @@ func TestJUnitCounts(t *testing.T) {
 // With 500 clients, what is for people stays short, and what is for programs has them all.
 func TestFiveHundredClients(t *testing.T) {
 	f := NewFolder()
-	crowd(t, 500, 3, func(r *bulkheadv1.Record) {
+	crowd(t, 500, 1, 3, func(r *bulkheadv1.Record) {
 		if err := f.Add(r); err != nil {
 			t.Fatal(err)
 		}
 	})
 	r := f.Report()
+	text, json := render(t, r)
+	comparePacked(t, "crowd.txt.gz", text)
+	comparePacked(t, "crowd.json.gz", json)
+	comparePacked(t, "crowd.csv.gz", written(t, r.CSV))
 	compare(t, "crowd.md", written(t, func(w io.Writer) error { return r.Markdown(w, nil) }))
+	comparePacked(t, "crowd.xml.gz", written(t, func(w io.Writer) error { return r.JUnit(w, checkAll(t, r, "clients == 500", "lost == 0")) }))
 	if n := len(rowsOf(t, written(t, r.CSV))); n != 500*r.Series.ClientIntervals {
 		t.Errorf("%d rows, want one for each of 500 clients and %d intervals", n, r.Series.ClientIntervals)
 	}

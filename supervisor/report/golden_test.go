@@ -2,11 +2,13 @@ package report
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"flag"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -107,6 +109,51 @@ func TestGoldenComparison(t *testing.T) {
 	compare(t, "comparison.txt", written(t, c.Text))
 	compare(t, "comparison.json", written(t, c.JSON))
 	compare(t, "comparison.md", written(t, c.Markdown))
+}
+
+// comparePacked is compare for a golden file that is kept compressed, because it is large.
+func comparePacked(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", "golden", name)
+	if *update {
+		var packed bytes.Buffer
+		w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(got); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, packed.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	unpacked, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := io.ReadAll(unpacked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(want, got) {
+		return
+	}
+	a, b := strings.Split(string(want), "\n"), strings.Split(string(got), "\n")
+	at := 0
+	for at < min(len(a), len(b))-1 && a[at] == b[at] {
+		at++
+	}
+	t.Errorf("%s differs; -update writes it anew; first in line %d of %d (-golden +got, which has %d):\n-%.300s\n+%.300s", name, at+1, len(a), len(b), a[at], b[at])
 }
 
 func compare(t *testing.T, name string, got []byte) {

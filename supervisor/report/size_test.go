@@ -15,10 +15,10 @@ import (
 )
 
 // crowd tells the story of many clients without keeping it: add gets each record, which
-// is not used again. Each client has four consumers that write, sync, create and close for
-// seconds.
-func crowd(t testing.TB, clients uint32, seconds int, add func(*bulkheadv1.Record)) (messages uint64) {
+// is not used again. Each client has consumers that write, sync, create and close for seconds.
+func crowd(t testing.TB, clients, consumers uint32, seconds int, add func(*bulkheadv1.Record)) (messages uint64) {
 	s := newStory(t, clients)
+	s.each = consumers
 	tell := func() {
 		for _, r := range s.records {
 			add(r)
@@ -26,10 +26,11 @@ func crowd(t testing.TB, clients uint32, seconds int, add func(*bulkheadv1.Recor
 		s.records = s.records[:0]
 	}
 	actors := make([]*actor, clients)
+	connections := make(map[uint32]uint64)
 	for i := range actors {
 		n := uint32(i + 1)
-		a := s.at(time.Duration(n)*time.Millisecond).arrive(fmt.Sprintf("client-%03d", n), n, uint64(n), int32(10000+n), time.Duration(i%7)*time.Millisecond)
-		a.consumers = 4
+		a := s.at(time.Duration(n)*time.Millisecond).arrive(fmt.Sprintf("client-%03d", n), n, uint64(n), int32(4710+n), time.Duration(i%7)*time.Millisecond)
+		connections[n] = uint64(n)
 		a.start()
 		actors[i] = a
 		tell()
@@ -52,7 +53,7 @@ func crowd(t testing.TB, clients uint32, seconds int, add func(*bulkheadv1.Recor
 				list = append(list, a.sample(c, n), &bulkheadv1.Message{Process: a.process(kindConsumer, c), Fact: &bulkheadv1.Message_Progress{
 					Progress: &bulkheadv1.Progress{IntervalNano: int64(time.Second), Bytes: 120 * mib, Chunks: 120, ChunkWrite: shapes[(n+i+int(c))%len(shapes)],
 						Sync: shapes[(n+i)%len(shapes)], Create: once, Close: once}}})
-				if (n+i)%4 == int(c) {
+				if (n+i)%int(consumers) == int(c) {
 					list = append(list, a.rollover(c, uint64(n), false))
 				}
 			}
@@ -66,7 +67,7 @@ func crowd(t testing.TB, clients uint32, seconds int, add func(*bulkheadv1.Recor
 	for _, a := range actors {
 		messages += a.seq
 	}
-	leave(time.Duration(seconds+1)*time.Second, map[uint32]uint64{}, actors...)
+	leaveEvery(time.Millisecond, time.Duration(seconds+1)*time.Second, connections, actors...)
 	s.at(time.Duration(seconds+3)*time.Second).ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 	tell()
 	return messages
@@ -99,7 +100,7 @@ func BenchmarkFold(b *testing.B) {
 				}
 				var records uint64
 				var folding time.Duration
-				messages := crowd(b, 500, seconds, func(r *bulkheadv1.Record) {
+				messages := crowd(b, 500, 4, seconds, func(r *bulkheadv1.Record) {
 					encoded, err := proto.Marshal(r)
 					if err != nil {
 						b.Fatal(err)

@@ -40,8 +40,13 @@ func work(from, to int, actors ...*actor) {
 
 // leave ends clients in order, and their handlers.
 func leave(after time.Duration, connection map[uint32]uint64, actors ...*actor) {
+	leaveEvery(40*time.Millisecond, after, connection, actors...)
+}
+
+// leaveEvery is leave, with apart between two actors.
+func leaveEvery(apart, after time.Duration, connection map[uint32]uint64, actors ...*actor) {
 	for _, a := range actors {
-		a.at(after + time.Duration(a.session)*40*time.Millisecond)
+		a.at(after + time.Duration(a.session)*apart)
 		a.say(a.rollover(0, 4, true), a.stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
 		a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
 		a.at(a.after + 12*time.Millisecond)

@@ -28,11 +28,12 @@ type story struct {
 	t       testing.TB
 	after   time.Duration // since runStart
 	records []*bulkheadv1.Record
+	each    uint32 // how many consumers a client has that arrives
 }
 
 // newStory begins a run that expects clients.
 func newStory(t testing.TB, clients uint32) *story {
-	s := &story{t: t}
+	s := &story{t: t, each: 2}
 	s.add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{
 		RunId: "20260302T140210Z-7f3a91", Version: "0.1.0", GoVersion: "go1.26.8", Listen: "127.0.0.1:7420",
 		Host: &bulkheadv1.Host{Name: "collector1", Os: "linux", Arch: "amd64", Kernel: "6.8.0-45-generic",
@@ -116,12 +117,13 @@ type actor struct {
 
 // arrive opens a session on connection, through handler pid.
 func (s *story) arrive(name string, session uint32, connection uint64, pid int32, ahead time.Duration) *actor {
-	a := &actor{story: s, session: session, name: name, ahead: ahead, consumers: 2, chunk: mib, file: 64 * mib,
+	a := &actor{story: s, session: session, name: name, ahead: ahead, consumers: s.each, chunk: mib, file: 64 * mib,
 		random: rand.New(rand.NewPCG(uint64(session), 7)), begun: s.after}
 	id := make([]byte, 16)
 	for i := range id {
 		id[i] = byte(session*16) + byte(i)
 	}
+	id[0] ^= byte(session >> 4) // with more than 15 clients
 	specs := make([]*bulkheadv1.ConsumerSpec, a.consumers)
 	for i := range specs {
 		specs[i] = a.spec(uint32(i))

@@ -24,10 +24,11 @@ const (
 	shownRejections  = 50 // groups of named clients, and of others
 	shownRestarts    = 10
 	shownFindings    = 20
+	shownClients     = 20 // in detail; each has its line
 )
 
 // Text writes the report for people: the verdict first, then the run, a line for
-// each client, each client in detail, the handlers, and the rejected connections.
+// each client, clients in detail, the handlers, and the rejected connections.
 // An error is w's.
 func (r *Report) Text(w io.Writer) error {
 	p := &page{Report: r, rests: restsOf(r.Clients)}
@@ -36,8 +37,12 @@ func (r *Report) Text(w io.Writer) error {
 	p.findings()
 	p.run()
 	p.clients()
-	for i := range r.Clients {
-		p.client(&r.Clients[i])
+	detailed := r.detailed()
+	for _, c := range detailed {
+		p.client(c)
+	}
+	if hidden := len(r.Clients) - len(detailed); hidden > 0 {
+		p.heading("%s more in detail in report.json", plural(uint64(hidden), "client"))
 	}
 	p.handlers()
 	p.rejections()

@@ -1,12 +1,44 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 )
+
+// detailed are the clients that the text shows in detail, in order of arrival: of many,
+// those that did not close, then those of which there is something else to say.
+func (r *Report) detailed() []*Client {
+	list := make([]*Client, 0, len(r.Clients))
+	for i := range r.Clients {
+		list = append(list, &r.Clients[i])
+	}
+	if len(list) <= shownClients {
+		return list
+	}
+	found := make(map[uint32]bool)
+	for i := range r.Findings {
+		found[r.Findings[i].Session] = true
+	}
+	rank := func(c *Client) int {
+		h := &c.Heartbeats
+		switch {
+		case c.Outcome != OutcomeClosed || c.CorruptBlocks+c.UnverifiedFiles > 0:
+			return 0
+		case c.Errors+c.Resumes+c.Malformed+h.Missed+h.Late+h.Stalled > 0 || found[c.Session]:
+			return 1
+		default:
+			return 2
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *Client) int { return cmp.Compare(rank(a), rank(b)) })
+	list = list[:shownClients]
+	slices.SortFunc(list, func(a, b *Client) int { return cmp.Compare(a.Session, b.Session) })
+	return list
+}
 
 // client prints one client in detail.
 func (p *page) client(c *Client) {

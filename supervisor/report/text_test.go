@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +102,41 @@ func TestTextOfManyStaysReadable(t *testing.T) {
 		}
 	}
 	if lines := bytes.Count(text, []byte("\n")); lines > 200 {
+		t.Errorf("%d lines", lines)
+	}
+}
+
+// Of many clients each has its line, and those have a part of their own that did not close,
+// or of which there is something else to say.
+func TestTextOfManyClientsShowsTheOddOnes(t *testing.T) {
+	f := NewFolder()
+	crowd(t, 500, 1, 3, func(r *bulkheadv1.Record) {
+		if err := f.Add(r); err != nil {
+			t.Fatal(err)
+		}
+	})
+	r := f.Report()
+	r.Clients[320].Outcome = OutcomeLost
+	r.Clients[444].Errors = 3
+	text, _ := render(t, r)
+	for _, c := range r.Clients {
+		if !bytes.Contains(text, []byte("\n  "+c.Label+"  ")) {
+			t.Fatalf("client %s has no line", c.Label)
+		}
+	}
+	shown := regexp.MustCompile(`(?m)^CLIENT (\S+)`).FindAllSubmatch(text, -1)
+	var names []string
+	for _, match := range shown {
+		names = append(names, string(match[1]))
+	}
+	// The last one is in a finding: it was done late.
+	if len(names) != shownClients || !slices.IsSorted(names) || !slices.Contains(names, "client-321") || !slices.Contains(names, "client-445") || !slices.Contains(names, "client-500") {
+		t.Errorf("in detail are %q", names)
+	}
+	if !bytes.Contains(text, []byte("\n480 clients more in detail in report.json\n")) {
+		t.Error("the text does not say that it leaves clients out")
+	}
+	if lines := bytes.Count(text, []byte("\n")); lines > 2000 {
 		t.Errorf("%d lines", lines)
 	}
 }
