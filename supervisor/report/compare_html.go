@@ -63,8 +63,8 @@ func sideOf(r *Report) compareSide {
 	}
 	from, to := r.Series.written()
 	s.IntervalNano = r.Series.IntervalNano
-	for _, bytes := range r.Series.Total.Bytes[from:to] {
-		s.BytesPerSecond = append(s.BytesPerSecond, perSecond(bytes, s.IntervalNano))
+	for i := from; i < to; i++ {
+		s.BytesPerSecond = append(s.BytesPerSecond, perSecond(r.Series.Total.Bytes[i], r.spanNano(i, s.IntervalNano)))
 	}
 	if w, _ := r.comparedWindow(); w.to > w.from {
 		s.FromNano, s.ToNano = int64(w.from-from)*s.IntervalNano, int64(w.to-from)*s.IntervalNano

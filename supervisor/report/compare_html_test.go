@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,4 +136,11 @@ func TestComparisonIsAccessible(t *testing.T) {
 	w.Paper(true)
 	pagetest.Await(w, `document.documentElement.classList.contains("paper")`)
 	checkDrawn(t, w, map[string][]string{"latency": {"s0"}})
+}
+
+// The last interval's rate is over what there is of it.
+func TestComparedRateOfACutInterval(t *testing.T) {
+	if got := sideOf(cutShort(t)).BytesPerSecond; !slices.Equal(got, []uint64{200, 200}) {
+		t.Errorf("rates %v", got)
+	}
 }

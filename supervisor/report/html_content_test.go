@@ -53,6 +53,10 @@ func TestPageShowsCorruptionFirst(t *testing.T) {
 // distribution.
 func TestPageShowsResponseAndPhases(t *testing.T) {
 	w := show(t, foldAll(t, rated(t)), pagetest.Desk)
+	// With the response there is one key figure more, which does not stand in a row alone.
+	if rows := pagetest.Ask[[]int](w, `[...document.querySelectorAll("#figures dl > div")].reduce((rows, n) => { rows.set(n.offsetTop, (rows.get(n.offsetTop) || 0) + 1); return rows; }, new Map()).values().toArray()`); len(rows) != 2 || rows[1] < rows[0]-1 {
+		t.Errorf("the rows of key figures have %d", rows)
+	}
 	checkDrawn(t, w, map[string][]string{"latency": {"p50", "p99", "s6"}, "phases": {"s2", "s3", "s5"}, "distribution": {"s0"}})
 	for value, want := range map[string]string{"response": "700 responses", "sync": "1 260 syncs", "create": "42 creates", "close": "42 closes", "chunk_write": "1 281 chunk writes"} {
 		pick(w, "distribution-pick", value)

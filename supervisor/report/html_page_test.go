@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,6 +132,45 @@ func timeRange(t *testing.T, w *pagetest.Window) string {
 	return all[0]
 }
 
+// A run that ends in the middle of an interval does not look as if its rate had dropped.
+func TestPageRateOfACutInterval(t *testing.T) {
+	w := show(t, cutShort(t), pagetest.Desk)
+	pagetest.Ask[bool](w, `(document.querySelector("#throughput details").open = true)`)
+	pagetest.Await(w, `document.querySelectorAll("#throughput tbody tr").length === 2`)
+	for _, rate := range pagetest.Ask[[]string](w, `[...document.querySelectorAll("#throughput tbody td:nth-child(2)")].map((n) => n.textContent)`) {
+		if rate != "200\u00a0B/s" {
+			t.Errorf("an interval has %q", rate)
+		}
+	}
+}
+
+// Every kind of event has its name above the throughput, where there is any room, and what
+// is zoomed to has its own.
+func TestPageNamesWhatIsMarked(t *testing.T) {
+	w := show(t, few.report(), pagetest.Desk)
+	named := func() string {
+		return pagetest.Ask[string](w, `document.querySelector("#throughput .plot").dataset.named`)
+	}
+	for _, want := range []string{"rejected", "handler died", "client away", "supervisor restarted", "write stalled", "client lost"} {
+		if got := named(); !strings.Contains(got, want) {
+			t.Errorf("%q has no name above the chart; %q have", want, got)
+		}
+	}
+	w.Resize(pagetest.Phone)
+	pagetest.Await(w, `document.querySelector("#throughput .uplot").offsetWidth < 400`)
+	for _, want := range []string{"client lost", "handler died", "write stalled"} { // what matters most
+		if got := named(); !strings.Contains(got, want) {
+			t.Errorf("on a phone, %q has no name above the chart; %q have", want, got)
+		}
+	}
+	w.Resize(pagetest.Desk)
+	w.Drag("#throughput .u-over", pagetest.Point{X: 0.2, Y: 0.5}, pagetest.Point{X: 0.3, Y: 0.5})
+	pagetest.Await(w, `!document.getElementById("zoom-reset").disabled`)
+	if got := named(); strings.Contains(got, "lost") || !strings.Contains(got, "client away") {
+		t.Errorf("zoomed to a handler's death, %q have names", got)
+	}
+}
+
 func TestPageZooms(t *testing.T) {
 	w := show(t, few.report(), pagetest.Desk)
 	const whole = "0.000 to 120.000"
@@ -203,7 +244,7 @@ func TestPageShowsValuesUnderThePointer(t *testing.T) {
 		{"#throughput", 0.583, 0.5, "a write was stuck"},
 		{"#latency", 0.3, 0.5, "p99.9"},
 		{"#by-client", 0.3, 0.5, "host-03"},
-		{"#events", 0.58, 0.57, "consumer 1: a write was stuck"},
+		{"#events", 0.58, 0.36, "consumer 1: a write was stuck"},
 		{"#handlers", 0.1, 0.08, "killed by SIGKILL"},
 		{"#distribution", 0.3, 0.5, "took"},
 		{"#cpu", 0.3, 0.5, "cores"},
@@ -221,6 +262,13 @@ func TestPageShowsValuesUnderThePointer(t *testing.T) {
 func TestPageFiltersByClient(t *testing.T) {
 	r := few.report()
 	w := show(t, r, pagetest.Desk)
+	// Of five the last was lost, and so is not the first that was done.
+	if got := pagetest.Ask[string](w, `document.getElementById("stragglers").textContent`); !strings.HasPrefix(got, "First done: host-04 ") || !strings.Contains(got, "Last done: host-01 ") {
+		t.Errorf("the page says %q", got)
+	}
+	if got := spaced(pagetest.Ask[string](w, `document.getElementById("figures").innerText`)); !regexp.MustCompile(`\d+ MB/s – [\d.]+ GB/s`).MatchString(got) {
+		t.Errorf("the range of rates is not said with its units: %q", got)
+	}
 	before := pagetest.Ask[string](w, `document.getElementById("figures").textContent`)
 	choose := chromedp.Click(chromedp.CSS("#clients tbody tr:nth-child(2) .link"))
 	w.Do(choose)
@@ -260,6 +308,9 @@ func TestPageFiltersByClient(t *testing.T) {
 
 func TestPageSortsAndShowsAll(t *testing.T) {
 	w := show(t, many.report(), pagetest.Desk)
+	if got := pagetest.Ask[[]string](w, `[...document.querySelectorAll("#clients tbody tr td:first-child")].map((n) => n.textContent).slice(8, 12)`); !slices.Equal(got, []string{"host-09", "host-10", "host-11", "host-12"}) {
+		t.Errorf("by name, behind host-08 come %q", got)
+	}
 	if n := pagetest.Ask[int](w, `document.querySelectorAll("#clients tbody tr").length`); n != 50 {
 		t.Errorf("%d of 500 clients are listed at first", n)
 	}
@@ -375,6 +426,9 @@ func TestPageOnPaper(t *testing.T) {
 	}
 	if wide := pagetest.Ask[[]string](w, `[...document.querySelectorAll(".uplot, table")].filter((n) => n.checkVisibility() && n.getBoundingClientRect().right > 702).map((n) => n.closest("section").id)`); len(wide) > 0 {
 		t.Errorf("%q do not fit on the paper", wide)
+	}
+	if faded := pagetest.Ask[int](w, `[...document.querySelectorAll(".swatch")].filter((n) => getComputedStyle(n).printColorAdjust !== "exact").length`); faded > 0 {
+		t.Errorf("%d swatches of legends are printed without their colour", faded)
 	}
 	checkDrawn(t, w, inks)
 	w.Screenshot("paper")

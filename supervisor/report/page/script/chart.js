@@ -35,7 +35,7 @@ function lineChart(id, { times, lines, text, label, logarithmic, height, ticks, 
     })),
     scales: { y: logarithmic ? { distr: 3, range: decades } : { range: (_, min, max) => [0, max > 0 ? max * 1.08 : floor || 1] } },
     axes: [{ ...axisStyle(), ...(logarithmic ? { grid: decadeGrid() } : {}), scale: "y", size: GUTTER, space: logarithmic ? 26 : 30, values: (_, splits) => splits.map((v) => (v === null ? "" : text(v))) }],
-    padding: named ? [20, 24, 0, 0] : undefined,
+    padding: named ? [marksRoom, 24, 0, 0] : undefined,
     hooks: { drawAxes: [named ? (p) => { drawMarks(p); nameMarks(p); } : drawMarks], draw: ticks ? [(p) => drawTicks(p, times, ticks)] : [] },
     moved(p, idx, at, pointer) {
       lines.forEach((line, i) => { now[i].textContent = idx === null ? "" : valueText(line, idx, text); });

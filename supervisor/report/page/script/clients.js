@@ -67,7 +67,7 @@ function doneAt(client) {
 }
 
 function stragglers(clients) {
-  const done = clients.filter((client) => !client.resent && doneAt(client) !== null).sort((a, b) => doneAt(a) - doneAt(b));
+  const done = clients.filter((client) => client.outcome === "closed" && !client.resent && doneAt(client) !== null).sort((a, b) => doneAt(a) - doneAt(b));
   if (done.length < 2) return "";
   const first = done[0], last = done[done.length - 1];
   return "First done: " + first.label + " at " + offsetText(doneAt(first)) + ". Last done: " + last.label + " at " + offsetText(doneAt(last)) +

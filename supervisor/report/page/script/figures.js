@@ -20,8 +20,9 @@ onView(function drawFigures() {
     entry ? ["Outcome", ...outcomeOf(of)] : clientsFigure(),
     ["Resumes", countText(of.resumes), plural(of.kept_through_restarts, "connection") + " kept through restarts"],
   ].filter(Boolean);
+  byId("figures").querySelector("dl").style.setProperty("--columns", Math.ceil(list.length / 2)); // no row is left with one
   part("figures", "dl").append(...list.map(([name, value, note, tone]) =>
-    el("div", {}, el("dt", { text: name }), el("dd", { class: "value" + (tone ? " " + tone : ""), text: value }), el("dd", { class: "note clip", text: note, title: note }))));
+    el("div", {}, el("dt", { text: name }), el("dd", { class: "value" + (tone ? " " + tone : ""), text: value }), el("dd", { class: "note", text: note, title: note }))));
 });
 
 // contentFigure is what verification found.
@@ -61,7 +62,7 @@ function middleRates() {
   const inner = perSecond(bytes.slice(first + 1, last), nano).sort((a, b) => a - b);
   if (first < 0 || inner.length < 3) return NONE;
   const edge = Math.floor(inner.length / 20);
-  const from = sizeText(inner[edge]), to = sizeText(inner[inner.length - 1 - edge]);
-  const unit = to.split(GAP)[1];
-  return (from.endsWith(unit) ? from.split(GAP)[0] : from) + " – " + to + "/s";
+  const from = rateText(inner[edge]), to = rateText(inner[inner.length - 1 - edge]);
+  const [number, unit] = from.split(GAP);
+  return (to.split(GAP)[1] === unit ? number : from) + " – " + to;
 }

@@ -1,16 +1,17 @@
 // Events as bands and lines behind the lines of a chart.
 
+// What matters most comes first.
 const EVENT_STYLES = {
   corruption: ["bad", "corrupt content"],
   handler_death: ["bad", "handler died"],
   lost: ["bad", "client lost"],
   quarantined: ["bad", "quarantined"],
-  rejected: ["warn-mark", "rejected"],
-  away: ["warn-mark", "client away"],
   stall: ["violet", "write stalled"],
   missed: ["bad", "heartbeats missed"],
-  shed: ["warn-mark", "connections shed"],
+  away: ["warn-mark", "client away"],
   restart: ["blue", "supervisor restarted"],
+  shed: ["warn-mark", "connections shed"],
+  rejected: ["warn-mark", "rejected"],
   upgrade: ["blue", "supervisor upgraded"],
   drain: ["grey", "drained"],
   resume: ["good", "client resumed"],
@@ -32,56 +33,127 @@ function shownEvents() {
   return events.filter((event) => shown(event.session));
 }
 
+// bandOf is how dark the band of an event is. Of all clients together the bands add up to a
+// darker one, the more of them it is about, but never hide the lines.
+function bandOf(event) {
+  return event.session && !view.session ? Math.max(0.06, 0.13 / Math.sqrt(report.clients.length)) : 0.13;
+}
+
+const DARKEST = 0.3;
+
 // drawMarks draws a band for what lasted and a line for a moment. What falls on the same
 // column of pixels as another of its kind is drawn once.
 function drawMarks(plot) {
   const { ctx, bbox } = plot;
-  const last = new Map();
+  const width = Math.ceil(bbox.width), bands = new Map(), lines = new Set();
   ctx.save();
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
+  ctx.lineWidth = devicePixelRatio;
   for (const event of shownEvents()) {
     if (event.kind === "resume" || event.from > view.to || (event.to === null ? event.from : event.to) < view.from) continue;
     const left = Math.round(plot.valToPos(event.from, "x", true));
-    const right = event.to === null ? left : Math.round(plot.valToPos(event.to, "x", true));
-    if (right <= (last.has(event.kind) ? last.get(event.kind) : -Infinity)) continue;
-    last.set(event.kind, right);
-    const ink = eventColor(event.kind);
     if (event.to !== null) {
-      ctx.fillStyle = faint(ink, 0.13);
-      ctx.fillRect(left, bbox.top, Math.max(1, right - left), bbox.height);
+      if (!bands.has(event.kind)) bands.set(event.kind, new Float64Array(width + 2));
+      const from = Math.min(Math.max(left - Math.round(bbox.left), 0), width);
+      const to = Math.min(Math.max(Math.round(plot.valToPos(event.to, "x", true) - bbox.left), from + 1), width + 1);
+      bands.get(event.kind)[from] += bandOf(event);
+      bands.get(event.kind)[to] -= bandOf(event);
     }
-    ctx.strokeStyle = faint(ink, 0.75);
-    ctx.lineWidth = devicePixelRatio;
+    if (lines.has(event.kind + left)) continue;
+    lines.add(event.kind + left);
+    ctx.strokeStyle = faint(eventColor(event.kind), 0.75);
     ctx.setLineDash(event.to === null ? [] : [3 * devicePixelRatio, 3 * devicePixelRatio]);
     ctx.beginPath();
     ctx.moveTo(left + 0.5, bbox.top);
     ctx.lineTo(left + 0.5, bbox.top + bbox.height);
     ctx.stroke();
   }
+  for (const [kind, steps] of bands) {
+    let dark = 0, from = 0;
+    for (let x = 0; x < steps.length; x++) {
+      if (steps[x] === 0) continue;
+      if (dark > 1e-9) {
+        ctx.fillStyle = faint(eventColor(kind), Math.min(dark, DARKEST));
+        ctx.fillRect(Math.round(bbox.left) + from, bbox.top, x - from, bbox.height);
+      }
+      dark += steps[x];
+      from = x;
+    }
+  }
   ctx.restore();
 }
 
-// nameMarks writes above the plot what the marks are, as far as there is room.
+// MARK_ROW is how high a row of names above a plot is, in pixels. NAMED of a kind have one.
+const MARK_ROW = 14;
+const NAMED = 5;
+
+// markRows is how many rows of names are above a plot: more where it is narrow.
+function markRows(plot) {
+  const kinds = new Set(shownEvents().map((event) => event.kind));
+  kinds.delete("resume");
+  return Math.min(Math.max(kinds.size, 1), plot.width < 500 ? 3 : 2);
+}
+
+function marksRoom(plot) {
+  return 6 + MARK_ROW * markRows(plot);
+}
+
+// inOrderOfNaming are the events that are to be seen: the first of each kind, what matters
+// most before the rest, then the second of each, and so on.
+function inOrderOfNaming() {
+  const order = Object.keys(EVENT_STYLES), seen = new Map();
+  return shownEvents().filter((event) => event.kind !== "resume" && event.from <= view.to && (event.to === null ? event.from : event.to) >= view.from)
+    .map((event) => {
+      const nth = (seen.get(event.kind) || 0) + 1, place = order.indexOf(event.kind);
+      seen.set(event.kind, nth);
+      return { event, nth, place: place < 0 ? order.length : place };
+    })
+    .filter(({ nth }) => nth <= NAMED)
+    .sort((a, b) => a.nth - b.nth || a.place - b.place);
+}
+
+// rowsOfFlags gives each flag, from one place to another, a row: the lowest in which it
+// touches none to its right, so that the pole of a flag goes through no other. It says
+// whether there are that many rows.
+function rowsOfFlags(flags, rows) {
+  const done = [];
+  for (const flag of flags.slice().sort((a, b) => b.from - a.from)) {
+    flag.row = 0;
+    for (const other of done) if (other.from < flag.to) flag.row = Math.max(flag.row, other.row + 1);
+    done.push(flag);
+  }
+  return flags.every((flag) => flag.row < rows);
+}
+
+// nameMarks writes above the plot what the marks are, as flags, as far as there is room.
+// What has a name is noted, for tests.
 function nameMarks(plot) {
   const { ctx, bbox } = plot;
-  const dpr = devicePixelRatio;
-  let edge = bbox.left;
+  const dpr = devicePixelRatio, gap = 3 * dpr, edge = bbox.left + bbox.width + 20 * dpr;
+  const widths = new Map(), rows = markRows(plot);
+  let flags = [];
   ctx.save();
   ctx.font = 11 * dpr + "px " + color("sans");
   ctx.textBaseline = "bottom";
   ctx.textAlign = "left";
-  for (const event of shownEvents()) {
-    const at = plot.valToPos(event.from, "x", true), text = eventName(event.kind);
-    if (event.kind === "resume" || at < bbox.left || at > bbox.left + bbox.width) continue;
-    const width = ctx.measureText(text).width, left = Math.min(at - dpr, bbox.left + bbox.width + 20 * dpr - width);
-    if (left < edge) continue;
+  for (const { event } of inOrderOfNaming()) {
+    const text = eventName(event.kind);
+    if (!widths.has(text)) widths.set(text, ctx.measureText(text).width);
+    const width = widths.get(text), at = Math.max(plot.valToPos(event.from, "x", true), bbox.left);
+    const left = at + gap + width > edge ? at - gap - width : at + gap;
+    const more = [...flags, { event, text, at, left, from: Math.min(at, left), to: Math.max(at, left + width) + 2 * gap }];
+    if (rowsOfFlags(more, rows)) flags = more;
+  }
+  rowsOfFlags(flags, rows);
+  for (const { event, text, at, left, row } of flags) {
     ctx.fillStyle = color((EVENT_STYLES[event.kind] || ["grey"])[0].replace("-mark", "")); // text needs the darker shade
-    ctx.fillText(text, left, bbox.top - 3 * dpr);
-    edge = left + width + 10 * dpr;
+    ctx.fillText(text, left, bbox.top - (2 + row * MARK_ROW) * dpr);
+    ctx.fillRect(Math.round(at), bbox.top - (row + 1) * MARK_ROW * dpr, dpr, (row + 1) * MARK_ROW * dpr);
   }
   ctx.restore();
+  plot.root.parentNode.dataset.named = [...new Set(flags.map((flag) => flag.text))].join(", ");
 }
 
 // eventsAt are the events within a few pixels of a moment.

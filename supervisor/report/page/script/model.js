@@ -37,9 +37,16 @@ function middles(intervals, nano) {
 const totalTimes = series ? middles(series.intervals, series.interval_nano) : null;
 const clientTimes = series ? middles(series.client_intervals, series.client_interval_nano) : null;
 
-// perSecond turns amounts of intervals into rates.
+// seriesEnd is where the last interval is cut short: the run may end in the middle of it.
+const seriesEnd = series && series.end_at ? timeOf(series.end_at) - axisFrom : Infinity;
+
+// perSecond turns amounts of intervals into rates, each over what there is of its interval.
 function perSecond(amounts, nano) {
-  return amounts.map((amount) => amount / (nano / 1e9));
+  const step = nano / 1e9;
+  return amounts.map((amount, i) => {
+    const length = Math.min(step, seriesEnd - i * step);
+    return length > 0 ? amount / length : 0;
+  });
 }
 
 // orNull turns what was not measured, -1, into a gap.

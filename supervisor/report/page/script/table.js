@@ -46,7 +46,7 @@ function dataTable({ label, columns, rows, sort, falling, chosen }) {
 }
 
 function compareValues(a, b) {
-  if (typeof a === "string" || typeof b === "string") return String(a).localeCompare(String(b));
+  if (typeof a === "string" || typeof b === "string") return String(a).localeCompare(String(b), "en", { numeric: true });
   return (a === null ? -1 : a) - (b === null ? -1 : b);
 }
 
