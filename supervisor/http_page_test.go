@@ -30,8 +30,12 @@ func TestLivePage(t *testing.T) {
 	pagetest.Await(w, has("alpha")+" && "+has(evil))
 	pagetest.Await(w, `!!document.querySelector("#reports iframe:not(.next)") && !!`+report+`.querySelector("#throughput canvas")`)
 	pagetest.Await(w, report+`.getElementById("verdict-line").innerText.toLowerCase().startsWith("running")`)
-	if verdict := strings.Join(strings.Fields(pagetest.Ask[string](w, report+`.getElementById("verdict").innerText`)), " "); !strings.EqualFold(verdict, "running 2 of 2 clients at work") {
+	// A finding there may be: on a machine that is busy, a Hello is late, as if from a clock that is behind.
+	if verdict := strings.Join(strings.Fields(pagetest.Ask[string](w, report+`.getElementById("verdict-line").innerText`)), " "); !strings.EqualFold(verdict, "running 2 of 2 clients at work") {
 		t.Errorf("the verdict of a run in which all is well is %q", verdict)
+	}
+	if judged := pagetest.Ask[[]string](w, `[...`+report+`.querySelectorAll("#verdict .judged:not(.findings)")].map((n) => n.innerText)`); len(judged) > 0 {
+		t.Errorf("of a run in which all is well the page says %q", judged)
 	}
 	w.Screenshot("live")
 	w.Accessible("live")
