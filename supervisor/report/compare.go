@@ -66,11 +66,14 @@ type Compared struct {
 }
 
 // Sampled sums up the values of a figure in the intervals of a run. Mean is the geometric
-// mean for latencies. Deviation is the standard deviation.
+// mean for latencies. Deviation is the standard deviation. Low and High are one standard
+// deviation to either side of the mean, for latencies of their logarithms: as the test has it.
 type Sampled struct {
 	Intervals int     `json:"intervals"`
 	Mean      float64 `json:"mean"`
 	Deviation float64 `json:"deviation"`
+	Low       float64 `json:"low"`
+	High      float64 `json:"high"`
 }
 
 // Compare compares two runs.
@@ -226,19 +229,24 @@ func (f intervalFigure) sum(list []float64) Sampled {
 	if len(list) == 0 {
 		return s
 	}
-	s.Mean = stat.Mean(list, nil)
-	linear := list
+	mean, deviation := list[0], 0.0
+	if len(list) > 1 {
+		mean, deviation = stat.MeanStdDev(list, nil)
+	}
+	s.Mean, s.Deviation, s.Low, s.High = mean, deviation, max(mean-deviation, 0), mean+deviation
 	if f.unit == "nano" {
-		s.Mean = math.Exp(s.Mean)
-		linear = make([]float64, len(list))
+		linear := make([]float64, len(list))
 		for i, x := range list {
 			linear[i] = math.Exp(x)
 		}
+		s.Mean, s.Low, s.High = math.Exp(mean), math.Exp(mean-deviation), math.Exp(mean+deviation)
+		if len(list) > 1 {
+			s.Deviation = stat.StdDev(linear, nil)
+		}
 	}
-	if len(list) > 1 {
-		s.Deviation = stat.StdDev(linear, nil)
+	for _, x := range []*float64{&s.Mean, &s.Deviation, &s.Low, &s.High} {
+		*x = math.Round(*x)
 	}
-	s.Mean, s.Deviation = math.Round(s.Mean), math.Round(s.Deviation)
 	return s
 }
 

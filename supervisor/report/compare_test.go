@@ -53,6 +53,13 @@ func TestCompareNamesWhatIsSignificant(t *testing.T) {
 	if f := figureNamed(worse, "p50"); !f.Significant || f.Better || math.Abs(f.ChangePercent-30) > 3 {
 		t.Errorf("p50 %+v", f)
 	}
+	// The spread is that of what is tested: of logarithms, as far below as above; of rates, the deviation.
+	if s := figureNamed(worse, "p99").A; s.Low >= s.Mean || math.Abs(s.Mean/s.Low-s.High/s.Mean) > 0.001 {
+		t.Errorf("p99 %+v", s)
+	}
+	if s := figureNamed(worse, "throughput").A; math.Abs(s.Mean-s.Deviation-s.Low) > 1 || math.Abs(s.Mean+s.Deviation-s.High) > 1 || s.Deviation == 0 {
+		t.Errorf("throughput %+v", s)
+	}
 	better := Compare(loaded(t, 2, 440, 1300*time.Microsecond), before)
 	if f := figureNamed(better, "throughput"); !f.Significant || !f.Better {
 		t.Errorf("throughput the other way round %+v", f)

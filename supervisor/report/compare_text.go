@@ -6,6 +6,9 @@ import (
 	"math"
 )
 
+// spreadText names what is said of a figure's values.
+const spreadText = "mean ± standard deviation; of latencies both of their logarithms, as a range"
+
 // Text writes c for people. An error is w's.
 func (c *Comparison) Text(w io.Writer) error {
 	p := &page{Report: new(Report)}
@@ -18,7 +21,7 @@ func (c *Comparison) Text(w io.Writer) error {
 	t.write(&p.out, indent, pageWidth)
 	p.heading("CONFIGURED DIFFERENTLY")
 	p.differences(c.Configured, "nothing")
-	p.heading("FIGURES OF INTERVALS, mean (geometric for latencies) ± standard deviation")
+	p.heading("FIGURES OF INTERVALS, %s", spreadText)
 	t = newTable("figure", ">A", ">B", ">change", ">p", "judgement")
 	for i := range c.Figures {
 		t.row(c.Figures[i].cells()...)
@@ -100,7 +103,7 @@ func (f *Compared) sampled(s *Sampled) string {
 	case s.Intervals == 0:
 		return none
 	case f.Unit == "nano":
-		return human(int64(s.Mean)) + " ± " + human(int64(s.Deviation))
+		return fmt.Sprintf("%s (%s…%s)", human(int64(s.Mean)), human(int64(s.Low)), human(int64(s.High)))
 	default:
 		return fmt.Sprintf("%s ± %s MB/s", megabytes(uint64(math.Round(s.Mean))), megabytes(uint64(math.Round(s.Deviation))))
 	}
@@ -120,7 +123,7 @@ func (c *Comparison) Markdown(w io.Writer) error {
 	}
 	m.heading("Configured differently")
 	m.differences(c.Configured)
-	m.heading("Figures of intervals, mean (geometric for latencies) ± standard deviation")
+	m.heading("Figures of intervals, " + spreadText)
 	m.line("| figure | A | B | change | p | judgement |")
 	m.line("|---|--:|--:|--:|--:|---|")
 	for i := range c.Figures {

@@ -22,13 +22,12 @@ function toneOf(judgement) {
 
 // spreadsOf draws both runs on one scale that begins at 0; the cells beside say the same.
 function spreadsOf(row) {
-  const top = Math.max(row.a.mean + row.a.deviation, row.b.mean + row.b.deviation, 1);
+  const top = Math.max(row.a.high, row.b.high, 1);
   const share = (x) => Math.min(100, Math.max(0, (x / top) * 100)) + "%";
   return el("span", { class: "spreads", "aria-hidden": "true" }, ...[row.a, row.b].map((of, i) => {
     const bar = el("i"), dot = el("b");
-    const low = Math.max(0, of.mean - of.deviation);
-    bar.style.left = share(low);
-    bar.style.width = share(of.mean + of.deviation - low);
+    bar.style.left = share(of.low);
+    bar.style.width = share(of.high - of.low);
     dot.style.left = share(of.mean);
     const line = el("span", { class: "spread" }, of.intervals > 0 ? bar : null, of.intervals > 0 ? dot : null);
     line.style.setProperty("--c", color("s" + i));
