@@ -410,6 +410,12 @@ func TestPageFitsEveryWidth(t *testing.T) {
 		checkDrawn(t, w, some("throughput", "latency", "heartbeats"))
 		w.Screenshot(fmt.Sprintf("width-%d", size.Width))
 	}
+	// The cause of a client's end is to be seen without scrolling on a desk.
+	w.Resize(pagetest.Size{Width: 1100, Height: 800})
+	pagetest.Await(w, `matchMedia("(width: 1100px)").matches`)
+	if hidden := pagetest.Ask[int](w, `(() => { const s = document.querySelector("#clients .scroll"); return s.scrollWidth - s.clientWidth; })()`); hidden > 0 {
+		t.Errorf("at 1100 px, %d px of the table of clients are out of sight", hidden)
+	}
 }
 
 func TestPageOnPaper(t *testing.T) {

@@ -82,7 +82,7 @@ func (s invented) client(r *Report, i int, random *rand.Rand) Client {
 		Session: uint32(i + 1), SessionID: fmt.Sprintf("s%d", i+1), Label: name, Name: name, Host: name + ".lab", Pid: int32(5000 + i*10), Version: "0.1.0",
 		Labels: map[string]string{"rack": fmt.Sprint("r", i%4+1)}, Outcome: OutcomeClosed, Cause: "said goodbye", OpenedAt: moment(0.1), EndedAt: moment(done + 0.2),
 		ClockOffsetNano: int64(i%3) * 1_300_000, StartedAt: moment(0.15), StoppedAt: moment(done), StopReason: "runtime", MalformedWhy: []Count{},
-		RuntimeNano: int64(done * 1e9), Workload: Workload{RuntimeNano: int64(done * 1e9)},
+		RuntimeNano: int64(done * 1e9), Workload: Workload{RuntimeNano: int64(s.intervals) * sampleSecond},
 		Connections: []Connection{{ID: uint64(i + 1), HandlerPid: int32(7000 + i), Peer: fmt.Sprintf("10.20.1.%d:50211", i%250), AttachedAt: moment(0.1)}},
 	}
 	own := ClientSeries{Session: c.Session}

@@ -32,8 +32,9 @@ onView(function drawClients() {
       { name: "max", number: true, value: (client) => client.chunk_write.max_nano, text: (client) => writeText(client, client.chunk_write.max_nano) },
       { name: "done", number: true, value: doneAt, text: (client) => (doneAt(client) === null ? NONE : offsetText(doneAt(client))) },
       { name: "ok/late/missed", number: true, value: beats, text: (client) => client.heartbeats.answered + "/" + client.heartbeats.late + "/" + client.heartbeats.missed },
-      { name: "errors", number: true, value: (client) => client.errors, text: (client) => (client.errors ? countText(client.errors) : "") },
-      { name: "resumes", number: true, value: (client) => client.resumes, text: (client) => (client.resumes ? countText(client.resumes) : "") },
+      ...["errors", "resumes"].filter((name) => clients.some((client) => client[name])).map((name) => ({
+        name, number: true, value: (client) => client[name], text: (client) => (client[name] ? countText(client[name]) : ""),
+      })),
       { name: "cause", wrap: true, value: (client) => client.cause, text: (client) => client.cause },
     ],
   }));

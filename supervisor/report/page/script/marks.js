@@ -36,7 +36,7 @@ function shownEvents() {
 // bandOf is how dark the band of an event is. Of all clients together the bands add up to a
 // darker one, the more of them it is about, but never hide the lines.
 function bandOf(event) {
-  return event.session && !view.session ? Math.max(0.06, 0.13 / Math.sqrt(report.clients.length)) : 0.13;
+  return event.session && !view.session ? Math.max(0.09, 0.13 / Math.sqrt(report.clients.length)) : 0.13;
 }
 
 const DARKEST = 0.3;
