@@ -45,7 +45,7 @@ type Finding struct {
 
 // Where a finding begins.
 const (
-	// boundCPU is how many processors a saturated consumer uses, boundShare in which
+	// boundCPU is how many processors a saturated consumer uses for each of its writers, boundShare in which
 	// share of its sampled intervals, of which there are at least boundSampled.
 	boundCPU     = 0.95
 	boundShare   = 0.5

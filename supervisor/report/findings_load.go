@@ -15,9 +15,13 @@ func clientBound(r *Report) []Finding {
 	for i := range r.Clients {
 		var names, evidence []string
 		series := &r.Series.Clients[i]
+		writers := make(map[string]int)
+		for _, c := range r.Clients[i].Workload.Consumers {
+			writers[processName(&Process{Kind: KindConsumer, Index: c.Index})] = int(c.Concurrency)
+		}
 		for k := range series.Processes {
 			p := &series.Processes[k]
-			text, bound := saturated(p)
+			text, bound := saturated(p, max(writers[p.Name], 1))
 			if bound && strings.HasPrefix(p.Name, KindConsumer) {
 				names, evidence = append(names, p.Name), append(evidence, p.Name+": "+text)
 			}
@@ -28,29 +32,31 @@ func clientBound(r *Report) []Finding {
 		f := about(&r.Clients[i], FindingClientBound)
 		f.Text = fmt.Sprintf("client %s was bound by its own processor, not by the storage: %s", f.Client, andMore(names))
 		f.Evidence = andMore(evidence)
-		f.Threshold = fmt.Sprintf("%v processors or more in at least half of a consumer's sampled intervals, not counting stalled ones", boundCPU)
+		f.Threshold = fmt.Sprintf("%v processors or more for each writer of a consumer, in at least half of its sampled intervals, not counting stalled ones", boundCPU)
 		list = append(list, f)
 	}
 	return list
 }
 
-// saturated says whether a process used all of a processor in most of its intervals.
-func saturated(p *ProcessSeries) (text string, bound bool) {
+// saturated says whether a process used all of a processor for each of its writers in most
+// of its intervals: one with several writers is not bound as long as they have more to use.
+func saturated(p *ProcessSeries, writers int) (text string, bound bool) {
 	known, hot, sum := 0, 0, 0.0
+	limit := float64(float32(boundCPU)) * float64(writers)
 	for i, cpu := range p.CPU {
 		if cpu < 0 {
 			continue
 		}
 		known++
 		sum += float64(cpu)
-		if cpu >= boundCPU && p.Beats[i] != BeatStalled {
+		if float64(cpu) >= limit && p.Beats[i] != BeatStalled {
 			hot++
 		}
 	}
 	if known < boundSampled || float64(hot) < boundShare*float64(known) {
 		return "", false
 	}
-	return fmt.Sprintf("%v processors or more in %d of %d intervals, %.2f on average", boundCPU, hot, known, sum/float64(known)), true
+	return fmt.Sprintf("%.4g processors or more in %d of %d intervals, %.2f on average", limit, hot, known, sum/float64(known)), true
 }
 
 // andMore lists texts, but no more than maxNamed.

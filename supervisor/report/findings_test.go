@@ -80,6 +80,14 @@ func TestFindings(t *testing.T) {
 	}{
 		{"half of the intervals", FindingClientBound, 20, 2, func(r *Report) { cpu(r, 1, 10, 0.96) }, "client b was bound by its own processor, not by the storage: consumer 0"},
 		{"less than half", FindingClientBound, 20, 2, func(r *Report) { cpu(r, 1, 9, 1) }, ""},
+		{"four writers on two processors", FindingClientBound, 20, 1, func(r *Report) {
+			cpu(r, 0, 20, 2)
+			r.Clients[0].Workload.Consumers = []Consumer{{Index: 0, Concurrency: 4}}
+		}, ""},
+		{"four writers on four", FindingClientBound, 20, 1, func(r *Report) {
+			cpu(r, 0, 20, 3.9)
+			r.Clients[0].Workload.Consumers = []Consumer{{Index: 0, Concurrency: 4}}
+		}, "3.8 processors or more in 20 of 20 intervals, 3.90 on average"},
 		{"just below", FindingClientBound, 20, 1, func(r *Report) { cpu(r, 0, 20, 0.94) }, ""},
 		{"while stalled", FindingClientBound, 20, 1, func(r *Report) {
 			cpu(r, 0, 20, 1)
