@@ -37,6 +37,11 @@ func TestLivePage(t *testing.T) {
 	if judged := pagetest.Ask[[]string](w, `[...`+report+`.querySelectorAll("#verdict .judged:not(.findings)")].map((n) => n.innerText)`); len(judged) > 0 {
 		t.Errorf("of a run in which all is well the page says %q", judged)
 	}
+	const crowd = `inOrder([{name: "a", state: "closed"}, {name: "b", state: "active", beats: {}}, {name: "c", state: "lost"}, {name: "d", state: "active", beats: {last_missed: 1}},
+		{name: "e", state: "active", beats: {last_answered: 3}}, {name: "f", state: "away"}, {name: "g", state: "closed"}]).map((c) => c.name).join("")`
+	if got := pagetest.Ask[string](w, crowd); got != "fdbecag" {
+		t.Errorf("of many clients those who want attention come first, then the others as they came: %s", got)
+	}
 	w.Screenshot("live")
 	w.Accessible("live")
 	pagetest.Ask[bool](w, `(() => {
