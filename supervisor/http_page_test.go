@@ -140,6 +140,9 @@ func TestLivePageOfTheNextRun(t *testing.T) {
 	if !pagetest.Ask[bool](w, `document.getElementById("before").hidden`) {
 		t.Error("the page speaks of a run before the first")
 	}
+	const report = `document.querySelector("#reports iframe:not(.next)").contentDocument`
+	pagetest.Await(w, `!!document.querySelector("#reports iframe:not(.next)") && `+report+`.querySelectorAll("#client-pick option").length === 2`)
+	pagetest.Ask[bool](w, `(() => { const pick = `+report+`.getElementById("client-pick"); pick.value = "1"; pick.dispatchEvent(new Event("change")); return true; })()`)
 	r.closeInOrder(alpha, 50)
 	pagetest.Await(w, `!document.getElementById("before").hidden && document.getElementById("clients").innerText === ""`)
 	before := pagetest.Ask[string](w, `fetch(document.querySelector("#before a").href).then((r) => r.text())`)
@@ -148,9 +151,16 @@ func TestLivePageOfTheNextRun(t *testing.T) {
 			t.Errorf("the report of the run before has no %s", want)
 		}
 	}
+	bravo := r.greet(collect.Hello("bravo"), 0)
+	r.deliver(bravo, 1, 5)
+	pagetest.Await(w, `[...`+report+`.querySelectorAll("#client-pick option")].some((o) => o.textContent === "bravo")`)
+	if got := pagetest.Ask[string](w, report+`.getElementById("client-pick").value`); got != "0" {
+		t.Errorf("client %s of the next run is looked at, whom nobody chose", got)
+	}
 	if problems := w.Problems(); len(problems) > 0 {
 		t.Errorf("the page complained: %q", problems)
 	}
+	r.closeInOrder(bravo, 5)
 }
 
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `\'`) + "'" }
