@@ -260,7 +260,7 @@ var promises = []promise{
 	{some{[]target{consumer}, []fault{files, diskFull}, []moment{inDrain}},
 		want{outcome: closed, cause: goodbye, code: exitPartial, status: 3, exit: "^clean: ", says: "each failed operation is counted and its error told; partial, because the consumer did not recover until its end"}},
 	{some{[]target{consumer}, []fault{files, diskFull}, nil},
-		want{outcome: closed, cause: goodbye, status: 3, exit: "^clean: ", says: "each failed operation is counted and its error told; it tries again, more slowly each time, and goes on when it can; complete"}},
+		want{outcome: closed, cause: goodbye, status: 3, exit: "^clean: ", says: "each failed operation is counted and its error told; it tries again, more slowly each time, and goes on when it can; complete. The client exits with 3, because writes failed"}},
 	{some{[]target{monitor}, []fault{files}, nil},
 		want{outcome: closed, cause: goodbye, exit: "^clean: ", says: "samples that cannot be taken are reported as such; complete"}},
 
