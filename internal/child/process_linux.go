@@ -97,7 +97,7 @@ func takenUp(cfg Config, rec Record, h handle, in inherited) *process {
 
 // adopt takes what go-plugin decided: its environment and the socket's folder.
 func (p *process) adopt(plug *exec.Cmd, socketDir string) {
-	p.cmd.Env = append(append([]string{}, p.cfg.Env...), plug.Env...)
+	p.cmd.Env = append(append(detectorEnv[:], p.cfg.Env...), plug.Env...)
 	p.socketDir = socketDir
 }
 

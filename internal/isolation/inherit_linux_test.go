@@ -181,6 +181,9 @@ func environment(t *testing.T, s *running, pid int) {
 		"BULKHEAD_CHILD=1", "GOMAXPROCS=1", "GOMEMLIMIT=67108864",
 		"PLUGIN_MAX_PORT=25000", "PLUGIN_MIN_PORT=10000", "PLUGIN_PROTOCOL_VERSIONS=1", "PLUGIN_UNIX_SOCKET_DIR=(its own)",
 	}
+	if raceEnabled {
+		want = slices.Insert(want, 3, "GORACE=atexit_sleep_ms=10")
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("environment = %v\nwant          %v", got, want)
 	}
