@@ -74,7 +74,7 @@ check-proto: ## fail if the generated Go is stale (needs protoc)
 	diff -r -x '*.proto' proto "$$out/proto" && echo "generated code is up to date"
 
 ci: lint build check-proto test race ## everything CI runs
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=5s
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s
 
 clean: ## remove what the targets above made
 	rm -rf $(BIN) bulkhead-state bulkhead-data

@@ -155,6 +155,9 @@ func (l *link) open(ctx context.Context, r *run) (bulkheadv1.HandlerService_Serv
 // stream breaks, and watches over the handler meanwhile. overdue is stopped at the
 // handler's first word.
 func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerService_ServeClient, overdue *time.Timer) error {
+	// The cause is asked of the context that the stream was opened with: one derived from
+	// it may not know it yet when the stream has ended of it.
+	dropped := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	dog := newWatchdog(r.cfg.Handler.HangTimeout, time.Now())
 	var helpers sync.WaitGroup
@@ -167,7 +170,7 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 			return errors.New("the handler ended its stream without a word")
 		}
 		if err != nil {
-			if cause := context.Cause(ctx); cause != nil {
+			if cause := context.Cause(dropped); cause != nil {
 				return cause
 			}
 			if err = l.streamError(err); errors.Is(err, errLied) {
@@ -175,7 +178,7 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 			}
 			return err
 		}
-		if cause := context.Cause(ctx); cause != nil {
+		if cause := context.Cause(dropped); cause != nil {
 			return cause // what a dropped handler still says counts no more
 		}
 		if pong := f.GetPong(); pong != nil {
@@ -189,7 +192,7 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 		last := l.take(ctx, r, f)
 		dog.hear(true)
 		if last {
-			return context.Cause(ctx) // nil unless the link was dropped meanwhile
+			return context.Cause(dropped) // nil unless the link was dropped meanwhile
 		}
 	}
 }

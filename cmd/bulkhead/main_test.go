@@ -62,8 +62,7 @@ var scripts = filepath.Join("testdata", "script")
 // together are the scripts in which programs of every kind run at the same time: the
 // ones for the race detector, and so for -short.
 var together = []string{
-	"drain", "kill_client", "kill_supervisor", "on_error_stop", "resend", "run_three_clients",
-	"signal_client", "status", "verify_load",
+	"drain", "kill_supervisor", "resend", "run_three_clients", "verify_load",
 }
 
 // TestScripts runs testdata/script, or with -short some of it. Every script has a folder
