@@ -100,6 +100,9 @@ func figures() []figure {
 		counted("files", func(r *Report) uint64 { return r.Totals.Files }),
 		counted("errors", func(r *Report) uint64 { return r.Totals.Errors }),
 		counted("clients", func(r *Report) uint64 { return uint64(len(r.Clients)) }),
+		counted("absent", func(r *Report) uint64 {
+			return uint64(r.Run.ExpectedClients - min(r.Run.ExpectedClients, r.Run.JoinedClients))
+		}),
 		outcome("closed", OutcomeClosed),
 		outcome("lost", OutcomeLost),
 		outcome("quarantined", OutcomeQuarantined),

@@ -44,6 +44,9 @@ func TestAssertions(t *testing.T) {
 		{"throughput < 1GB/s", empty, false, "not known: nothing was written"},
 		{"bytes == 0", empty, true, "0 B"},
 		{"clients == 0", empty, true, "0"},
+		{"lost == 0", empty, true, "0"},
+		{"absent == 0", empty, false, "2"},
+		{"absent <= 1", r, true, "1"},
 	}
 	for _, test := range tests {
 		a, err := ParseAssertion(test.text)
