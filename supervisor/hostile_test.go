@@ -76,8 +76,11 @@ func TestAHandlerThatLies(t *testing.T) {
 					c.Clients = 2 // it is one
 				}
 				c.Session.Grace = 50 * time.Millisecond
-				if tt.way == "never reads" {
+				switch tt.way {
+				case "never reads":
 					c.Handler.HangTimeout = 1500 * time.Millisecond
+				case "noise": // it answers nothing either, and what it says takes a while to be read
+					c.Handler.HangTimeout = patience
 				}
 				c.Session.HelloTimeout = 100 * time.Millisecond
 				if tt.way != "no word" {

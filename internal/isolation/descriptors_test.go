@@ -59,7 +59,7 @@ func TestFewDescriptorsAreNotFatal(t *testing.T) {
 }
 
 // A pool that needs more descriptors than there are leaves those for the journal, and
-// says so once.
+// says so once each time that they do not start.
 func TestHandlersLeaveDescriptorsForTheJournal(t *testing.T) {
 	t.Parallel()
 	const limit, reserve = 128, 32
@@ -73,8 +73,10 @@ func TestHandlersLeaveDescriptorsForTheJournal(t *testing.T) {
 	}
 	expect.NoError(t, s.Signal(syscall.SIGTERM))
 	s.finish(exitPartial)
-	if n := strings.Count(s.Log(), "msg:a handler does not start"); n != 1 {
-		t.Errorf("that handlers do not start is in the log %d times; want once", n)
+	// The descriptor of status, or of a connection, may have been free for one more.
+	again := strings.Count(s.Log(), "msg:handlers start again")
+	if n := strings.Count(s.Log(), "msg:a handler does not start"); n > again+1 {
+		t.Errorf("that handlers do not start is in the log %d times, and %d times that they do again; want once each time", n, again)
 	}
 }
 
