@@ -16,17 +16,6 @@ import (
 // one removes. That of a client that lives stays, and so does one with a spool.
 func TestNextStartRemovesTheWorkingFolderOfAKilledClient(t *testing.T) {
 	parent := shortDir(t)
-	names := func() []string {
-		entries, err := os.ReadDir(parent)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var out []string
-		for _, e := range entries {
-			out = append(out, e.Name())
-		}
-		return out
-	}
 	c := startCollector(t, func(_ *collector, stream grpc.BidiStreamingServer[bulkheadv1.ClientFrame, bulkheadv1.ServerFrame]) error {
 		<-stream.Context().Done() // without a Welcome there are no workers
 		return nil
@@ -43,12 +32,12 @@ func TestNextStartRemovesTheWorkingFolderOfAKilledClient(t *testing.T) {
 	var programs []*clientProgram
 	for n := range 2 {
 		programs = append(programs, startProgram(t, c, 1, func(cfg *Config) { cfg.WorkDir = parent }))
-		eventually(t, "the client's folder", func() bool { return len(names()) == 3+n })
+		eventually(t, "the client's folder", func() bool { return len(names(t, parent)) == 3+n })
 	}
-	living := names()
+	living := names(t, parent)
 	programs[0].signal(syscall.SIGKILL)
 	wait(t, "the client's end", programs[0].done)
-	if got := names(); !slices.Equal(got, living) {
+	if got := names(t, parent); !slices.Equal(got, living) {
 		t.Fatalf("the folders of a killed client and a living one, and two others: %v", got)
 	}
 	made, lock, err := makeWorkDir(parent)
@@ -56,13 +45,13 @@ func TestNextStartRemovesTheWorkingFolderOfAKilledClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	got := names()
+	got := names(t, parent)
 	if len(got) != 4 || !slices.Contains(got, filepath.Base(made)) || !slices.Contains(got, "bulkhead-123") || !slices.Contains(got, "bulkhead-of-somebody") {
 		t.Errorf("left are %v, of which %s is new; want two others, and a living client's", got, filepath.Base(made))
 	}
 	programs[1].signal(syscall.SIGINT)
 	wait(t, "the client's end", programs[1].done)
-	if got := names(); len(got) != 3 {
+	if got := names(t, parent); len(got) != 3 {
 		t.Errorf("left are %v; want that the client removed its own", got)
 	}
 }
