@@ -274,14 +274,7 @@ func TestReadingWithoutDirect(t *testing.T) {
 	if cached := f.resident(size); cached != size {
 		t.Fatalf("just read, and %d of %d bytes are cached", cached, size)
 	}
-	locked, err := unix.Mmap(f.fd(), 0, 1<<20, unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Munmap(locked)
-	if err := unix.Mlock(locked); err != nil {
-		t.Skipf("locking memory: %v", err)
-	}
+	lockInCache(t, f.fd())
 	r, err := newReader(t, Options{}).Check(t.Context(), f, Target{File: c.identity(0, 1, size)})
 	if err != nil || r.Bytes != size || r.Corrupt != 0 || r.Cached < 1<<20 || r.Cached == size {
 		t.Errorf("%v: %d of %d bytes may have come from the cache, of which 1 MiB is locked there: %+v", err, r.Cached, r.Bytes, r.Faults)
@@ -324,14 +317,7 @@ func TestDirectReadsThatAreCachedAreNotBelieved(t *testing.T) {
 	if f.direct || f.proven {
 		t.Errorf("direct %v, proven %v, of a file system that says otherwise", f.direct, f.proven)
 	}
-	locked, err := unix.Mmap(f.fd(), 0, 1<<20, unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Munmap(locked)
-	if err := unix.Mlock(locked); err != nil {
-		t.Skipf("locking memory: %v", err)
-	}
+	lockInCache(t, f.fd())
 	r, err := newReader(t, Options{}).Check(t.Context(), f, Target{File: c.identity(0, 1, size)})
 	if err != nil || r.Bytes != size || r.Corrupt != 0 || r.Cached < 1<<20 {
 		t.Errorf("%v: %d of %d bytes may have come from the cache, of which 1 MiB is locked there: %+v", err, r.Cached, r.Bytes, r.Faults)
@@ -382,5 +368,18 @@ func TestAnyDamageIsFound(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// lockInCache keeps the first MiB of a file in the page cache until the test ends.
+func lockInCache(t *testing.T, fd int) {
+	t.Helper()
+	locked, err := unix.Mmap(fd, 0, 1<<20, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(locked) })
+	if err := unix.Mlock(locked); err != nil {
+		t.Skipf("locking memory: %v", err)
 	}
 }
