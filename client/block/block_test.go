@@ -58,42 +58,57 @@ func check(t testing.TB, f File, data []byte) []Fault {
 }
 
 // TestAnyChunkingMakesTheSameFile has sizes around every boundary of the format,
-// chunks of all kinds of sizes, and random order.
+// chunks of all kinds of sizes, random order, and pools of every size.
 func TestAnyChunkingMakesTheSameFile(t *testing.T) {
 	for _, d := range allData {
-		t.Run(fmt.Sprintf("%v_%d", d.Kind, d.Percent), func(t *testing.T) {
-			t.Parallel()
-			chunks := []int{1, 7, 63, 512, 1000, 4096, 4097, 65536, 5 << 20}
-			sources := make(map[int]*Source)
-			for _, chunk := range chunks {
-				sources[chunk] = openSource(t, d, 42, chunk)
-			}
-			for _, size := range []uint64{1, 8, 17, 63, 64, 65, 511, 512, 513, 520, 528, 4095, 4096, 4097, 4096 + 63, 4096 + 64, 8192 + 600, 70_000, 1<<20 + 4096 + 100, 5<<20 + 777} {
-				f := testFile(d, size)
-				want := written(t, sources[5<<20], f, 5<<20)
-				if faults := check(t, f, want); len(faults) > 0 {
-					t.Fatalf("file of %d: %+v", size, faults)
+		for _, largest := range []int{65536, 1 << 20, 5 << 20} {
+			t.Run(fmt.Sprintf("%v_%d_%d", d.Kind, d.Percent, largest), func(t *testing.T) {
+				t.Parallel()
+				s := openSource(t, d, 42, largest)
+				for _, size := range []uint64{1, 8, 17, 63, 64, 65, 511, 512, 513, 520, 528, 4095, 4096, 4097, 4096 + 63, 4096 + 64, 8192 + 600, 70_000, 1<<20 + 4096 + 100, 5<<20 + 777} {
+					testAnyChunking(t, s, testFile(d, size), largest)
 				}
-				for _, chunk := range chunks {
-					if size > 100_000 && chunk < 4096 {
-						continue
-					}
-					if !bytes.Equal(written(t, sources[chunk], f, chunk), want) {
-						t.Fatalf("a file of %d in chunks of %d is another", size, chunk)
-					}
-				}
-				got := make([]byte, size)
-				rng := rand.New(rand.NewPCG(size, 1))
-				for range 20 { // not all of the file, and again over the same
-					at := rng.Uint64N(size)
-					n := 1 + rng.IntN(int(min(size-at, 100_000)))
-					copy(got[at:], sources[5<<20].Chunk(at, n))
-					if !bytes.Equal(got[at:at+uint64(n)], want[at:at+uint64(n)]) {
-						t.Fatalf("the chunk of %d at %d of a file of %d is another", n, at, size)
-					}
-				}
-			}
-		})
+			})
+		}
+	}
+}
+
+func testAnyChunking(t *testing.T, s *Source, f File, largest int) {
+	want := written(t, s, f, largest)
+	if faults := check(t, f, want); len(faults) > 0 {
+		t.Fatalf("file of %d: %+v", f.Size, faults)
+	}
+	for _, chunk := range []int{1, 7, 63, 512, 1000, 4096, 4097, 65536} {
+		if f.Size > 100_000 && chunk < 4096 {
+			continue
+		}
+		if !bytes.Equal(written(t, s, f, chunk), want) {
+			t.Fatalf("a file of %d in chunks of %d is another", f.Size, chunk)
+		}
+	}
+	got := make([]byte, f.Size)
+	rng := rand.New(rand.NewPCG(f.Size, 1))
+	for range 20 { // not all of the file, and again over the same
+		at := rng.Uint64N(f.Size)
+		n := 1 + rng.IntN(int(min(f.Size-at, uint64(largest), 100_000)))
+		copy(got[at:], s.Chunk(at, n))
+		if !bytes.Equal(got[at:at+uint64(n)], want[at:at+uint64(n)]) {
+			t.Fatalf("the chunk of %d at %d of a file of %d is another", n, at, f.Size)
+		}
+	}
+}
+
+// TestSourcesOfOneSeedAreAlike compares sources of one seed, and of another.
+func TestSourcesOfOneSeedAreAlike(t *testing.T) {
+	for _, d := range []Data{{Random, 0}, {Compressible, 37}, {Dedupable, 50}} {
+		f := testFile(d, 3<<20)
+		first := written(t, openSource(t, d, 42, 1<<20), f, 1<<20)
+		if !bytes.Equal(first, written(t, openSource(t, d, 42, 1<<20), f, 65536)) {
+			t.Errorf("%v data of one seed are not the same", d.Kind)
+		}
+		if bytes.Equal(first, written(t, openSource(t, d, 43, 1<<20), f, 1<<20)) {
+			t.Errorf("%v data of another seed are the same", d.Kind)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ type expected struct {
 
 // expect is what the block at offset should be. The file has one there.
 func (c *Checker) expect(offset uint64) expected {
-	r := (c.start + offset/Size) % ringBlocks
+	r := (c.start + offset/Size) % maxRing
 	e := expected{offset: offset, length: int(min(c.file.Size-offset, Size)), by: &c.own, place: offset, data: c.file.Data}
 	form, k := c.file.formOf(offset, e.length, r)
 	e.form = form

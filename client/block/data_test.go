@@ -80,30 +80,40 @@ func TestNoSectorOfRandomDataRecurs(t *testing.T) {
 // and looks each run of 8 bytes up among those at every 128th byte before it, so it
 // meets whatever recurs for 135 bytes or more.
 func TestNoRunOfRandomDataRecursWithinThePool(t *testing.T) {
-	for _, size := range []uint64{4096, 123 * Size, 3 << 20, 12 << 20} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			t.Parallel()
-			d := Data{Random, 0}
-			data := files(t, openSource(t, d, 0, 1<<20), d, size, 9<<20, 1<<20)
-			last := make(map[uint64]int) // where a run was last
-			recurred := false
-			for at := 0; at+8 <= len(data); at++ {
-				key := binary.LittleEndian.Uint64(data[at:])
-				// The headers of a file are alike.
-				if before, ok := last[key]; ok && before < at && before%Size >= HeaderSize {
-					recurred = true
-					if at-before < ringSize {
-						t.Fatalf("the run at %d recurs at %d, after %d bytes", before, at, at-before)
-					}
-				}
-				if at%128 == 0 {
-					last[key] = at
-				}
+	for _, pool := range []struct{ chunk, size int }{
+		{1000, 256 << 10}, {256 << 10, 256 << 10}, {257 << 10, 512 << 10}, {1 << 20, 1 << 20}, {9 << 20, 4 << 20},
+	} {
+		for _, size := range []uint64{4096, 123 * Size, 3 << 20, 12 << 20} {
+			t.Run(fmt.Sprint(pool.chunk, "/", size), func(t *testing.T) {
+				t.Parallel()
+				d := Data{Random, 0}
+				total := uint64(2*pool.size + 1<<20)
+				data := files(t, openSource(t, d, 0, pool.chunk), d, size, total, pool.chunk)
+				testRecurrence(t, data[:min(uint64(len(data)), total)], pool.size)
+			})
+		}
+	}
+}
+
+// testRecurrence wants something to recur, but not before that many bytes.
+func testRecurrence(t *testing.T, data []byte, pool int) {
+	last := make(map[uint64]int) // where a run was last
+	recurred := false
+	for at := 0; at+8 <= len(data); at++ {
+		key := binary.LittleEndian.Uint64(data[at:])
+		// The headers of a file are alike.
+		if before, ok := last[key]; ok && before < at && before%Size >= HeaderSize {
+			recurred = true
+			if at-before < pool {
+				t.Fatalf("the run at %d recurs at %d, after %d bytes", before, at, at-before)
 			}
-			if !recurred {
-				t.Error("nothing recurred at all; the data is too short for this test to say anything")
-			}
-		})
+		}
+		if at%128 == 0 {
+			last[key] = at
+		}
+	}
+	if !recurred {
+		t.Error("nothing recurred at all; the data is too short for this test to say anything")
 	}
 }
 

@@ -65,7 +65,7 @@
 //
 // # Cost
 //
-// A chunk is a window of a pool of 4 MiB of random bytes made once (see Source), in
+// A chunk is a window of a pool of random bytes made once (see Source), in
 // which only headers and stamps are written, 176 bytes of 4096. The hashes of
 // payloads are computed once, when the pool is made.
 package block

@@ -1,15 +1,18 @@
 package block
 
 const (
-	// ringBlocks is how many blocks of data the pool has before it repeats.
-	ringBlocks = 1024
+	// minRing and maxRing are the least and the most blocks of data that a pool has before it
+	// repeats: powers of two. Between them it has as many as a chunk. What is read again and
+	// again from a processor's own cache, which is 512 KiB on some, costs a write up to a
+	// fifth less than what comes from the cache that processors share.
+	minRing, maxRing = 64, 1024
 	// sharedBlocks is how many shared blocks a consumer has.
 	sharedBlocks = 32
 	// zerosStride is how many blocks of zeros data have one header.
 	zerosStride = 256
-	// generationStep moves a file's data in the pool with each generation. It is odd, so
-	// that 1024 generations pass before the same data are in the same place.
-	generationStep = 513
+	// generationStep moves a file's data in the pool with each generation: to where chunks of
+	// 128 KiB fit into it.
+	generationStep = 32
 )
 
 // form is how one block is filled.
@@ -21,9 +24,25 @@ const (
 	formBare               // zeros
 )
 
+// ringOf is how many blocks a pool has of which chunks of up to maxChunk bytes are taken.
+func ringOf(kind Kind, maxChunk int) uint64 {
+	switch kind {
+	case Zeros:
+		return zerosStride
+	case Dedupable: // its format says which blocks of so many are shared
+		return maxRing
+	default:
+		ring := uint64(minRing)
+		for ring < maxRing && ring*Size < uint64(maxChunk) {
+			ring *= 2
+		}
+		return ring
+	}
+}
+
 // ringStart is the place in the pool, in blocks, of the file's first block. The
 // blocks of a file follow each other in the pool, and the files of one size one
-// another.
+// another. A smaller pool has it at the remainder.
 func ringStart(f *File) uint64 {
 	if f.Kind == Zeros {
 		return 0 // headers are always in the same place, and nothing else is in the pool
@@ -32,7 +51,7 @@ func ringStart(f *File) uint64 {
 	if f.Kind != Dedupable { // of which the same blocks are shared in each generation
 		start += uint64(f.Generation) * generationStep
 	}
-	return start % ringBlocks
+	return start % maxRing
 }
 
 // shared says whether the pool's block r is a shared one, and which.

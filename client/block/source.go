@@ -10,32 +10,30 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-const (
-	ringSize    = ringBlocks * Size
-	ringSectors = ringBlocks * sectorsPerBlock
-)
-
 // Source is where a writer's data come from: a pool of random bytes made once, of
 // which each chunk is a window. Making data afresh would cost more than writing them;
 // instead only the headers and stamps in the window are written. The pool is a ring
-// of 4 MiB, followed by its own beginning for as long as a chunk may be; a file's blocks
-// follow each other in it.
+// of the size of the largest chunk, 256 KiB to 4 MiB, followed by its own beginning for as long
+// as a chunk may be; a file's blocks follow each other in it.
 //
 // What this promises of random data:
 //
 //   - No two whole sectors are equal, in any files of any consumers (but by a chance of
 //     2⁻¹²⁸, and if their payloads are equal as well).
-//   - Between headers and stamps, 496 bytes recur, but not within 4 MiB of a
-//     file, nor of files of one size that are written one after another. Files of
+//   - Between headers and stamps, 496 bytes recur, but not within the size of the pool in a
+//     file, nor in files of one size that are written one after another. Files of
 //     different sizes begin anywhere in the pool.
 //
 // So de-duplication of blocks finds nothing, nor does a compressor with a window of up
-// to 4 MiB (gzip: 32 KiB; zstd -3: 2 MiB; file systems and arrays: 8 KiB to 1 MiB).
-// The size is a compromise: larger pools fall out of the processor's cache.
+// to 256 KiB (gzip: 32 KiB; lz4: 64 KiB; file systems and arrays, which compress what
+// they write at a time: 8 to 128 KiB), or with a larger one of up to the chunk's size, at
+// most 4 MiB (zstd -3: 2 MiB). The size is a compromise: what a larger pool costs is said at
+// minRing.
 //
 // A Source is not safe for concurrent use: each writer has its own.
 type Source struct {
 	memory   []byte   // page-aligned; the ring, and again from its beginning
+	ring     uint64   // blocks
 	hashes   []uint64 // of the payload of each sector of the ring, if it is whole
 	data     Data
 	maxChunk int
@@ -43,12 +41,12 @@ type Source struct {
 	file   File // that the chunks are of; zero before Begin
 	own    stamper
 	shared stamper
-	start  uint64 // place of the file's first block in the ring, in blocks
+	start  uint64 // place of the file's first block in the largest ring, in blocks
 }
 
-// NewSource prepares chunks of up to maxChunk bytes. Sources of the same seed and
-// data make the same files; seed 0 is a random one. It takes about 5 ms and the memory
-// of a chunk and 4 MiB. The caller must close it.
+// NewSource prepares chunks of up to maxChunk bytes. Sources of the same seed, data and
+// maxChunk make the same files; seed 0 is a random one. It takes the memory
+// of two chunks, or of a chunk and up to 4 MiB, and about 1 ms for each MiB of the pool. The caller must close it.
 func NewSource(data Data, seed uint64, maxChunk int) (*Source, error) {
 	if err := data.Validate(); err != nil {
 		return nil, err
@@ -56,11 +54,12 @@ func NewSource(data Data, seed uint64, maxChunk int) (*Source, error) {
 	if maxChunk < 1 {
 		return nil, fmt.Errorf("chunks of at most %d B: a chunk has at least 1 B", maxChunk)
 	}
-	memory, err := mapMemory(ringSize + roundUp(maxChunk, Size) + Size)
+	ring := ringOf(data.Kind, maxChunk)
+	memory, err := mapMemory(int(ring)*Size + roundUp(maxChunk, Size) + Size)
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{memory: memory, hashes: make([]uint64, ringSectors), data: data, maxChunk: maxChunk}
+	s := &Source{memory: memory, ring: ring, hashes: make([]uint64, ring*sectorsPerBlock), data: data, maxChunk: maxChunk}
 	s.fill(seed)
 	return s, nil
 }
@@ -86,7 +85,7 @@ func (s *Source) Chunk(offset uint64, size int) []byte {
 	if size < 1 || size > s.maxChunk || offset >= s.file.Size || uint64(size) > s.file.Size-offset {
 		panic(fmt.Sprintf("block: a chunk of %d bytes at %d of a file of %d, of at most %d", size, offset, s.file.Size, s.maxChunk))
 	}
-	r := (s.start + offset/Size) % ringBlocks
+	r := (s.start + offset/Size) % s.ring
 	begin := int(r*Size + offset%Size)
 	end := begin + size
 	block := offset / Size * Size
@@ -99,7 +98,7 @@ func (s *Source) Chunk(offset uint64, size int) []byte {
 			s.stampPart(memory, hashes, block, r, max(begin-at, 0), min(end-at, Size))
 		}
 		block += Size
-		if r++; r == ringBlocks {
+		if r++; r == s.ring {
 			r = 0
 		}
 	}
@@ -165,7 +164,7 @@ func (s *Source) stampPart(block []byte, hashes []uint64, offset, r uint64, begi
 
 // fill makes the data: the ring, its repetition, and the hashes of its payloads.
 func (s *Source) fill(seed uint64) {
-	ring := s.memory[:ringSize]
+	ring := s.memory[:s.ring*Size]
 	if s.data.Kind != Zeros {
 		var key [32]byte
 		if seed == 0 {
@@ -176,7 +175,7 @@ func (s *Source) fill(seed uint64) {
 		rand.NewChaCha8(key).Read(ring)
 	}
 	var canon [sharedBlocks][]byte
-	for r := range uint64(ringBlocks) {
+	for r := range s.ring {
 		block := ring[r*Size : (r+1)*Size]
 		clear(block[s.data.dataEnd():])
 		if k, yes := s.data.shared(r); !yes {
@@ -193,7 +192,7 @@ func (s *Source) fill(seed uint64) {
 	if s.data.Kind == Zeros {
 		return // and the rest is zeros, too
 	}
-	for rest := s.memory[ringSize:]; len(rest) > 0; {
+	for rest := s.memory[len(ring):]; len(rest) > 0; {
 		rest = rest[copy(rest, ring):]
 	}
 }
