@@ -23,6 +23,9 @@ const (
 	dialTimeout = 5 * time.Second
 	// serverFrameMaxBytes bounds a ServerFrame; they are small.
 	serverFrameMaxBytes = 1 << 20
+	// windowBytes is how much the supervisor's side may send that was not read yet. By
+	// default gRPC finds that out by a ping for each frame, which costs more than the frame does.
+	windowBytes = 256 << 10
 )
 
 // dialled is one connection and what is known of it beside its stream.
@@ -60,6 +63,7 @@ func dial(ctx context.Context, address string, heard func(at time.Time)) (*diall
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingAfter}),
 		grpc.WithStatsHandler(answers{d}),
 		grpc.WithMaxHeaderListSize(64<<10),
+		grpc.WithStaticStreamWindowSize(windowBytes), grpc.WithStaticConnWindowSize(windowBytes),
 		grpc.WithDefaultCallOptions(
 			grpc.MaxCallRecvMsgSize(serverFrameMaxBytes),
 			// What may be sent is the supervisor's to say: Limits.max_frame_bytes.

@@ -28,6 +28,10 @@ const (
 	PingEvery   = 10 * time.Second
 	PingTimeout = 10 * time.Second
 
+	// WindowBytes is how much each side may send that the other has not read yet. By default
+	// gRPC finds that out by a ping for each message, which costs more than the message does.
+	WindowBytes = 1 << 20
+
 	defaultStartTimeout = 5 * time.Second
 	defaultKillTimeout  = 5 * time.Second
 	defaultMaxMessage   = 4 << 20
@@ -202,6 +206,7 @@ func (c *Child) dialOptions() []grpc.DialOption {
 		grpc.WithNoProxy(),
 		grpc.WithStreamInterceptor(c.guard),
 		grpc.WithMaxHeaderListSize(16 << 10),
+		grpc.WithStaticStreamWindowSize(WindowBytes), grpc.WithStaticConnWindowSize(WindowBytes),
 		grpc.WithDisableServiceConfig(),
 		// A child that hangs with a call open, stopped for example, is noticed.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: PingEvery, Timeout: PingTimeout}),

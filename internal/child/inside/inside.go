@@ -141,6 +141,7 @@ func serverOptions(maxMessage int) []grpc.ServerOption {
 	}
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.StaticStreamWindowSize(child.WindowBytes), grpc.StaticConnWindowSize(child.WindowBytes),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: child.PingEvery / 2, PermitWithoutStream: true}),
 	}
 }
