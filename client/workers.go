@@ -20,6 +20,14 @@ const (
 	workerMessageMaxBytes = 1 << 20
 	// reapTimeout is how long SIGKILL may take to end a worker.
 	reapTimeout = 5 * time.Second
+	// beside is how many goroutines of a consumer have something to do beside its writers: the
+	// remover, the verifier, and one that answers. With fewer of its processors than goroutines in
+	// system calls, Go's runtime would let one wait for the other, and write with less depth
+	// than was asked for.
+	beside = 3
+	// timerSlack is a tick of most kernels. Go's runtime looks after system calls every 20 µs,
+	// for longer at a time if one lasts; a wake-up for each costs a consumer up to 5 % of its time.
+	timerSlack = 4 * time.Millisecond
 )
 
 // workers are a client's worker processes.
@@ -80,6 +88,10 @@ func (w *workers) start(ctx context.Context, one *worker) {
 	if one == w.monitor {
 		args = []string{"worker", "monitor"}
 	}
+	procs := uint32(1)
+	if one != w.monitor {
+		procs = max(w.cfg.Consumers[one.process.GetIndex()].Concurrency, 1) + beside
+	}
 	log := w.cfg.Logger.With("worker", one.name())
 	started, err := child.Start(ctx, child.Config{
 		Name:            one.name(),
@@ -91,7 +103,8 @@ func (w *workers) start(ctx context.Context, one *worker) {
 		KillTimeout:     reapTimeout,
 		Logger:          log,
 		DieWithParent:   true,
-		TimerSlack:      time.Millisecond,
+		Env:             []string{fmt.Sprintf("GOMAXPROCS=%d", procs)},
+		TimerSlack:      timerSlack,
 	})
 	if err != nil {
 		one.err = err

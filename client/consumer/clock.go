@@ -3,8 +3,8 @@ package consumer
 import "time"
 
 // timerGrain is how much too late a Go timer may fire on an idle machine: the
-// runtime waits for timers in whole milliseconds, and the process may have a slack of one.
-const timerGrain = 3 * time.Millisecond
+// runtime waits for timers in whole milliseconds, and the process may have a slack of four.
+const timerGrain = 6 * time.Millisecond
 
 // clock lets one writer wait for points in time. All writers of a consumer count from
 // the same start.
