@@ -89,7 +89,7 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 		j.write(writers)
 	})
 	started.Go(j.report) // ends with the writers
-	sender := &sender{queue: j.queue, ending: j.ending, written: j.written}
+	sender := &sender{queue: j.queue, ending: j.ending, written: j.written, every: min(sendEvery, j.task.interval)}
 	unheard := sender.run(stream)
 	started.Wait()
 	if err := errors.Join(closeSources(writers), j.verifier.close()); err != nil {
