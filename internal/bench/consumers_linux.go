@@ -12,9 +12,25 @@ import (
 	"bulkhead/internal/harness"
 )
 
-// startConsumers starts a supervisor, and a client with the load of a cell.
+// startConsumers starts a supervisor, and a client with the load of a cell. The
+// supervisor's journal is in memory: in earnest it is on another machine, and an fsync of
+// it makes a disk flush what the load wrote.
 func (b *bench) startConsumers(cell writeCell, dir string) (*load, error) {
-	s, err := b.supervisor("--clients", "1", "--linger", "0s")
+	parent, err := os.MkdirTemp(memoryDisk, "bench-state-")
+	if err != nil {
+		return nil, err
+	}
+	l, err := b.startConsumersIn(parent, cell, dir)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(parent))
+	}
+	end := l.stop
+	l.stop = func() error { return errors.Join(end(), os.RemoveAll(parent)) }
+	return l, nil
+}
+
+func (b *bench) startConsumersIn(parent string, cell writeCell, dir string) (*load, error) {
+	s, err := b.supervisorIn(parent, "--clients", "1", "--linger", "0s")
 	if err != nil {
 		return nil, err
 	}

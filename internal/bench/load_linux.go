@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// loadWarmUp is how long a load runs before it is measured, from its first byte.
+	// loadWarmUp is how long a load goes on before it is measured.
 	loadWarmUp = 500 * time.Millisecond
 	// loadWindow is how long it is measured.
 	loadWindow = 1500 * time.Millisecond
-	// loadStart bounds the wait for the first byte.
+	// loadStart bounds the wait for that.
 	loadStart = 30 * time.Second
 )
 
@@ -22,8 +22,9 @@ const (
 // processor time it took, both from /proc, over one window. So one clock measures
 // every program, and what a program does between its writes counts.
 type load struct {
-	writers []int // process ids
-	others  []int // that belong to it and do not write
+	warm    uint64 // bytes that are written before it is measured
+	writers []int  // process ids
+	others  []int  // that belong to it and do not write
 	stop    func() error
 }
 
@@ -42,11 +43,11 @@ func (l *load) measure() (pace, error) {
 		if err != nil {
 			return pace{}, err
 		}
-		if bytes > 1<<20 { // more than a program's messages
+		if bytes > l.warm {
 			break
 		}
 		if time.Now().After(deadline) {
-			return pace{}, fmt.Errorf("nothing was written within %v", loadStart)
+			return pace{}, fmt.Errorf("%d bytes were written within %v", bytes, loadStart)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -71,7 +71,12 @@ func (b *bench) throughHandlers(clients, size int) (float64, error) {
 
 // supervisor starts a supervisor with a state directory of its own.
 func (b *bench) supervisor(args ...string) (*harness.Supervisor, error) {
-	state, err := newDir(b.dir)
+	return b.supervisorIn(b.dir, args...)
+}
+
+// supervisorIn starts a supervisor with its state in a folder of its own in parent.
+func (b *bench) supervisorIn(parent string, args ...string) (*harness.Supervisor, error) {
+	state, err := newDir(parent)
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func (s *Supervisor) fields() []field {
 		textField("listen", &s.Listen, "127.0.0.1:7420", checkAddress(true), "HOST:PORT", "Address to listen on for clients; port 0 takes any free one."),
 		countField("clients", &s.Clients, 1, 1, 100_000, "Distinct clients that must have joined before the run can end."),
 		durationField("linger", &s.Linger, 2*time.Second, 0, day, "How long to wait for new clients after the last session ended."),
-		pathField("state_dir", &s.StateDir, "bulkhead-state", false, "Folder for the lock, the control socket and the runs."),
+		pathField("state_dir", &s.StateDir, "bulkhead-state", false, "Folder for the lock, the control socket and the runs; not on a disk under test."),
 		switchField("keep_running", &s.KeepRunning, false, "Begin the next run when one has ended."),
 		tokenField(&s.Token, "Shared secret that clients must present; empty asks for none."),
 		durationField("drain_timeout", &s.DrainTimeout, 30*time.Second, 0, day, "How long a drain waits for clients to end their load."),
