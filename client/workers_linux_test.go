@@ -1,0 +1,45 @@
+package client
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestEachWriterHasAProcessor looks at what consumers of one and of five writers, and the
+// monitor, were started with.
+func TestEachWriterHasAProcessor(t *testing.T) {
+	c := startCollector(t, orderly)
+	p := startProgram(t, c, 2, func(cfg *Config) { cfg.Consumers[1].Concurrency = 5 })
+	want := map[string]int{"GOMAXPROCS=4": 1, "GOMAXPROCS=8": 1, "GOMAXPROCS=1": 1}
+	eventually(t, "two consumers and a monitor", func() bool { return len(processors(p.cfg.WorkDir)) == 3 })
+	for _, setting := range processors(p.cfg.WorkDir) {
+		want[setting]--
+	}
+	for setting, missing := range want {
+		if missing != 0 {
+			t.Errorf("%s: %d workers too few", setting, missing)
+		}
+	}
+}
+
+// processors is how many processors of Go's each worker has whose sockets are below a folder.
+func processors(folder string) (settings []string) {
+	for _, pid := range livingBelow(folder) {
+		line, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
+		if err != nil || !strings.Contains(string(line), "\x00worker\x00") {
+			continue
+		}
+		environment, err := os.ReadFile(filepath.Join("/proc", pid, "environ"))
+		if err != nil {
+			continue
+		}
+		for entry := range strings.SplitSeq(string(environment), "\x00") {
+			if strings.HasPrefix(entry, "GOMAXPROCS=") {
+				settings = append(settings, entry)
+			}
+		}
+	}
+	return settings
+}
