@@ -382,15 +382,11 @@ func (s *Supervisor) handlerConfig() child.Config {
 			"GOMEMLIMIT=" + strconv.FormatUint(s.cfg.Handler.MemoryLimit, 10),
 		}, failpoint.Env()...),
 		SocketDir: s.state.sockets, MaxMessageBytes: maxMessageBytes,
-		TimerSlack: handlerSlack,
-		MemoryMax:  s.cfg.Handler.MemoryMax, BoxBytes: int(s.cfg.Session.MaxFrame) + boxSlack,
+		MemoryMax: s.cfg.Handler.MemoryMax, BoxBytes: int(s.cfg.Session.MaxFrame) + boxSlack,
 		StartTimeout: s.cfg.Handler.StartTimeout, KillTimeout: s.cfg.Handler.KillTimeout,
 		Logger: s.cfg.Logger.With("from", filepath.Base(s.cfg.Handler.Path)),
 	}
 }
-
-// handlerSlack is how late the timers of a handler may be; none of them is that exact.
-const handlerSlack = time.Millisecond
 
 // boxSlack is what a black box has beyond the largest frame.
 const boxSlack = 4 << 10
