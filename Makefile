@@ -53,7 +53,7 @@ race: ## run what is concurrent in Go under the race detector: not the fault mat
 bench: build ## measure what docs/benchmarks.md states
 	@$(GO) run ./internal/bench -bin $(BIN)
 
-bench-fio: build ## consumers beside fio, in pairs: ROUNDS of them (default 3, some 9 minutes), CELLS by a regular expression
+bench-fio: build ## consumers beside fio, in pairs: ROUNDS of them (default 3, some 8 minutes), CELLS by a regular expression
 	@$(GO) run ./internal/bench -bin $(BIN) -only d -rounds "$(or $(ROUNDS),3)" -cells "$(CELLS)"
 
 fuzz: ## fuzz every target for FUZZTIME each (default 60s)

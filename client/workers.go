@@ -25,8 +25,10 @@ const (
 	// system calls, Go's runtime would let one wait for the other, and write with less depth
 	// than was asked for.
 	beside = 3
-	// timerSlack is a tick of most kernels. Go's runtime looks after system calls every 20 µs,
-	// for longer at a time if one lasts; a wake-up for each costs a consumer up to 5 % of its time.
+	// timerSlack is a tick of most kernels. Go's runtime looks after system calls every 20 µs, and
+	// only less often when it found none that lasts for a while; a wake-up for each costs a
+	// consumer up to 5 % of its time. Waits of the runtime itself may take a tick as well: nothing
+	// in a worker is in such a hurry but naps, which have a slack of their own.
 	timerSlack = 4 * time.Millisecond
 )
 

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,14 +14,17 @@ func TestEachWriterHasAProcessor(t *testing.T) {
 	c := startCollector(t, orderly)
 	p := startProgram(t, c, 2, func(cfg *Config) { cfg.Consumers[1].Concurrency = 5 })
 	want := map[string]int{"GOMAXPROCS=4": 1, "GOMAXPROCS=8": 1, "GOMAXPROCS=1": 1}
-	eventually(t, "two consumers and a monitor", func() bool { return len(processors(p.cfg.WorkDir)) == 3 })
-	for _, setting := range processors(p.cfg.WorkDir) {
-		want[setting]--
+	var settings []string
+	eventually(t, "two consumers and a monitor", func() bool {
+		settings = processors(p.cfg.WorkDir)
+		return len(settings) == 3
+	})
+	got := make(map[string]int)
+	for _, setting := range settings {
+		got[setting]++
 	}
-	for setting, missing := range want {
-		if missing != 0 {
-			t.Errorf("%s: %d workers too few", setting, missing)
-		}
+	if !maps.Equal(got, want) {
+		t.Errorf("the workers were started with %v, want %v", got, want)
 	}
 }
 

@@ -98,6 +98,25 @@ func testAnyChunking(t *testing.T, s *Source, f File, largest int) {
 	}
 }
 
+// TestPoolsOfOneSizeMakeTheSameFile has largest chunks that are not the same.
+func TestPoolsOfOneSizeMakeTheSameFile(t *testing.T) {
+	for _, c := range []struct {
+		data         Data
+		small, large int
+	}{
+		{Data{Random, 0}, 1000, 256 << 10},
+		{Data{Random, 0}, 300 << 10, 512 << 10},
+		{Data{Compressible, 37}, 3 << 20, 20 << 20},
+		{Data{Zeros, 0}, 1000, 20 << 20},
+		{Data{Dedupable, 50}, 1000, 20 << 20},
+	} {
+		f := testFile(c.data, 5<<20+777)
+		if !bytes.Equal(written(t, openSource(t, c.data, 42, c.small), f, c.small), written(t, openSource(t, c.data, 42, c.large), f, c.large)) {
+			t.Errorf("%v data in chunks of up to %d and of up to %d are not the same", c.data.Kind, c.small, c.large)
+		}
+	}
+}
+
 // TestSourcesOfOneSeedAreAlike compares sources of one seed, and of another.
 func TestSourcesOfOneSeedAreAlike(t *testing.T) {
 	for _, d := range []Data{{Random, 0}, {Compressible, 37}, {Dedupable, 50}} {

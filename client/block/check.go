@@ -17,7 +17,7 @@ type Checker struct {
 	file   File
 	own    stamper
 	shared stamper
-	start  uint64 // place of the file's first block in the ring, in blocks
+	start  uint64 // place of the file's first block in the largest ring, in blocks
 }
 
 // NewChecker checks for that file. It returns an error if there can be no such file.

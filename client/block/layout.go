@@ -10,8 +10,9 @@ const (
 	sharedBlocks = 32
 	// zerosStride is how many blocks of zeros data have one header.
 	zerosStride = 256
-	// generationStep moves a file's data in the pool with each generation: to where chunks of
-	// 128 KiB fit into it.
+	// generationStep moves a file's data in the pool with each generation, so that 2 to 32 of
+	// them pass before the same data are in the same place, and by a multiple of 128 KiB, so that
+	// chunks of that size do not lie across the end of the pool.
 	generationStep = 32
 )
 

@@ -21,14 +21,15 @@ import (
 //   - No two whole sectors are equal, in any files of any consumers (but by a chance of
 //     2⁻¹²⁸, and if their payloads are equal as well).
 //   - Between headers and stamps, 496 bytes recur, but not within the size of the pool in a
-//     file, nor in files of one size that are written one after another. Files of
-//     different sizes begin anywhere in the pool.
+//     file, nor in new files of one size that are written one after another. Files of
+//     different sizes, and the next generation of one, begin elsewhere in the pool; in the
+//     smallest pool every other generation has the same bytes in the same place.
 //
-// So de-duplication of blocks finds nothing, nor does a compressor with a window of up
-// to 256 KiB (gzip: 32 KiB; lz4: 64 KiB; file systems and arrays, which compress what
-// they write at a time: 8 to 128 KiB), or with a larger one of up to the chunk's size, at
-// most 4 MiB (zstd -3: 2 MiB). The size is a compromise: what a larger pool costs is said at
-// minRing.
+// So de-duplication of blocks finds nothing, nor does a compressor that looks back over less
+// than the pool: gzip (32 KiB), lz4 (64 KiB), and file systems and arrays, which by default
+// compress 8 to 128 KiB at a time. With zstd (-3: 2 MiB) and larger records, it takes chunks at
+// least as large; no pool is larger than 4 MiB. The size is a compromise: what a larger
+// pool costs is said at minRing.
 //
 // A Source is not safe for concurrent use: each writer has its own.
 type Source struct {
@@ -44,9 +45,10 @@ type Source struct {
 	start  uint64 // place of the file's first block in the largest ring, in blocks
 }
 
-// NewSource prepares chunks of up to maxChunk bytes. Sources of the same seed, data and
-// maxChunk make the same files; seed 0 is a random one. It takes the memory
-// of two chunks, or of a chunk and up to 4 MiB, and about 1 ms for each MiB of the pool. The caller must close it.
+// NewSource prepares chunks of up to maxChunk bytes. Sources of the same seed and data, and of
+// pools of the same size, make the same files; seed 0 is a random one. It takes the memory of the
+// pool and of a chunk, in multiples of 2 MiB, and about 1 ms for each MiB of the pool. The
+// caller must close it.
 func NewSource(data Data, seed uint64, maxChunk int) (*Source, error) {
 	if err := data.Validate(); err != nil {
 		return nil, err
@@ -55,12 +57,12 @@ func NewSource(data Data, seed uint64, maxChunk int) (*Source, error) {
 		return nil, fmt.Errorf("chunks of at most %d B: a chunk has at least 1 B", maxChunk)
 	}
 	ring := ringOf(data.Kind, maxChunk)
-	memory, err := mapMemory(int(ring)*Size + roundUp(maxChunk, Size) + Size)
+	memory, err := mapMemory(int(ring)*Size + roundUp(maxChunk, Size))
 	if err != nil {
 		return nil, err
 	}
 	s := &Source{memory: memory, ring: ring, hashes: make([]uint64, ring*sectorsPerBlock), data: data, maxChunk: maxChunk}
-	s.fill(seed)
+	s.fill(seed, int(ring)*Size+roundUp(maxChunk, Size))
 	return s, nil
 }
 
@@ -162,8 +164,8 @@ func (s *Source) stampPart(block []byte, hashes []uint64, offset, r uint64, begi
 	}
 }
 
-// fill makes the data: the ring, its repetition, and the hashes of its payloads.
-func (s *Source) fill(seed uint64) {
+// fill makes the data: the ring, its repetition up to end, and the hashes of its payloads.
+func (s *Source) fill(seed uint64, end int) {
 	ring := s.memory[:s.ring*Size]
 	if s.data.Kind != Zeros {
 		var key [32]byte
@@ -192,7 +194,7 @@ func (s *Source) fill(seed uint64) {
 	if s.data.Kind == Zeros {
 		return // and the rest is zeros, too
 	}
-	for rest := s.memory[len(ring):]; len(rest) > 0; {
+	for rest := s.memory[len(ring):end]; len(rest) > 0; {
 		rest = rest[copy(rest, ring):]
 	}
 }

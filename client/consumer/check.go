@@ -14,7 +14,7 @@ import (
 
 const (
 	// maxChunkMemory bounds the memory of a consumer: each of its writers holds one
-	// chunk.
+	// chunk, and a pool of data of up to 4 MiB beside it.
 	maxChunkMemory = 1 << 30
 	// maxWriters bounds the threads of a consumer: each writer may be in the kernel.
 	maxWriters = 256

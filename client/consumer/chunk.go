@@ -35,7 +35,7 @@ func (w *writer) writeChunk(f *loadFile, offset uint64, size int) error {
 
 // yieldEvery is less than the 10 ms after which Go's runtime takes a goroutine for one
 // that does not let others run.
-const yieldEvery = 9 * time.Millisecond
+const yieldEvery = 5 * time.Millisecond
 
 // yield lets the runtime schedule this goroutine anew, now and then. A goroutine that
 // does nothing but system calls is never scheduled otherwise: after 10 ms the runtime

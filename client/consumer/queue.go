@@ -32,6 +32,7 @@ type queue struct {
 	messages  chan *bulkheadv1.Message
 	rollovers chan struct{} // one token for each Rollover queued
 	progress  chan struct{} // one token for each Progress queued, but the last
+	half      chan struct{} // has an element once half of the places for Rollovers are taken
 }
 
 func newQueue(process *bulkheadv1.Process) *queue {
@@ -40,6 +41,7 @@ func newQueue(process *bulkheadv1.Process) *queue {
 		messages:  make(chan *bulkheadv1.Message, maxRollovers+maxProgress+2+maxCorruptions),
 		rollovers: make(chan struct{}, maxRollovers),
 		progress:  make(chan struct{}, maxProgress),
+		half:      make(chan struct{}, 1),
 	}
 }
 
@@ -56,6 +58,12 @@ func (q *queue) putRollover(closed time.Time, rollover *bulkheadv1.Rollover, aba
 	case q.rollovers <- struct{}{}:
 		q.put(closed, &bulkheadv1.Message{Fact: &bulkheadv1.Message_Rollover{Rollover: rollover}})
 	case <-abandoned:
+	}
+	if len(q.rollovers) >= maxRollovers/2 {
+		select {
+		case q.half <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 // sendEvery is how often messages leave at most, unless they are to be more often. What came
 // in between leaves together, at the quarters of a second by the machine's clock, as those of
 // the machine's other consumers do: so the parent wakes up once for all of them, which is most
-// of what a message costs.
+// of what a message costs. Where there are many files they leave earlier, before a writer would
+// have to wait.
 const sendEvery = 250 * time.Millisecond
 
 // sender passes the messages of the queue on to the parent. It belongs to one
@@ -58,6 +59,7 @@ func (s *sender) gather(gone <-chan struct{}) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+	case <-s.queue.half:
 	case <-s.written:
 	case <-gone:
 	}

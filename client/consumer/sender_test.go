@@ -56,3 +56,56 @@ func TestMessagesLeaveInBursts(t *testing.T) {
 		}
 	})
 }
+
+// TestManyFilesDoNotWaitForTheirMessages finishes fifty thousand files in a second, more than
+// there are places for in a quarter of one.
+func TestManyFilesDoNotWaitForTheirMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const each, files = 20 * time.Microsecond, 50_000
+		d := newScriptedDisk(func(c call) (int, error) {
+			if c.op == "write" {
+				time.Sleep(each)
+			}
+			return c.size, nil
+		})
+		c := newConsumer(Options{}, d)
+		ended := make(chan error, 1)
+		go func() {
+			ended <- c.Run(request("/", 1000, 1000, func(task *bulkheadv1.ConsumerTask) { task.ProgressIntervalNano = int64(time.Second) }), &heldStream{ctx: t.Context()})
+		}()
+		time.Sleep(files * each)
+		kill(t, c, 0)
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if n := len(d.of("write")); n < files {
+			t.Errorf("%d files in the time of %d", n, files)
+		}
+	})
+}
+
+// TestShortIntervalsAreNotGathered wants each Progress of 20 ms to leave as it is made.
+func TestShortIntervalsAreNotGathered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const interval = 20 * time.Millisecond
+		c := newConsumer(Options{}, newScriptedDisk(slow(nil)))
+		stream := &timedStream{heldStream: heldStream{ctx: t.Context()}}
+		ended := make(chan error, 1)
+		go func() {
+			ended <- c.Run(request("/", 1000, 1000_000_000, func(task *bulkheadv1.ConsumerTask) { task.ProgressIntervalNano = int64(interval) }), stream)
+		}()
+		time.Sleep(time.Second)
+		kill(t, c, 0)
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		for i, at := range stream.at {
+			if late := at.Sub(time.Unix(0, stream.messages[i].GetTimeUnixNano())); late > interval {
+				t.Errorf("message %d of %d leaves %v after it was made", i+1, len(stream.at), late)
+			}
+		}
+		if len(stream.at) < 50 {
+			t.Errorf("%d messages in a second of intervals of %v", len(stream.at), interval)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,9 @@ import (
 // it makes a disk flush what the load wrote.
 func (b *bench) startConsumers(cell writeCell, dir string) (*load, error) {
 	parent, err := os.MkdirTemp(memoryDisk, "bench-state-")
+	if errors.Is(err, fs.ErrNotExist) { // a system without
+		parent, err = newDir(b.dir)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ const (
 	loadWarmUp = 500 * time.Millisecond
 	// loadWindow is how long it is measured.
 	loadWindow = 1500 * time.Millisecond
-	// loadStart bounds the wait for that.
+	// loadStart bounds the wait for the bytes that come before.
 	loadStart = 30 * time.Second
 )
 
@@ -47,7 +47,7 @@ func (l *load) measure() (pace, error) {
 			break
 		}
 		if time.Now().After(deadline) {
-			return pace{}, fmt.Errorf("%d bytes were written within %v", bytes, loadStart)
+			break // it is as slow as that; measure sees whether it is at work at all
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -118,7 +118,7 @@ func inProcess(clients, size int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	srv := grpc.NewServer()
+	srv := grpc.NewServer(grpc.StaticStreamWindowSize(1<<20), grpc.StaticConnWindowSize(1<<20)) // as a handler's
 	bulkheadv1.RegisterCollectorServiceServer(srv, plain{})
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = srv.Serve(l) }) // says only that it was stopped

@@ -18,9 +18,9 @@ const (
 	// writeFileMiB is the size of every file: a multiple of all chunk sizes, and little
 	// enough for no cell to have more than 1 GiB in the page cache.
 	writeFileMiB = 80
-	// warmFiles is how many files each writer writes before it is measured. From the third on it
-	// writes over one that is there, or to memory that one has left: memory that was
-	// never used, or not for a while, costs a virtual machine twice as much.
+	// warmFiles is how many files are written for each writer before they are measured. From its
+	// third on a writer writes over one that is there, or to memory that one has left: memory
+	// that was never used, or not for a while, costs a virtual machine twice as much.
 	warmFiles = 3
 )
 
@@ -103,7 +103,7 @@ func (b *bench) writing() error {
 		if errors.Is(err, errCannot) {
 			fmt.Fprintf(t, "%s\t%v\n", cell.name(), err)
 		} else if err != nil {
-			return fmt.Errorf("%s: %w", cell.name(), err)
+			return errors.Join(fmt.Errorf("%s: %w", cell.name(), err), t.Flush())
 		}
 		if b.cells != nil {
 			_ = t.Flush() // one by one while somebody looks on

@@ -52,7 +52,7 @@ type Consumer struct {
 	Sync   FileSync
 	Rate   Rate
 	Data   Data
-	// Seed repeats the data of another run with the same seed; 0 is one of its own.
+	// Seed repeats the data of another run with the same seed and largest chunk; 0 is one of its own.
 	Seed uint64
 	// Preallocate has each file's space allocated before its first write.
 	Preallocate bool
@@ -98,7 +98,7 @@ func (c *Consumer) fields() []field {
 		sizeField("rate.bytes", &c.Rate.Bytes, 0, 0, 1024*GiB, "Most bytes a consumer writes in a second; 0 is no limit."),
 		amountField("rate.chunks", &c.Rate.Chunks, 0, 0, 1e9, "Most chunks a consumer writes in a second; 0 is no limit."),
 		dataField("data", &c.Data, "What the chunks are filled with: nothing that compresses or repeats (random), zeros, or a part in percent that compresses or repeats."),
-		seedField("seed", &c.Seed, "Data of the same seed are the same; 0 is a seed of its own for each run."),
+		seedField("seed", &c.Seed, "Data of the same seed and the same largest chunk are the same; 0 is a seed of its own for each run."),
 		switchField("preallocate", &c.Preallocate, false, "Allocate each file's space before its first write."),
 		choiceField("pattern", &c.Pattern, PatternSequential, "Order in which the chunks of a file are written: from the first to the last (sequential), each once in a random order (random), or from the first to the last with O_APPEND (append).", PatternSequential, PatternRandom, PatternAppend),
 		countField("concurrency", &c.Concurrency, 1, 1, maxWriters, "Writers in a consumer, each with a file of its own; their chunks together take at most 1GiB of memory."),

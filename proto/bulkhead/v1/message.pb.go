@@ -2603,7 +2603,8 @@ type DataSpec struct {
 	Kind  DataKind               `protobuf:"varint,1,opt,name=kind,proto3,enum=bulkhead.v1.DataKind" json:"kind,omitempty"`
 	// Of compressible and dedupable data: the part that is, 0 to 100.
 	Percent uint32 `protobuf:"varint,2,opt,name=percent,proto3" json:"percent,omitempty"`
-	// Data of the same seed are the same; 0 is a seed of its own for each run.
+	// Data of the same seed and the same largest chunk are the same; 0 is a seed of its
+	// own for each run.
 	Seed          uint64 `protobuf:"varint,3,opt,name=seed,proto3" json:"seed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
