@@ -20,9 +20,9 @@ const (
 	maxHeaderBytes = 16 << 10
 	// bufferBytes is each of gRPC's two buffers per connection.
 	bufferBytes = 32 << 10
-	// windowBytes is how much a client may send that was not read yet, beside the frame that is being
-	// read: at a round trip of 50 ms, 20 MB/s. By default gRPC finds that out by a ping for each frame, which costs more than the
-	// frame does, and lets it grow to 16 MiB.
+	// windowBytes is how much a client may send that was not read yet, beside the frame that is
+	// being read: at a round trip of 50 ms, 20 MB/s. By default gRPC finds that out by a ping for
+	// each frame, which costs more than the frame does, and lets it grow to 16 MiB.
 	windowBytes = 1 << 20
 	// minPing is how often a client may send HTTP/2 pings.
 	minPing = 5 * time.Second

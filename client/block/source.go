@@ -57,12 +57,13 @@ func NewSource(data Data, seed uint64, maxChunk int) (*Source, error) {
 		return nil, fmt.Errorf("chunks of at most %d B: a chunk has at least 1 B", maxChunk)
 	}
 	ring := ringOf(data.Kind, maxChunk)
-	memory, err := mapMemory(int(ring)*Size + roundUp(maxChunk, Size))
+	size := int(ring)*Size + roundUp(maxChunk, Size)
+	memory, err := mapMemory(size)
 	if err != nil {
 		return nil, err
 	}
 	s := &Source{memory: memory, ring: ring, hashes: make([]uint64, ring*sectorsPerBlock), data: data, maxChunk: maxChunk}
-	s.fill(seed, int(ring)*Size+roundUp(maxChunk, Size))
+	s.fill(seed, size)
 	return s, nil
 }
 

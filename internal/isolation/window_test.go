@@ -1,51 +1,17 @@
 package isolation_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"testing"
 
-	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 
 	"bulkhead/internal/collect"
+	"bulkhead/internal/harness"
 )
-
-// heard is a connection that keeps what it reads.
-type heard struct {
-	net.Conn
-	mu   sync.Mutex
-	data bytes.Buffer // guarded by mu
-}
-
-func (h *heard) Read(p []byte) (int, error) {
-	n, err := h.Conn.Read(p)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.data.Write(p[:n])
-	return n, err
-}
-
-// pings counts the pings, answers apart, and all frames.
-func (h *heard) pings() (pings, frames int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	f := http2.NewFramer(nil, bytes.NewReader(h.data.Bytes()))
-	for {
-		frame, err := f.ReadFrame()
-		if err != nil {
-			return pings, frames
-		}
-		frames++
-		if ping, is := frame.(*http2.PingFrame); is && !ping.IsAck() {
-			pings++
-		}
-	}
-}
 
 // A handler answers batches by acks, and by no ping for each: that would cost both sides
 // more than the batch does.
@@ -53,10 +19,10 @@ func TestBatchesAreNotPinged(t *testing.T) {
 	t.Parallel()
 	s := start(t, "--clients", "1")
 	const batches = 50
-	var wire *heard
+	var wire *harness.Overheard
 	c, err := collect.Dial(t.Context(), s.Addr, grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-		wire = &heard{Conn: conn}
+		wire = &harness.Overheard{Conn: conn}
 		return wire, err
 	}))
 	if err != nil {
@@ -77,11 +43,11 @@ func TestBatchesAreNotPinged(t *testing.T) {
 	if err := c.End(); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
-	pings, frames := wire.pings()
-	if frames < batches {
-		t.Fatalf("%d frames are fewer than acks", frames)
+	pings, data := wire.Frames()
+	if data < batches {
+		t.Fatalf("%d frames of data for %d acks", data, batches)
 	}
 	if pings > 2 {
-		t.Errorf("%d of the handler's %d frames are pings", pings, frames)
+		t.Errorf("%d pings beside %d frames of data", pings, data)
 	}
 }
