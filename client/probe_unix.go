@@ -107,9 +107,12 @@ func createProbe(folder *os.Root) (*os.File, error) {
 	return file, nil
 }
 
-// tryAllocation allocates a little.
+// tryAllocation allocates a little. A signal interrupts it on tmpfs, the runtime's own too.
 func tryAllocation(file *os.File) error {
-	err := unix.Fallocate(int(file.Fd()), 0, 0, 4096)
+	err := error(unix.EINTR)
+	for err == unix.EINTR {
+		err = unix.Fallocate(int(file.Fd()), 0, 0, 4096)
+	}
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
 		return errNoAllocation
 	}

@@ -136,7 +136,11 @@ func TestEndOfAProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	var ended unix.Siginfo
-	if err := unix.Waitid(unix.P_PID, pid, &ended, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+	err := error(unix.EINTR)
+	for err == unix.EINTR {
+		err = unix.Waitid(unix.P_PID, pid, &ended, unix.WEXITED|unix.WNOWAIT, nil)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	if text, want := reason(t, sampled), fmt.Sprintf("process %d has ended", pid); !strings.HasPrefix(text, want) {
