@@ -40,7 +40,8 @@ func (w wasters) tooMuch(now time.Time, source netip.Addr) bool {
 	return l != nil && l.TokensAt(now) < 1
 }
 
-// forget makes room for one: of who has wasted nothing lately, or else of anybody.
+// forget makes room: of who has wasted nothing lately, or else of anybody. It makes more
+// than is asked for, so that with a new address each time not every one goes through all.
 func (w wasters) forget(now time.Time) {
 	for source, l := range w {
 		if l.TokensAt(now) >= wasteBurst {
@@ -48,7 +49,7 @@ func (w wasters) forget(now time.Time) {
 		}
 	}
 	for source := range w {
-		if len(w) < maxWasters {
+		if len(w) <= maxWasters-maxWasters/8 {
 			return
 		}
 		delete(w, source)
