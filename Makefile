@@ -48,7 +48,7 @@ chaos: ## break everything at random for DURATION (default 60s), by SEED (defaul
 	$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/faults/ -args -chaos.seed "$$seed" -chaos.duration "$(DURATION)"
 
 race: ## run what is concurrent in Go under the race detector: not the fault matrix, pages, blocks of data
-	$(GO) test -race -short -count=1 -timeout 20m $$($(GO) list ./... | grep -v -e /internal/faults -e /client/block)
+	GORACE="atexit_sleep_ms=10 $$GORACE" $(GO) test -race -short -vet=off -count=1 -timeout 20m $$($(GO) list ./... | grep -v -e /internal/faults -e /client/block)
 
 bench: build ## measure what docs/benchmarks.md states
 	@$(GO) run ./internal/bench -bin $(BIN)
