@@ -24,9 +24,13 @@ func TestFindRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	edge := 20
+	if testing.Short() {
+		edge = 5
+	}
 	for _, rec := range [][]byte{small, large} {
 		for gap := range 3 * resyncWindowBytes {
-			if d := gap % resyncWindowBytes; d > 20 && d < resyncWindowBytes-20 {
+			if d := gap % resyncWindowBytes; d > edge && d < resyncWindowBytes-edge {
 				continue // only the edges of the window matter
 			}
 			content := append(make([]byte, gap), rec...)

@@ -87,7 +87,11 @@ func TestWaitingIsNoPartOfTheSeries(t *testing.T) {
 // when one says late that it wrote before the first had come.
 func TestShardsThatBeginElsewhereMergeToTheWhole(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	for range 30 {
+	stories := 30
+	if testing.Short() {
+		stories = 5
+	}
+	for range stories {
 		s := newStory(t, 3)
 		now := time.Duration(1+random.IntN(3000)) * time.Second
 		for n := uint32(1); n <= 3; n++ {
