@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"bulkhead/client/budget"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -116,6 +117,14 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 		result.Verdict = VerdictUnworkable
 		return result, err
 	}
+	var total *budget.Budget
+	if c.cfg.TotalBytes > 0 {
+		var err error
+		if total, err = budget.New(c.cfg.TotalBytes); err != nil {
+			return result, err
+		}
+		defer total.Close() // nothing can come of it but that it was closed
+	}
 	c.openSession(ctx, sessions)
 	if err := c.connect(stop); err != nil {
 		return result, err
@@ -128,7 +137,7 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 	if !over {
 		c.say(&bulkheadv1.Message{Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}}})
 		c.written = true
-		load := &load{cfg: c.cfg, id: c.id, folders: c.folders, outbox: c.outbox, tally: &c.tally, session: c.session}
+		load := &load{cfg: c.cfg, id: c.id, folders: c.folders, outbox: c.outbox, tally: &c.tally, session: c.session, total: total}
 		why, result.Load = load.run(stop, c.workDir)
 		exits, result.CrashedWorkers = load.workers.exits(), load.crashed(stop.abort)
 	}

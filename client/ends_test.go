@@ -20,6 +20,45 @@ func TestRunEndsWhenAllIsWritten(t *testing.T) {
 	}
 }
 
+// TestNoChunkIsWrittenBeyondTheTotal has several consumers with several writers, whose files
+// do not end where the total does. With sync, also the file that is cut there is synced.
+func TestNoChunkIsWrittenBeyondTheTotal(t *testing.T) {
+	const total, chunk = 5<<20 + 12345, 10_000
+	r := startClient(t, startCollector(t, orderly), func(c *Config) {
+		c.TotalBytes = total
+		for i := range c.Consumers {
+			c.Consumers[i].ChunkSize, c.Consumers[i].FileSize = chunk, 1<<20
+			c.Consumers[i].Concurrency = 3
+			c.Consumers[i].Sync = bulkheadv1.SyncPolicy_SYNC_POLICY_FILE
+		}
+	})
+	result := r.end()
+	if reason := r.stop().GetReason(); reason != bulkheadv1.StopReason_STOP_REASON_TOTAL || result.ExitCode() != 0 {
+		t.Errorf("Run = %+v, stopped for %v; want an end by the total", result, reason)
+	}
+	if result.Bytes < total || result.Bytes >= total+chunk {
+		t.Errorf("%d bytes were written; want %d, and less than a chunk of %d more", result.Bytes, total, chunk)
+	}
+	files, partial := uint64(0), 0
+	messages, _, _ := r.collector.snapshot()
+	for _, m := range messages {
+		f := m.GetRollover()
+		if f == nil {
+			continue
+		}
+		files += f.GetSizeBytes()
+		if f.GetPartial() {
+			partial++
+		}
+		if f.GetSyncNano() == 0 {
+			t.Errorf("not synced: %v", f)
+		}
+	}
+	if files != result.Bytes || partial == 0 {
+		t.Errorf("the files have %d bytes, %d of them are partial; want the %d that were written, and the cut ones", files, partial, result.Bytes)
+	}
+}
+
 func TestRunEndsWhenItsThroughputIsSteady(t *testing.T) {
 	r := startClient(t, startCollector(t, orderly), func(c *Config) {
 		c.Steady = Steady{Window: 10 * c.ProgressInterval, MaxVariation: 90}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bulkhead/client/budget"
 	"bulkhead/internal/child"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -27,7 +28,9 @@ type load struct {
 	ended chan *worker  // one for each stream that has ended; never blocks
 	// refused has the first error of the outbox.
 	refused chan error
-	// written has one value once all consumers together wrote what they are to.
+	// total is how much the consumers may still write together; nil is without limit.
+	total *budget.Budget
+	// written has one value once they wrote that.
 	written chan struct{}
 	// speed is what they wrote in each interval.
 	speed *throughput
@@ -44,7 +47,7 @@ const loggedCorruptions = 20
 // them. It returns why, and how long they worked. When it returns, no worker is
 // left and all they said is in the outbox.
 func (l *load) run(stop *interrupts, socketDir string) (ending, time.Duration) {
-	l.workers = startWorkers(stop.abort, l.cfg, socketDir)
+	l.workers = startWorkers(stop.abort, l.cfg, socketDir, l.total)
 	all := l.workers.started()
 	l.ends = make(chan struct{})
 	l.ended = make(chan *worker, len(all))
@@ -95,6 +98,10 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 		i := int(one.process.GetIndex())
 		spec := specOf(i, l.cfg.Consumers[i], l.folders)
 		spec.StartDelayNano = int64(l.cfg.begin(i))
+		descriptor := uint32(0)
+		if l.total != nil {
+			descriptor = child.FirstFile
+		}
 		request.Task = &bulkheadv1.RunRequest_Consumer{Consumer: &bulkheadv1.ConsumerTask{
 			Spec:                 spec,
 			ProgressIntervalNano: int64(l.cfg.ProgressInterval),
@@ -102,6 +109,7 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 			Keep:                 l.cfg.Keep,
 			RunId:                l.session.first.GetRunId(),
 			ClientId:             l.id[:],
+			BudgetDescriptor:     descriptor,
 		}}
 		return request
 	}
@@ -121,7 +129,8 @@ func (l *load) take(m *bulkheadv1.Message) {
 	if c := m.GetCorruption(); c != nil && l.corruptions.Add(1) <= loggedCorruptions {
 		l.cfg.Logger.Error("a block did not read back as it was written", "consumer", m.GetProcess().GetIndex(), "where_and_what", corruptionText(c))
 	}
-	if sum := l.tally.count(m); l.cfg.TotalBytes > 0 && max(sum.Bytes, sum.Finished) >= l.cfg.TotalBytes {
+	l.tally.count(m)
+	if l.total.Spent() {
 		select {
 		case l.written <- struct{}{}:
 		default: // said already

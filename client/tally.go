@@ -11,9 +11,6 @@ import (
 // totals is what the consumers say they did.
 type totals struct {
 	Files, Bytes, Chunks, Errors uint64
-	// Finished is the bytes of the finished files; Bytes catches up at the end of each
-	// progress interval.
-	Finished uint64
 	// LastError is the text of the last error.
 	LastError string
 	// VerifiedBytes were read back; Corrupt blocks of them were not what was written.
@@ -31,8 +28,8 @@ type tally struct {
 	sum totals // guarded by mu
 }
 
-// count adds what a message says, and returns the sum.
-func (t *tally) count(m *bulkheadv1.Message) totals {
+// count adds what a message says.
+func (t *tally) count(m *bulkheadv1.Message) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch f := m.GetFact().(type) {
@@ -48,9 +45,7 @@ func (t *tally) count(m *bulkheadv1.Message) totals {
 		t.sum.FirstCorruption = or(t.sum.FirstCorruption, corruptionText(f.Corruption))
 	case *bulkheadv1.Message_Rollover:
 		t.sum.Files++
-		t.sum.Finished += f.Rollover.GetSizeBytes()
 	}
-	return t.sum
 }
 
 // span widens the time of writing to that of an interval.

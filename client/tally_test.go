@@ -23,7 +23,7 @@ func TestTallyAddsUp(t *testing.T) {
 		sums.count(m)
 	}
 	want := totals{
-		Files: 1, Finished: 12, Bytes: 15, Chunks: 3, Errors: 1, LastError: "first", VerifiedBytes: 7, Corrupt: 7, From: 3000, To: 7000,
+		Files: 1, Bytes: 15, Chunks: 3, Errors: 1, LastError: "first", VerifiedBytes: 7, Corrupt: 7, From: 3000, To: 7000,
 		FirstCorruption: "/f, 4096 bytes at offset 8192: stale: expected this; found that",
 	}
 	if diff := cmp.Diff(want, sums.totals()); diff != "" {

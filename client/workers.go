@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
+	"bulkhead/client/budget"
 	"bulkhead/internal/child"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -36,14 +38,15 @@ const (
 type workers struct {
 	cfg       Config
 	socketDir string
+	total     *budget.Budget
 	consumers []*worker // by index
 	monitor   *worker
 }
 
 // startWorkers starts the consumers and the monitor; none of them has a job yet. A
 // worker that does not start is in the result all the same, with its err.
-func startWorkers(ctx context.Context, cfg Config, socketDir string) *workers {
-	w := &workers{cfg: cfg, socketDir: socketDir, monitor: newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR, 0)}
+func startWorkers(ctx context.Context, cfg Config, socketDir string, total *budget.Budget) *workers {
+	w := &workers{cfg: cfg, socketDir: socketDir, total: total, monitor: newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR, 0)}
 	for i := range cfg.Consumers {
 		w.consumers = append(w.consumers, newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i))
 	}
@@ -90,8 +93,11 @@ func (w *workers) start(ctx context.Context, one *worker) {
 	if one == w.monitor {
 		args = []string{"worker", "monitor"}
 	}
-	procs := uint32(1)
+	procs, files := uint32(1), []*os.File(nil)
 	if one != w.monitor {
+		if w.total != nil {
+			files = []*os.File{w.total.File()}
+		}
 		procs = max(w.cfg.Consumers[one.process.GetIndex()].Concurrency, 1) + beside
 	}
 	log := w.cfg.Logger.With("worker", one.name())
@@ -107,6 +113,7 @@ func (w *workers) start(ctx context.Context, one *worker) {
 		DieWithParent:   true,
 		Env:             []string{fmt.Sprintf("GOMAXPROCS=%d", procs)},
 		TimerSlack:      timerSlack,
+		Files:           files,
 	})
 	if err != nil {
 		one.err = err

@@ -16,8 +16,10 @@ var errNothingTaken = errors.New("the kernel took no byte and gave no reason")
 // to storage if it is time. It allocates nothing.
 func (w *writer) writeChunk(f *loadFile, offset uint64, size int) error {
 	data := w.source.Chunk(offset, size)
+	w.some = 0
 	took, err := w.writeDirect(f, offset, data)
 	if err != nil {
+		w.budget.Return(size - w.some)
 		return err
 	}
 	w.ledger.wrote(size, took)
@@ -70,7 +72,7 @@ func (w *writer) writeDirect(f *loadFile, offset uint64, data []byte) (time.Dura
 		took += tail
 	}
 	if err != nil {
-		w.ledger.wroteSome(int(whole))
+		w.wroteSome(int(whole))
 		return took, err
 	}
 	start = w.gauge.enter()
@@ -89,12 +91,18 @@ func (w *writer) write(f *loadFile, offset uint64, data []byte) (took time.Durat
 			err = fmt.Errorf("write %s/%s: %w", w.task.folder, f.name, errNothingTaken)
 		}
 		if err != nil {
-			w.ledger.wroteSome(written)
+			w.wroteSome(written)
 			return took, err
 		}
 		written += n
 	}
 	return took, nil
+}
+
+// wroteSome enters the bytes of a chunk that could not be completed.
+func (w *writer) wroteSome(bytes int) {
+	w.some += bytes
+	w.ledger.wroteSome(bytes)
 }
 
 // syncChunk forces a file to storage after a chunk of that size, if it is time.

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/client/budget"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -29,6 +30,7 @@ type job struct {
 	queue    *queue
 	rotation *rotation
 	reserve  *reserve
+	budget   *budget.Budget
 	pace     *pace // nil without a rate
 	nap      func(time.Duration)
 	verifier *verifier
@@ -70,13 +72,17 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 		close(j.written)
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
+	if err := j.openBudget(); err != nil {
+		close(j.written)
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
 	writers, err := j.newWriters()
 	if err == nil {
 		err = j.verifier.open()
 	}
 	if err != nil {
 		close(j.written)
-		return status.Errorf(codes.ResourceExhausted, "preparing data: %v", errors.Join(err, closeSources(writers)))
+		return status.Errorf(codes.ResourceExhausted, "preparing data: %v", errors.Join(err, closeSources(writers), j.budget.Close()))
 	}
 	j.queue.putStart(j.task.spec)
 	if j.task.startDelay == 0 {
@@ -92,13 +98,21 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 	sender := &sender{queue: j.queue, ending: j.ending, written: j.written, every: min(sendEvery, j.task.interval)}
 	unheard := sender.run(stream)
 	started.Wait()
-	if err := errors.Join(closeSources(writers), j.verifier.close()); err != nil {
+	if err := errors.Join(closeSources(writers), j.verifier.close(), j.budget.Close()); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	if failure := j.failed(); unheard == nil && failure != nil {
 		return status.Error(codes.Aborted, failure.Error())
 	}
 	return unheard
+}
+
+// openBudget opens the budget that all consumers of the client share, if there is one.
+func (j *job) openBudget() (err error) {
+	if j.task.budget != 0 {
+		j.budget, err = budget.Inherited(j.task.budget)
+	}
+	return err
 }
 
 // prepare finds out whether the file system can do what the task asks for.
@@ -134,7 +148,7 @@ func (j *job) write(writers []*writer) {
 	}
 	defer j.working.Store(false)
 	start := time.Now()
-	j.ledger.begin()
+	j.ledger.begin(len(writers))
 	close(j.begun)
 	r := &remover{disk: j.disk, gauge: j.gauges[j.task.writers], ledger: j.ledger, rotation: j.rotation, failed: j.fail}
 	done := make(chan struct{})
@@ -146,7 +160,7 @@ func (j *job) write(writers []*writer) {
 		writing.Go(w.run)
 	}
 	writing.Wait()
-	if j.pace != nil {
+	if j.pace != nil && !j.budget.Spent() { // nothing more was due
 		j.pace.overdue(j.ending.begunAt().Sub(start), time.Since(start), func(waited time.Duration, n uint64) {
 			j.ledger.tookN(phaseResponse, waited, n)
 		})

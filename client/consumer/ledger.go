@@ -30,6 +30,9 @@ type ledger struct {
 	// since is when the interval began, and rested when writing ended, zero before; what is
 	// done beyond that is in an interval of no length. Both guarded by mu.
 	since, rested time.Time
+	// writers is how many there are, and paused how many of them have nothing to write. Both
+	// guarded by mu.
+	writers, paused int
 }
 
 // tally is the work of one interval.
@@ -78,18 +81,39 @@ func newTally() *tally {
 	return t
 }
 
-// begin begins the first interval anew: the writers begin.
-func (l *ledger) begin() {
+// begin begins the first interval anew: so many writers begin.
+func (l *ledger) begin(writers int) {
 	l.mu.Lock()
-	l.since = time.Now()
+	l.since, l.writers = time.Now(), writers
 	l.mu.Unlock()
 }
 
-// rest ends the last interval: the writers have ended.
+// pause says that one writer has nothing to write any more. When none has, writing has ended.
+func (l *ledger) pause() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.paused++; l.paused == l.writers {
+		l.rested = time.Now()
+	}
+}
+
+// resume says that a writer that paused has something to write again.
+func (l *ledger) resume() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.paused == l.writers {
+		l.since, l.rested = time.Now(), time.Time{}
+	}
+	l.paused--
+}
+
+// rest ends the last interval, if that has not ended: the writers have ended.
 func (l *ledger) rest() {
 	l.mu.Lock()
-	l.rested = time.Now()
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	if l.rested.IsZero() {
+		l.rested = time.Now()
+	}
 }
 
 // wrote enters one whole chunk, and how long the kernel took for it.

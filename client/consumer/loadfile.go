@@ -25,6 +25,7 @@ type loadFile struct {
 	syncing    time.Duration
 	closing    time.Duration
 	partial    bool
+	cut        bool // partial because the budget is spent, not because the time is over
 }
 
 // rollover says that the file is closed.

@@ -44,6 +44,7 @@ type task struct {
 	interval   time.Duration
 	stallAfter time.Duration
 	keep       bool
+	budget     int // its descriptor; 0 without
 }
 
 // newTask checks what Run was asked to do. The error names everything that is
@@ -90,6 +91,7 @@ func newTask(request *bulkheadv1.RunRequest) (*task, error) {
 		interval:   orDefault(asked.GetProgressIntervalNano(), defaultInterval),
 		stallAfter: orDefault(asked.GetStallAfterNano(), defaultStallAfter),
 		keep:       asked.GetKeep(),
+		budget:     int(asked.GetBudgetDescriptor()),
 	}
 	t.process.Pid = int32(os.Getpid())
 	copy(t.owner.Client[:], asked.GetClientId())

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bulkhead/client/block"
+	"bulkhead/client/budget"
 )
 
 // writer writes file after file until the end has begun. It belongs to one
@@ -20,6 +21,8 @@ type writer struct {
 	rotation *rotation
 	ending   *ending
 	claim    *claim // in the reserve
+	budget   *budget.Budget
+	some     int // bytes written of a chunk that failed
 	verifier *verifier
 	pace     *pace // nil without a rate
 	clock    *clock
@@ -34,6 +37,10 @@ type writer struct {
 func (w *writer) run() {
 	failures := 0
 	for !w.ending.hasBegun() {
+		if w.budget.Spent() {
+			w.rest()
+			continue
+		}
 		err := w.step()
 		if err == nil {
 			failures = 0
@@ -46,6 +53,21 @@ func (w *writer) run() {
 		if now := w.clock.now(); w.pace != nil {
 			w.pace.forgive(now-began, now)
 		}
+	}
+}
+
+// budgetLook is how often a writer looks whether somebody gave something back to a budget
+// that was spent, because a write failed.
+const budgetLook = 100 * time.Millisecond
+
+// rest waits while the budget is spent: for the end, as a rule.
+func (w *writer) rest() {
+	w.ledger.pause()
+	for w.budget.Spent() && !w.ending.hasBegun() {
+		w.ending.pause(budgetLook)
+	}
+	if !w.ending.hasBegun() {
+		w.ledger.resume()
 	}
 }
 
@@ -137,8 +159,8 @@ func (w *writer) prepare(f *loadFile) error {
 	return nil
 }
 
-// fill writes chunks until the file is whole, or the end is due; then the file is
-// partial.
+// fill writes chunks until the file is whole, or the end is due, or the budget spent; then
+// the file is partial.
 func (w *writer) fill(f *loadFile) error {
 	for {
 		offset, size := w.layout.next()
@@ -156,6 +178,10 @@ func (w *writer) fill(f *loadFile) error {
 				f.partial = true
 				return nil
 			}
+		}
+		if !w.budget.Take(size) {
+			f.partial, f.cut = true, true
+			return nil
 		}
 		if f.chunks == 0 {
 			f.firstWrite = time.Now()
@@ -182,7 +208,7 @@ func (w *writer) think() bool {
 	return w.clock.until(w.clock.now() + w.task.thinkTime)
 }
 
-// finish syncs and closes a file and says so. A partial file is not synced: the time
+// finish syncs and closes a file and says so. A partial file is not synced when the time
 // to stop has come already.
 func (w *writer) finish(f *loadFile) error {
 	err := w.complete(f)
@@ -206,7 +232,7 @@ func (w *writer) complete(f *loadFile) error {
 			return err
 		}
 	}
-	if f.partial || !w.task.syncsFiles() {
+	if f.partial && !f.cut || !w.task.syncsFiles() {
 		return nil
 	}
 	return w.sync(f, f.sync)

@@ -39,6 +39,7 @@ func (j *job) newWriter(i int, seed uint64) (*writer, error) {
 		queue:    j.queue,
 		rotation: j.rotation,
 		ending:   j.ending,
+		budget:   j.budget,
 		pace:     j.pace,
 		failed:   j.fail,
 		verifier: j.verifier,

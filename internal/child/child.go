@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 
+	"bulkhead/internal/blackbox"
 	"bulkhead/internal/fdpass"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -67,6 +68,9 @@ type Config struct {
 	// BoxBytes is the room in the child's black box (package blackbox), which it
 	// inherits as descriptor 4; 0 is no box.
 	BoxBytes int
+	// Files are open files that the child inherits as descriptors FirstFile, FirstFile+1
+	// and so on. They stay the caller's, who keeps them open until Start has returned.
+	Files []*os.File
 	// DieWithParent wakes the child up with SIGCONT when this process ends in
 	// whatever way, so that also a child that was stopped notices that its parent is
 	// gone, cleans up and ends. It costs an operating-system thread.
@@ -78,6 +82,10 @@ type Config struct {
 	// interrupts all of them.
 	TimerSlack time.Duration
 }
+
+// FirstFile is the descriptor of the first of Config.Files: behind the standard ones, the
+// line to the parent, and the black box, whether there is one or not.
+const FirstFile = blackbox.ChildFD + 1
 
 func (c Config) withDefaults() Config {
 	if c.StartTimeout <= 0 {

@@ -107,6 +107,18 @@ func (p *process) abandon(err error) {
 	p.finish(Exit{Err: err})
 }
 
+// addFiles has the process inherit Config.Files.
+func (p *process) addFiles() {
+	if len(p.cfg.Files) == 0 {
+		return
+	}
+	const standard = 3
+	for len(p.cmd.ExtraFiles) < FirstFile-standard {
+		p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, nil) // closed there
+	}
+	p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, p.cfg.Files...)
+}
+
 // Start starts the process and the goroutines that read its stderr and wait for
 // it. They end when the process does.
 func (p *process) Start(context.Context) error {
@@ -114,6 +126,7 @@ func (p *process) Start(context.Context) error {
 	if err == nil {
 		err = p.addBox()
 	}
+	p.addFiles()
 	if err != nil {
 		p.abandon(err)
 		return err

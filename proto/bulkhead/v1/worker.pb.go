@@ -124,10 +124,13 @@ type ConsumerTask struct {
 	Keep bool `protobuf:"varint,4,opt,name=keep,proto3" json:"keep,omitempty"`
 	// Who writes, for the headers of the blocks: the run that the client was let into,
 	// and the 16 bytes of the client.
-	RunId         string `protobuf:"bytes,5,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	ClientId      []byte `protobuf:"bytes,6,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RunId    string `protobuf:"bytes,5,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	ClientId []byte `protobuf:"bytes,6,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The descriptor at which the consumer inherited the budget: how much all consumers of
+	// the client may still write. 0 is none, and no limit.
+	BudgetDescriptor uint32 `protobuf:"varint,7,opt,name=budget_descriptor,json=budgetDescriptor,proto3" json:"budget_descriptor,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ConsumerTask) Reset() {
@@ -200,6 +203,13 @@ func (x *ConsumerTask) GetClientId() []byte {
 		return x.ClientId
 	}
 	return nil
+}
+
+func (x *ConsumerTask) GetBudgetDescriptor() uint32 {
+	if x != nil {
+		return x.BudgetDescriptor
+	}
+	return 0
 }
 
 // MonitorTask is the monitor's job.
@@ -494,14 +504,15 @@ const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\aprocess\x18\x01 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x127\n" +
 	"\bconsumer\x18\x02 \x01(\v2\x19.bulkhead.v1.ConsumerTaskH\x00R\bconsumer\x124\n" +
 	"\amonitor\x18\x03 \x01(\v2\x18.bulkhead.v1.MonitorTaskH\x00R\amonitorB\x06\n" +
-	"\x04task\"\xe5\x01\n" +
+	"\x04task\"\x92\x02\n" +
 	"\fConsumerTask\x12-\n" +
 	"\x04spec\x18\x01 \x01(\v2\x19.bulkhead.v1.ConsumerSpecR\x04spec\x124\n" +
 	"\x16progress_interval_nano\x18\x02 \x01(\x03R\x14progressIntervalNano\x12(\n" +
 	"\x10stall_after_nano\x18\x03 \x01(\x03R\x0estallAfterNano\x12\x12\n" +
 	"\x04keep\x18\x04 \x01(\bR\x04keep\x12\x15\n" +
 	"\x06run_id\x18\x05 \x01(\tR\x05runId\x12\x1b\n" +
-	"\tclient_id\x18\x06 \x01(\fR\bclientId\"b\n" +
+	"\tclient_id\x18\x06 \x01(\fR\bclientId\x12+\n" +
+	"\x11budget_descriptor\x18\a \x01(\rR\x10budgetDescriptor\"b\n" +
 	"\vMonitorTask\x12#\n" +
 	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12.\n" +
 	"\atargets\x18\x02 \x03(\v2\x14.bulkhead.v1.ProcessR\atargets\"=\n" +
