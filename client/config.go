@@ -44,8 +44,7 @@ type Config struct {
 	// Runtime is how long the load lasts at most; 20 s.
 	Runtime time.Duration
 	// TotalBytes ends the load when all consumers together have written so much; 0 is
-	// no limit. It is looked at each quarter of a second in which a file was finished, and each
-	// ProgressInterval, so somewhat more is written.
+	// no limit. Less than a chunk more is written.
 	TotalBytes uint64
 	// Steady ends the load when its throughput is steady.
 	Steady Steady

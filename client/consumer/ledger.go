@@ -102,7 +102,12 @@ func (l *ledger) resume() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.paused == l.writers {
-		l.since, l.rested = time.Now(), time.Time{}
+		if now := time.Now(); l.since.Before(l.rested) {
+			l.since = l.since.Add(now.Sub(l.rested)) // what was written before the pause is not taken yet
+		} else {
+			l.since = now
+		}
+		l.rested = time.Time{}
 	}
 	l.paused--
 }

@@ -167,20 +167,20 @@ func (w *writer) fill(f *loadFile) error {
 		if size == 0 {
 			return nil
 		}
-		if w.ending.isDue() || !w.think() {
-			f.partial = true
+		if w.ending.isDue() || w.budget.Spent() || !w.think() {
+			w.cut(f)
 			return nil
 		}
 		var due time.Duration
 		if w.pace != nil {
 			due = w.pace.book(size)
-			if !w.clock.until(due) {
-				f.partial = true
+			if !w.until(due) {
+				w.cut(f)
 				return nil
 			}
 		}
 		if !w.budget.Take(size) {
-			f.partial, f.cut = true, true
+			w.cut(f)
 			return nil
 		}
 		if f.chunks == 0 {
@@ -205,7 +205,24 @@ func (w *writer) think() bool {
 		w.thought = true
 		return true
 	}
-	return w.clock.until(w.clock.now() + w.task.thinkTime)
+	return w.until(w.clock.now() + w.task.thinkTime)
+}
+
+// until waits until then. It returns false when the writer has to stop, or has nothing to
+// write any more.
+func (w *writer) until(then time.Duration) bool {
+	for w.budget != nil && w.clock.now()+budgetLook < then {
+		if w.budget.Spent() || !w.clock.until(w.clock.now()+budgetLook) {
+			return false
+		}
+	}
+	return w.clock.until(then)
+}
+
+// cut ends a file before its size.
+func (w *writer) cut(f *loadFile) {
+	f.partial = true
+	f.cut = w.budget.Spent() && !w.ending.isDue()
 }
 
 // finish syncs and closes a file and says so. A partial file is not synced when the time
