@@ -77,3 +77,32 @@ func TestNoBudgetWhereOneIsSaidToBe(t *testing.T) {
 		t.Errorf("Run = %v, %v; want that there is no budget", err, stream.sent())
 	}
 }
+
+// A writer that thinks for an hour notices that others have spent the budget, long before
+// anybody ends the load.
+func TestWaitingWriterNoticesThatTheBudgetIsSpent(t *testing.T) {
+	shared, err := budget.New(10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shared.Close()
+	descriptor, err := syscall.Dup(int(shared.File().Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := newScriptedDisk(slow(nil))
+		time.AfterFunc(5*time.Second, func() { shared.Take(10_000) }) // another consumer
+		began := time.Now()
+		play(t, d, time.Minute, time.Minute, func(task *bulkheadv1.ConsumerTask) {
+			task.BudgetDescriptor = uint32(descriptor)
+			task.Spec.ThinkTimeNano = int64(time.Hour)
+		})
+		for _, c := range d.calls {
+			if c.op == "close" && c.at.Sub(began) < 10*time.Second {
+				return
+			}
+		}
+		t.Errorf("the file was not closed when the budget was spent: %+v", d.calls)
+	})
+}
