@@ -154,7 +154,10 @@ type Hello struct {
 	// 1024 bytes.
 	LastEnd string `protobuf:"bytes,13,opt,name=last_end,json=lastEnd,proto3" json:"last_end,omitempty"`
 	// The messages of an earlier client, delivered by another process after its end.
-	Resent        bool `protobuf:"varint,14,opt,name=resent,proto3" json:"resent,omitempty"`
+	Resent bool `protobuf:"varint,14,opt,name=resent,proto3" json:"resent,omitempty"`
+	// The client machine's clock that is never set, as it sent this: the one of
+	// Message.elapsed_nano. 0 is not told.
+	ElapsedNano   int64 `protobuf:"varint,15,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -285,6 +288,13 @@ func (x *Hello) GetResent() bool {
 		return x.Resent
 	}
 	return false
+}
+
+func (x *Hello) GetElapsedNano() int64 {
+	if x != nil {
+		return x.ElapsedNano
+	}
+	return 0
 }
 
 // Goodbye ends a session.
@@ -443,8 +453,10 @@ type Welcome struct {
 	Limits      *Limits `protobuf:"bytes,4,opt,name=limits,proto3" json:"limits,omitempty"`
 	// Wall clock of the supervisor as it sent this.
 	WallClockUnixNano int64 `protobuf:"varint,5,opt,name=wall_clock_unix_nano,json=wallClockUnixNano,proto3" json:"wall_clock_unix_nano,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The supervisor's clock that is never set, as it sent this; 0 is not told.
+	ElapsedNano   int64 `protobuf:"varint,6,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
@@ -508,6 +520,13 @@ func (x *Welcome) GetLimits() *Limits {
 func (x *Welcome) GetWallClockUnixNano() int64 {
 	if x != nil {
 		return x.WallClockUnixNano
+	}
+	return 0
+}
+
+func (x *Welcome) GetElapsedNano() int64 {
+	if x != nil {
+		return x.ElapsedNano
 	}
 	return 0
 }
@@ -684,7 +703,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05hello\x18\x01 \x01(\v2\x12.bulkhead.v1.HelloH\x00R\x05hello\x12*\n" +
 	"\x05batch\x18\x02 \x01(\v2\x12.bulkhead.v1.BatchH\x00R\x05batch\x120\n" +
 	"\agoodbye\x18\x03 \x01(\v2\x14.bulkhead.v1.GoodbyeH\x00R\agoodbyeB\a\n" +
-	"\x05frame\"\xa3\x04\n" +
+	"\x05frame\"\xc6\x04\n" +
 	"\x05Hello\x12)\n" +
 	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\fR\bclientId\x12\x12\n" +
@@ -700,7 +719,8 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\aabsence\x18\v \x01(\x0e2\x14.bulkhead.v1.AbsenceR\aabsence\x12!\n" +
 	"\fstarved_nano\x18\f \x01(\x03R\vstarvedNano\x12\x19\n" +
 	"\blast_end\x18\r \x01(\tR\alastEnd\x12\x16\n" +
-	"\x06resent\x18\x0e \x01(\bR\x06resent\x1a9\n" +
+	"\x06resent\x18\x0e \x01(\bR\x06resent\x12!\n" +
+	"\felapsed_nano\x18\x0f \x01(\x03R\velapsedNano\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"$\n" +
@@ -710,14 +730,15 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\awelcome\x18\x01 \x01(\v2\x14.bulkhead.v1.WelcomeH\x00R\awelcome\x12$\n" +
 	"\x03ack\x18\x02 \x01(\v2\x10.bulkhead.v1.AckH\x00R\x03ack\x12*\n" +
 	"\x05drain\x18\x03 \x01(\v2\x12.bulkhead.v1.DrainH\x00R\x05drainB\a\n" +
-	"\x05frame\"\xc0\x01\n" +
+	"\x05frame\"\xe3\x01\n" +
 	"\aWelcome\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12!\n" +
 	"\fresume_after\x18\x03 \x01(\x04R\vresumeAfter\x12+\n" +
 	"\x06limits\x18\x04 \x01(\v2\x13.bulkhead.v1.LimitsR\x06limits\x12/\n" +
-	"\x14wall_clock_unix_nano\x18\x05 \x01(\x03R\x11wallClockUnixNano\"\x8e\x01\n" +
+	"\x14wall_clock_unix_nano\x18\x05 \x01(\x03R\x11wallClockUnixNano\x12!\n" +
+	"\felapsed_nano\x18\x06 \x01(\x03R\velapsedNano\"\x8e\x01\n" +
 	"\x06Limits\x12&\n" +
 	"\x0fmax_frame_bytes\x18\x01 \x01(\rR\rmaxFrameBytes\x12,\n" +
 	"\x12max_batch_messages\x18\x02 \x01(\rR\x10maxBatchMessages\x12.\n" +

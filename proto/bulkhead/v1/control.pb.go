@@ -88,8 +88,10 @@ type StatusResponse struct {
 	ChunkWrites *ChunkWrites `protobuf:"bytes,19,opt,name=chunk_writes,json=chunkWrites,proto3" json:"chunk_writes,omitempty"`
 	// Sessions that are not in the list, for want of room; 0 on the control socket.
 	SessionsLeftOut uint32 `protobuf:"varint,20,opt,name=sessions_left_out,json=sessionsLeftOut,proto3" json:"sessions_left_out,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// How long the run has lasted, measured; 0 is not told.
+	LastedNano    int64 `protobuf:"varint,21,opt,name=lasted_nano,json=lastedNano,proto3" json:"lasted_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -262,6 +264,13 @@ func (x *StatusResponse) GetSessionsLeftOut() uint32 {
 	return 0
 }
 
+func (x *StatusResponse) GetLastedNano() int64 {
+	if x != nil {
+		return x.LastedNano
+	}
+	return 0
+}
+
 // SessionStatus is one session in a snapshot.
 type SessionStatus struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -288,9 +297,13 @@ type SessionStatus struct {
 	// Number of the session in its run, from 1.
 	Session uint32 `protobuf:"varint,16,opt,name=session,proto3" json:"session,omitempty"`
 	// Finished files.
-	Rollovers     uint64       `protobuf:"varint,17,opt,name=rollovers,proto3" json:"rollovers,omitempty"`
-	ChunkWrites   *ChunkWrites `protobuf:"bytes,18,opt,name=chunk_writes,json=chunkWrites,proto3" json:"chunk_writes,omitempty"`
-	Beats         *Beats       `protobuf:"bytes,19,opt,name=beats,proto3" json:"beats,omitempty"`
+	Rollovers   uint64       `protobuf:"varint,17,opt,name=rollovers,proto3" json:"rollovers,omitempty"`
+	ChunkWrites *ChunkWrites `protobuf:"bytes,18,opt,name=chunk_writes,json=chunkWrites,proto3" json:"chunk_writes,omitempty"`
+	Beats       *Beats       `protobuf:"bytes,19,opt,name=beats,proto3" json:"beats,omitempty"`
+	// How long ago the last message arrived, measured; 0 for none yet, or not told.
+	LastMessageAgoNano int64 `protobuf:"varint,20,opt,name=last_message_ago_nano,json=lastMessageAgoNano,proto3" json:"last_message_ago_nano,omitempty"`
+	// How long the client has not been heard, measured, when it is away; else 0.
+	AwayNano      int64 `protobuf:"varint,21,opt,name=away_nano,json=awayNano,proto3" json:"away_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -456,6 +469,20 @@ func (x *SessionStatus) GetBeats() *Beats {
 		return x.Beats
 	}
 	return nil
+}
+
+func (x *SessionStatus) GetLastMessageAgoNano() int64 {
+	if x != nil {
+		return x.LastMessageAgoNano
+	}
+	return 0
+}
+
+func (x *SessionStatus) GetAwayNano() int64 {
+	if x != nil {
+		return x.AwayNano
+	}
+	return 0
 }
 
 // ChunkWrites is how long the write calls of chunks took. Its percentiles are up to
@@ -875,7 +902,7 @@ var File_bulkhead_v1_control_proto protoreflect.FileDescriptor
 const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\"\x0f\n" +
-	"\rStatusRequest\"\xf3\x05\n" +
+	"\rStatusRequest\"\x94\x06\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\arun_dir\x18\x02 \x01(\tR\x06runDir\x12\x16\n" +
@@ -898,7 +925,9 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x10shed_connections\x18\x11 \x01(\x04R\x0fshedConnections\x12\x1a\n" +
 	"\brestarts\x18\x12 \x01(\rR\brestarts\x12;\n" +
 	"\fchunk_writes\x18\x13 \x01(\v2\x18.bulkhead.v1.ChunkWritesR\vchunkWrites\x12*\n" +
-	"\x11sessions_left_out\x18\x14 \x01(\rR\x0fsessionsLeftOut\"\xe6\x04\n" +
+	"\x11sessions_left_out\x18\x14 \x01(\rR\x0fsessionsLeftOut\x12\x1f\n" +
+	"\vlasted_nano\x18\x15 \x01(\x03R\n" +
+	"lastedNano\"\xb6\x05\n" +
 	"\rSessionStatus\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -922,7 +951,9 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\asession\x18\x10 \x01(\rR\asession\x12\x1c\n" +
 	"\trollovers\x18\x11 \x01(\x04R\trollovers\x12;\n" +
 	"\fchunk_writes\x18\x12 \x01(\v2\x18.bulkhead.v1.ChunkWritesR\vchunkWrites\x12(\n" +
-	"\x05beats\x18\x13 \x01(\v2\x12.bulkhead.v1.BeatsR\x05beats\"\xa4\x02\n" +
+	"\x05beats\x18\x13 \x01(\v2\x12.bulkhead.v1.BeatsR\x05beats\x121\n" +
+	"\x15last_message_ago_nano\x18\x14 \x01(\x03R\x12lastMessageAgoNano\x12\x1b\n" +
+	"\taway_nano\x18\x15 \x01(\x03R\bawayNano\"\xa4\x02\n" +
 	"\vChunkWrites\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x19\n" +
 	"\bsum_nano\x18\x02 \x01(\x04R\asumNano\x12\x19\n" +

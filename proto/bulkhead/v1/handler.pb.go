@@ -501,6 +501,8 @@ type Pong struct {
 	// Bytes read from the client's socket, and messages accepted, so far.
 	ReceivedBytes uint64 `protobuf:"varint,3,opt,name=received_bytes,json=receivedBytes,proto3" json:"received_bytes,omitempty"`
 	Messages      uint64 `protobuf:"varint,4,opt,name=messages,proto3" json:"messages,omitempty"`
+	// How long nothing has been read from the client's socket.
+	SilentNano    int64 `protobuf:"varint,5,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -559,6 +561,13 @@ func (x *Pong) GetReceivedBytes() uint64 {
 func (x *Pong) GetMessages() uint64 {
 	if x != nil {
 		return x.Messages
+	}
+	return 0
+}
+
+func (x *Pong) GetSilentNano() int64 {
+	if x != nil {
+		return x.SilentNano
 	}
 	return 0
 }
@@ -836,7 +845,9 @@ type End struct {
 	// Bytes read from the client's socket.
 	ReceivedBytes uint64 `protobuf:"varint,3,opt,name=received_bytes,json=receivedBytes,proto3" json:"received_bytes,omitempty"`
 	// Messages accepted from the client.
-	Messages      uint64 `protobuf:"varint,4,opt,name=messages,proto3" json:"messages,omitempty"`
+	Messages uint64 `protobuf:"varint,4,opt,name=messages,proto3" json:"messages,omitempty"`
+	// How long nothing had been read from the client's socket as the connection ended.
+	SilentNano    int64 `protobuf:"varint,5,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -899,6 +910,13 @@ func (x *End) GetMessages() uint64 {
 	return 0
 }
 
+func (x *End) GetSilentNano() int64 {
+	if x != nil {
+		return x.SilentNano
+	}
+	return 0
+}
+
 var File_bulkhead_v1_handler_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_handler_proto_rawDesc = "" +
@@ -925,12 +943,14 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\fresume_after\x18\x05 \x01(\x04R\vresumeAfter\x12*\n" +
 	"\x11orphan_grace_nano\x18\x06 \x01(\x03R\x0forphanGraceNano\"\x1c\n" +
 	"\x04Ping\x12\x14\n" +
-	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\"|\n" +
+	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\"\x9d\x01\n" +
 	"\x04Pong\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x12\x1b\n" +
 	"\tbusy_nano\x18\x02 \x01(\x03R\bbusyNano\x12%\n" +
 	"\x0ereceived_bytes\x18\x03 \x01(\x04R\rreceivedBytes\x12\x1a\n" +
-	"\bmessages\x18\x04 \x01(\x04R\bmessages\"Z\n" +
+	"\bmessages\x18\x04 \x01(\x04R\bmessages\x12\x1f\n" +
+	"\vsilent_nano\x18\x05 \x01(\x03R\n" +
+	"silentNano\"Z\n" +
 	"\x06Finish\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12(\n" +
@@ -945,12 +965,14 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\vSealedBatch\x12\x1b\n" +
 	"\tfirst_seq\x18\x01 \x01(\x04R\bfirstSeq\x12\x19\n" +
 	"\blast_seq\x18\x02 \x01(\x04R\alastSeq\x12\x14\n" +
-	"\x05batch\x18\x03 \x01(\fR\x05batch\"\x89\x01\n" +
+	"\x05batch\x18\x03 \x01(\fR\x05batch\"\xaa\x01\n" +
 	"\x03End\x12+\n" +
 	"\x05class\x18\x01 \x01(\x0e2\x15.bulkhead.v1.EndClassR\x05class\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12%\n" +
 	"\x0ereceived_bytes\x18\x03 \x01(\x04R\rreceivedBytes\x12\x1a\n" +
-	"\bmessages\x18\x04 \x01(\x04R\bmessages*\x85\x02\n" +
+	"\bmessages\x18\x04 \x01(\x04R\bmessages\x12\x1f\n" +
+	"\vsilent_nano\x18\x05 \x01(\x03R\n" +
+	"silentNano*\x85\x02\n" +
 	"\bEndClass\x12\x19\n" +
 	"\x15END_CLASS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12END_CLASS_FINISHED\x10\x01\x12\x1d\n" +

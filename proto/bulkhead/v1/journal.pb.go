@@ -280,7 +280,12 @@ type Record struct {
 	//	*Record_SupervisorRestarted
 	//	*Record_ConnectionsShed
 	//	*Record_DrainStarted
-	Entry         isRecord_Entry `protobuf_oneof:"entry"`
+	Entry isRecord_Entry `protobuf_oneof:"entry"`
+	// The supervisor machine's clock that is never set, at the same moment as
+	// time_unix_nano: all durations are made of it. Supervisors on one boot of a machine
+	// share it, and the newest boot_id names the boot. 0 is not told: then only the wall
+	// clock says how much time has passed since the record before.
+	ElapsedNano   int64 `protobuf:"varint,14,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -437,6 +442,13 @@ func (x *Record) GetDrainStarted() *DrainStarted {
 	return nil
 }
 
+func (x *Record) GetElapsedNano() int64 {
+	if x != nil {
+		return x.ElapsedNano
+	}
+	return 0
+}
+
 type isRecord_Entry interface {
 	isRecord_Entry()
 }
@@ -525,8 +537,10 @@ type RunStarted struct {
 	LingerNano       int64                  `protobuf:"varint,7,opt,name=linger_nano,json=lingerNano,proto3" json:"linger_nano,omitempty"`
 	SessionGraceNano int64                  `protobuf:"varint,8,opt,name=session_grace_nano,json=sessionGraceNano,proto3" json:"session_grace_nano,omitempty"`
 	// "batch" or "none".
-	JournalSync   string `protobuf:"bytes,9,opt,name=journal_sync,json=journalSync,proto3" json:"journal_sync,omitempty"`
-	Pid           int32  `protobuf:"varint,10,opt,name=pid,proto3" json:"pid,omitempty"`
+	JournalSync string `protobuf:"bytes,9,opt,name=journal_sync,json=journalSync,proto3" json:"journal_sync,omitempty"`
+	Pid         int32  `protobuf:"varint,10,opt,name=pid,proto3" json:"pid,omitempty"`
+	// Names the clock of Record.elapsed_nano: the boot of the machine. Empty is not told.
+	BootId        string `protobuf:"bytes,11,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -629,6 +643,13 @@ func (x *RunStarted) GetPid() int32 {
 		return x.Pid
 	}
 	return 0
+}
+
+func (x *RunStarted) GetBootId() string {
+	if x != nil {
+		return x.BootId
+	}
+	return ""
 }
 
 // Host is the collecting machine.
@@ -792,11 +813,13 @@ type SessionAttached struct {
 	// The client's wall clock in its Hello on this connection.
 	ClientWallClockUnixNano int64 `protobuf:"varint,6,opt,name=client_wall_clock_unix_nano,json=clientWallClockUnixNano,proto3" json:"client_wall_clock_unix_nano,omitempty"`
 	// What the client says of why it was away; see Hello.
-	Absence       Absence `protobuf:"varint,7,opt,name=absence,proto3,enum=bulkhead.v1.Absence" json:"absence,omitempty"`
-	StarvedNano   int64   `protobuf:"varint,8,opt,name=starved_nano,json=starvedNano,proto3" json:"starved_nano,omitempty"`
-	LastEnd       string  `protobuf:"bytes,9,opt,name=last_end,json=lastEnd,proto3" json:"last_end,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Absence     Absence `protobuf:"varint,7,opt,name=absence,proto3,enum=bulkhead.v1.Absence" json:"absence,omitempty"`
+	StarvedNano int64   `protobuf:"varint,8,opt,name=starved_nano,json=starvedNano,proto3" json:"starved_nano,omitempty"`
+	LastEnd     string  `protobuf:"bytes,9,opt,name=last_end,json=lastEnd,proto3" json:"last_end,omitempty"`
+	// Hello.elapsed_nano on this connection.
+	ClientElapsedNano int64 `protobuf:"varint,10,opt,name=client_elapsed_nano,json=clientElapsedNano,proto3" json:"client_elapsed_nano,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *SessionAttached) Reset() {
@@ -892,6 +915,13 @@ func (x *SessionAttached) GetLastEnd() string {
 	return ""
 }
 
+func (x *SessionAttached) GetClientElapsedNano() int64 {
+	if x != nil {
+		return x.ClientElapsedNano
+	}
+	return 0
+}
+
 // SessionBatch is messages of a session.
 type SessionBatch struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -968,8 +998,11 @@ type SessionDetached struct {
 	Session      uint32                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
 	ConnectionId uint64                 `protobuf:"varint,2,opt,name=connection_id,json=connectionId,proto3" json:"connection_id,omitempty"`
 	// Why, in words.
-	Cause         string      `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
-	Class         DetachClass `protobuf:"varint,4,opt,name=class,proto3,enum=bulkhead.v1.DetachClass" json:"class,omitempty"`
+	Cause string      `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	Class DetachClass `protobuf:"varint,4,opt,name=class,proto3,enum=bulkhead.v1.DetachClass" json:"class,omitempty"`
+	// How long before this record the client was last heard: the outage begins there, not
+	// where it was found out. 0 is not told, or at once.
+	SilentNano    int64 `protobuf:"varint,5,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1030,6 +1063,13 @@ func (x *SessionDetached) GetClass() DetachClass {
 		return x.Class
 	}
 	return DetachClass_DETACH_CLASS_UNSPECIFIED
+}
+
+func (x *SessionDetached) GetSilentNano() int64 {
+	if x != nil {
+		return x.SilentNano
+	}
+	return 0
 }
 
 // SessionEnded is the one end of a session.
@@ -1243,8 +1283,11 @@ type SupervisorRestarted struct {
 	Torn      string `protobuf:"bytes,8,opt,name=torn,proto3" json:"torn,omitempty"`
 	// Handlers that were taken up again with their client's connection, and those
 	// that were gone.
-	HandlersKept  uint32 `protobuf:"varint,9,opt,name=handlers_kept,json=handlersKept,proto3" json:"handlers_kept,omitempty"`
-	HandlersGone  uint32 `protobuf:"varint,10,opt,name=handlers_gone,json=handlersGone,proto3" json:"handlers_gone,omitempty"`
+	HandlersKept uint32 `protobuf:"varint,9,opt,name=handlers_kept,json=handlersKept,proto3" json:"handlers_kept,omitempty"`
+	HandlersGone uint32 `protobuf:"varint,10,opt,name=handlers_gone,json=handlersGone,proto3" json:"handlers_gone,omitempty"`
+	// As RunStarted.boot_id. When it is another one the clock of Record.elapsed_nano began
+	// anew, and the wall clock alone says how long no supervisor was there.
+	BootId        string `protobuf:"bytes,11,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1349,6 +1392,13 @@ func (x *SupervisorRestarted) GetHandlersGone() uint32 {
 	return 0
 }
 
+func (x *SupervisorRestarted) GetBootId() string {
+	if x != nil {
+		return x.BootId
+	}
+	return ""
+}
+
 // ConnectionsShed is connections that were refused to shed load, over a time.
 type ConnectionsShed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1357,8 +1407,10 @@ type ConnectionsShed struct {
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// When the first of them came.
 	SinceUnixNano int64 `protobuf:"varint,3,opt,name=since_unix_nano,json=sinceUnixNano,proto3" json:"since_unix_nano,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// since_unix_nano by the clock of Record.elapsed_nano.
+	SinceElapsedNano int64 `protobuf:"varint,4,opt,name=since_elapsed_nano,json=sinceElapsedNano,proto3" json:"since_elapsed_nano,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ConnectionsShed) Reset() {
@@ -1408,6 +1460,13 @@ func (x *ConnectionsShed) GetReason() string {
 func (x *ConnectionsShed) GetSinceUnixNano() int64 {
 	if x != nil {
 		return x.SinceUnixNano
+	}
+	return 0
+}
+
+func (x *ConnectionsShed) GetSinceElapsedNano() int64 {
+	if x != nil {
+		return x.SinceElapsedNano
 	}
 	return 0
 }
@@ -1595,7 +1654,7 @@ var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/message.proto\"\x85\a\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/message.proto\"\xa8\a\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -1611,8 +1670,9 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	" \x01(\v2\x15.bulkhead.v1.RunEndedH\x00R\brunEnded\x12U\n" +
 	"\x14supervisor_restarted\x18\v \x01(\v2 .bulkhead.v1.SupervisorRestartedH\x00R\x13supervisorRestarted\x12I\n" +
 	"\x10connections_shed\x18\f \x01(\v2\x1c.bulkhead.v1.ConnectionsShedH\x00R\x0fconnectionsShed\x12@\n" +
-	"\rdrain_started\x18\r \x01(\v2\x19.bulkhead.v1.DrainStartedH\x00R\fdrainStartedB\a\n" +
-	"\x05entry\"\xca\x02\n" +
+	"\rdrain_started\x18\r \x01(\v2\x19.bulkhead.v1.DrainStartedH\x00R\fdrainStarted\x12!\n" +
+	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNanoB\a\n" +
+	"\x05entry\"\xe3\x02\n" +
 	"\n" +
 	"RunStarted\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x18\n" +
@@ -1627,7 +1687,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x12session_grace_nano\x18\b \x01(\x03R\x10sessionGraceNano\x12!\n" +
 	"\fjournal_sync\x18\t \x01(\tR\vjournalSync\x12\x10\n" +
 	"\x03pid\x18\n" +
-	" \x01(\x05R\x03pid\"\x8d\x01\n" +
+	" \x01(\x05R\x03pid\x12\x17\n" +
+	"\aboot_id\x18\v \x01(\tR\x06bootId\"\x8d\x01\n" +
 	"\x04Host\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02os\x18\x02 \x01(\tR\x02os\x12\x12\n" +
@@ -1639,7 +1700,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12(\n" +
-	"\x05hello\x18\x03 \x01(\v2\x12.bulkhead.v1.HelloR\x05hello\"\xd4\x02\n" +
+	"\x05hello\x18\x03 \x01(\v2\x12.bulkhead.v1.HelloR\x05hello\"\x84\x03\n" +
 	"\x0fSessionAttached\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12#\n" +
 	"\rconnection_id\x18\x02 \x01(\x04R\fconnectionId\x12\x1f\n" +
@@ -1650,17 +1711,21 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x1bclient_wall_clock_unix_nano\x18\x06 \x01(\x03R\x17clientWallClockUnixNano\x12.\n" +
 	"\aabsence\x18\a \x01(\x0e2\x14.bulkhead.v1.AbsenceR\aabsence\x12!\n" +
 	"\fstarved_nano\x18\b \x01(\x03R\vstarvedNano\x12\x19\n" +
-	"\blast_end\x18\t \x01(\tR\alastEnd\"v\n" +
+	"\blast_end\x18\t \x01(\tR\alastEnd\x12.\n" +
+	"\x13client_elapsed_nano\x18\n" +
+	" \x01(\x03R\x11clientElapsedNano\"v\n" +
 	"\fSessionBatch\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1b\n" +
 	"\tfirst_seq\x18\x02 \x01(\x04R\bfirstSeq\x12\x19\n" +
 	"\blast_seq\x18\x03 \x01(\x04R\alastSeq\x12\x14\n" +
-	"\x05batch\x18\x04 \x01(\fR\x05batch\"\x96\x01\n" +
+	"\x05batch\x18\x04 \x01(\fR\x05batch\"\xb7\x01\n" +
 	"\x0fSessionDetached\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12#\n" +
 	"\rconnection_id\x18\x02 \x01(\x04R\fconnectionId\x12\x14\n" +
 	"\x05cause\x18\x03 \x01(\tR\x05cause\x12.\n" +
-	"\x05class\x18\x04 \x01(\x0e2\x18.bulkhead.v1.DetachClassR\x05class\"\xdb\x01\n" +
+	"\x05class\x18\x04 \x01(\x0e2\x18.bulkhead.v1.DetachClassR\x05class\x12\x1f\n" +
+	"\vsilent_nano\x18\x05 \x01(\x03R\n" +
+	"silentNano\"\xdb\x01\n" +
 	"\fSessionEnded\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12.\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x14.bulkhead.v1.OutcomeR\aoutcome\x12\x14\n" +
@@ -1676,7 +1741,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x0ereceived_bytes\x18\x05 \x01(\x04R\rreceivedBytes\x12\x1a\n" +
 	"\bmessages\x18\x06 \x01(\x04R\bmessages\x12\x10\n" +
 	"\x03end\x18\a \x01(\tR\x03end\x12\x17\n" +
-	"\aat_work\x18\b \x01(\bR\x06atWork\"\xce\x02\n" +
+	"\aat_work\x18\b \x01(\bR\x06atWork\"\xe7\x02\n" +
 	"\x13SupervisorRestarted\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.bulkhead.v1.RestartKindR\x04kind\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x18\n" +
@@ -1690,11 +1755,13 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x04torn\x18\b \x01(\tR\x04torn\x12#\n" +
 	"\rhandlers_kept\x18\t \x01(\rR\fhandlersKept\x12#\n" +
 	"\rhandlers_gone\x18\n" +
-	" \x01(\rR\fhandlersGone\"g\n" +
+	" \x01(\rR\fhandlersGone\x12\x17\n" +
+	"\aboot_id\x18\v \x01(\tR\x06bootId\"\x95\x01\n" +
 	"\x0fConnectionsShed\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12&\n" +
-	"\x0fsince_unix_nano\x18\x03 \x01(\x03R\rsinceUnixNano\"\xa7\x01\n" +
+	"\x0fsince_unix_nano\x18\x03 \x01(\x03R\rsinceUnixNano\x12,\n" +
+	"\x12since_elapsed_nano\x18\x04 \x01(\x03R\x10sinceElapsedNano\"\xa7\x01\n" +
 	"\x12ConnectionRejected\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12\x12\n" +
 	"\x04peer\x18\x02 \x01(\tR\x04peer\x12\x1f\n" +

@@ -721,6 +721,8 @@ type Message struct {
 	TimeUnixNano int64 `protobuf:"varint,2,opt,name=time_unix_nano,json=timeUnixNano,proto3" json:"time_unix_nano,omitempty"`
 	// The process this fact is about.
 	Process *Process `protobuf:"bytes,3,opt,name=process,proto3" json:"process,omitempty"`
+	// The client machine's clock that is never set, at the same moment; see above.
+	ElapsedNano int64 `protobuf:"varint,4,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
 	// Exactly one fact.
 	//
 	// Types that are valid to be assigned to Fact:
@@ -787,6 +789,13 @@ func (x *Message) GetProcess() *Process {
 		return x.Process
 	}
 	return nil
+}
+
+func (x *Message) GetElapsedNano() int64 {
+	if x != nil {
+		return x.ElapsedNano
+	}
+	return 0
 }
 
 func (x *Message) GetFact() isMessage_Fact {
@@ -1162,8 +1171,12 @@ type ProcessExit struct {
 	ReadBlocks    uint64 `protobuf:"varint,11,opt,name=read_blocks,json=readBlocks,proto3" json:"read_blocks,omitempty"`
 	WrittenBlocks uint64 `protobuf:"varint,12,opt,name=written_blocks,json=writtenBlocks,proto3" json:"written_blocks,omitempty"`
 	MajorFaults   uint64 `protobuf:"varint,13,opt,name=major_faults,json=majorFaults,proto3" json:"major_faults,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// started_unix_nano and ended_unix_nano by the clock that is never set, of the machine
+	// of whoever tells it.
+	StartedElapsedNano int64 `protobuf:"varint,14,opt,name=started_elapsed_nano,json=startedElapsedNano,proto3" json:"started_elapsed_nano,omitempty"`
+	EndedElapsedNano   int64 `protobuf:"varint,15,opt,name=ended_elapsed_nano,json=endedElapsedNano,proto3" json:"ended_elapsed_nano,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ProcessExit) Reset() {
@@ -1287,6 +1300,20 @@ func (x *ProcessExit) GetMajorFaults() uint64 {
 	return 0
 }
 
+func (x *ProcessExit) GetStartedElapsedNano() int64 {
+	if x != nil {
+		return x.StartedElapsedNano
+	}
+	return 0
+}
+
+func (x *ProcessExit) GetEndedElapsedNano() int64 {
+	if x != nil {
+		return x.EndedElapsedNano
+	}
+	return 0
+}
+
 // Heartbeat is one round of questions from the client parent to its workers.
 type Heartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1299,9 +1326,11 @@ type Heartbeat struct {
 	// Those that answered before the round closed, late ones included.
 	Answers []*HeartbeatAnswer `protobuf:"bytes,4,rep,name=answers,proto3" json:"answers,omitempty"`
 	// Those that did not.
-	Misses        []*HeartbeatMiss `protobuf:"bytes,5,rep,name=misses,proto3" json:"misses,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Misses []*HeartbeatMiss `protobuf:"bytes,5,rep,name=misses,proto3" json:"misses,omitempty"`
+	// started_unix_nano by the clock that is never set.
+	StartedElapsedNano int64 `protobuf:"varint,6,opt,name=started_elapsed_nano,json=startedElapsedNano,proto3" json:"started_elapsed_nano,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Heartbeat) Reset() {
@@ -1367,6 +1396,13 @@ func (x *Heartbeat) GetMisses() []*HeartbeatMiss {
 		return x.Misses
 	}
 	return nil
+}
+
+func (x *Heartbeat) GetStartedElapsedNano() int64 {
+	if x != nil {
+		return x.StartedElapsedNano
+	}
+	return 0
 }
 
 // HeartbeatAnswer is one worker's answer in one round.
@@ -1528,9 +1564,11 @@ type Rollover struct {
 	Partial bool `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
 	// How often the blocks of this file were written, from 1: a file that is recycled
 	// is written over in place.
-	Generation    uint32 `protobuf:"varint,13,opt,name=generation,proto3" json:"generation,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Generation uint32 `protobuf:"varint,13,opt,name=generation,proto3" json:"generation,omitempty"`
+	// first_write_unix_nano by the clock that is never set.
+	FirstWriteElapsedNano int64 `protobuf:"varint,14,opt,name=first_write_elapsed_nano,json=firstWriteElapsedNano,proto3" json:"first_write_elapsed_nano,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *Rollover) Reset() {
@@ -1650,6 +1688,13 @@ func (x *Rollover) GetPartial() bool {
 func (x *Rollover) GetGeneration() uint32 {
 	if x != nil {
 		return x.Generation
+	}
+	return 0
+}
+
+func (x *Rollover) GetFirstWriteElapsedNano() int64 {
+	if x != nil {
+		return x.FirstWriteElapsedNano
 	}
 	return 0
 }
@@ -2665,11 +2710,12 @@ var File_bulkhead_v1_message_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\x9f\x04\n" +
+	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\xc2\x04\n" +
 	"\aMessage\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12$\n" +
 	"\x0etime_unix_nano\x18\x02 \x01(\x03R\ftimeUnixNano\x12.\n" +
-	"\aprocess\x18\x03 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x12*\n" +
+	"\aprocess\x18\x03 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x12!\n" +
+	"\felapsed_nano\x18\x04 \x01(\x03R\velapsedNano\x12*\n" +
 	"\x05start\x18\n" +
 	" \x01(\v2\x12.bulkhead.v1.StartH\x00R\x05start\x12'\n" +
 	"\x04stop\x18\v \x01(\v2\x11.bulkhead.v1.StopH\x00R\x04stop\x126\n" +
@@ -2693,7 +2739,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x04Stop\x12/\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x17.bulkhead.v1.StopReasonR\x06reason\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12.\n" +
-	"\x05exits\x18\x03 \x03(\v2\x18.bulkhead.v1.ProcessExitR\x05exits\"\xef\x03\n" +
+	"\x05exits\x18\x03 \x03(\v2\x18.bulkhead.v1.ProcessExitR\x05exits\"\xcf\x04\n" +
 	"\vProcessExit\x12.\n" +
 	"\aprocess\x18\x01 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x12,\n" +
 	"\x05class\x18\x02 \x01(\x0e2\x16.bulkhead.v1.ExitClassR\x05class\x12\x1b\n" +
@@ -2709,13 +2755,16 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\vread_blocks\x18\v \x01(\x04R\n" +
 	"readBlocks\x12%\n" +
 	"\x0ewritten_blocks\x18\f \x01(\x04R\rwrittenBlocks\x12!\n" +
-	"\fmajor_faults\x18\r \x01(\x04R\vmajorFaults\"\xdc\x01\n" +
+	"\fmajor_faults\x18\r \x01(\x04R\vmajorFaults\x120\n" +
+	"\x14started_elapsed_nano\x18\x0e \x01(\x03R\x12startedElapsedNano\x12,\n" +
+	"\x12ended_elapsed_nano\x18\x0f \x01(\x03R\x10endedElapsedNano\"\x8e\x02\n" +
 	"\tHeartbeat\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12*\n" +
 	"\x11started_unix_nano\x18\x02 \x01(\x03R\x0fstartedUnixNano\x12!\n" +
 	"\ftimeout_nano\x18\x03 \x01(\x03R\vtimeoutNano\x126\n" +
 	"\aanswers\x18\x04 \x03(\v2\x1c.bulkhead.v1.HeartbeatAnswerR\aanswers\x122\n" +
-	"\x06misses\x18\x05 \x03(\v2\x1a.bulkhead.v1.HeartbeatMissR\x06misses\"\xcb\x01\n" +
+	"\x06misses\x18\x05 \x03(\v2\x1a.bulkhead.v1.HeartbeatMissR\x06misses\x120\n" +
+	"\x14started_elapsed_nano\x18\x06 \x01(\x03R\x12startedElapsedNano\"\xcb\x01\n" +
 	"\x0fHeartbeatAnswer\x12.\n" +
 	"\aprocess\x18\x01 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x12!\n" +
 	"\flatency_nano\x18\x02 \x01(\x03R\vlatencyNano\x12.\n" +
@@ -2724,7 +2773,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\fstalled_nano\x18\x05 \x01(\x03R\vstalledNano\"W\n" +
 	"\rHeartbeatMiss\x12.\n" +
 	"\aprocess\x18\x01 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xc6\x03\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xff\x03\n" +
 	"\bRollover\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
 	"\n" +
@@ -2746,7 +2795,8 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\apartial\x18\f \x01(\bR\apartial\x12\x1e\n" +
 	"\n" +
 	"generation\x18\r \x01(\rR\n" +
-	"generation\"\x95\x02\n" +
+	"generation\x127\n" +
+	"\x18first_write_elapsed_nano\x18\x0e \x01(\x03R\x15firstWriteElapsedNano\"\x95\x02\n" +
 	"\aMonitor\x12\"\n" +
 	"\ruser_cpu_nano\x18\x01 \x01(\x03R\vuserCpuNano\x12&\n" +
 	"\x0fsystem_cpu_nano\x18\x02 \x01(\x03R\rsystemCpuNano\x12%\n" +
