@@ -126,7 +126,8 @@ type Hello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Version of this protocol; 1.
 	ProtocolVersion uint32 `protobuf:"varint,1,opt,name=protocol_version,json=protocolVersion,proto3" json:"protocol_version,omitempty"`
-	// 16 random bytes, chosen when the client starts and kept for its life.
+	// 16 random bytes, chosen when the client starts and kept for its life. 16 times the
+	// same byte is no id.
 	ClientId []byte `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// Name for people; at most 128 bytes of UTF-8, not empty.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
@@ -157,7 +158,26 @@ type Hello struct {
 	Resent bool `protobuf:"varint,14,opt,name=resent,proto3" json:"resent,omitempty"`
 	// The client machine's clock that is never set, as it sent this: the one of
 	// Message.elapsed_nano. 0 is not told.
-	ElapsedNano   int64 `protobuf:"varint,15,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
+	ElapsedNano int64 `protobuf:"varint,15,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
+	// Welcome.run_id of the last Welcome that this client received; empty before the
+	// first. A client that names a run gets a session of that run or none: where it is
+	// over, the status is FAILED_PRECONDITION with RUN_OVER; where this supervisor has no
+	// such run, because it is another one or has lost its state, with RUN_UNKNOWN. After
+	// the latter a client may go on as a new client; see continues.
+	RunId string `protobuf:"bytes,16,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Welcome.connection of the last Welcome that this client received; 0 before the
+	// first, or if it does not say.
+	LastConnection uint64 `protobuf:"varint,17,opt,name=last_connection,json=lastConnection,proto3" json:"last_connection,omitempty"`
+	// At most 32 random bytes that a process draws as it starts. Of two processes with one
+	// client id, told apart by this, the second is refused with ALREADY_EXISTS and
+	// CLIENT_ID_IN_USE while the first is connected. Empty is not told.
+	Instance []byte `protobuf:"bytes,18,opt,name=instance,proto3" json:"instance,omitempty"`
+	// The last message that this client has ever sent, on any connection; 0 is none, unset
+	// is not told. A supervisor that has later ones has them of another process.
+	SentSeq *uint64 `protobuf:"varint,19,opt,name=sent_seq,json=sentSeq,proto3,oneof" json:"sent_seq,omitempty"`
+	// Unset but for a new session that goes on with one of a run that the supervisor does
+	// not know.
+	Continues     *Continuation `protobuf:"bytes,20,opt,name=continues,proto3" json:"continues,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -297,7 +317,107 @@ func (x *Hello) GetElapsedNano() int64 {
 	return 0
 }
 
-// Goodbye ends a session.
+func (x *Hello) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *Hello) GetLastConnection() uint64 {
+	if x != nil {
+		return x.LastConnection
+	}
+	return 0
+}
+
+func (x *Hello) GetInstance() []byte {
+	if x != nil {
+		return x.Instance
+	}
+	return nil
+}
+
+func (x *Hello) GetSentSeq() uint64 {
+	if x != nil && x.SentSeq != nil {
+		return *x.SentSeq
+	}
+	return 0
+}
+
+func (x *Hello) GetContinues() *Continuation {
+	if x != nil {
+		return x.Continues
+	}
+	return nil
+}
+
+// Continuation says where the messages of a new session were numbered before, with
+// another client id in another run.
+type Continuation struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	RunId    string                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	ClientId []byte                 `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// Message 1 of the new session follows this one of the old.
+	After         uint64 `protobuf:"varint,3,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Continuation) Reset() {
+	*x = Continuation{}
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Continuation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Continuation) ProtoMessage() {}
+
+func (x *Continuation) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Continuation.ProtoReflect.Descriptor instead.
+func (*Continuation) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Continuation) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *Continuation) GetClientId() []byte {
+	if x != nil {
+		return x.ClientId
+	}
+	return nil
+}
+
+func (x *Continuation) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+// Goodbye ends a session. Once the supervisor has it the session is closed and takes no
+// further message: a client that sends one on another connection is told
+// FAILED_PRECONDITION with SESSION_CLOSED.
 type Goodbye struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sequence number of the last message ever sent.
@@ -308,7 +428,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -320,7 +440,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -333,7 +453,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Goodbye) GetLastSeq() uint64 {
@@ -358,7 +478,7 @@ type ServerFrame struct {
 
 func (x *ServerFrame) Reset() {
 	*x = ServerFrame{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -370,7 +490,7 @@ func (x *ServerFrame) String() string {
 func (*ServerFrame) ProtoMessage() {}
 
 func (x *ServerFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -383,7 +503,7 @@ func (x *ServerFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerFrame.ProtoReflect.Descriptor instead.
 func (*ServerFrame) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ServerFrame) GetFrame() isServerFrame_Frame {
@@ -454,14 +574,20 @@ type Welcome struct {
 	// Wall clock of the supervisor as it sent this.
 	WallClockUnixNano int64 `protobuf:"varint,5,opt,name=wall_clock_unix_nano,json=wallClockUnixNano,proto3" json:"wall_clock_unix_nano,omitempty"`
 	// The supervisor's clock that is never set, as it sent this; 0 is not told.
-	ElapsedNano   int64 `protobuf:"varint,6,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
+	ElapsedNano int64 `protobuf:"varint,6,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
+	// Number of this connection among those of the session, from 1; for
+	// Hello.last_connection.
+	Connection uint64 `protobuf:"varint,7,opt,name=connection,proto3" json:"connection,omitempty"`
+	// The session is closed: the client's Goodbye arrived before, and its answer was lost.
+	// OK follows, with or without a further Goodbye.
+	Closed        bool `protobuf:"varint,8,opt,name=closed,proto3" json:"closed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -473,7 +599,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -486,7 +612,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Welcome) GetRunId() string {
@@ -531,6 +657,20 @@ func (x *Welcome) GetElapsedNano() int64 {
 	return 0
 }
 
+func (x *Welcome) GetConnection() uint64 {
+	if x != nil {
+		return x.Connection
+	}
+	return 0
+}
+
+func (x *Welcome) GetClosed() bool {
+	if x != nil {
+		return x.Closed
+	}
+	return false
+}
+
 // Limits bound what a client may send.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -546,7 +686,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -558,7 +698,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -571,7 +711,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Limits) GetMaxFrameBytes() uint32 {
@@ -605,7 +745,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -617,7 +757,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -630,7 +770,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -644,7 +784,7 @@ func (x *Ack) GetSeq() uint64 {
 type Drain struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// How long the supervisor will wait.
+	// How long the supervisor will still wait, from when this was sent; at least 1.
 	WithinNano    int64 `protobuf:"varint,2,opt,name=within_nano,json=withinNano,proto3" json:"within_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -652,7 +792,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +804,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,7 +817,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Drain) GetReason() string {
@@ -703,7 +843,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05hello\x18\x01 \x01(\v2\x12.bulkhead.v1.HelloH\x00R\x05hello\x12*\n" +
 	"\x05batch\x18\x02 \x01(\v2\x12.bulkhead.v1.BatchH\x00R\x05batch\x120\n" +
 	"\agoodbye\x18\x03 \x01(\v2\x14.bulkhead.v1.GoodbyeH\x00R\agoodbyeB\a\n" +
-	"\x05frame\"\xc6\x04\n" +
+	"\x05frame\"\x88\x06\n" +
 	"\x05Hello\x12)\n" +
 	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\fR\bclientId\x12\x12\n" +
@@ -720,17 +860,27 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\fstarved_nano\x18\f \x01(\x03R\vstarvedNano\x12\x19\n" +
 	"\blast_end\x18\r \x01(\tR\alastEnd\x12\x16\n" +
 	"\x06resent\x18\x0e \x01(\bR\x06resent\x12!\n" +
-	"\felapsed_nano\x18\x0f \x01(\x03R\velapsedNano\x1a9\n" +
+	"\felapsed_nano\x18\x0f \x01(\x03R\velapsedNano\x12\x15\n" +
+	"\x06run_id\x18\x10 \x01(\tR\x05runId\x12'\n" +
+	"\x0flast_connection\x18\x11 \x01(\x04R\x0elastConnection\x12\x1a\n" +
+	"\binstance\x18\x12 \x01(\fR\binstance\x12\x1e\n" +
+	"\bsent_seq\x18\x13 \x01(\x04H\x00R\asentSeq\x88\x01\x01\x127\n" +
+	"\tcontinues\x18\x14 \x01(\v2\x19.bulkhead.v1.ContinuationR\tcontinues\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"$\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
+	"\t_sent_seq\"X\n" +
+	"\fContinuation\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1b\n" +
+	"\tclient_id\x18\x02 \x01(\fR\bclientId\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\x04R\x05after\"$\n" +
 	"\aGoodbye\x12\x19\n" +
 	"\blast_seq\x18\x01 \x01(\x04R\alastSeq\"\x9a\x01\n" +
 	"\vServerFrame\x120\n" +
 	"\awelcome\x18\x01 \x01(\v2\x14.bulkhead.v1.WelcomeH\x00R\awelcome\x12$\n" +
 	"\x03ack\x18\x02 \x01(\v2\x10.bulkhead.v1.AckH\x00R\x03ack\x12*\n" +
 	"\x05drain\x18\x03 \x01(\v2\x12.bulkhead.v1.DrainH\x00R\x05drainB\a\n" +
-	"\x05frame\"\xe3\x01\n" +
+	"\x05frame\"\x9b\x02\n" +
 	"\aWelcome\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1d\n" +
 	"\n" +
@@ -738,7 +888,11 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\fresume_after\x18\x03 \x01(\x04R\vresumeAfter\x12+\n" +
 	"\x06limits\x18\x04 \x01(\v2\x13.bulkhead.v1.LimitsR\x06limits\x12/\n" +
 	"\x14wall_clock_unix_nano\x18\x05 \x01(\x03R\x11wallClockUnixNano\x12!\n" +
-	"\felapsed_nano\x18\x06 \x01(\x03R\velapsedNano\"\x8e\x01\n" +
+	"\felapsed_nano\x18\x06 \x01(\x03R\velapsedNano\x12\x1e\n" +
+	"\n" +
+	"connection\x18\a \x01(\x04R\n" +
+	"connection\x12\x16\n" +
+	"\x06closed\x18\b \x01(\bR\x06closed\"\x8e\x01\n" +
 	"\x06Limits\x12&\n" +
 	"\x0fmax_frame_bytes\x18\x01 \x01(\rR\rmaxFrameBytes\x12,\n" +
 	"\x12max_batch_messages\x18\x02 \x01(\rR\x10maxBatchMessages\x12.\n" +
@@ -764,39 +918,41 @@ func file_bulkhead_v1_collector_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_collector_proto_rawDescData
 }
 
-var file_bulkhead_v1_collector_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_bulkhead_v1_collector_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_bulkhead_v1_collector_proto_goTypes = []any{
-	(*ClientFrame)(nil), // 0: bulkhead.v1.ClientFrame
-	(*Hello)(nil),       // 1: bulkhead.v1.Hello
-	(*Goodbye)(nil),     // 2: bulkhead.v1.Goodbye
-	(*ServerFrame)(nil), // 3: bulkhead.v1.ServerFrame
-	(*Welcome)(nil),     // 4: bulkhead.v1.Welcome
-	(*Limits)(nil),      // 5: bulkhead.v1.Limits
-	(*Ack)(nil),         // 6: bulkhead.v1.Ack
-	(*Drain)(nil),       // 7: bulkhead.v1.Drain
-	nil,                 // 8: bulkhead.v1.Hello.LabelsEntry
-	(*Batch)(nil),       // 9: bulkhead.v1.Batch
-	(*Workload)(nil),    // 10: bulkhead.v1.Workload
-	(Absence)(0),        // 11: bulkhead.v1.Absence
+	(*ClientFrame)(nil),  // 0: bulkhead.v1.ClientFrame
+	(*Hello)(nil),        // 1: bulkhead.v1.Hello
+	(*Continuation)(nil), // 2: bulkhead.v1.Continuation
+	(*Goodbye)(nil),      // 3: bulkhead.v1.Goodbye
+	(*ServerFrame)(nil),  // 4: bulkhead.v1.ServerFrame
+	(*Welcome)(nil),      // 5: bulkhead.v1.Welcome
+	(*Limits)(nil),       // 6: bulkhead.v1.Limits
+	(*Ack)(nil),          // 7: bulkhead.v1.Ack
+	(*Drain)(nil),        // 8: bulkhead.v1.Drain
+	nil,                  // 9: bulkhead.v1.Hello.LabelsEntry
+	(*Batch)(nil),        // 10: bulkhead.v1.Batch
+	(*Workload)(nil),     // 11: bulkhead.v1.Workload
+	(Absence)(0),         // 12: bulkhead.v1.Absence
 }
 var file_bulkhead_v1_collector_proto_depIdxs = []int32{
 	1,  // 0: bulkhead.v1.ClientFrame.hello:type_name -> bulkhead.v1.Hello
-	9,  // 1: bulkhead.v1.ClientFrame.batch:type_name -> bulkhead.v1.Batch
-	2,  // 2: bulkhead.v1.ClientFrame.goodbye:type_name -> bulkhead.v1.Goodbye
-	8,  // 3: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
-	10, // 4: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
-	11, // 5: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
-	4,  // 6: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
-	6,  // 7: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
-	7,  // 8: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
-	5,  // 9: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
-	0,  // 10: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
-	3,  // 11: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
-	11, // [11:12] is the sub-list for method output_type
-	10, // [10:11] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	10, // 1: bulkhead.v1.ClientFrame.batch:type_name -> bulkhead.v1.Batch
+	3,  // 2: bulkhead.v1.ClientFrame.goodbye:type_name -> bulkhead.v1.Goodbye
+	9,  // 3: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
+	11, // 4: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
+	12, // 5: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
+	2,  // 6: bulkhead.v1.Hello.continues:type_name -> bulkhead.v1.Continuation
+	5,  // 7: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
+	7,  // 8: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
+	8,  // 9: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
+	6,  // 10: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
+	0,  // 11: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
+	4,  // 12: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
+	12, // [12:13] is the sub-list for method output_type
+	11, // [11:12] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_collector_proto_init() }
@@ -810,7 +966,8 @@ func file_bulkhead_v1_collector_proto_init() {
 		(*ClientFrame_Batch)(nil),
 		(*ClientFrame_Goodbye)(nil),
 	}
-	file_bulkhead_v1_collector_proto_msgTypes[3].OneofWrappers = []any{
+	file_bulkhead_v1_collector_proto_msgTypes[1].OneofWrappers = []any{}
+	file_bulkhead_v1_collector_proto_msgTypes[4].OneofWrappers = []any{
 		(*ServerFrame_Welcome)(nil),
 		(*ServerFrame_Ack)(nil),
 		(*ServerFrame_Drain)(nil),
@@ -821,7 +978,7 @@ func file_bulkhead_v1_collector_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_collector_proto_rawDesc), len(file_bulkhead_v1_collector_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

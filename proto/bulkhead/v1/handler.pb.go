@@ -369,8 +369,10 @@ type Open struct {
 	// How long the handler keeps its client's connection when nobody calls Serve any
 	// more.
 	OrphanGraceNano int64 `protobuf:"varint,6,opt,name=orphan_grace_nano,json=orphanGraceNano,proto3" json:"orphan_grace_nano,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The handler sends Resent frames.
+	ReportResent  bool `protobuf:"varint,7,opt,name=report_resent,json=reportResent,proto3" json:"report_resent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Open) Reset() {
@@ -443,6 +445,13 @@ func (x *Open) GetOrphanGraceNano() int64 {
 		return x.OrphanGraceNano
 	}
 	return 0
+}
+
+func (x *Open) GetReportResent() bool {
+	if x != nil {
+		return x.ReportResent
+	}
+	return false
 }
 
 // Ping asks a handler for a sign of life.
@@ -647,6 +656,7 @@ type HandlerFrame struct {
 	//	*HandlerFrame_Goodbye
 	//	*HandlerFrame_End
 	//	*HandlerFrame_Pong
+	//	*HandlerFrame_Resent
 	Frame         isHandlerFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -734,6 +744,15 @@ func (x *HandlerFrame) GetPong() *Pong {
 	return nil
 }
 
+func (x *HandlerFrame) GetResent() *Resent {
+	if x != nil {
+		if x, ok := x.Frame.(*HandlerFrame_Resent); ok {
+			return x.Resent
+		}
+	}
+	return nil
+}
+
 type isHandlerFrame_Frame interface {
 	isHandlerFrame_Frame()
 }
@@ -763,6 +782,11 @@ type HandlerFrame_Pong struct {
 	Pong *Pong `protobuf:"bytes,5,opt,name=pong,proto3,oneof"`
 }
 
+type HandlerFrame_Resent struct {
+	// Messages that the client sent although they were durable.
+	Resent *Resent `protobuf:"bytes,6,opt,name=resent,proto3,oneof"`
+}
+
 func (*HandlerFrame_Hello) isHandlerFrame_Frame() {}
 
 func (*HandlerFrame_Batch) isHandlerFrame_Frame() {}
@@ -772,6 +796,72 @@ func (*HandlerFrame_Goodbye) isHandlerFrame_Frame() {}
 func (*HandlerFrame_End) isHandlerFrame_Frame() {}
 
 func (*HandlerFrame_Pong) isHandlerFrame_Frame() {}
+
+func (*HandlerFrame_Resent) isHandlerFrame_Frame() {}
+
+// Resent is messages that a client sent although Welcome said that they are durable.
+// They are not taken again, but whether they are the same as before says whether it is
+// the same client.
+type Resent struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	FirstSeq uint64                 `protobuf:"varint,1,opt,name=first_seq,json=firstSeq,proto3" json:"first_seq,omitempty"`
+	LastSeq  uint64                 `protobuf:"varint,2,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
+	// An encoded Batch holding exactly the messages first_seq … last_seq.
+	Batch         []byte `protobuf:"bytes,3,opt,name=batch,proto3" json:"batch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resent) Reset() {
+	*x = Resent{}
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resent) ProtoMessage() {}
+
+func (x *Resent) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resent.ProtoReflect.Descriptor instead.
+func (*Resent) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Resent) GetFirstSeq() uint64 {
+	if x != nil {
+		return x.FirstSeq
+	}
+	return 0
+}
+
+func (x *Resent) GetLastSeq() uint64 {
+	if x != nil {
+		return x.LastSeq
+	}
+	return 0
+}
+
+func (x *Resent) GetBatch() []byte {
+	if x != nil {
+		return x.Batch
+	}
+	return nil
+}
 
 // SealedBatch is a Batch that the handler has decoded and checked, passed on in
 // its encoded form.
@@ -787,7 +877,7 @@ type SealedBatch struct {
 
 func (x *SealedBatch) Reset() {
 	*x = SealedBatch{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +889,7 @@ func (x *SealedBatch) String() string {
 func (*SealedBatch) ProtoMessage() {}
 
 func (x *SealedBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +902,7 @@ func (x *SealedBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedBatch.ProtoReflect.Descriptor instead.
 func (*SealedBatch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SealedBatch) GetFirstSeq() uint64 {
@@ -847,14 +937,21 @@ type End struct {
 	// Messages accepted from the client.
 	Messages uint64 `protobuf:"varint,4,opt,name=messages,proto3" json:"messages,omitempty"`
 	// How long nothing had been read from the client's socket as the connection ended.
-	SilentNano    int64 `protobuf:"varint,5,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SilentNano int64 `protobuf:"varint,5,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
+	// What could be read of the Hello of a client that was refused by the handler, not
+	// checked for form.
+	Hello *Hello `protobuf:"bytes,7,opt,name=hello,proto3" json:"hello,omitempty"`
+	// The client opened a Collect stream.
+	Collecting bool `protobuf:"varint,8,opt,name=collecting,proto3" json:"collecting,omitempty"`
+	// Batches that came while Limits.max_unacked_batches others were not acknowledged.
+	WindowExceeded uint64 `protobuf:"varint,9,opt,name=window_exceeded,json=windowExceeded,proto3" json:"window_exceeded,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -866,7 +963,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +976,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *End) GetClass() EndClass {
@@ -917,6 +1014,27 @@ func (x *End) GetSilentNano() int64 {
 	return 0
 }
 
+func (x *End) GetHello() *Hello {
+	if x != nil {
+		return x.Hello
+	}
+	return nil
+}
+
+func (x *End) GetCollecting() bool {
+	if x != nil {
+		return x.Collecting
+	}
+	return false
+}
+
+func (x *End) GetWindowExceeded() uint64 {
+	if x != nil {
+		return x.WindowExceeded
+	}
+	return 0
+}
+
 var File_bulkhead_v1_handler_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_handler_proto_rawDesc = "" +
@@ -934,14 +1052,15 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x05drain\x18\x04 \x01(\v2\x12.bulkhead.v1.DrainH\x00R\x05drain\x12-\n" +
 	"\x06finish\x18\x05 \x01(\v2\x13.bulkhead.v1.FinishH\x00R\x06finish\x12'\n" +
 	"\x04ping\x18\x06 \x01(\v2\x11.bulkhead.v1.PingH\x00R\x04pingB\a\n" +
-	"\x05frame\"\x85\x02\n" +
+	"\x05frame\"\xaa\x02\n" +
 	"\x04Open\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12+\n" +
 	"\x06limits\x18\x02 \x01(\v2\x13.bulkhead.v1.LimitsR\x06limits\x12,\n" +
 	"\x12hello_timeout_nano\x18\x03 \x01(\x03R\x10helloTimeoutNano\x12.\n" +
 	"\x13client_timeout_nano\x18\x04 \x01(\x03R\x11clientTimeoutNano\x12!\n" +
 	"\fresume_after\x18\x05 \x01(\x04R\vresumeAfter\x12*\n" +
-	"\x11orphan_grace_nano\x18\x06 \x01(\x03R\x0forphanGraceNano\"\x1c\n" +
+	"\x11orphan_grace_nano\x18\x06 \x01(\x03R\x0forphanGraceNano\x12#\n" +
+	"\rreport_resent\x18\a \x01(\bR\freportResent\"\x1c\n" +
 	"\x04Ping\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\"\x9d\x01\n" +
 	"\x04Pong\x12\x14\n" +
@@ -954,25 +1073,35 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x06Finish\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12(\n" +
-	"\x10retry_after_nano\x18\x03 \x01(\x03R\x0eretryAfterNano\"\xf6\x01\n" +
+	"\x10retry_after_nano\x18\x03 \x01(\x03R\x0eretryAfterNano\"\xa5\x02\n" +
 	"\fHandlerFrame\x12*\n" +
 	"\x05hello\x18\x01 \x01(\v2\x12.bulkhead.v1.HelloH\x00R\x05hello\x120\n" +
 	"\x05batch\x18\x02 \x01(\v2\x18.bulkhead.v1.SealedBatchH\x00R\x05batch\x120\n" +
 	"\agoodbye\x18\x03 \x01(\v2\x14.bulkhead.v1.GoodbyeH\x00R\agoodbye\x12$\n" +
 	"\x03end\x18\x04 \x01(\v2\x10.bulkhead.v1.EndH\x00R\x03end\x12'\n" +
-	"\x04pong\x18\x05 \x01(\v2\x11.bulkhead.v1.PongH\x00R\x04pongB\a\n" +
-	"\x05frame\"[\n" +
+	"\x04pong\x18\x05 \x01(\v2\x11.bulkhead.v1.PongH\x00R\x04pong\x12-\n" +
+	"\x06resent\x18\x06 \x01(\v2\x13.bulkhead.v1.ResentH\x00R\x06resentB\a\n" +
+	"\x05frame\"V\n" +
+	"\x06Resent\x12\x1b\n" +
+	"\tfirst_seq\x18\x01 \x01(\x04R\bfirstSeq\x12\x19\n" +
+	"\blast_seq\x18\x02 \x01(\x04R\alastSeq\x12\x14\n" +
+	"\x05batch\x18\x03 \x01(\fR\x05batch\"[\n" +
 	"\vSealedBatch\x12\x1b\n" +
 	"\tfirst_seq\x18\x01 \x01(\x04R\bfirstSeq\x12\x19\n" +
 	"\blast_seq\x18\x02 \x01(\x04R\alastSeq\x12\x14\n" +
-	"\x05batch\x18\x03 \x01(\fR\x05batch\"\xaa\x01\n" +
+	"\x05batch\x18\x03 \x01(\fR\x05batch\"\x9d\x02\n" +
 	"\x03End\x12+\n" +
 	"\x05class\x18\x01 \x01(\x0e2\x15.bulkhead.v1.EndClassR\x05class\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12%\n" +
 	"\x0ereceived_bytes\x18\x03 \x01(\x04R\rreceivedBytes\x12\x1a\n" +
 	"\bmessages\x18\x04 \x01(\x04R\bmessages\x12\x1f\n" +
 	"\vsilent_nano\x18\x05 \x01(\x03R\n" +
-	"silentNano*\x85\x02\n" +
+	"silentNano\x12(\n" +
+	"\x05hello\x18\a \x01(\v2\x12.bulkhead.v1.HelloR\x05hello\x12\x1e\n" +
+	"\n" +
+	"collecting\x18\b \x01(\bR\n" +
+	"collecting\x12'\n" +
+	"\x0fwindow_exceeded\x18\t \x01(\x04R\x0ewindowExceeded*\x85\x02\n" +
 	"\bEndClass\x12\x19\n" +
 	"\x15END_CLASS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12END_CLASS_FINISHED\x10\x01\x12\x1d\n" +
@@ -1001,7 +1130,7 @@ func file_bulkhead_v1_handler_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_handler_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bulkhead_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_bulkhead_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_bulkhead_v1_handler_proto_goTypes = []any{
 	(EndClass)(0),           // 0: bulkhead.v1.EndClass
 	(*ProbeRequest)(nil),    // 1: bulkhead.v1.ProbeRequest
@@ -1012,38 +1141,41 @@ var file_bulkhead_v1_handler_proto_goTypes = []any{
 	(*Pong)(nil),            // 6: bulkhead.v1.Pong
 	(*Finish)(nil),          // 7: bulkhead.v1.Finish
 	(*HandlerFrame)(nil),    // 8: bulkhead.v1.HandlerFrame
-	(*SealedBatch)(nil),     // 9: bulkhead.v1.SealedBatch
-	(*End)(nil),             // 10: bulkhead.v1.End
-	(*Welcome)(nil),         // 11: bulkhead.v1.Welcome
-	(*Ack)(nil),             // 12: bulkhead.v1.Ack
-	(*Drain)(nil),           // 13: bulkhead.v1.Drain
-	(*Limits)(nil),          // 14: bulkhead.v1.Limits
-	(*Hello)(nil),           // 15: bulkhead.v1.Hello
-	(*Goodbye)(nil),         // 16: bulkhead.v1.Goodbye
+	(*Resent)(nil),          // 9: bulkhead.v1.Resent
+	(*SealedBatch)(nil),     // 10: bulkhead.v1.SealedBatch
+	(*End)(nil),             // 11: bulkhead.v1.End
+	(*Welcome)(nil),         // 12: bulkhead.v1.Welcome
+	(*Ack)(nil),             // 13: bulkhead.v1.Ack
+	(*Drain)(nil),           // 14: bulkhead.v1.Drain
+	(*Limits)(nil),          // 15: bulkhead.v1.Limits
+	(*Hello)(nil),           // 16: bulkhead.v1.Hello
+	(*Goodbye)(nil),         // 17: bulkhead.v1.Goodbye
 }
 var file_bulkhead_v1_handler_proto_depIdxs = []int32{
 	4,  // 0: bulkhead.v1.SupervisorFrame.open:type_name -> bulkhead.v1.Open
-	11, // 1: bulkhead.v1.SupervisorFrame.welcome:type_name -> bulkhead.v1.Welcome
-	12, // 2: bulkhead.v1.SupervisorFrame.ack:type_name -> bulkhead.v1.Ack
-	13, // 3: bulkhead.v1.SupervisorFrame.drain:type_name -> bulkhead.v1.Drain
+	12, // 1: bulkhead.v1.SupervisorFrame.welcome:type_name -> bulkhead.v1.Welcome
+	13, // 2: bulkhead.v1.SupervisorFrame.ack:type_name -> bulkhead.v1.Ack
+	14, // 3: bulkhead.v1.SupervisorFrame.drain:type_name -> bulkhead.v1.Drain
 	7,  // 4: bulkhead.v1.SupervisorFrame.finish:type_name -> bulkhead.v1.Finish
 	5,  // 5: bulkhead.v1.SupervisorFrame.ping:type_name -> bulkhead.v1.Ping
-	14, // 6: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
-	15, // 7: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
-	9,  // 8: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
-	16, // 9: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
-	10, // 10: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
+	15, // 6: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
+	16, // 7: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
+	10, // 8: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
+	17, // 9: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
+	11, // 10: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
 	6,  // 11: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
-	0,  // 12: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
-	3,  // 13: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
-	1,  // 14: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
-	8,  // 15: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
-	2,  // 16: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
-	15, // [15:17] is the sub-list for method output_type
-	13, // [13:15] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	9,  // 12: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
+	0,  // 13: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
+	16, // 14: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
+	3,  // 15: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
+	1,  // 16: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
+	8,  // 17: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
+	2,  // 18: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
+	17, // [17:19] is the sub-list for method output_type
+	15, // [15:17] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_handler_proto_init() }
@@ -1066,6 +1198,7 @@ func file_bulkhead_v1_handler_proto_init() {
 		(*HandlerFrame_Goodbye)(nil),
 		(*HandlerFrame_End)(nil),
 		(*HandlerFrame_Pong)(nil),
+		(*HandlerFrame_Resent)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1073,7 +1206,7 @@ func file_bulkhead_v1_handler_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_handler_proto_rawDesc), len(file_bulkhead_v1_handler_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,6 +20,62 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// ContradictionKind sorts contradictions.
+type ContradictionKind int32
+
+const (
+	ContradictionKind_CONTRADICTION_KIND_UNSPECIFIED ContradictionKind = 0
+	// Two processes act as the client of this session.
+	ContradictionKind_CONTRADICTION_KIND_CLIENT_ID_IN_USE ContradictionKind = 1
+	// A message was sent again with other content than the durable one of its number.
+	ContradictionKind_CONTRADICTION_KIND_RESENT_DIFFERS ContradictionKind = 2
+	// Messages came after the session's Goodbye.
+	ContradictionKind_CONTRADICTION_KIND_AFTER_GOODBYE ContradictionKind = 3
+)
+
+// Enum value maps for ContradictionKind.
+var (
+	ContradictionKind_name = map[int32]string{
+		0: "CONTRADICTION_KIND_UNSPECIFIED",
+		1: "CONTRADICTION_KIND_CLIENT_ID_IN_USE",
+		2: "CONTRADICTION_KIND_RESENT_DIFFERS",
+		3: "CONTRADICTION_KIND_AFTER_GOODBYE",
+	}
+	ContradictionKind_value = map[string]int32{
+		"CONTRADICTION_KIND_UNSPECIFIED":      0,
+		"CONTRADICTION_KIND_CLIENT_ID_IN_USE": 1,
+		"CONTRADICTION_KIND_RESENT_DIFFERS":   2,
+		"CONTRADICTION_KIND_AFTER_GOODBYE":    3,
+	}
+)
+
+func (x ContradictionKind) Enum() *ContradictionKind {
+	p := new(ContradictionKind)
+	*p = x
+	return p
+}
+
+func (x ContradictionKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ContradictionKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_journal_proto_enumTypes[0].Descriptor()
+}
+
+func (ContradictionKind) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_journal_proto_enumTypes[0]
+}
+
+func (x ContradictionKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ContradictionKind.Descriptor instead.
+func (ContradictionKind) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{0}
+}
+
 // DetachClass sorts why a session lost its connection.
 type DetachClass int32
 
@@ -72,11 +128,11 @@ func (x DetachClass) String() string {
 }
 
 func (DetachClass) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_journal_proto_enumTypes[0].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[1].Descriptor()
 }
 
 func (DetachClass) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_journal_proto_enumTypes[0]
+	return &file_bulkhead_v1_journal_proto_enumTypes[1]
 }
 
 func (x DetachClass) Number() protoreflect.EnumNumber {
@@ -85,7 +141,7 @@ func (x DetachClass) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DetachClass.Descriptor instead.
 func (DetachClass) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{0}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{1}
 }
 
 // Outcome is how a session ended.
@@ -132,11 +188,11 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_journal_proto_enumTypes[1].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[2].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_journal_proto_enumTypes[1]
+	return &file_bulkhead_v1_journal_proto_enumTypes[2]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -145,7 +201,7 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{1}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{2}
 }
 
 // RestartKind says how another supervisor came.
@@ -184,11 +240,11 @@ func (x RestartKind) String() string {
 }
 
 func (RestartKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_journal_proto_enumTypes[2].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[3].Descriptor()
 }
 
 func (RestartKind) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_journal_proto_enumTypes[2]
+	return &file_bulkhead_v1_journal_proto_enumTypes[3]
 }
 
 func (x RestartKind) Number() protoreflect.EnumNumber {
@@ -197,7 +253,7 @@ func (x RestartKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RestartKind.Descriptor instead.
 func (RestartKind) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
 }
 
 // RunEnd says why a run ended.
@@ -240,11 +296,11 @@ func (x RunEnd) String() string {
 }
 
 func (RunEnd) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_journal_proto_enumTypes[3].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[4].Descriptor()
 }
 
 func (RunEnd) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_journal_proto_enumTypes[3]
+	return &file_bulkhead_v1_journal_proto_enumTypes[4]
 }
 
 func (x RunEnd) Number() protoreflect.EnumNumber {
@@ -253,7 +309,7 @@ func (x RunEnd) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RunEnd.Descriptor instead.
 func (RunEnd) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
 }
 
 // Record is one entry of a run's journal. The journal is the only source of the
@@ -261,7 +317,7 @@ func (RunEnd) EnumDescriptor() ([]byte, []int) {
 //
 // Order: RunStarted first; a session's SessionOpened before anything else of it;
 // its batches in rising sequence, without gap or overlap; one SessionEnded, after
-// which only the ends of its handlers follow; RunEnded last of all.
+// which only the ends of its handlers and Contradictions follow; RunEnded last of all.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Wall clock of the supervisor.
@@ -280,6 +336,7 @@ type Record struct {
 	//	*Record_SupervisorRestarted
 	//	*Record_ConnectionsShed
 	//	*Record_DrainStarted
+	//	*Record_Contradiction
 	Entry isRecord_Entry `protobuf_oneof:"entry"`
 	// The supervisor machine's clock that is never set, at the same moment as
 	// time_unix_nano: all durations are made of it. Supervisors on one boot of a machine
@@ -442,6 +499,15 @@ func (x *Record) GetDrainStarted() *DrainStarted {
 	return nil
 }
 
+func (x *Record) GetContradiction() *Contradiction {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_Contradiction); ok {
+			return x.Contradiction
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetElapsedNano() int64 {
 	if x != nil {
 		return x.ElapsedNano
@@ -501,6 +567,10 @@ type Record_DrainStarted struct {
 	DrainStarted *DrainStarted `protobuf:"bytes,13,opt,name=drain_started,json=drainStarted,proto3,oneof"`
 }
 
+type Record_Contradiction struct {
+	Contradiction *Contradiction `protobuf:"bytes,15,opt,name=contradiction,proto3,oneof"`
+}
+
 func (*Record_RunStarted) isRecord_Entry() {}
 
 func (*Record_SessionOpened) isRecord_Entry() {}
@@ -524,6 +594,8 @@ func (*Record_SupervisorRestarted) isRecord_Entry() {}
 func (*Record_ConnectionsShed) isRecord_Entry() {}
 
 func (*Record_DrainStarted) isRecord_Entry() {}
+
+func (*Record_Contradiction) isRecord_Entry() {}
 
 // RunStarted opens a run.
 type RunStarted struct {
@@ -818,8 +890,11 @@ type SessionAttached struct {
 	LastEnd     string  `protobuf:"bytes,9,opt,name=last_end,json=lastEnd,proto3" json:"last_end,omitempty"`
 	// Hello.elapsed_nano on this connection.
 	ClientElapsedNano int64 `protobuf:"varint,10,opt,name=client_elapsed_nano,json=clientElapsedNano,proto3" json:"client_elapsed_nano,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Welcome.connection, and Hello.instance of this connection.
+	Connection    uint64 `protobuf:"varint,11,opt,name=connection,proto3" json:"connection,omitempty"`
+	Instance      []byte `protobuf:"bytes,12,opt,name=instance,proto3" json:"instance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SessionAttached) Reset() {
@@ -922,6 +997,118 @@ func (x *SessionAttached) GetClientElapsedNano() int64 {
 	return 0
 }
 
+func (x *SessionAttached) GetConnection() uint64 {
+	if x != nil {
+		return x.Connection
+	}
+	return 0
+}
+
+func (x *SessionAttached) GetInstance() []byte {
+	if x != nil {
+		return x.Instance
+	}
+	return nil
+}
+
+// Contradiction is something that a client said or did that cannot be true together with
+// what is durable. A session has at most a few of a kind; the last says how many more
+// there were.
+type Contradiction struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Session uint32                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
+	Kind    ContradictionKind      `protobuf:"varint,2,opt,name=kind,proto3,enum=bulkhead.v1.ContradictionKind" json:"kind,omitempty"`
+	// The connection that it came by.
+	ConnectionId uint64 `protobuf:"varint,3,opt,name=connection_id,json=connectionId,proto3" json:"connection_id,omitempty"`
+	Peer         string `protobuf:"bytes,4,opt,name=peer,proto3" json:"peer,omitempty"`
+	// What it was, in words.
+	Text string `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	// Host and process id in the Hello of that connection.
+	Host          string `protobuf:"bytes,6,opt,name=host,proto3" json:"host,omitempty"`
+	Pid           int32  `protobuf:"varint,7,opt,name=pid,proto3" json:"pid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Contradiction) Reset() {
+	*x = Contradiction{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Contradiction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Contradiction) ProtoMessage() {}
+
+func (x *Contradiction) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Contradiction.ProtoReflect.Descriptor instead.
+func (*Contradiction) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Contradiction) GetSession() uint32 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
+func (x *Contradiction) GetKind() ContradictionKind {
+	if x != nil {
+		return x.Kind
+	}
+	return ContradictionKind_CONTRADICTION_KIND_UNSPECIFIED
+}
+
+func (x *Contradiction) GetConnectionId() uint64 {
+	if x != nil {
+		return x.ConnectionId
+	}
+	return 0
+}
+
+func (x *Contradiction) GetPeer() string {
+	if x != nil {
+		return x.Peer
+	}
+	return ""
+}
+
+func (x *Contradiction) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Contradiction) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Contradiction) GetPid() int32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
 // SessionBatch is messages of a session.
 type SessionBatch struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -936,7 +1123,7 @@ type SessionBatch struct {
 
 func (x *SessionBatch) Reset() {
 	*x = SessionBatch{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -948,7 +1135,7 @@ func (x *SessionBatch) String() string {
 func (*SessionBatch) ProtoMessage() {}
 
 func (x *SessionBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -961,7 +1148,7 @@ func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionBatch.ProtoReflect.Descriptor instead.
 func (*SessionBatch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SessionBatch) GetSession() uint32 {
@@ -1009,7 +1196,7 @@ type SessionDetached struct {
 
 func (x *SessionDetached) Reset() {
 	*x = SessionDetached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1208,7 @@ func (x *SessionDetached) String() string {
 func (*SessionDetached) ProtoMessage() {}
 
 func (x *SessionDetached) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1221,7 @@ func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDetached.ProtoReflect.Descriptor instead.
 func (*SessionDetached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SessionDetached) GetSession() uint32 {
@@ -1091,7 +1278,7 @@ type SessionEnded struct {
 
 func (x *SessionEnded) Reset() {
 	*x = SessionEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1103,7 +1290,7 @@ func (x *SessionEnded) String() string {
 func (*SessionEnded) ProtoMessage() {}
 
 func (x *SessionEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1116,7 +1303,7 @@ func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionEnded.ProtoReflect.Descriptor instead.
 func (*SessionEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SessionEnded) GetSession() uint32 {
@@ -1176,14 +1363,16 @@ type HandlerExited struct {
 	// How the handler said its connection ended; empty if it never said.
 	End string `protobuf:"bytes,7,opt,name=end,proto3" json:"end,omitempty"`
 	// It was at work on a frame of its client as it ended.
-	AtWork        bool `protobuf:"varint,8,opt,name=at_work,json=atWork,proto3" json:"at_work,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AtWork bool `protobuf:"varint,8,opt,name=at_work,json=atWork,proto3" json:"at_work,omitempty"`
+	// See End.
+	WindowExceeded uint64 `protobuf:"varint,9,opt,name=window_exceeded,json=windowExceeded,proto3" json:"window_exceeded,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *HandlerExited) Reset() {
 	*x = HandlerExited{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1195,7 +1384,7 @@ func (x *HandlerExited) String() string {
 func (*HandlerExited) ProtoMessage() {}
 
 func (x *HandlerExited) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1208,7 +1397,7 @@ func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandlerExited.ProtoReflect.Descriptor instead.
 func (*HandlerExited) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HandlerExited) GetConnectionId() uint64 {
@@ -1267,6 +1456,13 @@ func (x *HandlerExited) GetAtWork() bool {
 	return false
 }
 
+func (x *HandlerExited) GetWindowExceeded() uint64 {
+	if x != nil {
+		return x.WindowExceeded
+	}
+	return 0
+}
+
 // SupervisorRestarted is another supervisor, or another version of it, taking the
 // run up.
 type SupervisorRestarted struct {
@@ -1294,7 +1490,7 @@ type SupervisorRestarted struct {
 
 func (x *SupervisorRestarted) Reset() {
 	*x = SupervisorRestarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1306,7 +1502,7 @@ func (x *SupervisorRestarted) String() string {
 func (*SupervisorRestarted) ProtoMessage() {}
 
 func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1319,7 +1515,7 @@ func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorRestarted.ProtoReflect.Descriptor instead.
 func (*SupervisorRestarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SupervisorRestarted) GetKind() RestartKind {
@@ -1415,7 +1611,7 @@ type ConnectionsShed struct {
 
 func (x *ConnectionsShed) Reset() {
 	*x = ConnectionsShed{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1623,7 @@ func (x *ConnectionsShed) String() string {
 func (*ConnectionsShed) ProtoMessage() {}
 
 func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1636,7 @@ func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionsShed.ProtoReflect.Descriptor instead.
 func (*ConnectionsShed) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ConnectionsShed) GetCount() uint64 {
@@ -1480,14 +1676,21 @@ type ConnectionRejected struct {
 	// Why, in words.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Name the client gave, when it got as far as a Hello.
-	ClientName    string `protobuf:"bytes,5,opt,name=client_name,json=clientName,proto3" json:"client_name,omitempty"`
+	ClientName string `protobuf:"bytes,5,opt,name=client_name,json=clientName,proto3" json:"client_name,omitempty"`
+	// Whether it was a client: one that said Hello, or opened a Collect stream and broke the
+	// protocol before. Not told by supervisors before this field.
+	Client bool `protobuf:"varint,6,opt,name=client,proto3" json:"client,omitempty"`
+	// What it said of itself, as far as it could be read; empty or 0 if it did not.
+	ClientId      []byte `protobuf:"bytes,7,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	ClientHost    string `protobuf:"bytes,8,opt,name=client_host,json=clientHost,proto3" json:"client_host,omitempty"`
+	ClientPid     int32  `protobuf:"varint,9,opt,name=client_pid,json=clientPid,proto3" json:"client_pid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConnectionRejected) Reset() {
 	*x = ConnectionRejected{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1499,7 +1702,7 @@ func (x *ConnectionRejected) String() string {
 func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1512,7 +1715,7 @@ func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionRejected.ProtoReflect.Descriptor instead.
 func (*ConnectionRejected) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ConnectionRejected) GetConnectionId() uint64 {
@@ -1550,6 +1753,34 @@ func (x *ConnectionRejected) GetClientName() string {
 	return ""
 }
 
+func (x *ConnectionRejected) GetClient() bool {
+	if x != nil {
+		return x.Client
+	}
+	return false
+}
+
+func (x *ConnectionRejected) GetClientId() []byte {
+	if x != nil {
+		return x.ClientId
+	}
+	return nil
+}
+
+func (x *ConnectionRejected) GetClientHost() string {
+	if x != nil {
+		return x.ClientHost
+	}
+	return ""
+}
+
+func (x *ConnectionRejected) GetClientPid() int32 {
+	if x != nil {
+		return x.ClientPid
+	}
+	return 0
+}
+
 // RunEnded closes a run.
 type RunEnded struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1562,7 +1793,7 @@ type RunEnded struct {
 
 func (x *RunEnded) Reset() {
 	*x = RunEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1574,7 +1805,7 @@ func (x *RunEnded) String() string {
 func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1587,7 +1818,7 @@ func (x *RunEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnded.ProtoReflect.Descriptor instead.
 func (*RunEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RunEnded) GetReason() RunEnd {
@@ -1608,14 +1839,16 @@ func (x *RunEnded) GetDetail() string {
 type DrainStarted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why, in words.
-	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How long the supervisor waits, from this record's time.
+	WithinNano    int64 `protobuf:"varint,2,opt,name=within_nano,json=withinNano,proto3" json:"within_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DrainStarted) Reset() {
 	*x = DrainStarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1627,7 +1860,7 @@ func (x *DrainStarted) String() string {
 func (*DrainStarted) ProtoMessage() {}
 
 func (x *DrainStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1640,7 +1873,7 @@ func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainStarted.ProtoReflect.Descriptor instead.
 func (*DrainStarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DrainStarted) GetReason() string {
@@ -1650,11 +1883,18 @@ func (x *DrainStarted) GetReason() string {
 	return ""
 }
 
+func (x *DrainStarted) GetWithinNano() int64 {
+	if x != nil {
+		return x.WithinNano
+	}
+	return 0
+}
+
 var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/message.proto\"\xa8\a\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/message.proto\"\xec\a\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -1670,7 +1910,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	" \x01(\v2\x15.bulkhead.v1.RunEndedH\x00R\brunEnded\x12U\n" +
 	"\x14supervisor_restarted\x18\v \x01(\v2 .bulkhead.v1.SupervisorRestartedH\x00R\x13supervisorRestarted\x12I\n" +
 	"\x10connections_shed\x18\f \x01(\v2\x1c.bulkhead.v1.ConnectionsShedH\x00R\x0fconnectionsShed\x12@\n" +
-	"\rdrain_started\x18\r \x01(\v2\x19.bulkhead.v1.DrainStartedH\x00R\fdrainStarted\x12!\n" +
+	"\rdrain_started\x18\r \x01(\v2\x19.bulkhead.v1.DrainStartedH\x00R\fdrainStarted\x12B\n" +
+	"\rcontradiction\x18\x0f \x01(\v2\x1a.bulkhead.v1.ContradictionH\x00R\rcontradiction\x12!\n" +
 	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNanoB\a\n" +
 	"\x05entry\"\xe3\x02\n" +
 	"\n" +
@@ -1700,7 +1941,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12(\n" +
-	"\x05hello\x18\x03 \x01(\v2\x12.bulkhead.v1.HelloR\x05hello\"\x84\x03\n" +
+	"\x05hello\x18\x03 \x01(\v2\x12.bulkhead.v1.HelloR\x05hello\"\xc0\x03\n" +
 	"\x0fSessionAttached\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12#\n" +
 	"\rconnection_id\x18\x02 \x01(\x04R\fconnectionId\x12\x1f\n" +
@@ -1713,7 +1954,19 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\fstarved_nano\x18\b \x01(\x03R\vstarvedNano\x12\x19\n" +
 	"\blast_end\x18\t \x01(\tR\alastEnd\x12.\n" +
 	"\x13client_elapsed_nano\x18\n" +
-	" \x01(\x03R\x11clientElapsedNano\"v\n" +
+	" \x01(\x03R\x11clientElapsedNano\x12\x1e\n" +
+	"\n" +
+	"connection\x18\v \x01(\x04R\n" +
+	"connection\x12\x1a\n" +
+	"\binstance\x18\f \x01(\fR\binstance\"\xd0\x01\n" +
+	"\rContradiction\x12\x18\n" +
+	"\asession\x18\x01 \x01(\rR\asession\x122\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1e.bulkhead.v1.ContradictionKindR\x04kind\x12#\n" +
+	"\rconnection_id\x18\x03 \x01(\x04R\fconnectionId\x12\x12\n" +
+	"\x04peer\x18\x04 \x01(\tR\x04peer\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x12\x12\n" +
+	"\x04host\x18\x06 \x01(\tR\x04host\x12\x10\n" +
+	"\x03pid\x18\a \x01(\x05R\x03pid\"v\n" +
 	"\fSessionBatch\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1b\n" +
 	"\tfirst_seq\x18\x02 \x01(\x04R\bfirstSeq\x12\x19\n" +
@@ -1732,7 +1985,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x05cause\x18\x03 \x01(\tR\x05cause\x12\x19\n" +
 	"\blast_seq\x18\x04 \x01(\x04R\alastSeq\x12'\n" +
 	"\x0fquarantine_file\x18\x05 \x01(\tR\x0equarantineFile\x12'\n" +
-	"\x0fkilled_handlers\x18\x06 \x01(\rR\x0ekilledHandlers\"\xfe\x01\n" +
+	"\x0fkilled_handlers\x18\x06 \x01(\rR\x0ekilledHandlers\"\xa7\x02\n" +
 	"\rHandlerExited\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12\x18\n" +
 	"\asession\x18\x02 \x01(\rR\asession\x12,\n" +
@@ -1741,7 +1994,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x0ereceived_bytes\x18\x05 \x01(\x04R\rreceivedBytes\x12\x1a\n" +
 	"\bmessages\x18\x06 \x01(\x04R\bmessages\x12\x10\n" +
 	"\x03end\x18\a \x01(\tR\x03end\x12\x17\n" +
-	"\aat_work\x18\b \x01(\bR\x06atWork\"\xe7\x02\n" +
+	"\aat_work\x18\b \x01(\bR\x06atWork\x12'\n" +
+	"\x0fwindow_exceeded\x18\t \x01(\x04R\x0ewindowExceeded\"\xe7\x02\n" +
 	"\x13SupervisorRestarted\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.bulkhead.v1.RestartKindR\x04kind\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x18\n" +
@@ -1761,7 +2015,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12&\n" +
 	"\x0fsince_unix_nano\x18\x03 \x01(\x03R\rsinceUnixNano\x12,\n" +
-	"\x12since_elapsed_nano\x18\x04 \x01(\x03R\x10sinceElapsedNano\"\xa7\x01\n" +
+	"\x12since_elapsed_nano\x18\x04 \x01(\x03R\x10sinceElapsedNano\"\x9c\x02\n" +
 	"\x12ConnectionRejected\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12\x12\n" +
 	"\x04peer\x18\x02 \x01(\tR\x04peer\x12\x1f\n" +
@@ -1769,12 +2023,25 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"handlerPid\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1f\n" +
 	"\vclient_name\x18\x05 \x01(\tR\n" +
-	"clientName\"O\n" +
+	"clientName\x12\x16\n" +
+	"\x06client\x18\x06 \x01(\bR\x06client\x12\x1b\n" +
+	"\tclient_id\x18\a \x01(\fR\bclientId\x12\x1f\n" +
+	"\vclient_host\x18\b \x01(\tR\n" +
+	"clientHost\x12\x1d\n" +
+	"\n" +
+	"client_pid\x18\t \x01(\x05R\tclientPid\"O\n" +
 	"\bRunEnded\x12+\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x13.bulkhead.v1.RunEndR\x06reason\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail\"&\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\"G\n" +
 	"\fDrainStarted\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason*\xd2\x01\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1f\n" +
+	"\vwithin_nano\x18\x02 \x01(\x03R\n" +
+	"withinNano*\xad\x01\n" +
+	"\x11ContradictionKind\x12\"\n" +
+	"\x1eCONTRADICTION_KIND_UNSPECIFIED\x10\x00\x12'\n" +
+	"#CONTRADICTION_KIND_CLIENT_ID_IN_USE\x10\x01\x12%\n" +
+	"!CONTRADICTION_KIND_RESENT_DIFFERS\x10\x02\x12$\n" +
+	" CONTRADICTION_KIND_AFTER_GOODBYE\x10\x03*\xd2\x01\n" +
 	"\vDetachClass\x12\x1c\n" +
 	"\x18DETACH_CLASS_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dDETACH_CLASS_CLOSED_BY_CLIENT\x10\x01\x12\x17\n" +
@@ -1811,57 +2078,61 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_journal_proto_rawDescData
 }
 
-var file_bulkhead_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_bulkhead_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_bulkhead_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_bulkhead_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_bulkhead_v1_journal_proto_goTypes = []any{
-	(DetachClass)(0),            // 0: bulkhead.v1.DetachClass
-	(Outcome)(0),                // 1: bulkhead.v1.Outcome
-	(RestartKind)(0),            // 2: bulkhead.v1.RestartKind
-	(RunEnd)(0),                 // 3: bulkhead.v1.RunEnd
-	(*Record)(nil),              // 4: bulkhead.v1.Record
-	(*RunStarted)(nil),          // 5: bulkhead.v1.RunStarted
-	(*Host)(nil),                // 6: bulkhead.v1.Host
-	(*SessionOpened)(nil),       // 7: bulkhead.v1.SessionOpened
-	(*SessionAttached)(nil),     // 8: bulkhead.v1.SessionAttached
-	(*SessionBatch)(nil),        // 9: bulkhead.v1.SessionBatch
-	(*SessionDetached)(nil),     // 10: bulkhead.v1.SessionDetached
-	(*SessionEnded)(nil),        // 11: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),       // 12: bulkhead.v1.HandlerExited
-	(*SupervisorRestarted)(nil), // 13: bulkhead.v1.SupervisorRestarted
-	(*ConnectionsShed)(nil),     // 14: bulkhead.v1.ConnectionsShed
-	(*ConnectionRejected)(nil),  // 15: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),            // 16: bulkhead.v1.RunEnded
-	(*DrainStarted)(nil),        // 17: bulkhead.v1.DrainStarted
-	(*Hello)(nil),               // 18: bulkhead.v1.Hello
-	(Absence)(0),                // 19: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 20: bulkhead.v1.ProcessExit
+	(ContradictionKind)(0),      // 0: bulkhead.v1.ContradictionKind
+	(DetachClass)(0),            // 1: bulkhead.v1.DetachClass
+	(Outcome)(0),                // 2: bulkhead.v1.Outcome
+	(RestartKind)(0),            // 3: bulkhead.v1.RestartKind
+	(RunEnd)(0),                 // 4: bulkhead.v1.RunEnd
+	(*Record)(nil),              // 5: bulkhead.v1.Record
+	(*RunStarted)(nil),          // 6: bulkhead.v1.RunStarted
+	(*Host)(nil),                // 7: bulkhead.v1.Host
+	(*SessionOpened)(nil),       // 8: bulkhead.v1.SessionOpened
+	(*SessionAttached)(nil),     // 9: bulkhead.v1.SessionAttached
+	(*Contradiction)(nil),       // 10: bulkhead.v1.Contradiction
+	(*SessionBatch)(nil),        // 11: bulkhead.v1.SessionBatch
+	(*SessionDetached)(nil),     // 12: bulkhead.v1.SessionDetached
+	(*SessionEnded)(nil),        // 13: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 14: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 15: bulkhead.v1.SupervisorRestarted
+	(*ConnectionsShed)(nil),     // 16: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 17: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 18: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 19: bulkhead.v1.DrainStarted
+	(*Hello)(nil),               // 20: bulkhead.v1.Hello
+	(Absence)(0),                // 21: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 22: bulkhead.v1.ProcessExit
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
-	5,  // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
-	7,  // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
-	8,  // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
-	9,  // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
-	10, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	11, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	12, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	15, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	16, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	13, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
-	14, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
-	17, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
-	6,  // 12: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	18, // 13: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	19, // 14: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	0,  // 15: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	1,  // 16: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	20, // 17: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	2,  // 18: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	3,  // 19: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	6,  // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
+	8,  // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
+	9,  // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
+	11, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
+	12, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
+	13, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	14, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	17, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	18, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	15, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	16, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	19, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	10, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
+	7,  // 13: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	20, // 14: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	21, // 15: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	0,  // 16: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	1,  // 17: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	2,  // 18: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	22, // 19: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	3,  // 20: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	4,  // 21: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_journal_proto_init() }
@@ -1884,14 +2155,15 @@ func file_bulkhead_v1_journal_proto_init() {
 		(*Record_SupervisorRestarted)(nil),
 		(*Record_ConnectionsShed)(nil),
 		(*Record_DrainStarted)(nil),
+		(*Record_Contradiction)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   14,
+			NumEnums:      5,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
