@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/reason"
 	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -219,7 +220,12 @@ func lost(err error) (remainder.Over, bool) {
 	if !errors.As(err, &r) || r.status.Code() != codes.FailedPrecondition {
 		return remainder.Over{}, false
 	}
-	over, is := remainder.ParseOver(r.status.Message())
+	why, about := reason.Of(r.status)
+	if why != bulkheadv1.Reason_REASON_UNSPECIFIED {
+		over, is := remainder.FromMetadata(about)
+		return over, is && why == bulkheadv1.Reason_REASON_SESSION_LOST
+	}
+	over, is := remainder.ParseOver(r.status.Message()) // of a supervisor that gives no reasons
 	return over, is && over.Outcome == "lost"
 }
 

@@ -8,9 +8,11 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"bulkhead/internal/hello"
+	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -21,12 +23,23 @@ const (
 	maxStringBytes = 4096
 )
 
-// violation is a breach of the protocol by the client: what the supervisor is
-// told (class) and what the client is told (code).
+// Reasons that are given in several places.
+const (
+	frameUnexpected   = bulkheadv1.Reason_REASON_FRAME_UNEXPECTED
+	fieldInvalid      = bulkheadv1.Reason_REASON_FIELD_INVALID
+	sequenceBroken    = bulkheadv1.Reason_REASON_SEQUENCE_BROKEN
+	encodingInvalid   = bulkheadv1.Reason_REASON_ENCODING_INVALID
+	connectionRefused = bulkheadv1.Reason_REASON_CONNECTION_REFUSED
+)
+
+// violation is why the client's stream ends: what the supervisor is told (class) and
+// what the client is told (code, reason and what the reason is about).
 type violation struct {
-	class bulkheadv1.EndClass
-	code  codes.Code
-	text  string
+	class  bulkheadv1.EndClass
+	code   codes.Code
+	reason bulkheadv1.Reason
+	about  map[string]string
+	text   string
 	// retryAfter is when the client should come back; 0 leaves it to the client.
 	retryAfter time.Duration
 }
@@ -36,32 +49,40 @@ func (v *violation) Error() string { return v.text }
 // status is what the client is told; nil is the end in order.
 func (v *violation) status() error {
 	st := status.New(v.code, v.text)
-	if v.retryAfter <= 0 {
+	var details []protoadapt.MessageV1
+	if v.reason != bulkheadv1.Reason_REASON_UNSPECIFIED {
+		details = append(details, reason.Info(v.reason, v.about))
+	}
+	if v.retryAfter > 0 {
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(v.retryAfter)})
+	}
+	if len(details) == 0 {
 		return st.Err()
 	}
-	with, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(v.retryAfter)})
+	with, err := st.WithDetails(details...)
 	if err != nil { // only OK takes no details
 		return st.Err()
 	}
 	return with.Err()
 }
 
-func broken(format string, args ...any) *violation {
-	return &violation{class: bulkheadv1.EndClass_END_CLASS_PROTOCOL, code: codes.InvalidArgument, text: fmt.Sprintf(format, args...)}
+// broken is a breach of the protocol by what the client said.
+func broken(why bulkheadv1.Reason, format string, args ...any) *violation {
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_PROTOCOL, code: codes.InvalidArgument, reason: why, text: fmt.Sprintf(format, args...)}
 }
 
 func tooMuch(format string, args ...any) *violation {
-	return &violation{class: bulkheadv1.EndClass_END_CLASS_LIMIT, code: codes.ResourceExhausted, text: fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_LIMIT, code: codes.ResourceExhausted, reason: bulkheadv1.Reason_REASON_LIMIT_EXCEEDED, text: fmt.Sprintf(format, args...)}
 }
 
 // checkHello checks the form of a Hello, not whether its sender may come.
 func checkHello(h *bulkheadv1.Hello) *violation {
 	if v := h.GetProtocolVersion(); v != ProtocolVersion {
-		return &violation{class: bulkheadv1.EndClass_END_CLASS_VERSION, code: codes.FailedPrecondition,
+		return &violation{class: bulkheadv1.EndClass_END_CLASS_VERSION, code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_VERSION_UNKNOWN,
 			text: fmt.Sprintf("client speaks protocol version %d; this supervisor speaks version %d", v, ProtocolVersion)}
 	}
 	if wrong := hello.Check(h); wrong != "" {
-		return broken("%s", wrong)
+		return broken(fieldInvalid, "%s", wrong)
 	}
 	return nil
 }
@@ -73,17 +94,17 @@ func checkBatch(b *bulkheadv1.Batch, limits *bulkheadv1.Limits, next uint64) (*b
 	msgs := b.GetMessages()
 	switch {
 	case len(msgs) == 0:
-		return nil, broken("Batch is empty; it must have at least one message")
+		return nil, broken(fieldInvalid, "Batch is empty; it must have at least one message")
 	case len(msgs) > int(limits.GetMaxBatchMessages()):
 		return nil, tooMuch("Batch has %d messages; at most %d are allowed", len(msgs), limits.GetMaxBatchMessages())
 	case msgs[0].GetSeq() == 0:
-		return nil, broken("message has sequence number 0; numbers begin at 1")
+		return nil, broken(sequenceBroken, "message has sequence number 0; numbers begin at 1")
 	case msgs[0].GetSeq() > next:
-		return nil, broken("sequence gap: message %d came where %d was expected", msgs[0].GetSeq(), next)
+		return nil, broken(sequenceBroken, "sequence gap: message %d came where %d was expected", msgs[0].GetSeq(), next)
 	}
 	for i, m := range msgs {
 		if want := msgs[0].GetSeq() + uint64(i); m.GetSeq() != want {
-			return nil, broken("sequence gap: message %d came where %d was expected", m.GetSeq(), want)
+			return nil, broken(sequenceBroken, "sequence gap: message %d came where %d was expected", m.GetSeq(), want)
 		}
 		if v := checkMessage(m); v != nil {
 			return nil, v
@@ -101,7 +122,7 @@ func seal(b *bulkheadv1.Batch, fresh []*bulkheadv1.Message) (*bulkheadv1.SealedB
 	b.Messages = fresh
 	data, err := proto.Marshal(b)
 	if err != nil {
-		return nil, broken("Batch cannot be encoded again: %v", err)
+		return nil, broken(encodingInvalid, "Batch cannot be encoded again: %v", err)
 	}
 	return &bulkheadv1.SealedBatch{FirstSeq: fresh[0].GetSeq(), LastSeq: fresh[len(fresh)-1].GetSeq(), Batch: data}, nil
 }
@@ -109,7 +130,7 @@ func seal(b *bulkheadv1.Batch, fresh []*bulkheadv1.Message) (*bulkheadv1.SealedB
 func checkMessage(m *bulkheadv1.Message) *violation {
 	switch f := m.GetFact().(type) {
 	case nil:
-		return broken("message %d has no fact", m.GetSeq())
+		return broken(fieldInvalid, "message %d has no fact", m.GetSeq())
 	case *bulkheadv1.Message_Rollover:
 		if len(f.Rollover.GetPath()) > maxStringBytes {
 			return tooMuch("message %d: path has %d bytes; at most %d are allowed", m.GetSeq(), len(f.Rollover.GetPath()), maxStringBytes)
@@ -117,11 +138,11 @@ func checkMessage(m *bulkheadv1.Message) *violation {
 	case *bulkheadv1.Message_Progress:
 		h := f.Progress.GetChunkWrite()
 		if len(h.GetCount()) != len(h.GetValueDelta()) {
-			return broken("message %d: histogram has %d values and %d counts", m.GetSeq(), len(h.GetValueDelta()), len(h.GetCount()))
+			return broken(fieldInvalid, "message %d: histogram has %d values and %d counts", m.GetSeq(), len(h.GetValueDelta()), len(h.GetCount()))
 		}
 	}
 	if m.GetProcess().GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_UNSPECIFIED {
-		return broken("message %d does not say which process it is about", m.GetSeq())
+		return broken(fieldInvalid, "message %d does not say which process it is about", m.GetSeq())
 	}
 	return nil
 }

@@ -78,6 +78,7 @@ func (c *collector) send(stream bulkheadv1.CollectorService_CollectServer, frame
 			if fin := f.GetFinish(); fin != nil {
 				return &violation{
 					class: bulkheadv1.EndClass_END_CLASS_FINISHED, code: codes.Code(fin.GetCode()), text: fin.GetText(),
+					reason: fin.GetReason(), about: fin.GetMetadata(),
 					retryAfter: time.Duration(fin.GetRetryAfterNano()),
 				}
 			}
@@ -153,7 +154,7 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 	}
 	hello := first.GetHello()
 	if hello == nil {
-		return broken("the first frame is not a Hello")
+		return broken(frameUnexpected, "the first frame is not a Hello")
 	}
 	if v := checkHello(hello); v != nil {
 		return v
@@ -175,9 +176,9 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 		case *bulkheadv1.ClientFrame_Goodbye:
 			return c.goodbye(f.Goodbye)
 		case *bulkheadv1.ClientFrame_Hello:
-			return broken("a second Hello came on one connection")
+			return broken(frameUnexpected, "a second Hello came on one connection")
 		default:
-			return broken("a frame is empty")
+			return broken(bulkheadv1.Reason_REASON_FRAME_UNKNOWN, "a frame is empty")
 		}
 	}
 }
@@ -187,7 +188,7 @@ func (c *collector) batch(ctx context.Context, b *bulkheadv1.Batch) *violation {
 	select {
 	case <-c.welcome:
 	default:
-		return broken("a Batch came before the Welcome was sent")
+		return broken(frameUnexpected, "a Batch came before the Welcome was sent")
 	}
 	next := c.expect.Load()
 	failpoint.Batch(b.GetMessages())
@@ -208,10 +209,10 @@ func (c *collector) goodbye(g *bulkheadv1.Goodbye) *violation {
 	select {
 	case <-c.welcome:
 	default:
-		return broken("a Goodbye came before the Welcome was sent")
+		return broken(frameUnexpected, "a Goodbye came before the Welcome was sent")
 	}
 	if last := c.expect.Load() - 1; g.GetLastSeq() != last {
-		return broken("Goodbye says that %d was the last message; %d was received last", g.GetLastSeq(), last)
+		return broken(sequenceBroken, "Goodbye says that %d was the last message; %d was received last", g.GetLastSeq(), last)
 	}
 	failpoint.Hit("handler-goodbye")
 	c.relay.setGoodbye(g)
@@ -228,7 +229,7 @@ func recvViolation(err error) *violation {
 	case codes.ResourceExhausted:
 		return tooMuch("a frame is too large: %s", strings.TrimPrefix(s.Message(), "grpc: "))
 	case codes.Internal, codes.Unimplemented, codes.InvalidArgument:
-		return broken("a frame cannot be decoded: %s", strings.TrimPrefix(s.Message(), "grpc: "))
+		return broken(encodingInvalid, "a frame cannot be decoded: %s", strings.TrimPrefix(s.Message(), "grpc: "))
 	default:
 		return lost("the client's stream ended: %s", s.Message())
 	}

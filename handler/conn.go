@@ -107,7 +107,7 @@ func (c *clientConn) story(silence time.Duration) *violation {
 	case quiet >= silence:
 		return silent("client sent nothing and answered no ping for %s", silence)
 	default:
-		return broken("client sent bytes that are not HTTP/2")
+		return broken(connectionRefused, "client sent bytes that are not HTTP/2")
 	}
 }
 

@@ -49,13 +49,13 @@ func wrongPreface(c *clientConn, got []byte) *violation {
 	for _, method := range []string{"GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ", "TRACE "} {
 		if bytes.HasPrefix(got, []byte(method)) {
 			answerHTTP1(c)
-			return broken("client speaks HTTP/1 (%q); this port speaks gRPC (HTTP/2)", method)
+			return broken(connectionRefused, "client speaks HTTP/1 (%q); this port speaks gRPC (HTTP/2)", method)
 		}
 	}
 	if got[0] == 0x16 {
-		return broken("client speaks TLS; this port speaks gRPC without TLS")
+		return broken(connectionRefused, "client speaks TLS; this port speaks gRPC without TLS")
 	}
-	return broken("client does not speak gRPC: its first bytes are %q", got)
+	return broken(connectionRefused, "client does not speak gRPC: its first bytes are %q", got)
 }
 
 // answerHTTP1 answers and lets the answer arrive: closing with unread input would
@@ -101,5 +101,5 @@ func silent(format string, args ...any) *violation {
 }
 
 func tooSlow(format string, args ...any) *violation {
-	return &violation{class: bulkheadv1.EndClass_END_CLASS_TIMEOUT, code: codes.DeadlineExceeded, text: fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_TIMEOUT, code: codes.DeadlineExceeded, reason: bulkheadv1.Reason_REASON_HELLO_OVERDUE, text: fmt.Sprintf(format, args...)}
 }

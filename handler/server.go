@@ -76,7 +76,8 @@ func greet(ctx context.Context, conn *clientConn, helloBy time.Time) *violation 
 
 // orphaned is why a client is sent away when ctx is done.
 func orphaned(ctx context.Context) *violation {
-	return &violation{class: bulkheadv1.EndClass_END_CLASS_ORPHANED, code: codes.Unavailable, text: context.Cause(ctx).Error()}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_ORPHANED, code: codes.Unavailable,
+		reason: bulkheadv1.Reason_REASON_SUPERVISOR_GONE, text: context.Cause(ctx).Error()}
 }
 
 // awaitEnd waits until the client's stream or connection ends, its Hello is overdue,
@@ -144,7 +145,7 @@ func stop(srv *grpc.Server, conn *clientConn) {
 }
 
 func endOf(v *violation, conn *clientConn) *bulkheadv1.End {
-	e := &bulkheadv1.End{Class: v.class, Text: v.text, ReceivedBytes: conn.received.Load()}
+	e := &bulkheadv1.End{Class: v.class, Text: v.text, Reason: v.reason, ReceivedBytes: conn.received.Load()}
 	if v.class == bulkheadv1.EndClass_END_CLASS_FINISHED && v.code == codes.OK {
 		e.Text = "closed in order"
 	}

@@ -354,7 +354,7 @@ func TestTheHelloTimeoutEndsWithTheHello(t *testing.T) {
 			t.Errorf("the stream was refused with %+v", v)
 		default:
 		}
-		want := broken("enough")
+		want := broken(frameUnexpected, "enough")
 		c.ended <- want
 		if v := <-ended; v != want {
 			t.Errorf("ended with %+v; want what the stream said", v)

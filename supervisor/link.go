@@ -280,6 +280,17 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 	return false
 }
 
+// answer is how a client's stream ends. The zero value is the end in order.
+type answer struct {
+	code   codes.Code
+	reason bulkheadv1.Reason
+	// about is what goes with the reason: the metadata of the google.rpc.ErrorInfo.
+	about map[string]string
+	text  string
+	// retryAfter is when the client should try again; 0 leaves it to the client.
+	retryAfter time.Duration
+}
+
 // ack tells the handler, and by it the client, what is durable.
 func (l *link) ack(seq uint64) {
 	l.acked.Store(seq)
@@ -288,13 +299,10 @@ func (l *link) ack(seq uint64) {
 
 // finish tells the client how its stream ends, and bounds how long the handler may
 // take to pass that on.
-func (l *link) finish(code codes.Code, text string) { l.finishLater(code, text, 0) }
-
-// finishLater is finish for a client that should try again after some time.
-func (l *link) finishLater(code codes.Code, text string, retryAfter time.Duration) {
-	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Finish{
-		Finish: &bulkheadv1.Finish{Code: uint32(code), Text: text, RetryAfterNano: int64(retryAfter)},
-	}})
+func (l *link) finish(a answer) {
+	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Finish{Finish: &bulkheadv1.Finish{
+		Code: uint32(a.code), Reason: a.reason, Metadata: a.about, Text: a.text, RetryAfterNano: int64(a.retryAfter),
+	}}})
 	l.finished.Do(func() {
 		time.AfterFunc(endSlack, func() { l.drop(errUnended) }) // does nothing after the link's end
 	})

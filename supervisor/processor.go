@@ -332,12 +332,14 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 			p.link, p.lie = from, nil
 			afterwards = append(afterwards, func() { p.welcome(from) })
 		case finishOK:
-			afterwards = append(afterwards, func() { p.link.finish(codes.OK, "") })
+			afterwards = append(afterwards, func() { p.link.finish(answer{}) })
 		case finishOver:
-			afterwards = append(afterwards, func() { p.link.finish(codes.FailedPrecondition, cause) })
+			afterwards = append(afterwards, func() {
+				p.link.finish(answer{code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_RUN_OVER, text: cause})
+			})
 		case refuse:
 			over := remainder.Over{Outcome: now.String(), After: p.durable, Run: p.run.id, Cause: p.live.snapshot().cause}
-			from.finish(refusalCode(now), over.String())
+			from.finish(refusing(now, over))
 		}
 	}
 	// An outcome must be in the journal before the client is told; a connection need
@@ -357,12 +359,18 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 	p.publish(was, now, cause)
 }
 
-// refusalCode is how a client is told that its session has ended.
-func refusalCode(p phase) codes.Code {
-	if p == quarantined {
-		return codes.DataLoss // it must not send that again
+// refusing is how a client is told that its session has ended.
+func refusing(p phase, over remainder.Over) answer {
+	a := answer{code: codes.FailedPrecondition, about: over.Metadata(), text: over.String()}
+	switch p {
+	case quarantined:
+		a.code, a.reason = codes.DataLoss, bulkheadv1.Reason_REASON_SESSION_QUARANTINED // it must not send that again
+	case rejected:
+		a.reason = bulkheadv1.Reason_REASON_SESSION_REJECTED
+	default:
+		a.reason = bulkheadv1.Reason_REASON_SESSION_LOST
 	}
-	return codes.FailedPrecondition
+	return a
 }
 
 // publish tells the log, the status and the run what became of the session.

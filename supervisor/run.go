@@ -144,20 +144,20 @@ func (r *run) limits() *bulkheadv1.Limits {
 // now.
 func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
 	if l.processor.Load() == nil && r.cfg.Token != "" && subtle.ConstantTimeCompare([]byte(hello.GetToken()), []byte(r.cfg.Token)) != 1 {
-		why := "wrong token"
+		why := answer{code: codes.Unauthenticated, reason: bulkheadv1.Reason_REASON_TOKEN_WRONG, text: "wrong token"}
 		if hello.GetToken() == "" {
-			why = "a token is required"
+			why.reason, why.text = bulkheadv1.Reason_REASON_TOKEN_MISSING, "a token is required"
 		}
-		r.turnAway(l, hello, codes.Unauthenticated, why)
+		r.turnAway(l, hello, why)
 		return
 	}
-	p, refusal := r.session(hello)
+	p, no := r.session(hello)
 	switch {
-	case p == nil && refusal.retryAfter > 0:
-		r.shedClient(l, refusal)
+	case p == nil && no.retryAfter > 0:
+		r.shedClient(l, no)
 		return
 	case p == nil:
-		r.turnAway(l, hello, codes.FailedPrecondition, refusal.why)
+		r.turnAway(l, hello, *no)
 		return
 	}
 	if known := l.processor.Swap(p); known != nil && known != p {
@@ -172,17 +172,17 @@ func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
 }
 
 // turnAway refuses a client that has said who it is.
-func (r *run) turnAway(l *link, hello *bulkheadv1.Hello, code codes.Code, why string) {
-	r.reject(l, hello.GetName(), why)
-	l.finish(code, why)
+func (r *run) turnAway(l *link, hello *bulkheadv1.Hello, why answer) {
+	r.reject(l, hello.GetName(), why.text)
+	l.finish(why)
 }
 
 // retryNextRun is when a client should come again that came between two runs.
 const retryNextRun = time.Second
 
 // session returns the client's session, which it begins if the client is new, or
-// why it cannot.
-func (r *run) session(hello *bulkheadv1.Hello) (*processor, *refusal) {
+// why it cannot: with a time after which the client may come again, or for good.
+func (r *run) session(hello *bulkheadv1.Hello) (*processor, *answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p := r.sessions[string(hello.GetClientId())]; p != nil {
@@ -190,12 +190,12 @@ func (r *run) session(hello *bulkheadv1.Hello) (*processor, *refusal) {
 	}
 	if r.closing {
 		if r.cfg.KeepRunning && r.drained == "" {
-			return nil, &refusal{"the run is ending; the next one begins at once", retryNextRun}
+			return nil, &answer{reason: bulkheadv1.Reason_REASON_RUN_CHANGING, text: "the run is ending; the next one begins at once", retryAfter: retryNextRun}
 		}
-		return nil, &refusal{why: "the run is ending; it takes no new clients"}
+		return nil, &answer{code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_RUN_ENDING, text: "the run is ending; it takes no new clients"}
 	}
 	if most := r.cfg.Overload.MaxClients; most > 0 && r.cycle.open >= most {
-		return nil, &refusal{fmt.Sprintf("the supervisor serves max_clients=%d clients already", most), retryClients}
+		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: fmt.Sprintf("the supervisor serves max_clients=%d clients already", most), retryAfter: retryClients}
 	}
 	hello.Token = "" // it is for nobody else
 	number := uint32(1)

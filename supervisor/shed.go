@@ -114,8 +114,9 @@ func (r *run) refuse(conn *net.TCPConn, no *refusal) {
 }
 
 // shedClient sheds a client that has said Hello, through its handler.
-func (r *run) shedClient(l *link, no *refusal) {
+func (r *run) shedClient(l *link, no *answer) {
 	l.refused, l.shed = true, true // not rejected: it may come again and get in
-	r.shed(l.log, no)
-	l.finishLater(codes.Unavailable, no.String(), no.retryAfter)
+	why := &refusal{no.text, no.retryAfter}
+	r.shed(l.log, why)
+	l.finish(answer{code: codes.Unavailable, reason: no.reason, text: why.String(), retryAfter: no.retryAfter})
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+
+	"bulkhead/internal/reason"
 )
 
 // Over is what a supervisor says to a client whose session has ended.
@@ -18,7 +20,20 @@ type Over struct {
 	Cause string
 }
 
-// String is o as the status message of a refusal; ParseOver reads it.
+// Metadata is o as what comes with the reason of a refusal; FromMetadata reads it.
+func (o Over) Metadata() map[string]string {
+	return map[string]string{reason.Outcome: o.Outcome, reason.After: strconv.FormatUint(o.After, 10), reason.Run: o.Run}
+}
+
+// FromMetadata is what a refusal says besides its words; false if it says nothing.
+func FromMetadata(m map[string]string) (Over, bool) {
+	after, err := strconv.ParseUint(m[reason.After], 10, 64)
+	o := Over{Outcome: m[reason.Outcome], After: after, Run: m[reason.Run]}
+	return o, err == nil && o.Outcome != "" && o.Run != ""
+}
+
+// String is o as the status message of a refusal; ParseOver reads it, for clients of
+// supervisors that give no reasons.
 func (o Over) String() string {
 	return fmt.Sprintf("this session is over: %s after message %d of run %s (%s)", o.Outcome, o.After, o.Run, o.Cause)
 }

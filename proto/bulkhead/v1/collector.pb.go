@@ -20,6 +20,142 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Reason says why a stream ended otherwise than in order, in one word for a program. A
+// client that does not know a reason goes by the code of the status.
+type Reason int32
+
+const (
+	Reason_REASON_UNSPECIFIED Reason = 0
+	// A frame came out of turn: before Welcome, after Goodbye, a second Hello.
+	Reason_REASON_FRAME_UNEXPECTED Reason = 1
+	// A frame holds none of the frames that this server knows.
+	Reason_REASON_FRAME_UNKNOWN Reason = 2
+	// A frame is not the encoding of a ClientFrame.
+	Reason_REASON_ENCODING_INVALID Reason = 3
+	// A field has a value that it must not have; the metadata's "field" names it.
+	Reason_REASON_FIELD_INVALID Reason = 4
+	// The numbers of messages do not go on where they should.
+	Reason_REASON_SEQUENCE_BROKEN Reason = 5
+	// Something is larger or more than is allowed; the metadata's "field" names it where
+	// it is a field.
+	Reason_REASON_LIMIT_EXCEEDED Reason = 6
+	// A message is compressed in a way that this server does not know.
+	Reason_REASON_COMPRESSION_UNKNOWN Reason = 7
+	// There is no such service or method here.
+	Reason_REASON_METHOD_UNKNOWN Reason = 8
+	// The server does not speak the client's version of the protocol.
+	Reason_REASON_VERSION_UNKNOWN Reason = 9
+	// The run takes no new clients: it is ending, or is asked to.
+	Reason_REASON_RUN_ENDING Reason = 10
+	// The run ended before the session did.
+	Reason_REASON_RUN_OVER Reason = 11
+	// The client names a run that this supervisor does not have.
+	Reason_REASON_RUN_UNKNOWN Reason = 12
+	// The session has ended as lost, or as rejected.
+	Reason_REASON_SESSION_LOST     Reason = 13
+	Reason_REASON_SESSION_REJECTED Reason = 14
+	// The session has ended in quarantine.
+	Reason_REASON_SESSION_QUARANTINED Reason = 15
+	Reason_REASON_TOKEN_MISSING       Reason = 16
+	Reason_REASON_TOKEN_WRONG         Reason = 17
+	// Another live client has this client id.
+	Reason_REASON_CLIENT_ID_IN_USE Reason = 18
+	// Load is shed, or a bound of the supervisor is reached.
+	Reason_REASON_OVERLOADED Reason = 19
+	// The next run begins at once.
+	Reason_REASON_RUN_CHANGING Reason = 20
+	// No supervisor is there that could acknowledge anything.
+	Reason_REASON_SUPERVISOR_GONE Reason = 21
+	// The connection, not the session, did what cannot be gone on with: broken HTTP/2, a
+	// flood of frames that carry nothing, a second stream.
+	Reason_REASON_CONNECTION_REFUSED Reason = 22
+	// No Hello came in time.
+	Reason_REASON_HELLO_OVERDUE Reason = 23
+)
+
+// Enum value maps for Reason.
+var (
+	Reason_name = map[int32]string{
+		0:  "REASON_UNSPECIFIED",
+		1:  "REASON_FRAME_UNEXPECTED",
+		2:  "REASON_FRAME_UNKNOWN",
+		3:  "REASON_ENCODING_INVALID",
+		4:  "REASON_FIELD_INVALID",
+		5:  "REASON_SEQUENCE_BROKEN",
+		6:  "REASON_LIMIT_EXCEEDED",
+		7:  "REASON_COMPRESSION_UNKNOWN",
+		8:  "REASON_METHOD_UNKNOWN",
+		9:  "REASON_VERSION_UNKNOWN",
+		10: "REASON_RUN_ENDING",
+		11: "REASON_RUN_OVER",
+		12: "REASON_RUN_UNKNOWN",
+		13: "REASON_SESSION_LOST",
+		14: "REASON_SESSION_REJECTED",
+		15: "REASON_SESSION_QUARANTINED",
+		16: "REASON_TOKEN_MISSING",
+		17: "REASON_TOKEN_WRONG",
+		18: "REASON_CLIENT_ID_IN_USE",
+		19: "REASON_OVERLOADED",
+		20: "REASON_RUN_CHANGING",
+		21: "REASON_SUPERVISOR_GONE",
+		22: "REASON_CONNECTION_REFUSED",
+		23: "REASON_HELLO_OVERDUE",
+	}
+	Reason_value = map[string]int32{
+		"REASON_UNSPECIFIED":         0,
+		"REASON_FRAME_UNEXPECTED":    1,
+		"REASON_FRAME_UNKNOWN":       2,
+		"REASON_ENCODING_INVALID":    3,
+		"REASON_FIELD_INVALID":       4,
+		"REASON_SEQUENCE_BROKEN":     5,
+		"REASON_LIMIT_EXCEEDED":      6,
+		"REASON_COMPRESSION_UNKNOWN": 7,
+		"REASON_METHOD_UNKNOWN":      8,
+		"REASON_VERSION_UNKNOWN":     9,
+		"REASON_RUN_ENDING":          10,
+		"REASON_RUN_OVER":            11,
+		"REASON_RUN_UNKNOWN":         12,
+		"REASON_SESSION_LOST":        13,
+		"REASON_SESSION_REJECTED":    14,
+		"REASON_SESSION_QUARANTINED": 15,
+		"REASON_TOKEN_MISSING":       16,
+		"REASON_TOKEN_WRONG":         17,
+		"REASON_CLIENT_ID_IN_USE":    18,
+		"REASON_OVERLOADED":          19,
+		"REASON_RUN_CHANGING":        20,
+		"REASON_SUPERVISOR_GONE":     21,
+		"REASON_CONNECTION_REFUSED":  22,
+		"REASON_HELLO_OVERDUE":       23,
+	}
+)
+
+func (x Reason) Enum() *Reason {
+	p := new(Reason)
+	*p = x
+	return p
+}
+
+func (x Reason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Reason) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_collector_proto_enumTypes[0].Descriptor()
+}
+
+func (Reason) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_collector_proto_enumTypes[0]
+}
+
+func (x Reason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Reason.Descriptor instead.
+func (Reason) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{0}
+}
+
 // ClientFrame is what a client sends.
 type ClientFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -902,7 +1038,33 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05Drain\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1f\n" +
 	"\vwithin_nano\x18\x02 \x01(\x03R\n" +
-	"withinNano2U\n" +
+	"withinNano*\x8a\x05\n" +
+	"\x06Reason\x12\x16\n" +
+	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17REASON_FRAME_UNEXPECTED\x10\x01\x12\x18\n" +
+	"\x14REASON_FRAME_UNKNOWN\x10\x02\x12\x1b\n" +
+	"\x17REASON_ENCODING_INVALID\x10\x03\x12\x18\n" +
+	"\x14REASON_FIELD_INVALID\x10\x04\x12\x1a\n" +
+	"\x16REASON_SEQUENCE_BROKEN\x10\x05\x12\x19\n" +
+	"\x15REASON_LIMIT_EXCEEDED\x10\x06\x12\x1e\n" +
+	"\x1aREASON_COMPRESSION_UNKNOWN\x10\a\x12\x19\n" +
+	"\x15REASON_METHOD_UNKNOWN\x10\b\x12\x1a\n" +
+	"\x16REASON_VERSION_UNKNOWN\x10\t\x12\x15\n" +
+	"\x11REASON_RUN_ENDING\x10\n" +
+	"\x12\x13\n" +
+	"\x0fREASON_RUN_OVER\x10\v\x12\x16\n" +
+	"\x12REASON_RUN_UNKNOWN\x10\f\x12\x17\n" +
+	"\x13REASON_SESSION_LOST\x10\r\x12\x1b\n" +
+	"\x17REASON_SESSION_REJECTED\x10\x0e\x12\x1e\n" +
+	"\x1aREASON_SESSION_QUARANTINED\x10\x0f\x12\x18\n" +
+	"\x14REASON_TOKEN_MISSING\x10\x10\x12\x16\n" +
+	"\x12REASON_TOKEN_WRONG\x10\x11\x12\x1b\n" +
+	"\x17REASON_CLIENT_ID_IN_USE\x10\x12\x12\x15\n" +
+	"\x11REASON_OVERLOADED\x10\x13\x12\x17\n" +
+	"\x13REASON_RUN_CHANGING\x10\x14\x12\x1a\n" +
+	"\x16REASON_SUPERVISOR_GONE\x10\x15\x12\x1d\n" +
+	"\x19REASON_CONNECTION_REFUSED\x10\x16\x12\x18\n" +
+	"\x14REASON_HELLO_OVERDUE\x10\x172U\n" +
 	"\x10CollectorService\x12A\n" +
 	"\aCollect\x12\x18.bulkhead.v1.ClientFrame\x1a\x18.bulkhead.v1.ServerFrame(\x010\x01B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
@@ -918,36 +1080,38 @@ func file_bulkhead_v1_collector_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_collector_proto_rawDescData
 }
 
+var file_bulkhead_v1_collector_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_bulkhead_v1_collector_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_bulkhead_v1_collector_proto_goTypes = []any{
-	(*ClientFrame)(nil),  // 0: bulkhead.v1.ClientFrame
-	(*Hello)(nil),        // 1: bulkhead.v1.Hello
-	(*Continuation)(nil), // 2: bulkhead.v1.Continuation
-	(*Goodbye)(nil),      // 3: bulkhead.v1.Goodbye
-	(*ServerFrame)(nil),  // 4: bulkhead.v1.ServerFrame
-	(*Welcome)(nil),      // 5: bulkhead.v1.Welcome
-	(*Limits)(nil),       // 6: bulkhead.v1.Limits
-	(*Ack)(nil),          // 7: bulkhead.v1.Ack
-	(*Drain)(nil),        // 8: bulkhead.v1.Drain
-	nil,                  // 9: bulkhead.v1.Hello.LabelsEntry
-	(*Batch)(nil),        // 10: bulkhead.v1.Batch
-	(*Workload)(nil),     // 11: bulkhead.v1.Workload
-	(Absence)(0),         // 12: bulkhead.v1.Absence
+	(Reason)(0),          // 0: bulkhead.v1.Reason
+	(*ClientFrame)(nil),  // 1: bulkhead.v1.ClientFrame
+	(*Hello)(nil),        // 2: bulkhead.v1.Hello
+	(*Continuation)(nil), // 3: bulkhead.v1.Continuation
+	(*Goodbye)(nil),      // 4: bulkhead.v1.Goodbye
+	(*ServerFrame)(nil),  // 5: bulkhead.v1.ServerFrame
+	(*Welcome)(nil),      // 6: bulkhead.v1.Welcome
+	(*Limits)(nil),       // 7: bulkhead.v1.Limits
+	(*Ack)(nil),          // 8: bulkhead.v1.Ack
+	(*Drain)(nil),        // 9: bulkhead.v1.Drain
+	nil,                  // 10: bulkhead.v1.Hello.LabelsEntry
+	(*Batch)(nil),        // 11: bulkhead.v1.Batch
+	(*Workload)(nil),     // 12: bulkhead.v1.Workload
+	(Absence)(0),         // 13: bulkhead.v1.Absence
 }
 var file_bulkhead_v1_collector_proto_depIdxs = []int32{
-	1,  // 0: bulkhead.v1.ClientFrame.hello:type_name -> bulkhead.v1.Hello
-	10, // 1: bulkhead.v1.ClientFrame.batch:type_name -> bulkhead.v1.Batch
-	3,  // 2: bulkhead.v1.ClientFrame.goodbye:type_name -> bulkhead.v1.Goodbye
-	9,  // 3: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
-	11, // 4: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
-	12, // 5: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
-	2,  // 6: bulkhead.v1.Hello.continues:type_name -> bulkhead.v1.Continuation
-	5,  // 7: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
-	7,  // 8: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
-	8,  // 9: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
-	6,  // 10: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
-	0,  // 11: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
-	4,  // 12: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
+	2,  // 0: bulkhead.v1.ClientFrame.hello:type_name -> bulkhead.v1.Hello
+	11, // 1: bulkhead.v1.ClientFrame.batch:type_name -> bulkhead.v1.Batch
+	4,  // 2: bulkhead.v1.ClientFrame.goodbye:type_name -> bulkhead.v1.Goodbye
+	10, // 3: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
+	12, // 4: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
+	13, // 5: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
+	3,  // 6: bulkhead.v1.Hello.continues:type_name -> bulkhead.v1.Continuation
+	6,  // 7: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
+	8,  // 8: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
+	9,  // 9: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
+	7,  // 10: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
+	1,  // 11: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
+	5,  // 12: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
 	12, // [12:13] is the sub-list for method output_type
 	11, // [11:12] is the sub-list for method input_type
 	11, // [11:11] is the sub-list for extension type_name
@@ -977,13 +1141,14 @@ func file_bulkhead_v1_collector_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_collector_proto_rawDesc), len(file_bulkhead_v1_collector_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_bulkhead_v1_collector_proto_goTypes,
 		DependencyIndexes: file_bulkhead_v1_collector_proto_depIdxs,
+		EnumInfos:         file_bulkhead_v1_collector_proto_enumTypes,
 		MessageInfos:      file_bulkhead_v1_collector_proto_msgTypes,
 	}.Build()
 	File_bulkhead_v1_collector_proto = out.File

@@ -40,6 +40,10 @@ const (
 //	DATA_LOSS            the session is quarantined: a batch of it kept killing
 //	                     handlers and must not be sent again
 //
+// A status of the server's own carries a google.rpc.ErrorInfo among its details, with
+// the domain "bulkhead" and a name of Reason, without its REASON_, as reason. A client
+// decides by the code and that reason; the text is for people and may change.
+//
 // A supervisor that is overloaded may answer a connection with an HTTP/2 GOAWAY
 // (ENHANCE_YOUR_CALM) before any stream, whose debug data is text for people that
 // ends in "retry after " and a duration in Go's units. It means UNAVAILABLE.
@@ -89,6 +93,10 @@ type CollectorService_CollectClient = grpc.BidiStreamingClient[ClientFrame, Serv
 //	RESOURCE_EXHAUSTED   a frame or batch is larger than Limits allow
 //	DATA_LOSS            the session is quarantined: a batch of it kept killing
 //	                     handlers and must not be sent again
+//
+// A status of the server's own carries a google.rpc.ErrorInfo among its details, with
+// the domain "bulkhead" and a name of Reason, without its REASON_, as reason. A client
+// decides by the code and that reason; the text is for people and may change.
 //
 // A supervisor that is overloaded may answer a connection with an HTTP/2 GOAWAY
 // (ENHANCE_YOUR_CALM) before any stream, whose debug data is text for people that

@@ -591,8 +591,11 @@ type Finish struct {
 	// When the client should try again; 0 leaves it to the client. Passed on as a
 	// google.rpc.RetryInfo.
 	RetryAfterNano int64 `protobuf:"varint,3,opt,name=retry_after_nano,json=retryAfterNano,proto3" json:"retry_after_nano,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Why, for a program. Passed on as a google.rpc.ErrorInfo, with metadata.
+	Reason        Reason            `protobuf:"varint,4,opt,name=reason,proto3,enum=bulkhead.v1.Reason" json:"reason,omitempty"`
+	Metadata      map[string]string `protobuf:"bytes,5,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Finish) Reset() {
@@ -644,6 +647,20 @@ func (x *Finish) GetRetryAfterNano() int64 {
 		return x.RetryAfterNano
 	}
 	return 0
+}
+
+func (x *Finish) GetReason() Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return Reason_REASON_UNSPECIFIED
+}
+
+func (x *Finish) GetMetadata() map[string]string {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
 }
 
 // HandlerFrame is what a handler sends its supervisor.
@@ -945,8 +962,10 @@ type End struct {
 	Collecting bool `protobuf:"varint,8,opt,name=collecting,proto3" json:"collecting,omitempty"`
 	// Batches that came while Limits.max_unacked_batches others were not acknowledged.
 	WindowExceeded uint64 `protobuf:"varint,9,opt,name=window_exceeded,json=windowExceeded,proto3" json:"window_exceeded,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Why, as the client was told; unspecified if it was not.
+	Reason        Reason `protobuf:"varint,6,opt,name=reason,proto3,enum=bulkhead.v1.Reason" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *End) Reset() {
@@ -1035,6 +1054,13 @@ func (x *End) GetWindowExceeded() uint64 {
 	return 0
 }
 
+func (x *End) GetReason() Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return Reason_REASON_UNSPECIFIED
+}
+
 var File_bulkhead_v1_handler_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_handler_proto_rawDesc = "" +
@@ -1069,11 +1095,16 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x0ereceived_bytes\x18\x03 \x01(\x04R\rreceivedBytes\x12\x1a\n" +
 	"\bmessages\x18\x04 \x01(\x04R\bmessages\x12\x1f\n" +
 	"\vsilent_nano\x18\x05 \x01(\x03R\n" +
-	"silentNano\"Z\n" +
+	"silentNano\"\x83\x02\n" +
 	"\x06Finish\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12(\n" +
-	"\x10retry_after_nano\x18\x03 \x01(\x03R\x0eretryAfterNano\"\xa5\x02\n" +
+	"\x10retry_after_nano\x18\x03 \x01(\x03R\x0eretryAfterNano\x12+\n" +
+	"\x06reason\x18\x04 \x01(\x0e2\x13.bulkhead.v1.ReasonR\x06reason\x12=\n" +
+	"\bmetadata\x18\x05 \x03(\v2!.bulkhead.v1.Finish.MetadataEntryR\bmetadata\x1a;\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa5\x02\n" +
 	"\fHandlerFrame\x12*\n" +
 	"\x05hello\x18\x01 \x01(\v2\x12.bulkhead.v1.HelloH\x00R\x05hello\x120\n" +
 	"\x05batch\x18\x02 \x01(\v2\x18.bulkhead.v1.SealedBatchH\x00R\x05batch\x120\n" +
@@ -1089,7 +1120,7 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\vSealedBatch\x12\x1b\n" +
 	"\tfirst_seq\x18\x01 \x01(\x04R\bfirstSeq\x12\x19\n" +
 	"\blast_seq\x18\x02 \x01(\x04R\alastSeq\x12\x14\n" +
-	"\x05batch\x18\x03 \x01(\fR\x05batch\"\x9d\x02\n" +
+	"\x05batch\x18\x03 \x01(\fR\x05batch\"\xca\x02\n" +
 	"\x03End\x12+\n" +
 	"\x05class\x18\x01 \x01(\x0e2\x15.bulkhead.v1.EndClassR\x05class\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12%\n" +
@@ -1101,7 +1132,8 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\n" +
 	"collecting\x18\b \x01(\bR\n" +
 	"collecting\x12'\n" +
-	"\x0fwindow_exceeded\x18\t \x01(\x04R\x0ewindowExceeded*\x85\x02\n" +
+	"\x0fwindow_exceeded\x18\t \x01(\x04R\x0ewindowExceeded\x12+\n" +
+	"\x06reason\x18\x06 \x01(\x0e2\x13.bulkhead.v1.ReasonR\x06reason*\x85\x02\n" +
 	"\bEndClass\x12\x19\n" +
 	"\x15END_CLASS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12END_CLASS_FINISHED\x10\x01\x12\x1d\n" +
@@ -1130,7 +1162,7 @@ func file_bulkhead_v1_handler_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_handler_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bulkhead_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_bulkhead_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_bulkhead_v1_handler_proto_goTypes = []any{
 	(EndClass)(0),           // 0: bulkhead.v1.EndClass
 	(*ProbeRequest)(nil),    // 1: bulkhead.v1.ProbeRequest
@@ -1144,38 +1176,43 @@ var file_bulkhead_v1_handler_proto_goTypes = []any{
 	(*Resent)(nil),          // 9: bulkhead.v1.Resent
 	(*SealedBatch)(nil),     // 10: bulkhead.v1.SealedBatch
 	(*End)(nil),             // 11: bulkhead.v1.End
-	(*Welcome)(nil),         // 12: bulkhead.v1.Welcome
-	(*Ack)(nil),             // 13: bulkhead.v1.Ack
-	(*Drain)(nil),           // 14: bulkhead.v1.Drain
-	(*Limits)(nil),          // 15: bulkhead.v1.Limits
-	(*Hello)(nil),           // 16: bulkhead.v1.Hello
-	(*Goodbye)(nil),         // 17: bulkhead.v1.Goodbye
+	nil,                     // 12: bulkhead.v1.Finish.MetadataEntry
+	(*Welcome)(nil),         // 13: bulkhead.v1.Welcome
+	(*Ack)(nil),             // 14: bulkhead.v1.Ack
+	(*Drain)(nil),           // 15: bulkhead.v1.Drain
+	(*Limits)(nil),          // 16: bulkhead.v1.Limits
+	(Reason)(0),             // 17: bulkhead.v1.Reason
+	(*Hello)(nil),           // 18: bulkhead.v1.Hello
+	(*Goodbye)(nil),         // 19: bulkhead.v1.Goodbye
 }
 var file_bulkhead_v1_handler_proto_depIdxs = []int32{
 	4,  // 0: bulkhead.v1.SupervisorFrame.open:type_name -> bulkhead.v1.Open
-	12, // 1: bulkhead.v1.SupervisorFrame.welcome:type_name -> bulkhead.v1.Welcome
-	13, // 2: bulkhead.v1.SupervisorFrame.ack:type_name -> bulkhead.v1.Ack
-	14, // 3: bulkhead.v1.SupervisorFrame.drain:type_name -> bulkhead.v1.Drain
+	13, // 1: bulkhead.v1.SupervisorFrame.welcome:type_name -> bulkhead.v1.Welcome
+	14, // 2: bulkhead.v1.SupervisorFrame.ack:type_name -> bulkhead.v1.Ack
+	15, // 3: bulkhead.v1.SupervisorFrame.drain:type_name -> bulkhead.v1.Drain
 	7,  // 4: bulkhead.v1.SupervisorFrame.finish:type_name -> bulkhead.v1.Finish
 	5,  // 5: bulkhead.v1.SupervisorFrame.ping:type_name -> bulkhead.v1.Ping
-	15, // 6: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
-	16, // 7: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
-	10, // 8: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
-	17, // 9: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
-	11, // 10: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
-	6,  // 11: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
-	9,  // 12: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
-	0,  // 13: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
-	16, // 14: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
-	3,  // 15: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
-	1,  // 16: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
-	8,  // 17: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
-	2,  // 18: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
-	17, // [17:19] is the sub-list for method output_type
-	15, // [15:17] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	16, // 6: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
+	17, // 7: bulkhead.v1.Finish.reason:type_name -> bulkhead.v1.Reason
+	12, // 8: bulkhead.v1.Finish.metadata:type_name -> bulkhead.v1.Finish.MetadataEntry
+	18, // 9: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
+	10, // 10: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
+	19, // 11: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
+	11, // 12: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
+	6,  // 13: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
+	9,  // 14: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
+	0,  // 15: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
+	18, // 16: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
+	17, // 17: bulkhead.v1.End.reason:type_name -> bulkhead.v1.Reason
+	3,  // 18: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
+	1,  // 19: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
+	8,  // 20: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
+	2,  // 21: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
+	20, // [20:22] is the sub-list for method output_type
+	18, // [18:20] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_handler_proto_init() }
@@ -1206,7 +1243,7 @@ func file_bulkhead_v1_handler_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_handler_proto_rawDesc), len(file_bulkhead_v1_handler_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
