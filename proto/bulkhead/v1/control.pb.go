@@ -89,7 +89,14 @@ type StatusResponse struct {
 	// Sessions that are not in the list, for want of room; 0 on the control socket.
 	SessionsLeftOut uint32 `protobuf:"varint,20,opt,name=sessions_left_out,json=sessionsLeftOut,proto3" json:"sessions_left_out,omitempty"`
 	// How long the run has lasted, measured; 0 is not told.
-	LastedNano    int64 `protobuf:"varint,21,opt,name=lasted_nano,json=lastedNano,proto3" json:"lasted_nano,omitempty"`
+	LastedNano int64 `protobuf:"varint,21,opt,name=lasted_nano,json=lastedNano,proto3" json:"lasted_nano,omitempty"`
+	// The run awaits clients by name; else any so many of different names.
+	ExpectsNames bool `protobuf:"varint,22,opt,name=expects_names,json=expectsNames,proto3" json:"expects_names,omitempty"`
+	// The awaited names that have not come: the first of them, and how many more.
+	AbsentNames   []string `protobuf:"bytes,23,rep,name=absent_names,json=absentNames,proto3" json:"absent_names,omitempty"`
+	AbsentLeftOut uint32   `protobuf:"varint,24,opt,name=absent_left_out,json=absentLeftOut,proto3" json:"absent_left_out,omitempty"`
+	// Why a drain was asked for; empty if none was.
+	DrainReason   string `protobuf:"bytes,25,opt,name=drain_reason,json=drainReason,proto3" json:"drain_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -271,6 +278,34 @@ func (x *StatusResponse) GetLastedNano() int64 {
 	return 0
 }
 
+func (x *StatusResponse) GetExpectsNames() bool {
+	if x != nil {
+		return x.ExpectsNames
+	}
+	return false
+}
+
+func (x *StatusResponse) GetAbsentNames() []string {
+	if x != nil {
+		return x.AbsentNames
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetAbsentLeftOut() uint32 {
+	if x != nil {
+		return x.AbsentLeftOut
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetDrainReason() string {
+	if x != nil {
+		return x.DrainReason
+	}
+	return ""
+}
+
 // SessionStatus is one session in a snapshot.
 type SessionStatus struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -303,7 +338,9 @@ type SessionStatus struct {
 	// How long ago the last message arrived, measured; 0 for none yet, or not told.
 	LastMessageAgoNano int64 `protobuf:"varint,20,opt,name=last_message_ago_nano,json=lastMessageAgoNano,proto3" json:"last_message_ago_nano,omitempty"`
 	// How long the client has not been heard, measured, when it is away; else 0.
-	AwayNano      int64 `protobuf:"varint,21,opt,name=away_nano,json=awayNano,proto3" json:"away_nano,omitempty"`
+	AwayNano int64 `protobuf:"varint,21,opt,name=away_nano,json=awayNano,proto3" json:"away_nano,omitempty"`
+	// Why it does not count among the clients that are expected; empty if it does.
+	Note          string `protobuf:"bytes,22,opt,name=note,proto3" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -483,6 +520,13 @@ func (x *SessionStatus) GetAwayNano() int64 {
 		return x.AwayNano
 	}
 	return 0
+}
+
+func (x *SessionStatus) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
 }
 
 // ChunkWrites is how long the write calls of chunks took. Its percentiles are up to
@@ -902,7 +946,7 @@ var File_bulkhead_v1_control_proto protoreflect.FileDescriptor
 const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\"\x0f\n" +
-	"\rStatusRequest\"\x94\x06\n" +
+	"\rStatusRequest\"\xa7\a\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\arun_dir\x18\x02 \x01(\tR\x06runDir\x12\x16\n" +
@@ -927,7 +971,11 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\fchunk_writes\x18\x13 \x01(\v2\x18.bulkhead.v1.ChunkWritesR\vchunkWrites\x12*\n" +
 	"\x11sessions_left_out\x18\x14 \x01(\rR\x0fsessionsLeftOut\x12\x1f\n" +
 	"\vlasted_nano\x18\x15 \x01(\x03R\n" +
-	"lastedNano\"\xb6\x05\n" +
+	"lastedNano\x12#\n" +
+	"\rexpects_names\x18\x16 \x01(\bR\fexpectsNames\x12!\n" +
+	"\fabsent_names\x18\x17 \x03(\tR\vabsentNames\x12&\n" +
+	"\x0fabsent_left_out\x18\x18 \x01(\rR\rabsentLeftOut\x12!\n" +
+	"\fdrain_reason\x18\x19 \x01(\tR\vdrainReason\"\xca\x05\n" +
 	"\rSessionStatus\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -953,7 +1001,8 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\fchunk_writes\x18\x12 \x01(\v2\x18.bulkhead.v1.ChunkWritesR\vchunkWrites\x12(\n" +
 	"\x05beats\x18\x13 \x01(\v2\x12.bulkhead.v1.BeatsR\x05beats\x121\n" +
 	"\x15last_message_ago_nano\x18\x14 \x01(\x03R\x12lastMessageAgoNano\x12\x1b\n" +
-	"\taway_nano\x18\x15 \x01(\x03R\bawayNano\"\xa4\x02\n" +
+	"\taway_nano\x18\x15 \x01(\x03R\bawayNano\x12\x12\n" +
+	"\x04note\x18\x16 \x01(\tR\x04note\"\xa4\x02\n" +
 	"\vChunkWrites\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x19\n" +
 	"\bsum_nano\x18\x02 \x01(\x04R\asumNano\x12\x19\n" +

@@ -267,6 +267,8 @@ const (
 	RunEnd_RUN_END_DRAINED RunEnd = 2
 	// The supervisor could not go on.
 	RunEnd_RUN_END_FAILED RunEnd = 3
+	// An operator asked for a drain and did not wait for its end.
+	RunEnd_RUN_END_INTERRUPTED RunEnd = 4
 )
 
 // Enum value maps for RunEnd.
@@ -276,12 +278,14 @@ var (
 		1: "RUN_END_DONE",
 		2: "RUN_END_DRAINED",
 		3: "RUN_END_FAILED",
+		4: "RUN_END_INTERRUPTED",
 	}
 	RunEnd_value = map[string]int32{
 		"RUN_END_UNSPECIFIED": 0,
 		"RUN_END_DONE":        1,
 		"RUN_END_DRAINED":     2,
 		"RUN_END_FAILED":      3,
+		"RUN_END_INTERRUPTED": 4,
 	}
 )
 
@@ -337,6 +341,7 @@ type Record struct {
 	//	*Record_ConnectionsShed
 	//	*Record_DrainStarted
 	//	*Record_Contradiction
+	//	*Record_SupervisorPaused
 	Entry isRecord_Entry `protobuf_oneof:"entry"`
 	// The supervisor machine's clock that is never set, at the same moment as
 	// time_unix_nano: all durations are made of it. Supervisors on one boot of a machine
@@ -508,6 +513,15 @@ func (x *Record) GetContradiction() *Contradiction {
 	return nil
 }
 
+func (x *Record) GetSupervisorPaused() *SupervisorPaused {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_SupervisorPaused); ok {
+			return x.SupervisorPaused
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetElapsedNano() int64 {
 	if x != nil {
 		return x.ElapsedNano
@@ -571,6 +585,10 @@ type Record_Contradiction struct {
 	Contradiction *Contradiction `protobuf:"bytes,15,opt,name=contradiction,proto3,oneof"`
 }
 
+type Record_SupervisorPaused struct {
+	SupervisorPaused *SupervisorPaused `protobuf:"bytes,16,opt,name=supervisor_paused,json=supervisorPaused,proto3,oneof"`
+}
+
 func (*Record_RunStarted) isRecord_Entry() {}
 
 func (*Record_SessionOpened) isRecord_Entry() {}
@@ -597,6 +615,8 @@ func (*Record_DrainStarted) isRecord_Entry() {}
 
 func (*Record_Contradiction) isRecord_Entry() {}
 
+func (*Record_SupervisorPaused) isRecord_Entry() {}
+
 // RunStarted opens a run.
 type RunStarted struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -612,7 +632,10 @@ type RunStarted struct {
 	JournalSync string `protobuf:"bytes,9,opt,name=journal_sync,json=journalSync,proto3" json:"journal_sync,omitempty"`
 	Pid         int32  `protobuf:"varint,10,opt,name=pid,proto3" json:"pid,omitempty"`
 	// Names the clock of Record.elapsed_nano: the boot of the machine. Empty is not told.
-	BootId        string `protobuf:"bytes,11,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
+	BootId string `protobuf:"bytes,11,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
+	// The names that are awaited, when names are; expected_clients is their number then.
+	ExpectedNames []string  `protobuf:"bytes,12,rep,name=expected_names,json=expectedNames,proto3" json:"expected_names,omitempty"`
+	Settings      *Settings `protobuf:"bytes,13,opt,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -724,6 +747,117 @@ func (x *RunStarted) GetBootId() string {
 	return ""
 }
 
+func (x *RunStarted) GetExpectedNames() []string {
+	if x != nil {
+		return x.ExpectedNames
+	}
+	return nil
+}
+
+func (x *RunStarted) GetSettings() *Settings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+// Settings are what an operator may set differently when the run is taken up again, and
+// what decides how it ends.
+type Settings struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	LingerNano       int64                  `protobuf:"varint,1,opt,name=linger_nano,json=lingerNano,proto3" json:"linger_nano,omitempty"`
+	SessionGraceNano int64                  `protobuf:"varint,2,opt,name=session_grace_nano,json=sessionGraceNano,proto3" json:"session_grace_nano,omitempty"`
+	DrainTimeoutNano int64                  `protobuf:"varint,3,opt,name=drain_timeout_nano,json=drainTimeoutNano,proto3" json:"drain_timeout_nano,omitempty"`
+	KeepRunning      bool                   `protobuf:"varint,4,opt,name=keep_running,json=keepRunning,proto3" json:"keep_running,omitempty"`
+	// 0 is no limit.
+	MaxClients uint32 `protobuf:"varint,5,opt,name=max_clients,json=maxClients,proto3" json:"max_clients,omitempty"`
+	// Clients must present a token, which is never recorded.
+	TokenRequired bool `protobuf:"varint,6,opt,name=token_required,json=tokenRequired,proto3" json:"token_required,omitempty"`
+	// "batch" or "none".
+	JournalSync   string `protobuf:"bytes,7,opt,name=journal_sync,json=journalSync,proto3" json:"journal_sync,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Settings) Reset() {
+	*x = Settings{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Settings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Settings) ProtoMessage() {}
+
+func (x *Settings) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Settings.ProtoReflect.Descriptor instead.
+func (*Settings) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Settings) GetLingerNano() int64 {
+	if x != nil {
+		return x.LingerNano
+	}
+	return 0
+}
+
+func (x *Settings) GetSessionGraceNano() int64 {
+	if x != nil {
+		return x.SessionGraceNano
+	}
+	return 0
+}
+
+func (x *Settings) GetDrainTimeoutNano() int64 {
+	if x != nil {
+		return x.DrainTimeoutNano
+	}
+	return 0
+}
+
+func (x *Settings) GetKeepRunning() bool {
+	if x != nil {
+		return x.KeepRunning
+	}
+	return false
+}
+
+func (x *Settings) GetMaxClients() uint32 {
+	if x != nil {
+		return x.MaxClients
+	}
+	return 0
+}
+
+func (x *Settings) GetTokenRequired() bool {
+	if x != nil {
+		return x.TokenRequired
+	}
+	return false
+}
+
+func (x *Settings) GetJournalSync() string {
+	if x != nil {
+		return x.JournalSync
+	}
+	return ""
+}
+
 // Host is the collecting machine.
 type Host struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -739,7 +873,7 @@ type Host struct {
 
 func (x *Host) Reset() {
 	*x = Host{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +885,7 @@ func (x *Host) String() string {
 func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +898,7 @@ func (x *Host) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Host.ProtoReflect.Descriptor instead.
 func (*Host) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Host) GetName() string {
@@ -823,7 +957,7 @@ type SessionOpened struct {
 
 func (x *SessionOpened) Reset() {
 	*x = SessionOpened{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -835,7 +969,7 @@ func (x *SessionOpened) String() string {
 func (*SessionOpened) ProtoMessage() {}
 
 func (x *SessionOpened) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -848,7 +982,7 @@ func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpened.ProtoReflect.Descriptor instead.
 func (*SessionOpened) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SessionOpened) GetSession() uint32 {
@@ -899,7 +1033,7 @@ type SessionAttached struct {
 
 func (x *SessionAttached) Reset() {
 	*x = SessionAttached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +1045,7 @@ func (x *SessionAttached) String() string {
 func (*SessionAttached) ProtoMessage() {}
 
 func (x *SessionAttached) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +1058,7 @@ func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAttached.ProtoReflect.Descriptor instead.
 func (*SessionAttached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SessionAttached) GetSession() uint32 {
@@ -1032,7 +1166,7 @@ type Contradiction struct {
 
 func (x *Contradiction) Reset() {
 	*x = Contradiction{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1044,7 +1178,7 @@ func (x *Contradiction) String() string {
 func (*Contradiction) ProtoMessage() {}
 
 func (x *Contradiction) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1057,7 +1191,7 @@ func (x *Contradiction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contradiction.ProtoReflect.Descriptor instead.
 func (*Contradiction) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Contradiction) GetSession() uint32 {
@@ -1123,7 +1257,7 @@ type SessionBatch struct {
 
 func (x *SessionBatch) Reset() {
 	*x = SessionBatch{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1135,7 +1269,7 @@ func (x *SessionBatch) String() string {
 func (*SessionBatch) ProtoMessage() {}
 
 func (x *SessionBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1148,7 +1282,7 @@ func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionBatch.ProtoReflect.Descriptor instead.
 func (*SessionBatch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SessionBatch) GetSession() uint32 {
@@ -1196,7 +1330,7 @@ type SessionDetached struct {
 
 func (x *SessionDetached) Reset() {
 	*x = SessionDetached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1342,7 @@ func (x *SessionDetached) String() string {
 func (*SessionDetached) ProtoMessage() {}
 
 func (x *SessionDetached) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1355,7 @@ func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDetached.ProtoReflect.Descriptor instead.
 func (*SessionDetached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SessionDetached) GetSession() uint32 {
@@ -1278,7 +1412,7 @@ type SessionEnded struct {
 
 func (x *SessionEnded) Reset() {
 	*x = SessionEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1424,7 @@ func (x *SessionEnded) String() string {
 func (*SessionEnded) ProtoMessage() {}
 
 func (x *SessionEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1437,7 @@ func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionEnded.ProtoReflect.Descriptor instead.
 func (*SessionEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SessionEnded) GetSession() uint32 {
@@ -1372,7 +1506,7 @@ type HandlerExited struct {
 
 func (x *HandlerExited) Reset() {
 	*x = HandlerExited{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1384,7 +1518,7 @@ func (x *HandlerExited) String() string {
 func (*HandlerExited) ProtoMessage() {}
 
 func (x *HandlerExited) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1397,7 +1531,7 @@ func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandlerExited.ProtoReflect.Descriptor instead.
 func (*HandlerExited) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *HandlerExited) GetConnectionId() uint64 {
@@ -1483,14 +1617,18 @@ type SupervisorRestarted struct {
 	HandlersGone uint32 `protobuf:"varint,10,opt,name=handlers_gone,json=handlersGone,proto3" json:"handlers_gone,omitempty"`
 	// As RunStarted.boot_id. When it is another one the clock of Record.elapsed_nano began
 	// anew, and the wall clock alone says how long no supervisor was there.
-	BootId        string `protobuf:"bytes,11,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
+	BootId string `protobuf:"bytes,11,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
+	// The names that are awaited now, when names are.
+	ExpectedNames []string `protobuf:"bytes,12,rep,name=expected_names,json=expectedNames,proto3" json:"expected_names,omitempty"`
+	// Unset in records of versions without it.
+	Settings      *Settings `protobuf:"bytes,13,opt,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SupervisorRestarted) Reset() {
 	*x = SupervisorRestarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1502,7 +1640,7 @@ func (x *SupervisorRestarted) String() string {
 func (*SupervisorRestarted) ProtoMessage() {}
 
 func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1515,7 +1653,7 @@ func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorRestarted.ProtoReflect.Descriptor instead.
 func (*SupervisorRestarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SupervisorRestarted) GetKind() RestartKind {
@@ -1595,6 +1733,66 @@ func (x *SupervisorRestarted) GetBootId() string {
 	return ""
 }
 
+func (x *SupervisorRestarted) GetExpectedNames() []string {
+	if x != nil {
+		return x.ExpectedNames
+	}
+	return nil
+}
+
+func (x *SupervisorRestarted) GetSettings() *Settings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+// SupervisorPaused is a time in which the supervisor's process was not running: stopped,
+// suspended with its machine, or without processor time. The record comes at its end.
+type SupervisorPaused struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PausedNano    int64                  `protobuf:"varint,1,opt,name=paused_nano,json=pausedNano,proto3" json:"paused_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupervisorPaused) Reset() {
+	*x = SupervisorPaused{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupervisorPaused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupervisorPaused) ProtoMessage() {}
+
+func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupervisorPaused.ProtoReflect.Descriptor instead.
+func (*SupervisorPaused) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SupervisorPaused) GetPausedNano() int64 {
+	if x != nil {
+		return x.PausedNano
+	}
+	return 0
+}
+
 // ConnectionsShed is connections that were refused to shed load, over a time.
 type ConnectionsShed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1611,7 +1809,7 @@ type ConnectionsShed struct {
 
 func (x *ConnectionsShed) Reset() {
 	*x = ConnectionsShed{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1623,7 +1821,7 @@ func (x *ConnectionsShed) String() string {
 func (*ConnectionsShed) ProtoMessage() {}
 
 func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1636,7 +1834,7 @@ func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionsShed.ProtoReflect.Descriptor instead.
 func (*ConnectionsShed) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ConnectionsShed) GetCount() uint64 {
@@ -1690,7 +1888,7 @@ type ConnectionRejected struct {
 
 func (x *ConnectionRejected) Reset() {
 	*x = ConnectionRejected{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1702,7 +1900,7 @@ func (x *ConnectionRejected) String() string {
 func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1715,7 +1913,7 @@ func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionRejected.ProtoReflect.Descriptor instead.
 func (*ConnectionRejected) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ConnectionRejected) GetConnectionId() uint64 {
@@ -1793,7 +1991,7 @@ type RunEnded struct {
 
 func (x *RunEnded) Reset() {
 	*x = RunEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1805,7 +2003,7 @@ func (x *RunEnded) String() string {
 func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1818,7 +2016,7 @@ func (x *RunEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnded.ProtoReflect.Descriptor instead.
 func (*RunEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RunEnded) GetReason() RunEnd {
@@ -1848,7 +2046,7 @@ type DrainStarted struct {
 
 func (x *DrainStarted) Reset() {
 	*x = DrainStarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +2058,7 @@ func (x *DrainStarted) String() string {
 func (*DrainStarted) ProtoMessage() {}
 
 func (x *DrainStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +2071,7 @@ func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainStarted.ProtoReflect.Descriptor instead.
 func (*DrainStarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DrainStarted) GetReason() string {
@@ -1894,7 +2092,7 @@ var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/message.proto\"\xec\a\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/message.proto\"\xba\b\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -1911,9 +2109,10 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x14supervisor_restarted\x18\v \x01(\v2 .bulkhead.v1.SupervisorRestartedH\x00R\x13supervisorRestarted\x12I\n" +
 	"\x10connections_shed\x18\f \x01(\v2\x1c.bulkhead.v1.ConnectionsShedH\x00R\x0fconnectionsShed\x12@\n" +
 	"\rdrain_started\x18\r \x01(\v2\x19.bulkhead.v1.DrainStartedH\x00R\fdrainStarted\x12B\n" +
-	"\rcontradiction\x18\x0f \x01(\v2\x1a.bulkhead.v1.ContradictionH\x00R\rcontradiction\x12!\n" +
+	"\rcontradiction\x18\x0f \x01(\v2\x1a.bulkhead.v1.ContradictionH\x00R\rcontradiction\x12L\n" +
+	"\x11supervisor_paused\x18\x10 \x01(\v2\x1d.bulkhead.v1.SupervisorPausedH\x00R\x10supervisorPaused\x12!\n" +
 	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNanoB\a\n" +
-	"\x05entry\"\xe3\x02\n" +
+	"\x05entry\"\xbd\x03\n" +
 	"\n" +
 	"RunStarted\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x18\n" +
@@ -1929,7 +2128,19 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\fjournal_sync\x18\t \x01(\tR\vjournalSync\x12\x10\n" +
 	"\x03pid\x18\n" +
 	" \x01(\x05R\x03pid\x12\x17\n" +
-	"\aboot_id\x18\v \x01(\tR\x06bootId\"\x8d\x01\n" +
+	"\aboot_id\x18\v \x01(\tR\x06bootId\x12%\n" +
+	"\x0eexpected_names\x18\f \x03(\tR\rexpectedNames\x121\n" +
+	"\bsettings\x18\r \x01(\v2\x15.bulkhead.v1.SettingsR\bsettings\"\x95\x02\n" +
+	"\bSettings\x12\x1f\n" +
+	"\vlinger_nano\x18\x01 \x01(\x03R\n" +
+	"lingerNano\x12,\n" +
+	"\x12session_grace_nano\x18\x02 \x01(\x03R\x10sessionGraceNano\x12,\n" +
+	"\x12drain_timeout_nano\x18\x03 \x01(\x03R\x10drainTimeoutNano\x12!\n" +
+	"\fkeep_running\x18\x04 \x01(\bR\vkeepRunning\x12\x1f\n" +
+	"\vmax_clients\x18\x05 \x01(\rR\n" +
+	"maxClients\x12%\n" +
+	"\x0etoken_required\x18\x06 \x01(\bR\rtokenRequired\x12!\n" +
+	"\fjournal_sync\x18\a \x01(\tR\vjournalSync\"\x8d\x01\n" +
 	"\x04Host\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02os\x18\x02 \x01(\tR\x02os\x12\x12\n" +
@@ -1995,7 +2206,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\bmessages\x18\x06 \x01(\x04R\bmessages\x12\x10\n" +
 	"\x03end\x18\a \x01(\tR\x03end\x12\x17\n" +
 	"\aat_work\x18\b \x01(\bR\x06atWork\x12'\n" +
-	"\x0fwindow_exceeded\x18\t \x01(\x04R\x0ewindowExceeded\"\xe7\x02\n" +
+	"\x0fwindow_exceeded\x18\t \x01(\x04R\x0ewindowExceeded\"\xc1\x03\n" +
 	"\x13SupervisorRestarted\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.bulkhead.v1.RestartKindR\x04kind\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x18\n" +
@@ -2010,7 +2221,12 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\rhandlers_kept\x18\t \x01(\rR\fhandlersKept\x12#\n" +
 	"\rhandlers_gone\x18\n" +
 	" \x01(\rR\fhandlersGone\x12\x17\n" +
-	"\aboot_id\x18\v \x01(\tR\x06bootId\"\x95\x01\n" +
+	"\aboot_id\x18\v \x01(\tR\x06bootId\x12%\n" +
+	"\x0eexpected_names\x18\f \x03(\tR\rexpectedNames\x121\n" +
+	"\bsettings\x18\r \x01(\v2\x15.bulkhead.v1.SettingsR\bsettings\"3\n" +
+	"\x10SupervisorPaused\x12\x1f\n" +
+	"\vpaused_nano\x18\x01 \x01(\x03R\n" +
+	"pausedNano\"\x95\x01\n" +
 	"\x0fConnectionsShed\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12&\n" +
@@ -2059,12 +2275,13 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\vRestartKind\x12\x1c\n" +
 	"\x18RESTART_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16RESTART_KIND_RESTARTED\x10\x01\x12\x19\n" +
-	"\x15RESTART_KIND_UPGRADED\x10\x02*\\\n" +
+	"\x15RESTART_KIND_UPGRADED\x10\x02*u\n" +
 	"\x06RunEnd\x12\x17\n" +
 	"\x13RUN_END_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fRUN_END_DONE\x10\x01\x12\x13\n" +
 	"\x0fRUN_END_DRAINED\x10\x02\x12\x12\n" +
-	"\x0eRUN_END_FAILED\x10\x03B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
+	"\x0eRUN_END_FAILED\x10\x03\x12\x17\n" +
+	"\x13RUN_END_INTERRUPTED\x10\x04B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
 var (
 	file_bulkhead_v1_journal_proto_rawDescOnce sync.Once
@@ -2079,7 +2296,7 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_bulkhead_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_bulkhead_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(ContradictionKind)(0),      // 0: bulkhead.v1.ContradictionKind
 	(DetachClass)(0),            // 1: bulkhead.v1.DetachClass
@@ -2088,51 +2305,56 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(RunEnd)(0),                 // 4: bulkhead.v1.RunEnd
 	(*Record)(nil),              // 5: bulkhead.v1.Record
 	(*RunStarted)(nil),          // 6: bulkhead.v1.RunStarted
-	(*Host)(nil),                // 7: bulkhead.v1.Host
-	(*SessionOpened)(nil),       // 8: bulkhead.v1.SessionOpened
-	(*SessionAttached)(nil),     // 9: bulkhead.v1.SessionAttached
-	(*Contradiction)(nil),       // 10: bulkhead.v1.Contradiction
-	(*SessionBatch)(nil),        // 11: bulkhead.v1.SessionBatch
-	(*SessionDetached)(nil),     // 12: bulkhead.v1.SessionDetached
-	(*SessionEnded)(nil),        // 13: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),       // 14: bulkhead.v1.HandlerExited
-	(*SupervisorRestarted)(nil), // 15: bulkhead.v1.SupervisorRestarted
-	(*ConnectionsShed)(nil),     // 16: bulkhead.v1.ConnectionsShed
-	(*ConnectionRejected)(nil),  // 17: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),            // 18: bulkhead.v1.RunEnded
-	(*DrainStarted)(nil),        // 19: bulkhead.v1.DrainStarted
-	(*Hello)(nil),               // 20: bulkhead.v1.Hello
-	(Absence)(0),                // 21: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 22: bulkhead.v1.ProcessExit
+	(*Settings)(nil),            // 7: bulkhead.v1.Settings
+	(*Host)(nil),                // 8: bulkhead.v1.Host
+	(*SessionOpened)(nil),       // 9: bulkhead.v1.SessionOpened
+	(*SessionAttached)(nil),     // 10: bulkhead.v1.SessionAttached
+	(*Contradiction)(nil),       // 11: bulkhead.v1.Contradiction
+	(*SessionBatch)(nil),        // 12: bulkhead.v1.SessionBatch
+	(*SessionDetached)(nil),     // 13: bulkhead.v1.SessionDetached
+	(*SessionEnded)(nil),        // 14: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 15: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 16: bulkhead.v1.SupervisorRestarted
+	(*SupervisorPaused)(nil),    // 17: bulkhead.v1.SupervisorPaused
+	(*ConnectionsShed)(nil),     // 18: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 19: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 20: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 21: bulkhead.v1.DrainStarted
+	(*Hello)(nil),               // 22: bulkhead.v1.Hello
+	(Absence)(0),                // 23: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 24: bulkhead.v1.ProcessExit
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	6,  // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
-	8,  // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
-	9,  // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
-	11, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
-	12, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	13, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	14, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	17, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	18, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	15, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
-	16, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
-	19, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
-	10, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
-	7,  // 13: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	20, // 14: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	21, // 15: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	0,  // 16: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	1,  // 17: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	2,  // 18: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	22, // 19: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	3,  // 20: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	4,  // 21: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	9,  // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
+	10, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
+	12, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
+	13, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
+	14, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	15, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	19, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	20, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	16, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	18, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	21, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	11, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
+	17, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
+	8,  // 14: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	7,  // 15: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
+	22, // 16: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	23, // 17: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	0,  // 18: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	1,  // 19: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	2,  // 20: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	24, // 21: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	3,  // 22: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	7,  // 23: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	4,  // 24: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_journal_proto_init() }
@@ -2156,6 +2378,7 @@ func file_bulkhead_v1_journal_proto_init() {
 		(*Record_ConnectionsShed)(nil),
 		(*Record_DrainStarted)(nil),
 		(*Record_Contradiction)(nil),
+		(*Record_SupervisorPaused)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2163,7 +2386,7 @@ func file_bulkhead_v1_journal_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
