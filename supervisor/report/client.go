@@ -56,8 +56,12 @@ type Client struct {
 	LastMessageAt Stamp `json:"last_message_at"`
 	// RuntimeNano is from StartedAt to StoppedAt, or else to LastMessageAt.
 	RuntimeNano int64 `json:"runtime_nano"`
-	// StopReason is "runtime", "interrupted", "drained", "failed", "steady", "total",
-	// or "" without a Stop message.
+	// RuntimeReachedNano is how long its load lasted, by a clock that is never set, from
+	// when all its consumers were ready and began to when its end began; 0 if it did not
+	// say.
+	RuntimeReachedNano int64 `json:"runtime_reached_nano"`
+	// StopReason is "runtime", "interrupted", "hangup", "drained", "failed", "steady",
+	// "total", "reserve", or "" without a Stop message.
 	StopReason string `json:"stop_reason"`
 	StopDetail string `json:"stop_detail"`
 

@@ -41,6 +41,7 @@ func (s *sessionState) foldStop(stop *bulkheadv1.Stop, at Stamp) string {
 		ended[i].public.Exit = &exit
 	}
 	c := &s.client
+	c.RuntimeReachedNano = durationOrNone(stop.GetRuntimeReachedNano())
 	c.StoppedAt, c.StopReason, c.StopDetail = at, stopReason(stop.GetReason()), cleanLines(stop.GetDetail())
 	return ""
 }
@@ -71,6 +72,10 @@ func stopReason(r bulkheadv1.StopReason) string {
 		return "steady"
 	case bulkheadv1.StopReason_STOP_REASON_TOTAL:
 		return "total"
+	case bulkheadv1.StopReason_STOP_REASON_RESERVE:
+		return "reserve"
+	case bulkheadv1.StopReason_STOP_REASON_HANGUP:
+		return "hangup"
 	default:
 		return "unknown"
 	}

@@ -93,6 +93,11 @@ const (
 	StopReason_STOP_REASON_STEADY StopReason = 5
 	// Workload.total_bytes are written.
 	StopReason_STOP_REASON_TOTAL StopReason = 6
+	// More would have taken space or inodes that ConsumerSpec keeps in reserve: an end in
+	// order, before the runtime was over.
+	StopReason_STOP_REASON_RESERVE StopReason = 7
+	// The client's terminal or session has ended (SIGHUP).
+	StopReason_STOP_REASON_HANGUP StopReason = 8
 )
 
 // Enum value maps for StopReason.
@@ -105,6 +110,8 @@ var (
 		4: "STOP_REASON_FAILED",
 		5: "STOP_REASON_STEADY",
 		6: "STOP_REASON_TOTAL",
+		7: "STOP_REASON_RESERVE",
+		8: "STOP_REASON_HANGUP",
 	}
 	StopReason_value = map[string]int32{
 		"STOP_REASON_UNSPECIFIED": 0,
@@ -114,6 +121,8 @@ var (
 		"STOP_REASON_FAILED":      4,
 		"STOP_REASON_STEADY":      5,
 		"STOP_REASON_TOTAL":       6,
+		"STOP_REASON_RESERVE":     7,
+		"STOP_REASON_HANGUP":      8,
 	}
 )
 
@@ -1038,7 +1047,8 @@ func (x *Process) GetPid() int32 {
 	return 0
 }
 
-// Start says that a process is up and at work.
+// Start says that a process is up and ready to work. Of a consumer that is when all that
+// it needs is there; its writing begins when the client has all of them ready.
 type Start struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What a consumer will write; unset for the other kinds.
@@ -1091,9 +1101,13 @@ type Stop struct {
 	// What a person should know beyond the reason; may be empty.
 	Detail string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
 	// One entry for every worker ever started, in order of kind and index.
-	Exits         []*ProcessExit `protobuf:"bytes,3,rep,name=exits,proto3" json:"exits,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Exits []*ProcessExit `protobuf:"bytes,3,rep,name=exits,proto3" json:"exits,omitempty"`
+	// How long the load lasted, by a clock that is never set: from when its writers were
+	// ready and began to when its end began. Files in progress are finished after that. 0 if
+	// it never began, or if the client does not say.
+	RuntimeReachedNano int64 `protobuf:"varint,4,opt,name=runtime_reached_nano,json=runtimeReachedNano,proto3" json:"runtime_reached_nano,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Stop) Reset() {
@@ -1147,6 +1161,13 @@ func (x *Stop) GetExits() []*ProcessExit {
 	return nil
 }
 
+func (x *Stop) GetRuntimeReachedNano() int64 {
+	if x != nil {
+		return x.RuntimeReachedNano
+	}
+	return 0
+}
+
 // ProcessExit is how one process ended.
 type ProcessExit struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1175,8 +1196,11 @@ type ProcessExit struct {
 	// of whoever tells it.
 	StartedElapsedNano int64 `protobuf:"varint,14,opt,name=started_elapsed_nano,json=startedElapsedNano,proto3" json:"started_elapsed_nano,omitempty"`
 	EndedElapsedNano   int64 `protobuf:"varint,15,opt,name=ended_elapsed_nano,json=endedElapsedNano,proto3" json:"ended_elapsed_nano,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Why it ended its work before it was asked to; unspecified if it did not.
+	// STOP_REASON_RESERVE is an end in order.
+	EndedWork     StopReason `protobuf:"varint,16,opt,name=ended_work,json=endedWork,proto3,enum=bulkhead.v1.StopReason" json:"ended_work,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProcessExit) Reset() {
@@ -1312,6 +1336,13 @@ func (x *ProcessExit) GetEndedElapsedNano() int64 {
 		return x.EndedElapsedNano
 	}
 	return 0
+}
+
+func (x *ProcessExit) GetEndedWork() StopReason {
+	if x != nil {
+		return x.EndedWork
+	}
+	return StopReason_STOP_REASON_UNSPECIFIED
 }
 
 // Heartbeat is one round of questions from the client parent to its workers.
@@ -2398,8 +2429,10 @@ type ConsumerSpec struct {
 	// The oldest file is written over in place, where it would be removed: the same path
 	// and number, the next generation.
 	Recycle bool `protobuf:"varint,21,opt,name=recycle,proto3" json:"recycle,omitempty"`
-	// Free space left on the file system; the load ends when it would be used.
+	// Free space and free inodes left on the file system; the consumer ends its work when
+	// more would use them.
 	ReserveBytes  uint64 `protobuf:"varint,22,opt,name=reserve_bytes,json=reserveBytes,proto3" json:"reserve_bytes,omitempty"`
+	ReserveInodes uint64 `protobuf:"varint,23,opt,name=reserve_inodes,json=reserveInodes,proto3" json:"reserve_inodes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2588,6 +2621,13 @@ func (x *ConsumerSpec) GetReserveBytes() uint64 {
 	return 0
 }
 
+func (x *ConsumerSpec) GetReserveInodes() uint64 {
+	if x != nil {
+		return x.ReserveInodes
+	}
+	return 0
+}
+
 // WeightedSize is one size of several.
 type WeightedSize struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -2735,11 +2775,12 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x05index\x18\x02 \x01(\rR\x05index\x12\x10\n" +
 	"\x03pid\x18\x03 \x01(\x05R\x03pid\">\n" +
 	"\x05Start\x125\n" +
-	"\bconsumer\x18\x01 \x01(\v2\x19.bulkhead.v1.ConsumerSpecR\bconsumer\"\x7f\n" +
+	"\bconsumer\x18\x01 \x01(\v2\x19.bulkhead.v1.ConsumerSpecR\bconsumer\"\xb1\x01\n" +
 	"\x04Stop\x12/\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x17.bulkhead.v1.StopReasonR\x06reason\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12.\n" +
-	"\x05exits\x18\x03 \x03(\v2\x18.bulkhead.v1.ProcessExitR\x05exits\"\xcf\x04\n" +
+	"\x05exits\x18\x03 \x03(\v2\x18.bulkhead.v1.ProcessExitR\x05exits\x120\n" +
+	"\x14runtime_reached_nano\x18\x04 \x01(\x03R\x12runtimeReachedNano\"\x87\x05\n" +
 	"\vProcessExit\x12.\n" +
 	"\aprocess\x18\x01 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x12,\n" +
 	"\x05class\x18\x02 \x01(\x0e2\x16.bulkhead.v1.ExitClassR\x05class\x12\x1b\n" +
@@ -2757,7 +2798,9 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x0ewritten_blocks\x18\f \x01(\x04R\rwrittenBlocks\x12!\n" +
 	"\fmajor_faults\x18\r \x01(\x04R\vmajorFaults\x120\n" +
 	"\x14started_elapsed_nano\x18\x0e \x01(\x03R\x12startedElapsedNano\x12,\n" +
-	"\x12ended_elapsed_nano\x18\x0f \x01(\x03R\x10endedElapsedNano\"\x8e\x02\n" +
+	"\x12ended_elapsed_nano\x18\x0f \x01(\x03R\x10endedElapsedNano\x126\n" +
+	"\n" +
+	"ended_work\x18\x10 \x01(\x0e2\x17.bulkhead.v1.StopReasonR\tendedWork\"\x8e\x02\n" +
 	"\tHeartbeat\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12*\n" +
 	"\x11started_unix_nano\x18\x02 \x01(\x03R\x0fstartedUnixNano\x12!\n" +
@@ -2856,7 +2899,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\vSteadyState\x12\x1f\n" +
 	"\vwindow_nano\x18\x01 \x01(\x03R\n" +
 	"windowNano\x122\n" +
-	"\x15max_variation_percent\x18\x02 \x01(\x01R\x13maxVariationPercent\"\xe5\x06\n" +
+	"\x15max_variation_percent\x18\x02 \x01(\x01R\x13maxVariationPercent\"\x8c\a\n" +
 	"\fConsumerSpec\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12(\n" +
@@ -2883,7 +2926,8 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x06verify\x18\x13 \x01(\x0e2\x17.bulkhead.v1.VerifyModeR\x06verify\x12\"\n" +
 	"\rstop_on_error\x18\x14 \x01(\bR\vstopOnError\x12\x18\n" +
 	"\arecycle\x18\x15 \x01(\bR\arecycle\x12#\n" +
-	"\rreserve_bytes\x18\x16 \x01(\x04R\freserveBytes\"E\n" +
+	"\rreserve_bytes\x18\x16 \x01(\x04R\freserveBytes\x12%\n" +
+	"\x0ereserve_inodes\x18\x17 \x01(\x04R\rreserveInodes\"E\n" +
 	"\fWeightedSize\x12\x1d\n" +
 	"\n" +
 	"size_bytes\x18\x01 \x01(\x04R\tsizeBytes\x12\x16\n" +
@@ -2896,7 +2940,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x18PROCESS_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13PROCESS_KIND_CLIENT\x10\x01\x12\x19\n" +
 	"\x15PROCESS_KIND_CONSUMER\x10\x02\x12\x18\n" +
-	"\x14PROCESS_KIND_MONITOR\x10\x03*\xbf\x01\n" +
+	"\x14PROCESS_KIND_MONITOR\x10\x03*\xf0\x01\n" +
 	"\n" +
 	"StopReason\x12\x1b\n" +
 	"\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -2905,7 +2949,9 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x13STOP_REASON_DRAINED\x10\x03\x12\x16\n" +
 	"\x12STOP_REASON_FAILED\x10\x04\x12\x16\n" +
 	"\x12STOP_REASON_STEADY\x10\x05\x12\x15\n" +
-	"\x11STOP_REASON_TOTAL\x10\x06*\x8f\x02\n" +
+	"\x11STOP_REASON_TOTAL\x10\x06\x12\x17\n" +
+	"\x13STOP_REASON_RESERVE\x10\a\x12\x16\n" +
+	"\x12STOP_REASON_HANGUP\x10\b*\x8f\x02\n" +
 	"\tExitClass\x12\x1a\n" +
 	"\x16EXIT_CLASS_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10EXIT_CLASS_CLEAN\x10\x01\x12\x14\n" +
@@ -3034,31 +3080,32 @@ var file_bulkhead_v1_message_proto_depIdxs = []int32{
 	16, // 13: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
 	13, // 14: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
 	2,  // 15: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
-	18, // 16: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
-	19, // 17: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
-	13, // 18: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
-	3,  // 19: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
-	13, // 20: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
-	5,  // 21: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
-	25, // 22: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
-	25, // 23: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
-	25, // 24: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
-	25, // 25: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
-	25, // 26: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
-	6,  // 27: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
-	28, // 28: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
-	27, // 29: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
-	10, // 30: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
-	29, // 31: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
-	30, // 32: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
-	8,  // 33: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
-	9,  // 34: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
-	7,  // 35: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	1,  // 16: bulkhead.v1.ProcessExit.ended_work:type_name -> bulkhead.v1.StopReason
+	18, // 17: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
+	19, // 18: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
+	13, // 19: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
+	3,  // 20: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
+	13, // 21: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
+	5,  // 22: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
+	25, // 23: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
+	25, // 24: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
+	25, // 25: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
+	25, // 26: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
+	25, // 27: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
+	6,  // 28: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
+	28, // 29: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
+	27, // 30: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
+	10, // 31: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
+	29, // 32: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
+	30, // 33: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
+	8,  // 34: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
+	9,  // 35: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
+	7,  // 36: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_message_proto_init() }

@@ -29,7 +29,9 @@ type RunRequest struct {
 	//
 	//	*RunRequest_Consumer
 	//	*RunRequest_Monitor
-	Task          isRunRequest_Task `protobuf_oneof:"task"`
+	Task isRunRequest_Task `protobuf_oneof:"task"`
+	// Get ready, say Start, and wait for Begin.
+	Hold          bool `protobuf:"varint,4,opt,name=hold,proto3" json:"hold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -96,6 +98,13 @@ func (x *RunRequest) GetMonitor() *MonitorTask {
 	return nil
 }
 
+func (x *RunRequest) GetHold() bool {
+	if x != nil {
+		return x.Hold
+	}
+	return false
+}
+
 type isRunRequest_Task interface {
 	isRunRequest_Task()
 }
@@ -111,6 +120,80 @@ type RunRequest_Monitor struct {
 func (*RunRequest_Consumer) isRunRequest_Task() {}
 
 func (*RunRequest_Monitor) isRunRequest_Task() {}
+
+// BeginRequest asks a consumer to begin.
+type BeginRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginRequest) Reset() {
+	*x = BeginRequest{}
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginRequest) ProtoMessage() {}
+
+func (x *BeginRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginRequest.ProtoReflect.Descriptor instead.
+func (*BeginRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{1}
+}
+
+// BeginResponse says that it begins.
+type BeginResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginResponse) Reset() {
+	*x = BeginResponse{}
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginResponse) ProtoMessage() {}
+
+func (x *BeginResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginResponse.ProtoReflect.Descriptor instead.
+func (*BeginResponse) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{2}
+}
 
 // ConsumerTask is a consumer's job.
 type ConsumerTask struct {
@@ -135,7 +218,7 @@ type ConsumerTask struct {
 
 func (x *ConsumerTask) Reset() {
 	*x = ConsumerTask{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[1]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -147,7 +230,7 @@ func (x *ConsumerTask) String() string {
 func (*ConsumerTask) ProtoMessage() {}
 
 func (x *ConsumerTask) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[1]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -160,7 +243,7 @@ func (x *ConsumerTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerTask.ProtoReflect.Descriptor instead.
 func (*ConsumerTask) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{1}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ConsumerTask) GetSpec() *ConsumerSpec {
@@ -224,7 +307,7 @@ type MonitorTask struct {
 
 func (x *MonitorTask) Reset() {
 	*x = MonitorTask{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -236,7 +319,7 @@ func (x *MonitorTask) String() string {
 func (*MonitorTask) ProtoMessage() {}
 
 func (x *MonitorTask) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -249,7 +332,7 @@ func (x *MonitorTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MonitorTask.ProtoReflect.Descriptor instead.
 func (*MonitorTask) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *MonitorTask) GetIntervalNano() int64 {
@@ -276,7 +359,7 @@ type RunResponse struct {
 
 func (x *RunResponse) Reset() {
 	*x = RunResponse{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -288,7 +371,7 @@ func (x *RunResponse) String() string {
 func (*RunResponse) ProtoMessage() {}
 
 func (x *RunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -301,7 +384,7 @@ func (x *RunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunResponse.ProtoReflect.Descriptor instead.
 func (*RunResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RunResponse) GetMessage() *Message {
@@ -321,7 +404,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -333,7 +416,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -346,7 +429,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *HeartbeatRequest) GetRound() uint64 {
@@ -368,7 +451,7 @@ type HeartbeatResponse struct {
 
 func (x *HeartbeatResponse) Reset() {
 	*x = HeartbeatResponse{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -380,7 +463,7 @@ func (x *HeartbeatResponse) String() string {
 func (*HeartbeatResponse) ProtoMessage() {}
 
 func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -393,7 +476,7 @@ func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatResponse.ProtoReflect.Descriptor instead.
 func (*HeartbeatResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *HeartbeatResponse) GetState() WorkerState {
@@ -422,7 +505,7 @@ type KillRequest struct {
 
 func (x *KillRequest) Reset() {
 	*x = KillRequest{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -434,7 +517,7 @@ func (x *KillRequest) String() string {
 func (*KillRequest) ProtoMessage() {}
 
 func (x *KillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -447,7 +530,7 @@ func (x *KillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillRequest.ProtoReflect.Descriptor instead.
 func (*KillRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *KillRequest) GetGraceNano() int64 {
@@ -466,7 +549,7 @@ type KillResponse struct {
 
 func (x *KillResponse) Reset() {
 	*x = KillResponse{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -478,7 +561,7 @@ func (x *KillResponse) String() string {
 func (*KillResponse) ProtoMessage() {}
 
 func (x *KillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -491,20 +574,23 @@ func (x *KillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillResponse.ProtoReflect.Descriptor instead.
 func (*KillResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{9}
 }
 
 var File_bulkhead_v1_worker_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\n" +
-	"\x18bulkhead/v1/worker.proto\x12\vbulkhead.v1\x1a\x19bulkhead/v1/message.proto\"\xb3\x01\n" +
+	"\x18bulkhead/v1/worker.proto\x12\vbulkhead.v1\x1a\x19bulkhead/v1/message.proto\"\xc7\x01\n" +
 	"\n" +
 	"RunRequest\x12.\n" +
 	"\aprocess\x18\x01 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x127\n" +
 	"\bconsumer\x18\x02 \x01(\v2\x19.bulkhead.v1.ConsumerTaskH\x00R\bconsumer\x124\n" +
-	"\amonitor\x18\x03 \x01(\v2\x18.bulkhead.v1.MonitorTaskH\x00R\amonitorB\x06\n" +
-	"\x04task\"\x92\x02\n" +
+	"\amonitor\x18\x03 \x01(\v2\x18.bulkhead.v1.MonitorTaskH\x00R\amonitor\x12\x12\n" +
+	"\x04hold\x18\x04 \x01(\bR\x04holdB\x06\n" +
+	"\x04task\"\x0e\n" +
+	"\fBeginRequest\"\x0f\n" +
+	"\rBeginResponse\"\x92\x02\n" +
 	"\fConsumerTask\x12-\n" +
 	"\x04spec\x18\x01 \x01(\v2\x19.bulkhead.v1.ConsumerSpecR\x04spec\x124\n" +
 	"\x16progress_interval_nano\x18\x02 \x01(\x03R\x14progressIntervalNano\x12(\n" +
@@ -526,9 +612,10 @@ const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\vKillRequest\x12\x1d\n" +
 	"\n" +
 	"grace_nano\x18\x01 \x01(\x03R\tgraceNano\"\x0e\n" +
-	"\fKillResponse2\xd4\x01\n" +
+	"\fKillResponse2\x94\x02\n" +
 	"\rWorkerService\x12:\n" +
-	"\x03Run\x12\x17.bulkhead.v1.RunRequest\x1a\x18.bulkhead.v1.RunResponse0\x01\x12J\n" +
+	"\x03Run\x12\x17.bulkhead.v1.RunRequest\x1a\x18.bulkhead.v1.RunResponse0\x01\x12>\n" +
+	"\x05Begin\x12\x19.bulkhead.v1.BeginRequest\x1a\x1a.bulkhead.v1.BeginResponse\x12J\n" +
 	"\tHeartbeat\x12\x1d.bulkhead.v1.HeartbeatRequest\x1a\x1e.bulkhead.v1.HeartbeatResponse\x12;\n" +
 	"\x04Kill\x12\x18.bulkhead.v1.KillRequest\x1a\x19.bulkhead.v1.KillResponseB'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
@@ -544,37 +631,41 @@ func file_bulkhead_v1_worker_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_worker_proto_rawDescData
 }
 
-var file_bulkhead_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_bulkhead_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_bulkhead_v1_worker_proto_goTypes = []any{
 	(*RunRequest)(nil),        // 0: bulkhead.v1.RunRequest
-	(*ConsumerTask)(nil),      // 1: bulkhead.v1.ConsumerTask
-	(*MonitorTask)(nil),       // 2: bulkhead.v1.MonitorTask
-	(*RunResponse)(nil),       // 3: bulkhead.v1.RunResponse
-	(*HeartbeatRequest)(nil),  // 4: bulkhead.v1.HeartbeatRequest
-	(*HeartbeatResponse)(nil), // 5: bulkhead.v1.HeartbeatResponse
-	(*KillRequest)(nil),       // 6: bulkhead.v1.KillRequest
-	(*KillResponse)(nil),      // 7: bulkhead.v1.KillResponse
-	(*Process)(nil),           // 8: bulkhead.v1.Process
-	(*ConsumerSpec)(nil),      // 9: bulkhead.v1.ConsumerSpec
-	(*Message)(nil),           // 10: bulkhead.v1.Message
-	(WorkerState)(0),          // 11: bulkhead.v1.WorkerState
+	(*BeginRequest)(nil),      // 1: bulkhead.v1.BeginRequest
+	(*BeginResponse)(nil),     // 2: bulkhead.v1.BeginResponse
+	(*ConsumerTask)(nil),      // 3: bulkhead.v1.ConsumerTask
+	(*MonitorTask)(nil),       // 4: bulkhead.v1.MonitorTask
+	(*RunResponse)(nil),       // 5: bulkhead.v1.RunResponse
+	(*HeartbeatRequest)(nil),  // 6: bulkhead.v1.HeartbeatRequest
+	(*HeartbeatResponse)(nil), // 7: bulkhead.v1.HeartbeatResponse
+	(*KillRequest)(nil),       // 8: bulkhead.v1.KillRequest
+	(*KillResponse)(nil),      // 9: bulkhead.v1.KillResponse
+	(*Process)(nil),           // 10: bulkhead.v1.Process
+	(*ConsumerSpec)(nil),      // 11: bulkhead.v1.ConsumerSpec
+	(*Message)(nil),           // 12: bulkhead.v1.Message
+	(WorkerState)(0),          // 13: bulkhead.v1.WorkerState
 }
 var file_bulkhead_v1_worker_proto_depIdxs = []int32{
-	8,  // 0: bulkhead.v1.RunRequest.process:type_name -> bulkhead.v1.Process
-	1,  // 1: bulkhead.v1.RunRequest.consumer:type_name -> bulkhead.v1.ConsumerTask
-	2,  // 2: bulkhead.v1.RunRequest.monitor:type_name -> bulkhead.v1.MonitorTask
-	9,  // 3: bulkhead.v1.ConsumerTask.spec:type_name -> bulkhead.v1.ConsumerSpec
-	8,  // 4: bulkhead.v1.MonitorTask.targets:type_name -> bulkhead.v1.Process
-	10, // 5: bulkhead.v1.RunResponse.message:type_name -> bulkhead.v1.Message
-	11, // 6: bulkhead.v1.HeartbeatResponse.state:type_name -> bulkhead.v1.WorkerState
+	10, // 0: bulkhead.v1.RunRequest.process:type_name -> bulkhead.v1.Process
+	3,  // 1: bulkhead.v1.RunRequest.consumer:type_name -> bulkhead.v1.ConsumerTask
+	4,  // 2: bulkhead.v1.RunRequest.monitor:type_name -> bulkhead.v1.MonitorTask
+	11, // 3: bulkhead.v1.ConsumerTask.spec:type_name -> bulkhead.v1.ConsumerSpec
+	10, // 4: bulkhead.v1.MonitorTask.targets:type_name -> bulkhead.v1.Process
+	12, // 5: bulkhead.v1.RunResponse.message:type_name -> bulkhead.v1.Message
+	13, // 6: bulkhead.v1.HeartbeatResponse.state:type_name -> bulkhead.v1.WorkerState
 	0,  // 7: bulkhead.v1.WorkerService.Run:input_type -> bulkhead.v1.RunRequest
-	4,  // 8: bulkhead.v1.WorkerService.Heartbeat:input_type -> bulkhead.v1.HeartbeatRequest
-	6,  // 9: bulkhead.v1.WorkerService.Kill:input_type -> bulkhead.v1.KillRequest
-	3,  // 10: bulkhead.v1.WorkerService.Run:output_type -> bulkhead.v1.RunResponse
-	5,  // 11: bulkhead.v1.WorkerService.Heartbeat:output_type -> bulkhead.v1.HeartbeatResponse
-	7,  // 12: bulkhead.v1.WorkerService.Kill:output_type -> bulkhead.v1.KillResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
+	1,  // 8: bulkhead.v1.WorkerService.Begin:input_type -> bulkhead.v1.BeginRequest
+	6,  // 9: bulkhead.v1.WorkerService.Heartbeat:input_type -> bulkhead.v1.HeartbeatRequest
+	8,  // 10: bulkhead.v1.WorkerService.Kill:input_type -> bulkhead.v1.KillRequest
+	5,  // 11: bulkhead.v1.WorkerService.Run:output_type -> bulkhead.v1.RunResponse
+	2,  // 12: bulkhead.v1.WorkerService.Begin:output_type -> bulkhead.v1.BeginResponse
+	7,  // 13: bulkhead.v1.WorkerService.Heartbeat:output_type -> bulkhead.v1.HeartbeatResponse
+	9,  // 14: bulkhead.v1.WorkerService.Kill:output_type -> bulkhead.v1.KillResponse
+	11, // [11:15] is the sub-list for method output_type
+	7,  // [7:11] is the sub-list for method input_type
 	7,  // [7:7] is the sub-list for extension type_name
 	7,  // [7:7] is the sub-list for extension extendee
 	0,  // [0:7] is the sub-list for field type_name
@@ -596,7 +687,7 @@ func file_bulkhead_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_worker_proto_rawDesc), len(file_bulkhead_v1_worker_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,6 +19,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	WorkerService_Run_FullMethodName       = "/bulkhead.v1.WorkerService/Run"
+	WorkerService_Begin_FullMethodName     = "/bulkhead.v1.WorkerService/Begin"
 	WorkerService_Heartbeat_FullMethodName = "/bulkhead.v1.WorkerService/Heartbeat"
 	WorkerService_Kill_FullMethodName      = "/bulkhead.v1.WorkerService/Kill"
 )
@@ -33,6 +34,9 @@ type WorkerServiceClient interface {
 	// Run does the worker's job and streams its messages (with seq 0). It ends with
 	// OK after Kill, once everything is said; it is called once.
 	Run(ctx context.Context, in *RunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RunResponse], error)
+	// Begin lets a consumer that was told to hold, and has said Start, write. It answers at
+	// once, and may come before that, and more than once.
+	Begin(ctx context.Context, in *BeginRequest, opts ...grpc.CallOption) (*BeginResponse, error)
 	// Heartbeat asks how the worker is. It answers also while a write is stuck.
 	Heartbeat(ctx context.Context, in *HeartbeatRequest, opts ...grpc.CallOption) (*HeartbeatResponse, error)
 	// Kill asks the worker to end; it answers at once, and Run ends when done.
@@ -66,6 +70,16 @@ func (c *workerServiceClient) Run(ctx context.Context, in *RunRequest, opts ...g
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type WorkerService_RunClient = grpc.ServerStreamingClient[RunResponse]
 
+func (c *workerServiceClient) Begin(ctx context.Context, in *BeginRequest, opts ...grpc.CallOption) (*BeginResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BeginResponse)
+	err := c.cc.Invoke(ctx, WorkerService_Begin_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *workerServiceClient) Heartbeat(ctx context.Context, in *HeartbeatRequest, opts ...grpc.CallOption) (*HeartbeatResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(HeartbeatResponse)
@@ -96,6 +110,9 @@ type WorkerServiceServer interface {
 	// Run does the worker's job and streams its messages (with seq 0). It ends with
 	// OK after Kill, once everything is said; it is called once.
 	Run(*RunRequest, grpc.ServerStreamingServer[RunResponse]) error
+	// Begin lets a consumer that was told to hold, and has said Start, write. It answers at
+	// once, and may come before that, and more than once.
+	Begin(context.Context, *BeginRequest) (*BeginResponse, error)
 	// Heartbeat asks how the worker is. It answers also while a write is stuck.
 	Heartbeat(context.Context, *HeartbeatRequest) (*HeartbeatResponse, error)
 	// Kill asks the worker to end; it answers at once, and Run ends when done.
@@ -112,6 +129,9 @@ type UnimplementedWorkerServiceServer struct{}
 
 func (UnimplementedWorkerServiceServer) Run(*RunRequest, grpc.ServerStreamingServer[RunResponse]) error {
 	return status.Error(codes.Unimplemented, "method Run not implemented")
+}
+func (UnimplementedWorkerServiceServer) Begin(context.Context, *BeginRequest) (*BeginResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Begin not implemented")
 }
 func (UnimplementedWorkerServiceServer) Heartbeat(context.Context, *HeartbeatRequest) (*HeartbeatResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Heartbeat not implemented")
@@ -150,6 +170,24 @@ func _WorkerService_Run_Handler(srv interface{}, stream grpc.ServerStream) error
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type WorkerService_RunServer = grpc.ServerStreamingServer[RunResponse]
+
+func _WorkerService_Begin_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BeginRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).Begin(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_Begin_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).Begin(ctx, req.(*BeginRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _WorkerService_Heartbeat_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(HeartbeatRequest)
@@ -194,6 +232,10 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "bulkhead.v1.WorkerService",
 	HandlerType: (*WorkerServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Begin",
+			Handler:    _WorkerService_Begin_Handler,
+		},
 		{
 			MethodName: "Heartbeat",
 			Handler:    _WorkerService_Heartbeat_Handler,
