@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -54,7 +55,7 @@ func (s *session) ended(far reached, why retryable) {
 func (s *session) introduce() *bulkheadv1.Hello {
 	now := time.Now()
 	hello := proto.CloneOf(s.hello)
-	hello.WallClockUnixNano = now.UnixNano()
+	hello.WallClockUnixNano, hello.ElapsedNano = now.UnixNano(), boottime.At(now)
 	s.telling = s.vitals.total(now)
 	hello.StarvedNano = int64(s.telling - s.told)
 	if s.lastEnd != nil {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -47,7 +48,10 @@ func heartbeats(ctx context.Context, patients []patient, interval, timeout time.
 // ask is one round: all are asked at the same time, and the round closes when all
 // have answered or close is over.
 func ask(ctx context.Context, patients []patient, round uint64, close, timeout time.Duration) *bulkheadv1.Heartbeat {
-	beat := &bulkheadv1.Heartbeat{Round: round, StartedUnixNano: time.Now().UnixNano(), TimeoutNano: int64(timeout)}
+	began := time.Now()
+	beat := &bulkheadv1.Heartbeat{
+		Round: round, StartedUnixNano: began.UnixNano(), StartedElapsedNano: boottime.At(began), TimeoutNano: int64(timeout),
+	}
 	ctx, cancel := context.WithTimeout(ctx, close)
 	defer cancel()
 	answers := make([]*bulkheadv1.HeartbeatAnswer, len(patients))

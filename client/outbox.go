@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -110,7 +111,8 @@ func (o *outbox) put(m *bulkheadv1.Message, last bool) error {
 	}
 	m.Seq = o.last + 1
 	if m.TimeUnixNano == 0 {
-		m.TimeUnixNano = time.Now().UnixNano()
+		now := time.Now()
+		m.TimeUnixNano, m.ElapsedNano = now.UnixNano(), boottime.At(now)
 	}
 	payload, err := proto.Marshal(m)
 	if err != nil {

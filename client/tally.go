@@ -15,7 +15,8 @@ type totals struct {
 	LastError string
 	// VerifiedBytes were read back; Corrupt blocks of them were not what was written.
 	VerifiedBytes, Corrupt uint64
-	// From and To are when writing began and ended, by the wall clock in nanoseconds.
+	// From and To are when writing began and ended, by the clock that is never set, in
+	// nanoseconds.
 	From, To int64
 	// FirstCorruption says where the first of them is, and what.
 	FirstCorruption string
@@ -34,7 +35,7 @@ func (t *tally) count(m *bulkheadv1.Message) {
 	defer t.mu.Unlock()
 	switch f := m.GetFact().(type) {
 	case *bulkheadv1.Message_Progress:
-		t.sum.span(m.GetTimeUnixNano(), f.Progress)
+		t.sum.span(m.GetElapsedNano(), f.Progress)
 		t.sum.Bytes += f.Progress.GetBytes()
 		t.sum.Chunks += f.Progress.GetChunks()
 		t.sum.Errors += f.Progress.GetErrors()

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc/codes"
 
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/failpoint"
 	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -178,10 +179,7 @@ func (p *processor) owe(recs ...*bulkheadv1.Record) {
 	if len(recs) == 0 {
 		return
 	}
-	now := time.Now().UnixNano()
-	for _, r := range recs {
-		r.TimeUnixNano = now
-	}
+	date(recs)
 	p.owed = append(p.owed, recs...)
 	p.owing.Reset(oweFor)
 }
@@ -399,8 +397,10 @@ func (p *processor) publish(was, now phase, cause string) {
 }
 
 func (p *processor) welcome(l *link) {
+	now := time.Now()
 	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Welcome{Welcome: &bulkheadv1.Welcome{
-		RunId: p.run.id, SessionId: p.id, ResumeAfter: p.durable, Limits: p.run.limits(), WallClockUnixNano: time.Now().UnixNano(),
+		RunId: p.run.id, SessionId: p.id, ResumeAfter: p.durable, Limits: p.run.limits(),
+		WallClockUnixNano: now.UnixNano(), ElapsedNano: boottime.At(now),
 	}}})
 	if l.adopted { // its client gets no second Welcome, and may never have had the ack of what was durable
 		l.ack(p.durable)

@@ -19,7 +19,7 @@ func ofClient(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 // ofConnection is what of a Hello is about its connection.
 func ofConnection(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 	return &bulkheadv1.Hello{
-		WallClockUnixNano: h.GetWallClockUnixNano(), Absence: h.GetAbsence(), StarvedNano: h.GetStarvedNano(), LastEnd: h.GetLastEnd(),
+		WallClockUnixNano: h.GetWallClockUnixNano(), ElapsedNano: h.GetElapsedNano(), Absence: h.GetAbsence(), StarvedNano: h.GetStarvedNano(), LastEnd: h.GetLastEnd(),
 	}
 }
 
@@ -36,8 +36,8 @@ func (p *processor) attachRecord(l *link) *bulkheadv1.Record {
 	p.connection = l.id
 	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionAttached{SessionAttached: &bulkheadv1.SessionAttached{
 		Session: p.number, ConnectionId: l.id, HandlerPid: int32(l.child.Pid()), Peer: l.peer, ResumeAfter: p.durable,
-		ClientWallClockUnixNano: l.hello.GetWallClockUnixNano(),
-		Absence:                 l.hello.GetAbsence(), StarvedNano: l.hello.GetStarvedNano(), LastEnd: plain(l.hello.GetLastEnd()),
+		ClientWallClockUnixNano: l.hello.GetWallClockUnixNano(), ClientElapsedNano: l.hello.GetElapsedNano(),
+		Absence: l.hello.GetAbsence(), StarvedNano: l.hello.GetStarvedNano(), LastEnd: plain(l.hello.GetLastEnd()),
 	}}}
 }
 

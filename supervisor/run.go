@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
@@ -92,12 +93,7 @@ func runOn(cfg Config, id, dir string, j journal.Journal, p *pool, g *gate) *run
 // record makes records durable, dated now if they have no date yet. When the journal fails the run does, and record
 // returns false: nothing that is not durable may be acknowledged.
 func (r *run) record(recs ...*bulkheadv1.Record) bool {
-	now := time.Now().UnixNano()
-	for _, rec := range recs {
-		if rec.TimeUnixNano == 0 {
-			rec.TimeUnixNano = now
-		}
-	}
+	date(recs)
 	err := r.journal.Append(context.Background(), recs...)
 	if err != nil && !errors.Is(err, journal.ErrFailed) && !errors.Is(err, journal.ErrClosed) {
 		err = r.recordEach(err, recs)
@@ -111,6 +107,17 @@ func (r *run) record(recs ...*bulkheadv1.Record) bool {
 	default:
 	}
 	return false
+}
+
+// date sets the time of records that have none to now.
+func date(recs []*bulkheadv1.Record) {
+	now := time.Now()
+	wall, elapsed := now.UnixNano(), boottime.At(now)
+	for _, rec := range recs {
+		if rec.TimeUnixNano == 0 {
+			rec.TimeUnixNano, rec.ElapsedNano = wall, elapsed
+		}
+	}
 }
 
 // recordEach makes records durable one by one, after the journal has refused some of

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
@@ -21,6 +22,7 @@ func runStarted(cfg Config, id string, listen net.Addr) *bulkheadv1.RunStarted {
 		RunId: id, Version: cfg.Version, GoVersion: runtime.Version(), Host: host(),
 		Listen: listen.String(), ExpectedClients: uint32(cfg.Clients), LingerNano: int64(cfg.Linger),
 		SessionGraceNano: int64(cfg.Session.Grace), JournalSync: syncName(cfg.Journal.Sync), Pid: int32(os.Getpid()),
+		BootId: boottime.ID(),
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -67,7 +68,7 @@ func (s *shedding) take() []*bulkheadv1.ConnectionsShed {
 			delete(s.tallies, why) // a whole interval without
 			continue
 		}
-		out = append(out, &bulkheadv1.ConnectionsShed{Count: t.count, Reason: why, SinceUnixNano: t.since.UnixNano()})
+		out = append(out, &bulkheadv1.ConnectionsShed{Count: t.count, Reason: why, SinceUnixNano: t.since.UnixNano(), SinceElapsedNano: boottime.At(t.since)})
 		t.count = 0
 	}
 	return out

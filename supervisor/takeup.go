@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/child"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -232,19 +233,19 @@ func (s *Supervisor) abandon(u *unfinished) error {
 		return fmt.Errorf("closing the journal of run %s: %w", u.id, err)
 	}
 	const cause = "the supervisor ended and the run was not taken up again"
-	now := time.Now().UnixNano()
 	var recs []*bulkheadv1.Record
 	for _, p := range u.past.inOrder() {
 		if p.phase.ended() {
 			continue
 		}
-		recs = append(recs, &bulkheadv1.Record{TimeUnixNano: now, Entry: &bulkheadv1.Record_SessionEnded{SessionEnded: &bulkheadv1.SessionEnded{
+		recs = append(recs, &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionEnded{SessionEnded: &bulkheadv1.SessionEnded{
 			Session: p.number, Outcome: bulkheadv1.Outcome_OUTCOME_LOST, Cause: cause, LastSeq: p.durable,
 		}}})
 	}
-	recs = append(recs, &bulkheadv1.Record{TimeUnixNano: now, Entry: &bulkheadv1.Record_RunEnded{RunEnded: &bulkheadv1.RunEnded{
+	recs = append(recs, &bulkheadv1.Record{Entry: &bulkheadv1.Record_RunEnded{RunEnded: &bulkheadv1.RunEnded{
 		Reason: bulkheadv1.RunEnd_RUN_END_FAILED, Detail: cause,
 	}}})
+	date(recs)
 	return errors.Join(j.Append(context.Background(), recs...), j.Close())
 }
 
@@ -270,6 +271,7 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		Kind: bulkheadv1.RestartKind_RESTART_KIND_RESTARTED, Pid: int32(os.Getpid()),
 		Version: s.cfg.Version, GoVersion: runtime.Version(), ExpectedClients: uint32(s.cfg.Clients), Listen: s.listener.Addr().String(),
 		HandlersKept: uint32(len(kept)), HandlersGone: uint32(len(gone)),
+		BootId: boottime.ID(),
 	}
 	if s.cfg.Handover != nil {
 		restarted.Kind = bulkheadv1.RestartKind_RESTART_KIND_UPGRADED

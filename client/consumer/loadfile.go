@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -44,5 +45,7 @@ func (f *loadFile) rollover(t *task) *bulkheadv1.Rollover {
 		Verification:       bulkheadv1.Verification_VERIFICATION_OFF,
 		Partial:            f.partial,
 		Generation:         f.generation,
+
+		FirstWriteElapsedNano: boottime.At(f.firstWrite),
 	}
 }

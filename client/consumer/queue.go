@@ -3,6 +3,7 @@ package consumer
 import (
 	"time"
 
+	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -107,7 +108,7 @@ func (q *queue) putAccount(progress *bulkheadv1.Progress, end time.Time) {
 
 // put completes a message and queues it. There always is a place.
 func (q *queue) put(observed time.Time, message *bulkheadv1.Message) {
-	message.TimeUnixNano = observed.UnixNano()
+	message.TimeUnixNano, message.ElapsedNano = observed.UnixNano(), boottime.At(observed)
 	message.Process = q.process
 	q.messages <- message
 }

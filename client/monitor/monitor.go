@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -74,8 +75,10 @@ func (m *Monitor) Run(request *bulkheadv1.RunRequest, stream grpc.ServerStreamin
 	defer m.working.Store(false)
 	self := proto.CloneOf(request.GetProcess())
 	self.Pid = int32(os.Getpid())
+	now := time.Now()
 	start := &bulkheadv1.Message{
-		TimeUnixNano: time.Now().UnixNano(),
+		TimeUnixNano: now.UnixNano(),
+		ElapsedNano:  boottime.At(now),
 		Process:      self,
 		Fact:         &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
+	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -55,7 +56,8 @@ func (t *target) message() *bulkheadv1.Message {
 	} else {
 		message.Fact = &bulkheadv1.Message_Monitor{Monitor: sample}
 	}
-	message.TimeUnixNano = time.Now().UnixNano()
+	now := time.Now()
+	message.TimeUnixNano, message.ElapsedNano = now.UnixNano(), boottime.At(now)
 	return message
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -170,18 +171,21 @@ func (e Exit) Proto(p *bulkheadv1.Process) *bulkheadv1.ProcessExit {
 		p = &bulkheadv1.Process{}
 	}
 	out := &bulkheadv1.ProcessExit{
-		Process:          &bulkheadv1.Process{Kind: p.Kind, Index: p.Index, Pid: int32(e.Pid)},
-		Class:            e.Class(),
-		Signal:           int32(e.Signal),
-		Cause:            strings.ToValidUTF8(e.String(), "?"),
-		StartedUnixNano:  unixNano(e.Started),
-		EndedUnixNano:    unixNano(e.Ended),
-		UserCpuNano:      int64(e.UserCPU),
-		SystemCpuNano:    int64(e.SystemCPU),
-		MaxResidentBytes: e.MaxResident,
-		ReadBlocks:       e.ReadBlocks,
-		WrittenBlocks:    e.WrittenBlocks,
-		MajorFaults:      e.MajorFaults,
+		Process:         &bulkheadv1.Process{Kind: p.Kind, Index: p.Index, Pid: int32(e.Pid)},
+		Class:           e.Class(),
+		Signal:          int32(e.Signal),
+		Cause:           strings.ToValidUTF8(e.String(), "?"),
+		StartedUnixNano: unixNano(e.Started),
+		EndedUnixNano:   unixNano(e.Ended),
+
+		StartedElapsedNano: boottime.At(e.Started),
+		EndedElapsedNano:   boottime.At(e.Ended),
+		UserCpuNano:        int64(e.UserCPU),
+		SystemCpuNano:      int64(e.SystemCPU),
+		MaxResidentBytes:   e.MaxResident,
+		ReadBlocks:         e.ReadBlocks,
+		WrittenBlocks:      e.WrittenBlocks,
+		MajorFaults:        e.MajorFaults,
 	}
 	if e.Signal == 0 && !e.Unknown {
 		out.ExitCode = int32(e.Code)

@@ -68,6 +68,10 @@ func TestDecode(t *testing.T) {
 	for name, payload := range map[string][]byte{
 		"as written":              whole,
 		"no time":                 bytesField(5, inner),
+		"elapsed behind":          join(whole, varint(14, 5)),
+		"elapsed before":          join(varint(14, 5), whole),
+		"elapsed twice":           join(whole, varint(14, 5), varint(14, 6)),
+		"elapsed cut off":         join(whole, varint(14, 500)[:2]),
 		"time last":               join(bytesField(5, inner), varint(1, 4)),
 		"time twice":              join(varint(1, 3), whole),
 		"negative time":           join(varint(1, math.MaxUint64), bytesField(5, inner)),
@@ -117,5 +121,16 @@ func TestReplayAllocatesLittle(t *testing.T) {
 	})
 	if n > 2*records+1000 {
 		t.Errorf("%v allocations for %d records", n, records)
+	}
+}
+
+// Nearly all of a journal is read without the library, also when its records have both
+// clocks.
+func TestBatchesAsTheyAreWrittenAreReadByHand(t *testing.T) {
+	rec := batch(7, 1, 3)
+	rec.TimeUnixNano, rec.ElapsedNano = 1_700_000_000_000_000_000, 42
+	f, ok := splitBatch(mustMarshal(t, rec))
+	if !ok || f.elapsed != 42 || f.last != 3 {
+		t.Errorf("splitBatch = %+v, %v", f, ok)
 	}
 }
