@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"bulkhead/internal/exitstatus"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -225,7 +226,7 @@ func TestUnworkableClientNeverConnects(t *testing.T) {
 		c.Consumers[0].Path, c.Consumers[1].FileSize = above, 1<<60
 	})
 	result := r.end()
-	if !errors.Is(r.err, ErrConfig) || result.ExitCode() != 2 || result.Closed || result.SessionID != "" {
+	if !errors.Is(r.err, ErrConfig) || result.ExitCode() != exitstatus.Config || result.Closed || result.SessionID != "" {
 		t.Fatalf("Run = %+v, %v; want unworkable", result, r.err)
 	}
 	if messages, connections, _ := r.collector.snapshot(); len(messages)+connections != 0 {
@@ -300,7 +301,7 @@ func TestInterruptWhileConnecting(t *testing.T) {
 
 func TestRunRejectsABadConfiguration(t *testing.T) {
 	result, err := Run(context.Background(), Config{}, nil)
-	if !errors.Is(err, ErrConfig) || result.ExitCode() != 2 {
+	if !errors.Is(err, ErrConfig) || result.ExitCode() != exitstatus.Config {
 		t.Errorf("Run = %+v, %v; want unworkable", result, err)
 	}
 }

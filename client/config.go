@@ -12,7 +12,7 @@ import (
 )
 
 // ErrConfig is wrapped by every error that says that the configuration cannot
-// work, found before any load: exit code 2.
+// work, found before any load: exit status 78.
 var ErrConfig = errors.New("the configuration cannot work")
 
 // workDirMaxBytes leaves room below WorkDir for the path of a worker's socket, which

@@ -62,7 +62,7 @@ func TestFolderNameIsOnePathElement(t *testing.T) {
 }
 
 func TestExitCode(t *testing.T) {
-	for verdict, want := range map[Verdict]int{VerdictComplete: 0, VerdictFailed: 1, VerdictUnworkable: 2, VerdictPartial: 3, "": 1} {
+	for verdict, want := range map[Verdict]int{VerdictComplete: 0, VerdictFailed: 1, VerdictUnworkable: 78, VerdictPartial: 3, "": 1} {
 		if got := (Result{Verdict: verdict}).ExitCode(); got != want {
 			t.Errorf("%q: exit code %d; want %d", verdict, got, want)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"bulkhead/internal/exitstatus"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -66,18 +67,18 @@ type Result struct {
 	Problems []string
 }
 
-// ExitCode is the exit status that tells the verdict: 0 complete, 1 failed, 2
-// unworkable, 3 partial.
+// ExitCode is the exit status that tells the verdict: 0 complete, 1 failed, 3
+// partial, 78 unworkable.
 func (r Result) ExitCode() int {
 	switch r.Verdict {
 	case VerdictComplete:
-		return 0
+		return exitstatus.Complete
 	case VerdictUnworkable:
-		return 2
+		return exitstatus.Config
 	case VerdictPartial:
-		return 3
+		return exitstatus.Partial
 	default:
-		return 1
+		return exitstatus.Failure
 	}
 }
 

@@ -50,7 +50,7 @@ func newControl(s *Supervisor) (*control, error) {
 	}
 	path, release, err := socketPath(s.cfg.StateDir)
 	if err != nil {
-		return nil, fmt.Errorf("%w: state_dir: %w", ErrConfig, err)
+		return nil, stateDirError(err)
 	}
 	if c.listener, err = listenControl(path); err != nil {
 		release()

@@ -36,20 +36,28 @@ func listen(cfg Config) (*net.TCPListener, error) {
 }
 
 // listenError says in one line why an address cannot be listened on, and what to do.
-// An address that is in use may be free the next time; all else is the configuration's.
+// An address that is in use may be free the next time, and one that is not there, or a
+// name that is not known, may be there: a machine's network comes up late, or goes away
+// for a while. Only what no other start can change is the configuration's.
 func listenError(address string, err error) error {
 	var code syscall.Errno
+	var name *net.DNSError
+	var form *net.AddrError
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("listen: %s is in use, by another supervisor perhaps; stop that one, or choose another address", address)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%w: listen: %s: this user may not listen there; choose a port from 1024 up", ErrConfig, address)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%w: listen: %s: this machine has no such address; choose one of its own, or 0.0.0.0 for all", ErrConfig, address)
+		return fmt.Errorf("listen: %s: this machine has no such address now; choose one of its own, or 0.0.0.0 for all", address)
+	case errors.As(err, &form):
+		return fmt.Errorf("%w: listen: %w", ErrConfig, form)
+	case errors.As(err, &name):
+		return fmt.Errorf("listen: %s: the name %s cannot be looked up now: %s", address, name.Name, name.Err)
 	case errors.As(err, &code):
-		return fmt.Errorf("%w: listen: %s: %w", ErrConfig, address, code)
+		return fmt.Errorf("listen: %s: %w", address, code)
 	default:
-		return fmt.Errorf("%w: listen: %w", ErrConfig, err)
+		return fmt.Errorf("listen: %w", err)
 	}
 }
 

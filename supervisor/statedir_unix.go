@@ -51,7 +51,7 @@ type stateDir struct {
 func openStateDir(path string, lock *os.File) (*stateDir, error) {
 	made := missingFolders(filepath.Join(path, runsFolder))
 	if err := os.MkdirAll(filepath.Join(path, runsFolder), 0o755); err != nil {
-		return nil, fmt.Errorf("%w: state_dir: %w", ErrConfig, err)
+		return nil, stateDirError(err)
 	}
 	if lock == nil {
 		var err error
@@ -67,11 +67,25 @@ func openStateDir(path string, lock *os.File) (*stateDir, error) {
 	return s, nil
 }
 
+// stateDirError is why a state directory cannot be used. Only what is a matter of its path
+// and of who may write there is the configuration's; a full or failing disk is not, and
+// may be better the next time.
+func stateDirError(err error) error {
+	for _, lasting := range []error{
+		syscall.EACCES, syscall.EPERM, syscall.EROFS, syscall.ENOTDIR, syscall.EEXIST, syscall.ENAMETOOLONG, syscall.ELOOP, syscall.EINVAL,
+	} {
+		if errors.Is(err, lasting) {
+			return fmt.Errorf("%w: state_dir: %w", ErrConfig, err)
+		}
+	}
+	return fmt.Errorf("state_dir: %w", err)
+}
+
 // lockStateDir locks a state directory for this process.
 func lockStateDir(path string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("%w: state_dir: %w", ErrConfig, err)
+		return nil, stateDirError(err)
 	}
 	if err := lockWithin(lock, lockPatience); err != nil {
 		lock.Close()
@@ -113,7 +127,7 @@ func (s *stateDir) openSockets() error {
 	if len(link)+childSocketPath <= maxSocketPath {
 		s.sockets = link
 		if err := os.Mkdir(link, 0o700); err != nil {
-			return fmt.Errorf("%w: state_dir: %w", ErrConfig, err)
+			return stateDirError(err)
 		}
 		return nil
 	}
@@ -129,7 +143,7 @@ func (s *stateDir) openSockets() error {
 	s.sockets = dir
 	if err := os.Symlink(dir, link); err != nil {
 		os.Remove(dir)
-		return fmt.Errorf("%w: state_dir: %w", ErrConfig, err)
+		return stateDirError(err)
 	}
 	return nil
 }

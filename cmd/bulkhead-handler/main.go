@@ -10,6 +10,7 @@ import (
 
 	"bulkhead/handler"
 	"bulkhead/internal/child/inside"
+	"bulkhead/internal/exitstatus"
 )
 
 func main() { os.Exit(run()) }
@@ -17,11 +18,11 @@ func main() { os.Exit(run()) }
 func run() int {
 	err := handler.Run(context.Background())
 	if err == nil {
-		return 0
+		return exitstatus.Complete
 	}
 	fmt.Fprintln(os.Stderr, "bulkhead-handler:", err)
 	if errors.Is(err, inside.ErrNotChild) {
-		return 2
+		return exitstatus.Usage
 	}
-	return 1
+	return exitstatus.Failure
 }

@@ -16,16 +16,19 @@ import (
 
 	"bulkhead/client"
 	"bulkhead/internal/config"
+	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/version"
 	"bulkhead/supervisor"
 )
 
 // Exit statuses, the same for every command.
 const (
-	exitOK      = 0
-	exitFailure = 1
-	exitUsage   = 2
-	exitPartial = 3
+	exitOK          = exitstatus.Complete
+	exitFailure     = exitstatus.Failure
+	exitPartial     = exitstatus.Partial
+	exitInterrupted = exitstatus.Interrupted
+	exitUsage       = exitstatus.Usage
+	exitConfig      = exitstatus.Config
 )
 
 // errInterrupted is why a command ended that was interrupted.
@@ -37,7 +40,7 @@ var errPartial = errors.New("partial")
 // errSaid makes a command exit with 1 without a word: whoever started it knows why.
 var errSaid = errors.New("said already")
 
-// usageError is bad usage: exit status 2.
+// usageError is bad usage: exit status 64.
 type usageError struct{ error }
 
 // run runs the command line and returns its exit status.
@@ -64,9 +67,10 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.Is(err, errPartial):
 		return exitPartial
-	case errors.As(err, &usage), errors.As(err, &problems),
-		errors.Is(err, supervisor.ErrConfig), errors.Is(err, client.ErrConfig):
+	case errors.As(err, &usage):
 		return exitUsage
+	case errors.As(err, &problems), errors.Is(err, supervisor.ErrConfig), errors.Is(err, client.ErrConfig):
+		return exitConfig
 	default:
 		return exitFailure
 	}
@@ -85,8 +89,10 @@ On each test machine:        bulkhead client --supervisor HOST:7420 --path /mnt/
 Later, or after a crash:     bulkhead report bulkhead-state/runs/latest
 
 Settings: a flag wins over the environment (BULKHEAD_…), that over the YAML file,
-that over the default. Exit status: 0 complete, 3 partial, 1 failure, 2 bad usage
-or configuration.`,
+that over the default.
+
+Exit status: 0 complete, 1 failure, 3 partial, 4 interrupted by an operator, 64 bad
+usage, 78 bad configuration. 2 is never one of them: it is a crash.`,
 		HideVersion:    true,
 		Writer:         stdout,
 		ErrWriter:      stderr,

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/harness"
 )
 
@@ -36,30 +38,32 @@ func run(args []string, stdout, stderr io.Writer) int {
 	bin := flags.String("bin", "", "folder of the programs; empty builds them")
 	cells := flags.String("cells", "", "which rows of (d), by a regular expression of their names; empty is all")
 	disk := flags.String("disk", ".", "folder on the disk to measure")
-	if err := flags.Parse(args); err != nil {
-		return 2
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return exitstatus.Complete
+	} else if err != nil {
+		return exitstatus.Usage
 	}
 	dir, err := os.MkdirTemp(*disk, "bench-")
 	if err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
-		return 1
+		return exitstatus.Failure
 	}
 	defer os.RemoveAll(dir)
 	if dir, err = filepath.Abs(dir); err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
-		return 1
+		return exitstatus.Failure
 	}
 	if *bin == "" {
 		if *bin, err = harness.Build(dir); err != nil {
 			fmt.Fprintln(stderr, "bench:", err)
-			return 1
+			return exitstatus.Failure
 		}
 	}
 	b := &bench{bin: *bin, dir: dir, rounds: max(1, *rounds), out: stdout}
 	if *cells != "" {
 		if b.cells, err = regexp.Compile(*cells); err != nil {
 			fmt.Fprintln(stderr, "bench: -cells:", err)
-			return 2
+			return exitstatus.Usage
 		}
 	}
 	fmt.Fprintf(stdout, "%s, %d cores, %s %s/%s, %s\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, processor())
@@ -72,10 +76,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		if err := m.do(); err != nil {
 			fmt.Fprintf(stderr, "bench: (%s): %v\n", m.name, err)
-			return 1
+			return exitstatus.Failure
 		}
 	}
-	return 0
+	return exitstatus.Complete
 }
 
 // processor is the model of the processor; "" if it cannot be found.

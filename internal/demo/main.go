@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"bulkhead/internal/exitstatus"
 )
 
 // load is what one client of the demo writes.
@@ -32,8 +34,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	state := flags.String("state-dir", "bulkhead-state", "state directory")
 	runtime := flags.Duration("runtime", 12*time.Second, "how long the load lasts")
 	path := flags.String("path", ".", "folder to write load below")
-	if err := flags.Parse(args); err != nil {
-		return 2
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return exitstatus.Complete
+	} else if err != nil {
+		return exitstatus.Usage
 	}
 	// The programs receive a Ctrl-C of the terminal themselves and end in order.
 	signals := make(chan os.Signal, 1)
@@ -42,7 +46,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	code, err := demo(filepath.Join(*bin, "bulkhead"), *state, *path, *runtime, stdout, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "demo:", err)
-		return 1
+		return exitstatus.Failure
 	}
 	return code
 }

@@ -51,8 +51,8 @@ func TestUnitsKeepThePromises(t *testing.T) {
 		"Service.KillMode":                 "process", // handlers outlive a crash
 		"Service.OOMPolicy":                "continue",
 		"Service.Restart":                  "on-failure",
-		"Service.SuccessExitStatus":        "3",
-		"Service.RestartPreventExitStatus": "2",
+		"Service.SuccessExitStatus":        "3 4",
+		"Service.RestartPreventExitStatus": "64 78",
 		"Service.ExecReload":               "/bin/kill -HUP $MAINPID",
 		"Service.StateDirectory":           "bulkhead",
 		"Unit.Requires":                    "bulkhead-supervisor.socket",

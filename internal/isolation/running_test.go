@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"bulkhead/internal/collect"
+	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/harness"
 	"bulkhead/internal/harness/expect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -26,7 +27,7 @@ import (
 const (
 	exitComplete = 0
 	exitFailure  = 1
-	exitUsage    = 2
+	exitConfig   = exitstatus.Config
 	exitPartial  = 3
 )
 
