@@ -5,11 +5,16 @@
 // It is bounded by merging: of acknowledgements, which are cumulative, only the
 // newest waits, and of Welcome, Drain and Finish one each. So whoever puts a
 // frame never waits for whoever reads.
+//
+// A Drain says how much time is left: what it waits here is taken off.
 package downlink
 
 import (
 	"context"
 	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -22,6 +27,7 @@ type Queue struct {
 	welcome *bulkheadv1.Welcome // guarded by mu
 	ack     *bulkheadv1.Ack     // guarded by mu
 	drain   *bulkheadv1.Drain   // guarded by mu
+	drainBy time.Time           // guarded by mu; when the time that drain gives is over
 	finish  *bulkheadv1.Finish  // guarded by mu
 	over    bool                // guarded by mu; a Finish was taken
 }
@@ -46,7 +52,7 @@ func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 			q.ack = f.Ack
 		}
 	case *bulkheadv1.SupervisorFrame_Drain:
-		q.drain = f.Drain
+		q.drain, q.drainBy = f.Drain, time.Now().Add(time.Duration(f.Drain.GetWithinNano()))
 	case *bulkheadv1.SupervisorFrame_Finish:
 		q.finish = f.Finish
 	default:
@@ -83,11 +89,21 @@ func (q *Queue) take() *bulkheadv1.SupervisorFrame {
 	case q.ack != nil:
 		f.Frame, q.ack = &bulkheadv1.SupervisorFrame_Ack{Ack: q.ack}, nil
 	case q.drain != nil:
-		f.Frame, q.drain = &bulkheadv1.SupervisorFrame_Drain{Drain: q.drain}, nil
+		f.Frame, q.drain = &bulkheadv1.SupervisorFrame_Drain{Drain: remaining(q.drain, q.drainBy)}, nil
 	case q.finish != nil:
 		f.Frame, q.finish, q.over = &bulkheadv1.SupervisorFrame_Finish{Finish: q.finish}, nil, true
 	default:
 		return nil
 	}
 	return f
+}
+
+// remaining is a Drain that gives what is left of its time.
+func remaining(d *bulkheadv1.Drain, by time.Time) *bulkheadv1.Drain {
+	if d.GetWithinNano() <= 0 {
+		return d // it did not say
+	}
+	d = proto.CloneOf(d)
+	d.WithinNano = max(1, int64(time.Until(by)))
+	return d
 }
