@@ -54,6 +54,8 @@ const (
 	// The session has ended as lost, or as rejected.
 	Reason_REASON_SESSION_LOST     Reason = 13
 	Reason_REASON_SESSION_REJECTED Reason = 14
+	// The session is closed by its Goodbye, and the client has more messages.
+	Reason_REASON_SESSION_CLOSED Reason = 24
 	// The session has ended in quarantine.
 	Reason_REASON_SESSION_QUARANTINED Reason = 15
 	Reason_REASON_TOKEN_MISSING       Reason = 16
@@ -91,6 +93,7 @@ var (
 		12: "REASON_RUN_UNKNOWN",
 		13: "REASON_SESSION_LOST",
 		14: "REASON_SESSION_REJECTED",
+		24: "REASON_SESSION_CLOSED",
 		15: "REASON_SESSION_QUARANTINED",
 		16: "REASON_TOKEN_MISSING",
 		17: "REASON_TOKEN_WRONG",
@@ -117,6 +120,7 @@ var (
 		"REASON_RUN_UNKNOWN":         12,
 		"REASON_SESSION_LOST":        13,
 		"REASON_SESSION_REJECTED":    14,
+		"REASON_SESSION_CLOSED":      24,
 		"REASON_SESSION_QUARANTINED": 15,
 		"REASON_TOKEN_MISSING":       16,
 		"REASON_TOKEN_WRONG":         17,
@@ -1038,7 +1042,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05Drain\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1f\n" +
 	"\vwithin_nano\x18\x02 \x01(\x03R\n" +
-	"withinNano*\x8a\x05\n" +
+	"withinNano*\xa5\x05\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REASON_FRAME_UNEXPECTED\x10\x01\x12\x18\n" +
@@ -1055,7 +1059,8 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x0fREASON_RUN_OVER\x10\v\x12\x16\n" +
 	"\x12REASON_RUN_UNKNOWN\x10\f\x12\x17\n" +
 	"\x13REASON_SESSION_LOST\x10\r\x12\x1b\n" +
-	"\x17REASON_SESSION_REJECTED\x10\x0e\x12\x1e\n" +
+	"\x17REASON_SESSION_REJECTED\x10\x0e\x12\x19\n" +
+	"\x15REASON_SESSION_CLOSED\x10\x18\x12\x1e\n" +
 	"\x1aREASON_SESSION_QUARANTINED\x10\x0f\x12\x18\n" +
 	"\x14REASON_TOKEN_MISSING\x10\x10\x12\x16\n" +
 	"\x12REASON_TOKEN_WRONG\x10\x11\x12\x1b\n" +

@@ -1879,9 +1879,11 @@ type ConnectionRejected struct {
 	// protocol before. Not told by supervisors before this field.
 	Client bool `protobuf:"varint,6,opt,name=client,proto3" json:"client,omitempty"`
 	// What it said of itself, as far as it could be read; empty or 0 if it did not.
-	ClientId      []byte `protobuf:"bytes,7,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	ClientHost    string `protobuf:"bytes,8,opt,name=client_host,json=clientHost,proto3" json:"client_host,omitempty"`
-	ClientPid     int32  `protobuf:"varint,9,opt,name=client_pid,json=clientPid,proto3" json:"client_pid,omitempty"`
+	ClientId   []byte `protobuf:"bytes,7,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	ClientHost string `protobuf:"bytes,8,opt,name=client_host,json=clientHost,proto3" json:"client_host,omitempty"`
+	ClientPid  int32  `protobuf:"varint,9,opt,name=client_pid,json=clientPid,proto3" json:"client_pid,omitempty"`
+	// Why, as the client was told.
+	Code          Reason `protobuf:"varint,10,opt,name=code,proto3,enum=bulkhead.v1.Reason" json:"code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1977,6 +1979,13 @@ func (x *ConnectionRejected) GetClientPid() int32 {
 		return x.ClientPid
 	}
 	return 0
+}
+
+func (x *ConnectionRejected) GetCode() Reason {
+	if x != nil {
+		return x.Code
+	}
+	return Reason_REASON_UNSPECIFIED
 }
 
 // RunEnded closes a run.
@@ -2231,7 +2240,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12&\n" +
 	"\x0fsince_unix_nano\x18\x03 \x01(\x03R\rsinceUnixNano\x12,\n" +
-	"\x12since_elapsed_nano\x18\x04 \x01(\x03R\x10sinceElapsedNano\"\x9c\x02\n" +
+	"\x12since_elapsed_nano\x18\x04 \x01(\x03R\x10sinceElapsedNano\"\xc5\x02\n" +
 	"\x12ConnectionRejected\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12\x12\n" +
 	"\x04peer\x18\x02 \x01(\tR\x04peer\x12\x1f\n" +
@@ -2245,7 +2254,9 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\vclient_host\x18\b \x01(\tR\n" +
 	"clientHost\x12\x1d\n" +
 	"\n" +
-	"client_pid\x18\t \x01(\x05R\tclientPid\"O\n" +
+	"client_pid\x18\t \x01(\x05R\tclientPid\x12'\n" +
+	"\x04code\x18\n" +
+	" \x01(\x0e2\x13.bulkhead.v1.ReasonR\x04code\"O\n" +
 	"\bRunEnded\x12+\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x13.bulkhead.v1.RunEndR\x06reason\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\"G\n" +
@@ -2323,6 +2334,7 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(*Hello)(nil),               // 22: bulkhead.v1.Hello
 	(Absence)(0),                // 23: bulkhead.v1.Absence
 	(*ProcessExit)(nil),         // 24: bulkhead.v1.ProcessExit
+	(Reason)(0),                 // 25: bulkhead.v1.Reason
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	6,  // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
@@ -2349,12 +2361,13 @@ var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	24, // 21: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
 	3,  // 22: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
 	7,  // 23: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	4,  // 24: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	25, // 24: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	4,  // 25: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_journal_proto_init() }
