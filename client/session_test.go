@@ -149,7 +149,7 @@ func TestSessionDeliversEverythingOnce(t *testing.T) {
 		{"refused for now", []act{refuse(codes.Unavailable, "no handler is free"), orderly}, 2},
 	}
 	for _, test := range tests {
-		for _, memory := range []uint64{1 << 20, 2000} { // the second needs the spool
+		for _, memory := range []uint64{1 << 20, 3000} { // the second needs the spool, and holds a window of batches
 			t.Run(test.name, func(t *testing.T) {
 				c := startCollector(t, test.acts...)
 				box := testOutbox(t, memory)
