@@ -28,7 +28,10 @@ const (
 // foldBatch folds the messages of one batch. An error speaks of the record: the
 // supervisor put it into the wrong place. What is wrong inside the batch is the
 // client's doing, and counted with the client.
-func (s *sessionState) foldBatch(e *bulkheadv1.SessionBatch, at Stamp) error {
+//
+// timed says that the record has the clock that is never set: only then its time and
+// those of its messages say how late they were.
+func (s *sessionState) foldBatch(e *bulkheadv1.SessionBatch, at Stamp, timed bool) error {
 	s.recorded = at
 	first, last := e.GetFirstSeq(), e.GetLastSeq()
 	c := &s.client
@@ -56,6 +59,9 @@ func (s *sessionState) foldBatch(e *bulkheadv1.SessionBatch, at Stamp) error {
 	if !holds(batch.GetMessages(), first, last) {
 		s.leaveOut(badSequence, last-first+1)
 		return gap
+	}
+	if timed {
+		s.compareClocks(batch.GetMessages(), at)
 	}
 	for _, m := range batch.GetMessages() {
 		if why := s.foldMessage(m); why != "" {
@@ -94,8 +100,12 @@ func (s *sessionState) foldMessage(m *bulkheadv1.Message) string {
 	if s.client.StoppedAt != 0 {
 		return badLate
 	}
-	at := Stamp(m.GetTimeUnixNano())
+	complaint := s.clock.complaint
+	at := s.clock.message(m, s.recorded)
 	why := s.foldFact(m, at)
+	if why != "" {
+		s.clock.complaint = complaint
+	}
 	s.tighten()
 	if why == "" {
 		s.client.LastMessageAt = at

@@ -35,6 +35,7 @@ func (f *Folder) report(goesOn bool) *Report {
 		},
 	}
 	r.Run.Restarts, r.Run.RestartsLeftOut = f.restarts.list(), f.restarts.leftOut
+	r.Run.ClockSteps, r.Run.Reboots = f.clock.moved(0), append([]Stamp(nil), f.reboots...)
 	r.Run.Shed = append([]Shed{}, f.shed...)
 	if f.run.End == "" {
 		r.Run.LengthNano = between(f.run.StartedAt, f.last)
@@ -169,6 +170,8 @@ func (t *HeartbeatTotals) add(o *HeartbeatTotals) {
 func (s *sessionState) build(label string) Client {
 	c := s.client
 	c.Label = label
+	c.ClockSteps, c.ClockComplaint = s.clock.moved(c.ClockOffsetNano), s.clock.complaint
+	c.ClockReadings = s.clock.readings
 	c.Labels = maps.Clone(s.client.Labels)
 	c.Workload = s.client.Workload.copied()
 	c.MalformedWhy = countsOf(&s.malformed)

@@ -54,7 +54,7 @@ func TestStoppedAtAnErrorIsNoCrash(t *testing.T) {
 		ExitCrash:   {Class: bulkheadv1.ExitClass_EXIT_CLASS_CRASH, Signal: 11, Cause: stoppedWords + ": no space left"},
 		ExitKilled:  {Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED, Cause: stoppedWords},
 	} {
-		got := exitOf(e)
+		got := exitOf(e, new(axis).exit)
 		if got.Class != want || !workerFailed(&Process{Kind: KindConsumer, Exit: &got}) && want == ExitStopped {
 			t.Errorf("%v: class %s; want %s", e, got.Class, want)
 		}

@@ -11,7 +11,8 @@ const (
 )
 
 // Client is one session. OpenedAt, EndedAt and the connections are by the
-// supervisor's clock; every other time is by the client's.
+// supervisor's clock; every other time is by the client's, as it was when the client
+// arrived: setting it moves none of them.
 type Client struct {
 	Session   uint32 `json:"session"`
 	SessionID string `json:"session_id"`
@@ -45,9 +46,16 @@ type Client struct {
 	Continues        uint32 `json:"continues"`
 	ContinuesGapless bool   `json:"continues_gapless"`
 	MissingUntil     uint64 `json:"missing_until"`
-	// ClockOffsetNano is the client's clock less the supervisor's, as the client
-	// arrived; the network's delay is in it. 0 if the client did not say.
-	ClockOffsetNano int64 `json:"clock_offset_nano"`
+	// ClockOffsetNano is the client's clock less the supervisor's, by the message that was
+	// on its way for the shortest time; its delay is in it. 0 if the client did not say.
+	// ClockReadings is of how many messages; absent for a client without a clock that is
+	// never set, of which only the Hello counts.
+	ClockOffsetNano int64  `json:"clock_offset_nano"`
+	ClockReadings   uint64 `json:"clock_readings,omitempty"`
+	// ClockSteps are when its wall clock was set, by the supervisor's clock, and how far;
+	// ClockComplaint what else is wrong with its times. They are absent if nothing is.
+	ClockSteps     []ClockStep `json:"clock_steps,omitempty"`
+	ClockComplaint string      `json:"clock_complaint,omitempty"`
 
 	// StartedAt is its first Start message; StoppedAt its Stop message, or null.
 	StartedAt Stamp `json:"started_at"`

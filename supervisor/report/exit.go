@@ -10,15 +10,16 @@ import (
 // because it was told to.
 const stoppedWords = "stopped at its first error, as on_error says"
 
-// exitOf converts how a process ended. Numbers without sense become 0.
-func exitOf(e *bulkheadv1.ProcessExit) Exit {
+// exitOf converts how a process ended, whose times moment puts on an axis. Numbers without
+// sense become 0.
+func exitOf(e *bulkheadv1.ProcessExit, moment func(wall, elapsed int64) Stamp) Exit {
 	return Exit{
 		Class:            exitClassOf(e),
 		Code:             e.GetExitCode(),
 		Signal:           e.GetSignal(),
 		Cause:            cleanLines(e.GetCause()),
-		StartedAt:        stampOrNone(e.GetStartedUnixNano()),
-		EndedAt:          stampOrNone(e.GetEndedUnixNano()),
+		StartedAt:        moment(e.GetStartedUnixNano(), e.GetStartedElapsedNano()),
+		EndedAt:          moment(e.GetEndedUnixNano(), e.GetEndedElapsedNano()),
 		UserCPUNano:      durationOrNone(e.GetUserCpuNano()),
 		SystemCPUNano:    durationOrNone(e.GetSystemCpuNano()),
 		MaxResidentBytes: e.GetMaxResidentBytes(),

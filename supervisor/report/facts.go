@@ -37,7 +37,7 @@ func (s *sessionState) foldStop(stop *bulkheadv1.Stop, at Stamp) string {
 		}
 	}
 	for i, e := range stop.GetExits() {
-		exit := exitOf(e)
+		exit := exitOf(e, s.clock.moment)
 		ended[i].public.Exit = &exit
 	}
 	c := &s.client
@@ -133,6 +133,7 @@ func (s *sessionState) foldRollover(named *bulkheadv1.Process, r *bulkheadv1.Rol
 		return why
 	}
 	rollover := rolloverOf(r, at)
+	rollover.FirstWriteAt = s.clock.moment(r.GetFirstWriteUnixNano(), r.GetFirstWriteElapsedNano())
 	for _, w := range []*Writes{&p.writes, &s.client.Writes} {
 		w.Files++
 		if rollover.Partial {
@@ -160,7 +161,6 @@ func rolloverOf(r *bulkheadv1.Rollover, at Stamp) Rollover {
 		Path:           clean(r.GetPath(), maxText),
 		FileIndex:      r.GetFileIndex(),
 		ClosedAt:       at,
-		FirstWriteAt:   Stamp(r.GetFirstWriteUnixNano()),
 		SizeBytes:      r.GetSizeBytes(),
 		ChunkSizeBytes: r.GetChunkSizeBytes(),
 		Chunks:         r.GetChunks(),

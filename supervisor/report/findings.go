@@ -13,6 +13,8 @@ const (
 	FindingStalled     = "stalled_storage"
 	FindingStraggler   = "straggler"
 	FindingClock       = "clock_offset"
+	FindingClockStep   = "clock_step"
+	FindingClockTimes  = "clock_times"
 	FindingRollover    = "rollover_penalty"
 	FindingSteady      = "steady_state"
 )
@@ -83,6 +85,8 @@ func findings(r *Report) []Finding {
 	list = append(list, stragglers(r)...)
 	list = append(list, rolloverPenalty(r)...)
 	list = append(list, clockOffsets(r)...)
+	list = append(list, clockSteps(r)...)
+	list = append(list, clockTimes(r)...)
 	of := make(map[string]int)
 	first, rest := []Finding{}, []Finding{}
 	for _, f := range list {
@@ -158,25 +162,5 @@ func byFalling(clients []Client, of func(*Client) int64) []*Client {
 		list = append(list, &clients[i])
 	}
 	slices.SortStableFunc(list, func(a, b *Client) int { return cmp.Compare(of(b), of(a)) })
-	return list
-}
-
-// clockOffsets finds clients whose clock is far from the supervisor's, the farthest first.
-func clockOffsets(r *Report) []Finding {
-	var list []Finding
-	for _, c := range byFalling(r.Clients, func(c *Client) int64 { return max(c.ClockOffsetNano, -c.ClockOffsetNano) }) {
-		if c.ClockOffsetNano <= clockOffset && c.ClockOffsetNano >= -clockOffset {
-			continue
-		}
-		f := about(c, FindingClock)
-		word, nano := "ahead of", c.ClockOffsetNano
-		if nano < 0 {
-			word, nano = "behind", -nano
-		}
-		f.Text = fmt.Sprintf("the clock of client %s is %s %s the supervisor's; the time axis is corrected by that", c.Label, human(nano), word)
-		f.Evidence = "the clock it showed as it arrived, network delay included"
-		f.Threshold = "more than " + human(clockOffset)
-		list = append(list, f)
-	}
 	return list
 }

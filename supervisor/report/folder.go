@@ -11,7 +11,11 @@ import (
 // for concurrent use.
 type Folder struct {
 	records uint64
-	last    Stamp // time of the newest record, supervisor's clock
+	last    Stamp  // time of the newest record, on the axis
+	clock   axis   // of the supervisor
+	bootID  string // names what its elapsed counts from
+	// reboots are when it was taken up on another boot of the machine.
+	reboots []Stamp
 	started bool
 	run     Run
 
@@ -61,7 +65,7 @@ func NewFolder() *Folder {
 // a client sent causes an error.
 func (f *Folder) Add(r *bulkheadv1.Record) error {
 	f.records++
-	at := Stamp(min(max(r.GetTimeUnixNano(), 0), maxTime))
+	at := f.moment(r)
 	f.last = max(f.last, at)
 	if f.records == 1 {
 		f.time.begin(at)
@@ -78,6 +82,35 @@ func (f *Folder) Add(r *bulkheadv1.Record) error {
 	err = fmt.Errorf("record %d: %w", f.records, err)
 	f.violations.add(clean(err.Error(), maxText))
 	return err
+}
+
+// moment is when a record was made, on the supervisor's axis.
+func (f *Folder) moment(r *bulkheadv1.Record) Stamp {
+	wall, elapsed := Stamp(min(max(r.GetTimeUnixNano(), 0), maxTime)), r.GetElapsedNano()
+	if elapsed <= 0 || elapsed > maxTime || wall == 0 {
+		return f.clock.at(wall, 0)
+	}
+	boot := f.bootID
+	switch e := r.GetEntry().(type) {
+	case *bulkheadv1.Record_RunStarted:
+		boot = e.RunStarted.GetBootId()
+	case *bulkheadv1.Record_SupervisorRestarted:
+		boot = e.SupervisorRestarted.GetBootId()
+		if boot == "" || boot != f.bootID { // the clock began anew: how long nobody was there, only the wall clock can say
+			ahead := f.clock.ahead
+			f.clock.anchor(max(f.clock.at(wall, 0), f.last), elapsed)
+			f.clock.ahead = ahead
+			if f.bootID != "" && len(f.reboots) < maxSteps {
+				f.reboots = append(f.reboots, f.clock.at(wall, elapsed))
+			}
+		}
+	}
+	f.bootID = boot
+	if !f.clock.known {
+		f.clock.anchor(wall, elapsed)
+	}
+	f.clock.look(wall, elapsed)
+	return f.clock.at(wall, elapsed)
 }
 
 // checkOrder checks the place of r among the others of its run.
@@ -104,7 +137,7 @@ func (f *Folder) fold(r *bulkheadv1.Record, at Stamp) error {
 		return f.foldAttached(e.SessionAttached, at)
 	case *bulkheadv1.Record_SessionBatch:
 		return f.withSession(e.SessionBatch.GetSession(), func(s *sessionState) error {
-			return s.foldBatch(e.SessionBatch, at)
+			return s.foldBatch(e.SessionBatch, at, r.GetElapsedNano() > 0)
 		})
 	case *bulkheadv1.Record_SessionDetached:
 		return f.withSession(e.SessionDetached.GetSession(), func(s *sessionState) error {

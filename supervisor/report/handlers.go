@@ -29,7 +29,7 @@ func (f *Folder) foldHandlerExited(e *bulkheadv1.HandlerExited) {
 		f.handlers.add(h)
 	}
 	delete(f.serving, id)
-	exit := exitOf(e.GetExit())
+	exit := exitOf(e.GetExit(), f.clock.exit)
 	h.Exit = &exit
 	if s := f.sessions[e.GetSession()]; s != nil {
 		s.foldHandlerEnd(id, exit.Class)

@@ -40,7 +40,7 @@ func (s *sessionState) foldHeartbeat(h *bulkheadv1.Heartbeat, at Stamp) string {
 	s.round = h.GetRound()
 	s.client.Heartbeats.Rounds++
 	began := at
-	if t := Stamp(h.GetStartedUnixNano()); t != 0 {
+	if t := s.clock.moment(h.GetStartedUnixNano(), h.GetStartedElapsedNano()); t != 0 {
 		began = t
 	}
 	for i, a := range h.GetAnswers() {

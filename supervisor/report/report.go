@@ -57,6 +57,8 @@ type Run struct {
 	Listen    string `json:"listen"`
 	Host      Host   `json:"host"`
 
+	// StartedAt is by the supervisor's wall clock. All other times of the run go on from it
+	// by a clock that is never set.
 	StartedAt Stamp `json:"started_at"`
 	// EndedAt is null for a run without an end.
 	EndedAt Stamp `json:"ended_at"`
@@ -71,6 +73,11 @@ type Run struct {
 	JoinedClients    uint32 `json:"joined_clients"`
 	LingerNano       int64  `json:"linger_nano"`
 	SessionGraceNano int64  `json:"session_grace_nano"`
+	// ClockSteps are when the supervisor's wall clock was set, and how far. Reboots are when
+	// the run was taken up on another boot of the machine: only the wall clock says how long
+	// nobody was there. They are absent if it never happened.
+	ClockSteps []ClockStep `json:"clock_steps,omitempty"`
+	Reboots    []Stamp     `json:"reboots,omitempty"`
 	// JournalSync is "batch" or "none".
 	JournalSync string `json:"journal_sync"`
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -27,6 +28,7 @@ type sessionState struct {
 	corruptions earliest[foundCorruption]
 	window      window // of all consumers
 	line        *clientLine
+	clock       clientClock
 	recorded    Stamp // time of the record being folded, supervisor's clock
 	room        room  // for the histograms of the processes
 }
@@ -68,8 +70,9 @@ func newSessionState(e *bulkheadv1.SessionOpened, at Stamp, shared *rooms) *sess
 		OpenedAt:  at,
 		Resent:    hello.GetResent(),
 	}
-	if clock := stampOrNone(hello.GetWallClockUnixNano()); clock != 0 && at != 0 {
-		s.client.ClockOffsetNano = int64(clock - at)
+	s.clock.greet(hello, at)
+	if clock := cmp.Or(s.clock.shown, stampOrNone(hello.GetWallClockUnixNano())); clock != 0 && at != 0 {
+		s.client.ClockOffsetNano, s.clock.compared = int64(clock-at), true
 	}
 	return s
 }
@@ -110,6 +113,7 @@ func (s *sessionState) foldAttached(e *bulkheadv1.SessionAttached, restarted uin
 	resumed := len(s.connections.items) > 0
 	if resumed {
 		s.client.Resumes++
+		s.clock.look(Stamp(e.GetClientWallClockUnixNano()), e.GetClientElapsedNano())
 	}
 	s.connections.add(link{
 		Connection: Connection{

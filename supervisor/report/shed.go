@@ -18,7 +18,7 @@ type Shed struct {
 const otherShed = "other reasons"
 
 func (f *Folder) foldShed(e *bulkheadv1.ConnectionsShed, at Stamp) {
-	first := stampOrNone(e.GetSinceUnixNano())
+	first := f.clock.exit(e.GetSinceUnixNano(), e.GetSinceElapsedNano())
 	if first == 0 || first > at {
 		first = at
 	}
