@@ -71,6 +71,8 @@ const (
 	// The connection, not the session, did what cannot be gone on with: broken HTTP/2, a
 	// flood of frames that carry nothing, a second stream.
 	Reason_REASON_CONNECTION_REFUSED Reason = 22
+	// The client half-closed its stream without a Goodbye, or in the middle of a frame.
+	Reason_REASON_GOODBYE_MISSING Reason = 25
 	// No Hello came in time.
 	Reason_REASON_HELLO_OVERDUE Reason = 23
 )
@@ -102,6 +104,7 @@ var (
 		20: "REASON_RUN_CHANGING",
 		21: "REASON_SUPERVISOR_GONE",
 		22: "REASON_CONNECTION_REFUSED",
+		25: "REASON_GOODBYE_MISSING",
 		23: "REASON_HELLO_OVERDUE",
 	}
 	Reason_value = map[string]int32{
@@ -129,6 +132,7 @@ var (
 		"REASON_RUN_CHANGING":        20,
 		"REASON_SUPERVISOR_GONE":     21,
 		"REASON_CONNECTION_REFUSED":  22,
+		"REASON_GOODBYE_MISSING":     25,
 		"REASON_HELLO_OVERDUE":       23,
 	}
 )
@@ -264,7 +268,8 @@ func (*ClientFrame_Goodbye) isClientFrame_Frame() {}
 // Hello introduces a client.
 type Hello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Version of this protocol; 1.
+	// Version of this protocol; 1. A server takes one version; see protocol_minor for what
+	// may differ within it.
 	ProtocolVersion uint32 `protobuf:"varint,1,opt,name=protocol_version,json=protocolVersion,proto3" json:"protocol_version,omitempty"`
 	// 16 random bytes, chosen when the client starts and kept for its life. 16 times the
 	// same byte is no id.
@@ -317,7 +322,13 @@ type Hello struct {
 	SentSeq *uint64 `protobuf:"varint,19,opt,name=sent_seq,json=sentSeq,proto3,oneof" json:"sent_seq,omitempty"`
 	// Unset but for a new session that goes on with one of a run that the supervisor does
 	// not know.
-	Continues     *Continuation `protobuf:"bytes,20,opt,name=continues,proto3" json:"continues,omitempty"`
+	Continues *Continuation `protobuf:"bytes,20,opt,name=continues,proto3" json:"continues,omitempty"`
+	// How far this version of the protocol has grown as the client knows it; 1 now, 0 in
+	// clients from before it was told. Whoever is newer sends what the older end does not
+	// know: fields and values of enums, which are kept and passed on but not looked at;
+	// facts in a Message, which are as durable as others and counted in the report; and
+	// frames, which are passed over. Nothing of it changes the meaning of what is known.
+	ProtocolMinor uint32 `protobuf:"varint,21,opt,name=protocol_minor,json=protocolMinor,proto3" json:"protocol_minor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -490,6 +501,13 @@ func (x *Hello) GetContinues() *Continuation {
 		return x.Continues
 	}
 	return nil
+}
+
+func (x *Hello) GetProtocolMinor() uint32 {
+	if x != nil {
+		return x.ProtocolMinor
+	}
+	return 0
 }
 
 // Continuation says where the messages of a new session were numbered before, with
@@ -720,9 +738,15 @@ type Welcome struct {
 	Connection uint64 `protobuf:"varint,7,opt,name=connection,proto3" json:"connection,omitempty"`
 	// The session is closed: the client's Goodbye arrived before, and its answer was lost.
 	// OK follows, with or without a further Goodbye.
-	Closed        bool `protobuf:"varint,8,opt,name=closed,proto3" json:"closed,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Closed bool `protobuf:"varint,8,opt,name=closed,proto3" json:"closed,omitempty"`
+	// The version of the protocol that the server speaks, and how far it has grown; 0 is
+	// not told. See Hello.protocol_minor.
+	ProtocolVersion uint32 `protobuf:"varint,9,opt,name=protocol_version,json=protocolVersion,proto3" json:"protocol_version,omitempty"`
+	ProtocolMinor   uint32 `protobuf:"varint,10,opt,name=protocol_minor,json=protocolMinor,proto3" json:"protocol_minor,omitempty"`
+	// Version of the supervisor program, for people.
+	SupervisorVersion string `protobuf:"bytes,11,opt,name=supervisor_version,json=supervisorVersion,proto3" json:"supervisor_version,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
@@ -809,6 +833,27 @@ func (x *Welcome) GetClosed() bool {
 		return x.Closed
 	}
 	return false
+}
+
+func (x *Welcome) GetProtocolVersion() uint32 {
+	if x != nil {
+		return x.ProtocolVersion
+	}
+	return 0
+}
+
+func (x *Welcome) GetProtocolMinor() uint32 {
+	if x != nil {
+		return x.ProtocolMinor
+	}
+	return 0
+}
+
+func (x *Welcome) GetSupervisorVersion() string {
+	if x != nil {
+		return x.SupervisorVersion
+	}
+	return ""
 }
 
 // Limits bound what a client may send.
@@ -983,7 +1028,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05hello\x18\x01 \x01(\v2\x12.bulkhead.v1.HelloH\x00R\x05hello\x12*\n" +
 	"\x05batch\x18\x02 \x01(\v2\x12.bulkhead.v1.BatchH\x00R\x05batch\x120\n" +
 	"\agoodbye\x18\x03 \x01(\v2\x14.bulkhead.v1.GoodbyeH\x00R\agoodbyeB\a\n" +
-	"\x05frame\"\x88\x06\n" +
+	"\x05frame\"\xaf\x06\n" +
 	"\x05Hello\x12)\n" +
 	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\fR\bclientId\x12\x12\n" +
@@ -1005,7 +1050,8 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x0flast_connection\x18\x11 \x01(\x04R\x0elastConnection\x12\x1a\n" +
 	"\binstance\x18\x12 \x01(\fR\binstance\x12\x1e\n" +
 	"\bsent_seq\x18\x13 \x01(\x04H\x00R\asentSeq\x88\x01\x01\x127\n" +
-	"\tcontinues\x18\x14 \x01(\v2\x19.bulkhead.v1.ContinuationR\tcontinues\x1a9\n" +
+	"\tcontinues\x18\x14 \x01(\v2\x19.bulkhead.v1.ContinuationR\tcontinues\x12%\n" +
+	"\x0eprotocol_minor\x18\x15 \x01(\rR\rprotocolMinor\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
@@ -1020,7 +1066,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\awelcome\x18\x01 \x01(\v2\x14.bulkhead.v1.WelcomeH\x00R\awelcome\x12$\n" +
 	"\x03ack\x18\x02 \x01(\v2\x10.bulkhead.v1.AckH\x00R\x03ack\x12*\n" +
 	"\x05drain\x18\x03 \x01(\v2\x12.bulkhead.v1.DrainH\x00R\x05drainB\a\n" +
-	"\x05frame\"\x9b\x02\n" +
+	"\x05frame\"\x9c\x03\n" +
 	"\aWelcome\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1d\n" +
 	"\n" +
@@ -1032,7 +1078,11 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\n" +
 	"connection\x18\a \x01(\x04R\n" +
 	"connection\x12\x16\n" +
-	"\x06closed\x18\b \x01(\bR\x06closed\"\x8e\x01\n" +
+	"\x06closed\x18\b \x01(\bR\x06closed\x12)\n" +
+	"\x10protocol_version\x18\t \x01(\rR\x0fprotocolVersion\x12%\n" +
+	"\x0eprotocol_minor\x18\n" +
+	" \x01(\rR\rprotocolMinor\x12-\n" +
+	"\x12supervisor_version\x18\v \x01(\tR\x11supervisorVersion\"\x8e\x01\n" +
 	"\x06Limits\x12&\n" +
 	"\x0fmax_frame_bytes\x18\x01 \x01(\rR\rmaxFrameBytes\x12,\n" +
 	"\x12max_batch_messages\x18\x02 \x01(\rR\x10maxBatchMessages\x12.\n" +
@@ -1042,7 +1092,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05Drain\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1f\n" +
 	"\vwithin_nano\x18\x02 \x01(\x03R\n" +
-	"withinNano*\xa5\x05\n" +
+	"withinNano*\xc1\x05\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REASON_FRAME_UNEXPECTED\x10\x01\x12\x18\n" +
@@ -1068,7 +1118,8 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x11REASON_OVERLOADED\x10\x13\x12\x17\n" +
 	"\x13REASON_RUN_CHANGING\x10\x14\x12\x1a\n" +
 	"\x16REASON_SUPERVISOR_GONE\x10\x15\x12\x1d\n" +
-	"\x19REASON_CONNECTION_REFUSED\x10\x16\x12\x18\n" +
+	"\x19REASON_CONNECTION_REFUSED\x10\x16\x12\x1a\n" +
+	"\x16REASON_GOODBYE_MISSING\x10\x19\x12\x18\n" +
 	"\x14REASON_HELLO_OVERDUE\x10\x172U\n" +
 	"\x10CollectorService\x12A\n" +
 	"\aCollect\x12\x18.bulkhead.v1.ClientFrame\x1a\x18.bulkhead.v1.ServerFrame(\x010\x01B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"

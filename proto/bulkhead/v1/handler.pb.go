@@ -43,21 +43,25 @@ const (
 	EndClass_END_CLASS_SILENT EndClass = 8
 	// No supervisor came back within the orphan grace.
 	EndClass_END_CLASS_ORPHANED EndClass = 9
+	// The client's transport did what this side cannot go on with: it broke HTTP/2 or
+	// gRPC's framing, or flooded. That says nothing of the session.
+	EndClass_END_CLASS_TRANSPORT EndClass = 10
 )
 
 // Enum value maps for EndClass.
 var (
 	EndClass_name = map[int32]string{
-		0: "END_CLASS_UNSPECIFIED",
-		1: "END_CLASS_FINISHED",
-		2: "END_CLASS_CONNECTION_LOST",
-		3: "END_CLASS_PROTOCOL",
-		4: "END_CLASS_TIMEOUT",
-		5: "END_CLASS_LIMIT",
-		6: "END_CLASS_VERSION",
-		7: "END_CLASS_CLOSED_BY_CLIENT",
-		8: "END_CLASS_SILENT",
-		9: "END_CLASS_ORPHANED",
+		0:  "END_CLASS_UNSPECIFIED",
+		1:  "END_CLASS_FINISHED",
+		2:  "END_CLASS_CONNECTION_LOST",
+		3:  "END_CLASS_PROTOCOL",
+		4:  "END_CLASS_TIMEOUT",
+		5:  "END_CLASS_LIMIT",
+		6:  "END_CLASS_VERSION",
+		7:  "END_CLASS_CLOSED_BY_CLIENT",
+		8:  "END_CLASS_SILENT",
+		9:  "END_CLASS_ORPHANED",
+		10: "END_CLASS_TRANSPORT",
 	}
 	EndClass_value = map[string]int32{
 		"END_CLASS_UNSPECIFIED":      0,
@@ -70,6 +74,7 @@ var (
 		"END_CLASS_CLOSED_BY_CLIENT": 7,
 		"END_CLASS_SILENT":           8,
 		"END_CLASS_ORPHANED":         9,
+		"END_CLASS_TRANSPORT":        10,
 	}
 )
 
@@ -963,7 +968,9 @@ type End struct {
 	// Batches that came while Limits.max_unacked_batches others were not acknowledged.
 	WindowExceeded uint64 `protobuf:"varint,9,opt,name=window_exceeded,json=windowExceeded,proto3" json:"window_exceeded,omitempty"`
 	// Why, as the client was told; unspecified if it was not.
-	Reason        Reason `protobuf:"varint,6,opt,name=reason,proto3,enum=bulkhead.v1.Reason" json:"reason,omitempty"`
+	Reason Reason `protobuf:"varint,6,opt,name=reason,proto3,enum=bulkhead.v1.Reason" json:"reason,omitempty"`
+	// Frames of a newer client that were passed over.
+	UnknownFrames uint64 `protobuf:"varint,10,opt,name=unknown_frames,json=unknownFrames,proto3" json:"unknown_frames,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1061,6 +1068,13 @@ func (x *End) GetReason() Reason {
 	return Reason_REASON_UNSPECIFIED
 }
 
+func (x *End) GetUnknownFrames() uint64 {
+	if x != nil {
+		return x.UnknownFrames
+	}
+	return 0
+}
+
 var File_bulkhead_v1_handler_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_handler_proto_rawDesc = "" +
@@ -1120,7 +1134,7 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\vSealedBatch\x12\x1b\n" +
 	"\tfirst_seq\x18\x01 \x01(\x04R\bfirstSeq\x12\x19\n" +
 	"\blast_seq\x18\x02 \x01(\x04R\alastSeq\x12\x14\n" +
-	"\x05batch\x18\x03 \x01(\fR\x05batch\"\xca\x02\n" +
+	"\x05batch\x18\x03 \x01(\fR\x05batch\"\xf1\x02\n" +
 	"\x03End\x12+\n" +
 	"\x05class\x18\x01 \x01(\x0e2\x15.bulkhead.v1.EndClassR\x05class\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12%\n" +
@@ -1133,7 +1147,9 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"collecting\x18\b \x01(\bR\n" +
 	"collecting\x12'\n" +
 	"\x0fwindow_exceeded\x18\t \x01(\x04R\x0ewindowExceeded\x12+\n" +
-	"\x06reason\x18\x06 \x01(\x0e2\x13.bulkhead.v1.ReasonR\x06reason*\x85\x02\n" +
+	"\x06reason\x18\x06 \x01(\x0e2\x13.bulkhead.v1.ReasonR\x06reason\x12%\n" +
+	"\x0eunknown_frames\x18\n" +
+	" \x01(\x04R\runknownFrames*\x9e\x02\n" +
 	"\bEndClass\x12\x19\n" +
 	"\x15END_CLASS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12END_CLASS_FINISHED\x10\x01\x12\x1d\n" +
@@ -1144,7 +1160,9 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x11END_CLASS_VERSION\x10\x06\x12\x1e\n" +
 	"\x1aEND_CLASS_CLOSED_BY_CLIENT\x10\a\x12\x14\n" +
 	"\x10END_CLASS_SILENT\x10\b\x12\x16\n" +
-	"\x12END_CLASS_ORPHANED\x10\t2\x96\x01\n" +
+	"\x12END_CLASS_ORPHANED\x10\t\x12\x17\n" +
+	"\x13END_CLASS_TRANSPORT\x10\n" +
+	"2\x96\x01\n" +
 	"\x0eHandlerService\x12D\n" +
 	"\x05Serve\x12\x1c.bulkhead.v1.SupervisorFrame\x1a\x19.bulkhead.v1.HandlerFrame(\x010\x01\x12>\n" +
 	"\x05Probe\x12\x19.bulkhead.v1.ProbeRequest\x1a\x1a.bulkhead.v1.ProbeResponseB'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"

@@ -93,6 +93,11 @@ const (
 	DetachClass_DETACH_CLASS_REPLACED DetachClass = 5
 	// The supervisor ended it, or it did not survive the supervisor.
 	DetachClass_DETACH_CLASS_SUPERVISOR DetachClass = 6
+	// The client's transport broke HTTP/2 or gRPC's framing, or flooded.
+	DetachClass_DETACH_CLASS_TRANSPORT DetachClass = 7
+	// The client ended its stream, not its connection: it cancelled it, half-closed it
+	// without a Goodbye, or let its own deadline pass.
+	DetachClass_DETACH_CLASS_STREAM_ENDED DetachClass = 8
 )
 
 // Enum value maps for DetachClass.
@@ -105,6 +110,8 @@ var (
 		4: "DETACH_CLASS_BREACH",
 		5: "DETACH_CLASS_REPLACED",
 		6: "DETACH_CLASS_SUPERVISOR",
+		7: "DETACH_CLASS_TRANSPORT",
+		8: "DETACH_CLASS_STREAM_ENDED",
 	}
 	DetachClass_value = map[string]int32{
 		"DETACH_CLASS_UNSPECIFIED":      0,
@@ -114,6 +121,8 @@ var (
 		"DETACH_CLASS_BREACH":           4,
 		"DETACH_CLASS_REPLACED":         5,
 		"DETACH_CLASS_SUPERVISOR":       6,
+		"DETACH_CLASS_TRANSPORT":        7,
+		"DETACH_CLASS_STREAM_ENDED":     8,
 	}
 )
 
@@ -2268,7 +2277,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x1eCONTRADICTION_KIND_UNSPECIFIED\x10\x00\x12'\n" +
 	"#CONTRADICTION_KIND_CLIENT_ID_IN_USE\x10\x01\x12%\n" +
 	"!CONTRADICTION_KIND_RESENT_DIFFERS\x10\x02\x12$\n" +
-	" CONTRADICTION_KIND_AFTER_GOODBYE\x10\x03*\xd2\x01\n" +
+	" CONTRADICTION_KIND_AFTER_GOODBYE\x10\x03*\x8d\x02\n" +
 	"\vDetachClass\x12\x1c\n" +
 	"\x18DETACH_CLASS_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dDETACH_CLASS_CLOSED_BY_CLIENT\x10\x01\x12\x17\n" +
@@ -2276,7 +2285,9 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x14DETACH_CLASS_HANDLER\x10\x03\x12\x17\n" +
 	"\x13DETACH_CLASS_BREACH\x10\x04\x12\x19\n" +
 	"\x15DETACH_CLASS_REPLACED\x10\x05\x12\x1b\n" +
-	"\x17DETACH_CLASS_SUPERVISOR\x10\x06*w\n" +
+	"\x17DETACH_CLASS_SUPERVISOR\x10\x06\x12\x1a\n" +
+	"\x16DETACH_CLASS_TRANSPORT\x10\a\x12\x1d\n" +
+	"\x19DETACH_CLASS_STREAM_ENDED\x10\b*w\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eOUTCOME_CLOSED\x10\x01\x12\x10\n" +

@@ -1573,7 +1573,8 @@ func (x *HeartbeatMiss) GetReason() string {
 // Rollover is one finished file. Message.time_unix_nano is when it was closed.
 type Rollover struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Path on the client machine.
+	// Path on the client machine; at most 4096 bytes. A byte that is not UTF-8 is written
+	// as \x and two hexadecimal digits, and path_bytes is the path itself.
 	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	// Number of the file for this consumer, from 0.
 	FileIndex uint64 `protobuf:"varint,2,opt,name=file_index,json=fileIndex,proto3" json:"file_index,omitempty"`
@@ -1598,8 +1599,10 @@ type Rollover struct {
 	Generation uint32 `protobuf:"varint,13,opt,name=generation,proto3" json:"generation,omitempty"`
 	// first_write_unix_nano by the clock that is never set.
 	FirstWriteElapsedNano int64 `protobuf:"varint,14,opt,name=first_write_elapsed_nano,json=firstWriteElapsedNano,proto3" json:"first_write_elapsed_nano,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// The path where it is not UTF-8, at most 4096 bytes; otherwise empty.
+	PathBytes     []byte `protobuf:"bytes,15,opt,name=path_bytes,json=pathBytes,proto3" json:"path_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Rollover) Reset() {
@@ -1728,6 +1731,13 @@ func (x *Rollover) GetFirstWriteElapsedNano() int64 {
 		return x.FirstWriteElapsedNano
 	}
 	return 0
+}
+
+func (x *Rollover) GetPathBytes() []byte {
+	if x != nil {
+		return x.PathBytes
+	}
+	return nil
 }
 
 // Monitor is one sample of one consumer (Message.process), from /proc.
@@ -2046,9 +2056,10 @@ func (x *Progress) GetCorruptBlocks() uint64 {
 // Corruption is a run of blocks that did not read back as they were written. A
 // consumer says at most 1000 of them; Progress.corrupt_blocks counts all.
 type Corruption struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Path      string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
-	FileIndex uint64                 `protobuf:"varint,2,opt,name=file_index,json=fileIndex,proto3" json:"file_index,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in Rollover.
+	Path      string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	FileIndex uint64 `protobuf:"varint,2,opt,name=file_index,json=fileIndex,proto3" json:"file_index,omitempty"`
 	// Where in the file, and how long the run of blocks is.
 	OffsetBytes uint64         `protobuf:"varint,3,opt,name=offset_bytes,json=offsetBytes,proto3" json:"offset_bytes,omitempty"`
 	LengthBytes uint64         `protobuf:"varint,4,opt,name=length_bytes,json=lengthBytes,proto3" json:"length_bytes,omitempty"`
@@ -2056,6 +2067,7 @@ type Corruption struct {
 	// What should be there, and what is there, in words for a person.
 	Expected      string `protobuf:"bytes,6,opt,name=expected,proto3" json:"expected,omitempty"`
 	Found         string `protobuf:"bytes,7,opt,name=found,proto3" json:"found,omitempty"`
+	PathBytes     []byte `protobuf:"bytes,8,opt,name=path_bytes,json=pathBytes,proto3" json:"path_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2137,6 +2149,13 @@ func (x *Corruption) GetFound() string {
 		return x.Found
 	}
 	return ""
+}
+
+func (x *Corruption) GetPathBytes() []byte {
+	if x != nil {
+		return x.PathBytes
+	}
+	return nil
 }
 
 // Histogram is a set of recorded values and how often each occurred. Values are
@@ -2393,7 +2412,7 @@ func (x *SteadyState) GetMaxVariationPercent() float64 {
 type ConsumerSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Index uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Folder that receives the files.
+	// Folder that receives the files; as in Rollover.
 	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
 	// Bytes of a chunk; the largest one if chunk_sizes has more.
 	ChunkSizeBytes uint64 `protobuf:"varint,3,opt,name=chunk_size_bytes,json=chunkSizeBytes,proto3" json:"chunk_size_bytes,omitempty"`
@@ -2433,6 +2452,8 @@ type ConsumerSpec struct {
 	// more would use them.
 	ReserveBytes  uint64 `protobuf:"varint,22,opt,name=reserve_bytes,json=reserveBytes,proto3" json:"reserve_bytes,omitempty"`
 	ReserveInodes uint64 `protobuf:"varint,23,opt,name=reserve_inodes,json=reserveInodes,proto3" json:"reserve_inodes,omitempty"`
+	// The folder where its path is not UTF-8, at most 4096 bytes; otherwise empty.
+	PathBytes     []byte `protobuf:"bytes,24,opt,name=path_bytes,json=pathBytes,proto3" json:"path_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2628,6 +2649,13 @@ func (x *ConsumerSpec) GetReserveInodes() uint64 {
 	return 0
 }
 
+func (x *ConsumerSpec) GetPathBytes() []byte {
+	if x != nil {
+		return x.PathBytes
+	}
+	return nil
+}
+
 // WeightedSize is one size of several.
 type WeightedSize struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -2816,7 +2844,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\fstalled_nano\x18\x05 \x01(\x03R\vstalledNano\"W\n" +
 	"\rHeartbeatMiss\x12.\n" +
 	"\aprocess\x18\x01 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xff\x03\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x9e\x04\n" +
 	"\bRollover\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
 	"\n" +
@@ -2839,7 +2867,9 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\r \x01(\rR\n" +
 	"generation\x127\n" +
-	"\x18first_write_elapsed_nano\x18\x0e \x01(\x03R\x15firstWriteElapsedNano\"\x95\x02\n" +
+	"\x18first_write_elapsed_nano\x18\x0e \x01(\x03R\x15firstWriteElapsedNano\x12\x1d\n" +
+	"\n" +
+	"path_bytes\x18\x0f \x01(\fR\tpathBytes\"\x95\x02\n" +
 	"\aMonitor\x12\"\n" +
 	"\ruser_cpu_nano\x18\x01 \x01(\x03R\vuserCpuNano\x12&\n" +
 	"\x0fsystem_cpu_nano\x18\x02 \x01(\x03R\rsystemCpuNano\x12%\n" +
@@ -2867,7 +2897,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	" \x01(\v2\x16.bulkhead.v1.HistogramR\bresponse\x12%\n" +
 	"\x0everified_bytes\x18\v \x01(\x04R\rverifiedBytes\x122\n" +
 	"\x15verified_cached_bytes\x18\f \x01(\x04R\x13verifiedCachedBytes\x12%\n" +
-	"\x0ecorrupt_blocks\x18\r \x01(\x04R\rcorruptBlocks\"\xe8\x01\n" +
+	"\x0ecorrupt_blocks\x18\r \x01(\x04R\rcorruptBlocks\"\x87\x02\n" +
 	"\n" +
 	"Corruption\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
@@ -2877,7 +2907,9 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\flength_bytes\x18\x04 \x01(\x04R\vlengthBytes\x12/\n" +
 	"\x04kind\x18\x05 \x01(\x0e2\x1b.bulkhead.v1.CorruptionKindR\x04kind\x12\x1a\n" +
 	"\bexpected\x18\x06 \x01(\tR\bexpected\x12\x14\n" +
-	"\x05found\x18\a \x01(\tR\x05found\"x\n" +
+	"\x05found\x18\a \x01(\tR\x05found\x12\x1d\n" +
+	"\n" +
+	"path_bytes\x18\b \x01(\fR\tpathBytes\"x\n" +
 	"\tHistogram\x12\x1f\n" +
 	"\vvalue_delta\x18\x01 \x03(\x04R\n" +
 	"valueDelta\x12\x14\n" +
@@ -2899,7 +2931,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\vSteadyState\x12\x1f\n" +
 	"\vwindow_nano\x18\x01 \x01(\x03R\n" +
 	"windowNano\x122\n" +
-	"\x15max_variation_percent\x18\x02 \x01(\x01R\x13maxVariationPercent\"\x8c\a\n" +
+	"\x15max_variation_percent\x18\x02 \x01(\x01R\x13maxVariationPercent\"\xab\a\n" +
 	"\fConsumerSpec\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12(\n" +
@@ -2927,7 +2959,9 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\rstop_on_error\x18\x14 \x01(\bR\vstopOnError\x12\x18\n" +
 	"\arecycle\x18\x15 \x01(\bR\arecycle\x12#\n" +
 	"\rreserve_bytes\x18\x16 \x01(\x04R\freserveBytes\x12%\n" +
-	"\x0ereserve_inodes\x18\x17 \x01(\x04R\rreserveInodes\"E\n" +
+	"\x0ereserve_inodes\x18\x17 \x01(\x04R\rreserveInodes\x12\x1d\n" +
+	"\n" +
+	"path_bytes\x18\x18 \x01(\fR\tpathBytes\"E\n" +
 	"\fWeightedSize\x12\x1d\n" +
 	"\n" +
 	"size_bytes\x18\x01 \x01(\x04R\tsizeBytes\x12\x16\n" +
