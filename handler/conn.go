@@ -85,6 +85,11 @@ func (c *clientConn) note(err error) {
 	}
 }
 
+// quiet is how long nothing has been read from the client.
+func (c *clientConn) quiet() time.Duration {
+	return time.Since(c.began) - time.Duration(c.lastRead.Load())
+}
+
 // story says how the connection broke; silence is the time without a byte after
 // which the server gives a client up. The only deadline that a Read can miss here is
 // the one of gRPC's handshake, which is the Hello's.
@@ -92,7 +97,7 @@ func (c *clientConn) story(silence time.Duration) *violation {
 	c.mu.Lock()
 	err := c.broken
 	c.mu.Unlock()
-	quiet := time.Since(c.began) - time.Duration(c.lastRead.Load())
+	quiet := c.quiet()
 	switch {
 	case isTimeout(err):
 		return tooSlow("client said no Hello in time")
@@ -105,7 +110,7 @@ func (c *clientConn) story(silence time.Duration) *violation {
 	case err != nil && !errors.Is(err, net.ErrClosed):
 		return lost("connection broke: %v", err)
 	case quiet >= silence:
-		return silent("client sent nothing and answered no ping for %s", silence)
+		return silent("client sent nothing and answered no ping for %s", quiet.Round(100*time.Millisecond))
 	default:
 		return broken(connectionRefused, "client sent bytes that are not HTTP/2")
 	}

@@ -32,7 +32,7 @@ func TestStoryOfABrokenConnection(t *testing.T) {
 		{"another error", []error{opError(syscall.EHOSTUNREACH)}, 0, broke, codes.Unavailable, "connection broke: read tcp: no route to host"},
 		{"the first error counts", []error{io.EOF, opError(syscall.ECONNRESET)}, 0, gone, codes.Unavailable, "client closed the connection"},
 		{"the handshake's deadline", []error{opError(os.ErrDeadlineExceeded), net.ErrClosed}, 0, late, codes.DeadlineExceeded, "client said no Hello in time"},
-		{"silence", []error{net.ErrClosed}, time.Minute, mute, codes.Unavailable, "client sent nothing and answered no ping for 20s"},
+		{"silence", []error{net.ErrClosed}, time.Minute, mute, codes.Unavailable, "client sent nothing and answered no ping for 1m0s"},
 		{"closed by gRPC", []error{net.ErrClosed}, time.Second, protocol, codes.InvalidArgument, "client sent bytes that are not HTTP/2"},
 		{"closed by gRPC at once", nil, 0, protocol, codes.InvalidArgument, "client sent bytes that are not HTTP/2"},
 	} {

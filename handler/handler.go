@@ -317,5 +317,6 @@ func (h *handler) relayUp(ctx context.Context, stream bulkheadv1.HandlerService_
 func (h *handler) pong(r *relay, nonce uint64) *bulkheadv1.HandlerFrame {
 	return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Pong{Pong: &bulkheadv1.Pong{
 		Nonce: nonce, BusyNano: int64(h.work.busy()), ReceivedBytes: h.work.received(), Messages: r.accepted(),
+		SilentNano: int64(h.work.silent()),
 	}}}
 }

@@ -145,7 +145,7 @@ func stop(srv *grpc.Server, conn *clientConn) {
 }
 
 func endOf(v *violation, conn *clientConn) *bulkheadv1.End {
-	e := &bulkheadv1.End{Class: v.class, Text: v.text, Reason: v.reason, ReceivedBytes: conn.received.Load()}
+	e := &bulkheadv1.End{Class: v.class, Text: v.text, Reason: v.reason, ReceivedBytes: conn.received.Load(), SilentNano: int64(conn.quiet())}
 	if v.class == bulkheadv1.EndClass_END_CLASS_FINISHED && v.code == codes.OK {
 		e.Text = "closed in order"
 	}

@@ -369,7 +369,7 @@ func TestAClientThatFallsSilentIsGivenUp(t *testing.T) {
 	c := s.dial(option)
 	s.greet(c, 0)
 	freeze()
-	if e := s.end(); e.GetClass() != mute || e.GetText() != "client sent nothing and answered no ping for 1s" {
+	if e := s.end(); e.GetClass() != mute || !strings.HasPrefix(e.GetText(), "client sent nothing and answered no ping for ") || e.GetSilentNano() < int64(time.Second) {
 		t.Errorf("End = %v; want a client that is silent", e)
 	}
 }

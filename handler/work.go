@@ -57,6 +57,14 @@ func (w *work) received() uint64 {
 	return 0
 }
 
+// silent is how long nothing has come from the client.
+func (w *work) silent() time.Duration {
+	if c := w.conn.Load(); c != nil {
+		return c.quiet()
+	}
+	return 0
+}
+
 // codec notes every frame before it is decoded.
 type codec struct {
 	encoding.CodecV2

@@ -73,7 +73,8 @@ type link struct {
 	end         *bulkheadv1.End   // what the handler reported last; nil if it did not
 	// processor serves the session, once the client was let in.
 	processor atomic.Pointer[processor]
-	lied      sync.Once // for the log
+	heard     atomic.Int64 // when its client was last heard, by boottime
+	lied      sync.Once    // for the log
 }
 
 // newLink makes the link of a connection and lists it, until unlist is called.
@@ -184,6 +185,8 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 		if pong := f.GetPong(); pong != nil {
 			if !dog.answered(pong.GetNonce(), time.Duration(pong.GetBusyNano())) {
 				l.distrust(fmt.Errorf("%w: the handler answered a ping that was not sent", errLied))
+			} else if silent := pong.GetSilentNano(); silent > 0 {
+				l.hear(time.Duration(silent))
 			}
 			continue
 		}
@@ -236,6 +239,11 @@ func (l *link) guard(ctx context.Context, dog *watchdog) {
 // take acts on one frame of the handler and says whether it was the last.
 func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) bool {
 	p := l.processor.Load()
+	if end := f.GetEnd(); end == nil {
+		l.hear(0)
+	} else if end.GetSilentNano() > 0 {
+		l.hear(time.Duration(end.GetSilentNano()))
+	}
 	switch f := f.GetFrame().(type) {
 	case *bulkheadv1.HandlerFrame_Hello:
 		if l.hello != nil {

@@ -110,11 +110,11 @@ func (l *live) state(p phase, cause string, by *link, again bool) {
 }
 
 // restore sets the figures to what a journal has of the session.
-func (l *live) restore(p phase, was *recovered) {
+func (l *live) restore(p phase, was *recovered, lastMessage time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.view.phase, l.view.cause = p, was.cause
-	l.view.total, l.view.lastMessage = was.total, was.last
+	l.view.total, l.view.lastMessage = was.total, lastMessage
 	l.samples[0] = was.total // what came before is of no rate from now on
 	l.writes = was.writes
 	l.attaches = was.attaches

@@ -11,7 +11,7 @@ func TestRateFromTheFirstSecond(t *testing.T) {
 	for name, restored := range map[string]uint64{"new": 0, "taken up": 7000} {
 		var l live
 		if restored > 0 {
-			l.restore(active, &recovered{total: counted{bytes: restored, messages: 70}})
+			l.restore(active, &recovered{total: counted{bytes: restored, messages: 70}}, time.Time{})
 		}
 		for second := 1; second <= 2*rateWindow; second++ {
 			bytes := uint64(100)

@@ -3,8 +3,8 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -72,6 +72,8 @@ type processor struct {
 	done   chan struct{}       // closed when the processor has ended
 	room   *semaphore.Weighted // for the bytes of batches in the inbox
 	live   live
+	// awaySince is when the client of a session that is away was last heard, by boottime.
+	awaySince atomic.Int64
 
 	// The rest belongs to Run's goroutine.
 	whole      *bulkheadv1.Hello // the Hello that begins the session, until it is recorded; without the token
@@ -86,6 +88,9 @@ type processor struct {
 	drain      *bulkheadv1.Drain
 	grace      *time.Timer
 	lost       time.Duration        // what uptime said as grace was started
+	used       time.Duration        // of the grace time, by a supervisor before this one
+	least      time.Duration        // of the grace time, all the same
+	heard      int64                // when the client was heard last, as far as the journal knows; by boottime
 	owed       []*bulkheadv1.Record // not yet in the journal
 	owing      *time.Timer          // runs while owed is not empty
 }
@@ -118,7 +123,7 @@ func (p *processor) Run(ctx context.Context) {
 	defer p.grace.Stop()
 	defer p.owing.Stop()
 	if p.phase == away { // since a supervisor before this one
-		p.startGrace()
+		p.startGrace(p.used, p.least)
 	}
 	for {
 		select {
@@ -139,12 +144,6 @@ func (p *processor) Run(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// startGrace starts the grace time, which counts while this process is running.
-func (p *processor) startGrace() {
-	p.lost = p.run.uptime.look(time.Now())
-	p.grace.Reset(p.run.cfg.Session.Grace)
 }
 
 // takeRest acts on what was posted before the end: the last links' ends.
@@ -261,6 +260,9 @@ func (p *processor) cut(n note) {
 	case n.link != nil && n.link != p.link && !adriftWith(n.link.id):
 		return
 	}
+	if n.link != nil {
+		p.heard = max(p.heard, n.link.heard.Load())
+	}
 	e, cause, class := cut, n.cause, n.class
 	if p.lie != nil {
 		cause, class = p.lie.Error(), bulkheadv1.DetachClass_DETACH_CLASS_HANDLER
@@ -280,15 +282,6 @@ func (p *processor) cut(n note) {
 	}
 	p.step(e, nil, cause, class)
 	p.link = nil
-}
-
-// absence says why a session is lost whose grace time is over.
-func (p *processor) absence() string {
-	s := fmt.Sprintf("no connection for %s", p.run.cfg.Session.Grace)
-	if why := p.live.snapshot().cause; why != "" {
-		s += "; the last one ended: " + why
-	}
-	return s
 }
 
 func (p *processor) askToDrain(n note) {
@@ -317,11 +310,13 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 		case recordAttach:
 			recs = append(recs, p.attachRecord(from))
 		case recordDetach:
-			recs = append(recs, p.detachRecord(class, cause))
+			silent := p.silence(old, class)
+			p.awaySince.Store(boottime.Now() - int64(silent))
+			recs = append(recs, p.detachRecord(class, cause, silent))
 		case recordEnd:
 			recs = append(recs, p.endRecord(now, cause))
 		case startGrace:
-			p.startGrace()
+			p.startGrace(0, 0)
 		case stopGrace:
 			p.grace.Stop()
 		case dropLink:

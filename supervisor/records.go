@@ -3,6 +3,7 @@ package supervisor
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -41,9 +42,9 @@ func (p *processor) attachRecord(l *link) *bulkheadv1.Record {
 	}}}
 }
 
-func (p *processor) detachRecord(class bulkheadv1.DetachClass, cause string) *bulkheadv1.Record {
+func (p *processor) detachRecord(class bulkheadv1.DetachClass, cause string, silent time.Duration) *bulkheadv1.Record {
 	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionDetached{SessionDetached: &bulkheadv1.SessionDetached{
-		Session: p.number, ConnectionId: p.connection, Cause: plain(cause), Class: class,
+		Session: p.number, ConnectionId: p.connection, Cause: plain(cause), Class: class, SilentNano: int64(silent),
 	}}}
 }
 

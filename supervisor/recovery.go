@@ -16,9 +16,9 @@ import (
 type recovery struct {
 	runID    string
 	started  time.Time
-	ended    bool      // RunEnded was reached
-	last     time.Time // of the newest record
-	drained  string    // why a drain was asked for; "" if none was
+	ended    bool // RunEnded was reached
+	clock    pastClock
+	drained  string // why a drain was asked for; "" if none was
 	restarts int
 	accepted uint64 // highest connection number
 	refused  uint64
@@ -49,8 +49,11 @@ type recovered struct {
 	attaches   uint32
 	total      counted
 	writes     sketch
-	last       time.Time // of the newest batch
+	said       time.Duration // when its newest batch came, on the past clock; 0 for none
 	poison     poison
+	// seen is when the client was last known to be connected, or heard, on the past clock;
+	// detached when it lost its connection, and down what the past clock said then.
+	seen, detached, down time.Duration
 }
 
 func newRecovery() *recovery {
@@ -60,7 +63,7 @@ func newRecovery() *recovery {
 // add folds the next record in.
 func (r *recovery) add(rec *bulkheadv1.Record) error {
 	at := time.Unix(0, rec.GetTimeUnixNano())
-	r.last = at
+	r.clock.see(rec)
 	switch e := rec.GetEntry().(type) {
 	case *bulkheadv1.Record_RunStarted:
 		r.runID, r.started = e.RunStarted.GetRunId(), at
@@ -69,7 +72,7 @@ func (r *recovery) add(rec *bulkheadv1.Record) error {
 		if o.GetSession() == 0 || r.sessions[o.GetSession()] != nil {
 			return fmt.Errorf("session %d is opened again", o.GetSession())
 		}
-		r.sessions[o.GetSession()] = &recovered{number: o.GetSession(), id: o.GetSessionId(), hello: ofClient(o.GetHello())}
+		r.sessions[o.GetSession()] = &recovered{number: o.GetSession(), id: o.GetSessionId(), hello: ofClient(o.GetHello()), seen: r.clock.passed}
 	case *bulkheadv1.Record_RunEnded:
 		r.ended = true
 	case *bulkheadv1.Record_SupervisorRestarted:
@@ -88,9 +91,11 @@ func (r *recovery) add(rec *bulkheadv1.Record) error {
 	case *bulkheadv1.Record_SessionDetached:
 		return r.with(e.SessionDetached.GetSession(), func(s *recovered) {
 			s.phase, s.cause = away, e.SessionDetached.GetCause()
+			s.detached, s.down = r.clock.passed, r.clock.down
+			s.seen = r.clock.passed - time.Duration(max(e.SessionDetached.GetSilentNano(), 0))
 		})
 	case *bulkheadv1.Record_SessionBatch:
-		return r.batch(e.SessionBatch, at)
+		return r.batch(e.SessionBatch)
 	case *bulkheadv1.Record_SessionEnded:
 		return r.with(e.SessionEnded.GetSession(), func(s *recovered) {
 			s.phase, s.cause = phaseOf(e.SessionEnded.GetOutcome()), e.SessionEnded.GetCause()
@@ -113,6 +118,7 @@ func (r *recovery) attached(a *bulkheadv1.SessionAttached) error {
 	r.accepted = max(r.accepted, a.GetConnectionId())
 	r.open[a.GetConnectionId()] = openHandler{a.GetSession(), a.GetHandlerPid(), a.GetPeer()}
 	return r.with(a.GetSession(), func(s *recovered) {
+		s.seen = r.clock.passed
 		if s.phase == active && s.connection == a.GetConnectionId() {
 			return // kept through a restart
 		}
@@ -121,7 +127,7 @@ func (r *recovery) attached(a *bulkheadv1.SessionAttached) error {
 	})
 }
 
-func (r *recovery) batch(b *bulkheadv1.SessionBatch, at time.Time) error {
+func (r *recovery) batch(b *bulkheadv1.SessionBatch) error {
 	var wrong error
 	err := r.with(b.GetSession(), func(s *recovered) {
 		if b.GetFirstSeq() != s.durable+1 || b.GetLastSeq() < b.GetFirstSeq() {
@@ -133,7 +139,7 @@ func (r *recovery) batch(b *bulkheadv1.SessionBatch, at time.Time) error {
 			wrong = fmt.Errorf("session %d, messages %d to %d: %w", s.number, b.GetFirstSeq(), b.GetLastSeq(), err)
 			return
 		}
-		s.durable, s.last = b.GetLastSeq(), at
+		s.durable, s.said, s.seen = b.GetLastSeq(), r.clock.passed, r.clock.passed
 		s.total.add(c)
 		if c.timed {
 			chunkWrites(b.GetBatch(), s.writes.merge)

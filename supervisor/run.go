@@ -26,7 +26,8 @@ type run struct {
 	cfg     Config
 	id      string
 	dir     string
-	started time.Time
+	started time.Time // for people
+	began   int64     // by boottime
 	// restarts is how often a supervisor took the run up from one before it.
 	restarts int
 	// damagedEnd says that the end of the journal that was set aside as it was taken up
@@ -80,7 +81,7 @@ func newRun(cfg Config, id, dir string, listen net.Addr, p *pool, g *gate) (*run
 // runOn is a run on its open journal.
 func runOn(cfg Config, id, dir string, j journal.Journal, p *pool, g *gate) *run {
 	r := &run{
-		cfg: cfg, id: id, dir: dir, started: time.Now(), journal: j, roster: roster(filepath.Join(dir, handlerFolder)),
+		cfg: cfg, id: id, dir: dir, started: time.Now(), began: boottime.Now(), journal: j, roster: roster(filepath.Join(dir, handlerFolder)),
 		pool: p, gate: g, farewell: newFarewell(), log: cfg.Logger,
 		life: make(chan struct{}, 1), uptime: newUptime(time.Now()), failed: make(chan error, 1),
 		cycle:    lifecycle{expected: cfg.Clients},

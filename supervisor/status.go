@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/child"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -125,7 +126,7 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	}
 	r.mu.Unlock()
 	out.RunId, out.RunDir = r.id, r.dir
-	out.StartedUnixNano = r.started.UnixNano()
+	out.StartedUnixNano, out.LastedNano = r.started.UnixNano(), max(boottime.Now()-r.began, 1)
 	out.JoinedClients = uint32(cycle.joined)
 	out.AcceptedConnections, out.RejectedConnections = r.accepted.Load(), r.refused.Load()
 	out.Restarts = uint32(r.restarts)
@@ -170,7 +171,10 @@ func (p *processor) status() (out *bulkheadv1.SessionStatus, whole, recent sketc
 		Rollovers: v.total.rollovers, ChunkWrites: writesStatus(&whole, &recent), Beats: beatsStatus(v.total),
 	}
 	if !v.lastMessage.IsZero() {
-		out.LastMessageUnixNano = v.lastMessage.UnixNano()
+		out.LastMessageUnixNano, out.LastMessageAgoNano = v.lastMessage.UnixNano(), max(int64(time.Since(v.lastMessage)), 1)
+	}
+	if v.phase == away {
+		out.AwayNano = int64(p.away())
 	}
 	return out, whole, recent
 }

@@ -159,7 +159,7 @@ func (s *Supervisor) adoptOne(ctx context.Context, h rostered) (*child.Child, er
 
 // tooOld says whether a run is not to be taken up any more.
 func (s *Supervisor) tooOld(u *unfinished) bool {
-	return s.cfg.Handover == nil && time.Since(u.past.last) > s.cfg.ResumeWithin
+	return s.cfg.Handover == nil && u.past.clock.since(time.Now()) > s.cfg.ResumeWithin
 }
 
 // takeUp goes on with an unfinished run. It returns nil, and the run is as closed as
@@ -227,7 +227,7 @@ func (s *Supervisor) abandon(u *unfinished) error {
 	if u.past.ended {
 		return nil
 	}
-	s.cfg.Logger.Warn("the run before this one was not taken up in time", "run", u.id, "last_record", u.past.last, "resume_within", s.cfg.ResumeWithin)
+	s.cfg.Logger.Warn("the run before this one was not taken up in time", "run", u.id, "last_record_ago", roughly(u.past.clock.since(time.Now())), "resume_within", s.cfg.ResumeWithin)
 	j, _, err := journal.Open(filepath.Join(u.dir, journalFolder), s.cfg.Journal)
 	if err != nil {
 		return fmt.Errorf("closing the journal of run %s: %w", u.id, err)
@@ -312,16 +312,32 @@ func (r *run) recover(past *recovery) {
 	r.accepted.Store(past.accepted)
 	r.refused.Store(past.refused)
 	r.shedding.total.Store(past.shed)
+	now, since := time.Now(), past.clock.since(time.Now())
+	ago := func(moment time.Duration) time.Duration { return since + past.clock.passed - moment }
+	r.began = boottime.At(now) - int64(ago(0))
 	for _, was := range past.inOrder() {
 		p := newProcessor(r, was.number, was.id, was.hello)
+		p.heard = boottime.At(now) - int64(ago(was.seen))
+		p.awaySince.Store(p.heard)
+		// Of the grace time that counts in which clients could come back.
+		p.used = past.clock.passed - was.detached - (past.clock.down - was.down)
+		if r.cfg.Handover != nil {
+			p.used += since
+		} else {
+			p.least = comeBack
+		}
 		p.phase, p.durable, p.connection, p.poison = was.phase, was.durable, was.connection, was.poison
 		switch p.phase {
 		case fresh: // its first attachment is not in the journal
-			p.phase = away
+			p.phase, p.used = away, 0
 		case active:
 			p.phase = adrift
 		}
-		p.live.restore(p.phase, was)
+		heard := time.Time{}
+		if was.said > 0 {
+			heard = now.Add(-ago(was.said))
+		}
+		p.live.restore(p.phase, was, heard)
 		r.joined(p)
 		r.list(p)
 		if p.phase.ended() {

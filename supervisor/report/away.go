@@ -1,6 +1,8 @@
 package report
 
 import (
+	"cmp"
+
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -172,6 +174,9 @@ type link struct {
 	epoch uint64             // restarts of the supervisor when it was last taken up
 }
 
+// awayFrom is when the outage after a connection began: when the client was last heard.
+func (n *Connection) awayFrom() Stamp { return cmp.Or(n.LastHeardAt, n.DetachedAt) }
+
 // judged returns the connections of a session, oldest first, each with why the client
 // was away after it.
 func judged(links []link, c *Client) []Connection {
@@ -188,7 +193,7 @@ func judged(links []link, c *Client) []Connection {
 			a.returned, a.said = true, links[i+1].said
 			until = links[i+1].AttachedAt
 		}
-		n.AwayWhy, n.AwayNano = judge(a), between(n.DetachedAt, until)
+		n.AwayWhy, n.AwayNano = judge(a), between(n.awayFrom(), until)
 		if n.AwayWhy == AwayStarved {
 			n.AwayStarvedNano = links[i+1].StarvedNano
 		}

@@ -123,12 +123,15 @@ type Connection struct {
 	// DetachedAt is null while the connection lasted to the session's end.
 	DetachedAt  Stamp  `json:"detached_at"`
 	DetachCause string `json:"detach_cause"`
+	// LastHeardAt is when the client was last heard before that, where that was earlier: the
+	// outage begins there. It is absent if it is not known.
+	LastHeardAt Stamp `json:"last_heard_at,omitempty"`
 	// DetachClass is what the supervisor's side saw: "closed_by_client", "silent",
 	// "handler", "breach", "replaced", "supervisor" or "".
 	DetachClass string `json:"detach_class"`
 	// AwayWhy is why the client was away after it: one of the Away… constants, or ""
-	// for a connection that was not lost. AwayNano is how long, until it was back or the
-	// session ended; AwayStarvedNano how long of it a starved client was not running.
+	// for a connection that was not lost. AwayNano is how long, from LastHeardAt or else
+	// DetachedAt until it was back or the session ended; AwayStarvedNano how long of it a starved client was not running.
 	AwayWhy         string `json:"away_why"`
 	AwayNano        int64  `json:"away_nano"`
 	AwayStarvedNano int64  `json:"away_starved_nano"`

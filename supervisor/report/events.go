@@ -103,7 +103,7 @@ func sessionEvents(c *Client, now Stamp) []Event {
 		if n.DetachedAt == 0 || n.AwayNano == 0 && c.EndedAt != 0 {
 			continue
 		}
-		end := n.DetachedAt + Stamp(n.AwayNano)
+		end := n.awayFrom() + Stamp(n.AwayNano)
 		if n.AwayNano == 0 {
 			end = max(now, n.DetachedAt)
 		}
@@ -111,7 +111,7 @@ func sessionEvents(c *Client, now Stamp) []Event {
 		if words != "" {
 			words = " (" + words + ")"
 		}
-		add(EventAway, n.DetachedAt, end, "away"+words+because(n.DetachCause))
+		add(EventAway, n.awayFrom(), end, "away"+words+because(n.DetachCause))
 	}
 	switch c.Outcome {
 	case OutcomeLost:

@@ -140,6 +140,9 @@ func (s *sessionState) foldDetached(e *bulkheadv1.SessionDetached, at Stamp) err
 		return fmt.Errorf("session %d is detached from connection %d, which it has not", s.client.Session, e.GetConnectionId())
 	}
 	c.DetachedAt, c.DetachCause = at, cleanLines(e.GetCause())
+	if silent := durationOrNone(e.GetSilentNano()); silent > 0 {
+		c.LastHeardAt = max(at-Stamp(silent), c.AttachedAt)
+	}
 	c.class, c.DetachClass = e.GetClass(), detachClass(e.GetClass())
 	return nil
 }

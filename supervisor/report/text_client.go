@@ -184,7 +184,7 @@ func connectionEvents(c *Client) []event {
 			events = append(events, event{n.LastKeptAt, "the same connection goes on" + throughRestarts(n.KeptThroughRestarts)})
 		}
 		if n.DetachedAt != 0 {
-			events = append(events, event{n.DetachedAt, "away" + awayText(n) + because(n.DetachCause)})
+			events = append(events, event{n.awayFrom(), "away" + awayText(n) + because(n.DetachCause)})
 		}
 	}
 	if c.EndedAt != 0 {

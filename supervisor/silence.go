@@ -1,0 +1,79 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"bulkhead/internal/boottime"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// hear notes that the client was heard so long ago, as its handler says; nothing that was
+// heard later is forgotten for it.
+func (l *link) hear(ago time.Duration) {
+	at := boottime.Now() - int64(max(ago, 0))
+	for was := l.heard.Load(); at > was && !l.heard.CompareAndSwap(was, at); was = l.heard.Load() {
+	}
+}
+
+// silence is for how long the client had not been heard when a connection was given up
+// for a reason: the outage began then, and not when it was found out. l is nil if there
+// is nothing but what is known of the session.
+func (p *processor) silence(l *link, class bulkheadv1.DetachClass) time.Duration {
+	switch class {
+	case bulkheadv1.DetachClass_DETACH_CLASS_CLOSED_BY_CLIENT, bulkheadv1.DetachClass_DETACH_CLASS_BREACH:
+		return 0 // that was heard
+	}
+	heard := p.heard
+	if l != nil {
+		heard = max(heard, l.heard.Load())
+	}
+	if heard == 0 {
+		return 0
+	}
+	return time.Duration(max(boottime.Now()-heard, 0))
+}
+
+// comeBack is the least time that clients get to come back after a supervisor was not
+// there: twice the longest that a client waits between two tries.
+const comeBack = 10 * time.Second
+
+// startGrace starts the grace time, of which used is over already, and which counts while
+// this process is running.
+func (p *processor) startGrace(used, least time.Duration) {
+	p.lost = p.run.uptime.look(time.Now())
+	grace := p.run.cfg.Session.Grace
+	p.grace.Reset(max(grace-used, min(grace, least)))
+}
+
+// absence says why a session is lost whose grace time is over: how long the client was not
+// heard, which is more than the grace time by what it took to notice, and by what no
+// supervisor was there for.
+func (p *processor) absence() string {
+	s := fmt.Sprintf("no connection for %s; session.grace is %s", roughly(p.away()), p.run.cfg.Session.Grace)
+	if why := p.live.snapshot().cause; why != "" {
+		s += "; the last one ended: " + why
+	}
+	return s
+}
+
+// away is how long the client has not been heard since the session lost its connection.
+func (p *processor) away() time.Duration {
+	since := p.awaySince.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Duration(max(boottime.Now()-since, 0))
+}
+
+// roughly is a measured time with the digits that a person wants.
+func roughly(d time.Duration) time.Duration {
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond)
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond)
+	default:
+		return d.Round(time.Second)
+	}
+}
