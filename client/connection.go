@@ -40,8 +40,9 @@ type reached struct {
 func (s *session) connect(ctx context.Context, patience time.Duration) (reached, error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
+	began := time.Now()
 	impatience := time.AfterFunc(patience, func() {
-		end(broken(fmt.Errorf("no welcome in %s", durationText(patience))))
+		end(broken(fmt.Errorf("no welcome in %s", durationText(time.Since(began)))))
 	})
 	defer impatience.Stop()
 	d, err := dial(ctx, s.address, s.vitals.hear)

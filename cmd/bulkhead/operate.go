@@ -182,7 +182,7 @@ func printStatus(w io.Writer, s *bulkheadv1.StatusResponse) error {
 		}
 		last := "-"
 		if c.GetLastMessageUnixNano() != 0 {
-			last = since(now, c.GetLastMessageUnixNano()) + " ago"
+			last = since(c.GetLastMessageAgoNano(), now, c.GetLastMessageUnixNano()) + " ago"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%.1f\t%.1f MB\t%.1f MB/s\t%d\t%s\t%d\t%s\n",
 			c.GetName(), c.GetState(), pid, orDash(c.GetPeer()), c.GetDurableSeq(), c.GetMessagesPerSecond(),
@@ -199,13 +199,16 @@ func runLine(now time.Time, s *bulkheadv1.StatusResponse) string {
 	case s.GetStartedUnixNano() == 0:
 		return fmt.Sprintf("run %s: %s", s.GetRunId(), s.GetState())
 	default:
-		return fmt.Sprintf("run %s: %s for %s", s.GetRunId(), s.GetState(), since(now, s.GetStartedUnixNano()))
+		return fmt.Sprintf("run %s: %s for %s", s.GetRunId(), s.GetState(), since(s.GetLastedNano(), now, s.GetStartedUnixNano()))
 	}
 }
 
-// since is how long ago then was; 0s if a clock that was set back says that it is still
-// to come.
-func since(now time.Time, then int64) string {
+// since is how long ago something was: as it was measured, or, of an older supervisor, by
+// its wall clock; 0s if that was set back and says that it is still to come.
+func since(measured int64, now time.Time, then int64) string {
+	if measured > 0 {
+		return time.Duration(measured).Round(100 * time.Millisecond).String()
+	}
 	return max(0, now.Sub(time.Unix(0, then))).Round(100 * time.Millisecond).String()
 }
 

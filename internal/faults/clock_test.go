@@ -21,7 +21,7 @@ var wallClocks = map[string]string{
 	"cmd/bulkhead/operate.go printStatus": "shown to people",
 	"internal/terminal/status.go runLine": "shown to people",
 	"supervisor/report/stamp.go utc":      "shown to people",
-	"supervisor/recovery.go add":          "whether an unfinished run is too old to be taken up; no other clock outlives the supervisor and the machine",
+	"supervisor/recovery.go add":          "shown to people: when the run began",
 }
 
 // A step of the wall clock changes nothing that a program does: no program subtracts,

@@ -98,7 +98,7 @@ type reason struct {
 // impossible is why cells cannot be. The first that fits is the reason.
 var impossible = []reason{
 	{some{faults: []fault{clock}},
-		"a test cannot step the clock of a machine that it shares, and time namespaces do not cover the wall clock. Instead TestNothingIsDecidedByTheWallClock reads the source: no program computes with wall clocks, so a step changes only what is printed as a time of day"},
+		"a test cannot step the clock of a machine that it shares, and time namespaces do not cover the wall clock. Instead TestFiguresDoNotHangOnTheWallClock steps that of real programs, which are built with another time.Now, and TestNothingIsDecidedByTheWallClock reads the source: no program computes with wall clocks"},
 	{some{targets: []target{networkPath}, faults: []fault{sigkill, sigstop, sigsegv, memory, files, diskFull, upgrade, again}},
 		"a network path is no process"},
 	{some{targets: []target{handlerProcess, supervisorProc, clientParent, consumer, monitor}, faults: []fault{reset, black, halfOpen, slow}},

@@ -109,7 +109,8 @@ func runLine(s *bulkheadv1.StatusResponse, width int) string {
 	}
 	parts := []part{{strings.TrimSpace("run " + s.GetRunId()), 6}, {s.GetState(), 0}}
 	if s.GetStartedUnixNano() != 0 {
-		parts = append(parts, part{clockText(time.Duration(s.GetNowUnixNano() - s.GetStartedUnixNano())), 4})
+		lasted := cmp.Or(s.GetLastedNano(), s.GetNowUnixNano()-s.GetStartedUnixNano()) // an older supervisor has only wall clocks
+		parts = append(parts, part{clockText(time.Duration(lasted)), 4})
 	}
 	parts = append(parts,
 		part{fmt.Sprintf("clients %d of %d", s.GetJoinedClients(), s.GetExpectedClients()), 2},
@@ -189,7 +190,7 @@ func stateCell(c *bulkheadv1.SessionStatus, now int64) cell {
 	case "away":
 		text := "away"
 		if last := c.GetLastMessageUnixNano(); last != 0 {
-			text += " " + clockText(time.Duration(now-last))
+			text += " " + clockText(time.Duration(cmp.Or(c.GetAwayNano(), c.GetLastMessageAgoNano(), now-last)))
 		}
 		return cell{text: text, style: odd}
 	default:

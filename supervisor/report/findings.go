@@ -43,6 +43,9 @@ type Finding struct {
 	Text      string `json:"text"`
 	Evidence  string `json:"evidence"`
 	Threshold string `json:"threshold"`
+	// Untold says that the finding is no judgement: the run does not tell. Those come last.
+	// It is absent for all others.
+	Untold bool `json:"untold,omitempty"`
 }
 
 // Where a finding begins.
@@ -88,15 +91,17 @@ func findings(r *Report) []Finding {
 	list = append(list, clockSteps(r)...)
 	list = append(list, clockTimes(r)...)
 	of := make(map[string]int)
-	first, rest := []Finding{}, []Finding{}
+	first, rest, untold := []Finding{}, []Finding{}, []Finding{}
 	for _, f := range list {
-		if of[f.Kind]++; f.Kind == FindingCorruption || of[f.Kind] <= eachFirst {
+		if f.Untold {
+			untold = append(untold, f)
+		} else if of[f.Kind]++; f.Kind == FindingCorruption || of[f.Kind] <= eachFirst {
 			first = append(first, f)
 		} else {
 			rest = append(rest, f)
 		}
 	}
-	list = append(first, rest...)
+	list = append(append(first, rest...), untold...)
 	for i := range list {
 		if list[i].Severity == "" {
 			list[i].Severity = severity(list[i].Kind)

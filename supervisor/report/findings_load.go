@@ -198,6 +198,7 @@ func rolloverPenalty(r *Report) []Finding {
 	f := Finding{Kind: FindingRollover, Severity: SeverityNote,
 		Threshold: fmt.Sprintf("%d times as high, with at least %d intervals of each", rolloverRatio, rolloverSampled)}
 	if len(ratios) < rolloverSampled || without < rolloverSampled {
+		f.Untold = true
 		f.Text = "whether chunk writes are slower where files roll over cannot be told: there are too few intervals to compare"
 		f.Evidence = fmt.Sprintf("%s of %s with rollovers, %d without of the same clients", plural(uint64(with), "interval"), human(r.Series.ClientIntervalNano), without)
 		return []Finding{f}
@@ -244,14 +245,34 @@ func steadyState(r *Report) []Finding {
 		f.Text = fmt.Sprintf("the rate was steady from +%s on, for %s: %s MB/s", human(r.Series.OffsetNano+int64(w.from)*step), human(int64(w.to-w.from)*step), megabytes(uint64(w.mean))) +
 			r.missing(w)
 		f.Evidence = fmt.Sprintf("coefficient of variation %.3f over %d intervals of %s", w.variation, w.to-w.from, human(step))
+	case least < 0 && r.steadyEnds() > 0:
+		f.Text = fmt.Sprintf("the throughput was steady, as %s found by itself and ended for; since when in the whole run, %s of it do not tell",
+			plural(uint64(r.steadyEnds()), "client"), plural(uint64(written), "interval"))
+		f.Evidence = fmt.Sprintf("something was written in %s of %s", plural(uint64(written), "interval"), human(step))
 	case least < 0:
+		f.Untold = true
 		f.Text = "the run did not write long enough without a pause to tell whether its rate was steady"
 		f.Evidence = fmt.Sprintf("something was written in %s of %s", plural(uint64(written), "interval"), human(step))
 	default:
 		f.Text = "the rate was never steady"
+		if n := r.steadyEnds(); n > 0 {
+			f.Text = fmt.Sprintf("the rate of the whole run was never steady by this measure; %s ended because its own was, by stop_when", plural(uint64(n), "client"))
+		}
 		f.Evidence = fmt.Sprintf("lowest coefficient of variation of %d intervals of %s in a row: %.3f", steadyIntervals, human(step), least)
 	}
 	return []Finding{f}
+}
+
+// steadyEnds is how many clients ended their load because it was steady by what they were
+// told.
+func (r *Report) steadyEnds() int {
+	n := 0
+	for i := range r.Clients {
+		if r.Clients[i].StopReason == "steady" {
+			n++
+		}
+	}
+	return n
 }
 
 // missing says how many clients wrote in a window, in the middle of its intervals, if that is

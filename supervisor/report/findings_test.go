@@ -310,3 +310,32 @@ func TestEventsBeyondTheLimit(t *testing.T) {
 		t.Errorf("%d events, %d left out, the last %+v", n, got.EventsLeftOut, got.Events[n-1])
 	}
 }
+
+// What a run does not tell stands below its numbers, and never beside a load that ended
+// because it was steady.
+func TestWhatIsNotToldStandsBelowTheNumbers(t *testing.T) {
+	r := foldAll(t, oneClient(t))
+	r.Clients[0].StopReason = "steady"
+	for _, f := range steadyState(r) {
+		if f.Untold || strings.Contains(f.Text, "to tell whether") {
+			t.Errorf("beside a load that ended as steady stands %q", f.Text)
+		}
+	}
+	r.Clients[0].StopReason = "runtime"
+	r.Findings = findings(r)
+	if !r.Findings[len(r.Findings)-1].Untold {
+		t.Fatalf("the last of the findings is %+v; want one that is not told", r.Findings[len(r.Findings)-1])
+	}
+	text := string(written(t, r.Text))
+	numbers, untold := strings.Index(text, "\nRUN "), strings.Index(text, "NOT TOLD BY THIS RUN")
+	if numbers < 0 || untold < numbers || strings.Contains(text[:numbers], "to tell whether") || strings.Contains(text[:numbers], "cannot be told") {
+		t.Errorf("what is not told is not below the numbers:\n%s", text)
+	}
+	var md strings.Builder
+	if err := r.Markdown(&md, nil); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Index(md.String(), "## Not told by this run") < strings.Index(md.String(), "## Run") {
+		t.Errorf("nor in Markdown:\n%s", md.String())
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -26,9 +27,14 @@ func (r *Report) Markdown(w io.Writer, asserted []Result) error {
 	m.list("", r.Verdict.Reasons)
 	m.asserted(asserted)
 	m.list("Warnings", r.Verdict.Warnings)
-	m.findings(r.Findings)
+	told := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Untold })
+	if told < 0 {
+		told = len(r.Findings)
+	}
+	m.findings("Findings", r.Findings[:told])
 	m.figures(r)
 	m.clients(r.Clients)
+	m.findings("Not told by this run", r.Findings[told:])
 	if _, err := w.Write(m.out.Bytes()); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
@@ -94,11 +100,11 @@ func (m *ticket) asserted(results []Result) {
 	m.more(len(results)-shownAssertsInTicket, "")
 }
 
-func (m *ticket) findings(list []Finding) {
+func (m *ticket) findings(heading string, list []Finding) {
 	if len(list) == 0 {
 		return
 	}
-	m.heading("Findings")
+	m.heading(heading)
 	for _, f := range list[:min(len(list), shownJudgedInTicket)] {
 		m.line("- %s. *%s; threshold: %s*", md(f.Text), md(f.Evidence), md(f.Threshold))
 	}

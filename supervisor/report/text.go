@@ -34,7 +34,7 @@ func (r *Report) Text(w io.Writer) error {
 	p := &page{Report: r, rests: restsOf(r.Clients)}
 	p.verdict()
 	p.corruptions()
-	p.findings()
+	p.findings("FINDINGS", false)
 	p.run()
 	p.clients()
 	detailed := r.detailed()
@@ -46,6 +46,7 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	p.handlers()
 	p.rejections()
+	p.findings("NOT TOLD BY THIS RUN", true)
 	if _, err := w.Write(p.out.Bytes()); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
@@ -170,14 +171,20 @@ func (p *page) judgements(list []string, things string) {
 	p.elsewhere(len(list)-shownJudgements, things)
 }
 
-// findings prints what the numbers mean, each with its evidence.
-func (p *page) findings() {
-	if len(p.Findings) == 0 {
+// findings prints what the numbers mean, each with its evidence, or at the end what they
+// do not tell.
+func (p *page) findings(heading string, untold bool) {
+	var list []*Finding
+	for i := range p.Findings {
+		if p.Findings[i].Untold == untold {
+			list = append(list, &p.Findings[i])
+		}
+	}
+	if len(list) == 0 {
 		return
 	}
-	p.heading("FINDINGS")
-	for i := range p.Findings[:min(len(p.Findings), shownFindings)] {
-		f := &p.Findings[i]
+	p.heading("%s", heading)
+	for _, f := range list[:min(len(list), shownFindings)] {
 		for k, line := range wrap(f.Text, pageWidth-len(indent)-2) {
 			if k == 0 {
 				p.line("%s- %s", indent, line)
@@ -189,5 +196,5 @@ func (p *page) findings() {
 			p.line("%s    %s", indent, line)
 		}
 	}
-	p.elsewhere(len(p.Findings)-shownFindings, "findings")
+	p.elsewhere(len(list)-shownFindings, "findings")
 }
