@@ -178,7 +178,7 @@ func (c *connection) receive() error {
 			c.acked = true
 		case *bulkheadv1.ServerFrame_Drain:
 			c.session.drain(f.Drain)
-		case nil: // of a newer supervisor, which expects nothing of it
+		case nil: // of a newer supervisor, which gets on without an answer
 		default:
 			return final{fmt.Errorf("the supervisor sent an unexpected frame: %T", f)}
 		}
