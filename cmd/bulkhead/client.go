@@ -28,7 +28,7 @@ win over the flags and keys for all of them.
 
 Example: bulkhead client --supervisor 10.0.0.1:7420 --path /mnt/under-test --consumers 4 --runtime 10m`,
 		Flags:           append(settingFlags(keys), planFlags()...),
-		Subcommands:     []*cli.Command{resendCommand(stdout, stderr)},
+		Subcommands:     []*cli.Command{resendCommand(stdout, stderr), conformanceCommand(stdout, stderr)},
 		HideHelpCommand: true,
 		OnUsageError:    onUsageError,
 		Action: func(ctx *cli.Context) error {
