@@ -10,6 +10,7 @@ import (
 	"bulkhead/internal/collect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
+	"bulkhead/supervisor/report"
 )
 
 // wantDrain takes the client's next frame, which must be a Drain.
@@ -36,7 +37,7 @@ func TestDrainEndsTheRunInOrder(t *testing.T) {
 	s.closeInOrder(c, 6)
 	rep := s.wait()
 	wantClient(t, rep, "alpha", "closed", "said goodbye")
-	if !rep.Complete() || !s.result.Complete || rep.Run.End != "drained" || rep.Run.EndDetail != "the supervisor received terminated" {
+	if !rep.Complete() || s.result.Verdict != report.WordComplete || rep.Run.End != "drained" || rep.Run.EndDetail != "the supervisor received terminated" {
 		t.Errorf("verdict %+v, end %q (%s); want complete and drained", rep.Verdict, rep.Run.End, rep.Run.EndDetail)
 	}
 }
@@ -108,7 +109,7 @@ func TestDrainHasADeadline(t *testing.T) {
 	wantStatus(t, c.End(), codes.FailedPrecondition, "still open at the end of the drain time")
 	rep := s.wait()
 	wantClient(t, rep, "alpha", "lost", "still open at the end of the drain time")
-	if rep.Complete() || s.result.Complete || s.durable(1) != 3 {
+	if rep.Complete() || s.result.Verdict == report.WordComplete || s.durable(1) != 3 {
 		t.Errorf("verdict %+v with %d messages; want partial with 3", rep.Verdict, s.durable(1))
 	}
 }
@@ -124,7 +125,7 @@ func TestSecondSignalEndsTheRunAtOnce(t *testing.T) {
 	wantStatus(t, c.End(), codes.FailedPrecondition, "interrupted a second time")
 	rep := s.wait()
 	wantClient(t, rep, "alpha", "lost", "interrupted a second time")
-	if s.result.Complete {
+	if s.result.Verdict == report.WordComplete {
 		t.Error("the run counts as complete; want partial")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"bulkhead/internal/child"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/report"
 )
 
 // maxMessageBytes bounds a message between supervisor and handler: the largest
@@ -31,8 +32,8 @@ var errDrainDeadline = errors.New("still open at the end of the drain time")
 type Result struct {
 	// Runs is how many runs were reported.
 	Runs int
-	// Complete says that every one of them was complete.
-	Complete bool
+	// Verdict is that of the worst of them.
+	Verdict report.Word
 	// Handover is what the next program in this process goes on with, when an upgrade
 	// was asked for; nil otherwise. The run is neither over nor reported then, and
 	// the process must do nothing more but Handover.Exec.
@@ -143,7 +144,9 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	if kept != nil && err == nil {
 		// No child may be started from here on: that would close what is handed over.
 		s.control.kept, s.state.keepSockets = true, true
-		res.Handover, err = s.handOver(kept, signals)
+		if res.Handover, err = s.handOver(kept, signals); err == nil {
+			res.Handover.Verdict = res.Verdict
+		}
 	}
 	return res, err
 }
@@ -163,12 +166,13 @@ func inBackground(ctx context.Context, part func(context.Context)) (stop func())
 // runs serves one run after the other, first the one that was left unfinished. kept is
 // not nil when the run is to be gone on with by another program.
 func (s *Supervisor) runs(ctx context.Context, signals <-chan os.Signal, left *unfinished) (res Result, kept []*link, err error) {
-	res.Complete = true
+	res.Verdict = s.cfg.Handover.verdict()
 	if s.onlyReport(left) {
-		res.Complete, err = s.reportLeft(ctx, left)
+		word, err := s.reportLeft(ctx, left)
 		if err != nil {
 			return res, nil, err
 		}
+		res.Verdict = res.Verdict.Worse(word)
 		if res.Runs++; !s.cfg.KeepRunning {
 			return res, nil, nil
 		}
@@ -184,10 +188,10 @@ func (s *Supervisor) runs(ctx context.Context, signals <-chan os.Signal, left *u
 		if end.kept != nil {
 			return res, end.kept, nil
 		}
-		res.Complete = res.Complete && end.complete
 		if end.err != nil {
 			return res, nil, end.err
 		}
+		res.Verdict = res.Verdict.Worse(end.word)
 		res.Runs++
 		if end.stopped || !s.cfg.KeepRunning {
 			return res, nil, nil
@@ -214,10 +218,10 @@ func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error
 
 // runEnd is how a run ended.
 type runEnd struct {
-	stopped  bool // by an operator
-	complete bool
-	kept     []*link // not nil if it goes on in another program
-	err      error
+	stopped bool // by an operator
+	word    report.Word
+	kept    []*link // not nil if it goes on in another program
+	err     error
 }
 
 // oneRun serves a run and reports it.
@@ -247,8 +251,11 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 	}
 	// The next run of a supervisor that keeps running is no run that went wrong just
 	// because the supervisor was stopped before anybody came.
-	idle := s.cfg.KeepRunning && stopped && r.nobodyCame()
-	return runEnd{stopped: stopped, complete: rep.Complete() || idle}
+	word := rep.Verdict.Word
+	if s.cfg.KeepRunning && stopped && r.nobodyCame() {
+		word = report.WordComplete
+	}
+	return runEnd{stopped: stopped, word: word}
 }
 
 // serve serves a run to its last record. It returns errUpgrading, and the run goes on
@@ -276,7 +283,10 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 	r.end(text)
 	ended := &bulkheadv1.RunEnded{Reason: bulkheadv1.RunEnd_RUN_END_DONE, Detail: r.drainReason()}
 	switch {
-	case errors.Is(cause, errInterrupted), errors.Is(cause, errDrainDeadline), errors.Is(cause, context.Canceled):
+	case errors.Is(cause, errInterrupted), errors.Is(cause, context.Canceled):
+		ended.Reason, ended.Detail = bulkheadv1.RunEnd_RUN_END_INTERRUPTED, text
+		stopped = true
+	case errors.Is(cause, errDrainDeadline):
 		ended.Reason, ended.Detail = bulkheadv1.RunEnd_RUN_END_DRAINED, text
 		stopped = true
 	case cause != nil:

@@ -15,6 +15,7 @@ import (
 
 	"bulkhead/internal/collect"
 	"bulkhead/supervisor"
+	"bulkhead/supervisor/report"
 )
 
 func TestARunFromHelloToReport(t *testing.T) {
@@ -31,7 +32,7 @@ func TestARunFromHelloToReport(t *testing.T) {
 	must(t, c.AwaitAck(11))
 	s.closeInOrder(c, 11)
 	rep := s.wait()
-	if !s.result.Complete || s.result.Runs != 1 || !rep.Complete() {
+	if s.result.Verdict != report.WordComplete || s.result.Runs != 1 || !rep.Complete() {
 		t.Errorf("result = %+v; want one complete run", s.result)
 	}
 	if got := wantClient(t, rep, "alpha", "closed", "said goodbye"); got.Messages != 11 || got.Resumes != 0 {
@@ -101,7 +102,7 @@ func TestKeepRunningServesOneRunAfterTheOther(t *testing.T) {
 	if third := <-s.reports; third.Complete() || third.Run.End != "drained" {
 		t.Errorf("the third run: %+v, end %q; want partial and drained", third.Verdict, third.Run.End)
 	}
-	if s.result.Runs != 3 || !s.result.Complete { // that nobody came for the third is no fault
+	if s.result.Runs != 3 || s.result.Verdict != report.WordComplete { // that nobody came for the third is no fault
 		t.Errorf("result = %+v; want three runs, counted as complete", s.result)
 	}
 	s.check()

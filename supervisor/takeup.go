@@ -18,6 +18,7 @@ import (
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
+	"bulkhead/supervisor/report"
 )
 
 // unfinished is the newest run of a state directory when it has no report: its
@@ -205,7 +206,7 @@ func (s *Supervisor) onlyReport(u *unfinished) bool {
 }
 
 // reportLeft makes the report that a run lacks whose end is in its journal.
-func (s *Supervisor) reportLeft(ctx context.Context, u *unfinished) (complete bool, err error) {
+func (s *Supervisor) reportLeft(ctx context.Context, u *unfinished) (word report.Word, err error) {
 	s.stopLeft(ctx, u)
 	for _, h := range u.handlers {
 		err = errors.Join(err, roster(filepath.Join(u.dir, handlerFolder)).remove(h.Connection))
@@ -216,10 +217,10 @@ func (s *Supervisor) reportLeft(ctx context.Context, u *unfinished) (complete bo
 		s.cfg.Report(rep, u.dir)
 	}
 	if err = errors.Join(err, reporting); err != nil {
-		return false, err
+		return "", err
 	}
 	s.cfg.Logger.Info("run reported that its supervisor had ended", "run", u.id)
-	return rep.Complete(), nil
+	return rep.Verdict.Word, nil
 }
 
 // abandon gives every open session of a run its outcome, and the run its end.

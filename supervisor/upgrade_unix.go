@@ -18,6 +18,7 @@ import (
 	"bulkhead/internal/child"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/report"
 )
 
 // handoverEnv names the descriptor that holds the Handover, for the next program.
@@ -42,6 +43,9 @@ type Handover struct {
 	HTTPListen string `json:"http_listen,omitempty"`
 	// Drain is why a drain was asked for at the last moment; "" if none was.
 	Drain string `json:"drain,omitempty"`
+	// Verdict is that of the worst of the runs that this process has reported; "" if it has
+	// reported none.
+	Verdict report.Word `json:"verdict,omitempty"`
 	// Handlers are what is held of the handlers, by connection.
 	Handlers map[uint64]child.Held `json:"handlers"`
 	// Ended are the handlers that ended in the middle of the upgrade, by connection: this
@@ -262,6 +266,14 @@ func (h *Handover) held(connection uint64) *child.Held {
 		return &held
 	}
 	return nil
+}
+
+// verdict is that of the worst run that this process has reported.
+func (h *Handover) verdict() report.Word {
+	if h == nil || h.Verdict == "" {
+		return report.WordComplete
+	}
+	return h.Verdict
 }
 
 // drained is why a drain was asked for just before the handover; "" if none was.

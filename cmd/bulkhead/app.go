@@ -37,6 +37,10 @@ var errInterrupted = errors.New("interrupted")
 // errPartial makes a command exit with 3 without a word: it has said why.
 var errPartial = errors.New("partial")
 
+// errCutShort makes a command exit with 4 without a word: it has said what was cut short by
+// an operator.
+var errCutShort = errors.New("cut short")
+
 // errSaid makes a command exit with 1 without a word: whoever started it knows why.
 var errSaid = errors.New("said already")
 
@@ -50,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	err := newApp(stdout, stderr).RunContext(ctx, flagsFirst(args))
 	code := exitCode(err)
-	if err != nil && !errors.Is(err, errPartial) && !errors.Is(err, errSaid) {
+	if err != nil && !errors.Is(err, errPartial) && !errors.Is(err, errCutShort) && !errors.Is(err, errSaid) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			fmt.Fprintln(stderr, "bulkhead:", line)
 		}
@@ -67,6 +71,8 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.Is(err, errPartial):
 		return exitPartial
+	case errors.Is(err, errCutShort):
+		return exitInterrupted
 	case errors.As(err, &usage):
 		return exitUsage
 	case errors.As(err, &problems), errors.Is(err, supervisor.ErrConfig), errors.Is(err, client.ErrConfig):

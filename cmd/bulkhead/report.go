@@ -48,7 +48,8 @@ func reportCommand(stdout, stderr io.Writer) *cli.Command {
 in it is read, so this works also for a run whose supervisor was killed.
 
 --assert may be given several times; where one does not hold, the exit status is 3 and
-standard error says which. It is NAME OPERATOR VALUE: NAME is one of
+standard error says which. Where all hold it is that of the verdict: 0 complete, 3 partial,
+4 interrupted. It is NAME OPERATOR VALUE, or complete or runtime alone: NAME is one of
 ` + strings.Join(report.AssertableNames(), ", ") + `;
 OPERATOR is one of < <= > >= == !=.
 
@@ -118,7 +119,17 @@ func rebuildReport(ctx *cli.Context, stdout, stderr io.Writer) error {
 	if err := output(ctx.String("output"), stdout, func(w io.Writer) error { return formats[i].write(r, results, w) }); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
-	return broken(results, stderr)
+	if len(results) == 0 {
+		return nil
+	}
+	if err := broken(results, stderr); err != nil {
+		return err
+	}
+	// What a load kept that was cut short says little of one that was not.
+	if !r.Complete() {
+		fmt.Fprintf(stderr, "bulkhead: what was asserted holds, but the run is %s\n", r.Verdict.Word)
+	}
+	return verdictError(r.Verdict.Word)
 }
 
 // broken says on stderr which assertions do not hold, and returns errPartial if there is one.

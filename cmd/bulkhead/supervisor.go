@@ -90,10 +90,20 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writ
 		return err
 	case res.Handover != nil:
 		return res.Handover.Exec()
-	case !res.Complete:
-		return errPartial
 	default:
+		return verdictError(res.Verdict)
+	}
+}
+
+// verdictError makes a command exit with the status of a verdict.
+func verdictError(w report.Word) error {
+	switch w {
+	case report.WordComplete:
 		return nil
+	case report.WordInterrupted:
+		return errCutShort
+	default:
+		return errPartial
 	}
 }
 

@@ -18,7 +18,12 @@ type Assertion struct {
 }
 
 // String returns the assertion in its usual form.
-func (a Assertion) String() string { return a.name + " " + a.operator + " " + a.limit }
+func (a Assertion) String() string {
+	if a.operator == "" {
+		return a.name
+	}
+	return a.name + " " + a.operator + " " + a.limit
+}
 
 // Result is what became of an assertion.
 type Result struct {
@@ -35,6 +40,9 @@ func (r Result) String() string {
 	if r.Holds {
 		verb = "holds"
 	}
+	if r.Assertion.operator == "" {
+		return fmt.Sprintf("%s %s: %s", r.Assertion, verb, r.Value)
+	}
 	return fmt.Sprintf("%s %s: %s is %s", r.Assertion, verb, r.Assertion.name, r.Value)
 }
 
@@ -45,6 +53,10 @@ type figure struct {
 	of   func(*Report) (value float64, known bool)
 	// unknown is why there is no value.
 	unknown string
+	// alone says whether it holds without a comparison, and what is; nil if it must be compared.
+	alone func(*Report) (holds bool, value string)
+	// percent is the figure that is compared with a percentage instead; nil if there is none.
+	percent *figure
 }
 
 // unit is how a figure is written.
@@ -80,7 +92,7 @@ var (
 // figures returns what can be asserted, in the order of the documentation.
 func figures() []figure {
 	counted := func(name string, of func(*Report) uint64) figure {
-		return figure{name, inCount, func(r *Report) (float64, bool) { return float64(of(r)), true }, ""}
+		return figure{name: name, unit: inCount, of: func(r *Report) (float64, bool) { return float64(of(r)), true }}
 	}
 	outcome := func(name, outcome string) figure {
 		return counted(name, func(r *Report) uint64 { return r.outcomes(outcome) })
@@ -91,18 +103,21 @@ func figures() []figure {
 	list = append(list, latencyFigures("sync_", "nothing was synced", func(w *Writes) *Latency { return w.Phases.Sync })...)
 	list = append(list, latencyFigures("close_", "no file was closed", func(w *Writes) *Latency { return w.Phases.Close })...)
 	return append(list,
-		figure{"throughput", inRate, func(r *Report) (float64, bool) { return float64(r.Totals.BytesPerSecond), r.Totals.Bytes > 0 }, nothingWritten},
-		figure{"bytes", inBytes, func(r *Report) (float64, bool) { return float64(r.Totals.Bytes), true }, ""},
-		figure{"verified", inBytes, func(r *Report) (float64, bool) { return float64(r.Totals.VerifiedBytes), true }, ""},
-		figure{"corrupt", inCount, func(r *Report) (float64, bool) {
+		figure{name: "throughput", unit: inRate, of: func(r *Report) (float64, bool) { return float64(r.Totals.BytesPerSecond), r.Totals.Bytes > 0 }, unknown: nothingWritten},
+		figure{name: "bytes", unit: inBytes, of: func(r *Report) (float64, bool) { return float64(r.Totals.Bytes), true }},
+		figure{name: "verified", unit: inBytes, of: func(r *Report) (float64, bool) { return float64(r.Totals.VerifiedBytes), true }},
+		figure{name: "corrupt", unit: inCount, of: func(r *Report) (float64, bool) {
 			return float64(max(r.Totals.CorruptBlocks, r.Totals.UnverifiedFiles)), r.Totals.VerifiedBytes > 0 || r.badContent() != ""
-		}, "nothing was verified"},
+		}, unknown: "nothing was verified"},
 		counted("files", func(r *Report) uint64 { return r.Totals.Files }),
 		counted("errors", func(r *Report) uint64 { return r.Totals.Errors }),
 		counted("clients", func(r *Report) uint64 { return uint64(len(r.Clients)) }),
 		counted("absent", func(r *Report) uint64 {
 			return uint64(r.Run.ExpectedClients - min(r.Run.ExpectedClients, r.Run.JoinedClients))
 		}),
+		figure{name: "complete", alone: func(r *Report) (bool, string) { return r.Complete(), "the run is " + string(r.Verdict.Word) }},
+		runtimeFigure(),
+		counted("interrupted", (*Report).cutShort),
 		outcome("closed", OutcomeClosed),
 		outcome("lost", OutcomeLost),
 		outcome("quarantined", OutcomeQuarantined),
@@ -121,13 +136,13 @@ const nothingWritten = "nothing was written"
 // latencyFigures are what can be asserted of one latency, all clients together.
 func latencyFigures(prefix, unknown string, of func(*Writes) *Latency) []figure {
 	one := func(name string, value func(*Latency) int64) figure {
-		return figure{prefix + name, inTime, func(r *Report) (float64, bool) {
+		return figure{name: prefix + name, unit: inTime, of: func(r *Report) (float64, bool) {
 			l := of(&r.Totals.Writes)
 			if !l.known() {
 				return 0, false
 			}
 			return float64(value(l)), true
-		}, unknown}
+		}, unknown: unknown}
 	}
 	return []figure{
 		one("p50", func(l *Latency) int64 { return l.P50Nano }),
@@ -161,7 +176,8 @@ func (r *Report) outcomes(outcome string) uint64 {
 // operators are those of an assertion; longer ones first.
 var operators = []string{"<=", ">=", "==", "!=", "<", ">"}
 
-// ParseAssertion reads "NAME OPERATOR VALUE"; spaces do not matter, and p99.9 is p999. An error names the
+// ParseAssertion reads "NAME OPERATOR VALUE", or the NAME alone of what can be asserted so; spaces do not matter, and
+// p99.9 is p999. An error names the
 // character, from 1, at which the text stops making sense, and what would be valid there.
 func ParseAssertion(text string) (Assertion, error) {
 	bad := func(at int, format string, args ...any) (Assertion, error) {
@@ -180,6 +196,13 @@ func ParseAssertion(text string) (Assertion, error) {
 	}
 	rest := strings.TrimLeft(text[end:], " \t")
 	at := len(text) - len(rest)
+	of := &all[i]
+	if rest == "" && of.alone != nil {
+		return Assertion{name: name, figure: of}, nil
+	}
+	if of.of == nil {
+		return bad(at, "%s is asserted alone, without a comparison", name)
+	}
 	operator := ""
 	for _, o := range operators {
 		if strings.HasPrefix(rest, o) {
@@ -192,15 +215,22 @@ func ParseAssertion(text string) (Assertion, error) {
 	}
 	limit := strings.Join(strings.Fields(rest[len(operator):]), "")
 	at = len(text) - len(strings.TrimLeft(rest[len(operator):], " \t"))
-	value, err := all[i].unit.parse(limit)
+	if of.percent != nil && strings.HasSuffix(limit, "%") {
+		of = of.percent
+	}
+	value, err := of.unit.parse(limit)
 	if err != nil || value < 0 {
 		return bad(at, "%q is not a value of %s; use %s", limit, name, all[i].unit.what)
 	}
-	return Assertion{name: name, operator: operator, limit: limit, figure: &all[i], value: value}, nil
+	return Assertion{name: name, operator: operator, limit: limit, figure: of, value: value}, nil
 }
 
 // Check says whether the report keeps a.
 func (r *Report) Check(a Assertion) Result {
+	if a.operator == "" {
+		holds, value := a.figure.alone(r)
+		return Result{Assertion: a, Holds: holds, Value: value}
+	}
 	value, known := a.figure.of(r)
 	if !known {
 		return Result{Assertion: a, Value: "not known: " + a.figure.unknown}

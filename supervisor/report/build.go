@@ -37,6 +37,7 @@ func (f *Folder) report(goesOn bool) *Report {
 	r.Run.Restarts, r.Run.RestartsLeftOut = f.restarts.list(), f.restarts.leftOut
 	r.Run.ClockSteps, r.Run.Reboots = f.clock.moved(0), append([]Stamp(nil), f.reboots...)
 	r.Run.Shed = append([]Shed{}, f.shed...)
+	r.Run.DrainedAt, r.Run.DrainReason = f.drainAt, f.drainWhy
 	if f.run.End == "" {
 		r.Run.LengthNano = between(f.run.StartedAt, f.last)
 	}

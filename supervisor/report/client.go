@@ -69,8 +69,10 @@ type Client struct {
 	// say.
 	RuntimeReachedNano int64 `json:"runtime_reached_nano"`
 	// StopReason is "runtime", "interrupted", "hangup", "drained", "failed", "steady",
-	// "total", "reserve", or "" without a Stop message.
+	// "total", "reserve", "unknown", or "" without a Stop message. Load is what it makes of
+	// the load: one of the Load… constants, or "".
 	StopReason string `json:"stop_reason"`
+	Load       string `json:"load"`
 	StopDetail string `json:"stop_detail"`
 
 	// LastSeq is the last durable message; Messages of them are in this report

@@ -37,6 +37,8 @@ type Side struct {
 	RunID     string `json:"run_id"`
 	StartedAt Stamp  `json:"started_at"`
 	Complete  bool   `json:"complete"`
+	// Word is the verdict in one word.
+	Word Word `json:"word"`
 	// Window says which intervals are compared.
 	Window string `json:"window"`
 }
@@ -103,9 +105,9 @@ func Compare(a, b *Report) *Comparison {
 
 // side fills in one run and returns which of its intervals are compared.
 func (c *Comparison) side(s *Side, name string, r *Report) steady {
-	*s = Side{RunID: r.Run.ID, StartedAt: r.Run.StartedAt, Complete: r.Complete()}
+	*s = Side{RunID: r.Run.ID, StartedAt: r.Run.StartedAt, Complete: r.Complete(), Word: r.Verdict.Word}
 	if !s.Complete {
-		c.Notes = append(c.Notes, fmt.Sprintf("%s is partial: %s", name, r.headline()))
+		c.Notes = append(c.Notes, fmt.Sprintf("%s is %s: %s", name, strings.ToLower(string(s.Word)), r.headline()))
 	}
 	w, what := r.comparedWindow()
 	s.Window = what
@@ -285,6 +287,9 @@ func (c *Comparison) summarize() {
 func wholes(a, b *Report) []Difference {
 	var list []Difference
 	for _, f := range figures() {
+		if f.of == nil {
+			continue
+		}
 		d := Difference{Name: f.name, A: none, B: none}
 		x, inA := f.of(a)
 		if inA {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 )
 
 // spreadText names what is said of a figure's values.
@@ -14,7 +15,7 @@ func (c *Comparison) Text(w io.Writer) error {
 	p := &page{Report: new(Report)}
 	p.line("%s", c.Summary)
 	p.heading("RUNS")
-	t := newTable("", "run", "started", "complete", "compared intervals")
+	t := newTable("", "run", "started", "verdict", "compared intervals")
 	for _, row := range c.sides() {
 		t.row(row...)
 	}
@@ -60,14 +61,11 @@ func (p *page) differences(list []Difference, nothing string) {
 func (c *Comparison) sides() [][]string {
 	var rows [][]string
 	for i, s := range []*Side{&c.A, &c.B} {
-		started, word := none, "yes"
+		started := none
 		if s.StartedAt != 0 {
 			started = s.StartedAt.utc().Format("2006-01-02 15:04:05")
 		}
-		if !s.Complete {
-			word = "no"
-		}
-		rows = append(rows, []string{string(rune('A' + i)), orDash(s.RunID), started, word, s.Window})
+		rows = append(rows, []string{string(rune('A' + i)), orDash(s.RunID), started, strings.ToLower(string(s.Word)), s.Window})
 	}
 	return rows
 }
@@ -116,7 +114,7 @@ func (c *Comparison) Markdown(w io.Writer) error {
 	m.line("")
 	m.line("**%s**", md(c.Summary))
 	m.heading("Runs")
-	m.line("| | run | started | complete | compared intervals |")
+	m.line("| | run | started | verdict | compared intervals |")
 	m.line("|---|---|---|---|---|")
 	for _, row := range c.sides() {
 		m.row(row...)

@@ -10,7 +10,7 @@ import (
 
 // csvHead names the columns of CSV.
 var csvHead = []string{"run", "session", "client", "host", "interval", "start", "after_seconds", "interval_seconds",
-	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano", "response_p99_nano", "corrupt_blocks"}
+	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano", "response_p99_nano", "corrupt_blocks", "verdict", "outcome", "load"}
 
 // CSV writes one row for each client and interval, as RFC 4180 has it, with a row of
 // names first. A latency is empty where nothing was written. A name that a spreadsheet
@@ -46,7 +46,7 @@ func (r *Report) csvClient(out *csv.Writer, c *Client, s *ClientSeries) error {
 			strconv.FormatUint(bytes, 10), strconv.FormatUint(perSecond(bytes, span), 10),
 			strconv.FormatUint(s.Rollovers[i], 10), strconv.FormatUint(s.Errors[i], 10),
 			nanoOrEmpty(s.P99Nano[i]), nanoOrEmpty(s.MaxNano[i]), nanoOrEmpty(valueAt(s.ResponseP99Nano, i, -1)),
-			strconv.FormatUint(valueAt(s.CorruptBlocks, i, 0), 10),
+			strconv.FormatUint(valueAt(s.CorruptBlocks, i, 0), 10), string(r.Verdict.Word), c.Outcome, c.Load,
 		})
 		if err != nil {
 			return fmt.Errorf("writing the report: %w", err)

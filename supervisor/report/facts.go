@@ -42,7 +42,8 @@ func (s *sessionState) foldStop(stop *bulkheadv1.Stop, at Stamp) string {
 	}
 	c := &s.client
 	c.RuntimeReachedNano = durationOrNone(stop.GetRuntimeReachedNano())
-	c.StoppedAt, c.StopReason, c.StopDetail = at, stopReason(stop.GetReason()), cleanLines(stop.GetDetail())
+	c.StoppedAt, c.StopDetail = at, cleanLines(stop.GetDetail())
+	c.StopReason, c.Load = endingOf(stop.GetReason())
 	return ""
 }
 
@@ -56,29 +57,6 @@ func saneExit(e *bulkheadv1.ProcessExit) bool {
 	return saneDurations(e.GetUserCpuNano(), e.GetSystemCpuNano()) &&
 		saneAmounts(e.GetMaxResidentBytes(), e.GetReadBlocks(), e.GetWrittenBlocks(), e.GetMajorFaults()) &&
 		exitClass(e.GetClass()) != ExitUnknown
-}
-
-func stopReason(r bulkheadv1.StopReason) string {
-	switch r {
-	case bulkheadv1.StopReason_STOP_REASON_RUNTIME:
-		return "runtime"
-	case bulkheadv1.StopReason_STOP_REASON_INTERRUPTED:
-		return "interrupted"
-	case bulkheadv1.StopReason_STOP_REASON_DRAINED:
-		return "drained"
-	case bulkheadv1.StopReason_STOP_REASON_FAILED:
-		return "failed"
-	case bulkheadv1.StopReason_STOP_REASON_STEADY:
-		return "steady"
-	case bulkheadv1.StopReason_STOP_REASON_TOTAL:
-		return "total"
-	case bulkheadv1.StopReason_STOP_REASON_RESERVE:
-		return "reserve"
-	case bulkheadv1.StopReason_STOP_REASON_HANGUP:
-		return "hangup"
-	default:
-		return "unknown"
-	}
 }
 
 func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkheadv1.Progress, at Stamp) string {

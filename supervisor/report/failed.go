@@ -11,7 +11,7 @@ func (r *Report) Failed(detail string) {
 		return
 	}
 	before := r.endReasons()
-	r.Run.End, r.Run.EndDetail = "failed", cleanLines(detail)+"; "+remedy(detail)
+	r.Run.End, r.Run.EndDetail = EndFailed, cleanLines(detail)+"; "+remedy(detail)
 	// They are the first of the verdict.
 	r.Verdict.Reasons = append(r.endReasons(), r.Verdict.Reasons[len(before):]...)
 }

@@ -225,14 +225,17 @@ func (f *Folder) foldOpened(e *bulkheadv1.SessionOpened, at Stamp) error {
 func (f *Folder) foldRunEnded(e *bulkheadv1.RunEnded, at Stamp) {
 	switch e.GetReason() {
 	case bulkheadv1.RunEnd_RUN_END_DONE:
-		f.run.End = "done"
+		f.run.End = EndDone
 	case bulkheadv1.RunEnd_RUN_END_DRAINED:
-		f.run.End = "drained"
+		f.run.End = EndDrained
+		f.foldDrain(e.GetDetail(), at)
+	case bulkheadv1.RunEnd_RUN_END_INTERRUPTED:
+		f.run.End = EndInterrupted
 		f.foldDrain(e.GetDetail(), at)
 	case bulkheadv1.RunEnd_RUN_END_FAILED:
-		f.run.End = "failed"
+		f.run.End = EndFailed
 	default:
-		f.run.End = "unknown"
+		f.run.End = EndUnknown
 	}
 	f.run.EndedAt, f.run.EndDetail = at, cleanLines(e.GetDetail())
 	f.run.LengthNano = between(f.run.StartedAt, at)

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -44,7 +45,7 @@ type junitFailure struct {
 }
 
 // JUnit writes the report as JUnit XML: a case for the run, which fails when the report is
-// partial, one for each client, which fails for any outcome but closed, one for the content of
+// not complete, one for each client, which fails for any outcome but closed and for a load that is not whole, one for the content of
 // the files if any was verified, which fails if a block is corrupt, and one for each asserted
 // threshold. An error is w's.
 func (r *Report) JUnit(w io.Writer, asserted []Result) error {
@@ -52,14 +53,12 @@ func (r *Report) JUnit(w io.Writer, asserted []Result) error {
 	if r.Run.StartedAt != 0 {
 		suite.Timestamp = r.Run.StartedAt.utc().Format("2006-01-02T15:04:05")
 	}
-	suite.add("run", orDash(r.Run.ID), r.Run.LengthNano, !r.Complete(), r.word()+": "+r.headline(), strings.Join(r.Verdict.Reasons, "\n"))
+	suite.add("run", orDash(r.Run.ID), r.Run.LengthNano, !r.Complete(), string(r.Verdict.Word)+": "+r.headline(),
+		strings.Join(slices.Concat(r.Verdict.Reasons, r.Verdict.Interruptions), "\n"))
 	for i := range r.Clients {
 		c := &r.Clients[i]
-		cause := endCause(c)
-		if c.Outcome == OutcomeOpen {
-			cause = openCause(c, &r.Run)
-		}
-		suite.add("client", c.Label, c.RuntimeNano, c.Outcome != OutcomeClosed, c.Outcome, cause)
+		kind, why := r.shortfall(c)
+		suite.add("client", c.Label, c.RuntimeNano, kind != "", kind, why)
 	}
 	if w := &r.Totals.Writes; w.VerifiedBytes > 0 || r.badContent() != "" {
 		suite.add("content", "verification", 0, r.badContent() != "", r.badContent(), strings.Join(r.places(), "\n"))

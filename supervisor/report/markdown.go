@@ -23,8 +23,8 @@ func (r *Report) Markdown(w io.Writer, asserted []Result) error {
 	m := &ticket{}
 	m.line("# bulkhead run %s", md(cmp.Or(r.Run.ID, "without a name")))
 	m.line("")
-	m.line("**%s**: %s", r.word(), md(r.headline()))
-	m.list("", r.Verdict.Reasons)
+	m.line("**%s**: %s", r.Verdict.Word, md(r.headline()))
+	m.list("", slices.Concat(r.Verdict.Reasons, r.Verdict.Interruptions))
 	m.asserted(asserted)
 	m.list("Warnings", r.Verdict.Warnings)
 	told := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Untold })

@@ -28,7 +28,7 @@ func MissingFrom(runDir string, found journal.Report) string {
 	if known := told.Journal.Records; known > found.Summary.Records && found.Damage == nil {
 		return fmt.Sprintf("report.json was made from %s, and the journal has %d", plural(known, "record"), found.Summary.Records)
 	}
-	if end := told.Run.End; (end == "done" || end == "drained") && !found.Ended && found.Damage == nil {
+	if end := told.Run.End; (end == EndDone || end == EndDrained || end == EndInterrupted) && !found.Ended && found.Damage == nil {
 		return fmt.Sprintf("report.json says that the run has ended (%s), and the journal has no end", end)
 	}
 	return ""

@@ -33,6 +33,8 @@ func (r *Report) Complete() bool { return r.Verdict.Complete }
 
 // Verdict says whether the report is complete, and why not.
 type Verdict struct {
+	// Word is the verdict in one word.
+	Word     Word `json:"word"`
 	Complete bool `json:"complete"`
 	// Running is true in the report of a run that goes on (Folder.SoFar): it is not
 	// complete, and Reasons are why it would be partial if it ended now, but for that it and
@@ -43,8 +45,11 @@ type Verdict struct {
 	Headline string `json:"headline"`
 	// Reasons why the report is partial, one line each; empty when complete.
 	Reasons []string `json:"reasons"`
+	// Interruptions are what operators did that cut the run, or the load of a client, short,
+	// one line each. Without Reasons they make it interrupted.
+	Interruptions []string `json:"interruptions"`
 	// Warnings are what a reader should know although it makes nothing partial:
-	// crashed workers and handlers, write errors, loads that ended early.
+	// crashed workers and handlers, write errors.
 	Warnings []string `json:"warnings"`
 }
 
@@ -64,9 +69,13 @@ type Run struct {
 	EndedAt Stamp `json:"ended_at"`
 	// LengthNano is from the start to the end, or to the last record.
 	LengthNano int64 `json:"length_nano"`
-	// End is "done", "drained", "failed", or "" for a run without an end.
+	// End is one of the End… constants.
 	End       string `json:"end"`
 	EndDetail string `json:"end_detail"`
+	// DrainedAt is when an operator asked for the first drain, and DrainReason how; null and
+	// "" if nobody did.
+	DrainedAt   Stamp  `json:"drained_at"`
+	DrainReason string `json:"drain_reason"`
 
 	ExpectedClients uint32 `json:"expected_clients"`
 	// JoinedClients is how many distinct clients came.
@@ -88,6 +97,16 @@ type Run struct {
 	ShedConnections uint64 `json:"shed_connections"`
 	Shed            []Shed `json:"shed"`
 }
+
+// How a run ended (Run.End).
+const (
+	EndDone        = "done"
+	EndDrained     = "drained"
+	EndInterrupted = "interrupted" // a drain of which an operator did not wait for the end
+	EndFailed      = "failed"
+	EndUnknown     = "unknown"
+	EndNone        = "" // a run without an end
+)
 
 // Host is the collecting machine.
 type Host struct {

@@ -104,20 +104,13 @@ func (p *page) section(title string, t *table) {
 }
 
 func (p *page) verdict() {
-	p.line("%s: %s", p.word(), p.headline())
+	p.line("%s: %s", p.Verdict.Word, p.headline())
 	p.judgements(p.Verdict.Reasons, "reasons")
+	p.judgements(p.Verdict.Interruptions, "interruptions")
 	if len(p.Verdict.Warnings) > 0 {
 		p.line("warnings")
 		p.judgements(p.Verdict.Warnings, "warnings")
 	}
-}
-
-// word is the verdict in one word.
-func (r *Report) word() string {
-	if r.Complete() {
-		return "COMPLETE"
-	}
-	return "PARTIAL"
 }
 
 // headline is Verdict.Headline.
@@ -155,7 +148,11 @@ func (r *Report) closedWords() string {
 	if len(r.Clients) == 0 {
 		return "no client came"
 	}
-	return fmt.Sprintf("%d of %s closed", r.outcomes(OutcomeClosed), plural(uint64(len(r.Clients)), "client"))
+	text := fmt.Sprintf("%d of %s closed", r.outcomes(OutcomeClosed), plural(uint64(len(r.Clients)), "client"))
+	if n := r.cutShort(); n > 0 {
+		text += fmt.Sprintf(", %d cut short by an operator", n)
+	}
+	return text
 }
 
 func (p *page) judgements(list []string, things string) {

@@ -53,7 +53,7 @@ func (p *page) ending() string {
 	switch p.Run.End {
 	case "":
 		return "without an end (to the last record)"
-	case "done":
+	case EndDone:
 		return "every session ended" + because(p.Run.EndDetail)
 	default:
 		return p.Run.End + because(p.Run.EndDetail)
@@ -165,8 +165,8 @@ func responseP99(w *Writes) string {
 
 // cause is why a session is in the state it is in.
 func (p *page) cause(c *Client) string {
-	if c.Outcome == OutcomeOpen {
-		return openCause(c, &p.Run)
+	if _, why := p.shortfall(c); why != "" {
+		return why
 	}
 	return endCause(c)
 }

@@ -8,7 +8,7 @@ import (
 // verdict judges a report that is finished but for its verdict. A run without an end is
 // running if it goes on.
 func (f *Folder) verdict(r *Report, goesOn bool) Verdict {
-	v := Verdict{Running: goesOn && r.Run.End == "", Reasons: []string{}, Warnings: []string{}}
+	v := Verdict{Running: goesOn && r.Run.End == "", Reasons: []string{}, Interruptions: []string{}, Warnings: []string{}}
 	v.judgeRunAndClients(r)
 	for _, who := range f.refused.order {
 		v.partial("client %s was rejected%s: %s", who.name, times(f.refused.counts[who]), who.reason)
@@ -18,13 +18,15 @@ func (f *Folder) verdict(r *Report, goesOn bool) Verdict {
 	}
 	v.judgeJournal(&r.Journal)
 	v.judgeLoss(r)
+	v.judgeInterruptions(r)
 	v.warnOfRestarts(&r.Run)
 	v.warnOfShed(&r.Run)
 	for i := range r.Clients {
 		v.warnOfClient(&r.Clients[i])
 	}
 	v.warnOfHandlers(r.Handlers)
-	v.Complete = len(v.Reasons) == 0 && !v.Running
+	v.Word = v.word()
+	v.Complete = v.Word == WordComplete
 	return v
 }
 
@@ -47,6 +49,10 @@ func (v *Verdict) partial(format string, args ...any) {
 	v.Reasons = append(v.Reasons, fmt.Sprintf(format, args...))
 }
 
+func (v *Verdict) interrupted(format string, args ...any) {
+	v.Interruptions = append(v.Interruptions, fmt.Sprintf(format, args...))
+}
+
 func (v *Verdict) warn(format string, args ...any) {
 	v.Warnings = append(v.Warnings, fmt.Sprintf(format, args...))
 }
@@ -58,12 +64,10 @@ func (v *Verdict) judgeRun(run *Run, records uint64) {
 	case v.Running:
 	case run.End == "":
 		v.partial("the run has no end: the supervisor was killed or is still running, or it could not write its journal")
-	case run.End == "failed":
+	case run.End == EndFailed:
 		v.partial("the supervisor could not go on%s", because(run.EndDetail))
-	case run.End == "unknown":
+	case run.End == EndUnknown:
 		v.partial("the run ended, but nobody knows why%s", because(run.EndDetail))
-	case run.End == "drained":
-		v.warn("the run was drained before its time%s", because(run.EndDetail))
 	}
 	if run.JoinedClients < run.ExpectedClients {
 		soFar := ""
@@ -91,16 +95,6 @@ func (v *Verdict) judgeOutcome(c, rest *Client, run *Run) {
 	default:
 		v.partial("client %s: %s%s%s", c.Label, c.Outcome, because(endCause(c)), more)
 	}
-}
-
-// judgeLoad says where a client's load did not do what it should have, although the
-// client lived to say so.
-func (v *Verdict) judgeLoad(c *Client) {
-	if c.StopReason == "failed" {
-		v.partial("client %s: its load could not go on%s", c.Label, because(c.StopDetail))
-	}
-	nameWorkers(v.partial, c, workerFailed)
-	v.nameFailing(c)
 }
 
 // endCause is why a session ended as it did, with all that is known of it.
@@ -139,7 +133,7 @@ func (c *Client) connected() bool {
 
 // openCause says in what state a session without an end was left.
 func openCause(c *Client, run *Run) string {
-	if run.End == "failed" {
+	if run.End == EndFailed {
 		return fmt.Sprintf("cut off as the supervisor could not go on; durable up to message %s", count(c.LastSeq))
 	}
 	if len(c.Connections) == 0 {

@@ -133,12 +133,12 @@ func TestVerdictSoFar(t *testing.T) {
 		records []*bulkheadv1.Record
 		want    Verdict
 	}{
-		{"nobody yet", newStory(t, 2).records, Verdict{Running: true, Headline: "no client has come yet", Reasons: []string{"expected 2 clients, 0 came so far"}}},
-		{"at work and away", two, Verdict{Running: true, Headline: "1 of 2 clients at work", Reasons: []string{away}}},
-		{"ended", emptyRun(t), Verdict{Headline: "no client came", Reasons: []string{"expected 2 clients, 0 came"}}},
+		{"nobody yet", newStory(t, 2).records, Verdict{Word: WordRunning, Running: true, Headline: "no client has come yet", Reasons: []string{"expected 2 clients, 0 came so far"}}},
+		{"at work and away", two, Verdict{Word: WordRunning, Running: true, Headline: "1 of 2 clients at work", Reasons: []string{away}}},
+		{"ended", emptyRun(t), Verdict{Word: WordPartial, Headline: "no client came", Reasons: []string{"expected 2 clients, 0 came"}}},
 	} {
 		got := soFar(test.records)
-		got.Warnings = nil
+		got.Warnings, got.Interruptions = nil, nil
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
@@ -230,7 +230,6 @@ func TestWarnings(t *testing.T) {
 	s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 	r := foldAll(t, s.records)
 	want := []string{
-		"client a: interrupted after 1m30s: SIGINT",
 		"client a: starved 2 times: it was away because it did not get to run for 9s",
 		"client a: its network was gone, for 2s",
 		"client a: consumer 5 (pid 5125): killed because the client was interrupted a second time",
@@ -242,8 +241,8 @@ func TestWarnings(t *testing.T) {
 	if diff := cmp.Diff(want, r.Verdict.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
-	if !r.Complete() {
-		t.Errorf("warnings made the run partial: %q", r.Verdict.Reasons)
+	if len(r.Verdict.Reasons) > 0 || r.Verdict.Word != WordInterrupted || r.Verdict.Interruptions[0] != "client a: interrupted after 1m30s of 20s: SIGINT" {
+		t.Errorf("%s: reasons %q, interruptions %q", r.Verdict.Word, r.Verdict.Reasons, r.Verdict.Interruptions)
 	}
 }
 

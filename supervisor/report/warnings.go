@@ -14,8 +14,8 @@ func (v *Verdict) warnOfClient(c *Client) {
 	switch {
 	case c.Outcome == OutcomeClosed && c.StopReason == "" && !c.Resent:
 		v.warn("client %s: closed without a Stop message", c.Label)
-	case c.StopReason == "interrupted":
-		v.warn("client %s: interrupted after %s%s", c.Label, human(c.RuntimeNano), because(c.StopDetail))
+	case c.StopReason == endedByReserve:
+		v.warn("client %s: its load ended in order %s, where what is kept in reserve begins%s", c.Label, c.after(), because(c.StopDetail))
 	}
 	switch {
 	case c.Continues != 0:

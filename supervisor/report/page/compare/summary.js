@@ -18,8 +18,8 @@ function drawSummary() {
       label: "The two runs", rows: data.runs,
       columns: [
         { name: "side", cell: (row) => el("span", {}, swatch(color(row[0] === "A" ? "s0" : "s1"), "block"), document.createTextNode(" " + row[0])) },
-        ...["run", "started", "complete", "compared intervals"].map((name, i) => ({ name, text: (row) => row[i + 1] })),
-        { name: "verdict", wrap: true, text: (row) => SIDES[row[0] === "A" ? 0 : 1].headline },
+        ...["run", "started", "verdict", "compared intervals"].map((name, i) => ({ name, text: (row) => row[i + 1] })),
+        { name: "clients", wrap: true, text: (row) => SIDES[row[0] === "A" ? 0 : 1].headline },
       ],
     }),
     comparison.notes.length === 0 ? document.createTextNode("") : el("div", { class: "judged warnings" },

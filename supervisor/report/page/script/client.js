@@ -8,7 +8,7 @@ onView(function drawClient() {
   byId("client-title").textContent = client.label;
   byId("client-body").replaceChildren(
     el("dl", { class: "facts" }, ...facts([
-      ["outcome", client.outcome + (client.cause ? ": " + client.cause : "")],
+      ["outcome", client.outcome + (unwhole(client) ? ", its load " + client.load : "") + (client.cause ? ": " + client.cause : "")],
       ["host", [client.host, client.version && "bulkhead " + client.version, client.pid ? "pid " + client.pid : ""].filter(Boolean).join(", ")],
       ["labels", Object.entries(client.labels || {}).map(([name, value]) => name + "=" + value).join(", ")],
       ["load", loadText(client.workload)],

@@ -45,9 +45,13 @@ function writeText(client, nano) {
   return client.chunk_write.count > 0 ? durationText(nano) : NONE;
 }
 
+// Whether a load was cut short, or could not go on.
+function unwhole(client) { return Boolean(client.load && client.load !== "whole"); }
+
 function outcomeWord(client) {
   if (atWork(client)) return el("span", { class: "word good", text: "at work" });
   const outcome = client.outcome;
+  if (outcome === "closed" && unwhole(client)) return el("span", { class: "word " + (client.load === "interrupted" ? "warn" : "bad"), text: outcome + ", " + client.load });
   return el("span", { class: "word " + (outcome === "closed" ? "good" : outcome === "open" ? "warn" : "bad"), text: outcome });
 }
 

@@ -40,7 +40,7 @@ function atWork(client) {
 }
 
 function outcomeOf(client) {
-  return atWork(client) ? ["at work", "", ""] : [client.outcome, client.cause, client.outcome === "closed" ? "" : "bad"];
+  return atWork(client) ? ["at work", "", ""] : [client.outcome + (unwhole(client) ? ", " + client.load : ""), client.cause, client.outcome === "closed" && !unwhole(client) ? "" : "bad"];
 }
 
 function clientsFigure() {

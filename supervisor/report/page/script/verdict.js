@@ -4,10 +4,11 @@ const LISTED = 5;
 
 function drawVerdict() {
   const { verdict, run } = report;
-  const good = verdict.complete, running = verdict.running;
+  const word = verdict.word ? verdict.word.toLowerCase() : verdict.running ? "running" : verdict.complete ? "complete" : "partial";
+  const running = word === "running", interruptions = verdict.interruptions || [];
   const closed = report.clients.filter((client) => client.outcome === "closed").length;
   byId("verdict-line").replaceChildren(
-    el("span", { class: "state " + (running ? "running" : good ? "good" : "partial"), text: running ? "Running" : good ? "Complete" : "Partial" }),
+    el("span", { class: "state " + word, text: word.charAt(0).toUpperCase() + word.slice(1) }),
     el("span", { text: verdict.headline || (report.clients.length === 0 ? "no client came" : closed + " of " + plural(report.clients.length, "client") + " closed") }));
   const findings = (report.findings || []).map((finding) => ({
     text: aboutClient(finding.client, finding.text),
@@ -16,6 +17,7 @@ function drawVerdict() {
   }));
   byId("verdict-body").replaceChildren(...[
     judged(running ? "open" : "reasons", running ? "If it ended now, it would be partial" : "Why it is partial", verdict.reasons.map((text) => ({ text }))),
+    judged("interruptions", word === "interrupted" ? "Why it is interrupted" : "What operators did", interruptions.map((text) => ({ text }))),
     judged("warnings", "Warnings", verdict.warnings.map((text) => ({ text }))),
     judged("findings", "Findings", findings),
   ].filter(Boolean));

@@ -1,0 +1,41 @@
+package report
+
+// Word is a verdict in one word.
+type Word string
+
+// The words, best first.
+const (
+	// WordComplete is of a run that ended in order with everything in the report.
+	WordComplete Word = "COMPLETE"
+	// WordInterrupted is of one that is otherwise whole, but was cut short by an operator:
+	// itself, or the load of a client.
+	WordInterrupted Word = "INTERRUPTED"
+	// WordPartial is of one that lacks something, whatever else was done to it.
+	WordPartial Word = "PARTIAL"
+	// WordRunning is of one that goes on.
+	WordRunning Word = "RUNNING"
+)
+
+// Worse is the worse of two words of runs that have ended.
+func (w Word) Worse(o Word) Word {
+	for _, worst := range []Word{WordPartial, WordInterrupted} {
+		if w == worst || o == worst {
+			return worst
+		}
+	}
+	return WordComplete
+}
+
+// word is what the verdict amounts to.
+func (v *Verdict) word() Word {
+	switch {
+	case v.Running:
+		return WordRunning
+	case len(v.Reasons) > 0:
+		return WordPartial
+	case len(v.Interruptions) > 0:
+		return WordInterrupted
+	default:
+		return WordComplete
+	}
+}
