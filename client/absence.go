@@ -8,12 +8,11 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/boottime"
-	"bulkhead/internal/hello"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // lastEndMaxBytes bounds Hello.last_end.
-const lastEndMaxBytes = hello.MaxEndBytes
+const lastEndMaxBytes = 1024
 
 // connectionEnd is how a connection that had been welcomed ended, and what was
 // tried since.
@@ -55,12 +54,12 @@ func (s *session) ended(far reached, why retryable) {
 // connection.
 func (s *session) introduce() *bulkheadv1.Hello {
 	now := time.Now()
-	h := proto.CloneOf(s.hello)
-	h.WallClockUnixNano, h.ElapsedNano = now.UnixNano(), boottime.At(now)
+	hello := proto.CloneOf(s.hello)
+	hello.WallClockUnixNano, hello.ElapsedNano = now.UnixNano(), boottime.At(now)
 	s.telling = s.vitals.total(now)
-	h.StarvedNano = int64(s.telling - s.told)
+	hello.StarvedNano = int64(s.telling - s.told)
 	if s.lastEnd != nil {
-		h.Absence, h.LastEnd = s.lastEnd.absence, s.lastEnd.String()
+		hello.Absence, hello.LastEnd = s.lastEnd.absence, s.lastEnd.String()
 	}
-	return h
+	return hello
 }

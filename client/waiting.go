@@ -7,14 +7,11 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// progressEvery is the time between two lines of progress in the log.
-const progressEvery = 5 * time.Second
-
 // wait returns why the load must end.
 func (l *load) wait(stop *interrupts, began time.Time) ending {
 	over := time.NewTimer(l.cfg.Runtime)
 	defer over.Stop()
-	lines := time.NewTicker(progressEvery)
+	lines := l.whenToLog()
 	defer lines.Stop()
 	stopShowing := l.showProgress(began)
 	defer stopShowing()
@@ -54,9 +51,7 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 				lost = one
 			}
 		case <-lines.C:
-			if l.cfg.Progress == nil {
-				before = l.logProgress(before, began)
-			}
+			before = l.logProgress(before, began)
 		case <-stop.orderly:
 		case <-stop.abort.Done():
 		case <-l.session.drained:
@@ -82,11 +77,21 @@ func noneLeft(last *worker) string {
 	return fmt.Sprintf("no consumer is left; the last, %s: %s", last.name(), or(last.stopped, or(last.reason, "it ended its work by itself")))
 }
 
+// whenToLog is when a line of progress is due: never if nobody wants one.
+func (l *load) whenToLog() *time.Ticker {
+	if l.cfg.Progress == nil && l.cfg.LogProgress > time.Nanosecond {
+		return time.NewTicker(l.cfg.LogProgress)
+	}
+	never := time.NewTicker(time.Hour)
+	never.Stop()
+	return never
+}
+
 // logProgress writes the line of progress.
 func (l *load) logProgress(before totals, began time.Time) totals {
 	now := l.tally.totals()
-	l.cfg.Logger.Info(fmt.Sprintf("writing at %s, %d files done, %s left",
-		rateText(float64(now.Bytes-before.Bytes)/progressEvery.Seconds()), now.Files,
-		durationText(max(0, l.cfg.Runtime-time.Since(began)))))
+	l.cfg.Logger.Info("writing", "rate_bytes_per_second", float64(now.Bytes-before.Bytes)/l.cfg.LogProgress.Seconds(),
+		"written_bytes", now.Bytes, "files", now.Files, "errors", now.Errors,
+		"left", max(0, l.cfg.Runtime-time.Since(began)).Round(100*time.Millisecond))
 	return now
 }

@@ -55,15 +55,21 @@ type Config struct {
 
 	// Version is the program's, for the report.
 	Version string
+	// ProgressEvery is the time between two lines of progress in the log; 5 s. A nanosecond
+	// is as good as none.
+	ProgressEvery time.Duration
 	// Logger receives events; nil discards them.
 	Logger *slog.Logger
+	// LostLines is how many lines of the log nobody has read; may be nil.
+	LostLines func() uint64
 	// Ready is called once, when clients can connect; may be nil.
 	Ready func(Ready)
 	// Watch shows an operator how it goes: it is called once and returns when ctx is
 	// done, which is before the supervisor ends or hands over; may be nil. The lines of
 	// progress in the log are left out then.
 	Watch func(ctx context.Context, status func(context.Context) *bulkheadv1.StatusResponse)
-	// Report is called with the report of every run, written to dir; may be nil.
+	// Report is called with the report of every run, written to dir; may be nil. Nothing
+	// goes on before it returns: it must not wait for whoever reads the report.
 	Report func(r *report.Report, dir string)
 }
 
@@ -144,6 +150,7 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.Clients, 1)
 	def(&c.StateDir, "bulkhead-state")
 	def(&c.DrainTimeout, 30*time.Second)
+	def(&c.ProgressEvery, 5*time.Second)
 	def(&c.ResumeWithin, 10*time.Minute)
 	def(&c.Handler.Pool, 4)
 	def(&c.Handler.MemoryLimit, 64<<20)

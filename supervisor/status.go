@@ -13,14 +13,11 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// progressEvery is how often a run says in the log how it goes.
-const progressEvery = 5 * time.Second
-
 // watch takes the samples for the rates, and logs progress, until ctx is done.
 func (r *run) watch(ctx context.Context) {
 	second := time.NewTicker(lookEvery)
 	defer second.Stop()
-	progress := time.NewTicker(progressEvery)
+	progress := r.whenToLog()
 	defer progress.Stop()
 	defer r.rejected.flush(r.log)
 	kills := child.SystemKills()
@@ -36,13 +33,21 @@ func (r *run) watch(ctx context.Context) {
 				p.live.tick()
 			}
 		case <-progress.C:
-			if r.cfg.Watch == nil {
-				r.logProgress()
-			}
+			r.logProgress()
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// whenToLog is when a line of progress is due: never if nobody wants one.
+func (r *run) whenToLog() *time.Ticker {
+	if r.cfg.Watch == nil && r.cfg.ProgressEvery > time.Nanosecond {
+		return time.NewTicker(r.cfg.ProgressEvery)
+	}
+	never := time.NewTicker(time.Hour)
+	never.Stop()
+	return never
 }
 
 // outlived tells the handlers that serve connections what they have outlived.
@@ -91,7 +96,7 @@ func (r *run) logProgress() {
 		return
 	}
 	r.log.Info("progress", "active", activeNow, "away", awayNow, "ended", endedNow,
-		"written", fmt.Sprintf("%.1f MB", float64(total.bytes)/1e6), "rate", fmt.Sprintf("%.1f MB/s", rate/1e6),
+		"written_bytes", total.bytes, "rate_bytes_per_second", rate,
 		"messages", total.messages, "errors", total.errors)
 }
 

@@ -52,6 +52,9 @@ type Handover struct {
 	// program was the one to be told how.
 	Ended map[uint64]Death `json:"ended,omitempty"`
 
+	// Lost is how many log lines of the program before nobody read.
+	Lost uint64 `json:"lost_lines,omitempty"`
+
 	program []string
 	signals <-chan os.Signal // of the program before, until the very end
 }
@@ -169,11 +172,21 @@ func duplicate(of any) (int, error) {
 	return fd, errors.Join(err, dupErr)
 }
 
-// Exec replaces the running program. It returns only if that is not possible; the
+// LostLines is how many log lines of the program before nobody read.
+func (h *Handover) LostLines() uint64 {
+	if h == nil {
+		return 0
+	}
+	return h.Lost
+}
+
+// Exec replaces the running program; lost is how many lines of its log nobody has read and
+// nobody will. It returns only if that is not possible; the
 // process must end then, and a supervisor that is started on the same state directory
 // goes on with the run.
-func (h *Handover) Exec() error {
+func (h *Handover) Exec(lost uint64) error {
 	h.lastSignal()
+	h.Lost = lost
 	data, err := json.Marshal(h)
 	if err != nil {
 		return fmt.Errorf("handing over: %w", err)

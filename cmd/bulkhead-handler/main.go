@@ -11,16 +11,19 @@ import (
 	"bulkhead/handler"
 	"bulkhead/internal/child/inside"
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/sink"
 )
 
 func main() { os.Exit(run()) }
 
 func run() int {
+	stderr := sink.New(os.Stderr)
+	defer stderr.Flush() // gives up on a supervisor that does not read
 	err := handler.Run(context.Background())
 	if err == nil {
 		return exitstatus.Complete
 	}
-	fmt.Fprintln(os.Stderr, "bulkhead-handler:", err)
+	fmt.Fprintln(stderr, "bulkhead-handler:", err)
 	if errors.Is(err, inside.ErrNotChild) {
 		return exitstatus.Usage
 	}

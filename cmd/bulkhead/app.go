@@ -17,6 +17,7 @@ import (
 	"bulkhead/client"
 	"bulkhead/internal/config"
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/sink"
 	"bulkhead/internal/version"
 	"bulkhead/supervisor"
 )
@@ -48,7 +49,9 @@ var errSaid = errors.New("said already")
 type usageError struct{ error }
 
 // run runs the command line and returns its exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, out, errs io.Writer) int {
+	stdout, stderr := stdoutOf(out), sink.Of(errs)
+	defer stderr.Flush() // gives up on a reader that takes nothing
 	// Whoever reads the output may be gone first (Ctrl-C also ends the tee of a
 	// pipeline); the load still ends in order and the report is still written.
 	signal.Ignore(syscall.SIGPIPE)
@@ -82,7 +85,7 @@ func exitCode(err error) int {
 	}
 }
 
-func newApp(stdout, stderr io.Writer) *cli.App {
+func newApp(stdout *stdout, stderr *sink.Sink) *cli.App {
 	return &cli.App{
 		Name:  "bulkhead",
 		Usage: "sustained storage load from many machines, and the truth about what happened",

@@ -10,10 +10,11 @@ import (
 
 	"bulkhead/client"
 	"bulkhead/internal/config"
+	"bulkhead/internal/sink"
 	"bulkhead/internal/version"
 )
 
-func clientCommand(stdout, stderr io.Writer) *cli.Command {
+func clientCommand(stdout *stdout, stderr *sink.Sink) *cli.Command {
 	keys := config.ClientKeys()
 	return &cli.Command{
 		Name:  "client",
@@ -46,7 +47,7 @@ func planFlags() []cli.Flag {
 	}
 }
 
-func runClient(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writer) error {
+func runClient(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr *sink.Sink) error {
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
@@ -71,17 +72,19 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writer) er
 	cfg.Logger = newLogger(settings.Log, stderr)
 	block := blockFor(settings.Log, stderr)
 	if block != nil {
-		defer block.Close()
-		progressOn(block, &cfg, settings.Log)
+		progressOn(block, &cfg)
 	}
 	res, err := client.Run(ctx.Context, cfg, signals)
 	if block != nil {
-		block.Close() // before the result is printed
+		block.Close()
 	}
+	stderr.Flush() // before the result, which may go to the same place
 	if err != nil {
 		return err
 	}
-	printResult(stdout, res)
+	out := newResults(stdout, stderr, true)
+	out.add(result{print: func(w io.Writer) { printResult(w, res) }})
+	out.finish(signals, cfg.Logger)
 	if res.ExitCode() == exitPartial {
 		return errPartial
 	}
@@ -141,7 +144,7 @@ func clientConfig(c config.Client) client.Config {
 		TotalBytes: uint64(c.TotalSize), Ramp: c.Ramp, Steady: client.Steady{Window: c.StopWhen.Window, MaxVariation: c.StopWhen.Variation},
 		Keep: c.Keep, StallAfter: c.StallAfter,
 		HeartbeatInterval: c.Heartbeat.Interval, HeartbeatTimeout: c.Heartbeat.Timeout,
-		MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval,
+		LogProgress: meant(c.Log.ProgressInterval), MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval,
 		SpoolMemory: uint64(c.Spool.Memory), SpoolMaxSize: uint64(c.Spool.MaxSize), WorkDir: c.WorkDir,
 	}
 	for _, one := range c.Consumers() {

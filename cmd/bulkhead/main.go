@@ -5,8 +5,12 @@ package main
 import (
 	"context"
 	"os"
+
+	"bulkhead/internal/sink"
 )
 
 func main() {
-	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
+	stderr := sink.New(os.Stderr)
+	logLibraries(stderr)
+	os.Exit(run(context.Background(), os.Args, os.Stdout, stderr))
 }

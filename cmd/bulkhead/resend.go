@@ -11,9 +11,10 @@ import (
 
 	"bulkhead/client"
 	"bulkhead/internal/config"
+	"bulkhead/internal/sink"
 )
 
-func resendCommand(stdout, stderr io.Writer) *cli.Command {
+func resendCommand(stdout io.Writer, stderr *sink.Sink) *cli.Command {
 	keys := slices.DeleteFunc(config.ClientKeys(), func(k config.Key) bool {
 		return !slices.Contains([]string{"supervisor", "token", "connect_timeout", "log.level", "log.format"}, k.Name)
 	})
@@ -39,7 +40,7 @@ Example: bulkhead client resend --supervisor 10.0.0.1:7420 /tmp/bulkhead-123/spo
 	}
 }
 
-func runResend(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writer) error {
+func runResend(ctx *cli.Context, keys []config.Key, stdout io.Writer, stderr *sink.Sink) error {
 	if ctx.NArg() != 1 || ctx.Args().First() == "" {
 		return usageError{fmt.Errorf("want one SPOOL, the file that a client has named; see `%s --help`", commandName(ctx))}
 	}

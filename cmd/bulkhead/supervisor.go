@@ -13,13 +13,14 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/sink"
 	"bulkhead/internal/version"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 )
 
-func supervisorCommand(stdout, stderr io.Writer) *cli.Command {
+func supervisorCommand(stdout *stdout, stderr *sink.Sink) *cli.Command {
 	keys := config.SupervisorKeys()
 	return &cli.Command{
 		Name:         "supervisor",
@@ -54,7 +55,7 @@ Example: bulkhead supervisor start --listen 0.0.0.0:7420 --clients 3`,
 	}
 }
 
-func startSupervisor(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writer) error {
+func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr *sink.Sink) error {
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
@@ -79,20 +80,27 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout, stderr io.Writ
 	}
 	signals, stop := interruptible(syscall.SIGHUP)
 	defer stop()
-	cfg.Report = func(r *report.Report, dir string) { printReport(stdout, r, dir) }
+	stderr.Miss(cfg.Handover.LostLines())
+	cfg.LostLines = stderr.Lost
+	out := newResults(stdout, stderr, !cfg.KeepRunning)
+	cfg.Report = func(r *report.Report, dir string) { out.add(reportResult(r, dir)) }
 	if block := blockFor(settings.Log, stderr); block != nil {
-		defer block.Close()
-		watchOn(block, &cfg, settings.Log)
+		watchOn(block, &cfg)
 	}
 	res, err := supervisor.Run(ctx.Context, cfg, signals)
-	switch {
-	case err != nil:
+	if res.Handover != nil && err == nil {
+		out.suspend(cfg.Logger)
+		stderr.Flush()
+		err = res.Handover.Exec(stderr.Hold())
+		stderr.Resume()
 		return err
-	case res.Handover != nil:
-		return res.Handover.Exec()
-	default:
-		return verdictError(res.Verdict)
 	}
+	stderr.Flush() // before the report, which may go to the same place
+	out.finish(signals, cfg.Logger)
+	if err != nil {
+		return err
+	}
+	return verdictError(res.Verdict)
 }
 
 // verdictError makes a command exit with the status of a verdict.
@@ -126,9 +134,29 @@ func preflight(ctx context.Context, cfg supervisor.Config, stdout io.Writer) err
 	return json.NewEncoder(stdout).Encode(fit)
 }
 
-// printReport prints a run's report and where it is.
-func printReport(w io.Writer, r *report.Report, dir string) {
-	if err := r.Text(w); err != nil {
+// reportResult is a run's report, and where it is. It is read from its file when its turn
+// comes, so that nobody who reads slowly makes it take up memory; one that could not be
+// written is kept.
+func reportResult(r *report.Report, dir string) result {
+	file := filepath.Join(dir, "report.txt")
+	if info, err := os.Stat(file); err == nil && info.Size() > 0 {
+		return result{lasting: file, print: func(w io.Writer) {
+			f, err := os.Open(file)
+			if err != nil {
+				fmt.Fprintf(w, "the report of %s is not there any more: %v\n", dir, err)
+				return
+			}
+			defer f.Close() // read only
+			_, err = io.Copy(w, f)
+			printPlaces(w, dir, err)
+		}}
+	}
+	return result{print: func(w io.Writer) { printPlaces(w, dir, r.Text(w)) }}
+}
+
+// printPlaces prints where a report is, unless it could not be printed.
+func printPlaces(w io.Writer, dir string, err error) {
+	if err != nil {
 		return // stdout is gone; the files are there
 	}
 	fmt.Fprintf(w, "\n%s\n%s\n%s\n", filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.json"), filepath.Join(dir, "report.html"))
@@ -142,7 +170,8 @@ func supervisorConfig(s config.Supervisor) supervisor.Config {
 	}
 	return supervisor.Config{
 		Listen: s.Listen, HTTP: s.HTTP.Listen, Clients: s.Clients, Linger: s.Linger, StateDir: s.StateDir, KeepRunning: s.KeepRunning,
-		Token: s.Token, DrainTimeout: meant(s.DrainTimeout), ResumeWithin: meant(s.ResumeWithin), Version: version.String(),
+		ProgressEvery: meant(s.Log.ProgressInterval),
+		Token:         s.Token, DrainTimeout: meant(s.DrainTimeout), ResumeWithin: meant(s.ResumeWithin), Version: version.String(),
 		Handler: supervisor.HandlerConfig{
 			Path: s.Handler.Path, Pool: s.Handler.Pool, MemoryLimit: uint64(s.Handler.MemoryLimit), MemoryMax: uint64(s.Handler.MemoryMax),
 			StartTimeout: s.Handler.StartTimeout, KillTimeout: s.Handler.KillTimeout,

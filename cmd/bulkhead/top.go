@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"syscall"
 	"time"
@@ -25,7 +24,7 @@ const topEvery = time.Second
 // silentAfter is how old an answer may be before top says so.
 const silentAfter = 3 * topEvery
 
-func topCommand(stdout io.Writer) *cli.Command {
+func topCommand(stdout *stdout) *cli.Command {
 	return &cli.Command{
 		Name:  "top",
 		Usage: "watch the run of a running supervisor",
@@ -39,8 +38,8 @@ Example: bulkhead top --state-dir /var/lib/bulkhead`,
 			if err := noArguments(ctx); err != nil {
 				return err
 			}
-			out, ok := terminal.Fit(stdout)
-			if !ok {
+			out := stdout.File()
+			if !terminal.Fit(out) {
 				return usageError{errors.New("top draws on a terminal, and standard output is none; use `bulkhead supervisor status`")}
 			}
 			file, err := configFile(ctx)

@@ -5,22 +5,17 @@ import (
 	"time"
 
 	"bulkhead/client"
-	"bulkhead/internal/config"
 	"bulkhead/internal/terminal"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
-	"bulkhead/supervisor/report"
 )
 
 // redrawEvery is the time between two drawings of a live view.
 const redrawEvery = 500 * time.Millisecond
 
 // watchOn makes a supervisor draw its run in a block below its log, and take it off
-// the terminal before it prints a report or hands over.
-func watchOn(block *terminal.Block, cfg *supervisor.Config, log config.Log) {
-	cfg.Logger = newLoggerOn(log, block, true)
-	printing := cfg.Report
-	cfg.Report = func(r *report.Report, dir string) { block.Pause(func() { printing(r, dir) }) }
+// the terminal before it ends or hands over.
+func watchOn(block *terminal.Block, cfg *supervisor.Config) {
 	painter := terminal.Painter{Colour: inColour()}
 	cfg.Watch = func(ctx context.Context, status func(context.Context) *bulkheadv1.StatusResponse) {
 		defer block.Close()
@@ -42,8 +37,7 @@ func watchOn(block *terminal.Block, cfg *supervisor.Config, log config.Log) {
 }
 
 // progressOn makes a client draw how far it is in a block below its log.
-func progressOn(block *terminal.Block, cfg *client.Config, log config.Log) {
-	cfg.Logger = newLoggerOn(log, block, true)
+func progressOn(block *terminal.Block, cfg *client.Config) {
 	painter := terminal.Painter{Colour: inColour()}
 	cfg.Progress = func(p client.Progress) {
 		g := terminal.Progress{

@@ -169,7 +169,9 @@ func parseLogLine(line string) (slog.Record, bool) {
 		return slog.Record{}, false
 	}
 	var fields map[string]any
-	if json.Unmarshal([]byte(line), &fields) != nil {
+	decoder := json.NewDecoder(strings.NewReader(line))
+	decoder.UseNumber() // numbers go on as they are
+	if decoder.Decode(&fields) != nil || decoder.More() {
 		return slog.Record{}, false
 	}
 	msg, ok := fields[slog.MessageKey].(string)

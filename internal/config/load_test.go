@@ -59,7 +59,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Log != (Log{Level: slog.LevelInfo, Format: "text"}) || s.Session.MaxFrame != MiB || s.Journal.Sync != JournalSyncBatch {
+	if s.Log != (Log{Level: slog.LevelInfo, Format: "text", ProgressInterval: 5 * time.Second}) || s.Session.MaxFrame != MiB || s.Journal.Sync != JournalSyncBatch {
 		t.Errorf("supervisor = %+v", s)
 	}
 	for _, empty := range []string{"", "# nothing\n", "---\n", "heartbeat:\nlabels:\nconsumers:\n", "\ufeff\n", "{}"} {

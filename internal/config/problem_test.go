@@ -39,7 +39,7 @@ func TestClientRefuses(t *testing.T) {
 		// Kinds.
 		{"map for a value", "runtime:\n  a: 1", "1: runtime: is a map; it must be one value: 100ms to 8760h"},
 		{"list for a value", "name: [a]", "1: name: is a list; it must be one value: at most 128 bytes"},
-		{"value for a section", "log: debug", "1: log: is a single value; it must be a map of level, format"},
+		{"value for a section", "log: debug", "1: log: is a single value; it must be a map of level, format, progress_interval"},
 		{"list for a section", "heartbeat: [1s]", "1: heartbeat: is a list; it must be a map of interval, timeout"},
 		{"value for a list", "consumers: 3", "1: consumers: is a single value; it must be a list of maps, as in [{chunk_size: 4MiB}]"},
 		{"value for an entry", "consumers:\n- {}\n- 4MiB", "3: consumers[1]: is a single value; it must be a map of " + consumerKeys},

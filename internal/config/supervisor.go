@@ -37,6 +37,8 @@ type Log struct {
 	Level slog.Level
 	// Format is "text" or "json".
 	Format string
+	// ProgressInterval is the time between two lines of progress; 0 is none.
+	ProgressInterval time.Duration
 }
 
 // HTTP says where browsers and Prometheus may look at a run.
@@ -172,6 +174,7 @@ func (l *Log) fields() []field {
 	return []field{
 		scalar(level, &l.Level, slog.LevelInfo, parseLevel),
 		choiceField("log.format", &l.Format, "text", "Form of the log: for people (text), or for programs (json).", "text", "json"),
+		durationField("log.progress_interval", &l.ProgressInterval, 5*time.Second, 0, 24*time.Hour, "Time between two lines of progress in the log; 0s is none."),
 	}
 }
 

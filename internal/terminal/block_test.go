@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bulkhead/internal/harness/screen"
+	"bulkhead/internal/sink"
 )
 
 // patience is how long a test waits for what must happen.
@@ -40,26 +41,27 @@ func await(t *testing.T, term *screen.Terminal, want ...string) screen.View {
 // nothing of an old block stays.
 func TestBlockBelowTheLog(t *testing.T) {
 	term := open(t, 40, 10)
-	b := NewBlock(term.TTY)
-	fmt.Fprintln(b, "first line")
+	out := sink.New(term.TTY)
+	b := NewBlock(out)
+	fmt.Fprintln(out, "first line")
 	b.Show([]string{"head", "alpha 1", "bravo 1"})
 	await(t, term, "first line", "head", "alpha 1", "bravo 1")
-	fmt.Fprintln(b, "second line")
+	fmt.Fprintln(out, "second line")
 	await(t, term, "first line", "second line", "head", "alpha 1", "bravo 1")
 	b.Show([]string{"head", "alpha 2"})
 	await(t, term, "first line", "second line", "head", "alpha 2")
 	for i := range 20 {
-		fmt.Fprintf(b, "line %d\n", i)
+		fmt.Fprintf(out, "line %d\n", i)
 	}
 	b.Show([]string{"head", "alpha 3"})
 	v := await(t, term, "line 13", "line 14", "line 15", "line 16", "line 17", "line 18", "line 19", "head", "alpha 3")
 	if n := strings.Count(v.All(), "head"); n != 1 {
 		t.Errorf("%d blocks are left behind in\n%s", n, v.All())
 	}
-	b.Pause(func() { fmt.Fprintln(term.TTY, "a report") })
+	out.Between(func() { fmt.Fprintln(term.TTY, "a report") })
 	await(t, term, "line 14", "line 15", "line 16", "line 17", "line 18", "line 19", "a report", "head", "alpha 3")
 	b.Close()
-	fmt.Fprintln(b, "after it")
+	fmt.Fprintln(out, "after it")
 	v = await(t, term, "line 14", "line 15", "line 16", "line 17", "line 18", "line 19", "a report", "after it")
 	for i := range 20 {
 		if !strings.Contains(v.All(), fmt.Sprintf("line %d\n", i)) {
@@ -71,24 +73,27 @@ func TestBlockBelowTheLog(t *testing.T) {
 // A line that comes in pieces is written when it is whole, and at the latest at the end.
 func TestBlockWritesWholeLines(t *testing.T) {
 	term := open(t, 40, 6)
-	b := NewBlock(term.TTY)
+	out := sink.New(term.TTY)
+	b := NewBlock(out)
 	b.Show([]string{"table"})
-	fmt.Fprint(b, "half ")
-	fmt.Fprint(b, "a line\nthe rest")
+	fmt.Fprint(out, "half ")
+	fmt.Fprint(out, "a line\nthe rest")
 	await(t, term, "half a line", "table")
 	b.Close()
+	out.Flush()
 	await(t, term, "half a line", "the rest")
 }
 
 // Many goroutines log while the block is redrawn: every line is there, whole.
 func TestBlockConcurrently(t *testing.T) {
 	term := open(t, 60, 12)
-	b := NewBlock(term.TTY)
+	out := sink.New(term.TTY)
+	b := NewBlock(out)
 	var all sync.WaitGroup
 	for g := range 4 {
 		all.Go(func() {
 			for i := range 50 {
-				fmt.Fprintf(b, "goroutine %d line %d\n", g, i)
+				fmt.Fprintf(out, "goroutine %d line %d\n", g, i)
 				if i%10 == 0 {
 					b.Show([]string{"a table", "of two lines"})
 				}
@@ -97,7 +102,7 @@ func TestBlockConcurrently(t *testing.T) {
 	}
 	all.Wait()
 	b.Close()
-	fmt.Fprintln(b, "the end")
+	fmt.Fprintln(out, "the end")
 	v, err := term.Await(patience, func(v screen.View) bool { return strings.Contains(v.Text(), "the end") })
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +123,8 @@ func TestBlockConcurrently(t *testing.T) {
 // The block follows the size of its terminal and never takes more than half of it.
 func TestBlockSize(t *testing.T) {
 	term := open(t, 100, 30)
-	b := NewBlock(term.TTY)
+	out := sink.New(term.TTY)
+	b := NewBlock(out)
 	if w, h := b.Size(); w != 99 || h != 15 {
 		t.Errorf("Size = %d, %d", w, h)
 	}

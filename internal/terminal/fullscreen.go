@@ -7,21 +7,29 @@ import (
 	"sync"
 
 	"golang.org/x/term"
+
+	"bulkhead/internal/sink"
 )
 
 // FullScreen is a terminal of which a program has the whole screen; what was there is
-// back after Close.
+// back after Close. Only Close waits for the terminal, and not for long.
 type FullScreen struct {
-	out  *os.File
+	out  *sink.Sink
 	in   *os.File // nil if it is no terminal
 	was  *term.State
 	once sync.Once
+
+	taken bool // belongs to the Sink: the screen was taken over
+
+	mu      sync.Mutex
+	lines   []string // guarded by mu
+	leaving bool     // guarded by mu
 }
 
 // NewFullScreen takes a terminal over: its other screen, without a cursor, and keys as
 // they are typed from in, if that is a terminal too.
 func NewFullScreen(out, in *os.File) (*FullScreen, error) {
-	f := &FullScreen{out: out}
+	f := &FullScreen{out: sink.New(out)}
 	if term.IsTerminal(int(in.Fd())) {
 		was, err := term.MakeRaw(int(in.Fd()))
 		if err != nil {
@@ -29,17 +37,18 @@ func NewFullScreen(out, in *os.File) (*FullScreen, error) {
 		}
 		f.in, f.was = in, was
 	}
-	if _, err := out.WriteString("\x1b[?1049h\x1b[?25l"); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("taking the terminal over: %w", err)
-	}
+	f.out.SetView(f)
 	return f, nil
 }
 
 // Close gives the terminal back as it was.
 func (f *FullScreen) Close() {
 	f.once.Do(func() {
-		_, _ = f.out.WriteString("\x1b[?25h\x1b[?1049l") // if it is gone there is nothing to give back
+		f.mu.Lock()
+		f.leaving = true
+		f.mu.Unlock()
+		f.out.Refresh()
+		f.out.Flush() // a terminal that takes nothing gets its modes back, if not its screen
 		if f.in != nil {
 			_ = term.Restore(int(f.in.Fd()), f.was)
 		}
@@ -48,18 +57,43 @@ func (f *FullScreen) Close() {
 
 // Size is the width that lines may have, and how many of them there may be.
 func (f *FullScreen) Size() (width, height int) {
-	width, height = size(f.out)
+	width, height = size(f.out.File())
 	return max(width-1, 1), max(height-1, 1)
 }
 
-// Show draws lines from the top, in place of what is there.
+// Show draws lines from the top, in place of what is there. It returns why what was shown
+// before could not be drawn.
 func (f *FullScreen) Show(lines []string) error {
-	var out bytes.Buffer
+	f.mu.Lock()
+	f.lines = lines
+	f.mu.Unlock()
+	f.out.Refresh()
+	return f.out.Err()
+}
+
+// Erase does nothing: what is drawn covers what was.
+func (f *FullScreen) Erase(*bytes.Buffer) {}
+
+// Draw draws the screen.
+func (f *FullScreen) Draw(out *bytes.Buffer, _ bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.leaving && f.taken:
+		out.WriteString("\x1b[?25h\x1b[?1049l")
+		f.taken = false
+	case f.leaving:
+		return
+	case !f.taken:
+		out.WriteString("\x1b[?1049h\x1b[?25l")
+		f.taken = true
+	}
+	if !f.taken {
+		return
+	}
 	out.WriteString("\x1b[H")
-	for _, line := range lines {
+	for _, line := range f.lines {
 		out.WriteString(line + "\x1b[K\r\n")
 	}
 	out.WriteString("\x1b[J")
-	_, err := f.out.Write(out.Bytes())
-	return err
 }

@@ -1,7 +1,6 @@
 package terminal
 
 import (
-	"io"
 	"os"
 
 	"golang.org/x/term"
@@ -13,18 +12,20 @@ const (
 	usualHeight = 24
 )
 
-// Fit returns w as the terminal that it is, if things can be drawn there: TERM says
-// that it can move its cursor.
-func Fit(w io.Writer) (*os.File, bool) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil, false
+// Is says whether f is a terminal; nil is none.
+func Is(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }
+
+// Fit says whether f is a terminal where things can be drawn: TERM says that it can move
+// its cursor. Nil is none.
+func Fit(f *os.File) bool {
+	if !Is(f) {
+		return false
 	}
 	switch os.Getenv("TERM") {
 	case "", "dumb":
-		return nil, false
+		return false
 	default:
-		return f, true
+		return true
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 
 	"bulkhead/internal/child"
 	"bulkhead/internal/fdpass"
+	"bulkhead/internal/logline"
 )
 
 // ErrNotChild says that the process was not started by a parent of ours.
@@ -104,7 +105,7 @@ func Serve(ctx context.Context, o Options) error {
 // Logger is the child's log: JSON on the stderr it was started with. A line that
 // nobody takes within a moment is left out, and counted.
 func Logger() *slog.Logger {
-	return slog.New(slog.NewJSONHandler(&stderr{fd: syscall.Stderr}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return slog.New(logline.JSON(&stderr{fd: syscall.Stderr}, slog.LevelDebug))
 }
 
 // errOrphaned says that the parent is gone.
