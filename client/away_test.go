@@ -26,13 +26,17 @@ func http2Frame(kind byte, payload []byte) []byte {
 	return append(head, payload...)
 }
 
-// goAwayBytes is what a supervisor sends that sheds a connection: SETTINGS, then
-// GOAWAY (ENHANCE_YOUR_CALM) with the text.
-func goAwayBytes(text string) []byte {
-	payload := binary.BigEndian.AppendUint32(nil, 0)
-	payload = binary.BigEndian.AppendUint32(payload, 0xb)
-	return append(http2Frame(0x4, nil), http2Frame(http2GoAway, append(payload, text...))...)
+// goAwayAlone is what a supervisor sends that sheds one connection of very many: a GOAWAY
+// with an error code and the text.
+func goAwayAlone(code uint32, text string) []byte {
+	payload := binary.BigEndian.AppendUint32(nil, 1)
+	payload = binary.BigEndian.AppendUint32(payload, code)
+	return http2Frame(http2GoAway, append(payload, text...))
 }
+
+// goAwayBytes is what a supervisor sends that sheds a connection before its stream:
+// SETTINGS, then GOAWAY (NO_ERROR) with the text.
+func goAwayBytes(text string) []byte { return append(http2Frame(0x4, nil), goAwayAlone(0, text)...) }
 
 // startShedder is a listener that sends away the first n connections with bytes,
 // and hands the others to c.
@@ -73,7 +77,18 @@ func (s *shedder) Accept() (net.Conn, error) {
 }
 
 func TestSessionHeedsAGoAway(t *testing.T) {
-	c := startShedder(t, 2, goAwayBytes("too many clients at once, retry after 20ms"), orderly)
+	const text = "too many clients at once, retry after 20ms"
+	for name, say := range map[string][]byte{
+		"with SETTINGS":          goAwayBytes(text),
+		"alone":                  goAwayAlone(0, text),
+		"of an older supervisor": append(http2Frame(0x4, nil), goAwayAlone(0xb, text)...), // ENHANCE_YOUR_CALM
+	} {
+		t.Run(name, func(t *testing.T) { heedsAGoAway(t, say) })
+	}
+}
+
+func heedsAGoAway(t *testing.T, say []byte) {
+	c := startShedder(t, 2, say, orderly)
 	box := testOutbox(t, 1<<20)
 	fill(t, box, 3)
 	_, log, done := startSession(t, c.address, box, patienceInTests)

@@ -61,7 +61,7 @@ func (r *run) accept(ctx context.Context, listener *net.TCPListener) {
 func (r *run) arrive(conn *net.TCPConn) {
 	if crowdsOut(conn) {
 		r.shed(r.log.With("peer", conn.RemoteAddr().String()), fewDescriptors)
-		refuseAtOnce(conn, fewDescriptors.String()) // gives the descriptor back
+		refuseAtOnce(conn, fewDescriptors) // gives the descriptor back
 		return
 	}
 	t, no := r.gate.enter(time.Now(), sourceOf(conn.RemoteAddr().String()))

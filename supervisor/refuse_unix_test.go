@@ -6,11 +6,11 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/net/http2"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -18,6 +18,8 @@ import (
 )
 
 const farewellText = "too many connections have not said Hello; retry after 2s"
+
+var refused = &refusal{"too many connections have not said Hello", 2 * time.Second}
 
 // door refuses every connection until the end of the test.
 func door(t *testing.T, refuse func(*net.TCPConn)) string {
@@ -45,7 +47,7 @@ func door(t *testing.T, refuse func(*net.TCPConn)) string {
 func TestARefusedGRPCClientIsToldWhy(t *testing.T) {
 	t.Parallel()
 	f := newFarewell()
-	addr := door(t, func(c *net.TCPConn) { f.refuse(t.Context(), c, farewellText) })
+	addr := door(t, func(c *net.TCPConn) { f.refuse(t.Context(), c, refused) })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c, err := collect.Dial(ctx, addr)
@@ -54,16 +56,20 @@ func TestARefusedGRPCClientIsToldWhy(t *testing.T) {
 	}
 	defer c.Close()
 	_, err = c.Greet(collect.Hello("alpha"))
-	if st := status.Convert(err); st.Code() != codes.Unavailable ||
-		!strings.Contains(st.Message(), `received prior goaway: code: ENHANCE_YOUR_CALM, debug data: "`+farewellText+`"`) {
+	st := status.Convert(err)
+	if st.Code() != codes.Unavailable || st.Message() != farewellText {
 		t.Errorf("the client got %v; want UNAVAILABLE with the text", err)
+	}
+	if len(st.Details()) != 1 || st.Details()[0].(*errdetails.RetryInfo).GetRetryDelay().AsDuration() != refused.retryAfter {
+		t.Errorf("the client got the details %v; want to come again after %s", st.Details(), refused.retryAfter)
 	}
 	c.Close()
 	f.wait()
 }
 
-// readRefusal reads the whole of what a refused client gets.
-func readRefusal(t *testing.T, c net.Conn) {
+// readRefusal reads the whole of what a client gets that is refused before it opens a
+// stream, at once or with time.
+func readRefusal(t *testing.T, c net.Conn, atOnce bool) {
 	t.Helper()
 	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
@@ -73,16 +79,18 @@ func readRefusal(t *testing.T, c net.Conn) {
 		t.Errorf("after %d bytes: %v", len(got), err)
 	}
 	fr := http2.NewFramer(nil, bytes.NewReader(got))
-	first, err := fr.ReadFrame()
-	if s, ok := first.(*http2.SettingsFrame); err != nil || !ok || s.IsAck() || s.NumSettings() != 0 {
-		t.Errorf("the first frame is %v, %v; want empty SETTINGS", first, err)
+	if !atOnce {
+		first, err := fr.ReadFrame()
+		if s, ok := first.(*http2.SettingsFrame); err != nil || !ok || s.IsAck() || s.NumSettings() != 0 {
+			t.Errorf("the first frame is %v, %v; want empty SETTINGS", first, err)
+		}
 	}
 	second, err := fr.ReadFrame()
-	if g, ok := second.(*http2.GoAwayFrame); err != nil || !ok || g.LastStreamID != 1 || g.ErrCode != http2.ErrCodeEnhanceYourCalm || string(g.DebugData()) != farewellText {
-		t.Errorf("the second frame is %v, %v; want GOAWAY with the text", second, err)
+	if g, ok := second.(*http2.GoAwayFrame); err != nil || !ok || g.LastStreamID != 1 || g.ErrCode != http2.ErrCodeNo || string(g.DebugData()) != farewellText {
+		t.Errorf("the last frame is %v, %v; want GOAWAY with the text", second, err)
 	}
 	if third, err := fr.ReadFrame(); !errors.Is(err, io.EOF) {
-		t.Errorf("a third frame: %v, %v", third, err)
+		t.Errorf("a further frame: %v, %v", third, err)
 	}
 }
 
@@ -90,10 +98,10 @@ func readRefusal(t *testing.T, c net.Conn) {
 func TestFarewellsAreBounded(t *testing.T) {
 	t.Parallel()
 	f := newFarewell()
-	refused := make(chan struct{}, 1)
+	begun := make(chan struct{}, 1)
 	addr := door(t, func(c *net.TCPConn) {
-		f.refuse(t.Context(), c, farewellText)
-		refused <- struct{}{}
+		f.refuse(t.Context(), c, refused)
+		begun <- struct{}{}
 	})
 	dial := func() net.Conn {
 		c, err := net.Dial("tcp", addr)
@@ -101,7 +109,7 @@ func TestFarewellsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
-		<-refused
+		<-begun
 		return c
 	}
 	begin := time.Now()
@@ -112,9 +120,9 @@ func TestFarewellsAreBounded(t *testing.T) {
 	if n := len(f.slots); n != maxFarewells && time.Since(begin) < farewellTimeout/2 { // on time
 		t.Errorf("%d farewells are under way; want %d", n, maxFarewells)
 	}
-	readRefusal(t, dial())
+	readRefusal(t, dial(), true)
 	for _, c := range slow[:3] {
-		readRefusal(t, c)
+		readRefusal(t, c, false)
 		c.Close()
 	}
 	f.wait()
@@ -144,17 +152,17 @@ func TestAFarewellEnds(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			f := newFarewell()
-			refused := make(chan struct{})
+			begun := make(chan struct{})
 			addr := door(t, func(c *net.TCPConn) {
-				f.refuse(ctx, c, farewellText)
-				close(refused)
+				f.refuse(ctx, c, refused)
+				close(begun)
 			})
 			c, err := net.Dial("tcp", addr)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			<-refused
+			<-begun
 			end(c, cancel)
 			over := make(chan struct{})
 			go func() { f.wait(); close(over) }()

@@ -111,7 +111,7 @@ func (r *run) watchShed(ctx context.Context) {
 // over.
 func (r *run) refuse(conn *net.TCPConn, no *refusal) {
 	r.shed(r.log.With("peer", conn.RemoteAddr().String()), no)
-	r.farewell.refuse(r.procCtx, conn, no.String())
+	r.farewell.refuse(r.procCtx, conn, no)
 }
 
 // shedClient sheds a client that has said Hello, through its handler.

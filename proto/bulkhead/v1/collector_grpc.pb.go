@@ -44,9 +44,11 @@ const (
 // the domain "bulkhead" and a name of Reason, without its REASON_, as reason. A client
 // decides by the code and that reason; the text is for people and may change.
 //
-// A supervisor that is overloaded may answer a connection with an HTTP/2 GOAWAY
-// (ENHANCE_YOUR_CALM) before any stream, whose debug data is text for people that
-// ends in "retry after " and a duration in Go's units. It means UNAVAILABLE.
+// A supervisor that is overloaded answers a connection before it reads a Hello: with
+// UNAVAILABLE and a RetryInfo, if the stream was opened within a second, else with an
+// HTTP/2 GOAWAY (NO_ERROR; last stream 1) alone, which gRPC libraries make UNAVAILABLE
+// of as well. Its debug data is text for people that ends in "retry after " and a
+// duration in Go's units. When very many are refused at once it comes without SETTINGS.
 //
 // After any other status a client must not try again.
 type CollectorServiceClient interface {
@@ -98,9 +100,11 @@ type CollectorService_CollectClient = grpc.BidiStreamingClient[ClientFrame, Serv
 // the domain "bulkhead" and a name of Reason, without its REASON_, as reason. A client
 // decides by the code and that reason; the text is for people and may change.
 //
-// A supervisor that is overloaded may answer a connection with an HTTP/2 GOAWAY
-// (ENHANCE_YOUR_CALM) before any stream, whose debug data is text for people that
-// ends in "retry after " and a duration in Go's units. It means UNAVAILABLE.
+// A supervisor that is overloaded answers a connection before it reads a Hello: with
+// UNAVAILABLE and a RetryInfo, if the stream was opened within a second, else with an
+// HTTP/2 GOAWAY (NO_ERROR; last stream 1) alone, which gRPC libraries make UNAVAILABLE
+// of as well. Its debug data is text for people that ends in "retry after " and a
+// duration in Go's units. When very many are refused at once it comes without SETTINGS.
 //
 // After any other status a client must not try again.
 type CollectorServiceServer interface {
