@@ -22,8 +22,11 @@ var ErrConfig = errors.New("configuration cannot work")
 type Config struct {
 	// Listen is the TCP address for clients; 127.0.0.1:7420. Port 0 takes a free one.
 	Listen string
-	// Clients is how many distinct clients a run expects; 1.
+	// Clients is how many clients of different names a run expects; 1, or the number of
+	// ClientNames.
 	Clients int
+	// ClientNames are the names of the clients that a run expects; nil for any.
+	ClientNames []string
 	// Linger is how long a run waits for another client after the last has ended.
 	Linger time.Duration
 	// StateDir holds the runs, the lock and the control socket; "bulkhead-state".
@@ -147,6 +150,9 @@ type Startups struct{ Start, Rate, Full int }
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() (Config, error) {
 	def(&c.Listen, "127.0.0.1:7420")
+	if len(c.ClientNames) > 0 {
+		c.Clients = len(c.ClientNames)
+	}
 	def(&c.Clients, 1)
 	def(&c.StateDir, "bulkhead-state")
 	def(&c.DrainTimeout, 30*time.Second)

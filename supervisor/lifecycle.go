@@ -3,8 +3,8 @@ package supervisor
 // lifecycle decides when a run is over. It is pure: its owner feeds it what
 // happens and asks.
 type lifecycle struct {
-	expected int // distinct clients that must join
-	joined   int
+	expected int // clients that must join
+	joined   int // of these
 	open     int // sessions without an outcome
 	draining bool
 }
@@ -18,8 +18,7 @@ const (
 	finish                // over
 )
 
-func (l *lifecycle) clientJoined() { l.joined++; l.open++ }
-func (l *lifecycle) restJoined()   { l.open++ } // of a client that has joined
+func (l *lifecycle) sessionBegan() { l.open++ }
 func (l *lifecycle) sessionEnded() { l.open-- }
 func (l *lifecycle) drain()        { l.draining = true }
 

@@ -70,6 +70,7 @@ type processor struct {
 	log    *slog.Logger
 	inbox  chan note
 	done   chan struct{}       // closed when the processor has ended
+	note   string              // why its client does not count; "" if it does; set before Run
 	room   *semaphore.Weighted // for the bytes of batches in the inbox
 	live   live
 	// awaySince is when the client of a session that is away was last heard, by boottime.

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,8 +15,8 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"bulkhead/internal/boottime"
-	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/attendance"
 	"bulkhead/supervisor/journal"
 )
 
@@ -53,6 +52,7 @@ type run struct {
 
 	mu       sync.Mutex
 	cycle    lifecycle             // guarded by mu
+	register *attendance.Register  // guarded by mu
 	sessions map[string]*processor // guarded by mu; by client id
 	order    []*processor          // guarded by mu; by session number
 	closing  bool                  // guarded by mu; no new session may begin
@@ -84,7 +84,7 @@ func runOn(cfg Config, id, dir string, j journal.Journal, p *pool, g *gate) *run
 		cfg: cfg, id: id, dir: dir, started: time.Now(), began: boottime.Now(), journal: j, roster: roster(filepath.Join(dir, handlerFolder)),
 		pool: p, gate: g, farewell: newFarewell(), log: cfg.Logger,
 		life: make(chan struct{}, 1), uptime: newUptime(time.Now()), failed: make(chan error, 1),
-		cycle:    lifecycle{expected: cfg.Clients},
+		cycle: lifecycle{expected: cfg.Clients}, register: attendance.New(cfg.Clients, cfg.ClientNames),
 		sessions: make(map[string]*processor), links: make(map[*link]struct{}),
 	}
 	r.procCtx, r.stopProc = context.WithCancel(context.Background())
@@ -202,7 +202,7 @@ func (r *run) session(hello *bulkheadv1.Hello) (*processor, *answer) {
 		}
 		return nil, &answer{code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_RUN_ENDING, text: "the run is ending; it takes no new clients"}
 	}
-	if most := r.cfg.Overload.MaxClients; most > 0 && r.cycle.open >= most {
+	if most := r.cfg.Overload.MaxClients; !r.makesRoom(hello.GetName()) {
 		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: fmt.Sprintf("the supervisor serves max_clients=%d clients already", most), retryAfter: retryClients}
 	}
 	hello.Token = "" // it is for nobody else
@@ -211,22 +211,11 @@ func (r *run) session(hello *bulkheadv1.Hello) (*processor, *answer) {
 		number = r.order[n-1].number + 1
 	}
 	p := newProcessor(r, number, fmt.Sprintf("s%d", number), hello)
-	r.joined(p)
+	r.join(p)
 	r.list(p)
 	r.procs.Go(func() { p.Run(r.procCtx) })
 	r.wake()
 	return p, nil
-}
-
-// joined counts a session that is not listed yet. One that delivers the rest of
-// another's messages later is no further client. r.mu is held, or nobody else has r yet.
-func (r *run) joined(p *processor) {
-	who := remainder.ClientOf(p.hello)
-	if p.hello.GetResent() && slices.ContainsFunc(r.order, func(o *processor) bool { return remainder.ClientOf(o.hello) == who }) {
-		r.cycle.restJoined()
-		return
-	}
-	r.cycle.clientJoined()
 }
 
 // list makes a session known. r.mu is held, or nobody else has r yet.
@@ -273,9 +262,12 @@ func (r *run) seal() {
 }
 
 // sessionEnded is called by a processor, once.
-func (r *run) sessionEnded(*processor, phase) {
+func (r *run) sessionEnded(p *processor, _ phase) {
 	r.mu.Lock()
 	r.cycle.sessionEnded()
+	if p.hello.GetResent() && p.durable > 0 {
+		r.count(p)
+	}
 	r.mu.Unlock()
 	r.wake()
 }
@@ -294,7 +286,9 @@ func (r *run) await(ctx context.Context) error {
 	lingering := time.NewTimer(0)
 	lingering.Stop()
 	defer lingering.Stop()
+	told := 0
 	for {
+		r.logWaiting(&told)
 		r.mu.Lock()
 		v := r.cycle.verdict()
 		if v == finish {
@@ -361,11 +355,11 @@ func (r *run) drainReason() string {
 	return r.drained
 }
 
-// nobodyCame says whether no client has joined.
+// nobodyCame says whether no client has come, expected or not.
 func (r *run) nobodyCame() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.cycle.joined == 0
+	return len(r.order) == 0
 }
 
 // end gives every session that has none its outcome, lets go of every connection

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/attendance"
 	"bulkhead/supervisor/journal"
 )
 
@@ -27,7 +28,7 @@ func (j *notedJournal) Close() error { return nil }
 // bareRun is a run without clients or handlers.
 func bareRun(j journal.Journal, linger time.Duration) *run {
 	return &run{
-		cfg: Config{Linger: linger}, cycle: lifecycle{expected: 1}, journal: j, log: slog.New(slog.DiscardHandler),
+		cfg: Config{Linger: linger}, cycle: lifecycle{expected: 1}, register: attendance.New(1, nil), journal: j, log: slog.New(slog.DiscardHandler),
 		life: make(chan struct{}, 1), failed: make(chan error, 1), links: make(map[*link]struct{}),
 		gate: newGate(OverloadConfig{Startups: Startups{1, 100, 1}}, rand.IntN), farewell: newFarewell(),
 		procCtx: context.Background(), stopProc: func() {},
@@ -61,13 +62,13 @@ func TestLingerIsExtended(t *testing.T) {
 		}
 		time.Sleep(time.Hour) // of the bubble's clock, as all times here
 		goesOn("before anybody came")
-		r.happen((*lifecycle).clientJoined)
+		r.happen(joins)
 		time.Sleep(time.Hour)
 		goesOn("while its client is at work")
 		r.happen((*lifecycle).sessionEnded)
 		time.Sleep(linger - time.Millisecond)
 		goesOn("before the linger time")
-		r.happen((*lifecycle).clientJoined)
+		r.happen(joins)
 		time.Sleep(time.Hour)
 		goesOn("while a second client is at work")
 		r.happen((*lifecycle).sessionEnded)

@@ -22,7 +22,16 @@ func runStarted(cfg Config, id string, listen net.Addr) *bulkheadv1.RunStarted {
 		RunId: id, Version: cfg.Version, GoVersion: runtime.Version(), Host: host(),
 		Listen: listen.String(), ExpectedClients: uint32(cfg.Clients), LingerNano: int64(cfg.Linger),
 		SessionGraceNano: int64(cfg.Session.Grace), JournalSync: syncName(cfg.Journal.Sync), Pid: int32(os.Getpid()),
-		BootId: boottime.ID(),
+		BootId: boottime.ID(), ExpectedNames: cfg.ClientNames, Settings: settingsOf(cfg),
+	}
+}
+
+// settingsOf are the settings that an operator may change when the run is taken up again.
+func settingsOf(cfg Config) *bulkheadv1.Settings {
+	return &bulkheadv1.Settings{
+		LingerNano: int64(cfg.Linger), SessionGraceNano: int64(cfg.Session.Grace), DrainTimeoutNano: int64(cfg.DrainTimeout),
+		KeepRunning: cfg.KeepRunning, MaxClients: uint32(cfg.Overload.MaxClients), TokenRequired: cfg.Token != "",
+		JournalSync: syncName(cfg.Journal.Sync),
 	}
 }
 
@@ -45,18 +54,19 @@ type runFile struct {
 }
 
 type runFileConfig struct {
-	Clients      int    `json:"clients"`
-	Linger       string `json:"linger"`
-	StateDir     string `json:"state_dir"`
-	KeepRunning  bool   `json:"keep_running"`
-	TokenSet     bool   `json:"token_set"`
-	DrainTimeout string `json:"drain_timeout"`
-	HandlerPath  string `json:"handler_path"`
-	HandlerPool  int    `json:"handler_pool"`
-	Grace        string `json:"session_grace"`
-	MaxFrame     uint32 `json:"session_max_frame_bytes"`
-	MaxBatch     uint32 `json:"session_max_batch_messages"`
-	JournalSync  string `json:"journal_sync"`
+	Clients      int      `json:"clients"`
+	ClientNames  []string `json:"client_names,omitempty"`
+	Linger       string   `json:"linger"`
+	StateDir     string   `json:"state_dir"`
+	KeepRunning  bool     `json:"keep_running"`
+	TokenSet     bool     `json:"token_set"`
+	DrainTimeout string   `json:"drain_timeout"`
+	HandlerPath  string   `json:"handler_path"`
+	HandlerPool  int      `json:"handler_pool"`
+	Grace        string   `json:"session_grace"`
+	MaxFrame     uint32   `json:"session_max_frame_bytes"`
+	MaxBatch     uint32   `json:"session_max_batch_messages"`
+	JournalSync  string   `json:"journal_sync"`
 }
 
 // writeRunFile writes run.json. The token stays out of it.
@@ -64,7 +74,7 @@ func writeRunFile(cfg Config, id, dir string, listen net.Addr) error {
 	data, err := json.MarshalIndent(runFile{
 		RunID: id, Version: cfg.Version, Go: runtime.Version(), Pid: os.Getpid(), Listen: listen.String(), Host: host(),
 		Config: runFileConfig{
-			Clients: cfg.Clients, Linger: cfg.Linger.String(), StateDir: cfg.StateDir, KeepRunning: cfg.KeepRunning,
+			Clients: cfg.Clients, ClientNames: cfg.ClientNames, Linger: cfg.Linger.String(), StateDir: cfg.StateDir, KeepRunning: cfg.KeepRunning,
 			TokenSet: cfg.Token != "", DrainTimeout: cfg.DrainTimeout.String(), HandlerPath: cfg.Handler.Path, HandlerPool: cfg.Handler.Pool,
 			Grace: cfg.Session.Grace.String(), MaxFrame: cfg.Session.MaxFrame, MaxBatch: cfg.Session.MaxBatch, JournalSync: syncName(cfg.Journal.Sync),
 		},

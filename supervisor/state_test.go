@@ -95,6 +95,9 @@ func TestOneOutcome(t *testing.T) {
 	walk(fresh, 0, 6)
 }
 
+// joins is a client that counts, and its session.
+func joins(l *lifecycle) { l.sessionBegan(); l.joined++ }
+
 func TestLifecycle(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -103,13 +106,13 @@ func TestLifecycle(t *testing.T) {
 		state string
 	}{
 		{"nobody came", func(*lifecycle) {}, goOn, "waiting"},
-		{"one of two is here", func(l *lifecycle) { l.clientJoined() }, goOn, "running"},
-		{"one of two has ended", func(l *lifecycle) { l.clientJoined(); l.sessionEnded() }, goOn, "waiting"},
-		{"both are here", func(l *lifecycle) { l.clientJoined(); l.clientJoined() }, goOn, "running"},
-		{"both have ended", func(l *lifecycle) { l.clientJoined(); l.clientJoined(); l.sessionEnded(); l.sessionEnded() }, linger, "running"},
+		{"one of two is here", func(l *lifecycle) { joins(l) }, goOn, "running"},
+		{"one of two has ended", func(l *lifecycle) { joins(l); l.sessionEnded() }, goOn, "waiting"},
+		{"both are here", func(l *lifecycle) { joins(l); joins(l) }, goOn, "running"},
+		{"both have ended", func(l *lifecycle) { joins(l); joins(l); l.sessionEnded(); l.sessionEnded() }, linger, "running"},
 		{"drained with nobody there", func(l *lifecycle) { l.drain() }, finish, "draining"},
-		{"drained with one there", func(l *lifecycle) { l.clientJoined(); l.drain() }, goOn, "draining"},
-		{"drained and ended", func(l *lifecycle) { l.clientJoined(); l.drain(); l.sessionEnded() }, finish, "draining"},
+		{"drained with one there", func(l *lifecycle) { joins(l); l.drain() }, goOn, "draining"},
+		{"drained and ended", func(l *lifecycle) { joins(l); l.drain(); l.sessionEnded() }, finish, "draining"},
 	} {
 		l := lifecycle{expected: 2}
 		tt.do(&l)

@@ -95,9 +95,9 @@ func (r *run) logProgress() {
 	if activeNow+awayNow == 0 {
 		return
 	}
-	r.log.Info("progress", "active", activeNow, "away", awayNow, "ended", endedNow,
+	r.log.Info("progress", append([]any{"active", activeNow, "away", awayNow, "ended", endedNow,
 		"written_bytes", total.bytes, "rate_bytes_per_second", rate,
-		"messages", total.messages, "errors", total.errors)
+		"messages", total.messages, "errors", total.errors}, absentees(r.absent())...)...)
 }
 
 func (r *run) processors() []*processor {
@@ -124,6 +124,8 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	}
 	r.mu.Lock()
 	cycle := r.cycle
+	absent := r.register.Absent()
+	out.ExpectsNames, out.DrainReason = r.register.ByName(), r.drained
 	for l := range r.links {
 		if l.child != nil {
 			out.HandlersBusy++
@@ -133,6 +135,8 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	out.RunId, out.RunDir = r.id, r.dir
 	out.StartedUnixNano, out.LastedNano = r.started.UnixNano(), max(boottime.Now()-r.began, 1)
 	out.JoinedClients = uint32(cycle.joined)
+	out.AbsentLeftOut = uint32(max(len(absent)-shownAbsent, 0))
+	out.AbsentNames = absent[:min(len(absent), shownAbsent)]
 	out.AcceptedConnections, out.RejectedConnections = r.accepted.Load(), r.refused.Load()
 	out.Restarts = uint32(r.restarts)
 	out.ShedConnections = r.shedding.total.Load()
@@ -172,7 +176,7 @@ func (p *processor) status() (out *bulkheadv1.SessionStatus, whole, recent sketc
 		Session: p.number, SessionId: p.id, Name: p.hello.GetName(), Host: p.hello.GetHost(), State: v.phase.String(), Cause: v.cause,
 		HandlerPid: int32(v.handlerPid), Peer: v.peer, DurableSeq: v.total.messages,
 		Bytes: v.total.bytes, Chunks: v.total.chunks, Errors: v.total.errors,
-		BytesPerSecond: v.bytesPerSecond, MessagesPerSecond: v.msgsPerSecond, Resumes: v.resumes,
+		BytesPerSecond: v.bytesPerSecond, MessagesPerSecond: v.msgsPerSecond, Resumes: v.resumes, Note: p.note,
 		Rollovers: v.total.rollovers, ChunkWrites: writesStatus(&whole, &recent), Beats: beatsStatus(v.total),
 	}
 	if !v.lastMessage.IsZero() {

@@ -227,7 +227,8 @@ type runEnd struct {
 // oneRun serves a run and reports it.
 func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signal, announce bool) runEnd {
 	s.setCurrent(r)
-	s.cfg.Logger.Info("supervisor ready", "listen", s.listener.Addr().String(), "run", r.id, "run_dir", r.dir, "clients_expected", s.cfg.Clients)
+	s.cfg.Logger.Info("supervisor ready", append([]any{"listen", s.listener.Addr().String(), "run", r.id, "run_dir", r.dir,
+		"clients_expected", s.cfg.Clients}, absentees(r.absent())...)...)
 	notify(s.cfg.Logger, "READY=1")
 	if announce && s.cfg.Ready != nil {
 		s.cfg.Ready(Ready{Listen: s.listener.Addr().String(), RunDir: r.dir, HTTP: s.httpAddr()})

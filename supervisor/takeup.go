@@ -272,7 +272,7 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		Kind: bulkheadv1.RestartKind_RESTART_KIND_RESTARTED, Pid: int32(os.Getpid()),
 		Version: s.cfg.Version, GoVersion: runtime.Version(), ExpectedClients: uint32(s.cfg.Clients), Listen: s.listener.Addr().String(),
 		HandlersKept: uint32(len(kept)), HandlersGone: uint32(len(gone)),
-		BootId: boottime.ID(),
+		BootId: boottime.ID(), ExpectedNames: s.cfg.ClientNames, Settings: settingsOf(s.cfg),
 	}
 	if s.cfg.Handover != nil {
 		restarted.Kind = bulkheadv1.RestartKind_RESTART_KIND_UPGRADED
@@ -339,10 +339,13 @@ func (r *run) recover(past *recovery) {
 			heard = now.Add(-ago(was.said))
 		}
 		p.live.restore(p.phase, was, heard)
-		r.joined(p)
+		r.join(p)
 		r.list(p)
 		if p.phase.ended() {
 			r.cycle.sessionEnded()
+			if p.hello.GetResent() && p.durable > 0 {
+				r.count(p)
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/terminal"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 )
@@ -166,6 +168,16 @@ func printStatus(w io.Writer, s *bulkheadv1.StatusResponse) error {
 	now := time.Unix(0, s.GetNowUnixNano())
 	fmt.Fprintf(w, "%s; clients %d of %d; supervisor pid %d on %s\n",
 		runLine(now, s), s.GetJoinedClients(), s.GetExpectedClients(), s.GetPid(), s.GetListen())
+	if absent := s.GetAbsentNames(); len(absent) > 0 {
+		more := ""
+		if n := s.GetAbsentLeftOut(); n > 0 {
+			more = fmt.Sprintf(" and %d more", n)
+		}
+		fmt.Fprintf(w, "waiting for %s%s\n", strings.Join(absent, ", "), more)
+	}
+	if why := s.GetDrainReason(); why != "" {
+		fmt.Fprintf(w, "an operator drains the run: %s\n", why)
+	}
 	fmt.Fprintf(w, "connections %d accepted, %d rejected, %d shed; handlers %d busy, %d ready, %d starting; restarts %d\n",
 		s.GetAcceptedConnections(), s.GetRejectedConnections(), s.GetShedConnections(),
 		s.GetHandlersBusy(), s.GetPoolReady(), s.GetPoolStarting(), s.GetRestarts())
@@ -186,7 +198,7 @@ func printStatus(w io.Writer, s *bulkheadv1.StatusResponse) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%.1f\t%.1f MB\t%.1f MB/s\t%d\t%s\t%d\t%s\n",
 			c.GetName(), c.GetState(), pid, orDash(c.GetPeer()), c.GetDurableSeq(), c.GetMessagesPerSecond(),
-			float64(c.GetBytes())/1e6, c.GetBytesPerSecond()/1e6, c.GetErrors(), last, c.GetResumes(), orDash(c.GetCause()))
+			float64(c.GetBytes())/1e6, c.GetBytesPerSecond()/1e6, c.GetErrors(), last, c.GetResumes(), orDash(terminal.CauseAndNote(c)))
 	}
 	return t.Flush()
 }

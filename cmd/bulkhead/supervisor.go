@@ -169,7 +169,7 @@ func supervisorConfig(s config.Supervisor) supervisor.Config {
 		sync = journal.SyncNone
 	}
 	return supervisor.Config{
-		Listen: s.Listen, HTTP: s.HTTP.Listen, Clients: s.Clients, Linger: s.Linger, StateDir: s.StateDir, KeepRunning: s.KeepRunning,
+		Listen: s.Listen, HTTP: s.HTTP.Listen, Clients: s.Clients.Count, ClientNames: s.Clients.Names, Linger: s.Linger, StateDir: s.StateDir, KeepRunning: s.KeepRunning,
 		ProgressEvery: meant(s.Log.ProgressInterval),
 		Token:         s.Token, DrainTimeout: meant(s.DrainTimeout), ResumeWithin: meant(s.ResumeWithin), Version: version.String(),
 		Handler: supervisor.HandlerConfig{

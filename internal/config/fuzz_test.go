@@ -68,7 +68,7 @@ func FuzzLoadSupervisor(f *testing.F) {
 			checkRefusal(t, file, err)
 			return
 		}
-		if s.Clients < 1 || s.Handler.Pool < 1 || s.StateDir == "" || s.Session.MaxFrame > 8*MiB || s.Session.MaxFrame < 64*KiB || s.Handler.MemoryLimit > s.Handler.MemoryMax || s.Linger < 0 {
+		if s.Clients.Count < 1 || s.Handler.Pool < 1 || s.StateDir == "" || s.Session.MaxFrame > 8*MiB || s.Session.MaxFrame < 64*KiB || s.Handler.MemoryLimit > s.Handler.MemoryMax || s.Linger < 0 {
 			t.Errorf("supervisor: %+v", s)
 		}
 	})

@@ -46,7 +46,7 @@ func TestPrecedence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want.Clients = 2              // the file, over the default 1
+	want.Clients.Count = 2        // the file, over the default 1
 	want.Linger = 4 * time.Second // the environment's last, over the file's 3s
 	want.Handler.Pool = 7         // the last flag, over environment, file and default
 	if diff := cmp.Diff(want, got); diff != "" {

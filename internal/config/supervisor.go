@@ -9,8 +9,8 @@ import (
 type Supervisor struct {
 	// Listen is the address that clients connect to; port 0 takes any free one.
 	Listen string
-	// Clients is how many distinct clients must have joined before a run can end.
-	Clients int
+	// Clients is which clients must have joined before a run can end.
+	Clients Clients
 	// Linger is how long a run waits for new clients after its last session ended.
 	Linger time.Duration
 	// StateDir is the folder for the lock, the control socket and the runs.
@@ -124,7 +124,7 @@ func (s *Supervisor) fields() []field {
 	h, c, o, j := &s.Handler, &s.Session, &s.Overload, &s.Journal
 	fields := []field{
 		textField("listen", &s.Listen, "127.0.0.1:7420", checkAddress(true), "HOST:PORT", "Address to listen on for clients; port 0 takes any free one."),
-		countField("clients", &s.Clients, 1, 1, 100_000, "Distinct clients that must have joined before the run can end."),
+		clientsField("clients", &s.Clients, "Clients that must have joined before the run can end: so many of different names, or those that are named."),
 		durationField("linger", &s.Linger, 2*time.Second, 0, day, "How long to wait for new clients after the last session ended."),
 		pathField("state_dir", &s.StateDir, "bulkhead-state", false, "Folder for the lock, the control socket and the runs; not on a disk under test."),
 		switchField("keep_running", &s.KeepRunning, false, "Begin the next run when one has ended."),

@@ -113,7 +113,11 @@ func runLine(s *bulkheadv1.StatusResponse, width int) string {
 		parts = append(parts, part{clockText(time.Duration(lasted)), 4})
 	}
 	parts = append(parts,
-		part{fmt.Sprintf("clients %d of %d", s.GetJoinedClients(), s.GetExpectedClients()), 2},
+		part{fmt.Sprintf("clients %d of %d", s.GetJoinedClients(), s.GetExpectedClients()), 2})
+	if absent := s.GetAbsentNames(); len(absent) > 0 {
+		parts = append(parts, part{"waiting for " + absentText(absent, s.GetAbsentLeftOut()), 2})
+	}
+	parts = append(parts,
 		part{rateText(rate) + " MB/s", 1},
 		part{"p99 " + latencyText(s.GetChunkWrites().GetRecentP99Nano()), 3},
 		part{bytesText(bytes), 5})
@@ -178,7 +182,7 @@ func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus) []cell
 	}
 	return []cell{
 		{text: abridge(clean(c.GetName()), maxName)}, stateCell(c, s.GetNowUnixNano()), {text: rate}, {text: p99}, beats,
-		{text: pid}, {text: bytesText(c.GetBytes())}, {text: strconv.FormatUint(c.GetRollovers(), 10)}, errors, {text: clean(c.GetCause())},
+		{text: pid}, {text: bytesText(c.GetBytes())}, {text: strconv.FormatUint(c.GetRollovers(), 10)}, errors, {text: clean(CauseAndNote(c))},
 	}
 }
 
@@ -213,4 +217,27 @@ func beatsCell(b *bulkheadv1.Beats) cell {
 	default:
 		return cell{text: fmt.Sprintf("%d ok", asked)}
 	}
+}
+
+// shownAbsent is how many absent names a line has.
+const shownAbsent = 5
+
+// absentText names clients that have not come; leftOut more are not in the list.
+func absentText(absent []string, leftOut uint32) string {
+	more := ""
+	if n := len(absent) - shownAbsent; n > 0 {
+		absent, leftOut = absent[:shownAbsent], leftOut+uint32(n)
+	}
+	if leftOut > 0 {
+		more = fmt.Sprintf(" and %d more", leftOut)
+	}
+	return clean(strings.Join(absent, ", ")) + more
+}
+
+// CauseAndNote is why a session is in its state, and why its client does not count.
+func CauseAndNote(c *bulkheadv1.SessionStatus) string {
+	if c.GetCause() == "" || c.GetNote() == "" {
+		return c.GetCause() + c.GetNote()
+	}
+	return c.GetCause() + "; " + c.GetNote()
 }

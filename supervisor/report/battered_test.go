@@ -29,7 +29,7 @@ const (
 // network is cut; delta dies; echo kills handlers; foxtrot's messages come later, with
 // a load that failed; and connections are shed.
 func battered(t testing.TB) []*bulkheadv1.Record {
-	s := newStory(t, 5)
+	s := newStory(t, 7)
 	var a [8]*actor // by session
 	for i, name := range []string{"alpha", "bravo", "charlie", "delta", "echo", "golf"} {
 		n := uint32(i + 1)

@@ -41,7 +41,7 @@ func (f *Folder) report(goesOn bool) *Report {
 	if f.run.End == "" {
 		r.Run.LengthNano = between(f.run.StartedAt, f.last)
 	}
-	ids := make(map[string]bool)
+	ids := make(map[uint32]string)
 	parts := f.parts()
 	continued := make(map[*sessionState]bool)
 	for _, p := range parts {
@@ -53,11 +53,11 @@ func (f *Folder) report(goesOn bool) *Report {
 		if p, is := parts[s]; is {
 			c.Continues, c.ContinuesGapless, c.MissingUntil = p.of.client.Session, p.gapless, p.missing
 		} else if !s.isEmpty() || continued[s] {
-			ids[s.clientID] = true
+			ids[c.Session] = s.clientID
 		}
 		r.Clients = append(r.Clients, c)
 	}
-	r.Run.JoinedClients = uint32(len(ids))
+	r.attend(ids)
 	r.Handlers = f.buildHandlers(labels)
 	var union [phases]latency.Histogram
 	r.Totals = f.totals(r.Clients, &union)

@@ -37,6 +37,10 @@ type Client struct {
 	// holds the frame which kept killing handlers, and KilledHandlers how many it killed.
 	QuarantineFile string `json:"quarantine_file"`
 	KilledHandlers uint32 `json:"killed_handlers"`
+	// Standing is what the client counts as among those that are expected: one of the
+	// Standing… constants, or "" for a session that is the rest of another, or of which
+	// nothing was delivered.
+	Standing string `json:"standing"`
 	// Resent says that another process delivered the messages after the client's end.
 	Resent bool `json:"resent"`
 	// Continues is, for a session that is the rest of another one of the same client,

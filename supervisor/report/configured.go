@@ -16,6 +16,7 @@ func configurations(a, b *Report) []Difference {
 	add("supervisor's version", func(r *Report) string { return r.Run.Version + " (" + r.Run.GoVersion + ")" })
 	add("collecting machine", func(r *Report) string { return hostLine(&r.Run.Host) })
 	add("expected clients", func(r *Report) string { return fmt.Sprint(r.Run.ExpectedClients) })
+	add("expected names", func(r *Report) string { return nameSome(r.Run.ExpectedNames) })
 	add("clients that came", func(r *Report) string { return fmt.Sprint(r.Run.JoinedClients) })
 	add("journal sync", func(r *Report) string { return r.Run.JournalSync })
 	add("session grace", func(r *Report) string { return human(r.Run.SessionGraceNano) })

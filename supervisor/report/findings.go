@@ -17,6 +17,8 @@ const (
 	FindingClockTimes  = "clock_times"
 	FindingRollover    = "rollover_penalty"
 	FindingSteady      = "steady_state"
+	FindingNameTwice   = "name_twice"
+	FindingUnexpected  = "unexpected_client"
 )
 
 // Severities of a Finding.
@@ -82,6 +84,8 @@ const eachFirst = 2
 // a kind before the rest of all kinds.
 func findings(r *Report) []Finding {
 	list := corruption(r)
+	list = append(list, namesTwice(r)...)
+	list = append(list, unexpected(r)...)
 	list = append(list, steadyState(r)...)
 	list = append(list, clientBound(r)...)
 	list = append(list, stalledStorage(r)...)

@@ -41,6 +41,7 @@ type Folder struct {
 	open     int   // sessions
 	drainAt  Stamp // of the first drain
 	drainWhy string
+	settings *bulkheadv1.Settings // the newest; nil if they were not told
 }
 
 // refusal is a client that was turned away after it had said its name.
@@ -185,7 +186,7 @@ func (f *Folder) foldRunStarted(e *bulkheadv1.RunStarted, at Stamp) {
 	if f.started {
 		return
 	}
-	f.started = true
+	f.started, f.settings = true, e.GetSettings()
 	host := e.GetHost()
 	f.run = Run{
 		ID:        clean(e.GetRunId(), maxName),
@@ -203,6 +204,7 @@ func (f *Folder) foldRunStarted(e *bulkheadv1.RunStarted, at Stamp) {
 		},
 		StartedAt:        at,
 		ExpectedClients:  e.GetExpectedClients(),
+		ExpectedNames:    namesOf(e.GetExpectedNames()),
 		LingerNano:       max(e.GetLingerNano(), 0),
 		SessionGraceNano: max(e.GetSessionGraceNano(), 0),
 		JournalSync:      clean(e.GetJournalSync(), maxName),

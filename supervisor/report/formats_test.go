@@ -158,8 +158,8 @@ func TestJUnitCounts(t *testing.T) {
 			failed = append(failed, c.Class+" "+c.Name)
 		}
 	}
-	want := "[bulkhead.run 20260302T140210Z-7f3a91 bulkhead.client bravo bulkhead.assert lost == 0]"
-	if got := fmt.Sprint(failed); got != want || suites.Failures != 3 || suites.Tests != 6 || suites.Suite.Tests != 6 {
+	want := "[bulkhead.run 20260302T140210Z-7f3a91 bulkhead.client bravo bulkhead.client expected clients bulkhead.assert lost == 0]"
+	if got := fmt.Sprint(failed); got != want || suites.Failures != 4 || suites.Tests != 7 || suites.Suite.Tests != 7 {
 		t.Errorf("failed %s, %d of %d tests", got, suites.Failures, suites.Tests)
 	}
 }

@@ -60,6 +60,12 @@ func (r *Report) JUnit(w io.Writer, asserted []Result) error {
 		kind, why := r.shortfall(c)
 		suite.add("client", c.Label, c.RuntimeNano, kind != "", kind, why)
 	}
+	for _, name := range r.Run.AbsentNames {
+		suite.add("client", name, 0, true, "absent", "it is expected and never came")
+	}
+	if n := int(r.Run.ExpectedClients) - int(r.Run.JoinedClients); n > 0 && len(r.Run.AbsentNames) == 0 {
+		suite.add("client", "expected clients", 0, true, "absent", fmt.Sprintf("%d of %d never came; a name counts once", n, r.Run.ExpectedClients))
+	}
 	if w := &r.Totals.Writes; w.VerifiedBytes > 0 || r.badContent() != "" {
 		suite.add("content", "verification", 0, r.badContent() != "", r.badContent(), strings.Join(r.places(), "\n"))
 	}

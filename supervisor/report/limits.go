@@ -58,7 +58,9 @@ const (
 // Bounds of texts, in bytes after cleaning.
 const (
 	maxName = 128
-	maxText = 512
+	// maxNames bounds the names of the clients that are expected.
+	maxNames = 10_000
+	maxText  = 512
 	// maxLines is the most lines of a text that may have several.
 	maxLines = 32
 )

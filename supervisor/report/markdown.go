@@ -120,7 +120,7 @@ func (m *ticket) figures(r *Report) {
 	}
 	m.row("length", human(r.Run.LengthNano))
 	m.row("supervisor", "bulkhead "+orDash(r.Run.Version)+" on "+hostLine(&r.Run.Host))
-	m.row("clients", fmt.Sprintf("%d expected, %d joined", r.Run.ExpectedClients, r.Run.JoinedClients))
+	m.row("clients", attendanceLine(&r.Run))
 	if len(r.Clients) > 0 {
 		m.row("written", writesLine(&r.Totals.Writes))
 	}

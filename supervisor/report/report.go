@@ -77,8 +77,12 @@ type Run struct {
 	DrainedAt   Stamp  `json:"drained_at"`
 	DrainReason string `json:"drain_reason"`
 
-	ExpectedClients uint32 `json:"expected_clients"`
-	// JoinedClients is how many distinct clients came.
+	// ExpectedClients is how many clients of different names are expected, or how many
+	// ExpectedNames there are, if names are awaited; AbsentNames are those that did not come.
+	ExpectedClients uint32   `json:"expected_clients"`
+	ExpectedNames   []string `json:"expected_names"`
+	AbsentNames     []string `json:"absent_names"`
+	// JoinedClients is how many of those that are expected came: a name counts once.
 	JoinedClients    uint32 `json:"joined_clients"`
 	LingerNano       int64  `json:"linger_nano"`
 	SessionGraceNano int64  `json:"session_grace_nano"`
@@ -90,7 +94,7 @@ type Run struct {
 	// JournalSync is "batch" or "none".
 	JournalSync string `json:"journal_sync"`
 
-	// Restarts are in order of time. ExpectedClients and Listen are those of the newest.
+	// Restarts are in order of time. ExpectedClients, ExpectedNames and Listen are those of the newest.
 	Restarts        []Restart `json:"restarts"`
 	RestartsLeftOut uint64    `json:"restarts_left_out"`
 	// ShedConnections were refused to shed load; Shed says why, in order of the first.

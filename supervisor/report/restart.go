@@ -26,6 +26,8 @@ type Restart struct {
 	// ExpectedClients and Listen are what its configuration says.
 	ExpectedClients uint32 `json:"expected_clients"`
 	Listen          string `json:"listen"`
+	// Changes are the settings that were others before, in words.
+	Changes []string `json:"changes"`
 	// TornBytes is how much of the journal's end was incomplete and set aside; none of
 	// it was ever acknowledged, unless TornMayBeAcknowledged. Torn says what was wrong
 	// with it.
@@ -54,6 +56,7 @@ func (f *Folder) foldRestarted(e *bulkheadv1.SupervisorRestarted, at Stamp) {
 
 		TornMayBeAcknowledged: strings.Contains(e.GetTorn(), journal.MayBeAcknowledged),
 	}
+	r.Changes = f.changed(e)
 	switch e.GetKind() {
 	case bulkheadv1.RestartKind_RESTART_KIND_RESTARTED:
 		r.Kind = RestartRestarted
@@ -62,13 +65,55 @@ func (f *Folder) foldRestarted(e *bulkheadv1.SupervisorRestarted, at Stamp) {
 	}
 	f.restarted++
 	f.restarts.add(r)
-	f.run.ExpectedClients = r.ExpectedClients
+	f.run.ExpectedClients, f.run.ExpectedNames = r.ExpectedClients, namesOf(e.GetExpectedNames())
 	if r.Listen != "" {
 		f.run.Listen = r.Listen
 	}
 }
 
-// warnOfRestarts warns of restarts that nobody asked for, and of what was found torn.
+// changed says which settings are others with a supervisor that takes the run up, and goes
+// on with those.
+func (f *Folder) changed(e *bulkheadv1.SupervisorRestarted) []string {
+	changes := []string{}
+	change := func(name, was, is string) {
+		if was != is {
+			changes = append(changes, fmt.Sprintf("%s %s, before %s", name, is, was))
+		}
+	}
+	change("clients", expectedWords(f.run.ExpectedClients, f.run.ExpectedNames), expectedWords(e.GetExpectedClients(), namesOf(e.GetExpectedNames())))
+	if was, is := f.settings, e.GetSettings(); was != nil && is != nil {
+		change("linger", human(was.GetLingerNano()), human(is.GetLingerNano()))
+		change("session.grace", human(was.GetSessionGraceNano()), human(is.GetSessionGraceNano()))
+		change("drain_timeout", human(was.GetDrainTimeoutNano()), human(is.GetDrainTimeoutNano()))
+		change("keep_running", fmt.Sprint(was.GetKeepRunning()), fmt.Sprint(is.GetKeepRunning()))
+		change("overload.max_clients", fmt.Sprint(was.GetMaxClients()), fmt.Sprint(is.GetMaxClients()))
+		change("token", tokenWords(was), tokenWords(is))
+		change("journal.sync", clean(was.GetJournalSync(), maxName), clean(is.GetJournalSync(), maxName))
+	}
+	if is := e.GetSettings(); is != nil {
+		f.settings = is
+		f.run.LingerNano, f.run.SessionGraceNano = max(is.GetLingerNano(), 0), max(is.GetSessionGraceNano(), 0)
+		f.run.JournalSync = clean(is.GetJournalSync(), maxName)
+	}
+	return changes
+}
+
+func expectedWords(n uint32, names []string) string {
+	if len(names) > 0 {
+		return nameSome(names)
+	}
+	return count(uint64(n))
+}
+
+func tokenWords(s *bulkheadv1.Settings) string {
+	if s.GetTokenRequired() {
+		return "required"
+	}
+	return "not required"
+}
+
+// warnOfRestarts warns of restarts that nobody asked for, of settings that were changed, and
+// of what was found torn.
 func (v *Verdict) warnOfRestarts(run *Run) {
 	for i := range run.Restarts {
 		r := &run.Restarts[i]
@@ -78,6 +123,9 @@ func (v *Verdict) warnOfRestarts(run *Run) {
 			v.warn("the supervisor was killed and restarted at %s; %s", at, r.handlers())
 		case RestartUnknown:
 			v.warn("another supervisor took the run up at %s; %s", at, r.handlers())
+		}
+		if len(r.Changes) > 0 {
+			v.warn("the supervisor that took the run up at %s has other settings: %s", at, strings.Join(r.Changes, "; "))
 		}
 		switch {
 		case r.TornMayBeAcknowledged:

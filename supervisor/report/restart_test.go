@@ -39,7 +39,7 @@ func TestRestartsInTheVerdict(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s := newStory(t, 9)
+			s := newStory(t, 1)
 			s.at(time.Second).restarted(test.kind, test.more)
 			a := s.arrive("a", 1, 1, 4001, 0)
 			a.start()

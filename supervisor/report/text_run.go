@@ -17,13 +17,25 @@ func (p *page) run() {
 		orDash(run.Version), orDash(run.GoVersion), run.Pid, orDash(run.Listen))
 	p.restarts()
 	p.fact("host", "%s", hostLine(&run.Host))
-	p.fact("clients", "%d expected, %d joined", run.ExpectedClients, run.JoinedClients)
+	p.fact("clients", "%s", attendanceLine(run))
 	p.fact("messages", "%s", p.messagesLine())
 	if len(p.Clients) > 0 {
 		p.fact("written", "%s", writesLine(&t.Writes))
 	}
 	p.latencies(&t.Writes)
 	p.fact("verified", "%s", verifiedLine(&t.Writes))
+}
+
+// attendanceLine says how many clients were expected, and who of them came.
+func attendanceLine(run *Run) string {
+	text := fmt.Sprintf("%d expected, %d joined", run.ExpectedClients, run.JoinedClients)
+	if len(run.ExpectedNames) > 0 {
+		text = fmt.Sprintf("%d expected by name, %d joined", run.ExpectedClients, run.JoinedClients)
+	}
+	if len(run.AbsentNames) > 0 {
+		text += "; absent: " + nameSome(run.AbsentNames)
+	}
+	return text
 }
 
 // latencies prints what is known of latencies: service time first, and the response beside

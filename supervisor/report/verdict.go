@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,9 +11,7 @@ import (
 func (f *Folder) verdict(r *Report, goesOn bool) Verdict {
 	v := Verdict{Running: goesOn && r.Run.End == "", Reasons: []string{}, Interruptions: []string{}, Warnings: []string{}}
 	v.judgeRunAndClients(r)
-	for _, who := range f.refused.order {
-		v.partial("client %s was rejected%s: %s", who.name, times(f.refused.counts[who]), who.reason)
-	}
+	v.judgeRefused(r, &f.refused)
 	if n := f.refused.leftOut; n > 0 {
 		v.partial("%d more connections of named clients were rejected", n)
 	}
@@ -30,6 +29,24 @@ func (f *Folder) verdict(r *Report, goesOn bool) Verdict {
 	return v
 }
 
+// judgeRefused says which clients were turned away after they had said their names. Nothing
+// is missing of one that was let in besides, as after a wrong token, or that is none of those
+// that are awaited by name.
+func (v *Verdict) judgeRefused(r *Report, refused *tally[refusal]) {
+	came := r.namesakes()
+	for _, who := range refused.order {
+		n := times(refused.counts[who])
+		switch {
+		case came[who.name] != nil:
+			v.warn("a client called %s was rejected%s: %s; one of that name was let in", who.name, n, who.reason)
+		case len(r.Run.ExpectedNames) > 0 && !slices.Contains(r.Run.ExpectedNames, who.name):
+			v.warn("client %s, which is not expected, was rejected%s: %s", who.name, n, who.reason)
+		default:
+			v.partial("client %s was rejected%s: %s", who.name, n, who.reason)
+		}
+	}
+}
+
 // judgeRunAndClients says what of the content is wrong, how the run ended, its sessions
 // and their loads.
 func (v *Verdict) judgeRunAndClients(r *Report) {
@@ -37,6 +54,7 @@ func (v *Verdict) judgeRunAndClients(r *Report) {
 		v.judgeContent(&r.Clients[i])
 	}
 	v.judgeRun(&r.Run, r.Journal.Records)
+	v.judgeAttendance(r)
 	rests := restsOf(r.Clients)
 	for i := range r.Clients {
 		v.judgeOutcome(&r.Clients[i], rests[r.Clients[i].Session], &r.Run)
@@ -68,13 +86,6 @@ func (v *Verdict) judgeRun(run *Run, records uint64) {
 		v.partial("the supervisor could not go on%s", because(run.EndDetail))
 	case run.End == EndUnknown:
 		v.partial("the run ended, but nobody knows why%s", because(run.EndDetail))
-	}
-	if run.JoinedClients < run.ExpectedClients {
-		soFar := ""
-		if v.Running {
-			soFar = " so far"
-		}
-		v.partial("expected %s, %d came%s", plural(uint64(run.ExpectedClients), "client"), run.JoinedClients, soFar)
 	}
 }
 
