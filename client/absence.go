@@ -8,11 +8,12 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/boottime"
+	"bulkhead/internal/hello"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // lastEndMaxBytes bounds Hello.last_end.
-const lastEndMaxBytes = 1024
+const lastEndMaxBytes = hello.MaxEndBytes
 
 // connectionEnd is how a connection that had been welcomed ended, and what was
 // tried since.
@@ -54,12 +55,12 @@ func (s *session) ended(far reached, why retryable) {
 // connection.
 func (s *session) introduce() *bulkheadv1.Hello {
 	now := time.Now()
-	hello := proto.CloneOf(s.hello)
-	hello.WallClockUnixNano, hello.ElapsedNano = now.UnixNano(), boottime.At(now)
+	h := proto.CloneOf(s.hello)
+	h.WallClockUnixNano, h.ElapsedNano = now.UnixNano(), boottime.At(now)
 	s.telling = s.vitals.total(now)
-	hello.StarvedNano = int64(s.telling - s.told)
+	h.StarvedNano = int64(s.telling - s.told)
 	if s.lastEnd != nil {
-		hello.Absence, hello.LastEnd = s.lastEnd.absence, s.lastEnd.String()
+		h.Absence, h.LastEnd = s.lastEnd.absence, s.lastEnd.String()
 	}
-	return hello
+	return h
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 	"unicode/utf8"
+
+	"bulkhead/internal/hello"
 )
 
 // ErrConfig is wrapped by every error that says that the configuration cannot
@@ -18,15 +20,6 @@ var ErrConfig = errors.New("the configuration cannot work")
 // workDirMaxBytes leaves room below WorkDir for the path of a worker's socket, which
 // has at most 107 bytes (unix(7)), in folders with random names.
 const workDirMaxBytes = 107 - len("/bulkhead-4294967295/plugin-dir4294967295/plugin4294967295")
-
-// The bounds of Hello, as the protocol states them.
-const (
-	nameMaxBytes  = 128
-	hostMaxBytes  = 255
-	labelMaxBytes = 128
-	labelsMax     = 32
-	consumersMax  = 1024
-)
 
 // Config is what a client does. A zero field means its default where one is named.
 type Config struct {
@@ -153,8 +146,8 @@ func (c Config) resolve() (Config, error) {
 		problem("work_dir: %s is too long for the sockets in it; use a path of at most %d bytes", workDir, workDirMaxBytes)
 	}
 	problems = append(problems, c.checkHello()...)
-	if n := len(c.Consumers); n < 1 || n > consumersMax {
-		problem("consumers: there are %d; use 1 to %d", n, consumersMax)
+	if n := len(c.Consumers); n < 1 || n > hello.MaxConsumers {
+		problem("consumers: there are %d; use 1 to %d", n, hello.MaxConsumers)
 	}
 	var err error
 	if c.Executable == "" {
@@ -177,15 +170,20 @@ func (c Config) resolve() (Config, error) {
 // checkHello checks what the supervisor would reject in Hello.
 func (c *Config) checkHello() []error {
 	var problems []error
-	if c.Name == "" || len(c.Name) > nameMaxBytes || !utf8.ValidString(c.Name) {
-		problems = append(problems, fmt.Errorf("name: %q is not 1 to %d bytes of UTF-8", c.Name, nameMaxBytes))
+	if c.Name == "" || len(c.Name) > hello.MaxNameBytes || !utf8.ValidString(c.Name) {
+		problems = append(problems, fmt.Errorf("name: %q is not 1 to %d bytes of UTF-8", c.Name, hello.MaxNameBytes))
+	} else if !hello.Printable(c.Name) {
+		problems = append(problems, fmt.Errorf("name: %q has characters that cannot be printed", c.Name))
 	}
-	if len(c.Labels) > labelsMax {
-		problems = append(problems, fmt.Errorf("labels: there are %d; use at most %d", len(c.Labels), labelsMax))
+	if len(c.Token) > hello.MaxTokenBytes || !utf8.ValidString(c.Token) {
+		problems = append(problems, fmt.Errorf("token: it has %d bytes; use at most %d, of UTF-8", len(c.Token), hello.MaxTokenBytes))
+	}
+	if len(c.Labels) > hello.MaxLabels {
+		problems = append(problems, fmt.Errorf("labels: there are %d; use at most %d", len(c.Labels), hello.MaxLabels))
 	}
 	for k, v := range c.Labels {
-		if len(k) > labelMaxBytes || len(v) > labelMaxBytes || !utf8.ValidString(k+v) {
-			problems = append(problems, fmt.Errorf("labels: %q: keys and values are at most %d bytes of UTF-8", k, labelMaxBytes))
+		if len(k) > hello.MaxLabelBytes || len(v) > hello.MaxLabelBytes || !utf8.ValidString(k+v) {
+			problems = append(problems, fmt.Errorf("labels: %q: keys and values are at most %d bytes of UTF-8", k, hello.MaxLabelBytes))
 		}
 	}
 	return problems

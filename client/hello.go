@@ -7,19 +7,19 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/hello"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
-
-const protocolVersion = 1
 
 // helloOf introduces the client. The session adds the wall clock.
 func helloOf(cfg Config, id clientID, dirs *folders) *bulkheadv1.Hello {
 	host, _ := os.Hostname() // for people only; an unknown host is an empty one
 	return &bulkheadv1.Hello{
-		ProtocolVersion: protocolVersion,
+		ProtocolVersion: hello.Version,
+		ProtocolMinor:   hello.Minor,
 		ClientId:        id[:],
 		Name:            cfg.Name,
-		Host:            strings.ToValidUTF8(host[:min(len(host), hostMaxBytes)], ""),
+		Host:            strings.ToValidUTF8(host[:min(len(host), hello.MaxHostBytes)], ""),
 		Labels:          cfg.Labels,
 		Token:           cfg.Token,
 		Workload:        workloadOf(cfg, dirs),
@@ -34,10 +34,10 @@ const helloMaxBytes = 1<<20 - 4<<10
 
 // checkHelloSize returns an error for a Hello that no supervisor takes. 1024 consumers
 // have room for paths of some hundred bytes and a few chunk sizes each.
-func checkHelloSize(hello *bulkheadv1.Hello) error {
-	if size := proto.Size(hello); size > helloMaxBytes {
+func checkHelloSize(h *bulkheadv1.Hello) error {
+	if size := proto.Size(h); size > helloMaxBytes {
 		return fmt.Errorf("%w: what its %d consumers will write takes %s to say, and a supervisor listens to %s; use shorter paths, fewer chunk sizes, or fewer consumers",
-			ErrConfig, len(hello.GetWorkload().GetConsumers()), sizeText(uint64(size)), sizeText(helloMaxBytes))
+			ErrConfig, len(h.GetWorkload().GetConsumers()), sizeText(uint64(size)), sizeText(helloMaxBytes))
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func TestHelloOfManyConsumersIsAccepted(t *testing.T) {
 	if err := checkHelloSize(h); err != nil {
 		t.Error(err)
 	}
-	if wrong := hello.Check(h); wrong != "" {
+	if wrong := hello.Check(h); wrong != nil {
 		t.Error(wrong)
 	}
 }

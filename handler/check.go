@@ -16,13 +16,6 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-const (
-	// ProtocolVersion is the Collector protocol this handler speaks.
-	ProtocolVersion = 1
-
-	maxStringBytes = 4096
-)
-
 // Reasons that are given in several places.
 const (
 	frameUnexpected   = bulkheadv1.Reason_REASON_FRAME_UNEXPECTED
@@ -42,6 +35,8 @@ type violation struct {
 	text   string
 	// retryAfter is when the client should come back; 0 leaves it to the client.
 	retryAfter time.Duration
+	// vague says that more may be known when all frames are written.
+	vague bool
 }
 
 func (v *violation) Error() string { return v.text }
@@ -71,18 +66,25 @@ func broken(why bulkheadv1.Reason, format string, args ...any) *violation {
 	return &violation{class: bulkheadv1.EndClass_END_CLASS_PROTOCOL, code: codes.InvalidArgument, reason: why, text: fmt.Sprintf(format, args...)}
 }
 
+// wrongField is broken for a field, named by its path from the ClientFrame.
+func wrongField(field, format string, args ...any) *violation {
+	v := broken(fieldInvalid, format, args...)
+	v.about = map[string]string{reason.Field: field}
+	return v
+}
+
 func tooMuch(format string, args ...any) *violation {
 	return &violation{class: bulkheadv1.EndClass_END_CLASS_LIMIT, code: codes.ResourceExhausted, reason: bulkheadv1.Reason_REASON_LIMIT_EXCEEDED, text: fmt.Sprintf(format, args...)}
 }
 
 // checkHello checks the form of a Hello, not whether its sender may come.
 func checkHello(h *bulkheadv1.Hello) *violation {
-	if v := h.GetProtocolVersion(); v != ProtocolVersion {
+	if v := h.GetProtocolVersion(); v != hello.Version {
 		return &violation{class: bulkheadv1.EndClass_END_CLASS_VERSION, code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_VERSION_UNKNOWN,
-			text: fmt.Sprintf("client speaks protocol version %d; this supervisor speaks version %d", v, ProtocolVersion)}
+			text: fmt.Sprintf("client speaks protocol version %d; this supervisor speaks version %d", v, hello.Version)}
 	}
-	if wrong := hello.Check(h); wrong != "" {
-		return broken(fieldInvalid, "%s", wrong)
+	if wrong := hello.Check(h); wrong != nil {
+		return wrongField(wrong.Field, "%s", wrong.Text)
 	}
 	return nil
 }
@@ -94,7 +96,7 @@ func checkBatch(b *bulkheadv1.Batch, limits *bulkheadv1.Limits, next uint64) (*b
 	msgs := b.GetMessages()
 	switch {
 	case len(msgs) == 0:
-		return nil, broken(fieldInvalid, "Batch is empty; it must have at least one message")
+		return nil, wrongField("batch.messages", "Batch is empty; it must have at least one message")
 	case len(msgs) > int(limits.GetMaxBatchMessages()):
 		return nil, tooMuch("Batch has %d messages; at most %d are allowed", len(msgs), limits.GetMaxBatchMessages())
 	case msgs[0].GetSeq() == 0:
@@ -107,6 +109,9 @@ func checkBatch(b *bulkheadv1.Batch, limits *bulkheadv1.Limits, next uint64) (*b
 			return nil, broken(sequenceBroken, "sequence gap: message %d came where %d was expected", m.GetSeq(), want)
 		}
 		if v := checkMessage(m); v != nil {
+			if field := v.about[reason.Field]; field != "" {
+				v.about[reason.Field] = fmt.Sprintf("batch.messages[%d].%s", i, field)
+			}
 			return nil, v
 		}
 	}
@@ -127,22 +132,52 @@ func seal(b *bulkheadv1.Batch, fresh []*bulkheadv1.Message) (*bulkheadv1.SealedB
 	return &bulkheadv1.SealedBatch{FirstSeq: fresh[0].GetSeq(), LastSeq: fresh[len(fresh)-1].GetSeq(), Batch: data}, nil
 }
 
+// checkMessage checks one message; the field that it names is the message's.
 func checkMessage(m *bulkheadv1.Message) *violation {
 	switch f := m.GetFact().(type) {
 	case nil:
-		return broken(fieldInvalid, "message %d has no fact", m.GetSeq())
+		// A fact of a newer client is a field that is not known here: kept as it came.
+		if len(m.ProtoReflect().GetUnknown()) == 0 {
+			return wrongField("fact", "message %d has no fact", m.GetSeq())
+		}
+	case *bulkheadv1.Message_Start:
+		if v := checkPath(m, "start.consumer", f.Start.GetConsumer()); v != nil {
+			return v
+		}
 	case *bulkheadv1.Message_Rollover:
-		if len(f.Rollover.GetPath()) > maxStringBytes {
-			return tooMuch("message %d: path has %d bytes; at most %d are allowed", m.GetSeq(), len(f.Rollover.GetPath()), maxStringBytes)
+		if v := checkPath(m, "rollover", f.Rollover); v != nil {
+			return v
+		}
+	case *bulkheadv1.Message_Corruption:
+		if v := checkPath(m, "corruption", f.Corruption); v != nil {
+			return v
 		}
 	case *bulkheadv1.Message_Progress:
 		h := f.Progress.GetChunkWrite()
 		if len(h.GetCount()) != len(h.GetValueDelta()) {
-			return broken(fieldInvalid, "message %d: histogram has %d values and %d counts", m.GetSeq(), len(h.GetValueDelta()), len(h.GetCount()))
+			return wrongField("progress.chunk_write", "message %d: histogram has %d values and %d counts", m.GetSeq(), len(h.GetValueDelta()), len(h.GetCount()))
 		}
 	}
 	if m.GetProcess().GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_UNSPECIFIED {
-		return broken(fieldInvalid, "message %d does not say which process it is about", m.GetSeq())
+		return wrongField("process.kind", "message %d does not say which process it is about", m.GetSeq())
+	}
+	return nil
+}
+
+// pathed is what has a path.
+type pathed interface {
+	GetPath() string
+	GetPathBytes() []byte
+}
+
+// checkPath checks the path of what a message has at field.
+func checkPath(m *bulkheadv1.Message, field string, p pathed) *violation {
+	for name, n := range map[string]int{"path": len(p.GetPath()), "path_bytes": len(p.GetPathBytes())} {
+		if n > hello.MaxPathBytes {
+			v := tooMuch("message %d: path has %d bytes; at most %d are allowed", m.GetSeq(), n, hello.MaxPathBytes)
+			v.about = map[string]string{reason.Field: field + "." + name}
+			return v
+		}
 	}
 	return nil
 }

@@ -195,10 +195,11 @@ func TestErrorsOfRecvAreSorted(t *testing.T) {
 		code  codes.Code
 		text  string
 	}{
-		{io.EOF, gone, codes.Unavailable, "client ended its stream without a Goodbye"},
+		{io.EOF, streamOff, codes.Unavailable, "client ended its stream without a Goodbye"},
 		{status.Error(codes.ResourceExhausted, "grpc: received message larger than max"), limit, codes.ResourceExhausted, "a frame is too large: received message"},
-		{status.Error(codes.Internal, "grpc: failed to unmarshal"), protocol, codes.InvalidArgument, "a frame cannot be decoded: failed to unmarshal"},
-		{status.Error(codes.Unimplemented, "grpc: Decompressor is not installed"), protocol, codes.InvalidArgument, "a frame cannot be decoded"},
+		{status.Error(codes.Internal, "grpc: failed to decompress"), framing, codes.Unavailable, "client's stream broke gRPC's framing: failed to decompress"},
+		{status.Error(codes.Internal, "unexpected EOF"), streamOff, codes.Unavailable, "client ended its stream in the middle of a frame"},
+		{status.Error(codes.DeadlineExceeded, "context deadline exceeded"), streamOff, codes.Unavailable, "the deadline that the client set"},
 		{status.Error(codes.Canceled, "context canceled"), broke, codes.Unavailable, "the client's stream ended: context canceled"},
 		{errors.New("broken"), broke, codes.Unavailable, "the client's stream ended: broken"},
 	} {

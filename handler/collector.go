@@ -3,11 +3,13 @@ package handler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -25,19 +27,27 @@ type collector struct {
 	work    *work
 	expect  atomic.Uint64 // next sequence number, set by Welcome
 	welcome chan struct{} // closed when Welcome is on its way to the client
-	began   atomic.Bool   // a Collect stream was opened
-	greeted atomic.Bool   // a good Hello came
+	conn    *clientConn
+	began   atomic.Bool // a Collect stream was opened
+	greeted atomic.Bool // a good Hello came
 
 	// ended receives how the one Collect stream ended, just before it returns.
 	ended chan *violation
 	// refuse receives a violation found outside the stream, such as a timeout.
 	refuse chan *violation
+	// flood receives why nothing more is read of the client.
+	flood chan *violation
+	// called is the last method that was called instead of Collect.
+	called atomic.Pointer[string]
+	// passedOver counts frames that this version does not know.
+	passedOver atomic.Uint64
 }
 
 func newCollector(limits *bulkheadv1.Limits, r *relay, down *downlink.Queue, w *work) *collector {
 	return &collector{
 		limits: limits, relay: r, down: down, work: w, welcome: make(chan struct{}),
 		ended: make(chan *violation, 1), refuse: make(chan *violation, 1),
+		flood: make(chan *violation, 1),
 	}
 }
 
@@ -45,7 +55,10 @@ func newCollector(limits *bulkheadv1.Limits, r *relay, down *downlink.Queue, w *
 // receives, and ends when the stream does, which is when Collect returns.
 func (c *collector) Collect(stream bulkheadv1.CollectorService_CollectServer) error {
 	if !c.began.CompareAndSwap(false, true) {
-		return status.Error(codes.ResourceExhausted, "a connection carries one Collect stream")
+		// UNAVAILABLE: its library has not noticed yet that the connection is ending, or takes
+		// one connection for two clients.
+		return (&violation{code: codes.Unavailable, reason: connectionRefused,
+			text: "a connection carries one Collect stream; connect anew for another, on a channel that shares no connection"}).status()
 	}
 	received := make(chan *violation, 1)
 	go func() {
@@ -65,6 +78,9 @@ func (c *collector) Collect(stream bulkheadv1.CollectorService_CollectServer) er
 		}
 	}()
 	v := c.send(stream, frames, received)
+	if due, ok := stream.Context().Deadline(); ok && v.class == bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST && !time.Now().Before(due) {
+		v = pastDeadline()
+	}
 	c.ended <- v
 	return v.status()
 }
@@ -146,15 +162,16 @@ func serverFrame(f *bulkheadv1.SupervisorFrame) *bulkheadv1.ServerFrame {
 }
 
 // receive reads the client's frames: Hello, Batches, Goodbye. It returns nil after
-// Goodbye and a violation otherwise.
+// Goodbye, behind which nothing is read, and a violation otherwise. What comes before the
+// Welcome is taken as if it came behind it, so that no race decides what becomes of it.
 func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *violation {
-	first, err := stream.Recv()
-	if err != nil {
-		return recvViolation(err)
+	first, v := c.next(stream)
+	if v != nil {
+		return v
 	}
 	hello := first.GetHello()
 	if hello == nil {
-		return broken(frameUnexpected, "the first frame is not a Hello")
+		return broken(frameUnexpected, "the first frame is %s, not a Hello", frameName(first))
 	}
 	if v := checkHello(hello); v != nil {
 		return v
@@ -164,9 +181,12 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 	c.relay.setHello(hello)
 	for {
 		c.work.done()
-		f, err := stream.Recv()
-		if err != nil {
-			return recvViolation(err)
+		f, v := c.next(stream)
+		if v != nil {
+			return v
+		}
+		if v := c.awaitWelcome(stream.Context()); v != nil {
+			return v
 		}
 		switch f := f.GetFrame().(type) {
 		case *bulkheadv1.ClientFrame_Batch:
@@ -175,21 +195,63 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 			}
 		case *bulkheadv1.ClientFrame_Goodbye:
 			return c.goodbye(f.Goodbye)
-		case *bulkheadv1.ClientFrame_Hello:
-			return broken(frameUnexpected, "a second Hello came on one connection")
 		default:
-			return broken(bulkheadv1.Reason_REASON_FRAME_UNKNOWN, "a frame is empty")
+			return broken(frameUnexpected, "a second Hello came on one connection")
 		}
+	}
+}
+
+// next is the client's next frame that this version knows.
+func (c *collector) next(stream bulkheadv1.CollectorService_CollectServer) (*bulkheadv1.ClientFrame, *violation) {
+	for {
+		f, err := stream.Recv()
+		if v := c.work.fault(); v != nil {
+			return nil, v
+		}
+		if err != nil {
+			return nil, recvViolation(err)
+		}
+		if f.GetFrame() != nil {
+			return f, nil
+		}
+		if len(f.ProtoReflect().GetUnknown()) == 0 {
+			return nil, broken(bulkheadv1.Reason_REASON_FRAME_UNKNOWN, "a frame is empty")
+		}
+		c.passedOver.Add(1) // of a newer client
+		c.work.done()
+	}
+}
+
+// frameName is what a frame holds, for people.
+func frameName(f *bulkheadv1.ClientFrame) string {
+	switch f.GetFrame().(type) {
+	case *bulkheadv1.ClientFrame_Batch:
+		return "a Batch"
+	case *bulkheadv1.ClientFrame_Goodbye:
+		return "a Goodbye"
+	default:
+		return "another"
+	}
+}
+
+// awaitWelcome waits until the Welcome is on its way to the client. That is no work.
+func (c *collector) awaitWelcome(ctx context.Context) *violation {
+	select {
+	case <-c.welcome:
+		return nil
+	default:
+	}
+	c.work.done()
+	select {
+	case <-c.welcome:
+		return nil
+	case <-ctx.Done():
+		return lost("the client's stream ended: %v", ctx.Err())
 	}
 }
 
 // batch checks a batch and keeps it for the supervisor.
 func (c *collector) batch(ctx context.Context, b *bulkheadv1.Batch) *violation {
-	select {
-	case <-c.welcome:
-	default:
-		return broken(frameUnexpected, "a Batch came before the Welcome was sent")
-	}
 	next := c.expect.Load()
 	failpoint.Batch(b.GetMessages())
 	failpoint.Hit("handler-batch")
@@ -206,11 +268,6 @@ func (c *collector) batch(ctx context.Context, b *bulkheadv1.Batch) *violation {
 }
 
 func (c *collector) goodbye(g *bulkheadv1.Goodbye) *violation {
-	select {
-	case <-c.welcome:
-	default:
-		return broken(frameUnexpected, "a Goodbye came before the Welcome was sent")
-	}
 	if last := c.expect.Load() - 1; g.GetLastSeq() != last {
 		return broken(sequenceBroken, "Goodbye says that %d was the last message; %d was received last", g.GetLastSeq(), last)
 	}
@@ -219,18 +276,62 @@ func (c *collector) goodbye(g *bulkheadv1.Goodbye) *violation {
 	return nil
 }
 
+// unknown answers calls of methods that are not here: health checks, reflection, another
+// version's.
+func (c *collector) unknown(_ any, stream grpc.ServerStream) error {
+	method, _ := grpc.MethodFromServerStream(stream)
+	c.called.Store(&method)
+	return (&violation{code: codes.Unimplemented, reason: bulkheadv1.Reason_REASON_METHOD_UNKNOWN,
+		text: fmt.Sprintf("there is no %s here; a Bulkhead collector has %s", method, bulkheadv1.CollectorService_Collect_FullMethodName)}).status()
+}
+
+// insteadOf adds to v, the end of a client that never said Hello, what it did instead.
+func (c *collector) insteadOf(v *violation) *violation {
+	if c.began.Load() {
+		return v
+	}
+	if method := c.called.Load(); method != nil {
+		v.text += fmt.Sprintf("; it called %.128q, which is not here", *method)
+	} else if request := c.conn.request(); request != "" {
+		v.text += "; " + request
+	}
+	return v
+}
+
+// flooded ends the client's connection for v.
+func (c *collector) flooded(v *violation) { c.flood <- v } // once, and there is room
+
+// pastDeadline is the end of a stream for which the client itself had set a deadline.
+func pastDeadline() *violation {
+	return streamEnded("the deadline that the client set for its stream (grpc-timeout) has passed; a Collect stream lasts as long as the load, so set none")
+}
+
 // recvViolation sorts the errors of Recv.
 func recvViolation(err error) *violation {
 	if errors.Is(err, io.EOF) {
-		return closedByClient("client ended its stream without a Goodbye")
+		return halfClosed("client ended its stream without a Goodbye")
 	}
 	s := status.Convert(err)
-	switch s.Code() {
-	case codes.ResourceExhausted:
-		return tooMuch("a frame is too large: %s", strings.TrimPrefix(s.Message(), "grpc: "))
-	case codes.Internal, codes.Unimplemented, codes.InvalidArgument:
-		return broken(encodingInvalid, "a frame cannot be decoded: %s", strings.TrimPrefix(s.Message(), "grpc: "))
+	text := strings.TrimPrefix(s.Message(), "grpc: ")
+	switch {
+	case s.Code() == codes.ResourceExhausted:
+		return tooMuch("a frame is too large: %s", text)
+	case s.Code() == codes.DeadlineExceeded:
+		return pastDeadline()
+	case s.Code() == codes.Internal && text == io.ErrUnexpectedEOF.Error():
+		return halfClosed("client ended its stream in the middle of a frame")
+	case s.Code() == codes.Internal, s.Code() == codes.Unimplemented, s.Code() == codes.InvalidArgument:
+		// What a frame holds is judged behind Recv; this is how it is packed.
+		return transport("client's stream broke gRPC's framing: %s", text)
 	default:
 		return lost("the client's stream ended: %s", s.Message())
 	}
+}
+
+// halfClosed is the end of a stream on which the client says nothing more, without having
+// said Goodbye. The session stays, and the client may come again.
+func halfClosed(text string) *violation {
+	v := streamEnded("%s; the session is kept: connect again, send what is not acknowledged, and say Goodbye", text)
+	v.reason = bulkheadv1.Reason_REASON_GOODBYE_MISSING
+	return v
 }

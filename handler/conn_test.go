@@ -33,16 +33,15 @@ func TestStoryOfABrokenConnection(t *testing.T) {
 		{"the first error counts", []error{io.EOF, opError(syscall.ECONNRESET)}, 0, gone, codes.Unavailable, "client closed the connection"},
 		{"the handshake's deadline", []error{opError(os.ErrDeadlineExceeded), net.ErrClosed}, 0, late, codes.DeadlineExceeded, "client said no Hello in time"},
 		{"silence", []error{net.ErrClosed}, time.Minute, mute, codes.Unavailable, "client sent nothing and answered no ping for 1m0s"},
-		{"closed by gRPC", []error{net.ErrClosed}, time.Second, protocol, codes.InvalidArgument, "client sent bytes that are not HTTP/2"},
-		{"closed by gRPC at once", nil, 0, protocol, codes.InvalidArgument, "client sent bytes that are not HTTP/2"},
+		{"closed on this side", []error{net.ErrClosed}, time.Second, broke, codes.Unavailable, "connection was closed on this side"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newClientConn(nil)
 			for _, err := range tt.errs {
 				c.note(err)
 			}
-			c.began = time.Now().Add(-tt.silent)
-			wantViolation(t, c.story(20*time.Second), tt.class, tt.code, tt.text)
+			c.began, c.silence = time.Now().Add(-tt.silent), 20*time.Second
+			wantViolation(t, c.story(), tt.class, tt.code, tt.text)
 		})
 	}
 }

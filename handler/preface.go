@@ -15,6 +15,15 @@ import (
 // preface is what every HTTP/2 client sends first (RFC 9113, section 3.4).
 var preface = []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 
+// tlsHandshake is the first byte of a TLS connection.
+const tlsHandshake = 0x16
+
+// What load balancers put before the first byte of a client when they are told to.
+var (
+	proxyV1 = []byte("PROXY ")
+	proxyV2 = []byte("\r\n\r\n\x00\r\nQUIT\n")
+)
+
 // http1Answer is for whoever points a browser or a health check at the port.
 const http1Answer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n" +
 	"This is a Bulkhead collector: it speaks gRPC (HTTP/2) with bulkhead clients.\n"
@@ -52,8 +61,16 @@ func wrongPreface(c *clientConn, got []byte) *violation {
 			return broken(connectionRefused, "client speaks HTTP/1 (%q); this port speaks gRPC (HTTP/2)", method)
 		}
 	}
-	if got[0] == 0x16 {
+	if got[0] == tlsHandshake {
+		// No alert of TLS says this; words in plain do, in those of every TLS library: "wrong
+		// version number", "first record does not look like a TLS handshake".
+		answerHTTP1(c)
 		return broken(connectionRefused, "client speaks TLS; this port speaks gRPC without TLS")
+	}
+	for _, header := range [][]byte{proxyV1, proxyV2} {
+		if bytes.HasPrefix(got, header) || len(got) > 2 && bytes.HasPrefix(header, got) {
+			return broken(connectionRefused, "a proxy sent the PROXY protocol's header before the client's first byte; it must not")
+		}
 	}
 	return broken(connectionRefused, "client does not speak gRPC: its first bytes are %q", got)
 }
@@ -98,6 +115,17 @@ func closedByClient(format string, args ...any) *violation {
 // silent is for a client of which nothing was heard any more.
 func silent(format string, args ...any) *violation {
 	return &violation{class: bulkheadv1.EndClass_END_CLASS_SILENT, code: codes.Unavailable, text: fmt.Sprintf(format, args...)}
+}
+
+// transport is for a connection whose HTTP/2 or gRPC framing cannot be gone on with. It
+// says nothing of the session, which may go on over another connection.
+func transport(format string, args ...any) *violation {
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_TRANSPORT, code: codes.Unavailable, reason: connectionRefused, text: fmt.Sprintf(format, args...)}
+}
+
+// streamEnded is for a stream that the client ended, on a connection that stands.
+func streamEnded(format string, args ...any) *violation {
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_STREAM_ENDED, code: codes.Unavailable, text: fmt.Sprintf(format, args...)}
 }
 
 func tooSlow(format string, args ...any) *violation {

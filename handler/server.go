@@ -5,8 +5,10 @@ import (
 	"net"
 	"time"
 
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	_ "google.golang.org/grpc/encoding/gzip" // clients may compress; what comes of it is bounded as a frame is
 	"google.golang.org/grpc/keepalive"
 
 	"bulkhead/internal/downlink"
@@ -24,8 +26,12 @@ const (
 	// being read: at a round trip of 50 ms, 20 MB/s. By default gRPC finds that out by a ping for
 	// each frame, which costs more than the frame does, and lets it grow to 16 MiB.
 	windowBytes = 1 << 20
-	// minPing is how often a client may send HTTP/2 pings.
-	minPing = 5 * time.Second
+	// maxStreams is how many streams a client may have open: one Collect, and what its
+	// library opens besides, which is answered at once.
+	maxStreams = 16
+	// minPing is how often a client may send HTTP/2 pings: as often as its library likes.
+	// What a flood of them costs is bounded by the purse; see frames.go.
+	minPing = time.Nanosecond
 )
 
 // serveClient serves one client on its socket, from the first byte to the last,
@@ -40,16 +46,20 @@ func serveClient(ctx context.Context, socket net.Conn, open *bulkheadv1.Open, r 
 	}
 	silence := time.Duration(open.GetClientTimeoutNano())
 	c := newCollector(open.GetLimits(), r, down, w)
+	c.conn = conn
+	conn.silence, conn.flooded = silence, c.flooded
+	conn.overhear()
 	srv := grpc.NewServer(
 		grpc.ForceServerCodecV2(newCodec(w)),
 		grpc.MaxRecvMsgSize(int(open.GetLimits().GetMaxFrameBytes())),
-		grpc.MaxConcurrentStreams(1),
+		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.ReadBufferSize(bufferBytes), grpc.WriteBufferSize(bufferBytes),
 		grpc.StaticStreamWindowSize(windowBytes), grpc.StaticConnWindowSize(windowBytes),
 		grpc.ConnectionTimeout(time.Until(helloBy)),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: silence / 2, Timeout: silence / 2}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		grpc.UnknownServiceHandler(c.unknown),
 	)
 	bulkheadv1.RegisterCollectorServiceServer(srv, c)
 	served := make(chan struct{})
@@ -58,10 +68,20 @@ func serveClient(ctx context.Context, socket net.Conn, open *bulkheadv1.Open, r 
 		defer close(served)
 		_ = srv.Serve(lis) // says only that it was stopped
 	}()
-	v := awaitEnd(ctx, c, conn, helloBy, silence)
+	v := awaitEnd(ctx, c, conn, helloBy)
+	if v.class == bulkheadv1.EndClass_END_CLASS_TRANSPORT && !c.began.Load() {
+		conn.goAway(http2.ErrCodeEnhanceYourCalm, v.text) // there is no stream to say it on
+	}
 	stop(srv, conn)
 	<-served
-	return endOf(v, conn)
+	if v.vague {
+		if why := conn.streamEnd(); why != nil {
+			v = why
+		}
+	}
+	end := endOf(v, conn)
+	end.UnknownFrames = c.passedOver.Load()
+	return end
 }
 
 // greet reads the first bytes, but not for longer than until ctx is done.
@@ -82,7 +102,7 @@ func orphaned(ctx context.Context) *violation {
 
 // awaitEnd waits until the client's stream or connection ends, its Hello is overdue,
 // or ctx is done.
-func awaitEnd(ctx context.Context, c *collector, conn *clientConn, helloBy time.Time, silence time.Duration) *violation {
+func awaitEnd(ctx context.Context, c *collector, conn *clientConn, helloBy time.Time) *violation {
 	overdue := time.NewTimer(time.Until(helloBy))
 	defer overdue.Stop()
 	closed, gone := conn.closed, ctx.Done()
@@ -96,19 +116,24 @@ func awaitEnd(ctx context.Context, c *collector, conn *clientConn, helloBy time.
 		select {
 		case v := <-c.ended:
 			if v.class == bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST {
-				return sharper(v, conn, silence)
+				return sharper(v, conn)
 			}
 			return v
+		case v := <-c.flood:
+			if !c.began.Load() {
+				return v
+			}
+			refuse(v)
 		case <-closed:
 			if !c.began.Load() {
-				return conn.story(silence)
+				return c.insteadOf(conn.story())
 			}
 			closed = nil // the stream ends too, and knows more
 		case <-overdue.C:
 			if c.greeted.Load() {
 				continue
 			}
-			v := tooSlow("client said no Hello in time")
+			v := c.insteadOf(tooSlow("client said no Hello in time"))
 			if !c.began.Load() {
 				return v
 			}
@@ -123,20 +148,30 @@ func awaitEnd(ctx context.Context, c *collector, conn *clientConn, helloBy time.
 	}
 }
 
-// sharper replaces what gRPC says of a broken connection by what the socket said. A
-// stream that ended while its connection stands was ended by the client.
-func sharper(v *violation, conn *clientConn, silence time.Duration) *violation {
+// sharper replaces what gRPC says of a broken connection by what its frames and the socket
+// said. A stream that ended while its connection stands was ended by the client.
+func sharper(v *violation, conn *clientConn) *violation {
+	why := conn.streamEnd()
+	if why != nil && why.class == bulkheadv1.EndClass_END_CLASS_STREAM_ENDED {
+		return why // also if the client closed the connection behind it
+	}
 	select {
 	case <-conn.closed:
-		return conn.story(silence)
+		return conn.story()
 	default:
-		return closedByClient("%s", v.text)
 	}
+	if why != nil {
+		return why
+	}
+	out := streamEnded("%s", v.text)
+	out.vague = true
+	return out
 }
 
 // stop ends the server: in order, so that the last status reaches the client, or
 // by force after flushTimeout.
 func stop(srv *grpc.Server, conn *clientConn) {
+	conn.end()
 	t := time.AfterFunc(flushTimeout, srv.Stop)
 	srv.GracefulStop()
 	t.Stop()

@@ -18,6 +18,9 @@ type work struct {
 	epoch time.Time
 	since atomic.Int64               // when the frame at work on came, after epoch; 0 if there is none
 	conn  atomic.Pointer[clientConn] // nil until the client is served
+	// bad is what is wrong with the frame that came last; nil if nothing is. It belongs to
+	// the goroutine that receives.
+	bad *violation
 }
 
 func newWork(box *blackbox.Box) *work { return &work{box: box, epoch: time.Now()} }
@@ -65,7 +68,11 @@ func (w *work) silent() time.Duration {
 	return 0
 }
 
-// codec notes every frame before it is decoded.
+// fault is what is wrong with the frame that was received last; nil if nothing is.
+func (w *work) fault() *violation { return w.bad }
+
+// codec notes every frame before it is decoded. One that does not decode is no error to
+// gRPC, which would answer by itself, with INTERNAL and without the field: see fault.
 type codec struct {
 	encoding.CodecV2
 	work *work
@@ -75,9 +82,10 @@ func newCodec(w *work) codec { return codec{encoding.GetCodecV2(grpcproto.Name),
 
 func (c codec) Unmarshal(frame mem.BufferSlice, v any) error {
 	c.work.begin(frame)
-	err := c.CodecV2.Unmarshal(frame, v)
-	if err != nil {
+	c.work.bad = nil
+	if err := c.CodecV2.Unmarshal(frame, v); err != nil {
 		c.work.done()
+		c.work.bad = undecodable(frame, v, err)
 	}
-	return err
+	return nil
 }

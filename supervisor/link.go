@@ -280,6 +280,9 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 		p.post(ctx, note{kind: noteGoodbye, link: l, lastSeq: f.Goodbye.GetLastSeq()})
 	case *bulkheadv1.HandlerFrame_End:
 		f.End.Text = plain(f.End.GetText())
+		if n := f.End.GetUnknownFrames(); n > 0 {
+			l.log.Warn("frames of a newer client were passed over", "frames", n)
+		}
 		l.end = f.End
 		return true
 	default:

@@ -60,6 +60,10 @@ func (l *link) detachClass(err error) bulkheadv1.DetachClass {
 		return bulkheadv1.DetachClass_DETACH_CLASS_BREACH
 	case bulkheadv1.EndClass_END_CLASS_CLOSED_BY_CLIENT:
 		return bulkheadv1.DetachClass_DETACH_CLASS_CLOSED_BY_CLIENT
+	case bulkheadv1.EndClass_END_CLASS_TRANSPORT:
+		return bulkheadv1.DetachClass_DETACH_CLASS_TRANSPORT
+	case bulkheadv1.EndClass_END_CLASS_STREAM_ENDED:
+		return bulkheadv1.DetachClass_DETACH_CLASS_STREAM_ENDED
 	case bulkheadv1.EndClass_END_CLASS_SILENT:
 		return bulkheadv1.DetachClass_DETACH_CLASS_SILENT
 	case bulkheadv1.EndClass_END_CLASS_FINISHED, bulkheadv1.EndClass_END_CLASS_ORPHANED:

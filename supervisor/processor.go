@@ -12,6 +12,7 @@ import (
 
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/failpoint"
+	"bulkhead/internal/hello"
 	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -397,6 +398,7 @@ func (p *processor) welcome(l *link) {
 	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Welcome{Welcome: &bulkheadv1.Welcome{
 		RunId: p.run.id, SessionId: p.id, ResumeAfter: p.durable, Limits: p.run.limits(),
 		WallClockUnixNano: now.UnixNano(), ElapsedNano: boottime.At(now),
+		ProtocolVersion: hello.Version, ProtocolMinor: hello.Minor, SupervisorVersion: p.run.cfg.Version,
 	}}})
 	if l.adopted { // its client gets no second Welcome, and may never have had the ack of what was durable
 		l.ack(p.durable)

@@ -26,8 +26,8 @@ func (l *link) streamError(err error) error {
 
 // checkHello checks what a handler has checked, or should have.
 func (l *link) checkHello(r *run, h *bulkheadv1.Hello) error {
-	if wrong := hello.Check(h); wrong != "" {
-		return fmt.Errorf("%w: the handler sent a Hello that no client may send: %s", errLied, wrong)
+	if wrong := hello.Check(h); wrong != nil {
+		return fmt.Errorf("%w: the handler sent a Hello that no client may send: %s", errLied, wrong.Text)
 	}
 	most := int(r.cfg.Session.MaxFrame)
 	if l.adopted {

@@ -50,7 +50,7 @@ func decode(frame []byte) (*bulkheadv1.HandlerFrame, *wary, error) {
 // What a client may say is decoded as it is.
 func TestTheLargestHelloIsDecoded(t *testing.T) {
 	want := largestHello()
-	if wrong := hello.Check(want); wrong != "" {
+	if wrong := hello.Check(want); wrong != nil {
 		t.Fatal(wrong)
 	}
 	f, w, err := decode(encoded(t, want))

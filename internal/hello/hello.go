@@ -10,67 +10,89 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// The bounds of a Hello, as collector.proto states them.
+// Version is the version of the Collector protocol that is spoken here, and Minor how far
+// it has grown; see Hello.protocol_minor.
 const (
-	clientIDBytes = 16
-	maxNameBytes  = 128
-	maxHostBytes  = 255
-	MaxLabels     = 32
-	maxLabelBytes = 128
-	maxTokenBytes = 1024
-	MaxConsumers  = 1024
-	maxEndBytes   = 1024
-	// maxVersionBytes is a client's own name for its version.
-	maxVersionBytes = 128
-	maxPathBytes    = 4096
+	Version = 1
+	Minor   = 1
+)
+
+// The bounds of what a client says, in bytes or entries, as the .proto files state them.
+const (
+	clientIDBytes   = 16
+	MaxNameBytes    = 128
+	MaxHostBytes    = 255
+	MaxLabels       = 32
+	MaxLabelBytes   = 128
+	MaxTokenBytes   = 1024
+	MaxConsumers    = 1024
+	MaxEndBytes     = 1024
+	MaxVersionBytes = 128
+	// MaxPathBytes bounds every path, in a Hello and in a Message.
+	MaxPathBytes = 4096
 	// MaxChunkSizes is the most chunk sizes of one consumer.
 	MaxChunkSizes = 64
 )
 
-// Check returns what is wrong with the form of a Hello, for a person; "" if nothing is.
-// Its protocol version is the caller's to look at.
-func Check(h *bulkheadv1.Hello) string {
+// Fault is what is wrong with a Hello.
+type Fault struct {
+	// Field is the field, as a path from the ClientFrame; Text is for a person.
+	Field, Text string
+}
+
+func wrong(field, format string, args ...any) *Fault {
+	return &Fault{"hello." + field, fmt.Sprintf(format, args...)}
+}
+
+// Check returns what is wrong with the form of a Hello; nil if nothing is. Its protocol
+// version is the caller's to look at.
+func Check(h *bulkheadv1.Hello) *Fault {
 	switch {
 	case len(h.GetClientId()) != clientIDBytes:
-		return fmt.Sprintf("Hello.client_id has %d bytes; it must have %d", len(h.GetClientId()), clientIDBytes)
-	case h.GetName() == "" || len(h.GetName()) > maxNameBytes:
-		return fmt.Sprintf("Hello.name has %d bytes; it must have 1 to %d", len(h.GetName()), maxNameBytes)
-	case !printable(h.GetName()):
-		return fmt.Sprintf("Hello.name %q has characters that cannot be printed", h.GetName())
-	case len(h.GetHost()) > maxHostBytes:
-		return fmt.Sprintf("Hello.host has %d bytes; at most %d are allowed", len(h.GetHost()), maxHostBytes)
+		return wrong("client_id", "Hello.client_id has %d bytes; it must have %d", len(h.GetClientId()), clientIDBytes)
+	case h.GetName() == "" || len(h.GetName()) > MaxNameBytes:
+		return wrong("name", "Hello.name has %d bytes; it must have 1 to %d", len(h.GetName()), MaxNameBytes)
+	case !Printable(h.GetName()):
+		return wrong("name", "Hello.name %q has characters that cannot be printed", h.GetName())
+	case len(h.GetHost()) > MaxHostBytes:
+		return wrong("host", "Hello.host has %d bytes; at most %d are allowed", len(h.GetHost()), MaxHostBytes)
 	case len(h.GetLabels()) > MaxLabels:
-		return fmt.Sprintf("Hello has %d labels; at most %d are allowed", len(h.GetLabels()), MaxLabels)
-	case len(h.GetToken()) > maxTokenBytes:
-		return fmt.Sprintf("Hello.token has %d bytes; at most %d are allowed", len(h.GetToken()), maxTokenBytes)
-	case len(h.GetLastEnd()) > maxEndBytes:
-		return fmt.Sprintf("Hello.last_end has %d bytes; at most %d are allowed", len(h.GetLastEnd()), maxEndBytes)
-	case len(h.GetClientVersion()) > maxVersionBytes:
-		return fmt.Sprintf("Hello.client_version has %d bytes; at most %d are allowed", len(h.GetClientVersion()), maxVersionBytes)
+		return wrong("labels", "Hello has %d labels; at most %d are allowed", len(h.GetLabels()), MaxLabels)
+	case len(h.GetToken()) > MaxTokenBytes:
+		return wrong("token", "Hello.token has %d bytes; at most %d are allowed", len(h.GetToken()), MaxTokenBytes)
+	case len(h.GetLastEnd()) > MaxEndBytes:
+		return wrong("last_end", "Hello.last_end has %d bytes; at most %d are allowed", len(h.GetLastEnd()), MaxEndBytes)
+	case len(h.GetClientVersion()) > MaxVersionBytes:
+		return wrong("client_version", "Hello.client_version has %d bytes; at most %d are allowed", len(h.GetClientVersion()), MaxVersionBytes)
 	}
 	for k, v := range h.GetLabels() {
-		if len(k) > maxLabelBytes || len(v) > maxLabelBytes {
-			return fmt.Sprintf("label %.64q: keys and values may have %d bytes at most", k, maxLabelBytes)
+		if len(k) > MaxLabelBytes || len(v) > MaxLabelBytes {
+			return wrong("labels", "label %.64q: keys and values may have %d bytes at most", k, MaxLabelBytes)
 		}
 	}
 	return checkWorkload(h.GetWorkload())
 }
 
-func checkWorkload(w *bulkheadv1.Workload) string {
+func checkWorkload(w *bulkheadv1.Workload) *Fault {
 	if n := len(w.GetConsumers()); n > MaxConsumers {
-		return fmt.Sprintf("Hello.workload has %d consumers; at most %d are allowed", n, MaxConsumers)
+		return wrong("workload.consumers", "Hello.workload has %d consumers; at most %d are allowed", n, MaxConsumers)
 	}
-	for _, c := range w.GetConsumers() {
-		if n := len(c.GetPath()); n > maxPathBytes {
-			return fmt.Sprintf("Hello.workload: the path of consumer %d has %d bytes; at most %d are allowed", c.GetIndex(), n, maxPathBytes)
+	for i, c := range w.GetConsumers() {
+		at := fmt.Sprintf("workload.consumers[%d].", i)
+		if n := len(c.GetPath()); n > MaxPathBytes {
+			return wrong(at+"path", "Hello.workload: the path of consumer %d has %d bytes; at most %d are allowed", c.GetIndex(), n, MaxPathBytes)
+		}
+		if n := len(c.GetPathBytes()); n > MaxPathBytes {
+			return wrong(at+"path_bytes", "Hello.workload: the path of consumer %d has %d bytes; at most %d are allowed", c.GetIndex(), n, MaxPathBytes)
 		}
 		if n := len(c.GetChunkSizes()); n > MaxChunkSizes {
-			return fmt.Sprintf("Hello.workload: consumer %d has %d chunk sizes; at most %d are allowed", c.GetIndex(), n, MaxChunkSizes)
+			return wrong(at+"chunk_sizes", "Hello.workload: consumer %d has %d chunk sizes; at most %d are allowed", c.GetIndex(), n, MaxChunkSizes)
 		}
 	}
-	return ""
+	return nil
 }
 
-func printable(s string) bool {
+// Printable says whether a name can be shown as it is.
+func Printable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }

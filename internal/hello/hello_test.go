@@ -40,9 +40,15 @@ func TestCheck(t *testing.T) {
 				Workload: &bulkheadv1.Workload{Consumers: []*bulkheadv1.ConsumerSpec{{Index: 7, Path: "/mnt"}}},
 			}
 			tt.change(h)
-			wrong := hello.Check(h)
-			if (wrong == "") != (tt.want == "") || !strings.Contains(wrong, tt.want) {
-				t.Errorf("Check = %q; want %q", wrong, tt.want)
+			var text string
+			if wrong := hello.Check(h); wrong != nil {
+				text = wrong.Text
+				if !strings.HasPrefix(wrong.Field, "hello.") {
+					t.Errorf("the field is %q; want its path", wrong.Field)
+				}
+			}
+			if (text == "") != (tt.want == "") || !strings.Contains(text, tt.want) {
+				t.Errorf("Check = %q; want %q", text, tt.want)
 			}
 		})
 	}

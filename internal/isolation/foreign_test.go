@@ -75,7 +75,7 @@ func endlessHeaders(f *http2.Framer) {
 }
 
 func pingFlood(f *http2.Framer) {
-	for range 10_000 {
+	for range 100_000 {
 		_ = f.WritePing(false, [8]byte{})
 	}
 }
@@ -85,7 +85,7 @@ func foreigners() []foreign {
 	return []foreign{
 		{name: "1 MiB of random bytes", say: bytesOf(noise(1 << 20)), reason: "client does not speak gRPC: its first bytes are "},
 		{name: "random bytes after the preface", say: bytesOf([]byte(http2.ClientPreface), noise(1<<20)), reason: notHTTP2},
-		{name: "random bytes after the settings", say: bytesOf(frames(func(*http2.Framer) {}), noise(1<<20)), reason: notHTTP2},
+		{name: "random bytes after the settings", say: bytesOf(frames(func(*http2.Framer) {}), noise(1<<20)), reason: "client broke HTTP/2: it sent "},
 		{name: "zeros", say: bytesOf(make([]byte, 1<<20)), reason: `its first bytes are "\x00`},
 		{name: "HTTP/1", say: bytesOf([]byte("GET /metrics HTTP/1.1\r\nHost: bulkhead\r\n\r\n")),
 			answer: "HTTP/1.1 400 Bad Request\r\n", reason: `client speaks HTTP/1 ("GET "); this port speaks gRPC (HTTP/2)`},
@@ -100,8 +100,8 @@ func foreigners() []foreign {
 			_ = c.(*net.TCPConn).CloseWrite()
 		}, reason: "client closed the connection after 12 of the 24 bytes that begin HTTP/2"},
 		{name: "nothing and gone", say: func(c net.Conn) { _ = c.(*net.TCPConn).CloseWrite() }, reason: "client closed the connection without a byte"},
-		{name: "headers without end", say: bytesOf(frames(endlessHeaders)), reason: notHTTP2},
-		{name: "a flood of pings", say: bytesOf(frames(pingFlood)), reason: notHTTP2},
+		{name: "headers without end", say: bytesOf(frames(endlessHeaders)), reason: "the headers of the client's request are larger than 16384 bytes"},
+		{name: "a flood of pings", say: bytesOf(frames(pingFlood)), reason: "client sent a flood of HTTP/2 frames that carry nothing"},
 	}
 }
 

@@ -12,6 +12,8 @@ const (
 	AwayNetwork    = "network_gone"
 	AwayDied       = "client_died"
 	AwayBreach     = "client_broke_protocol"
+	AwayTransport  = "client_transport"
+	AwayEnded      = "client_ended_stream"
 	AwayHandler    = "handler"
 	AwaySupervisor = "supervisor"
 	AwayUnknown    = "unknown"
@@ -43,6 +45,12 @@ func judge(a absence) string {
 		return AwaySupervisor
 	case bulkheadv1.DetachClass_DETACH_CLASS_BREACH:
 		return AwayBreach
+	case bulkheadv1.DetachClass_DETACH_CLASS_TRANSPORT:
+		return AwayTransport
+	case bulkheadv1.DetachClass_DETACH_CLASS_STREAM_ENDED:
+		if !a.returned || a.said == bulkheadv1.Absence_ABSENCE_UNSPECIFIED || a.said == bulkheadv1.Absence_ABSENCE_SENT_AWAY {
+			return AwayEnded // a client that says more, such as that it was starved, knows better
+		}
 	}
 	if handlerFault(a) {
 		return AwayHandler
@@ -97,6 +105,10 @@ func awayWords(why string) string {
 		return "client died"
 	case AwayBreach:
 		return "client broke the protocol"
+	case AwayTransport:
+		return "client's transport"
+	case AwayEnded:
+		return "client ended its stream"
 	case AwayHandler:
 		return "handler"
 	case AwaySupervisor:
@@ -114,6 +126,10 @@ func lossWords(last *Connection) string {
 		return "its machine closed the connection, so the client probably died"
 	case last.AwayWhy == AwayHandler:
 		return "its handler had ended"
+	case last.AwayWhy == AwayTransport:
+		return "its transport had broken its connection: " + last.DetachCause
+	case last.AwayWhy == AwayEnded:
+		return "it had ended its stream itself: " + last.DetachCause
 	case last.AwayWhy == AwaySupervisor:
 		return "the supervisor had ended its connection"
 	case last.DetachClass == detachSilent:
@@ -131,6 +147,8 @@ const (
 	detachBreach         = "breach"
 	detachReplaced       = "replaced"
 	detachSupervisor     = "supervisor"
+	detachTransport      = "transport"
+	detachStreamEnded    = "stream_ended"
 )
 
 func detachClass(c bulkheadv1.DetachClass) string {
@@ -147,6 +165,10 @@ func detachClass(c bulkheadv1.DetachClass) string {
 		return detachReplaced
 	case bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR:
 		return detachSupervisor
+	case bulkheadv1.DetachClass_DETACH_CLASS_TRANSPORT:
+		return detachTransport
+	case bulkheadv1.DetachClass_DETACH_CLASS_STREAM_ENDED:
+		return detachStreamEnded
 	default:
 		return ""
 	}

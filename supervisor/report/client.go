@@ -133,7 +133,7 @@ type Connection struct {
 	// outage begins there. It is absent if it is not known.
 	LastHeardAt Stamp `json:"last_heard_at,omitempty"`
 	// DetachClass is what the supervisor's side saw: "closed_by_client", "silent",
-	// "handler", "breach", "replaced", "supervisor" or "".
+	// "handler", "breach", "replaced", "supervisor", "transport", "stream_ended" or "".
 	DetachClass string `json:"detach_class"`
 	// AwayWhy is why the client was away after it: one of the Away… constants, or ""
 	// for a connection that was not lost. AwayNano is how long, from LastHeardAt or else

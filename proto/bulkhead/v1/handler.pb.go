@@ -46,6 +46,9 @@ const (
 	// The client's transport did what this side cannot go on with: it broke HTTP/2 or
 	// gRPC's framing, or flooded. That says nothing of the session.
 	EndClass_END_CLASS_TRANSPORT EndClass = 10
+	// The client ended its stream, not its connection: it cancelled it, half-closed it
+	// without a Goodbye, or let its own deadline pass.
+	EndClass_END_CLASS_STREAM_ENDED EndClass = 11
 )
 
 // Enum value maps for EndClass.
@@ -62,6 +65,7 @@ var (
 		8:  "END_CLASS_SILENT",
 		9:  "END_CLASS_ORPHANED",
 		10: "END_CLASS_TRANSPORT",
+		11: "END_CLASS_STREAM_ENDED",
 	}
 	EndClass_value = map[string]int32{
 		"END_CLASS_UNSPECIFIED":      0,
@@ -75,6 +79,7 @@ var (
 		"END_CLASS_SILENT":           8,
 		"END_CLASS_ORPHANED":         9,
 		"END_CLASS_TRANSPORT":        10,
+		"END_CLASS_STREAM_ENDED":     11,
 	}
 )
 
@@ -1149,7 +1154,7 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x0fwindow_exceeded\x18\t \x01(\x04R\x0ewindowExceeded\x12+\n" +
 	"\x06reason\x18\x06 \x01(\x0e2\x13.bulkhead.v1.ReasonR\x06reason\x12%\n" +
 	"\x0eunknown_frames\x18\n" +
-	" \x01(\x04R\runknownFrames*\x9e\x02\n" +
+	" \x01(\x04R\runknownFrames*\xba\x02\n" +
 	"\bEndClass\x12\x19\n" +
 	"\x15END_CLASS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12END_CLASS_FINISHED\x10\x01\x12\x1d\n" +
@@ -1162,7 +1167,8 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x10END_CLASS_SILENT\x10\b\x12\x16\n" +
 	"\x12END_CLASS_ORPHANED\x10\t\x12\x17\n" +
 	"\x13END_CLASS_TRANSPORT\x10\n" +
-	"2\x96\x01\n" +
+	"\x12\x1a\n" +
+	"\x16END_CLASS_STREAM_ENDED\x10\v2\x96\x01\n" +
 	"\x0eHandlerService\x12D\n" +
 	"\x05Serve\x12\x1c.bulkhead.v1.SupervisorFrame\x1a\x19.bulkhead.v1.HandlerFrame(\x010\x01\x12>\n" +
 	"\x05Probe\x12\x19.bulkhead.v1.ProbeRequest\x1a\x1a.bulkhead.v1.ProbeResponseB'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
