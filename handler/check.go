@@ -86,6 +86,9 @@ func checkHello(h *bulkheadv1.Hello) *violation {
 	if wrong := hello.Check(h); wrong != nil {
 		return wrongField(wrong.Field, "%s", wrong.Text)
 	}
+	if wrong := hello.CheckID(h.GetClientId()); wrong != nil {
+		return wrongField(wrong.Field, "%s", wrong.Text)
+	}
 	return nil
 }
 

@@ -29,6 +29,10 @@ type collector struct {
 	welcome chan struct{} // closed when Welcome is on its way to the client
 	conn    *clientConn
 	began   atomic.Bool // a Collect stream was opened
+	resumed uint64      // last durable message as Welcome said, written before welcome is closed
+	tells   bool        // the supervisor is told what contradicts what is durable
+	// refused is the Hello that was refused for its form; nil if none was.
+	refused atomic.Pointer[bulkheadv1.Hello]
 	greeted atomic.Bool // a good Hello came
 
 	// ended receives how the one Collect stream ended, just before it returns.
@@ -143,6 +147,7 @@ func (c *collector) welcomed(w *bulkheadv1.Welcome) bool {
 	default:
 	}
 	c.expect.Store(w.GetResumeAfter() + 1)
+	c.resumed = w.GetResumeAfter()
 	close(c.welcome)
 	return true
 }
@@ -174,6 +179,7 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 		return broken(frameUnexpected, "the first frame is %s, not a Hello", frameName(first))
 	}
 	if v := checkHello(hello); v != nil {
+		c.refused.Store(excerpt(hello))
 		return v
 	}
 	failpoint.Hit("handler-hello")
@@ -255,6 +261,7 @@ func (c *collector) batch(ctx context.Context, b *bulkheadv1.Batch) *violation {
 	next := c.expect.Load()
 	failpoint.Batch(b.GetMessages())
 	failpoint.Hit("handler-batch")
+	c.compare(b, next)
 	sealed, v := checkBatch(b, c.limits, next)
 	if v != nil || sealed == nil {
 		return v
@@ -268,7 +275,9 @@ func (c *collector) batch(ctx context.Context, b *bulkheadv1.Batch) *violation {
 }
 
 func (c *collector) goodbye(g *bulkheadv1.Goodbye) *violation {
-	if last := c.expect.Load() - 1; g.GetLastSeq() != last {
+	// One that ends before what is durable is another's, which the supervisor knows better.
+	other := c.tells && g.GetLastSeq() < c.resumed
+	if last := c.expect.Load() - 1; g.GetLastSeq() != last && !other {
 		return broken(sequenceBroken, "Goodbye says that %d was the last message; %d was received last", g.GetLastSeq(), last)
 	}
 	failpoint.Hit("handler-goodbye")

@@ -22,6 +22,8 @@ type relay struct {
 	messages uint64                    // guarded by mu; accepted from the client
 	goodbye  *bulkheadv1.Goodbye       // guarded by mu
 	end      *bulkheadv1.End           // guarded by mu
+	resent   []*bulkheadv1.Resent      // guarded by mu; at most maxResent, not told yet
+	exceeded uint64                    // guarded by mu; batches that came although the window was full
 }
 
 func newRelay(maxUnacked int) *relay {
@@ -52,7 +54,7 @@ func (r *relay) setGoodbye(g *bulkheadv1.Goodbye) {
 
 func (r *relay) setEnd(e *bulkheadv1.End) {
 	r.mu.Lock()
-	e.Messages = r.messages
+	e.Messages, e.WindowExceeded = r.messages, r.exceeded
 	r.end = e
 	r.mu.Unlock()
 	signalChange(r.changed)
@@ -61,7 +63,10 @@ func (r *relay) setEnd(e *bulkheadv1.End) {
 // add keeps a batch, after waiting for room. It returns false when ctx is done.
 // One goroutine calls it.
 func (r *relay) add(ctx context.Context, b *bulkheadv1.SealedBatch) bool {
-	for !r.tryAdd(b) {
+	for first := true; !r.tryAdd(b); first = false {
+		if first {
+			r.overrun()
+		}
 		select {
 		case <-r.room:
 		case <-ctx.Done():
@@ -70,6 +75,14 @@ func (r *relay) add(ctx context.Context, b *bulkheadv1.SealedBatch) bool {
 	}
 	signalChange(r.changed)
 	return true
+}
+
+// overrun counts a batch that found no room: its client had as many on their way as it may,
+// for it can have no Ack that is not here yet.
+func (r *relay) overrun() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.exceeded++
 }
 
 func (r *relay) tryAdd(b *bulkheadv1.SealedBatch) bool {
@@ -125,13 +138,19 @@ type cursor struct {
 }
 
 // next returns the next frame for the supervisor and moves the cursor on, or nil
-// if there is none yet. Order: Hello, batches, Goodbye, End.
+// if there is none yet. Order: Hello, batches, Goodbye, End; what was sent again comes
+// between them.
 func (r *relay) next(at *cursor) *bulkheadv1.HandlerFrame {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.hello != nil && !at.hello {
 		at.hello = true
 		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Hello{Hello: r.hello}}
+	}
+	if len(r.resent) > 0 && at.hello {
+		told := r.resent[0]
+		r.resent = r.resent[1:]
+		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Resent{Resent: told}}
 	}
 	for _, b := range r.unacked {
 		if b.LastSeq > at.seq {

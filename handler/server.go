@@ -49,6 +49,7 @@ func serveClient(ctx context.Context, socket net.Conn, open *bulkheadv1.Open, r 
 	c.conn = conn
 	conn.silence, conn.flooded = silence, c.flooded
 	conn.overhear()
+	c.tells = open.GetReportResent()
 	srv := grpc.NewServer(
 		grpc.ForceServerCodecV2(newCodec(w)),
 		grpc.MaxRecvMsgSize(int(open.GetLimits().GetMaxFrameBytes())),
@@ -81,7 +82,7 @@ func serveClient(ctx context.Context, socket net.Conn, open *bulkheadv1.Open, r 
 	}
 	end := endOf(v, conn)
 	end.UnknownFrames = c.passedOver.Load()
-	return end
+	return c.tell(end)
 }
 
 // greet reads the first bytes, but not for longer than until ctx is done.

@@ -98,10 +98,10 @@ func (r *run) abandon(l *link, conn *net.TCPConn, err error) {
 		r.refuse(conn, &refusal{err.Error(), retryHandler})
 	case errors.Is(err, errSilentClient), errors.Is(err, errMuteClient):
 		conn.Close()
-		r.reject(l, "", err.Error())
+		r.reject(l, claimant{}, err.Error())
 	default: // the run is over
 		conn.Close()
-		r.reject(l, "", fmt.Sprintf("no handler was free: %v", err))
+		r.reject(l, claimant{}, fmt.Sprintf("no handler was free: %v", err))
 	}
 }
 

@@ -64,8 +64,11 @@ func (p *processor) batches(n note) (following *note) {
 	}
 	failpoint.Hit("supervisor/before-ack")
 	p.durable = last
-	for _, c := range counts {
+	p.holder.heard()
+	for i, c := range counts {
 		p.live.add(c, time.Now())
+		b := recs[i].GetSessionBatch()
+		p.digests.add(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
 	}
 	if p.link != nil {
 		p.link.ack(last)
@@ -83,6 +86,9 @@ func (p *processor) batches(n note) (following *note) {
 // it is not the current connection's, or an error if the handler lies.
 func (p *processor) check(n note, last uint64) (*bulkheadv1.Record, counted, error) {
 	b := n.batch
+	if n.link == p.link && p.phase == closed && b.GetFirstSeq() > p.durable {
+		p.afterGoodbye(n.link, b.GetLastSeq())
+	}
 	if n.link != p.link || p.phase != active || p.lie != nil || p.stuck {
 		return nil, counted{}, nil // of a connection that was replaced or dropped: it will be sent again
 	}
@@ -106,9 +112,19 @@ func (p *processor) goodbye(n note) {
 	if n.link != p.link || p.lie != nil || p.stuck {
 		return
 	}
-	if n.lastSeq != p.durable {
+	switch {
+	case p.phase == closed && n.lastSeq > p.durable:
+		p.afterGoodbye(n.link, n.lastSeq)
+	case p.phase == closed:
+		p.step(goodbye, nil, "", 0)
+	case p.phase != active:
+		// The session ended while this was on its way, which its client is being told.
+	case n.lastSeq < p.durable && !n.link.adopted:
+		p.disown(n.link, inUse, fmt.Sprintf("its Goodbye says that it has sent %d messages, and %d of this client are durable", n.lastSeq, p.durable))
+	case n.lastSeq != p.durable:
 		p.distrust(n.link, fmt.Errorf("%w: the handler relayed a Goodbye after message %d; %d is durable", errLied, n.lastSeq, p.durable))
-		return
+	default:
+		p.holder.heard()
+		p.step(goodbye, nil, "said goodbye", 0)
 	}
-	p.step(goodbye, nil, "said goodbye", 0)
 }

@@ -145,6 +145,7 @@ func (l *link) open(ctx context.Context, r *run) (bulkheadv1.HandlerService_Serv
 		ClientTimeoutNano: int64(r.cfg.Session.ClientTimeout),
 		ResumeAfter:       l.resumeAfter,
 		OrphanGraceNano:   int64(r.cfg.Handler.OrphanGrace),
+		ReportResent:      true,
 	}
 	if err := stream.Send(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Open{Open: open}}); err != nil {
 		return nil, fmt.Errorf("opening the handler's stream: %w", err)
@@ -278,6 +279,16 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 		}
 		l.goodbye = true
 		p.post(ctx, note{kind: noteGoodbye, link: l, lastSeq: f.Goodbye.GetLastSeq()})
+	case *bulkheadv1.HandlerFrame_Resent:
+		if p == nil || l.hello == nil {
+			l.distrust(fmt.Errorf("%w: the handler sent messages again of a client that was not let in", errLied))
+			return false
+		}
+		if size := len(f.Resent.GetBatch()); size > maxFrame {
+			l.distrust(fmt.Errorf("%w: the handler sent %d bytes of messages again", errLied, size))
+			return false
+		}
+		p.post(ctx, note{kind: noteResent, link: l, resent: f.Resent})
 	case *bulkheadv1.HandlerFrame_End:
 		f.End.Text = plain(f.End.GetText())
 		if n := f.End.GetUnknownFrames(); n > 0 {
@@ -308,13 +319,13 @@ func (l *link) ack(seq uint64) {
 	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Ack{Ack: &bulkheadv1.Ack{Seq: seq}}})
 }
 
-// finish tells the client how its stream ends, and bounds how long the handler may
+// finish tells the client how its stream ends, for which the first answer counts, and bounds how long the handler may
 // take to pass that on.
 func (l *link) finish(a answer) {
-	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Finish{Finish: &bulkheadv1.Finish{
-		Code: uint32(a.code), Reason: a.reason, Metadata: a.about, Text: a.text, RetryAfterNano: int64(a.retryAfter),
-	}}})
 	l.finished.Do(func() {
+		l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Finish{Finish: &bulkheadv1.Finish{
+			Code: uint32(a.code), Reason: a.reason, Metadata: a.about, Text: a.text, RetryAfterNano: int64(a.retryAfter),
+		}}})
 		time.AfterFunc(endSlack, func() { l.drop(errUnended) }) // does nothing after the link's end
 	})
 }

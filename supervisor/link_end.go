@@ -105,7 +105,7 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 		p.post(context.WithoutCancel(ctx), note{kind: noteCut, link: l, cause: cause, class: l.detachClass(err), frame: frame, exited: rec})
 		return
 	}
-	r.reject(l, "", cause)
+	r.reject(l, l.claimant(), cause)
 	r.record(rec)
 }
 

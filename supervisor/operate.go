@@ -50,7 +50,7 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 	}
 	if r.drainReason() != "" {
 		o.draining = true
-		o.deadline.Reset(s.cfg.DrainTimeout)
+		o.deadline.Reset(max(0, r.drainLeft()))
 	}
 	for {
 		select {
@@ -90,7 +90,7 @@ func (o *operator) drain(reason string) {
 	o.draining = true
 	open := o.run.startDrain(reason)
 	o.cfg.Logger.Info("draining", "reason", reason, "open_sessions", open, "within", o.cfg.DrainTimeout)
-	o.deadline.Reset(o.cfg.DrainTimeout)
+	o.deadline.Reset(max(0, o.run.drainLeft()))
 }
 
 // check begins to check the new program, unless that is under way.

@@ -40,6 +40,7 @@ const (
 	noteConnected noteKind = iota
 	noteBatch
 	noteGoodbye
+	noteResent
 	noteCut
 	noteDrain
 	noteRunOver
@@ -50,12 +51,13 @@ type note struct {
 	kind    noteKind
 	link    *link
 	batch   *bulkheadv1.SealedBatch // noteBatch
+	resent  *bulkheadv1.Resent      // noteResent
 	lastSeq uint64                  // noteGoodbye
 	cause   string                  // noteCut, noteDrain, noteRunOver
 	class   bulkheadv1.DetachClass  // noteCut
 	frame   []byte                  // noteCut: what the handler was at work on as it died
 	exited  *bulkheadv1.Record      // noteCut: HandlerExited
-	within  time.Duration           // noteDrain
+	until   time.Time               // noteDrain
 	// connection is a noteCut's: the number of a connection that has no link, because
 	// its handler did not outlive the last supervisor.
 	connection uint64
@@ -81,13 +83,17 @@ type processor struct {
 	whole      *bulkheadv1.Hello // the Hello that begins the session, until it is recorded; without the token
 	phase      phase
 	durable    uint64
+	holder     holder
+	digests    digests
+	told       contradictions
 	link       *link  // nil when not active
 	connection uint64 // number of the last connection that was attached
 	stuck      bool   // a record could not be made durable: the run ends
 	lie        error  // what link's handler did that no honest one does; nil if nothing
 	poison     poison
-	frame      []byte // what the last handler that poison counts was at work on
-	drain      *bulkheadv1.Drain
+	frame      []byte            // what the last handler that poison counts was at work on
+	drain      *bulkheadv1.Drain // without its time
+	drainBy    time.Time
 	grace      *time.Timer
 	lost       time.Duration        // what uptime said as grace was started
 	used       time.Duration        // of the grace time, by a supervisor before this one
@@ -197,6 +203,8 @@ func (p *processor) take(ctx context.Context, n note) {
 			following = p.batches(n)
 		case noteGoodbye:
 			p.goodbye(n)
+		case noteResent:
+			p.resent(n)
 		case noteCut:
 			p.cut(n)
 			switch x := n.exited.GetHandlerExited(); {
@@ -210,6 +218,9 @@ func (p *processor) take(ctx context.Context, n note) {
 			p.askToDrain(n)
 		case noteRunOver:
 			p.step(runOver, nil, n.cause, bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR)
+			if p.phase == closed && p.link != nil {
+				p.link.finish(answer{}) // it may not have heard so yet
+			}
 		}
 		if following == nil {
 			return
@@ -249,7 +260,16 @@ func (p *processor) connected(l *link) {
 		l.drop(errReplaced)
 		return
 	}
+	if !l.adopted && !p.phase.refuses() {
+		if why := p.holder.other(l.hello, p.phase == active, p.durable); why != "" {
+			p.inUse(l, why)
+			return
+		}
+	}
 	p.step(e, l, errReplaced.Error(), bulkheadv1.DetachClass_DETACH_CLASS_REPLACED)
+	if p.phase == closed {
+		p.conclude(l)
+	}
 }
 
 // cut takes note of the end of a connection. That of one that was replaced, or never
@@ -287,10 +307,16 @@ func (p *processor) cut(n note) {
 }
 
 func (p *processor) askToDrain(n note) {
-	p.drain = &bulkheadv1.Drain{Reason: n.cause, WithinNano: int64(n.within)}
+	p.drain, p.drainBy = &bulkheadv1.Drain{Reason: n.cause}, n.until
 	if p.link != nil {
-		p.link.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Drain{Drain: p.drain}})
+		p.passDrain(p.link)
 	}
+}
+
+// passDrain asks a client to end its load, in the time that is left.
+func (p *processor) passDrain(l *link) {
+	d := &bulkheadv1.Drain{Reason: p.drain.GetReason(), WithinNano: max(1, int64(time.Until(p.drainBy)))}
+	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Drain{Drain: d}})
 }
 
 // step moves the session on and does what the transition asks. from is the new
@@ -310,6 +336,9 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 			recs = append(recs, p.openRecord())
 			p.whole = nil
 		case recordAttach:
+			if e != reattached { // that is the same connection, whose client has its Welcome
+				p.holder.welcomed(from.hello)
+			}
 			recs = append(recs, p.attachRecord(from))
 		case recordDetach:
 			silent := p.silence(old, class)
@@ -333,8 +362,7 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 				p.link.finish(answer{code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_RUN_OVER, text: cause})
 			})
 		case refuse:
-			over := remainder.Over{Outcome: now.String(), After: p.durable, Run: p.run.id, Cause: p.live.snapshot().cause}
-			from.finish(refusing(now, over))
+			from.finish(refusing(now, p.over()))
 		}
 	}
 	// An outcome must be in the journal before the client is told; a connection need
@@ -352,6 +380,11 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 		do()
 	}
 	p.publish(was, now, cause)
+}
+
+// over says how and where the session ended.
+func (p *processor) over() remainder.Over {
+	return remainder.Over{Outcome: p.phase.String(), After: p.durable, Run: p.run.id, Cause: p.live.snapshot().cause}
 }
 
 // refusing is how a client is told that its session has ended.
@@ -399,11 +432,12 @@ func (p *processor) welcome(l *link) {
 		RunId: p.run.id, SessionId: p.id, ResumeAfter: p.durable, Limits: p.run.limits(),
 		WallClockUnixNano: now.UnixNano(), ElapsedNano: boottime.At(now),
 		ProtocolVersion: hello.Version, ProtocolMinor: hello.Minor, SupervisorVersion: p.run.cfg.Version,
+		Connection: p.holder.welcomes, Closed: p.phase == closed,
 	}}})
 	if l.adopted { // its client gets no second Welcome, and may never have had the ack of what was durable
 		l.ack(p.durable)
 	}
-	if p.drain != nil {
-		l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Drain{Drain: p.drain}})
+	if p.drain != nil && p.phase != closed {
+		p.passDrain(l)
 	}
 }

@@ -21,6 +21,7 @@ func ofClient(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 func ofConnection(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 	return &bulkheadv1.Hello{
 		WallClockUnixNano: h.GetWallClockUnixNano(), ElapsedNano: h.GetElapsedNano(), Absence: h.GetAbsence(), StarvedNano: h.GetStarvedNano(), LastEnd: h.GetLastEnd(),
+		Host: h.GetHost(), Pid: h.GetPid(), LastConnection: h.GetLastConnection(), Instance: h.GetInstance(), SentSeq: h.SentSeq,
 	}
 }
 
@@ -39,6 +40,7 @@ func (p *processor) attachRecord(l *link) *bulkheadv1.Record {
 		Session: p.number, ConnectionId: l.id, HandlerPid: int32(l.child.Pid()), Peer: l.peer, ResumeAfter: p.durable,
 		ClientWallClockUnixNano: l.hello.GetWallClockUnixNano(), ClientElapsedNano: l.hello.GetElapsedNano(),
 		Absence: l.hello.GetAbsence(), StarvedNano: l.hello.GetStarvedNano(), LastEnd: plain(l.hello.GetLastEnd()),
+		Connection: p.holder.welcomes, Instance: p.holder.instance,
 	}}}
 }
 

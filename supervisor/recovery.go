@@ -14,15 +14,18 @@ import (
 // all that another supervisor needs in order to go on. It is a fold over the
 // records, and pure.
 type recovery struct {
-	runID    string
-	started  time.Time
-	ended    bool // RunEnded was reached
-	clock    pastClock
-	drained  string // why a drain was asked for; "" if none was
-	restarts int
-	accepted uint64 // highest connection number
-	refused  uint64
-	shed     uint64
+	runID   string
+	started time.Time
+	ended   bool // RunEnded was reached
+	clock   pastClock
+	drained string // why a drain was asked for; "" if none was
+	// drainWithin is how long clients were given to end their load, 0 if it is not told, and
+	// drainBegan when, in time that a supervisor was there for.
+	drainWithin, drainBegan time.Duration
+	restarts                int
+	accepted                uint64 // highest connection number
+	refused                 uint64
+	shed                    uint64
 	// sessions are by number. Two that began at the same time may be recorded in either
 	// order, or only the later one.
 	sessions map[uint32]*recovered
@@ -54,6 +57,9 @@ type recovered struct {
 	// seen is when the client was last known to be connected, or heard, on the past clock;
 	// detached when it lost its connection, and down what the past clock said then.
 	seen, detached, down time.Duration
+	holder               holder
+	digests              digests
+	told                 contradictions
 }
 
 func newRecovery() *recovery {
@@ -79,6 +85,9 @@ func (r *recovery) add(rec *bulkheadv1.Record) error {
 		r.restarts++
 	case *bulkheadv1.Record_DrainStarted:
 		r.drained = cmp.Or(e.DrainStarted.GetReason(), "a drain was asked for")
+		r.drainWithin, r.drainBegan = time.Duration(e.DrainStarted.GetWithinNano()), r.clock.passed-r.clock.down
+	case *bulkheadv1.Record_Contradiction:
+		return r.with(e.Contradiction.GetSession(), func(s *recovered) { s.told.count(e.Contradiction.GetKind()) })
 	case *bulkheadv1.Record_ConnectionRejected:
 		r.refused++
 		r.accepted = max(r.accepted, e.ConnectionRejected.GetConnectionId())
@@ -124,6 +133,7 @@ func (r *recovery) attached(a *bulkheadv1.SessionAttached) error {
 		}
 		s.phase, s.connection = active, a.GetConnectionId()
 		s.attaches++
+		s.holder.recovered(a)
 	})
 }
 
@@ -140,6 +150,8 @@ func (r *recovery) batch(b *bulkheadv1.SessionBatch) error {
 			return
 		}
 		s.durable, s.said, s.seen = b.GetLastSeq(), r.clock.passed, r.clock.passed
+		s.holder.heard()
+		s.digests.add(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
 		s.total.add(c)
 		if c.timed {
 			chunkWrites(b.GetBatch(), s.writes.merge)
@@ -198,4 +210,11 @@ func (r *recovery) orphans(kept map[uint64]bool) []uint64 {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// drainLeft is how much is left of the time that clients were given to end their load,
+// where they are given within now and so much has passed since the newest record with a
+// supervisor there. Time without one does not count: nobody could deliver anything.
+func (r *recovery) drainLeft(within, since time.Duration) time.Duration {
+	return cmp.Or(r.drainWithin, within) - (r.clock.passed - r.clock.down - r.drainBegan) - since
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"bulkhead/internal/boottime"
+	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
 	"bulkhead/supervisor/journal"
@@ -34,13 +35,12 @@ type run struct {
 	damagedEnd bool
 	journal    journal.Journal
 	roster     roster
-	latest     func() error // makes it the latest run
-	cameOnce   sync.Once
 	pool       *pool
 	gate       *gate
 	farewell   *farewell
 	shedding   shedding
 	rejected   rejections
+	elders     elders
 	log        *slog.Logger
 	life       chan struct{} // holds one token after the lifecycle changed
 
@@ -59,6 +59,7 @@ type run struct {
 	order    []*processor          // guarded by mu; by session number
 	closing  bool                  // guarded by mu; no new session may begin
 	drained  string                // guarded by mu; why a drain was asked for
+	drainBy  time.Time             // guarded by mu; when its time is over
 	links    map[*link]struct{}    // guarded by mu
 	kept     []*link               // guarded by mu; to be taken up by the next supervisor
 	running  sync.WaitGroup        // links
@@ -161,6 +162,9 @@ func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
 		r.turnAway(l, hello, why)
 		return
 	}
+	if l.processor.Load() == nil && r.elsewhere(l, hello) {
+		return
+	}
 	p, no := r.session(hello)
 	switch {
 	case p == nil && no.retryAfter > 0:
@@ -175,25 +179,15 @@ func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
 		l.distrust(fmt.Errorf("%w: the handler sent the Hello of another session", errLied))
 		return
 	}
-	r.becomeLatest()
 	l.log = l.log.With("client", p.hello.GetName())
 	// The session counts as joined, so the processor must hear of it even if the link
 	// is dropped at this moment.
 	p.post(context.WithoutCancel(ctx), note{kind: noteConnected, link: l})
 }
 
-// becomeLatest makes the run the one that people look at first; once.
-func (r *run) becomeLatest() {
-	r.cameOnce.Do(func() {
-		if err := r.latest(); err != nil {
-			r.log.Error(err.Error())
-		}
-	})
-}
-
 // turnAway refuses a client that has said who it is.
 func (r *run) turnAway(l *link, hello *bulkheadv1.Hello, why answer) {
-	r.reject(l, hello.GetName(), why.text)
+	r.reject(l, claimant{hello, true, why.reason}, why.text)
 	l.finish(why)
 }
 
@@ -236,8 +230,25 @@ func (r *run) list(p *processor) {
 	r.order = append(r.order, p)
 }
 
+// claimant is who wanted to become a client and did not, as far as that can be told.
+type claimant struct {
+	hello  *bulkheadv1.Hello // nil if none could be read
+	client bool              // it was no port scan, health check or other program
+	code   bulkheadv1.Reason
+}
+
+// claimant is who was at the other end of a connection that became no session's.
+func (l *link) claimant() claimant {
+	c := claimant{hello: l.end.GetHello(), code: l.end.GetReason()}
+	switch l.end.GetClass() {
+	case bulkheadv1.EndClass_END_CLASS_PROTOCOL, bulkheadv1.EndClass_END_CLASS_LIMIT, bulkheadv1.EndClass_END_CLASS_VERSION:
+		c.client = l.end.GetCollecting()
+	}
+	return c
+}
+
 // reject journals a connection that became no session's; once for each link.
-func (r *run) reject(l *link, name, why string) {
+func (r *run) reject(l *link, who claimant, why string) {
 	if l.refused {
 		return
 	}
@@ -247,10 +258,12 @@ func (r *run) reject(l *link, name, why string) {
 	if l.child != nil {
 		pid = l.child.Pid()
 	}
-	why, name = plain(why), plain(name)
+	h := who.hello
+	why, name := plain(why), plain(h.GetName())
 	r.rejected.log(l.log, why, name)
 	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_ConnectionRejected{ConnectionRejected: &bulkheadv1.ConnectionRejected{
 		ConnectionId: l.id, Peer: l.peer, HandlerPid: int32(pid), Reason: why, ClientName: name,
+		Client: who.client, ClientId: h.GetClientId()[:min(len(h.GetClientId()), remainder.IDBytes)], ClientHost: plain(h.GetHost()), ClientPid: h.GetPid(), Code: who.code,
 	}}})
 }
 
@@ -341,23 +354,33 @@ func (r *run) close(v verdict) bool {
 // open. Clients that are away are told when they return.
 func (r *run) startDrain(reason string) int {
 	// If it cannot be recorded the run ends anyway.
-	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_DrainStarted{DrainStarted: &bulkheadv1.DrainStarted{Reason: reason}}})
-	return r.drain(reason)
+	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_DrainStarted{DrainStarted: &bulkheadv1.DrainStarted{
+		Reason: reason, WithinNano: int64(r.cfg.DrainTimeout),
+	}}})
+	return r.drain(reason, r.cfg.DrainTimeout)
 }
 
-// drain is startDrain without its record.
-func (r *run) drain(reason string) int {
+// drain is startDrain without its record, for clients that have so much time left.
+func (r *run) drain(reason string, left time.Duration) int {
+	by := time.Now().Add(left)
 	r.mu.Lock()
-	r.closing, r.drained = true, reason
+	r.closing, r.drained, r.drainBy = true, reason, by
 	r.cycle.drain()
 	open := r.cycle.open
 	sessions := append([]*processor(nil), r.order...)
 	r.mu.Unlock()
 	for _, p := range sessions {
-		p.post(r.procCtx, note{kind: noteDrain, cause: reason, within: r.cfg.DrainTimeout})
+		p.post(r.procCtx, note{kind: noteDrain, cause: reason, until: by})
 	}
 	r.wake()
 	return open
+}
+
+// drainLeft is how long clients that are asked to end their load still have.
+func (r *run) drainLeft() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Until(r.drainBy)
 }
 
 // drainReason is why a drain was asked for; "" if none was.

@@ -24,7 +24,12 @@ func TestASessionOutlivesItsHandler(t *testing.T) {
 	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
 	hello := collect.Hello("alpha")
 	alpha, beta := s.greet(hello, 0), s.greet(collect.Hello("beta"), 0)
-	s.deliver(alpha, 1, 10)
+	all := collect.Batch(1, 12)
+	deliver := func(last uint64) {
+		must(t, alpha.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: &bulkheadv1.Batch{Messages: all.Messages[:last]}}}))
+		must(t, alpha.AwaitAck(last))
+	}
+	deliver(10)
 	s.deliver(beta, 1, 1)
 	first := s.session("alpha").GetHandlerPid()
 	s.killHandler("alpha")
@@ -36,7 +41,7 @@ func TestASessionOutlivesItsHandler(t *testing.T) {
 	if st := s.session("alpha"); st.GetHandlerPid() == first || st.GetHandlerPid() == 0 || st.GetResumes() != 1 {
 		t.Errorf("status %v; want another handler than %d, and one resume", st, first)
 	}
-	s.deliver(alpha, 1, 12) // more than is new
+	deliver(12) // more than is new
 	s.deliver(beta, 2, 2)
 	s.closeInOrder(alpha, 12)
 	s.closeInOrder(beta, 2)

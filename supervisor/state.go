@@ -24,6 +24,9 @@ func (p phase) String() string {
 // ended says whether the session has an outcome.
 func (p phase) ended() bool { return p >= closed }
 
+// refuses says whether a client that comes to the session is only told how it ended.
+func (p phase) refuses() bool { return p.ended() && p != closed }
+
 // outcomes are the phases that have ended, as the journal names them.
 var outcomes = map[phase]bulkheadv1.Outcome{
 	closed:      bulkheadv1.Outcome_OUTCOME_CLOSED,
@@ -54,6 +57,7 @@ const (
 	cut                     // the current connection is gone
 	goodbye                 // Goodbye, and every message durable
 	breach                  // the client broke the protocol
+	disowned                // the current connection is not of the session's client
 	poisoned                // the same messages have killed too many handlers
 	graceOver               // the grace time has run out
 	runOver                 // the run ends now
@@ -91,7 +95,7 @@ func next(p phase, e event) (phase, []action) {
 		switch e {
 		case connected:
 			return active, []action{dropLink, recordDetach, recordAttach, welcome}
-		case cut:
+		case cut, disowned:
 			return away, []action{recordDetach, startGrace}
 		case goodbye:
 			return closed, []action{recordEnd, finishOK}

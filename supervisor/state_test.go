@@ -12,7 +12,7 @@ func TestNext(t *testing.T) {
 		actions []action
 	}
 	all := []phase{fresh, active, adrift, away, closed, lost, rejected, quarantined}
-	events := []event{connected, reattached, cut, goodbye, breach, poisoned, graceOver, runOver}
+	events := []event{connected, reattached, cut, goodbye, breach, disowned, poisoned, graceOver, runOver}
 	want := map[phase]map[event]step{
 		fresh: {
 			connected: {active, []action{recordOpen, recordAttach, welcome}},
@@ -23,6 +23,7 @@ func TestNext(t *testing.T) {
 			cut:       {away, []action{recordDetach, startGrace}},
 			goodbye:   {closed, []action{recordEnd, finishOK}},
 			breach:    {rejected, []action{recordDetach, recordEnd}},
+			disowned:  {away, []action{recordDetach, startGrace}},
 			poisoned:  {quarantined, []action{recordDetach, recordEnd}},
 			runOver:   {lost, []action{recordEnd, finishOver}},
 		},
@@ -65,7 +66,7 @@ func TestNext(t *testing.T) {
 // TestOneOutcome walks all event sequences of length six: a session that has
 // ended stays so, and its end is recorded once.
 func TestOneOutcome(t *testing.T) {
-	events := []event{connected, reattached, cut, goodbye, breach, poisoned, graceOver, runOver}
+	events := []event{connected, reattached, cut, goodbye, breach, disowned, poisoned, graceOver, runOver}
 	var walk func(p phase, ends, depth int)
 	walk = func(p phase, ends, depth int) {
 		if depth == 0 {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -193,9 +192,7 @@ func (s *Supervisor) runs(ctx context.Context, signals <-chan os.Signal, left *u
 			return res, nil, end.err
 		}
 		res.Verdict = res.Verdict.Worse(end.word)
-		if !end.idle {
-			res.Runs++
-		}
+		res.Runs++
 		if end.stopped || !s.cfg.KeepRunning {
 			return res, nil, nil
 		}
@@ -216,22 +213,13 @@ func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error
 	if err := writeRunFile(s.cfg, id, dir, s.listener.Addr()); err != nil {
 		return nil, err
 	}
-	r, err := newRun(s.cfg, id, dir, s.listener.Addr(), s.pool, s.gate)
-	if err != nil {
-		return nil, err
-	}
-	r.latest = func() error { return s.state.point(latestLink, id) }
-	if !s.cfg.KeepRunning { // otherwise when its first client has come
-		r.becomeLatest()
-	}
-	return r, nil
+	return newRun(s.cfg, id, dir, s.listener.Addr(), s.pool, s.gate)
 }
 
 // runEnd is how a run ended.
 type runEnd struct {
 	stopped bool // by an operator
 	word    report.Word
-	idle    bool    // nobody came, and nothing is kept of it
 	kept    []*link // not nil if it goes on in another program
 	err     error
 }
@@ -255,15 +243,6 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 	if err := r.journal.Close(); err != nil && failure == nil {
 		failure = err
 	}
-	// The next run of a supervisor that keeps running is no run that went wrong just
-	// because the supervisor was stopped before anybody came.
-	idle := s.cfg.KeepRunning && stopped && failure == nil && r.nobodyCame()
-	if idle && r.refused.Load() == 0 && r.shedding.total.Load() == 0 {
-		if gone, err := s.state.forget(r.id); gone || err != nil {
-			s.cfg.Logger.Info("nobody came to the last run; nothing is kept of it", "run", r.id)
-			return runEnd{stopped: true, word: report.WordComplete, idle: true, err: err}
-		}
-	}
 	rep, err := writeReport(r.dir, failure)
 	if rep != nil && s.cfg.Report != nil {
 		s.cfg.Report(rep, r.dir)
@@ -271,9 +250,10 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 	if err := errors.Join(failure, err); err != nil {
 		return runEnd{stopped: stopped, err: err}
 	}
-	s.state.served(r.id)
+	// The next run of a supervisor that keeps running is no run that went wrong just
+	// because the supervisor was stopped before anybody came.
 	word := rep.Verdict.Word
-	if named := slices.ContainsFunc(rep.RejectionGroups, func(g report.RejectionGroup) bool { return g.ClientName != "" }); idle && !named {
+	if s.cfg.KeepRunning && stopped && r.nobodyCame() {
 		word = report.WordComplete
 	}
 	return runEnd{stopped: stopped, word: word}

@@ -29,6 +29,9 @@ func (l *link) checkHello(r *run, h *bulkheadv1.Hello) error {
 	if wrong := hello.Check(h); wrong != nil {
 		return fmt.Errorf("%w: the handler sent a Hello that no client may send: %s", errLied, wrong.Text)
 	}
+	if wrong := hello.CheckID(h.GetClientId()); wrong != nil && !l.adopted {
+		return fmt.Errorf("%w: the handler sent a Hello that no client may send: %s", errLied, wrong.Text)
+	}
 	most := int(r.cfg.Session.MaxFrame)
 	if l.adopted {
 		most = maxFrame

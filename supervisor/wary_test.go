@@ -18,7 +18,7 @@ import (
 
 // largestHello is the Hello with as much of everything that repeats as one may have.
 func largestHello() *bulkheadv1.Hello {
-	h := &bulkheadv1.Hello{ClientId: make([]byte, 16), Name: "largest", Labels: map[string]string{}, Workload: &bulkheadv1.Workload{}}
+	h := &bulkheadv1.Hello{ClientId: []byte("0123456789abcdef"), Name: "largest", Labels: map[string]string{}, Workload: &bulkheadv1.Workload{}}
 	for i := range hello.MaxLabels {
 		h.Labels[fmt.Sprint(i)] = "v"
 	}

@@ -30,6 +30,8 @@ const (
 	MaxVersionBytes = 128
 	// MaxPathBytes bounds every path, in a Hello and in a Message.
 	MaxPathBytes = 4096
+	maxRunBytes  = 128
+	maxInstance  = 32
 	// MaxChunkSizes is the most chunk sizes of one consumer.
 	MaxChunkSizes = 64
 )
@@ -64,6 +66,14 @@ func Check(h *bulkheadv1.Hello) *Fault {
 		return wrong("last_end", "Hello.last_end has %d bytes; at most %d are allowed", len(h.GetLastEnd()), MaxEndBytes)
 	case len(h.GetClientVersion()) > MaxVersionBytes:
 		return wrong("client_version", "Hello.client_version has %d bytes; at most %d are allowed", len(h.GetClientVersion()), MaxVersionBytes)
+	case len(h.GetRunId()) > maxRunBytes:
+		return wrong("run_id", "Hello.run_id has %d bytes; at most %d are allowed", len(h.GetRunId()), maxRunBytes)
+	case len(h.GetInstance()) > maxInstance:
+		return wrong("instance", "Hello.instance has %d bytes; at most %d are allowed", len(h.GetInstance()), maxInstance)
+	case len(h.GetContinues().GetRunId()) > maxRunBytes:
+		return wrong("continues.run_id", "Hello.continues.run_id has %d bytes; at most %d are allowed", len(h.GetContinues().GetRunId()), maxRunBytes)
+	case h.GetContinues() != nil && len(h.GetContinues().GetClientId()) != clientIDBytes:
+		return wrong("continues.client_id", "Hello.continues.client_id has %d bytes; it must have %d", len(h.GetContinues().GetClientId()), clientIDBytes)
 	}
 	for k, v := range h.GetLabels() {
 		if len(k) > MaxLabelBytes || len(v) > MaxLabelBytes {
@@ -71,6 +81,17 @@ func Check(h *bulkheadv1.Hello) *Fault {
 		}
 	}
 	return checkWorkload(h.GetWorkload())
+}
+
+// CheckID returns what is wrong with a client id of the right length; nil if nothing is. A
+// client that was let in before there was this rule may have such an id.
+func CheckID(id []byte) *Fault {
+	for _, b := range id {
+		if b != id[0] {
+			return nil
+		}
+	}
+	return wrong("client_id", "Hello.client_id is the same byte each time; it must be random")
 }
 
 func checkWorkload(w *bulkheadv1.Workload) *Fault {

@@ -36,7 +36,7 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &bulkheadv1.Hello{
-				ClientId: make([]byte, 16), Name: "client",
+				ClientId: []byte("0123456789abcdef"), Name: "client",
 				Workload: &bulkheadv1.Workload{Consumers: []*bulkheadv1.ConsumerSpec{{Index: 7, Path: "/mnt"}}},
 			}
 			tt.change(h)

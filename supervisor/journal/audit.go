@@ -72,6 +72,10 @@ func (a *audit) add(rec *bulkheadv1.Record, at Position) {
 		a.sessionEnded(e.SessionEnded)
 	case *bulkheadv1.Record_HandlerExited:
 		a.handlerExited(e.HandlerExited)
+	case *bulkheadv1.Record_Contradiction:
+		if n := e.Contradiction.GetSession(); a.sessions[n] == nil {
+			a.session(n, "Contradiction")
+		}
 	case *bulkheadv1.Record_SupervisorRestarted:
 		a.restarts++
 	case *bulkheadv1.Record_RunEnded:

@@ -85,7 +85,8 @@ func (r *Report) addLast(at Position, what string) {
 //     was durable. It has one connection at a time, which is of no other session and is
 //     not taken up again once lost; only after a SupervisorRestarted it may be attached
 //     once more to the connection it has. Its end comes once, has an outcome and the last sequence number, and
-//     is the last of it; only HandlerExited, which is about a process, may follow.
+//     is the last of it; only HandlerExited, which is about a process, and Contradiction,
+//     which is about whoever comes later, may follow.
 //   - A RunEnded that is not RUN_END_FAILED finds every session ended.
 //
 // It takes no lock and changes nothing. It returns an error only when the journal could
