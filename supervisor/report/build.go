@@ -190,6 +190,7 @@ func (s *sessionState) build(label string) Client {
 	for _, p := range s.sortedProcesses() {
 		c.Processes = append(c.Processes, p.build(&c, listed[p]))
 	}
+	c.Contradictions = s.contradictionsOf(&c)
 	return c
 }
 

@@ -107,6 +107,11 @@ type Client struct {
 	// RolloversLeftOut is how many of the oldest rollovers are counted but not
 	// listed under the processes.
 	RolloversLeftOut uint64 `json:"rollovers_left_out"`
+
+	// Contradictions are what of all this cannot be, told as findings, and Begun where its messages were
+	// numbered before; nil for a session of its own.
+	Contradictions []Contradiction `json:"contradictions,omitempty"`
+	Begun          *Begun          `json:"begun,omitempty"`
 }
 
 // Count is a text and how often it applied.

@@ -73,6 +73,7 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 	if why != "" {
 		return why
 	}
+	s.contradictProgress(p, progress, at)
 	from := at - Stamp(progress.GetIntervalNano())
 	for _, w := range []*Writes{&p.writes, &s.client.Writes} {
 		w.Bytes = plus(w.Bytes, progress.GetBytes())
@@ -125,6 +126,7 @@ func (s *sessionState) foldRollover(named *bulkheadv1.Process, r *bulkheadv1.Rol
 		}
 	}
 	p.countRollover(rollover, &s.room)
+	s.contradictRollover(p, &rollover)
 	p.failing.file()
 	s.rollovers.add(listedRollover{p, rollover})
 	s.line.rollover(at, s.recorded)

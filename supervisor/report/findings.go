@@ -19,6 +19,8 @@ const (
 	FindingSteady      = "steady_state"
 	FindingNameTwice   = "name_twice"
 	FindingUnexpected  = "unexpected_client"
+	// FindingContradiction is of what a client said that cannot be true together.
+	FindingContradiction = "contradiction"
 )
 
 // Severities of a Finding.
@@ -86,6 +88,7 @@ func findings(r *Report) []Finding {
 	list := corruption(r)
 	list = append(list, namesTwice(r)...)
 	list = append(list, unexpected(r)...)
+	list = append(list, contradicting(r)...)
 	list = append(list, steadyState(r)...)
 	list = append(list, clientBound(r)...)
 	list = append(list, stalledStorage(r)...)

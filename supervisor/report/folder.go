@@ -158,6 +158,12 @@ func (f *Folder) fold(r *bulkheadv1.Record, at Stamp) error {
 		f.foldShed(e.ConnectionsShed, at)
 	case *bulkheadv1.Record_DrainStarted:
 		f.foldDrain(e.DrainStarted.GetReason(), at)
+	case *bulkheadv1.Record_Contradiction:
+		s := f.sessions[e.Contradiction.GetSession()]
+		if s == nil {
+			return fmt.Errorf("session %d was never opened", e.Contradiction.GetSession())
+		}
+		s.contradictRecord(e.Contradiction)
 	case *bulkheadv1.Record_RunEnded:
 		f.foldRunEnded(e.RunEnded, at)
 	default:

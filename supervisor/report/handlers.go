@@ -33,6 +33,9 @@ func (f *Folder) foldHandlerExited(e *bulkheadv1.HandlerExited) {
 	h.Exit = &exit
 	if s := f.sessions[e.GetSession()]; s != nil {
 		s.foldHandlerEnd(id, exit.Class)
+		if n := e.GetWindowExceeded(); n > 0 {
+			s.said.add(windowBroken, n, false, func() string { return "counted by its handlers" })
+		}
 	}
 	if pid := e.GetExit().GetProcess().GetPid(); pid != 0 {
 		h.Pid = pid
@@ -56,7 +59,7 @@ func (f *Folder) foldRejected(e *bulkheadv1.ConnectionRejected, at Stamp) {
 	}
 	f.rejections.add(r)
 	f.rejectionGroups.add(&r)
-	if r.ClientName != "" {
-		f.refused.add(refusal{r.ClientName, r.Reason})
+	if name := refusedName(e, r.ClientName); name != "" {
+		f.refused.add(refusal{name, r.Reason})
 	}
 }

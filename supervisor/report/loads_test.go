@@ -12,6 +12,9 @@ import (
 func (s *story) specialist(name string, session uint32, w *bulkheadv1.Workload) *actor {
 	a := s.arrive(name, session, uint64(session), int32(4710+session), 0)
 	a.consumers = uint32(len(w.GetConsumers()))
+	if largest := w.GetConsumers()[0].GetChunkSizeBytes(); largest > 0 {
+		a.chunk, a.file = largest, w.GetConsumers()[0].GetFileSizeBytes()
+	}
 	for i := range s.records {
 		if opened := s.records[i].GetSessionOpened(); opened != nil && opened.GetSession() == session {
 			w.RuntimeNano, w.ProgressIntervalNano = int64(20*time.Second), int64(time.Second)

@@ -17,6 +17,8 @@ type processState struct {
 	failing   failing
 	latencies [phases]distribution
 	content   content
+	// progressed is the end of its last interval.
+	progressed Stamp
 
 	rollovers                   Rollovers
 	create, write, sync, closed distribution // of whole files

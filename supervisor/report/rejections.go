@@ -1,8 +1,12 @@
 package report
 
 import (
+	"cmp"
+	"fmt"
 	"net"
 	"slices"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // RejectionGroup is the connections that were rejected for one reason under one name, by
@@ -137,4 +141,21 @@ func (p *page) rejections() {
 	}
 	t.write(&p.out, indent, pageWidth)
 	p.elsewhere(hidden, "reasons of rejected connections")
+}
+
+// refusedName is what a client is called that is missing in the run because it was refused;
+// "" for a connection of something else, or of a client of another run.
+func refusedName(e *bulkheadv1.ConnectionRejected, name string) string {
+	switch e.GetCode() {
+	case bulkheadv1.Reason_REASON_RUN_OVER, bulkheadv1.Reason_REASON_RUN_UNKNOWN:
+		return ""
+	}
+	if name != "" || !e.GetClient() {
+		return name
+	}
+	host := clean(e.GetClientHost(), maxName)
+	if at, _, err := net.SplitHostPort(e.GetPeer()); host == "" && err == nil {
+		host = clean(at, maxName)
+	}
+	return fmt.Sprintf("without a name at %s", cmp.Or(host, "an unknown address"))
 }

@@ -17,6 +17,7 @@ type sessionState struct {
 
 	handler     *Handler // that serves the session, or did last; nil before the first
 	connections recent[link]
+	said        contradictions
 	malformed   tally[string] // distinct texts are the constants of this package
 
 	processes map[processKey][]*processState // in order of their pids' arrival
@@ -69,6 +70,7 @@ func newSessionState(e *bulkheadv1.SessionOpened, at Stamp, shared *rooms) *sess
 		Outcome:   OutcomeOpen,
 		OpenedAt:  at,
 		Resent:    hello.GetResent(),
+		Begun:     begunOf(hello.GetContinues()),
 	}
 	s.clock.greet(hello, at)
 	if clock := cmp.Or(s.clock.shown, stampOrNone(hello.GetWallClockUnixNano())); clock != 0 && at != 0 {

@@ -47,7 +47,11 @@ func leave(after time.Duration, connection map[uint32]uint64, actors ...*actor) 
 func leaveEvery(apart, after time.Duration, connection map[uint32]uint64, actors ...*actor) {
 	for _, a := range actors {
 		a.at(after + time.Duration(a.session)*apart)
-		a.say(a.rollover(0, 4, true), a.stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
+		why := bulkheadv1.StopReason_STOP_REASON_RUNTIME
+		if after < 20*time.Second {
+			why = bulkheadv1.StopReason_STOP_REASON_TOTAL
+		}
+		a.say(a.rollover(0, 4, true), a.stop(why, "", nil))
 		a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
 		a.at(a.after + 12*time.Millisecond)
 		id := connection[a.session]

@@ -268,7 +268,7 @@ func (a *actor) progress(index uint32, chunks, errors uint64, text string) *bulk
 func (a *actor) rollover(index uint32, file uint64, partial bool) *bulkheadv1.Message {
 	size := a.file
 	if partial {
-		size /= 4
+		size = a.chunk // no more than it has written beside its whole files
 	}
 	return &bulkheadv1.Message{Process: a.process(kindConsumer, index), Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{
 		Path: fmt.Sprintf("%s/%08d.dat", a.spec(index).Path, file), FileIndex: file, SizeBytes: size, ChunkSizeBytes: a.chunk,

@@ -52,6 +52,7 @@ func (v *Verdict) judgeRefused(r *Report, refused *tally[refusal]) {
 func (v *Verdict) judgeRunAndClients(r *Report) {
 	for i := range r.Clients {
 		v.judgeContent(&r.Clients[i])
+		v.judgeContradictions(&r.Clients[i])
 	}
 	v.judgeRun(&r.Run, r.Journal.Records)
 	v.judgeAttendance(r)
