@@ -47,10 +47,13 @@ type gate struct {
 	random func(n int) int // uniform in [0, n)
 
 	mu       sync.Mutex
-	starting int                     // guarded by mu; let in, no Hello yet
-	sources  map[netip.Addr]int      // guarded by mu; connections of each address
-	crashers map[netip.Addr]*crasher // guarded by mu; at most maxCrashers
-	wasters  wasters                 // guarded by mu; at most maxWasters
+	starting int                        // guarded by mu; let in, no Hello yet
+	sources  map[netip.Addr]int         // guarded by mu; connections of each address
+	crashers map[netip.Addr]*crasher    // guarded by mu; at most maxCrashers
+	wasters  wasters                    // guarded by mu; at most maxWasters
+	silent   map[netip.Addr][]*ticket   // guarded by mu; those that must speak and have not, oldest first
+	awaited  map[netip.Addr][]time.Time // guarded by mu; since when each session of an address is away
+	returns  map[netip.Addr]int         // guarded by mu; let in for an awaited session, no Hello yet
 }
 
 // crasher is an address whose connections crashed handlers.
@@ -61,16 +64,19 @@ type crasher struct {
 }
 
 func newGate(cfg OverloadConfig, random func(n int) int) *gate {
-	return &gate{cfg: cfg, random: random, sources: make(map[netip.Addr]int), crashers: make(map[netip.Addr]*crasher), wasters: make(wasters)}
+	return &gate{cfg: cfg, random: random, sources: make(map[netip.Addr]int), crashers: make(map[netip.Addr]*crasher), wasters: make(wasters),
+		silent: make(map[netip.Addr][]*ticket), awaited: make(map[netip.Addr][]time.Time), returns: make(map[netip.Addr]int)}
 }
 
 // ticket is one connection that was let in. Its methods do nothing on a nil ticket.
 type ticket struct {
 	gate     *gate
 	source   netip.Addr
-	crowded  bool // it must speak before it is given a handler
-	starting bool // guarded by gate.mu
-	left     bool // guarded by gate.mu
+	crowded  bool   // it must speak before it is given a handler
+	returns  bool   // it was let in because a session of its address is away
+	starting bool   // guarded by gate.mu
+	left     bool   // guarded by gate.mu
+	drop     func() // guarded by gate.mu; ends it while it is silent
 }
 
 // mustSpeak says whether the connection gets a handler only once its client has sent
@@ -82,22 +88,35 @@ func (g *gate) enter(now time.Time, source netip.Addr) (*ticket, *refusal) {
 	source = source.Unmap().WithZone("")
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if wait := g.penalty(now, source); wait > 0 {
-		return nil, &refusal{"connections from this address crashed handlers", roundUp(wait)}
+	no := g.objection(now, source)
+	returns := no != nil && g.mayReturn(now, source)
+	if no != nil && !returns {
+		return nil, no
 	}
-	if g.wasters.tooMuch(now, source) {
-		return nil, &refusal{"connections from this address used up handlers for nothing", retryWaste}
-	}
-	if most := g.cfg.MaxPerSource; most > 0 && g.sources[source] >= most {
-		return nil, &refusal{fmt.Sprintf("this address has max_per_source=%d connections already", most), retrySource}
-	}
-	if g.cfg.Startups.shed(g.starting, g.random) {
-		return nil, &refusal{"too many connections have not said Hello", retryStartups}
-	}
-	t := &ticket{gate: g, source: source, crowded: g.starting >= crowd, starting: true}
+	t := &ticket{gate: g, source: source, crowded: returns || g.starting >= crowd, returns: returns, starting: true}
 	g.starting++
 	g.sources[source]++
+	if returns {
+		g.returns[source]++
+	}
 	return t, nil
+}
+
+// objection is why a connection of source is not to be let in; nil if nothing is against it.
+func (g *gate) objection(now time.Time, source netip.Addr) *refusal {
+	if wait := g.penalty(now, source); wait > 0 {
+		return &refusal{"connections from this address crashed handlers", roundUp(wait)}
+	}
+	if g.wasters.tooMuch(now, source) {
+		return &refusal{"connections from this address used up handlers for nothing", retryWaste}
+	}
+	if most := g.cfg.MaxPerSource; most > 0 && g.sources[source] >= most {
+		return &refusal{fmt.Sprintf("this address has max_per_source=%d connections already", most), retrySource}
+	}
+	if g.cfg.Startups.shed(g.starting, g.random) && !g.makeRoom(source) {
+		return &refusal{"too many connections have not said Hello", retryStartups}
+	}
+	return nil
 }
 
 // adopt counts a connection that is served already, whose client said Hello before.
@@ -121,10 +140,18 @@ func (t *ticket) greeted() {
 
 // started takes the connection out of those that start.
 func (t *ticket) started() {
-	if t.starting {
-		t.starting = false
-		t.gate.starting--
+	if !t.starting {
+		return
 	}
+	g := t.gate
+	t.starting = false
+	g.starting--
+	if t.returns {
+		if g.returns[t.source]--; g.returns[t.source] == 0 {
+			delete(g.returns, t.source)
+		}
+	}
+	t.unmute()
 }
 
 // leave says that the connection is over, and whether it crashed its handler. Only

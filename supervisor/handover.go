@@ -36,7 +36,7 @@ func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *t
 	defer unlist()
 	failpoint.Hit("supervisor/accepted")
 	if t.mustSpeak() {
-		if err := l.awaitSpeech(ctx, conn, r.cfg.Session.HelloTimeout); err != nil {
+		if err := l.awaitSpeech(ctx, conn, t, r.cfg.Session.HelloTimeout); err != nil {
 			r.abandon(l, conn, err)
 			return
 		}
@@ -96,6 +96,8 @@ func (r *run) abandon(l *link, conn *net.TCPConn, err error) {
 	switch {
 	case errors.Is(err, errNoHandler), errors.Is(err, errNotTaken), errors.Is(err, errUpgrading):
 		r.refuse(conn, &refusal{err.Error(), retryHandler})
+	case errors.Is(err, errMadeRoom):
+		r.refuse(conn, &refusal{err.Error(), retryStartups})
 	case errors.Is(err, errSilentClient), errors.Is(err, errMuteClient):
 		conn.Close()
 		r.reject(l, claimant{}, err.Error())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -86,10 +87,12 @@ type processor struct {
 	holder     holder
 	digests    digests
 	told       contradictions
-	link       *link  // nil when not active
-	connection uint64 // number of the last connection that was attached
-	stuck      bool   // a record could not be made durable: the run ends
-	lie        error  // what link's handler did that no honest one does; nil if nothing
+	link       *link      // nil when not active
+	connection uint64     // number of the last connection that was attached
+	source     netip.Addr // of that connection
+	awaited    time.Time  // since when the gate lets its client in whatever else comes from source; zero if it does not
+	stuck      bool       // a record could not be made durable: the run ends
+	lie        error      // what link's handler did that no honest one does; nil if nothing
 	poison     poison
 	frame      []byte            // what the last handler that poison counts was at work on
 	drain      *bulkheadv1.Drain // without its time
@@ -133,6 +136,8 @@ func (p *processor) Run(ctx context.Context) {
 	if p.phase == away { // since a supervisor before this one
 		p.startGrace(p.used, p.least)
 	}
+	p.await(p.phase == away)
+	defer p.await(false)
 	for {
 		select {
 		case n := <-p.inbox:
@@ -339,6 +344,8 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 			if e != reattached { // that is the same connection, whose client has its Welcome
 				p.holder.welcomed(from.hello)
 			}
+			p.await(false) // of the address before
+			p.source = sourceOf(from.peer)
 			recs = append(recs, p.attachRecord(from))
 		case recordDetach:
 			silent := p.silence(old, class)
@@ -406,6 +413,7 @@ func (p *processor) publish(was, now phase, cause string) {
 	if was.ended() {
 		return // its cause is the one it ended with
 	}
+	p.await(now == away)
 	p.live.state(now, cause, p.link, was == adrift && p.link != nil && p.link.adopted)
 	switch {
 	case was == adrift && now == active:
@@ -423,6 +431,18 @@ func (p *processor) publish(was, now phase, cause string) {
 		p.run.sessionEnded(p, now)
 	case was == fresh:
 		p.log.Info("client joined", "peer", p.link.peer, "handler_pid", p.link.child.Pid())
+	}
+}
+
+// await tells the gate whether the session's client is away and expected back.
+func (p *processor) await(away bool) {
+	switch {
+	case away && p.awaited.IsZero():
+		p.awaited = time.Now()
+		p.run.gate.expect(p.source, p.awaited)
+	case !away && !p.awaited.IsZero():
+		p.run.gate.expectNot(p.source, p.awaited)
+		p.awaited = time.Time{}
 	}
 }
 

@@ -49,6 +49,7 @@ type recovered struct {
 	cause      string
 	durable    uint64
 	connection uint64 // of the last attachment
+	peer       string // of it
 	attaches   uint32
 	total      counted
 	writes     sketch
@@ -131,7 +132,7 @@ func (r *recovery) attached(a *bulkheadv1.SessionAttached) error {
 		if s.phase == active && s.connection == a.GetConnectionId() {
 			return // kept through a restart
 		}
-		s.phase, s.connection = active, a.GetConnectionId()
+		s.phase, s.connection, s.peer = active, a.GetConnectionId(), a.GetPeer()
 		s.attaches++
 		s.holder.recovered(a)
 	})

@@ -15,12 +15,16 @@ import (
 var (
 	errSilentClient = errors.New("client connected and fell silent without a byte")
 	errMuteClient   = errors.New("client closed the connection without a byte")
+	// errMadeRoom is no rejection: it is shed.
+	errMadeRoom = errors.New("too many connections have not said Hello, and this one has said nothing for the longest time")
 )
 
-// awaitSpeech is awaitSpeech for the link's client, until it must hurry.
-func (l *link) awaitSpeech(ctx context.Context, conn *net.TCPConn, patience time.Duration) error {
+// awaitSpeech is awaitSpeech for the link's client, until it must hurry or make room.
+func (l *link) awaitSpeech(ctx context.Context, conn *net.TCPConn, t *ticket, patience time.Duration) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	t.mute(func() { cancel(errMadeRoom) })
+	defer t.unmuted()
 	stop := context.AfterFunc(l.hurried, func() { cancel(errUpgrading) })
 	defer stop()
 	return awaitSpeech(ctx, conn, patience)

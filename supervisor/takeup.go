@@ -333,6 +333,7 @@ func (r *run) recover(past *recovery) {
 		}
 		p.phase, p.durable, p.connection, p.poison = was.phase, was.durable, was.connection, was.poison
 		p.holder, p.digests, p.told = was.holder, was.digests, was.told
+		p.source = sourceOf(was.peer)
 		switch p.phase {
 		case fresh: // its first attachment is not in the journal
 			p.phase, p.used = away, 0

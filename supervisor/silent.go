@@ -1,0 +1,69 @@
+package supervisor
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// A silent connection must speak before it is given a handler and has not yet. It is the
+// first to go when there are too many: so nobody keeps others out by saying nothing.
+
+// mute says that the connection waits until its client speaks, and how it is ended before
+// that: drop must not block. The caller ends the wait with unmuted.
+func (t *ticket) mute(drop func()) {
+	t.gate.mu.Lock()
+	defer t.gate.mu.Unlock()
+	t.drop = drop
+	t.gate.silent[t.source] = append(t.gate.silent[t.source], t)
+}
+
+// unmuted says that the wait is over.
+func (t *ticket) unmuted() {
+	t.gate.mu.Lock()
+	defer t.gate.mu.Unlock()
+	t.unmute()
+}
+
+// unmute takes the connection out of those that are silent. gate.mu is held.
+func (t *ticket) unmute() {
+	if t.drop == nil {
+		return
+	}
+	t.drop = nil
+	silent := t.gate.silent
+	if i := slices.Index(silent[t.source], t); i >= 0 {
+		silent[t.source] = slices.Delete(silent[t.source], i, i+1)
+	}
+	if len(silent[t.source]) == 0 {
+		delete(silent, t.source)
+	}
+}
+
+// makeRoom ends the oldest silent connection of the address that has the most of them, so
+// that one of source can come in, and says whether it did. Who has as many as the others has
+// its own share, and gets no room at their cost: a share for each source, as sshd's
+// PerSourceMaxStartups. mu is held.
+func (g *gate) makeRoom(source netip.Addr) bool {
+	most := source
+	for s, list := range g.silent {
+		if len(list) > len(g.silent[most]) {
+			most = s
+		}
+	}
+	if len(g.silent[most]) <= len(g.silent[source])+1 {
+		most = source
+	}
+	return g.dropSilent(most)
+}
+
+// dropSilent ends the oldest silent connection of source, if it has one. mu is held.
+func (g *gate) dropSilent(source netip.Addr) bool {
+	list := g.silent[source]
+	if len(list) == 0 {
+		return false
+	}
+	oldest := list[0]
+	oldest.drop()
+	oldest.started() // its room is free at once
+	return true
+}
