@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/collect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -133,5 +135,49 @@ func TestAClientThatDoesNotWaitForItsWelcome(t *testing.T) {
 		if c.Messages != 4 {
 			t.Errorf("%s: %d messages; want 4", c.Name, c.Messages)
 		}
+	}
+}
+
+// What a newer client says that this version does not know is durable, acknowledged and
+// counted, and makes nothing partial.
+func TestANewerClientIsServed(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	hello := collect.Hello("alpha")
+	hello.ProtocolMinor = 99
+	newer := func(m proto.Message, field protowire.Number) {
+		m.ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, field, protowire.BytesType), "of tomorrow"))
+	}
+	newer(hello, 500)
+	r := s.raw(hello)
+	b := collect.Batch(1, 4)
+	b.Messages[0].Fact = nil
+	newer(b.Messages[0], 99)
+	newer(b.Messages[1].GetProgress(), 400)
+	newer(b, 9)
+	b.Messages[2].Process.Kind = 17
+	b.Messages[3].Fact = &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{Path: "/mnt/a", SizeBytes: 1, Chunks: 1, Verification: 17}}
+	must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: b}}))
+	frame := &bulkheadv1.ClientFrame{}
+	newer(frame, 77)
+	must(t, r.Send(1, frame))
+	for {
+		f, err := r.Recv(1)
+		if must(t, err); f.GetAck().GetSeq() == 4 {
+			break
+		}
+	}
+	must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Goodbye{Goodbye: &bulkheadv1.Goodbye{LastSeq: 4}}}))
+	if err := r.End(1); err.Error() != "closed in order" {
+		t.Errorf("the stream ended with %v", err)
+	}
+	s.log.await(t, "frames of a newer client were passed over")
+	rep := s.wait()
+	got := wantClient(t, rep, "alpha", "closed", "said goodbye")
+	if got.LastSeq != 4 || got.UnknownFacts != 2 || got.Messages != 2 || got.Malformed != 0 || !rep.Complete() {
+		t.Errorf("%d of %d messages, %d not known, %d malformed, verdict %+v; want 2 of 4, 2, none, complete", got.Messages, got.LastSeq, got.UnknownFacts, got.Malformed, rep.Verdict)
+	}
+	if text := strings.Join(rep.Verdict.Warnings, "\n"); !strings.Contains(text, "2 facts of a newer client that this version does not know") {
+		t.Errorf("the warnings are %q; want that 2 facts are not known", text)
 	}
 }

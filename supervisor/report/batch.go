@@ -16,7 +16,7 @@ const (
 	badTime      = "a time that cannot be"
 	badProcess   = "about no known kind of process"
 	badCrowd     = "about more processes than a client can have"
-	badFact      = "no fact, or one this version does not know"
+	badFact      = "no fact"
 	badNumber    = "a number that cannot be"
 	badHistogram = "a histogram that cannot be"
 	badRound     = "a heartbeat round that is not the next"
@@ -52,7 +52,7 @@ func (s *sessionState) foldBatch(e *bulkheadv1.SessionBatch, at Stamp, timed boo
 	}
 
 	batch := new(bulkheadv1.Batch)
-	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(e.GetBatch(), batch); err != nil {
+	if err := proto.Unmarshal(e.GetBatch(), batch); err != nil {
 		s.leaveOut(badBatch, last-first+1)
 		return gap
 	}
@@ -64,7 +64,12 @@ func (s *sessionState) foldBatch(e *bulkheadv1.SessionBatch, at Stamp, timed boo
 		s.compareClocks(batch.GetMessages(), at)
 	}
 	for _, m := range batch.GetMessages() {
-		if why := s.foldMessage(m); why != "" {
+		switch why := s.foldMessage(m); why {
+		case "":
+		case newFact:
+			c.UnknownFacts++
+			continue
+		default:
 			s.leaveOut(why, 1)
 			continue
 		}
@@ -132,6 +137,9 @@ func (s *sessionState) foldFact(m *bulkheadv1.Message, at Stamp) string {
 	case *bulkheadv1.Message_Corruption:
 		return s.foldCorruption(m.GetProcess(), fact.Corruption, at)
 	default:
+		if isNewer(m) {
+			return newFact
+		}
 		return badFact
 	}
 }

@@ -117,6 +117,7 @@ func (f *Folder) totals(clients []Client, union *[phases]latency.Histogram) Tota
 		t.Heartbeats.add(&c.Heartbeats)
 		t.Messages += c.Messages
 		t.Malformed += c.Malformed
+		t.UnknownFacts += c.UnknownFacts
 		t.Resumes += c.Resumes
 		t.KeptThroughRestarts += c.KeptThroughRestarts
 		for of := range union {

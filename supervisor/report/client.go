@@ -80,12 +80,14 @@ type Client struct {
 	StopDetail string `json:"stop_detail"`
 
 	// LastSeq is the last durable message; Messages of them are in this report
-	// and Malformed are not.
+	// and Malformed are not; UnknownFacts are of a newer client, and not known to this
+	// version.
 	LastSeq      uint64  `json:"last_seq"`
 	Batches      uint64  `json:"batches"`
 	Messages     uint64  `json:"messages"`
 	Malformed    uint64  `json:"malformed"`
 	MalformedWhy []Count `json:"malformed_why"`
+	UnknownFacts uint64  `json:"unknown_facts,omitempty"`
 
 	Writes
 	Heartbeats HeartbeatTotals `json:"heartbeats"`

@@ -50,8 +50,10 @@ func corruptionKind(k bulkheadv1.CorruptionKind) string {
 		return CorruptTruncated
 	case bulkheadv1.CorruptionKind_CORRUPTION_KIND_UNREADABLE:
 		return CorruptUnreadable
-	default:
+	case bulkheadv1.CorruptionKind_CORRUPTION_KIND_UNSPECIFIED:
 		return CorruptUnknown
+	default:
+		return unknownValue(k)
 	}
 }
 

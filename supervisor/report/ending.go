@@ -40,8 +40,10 @@ func endingOf(r bulkheadv1.StopReason) (reason, load string) {
 		return "drained", LoadInterrupted
 	case bulkheadv1.StopReason_STOP_REASON_FAILED:
 		return "failed", LoadFailed
+	case bulkheadv1.StopReason_STOP_REASON_UNSPECIFIED:
+		return unknownWord, LoadUnknown
 	default:
-		return "unknown", LoadUnknown
+		return unknownValue(r), LoadUnknown
 	}
 }
 

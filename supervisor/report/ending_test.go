@@ -50,7 +50,7 @@ func TestEveryStopReasonHasItsVerdict(t *testing.T) {
 		bulkheadv1.StopReason_STOP_REASON_TOTAL:       {"total", LoadWhole, WordComplete, ""},
 		bulkheadv1.StopReason_STOP_REASON_RESERVE:     {"reserve", LoadWhole, WordComplete, "client a: its load ended in order after 6s of 20s, where what is kept in reserve begins: why"},
 		bulkheadv1.StopReason_STOP_REASON_HANGUP:      {"hangup", LoadInterrupted, WordInterrupted, "client a: interrupted, as its terminal or session ended, after 6s of 20s: why"},
-		999:                                           {"unknown", LoadUnknown, WordPartial, "client a: its load ended after 6s of 20s, for no reason that this version knows: why"},
+		999:                                           {"unknown (999)", LoadUnknown, WordPartial, "client a: its load ended after 6s of 20s, for no reason that this version knows: why"},
 	}
 	for number, name := range bulkheadv1.StopReason_name {
 		if _, ok := want[bulkheadv1.StopReason(number)]; !ok {

@@ -60,8 +60,10 @@ func exitClass(c bulkheadv1.ExitClass) string {
 		return ExitOrphaned
 	case bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX:
 		return ExitSandbox
-	default:
+	case bulkheadv1.ExitClass_EXIT_CLASS_UNSPECIFIED:
 		return ExitUnknown
+	default:
+		return unknownValue(c)
 	}
 }
 

@@ -158,6 +158,8 @@ func rolloverOf(r *bulkheadv1.Rollover, at Stamp) Rollover {
 		rollover.Verification = "ok"
 	case bulkheadv1.Verification_VERIFICATION_FAILED:
 		rollover.Verification = verificationFailed
+	default:
+		rollover.Verification = unknownValue(r.GetVerification())
 	}
 	return rollover
 }

@@ -77,7 +77,7 @@ func TestMalformedMessagesAreLeftOut(t *testing.T) {
 			h.Misses = append(h.Misses, &bulkheadv1.HeartbeatMiss{Process: h.Answers[0].Process})
 		})},
 		{"crowded round", badCrowd, beat(func(h *bulkheadv1.Heartbeat) { h.Misses = make([]*bulkheadv1.HeartbeatMiss, maxProcesses) })},
-		{"exit of no class", badExit, exit(func(e *bulkheadv1.ProcessExit) { e.Class = 77 })},
+		{"exit of no class", badExit, exit(func(e *bulkheadv1.ProcessExit) { e.Class = 0 })},
 		{"exit before 1970", badExit, exit(func(e *bulkheadv1.ProcessExit) { e.EndedUnixNano = -1 })},
 		{"exit with absurd memory", badExit, exit(func(e *bulkheadv1.ProcessExit) { e.MaxResidentBytes = math.MaxUint64 })},
 		{"exit of nobody", badProcess, exit(func(e *bulkheadv1.ProcessExit) { e.Process = nil })},

@@ -69,8 +69,12 @@ func (s *sessionState) process(named *bulkheadv1.Process, at Stamp) (*processSta
 
 // consumer is process for a message that only a consumer can send.
 func (s *sessionState) consumer(named *bulkheadv1.Process, at Stamp) (*processState, string) {
-	if named.GetKind() != bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER {
+	switch named.GetKind() {
+	case bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER:
+	case bulkheadv1.ProcessKind_PROCESS_KIND_UNSPECIFIED, bulkheadv1.ProcessKind_PROCESS_KIND_CLIENT, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR:
 		return nil, badProcess
+	default:
+		return nil, newFact // a kind of process that also writes
 	}
 	return s.process(named, at)
 }
@@ -84,7 +88,7 @@ func kindOf(k bulkheadv1.ProcessKind) string {
 	case bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR:
 		return KindMonitor
 	default:
-		return ""
+		return unknownValue(k)
 	}
 }
 

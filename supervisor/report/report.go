@@ -128,7 +128,9 @@ type Totals struct {
 	Heartbeats HeartbeatTotals `json:"heartbeats"`
 	Messages   uint64          `json:"messages"`
 	Malformed  uint64          `json:"malformed"`
-	Resumes    uint64          `json:"resumes"`
+	// UnknownFacts are messages of newer clients that this version does not know.
+	UnknownFacts uint64 `json:"unknown_facts,omitempty"`
+	Resumes      uint64 `json:"resumes"`
 	// KeptThroughRestarts is how often a connection went on through a restart or upgrade
 	// of the supervisor.
 	KeptThroughRestarts uint64 `json:"kept_through_restarts"`

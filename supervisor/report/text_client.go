@@ -130,6 +130,9 @@ func clientMessagesLine(c *Client) string {
 	if c.Malformed > 0 {
 		text += fmt.Sprintf("; %s left out as malformed", count(c.Malformed))
 	}
+	if c.UnknownFacts > 0 {
+		text += fmt.Sprintf("; %s not known to this version", count(c.UnknownFacts))
+	}
 	return text
 }
 

@@ -94,6 +94,9 @@ func (p *page) messagesLine() string {
 	if n := p.Totals.Malformed; n > 0 {
 		text += fmt.Sprintf(", and %s left out as malformed", count(n))
 	}
+	if n := p.Totals.UnknownFacts; n > 0 {
+		text += fmt.Sprintf(", and %s of newer clients that this version does not know", count(n))
+	}
 	text += fmt.Sprintf("; %s, %s", plural(p.Totals.Resumes, "resume"),
 		plural(uint64(len(p.Rejections))+p.RejectionsLeftOut, "rejected connection"))
 	if n := p.Run.ShedConnections; n > 0 {

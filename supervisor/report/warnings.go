@@ -30,6 +30,10 @@ func (v *Verdict) warnOfClient(c *Client) {
 		v.warn("client %s: %s, the last: %s", c.Label, plural(c.Errors, "write error"), orDash(c.LastError))
 	}
 	v.warnOfVerification(c)
+	if c.UnknownFacts > 0 {
+		v.warn("client %s: %s of a newer client that this version does not know; they are in the journal, and not in these figures",
+			c.Label, plural(c.UnknownFacts, "fact"))
+	}
 	for _, why := range c.MalformedWhy {
 		v.warn("client %s: %s left out: %s", c.Label, plural(why.Count, "message"), why.Text)
 	}

@@ -151,7 +151,7 @@ func syncOf(p bulkheadv1.SyncPolicy) string {
 	case bulkheadv1.SyncPolicy_SYNC_POLICY_DSYNC:
 		return "dsync"
 	default:
-		return ""
+		return unknownValue(p)
 	}
 }
 
@@ -166,7 +166,7 @@ func dataOf(k bulkheadv1.DataKind) string {
 	case bulkheadv1.DataKind_DATA_KIND_DEDUPABLE:
 		return "dedupable"
 	default:
-		return ""
+		return unknownValue(k)
 	}
 }
 
@@ -179,7 +179,7 @@ func patternOf(p bulkheadv1.Pattern) string {
 	case bulkheadv1.Pattern_PATTERN_APPEND:
 		return "append"
 	default:
-		return ""
+		return unknownValue(p)
 	}
 }
 
@@ -194,7 +194,7 @@ func verifyOf(m bulkheadv1.VerifyMode) string {
 	case bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS:
 		return "continuous"
 	default:
-		return ""
+		return unknownValue(m)
 	}
 }
 
