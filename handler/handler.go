@@ -50,7 +50,11 @@ func Run(ctx context.Context) error {
 	if err != nil && !errors.Is(err, blackbox.ErrNotABox) { // a supervisor may do without
 		return err
 	}
-	h := newHandler(inside.Logger(), newWork(box))
+	log := inside.Logger()
+	if err := offerMemory(); err != nil { // it works all the same
+		log.Warn(err.Error())
+	}
+	h := newHandler(log, newWork(box))
 	if err := warm(); err != nil {
 		return err
 	}

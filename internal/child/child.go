@@ -282,6 +282,7 @@ var errNoLine = errors.New("it was taken up without its line")
 // it when ctx is done first. It returns when nothing of the child is left, or
 // KillTimeout after the kill with Exit.Alive set if the kernel does not let go of it.
 func (c *Child) Stop(ctx context.Context) Exit {
+	c.proc.look()
 	if c.line != nil {
 		_ = fdpass.End(c.line) // a child that cannot be asked sees the line end, or is killed
 		c.line.Close()

@@ -41,7 +41,9 @@ type Exit struct {
 
 	Started, Ended     time.Time
 	UserCPU, SystemCPU time.Duration
-	// MaxResident is the peak resident set in bytes, as wait4(2) gives it.
+	// MaxResident is the peak resident set of the process itself in bytes; 0 if nobody knows.
+	// One that ended by itself with less memory than its parent had when it started is not
+	// known; one that was asked to end is known as it was then.
 	MaxResident uint64
 	// ReadBlocks and WrittenBlocks are blocks of 512 bytes read from and written to
 	// storage, MajorFaults page faults that needed storage; see getrusage(2).

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,6 +40,8 @@ type process struct {
 	log       *stderrLog
 	noise     *rate.Limiter // of what it writes that nobody asked for
 	oomKills  atomic.Uint64 // of the whole system, when the process is known to have been alive
+	before    uint64        // peak memory of this process when it started the other, in bytes; set before await
+	peak      atomic.Uint64 // of the process's own memory in bytes, as look saw it; 0 if it did not
 
 	running atomic.Pointer[os.Process] // set once started
 	pid     atomic.Int64               // set before running
@@ -77,6 +80,7 @@ func takenUp(cfg Config, rec Record, h handle, in inherited) *process {
 		log: newStderrLog(cfg.Logger), noise: newNoise(), exited: make(chan struct{}),
 	}
 	p.oomKills.Store(oomKills())
+	p.before = math.MaxUint64 // who started it is gone, and its memory unknown
 	if p.box == nil && cfg.BoxBytes > 0 {
 		p.box = findBox(rec.Pid)
 	}
@@ -156,6 +160,7 @@ func (p *process) Start(context.Context) error {
 			started <- err
 			return
 		}
+		p.before = peakResident(0)
 		p.pid.Store(int64(p.cmd.Process.Pid))
 		p.running.Store(p.cmd.Process)
 		if err := limitMemory(p.cmd.Process.Pid, p.cfg.MemoryMax); err != nil {
@@ -201,6 +206,7 @@ func (p *process) await(started time.Time, wait func() Exit) {
 	}
 	exit := wait()
 	exit.Started, exit.Ended = started, time.Now()
+	exit.MaxResident = p.ownPeak(exit.MaxResident)
 	for _, pipe := range []*os.File{p.stdout, p.stderr} {
 		if pipe != nil {
 			pipe.SetReadDeadline(exit.Ended.Add(pipeDrain))
@@ -266,6 +272,7 @@ func (p *process) killFor(why reason) {
 		return
 	default:
 	}
+	p.look()
 	p.killed.CompareAndSwap(nil, &why)
 	if err := p.signal(syscall.SIGKILL); err != nil {
 		p.cfg.Logger.Error("killing a child", "error", err)

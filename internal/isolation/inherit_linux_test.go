@@ -52,6 +52,11 @@ func TestHandlerInheritsNothingButItsOwn(t *testing.T) {
 		t.Fatalf("handlers = %v; want two warm ones and %d", handlers, connected)
 	}
 	for _, pid := range handlers {
+		score, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid))
+		expect.NoError(t, err)
+		if n, err := strconv.Atoi(strings.TrimSpace(string(score))); err != nil || n < 500 {
+			t.Errorf("handler %d has oom_score_adj %q; want 500 at least, so that it goes before its supervisor", pid, score)
+		}
 		want := warmDescriptors
 		if pid == connected {
 			want = connectedDescriptors
