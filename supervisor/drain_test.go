@@ -18,7 +18,7 @@ func wantDrain(t *testing.T, c *collect.Client, reason string, within time.Durat
 	t.Helper()
 	f, err := c.Recv()
 	must(t, err)
-	if d := f.GetDrain(); d.GetReason() != reason || d.GetWithinNano() <= 0 || d.GetWithinNano() > int64(within) {
+	if d := f.GetDrain(); d.GetReason() != reason || d.GetWithinNano() <= 0 || d.GetWithinNano() > int64(within) { // what is left of it
 		t.Fatalf("got %v; want a Drain: %q within %s", f, reason, within)
 	}
 }

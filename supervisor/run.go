@@ -35,6 +35,8 @@ type run struct {
 	damagedEnd bool
 	journal    journal.Journal
 	roster     roster
+	latest     func() error // makes it the latest run
+	cameOnce   sync.Once
 	pool       *pool
 	gate       *gate
 	farewell   *farewell
@@ -179,10 +181,20 @@ func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
 		l.distrust(fmt.Errorf("%w: the handler sent the Hello of another session", errLied))
 		return
 	}
+	r.becomeLatest()
 	l.log = l.log.With("client", p.hello.GetName())
 	// The session counts as joined, so the processor must hear of it even if the link
 	// is dropped at this moment.
 	p.post(context.WithoutCancel(ctx), note{kind: noteConnected, link: l})
+}
+
+// becomeLatest makes the run the one that people look at first; once.
+func (r *run) becomeLatest() {
+	r.cameOnce.Do(func() {
+		if err := r.latest(); err != nil {
+			r.log.Error(err.Error())
+		}
+	})
 }
 
 // turnAway refuses a client that has said who it is.

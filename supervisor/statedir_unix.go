@@ -20,6 +20,7 @@ const (
 	controlSocket = "supervisor.sock"
 	runsFolder    = "runs"
 	latestLink    = "latest"
+	currentLink   = ".current" // the run that is served, which may not be the latest yet
 	socketFolder  = "sock"
 	journalFolder = "journal"
 	handlerFolder = "handlers"
@@ -234,7 +235,7 @@ func (s *stateDir) unmake() {
 	}
 }
 
-// newRunDir makes the folder of a new run and points latest at it.
+// newRunDir makes the folder of a new run, which is the one that is served from now on.
 func (s *stateDir) newRunDir(now time.Time) (id, dir string, err error) {
 	suffix := make([]byte, 3)
 	rand.Read(suffix) // never fails
@@ -247,13 +248,49 @@ func (s *stateDir) newRunDir(now time.Time) (id, dir string, err error) {
 	if err := os.Mkdir(filepath.Join(dir, handlerFolder), 0o755); err != nil {
 		return "", "", fmt.Errorf("making a run directory: %w", err)
 	}
-	fresh := filepath.Join(runs, "."+id)
-	if err := os.Symlink(id, fresh); err != nil {
-		return "", "", fmt.Errorf("pointing %s at run %s: %w", latestLink, id, err)
+	return id, dir, s.point(currentLink, id)
+}
+
+// point makes a link among the runs lead to a run.
+func (s *stateDir) point(link, id string) error {
+	runs := filepath.Join(s.path, runsFolder)
+	fresh := filepath.Join(runs, "."+id+"."+strings.TrimPrefix(link, "."))
+	err := os.Symlink(id, fresh)
+	if err == nil {
+		err = os.Rename(fresh, filepath.Join(runs, link))
 	}
-	if err := os.Rename(fresh, filepath.Join(runs, latestLink)); err != nil {
+	if err != nil {
 		os.Remove(fresh)
-		return "", "", fmt.Errorf("pointing %s at run %s: %w", latestLink, id, err)
+		return fmt.Errorf("pointing %s at run %s: %w", link, id, err)
 	}
-	return id, dir, nil
+	return nil
+}
+
+// pointsAt is the run that a link among the runs leads to; "" for none.
+func (s *stateDir) pointsAt(link string) string {
+	id, err := os.Readlink(filepath.Join(s.path, runsFolder, link))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(id)
+}
+
+// served says that a run is over and reported, or gone.
+func (s *stateDir) served(id string) {
+	if s.pointsAt(currentLink) == id {
+		os.Remove(filepath.Join(s.path, runsFolder, currentLink)) // if it stays, its run has a report
+	}
+}
+
+// forget removes the folder of a run that nobody came to, if it is not the latest, and says
+// whether it did.
+func (s *stateDir) forget(id string) (bool, error) {
+	if s.pointsAt(latestLink) == id {
+		return false, nil
+	}
+	s.served(id)
+	if err := os.RemoveAll(filepath.Join(s.path, runsFolder, id)); err != nil {
+		return false, fmt.Errorf("removing a run that nobody came to: %w", err)
+	}
+	return true, nil
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -192,7 +193,9 @@ func (s *Supervisor) runs(ctx context.Context, signals <-chan os.Signal, left *u
 			return res, nil, end.err
 		}
 		res.Verdict = res.Verdict.Worse(end.word)
-		res.Runs++
+		if !end.idle {
+			res.Runs++
+		}
 		if end.stopped || !s.cfg.KeepRunning {
 			return res, nil, nil
 		}
@@ -213,13 +216,22 @@ func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error
 	if err := writeRunFile(s.cfg, id, dir, s.listener.Addr()); err != nil {
 		return nil, err
 	}
-	return newRun(s.cfg, id, dir, s.listener.Addr(), s.pool, s.gate)
+	r, err := newRun(s.cfg, id, dir, s.listener.Addr(), s.pool, s.gate)
+	if err != nil {
+		return nil, err
+	}
+	r.latest = func() error { return s.state.point(latestLink, id) }
+	if !s.cfg.KeepRunning { // otherwise when its first client has come
+		r.becomeLatest()
+	}
+	return r, nil
 }
 
 // runEnd is how a run ended.
 type runEnd struct {
 	stopped bool // by an operator
 	word    report.Word
+	idle    bool    // nobody came, and nothing is kept of it
 	kept    []*link // not nil if it goes on in another program
 	err     error
 }
@@ -243,6 +255,15 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 	if err := r.journal.Close(); err != nil && failure == nil {
 		failure = err
 	}
+	// The next run of a supervisor that keeps running is no run that went wrong just
+	// because the supervisor was stopped before anybody came.
+	idle := s.cfg.KeepRunning && stopped && failure == nil && r.nobodyCame()
+	if idle && r.refused.Load() == 0 && r.shedding.total.Load() == 0 {
+		if gone, err := s.state.forget(r.id); gone || err != nil {
+			s.cfg.Logger.Info("nobody came to the last run; nothing is kept of it", "run", r.id)
+			return runEnd{stopped: true, word: report.WordComplete, idle: true, err: err}
+		}
+	}
 	rep, err := writeReport(r.dir, failure)
 	if rep != nil && s.cfg.Report != nil {
 		s.cfg.Report(rep, r.dir)
@@ -250,10 +271,9 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 	if err := errors.Join(failure, err); err != nil {
 		return runEnd{stopped: stopped, err: err}
 	}
-	// The next run of a supervisor that keeps running is no run that went wrong just
-	// because the supervisor was stopped before anybody came.
+	s.state.served(r.id)
 	word := rep.Verdict.Word
-	if s.cfg.KeepRunning && stopped && r.nobodyCame() {
+	if named := slices.ContainsFunc(rep.RejectionGroups, func(g report.RejectionGroup) bool { return g.ClientName != "" }); idle && !named {
 		word = report.WordComplete
 	}
 	return runEnd{stopped: stopped, word: word}

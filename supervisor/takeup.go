@@ -44,17 +44,27 @@ type adopted struct {
 	resumeAfter uint64
 }
 
-// unfinished looks for a run to take up; nil if there is none.
+// unfinished looks for a run to take up; nil if there is none: the one that was served last,
+// or the latest where a supervisor of a version that did not tell them apart left one.
 func (s *stateDir) unfinished() (*unfinished, error) {
-	runs := filepath.Join(s.path, runsFolder)
-	id, err := os.Readlink(filepath.Join(runs, latestLink))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	for _, link := range []string{currentLink, latestLink} {
+		id, err := os.Readlink(filepath.Join(s.path, runsFolder, link))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("looking for an unfinished run: %w", err)
+		}
+		if u, err := s.unfinishedRun(filepath.Base(id)); u != nil || err != nil {
+			return u, err
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("looking for an unfinished run: %w", err)
-	}
-	u := &unfinished{id: filepath.Base(id), dir: filepath.Join(runs, filepath.Base(id)), past: newRecovery()}
+	return nil, nil
+}
+
+// unfinishedRun is a run if it is to be taken up; nil if it is not.
+func (s *stateDir) unfinishedRun(id string) (*unfinished, error) {
+	u := &unfinished{id: id, dir: filepath.Join(s.path, runsFolder, id), past: newRecovery()}
 	if _, err := os.Stat(filepath.Join(u.dir, reportFile)); err == nil {
 		return nil, nil
 	}
@@ -74,6 +84,11 @@ func (s *stateDir) unfinished() (*unfinished, error) {
 	u.torn = sum.Torn
 	u.handlers, u.unreadable, err = roster(filepath.Join(u.dir, handlerFolder)).list()
 	return u, err
+}
+
+// nobodyCame says whether no client, and nobody else, has tried to connect.
+func (u *unfinished) nobodyCame() bool {
+	return len(u.past.sessions) == 0 && u.past.refused == 0 && u.past.shed == 0 && len(u.past.open) == 0
 }
 
 // sockets are the folders of the sockets of the run's handlers.
@@ -174,6 +189,12 @@ func (s *Supervisor) takeUp(ctx context.Context, u *unfinished) (*run, error) {
 		return s.resumeRun(ctx, u)
 	}
 	s.stopLeft(ctx, u)
+	if u.damage == nil && u.nobodyCame() {
+		if gone, err := s.state.forget(u.id); gone || err != nil {
+			log.Info("the run before this one, which nobody came to, is removed")
+			return nil, err
+		}
+	}
 	if u.damage != nil {
 		log.Error("the run before this one cannot be gone on with", "error", u.damage)
 	} else if err := s.abandon(u); err != nil {
@@ -181,6 +202,8 @@ func (s *Supervisor) takeUp(ctx context.Context, u *unfinished) (*run, error) {
 	}
 	if _, err := writeReport(u.dir, nil); err != nil {
 		log.Error("the run before this one has no report", "error", err)
+	} else {
+		s.state.served(u.id)
 	}
 	return nil, nil
 }
@@ -219,6 +242,7 @@ func (s *Supervisor) reportLeft(ctx context.Context, u *unfinished) (word report
 	if err = errors.Join(err, reporting); err != nil {
 		return "", err
 	}
+	s.state.served(u.id)
 	s.cfg.Logger.Info("run reported that its supervisor had ended", "run", u.id)
 	return rep.Verdict.Word, nil
 }
@@ -268,6 +292,10 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		u.past.accepted = max(u.past.accepted, h.Connection)
 	}
 	r.recover(u.past)
+	r.latest = func() error { return s.state.point(latestLink, u.id) }
+	if len(r.order) > 0 || !s.cfg.KeepRunning {
+		r.becomeLatest()
+	}
 	restarted := &bulkheadv1.SupervisorRestarted{
 		Kind: bulkheadv1.RestartKind_RESTART_KIND_RESTARTED, Pid: int32(os.Getpid()),
 		Version: s.cfg.Version, GoVersion: runtime.Version(), ExpectedClients: uint32(s.cfg.Clients), Listen: s.listener.Addr().String(),
