@@ -10,14 +10,16 @@ DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build install run supervisor server client test test-unit test-isolation test-faults chaos race bench bench-fio fuzz lint proto check-proto ci clean
+.PHONY: help build build-arm64 install run supervisor server client test test-unit test-isolation test-faults chaos race bench bench-fio fuzz lint proto check-proto ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the programs into bin/
-	@$(GO) build -o $(BIN)/ ./cmd/bulkhead
-	@CGO_ENABLED=0 $(GO) build -o $(BIN)/ ./cmd/bulkhead-handler
+	@CGO_ENABLED=0 $(GO) build -o $(BIN)/ ./cmd/bulkhead ./cmd/bulkhead-handler
+
+build-arm64: ## build the programs for arm64 into bin/arm64/
+	@CGO_ENABLED=0 GOARCH=arm64 $(GO) build -o $(BIN)/arm64/ ./cmd/bulkhead ./cmd/bulkhead-handler
 
 install: build ## install the programs into PREFIX/bin (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -73,7 +75,7 @@ check-proto: ## fail if the generated Go is stale (needs protoc)
 	$(SHELL) internal/tools/generate-proto.sh $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) "$$out" && \
 	diff -r -x '*.proto' proto "$$out/proto" && echo "generated code is up to date"
 
-ci: lint build check-proto test race ## everything CI runs
+ci: lint build build-arm64 check-proto test race ## everything CI runs
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s
 
 clean: ## remove what the targets above made

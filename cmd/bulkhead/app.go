@@ -55,7 +55,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	// Whoever reads the output may be gone first (Ctrl-C also ends the tee of a
 	// pipeline); the load still ends in order and the report is still written.
 	signal.Ignore(syscall.SIGPIPE)
-	err := newApp(stdout, stderr).RunContext(ctx, flagsFirst(args))
+	app := newApp(stdout, stderr)
+	err := app.RunContext(ctx, flagsFirst(switchesJoined(app, args)))
 	code := exitCode(err)
 	if err != nil && !errors.Is(err, errPartial) && !errors.Is(err, errCutShort) && !errors.Is(err, errSaid) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {

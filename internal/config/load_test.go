@@ -163,7 +163,7 @@ file_size: 3kB
 config.yaml:3: heartbeat.intervall: unknown key; did you mean interval? valid here: interval, timeout
 config.yaml:4: heartbeat.timeout: 5s is more than heartbeat.interval, which is 2s (default); use at most 2s
 config.yaml:6: consumers: has 2 entries, but consumer_count is 1 (line 5); raise consumer_count, or remove entries
-config.yaml:7: consumers[0].chunk_size: "10X" is not a size; use B, kB, MB, GB, KiB, MiB or GiB
+config.yaml:7: consumers[0].chunk_size: "10X" is not a size; use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB
 config.yaml:8: consumers[1].sync: "always" is not valid; use none, file, chunk, dsync or a size, as in 16MiB
 BULKHEAD_SYNC: sync: "maybe" is not valid; use none, file, chunk, dsync or a size, as in 16MiB
 BULKHEAD_KEEP: keep: "yes" is neither true nor false; use true or false

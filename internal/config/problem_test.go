@@ -52,8 +52,8 @@ func TestClientRefuses(t *testing.T) {
 		{"tag", "keep: !!bool true", `1: keep: has the YAML tag "!!bool"; write the value without it`},
 
 		// Values.
-		{"bad size", "consumers:\n- {}\n- chunk_size: 10X", `3: consumers[1].chunk_size: "10X" is not a size; use B, kB, MB, GB, KiB, MiB or GiB`},
-		{"size without unit", "chunk_size: 4096", `1: chunk_size: "4096" has no unit; use B, kB, MB, GB, KiB, MiB or GiB`},
+		{"bad size", "consumers:\n- {}\n- chunk_size: 10X", `3: consumers[1].chunk_size: "10X" is not a size; use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB`},
+		{"size without unit", "chunk_size: 4096", `1: chunk_size: "4096" has no unit; use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB`},
 		{"size out of range", "chunk_size: 0", `1: chunk_size: "0" is out of range; use 1B to 1GiB`},
 		{"bad duration", "runtime: 1 day", `1: runtime: "1 day" is not a duration; use ns, us, ms, s, m or h, as in 1m30s`},
 		{"duration without unit", "runtime: 20", `1: runtime: "20" has no unit; use ns, us, ms, s, m or h, as in 1m30s`},
@@ -81,7 +81,7 @@ func TestClientRefuses(t *testing.T) {
 		// Chunk sizes.
 		{"chunks of no size", "chunk_size: []", "1: chunk_size: is an empty list; give a size, or sizes as in [{size: 4KiB, weight: 70}]"},
 		{"chunk without a size", "chunk_size:\n- {size: 4KiB}\n- {weight: 3}", "3: chunk_size[1]: has no size; give one, as in {size: 4KiB, weight: 70}"},
-		{"chunk with a bad size", "chunk_size: [{size: 4Kib}]", `1: chunk_size[0].size: "4Kib" is not a size; use B, kB, MB, GB, KiB, MiB or GiB`},
+		{"chunk with a bad size", "chunk_size: [{size: 4Kib}]", `1: chunk_size[0].size: "4Kib" is not a size; use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB`},
 		{"chunk without bytes", "chunk_size: [{size: 0}]", `1: chunk_size[0].size: "0" is out of range; use 1B to 1GiB`},
 		{"chunk without weight", "chunk_size: [{size: 4KiB, weight: 0}]", `1: chunk_size[0].weight: "0" is out of range; use 1 to 1000000`},
 		{"chunk with another key", "chunk_size: [{bytes: 4KiB}]", "1: chunk_size[0].bytes: unknown key; valid here: size, weight"},
@@ -89,14 +89,14 @@ func TestClientRefuses(t *testing.T) {
 		{"chunk size twice", "chunk_size: [{size: 1KiB}, {size: 1024B, weight: 2}]", "1: chunk_size: has 1KiB twice; give it once, with the sum of the weights"},
 		{"map of chunks", "chunk_size: {size: 4KiB}", "1: chunk_size: is a map; it must be one value: 1B to 1GiB, or several sizes with weights, as in 4KiB:70,128KiB:30"},
 		{"weight on one line", "chunk_size: 4KiB:many,8KiB", `1: chunk_size: weight "many" is not valid; use 1 to 1000000, as in 4KiB:70,128KiB:30`},
-		{"nothing on one line", "chunk_size: 4KiB:1,", `1: chunk_size: "" is not a size; use a number and one of B, kB, MB, GB, KiB, MiB or GiB, as in 64MiB`},
-		{"chunks of one consumer", "consumers:\n- chunk_size: [{size: 4KiB},\n   {size: x}]", `3: consumers[0].chunk_size[1].size: "x" is not a size; use a number and one of B, kB, MB, GB, KiB, MiB or GiB, as in 64MiB`},
+		{"nothing on one line", "chunk_size: 4KiB:1,", `1: chunk_size: "" is not a size; use a number and one of B, kB, MB, GB, TB, KiB, MiB, GiB or TiB, as in 64MiB`},
+		{"chunks of one consumer", "consumers:\n- chunk_size: [{size: 4KiB},\n   {size: x}]", `3: consumers[0].chunk_size[1].size: "x" is not a size; use a number and one of B, kB, MB, GB, TB, KiB, MiB, GiB or TiB, as in 64MiB`},
 
 		// File sizes.
 		{"range with one end", "file_size: {min: 4MiB}", "1: file_size: needs both ends, as in {min: 1MiB, max: 64MiB}"},
 		{"range the wrong way round", "file_size: {min: 4MiB,\n max: 2MiB}", "2: file_size.max: 2MiB is less than file_size.min, which is 4MiB (line 1); use at least 4MiB"},
 		{"range the wrong way round on one line", "file_size: 4MiB..2MiB", `1: file_size: "4MiB..2MiB" is a range from 4MiB down to 2MiB; give the smaller size first`},
-		{"range without an end on one line", "file_size: 4MiB..", `1: file_size: "" is not a size; use a number and one of B, kB, MB, GB, KiB, MiB or GiB, as in 64MiB`},
+		{"range without an end on one line", "file_size: 4MiB..", `1: file_size: "" is not a size; use a number and one of B, kB, MB, GB, TB, KiB, MiB, GiB or TiB, as in 64MiB`},
 		{"range from nothing", "file_size: {min: 0, max: 1MiB}", `1: file_size.min: "0" is out of range; use 1B to 16384GiB`},
 		{"range with another key", "file_size: {from: 1MiB}", "1: file_size.from: unknown key; valid here: min, max"},
 		{"range as a list", "file_size: [1MiB, 2MiB]", "1: file_size: is a list; it must be one value: 1B to 16384GiB, or a range, as in 1MiB..64MiB"},
@@ -105,10 +105,10 @@ func TestClientRefuses(t *testing.T) {
 		// The other knobs of a consumer.
 		{"direct in words", "direct: O_DIRECT", `1: direct: "O_DIRECT" is neither true nor false; use true or false`},
 		{"sync after nothing", "sync: 0B", "1: sync: a sync after every 0 bytes cannot be; use chunk for one after each chunk, or none"},
-		{"sync without a unit", "sync: 4096", `1: sync: "4096" has no unit; use B, kB, MB, GB, KiB, MiB or GiB`},
+		{"sync without a unit", "sync: 4096", `1: sync: "4096" has no unit; use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB`},
 		{"sync after too much", "sync: 99999GiB", `1: sync: "99999GiB" is out of range; use 1B to 16384GiB`},
 		{"rate without a kind", "rate: 100MB", "1: rate: is a single value; it must be a map of bytes, chunks"},
-		{"rate without a unit", "rate: {bytes: 100}", `1: rate.bytes: "100" has no unit; use B, kB, MB, GB, KiB, MiB or GiB`},
+		{"rate without a unit", "rate: {bytes: 100}", `1: rate.bytes: "100" has no unit; use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB`},
 		{"rate with a unit", "rate: {chunks: 50/s}", `1: rate.chunks: "50/s" is not a number; use 0 to 1000000000`},
 		{"negative rate", "rate: {chunks: -1}", `1: rate.chunks: "-1" is not a number; use 0 to 1000000000`},
 		{"rate with an exponent", "rate: {chunks: 1e3}", `1: rate.chunks: "1e3" is not a number; use 0 to 1000000000`},
@@ -134,12 +134,12 @@ func TestClientRefuses(t *testing.T) {
 		{"unknown reserve", "reserve: much", `1: reserve: "much" is not valid; use auto, a size, a percentage of 1% to 99%, or 0`},
 		{"reserve of all", "reserve: 100%", `1: reserve: "100%" is not a percentage of a file system; use 1% to 99%, or 0 for none`},
 		{"reserve of nothing", "reserve: 0%", `1: reserve: "0%" is not a percentage of a file system; use 1% to 99%, or 0 for none`},
-		{"reserve without a unit", "reserve: 5", `1: reserve: "5" has no unit; use B, kB, MB, GB, KiB, MiB or GiB`},
+		{"reserve without a unit", "reserve: 5", `1: reserve: "5" has no unit; use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB`},
 		{"large reserve", "reserve: 99999GiB", `1: reserve: "99999GiB" is out of range; use 0 to 16384GiB`},
 		{"unknown on_error", "on_error: retry", `1: on_error: "retry" is not valid; use continue or stop`},
 
 		// The end of the load.
-		{"bad total", "total_size: many", `1: total_size: "many" is not a size; use a number and one of B, kB, MB, GB, KiB, MiB or GiB, as in 64MiB`},
+		{"bad total", "total_size: many", `1: total_size: "many" is not a size; use a number and one of B, kB, MB, GB, TB, KiB, MiB, GiB or TiB, as in 64MiB`},
 		{"bad ramp", "ramp: slow", `1: ramp: "slow" is not a duration; use ns, us, ms, s, m or h, as in 1m30s`},
 		{"steady in a word", "stop_when: steady", "1: stop_when: is a single value; it must be a map of steady"},
 		{"steady without its keys", "stop_when: {steady: 30s}", "1: stop_when.steady: is a single value; it must be a map of window, variation"},
@@ -244,7 +244,7 @@ func TestOtherSourcesRefuse(t *testing.T) {
 		flags []Override
 		want  string
 	}{
-		{"bad variable", []string{"BULKHEAD_CHUNK_SIZE=1"}, nil, `BULKHEAD_CHUNK_SIZE: chunk_size: "1" has no unit; use B, kB, MB, GB, KiB, MiB or GiB`},
+		{"bad variable", []string{"BULKHEAD_CHUNK_SIZE=1"}, nil, `BULKHEAD_CHUNK_SIZE: chunk_size: "1" has no unit; use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB`},
 		{"empty variable", []string{"BULKHEAD_RUNTIME="}, nil, `BULKHEAD_RUNTIME: runtime: "" is not a duration; use ns, us, ms, s, m or h, as in 1m30s`},
 		{"variable that is not UTF-8", []string{"BULKHEAD_NAME=\xff"}, nil, "BULKHEAD_NAME: name: is not UTF-8 text"},
 		{"consumers as a variable", []string{"BULKHEAD_CONSUMERS=3"}, nil, "BULKHEAD_CONSUMERS: consumers: can be set in the YAML file only; unset this variable"},

@@ -16,12 +16,14 @@ const (
 	kB  Size = 1000
 	MB       = 1000 * kB
 	GB       = 1000 * MB
+	TB       = 1000 * GB
 	KiB Size = 1024
 	MiB      = 1024 * KiB
 	GiB      = 1024 * MiB
+	TiB      = 1024 * GiB
 )
 
-const sizeUnits = "B, kB, MB, GB, KiB, MiB or GiB"
+const sizeUnits = "B, kB, MB, GB, TB, KiB, MiB, GiB or TiB"
 
 // maxSizeText is the longest text that can be a size: far more digits than a
 // size of 64 bits needs, few enough to bound the arithmetic.
@@ -35,14 +37,14 @@ func sizeScales() []struct {
 	return []struct {
 		unit  string
 		bytes Size
-	}{{"GiB", GiB}, {"GB", GB}, {"MiB", MiB}, {"MB", MB}, {"KiB", KiB}, {"kB", kB}, {"B", 1}}
+	}{{"TiB", TiB}, {"TB", TB}, {"GiB", GiB}, {"GB", GB}, {"MiB", MiB}, {"MB", MB}, {"KiB", KiB}, {"kB", kB}, {"B", 1}}
 }
 
 // String returns s in the largest unit that holds it in whole numbers; ParseSize
 // reads it back to the same value.
 func (s Size) String() string {
 	for _, scale := range sizeScales() {
-		if s >= scale.bytes && s%scale.bytes == 0 {
+		if s >= scale.bytes && s%scale.bytes == 0 && scale.bytes <= GiB { // GiB and GB are what people compare by
 			return strconv.FormatUint(uint64(s/scale.bytes), 10) + scale.unit
 		}
 	}
@@ -50,8 +52,8 @@ func (s Size) String() string {
 }
 
 // ParseSize reads a size in bytes: decimal digits, perhaps with a fraction, and
-// right behind them one of the units B, kB, MB, GB (powers of 1000), KiB, MiB
-// and GiB (powers of 1024). Only 0 needs no unit. It returns an error that says
+// right behind them one of the units B, kB, MB, GB, TB (powers of 1000), KiB, MiB,
+// GiB and TiB (powers of 1024). Only 0 needs no unit. It returns an error that says
 // what would be valid when the text is anything else, is not a whole number of
 // bytes, or does not fit 64 bits.
 func ParseSize(s string) (uint64, error) {

@@ -25,7 +25,7 @@ func Build(dir string, flags ...string) (string, error) {
 	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
 	for _, program := range []string{"bulkhead", "bulkhead-handler"} {
 		cmd := exec.Command("go", append(slices.Clone(args), "bulkhead/cmd/"+program)...)
-		if program == "bulkhead-handler" && !slices.Contains(flags, "-race") { // as make build does; the race detector needs cgo
+		if !slices.Contains(flags, "-race") { // as make build does; the race detector needs cgo
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		}
 		if out, err := cmd.CombinedOutput(); err != nil {
