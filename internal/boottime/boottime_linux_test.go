@@ -50,7 +50,8 @@ func TestAtIsWhereTheClockWas(t *testing.T) {
 }
 
 func TestEveryProcessOfABootNamesTheSameClock(t *testing.T) {
-	if ID() == "" || ID() != ID() {
-		t.Errorf("the clock is called %q, then %q", ID(), ID())
+	first, again := ID(), ID()
+	if first == "" || first != again {
+		t.Errorf("the clock is called %q, then %q", first, again)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 )
@@ -67,10 +66,11 @@ func readWallStep() int64 {
 // sets: the real program with another time.Now, as in a virtual machine of which the clock
 // is set.
 func BuildSteppable(dir string) error {
-	source := filepath.Join(runtime.GOROOT(), "src", "time")
-	if out, err := exec.Command("go", "env", "GOROOT").Output(); err == nil {
-		source = filepath.Join(strings.TrimSpace(string(out)), "src", "time")
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return fmt.Errorf("asking go where its source is: %w", err)
 	}
+	source := filepath.Join(strings.TrimSpace(string(out)), "src", "time")
 	text, err := os.ReadFile(filepath.Join(source, "time.go"))
 	if err != nil {
 		return err
