@@ -125,7 +125,7 @@ func untilMatch(ts *testscript.TestScript, pattern string, program []string) []s
 //	addr STATE_DIR
 func cmdAddr(ts *testscript.TestScript, neg bool, args []string) {
 	usageIf(ts, neg || len(args) != 1, "addr STATE_DIR")
-	match := untilMatch(ts, `"listen": +"(.+)"`, []string{"bulkhead", "supervisor", "status", "--json", "--state-dir", args[0]})
+	match := untilMatch(ts, `(?s)"run_id": +"[^"]+".*"listen": +"([^"]+)"`, []string{"bulkhead", "supervisor", "status", "--json", "--state-dir", args[0]})
 	ts.Setenv("ADDR", match[1])
 }
 
