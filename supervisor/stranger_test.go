@@ -217,7 +217,6 @@ func TestALateReturnOpensNoSessionInAnotherRun(t *testing.T) {
 	}
 	s.interrupts <- syscall.SIGTERM
 	must(t, s.ended())
-	<-s.reports
 }
 
 // A client whose Hello is refused for its form is named as far as can be told, and makes
