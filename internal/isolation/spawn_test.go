@@ -90,7 +90,7 @@ func TestConnectionsWaitWhileHandlersDoNotStart(t *testing.T) {
 	})
 	failed, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "a handler does not start" })
 	expect.NoError(t, err)
-	if !strings.Contains(failed.Text("error"), "exit status 1: the disk is gone") || failed.Text("trying_again_in") == "" {
+	if !strings.Contains(failed.Text("error"), "exit status 1: the disk is gone") || failed["trying_again_in_seconds"] == nil {
 		t.Errorf("the log says %v; want the cause and when it is tried again", failed)
 	}
 	expect.Eventually(t, func() error {
