@@ -26,6 +26,7 @@ import (
 type Raw struct {
 	net.Conn
 	*http2.Framer
+	answers *http2.Framer // of Recv, which may run beside what the caller writes
 	headers bytes.Buffer
 	encoder *hpack.Encoder
 	decoder *hpack.Decoder
@@ -49,7 +50,7 @@ func DialRaw(addr string, patience time.Duration) (*Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Raw{Conn: conn, Framer: http2.NewFramer(conn, conn)}
+	r := &Raw{Conn: conn, Framer: http2.NewFramer(conn, conn), answers: http2.NewFramer(conn, nil)}
 	r.AllowIllegalWrites = true
 	r.encoder = hpack.NewEncoder(&r.headers)
 	r.decoder = hpack.NewDecoder(4096, func(f hpack.HeaderField) { r.fields[f.Name] = f.Value })
@@ -131,13 +132,13 @@ func (r *Raw) Recv(stream uint32) (*bulkheadv1.ServerFrame, error) {
 		switch f := f.(type) {
 		case *http2.SettingsFrame:
 			if !f.IsAck() {
-				err = r.WriteSettingsAck()
+				err = r.answers.WriteSettingsAck()
 			}
 		case *http2.PingFrame:
 			if f.IsAck() {
 				r.Pings++
 			} else {
-				err = r.WritePing(true, f.Data)
+				err = r.answers.WritePing(true, f.Data)
 			}
 		case *http2.GoAwayFrame:
 			r.GoAway = &GoAway{f.ErrCode, string(f.DebugData())}

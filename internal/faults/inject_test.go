@@ -201,8 +201,7 @@ func (c *cell) runsOutOfFiles() (undo func()) {
 	}
 	switch {
 	case c.target == supervisorProc && c.moment == inHello:
-		c.sender("late", c.Addr, nil) // its connection cannot be accepted
-		c.logged("connections cannot be accepted")
+		c.sender("late", c.Addr, nil) // its connection cannot be accepted, unless a descriptor has become free
 	case c.target == consumer:
 		c.seen("the consumer failed", c.failed)
 	case c.target == monitor:

@@ -121,12 +121,17 @@ func TestHold(t *testing.T) {
 	}
 	// 40 lines fill the pipe; the write of the last of them may not have returned yet.
 	await(t, func() bool {
-		if left := s.Hold(); left != 160 {
-			s.Resume()
-			return false
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		left, _ := s.parcel.unwritten()
+		for _, e := range s.queue {
+			left += uint64(bytes.Count(e.text, newline))
 		}
-		return true
+		return left == 160
 	})
+	if left := s.Hold(); left != 160 {
+		t.Errorf("%d lines are unwritten; want 160", left)
+	}
 	var in bytes.Buffer
 	b := make([]byte, 64<<10)
 	n, err := r.Read(b)
@@ -260,6 +265,8 @@ func TestOnlyTheNewestViewIsDrawn(t *testing.T) {
 	for sc := bufio.NewScanner(r); sc.Scan(); {
 		last = sc.Text()
 	}
+	c.mu.Lock() // whoever closed the pipe is still at it
+	defer c.mu.Unlock()
 	if last != "009999" || c.draws > 3 {
 		t.Errorf("the last that was drawn is %q, of %d drawings", last, c.draws)
 	}
