@@ -115,6 +115,9 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 		NowUnixNano: time.Now().UnixNano(), ExpectedClients: uint32(s.cfg.Clients), State: "starting",
 		PoolReady: uint32(pool.ready), PoolStarting: uint32(pool.starting),
 	}
+	if s.cfg.LostLines != nil {
+		out.LostLogLines = s.cfg.LostLines()
+	}
 	r := s.currentRun()
 	over := r == nil
 	if over {

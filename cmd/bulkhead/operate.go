@@ -175,6 +175,9 @@ func printStatus(w io.Writer, s *bulkheadv1.StatusResponse) error {
 		}
 		fmt.Fprintf(w, "waiting for %s%s\n", strings.Join(absent, ", "), more)
 	}
+	if n := s.GetLostLogLines(); n > 0 {
+		fmt.Fprintf(w, "nobody reads the supervisor's log: lines left out %d\n", n)
+	}
 	if why := s.GetDrainReason(); why != "" {
 		fmt.Fprintf(w, "an operator drains the run: %s\n", why)
 	}

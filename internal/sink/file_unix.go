@@ -20,43 +20,53 @@ const (
 	fullFor = 10 * time.Millisecond
 )
 
-// fileDevice writes to a descriptor. It neither changes its modes nor lets Go's poller.
-type fileDevice struct {
-	file *os.File // keeps fd open
-	fd   int
-}
-
-func newFileDevice(f *os.File) fileDevice {
-	d := fileDevice{file: f, fd: -1}
-	if raw, err := f.SyscallConn(); err == nil { // Fd would make the description blocking
-		_ = raw.Control(func(fd uintptr) { d.fd = int(fd) }) // a closed file has none, which put finds
-	}
-	return d
-}
+// fileDevice writes to a file's descriptor. It neither changes its modes nor has Go's poller
+// look after it.
+type fileDevice struct{ file *os.File }
 
 func (d fileDevice) put(p []byte, goOn func() bool) (written int, err error) {
-	for len(p) > 0 {
-		if ready, err := writable(d.fd, askEvery); err != nil {
-			return written, err
-		} else if !goOn() {
-			return written, errHeld
-		} else if !ready {
-			continue
-		}
-		n, err := unix.Write(d.fd, p)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EAGAIN):
-			time.Sleep(fullFor)
-		case err != nil:
-			return written, &os.PathError{Op: "write", Path: d.file.Name(), Err: err}
-		case n == 0:
-			return written, io.ErrShortWrite
-		}
-		written += max(n, 0)
-		p = p[max(n, 0):]
+	raw, err := d.file.SyscallConn()
+	if err != nil {
+		return 0, err
 	}
-	return written, nil
+	for len(p) > 0 && err == nil {
+		n := 0
+		closed := raw.Control(func(fd uintptr) { n, err = try(int(fd), p, goOn) })
+		written += n
+		p = p[n:]
+		err = errors.Join(closed, err)
+	}
+	if err != nil && !errors.Is(err, errHeld) {
+		err = &os.PathError{Op: "write", Path: d.file.Name(), Err: err}
+	}
+	return written, err
+}
+
+// try writes as much as goes now, or waits for a while if nothing does.
+func try(fd int, p []byte, goOn func() bool) (int, error) {
+	ready, err := writable(fd, askEvery)
+	switch {
+	case err != nil:
+		return 0, err
+	case !goOn():
+		return 0, errHeld
+	case !ready:
+		return 0, nil
+	}
+	n, err := unix.Write(fd, p)
+	switch {
+	case errors.Is(err, unix.EINTR):
+		return 0, nil
+	case errors.Is(err, unix.EAGAIN):
+		time.Sleep(fullFor)
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case n == 0:
+		return 0, io.ErrShortWrite
+	default:
+		return n, nil
+	}
 }
 
 // writable waits until a write does not block, which also an error of it does not.

@@ -61,7 +61,7 @@ func New(w io.Writer) *Sink { return NewLimit(w, DefaultLimit) }
 func NewLimit(w io.Writer, limit int) *Sink {
 	s := &Sink{to: writerDevice{w}, limit: limit, note: plainNote}
 	if f, ok := w.(*os.File); ok {
-		s.file, s.to = f, newFileDevice(f)
+		s.file, s.to = f, fileDevice{f}
 	}
 	return s
 }

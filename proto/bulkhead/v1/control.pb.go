@@ -96,7 +96,9 @@ type StatusResponse struct {
 	AbsentNames   []string `protobuf:"bytes,23,rep,name=absent_names,json=absentNames,proto3" json:"absent_names,omitempty"`
 	AbsentLeftOut uint32   `protobuf:"varint,24,opt,name=absent_left_out,json=absentLeftOut,proto3" json:"absent_left_out,omitempty"`
 	// Why a drain was asked for; empty if none was.
-	DrainReason   string `protobuf:"bytes,25,opt,name=drain_reason,json=drainReason,proto3" json:"drain_reason,omitempty"`
+	DrainReason string `protobuf:"bytes,25,opt,name=drain_reason,json=drainReason,proto3" json:"drain_reason,omitempty"`
+	// Lines of the supervisor's log that were left out because nobody read them.
+	LostLogLines  uint64 `protobuf:"varint,26,opt,name=lost_log_lines,json=lostLogLines,proto3" json:"lost_log_lines,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -306,6 +308,13 @@ func (x *StatusResponse) GetDrainReason() string {
 	return ""
 }
 
+func (x *StatusResponse) GetLostLogLines() uint64 {
+	if x != nil {
+		return x.LostLogLines
+	}
+	return 0
+}
+
 // SessionStatus is one session in a snapshot.
 type SessionStatus struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -340,7 +349,10 @@ type SessionStatus struct {
 	// How long the client has not been heard, measured, when it is away; else 0.
 	AwayNano int64 `protobuf:"varint,21,opt,name=away_nano,json=awayNano,proto3" json:"away_nano,omitempty"`
 	// Why it does not count among the clients that are expected; empty if it does.
-	Note          string `protobuf:"bytes,22,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,22,opt,name=note,proto3" json:"note,omitempty"`
+	// How long the client has said nothing though its connection lives, measured; 0 as long
+	// as it says what it declared that it would.
+	SilentNano    int64 `protobuf:"varint,23,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -527,6 +539,13 @@ func (x *SessionStatus) GetNote() string {
 		return x.Note
 	}
 	return ""
+}
+
+func (x *SessionStatus) GetSilentNano() int64 {
+	if x != nil {
+		return x.SilentNano
+	}
+	return 0
 }
 
 // ChunkWrites is how long the write calls of chunks took. Its percentiles are up to
@@ -946,7 +965,7 @@ var File_bulkhead_v1_control_proto protoreflect.FileDescriptor
 const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\"\x0f\n" +
-	"\rStatusRequest\"\xa7\a\n" +
+	"\rStatusRequest\"\xcd\a\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\arun_dir\x18\x02 \x01(\tR\x06runDir\x12\x16\n" +
@@ -975,7 +994,8 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\rexpects_names\x18\x16 \x01(\bR\fexpectsNames\x12!\n" +
 	"\fabsent_names\x18\x17 \x03(\tR\vabsentNames\x12&\n" +
 	"\x0fabsent_left_out\x18\x18 \x01(\rR\rabsentLeftOut\x12!\n" +
-	"\fdrain_reason\x18\x19 \x01(\tR\vdrainReason\"\xca\x05\n" +
+	"\fdrain_reason\x18\x19 \x01(\tR\vdrainReason\x12$\n" +
+	"\x0elost_log_lines\x18\x1a \x01(\x04R\flostLogLines\"\xeb\x05\n" +
 	"\rSessionStatus\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -1002,7 +1022,9 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x05beats\x18\x13 \x01(\v2\x12.bulkhead.v1.BeatsR\x05beats\x121\n" +
 	"\x15last_message_ago_nano\x18\x14 \x01(\x03R\x12lastMessageAgoNano\x12\x1b\n" +
 	"\taway_nano\x18\x15 \x01(\x03R\bawayNano\x12\x12\n" +
-	"\x04note\x18\x16 \x01(\tR\x04note\"\xa4\x02\n" +
+	"\x04note\x18\x16 \x01(\tR\x04note\x12\x1f\n" +
+	"\vsilent_nano\x18\x17 \x01(\x03R\n" +
+	"silentNano\"\xa4\x02\n" +
 	"\vChunkWrites\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x19\n" +
 	"\bsum_nano\x18\x02 \x01(\x04R\asumNano\x12\x19\n" +

@@ -351,6 +351,7 @@ type Record struct {
 	//	*Record_DrainStarted
 	//	*Record_Contradiction
 	//	*Record_SupervisorPaused
+	//	*Record_SessionSilent
 	Entry isRecord_Entry `protobuf_oneof:"entry"`
 	// The supervisor machine's clock that is never set, at the same moment as
 	// time_unix_nano: all durations are made of it. Supervisors on one boot of a machine
@@ -531,6 +532,15 @@ func (x *Record) GetSupervisorPaused() *SupervisorPaused {
 	return nil
 }
 
+func (x *Record) GetSessionSilent() *SessionSilent {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_SessionSilent); ok {
+			return x.SessionSilent
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetElapsedNano() int64 {
 	if x != nil {
 		return x.ElapsedNano
@@ -598,6 +608,10 @@ type Record_SupervisorPaused struct {
 	SupervisorPaused *SupervisorPaused `protobuf:"bytes,16,opt,name=supervisor_paused,json=supervisorPaused,proto3,oneof"`
 }
 
+type Record_SessionSilent struct {
+	SessionSilent *SessionSilent `protobuf:"bytes,17,opt,name=session_silent,json=sessionSilent,proto3,oneof"`
+}
+
 func (*Record_RunStarted) isRecord_Entry() {}
 
 func (*Record_SessionOpened) isRecord_Entry() {}
@@ -625,6 +639,8 @@ func (*Record_DrainStarted) isRecord_Entry() {}
 func (*Record_Contradiction) isRecord_Entry() {}
 
 func (*Record_SupervisorPaused) isRecord_Entry() {}
+
+func (*Record_SessionSilent) isRecord_Entry() {}
 
 // RunStarted opens a run.
 type RunStarted struct {
@@ -1402,6 +1418,62 @@ func (x *SessionDetached) GetSilentNano() int64 {
 	return 0
 }
 
+// SessionSilent is the end of a time in which a client said nothing, though its machine
+// answered and it had declared heartbeats.
+type SessionSilent struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Session uint32                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
+	// How long, up to this record. Time in which the supervisor did not run, or had not
+	// taken in what it was sent, is not in it.
+	SilentNano    int64 `protobuf:"varint,2,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionSilent) Reset() {
+	*x = SessionSilent{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionSilent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionSilent) ProtoMessage() {}
+
+func (x *SessionSilent) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionSilent.ProtoReflect.Descriptor instead.
+func (*SessionSilent) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SessionSilent) GetSession() uint32 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
+func (x *SessionSilent) GetSilentNano() int64 {
+	if x != nil {
+		return x.SilentNano
+	}
+	return 0
+}
+
 // SessionEnded is the one end of a session.
 type SessionEnded struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1421,7 +1493,7 @@ type SessionEnded struct {
 
 func (x *SessionEnded) Reset() {
 	*x = SessionEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1505,7 @@ func (x *SessionEnded) String() string {
 func (*SessionEnded) ProtoMessage() {}
 
 func (x *SessionEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1518,7 @@ func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionEnded.ProtoReflect.Descriptor instead.
 func (*SessionEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SessionEnded) GetSession() uint32 {
@@ -1515,7 +1587,7 @@ type HandlerExited struct {
 
 func (x *HandlerExited) Reset() {
 	*x = HandlerExited{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1527,7 +1599,7 @@ func (x *HandlerExited) String() string {
 func (*HandlerExited) ProtoMessage() {}
 
 func (x *HandlerExited) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1540,7 +1612,7 @@ func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandlerExited.ProtoReflect.Descriptor instead.
 func (*HandlerExited) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HandlerExited) GetConnectionId() uint64 {
@@ -1637,7 +1709,7 @@ type SupervisorRestarted struct {
 
 func (x *SupervisorRestarted) Reset() {
 	*x = SupervisorRestarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1649,7 +1721,7 @@ func (x *SupervisorRestarted) String() string {
 func (*SupervisorRestarted) ProtoMessage() {}
 
 func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1662,7 +1734,7 @@ func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorRestarted.ProtoReflect.Descriptor instead.
 func (*SupervisorRestarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SupervisorRestarted) GetKind() RestartKind {
@@ -1767,7 +1839,7 @@ type SupervisorPaused struct {
 
 func (x *SupervisorPaused) Reset() {
 	*x = SupervisorPaused{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1779,7 +1851,7 @@ func (x *SupervisorPaused) String() string {
 func (*SupervisorPaused) ProtoMessage() {}
 
 func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1792,7 +1864,7 @@ func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorPaused.ProtoReflect.Descriptor instead.
 func (*SupervisorPaused) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SupervisorPaused) GetPausedNano() int64 {
@@ -1818,7 +1890,7 @@ type ConnectionsShed struct {
 
 func (x *ConnectionsShed) Reset() {
 	*x = ConnectionsShed{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1830,7 +1902,7 @@ func (x *ConnectionsShed) String() string {
 func (*ConnectionsShed) ProtoMessage() {}
 
 func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1843,7 +1915,7 @@ func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionsShed.ProtoReflect.Descriptor instead.
 func (*ConnectionsShed) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ConnectionsShed) GetCount() uint64 {
@@ -1899,7 +1971,7 @@ type ConnectionRejected struct {
 
 func (x *ConnectionRejected) Reset() {
 	*x = ConnectionRejected{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1911,7 +1983,7 @@ func (x *ConnectionRejected) String() string {
 func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1924,7 +1996,7 @@ func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionRejected.ProtoReflect.Descriptor instead.
 func (*ConnectionRejected) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ConnectionRejected) GetConnectionId() uint64 {
@@ -2009,7 +2081,7 @@ type RunEnded struct {
 
 func (x *RunEnded) Reset() {
 	*x = RunEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2021,7 +2093,7 @@ func (x *RunEnded) String() string {
 func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2034,7 +2106,7 @@ func (x *RunEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnded.ProtoReflect.Descriptor instead.
 func (*RunEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RunEnded) GetReason() RunEnd {
@@ -2064,7 +2136,7 @@ type DrainStarted struct {
 
 func (x *DrainStarted) Reset() {
 	*x = DrainStarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2148,7 @@ func (x *DrainStarted) String() string {
 func (*DrainStarted) ProtoMessage() {}
 
 func (x *DrainStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2161,7 @@ func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainStarted.ProtoReflect.Descriptor instead.
 func (*DrainStarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DrainStarted) GetReason() string {
@@ -2110,7 +2182,7 @@ var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/message.proto\"\xba\b\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/message.proto\"\xff\b\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -2128,7 +2200,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x10connections_shed\x18\f \x01(\v2\x1c.bulkhead.v1.ConnectionsShedH\x00R\x0fconnectionsShed\x12@\n" +
 	"\rdrain_started\x18\r \x01(\v2\x19.bulkhead.v1.DrainStartedH\x00R\fdrainStarted\x12B\n" +
 	"\rcontradiction\x18\x0f \x01(\v2\x1a.bulkhead.v1.ContradictionH\x00R\rcontradiction\x12L\n" +
-	"\x11supervisor_paused\x18\x10 \x01(\v2\x1d.bulkhead.v1.SupervisorPausedH\x00R\x10supervisorPaused\x12!\n" +
+	"\x11supervisor_paused\x18\x10 \x01(\v2\x1d.bulkhead.v1.SupervisorPausedH\x00R\x10supervisorPaused\x12C\n" +
+	"\x0esession_silent\x18\x11 \x01(\v2\x1a.bulkhead.v1.SessionSilentH\x00R\rsessionSilent\x12!\n" +
 	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNanoB\a\n" +
 	"\x05entry\"\xbd\x03\n" +
 	"\n" +
@@ -2207,6 +2280,10 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x05cause\x18\x03 \x01(\tR\x05cause\x12.\n" +
 	"\x05class\x18\x04 \x01(\x0e2\x18.bulkhead.v1.DetachClassR\x05class\x12\x1f\n" +
 	"\vsilent_nano\x18\x05 \x01(\x03R\n" +
+	"silentNano\"J\n" +
+	"\rSessionSilent\x12\x18\n" +
+	"\asession\x18\x01 \x01(\rR\asession\x12\x1f\n" +
+	"\vsilent_nano\x18\x02 \x01(\x03R\n" +
 	"silentNano\"\xdb\x01\n" +
 	"\fSessionEnded\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12.\n" +
@@ -2318,7 +2395,7 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_bulkhead_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_bulkhead_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(ContradictionKind)(0),      // 0: bulkhead.v1.ContradictionKind
 	(DetachClass)(0),            // 1: bulkhead.v1.DetachClass
@@ -2334,18 +2411,19 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(*Contradiction)(nil),       // 11: bulkhead.v1.Contradiction
 	(*SessionBatch)(nil),        // 12: bulkhead.v1.SessionBatch
 	(*SessionDetached)(nil),     // 13: bulkhead.v1.SessionDetached
-	(*SessionEnded)(nil),        // 14: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),       // 15: bulkhead.v1.HandlerExited
-	(*SupervisorRestarted)(nil), // 16: bulkhead.v1.SupervisorRestarted
-	(*SupervisorPaused)(nil),    // 17: bulkhead.v1.SupervisorPaused
-	(*ConnectionsShed)(nil),     // 18: bulkhead.v1.ConnectionsShed
-	(*ConnectionRejected)(nil),  // 19: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),            // 20: bulkhead.v1.RunEnded
-	(*DrainStarted)(nil),        // 21: bulkhead.v1.DrainStarted
-	(*Hello)(nil),               // 22: bulkhead.v1.Hello
-	(Absence)(0),                // 23: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 24: bulkhead.v1.ProcessExit
-	(Reason)(0),                 // 25: bulkhead.v1.Reason
+	(*SessionSilent)(nil),       // 14: bulkhead.v1.SessionSilent
+	(*SessionEnded)(nil),        // 15: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 16: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 17: bulkhead.v1.SupervisorRestarted
+	(*SupervisorPaused)(nil),    // 18: bulkhead.v1.SupervisorPaused
+	(*ConnectionsShed)(nil),     // 19: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 20: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 21: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 22: bulkhead.v1.DrainStarted
+	(*Hello)(nil),               // 23: bulkhead.v1.Hello
+	(Absence)(0),                // 24: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 25: bulkhead.v1.ProcessExit
+	(Reason)(0),                 // 26: bulkhead.v1.Reason
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	6,  // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
@@ -2353,32 +2431,33 @@ var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	10, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
 	12, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
 	13, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	14, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	15, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	19, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	20, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	16, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
-	18, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
-	21, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	15, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	16, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	20, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	21, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	17, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	19, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	22, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
 	11, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
-	17, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
-	8,  // 14: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	7,  // 15: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
-	22, // 16: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	23, // 17: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	0,  // 18: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	1,  // 19: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	2,  // 20: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	24, // 21: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	3,  // 22: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	7,  // 23: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	25, // 24: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
-	4,  // 25: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	18, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
+	14, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
+	8,  // 15: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	7,  // 16: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
+	23, // 17: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	24, // 18: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	0,  // 19: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	1,  // 20: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	2,  // 21: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	25, // 22: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	3,  // 23: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	7,  // 24: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	26, // 25: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	4,  // 26: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_journal_proto_init() }
@@ -2403,6 +2482,7 @@ func file_bulkhead_v1_journal_proto_init() {
 		(*Record_DrainStarted)(nil),
 		(*Record_Contradiction)(nil),
 		(*Record_SupervisorPaused)(nil),
+		(*Record_SessionSilent)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2410,7 +2490,7 @@ func file_bulkhead_v1_journal_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
