@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bulkhead/client/budget"
+	"bulkhead/internal/substance"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -83,7 +84,7 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 	if err != nil {
 		return result, err
 	}
-	result.judge(c.session.err, stop.abort.Err() != nil)
+	result.judge(c.session.err)
 	return result, nil
 }
 
@@ -105,7 +106,7 @@ func (c *client) openSession(ctx context.Context, sessions *sync.WaitGroup) {
 // run checks, connects, loads and delivers. An error says why there was no load. A
 // client that cannot work never connects: the run goes on as if there were none.
 func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitGroup) (Result, error) {
-	result := Result{ClientID: c.id.String(), Verdict: VerdictFailed}
+	result := Result{ClientID: c.id.String(), Verdict: VerdictFailed, Runtime: c.cfg.Runtime}
 	if err := c.check(stop); err != nil {
 		if errors.Is(err, ErrConfig) {
 			result.Verdict = VerdictUnworkable
@@ -138,11 +139,18 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 		c.say(&bulkheadv1.Message{Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}}})
 		c.written = true
 		load := &load{cfg: c.cfg, id: c.id, folders: c.folders, outbox: c.outbox, tally: &c.tally, session: c.session, total: total}
-		why, result.Load = load.run(stop, c.workDir)
+		var long lasted
+		why, long = load.run(stop, c.workDir)
+		result.Load, result.Reached = long.all, long.reached
 		exits, result.CrashedWorkers = load.workers.exits(), load.crashed(stop.abort)
+		result.cut = load.workers.cut()
+		if why.reason != bulkheadv1.StopReason_STOP_REASON_FAILED { // which says it
+			result.missing, result.Notes = substance.Judge(load.judgeable(why, long))
+		}
 	}
 	result.Reason, result.Detail = why.reason, why.detail
-	c.sayLast(why, exits)
+	c.sayLast(why, exits, result.Reached)
+	c.cfg.Logger.Info("the load has ended, and what it has to say is delivered", "undelivered_messages", c.outbox.state().undelivered())
 	c.deliver(stop)
 	return result, nil
 }
@@ -231,11 +239,12 @@ func (c *client) say(m *bulkheadv1.Message) {
 }
 
 // sayLast puts the aggregated Stop in the outbox, behind everything else.
-func (c *client) sayLast(why ending, exits []*bulkheadv1.ProcessExit) {
+func (c *client) sayLast(why ending, exits []*bulkheadv1.ProcessExit, reached time.Duration) {
 	m := &bulkheadv1.Message{Process: clientProcess(), Fact: &bulkheadv1.Message_Stop{Stop: &bulkheadv1.Stop{
-		Reason: why.reason,
-		Detail: clip(why.detail),
-		Exits:  exits,
+		Reason:             why.reason,
+		Detail:             clip(why.detail),
+		Exits:              exits,
+		RuntimeReachedNano: int64(reached),
 	}}}
 	if err := c.outbox.addLast(m); err != nil {
 		c.cfg.Logger.Error("stop message not kept: " + err.Error())

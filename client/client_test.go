@@ -162,8 +162,8 @@ func TestRunSurvivesLostConnections(t *testing.T) {
 		return connections == 4 && m.GetHeartbeat().GetRound() > 4
 	})
 	r.signals <- syscall.SIGINT
-	if result := r.end(); result.ExitCode() != 0 {
-		t.Errorf("Run = %+v; want complete", result)
+	if result := r.end(); result.Verdict != VerdictInterrupted {
+		t.Errorf("Run = %+v; want interrupted", result)
 	}
 	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_INTERRUPTED {
 		t.Errorf("stop = %v", stop)
@@ -206,8 +206,9 @@ func TestRunDrainsWhenAsked(t *testing.T) {
 	})
 	r := startClient(t, c, nil)
 	result := r.end()
-	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_DRAINED || stop.Detail != "maintenance" || result.ExitCode() != 0 {
-		t.Errorf("Run = %+v, stop %v; want drained and complete", result, stop)
+	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_DRAINED || stop.Detail != "maintenance" || result.Verdict != VerdictInterrupted ||
+		!strings.HasPrefix(result.Interruption, "drained by an operator of the supervisor after ") || !strings.HasSuffix(result.Interruption, " of 1h0m0s: maintenance") {
+		t.Errorf("Run = %+v, stop %v; want drained and interrupted", result, stop)
 	}
 }
 
@@ -266,7 +267,7 @@ func TestKeptLoadFilesStay(t *testing.T) {
 	}
 	r.signals <- syscall.SIGINT
 	result := r.end()
-	if len(result.LoadPaths) != 2 || result.ExitCode() != 0 {
+	if len(result.LoadPaths) != 2 || result.Verdict != VerdictInterrupted {
 		t.Fatalf("Run = %+v; want two folders kept", result)
 	}
 	for _, folder := range result.LoadPaths {

@@ -53,7 +53,7 @@ func early(stop *interrupts, session *runningSession) (ending, bool) {
 	}
 	select {
 	case <-stop.orderly:
-		return ending{reason: bulkheadv1.StopReason_STOP_REASON_INTERRUPTED}, true
+		return ending{reason: stop.reason(), detail: stop.name}, true
 	default:
 	}
 	return ending{}, false

@@ -6,6 +6,11 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 var errAborted = errors.New("interrupted a second time")
@@ -14,6 +19,10 @@ var errAborted = errors.New("interrupted a second time")
 type interrupts struct {
 	// orderly is closed by the first signal.
 	orderly chan struct{}
+	// first is the signal that did, and name what it is called; read them after orderly is
+	// closed.
+	first os.Signal
+	name  string
 	// abort is done after the second signal, or when the caller's context is.
 	abort  context.Context
 	cancel context.CancelCauseFunc
@@ -34,6 +43,7 @@ func watchInterrupts(ctx context.Context, signals <-chan os.Signal, log *slog.Lo
 				}
 				if n++; n == 1 {
 					log.Warn("ending in order; interrupt again to stop at once", "signal", signal.String())
+					i.first, i.name = signal, signalName(signal)
 					close(i.orderly)
 					continue
 				}
@@ -45,6 +55,24 @@ func watchInterrupts(ctx context.Context, signals <-chan os.Signal, log *slog.Lo
 		}
 	})
 	return i
+}
+
+// reason is why the load ends in order; orderly is closed.
+func (i *interrupts) reason() bulkheadv1.StopReason {
+	if i.first == syscall.SIGHUP {
+		return bulkheadv1.StopReason_STOP_REASON_HANGUP
+	}
+	return bulkheadv1.StopReason_STOP_REASON_INTERRUPTED
+}
+
+// signalName is what a signal is called in manuals.
+func signalName(s os.Signal) string {
+	if number, ok := s.(syscall.Signal); ok {
+		if name := unix.SignalName(number); name != "" {
+			return name
+		}
+	}
+	return s.String()
 }
 
 func (i *interrupts) close() {

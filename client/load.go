@@ -43,18 +43,23 @@ type load struct {
 // loggedCorruptions is how many corruptions are logged; all are reported.
 const loggedCorruptions = 20
 
+// lasted is how long a load lasted: reached until its end began, and in all until the
+// last worker had exited. Both count from when its consumers began to write; 0 if they
+// never did.
+type lasted struct{ reached, all time.Duration }
+
 // run starts the workers, lets them work until something ends the load, and ends
 // them. It returns why, and how long they worked. When it returns, no worker is
 // left and all they said is in the outbox.
-func (l *load) run(stop *interrupts, socketDir string) (ending, time.Duration) {
+func (l *load) run(stop *interrupts, socketDir string) (ending, lasted) {
+	preparing := time.Now()
 	l.workers = startWorkers(stop.abort, l.cfg, socketDir, l.total)
 	all := l.workers.started()
 	l.ends = make(chan struct{})
 	l.ended = make(chan *worker, len(all))
 	l.refused = make(chan error, 1)
 	l.written = make(chan struct{}, 1)
-	began := time.Now()
-	l.speed = newThroughput(began, l.cfg.ProgressInterval)
+	l.speed = newThroughput(preparing, l.cfg.ProgressInterval)
 
 	streams, hangUp := l.openStreams()
 	beats, cancelBeats := context.WithCancel(stop.abort)
@@ -62,14 +67,27 @@ func (l *load) run(stop *interrupts, socketDir string) (ending, time.Duration) {
 	heart.Go(func() { // ended by cancelBeats
 		heartbeats(beats, patients(all), l.cfg.HeartbeatInterval, l.cfg.HeartbeatTimeout, l.sayHeartbeat)
 	})
-	why := l.wait(stop, began)
+	var long lasted
+	var began time.Time
+	why, over := l.prepare(stop, preparing)
+	if !over {
+		began = time.Now()
+		l.speed.begin(began)
+		l.begin(stop.abort)
+		l.cfg.Logger.Info("the consumers are ready and begin to write", "getting_ready_took", began.Sub(preparing).Round(time.Millisecond))
+		why = l.wait(stop, began)
+		long.reached = time.Since(began)
+	}
 	close(l.ends)
 	cancelBeats()
 	heart.Wait()
 	l.endWorkers(stop.abort, why)
 	hangUp()
 	streams.Wait()
-	return why, time.Since(began)
+	if !began.IsZero() {
+		long.all = time.Since(began)
+	}
+	return why, long
 }
 
 // openStreams gives every worker its job, the monitor first so that it sees the
@@ -83,6 +101,9 @@ func (l *load) openStreams() (*sync.WaitGroup, context.CancelFunc) {
 		streams.Go(func() {
 			one.stream(ctx, l.task(one), func(m *bulkheadv1.Message) {
 				one.faults.watch(m, time.Now())
+				if m.GetStart() != nil {
+					one.readyOnce.Do(func() { close(one.ready) })
+				}
 				l.take(m)
 			})
 			l.streamEnded(one)
@@ -102,6 +123,7 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 		if l.total != nil {
 			descriptor = child.FirstFile
 		}
+		request.Hold = true
 		request.Task = &bulkheadv1.RunRequest_Consumer{Consumer: &bulkheadv1.ConsumerTask{
 			Spec:                 spec,
 			ProgressIntervalNano: int64(l.cfg.ProgressInterval),

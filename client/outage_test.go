@@ -52,8 +52,8 @@ func TestLoadGoesOnWithoutASupervisor(t *testing.T) {
 		t.Errorf("hello: %v, %q", hello.GetAbsence(), hello.GetLastEnd())
 	}
 	r.signals <- syscall.SIGINT
-	if result := r.end(); result.ExitCode() != 0 || result.Dropped != 0 || result.SpoolPath != "" {
-		t.Errorf("Run = %+v; want complete", result)
+	if result := r.end(); result.Verdict != VerdictInterrupted || result.Dropped != 0 || result.SpoolPath != "" {
+		t.Errorf("Run = %+v; want interrupted", result)
 	}
 }
 

@@ -105,7 +105,7 @@ func TestStoppedClientSaysThatItWasStarved(t *testing.T) {
 	}
 	p.signal(syscall.SIGINT)
 	wait(t, "the client's end", p.done)
-	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+	if code := p.cmd.ProcessState.ExitCode(); code != 4 {
 		t.Errorf("the client ended with %d", code)
 	}
 	if _, _, goodbye := c.snapshot(); goodbye == nil {

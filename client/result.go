@@ -14,6 +14,9 @@ type Verdict string
 const (
 	// VerdictComplete: the load ended in order and every message was delivered.
 	VerdictComplete Verdict = "complete"
+	// VerdictInterrupted: nothing is missing but what an operator cut off, here or by a
+	// drain; Result.Interruption says how.
+	VerdictInterrupted Verdict = "interrupted"
 	// VerdictPartial: something is missing; Result.Problems says what.
 	VerdictPartial Verdict = "partial"
 	// VerdictFailed: there was no load, because the supervisor could not be reached,
@@ -44,9 +47,10 @@ type Result struct {
 	// written, the first of which FirstCorruption describes.
 	VerifiedBytes, CorruptBlocks uint64
 	FirstCorruption              string
-	// Load is how long the load lasted, from the first consumer's job to the exit of
-	// the last worker.
-	Load time.Duration
+	// Runtime is how long the load was to last, and Reached how long it did until its end
+	// began; Load is that until the exit of the last worker. All count from when the
+	// consumers were ready and began; 0 if they never did.
+	Runtime, Reached, Load time.Duration
 	// Writing is how much of it any consumer wrote, or tried to: from the first one's
 	// beginning to the last one's end, without the reading back and removing behind it.
 	Writing time.Duration
@@ -63,12 +67,18 @@ type Result struct {
 	ResendCommand string
 	// LoadPaths are the folders with load files that were kept.
 	LoadPaths []string
-	// Problems has one line for everything that makes the verdict partial.
-	Problems []string
+	// Interruption says how an operator cut the load short; empty if nobody did.
+	Interruption string
+	// Problems has one line for everything that makes the verdict partial, and Notes one
+	// for what should be known of a load of which nothing is missing.
+	Problems, Notes []string
+
+	missing []string // of the load itself
+	cut     int      // workers that could not end, because it was stopped at once
 }
 
 // ExitCode is the exit status that tells the verdict: 0 complete, 1 failed, 3
-// partial, 78 unworkable.
+// partial, 4 interrupted, 78 unworkable.
 func (r Result) ExitCode() int {
 	switch r.Verdict {
 	case VerdictComplete:
@@ -77,6 +87,8 @@ func (r Result) ExitCode() int {
 		return exitstatus.Config
 	case VerdictPartial:
 		return exitstatus.Partial
+	case VerdictInterrupted:
+		return exitstatus.Interrupted
 	default:
 		return exitstatus.Failure
 	}
@@ -84,10 +96,10 @@ func (r Result) ExitCode() int {
 
 // judge sets the problems and the verdict of a run that had a session. sessionErr
 // is why the session did not close in order.
-func (r *Result) judge(sessionErr error, aborted bool) {
+func (r *Result) judge(sessionErr error) {
 	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
-	if aborted {
-		problem("it was stopped at once, before its orderly end")
+	if r.cut > 0 {
+		problem("it was stopped at once, before its orderly end: what %s had not said yet is lost", workersText(r.cut))
 	}
 	if r.Reason == bulkheadv1.StopReason_STOP_REASON_FAILED {
 		problem("the load could not go on: %s", r.Detail)
@@ -95,6 +107,7 @@ func (r *Result) judge(sessionErr error, aborted bool) {
 	for _, line := range r.CrashedWorkers {
 		problem("%s", line)
 	}
+	r.Problems = append(r.Problems, r.missing...)
 	if r.Errors > 0 {
 		problem("%d operations of the consumers failed, the last: %s", r.Errors, or(r.LastError, "without a text"))
 	}
@@ -112,8 +125,46 @@ func (r *Result) judge(sessionErr error, aborted bool) {
 	case !r.Closed:
 		problem("the supervisor did not confirm the end of the session (%v)", sessionErr)
 	}
-	r.Verdict = VerdictComplete
-	if len(r.Problems) > 0 {
+	r.Interruption = r.interruption()
+	switch {
+	case len(r.Problems) > 0:
 		r.Verdict = VerdictPartial
+	case r.Interruption != "":
+		r.Verdict = VerdictInterrupted
+	default:
+		r.Verdict = VerdictComplete
 	}
+	if r.Reason == bulkheadv1.StopReason_STOP_REASON_RESERVE {
+		r.Notes = append([]string{fmt.Sprintf("the load came to its reserve %s: %s", r.after(), r.Detail)}, r.Notes...)
+	}
+}
+
+// interruption says how an operator cut the load short; empty if nobody did.
+func (r *Result) interruption() string {
+	why := ""
+	if r.Detail != "" {
+		why = ": " + r.Detail
+	}
+	switch r.Reason {
+	case bulkheadv1.StopReason_STOP_REASON_INTERRUPTED:
+		return "interrupted " + r.after() + why
+	case bulkheadv1.StopReason_STOP_REASON_HANGUP:
+		return "interrupted, as its terminal or session ended, " + r.after() + why
+	case bulkheadv1.StopReason_STOP_REASON_DRAINED:
+		return "drained by an operator of the supervisor " + r.after() + why
+	default:
+		return ""
+	}
+}
+
+// after says how much of its runtime the load reached.
+func (r *Result) after() string {
+	return "after " + durationText(r.Reached) + " of " + durationText(r.Runtime)
+}
+
+func workersText(n int) string {
+	if n == 1 {
+		return "1 worker"
+	}
+	return fmt.Sprintf("%d workers", n)
 }

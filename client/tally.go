@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
+	"bulkhead/internal/substance"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -25,8 +27,27 @@ type totals struct {
 // tally adds up what the consumers say they did. It may be used by several
 // goroutines.
 type tally struct {
-	mu  sync.Mutex
-	sum totals // guarded by mu
+	mu   sync.Mutex
+	sum  totals                         // guarded by mu
+	each map[uint32]*substance.Consumer // by index; guarded by mu
+}
+
+// of is the account of one consumer. The caller holds mu.
+func (t *tally) of(p *bulkheadv1.Process) *substance.Consumer {
+	if t.each == nil {
+		t.each = make(map[uint32]*substance.Consumer)
+	}
+	if t.each[p.GetIndex()] == nil {
+		t.each[p.GetIndex()] = &substance.Consumer{Index: p.GetIndex()}
+	}
+	return t.each[p.GetIndex()]
+}
+
+// consumer is what one consumer did, as far as it said.
+func (t *tally) consumer(index uint32) substance.Consumer {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return *t.of(&bulkheadv1.Process{Index: index})
 }
 
 // count adds what a message says.
@@ -42,10 +63,22 @@ func (t *tally) count(m *bulkheadv1.Message) {
 		t.sum.LastError = or(f.Progress.GetLastError(), t.sum.LastError)
 		t.sum.VerifiedBytes += f.Progress.GetVerifiedBytes()
 		t.sum.Corrupt += f.Progress.GetCorruptBlocks()
+		one := t.of(m.GetProcess())
+		one.Bytes += f.Progress.GetBytes()
+		one.Chunks += f.Progress.GetChunks()
+		one.VerifiedBytes += f.Progress.GetVerifiedBytes()
+		one.Writing += time.Duration(f.Progress.GetIntervalNano())
 	case *bulkheadv1.Message_Corruption:
 		t.sum.FirstCorruption = or(t.sum.FirstCorruption, corruptionText(f.Corruption))
 	case *bulkheadv1.Message_Rollover:
 		t.sum.Files++
+		one := t.of(m.GetProcess())
+		one.Files++
+		if f.Rollover.GetPartial() {
+			one.Partial++
+		}
+	case *bulkheadv1.Message_Monitor:
+		t.of(m.GetProcess()).Samples++
 	}
 }
 

@@ -17,14 +17,21 @@ const lateIntervals = 2
 // lie anywhere, so what one says is spread evenly over the time that it speaks of.
 type throughput struct {
 	interval time.Duration
-	began    time.Time // of the load
 
 	mu    sync.Mutex
+	began time.Time         // of the load; guarded by mu
 	bytes map[int64]float64 // by number of the interval; guarded by mu
 }
 
 func newThroughput(began time.Time, interval time.Duration) *throughput {
 	return &throughput{interval: interval, began: began, bytes: make(map[int64]float64)}
+}
+
+// begin says that the load begins now, and not before.
+func (t *throughput) begin(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.began = now
 }
 
 // count takes what a consumer says. Its interval is taken to end when it arrives, not at
@@ -34,7 +41,9 @@ func (t *throughput) count(m *bulkheadv1.Message, arrived time.Time) {
 	if p.GetBytes() == 0 {
 		return
 	}
+	t.mu.Lock()
 	to := arrived.Sub(t.began)
+	t.mu.Unlock()
 	t.add(to-time.Duration(p.GetIntervalNano()), to, float64(p.GetBytes()))
 }
 

@@ -17,6 +17,9 @@ type outboxState struct {
 	drained bool
 }
 
+// undelivered is how many messages are not known to be durable.
+func (s outboxState) undelivered() uint64 { return s.last - s.acked }
+
 func (o *outbox) state() outboxState {
 	o.mu.Lock()
 	defer o.mu.Unlock()

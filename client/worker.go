@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -27,6 +28,9 @@ type worker struct {
 	// empty for an end without error.
 	ended  chan struct{}
 	reason string
+	// ready is closed when it has said Start.
+	ready     chan struct{}
+	readyOnce sync.Once
 	// faults is of the stream's goroutine.
 	faults faults
 	// stopped says that the worker ended its work at a failure, and at which; set

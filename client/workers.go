@@ -67,6 +67,7 @@ func newWorker(log *slog.Logger, kind bulkheadv1.ProcessKind, index int) *worker
 	one := &worker{
 		process: &bulkheadv1.Process{Kind: kind, Index: uint32(index)},
 		ended:   make(chan struct{}),
+		ready:   make(chan struct{}),
 	}
 	one.faults = faults{name: one.name(), log: log}
 	return one
@@ -148,6 +149,16 @@ func end(ctx context.Context, of []*worker, grace time.Duration) {
 		case <-ctx.Done():
 		}
 	})
+}
+
+// cut is how many could not end, because the client was stopped at once.
+func (w *workers) cut() (n int) {
+	for _, one := range w.all() {
+		if one.cut != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // exits is how all ended, in order of kind and index.

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,8 @@ type Consumer struct {
 	abandonTimeout time.Duration
 	stopOnError    bool
 	ending         *ending
+	let            chan struct{} // closed when a job that holds may begin
+	letOnce        sync.Once
 	called         atomic.Bool // Run was called
 	job            atomic.Pointer[job]
 }
@@ -48,11 +51,13 @@ func New(o Options) *Consumer {
 	}
 	return &Consumer{
 		open: openDisk, nap: nap, crowded: newCrowding().now, abandonTimeout: o.AbandonTimeout, stopOnError: o.StopOnError, ending: newEnding(),
+		let: make(chan struct{}),
 	}
 }
 
-// Run writes files until Kill, and streams a Start, a Rollover for each file
-// and a Progress for each interval. It returns
+// Run writes files until Kill, and streams a Start when it is ready to, a Rollover for
+// each file and a Progress for each interval. One that is told to hold does not begin
+// before Begin. It returns
 //
 //   - nil once everything is said and, unless they are to be kept, the files are
 //     removed;
@@ -80,6 +85,9 @@ func (c *Consumer) Run(request *bulkheadv1.RunRequest, stream grpc.ServerStreami
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
 	j := newJob(t, d, c.ending)
+	if request.GetHold() {
+		j.let = c.let
+	}
 	j.nap, j.rotation.crowded = c.nap, c.crowded
 	c.job.Store(j)
 	failure := j.run(stream)
@@ -99,12 +107,19 @@ func (c *Consumer) Failure() error {
 	return j.failed()
 }
 
+// Begin lets a job that holds begin, now or when it is ready.
+func (c *Consumer) Begin(context.Context, *bulkheadv1.BeginRequest) (*bulkheadv1.BeginResponse, error) {
+	c.letOnce.Do(func() { close(c.let) })
+	return &bulkheadv1.BeginResponse{}, nil
+}
+
 // Heartbeat says how the consumer is, and answers also while a write is stuck:
 //
 //   - WORKING while it does its job, all pauses included;
 //   - STALLED, with the time, while a system call of any of its writers has been in
 //     the kernel for longer than the task allows;
-//   - IDLE before Run, in the delay before the first file, and after the last one.
+//   - IDLE before Run, while it holds, in the delay before the first file, and after the
+//     last one.
 func (c *Consumer) Heartbeat(context.Context, *bulkheadv1.HeartbeatRequest) (*bulkheadv1.HeartbeatResponse, error) {
 	j := c.job.Load()
 	if j == nil {

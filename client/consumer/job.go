@@ -34,10 +34,11 @@ type job struct {
 	pace     *pace // nil without a rate
 	nap      func(time.Duration)
 	verifier *verifier
-	unit     int           // what O_DIRECT wants sizes to be a multiple of; 1 without
-	begun    chan struct{} // closed when the writers begin
-	written  chan struct{} // closed when the writers, the verifier and the remover have ended
-	working  atomic.Bool   // the writers are at work
+	unit     int             // what O_DIRECT wants sizes to be a multiple of; 1 without
+	let      <-chan struct{} // closed when the writers may begin; nil if they need not wait
+	begun    chan struct{}   // closed when the writers begin
+	written  chan struct{}   // closed when the writers, the verifier and the remover have ended
+	working  atomic.Bool     // the writers are at work
 
 	mu      sync.Mutex
 	failure error // what ended the job; guarded by mu
@@ -85,7 +86,7 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 		return status.Errorf(codes.ResourceExhausted, "preparing data: %v", errors.Join(err, closeSources(writers), j.budget.Close()))
 	}
 	j.queue.putStart(j.task.spec)
-	if j.task.startDelay == 0 {
+	if j.task.startDelay == 0 && j.let == nil {
 		j.working.Store(true)
 	}
 
@@ -142,10 +143,16 @@ func (j *job) prepare() error {
 // write lets the writers work until all of them have ended, and removes the files,
 // unless they are to be kept.
 func (j *job) write(writers []*writer) {
+	if j.let != nil {
+		select {
+		case <-j.let:
+		case <-j.ending.begun:
+		}
+	}
 	if delay := j.task.startDelay; delay > 0 {
 		j.ending.pause(delay)
-		j.working.Store(true)
 	}
+	j.working.Store(true)
 	defer j.working.Store(false)
 	start := time.Now()
 	j.ledger.begin(len(writers))

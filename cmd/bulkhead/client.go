@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,8 +23,8 @@ func clientCommand(stdout *stdout, stderr *sink.Sink) *cli.Command {
 		Usage: "write files and report to a supervisor",
 		Description: `The client first checks that the load can work (path, free space, at least two
 files per consumer in the runtime), then connects, then starts its consumers and the
-monitor as processes of their own. SIGINT or SIGTERM ends the load in order; a second
-one at once; a third one kills the client. Load files are removed at the end unless --keep.
+monitor as processes of their own. SIGINT, SIGTERM or
+SIGHUP ends the load in order; a second one at once; a third one kills the client. Load files are removed at the end unless --keep.
 
 Settings of single consumers go into the YAML file (consumers: [{chunk_size: …}]) and
 win over the flags and keys for all of them.
@@ -85,16 +87,24 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr *sink
 	out := newResults(stdout, stderr, true)
 	out.add(result{print: func(w io.Writer) { printResult(w, res) }})
 	out.finish(signals, cfg.Logger)
-	if res.ExitCode() == exitPartial {
+	switch res.ExitCode() {
+	case exitPartial:
 		return errPartial
+	case exitInterrupted:
+		return errCutShort
 	}
 	return nil
 }
 
-// interruptibleTwice is interruptible for the first two signals: a third one has its
-// usual effect, in case that the end hangs.
+// interruptibleTwice is interruptible for the first two signals, the end of the terminal
+// among them unless it is ignored (nohup(1)): a third one has its usual effect, in case that
+// the end hangs.
 func interruptibleTwice() (signals <-chan os.Signal, stop func()) {
-	in, release := interruptible()
+	var also []os.Signal
+	if !signal.Ignored(syscall.SIGHUP) {
+		also = append(also, syscall.SIGHUP)
+	}
+	in, release := interruptible(also...)
 	out, enough, ended := make(chan os.Signal, 2), make(chan struct{}), make(chan struct{})
 	go func() { // ends after two signals, or with stop
 		defer close(ended)
@@ -127,6 +137,12 @@ func printResult(w io.Writer, r client.Result) {
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "  %s\n", p)
+	}
+	if r.Interruption != "" {
+		fmt.Fprintf(w, "  %s\n", r.Interruption)
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "  note: %s\n", n)
 	}
 	if r.ResendCommand != "" {
 		fmt.Fprintf(w, "  deliver them with: %s\n", r.ResendCommand)

@@ -85,7 +85,7 @@ func (p *processes) signal(name, signal string) error {
 		return fmt.Errorf("%s is not running", name)
 	}
 	signals := map[string]syscall.Signal{
-		"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL,
+		"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP,
 		"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT,
 	}
 	sig, ok := signals[signal]

@@ -22,6 +22,8 @@ func corruptRun(t testing.TB, say func(a *actor)) *Report {
 	a.start()
 	a.at(time.Second)
 	say(a)
+	a.say(a.rollover(0, 7, false))
+	a.worked(1)
 	a.say(a.stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
 	a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
 	s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
@@ -89,16 +91,19 @@ func TestNoCorruptionIsKnownOnlyWhenVerified(t *testing.T) {
 	}
 }
 
-// A client that was to verify and did not is warned of.
+// A client that was to verify and did not makes the run partial.
 func TestNothingVerifiedIsSaid(t *testing.T) {
 	for _, mode := range []bulkheadv1.VerifyMode{bulkheadv1.VerifyMode_VERIFY_MODE_OFF, bulkheadv1.VerifyMode_VERIFY_MODE_END} {
 		s := newStory(t, 1)
 		a := s.specialist("a", 1, &bulkheadv1.Workload{Consumers: []*bulkheadv1.ConsumerSpec{{Verify: mode}}})
-		a.at(time.Second).say(a.progress(0, 3, 0, ""), a.stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
+		a.at(time.Second).worked(0)
+		a.say(a.stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
+		a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
+		s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 		r := foldAll(t, s.records)
 		want := mode == bulkheadv1.VerifyMode_VERIFY_MODE_END
-		if got := strings.Contains(fmt.Sprint(r.Verdict.Warnings), "nothing was verified"); got != want {
-			t.Errorf("%v: warnings %q", mode, r.Verdict.Warnings)
+		if got := strings.Contains(fmt.Sprint(r.Verdict.Reasons), "nothing that consumer 0 wrote was verified"); got != want || r.Complete() == want {
+			t.Errorf("%v: %s: %q", mode, r.Verdict.Word, r.Verdict.Reasons)
 		}
 	}
 }

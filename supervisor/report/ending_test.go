@@ -26,7 +26,7 @@ func endedFor(t *testing.T, reason bulkheadv1.StopReason, detail string) *Report
 func shortened(s *story, name string, n uint32, reason bulkheadv1.StopReason, detail string) {
 	a := s.arrive(name, n, uint64(n), 4000+int32(n), 0)
 	a.start()
-	a.say(a.at(s.after+6*time.Second).progress(0, 60, 0, ""))
+	a.at(s.after+6*time.Second).worked(0, 1)
 	stop := a.stop(reason, detail, nil)
 	stop.GetStop().RuntimeReachedNano = int64(6 * time.Second)
 	a.say(stop)

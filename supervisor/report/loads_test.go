@@ -112,6 +112,7 @@ func rated(t testing.TB) []*bulkheadv1.Record {
 		}
 	}
 	a.at(14200 * time.Millisecond)
+	a.say(a.rollover(2, 0, false))
 	a.say(a.stop(bulkheadv1.StopReason_STOP_REASON_STEADY, "throughput varied by 2.1 % over 10s", nil))
 	a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
 	s.at(16300*time.Millisecond).ended(bulkheadv1.RunEnd_RUN_END_DONE, "")

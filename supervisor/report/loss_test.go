@@ -26,6 +26,7 @@ func TestDamagedEndOfAJournal(t *testing.T) {
 	}{
 		{"nobody knows", func(s *story, a *actor) {
 			a.attach(1, 4001)
+			a.worked(0, 1)
 			leave(7*time.Second, map[uint32]uint64{1: 1}, a)
 		}, ""},
 		{"the session proves it", func(s *story, a *actor) {
@@ -36,10 +37,12 @@ func TestDamagedEndOfAJournal(t *testing.T) {
 		{"its connection proves it", func(s *story, a *actor) {
 			a.detachAs(bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR, 1, lost)
 			a.attach(2, 4002)
+			a.worked(0, 1)
 			leave(7*time.Second, map[uint32]uint64{1: 1}, a)
 		}, journal.LostAcknowledged + ", as client a had what it was told is durable" + at},
 		{"handlers prove it", func(s *story, a *actor) {
 			a.attach(1, 4001)
+			a.worked(0, 1)
 			leave(7*time.Second, map[uint32]uint64{1: 1}, a)
 			for pid := range int32(6) {
 				s.handlerExited(uint64(100+pid), 0, 4100+pid, time.Second, &bulkheadv1.ProcessExit{

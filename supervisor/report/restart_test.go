@@ -43,6 +43,7 @@ func TestRestartsInTheVerdict(t *testing.T) {
 			s.at(time.Second).restarted(test.kind, test.more)
 			a := s.arrive("a", 1, 1, 4001, 0)
 			a.start()
+			a.worked(0, 1)
 			a.say(a.stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
 			a.end(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
 			s.ended(bulkheadv1.RunEnd_RUN_END_DONE, "")

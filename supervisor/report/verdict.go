@@ -61,6 +61,7 @@ func (v *Verdict) judgeRunAndClients(r *Report) {
 		v.judgeOutcome(&r.Clients[i], rests[r.Clients[i].Session], &r.Run)
 		v.judgeResent(&r.Clients[i], rests[r.Clients[i].Session])
 		v.judgeLoad(&r.Clients[i])
+		v.judgeSubstance(&r.Clients[i], rests[r.Clients[i].Session] != nil)
 	}
 }
 

@@ -89,18 +89,12 @@ func (v *Verdict) warnOfMisses(c *Client) {
 	}
 }
 
-// workerFailed says whether a worker did not do its job to the end. A consumer that had
-// to be killed was stuck in its work, unless an operator would not wait for its end.
+// workerFailed says whether a worker did not do its job to the end. Of a consumer that had
+// to be killed nobody knows all that it did, whoever did not wait for it.
 func workerFailed(p *Process) bool { return p.Exit.Class != ExitClean && !workerSlow(p) }
 
 // workerSlow says whether a worker did its job, but was killed before it had ended.
-func workerSlow(p *Process) bool {
-	return p.Exit.Class == ExitKilled && (p.Kind != KindConsumer || strings.HasSuffix(p.Exit.Cause, interruptedTwice))
-}
-
-// interruptedTwice ends the cause that a client gives for a worker which it killed because
-// its operator would not wait; only these words tell it from one that was stuck.
-const interruptedTwice = " interrupted a second time"
+func workerSlow(p *Process) bool { return p.Exit.Class == ExitKilled && p.Kind != KindConsumer }
 
 // nameWorkers says of the workers of a client with one kind of end how they ended.
 func nameWorkers(say func(format string, args ...any), c *Client, kind func(*Process) bool) {

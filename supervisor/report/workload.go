@@ -225,5 +225,5 @@ func (c *Consumer) copied() Consumer {
 
 // verifies says whether what a consumer of w wrote was to be read back.
 func (w *Workload) verifies() bool {
-	return slices.ContainsFunc(w.Consumers, func(c Consumer) bool { return c.Verify != "" && c.Verify != "off" })
+	return slices.ContainsFunc(w.Consumers, func(c Consumer) bool { return c.verifies() })
 }
