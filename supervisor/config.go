@@ -58,6 +58,8 @@ type Config struct {
 
 	// Version is the program's, for the report.
 	Version string
+	// Build tells builds of one version apart; "" if it has no name.
+	Build string
 	// ProgressEvery is the time between two lines of progress in the log; 5 s. A nanosecond
 	// is as good as none.
 	ProgressEvery time.Duration

@@ -119,10 +119,10 @@ func (c *control) Drain(_ context.Context, req *bulkheadv1.DrainRequest) (*bulkh
 }
 
 // Upgrade is the control API's upgrade.
-func (c *control) Upgrade(ctx context.Context, _ *bulkheadv1.UpgradeRequest) (*bulkheadv1.UpgradeResponse, error) {
+func (c *control) Upgrade(ctx context.Context, req *bulkheadv1.UpgradeRequest) (*bulkheadv1.UpgradeResponse, error) {
 	answer := make(chan upgradeAnswer, 1)
 	select {
-	case c.supervisor.upgrades <- upgradeRequest{answer}:
+	case c.supervisor.upgrades <- upgradeRequest{edition{req.GetVersion(), req.GetBuild()}, req.GetAnyVersion(), answer}:
 	case <-ctx.Done():
 		return nil, status.FromContextError(ctx.Err()).Err()
 	}
@@ -131,7 +131,11 @@ func (c *control) Upgrade(ctx context.Context, _ *bulkheadv1.UpgradeRequest) (*b
 		if a.err != nil {
 			return nil, status.Error(codes.FailedPrecondition, a.err.Error())
 		}
-		return &bulkheadv1.UpgradeResponse{Version: a.version, Pid: int32(os.Getpid())}, nil
+		s := c.supervisor
+		return &bulkheadv1.UpgradeResponse{
+			Version: a.to.version, Build: a.to.build, FromVersion: s.cfg.Version, FromBuild: s.cfg.Build,
+			Program: s.program(), Resolved: resolved(s.program()), Pid: int32(os.Getpid()),
+		}, nil
 	case <-ctx.Done():
 		return nil, status.FromContextError(ctx.Err()).Err()
 	}

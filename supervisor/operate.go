@@ -13,13 +13,17 @@ import (
 const settleTimeout = 5 * time.Second
 
 // upgradeRequest asks for an upgrade; done receives the answer.
-type upgradeRequest struct{ done chan<- upgradeAnswer }
+type upgradeRequest struct {
+	asker edition // of the program that asks; the zero edition is not told
+	any   bool    // whatever is at the path is meant
+	done  chan<- upgradeAnswer
+}
 
-// upgradeAnswer says how an upgrade is going: the new program's version, or why
-// nothing was changed.
+// upgradeAnswer says how an upgrade is going: what the new program is, or why nothing was
+// changed.
 type upgradeAnswer struct {
-	version string
-	err     error
+	to  edition
+	err error
 }
 
 // operator acts on signals and on what is asked for on the control socket, for one
@@ -102,14 +106,17 @@ func (o *operator) check(ctx context.Context, asked upgradeRequest) {
 	o.checks = make(chan upgradeAnswer, 1)
 	o.cfg.Logger.Info("upgrade asked for; checking the program", "program", o.program())
 	go func(answer chan<- upgradeAnswer) { // bounded; its answer has room
-		version, err := o.preflight(ctx)
-		answer <- upgradeAnswer{version, err}
+		fit, err := o.preflight(ctx)
+		answer <- upgradeAnswer{fit.edition(), err}
 	}(o.checks)
 }
 
 // upgrade goes on after the check. It returns true when the run is to be suspended,
 // and otherwise has changed nothing.
 func (o *operator) upgrade(answer upgradeAnswer) bool {
+	if answer.err == nil {
+		answer.err = o.meant(answer.to)
+	}
 	if answer.err == nil {
 		o.gate.close()
 		if n := o.run.settle(settleTimeout); n > 0 {
@@ -120,7 +127,11 @@ func (o *operator) upgrade(answer upgradeAnswer) bool {
 	if answer.err != nil {
 		o.cfg.Logger.Error("no upgrade; nothing was changed", "error", answer.err)
 	} else {
-		o.cfg.Logger.Info("upgrading in place", "program", o.program(), "version", answer.version)
+		from := edition{o.cfg.Version, o.cfg.Build}
+		if from == answer.to {
+			o.cfg.Logger.Info("the program is the same build as before: only its configuration is read anew")
+		}
+		o.cfg.Logger.Info("upgrading in place", "program", o.program(), "from", from.String(), "to", answer.to.String())
 	}
 	for _, asked := range o.asked {
 		asked.done <- answer
@@ -131,6 +142,17 @@ func (o *operator) upgrade(answer upgradeAnswer) bool {
 	}
 	o.cut(errUpgrading)
 	return true
+}
+
+// meant refuses a program that one of those who asked does not mean.
+func (o *operator) meant(to edition) error {
+	for _, asked := range o.asked {
+		if asked.any || asked.asker == (edition{}) || asked.asker == to {
+			continue
+		}
+		return &anotherProgramError{path: o.program(), is: to, runs: edition{o.cfg.Version, o.cfg.Build}, asker: asked.asker}
+	}
+	return nil
 }
 
 // dismiss answers those whose upgrade does not happen any more, because the run is

@@ -30,6 +30,8 @@ const (
 // Fitness is what a program says that could take the place of the running one.
 type Fitness struct {
 	Version string `json:"version"`
+	// Build tells builds of one version apart; "" if it has no name.
+	Build string `json:"build,omitempty"`
 	// HandlerProtocol is the version of HandlerService it speaks.
 	HandlerProtocol uint32 `json:"handler_protocol"`
 	// StateDir is where it would look for the run; "" if it does not say.
@@ -45,10 +47,10 @@ func (s *Supervisor) program() string {
 }
 
 // preflight runs the program that is to take this one's place, with its arguments, so
-// that it checks whether it could. It returns the version the program says it is.
-func (s *Supervisor) preflight(ctx context.Context) (string, error) {
+// that it checks whether it could. It returns what the program says it is.
+func (s *Supervisor) preflight(ctx context.Context) (Fitness, error) {
 	if s.program() == "" {
-		return "", errors.New("this supervisor was not started by a program that can be upgraded")
+		return Fitness{}, errors.New("this supervisor was not started by a program that can be upgraded")
 	}
 	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
 	defer cancel()
@@ -64,22 +66,22 @@ func (s *Supervisor) preflight(ctx context.Context) (string, error) {
 		if text := strings.TrimSpace(errs.String()); text != "" {
 			why += ": " + text
 		}
-		return "", fmt.Errorf("%s does not pass its pre-flight: %s", s.program(), why)
+		return Fitness{}, fmt.Errorf("%s does not pass its pre-flight: %s", s.program(), why)
 	}
 	var fit Fitness
 	switch err := json.Unmarshal(out.Bytes(), &fit); {
 	case len(bytes.TrimSpace(out.Bytes())) == 0:
-		return "", fmt.Errorf("%s does not pass its pre-flight: it said nothing; is it a bulkhead program of this version or later?", s.program())
+		return Fitness{}, fmt.Errorf("%s does not pass its pre-flight: it said nothing; is it a bulkhead program of this version or later?", s.program())
 	case err != nil || fit.Version == "":
-		return "", fmt.Errorf("%s does not pass its pre-flight: it answered %.100q; is it a bulkhead program of this version or later?", s.program(), out.String())
+		return Fitness{}, fmt.Errorf("%s does not pass its pre-flight: it answered %.100q; is it a bulkhead program of this version or later?", s.program(), out.String())
 	}
 	if fit.HandlerProtocol != handlerProtocol {
-		return "", fmt.Errorf("%s does not pass its pre-flight: it speaks version %d of the protocol with handlers, and those at work speak %d; drain instead", s.program(), fit.HandlerProtocol, handlerProtocol)
+		return Fitness{}, fmt.Errorf("%s does not pass its pre-flight: it speaks version %d of the protocol with handlers, and those at work speak %d; drain instead", s.program(), fit.HandlerProtocol, handlerProtocol)
 	}
 	if fit.StateDir != "" && fit.StateDir != s.cfg.StateDir {
-		return "", fmt.Errorf("%s does not pass its pre-flight: its state_dir is %s, and the run is in %s; drain instead", s.program(), fit.StateDir, s.cfg.StateDir)
+		return Fitness{}, fmt.Errorf("%s does not pass its pre-flight: its state_dir is %s, and the run is in %s; drain instead", s.program(), fit.StateDir, s.cfg.StateDir)
 	}
-	return fit.Version, nil
+	return fit, nil
 }
 
 // unfit says what became of a program that did not end well, or never started.
@@ -135,7 +137,7 @@ func Preflight(ctx context.Context, cfg Config) (Fitness, error) {
 		return Fitness{}, fmt.Errorf("no handler starts: %w", err)
 	}
 	s.stopHandler(c)
-	return Fitness{Version: cfg.Version, HandlerProtocol: handlerProtocol, StateDir: cfg.StateDir}, nil
+	return Fitness{Version: cfg.Version, Build: cfg.Build, HandlerProtocol: handlerProtocol, StateDir: cfg.StateDir}, nil
 }
 
 // trialSockets makes a folder for the socket of a handler on trial: in the state

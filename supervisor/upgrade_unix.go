@@ -30,8 +30,9 @@ const maxHandover = 64 << 20
 // Handover is what one program leaves to the next in the same process: descriptors
 // that stay open across execve(2). All else is in the state directory.
 type Handover struct {
-	// From is the version of the program before.
-	From string `json:"from"`
+	// From is the version of the program before, FromBuild its build.
+	From      string `json:"from"`
+	FromBuild string `json:"from_build,omitempty"`
 	// Listener, Lock and Control are descriptors: for clients, of the state directory,
 	// and for operators.
 	Listener int `json:"listener"`
@@ -74,7 +75,7 @@ func inOwnGroup(cmd *exec.Cmd) {
 
 // handOver collects what the next program needs. Nothing but Exec may follow.
 func (s *Supervisor) handOver(kept []*link, signals <-chan os.Signal) (*Handover, error) {
-	h := &Handover{From: s.cfg.Version, Handlers: make(map[uint64]child.Held), Ended: make(map[uint64]Death), program: s.cfg.Program, signals: signals}
+	h := &Handover{From: s.cfg.Version, FromBuild: s.cfg.Build, Handlers: make(map[uint64]child.Held), Ended: make(map[uint64]Death), program: s.cfg.Program, signals: signals}
 	var err error
 	if h.Listener, err = duplicate(s.listener); err != nil {
 		return nil, fmt.Errorf("handing the listener over: %w", err)

@@ -219,7 +219,15 @@ func versionCommand(stdout io.Writer) *cli.Command {
 
 // versionLine is what `bulkhead version` prints.
 func versionLine() string {
-	return "bulkhead " + version.String() + " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
+	return "bulkhead " + version.String() + buildText() + " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
+}
+
+// buildText is what tells builds of one version apart, in a sentence.
+func buildText() string {
+	if build := version.Build(); build != "" {
+		return " build " + build
+	}
+	return ""
 }
 
 // interruptible receives the signals that end a command in order, and those in also;

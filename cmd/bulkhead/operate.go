@@ -16,6 +16,7 @@ import (
 
 	"bulkhead/internal/config"
 	"bulkhead/internal/terminal"
+	"bulkhead/internal/version"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 )
@@ -89,14 +90,15 @@ func upgradeCommand(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:  "upgrade",
 		Usage: "replace the program of a running supervisor in place",
-		Description: `The program that is now at the path of the running one is checked first: it must
-start, read the configuration, the state directory and the journal, and start a
+		Description: `The program that is now at the path by which the supervisor was started is checked
+first; symbolic links in that path are followed anew. It must start, read the configuration, the state directory and the journal, and start a
 handler. Only then does it take the place of the running one, with the same process
 id, arguments, listener, handlers and connections. A program that does not pass
-changes nothing.
+changes nothing, and neither does one that is not the version which asks: that most
+likely is not what is meant; --any-version goes on with it.
 
 Example: make install && bulkhead supervisor upgrade --state-dir /var/lib/bulkhead`,
-		Flags:        settingFlags(stateDirKeys()),
+		Flags:        append(settingFlags(stateDirKeys()), &cli.BoolFlag{Name: "any-version", Usage: "also if the program is not the version that asks"}),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
 			return operate(ctx, func(call context.Context, c *supervisor.Control) error {
@@ -110,15 +112,39 @@ Example: make install && bulkhead supervisor upgrade --state-dir /var/lib/bulkhe
 					fmt.Fprintf(stderr, "bulkhead: supervisor pid %d is checking the new program; nothing is changed before\n", c.Pid)
 				})
 				defer checking.Stop()
-				r, err := c.Upgrade(call, &bulkheadv1.UpgradeRequest{})
+				r, err := c.Upgrade(call, &bulkheadv1.UpgradeRequest{Version: version.String(), Build: version.Build(), AnyVersion: ctx.Bool("any-version")})
 				if err != nil {
 					return unanswered(c, "no upgrade", err)
 				}
-				_, err = fmt.Fprintf(stdout, "upgrading to version %s in place; pid %d\n", r.GetVersion(), r.GetPid())
-				return err
+				return printUpgrade(stdout, r)
 			})
 		},
 	}
+}
+
+// printUpgrade says what takes the place of what.
+func printUpgrade(w io.Writer, r *bulkheadv1.UpgradeResponse) error {
+	edition := func(version, build string) string {
+		if build == "" {
+			return "version " + version
+		}
+		return "version " + version + ", build " + build
+	}
+	from, to := edition(r.GetFromVersion(), r.GetFromBuild()), edition(r.GetVersion(), r.GetBuild())
+	switch {
+	case r.GetFromVersion() == "": // a supervisor that does not tell yet
+		fmt.Fprintf(w, "upgrading in place; pid %d\n  to %s\n", r.GetPid(), to)
+	case from == to:
+		fmt.Fprintf(w, "upgrading in place; pid %d\n  the same program again, only its configuration is read anew: %s\n", r.GetPid(), to)
+	default:
+		fmt.Fprintf(w, "upgrading in place; pid %d\n  from %s\n  to %s\n", r.GetPid(), from, to)
+	}
+	path := r.GetProgram()
+	if r.GetResolved() != path {
+		path += " (" + r.GetResolved() + ")"
+	}
+	_, err := fmt.Fprintf(w, "  the program is %s\n", path)
+	return err
 }
 
 // operate calls do with a connection to the supervisor that is meant, and with a

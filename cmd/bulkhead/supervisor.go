@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -72,10 +71,7 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr
 	if ctx.Bool(supervisor.PreflightFlag) {
 		return preflight(ctx.Context, cfg, stdout)
 	}
-	if cfg.Program, err = runningProgram(); err != nil {
-		return err
-	}
-	if cfg.Handover, err = supervisor.InheritedHandover(); err != nil {
+	if err := inherited(&cfg); err != nil {
 		return err
 	}
 	signals, stop := interruptible(syscall.SIGHUP)
@@ -113,16 +109,6 @@ func verdictError(w report.Word) error {
 	default:
 		return errPartial
 	}
-}
-
-// runningProgram is the path of this program, also when it has been replaced since, and
-// its arguments.
-func runningProgram() ([]string, error) {
-	path, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("finding this program: %w", err)
-	}
-	return append([]string{strings.TrimSuffix(path, " (deleted)")}, os.Args[1:]...), nil
 }
 
 // preflight says whether this program could take the place of a running supervisor.
@@ -171,7 +157,7 @@ func supervisorConfig(s config.Supervisor) supervisor.Config {
 	return supervisor.Config{
 		Listen: s.Listen, HTTP: s.HTTP.Listen, Clients: s.Clients.Count, ClientNames: s.Clients.Names, Linger: s.Linger, StateDir: s.StateDir, KeepRunning: s.KeepRunning,
 		ProgressEvery: meant(s.Log.ProgressInterval),
-		Token:         s.Token, DrainTimeout: meant(s.DrainTimeout), ResumeWithin: meant(s.ResumeWithin), Version: version.String(),
+		Token:         s.Token, DrainTimeout: meant(s.DrainTimeout), ResumeWithin: meant(s.ResumeWithin), Version: version.String(), Build: version.Build(),
 		Handler: supervisor.HandlerConfig{
 			Path: s.Handler.Path, Pool: s.Handler.Pool, MemoryLimit: uint64(s.Handler.MemoryLimit), MemoryMax: uint64(s.Handler.MemoryMax),
 			StartTimeout: s.Handler.StartTimeout, KillTimeout: s.Handler.KillTimeout,

@@ -870,7 +870,14 @@ func (x *DrainResponse) GetSessions() uint32 {
 
 // UpgradeRequest asks for an upgrade in place.
 type UpgradeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Version and build of the program that asks; empty is not told. If the program that
+	// would be executed is another one, the upgrade is refused, because whoever asks
+	// most likely means the program with which it asks.
+	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	Build   string `protobuf:"bytes,2,opt,name=build,proto3" json:"build,omitempty"`
+	// Whatever is at the path is meant.
+	AnyVersion    bool `protobuf:"varint,3,opt,name=any_version,json=anyVersion,proto3" json:"any_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -905,13 +912,41 @@ func (*UpgradeRequest) Descriptor() ([]byte, []int) {
 	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
+func (x *UpgradeRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *UpgradeRequest) GetBuild() string {
+	if x != nil {
+		return x.Build
+	}
+	return ""
+}
+
+func (x *UpgradeRequest) GetAnyVersion() bool {
+	if x != nil {
+		return x.AnyVersion
+	}
+	return false
+}
+
 // UpgradeResponse says that the upgrade is about to happen.
 type UpgradeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What the new program said of itself in its pre-flight.
 	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
 	// Process id, which stays.
-	Pid           int32 `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
+	Pid int32 `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
+	// The build of the new program, and version and build of the one it replaces.
+	Build       string `protobuf:"bytes,3,opt,name=build,proto3" json:"build,omitempty"`
+	FromVersion string `protobuf:"bytes,4,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"`
+	FromBuild   string `protobuf:"bytes,5,opt,name=from_build,json=fromBuild,proto3" json:"from_build,omitempty"`
+	// The path of the program, and where it leads if symbolic links are in it.
+	Program       string `protobuf:"bytes,6,opt,name=program,proto3" json:"program,omitempty"`
+	Resolved      string `protobuf:"bytes,7,opt,name=resolved,proto3" json:"resolved,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -958,6 +993,41 @@ func (x *UpgradeResponse) GetPid() int32 {
 		return x.Pid
 	}
 	return 0
+}
+
+func (x *UpgradeResponse) GetBuild() string {
+	if x != nil {
+		return x.Build
+	}
+	return ""
+}
+
+func (x *UpgradeResponse) GetFromVersion() string {
+	if x != nil {
+		return x.FromVersion
+	}
+	return ""
+}
+
+func (x *UpgradeResponse) GetFromBuild() string {
+	if x != nil {
+		return x.FromBuild
+	}
+	return ""
+}
+
+func (x *UpgradeResponse) GetProgram() string {
+	if x != nil {
+		return x.Program
+	}
+	return ""
+}
+
+func (x *UpgradeResponse) GetResolved() string {
+	if x != nil {
+		return x.Resolved
+	}
+	return ""
 }
 
 var File_bulkhead_v1_control_proto protoreflect.FileDescriptor
@@ -1049,11 +1119,21 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\fDrainRequest\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"+\n" +
 	"\rDrainResponse\x12\x1a\n" +
-	"\bsessions\x18\x01 \x01(\rR\bsessions\"\x10\n" +
-	"\x0eUpgradeRequest\"=\n" +
+	"\bsessions\x18\x01 \x01(\rR\bsessions\"a\n" +
+	"\x0eUpgradeRequest\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
+	"\x05build\x18\x02 \x01(\tR\x05build\x12\x1f\n" +
+	"\vany_version\x18\x03 \x01(\bR\n" +
+	"anyVersion\"\xcb\x01\n" +
 	"\x0fUpgradeResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x10\n" +
-	"\x03pid\x18\x02 \x01(\x05R\x03pid2\xd9\x01\n" +
+	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x14\n" +
+	"\x05build\x18\x03 \x01(\tR\x05build\x12!\n" +
+	"\ffrom_version\x18\x04 \x01(\tR\vfromVersion\x12\x1d\n" +
+	"\n" +
+	"from_build\x18\x05 \x01(\tR\tfromBuild\x12\x18\n" +
+	"\aprogram\x18\x06 \x01(\tR\aprogram\x12\x1a\n" +
+	"\bresolved\x18\a \x01(\tR\bresolved2\xd9\x01\n" +
 	"\x0eControlService\x12A\n" +
 	"\x06Status\x12\x1a.bulkhead.v1.StatusRequest\x1a\x1b.bulkhead.v1.StatusResponse\x12>\n" +
 	"\x05Drain\x12\x19.bulkhead.v1.DrainRequest\x1a\x1a.bulkhead.v1.DrainResponse\x12D\n" +

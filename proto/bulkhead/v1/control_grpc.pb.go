@@ -35,7 +35,8 @@ type ControlServiceClient interface {
 	// Drain asks every client to end its load and the run to finish.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
 	// Upgrade replaces the running program by the one that is now at its path, in
-	// place: process id, listener, handlers and connections stay. It returns once
+	// place: process id, listener, handlers and connections stay. Its path is the one that
+	// it was started by; symbolic links in it are followed anew. It returns once
 	// the new program has passed its pre-flight and the change is about to happen, or
 	// FAILED_PRECONDITION with the reason, when nothing was changed.
 	Upgrade(ctx context.Context, in *UpgradeRequest, opts ...grpc.CallOption) (*UpgradeResponse, error)
@@ -91,7 +92,8 @@ type ControlServiceServer interface {
 	// Drain asks every client to end its load and the run to finish.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
 	// Upgrade replaces the running program by the one that is now at its path, in
-	// place: process id, listener, handlers and connections stay. It returns once
+	// place: process id, listener, handlers and connections stay. Its path is the one that
+	// it was started by; symbolic links in it are followed anew. It returns once
 	// the new program has passed its pre-flight and the change is about to happen, or
 	// FAILED_PRECONDITION with the reason, when nothing was changed.
 	Upgrade(context.Context, *UpgradeRequest) (*UpgradeResponse, error)

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"bulkhead/supervisor"
+)
+
+// runningProgram is the path by which this program was started, and its arguments: what an
+// upgrade executes. Symbolic links in the path are kept, so that it leads to a new version
+// when they do. next says that this program took the place of another one of the same
+// path, which may lead elsewhere again by now.
+func runningProgram(next bool) ([]string, error) {
+	real, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program: %w", err)
+	}
+	path, ok := invokedPath(os.Args[0])
+	if !ok || !next && !sameFile(path, "/proc/self/exe") { // whoever started it gave it another name
+		path = strings.TrimSuffix(real, " (deleted)")
+	}
+	return append([]string{path}, os.Args[1:]...), nil
+}
+
+// invokedPath is the absolute path that a program's own name leads to, as the shell that
+// started it found it.
+func invokedPath(name string) (path string, ok bool) {
+	if !strings.Contains(name, "/") {
+		found, err := exec.LookPath(name)
+		if err != nil && !errors.Is(err, exec.ErrDot) { // with "." in PATH a shell finds it as well
+			return "", false
+		}
+		name = found
+	}
+	if filepath.IsAbs(name) {
+		return name, true
+	}
+	dir, err := os.Getwd() // as the shell sees it, with its symbolic links
+	if err != nil {
+		return "", false
+	}
+	return dir + "/" + strings.TrimPrefix(name, "./"), true // not cleaned: "current/.." is not here if current is a link
+}
+
+// sameFile says whether two paths lead to one file.
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
+// inherited is what the program before this one in the same process has left.
+func inherited(cfg *supervisor.Config) (err error) {
+	if cfg.Handover, err = supervisor.InheritedHandover(); err != nil {
+		return err
+	}
+	cfg.Program, err = runningProgram(cfg.Handover != nil)
+	return err
+}
