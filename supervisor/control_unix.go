@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -27,10 +28,13 @@ var ErrNotRunning = errors.New("no supervisor is running on this state directory
 type control struct {
 	bulkheadv1.UnimplementedControlServiceServer
 	supervisor *Supervisor
-	listener   *net.UnixListener
+	listener   *net.UnixListener // the newest
+	first      *net.UnixListener
 	server     *grpc.Server
 	release    func()
-	kept       bool // the socket stays for the next program; set before Run's ctx is done
+	is         identity       // of the socket; zero if it is not known
+	serving    sync.WaitGroup // of sockets that were made again
+	kept       bool           // the socket stays for the next program; set before Run's ctx is done
 }
 
 // lastCalls is how long calls may take that are under way at the end, and connections
@@ -46,6 +50,8 @@ func newControl(s *Supervisor) (*control, error) {
 			return nil, fmt.Errorf("taking the control socket over: %w", err)
 		}
 		c.listener = l.(*net.UnixListener)
+		c.first = c.listener
+		c.is = identityAt(filepath.Join(s.cfg.StateDir, controlSocket))
 		return c, nil
 	}
 	path, release, err := socketPath(s.cfg.StateDir)
@@ -56,8 +62,41 @@ func newControl(s *Supervisor) (*control, error) {
 		release()
 		return nil, err
 	}
-	c.release = release
+	c.first, c.release = c.listener, release
+	c.is = identityAt(filepath.Join(s.cfg.StateDir, controlSocket))
 	return c, nil
+}
+
+// keep makes the socket again if it was removed. It is called from one goroutine, which has
+// ended before the server is stopped.
+func (c *control) keep(mended func(string)) error {
+	path := filepath.Join(c.supervisor.cfg.StateDir, controlSocket)
+	switch now := identityAt(path); {
+	case now == c.is:
+		return nil
+	case now != (identity{}):
+		return fmt.Errorf("%s is another file now; this supervisor cannot be asked for its status", controlSocket)
+	}
+	if _, err := os.Stat(c.supervisor.cfg.StateDir); err != nil {
+		return nil // all of it is gone, which the run says
+	}
+	short, release, err := socketPath(c.supervisor.cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	defer release()
+	l, err := listenControl(short)
+	if err != nil {
+		return err
+	}
+	c.listener, c.is = l, identityAt(path)
+	c.serving.Go(func() { // ended by the server's end, and awaited by Run
+		if err := c.server.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			c.supervisor.cfg.Logger.Error("the control socket is not served any more", "error", err)
+		}
+	})
+	mended(controlSocket)
+	return nil
 }
 
 func listenControl(path string) (*net.UnixListener, error) {
@@ -92,14 +131,16 @@ func (c *control) Run(ctx context.Context) {
 		if !stop() {
 			<-stopped
 		}
-		if c.kept {
-			return
+		c.serving.Wait()
+		path := filepath.Join(c.supervisor.cfg.StateDir, controlSocket)
+		if c.kept || identityAt(path) != c.is {
+			return // it stays, or it is not ours
 		}
-		if err := os.Remove(filepath.Join(c.supervisor.cfg.StateDir, controlSocket)); err != nil {
+		if err := os.Remove(path); err != nil {
 			c.supervisor.cfg.Logger.Warn("the control socket cannot be removed", "error", err)
 		}
 	}()
-	if err := c.server.Serve(c.listener); err != nil && ctx.Err() == nil {
+	if err := c.server.Serve(c.first); err != nil && ctx.Err() == nil {
 		c.supervisor.cfg.Logger.Error("the control socket is not served any more", "error", err)
 	}
 }

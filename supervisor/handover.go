@@ -80,10 +80,18 @@ func (r *run) setHandler(l *link, c *child.Child) {
 	l.child = c
 }
 
+// setNoted says whether the link's handler belongs in the roster.
+func (r *run) setNoted(l *link, noted bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.noted = noted
+}
+
 // discard journals and forgets a handler that did not take the socket over.
 func (r *run) discard(l *link, err error) {
 	exit := l.child.Exit()
 	l.log.Warn("a handler did not take a connection over", "cause", exit.String(), "error", err)
+	r.setNoted(l, false)
 	r.setHandler(l, nil)
 	if err := r.roster.remove(l.id); err != nil {
 		l.log.Error(err.Error())
@@ -113,6 +121,7 @@ func (r *run) abandon(l *link, conn *net.TCPConn, err error) {
 func (l *link) handOver(r *run, conn *net.TCPConn, opened error) error {
 	err := opened
 	if err == nil {
+		r.setNoted(l, true)
 		if err := l.note(r); err != nil {
 			l.log.Error("another supervisor could not take this handler up", "error", err)
 		}

@@ -49,6 +49,7 @@ type link struct {
 	id      uint64
 	peer    string
 	child   *child.Child    // written with run.mu held; nil while it has none
+	noted   bool            // guarded by run.mu; it belongs in the roster
 	adopted bool            // its handler was taken up from a supervisor before this one
 	ticket  *ticket         // nil if the gate does not know it
 	down    *downlink.Queue // frames for the client; anybody may put
@@ -103,6 +104,7 @@ func (r *run) resume(ctx context.Context, a adopted) {
 	ctx, l, unlist := r.newLink(ctx, a.Connection, a.Peer, r.gate.adopt(sourceOf(a.Peer)))
 	defer unlist()
 	r.setHandler(l, a.child)
+	r.setNoted(l, true)
 	l.adopted = true
 	l.settle()
 	l.log = l.log.With("handler_pid", a.child.Pid())

@@ -95,6 +95,7 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 		ConnectionId: l.id, Exit: exit.Proto(nil), Peer: l.peer, End: l.end.GetText(),
 		ReceivedBytes: l.end.GetReceivedBytes(), Messages: l.end.GetMessages(), AtWork: atWork && l.end == nil,
 	}
+	r.setNoted(l, false)
 	if err := r.roster.remove(l.id); err != nil {
 		l.log.Error(err.Error())
 	}

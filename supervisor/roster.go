@@ -44,7 +44,12 @@ func (r roster) add(h rostered) error {
 	}
 	path := r.path(h.Connection)
 	fresh := path + halfSuffix
-	if err := os.WriteFile(fresh, data, 0o600); err != nil {
+	err = os.WriteFile(fresh, data, 0o600)
+	if errors.Is(err, fs.ErrNotExist) { // the folder was removed
+		os.Mkdir(string(r), 0o755)
+		err = os.WriteFile(fresh, data, 0o600)
+	}
+	if err != nil {
 		return fmt.Errorf("noting handler %d: %w", h.Child.Pid, err)
 	}
 	if err := os.Rename(fresh, path); err != nil {

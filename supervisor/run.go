@@ -37,6 +37,8 @@ type run struct {
 	roster     roster
 	latest     func() error // makes it the latest run
 	cameOnce   sync.Once
+	isLatest   atomic.Bool
+	segments   map[string]bool // of the journal, as they were seen last; belongs to watch
 	pool       *pool
 	gate       *gate
 	farewell   *farewell
@@ -194,6 +196,7 @@ func (r *run) becomeLatest() {
 		if err := r.latest(); err != nil {
 			r.log.Error(err.Error())
 		}
+		r.isLatest.Store(true)
 	})
 }
 

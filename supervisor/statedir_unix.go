@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -26,22 +27,17 @@ const (
 	handlerFolder = "handlers"
 )
 
-const (
-	// maxSocketPath is the longest path a unix socket can have (sun_path, unix(7)).
-	maxSocketPath = 107
-	// childSocketPath is the longest that a child's socket adds to its folder's path:
-	// go-plugin's "/plugin-dir" and "/plugin" with ten digits each.
-	childSocketPath = len("/plugin-dir0123456789/plugin0123456789")
-)
-
 // ErrLocked says that another supervisor uses the state directory.
 var ErrLocked = errors.New("another supervisor uses this state directory")
 
 // stateDir is a state directory that this process has locked.
 type stateDir struct {
-	path    string
-	lock    *os.File
-	sockets string // where children make their sockets
+	path string
+	// whole is the directory itself, locked like the lock file in it, which may be removed.
+	whole *os.File // nil where directories cannot be locked
+	socks *sockets
+	mu    sync.Mutex
+	lock  *os.File // guarded by mu
 	// keepSockets says that handlers of another supervisor's time still have theirs.
 	keepSockets bool
 	made        []string // the folders that openStateDir made, outermost first
@@ -54,18 +50,45 @@ func openStateDir(path string, lock *os.File) (*stateDir, error) {
 	if err := os.MkdirAll(filepath.Join(path, runsFolder), 0o755); err != nil {
 		return nil, stateDirError(err)
 	}
-	if lock == nil {
+	kept := lock != nil
+	if !kept {
 		var err error
 		if lock, err = lockStateDir(path); err != nil {
 			return nil, err
 		}
 	}
-	s := &stateDir{path: path, lock: lock, made: made}
-	if err := s.openSockets(); err != nil {
+	whole, err := lockWhole(path)
+	if err != nil && !kept { // a run that is served goes on
 		lock.Close()
 		return nil, err
 	}
+	s := &stateDir{path: path, whole: whole, lock: lock, made: made}
+	if s.socks, err = openSockets(path); err != nil {
+		lock.Close()
+		whole.Close()
+		return nil, err
+	}
 	return s, nil
+}
+
+// lockWhole locks the directory itself: the lock file may be removed under a running
+// supervisor, and another one would lock a new one. The directory is nil where the file
+// system locks no directories.
+func lockWhole(path string) (*os.File, error) {
+	whole, err := os.Open(path)
+	if err != nil {
+		return nil, stateDirError(err)
+	}
+	switch err := lockWithin(whole, lockPatience); {
+	case err == nil:
+		return whole, nil
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		whole.Close()
+		return nil, fmt.Errorf("%w: %s", ErrLocked, path)
+	default:
+		whole.Close()
+		return nil, nil
+	}
 }
 
 // stateDirError is why a state directory cannot be used. Only what is a matter of its path
@@ -114,97 +137,15 @@ func lockWithin(f *os.File, patience time.Duration) error {
 	}
 }
 
-// openSockets finds the folder for the children's sockets that a supervisor before
-// this one left, or makes it: in the state directory, or where paths are short enough
-// if the state directory's is not.
-func (s *stateDir) openSockets() error {
-	link := filepath.Join(s.path, socketFolder)
-	dir, ours := s.leftSockets(link)
-	if ours {
-		s.sockets = dir
-		return nil
-	}
-	s.removeSockets()
-	if len(link)+childSocketPath <= maxSocketPath {
-		s.sockets = link
-		if err := os.Mkdir(link, 0o700); err != nil {
-			return stateDirError(err)
-		}
-		return nil
-	}
-	dir, err := os.MkdirTemp("", temporarySockets)
-	if err != nil {
-		return fmt.Errorf("making a folder for sockets: %w", err)
-	}
-	if len(dir)+childSocketPath > maxSocketPath {
-		os.Remove(dir)
-		return fmt.Errorf("%w: state_dir and the temporary folder %s have paths too long for unix sockets; choose a state_dir of at most %d bytes",
-			ErrConfig, os.TempDir(), maxSocketPath-childSocketPath-len("/"+socketFolder))
-	}
-	s.sockets = dir
-	if err := os.Symlink(dir, link); err != nil {
-		os.Remove(dir)
-		return stateDirError(err)
-	}
-	return nil
-}
-
-// temporarySockets begins the name of a folder for sockets that is not in its state
-// directory.
-const temporarySockets = "bulkhead-sock-"
-
-// leftSockets returns the folder for sockets behind link, and whether it is one of
-// ours: a folder of this user that nobody else can enter.
-func (s *stateDir) leftSockets(link string) (string, bool) {
-	dir := link
-	if target, err := os.Readlink(link); err == nil {
-		if !strings.HasPrefix(filepath.Base(target), temporarySockets) {
-			return "", false
-		}
-		dir = target
-	}
-	info, err := os.Lstat(dir)
-	if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
-		return "", false
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return dir, ok && int(st.Uid) == os.Geteuid()
-}
-
-// clearSockets removes what children that are gone left among the sockets: all but
-// the folders named.
-func (s *stateDir) clearSockets(keep map[string]bool) error {
-	entries, err := os.ReadDir(s.sockets)
-	if err != nil {
-		return fmt.Errorf("clearing the folder for sockets: %w", err)
-	}
-	for _, e := range entries {
-		path := filepath.Join(s.sockets, e.Name())
-		if keep[path] {
-			continue
-		}
-		if err := os.RemoveAll(path); err != nil {
-			return fmt.Errorf("clearing the folder for sockets: %w", err)
-		}
-	}
-	return nil
-}
-
-// removeSockets removes the folder for sockets wherever it is.
-func (s *stateDir) removeSockets() {
-	link := filepath.Join(s.path, socketFolder)
-	if target, err := os.Readlink(link); err == nil && strings.HasPrefix(filepath.Base(target), temporarySockets) {
-		os.RemoveAll(target)
-	}
-	os.RemoveAll(link)
-}
-
 // close removes what only a running supervisor needs and unlocks. The sockets of
 // handlers that are to be taken up by another supervisor stay.
 func (s *stateDir) close() error {
 	if !s.keepSockets {
-		s.removeSockets()
+		s.socks.remove()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.whole.Close() // nil is fine
 	return s.lock.Close()
 }
 
@@ -226,7 +167,7 @@ func (s *stateDir) unmake() {
 	if !slices.Contains(s.made, s.path) {
 		return
 	}
-	s.removeSockets()
+	s.socks.remove()
 	os.Remove(filepath.Join(s.path, lockFile))
 	for _, folder := range slices.Backward(s.made) {
 		if os.Remove(folder) != nil {

@@ -2,9 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"time"
 
@@ -58,19 +55,6 @@ func (r *run) outlived(kills uint64) {
 		if l.child != nil {
 			l.child.Outlived(kills)
 		}
-	}
-}
-
-// checkFolder ends the run when its folder was removed: the journal would go on into
-// files that have no name any more.
-func (r *run) checkFolder() {
-	if _, err := os.Stat(r.dir); !errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	select {
-	case r.failed <- fmt.Errorf("the folder of the run, %s, was removed", r.dir):
-		r.log.Error("the folder of the run was removed; the run ends", "run_dir", r.dir)
-	default:
 	}
 }
 

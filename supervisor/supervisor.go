@@ -98,7 +98,7 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 		return Result{}, err
 	}
 	s.state.keepSockets = left != nil && len(left.handlers) > 0
-	if err := s.state.clearSockets(left.sockets()); err != nil {
+	if err := s.state.socks.clear(left.sockets()); err != nil {
 		return Result{}, err
 	}
 	if s.listener, err = listen(s.cfg); err != nil {
@@ -135,7 +135,9 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	if s.cfg.Watch != nil {
 		stopWatch = inBackground(ctx, func(ctx context.Context) { s.cfg.Watch(ctx, s.status) })
 	}
+	stopUpkeep := inBackground(ctx, s.upkeep)
 	res, kept, err := s.runs(ctx, signals, left)
+	stopUpkeep()
 	stopWatch()
 	if kept == nil {
 		overHTTP()
@@ -284,6 +286,7 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal) (stopped bool, failure error) {
 	now, cut := context.WithCancelCause(ctx) // done when the run must end at once
 	defer cut(nil)
+	r.checkFolder() // what is there as it begins
 	gate := &accepting{run: r, listener: s.listener}
 	gate.open()
 	stopWatch := inBackground(ctx, r.watch)
@@ -402,17 +405,24 @@ func (s *Supervisor) startHandler(ctx context.Context) (*child.Child, error) {
 	if err := roomForHandler(); err != nil {
 		return nil, fmt.Errorf("starting handler: %w", err)
 	}
-	return child.Start(ctx, s.handlerConfig())
+	folder, again, err := s.state.socks.folder()
+	if err != nil {
+		return nil, fmt.Errorf("starting handler: %w", err)
+	}
+	if again {
+		s.cfg.Logger.Warn("the folder for the handlers' sockets was removed, and is made again; handlers that had theirs in it serve on, and cannot be taken up by another supervisor", "folder", folder)
+	}
+	return child.Start(ctx, s.handlerConfig(folder))
 }
 
-func (s *Supervisor) handlerConfig() child.Config {
+func (s *Supervisor) handlerConfig(socketFolder string) child.Config {
 	return child.Config{
 		Name: "handler", Path: s.cfg.Handler.Path, Dir: "/",
 		Env: append([]string{
 			"GOMAXPROCS=1",
 			"GOMEMLIMIT=" + strconv.FormatUint(s.cfg.Handler.MemoryLimit, 10),
 		}, failpoint.Env()...),
-		SocketDir: s.state.sockets, MaxMessageBytes: maxMessageBytes,
+		SocketDir: socketFolder, MaxMessageBytes: maxMessageBytes,
 		MemoryMax: s.cfg.Handler.MemoryMax, BoxBytes: int(s.cfg.Session.MaxFrame) + boxSlack,
 		StartTimeout: s.cfg.Handler.StartTimeout, KillTimeout: s.cfg.Handler.KillTimeout,
 		Logger: s.cfg.Logger.With("from", filepath.Base(s.cfg.Handler.Path)),

@@ -150,7 +150,7 @@ const adoptTimeout = 5 * time.Second
 
 // adoptOne takes one handler up and asks it what it is.
 func (s *Supervisor) adoptOne(ctx context.Context, h rostered) (*child.Child, error) {
-	cfg := s.handlerConfig()
+	cfg := s.handlerConfig(s.state.socks.current())
 	cfg.StartTimeout = min(cfg.StartTimeout, adoptTimeout)
 	c, err := child.Adopt(ctx, cfg, h.Child, s.cfg.Handover.held(h.Connection))
 	if err != nil {

@@ -126,12 +126,12 @@ func Preflight(ctx context.Context, cfg Config) (Fitness, error) {
 	case left != nil && left.damage != nil:
 		return Fitness{}, fmt.Errorf("the journal of run %s cannot be gone on with: %w", left.id, left.damage)
 	}
-	sockets, err := trialSockets(cfg.StateDir)
+	trial, err := trialSockets(cfg.StateDir)
 	if err != nil {
 		return Fitness{}, err
 	}
-	defer os.RemoveAll(sockets)
-	s := &Supervisor{cfg: cfg, state: &stateDir{path: cfg.StateDir, sockets: sockets}}
+	defer os.RemoveAll(trial)
+	s := &Supervisor{cfg: cfg, state: &stateDir{path: cfg.StateDir, socks: &sockets{state: cfg.StateDir, dir: trial, is: identityAt(trial)}}}
 	c, err := s.startHandler(ctx)
 	if err != nil {
 		return Fitness{}, fmt.Errorf("no handler starts: %w", err)

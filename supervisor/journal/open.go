@@ -150,7 +150,7 @@ func setAside(dir string, t Torn) (path string, err error) {
 
 // createTorn creates the first free one of 00000001-16.torn, 00000001-16.2.torn, ….
 func createTorn(dir string, t Torn) (*os.File, error) {
-	stem := fmt.Sprintf("%s-%d", strings.TrimSuffix(t.Segment, segmentSuffix), t.Offset)
+	stem := fmt.Sprintf("%s-%d", strings.TrimSuffix(t.Segment, SegmentSuffix), t.Offset)
 	for n, name := 2, stem; ; n, name = n+1, fmt.Sprintf("%s.%d", stem, n) {
 		f, err := os.OpenFile(filepath.Join(dir, name+".torn"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if !errors.Is(err, fs.ErrExist) {

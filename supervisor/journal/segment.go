@@ -13,11 +13,12 @@ import (
 	"strings"
 )
 
-const segmentSuffix = ".seg"
+// SegmentSuffix ends the name of a segment file.
+const SegmentSuffix = ".seg"
 
 // segmentName is the file name of the n-th segment, from 1.
 func segmentName(n int) string {
-	return fmt.Sprintf("%08d%s", n, segmentSuffix)
+	return fmt.Sprintf("%08d%s", n, SegmentSuffix)
 }
 
 // segment is a segment file as it was found.
@@ -77,7 +78,7 @@ func segmentNumbers(dir string) ([]int, error) {
 	}
 	var numbers []int
 	for _, e := range entries {
-		digits, ok := strings.CutSuffix(e.Name(), segmentSuffix)
+		digits, ok := strings.CutSuffix(e.Name(), SegmentSuffix)
 		if !ok {
 			continue // the lock, tails that were moved aside
 		}

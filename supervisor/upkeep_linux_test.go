@@ -1,0 +1,129 @@
+package supervisor_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bulkhead/internal/collect"
+	"bulkhead/supervisor"
+)
+
+// secondIsLockedOut starts another supervisor on the same state directory, which must be
+// told that there is one.
+func (r *running) secondIsLockedOut() {
+	r.t.Helper()
+	_, err := supervisor.Run(r.t.Context(), supervisor.Config{
+		Listen: "127.0.0.1:0", StateDir: r.state,
+		Handler: supervisor.HandlerConfig{Path: os.Args[0]},
+		Ready:   func(supervisor.Ready) { r.t.Error("the second got ready") },
+	}, nil)
+	if !errors.Is(err, supervisor.ErrLocked) {
+		r.t.Errorf("the second ended with %v; want ErrLocked", err)
+	}
+}
+
+// What is removed from the state directory under a running supervisor is made again, and
+// told; clients notice nothing, and no second supervisor gets in meanwhile.
+func TestWhatIsRemovedIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	for name, dir := range stateDirs(t) {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, func(c *supervisor.Config) { c.StateDir, c.Clients, c.Handler.Pool = dir, 4, 1 })
+			alpha := s.greet(collect.Hello("alpha"), 0)
+			s.deliver(alpha, 1, 3)
+			was, err := filepath.EvalSymlinks(filepath.Join(dir, "sock"))
+			must(t, err)
+			must(t, os.RemoveAll(was))
+			for _, path := range []string{"supervisor.lock", "supervisor.sock", "runs/latest", "runs/.current"} {
+				must(t, os.Remove(filepath.Join(dir, path)))
+			}
+			s.secondIsLockedOut()
+			for _, path := range []string{"supervisor.lock", "supervisor.sock", "runs/latest", "runs/.current"} {
+				s.log.await(t, "something was removed from the state directory, and is made again", "path", path)
+			}
+			// Handlers start again. Those of the pool are older, so more are needed.
+			beta, gamma := s.greet(collect.Hello("beta"), 0), s.greet(collect.Hello("gamma"), 0)
+			s.closeInOrder(gamma, 0)
+			s.log.await(t, "the folder for the handlers' sockets was removed, and is made again; handlers that had theirs in it serve on, and cannot be taken up by another supervisor")
+			handlers := filepath.Join(s.dir, "handlers")
+			must(t, os.RemoveAll(handlers))
+			s.log.await(t, "something was removed from the state directory, and is made again", "path", handlers)
+			if files, err := os.ReadDir(handlers); err != nil || len(files) != 2 {
+				t.Errorf("%s holds %v, %v; want the two handlers that are at work", handlers, files, err)
+			}
+			s.deliver(alpha, 4, 6)
+			if st := s.status(); st.GetState() != "running" || st.GetHandlersBusy() != 2 {
+				t.Errorf("status %v; want two at work", st)
+			}
+			s.secondIsLockedOut()
+			now, err := filepath.EvalSymlinks(filepath.Join(dir, "sock"))
+			must(t, err)
+			s.interrupts <- os.Interrupt
+			s.closeInOrder(alpha, 6)
+			s.closeInOrder(beta, 0)
+			must(t, s.ended())
+			wantNoSockets(t, dir, was, now)
+		})
+	}
+}
+
+// A state directory that was copied under a running supervisor has its links and locks, but
+// is another one: a supervisor on the copy takes nothing from the first, and neither removes
+// what is the other's when it ends.
+func TestACopiedStateDirIsAnotherOne(t *testing.T) {
+	t.Parallel()
+	for name, dir := range stateDirs(t) {
+		t.Run(name, func(t *testing.T) {
+			first := start(t, func(c *supervisor.Config) { c.StateDir, c.Clients, c.Handler.Pool = dir, 3, 1 })
+			c := first.greet(collect.Hello("alpha"), 0)
+			first.deliver(c, 1, 3)
+			target, err := filepath.EvalSymlinks(filepath.Join(dir, "sock"))
+			must(t, err)
+			copied := dir[:len(dir)-1] + "C"
+			must(t, os.Mkdir(copied, 0o755))
+			if link, err := os.Readlink(filepath.Join(dir, "sock")); err == nil {
+				must(t, os.Symlink(link, filepath.Join(copied, "sock")))
+			}
+			second := start(t, func(c *supervisor.Config) { c.StateDir = copied })
+			second.serveWhole("other")
+			second.wait()
+			if info, err := os.Stat(target); err != nil || !info.IsDir() {
+				t.Fatalf("the second removed the folder of the first's sockets: %v", err)
+			}
+			for _, name := range []string{"beta", "gamma"} { // more than the pool had
+				first.serveWhole(name)
+			}
+			if n := first.log.count("the folder for the handlers' sockets was removed, and is made again; handlers that had theirs in it serve on, and cannot be taken up by another supervisor"); n > 0 {
+				t.Error("the second took the folder of the first's sockets")
+			}
+			first.closeInOrder(c, 3)
+			if rep := first.wait(); !rep.Complete() {
+				t.Errorf("verdict %+v; want complete", rep.Verdict)
+			}
+			wantNoSockets(t, dir, target)
+		})
+	}
+}
+
+// What cannot be made again ends the run with a word about it: nothing is acknowledged that
+// is not kept.
+func TestARunWithoutItsJournalEnds(t *testing.T) {
+	t.Parallel()
+	for what, path := range map[string]string{
+		"the folder of the run":                "",
+		"the folder of the journal":            "journal",
+		"a part of the journal, 00000001.seg,": "journal/00000001.seg",
+	} {
+		s := start(t, nil)
+		c := s.greet(collect.Hello("alpha"), 0)
+		s.deliver(c, 1, 3)
+		s.log.await(t, "client joined")
+		must(t, os.RemoveAll(filepath.Join(s.dir, path)))
+		if err := s.ended(); err == nil || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), "was removed") {
+			t.Errorf("the supervisor ended with %v; want a word about %s", err, what)
+		}
+	}
+}
