@@ -62,7 +62,7 @@ func TestHelloOfManyConsumersIsAccepted(t *testing.T) {
 }
 
 func TestHelloThatIsTooLong(t *testing.T) {
-	err := checkHelloSize(helloWith(t, 1024, 4000, 1))
+	err := checkHelloSize(helloWith(t, 1024, 3800, 1))
 	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "what its 1024 consumers will write takes 4.") || !strings.Contains(err.Error(), "use shorter paths") {
 		t.Errorf("checkHelloSize = %v", err)
 	}

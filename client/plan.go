@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"bulkhead/internal/pathname"
 )
 
 // Plan is what a client would do.
@@ -65,7 +67,7 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 			return Plan{}, context.Cause(ctx)
 		}
 		one := PlannedConsumer{
-			Index: i, Path: filepath.Join(c.Path, folderPrefix(cfg.Name)+"ID", consumerFolder(i)),
+			Index: i, Path: pathname.Printable(filepath.Join(c.Path, folderPrefix(cfg.Name)+"ID", consumerFolder(i))),
 			Writes: c.words(), BeginsAfter: cfg.begin(i),
 			ExpectedBytes: cfg.expected(i), AtOnceBytes: cfg.atOnce(i),
 		}
@@ -76,7 +78,10 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 		if err != nil {
 			paths.add(i, err)
 		} else {
-			one.FreeBytes, one.ReserveBytes, one.Removes = at.room.free, c.Reserve.of(at.room), removes
+			one.FreeBytes, one.ReserveBytes = at.room.free, c.Reserve.of(at.room)
+			for _, path := range removes {
+				one.Removes = append(one.Removes, pathname.Printable(path))
+			}
 			rooms[at.device] = at.room
 			need, counted := cfg.demandOf(i, cfg.bounded(i))
 			demands = append(demands, demand{i, c.Path, at.device, need, counted, one.ReserveBytes})
@@ -85,7 +90,7 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 		p.Consumers = append(p.Consumers, one)
 	}
 	if err := errors.Join(paths.join(), errors.Join(slow...), checkSpace(demands, cfg.TotalBytes, rooms)); err != nil {
-		p.Problems = strings.Split(err.Error(), "\n")
+		p.Problems = strings.Split(pathname.Text(err.Error()), "\n")
 	}
 	return p, nil
 }

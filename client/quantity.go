@@ -3,8 +3,9 @@ package client
 import (
 	"fmt"
 	"math/bits"
-	"strings"
 	"time"
+
+	"bulkhead/internal/pathname"
 )
 
 // SizeText is a size for a person, as the client itself writes it.
@@ -59,13 +60,8 @@ func durationText(d time.Duration) string {
 // textMaxBytes bounds a text that is made of errors and sent in a message.
 const textMaxBytes = 2000
 
-// clip makes a text fit for a message: valid UTF-8 of at most textMaxBytes.
-func clip(s string) string {
-	if len(s) > textMaxBytes {
-		s = s[:textMaxBytes-len("…")] + "…"
-	}
-	return strings.ToValidUTF8(s, "")
-}
+// clip makes a text fit for a message: UTF-8 of at most textMaxBytes.
+func clip(s string) string { return pathname.Clip(s, textMaxBytes) }
 
 // mul and add saturate at the largest uint64, so that absurd configurations are
 // too large instead of small.

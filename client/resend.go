@@ -11,10 +11,13 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/pathname"
 	"bulkhead/internal/reason"
 	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -283,8 +286,11 @@ func shellWord(word string) string {
 	plain := !strings.ContainsFunc(word, func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:[]", r)
 	})
-	if plain && word != "" {
+	switch {
+	case plain && word != "":
 		return word
+	case strings.ContainsFunc(word, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }):
+		return "$'" + pathname.Printable(strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(word)) + "'"
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -6,8 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"bulkhead/internal/hello"
+	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -67,6 +68,10 @@ type WeightedSize struct {
 	Weight uint32
 }
 
+// pathRoom is what the names of a client's folders and files may take behind the path of a
+// consumer.
+const pathRoom = 256
+
 // resolve fills in the defaults and checks what the client itself relies on.
 func (c *Consumer) resolve() error {
 	for _, one := range c.ChunkSizes {
@@ -76,8 +81,8 @@ func (c *Consumer) resolve() error {
 	switch {
 	case c.Path == "":
 		return errors.New("path: there is none")
-	case strings.ContainsRune(c.Path, 0) || !utf8.ValidString(c.Path):
-		return fmt.Errorf("path: %q is not a path in UTF-8", c.Path)
+	case strings.ContainsRune(c.Path, 0):
+		return fmt.Errorf("path: %q is not a path: it has a byte 0", c.Path)
 	case c.ChunkSize == 0:
 		return errors.New("chunk_size: is 0")
 	case c.FileSize < c.ChunkSize:
@@ -94,15 +99,20 @@ func (c *Consumer) resolve() error {
 	if err != nil {
 		return fmt.Errorf("path: %w", err)
 	}
+	if len(path) > hello.MaxPathBytes-pathRoom {
+		return fmt.Errorf("path: it has %d bytes; use at most %d, for the paths below it are told to the supervisor", len(path), hello.MaxPathBytes-pathRoom)
+	}
 	c.Path = path
 	return nil
 }
 
 // specOf is what a consumer writes, in wire form.
 func specOf(index int, c Consumer, dirs *folders) *bulkheadv1.ConsumerSpec {
+	path, raw := pathname.Wire(dirs.consumers[index])
 	spec := &bulkheadv1.ConsumerSpec{
 		Index:               uint32(index),
-		Path:                dirs.consumers[index],
+		Path:                path,
+		PathBytes:           raw,
 		ChunkSizeBytes:      c.ChunkSize,
 		FileSizeBytes:       c.FileSize,
 		KeepFiles:           c.KeepFiles,

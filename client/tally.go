@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"bulkhead/internal/pathname"
 	"bulkhead/internal/substance"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -97,7 +98,7 @@ func (s *totals) span(end int64, p *bulkheadv1.Progress) {
 func corruptionText(c *bulkheadv1.Corruption) string {
 	kind := strings.ToLower(strings.TrimPrefix(c.GetKind().String(), "CORRUPTION_KIND_"))
 	return fmt.Sprintf("%s, %d bytes at offset %d: %s: expected %s; found %s",
-		c.GetPath(), c.GetLengthBytes(), c.GetOffsetBytes(), kind, c.GetExpected(), c.GetFound())
+		pathname.Printable(pathname.Of(c)), c.GetLengthBytes(), c.GetOffsetBytes(), kind, c.GetExpected(), c.GetFound())
 }
 
 func (t *tally) totals() totals {

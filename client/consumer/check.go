@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bulkhead/client/block"
+	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -45,7 +46,7 @@ func checkTask(asked *bulkheadv1.ConsumerTask) []string {
 	found.checkOrder(spec)
 	found.checkData(spec.GetData())
 	found.checkTimes(spec)
-	if err := checkFolder(spec.GetPath()); err != nil {
+	if err := checkFolder(pathname.Of(spec)); err != nil {
 		found.add("%v", err)
 	}
 	if d := time.Duration(asked.GetProgressIntervalNano()); d != 0 && d < minInterval {

@@ -8,6 +8,7 @@ import (
 
 	"bulkhead/client/block"
 	"bulkhead/client/verify"
+	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -94,8 +95,9 @@ func (v *verifier) say(c *content, r verify.Result) (bad bool) {
 func (v *verifier) path(c *content) string { return filepath.Join(v.task.folder, c.name) }
 
 func (v *verifier) corruption(c *content, f block.Fault) *bulkheadv1.Corruption {
+	path, raw := pathname.Wire(v.path(c))
 	return &bulkheadv1.Corruption{
-		Path: v.path(c), FileIndex: c.target.File.Number, OffsetBytes: f.Offset, LengthBytes: f.Length,
-		Kind: bulkheadv1.CorruptionKind(f.Damage), Expected: f.Expected, Found: f.Found,
+		Path: path, PathBytes: raw, FileIndex: c.target.File.Number, OffsetBytes: f.Offset, LengthBytes: f.Length,
+		Kind: bulkheadv1.CorruptionKind(f.Damage), Expected: pathname.Text(f.Expected), Found: pathname.Text(f.Found),
 	}
 }

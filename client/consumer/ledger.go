@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bulkhead/internal/latency"
+	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -149,7 +150,7 @@ func (l *ledger) tookN(p phase, time time.Duration, n uint64) {
 
 // failed enters a failed operation.
 func (l *ledger) failed(err error) {
-	text := err.Error()
+	text := pathname.Text(err.Error())
 	l.mu.Lock()
 	l.current.errors++
 	l.current.lastError = text

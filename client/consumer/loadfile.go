@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bulkhead/internal/boottime"
+	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -31,8 +32,10 @@ type loadFile struct {
 
 // rollover says that the file is closed.
 func (f *loadFile) rollover(t *task) *bulkheadv1.Rollover {
+	path, raw := pathname.Wire(filepath.Join(t.folder, f.name))
 	return &bulkheadv1.Rollover{
-		Path:               filepath.Join(t.folder, f.name),
+		Path:               path,
+		PathBytes:          raw,
 		FileIndex:          f.number,
 		SizeBytes:          f.end,
 		ChunkSizeBytes:     uint64(t.chunkSize),

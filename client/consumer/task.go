@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/client/block"
+	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -69,7 +70,7 @@ func newTask(request *bulkheadv1.RunRequest) (*task, error) {
 		spec:       spec,
 		owner:      block.Owner{Run: block.RunOf(asked.GetRunId()), Consumer: request.GetProcess().GetIndex()},
 		data:       block.Data{Kind: blockKind(spec.GetData()), Percent: uint8(spec.GetData().GetPercent())},
-		folder:     spec.GetPath(),
+		folder:     pathname.Of(spec),
 		chunkSize:  int(spec.GetChunkSizeBytes()),
 		chunkSizes: spec.GetChunkSizes(),
 		minFile:    cmp.Or(spec.GetMinFileSizeBytes(), spec.GetFileSizeBytes()),

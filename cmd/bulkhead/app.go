@@ -17,6 +17,7 @@ import (
 	"bulkhead/client"
 	"bulkhead/internal/config"
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/pathname"
 	"bulkhead/internal/sink"
 	"bulkhead/internal/version"
 	"bulkhead/supervisor"
@@ -60,7 +61,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	code := exitCode(err)
 	if err != nil && !errors.Is(err, errPartial) && !errors.Is(err, errCutShort) && !errors.Is(err, errSaid) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			fmt.Fprintln(stderr, "bulkhead:", line)
+			fmt.Fprintln(stderr, "bulkhead:", pathname.Printable(line))
 		}
 	}
 	return code

@@ -12,6 +12,7 @@ import (
 
 	"bulkhead/client"
 	"bulkhead/internal/config"
+	"bulkhead/internal/pathname"
 	"bulkhead/internal/sink"
 	"bulkhead/internal/version"
 )
@@ -136,7 +137,7 @@ func printResult(w io.Writer, r client.Result) {
 		fmt.Fprintf(w, "  %.1f MB read back and compared, %d corrupt blocks\n", float64(r.VerifiedBytes)/1e6, r.CorruptBlocks)
 	}
 	for _, p := range r.Problems {
-		fmt.Fprintf(w, "  %s\n", p)
+		fmt.Fprintf(w, "  %s\n", pathname.Printable(p))
 	}
 	if r.Interruption != "" {
 		fmt.Fprintf(w, "  %s\n", r.Interruption)
@@ -148,7 +149,7 @@ func printResult(w io.Writer, r client.Result) {
 		fmt.Fprintf(w, "  deliver them with: %s\n", r.ResendCommand)
 	}
 	for _, p := range r.LoadPaths {
-		fmt.Fprintf(w, "  load files kept in %s\n", p)
+		fmt.Fprintf(w, "  load files kept in %s\n", pathname.Printable(p))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"bulkhead/client"
 	"bulkhead/internal/config"
+	"bulkhead/internal/pathname"
 	"bulkhead/internal/sink"
 )
 
@@ -127,8 +128,8 @@ func printResent(w io.Writer, r client.ResendResult) {
 		fmt.Fprintf(w, "  %v\n", r.Failure)
 	}
 	if r.Removed {
-		fmt.Fprintf(w, "  removed %s\n", r.Path)
+		fmt.Fprintf(w, "  removed %s\n", pathname.Printable(r.Path))
 	} else {
-		fmt.Fprintf(w, "  the spool stays in %s\n", r.Path)
+		fmt.Fprintf(w, "  the spool stays in %s\n", pathname.Printable(r.Path))
 	}
 }

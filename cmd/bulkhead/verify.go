@@ -12,6 +12,7 @@ import (
 
 	"bulkhead/client/block"
 	"bulkhead/client/verify"
+	"bulkhead/internal/pathname"
 )
 
 // maxListed is how many files that are not verified the JSON form lists; all are
@@ -60,7 +61,7 @@ func runVerify(ctx *cli.Context, stdout io.Writer) error {
 	path := ctx.Args().First()
 	interrupted, stop := untilInterrupted(ctx.Context)
 	defer stop()
-	v := &verification{Path: path, Files: []verifiedFile{}, text: &lines{w: stdout}, json: ctx.Bool("json")}
+	v := &verification{Path: pathname.Printable(path), Files: []verifiedFile{}, text: &lines{w: stdout}, json: ctx.Bool("json")}
 	sum, err := verify.Survey(interrupted, path, verify.SurveyOptions{Writers: ctx.Int("writers"), MaxFaults: maxFaults}, v.add)
 	switch {
 	case errors.Is(err, verify.ErrNothingThere), errors.Is(err, os.ErrNotExist):
@@ -154,7 +155,7 @@ func (v *verification) add(r verify.Report) {
 		return
 	}
 	f := verifiedFile{
-		Path: r.Path, State: string(r.State), Expected: r.Expected, Detail: r.Detail, SizeBytes: r.Result.Size, WantBytes: r.Want,
+		Path: pathname.Printable(r.Path), State: string(r.State), Expected: r.Expected, Detail: pathname.Text(r.Detail), SizeBytes: r.Result.Size, WantBytes: r.Want,
 		CorruptBlocks: r.Result.Corrupt, Faults: []fault{}, FaultsLeftOut: r.Result.Omitted,
 	}
 	for _, w := range r.Result.Faults {
@@ -205,7 +206,7 @@ func (v *verification) print(w io.Writer) error {
 
 // file prints a file that is not simply verified.
 func (p *lines) file(r verify.Report) {
-	p.print("%s %s", r.State, r.Path)
+	p.print("%s %s", r.State, pathname.Printable(r.Path))
 	if r.Expected != "" {
 		p.print("  %s", r.Expected)
 	}

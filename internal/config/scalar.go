@@ -134,14 +134,23 @@ func plausibleHost(host string) bool {
 // checkText accepts printable UTF-8 of lowest to highest bytes. It never repeats
 // the text, which may be a secret.
 func checkText(lowest, highest int) func(string) error {
+	check := checkBytes(lowest, highest)
+	return func(s string) error {
+		if len(s) >= lowest && len(s) <= highest && !utf8.ValidString(s) {
+			return errors.New("is not UTF-8 text")
+		}
+		return check(s)
+	}
+}
+
+// checkBytes is checkText for a path, which may hold bytes that are no text.
+func checkBytes(lowest, highest int) func(string) error {
 	return func(s string) error {
 		switch {
 		case len(s) < lowest:
 			return errors.New("is empty; give a value")
 		case len(s) > highest:
 			return fmt.Errorf("is %d bytes long; use at most %d", len(s), highest)
-		case !utf8.ValidString(s):
-			return errors.New("is not UTF-8 text")
 		case strings.ContainsFunc(s, unprintable):
 			return errors.New("holds a line break or another control character; use printable text")
 		}

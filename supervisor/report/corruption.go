@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -94,7 +95,7 @@ func (s *sessionState) foldCorruption(named *bulkheadv1.Process, c *bulkheadv1.C
 	s.corruptions.add(foundCorruption{at: max(axis, s.line.start), Corruption: Corruption{
 		Process:     processName(&p.public),
 		FoundAt:     at,
-		Path:        clean(c.GetPath(), maxText),
+		Path:        clean(pathname.Of(c), maxText),
 		FileIndex:   c.GetFileIndex(),
 		OffsetBytes: c.GetOffsetBytes(),
 		LengthBytes: c.GetLengthBytes(),

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -138,7 +139,7 @@ const verificationFailed = "failed"
 
 func rolloverOf(r *bulkheadv1.Rollover, at Stamp) Rollover {
 	rollover := Rollover{
-		Path:           clean(r.GetPath(), maxText),
+		Path:           clean(pathname.Of(r), maxText),
 		FileIndex:      r.GetFileIndex(),
 		ClosedAt:       at,
 		SizeBytes:      r.GetSizeBytes(),

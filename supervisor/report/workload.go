@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -109,7 +110,7 @@ func workloadOf(w *bulkheadv1.Workload) Workload {
 func consumerOf(spec *bulkheadv1.ConsumerSpec) Consumer {
 	c := Consumer{
 		Index:               spec.GetIndex(),
-		Path:                clean(spec.GetPath(), maxText),
+		Path:                clean(pathname.Of(spec), maxText),
 		ChunkSizeBytes:      spec.GetChunkSizeBytes(),
 		FileSizeBytes:       spec.GetFileSizeBytes(),
 		ChunkSizes:          []WeightedSize{},
