@@ -83,21 +83,28 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 	honest.greeted()
 }
 
-// A connection that has spoken, or has left, is not dropped any more.
+// A connection that has spoken, or has left, is not dropped any more; one that does not wait
+// yet is, and learns of it when it does.
 func TestOnlySilentConnectionsAreDropped(t *testing.T) {
 	now := time.Now()
-	g := newGate(OverloadConfig{Startups: Startups{2, 100, 2}}, always(0))
+	g := newGate(OverloadConfig{Startups: Startups{crowd + 2, 100, crowd + 2}}, always(0))
+	for range crowd {
+		let(t, g, now, beta)
+	}
 	spoken, left := let(t, g, now, alpha), let(t, g, now, alpha)
 	for _, tk := range []*ticket{spoken, left} {
 		tk.mute(func() { t.Error("dropped") })
 	}
 	spoken.unmuted()
 	left.leave(now, false)
-	let(t, g, now, alpha)
-	if _, no := g.enter(now, alpha); no == nil {
-		t.Error("a third one starts where two may")
+	early := let(t, g, now, alpha) // in the room of the one that left
+	let(t, g, now, alpha)          // in that of early
+	dropped := false
+	early.mute(func() { dropped = true })
+	if !dropped {
+		t.Error("a connection that made room before it waited does not learn of it")
 	}
-	if len(g.silent) != 0 {
-		t.Errorf("silent: %v", g.silent)
+	if len(g.silent) != 1 || len(g.silent[alpha]) != 1 {
+		t.Errorf("silent: %v; want the last one", g.silent)
 	}
 }

@@ -76,7 +76,9 @@ type ticket struct {
 	returns  bool   // it was let in because a session of its address is away
 	starting bool   // guarded by gate.mu
 	left     bool   // guarded by gate.mu
-	drop     func() // guarded by gate.mu; ends it while it is silent
+	silent   bool   // guarded by gate.mu; it must speak and has not
+	dropped  bool   // guarded by gate.mu; it was to make room while it was silent
+	drop     func() // guarded by gate.mu; ends it; nil until it waits
 }
 
 // mustSpeak says whether the connection gets a handler only once its client has sent
@@ -98,6 +100,10 @@ func (g *gate) enter(now time.Time, source netip.Addr) (*ticket, *refusal) {
 	g.sources[source]++
 	if returns {
 		g.returns[source]++
+	}
+	if t.crowded { // from the first moment, or a burst would find nobody to make room
+		t.silent = true
+		g.silent[source] = append(g.silent[source], t)
 	}
 	return t, nil
 }

@@ -8,13 +8,17 @@ import (
 // A silent connection must speak before it is given a handler and has not yet. It is the
 // first to go when there are too many: so nobody keeps others out by saying nothing.
 
-// mute says that the connection waits until its client speaks, and how it is ended before
-// that: drop must not block. The caller ends the wait with unmuted.
+// mute says how the connection is ended while it waits until its client speaks: drop must
+// not block, and is called at once if the connection has made room already. The caller ends
+// the wait with unmuted.
 func (t *ticket) mute(drop func()) {
 	t.gate.mu.Lock()
 	defer t.gate.mu.Unlock()
+	if t.dropped {
+		drop()
+		return
+	}
 	t.drop = drop
-	t.gate.silent[t.source] = append(t.gate.silent[t.source], t)
 }
 
 // unmuted says that the wait is over.
@@ -26,10 +30,10 @@ func (t *ticket) unmuted() {
 
 // unmute takes the connection out of those that are silent. gate.mu is held.
 func (t *ticket) unmute() {
-	if t.drop == nil {
+	if !t.silent {
 		return
 	}
-	t.drop = nil
+	t.silent, t.drop = false, nil
 	silent := t.gate.silent
 	if i := slices.Index(silent[t.source], t); i >= 0 {
 		silent[t.source] = slices.Delete(silent[t.source], i, i+1)
@@ -63,7 +67,10 @@ func (g *gate) dropSilent(source netip.Addr) bool {
 		return false
 	}
 	oldest := list[0]
-	oldest.drop()
+	oldest.dropped = true
+	if oldest.drop != nil {
+		oldest.drop()
+	}
 	oldest.started() // its room is free at once
 	return true
 }

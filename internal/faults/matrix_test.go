@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"bulkhead/internal/collect"
+	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/harness"
 	"bulkhead/internal/harness/expect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -473,8 +474,14 @@ const crashed = 2
 func (c *cell) checkReal(rep *report.Report) {
 	status, err := c.real.Wait(patience)
 	expect.NoError(c.t, err)
-	if status != c.want.status && !(c.fault == sigsegv && c.want.status == crashed && status == -int(syscall.SIGSEGV)) {
-		c.t.Errorf("client c exited with %d; want %d:\n%s", status, c.want.status, tail(c.real.Stderr.String()))
+	want := c.want.status
+	if want == exitComplete {
+		if reason := expect.Client(c.t, rep, "c").StopReason; reason == "interrupted" || reason == "drained" {
+			want = exitstatus.Interrupted // it is whole, and was asked to end
+		}
+	}
+	if status != want && !(c.fault == sigsegv && want == crashed && status == -int(syscall.SIGSEGV)) {
+		c.t.Errorf("client c exited with %d; want %d:\n%s", status, want, tail(c.real.Stderr.String()))
 	}
 	expect.Eventually(c.t, func() error { // the workers of a client that died clean up by themselves
 		left := loadFiles(c.t, c.real.Dir())

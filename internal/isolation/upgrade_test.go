@@ -301,7 +301,7 @@ func TestAHandlerThatEndsDuringAnUpgrade(t *testing.T) {
 	rep := s.finish(exitComplete)
 	unharmed(t, rep, by, sent)
 	h := expect.Handler(t, rep, pid)
-	if h.Exit == nil || h.Exit.Class != report.ExitCrash || h.Exit.Cause != "killed by signal 9 (SIGKILL)" || h.Exit.UserCPUNano == 0 {
+	if h.Exit == nil || h.Exit.Class != report.ExitCrash || h.Exit.Cause != "killed by signal 9 (SIGKILL)" || h.Exit.UserCPUNano+h.Exit.SystemCPUNano == 0 {
 		t.Errorf("handler %d: %+v; want it killed by the signal, with its resource usage", pid, h.Exit)
 	}
 }
