@@ -201,7 +201,8 @@ func (c *cell) runsOutOfFiles() (undo func()) {
 	}
 	switch {
 	case c.target == supervisorProc && c.moment == inHello:
-		c.sender("late", c.Addr, nil) // its connection cannot be accepted, unless a descriptor has become free
+		c.sender("late", c.Addr, nil) // its connection cannot be accepted
+		c.logged("connections cannot be accepted")
 	case c.target == consumer:
 		c.seen("the consumer failed", c.failed)
 	case c.target == monitor:

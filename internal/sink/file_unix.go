@@ -73,6 +73,12 @@ func try(fd int, p []byte, goOn func() bool) (int, error) {
 func writable(fd int, within time.Duration) (bool, error) {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
 	n, err := unix.Poll(p, int(within.Milliseconds()))
+	if errors.Is(err, unix.EINVAL) && fd < unix.FD_SETSIZE { // RLIMIT_NOFILE is 0, see poll(2); select(2) does not mind
+		var set unix.FdSet
+		set.Set(fd)
+		wait := unix.NsecToTimeval(within.Nanoseconds())
+		n, err = unix.Select(fd+1, nil, &set, nil, &wait)
+	}
 	if errors.Is(err, unix.EINTR) {
 		return false, nil
 	}

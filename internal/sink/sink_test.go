@@ -303,3 +303,30 @@ func await(t *testing.T, is func() bool) {
 		}
 	}
 }
+
+// A process that may open nothing more still logs: poll(2) refuses when the limit is 0.
+func TestLogsWithoutDescriptors(t *testing.T) {
+	r, w := pipe(t)
+	s := New(w)
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	none := before
+	none.Cur = 0
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &none, nil); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(s, "no descriptor is left")
+	written := s.Flush()
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &before, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !written || s.Err() != nil {
+		t.Fatalf("written: %v, %v", written, s.Err())
+	}
+	b := make([]byte, 100)
+	if n, err := r.Read(b); err != nil || string(b[:n]) != "no descriptor is left\n" {
+		t.Errorf("read %q, %v", b[:n], err)
+	}
+}
