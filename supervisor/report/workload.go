@@ -223,8 +223,3 @@ func (c *Consumer) copied() Consumer {
 	out.ChunkSizes = slices.Clone(c.ChunkSizes)
 	return out
 }
-
-// verifies says whether what a consumer of w wrote was to be read back.
-func (w *Workload) verifies() bool {
-	return slices.ContainsFunc(w.Consumers, func(c Consumer) bool { return c.verifies() })
-}
