@@ -81,15 +81,20 @@ func Judge(l Load) (missing, notes []string) {
 	for _, c := range l.Consumers {
 		all.add(c)
 	}
+	// Who is faster writes the total: that the others came too late takes nothing from it.
+	unlessTotal := lack
+	if l.End == Total && all.bytes > 0 {
+		unlessTotal = note
+	}
 
 	began := func(c Consumer) bool {
 		return !c.Told && (c.Bytes > 0 || c.Begin < l.Reached || c.Begin == 0 && l.End != Cut)
 	}
 	if late := l.those(func(c Consumer) bool { return !c.Told && !began(c) && l.End != Cut }); late != nil {
-		lack("%s never began: the load ended after %s, before %s turn came", text(late), short(l.Reached), its(late))
+		unlessTotal("%s never began: the load ended after %s, before %s turn came", text(late), short(l.Reached), its(late))
 	}
 	if idle := l.those(func(c Consumer) bool { return began(c) && c.Bytes == 0 }); idle != nil {
-		lack("%s wrote nothing", text(idle))
+		unlessTotal("%s wrote nothing", text(idle))
 	}
 	for _, c := range l.Consumers {
 		if began(c) && c.Bytes > 0 && c.Chunks == 0 {
