@@ -121,10 +121,10 @@ func (r *run) abandon(l *link, conn *net.TCPConn, err error) {
 func (l *link) handOver(r *run, conn *net.TCPConn, opened error) error {
 	err := opened
 	if err == nil {
-		r.setNoted(l, true)
 		if err := l.note(r); err != nil {
 			l.log.Error("another supervisor could not take this handler up", "error", err)
 		}
+		r.setNoted(l, true) // from here on it is missed where it is not
 	}
 	if err == nil {
 		failpoint.Hit("supervisor/before-handover")

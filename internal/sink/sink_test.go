@@ -116,9 +116,11 @@ func TestFlushGivesUp(t *testing.T) {
 func TestHold(t *testing.T) {
 	r, w := pipe(t)
 	s := New(w)
+	s.Hold() // until all lines are there: the first write takes as many as go into the pipe
 	for i := range 200 {
 		fmt.Fprint(s, numbered(i))
 	}
+	s.Resume()
 	// 40 lines fill the pipe; the write of the last of them may not have returned yet.
 	await(t, func() bool {
 		s.mu.Lock()
