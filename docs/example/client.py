@@ -55,7 +55,9 @@ def write(path, seconds, size=1 << 20, chunks=4):
         began, n = now, n + 1
         time.sleep(0.05)
     why = message.STOP_REASON_DRAINED if drain.is_set() else message.STOP_REASON_RUNTIME
-    report(message.PROCESS_KIND_CLIENT, stop=message.Stop(reason=why))
+    exited = {"process": message.Process(kind=message.PROCESS_KIND_CONSUMER, pid=os.getpid()),
+              "class": message.EXIT_CLASS_CLEAN, "cause": "its time was over"}
+    report(message.PROCESS_KIND_CLIENT, stop=message.Stop(reason=why, exits=[message.ProcessExit(**exited)]))
     with wake:
         over = True
         wake.notify()
