@@ -180,6 +180,31 @@ func (c *client) connect(stop *interrupts) error {
 	case <-c.session.done:
 		return c.session.err
 	case <-stop.orderly:
+		return c.awaitAnswer(stop)
+	case <-stop.abort.Done():
+		return context.Cause(stop.abort)
+	}
+}
+
+// answerTimeout bounds how long an interrupted client waits for the answer to a Hello
+// that is out: a supervisor that knows the client already must hear that it ends, or
+// it takes the session for lost.
+const answerTimeout = 2 * time.Second
+
+// awaitAnswer ends a client that was interrupted before it saw a Welcome. It returns
+// nil if the Welcome came all the same, and errEarly if there is no session.
+func (c *client) awaitAnswer(stop *interrupts) error {
+	if !c.session.asked.Load() && !c.session.isWelcomed() {
+		return errEarly
+	}
+	timer := time.NewTimer(answerTimeout)
+	defer timer.Stop()
+	select {
+	case <-c.session.welcomed:
+		return nil
+	case <-c.session.done:
+		return errEarly
+	case <-timer.C:
 		return errEarly
 	case <-stop.abort.Done():
 		return context.Cause(stop.abort)
@@ -187,7 +212,7 @@ func (c *client) connect(stop *interrupts) error {
 }
 
 // errEarly is why a client that was interrupted has no session.
-var errEarly = errors.New("interrupted before the supervisor was reached")
+var errEarly = errors.New("interrupted before the supervisor answered")
 
 // check runs the checks before the load, which need no supervisor. An error that wraps
 // ErrConfig says that the load cannot work; another one, that there is no time for it.

@@ -68,6 +68,34 @@ func TestRunDeliversAWholeLoad(t *testing.T) {
 	}
 }
 
+// TestRunThatIsInterruptedBeforeItsWelcomeSaysGoodbye interrupts a client whose Hello is
+// out. The supervisor, which knows it by then, is told the end.
+func TestRunThatIsInterruptedBeforeItsWelcomeSaysGoodbye(t *testing.T) {
+	asked, noticed := make(chan struct{}), make(chan struct{})
+	c := startCollector(t, func(c *collector, stream serverStream) error {
+		close(asked)
+		<-noticed
+		return orderly(c, stream)
+	})
+	r := startClient(t, c, nil)
+	<-asked
+	r.signals <- syscall.SIGINT
+	r.log.await(t, "ending in order")
+	close(noticed)
+	result := r.end()
+	if r.err != nil || result.Reason != bulkheadv1.StopReason_STOP_REASON_INTERRUPTED {
+		t.Errorf("Run = %+v, %v; want interrupted", result, r.err)
+	}
+	if r.stop().Reason != bulkheadv1.StopReason_STOP_REASON_INTERRUPTED {
+		t.Errorf("stop = %v; want interrupted", r.stop())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.goodbye == nil {
+		t.Error("the client said no goodbye")
+	}
+}
+
 func TestRunNamesAKilledConsumer(t *testing.T) {
 	r := startClient(t, startCollector(t, orderly), nil)
 	pid := r.consumerPid(1)

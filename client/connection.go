@@ -53,6 +53,7 @@ func (s *session) connect(ctx context.Context, patience time.Duration) (reached,
 		return reached{}, err
 	}
 	defer d.channel.Close()
+	defer s.asked.Store(false)
 	stream, err := bulkheadv1.NewCollectorServiceClient(d.channel).Collect(ctx)
 	if err != nil {
 		return reached{}, d.judge(ctx, err)
@@ -75,6 +76,7 @@ func (s *session) connect(ctx context.Context, patience time.Duration) (reached,
 // greet says Hello and takes the Welcome.
 func (c *connection) greet() error {
 	hello := c.session.introduce()
+	c.session.asked.Store(true)
 	frame := &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: hello}}
 	if err := c.stream.Send(frame); err != nil && err != io.EOF { // after EOF, Recv knows why
 		return err

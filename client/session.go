@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -29,6 +30,7 @@ type session struct {
 
 	welcomed chan struct{} // closed by the first Welcome
 	drained  chan struct{} // closed by the first Drain
+	asked    atomic.Bool   // a Hello is out on the connection of now
 
 	welcomeOnce, drainOnce sync.Once
 	// first is the first Welcome; read it after welcomed is closed.

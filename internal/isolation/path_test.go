@@ -3,6 +3,7 @@ package isolation_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,6 +92,12 @@ func TestAResendCommandThatAShellReads(t *testing.T) {
 	t.Cleanup(c.Kill)
 	_, err = s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "client joined" })
 	expect.NoError(t, err)
+	expect.Eventually(t, func() error { // the client is in its load, whose end nobody acknowledges
+		if c := s.session("odd"); c.GetDurableSeq() == 0 {
+			return errors.New(c.String())
+		}
+		return nil
+	})
 	thaw := freeze(t, s.Pid())
 	expect.NoError(t, c.Signal(syscall.SIGTERM))
 	if _, err := c.Wait(patience); err != nil {
@@ -99,7 +106,7 @@ func TestAResendCommandThatAShellReads(t *testing.T) {
 	thaw()
 	_, command, ok := strings.Cut(c.Stdout.String(), "deliver them with: bulkhead ")
 	if !ok {
-		t.Fatalf("the client printed no command:\n%s", &c.Stdout)
+		t.Fatalf("the client printed no command:\n%s\n%s", &c.Stdout, &c.Stderr)
 	}
 	command, _, _ = strings.Cut(command, "\n")
 	cmd := exec.Command(shell, "-c", filepath.Join(bin, "bulkhead")+" "+command)
@@ -124,11 +131,11 @@ func shortFolder(t *testing.T, name string) string {
 func output(t *testing.T, code int, args ...string) []byte {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(bin, "bulkhead"), args...)
-	var errors bytes.Buffer
-	cmd.Stderr = &errors
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil && cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != code {
-		t.Fatalf("bulkhead %q: %v, exit status %d; want %d\n%s", args, err, cmd.ProcessState.ExitCode(), code, &errors)
+		t.Fatalf("bulkhead %q: %v, exit status %d; want %d\n%s", args, err, cmd.ProcessState.ExitCode(), code, &stderr)
 	}
 	return out
 }
