@@ -19,6 +19,12 @@ import (
 // smallDisk mounts a file system of its own until the test ends.
 func smallDisk(t *testing.T) string {
 	t.Helper()
+	return tmpfs(t, "size=16m")
+}
+
+// tmpfs mounts one with these options until the test ends.
+func tmpfs(t *testing.T, options string) string {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("only root may mount a file system")
 	}
@@ -26,7 +32,7 @@ func smallDisk(t *testing.T) string {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("none", dir, "tmpfs", 0, "size=16m"); err != nil {
+	if err := unix.Mount("none", dir, "tmpfs", 0, options); err != nil {
 		t.Skip("mounting a tmpfs:", err)
 	}
 	t.Cleanup(func() {

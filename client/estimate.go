@@ -154,8 +154,12 @@ func (c Consumer) paced() float64 {
 	return paced
 }
 
-// room is how much space a file system has, in bytes, for this user.
-type room struct{ free, total uint64 }
+// room is how much space a file system has, in bytes, and how many inodes, for this user.
+type room struct {
+	free, total uint64
+	// freeInodes is unlimited where the file system does not limit them.
+	freeInodes, inodes uint64
+}
 
 // checkSpace adds up the demands on each file system and returns an error for each
 // that has too little room. total is Config.TotalBytes.
@@ -177,12 +181,8 @@ func checkSpace(demands []demand, total uint64, rooms map[uint64]room) error {
 		if seen || add(need, reserve) <= r.free {
 			continue
 		}
-		subject := "consumer " + names[0]
-		if len(names) > 1 {
-			subject = "consumers " + listText(names) + " together"
-		}
 		problems = append(problems, fmt.Errorf("%s: may write %s at once to %s, which has %s free, %s of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space",
-			subject, sizeText(need), first.path, sizeText(r.free), sizeText(min(reserve, r.free))))
+			subjectText(names), sizeText(need), first.path, sizeText(r.free), sizeText(min(reserve, r.free))))
 	}
 	return errors.Join(problems...)
 }

@@ -19,9 +19,9 @@ import (
 type folders struct {
 	// consumers is the folder of each consumer, by index.
 	consumers []string
-	// reserves is the free space that each consumer leaves, in bytes, by index; 0 until
-	// its file system was looked at.
-	reserves []uint64
+	// reserves is what each consumer leaves free, by index; nothing until its file system
+	// was looked at.
+	reserves []kept
 	name     string
 	force    bool
 	here     origin
@@ -30,6 +30,9 @@ type folders struct {
 	above    []string // the folders above them that were made, too, outermost first
 	log      *slog.Logger
 }
+
+// kept is what is kept in reserve of a file system.
+type kept struct{ bytes, inodes uint64 }
 
 // madeFolder is the client's folder in one path. The root is for what is below it.
 type madeFolder struct {
@@ -43,7 +46,7 @@ type madeFolder struct {
 func newFolders(cfg Config, id clientID) *folders {
 	me := here()
 	f := &folders{
-		name: folderName(cfg.Name, id), reserves: make([]uint64, len(cfg.Consumers)),
+		name: folderName(cfg.Name, id), reserves: make([]kept, len(cfg.Consumers)),
 		force: cfg.Force, here: me, record: recordOf(cfg, id, me), log: cfg.Logger,
 	}
 	for i, c := range cfg.Consumers {

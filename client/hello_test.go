@@ -44,7 +44,7 @@ func helloWith(t *testing.T, consumers, pathBytes, sizes int) *bulkheadv1.Hello 
 	id := newClientID()
 	dirs := newFolders(cfg, id)
 	for i := range dirs.reserves {
-		dirs.reserves[i] = 1 << 40
+		dirs.reserves[i] = kept{1 << 40, 1 << 40}
 	}
 	return helloOf(cfg, id, dirs)
 }
@@ -94,7 +94,7 @@ func TestSpecLeavesOutWhatIsOne(t *testing.T) {
 	if err := c.resolve(); err != nil {
 		t.Fatal(err)
 	}
-	spec := specOf(0, c, &folders{consumers: []string{"/p/x"}, reserves: []uint64{0}})
+	spec := specOf(0, c, &folders{consumers: []string{"/p/x"}, reserves: make([]kept, 1)})
 	if spec.GetChunkSizeBytes() != 4096 || len(spec.GetChunkSizes()) != 0 || spec.GetMinFileSizeBytes() != 0 || spec.GetConcurrency() != 1 {
 		t.Errorf("spec = %v", spec)
 	}

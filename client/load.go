@@ -191,7 +191,11 @@ func (l *load) streamEnded(one *worker) {
 		return // as it should
 	default:
 	}
-	if one.stopped != "" {
+	switch one.endedWork {
+	case bulkheadv1.StopReason_STOP_REASON_RESERVE:
+		l.ended <- one // which ends the load, and is said there
+		return
+	case bulkheadv1.StopReason_STOP_REASON_FAILED:
 		l.cfg.Logger.Error(fmt.Sprintf("%s (pid %d) has ended its work: %s", one.name(), one.process.GetPid(), one.stopped))
 		l.ended <- one
 		return

@@ -45,6 +45,13 @@ type PlannedConsumer struct {
 	// FreeBytes are free on its file system now, of which ReserveBytes are to be left.
 	FreeBytes    uint64 `json:"free_bytes"`
 	ReserveBytes uint64 `json:"reserve_bytes"`
+	// FilesAtOnce is the most files there may be of it at once; 0 if all are kept and
+	// nothing bounds them.
+	FilesAtOnce uint64 `json:"files_at_once,omitempty"`
+	// FreeInodes are free there now, of which ReserveInodes are to be left; without both the
+	// file system makes them as it needs them.
+	FreeInodes    *uint64 `json:"free_inodes,omitempty"`
+	ReserveInodes uint64  `json:"reserve_inodes,omitempty"`
 	// Removes names the folders that crashed clients left and that would be removed.
 	Removes []string `json:"removes,omitempty"`
 }
@@ -60,6 +67,7 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 	p := Plan{Runtime: cfg.Runtime, TotalBytes: cfg.TotalBytes}
 	var paths pathProblems
 	var demands []demand
+	var files []fileDemand
 	var slow []error
 	rooms := map[uint64]room{}
 	for i, c := range cfg.Consumers {
@@ -71,6 +79,9 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 			Writes: c.words(), BeginsAfter: cfg.begin(i),
 			ExpectedBytes: cfg.expected(i), AtOnceBytes: cfg.atOnce(i),
 		}
+		if n, _, bounded := cfg.filesOf(i); bounded {
+			one.FilesAtOnce = n
+		}
 		at, removes, err := survey(c.Path, cfg.Force)
 		if err == nil {
 			err = at.can(c)
@@ -79,6 +90,10 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 			paths.add(i, err)
 		} else {
 			one.FreeBytes, one.ReserveBytes = at.room.free, c.Reserve.of(at.room)
+			if at.room.freeInodes != unlimited {
+				one.FreeInodes, one.ReserveInodes = &at.room.freeInodes, c.ReserveInodes.of(at.room)
+			}
+			files = append(files, cfg.fileDemandOf(i, at, aroundFiles))
 			for _, path := range removes {
 				one.Removes = append(one.Removes, pathname.Printable(path))
 			}
@@ -89,7 +104,7 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 		slow = append(slow, checkRollovers(i, c, noTime, cfg.begin(i), cfg.Runtime))
 		p.Consumers = append(p.Consumers, one)
 	}
-	if err := errors.Join(paths.join(), errors.Join(slow...), checkSpace(demands, cfg.TotalBytes, rooms)); err != nil {
+	if err := errors.Join(paths.join(), errors.Join(slow...), checkSpace(demands, cfg.TotalBytes, rooms), checkInodes(files, rooms)); err != nil {
 		p.Problems = strings.Split(pathname.Text(err.Error()), "\n")
 	}
 	return p, nil

@@ -10,8 +10,8 @@ import (
 )
 
 // preflight checks, before any load, that it can work, and makes the consumers'
-// folders: every path can be written, every file system has room for what may be
-// on it at once, and every consumer can finish two files in the runtime. It
+// folders: every path can be written, every file system has room and inodes for what
+// may be on it at once, and every consumer can finish two files in the runtime. It
 // returns all problems at once, wrapped in ErrConfig, or the cause of ctx's end.
 //
 // The checks are lower bounds: one writer at a time, at the speed of its fastest
@@ -21,6 +21,7 @@ func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 	var problems []error
 	var paths pathProblems
 	var demands []demand
+	var files []fileDemand
 	rooms := map[uint64]room{}
 	timings := timings{}
 	for i, c := range cfg.Consumers {
@@ -34,17 +35,18 @@ func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 		}
 		rooms[at.device] = at.room
 		reserve := c.Reserve.of(at.room)
-		dirs.reserves[i] = reserve
+		dirs.reserves[i] = kept{reserve, c.ReserveInodes.of(at.room)}
 		need, counted := cfg.demandOf(i, 0) // not timed: at least the files in progress
 		if t.chunkBytes > 0 {
 			need, counted = cfg.demandOf(i, c.written(t, max(0, cfg.Runtime-cfg.begin(i))))
 		}
 		demands = append(demands, demand{i, c.Path, at.device, need, counted, reserve})
+		files = append(files, cfg.fileDemandOf(i, at, 0))
 		if t.chunkBytes > 0 {
 			problems = append(problems, checkRollovers(i, c, t, cfg.begin(i), cfg.Runtime))
 		}
 	}
-	problems = append([]error{paths.join()}, append(problems, checkSpace(demands, cfg.TotalBytes, rooms))...)
+	problems = append([]error{paths.join()}, append(problems, checkSpace(demands, cfg.TotalBytes, rooms), checkInodes(files, rooms))...)
 	if err := errors.Join(problems...); err != nil {
 		return fmt.Errorf("%w:\n%w", ErrConfig, err)
 	}
@@ -138,7 +140,7 @@ func pathAdvice(err error) string {
 	case errors.Is(err, fs.ErrPermission):
 		return "use a path this user may write to"
 	case errors.Is(err, syscall.ENOSPC):
-		return "free space, or use another path"
+		return "free space or inodes, or use another path"
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist), errors.Is(err, syscall.ENOTDIR):
 		return "use a path that is a folder, or can be made one"
 	default:

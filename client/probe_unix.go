@@ -45,9 +45,13 @@ func placeOf(folder string) (place, error) {
 	if block == 0 {
 		block = uint64(fs.Bsize)
 	}
+	has := room{free: mul(fs.Bavail, block), total: mul(fs.Blocks, block), freeInodes: fs.Ffree, inodes: fs.Files}
+	if fs.Files == 0 { // btrfs and others make inodes as they need them
+		has.freeInodes = unlimited
+	}
 	return place{
 		device: uint64(stat.Dev),
-		room:   room{free: mul(fs.Bavail, block), total: mul(fs.Blocks, block)},
+		room:   has,
 		memory: fs.Type == unix.TMPFS_MAGIC,
 	}, nil
 }

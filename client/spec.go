@@ -56,6 +56,8 @@ type Consumer struct {
 	Verify bulkheadv1.VerifyMode
 	// Reserve is the free space that is left on the file system.
 	Reserve Reserve
+	// ReserveInodes is how many inodes are left on it.
+	ReserveInodes InodeReserve
 	// StopOnError ends the consumer's work at its first error. Otherwise errors are
 	// counted, and the consumer goes on after a pause.
 	StopOnError bool
@@ -130,7 +132,8 @@ func specOf(index int, c Consumer, dirs *folders) *bulkheadv1.ConsumerSpec {
 		Verify:              c.Verify,
 		StopOnError:         c.StopOnError,
 		Recycle:             c.Recycle,
-		ReserveBytes:        dirs.reserves[index],
+		ReserveBytes:        dirs.reserves[index].bytes,
+		ReserveInodes:       dirs.reserves[index].inodes,
 	}
 	if c.MinFileSize < c.FileSize {
 		spec.MinFileSizeBytes = c.MinFileSize

@@ -46,6 +46,10 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 			l.cfg.Logger.Error("messages have no room, ending the load: " + err.Error())
 			return ending{reason: bulkheadv1.StopReason_STOP_REASON_FAILED, detail: err.Error()}
 		case one := <-l.ended:
+			if one.endedWork == bulkheadv1.StopReason_STOP_REASON_RESERVE {
+				l.cfg.Logger.Warn("load ended: " + one.stopped)
+				return ending{reason: one.endedWork, detail: one.stopped}
+			}
 			if one != l.workers.monitor {
 				consumers--
 				lost = one

@@ -24,6 +24,7 @@ type worker struct {
 	process *bulkheadv1.Process // with the pid once started
 	child   *child.Child        // nil if it could not be started
 	err     error               // why it could not
+	path    string              // below which it writes; of a consumer
 	// ended is closed when its Run stream has ended; reason, set before, is why, and
 	// empty for an end without error.
 	ended  chan struct{}
@@ -33,9 +34,11 @@ type worker struct {
 	readyOnce sync.Once
 	// faults is of the stream's goroutine.
 	faults faults
-	// stopped says that the worker ended its work at a failure, and at which; set
-	// before ended is closed. cut says why there was no time for it to end.
+	// stopped says that the worker ended its work before it was asked to, and why:
+	// at a failure, or at its reserve, as endedWork says. Both are set before ended is
+	// closed. cut says why there was no time for it to end.
 	stopped, cut string
+	endedWork    bulkheadv1.StopReason
 }
 
 // name is the worker for a person: "consumer 3".
@@ -77,9 +80,13 @@ func (w *worker) stream(ctx context.Context, task *bulkheadv1.RunRequest, take f
 	if err == nil || ctx.Err() != nil {
 		return
 	}
-	if s := status.Convert(err); s.Code() == codes.Aborted {
-		w.stopped = clip(s.Message())
+	switch s := status.Convert(err); s.Code() {
+	case codes.Aborted:
+		w.endedWork, w.stopped = bulkheadv1.StopReason_STOP_REASON_FAILED, clip(s.Message())
 		w.reason = w.stopped
+		return
+	case codes.OutOfRange: // an end in order
+		w.endedWork, w.stopped = bulkheadv1.StopReason_STOP_REASON_RESERVE, clip(reservedText(s, w.path))
 		return
 	}
 	w.reason = fmt.Sprintf("its stream broke: %s", status.Convert(err).Message())
@@ -119,6 +126,7 @@ func (w *worker) exit() *bulkheadv1.ProcessExit {
 		return child.Exit{Err: w.err}.Proto(w.process)
 	}
 	exit := w.child.Exit().Proto(w.process)
+	exit.EndedWork = w.endedWork
 	switch {
 	case exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_KILLED && w.cut != "":
 		exit.Cause = w.cut

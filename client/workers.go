@@ -47,8 +47,10 @@ type workers struct {
 // worker that does not start is in the result all the same, with its err.
 func startWorkers(ctx context.Context, cfg Config, socketDir string, total *budget.Budget) *workers {
 	w := &workers{cfg: cfg, socketDir: socketDir, total: total, monitor: newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR, 0)}
-	for i := range cfg.Consumers {
-		w.consumers = append(w.consumers, newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i))
+	for i, c := range cfg.Consumers {
+		one := newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i)
+		one.path = c.Path
+		w.consumers = append(w.consumers, one)
 	}
 	slots := make(chan struct{}, startsAtOnce)
 	var starts sync.WaitGroup

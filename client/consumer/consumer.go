@@ -65,9 +65,10 @@ func New(o Options) *Consumer {
 //   - InvalidArgument, with everything that is wrong, for a task that cannot be
 //     done, or not on this file system;
 //   - ResourceExhausted when there is no memory for the chunks;
-//   - Aborted, with what failed, at the first failure if that is to end the job, and
-//     when the space kept in reserve would be used; once everything is said and the
-//     files are removed as after Kill;
+//   - Aborted, with what failed, at the first failure if that is to end the job, once
+//     everything is said and the files are removed as after Kill;
+//   - OutOfRange, with a ReserveReached as its detail, when more would have taken what is
+//     kept in reserve: an end in order, like that after Kill;
 //   - the error of the stream when it broke; the files are then removed, too.
 //
 // Other failures to write do not end it; they are told in Progress.
@@ -98,13 +99,16 @@ func (c *Consumer) Run(request *bulkheadv1.RunRequest, stream grpc.ServerStreami
 }
 
 // Failure is the failure at which the job ended; nil if it did not end at one, or
-// not yet.
+// not yet. That it came to its reserve is none.
 func (c *Consumer) Failure() error {
 	j := c.job.Load()
 	if j == nil || !isClosed(j.written) {
 		return nil
 	}
-	return j.failed()
+	if err := j.failed(); !isFatal(err) {
+		return err
+	}
+	return nil
 }
 
 // Begin lets a job that holds begin, now or when it is ready.

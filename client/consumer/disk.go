@@ -17,8 +17,8 @@ type disk interface {
 	reopen(name string, mode openMode) (file, error)
 	// remove deletes a file; that it does not exist is no error.
 	remove(name string) error
-	// free returns how many bytes the file system still has for this user.
-	free() (uint64, error)
+	// free returns what the file system still has for this user.
+	free() (space, error)
 	// directUnit returns what every offset and size of a file opened with O_DIRECT is
 	// a multiple of, a power of two. It returns errNoDirect if the file system does
 	// not write past the page cache.

@@ -3,6 +3,7 @@ package consumer
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -175,9 +176,13 @@ func (d *osDisk) readBack(name string) (f *verify.File, err error) {
 	return f, err
 }
 
-func (d *osDisk) free() (uint64, error) {
+func (d *osDisk) free() (space, error) {
 	stat, err := d.system()
-	return stat.Bavail * uint64(stat.Frsize), err
+	free := space{bytes: stat.Bavail * uint64(stat.Frsize), inodes: stat.Ffree}
+	if stat.Files == 0 { // btrfs and others make inodes as they need them
+		free.inodes = math.MaxUint64
+	}
+	return free, err
 }
 
 // system returns what is known of the file system.

@@ -41,7 +41,7 @@ type job struct {
 	working  atomic.Bool     // the writers are at work
 
 	mu      sync.Mutex
-	failure error // what ended the job; guarded by mu
+	failure error // what ended the job, be it the reserve; guarded by mu
 }
 
 func newJob(t *task, d disk, e *ending) *job {
@@ -61,7 +61,7 @@ func newJob(t *task, d disk, e *ending) *job {
 	for range t.writers + 2 {
 		j.gauges = append(j.gauges, newGauge())
 	}
-	j.reserve = &reserve{bytes: t.spec.GetReserveBytes(), interval: t.interval, disk: d, rotation: j.rotation, stop: e.due}
+	j.reserve = &reserve{bytes: t.spec.GetReserveBytes(), inodes: t.spec.GetReserveInodes(), interval: t.interval, disk: d, rotation: j.rotation, stop: e.due}
 	j.verifier = newVerifier(j)
 	return j
 }
@@ -102,10 +102,16 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 	if err := errors.Join(closeSources(writers), j.verifier.close(), j.budget.Close()); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
-	if failure := j.failed(); unheard == nil && failure != nil {
+	failure := j.failed()
+	var reserve *reserveReached
+	switch {
+	case unheard != nil || failure == nil:
+		return unheard
+	case errors.As(failure, &reserve):
+		return reserve.status()
+	default:
 		return status.Error(codes.Aborted, failure.Error())
 	}
-	return unheard
 }
 
 // openBudget opens the budget that all consumers of the client share, if there is one.
@@ -182,9 +188,12 @@ func (j *job) write(writers []*writer) {
 	}
 }
 
-// fail counts a failure, and ends the job if it is to end at that one.
+// fail counts a failure, and ends the job if it is to end at that one. That the reserve is
+// reached is none, and ends it, too.
 func (j *job) fail(err error) {
-	j.ledger.failed(err)
+	if !isFatal(err) {
+		j.ledger.failed(err)
+	}
 	switch {
 	case isFatal(err):
 	case j.task.stopAtOnce:

@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -201,11 +200,16 @@ func TestReserve(t *testing.T) {
 				err := consumer.Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) {
 					task.Spec.KeepFiles, task.Spec.ReserveBytes, task.Spec.Preallocate = 0, 2000, c.preallocate
 				}), stream)
-				if s := status.Convert(err); s.Code() != codes.Aborted || !strings.Contains(s.Message(), "2500 B are free, 2000 B of them are kept in reserve, and 2500 B are to be written") {
+				if s := status.Convert(err); s.Code() != codes.OutOfRange || !strings.Contains(s.Message(), "2500 B are free, 2000 B of them are kept in reserve, and 2500 B are to be written") {
 					t.Errorf("Run = %v", err)
 				}
-				if !errors.Is(consumer.Failure(), errReserve) {
-					t.Errorf("Failure = %v", consumer.Failure())
+				if consumer.Failure() != nil {
+					t.Errorf("Failure = %v; want none", consumer.Failure())
+				}
+				for _, p := range progresses(stream.sent()) {
+					if p.GetErrors() != 0 {
+						t.Errorf("%d errors were counted, the last %q; want none", p.GetErrors(), p.GetLastError())
+					}
 				}
 				if files := rollovers(stream.sent()); len(files) != c.files {
 					t.Errorf("%d files, want %d", len(files), c.files)
@@ -239,7 +243,7 @@ func TestReserveWithinAFile(t *testing.T) {
 				task.Spec.ReserveBytes = 100 << 20
 				task.ProgressIntervalNano = int64(interval)
 			}), stream)
-			if status.Code(err) != codes.Aborted || free < 100<<20 {
+			if status.Code(err) != codes.OutOfRange || free < 100<<20 {
 				t.Errorf("interval %v: Run = %v with %d bytes free", interval, err, free)
 			}
 			if written := 1<<30 - free; written < 512<<20 {
@@ -285,7 +289,7 @@ func TestWritersShareTheReserve(t *testing.T) {
 				task.Spec.KeepFiles, task.Spec.ReserveBytes, task.Spec.Concurrency = 0, 2000, 8
 				task.Spec.Preallocate = taking == "allocate"
 			}), stream)
-			if s := status.Convert(err); s.Code() != codes.Aborted || !strings.Contains(s.Message(), errReserve.Error()) {
+			if s := status.Convert(err); s.Code() != codes.OutOfRange || !strings.Contains(s.Message(), errReserve.Error()) {
 				t.Errorf("by %s: Run = %v", taking, err)
 			}
 			if space.least < 2000 {
@@ -314,7 +318,7 @@ func TestOtherConsumersAllocateMeanwhile(t *testing.T) {
 		err := newConsumer(Options{}, d).Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) {
 			task.Spec.ReserveBytes, task.Spec.Preallocate = 2000, true
 		}), &heldStream{ctx: t.Context()})
-		if s := status.Convert(err); s.Code() != codes.Aborted || !strings.Contains(s.Message(), "1500 B are free, 2000 B of them are kept in reserve, and 0 B are to be written") {
+		if s := status.Convert(err); s.Code() != codes.OutOfRange || !strings.Contains(s.Message(), "1500 B are free, 2000 B of them are kept in reserve, and 0 B are to be written") {
 			t.Errorf("Run = %v", err)
 		}
 		if writes := len(d.of("write")); writes != 0 {
@@ -339,7 +343,7 @@ func TestAllocatedSpaceIsCountedOnce(t *testing.T) {
 			task.Spec.KeepFiles, task.Spec.ReserveBytes, task.Spec.Preallocate = 0, 2000, true
 			task.ProgressIntervalNano = int64(5 * time.Millisecond)
 		}), stream)
-		if status.Code(err) != codes.Aborted || len(d.of("create")) != 1 {
+		if status.Code(err) != codes.OutOfRange || len(d.of("create")) != 1 {
 			t.Errorf("Run = %v after %d files were made", err, len(d.of("create")))
 		}
 		if files := rollovers(stream.sent()); len(files) != 1 || files[0].GetPartial() {

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,8 +90,8 @@ func TestReserveOnARealFileSystem(t *testing.T) {
 	messages, err := start(t, dial(t, New(Options{})), request(folder, 64<<10, 1<<20, func(task *bulkheadv1.ConsumerTask) {
 		task.Spec.KeepFiles, task.Spec.ReserveBytes = 0, 2<<20
 	})).end()
-	if s := status.Convert(err); s.Code() != codes.Aborted || !strings.Contains(s.Message(), errReserve.Error()) {
-		t.Errorf("Run = %v", err)
+	if got := reserveReachedOf(t, err); got.GetInodes() || got.GetReserve() != 2<<20 || got.GetFree() > 3<<20 {
+		t.Errorf("Run = %v, %v; want the reserve of 2 MiB", err, got)
 	}
 	if n := len(rollovers(messages)); n < 3 || n > 6 {
 		t.Errorf("%d files of 1 MiB on 8 MiB with 2 MiB in reserve", n)
@@ -98,6 +99,61 @@ func TestReserveOnARealFileSystem(t *testing.T) {
 	if names := entries(t, folder); len(names) != 0 {
 		t.Errorf("left over: %v", names)
 	}
+}
+
+// TestReserveOfInodes ends loads of small files where the inodes end, with one writer and
+// with several. The reserve is never touched, and nothing is an error.
+func TestReserveOfInodes(t *testing.T) {
+	const inodes, reserve = 100, 20
+	for _, writers := range []uint32{1, 8} {
+		folder := mount(t, "tmpfs", fmt.Sprintf("nr_inodes=%d", inodes))
+		messages, err := start(t, dial(t, New(Options{})), request(folder, 4096, 4096, func(task *bulkheadv1.ConsumerTask) {
+			task.Spec.KeepFiles, task.Spec.ReserveInodes, task.Spec.Concurrency, task.Keep = 0, reserve, writers, true
+		})).end()
+		if got := reserveReachedOf(t, err); !got.GetInodes() || got.GetReserve() != reserve || got.GetFree() < reserve {
+			t.Errorf("%d writers: Run = %v, %v; want the reserve of %d inodes", writers, err, got, reserve)
+		}
+		var system unix.Statfs_t
+		if err := unix.Statfs(folder, &system); err != nil {
+			t.Fatal(err)
+		}
+		made := len(entries(t, folder))
+		if system.Ffree < reserve || made+int(system.Ffree) < inodes-1 || system.Ffree > reserve+uint64(writers) {
+			t.Errorf("%d writers: %d inodes are free behind %d files; want %d, and a little more for files that were claimed", writers, system.Ffree, made, reserve)
+		}
+		for _, p := range progresses(messages) {
+			if p.GetErrors() != 0 {
+				t.Errorf("%d writers: %d errors, the last %q; want none", writers, p.GetErrors(), p.GetLastError())
+			}
+		}
+	}
+}
+
+// TestRotationStaysWithinTheInodes has more files than inodes, one after the other: those on
+// their way out are waited for.
+func TestRotationStaysWithinTheInodes(t *testing.T) {
+	folder := mount(t, "tmpfs", "nr_inodes=16")
+	running := start(t, dial(t, New(Options{})), request(folder, 4096, 4096, func(task *bulkheadv1.ConsumerTask) {
+		task.Spec.KeepFiles, task.Spec.ReserveInodes = 2, 8
+	}))
+	running.untilFiles(100)
+	running.kill(0)
+	if _, err := running.end(); err != nil {
+		t.Errorf("Run = %v", err)
+	}
+}
+
+// reserveReachedOf is what Run said of the reserve that it came to.
+func reserveReachedOf(t *testing.T, err error) *bulkheadv1.ReserveReached {
+	t.Helper()
+	s := status.Convert(err)
+	for _, detail := range s.Details() {
+		if r, ok := detail.(*bulkheadv1.ReserveReached); ok && s.Code() == codes.OutOfRange {
+			return r
+		}
+	}
+	t.Errorf("Run = %v; want OutOfRange with what was reached", err)
+	return nil
 }
 
 // TestSymbolicLinksAreNotFollowed puts links where the consumer works.

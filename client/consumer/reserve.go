@@ -3,34 +3,80 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 const (
 	// claimBytes is the most that a writer claims beforehand, and writes between two looks.
 	claimBytes = 256 << 20
-	// claimShare is the part of the space there is that a writer takes before it looks again:
-	// other consumers may each do so at the same time.
+	// claimFiles is the most files that a writer makes between two looks.
+	claimFiles = 1 << 16
+	// claimShare is the part of the space there is, and of the inodes, that a writer takes
+	// before it looks again: other consumers may each do so at the same time.
 	claimShare = 256
 )
 
-// errReserve ends the work whatever is to be done about other failures.
-var errReserve = errors.New("the space kept in reserve would be used")
+// space is what a file system has free for this user.
+type space struct {
+	bytes  uint64
+	inodes uint64 // math.MaxUint64 if it does not limit them
+}
 
-// reserve looks after the free space of the file system, for all writers of a consumer.
-// Each claims the space for what it is about to write before it looks whether there is
-// enough for all that is claimed, so two that look at the same time do not both take the
-// last of it. Other consumers are seen by what they wrote: the less is free, the more often
-// a writer looks.
+// errReserve is every reserveReached: it ends the work, in order, whatever is to be done
+// about failures.
+var errReserve = errors.New("what is kept in reserve would be used")
+
+// reserveReached says that more would take what is kept in reserve.
+type reserveReached struct {
+	inodes  bool   // of inodes, otherwise of bytes
+	free    uint64 // on the file system
+	reserve uint64 // of which so much is to stay
+	claimed uint64 // is about to be written, or made
+}
+
+func (r *reserveReached) Error() string {
+	if r.inodes {
+		return fmt.Sprintf("%v: %d inodes are free, %d of them are kept in reserve, and %d files are to be made", errReserve, r.free, r.reserve, r.claimed)
+	}
+	return fmt.Sprintf("%v: %d B are free, %d B of them are kept in reserve, and %d B are to be written", errReserve, r.free, r.reserve, r.claimed)
+}
+
+func (r *reserveReached) Unwrap() error { return errReserve }
+
+// status is the end of Run, with the numbers as a detail.
+func (r *reserveReached) status() error {
+	s, err := status.New(codes.OutOfRange, r.Error()).WithDetails(protoadapt.MessageV1Of(&bulkheadv1.ReserveReached{
+		Inodes: r.inodes, Free: r.free, Reserve: r.reserve, Claimed: r.claimed,
+	}))
+	if err != nil {
+		return status.Error(codes.OutOfRange, r.Error())
+	}
+	return s.Err()
+}
+
+// reserve looks after the free space and the free inodes of the file system, for all writers
+// of a consumer. Each claims what it is about to write, and the file it is about to make,
+// before it looks whether there is enough for all that is claimed, so two that look at the
+// same time do not both take the last of it. Other consumers are seen by what they wrote: the
+// less is free, the more often a writer looks.
 type reserve struct {
-	bytes    uint64 // to be left free; 0 looks at nothing
+	bytes    uint64 // to be left free; 0 looks at no bytes
+	inodes   uint64 // to be left free; 0 looks at no inodes
 	interval time.Duration
 	disk     disk
 	rotation *rotation // which may have files on their way out
 	stop     <-chan struct{}
 
-	claimed atomic.Uint64 // by all writers, and not written yet
+	claimed atomic.Uint64 // bytes by all writers, and not written yet
+	making  atomic.Uint64 // files that writers are about to make
 }
 
 // claim is what one writer has claimed. It belongs to the writer.
@@ -39,34 +85,51 @@ type claim struct {
 	gauge *gauge
 
 	left   uint64        // claimed and not written yet
+	makes  bool          // a file is claimed, and not made yet
 	grows  bool          // the file in progress takes new space
 	fresh  bool          // all that is written of it does
-	seen   time.Duration // when the free space was looked at last
+	seen   time.Duration // when the file system was looked at last; means something once there is a budget
 	budget uint64        // bytes until it is looked at again
+	files  uint64        // files until it is looked at again
 }
 
-// begin claims the space for a file of that size, of which the file system has some
-// already.
-func (c *claim) begin(size, has uint64, preallocated bool, now time.Duration) error {
-	c.grows, c.fresh = size > has, has == 0
-	if !c.grows || c.bytes == 0 {
-		return nil
+// begin claims what a file takes: the space for that size, of which the file system has some
+// already, and an inode if it is to be made.
+func (c *claim) begin(size, has uint64, makes, preallocated bool, now time.Duration) error {
+	c.grows, c.fresh = c.bytes > 0 && size > has, has == 0
+	look := false
+	if c.grows {
+		need := size - has
+		if !preallocated {
+			need = min(need, claimBytes)
+		}
+		c.set(need)
+		look = need > c.budget
 	}
-	need := size - has
-	if !preallocated {
-		need = min(need, claimBytes)
+	if makes && c.inodes > 0 {
+		c.makes = true
+		c.making.Add(1)
+		look = look || c.files == 0
+		c.files -= min(c.files, 1)
 	}
-	c.set(need)
-	if need <= c.budget && now-c.seen < c.interval {
+	if !c.grows && !c.makes || !look && now-c.seen < c.interval {
 		return nil
 	}
 	return c.look(now)
 }
 
+// made says that the file is there that was claimed.
+func (c *claim) made() {
+	if c.makes {
+		c.makes = false
+		c.making.Add(^uint64(0))
+	}
+}
+
 // allocated says that the file has the space that was claimed for it. It looks again: other
 // consumers may have had theirs allocated at the same time.
 func (c *claim) allocated(now time.Duration) error {
-	if !c.grows || c.bytes == 0 {
+	if !c.grows {
 		return nil
 	}
 	c.end()
@@ -75,7 +138,7 @@ func (c *claim) allocated(now time.Duration) error {
 
 // wrote notes progress, and looks if it is time. rest is what the file still lacks.
 func (c *claim) wrote(bytes, rest uint64, now time.Duration) error {
-	if !c.grows || c.bytes == 0 {
+	if !c.grows {
 		return nil
 	}
 	left := min(c.left, rest)
@@ -95,8 +158,9 @@ func (c *claim) wrote(bytes, rest uint64, now time.Duration) error {
 	return c.look(now)
 }
 
-// end gives up what is claimed and was not written.
+// end gives up what is claimed and was not written, or made.
 func (c *claim) end() {
+	c.made()
 	c.grows = false
 	c.set(0)
 }
@@ -107,24 +171,52 @@ func (c *claim) set(bytes uint64) {
 	c.left = bytes
 }
 
-// look returns an error if there is not enough space for all that is claimed.
+// look returns a reserveReached if there is not enough for all that is claimed.
 func (c *claim) look(now time.Duration) error {
-	room, free, err := c.room()
-	if err == nil && room < 0 && c.rotation.settle(c.stop) {
-		room, free, err = c.room()
+	reached, err := c.room()
+	if reached != nil && c.rotation.settle(c.stop) {
+		reached, err = c.room()
 	}
-	c.seen, c.budget = now, min(uint64(max(room, 0))/claimShare, claimBytes)
-	if err != nil || room >= 0 || isClosed(c.stop) {
+	c.seen = now
+	if err != nil || reached == nil || isClosed(c.stop) {
 		return err
 	}
-	return fmt.Errorf("%w: %d B are free, %d B of them are kept in reserve, and %d B are to be written", errReserve, free, c.bytes, c.claimed.Load())
+	return reached
 }
 
-// room returns how much space there is beyond the reserve and what is claimed, which may be
-// less than none, and how much is free.
-func (c *claim) room() (room int64, free uint64, err error) {
-	_, err = c.gauge.call(func() (err error) { free, err = c.disk.free(); return err })
-	const most = 1 << 62
-	room = int64(min(free, most)) - int64(min(c.bytes, most/2)) - int64(min(c.claimed.Load(), most/2))
-	return room, free, err
+// room finds out how much there is beyond the reserve and what is claimed, and sets by it when
+// to look again.
+func (c *claim) room() (*reserveReached, error) {
+	var free space
+	_, err := c.gauge.call(func() (err error) { free, err = c.disk.free(); return err })
+	c.budget, c.files = 0, 0
+	if err != nil {
+		return nil, err
+	}
+	if c.bytes > 0 {
+		room, ok := beyond(free.bytes, c.bytes, c.claimed.Load())
+		if !ok {
+			return &reserveReached{free: free.bytes, reserve: c.bytes, claimed: c.claimed.Load()}, nil
+		}
+		c.budget = min(room/claimShare, claimBytes)
+	}
+	if c.inodes > 0 && free.inodes != math.MaxUint64 {
+		room, ok := beyond(free.inodes, c.inodes, c.making.Load())
+		if !ok {
+			return &reserveReached{inodes: true, free: free.inodes, reserve: c.inodes, claimed: c.making.Load()}, nil
+		}
+		c.files = min(room/claimShare, claimFiles)
+	} else {
+		c.files = claimFiles
+	}
+	return nil, nil
+}
+
+// beyond is what is free beyond the reserve and what is claimed; not ok if that is less than
+// nothing.
+func beyond(free, reserve, claimed uint64) (room uint64, ok bool) {
+	if free < reserve || free-reserve < claimed {
+		return 0, false
+	}
+	return free - reserve - claimed, true
 }

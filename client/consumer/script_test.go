@@ -3,6 +3,7 @@ package consumer
 import (
 	"cmp"
 	"errors"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -87,9 +88,9 @@ func (d *scriptedDisk) reopen(path string, mode openMode) (file, error) {
 }
 
 // free is answered by the bytes that the script takes; without one there is room.
-func (d *scriptedDisk) free() (uint64, error) {
+func (d *scriptedDisk) free() (space, error) {
 	n, err := d.do(call{op: "free", size: 1 << 40})
-	return uint64(n), err
+	return space{bytes: uint64(n), inodes: math.MaxUint64}, err
 }
 
 // directUnit is answered by the bytes that the script takes, too.

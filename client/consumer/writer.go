@@ -85,7 +85,12 @@ func (w *writer) step() error {
 	if err := w.open(f); err != nil {
 		return err
 	}
-	if err := w.fill(f); err != nil {
+	switch err := w.fill(f); {
+	case err == nil:
+	case isFatal(err):
+		w.failed(err) // which ends the job; what is there of the file is told of
+		w.cut(f)
+	default:
 		w.discard(f)
 		return err
 	}
@@ -108,7 +113,7 @@ func (w *writer) open(f *loadFile) (err error) {
 	if f.generation > 1 {
 		return w.reopen(f)
 	}
-	if err := w.claim.begin(f.target, 0, w.task.spec.GetPreallocate(), w.clock.now()); err != nil {
+	if err := w.claim.begin(f.target, 0, true, w.task.spec.GetPreallocate(), w.clock.now()); err != nil {
 		return err
 	}
 	f.creating, err = w.gauge.call(func() (err error) {
@@ -118,6 +123,7 @@ func (w *writer) open(f *loadFile) (err error) {
 	if err != nil {
 		return err
 	}
+	w.claim.made()
 	w.rotation.begin(f.turn)
 	return w.prepare(f)
 }
@@ -134,8 +140,11 @@ func (w *writer) reopen(f *loadFile) (err error) {
 		w.discard(f)
 		return err
 	}
-	if err := w.claim.begin(f.target, f.had, w.task.spec.GetPreallocate(), w.clock.now()); err != nil {
-		return errors.Join(err, w.giveBack(f))
+	if err := w.claim.begin(f.target, f.had, false, w.task.spec.GetPreallocate(), w.clock.now()); err != nil {
+		if err := w.giveBack(f); err != nil {
+			w.ledger.failed(err)
+		}
+		return err
 	}
 	return w.prepare(f)
 }
@@ -300,5 +309,5 @@ func (w *writer) close(f *loadFile) (err error) {
 	return err
 }
 
-// isFatal says that a failure ends the job whatever on_error says.
+// isFatal says that what happened ends the job, in order, whatever on_error says.
 func isFatal(err error) bool { return errors.Is(err, errReserve) }

@@ -16,9 +16,10 @@ func consumerConfig(c config.Consumer) client.Consumer {
 		Data: dataKind(c.Data.Kind), DataPercent: uint32(c.Data.Percent), Seed: c.Seed,
 		Preallocate: c.Preallocate, Pattern: pattern(c.Pattern), Concurrency: uint32(c.Concurrency),
 		StartDelay: c.StartDelay, ThinkTime: c.ThinkTime, KeepFiles: uint32(c.KeepFiles), Recycle: c.Recycle,
-		Verify:      verifyMode(c.Verify),
-		Reserve:     client.Reserve{Bytes: uint64(c.Reserve.Size), Percent: uint32(c.Reserve.Percent)},
-		StopOnError: c.OnError == config.OnErrorStop,
+		Verify:        verifyMode(c.Verify),
+		Reserve:       client.Reserve{Bytes: uint64(c.Reserve.Size), Percent: uint32(c.Reserve.Percent)},
+		ReserveInodes: client.InodeReserve{Count: uint64(c.ReserveInodes.Count), Percent: uint32(c.ReserveInodes.Percent)},
+		StopOnError:   c.OnError == config.OnErrorStop,
 	}
 	for _, one := range c.ChunkSize {
 		out.ChunkSizes = append(out.ChunkSizes, client.WeightedSize{Bytes: uint64(one.Size), Weight: uint32(one.Weight)})

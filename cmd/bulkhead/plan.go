@@ -53,7 +53,7 @@ func printPlan(w io.Writer, p client.Plan) {
 
 // alike says whether two planned consumers differ in no more than number and beginning.
 func alike(a, b client.PlannedConsumer) bool {
-	return filepath.Dir(a.Path) == filepath.Dir(b.Path) && a.Writes == b.Writes && a.ReserveBytes == b.ReserveBytes &&
+	return filepath.Dir(a.Path) == filepath.Dir(b.Path) && a.Writes == b.Writes && a.ReserveBytes == b.ReserveBytes && a.ReserveInodes == b.ReserveInodes &&
 		(a.ExpectedBytes == 0) == (b.ExpectedBytes == 0)
 }
 
@@ -84,7 +84,24 @@ func printPlanned(w io.Writer, first, last client.PlannedConsumer) {
 		atOnce += fmt.Sprintf("; %s free now, %s of it left in reserve", client.SizeText(first.FreeBytes), client.SizeText(first.ReserveBytes))
 	}
 	fmt.Fprintf(w, "  %s\n", atOnce)
+	fmt.Fprintf(w, "  %s\n", inodesLine(first, each))
 	for _, path := range first.Removes {
 		fmt.Fprintf(w, "  removes %s, which a crashed client left\n", path)
+	}
+}
+
+// inodesLine says how many files there may be, and how many inodes.
+func inodesLine(one client.PlannedConsumer, each string) string {
+	line := "nothing bounds the files there at once"
+	if one.FilesAtOnce > 0 {
+		line = fmt.Sprintf("at most %d files there at once%s", one.FilesAtOnce, each)
+	}
+	switch {
+	case one.FreeBytes == 0 && one.FreeInodes == nil: // it could not be looked at, which is told
+		return line
+	case one.FreeInodes == nil:
+		return line + "; the file system does not limit inodes"
+	default:
+		return fmt.Sprintf("%s; %d inodes free now, %d of them left in reserve", line, *one.FreeInodes, one.ReserveInodes)
 	}
 }

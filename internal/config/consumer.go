@@ -68,7 +68,9 @@ type Consumer struct {
 	Recycle bool
 	Verify  Verify
 	Reserve Reserve
-	OnError OnError
+	// ReserveInodes is how many inodes are left free.
+	ReserveInodes InodeReserve
+	OnError       OnError
 }
 
 // Rate bounds what one consumer writes in a second; 0 is no bound.
@@ -108,6 +110,7 @@ func (c *Consumer) fields() []field {
 		switchField("recycle", &c.Recycle, false, "Write over the oldest file in place where it would be removed."),
 		choiceField("verify", &c.Verify, VerifyOff, "When files are read back and compared: never (off), each when it is finished (at-rollover), all that are there when the load has ended (at-end), or each when it is finished and again and again (continuous).", VerifyOff, VerifyAtRollover, VerifyAtEnd, VerifyContinuous),
 		reserveField("reserve", &c.Reserve, "Free space that is left on the file system: a size, a part of the file system in percent, or the smaller of 5% and 1GiB (auto); 0 is none."),
+		inodesField("reserve_inodes", &c.ReserveInodes, "Free inodes that are left on the file system: a number, a part of those it has in percent, or the smaller of 5% and 10000 (auto); 0 is none. A file system that makes them as it needs them, as btrfs does, has no such limit."),
 		choiceField("on_error", &c.OnError, OnErrorContinue, "What a consumer does when writing fails: count it and go on (continue), or end its work (stop).", OnErrorContinue, OnErrorStop),
 	}
 }

@@ -47,6 +47,10 @@ func TestKnobs(t *testing.T) {
 		{"reserve: 0", func(c *Consumer) { c.Reserve = Reserve{} }},
 		{"reserve: 7%", func(c *Consumer) { c.Reserve = Reserve{Percent: 7} }},
 		{"reserve: 7GB", func(c *Consumer) { c.Reserve = Reserve{Size: 7 * GB} }},
+		{"reserve_inodes: 0", func(c *Consumer) { c.ReserveInodes = InodeReserve{} }},
+		{"reserve_inodes: 7%", func(c *Consumer) { c.ReserveInodes = InodeReserve{Percent: 7} }},
+		{"reserve_inodes: 500", func(c *Consumer) { c.ReserveInodes = InodeReserve{Count: 500} }},
+		{"reserve_inodes: auto", func(c *Consumer) { c.ReserveInodes = InodeReserve{Count: 10_000, Percent: 5} }},
 		{"reserve: auto", func(c *Consumer) { c.Reserve = Reserve{Size: GiB, Percent: 5} }},
 	} {
 		t.Run(row.yaml, func(t *testing.T) {
@@ -79,12 +83,13 @@ func TestKnobs(t *testing.T) {
 // TestKnobsReadBack writes what was read on one line, as flags and variables have it.
 func TestKnobsReadBack(t *testing.T) {
 	for key, texts := range map[string][]string{
-		"chunk_size":  {"1B", "4KiB:70,128KiB:30", "4KiB:1,8KiB:1"},
-		"file_size":   {"64MiB", "1B..16384GiB"},
-		"sync":        {"none", "file", "chunk", "dsync", "16MiB"},
-		"data":        {"random", "zeros", "compressible:60", "dedupable:0"},
-		"reserve":     {"auto", "0B", "7%", "3GB"},
-		"rate.chunks": {"0", "0.25", "1000000000"},
+		"chunk_size":     {"1B", "4KiB:70,128KiB:30", "4KiB:1,8KiB:1"},
+		"file_size":      {"64MiB", "1B..16384GiB"},
+		"sync":           {"none", "file", "chunk", "dsync", "16MiB"},
+		"data":           {"random", "zeros", "compressible:60", "dedupable:0"},
+		"reserve":        {"auto", "0B", "7%", "3GB"},
+		"reserve_inodes": {"auto", "0", "7%", "300"},
+		"rate.chunks":    {"0", "0.25", "1000000000"},
 	} {
 		for _, text := range texts {
 			c, err := LoadClient("", nil, []Override{{Key: key, Value: text, Origin: "--" + key}})
@@ -94,7 +99,7 @@ func TestKnobsReadBack(t *testing.T) {
 			}
 			got := map[string]string{
 				"chunk_size": c.Consumer.ChunkSize.String(), "file_size": c.Consumer.FileSize.String(), "sync": c.Consumer.Sync.String(),
-				"data": c.Consumer.Data.String(), "reserve": c.Consumer.Reserve.String(), "rate.chunks": formatAmount(c.Consumer.Rate.Chunks),
+				"data": c.Consumer.Data.String(), "reserve": c.Consumer.Reserve.String(), "reserve_inodes": c.Consumer.ReserveInodes.String(), "rate.chunks": formatAmount(c.Consumer.Rate.Chunks),
 			}[key]
 			if got != text {
 				t.Errorf("%s: %s reads back as %s", key, text, got)

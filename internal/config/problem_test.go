@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	consumerKeys   = "chunk_size, file_size, path, direct, sync, rate, data, seed, preallocate, pattern, concurrency, start_delay, think_time, keep_files, recycle, verify, reserve, on_error"
+	consumerKeys   = "chunk_size, file_size, path, direct, sync, rate, data, seed, preallocate, pattern, concurrency, start_delay, think_time, keep_files, recycle, verify, reserve, reserve_inodes, on_error"
 	clientKeys     = "supervisor, name, labels, token, runtime, total_size, stop_when, ramp, connect_timeout, consumer_count, " + consumerKeys + ", consumers, keep, stall_after, kill_timeout, heartbeat, monitor, progress, spool, work_dir, deliver_timeout, log"
 	supervisorKeys = "listen, clients, linger, state_dir, keep_running, token, drain_timeout, resume_within, log, http, handler, session, overload, journal"
 )
@@ -135,6 +135,10 @@ func TestClientRefuses(t *testing.T) {
 		{"reserve of all", "reserve: 100%", `1: reserve: "100%" is not a percentage of a file system; use 1% to 99%, or 0 for none`},
 		{"reserve of nothing", "reserve: 0%", `1: reserve: "0%" is not a percentage of a file system; use 1% to 99%, or 0 for none`},
 		{"reserve without a unit", "reserve: 5", `1: reserve: "5" has no unit; use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB`},
+		{"unknown reserve of inodes", "reserve_inodes: 1GiB", `1: reserve_inodes: "1GiB" is not valid; use auto, a number, a percentage of 1% to 99%, or 0`},
+		{"reserve of all inodes", "reserve_inodes: 100%", `1: reserve_inodes: "100%" is not a percentage of a file system; use 1% to 99%, or 0 for none`},
+		{"large reserve of inodes", "reserve_inodes: 2000000000", `1: reserve_inodes: "2000000000" is out of range; use 0 to 1000000000`},
+		{"negative reserve of inodes", "reserve_inodes: -1", `1: reserve_inodes: "-1" is out of range; use 0 to 1000000000`},
 		{"large reserve", "reserve: 99999GiB", `1: reserve: "99999GiB" is out of range; use 0 to 16384GiB`},
 		{"unknown on_error", "on_error: retry", `1: on_error: "retry" is not valid; use continue or stop`},
 

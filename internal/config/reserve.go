@@ -41,11 +41,8 @@ func parseReserve(text string) (Reserve, error) {
 		return autoReserve(), nil
 	}
 	if number, ok := strings.CutSuffix(text, "%"); ok {
-		percent, err := parseCount(number)
-		if err != nil || percent < 1 || percent > 99 {
-			return Reserve{}, fmt.Errorf("%s is not a percentage of a file system; use 1%% to 99%%, or 0 for none", quote(text))
-		}
-		return Reserve{Percent: percent}, nil
+		percent, err := parsePart(text, number)
+		return Reserve{Percent: percent}, err
 	}
 	if text == "" || text[0] < '0' || text[0] > '9' {
 		return Reserve{}, fmt.Errorf("%s is not valid; use %s", quote(text), validReserve)
@@ -55,4 +52,13 @@ func parseReserve(text string) (Reserve, error) {
 		err = fmt.Errorf("%s is out of range; use 0 to %s", quote(text), maxFileSize)
 	}
 	return Reserve{Size: size}, err
+}
+
+// parsePart reads the number of a percentage of a file system.
+func parsePart(text, number string) (int, error) {
+	percent, err := parseCount(number)
+	if err != nil || percent < 1 || percent > 99 {
+		return 0, fmt.Errorf("%s is not a percentage of a file system; use 1%% to 99%%, or 0 for none", quote(text))
+	}
+	return percent, nil
 }

@@ -26,7 +26,7 @@ func TestTextsSayAClassOnce(t *testing.T) {
 		{ExitSandbox, "did what its sandbox forbids: killed by signal 31 (SIGSYS)", " did what its sandbox does not allow: killed by signal 31 (SIGSYS)", "killed by signal 31 (SIGSYS)"},
 		{ExitCrash, "killed by signal 11 (SIGSEGV)", " crashed: killed by signal 11 (SIGSEGV)", "killed by signal 11 (SIGSEGV)"},
 		{ExitCrash, "hung: not its own word", " crashed: hung: not its own word", "hung: not its own word"},
-		{ExitStopped, stoppedWords + ": no space left", " " + stoppedWords + ": no space left", stoppedWords + ": no space left"},
+		{ExitStopped, "stopped at its first error: no space left", " stopped at its first error: no space left", "stopped at its first error: no space left"},
 		{ExitOrphaned, "ended while no supervisor was running", " ended while no supervisor was running", "ended while no supervisor was running"},
 		{ExitOrphaned, "why", " ended with nobody there to see how: why", "why"},
 		{ExitNotStarted, "never started: no such file", " was never started: no such file", "no such file"},
@@ -49,10 +49,15 @@ func TestTextsSayAClassOnce(t *testing.T) {
 
 // A consumer that did what it was told to did not crash; one that a signal ended did.
 func TestStoppedAtAnErrorIsNoCrash(t *testing.T) {
+	const failed = bulkheadv1.StopReason_STOP_REASON_FAILED
+	words := exitOf(&bulkheadv1.ProcessExit{Class: bulkheadv1.ExitClass_EXIT_CLASS_CRASH, Cause: "stopped at its first error, as on_error says"}, new(axis).exit)
+	if words.Class != ExitCrash {
+		t.Errorf("words alone make it %s; want %s", words.Class, ExitCrash)
+	}
 	for want, e := range map[string]*bulkheadv1.ProcessExit{
-		ExitStopped: {Class: bulkheadv1.ExitClass_EXIT_CLASS_CRASH, ExitCode: 1, Cause: stoppedWords + ": no space left"},
-		ExitCrash:   {Class: bulkheadv1.ExitClass_EXIT_CLASS_CRASH, Signal: 11, Cause: stoppedWords + ": no space left"},
-		ExitKilled:  {Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED, Cause: stoppedWords},
+		ExitStopped: {Class: bulkheadv1.ExitClass_EXIT_CLASS_CRASH, ExitCode: 1, Cause: "in any words", EndedWork: failed},
+		ExitCrash:   {Class: bulkheadv1.ExitClass_EXIT_CLASS_CRASH, Signal: 11, Cause: "stopped at its first error, as on_error says", EndedWork: failed},
+		ExitKilled:  {Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED, EndedWork: failed},
 	} {
 		got := exitOf(e, new(axis).exit)
 		if got.Class != want || !workerFailed(&Process{Kind: KindConsumer, Exit: &got}) && want == ExitStopped {

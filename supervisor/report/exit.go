@@ -1,14 +1,8 @@
 package report
 
 import (
-	"strings"
-
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
-
-// stoppedWords begin the cause of a consumer's exit that ended its work at an error
-// because it was told to.
-const stoppedWords = "stopped at its first error, as on_error says"
 
 // exitOf converts how a process ended, whose times moment puts on an axis. Numbers without
 // sense become 0.
@@ -18,6 +12,7 @@ func exitOf(e *bulkheadv1.ProcessExit, moment func(wall, elapsed int64) Stamp) E
 		Code:             e.GetExitCode(),
 		Signal:           e.GetSignal(),
 		Cause:            cleanLines(e.GetCause()),
+		EndedWork:        endedWork(e.GetEndedWork()),
 		StartedAt:        moment(e.GetStartedUnixNano(), e.GetStartedElapsedNano()),
 		EndedAt:          moment(e.GetEndedUnixNano(), e.GetEndedElapsedNano()),
 		UserCPUNano:      durationOrNone(e.GetUserCpuNano()),
@@ -32,10 +27,19 @@ func exitOf(e *bulkheadv1.ProcessExit, moment func(wall, elapsed int64) Stamp) E
 // exitClassOf is the class of an exit. On the wire a consumer that did as on_error says
 // has the class of all that end with another status than 0.
 func exitClassOf(e *bulkheadv1.ProcessExit) string {
-	if e.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CRASH && e.GetSignal() == 0 && strings.HasPrefix(e.GetCause(), stoppedWords) {
+	if e.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CRASH && e.GetSignal() == 0 && e.GetEndedWork() == bulkheadv1.StopReason_STOP_REASON_FAILED {
 		return ExitStopped
 	}
 	return exitClass(e.GetClass())
+}
+
+// endedWork is why a process ended its work before it was asked to; "" if it did not.
+func endedWork(r bulkheadv1.StopReason) string {
+	if r == bulkheadv1.StopReason_STOP_REASON_UNSPECIFIED {
+		return ""
+	}
+	reason, _ := endingOf(r)
+	return reason
 }
 
 func exitClass(c bulkheadv1.ExitClass) string {

@@ -31,6 +31,7 @@ func knobs() []knob {
 		{"files written over", func(c *Consumer) string { return yesNo(c.Recycle) }},
 		{"stops at an error", func(c *Consumer) string { return yesNo(c.StopOnError) }},
 		{"space left free", func(c *Consumer) string { return unlessNothing(c.ReserveBytes, configured) }},
+		{"inodes left free", func(c *Consumer) string { return unlessNothing(c.ReserveInodes, count) }},
 		{"path", func(c *Consumer) string { return pathWritten(c.Path) }},
 	}
 }

@@ -61,6 +61,9 @@ type Exit struct {
 	Code   int32  `json:"code"`
 	Signal int32  `json:"signal"`
 	Cause  string `json:"cause"`
+	// EndedWork is why it ended its work before it was asked to, as Client.StopReason says
+	// it; "" if it did not.
+	EndedWork string `json:"ended_work,omitempty"`
 
 	StartedAt        Stamp  `json:"started_at"`
 	EndedAt          Stamp  `json:"ended_at"`

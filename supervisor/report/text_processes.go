@@ -54,11 +54,11 @@ func (p *page) processes(c *Client, shown []*Process) {
 	p.elsewhere(len(c.Processes)-len(shown), "processes")
 }
 
-// exitCells are the columns about a process's end. That one ended in order needs
-// no cause.
+// exitCells are the columns about a process's end. That one ended in order, when it was
+// asked to, needs no cause.
 func exitCells(e *Exit) []string {
 	cause := causeBeyond(e)
-	if e.Class == ExitClean {
+	if e.Class == ExitClean && e.EndedWork == "" {
 		cause = ""
 	}
 	return append(append([]string{exitWords(e.Class)}, usageCells(e)...), cause)

@@ -65,6 +65,8 @@ type Consumer struct {
 	Verify       string `json:"verify"`
 	StopOnError  bool   `json:"stop_on_error"`
 	ReserveBytes uint64 `json:"reserve_bytes"`
+	// ReserveInodes is what it leaves of them free; 0 is none, or no limit.
+	ReserveInodes uint64 `json:"reserve_inodes,omitempty"`
 	// Text says all of it but the index in one line.
 	Text string `json:"text"`
 }
@@ -131,6 +133,7 @@ func consumerOf(spec *bulkheadv1.ConsumerSpec) Consumer {
 		Verify:              verifyOf(spec.GetVerify()),
 		StopOnError:         spec.GetStopOnError(),
 		ReserveBytes:        spec.GetReserveBytes(),
+		ReserveInodes:       spec.GetReserveInodes(),
 	}
 	for _, s := range spec.GetChunkSizes()[:min(len(spec.GetChunkSizes()), maxChunkSizes)] {
 		c.ChunkSizes = append(c.ChunkSizes, WeightedSize{s.GetSizeBytes(), s.GetWeight()})

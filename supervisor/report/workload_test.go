@@ -60,7 +60,7 @@ func TestCompareNamesEveryKnob(t *testing.T) {
 	a, b := foldAll(t, rated(t)), foldAll(t, rated(t))
 	w := &b.Clients[0].Workload
 	w.RampNano, w.TotalBytes, w.StopWhen = 7, 7, nil
-	w.Consumers[0] = consumerOf(&bulkheadv1.ConsumerSpec{Path: "/elsewhere", ChunkSizeBytes: 7, FileSizeBytes: 7, Concurrency: 9, StartDelayNano: 7, ThinkTimeNano: 7, Direct: true})
+	w.Consumers[0] = consumerOf(&bulkheadv1.ConsumerSpec{Path: "/elsewhere", ChunkSizeBytes: 7, FileSizeBytes: 7, Concurrency: 9, StartDelayNano: 7, ThinkTimeNano: 7, Direct: true, ReserveInodes: 7})
 	named := make(map[string]bool)
 	for _, d := range Compare(a, b).Configured {
 		named[d.Name] = true

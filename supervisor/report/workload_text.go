@@ -157,6 +157,9 @@ func (c *Consumer) endWords() string {
 	if c.ReserveBytes > 0 {
 		list = append(list, "leaves "+configured(c.ReserveBytes)+" free")
 	}
+	if c.ReserveInodes > 0 {
+		list = append(list, "leaves "+plural(c.ReserveInodes, "inode")+" free")
+	}
 	return strings.Join(list, ", ")
 }
 

@@ -394,6 +394,79 @@ func (x *RunResponse) GetMessage() *Message {
 	return nil
 }
 
+// ReserveReached is a detail of the status OUT_OF_RANGE that ends a consumer's Run: more
+// would have taken what ConsumerSpec keeps in reserve.
+type ReserveReached struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reserve of inodes; otherwise of bytes.
+	Inodes bool `protobuf:"varint,1,opt,name=inodes,proto3" json:"inodes,omitempty"`
+	// What was free then, how much of it is kept in reserve, and how much the writers were
+	// about to take.
+	Free          uint64 `protobuf:"varint,2,opt,name=free,proto3" json:"free,omitempty"`
+	Reserve       uint64 `protobuf:"varint,3,opt,name=reserve,proto3" json:"reserve,omitempty"`
+	Claimed       uint64 `protobuf:"varint,4,opt,name=claimed,proto3" json:"claimed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReserveReached) Reset() {
+	*x = ReserveReached{}
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReserveReached) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReserveReached) ProtoMessage() {}
+
+func (x *ReserveReached) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReserveReached.ProtoReflect.Descriptor instead.
+func (*ReserveReached) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ReserveReached) GetInodes() bool {
+	if x != nil {
+		return x.Inodes
+	}
+	return false
+}
+
+func (x *ReserveReached) GetFree() uint64 {
+	if x != nil {
+		return x.Free
+	}
+	return 0
+}
+
+func (x *ReserveReached) GetReserve() uint64 {
+	if x != nil {
+		return x.Reserve
+	}
+	return 0
+}
+
+func (x *ReserveReached) GetClaimed() uint64 {
+	if x != nil {
+		return x.Claimed
+	}
+	return 0
+}
+
 // HeartbeatRequest asks how a worker is.
 type HeartbeatRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -404,7 +477,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -416,7 +489,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -429,7 +502,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *HeartbeatRequest) GetRound() uint64 {
@@ -451,7 +524,7 @@ type HeartbeatResponse struct {
 
 func (x *HeartbeatResponse) Reset() {
 	*x = HeartbeatResponse{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -463,7 +536,7 @@ func (x *HeartbeatResponse) String() string {
 func (*HeartbeatResponse) ProtoMessage() {}
 
 func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -476,7 +549,7 @@ func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatResponse.ProtoReflect.Descriptor instead.
 func (*HeartbeatResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *HeartbeatResponse) GetState() WorkerState {
@@ -505,7 +578,7 @@ type KillRequest struct {
 
 func (x *KillRequest) Reset() {
 	*x = KillRequest{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -517,7 +590,7 @@ func (x *KillRequest) String() string {
 func (*KillRequest) ProtoMessage() {}
 
 func (x *KillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -530,7 +603,7 @@ func (x *KillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillRequest.ProtoReflect.Descriptor instead.
 func (*KillRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *KillRequest) GetGraceNano() int64 {
@@ -549,7 +622,7 @@ type KillResponse struct {
 
 func (x *KillResponse) Reset() {
 	*x = KillResponse{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +634,7 @@ func (x *KillResponse) String() string {
 func (*KillResponse) ProtoMessage() {}
 
 func (x *KillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +647,7 @@ func (x *KillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillResponse.ProtoReflect.Descriptor instead.
 func (*KillResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{10}
 }
 
 var File_bulkhead_v1_worker_proto protoreflect.FileDescriptor
@@ -603,7 +676,12 @@ const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12.\n" +
 	"\atargets\x18\x02 \x03(\v2\x14.bulkhead.v1.ProcessR\atargets\"=\n" +
 	"\vRunResponse\x12.\n" +
-	"\amessage\x18\x01 \x01(\v2\x14.bulkhead.v1.MessageR\amessage\"(\n" +
+	"\amessage\x18\x01 \x01(\v2\x14.bulkhead.v1.MessageR\amessage\"p\n" +
+	"\x0eReserveReached\x12\x16\n" +
+	"\x06inodes\x18\x01 \x01(\bR\x06inodes\x12\x12\n" +
+	"\x04free\x18\x02 \x01(\x04R\x04free\x12\x18\n" +
+	"\areserve\x18\x03 \x01(\x04R\areserve\x12\x18\n" +
+	"\aclaimed\x18\x04 \x01(\x04R\aclaimed\"(\n" +
 	"\x10HeartbeatRequest\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\"f\n" +
 	"\x11HeartbeatResponse\x12.\n" +
@@ -631,7 +709,7 @@ func file_bulkhead_v1_worker_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_worker_proto_rawDescData
 }
 
-var file_bulkhead_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_bulkhead_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_bulkhead_v1_worker_proto_goTypes = []any{
 	(*RunRequest)(nil),        // 0: bulkhead.v1.RunRequest
 	(*BeginRequest)(nil),      // 1: bulkhead.v1.BeginRequest
@@ -639,31 +717,32 @@ var file_bulkhead_v1_worker_proto_goTypes = []any{
 	(*ConsumerTask)(nil),      // 3: bulkhead.v1.ConsumerTask
 	(*MonitorTask)(nil),       // 4: bulkhead.v1.MonitorTask
 	(*RunResponse)(nil),       // 5: bulkhead.v1.RunResponse
-	(*HeartbeatRequest)(nil),  // 6: bulkhead.v1.HeartbeatRequest
-	(*HeartbeatResponse)(nil), // 7: bulkhead.v1.HeartbeatResponse
-	(*KillRequest)(nil),       // 8: bulkhead.v1.KillRequest
-	(*KillResponse)(nil),      // 9: bulkhead.v1.KillResponse
-	(*Process)(nil),           // 10: bulkhead.v1.Process
-	(*ConsumerSpec)(nil),      // 11: bulkhead.v1.ConsumerSpec
-	(*Message)(nil),           // 12: bulkhead.v1.Message
-	(WorkerState)(0),          // 13: bulkhead.v1.WorkerState
+	(*ReserveReached)(nil),    // 6: bulkhead.v1.ReserveReached
+	(*HeartbeatRequest)(nil),  // 7: bulkhead.v1.HeartbeatRequest
+	(*HeartbeatResponse)(nil), // 8: bulkhead.v1.HeartbeatResponse
+	(*KillRequest)(nil),       // 9: bulkhead.v1.KillRequest
+	(*KillResponse)(nil),      // 10: bulkhead.v1.KillResponse
+	(*Process)(nil),           // 11: bulkhead.v1.Process
+	(*ConsumerSpec)(nil),      // 12: bulkhead.v1.ConsumerSpec
+	(*Message)(nil),           // 13: bulkhead.v1.Message
+	(WorkerState)(0),          // 14: bulkhead.v1.WorkerState
 }
 var file_bulkhead_v1_worker_proto_depIdxs = []int32{
-	10, // 0: bulkhead.v1.RunRequest.process:type_name -> bulkhead.v1.Process
+	11, // 0: bulkhead.v1.RunRequest.process:type_name -> bulkhead.v1.Process
 	3,  // 1: bulkhead.v1.RunRequest.consumer:type_name -> bulkhead.v1.ConsumerTask
 	4,  // 2: bulkhead.v1.RunRequest.monitor:type_name -> bulkhead.v1.MonitorTask
-	11, // 3: bulkhead.v1.ConsumerTask.spec:type_name -> bulkhead.v1.ConsumerSpec
-	10, // 4: bulkhead.v1.MonitorTask.targets:type_name -> bulkhead.v1.Process
-	12, // 5: bulkhead.v1.RunResponse.message:type_name -> bulkhead.v1.Message
-	13, // 6: bulkhead.v1.HeartbeatResponse.state:type_name -> bulkhead.v1.WorkerState
+	12, // 3: bulkhead.v1.ConsumerTask.spec:type_name -> bulkhead.v1.ConsumerSpec
+	11, // 4: bulkhead.v1.MonitorTask.targets:type_name -> bulkhead.v1.Process
+	13, // 5: bulkhead.v1.RunResponse.message:type_name -> bulkhead.v1.Message
+	14, // 6: bulkhead.v1.HeartbeatResponse.state:type_name -> bulkhead.v1.WorkerState
 	0,  // 7: bulkhead.v1.WorkerService.Run:input_type -> bulkhead.v1.RunRequest
 	1,  // 8: bulkhead.v1.WorkerService.Begin:input_type -> bulkhead.v1.BeginRequest
-	6,  // 9: bulkhead.v1.WorkerService.Heartbeat:input_type -> bulkhead.v1.HeartbeatRequest
-	8,  // 10: bulkhead.v1.WorkerService.Kill:input_type -> bulkhead.v1.KillRequest
+	7,  // 9: bulkhead.v1.WorkerService.Heartbeat:input_type -> bulkhead.v1.HeartbeatRequest
+	9,  // 10: bulkhead.v1.WorkerService.Kill:input_type -> bulkhead.v1.KillRequest
 	5,  // 11: bulkhead.v1.WorkerService.Run:output_type -> bulkhead.v1.RunResponse
 	2,  // 12: bulkhead.v1.WorkerService.Begin:output_type -> bulkhead.v1.BeginResponse
-	7,  // 13: bulkhead.v1.WorkerService.Heartbeat:output_type -> bulkhead.v1.HeartbeatResponse
-	9,  // 14: bulkhead.v1.WorkerService.Kill:output_type -> bulkhead.v1.KillResponse
+	8,  // 13: bulkhead.v1.WorkerService.Heartbeat:output_type -> bulkhead.v1.HeartbeatResponse
+	10, // 14: bulkhead.v1.WorkerService.Kill:output_type -> bulkhead.v1.KillResponse
 	11, // [11:15] is the sub-list for method output_type
 	7,  // [7:11] is the sub-list for method input_type
 	7,  // [7:7] is the sub-list for extension type_name
@@ -687,7 +766,7 @@ func file_bulkhead_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_worker_proto_rawDesc), len(file_bulkhead_v1_worker_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,0 +1,120 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// InodeReserve is how many inodes are left on a file system: Count, or Percent of those that
+// it has, or the smaller of the two if both are set; the zero value is none.
+type InodeReserve struct {
+	Count   uint64
+	Percent uint32
+}
+
+// of is the reserve of a file system; 0 of one that does not limit them.
+func (r InodeReserve) of(fs room) uint64 {
+	if fs.freeInodes == unlimited {
+		return 0
+	}
+	part := fs.inodes / 100 * uint64(r.Percent)
+	if fs.inodes < 1<<32 { // exactly, where nothing can overflow
+		part = fs.inodes * uint64(r.Percent) / 100
+	}
+	switch {
+	case r.Percent == 0:
+		return r.Count
+	case r.Count == 0:
+		return part
+	default:
+		return min(r.Count, part)
+	}
+}
+
+// aroundFiles is what each consumer has in its path besides its files: a folder.
+const aroundFiles = 1
+
+// unlimited is how many inodes are free where the file system makes them as it needs them.
+const unlimited = math.MaxUint64
+
+// fileDemand is how many files of one consumer there may be on its file system at once.
+type fileDemand struct {
+	consumer int
+	path     string
+	device   uint64
+	files    uint64
+	counted  uint64 // of files, those of which all consumers together make as many as Config.TotalBytes takes
+	reserve  uint64 // inodes to be left free
+}
+
+// filesOf is how many files of a consumer there may be at once. Of one that keeps all, and
+// that neither its rate nor the total bounds, only those in progress are known.
+func (c Config) filesOf(consumer int) (files, counted uint64, bounded bool) {
+	one := c.Consumers[consumer]
+	writers := uint64(max(one.Concurrency, 1))
+	if one.KeepFiles > 0 {
+		return one.files(), 0, true
+	}
+	written := c.bounded(consumer)
+	if written == 0 {
+		return writers, 0, false
+	}
+	finished := uint64(float64(written) / one.meanFile())
+	if c.TotalBytes > 0 {
+		counted = finished
+	}
+	return add(finished, writers), counted, true
+}
+
+// fileDemandOf is the demand of a consumer at its place; around is how many files and folders
+// are made around its files.
+func (c Config) fileDemandOf(consumer int, at place, around uint64) fileDemand {
+	files, counted, _ := c.filesOf(consumer)
+	one := c.Consumers[consumer]
+	return fileDemand{consumer, one.Path, at.device, add(files, around), counted, one.ReserveInodes.of(at.room)}
+}
+
+// meanFile is the mean size of the files that are drawn.
+func (c Consumer) meanFile() float64 { return (float64(c.smallestFile()) + float64(c.FileSize)) / 2 }
+
+// checkInodes adds up the files on each file system and returns an error for each that has
+// too few inodes.
+func checkInodes(demands []fileDemand, rooms map[uint64]room) error {
+	var problems []error
+	for i, first := range demands {
+		var need, counted, reserve uint64
+		var names []string
+		seen := false
+		for j, d := range demands {
+			if d.device == first.device {
+				seen = seen || j < i
+				need, counted, reserve = add(need, d.files-d.counted), max(counted, d.counted), max(reserve, d.reserve)
+				names = append(names, fmt.Sprint(d.consumer))
+			}
+		}
+		need = add(need, counted)
+		r := rooms[first.device]
+		if seen || add(need, reserve) <= r.freeInodes {
+			continue
+		}
+		problems = append(problems, fmt.Errorf("%s: may have %s at once in %s, whose file system has %d inodes free, %d of them kept in reserve; lower keep_files (0 keeps all), raise file_size, use another path, or free inodes",
+			subjectText(names), filesText(need), first.path, r.freeInodes, min(reserve, r.freeInodes)))
+	}
+	return errors.Join(problems...)
+}
+
+func filesText(n uint64) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return fmt.Sprintf("%d files", n)
+}
+
+// subjectText names consumers at the beginning of a problem.
+func subjectText(names []string) string {
+	if len(names) > 1 {
+		return "consumers " + listText(names) + " together"
+	}
+	return "consumer " + names[0]
+}
