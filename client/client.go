@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +42,8 @@ type client struct {
 	// stuck says that the checks before the load do not return, so their folders
 	// are still in use.
 	stuck bool
+	// unended says that a consumer did not even end when it was killed.
+	unended bool
 	// written says that there may be load files.
 	written bool
 }
@@ -144,6 +147,9 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 		result.Load, result.Reached = long.all, long.reached
 		exits, result.CrashedWorkers = load.workers.exits(), load.crashed(stop.abort)
 		result.cut = load.workers.cut()
+		c.unended = slices.ContainsFunc(exits, func(e *bulkheadv1.ProcessExit) bool {
+			return e.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_NEVER
+		})
 		if why.reason != bulkheadv1.StopReason_STOP_REASON_FAILED { // which says it
 			result.missing, result.Notes = substance.Judge(load.judgeable(why, long))
 		}
@@ -327,11 +333,13 @@ func (c *client) leave(stop *interrupts, result *Result) {
 	case c.cfg.Keep && c.written:
 		result.LoadPaths = c.folders.consumers
 	default:
-		if err := removeFolders(stop.abort, c.cfg.Executable, c.folders.paths()); err != nil {
+		r := removal{executable: c.cfg.Executable, paths: c.folders.paths(), stall: removeStall, log: c.cfg.Logger}
+		if c.unended {
+			r.stall = removeStuck
+		}
+		if err := r.run(stop.abort, c.folders.leave); err != nil {
 			c.cfg.Logger.Error(err.Error())
 			result.Problems = append(result.Problems, strings.Split(err.Error(), "\n")...)
-			break
 		}
-		c.folders.leave()
 	}
 }

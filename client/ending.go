@@ -72,6 +72,7 @@ func (l *load) endWorkers(abort context.Context, why ending) {
 			consumers = append(consumers, one)
 		}
 	}
+	defer l.sayWhoIsAwaited(timeout)()
 	bounded(abort, timeout, func(ctx context.Context) {
 		end(ctx, consumers, timeout-min(timeout/4, graceMargin))
 	})

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,4 +100,94 @@ func TestFrozenFileSystem(t *testing.T) {
 	}
 	request(thawRequest)
 	eventually(t, "the end of every process", func() bool { return len(livingBelow(r.cfg.WorkDir)) == 0 })
+}
+
+// A file system that does not answer at the end holds the client up for no longer than it
+// says: who is waited for is said, who never ended is reported, and the folder that stays is
+// named, with the record by which the next client removes it.
+func TestFrozenAtTheEnd(t *testing.T) {
+	disk, request := freezable(t)
+	r := startClient(t, startCollector(t, orderly), func(c *Config) {
+		c.StallAfter, c.KillTimeout = 100*time.Millisecond, 4*time.Second
+		c.Consumers[0].Path = disk
+		c.Consumers[0].FileSize = 256 << 10
+	})
+	pid := r.consumerPid(0)
+	t.Cleanup(func() { request(thawRequest) }) // before the client's end is waited for
+	request(freezeRequest)
+	r.until("a stalled consumer", func(m *bulkheadv1.Message) bool {
+		for _, answer := range m.GetHeartbeat().GetAnswers() {
+			if int(answer.GetProcess().GetPid()) == pid && answer.GetState() == bulkheadv1.WorkerState_WORKER_STATE_STALLED {
+				return true
+			}
+		}
+		return false
+	})
+	r.signals <- syscall.SIGINT // once
+	r.log.await(t, "waiting for consumer 0 to close its files on "+disk+"; ")
+	r.log.await(t, "waiting for the system to end consumer 0, killed in a system call on "+disk+" that does not return; ")
+	wait(t, "the client", r.done)
+	problems := strings.Join(r.result.Problems, "\n")
+	if r.result.ExitCode() != 3 || !strings.Contains(problems, "what stays is in "+disk) || !strings.Contains(problems, "consumer 0") {
+		t.Errorf("Run = %+v; want the folder that stays and consumer 0", r.result)
+	}
+	if exits := r.stop().GetExits(); exits[0].GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_NEVER || exits[1].GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
+		t.Errorf("exits = %v; want only consumer 0 not ended", exits)
+	}
+	request(thawRequest)
+	eventually(t, "the end of every process", func() bool { return len(livingBelow(r.cfg.WorkDir)) == 0 })
+	left, _ := filepath.Glob(filepath.Join(disk, "bulkhead-*", recordName))
+	if len(left) != 1 {
+		t.Fatalf("%d records stay; want that of the client", len(left))
+	}
+	if left, _ := filepath.Glob(filepath.Join(r.cfg.Consumers[1].Path, "bulkhead-*")); len(left) != 0 {
+		t.Errorf("left where everything answers: %v", left)
+	}
+	eventually(t, "its remover to end", func() bool { return !anyArgument(disk) })
+	next := startClient(t, startCollector(t, orderly), func(c *Config) {
+		c.Name = "next"
+		c.Consumers[0].Path = disk
+		c.Consumers[0].FileSize = 256 << 10
+	})
+	next.consumerPid(0)
+	next.signals <- syscall.SIGINT
+	wait(t, "the next client", next.done)
+	if left, _ := filepath.Glob(filepath.Join(disk, "*")); len(left) > 1 { // lost+found
+		t.Errorf("left: %v", left)
+	}
+}
+
+// A file system that stops to answer while load files are removed holds nobody up either.
+func TestFrozenWhileRemoving(t *testing.T) {
+	disk, request := freezable(t)
+	folder := filepath.Join(disk, workDirPrefix+"a-1")
+	if err := os.MkdirAll(filepath.Join(folder, "consumer-0"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "consumer-0", "load-00000000.dat"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	request(freezeRequest)
+	log := new(logLines)
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := removal{executable: executable, paths: []string{folder}, stall: 100 * time.Millisecond, log: slog.New(slog.NewTextHandler(log, nil))}
+	err = r.run(t.Context(), func() { t.Error("left, although nothing was removed") })
+	if err == nil || !strings.Contains(err.Error(), "what stays is in "+folder) {
+		t.Errorf("run = %v; want the folder that stays", err)
+	}
+	request(thawRequest)
+}
+
+// anyArgument says whether a process has an argument that contains text.
+func anyArgument(text string) bool {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range files {
+		if args, err := os.ReadFile(file); err == nil && strings.Contains(string(args), text) {
+			return true
+		}
+	}
+	return false
 }

@@ -22,7 +22,7 @@ func (f *folders) removeLeftovers(s *site) {
 		if !dead {
 			continue
 		}
-		if err := removeOurs(s.root, name); err != nil {
+		if err := removeOurs(s.root, name, nil); err != nil {
 			f.log.Warn("removing what a crashed client left: "+err.Error(), "path", s.path, "folder", name)
 			continue
 		}

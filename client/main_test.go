@@ -56,7 +56,7 @@ func beWorker(role string, args []string) int {
 	failure := func() error { return nil }
 	switch role {
 	case "remove":
-		if err := RemoveFolders(args); err != nil {
+		if err := RemoveFolders(args, func() { fmt.Print(".") }); err != nil {
 			return 1
 		}
 		return 0

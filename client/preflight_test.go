@@ -48,7 +48,7 @@ func TestPreflightMakesPrivateFolders(t *testing.T) {
 			t.Errorf("consumer %d: the probe left %v", i, left)
 		}
 	}
-	if err := RemoveFolders(dirs.paths()); err != nil {
+	if err := RemoveFolders(dirs.paths(), nil); err != nil {
 		t.Fatal(err)
 	}
 	left, err := filepath.Glob(filepath.Join(base, "*", "*", "bulkhead-*"))
@@ -70,7 +70,7 @@ func TestPreflightRefusesWhatIsThereAlready(t *testing.T) {
 	if err := preflight(t.Context(), cfg, dirs); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "consumer 1: path: making the client's folder: ") {
 		t.Errorf("preflight through a planted link: %v", err)
 	}
-	if err := RemoveFolders(dirs.paths()); err != nil {
+	if err := RemoveFolders(dirs.paths(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(elsewhere); err != nil {
@@ -87,7 +87,7 @@ func TestPreflightReportsAllProblemsAtOnce(t *testing.T) {
 	huge := small(base)
 	huge.FileSize = 1 << 60
 	dirs, err := preflightOf(t, time.Minute, small(file), small(base), huge)
-	defer RemoveFolders(dirs.paths())
+	defer RemoveFolders(dirs.paths(), nil)
 	if !errors.Is(err, ErrConfig) {
 		t.Fatalf("preflight: %v; want ErrConfig", err)
 	}

@@ -47,7 +47,7 @@ func makeAll(t *testing.T, f *folders) error {
 func leaveAll(t *testing.T, f *folders) {
 	t.Helper()
 	f.close()
-	if err := RemoveFolders(f.paths()); err != nil {
+	if err := RemoveFolders(f.paths(), nil); err != nil {
 		t.Error(err)
 	}
 	f.leave()
@@ -312,7 +312,7 @@ func TestFilesOfOthersInAClientsFolderStay(t *testing.T) {
 		}
 		put := theirs(next)
 		next.close()
-		err := RemoveFolders(next.paths())
+		err := RemoveFolders(next.paths(), nil)
 		if err == nil || !strings.HasPrefix(err.Error(), filepath.Join(path, next.name)+" holds files that are not Bulkhead's: ") || !strings.HasSuffix(err.Error(), "; they stay") {
 			t.Errorf("RemoveFolders = %v", err)
 		}

@@ -24,8 +24,8 @@ const sweepBatch = 1024
 // consumers put there, by its names, and the folders, if nothing else is in them. What
 // somebody else has put there stays, with the client's record, and is named in the error,
 // which then wraps errForeign. A folder that is gone is no error; a symbolic link in its
-// place is removed and not followed.
-func removeOurs(above *os.Root, name string) error {
+// place is removed and not followed. removed, if not nil, is called for everything that was.
+func removeOurs(above *os.Root, name string, removed func()) error {
 	info, err := above.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -42,7 +42,7 @@ func removeOurs(above *os.Root, name string) error {
 		case e.Name() == recordName && e.Type().IsRegular():
 			return nil // the last to go: without it nobody knows whose the rest is
 		case consumerFolderName.MatchString(e.Name()) && e.IsDir():
-			theirs, err := removeLoad(folder, e.Name(), 2)
+			theirs, err := removeLoad(folder, e.Name(), 2, removed)
 			foreign = append(foreign, theirs...)
 			return err
 		default:
@@ -62,20 +62,24 @@ func removeOurs(above *os.Root, name string) error {
 
 // removeLoad removes the folder of a consumer, and returns what in it is not the consumer's.
 // It looks again, so many times, if something is left.
-func removeLoad(client *os.Root, name string, again int) (foreign []string, err error) {
+func removeLoad(client *os.Root, name string, again int, removed func()) (foreign []string, err error) {
 	err = sweep(client, name, func(folder *os.Root, e fs.DirEntry) error {
 		if !e.Type().IsRegular() || e.Name() != probeName && !consumer.IsLoadFile(e.Name()) {
 			foreign = append(foreign, filepath.Join(name, e.Name()))
 			return nil
 		}
-		return gone(folder.Remove(e.Name()))
+		err := gone(folder.Remove(e.Name()))
+		if err == nil && removed != nil {
+			removed()
+		}
+		return err
 	})
 	if err != nil || len(foreign) > 0 {
 		return foreign, err
 	}
 	err = gone(client.Remove(name))
 	if errors.Is(err, syscall.ENOTEMPTY) && again > 0 { // some were left out while others were removed
-		return removeLoad(client, name, again-1)
+		return removeLoad(client, name, again-1, removed)
 	}
 	return nil, err
 }
