@@ -2,6 +2,7 @@ package handler
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -77,6 +78,18 @@ func tooMuch(format string, args ...any) *violation {
 	return &violation{class: bulkheadv1.EndClass_END_CLASS_LIMIT, code: codes.ResourceExhausted, reason: bulkheadv1.Reason_REASON_LIMIT_EXCEEDED, text: fmt.Sprintf(format, args...)}
 }
 
+// beyond is tooMuch for one of the Limits, named as there.
+func beyond(limit string, got, most int, format string, args ...any) *violation {
+	v := tooMuch(format, args...)
+	v.about = map[string]string{reason.Limit: limit, reason.Got: strconv.Itoa(got), reason.Most: strconv.Itoa(most)}
+	return v
+}
+
+// tooLarge is a frame of so many bytes.
+func tooLarge(got, most int) *violation {
+	return beyond("max_frame_bytes", got, most, "a frame has %d bytes; at most %d are allowed (max_frame_bytes); send less at a time", got, most)
+}
+
 // checkHello checks the form of a Hello, not whether its sender may come.
 func checkHello(h *bulkheadv1.Hello) *violation {
 	if v := h.GetProtocolVersion(); v != hello.Version {
@@ -101,7 +114,10 @@ func checkBatch(b *bulkheadv1.Batch, limits *bulkheadv1.Limits, next uint64) (*b
 	case len(msgs) == 0:
 		return nil, wrongField("batch.messages", "Batch is empty; it must have at least one message")
 	case len(msgs) > int(limits.GetMaxBatchMessages()):
-		return nil, tooMuch("Batch has %d messages; at most %d are allowed", len(msgs), limits.GetMaxBatchMessages())
+		v := beyond("max_batch_messages", len(msgs), int(limits.GetMaxBatchMessages()),
+			"Batch has %d messages; at most %d are allowed (max_batch_messages); send fewer at a time", len(msgs), limits.GetMaxBatchMessages())
+		v.about[reason.Field] = "batch.messages"
+		return nil, v
 	case msgs[0].GetSeq() == 0:
 		return nil, broken(sequenceBroken, "message has sequence number 0; numbers begin at 1")
 	case msgs[0].GetSeq() > next:
@@ -143,18 +159,6 @@ func checkMessage(m *bulkheadv1.Message) *violation {
 		if len(m.ProtoReflect().GetUnknown()) == 0 {
 			return wrongField("fact", "message %d has no fact", m.GetSeq())
 		}
-	case *bulkheadv1.Message_Start:
-		if v := checkPath(m, "start.consumer", f.Start.GetConsumer()); v != nil {
-			return v
-		}
-	case *bulkheadv1.Message_Rollover:
-		if v := checkPath(m, "rollover", f.Rollover); v != nil {
-			return v
-		}
-	case *bulkheadv1.Message_Corruption:
-		if v := checkPath(m, "corruption", f.Corruption); v != nil {
-			return v
-		}
 	case *bulkheadv1.Message_Progress:
 		h := f.Progress.GetChunkWrite()
 		if len(h.GetCount()) != len(h.GetValueDelta()) {
@@ -163,24 +167,6 @@ func checkMessage(m *bulkheadv1.Message) *violation {
 	}
 	if m.GetProcess().GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_UNSPECIFIED {
 		return wrongField("process.kind", "message %d does not say which process it is about", m.GetSeq())
-	}
-	return nil
-}
-
-// pathed is what has a path.
-type pathed interface {
-	GetPath() string
-	GetPathBytes() []byte
-}
-
-// checkPath checks the path of what a message has at field.
-func checkPath(m *bulkheadv1.Message, field string, p pathed) *violation {
-	for name, n := range map[string]int{"path": len(p.GetPath()), "path_bytes": len(p.GetPathBytes())} {
-		if n > hello.MaxPathBytes {
-			v := tooMuch("message %d: path has %d bytes; at most %d are allowed", m.GetSeq(), n, hello.MaxPathBytes)
-			v.about = map[string]string{reason.Field: field + "." + name}
-			return v
-		}
 	}
 	return nil
 }

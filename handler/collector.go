@@ -178,6 +178,7 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 	if hello == nil {
 		return broken(frameUnexpected, "the first frame is %s, not a Hello", frameName(first))
 	}
+	shortenHello(hello)
 	if v := checkHello(hello); v != nil {
 		c.refused.Store(excerpt(hello))
 		return v
@@ -261,6 +262,7 @@ func (c *collector) batch(ctx context.Context, b *bulkheadv1.Batch) *violation {
 	next := c.expect.Load()
 	failpoint.Batch(b.GetMessages())
 	failpoint.Hit("handler-batch")
+	shortenBatch(b)
 	c.compare(b, next)
 	sealed, v := checkBatch(b, c.limits, next)
 	if v != nil || sealed == nil {

@@ -3,8 +3,10 @@ package handler
 import bulkheadv1 "bulkhead/proto/bulkhead/v1"
 
 // CheckHello returns what a handler would tell a client that says h, as an error of
-// package status; nil if h has the form that it must have.
+// package status; nil if h has the form that it must have. It cuts what is too long and may be
+// cut.
 func CheckHello(h *bulkheadv1.Hello) error {
+	shortenHello(h)
 	if v := checkHello(h); v != nil {
 		return v.status()
 	}

@@ -51,8 +51,8 @@ func serveClient(ctx context.Context, socket net.Conn, open *bulkheadv1.Open, r 
 	conn.overhear()
 	c.tells = open.GetReportResent()
 	srv := grpc.NewServer(
-		grpc.ForceServerCodecV2(newCodec(w)),
-		grpc.MaxRecvMsgSize(int(open.GetLimits().GetMaxFrameBytes())),
+		grpc.ForceServerCodecV2(newCodec(w, int(open.GetLimits().GetMaxFrameBytes()))),
+		grpc.MaxRecvMsgSize(maxMessageBytes), // what is larger than the limit is refused by the codec
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.ReadBufferSize(bufferBytes), grpc.WriteBufferSize(bufferBytes),

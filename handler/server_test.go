@@ -166,6 +166,8 @@ func TestViolations(t *testing.T) {
 	}
 	large := batch(1)
 	large.GetBatch().Messages[0].GetProgress().LastError = strings.Repeat("x", 17<<10)
+	huge := batch(1)
+	huge.GetBatch().Messages[0].GetProgress().LastError = strings.Repeat("x", 10<<20)
 	type frames = []any
 	for _, tt := range []struct {
 		name    string
@@ -186,7 +188,9 @@ func TestViolations(t *testing.T) {
 		{"an empty Batch", true, frames{batch()}, protocol, codes.InvalidArgument, "Batch is empty", ""},
 		{"a gap", true, frames{batch(1), batch(3)}, protocol, codes.InvalidArgument, "sequence gap: message 3 came where 2 was expected", ""},
 		{"too many messages", true, frames{batch(1, 2, 3, 4, 5, 6, 7, 8, 9)}, limit, codes.ResourceExhausted, "Batch has 9 messages; at most 8 are allowed", ""},
-		{"a frame too large", true, frames{large}, limit, codes.ResourceExhausted, "a frame is too large: received message larger than max", "received message larger than max"},
+		{"a frame too large", true, frames{large}, limit, codes.ResourceExhausted, "a frame has 17486 bytes; at most 16384 are allowed (max_frame_bytes)", ""},
+		{"a Hello too large", false, frames{hello(func(h *bulkheadv1.Hello) { h.LastEnd = strings.Repeat("x", 17<<10) })}, limit, codes.ResourceExhausted, "at most 16384 are allowed (max_frame_bytes)", ""},
+		{"a frame larger than any", true, frames{huge}, limit, codes.ResourceExhausted, "a frame is too large: received message larger than max", "received message larger than max"},
 		{"a frame that does not decode", true, frames{wrapperspb.Bytes([]byte{0xff})}, protocol, codes.InvalidArgument, "a frame cannot be decoded", ""},
 		{"a Goodbye after too little", true, frames{batch(1), goodbye(2)}, protocol, codes.InvalidArgument, "Goodbye says that 2 was the last message; 1 was received last", ""},
 	} {

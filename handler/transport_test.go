@@ -432,7 +432,7 @@ func TestAFieldThatIsWrongIsNamed(t *testing.T) {
 	hello := &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: collect.Hello("PLACE")}}
 	labels := collect.Hello("alpha")
 	labels.Labels = map[string]string{"rack": "PLACE"}
-	long := strings.Repeat("x", 4097)
+	long := collect.Hello(strings.Repeat("x", 129))
 	factless := messages(1)
 	factless.Messages[0].Fact = nil
 	for name, tt := range map[string]struct {
@@ -448,8 +448,8 @@ func TestAFieldThatIsWrongIsNamed(t *testing.T) {
 		"a label":        {false, raw(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: labels}}, "PLACE", "\xed\xa0\x80CE"), fieldInvalid, codes.InvalidArgument, "hello.labels[0].value", "hello.labels[0].value is not UTF-8"},
 		"bytes":          {true, []byte{0xff}, encodingInvalid, codes.InvalidArgument, "", "a frame cannot be decoded: 1 bytes before the end begin no field"},
 		"a part":         {true, raw(path, "\x32", "\x37"), encodingInvalid, codes.InvalidArgument, "batch.messages[0].progress.chunk_write", "a frame cannot be decoded: in batch.messages[0].progress.chunk_write, "},
-		"a long path":    {true, raw(rollover(func(r *bulkheadv1.Rollover) { r.Path = long }), "", ""), bulkheadv1.Reason_REASON_LIMIT_EXCEEDED, codes.ResourceExhausted, "batch.messages[2].rollover.path", "path has 4097 bytes; at most 4096"},
-		"long bytes":     {true, raw(rollover(func(r *bulkheadv1.Rollover) { r.PathBytes = []byte(long) }), "", ""), bulkheadv1.Reason_REASON_LIMIT_EXCEEDED, codes.ResourceExhausted, "batch.messages[2].rollover.path_bytes", "path has 4097 bytes; at most 4096"},
+		"a long name":    {false, raw(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: long}}, "", ""), fieldInvalid, codes.InvalidArgument, "hello.name", "Hello.name has 129 bytes"},
+		"many messages":  {true, raw(batchFrame(messages(1, 2, 3, 4, 5, 6, 7, 8, 9)), "", ""), bulkheadv1.Reason_REASON_LIMIT_EXCEEDED, codes.ResourceExhausted, "batch.messages", "at most 8 are allowed (max_batch_messages)"},
 		"no fact":        {true, raw(batchFrame(factless), "", ""), fieldInvalid, codes.InvalidArgument, "batch.messages[0].fact", "message 1 has no fact"},
 		"an empty Batch": {true, raw(batchFrame(messages()), "", ""), fieldInvalid, codes.InvalidArgument, "batch.messages", "Batch is empty"},
 	} {

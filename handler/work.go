@@ -73,14 +73,21 @@ func (w *work) fault() *violation { return w.bad }
 
 // codec notes every frame before it is decoded. One that does not decode is no error to
 // gRPC, which would answer by itself, with INTERNAL and without the field: see fault.
+//
+// Nor is one that is too large: gRPC would say so without the limit's name.
 type codec struct {
 	encoding.CodecV2
 	work *work
+	most int // bytes of a frame
 }
 
-func newCodec(w *work) codec { return codec{encoding.GetCodecV2(grpcproto.Name), w} }
+func newCodec(w *work, most int) codec { return codec{encoding.GetCodecV2(grpcproto.Name), w, most} }
 
 func (c codec) Unmarshal(frame mem.BufferSlice, v any) error {
+	if n := frame.Len(); n > c.most {
+		c.work.bad = tooLarge(n, c.most)
+		return nil
+	}
 	c.work.begin(frame)
 	c.work.bad = nil
 	if err := c.CodecV2.Unmarshal(frame, v); err != nil {

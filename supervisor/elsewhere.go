@@ -114,7 +114,7 @@ func (r *run) elsewhere(l *link, hello *bulkheadv1.Hello) bool {
 		l.settleElsewhere()
 		now := time.Now()
 		l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Welcome{Welcome: &bulkheadv1.Welcome{
-			RunId: id, SessionId: s.SessionID, ResumeAfter: s.LastSeq, Limits: r.limits(), WallClockUnixNano: now.UnixNano(),
+			RunId: id, SessionId: s.SessionID, ResumeAfter: s.LastSeq, Limits: r.told(), WallClockUnixNano: now.UnixNano(),
 			Connection: hello.GetLastConnection() + 1, Closed: true,
 		}}})
 		l.finish(answer{})

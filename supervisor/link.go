@@ -64,6 +64,7 @@ type link struct {
 	hurried     context.Context   // done when nobody waits any more for a client that has not spoken
 	hurry       func()            // makes hurried done
 	wary        *wary             // decodes what the handler sends
+	welcomed    uint64            // last durable message as its client was welcomed; the processor's
 	hello       *bulkheadv1.Hello // of the client's, what it says of the connection; nil before it
 	goodbye     bool              // the handler relayed the client's Goodbye
 	unacked     []uint64          // last numbers of the batches that were not acknowledged when last looked at

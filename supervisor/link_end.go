@@ -56,8 +56,10 @@ func (l *link) detachClass(err error) bulkheadv1.DetachClass {
 		return bulkheadv1.DetachClass_DETACH_CLASS_HANDLER
 	}
 	switch l.end.GetClass() {
-	case bulkheadv1.EndClass_END_CLASS_PROTOCOL, bulkheadv1.EndClass_END_CLASS_LIMIT, bulkheadv1.EndClass_END_CLASS_VERSION:
+	case bulkheadv1.EndClass_END_CLASS_PROTOCOL, bulkheadv1.EndClass_END_CLASS_VERSION:
 		return bulkheadv1.DetachClass_DETACH_CLASS_BREACH
+	case bulkheadv1.EndClass_END_CLASS_LIMIT:
+		return bulkheadv1.DetachClass_DETACH_CLASS_LIMIT
 	case bulkheadv1.EndClass_END_CLASS_CLOSED_BY_CLIENT:
 		return bulkheadv1.DetachClass_DETACH_CLASS_CLOSED_BY_CLIENT
 	case bulkheadv1.EndClass_END_CLASS_TRANSPORT:

@@ -94,6 +94,7 @@ type processor struct {
 	stuck      bool       // a record could not be made durable: the run ends
 	lie        error      // what link's handler did that no honest one does; nil if nothing
 	poison     poison
+	excess     excess
 	frame      []byte            // what the last handler that poison counts was at work on
 	drain      *bulkheadv1.Drain // without its time
 	drainBy    time.Time
@@ -285,6 +286,7 @@ func (p *processor) cut(n note) {
 	case n.link == nil && !adriftWith(n.connection):
 		return
 	case n.link != nil && n.link != p.link && !adriftWith(n.link.id):
+		p.excessBefore(n)
 		return
 	}
 	if n.link != nil {
@@ -306,6 +308,8 @@ func (p *processor) cut(n note) {
 		}
 	case class == bulkheadv1.DetachClass_DETACH_CLASS_BREACH:
 		e = breach
+	case class == bulkheadv1.DetachClass_DETACH_CLASS_LIMIT && n.link != nil && p.excess.again(n.link.reached()) >= excessLimit:
+		e, cause = breach, excessCause(cause)
 	}
 	p.step(e, nil, cause, class)
 	p.link = nil
@@ -448,8 +452,9 @@ func (p *processor) await(away bool) {
 
 func (p *processor) welcome(l *link) {
 	now := time.Now()
+	l.welcomed = p.durable
 	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Welcome{Welcome: &bulkheadv1.Welcome{
-		RunId: p.run.id, SessionId: p.id, ResumeAfter: p.durable, Limits: p.run.limits(),
+		RunId: p.run.id, SessionId: p.id, ResumeAfter: p.durable, Limits: p.run.told(),
 		WallClockUnixNano: now.UnixNano(), ElapsedNano: boottime.At(now),
 		ProtocolVersion: hello.Version, ProtocolMinor: hello.Minor, SupervisorVersion: p.run.cfg.Version,
 		Connection: p.holder.welcomes, Closed: p.phase == closed,

@@ -145,6 +145,13 @@ func (r *run) recordEach(why error, recs []*bulkheadv1.Record) error {
 	return nil
 }
 
+// told are the limits, and the times, that a client is told.
+func (r *run) told() *bulkheadv1.Limits {
+	l := r.limits()
+	l.GraceNano, l.SilenceNano = int64(r.cfg.Session.Grace), int64(r.cfg.Session.ClientTimeout)
+	return l
+}
+
 // limits are what clients may send.
 func (r *run) limits() *bulkheadv1.Limits {
 	return &bulkheadv1.Limits{

@@ -22,7 +22,7 @@ func (l *link) hear(ago time.Duration) {
 func (p *processor) silence(l *link, class bulkheadv1.DetachClass) time.Duration {
 	switch class {
 	case bulkheadv1.DetachClass_DETACH_CLASS_CLOSED_BY_CLIENT, bulkheadv1.DetachClass_DETACH_CLASS_BREACH,
-		bulkheadv1.DetachClass_DETACH_CLASS_TRANSPORT, bulkheadv1.DetachClass_DETACH_CLASS_STREAM_ENDED:
+		bulkheadv1.DetachClass_DETACH_CLASS_TRANSPORT, bulkheadv1.DetachClass_DETACH_CLASS_LIMIT, bulkheadv1.DetachClass_DETACH_CLASS_STREAM_ENDED:
 		return 0 // that was heard
 	}
 	heard := p.heard

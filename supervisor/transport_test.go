@@ -2,15 +2,19 @@ package supervisor_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/net/http2"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/collect"
+	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 )
@@ -179,5 +183,134 @@ func TestANewerClientIsServed(t *testing.T) {
 	}
 	if text := strings.Join(rep.Verdict.Warnings, "\n"); !strings.Contains(text, "2 facts of a newer client that this version does not know") {
 		t.Errorf("the warnings are %q; want that 2 facts are not known", text)
+	}
+}
+
+// Whoever sends too much at once is told which limit it was and what it is, and may go on with
+// less: nothing is lost, and nothing is partial.
+func TestASessionOutlivesTooMuchAtOnce(t *testing.T) {
+	t.Parallel()
+	of := func(n int) *bulkheadv1.Batch {
+		b := collect.Batch(6, 6)
+		b.Messages[0].GetProgress().LastError = strings.Repeat("x", n)
+		return b
+	}
+	large, huge := of(70<<10), of(20<<20)
+	for name, tt := range map[string]struct {
+		batch       *bulkheadv1.Batch
+		text        string
+		limit, most string // "" where gRPC itself answers
+	}{
+		"bytes":    {large, "at most 65536 are allowed (max_frame_bytes)", "max_frame_bytes", "65536"},
+		"messages": {collect.Batch(6, 15), "at most 8 are allowed (max_batch_messages)", "max_batch_messages", "8"},
+		"far more": {huge, "received message larger than max", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, func(c *supervisor.Config) {
+				c.Session.MaxFrame, c.Session.MaxBatch, c.Session.Grace = 64<<10, 8, 17*time.Second
+			})
+			hello := collect.Hello("alpha")
+			c := s.greet(hello, 0)
+			s.deliver(c, 1, 5)
+			must(t, c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: tt.batch}}))
+			err := c.End()
+			wantStatus(t, err, codes.ResourceExhausted, tt.text)
+			var about map[string]string
+			if tt.limit != "" {
+				about = wantReason(t, err, bulkheadv1.Reason_REASON_LIMIT_EXCEEDED)
+			}
+			if got, _ := strconv.Atoi(about[reason.Got]); tt.limit != "" && (about[reason.Limit] != tt.limit || about[reason.Most] != tt.most || got == 0) {
+				t.Errorf("the reason comes with %v; want %s, %s and what came", about, tt.limit, tt.most)
+			}
+			s.log.await(t, "client is away", "client", "alpha")
+			c = s.dial()
+			w, err := c.Greet(hello)
+			must(t, err)
+			if w.GetResumeAfter() != 5 || w.GetLimits().GetMaxFrameBytes() != 64<<10 || w.GetLimits().GetGraceNano() != int64(17*time.Second) || w.GetLimits().GetSilenceNano() == 0 {
+				t.Fatalf("Welcome = %v; want one that goes on after 5 and says the limits", w)
+			}
+			s.deliver(c, 6, 9)
+			s.closeInOrder(c, 9)
+			rep := s.wait()
+			got := wantClient(t, rep, "alpha", "closed", "said goodbye")
+			if got.Messages != 9 || !rep.Complete() || len(rep.Rejections) != 0 {
+				t.Errorf("%d messages, verdict %+v, rejections %+v; want 9, complete, none", got.Messages, rep.Verdict, rep.Rejections)
+			}
+			if first := got.Connections[0]; first.DetachClass != "limit" || first.AwayWhy != "client_exceeded_limit" {
+				t.Errorf("the first connection ended %q, %q", first.DetachClass, first.AwayWhy)
+			}
+		})
+	}
+}
+
+// Who sends too much again and again, and nothing else, is rejected; what is made durable in
+// between counts as going on.
+func TestTooMuchAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *supervisor.Config) { c.Session.MaxBatch, c.Clients = 8, 2 })
+	hello := collect.Hello("alpha")
+	// tooMuch sends too much, as often as it is let in, until it is rejected. A connection of
+	// which the next takes the place before the supervisor knows its end does not count.
+	tooMuch := func(durable uint64, most int) (times int, end error) {
+		for ; times < most; times++ {
+			c := s.dial()
+			if _, end = c.Greet(hello); end != nil {
+				break
+			}
+			must(t, c.SendBatch(durable+1, durable+9))
+			end = c.End()
+			if why, _ := reason.Of(status.Convert(end)); why == bulkheadv1.Reason_REASON_SESSION_REJECTED {
+				break // by what was known late of the connection before
+			}
+			wantReason(t, end, bulkheadv1.Reason_REASON_LIMIT_EXCEEDED)
+		}
+		return times, end
+	}
+	_, err := tooMuch(0, 2)
+	wantReason(t, err, bulkheadv1.Reason_REASON_LIMIT_EXCEEDED)
+	c := s.greet(hello, 0)
+	s.deliver(c, 1, 2)
+	must(t, c.Close())
+	times, err := tooMuch(2, 100)
+	wantReason(t, err, bulkheadv1.Reason_REASON_SESSION_REJECTED)
+	if times < 3 {
+		t.Errorf("it is rejected after %d times; want 3, after it went on", times)
+	}
+	s.serveWhole("beta")
+	wantClient(t, s.wait(), "alpha", "rejected", "3 times in a row: Batch has 9 messages")
+}
+
+// A text that is too long costs no session: it is cut, and the report says which.
+func TestALongTextEndsNoSession(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	hello := collect.Hello("alpha")
+	c := s.greet(hello, 0)
+	s.deliver(c, 1, 1)
+	must(t, c.Close())
+	s.log.await(t, "client is away", "client", "alpha")
+	hello.LastEnd, hello.Host = strings.Repeat("e", 2000), strings.Repeat("h", 300)
+	c = s.greet(hello, 1)
+	b := collect.Batch(2, 3)
+	long := "/" + strings.Repeat("p", 5000)
+	b.Messages[0].Fact = &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{Path: long, SizeBytes: 1, Chunks: 1, ChunkSizeBytes: 1}}
+	b.Messages[1].GetProgress().LastError = strings.Repeat("e", 9000)
+	again := proto.CloneOf(b)
+	must(t, c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: b}}))
+	must(t, c.AwaitAck(3))
+	must(t, c.Close())
+	s.log.await(t, "client is away", "client", "alpha")
+	c = s.greet(hello, 3)
+	must(t, c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: again}})) // durable already, and the same
+	s.deliver(c, 4, 4)
+	s.closeInOrder(c, 4)
+	rep := s.wait()
+	got := wantClient(t, rep, "alpha", "closed", "said goodbye")
+	if got.Messages != 4 || !rep.Complete() {
+		t.Errorf("%d messages, verdict %+v; want 4, complete", got.Messages, rep.Verdict)
+	}
+	if text := strings.Join(rep.Verdict.Warnings, "\n"); !strings.Contains(text, "were cut: progress.last_error 1, rollover.path 1") {
+		t.Errorf("the warnings are %q; want that two texts were cut", text)
 	}
 }

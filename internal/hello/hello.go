@@ -1,5 +1,6 @@
-// Package hello says what a client's Hello may hold. Handlers check it for their
-// clients, and the supervisor again, because a handler may have been taken over.
+// Package hello says what a client may say: the form of its Hello, and the bounds of that and
+// of its messages. Handlers check it for their clients, and the supervisor the Hello again,
+// because a handler may have been taken over.
 package hello
 
 import (
@@ -15,25 +16,6 @@ import (
 const (
 	Version = 1
 	Minor   = 1
-)
-
-// The bounds of what a client says, in bytes or entries, as the .proto files state them.
-const (
-	clientIDBytes   = 16
-	MaxNameBytes    = 128
-	MaxHostBytes    = 255
-	MaxLabels       = 32
-	MaxLabelBytes   = 128
-	MaxTokenBytes   = 1024
-	MaxConsumers    = 1024
-	MaxEndBytes     = 1024
-	MaxVersionBytes = 128
-	// MaxPathBytes bounds every path, in a Hello and in a Message.
-	MaxPathBytes = 4096
-	maxRunBytes  = 128
-	maxInstance  = 32
-	// MaxChunkSizes is the most chunk sizes of one consumer.
-	MaxChunkSizes = 64
 )
 
 // Fault is what is wrong with a Hello.
@@ -68,6 +50,8 @@ func Check(h *bulkheadv1.Hello) *Fault {
 		return wrong("client_version", "Hello.client_version has %d bytes; at most %d are allowed", len(h.GetClientVersion()), MaxVersionBytes)
 	case len(h.GetRunId()) > maxRunBytes:
 		return wrong("run_id", "Hello.run_id has %d bytes; at most %d are allowed", len(h.GetRunId()), maxRunBytes)
+	case len(h.GetShortened()) > MaxShortened:
+		return wrong("shortened", "Hello.shortened has %d entries; at most %d are allowed", len(h.GetShortened()), MaxShortened)
 	case len(h.GetInstance()) > maxInstance:
 		return wrong("instance", "Hello.instance has %d bytes; at most %d are allowed", len(h.GetInstance()), maxInstance)
 	case len(h.GetContinues().GetRunId()) > maxRunBytes:

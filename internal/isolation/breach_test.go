@@ -157,12 +157,6 @@ func sessionBreaches() []breach {
 	list := []breach{
 		{name: "second Hello", code: codes.InvalidArgument, text: "a second Hello came on one connection",
 			act: func(c *collect.Client, h *bulkheadv1.Hello) error { return welcomed(helloFrame(h))(c, h) }},
-		{name: "oversized frame", act: welcomed(longPath(hugeFrame)),
-			code: codes.ResourceExhausted, text: "received message larger than max", reason: "a frame is too large: received message larger than max"},
-		{name: "oversized batch", act: welcomed(batchFrame(collect.Batch(1, 65))),
-			code: codes.ResourceExhausted, text: "Batch has 65 messages; at most 64 are allowed"},
-		{name: "oversized path", act: welcomed(longPath(5000)),
-			code: codes.ResourceExhausted, text: "message 1: path has 5000 bytes; at most 4096 are allowed"},
 		{name: "empty batch", act: welcomed(batchFrame(messages())),
 			code: codes.InvalidArgument, text: "Batch is empty; it must have at least one message"},
 		{name: "empty frame", act: welcomed(&bulkheadv1.ClientFrame{}),

@@ -18,6 +18,10 @@ const Domain = "bulkhead"
 const (
 	// Field names the field that is wrong, as a path from the ClientFrame.
 	Field = "field"
+	// Limit, Most and Got are a limit's name in Limits, its value, and what came instead.
+	Limit = "limit"
+	Most  = "most"
+	Got   = "got"
 	// Outcome, After and Run are a session's that is over: lost, rejected or quarantined,
 	// its last durable message, and the run that has it.
 	Outcome = "outcome"

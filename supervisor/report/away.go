@@ -13,6 +13,7 @@ const (
 	AwayDied       = "client_died"
 	AwayBreach     = "client_broke_protocol"
 	AwayTransport  = "client_transport"
+	AwayLimit      = "client_exceeded_limit"
 	AwayEnded      = "client_ended_stream"
 	AwayHandler    = "handler"
 	AwaySupervisor = "supervisor"
@@ -45,6 +46,8 @@ func judge(a absence) string {
 		return AwaySupervisor
 	case bulkheadv1.DetachClass_DETACH_CLASS_BREACH:
 		return AwayBreach
+	case bulkheadv1.DetachClass_DETACH_CLASS_LIMIT:
+		return AwayLimit
 	case bulkheadv1.DetachClass_DETACH_CLASS_TRANSPORT:
 		return AwayTransport
 	case bulkheadv1.DetachClass_DETACH_CLASS_STREAM_ENDED:
@@ -105,6 +108,8 @@ func awayWords(why string) string {
 		return "client died"
 	case AwayBreach:
 		return "client broke the protocol"
+	case AwayLimit:
+		return "client sent too much at once"
 	case AwayTransport:
 		return "client's transport"
 	case AwayEnded:
@@ -128,6 +133,8 @@ func lossWords(last *Connection) string {
 		return "its handler had ended"
 	case last.AwayWhy == AwayTransport:
 		return "its transport had broken its connection: " + last.DetachCause
+	case last.AwayWhy == AwayLimit:
+		return "it had sent too much at once: " + last.DetachCause
 	case last.AwayWhy == AwayEnded:
 		return "it had ended its stream itself: " + last.DetachCause
 	case last.AwayWhy == AwaySupervisor:
@@ -149,6 +156,7 @@ const (
 	detachSupervisor     = "supervisor"
 	detachTransport      = "transport"
 	detachStreamEnded    = "stream_ended"
+	detachLimit          = "limit"
 )
 
 func detachClass(c bulkheadv1.DetachClass) string {
@@ -169,6 +177,8 @@ func detachClass(c bulkheadv1.DetachClass) string {
 		return detachTransport
 	case bulkheadv1.DetachClass_DETACH_CLASS_STREAM_ENDED:
 		return detachStreamEnded
+	case bulkheadv1.DetachClass_DETACH_CLASS_LIMIT:
+		return detachLimit
 	default:
 		return ""
 	}

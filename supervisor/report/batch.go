@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/hello"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -64,6 +65,7 @@ func (s *sessionState) foldBatch(e *bulkheadv1.SessionBatch, at Stamp, timed boo
 		s.compareClocks(batch.GetMessages(), at)
 	}
 	for _, m := range batch.GetMessages() {
+		s.shorter("", m.GetShortened())
 		switch why := s.foldMessage(m); why {
 		case "":
 		case newFact:
@@ -89,6 +91,13 @@ func holds(messages []*bulkheadv1.Message, first, last uint64) bool {
 		}
 	}
 	return true
+}
+
+// shorter counts the fields that hold less than there was to say.
+func (s *sessionState) shorter(at string, fields []string) {
+	for _, f := range fields[:min(len(fields), hello.MaxShortened)] {
+		s.shortened.add(clean(at+f, maxName))
+	}
 }
 
 // leaveOut counts messages that are not used.

@@ -177,6 +177,9 @@ func (s *sessionState) build(label string) Client {
 	c.Labels = maps.Clone(s.client.Labels)
 	c.Workload = s.client.Workload.copied()
 	c.MalformedWhy = countsOf(&s.malformed)
+	if len(s.shortened.order) > 0 {
+		c.Shortened = countsOf(&s.shortened)
+	}
 	c.Connections, c.ConnectionsLeftOut = judged(s.connections.list(), &c), s.connections.leftOut
 	c.RolloversLeftOut = s.rollovers.leftOut
 	c.RuntimeNano = between(c.StartedAt, cmp.Or(c.StoppedAt, c.LastMessageAt))

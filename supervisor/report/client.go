@@ -88,6 +88,9 @@ type Client struct {
 	Malformed    uint64  `json:"malformed"`
 	MalformedWhy []Count `json:"malformed_why"`
 	UnknownFacts uint64  `json:"unknown_facts,omitempty"`
+	// Shortened are the fields of which the client's Hello ("hello.host") or messages
+	// ("rollover.path") hold less than there was to say, and how often.
+	Shortened []Count `json:"shortened,omitempty"`
 
 	Writes
 	Heartbeats HeartbeatTotals `json:"heartbeats"`
@@ -140,7 +143,8 @@ type Connection struct {
 	// outage begins there. It is absent if it is not known.
 	LastHeardAt Stamp `json:"last_heard_at,omitempty"`
 	// DetachClass is what the supervisor's side saw: "closed_by_client", "silent",
-	// "handler", "breach", "replaced", "supervisor", "transport", "stream_ended" or "".
+	// "handler", "breach", "replaced", "supervisor", "transport", "stream_ended",
+	// "limit" or "".
 	DetachClass string `json:"detach_class"`
 	// AwayWhy is why the client was away after it: one of the Away… constants, or ""
 	// for a connection that was not lost. AwayNano is how long, from LastHeardAt or else

@@ -1,12 +1,12 @@
 package report
 
-import "time"
+import "bulkhead/internal/hello"
 
 // Bounds of what one client can make the report hold.
 const (
 	// maxProcesses is the most processes of one client: more than the most
 	// consumers a client can be configured to start.
-	maxProcesses = 2048
+	maxProcesses = hello.MaxProcesses
 	// maxRollovers is the most rollovers of one client that are listed, the
 	// newest; all are counted.
 	maxRollovers = 10_000
@@ -23,6 +23,8 @@ const (
 	maxChunkSizes = 16
 	// maxLabels is the most labels of one client that are kept.
 	maxLabels = 32
+	// maxShortened is the most fields of one client that are named because they were cut.
+	maxShortened = 16
 	// maxBatchMessages is the most messages one batch is believed to hold.
 	maxBatchMessages = 1 << 20
 )
@@ -65,12 +67,12 @@ const (
 	maxLines = 32
 )
 
-// Bounds of numbers that a client sends. Beyond them a message is malformed: no
-// real one gets there, and sums stay far from overflow.
+// Bounds of numbers that a client sends, as message.proto states them. Beyond them a message
+// is malformed.
 const (
-	maxAmount   = 1 << 60                               // bytes, chunks, counts
-	maxDuration = int64(10 * 365 * 24 * time.Hour)      // 10 years
-	maxTime     = int64(230*365*24*time.Hour/1e9) * 1e9 // in the year 2199
+	maxAmount   = 1 << hello.MaxAmountBits
+	maxDuration = hello.MaxDuration
+	maxTime     = hello.MaxTime
 )
 
 // saneTime says whether t can be the wall clock of a client.

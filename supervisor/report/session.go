@@ -19,6 +19,7 @@ type sessionState struct {
 	connections recent[link]
 	said        contradictions
 	malformed   tally[string] // distinct texts are the constants of this package
+	shortened   tally[string] // names of fields
 
 	processes map[processKey][]*processState // in order of their pids' arrival
 	count     int                            // of all processes
@@ -52,6 +53,7 @@ func newSessionState(e *bulkheadv1.SessionOpened, at Stamp, shared *rooms) *sess
 		clientID:    string(hello.GetClientId()),
 		connections: recent[link]{limit: maxConnections},
 		malformed:   tally[string]{limit: maxMissReasons},
+		shortened:   tally[string]{limit: maxShortened},
 		processes:   make(map[processKey][]*processState),
 		rollovers:   recent[listedRollover]{limit: maxRollovers},
 		corruptions: earliest[foundCorruption]{limit: maxCorruptions},
@@ -72,6 +74,7 @@ func newSessionState(e *bulkheadv1.SessionOpened, at Stamp, shared *rooms) *sess
 		Resent:    hello.GetResent(),
 		Begun:     begunOf(hello.GetContinues()),
 	}
+	s.shorter("hello.", hello.GetShortened())
 	s.clock.greet(hello, at)
 	if clock := cmp.Or(s.clock.shown, stampOrNone(hello.GetWallClockUnixNano())); clock != 0 && at != 0 {
 		s.client.ClockOffsetNano, s.clock.compared = int64(clock-at), true

@@ -34,6 +34,13 @@ func (v *Verdict) warnOfClient(c *Client) {
 		v.warn("client %s: %s of a newer client that this version does not know; they are in the journal, and not in these figures",
 			c.Label, plural(c.UnknownFacts, "fact"))
 	}
+	if len(c.Shortened) > 0 {
+		var fields []string
+		for _, f := range c.Shortened {
+			fields = append(fields, fmt.Sprintf("%s %s", f.Text, count(f.Count)))
+		}
+		v.warn("client %s: texts or lists were longer than the protocol carries and were cut: %s", c.Label, strings.Join(fields, ", "))
+	}
 	for _, why := range c.MalformedWhy {
 		v.warn("client %s: %s left out: %s", c.Label, plural(why.Count, "message"), why.Text)
 	}

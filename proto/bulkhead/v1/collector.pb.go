@@ -36,8 +36,7 @@ const (
 	Reason_REASON_FIELD_INVALID Reason = 4
 	// The numbers of messages do not go on where they should.
 	Reason_REASON_SEQUENCE_BROKEN Reason = 5
-	// Something is larger or more than is allowed; the metadata's "field" names it where
-	// it is a field.
+	// A frame or Batch is larger than Limits allow; see Limits. The session stays.
 	Reason_REASON_LIMIT_EXCEEDED Reason = 6
 	// A message is compressed in a way that this server does not know.
 	Reason_REASON_COMPRESSION_UNKNOWN Reason = 7
@@ -271,22 +270,23 @@ type Hello struct {
 	// Version of this protocol; 1. A server takes one version; see protocol_minor for what
 	// may differ within it.
 	ProtocolVersion uint32 `protobuf:"varint,1,opt,name=protocol_version,json=protocolVersion,proto3" json:"protocol_version,omitempty"`
-	// 16 random bytes, chosen when the client starts and kept for its life. 16 times the
-	// same byte is no id.
+	// Exactly 16 random bytes, chosen when the client starts and kept for its life. 16 times
+	// the same byte is no id.
 	ClientId []byte `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// Name for people; at most 128 bytes of UTF-8, not empty.
+	// Name for people; 1 to 128 bytes of printable UTF-8. A longer one is refused.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// Host name of the client machine; at most 255 bytes.
+	// Host name of the client machine; at most 255 bytes, cut to that.
 	Host string `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
-	// At most 32 labels, keys and values at most 128 bytes each.
+	// At most 32 labels, the first in the order of their keys, with keys and values of at most
+	// 128 bytes each; cut to that.
 	Labels map[string]string `protobuf:"bytes,5,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Shared secret, if the supervisor asks for one.
+	// Shared secret, if the supervisor asks for one; at most 1024 bytes, refused if longer.
 	Token string `protobuf:"bytes,6,opt,name=token,proto3" json:"token,omitempty"`
 	// What the client is going to do.
 	Workload *Workload `protobuf:"bytes,7,opt,name=workload,proto3" json:"workload,omitempty"`
 	// Wall clock of the client machine as it sent this.
 	WallClockUnixNano int64 `protobuf:"varint,8,opt,name=wall_clock_unix_nano,json=wallClockUnixNano,proto3" json:"wall_clock_unix_nano,omitempty"`
-	// Version of the client program, for people.
+	// Version of the client program, for people; at most 128 bytes, cut to that.
 	ClientVersion string `protobuf:"bytes,9,opt,name=client_version,json=clientVersion,proto3" json:"client_version,omitempty"`
 	// Process id of the client parent.
 	Pid int32 `protobuf:"varint,10,opt,name=pid,proto3" json:"pid,omitempty"`
@@ -297,15 +297,15 @@ type Hello struct {
 	// the sum of the gaps in its own clock ticks.
 	StarvedNano int64 `protobuf:"varint,12,opt,name=starved_nano,json=starvedNano,proto3" json:"starved_nano,omitempty"`
 	// The client's own words for how the connection before this one ended; at most
-	// 1024 bytes.
+	// 1024 bytes, cut to that.
 	LastEnd string `protobuf:"bytes,13,opt,name=last_end,json=lastEnd,proto3" json:"last_end,omitempty"`
 	// The messages of an earlier client, delivered by another process after its end.
 	Resent bool `protobuf:"varint,14,opt,name=resent,proto3" json:"resent,omitempty"`
 	// The client machine's clock that is never set, as it sent this: the one of
 	// Message.elapsed_nano. 0 is not told.
 	ElapsedNano int64 `protobuf:"varint,15,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
-	// Welcome.run_id of the last Welcome that this client received; empty before the
-	// first. A client that names a run gets a session of that run or none: where it is
+	// Welcome.run_id of the last Welcome that this client received, at most 128 bytes; empty
+	// before the first. A client that names a run gets a session of that run or none: where it is
 	// over, the status is FAILED_PRECONDITION with RUN_OVER; where this supervisor has no
 	// such run, because it is another one or has lost its state, with RUN_UNKNOWN. After
 	// the latter a client may go on as a new client; see continues.
@@ -329,6 +329,11 @@ type Hello struct {
 	// facts in a Message, which are as durable as others and counted in the report; and
 	// frames, which are passed over. Nothing of it changes the meaning of what is known.
 	ProtocolMinor uint32 `protobuf:"varint,21,opt,name=protocol_minor,json=protocolMinor,proto3" json:"protocol_minor,omitempty"`
+	// The fields that hold less than there was to say, as paths from here without the places
+	// in lists: "host", "labels", "workload.consumers", "workload.consumers.path". A client
+	// that cuts something itself says so here; the supervisor's side adds what it has cut.
+	// At most 16, of at most 64 bytes each.
+	Shortened     []string `protobuf:"bytes,22,rep,name=shortened,proto3" json:"shortened,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -510,12 +515,21 @@ func (x *Hello) GetProtocolMinor() uint32 {
 	return 0
 }
 
+func (x *Hello) GetShortened() []string {
+	if x != nil {
+		return x.Shortened
+	}
+	return nil
+}
+
 // Continuation says where the messages of a new session were numbered before, with
 // another client id in another run.
 type Continuation struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	RunId    string                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	ClientId []byte                 `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 128 bytes.
+	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Exactly 16 bytes.
+	ClientId []byte `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// Message 1 of the new session follows this one of the old.
 	After         uint64 `protobuf:"varint,3,opt,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -856,17 +870,30 @@ func (x *Welcome) GetSupervisorVersion() string {
 	return ""
 }
 
-// Limits bound what a client may send.
+// Limits bound what a client may send, as this supervisor is configured. A client that sends
+// a larger frame or Batch is told RESOURCE_EXHAUSTED and LIMIT_EXCEEDED, with the limit's
+// name, its value and what came as "limit", "most" and "got" in the metadata. The session
+// stays: send the messages after Welcome.resume_after again, in smaller batches. A client
+// that does so again and again, without a message more being durable, is rejected: the 3rd
+// time that the supervisor sees it.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest encoded ClientFrame.
+	// Largest encoded ClientFrame, before compression; 64 KiB to 8 MiB. A Hello is bounded
+	// by it too.
 	MaxFrameBytes uint32 `protobuf:"varint,1,opt,name=max_frame_bytes,json=maxFrameBytes,proto3" json:"max_frame_bytes,omitempty"`
-	// Most messages in one Batch.
+	// Most messages in one Batch; 1 to 65536.
 	MaxBatchMessages uint32 `protobuf:"varint,2,opt,name=max_batch_messages,json=maxBatchMessages,proto3" json:"max_batch_messages,omitempty"`
-	// Most batches sent and not yet acknowledged; further ones wait.
+	// Most batches sent and not yet acknowledged; 1 to 65536. Further ones are not read until
+	// there is room.
 	MaxUnackedBatches uint32 `protobuf:"varint,3,opt,name=max_unacked_batches,json=maxUnackedBatches,proto3" json:"max_unacked_batches,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// How long the session is kept without a connection; a client that comes later has lost
+	// it. 0 is not told.
+	GraceNano int64 `protobuf:"varint,4,opt,name=grace_nano,json=graceNano,proto3" json:"grace_nano,omitempty"`
+	// A connection on which nothing comes for this long, and no HTTP/2 ping is answered, is
+	// given up. 0 is not told.
+	SilenceNano   int64 `protobuf:"varint,5,opt,name=silence_nano,json=silenceNano,proto3" json:"silence_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -916,6 +943,20 @@ func (x *Limits) GetMaxBatchMessages() uint32 {
 func (x *Limits) GetMaxUnackedBatches() uint32 {
 	if x != nil {
 		return x.MaxUnackedBatches
+	}
+	return 0
+}
+
+func (x *Limits) GetGraceNano() int64 {
+	if x != nil {
+		return x.GraceNano
+	}
+	return 0
+}
+
+func (x *Limits) GetSilenceNano() int64 {
+	if x != nil {
+		return x.SilenceNano
 	}
 	return 0
 }
@@ -1028,7 +1069,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05hello\x18\x01 \x01(\v2\x12.bulkhead.v1.HelloH\x00R\x05hello\x12*\n" +
 	"\x05batch\x18\x02 \x01(\v2\x12.bulkhead.v1.BatchH\x00R\x05batch\x120\n" +
 	"\agoodbye\x18\x03 \x01(\v2\x14.bulkhead.v1.GoodbyeH\x00R\agoodbyeB\a\n" +
-	"\x05frame\"\xaf\x06\n" +
+	"\x05frame\"\xcd\x06\n" +
 	"\x05Hello\x12)\n" +
 	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\fR\bclientId\x12\x12\n" +
@@ -1051,7 +1092,8 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\binstance\x18\x12 \x01(\fR\binstance\x12\x1e\n" +
 	"\bsent_seq\x18\x13 \x01(\x04H\x00R\asentSeq\x88\x01\x01\x127\n" +
 	"\tcontinues\x18\x14 \x01(\v2\x19.bulkhead.v1.ContinuationR\tcontinues\x12%\n" +
-	"\x0eprotocol_minor\x18\x15 \x01(\rR\rprotocolMinor\x1a9\n" +
+	"\x0eprotocol_minor\x18\x15 \x01(\rR\rprotocolMinor\x12\x1c\n" +
+	"\tshortened\x18\x16 \x03(\tR\tshortened\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
@@ -1082,11 +1124,14 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x10protocol_version\x18\t \x01(\rR\x0fprotocolVersion\x12%\n" +
 	"\x0eprotocol_minor\x18\n" +
 	" \x01(\rR\rprotocolMinor\x12-\n" +
-	"\x12supervisor_version\x18\v \x01(\tR\x11supervisorVersion\"\x8e\x01\n" +
+	"\x12supervisor_version\x18\v \x01(\tR\x11supervisorVersion\"\xd0\x01\n" +
 	"\x06Limits\x12&\n" +
 	"\x0fmax_frame_bytes\x18\x01 \x01(\rR\rmaxFrameBytes\x12,\n" +
 	"\x12max_batch_messages\x18\x02 \x01(\rR\x10maxBatchMessages\x12.\n" +
-	"\x13max_unacked_batches\x18\x03 \x01(\rR\x11maxUnackedBatches\"\x17\n" +
+	"\x13max_unacked_batches\x18\x03 \x01(\rR\x11maxUnackedBatches\x12\x1d\n" +
+	"\n" +
+	"grace_nano\x18\x04 \x01(\x03R\tgraceNano\x12!\n" +
+	"\fsilence_nano\x18\x05 \x01(\x03R\vsilenceNano\"\x17\n" +
 	"\x03Ack\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\"@\n" +
 	"\x05Drain\x12\x16\n" +

@@ -36,7 +36,8 @@ const (
 //	INVALID_ARGUMENT     the client broke the protocol; the text says how
 //	FAILED_PRECONDITION  wrong protocol version, or the session is over
 //	UNAUTHENTICATED      missing or wrong token
-//	RESOURCE_EXHAUSTED   a frame or batch is larger than Limits allow
+//	RESOURCE_EXHAUSTED   a frame or batch is larger than Limits allow. The session
+//	                     stays: a client that can send less may connect again
 //	DATA_LOSS            the session is quarantined: a batch of it kept killing
 //	                     handlers and must not be sent again
 //
@@ -51,6 +52,18 @@ const (
 // duration in Go's units. When very many are refused at once it comes without SETTINGS.
 //
 // After any other status a client must not try again.
+//
+// Bounds of the transport: HTTP/2 without TLS; frames of at most 16 KiB; headers of a
+// request of at most 16 KiB; at most 16 streams at a time on one connection, of which one
+// is a Collect; at most 20 000 frames at once that carry nothing (PING, SETTINGS,
+// RST_STREAM, empty DATA), and 1000 a second. Compression is none or gzip.
+//
+// Bounds of what is said stand at each field. There are two kinds of them. What tells one
+// client from another (name, client_id, token, run_id, …) is refused when it is too long,
+// by INVALID_ARGUMENT and FIELD_INVALID: cut, it might be another's. Everything else is
+// cut to its bound and goes on; the field is then named in "shortened" of its Hello or
+// Message, and a text ends in "…". So no long path and no error text of a library ends a
+// session.
 type CollectorServiceClient interface {
 	// Collect carries one connection of one session.
 	Collect(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ClientFrame, ServerFrame], error)
@@ -92,7 +105,8 @@ type CollectorService_CollectClient = grpc.BidiStreamingClient[ClientFrame, Serv
 //	INVALID_ARGUMENT     the client broke the protocol; the text says how
 //	FAILED_PRECONDITION  wrong protocol version, or the session is over
 //	UNAUTHENTICATED      missing or wrong token
-//	RESOURCE_EXHAUSTED   a frame or batch is larger than Limits allow
+//	RESOURCE_EXHAUSTED   a frame or batch is larger than Limits allow. The session
+//	                     stays: a client that can send less may connect again
 //	DATA_LOSS            the session is quarantined: a batch of it kept killing
 //	                     handlers and must not be sent again
 //
@@ -107,6 +121,18 @@ type CollectorService_CollectClient = grpc.BidiStreamingClient[ClientFrame, Serv
 // duration in Go's units. When very many are refused at once it comes without SETTINGS.
 //
 // After any other status a client must not try again.
+//
+// Bounds of the transport: HTTP/2 without TLS; frames of at most 16 KiB; headers of a
+// request of at most 16 KiB; at most 16 streams at a time on one connection, of which one
+// is a Collect; at most 20 000 frames at once that carry nothing (PING, SETTINGS,
+// RST_STREAM, empty DATA), and 1000 a second. Compression is none or gzip.
+//
+// Bounds of what is said stand at each field. There are two kinds of them. What tells one
+// client from another (name, client_id, token, run_id, …) is refused when it is too long,
+// by INVALID_ARGUMENT and FIELD_INVALID: cut, it might be another's. Everything else is
+// cut to its bound and goes on; the field is then named in "shortened" of its Hello or
+// Message, and a text ends in "…". So no long path and no error text of a library ends a
+// session.
 type CollectorServiceServer interface {
 	// Collect carries one connection of one session.
 	Collect(grpc.BidiStreamingServer[ClientFrame, ServerFrame]) error

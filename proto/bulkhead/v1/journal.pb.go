@@ -98,6 +98,8 @@ const (
 	// The client ended its stream, not its connection: it cancelled it, half-closed it
 	// without a Goodbye, or let its own deadline pass.
 	DetachClass_DETACH_CLASS_STREAM_ENDED DetachClass = 8
+	// The client sent a frame or Batch that is larger than Limits allow.
+	DetachClass_DETACH_CLASS_LIMIT DetachClass = 9
 )
 
 // Enum value maps for DetachClass.
@@ -112,6 +114,7 @@ var (
 		6: "DETACH_CLASS_SUPERVISOR",
 		7: "DETACH_CLASS_TRANSPORT",
 		8: "DETACH_CLASS_STREAM_ENDED",
+		9: "DETACH_CLASS_LIMIT",
 	}
 	DetachClass_value = map[string]int32{
 		"DETACH_CLASS_UNSPECIFIED":      0,
@@ -123,6 +126,7 @@ var (
 		"DETACH_CLASS_SUPERVISOR":       6,
 		"DETACH_CLASS_TRANSPORT":        7,
 		"DETACH_CLASS_STREAM_ENDED":     8,
+		"DETACH_CLASS_LIMIT":            9,
 	}
 )
 
@@ -2354,7 +2358,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x1eCONTRADICTION_KIND_UNSPECIFIED\x10\x00\x12'\n" +
 	"#CONTRADICTION_KIND_CLIENT_ID_IN_USE\x10\x01\x12%\n" +
 	"!CONTRADICTION_KIND_RESENT_DIFFERS\x10\x02\x12$\n" +
-	" CONTRADICTION_KIND_AFTER_GOODBYE\x10\x03*\x8d\x02\n" +
+	" CONTRADICTION_KIND_AFTER_GOODBYE\x10\x03*\xa5\x02\n" +
 	"\vDetachClass\x12\x1c\n" +
 	"\x18DETACH_CLASS_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dDETACH_CLASS_CLOSED_BY_CLIENT\x10\x01\x12\x17\n" +
@@ -2364,7 +2368,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x15DETACH_CLASS_REPLACED\x10\x05\x12\x1b\n" +
 	"\x17DETACH_CLASS_SUPERVISOR\x10\x06\x12\x1a\n" +
 	"\x16DETACH_CLASS_TRANSPORT\x10\a\x12\x1d\n" +
-	"\x19DETACH_CLASS_STREAM_ENDED\x10\b*w\n" +
+	"\x19DETACH_CLASS_STREAM_ENDED\x10\b\x12\x16\n" +
+	"\x12DETACH_CLASS_LIMIT\x10\t*w\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eOUTCOME_CLOSED\x10\x01\x12\x10\n" +

@@ -732,6 +732,11 @@ type Message struct {
 	Process *Process `protobuf:"bytes,3,opt,name=process,proto3" json:"process,omitempty"`
 	// The client machine's clock that is never set, at the same moment; see above.
 	ElapsedNano int64 `protobuf:"varint,4,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
+	// The fields that hold less than there was to say, as paths from here without the places
+	// in lists: "rollover.path", "stop.exits.cause". A client that cuts something itself says
+	// so here; the supervisor's side adds what it has cut. At most 16, of at most 64 bytes
+	// each.
+	Shortened []string `protobuf:"bytes,5,rep,name=shortened,proto3" json:"shortened,omitempty"`
 	// Exactly one fact.
 	//
 	// Types that are valid to be assigned to Fact:
@@ -805,6 +810,13 @@ func (x *Message) GetElapsedNano() int64 {
 		return x.ElapsedNano
 	}
 	return 0
+}
+
+func (x *Message) GetShortened() []string {
+	if x != nil {
+		return x.Shortened
+	}
+	return nil
 }
 
 func (x *Message) GetFact() isMessage_Fact {
@@ -1098,7 +1110,7 @@ func (x *Start) GetConsumer() *ConsumerSpec {
 type Stop struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Reason StopReason             `protobuf:"varint,1,opt,name=reason,proto3,enum=bulkhead.v1.StopReason" json:"reason,omitempty"`
-	// What a person should know beyond the reason; may be empty.
+	// What a person should know beyond the reason; may be empty; at most 4096 bytes.
 	Detail string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
 	// One entry for every worker ever started, in order of kind and index.
 	Exits []*ProcessExit `protobuf:"bytes,3,rep,name=exits,proto3" json:"exits,omitempty"`
@@ -1177,7 +1189,8 @@ type ProcessExit struct {
 	ExitCode int32 `protobuf:"varint,3,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"`
 	// Signal number, when a signal ended it; 0 otherwise.
 	Signal int32 `protobuf:"varint,4,opt,name=signal,proto3" json:"signal,omitempty"`
-	// The cause in words, for a person: "exit status 0", "killed by SIGKILL", …
+	// The cause in words, for a person: "exit status 0", "killed by SIGKILL", …; at most
+	// 4096 bytes.
 	Cause           string `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`
 	StartedUnixNano int64  `protobuf:"varint,6,opt,name=started_unix_nano,json=startedUnixNano,proto3" json:"started_unix_nano,omitempty"`
 	// 0 if the process never stopped.
@@ -1520,7 +1533,8 @@ func (x *HeartbeatAnswer) GetStalledNano() int64 {
 type HeartbeatMiss struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Process *Process               `protobuf:"bytes,1,opt,name=process,proto3" json:"process,omitempty"`
-	// Why, in words: "no answer in 1s", "process is gone (killed by SIGKILL)", …
+	// Why, in words: "no answer in 1s", "process is gone (killed by SIGKILL)", …; at most
+	// 4096 bytes.
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1848,8 +1862,9 @@ func (x *Monitor) GetElapsedNano() int64 {
 
 // MonitorError says that a consumer (Message.process) could not be sampled.
 type MonitorError struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 4096 bytes.
+	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1905,7 +1920,7 @@ type Progress struct {
 	Chunks uint64 `protobuf:"varint,3,opt,name=chunks,proto3" json:"chunks,omitempty"`
 	// Failed operations in the interval.
 	Errors uint64 `protobuf:"varint,4,opt,name=errors,proto3" json:"errors,omitempty"`
-	// Text of the last failure in the interval.
+	// Text of the last failure in the interval; at most 4096 bytes.
 	LastError string `protobuf:"bytes,5,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
 	// Latency of each chunk's write call in the interval, in nanoseconds. With
 	// SYNC_POLICY_CHUNK it is without the fdatasync(2) that follows; with O_DSYNC the
@@ -2057,16 +2072,18 @@ func (x *Progress) GetCorruptBlocks() uint64 {
 // consumer says at most 1000 of them; Progress.corrupt_blocks counts all.
 type Corruption struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// As in Rollover.
+	// As in Rollover; at most 4096 bytes.
 	Path      string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	FileIndex uint64 `protobuf:"varint,2,opt,name=file_index,json=fileIndex,proto3" json:"file_index,omitempty"`
 	// Where in the file, and how long the run of blocks is.
 	OffsetBytes uint64         `protobuf:"varint,3,opt,name=offset_bytes,json=offsetBytes,proto3" json:"offset_bytes,omitempty"`
 	LengthBytes uint64         `protobuf:"varint,4,opt,name=length_bytes,json=lengthBytes,proto3" json:"length_bytes,omitempty"`
 	Kind        CorruptionKind `protobuf:"varint,5,opt,name=kind,proto3,enum=bulkhead.v1.CorruptionKind" json:"kind,omitempty"`
-	// What should be there, and what is there, in words for a person.
-	Expected      string `protobuf:"bytes,6,opt,name=expected,proto3" json:"expected,omitempty"`
-	Found         string `protobuf:"bytes,7,opt,name=found,proto3" json:"found,omitempty"`
+	// What should be there, in words for a person; at most 4096 bytes.
+	Expected string `protobuf:"bytes,6,opt,name=expected,proto3" json:"expected,omitempty"`
+	// What is there, in words for a person; at most 4096 bytes.
+	Found string `protobuf:"bytes,7,opt,name=found,proto3" json:"found,omitempty"`
+	// As in Rollover; at most 4096 bytes.
 	PathBytes     []byte `protobuf:"bytes,8,opt,name=path_bytes,json=pathBytes,proto3" json:"path_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2249,7 +2266,8 @@ type Workload struct {
 	HeartbeatTimeoutNano  int64                  `protobuf:"varint,3,opt,name=heartbeat_timeout_nano,json=heartbeatTimeoutNano,proto3" json:"heartbeat_timeout_nano,omitempty"`
 	MonitorIntervalNano   int64                  `protobuf:"varint,4,opt,name=monitor_interval_nano,json=monitorIntervalNano,proto3" json:"monitor_interval_nano,omitempty"`
 	ProgressIntervalNano  int64                  `protobuf:"varint,5,opt,name=progress_interval_nano,json=progressIntervalNano,proto3" json:"progress_interval_nano,omitempty"`
-	Consumers             []*ConsumerSpec        `protobuf:"bytes,6,rep,name=consumers,proto3" json:"consumers,omitempty"`
+	// At most 1024; cut to that.
+	Consumers []*ConsumerSpec `protobuf:"bytes,6,rep,name=consumers,proto3" json:"consumers,omitempty"`
 	// Time over which the consumers begin, one after the other; 0 is all at once.
 	RampNano int64 `protobuf:"varint,7,opt,name=ramp_nano,json=rampNano,proto3" json:"ramp_nano,omitempty"`
 	// The load ends when all consumers together have written this much; 0 is no limit.
@@ -2412,7 +2430,7 @@ func (x *SteadyState) GetMaxVariationPercent() float64 {
 type ConsumerSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Index uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Folder that receives the files; as in Rollover.
+	// Folder that receives the files; as in Rollover, at most 4096 bytes.
 	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
 	// Bytes of a chunk; the largest one if chunk_sizes has more.
 	ChunkSizeBytes uint64 `protobuf:"varint,3,opt,name=chunk_size_bytes,json=chunkSizeBytes,proto3" json:"chunk_size_bytes,omitempty"`
@@ -2421,7 +2439,8 @@ type ConsumerSpec struct {
 	// Finished files kept while running; 0 keeps all.
 	KeepFiles uint32     `protobuf:"varint,5,opt,name=keep_files,json=keepFiles,proto3" json:"keep_files,omitempty"`
 	Sync      SyncPolicy `protobuf:"varint,6,opt,name=sync,proto3,enum=bulkhead.v1.SyncPolicy" json:"sync,omitempty"`
-	// Chunk sizes of which one is drawn for each chunk; empty is chunk_size_bytes.
+	// Chunk sizes of which one is drawn for each chunk; empty is chunk_size_bytes. At most 64;
+	// cut to that.
 	ChunkSizes []*WeightedSize `protobuf:"bytes,7,rep,name=chunk_sizes,json=chunkSizes,proto3" json:"chunk_sizes,omitempty"`
 	// File sizes are drawn evenly from this to file_size_bytes; 0 is file_size_bytes.
 	MinFileSizeBytes uint64 `protobuf:"varint,8,opt,name=min_file_size_bytes,json=minFileSizeBytes,proto3" json:"min_file_size_bytes,omitempty"`
@@ -2778,12 +2797,13 @@ var File_bulkhead_v1_message_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\xc2\x04\n" +
+	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\xe0\x04\n" +
 	"\aMessage\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12$\n" +
 	"\x0etime_unix_nano\x18\x02 \x01(\x03R\ftimeUnixNano\x12.\n" +
 	"\aprocess\x18\x03 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x12!\n" +
-	"\felapsed_nano\x18\x04 \x01(\x03R\velapsedNano\x12*\n" +
+	"\felapsed_nano\x18\x04 \x01(\x03R\velapsedNano\x12\x1c\n" +
+	"\tshortened\x18\x05 \x03(\tR\tshortened\x12*\n" +
 	"\x05start\x18\n" +
 	" \x01(\v2\x12.bulkhead.v1.StartH\x00R\x05start\x12'\n" +
 	"\x04stop\x18\v \x01(\v2\x11.bulkhead.v1.StopH\x00R\x04stop\x126\n" +

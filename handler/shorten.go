@@ -1,0 +1,135 @@
+package handler
+
+import (
+	"maps"
+	"slices"
+
+	"bulkhead/internal/hello"
+	"bulkhead/internal/pathname"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// shortener cuts what is beyond its bound and may be cut; see hello.Limits. It notes the
+// fields, as Hello.shortened and Message.shortened name them.
+type shortener struct{ fields []string }
+
+// note notes that a field was cut, once, if there is room.
+func (s *shortener) note(field string) {
+	if len(s.fields) < hello.MaxShortened && !slices.Contains(s.fields, field) {
+		s.fields = append(s.fields, field)
+	}
+}
+
+// said is what the sender has said that it cut itself, in its bounds. Nothing is noted of it:
+// it has no further reader than a person.
+func said(fields []string) []string {
+	if len(fields) > hello.MaxShortened {
+		fields = fields[:hello.MaxShortened]
+	}
+	for i, f := range fields {
+		if len(f) > hello.MaxShortenedBytes {
+			fields[i] = pathname.Clip(f, hello.MaxShortenedBytes)
+		}
+	}
+	return fields
+}
+
+// text cuts a text.
+func (s *shortener) text(field string, v *string, most int) {
+	if len(*v) > most {
+		*v = pathname.Clip(*v, most)
+		s.note(field)
+	}
+}
+
+// list cuts a list or bytes.
+func list[T any](s *shortener, field string, v *[]T, most int) {
+	if len(*v) > most {
+		*v = slices.Clip((*v)[:most])
+		s.note(field)
+	}
+}
+
+// path cuts a path, as text and as bytes.
+func (s *shortener) path(at string, text *string, raw *[]byte) {
+	s.text(at+".path", text, hello.MaxPathBytes)
+	list(s, at+".path_bytes", raw, hello.MaxPathBytes)
+}
+
+// consumer cuts what is said of a consumer.
+func (s *shortener) consumer(at string, c *bulkheadv1.ConsumerSpec) {
+	if c == nil {
+		return
+	}
+	s.path(at, &c.Path, &c.PathBytes)
+	list(s, at+".chunk_sizes", &c.ChunkSizes, hello.MaxChunkSizes)
+}
+
+// shortenHello cuts a Hello to what may be cut of it.
+func shortenHello(h *bulkheadv1.Hello) {
+	s := shortener{said(h.GetShortened())}
+	s.text("host", &h.Host, hello.MaxHostBytes)
+	s.text("client_version", &h.ClientVersion, hello.MaxVersionBytes)
+	s.text("last_end", &h.LastEnd, hello.MaxEndBytes)
+	h.Labels = s.labels(h.GetLabels())
+	if w := h.GetWorkload(); w != nil {
+		list(&s, "workload.consumers", &w.Consumers, hello.MaxConsumers)
+		for _, c := range w.GetConsumers() {
+			s.consumer("workload.consumers", c)
+		}
+	}
+	h.Shortened = s.fields
+}
+
+// labels cuts labels: of too many the first in the order of their keys stay.
+func (s *shortener) labels(all map[string]string) map[string]string {
+	keys := slices.Sorted(maps.Keys(all))
+	list(s, "labels", &keys, hello.MaxLabels)
+	out := make(map[string]string, len(keys))
+	for _, k := range keys {
+		v := all[k]
+		s.text("labels", &k, hello.MaxLabelBytes)
+		s.text("labels", &v, hello.MaxLabelBytes)
+		if _, taken := out[k]; !taken { // keys that are the same when they are cut
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// shortenBatch cuts the messages of a batch. What is sent again is cut in the same way, so it
+// stays the same.
+func shortenBatch(b *bulkheadv1.Batch) {
+	for _, m := range b.GetMessages() {
+		shortenMessage(m)
+	}
+}
+
+func shortenMessage(m *bulkheadv1.Message) {
+	s := shortener{said(m.GetShortened())}
+	switch {
+	case m.GetStart() != nil:
+		s.consumer("start.consumer", m.GetStart().GetConsumer())
+	case m.GetStop() != nil:
+		s.text("stop.detail", &m.GetStop().Detail, hello.MaxTextBytes)
+		for _, e := range m.GetStop().GetExits() {
+			s.text("stop.exits.cause", &e.Cause, hello.MaxTextBytes)
+		}
+	case m.GetHeartbeat() != nil:
+		for _, miss := range m.GetHeartbeat().GetMisses() {
+			s.text("heartbeat.misses.reason", &miss.Reason, hello.MaxTextBytes)
+		}
+	case m.GetRollover() != nil:
+		s.path("rollover", &m.GetRollover().Path, &m.GetRollover().PathBytes)
+	case m.GetMonitorError() != nil:
+		s.text("monitor_error.reason", &m.GetMonitorError().Reason, hello.MaxTextBytes)
+	case m.GetProgress() != nil:
+		s.text("progress.last_error", &m.GetProgress().LastError, hello.MaxTextBytes)
+	case m.GetCorruption() != nil:
+		c := m.GetCorruption()
+		s.path("corruption", &c.Path, &c.PathBytes)
+		s.text("corruption.expected", &c.Expected, hello.MaxTextBytes)
+		s.text("corruption.found", &c.Found, hello.MaxTextBytes)
+	}
+	m.Shortened = s.fields
+}

@@ -1,0 +1,114 @@
+package hello
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// The bounds of what a client says, in bytes or entries. The .proto files state each at its
+// field, and Limits lists them.
+const (
+	clientIDBytes   = 16
+	MaxNameBytes    = 128
+	MaxHostBytes    = 255
+	MaxLabels       = 32
+	MaxLabelBytes   = 128
+	MaxTokenBytes   = 1024
+	MaxConsumers    = 1024
+	MaxEndBytes     = 1024
+	MaxVersionBytes = 128
+	// MaxPathBytes bounds every path, in a Hello and in a Message.
+	MaxPathBytes = 4096
+	// MaxTextBytes bounds every other text in a Message.
+	MaxTextBytes = 4096
+	maxRunBytes  = 128
+	maxInstance  = 32
+	// MaxChunkSizes is the most chunk sizes of one consumer.
+	MaxChunkSizes = 64
+	// MaxShortened is the most fields that a Hello or a Message says were cut, and
+	// MaxShortenedBytes bounds each.
+	MaxShortened      = 16
+	MaxShortenedBytes = 64
+)
+
+// The bounds of the numbers in messages. Beyond them a message is not used for the report:
+// no real one gets there, and sums stay far from overflow.
+const (
+	// MaxAmountBits is the power of two that an amount is at most: bytes, chunks, counts.
+	MaxAmountBits = 60
+	// MaxYears bounds a duration, in years of 365 days; MaxDuration is that in nanoseconds.
+	MaxYears    = 10
+	MaxDuration = int64(MaxYears * 365 * 24 * time.Hour)
+	// MaxTime is the last moment of a wall clock, in nanoseconds since 1970: in the year
+	// LastYear.
+	MaxTime  = int64(230*365*24*time.Hour/1e9) * 1e9
+	LastYear = 2199
+	// MaxProcesses is the most processes of one client.
+	MaxProcesses = 2048
+)
+
+// Beyond is what becomes of what is beyond a limit.
+type Beyond uint8
+
+const (
+	// Refused: the Hello, for its field must not be cut.
+	Refused Beyond = iota
+	// Shortened: the first part is kept, and the field is named where it was.
+	Shortened
+	// Framed: there is no limit but that of the frame or of the Batch, which ends the
+	// connection.
+	Framed
+)
+
+// Limit is the bound of one field that may have any length.
+type Limit struct {
+	// Field is a text, bytes or a list.
+	Field protoreflect.FullName
+	// Most is its most bytes, or entries of a list; 0 for Framed.
+	Most   int
+	Beyond Beyond
+}
+
+// Limits are the bounds of every field of any length that a client can send.
+func Limits() []Limit {
+	const p = "bulkhead.v1."
+	return []Limit{
+		{p + "Hello.client_id", clientIDBytes, Refused},
+		{p + "Hello.name", MaxNameBytes, Refused},
+		{p + "Hello.host", MaxHostBytes, Shortened},
+		{p + "Hello.labels", MaxLabels, Shortened},
+		{p + "Hello.LabelsEntry.key", MaxLabelBytes, Shortened},
+		{p + "Hello.LabelsEntry.value", MaxLabelBytes, Shortened},
+		{p + "Hello.token", MaxTokenBytes, Refused},
+		{p + "Hello.client_version", MaxVersionBytes, Shortened},
+		{p + "Hello.last_end", MaxEndBytes, Shortened},
+		{p + "Hello.run_id", maxRunBytes, Refused},
+		{p + "Hello.instance", maxInstance, Refused},
+		{p + "Hello.shortened", MaxShortened, Shortened},
+		{p + "Continuation.run_id", maxRunBytes, Refused},
+		{p + "Continuation.client_id", clientIDBytes, Refused},
+		{p + "Workload.consumers", MaxConsumers, Shortened},
+		{p + "ConsumerSpec.path", MaxPathBytes, Shortened},
+		{p + "ConsumerSpec.path_bytes", MaxPathBytes, Shortened},
+		{p + "ConsumerSpec.chunk_sizes", MaxChunkSizes, Shortened},
+		{p + "Batch.messages", 0, Framed},
+		{p + "Message.shortened", MaxShortened, Shortened},
+		{p + "Stop.detail", MaxTextBytes, Shortened},
+		{p + "Stop.exits", 0, Framed},
+		{p + "ProcessExit.cause", MaxTextBytes, Shortened},
+		{p + "Heartbeat.answers", 0, Framed},
+		{p + "Heartbeat.misses", 0, Framed},
+		{p + "HeartbeatMiss.reason", MaxTextBytes, Shortened},
+		{p + "Rollover.path", MaxPathBytes, Shortened},
+		{p + "Rollover.path_bytes", MaxPathBytes, Shortened},
+		{p + "MonitorError.reason", MaxTextBytes, Shortened},
+		{p + "Progress.last_error", MaxTextBytes, Shortened},
+		{p + "Histogram.value_delta", 0, Framed},
+		{p + "Histogram.count", 0, Framed},
+		{p + "Corruption.path", MaxPathBytes, Shortened},
+		{p + "Corruption.path_bytes", MaxPathBytes, Shortened},
+		{p + "Corruption.expected", MaxTextBytes, Shortened},
+		{p + "Corruption.found", MaxTextBytes, Shortened},
+	}
+}
