@@ -12,13 +12,20 @@ import (
 	"bulkhead/internal/child/inside"
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/sink"
+	"bulkhead/internal/version"
 )
 
-func main() { os.Exit(run()) }
+const help = `bulkhead-handler serves one client for ` + "`bulkhead supervisor start`" + `, which starts it: it lives
+beside bulkhead, and nobody starts it by hand. It takes nothing but --version and --help.`
 
-func run() int {
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
 	stderr := sink.New(os.Stderr)
 	defer stderr.Flush() // gives up on a supervisor that does not read
+	if len(args) > 0 {
+		return answer(args, stderr)
+	}
 	err := handler.Run(context.Background())
 	if err == nil {
 		return exitstatus.Complete
@@ -28,4 +35,24 @@ func run() int {
 		return exitstatus.Usage
 	}
 	return exitstatus.Failure
+}
+
+// answer answers a person; a supervisor gives no arguments.
+func answer(args []string, stderr *sink.Sink) int {
+	text := ""
+	switch args[0] {
+	case "--version", "-version", "-v", "version":
+		text = version.Line("bulkhead-handler")
+	case "--help", "-help", "-h", "help":
+		text = help
+	}
+	if len(args) > 1 || text == "" {
+		fmt.Fprintf(stderr, "bulkhead-handler: unexpected argument %q; see `bulkhead-handler --help`\n", args[len(args)-1])
+		return exitstatus.Usage
+	}
+	if _, err := fmt.Println(text); err != nil {
+		fmt.Fprintln(stderr, "bulkhead-handler:", err)
+		return exitstatus.Failure
+	}
+	return exitstatus.Complete
 }

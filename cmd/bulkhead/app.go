@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,6 +18,7 @@ import (
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/pathname"
 	"bulkhead/internal/sink"
+	"bulkhead/internal/spelling"
 	"bulkhead/internal/version"
 	"bulkhead/supervisor"
 )
@@ -46,6 +46,9 @@ var errCutShort = errors.New("cut short")
 // errSaid makes a command exit with 1 without a word: whoever started it knows why.
 var errSaid = errors.New("said already")
 
+// errShown ends a command that has shown what was asked for, such as its version: no error.
+var errShown = errors.New("shown")
+
 // usageError is bad usage: exit status 64.
 type usageError struct{ error }
 
@@ -56,10 +59,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	// Whoever reads the output may be gone first (Ctrl-C also ends the tee of a
 	// pipeline); the load still ends in order and the report is still written.
 	signal.Ignore(syscall.SIGPIPE)
-	app := newApp(stdout, stderr)
-	err := app.RunContext(ctx, flagsFirst(switchesJoined(app, args)))
+	err := runApp(ctx, newApp(stdout, stderr), args)
 	code := exitCode(err)
-	if err != nil && !errors.Is(err, errPartial) && !errors.Is(err, errCutShort) && !errors.Is(err, errSaid) {
+	if err != nil && !silent(err) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			fmt.Fprintln(stderr, "bulkhead:", pathname.Printable(line))
 		}
@@ -67,12 +69,34 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	return code
 }
 
+// runApp runs a command line.
+func runApp(ctx context.Context, app *cli.App, args []string) error {
+	if len(args) > 0 && args[len(args)-1] == completionFlag { // of words that are not complete
+		return app.RunContext(ctx, args)
+	}
+	line, err := readCommandLine(rootOf(app), args)
+	if err != nil {
+		return err
+	}
+	return app.RunContext(ctx, line.arguments())
+}
+
+// silent says whether an error is no more than an exit status.
+func silent(err error) bool {
+	for _, quiet := range []error{errShown, errPartial, errCutShort, errSaid} {
+		if errors.Is(err, quiet) {
+			return true
+		}
+	}
+	return false
+}
+
 // exitCode is the exit status for an error.
 func exitCode(err error) int {
 	var usage usageError
 	var problems config.Problems
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, errShown):
 		return exitOK
 	case errors.Is(err, errPartial):
 		return exitPartial
@@ -88,38 +112,52 @@ func exitCode(err error) int {
 }
 
 func newApp(stdout *stdout, stderr *sink.Sink) *cli.App {
-	return &cli.App{
+	app := &cli.App{
 		Name:  "bulkhead",
 		Usage: "sustained storage load from many machines, and the truth about what happened",
 		Description: `A supervisor collects what clients report. Clients write files in chunks and
 roll over to the next file at a set size. Every client is served by an operating
 system process of its own, so that nothing that goes wrong with one touches another.
 
-On the collecting machine:   bulkhead supervisor start --clients 3
-On each test machine:        bulkhead client --supervisor HOST:7420 --path /mnt/under-test
-Later, or after a crash:     bulkhead report bulkhead-state/runs/latest
-
 Settings: a flag wins over the environment (BULKHEAD_…), that over the YAML file,
 that over the default.
 
 Exit status: 0 complete, 1 failure, 3 partial, 4 interrupted by an operator, 64 bad
-usage, 78 bad configuration. 2 is never one of them: it is a crash.`,
-		HideVersion:    true,
-		Writer:         stdout,
-		ErrWriter:      stderr,
-		ExitErrHandler: func(*cli.Context, error) {}, // run decides
-		OnUsageError:   onUsageError,
-		Action:         needCommand,
+usage, 78 bad configuration. 2 is never one of them: it is a crash.
+
+Examples, on the collecting machine, on each test machine, and later or after a crash:
+  bulkhead supervisor start --clients 3
+  bulkhead client --supervisor 10.0.0.1:7420 --path /mnt/under-test
+  bulkhead report bulkhead-state/runs/latest`,
+		HideVersion:          true, // there is one for every command
+		EnableBashCompletion: true,
+		Writer:               stdout,
+		ErrWriter:            stderr,
+		ExitErrHandler:       func(*cli.Context, error) {}, // run decides
+		OnUsageError:         onUsageError,
+		Action:               needCommand,
 		Commands: []*cli.Command{
 			supervisorCommand(stdout, stderr),
 			clientCommand(stdout, stderr),
 			reportCommand(stdout, stderr),
 			journalCommand(stdout),
 			verifyCommand(stdout),
-			topCommand(stdout),
+			topCommand(stdout, stderr),
 			versionCommand(stdout),
+			completionCommand(stdout),
 			workerCommand(),
 		},
+	}
+	root := rootOf(app)
+	explain(root, root.Name, stdout)
+	app.Flags, app.Commands, app.CustomAppHelpTemplate = root.Flags, root.Subcommands, root.CustomHelpTemplate
+	return app
+}
+
+// rootOf is the application as the command that it is.
+func rootOf(app *cli.App) *cli.Command {
+	return &cli.Command{
+		Name: app.Name, Usage: app.Usage, Description: app.Description, Flags: app.Flags, Subcommands: app.Commands,
 	}
 }
 
@@ -130,18 +168,57 @@ func onUsageError(ctx *cli.Context, err error, _ bool) error {
 // needCommand is the action of commands that only hold others.
 func needCommand(ctx *cli.Context) error {
 	if ctx.NArg() > 0 {
-		return usageError{fmt.Errorf("%q is not a command; see `%s --help`", ctx.Args().First(), commandName(ctx))}
+		return notCommand(ctx, ctx.Args().First())
 	}
 	_ = cli.ShowSubcommandHelp(ctx) // to stdout; if that fails there is nobody to tell
 	return usageError{fmt.Errorf("a command is missing; see above")}
 }
 
+// notCommand refuses a word that is no command.
+func notCommand(ctx *cli.Context, word string) error {
+	called := commandName(ctx)
+	return usageError{fmt.Errorf("%q is not a command; %ssee `%s --help`", word, commandMeant(ctx.Command, called, rootOf(ctx.App), word), called)}
+}
+
+// leastElsewhere is the shortest word, in bytes, that means a command of another place
+// without being its exact name.
+const leastElsewhere = 5
+
+// commandMeant is the command that was meant by a word behind a command that has none of
+// that name, as part of a sentence; "" if nobody knows.
+func commandMeant(c *cli.Command, called string, root *cli.Command, word string) string {
+	var names, paths, last []string
+	for _, sub := range c.Subcommands {
+		if !sub.Hidden {
+			names = append(names, sub.Name)
+		}
+	}
+	if meant := spelling.Nearest(word, names); meant != "" {
+		return "did you mean `" + called + " " + meant + "`? "
+	}
+	eachCommand(root, root.Name, func(c *cli.Command, called string) {
+		paths, last = append(paths, called), append(last, c.Name)
+	})
+	elsewhere := word
+	if len(word) >= leastElsewhere {
+		elsewhere = spelling.Nearest(word, last)
+	}
+	if i := slices.Index(last, elsewhere); i > 0 {
+		return "did you mean `" + paths[i] + "`? "
+	}
+	return ""
+}
+
 // noArguments refuses arguments that a command does not take.
 func noArguments(ctx *cli.Context) error {
-	if ctx.NArg() > 0 {
-		return usageError{fmt.Errorf("unexpected argument %q; see `%s --help`", ctx.Args().First(), commandName(ctx))}
+	if ctx.NArg() == 0 {
+		return nil
 	}
-	return nil
+	called, word, meant := commandName(ctx), ctx.Args().First(), ""
+	if len(ctx.Command.Subcommands) > 0 {
+		meant = commandMeant(ctx.Command, called, &cli.Command{}, word)
+	}
+	return usageError{fmt.Errorf("unexpected argument %q; %ssee `%s --help`", word, meant, called)}
 }
 
 // commandName is how the command is called, such as "bulkhead supervisor start".
@@ -155,80 +232,23 @@ func commandName(ctx *cli.Context) string {
 	return strings.Join(names, " ")
 }
 
-// withArguments are the commands that take arguments.
-var withArguments = [][]string{{"report"}, {"report", "compare"}, {"journal", "check"}, {"client", "resend"}, {"verify"}}
-
-// flagsFirst moves the arguments of commands that take some behind their flags, because
-// the flag parser stops at the first argument.
-func flagsFirst(args []string) []string {
-	words := 0 // of the command's name, with the program
-	for _, name := range withArguments {
-		if n := len(name) + 1; len(args) > n && slices.Equal(args[1:n], name) {
-			words = n
-		}
-	}
-	if words == 0 {
-		return args
-	}
-	flags, rest := slices.Clone(args[:words]), []string{"--"}
-	for in := args[words:]; len(in) > 0; in = in[1:] {
-		switch a := in[0]; {
-		case a == "--":
-			return append(append(flags, rest...), in[1:]...)
-		case len(a) > 1 && a[0] == '-':
-			flags = append(flags, a)
-			if !takesValue(a) {
-				continue
-			}
-			if len(in) == 1 {
-				return flags // the parser says that a value is missing
-			}
-			flags = append(flags, in[1])
-			in = in[1:]
-		default:
-			rest = append(rest, a)
-		}
-	}
-	return append(flags, rest...)
-}
-
-// takesValue says whether a flag of these commands has its value in the next
-// argument.
-func takesValue(flag string) bool {
-	switch strings.TrimLeft(flag, "-") {
-	case "format", "output", "o", "assert", "config", "c", "supervisor", "token", "connect-timeout", "log-level", "log-format", "writers":
-		return true
-	default:
-		return false
-	}
-}
-
 func versionCommand(stdout io.Writer) *cli.Command {
 	return &cli.Command{
-		Name:         "version",
-		Usage:        "print the version",
+		Name:  "version",
+		Usage: "print the version",
+		Description: `The same as --version, which every command takes.
+
+Example:
+  bulkhead version`,
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
 			if err := noArguments(ctx); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(stdout, versionLine())
+			_, err := fmt.Fprintln(stdout, version.Line("bulkhead"))
 			return err
 		},
 	}
-}
-
-// versionLine is what `bulkhead version` prints.
-func versionLine() string {
-	return "bulkhead " + version.String() + buildText() + " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
-}
-
-// buildText is what tells builds of one version apart, in a sentence.
-func buildText() string {
-	if build := version.Build(); build != "" {
-		return " build " + build
-	}
-	return ""
 }
 
 // interruptible receives the signals that end a command in order, and those in also;

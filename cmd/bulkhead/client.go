@@ -24,17 +24,19 @@ func clientCommand(stdout *stdout, stderr *sink.Sink) *cli.Command {
 		Usage: "write files and report to a supervisor",
 		Description: `The client first checks that the load can work (path, free space, at least two
 files per consumer in the runtime), then connects, then starts its consumers and the
-monitor as processes of their own. SIGINT, SIGTERM or
-SIGHUP ends the load in order; a second one at once; a third one kills the client. Load files are removed at the end unless --keep.
+monitor as processes of their own. SIGINT, SIGTERM or SIGHUP ends the load in order; a
+second one at once; a third one kills the client. Load files are removed at the end
+unless --keep.
 
 Settings of single consumers go into the YAML file (consumers: [{chunk_size: …}]) and
 win over the flags and keys for all of them.
 
-Example: bulkhead client --supervisor 10.0.0.1:7420 --path /mnt/under-test --consumers 4 --runtime 10m`,
-		Flags:           append(settingFlags(keys), planFlags()...),
-		Subcommands:     []*cli.Command{resendCommand(stdout, stderr), conformanceCommand(stdout, stderr)},
-		HideHelpCommand: true,
-		OnUsageError:    onUsageError,
+Examples:
+  bulkhead client --supervisor 10.0.0.1:7420 --path /mnt/under-test --consumers 4 --runtime 10m
+  bulkhead client --config configs/client.yaml --dry-run`,
+		Flags:        append(settingFlags(keys), planFlags()...),
+		Subcommands:  []*cli.Command{resendCommand(stdout, stderr), conformanceCommand(stdout, stderr)},
+		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
 			return runClient(ctx, keys, stdout, stderr)
 		},

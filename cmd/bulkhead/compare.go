@@ -44,12 +44,13 @@ func compareCommand(stdout io.Writer) *cli.Command {
 		Description: `A and B are run directories, or report.json files. What was configured differently comes
 first, then the figures side by side with how much they vary from interval to interval.
 
-Examples: bulkhead report compare bulkhead-state/runs/BEFORE bulkhead-state/runs/AFTER
-          bulkhead report compare BEFORE AFTER --html --output compared.html`,
+Examples:
+  bulkhead report compare bulkhead-state/runs/BEFORE bulkhead-state/runs/AFTER
+  bulkhead report compare BEFORE AFTER --output compared.html`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT`: " + oneOf(names)},
+			&cli.StringFlag{Name: "format", DefaultText: "what --output ends with, or else text", Usage: "`FORMAT`: " + oneOf(names)},
 			&cli.BoolFlag{Name: "html", Usage: "the same as --format html: one page with charts of both runs"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output, which is -"},
 		},
 		OnUsageError: onUsageError,
 		Action:       func(ctx *cli.Context) error { return compareRuns(ctx, stdout, names) },
@@ -58,19 +59,19 @@ Examples: bulkhead report compare bulkhead-state/runs/BEFORE bulkhead-state/runs
 
 func compareRuns(ctx *cli.Context, stdout io.Writer, names []string) error {
 	if ctx.NArg() != 2 {
-		return usageError{fmt.Errorf("report compare takes two runs, as run directories or report.json files; %d were given", ctx.NArg())}
+		return usageError{fmt.Errorf("report compare takes two runs, as run directories or report.json files; %d were given; see `%s --help`", ctx.NArg(), commandName(ctx))}
 	}
-	format := ctx.String("format")
-	switch {
-	case ctx.Bool("html") && ctx.IsSet("format") && format != "html":
+	if format := ctx.String("format"); ctx.Bool("html") && ctx.IsSet("format") && format != "html" {
 		return usageError{fmt.Errorf("--html and --format %s: use one of them", format)}
-	case ctx.Bool("html"):
-		format = "html"
+	}
+	format := "html"
+	if !ctx.Bool("html") {
+		var err error
+		if format, err = formatOf(ctx, names); err != nil {
+			return err
+		}
 	}
 	i := slices.Index(names, format)
-	if i < 0 {
-		return usageError{fmt.Errorf("--format: %q is not valid; use %s", format, oneOf(names))}
-	}
 	a, err := loadReport(ctx.Args().Get(0))
 	if err != nil {
 		return err

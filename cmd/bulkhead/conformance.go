@@ -28,11 +28,12 @@ Exit status: 0 every scenario passed, 3 some did not.
 
 Scenarios: ` + strings.Join(conformance.Scenarios(), ", ") + `
 
-Example: bulkhead client conformance -- python3 client.py --seconds 3`,
+Example:
+  bulkhead client conformance -- python3 client.py --seconds 3`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:0", Usage: "address that the client connects to; port 0 is a free one"},
-			&cli.StringSliceFlag{Name: "only", Usage: "play these scenarios; may be repeated"},
-			&cli.DurationFlag{Name: "patience", Value: 30 * time.Second, Usage: "how long the client may take for each step"},
+			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:0", Usage: "`ADDR`: address that the client connects to; port 0 is a free one"},
+			&cli.StringSliceFlag{Name: "only", Usage: "play this `SCENARIO`; may be repeated"},
+			&cli.DurationFlag{Name: "patience", Value: 30 * time.Second, Usage: "`DURATION`: how long the client may take for each step"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		OnUsageError: onUsageError,

@@ -17,8 +17,12 @@ import (
 
 func journalCommand(stdout io.Writer) *cli.Command {
 	return &cli.Command{
-		Name:         "journal",
-		Usage:        "look at the journal of a run",
+		Name:  "journal",
+		Usage: "look at the journal of a run",
+		Description: `A journal is the durable record of a run, and the only source of its report.
+
+Example:
+  bulkhead journal check bulkhead-state/runs/latest`,
 		OnUsageError: onUsageError,
 		Action:       needCommand,
 		Subcommands: []*cli.Command{
@@ -31,8 +35,11 @@ changed, and the journal may be of a run that is still running.
 
 Exit status: 0 whole and in order, also with a record cut short at its very end, as
 a crash leaves it: nothing in that was ever acknowledged; 3 damaged, also at its very
-end, out of order, or without records that the run's report.json was made from; 2 no
-journal there.`,
+end, out of order, or without records that the run's report.json was made from; 64 no
+journal there.
+
+Example:
+  bulkhead journal check bulkhead-state/runs/latest`,
 				Flags:        []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
 				OnUsageError: onUsageError,
 				Action:       func(ctx *cli.Context) error { return checkJournal(ctx, stdout) },
@@ -43,7 +50,7 @@ journal there.`,
 
 func checkJournal(ctx *cli.Context, stdout io.Writer) error {
 	if ctx.NArg() != 1 {
-		return usageError{fmt.Errorf("journal check takes one run directory, such as bulkhead-state/runs/latest; %d were given", ctx.NArg())}
+		return usageError{fmt.Errorf("journal check takes one run directory, such as bulkhead-state/runs/latest; %d were given; see `%s --help`", ctx.NArg(), commandName(ctx))}
 	}
 	dir := journalFolder(ctx.Args().First())
 	found, err := journal.Check(dir)

@@ -37,8 +37,13 @@ func stateDirKeys() []config.Key {
 
 func statusCommand(stdout io.Writer) *cli.Command {
 	return &cli.Command{
-		Name:         "status",
-		Usage:        "show the run of a running supervisor",
+		Name:  "status",
+		Usage: "show the run of a running supervisor",
+		Description: `One look at the run: its clients and how they are. ` + "`bulkhead top`" + ` goes on looking.
+
+Examples:
+  bulkhead supervisor status --state-dir /var/lib/bulkhead
+  bulkhead supervisor status --json`,
 		Flags:        append(settingFlags(stateDirKeys()), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
@@ -63,8 +68,12 @@ func statusCommand(stdout io.Writer) *cli.Command {
 
 func drainCommand(stdout io.Writer) *cli.Command {
 	return &cli.Command{
-		Name:         "drain",
-		Usage:        "ask every client to end its load, then report and exit",
+		Name:  "drain",
+		Usage: "ask every client to end its load, then report and exit",
+		Description: `The run counts as interrupted by an operator, unless every load had ended already.
+
+Example:
+  bulkhead supervisor drain --state-dir /var/lib/bulkhead`,
 		Flags:        settingFlags(stateDirKeys()),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
@@ -91,13 +100,14 @@ func upgradeCommand(stdout, stderr io.Writer) *cli.Command {
 		Name:  "upgrade",
 		Usage: "replace the program of a running supervisor in place",
 		Description: `The program that is now at the path by which the supervisor was started is checked
-first; symbolic links in that path are followed anew. It must start, read the configuration, the state directory and the journal, and start a
-handler. Only then does it take the place of the running one, with the same process
+first; symbolic links in that path are followed anew. It must start, read the
+configuration, the state directory and the journal, and start a handler. Only then does it take the place of the running one, with the same process
 id, arguments, listener, handlers and connections. A program that does not pass
 changes nothing, and neither does one that is not the version which asks: that most
 likely is not what is meant; --any-version goes on with it.
 
-Example: make install && bulkhead supervisor upgrade --state-dir /var/lib/bulkhead`,
+Example:
+  bulkhead supervisor upgrade --state-dir /var/lib/bulkhead`,
 		Flags:        append(settingFlags(stateDirKeys()), &cli.BoolFlag{Name: "any-version", Usage: "also if the program is not the version that asks"}),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {

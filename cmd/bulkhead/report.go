@@ -47,18 +47,21 @@ func reportCommand(stdout, stderr io.Writer) *cli.Command {
 		Description: `RUN_DIR is STATE_DIR/runs/RUN-ID; runs/latest is the newest. Nothing but the journal
 in it is read, so this works also for a run whose supervisor was killed.
 
+Without --format, what --output ends with says the format: ` + strings.Join(endingsOf(formatNames(reportFormats())), ", ") + `.
+
 --assert may be given several times; where one does not hold, the exit status is 3 and
 standard error says which. Where all hold it is that of the verdict: 0 complete, 3 partial,
 4 interrupted. It is NAME OPERATOR VALUE, or complete or runtime alone: NAME is one of
 ` + strings.Join(report.AssertableNames(), ", ") + `;
 OPERATOR is one of < <= > >= == !=.
 
-Examples: bulkhead report bulkhead-state/runs/latest --format json --output report.json
-          bulkhead report runs/latest --format junit --assert 'p99 < 50ms' --assert 'lost == 0'
-          bulkhead report compare runs/before runs/after`,
+Examples:
+  bulkhead report bulkhead-state/runs/latest --output report.json
+  bulkhead report runs/latest --format junit --assert 'p99 < 50ms' --assert 'lost == 0'
+  bulkhead report compare runs/before runs/after`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT`: " + oneOf(formatNames(reportFormats()))},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output"},
+			&cli.StringFlag{Name: "format", DefaultText: "what --output ends with, or else text", Usage: "`FORMAT`: " + oneOf(formatNames(reportFormats()))},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of standard output, which is -"},
 			&cli.GenericFlag{Name: "assert", Value: new(texts), Usage: "exit with 3 unless `EXPR` holds, such as 'p99 < 50ms'"},
 		},
 		OnUsageError: onUsageError,
@@ -93,13 +96,18 @@ func oneOf(names []string) string {
 
 func rebuildReport(ctx *cli.Context, stdout, stderr io.Writer) error {
 	if ctx.NArg() != 1 {
-		return usageError{fmt.Errorf("report takes one run directory, such as bulkhead-state/runs/latest; %d were given", ctx.NArg())}
+		meant := ""
+		if ctx.NArg() > 1 {
+			meant = commandMeant(ctx.Command, commandName(ctx), &cli.Command{}, ctx.Args().First())
+		}
+		return usageError{fmt.Errorf("report takes one run directory, such as bulkhead-state/runs/latest; %d were given; %ssee `%s --help`", ctx.NArg(), meant, commandName(ctx))}
 	}
 	formats := reportFormats()
-	i := slices.IndexFunc(formats, func(f reportFormat) bool { return f.name == ctx.String("format") })
-	if i < 0 {
-		return usageError{fmt.Errorf("--format: %q is not valid; use %s", ctx.String("format"), oneOf(formatNames(formats)))}
+	format, err := formatOf(ctx, formatNames(formats))
+	if err != nil {
+		return err
 	}
+	i := slices.Index(formatNames(formats), format)
 	var assertions []report.Assertion
 	for _, text := range *ctx.Generic("assert").(*texts) {
 		a, err := report.ParseAssertion(text)
@@ -155,7 +163,7 @@ func reportOf(dir string) (*report.Report, error) {
 
 // output calls write with a file, or with stdout if path is "".
 func output(path string, stdout io.Writer, write func(io.Writer) error) error {
-	if path == "" {
+	if path == "" || path == "-" {
 		return write(stdout)
 	}
 	f, err := os.Create(path)

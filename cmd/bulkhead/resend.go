@@ -27,12 +27,14 @@ func resendCommand(stdout io.Writer, stderr *sink.Sink) *cli.Command {
 		Description: `A client that ends with undelivered messages names the file, SPOOL, that it kept
 them in. resend delivers them as that client, with their old numbers, and removes the
 file. A supervisor that does not know the messages before them, or that gave the
-client up as lost, gets them as a session of its own. A damaged file is delivered up to the damage.
+client up as lost, gets them as a session of its own. A damaged file is delivered up
+to the damage.
 
 Exit status: 0 delivered, 3 not all delivered (the file stays), 64 bad usage or not a
 spool, 78 bad configuration.
 
-Example: bulkhead client resend --supervisor 10.0.0.1:7420 /tmp/bulkhead-123/spool`,
+Example:
+  bulkhead client resend --supervisor 10.0.0.1:7420 /tmp/bulkhead-123/spool`,
 		Flags:        append(settingFlags(keys), keep),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {

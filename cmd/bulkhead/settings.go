@@ -35,7 +35,7 @@ func settingFlags(keys []config.Key) []cli.Flag {
 			continue
 		}
 		flags = append(flags, &cli.GenericFlag{
-			Name: flagName(k.Name), Value: &setting{isSwitch: k.Kind == "switch"}, Usage: usage(k), DefaultText: k.Default,
+			Name: flagName(k.Name), Value: &setting{isSwitch: k.Kind == "switch"}, Usage: usage(k), DefaultText: k.Default, Category: categoryOf(k, keys),
 		})
 	}
 	return flags

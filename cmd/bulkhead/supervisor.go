@@ -22,8 +22,13 @@ import (
 func supervisorCommand(stdout *stdout, stderr *sink.Sink) *cli.Command {
 	keys := config.SupervisorKeys()
 	return &cli.Command{
-		Name:         "supervisor",
-		Usage:        "collect what clients report",
+		Name:  "supervisor",
+		Usage: "collect what clients report",
+		Description: `One supervisor runs on the collecting machine, in a state directory of its own.
+
+Examples:
+  bulkhead supervisor start --listen 0.0.0.0:7420 --clients 3
+  bulkhead supervisor status`,
 		OnUsageError: onUsageError,
 		Action:       needCommand,
 		Subcommands: []*cli.Command{
@@ -40,7 +45,9 @@ report is written in every case. SIGHUP replaces the program in place, as
 A supervisor that was killed is started again with the same STATE_DIR: it takes the
 run up where it was, with the clients still connected to their handlers.
 
-Example: bulkhead supervisor start --listen 0.0.0.0:7420 --clients 3`,
+Examples:
+  bulkhead supervisor start --listen 0.0.0.0:7420 --clients 3
+  bulkhead supervisor start --config configs/supervisor.yaml --clients alpha,bravo`,
 				Flags:        append(settingFlags(keys), &cli.BoolFlag{Name: supervisor.PreflightFlag, Hidden: true}),
 				OnUsageError: onUsageError,
 				Action: func(ctx *cli.Context) error {

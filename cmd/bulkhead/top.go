@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"syscall"
 	"time"
@@ -24,14 +25,15 @@ const topEvery = time.Second
 // silentAfter is how old an answer may be before top says so.
 const silentAfter = 3 * topEvery
 
-func topCommand(stdout *stdout) *cli.Command {
+func topCommand(stdout *stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:  "top",
 		Usage: "watch the run of a running supervisor",
 		Description: `The table that the supervisor draws on its own terminal, on this one. q ends it;
 the supervisor does not notice. It ends by itself when the supervisor does.
 
-Example: bulkhead top --state-dir /var/lib/bulkhead`,
+Example:
+  bulkhead top --state-dir /var/lib/bulkhead`,
 		Flags:        settingFlags(stateDirKeys()),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {

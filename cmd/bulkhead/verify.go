@@ -38,13 +38,14 @@ consumer that has several (concurrency): the record in the client's folder says 
 many, or --writers does.
 
 Exit status: 0 all that was written is as it was written; 3 something is not, or
-could not be read, or there was nothing to verify by; 2 no such path, or no file of a
+could not be read, or there was nothing to verify by; 64 no such path, or no file of a
 consumer there.
 
-Example: bulkhead verify /mnt/under-test`,
+Example:
+  bulkhead verify /mnt/under-test`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
-			&cli.IntFlag{Name: "writers", Usage: "how many files each consumer wrote at a time; 0 is what the client's record says, or else 1"},
+			&cli.IntFlag{Name: "writers", Usage: "how many files, `N`, each consumer wrote at a time; 0 is what the client's record says, or else 1"},
 		},
 		OnUsageError: onUsageError,
 		Action:       func(ctx *cli.Context) error { return runVerify(ctx, stdout) },
@@ -53,7 +54,7 @@ Example: bulkhead verify /mnt/under-test`,
 
 func runVerify(ctx *cli.Context, stdout io.Writer) error {
 	if ctx.NArg() != 1 || ctx.Args().First() == "" {
-		return usageError{fmt.Errorf("verify takes one path, such as /mnt/under-test; %d were given", ctx.NArg())}
+		return usageError{fmt.Errorf("verify takes one path, such as /mnt/under-test; %d were given; see `%s --help`", ctx.NArg(), commandName(ctx))}
 	}
 	if n := ctx.Int("writers"); n < 0 {
 		return usageError{fmt.Errorf("--writers %d: it is 1 or more, or 0 for what the client's record says", n)}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"bulkhead/internal/spelling"
 )
 
 // Config says which client is tried, and how.
@@ -73,7 +75,7 @@ func choose(names []string) ([]scenario, error) {
 	}
 	for _, n := range names {
 		if !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.name == n }) {
-			return nil, fmt.Errorf("%w %q; there are %s", ErrUnknownScenario, n, strings.Join(Scenarios(), ", "))
+			return nil, fmt.Errorf("%w %q; %sthere are %s", ErrUnknownScenario, n, spelling.Meant(n, Scenarios()), strings.Join(Scenarios(), ", "))
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(scenarios), func(s scenario) bool { return !slices.Contains(names, s.name) }), nil

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"bulkhead/internal/spelling"
 )
 
 // Data says what the chunks are filled with.
@@ -54,7 +56,8 @@ func parseData(text string) (Data, error) {
 	d := Data{Kind: DataKind(kind)}
 	switch {
 	case d.parted() != parted, !parted && d.Kind != DataRandom && d.Kind != DataZeros:
-		return Data{}, fmt.Errorf("%s is not valid; use %s", quote(text), validData)
+		meant := spelling.Meant(kind, []string{string(DataRandom), string(DataZeros), string(DataCompressible), string(DataDedupable)})
+		return Data{}, fmt.Errorf("%s is not valid; %suse %s", quote(text), meant, validData)
 	case !parted:
 		return d, nil
 	}

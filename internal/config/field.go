@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"bulkhead/internal/spelling"
 )
 
 // field binds a key to the place of its value.
@@ -140,7 +142,7 @@ func choiceField[T ~string](name string, dst *T, def T, help string, choices ...
 	key := Key{Name: name, Kind: "choice", Default: string(def), Valid: valid, Help: help}
 	return scalar(key, dst, def, func(text string) (T, error) {
 		if !slices.Contains(choices, T(text)) {
-			return "", fmt.Errorf("%s is not valid; use %s", quote(text), valid)
+			return "", fmt.Errorf("%s is not valid; %suse %s", quote(text), spelling.Meant(text, words), valid)
 		}
 		return T(text), nil
 	})

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"bulkhead/internal/spelling"
 )
 
 // FileSync says when a consumer forces its files to storage.
@@ -60,7 +62,8 @@ func parseFileSync(text string) (FileSync, error) {
 	}
 	size := strings.TrimPrefix(text, "every ")
 	if size == "" || size[0] < '0' || size[0] > '9' {
-		return FileSync{}, fmt.Errorf("%s is not valid; use %s", quote(text), validSync)
+		meant := spelling.Meant(text, []string{string(SyncNone), string(SyncFile), string(SyncChunk), string(SyncDSync)})
+		return FileSync{}, fmt.Errorf("%s is not valid; %suse %s", quote(text), meant, validSync)
 	}
 	every, err := parseSize(size)
 	switch {

@@ -67,7 +67,7 @@ func TestClientRefuses(t *testing.T) {
 		{"number that overflows", "consumer_count: 99999999999999999999", `1: consumer_count: "99999999999999999999" is out of range; use 1 to 1024`},
 		{"bad switch", "keep: yes", `1: keep: "yes" is neither true nor false; use true or false`},
 		{"bad choice", "sync: always", `1: sync: "always" is not valid; use none, file, chunk, dsync or a size, as in 16MiB`},
-		{"bad level", "log: {level: INFO}", `1: log.level: "INFO" is not valid; use debug, info, warn or error`},
+		{"bad level", "log: {level: INFO}", `1: log.level: "INFO" is not valid; did you mean info? use debug, info, warn or error`},
 		{"empty path", `path: ""`, "1: path: is empty; give a value"},
 		{"control character in a value", `path: "a\tb"`, "1: path: holds a line break or another control character; use printable text"},
 		{"long name", "name: " + strings.Repeat("n", 129), "1: name: is 129 bytes long; use at most 128"},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"bulkhead/internal/spelling"
 )
 
 // Reserve is free space that is left on a file system: the Size, or the part of the
@@ -45,7 +47,7 @@ func parseReserve(text string) (Reserve, error) {
 		return Reserve{Percent: percent}, err
 	}
 	if text == "" || text[0] < '0' || text[0] > '9' {
-		return Reserve{}, fmt.Errorf("%s is not valid; use %s", quote(text), validReserve)
+		return Reserve{}, fmt.Errorf("%s is not valid; %suse %s", quote(text), spelling.Meant(text, []string{"auto"}), validReserve)
 	}
 	size, err := parseSize(text)
 	if err == nil && size > maxFileSize {

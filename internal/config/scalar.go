@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"bulkhead/internal/spelling"
 )
 
 const durationUnits = "ns, us, ms, s, m or h"
@@ -80,12 +82,13 @@ func parseSwitch(s string) (bool, error) {
 
 // parseLevel reads the name of a log level.
 func parseLevel(s string) (slog.Level, error) {
+	var words []string
 	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
-		if s == formatLevel(level) {
+		if words = append(words, formatLevel(level)); s == formatLevel(level) {
 			return level, nil
 		}
 	}
-	return 0, fmt.Errorf("%s is not valid; use %s", quote(s), logLevels)
+	return 0, fmt.Errorf("%s is not valid; %suse %s", quote(s), spelling.Meant(s, words), logLevels)
 }
 
 const logLevels = "debug, info, warn or error"

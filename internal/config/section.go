@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"bulkhead/internal/spelling"
 )
 
 // section reads a map of keys. Names are looked up in fields behind prefix: ""
@@ -58,7 +60,7 @@ func children(section string, fields []field) []string {
 // which it has.
 func unknown(name string, names []string, fields []field) string {
 	text := "unknown key; "
-	if meant := nearest(name, names); meant != "" {
+	if meant := spelling.Nearest(name, names); meant != "" {
 		text += "did you mean " + meant + "? "
 	} else if elsewhere := findElsewhere(name, fields); elsewhere != "" {
 		section, key, _ := strings.Cut(elsewhere, ".")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/spelling"
 )
 
 // Assertion is a threshold that a report keeps or does not, such as "p99 < 50ms".
@@ -192,7 +193,7 @@ func ParseAssertion(text string) (Assertion, error) {
 	all := figures()
 	i := slices.IndexFunc(all, func(f figure) bool { return f.name == name })
 	if i < 0 {
-		return bad(begin, "%q is nothing to assert; use %s", name, strings.Join(AssertableNames(), ", "))
+		return bad(begin, "%q is nothing to assert; %suse %s", name, spelling.Meant(name, AssertableNames()), strings.Join(AssertableNames(), ", "))
 	}
 	rest := strings.TrimLeft(text[end:], " \t")
 	at := len(text) - len(rest)

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"bulkhead/internal/pathname"
+	"bulkhead/internal/spelling"
+)
+
+// commandLine is a command line cut into its command and what is given to it.
+type commandLine struct {
+	// names are the words of the command, the program's first; commands are the commands
+	// that they name.
+	names    []string
+	commands []*cli.Command
+	// words are the commands and their flags, with values, in the order given.
+	words []string
+	// rest are the arguments; literal are those behind "--".
+	rest, literal []string
+	ended         bool // by "--"
+}
+
+// readCommandLine finds the command of a command line and tells its flags from its
+// arguments, which may stand among them. The error is of usage: a flag that there is not,
+// or one without its value.
+func readCommandLine(root *cli.Command, args []string) (commandLine, error) {
+	l := commandLine{names: args[:1], commands: []*cli.Command{root}}
+	in := args[1:]
+	for ; len(in) > 0; in = in[1:] {
+		a, c := in[0], l.command()
+		switch {
+		case a == "--":
+			l.literal, l.ended = in[1:], true
+			return l, nil
+		case len(a) > 1 && a[0] == '-':
+			taken, err := l.flag(in)
+			if err != nil {
+				return l, err
+			}
+			in = in[taken-1:]
+		case len(l.rest) == 0 && c.Command(a) != nil:
+			l.names, l.commands = append(l.names[:len(l.names):len(l.names)], c.Command(a).Name), append(l.commands, c.Command(a))
+			l.words = append(l.words, a)
+		case takesCommand(c):
+			l.literal, l.ended = in, true
+			return l, nil
+		default:
+			l.rest = append(l.rest, a)
+		}
+	}
+	return l, nil
+}
+
+// command is the command that is called.
+func (l *commandLine) command() *cli.Command { return l.commands[len(l.commands)-1] }
+
+// name is how it is called, such as "bulkhead supervisor start".
+func (l *commandLine) name() string {
+	return strings.Join(append([]string{l.commands[0].Name}, l.names[1:]...), " ")
+}
+
+// flag takes the flag that in begins with, and its value, and says how many words these are.
+func (l *commandLine) flag(in []string) (taken int, err error) {
+	text := strings.TrimPrefix(strings.TrimPrefix(in[0], "-"), "-")
+	name, _, joined := strings.Cut(text, "=")
+	f := flagOf(l.command(), name)
+	switch {
+	case f == nil:
+		return 0, usageError{fmt.Errorf("%s: there is no such flag; %ssee `%s --help`", pathname.Printable(dashed(name)), l.meant(name), l.name())}
+	case joined:
+		l.words = append(l.words, in[0])
+		return 1, nil
+	case standsAlone(f) && len(in) > 1 && (in[1] == "true" || in[1] == "false"):
+		// The flag parser takes no such value, and would see an argument that nobody wants.
+		l.words = append(l.words, in[0]+"="+in[1])
+		return 2, nil
+	case standsAlone(f):
+		l.words = append(l.words, in[0])
+		return 1, nil
+	case len(in) == 1:
+		return 0, usageError{fmt.Errorf("%s: its value is missing; see `%s --help`", dashed(name), l.name())}
+	default:
+		l.words = append(l.words, in[0], in[1])
+		return 2, nil
+	}
+}
+
+// meant is the flag that was meant by one that the command does not have, as part of a
+// sentence; "" if nobody knows.
+func (l *commandLine) meant(name string) string {
+	var names []string
+	for _, f := range l.command().Flags {
+		if hidden, ok := f.(cli.VisibleFlag); ok && !hidden.IsVisible() {
+			continue
+		}
+		for _, n := range f.Names() {
+			names = append(names, dashed(n))
+		}
+	}
+	for key, short := range shortNames() { // a key's own name instead of its flag's
+		if strings.NewReplacer(".", "-", "_", "-").Replace(key) == strings.ReplaceAll(name, "_", "-") && slices.Contains(names, "--"+short) {
+			return "did you mean --" + short + "? "
+		}
+	}
+	if meant := spelling.Nearest(dashed(name), names); meant != "" && len(name) > 1 {
+		return "did you mean " + meant + "? "
+	}
+	if owner := l.ownerOf(name); owner != "" {
+		return "it is one of `" + owner + "`; "
+	}
+	return ""
+}
+
+// ownerOf is how a command is called that has a flag of that name, one below this command
+// if there is one; "" if none has it.
+func (l *commandLine) ownerOf(name string) (owner string) {
+	look := func(c *cli.Command, called string) {
+		if owner == "" && len(name) > 1 && flagOf(c, name) != nil {
+			owner = called
+		}
+	}
+	eachCommand(l.command(), l.name(), look)
+	eachCommand(l.commands[0], l.commands[0].Name, look)
+	return owner
+}
+
+// takesCommand says whether what follows a command's first argument is a command line of
+// another program.
+func takesCommand(c *cli.Command) bool { return strings.Contains(c.ArgsUsage, "COMMAND") }
+
+// arguments is the command line for the flag parser, which stops at the first argument:
+// flags come first, and everything behind "--" is an argument.
+func (l *commandLine) arguments() []string {
+	out := append(slices.Clone(l.names[:1]), l.words...)
+	if len(l.rest) > 0 || l.ended {
+		out = append(append(out, "--"), l.rest...)
+	}
+	return append(out, l.literal...)
+}
+
+// eachCommand calls do for a command and all below it that are not hidden, with how each is called.
+func eachCommand(c *cli.Command, called string, do func(c *cli.Command, called string)) {
+	do(c, called)
+	for _, sub := range c.Subcommands {
+		if !sub.Hidden {
+			eachCommand(sub, called+" "+sub.Name, do)
+		}
+	}
+}
+
+// flagOf is the flag of a command that has a name; nil if there is none.
+func flagOf(c *cli.Command, name string) cli.Flag {
+	for _, f := range c.Flags {
+		if slices.Contains(f.Names(), name) {
+			return f
+		}
+	}
+	return nil
+}
+
+// standsAlone says whether a flag needs no value.
+func standsAlone(f cli.Flag) bool {
+	switch f := f.(type) {
+	case *cli.BoolFlag:
+		return true
+	case *cli.GenericFlag:
+		s, ok := f.Value.(*setting)
+		return ok && s.isSwitch
+	default:
+		return false
+	}
+}
+
+// dashed is a flag as it is written.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
