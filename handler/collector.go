@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
 
 	"bulkhead/internal/downlink"
 	"bulkhead/internal/failpoint"
@@ -292,8 +293,27 @@ func (c *collector) goodbye(g *bulkheadv1.Goodbye) *violation {
 func (c *collector) unknown(_ any, stream grpc.ServerStream) error {
 	method, _ := grpc.MethodFromServerStream(stream)
 	c.called.Store(&method)
-	return (&violation{code: codes.Unimplemented, reason: bulkheadv1.Reason_REASON_METHOD_UNKNOWN,
-		text: fmt.Sprintf("there is no %s here; a Bulkhead collector has %s", method, bulkheadv1.CollectorService_Collect_FullMethodName)}).status()
+	return noMethod(method).status()
+}
+
+// tap answers, of a stream that is just opened, what gRPC would answer by itself and without a
+// reason.
+func (c *collector) tap(ctx context.Context, stream *tap.Info) (context.Context, error) {
+	if encoding := c.conn.unknownEncoding(); encoding != "" {
+		return nil, (&violation{code: codes.Unimplemented, reason: bulkheadv1.Reason_REASON_COMPRESSION_UNKNOWN,
+			text: fmt.Sprintf("the client compresses with %.32q, which is not known here; use gzip or none", encoding)}).status()
+	}
+	if method := stream.FullMethodName; strings.Count(method, "/") < 2 {
+		c.called.Store(&method)
+		return nil, noMethod(method).status()
+	}
+	return ctx, nil
+}
+
+// noMethod is the answer to a call of a method that is not here.
+func noMethod(method string) *violation {
+	return &violation{code: codes.Unimplemented, reason: bulkheadv1.Reason_REASON_METHOD_UNKNOWN,
+		text: fmt.Sprintf("there is no %.128s here; a Bulkhead collector has %s", method, bulkheadv1.CollectorService_Collect_FullMethodName)}
 }
 
 // insteadOf adds to v, the end of a client that never said Hello, what it did instead.

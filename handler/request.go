@@ -73,6 +73,22 @@ func (r *requests) last() map[string]string {
 	return last
 }
 
+// unknownEncoding is what the request that came last compresses with, if that is not known
+// here; "" otherwise.
+func (c *clientConn) unknownEncoding() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.heard == nil {
+		return ""
+	}
+	switch encoding := c.heard.requests.last()["grpc-encoding"]; encoding {
+	case "", "identity", "gzip":
+		return ""
+	default:
+		return encoding
+	}
+}
+
 // request says what a client asked for that opened no Collect stream; "" if that is not
 // known.
 func (c *clientConn) request() string {

@@ -61,6 +61,7 @@ func serveClient(ctx context.Context, socket net.Conn, open *bulkheadv1.Open, r 
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: silence / 2, Timeout: silence / 2}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.UnknownServiceHandler(c.unknown),
+		grpc.InTapHandle(c.tap),
 	)
 	bulkheadv1.RegisterCollectorServiceServer(srv, c)
 	served := make(chan struct{})

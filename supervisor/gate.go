@@ -53,6 +53,7 @@ type gate struct {
 	wasters  wasters                    // guarded by mu; at most maxWasters
 	silent   map[netip.Addr][]*ticket   // guarded by mu; those that must speak and have not, oldest first
 	awaited  map[netip.Addr][]time.Time // guarded by mu; since when each session of an address is away
+	lane     int                        // guarded by mu; in the lane, no Hello yet
 	returns  map[netip.Addr]int         // guarded by mu; let in for an awaited session, no Hello yet
 }
 
@@ -72,8 +73,10 @@ func newGate(cfg OverloadConfig, random func(n int) int) *gate {
 type ticket struct {
 	gate     *gate
 	source   netip.Addr
-	crowded  bool   // it must speak before it is given a handler
-	returns  bool   // it was let in because a session of its address is away
+	crowded  bool // it must speak before it is given a handler
+	returns  bool // it was let in because a session of its address is away
+	lane     bool // it was let in because a session is away
+	entered  time.Time
 	starting bool   // guarded by gate.mu
 	left     bool   // guarded by gate.mu
 	silent   bool   // guarded by gate.mu; it must speak and has not
@@ -92,11 +95,16 @@ func (g *gate) enter(now time.Time, source netip.Addr) (*ticket, *refusal) {
 	defer g.mu.Unlock()
 	no := g.objection(now, source)
 	returns := no != nil && g.mayReturn(now, source)
-	if no != nil && !returns {
+	lane := no != nil && !returns && g.mayPass(now, source)
+	if no != nil && !returns && !lane {
 		return nil, no
 	}
-	t := &ticket{gate: g, source: source, crowded: returns || g.starting >= crowd, returns: returns, starting: true}
-	g.starting++
+	t := &ticket{gate: g, source: source, crowded: returns || lane || g.starting >= crowd, returns: returns, lane: lane, entered: now, starting: true}
+	if lane {
+		g.lane++ // and not one of those that start: it takes no room from them
+	} else {
+		g.starting++
+	}
 	g.sources[source]++
 	if returns {
 		g.returns[source]++
@@ -110,6 +118,17 @@ func (g *gate) enter(now time.Time, source netip.Addr) (*ticket, *refusal) {
 
 // objection is why a connection of source is not to be let in; nil if nothing is against it.
 func (g *gate) objection(now time.Time, source netip.Addr) *refusal {
+	if no := g.barred(now, source); no != nil {
+		return no
+	}
+	if g.cfg.Startups.shed(g.starting, g.random) && !g.makeRoom(source) {
+		return &refusal{"too many connections have not said Hello", retryStartups}
+	}
+	return nil
+}
+
+// barred is what is against source itself; nil if nothing is.
+func (g *gate) barred(now time.Time, source netip.Addr) *refusal {
 	if wait := g.penalty(now, source); wait > 0 {
 		return &refusal{"connections from this address crashed handlers", roundUp(wait)}
 	}
@@ -118,9 +137,6 @@ func (g *gate) objection(now time.Time, source netip.Addr) *refusal {
 	}
 	if most := g.cfg.MaxPerSource; most > 0 && g.sources[source] >= most {
 		return &refusal{fmt.Sprintf("this address has max_per_source=%d connections already", most), retrySource}
-	}
-	if g.cfg.Startups.shed(g.starting, g.random) && !g.makeRoom(source) {
-		return &refusal{"too many connections have not said Hello", retryStartups}
 	}
 	return nil
 }
@@ -151,7 +167,11 @@ func (t *ticket) started() {
 	}
 	g := t.gate
 	t.starting = false
-	g.starting--
+	if t.lane {
+		g.lane--
+	} else {
+		g.starting--
+	}
 	if t.returns {
 		if g.returns[t.source]--; g.returns[t.source] == 0 {
 			delete(g.returns, t.source)

@@ -36,7 +36,7 @@ func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *t
 	defer unlist()
 	failpoint.Hit("supervisor/accepted")
 	if t.mustSpeak() {
-		if err := l.awaitSpeech(ctx, conn, t, r.cfg.Session.HelloTimeout); err != nil {
+		if err := l.awaitSpeech(ctx, conn, t, t.patience(r.cfg.Session.HelloTimeout)); err != nil {
 			r.abandon(l, conn, err)
 			return
 		}

@@ -123,7 +123,7 @@ func (r *run) resume(ctx context.Context, a adopted) {
 func (l *link) serve(ctx context.Context, r *run, conn *net.TCPConn) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	overdue := r.uptime.after(r.cfg.Session.HelloTimeout+helloSlack, func() { l.drop(errSilent) })
+	overdue := r.uptime.after(l.ticket.patience(r.cfg.Session.HelloTimeout)+helloSlack, func() { l.drop(errSilent) })
 	defer overdue.Stop()
 	stream, err := l.open(ctx, r)
 	if conn != nil {
@@ -144,7 +144,7 @@ func (l *link) open(ctx context.Context, r *run) (bulkheadv1.HandlerService_Serv
 	open := &bulkheadv1.Open{
 		ConnectionId:      l.id,
 		Limits:            r.limits(),
-		HelloTimeoutNano:  int64(r.cfg.Session.HelloTimeout),
+		HelloTimeoutNano:  int64(l.ticket.patience(r.cfg.Session.HelloTimeout)),
 		ClientTimeoutNano: int64(r.cfg.Session.ClientTimeout),
 		ResumeAfter:       l.resumeAfter,
 		OrphanGraceNano:   int64(r.cfg.Handler.OrphanGrace),

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -262,4 +263,56 @@ func TestARunDoesNotWaitForTheRefused(t *testing.T) {
 	if _, err := net.Dial("tcp", s.addr); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("the listener is still there: %v", err)
 	}
+}
+
+// A client whose session is away comes back from an address that nobody knows, although others
+// hold every place; a client that is new does not get in that way.
+func TestAnAwaitedClientComesFromAnotherAddress(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *supervisor.Config) {
+		c.Clients, c.Overload.Startups, c.Session.HelloTimeout = 2, supervisor.Startups{Start: 2, Rate: 100, Full: 2}, patience
+		c.Session.Grace = patience
+	})
+	from := func(ip string) *collect.Client {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		t.Cleanup(cancel)
+		c, err := collect.Dial(ctx, s.addr, grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+			return (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}).DialContext(ctx, "tcp", addr)
+		}))
+		must(t, err)
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	hello := collect.Hello("alpha")
+	c := from("127.0.0.2")
+	_, err := c.Greet(hello)
+	must(t, err)
+	s.deliver(c, 1, 3)
+	must(t, c.Close())
+	s.log.await(t, "client is away", "client", "alpha")
+	from("127.0.0.3") // speaks, and says no Hello
+	from("127.0.0.4")
+	const told = "the places that are left are for clients that come back"
+	var w *bulkheadv1.Welcome
+	// A place in the lane is kept for a short time, which a busy machine may need for itself.
+	for by := time.Now().Add(patience); ; {
+		if _, err = from("127.0.0.5").Greet(collect.Hello("beta")); err == nil || strings.Contains(err.Error(), told) || time.Now().After(by) {
+			break
+		}
+	}
+	wantStatus(t, err, codes.Unavailable, told)
+	wantReason(t, err, bulkheadv1.Reason_REASON_OVERLOADED)
+	for by := time.Now().Add(patience); ; {
+		c = from("127.0.0.6")
+		if w, err = c.Greet(hello); err == nil || time.Now().After(by) {
+			break
+		}
+	}
+	must(t, err)
+	if w.GetResumeAfter() != 3 {
+		t.Errorf("Welcome = %v; want one that goes on after 3", w)
+	}
+	s.closeInOrder(c, 3)
+	s.interrupts <- syscall.SIGTERM
+	s.wait()
 }

@@ -176,7 +176,7 @@ func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
 	if l.processor.Load() == nil && r.elsewhere(l, hello) {
 		return
 	}
-	p, no := r.session(hello)
+	p, no := r.session(hello, l.ticket.onlyReturns())
 	switch {
 	case p == nil && no.retryAfter > 0:
 		r.shedClient(l, no)
@@ -217,12 +217,16 @@ func (r *run) turnAway(l *link, hello *bulkheadv1.Hello, why answer) {
 const retryNextRun = time.Second
 
 // session returns the client's session, which it begins if the client is new, or
-// why it cannot: with a time after which the client may come again, or for good.
-func (r *run) session(hello *bulkheadv1.Hello) (*processor, *answer) {
+// why it cannot: with a time after which the client may come again, or for good. onlyReturns
+// says that it may not be a new one.
+func (r *run) session(hello *bulkheadv1.Hello, onlyReturns bool) (*processor, *answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p := r.sessions[string(hello.GetClientId())]; p != nil {
 		return p, nil
+	}
+	if onlyReturns {
+		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: "too many connections have not said Hello, and the places that are left are for clients that come back", retryAfter: retryStartups}
 	}
 	if r.closing {
 		if r.cfg.KeepRunning && r.drained == "" {

@@ -62,15 +62,19 @@ func (g *gate) makeRoom(source netip.Addr) bool {
 
 // dropSilent ends the oldest silent connection of source, if it has one. mu is held.
 func (g *gate) dropSilent(source netip.Addr) bool {
-	list := g.silent[source]
+	list := slices.DeleteFunc(slices.Clone(g.silent[source]), func(t *ticket) bool { return t.lane }) // which is others' room
 	if len(list) == 0 {
 		return false
 	}
-	oldest := list[0]
-	oldest.dropped = true
-	if oldest.drop != nil {
-		oldest.drop()
-	}
-	oldest.started() // its room is free at once
+	list[0].giveWay()
 	return true
+}
+
+// giveWay ends a silent connection, whose room is free at once. gate.mu is held.
+func (t *ticket) giveWay() {
+	t.dropped = true
+	if t.drop != nil {
+		t.drop()
+	}
+	t.started()
 }
