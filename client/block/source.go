@@ -1,11 +1,8 @@
 package block
 
 import (
-	cryptorand "crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -31,13 +28,15 @@ import (
 // least as large; no pool is larger than 4 MiB. The size is a compromise: what a larger
 // pool costs is said at minRing.
 //
+// The writers of a consumer may share one pool, see NewSources; what follows from that is
+// said there.
+//
 // A Source is not safe for concurrent use: each writer has its own.
 type Source struct {
-	memory   []byte   // page-aligned; the ring, and again from its beginning
-	ring     uint64   // blocks
-	hashes   []uint64 // of the payload of each sector of the ring, if it is whole
-	data     Data
+	pool     *pool
+	window   []byte // page-aligned, what chunks are put together in; nil if that is the pool
 	maxChunk int
+	owner    *Sources // closed with the Source; nil if others share it
 
 	file   File // that the chunks are of; zero before Begin
 	own    stamper
@@ -45,25 +44,14 @@ type Source struct {
 	start  uint64 // place of the file's first block in the largest ring, in blocks
 }
 
-// NewSource prepares chunks of up to maxChunk bytes. Sources of the same seed and data, and of
-// pools of the same size, make the same files; seed 0 is a random one. It takes the memory of the
-// pool and of a chunk, in multiples of 2 MiB, and about 1 ms for each MiB of the pool. The
-// caller must close it.
+// NewSource is NewSources for a single writer. The caller must close it.
 func NewSource(data Data, seed uint64, maxChunk int) (*Source, error) {
-	if err := data.Validate(); err != nil {
-		return nil, err
-	}
-	if maxChunk < 1 {
-		return nil, fmt.Errorf("chunks of at most %d B: a chunk has at least 1 B", maxChunk)
-	}
-	ring := ringOf(data.Kind, maxChunk)
-	size := int(ring)*Size + roundUp(maxChunk, Size)
-	memory, err := mapMemory(size)
+	all, err := NewSources(data, seed, maxChunk, 1)
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{memory: memory, ring: ring, hashes: make([]uint64, ring*sectorsPerBlock), data: data, maxChunk: maxChunk}
-	s.fill(seed, size)
+	s := all.each[0]
+	s.owner = all
 	return s, nil
 }
 
@@ -73,8 +61,8 @@ func (s *Source) Begin(f File) error {
 	if err := f.Validate(); err != nil {
 		return err
 	}
-	if f.Data != s.data {
-		return fmt.Errorf("a file of %v data, %d percent, from a source of %v data, %d percent", f.Kind, f.Percent, s.data.Kind, s.data.Percent)
+	if d := s.pool.data; f.Data != d {
+		return fmt.Errorf("a file of %v data, %d percent, from a source of %v data, %d percent", f.Kind, f.Percent, d.Kind, d.Percent)
 	}
 	s.file, s.own, s.shared, s.start = f, newStamper(&f), newSharedStamper(&f), ringStart(&f)
 	return nil
@@ -88,36 +76,47 @@ func (s *Source) Chunk(offset uint64, size int) []byte {
 	if size < 1 || size > s.maxChunk || offset >= s.file.Size || uint64(size) > s.file.Size-offset {
 		panic(fmt.Sprintf("block: a chunk of %d bytes at %d of a file of %d, of at most %d", size, offset, s.file.Size, s.maxChunk))
 	}
-	r := (s.start + offset/Size) % s.ring
-	begin := int(r*Size + offset%Size)
+	p := s.pool
+	r := (s.start + offset/Size) % p.ring
+	memory, at := p.memory, int(r)*Size
+	if s.window != nil {
+		memory, at = s.window, 0
+	}
+	begin := at + int(offset%Size)
 	end := begin + size
 	block := offset / Size * Size
-	for at := int(r) * Size; at < end; at += Size {
-		memory := s.memory[at : at+Size : at+Size]
-		hashes := s.hashes[r*sectorsPerBlock : (r+1)*sectorsPerBlock : (r+1)*sectorsPerBlock]
-		if s.data.Kind == Random && at >= begin && at+Size <= end {
-			s.own.stampWhole((*[Size]byte)(memory), (*[sectorsPerBlock]uint64)(hashes), block)
+	for ; at < end; at += Size {
+		part := memory[at : at+Size : at+Size]
+		switch {
+		case s.window == nil:
+		case p.data.Kind == Zeros:
+			clear(part[:HeaderSize]) // nothing else was ever in it
+		default:
+			copy(part, p.memory[r*Size:(r+1)*Size])
+		}
+		hashes := p.hashes[r*sectorsPerBlock : (r+1)*sectorsPerBlock : (r+1)*sectorsPerBlock]
+		if p.data.Kind == Random && at >= begin && at+Size <= end {
+			s.own.stampWhole((*[Size]byte)(part), (*[sectorsPerBlock]uint64)(hashes), block)
 		} else {
-			s.stampPart(memory, hashes, block, r, max(begin-at, 0), min(end-at, Size))
+			s.stampPart(part, hashes, block, r, max(begin-at, 0), min(end-at, Size))
 		}
 		block += Size
-		if r++; r == s.ring {
+		if r++; r == p.ring {
 			r = 0
 		}
 	}
-	return s.memory[begin:end:end]
+	return memory[begin:end:end]
 }
 
-// Close gives the memory back. No chunk may be in use any more.
+// Close gives the memory back. No chunk may be in use any more. It returns an error for one of
+// several Sources, which are closed together.
 func (s *Source) Close() error {
-	if s.memory == nil {
-		return errors.New("closing a data source: it is closed already")
+	if s.owner == nil {
+		return errors.New("closing a data source: it is one of several, or closed already")
 	}
-	if err := unmapMemory(s.memory); err != nil {
-		return fmt.Errorf("closing a data source: %w", err)
-	}
-	s.memory = nil
-	return nil
+	owner := s.owner
+	s.owner = nil
+	return owner.Close()
 }
 
 // stampWhole writes the header and the stamps of a whole block without zeros.
@@ -137,7 +136,8 @@ func (s *stamper) stampWhole(block *[Size]byte, hashes *[sectorsPerBlock]uint64,
 // to end of the block at offset, which is at r in the ring.
 func (s *Source) stampPart(block []byte, hashes []uint64, offset, r uint64, begin, end int) {
 	length := int(min(s.file.Size-offset, Size))
-	form, k := s.data.formOf(offset, length, r)
+	data := &s.pool.data
+	form, k := data.formOf(offset, length, r)
 	by, place := &s.own, offset
 	switch form {
 	case formBare:
@@ -151,7 +151,7 @@ func (s *Source) stampPart(block []byte, hashes []uint64, offset, r uint64, begi
 	}
 	for sector := begin / sectorSize; sector*sectorSize < end; sector++ {
 		from, to := sector*sectorSize, min((sector+1)*sectorSize, length)
-		stamped := s.data.stampLength(sector)
+		stamped := data.stampLength(sector)
 		hash := hashes[sector]
 		if to-from < sectorSize {
 			hash = xxhash.Sum64(block[min(from+stamped, to):to])
@@ -164,41 +164,3 @@ func (s *Source) stampPart(block []byte, hashes []uint64, offset, r uint64, begi
 		}
 	}
 }
-
-// fill makes the data: the ring, its repetition up to end, and the hashes of its payloads.
-func (s *Source) fill(seed uint64, end int) {
-	ring := s.memory[:s.ring*Size]
-	if s.data.Kind != Zeros {
-		var key [32]byte
-		if seed == 0 {
-			cryptorand.Read(key[:]) // never fails
-		} else {
-			binary.LittleEndian.PutUint64(key[:], seed)
-		}
-		rand.NewChaCha8(key).Read(ring)
-	}
-	var canon [sharedBlocks][]byte
-	for r := range s.ring {
-		block := ring[r*Size : (r+1)*Size]
-		clear(block[s.data.dataEnd():])
-		if k, yes := s.data.shared(r); !yes {
-		} else if canon[k] == nil {
-			canon[k] = block
-		} else {
-			copy(block, canon[k])
-		}
-		for sector := range sectorsPerBlock {
-			payload := block[sector*sectorSize+s.data.stampLength(sector) : (sector+1)*sectorSize]
-			s.hashes[r*sectorsPerBlock+uint64(sector)] = xxhash.Sum64(payload)
-		}
-	}
-	if s.data.Kind == Zeros {
-		return // and the rest is zeros, too
-	}
-	for rest := s.memory[len(ring):end]; len(rest) > 0; {
-		rest = rest[copy(rest, ring):]
-	}
-}
-
-// roundUp returns the least multiple of unit, a power of two, not below n.
-func roundUp(n, unit int) int { return (n + unit - 1) &^ (unit - 1) }

@@ -77,13 +77,15 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 		close(j.written)
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
-	writers, err := j.newWriters()
+	writers, sources, err := j.newWriters()
 	if err == nil {
-		err = j.verifier.open()
+		if err = j.verifier.open(); err != nil {
+			err = errors.Join(err, sources.Close())
+		}
 	}
 	if err != nil {
 		close(j.written)
-		return status.Errorf(codes.ResourceExhausted, "preparing data: %v", errors.Join(err, closeSources(writers), j.budget.Close()))
+		return status.Errorf(codes.ResourceExhausted, "preparing data: %v", errors.Join(err, j.budget.Close()))
 	}
 	j.queue.putStart(j.task.spec)
 	if j.task.startDelay == 0 && j.let == nil {
@@ -99,7 +101,7 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 	sender := &sender{queue: j.queue, ending: j.ending, written: j.written, every: min(sendEvery, j.task.interval)}
 	unheard := sender.run(stream)
 	started.Wait()
-	if err := errors.Join(closeSources(writers), j.verifier.close(), j.budget.Close()); err != nil {
+	if err := errors.Join(sources.Close(), j.verifier.close(), j.budget.Close()); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	failure := j.failed()
@@ -303,13 +305,4 @@ func removeFolders(folder string) {
 		_ = above.Remove(filepath.Join(name, clientRecord)) // by another consumer, perhaps
 	}
 	_ = above.Remove(name)
-}
-
-// closeSources gives the writers' memory back.
-func closeSources(writers []*writer) error {
-	var errs []error
-	for _, w := range writers {
-		errs = append(errs, w.source.Close())
-	}
-	return errors.Join(errs...)
 }

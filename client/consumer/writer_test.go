@@ -31,15 +31,16 @@ func newTestWriter(t testing.TB, folder string, chunk, file uint64, edit func(*b
 	if err := j.prepare(); err != nil {
 		t.Fatal(err)
 	}
-	w, err := j.newWriter(0, j.dataSeed())
+	writers, sources, err := j.newWriters()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := w.source.Close(); err != nil {
+		if err := sources.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	w := writers[0]
 	w.clock = newClock(time.Now(), j.ending, nap)
 	return w
 }

@@ -3,31 +3,25 @@ package consumer
 import (
 	cryptorand "crypto/rand"
 	"encoding/binary"
-	"errors"
 
 	"bulkhead/client/block"
 )
 
-// newWriters returns the writers of a job, each with its own data. They have no clock
-// yet, because the load has not begun.
-func (j *job) newWriters() ([]*writer, error) {
-	var writers []*writer
-	seed := j.dataSeed()
-	for i := range j.task.writers {
-		w, err := j.newWriter(i, seed)
-		if err != nil {
-			return nil, errors.Join(err, closeSources(writers))
-		}
-		writers = append(writers, w)
+// newWriters returns the writers of a job, and where they have their data from, which the
+// caller must close. They have no clock yet, because the load has not begun.
+func (j *job) newWriters() ([]*writer, *block.Sources, error) {
+	sources, err := block.NewSources(j.task.data, j.dataSeed(), j.task.chunkSize, j.task.writers)
+	if err != nil {
+		return nil, nil, err
 	}
-	return writers, nil
+	var writers []*writer
+	for i := range j.task.writers {
+		writers = append(writers, j.newWriter(i, sources.Source(i)))
+	}
+	return writers, sources, nil
 }
 
-func (j *job) newWriter(i int, seed uint64) (*writer, error) {
-	source, err := block.NewSource(j.task.data, seed, j.task.chunkSize)
-	if err != nil {
-		return nil, err
-	}
+func (j *job) newWriter(i int, source *block.Source) *writer {
 	seed1, seed2 := j.layoutSeeds(i)
 	return &writer{
 		task:     j.task,
@@ -45,7 +39,7 @@ func (j *job) newWriter(i int, seed uint64) (*writer, error) {
 		verifier: j.verifier,
 		unit:     uint64(j.unit),
 		claim:    &claim{reserve: j.reserve, gauge: j.gauges[i]},
-	}, nil
+	}
 }
 
 // dataSeed is what the writers' data are made with. Without a seed it is 0, for data of
