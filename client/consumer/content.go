@@ -41,6 +41,13 @@ func (w *writer) finished(f *loadFile) *finished {
 	return &finished{turn: f.turn, rollover: f.rollover(w.task), closed: time.Now()}
 }
 
+// plainContent is what a new file of the largest size is to read back as, if it is whole. So
+// nothing needs to be kept of it.
+func (t *task) plainContent(number uint64) *content {
+	f := &loadFile{turn: turn{number: number, generation: 1}, target: t.maxFile}
+	return &content{name: fileName(number), target: verify.Target{File: t.blockFile(f), Written: t.maxFile}}
+}
+
 // span is a part of a file, in bytes.
 type span struct{ from, to uint64 }
 

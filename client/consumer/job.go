@@ -260,8 +260,8 @@ func (j *job) abandon(deadline <-chan time.Time) {
 		if j.task.keep {
 			return
 		}
-		for _, t := range j.rotation.all() {
-			_ = j.disk.remove(fileName(t.number)) // nobody is left to be told of errors
+		for number := range j.rotation.all {
+			_ = j.disk.remove(fileName(number)) // nobody is left to be told of errors
 		}
 	}()
 	for _, done := range []<-chan struct{}{removed, j.written} {

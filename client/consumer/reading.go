@@ -61,8 +61,8 @@ func (r *rotation) interrupted(t turn) bool {
 	return true
 }
 
-// kept returns the finished files.
-func (r *rotation) kept() []*content {
+// kept returns the finished files, and the numbers of those that are plain.
+func (r *rotation) kept() ([]*content, numbers) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []*content
@@ -71,5 +71,5 @@ func (r *rotation) kept() []*content {
 			list = append(list, t.content)
 		}
 	}
-	return list
+	return list, r.plain.clone()
 }

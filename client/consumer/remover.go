@@ -40,8 +40,8 @@ func (r *remover) run(done <-chan struct{}) {
 
 // removeAll removes every file there is. It tries each one.
 func (r *remover) removeAll() {
-	for _, t := range r.rotation.all() {
-		if _, err := r.gauge.call(func() error { return r.disk.remove(fileName(t.number)) }); err != nil {
+	for number := range r.rotation.all {
+		if _, err := r.gauge.call(func() error { return r.disk.remove(fileName(number)) }); err != nil {
 			r.ledger.failed(err)
 		}
 	}

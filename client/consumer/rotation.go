@@ -19,7 +19,8 @@ type rotation struct {
 	mu       sync.Mutex
 	fresh    uint64        // number of the next new file; guarded by mu
 	current  []turn        // in progress; guarded by mu
-	finished []turn        // oldest first; guarded by mu
+	finished []turn        // oldest first, those in plain apart; guarded by mu
+	plain    numbers       // the finished ones that stay to the end and of which nothing else is to be known; guarded by mu
 	leaving  []turn        // to be removed, the next one first; guarded by mu
 	spoiled  int           // how many of leaving were not finished; guarded by mu
 	reading  *reading      // the finished file that is being read again, if any; guarded by mu
@@ -31,7 +32,7 @@ type turn struct {
 	number     uint64
 	generation uint32   // how often the file was written before
 	spoiled    bool     // not finished
-	content    *content // of a file that was finished, in the generation before if it is not again
+	content    *content // of a file that was finished, in the generation before if it is not again; nil if it is not asked for
 }
 
 // maxLeaving is how many finished files may be on their way out while new ones are
@@ -88,7 +89,7 @@ func (r *rotation) take() (turn, bool) {
 		if r.interrupted(t) {
 			return turn{}, false
 		}
-		r.finished = slices.Delete(r.finished, 0, 1)
+		r.finished = r.finished[1:]
 		t.generation++
 		r.current = append(r.current, t)
 		return t, true
@@ -111,13 +112,17 @@ func (r *rotation) finish(t turn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.current = without(r.current, t.number)
+	if r.keep == 0 && t.content == nil {
+		r.plain.add(t.number)
+		return
+	}
 	r.finished = append(r.finished, t)
 	if r.keep == 0 || r.recycle {
 		return
 	}
 	for len(r.finished) > r.keep {
 		r.leave(r.finished[0])
-		r.finished = slices.Delete(r.finished, 0, 1)
+		r.finished = r.finished[1:]
 	}
 }
 
@@ -199,11 +204,17 @@ func (r *rotation) settle(done <-chan struct{}) (waited bool) {
 	}
 }
 
-// all returns every file there is.
-func (r *rotation) all() []turn {
+// all yields the number of every file there is now.
+func (r *rotation) all(yield func(number uint64) bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Concat(r.leaving, r.finished, r.current)
+	listed, plain := slices.Concat(r.leaving, r.finished, r.current), r.plain.clone()
+	r.mu.Unlock()
+	for _, t := range listed {
+		if !yield(t.number) {
+			return
+		}
+	}
+	plain.all(yield)
 }
 
 // announce wakes whoever waits. The caller holds mu.

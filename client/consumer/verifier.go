@@ -79,6 +79,18 @@ func (v *verifier) isContinuous() bool {
 	return v.task.verify == bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS
 }
 
+// readsLater says whether a file that is told of will be read, and must be remembered for that.
+func (v *verifier) readsLater(c *content) bool {
+	switch {
+	case v.isContinuous():
+		return true
+	case v.task.verify != bulkheadv1.VerifyMode_VERIFY_MODE_END:
+		return false
+	default:
+		return v.task.keepFiles > 0 || c.target != v.task.plainContent(c.target.File.Number).target
+	}
+}
+
 // open prepares reading. The caller must close the verifier.
 func (v *verifier) open() (err error) {
 	if !v.isOn() {
@@ -128,7 +140,11 @@ func (v *verifier) finish() {
 // stop reads what is to be read at the end, and waits until everything has ended.
 func (v *verifier) stop() {
 	if v.task.verify == bulkheadv1.VerifyMode_VERIFY_MODE_END {
-		for _, c := range v.rotation.kept() {
+		listed, plain := v.rotation.kept()
+		for number := range plain.all {
+			v.read(v.reading, v.task.plainContent(number))
+		}
+		for _, c := range listed {
 			v.read(v.reading, c)
 		}
 	}
@@ -169,6 +185,9 @@ func (v *verifier) hand(f *finished) {
 // tell says that a file is finished, and gives it to the rotation: nobody writes over
 // it, or removes it, before it is told of.
 func (v *verifier) tell(f *finished) {
+	if !v.readsLater(f.content) {
+		f.turn.content = nil
+	}
 	v.queue.putRollover(f.closed, f.rollover, v.ending.abandoned)
 	v.rotation.finish(f.turn)
 }
