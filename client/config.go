@@ -89,6 +89,9 @@ type Config struct {
 	LogProgress time.Duration
 	// Logger receives the client's log; nil discards it.
 	Logger *slog.Logger
+
+	// root is the root of the file system in which is looked for limits of memory; /.
+	root string
 }
 
 // resolve fills in the defaults and returns every problem at once, wrapped in
@@ -127,6 +130,7 @@ func (c Config) resolve() (Config, error) {
 	}
 	c.SpoolMemory = or(c.SpoolMemory, 4<<20)
 	c.SpoolMaxSize = or(c.SpoolMaxSize, 256<<20)
+	c.root = or(c.root, "/")
 
 	if _, _, err := net.SplitHostPort(c.Supervisor); err != nil {
 		problem("supervisor: %q is not host:port", c.Supervisor)

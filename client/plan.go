@@ -22,6 +22,12 @@ type Plan struct {
 	// TotalBytes ends the load before; 0 does not.
 	TotalBytes uint64            `json:"total_bytes,omitempty"`
 	Consumers  []PlannedConsumer `json:"consumers"`
+	// MemoryBytes is what all processes of the client take of memory at most, without what is
+	// written; MemoryFreeBytes is what they may have, 0 if that is not known.
+	MemoryBytes     uint64 `json:"memory_bytes"`
+	MemoryFreeBytes uint64 `json:"memory_free_bytes,omitempty"`
+	// Warnings are what may go wrong.
+	Warnings []string `json:"warnings,omitempty"`
 	// Problems are why it would not begin, as far as that can be seen without writing.
 	Problems []string `json:"problems,omitempty"`
 }
@@ -52,6 +58,9 @@ type PlannedConsumer struct {
 	// file system makes them as it needs them.
 	FreeInodes    *uint64 `json:"free_inodes,omitempty"`
 	ReserveInodes uint64  `json:"reserve_inodes,omitempty"`
+	// MemoryBytes is what its process takes of memory at most, the program's own pages
+	// included, of which there is one copy for all.
+	MemoryBytes uint64 `json:"memory_bytes"`
 	// Removes names the folders that crashed clients left and that would be removed.
 	Removes []string `json:"removes,omitempty"`
 }
@@ -82,6 +91,8 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 		if n, _, bounded := cfg.filesOf(i); bounded {
 			one.FilesAtOnce = n
 		}
+		_, memory := c.memory(cfg.bounded(i))
+		one.MemoryBytes = add(memory, programMemory)
 		at, removes, err := survey(c.Path, cfg.Force)
 		if err == nil {
 			err = at.can(c)
@@ -104,7 +115,16 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 		slow = append(slow, checkRollovers(i, c, noTime, cfg.begin(i), cfg.Runtime))
 		p.Consumers = append(p.Consumers, one)
 	}
-	if err := errors.Join(paths.join(), errors.Join(slow...), checkSpace(demands, cfg.TotalBytes, rooms), checkInodes(files, rooms)); err != nil {
+	room := roomOfMemory(cfg.root)
+	_, p.MemoryBytes = cfg.memory()
+	if room.bytes < math.MaxUint64 {
+		p.MemoryFreeBytes = room.bytes
+	}
+	warning, short := checkMemory(cfg, room)
+	if warning != "" {
+		p.Warnings = append(p.Warnings, warning)
+	}
+	if err := errors.Join(paths.join(), errors.Join(slow...), short, checkSpace(demands, cfg.TotalBytes, rooms), checkInodes(files, rooms)); err != nil {
 		p.Problems = strings.Split(pathname.Text(err.Error()), "\n")
 	}
 	return p, nil

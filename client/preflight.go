@@ -11,8 +11,8 @@ import (
 
 // preflight checks, before any load, that it can work, and makes the consumers'
 // folders: every path can be written, every file system has room and inodes for what
-// may be on it at once, and every consumer can finish two files in the runtime. It
-// returns all problems at once, wrapped in ErrConfig, or the cause of ctx's end.
+// may be on it at once, every consumer can finish two files in the runtime, and there is the
+// memory for them. It returns all problems at once, wrapped in ErrConfig, or the cause of ctx's end.
 //
 // The checks are lower bounds: one writer at a time, at the speed of its fastest
 // chunk. What they refuse cannot work; what they pass may still be too slow when
@@ -45,6 +45,10 @@ func preflight(ctx context.Context, cfg Config, dirs *folders) error {
 		if t.chunkBytes > 0 {
 			problems = append(problems, checkRollovers(i, c, t, cfg.begin(i), cfg.Runtime))
 		}
+	}
+	warning, err := checkMemory(cfg, roomOfMemory(cfg.root))
+	if problems = append(problems, err); warning != "" {
+		cfg.Logger.Warn(warning)
 	}
 	problems = append([]error{paths.join()}, append(problems, checkSpace(demands, cfg.TotalBytes, rooms), checkInodes(files, rooms))...)
 	if err := errors.Join(problems...); err != nil {

@@ -41,6 +41,14 @@ func printPlan(w io.Writer, p client.Plan) {
 		until = fmt.Sprintf("until all together wrote %s, at most for %s", client.SizeText(p.TotalBytes), p.Runtime)
 	}
 	fmt.Fprintf(w, "nothing is written now; the load would run %s\n", until)
+	available := ""
+	if p.MemoryFreeBytes > 0 {
+		available = fmt.Sprintf("; %s are available", client.SizeText(p.MemoryFreeBytes))
+	}
+	fmt.Fprintf(w, "it takes at most %s of memory, without what is written%s\n", client.MemoryText(p.MemoryBytes), available)
+	for _, warning := range p.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", warning)
+	}
 	for at := 0; at < len(p.Consumers); {
 		next := at + 1
 		for next < len(p.Consumers) && alike(p.Consumers[at], p.Consumers[next]) {
@@ -53,7 +61,7 @@ func printPlan(w io.Writer, p client.Plan) {
 
 // alike says whether two planned consumers differ in no more than number and beginning.
 func alike(a, b client.PlannedConsumer) bool {
-	return filepath.Dir(a.Path) == filepath.Dir(b.Path) && a.Writes == b.Writes && a.ReserveBytes == b.ReserveBytes && a.ReserveInodes == b.ReserveInodes &&
+	return filepath.Dir(a.Path) == filepath.Dir(b.Path) && a.Writes == b.Writes && a.ReserveBytes == b.ReserveBytes && a.ReserveInodes == b.ReserveInodes && a.MemoryBytes == b.MemoryBytes &&
 		(a.ExpectedBytes == 0) == (b.ExpectedBytes == 0)
 }
 
@@ -85,6 +93,7 @@ func printPlanned(w io.Writer, first, last client.PlannedConsumer) {
 	}
 	fmt.Fprintf(w, "  %s\n", atOnce)
 	fmt.Fprintf(w, "  %s\n", inodesLine(first, each))
+	fmt.Fprintf(w, "  at most %s of memory%s\n", client.MemoryText(first.MemoryBytes), each)
 	for _, path := range first.Removes {
 		fmt.Fprintf(w, "  removes %s, which a crashed client left\n", path)
 	}
