@@ -34,22 +34,27 @@ func (b *bench) startConsumers(cell writeCell, dir string) (*load, error) {
 }
 
 func (b *bench) startConsumersIn(parent string, cell writeCell, dir string) (*load, error) {
-	s, err := b.supervisorIn(parent, "--clients", "1", "--linger", "0s")
-	if err != nil {
-		return nil, err
-	}
 	sync := "none"
 	if cell.synced {
 		sync = "file"
 	}
-	settings := fmt.Sprintf("consumer_count: %d\nchunk_size: %s\nfile_size: %dMiB\nkeep_files: 1\nsync: %s\ndirect: %t\nrecycle: %t\npath: %s\nruntime: %ss\n",
-		cell.writers, cell.chunk, writeFileMiB, sync, cell.direct, cell.inPlace, dir, endless)
+	return b.startClient(parent, cell.writers, fmt.Sprintf("consumer_count: %d\nchunk_size: %s\nfile_size: %dMiB\nkeep_files: 1\nsync: %s\ndirect: %t\nrecycle: %t\npath: %s\nruntime: %ss\n",
+		cell.writers, cell.chunk, writeFileMiB, sync, cell.direct, cell.inPlace, dir, endless))
+}
+
+// startClient starts a supervisor with its state in parent, and a client with so many consumers
+// and settings.
+func (b *bench) startClient(parent string, consumers int, settings string) (*load, error) {
+	s, err := b.supervisorIn(parent, "--clients", "1", "--linger", "0s")
+	if err != nil {
+		return nil, err
+	}
 	file := filepath.Join(b.dir, "client.yaml")
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		return nil, err
 	}
 	client := exec.Command(filepath.Join(b.bin, "bulkhead"), "client", "--config", file, "--supervisor", s.Addr, "--name", "bench", "--work-dir", b.dir, "--log-level", "error")
-	l, err := startLoad(client, func(pid int) (writers, others []int, err error) { return workers(pid, cell.writers) })
+	l, err := startLoad(client, func(pid int) (writers, others []int, err error) { return workers(pid, consumers) })
 	if err != nil {
 		s.Kill()
 		return nil, err

@@ -61,5 +61,5 @@ func (b *bench) memory() error {
 	fmt.Fprintf(b.out, "\n(c) private memory with %d clients connected, MiB\n", memoryClients)
 	fmt.Fprintf(b.out, "per handler %s (%d handlers, warm ones included)   supervisor's share per client %.2f\n",
 		each.text("%.2f"), len(each), float64(after-before)/memoryClients/(1<<20))
-	return nil
+	return b.writersMemory()
 }
