@@ -104,7 +104,7 @@ func TestMemoryIsPartOfThePlan(t *testing.T) {
 			if refused := errors.Is(err, ErrConfig) && strings.Contains(err.Error(), want); refused != c.fails {
 				t.Errorf("preflight: %v", err)
 			}
-			if err := RemoveFolders(dirs.paths()); err != nil {
+			if err := RemoveFolders(dirs.paths(), nil); err != nil {
 				t.Error(err)
 			}
 		})
