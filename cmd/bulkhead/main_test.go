@@ -12,8 +12,12 @@ import (
 	"bulkhead/internal/harness"
 )
 
-// TestMain builds the programs once and puts them first on PATH, for the scripts.
+// TestMain builds the programs once and puts them first on PATH, for the scripts; or this
+// is a bulkhead that reads its command line and does nothing.
 func TestMain(m *testing.M) {
+	if root := os.Getenv(parseVariable); root != "" {
+		os.Exit(parseOnly(root, os.Args))
+	}
 	os.Exit(withPrograms(m.Run))
 }
 
