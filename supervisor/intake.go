@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -57,6 +58,15 @@ func (p *processor) batches(n note) (following *note) {
 	if len(recs) == 0 {
 		return following
 	}
+	for _, c := range counts {
+		if c.stopped {
+			p.quiet.finish()
+		}
+		if c.chunks > 0 {
+			p.quiet.wrote(boottime.Now())
+		}
+	}
+	p.owe(p.spoke(boottime.Now(), true)...) // before what it says
 	failpoint.Hit("supervisor/before-append")
 	if !p.record(recs...) {
 		p.stuck = true // the run ends; nothing may be acknowledged, and nobody is to blame

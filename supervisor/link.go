@@ -75,8 +75,9 @@ type link struct {
 	end         *bulkheadv1.End   // what the handler reported last; nil if it did not
 	// processor serves the session, once the client was let in.
 	processor atomic.Pointer[processor]
-	heard     atomic.Int64 // when its client was last heard, by boottime
-	lied      sync.Once    // for the log
+	heard     atomic.Int64             // when its client was last heard, by boottime
+	dog       atomic.Pointer[watchdog] // nil before its handler is pinged
+	lied      sync.Once                // for the log
 }
 
 // newLink makes the link of a connection and lists it, until unlist is called.
@@ -165,6 +166,7 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 	dropped := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	dog := newWatchdog(r.cfg.Handler.HangTimeout, time.Now())
+	l.dog.Store(dog)
 	var helpers sync.WaitGroup
 	helpers.Go(func() { l.send(ctx, stream, dog) }) // ends with ctx
 	helpers.Go(func() { l.guard(ctx, dog) })        // ends with ctx

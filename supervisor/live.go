@@ -15,6 +15,7 @@ type counted struct {
 	beats                                      beats  // of all rounds
 	lastRound                                  beats  // of the newest
 	timed                                      bool   // it has histograms for the sketch
+	stopped                                    bool   // it has a Stop: the load is over
 }
 
 func (c *counted) add(o counted) {
@@ -29,6 +30,7 @@ func (c *counted) add(o counted) {
 		c.lastRound = o.lastRound
 	}
 	c.timed = c.timed || o.timed
+	c.stopped = c.stopped || o.stopped
 }
 
 // beats are heartbeats by how they were answered: one for each process and round.

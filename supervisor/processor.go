@@ -45,6 +45,7 @@ const (
 	noteCut
 	noteDrain
 	noteRunOver
+	noteSilent
 )
 
 // note is one thing a processor is told.
@@ -79,6 +80,9 @@ type processor struct {
 	live   live
 	// awaySince is when the client of a session that is away was last heard, by boottime.
 	awaySince atomic.Int64
+	quiet     *quiet
+	serving   atomic.Pointer[link] // as link, for who is not Run's goroutine; nil when not active
+	busy      atomic.Bool          // a note is acted on
 
 	// The rest belongs to Run's goroutine.
 	whole      *bulkheadv1.Hello // the Hello that begins the session, until it is recorded; without the token
@@ -114,6 +118,7 @@ func newProcessor(r *run, number uint32, id string, hello *bulkheadv1.Hello) *pr
 		run: r, number: number, id: id, hello: ofClient(hello), whole: hello,
 		log:   r.log.With("client", hello.GetName(), "session", id),
 		inbox: make(chan note, inboxNotes), done: make(chan struct{}), room: semaphore.NewWeighted(inboxBytes),
+		quiet: newQuiet(hello, r.cfg.Session.Grace),
 	}
 }
 
@@ -142,7 +147,9 @@ func (p *processor) Run(ctx context.Context) {
 	for {
 		select {
 		case n := <-p.inbox:
+			p.busy.Store(true)
 			p.take(ctx, n)
+			p.busy.Store(false)
 		case <-p.grace.C:
 			if late := p.run.uptime.look(time.Now()) - p.lost; late > 0 {
 				p.lost += late
@@ -222,6 +229,8 @@ func (p *processor) take(ctx context.Context, n note) {
 			}
 		case noteDrain:
 			p.askToDrain(n)
+		case noteSilent:
+			p.fellSilent(n.link)
 		case noteRunOver:
 			p.step(runOver, nil, n.cause, bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR)
 			if p.phase == closed && p.link != nil {
@@ -317,6 +326,7 @@ func (p *processor) cut(n note) {
 
 func (p *processor) askToDrain(n note) {
 	p.drain, p.drainBy = &bulkheadv1.Drain{Reason: n.cause}, n.until
+	p.quiet.finish()
 	if p.link != nil {
 		p.passDrain(p.link)
 	}
@@ -350,12 +360,17 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 			}
 			p.await(false) // of the address before
 			p.source = sourceOf(from.peer)
+			if e != reattached {
+				p.quiet.attached(boottime.Now())
+			}
 			recs = append(recs, p.attachRecord(from))
 		case recordDetach:
 			silent := p.silence(old, class)
 			p.awaySince.Store(boottime.Now() - int64(silent))
+			recs = append(recs, p.spoke(boottime.Now(), false)...)
 			recs = append(recs, p.detachRecord(class, cause, silent))
 		case recordEnd:
+			recs = append(recs, p.spoke(boottime.Now(), false)...)
 			recs = append(recs, p.endRecord(now, cause))
 		case startGrace:
 			p.startGrace(0, 0)
@@ -418,6 +433,11 @@ func (p *processor) publish(was, now phase, cause string) {
 		return // its cause is the one it ended with
 	}
 	p.await(now == away)
+	if now == active {
+		p.serving.Store(p.link)
+	} else {
+		p.serving.Store(nil)
+	}
 	p.live.state(now, cause, p.link, was == adrift && p.link != nil && p.link.adopted)
 	switch {
 	case was == adrift && now == active:

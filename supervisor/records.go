@@ -12,9 +12,15 @@ import (
 // What is kept of a Hello, which can be as large as a frame while its session goes on for
 // as long as the run: the journal has the whole of it.
 
-// ofClient is what of a Hello tells its client from others.
+// ofClient is what of a Hello tells its client from others, and when it says something.
 func ofClient(h *bulkheadv1.Hello) *bulkheadv1.Hello {
-	return &bulkheadv1.Hello{ClientId: h.GetClientId(), Name: h.GetName(), Host: h.GetHost(), Pid: h.GetPid(), Resent: h.GetResent()}
+	w := h.GetWorkload()
+	return &bulkheadv1.Hello{
+		ClientId: h.GetClientId(), Name: h.GetName(), Host: h.GetHost(), Pid: h.GetPid(), Resent: h.GetResent(),
+		Workload: &bulkheadv1.Workload{
+			HeartbeatIntervalNano: w.GetHeartbeatIntervalNano(), RuntimeNano: w.GetRuntimeNano(), RampNano: w.GetRampNano(),
+		},
+	}
 }
 
 // ofConnection is what of a Hello is about its connection.

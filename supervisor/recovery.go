@@ -58,9 +58,13 @@ type recovered struct {
 	// seen is when the client was last known to be connected, or heard, on the past clock;
 	// detached when it lost its connection, and down what the past clock said then.
 	seen, detached, down time.Duration
-	holder               holder
-	digests              digests
-	told                 contradictions
+	// wrote is when its first chunk came, on the past clock. It was told at fell that it had been silent for so long, in time that a
+	// supervisor was there for; silent is 0 if that is over.
+	wrote        time.Duration
+	silent, fell time.Duration
+	holder       holder
+	digests      digests
+	told         contradictions
 }
 
 func newRecovery() *recovery {
@@ -104,6 +108,15 @@ func (r *recovery) add(rec *bulkheadv1.Record) error {
 			s.detached, s.down = r.clock.passed, r.clock.down
 			s.seen = r.clock.passed - time.Duration(max(e.SessionDetached.GetSilentNano(), 0))
 		})
+	case *bulkheadv1.Record_SessionSilent:
+		return r.with(e.SessionSilent.GetSession(), func(s *recovered) {
+			s.silent, s.fell = 0, r.clock.passed-r.clock.down
+			if e.SessionSilent.GetOngoing() {
+				s.silent = time.Duration(max(e.SessionSilent.GetSilentNano(), 1))
+			}
+		})
+	case *bulkheadv1.Record_SupervisorPaused:
+		r.clock.down += time.Duration(max(e.SupervisorPaused.GetPausedNano(), 0))
 	case *bulkheadv1.Record_SessionBatch:
 		return r.batch(e.SessionBatch)
 	case *bulkheadv1.Record_SessionEnded:
@@ -153,6 +166,9 @@ func (r *recovery) batch(b *bulkheadv1.SessionBatch) error {
 		s.durable, s.said, s.seen = b.GetLastSeq(), r.clock.passed, r.clock.passed
 		s.holder.heard()
 		s.digests.add(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
+		if c.chunks > 0 && s.wrote == 0 {
+			s.wrote = max(r.clock.passed, 1)
+		}
 		s.total.add(c)
 		if c.timed {
 			chunkWrites(b.GetBatch(), s.writes.merge)

@@ -53,8 +53,8 @@ type run struct {
 	accepted atomic.Uint64
 	refused  atomic.Uint64
 
-	pooled sync.Mutex // held while the pool's records are written
-	sealed bool       // guarded by pooled; the pool's records come too late
+	pooled sync.Mutex // held while records of no session are written
+	sealed bool       // guarded by pooled; they come too late
 
 	mu       sync.Mutex
 	cycle    lifecycle             // guarded by mu
@@ -296,16 +296,21 @@ func (r *run) reject(l *link, who claimant, why string) {
 // handlerDied journals a handler that died before its use, unless the run's last
 // record is due.
 func (r *run) handlerDied(rec *bulkheadv1.HandlerExited) {
+	r.recordUnsealed(&bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{HandlerExited: rec}})
+}
+
+// recordUnsealed is record for what concerns no session, unless the run's last record is due.
+func (r *run) recordUnsealed(rec *bulkheadv1.Record) {
 	r.pooled.Lock()
 	defer r.pooled.Unlock()
 	if r.sealed {
 		return
 	}
-	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{HandlerExited: rec}})
+	r.record(rec)
 }
 
-// seal keeps handlers that die in the pool out of the journal: after it only the
-// caller has something to record.
+// seal keeps handlers that die in the pool, and pauses, out of the journal: after it only
+// the caller has something to record.
 func (r *run) seal() {
 	r.pooled.Lock()
 	defer r.pooled.Unlock()

@@ -13,6 +13,7 @@ import (
 const (
 	batchMessages    protowire.Number = 1
 	messageSeq       protowire.Number = 1
+	messageStop      protowire.Number = 11
 	messageHeartbeat protowire.Number = 12
 	messageRollover  protowire.Number = 13
 	messageProgress  protowire.Number = 16
@@ -52,6 +53,7 @@ func scan(batch []byte, first, last uint64) (counted, error) {
 			return fmt.Errorf("it holds message %d where %d should be", m.seq, want)
 		}
 		c.messages++
+		c.stopped = c.stopped || m.stop
 		if m.rollover {
 			c.rollovers++
 		}
@@ -83,7 +85,7 @@ func scan(batch []byte, first, last uint64) (counted, error) {
 type scanned struct {
 	seq                 uint64
 	progress, heartbeat []byte // nil if it is none
-	rollover            bool
+	rollover, stop      bool
 }
 
 func scanMessage(message []byte) (m scanned, err error) {
@@ -98,6 +100,8 @@ func scanMessage(message []byte) (m scanned, err error) {
 			m.heartbeat = b
 		case n == messageRollover:
 			m.rollover = true
+		case n == messageStop:
+			m.stop = true
 		}
 		return nil
 	})

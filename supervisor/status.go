@@ -28,6 +28,7 @@ func (r *run) watch(ctx context.Context) {
 			r.rejected.flush(r.log)
 			for _, p := range r.processors() {
 				p.live.tick()
+				p.listen()
 			}
 		case <-progress.C:
 			r.logProgress()
@@ -169,6 +170,7 @@ func (p *processor) status() (out *bulkheadv1.SessionStatus, whole, recent sketc
 	if !v.lastMessage.IsZero() {
 		out.LastMessageUnixNano, out.LastMessageAgoNano = v.lastMessage.UnixNano(), max(int64(time.Since(v.lastMessage)), 1)
 	}
+	out.SilentNano = int64(p.quiet.shown(boottime.Now()))
 	if v.phase == away {
 		out.AwayNano = int64(p.away())
 	}

@@ -291,6 +291,8 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 	gate.open()
 	stopWatch := inBackground(ctx, r.watch)
 	defer stopWatch()
+	stopPauses := inBackground(ctx, r.watchPauses)
+	defer stopPauses()
 	stopOperator := inBackground(ctx, func(ctx context.Context) { stopped = s.operate(ctx, r, signals, gate, cut) })
 	cause := r.await(now)
 	stopOperator()

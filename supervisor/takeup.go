@@ -368,6 +368,14 @@ func (r *run) recover(past *recovery) {
 		case active:
 			p.phase = adrift
 		}
+		p.quiet.recover(was, boottime.At(now), ago)
+		if was.silent > 0 {
+			silent := was.silent + past.clock.passed - past.clock.down - was.fell
+			if r.cfg.Handover != nil {
+				silent += since
+			}
+			p.quiet.restore(silent, boottime.At(now))
+		}
 		heard := time.Time{}
 		if was.said > 0 {
 			heard = now.Add(-ago(was.said))

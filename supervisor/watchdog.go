@@ -68,6 +68,14 @@ func (w *watchdog) hear(now bool) {
 	w.waited = 0
 }
 
+// attentive says whether the handler has answered the newest ping and is at no work, so
+// that all that it has read of its client is here.
+func (w *watchdog) attentive() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.open && !w.deaf && w.busy == 0
+}
+
 // hung says why the handler hangs; "" while it does not. It is called every w.every.
 func (w *watchdog) hung(now time.Time) string {
 	w.mu.Lock()

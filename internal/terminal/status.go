@@ -153,7 +153,7 @@ func fit(parts []part, width int) string {
 func urgency(c *bulkheadv1.SessionStatus) int {
 	b := c.GetBeats()
 	switch {
-	case c.GetState() == "away":
+	case c.GetState() == "away", c.GetSilentNano() > 0:
 		return 0
 	case c.GetState() == "active" && b.GetLastMissed()+b.GetLastStalled()+b.GetLastLate() > 0:
 		return 1
@@ -186,10 +186,14 @@ func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus) []cell
 	}
 }
 
-// stateCell is a client's state, and for how long one that is away has been silent.
+// stateCell is a client's state, and for how long one that is away, or says nothing, has been
+// silent.
 func stateCell(c *bulkheadv1.SessionStatus, now int64) cell {
 	switch c.GetState() {
 	case "active", "closed":
+		if silent := time.Duration(c.GetSilentNano()); silent > 0 {
+			return cell{text: "silent " + clockText(silent), style: odd}
+		}
 		return cell{text: c.GetState()}
 	case "away":
 		text := "away"
@@ -234,10 +238,18 @@ func absentText(absent []string, leftOut uint32) string {
 	return clean(strings.Join(absent, ", ")) + more
 }
 
-// CauseAndNote is why a session is in its state, and why its client does not count.
+// CauseAndNote is why a session is in its state, for how long its client has said nothing, and
+// why it does not count.
 func CauseAndNote(c *bulkheadv1.SessionStatus) string {
-	if c.GetCause() == "" || c.GetNote() == "" {
-		return c.GetCause() + c.GetNote()
+	var texts []string
+	if c.GetCause() != "" {
+		texts = append(texts, c.GetCause())
 	}
-	return c.GetCause() + "; " + c.GetNote()
+	if silent := time.Duration(c.GetSilentNano()); silent > 0 {
+		texts = append(texts, fmt.Sprintf("has said nothing for %s, though its connection lives", silent.Round(100*time.Millisecond)))
+	}
+	if c.GetNote() != "" {
+		texts = append(texts, c.GetNote())
+	}
+	return strings.Join(texts, "; ")
 }

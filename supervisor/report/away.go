@@ -31,6 +31,9 @@ type absence struct {
 	// handlerEnd is the class of the end of the connection's handler; "" if it is not
 	// known.
 	handlerEnd string
+	// paused says that the supervisor was not running in the time in which it lost the
+	// client.
+	paused bool
 	// lost says that the session ended as lost, without the client coming back.
 	lost bool
 }
@@ -57,6 +60,9 @@ func judge(a absence) string {
 	}
 	if handlerFault(a) {
 		return AwayHandler
+	}
+	if a.paused && a.said != bulkheadv1.Absence_ABSENCE_STARVED && a.returned {
+		return AwaySupervisor // it heard nobody, and nobody heard it
 	}
 	closedByClient := a.class == bulkheadv1.DetachClass_DETACH_CLASS_CLOSED_BY_CLIENT
 	if !a.returned {
@@ -209,9 +215,13 @@ type link struct {
 // awayFrom is when the outage after a connection began: when the client was last heard.
 func (n *Connection) awayFrom() Stamp { return cmp.Or(n.LastHeardAt, n.DetachedAt) }
 
+// pauseShadow is how long after a pause of the supervisor connections end that broke in it.
+const pauseShadow = Stamp(10e9)
+
 // judged returns the connections of a session, oldest first, each with why the client
 // was away after it.
-func judged(links []link, c *Client) []Connection {
+// paused says whether the supervisor was paused between two moments.
+func judged(links []link, c *Client, paused func(from, to Stamp) bool) []Connection {
 	list := make([]Connection, len(links))
 	for i := range links {
 		list[i] = links[i].Connection
@@ -219,7 +229,8 @@ func judged(links []link, c *Client) []Connection {
 		if n.DetachedAt == 0 {
 			continue
 		}
-		a := absence{class: links[i].class, handlerEnd: links[i].end, lost: c.Outcome == OutcomeLost}
+		a := absence{class: links[i].class, handlerEnd: links[i].end, lost: c.Outcome == OutcomeLost,
+			paused: paused(n.awayFrom()-pauseShadow, n.DetachedAt)}
 		until := c.EndedAt
 		if i+1 < len(links) {
 			a.returned, a.said = true, links[i+1].said

@@ -36,6 +36,7 @@ func (f *Folder) report(goesOn bool) *Report {
 	}
 	r.Run.Restarts, r.Run.RestartsLeftOut = f.restarts.list(), f.restarts.leftOut
 	r.Run.ClockSteps, r.Run.Reboots = f.clock.moved(0), append([]Stamp(nil), f.reboots...)
+	r.Run.Pauses, r.Run.PausesLeftOut = slices.Clone(f.pauses.items), f.pauses.leftOut
 	r.Run.Shed = append([]Shed{}, f.shed...)
 	r.Run.DrainedAt, r.Run.DrainReason = f.drainAt, f.drainWhy
 	if f.run.End == "" {
@@ -49,7 +50,7 @@ func (f *Folder) report(goesOn bool) *Report {
 	}
 	labels := f.labels(parts)
 	for _, s := range f.order {
-		c := s.build(labels[s.client.Session])
+		c := s.build(labels[s.client.Session], f.pausedBetween)
 		if p, is := parts[s]; is {
 			c.Continues, c.ContinuesGapless, c.MissingUntil = p.of.client.Session, p.gapless, p.missing
 		} else if !s.isEmpty() || continued[s] {
@@ -169,7 +170,9 @@ func (t *HeartbeatTotals) add(o *HeartbeatTotals) {
 }
 
 // build returns the session in its final form.
-func (s *sessionState) build(label string) Client {
+//
+// paused says whether the supervisor was paused between two moments.
+func (s *sessionState) build(label string, paused func(from, to Stamp) bool) Client {
 	c := s.client
 	c.Label = label
 	c.ClockSteps, c.ClockComplaint = s.clock.moved(c.ClockOffsetNano), s.clock.complaint
@@ -180,7 +183,7 @@ func (s *sessionState) build(label string) Client {
 	if len(s.shortened.order) > 0 {
 		c.Shortened = countsOf(&s.shortened)
 	}
-	c.Connections, c.ConnectionsLeftOut = judged(s.connections.list(), &c), s.connections.leftOut
+	c.Connections, c.ConnectionsLeftOut = judged(s.connections.list(), &c, paused), s.connections.leftOut
 	c.RolloversLeftOut = s.rollovers.leftOut
 	c.RuntimeNano = between(c.StartedAt, cmp.Or(c.StoppedAt, c.LastMessageAt))
 	c.Corruptions, c.CorruptionsLeftOut = s.corruptionList(), s.corruptions.leftOut
@@ -195,6 +198,7 @@ func (s *sessionState) build(label string) Client {
 		c.Processes = append(c.Processes, p.build(&c, listed[p]))
 	}
 	c.Contradictions = s.contradictionsOf(&c)
+	c.MessageGaps, c.MessageGapsLeftOut = slices.Clone(s.gaps.items), s.gaps.leftOut
 	return c
 }
 

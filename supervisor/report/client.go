@@ -113,6 +113,11 @@ type Client struct {
 	// listed under the processes.
 	RolloversLeftOut uint64 `json:"rollovers_left_out"`
 
+	// MessageGaps are when it said nothing though its connection lived, the first ones; they
+	// are absent if it always said what it had declared that it would.
+	MessageGaps        []MessageGap `json:"message_gaps,omitempty"`
+	MessageGapsLeftOut uint64       `json:"message_gaps_left_out,omitempty"`
+
 	// Contradictions are what of all this cannot be, told as findings, and Begun where its messages were
 	// numbered before; nil for a session of its own.
 	Contradictions []Contradiction `json:"contradictions,omitempty"`

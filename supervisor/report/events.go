@@ -17,6 +17,7 @@ func (f *Folder) events(r *Report) ([]Event, uint64) {
 	for i := range r.Clients {
 		c := &r.Clients[i]
 		list = append(list, sessionEvents(c, f.last)...)
+		list = append(list, gapEvents(c, f.last)...)
 		for _, s := range f.time.lines[i].stalls {
 			list = append(list, Event{At: s.from, EndAt: s.to, Kind: EventStall, Session: c.Session, Client: c.Label,
 				Text: fmt.Sprintf("%s: %s stuck in a system call, for up to %s", c.Label, s.key, human(s.longest))})
@@ -43,11 +44,11 @@ func (f *Folder) events(r *Report) ([]Event, uint64) {
 // rank is how soon events of a kind are left out: the higher, the sooner.
 func rank(kind string) int {
 	switch kind {
-	case EventRestart, EventUpgrade, EventDrain, EventCorruption:
+	case EventRestart, EventUpgrade, EventDrain, EventCorruption, EventPaused:
 		return 0
 	case EventLost, EventQuarantined:
 		return 1
-	case EventHandlerDeath, EventAway:
+	case EventHandlerDeath, EventAway, EventSilent:
 		return 2
 	case EventStall, EventMissed:
 		return 3
@@ -67,6 +68,7 @@ func runEvents(r *Report) []Event {
 		}
 		list = append(list, e)
 	}
+	list = append(list, pauseEvents(&r.Run)...)
 	for i := range r.Run.Shed {
 		s := &r.Run.Shed[i]
 		list = append(list, Event{At: s.FirstAt, EndAt: s.LastAt, Kind: EventShed,

@@ -19,6 +19,10 @@ const (
 	FindingSteady      = "steady_state"
 	FindingNameTwice   = "name_twice"
 	FindingUnexpected  = "unexpected_client"
+	// FindingSilent is of a client that said nothing though its connection lived, and
+	// FindingPaused of a supervisor that did not run.
+	FindingSilent = "silent_client"
+	FindingPaused = "supervisor_paused"
 	// FindingContradiction is of what a client said that cannot be true together.
 	FindingContradiction = "contradiction"
 )
@@ -88,7 +92,9 @@ func findings(r *Report) []Finding {
 	list := corruption(r)
 	list = append(list, namesTwice(r)...)
 	list = append(list, unexpected(r)...)
+	list = append(list, supervisorPaused(r)...)
 	list = append(list, contradicting(r)...)
+	list = append(list, silentClients(r)...)
 	list = append(list, steadyState(r)...)
 	list = append(list, clientBound(r)...)
 	list = append(list, stalledStorage(r)...)

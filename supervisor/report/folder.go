@@ -22,6 +22,7 @@ type Folder struct {
 	restarted uint64 // restarts and upgrades so far
 	restarts  recent[Restart]
 	shed      []Shed // at most maxShedReasons
+	pauses    earliest[Pause]
 
 	sessions map[uint32]*sessionState
 	order    []*sessionState // by arrival
@@ -55,6 +56,7 @@ func NewFolder() *Folder {
 		handlers:   recent[*Handler]{limit: maxHandlers},
 		rejections: recent[Rejection]{limit: maxRejections},
 		restarts:   recent[Restart]{limit: maxRestarts},
+		pauses:     earliest[Pause]{limit: maxPauses},
 		refused:    tally[refusal]{limit: maxRefused},
 		violations: tally[string]{limit: maxViolations},
 	}
@@ -164,6 +166,12 @@ func (f *Folder) fold(r *bulkheadv1.Record, at Stamp) error {
 			return fmt.Errorf("session %d was never opened", e.Contradiction.GetSession())
 		}
 		s.contradictRecord(e.Contradiction)
+	case *bulkheadv1.Record_SessionSilent:
+		return f.withSession(e.SessionSilent.GetSession(), func(s *sessionState) error {
+			return s.foldSilent(e.SessionSilent, at)
+		})
+	case *bulkheadv1.Record_SupervisorPaused:
+		f.foldPaused(e.SupervisorPaused, at)
 	case *bulkheadv1.Record_RunEnded:
 		f.foldRunEnded(e.RunEnded, at)
 	default:

@@ -91,6 +91,10 @@ type Run struct {
 	// nobody was there. They are absent if it never happened.
 	ClockSteps []ClockStep `json:"clock_steps,omitempty"`
 	Reboots    []Stamp     `json:"reboots,omitempty"`
+	// Pauses are when the supervisor's process was not running though nobody had ended it, the
+	// first ones; they are absent if it always was.
+	Pauses        []Pause `json:"pauses,omitempty"`
+	PausesLeftOut uint64  `json:"pauses_left_out,omitempty"`
 	// JournalSync is "batch" or "none".
 	JournalSync string `json:"journal_sync"`
 

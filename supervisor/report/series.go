@@ -24,6 +24,8 @@ const (
 	EventLost         = "lost"
 	EventQuarantined  = "quarantined"
 	EventCorruption   = "corruption"
+	EventSilent       = "silent"
+	EventPaused       = "paused"
 )
 
 // What a process did in an interval, in ProcessSeries.Beats, from the best to the

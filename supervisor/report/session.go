@@ -32,7 +32,9 @@ type sessionState struct {
 	line        *clientLine
 	clock       clientClock
 	recorded    Stamp // time of the record being folded, supervisor's clock
-	room        room  // for the histograms of the processes
+	gaps        earliest[MessageGap]
+	silentNow   bool // the newest of gaps, or one that is left out, is not over
+	room        room // for the histograms of the processes
 }
 
 // processKey is what names a process beside its pid.
@@ -57,6 +59,7 @@ func newSessionState(e *bulkheadv1.SessionOpened, at Stamp, shared *rooms) *sess
 		processes:   make(map[processKey][]*processState),
 		rollovers:   recent[listedRollover]{limit: maxRollovers},
 		corruptions: earliest[foundCorruption]{limit: maxCorruptions},
+		gaps:        earliest[MessageGap]{limit: maxMessageGaps},
 		room:        room{rooms: shared},
 	}
 	s.client = Client{

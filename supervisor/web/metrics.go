@@ -101,6 +101,7 @@ type series struct {
 	bytes, chunks, errors    uint64
 	messages, files, resumes uint64
 	last                     int64 // ns since 1970 of the newest message; 0 for none
+	silent                   int64 // ns without a message, of the one with the most; see SessionStatus
 	beats                    [4]uint64
 	single                   *bulkheadv1.SessionStatus // nil for several
 }
@@ -119,6 +120,7 @@ func (s *series) add(c *bulkheadv1.SessionStatus) {
 	s.files += c.GetRollovers()
 	s.resumes += uint64(c.GetResumes())
 	s.last = max(s.last, c.GetLastMessageUnixNano())
+	s.silent = max(s.silent, c.GetSilentNano())
 	b := c.GetBeats()
 	for i, n := range [4]uint64{b.GetAnswered(), b.GetLate(), b.GetMissed(), b.GetStalled()} {
 		s.beats[i] += n
@@ -168,6 +170,7 @@ func (s *series) collect(out chan<- prometheus.Metric) {
 	one(counter, "bulkhead_client_rollovers_total", "Files that were finished.", float64(s.files))
 	one(counter, "bulkhead_client_messages_total", "Messages that are durable.", float64(s.messages))
 	one(counter, "bulkhead_client_resumes_total", "How often the session was taken up again.", float64(s.resumes))
+	one(gauge, "bulkhead_client_silent_seconds", "How long it has said nothing though its connection lives; 0 as long as it says what it declared.", float64(s.silent)/1e9)
 	if s.last != 0 {
 		one(gauge, "bulkhead_client_last_message_timestamp_seconds", "When its newest message came, in seconds since 1970.", float64(s.last)/1e9)
 	}

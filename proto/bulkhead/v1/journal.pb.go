@@ -1422,14 +1422,17 @@ func (x *SessionDetached) GetSilentNano() int64 {
 	return 0
 }
 
-// SessionSilent is the end of a time in which a client said nothing, though its machine
-// answered and it had declared heartbeats.
+// SessionSilent is a client that says nothing though its connection lives and it had
+// declared heartbeats. It comes when that is noticed, and once more when it is over: with
+// its next message, the end of its connection or the end of the session.
 type SessionSilent struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Session uint32                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
 	// How long, up to this record. Time in which the supervisor did not run, or had not
 	// taken in what it was sent, is not in it.
-	SilentNano    int64 `protobuf:"varint,2,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
+	SilentNano int64 `protobuf:"varint,2,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
+	// It is not over.
+	Ongoing       bool `protobuf:"varint,3,opt,name=ongoing,proto3" json:"ongoing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1476,6 +1479,13 @@ func (x *SessionSilent) GetSilentNano() int64 {
 		return x.SilentNano
 	}
 	return 0
+}
+
+func (x *SessionSilent) GetOngoing() bool {
+	if x != nil {
+		return x.Ongoing
+	}
+	return false
 }
 
 // SessionEnded is the one end of a session.
@@ -2284,11 +2294,12 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x05cause\x18\x03 \x01(\tR\x05cause\x12.\n" +
 	"\x05class\x18\x04 \x01(\x0e2\x18.bulkhead.v1.DetachClassR\x05class\x12\x1f\n" +
 	"\vsilent_nano\x18\x05 \x01(\x03R\n" +
-	"silentNano\"J\n" +
+	"silentNano\"d\n" +
 	"\rSessionSilent\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1f\n" +
 	"\vsilent_nano\x18\x02 \x01(\x03R\n" +
-	"silentNano\"\xdb\x01\n" +
+	"silentNano\x12\x18\n" +
+	"\aongoing\x18\x03 \x01(\bR\aongoing\"\xdb\x01\n" +
 	"\fSessionEnded\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12.\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x14.bulkhead.v1.OutcomeR\aoutcome\x12\x14\n" +

@@ -2260,12 +2260,15 @@ func (x *Histogram) GetSum() uint64 {
 
 // Workload is what a client is going to do, as echoed in the report.
 type Workload struct {
-	state                 protoimpl.MessageState `protogen:"open.v1"`
-	RuntimeNano           int64                  `protobuf:"varint,1,opt,name=runtime_nano,json=runtimeNano,proto3" json:"runtime_nano,omitempty"`
-	HeartbeatIntervalNano int64                  `protobuf:"varint,2,opt,name=heartbeat_interval_nano,json=heartbeatIntervalNano,proto3" json:"heartbeat_interval_nano,omitempty"`
-	HeartbeatTimeoutNano  int64                  `protobuf:"varint,3,opt,name=heartbeat_timeout_nano,json=heartbeatTimeoutNano,proto3" json:"heartbeat_timeout_nano,omitempty"`
-	MonitorIntervalNano   int64                  `protobuf:"varint,4,opt,name=monitor_interval_nano,json=monitorIntervalNano,proto3" json:"monitor_interval_nano,omitempty"`
-	ProgressIntervalNano  int64                  `protobuf:"varint,5,opt,name=progress_interval_nano,json=progressIntervalNano,proto3" json:"progress_interval_nano,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	RuntimeNano int64                  `protobuf:"varint,1,opt,name=runtime_nano,json=runtimeNano,proto3" json:"runtime_nano,omitempty"`
+	// A client that declares this sends a message at least once in four intervals, or in 12 s
+	// if that is longer, from its Welcome to its Stop; otherwise it is told as silent. 0 is
+	// no heartbeats.
+	HeartbeatIntervalNano int64 `protobuf:"varint,2,opt,name=heartbeat_interval_nano,json=heartbeatIntervalNano,proto3" json:"heartbeat_interval_nano,omitempty"`
+	HeartbeatTimeoutNano  int64 `protobuf:"varint,3,opt,name=heartbeat_timeout_nano,json=heartbeatTimeoutNano,proto3" json:"heartbeat_timeout_nano,omitempty"`
+	MonitorIntervalNano   int64 `protobuf:"varint,4,opt,name=monitor_interval_nano,json=monitorIntervalNano,proto3" json:"monitor_interval_nano,omitempty"`
+	ProgressIntervalNano  int64 `protobuf:"varint,5,opt,name=progress_interval_nano,json=progressIntervalNano,proto3" json:"progress_interval_nano,omitempty"`
 	// At most 1024; cut to that.
 	Consumers []*ConsumerSpec `protobuf:"bytes,6,rep,name=consumers,proto3" json:"consumers,omitempty"`
 	// Time over which the consumers begin, one after the other; 0 is all at once.

@@ -9,6 +9,8 @@ const EVENT_STYLES = {
   stall: ["violet", "write stalled"],
   missed: ["bad", "heartbeats missed"],
   away: ["warn-mark", "client away"],
+  silent: ["warn-mark", "client silent"],
+  paused: ["blue", "supervisor paused"],
   restart: ["blue", "supervisor restarted"],
   shed: ["warn-mark", "connections shed"],
   rejected: ["warn-mark", "rejected"],
