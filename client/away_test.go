@@ -229,13 +229,18 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func TestPlainWords(t *testing.T) {
-	for _, test := range []struct{ text, socket, want string }{
-		{"keepalive ping failed to receive ACK within timeout", "the connection was reset", "no sign of life from the supervisor's side for 20s"},
-		{"error reading from server: EOF", "the supervisor's side closed the connection", "the supervisor's side closed the connection"},
-		{`connection error: desc = "transport: is closing"`, "", "is closing"},
-		{"something else", "", "something else"},
+	for _, test := range []struct {
+		text, socket string
+		silence      time.Duration
+		want         string
+	}{
+		{"keepalive ping failed to receive ACK within timeout", "the connection was reset", 23 * time.Second, "no sign of life from the supervisor's side for 23s"},
+		{"keepalive ping failed to receive ACK within timeout", "", 0, "never a sign of life from the supervisor's side"},
+		{"error reading from server: EOF", "the supervisor's side closed the connection", time.Second, "the supervisor's side closed the connection"},
+		{`connection error: desc = "transport: is closing"`, "", time.Second, "is closing"},
+		{"something else", "", time.Second, "something else"},
 	} {
-		if got := plainly(test.text, test.socket); got != test.want {
+		if got := plainly(test.text, test.socket, test.silence); got != test.want {
 			t.Errorf("plainly(%q, %q) = %q; want %q", test.text, test.socket, got, test.want)
 		}
 	}

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -288,6 +287,7 @@ func (c *client) deliver(stop *interrupts) {
 	if stop.abort.Err() != nil {
 		limit, abort = min(limit, abortDelivery), nil
 	}
+	began := time.Now()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
@@ -295,7 +295,7 @@ func (c *client) deliver(stop *interrupts) {
 	case <-abort:
 		c.session.cancel(errAborted)
 	case <-timer.C:
-		c.session.cancel(fmt.Errorf("not delivered in %s", limit))
+		c.session.cancel(errors.New(measured("not delivered in", time.Since(began), limit)))
 	}
 	<-c.session.done
 }

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -86,7 +85,7 @@ func (d *dialled) judge(ctx context.Context, err error) error {
 		return retryable{error: errors.New(text), after: retryAfter(text), absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
 	}
 	if again {
-		return broken(errors.New(plainly(s.Message(), d.wire.failure())))
+		return broken(errors.New(plainly(s.Message(), d.wire.failure(), d.wire.silence())))
 	}
 	return final{refusal{s}}
 }
@@ -102,11 +101,13 @@ func retryInfo(s *status.Status) time.Duration {
 }
 
 // plainly says what a text of gRPC means to a person. socket is how the socket
-// ended, if it did.
-func plainly(text, socket string) string {
+// ended, if it did, and silence for how long nothing had come; 0 if nothing ever had.
+func plainly(text, socket string, silence time.Duration) string {
 	switch {
+	case strings.Contains(text, "keepalive ping failed") && silence > 0:
+		return "no sign of life from the supervisor's side for " + durationText(silence)
 	case strings.Contains(text, "keepalive ping failed"):
-		return fmt.Sprintf("no sign of life from the supervisor's side for %s", 2*pingAfter)
+		return "never a sign of life from the supervisor's side"
 	case socket != "":
 		return socket
 	}

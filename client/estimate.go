@@ -15,6 +15,8 @@ type timing struct {
 	// chunkBytes were written in chunk, the fastest of the chunks.
 	chunkBytes uint64
 	chunk      time.Duration
+	// processors can copy to the page cache at the same time; 0 is without limit.
+	processors int
 	// syncBytes were forced to storage in sync; 0 if that was not tried.
 	syncBytes uint64
 	sync      time.Duration
@@ -54,39 +56,61 @@ func checkRollovers(consumer int, c Consumer, t timing, begin, runtime time.Dura
 	if two <= left {
 		return nil
 	}
-	rate := 2 * float64(c.smallestFile()) / two
+	rate := float64(c.atOnce()) * float64(c.smallestFile()) / two
 	advice := fmt.Sprintf("raise runtime to %s", seconds2duration(begin.Seconds()+two*1.1+1).Truncate(time.Second))
-	if size := roundDown(uint64(rate * max(left, 0) / 2 * 0.9)); size >= c.ChunkSize {
+	if size := roundDown(uint64(float64(c.smallestFile()) * max(left, 0) / two * 0.9)); size >= c.ChunkSize {
 		advice = fmt.Sprintf("lower file_size to %s or %s", sizeText(size), advice)
 	}
 	when := ""
 	if begin > 0 {
 		when = fmt.Sprintf(" and it begins after %s", begin)
 	}
-	return fmt.Errorf("consumer %d: %s files at %s%s need %s for two, runtime is %s%s; %s",
-		consumer, sizeText(c.smallestFile()), rateText(rate), held, durationText(seconds2duration(two)), runtime, when, advice)
+	files := "two"
+	if c.atOnce() > 2 {
+		files = fmt.Sprintf("the first two of %d at a time", c.atOnce())
+		if size := roundDown(c.smallestFile() / 2); size < c.ChunkSize {
+			advice += ", or lower concurrency"
+		}
+	}
+	return fmt.Errorf("consumer %d: %s files at %s%s need %s for %s, runtime is %s%s; %s",
+		consumer, sizeText(c.smallestFile()), rateText(rate), held, durationText(seconds2duration(two)), files, runtime, when, advice)
+}
+
+// atOnce is how many files have been begun when the second one is finished: each writer has
+// one of its own, and what the consumer gets is shared evenly.
+func (c Consumer) atOnce() uint64 { return uint64(max(c.Concurrency, 2)) }
+
+// speedup is how many times as much as one writer all of a consumer can write at best. Who
+// writes through the page cache is bound by the processors that copy.
+func (c Consumer) speedup(processors int) float64 {
+	writers := max(c.Concurrency, 1)
+	if !c.Direct && processors > 0 {
+		writers = min(writers, uint32(processors))
+	}
+	return float64(writers)
 }
 
 // twoFiles is how long a consumer takes at least for two files, in seconds, and what
-// holds it back if that is not the storage.
+// holds it back if that is not the storage. Several writers finish theirs at about the same
+// time: then two take as long as all.
 func (c Consumer) twoFiles(t timing) (seconds float64, held string) {
-	size := c.smallestFile()
-	seconds = 2 * t.fileSeconds(size)
-	chunks := math.Ceil(2 * float64(size) / c.meanChunk())
+	size, files := c.smallestFile(), float64(c.atOnce())
+	seconds = files * t.fileSeconds(size) / c.speedup(t.processors)
+	chunks := math.Ceil(files * float64(size) / c.meanChunk())
 	slower := func(than float64, why string) {
 		if than > seconds {
 			seconds, held = than, why
 		}
 	}
 	if c.RateBytes > 0 {
-		slower(2*float64(size)/float64(c.RateBytes), " (its rate.bytes)")
+		slower(files*float64(size)/float64(c.RateBytes), " (its rate.bytes)")
 	}
 	if c.RateChunks > 0 {
 		slower(chunks/c.RateChunks, " (its rate.chunks)")
 	}
-	if c.Concurrency > 1 { // two files at the same time
-		chunks /= 2
-	}
+	if c.Concurrency > 1 { // each thinks for itself
+		chunks /= files
+	} // else one file after the other
 	slower((chunks-1)*c.ThinkTime.Seconds(), " (its think_time)")
 	return seconds, held
 }

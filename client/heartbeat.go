@@ -85,24 +85,25 @@ func (p patient) ask(ctx context.Context, round uint64, close, timeout time.Dura
 			StalledNano: answer.GetStalledNano(),
 		}, nil
 	}
-	return nil, &bulkheadv1.HeartbeatMiss{Process: p.process, Reason: clip(p.reason(ctx, err, close))}
+	return nil, &bulkheadv1.HeartbeatMiss{Process: p.process, Reason: clip(p.reason(ctx, err, begin, close))}
 }
 
 // reason says why there was no answer. A connection breaks a moment before its
-// process is known to be gone, so a broken one is looked at until the round closes.
-func (p patient) reason(ctx context.Context, err error, close time.Duration) string {
+// process is known to be gone, so a broken one is looked at until the round closes, which
+// was to be close after begin.
+func (p patient) reason(ctx context.Context, err error, begin time.Time, close time.Duration) string {
 	select {
 	case <-p.gone:
 		return goneReason + " (" + p.how() + ")"
 	default:
 	}
 	if code := status.Code(err); code == codes.DeadlineExceeded || code == codes.Canceled {
-		return fmt.Sprintf("no answer in %s", close)
+		return measured("no answer in", time.Since(begin), close)
 	}
 	select {
 	case <-p.gone:
 		return goneReason + " (" + p.how() + ")"
 	case <-ctx.Done():
-		return fmt.Sprintf("no answer in %s (%s)", close, status.Convert(err).Message())
+		return fmt.Sprintf("%s (%s)", measured("no answer in", time.Since(begin), close), status.Convert(err).Message())
 	}
 }

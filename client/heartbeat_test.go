@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -90,7 +92,7 @@ func TestRoundTellsWorkersApart(t *testing.T) {
 	if beat.Answers[1].StalledNano != 7 {
 		t.Errorf("answer = %v; want stalled for 7ns", beat.Answers[1])
 	}
-	if m := beat.Misses[0]; m.Process.Index != 2 || m.Reason != "no answer in 2s" {
+	if m := beat.Misses[0]; m.Process.Index != 2 || !strings.HasPrefix(m.Reason, "no answer in ") {
 		t.Errorf("miss = %v", m)
 	}
 	if m := beat.Misses[1]; m.Process.Index != 3 || m.Reason != "process is gone (killed by signal 9 (SIGKILL))" {
@@ -143,4 +145,18 @@ func TestSilentWorkerDelaysNoRound(t *testing.T) {
 	}
 	cancel()
 	wait(t, "the end", done)
+}
+
+// A miss says how long was waited, and not how long was to be waited.
+func TestMissSaysWhatWasMeasured(t *testing.T) {
+	p := patient{gone: make(chan struct{})}
+	for waited, want := range map[time.Duration]string{
+		2 * time.Second: "no answer in 2s",
+		5 * time.Second: "no answer in 5s (limit 2s)",
+	} {
+		late := status.Error(codes.DeadlineExceeded, "late")
+		if got := p.reason(t.Context(), late, time.Now().Add(-waited), 2*time.Second); got != want {
+			t.Errorf("after %v: %q; want %q", waited, got, want)
+		}
+	}
 }

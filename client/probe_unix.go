@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -169,6 +170,7 @@ func (c Consumer) fitsUnits(unit uint64) error {
 // again. A timing that takes longer than limit ends early: it is known then that
 // the consumer is too slow.
 func probe(ctx context.Context, folder *os.Root, c Consumer, limit time.Duration) (t timing, err error) {
+	defer func() { t.processors = runtime.GOMAXPROCS(0) }()
 	file, err := createProbe(folder)
 	if err != nil {
 		return timing{}, err

@@ -57,6 +57,15 @@ func durationText(d time.Duration) string {
 	}
 }
 
+// measured says what has lasted so long, and what its limit was if that is something else to
+// a reader: "no answer in 2.3s (limit 2s)".
+func measured(what string, lasted, limit time.Duration) string {
+	if is, was := durationText(lasted), durationText(limit); is != was {
+		return fmt.Sprintf("%s %s (limit %s)", what, is, was)
+	}
+	return what + " " + durationText(lasted)
+}
+
 // textMaxBytes bounds a text that is made of errors and sent in a message.
 const textMaxBytes = 2000
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -149,13 +150,13 @@ func (r *running) stop() *bulkheadv1.Stop {
 	return messages[len(messages)-1].GetStop()
 }
 
-// missed waits until a heartbeat says why the process did not answer. Others may
+// missed waits until a heartbeat says why the process did not answer, in words that begin so. Others may
 // miss a round, too, on a busy machine.
 func (r *running) missed(pid int, reason string) {
 	r.t.Helper()
 	r.until(fmt.Sprintf("a heartbeat without process %d: %s", pid, reason), func(m *bulkheadv1.Message) bool {
 		for _, miss := range m.GetHeartbeat().GetMisses() {
-			if miss.GetProcess().GetPid() == int32(pid) && miss.GetReason() == reason {
+			if miss.GetProcess().GetPid() == int32(pid) && strings.HasPrefix(miss.GetReason(), reason) {
 				return true
 			}
 		}

@@ -98,11 +98,11 @@ func (s *session) run(ctx context.Context) error {
 func (s *session) unreachable(t *tries, why retryable) error {
 	switch {
 	case s.isWelcomed():
-		return fmt.Errorf("supervisor %s not reachable again in %s (%w)", s.address, s.awayTimeout, why)
+		return fmt.Errorf("supervisor %s %s (%w)", s.address, measured("not reachable again in", time.Since(t.lost), s.awayTimeout), why)
 	case t.shed:
 		return fmt.Errorf("supervisor %s did not take this client in %s (%w)", s.address, durationText(time.Since(t.began)), why)
 	default:
-		return fmt.Errorf("supervisor %s not reachable in %s (%w); is it running, and is the address right?", s.address, s.connectTimeout, why)
+		return fmt.Errorf("supervisor %s %s (%w); is it running, and is the address right?", s.address, measured("not reachable in", time.Since(t.began), s.connectTimeout), why)
 	}
 }
 

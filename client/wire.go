@@ -38,6 +38,7 @@ type wire struct {
 	heard func(at time.Time)
 
 	mu     sync.Mutex
+	came   time.Time     // guarded by mu; when the newest bytes did; zero for none
 	frames goAwayScanner // guarded by mu
 	err    error         // guarded by mu; the first error of reading or writing
 }
@@ -49,7 +50,8 @@ func (w *wire) Read(p []byte) (int, error) {
 	w.frames.scan(p[:n])
 	w.note(err)
 	if n > 0 {
-		w.heard(time.Now().Add(-sinceData(w.Conn)))
+		w.came = time.Now().Add(-sinceData(w.Conn))
+		w.heard(w.came)
 	}
 	return n, err
 }
@@ -76,6 +78,16 @@ func (w *wire) rest() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.frames.scan(buffer[:n])
+}
+
+// silence is for how long nothing has come; 0 if nothing ever has.
+func (w *wire) silence() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.came.IsZero() {
+		return 0
+	}
+	return time.Since(w.came)
 }
 
 // note remembers the first error, unless it is this side's own doing; mu is held.

@@ -58,10 +58,11 @@ func (s *Supervisor) preflight(ctx context.Context) (Fitness, error) {
 	cmd := exec.CommandContext(ctx, s.program(), append(append([]string{}, s.cfg.Program[1:]...), "--"+PreflightFlag)...)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &errs, time.Second
 	inOwnGroup(cmd)
+	began := time.Now()
 	if err := cmd.Run(); err != nil {
 		why := unfit(err)
 		if ctx.Err() != nil {
-			why = fmt.Sprintf("it did not answer within %s", preflightTimeout)
+			why = fmt.Sprintf("it had not answered after %s (limit %s)", roughly(time.Since(began)), preflightTimeout)
 		}
 		if text := strings.TrimSpace(errs.String()); text != "" {
 			why += ": " + text

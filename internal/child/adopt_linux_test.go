@@ -362,7 +362,7 @@ func TestAdoptOfAStoppedChildIsBounded(t *testing.T) {
 	cfg := config("", dir, nil)
 	cfg.StartTimeout = 200 * time.Millisecond
 	_, err := child.Adopt(context.Background(), cfg, rec, nil)
-	if err == nil || !strings.Contains(err.Error(), "does not serve within 200ms") {
+	if err == nil || !strings.Contains(err.Error(), "did not serve in ") || !strings.Contains(err.Error(), "(limit 200ms)") {
 		t.Fatalf("Adopt = %v; want that it does not serve", err)
 	}
 	wantKilled(t, err)

@@ -151,35 +151,37 @@ func (c *Child) connect(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	began := time.Now()
 	stop := context.AfterFunc(ctx, c.proc.kill)
 	defer stop()
 	if _, err := c.client.Start(); err != nil {
-		return c.orLate(ctx, err)
+		return c.orLate(ctx, began, err)
 	}
 	conn, err := c.dial(ctx) // go-plugin would not say who listens there instead
 	if err != nil {
-		return c.orLate(ctx, err)
+		return c.orLate(ctx, began, err)
 	}
 	conn.Close()
 	proto, err := c.client.Client()
 	if err != nil {
-		return c.orLate(ctx, err)
+		return c.orLate(ctx, began, err)
 	}
 	served, ok := proto.(*plugin.GRPCClient)
 	if !ok {
 		return fmt.Errorf("child speaks %s; want grpc", c.client.Protocol())
 	}
 	c.conn = served.Conn
-	return c.orLate(ctx, c.Ping(ctx))
+	return c.orLate(ctx, began, c.Ping(ctx))
 }
 
-// orLate is err, or why ctx ended if that is what made it an error.
-func (c *Child) orLate(ctx context.Context, err error) error {
+// orLate is err, or why ctx ended if that is what made it an error: what began then has
+// lasted too long.
+func (c *Child) orLate(ctx context.Context, began time.Time, err error) error {
 	switch late := ctx.Err(); {
 	case err == nil || late == nil:
 		return err
 	case errors.Is(late, context.DeadlineExceeded):
-		return fmt.Errorf("it does not serve within %s: %w", c.cfg.StartTimeout, late)
+		return fmt.Errorf("it did not serve in %s (limit %s): %w", time.Since(began).Round(time.Millisecond), c.cfg.StartTimeout, late)
 	default:
 		return late
 	}
