@@ -36,11 +36,31 @@ type site struct {
 
 // openSite opens a path that is there.
 func openSite(path string) (*site, error) {
+	// Before it is opened: that would wait for a writer of a named pipe.
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("it is %s, and load files need a folder", kindOf(info.Mode()))
+	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the path: %w", err)
 	}
 	return &site{path: path, root: root}, nil
+}
+
+// kindOf is what a file is that is no folder.
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m&fs.ModeCharDevice != 0:
+		return "a character device"
+	case m&fs.ModeDevice != 0:
+		return "a block device"
+	case m&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	default:
+		return "a file"
+	}
 }
 
 // contents is what a site holds, as far as it matters whose it is.

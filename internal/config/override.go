@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // ConsumerOverride is how one consumer differs from the others.
@@ -39,6 +41,10 @@ func (c *Client) overridesField() field {
 }
 
 func (c *Client) readOverrides(l *loader, e entry) {
+	if n, err := parseCount(e.node.Value); err == nil && e.node.Kind == yaml.ScalarNode {
+		l.problem(l.at(e), e.path, fmt.Sprintf("is a number; it must be a list of maps, as in [{chunk_size: 4MiB}]; for %d consumers, use consumer_count: %d", n, n))
+		return
+	}
 	l.items(e, "a list of maps, as in [{chunk_size: 4MiB}]", func(item entry) {
 		c.Overrides = append(c.Overrides, readOverride(l, item))
 	})

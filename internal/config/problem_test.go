@@ -41,7 +41,7 @@ func TestClientRefuses(t *testing.T) {
 		{"list for a value", "name: [a]", "1: name: is a list; it must be one value: at most 128 bytes"},
 		{"value for a section", "log: debug", "1: log: is a single value; it must be a map of level, format, progress_interval"},
 		{"list for a section", "heartbeat: [1s]", "1: heartbeat: is a list; it must be a map of interval, timeout"},
-		{"value for a list", "consumers: 3", "1: consumers: is a single value; it must be a list of maps, as in [{chunk_size: 4MiB}]"},
+		{"value for a list", "consumers: 3", "1: consumers: is a number; it must be a list of maps, as in [{chunk_size: 4MiB}]; for 3 consumers, use consumer_count: 3"},
 		{"value for an entry", "consumers:\n- {}\n- 4MiB", "3: consumers[1]: is a single value; it must be a map of " + consumerKeys},
 		{"value for labels", "labels: a", "1: labels: is a single value; it must be a map of labels, as in {rack: a3}"},
 		{"map for a label", "labels: {a: {b: c}}", "1: labels.a: is a map; it must be one value: text"},
