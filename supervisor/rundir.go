@@ -146,7 +146,7 @@ func writeWhole(path string, render func(*os.File) error) error {
 		f.Close()
 		return err
 	}
-	if err := f.Chmod(0o644); err != nil {
+	if err := errors.Join(f.Chmod(0o644), f.Sync()); err != nil { // else a power cut may leave the name without the content
 		f.Close()
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bulkhead/internal/wholefile"
 	"bulkhead/supervisor/report"
 )
 
@@ -166,9 +167,5 @@ func output(path string, stdout io.Writer, write func(io.Writer) error) error {
 	if path == "" || path == "-" {
 		return write(stdout)
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(f), f.Close())
+	return wholefile.Write(path, write)
 }
