@@ -56,6 +56,9 @@ func (s *session) ended(far reached, why retryable) {
 func (s *session) introduce() *bulkheadv1.Hello {
 	now := time.Now()
 	h := proto.CloneOf(s.hello)
+	if !h.GetResent() { // else only the client itself would know
+		h.SentSeq = proto.Uint64(s.outbox.state().sent)
+	}
 	h.WallClockUnixNano, h.ElapsedNano = now.UnixNano(), boottime.At(now)
 	s.telling = s.vitals.total(now)
 	h.StarvedNano = int64(s.telling - s.told)

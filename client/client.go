@@ -86,6 +86,10 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 	if err != nil {
 		return result, err
 	}
+	if newest := c.session.newest; newest != nil {
+		result.RunID, result.SessionID = newest.GetRunId(), newest.GetSessionId()
+	}
+	result.moves = c.session.moves
 	result.judge(c.session.err)
 	return result, nil
 }
@@ -99,6 +103,7 @@ func (c *client) openSession(ctx context.Context, sessions *sync.WaitGroup) {
 		done:    make(chan struct{}),
 		cancel:  cancel,
 	}
+	c.session.goesOn = true
 	sessions.Go(func() {
 		defer close(c.session.done)
 		c.session.err = c.session.run(ctx)

@@ -120,10 +120,10 @@ func (c *collector) Collect(stream grpc.BidiStreamingServer[bulkheadv1.ClientFra
 // welcome answers the Hello.
 func (c *collector) welcome(stream grpc.ServerStream) error {
 	c.mu.Lock()
-	resume := uint64(len(c.messages))
+	resume, connection := uint64(len(c.messages)), uint64(len(c.hellos))
 	c.mu.Unlock()
 	return stream.SendMsg(&bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Welcome{Welcome: &bulkheadv1.Welcome{
-		RunId: "run-1", SessionId: "session-1", ResumeAfter: resume, Limits: c.limits,
+		RunId: "run-1", SessionId: "session-1", ResumeAfter: resume, Limits: c.limits, Connection: connection,
 	}}})
 }
 

@@ -25,6 +25,7 @@ type connection struct {
 	limits  *bulkheadv1.Limits
 	end     context.CancelCauseFunc // ends the stream, with the reason
 
+	closed      bool // the Welcome says that the session is closed
 	goodbyeSent bool // the sender's until it has ended
 	acked       bool // the receiver's; at least one ack came
 }
@@ -92,7 +93,7 @@ func (c *connection) greet() error {
 	if welcome == nil {
 		return final{fmt.Errorf("the supervisor's first frame is %T, not a welcome", answer.GetFrame())}
 	}
-	c.limits = limitsOf(welcome)
+	c.limits, c.closed = limitsOf(welcome), welcome.GetClosed()
 	if err := c.session.outbox.resume(welcome.GetResumeAfter()); err != nil {
 		return final{err}
 	}
@@ -129,7 +130,7 @@ func (c *connection) send(ctx context.Context) {
 		}
 		switch state := c.session.outbox.state(); {
 		case state.drained:
-			c.sendGoodbye(ctx, state.last)
+			c.sendGoodbye(ctx, state.said)
 			return
 		case state.cut && state.acked == state.last:
 			c.end(final{errCutOff})
@@ -195,6 +196,14 @@ func (c *connection) closing(err error) error {
 	}
 	if err == io.EOF && c.goodbyeSent {
 		return nil
+	}
+	if state := c.session.outbox.state(); err == io.EOF && c.closed && state.acked == state.last {
+		switch {
+		case state.sealed:
+			return nil
+		case state.cut:
+			return final{errCutOff}
+		}
 	}
 	if err == io.EOF {
 		return final{errors.New("the supervisor closed the session before goodbye")}

@@ -25,6 +25,7 @@ func helloOf(cfg Config, id clientID, dirs *folders) *bulkheadv1.Hello {
 		Workload:        workloadOf(cfg, dirs),
 		ClientVersion:   cfg.Version,
 		Pid:             int32(os.Getpid()),
+		Instance:        newInstance(),
 	}
 }
 

@@ -19,6 +19,13 @@ func newClientID() clientID {
 	return id
 }
 
+// newInstance is what tells this process from others with the same client id.
+func newInstance() []byte {
+	instance := make([]byte, clientIDBytes)
+	rand.Read(instance) // never fails
+	return instance
+}
+
 // String is the id in hex.
 func (id clientID) String() string { return hex.EncodeToString(id[:]) }
 

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"net"
 	"os"
 	"path/filepath"
@@ -10,7 +11,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/reason"
+	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -57,25 +62,69 @@ func TestLoadGoesOnWithoutASupervisor(t *testing.T) {
 	}
 }
 
-// A supervisor without its journal cannot go on with the session; the messages are
-// kept for one that can.
+// A supervisor that knows nothing of the run does not end the load: it goes on as a
+// session of its own, which has every message that the first one has not.
 func TestSupervisorThatLostItsState(t *testing.T) {
 	before := startCollector(t, orderly)
-	r := startClient(t, before, nil)
+	r := startClient(t, before, func(c *Config) { c.SpoolMemory, c.SpoolMaxSize = 2000, 1<<20 })
 	r.consumerPid(0)
 	before.server.Stop()
+	known, _, _ := before.snapshot()
 	listener, err := net.Listen("tcp", before.address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after := newCollector(t, before.address, orderly)
+	refused := make(chan *bulkheadv1.Hello, 1)
+	after := newCollector(t, before.address, func(c *collector, stream serverStream) error {
+		hello := stream.(greetedStream).hello
+		select {
+		case refused <- hello:
+			return unknownRun("run-2")
+		default:
+			return orderly(c, stream)
+		}
+	})
 	after.listen(listener)
-	wait(t, "the client", r.done)
-	text := strings.Join(r.result.Problems, "\n")
-	if r.result.ExitCode() != 3 || !strings.Contains(text, "the supervisor does not know messages 1 to ") || !strings.Contains(text, "they are kept in "+r.result.SpoolPath) ||
-		r.result.ResendCommand != "bulkhead client resend --supervisor "+before.address+" "+r.result.SpoolPath {
-		t.Errorf("Run = %+v; want the spool and how to deliver it", r.result)
+	r.collector = after
+	r.until("much of the load", func(m *bulkheadv1.Message) bool { return m.GetSeq() > 200 })
+	r.signals <- syscall.SIGINT
+	result := r.end()
+	first, named := before.hellos[0], <-refused
+	second := after.hellos[1]
+	acked := second.GetContinues().GetAfter() // what was durable, but for those whose ack was cut off
+	if acked == 0 || acked > uint64(len(known)) {
+		t.Errorf("the second session begins after %d of %d messages", acked, len(known))
 	}
+	id := remainder.ID(first.GetClientId(), "run-2", acked)
+	continues := &bulkheadv1.Continuation{RunId: "run-1", ClientId: first.GetClientId(), After: acked, Before: acked}
+	switch {
+	case first.GetRunId() != "" || first.GetLastConnection() != 0 || first.SentSeq == nil || first.GetSentSeq() != 0 || len(first.GetInstance()) == 0:
+		t.Errorf("the first Hello: %v", first)
+	case named.GetRunId() != "run-1" || named.GetLastConnection() != 1 || named.GetSentSeq() < acked || named.Continues != nil || !bytes.Equal(named.GetInstance(), first.GetInstance()):
+		t.Errorf("the Hello to the second supervisor: %v", named)
+	case second.GetRunId() != "" || !bytes.Equal(second.GetClientId(), id[:]) || second.GetLastConnection() != 0 || second.GetSentSeq() != 0 || !proto.Equal(second.GetContinues(), continues):
+		t.Errorf("the Hello of the second session: %v; want client %x and %v", second, id, continues)
+	}
+	messages, _, goodbye := after.snapshot()
+	if all := acked + uint64(len(messages)); goodbye.GetLastSeq() != uint64(len(messages)) || result.Messages != all || result.Undelivered != 0 {
+		t.Errorf("%d and %d messages, goodbye %v, Run = %+v; want every message once", len(known), len(messages), goodbye, result)
+	}
+	if text := strings.Join(result.Problems, "\n"); result.ExitCode() != 3 || !strings.Contains(text, "run run-1, of which the supervisor knows nothing any more, has the first ") || !strings.HasPrefix(result.Interruption, "interrupted after ") {
+		t.Errorf("Run = %+v", result)
+	}
+}
+
+// unknownRun refuses the run that a client names.
+func unknownRun(current string) error {
+	return refusing(codes.FailedPrecondition, bulkheadv1.Reason_REASON_RUN_UNKNOWN, map[string]string{reason.Run: current})
+}
+
+func refusing(code codes.Code, why bulkheadv1.Reason, about map[string]string) error {
+	s, err := status.New(code, "in words").WithDetails(reason.Info(why, about))
+	if err != nil {
+		return err
+	}
+	return s.Err()
 }
 
 // What is in quarantine must not be sent again: the load ends, and nothing advises

@@ -31,12 +31,14 @@ var (
 // The messages it holds are acked+1 … last. The first len(memory) of these are in
 // memory, the others in the spool, but for a last one that had no room there. Only messages in memory are sent, so memory is
 // also the most that is in flight.
+//
+// Messages keep the numbers that they were given for the life of the client. A session
+// that goes on with one of another run numbers them from 1: there each has its own number
+// less base. What take, ack and resume say is in numbers of the session.
 type outbox struct {
 	memoryMax int    // bytes; one message is kept in memory whatever its size
 	spoolMax  int64  // bytes
 	spoolPath string // where the spool is made when it is first needed
-	// hello introduces the client in the spool file; it has no token.
-	hello *bulkheadv1.Hello
 	// changed has an element whenever there may be something new to take.
 	changed chan struct{}
 
@@ -45,26 +47,30 @@ type outbox struct {
 	// the supervisor knows. Knowing more than is here is then no error either.
 	onGap func(gapError)
 
-	mu          sync.Mutex
-	memory      [][]byte // guarded by mu; encoded messages
-	memoryBytes int      // guarded by mu
-	spool       *spool   // guarded by mu; nil until first needed
-	acked       uint64   // guarded by mu; everything up to here is durable
-	last        uint64   // guarded by mu; the last number given
-	sent        int      // guarded by mu; of memory, on this connection
-	inFlight    []uint64 // guarded by mu; last number of each batch sent and not acked
-	sealed      bool     // guarded by mu; nothing is numbered any more
-	final       []byte   // guarded by mu; the last message, when the spool had no room for it
-	cut         bool     // guarded by mu; messages are missing behind the last one
-	dropped     uint64   // guarded by mu; messages refused with errOutboxFull
-	broken      error    // guarded by mu; the spool cannot be read, for good
+	mu sync.Mutex
+	// hello introduces the client in the spool file; it has no token.
+	hello       *bulkheadv1.Hello // guarded by mu
+	memory      [][]byte          // guarded by mu; encoded messages
+	memoryBytes int               // guarded by mu
+	spool       *spool            // guarded by mu; nil until first needed
+	acked       uint64            // guarded by mu; everything up to here is durable
+	last        uint64            // guarded by mu; the last number given
+	base        uint64            // guarded by mu; the session's message 1 follows this one
+	taken       uint64            // guarded by mu; the last one that was ever taken in this session
+	sent        int               // guarded by mu; of memory, on this connection
+	inFlight    []uint64          // guarded by mu; last number of each batch sent and not acked
+	sealed      bool              // guarded by mu; nothing is numbered any more
+	final       []byte            // guarded by mu; the last message, when the spool had no room for it
+	cut         bool              // guarded by mu; messages are missing behind the last one
+	dropped     uint64            // guarded by mu; messages refused with errOutboxFull
+	broken      error             // guarded by mu; the spool cannot be read, for good
 }
 
 // newOutbox is an empty outbox of the client that says hello. Its spool, if it needs
 // one, is a file at spoolPath.
 func newOutbox(hello *bulkheadv1.Hello, memoryMax, spoolMax uint64, spoolPath string) *outbox {
 	introduction := proto.CloneOf(hello)
-	introduction.Token = ""
+	introduction.Token, introduction.Instance = "", nil // another process will read it
 	return &outbox{
 		hello:     introduction,
 		memoryMax: int(min(memoryMax, 1<<40)),
@@ -188,7 +194,7 @@ func (o *outbox) take(limits *bulkheadv1.Limits) (*bulkheadv1.Batch, error) {
 		if err := proto.Unmarshal(payload, message); err != nil {
 			return nil, fmt.Errorf("decoding message %d: %w", o.acked+uint64(o.sent)+1, err)
 		}
-		message.Seq = o.acked + uint64(o.sent+len(batch.Messages)) + 1 // another one for messages that are numbered anew
+		message.Seq = o.acked + uint64(o.sent+len(batch.Messages)) + 1 - o.base // which need not be the one that it was given
 		batch.Messages = append(batch.Messages, message)
 		if len(batch.Messages) == int(limits.GetMaxBatchMessages()) {
 			break
@@ -196,6 +202,7 @@ func (o *outbox) take(limits *bulkheadv1.Limits) (*bulkheadv1.Batch, error) {
 	}
 	o.sent += len(batch.Messages)
 	o.inFlight = append(o.inFlight, o.acked+uint64(o.sent))
+	o.taken = max(o.taken, o.acked+uint64(o.sent))
 	return batch, nil
 }
 
@@ -204,10 +211,10 @@ func (o *outbox) take(limits *bulkheadv1.Limits) (*bulkheadv1.Batch, error) {
 func (o *outbox) ack(seq uint64) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if sent := o.acked + uint64(o.sent); seq > sent {
+	if sent := o.acked + uint64(o.sent) - o.base; seq > sent {
 		return fmt.Errorf("the supervisor acknowledged message %d, but only %d were sent", seq, sent)
 	}
-	return o.forget(seq)
+	return o.forget(seq + o.base)
 }
 
 // gapError says that a supervisor does not know messages that are not here any more.
@@ -235,15 +242,20 @@ func (o *outbox) resume(after uint64) error {
 		o.onGap(gap)
 		return nil
 	}
-	if after > o.last {
-		return fmt.Errorf("the supervisor wants to resume after message %d, but only %d were ever said", after, o.last)
+	if after > o.last-o.base {
+		return fmt.Errorf("the supervisor wants to resume after message %d, but only %d were ever said", after, o.last-o.base)
 	}
-	if after < o.acked {
-		return gapError{after: after, acked: o.acked}
+	if after < o.acked-o.base {
+		return gapError{after: after, acked: o.acked - o.base}
 	}
+	return o.rewind(after + o.base)
+}
+
+// rewind forgets everything up to and including seq, and has the rest sent again.
+func (o *outbox) rewind(seq uint64) error {
 	o.sent, o.inFlight = len(o.memory), nil
-	for o.acked < after {
-		step := min(after, o.acked+uint64(len(o.memory)))
+	for o.acked < seq {
+		step := min(seq, o.acked+uint64(len(o.memory)))
 		if err := o.forget(step); err != nil {
 			return err
 		}
@@ -251,6 +263,32 @@ func (o *outbox) resume(after uint64) error {
 	o.sent = 0
 	o.signal()
 	return nil
+}
+
+// renumber begins a new session with the messages that are not durable in the one before,
+// which knows those up to and including after. It returns the last message that the
+// old session has, in its numbers, and how many the client has said up to there.
+func (o *outbox) renumber(after uint64) (last, before uint64, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	after = min(max(after, o.acked-o.base), max(o.taken, o.acked)-o.base) // nobody has what was not sent
+	if err := o.rewind(after + o.base); err != nil {
+		return 0, 0, err
+	}
+	o.base, o.taken = o.acked, o.acked
+	return after, o.base, nil
+}
+
+// introduce says who the client is from now on, for the spool file.
+func (o *outbox) introduce(hello *bulkheadv1.Hello) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hello = proto.CloneOf(hello)
+	o.hello.Token, o.hello.Instance, o.hello.LastConnection = "", nil, 0 // another process will read it
+	if o.spool == nil || o.spool.fixed {
+		return nil
+	}
+	return o.spool.introduce(o.hello)
 }
 
 // empty forgets every message without having delivered it; the next number is the

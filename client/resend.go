@@ -40,6 +40,9 @@ type ResendConfig struct {
 	ConnectTimeout time.Duration
 	// Keep leaves the spool in place when all of it was delivered.
 	Keep bool
+	// NextRun delivers the spool as a session of the run that there is when the one that
+	// the client was in is over.
+	NextRun bool
 	// Logger receives the log; nil discards it.
 	Logger *slog.Logger
 }
@@ -51,6 +54,10 @@ type ResendResult struct {
 	Removed bool
 	// Name and ClientID are those of the client that wrote the spool.
 	Name, ClientID string
+	// FromRun is the run that the client was in, where that is not the one that was
+	// delivered to: it is over, or else the supervisor does not know it.
+	FromRun     string
+	FromRunOver bool
 	// RunID and SessionID are the supervisor's names for what was delivered.
 	RunID, SessionID string
 	// Messages is how many whole messages the spool holds, FirstSeq and LastSeq
@@ -86,7 +93,7 @@ func Resend(ctx context.Context, cfg ResendConfig) (ResendResult, error) {
 		return ResendResult{}, err
 	}
 	defer s.file.Close()
-	r := &resend{cfg: cfg, spool: s, summary: summary, ResendResult: ResendResult{
+	r := &resend{cfg: cfg, spool: s, summary: summary, instance: newInstance(), ResendResult: ResendResult{
 		Path: s.file.Name(), Name: summary.Hello.GetName(), ClientID: summary.ClientID,
 		Messages: uint64(summary.Messages), FirstSeq: summary.FirstSeq, LastSeq: summary.LastSeq,
 	}}
@@ -120,14 +127,16 @@ type resend struct {
 	cfg     ResendConfig
 	spool   *spool
 	summary SpoolSummary
+	// instance tells this process from others with the ids that it uses.
+	instance []byte
 }
 
 // cut says that messages are missing behind those that can be read, though not
 // because the file just ends there.
 func (r *resend) cut() bool { return r.summary.Damage != "" && !r.summary.Torn }
 
-// deliver delivers the spool under its own name. If the supervisor does not know
-// what came before, the spool becomes a session of its own, because the numbers of
+// deliver delivers the spool under its own name, in the run that its client was in. If
+// the supervisor does not know that run, or what came before, the spool becomes a session of its own, because the numbers of
 // a session have no gaps. The session under the old name stays open meanwhile: a
 // supervisor whose only client it is would otherwise end its run. A session that was
 // lost takes nothing any more, so what it has not becomes a session of its own, too.
@@ -155,6 +164,16 @@ func (r *resend) deliver(ctx context.Context) error {
 	select {
 	case err := <-done:
 		err = r.delivered(own, box, 0, before, err)
+		to, is := r.elsewhere(err)
+		switch {
+		case to.over && to.after >= r.LastSeq: // that run has all of it, and only its ack was lost
+			r.RunID, r.Known, r.Durable = r.summary.Hello.GetRunId(), r.Messages, r.Messages
+			return nil
+		case is:
+			return r.begin(ctx, to, before)
+		case to.over && !r.cfg.NextRun:
+			return fmt.Errorf("%w; with --next-run the messages become a session of the run that there is now", err)
+		}
 		over, is := lost(err)
 		if !is {
 			return err
@@ -166,12 +185,12 @@ func (r *resend) deliver(ctx context.Context) error {
 		if over.After < before {
 			r.UnknownFrom, r.Unknown = over.After+1, before
 		}
-		return r.renumbered(ctx, over.Run, max(over.After, before)-before)
+		return r.renumbered(ctx, over.Run, max(over.After, before)-before, nil)
 	case gap := <-gaps:
 		<-own.welcomed
 		r.UnknownFrom, r.Unknown = gap.after+1, gap.acked
 		r.cfg.Logger.Warn(fmt.Sprintf("this supervisor does not know messages %d to %d; delivering the rest as a session of its own, numbered from 1", r.UnknownFrom, r.Unknown))
-		if err := r.renumbered(ctx, own.first.GetRunId(), 0); err != nil {
+		if err := r.renumbered(ctx, own.first.GetRunId(), 0, nil); err != nil {
 			return err
 		}
 		if gap.after > 0 {
@@ -185,14 +204,44 @@ func (r *resend) deliver(ctx context.Context) error {
 	}
 }
 
+// elsewhere says whether err is the supervisor's word that it does not have the run that
+// the messages are of, and which one it has; empty if it does not say. A run that is over
+// is one only if that was asked for.
+func (r *resend) elsewhere(err error) (to leaving, is bool) {
+	switch why, about := refusedRun(r.summary.Hello, err); why {
+	case bulkheadv1.Reason_REASON_RUN_UNKNOWN:
+		return leaving{to: about[reason.Run]}, true
+	case bulkheadv1.Reason_REASON_RUN_OVER:
+		end, _ := remainder.FromMetadata(about)
+		return leaving{after: end.After, over: true}, r.cfg.NextRun && (end.Outcome == "" || end.Outcome == "lost")
+	default:
+		return leaving{}, false
+	}
+}
+
+// begin delivers the spool as a session of the run that there is, though the client was in
+// another one.
+func (r *resend) begin(ctx context.Context, to leaving, before uint64) error {
+	from := r.summary.Hello
+	r.FromRun, r.FromRunOver = from.GetRunId(), to.over
+	r.cfg.Logger.Warn(move{from: r.FromRun, after: before, over: to.over}.String())
+	after := max(before, min(to.after, r.LastSeq))
+	if before > 0 && !to.over {
+		r.UnknownFrom, r.Unknown = 1, before
+	}
+	return r.renumbered(ctx, to.to, after-before, &bulkheadv1.Continuation{
+		RunId: from.GetRunId(), ClientId: from.GetClientId(), After: after, Before: from.GetContinues().GetBefore() + after,
+	})
+}
+
 // maxSessions bounds how many sessions of their own a spool may have been, one after
 // the other lost before all of it was delivered.
 const maxSessions = 100
 
-// renumbered delivers what follows the first skip messages of the spool as a session
-// of its own in a run; or, where that was begun and lost as well, the rest of it as a
-// further one.
-func (r *resend) renumbered(ctx context.Context, run string, skip uint64) error {
+// renumbered delivers what follows the first skip messages of the spool as a session of
+// its own in a run, which continues one of another run unless that is nil; or, where that
+// was begun and lost as well, the rest of it as a further one.
+func (r *resend) renumbered(ctx context.Context, run string, skip uint64, continues *bulkheadv1.Continuation) error {
 	id, after := clientID(r.summary.Hello.GetClientId()), r.FirstSeq-1+skip
 	for range maxSessions {
 		if skip >= r.Messages {
@@ -201,7 +250,7 @@ func (r *resend) renumbered(ctx context.Context, run string, skip uint64) error 
 		}
 		id = remainder.ID(id[:], run, after)
 		hello := proto.CloneOf(r.summary.Hello)
-		hello.ClientId = id[:]
+		hello.ClientId, hello.RunId, hello.Continues = id[:], run, continues
 		box, err := spoolOutbox(hello, r.spool, skip, r.Messages-skip, 0, r.cut())
 		if err != nil {
 			return err
@@ -212,7 +261,7 @@ func (r *resend) renumbered(ctx context.Context, run string, skip uint64) error 
 		if !is {
 			return err
 		}
-		after, skip = over.After, skip+over.After
+		after, skip, continues = over.After, skip+over.After, nil
 	}
 	return fmt.Errorf("%d sessions with these messages were lost in run %s", maxSessions, run)
 }
@@ -233,7 +282,7 @@ func lost(err error) (remainder.Over, bool) {
 }
 
 func (r *resend) session(hello *bulkheadv1.Hello, box *outbox) *session {
-	hello.Token, hello.Resent = r.cfg.Token, true
+	hello.Token, hello.Resent, hello.Instance = r.cfg.Token, true, r.instance
 	s := newSession(Config{Supervisor: r.cfg.Supervisor, ConnectTimeout: r.cfg.ConnectTimeout, Logger: r.cfg.Logger}, hello, box)
 	s.awayTimeout = r.cfg.ConnectTimeout
 	return s

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -69,11 +71,23 @@ func (b *books) ended(id []byte) string {
 // An end is a Stop.
 func keepSpool(t *testing.T, first, last int, end bool) (*bulkheadv1.Hello, string) {
 	t.Helper()
+	return keepSpoolBy(t, testHello(), first, last, end)
+}
+
+// keepSpoolOf is keepSpool of a client that says in which run it was.
+func keepSpoolOf(t *testing.T, run string, first, last int) (*bulkheadv1.Hello, string) {
+	t.Helper()
+	hello := testHello()
+	hello.RunId = run
+	return keepSpoolBy(t, hello, first, last, true)
+}
+
+func keepSpoolBy(t *testing.T, hello *bulkheadv1.Hello, first, last int, end bool) (*bulkheadv1.Hello, string) {
+	t.Helper()
 	folder := filepath.Join(t.TempDir(), workDirPrefix+"1")
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	hello := testHello()
 	hello.Token = "not to be kept"
 	box := newOutbox(hello, 2000, 1<<20, filepath.Join(folder, spoolName))
 	for n := 1; n <= last; n++ {
@@ -202,6 +216,144 @@ func TestResendToASupervisorThatKnowsNothing(t *testing.T) {
 }
 
 // A delivery that was interrupted goes on in the session it had begun.
+// A spool that says in which run its client was is a session of its own at a supervisor
+// that does not know that run, under the same id each time.
+func TestResendToASupervisorThatDoesNotKnowTheRun(t *testing.T) {
+	for name, first := range map[string]int{"the end": 51, "all of it": 1} {
+		t.Run(name, func(t *testing.T) {
+			hello, path := keepSpoolOf(t, "run-0", first, 200)
+			sessions := newCollector(t, "", orderly)
+			var hellos []*bulkheadv1.Hello
+			b := startCollector(t, func(c *collector, stream serverStream) error {
+				h := stream.(greetedStream).hello
+				hellos = append(hellos, h)
+				switch {
+				case h.GetRunId() == "run-0":
+					return unknownRun("run-1")
+				case len(hellos) == 2:
+					return breakAfter(1, true, unavailable)(sessions, stream)
+				default:
+					return orderly(sessions, stream)
+				}
+			})
+			r := resendTo(t, b.address, path)
+			if !r.Complete() || r.Durable != r.Messages || r.FromRun != "run-0" || r.FromRunOver || r.Unknown != uint64(first-1) || r.RunID != "run-1" {
+				t.Errorf("Resend = %+v", r)
+			}
+			checkNotes(t, sessions, first, 200, true)
+			id := remainder.ID(hello.GetClientId(), "run-1", uint64(first-1))
+			after := uint64(first - 1)
+			continues := &bulkheadv1.Continuation{RunId: "run-0", ClientId: hello.GetClientId(), After: after, Before: after}
+			for _, h := range hellos[1:] {
+				if !bytes.Equal(h.GetClientId(), id[:]) || h.GetRunId() != "run-1" || !proto.Equal(h.GetContinues(), continues) || h.SentSeq != nil || !bytes.Equal(h.GetInstance(), hellos[0].GetInstance()) || len(h.GetInstance()) == 0 {
+					t.Errorf("hello = %v; want client %x and %v", h, id, continues)
+				}
+			}
+			if len(hellos) != 3 || hellos[0].GetLastConnection() != 0 {
+				t.Errorf("%d connections; want 3: refused, broken, whole", len(hellos))
+			}
+		})
+	}
+}
+
+// The messages of a run that is over go to another one only if that is asked for, and then
+// without those that the first has.
+func TestResendWhenTheRunIsOver(t *testing.T) {
+	_, path := keepSpoolOf(t, "run-0", 51, 200)
+	over := remainder.Over{Outcome: "lost", After: 60, Run: "run-0"}.Metadata()
+	sessions := newCollector(t, "", orderly)
+	b := startCollector(t, func(c *collector, stream serverStream) error {
+		if stream.(greetedStream).hello.GetRunId() == "run-0" {
+			return refusing(codes.FailedPrecondition, bulkheadv1.Reason_REASON_RUN_OVER, over)
+		}
+		return orderly(sessions, stream)
+	})
+	if r := resendTo(t, b.address, path); r.Complete() || r.Durable != 0 || r.Removed || !strings.Contains(r.Failure.Error(), "--next-run") {
+		t.Errorf("Resend = %+v; want the file to stay", r)
+	}
+	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: b.address, Token: "secret", NextRun: true})
+	if err != nil || !r.Complete() || r.Durable != 150 || !r.FromRunOver || !r.Removed {
+		t.Errorf("Resend = %+v, %v", r, err)
+	}
+	checkNotes(t, sessions, 61, 200, true)
+
+	_, path = keepSpoolOf(t, "run-0", 51, 60) // all of which that run has
+	if r := resendTo(t, b.address, path); !r.Complete() || r.Known != 10 || r.RunID != "run-0" || r.FromRun != "" || !r.Removed {
+		t.Errorf("Resend = %+v", r)
+	}
+}
+
+// A supervisor may say in its Welcome that the session of the messages is closed.
+func TestResendToAClosedSession(t *testing.T) {
+	_, path := keepSpoolOf(t, "run-0", 51, 200)
+	b := startCollector(t, func(c *collector, stream serverStream) error {
+		return stream.SendMsg(&bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Welcome{Welcome: &bulkheadv1.Welcome{
+			RunId: "run-0", SessionId: "s1", ResumeAfter: 200, Closed: true, Limits: c.limits,
+		}}})
+	})
+	if r := resendTo(t, b.address, path); !r.Complete() || r.Known != 150 || !r.Removed {
+		t.Errorf("Resend = %+v", r)
+	}
+}
+
+// A client that has gone on in another run keeps its spool under its new id; the numbers
+// of the session are those of the new run, whether it closed the file or was killed.
+func TestTheSpoolOfASessionInAnotherRun(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		folder := filepath.Join(t.TempDir(), workDirPrefix+"1")
+		must(t, os.Mkdir(folder, 0o700))
+		hello := testHello()
+		hello.RunId = "run-0"
+		box := newOutbox(hello, 2000, 1<<20, filepath.Join(folder, spoolName))
+		limits := &bulkheadv1.Limits{MaxFrameBytes: 1 << 20, MaxBatchMessages: 1, MaxUnackedBatches: 1}
+		for n := 1; n <= 100; n++ {
+			must(t, box.add(note(n, 20)))
+		}
+		deliver := func(n int) {
+			for range n {
+				batch, err := box.take(limits)
+				must(t, err)
+				must(t, box.ack(batch.GetMessages()[0].GetSeq()))
+			}
+		}
+		deliver(30)
+		s := newSession(Config{Logger: slog.New(slog.DiscardHandler)}, hello, box)
+		must(t, s.goOn(leaving{to: "run-1"}))
+		deliver(10)
+		for n := 101; n <= 120; n++ {
+			must(t, box.add(note(n, 20)))
+		}
+		path := box.spoolPath
+		if !killed {
+			var err error
+			path, err = box.close()
+			must(t, err)
+		} else {
+			must(t, box.spool.file.Close())
+		}
+		id := remainder.ID(hello.GetClientId(), "run-1", 30)
+		next := uint64(11)
+		summary, err := ReadSpool(path, func(m *bulkheadv1.Message) error {
+			if !killed && noteOf(m) != int(next)+30 {
+				t.Errorf("message %d is note %d", next, noteOf(m))
+			}
+			next++
+			return nil
+		})
+		must(t, err)
+		if summary.ClientID != clientID(id).String() || summary.Damage != "" || summary.LastSeq != 90 || !killed && summary.FirstSeq != 11 || summary.Hello.GetContinues().GetBefore() != 30 || len(summary.Hello.ProtoReflect().GetUnknown()) != 0 {
+			t.Errorf("the spool: %+v; want client %x with messages up to 90", summary, id)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestResendOnceMoreToASupervisorThatKnewNothing(t *testing.T) {
 	b := startBooks(t)
 	hello, path := keepSpool(t, 51, 200, true)

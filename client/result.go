@@ -32,8 +32,9 @@ type Result struct {
 	// Reason is why the load ended, Detail what there is to say beyond it.
 	Reason bulkheadv1.StopReason
 	Detail string
-	// ClientID is the client's id in hex; RunID and SessionID are the supervisor's
-	// names, empty if there was no Welcome.
+	// ClientID is the client's id in hex, that of its first session if it went on in another
+	// run; RunID and SessionID are the supervisor's names for the last one, empty if there
+	// was no Welcome.
 	ClientID, RunID, SessionID string
 	// Delivered says that every message is durable at the supervisor; Closed that
 	// the supervisor has also confirmed the end of the session.
@@ -74,6 +75,7 @@ type Result struct {
 	Problems, Notes []string
 
 	missing []string // of the load itself
+	moves   []move   // to other runs
 	cut     int      // workers that could not end, because it was stopped at once
 }
 
@@ -124,6 +126,13 @@ func (r *Result) judge(sessionErr error) {
 		problem("%d of %d messages are not delivered (%v) and could not be kept", r.Undelivered, r.Messages, sessionErr)
 	case !r.Closed:
 		problem("the supervisor did not confirm the end of the session (%v)", sessionErr)
+	}
+	for _, m := range r.moves {
+		if m.after > 0 {
+			problem("%s", m)
+		} else {
+			r.Notes = append(r.Notes, m.String())
+		}
 	}
 	r.Interruption = r.interruption()
 	switch {

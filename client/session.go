@@ -11,22 +11,28 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // session keeps the client connected to the supervisor and delivers the outbox.
 // Connections come and go; the session is one.
 type session struct {
-	address        string
-	hello          *bulkheadv1.Hello
+	address string
+	// hello introduces the client: with the run that the session is of, once it is known.
+	hello          *bulkheadv1.Hello // run's goroutine's alone
 	outbox         *outbox
 	connectTimeout time.Duration // until the first Welcome
 	// awayTimeout is how long the session may be without a connection after the
 	// first Welcome; 0 is without limit.
 	awayTimeout time.Duration
-	log         *slog.Logger
-	vitals      *vitals
+	// goesOn says that a session whose run the supervisor does not have goes on in the run
+	// that there is.
+	goesOn bool
+	log    *slog.Logger
+	vitals *vitals
 
 	welcomed chan struct{} // closed by the first Welcome
 	drained  chan struct{} // closed by the first Drain
@@ -43,6 +49,10 @@ type session struct {
 	lastEnd *connectionEnd
 	// told is how much of the time that the client did not run was told already.
 	told, telling time.Duration
+	// newest is the last Welcome, and moves are the runs that the session has left; read
+	// them after run has returned.
+	newest *bulkheadv1.Welcome
+	moves  []move
 	// goodbyeSent says that a Goodbye went out on a connection that has ended.
 	goodbyeSent bool
 }
@@ -50,7 +60,7 @@ type session struct {
 func newSession(cfg Config, hello *bulkheadv1.Hello, box *outbox) *session {
 	return &session{
 		address:        cfg.Supervisor,
-		hello:          hello,
+		hello:          proto.CloneOf(hello),
 		outbox:         box,
 		connectTimeout: cfg.ConnectTimeout,
 		log:            cfg.Logger,
@@ -79,7 +89,13 @@ func (s *session) run(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		var again retryable
-		if !errors.As(err, &again) {
+		to, leaves := s.leaves(err)
+		if leaves {
+			if err := s.goOn(to); err != nil {
+				return err
+			}
+			again = broken(err) // there may be several supervisors, none of which knows the others' runs
+		} else if !errors.As(err, &again) {
 			return s.settle(err)
 		}
 		s.ended(far, again)
@@ -87,7 +103,9 @@ func (s *session) run(ctx context.Context) error {
 		if over {
 			return s.unreachable(tries, again)
 		}
-		s.say(tries, again, wait)
+		if !leaves { // which was said
+			s.say(tries, again, wait)
+		}
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
@@ -128,6 +146,10 @@ func (s *session) say(t *tries, why retryable, wait time.Duration) {
 func (s *session) settle(err error) error {
 	var r refusal
 	over := errors.As(err, &r) && r.status.Code() == codes.FailedPrecondition
+	if over {
+		why, _ := reason.Of(r.status)
+		over = why != bulkheadv1.Reason_REASON_RUN_UNKNOWN // which has nothing of it
+	}
 	if over && s.goodbyeSent && s.outbox.state().drained {
 		return nil
 	}
@@ -143,10 +165,30 @@ func (s *session) isWelcomed() bool {
 	}
 }
 
+func (s *session) isDrained() bool {
+	select {
+	case <-s.drained:
+		return true
+	default:
+		return false
+	}
+}
+
 // welcome takes note of a Welcome.
 func (s *session) welcome(w *bulkheadv1.Welcome) {
 	again := true
 	s.told, s.telling = s.telling, 0
+	s.newest, s.hello.LastConnection = w, w.GetConnection()
+	if run := w.GetRunId(); s.hello.GetRunId() != run {
+		again = len(s.moves) == 0
+		s.hello.RunId = run
+		if err := s.outbox.introduce(s.hello); err != nil {
+			s.log.Error(err.Error())
+		}
+		if !again {
+			s.log.Info("connected to supervisor "+s.address+" in another run", "run", run, "session", w.GetSessionId())
+		}
+	}
 	s.welcomeOnce.Do(func() {
 		again = false
 		s.first = w

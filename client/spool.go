@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -19,7 +20,10 @@ import (
 //	u32 LE payload length | u32 LE CRC-32C of the length and the payload | payload
 //
 // The first payload is an encoded Hello, without the token; each further one is an
-// encoded Message. So the file alone says whose messages these are.
+// encoded Message. So the file alone says whose messages these are. The Hello names the
+// run of the session, and is written over when the client goes on in another run; its
+// padding keeps it as long as it was. The messages have the numbers that the client gave
+// them; those of the session are less by Hello.continues.before.
 const (
 	spoolMagic       = "BULKHEAD SPOOL 2"
 	frameHeaderBytes = 8
@@ -31,9 +35,9 @@ const (
 var errSpoolFull = errors.New("spool is full")
 
 // spool is a first-in first-out queue of payloads in a file, for one goroutine at
-// a time. The file never grows beyond max: space that was read is won back by
+// a time. The file never grows beyond max, with its header: space that was read is won back by
 // truncating when the queue is empty, and by moving the rest to the front when at
-// least half of the file was read. So half of max is always usable, and all of it
+// least half of the messages was read. So half of max is always usable, and all of it
 // while nothing was read.
 //
 // A spool is not synced as it is written: it outlives its process, not its
@@ -51,9 +55,9 @@ type spool struct {
 // createSpool makes a spool of the client that says hello, in a new file at path
 // that is locked for as long as the spool is open. max is in bytes.
 func createSpool(path string, hello *bulkheadv1.Hello, max int64) (*spool, error) {
-	introduction, err := proto.Marshal(hello)
+	introduction, err := introduction(hello, proto.Size(hello)+headerSpareBytes)
 	if err != nil {
-		return nil, fmt.Errorf("encoding the header of the spool: %w", err)
+		return nil, err
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
@@ -68,6 +72,43 @@ func createSpool(path string, hello *bulkheadv1.Hello, max int64) (*spool, error
 	}
 	start := int64(len(header))
 	return &spool{file: file, max: max, start: start, read: start, write: start}, nil
+}
+
+// introduce writes another Hello over that in the header.
+func (s *spool) introduce(hello *bulkheadv1.Hello) error {
+	first := int64(len(spoolMagic))
+	payload, err := introduction(hello, int(s.start-first-frameHeaderBytes))
+	if err != nil {
+		return err
+	}
+	if _, err := s.file.WriteAt(frame(payload), first); err != nil {
+		return fmt.Errorf("writing the header of spool %s: %w", s.file.Name(), err)
+	}
+	return nil
+}
+
+const (
+	// headerSpareBytes is what a Hello may grow by: a run, and a run and a client that it
+	// continues.
+	headerSpareBytes = 512
+	// paddingField is a field that no Hello has.
+	paddingField = 19998
+)
+
+// introduction is a Hello that was padded to size bytes.
+func introduction(hello *bulkheadv1.Hello, size int) ([]byte, error) {
+	payload, err := proto.Marshal(hello)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the header of the spool: %w", err)
+	}
+	const lengthBytes = 2 // also for a length that would do with one
+	tag := protowire.AppendTag(nil, paddingField, protowire.BytesType)
+	spare := size - len(payload) - len(tag) - lengthBytes
+	if spare < 0 || spare >= 1<<14 {
+		return nil, fmt.Errorf("the header of the spool has room for %d bytes, and who the client is takes %d", size, len(payload))
+	}
+	payload = append(append(payload, tag...), byte(spare)|0x80, byte(spare>>7))
+	return append(payload, make([]byte, spare)...), nil
 }
 
 // empty says whether everything written was read.

@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -25,7 +27,8 @@ type SpoolSummary struct {
 	Hello *bulkheadv1.Hello
 	// Messages is how many complete messages the file holds.
 	Messages int
-	// FirstSeq and LastSeq are the ends of their range; 0 for no messages.
+	// FirstSeq and LastSeq are the ends of their range, in numbers of the session; 0 for no
+	// messages.
 	FirstSeq, LastSeq uint64
 	// Bytes is how long the whole part of the file is: where a damage begins.
 	Bytes int64
@@ -112,6 +115,7 @@ func (s *SpoolSummary) readHeader(r io.Reader) error {
 	if err := proto.Unmarshal(payload, s.Hello); err != nil {
 		return fmt.Errorf("offset %d: who wrote it cannot be read: %w", len(magic), err)
 	}
+	s.Hello.ProtoReflect().SetUnknown(unpadded(s.Hello.ProtoReflect().GetUnknown()))
 	if n := len(s.Hello.GetClientId()); n != clientIDBytes {
 		return fmt.Errorf("offset %d: the id of the client that wrote it has %d bytes; want %d", len(magic), n, clientIDBytes)
 	}
@@ -121,11 +125,29 @@ func (s *SpoolSummary) readHeader(r io.Reader) error {
 	return nil
 }
 
+// unpadded is the unknown fields of a Hello without the padding of a header.
+func unpadded(fields protoreflect.RawFields) protoreflect.RawFields {
+	var rest protoreflect.RawFields
+	for len(fields) > 0 {
+		number, _, n := protowire.ConsumeField(fields)
+		if n < 0 { // which cannot be: they were read
+			return rest
+		}
+		if number != paddingField {
+			rest = append(rest, fields[:n]...)
+		}
+		fields = fields[n:]
+	}
+	return rest
+}
+
 // count takes note of the next message. It returns false for one out of sequence.
 func (s *SpoolSummary) count(seq uint64) bool {
-	if seq == 0 || s.Messages > 0 && seq != s.LastSeq+1 {
+	base := s.Hello.GetContinues().GetBefore()
+	if seq <= base || s.Messages > 0 && seq-base != s.LastSeq+1 {
 		return false
 	}
+	seq -= base
 	if s.Messages == 0 {
 		s.FirstSeq = seq
 	}

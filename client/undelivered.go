@@ -11,6 +11,11 @@ import (
 // outboxState is a snapshot of an outbox.
 type outboxState struct {
 	last, acked, dropped uint64
+	// said and sent are the last message said, and the last ever taken, in numbers of the
+	// session.
+	said, sent uint64
+	// sealed is true once the last message was said.
+	sealed bool
 	// cut is true if messages are missing behind the last one.
 	cut bool
 	// drained is true once the last message was said and everything is durable.
@@ -25,6 +30,8 @@ func (o *outbox) state() outboxState {
 	defer o.mu.Unlock()
 	return outboxState{
 		last: o.last, acked: o.acked, dropped: o.dropped, cut: o.cut,
+		said: o.last - o.base, sent: max(o.taken, o.acked) - o.base,
+		sealed:  o.sealed,
 		drained: o.sealed && o.acked == o.last,
 	}
 }

@@ -20,22 +20,23 @@ func resendCommand(stdout io.Writer, stderr *sink.Sink) *cli.Command {
 		return !slices.Contains([]string{"supervisor", "token", "connect_timeout", "log.level", "log.format"}, k.Name)
 	})
 	keep := &cli.BoolFlag{Name: "keep", Usage: "leave the spool in place when it was delivered"}
+	nextRun := &cli.BoolFlag{Name: "next-run", Usage: "if the client's run is over, deliver into the run that there is"}
 	return &cli.Command{
 		Name:      "resend",
 		Usage:     "deliver what a client could not deliver",
 		ArgsUsage: "SPOOL",
 		Description: `A client that ends with undelivered messages names the file, SPOOL, that it kept
 them in. resend delivers them as that client, with their old numbers, and removes the
-file. A supervisor that does not know the messages before them, or that gave the
-client up as lost, gets them as a session of its own. A damaged file is delivered up
-to the damage.
+file. A supervisor that does not know the client's run or the messages before them, or
+that gave the client up as lost, gets them as a session of its own. A damaged file is
+delivered up to the damage.
 
 Exit status: 0 delivered, 3 not all delivered (the file stays), 64 bad usage or not a
 spool, 78 bad configuration.
 
 Example:
   bulkhead client resend --supervisor 10.0.0.1:7420 /tmp/bulkhead-123/spool`,
-		Flags:        append(settingFlags(keys), keep),
+		Flags:        append(settingFlags(keys), keep, nextRun),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
 			return runResend(ctx, keys, stdout, stderr)
@@ -58,7 +59,7 @@ func runResend(ctx *cli.Context, keys []config.Key, stdout io.Writer, stderr *si
 	interrupted, stop := untilInterrupted(ctx.Context)
 	defer stop()
 	res, err := client.Resend(interrupted, client.ResendConfig{
-		Spool: ctx.Args().First(), Keep: ctx.Bool("keep"),
+		Spool: ctx.Args().First(), Keep: ctx.Bool("keep"), NextRun: ctx.Bool("next-run"),
 		Supervisor: settings.Supervisor, Token: settings.Token, ConnectTimeout: settings.ConnectTimeout,
 		Logger: newLogger(settings.Log, stderr),
 	})
@@ -120,7 +121,16 @@ func printResent(w io.Writer, r client.ResendResult) {
 		}
 		fmt.Fprintln(w)
 	}
-	if r.Unknown > 0 { // with Lost, the same session of its own
+	if r.FromRun != "" {
+		from := "the client was in run " + r.FromRun + ", of which the supervisor knows nothing"
+		if r.FromRunOver {
+			from = "the client was in run " + r.FromRun + ", which is over"
+		}
+		fmt.Fprintln(w, "  "+from+"; this is a session of its own, numbered from 1")
+	}
+	if r.FromRun != "" && r.Unknown > 0 {
+		fmt.Fprintf(w, "  messages %d to %d are not in the spool: that run has them, or they were lost with the client\n", r.UnknownFrom, r.Unknown)
+	} else if r.Unknown > 0 { // with Lost, the same session of its own
 		fmt.Fprintf(w, "  the supervisor does not know messages %d to %d, which are not in the spool: an earlier run has them, or they were lost with the client; the rest is a session of its own there, numbered from 1\n", r.UnknownFrom, r.Unknown)
 	}
 	if r.Damage != "" {

@@ -13,7 +13,7 @@ import grpc
 import status_pb2
 from bulkhead.v1 import collector_pb2 as collector, message_pb2 as message
 
-ID = os.urandom(16)  # who this client is, for its life
+ID = os.urandom(16)  # who this client is, for its life, or until its run is lost
 outbox = collections.deque()  # what is not acknowledged, oldest first
 wake = threading.Condition()  # guards outbox, over and drain
 over = False  # nothing more will be reported
@@ -109,6 +109,7 @@ def connect(address, hello, load):
             for frame in collect(frames(hello, welcome)):
                 if frame.HasField("welcome"):
                     acknowledged(frame.welcome.resume_after)
+                    hello.run_id = frame.welcome.run_id
                     welcome.put(frame.welcome)
                     if load.ident is None:  # the first: now the run has begun
                         load.start()
@@ -122,15 +123,32 @@ def connect(address, hello, load):
                 wake.notify()
 
 
-def retry_delay(error):
-    """Is when to come again, in seconds: as the supervisor asks for, else some time."""
+def detail(error, form):
+    """Is what a status says besides its code and text, in that form; empty if it does not."""
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
-            for detail in status_pb2.Status.FromString(value).details:
-                if detail.type_url.endswith("/google.rpc.RetryInfo"):
-                    delay = status_pb2.RetryInfo.FromString(detail.value).retry_delay
-                    return delay.seconds + delay.nanos / 1e9
-    return random.uniform(0.2, 1)
+            for any in status_pb2.Status.FromString(value).details:
+                if any.type_url.endswith("/google.rpc." + form.DESCRIPTOR.name):
+                    return form.FromString(any.value)
+    return form()
+
+
+def retry_delay(error):
+    """Is when to come again, in seconds: as the supervisor asks for, else some time."""
+    delay = detail(error, status_pb2.RetryInfo).retry_delay
+    return delay.seconds + delay.nanos / 1e9 or random.uniform(0.2, 1)
+
+
+def go_on(hello):
+    """Makes what is not acknowledged a session of its own, in the run that there is."""
+    with wake:
+        after = outbox[0].seq - 1 if outbox else report.seq
+        if after or not hello.HasField("continues"):
+            hello.continues.run_id, hello.continues.client_id, hello.continues.after = hello.run_id, hello.client_id, after
+        hello.client_id, hello.run_id = os.urandom(16), ""
+        for seq, m in enumerate(outbox, 1):
+            m.seq = seq
+        report.seq = len(outbox)
 
 
 def main():
@@ -141,7 +159,7 @@ def main():
     args = flags.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: drain.set())
     hello = collector.Hello(protocol_version=1, client_id=ID, name=f"python-{os.getpid()}", host=socket.gethostname(),
-                            token=os.environ.get("BULKHEAD_TOKEN", ""), client_version="example", pid=os.getpid())
+                            token=os.environ.get("BULKHEAD_TOKEN", ""), client_version="example", pid=os.getpid(), instance=os.urandom(16))
     load = threading.Thread(target=write, args=(args.path, args.seconds), daemon=True)
     while True:
         hello.wall_clock_unix_nano = time.time_ns()
@@ -149,7 +167,9 @@ def main():
             connect(args.supervisor, hello, load)
             return 0
         except grpc.RpcError as e:
-            if e.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            if detail(e, status_pb2.ErrorInfo).reason == "RUN_UNKNOWN" and hello.run_id:
+                go_on(hello)
+            elif e.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 sys.exit(f"refused: {e.code().name}: {e.details()}")
             time.sleep(retry_delay(e))
 

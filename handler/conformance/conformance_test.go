@@ -70,6 +70,7 @@ func session(ctx context.Context, addr string, h *bulkheadv1.Hello, last, size, 
 		return err
 	}
 	defer c.Close()
+	h.RunId = w.GetRunId()
 	size = min(size, uint64(w.GetLimits().GetMaxBatchMessages()))
 	window = min(window, uint64(w.GetLimits().GetMaxUnackedBatches()))
 	sent, acked := w.GetResumeAfter(), w.GetResumeAfter()
@@ -211,6 +212,44 @@ func send(first, last uint64) func(*collect.Client, *bulkheadv1.Welcome) error {
 	return func(c *collect.Client, _ *bulkheadv1.Welcome) error { return c.SendBatch(first, last) }
 }
 
+// lost is a client whose run is not known when it is back; next makes its third Hello of
+// its second.
+func lost(next func(*bulkheadv1.Hello)) client {
+	return func(ctx context.Context, addr string) error {
+		h := collect.Hello("lost")
+		c, w, err := connect(ctx, addr, h)
+		if err != nil {
+			return err
+		}
+		_ = errors.Join(c.SendBatch(1, 1), c.AwaitAck(1), c.SendBatch(2, 2), c.End()) // it is cut
+		c.Close()
+		h.RunId = w.GetRunId()
+		if c, _, err = connect(ctx, addr, h); err == nil {
+			c.Close()
+			return errors.New("its run is known")
+		}
+		next(h)
+		if c, _, err = connect(ctx, addr, h); err != nil {
+			return err
+		}
+		defer c.Close()
+		return errors.Join(c.SendBatch(1, 1), c.AwaitAck(1), c.Goodbye(1), c.End())
+	}
+}
+
+// ofItsOwn makes a Hello one of a client that goes on with the session after message 1.
+func ofItsOwn(h *bulkheadv1.Hello) {
+	h.Continues = &bulkheadv1.Continuation{RunId: h.RunId, ClientId: h.ClientId, After: 1}
+	h.ClientId, h.RunId = collect.Hello("").ClientId, ""
+}
+
+func TestAClientMayGoOnInAnotherRun(t *testing.T) {
+	t.Parallel()
+	if got := try(t, "lost-run", lost(ofItsOwn)); got.Verdict != conformance.Passed || !strings.Contains(got.Why, "session of its own") {
+		t.Errorf("%s: %q; want passed", got.Verdict, got.Why)
+	}
+}
+
 // Each way of breaking a rule is found, by the scenario that is for it.
 func TestWrongClientsFail(t *testing.T) {
 	t.Parallel()
@@ -261,6 +300,9 @@ func TestWrongClientsFail(t *testing.T) {
 		{"it stays away after a cut", "cut", after(func(c *collect.Client) error {
 			return errors.Join(c.SendBatch(1, 1), c.AwaitAck(1), c.SendBatch(2, 2))
 		}), "did not connect again"},
+		{"the same client in another run", "lost-run", lost(func(*bulkheadv1.Hello) {}), "Hello.client_id is that of the session before"},
+		{"nothing of the run before", "lost-run", lost(func(h *bulkheadv1.Hello) { ofItsOwn(h); h.Continues = nil }), "without Hello.continues"},
+		{"another end of the run before", "lost-run", lost(func(h *bulkheadv1.Hello) { ofItsOwn(h); h.Continues.After = 7 }), "after message 7"},
 		{"back at once", "sent-away", returning(send(1, 1), send(1, 1), same()), "RetryInfo asked for"},
 		{"back after it was refused", "unauthenticated", returning(send(1, 1), send(1, 1), same()), "connected again after Unauthenticated"},
 		{"back after quarantine", "quarantine", returning(send(1, 1), send(1, 1), same()), "connected again after DATA_LOSS"},
@@ -278,7 +320,7 @@ func TestWrongClientsFail(t *testing.T) {
 // What a client has no occasion to get wrong is left out, and says what is missing.
 func TestScenariosWithoutOccasionAreLeftOut(t *testing.T) {
 	t.Parallel()
-	for _, scenario := range []string{"window", "limits", "cut", "kill", "quarantine"} {
+	for _, scenario := range []string{"window", "limits", "cut", "kill", "lost-run", "quarantine"} {
 		t.Run(scenario, func(t *testing.T) {
 			t.Parallel()
 			if got := try(t, scenario, orderly(0, 1, 1)); got.Verdict != conformance.LeftOut || got.Why == "" {

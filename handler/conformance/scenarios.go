@@ -1,12 +1,14 @@
 package conformance
 
 import (
+	"bytes"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -49,6 +51,7 @@ var scenarios = []scenario{
 	{"lost-end", "connect again if the connection breaks after the Goodbye, and say Goodbye again", succeeds, lostEnd},
 	{"sent-away", "after UNAVAILABLE connect again and resume, not before google.rpc.RetryInfo says", succeeds, sentAway},
 	{"busy", "after a GOAWAY in place of an answer connect again, with backoff", succeeds, busy},
+	{"lost-run", "name the run of the last Welcome in Hello; after RUN_UNKNOWN end, or go on with another client_id, numbers from 1 and Hello.continues", anyhow, lostRun},
 	{"drain", "after Drain end the load, deliver everything, say Goodbye", anyhow, drain},
 	{"unauthenticated", "do not connect again after UNAUTHENTICATED", refuses, refused(codes.Unauthenticated, "the token is wrong")},
 	{"version", "do not connect again after FAILED_PRECONDITION", refuses, refused(codes.FailedPrecondition, "this supervisor speaks another version")},
@@ -147,6 +150,60 @@ func lostEnd(t *trial) {
 	c = t.await("connect again after its Goodbye was not answered")
 	c.welcome(wide, nil)
 	c.close()
+}
+
+// lostRun is a supervisor that knows nothing of the run when the client is back.
+func lostRun(t *trial) {
+	c := t.await("connect")
+	c.welcome(wide, nil)
+	c.batch()
+	c.ack(len(c.unacked))
+	if c.goodbye || c.batch() == nil {
+		t.leave("it sent fewer than two batches, so that there was nothing to go on with; let it report more")
+		return
+	}
+	c.cut()
+	old := c.hello.GetClientId()
+	c = t.await("connect again after its connection was cut")
+	switch c.hello.GetRunId() {
+	case runID:
+	case "":
+		t.leave("it does not say in Hello.run_id which run it goes on with: a supervisor that has another run cannot tell")
+		return
+	default:
+		t.fail("its Hello.run_id is %.64q; that of the last Welcome was %q", c.hello.GetRunId(), runID)
+		return
+	}
+	c.end(unknownRun())
+	acked := t.durable
+	t.former, t.id, t.durable, t.sent = t.id, "", 0, 0 // a client of its own
+	c, came := t.perhaps("RUN_UNKNOWN")
+	if !came {
+		t.note("it ended")
+		return
+	}
+	h := c.hello
+	switch from := h.GetContinues(); {
+	case from == nil:
+		t.fail("it went on without Hello.continues: nobody can tell that its beginning is missing")
+	case from.GetRunId() != runID || !bytes.Equal(from.GetClientId(), old) || from.GetAfter() != acked:
+		t.fail("its Hello.continues says run %.64q, client %x, after message %d; it was %q, %x, %d", from.GetRunId(), from.GetClientId(), from.GetAfter(), runID, old, acked)
+	case h.GetRunId() == runID:
+		t.fail("it went on with a session of its own, and its Hello.run_id still is the run that is not known")
+	}
+	c.welcome(wide, nil)
+	c.close()
+	t.note("it went on as a session of its own")
+}
+
+// unknownRun refuses the run that a client names.
+func unknownRun() *status.Status {
+	s, err := status.New(codes.FailedPrecondition, "this supervisor knows nothing of that run").
+		WithDetails(reason.Info(bulkheadv1.Reason_REASON_RUN_UNKNOWN, map[string]string{reason.Run: "another"}))
+	if err != nil {
+		return status.New(codes.FailedPrecondition, "this supervisor knows nothing of that run")
+	}
+	return s
 }
 
 // sentAway refuses a Hello and a session for a time.

@@ -21,6 +21,8 @@ type seen struct {
 var optional = []struct{ name, without string }{
 	{"Hello.workload", "the report cannot show what was to be written"},
 	{"Hello.host", "the report cannot tell machines apart"},
+	{"Hello.run_id", "a late return may open a session in the next run"},
+	{"Hello.instance", "two copies of one client are hard to tell apart"},
 	{"Hello.client_version", "the report cannot say which program it was"},
 	{"Message.time_unix_nano", "messages have no time"},
 	{"Start", "processes have no beginning"},
@@ -45,6 +47,8 @@ func (s *seen) tell(name string, said bool) {
 func (s *seen) hello(h *bulkheadv1.Hello) {
 	s.hellos++
 	s.tell("Hello.workload", h.GetWorkload() != nil)
+	s.tell("Hello.run_id", h.GetRunId() != "")
+	s.tell("Hello.instance", len(h.GetInstance()) > 0)
 	s.tell("Hello.host", h.GetHost() != "")
 	s.tell("Hello.client_version", h.GetClientVersion() != "")
 }

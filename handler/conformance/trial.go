@@ -44,6 +44,7 @@ type trial struct {
 	remark  string // what there is to say of one that passed
 
 	id      string // the client's, from its first Hello
+	former  string // the one before, of a client that goes on in another run
 	durable uint64 // last message that the client may count as durable
 	sent    uint64 // last message that ever came
 	current *connection
@@ -193,6 +194,30 @@ func (t *trial) stayAway(because string) {
 	}
 }
 
+// perhaps returns the next connection of a client that may also end, after its Hello; false
+// if it does not come.
+func (t *trial) perhaps(after string) (*connection, bool) {
+	if t.decided {
+		return newConnection(t, nil, nil), false
+	}
+	timer := time.NewTimer(t.cfg.Patience)
+	defer timer.Stop()
+	select {
+	case c := <-t.arrivals:
+		t.current = c
+		c.greet(timer.C)
+		return c, c.hello != nil
+	case <-t.process.done():
+	case <-timer.C:
+		if t.process != nil {
+			t.fail("within %s of %s it neither ended nor went on", t.cfg.Patience, after)
+		}
+	case <-t.ctx.Done():
+		t.leave("interrupted")
+	}
+	return newConnection(t, nil, nil), false
+}
+
 // settle waits for the end of a process of which nothing more is expected, and holds its
 // exit status against what it was told.
 func (t *trial) settle(s scenario) {
@@ -214,6 +239,8 @@ func (t *trial) settle(s scenario) {
 func (t *trial) know(h *bulkheadv1.Hello) bool {
 	id := string(h.GetClientId())
 	switch {
+	case t.former != "" && t.former == id:
+		t.fail("it went on in another run, and its Hello.client_id is that of the session before; choose another")
 	case t.id == id:
 	case t.id != "":
 		t.fail("it connected again with another Hello.client_id; the id is chosen once, when the client starts")
@@ -221,7 +248,7 @@ func (t *trial) know(h *bulkheadv1.Hello) bool {
 		if t.process == nil {
 			return false // somebody's client of an earlier scenario is still there
 		}
-		t.fail("its Hello.client_id was that of an earlier process; choose 16 random bytes at each start")
+		t.fail("its Hello.client_id was that of an earlier process or session; choose 16 random bytes at each start")
 	default:
 		t.id, t.result.seen.ids[id] = id, true
 	}

@@ -124,7 +124,7 @@ func (s *sessionState) contradictionsOf(c *Client) []Contradiction {
 
 // contradictProcess looks at what is known of one process of a client.
 func contradictProcess(all *contradictions, c *Client, p *Process) {
-	worker, name := p.Kind != KindClient, processName(p)
+	worker, name, whole := p.Kind != KindClient, processName(p), !c.beginningMissing()
 	named := func() string { return name }
 	if p.Kind == KindConsumer && len(c.Workload.Consumers) > 0 && len(c.Workload.Consumers) < maxProcesses &&
 		!slices.ContainsFunc(c.Workload.Consumers, func(w Consumer) bool { return w.Index == p.Index }) {
@@ -134,13 +134,13 @@ func contradictProcess(all *contradictions, c *Client, p *Process) {
 		all.add(exitMissing, 1, false, named)
 	}
 	silent := p.Heartbeats == nil && p.Usage == nil && p.Rollovers == nil && (p.Writes == nil || p.Writes.Chunks == 0)
-	if worker && p.Exit != nil && p.Exit.Class == ExitClean && p.StartedAt == 0 && p.Exit.StartedAt == 0 && silent {
+	if whole && worker && p.Exit != nil && p.Exit.Class == ExitClean && p.StartedAt == 0 && p.Exit.StartedAt == 0 && silent {
 		all.add(exitStrange, 1, false, named)
 	}
 	if e := p.Exit; e != nil && e.StartedAt != 0 && e.EndedAt != 0 && e.EndedAt < e.StartedAt {
 		all.add(exitBefore, 1, false, func() string { return fmt.Sprintf("%s: by %s", name, human(int64(e.StartedAt-e.EndedAt))) })
 	}
-	if h := p.Heartbeats; worker && c.StopReason != "" && h != nil && h.Answered+h.Late > 0 && p.StartedAt == 0 && p.Exit == nil {
+	if h := p.Heartbeats; whole && worker && c.StopReason != "" && h != nil && h.Answered+h.Late > 0 && p.StartedAt == 0 && p.Exit == nil {
 		all.add(beatStrange, h.Answered+h.Late, false, named)
 	}
 	if p.Kind != KindConsumer || p.Writes == nil {
@@ -151,7 +151,7 @@ func contradictProcess(all *contradictions, c *Client, p *Process) {
 			return fmt.Sprintf("%s: %s in %s of at most %s", name, size(p.Writes.Bytes), plural(p.Writes.Chunks, "chunk"), size(largest))
 		})
 	}
-	if f := p.Rollovers; f != nil && c.StopReason != "" && f.Bytes > p.Writes.Bytes {
+	if f := p.Rollovers; whole && f != nil && c.StopReason != "" && f.Bytes > p.Writes.Bytes {
 		all.add(unlikeFiles, 1, false, func() string {
 			return fmt.Sprintf("%s: %s in files, %s written", name, size(f.Bytes), size(p.Writes.Bytes))
 		})
@@ -196,21 +196,31 @@ func (v *Verdict) judgeContradictions(c *Client) {
 			v.partial("client %s: %s%s, and what was sent then is not in this report: %s", c.Label, d.What, times(d.Count), d.Example)
 		}
 	}
-	if b := c.Begun; b != nil {
-		v.partial("client %s: its first messages, up to %s, are in run %s, of which this supervisor knew nothing", c.Label, count(b.After), b.Run)
+	switch b := c.Begun; {
+	case c.beginningMissing():
+		v.partial("client %s: it goes on here with a session of run %s; its first messages, up to %s of that session, are there, and not in this run", c.Label, b.Run, count(b.After))
+	case b != nil:
+		v.warn("client %s: it was in run %s before, which has no message of it; all of them are here", c.Label, b.Run)
 	}
 }
 
-// Begun is where a session's messages were numbered before, in a run that its supervisor
-// did not know.
+// Begun is where a session's messages were numbered before, in a run that is over or that
+// its supervisor does not know. After is the last that is there, 0 for none: then all of
+// the client's messages are here.
 type Begun struct {
 	Run   string `json:"run"`
 	After uint64 `json:"after"`
+	// Before is how many messages the client said before this session, in all sessions,
+	// if it said so.
+	Before uint64 `json:"before,omitempty"`
 }
+
+// beginningMissing says that the first of a client's messages are in another run.
+func (c *Client) beginningMissing() bool { return c.Begun != nil && c.Begun.After|c.Begun.Before > 0 }
 
 func begunOf(c *bulkheadv1.Continuation) *Begun {
 	if c == nil {
 		return nil
 	}
-	return &Begun{clean(c.GetRunId(), maxName), c.GetAfter()}
+	return &Begun{clean(c.GetRunId(), maxName), c.GetAfter(), c.GetBefore()}
 }

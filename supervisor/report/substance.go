@@ -8,10 +8,11 @@ import (
 )
 
 // judgeSubstance says what is missing of a load that ended in order, and what is worth a
-// word of it. One that could not go on says so itself, and a load of which one session has the beginning and another the end is left to
-// what is said of these.
+// word of it. One that could not go on says so itself, and a load of which one session has
+// the beginning and another the end, here or in another run, is left to what is said of
+// these.
 func (v *Verdict) judgeSubstance(c *Client, parted bool) {
-	if c.Load != LoadWhole && c.Load != LoadInterrupted || c.Outcome != OutcomeClosed || c.Resent || parted || len(c.Workload.Consumers) == 0 {
+	if c.Load != LoadWhole && c.Load != LoadInterrupted || c.Outcome != OutcomeClosed || c.Resent || parted || c.beginningMissing() || len(c.Workload.Consumers) == 0 {
 		return
 	}
 	missing, notes := substance.Judge(c.judgeable())

@@ -45,6 +45,11 @@ func (p *page) client(c *Client) {
 	p.heading("CLIENT %s", c.Label)
 	p.fact("outcome", "%s%s", c.Outcome, because(p.cause(c)))
 	p.fact("session", "%d, %s", c.Session, orDash(c.SessionID))
+	if b := c.Begun; b != nil && c.beginningMissing() {
+		p.fact("begun", "in run %s, which has its messages up to %s", b.Run, count(b.After))
+	} else if b != nil {
+		p.fact("begun", "in run %s, which has no message of it", b.Run)
+	}
 	p.fact("machine", "%s, pid %d, bulkhead %s", orDash(c.Host), c.Pid, orDash(c.Version))
 	p.fact("labels", "%s", labelsLine(c.Labels))
 	p.workload(&c.Workload)

@@ -308,7 +308,7 @@ type Hello struct {
 	// before the first. A client that names a run gets a session of that run or none: where it is
 	// over, the status is FAILED_PRECONDITION with RUN_OVER; where this supervisor has no
 	// such run, because it is another one or has lost its state, with RUN_UNKNOWN. After
-	// the latter a client may go on as a new client; see continues.
+	// either a client whose load goes on may go on as a new client; see continues.
 	RunId string `protobuf:"bytes,16,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Welcome.connection of the last Welcome that this client received; 0 before the
 	// first, or if it does not say.
@@ -321,7 +321,7 @@ type Hello struct {
 	// is not told. A supervisor that has later ones has them of another process.
 	SentSeq *uint64 `protobuf:"varint,19,opt,name=sent_seq,json=sentSeq,proto3,oneof" json:"sent_seq,omitempty"`
 	// Unset but for a new session that goes on with one of a run that the supervisor does
-	// not know.
+	// not know, or that is over.
 	Continues *Continuation `protobuf:"bytes,20,opt,name=continues,proto3" json:"continues,omitempty"`
 	// How far this version of the protocol has grown as the client knows it; 1 now, 0 in
 	// clients from before it was told. Whoever is newer sends what the older end does not
@@ -530,8 +530,12 @@ type Continuation struct {
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Exactly 16 bytes.
 	ClientId []byte `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// Message 1 of the new session follows this one of the old.
-	After         uint64 `protobuf:"varint,3,opt,name=after,proto3" json:"after,omitempty"`
+	// Message 1 of the new session follows this one of the old. 0 is none: the new session
+	// has all of it.
+	After uint64 `protobuf:"varint,3,opt,name=after,proto3" json:"after,omitempty"`
+	// How many messages the client has said before message 1 of the new session, in all
+	// sessions; 0 is not told, where after is not 0.
+	Before        uint64 `protobuf:"varint,4,opt,name=before,proto3" json:"before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -583,6 +587,13 @@ func (x *Continuation) GetClientId() []byte {
 func (x *Continuation) GetAfter() uint64 {
 	if x != nil {
 		return x.After
+	}
+	return 0
+}
+
+func (x *Continuation) GetBefore() uint64 {
+	if x != nil {
+		return x.Before
 	}
 	return 0
 }
@@ -1097,11 +1108,12 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
-	"\t_sent_seq\"X\n" +
+	"\t_sent_seq\"p\n" +
 	"\fContinuation\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\fR\bclientId\x12\x14\n" +
-	"\x05after\x18\x03 \x01(\x04R\x05after\"$\n" +
+	"\x05after\x18\x03 \x01(\x04R\x05after\x12\x16\n" +
+	"\x06before\x18\x04 \x01(\x04R\x06before\"$\n" +
 	"\aGoodbye\x12\x19\n" +
 	"\blast_seq\x18\x01 \x01(\x04R\alastSeq\"\x9a\x01\n" +
 	"\vServerFrame\x120\n" +
