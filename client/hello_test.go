@@ -81,7 +81,7 @@ func TestSpecSaysEverything(t *testing.T) {
 			Data:        &bulkheadv1.DataSpec{Kind: bulkheadv1.DataKind_DATA_KIND_DEDUPABLE, Percent: 99, Seed: 1<<64 - 1},
 			Preallocate: true, Pattern: bulkheadv1.Pattern_PATTERN_APPEND, Concurrency: 256,
 			StartDelayNano: int64(300 * 24 * time.Hour), ThinkTimeNano: int64(time.Hour),
-			Verify: bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS, StopOnError: true, Recycle: true, ReserveBytes: 1 << 40,
+			Verify: bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS, StopOnError: true, Recycle: true, ReserveBytes: 1 << 40, ReserveInodes: 1 << 40,
 		}},
 	}
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
