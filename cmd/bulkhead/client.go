@@ -61,6 +61,9 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr *sink
 		return err
 	}
 	settings, err := config.LoadClient(file, os.Environ(), overrides(ctx, keys))
+	if err != nil || ctx.Bool("dry-run") {
+		printUnknownVariables(stderr)
+	}
 	if err != nil {
 		return err
 	}
@@ -75,6 +78,7 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr *sink
 	signals, stop := interruptibleTwice()
 	defer stop()
 	cfg.Logger = newLogger(settings.Log, stderr)
+	logUnknownVariables(cfg.Logger)
 	block := blockFor(settings.Log, stderr)
 	if block != nil {
 		progressOn(block, &cfg)

@@ -35,7 +35,7 @@ func stateDirKeys() []config.Key {
 	return nil
 }
 
-func statusCommand(stdout io.Writer) *cli.Command {
+func statusCommand(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "show the run of a running supervisor",
@@ -47,7 +47,7 @@ Examples:
 		Flags:        append(settingFlags(stateDirKeys()), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
-			return operate(ctx, func(call context.Context, c *supervisor.Control) error {
+			return operate(ctx, stderr, func(call context.Context, c *supervisor.Control) error {
 				s, err := c.Status(call, &bulkheadv1.StatusRequest{})
 				if err != nil {
 					return unanswered(c, "asking for the status", err)
@@ -66,7 +66,7 @@ Examples:
 	}
 }
 
-func drainCommand(stdout io.Writer) *cli.Command {
+func drainCommand(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:  "drain",
 		Usage: "ask every client to end its load, then report and exit",
@@ -77,7 +77,7 @@ Example:
 		Flags:        settingFlags(stateDirKeys()),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
-			return operate(ctx, func(call context.Context, c *supervisor.Control) error {
+			return operate(ctx, stderr, func(call context.Context, c *supervisor.Control) error {
 				r, err := c.Drain(call, &bulkheadv1.DrainRequest{Reason: "bulkhead supervisor drain"})
 				if err != nil {
 					return unanswered(c, "asking for a drain", err)
@@ -111,7 +111,7 @@ Example:
 		Flags:        append(settingFlags(stateDirKeys()), &cli.BoolFlag{Name: "any-version", Usage: "also if the program is not the version that asks"}),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
-			return operate(ctx, func(call context.Context, c *supervisor.Control) error {
+			return operate(ctx, stderr, func(call context.Context, c *supervisor.Control) error {
 				// The check takes its time; whether anybody is there does not.
 				if _, err := c.Status(call, &bulkheadv1.StatusRequest{}); err != nil {
 					return unanswered(c, "no upgrade", err)
@@ -158,8 +158,8 @@ func printUpgrade(w io.Writer, r *bulkheadv1.UpgradeResponse) error {
 }
 
 // operate calls do with a connection to the supervisor that is meant, and with a
-// context that is done after operateTimeout.
-func operate(ctx *cli.Context, do func(context.Context, *supervisor.Control) error) error {
+// context that is done after operateTimeout. It tells of unknown variables on stderr.
+func operate(ctx *cli.Context, stderr io.Writer, do func(context.Context, *supervisor.Control) error) error {
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
@@ -167,6 +167,7 @@ func operate(ctx *cli.Context, do func(context.Context, *supervisor.Control) err
 	if err != nil {
 		return err
 	}
+	printUnknownVariables(stderr)
 	settings, err := config.LoadSupervisor(file, os.Environ(), overrides(ctx, stateDirKeys()))
 	if err != nil {
 		return err

@@ -54,14 +54,17 @@ func runResend(ctx *cli.Context, keys []config.Key, stdout io.Writer, stderr *si
 	}
 	settings, err := config.LoadClient(file, os.Environ(), overrides(ctx, keys))
 	if err != nil {
+		printUnknownVariables(stderr)
 		return err
 	}
+	log := newLogger(settings.Log, stderr)
+	logUnknownVariables(log)
 	interrupted, stop := untilInterrupted(ctx.Context)
 	defer stop()
 	res, err := client.Resend(interrupted, client.ResendConfig{
 		Spool: ctx.Args().First(), Keep: ctx.Bool("keep"), NextRun: ctx.Bool("next-run"),
 		Supervisor: settings.Supervisor, Token: settings.Token, ConnectTimeout: settings.ConnectTimeout,
-		Logger: newLogger(settings.Log, stderr),
+		Logger: log,
 	})
 	if err != nil {
 		return usageError{err}

@@ -54,8 +54,8 @@ Examples:
 					return startSupervisor(ctx, keys, stdout, stderr)
 				},
 			},
-			statusCommand(stdout),
-			drainCommand(stdout),
+			statusCommand(stdout, stderr),
+			drainCommand(stdout, stderr),
 			upgradeCommand(stdout, stderr),
 		},
 	}
@@ -71,6 +71,9 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr
 	}
 	settings, err := config.LoadSupervisor(file, os.Environ(), overrides(ctx, keys))
 	if err != nil {
+		if !ctx.Bool(supervisor.PreflightFlag) { // which is heard for its last words
+			printUnknownVariables(stderr)
+		}
 		return err
 	}
 	cfg := supervisorConfig(settings)
@@ -78,6 +81,7 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr
 	if ctx.Bool(supervisor.PreflightFlag) {
 		return preflight(ctx.Context, cfg, stdout)
 	}
+	logUnknownVariables(cfg.Logger)
 	if err := inherited(&cfg); err != nil {
 		return err
 	}

@@ -48,6 +48,7 @@ Example:
 			if err != nil {
 				return err
 			}
+			printUnknownVariables(stderr)
 			settings, err := config.LoadSupervisor(file, os.Environ(), overrides(ctx, stateDirKeys()))
 			if err != nil {
 				return err

@@ -1,7 +1,5 @@
 package config
 
-import "strings"
-
 // Key describes one setting, for help texts and documentation.
 type Key struct {
 	// Name is the path of the key in YAML, as in "handler.pool". The settings of
@@ -46,9 +44,4 @@ func keysOf(fields []field) []Key {
 		}
 	}
 	return keys
-}
-
-// envName is the environment variable that sets a key.
-func envName(key string) string {
-	return "BULKHEAD_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
