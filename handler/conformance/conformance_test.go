@@ -250,6 +250,26 @@ func TestAClientMayGoOnInAnotherRun(t *testing.T) {
 	}
 }
 
+// orderlyForever reports on and on, and reads nothing but Acks in what it is told.
+func orderlyForever(ctx context.Context, addr string) error {
+	c, _, err := connect(ctx, addr, collect.Hello("on and on"))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for seq := uint64(1); ; seq++ {
+		if err := errors.Join(c.SendBatch(seq, seq), c.AwaitAck(seq)); err != nil {
+			return err
+		}
+	}
+}
+
+// lie reads nothing until the other side has had enough.
+func lie(c *collect.Client) error {
+	<-c.Context().Done()
+	return c.Context().Err()
+}
+
 // Each way of breaking a rule is found, by the scenario that is for it.
 func TestWrongClientsFail(t *testing.T) {
 	t.Parallel()
@@ -305,6 +325,10 @@ func TestWrongClientsFail(t *testing.T) {
 		{"another end of the run before", "lost-run", lost(func(h *bulkheadv1.Hello) { ofItsOwn(h); h.Continues.After = 7 }), "after message 7"},
 		{"back at once", "sent-away", returning(send(1, 1), send(1, 1), same()), "RetryInfo asked for"},
 		{"back after it was refused", "unauthenticated", returning(send(1, 1), send(1, 1), same()), "connected again after Unauthenticated"},
+		{"deaf to the Drain", "drain", orderlyForever, "it went on with its load after the Drain"},
+		{"deaf to the Acks", "session", after(func(c *collect.Client) error {
+			return errors.Join(c.SendBatch(1, 1), c.SendBatch(2, 2), lie(c))
+		}), "read the stream all the time"},
 		{"back after quarantine", "quarantine", returning(send(1, 1), send(1, 1), same()), "connected again after DATA_LOSS"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -31,6 +32,7 @@ type connection struct {
 	unacked []uint64 // last message of each batch that was not acknowledged
 	open    bool     // a Welcome was sent
 	goodbye bool
+	acks    int // sent
 }
 
 // received is a frame, or how the stream ended.
@@ -139,10 +141,23 @@ func (c *connection) batch() *bulkheadv1.Batch {
 	defer overdue.Stop()
 	f, came := c.take(overdue.C)
 	if !came {
-		c.t.fail("it sent neither a Batch nor a Goodbye for %s", c.t.cfg.Patience)
+		c.t.fail("%s", c.waits())
 		return nil
 	}
 	return c.check(f)
+}
+
+// waits says of a client that sends nothing any more what it seems to wait for.
+func (c *connection) waits() string {
+	what := fmt.Sprintf("it sent neither a Batch nor a Goodbye for %s", c.t.cfg.Patience)
+	switch {
+	case c.acks > 0 && len(c.unacked) == 0:
+		return what + fmt.Sprintf(" although message %d and all before it are acknowledged; read the stream all the time, for Acks make room for Batches, and say Goodbye when the last message is acknowledged", c.t.durable)
+	case c.next == c.t.durable+1:
+		return what + " after the Welcome; without anything to report say Goodbye"
+	default:
+		return what
+	}
 }
 
 // still returns whether the client sends nothing for a while.
@@ -214,6 +229,7 @@ func (c *connection) ack(n int) {
 	if c.t.decided || n == 0 {
 		return
 	}
+	c.acks++
 	c.t.durable = c.unacked[n-1]
 	c.unacked = c.unacked[n:]
 	c.send(&bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Ack{Ack: &bulkheadv1.Ack{Seq: c.t.durable}}})

@@ -244,7 +244,7 @@ func busy(t *trial) {
 }
 
 func drain(t *trial) {
-	const within = 20 * time.Second
+	within := min(20*time.Second, t.cfg.Patience)
 	c := t.await("connect")
 	c.welcome(wide, nil)
 	c.batch()
@@ -255,8 +255,16 @@ func drain(t *trial) {
 	if c.goodbye {
 		t.leave("it ended before it could be asked to; let it report more")
 	}
-	asked := time.Now()
-	c.drainOut()
+	asked, batches := time.Now(), 0
+	for !t.decided && !c.goodbye {
+		if c.batch() != nil {
+			batches++
+		}
+		c.ack(len(c.unacked))
+		if took := time.Since(asked); took > within && !c.goodbye {
+			t.fail("it went on with its load after the Drain: %d Batches and no Goodbye in %s, where %s were asked for", batches, took.Round(time.Second), within)
+		}
+	}
 	if took := time.Since(asked); took > within {
 		t.fail("its Goodbye came %s after the Drain, which asked for %s", took.Round(time.Second), within)
 	}

@@ -24,7 +24,10 @@ var optional = []struct{ name, without string }{
 	{"Hello.run_id", "a late return may open a session in the next run"},
 	{"Hello.instance", "two copies of one client are hard to tell apart"},
 	{"Hello.client_version", "the report cannot say which program it was"},
+	{"Hello.run_id", "a client that is back late, to another run, begins a session there"},
+	{"Hello.instance", "two copies of one client, such as of a cloned machine, are not told apart at once"},
 	{"Message.time_unix_nano", "messages have no time"},
+	{"Message.elapsed_nano", "durations and rates are wrong when the clock is set"},
 	{"Start", "processes have no beginning"},
 	{"Stop", "how the load ended stays unknown"},
 	{"Heartbeat", "a worker that is stuck is not noticed"},
@@ -50,12 +53,15 @@ func (s *seen) hello(h *bulkheadv1.Hello) {
 	s.tell("Hello.run_id", h.GetRunId() != "")
 	s.tell("Hello.instance", len(h.GetInstance()) > 0)
 	s.tell("Hello.host", h.GetHost() != "")
+	s.tell("Hello.run_id", h.GetRunId() != "")
+	s.tell("Hello.instance", len(h.GetInstance()) > 0)
 	s.tell("Hello.client_version", h.GetClientVersion() != "")
 }
 
 func (s *seen) messages(list []*bulkheadv1.Message) {
 	for _, m := range list {
 		s.tell("Message.time_unix_nano", m.GetTimeUnixNano() != 0)
+		s.tell("Message.elapsed_nano", m.GetElapsedNano() != 0)
 		s.tell("Progress.chunk_write", m.GetProgress().GetChunkWrite() != nil)
 		r := m.ProtoReflect()
 		f := r.WhichOneof(r.Descriptor().Oneofs().ByName("fact"))
