@@ -65,6 +65,9 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 	if err != nil {
 		return Result{Verdict: VerdictUnworkable}, err
 	}
+	if err := cfg.checkDescriptors(descriptorLimit()); err != nil {
+		return Result{Verdict: VerdictUnworkable}, fmt.Errorf("%w:\n%w", ErrConfig, err)
+	}
 	c := &client{cfg: cfg, id: newClientID()}
 	if c.workDir, c.alive, err = makeWorkDir(cfg.WorkDir); err != nil {
 		return Result{Verdict: VerdictUnworkable}, err

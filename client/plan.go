@@ -124,7 +124,7 @@ func MakePlan(ctx context.Context, cfg Config) (Plan, error) {
 	if warning != "" {
 		p.Warnings = append(p.Warnings, warning)
 	}
-	if err := errors.Join(paths.join(), errors.Join(slow...), short, checkSpace(demands, cfg.TotalBytes, rooms), checkInodes(files, rooms)); err != nil {
+	if err := errors.Join(cfg.checkDescriptors(descriptorLimit()), paths.join(), errors.Join(slow...), short, checkSpace(demands, cfg.TotalBytes, rooms), checkInodes(files, rooms)); err != nil {
 		p.Problems = strings.Split(pathname.Text(err.Error()), "\n")
 	}
 	return p, nil

@@ -37,16 +37,15 @@ func limitFor(clients uint64) uint64 {
 	return min(2*used, used+2*descriptorReserve(1<<20))
 }
 
-// checkDescriptors warns when the limit has no room for the clients that are expected,
-// with their handlers, and refuses one that has room for none.
+// checkDescriptors refuses a limit that has no room for the clients that are expected, with
+// their handlers. Go's runtime has raised the soft limit to the hard one.
 func (c Config) checkDescriptors(limit uint64) error {
 	room, want := roomFor(limit), limitFor(uint64(c.Clients+c.Handler.Pool))
 	switch {
 	case room < 1:
-		return fmt.Errorf("%w: the limit of open files is %d, which leaves none for clients; raise it to %d (ulimit -n)", ErrConfig, limit, want)
+		return fmt.Errorf("%w: the limit of open files is %d, which leaves none for clients; raise it to %d (ulimit -Hn, LimitNOFILE=)", ErrConfig, limit, want)
 	case room < uint64(c.Clients):
-		c.Logger.Warn("the limit of open files is too low for the clients that are expected; raise it (ulimit -n)",
-			"limit", limit, "room_for", room, "clients_expected", c.Clients, "needed", want)
+		return fmt.Errorf("%w: %d clients need %d open files, and the limit is %d, which has room for %d; raise it (ulimit -Hn, LimitNOFILE=), or expect fewer clients", ErrConfig, c.Clients, want, limit, room)
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func TestALowLimitIsTold(t *testing.T) {
 	if err := cfg.checkDescriptors(1024); err != nil || out.Len() != 0 {
 		t.Errorf("1024: %v, logged %q; want nothing", err, out.String())
 	}
-	if err := cfg.checkDescriptors(64); err != nil || !strings.Contains(out.String(), "limit=64 room_for=1 clients_expected=9 needed=") {
+	if err := cfg.checkDescriptors(64); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "9 clients need ") || !strings.Contains(err.Error(), " and the limit is 64, which has room for 1; ") {
 		t.Errorf("64: %v, logged %q; want a warning", err, out.String())
 	}
 	if err := cfg.checkDescriptors(32); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "raise it to ") {
