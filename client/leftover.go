@@ -47,7 +47,7 @@ func (s *site) dead(name string, me origin) (record, bool) {
 		return record{}, false
 	}
 	r, err := readRecord(text)
-	if err != nil || r.Keep || !r.sameMachine(me) {
+	if err != nil || r.Keep || !r.sameMachine(me, s.local()) {
 		return r, false
 	}
 	lock, locked, err := lockRecord(folder)
@@ -60,16 +60,18 @@ func (s *site) dead(name string, me origin) (record, bool) {
 
 // sameMachine says whether the client of a record ran on this machine, so that its
 // lock would be seen here. Of one boot there is only one kernel. After a reboot the
-// machine must be known by its name and its id: machines that were cloned may share
-// one of them.
-func (r record) sameMachine(me origin) bool {
+// machine must be known by its name and its id. Machines that were cloned share both, and may
+// share a file system whose locks do not reach the other: there the hardware must be the same,
+// too. A file system of one machine alone has no live client of another.
+func (r record) sameMachine(me origin, local bool) bool {
 	if r.Boot == "" || me.boot == "" {
 		return false
 	}
 	if r.Boot == me.boot {
 		return true
 	}
-	return r.Machine != "" && r.Machine == me.machine && r.Host == me.host && r.Host != ""
+	named := r.Machine != "" && r.Machine == me.machine && r.Host == me.host && r.Host != ""
+	return named && (local || r.Hardware != "" && r.Hardware == me.hardware)
 }
 
 // recordOf is the record of a client.
@@ -80,7 +82,7 @@ func recordOf(cfg Config, id clientID, me origin) record {
 	}
 	return record{
 		ClientID: id.String(), Name: cfg.Name, Host: me.host, PID: os.Getpid(), Started: time.Now().UTC(),
-		Machine: me.machine, Boot: me.boot, Keep: cfg.Keep, Writers: writers,
+		Machine: me.machine, Hardware: me.hardware, Boot: me.boot, Keep: cfg.Keep, Writers: writers,
 	}
 }
 

@@ -26,9 +26,11 @@ type record struct {
 	Host    string    `json:"host"`
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
-	// Machine and Boot tell a machine and its kernel's life from others; see origin.
-	Machine string `json:"machine,omitempty"`
-	Boot    string `json:"boot"`
+	// Machine, Hardware and Boot tell a machine, what it is made of, and its kernel's life
+	// from others; see origin.
+	Machine  string `json:"machine,omitempty"`
+	Hardware string `json:"hardware,omitempty"`
+	Boot     string `json:"boot"`
 	// Keep says that the files are to stay.
 	Keep bool `json:"keep"`
 	// Writers is the most files that any of its consumers writes at the same time; so

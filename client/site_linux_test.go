@@ -2,6 +2,7 @@ package client
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -326,27 +327,101 @@ func TestFilesOfOthersInAClientsFolderStay(t *testing.T) {
 	}
 }
 
+// Leftovers of an earlier boot are this machine's; those of a live clone, which has its id and
+// its name, are not, wherever it can reach them.
 func TestSameMachine(t *testing.T) {
-	me := origin{host: "a", machine: "m", boot: "b"}
+	me := origin{host: "a", machine: "m", hardware: "h", boot: "b"}
 	for _, row := range []struct {
-		name string
-		r    record
-		me   origin
-		want bool
+		name          string
+		r             record
+		me            origin
+		local, shared bool // want, on a file system of this machine alone, and on one of several
 	}{
-		{"this boot", record{Host: "a", Machine: "m", Boot: "b"}, me, true},
-		{"this boot, in another container", record{Host: "x", Boot: "b"}, me, true},
-		{"an earlier boot", record{Host: "a", Machine: "m", Boot: "old"}, me, true},
-		{"another machine of the same name", record{Host: "a", Machine: "x", Boot: "old"}, me, false},
-		{"another machine of the same id", record{Host: "x", Machine: "m", Boot: "old"}, me, false},
-		{"machines without an id", record{Host: "a", Boot: "old"}, origin{host: "a", boot: "b"}, false},
-		{"another host", record{Host: "x", Machine: "y", Boot: "old"}, me, false},
-		{"a record without a boot", record{Host: "a", Machine: "m"}, me, false},
-		{"a system without a boot", record{Host: "a", Machine: "m"}, origin{host: "a", machine: "m"}, false},
+		{"this boot", record{Host: "a", Machine: "m", Hardware: "h", Boot: "b"}, me, true, true},
+		{"this boot, in another container", record{Host: "x", Boot: "b"}, me, true, true},
+		{"an earlier boot", record{Host: "a", Machine: "m", Hardware: "h", Boot: "old"}, me, true, true},
+		{"a clone, or a copy of its disk", record{Host: "a", Machine: "m", Hardware: "other", Boot: "old"}, me, true, false},
+		{"an earlier boot without known hardware", record{Host: "a", Machine: "m", Boot: "old"}, me, true, false},
+		{"no known hardware at all", record{Host: "a", Machine: "m", Boot: "old"}, origin{host: "a", machine: "m", boot: "b"}, true, false},
+		{"another machine of the same name", record{Host: "a", Machine: "x", Hardware: "h", Boot: "old"}, me, false, false},
+		{"another machine of the same id", record{Host: "x", Machine: "m", Hardware: "h", Boot: "old"}, me, false, false},
+		{"machines without an id", record{Host: "a", Boot: "old"}, origin{host: "a", boot: "b"}, false, false},
+		{"another host", record{Host: "x", Machine: "y", Boot: "old"}, me, false, false},
+		{"a record without a boot", record{Host: "a", Machine: "m", Hardware: "h"}, me, false, false},
+		{"a system without a boot", record{Host: "a", Machine: "m"}, origin{host: "a", machine: "m"}, false, false},
 	} {
-		if got := row.r.sameMachine(row.me); got != row.want {
-			t.Errorf("%s: %v; want %v", row.name, got, row.want)
+		if got := row.r.sameMachine(row.me, true); got != row.local {
+			t.Errorf("%s, on its own file system: %v; want %v", row.name, got, row.local)
 		}
+		if got := row.r.sameMachine(row.me, false); got != row.shared {
+			t.Errorf("%s, on a shared file system: %v; want %v", row.name, got, row.shared)
+		}
+	}
+}
+
+// TestHardware has machines as /sys shows them.
+func TestHardware(t *testing.T) {
+	machine := func(product string, devices ...string) string {
+		sys := t.TempDir()
+		put := func(name, text string) {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(sys, name)), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, filepath.Join(sys, name), text)
+		}
+		if product != "" {
+			put("class/dmi/id/product_uuid", product+"\n")
+		}
+		for i, address := range devices {
+			kind := "0"
+			if strings.HasPrefix(address, "random ") {
+				kind, address = "3", strings.TrimPrefix(address, "random ")
+			}
+			name := fmt.Sprintf("class/net/eth%d/", i)
+			put(name+"device/vendor", "")
+			put(name+"addr_assign_type", kind+"\n")
+			put(name+"address", address+"\n")
+		}
+		put("class/net/lo/address", "00:00:00:00:00:00\n")
+		return hardwareOf(sys)
+	}
+	original := machine("A-B", "02:00:00:00:00:01", "02:00:00:00:00:02")
+	for _, same := range []string{
+		machine("a-b", "02:00:00:00:00:02", "02:00:00:00:00:01"), // found in another order
+		machine("a-b", "02:00:00:00:00:01", "02:00:00:00:00:02", "random 06:00:00:00:00:01"),
+	} {
+		if same != original {
+			t.Errorf("%q is another machine than %q", same, original)
+		}
+	}
+	for name, other := range map[string]string{
+		"a clone with new addresses": machine("a-b", "02:00:00:00:00:03", "02:00:00:00:00:04"),
+		"a clone with a new id":      machine("a-c", "02:00:00:00:00:01", "02:00:00:00:00:02"),
+		"an ordinary user":           machine("", "02:00:00:00:00:01", "02:00:00:00:00:02"),
+	} {
+		if other == original || other == "" {
+			t.Errorf("%s: %q; want another one than %q", name, other, original)
+		}
+	}
+	if got := machine(""); got != "" {
+		t.Errorf("a machine of which nothing is known is %q", got)
+	}
+}
+
+// TestLocalFileSystems has file systems of this machine alone.
+func TestLocalFileSystems(t *testing.T) {
+	for _, test := range []struct {
+		path string
+		want bool
+	}{{tmpfs(t, "size=1m"), true}, {"/proc", false}} {
+		s, err := openSite(test.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.local(); got != test.want {
+			t.Errorf("%s: %v; want %v", test.path, got, test.want)
+		}
+		s.root.Close()
 	}
 }
 
