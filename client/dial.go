@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -48,7 +49,8 @@ func dial(ctx context.Context, address string, heard func(at time.Time)) (*diall
 	}
 	d := &dialled{wire: &wire{Conn: socket, heard: heard}}
 	var used atomic.Bool
-	d.channel, err = grpc.NewClient("passthrough:///"+address,
+	d.channel, err = grpc.NewClient("passthrough:///supervisor", // the address may have a zone, which no URL takes as it is
+		grpc.WithAuthority(authorityOf(address)),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
 			if used.Swap(true) {
@@ -75,6 +77,17 @@ func dial(ctx context.Context, address string, heard func(at time.Time)) (*diall
 		return nil, final{fmt.Errorf("preparing the connection: %w", err)}
 	}
 	return d, nil
+}
+
+// authorityOf is an address as HTTP/2 names it: without the zone of an IPv6 address, which
+// means something on this machine alone (RFC 6874).
+func authorityOf(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	host, _, _ = strings.Cut(host, "%")
+	return net.JoinHostPort(host, port)
 }
 
 // answers notices the status of the one stream of a connection.

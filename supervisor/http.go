@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"path/filepath"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -49,7 +50,7 @@ func (s *Supervisor) serveHTTP(ctx context.Context) (over, stop func()) {
 	}
 	addr := s.http.Addr()
 	if web.Loopback(addr) {
-		s.cfg.Logger.Info("http is served", "url", "http://"+addr.String()+"/")
+		s.cfg.Logger.Info("http is served", "url", (&url.URL{Scheme: "http", Host: addr.String(), Path: "/"}).String())
 	} else {
 		s.cfg.Logger.Warn("http is served to other machines: everybody who can connect sees the run", "listen", addr.String())
 	}

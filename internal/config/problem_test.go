@@ -73,6 +73,7 @@ func TestClientRefuses(t *testing.T) {
 		{"long name", "name: " + strings.Repeat("n", 129), "1: name: is 129 bytes long; use at most 128"},
 		{"long label", "labels: {a: " + strings.Repeat("n", 129) + "}", `1: labels.a: label value "` + strings.Repeat("n", 60) + `…" is 129 bytes long; use at most 128`},
 		{"address without port", "supervisor: localhost", `1: supervisor: "localhost" is not an address; use HOST:PORT, as in 127.0.0.1:7420`},
+		{"link-local address without a zone", `supervisor: "[fe80::1]:7420"`, `1: supervisor: "[fe80::1]:7420" is the same on every link; say which, as in [fe80::1%eth0]:7420`},
 		{"address without host", `supervisor: ":7420"`, `1: supervisor: ":7420" is not an address; use HOST:PORT, as in 127.0.0.1:7420`},
 		{"address with a scheme", "supervisor: http://a:80", `1: supervisor: "http://a:80" is not an address; use HOST:PORT, as in 127.0.0.1:7420`},
 		{"address with port 0", "supervisor: a:0", `1: supervisor: "a:0" has no valid port; use 1 to 65535, as in 127.0.0.1:7420`},

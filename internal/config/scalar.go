@@ -103,6 +103,9 @@ func checkAddress(listener bool) func(string) error {
 		if err != nil || (host == "" && !listener) || !plausibleHost(host) {
 			return fmt.Errorf("%s is not an address; use HOST:PORT, as in 127.0.0.1:7420", quote(s))
 		}
+		if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() && ip.IsLinkLocalUnicast() && ip.Zone() == "" {
+			return fmt.Errorf("%s is the same on every link; say which, as in %s", quote(s), net.JoinHostPort(host+"%eth0", port))
+		}
 		lowest := 1
 		if listener {
 			lowest = 0
