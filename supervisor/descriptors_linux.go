@@ -20,9 +20,9 @@ func descriptorReserve(limit uint64) uint64 { return min(64, limit/4) }
 const (
 	// ownDescriptors is how many descriptors a supervisor has open that serves nobody,
 	// and opens for a moment to start a handler; handlerDescriptors is how many it has
-	// for each handler: two sockets, two pipes, a pidfd and the black box.
+	// for each handler: two sockets, two pipes, two pidfds and the black box.
 	ownDescriptors     = 24
-	handlerDescriptors = 6
+	handlerDescriptors = 7
 )
 
 // roomFor is how many clients find descriptors within a limit, besides the reserves.

@@ -89,6 +89,7 @@ func takenUp(cfg Config, rec Record, h handle, in inherited) *process {
 	go func() {
 		p.await(h.started, func() Exit {
 			if h.pidfd == nil {
+				awaitEnd(rec.Pid)
 				return exitOf(h.process.Wait())
 			}
 			defer h.pidfd.Close()
@@ -170,7 +171,10 @@ func (p *process) Start(context.Context) error {
 			p.kill()
 		}
 		started <- nil
-		p.await(begin, func() Exit { return exitOf(p.cmd.Process.Wait()) })
+		p.await(begin, func() Exit {
+			awaitEnd(p.cmd.Process.Pid)
+			return exitOf(p.cmd.Process.Wait())
+		})
 	}()
 	if err := <-started; err != nil {
 		return fmt.Errorf("starting %s: %w", p.cfg.Path, err)
