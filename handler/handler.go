@@ -21,6 +21,7 @@ import (
 	"bulkhead/internal/child/inside"
 	"bulkhead/internal/downlink"
 	"bulkhead/internal/failpoint"
+	"bulkhead/internal/threads"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -40,6 +41,11 @@ const (
 	toldWait = 2 * time.Second
 )
 
+// threadsAhead is how many threads a handler makes before it serves: as many as it comes
+// to have. So a handler that is ready needs none when there are none left any more, and
+// the supervisor can tell how many there is room for.
+const threadsAhead = 3
+
 // Run is the life of a handler process. It returns nil when the supervisor says so,
 // by the line or by SIGTERM, and when there is no supervisor any more and nothing is
 // left to wait for.
@@ -54,6 +60,7 @@ func Run(ctx context.Context) error {
 	if err := offerMemory(); err != nil { // it works all the same
 		log.Warn(err.Error())
 	}
+	threads.Ahead(threadsAhead)
 	h := newHandler(log, newWork(box))
 	if err := warm(); err != nil {
 		return err

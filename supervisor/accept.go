@@ -69,6 +69,11 @@ func (r *run) arrive(conn *net.TCPConn) {
 		r.refuse(conn, no)
 		return
 	}
+	if !t.mustSpeak() && !r.claimHandler(t.source) {
+		t.leave(time.Now(), false)
+		r.refuse(conn, fewThreads)
+		return
+	}
 	r.connect(conn, t)
 }
 
@@ -90,6 +95,20 @@ func sourceOf(peer string) netip.Addr {
 
 // fewDescriptors refuses a connection that no descriptor is left for.
 var fewDescriptors = &refusal{"the supervisor has too few file descriptors left", retryDescriptors}
+
+// claimHandler reserves a handler for a connection of source, and says whether there is one
+// for it: one for each session that is away is kept for that.
+func (r *run) claimHandler(source netip.Addr) bool {
+	spare := 0
+	if away, here := r.gate.away(source); !here {
+		spare = away
+	}
+	if r.pool.claim(spare) {
+		return true
+	}
+	r.pool.threads.refused.Add(1) // there is always enough without
+	return false
+}
 
 // connect starts serving one connection.
 func (r *run) connect(conn *net.TCPConn, t *ticket) {

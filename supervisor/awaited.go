@@ -30,6 +30,16 @@ func (g *gate) expectNot(source netip.Addr, since time.Time) {
 	}
 }
 
+// away is how many sessions are away, and whether one of them is expected from source.
+func (g *gate) away(source netip.Addr) (n int, here bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, since := range g.awaited {
+		n += len(since)
+	}
+	return n, len(g.awaited[source]) > 0
+}
+
 // mayReturn says whether a connection of source is let in although something is against it:
 // a session of that address is away, and has been for the first crash delay, so that who
 // crashes handlers itself is still slowed. Many that come with it do not close this way: they

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"errors"
 	"fmt"
 	"net"
 
@@ -51,7 +50,7 @@ func (c Config) checkDescriptors(limit uint64) error {
 }
 
 // errFewDescriptors says that the descriptors left are for the journal.
-var errFewDescriptors = errors.New("too few file descriptors are left (RLIMIT_NOFILE); raise the limit")
+var errFewDescriptors = fmt.Errorf("too few file descriptors are left (RLIMIT_NOFILE); raise the limit: %w", errNoRoom)
 
 // descriptorLimit is RLIMIT_NOFILE now: an operator may change it at any time.
 func descriptorLimit() uint64 {

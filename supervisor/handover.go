@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"bulkhead/internal/child"
@@ -40,12 +41,19 @@ func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *t
 			r.abandon(l, conn, err)
 			return
 		}
+		if !r.claimHandler(t.source) {
+			r.refuse(conn, fewThreads)
+			return
+		}
 	}
+	unclaim := sync.OnceFunc(r.pool.unclaim)
+	defer unclaim()
 	for try := 1; ; try++ {
 		if err := r.equip(ctx, l); err != nil {
 			r.abandon(l, conn, err)
 			return
 		}
+		unclaim()
 		err := l.serve(ctx, r, conn)
 		if !errors.Is(err, errNotTaken) {
 			r.finishLink(ctx, l, err)
@@ -151,7 +159,10 @@ func (l *link) note(r *run) error {
 	if err != nil {
 		return err
 	}
-	return r.roster.add(rostered{Connection: l.id, Peer: l.peer, Child: rec})
+	r.pool.threads.limit().Do(func() {
+		err = r.roster.add(rostered{Connection: l.id, Peer: l.peer, Child: rec})
+	})
+	return err
 }
 
 // crashedByClient says whether a handler's end may be its client's doing: not what

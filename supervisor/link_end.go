@@ -83,6 +83,9 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 		r.keep(l)
 		return
 	}
+	if l.child.Exit().Alive {
+		r.pool.threads.saw(l.child.Pid())
+	}
 	exit := r.endHandler(ctx, l, err)
 	cause := l.cause(exit, err)
 	if l.processor.Load() == nil && !l.shed && !ownDoing(err) {
@@ -98,9 +101,11 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 		ReceivedBytes: l.end.GetReceivedBytes(), Messages: l.end.GetMessages(), AtWork: atWork && l.end == nil,
 	}
 	r.setNoted(l, false)
-	if err := r.roster.remove(l.id); err != nil {
-		l.log.Error(err.Error())
-	}
+	r.pool.threads.limit().Do(func() {
+		if err := r.roster.remove(l.id); err != nil {
+			l.log.Error(err.Error())
+		}
+	})
 	rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{HandlerExited: exited}}
 	if p := l.processor.Load(); p != nil {
 		// The processor journals it, behind what it has to say of the session first.

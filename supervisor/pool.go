@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -20,6 +21,10 @@ const refillDelay = 10 * time.Millisecond
 
 // respawn is how long the pool waits after handlers that would not start.
 var respawn = backoff.Policy{First: 100 * time.Millisecond, Most: 15 * time.Second}
+
+// roomAgain is how long the pool waits before it looks again whether there is room for a
+// handler.
+const roomAgain = 250 * time.Millisecond
 
 // spawned is the result of one try to start a handler.
 type spawned struct {
@@ -41,6 +46,11 @@ type pool struct {
 
 	out    chan *child.Child
 	counts chan poolCounts
+
+	threads *threadRoom // may be nil; set before Run
+	mu      sync.Mutex
+	have    int // guarded by mu; handlers that are ready or start
+	claimed int // guarded by mu; of those, or of what there is room for
 }
 
 func newPool(size int, start func(context.Context) (*child.Child, error), stop func(*child.Child) child.Exit, died func(child.Exit), log *slog.Logger) *pool {
@@ -59,6 +69,40 @@ func (p *pool) Take(ctx context.Context) (*child.Child, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// claim reserves a handler, one that there is or that there is room for, if spare others
+// are left then. It is to be taken back by unclaim, once a handler was taken.
+func (p *pool) claim(spare int) bool {
+	room := p.threads.forHandlers()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.have+room-p.claimed < spare+1 {
+		return false
+	}
+	p.claimed++
+	return true
+}
+
+func (p *pool) unclaim() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.claimed--
+}
+
+// spare is how many further handlers there are, or there is room for.
+func (p *pool) spare() int {
+	room := p.threads.forHandlers()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.have + room - p.claimed
+}
+
+// hold says how many handlers are ready or start.
+func (p *pool) hold(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.have = n
 }
 
 // Counts is a snapshot; zero when the pool has stopped.
@@ -89,6 +133,7 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 				results <- spawned{c, err}
 			}()
 		}
+		p.hold(len(ready) + starting)
 		var out chan *child.Child
 		var head *child.Child
 		var headDied <-chan struct{}
@@ -115,6 +160,9 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 			if ctx.Err() == nil {
 				say := trouble.failed(r.err)
 				wait := respawn.After(trouble.failures, rand.Float64())
+				if errors.Is(r.err, errNoRoom) {
+					wait = roomAgain
+				}
 				if say {
 					p.log.Error("a handler does not start", "error", r.err, "failures", trouble.failures, "trying_again_in", wait.Round(time.Millisecond))
 				}

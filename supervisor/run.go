@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -236,6 +237,10 @@ func (r *run) session(hello *bulkheadv1.Hello, onlyReturns bool) (*processor, *a
 	}
 	if most := r.cfg.Overload.MaxClients; !r.makesRoom(hello.GetName()) {
 		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: fmt.Sprintf("the supervisor serves max_clients=%d clients already", most), retryAfter: retryClients}
+	}
+	if away, _ := r.gate.away(netip.Addr{}); r.pool.spare() < away {
+		r.pool.threads.refused.Add(1)
+		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: fewThreads.why, retryAfter: fewThreads.retryAfter}
 	}
 	hello.Token = "" // it is for nobody else
 	number := uint32(1)

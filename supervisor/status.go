@@ -100,6 +100,7 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 		NowUnixNano: time.Now().UnixNano(), ExpectedClients: uint32(s.cfg.Clients), State: "starting",
 		PoolReady: uint32(pool.ready), PoolStarting: uint32(pool.starting),
 	}
+	out.Reserves = s.reserves()
 	if s.cfg.LostLines != nil {
 		out.LostLogLines = s.cfg.LostLines()
 	}

@@ -47,6 +47,7 @@ type Supervisor struct {
 	state    *stateDir
 	listener *net.TCPListener
 	pool     *pool
+	threads  *threadRoom
 	gate     *gate
 	drains   chan string         // asks for a drain; holds one
 	upgrades chan upgradeRequest // asks for an upgrade
@@ -79,12 +80,16 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 	if err := cfg.checkDescriptors(descriptorLimit()); err != nil && cfg.Handover == nil { // a run that is served goes on
 		return Result{}, err
 	}
+	room := newThreadRoom()
+	if err := room.check(); err != nil && cfg.Handover == nil {
+		return Result{}, err
+	}
 	state, err := openStateDir(cfg.StateDir, cfg.Handover.lock())
 	if err != nil {
 		return Result{}, err
 	}
 	s := &Supervisor{
-		cfg: cfg, state: state, gate: newGate(cfg.Overload, rand.IntN),
+		cfg: cfg, state: state, gate: newGate(cfg.Overload, rand.IntN), threads: room,
 		drains: make(chan string, 1), upgrades: make(chan upgradeRequest),
 	}
 	res, err := s.run(ctx, signals)
@@ -110,6 +115,7 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 		return Result{}, err
 	}
 	defer s.closeHTTP()
+	s.threads.prepare(s.cfg.Logger, s.cfg.Clients)
 	// A run that goes on has clients to serve, with or without another handler.
 	var ready []*child.Child
 	switch first, err := s.startHandler(ctx); {
@@ -121,6 +127,7 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 		s.cfg.Logger.Error("no handler starts; the run goes on with those it has", "error", err)
 	}
 	s.pool = newPool(s.cfg.Handler.Pool, s.startHandler, s.stopIdle, s.handlerDied, s.cfg.Logger)
+	s.pool.threads = s.threads
 	if s.control, err = newControl(s); err != nil {
 		for _, c := range ready {
 			s.stopHandler(c)
@@ -403,10 +410,15 @@ func (s *Supervisor) lastRun() *run {
 
 // startHandler starts a handler with the environment and descriptors it needs and
 // no other.
-func (s *Supervisor) startHandler(ctx context.Context) (*child.Child, error) {
+func (s *Supervisor) startHandler(ctx context.Context) (c *child.Child, err error) {
 	if err := roomForHandler(); err != nil {
 		return nil, fmt.Errorf("starting handler: %w", err)
 	}
+	done, err := s.threads.begin()
+	if err != nil {
+		return nil, fmt.Errorf("starting handler: %w", err)
+	}
+	defer func() { done(c.Pid(), err) }()
 	folder, again, err := s.state.socks.folder()
 	if err != nil {
 		return nil, fmt.Errorf("starting handler: %w", err)
@@ -427,7 +439,8 @@ func (s *Supervisor) handlerConfig(socketFolder string) child.Config {
 		SocketDir: socketFolder, MaxMessageBytes: maxMessageBytes,
 		MemoryMax: s.cfg.Handler.MemoryMax, BoxBytes: int(s.cfg.Session.MaxFrame) + boxSlack,
 		StartTimeout: s.cfg.Handler.StartTimeout, KillTimeout: s.cfg.Handler.KillTimeout,
-		Logger: s.cfg.Logger.With("from", filepath.Base(s.cfg.Handler.Path)),
+		Blocking: s.threads.limit(),
+		Logger:   s.cfg.Logger.With("from", filepath.Base(s.cfg.Handler.Path)),
 	}
 }
 

@@ -221,6 +221,7 @@ func printStatus(w io.Writer, s *bulkheadv1.StatusResponse) error {
 	fmt.Fprintf(w, "connections %d accepted, %d rejected, %d shed; handlers %d busy, %d ready, %d starting; restarts %d\n",
 		s.GetAcceptedConnections(), s.GetRejectedConnections(), s.GetShedConnections(),
 		s.GetHandlersBusy(), s.GetPoolReady(), s.GetPoolStarting(), s.GetRestarts())
+	printReserves(w, s.GetReserves())
 	if len(s.GetSessions()) == 0 {
 		return nil
 	}
@@ -241,6 +242,29 @@ func printStatus(w io.Writer, s *bulkheadv1.StatusResponse) error {
 			float64(c.GetBytes())/1e6, c.GetBytesPerSecond()/1e6, c.GetErrors(), last, c.GetResumes(), orDash(terminal.CauseAndNote(c)))
 	}
 	return t.Flush()
+}
+
+// printReserves prints what is left of the things that a supervisor must not run out of.
+func printReserves(w io.Writer, reserves []*bulkheadv1.Reserve) {
+	var left, reached []string
+	for _, r := range reserves {
+		name := strings.ToLower(strings.TrimPrefix(r.GetKind().String(), "RESERVE_KIND_"))
+		amount := func(n uint64) string { return fmt.Sprint(n) }
+		switch r.GetKind() {
+		case bulkheadv1.ReserveKind_RESERVE_KIND_INBOXES, bulkheadv1.ReserveKind_RESERVE_KIND_DISK:
+			amount = func(n uint64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+		}
+		left = append(left, fmt.Sprintf("%s %s of %s", name, amount(r.GetLeft()), amount(r.GetLimit())))
+		if r.GetReached() {
+			reached = append(reached, fmt.Sprintf("%s (%s; %s are kept in reserve)", name, r.GetLimitedBy(), amount(r.GetReserve())))
+		}
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(w, "left: %s\n", strings.Join(left, ", "))
+	}
+	if len(reached) > 0 {
+		fmt.Fprintf(w, "clients get no more of: %s\n", strings.Join(reached, ", "))
+	}
 }
 
 // runLine says which run it is, how it is and for how long, as far as there is one.

@@ -20,6 +20,7 @@ import (
 
 	"bulkhead/internal/blackbox"
 	"bulkhead/internal/fdpass"
+	"bulkhead/internal/threads"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -75,6 +76,9 @@ type Config struct {
 	// whatever way, so that also a child that was stopped notices that its parent is
 	// gone, cleans up and ends. It costs an operating-system thread.
 	DieWithParent bool
+	// Blocking bounds how many threads of this process wait for the disk at the same time
+	// on behalf of this child and of others with the same; nil bounds nothing.
+	Blocking *threads.Limit
 	// TimerSlack is how late the kernel may wake up the child's threads, in order to do
 	// it together with something else (PR_SET_TIMERSLACK, prctl(2)); 0 is as late as
 	// this process's, usually 50 µs. A Go program that makes system calls looks every
@@ -226,8 +230,13 @@ func (c *Child) dialOptions() []grpc.DialOption {
 // Conn is the gRPC connection to the child.
 func (c *Child) Conn() grpc.ClientConnInterface { return c.conn }
 
-// Pid is the child's process id; 0 if it never started.
-func (c *Child) Pid() int { return int(c.proc.pid.Load()) }
+// Pid is the child's process id; 0 if it never started, and of nil.
+func (c *Child) Pid() int {
+	if c == nil {
+		return 0
+	}
+	return int(c.proc.pid.Load())
+}
 
 // Done is closed when the process has exited.
 func (c *Child) Done() <-chan struct{} { return c.proc.exited }
@@ -342,15 +351,17 @@ func (c *Child) cleanAfter() {
 	if c.line != nil {
 		c.line.Close()
 	}
-	if c.proc.running.Load() != nil {
-		c.client.Kill()
-	}
+	c.cfg.Blocking.Do(func() {
+		if c.proc.running.Load() != nil {
+			c.client.Kill()
+		}
+		if c.proc.cmd == nil { // go-plugin removes only what it has made
+			if err := os.RemoveAll(c.proc.socketDir); err != nil {
+				c.cfg.Logger.Error("removing a child's socket", "error", err)
+			}
+		}
+	})
 	if c.proc.stdout != nil {
 		c.proc.stdout.Close()
-	}
-	if c.proc.cmd == nil { // go-plugin removes only what it has made
-		if err := os.RemoveAll(c.proc.socketDir); err != nil {
-			c.cfg.Logger.Error("removing a child's socket", "error", err)
-		}
 	}
 }

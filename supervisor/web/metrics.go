@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -70,6 +71,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	}{{"busy", s.GetHandlersBusy()}, {"ready", s.GetPoolReady()}, {"starting", s.GetPoolStarting()}} {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("bulkhead_handlers", "Handler processes, by state.", []string{"state"}, nil), gauge, float64(h.n), h.state)
 	}
+	m.reserves(out, s.GetReserves())
 	if s.GetRunId() == "" {
 		return // between runs
 	}
@@ -91,6 +93,25 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstHistogram(prometheus.NewDesc("bulkhead_chunk_write_seconds", "How long the write call of a chunk took, over all clients.", nil, nil), l.Count, l.Sum, l.Buckets)
 	for _, c := range labelled(s.GetSessions()) {
 		c.collect(out)
+	}
+}
+
+// reserves tells what there is of the things that a supervisor must not run out of.
+func (m *metrics) reserves(out chan<- prometheus.Metric, reserves []*bulkheadv1.Reserve) {
+	for _, r := range reserves {
+		kind := strings.ToLower(strings.TrimPrefix(r.GetKind().String(), "RESERVE_KIND_"))
+		one := func(t prometheus.ValueType, name, help string, v float64) {
+			out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, []string{"of"}, nil), t, v, kind)
+		}
+		reached := 0.0
+		if r.GetReached() {
+			reached = 1
+		}
+		one(prometheus.GaugeValue, "bulkhead_limit", "How much there may be: descriptors, threads, bytes.", float64(r.GetLimit()))
+		one(prometheus.GaugeValue, "bulkhead_left", "How much of it is left.", float64(r.GetLeft()))
+		one(prometheus.GaugeValue, "bulkhead_reserve", "How much of it clients do not get.", float64(r.GetReserve()))
+		one(prometheus.GaugeValue, "bulkhead_reserve_reached", "1 if clients get nothing more of it now.", reached)
+		one(prometheus.CounterValue, "bulkhead_reserve_refused_total", "How often clients got nothing more of it.", float64(r.GetTimesReached()))
 	}
 }
 

@@ -20,6 +20,66 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// ReserveKind is what a Reserve is of.
+type ReserveKind int32
+
+const (
+	ReserveKind_RESERVE_KIND_UNSPECIFIED ReserveKind = 0
+	// Descriptors of the supervisor.
+	ReserveKind_RESERVE_KIND_DESCRIPTORS ReserveKind = 1
+	// Threads and processes, of the supervisor and its handlers.
+	ReserveKind_RESERVE_KIND_THREADS ReserveKind = 2
+	// Bytes of messages that wait for the journal.
+	ReserveKind_RESERVE_KIND_INBOXES ReserveKind = 3
+	// Bytes of the file system of the state directory.
+	ReserveKind_RESERVE_KIND_DISK ReserveKind = 4
+)
+
+// Enum value maps for ReserveKind.
+var (
+	ReserveKind_name = map[int32]string{
+		0: "RESERVE_KIND_UNSPECIFIED",
+		1: "RESERVE_KIND_DESCRIPTORS",
+		2: "RESERVE_KIND_THREADS",
+		3: "RESERVE_KIND_INBOXES",
+		4: "RESERVE_KIND_DISK",
+	}
+	ReserveKind_value = map[string]int32{
+		"RESERVE_KIND_UNSPECIFIED": 0,
+		"RESERVE_KIND_DESCRIPTORS": 1,
+		"RESERVE_KIND_THREADS":     2,
+		"RESERVE_KIND_INBOXES":     3,
+		"RESERVE_KIND_DISK":        4,
+	}
+)
+
+func (x ReserveKind) Enum() *ReserveKind {
+	p := new(ReserveKind)
+	*p = x
+	return p
+}
+
+func (x ReserveKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReserveKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_control_proto_enumTypes[0].Descriptor()
+}
+
+func (ReserveKind) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_control_proto_enumTypes[0]
+}
+
+func (x ReserveKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReserveKind.Descriptor instead.
+func (ReserveKind) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{0}
+}
+
 // StatusRequest asks for a snapshot.
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -98,7 +158,9 @@ type StatusResponse struct {
 	// Why a drain was asked for; empty if none was.
 	DrainReason string `protobuf:"bytes,25,opt,name=drain_reason,json=drainReason,proto3" json:"drain_reason,omitempty"`
 	// Lines of the supervisor's log that were left out because nobody read them.
-	LostLogLines  uint64 `protobuf:"varint,26,opt,name=lost_log_lines,json=lostLogLines,proto3" json:"lost_log_lines,omitempty"`
+	LostLogLines uint64 `protobuf:"varint,26,opt,name=lost_log_lines,json=lostLogLines,proto3" json:"lost_log_lines,omitempty"`
+	// What the supervisor has of each thing that it keeps a reserve of.
+	Reserves      []*Reserve `protobuf:"bytes,27,rep,name=reserves,proto3" json:"reserves,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -315,6 +377,112 @@ func (x *StatusResponse) GetLostLogLines() uint64 {
 	return 0
 }
 
+func (x *StatusResponse) GetReserves() []*Reserve {
+	if x != nil {
+		return x.Reserves
+	}
+	return nil
+}
+
+// Reserve is what there is of a thing that a supervisor must not run out of, and how much
+// of it is kept from clients.
+type Reserve struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  ReserveKind            `protobuf:"varint,1,opt,name=kind,proto3,enum=bulkhead.v1.ReserveKind" json:"kind,omitempty"`
+	// What sets the limit, for people: a file, a setting or a limit's name.
+	LimitedBy string `protobuf:"bytes,2,opt,name=limited_by,json=limitedBy,proto3" json:"limited_by,omitempty"`
+	// How much there may be, how much of it is left, and how much of that clients do not
+	// get: descriptors, threads or bytes.
+	Limit   uint64 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	Left    uint64 `protobuf:"varint,4,opt,name=left,proto3" json:"left,omitempty"`
+	Reserve uint64 `protobuf:"varint,5,opt,name=reserve,proto3" json:"reserve,omitempty"`
+	// Clients get nothing more now.
+	Reached bool `protobuf:"varint,6,opt,name=reached,proto3" json:"reached,omitempty"`
+	// How often clients got nothing more, since the supervisor started.
+	TimesReached  uint64 `protobuf:"varint,7,opt,name=times_reached,json=timesReached,proto3" json:"times_reached,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reserve) Reset() {
+	*x = Reserve{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reserve) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reserve) ProtoMessage() {}
+
+func (x *Reserve) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
+func (*Reserve) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Reserve) GetKind() ReserveKind {
+	if x != nil {
+		return x.Kind
+	}
+	return ReserveKind_RESERVE_KIND_UNSPECIFIED
+}
+
+func (x *Reserve) GetLimitedBy() string {
+	if x != nil {
+		return x.LimitedBy
+	}
+	return ""
+}
+
+func (x *Reserve) GetLimit() uint64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *Reserve) GetLeft() uint64 {
+	if x != nil {
+		return x.Left
+	}
+	return 0
+}
+
+func (x *Reserve) GetReserve() uint64 {
+	if x != nil {
+		return x.Reserve
+	}
+	return 0
+}
+
+func (x *Reserve) GetReached() bool {
+	if x != nil {
+		return x.Reached
+	}
+	return false
+}
+
+func (x *Reserve) GetTimesReached() uint64 {
+	if x != nil {
+		return x.TimesReached
+	}
+	return 0
+}
+
 // SessionStatus is one session in a snapshot.
 type SessionStatus struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -359,7 +527,7 @@ type SessionStatus struct {
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -371,7 +539,7 @@ func (x *SessionStatus) String() string {
 func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -384,7 +552,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SessionStatus) GetSessionId() string {
@@ -571,7 +739,7 @@ type ChunkWrites struct {
 
 func (x *ChunkWrites) Reset() {
 	*x = ChunkWrites{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +751,7 @@ func (x *ChunkWrites) String() string {
 func (*ChunkWrites) ProtoMessage() {}
 
 func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +764,7 @@ func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChunkWrites.ProtoReflect.Descriptor instead.
 func (*ChunkWrites) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ChunkWrites) GetCount() uint64 {
@@ -686,7 +854,7 @@ type Beats struct {
 
 func (x *Beats) Reset() {
 	*x = Beats{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -698,7 +866,7 @@ func (x *Beats) String() string {
 func (*Beats) ProtoMessage() {}
 
 func (x *Beats) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -711,7 +879,7 @@ func (x *Beats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beats.ProtoReflect.Descriptor instead.
 func (*Beats) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Beats) GetAnswered() uint64 {
@@ -787,7 +955,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +967,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +980,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DrainRequest) GetReason() string {
@@ -833,7 +1001,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +1013,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +1026,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DrainResponse) GetSessions() uint32 {
@@ -884,7 +1052,7 @@ type UpgradeRequest struct {
 
 func (x *UpgradeRequest) Reset() {
 	*x = UpgradeRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +1064,7 @@ func (x *UpgradeRequest) String() string {
 func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +1077,7 @@ func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
 func (*UpgradeRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *UpgradeRequest) GetVersion() string {
@@ -953,7 +1121,7 @@ type UpgradeResponse struct {
 
 func (x *UpgradeResponse) Reset() {
 	*x = UpgradeResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -965,7 +1133,7 @@ func (x *UpgradeResponse) String() string {
 func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -978,7 +1146,7 @@ func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
 func (*UpgradeResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *UpgradeResponse) GetVersion() string {
@@ -1035,7 +1203,7 @@ var File_bulkhead_v1_control_proto protoreflect.FileDescriptor
 const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\"\x0f\n" +
-	"\rStatusRequest\"\xcd\a\n" +
+	"\rStatusRequest\"\xff\a\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\arun_dir\x18\x02 \x01(\tR\x06runDir\x12\x16\n" +
@@ -1065,7 +1233,17 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\fabsent_names\x18\x17 \x03(\tR\vabsentNames\x12&\n" +
 	"\x0fabsent_left_out\x18\x18 \x01(\rR\rabsentLeftOut\x12!\n" +
 	"\fdrain_reason\x18\x19 \x01(\tR\vdrainReason\x12$\n" +
-	"\x0elost_log_lines\x18\x1a \x01(\x04R\flostLogLines\"\xeb\x05\n" +
+	"\x0elost_log_lines\x18\x1a \x01(\x04R\flostLogLines\x120\n" +
+	"\breserves\x18\x1b \x03(\v2\x14.bulkhead.v1.ReserveR\breserves\"\xd9\x01\n" +
+	"\aReserve\x12,\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x18.bulkhead.v1.ReserveKindR\x04kind\x12\x1d\n" +
+	"\n" +
+	"limited_by\x18\x02 \x01(\tR\tlimitedBy\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\x04R\x05limit\x12\x12\n" +
+	"\x04left\x18\x04 \x01(\x04R\x04left\x12\x18\n" +
+	"\areserve\x18\x05 \x01(\x04R\areserve\x12\x18\n" +
+	"\areached\x18\x06 \x01(\bR\areached\x12#\n" +
+	"\rtimes_reached\x18\a \x01(\x04R\ftimesReached\"\xeb\x05\n" +
 	"\rSessionStatus\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -1133,7 +1311,13 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"from_build\x18\x05 \x01(\tR\tfromBuild\x12\x18\n" +
 	"\aprogram\x18\x06 \x01(\tR\aprogram\x12\x1a\n" +
-	"\bresolved\x18\a \x01(\tR\bresolved2\xd9\x01\n" +
+	"\bresolved\x18\a \x01(\tR\bresolved*\x94\x01\n" +
+	"\vReserveKind\x12\x1c\n" +
+	"\x18RESERVE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18RESERVE_KIND_DESCRIPTORS\x10\x01\x12\x18\n" +
+	"\x14RESERVE_KIND_THREADS\x10\x02\x12\x18\n" +
+	"\x14RESERVE_KIND_INBOXES\x10\x03\x12\x15\n" +
+	"\x11RESERVE_KIND_DISK\x10\x042\xd9\x01\n" +
 	"\x0eControlService\x12A\n" +
 	"\x06Status\x12\x1a.bulkhead.v1.StatusRequest\x1a\x1b.bulkhead.v1.StatusResponse\x12>\n" +
 	"\x05Drain\x12\x19.bulkhead.v1.DrainRequest\x1a\x1a.bulkhead.v1.DrainResponse\x12D\n" +
@@ -1151,34 +1335,39 @@ func file_bulkhead_v1_control_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_control_proto_rawDescData
 }
 
-var file_bulkhead_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_bulkhead_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_bulkhead_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_bulkhead_v1_control_proto_goTypes = []any{
-	(*StatusRequest)(nil),   // 0: bulkhead.v1.StatusRequest
-	(*StatusResponse)(nil),  // 1: bulkhead.v1.StatusResponse
-	(*SessionStatus)(nil),   // 2: bulkhead.v1.SessionStatus
-	(*ChunkWrites)(nil),     // 3: bulkhead.v1.ChunkWrites
-	(*Beats)(nil),           // 4: bulkhead.v1.Beats
-	(*DrainRequest)(nil),    // 5: bulkhead.v1.DrainRequest
-	(*DrainResponse)(nil),   // 6: bulkhead.v1.DrainResponse
-	(*UpgradeRequest)(nil),  // 7: bulkhead.v1.UpgradeRequest
-	(*UpgradeResponse)(nil), // 8: bulkhead.v1.UpgradeResponse
+	(ReserveKind)(0),        // 0: bulkhead.v1.ReserveKind
+	(*StatusRequest)(nil),   // 1: bulkhead.v1.StatusRequest
+	(*StatusResponse)(nil),  // 2: bulkhead.v1.StatusResponse
+	(*Reserve)(nil),         // 3: bulkhead.v1.Reserve
+	(*SessionStatus)(nil),   // 4: bulkhead.v1.SessionStatus
+	(*ChunkWrites)(nil),     // 5: bulkhead.v1.ChunkWrites
+	(*Beats)(nil),           // 6: bulkhead.v1.Beats
+	(*DrainRequest)(nil),    // 7: bulkhead.v1.DrainRequest
+	(*DrainResponse)(nil),   // 8: bulkhead.v1.DrainResponse
+	(*UpgradeRequest)(nil),  // 9: bulkhead.v1.UpgradeRequest
+	(*UpgradeResponse)(nil), // 10: bulkhead.v1.UpgradeResponse
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
-	2, // 0: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
-	3, // 1: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	3, // 2: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	4, // 3: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	0, // 4: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	5, // 5: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	7, // 6: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	1, // 7: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	6, // 8: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	8, // 9: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	4,  // 0: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
+	5,  // 1: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	3,  // 2: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
+	0,  // 3: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	5,  // 4: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	6,  // 5: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	1,  // 6: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	7,  // 7: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	9,  // 8: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	2,  // 9: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	8,  // 10: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	10, // 11: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	9,  // [9:12] is the sub-list for method output_type
+	6,  // [6:9] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_control_proto_init() }
@@ -1191,13 +1380,14 @@ func file_bulkhead_v1_control_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_control_proto_rawDesc), len(file_bulkhead_v1_control_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   9,
+			NumEnums:      1,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_bulkhead_v1_control_proto_goTypes,
 		DependencyIndexes: file_bulkhead_v1_control_proto_depIdxs,
+		EnumInfos:         file_bulkhead_v1_control_proto_enumTypes,
 		MessageInfos:      file_bulkhead_v1_control_proto_msgTypes,
 	}.Build()
 	File_bulkhead_v1_control_proto = out.File

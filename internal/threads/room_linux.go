@@ -1,0 +1,162 @@
+package threads
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"bulkhead/internal/cgroup"
+)
+
+// Bound is one of the system's limits for threads, processes counted as one each.
+type Bound struct {
+	// Name says which: a file, or RLIMIT_NPROC.
+	Name string
+	// Most is how many there may be, Used how many there are.
+	Most, Used uint64
+}
+
+// Left is how many more there may be.
+func (b Bound) Left() uint64 { return b.Most - min(b.Used, b.Most) }
+
+// Room knows the limits that this process is under.
+type Room struct {
+	pids []cgroup.Group
+}
+
+// NewRoom finds out which limits there are.
+func NewRoom() Room { return Room{cgroup.Of("pids")} }
+
+// Tightest returns the limit that leaves least now; one of the kernel's own if nothing
+// else bounds the process. It is false where the system says nothing.
+func (r Room) Tightest() (Bound, bool) {
+	var tightest Bound
+	known := false
+	take := func(b Bound, ok bool) {
+		if ok && (!known || b.Left() < tightest.Left()) {
+			tightest, known = b, true
+		}
+	}
+	for _, g := range r.pids {
+		most, bounded := g.Number("pids.max")
+		used, ok := g.Number("pids.current")
+		take(Bound{filepath.Join(g.Folder, "pids.max"), most, used}, bounded && ok)
+	}
+	if used, ok := everywhere(); ok {
+		for _, name := range []string{"/proc/sys/kernel/threads-max", "/proc/sys/kernel/pid_max"} {
+			most, ok := number(name)
+			take(Bound{name, most, used}, ok)
+		}
+	}
+	take(processLimit())
+	return tightest, known
+}
+
+// everywhere is how many threads the machine has (proc(5), /proc/loadavg).
+func everywhere() (uint64, bool) {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0, false
+	}
+	f := strings.Fields(string(data))
+	if len(f) < 4 {
+		return 0, false
+	}
+	_, total, _ := strings.Cut(f[3], "/")
+	n, err := strconv.ParseUint(total, 10, 64)
+	return n, err == nil
+}
+
+func number(path string) (uint64, bool) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(bytes.TrimSpace(data)), 10, 64)
+	return n, err == nil
+}
+
+// processLimit is RLIMIT_NPROC, where it binds this process: it counts the threads of its
+// real user (getrlimit(2)).
+func processLimit() (Bound, bool) {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NPROC, &limit) != nil || limit.Cur == unix.RLIM_INFINITY || unbound() {
+		return Bound{}, false
+	}
+	used, ok := threadsOf(strconv.Itoa(os.Getuid()))
+	return Bound{"RLIMIT_NPROC", limit.Cur, used}, ok
+}
+
+// unbound says whether RLIMIT_NPROC does not bind this process: it is the system's root,
+// or has one of two capabilities. Those of a user namespace are none.
+func unbound() bool {
+	const resource, admin = 1 << unix.CAP_SYS_RESOURCE, 1 << unix.CAP_SYS_ADMIN
+	users, err := os.ReadFile("/proc/self/uid_map")
+	if f := strings.Fields(string(users)); err == nil && (len(f) < 3 || f[0] != "0" || f[1] != "0") {
+		return false
+	}
+	if os.Getuid() == 0 {
+		return true
+	}
+	data, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false
+	}
+	effective, err := strconv.ParseUint(line(data, "CapEff:"), 16, 64)
+	return err == nil && effective&(resource|admin) != 0
+}
+
+// threadsOf counts the threads of a user's processes, as far as they can be seen.
+func threadsOf(uid string) (n uint64, ok bool) {
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return 0, false
+	}
+	defer proc.Close() // read only
+	names, err := proc.Readdirnames(-1)
+	if err != nil {
+		return 0, false
+	}
+	for _, name := range names {
+		if name[0] < '0' || name[0] > '9' {
+			continue
+		}
+		data, err := os.ReadFile("/proc/" + name + "/status")
+		if err != nil {
+			continue // gone
+		}
+		if real, _, _ := strings.Cut(line(data, "Uid:"), "\t"); real == uid {
+			n += threadsIn(data)
+		}
+	}
+	return n, true
+}
+
+// Of is how many threads a process has; 0 if it is gone.
+func Of(pid int) uint64 {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0
+	}
+	return threadsIn(data)
+}
+
+// threadsIn is the number of threads in a /proc/PID/status.
+func threadsIn(status []byte) uint64 {
+	n, err := strconv.ParseUint(line(status, "Threads:"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// line is what follows a key at the beginning of a line.
+func line(data []byte, key string) string {
+	_, rest, _ := bytes.Cut(data, []byte("\n"+key))
+	value, _, _ := bytes.Cut(rest, []byte("\n"))
+	return string(bytes.TrimSpace(value))
+}

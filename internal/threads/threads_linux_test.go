@@ -1,0 +1,63 @@
+package threads
+
+import (
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// Threads that were made ahead are there, and are used again rather than made anew.
+func TestAhead(t *testing.T) {
+	const n = 40
+	Ahead(n)
+	had := Of(os.Getpid())
+	if had < n {
+		t.Errorf("the process has %d threads; want %d", had, n)
+	}
+	Ahead(n)
+	if has := Of(os.Getpid()); has > had+2 { // the runtime may have made one of its own
+		t.Errorf("the process has %d threads; had %d before as many were wanted again", has, had)
+	}
+}
+
+func TestLimit(t *testing.T) {
+	const most = 3
+	l := NewLimit(most)
+	var now, peak atomic.Int64
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			l.Do(func() {
+				n := now.Add(1)
+				for p := peak.Load(); n > p && !peak.CompareAndSwap(p, n); p = peak.Load() {
+				}
+				now.Add(-1)
+			})
+		})
+	}
+	all.Wait()
+	if p := peak.Load(); p < 1 || p > most {
+		t.Errorf("%d were called at the same time; want at most %d", p, most)
+	}
+	called := false
+	(*Limit)(nil).Do(func() { called = true })
+	if !called {
+		t.Error("a nil Limit does not call")
+	}
+}
+
+func TestTightest(t *testing.T) {
+	b, ok := NewRoom().Tightest()
+	if !ok || b.Name == "" || b.Most == 0 || b.Used == 0 || b.Left() > b.Most {
+		t.Errorf("got %+v, %t", b, ok)
+	}
+	n, ok := threadsOf(strconv.Itoa(os.Getuid()))
+	if own := Of(os.Getpid()); !ok || own == 0 || n < own {
+		t.Errorf("this user has %d threads, %t; this process alone %d", n, ok, own)
+	}
+	if over := (Bound{Most: 3, Used: 5}).Left(); over != 0 {
+		t.Errorf("a limit that was passed leaves %d; want 0", over)
+	}
+}

@@ -1,0 +1,219 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"bulkhead/internal/threads"
+)
+
+const (
+	// handlerThreads is how many threads a handler is taken to have until one was seen.
+	handlerThreads = 8
+	// handlerThreadsMost bounds what one handler can make the others be taken for.
+	handlerThreadsMost = 4 * handlerThreads
+	// threadsLeast is how many threads a supervisor makes ahead at the least: one for
+	// each processor that runs Go code, and for what waits in the kernel at the same time.
+	threadsLeast = 12
+	// threadsOther is how many of those are for what no threads.Limit bounds: the journal,
+	// the log, forks, and the runtime itself.
+	threadsOther = 8
+	// countAgain is how old a count of the system's threads may be for a decision about a
+	// connection; one about a handler is made by a new one.
+	countAgain = 100 * time.Millisecond
+	// deniedFor is how long a fork that the system denied counts as that there is no room.
+	deniedFor = 2 * time.Second
+	// retryThreads is when a client should come again that no thread was left for.
+	retryThreads = 5 * time.Second
+)
+
+// errNoRoom is wrapped by the reasons for which no handler is started now, although
+// nothing has failed.
+var errNoRoom = errors.New("no room for another handler")
+
+// fewThreads refuses a connection whose handler would take threads from the reserve.
+var fewThreads = &refusal{"the supervisor has too few threads left", retryThreads}
+
+// threadsAhead is how many threads a supervisor makes at its start where there may be most.
+func threadsAhead(most uint64, processors int) int {
+	return int(max(threadsLeast, min(most/4, uint64(2*processors+16))))
+}
+
+// threadReserve is how many of most threads no handler gets: what runs may grow by, and
+// an operator's own commands under the same limit.
+func threadReserve(most uint64) uint64 { return min(16, most/8) }
+
+// threadRoom knows how many threads, and processes, the system lets this one and its
+// handlers have, and keeps a reserve of them. Its methods do nothing on nil, which has room
+// for everything.
+type threadRoom struct {
+	room     threads.Room
+	ahead    int
+	blocking *threads.Limit // of what waits for the disk
+
+	refused  atomic.Uint64  // connections and clients that no handler was left for
+
+	mu       sync.Mutex
+	seen     uint64        // guarded by mu; the most threads that a handler had; 0 before there was one
+	starting uint64        // guarded by mu; handlers that are starting
+	bound    threads.Bound // guarded by mu; as it was counted last
+	known    bool          // guarded by mu; the system says something
+	counted  time.Time     // guarded by mu; when it was counted
+	denied   time.Time     // guarded by mu; when the system last refused to fork
+}
+
+func newThreadRoom() *threadRoom {
+	t := &threadRoom{room: threads.NewRoom(), }
+	t.bound, t.known = t.room.Tightest()
+	most := uint64(math.MaxUint64)
+	if t.known {
+		most = t.bound.Most
+	}
+	t.ahead = threadsAhead(most, runtime.GOMAXPROCS(0))
+	t.blocking = threads.NewLimit(t.processors())
+	return t
+}
+
+// processors is how many threads may run Go code, and how many may wait for the disk.
+func (t *threadRoom) processors() int { return (t.ahead - threadsOther) / 2 }
+
+// check returns an error when there is no room for a supervisor with one handler. It wraps
+// ErrConfig when the limit itself is too low, however little others use of it.
+func (t *threadRoom) check() error {
+	if !t.known {
+		return nil
+	}
+	own, b := threads.Of(os.Getpid()), t.bound
+	need := uint64(t.ahead) + handlerThreads + threadReserve(b.Most)
+	switch {
+	case b.Most < need:
+		return fmt.Errorf("%w: the limit of threads and processes is %d (%s), which leaves none for handlers; raise it to at least %d", ErrConfig, b.Most, b.Name, roomyLimit)
+	case b.Left()+own < need:
+		return fmt.Errorf("of the %d threads and processes that there may be (%s), %d are in use, and a supervisor with one handler needs %d; raise the limit, or end what uses them", b.Most, b.Name, b.Used-min(own, b.Used), need)
+	}
+	return nil
+}
+
+// roomyLimit is a limit of threads that is worth naming: with it a few clients are served.
+const roomyLimit = 64
+
+// prepare makes the supervisor's own threads, so that it never needs one when there is
+// none, and says what it found. There may be fewer where a run that goes on has handlers
+// already.
+func (t *threadRoom) prepare(log *slog.Logger, clients int) {
+	if most := t.processors(); runtime.GOMAXPROCS(0) > most {
+		runtime.GOMAXPROCS(most)
+	}
+	own := threads.Of(os.Getpid())
+	n := uint64(t.ahead)
+	if t.known {
+		n = min(n, own+t.bound.Left()/2)
+	}
+	threads.Ahead(int(n))
+	b, ok := t.count(0)
+	if !ok {
+		log.Info("the system does not say how many threads there may be")
+		return
+	}
+	room := t.forHandlers()
+	say := log.Info
+	if room < clients {
+		say = log.Warn
+	}
+	say("threads and processes that there may be", "limit", b.Most, "limited_by", b.Name, "left", b.Left(), "reserve", threadReserve(b.Most), "own", threads.Of(os.Getpid()), "room_for_handlers", room, "clients_expected", clients)
+}
+
+// count returns the tightest limit, as it was no longer than old ago.
+func (t *threadRoom) count(old time.Duration) (threads.Bound, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.countLocked(old)
+}
+
+func (t *threadRoom) countLocked(old time.Duration) (threads.Bound, bool) {
+	if now := time.Now(); now.Sub(t.counted) >= old {
+		t.bound, t.known = t.room.Tightest()
+		t.counted = now
+	}
+	return t.bound, t.known
+}
+
+// forHandlers is how many more handlers there is room for, besides those that start.
+func (t *threadRoom) forHandlers() int {
+	if t == nil {
+		return math.MaxInt32
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b, ok := t.countLocked(countAgain)
+	switch {
+	case time.Since(t.denied) < deniedFor:
+		return 0
+	case !ok:
+		return math.MaxInt32
+	}
+	left, taken := b.Left(), t.starting*t.each()+threadReserve(b.Most)
+	return int(min((left-min(left, taken))/t.each(), math.MaxInt32))
+}
+
+// begin reserves the threads of a handler that is about to start, until done is called
+// with its process id, or 0 and what went wrong.
+func (t *threadRoom) begin() (done func(pid int, err error), err error) {
+	if t == nil {
+		return func(int, error) {}, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b, ok := t.countLocked(0)
+	if ok && b.Left() < (t.starting+1)*t.each()+threadReserve(b.Most) {
+		return nil, fmt.Errorf("too few threads are left (%s is %d); raise the limit: %w", b.Name, b.Most, errNoRoom)
+	}
+	t.starting++
+	return func(pid int, err error) {
+		if err == nil {
+			t.saw(pid)
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.starting--
+		t.counted = time.Time{}
+		if errors.Is(err, syscall.EAGAIN) { // a limit that cannot be seen from here, fork(2)
+			t.denied = time.Now()
+		}
+	}, nil
+}
+
+// each is how many threads a handler takes: the most that any had. mu is held.
+func (t *threadRoom) each() uint64 {
+	if t.seen == 0 {
+		return handlerThreads
+	}
+	return t.seen
+}
+
+// saw learns from a handler how many threads one has.
+func (t *threadRoom) saw(pid int) {
+	if t == nil {
+		return
+	}
+	n := threads.Of(pid)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seen = max(t.seen, min(n, handlerThreadsMost))
+}
+
+// limit bounds what waits for the disk.
+func (t *threadRoom) limit() *threads.Limit {
+	if t == nil {
+		return nil
+	}
+	return t.blocking
+}
