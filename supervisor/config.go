@@ -138,6 +138,9 @@ type OverloadConfig struct {
 	MaxPerSource int
 	// MaxClients is the most open sessions; 0 is no limit.
 	MaxClients int
+	// InboxMemory bounds the bytes of messages that wait for the journal, of all sessions
+	// together; a sixteenth of the memory there is, from 16 MiB to 1 GiB.
+	InboxMemory uint64
 	// CrashDelay is how long an address must stay away after its connection crashed
 	// a handler, and twice as long after each further crash; 1 s. A nanosecond is as
 	// good as not at all.
@@ -176,6 +179,10 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.Session.MaxUnackedBatches, 64)
 	def(&c.Overload.Startups, Startups{64, 30, 256})
 	def(&c.Overload.CrashDelay, time.Second)
+	if c.Overload.InboxMemory == 0 {
+		memory, _ := memoryThereIs()
+		c.Overload.InboxMemory = inboxMemory(memory)
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -16,13 +16,27 @@ func (p *processor) postBatch(ctx context.Context, n note) {
 	if p.room.Acquire(ctx, size) != nil {
 		return
 	}
+	var err error
+	if n.room, err = p.run.inboxes.take(ctx, size, p.waiting.Add(1) == 1); err != nil {
+		p.waiting.Add(-1)
+		p.room.Release(size)
+		return
+	}
 	select {
 	case p.inbox <- n:
+		return
 	case <-p.done:
-		p.room.Release(size)
 	case <-ctx.Done():
-		p.room.Release(size)
 	}
+	p.letGo(1, size, n.room)
+}
+
+// letGo gives back the room of batches that are in memory no more: their bytes, and how
+// much of that was all sessions'.
+func (p *processor) letGo(batches int, size, shared int64) {
+	p.waiting.Add(-int64(batches))
+	p.room.Release(size)
+	p.run.inboxes.give(shared)
 }
 
 // batches journals and acknowledges n and the batches that wait behind it, and
@@ -31,9 +45,13 @@ func (p *processor) batches(n note) (following *note) {
 	var recs []*bulkheadv1.Record
 	var counts []counted
 	last, taken := p.durable, 0
-	defer func() { p.room.Release(int64(taken)) }()
+	var batches int
+	var shared int64
+	defer func() { p.letGo(batches, int64(taken), shared) }()
 	for {
+		batches++
 		taken += len(n.batch.GetBatch())
+		shared += n.room
 		rec, c, err := p.check(n, last)
 		if err != nil {
 			p.refuse(n.link, err)

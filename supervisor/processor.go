@@ -53,6 +53,7 @@ type note struct {
 	kind    noteKind
 	link    *link
 	batch   *bulkheadv1.SealedBatch // noteBatch
+	room    int64                   // noteBatch: what it took of the memory for all inboxes
 	resent  *bulkheadv1.Resent      // noteResent
 	lastSeq uint64                  // noteGoodbye
 	cause   string                  // noteCut, noteDrain, noteRunOver
@@ -77,7 +78,9 @@ type processor struct {
 	done   chan struct{}       // closed when the processor has ended
 	note   string              // why its client does not count; "" if it does; set before Run
 	room   *semaphore.Weighted // for the bytes of batches in the inbox
-	live   live
+	// waiting is how many batches are in the inbox, on their way into it or being journalled.
+	waiting atomic.Int64
+	live    live
 	// awaySince is when the client of a session that is away was last heard, by boottime.
 	awaySince atomic.Int64
 	quiet     *quiet

@@ -44,6 +44,7 @@ type run struct {
 	gate       *gate
 	farewell   *farewell
 	shedding   shedding
+	inboxes    *inboxes
 	rejected   rejections
 	elders     elders
 	log        *slog.Logger
@@ -90,7 +91,7 @@ func newRun(cfg Config, id, dir string, listen net.Addr, p *pool, g *gate) (*run
 func runOn(cfg Config, id, dir string, j journal.Journal, p *pool, g *gate) *run {
 	r := &run{
 		cfg: cfg, id: id, dir: dir, started: time.Now(), began: boottime.Now(), journal: j, roster: roster(filepath.Join(dir, handlerFolder)),
-		pool: p, gate: g, farewell: newFarewell(), log: cfg.Logger,
+		pool: p, gate: g, farewell: newFarewell(), inboxes: newInboxes(cfg.Overload.InboxMemory), log: cfg.Logger,
 		life: make(chan struct{}, 1), uptime: newUptime(time.Now()), failed: make(chan error, 1),
 		cycle: lifecycle{expected: cfg.Clients}, register: attendance.New(cfg.Clients, cfg.ClientNames),
 		sessions: make(map[string]*processor), links: make(map[*link]struct{}),

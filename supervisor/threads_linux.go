@@ -59,7 +59,7 @@ type threadRoom struct {
 	ahead    int
 	blocking *threads.Limit // of what waits for the disk
 
-	refused  atomic.Uint64  // connections and clients that no handler was left for
+	refused atomic.Uint64 // connections and clients that no handler was left for
 
 	mu       sync.Mutex
 	seen     uint64        // guarded by mu; the most threads that a handler had; 0 before there was one
@@ -71,7 +71,7 @@ type threadRoom struct {
 }
 
 func newThreadRoom() *threadRoom {
-	t := &threadRoom{room: threads.NewRoom(), }
+	t := &threadRoom{room: threads.NewRoom()}
 	t.bound, t.known = t.room.Tightest()
 	most := uint64(math.MaxUint64)
 	if t.known {

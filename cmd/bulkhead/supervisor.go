@@ -181,6 +181,7 @@ func supervisorConfig(s config.Supervisor) supervisor.Config {
 		Overload: supervisor.OverloadConfig{
 			Startups:     supervisor.Startups(s.Overload.Startups),
 			MaxPerSource: s.Overload.MaxPerSource, MaxClients: s.Overload.MaxClients, CrashDelay: meant(s.Overload.CrashDelay),
+			InboxMemory: uint64(s.Overload.InboxMemory),
 		},
 		Journal: journal.Options{Sync: sync, SegmentBytes: int64(s.Journal.SegmentSize)},
 	}

@@ -94,6 +94,9 @@ type Overload struct {
 	MaxPerSource int
 	// MaxClients is the most open sessions; 0 is no limit.
 	MaxClients int
+	// InboxMemory is the most memory for messages that wait for the journal, of all
+	// sessions together; 0 is a sixteenth of what there is.
+	InboxMemory Size
 	// CrashDelay is how long an address must stay away after its connection crashed
 	// a handler; twice as long after each further crash. 0 is not at all.
 	CrashDelay time.Duration
@@ -156,6 +159,7 @@ func (s *Supervisor) fields() []field {
 		startupsField("overload.startups", &o.Startups, Startups{64, 30, 256}, "Connections without a Hello: how many are taken always, the percentage refused beyond, and how many are the most."),
 		countField("overload.max_per_source", &o.MaxPerSource, 0, 0, 100_000, "Most connections from one IPv4 address or IPv6 /64; 0 is no limit."),
 		countField("overload.max_clients", &o.MaxClients, 0, 0, 100_000, "Most clients served at the same time; 0 is no limit."),
+		sizeField("overload.inbox_memory", &o.InboxMemory, 0, 0, 64*GiB, "Memory for messages that wait for the journal, of all clients together; 0B is a sixteenth of what there is, from 16MiB to 1GiB."),
 		durationField("overload.crash_delay", &o.CrashDelay, time.Second, 0, time.Hour, "How long an address whose connection crashed a handler must stay away, doubled each time; 0s is not at all."),
 
 		choiceField("journal.sync", &j.Sync, JournalSyncBatch, "When the journal is forced to storage: before each acknowledgement (batch), or never (none).", JournalSyncBatch, JournalSyncNone),
