@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -65,8 +66,38 @@ func TestReadJSONRefusesWhatIsNoReport(t *testing.T) {
 			t.Errorf("%s: read as %+v", name, r)
 		}
 	}
+	for _, bad := range []string{`"x"`, `-1`, `1.5`, `""`, `18446744073709551616`} {
+		text := `{"schema": "bulkhead.report/2", "clients": [{"workload": {"consumers": [{"data": {"seed": ` + bad + `}}]}}]}`
+		if r, err := ReadJSON(strings.NewReader(text)); err == nil {
+			t.Errorf("seed %s: read as %+v", bad, r)
+		}
+	}
 	old := `{"schema": "bulkhead.report/1", "run": {"id": "before there were series"}, "from_the_future": 1}`
 	if _, err := ReadJSON(bytes.NewReader([]byte(old))); err != nil {
 		t.Errorf("an older report: %v", err)
+	}
+}
+
+// The type of a field never depends on its value: a seed is a string, whose digits no
+// reader rounds, and a quantity is a number, of which all digits are written. Older reports
+// have numbers for seeds.
+func TestNumbersBeyondDoubles(t *testing.T) {
+	const large = 1<<64 - 1
+	for seed, want := range map[Seed]string{0: "0", 7: "7", 1<<53 + 1: "9007199254740993", large: "18446744073709551615"} {
+		r := &Report{Schema: Schema, Clients: []Client{{Workload: Workload{Consumers: []Consumer{{Data: DataSpec{Seed: seed}}}}, Writes: Writes{Bytes: uint64(seed)}}}}
+		var out bytes.Buffer
+		if err := r.JSON(&out); err != nil {
+			t.Fatal(err)
+		}
+		if text := out.String(); !strings.Contains(text, `"seed": "`+want+`"`) || !strings.Contains(text, `"bytes": `+want+",") {
+			t.Errorf("%d: no string and number %s in\n%s", seed, want, text)
+		}
+		older := strings.NewReplacer(Schema, "bulkhead.report/1", `"seed": "`+want+`"`, `"seed": `+want).Replace(out.String())
+		for _, text := range []string{out.String(), older} {
+			got, err := ReadJSON(strings.NewReader(text))
+			if err != nil || got.Clients[0].Workload.Consumers[0].Data.Seed != seed || got.Clients[0].Bytes != uint64(seed) {
+				t.Errorf("%d: read as %+v, %v", seed, got, err)
+			}
+		}
 	}
 }

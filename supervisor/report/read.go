@@ -14,7 +14,7 @@ func ReadJSON(from io.Reader) (*Report, error) {
 	if err := json.NewDecoder(from).Decode(r); err != nil {
 		return nil, fmt.Errorf("reading a report: %w", err)
 	}
-	if r.Schema != Schema {
+	if r.Schema != Schema && r.Schema != schemaOfNumbers {
 		return nil, fmt.Errorf("reading a report: its schema is %q, want %q", clean(r.Schema, maxName), Schema)
 	}
 	if s := r.Series; s != nil && !s.whole() {

@@ -1,8 +1,11 @@
 package report
 
-// Schema names the form of the JSON report. It changes when a field changes its
+// Schema names the form of the JSON report. It changes when a field changes its type or
 // meaning or goes; new fields do not change it.
-const Schema = "bulkhead.report/1"
+const Schema = "bulkhead.report/2"
+
+// schemaOfNumbers is the form before: a seed is a number there.
+const schemaOfNumbers = "bulkhead.report/1"
 
 // Report is everything known about a run. Fields named …_nano are nanoseconds,
 // …_bytes are bytes, …_at are moments. Lists are never nil.

@@ -84,7 +84,7 @@ type DataSpec struct {
 	// Percent is the part that is compressible or dedupable.
 	Percent uint32 `json:"percent"`
 	// Seed is 0 for one of its own for each run.
-	Seed uint64 `json:"seed"`
+	Seed Seed `json:"seed"`
 }
 
 func workloadOf(w *bulkheadv1.Workload) Workload {
@@ -124,7 +124,7 @@ func consumerOf(spec *bulkheadv1.ConsumerSpec) Consumer {
 		Direct:              spec.GetDirect(),
 		RateBytesPerSecond:  spec.GetRateBytesPerSecond(),
 		RateChunksPerSecond: numberOrNone(spec.GetRateChunksPerSecond()),
-		Data:                DataSpec{dataOf(spec.GetData().GetKind()), min(spec.GetData().GetPercent(), 100), spec.GetData().GetSeed()},
+		Data:                DataSpec{dataOf(spec.GetData().GetKind()), min(spec.GetData().GetPercent(), 100), Seed(spec.GetData().GetSeed())},
 		Preallocate:         spec.GetPreallocate(),
 		Pattern:             patternOf(spec.GetPattern()),
 		Concurrency:         spec.GetConcurrency(),
