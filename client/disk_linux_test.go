@@ -295,7 +295,7 @@ func TestReadingBackIsNotWriting(t *testing.T) {
 	text := log.String()
 	for _, want := range []string{
 		"consumer 7: reading back fails: it is a symbolic link", "consumer 7: reading back fails: no such file",
-		"consumer 7: writes fail: no space", "consumer 7: writes work again after 1 errors in 1s",
+		"consumer 7: writes fail: no space", "consumer 7: writes work again after 1 error in 1s",
 	} {
 		if strings.Count(text, want) != 1 || strings.Count(text, "\n") != 4 {
 			t.Errorf("not once %q in the log:\n%s", want, text)

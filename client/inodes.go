@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"bulkhead/internal/plural"
 )
 
 // InodeReserve is how many inodes are left on a file system: Count, or Percent of those that
@@ -98,17 +100,10 @@ func checkInodes(demands []fileDemand, rooms map[uint64]room) error {
 		if seen || add(need, reserve) <= r.freeInodes {
 			continue
 		}
-		problems = append(problems, fmt.Errorf("%s: may have %s at once in %s, whose file system has %d inodes free, %d of them kept in reserve; lower keep_files (0 keeps all), raise file_size, use another path, or free inodes",
-			subjectText(names), filesText(need), first.path, r.freeInodes, min(reserve, r.freeInodes)))
+		problems = append(problems, fmt.Errorf("%s: may have %s at once in %s, whose file system has %s free, %d of them kept in reserve; lower keep_files (0 keeps all), raise file_size, use another path, or free inodes",
+			subjectText(names), plural.Of(need, "file"), first.path, plural.Of(r.freeInodes, "inode"), min(reserve, r.freeInodes)))
 	}
 	return errors.Join(problems...)
-}
-
-func filesText(n uint64) string {
-	if n == 1 {
-		return "1 file"
-	}
-	return fmt.Sprintf("%d files", n)
 }
 
 // subjectText names consumers at the beginning of a problem.

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/plural"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -38,7 +39,7 @@ func reservedText(s *status.Status, path string) string {
 		}
 		amount := sizeText
 		if r.GetInodes() {
-			amount = func(n uint64) string { return fmt.Sprintf("%d inodes", n) }
+			amount = func(n uint64) string { return plural.Of(n, "inode") }
 		}
 		text := fmt.Sprintf("the reserve of %s on %s was reached (%s free", amount(r.GetReserve()), pathname.Printable(path), amount(r.GetFree()))
 		if r.GetFree() >= r.GetReserve() { // then it would have been by what was to come

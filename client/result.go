@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/plural"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -101,7 +102,7 @@ func (r Result) ExitCode() int {
 func (r *Result) judge(sessionErr error) {
 	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
 	if r.cut > 0 {
-		problem("it was stopped at once, before its orderly end: what %s had not said yet is lost", workersText(r.cut))
+		problem("it was stopped at once, before its orderly end: what %s had not said yet is lost", plural.Of(r.cut, "worker"))
 	}
 	if r.Reason == bulkheadv1.StopReason_STOP_REASON_FAILED {
 		problem("the load could not go on: %s", r.Detail)
@@ -111,19 +112,23 @@ func (r *Result) judge(sessionErr error) {
 	}
 	r.Problems = append(r.Problems, r.missing...)
 	if r.Errors > 0 {
-		problem("%d operations of the consumers failed, the last: %s", r.Errors, or(r.LastError, "without a text"))
+		problem("%s of the consumers failed, the last: %s", plural.Of(r.Errors, "operation"), or(r.LastError, "without a text"))
 	}
 	if r.CorruptBlocks > 0 || r.FirstCorruption != "" {
-		problem("%d blocks did not read back as they were written, the first: %s", r.CorruptBlocks, or(r.FirstCorruption, "without a text"))
+		was := "they were"
+		if r.CorruptBlocks == 1 {
+			was = "it was"
+		}
+		problem("%s did not read back as %s written, the first: %s", plural.Of(r.CorruptBlocks, "block"), was, or(r.FirstCorruption, "without a text"))
 	}
 	if r.Dropped > 0 {
-		problem("%d messages had no room in the spool and are lost", r.Dropped)
+		problem("%s had no room in the spool and %s lost", plural.Of(r.Dropped, "message"), plural.Is(r.Dropped))
 	}
 	switch {
 	case r.Undelivered > 0 && r.SpoolPath != "":
-		problem("%d of %d messages are not delivered (%v); they are kept in %s", r.Undelivered, r.Messages, sessionErr, r.SpoolPath)
+		problem("%d of %s %s not delivered (%v); they are kept in %s", r.Undelivered, plural.Of(r.Messages, "message"), plural.Is(r.Undelivered), sessionErr, r.SpoolPath)
 	case r.Undelivered > 0:
-		problem("%d of %d messages are not delivered (%v) and could not be kept", r.Undelivered, r.Messages, sessionErr)
+		problem("%d of %s %s not delivered (%v) and could not be kept", r.Undelivered, plural.Of(r.Messages, "message"), plural.Is(r.Undelivered), sessionErr)
 	case !r.Closed:
 		problem("the supervisor did not confirm the end of the session (%v)", sessionErr)
 	}
@@ -169,11 +174,4 @@ func (r *Result) interruption() string {
 // after says how much of its runtime the load reached.
 func (r *Result) after() string {
 	return "after " + durationText(r.Reached) + " of " + durationText(r.Runtime)
-}
-
-func workersText(n int) string {
-	if n == 1 {
-		return "1 worker"
-	}
-	return fmt.Sprintf("%d workers", n)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"bulkhead/internal/plural"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -15,7 +16,7 @@ func (c Consumer) words() string {
 	}
 	parts = append(parts, c.syncWords(), c.dataWords())
 	if c.Concurrency > 1 {
-		parts = append(parts, fmt.Sprintf("%d writers", c.Concurrency))
+		parts = append(parts, plural.Of(c.Concurrency, "writer"))
 	}
 	if c.RateBytes > 0 {
 		parts = append(parts, "at most "+rateText(float64(c.RateBytes)))
@@ -90,8 +91,8 @@ func (c Consumer) keepWords() string {
 	case c.KeepFiles == 0:
 		return "all files kept while running"
 	case c.Recycle:
-		return fmt.Sprintf("%d files kept, the oldest written over", c.KeepFiles)
+		return plural.Of(c.KeepFiles, "file") + " kept, the oldest written over"
 	default:
-		return fmt.Sprintf("%d files kept, the oldest removed", c.KeepFiles)
+		return plural.Of(c.KeepFiles, "file") + " kept, the oldest removed"
 	}
 }

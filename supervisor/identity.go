@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"bulkhead/internal/plural"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -51,17 +52,10 @@ func (h *holder) other(hello *bulkheadv1.Hello, connected bool, durable uint64) 
 	case differs && connected:
 		return "another process with this client id is connected"
 	case last != 0 && last < h.proven:
-		return fmt.Sprintf("it knows %s, and another process with this client id has had %d", connections(last), h.proven)
+		return fmt.Sprintf("it knows %s, and another process with this client id has had %d", plural.Of(last, "connection"), h.proven)
 	case hello.SentSeq != nil && hello.GetSentSeq() < durable:
 		return fmt.Sprintf("the last message that it has sent is %d, and another process with this client id has sent %d", hello.GetSentSeq(), durable)
 	default:
 		return ""
 	}
-}
-
-func connections(n uint64) string {
-	if n == 1 {
-		return "1 connection"
-	}
-	return fmt.Sprintf("%d connections", n)
 }

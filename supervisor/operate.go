@@ -120,7 +120,7 @@ func (o *operator) upgrade(answer upgradeAnswer) bool {
 	if answer.err == nil {
 		o.gate.close()
 		if n := o.run.settle(settleTimeout); n > 0 {
-			answer.err = fmt.Errorf("%d connections still wait for a handler", n)
+			answer.err = fmt.Errorf("connections that still wait for a handler: %d", n)
 			o.gate.open()
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 
+	"bulkhead/internal/plural"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -44,7 +45,8 @@ type reserveReached struct {
 
 func (r *reserveReached) Error() string {
 	if r.inodes {
-		return fmt.Sprintf("%v: %d inodes are free, %d of them are kept in reserve, and %d files are to be made", errReserve, r.free, r.reserve, r.claimed)
+		return fmt.Sprintf("%v: %s %s free, %d of them kept in reserve, and %s %s to be made",
+			errReserve, plural.Of(r.free, "inode"), plural.Is(r.free), r.reserve, plural.Of(r.claimed, "file"), plural.Is(r.claimed))
 	}
 	return fmt.Sprintf("%v: %d B are free, %d B of them are kept in reserve, and %d B are to be written", errReserve, r.free, r.reserve, r.claimed)
 }

@@ -13,6 +13,7 @@ import (
 	"bulkhead/client"
 	"bulkhead/internal/config"
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/plural"
 	"bulkhead/internal/sink"
 	"bulkhead/internal/version"
 )
@@ -137,10 +138,10 @@ func printResult(w io.Writer, r client.Result) {
 	if s := r.Writing.Seconds(); s > 0 {
 		rate = float64(r.Bytes) / 1e6 / s
 	}
-	fmt.Fprintf(w, "%s: %d files, %.1f MB in %.1fs (%.1f MB/s), %d chunks, %d errors; %d messages\n",
-		r.Verdict, r.Files, float64(r.Bytes)/1e6, r.Writing.Seconds(), rate, r.Chunks, r.Errors, r.Messages)
+	fmt.Fprintf(w, "%s: %s, %.1f MB in %.1fs (%.1f MB/s), %s, %s; %s\n",
+		r.Verdict, plural.Of(r.Files, "file"), float64(r.Bytes)/1e6, r.Writing.Seconds(), rate, plural.Of(r.Chunks, "chunk"), plural.Of(r.Errors, "error"), plural.Of(r.Messages, "message"))
 	if r.VerifiedBytes > 0 {
-		fmt.Fprintf(w, "  %.1f MB read back and compared, %d corrupt blocks\n", float64(r.VerifiedBytes)/1e6, r.CorruptBlocks)
+		fmt.Fprintf(w, "  %.1f MB read back and compared, %s\n", float64(r.VerifiedBytes)/1e6, plural.Of(r.CorruptBlocks, "corrupt block"))
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "  %s\n", pathname.Printable(p))

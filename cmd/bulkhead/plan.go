@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bulkhead/client"
+	"bulkhead/internal/plural"
 )
 
 // printClientPlan is --dry-run: it prints what a client would do. The error says why it would not
@@ -103,7 +104,7 @@ func printPlanned(w io.Writer, first, last client.PlannedConsumer) {
 func inodesLine(one client.PlannedConsumer, each string) string {
 	line := "nothing bounds the files there at once"
 	if one.FilesAtOnce > 0 {
-		line = fmt.Sprintf("at most %d files there at once%s", one.FilesAtOnce, each)
+		line = fmt.Sprintf("at most %s there at once%s", plural.Of(one.FilesAtOnce, "file"), each)
 	}
 	switch {
 	case one.FreeBytes == 0 && one.FreeInodes == nil: // it could not be looked at, which is told
@@ -111,6 +112,6 @@ func inodesLine(one client.PlannedConsumer, each string) string {
 	case one.FreeInodes == nil:
 		return line + "; the file system does not limit inodes"
 	default:
-		return fmt.Sprintf("%s; %d inodes free now, %d of them left in reserve", line, *one.FreeInodes, one.ReserveInodes)
+		return fmt.Sprintf("%s; %s free now, %d of them left in reserve", line, plural.Of(*one.FreeInodes, "inode"), one.ReserveInodes)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"bulkhead/client"
 	"bulkhead/internal/config"
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/plural"
 	"bulkhead/internal/sink"
 )
 
@@ -103,7 +104,7 @@ func printResent(w io.Writer, r client.ResendResult) {
 	if !r.Complete() {
 		verdict = "not all delivered"
 	}
-	fmt.Fprintf(w, "%s: %d of %d messages of client %s", verdict, r.Durable, r.Messages, r.Name)
+	fmt.Fprintf(w, "%s: %d of %s of client %s", verdict, r.Durable, plural.Of(r.Messages, "message"), r.Name)
 	if r.Messages > 0 {
 		fmt.Fprintf(w, " (%d to %d)", r.FirstSeq, r.LastSeq)
 	}

@@ -13,6 +13,7 @@ import (
 	"bulkhead/client/block"
 	"bulkhead/client/verify"
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/plural"
 )
 
 // maxListed is how many files that are not verified the JSON form lists; all are
@@ -215,10 +216,10 @@ func (p *lines) file(r verify.Report) {
 		p.print("  %s", r.Detail)
 	}
 	if r.State == verify.Unfinished && r.Want > 0 {
-		p.print("  %d of %d bytes are there, %d of them in blocks that were not written", r.Result.Size, r.Want, r.Result.Unwritten)
+		p.print("  %d of %s are there, %d of them in blocks that were not written", r.Result.Size, plural.Of(r.Want, "byte"), r.Result.Unwritten)
 	}
 	for _, f := range r.Result.Faults {
-		p.print("  %s at byte %d, %d bytes in %d blocks", f.Damage, f.Offset, f.Length, f.Blocks)
+		p.print("  %s at byte %d, %s in %s", f.Damage, f.Offset, plural.Of(f.Length, "byte"), plural.Of(f.Blocks, "block"))
 		p.print("    expected  %s", f.Expected)
 		p.print("    found     %s", f.Found)
 		if f.Damage == block.Truncated && r.State == verify.Corrupt {

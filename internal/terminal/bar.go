@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"bulkhead/internal/plural"
 )
 
 // Progress is how far a client's load is.
@@ -52,10 +54,10 @@ func (p Painter) Progress(g Progress, width int) []string {
 	if g.Ending != "" {
 		left = g.Ending
 	}
-	text := fmt.Sprintf("%3.0f %%  %s MB/s  %s in %d files  %s", share*100, rateText(g.BytesPerSecond), bytesText(g.Bytes), g.Files, left)
+	text := fmt.Sprintf("%3.0f %%  %s MB/s  %s in %s  %s", share*100, rateText(g.BytesPerSecond), bytesText(g.Bytes), plural.Of(g.Files, "file"), left)
 	failures := ""
 	if g.Errors > 0 {
-		failures = fmt.Sprintf("  %d errors", g.Errors)
+		failures = "  " + plural.Of(g.Errors, "error")
 	}
 	line := text + p.paint(odd, failures)
 	if room := min(width-cells(text+failures)-3, barMost); room >= barLeast {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	words "bulkhead/internal/plural"
 )
 
 // verdict judges a report that is finished but for its verdict. A run without an end is
@@ -198,18 +200,10 @@ func times(n uint64) string {
 // were returns "1 thing was" or "n things were".
 func were(n uint64, thing string) string {
 	if n == 1 {
-		return "1 " + thing + " was"
+		return plural(n, thing) + " was"
 	}
 	return plural(n, thing) + " were"
 }
 
 // plural returns "1 thing" or "n things".
-func plural(n uint64, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	if strings.HasSuffix(thing, "ch") {
-		return count(n) + " " + thing + "es"
-	}
-	return count(n) + " " + thing + "s"
-}
+func plural(n uint64, thing string) string { return count(n) + " " + words.Noun(n, thing) }

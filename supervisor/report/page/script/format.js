@@ -51,7 +51,7 @@ function countText(n) {
 }
 
 function plural(n, word) {
-  return countText(n) + GAP + word + (n === 1 ? "" : "s");
+  return countText(n) + GAP + word + (n === 1 ? "" : /(s|x|ch|sh)$/.test(word) ? "es" : "s");
 }
 
 // offsetText takes seconds since the start of the run.

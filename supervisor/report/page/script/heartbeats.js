@@ -27,7 +27,7 @@ onView(function drawHeartbeats() {
   const of = view.session ? clientsBySession.get(view.session).client : report.totals;
   const beats = of.heartbeats;
   laneChart("heartbeats", {
-    label: "Heartbeats of " + plural(processes, "process").replace("processs", "processes") + ": " + countText(beats.answered) + " answered in time, " + beats.late + " late, " + beats.stalled + " stalled, " + beats.missed + " missed",
+    label: "Heartbeats of " + plural(processes, "process") + ": " + countText(beats.answered) + " answered in time, " + beats.late + " late, " + beats.stalled + " stalled, " + beats.missed + " missed",
     legend: Object.values(styles).map(([ink, , name, shape]) => [ink, name, shape]),
     noun: "rows",
     rowHeight: 15,
