@@ -110,7 +110,7 @@ func (c *Client) fields() []field {
 		durationField("progress.interval", &c.ProgressInterval, time.Second, 50*time.Millisecond, time.Hour, "Time between two progress messages of a consumer."),
 		sizeField("spool.memory", &c.Spool.Memory, 4*MiB, 64*KiB, 64*GiB, "Unacknowledged messages kept in memory; what is more goes to a file."),
 		sizeField("spool.max_size", &c.Spool.MaxSize, 256*MiB, 64*KiB, 1024*GiB, "Largest size of that file; at least spool.memory."),
-		textField("work_dir", &c.WorkDir, "", checkBytes(0, maxPath), "a path, or empty", "Folder for sockets and the spool; empty means the system's temporary folder."),
+		textField("work_dir", &c.WorkDir, "", checkPath(checkBytes(0, maxPath)), "a path, or empty", "Folder for sockets and the spool; empty means the system's temporary folder."),
 		durationField("deliver_timeout", &c.DeliverTimeout, 30*time.Second, 0, day, "How long to go on delivering messages after the load."),
 	)
 	return append(fields, c.Log.fields()...)

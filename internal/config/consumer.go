@@ -94,7 +94,7 @@ func (c *Consumer) fields() []field {
 	return []field{
 		chunkSizeField("chunk_size", &c.ChunkSize, MiB, "Bytes of one write call, or several sizes of which one is drawn for each; at most file_size."),
 		fileSizeField("file_size", &c.FileSize, 64*MiB, "Exact size of a finished file, or the smallest and the largest of sizes drawn evenly."),
-		textField("path", &c.Path, "bulkhead-data", checkBytes(1, maxPath), "a path", "Folder that receives the load files."),
+		textField("path", &c.Path, "bulkhead-data", checkPath(checkBytes(1, maxPath)), "a path", "Folder that receives the load files."),
 		switchField("direct", &c.Direct, false, "Write with O_DIRECT, past the page cache; chunks are then multiples of 512 B, or of what the file system asks for."),
 		fileSyncField("sync", &c.Sync, "When files are forced to storage: never (none), each at its end (file), after each chunk (chunk), by opening them with O_DSYNC (dsync), or each time that so many bytes are written (a size)."),
 		sizeField("rate.bytes", &c.Rate.Bytes, 0, 0, 1024*GiB, "Most bytes a consumer writes in a second; 0 is no limit."),

@@ -156,9 +156,9 @@ func textField(name string, dst *string, def string, check func(string) error, v
 // pathField is a file or folder; an empty one needs optional.
 func pathField(name string, dst *string, def string, optional bool, help string) field {
 	if optional {
-		return textField(name, dst, def, checkText(0, maxPath), "a path, or empty", help)
+		return textField(name, dst, def, checkPath(checkText(0, maxPath)), "a path, or empty", help)
 	}
-	return textField(name, dst, def, checkText(1, maxPath), "a path", help)
+	return textField(name, dst, def, checkPath(checkText(1, maxPath)), "a path", help)
 }
 
 // maxPath is PATH_MAX of Linux without its closing zero, in bytes.
