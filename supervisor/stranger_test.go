@@ -3,6 +3,8 @@ package supervisor_test
 import (
 	"errors"
 	"io"
+	"math"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -257,5 +259,37 @@ func greeting(change func(*bulkheadv1.Hello)) func(*collect.Client) error {
 		} else {
 			return err
 		}
+	}
+}
+
+// Facts with numbers that cannot be are durable, and missing in the figures: that is said, and
+// the run is not complete, however orderly the rest was.
+func TestWhatCannotBeIsMissed(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*bulkheadv1.Message){
+		"more bytes than there are": func(m *bulkheadv1.Message) { m.GetProgress().Bytes = math.MaxUint64 },
+		"a negative interval":       func(m *bulkheadv1.Message) { m.GetProgress().IntervalNano = -1 },
+		"before 1970":               func(m *bulkheadv1.Message) { m.TimeUnixNano = -1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, nil)
+			c := s.greet(collect.Hello("alpha"), 0)
+			b := collect.Batch(1, 3)
+			spoil(b.Messages[1])
+			must(t, c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: b}}))
+			must(t, c.AwaitAck(3))
+			s.closeInOrder(c, 3)
+			rep := s.wait()
+			if got := wantClient(t, rep, "alpha", "closed", "said goodbye"); got.LastSeq != 3 || got.Messages != 2 {
+				t.Errorf("%d of %d messages; want 2 of 3", got.Messages, got.LastSeq)
+			}
+			wantReasonIn(t, rep, "alpha", "1 message left out")
+			if !slices.ContainsFunc(rep.Findings, func(f report.Finding) bool {
+				return f.Kind == report.FindingLeftOut && strings.HasPrefix(f.Evidence, "message 2")
+			}) {
+				t.Errorf("no finding names message 2: %+v", rep.Findings)
+			}
+		})
 	}
 }

@@ -54,11 +54,11 @@ func (s *sessionState) foldBatch(e *bulkheadv1.SessionBatch, at Stamp, timed boo
 
 	batch := new(bulkheadv1.Batch)
 	if err := proto.Unmarshal(e.GetBatch(), batch); err != nil {
-		s.leaveOut(badBatch, last-first+1)
+		s.leaveOut(badBatch, first, last-first+1, "")
 		return gap
 	}
 	if !holds(batch.GetMessages(), first, last) {
-		s.leaveOut(badSequence, last-first+1)
+		s.leaveOut(badSequence, first, last-first+1, "")
 		return gap
 	}
 	if timed {
@@ -72,7 +72,7 @@ func (s *sessionState) foldBatch(e *bulkheadv1.SessionBatch, at Stamp, timed boo
 			c.UnknownFacts++
 			continue
 		default:
-			s.leaveOut(why, 1)
+			s.leaveOut(why, m.GetSeq(), 1, factWords(m))
 			continue
 		}
 		c.Messages++
@@ -98,12 +98,6 @@ func (s *sessionState) shorter(at string, fields []string) {
 	for _, f := range fields[:min(len(fields), hello.MaxShortened)] {
 		s.shortened.add(clean(at+f, maxName))
 	}
-}
-
-// leaveOut counts messages that are not used.
-func (s *sessionState) leaveOut(why string, messages uint64) {
-	s.client.Malformed += messages
-	s.malformed.addN(why, messages)
 }
 
 // foldMessage folds one message. It returns why the message was left out, or "".

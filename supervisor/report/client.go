@@ -87,7 +87,9 @@ type Client struct {
 	Messages     uint64  `json:"messages"`
 	Malformed    uint64  `json:"malformed"`
 	MalformedWhy []Count `json:"malformed_why"`
-	UnknownFacts uint64  `json:"unknown_facts,omitempty"`
+	// MalformedFirst says which was the first of those, and why; "" if none was.
+	MalformedFirst string `json:"malformed_first,omitempty"`
+	UnknownFacts   uint64 `json:"unknown_facts,omitempty"`
 	// Shortened are the fields of which the client's Hello ("hello.host") or messages
 	// ("rollover.path") hold less than there was to say, and how often.
 	Shortened []Count `json:"shortened,omitempty"`

@@ -109,7 +109,7 @@ func (s *sessionState) contradictRecord(e *bulkheadv1.Contradiction) {
 func (s *sessionState) contradictionsOf(c *Client) []Contradiction {
 	all := slices.Clone(s.said)
 	if n := s.malformed.counts[badLate]; n > 0 {
-		all.add(afterStop, n, false, func() string { return "they are left out" })
+		all.add(afterStop, n, false, func() string { return "they are left out" }) // which makes the run partial
 	}
 	for i := range c.Processes {
 		p := &c.Processes[i]

@@ -118,7 +118,7 @@ func TestDocsNameWhatCanBeAssertedAndFound(t *testing.T) {
 	_, findings, _ := strings.Cut(docs, "\n## What the numbers mean\n")
 	findings, _, _ = strings.Cut(findings, "\n## ")
 	kinds := map[string]bool{"kind": true}
-	for _, kind := range []string{FindingCorruption, FindingClientBound, FindingStalled, FindingStraggler, FindingClock, FindingClockStep, FindingClockTimes, FindingRollover, FindingSteady, FindingNameTwice, FindingUnexpected, FindingContradiction, FindingSilent, FindingPaused} {
+	for _, kind := range []string{FindingCorruption, FindingClientBound, FindingStalled, FindingStraggler, FindingClock, FindingClockStep, FindingClockTimes, FindingRollover, FindingSteady, FindingNameTwice, FindingUnexpected, FindingContradiction, FindingSilent, FindingPaused, FindingLeftOut} {
 		kinds[kind] = true
 	}
 	checkFields(t, "What the numbers mean", kinds, documentedFields(findings))

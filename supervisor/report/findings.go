@@ -25,6 +25,8 @@ const (
 	FindingPaused = "supervisor_paused"
 	// FindingContradiction is of what a client said that cannot be true together.
 	FindingContradiction = "contradiction"
+	// FindingLeftOut is of what a client said that cannot be true at all.
+	FindingLeftOut = "left_out"
 )
 
 // Severities of a Finding.
@@ -93,6 +95,7 @@ func findings(r *Report) []Finding {
 	list = append(list, namesTwice(r)...)
 	list = append(list, unexpected(r)...)
 	list = append(list, supervisorPaused(r)...)
+	list = append(list, leftOut(r)...)
 	list = append(list, contradicting(r)...)
 	list = append(list, silentClients(r)...)
 	list = append(list, steadyState(r)...)

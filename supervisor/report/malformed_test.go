@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,17 +94,37 @@ func TestMalformedMessagesAreLeftOut(t *testing.T) {
 					a.say(test.spoil(a))
 				}
 			}
-			got, want := foldAll(t, with.records).Clients[0], foldAll(t, without.records).Clients[0]
+			rep := foldAll(t, with.records)
+			wantLeftOut(t, rep, test.why)
+			got, want := rep.Clients[0], foldAll(t, without.records).Clients[0]
 			if diff := cmp.Diff([]Count{{test.why, 1}}, got.MalformedWhy); got.Malformed != 1 || diff != "" {
 				t.Errorf("malformed %d (-want +got):\n%s", got.Malformed, diff)
 			}
-			got.Malformed, got.MalformedWhy = 0, want.MalformedWhy
+			got.Malformed, got.MalformedWhy, got.MalformedFirst = 0, want.MalformedWhy, ""
 			got.LastSeq, got.Batches = want.LastSeq, want.Batches
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("the message left a trace (-without +with):\n%s", diff)
 			}
 		})
 	}
+}
+
+// wantLeftOut checks that the last message that client a said is a reason for partial, and a
+// finding that names it.
+func wantLeftOut(t *testing.T, rep *Report, why string) {
+	t.Helper()
+	if want := "client a: 1 message left out: " + why; !slices.Contains(rep.Verdict.Reasons, want) || rep.Verdict.Word != WordPartial {
+		t.Errorf("%s for %q; want %q", rep.Verdict.Word, rep.Verdict.Reasons, want)
+	}
+	for _, f := range rep.Findings {
+		if f.Kind == FindingLeftOut {
+			if f.Client != "a" || !strings.HasPrefix(f.Evidence, "message ") || !strings.HasSuffix(f.Evidence, ": "+why) {
+				t.Errorf("the finding is %+v", f)
+			}
+			return
+		}
+	}
+	t.Errorf("no finding says it: %+v", rep.Findings)
 }
 
 func timed(m *bulkheadv1.Message, at int64) *bulkheadv1.Message {

@@ -64,6 +64,7 @@ func (v *Verdict) judgeRunAndClients(r *Report) {
 		v.judgeResent(&r.Clients[i], rests[r.Clients[i].Session])
 		v.judgeLoad(&r.Clients[i])
 		v.judgeSubstance(&r.Clients[i], rests[r.Clients[i].Session] != nil)
+		v.judgeLeftOut(&r.Clients[i])
 	}
 }
 

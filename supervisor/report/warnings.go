@@ -41,9 +41,6 @@ func (v *Verdict) warnOfClient(c *Client) {
 		}
 		v.warn("client %s: texts or lists were longer than the protocol carries and were cut: %s", c.Label, strings.Join(fields, ", "))
 	}
-	for _, why := range c.MalformedWhy {
-		v.warn("client %s: %s left out: %s", c.Label, plural(why.Count, "message"), why.Text)
-	}
 }
 
 // warnOfAbsences warns of what was wrong outside of the supervisor while the client
