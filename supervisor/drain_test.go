@@ -98,6 +98,36 @@ func TestDrainReachesAClientThatComesBack(t *testing.T) {
 	}
 }
 
+// What is left of the drain time is less for a client that is told again.
+func TestDrainTimeRunsOnThroughAReconnect(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	hello := collect.Hello("alpha")
+	c := s.greet(hello, 0)
+	s.deliver(c, 1, 3)
+	s.interrupts <- syscall.SIGTERM
+	told := func() time.Duration {
+		t.Helper()
+		f, err := c.Recv()
+		must(t, err)
+		if f.GetDrain() == nil {
+			t.Fatalf("got %v; want a Drain", f)
+		}
+		return time.Duration(f.GetDrain().GetWithinNano())
+	}
+	before := told()
+	heard := time.Now()
+	must(t, c.Close())
+	s.log.await(t, "client is away")
+	back := time.Now()
+	c = s.greet(hello, 3)
+	if after, away := told(), back.Sub(heard); after > before-away {
+		t.Errorf("told %s, and %s later %s", before, away, after)
+	}
+	s.closeInOrder(c, 3)
+	s.wait()
+}
+
 func TestDrainHasADeadline(t *testing.T) {
 	t.Parallel()
 	const within = 100 * time.Millisecond

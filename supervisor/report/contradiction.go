@@ -133,7 +133,8 @@ func contradictProcess(all *contradictions, c *Client, p *Process) {
 	if worker && c.StopReason != "" && p.StartedAt != 0 && p.Exit == nil {
 		all.add(exitMissing, 1, false, named)
 	}
-	silent := p.Heartbeats == nil && p.Usage == nil && p.Rollovers == nil && (p.Writes == nil || p.Writes.Chunks == 0)
+	silent := p.Heartbeats == nil && p.Usage == nil && (p.Rollovers == nil || p.Rollovers.Files == 0) &&
+		(p.Writes == nil || p.Writes.Chunks == 0 && p.Writes.Errors == 0)
 	if whole && worker && p.Exit != nil && p.Exit.Class == ExitClean && p.StartedAt == 0 && p.Exit.StartedAt == 0 && silent {
 		all.add(exitStrange, 1, false, named)
 	}
