@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // settleTimeout is how long connections that no handler serves yet may hold up an
@@ -50,7 +52,7 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 	defer o.dismiss() // after the check, if there is one, has ended
 	defer stop()
 	if s.cfg.Handover.drained() != "" && r.drainReason() == "" {
-		o.drain(s.cfg.Handover.drained())
+		o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, s.cfg.Handover.drained())
 	}
 	if r.drainReason() != "" {
 		o.draining = true
@@ -67,9 +69,12 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 				cut(errInterrupted)
 				return true
 			}
-			o.drain(fmt.Sprintf("the supervisor received %s", sig))
+			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, fmt.Sprintf("the supervisor received %s", sig))
 		case reason := <-s.drains:
-			o.drain(reason)
+			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, reason)
+		case err := <-r.full:
+			s.cfg.Logger.Error("the file system of the state directory is full; the run ends in order, with what was kept in reserve", "error", err)
+			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_DISK_FULL, "the file system of the supervisor's state directory is full")
 		case <-o.deadline.C:
 			cut(errDrainDeadline)
 			return true
@@ -87,12 +92,12 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 }
 
 // drain begins the drain, once.
-func (o *operator) drain(reason string) {
+func (o *operator) drain(cause bulkheadv1.DrainCause, reason string) {
 	if o.draining {
 		return
 	}
 	o.draining = true
-	open := o.run.startDrain(reason)
+	open := o.run.startDrain(cause, reason)
 	o.cfg.Logger.Info("draining", "reason", reason, "open_sessions", open, "within", o.cfg.DrainTimeout)
 	o.deadline.Reset(max(0, o.run.drainLeft()))
 }

@@ -52,6 +52,7 @@ type run struct {
 
 	uptime   *uptime
 	failed   chan error // receives the first journal error
+	full     chan error // receives the error that made the journal give its reserve back
 	accepted atomic.Uint64
 	refused  atomic.Uint64
 
@@ -76,11 +77,13 @@ type run struct {
 
 // newRun opens the journal of a new run in its folder.
 func newRun(cfg Config, id, dir string, listen net.Addr, p *pool, g *gate) (*run, error) {
-	j, err := journal.Create(filepath.Join(dir, journalFolder), cfg.Journal)
+	full := make(chan error, 1)
+	j, err := journal.Create(filepath.Join(dir, journalFolder), cfg.journalOptions(full))
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal of run %s: %w", id, err)
 	}
 	r := runOn(cfg, id, dir, j, p, g)
+	r.full = full
 	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{RunStarted: runStarted(cfg, id, listen)}}) {
 		return nil, errors.Join(<-r.failed, j.Close())
 	}
@@ -98,6 +101,22 @@ func runOn(cfg Config, id, dir string, j journal.Journal, p *pool, g *gate) *run
 	}
 	r.procCtx, r.stopProc = context.WithCancel(context.Background())
 	return r
+}
+
+// journalOptions are the options of a run's journal, which sends to full, once, why it gave
+// its reserve back.
+func (c Config) journalOptions(full chan<- error) journal.Options {
+	o := c.Journal
+	o.Full = func(err error) {
+		select {
+		case full <- err:
+		default:
+		}
+	}
+	o.Unreserved = func(err error) {
+		c.Logger.Warn("no space is kept in reserve for the end of the run", "error", err)
+	}
+	return o
 }
 
 // record makes records durable, dated now if they have no date yet. When the journal fails the run does, and record
@@ -389,10 +408,10 @@ func (r *run) close(v verdict) bool {
 
 // startDrain asks every client to end its load; it returns how many sessions were
 // open. Clients that are away are told when they return.
-func (r *run) startDrain(reason string) int {
+func (r *run) startDrain(cause bulkheadv1.DrainCause, reason string) int {
 	// If it cannot be recorded the run ends anyway.
 	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_DrainStarted{DrainStarted: &bulkheadv1.DrainStarted{
-		Reason: reason, WithinNano: int64(r.cfg.DrainTimeout),
+		Reason: reason, WithinNano: int64(r.cfg.DrainTimeout), Cause: cause,
 	}}})
 	return r.drain(reason, r.cfg.DrainTimeout)
 }

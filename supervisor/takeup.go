@@ -277,7 +277,8 @@ func (s *Supervisor) abandon(u *unfinished) error {
 // resumeRun opens a run again, as its supervisor left it: sessions as the journal has
 // them, connections as their handlers do.
 func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error) {
-	j, found, err := journal.Open(filepath.Join(u.dir, journalFolder), s.cfg.Journal)
+	full := make(chan error, 1)
+	j, found, err := journal.Open(filepath.Join(u.dir, journalFolder), s.cfg.journalOptions(full))
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal of run %s again: %w", u.id, err)
 	}
@@ -288,6 +289,7 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		s.cfg.Logger.Error(err.Error())
 	}
 	r := runOn(s.cfg, u.id, u.dir, j, s.pool, s.gate)
+	r.full = full
 	for _, h := range u.handlers { // what the journal knows of a connection may have been lost
 		u.past.accepted = max(u.past.accepted, h.Connection)
 	}

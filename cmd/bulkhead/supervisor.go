@@ -183,6 +183,6 @@ func supervisorConfig(s config.Supervisor) supervisor.Config {
 			MaxPerSource: s.Overload.MaxPerSource, MaxClients: s.Overload.MaxClients, CrashDelay: meant(s.Overload.CrashDelay),
 			InboxMemory: uint64(s.Overload.InboxMemory),
 		},
-		Journal: journal.Options{Sync: sync, SegmentBytes: int64(s.Journal.SegmentSize)},
+		Journal: journal.Options{Sync: sync, SegmentBytes: int64(s.Journal.SegmentSize), ReserveBytes: int64(s.Journal.Reserve)},
 	}
 }

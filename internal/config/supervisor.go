@@ -119,6 +119,8 @@ type Journal struct {
 	Sync JournalSync
 	// SegmentSize is the size at which a segment file is closed and the next begun.
 	SegmentSize Size
+	// Reserve is kept free on the journal's file system, for the end of the run.
+	Reserve Size
 }
 
 // fields declares the keys of a supervisor.
@@ -164,6 +166,7 @@ func (s *Supervisor) fields() []field {
 
 		choiceField("journal.sync", &j.Sync, JournalSyncBatch, "When the journal is forced to storage: before each acknowledgement (batch), or never (none).", JournalSyncBatch, JournalSyncNone),
 		sizeField("journal.segment_size", &j.SegmentSize, 64*MiB, 64*KiB, 16*GiB, "Size at which a journal file is closed and the next begun."),
+		sizeField("journal.reserve", &j.Reserve, 64*MiB, 0, 16*GiB, "Space set aside beside the journal, to end the run in order when the file system is full; at most an eighth of what is free. 0B is none."),
 	)
 }
 

@@ -124,6 +124,7 @@ func (c *cell) begin(t *testing.T) {
 		c.small = smallDisk(t, 4<<20)
 		if c.target == supervisorProc {
 			set.stateDir = filepath.Join(c.small, "state")
+			set.more = append(set.more, "--journal-reserve", "0B") // the disk is to be full, not the run to end before
 		}
 	}
 	c.world = newWorld(t, set)

@@ -62,10 +62,13 @@ func firstSegment(dir string, o Options, d disk) (*writer, error) {
 	if len(numbers) > 0 {
 		return nil, fmt.Errorf("creating journal in %s: %w", dir, ErrExists)
 	}
-	w := newWriter(o, d)
+	w := newWriter(dir, o, d)
 	err = w.begin(1, 0)
 	if err == nil {
 		if err = w.file.Sync(); err == nil {
+			if err := w.reserve.take(o.ReserveBytes); err != nil {
+				o.Unreserved(err)
+			}
 			return w, nil
 		}
 		err = fmt.Errorf("syncing %s: %w", w.name(), err)

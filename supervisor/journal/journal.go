@@ -55,6 +55,15 @@ type Options struct {
 	// SegmentBytes is the size from which on a segment is full and the next one is
 	// begun; 0 means DefaultSegmentBytes. A segment may be longer by one Append.
 	SegmentBytes int64
+	// ReserveBytes of the file system are set aside in the journal's folder, no more than
+	// an eighth of what is free; 0 is none. When the file system is full they are given
+	// back, and the journal goes on with them.
+	ReserveBytes int64
+	// Full, if not nil, is called at most once, when the reserve was given back, with the
+	// error that made it so. It is called by the writer and must not wait for an Append.
+	Full func(error)
+	// Unreserved, if not nil, is called with the reason when nothing could be set aside.
+	Unreserved func(error)
 }
 
 // resolve fills in the defaults.
@@ -64,6 +73,15 @@ func (o Options) resolve() (Options, error) {
 	}
 	if o.SegmentBytes < 0 {
 		return o, fmt.Errorf("journal options: segment size %d is negative", o.SegmentBytes)
+	}
+	if o.ReserveBytes < 0 {
+		return o, fmt.Errorf("journal options: reserve of %d bytes is negative", o.ReserveBytes)
+	}
+	if o.Full == nil {
+		o.Full = func(error) {}
+	}
+	if o.Unreserved == nil {
+		o.Unreserved = func(error) {}
 	}
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = DefaultSegmentBytes

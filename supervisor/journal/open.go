@@ -47,10 +47,17 @@ func open(dir string, o Options, d disk) (*File, Recovery, error) {
 	if err != nil {
 		return nil, Recovery{}, err
 	}
-	w, found, err := recoverJournal(dir, newWriter(o, d))
+	w, found, err := recoverJournal(dir, newWriter(dir, o, d))
+	if why := err; err != nil && newReserve(dir).relieves(err) { // of the writer before
+		w, found, err = recoverJournal(dir, newWriter(dir, o, d))
+		defer o.Full(why)
+	}
 	if err != nil {
 		lock.Close() // it holds nothing but the lock
 		return nil, Recovery{}, err
+	}
+	if err := w.reserve.take(o.ReserveBytes); err != nil {
+		o.Unreserved(err)
 	}
 	return start(lock, w), found, nil
 }

@@ -25,6 +25,9 @@ type writer struct {
 	disk  disk
 	sync  Sync
 	limit int64 // a segment of this size is full
+	full  func(error)
+
+	reserve *reserve
 
 	// requests is not buffered: what the writer has not taken was not written, and every
 	// caller that waits is seen by gather.
@@ -42,11 +45,13 @@ type writer struct {
 	joined []byte     // their frames, when there are several
 }
 
-func newWriter(o Options, d disk) *writer {
+func newWriter(dir string, o Options, d disk) *writer {
 	return &writer{
 		disk:     d,
 		sync:     o.Sync,
 		limit:    o.SegmentBytes,
+		full:     o.Full,
+		reserve:  newReserve(dir),
 		requests: make(chan *request),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
@@ -106,20 +111,36 @@ func (w *writer) commit() error {
 		}
 	}
 	frames := w.frames()
-	if err := writeAll(w.file, frames); err != nil {
-		return w.fail(fmt.Errorf("writing %s: %w", w.name(), err))
-	}
-	failpoint.Hit("supervisor/after-write")
-	if w.sync == SyncBatch {
-		if err := w.file.Sync(); err != nil {
-			return w.fail(fmt.Errorf("syncing %s: %w", w.name(), err))
+	err := w.write(frames)
+	if why := err; err != nil && w.reserve.relieves(err) {
+		if err = w.file.Truncate(w.size); err == nil { // what was written of it, or not synced, is gone
+			err = w.write(frames)
 		}
+		w.full(why)
 	}
-	failpoint.Hit("supervisor/after-fsync")
+	if err != nil {
+		return w.fail(err)
+	}
 	w.size += int64(len(frames))
 	if cap(w.joined) > 2*groupBytes {
 		w.joined = nil
 	}
+	return nil
+}
+
+// write adds frames to the segment and makes them durable. After an error the segment may
+// hold a part of them.
+func (w *writer) write(frames []byte) error {
+	if err := writeAll(w.file, frames); err != nil {
+		return fmt.Errorf("writing %s: %w", w.name(), err)
+	}
+	failpoint.Hit("supervisor/after-write")
+	if w.sync == SyncBatch {
+		if err := w.file.Sync(); err != nil {
+			return fmt.Errorf("syncing %s: %w", w.name(), err)
+		}
+	}
+	failpoint.Hit("supervisor/after-fsync")
 	return nil
 }
 
@@ -147,7 +168,17 @@ func (w *writer) rollOver() error {
 	if err := full.Close(); err != nil {
 		return fmt.Errorf("closing %s: %w", w.name(), err)
 	}
-	return w.begin(w.number+1, w.start+w.size)
+	number, start := w.number+1, w.start+w.size
+	err := w.begin(number, start)
+	if why := err; err != nil && w.reserve.relieves(err) {
+		if w.file == nil { // it was not even made
+			err = w.begin(number, start)
+		} else if err = w.file.Truncate(0); err == nil {
+			err = w.head()
+		}
+		w.full(why)
+	}
+	return err
 }
 
 // begin makes a segment, with its header, and makes its name durable. The header is
@@ -158,6 +189,11 @@ func (w *writer) begin(number int, start int64) error {
 		return fmt.Errorf("creating %s: %w", segmentName(number), err)
 	}
 	w.file, w.number, w.start, w.size = file, number, start, 0
+	return w.head()
+}
+
+// head gives the new, empty segment its header and makes its name durable.
+func (w *writer) head() error {
 	if err := w.writeHeader(); err != nil {
 		return err
 	}
@@ -187,8 +223,13 @@ func (w *writer) fail(err error) error {
 	return w.failure
 }
 
-// finish lets go of the segment.
+// finish lets go of the segment, and of the space in reserve, which the report may need.
 func (w *writer) finish() {
+	defer func() {
+		if err := w.reserve.drop(); err != nil && w.failure == nil {
+			w.failure = fmt.Errorf("%w: %w", ErrFailed, err)
+		}
+	}()
 	if w.file == nil {
 		return
 	}

@@ -38,7 +38,7 @@ func (f *Folder) report(goesOn bool) *Report {
 	r.Run.ClockSteps, r.Run.Reboots = f.clock.moved(0), append([]Stamp(nil), f.reboots...)
 	r.Run.Pauses, r.Run.PausesLeftOut = slices.Clone(f.pauses.items), f.pauses.leftOut
 	r.Run.Shed = append([]Shed{}, f.shed...)
-	r.Run.DrainedAt, r.Run.DrainReason = f.drainAt, f.drainWhy
+	r.Run.DrainedAt, r.Run.DrainCause, r.Run.DrainReason = f.drainAt, f.drainCause, f.drainWhy
 	if f.run.End == "" {
 		r.Run.LengthNano = between(f.run.StartedAt, f.last)
 	}

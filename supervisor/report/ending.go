@@ -81,6 +81,11 @@ func (v *Verdict) judgeInterruptions(r *Report) {
 	why := because(cmp.Or(r.Run.DrainReason, r.Run.EndDetail))
 	switch {
 	case r.Run.DrainedAt == 0 && r.Run.End != EndInterrupted:
+	case r.Run.DrainCause != DrainByOperator && r.Run.DrainCause != "":
+		v.partial("the supervisor drained the run before its time%s", because(r.Run.DrainReason))
+		if r.Run.End == EndInterrupted {
+			v.interrupted("an operator did not wait for the end of the drain%s", because(r.Run.EndDetail))
+		}
 	case r.Run.End == EndInterrupted:
 		v.interrupted("an operator drained the run before its time%s", why)
 		v.interrupted("an operator did not wait for the end of the drain%s", because(r.Run.EndDetail))

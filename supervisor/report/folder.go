@@ -37,12 +37,12 @@ type Folder struct {
 	violations      tally[string]
 	damage          *Damage
 
-	rooms    rooms
-	time     timeline
-	open     int   // sessions
-	drainAt  Stamp // of the first drain
-	drainWhy string
-	settings *bulkheadv1.Settings // the newest; nil if they were not told
+	rooms                rooms
+	time                 timeline
+	open                 int   // sessions
+	drainAt              Stamp // of the first drain
+	drainCause, drainWhy string
+	settings             *bulkheadv1.Settings // the newest; nil if they were not told
 }
 
 // refusal is a client that was turned away after it had said its name.
@@ -159,7 +159,7 @@ func (f *Folder) fold(r *bulkheadv1.Record, at Stamp) error {
 	case *bulkheadv1.Record_ConnectionsShed:
 		f.foldShed(e.ConnectionsShed, at)
 	case *bulkheadv1.Record_DrainStarted:
-		f.foldDrain(e.DrainStarted.GetReason(), at)
+		f.foldDrain(drainCause(e.DrainStarted.GetCause()), e.DrainStarted.GetReason(), at)
 	case *bulkheadv1.Record_Contradiction:
 		s := f.sessions[e.Contradiction.GetSession()]
 		if s == nil {
@@ -244,10 +244,10 @@ func (f *Folder) foldRunEnded(e *bulkheadv1.RunEnded, at Stamp) {
 		f.run.End = EndDone
 	case bulkheadv1.RunEnd_RUN_END_DRAINED:
 		f.run.End = EndDrained
-		f.foldDrain(e.GetDetail(), at)
+		f.foldDrain(DrainByOperator, e.GetDetail(), at)
 	case bulkheadv1.RunEnd_RUN_END_INTERRUPTED:
 		f.run.End = EndInterrupted
-		f.foldDrain(e.GetDetail(), at)
+		f.foldDrain(DrainByOperator, e.GetDetail(), at)
 	case bulkheadv1.RunEnd_RUN_END_FAILED:
 		f.run.End = EndFailed
 	default:
@@ -257,9 +257,21 @@ func (f *Folder) foldRunEnded(e *bulkheadv1.RunEnded, at Stamp) {
 	f.run.LengthNano = between(f.run.StartedAt, at)
 }
 
+// drainCause is the word for a cause. Journals of before have none: operators only drained.
+func drainCause(c bulkheadv1.DrainCause) string {
+	switch c {
+	case bulkheadv1.DrainCause_DRAIN_CAUSE_UNSPECIFIED, bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR:
+		return DrainByOperator
+	case bulkheadv1.DrainCause_DRAIN_CAUSE_DISK_FULL:
+		return DrainByFullDisk
+	default:
+		return DrainUnknown
+	}
+}
+
 // foldDrain keeps the begin of the first drain.
-func (f *Folder) foldDrain(why string, at Stamp) {
+func (f *Folder) foldDrain(cause, why string, at Stamp) {
 	if f.drainAt == 0 {
-		f.drainAt, f.drainWhy = at, cleanLines(why)
+		f.drainAt, f.drainCause, f.drainWhy = at, cause, cleanLines(why)
 	}
 }

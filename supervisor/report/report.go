@@ -75,9 +75,10 @@ type Run struct {
 	// End is one of the End… constants.
 	End       string `json:"end"`
 	EndDetail string `json:"end_detail"`
-	// DrainedAt is when an operator asked for the first drain, and DrainReason how; null and
-	// "" if nobody did.
+	// DrainedAt is when the first drain began, DrainCause what made it begin, one of the
+	// Drain constants, and DrainReason why, in words; null and "" if there was none.
 	DrainedAt   Stamp  `json:"drained_at"`
+	DrainCause  string `json:"drain_cause"`
 	DrainReason string `json:"drain_reason"`
 
 	// ExpectedClients is how many clients of different names are expected, or how many
@@ -108,6 +109,13 @@ type Run struct {
 	ShedConnections uint64 `json:"shed_connections"`
 	Shed            []Shed `json:"shed"`
 }
+
+// What made a run be drained (Run.DrainCause).
+const (
+	DrainByOperator = "operator"
+	DrainByFullDisk = "disk_full" // of the supervisor's state directory
+	DrainUnknown    = "unknown"
+)
 
 // How a run ended (Run.End).
 const (

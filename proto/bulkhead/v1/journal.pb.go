@@ -329,6 +329,58 @@ func (RunEnd) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
 }
 
+// DrainCause is what made a supervisor drain its run.
+type DrainCause int32
+
+const (
+	DrainCause_DRAIN_CAUSE_UNSPECIFIED DrainCause = 0
+	// An operator, by a signal or on the control socket.
+	DrainCause_DRAIN_CAUSE_OPERATOR DrainCause = 1
+	// The file system of the journal is full; the run ends with what was kept in reserve.
+	DrainCause_DRAIN_CAUSE_DISK_FULL DrainCause = 2
+)
+
+// Enum value maps for DrainCause.
+var (
+	DrainCause_name = map[int32]string{
+		0: "DRAIN_CAUSE_UNSPECIFIED",
+		1: "DRAIN_CAUSE_OPERATOR",
+		2: "DRAIN_CAUSE_DISK_FULL",
+	}
+	DrainCause_value = map[string]int32{
+		"DRAIN_CAUSE_UNSPECIFIED": 0,
+		"DRAIN_CAUSE_OPERATOR":    1,
+		"DRAIN_CAUSE_DISK_FULL":   2,
+	}
+)
+
+func (x DrainCause) Enum() *DrainCause {
+	p := new(DrainCause)
+	*p = x
+	return p
+}
+
+func (x DrainCause) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DrainCause) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_journal_proto_enumTypes[5].Descriptor()
+}
+
+func (DrainCause) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_journal_proto_enumTypes[5]
+}
+
+func (x DrainCause) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DrainCause.Descriptor instead.
+func (DrainCause) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
+}
+
 // Record is one entry of a run's journal. The journal is the only source of the
 // report: what is not here did not happen.
 //
@@ -2143,7 +2195,9 @@ type DrainStarted struct {
 	// Why, in words.
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	// How long the supervisor waits, from this record's time.
-	WithinNano    int64 `protobuf:"varint,2,opt,name=within_nano,json=withinNano,proto3" json:"within_nano,omitempty"`
+	WithinNano int64 `protobuf:"varint,2,opt,name=within_nano,json=withinNano,proto3" json:"within_nano,omitempty"`
+	// What made the supervisor drain the run; unspecified is an operator.
+	Cause         DrainCause `protobuf:"varint,3,opt,name=cause,proto3,enum=bulkhead.v1.DrainCause" json:"cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2190,6 +2244,13 @@ func (x *DrainStarted) GetWithinNano() int64 {
 		return x.WithinNano
 	}
 	return 0
+}
+
+func (x *DrainStarted) GetCause() DrainCause {
+	if x != nil {
+		return x.Cause
+	}
+	return DrainCause_DRAIN_CAUSE_UNSPECIFIED
 }
 
 var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
@@ -2360,11 +2421,12 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	" \x01(\x0e2\x13.bulkhead.v1.ReasonR\x04code\"O\n" +
 	"\bRunEnded\x12+\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x13.bulkhead.v1.RunEndR\x06reason\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail\"G\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\"v\n" +
 	"\fDrainStarted\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1f\n" +
 	"\vwithin_nano\x18\x02 \x01(\x03R\n" +
-	"withinNano*\xad\x01\n" +
+	"withinNano\x12-\n" +
+	"\x05cause\x18\x03 \x01(\x0e2\x17.bulkhead.v1.DrainCauseR\x05cause*\xad\x01\n" +
 	"\x11ContradictionKind\x12\"\n" +
 	"\x1eCONTRADICTION_KIND_UNSPECIFIED\x10\x00\x12'\n" +
 	"#CONTRADICTION_KIND_CLIENT_ID_IN_USE\x10\x01\x12%\n" +
@@ -2396,7 +2458,12 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\fRUN_END_DONE\x10\x01\x12\x13\n" +
 	"\x0fRUN_END_DRAINED\x10\x02\x12\x12\n" +
 	"\x0eRUN_END_FAILED\x10\x03\x12\x17\n" +
-	"\x13RUN_END_INTERRUPTED\x10\x04B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
+	"\x13RUN_END_INTERRUPTED\x10\x04*^\n" +
+	"\n" +
+	"DrainCause\x12\x1b\n" +
+	"\x17DRAIN_CAUSE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14DRAIN_CAUSE_OPERATOR\x10\x01\x12\x19\n" +
+	"\x15DRAIN_CAUSE_DISK_FULL\x10\x02B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
 var (
 	file_bulkhead_v1_journal_proto_rawDescOnce sync.Once
@@ -2410,7 +2477,7 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_journal_proto_rawDescData
 }
 
-var file_bulkhead_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_bulkhead_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
 var file_bulkhead_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(ContradictionKind)(0),      // 0: bulkhead.v1.ContradictionKind
@@ -2418,62 +2485,64 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(Outcome)(0),                // 2: bulkhead.v1.Outcome
 	(RestartKind)(0),            // 3: bulkhead.v1.RestartKind
 	(RunEnd)(0),                 // 4: bulkhead.v1.RunEnd
-	(*Record)(nil),              // 5: bulkhead.v1.Record
-	(*RunStarted)(nil),          // 6: bulkhead.v1.RunStarted
-	(*Settings)(nil),            // 7: bulkhead.v1.Settings
-	(*Host)(nil),                // 8: bulkhead.v1.Host
-	(*SessionOpened)(nil),       // 9: bulkhead.v1.SessionOpened
-	(*SessionAttached)(nil),     // 10: bulkhead.v1.SessionAttached
-	(*Contradiction)(nil),       // 11: bulkhead.v1.Contradiction
-	(*SessionBatch)(nil),        // 12: bulkhead.v1.SessionBatch
-	(*SessionDetached)(nil),     // 13: bulkhead.v1.SessionDetached
-	(*SessionSilent)(nil),       // 14: bulkhead.v1.SessionSilent
-	(*SessionEnded)(nil),        // 15: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),       // 16: bulkhead.v1.HandlerExited
-	(*SupervisorRestarted)(nil), // 17: bulkhead.v1.SupervisorRestarted
-	(*SupervisorPaused)(nil),    // 18: bulkhead.v1.SupervisorPaused
-	(*ConnectionsShed)(nil),     // 19: bulkhead.v1.ConnectionsShed
-	(*ConnectionRejected)(nil),  // 20: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),            // 21: bulkhead.v1.RunEnded
-	(*DrainStarted)(nil),        // 22: bulkhead.v1.DrainStarted
-	(*Hello)(nil),               // 23: bulkhead.v1.Hello
-	(Absence)(0),                // 24: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 25: bulkhead.v1.ProcessExit
-	(Reason)(0),                 // 26: bulkhead.v1.Reason
+	(DrainCause)(0),             // 5: bulkhead.v1.DrainCause
+	(*Record)(nil),              // 6: bulkhead.v1.Record
+	(*RunStarted)(nil),          // 7: bulkhead.v1.RunStarted
+	(*Settings)(nil),            // 8: bulkhead.v1.Settings
+	(*Host)(nil),                // 9: bulkhead.v1.Host
+	(*SessionOpened)(nil),       // 10: bulkhead.v1.SessionOpened
+	(*SessionAttached)(nil),     // 11: bulkhead.v1.SessionAttached
+	(*Contradiction)(nil),       // 12: bulkhead.v1.Contradiction
+	(*SessionBatch)(nil),        // 13: bulkhead.v1.SessionBatch
+	(*SessionDetached)(nil),     // 14: bulkhead.v1.SessionDetached
+	(*SessionSilent)(nil),       // 15: bulkhead.v1.SessionSilent
+	(*SessionEnded)(nil),        // 16: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 17: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 18: bulkhead.v1.SupervisorRestarted
+	(*SupervisorPaused)(nil),    // 19: bulkhead.v1.SupervisorPaused
+	(*ConnectionsShed)(nil),     // 20: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 21: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 22: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 23: bulkhead.v1.DrainStarted
+	(*Hello)(nil),               // 24: bulkhead.v1.Hello
+	(Absence)(0),                // 25: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 26: bulkhead.v1.ProcessExit
+	(Reason)(0),                 // 27: bulkhead.v1.Reason
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
-	6,  // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
-	9,  // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
-	10, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
-	12, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
-	13, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	15, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	16, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	20, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	21, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	17, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
-	19, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
-	22, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
-	11, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
-	18, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
-	14, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
-	8,  // 15: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	7,  // 16: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
-	23, // 17: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	24, // 18: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	7,  // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
+	10, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
+	11, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
+	13, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
+	14, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
+	16, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	17, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	21, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	22, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	18, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	20, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	23, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	12, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
+	19, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
+	15, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
+	9,  // 15: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	8,  // 16: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
+	24, // 17: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	25, // 18: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
 	0,  // 19: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
 	1,  // 20: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
 	2,  // 21: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	25, // 22: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	26, // 22: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
 	3,  // 23: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	7,  // 24: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	26, // 25: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	8,  // 24: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	27, // 25: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
 	4,  // 26: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	5,  // 27: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_journal_proto_init() }
@@ -2505,7 +2574,7 @@ func file_bulkhead_v1_journal_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
-			NumEnums:      5,
+			NumEnums:      6,
 			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,

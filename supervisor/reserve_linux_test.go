@@ -1,0 +1,106 @@
+package supervisor_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"bulkhead/internal/collect"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor"
+	"bulkhead/supervisor/report"
+)
+
+// smallFileSystem mounts a tmpfs until the test ends.
+func smallFileSystem(t *testing.T, options string) string {
+	t.Helper()
+	mount := t.TempDir()
+	if err := syscall.Mount("tmpfs", mount, "tmpfs", 0, options); err != nil {
+		t.Skipf("mounting a tmpfs: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(mount, 0); err != nil {
+			t.Errorf("unmounting: %v", err)
+		}
+	})
+	return mount
+}
+
+// fill takes all that is free.
+func fill(t *testing.T, mount string) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(mount, "filler"))
+	must(t, err)
+	defer f.Close()
+	for size := 64 << 10; size > 0; {
+		if _, err := f.Write(bytes.Repeat([]byte{1}, size)); errors.Is(err, syscall.ENOSPC) {
+			size /= 2
+		} else {
+			must(t, err)
+		}
+	}
+}
+
+// TestARunOnAFullDiskEndsInOrder has somebody else fill the file system of the state
+// directory. What clients send is still acknowledged, they are asked to end, and the run
+// has its last record and its report.
+func TestARunOnAFullDiskEndsInOrder(t *testing.T) {
+	for _, segment := range []int64{0, 64 << 10} { // with the next segment due, too
+		mount := smallFileSystem(t, "size=8m")
+		s := start(t, func(c *supervisor.Config) {
+			c.StateDir = filepath.Join(mount, "state")
+			c.Journal.ReserveBytes, c.Journal.SegmentBytes = 1<<20, segment
+		})
+		alpha := s.greet(collect.Hello("alpha"), 0)
+		s.deliver(alpha, 1, 3)
+		fill(t, mount)
+		last := uint64(3)
+		for s.log.count("draining") == 0 {
+			s.deliver(alpha, last+1, last+100)
+			last += 100
+		}
+		s.deliver(alpha, last+1, last+3) // what the client had left to say
+		s.closeInOrder(alpha, last+3)
+		rep := s.wait()
+		if rep.Run.End == "" || rep.Run.DrainCause != report.DrainByFullDisk || rep.Clients[0].LastSeq != last+3 || rep.Clients[0].Outcome != "closed" {
+			t.Errorf("the run ended %q, drained by %q, client %s after %d; want all %d messages", rep.Run.End, rep.Run.DrainCause, rep.Clients[0].Outcome, rep.Clients[0].LastSeq, last+3)
+		}
+		if !slices.ContainsFunc(rep.Verdict.Reasons, func(why string) bool { return strings.Contains(why, "file system of the supervisor's state directory is full") }) {
+			t.Errorf("the verdict is %+v; want why the run was drained", rep.Verdict)
+		}
+		if _, err := os.Stat(filepath.Join(s.dir, "report.json")); err != nil {
+			t.Error(err)
+		}
+		for _, rec := range s.records() {
+			if d := rec.GetDrainStarted(); d != nil && d.GetCause() != bulkheadv1.DrainCause_DRAIN_CAUSE_DISK_FULL {
+				t.Errorf("the journal says %v", d)
+			}
+		}
+	}
+}
+
+// TestTheReserveIsGivenBack ends a run on a file system with room: nothing of the reserve
+// stays.
+func TestTheReserveIsGivenBack(t *testing.T) {
+	mount := smallFileSystem(t, "size=8m")
+	s := start(t, func(c *supervisor.Config) {
+		c.StateDir = filepath.Join(mount, "state")
+		c.Journal.ReserveBytes = 1 << 20
+	})
+	path := filepath.Join(s.dir, "journal", "reserve")
+	var st syscall.Stat_t
+	must(t, syscall.Stat(path, &st))
+	if held := st.Blocks * 512; held < 512<<10 {
+		t.Errorf("%d bytes are kept in reserve", held)
+	}
+	s.serveWhole("alpha")
+	s.wait()
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the reserve: %v", err)
+	}
+}
