@@ -70,7 +70,9 @@ func TestARunOnAFullDiskEndsInOrder(t *testing.T) {
 		if rep.Run.End == "" || rep.Run.DrainCause != report.DrainByFullDisk || rep.Clients[0].LastSeq != last+3 || rep.Clients[0].Outcome != "closed" {
 			t.Errorf("the run ended %q, drained by %q, client %s after %d; want all %d messages", rep.Run.End, rep.Run.DrainCause, rep.Clients[0].Outcome, rep.Clients[0].LastSeq, last+3)
 		}
-		if !slices.ContainsFunc(rep.Verdict.Reasons, func(why string) bool { return strings.Contains(why, "file system of the supervisor's state directory is full") }) {
+		if !slices.ContainsFunc(rep.Verdict.Reasons, func(why string) bool {
+			return strings.Contains(why, "file system of the supervisor's state directory is full")
+		}) {
 			t.Errorf("the verdict is %+v; want why the run was drained", rep.Verdict)
 		}
 		if _, err := os.Stat(filepath.Join(s.dir, "report.json")); err != nil {

@@ -88,7 +88,9 @@ func TestAwaitEndsForEveryReason(t *testing.T) {
 		do   func(*run, context.CancelCauseFunc)
 		want error
 	}{
-		{"a drain with nobody there", func(r *run, _ context.CancelCauseFunc) { r.startDrain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, "test") }, nil},
+		{"a drain with nobody there", func(r *run, _ context.CancelCauseFunc) {
+			r.startDrain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, "test")
+		}, nil},
 		{"a journal that fails", func(r *run, _ context.CancelCauseFunc) { r.failed <- broken }, broken},
 		{"an end at once", func(_ *run, cut context.CancelCauseFunc) { cut(stop) }, stop},
 	} {
