@@ -159,14 +159,14 @@ file_size: 3kB
 	env := []string{"BULKHEAD_SYNC=maybe", "BULKHEAD_KEEP=yes"}
 	flags := []Override{{Key: "log.level", Value: "loud", Origin: "--log-level"}, {Key: "spool.memory", Value: "1GiB", Origin: "--spool-memory"}}
 	_, err := LoadClient(file, env, flags)
-	want := `config.yaml:1: runtime: "20" has no unit; use ns, us, ms, s, m or h, as in 1m30s
+	want := `config.yaml:1: runtime: "20" has no unit; use 20s
 config.yaml:3: heartbeat.intervall: unknown key; did you mean interval? valid here: interval, timeout
 config.yaml:4: heartbeat.timeout: 5s is more than heartbeat.interval, which is 2s (default); use at most 2s
 config.yaml:6: consumers: has 2 entries, but consumer_count is 1 (line 5); raise consumer_count, or remove entries
 config.yaml:7: consumers[0].chunk_size: "10X" is not a size; use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB
 config.yaml:8: consumers[1].sync: "always" is not valid; use none, file, chunk, dsync or a size, as in 16MiB
 BULKHEAD_SYNC: sync: "maybe" is not valid; use none, file, chunk, dsync or a size, as in 16MiB
-BULKHEAD_KEEP: keep: "yes" is neither true nor false; use true or false
+BULKHEAD_KEEP: keep: "yes" is neither true nor false; use true
 --log-level: log.level: "loud" is not valid; use debug, info, warn or error
 --spool-memory: spool.memory: 1GiB is more than spool.max_size, which is 256MiB (default); use at most 256MiB`
 	if diff := cmp.Diff(want, refusal(t, file, err)); diff != "" {

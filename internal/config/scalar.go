@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,9 +28,9 @@ func parseDuration(s string) (time.Duration, error) {
 		return d, nil
 	}
 	if _, notNumber := strconv.ParseFloat(s, 64); notNumber == nil {
-		return 0, fmt.Errorf("%s has no unit; use %s, as in 1m30s", quote(s), durationUnits)
+		return 0, fmt.Errorf("%s has no unit; %s", quote(s), cmp.Or(durationHint(s), "use "+durationUnits+", as in 1m30s"))
 	}
-	return 0, fmt.Errorf("%s is not a duration; use %s, as in 1m30s", quote(s), durationUnits)
+	return 0, fmt.Errorf("%s is not a duration; %s", quote(s), cmp.Or(durationHint(s), "use "+durationUnits+", as in 1m30s"))
 }
 
 // formatDuration is Duration.String without units that are zero.
@@ -77,7 +78,7 @@ func parseSwitch(s string) (bool, error) {
 	case "false":
 		return false, nil
 	}
-	return false, fmt.Errorf("%s is neither true nor false; use true or false", quote(s))
+	return false, fmt.Errorf("%s is neither true nor false; %s", quote(s), cmp.Or(switchHint(s), "use true or false"))
 }
 
 // parseLevel reads the name of a log level.
@@ -101,7 +102,7 @@ func checkAddress(listener bool) func(string) error {
 	return func(s string) error {
 		host, port, err := net.SplitHostPort(s)
 		if err != nil || (host == "" && !listener) || !plausibleHost(host) {
-			return fmt.Errorf("%s is not an address; use HOST:PORT, as in 127.0.0.1:7420", quote(s))
+			return fmt.Errorf("%s is not an address; %s", quote(s), cmp.Or(addressHint(s, listener), "use HOST:PORT, as in 127.0.0.1:7420"))
 		}
 		if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() && ip.IsLinkLocalUnicast() && ip.Zone() == "" {
 			return fmt.Errorf("%s is the same on every link; say which, as in %s", quote(s), net.JoinHostPort(host+"%eth0", port))

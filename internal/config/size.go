@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/big"
@@ -69,7 +70,7 @@ func ParseSize(s string) (uint64, error) {
 			return scaleSize(s, number, scale.bytes)
 		}
 	}
-	return 0, fmt.Errorf("%s is not a size; use %s", quote(s), sizeUnits)
+	return 0, fmt.Errorf("%s is not a size; %s", quote(s), cmp.Or(sizeHint(s), "use "+sizeUnits))
 }
 
 // splitSize cuts a size into its number, whose form it checks, and its unit.
@@ -78,7 +79,7 @@ func splitSize(s string) (number, unit string, err error) {
 	case strings.HasPrefix(s, "-"):
 		return "", "", fmt.Errorf("%s is negative; a size is 0 or more", quote(s))
 	case strings.ContainsAny(s, " \t"):
-		return "", "", fmt.Errorf("%s has a space in it; write the unit right behind the number, as in 64MiB", quote(s))
+		return "", "", fmt.Errorf("%s has a space in it; %s", quote(s), cmp.Or(sizeHint(s), "write the unit right behind the number, as in 64MiB"))
 	}
 	end := strings.IndexFunc(s, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
 	if end < 0 {
