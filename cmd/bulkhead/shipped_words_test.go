@@ -92,9 +92,11 @@ var foreignFlags = []string{
 	"--only", "--rounds", "--cells",
 }
 
-// foreignVariables are what tests go by, and what the programs tell each other.
+// foreignVariables are what tests go by, what the programs tell each other, and the name that
+// is refused because the key it would be for can be set in a file only.
 var foreignVariables = []string{
 	"BULKHEAD_SCREENSHOTS", "BULKHEAD_TEST_ISOLATION", "BULKHEAD_FAILPOINTS", "BULKHEAD_CHILD", "BULKHEAD_HANDOVER",
+	"BULKHEAD_CONSUMERS",
 }
 
 // Flags, environment variables and keys that the documents and the programs name exist.
