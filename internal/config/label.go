@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -73,7 +74,7 @@ func checkLabelCount(n int) error {
 // readLabels reads the map of a file.
 func (c *Client) readLabels(l *loader, e entry) {
 	labels := make(map[string]string)
-	l.pairs(e, "a map of labels, as in {rack: a3}", func(name string, value entry) {
+	l.pairs(e, "a map of labels"+cmp.Or(labelsHint(e.node), ", as in {rack: a3}"), func(name string, value entry) {
 		text, ok := l.text(value, "text")
 		if !ok {
 			return

@@ -12,7 +12,7 @@ import (
 // the entry on.
 func (l *loader) section(e entry, prefix string, fields []field) {
 	names := children(prefix, fields)
-	want := "a map of " + strings.Join(names, ", ")
+	want := "a map of " + strings.Join(names, ", ") + nestedHint(e.node, prefix, fields)
 	if e.path == "" {
 		want = `keys with values, as in "runtime: 20s"`
 	}
