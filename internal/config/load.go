@@ -22,6 +22,7 @@ type Override struct {
 func LoadSupervisor(file string, env []string, flags []Override) (Supervisor, error) {
 	var s Supervisor
 	l := newLoader(file)
+	l.process, l.other, l.others = "supervisor", "client", new(Client).fields()
 	if readable := l.load(env, flags, s.fields()); readable {
 		s.check(l)
 	}
@@ -35,6 +36,7 @@ func LoadSupervisor(file string, env []string, flags []Override) (Supervisor, er
 func LoadClient(file string, env []string, flags []Override) (Client, error) {
 	var c Client
 	l := newLoader(file)
+	l.process, l.other, l.others = "client", "supervisor", new(Supervisor).fields()
 	if readable := l.load(env, flags, c.fields()); readable {
 		c.check(l)
 	}
@@ -48,6 +50,10 @@ func LoadClient(file string, env []string, flags []Override) (Client, error) {
 type loader struct {
 	// file is the path of the YAML file as a person gave it, safe to print.
 	file, path string
+	// process is what the configuration is for, other the process that has the keys
+	// others.
+	process, other string
+	others         []field
 	// problems are the first maxProblems, omitted counts the others.
 	problems []Problem
 	omitted  int

@@ -196,7 +196,7 @@ func TestClientRefuses(t *testing.T) {
 func TestSupervisorRefuses(t *testing.T) {
 	for _, row := range []refused{
 		{"unknown key", "handler: {pol: 3}", "1: handler.pol: unknown key; did you mean pool? valid here: path, pool, memory_limit, memory_max, start_timeout, kill_timeout, orphan_grace, hang_timeout, poison_limit"},
-		{"key of a client", "runtime: 3s", "1: runtime: unknown key; valid here: " + supervisorKeys},
+		{"key of a client", "runtime: 3s", "1: runtime: unknown key; it is a key of a client; valid here: " + supervisorKeys},
 		{"no clients", "clients: 0", `1: clients: "0" is out of range; use 1 to 100000, or names, as in alpha,bravo`},
 		{"small frame", "session: {max_frame: 65535B}", `1: session.max_frame: "65535B" is out of range; use 64KiB to 8MiB`},
 		{"bad sync", "journal: {sync: file}", `1: journal.sync: "file" is not valid; use batch or none`},

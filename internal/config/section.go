@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"gopkg.in/yaml.v3"
+
 	"bulkhead/internal/spelling"
 )
 
@@ -19,7 +21,7 @@ func (l *loader) section(e entry, prefix string, fields []field) {
 	l.pairs(e, want, func(name string, value entry) {
 		full := join(prefix, name)
 		if !slices.Contains(names, name) {
-			l.problem(l.at(value), value.path, unknown(name, names, fields))
+			l.problem(l.at(value), value.path, l.unknown(name, value, names, fields))
 		} else if f, ok := find(fields, full); ok {
 			l.value(f, value)
 		} else {
@@ -58,26 +60,38 @@ func children(section string, fields []field) []string {
 
 // unknown says that a section has no such key, which it may have meant, and
 // which it has.
-func unknown(name string, names []string, fields []field) string {
+func (l *loader) unknown(name string, value entry, names []string, fields []field) string {
+	top := value.path == name
 	text := "unknown key; "
-	if meant := spelling.Nearest(name, names); meant != "" {
+	if top && value.node.Kind == yaml.MappingNode && name == l.process {
+		text += "write the keys inside it at the top of the file; "
+	} else if top && value.node.Kind == yaml.MappingNode && name == l.other {
+		text += "a " + l.other + " has a file of its own; "
+	} else if meant := spelling.Nearest(name, names); meant != "" {
 		text += "did you mean " + meant + "? "
 	} else if elsewhere := findElsewhere(name, fields); elsewhere != "" {
 		section, key, _ := strings.Cut(elsewhere, ".")
 		text += "did you mean " + key + " inside " + section + "? "
+	} else if top && slices.Contains(children("", l.others), name) {
+		text += "it is a key of a " + l.other + "; "
 	}
 	return text + "valid here: " + strings.Join(names, ", ")
 }
 
-// findElsewhere returns the key of another section that has the same last name,
-// or that was written with its dots.
+// findElsewhere returns the key of another section that has the same last name, or
+// that was written in one name with its section, as log_level is for log.level.
 func findElsewhere(name string, fields []field) string {
+	var nested []string
 	for _, f := range fields {
-		if strings.Contains(f.Name, ".") && (f.Name == name || strings.HasSuffix(f.Name, "."+name)) {
+		if !strings.Contains(f.Name, ".") {
+			continue
+		}
+		if f.Name == name || strings.HasSuffix(f.Name, "."+name) {
 			return f.Name
 		}
+		nested = append(nested, f.Name)
 	}
-	return ""
+	return spelling.Nearest(name, nested)
 }
 
 // join appends a name to a path.
