@@ -93,11 +93,14 @@ func compareRuns(ctx *cli.Context, stdout io.Writer, names []string) error {
 func loadReport(path string) (*report.Report, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("%s is neither a run directory nor a report.json: %w", path, pathless(err))}
+		return nil, usageError{fmt.Errorf("%s is neither a run directory nor a report.json: %s", path, notARun(path))}
 	}
 	if info.IsDir() {
 		if _, err := os.Stat(filepath.Join(path, "journal")); err == nil {
 			return reportOf(path)
+		}
+		if _, err := os.Stat(filepath.Join(path, "report.json")); errors.Is(err, fs.ErrNotExist) {
+			return nil, usageError{fmt.Errorf("%s is neither a run directory nor a report.json: %s", path, notARun(path))}
 		}
 		path = filepath.Join(path, "report.json")
 	}

@@ -55,7 +55,7 @@ func checkJournal(ctx *cli.Context, stdout io.Writer) error {
 	dir := journalFolder(ctx.Args().First())
 	found, err := journal.Check(dir)
 	if errors.Is(err, journal.ErrNoJournal) || errors.Is(err, syscall.ENOTDIR) {
-		return usageError{fmt.Errorf("%s holds no journal", ctx.Args().First())}
+		return usageError{fmt.Errorf("%s is not a run directory: %s", ctx.Args().First(), notARun(ctx.Args().First()))}
 	}
 	if err != nil {
 		return fmt.Errorf("checking the journal: %w", err)

@@ -157,7 +157,7 @@ func broken(results []report.Result, stderr io.Writer) error {
 func reportOf(dir string) (*report.Report, error) {
 	journalDir := filepath.Join(dir, "journal")
 	if _, err := os.Stat(journalDir); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, usageError{fmt.Errorf("%s is not a run directory: it holds no journal", dir)}
+		return nil, usageError{fmt.Errorf("%s is not a run directory: %s", dir, notARun(dir))}
 	}
 	return report.FromJournal(journalDir)
 }
