@@ -35,8 +35,8 @@ var (
 )
 
 // traced writes a program into a folder, which it returns: a bulkhead that strace(1) follows,
-// with all its children. The trace is in the file.
-func traced(t *testing.T, file string) string {
+// with all its children, and with further flags. The trace is in the file.
+func traced(t *testing.T, file, flags string) string {
 	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
@@ -47,8 +47,8 @@ func traced(t *testing.T, file string) string {
 	}
 	dir := t.TempDir()
 	// -D: the program is the process that was started, and strace another one.
-	script := fmt.Sprintf("#!/bin/sh\nexec '%s' -D -f --seccomp-bpf -y -s 0 --relative-timestamps=ns --syscall-times=ns -e signal=none -e trace='%s' -o '%s' '%s' \"$@\"\n", strace,
-		"openat,write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync,sync_file_range,close", file, filepath.Join(bin, "bulkhead"))
+	script := fmt.Sprintf("#!/bin/sh\nexec '%s' -D -f --seccomp-bpf -y -s 0 --relative-timestamps=ns --syscall-times=ns -e signal=none -e trace='%s' -o '%s' %s '%s' \"$@\"\n", strace,
+		"openat,write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync,sync_file_range,close", file, flags, filepath.Join(bin, "bulkhead"))
 	expect.NoError(t, harness.WriteProgram(filepath.Join(dir, "bulkhead"), []byte(script)))
 	return dir
 }
@@ -164,7 +164,7 @@ func TestFiguresOfWritesAreThoseOfTheKernel(t *testing.T) {
 	trace := filepath.Join(t.TempDir(), "trace")
 	s := start(t)
 	before := time.Now()
-	c, err := harness.StartClient(traced(t, trace), dir, s.Addr, "traced", "--runtime", "5m", "--total-size", "8MiB", "--consumers", "1",
+	c, err := harness.StartClient(traced(t, trace, ""), dir, s.Addr, "traced", "--runtime", "5m", "--total-size", "8MiB", "--consumers", "1",
 		"--chunk-size", "4KiB", "--file-size", "256KiB", "--sync", "file", "--keep-files", "0", "--keep")
 	expect.NoError(t, err)
 	t.Cleanup(c.Kill)
