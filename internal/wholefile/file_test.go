@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -220,4 +221,17 @@ func TestAMountedFileIsWrittenTo(t *testing.T) {
 	must(t, wholefile.Write(inside, text("content")))
 	want(t, outside, "content", 0o600)
 	wantOnly(t, dir, "inside", "outside")
+}
+
+// What only looks like a file that was left stays.
+func TestSomebodysOwnFilesStay(t *testing.T) {
+	dir := t.TempDir()
+	own := []string{".tmp-report-", ".tmp-report-0123456", ".tmp-report-012345678", ".tmp-report-0123456G", ".tmp-report-draft-12345678", ".tmp-report-notes"}
+	for _, name := range own {
+		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	must(t, os.WriteFile(filepath.Join(dir, ".tmp-report-0123cdef"), nil, 0o600))
+	must(t, wholefile.Write(filepath.Join(dir, "report"), text("new")))
+	slices.Sort(own)
+	wantOnly(t, dir, append(own, "report")...)
 }

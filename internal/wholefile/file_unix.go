@@ -137,7 +137,7 @@ func beside(path, place string, old fs.FileInfo, render func(io.Writer) error) (
 // create makes a new file and locks it.
 func create(dir, prefix string) (*os.File, error) {
 	for {
-		path := filepath.Join(dir, fmt.Sprintf("%s%08x", prefix, rand.Uint32()))
+		path := filepath.Join(dir, fmt.Sprintf("%s%0*x", prefix, randomDigits, rand.Uint32()))
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 		if errors.Is(err, fs.ErrExist) {
 			continue
@@ -153,12 +153,20 @@ func create(dir, prefix string) (*os.File, error) {
 	}
 }
 
+// randomDigits is how many hexadecimal digits end the name of a file that is being written.
+const randomDigits = 8
+
+// isRandom says whether a name may end so.
+func isRandom(end string) bool {
+	return len(end) == randomDigits && strings.Trim(end, "0123456789abcdef") == ""
+}
+
 // removeLeft removes what was left by writers of the same file that were killed.
 func removeLeft(dir, prefix string) {
 	entries, _ := os.ReadDir(dir) // what is left may stay
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), prefix) || !e.Type().IsRegular() {
-			continue
+		if rest, ours := strings.CutPrefix(e.Name(), prefix); !ours || !isRandom(rest) || !e.Type().IsRegular() {
+			continue // of another file, or somebody's own
 		}
 		path := filepath.Join(dir, e.Name())
 		f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
