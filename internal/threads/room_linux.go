@@ -2,6 +2,7 @@ package threads
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,7 +17,7 @@ import (
 type Bound struct {
 	// Name says which: a file, or RLIMIT_NPROC.
 	Name string
-	// Most is how many there may be, Used how many there are.
+	// Most is how many there may be, Used how many there are, or may be while they are few.
 	Most, Used uint64
 }
 
@@ -46,13 +47,16 @@ func (r Room) Tightest() (Bound, bool) {
 		used, ok := g.Number("pids.current")
 		take(Bound{filepath.Join(g.Folder, "pids.max"), most, used}, bounded && ok)
 	}
-	if used, ok := everywhere(); ok {
+	all, ok := everywhere()
+	if ok {
 		for _, name := range []string{"/proc/sys/kernel/threads-max", "/proc/sys/kernel/pid_max"} {
 			most, ok := number(name)
-			take(Bound{name, most, used}, ok)
+			take(Bound{name, most, all}, ok)
 		}
+	} else {
+		all = math.MaxUint64
 	}
-	take(processLimit())
+	take(processLimit(all))
 	return tightest, known
 }
 
@@ -81,14 +85,24 @@ func number(path string) (uint64, bool) {
 }
 
 // processLimit is RLIMIT_NPROC, where it binds this process: it counts the threads of its
-// real user (getrlimit(2)).
-func processLimit() (Bound, bool) {
+// real user (getrlimit(2)). all is how many threads the machine has.
+func processLimit(all uint64) (Bound, bool) {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NPROC, &limit) != nil || limit.Cur == unix.RLIM_INFINITY || unbound() {
 		return Bound{}, false
 	}
-	used, ok := threadsOf(strconv.Itoa(os.Getuid()))
+	used, ok := usedOf(limit.Cur, all, func() (uint64, bool) { return threadsOf(strconv.Itoa(os.Getuid())) })
 	return Bound{"RLIMIT_NPROC", limit.Cur, used}, ok
+}
+
+// usedOf is how many threads one user has, or a bound for that. To count them takes a file
+// of each process of the machine. While all threads of the machine are less than half of the
+// limit, it is far away whoever has them: then they are taken for the user's.
+func usedOf(limit, all uint64, count func() (uint64, bool)) (uint64, bool) {
+	if all < limit/2 {
+		return all, true
+	}
+	return count()
 }
 
 // unbound says whether RLIMIT_NPROC does not bind this process: it is the system's root,

@@ -1,6 +1,7 @@
 package threads
 
 import (
+	"math"
 	"os"
 	"strconv"
 	"sync"
@@ -59,5 +60,24 @@ func TestTightest(t *testing.T) {
 	}
 	if over := (Bound{Most: 3, Used: 5}).Left(); over != 0 {
 		t.Errorf("a limit that was passed leaves %d; want 0", over)
+	}
+}
+
+// The threads of a user are counted only where they may be near the limit.
+func TestUsedOf(t *testing.T) {
+	for _, tt := range []struct {
+		limit, all, want uint64
+		counts           bool
+	}{
+		{1000, 499, 499, false},
+		{1000, 500, 7, true},
+		{1000, 5000, 7, true},
+		{1000, math.MaxUint64, 7, true}, // the machine does not say
+	} {
+		counted := false
+		got, ok := usedOf(tt.limit, tt.all, func() (uint64, bool) { counted = true; return 7, true })
+		if got != tt.want || !ok || counted != tt.counts {
+			t.Errorf("usedOf(%d, %d) = %d, %t, counted: %t; want %d, counted: %t", tt.limit, tt.all, got, ok, counted, tt.want, tt.counts)
+		}
 	}
 }
