@@ -106,6 +106,12 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	if err := s.state.socks.clear(left.sockets()); err != nil {
 		return Result{}, err
 	}
+	if left == nil && s.cfg.Handover == nil {
+		if err := s.threads.checkLeft(); err != nil {
+			s.state.unmake()
+			return Result{}, err
+		}
+	}
 	if s.listener, err = listen(s.cfg); err != nil {
 		s.state.unmake()
 		return Result{}, err

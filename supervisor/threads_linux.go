@@ -85,21 +85,28 @@ func newThreadRoom() *threadRoom {
 // processors is how many threads may run Go code, and how many may wait for the disk.
 func (t *threadRoom) processors() int { return (t.ahead - threadsOther) / 2 }
 
-// check returns an error when there is no room for a supervisor with one handler. It wraps
-// ErrConfig when the limit itself is too low, however little others use of it.
+// check returns an error that wraps ErrConfig when the limit itself leaves no room for a
+// supervisor with one handler, however little others use of it.
 func (t *threadRoom) check() error {
-	if !t.known {
-		return nil
-	}
-	own, b := threads.Of(os.Getpid()), t.bound
-	need := uint64(t.ahead) + handlerThreads + threadReserve(b.Most)
-	switch {
-	case b.Most < need:
+	if b := t.bound; t.known && b.Most < t.need() {
 		return fmt.Errorf("%w: the limit of threads and processes is %d (%s), which leaves none for handlers; raise it to at least %d", ErrConfig, b.Most, b.Name, roomyLimit)
-	case b.Left()+own < need:
+	}
+	return nil
+}
+
+// checkLeft returns an error when others leave no room for a supervisor with one handler.
+// It is not for one that goes on with a run: the handlers of that are among the others.
+func (t *threadRoom) checkLeft() error {
+	own, b, need := threads.Of(os.Getpid()), t.bound, t.need()
+	if t.known && b.Left()+own < need {
 		return fmt.Errorf("of the %d threads and processes that there may be (%s), %d are in use, and a supervisor with one handler needs %d; raise the limit, or end what uses them", b.Most, b.Name, b.Used-min(own, b.Used), need)
 	}
 	return nil
+}
+
+// need is how many threads a supervisor with one handler needs.
+func (t *threadRoom) need() uint64 {
+	return uint64(t.ahead) + handlerThreads + threadReserve(t.bound.Most)
 }
 
 // roomyLimit is a limit of threads that is worth naming: with it a few clients are served.

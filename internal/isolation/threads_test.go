@@ -90,6 +90,45 @@ func fewThreads(t *testing.T, wrap func(stateCommand) stateCommand) {
 	journalled(t, s, map[*load]uint64{by: sent})
 }
 
+// A supervisor that is killed while its handlers have all threads but the reserve comes back
+// among them, however many of the limit are left over besides.
+func TestFewThreadsAreEnoughToGoOn(t *testing.T) {
+	t.Parallel()
+	const aHandler = 7 // threads that one has
+	for most := 86; most < 86+aHandler; most++ {
+		t.Run(fmt.Sprintf("pids.max=%d", most), func(t *testing.T) {
+			t.Parallel()
+			goesOnAmongItsHandlers(t, inGroup(t, "pids", map[string]string{"pids.max": strconv.Itoa(most)}))
+		})
+	}
+}
+
+func goesOnAmongItsHandlers(t *testing.T, wrap func(stateCommand) stateCommand) {
+	if raceEnabled {
+		t.Skip("programs with the race detector have threads of their own")
+	}
+	state := newStateDir(t)
+	s := startCommand(t, wrap(command(state)))
+	by := bystander(t, s, collect.Hello("bystander"))
+	full := false
+	for i := 0; i < 64 && !full; i++ {
+		c, err := collect.Dial(t.Context(), s.Addr)
+		expect.NoError(t, err)
+		defer c.Close()
+		_, err = c.Greet(collect.Hello(fmt.Sprintf("client-%d", i)))
+		full = err != nil
+	}
+	if !full {
+		t.Fatal("no client was refused")
+	}
+	s.Kill()
+	next := startCommand(t, wrap(command(state)))
+	if next.RunDir != s.RunDir {
+		t.Errorf("the run goes on in %s; want %s", next.RunDir, s.RunDir)
+	}
+	by.goesOn(t)
+}
+
 // reserveOf is what a status says of a kind.
 func reserveOf(st *bulkheadv1.StatusResponse, kind bulkheadv1.ReserveKind) *bulkheadv1.Reserve {
 	for _, r := range st.GetReserves() {
