@@ -37,6 +37,9 @@ var keptFromInit = []uintptr{unix.CAP_SYS_TIME, unix.CAP_SYS_MODULE, unix.CAP_SY
 // runInit makes the machine in the namespaces that this process is the first one of, and
 // becomes systemd. It returns at an error only.
 func runInit(shipped string) error {
+	if os.Getpid() != 1 {
+		return fmt.Errorf("%s is for the first process of a machine of its own", initVariable) // what follows would be done to the system
+	}
 	runtime.LockOSThread() // what is unshared and dropped is this thread's, which executes systemd
 	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
 		return fmt.Errorf("unsharing cgroups: %w", err)
@@ -54,15 +57,25 @@ func runInit(shipped string) error {
 }
 
 // makeRoot makes the root and enters it. The mounts of everyone else stay as they are.
-func makeRoot(shipped string) error {
+func makeRoot(shipped string) (failed error) {
 	const root = "/tmp" // the mount over it is in this namespace alone
 	inRoot := func(path string) string { return filepath.Join(root, path) }
-	var failed error
+	// The first failure is the end: what comes after it would reach files of the system where
+	// a mount is missing that should cover them.
 	must := func(doing string, err error) {
-		if err != nil && failed == nil {
-			failed = fmt.Errorf("%s: %w", doing, err)
+		if err != nil {
+			panic(failure{fmt.Errorf("%s: %w", doing, err)})
 		}
 	}
+	defer func() {
+		switch f := recover().(type) {
+		case nil:
+		case failure:
+			failed = f.error
+		default:
+			panic(f)
+		}
+	}()
 	folder := func(path string) { must("making "+path, os.MkdirAll(inRoot(path), 0o755)) }
 	file := func(path, text string) {
 		folder(filepath.Dir(path))
@@ -141,8 +154,11 @@ func makeRoot(shipped string) error {
 	must("entering the root", unix.PivotRoot(root, inRoot("old")))
 	must("entering the root", os.Chdir("/"))
 	must("leaving the old root", unix.Unmount("/old", unix.MNT_DETACH))
-	return failed
+	return nil
 }
+
+// failure is what makeRoot panics with.
+type failure struct{ error }
 
 // hide covers a file, if it is there.
 func hide(path, with string) error {
