@@ -44,6 +44,7 @@ func (r *reserve) take(bytes int64) error {
 	if bytes <= 0 {
 		return fmt.Errorf("keeping space in reserve: %w", syscall.ENOSPC)
 	}
+	os.Remove(r.path) // what a supervisor left there that was killed right here, and holds nothing
 	f, err := os.OpenFile(r.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("keeping space in reserve: %w", err)

@@ -174,3 +174,21 @@ func TestReserveOfAJournalThatIsOpenedAgain(t *testing.T) {
 		t.Errorf("the reserve: %v", err)
 	}
 }
+
+// TestReserveOfAWriterThatWasKilledAsItTookIt finds the file of a reserve that holds nothing.
+func TestReserveOfAWriterThatWasKilledAsItTookIt(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, reserveName)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := newReserve(dir)
+	if err := r.take(64 << 10); errors.Is(err, syscall.EOPNOTSUPP) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() != 64<<10 {
+		t.Errorf("the reserve: %v, %v", info, err)
+	}
+}
