@@ -87,6 +87,9 @@ type memoryRoom struct {
 	bytes uint64
 	// of says whose limit that is, for a person.
 	of string
+	// most is what it may take if others give back what they can: file systems that cache
+	// beside the page cache, processes that can be swapped out.
+	most uint64
 }
 
 // checkMemory returns an error if a load cannot have the memory that it needs at least, and a
@@ -112,7 +115,7 @@ func checkMemory(cfg Config, room memoryRoom) (warning string, err error) {
 	}
 	text := fmt.Sprintf("memory: the load takes %s to %s%s, and %s has %s left; lower %s",
 		MemoryText(least), MemoryText(most), alone, room.of, sizeText(roundDown(room.bytes)), lower)
-	if least > room.bytes {
+	if least > room.most {
 		return "", errors.New(text)
 	}
 	return text, nil

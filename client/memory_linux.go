@@ -16,9 +16,11 @@ import (
 // available, or less if a control group of it has a limit. What files have in the page cache
 // is available. root is the root of the file system. What cannot be found out limits nothing.
 func roomOfMemory(root string) memoryRoom {
-	room := memoryRoom{math.MaxUint64, "this machine"}
-	if bytes, ok := fields(filepath.Join(root, "proc/meminfo"))["MemAvailable:"]; ok {
-		room.bytes = mul(bytes, 1<<10)
+	room := memoryRoom{math.MaxUint64, "this machine", math.MaxUint64}
+	info := fields(filepath.Join(root, "proc/meminfo"))
+	if available, ok := info["MemAvailable:"]; ok {
+		room.bytes = mul(available, 1<<10)
+		room.most = mul(max(available, add(info["MemTotal:"], info["SwapTotal:"])), 1<<10)
 	}
 	groups, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	if err != nil {
@@ -42,7 +44,7 @@ func roomOfMemory(root string) memoryRoom {
 		// path may be that of the host's tree, of which only the root is here.
 		for group = path.Clean("/" + group); ; group = path.Dir(group) {
 			if left, ok := kind.left(filepath.Join(root, kind.mount, group)); ok && left < room.bytes {
-				room = memoryRoom{left, fmt.Sprintf("its control group %s", group)}
+				room = memoryRoom{left, fmt.Sprintf("its control group %s", group), min(room.most, left)}
 			}
 			if group == "/" {
 				break

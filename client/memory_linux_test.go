@@ -54,7 +54,7 @@ func TestRoomOfMemory(t *testing.T) {
 			"sys/fs/cgroup/memory/a/memory.stat": "inactive_file 1\ntotal_inactive_file 1000\n"}, 5000, "its control group /a"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := roomOfMemory(system(t, c.files)); got != (memoryRoom{c.bytes, c.of}) {
+			if got := roomOfMemory(system(t, c.files)); got.bytes != c.bytes || got.of != c.of {
 				t.Errorf("%+v; want %d of %s", got, c.bytes, c.of)
 			}
 		})
@@ -78,10 +78,17 @@ func TestMemoryIsPartOfThePlan(t *testing.T) {
 	_, larger := cfg.Consumers[1].memory(0)
 	for _, c := range []struct {
 		available    int
+		swap         bool // that is large
 		warns, fails bool
-	}{{int(least/mib) - 1, false, true}, {int(least/mib) + 1, true, false}, {int(most/mib) - 1, true, false}, {int(most/mib) + 1, false, false}} {
-		t.Run(fmt.Sprint(c.available), func(t *testing.T) {
+	}{
+		{int(least/mib) - 1, false, false, true}, {int(least/mib) - 1, true, true, false},
+		{int(least/mib) + 1, false, true, false}, {int(most/mib) - 1, false, true, false}, {int(most/mib) + 1, false, false, false},
+	} {
+		t.Run(fmt.Sprint(c.available, c.swap), func(t *testing.T) {
 			cfg := load(t, c.available)
+			if c.swap {
+				cfg.root = system(t, map[string]string{"proc/meminfo": fmt.Sprintf("MemAvailable: %d kB\nSwapTotal: %d kB\n", c.available<<10, most>>10)})
+			}
 			plan, err := MakePlan(t.Context(), cfg)
 			if err != nil {
 				t.Fatal(err)

@@ -88,6 +88,10 @@ func (r removal) run(abort context.Context, leave func()) error {
 			since = time.Now()
 		case <-progress:
 			since = time.Now()
+			if last != nil && aborted != nil { // it was only slow
+				last.Stop()
+				last, over = nil, nil
+			}
 		case <-look.C:
 		case <-aborted:
 			aborted, since = nil, since.Add(-r.stall)

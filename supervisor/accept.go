@@ -69,7 +69,7 @@ func (r *run) arrive(conn *net.TCPConn) {
 		r.refuse(conn, no)
 		return
 	}
-	if !t.mustSpeak() && !r.claimHandler(t.source) {
+	if !t.mustSpeak() && !r.claimHandler(t.source, t.onlyReturns()) {
 		t.leave(time.Now(), false)
 		r.refuse(conn, fewThreads)
 		return
@@ -97,10 +97,11 @@ func sourceOf(peer string) netip.Addr {
 var fewDescriptors = &refusal{"the supervisor has too few file descriptors left", retryDescriptors}
 
 // claimHandler reserves a handler for a connection of source, and says whether there is one
-// for it: one for each session that is away is kept for that.
-func (r *run) claimHandler(source netip.Addr) bool {
+// for it: one for each session that is away is kept for that. returns says that the
+// connection can only be that of such a session.
+func (r *run) claimHandler(source netip.Addr, returns bool) bool {
 	spare := 0
-	if away, here := r.gate.away(source); !here {
+	if away, here := r.gate.away(source); !here && !returns {
 		spare = away
 	}
 	if r.pool.claim(spare) {

@@ -41,7 +41,7 @@ func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *t
 			r.abandon(l, conn, err)
 			return
 		}
-		if !r.claimHandler(t.source) {
+		if !r.claimHandler(t.source, t.onlyReturns()) {
 			r.refuse(conn, fewThreads)
 			return
 		}

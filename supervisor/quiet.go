@@ -46,7 +46,7 @@ func newQuiet(h *bulkheadv1.Hello, grace time.Duration) *quiet {
 		q.limit = max(quietBeats*every, quietLeast)
 	}
 	if runtime := time.Duration(w.GetRuntimeNano()); runtime > 0 && runtime < maxLoad {
-		q.lasts = max(time.Duration(w.GetRampNano()), 0) + runtime + grace
+		q.lasts = min(max(time.Duration(w.GetRampNano()), 0), maxLoad) + runtime + grace
 	}
 	return q
 }

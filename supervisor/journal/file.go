@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -146,7 +147,7 @@ func (f *File) Close() error {
 	f.closeOnce.Do(func() {
 		close(f.writer.closing)
 		<-f.writer.stopped
-		f.closeErr = f.writer.failure
+		f.closeErr = cmp.Or(f.writer.failure, f.writer.kept)
 		if err := f.lock.Close(); err != nil && f.closeErr == nil {
 			f.closeErr = fmt.Errorf("closing journal: %w", err)
 		}

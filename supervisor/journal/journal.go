@@ -59,8 +59,8 @@ type Options struct {
 	// an eighth of what is free; 0 is none. When the file system is full they are given
 	// back, and the journal goes on with them.
 	ReserveBytes int64
-	// Full, if not nil, is called at most once, when the reserve was given back, with the
-	// error that made it so. It is called by the writer and must not wait for an Append.
+	// Full, if not nil, is called when a reserve was given back, with the error that made it
+	// so. It is called by the writer and must not wait for an Append.
 	Full func(error)
 	// Unreserved, if not nil, is called with the reason when nothing could be set aside.
 	Unreserved func(error)

@@ -40,6 +40,7 @@ type writer struct {
 	file    segmentFile // nil when the next segment could not be made
 	size    int64       // bytes of the segment that have been acknowledged
 	failure error       // sticky; wraps ErrFailed
+	kept    error       // why the reserve could not be given back at the end
 
 	group  []*request // being written
 	joined []byte     // their frames, when there are several
@@ -225,11 +226,7 @@ func (w *writer) fail(err error) error {
 
 // finish lets go of the segment, and of the space in reserve, which the report may need.
 func (w *writer) finish() {
-	defer func() {
-		if err := w.reserve.drop(); err != nil && w.failure == nil {
-			w.failure = fmt.Errorf("%w: %w", ErrFailed, err)
-		}
-	}()
+	defer func() { w.kept = w.reserve.drop() }()
 	if w.file == nil {
 		return
 	}
