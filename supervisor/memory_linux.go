@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"log/slog"
 	"math"
 	"os"
@@ -18,17 +19,17 @@ const (
 )
 
 // memoryThereIs is the memory of the machine in bytes, or what a control group lets this
-// process and its handlers have of it, and which.
-func memoryThereIs() (bytes uint64, limitedBy string) {
-	bytes, limitedBy = math.MaxUint64, "the machine"
+// process and its handlers have of it. group is "" without one that has less.
+func memoryThereIs() (bytes uint64, group string) {
+	bytes = math.MaxUint64
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) == nil {
 		bytes = uint64(info.Totalram) * uint64(info.Unit)
 	}
-	if limit, group, limited := cgroup.Memory(); limited && limit < bytes {
-		bytes, limitedBy = limit, group
+	if limit, of, limited := cgroup.Memory(); limited && limit < bytes {
+		return limit, of
 	}
-	return bytes, limitedBy
+	return bytes, ""
 }
 
 // inboxMemory is the memory for inboxes where no setting says it: a sixteenth.
@@ -36,12 +37,18 @@ func inboxMemory(memory uint64) uint64 { return min(max(memory/16, inboxLeast), 
 
 // boundMemory has the runtime collect garbage rather than let this process become the
 // largest of its control group: the kernel ends whoever is, and counts a handler as
-// larger by half of the limit (handler/oom_linux.go). An operator's GOMEMLIMIT stays.
-func boundMemory(log *slog.Logger, inboxes uint64) {
-	memory, limitedBy := memoryThereIs()
+// larger by half of the limit (handler/oom_linux.go). An operator's GOMEMLIMIT stays. It
+// returns how many bytes inboxes may take: what is set, but no more than the runtime may keep.
+func boundMemory(log *slog.Logger, inboxes uint64) uint64 {
+	memory, group := memoryThereIs()
 	_, set := os.LookupEnv("GOMEMLIMIT")
-	if limitedBy != "the machine" && !set {
+	if group != "" && !set {
 		debug.SetMemoryLimit(int64(memory / 8 * 3))
 	}
-	log.Info("memory that there may be", "limit_bytes", memory, "limited_by", limitedBy, "inboxes_bytes", inboxes)
+	if most := memory / 4; group != "" && inboxes > most {
+		log.Warn("overload.inbox_memory is more than a quarter of what the control group has; a quarter is used", "inbox_memory_bytes", inboxes, "limited_by", group)
+		inboxes = most
+	}
+	log.Info("memory that there may be", "limit_bytes", memory, "limited_by", cmp.Or(group, "the machine"), "inboxes_bytes", inboxes)
+	return inboxes
 }

@@ -73,6 +73,7 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 		case reason := <-s.drains:
 			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, reason)
 		case err := <-r.full:
+			r.livesOnReserve.Store(true)
 			s.cfg.Logger.Error("the file system of the state directory is full; the run ends in order, with what was kept in reserve", "error", err)
 			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_DISK_FULL, "the file system of the supervisor's state directory is full")
 		case <-o.deadline.C:

@@ -58,11 +58,25 @@ func TestARunOnAFullDiskEndsInOrder(t *testing.T) {
 		})
 		alpha := s.greet(collect.Hello("alpha"), 0)
 		s.deliver(alpha, 1, 3)
+		disk := func() *bulkheadv1.Reserve {
+			all := s.status().GetReserves()
+			at := slices.IndexFunc(all, func(r *bulkheadv1.Reserve) bool { return r.GetKind() == bulkheadv1.ReserveKind_RESERVE_KIND_DISK })
+			if at < 0 {
+				t.Fatalf("status has no disk: %v", all)
+			}
+			return all[at]
+		}
+		if d := disk(); d.GetReserve() == 0 || d.GetReached() || d.GetLimit() != 8<<20 {
+			t.Errorf("before: %v", d)
+		}
 		fill(t, mount)
 		last := uint64(3)
 		for s.log.count("draining") == 0 {
 			s.deliver(alpha, last+1, last+100)
 			last += 100
+		}
+		if d := disk(); d.GetReserve() != 0 || !d.GetReached() {
+			t.Errorf("on a full disk: %v", d)
 		}
 		s.deliver(alpha, last+1, last+3) // what the client had left to say
 		s.closeInOrder(alpha, last+3)

@@ -1,9 +1,12 @@
 package supervisor
 
 import (
+	"path/filepath"
+
 	"golang.org/x/sys/unix"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/journal"
 )
 
 // reserves is what status shows of the things that a supervisor must not run out of.
@@ -24,6 +27,24 @@ func descriptorStatus() *bulkheadv1.Reserve {
 	}
 	out.Reached = out.Left <= out.Reserve
 	return out
+}
+
+// diskStatus is about the file system of the run's journal; nothing if it does not say what
+// it has.
+func (r *run) diskStatus() []*bulkheadv1.Reserve {
+	folder := filepath.Join(r.dir, journalFolder)
+	var st unix.Statfs_t
+	if err := unix.Statfs(folder, &st); err != nil {
+		return nil
+	}
+	out := &bulkheadv1.Reserve{
+		Kind: bulkheadv1.ReserveKind_RESERVE_KIND_DISK, LimitedBy: "the file system of the state directory",
+		Limit: st.Blocks * uint64(st.Frsize), Left: st.Bavail * uint64(st.Frsize), Reserve: uint64(journal.Reserved(folder)),
+	}
+	if r.livesOnReserve.Load() {
+		out.Reached, out.TimesReached = true, 1
+	}
+	return []*bulkheadv1.Reserve{out}
 }
 
 // status is about the threads of this process and of its handlers; nothing if the system

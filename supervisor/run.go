@@ -53,6 +53,8 @@ type run struct {
 	uptime   *uptime
 	failed   chan error // receives the first journal error
 	full     chan error // receives the error that made the journal give its reserve back
+	// livesOnReserve says that it has.
+	livesOnReserve atomic.Bool
 	accepted atomic.Uint64
 	refused  atomic.Uint64
 

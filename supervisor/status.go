@@ -128,7 +128,7 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	out.AbsentNames = absent[:min(len(absent), shownAbsent)]
 	out.AcceptedConnections, out.RejectedConnections = r.accepted.Load(), r.refused.Load()
 	out.Restarts = uint32(r.restarts)
-	out.Reserves = append(out.Reserves, r.inboxes.status())
+	out.Reserves = append(append(out.Reserves, r.inboxes.status()), r.diskStatus()...)
 	out.ShedConnections = r.shedding.total.Load()
 	out.State = cycle.String()
 	if over {

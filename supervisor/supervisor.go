@@ -122,7 +122,7 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	}
 	defer s.closeHTTP()
 	s.threads.prepare(s.cfg.Logger, s.cfg.Clients)
-	boundMemory(s.cfg.Logger, s.cfg.Overload.InboxMemory)
+	s.cfg.Overload.InboxMemory = boundMemory(s.cfg.Logger, s.cfg.Overload.InboxMemory)
 	// A run that goes on has clients to serve, with or without another handler.
 	var ready []*child.Child
 	switch first, err := s.startHandler(ctx); {

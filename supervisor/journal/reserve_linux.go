@@ -30,6 +30,15 @@ func newReserve(dir string) *reserve {
 	return r
 }
 
+// Reserved is how many bytes are set aside beside the journal in dir; 0 if none are.
+func Reserved(dir string) int64 {
+	info, err := os.Lstat(filepath.Join(dir, reserveName))
+	if err != nil || !info.Mode().IsRegular() {
+		return 0
+	}
+	return info.Size()
+}
+
 // take sets the space aside: bytes, but no more than an eighth of what is free. It returns
 // an error if the file system does not promise the space, and holds none then.
 func (r *reserve) take(bytes int64) error {
