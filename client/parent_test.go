@@ -3,6 +3,7 @@ package client
 import (
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -89,6 +90,10 @@ func TestStoppedClientSaysThatItWasStarved(t *testing.T) {
 	c.listen(listener)
 	p := startProgram(t, c, 1, nil)
 	p.workers(c, 1)
+	eventually(t, "the consumer to write", func() bool { // who wrote nothing ends otherwise
+		messages, _, _ := c.snapshot()
+		return slices.ContainsFunc(messages, func(m *bulkheadv1.Message) bool { return m.GetProgress().GetBytes() > 0 })
+	})
 	p.signal(syscall.SIGSTOP)
 	wait(t, "the supervisor to give the client up", lost)
 	p.signal(syscall.SIGCONT)
