@@ -50,13 +50,13 @@ type run struct {
 	log        *slog.Logger
 	life       chan struct{} // holds one token after the lifecycle changed
 
-	uptime   *uptime
-	failed   chan error // receives the first journal error
-	full     chan error // receives the error that made the journal give its reserve back
+	uptime *uptime
+	failed chan error // receives the first journal error
+	full   chan error // receives the error that made the journal give its reserve back
 	// livesOnReserve says that it has.
 	livesOnReserve atomic.Bool
-	accepted atomic.Uint64
-	refused  atomic.Uint64
+	accepted       atomic.Uint64
+	refused        atomic.Uint64
 
 	pooled sync.Mutex // held while records of no session are written
 	sealed bool       // guarded by pooled; they come too late
