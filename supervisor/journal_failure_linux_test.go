@@ -14,15 +14,7 @@ import (
 // TestAFullDiskEndsTheRun fills the disk under a running supervisor. The run ends
 // with that error, and whatever a client was told is durable can be read.
 func TestAFullDiskEndsTheRun(t *testing.T) {
-	mount := t.TempDir()
-	if err := syscall.Mount("tmpfs", mount, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("mounting a tmpfs: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(mount, 0); err != nil {
-			t.Errorf("unmounting: %v", err)
-		}
-	})
+	mount := smallFileSystem(t, "size=1m")
 	s := start(t, func(c *supervisor.Config) {
 		c.StateDir = filepath.Join(mount, "state")
 		c.Clients = 2

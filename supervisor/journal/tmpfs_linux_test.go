@@ -10,10 +10,11 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// TestFullDisk fills a real, tiny file system.
-func TestFullDisk(t *testing.T) {
+// smallFileSystem mounts a tmpfs until the test ends.
+func smallFileSystem(t *testing.T, options string) string {
+	t.Helper()
 	mount := t.TempDir()
-	if err := syscall.Mount("tmpfs", mount, "tmpfs", 0, "size=128k"); err != nil {
+	if err := syscall.Mount("tmpfs", mount, "tmpfs", 0, options); err != nil {
 		t.Skipf("mounting a tmpfs: %v", err)
 	}
 	t.Cleanup(func() {
@@ -21,6 +22,12 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("unmounting: %v", err)
 		}
 	})
+	return mount
+}
+
+// TestFullDisk fills a real, tiny file system.
+func TestFullDisk(t *testing.T) {
+	mount := smallFileSystem(t, "size=128k")
 	filler := filepath.Join(mount, "filler")
 	if err := os.WriteFile(filler, make([]byte, 64<<10), 0o600); err != nil {
 		t.Fatal(err)
@@ -69,15 +76,7 @@ func TestFullDisk(t *testing.T) {
 // TestReserveOnAFullDisk fills a real, tiny file system with a reserve: nothing that the
 // reserve has room for fails, and a journal whose torn end cannot be kept finds room in it.
 func TestReserveOnAFullDisk(t *testing.T) {
-	mount := t.TempDir()
-	if err := syscall.Mount("tmpfs", mount, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("mounting a tmpfs: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(mount, 0); err != nil {
-			t.Errorf("unmounting: %v", err)
-		}
-	})
+	mount := smallFileSystem(t, "size=1m")
 	for _, o := range []Options{{}, {SegmentBytes: 8 << 10}, {Sync: SyncNone}} {
 		filler := filepath.Join(mount, "filler")
 		dir := filepath.Join(mount, "journal")
@@ -128,15 +127,7 @@ func TestReserveOnAFullDisk(t *testing.T) {
 // TestReserveOfAJournalThatIsOpenedAgain finds the file system full and a torn end that
 // must be kept: the reserve of the writer before has room for it.
 func TestReserveOfAJournalThatIsOpenedAgain(t *testing.T) {
-	mount := t.TempDir()
-	if err := syscall.Mount("tmpfs", mount, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("mounting a tmpfs: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(mount, 0); err != nil {
-			t.Errorf("unmounting: %v", err)
-		}
-	})
+	mount := smallFileSystem(t, "size=1m")
 	dir := filepath.Join(mount, "journal")
 	f, err := Create(dir, Options{})
 	if err != nil {
