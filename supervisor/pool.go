@@ -160,11 +160,12 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 			if ctx.Err() == nil {
 				say := trouble.failed(r.err)
 				wait := respawn.After(trouble.failures, rand.Float64())
-				if errors.Is(r.err, errNoRoom) {
-					wait = roomAgain
+				level := slog.LevelError
+				if errors.Is(r.err, errNoRoom) { // as it should be at a limit
+					wait, level = roomAgain, slog.LevelWarn
 				}
 				if say {
-					p.log.Error("a handler does not start", "error", r.err, "failures", trouble.failures, "trying_again_in", wait.Round(time.Millisecond))
+					p.log.Log(ctx, level, "a handler does not start", "error", r.err, "failures", trouble.failures, "trying_again_in", wait.Round(time.Millisecond))
 				}
 				pause = time.After(wait)
 			}
