@@ -15,11 +15,15 @@ func envName(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-// ownVariables are those that set no key: what our programs give each other, and the list
-// of consumers, which is refused with a reason of its own.
+// ownVariables are those that set no key: what our programs give each other, the list of
+// consumers, which is refused with a reason of its own, and what our tests go by, whose
+// environment the programs have that they run.
 func ownVariables() []string {
-	return []string{"BULKHEAD_CONSUMERS", "BULKHEAD_CHILD", "BULKHEAD_HANDOVER", "BULKHEAD_FAILPOINTS"}
+	return []string{"BULKHEAD_CONSUMERS", "BULKHEAD_CHILD", "BULKHEAD_HANDOVER", "BULKHEAD_FAILPOINTS", "BULKHEAD_SCREENSHOTS"}
 }
+
+// testPrefix begins the name of every other variable of our tests.
+const testPrefix = "BULKHEAD_TEST_"
 
 // UnknownVariable is an environment variable that looks like a setting and is none.
 type UnknownVariable struct {
@@ -38,7 +42,7 @@ func UnknownVariables(env []string) []UnknownVariable {
 	var unknown []UnknownVariable
 	for _, entry := range env {
 		name, _, ok := strings.Cut(entry, "=")
-		if !ok || len(name) < len(envPrefix) || !strings.EqualFold(name[:len(envPrefix)], envPrefix) || slices.Contains(known, name) {
+		if !ok || len(name) < len(envPrefix) || !strings.EqualFold(name[:len(envPrefix)], envPrefix) || slices.Contains(known, name) || strings.HasPrefix(name, testPrefix) {
 			continue
 		}
 		v := UnknownVariable{Name: name, Meant: meantVariable(name, settings)}
