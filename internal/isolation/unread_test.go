@@ -271,9 +271,17 @@ func TestAClientThatNobodyReads(t *testing.T) {
 				if err == nil && len(workers) > 0 {
 					err = fmt.Errorf("its workers are still there: %v", workers)
 				}
+				if left, _ := filepath.Glob(filepath.Join(dir, "load", "bulkhead-*")); err == nil && len(left) > 0 {
+					err = fmt.Errorf("its load is still there: %v", left)
+				}
 				return err
 			})
 			expect.NoError(t, m.Process.Signal(syscall.SIGTERM))
+			select {
+			case <-m.ended:
+			case <-time.After(patience / 4): // the first came before it began to print, and was for the load
+				expect.NoError(t, m.Process.Signal(syscall.SIGTERM))
+			}
 			m.ends(0)
 		})
 	}
