@@ -55,13 +55,20 @@ func (e *Exit) set(status syscall.WaitStatus) {
 	}
 }
 
-// polled is what poll(2) says of a descriptor at this moment.
+// polled is what poll(2) says of a pidfd at this moment. It says nothing where RLIMIT_NOFILE
+// is 0 (EINVAL); a process that no signal can reach any more has been reaped.
 func polled(fd uintptr) int16 {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
 		_, err := unix.Poll(p, 0)
-		if err != unix.EINTR {
+		switch {
+		case err == unix.EINTR:
+		case err == nil:
 			return p[0].Revents
+		case unix.PidfdSendSignal(int(fd), 0, nil, 0) == unix.ESRCH:
+			return unix.POLLIN | unix.POLLHUP
+		default:
+			return 0
 		}
 	}
 }

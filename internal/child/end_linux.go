@@ -21,5 +21,17 @@ func awaitEnd(pid int) {
 	if err != nil {
 		return
 	}
-	_ = raw.Read(func(fd uintptr) bool { return polled(fd)&unix.POLLIN != 0 }) // an error leaves it to wait4
+	_ = raw.Read(func(fd uintptr) bool { return waitable(int(fd)) }) // an error leaves it to wait4
+}
+
+// waitable reports whether wait4(2) would not wait for the child of a pidfd: it has ended,
+// or it cannot be told (before Linux 5.4). poll(2) could not tell where RLIMIT_NOFILE is 0.
+func waitable(pidfd int) bool {
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_PIDFD, pidfd, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			return err != nil || info.Signo != 0
+		}
+	}
 }
