@@ -96,7 +96,7 @@ var foreignFlags = []string{
 // is refused because the key it would be for can be set in a file only.
 var foreignVariables = []string{
 	"BULKHEAD_SCREENSHOTS", "BULKHEAD_TEST_ISOLATION", "BULKHEAD_FAILPOINTS", "BULKHEAD_CHILD", "BULKHEAD_HANDOVER",
-	"BULKHEAD_CONSUMERS",
+	"BULKHEAD_CONSUMERS", "BULKHEAD_TEST",
 }
 
 // Flags, environment variables and keys that the documents and the programs name exist.
