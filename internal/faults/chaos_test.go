@@ -154,7 +154,7 @@ func (c *chaos) check(rep *report.Report) {
 		expect.NoError(c.t, err)
 		got := expect.Client(c.t, rep, clientName(aReal, i))
 		resumes += got.Resumes
-		said := regexp.MustCompile(`; (\d+) messages`).FindStringSubmatch(r.Stdout.String())
+		said := regexp.MustCompile(`; (\d+) messages?`).FindStringSubmatch(r.Stdout.String())
 		if got.Outcome != closed || said == nil || said[1] != strconv.FormatUint(got.LastSeq, 10) {
 			c.t.Errorf("%s: %s (%s) at %d; it exited with %d and said:\n%s", got.Name, got.Outcome, got.Cause, got.LastSeq, status, r.Stdout.String())
 		}
