@@ -69,12 +69,16 @@ func (r *run) arrive(conn *net.TCPConn) {
 		r.refuse(conn, no)
 		return
 	}
-	if !t.mustSpeak() && !r.claimHandler(t.source, t.onlyReturns()) {
-		t.leave(time.Now(), false)
-		r.refuse(conn, fewThreads)
-		return
+	var release func()
+	if !t.mustSpeak() {
+		var ok bool
+		if release, ok = r.claimHandler(t); !ok {
+			t.leave(time.Now(), false)
+			r.refuse(conn, fewThreads)
+			return
+		}
 	}
-	r.connect(conn, t)
+	r.connect(conn, t, release)
 }
 
 // sourceBits is how much of an IPv6 address names a source: one host commonly has a whole
@@ -96,27 +100,36 @@ func sourceOf(peer string) netip.Addr {
 // fewDescriptors refuses a connection that no descriptor is left for.
 var fewDescriptors = &refusal{"the supervisor has too few file descriptors left", retryDescriptors}
 
-// claimHandler reserves a handler for a connection of source, and says whether there is one
-// for it: one for each session that is away is kept for that. returns says that the
-// connection can only be that of such a session.
-func (r *run) claimHandler(source netip.Addr, returns bool) bool {
-	spare := 0
-	if away, here := r.gate.away(source); !here && !returns {
-		spare = away
+// mayBeAwaited reports whether a connection may be that of a session that is away.
+func (r *run) mayBeAwaited(t *ticket) bool {
+	if t == nil {
+		return false
 	}
-	if r.pool.claim(spare) {
-		return true
-	}
-	r.pool.threads.refused.Add(1) // there is always enough without
-	return false
+	_, here := r.gate.away(t.source)
+	return here || t.onlyReturns()
 }
 
-// connect starts serving one connection.
-func (r *run) connect(conn *net.TCPConn, t *ticket) {
+// claimHandler reserves a handler for a connection until release, and reports whether there
+// is one for it: one for each session that is away is kept for that.
+func (r *run) claimHandler(t *ticket) (release func(), ok bool) {
+	claim := r.pool.claim
+	if r.mayBeAwaited(t) {
+		claim = r.pool.claimFirst
+	}
+	release, ok = claim()
+	if !ok {
+		r.pool.threads.refused.Add(1) // there is always enough without
+	}
+	return release, ok
+}
+
+// connect starts serving one connection. release gives back the handler that is reserved for
+// it; nil if none is.
+func (r *run) connect(conn *net.TCPConn, t *ticket, release func()) {
 	id := r.accepted.Add(1)
 	r.running.Go(func() {
 		defer func() { t.leave(time.Now(), false) }()
-		r.connection(r.procCtx, id, conn, t)
+		r.connection(r.procCtx, id, conn, t, release)
 	})
 }
 

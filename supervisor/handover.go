@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	"bulkhead/internal/child"
@@ -32,7 +31,7 @@ func (h HandlerConfig) handoverTimeout() time.Duration { return h.StartTimeout /
 
 // connection serves one accepted connection until it is over and its handler is
 // gone. It closes conn.
-func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *ticket) {
+func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *ticket, release func()) {
 	ctx, l, unlist := r.newLink(ctx, id, conn.RemoteAddr().String(), t)
 	defer unlist()
 	failpoint.Hit("supervisor/accepted")
@@ -41,19 +40,19 @@ func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *t
 			r.abandon(l, conn, err)
 			return
 		}
-		if !r.claimHandler(t.source, t.onlyReturns()) {
+		var ok bool
+		if release, ok = r.claimHandler(t); !ok {
 			r.refuse(conn, fewThreads)
 			return
 		}
 	}
-	unclaim := sync.OnceFunc(r.pool.unclaim)
-	defer unclaim()
+	defer release()
 	for try := 1; ; try++ {
 		if err := r.equip(ctx, l); err != nil {
 			r.abandon(l, conn, err)
 			return
 		}
-		unclaim()
+		release()
 		err := l.serve(ctx, r, conn)
 		if !errors.Is(err, errNotTaken) {
 			r.finishLink(ctx, l, err)
@@ -72,7 +71,11 @@ func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *t
 func (r *run) equip(ctx context.Context, l *link) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*r.cfg.Handler.StartTimeout, errNoHandler)
 	defer cancel()
-	handler, err := r.pool.Take(ctx)
+	take := r.pool.Take
+	if r.mayBeAwaited(l.ticket) {
+		take = r.pool.TakeFirst
+	}
+	handler, err := take(ctx)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bulkhead/internal/backoff"
@@ -45,18 +46,42 @@ type pool struct {
 	log   *slog.Logger
 
 	out    chan *child.Child
+	first  chan *child.Child // to those that come before the others
+	urgent atomic.Int64      // how many of those wait
+	wake   chan struct{}     // one of them waits no longer
 	counts chan poolCounts
 
 	threads *threadRoom // may be nil; set before Run
+	kept    func() int  // how many sessions are away, which come first; may be nil; set before Run
+
 	mu      sync.Mutex
 	have    int // guarded by mu; handlers that are ready or start
-	claimed int // guarded by mu; of those, or of what there is room for
+	claimed int // guarded by mu; of those, or of what there is room for, by those that come first
+	waiting int // guarded by mu; the same by the others
 }
 
 func newPool(size int, start func(context.Context) (*child.Child, error), stop func(*child.Child) child.Exit, died func(child.Exit), log *slog.Logger) *pool {
 	return &pool{
 		size: size, start: start, stop: stop, died: died, log: log,
-		out: make(chan *child.Child), counts: make(chan poolCounts),
+		out: make(chan *child.Child), first: make(chan *child.Child), wake: make(chan struct{}, 1), counts: make(chan poolCounts),
+	}
+}
+
+// TakeFirst is Take, before all that wait in Take.
+func (p *pool) TakeFirst(ctx context.Context) (*child.Child, error) {
+	p.urgent.Add(1)
+	defer func() {
+		p.urgent.Add(-1)
+		select {
+		case p.wake <- struct{}{}:
+		default: // Run looks at urgent anyway
+		}
+	}()
+	select {
+	case c := <-p.first:
+		return c, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 }
 
@@ -71,23 +96,42 @@ func (p *pool) Take(ctx context.Context) (*child.Child, error) {
 	}
 }
 
-// claim reserves a handler, one that there is or that there is room for, if spare others
-// are left then. It is to be taken back by unclaim, once a handler was taken.
-func (p *pool) claim(spare int) bool {
+// claimFirst reserves a handler, one that there is or that there is room for, whatever
+// others reserved with claim. It is to be taken back by release, once a handler was taken.
+func (p *pool) claimFirst() (release func(), ok bool) {
+	return p.reserve(&p.claimed, func(free int) bool { return free > 0 })
+}
+
+// claim is claimFirst for those that come after, if a handler for each session that is away
+// is left then.
+func (p *pool) claim() (release func(), ok bool) {
+	away := p.away()
+	return p.reserve(&p.waiting, func(free int) bool { return free-p.waiting > away })
+}
+
+// reserve adds one to claims if so many free handlers are enough. enough is called with mu
+// held.
+func (p *pool) reserve(claims *int, enough func(free int) bool) (release func(), ok bool) {
 	room := p.threads.forHandlers()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.have+room-p.claimed < spare+1 {
-		return false
+	if !enough(p.have + room - p.claimed) {
+		return nil, false
 	}
-	p.claimed++
-	return true
+	*claims++
+	return sync.OnceFunc(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		*claims--
+	}), true
 }
 
-func (p *pool) unclaim() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.claimed--
+// away is how many sessions are away.
+func (p *pool) away() int {
+	if p.kept == nil {
+		return 0
+	}
+	return p.kept()
 }
 
 // spare is how many further handlers there are, or there is room for.
@@ -95,7 +139,7 @@ func (p *pool) spare() int {
 	room := p.threads.forHandlers()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.have + room - p.claimed
+	return p.have + room - p.claimed - p.waiting
 }
 
 // hold says how many handlers are ready or start.
@@ -123,10 +167,26 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 	starting := 0
 	var trouble episode
 	var pause <-chan time.Time // not nil while the pool waits to start another
+	failed := func(err error) {
+		say := trouble.failed(err)
+		wait := respawn.After(trouble.failures, rand.Float64())
+		level := slog.LevelError
+		if errors.Is(err, errNoRoom) { // as it should be at a limit
+			wait, level = roomAgain, slog.LevelWarn
+		}
+		if say {
+			p.log.Log(ctx, level, "a handler does not start", "error", err, "failures", trouble.failures, "trying_again_in", wait.Round(time.Millisecond))
+		}
+		pause = time.After(wait)
+	}
 
 	for ctx.Err() == nil {
 		ready = p.dropDead(ready)
 		for pause == nil && starting < spawnAtOnce && len(ready)+starting < p.size {
+			if err := p.threads.lack(); err != nil { // and none is counted as starting
+				failed(err)
+				break
+			}
 			starting++
 			go func() { // its result is always received, below
 				c, err := p.start(ctx)
@@ -134,18 +194,33 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 			}()
 		}
 		p.hold(len(ready) + starting)
-		var out chan *child.Child
+		var out, first chan *child.Child
+		var again <-chan time.Time
 		var head *child.Child
 		var headDied <-chan struct{}
 		if len(ready) > 0 {
-			out, head, headDied = p.out, ready[0], ready[0].Done()
+			first, head, headDied = p.first, ready[0], ready[0].Done()
+			switch {
+			case p.urgent.Load() > 0:
+			case len(ready)+starting+p.threads.forHandlers() > p.away():
+				out = p.out
+			default: // those that are away come first
+				again = time.After(roomAgain)
+			}
 		}
-		select {
-		case out <- head:
+		taken := func() {
 			ready = ready[1:]
 			if trouble.failures == 0 && 2*(len(ready)+starting) >= p.size {
 				pause = time.After(refillDelay)
 			}
+		}
+		select {
+		case out <- head:
+			taken()
+		case first <- head:
+			taken()
+		case <-p.wake:
+		case <-again:
 		case <-headDied: // removed at the top of the loop
 		case p.counts <- poolCounts{len(ready), starting}:
 		case r := <-results:
@@ -158,16 +233,7 @@ func (p *pool) Run(ctx context.Context, first ...*child.Child) {
 				continue
 			}
 			if ctx.Err() == nil {
-				say := trouble.failed(r.err)
-				wait := respawn.After(trouble.failures, rand.Float64())
-				level := slog.LevelError
-				if errors.Is(r.err, errNoRoom) { // as it should be at a limit
-					wait, level = roomAgain, slog.LevelWarn
-				}
-				if say {
-					p.log.Log(ctx, level, "a handler does not start", "error", r.err, "failures", trouble.failures, "trying_again_in", wait.Round(time.Millisecond))
-				}
-				pause = time.After(wait)
+				failed(r.err)
 			}
 		case <-pause:
 			pause = nil

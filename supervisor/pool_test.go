@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -258,5 +259,63 @@ func TestPoolSaysThatHandlersDoNotStart(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "\n"); n != 2 {
 		t.Errorf("%d lines; want each reason once:\n%s", n, out.String())
+	}
+}
+
+// Who is to come first gets the first handler that there is, however many have waited for
+// longer; when it waits no longer, the others are served.
+func TestPoolServesTheFirstBeforeTheOthers(t *testing.T) {
+	p, n := fill(t, 1, 1<<30)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var others sync.WaitGroup
+	taken := make(chan *child.Child, 8)
+	for range cap(taken) {
+		others.Go(func() {
+			if c, err := p.Take(ctx); err == nil {
+				taken <- c
+			}
+		})
+	}
+	first := make(chan *child.Child)
+	go func() {
+		c, _ := p.TakeFirst(ctx)
+		first <- c
+	}()
+	gone, leave := context.WithCancel(ctx)
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		if c, err := p.TakeFirst(gone); err == nil {
+			taken <- c
+		}
+	}()
+	for p.urgent.Load() != 2 {
+		runtime.Gosched()
+	}
+	leave()
+	<-left
+	n.mu.Lock()
+	n.failing = 0
+	n.mu.Unlock()
+	c := <-first
+	if c == nil {
+		t.Fatal("who is to come first got no handler")
+	}
+	defer n.end(c)
+	n.mu.Lock()
+	if c != n.started[0] {
+		t.Error("who is to come first got another handler than the first")
+	}
+	n.mu.Unlock()
+	others.Wait()
+	close(taken)
+	served := 0
+	for c := range taken {
+		served++
+		n.end(c)
+	}
+	if served != cap(taken) {
+		t.Errorf("%d of the %d others got a handler", served, cap(taken))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -135,6 +136,7 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	}
 	s.pool = newPool(s.cfg.Handler.Pool, s.startHandler, s.stopIdle, s.handlerDied, s.cfg.Logger)
 	s.pool.threads = s.threads
+	s.pool.kept = func() int { n, _ := s.gate.away(netip.Addr{}); return n }
 	if s.control, err = newControl(s); err != nil {
 		for _, c := range ready {
 			s.stopHandler(c)

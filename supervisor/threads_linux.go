@@ -179,9 +179,8 @@ func (t *threadRoom) begin() (done func(pid int, err error), err error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b, ok := t.countLocked(0)
-	if ok && b.Left() < (t.starting+1)*t.each()+threadReserve(b.Most) {
-		return nil, fmt.Errorf("too few threads are left (%s is %d); raise the limit: %w", b.Name, b.Most, errNoRoom)
+	if err := t.lackLocked(0); err != nil {
+		return nil, err
 	}
 	t.starting++
 	return func(pid int, err error) {
@@ -196,6 +195,24 @@ func (t *threadRoom) begin() (done func(pid int, err error), err error) {
 			t.denied = time.Now()
 		}
 	}, nil
+}
+
+// lack returns an error that wraps errNoRoom when there is no room for another handler.
+func (t *threadRoom) lack() error {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lackLocked(countAgain)
+}
+
+func (t *threadRoom) lackLocked(old time.Duration) error {
+	b, ok := t.countLocked(old)
+	if ok && b.Left() < (t.starting+1)*t.each()+threadReserve(b.Most) {
+		return fmt.Errorf("too few threads are left (%s is %d); raise the limit: %w", b.Name, b.Most, errNoRoom)
+	}
+	return nil
 }
 
 // each is how many threads a handler takes: the most that any had. mu is held.
