@@ -23,6 +23,7 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold"
 )
 
 // withHTTP serves browsers on a free port.
@@ -183,7 +184,7 @@ func TestReportSoFar(t *testing.T) {
 		}
 		var got report.Report
 		must(t, json.Unmarshal([]byte(body), &got))
-		want, err := report.FromJournal(filepath.Join(r.dir, "journal"))
+		want, err := fold.FromJournal(filepath.Join(r.dir, "journal"))
 		must(t, err)
 		verdict := got.Verdict
 		got.Verdict = want.Verdict

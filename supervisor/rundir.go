@@ -14,6 +14,9 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold"
+	"bulkhead/supervisor/report/judge"
+	"bulkhead/supervisor/report/render"
 )
 
 // runStarted is a run's first record.
@@ -92,7 +95,7 @@ const reportFile = "report.json"
 // the supervisor cannot go on; nil if the run is over. A run that is not over is not
 // marked as reported: it is gone on with when the reason is mended.
 func writeReport(dir string, failure error) (*report.Report, error) {
-	rep, err := report.FromJournal(filepath.Join(dir, journalFolder))
+	rep, err := fold.FromJournal(filepath.Join(dir, journalFolder))
 	if err != nil {
 		return nil, fmt.Errorf("building the report of %s: %w", dir, err)
 	}
@@ -105,12 +108,12 @@ func writeReport(dir string, failure error) (*report.Report, error) {
 		name   string
 		render func(*os.File) error
 	}{
-		{"report.txt", func(f *os.File) error { return rep.Text(f) }},
-		{"report.html", func(f *os.File) error { return rep.HTML(f) }},
+		{"report.txt", func(f *os.File) error { return render.Text(rep, f) }},
+		{"report.html", func(f *os.File) error { return render.HTML(rep, f) }},
 		{reportFile, func(f *os.File) error { return rep.JSON(f) }},
 	}
 	if failure != nil {
-		rep.Failed(failure.Error())
+		judge.Failed(rep, failure.Error())
 		files = files[:len(files)-1]
 	}
 	for _, file := range files {

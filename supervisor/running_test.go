@@ -19,6 +19,7 @@ import (
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold"
 )
 
 // running is a supervisor of a test.
@@ -93,7 +94,7 @@ func (r *running) wait() *report.Report {
 	must(r.t, r.ended())
 	r.check()
 	rep := <-r.reports
-	again, err := report.FromJournal(filepath.Join(r.dir, "journal"))
+	again, err := fold.FromJournal(filepath.Join(r.dir, "journal"))
 	must(r.t, err)
 	if again.Complete() != rep.Complete() || len(rep.Journal.Violations) > 0 {
 		r.t.Errorf("the report is %+v, %v; its journal says %+v", rep.Verdict, rep.Journal.Violations, again.Verdict)

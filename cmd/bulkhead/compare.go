@@ -12,23 +12,24 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/compare"
 )
 
 // compareFormat is a form a comparison can be written in.
 type compareFormat struct {
 	name  string
-	write func(c *report.Comparison, a, b *report.Report, w io.Writer) error
+	write func(c *compare.Comparison, a, b *report.Report, w io.Writer) error
 }
 
 func compareFormats() []compareFormat {
-	alone := func(write func(*report.Comparison, io.Writer) error) func(*report.Comparison, *report.Report, *report.Report, io.Writer) error {
-		return func(c *report.Comparison, _, _ *report.Report, w io.Writer) error { return write(c, w) }
+	alone := func(write func(*compare.Comparison, io.Writer) error) func(*compare.Comparison, *report.Report, *report.Report, io.Writer) error {
+		return func(c *compare.Comparison, _, _ *report.Report, w io.Writer) error { return write(c, w) }
 	}
 	return []compareFormat{
-		{"text", alone((*report.Comparison).Text)},
-		{"markdown", alone((*report.Comparison).Markdown)},
-		{"json", alone((*report.Comparison).JSON)},
-		{"html", func(c *report.Comparison, a, b *report.Report, w io.Writer) error { return c.HTML(w, a, b) }},
+		{"text", alone((*compare.Comparison).Text)},
+		{"markdown", alone((*compare.Comparison).Markdown)},
+		{"json", alone((*compare.Comparison).JSON)},
+		{"html", func(c *compare.Comparison, a, b *report.Report, w io.Writer) error { return c.HTML(w, a, b) }},
 	}
 }
 
@@ -80,7 +81,7 @@ func compareRuns(ctx *cli.Context, stdout io.Writer, names []string) error {
 	if err != nil {
 		return err
 	}
-	c := report.Compare(a, b)
+	c := compare.Reports(a, b)
 	err = output(ctx.String("output"), stdout, func(w io.Writer) error { return compareFormats()[i].write(c, a, b, w) })
 	if err != nil {
 		return fmt.Errorf("writing the comparison: %w", err)

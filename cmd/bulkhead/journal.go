@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bulkhead/supervisor/journal"
-	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold"
 )
 
 func journalCommand(stdout io.Writer) *cli.Command {
@@ -60,7 +60,7 @@ func checkJournal(ctx *cli.Context, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("checking the journal: %w", err)
 	}
-	missing := report.MissingFrom(ctx.Args().First(), found)
+	missing := fold.MissingFrom(ctx.Args().First(), found)
 	if err := checkedOf(dir, found, missing).print(stdout, ctx.Bool("json")); err != nil {
 		return fmt.Errorf("printing what was found: %w", err)
 	}

@@ -15,28 +15,31 @@ import (
 
 	"bulkhead/internal/wholefile"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold"
+	"bulkhead/supervisor/report/judge"
+	"bulkhead/supervisor/report/render"
 )
 
 // reportFormat is a form a report can be written in.
 type reportFormat struct {
 	name  string
-	write func(*report.Report, []report.Result, io.Writer) error
+	write func(*report.Report, []judge.Result, io.Writer) error
 }
 
 func reportFormats() []reportFormat {
-	plain := func(write func(*report.Report, io.Writer) error) func(*report.Report, []report.Result, io.Writer) error {
-		return func(r *report.Report, _ []report.Result, w io.Writer) error { return write(r, w) }
+	plain := func(write func(*report.Report, io.Writer) error) func(*report.Report, []judge.Result, io.Writer) error {
+		return func(r *report.Report, _ []judge.Result, w io.Writer) error { return write(r, w) }
 	}
-	asserted := func(write func(*report.Report, io.Writer, []report.Result) error) func(*report.Report, []report.Result, io.Writer) error {
-		return func(r *report.Report, results []report.Result, w io.Writer) error { return write(r, w, results) }
+	asserted := func(write func(*report.Report, io.Writer, []judge.Result) error) func(*report.Report, []judge.Result, io.Writer) error {
+		return func(r *report.Report, results []judge.Result, w io.Writer) error { return write(r, w, results) }
 	}
 	return []reportFormat{
-		{"text", plain((*report.Report).Text)},
+		{"text", plain(render.Text)},
 		{"json", plain((*report.Report).JSON)},
-		{"html", plain((*report.Report).HTML)},
-		{"csv", plain((*report.Report).CSV)},
-		{"markdown", asserted((*report.Report).Markdown)},
-		{"junit", asserted((*report.Report).JUnit)},
+		{"html", plain(render.HTML)},
+		{"csv", plain(render.CSV)},
+		{"markdown", asserted(render.Markdown)},
+		{"junit", asserted(render.JUnit)},
 	}
 }
 
@@ -53,7 +56,7 @@ Without --format, what --output ends with says the format: ` + strings.Join(endi
 --assert may be given several times; where one does not hold, the exit status is 3 and
 standard error says which. Where all hold it is that of the verdict: 0 complete, 3 partial,
 4 interrupted. It is NAME OPERATOR VALUE, or complete or runtime alone: NAME is one of
-` + strings.Join(report.AssertableNames(), ", ") + `;
+` + strings.Join(judge.AssertableNames(), ", ") + `;
 OPERATOR is one of < <= > >= == !=.
 
 Examples:
@@ -109,9 +112,9 @@ func rebuildReport(ctx *cli.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	i := slices.Index(formatNames(formats), format)
-	var assertions []report.Assertion
+	var assertions []judge.Assertion
 	for _, text := range *ctx.Generic("assert").(*texts) {
-		a, err := report.ParseAssertion(text)
+		a, err := judge.ParseAssertion(text)
 		if err != nil {
 			return usageError{fmt.Errorf("--assert: %w", err)}
 		}
@@ -121,9 +124,9 @@ func rebuildReport(ctx *cli.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var results []report.Result
+	var results []judge.Result
 	for _, a := range assertions {
-		results = append(results, r.Check(a))
+		results = append(results, judge.Check(r, a))
 	}
 	if err := output(ctx.String("output"), stdout, func(w io.Writer) error { return formats[i].write(r, results, w) }); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
@@ -142,7 +145,7 @@ func rebuildReport(ctx *cli.Context, stdout, stderr io.Writer) error {
 }
 
 // broken says on stderr which assertions do not hold, and returns errPartial if there is one.
-func broken(results []report.Result, stderr io.Writer) error {
+func broken(results []judge.Result, stderr io.Writer) error {
 	var err error
 	for _, result := range results {
 		if !result.Holds {
@@ -159,7 +162,7 @@ func reportOf(dir string) (*report.Report, error) {
 	if _, err := os.Stat(journalDir); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, usageError{fmt.Errorf("%s is not a run directory: %s", dir, notARun(dir))}
 	}
-	return report.FromJournal(journalDir)
+	return fold.FromJournal(journalDir)
 }
 
 // output calls write with a file, or with stdout if path is "".

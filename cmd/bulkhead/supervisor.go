@@ -17,6 +17,7 @@ import (
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/render"
 )
 
 func supervisorCommand(stdout *stdout, stderr *sink.Sink) *cli.Command {
@@ -148,7 +149,7 @@ func reportResult(r *report.Report, dir string) result {
 			printPlaces(w, dir, err)
 		}}
 	}
-	return result{print: func(w io.Writer) { printPlaces(w, dir, r.Text(w)) }}
+	return result{print: func(w io.Writer) { printPlaces(w, dir, render.Text(r, w)) }}
 }
 
 // printPlaces prints where a report is, unless it could not be printed.

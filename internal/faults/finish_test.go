@@ -15,12 +15,12 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/collect"
+	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/harness/expect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
-
-	"bulkhead/internal/exitstatus"
-	"bulkhead/internal/harness/expect"
+	"bulkhead/supervisor/report/fold"
 )
 
 // Exit statuses of `bulkhead supervisor start`.
@@ -62,7 +62,7 @@ func (w *world) checkJournal() *report.Report {
 	if err := check.Err(); err != nil {
 		w.t.Errorf("the journal breaks its invariants: %v", err)
 	}
-	rep, err := report.FromJournal(dir)
+	rep, err := fold.FromJournal(dir)
 	expect.NoError(w.t, err)
 	return rep
 }

@@ -16,6 +16,7 @@ import (
 	"bulkhead/internal/harness/expect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold"
 )
 
 // soon are the flags of a supervisor whose handlers do not wait for it, for long.
@@ -106,7 +107,7 @@ func TestALoadOutlivesTheStateOfItsSupervisor(t *testing.T) {
 	for range 2 {
 		w.session("a", wellUnderWay)
 		lost := w.loseState()
-		rep, err := report.FromJournal(lost)
+		rep, err := fold.FromJournal(lost)
 		expect.NoError(t, err)
 		w.anew()
 		w.session("a", wellUnderWay)
@@ -185,7 +186,7 @@ func (w *world) nextRun() *report.Report {
 		}
 		return err
 	})
-	rep, err := report.FromJournal(filepath.Join(before, "journal"))
+	rep, err := fold.FromJournal(filepath.Join(before, "journal"))
 	expect.NoError(w.t, err)
 	return rep
 }

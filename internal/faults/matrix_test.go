@@ -18,6 +18,7 @@ import (
 	"bulkhead/internal/harness/expect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold"
 )
 
 // TestFaultMatrix runs every cell that can be. Run one alone by its name:
@@ -216,7 +217,7 @@ func (c *cell) atWork() {
 func (c *cell) seen(what string, so func(*report.Client) bool) {
 	c.t.Helper()
 	expect.Eventually(c.t, func() error {
-		rep, err := report.FromJournal(filepath.Join(c.runDir, "journal"))
+		rep, err := fold.FromJournal(filepath.Join(c.runDir, "journal"))
 		if err != nil {
 			return err
 		}

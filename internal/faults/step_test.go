@@ -11,6 +11,7 @@ import (
 	"bulkhead/internal/harness"
 	"bulkhead/internal/harness/expect"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold"
 )
 
 // Both wall clocks are set in mid-run, an hour apart in each direction, in real programs
@@ -49,7 +50,7 @@ func TestFiguresDoNotHangOnTheWallClock(t *testing.T) {
 
 	// The clocks are set once the report so far has some of the load.
 	soFar := func() *report.Report {
-		rep, err := report.FromJournal(filepath.Join(s.RunDir, "journal"))
+		rep, err := fold.FromJournal(filepath.Join(s.RunDir, "journal"))
 		if err != nil {
 			return &report.Report{}
 		}

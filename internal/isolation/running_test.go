@@ -21,6 +21,7 @@ import (
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold"
 )
 
 // Exit statuses of `bulkhead supervisor start`.
@@ -231,7 +232,7 @@ func (s *running) checkJournal() *report.Report {
 	if err := check.Err(); err != nil {
 		s.t.Errorf("the journal breaks its invariants: %v", err)
 	}
-	rep, err := report.FromJournal(dir)
+	rep, err := fold.FromJournal(dir)
 	expect.NoError(s.t, err)
 	return rep
 }

@@ -132,42 +132,29 @@ type Count struct {
 	Count uint64 `json:"count"`
 }
 
-// Connection is one connection that carried the session, by the supervisor's
-// clock.
-type Connection struct {
-	ID         uint64 `json:"id"`
-	HandlerPid int32  `json:"handler_pid"`
-	Peer       string `json:"peer"`
-	AttachedAt Stamp  `json:"attached_at"`
-	// ResumeAfter is the last durable message when it took up the session.
-	ResumeAfter uint64 `json:"resume_after"`
-	// Resumed is false for the first connection of the session alone.
-	Resumed bool `json:"resumed"`
-	// DetachedAt is null while the connection lasted to the session's end.
-	DetachedAt  Stamp  `json:"detached_at"`
-	DetachCause string `json:"detach_cause"`
-	// LastHeardAt is when the client was last heard before that, where that was earlier: the
-	// outage begins there. It is absent if it is not known.
-	LastHeardAt Stamp `json:"last_heard_at,omitempty"`
-	// DetachClass is what the supervisor's side saw: "closed_by_client", "silent",
-	// "handler", "breach", "replaced", "supervisor", "transport", "stream_ended",
-	// "limit" or "".
-	DetachClass string `json:"detach_class"`
-	// AwayWhy is why the client was away after it: one of the Away… constants, or ""
-	// for a connection that was not lost. AwayNano is how long, from LastHeardAt or else
-	// DetachedAt until it was back or the session ended; AwayStarvedNano how long of it a starved client was not running.
-	AwayWhy         string `json:"away_why"`
-	AwayNano        int64  `json:"away_nano"`
-	AwayStarvedNano int64  `json:"away_starved_nano"`
-	// Absence is what the client said, as it took up this connection, of why it had
-	// been away: "network", "starved", "sent_away" or "". StarvedNano is how long it had
-	// not been running since it took up the connection before, and LastEnd how it saw
-	// that one end.
-	Absence     string `json:"absence"`
-	StarvedNano int64  `json:"starved_nano"`
-	LastEnd     string `json:"last_end"`
-	// KeptThroughRestarts is how many restarts and upgrades of the supervisor it
-	// outlived; LastKeptAt is when it was last taken up again.
-	KeptThroughRestarts uint64 `json:"kept_through_restarts"`
-	LastKeptAt          Stamp  `json:"last_kept_at"`
-}
+// What became of a client's load (Client.Load).
+const (
+	// LoadWhole ended for a reason that its workload names.
+	LoadWhole = "whole"
+	// LoadInterrupted is whole but for what an operator cut off: at the client, or by a
+	// drain.
+	LoadInterrupted = "interrupted"
+	// LoadFailed could not go on.
+	LoadFailed = "failed"
+	// LoadUnknown ended for no reason that this version knows.
+	LoadUnknown = "unknown"
+)
+
+// EndedByReserve is the reason of a load that ended in order before its time, because
+// more would have taken what is kept in reserve.
+const EndedByReserve = "reserve"
+
+// What a client counts as among those that are expected (Client.Standing).
+const (
+	// StandingCounts is the first client of an expected name.
+	StandingCounts = "counts"
+	// StandingAgain is a client of a name that came before: a name counts once.
+	StandingAgain = "again"
+	// StandingUnexpected is a client whose name is not awaited, where names are.
+	StandingUnexpected = "unexpected"
+)

@@ -1,28 +1,20 @@
-// Package report folds the records of a run's journal into a Report and renders
-// it: as text for people, as JSON, CSV and JUnit XML for programs, as Markdown for tickets.
-// It judges what the numbers mean, checks thresholds, and compares two reports.
+// Package report is the report of a run as programs read it: the model, its JSON, and the
+// numbers that follow from it alone. What imports it needs nothing else of these rooms:
 //
-//	journal ──Replay──► Folder.Add … Folder.Add ──► Folder.Report ──► Text | JSON | CSV | …
+//	journal ──Replay──► fold ──► report.Report ──► render: text | JSON | CSV | …
+//	                     │ asks                └──► compare
+//	                     ▼
+//	                   judge ──says it in──► words
 //
-// Invariants:
+// The rooms, of which each imports only this one and those before it in the order words,
+// judge, fold, render, compare:
 //
-//   - The fold is pure: no clock, no I/O, no environment. The same records give
-//     the same bytes, always.
-//   - What a client said is not trusted. Batches may hold anything; a message
-//     that cannot be true is left out whole and counted as malformed, for its
-//     client alone. Every text is made safe for a terminal as it enters.
-//   - Memory is bounded for each client, whatever it sends, and for the run, however
-//     many clients it has and however long it is: see limits.go, rooms and timeline. What a
-//     bound leaves out is counted and stated in the report.
-//   - Percentiles of several processes or clients are those of the union of their
-//     histograms.
-//   - Times in messages are the client's clock and times of records are the
-//     supervisor's. They meet in the rate of the whole run and in the run over time,
-//     by the offset each client showed when it arrived.
-//   - In which order the records of different sessions come changes no number.
+//   - report/fold folds the records of a journal into a Report.
+//   - report/judge says what the numbers mean: verdict, findings, assertions.
+//   - report/words puts parts of a Report into sentences.
+//   - report/render writes a Report as text, CSV, Markdown, JUnit XML and HTML.
+//   - report/compare compares two Reports.
+//   - report/stories tests them together: a run told as a story, and its report.
 //
-// The package does not read the journal's files (supervisor/journal does), does
-// not decide where a report is written, and does not verify the journal beyond
-// what folding needs: a record out of order is left out or stated, and makes the
-// report partial.
+// The package does not read journals, and does not decide where a report is written.
 package report

@@ -12,10 +12,10 @@ import (
 // JSON writes the report as indented JSON, with fields in a fixed order and a
 // line break at the end. A list of numbers is one line. It is encoded piece by piece, so
 // that a large report needs no memory for all of its text. An error is w's.
-func (r *Report) JSON(w io.Writer) error { return writeJSON(w, r) }
+func (r *Report) JSON(w io.Writer) error { return WriteJSON(w, r) }
 
-// writeJSON writes what v points to, a struct, as JSON does a report.
-func writeJSON(w io.Writer, v any) error {
+// WriteJSON writes what v points to, a struct, as JSON does a report.
+func WriteJSON(w io.Writer, v any) error {
 	out := bufio.NewWriter(w)
 	e := &encoder{out: out}
 	e.object(reflect.ValueOf(v).Elem(), "")

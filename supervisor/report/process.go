@@ -209,3 +209,6 @@ type Usage struct {
 	WrittenBytes     uint64  `json:"written_bytes"`
 	StorageBytes     uint64  `json:"storage_bytes"`
 }
+
+// VerificationFailed is a file whose content did not read back the same.
+const VerificationFailed = "failed"

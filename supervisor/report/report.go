@@ -211,3 +211,13 @@ type Damage struct {
 	TornBytes int64  `json:"torn_bytes"`
 	Why       string `json:"why"`
 }
+
+func (r *Report) Outcomes(outcome string) uint64 {
+	var n uint64
+	for i := range r.Clients {
+		if r.Clients[i].Outcome == outcome {
+			n++
+		}
+	}
+	return n
+}

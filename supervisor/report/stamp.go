@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// stampLayout is RFC 3339 in UTC with all nine digits of the nanoseconds.
-const stampLayout = "2006-01-02T15:04:05.000000000Z"
+// StampLayout is RFC 3339 in UTC with all nine digits of the nanoseconds.
+const StampLayout = "2006-01-02T15:04:05.000000000Z"
 
 // Stamp is a moment in nanoseconds since 1970 UTC, on the clock its field names;
 // 0 is none. In JSON it is an RFC 3339 text in UTC, or null.
@@ -18,7 +18,7 @@ func (s Stamp) MarshalJSON() ([]byte, error) {
 	if s == 0 {
 		return []byte("null"), nil
 	}
-	return []byte(strconv.Quote(s.utc().Format(stampLayout))), nil
+	return []byte(strconv.Quote(s.Utc().Format(StampLayout))), nil
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -39,11 +39,11 @@ func (s *Stamp) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (s Stamp) utc() time.Time { return time.Unix(0, int64(s)).UTC() }
+func (s Stamp) Utc() time.Time { return time.Unix(0, int64(s)).UTC() }
 
-// between returns how long after from to is, in nanoseconds; 0 if either is
+// Between returns how long after from to is, in nanoseconds; 0 if either is
 // missing or to is before from, as after a clock was set back.
-func between(from, to Stamp) int64 {
+func Between(from, to Stamp) int64 {
 	if from == 0 || to == 0 || to < from {
 		return 0
 	}

@@ -25,17 +25,3 @@ func (w Word) Worse(o Word) Word {
 	}
 	return WordComplete
 }
-
-// word is what the verdict amounts to.
-func (v *Verdict) word() Word {
-	switch {
-	case v.Running:
-		return WordRunning
-	case len(v.Reasons) > 0:
-		return WordPartial
-	case len(v.Interruptions) > 0:
-		return WordInterrupted
-	default:
-		return WordComplete
-	}
-}

@@ -11,7 +11,8 @@ import (
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
-	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold"
+	"bulkhead/supervisor/report/render"
 )
 
 const (
@@ -42,7 +43,7 @@ type folding struct {
 
 	dir      string // the journal that is followed; "" if none was yet
 	follower *journal.Follower
-	folder   *report.Folder
+	folder   *fold.Folder
 	behind   bool  // there is more to fold already
 	broken   error // why nothing more is folded of it
 	last     [forms]built
@@ -123,7 +124,7 @@ func (f *folding) fold() {
 	if dir := f.source.Journal(); dir != "" && dir != f.dir {
 		f.keepBefore()
 		f.leave()
-		f.dir, f.follower, f.folder = dir, journal.Follow(dir), report.NewFolder()
+		f.dir, f.follower, f.folder = dir, journal.Follow(dir), fold.NewFolder()
 		f.broken, f.last = nil, [forms]built{}
 	}
 	f.follow()
@@ -190,7 +191,7 @@ func (f *folding) make(as form) built {
 	var out bytes.Buffer
 	var err error
 	if r := f.folder.SoFar(); as == asPage {
-		err = r.HTML(&out)
+		err = render.HTML(r, &out)
 	} else {
 		err = r.JSON(&out)
 	}

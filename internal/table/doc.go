@@ -1,0 +1,2 @@
+// Package table lays out text tables for a terminal.
+package table

@@ -1,0 +1,2 @@
+// Package tally counts how often each of a bounded number of things came.
+package tally

@@ -1,0 +1,2 @@
+// Package folded folds records into a report, for tests.
+package folded

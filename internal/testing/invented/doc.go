@@ -1,0 +1,2 @@
+// Package invented makes up reports of any size for tests and benchmarks of the page.
+package invented

@@ -1,0 +1,53 @@
+package report
+
+// Kinds of a Finding.
+const (
+	FindingCorruption  = "corruption"
+	FindingClientBound = "client_bound"
+	FindingStalled     = "stalled_storage"
+	FindingStraggler   = "straggler"
+	FindingClock       = "clock_offset"
+	FindingClockStep   = "clock_step"
+	FindingClockTimes  = "clock_times"
+	FindingRollover    = "rollover_penalty"
+	FindingSteady      = "steady_state"
+	FindingNameTwice   = "name_twice"
+	FindingUnexpected  = "unexpected_client"
+	// FindingSilent is of a client that said nothing though its connection lived, and
+	// FindingPaused of a supervisor that did not run.
+	FindingSilent = "silent_client"
+	FindingPaused = "supervisor_paused"
+	// FindingContradiction is of what a client said that cannot be true together.
+	FindingContradiction = "contradiction"
+	// FindingLeftOut is of what a client said that cannot be true at all.
+	FindingLeftOut = "left_out"
+)
+
+// Severities of a Finding.
+const (
+	// SeverityError is of what makes a run worthless for what it was to show.
+	SeverityError = "error"
+	// SeverityWarning is of what explains or spoils figures, and SeverityNote of what
+	// describes them.
+	SeverityWarning = "warning"
+	SeverityNote    = "note"
+)
+
+// Finding is one judgement about what the numbers mean.
+type Finding struct {
+	// Kind is one of the Finding… constants.
+	Kind string `json:"kind"`
+	// Severity is one of the Severity… constants.
+	Severity string `json:"severity"`
+	// Session is 0 and Client "" for a finding about the run.
+	Session uint32 `json:"session"`
+	Client  string `json:"client"`
+	// Text is the judgement in one line, Evidence what it is made from, and Threshold
+	// where it begins.
+	Text      string `json:"text"`
+	Evidence  string `json:"evidence"`
+	Threshold string `json:"threshold"`
+	// Untold says that the finding is no judgement: the run does not tell. Those come last.
+	// It is absent for all others.
+	Untold bool `json:"untold,omitempty"`
+}

@@ -1,0 +1,230 @@
+package fold
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"bulkhead/internal/latency"
+	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/judge"
+	"bulkhead/supervisor/report/words"
+)
+
+// Report returns what the records folded so far amount to. It shares nothing with
+// the Folder, which may go on.
+func (f *Folder) Report() *report.Report { return f.report(false) }
+
+// SoFar is Report of a run that somebody knows to go on.
+func (f *Folder) SoFar() *report.Report { return f.report(true) }
+
+func (f *Folder) report(goesOn bool) *report.Report {
+	for _, s := range f.Order {
+		s.tighten() // others may have come since its last message
+	}
+	r := &report.Report{
+		Schema:            report.Schema,
+		Run:               f.run,
+		Clients:           make([]report.Client, 0, len(f.Order)),
+		HandlersLeftOut:   f.handlers.leftOut,
+		RejectionGroups:   f.rejectionGroups.list(),
+		Rejections:        f.rejections.list(),
+		RejectionsLeftOut: f.rejections.leftOut,
+		Journal: report.Journal{
+			Records:           f.records,
+			Violations:        append([]string{}, f.violations.Order...),
+			ViolationsLeftOut: f.violations.LeftOut,
+			Damage:            copyOf(f.damage),
+		},
+	}
+	r.Run.Restarts, r.Run.RestartsLeftOut = f.restarts.list(), f.restarts.leftOut
+	r.Run.ClockSteps, r.Run.Reboots = f.clock.moved(0), append([]report.Stamp(nil), f.reboots...)
+	r.Run.Pauses, r.Run.PausesLeftOut = slices.Clone(f.pauses.items), f.pauses.leftOut
+	r.Run.Shed = append([]report.Shed{}, f.shed...)
+	r.Run.DrainedAt, r.Run.DrainCause, r.Run.DrainReason = f.drainAt, f.drainCause, f.drainWhy
+	if f.run.End == "" {
+		r.Run.LengthNano = report.Between(f.run.StartedAt, f.last)
+	}
+	ids := make(map[uint32]string)
+	parts := f.parts()
+	continued := make(map[*sessionState]bool)
+	for _, p := range parts {
+		continued[p.of] = true
+	}
+	labels := f.labels(parts)
+	for _, s := range f.Order {
+		c := s.build(labels[s.client.Session], f.pausedBetween)
+		if p, is := parts[s]; is {
+			c.Continues, c.ContinuesGapless, c.MissingUntil = p.of.client.Session, p.gapless, p.missing
+		} else if !s.isEmpty() || continued[s] {
+			ids[c.Session] = s.clientID
+		}
+		r.Clients = append(r.Clients, c)
+	}
+	attend(r, ids)
+	r.Handlers = f.buildHandlers(labels)
+	var union [report.PhaseCount]latency.Histogram
+	r.Totals = f.totals(r.Clients, &union)
+	r.Series = f.series(r, &union)
+	r.Findings = judge.Findings(r)
+	r.Verdict = judge.Verdict(r, &f.refused, goesOn)
+	r.Verdict.Headline = words.Headline(r)
+	return r
+}
+
+// labels returns a name for each session that no other session has. One that is the
+// rest of another leaves that one its name.
+func (f *Folder) labels(parts map[*sessionState]part) map[uint32]string {
+	named := make(map[string]int)
+	for _, s := range f.Order {
+		if _, is := parts[s]; !is {
+			named[s.client.Name]++
+		}
+	}
+	labels := make(map[uint32]string, len(f.Order))
+	for _, s := range f.Order {
+		if _, is := parts[s]; is {
+			labels[s.client.Session] = labelOf(s.client.Name, s.client.Session, true) + " resent"
+			continue
+		}
+		labels[s.client.Session] = labelOf(s.client.Name, s.client.Session, named[s.client.Name] > 1)
+	}
+	return labels
+}
+
+func (f *Folder) buildHandlers(labels map[uint32]string) []report.Handler {
+	list := make([]report.Handler, 0, len(f.handlers.items))
+	for _, h := range f.handlers.list() {
+		built := *h
+		built.Client = labels[h.Session]
+		built.Exit = copyOf(h.Exit)
+		list = append(list, built)
+	}
+	return list
+}
+
+// totals adds up the clients. Its histogram is the union of theirs, and its
+// window covers theirs, moved to the supervisor's clock and cut to the run: a
+// client whose clock makes no sense cannot stretch it beyond that. It leaves its
+// histogramss in union.
+func (f *Folder) totals(clients []report.Client, union *[report.PhaseCount]latency.Histogram) report.Totals {
+	var t report.Totals
+	var writing window
+	for of := range union {
+		union[of].Merge(&f.rooms.union[of])
+	}
+	var late uint64 // bytes of clients that were delivered later, out of the run's time
+	run := window{f.run.StartedAt, f.last}
+	for i, s := range f.Order {
+		c := &clients[i]
+		t.Writes.Add(&c.Writes)
+		t.Heartbeats.Add(&c.Heartbeats)
+		t.Messages += c.Messages
+		t.Malformed += c.Malformed
+		t.UnknownFacts += c.UnknownFacts
+		t.Resumes += c.Resumes
+		t.KeptThroughRestarts += c.KeptThroughRestarts
+		for of := range union {
+			union[of].Merge(&s.latencies[of].fine)
+		}
+		if c.Resent {
+			late = report.Plus(late, c.Bytes)
+			continue
+		}
+		if s.window != (window{}) {
+			w := s.window.moved(c.ClockOffsetNano).within(run)
+			writing.cover(w.from, w.to)
+		}
+	}
+	finish(&t.Writes, writing, func(of report.Phase) report.Latency { return latencyOf(&union[of]) })
+	t.BytesPerSecond = report.PerSecond(t.Bytes-min(late, t.Bytes), t.WritingNano)
+	return t
+}
+
+// finish sets what is computed from a whole: time, rate and percentiles.
+func finish(w *report.Writes, writing window, latencies func(report.Phase) report.Latency) {
+	w.WritingNano = writing.length()
+	w.BytesPerSecond = report.PerSecond(w.Bytes, w.WritingNano)
+	w.SetLatencies(latencies)
+}
+
+// build returns the session in its final form.
+//
+// paused says whether the supervisor was paused between two moments.
+func (s *sessionState) build(label string, paused func(from, to report.Stamp) bool) report.Client {
+	c := s.client
+	c.Label = label
+	c.ClockSteps, c.ClockComplaint = s.clock.moved(c.ClockOffsetNano), s.clock.complaint
+	c.ClockReadings = s.clock.readings
+	c.Labels = maps.Clone(s.client.Labels)
+	c.Workload = copiedWorkload(&s.client.Workload)
+	c.MalformedWhy = countsOf(&s.malformed)
+	if len(s.shortened.Order) > 0 {
+		c.Shortened = countsOf(&s.shortened)
+	}
+	c.Connections, c.ConnectionsLeftOut = judged(s.connections.list(), &c, paused), s.connections.leftOut
+	c.RolloversLeftOut = s.rollovers.leftOut
+	c.RuntimeNano = report.Between(c.StartedAt, cmp.Or(c.StoppedAt, c.LastMessageAt))
+	c.Corruptions, c.CorruptionsLeftOut = s.corruptionList(), s.corruptions.leftOut
+	finish(&c.Writes, s.window, func(of report.Phase) report.Latency { return s.latencies[of].latency() })
+
+	listed := make(map[*processState][]report.Rollover)
+	for _, item := range s.rollovers.list() {
+		listed[item.process] = append(listed[item.process], item.rollover)
+	}
+	c.Processes = make([]report.Process, 0, s.count)
+	for _, p := range s.sortedProcesses() {
+		c.Processes = append(c.Processes, p.build(&c, listed[p]))
+	}
+	c.Contradictions = s.contradictionsOf(&c)
+	c.MessageGaps, c.MessageGapsLeftOut = slices.Clone(s.gaps.items), s.gaps.leftOut
+	return c
+}
+
+func (s *sessionState) sortedProcesses() []*processState {
+	keys := slices.SortedFunc(maps.Keys(s.processes), processKey.compare)
+	list := make([]*processState, 0, s.count)
+	for _, key := range keys {
+		list = append(list, s.processes[key]...)
+	}
+	return list
+}
+
+// build returns the process of client c in its final form. listed are its
+// rollovers among those the client keeps.
+func (p *processState) build(c *report.Client, listed []report.Rollover) report.Process {
+	out := p.public
+	if exit := copyOf(p.public.Exit); exit != nil {
+		out.Exit = exit
+		out.StartedAt = cmp.Or(out.StartedAt, exit.StartedAt)
+		out.EndedAt = exit.EndedAt
+	}
+	last := p.lastAt
+	if out.Kind == report.KindClient {
+		out.EndedAt, last = c.StoppedAt, c.LastMessageAt
+	}
+	out.RuntimeNano = report.Between(out.StartedAt, cmp.Or(out.EndedAt, last))
+	out.Heartbeats = p.heartbeats.sum()
+	out.Usage = p.usage.summary()
+	if !p.isConsumer() {
+		return out
+	}
+	if since := p.failing.toTheEnd(); since != 0 {
+		out.FailingSince, out.FailingNano = since, report.Between(since, p.failing.until)
+	}
+	if spec := p.public.Consumer; spec != nil {
+		own := copiedConsumer(spec)
+		out.Consumer = &own
+	}
+	writes := p.writes
+	finish(&writes, p.window, func(of report.Phase) report.Latency { return p.latencies[of].latency() })
+	out.Writes = &writes
+
+	rollovers := p.rollovers
+	rollovers.Create, rollovers.Write = p.create.latency(), p.write.latency()
+	rollovers.Sync, rollovers.Close = p.sync.latency(), p.closed.latency()
+	rollovers.List = append([]report.Rollover{}, listed...)
+	rollovers.LeftOut = rollovers.Files - uint64(len(listed))
+	out.Rollovers = &rollovers
+	return out
+}

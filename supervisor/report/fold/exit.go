@@ -1,0 +1,117 @@
+package fold
+
+import (
+	"bulkhead/internal/plaintext"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/report"
+)
+
+// exitOf converts how a process ended, whose times moment puts on an axis. Numbers without
+// sense become 0.
+func exitOf(e *bulkheadv1.ProcessExit, moment func(wall, elapsed int64) report.Stamp) report.Exit {
+	return report.Exit{
+		Class:            exitClassOf(e),
+		Code:             e.GetExitCode(),
+		Signal:           e.GetSignal(),
+		Cause:            plaintext.Lines(e.GetCause()),
+		EndedWork:        endedWork(e.GetEndedWork()),
+		StartedAt:        moment(e.GetStartedUnixNano(), e.GetStartedElapsedNano()),
+		EndedAt:          moment(e.GetEndedUnixNano(), e.GetEndedElapsedNano()),
+		UserCPUNano:      durationOrNone(e.GetUserCpuNano()),
+		SystemCPUNano:    durationOrNone(e.GetSystemCpuNano()),
+		MaxResidentBytes: e.GetMaxResidentBytes(),
+		ReadBlocks:       e.GetReadBlocks(),
+		WrittenBlocks:    e.GetWrittenBlocks(),
+		MajorFaults:      e.GetMajorFaults(),
+	}
+}
+
+// exitClassOf is the class of an exit. On the wire a consumer that did as on_error says
+// has the class of all that end with another status than 0.
+func exitClassOf(e *bulkheadv1.ProcessExit) string {
+	if e.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CRASH && e.GetSignal() == 0 && e.GetEndedWork() == bulkheadv1.StopReason_STOP_REASON_FAILED {
+		return report.ExitStopped
+	}
+	return exitClass(e.GetClass())
+}
+
+// endedWork is why a process ended its work before it was asked to; "" if it did not.
+func endedWork(r bulkheadv1.StopReason) string {
+	if r == bulkheadv1.StopReason_STOP_REASON_UNSPECIFIED {
+		return ""
+	}
+	reason, _ := endingOf(r)
+	return reason
+}
+
+func exitClass(c bulkheadv1.ExitClass) string {
+	switch c {
+	case bulkheadv1.ExitClass_EXIT_CLASS_CLEAN:
+		return report.ExitClean
+	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH:
+		return report.ExitCrash
+	case bulkheadv1.ExitClass_EXIT_CLASS_KILLED:
+		return report.ExitKilled
+	case bulkheadv1.ExitClass_EXIT_CLASS_NEVER:
+		return report.ExitNever
+	case bulkheadv1.ExitClass_EXIT_CLASS_NOT_STARTED:
+		return report.ExitNotStarted
+	case bulkheadv1.ExitClass_EXIT_CLASS_OOM:
+		return report.ExitOOM
+	case bulkheadv1.ExitClass_EXIT_CLASS_HANG:
+		return report.ExitHang
+	case bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL:
+		return report.ExitProtocol
+	case bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED:
+		return report.ExitOrphaned
+	case bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX:
+		return report.ExitSandbox
+	case bulkheadv1.ExitClass_EXIT_CLASS_UNSPECIFIED:
+		return report.ExitUnknown
+	default:
+		return unknownValue(c)
+	}
+}
+
+// stampOrNone returns t, or none if it cannot be a wall clock.
+func stampOrNone(t int64) report.Stamp {
+	if !saneTime(t) {
+		return 0
+	}
+	return report.Stamp(t)
+}
+
+// durationOrNone returns d, or 0 if it cannot be a measured duration.
+func durationOrNone(d int64) int64 {
+	if !saneDurations(d) {
+		return 0
+	}
+	return d
+}
+
+// endingOf is the name of a reason to stop, and what it makes of the load: each reason
+// makes exactly one thing of it.
+func endingOf(r bulkheadv1.StopReason) (reason, load string) {
+	switch r {
+	case bulkheadv1.StopReason_STOP_REASON_RUNTIME:
+		return "runtime", report.LoadWhole
+	case bulkheadv1.StopReason_STOP_REASON_STEADY:
+		return "steady", report.LoadWhole
+	case bulkheadv1.StopReason_STOP_REASON_TOTAL:
+		return "total", report.LoadWhole
+	case bulkheadv1.StopReason_STOP_REASON_RESERVE:
+		return report.EndedByReserve, report.LoadWhole
+	case bulkheadv1.StopReason_STOP_REASON_INTERRUPTED:
+		return "interrupted", report.LoadInterrupted
+	case bulkheadv1.StopReason_STOP_REASON_HANGUP:
+		return "hangup", report.LoadInterrupted
+	case bulkheadv1.StopReason_STOP_REASON_DRAINED:
+		return "drained", report.LoadInterrupted
+	case bulkheadv1.StopReason_STOP_REASON_FAILED:
+		return "failed", report.LoadFailed
+	case bulkheadv1.StopReason_STOP_REASON_UNSPECIFIED:
+		return unknownWord, report.LoadUnknown
+	default:
+		return unknownValue(r), report.LoadUnknown
+	}
+}

@@ -1,0 +1,170 @@
+package fold
+
+import (
+	"cmp"
+	"slices"
+
+	"bulkhead/internal/plaintext"
+	"bulkhead/internal/tally"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/report"
+)
+
+// heartbeatState is what the fold keeps of one process's heartbeats.
+type heartbeatState struct {
+	totals     report.HeartbeatTotals
+	latencySum uint64 // ns, of all answers
+	latencyMax int64  // ns
+	maxStalled int64
+	missed     tally.Tally[string]
+	stall      int // names its stall that goes on; 0 for none
+	silence    int // names its row of missed rounds that goes on; 0 for none
+}
+
+// foldHeartbeat folds one round. Each process counts once in a round, and each
+// round once for a client.
+func (s *sessionState) foldHeartbeat(h *bulkheadv1.Heartbeat, at report.Stamp) string {
+	if len(h.GetAnswers())+len(h.GetMisses()) > report.MaxProcesses {
+		return report.BadCrowd
+	}
+	if h.GetRound() <= s.round {
+		return report.BadRound
+	}
+	if !saneDurations(h.GetTimeoutNano()) {
+		return report.BadNumber
+	}
+	if t := h.GetStartedUnixNano(); t != 0 && !saneTime(t) {
+		return report.BadTime
+	}
+	asked, why := s.asked(h)
+	if why != "" {
+		return why
+	}
+	s.round = h.GetRound()
+	s.client.Heartbeats.Rounds++
+	began := at
+	if t := s.clock.moment(h.GetStartedUnixNano(), h.GetStartedElapsedNano()); t != 0 {
+		began = t
+	}
+	for i, a := range h.GetAnswers() {
+		p := asked[i]
+		p.lastAt = max(p.lastAt, at)
+		p.heartbeats.answer(a)
+		countAnswer(&s.client.Heartbeats, a)
+		s.heard(p, a, began)
+	}
+	for i, m := range h.GetMisses() {
+		p := asked[len(h.GetAnswers())+i]
+		p.heartbeats.miss(m)
+		p.heartbeats.stall = 0
+		p.heartbeats.silence = s.line.silent(p.heartbeats.silence, p.key, began, at, s.recorded, m.GetReason())
+		s.line.heard(p.key, began, s.recorded, beatMissed)
+		s.client.Heartbeats.Missed++
+	}
+	return ""
+}
+
+// heard puts an answer to the round that began at a moment on the axis of time.
+func (s *sessionState) heard(p *processState, a *bulkheadv1.HeartbeatAnswer, began report.Stamp) {
+	b, open := beatAnswered, p.heartbeats.stall
+	p.heartbeats.stall, p.heartbeats.silence = 0, 0
+	switch {
+	case a.GetState() == bulkheadv1.WorkerState_WORKER_STATE_STALLED:
+		b = beatStalled
+		p.heartbeats.stall = s.line.stalled(open, p.key, began-report.Stamp(a.GetStalledNano()), began+report.Stamp(a.GetLatencyNano()),
+			s.recorded, a.GetStalledNano())
+	case a.GetLate():
+		b = beatLate
+	}
+	s.line.heard(p.key, began, s.recorded, b)
+}
+
+// asked returns the processes of a round, answers first, or why the round cannot
+// be.
+func (s *sessionState) asked(h *bulkheadv1.Heartbeat) ([]*processState, string) {
+	var list []*processState
+	seen := make(map[*processState]bool)
+	see := func(named *bulkheadv1.Process) string {
+		p, why := s.process(named, 0)
+		if why == "" && seen[p] {
+			why = report.BadAnswer
+		}
+		if why != "" {
+			return why
+		}
+		seen[p] = true
+		list = append(list, p)
+		return ""
+	}
+	for _, a := range h.GetAnswers() {
+		if !saneDurations(a.GetLatencyNano(), a.GetStalledNano()) {
+			return nil, report.BadNumber
+		}
+		if why := see(a.GetProcess()); why != "" {
+			return nil, why
+		}
+	}
+	for _, m := range h.GetMisses() {
+		if why := see(m.GetProcess()); why != "" {
+			return nil, why
+		}
+	}
+	return list, ""
+}
+
+func countAnswer(t *report.HeartbeatTotals, a *bulkheadv1.HeartbeatAnswer) {
+	if a.GetLate() {
+		t.Late++
+	} else {
+		t.Answered++
+	}
+	if a.GetState() == bulkheadv1.WorkerState_WORKER_STATE_STALLED {
+		t.Stalled++
+	}
+}
+
+func (h *heartbeatState) answer(a *bulkheadv1.HeartbeatAnswer) {
+	h.totals.Rounds++
+	countAnswer(&h.totals, a)
+	h.latencySum = report.Plus(h.latencySum, uint64(a.GetLatencyNano()))
+	h.latencyMax = max(h.latencyMax, a.GetLatencyNano())
+	h.maxStalled = max(h.maxStalled, a.GetStalledNano())
+}
+
+func (h *heartbeatState) miss(m *bulkheadv1.HeartbeatMiss) {
+	h.totals.Rounds++
+	h.totals.Missed++
+	h.missed.Limit = report.MaxMissReasons
+	h.missed.Add(plaintext.Line(m.GetReason(), plaintext.MaxText))
+}
+
+// sum returns the heartbeats in their final form, or nil if nobody ever asked.
+func (h *heartbeatState) sum() *report.Heartbeats {
+	if h.totals.Rounds == 0 {
+		return nil
+	}
+	answers := h.totals.Answered + h.totals.Late
+	return &report.Heartbeats{
+		HeartbeatTotals: h.totals,
+		MeanNano:        int64(h.latencySum / max(answers, 1)),
+		MaxNano:         h.latencyMax,
+		MaxStalledNano:  h.maxStalled,
+		MissedWhy:       countsOf(&h.missed),
+	}
+}
+
+// countsOf returns a tally sorted by falling count, then text, and last what did
+// not fit into it.
+func countsOf(t *tally.Tally[string]) []report.Count {
+	list := make([]report.Count, 0, len(t.Order))
+	for _, text := range t.Order {
+		list = append(list, report.Count{Text: text, Count: t.Counts[text]})
+	}
+	slices.SortFunc(list, func(a, b report.Count) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Text, b.Text))
+	})
+	if t.LeftOut > 0 {
+		list = append(list, report.Count{Text: "other reasons", Count: t.LeftOut})
+	}
+	return list
+}

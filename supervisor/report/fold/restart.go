@@ -1,0 +1,85 @@
+package fold
+
+import (
+	"fmt"
+	"strings"
+
+	"bulkhead/internal/human"
+	"bulkhead/internal/plaintext"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/journal"
+	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/words"
+)
+
+func (f *Folder) foldRestarted(e *bulkheadv1.SupervisorRestarted, at report.Stamp) {
+	r := report.Restart{
+		At:              at,
+		Kind:            report.RestartUnknown,
+		Pid:             e.GetPid(),
+		Version:         plaintext.Line(e.GetVersion(), plaintext.MaxName),
+		GoVersion:       plaintext.Line(e.GetGoVersion(), plaintext.MaxName),
+		ExpectedClients: e.GetExpectedClients(),
+		Listen:          plaintext.Line(e.GetListen(), plaintext.MaxName),
+		TornBytes:       e.GetTornBytes(),
+		Torn:            plaintext.Lines(e.GetTorn()),
+		HandlersKept:    e.GetHandlersKept(),
+		HandlersGone:    e.GetHandlersGone(),
+
+		TornMayBeAcknowledged: strings.Contains(e.GetTorn(), journal.MayBeAcknowledged),
+	}
+	r.Changes = f.changed(e)
+	switch e.GetKind() {
+	case bulkheadv1.RestartKind_RESTART_KIND_RESTARTED:
+		r.Kind = report.RestartRestarted
+	case bulkheadv1.RestartKind_RESTART_KIND_UPGRADED:
+		r.Kind = report.RestartUpgraded
+	}
+	f.restarted++
+	f.restarts.add(r)
+	f.run.ExpectedClients, f.run.ExpectedNames = r.ExpectedClients, namesOf(e.GetExpectedNames())
+	if r.Listen != "" {
+		f.run.Listen = r.Listen
+	}
+}
+
+// changed says which settings are others with a supervisor that takes the run up, and goes
+// on with those.
+func (f *Folder) changed(e *bulkheadv1.SupervisorRestarted) []string {
+	changes := []string{}
+	change := func(name, was, is string) {
+		if was != is {
+			changes = append(changes, fmt.Sprintf("%s %s, before %s", name, is, was))
+		}
+	}
+	change("clients", expectedWords(f.run.ExpectedClients, f.run.ExpectedNames), expectedWords(e.GetExpectedClients(), namesOf(e.GetExpectedNames())))
+	if was, is := f.settings, e.GetSettings(); was != nil && is != nil {
+		change("linger", human.Duration(was.GetLingerNano()), human.Duration(is.GetLingerNano()))
+		change("session.grace", human.Duration(was.GetSessionGraceNano()), human.Duration(is.GetSessionGraceNano()))
+		change("drain_timeout", human.Duration(was.GetDrainTimeoutNano()), human.Duration(is.GetDrainTimeoutNano()))
+		change("keep_running", fmt.Sprint(was.GetKeepRunning()), fmt.Sprint(is.GetKeepRunning()))
+		change("overload.max_clients", fmt.Sprint(was.GetMaxClients()), fmt.Sprint(is.GetMaxClients()))
+		change("token", tokenWords(was), tokenWords(is))
+		change("journal.sync", plaintext.Line(was.GetJournalSync(), plaintext.MaxName), plaintext.Line(is.GetJournalSync(), plaintext.MaxName))
+	}
+	if is := e.GetSettings(); is != nil {
+		f.settings = is
+		f.run.LingerNano, f.run.SessionGraceNano = max(is.GetLingerNano(), 0), max(is.GetSessionGraceNano(), 0)
+		f.run.JournalSync = plaintext.Line(is.GetJournalSync(), plaintext.MaxName)
+	}
+	return changes
+}
+
+func expectedWords(n uint32, names []string) string {
+	if len(names) > 0 {
+		return words.NameSome(names)
+	}
+	return human.Count(uint64(n))
+}
+
+func tokenWords(s *bulkheadv1.Settings) string {
+	if s.GetTokenRequired() {
+		return "required"
+	}
+	return "not required"
+}

@@ -1,0 +1,161 @@
+package fold
+
+import (
+	"math"
+	"slices"
+
+	"bulkhead/internal/pathname"
+	"bulkhead/internal/plaintext"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/words"
+)
+
+func WorkloadOf(w *bulkheadv1.Workload) report.Workload {
+	list := w.GetConsumers()
+	consumers := make([]report.Consumer, 0, min(len(list), report.MaxProcesses))
+	for _, spec := range list[:min(len(list), report.MaxProcesses)] {
+		consumers = append(consumers, ConsumerOf(spec))
+	}
+	out := report.Workload{
+		RuntimeNano:           durationOrNone(w.GetRuntimeNano()),
+		HeartbeatIntervalNano: durationOrNone(w.GetHeartbeatIntervalNano()),
+		HeartbeatTimeoutNano:  durationOrNone(w.GetHeartbeatTimeoutNano()),
+		MonitorIntervalNano:   durationOrNone(w.GetMonitorIntervalNano()),
+		ProgressIntervalNano:  durationOrNone(w.GetProgressIntervalNano()),
+		RampNano:              durationOrNone(w.GetRampNano()),
+		TotalBytes:            w.GetTotalBytes(),
+		Consumers:             consumers,
+	}
+	if s := w.GetStopWhen(); s != nil {
+		out.StopWhen = &report.SteadyState{WindowNano: durationOrNone(s.GetWindowNano()), MaxVariationPercent: numberOrNone(s.GetMaxVariationPercent())}
+	}
+	return out
+}
+
+func ConsumerOf(spec *bulkheadv1.ConsumerSpec) report.Consumer {
+	c := report.Consumer{
+		Index:               spec.GetIndex(),
+		Path:                plaintext.Line(pathname.Of(spec), plaintext.MaxText),
+		ChunkSizeBytes:      spec.GetChunkSizeBytes(),
+		FileSizeBytes:       spec.GetFileSizeBytes(),
+		ChunkSizes:          []report.WeightedSize{},
+		MinFileSizeBytes:    spec.GetMinFileSizeBytes(),
+		KeepFiles:           spec.GetKeepFiles(),
+		Recycle:             spec.GetRecycle(),
+		Sync:                syncOf(spec.GetSync()),
+		SyncBytes:           spec.GetSyncBytes(),
+		Direct:              spec.GetDirect(),
+		RateBytesPerSecond:  spec.GetRateBytesPerSecond(),
+		RateChunksPerSecond: numberOrNone(spec.GetRateChunksPerSecond()),
+		Data:                report.DataSpec{Kind: dataOf(spec.GetData().GetKind()), Percent: min(spec.GetData().GetPercent(), 100), Seed: report.Seed(spec.GetData().GetSeed())},
+		Preallocate:         spec.GetPreallocate(),
+		Pattern:             patternOf(spec.GetPattern()),
+		Concurrency:         spec.GetConcurrency(),
+		StartDelayNano:      durationOrNone(spec.GetStartDelayNano()),
+		ThinkTimeNano:       durationOrNone(spec.GetThinkTimeNano()),
+		Verify:              verifyOf(spec.GetVerify()),
+		StopOnError:         spec.GetStopOnError(),
+		ReserveBytes:        spec.GetReserveBytes(),
+		ReserveInodes:       spec.GetReserveInodes(),
+	}
+	for _, s := range spec.GetChunkSizes()[:min(len(spec.GetChunkSizes()), report.MaxChunkSizes)] {
+		c.ChunkSizes = append(c.ChunkSizes, report.WeightedSize{SizeBytes: s.GetSizeBytes(), Weight: s.GetWeight()})
+	}
+	c.Text = words.ConsumerLine(&c)
+	return c
+}
+
+func syncOf(p bulkheadv1.SyncPolicy) string {
+	switch p {
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_NONE:
+		return "none"
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_FILE:
+		return "file"
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_CHUNK:
+		return "chunk"
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES:
+		return "bytes"
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_DSYNC:
+		return "dsync"
+	default:
+		return unknownValue(p)
+	}
+}
+
+func dataOf(k bulkheadv1.DataKind) string {
+	switch k {
+	case bulkheadv1.DataKind_DATA_KIND_RANDOM:
+		return "random"
+	case bulkheadv1.DataKind_DATA_KIND_ZEROS:
+		return "zeros"
+	case bulkheadv1.DataKind_DATA_KIND_COMPRESSIBLE:
+		return "compressible"
+	case bulkheadv1.DataKind_DATA_KIND_DEDUPABLE:
+		return "dedupable"
+	default:
+		return unknownValue(k)
+	}
+}
+
+func patternOf(p bulkheadv1.Pattern) string {
+	switch p {
+	case bulkheadv1.Pattern_PATTERN_SEQUENTIAL:
+		return "sequential"
+	case bulkheadv1.Pattern_PATTERN_RANDOM:
+		return "random"
+	case bulkheadv1.Pattern_PATTERN_APPEND:
+		return "append"
+	default:
+		return unknownValue(p)
+	}
+}
+
+func verifyOf(m bulkheadv1.VerifyMode) string {
+	switch m {
+	case bulkheadv1.VerifyMode_VERIFY_MODE_OFF:
+		return "off"
+	case bulkheadv1.VerifyMode_VERIFY_MODE_ROLLOVER:
+		return "at-rollover"
+	case bulkheadv1.VerifyMode_VERIFY_MODE_END:
+		return "at-end"
+	case bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS:
+		return "continuous"
+	default:
+		return unknownValue(m)
+	}
+}
+
+// numberOrNone returns x, or 0 if it is no number that can be a rate or a share.
+func numberOrNone(x float64) float64 {
+	if !(x > 0) || math.IsInf(x, 1) {
+		return 0
+	}
+	return x
+}
+
+// copyOf returns a copy of what p points to, or nil.
+func copyOf[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
+// copiedWorkload returns w with lists of its own.
+func copiedWorkload(w *report.Workload) report.Workload {
+	c := *w
+	c.StopWhen = copyOf(w.StopWhen)
+	c.Consumers = slices.Clone(w.Consumers)
+	for i := range c.Consumers {
+		c.Consumers[i] = copiedConsumer(&c.Consumers[i])
+	}
+	return c
+}
+
+func copiedConsumer(c *report.Consumer) report.Consumer {
+	out := *c
+	out.ChunkSizes = slices.Clone(c.ChunkSizes)
+	return out
+}

@@ -1,0 +1,66 @@
+package judge
+
+import (
+	"cmp"
+
+	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/words"
+)
+
+// judgeLoad says where a client's load did not do what it should have, although the
+// client lived to say so.
+func (v verdict) judgeLoad(c *report.Client) {
+	switch c.Load {
+	case report.LoadFailed:
+		v.partial("client %s: its load could not go on%s", c.Label, words.Because(c.StopDetail))
+	case report.LoadUnknown:
+		v.partial("client %s: its load ended %s, for no reason that this version knows%s", c.Label, words.After(c), words.Because(c.StopDetail))
+	}
+	nameWorkers(v.partial, c, words.WorkerFailed)
+	v.nameFailing(c)
+}
+
+// judgeInterruptions says what operators did that the run, or the load of a client, was
+// cut short by.
+func (v verdict) judgeInterruptions(r *report.Report) {
+	drained := 0
+	for i := range r.Clients {
+		switch c := &r.Clients[i]; {
+		case c.Load != report.LoadInterrupted:
+		case c.StopReason == "drained":
+			drained++
+		default:
+			v.interrupted("client %s: %s", c.Label, words.Interruption(c))
+		}
+	}
+	cut := drained > 0 || r.Run.End == report.EndInterrupted || len(v.Reasons) > 0
+	why := words.Because(cmp.Or(r.Run.DrainReason, r.Run.EndDetail))
+	switch {
+	case r.Run.DrainedAt == 0 && r.Run.End != report.EndInterrupted:
+	case r.Run.DrainCause != report.DrainByOperator && r.Run.DrainCause != "":
+		v.partial("the supervisor drained the run before its time%s", words.Because(r.Run.DrainReason))
+		if r.Run.End == report.EndInterrupted {
+			v.interrupted("an operator did not wait for the end of the drain%s", words.Because(r.Run.EndDetail))
+		}
+	case r.Run.End == report.EndInterrupted:
+		v.interrupted("an operator drained the run before its time%s", why)
+		v.interrupted("an operator did not wait for the end of the drain%s", words.Because(r.Run.EndDetail))
+	case cut:
+		v.interrupted("an operator drained the run before its time%s", why)
+	default:
+		v.warn("an operator drained the run%s; it cut no load short", why)
+	}
+	named := 0
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		if c.Load != report.LoadInterrupted || c.StopReason != "drained" {
+			continue
+		}
+		if named == words.MaxNamed && drained > words.MaxNamed+1 {
+			v.interrupted("the drain cut the loads of %s short, too", words.Plural(uint64(drained-named), "more client"))
+			return
+		}
+		named++
+		v.interrupted("client %s: %s", c.Label, words.Interruption(c))
+	}
+}

@@ -1,0 +1,29 @@
+package judge
+
+import (
+	"bulkhead/internal/plaintext"
+	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/words"
+)
+
+// Failed says in the report of a run without an end that its supervisor could not go on,
+// which it cannot record when it is the journal that failed: detail is the journal's
+// error. Open sessions are then said to go on with the next supervisor. It does nothing
+// for a run that has an end.
+func Failed(r *report.Report, detail string) {
+	if r.Run.End != "" {
+		return
+	}
+	before := endReasons(r)
+	r.Run.End, r.Run.EndDetail = report.EndFailed, plaintext.Lines(detail)+"; "+words.Remedy(detail)
+	// They are the first of the verdict.
+	r.Verdict.Reasons = append(endReasons(r), r.Verdict.Reasons[len(before):]...)
+}
+
+// endReasons are the reasons that depend on how the run ended: those of the run and of
+// its clients, which begin the verdict.
+func endReasons(r *report.Report) []string {
+	v := verdict{&report.Verdict{Reasons: []string{}}}
+	v.judgeRunAndClients(r)
+	return v.Reasons
+}

@@ -1,0 +1,87 @@
+package render
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"bulkhead/supervisor/report"
+)
+
+// csvHead names the columns of CSV.
+var csvHead = []string{"run", "session", "client", "host", "interval", "start", "after_seconds", "interval_seconds",
+	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano", "response_p99_nano", "corrupt_blocks", "verdict", "outcome", "load"}
+
+// CSV writes one row for each client and interval, as RFC 4180 has it, with a row of
+// names first. A latency is empty where nothing was written. A name that a spreadsheet
+// would take for a formula has an apostrophe before it. An error is w's.
+func CSV(r *report.Report, w io.Writer) error {
+	out := csv.NewWriter(w)
+	out.UseCRLF = true
+	if err := out.Write(csvHead); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	if r.Series != nil {
+		for i := range r.Series.Clients {
+			if err := csvClient(r, out, &r.Clients[i], &r.Series.Clients[i]); err != nil {
+				return err
+			}
+		}
+	}
+	out.Flush()
+	if err := out.Error(); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+func csvClient(r *report.Report, out *csv.Writer, c *report.Client, s *report.ClientSeries) error {
+	step := r.Series.ClientIntervalNano
+	for i, bytes := range s.Bytes {
+		after := int64(i) * step
+		span := r.SpanNano(i, step)
+		err := out.Write([]string{
+			harmless(r.Run.ID), strconv.FormatUint(uint64(c.Session), 10), harmless(c.Label), harmless(c.Host), strconv.Itoa(i),
+			(r.Series.StartAt + report.Stamp(after)).Utc().Format(report.StampLayout), seconds(r.Series.OffsetNano + after), seconds(span),
+			strconv.FormatUint(bytes, 10), strconv.FormatUint(report.PerSecond(bytes, span), 10),
+			strconv.FormatUint(s.Rollovers[i], 10), strconv.FormatUint(s.Errors[i], 10),
+			nanoOrEmpty(s.P99Nano[i]), nanoOrEmpty(s.MaxNano[i]), nanoOrEmpty(valueAt(s.ResponseP99Nano, i, -1)),
+			strconv.FormatUint(valueAt(s.CorruptBlocks, i, 0), 10), string(r.Verdict.Word), c.Outcome, c.Load,
+		})
+		if err != nil {
+			return fmt.Errorf("writing the report: %w", err)
+		}
+	}
+	return nil
+}
+
+// seconds returns nanoseconds as seconds, exactly.
+func seconds(nano int64) string {
+	return strconv.FormatFloat(float64(nano)/1e9, 'f', -1, 64)
+}
+
+// valueAt is value i of a list, or none of an empty one.
+func valueAt[T any](list []T, i int, none T) T {
+	if len(list) == 0 {
+		return none
+	}
+	return list[i]
+}
+
+func nanoOrEmpty(nano int64) string {
+	if nano < 0 {
+		return ""
+	}
+	return strconv.FormatInt(nano, 10)
+}
+
+// harmless keeps a text from being taken for a formula by a spreadsheet.
+func harmless(text string) string {
+	// The wide forms are taken for the others by some.
+	if text != "" && strings.IndexAny(text, "=+-@＝＋－＠") == 0 {
+		return "'" + text
+	}
+	return text
+}

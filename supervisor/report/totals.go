@@ -1,0 +1,74 @@
+package report
+
+import (
+	"math"
+	"math/bits"
+)
+
+func (w *Writes) Add(o *Writes) {
+	w.Bytes = Plus(w.Bytes, o.Bytes)
+	w.Chunks = Plus(w.Chunks, o.Chunks)
+	w.Errors = Plus(w.Errors, o.Errors)
+	if o.LastError != "" {
+		w.LastError = o.LastError
+	}
+	w.Files += o.Files
+	w.PartialFiles += o.PartialFiles
+	w.UnverifiedFiles += o.UnverifiedFiles
+	w.RecycledFiles += o.RecycledFiles
+	w.VerifiedBytes = Plus(w.VerifiedBytes, o.VerifiedBytes)
+	w.VerifiedCachedBytes = Plus(w.VerifiedCachedBytes, o.VerifiedCachedBytes)
+	w.CorruptBlocks = Plus(w.CorruptBlocks, o.CorruptBlocks)
+}
+
+func (t *HeartbeatTotals) Add(o *HeartbeatTotals) {
+	t.Rounds += o.Rounds
+	t.Answered += o.Answered
+	t.Late += o.Late
+	t.Missed += o.Missed
+	t.Stalled += o.Stalled
+}
+
+// Plus adds two amounts; the sum stays at the top of its range.
+func Plus(a, b uint64) uint64 {
+	if a > math.MaxUint64-b {
+		return math.MaxUint64
+	}
+	return a + b
+}
+
+// Rates returns the bytes per second of all clients together, in each interval that is
+// whole.
+func (r *Report) Rates() []float64 {
+	s := r.Series
+	list := make([]float64, 0, s.Intervals)
+	for i, bytes := range s.Total.Bytes {
+		if r.SpanNano(i, s.IntervalNano) < s.IntervalNano {
+			break
+		}
+		list = append(list, float64(bytes)/float64(s.IntervalNano)*1e9)
+	}
+	return list
+}
+
+// SpanNano is how long interval i of length step is: less than that for the last one alone.
+func (r *Report) SpanNano(i int, step int64) int64 {
+	length := Between(r.Series.StartAt, r.Series.EndAt)
+	if r.Series.EndAt == 0 { // a report made before it was known
+		length = r.Run.LengthNano
+	}
+	return max(min(length-int64(i)*step, step), 0)
+}
+
+// PerSecond is amount over a time in nanoseconds, rounded down; 0 for no time.
+func PerSecond(amount uint64, nano int64) uint64 {
+	if nano <= 0 {
+		return 0
+	}
+	high, low := bits.Mul64(amount, 1e9)
+	if high >= uint64(nano) {
+		return 0 // beyond 2^64 a second: no rate at all
+	}
+	rate, _ := bits.Div64(high, low, uint64(nano))
+	return rate
+}

@@ -1,0 +1,94 @@
+package words
+
+import (
+	"fmt"
+	"strings"
+
+	"bulkhead/internal/human"
+	"bulkhead/supervisor/report"
+)
+
+// namesake is who came under one name, of those that may count.
+type namesake struct {
+	First *report.Client
+	times int
+}
+
+// Namesakes are all of them, by name.
+func Namesakes(r *report.Report) map[string]*namesake {
+	all := make(map[string]*namesake)
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		if c.Standing == "" {
+			continue
+		}
+		if all[c.Name] == nil {
+			all[c.Name] = &namesake{First: c}
+		}
+		all[c.Name].times++
+	}
+	return all
+}
+
+// Again says of the clients whose name came before what became of the first, the first few.
+func Again(r *report.Report) []string {
+	var list []string
+	all := Namesakes(r)
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		if c.Standing != report.StandingAgain || all[c.Name] == nil {
+			continue
+		}
+		if len(list) == MaxNamed {
+			break
+		}
+		list = append(list, AgainWords(r, c, all[c.Name]))
+		delete(all, c.Name) // told
+	}
+	return list
+}
+
+// AgainWords say how often the name of a client came, and what became of the first that
+// had it.
+func AgainWords(r *report.Report, c *report.Client, all *namesake) string {
+	how := "twice"
+	if all.times > 2 {
+		how = fmt.Sprintf("%d times", all.times)
+	}
+	kind, why := Shortfall(r, all.First)
+	fate := "closed"
+	switch {
+	case ConnectedAt(all.First, c.OpenedAt):
+		fate = "was at work meanwhile"
+	case all.First.Outcome == report.OutcomeLost:
+		fate = "died" + Because(why)
+	case kind != "":
+		fate = "was " + kind + Because(why)
+	}
+	where := ""
+	if all.First.Host != c.Host {
+		where = fmt.Sprintf(" on another machine (%s, not %s)", human.OrDash(all.First.Host), human.OrDash(c.Host))
+	}
+	return fmt.Sprintf("%s came %s: its first client%s %s", c.Name, how, where, fate)
+}
+
+// ConnectedAt says whether a client had a connection at a moment.
+func ConnectedAt(c *report.Client, at report.Stamp) bool {
+	for i := range c.Connections {
+		n := &c.Connections[i]
+		if n.AttachedAt <= at && (n.DetachedAt > at || n.DetachedAt == 0 && (c.EndedAt == 0 || c.EndedAt > at)) {
+			return true
+		}
+	}
+	return false
+}
+
+// NameSome names some of many.
+func NameSome(names []string) string {
+	const most = 20
+	more := ""
+	if n := len(names) - most; n > 0 {
+		names, more = names[:most], fmt.Sprintf(" and %d more", n)
+	}
+	return strings.Join(names, ", ") + more
+}

@@ -1,0 +1,52 @@
+package words
+
+import "bulkhead/supervisor/report"
+
+// Away are what the text says for a judgement; nothing for an unknown one.
+func Away(why string) string {
+	switch why {
+	case report.AwayStarved:
+		return "client starved"
+	case report.AwayNetwork:
+		return "network gone"
+	case report.AwayDied:
+		return "client died"
+	case report.AwayBreach:
+		return "client broke the protocol"
+	case report.AwayLimit:
+		return "client sent too much at once"
+	case report.AwayTransport:
+		return "client's transport"
+	case report.AwayEnded:
+		return "client ended its stream"
+	case report.AwayHandler:
+		return "handler"
+	case report.AwaySupervisor:
+		return "supervisor"
+	default:
+		return ""
+	}
+}
+
+// lossWords say what is known of why a lost client never came back, after its last
+// connection.
+func lossWords(last *report.Connection) string {
+	switch {
+	case last.AwayWhy == report.AwayDied:
+		return "its machine closed the connection, so the client probably died"
+	case last.AwayWhy == report.AwayHandler:
+		return "its handler had ended"
+	case last.AwayWhy == report.AwayTransport:
+		return "its transport had broken its connection: " + last.DetachCause
+	case last.AwayWhy == report.AwayLimit:
+		return "it had sent too much at once: " + last.DetachCause
+	case last.AwayWhy == report.AwayEnded:
+		return "it had ended its stream itself: " + last.DetachCause
+	case last.AwayWhy == report.AwaySupervisor:
+		return "the supervisor had ended its connection"
+	case last.DetachClass == report.DetachSilent:
+		return "nothing was heard of it any more: its network, its machine or the client itself"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,17 @@
+package words
+
+import (
+	"bulkhead/internal/human"
+	"bulkhead/supervisor/report"
+)
+
+// Stamp is a moment as a finding says it.
+func Stamp(s report.Stamp) string { return s.Utc().Format("2006-01-02 15:04:05") + " UTC" }
+
+// Signed is a duration with its sign: "+1h00m00s".
+func Signed(nano int64) string {
+	if nano < 0 {
+		return human.Duration(nano)
+	}
+	return "+" + human.Duration(nano)
+}

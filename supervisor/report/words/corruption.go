@@ -1,0 +1,59 @@
+package words
+
+import (
+	"fmt"
+
+	"bulkhead/internal/human"
+	"bulkhead/supervisor/report"
+)
+
+// BadContent says in a few words what of c did not read back as it was written; "" for
+// nothing.
+func BadContent(c *report.Client) string {
+	return contentWords(c.CorruptBlocks, c.UnverifiedFiles, corruptFiles(c), moreCorrupt(c))
+}
+
+// RunBadContent says in a few words what of all clients did not read back as it was written.
+func RunBadContent(r *report.Report) string {
+	files, more := 0, false
+	for i := range r.Clients {
+		files += corruptFiles(&r.Clients[i])
+		more = more || moreCorrupt(&r.Clients[i])
+	}
+	return contentWords(r.Totals.CorruptBlocks, r.Totals.UnverifiedFiles, files, more)
+}
+
+func contentWords(blocks, unverified uint64, files int, more bool) string {
+	switch {
+	case blocks == 0 && unverified == 0:
+		return ""
+	case blocks == 0:
+		return Plural(unverified, "file") + " not as written"
+	case files == 0:
+		return Plural(blocks, "corrupt block")
+	}
+	text := Plural(blocks, "corrupt block") + " in " + Plural(uint64(files), "file")
+	if more {
+		text += " or more"
+	}
+	return text
+}
+
+// corruptFiles is how many files the listed corruptions are in.
+func corruptFiles(c *report.Client) int {
+	paths := make(map[string]bool)
+	for i := range c.Corruptions {
+		paths[c.Corruptions[i].Path] = true
+	}
+	return len(paths)
+}
+
+// moreCorrupt says that there may be corruptions in files that no listed one is in.
+func moreCorrupt(c *report.Client) bool {
+	return c.CorruptionsLeftOut > 0 || len(c.Corruptions) >= report.MaxCorruptions
+}
+
+// Place says where a corruption is, and what kind it is of.
+func Place(c *report.Corruption) string {
+	return fmt.Sprintf("%s: %s at byte %s, %s: %s", c.Process, human.OrDash(c.Path), human.Count(c.OffsetBytes), Plural(c.LengthBytes, "byte"), c.Kind)
+}

@@ -1,0 +1,20 @@
+package words
+
+import (
+	"bulkhead/internal/human"
+	"bulkhead/supervisor/report"
+)
+
+// LoadOf say how a load did not reach its end.
+func LoadOf(c *report.Client) string {
+	switch c.Load {
+	case report.LoadWhole:
+		return "came to the end of its reserve " + After(c)
+	case report.LoadInterrupted:
+		return "was cut short by an operator " + After(c)
+	case report.LoadFailed:
+		return "could not go on " + After(c)
+	default:
+		return "did not say that its load reached its end; it lasted " + human.Duration(c.RuntimeNano)
+	}
+}

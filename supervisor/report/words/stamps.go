@@ -1,0 +1,33 @@
+package words
+
+import (
+	"bulkhead/internal/human"
+	"bulkhead/supervisor/report"
+)
+
+// Offset returns how long after origin a moment is: "+4.81s".
+func Offset(origin, at report.Stamp) string {
+	if origin == 0 || at == 0 {
+		return human.None
+	}
+	if at < origin {
+		return human.Duration(int64(at - origin))
+	}
+	return "+" + human.Duration(int64(at-origin))
+}
+
+// TimeOfDay returns a moment in UTC to the millisecond, with its date if that is
+// not the date of origin.
+func TimeOfDay(origin, at report.Stamp) string {
+	if at == 0 {
+		return human.None
+	}
+	const layout = "15:04:05.000"
+	if y, m, d := at.Utc().Date(); origin != 0 {
+		oy, om, od := origin.Utc().Date()
+		if y == oy && m == om && d == od {
+			return at.Utc().Format(layout)
+		}
+	}
+	return at.Utc().Format("2006-01-02 " + layout)
+}

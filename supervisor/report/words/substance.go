@@ -1,0 +1,64 @@
+package words
+
+import (
+	"cmp"
+	"time"
+
+	"bulkhead/internal/substance"
+	"bulkhead/supervisor/report"
+)
+
+// Judgeable is the load of a client that has ended, as package substance judges it.
+func Judgeable(c *report.Client) substance.Load {
+	w := &c.Workload
+	l := substance.Load{
+		End: substance.Cut, Runtime: time.Duration(w.RuntimeNano),
+		Reached:    time.Duration(c.RuntimeReachedNano),
+		TotalBytes: w.TotalBytes, MonitorInterval: time.Duration(w.MonitorIntervalNano),
+	}
+	if c.Load == report.LoadWhole { // one that was cut short may never have begun
+		l.Reached = time.Duration(cmp.Or(c.RuntimeReachedNano, c.RuntimeNano))
+	}
+	switch {
+	case c.Load != report.LoadWhole:
+	case c.StopReason == "runtime":
+		l.End = substance.Runtime
+	case c.StopReason == "total":
+		l.End = substance.Total
+	default:
+		l.End = substance.Early
+	}
+	did := make(map[uint32]*substance.Consumer)
+	for i, spec := range w.Consumers {
+		l.Consumers = append(l.Consumers, substance.Consumer{
+			Index: spec.Index, Begin: time.Duration(spec.StartDelayNano) + time.Duration(float64(w.RampNano)*float64(i)/float64(len(w.Consumers))),
+			ChunkBytes: spec.ChunkSizeBytes, Verifies: verifies(&spec),
+		})
+	}
+	for i := range l.Consumers {
+		did[l.Consumers[i].Index] = &l.Consumers[i]
+	}
+	for i := range c.Processes {
+		p := &c.Processes[i]
+		one := did[p.Index]
+		if p.Kind != report.KindConsumer || one == nil {
+			continue
+		}
+		one.Told = one.Told || p.FailingSince != 0 || p.Exit != nil && p.Exit.Class != report.ExitClean
+		if p.Writes != nil {
+			one.Bytes, one.Chunks = report.Plus(one.Bytes, p.Writes.Bytes), report.Plus(one.Chunks, p.Writes.Chunks)
+			one.Files, one.Partial = report.Plus(one.Files, p.Writes.Files), report.Plus(one.Partial, p.Writes.PartialFiles)
+			one.VerifiedBytes = report.Plus(one.VerifiedBytes, p.Writes.VerifiedBytes)
+			if c.RuntimeReachedNano > 0 { // else nobody knows when its end began
+				one.Writing += time.Duration(p.Writes.WritingNano)
+			}
+		}
+		if p.Usage != nil {
+			one.Samples = report.Plus(one.Samples, p.Usage.Samples)
+		}
+	}
+	return l
+}
+
+// verifies says whether what a consumer wrote was to be read back.
+func verifies(c *report.Consumer) bool { return c.Verify != "" && c.Verify != "off" }

@@ -1,0 +1,259 @@
+package words
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"bulkhead/internal/human"
+	"bulkhead/supervisor/report"
+)
+
+// ConsumerLine says what the consumer writes, in one line: what, how, and where.
+func ConsumerLine(c *report.Consumer) string {
+	if c.Path == "" {
+		return ConsumerLoad(c)
+	}
+	return ConsumerLoad(c) + "; in " + PathWritten(c.Path)
+}
+
+// ConsumerLoad says what the consumer writes, wherever that is. What is off is not said, nor
+// what an older client does not say.
+func ConsumerLoad(c *report.Consumer) string {
+	writes := []string{FilesOf(c) + " in " + ChunksOf(c)}
+	writes = append(writes, orderOf(c)...)
+	parts := []string{strings.Join(writes, ", ")}
+	for _, text := range []string{SyncOf(c), rateOf(c), DataOf(&c.Data), checksOf(c), endsOf(c)} {
+		if text != "" {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func FilesOf(c *report.Consumer) string {
+	if c.MinFileSizeBytes > 0 && c.MinFileSizeBytes < c.FileSizeBytes {
+		return "files of " + Configured(c.MinFileSizeBytes) + "…" + Configured(c.FileSizeBytes)
+	}
+	return "files of " + Configured(c.FileSizeBytes)
+}
+
+func ChunksOf(c *report.Consumer) string {
+	if len(c.ChunkSizes) == 0 {
+		return "chunks of " + Configured(c.ChunkSizeBytes)
+	}
+	var all uint64
+	for _, s := range c.ChunkSizes {
+		all += uint64(s.Weight)
+	}
+	list := make([]string, 0, len(c.ChunkSizes))
+	for _, s := range c.ChunkSizes {
+		list = append(list, fmt.Sprintf("%s (%s %%)", Configured(s.SizeBytes), human.ThreeDigits(100*float64(s.Weight)/float64(max(all, 1)))))
+	}
+	return "chunks of " + strings.Join(list, ", ")
+}
+
+// orderOf say in which order and by how many a file is written.
+func orderOf(c *report.Consumer) []string {
+	var list []string
+	switch c.Pattern {
+	case "random":
+		list = append(list, "in random order")
+	case "append":
+		list = append(list, "appended")
+	case "sequential":
+		list = append(list, "sequential")
+	}
+	if c.Direct {
+		list = append(list, "O_DIRECT")
+	}
+	if c.Preallocate {
+		list = append(list, "preallocated")
+	}
+	if c.Concurrency > 1 {
+		list = append(list, Plural(uint64(c.Concurrency), "writer"))
+	}
+	return list
+}
+
+func SyncOf(c *report.Consumer) string {
+	switch c.Sync {
+	case "none":
+		return "no sync"
+	case "file":
+		return "fsync each file"
+	case "chunk":
+		return "fdatasync each chunk"
+	case "bytes":
+		return "fdatasync every " + Configured(c.SyncBytes)
+	case "dsync":
+		return "O_DSYNC"
+	default:
+		return ""
+	}
+}
+
+// rateOf say what holds the consumer back.
+func rateOf(c *report.Consumer) string {
+	var list []string
+	if c.RateBytesPerSecond > 0 {
+		list = append(list, "at most "+Configured(c.RateBytesPerSecond)+"/s")
+	}
+	if c.RateChunksPerSecond > 0 {
+		list = append(list, "at most "+Decimal(c.RateChunksPerSecond)+" chunks/s")
+	}
+	if c.StartDelayNano > 0 {
+		list = append(list, "begins after "+human.Duration(c.StartDelayNano))
+	}
+	if c.ThinkTimeNano > 0 {
+		list = append(list, human.Duration(c.ThinkTimeNano)+" between chunks")
+	}
+	return strings.Join(list, ", ")
+}
+
+func DataOf(d *report.DataSpec) string {
+	text := ""
+	switch d.Kind {
+	case "random":
+		text = "random data"
+	case "zeros":
+		text = "zeros"
+	case "compressible", "dedupable":
+		text = fmt.Sprintf("%d %% %s data", d.Percent, d.Kind)
+	default:
+		return ""
+	}
+	if d.Seed != 0 {
+		text += fmt.Sprintf(" (seed %d)", d.Seed)
+	}
+	return text
+}
+
+// checksOf say when what was written is read back.
+func checksOf(c *report.Consumer) string {
+	switch c.Verify {
+	case "at-rollover":
+		return "verified at rollover"
+	case "at-end":
+		return "verified at the end"
+	case "continuous":
+		return "verified continuously"
+	case "off":
+		return "not verified"
+	default:
+		return ""
+	}
+}
+
+// endsOf say what becomes of the files, and what ends the work.
+func endsOf(c *report.Consumer) string {
+	var list []string
+	switch {
+	case c.KeepFiles > 0 && c.Recycle:
+		list = append(list, "keeps "+Plural(uint64(c.KeepFiles), "file")+" and writes over the oldest")
+	case c.KeepFiles > 0:
+		list = append(list, "keeps "+Plural(uint64(c.KeepFiles), "file"))
+	}
+	if c.StopOnError {
+		list = append(list, "stops at its first error")
+	}
+	if c.ReserveBytes > 0 {
+		list = append(list, "leaves "+Configured(c.ReserveBytes)+" free")
+	}
+	if c.ReserveInodes > 0 {
+		list = append(list, "leaves "+Plural(c.ReserveInodes, "inode")+" free")
+	}
+	return strings.Join(list, ", ")
+}
+
+// Workload says what the client was going to do, but for its consumers.
+func Workload(w *report.Workload) string {
+	if w.RuntimeNano == 0 && len(w.Consumers) == 0 {
+		return ""
+	}
+	parts := []string{human.Duration(w.RuntimeNano), Plural(uint64(len(w.Consumers)), "consumer")}
+	if w.RampNano > 0 {
+		parts = append(parts, "beginning over "+human.Duration(w.RampNano))
+	}
+	if w.TotalBytes > 0 {
+		parts = append(parts, "until "+Configured(w.TotalBytes)+" are written")
+	}
+	if s := w.StopWhen; s != nil {
+		parts = append(parts, "until the throughput "+SteadyOf(s))
+	}
+	if w.HeartbeatIntervalNano > 0 {
+		parts = append(parts, "heartbeat every "+human.Duration(w.HeartbeatIntervalNano))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// SteadyOf say when the load is steady; a dash if it does not matter.
+func SteadyOf(s *report.SteadyState) string {
+	if s == nil {
+		return human.None
+	}
+	return fmt.Sprintf("varies by %s %% or less over %s", Decimal(s.MaxVariationPercent), human.Duration(s.WindowNano))
+}
+
+// alike is consumers of a client that write the same.
+type alike struct{ Who, What string }
+
+// ConsumerLines says what the consumers of w write: one line for those that write the
+// same, in order of the first of each.
+func ConsumerLines(w *report.Workload) []alike {
+	indexes := make(map[string][]uint32)
+	var order []string
+	for i := range w.Consumers {
+		c := &w.Consumers[i]
+		if indexes[c.Text] == nil {
+			order = append(order, c.Text)
+		}
+		indexes[c.Text] = append(indexes[c.Text], c.Index)
+	}
+	list := make([]alike, 0, len(order))
+	for _, text := range order {
+		list = append(list, alike{ranges(indexes[text]), text})
+	}
+	return list
+}
+
+// ranges lists numbers, neighbours as a range: "0…3, 7".
+func ranges(list []uint32) string {
+	var parts []string
+	for i := 0; i < len(list); {
+		k := i
+		for k+1 < len(list) && list[k+1] == list[k]+1 {
+			k++
+		}
+		text := fmt.Sprint(list[i])
+		if k > i {
+			text += "…" + fmt.Sprint(list[k])
+		}
+		parts = append(parts, text)
+		i = k + 1
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Decimal returns x with as many decimals as it has, but no more than three digits of them.
+func Decimal(x float64) string {
+	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(x, 'f', 3, 64), "0"), ".")
+}
+
+// Configured returns a size as somebody would have written it: in the unit, decimal or
+// binary, of which it is the smallest whole number; rounded if it is a whole number of none.
+func Configured(bytes uint64) string {
+	best, unit := uint64(10_000), ""
+	for _, u := range []struct {
+		name  string
+		bytes uint64
+	}{{"B", 1}, {"kB", 1e3}, {"KiB", 1 << 10}, {"MB", 1e6}, {"MiB", 1 << 20}, {"GB", 1e9}, {"GiB", 1 << 30}, {"TB", 1e12}, {"TiB", 1 << 40}} {
+		if n := bytes / u.bytes; bytes > 0 && bytes%u.bytes == 0 && n < best {
+			best, unit = n, u.name
+		}
+	}
+	if unit == "" {
+		return human.Size(bytes)
+	}
+	return fmt.Sprint(best) + " " + unit
+}
