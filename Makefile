@@ -26,7 +26,7 @@ install: build ## install the programs into PREFIX/bin (default /usr/local)
 	install -m 0755 $(BIN)/bulkhead $(BIN)/bulkhead-handler $(DESTDIR)$(PREFIX)/bin/
 
 run: build ## the main job on this machine: a supervisor, three clients, the report
-	@$(GO) run ./internal/demo -bin $(BIN)
+	@$(GO) run ./internal/tools/demo -bin $(BIN)
 
 supervisor server: build ## start a supervisor from configs/supervisor.yaml
 	$(BIN)/bulkhead supervisor start --config configs/supervisor.yaml
@@ -37,26 +37,26 @@ client: build ## start a client from configs/client.yaml
 test: test-unit test-isolation test-faults ## run all tests
 
 test-unit: ## run the tests of the packages alone
-	$(GO) test $$($(GO) list ./... | grep -v -e /internal/isolation -e /internal/faults)
+	$(GO) test $$($(GO) list ./... | grep -v -e /internal/testing/isolation -e /internal/testing/faults)
 
 test-isolation: ## run the process-isolation tests, with real processes
-	$(GO) test -count=1 ./internal/isolation/
+	$(GO) test -count=1 ./internal/testing/isolation/
 
 test-faults: ## break every part at every moment: fault matrix, crash points, short chaos
-	$(GO) test -count=1 -parallel 4 -timeout 20m ./internal/faults/
+	$(GO) test -count=1 -parallel 4 -timeout 20m ./internal/testing/faults/
 
 chaos: ## break everything at random for DURATION (default 60s), by SEED (default: a new one)
 	@seed="$(SEED)"; : "$${seed:=$$(date +%s)}"; echo "seed $$seed"; \
-	$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/faults/ -args -chaos.seed "$$seed" -chaos.duration "$(DURATION)"
+	$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/testing/faults/ -args -chaos.seed "$$seed" -chaos.duration "$(DURATION)"
 
 race: ## run what is concurrent in Go under the race detector: not the fault matrix, pages, blocks of data
-	GORACE="atexit_sleep_ms=10 $$GORACE" $(GO) test -race -short -vet=off -count=1 -timeout 20m $$($(GO) list ./... | grep -v -e /internal/faults -e /client/block)
+	GORACE="atexit_sleep_ms=10 $$GORACE" $(GO) test -race -short -vet=off -count=1 -timeout 20m $$($(GO) list ./... | grep -v -e /internal/testing/faults -e /client/block)
 
 bench: build ## measure what docs/benchmarks.md states
-	@$(GO) run ./internal/bench -bin $(BIN)
+	@$(GO) run ./internal/tools/bench -bin $(BIN)
 
 bench-fio: build ## consumers beside fio, in pairs: ROUNDS of them (default 3, some 8 minutes), CELLS by a regular expression
-	@$(GO) run ./internal/bench -bin $(BIN) -only d -rounds "$(or $(ROUNDS),3)" -cells "$(CELLS)"
+	@$(GO) run ./internal/tools/bench -bin $(BIN) -only d -rounds "$(or $(ROUNDS),3)" -cells "$(CELLS)"
 
 fuzz: ## fuzz every target for FUZZTIME each (default 60s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" $(SHELL) internal/tools/fuzz.sh

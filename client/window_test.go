@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"bulkhead/internal/harness"
+	"bulkhead/internal/testing/harness"
 )
 
 // overhearing keeps what the newest of its connections reads.

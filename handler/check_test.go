@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -86,7 +86,7 @@ func TestCheckHello(t *testing.T) {
 		{"many consumers", func(h *bulkheadv1.Hello) { h.Workload = consumers(1025) }, protocol, "1025 consumers; at most 1024"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := collect.Hello("alpha")
+			h := rawclient.Hello("alpha")
 			tt.change(h)
 			code := codes.InvalidArgument
 			if tt.class == version {
@@ -105,14 +105,14 @@ func TestCheckHello(t *testing.T) {
 func messages(seqs ...uint64) *bulkheadv1.Batch {
 	b := &bulkheadv1.Batch{}
 	for _, s := range seqs {
-		b.Messages = append(b.Messages, collect.Message(s))
+		b.Messages = append(b.Messages, rawclient.Message(s))
 	}
 	return b
 }
 
 // changed is message 5 after change.
 func changed(change func(*bulkheadv1.Message)) *bulkheadv1.Batch {
-	m := collect.Message(5)
+	m := rawclient.Message(5)
 	change(m)
 	return &bulkheadv1.Batch{Messages: []*bulkheadv1.Message{m}}
 }

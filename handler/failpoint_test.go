@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/child"
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -32,7 +32,7 @@ func faulty(t *testing.T) string {
 }
 
 // serveFaulty starts the handler and lets a client in.
-func serveFaulty(t *testing.T, path string, env ...string) (*child.Child, *supervisor, *collect.Client) {
+func serveFaulty(t *testing.T, path string, env ...string) (*child.Child, *supervisor, *rawclient.Client) {
 	t.Helper()
 	cfg := childConfig(t.TempDir())
 	cfg.Path, cfg.Env, cfg.MemoryMax = path, append([]string{"GOMAXPROCS=1"}, env...), memoryMax
@@ -49,7 +49,7 @@ func serveFaulty(t *testing.T, path string, env ...string) (*child.Child, *super
 	must(t, h.SendSocket(connectionID, far, time.Now().Add(patience)))
 	must(t, far.Close())
 	s.send(welcomeFrame(0))
-	c, err := collect.Dial(ctx, "handed over", dialOver(near))
+	c, err := rawclient.Dial(ctx, "handed over", dialOver(near))
 	must(t, err)
 	t.Cleanup(func() { c.Close() })
 	return h, s, c
@@ -57,7 +57,7 @@ func serveFaulty(t *testing.T, path string, env ...string) (*child.Child, *super
 
 // faultBatch is message 1 with a fault in it.
 func faultBatch(fault string) *bulkheadv1.Batch {
-	b := collect.Batch(1, 1)
+	b := rawclient.Batch(1, 1)
 	b.GetMessages()[0].Fact = &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{Path: "/data/FAULT:" + fault + "/f"}}
 	return b
 }
@@ -95,7 +95,7 @@ func TestABatchThatKillsIsFoundInTheBox(t *testing.T) {
 	} {
 		t.Run(fault, func(t *testing.T) {
 			h, _, c := serveFaulty(t, path)
-			_, err := c.Greet(collect.Hello("alpha"))
+			_, err := c.Greet(rawclient.Hello("alpha"))
 			must(t, err)
 			frame := batchFrame(faultBatch(fault))
 			must(t, c.Send(frame))
@@ -122,7 +122,7 @@ func TestABatchThatHangsIsTold(t *testing.T) {
 	for _, fault := range []string{"spin", "deadlock"} {
 		t.Run(fault, func(t *testing.T) {
 			h, s, c := serveFaulty(t, path)
-			_, err := c.Greet(collect.Hello("alpha"))
+			_, err := c.Greet(rawclient.Hello("alpha"))
 			must(t, err)
 			s.next()
 			if p := s.ping(1); p.GetBusyNano() != 0 {
@@ -159,7 +159,7 @@ func TestAnArmedPointFiresOnce(t *testing.T) {
 	once := filepath.Join(t.TempDir(), "once")
 	env := fmt.Sprintf("BULKHEAD_FAILPOINTS=handler-relay=kill@2?%s", once)
 	h, s, c := serveFaulty(t, path, env)
-	_, err := c.Greet(collect.Hello("alpha"))
+	_, err := c.Greet(rawclient.Hello("alpha"))
 	must(t, err)
 	s.next()
 	must(t, c.SendBatch(1, 1))
@@ -174,7 +174,7 @@ func TestAnArmedPointFiresOnce(t *testing.T) {
 	}
 
 	_, s, c = serveFaulty(t, path, env)
-	_, err = c.Greet(collect.Hello("alpha"))
+	_, err = c.Greet(rawclient.Hello("alpha"))
 	must(t, err)
 	s.next()
 	for seq := uint64(1); seq <= 3; seq++ {

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -31,10 +31,10 @@ type offered struct {
 	t       *testing.T
 	handler *handler
 	service bulkheadv1.HandlerServiceClient
-	left    chan struct{}   // receives when a Serve call has returned
-	socket  net.Conn        // the client's, as accepted
-	dialled chan struct{}   // closed when the client's stream is open, or is not going to be
-	client  *collect.Client // set when dialled is closed
+	left    chan struct{}     // receives when a Serve call has returned
+	socket  net.Conn          // the client's, as accepted
+	dialled chan struct{}     // closed when the client's stream is open, or is not going to be
+	client  *rawclient.Client // set when dialled is closed
 }
 
 // Serve is the handler's, observed.
@@ -74,7 +74,7 @@ func (o *offered) dial() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	go func() { // ends when a handler serves the client, or with ctx
 		defer close(o.dialled)
-		if c, err := collect.Dial(ctx, l.Addr().String()); err == nil {
+		if c, err := rawclient.Dial(ctx, l.Addr().String()); err == nil {
 			o.client = c
 		}
 	}()
@@ -219,7 +219,7 @@ func finishFrame() *bulkheadv1.SupervisorFrame {
 func TestASupervisorTakesOver(t *testing.T) {
 	o := offer(t)
 	o.handler.take(connectionID, o.socket)
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	first := o.open(connectionID, 0)
 	o.greet(first, hello)
 	c := o.client
@@ -271,7 +271,7 @@ func TestASupervisorTakesOver(t *testing.T) {
 func TestAClientGoesOnBetweenSupervisors(t *testing.T) {
 	o := offer(t)
 	o.handler.take(connectionID, o.socket)
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	first := o.open(connectionID, 0)
 	o.greet(first, hello)
 	must(t, first.CloseSend()) // a supervisor that ends the stream in order
@@ -301,7 +301,7 @@ func TestServeRefuses(t *testing.T) {
 	silent.wantStatus(codes.InvalidArgument, "the first frame must be Open")
 	silent.gone()
 
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	right := o.open(connectionID, 0)
 	o.greet(right, hello)
 	second := o.open(connectionID, 0)
@@ -317,7 +317,7 @@ func TestServeWaitsForTheSocket(t *testing.T) {
 	o.open(connectionID, 0).leave()
 	early := o.open(connectionID, 0)
 	o.handler.take(connectionID, o.socket)
-	o.greet(early, collect.Hello("alpha"))
+	o.greet(early, rawclient.Hello("alpha"))
 }
 
 func TestASecondSocketIsRefused(t *testing.T) {
@@ -329,5 +329,5 @@ func TestASecondSocketIsRefused(t *testing.T) {
 	if n, err := client.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("read %d bytes, %v from the second socket; want io.EOF", n, err)
 	}
-	o.greet(o.open(connectionID, 0), collect.Hello("alpha")) // the first is unharmed
+	o.greet(o.open(connectionID, 0), rawclient.Hello("alpha")) // the first is unharmed
 }

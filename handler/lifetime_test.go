@@ -12,8 +12,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"bulkhead/internal/collect"
 	"bulkhead/internal/downlink"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -77,7 +77,7 @@ func TestAClientIsSentAwayAfterTheGrace(t *testing.T) {
 	over := o.lives()
 	o.handler.take(connectionID, o.socket)
 	s := o.openFor(50 * time.Millisecond)
-	o.greet(s, collect.Hello("alpha"))
+	o.greet(s, rawclient.Hello("alpha"))
 	must(t, o.client.SendBatch(1, 1))
 	s.wantBatch(1, 1)
 	s.leave()
@@ -125,7 +125,7 @@ func TestAClientWithoutAStreamIsSentAway(t *testing.T) {
 func TestServeWaitsForTheCallBeforeIt(t *testing.T) {
 	o := offer(t)
 	o.handler.take(connectionID, o.socket)
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	first := o.open(connectionID, 0)
 	o.greet(first, hello)
 	second := o.open(connectionID, 0)
@@ -138,7 +138,7 @@ func TestPingIsAnsweredAtOnce(t *testing.T) {
 	o := offer(t)
 	o.handler.take(connectionID, o.socket)
 	s := o.open(connectionID, 0)
-	o.greet(s, collect.Hello("alpha"))
+	o.greet(s, rawclient.Hello("alpha"))
 	if p := s.ping(7); p.GetBusyNano() != 0 || p.GetMessages() != 0 || p.GetReceivedBytes() == 0 {
 		t.Errorf("Pong = %v; want an idle handler that received a Hello", p)
 	}
@@ -164,7 +164,7 @@ func TestABatchThatWaitsForRoomIsNoWork(t *testing.T) {
 				if seq == 2 {
 					time.Sleep(time.Second) // of the bubble's clock: it is at work
 				}
-				waited <- c.batch(t.Context(), collect.Batch(seq, seq))
+				waited <- c.batch(t.Context(), rawclient.Batch(seq, seq))
 			}
 		}()
 		<-waited
@@ -235,7 +235,7 @@ func TestFinishSaysWhenToComeBack(t *testing.T) {
 	s := serve(t, nil)
 	c := s.dial()
 	s.finish(&bulkheadv1.Finish{Code: uint32(codes.Unavailable), Text: "too many clients", RetryAfterNano: int64(1500 * time.Millisecond)})
-	_, err := c.Greet(collect.Hello("alpha"))
+	_, err := c.Greet(rawclient.Hello("alpha"))
 	st := status.Convert(err)
 	if st.Code() != codes.Unavailable || st.Message() != "too many clients" || len(st.Details()) != 1 {
 		t.Fatalf("the client got %v, %v; want Unavailable with one detail", err, st.Details())

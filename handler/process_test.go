@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"bulkhead/internal/child"
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -194,13 +194,13 @@ func (r *running) awaitBatch(last uint64) {
 }
 
 // client connects a client and lets it say Hello.
-func (r *running) client() *collect.Client {
+func (r *running) client() *rawclient.Client {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	c, err := collect.Dial(ctx, r.Address)
+	c, err := rawclient.Dial(ctx, r.Address)
 	must(r.t, err)
 	r.t.Cleanup(func() { c.Close(); cancel() })
-	_, err = c.Greet(collect.Hello("alpha"))
+	_, err = c.Greet(rawclient.Hello("alpha"))
 	must(r.t, err)
 	return c
 }

@@ -10,8 +10,8 @@ import (
 
 	"google.golang.org/grpc"
 
-	"bulkhead/internal/collect"
 	"bulkhead/internal/downlink"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -52,10 +52,10 @@ func serve(t *testing.T, change func(*bulkheadv1.Open)) *served {
 }
 
 // dial connects a client that ends with the test.
-func (s *served) dial(opts ...grpc.DialOption) *collect.Client {
+func (s *served) dial(opts ...grpc.DialOption) *rawclient.Client {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	c, err := collect.Dial(ctx, s.addr, opts...)
+	c, err := rawclient.Dial(ctx, s.addr, opts...)
 	must(s.t, err)
 	s.t.Cleanup(func() { c.Close(); cancel() })
 	return c
@@ -104,10 +104,10 @@ func (s *served) finish(f *bulkheadv1.Finish) {
 }
 
 // greet lets a client in.
-func (s *served) greet(c *collect.Client, resumeAfter uint64) {
+func (s *served) greet(c *rawclient.Client, resumeAfter uint64) {
 	s.t.Helper()
 	s.welcome(resumeAfter)
-	w, err := c.Greet(collect.Hello("alpha"))
+	w, err := c.Greet(rawclient.Hello("alpha"))
 	must(s.t, err)
 	if w.GetResumeAfter() != resumeAfter || w.GetSessionId() != "s1" {
 		s.t.Fatalf("Welcome = %v", w)

@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"bulkhead/internal/collect"
 	"bulkhead/internal/downlink"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -63,7 +63,7 @@ func TestFinishReachesTheClientWithItsReason(t *testing.T) {
 	s := serve(t, nil)
 	c := s.dial()
 	s.finish(&bulkheadv1.Finish{Code: uint32(codes.Unauthenticated), Text: "wrong token"})
-	_, err := c.Greet(collect.Hello("alpha"))
+	_, err := c.Greet(rawclient.Hello("alpha"))
 	if st := status.Convert(err); st.Code() != codes.Unauthenticated || st.Message() != "wrong token" {
 		t.Errorf("the client got %v; want Unauthenticated, wrong token", err)
 	}
@@ -152,7 +152,7 @@ func (s *served) kept() int {
 // supervisor are told.
 func TestViolations(t *testing.T) {
 	hello := func(change func(*bulkheadv1.Hello)) *bulkheadv1.ClientFrame {
-		h := collect.Hello("alpha")
+		h := rawclient.Hello("alpha")
 		if change != nil {
 			change(h)
 		}
@@ -222,29 +222,29 @@ func TestViolations(t *testing.T) {
 
 // TestAClientThatGoes ends the client at each step of a session.
 func TestAClientThatGoes(t *testing.T) {
-	greet := func(s *served, c *collect.Client) { s.greet(c, 0) }
-	send := func(s *served, c *collect.Client) {
+	greet := func(s *served, c *rawclient.Client) { s.greet(c, 0) }
+	send := func(s *served, c *rawclient.Client) {
 		greet(s, c)
 		must(s.t, c.SendBatch(1, 3))
 		s.next()
 	}
 	for _, tt := range []struct {
 		name     string
-		upTo     func(*served, *collect.Client)
+		upTo     func(*served, *rawclient.Client)
 		messages uint64
 	}{
-		{"after its Hello", func(s *served, c *collect.Client) {
-			must(s.t, c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: collect.Hello("alpha")}}))
+		{"after its Hello", func(s *served, c *rawclient.Client) {
+			must(s.t, c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("alpha")}}))
 			s.next()
 		}, 0},
 		{"after the Welcome", greet, 0},
 		{"after a Batch", send, 3},
-		{"after an Ack", func(s *served, c *collect.Client) {
+		{"after an Ack", func(s *served, c *rawclient.Client) {
 			send(s, c)
 			s.ack(3)
 			must(s.t, c.AwaitAck(3))
 		}, 3},
-		{"after its Goodbye", func(s *served, c *collect.Client) {
+		{"after its Goodbye", func(s *served, c *rawclient.Client) {
 			send(s, c)
 			must(s.t, c.Goodbye(3))
 			if f := s.next(); f.GetGoodbye() == nil {

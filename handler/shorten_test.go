@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"bulkhead/internal/collect"
 	"bulkhead/internal/hello"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -122,9 +122,9 @@ func TestEveryLengthIsBounded(t *testing.T) {
 	comments := protoComments(t)
 	used := make(map[protoreflect.FullName]bool)
 	for _, fresh := range []func() proto.Message{
-		func() proto.Message { return collect.Hello("alpha") },
+		func() proto.Message { return rawclient.Hello("alpha") },
 		func() proto.Message {
-			m := collect.Message(1)
+			m := rawclient.Message(1)
 			m.Fact = nil
 			return m
 		},
@@ -232,7 +232,7 @@ func protoComments(t *testing.T) map[protoreflect.FullName]string {
 
 // What is cut stays text, says where it ends, and is cut the same way each time.
 func TestACutText(t *testing.T) {
-	m := collect.Message(1)
+	m := rawclient.Message(1)
 	m.GetProgress().LastError = strings.Repeat("ü", hello.MaxTextBytes)
 	again := proto.CloneOf(m)
 	shortenMessage(m)
@@ -251,7 +251,7 @@ func TestACutText(t *testing.T) {
 // Of too many labels the first stay, and those that are the same when they are cut count once.
 func TestCutLabels(t *testing.T) {
 	long := strings.Repeat("k", hello.MaxLabelBytes)
-	h := collect.Hello("alpha")
+	h := rawclient.Hello("alpha")
 	h.Labels = labels(hello.MaxLabels + 5)
 	h.Labels[long+"1"], h.Labels[long+"2"] = "first", "second"
 	shortenHello(h)

@@ -18,8 +18,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/collect"
 	"bulkhead/internal/reason"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -29,20 +29,20 @@ const (
 )
 
 // dialRaw connects a client that sends frames of HTTP/2.
-func (s *served) dialRaw() *collect.Raw {
+func (s *served) dialRaw() *rawclient.Raw {
 	s.t.Helper()
-	r, err := collect.DialRaw(s.addr, patience)
+	r, err := rawclient.DialRaw(s.addr, patience)
 	must(s.t, err)
 	s.t.Cleanup(func() { r.Close() })
 	return r
 }
 
 // greetRaw lets a raw client in, on stream 1.
-func (s *served) greetRaw() *collect.Raw {
+func (s *served) greetRaw() *rawclient.Raw {
 	s.t.Helper()
 	s.welcome(0)
 	r := s.dialRaw()
-	_, err := r.Greet(1, collect.Hello("alpha"))
+	_, err := r.Greet(1, rawclient.Hello("alpha"))
 	must(s.t, err)
 	if h := s.next().GetHello(); h.GetName() != "alpha" {
 		s.t.Fatalf("Hello = %v; want alpha's", h)
@@ -91,18 +91,18 @@ func TestKeepalivePingsAreNoOffence(t *testing.T) {
 // against the session.
 func TestAFloodEndsTheConnection(t *testing.T) {
 	t.Parallel()
-	for name, write := range map[string]func(r *collect.Raw, i int) error{
-		"PING":     func(r *collect.Raw, i int) error { return r.WritePing(false, [8]byte{byte(i)}) },
-		"SETTINGS": func(r *collect.Raw, i int) error { return r.WriteSettings() },
-		"PRIORITY": func(r *collect.Raw, i int) error {
+	for name, write := range map[string]func(r *rawclient.Raw, i int) error{
+		"PING":     func(r *rawclient.Raw, i int) error { return r.WritePing(false, [8]byte{byte(i)}) },
+		"SETTINGS": func(r *rawclient.Raw, i int) error { return r.WriteSettings() },
+		"PRIORITY": func(r *rawclient.Raw, i int) error {
 			return r.WritePriority(uint32(2*i+3), http2.PriorityParam{Weight: byte(i)})
 		},
-		"empty DATA": func(r *collect.Raw, i int) error { return r.WriteData(1, false, nil) },
-		"rapid resets": func(r *collect.Raw, i int) error {
+		"empty DATA": func(r *rawclient.Raw, i int) error { return r.WriteData(1, false, nil) },
+		"rapid resets": func(r *rawclient.Raw, i int) error {
 			stream := uint32(2*i + 3)
 			return errors.Join(r.Open(stream, "/x/y"), r.WriteRSTStream(stream, http2.ErrCodeCancel))
 		},
-		"unknown frames": func(r *collect.Raw, i int) error { return r.WriteRawFrame(0x77, 0, 0, []byte("hello")) },
+		"unknown frames": func(r *rawclient.Raw, i int) error { return r.WriteRawFrame(0x77, 0, 0, []byte("hello")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -127,18 +127,18 @@ func TestAFloodEndsTheConnection(t *testing.T) {
 func TestBrokenHTTP2IsToldToBothEnds(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		send func(r *collect.Raw) error
+		send func(r *rawclient.Raw) error
 		text string
 	}{
-		"a frame too large": {func(r *collect.Raw) error { return r.WriteRawFrame(http2.FrameData, 0, 1, make([]byte, 17<<10)) },
+		"a frame too large": {func(r *rawclient.Raw) error { return r.WriteRawFrame(http2.FrameData, 0, 1, make([]byte, 17<<10)) },
 			"client broke HTTP/2: it sent DATA of 17408 bytes on stream 1; a frame has at most 16384"},
-		"a ping of 4 bytes": {func(r *collect.Raw) error { return r.WriteRawFrame(http2.FramePing, 0, 0, make([]byte, 4)) }, "client broke HTTP/2: it sent PING of 4 bytes on stream 0"},
-		"headers without end": {func(r *collect.Raw) error {
+		"a ping of 4 bytes": {func(r *rawclient.Raw) error { return r.WriteRawFrame(http2.FramePing, 0, 0, make([]byte, 4)) }, "client broke HTTP/2: it sent PING of 4 bytes on stream 0"},
+		"headers without end": {func(r *rawclient.Raw) error {
 			return r.Open(3, "/x/y", "x-token", strings.Repeat("0123456789abcdef", 4<<10))
 		}, "the headers of the client's request are larger than 16384 bytes"},
-		"headers in two":       {func(r *collect.Raw) error { return r.WriteContinuation(1, true, nil) }, "client broke HTTP/2: it sent CONTINUATION of 0 bytes on stream 1 in the place"},
-		"an even stream":       {func(r *collect.Raw) error { return r.Open(2, "/x/y") }, "client broke HTTP/2: it sent HEADERS of "},
-		"settings of a stream": {func(r *collect.Raw) error { return r.WriteRawFrame(http2.FrameSettings, 0, 1, nil) }, "client broke HTTP/2: it sent SETTINGS of 0 bytes on stream 1"},
+		"headers in two":       {func(r *rawclient.Raw) error { return r.WriteContinuation(1, true, nil) }, "client broke HTTP/2: it sent CONTINUATION of 0 bytes on stream 1 in the place"},
+		"an even stream":       {func(r *rawclient.Raw) error { return r.Open(2, "/x/y") }, "client broke HTTP/2: it sent HEADERS of "},
+		"settings of a stream": {func(r *rawclient.Raw) error { return r.WriteRawFrame(http2.FrameSettings, 0, 1, nil) }, "client broke HTTP/2: it sent SETTINGS of 0 bytes on stream 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -165,21 +165,21 @@ func TestAStreamThatTheClientEnds(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		headers []string
-		send    func(r *collect.Raw) error
+		send    func(r *rawclient.Raw) error
 		class   bulkheadv1.EndClass
 		text    string
 		why     bulkheadv1.Reason // that the client is told; -1 for nothing
 	}{
-		"cancelled": {nil, func(r *collect.Raw) error { return r.WriteRSTStream(1, http2.ErrCodeCancel) }, streamOff, "client cancelled its stream (RST_STREAM CANCEL)", -1},
-		"cancelled and closed": {nil, func(r *collect.Raw) error {
+		"cancelled": {nil, func(r *rawclient.Raw) error { return r.WriteRSTStream(1, http2.ErrCodeCancel) }, streamOff, "client cancelled its stream (RST_STREAM CANCEL)", -1},
+		"cancelled and closed": {nil, func(r *rawclient.Raw) error {
 			return errors.Join(r.WriteRSTStream(1, http2.ErrCodeCancel), r.Close())
 		}, streamOff, "client cancelled its stream (RST_STREAM CANCEL)", -1},
-		"half-closed": {nil, func(r *collect.Raw) error { return r.WriteData(1, true, nil) }, streamOff, "client ended its stream without a Goodbye; the session is kept", bulkheadv1.Reason_REASON_GOODBYE_MISSING},
-		"a deadline":  {[]string{"grpc-timeout", "300m"}, func(r *collect.Raw) error { return nil }, streamOff, "the deadline that the client set for its stream", -1},
-		"a GOAWAY": {nil, func(r *collect.Raw) error {
+		"half-closed": {nil, func(r *rawclient.Raw) error { return r.WriteData(1, true, nil) }, streamOff, "client ended its stream without a Goodbye; the session is kept", bulkheadv1.Reason_REASON_GOODBYE_MISSING},
+		"a deadline":  {[]string{"grpc-timeout", "300m"}, func(r *rawclient.Raw) error { return nil }, streamOff, "the deadline that the client set for its stream", -1},
+		"a GOAWAY": {nil, func(r *rawclient.Raw) error {
 			return errors.Join(r.WriteGoAway(0, http2.ErrCodeInternal, []byte("out of ideas")), r.Close())
 		}, gone, `client closed the connection: GOAWAY INTERNAL_ERROR: "out of ideas"`, -1},
-		"a window of nothing": {nil, func(r *collect.Raw) error { return r.WriteWindowUpdate(1, 0) }, framing, "client's stream broke HTTP/2 and was reset (RST_STREAM PROTOCOL_ERROR)", -1},
+		"a window of nothing": {nil, func(r *rawclient.Raw) error { return r.WriteWindowUpdate(1, 0) }, framing, "client's stream broke HTTP/2 and was reset (RST_STREAM PROTOCOL_ERROR)", -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -187,7 +187,7 @@ func TestAStreamThatTheClientEnds(t *testing.T) {
 			s.welcome(0)
 			r := s.dialRaw()
 			must(t, r.Collect(1, tt.headers...))
-			must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: collect.Hello("alpha")}}))
+			must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("alpha")}}))
 			f, err := r.Recv(1)
 			if must(t, err); f.GetWelcome() == nil {
 				t.Fatalf("got %v; want the Welcome", f)
@@ -214,10 +214,10 @@ func TestFramingOfGRPC(t *testing.T) {
 		class bulkheadv1.EndClass
 		text  string
 	}{
-		"compressed without an encoding": {collect.Frame(1, payload), framing, "client's stream broke gRPC's framing: "},
-		"an unknown flag":                {collect.Frame(7, payload), framing, "client's stream broke gRPC's framing: "},
-		"half a frame":                   {collect.Frame(0, payload)[:20], streamOff, "client ended its stream in the middle of a frame"},
-		"half a prefix":                  {collect.Frame(0, payload)[:3], streamOff, "client ended its stream in the middle of a frame"},
+		"compressed without an encoding": {rawclient.Frame(1, payload), framing, "client's stream broke gRPC's framing: "},
+		"an unknown flag":                {rawclient.Frame(7, payload), framing, "client's stream broke gRPC's framing: "},
+		"half a frame":                   {rawclient.Frame(0, payload)[:20], streamOff, "client ended its stream in the middle of a frame"},
+		"half a prefix":                  {rawclient.Frame(0, payload)[:3], streamOff, "client ended its stream in the middle of a frame"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -262,7 +262,7 @@ func TestCompression(t *testing.T) {
 			must(t, err)
 		}
 		must(t, w.Close())
-		for part := range slices.Chunk(collect.Frame(1, bomb.Bytes()), 16<<10) {
+		for part := range slices.Chunk(rawclient.Frame(1, bomb.Bytes()), 16<<10) {
 			must(t, r.WriteData(1, false, part))
 		}
 		if err := r.End(1); status.Code(err) != codes.ResourceExhausted {
@@ -290,19 +290,19 @@ func TestCompression(t *testing.T) {
 func TestWhatIsNoCollect(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		open func(r *collect.Raw) error
+		open func(r *rawclient.Raw) error
 		told string // to the client
 		text string
 	}{
-		"a health check": {func(r *collect.Raw) error { return r.Open(1, "/grpc.health.v1.Health/Check") }, "there is no /grpc.health.v1.Health/Check here", `it called "/grpc.health.v1.Health/Check", which is not here`},
-		"reflection": {func(r *collect.Raw) error {
+		"a health check": {func(r *rawclient.Raw) error { return r.Open(1, "/grpc.health.v1.Health/Check") }, "there is no /grpc.health.v1.Health/Check here", `it called "/grpc.health.v1.Health/Check", which is not here`},
+		"reflection": {func(r *rawclient.Raw) error {
 			return r.Open(1, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
 		}, "there is no /grpc.reflection", `it called "/grpc.reflection`},
-		"a wrong method": {func(r *collect.Raw) error { return r.Open(1, "/bulkhead.v1.CollectorService/Colect") }, "a Bulkhead collector has /bulkhead.v1.CollectorService/Collect", `it called "/bulkhead.v1.CollectorService/Colect"`},
-		"no method":      {func(r *collect.Raw) error { return r.Open(1, "/foo") }, "there is no /foo here", `it called "/foo", which is not here`},
-		"a page":         {func(r *collect.Raw) error { return r.Open(1, "/", ":method", "GET", "content-type", "text/html") }, "text/html", `it sent "GET" of "/" over HTTP/2, which is not gRPC`},
-		"a content-type": {func(r *collect.Raw) error { return r.Collect(1, "content-type", "application/json") }, "application/json", `its request has the content-type "application/json"`},
-		"long headers": {func(r *collect.Raw) error {
+		"a wrong method": {func(r *rawclient.Raw) error { return r.Open(1, "/bulkhead.v1.CollectorService/Colect") }, "a Bulkhead collector has /bulkhead.v1.CollectorService/Collect", `it called "/bulkhead.v1.CollectorService/Colect"`},
+		"no method":      {func(r *rawclient.Raw) error { return r.Open(1, "/foo") }, "there is no /foo here", `it called "/foo", which is not here`},
+		"a page":         {func(r *rawclient.Raw) error { return r.Open(1, "/", ":method", "GET", "content-type", "text/html") }, "text/html", `it sent "GET" of "/" over HTTP/2, which is not gRPC`},
+		"a content-type": {func(r *rawclient.Raw) error { return r.Collect(1, "content-type", "application/json") }, "application/json", `its request has the content-type "application/json"`},
+		"long headers": {func(r *rawclient.Raw) error {
 			var long []string
 			for i := range 64 {
 				long = append(long, fmt.Sprint("x-token-", i), strings.Repeat("0123456789abcdef", 20))
@@ -335,7 +335,7 @@ func TestStreamsBesideCollect(t *testing.T) {
 	r := s.dialRaw()
 	must(t, r.Open(1, "/grpc.health.v1.Health/Watch"))
 	wantStatus(t, r.End(1), codes.Unimplemented, bulkheadv1.Reason_REASON_METHOD_UNKNOWN, "")
-	_, err := r.Greet(3, collect.Hello("alpha"))
+	_, err := r.Greet(3, rawclient.Hello("alpha"))
 	must(t, err)
 	must(t, r.Collect(5))
 	wantStatus(t, r.End(5), codes.Unavailable, connectionRefused, "a connection carries one Collect stream")
@@ -353,7 +353,7 @@ func TestWhatComesBeforeTheWelcome(t *testing.T) {
 	s := serve(t, nil)
 	r := s.dialRaw()
 	must(t, r.Collect(1))
-	must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: collect.Hello("alpha")}}))
+	must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("alpha")}}))
 	must(t, r.Send(1, batchFrame(messages(1, 2, 3))))
 	must(t, r.Send(1, goodbyeFrame(3)))
 	if f := s.next(); f.GetHello() == nil {
@@ -384,7 +384,7 @@ func TestARefusalComesBeforeWhatFollowsTheHello(t *testing.T) {
 	s := serve(t, nil)
 	r := s.dialRaw()
 	must(t, r.Collect(1))
-	must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: collect.Hello("alpha")}}))
+	must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("alpha")}}))
 	must(t, r.Send(1, batchFrame(messages(7))))
 	s.next()
 	s.finish(&bulkheadv1.Finish{Code: uint32(codes.Unauthenticated), Reason: bulkheadv1.Reason_REASON_TOKEN_WRONG, Text: "wrong token"})
@@ -428,10 +428,10 @@ func TestAFieldThatIsWrongIsNamed(t *testing.T) {
 		return bytes.Replace(data, []byte(word), []byte(by), 1)
 	}
 	path := rollover(func(r *bulkheadv1.Rollover) { r.Path = "/mnt/PLACE" })
-	hello := &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: collect.Hello("PLACE")}}
-	labels := collect.Hello("alpha")
+	hello := &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("PLACE")}}
+	labels := rawclient.Hello("alpha")
 	labels.Labels = map[string]string{"rack": "PLACE"}
-	long := collect.Hello(strings.Repeat("x", 129))
+	long := rawclient.Hello(strings.Repeat("x", 129))
 	factless := messages(1)
 	factless.Messages[0].Fact = nil
 	for name, tt := range map[string]struct {
@@ -455,14 +455,14 @@ func TestAFieldThatIsWrongIsNamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, nil)
-			var r *collect.Raw
+			var r *rawclient.Raw
 			if tt.greeted {
 				r = s.greetRaw()
 			} else {
 				r = s.dialRaw()
 				must(t, r.Collect(1))
 			}
-			must(t, r.WriteData(1, false, collect.Frame(0, tt.data)))
+			must(t, r.WriteData(1, false, rawclient.Frame(0, tt.data)))
 			about := wantStatus(t, r.End(1), tt.code, tt.why, tt.text)
 			if about[reason.Field] != tt.field {
 				t.Errorf("the field is %q; want %q", about[reason.Field], tt.field)
@@ -487,7 +487,7 @@ func TestANewerClient(t *testing.T) {
 	s.welcome(0)
 	r := s.dialRaw()
 	must(t, r.Collect(1))
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	hello.ProtocolMinor = 99
 	setUnknown(hello, 500, "more of myself")
 	must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: hello}}))

@@ -6,7 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
 )
@@ -16,7 +16,7 @@ import (
 func TestTwoClientsWithOneName(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
-	one, two := collect.Hello("localhost"), collect.Hello("localhost")
+	one, two := rawclient.Hello("localhost"), rawclient.Hello("localhost")
 	one.Host, two.Host = "rack-1", "rack-2"
 	a, b := s.greet(one, 0), s.greet(two, 0)
 	const note = "a name counts once, and session 1 on another machine (rack-1) has the same and is at work; give each machine a name of its own"
@@ -43,10 +43,10 @@ func TestClientsThatAreAwaitedByName(t *testing.T) {
 	s := start(t, func(c *supervisor.Config) {
 		c.ClientNames, c.Overload.MaxClients = []string{"alpha", "beta"}, 3
 	})
-	x := s.greet(collect.Hello("x"), 0)
-	_, err := s.dial().Greet(collect.Hello("y")) // the two places that are left are theirs
+	x := s.greet(rawclient.Hello("x"), 0)
+	_, err := s.dial().Greet(rawclient.Hello("y")) // the two places that are left are theirs
 	wantStatus(t, err, codes.Unavailable, "the supervisor serves max_clients=3 clients already; retry after 5s")
-	alpha := s.greet(collect.Hello("alpha"), 0)
+	alpha := s.greet(rawclient.Hello("alpha"), 0)
 	st := s.status()
 	if got := strings.Join(st.GetAbsentNames(), " "); got != "beta" || !st.GetExpectsNames() || st.GetExpectedClients() != 2 || st.GetJoinedClients() != 1 {
 		t.Errorf("absent %q, by name %t, %d of %d; want beta, 1 of 2", got, st.GetExpectsNames(), st.GetJoinedClients(), st.GetExpectedClients())
@@ -66,13 +66,13 @@ func TestResentMessagesCountOnce(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
 	s.serveWhole("alpha")
-	empty := collect.Hello("beta")
+	empty := rawclient.Hello("beta")
 	empty.Resent = true
 	s.closeInOrder(s.greet(empty, 0), 0)
 	if n := s.status().GetJoinedClients(); n != 1 {
 		t.Errorf("%d joined with what is empty; want 1", n)
 	}
-	late := collect.Hello("beta")
+	late := rawclient.Hello("beta")
 	late.Resent = true
 	c := s.greet(late, 0)
 	s.deliver(c, 1, 3)
@@ -86,7 +86,7 @@ func TestResentMessagesCountOnce(t *testing.T) {
 func TestAWrongTokenThenTheRightOne(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Token = "right" })
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	hello.Token = "wrong"
 	_, err := s.dial().Greet(hello)
 	wantStatus(t, err, codes.Unauthenticated, "wrong token")

@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
@@ -34,7 +34,7 @@ func TestDataThatContradictEachOther(t *testing.T) {
 		return &bulkheadv1.ProcessExit{Process: consumer(index), Class: bulkheadv1.ExitClass_EXIT_CLASS_CLEAN}
 	}
 	wrote := func(change func(*bulkheadv1.Progress)) *bulkheadv1.Message {
-		m := collect.Message(0)
+		m := rawclient.Message(0)
 		change(m.GetProgress())
 		return m
 	}
@@ -74,7 +74,7 @@ func TestDataThatContradictEachOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, nil)
-			hello := collect.Hello("alpha")
+			hello := rawclient.Hello("alpha")
 			switch name {
 			case "a runtime cut short":
 				hello.Workload = workload
@@ -101,7 +101,7 @@ func TestDataThatContradictEachOther(t *testing.T) {
 func TestAWindowThatIsNotKept(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Session.MaxUnackedBatches = 1 })
-	c := s.greet(collect.Hello("alpha"), 0)
+	c := s.greet(rawclient.Hello("alpha"), 0)
 	const batches = 200
 	for seq := uint64(1); seq <= batches; seq++ {
 		must(t, c.SendBatch(seq, seq))

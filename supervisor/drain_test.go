@@ -7,14 +7,14 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
 )
 
 // wantDrain takes the client's next frame, which must be a Drain.
-func wantDrain(t *testing.T, c *collect.Client, reason string, within time.Duration) {
+func wantDrain(t *testing.T, c *rawclient.Client, reason string, within time.Duration) {
 	t.Helper()
 	f, err := c.Recv()
 	must(t, err)
@@ -26,7 +26,7 @@ func wantDrain(t *testing.T, c *collect.Client, reason string, within time.Durat
 func TestDrainEndsTheRunInOrder(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	c := s.greet(collect.Hello("alpha"), 0)
+	c := s.greet(rawclient.Hello("alpha"), 0)
 	s.deliver(c, 1, 3)
 	s.interrupts <- syscall.SIGTERM
 	wantDrain(t, c, "the supervisor received terminated", patience)
@@ -45,10 +45,10 @@ func TestDrainEndsTheRunInOrder(t *testing.T) {
 func TestDrainTakesNoNewClients(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	c := s.greet(collect.Hello("alpha"), 0)
+	c := s.greet(rawclient.Hello("alpha"), 0)
 	s.interrupts <- syscall.SIGTERM
 	wantDrain(t, c, "the supervisor received terminated", patience)
-	_, err := s.dial().Greet(collect.Hello("beta"))
+	_, err := s.dial().Greet(rawclient.Hello("beta"))
 	wantStatus(t, err, codes.FailedPrecondition, "the run is ending; it takes no new clients")
 	s.closeInOrder(c, 0)
 	rep := s.wait()
@@ -61,7 +61,7 @@ func TestDrainTakesNoNewClients(t *testing.T) {
 func TestDrainThroughTheControlSocket(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
-	c := s.greet(collect.Hello("alpha"), 0)
+	c := s.greet(rawclient.Hello("alpha"), 0)
 	ctl := s.control()
 	res, err := ctl.Drain(t.Context(), &bulkheadv1.DrainRequest{})
 	must(t, err)
@@ -83,7 +83,7 @@ func TestDrainThroughTheControlSocket(t *testing.T) {
 func TestDrainReachesAClientThatComesBack(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	c := s.greet(hello, 0)
 	s.deliver(c, 1, 3)
 	must(t, c.Close())
@@ -102,7 +102,7 @@ func TestDrainReachesAClientThatComesBack(t *testing.T) {
 func TestDrainTimeRunsOnThroughAReconnect(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	c := s.greet(hello, 0)
 	s.deliver(c, 1, 3)
 	s.interrupts <- syscall.SIGTERM
@@ -132,7 +132,7 @@ func TestDrainHasADeadline(t *testing.T) {
 	t.Parallel()
 	const within = 100 * time.Millisecond
 	s := start(t, func(c *supervisor.Config) { c.DrainTimeout = within })
-	c := s.greet(collect.Hello("alpha"), 0)
+	c := s.greet(rawclient.Hello("alpha"), 0)
 	s.deliver(c, 1, 3)
 	s.interrupts <- syscall.SIGTERM
 	wantDrain(t, c, "the supervisor received terminated", within)
@@ -147,7 +147,7 @@ func TestDrainHasADeadline(t *testing.T) {
 func TestSecondSignalEndsTheRunAtOnce(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	c := s.greet(collect.Hello("alpha"), 0)
+	c := s.greet(rawclient.Hello("alpha"), 0)
 	s.deliver(c, 1, 3)
 	s.interrupts <- syscall.SIGINT
 	wantDrain(t, c, "the supervisor received interrupt", patience)

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"bulkhead/internal/collect"
-	"bulkhead/internal/harness"
+	"bulkhead/internal/testing/harness"
+	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
 )
 
@@ -103,7 +103,7 @@ func TestAHandlerThatLies(t *testing.T) {
 			if tt.way == "no word" {
 				return // an honest client cannot be sure to say Hello in so short a time
 			}
-			beta := s.greet(collect.Hello("beta"), 0)
+			beta := s.greet(rawclient.Hello("beta"), 0)
 			s.deliver(beta, 1, 5)
 			s.closeInOrder(beta, 5)
 			wantLiar(t, s, tt.outcome, tt.cause, tt.durable)

@@ -7,8 +7,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"bulkhead/internal/collect"
-	"bulkhead/internal/pagetest"
+	"bulkhead/internal/testing/pagetest"
+	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
 )
 
@@ -19,7 +19,7 @@ import (
 func TestLivePage(t *testing.T) {
 	const evil = `<img src=x onerror=alert(1)>`
 	r := start(t, func(cfg *supervisor.Config) { withHTTP(cfg); cfg.Clients = 2 })
-	alpha, other := r.greet(collect.Hello("alpha"), 0), r.greet(collect.Hello(evil), 0)
+	alpha, other := r.greet(rawclient.Hello("alpha"), 0), r.greet(rawclient.Hello(evil), 0)
 	r.deliver(alpha, 1, 50)
 	r.deliver(other, 1, 10)
 	w := pagetest.Open(t, "http://"+r.http+"/", pagetest.Desk)
@@ -80,7 +80,7 @@ func TestLivePage(t *testing.T) {
 // focus; while it is held it does not, until it is let go.
 func TestLivePageIsLeftAsItWas(t *testing.T) {
 	r := start(t, withHTTP)
-	alpha := r.greet(collect.Hello("alpha"), 0)
+	alpha := r.greet(rawclient.Hello("alpha"), 0)
 	r.deliver(alpha, 1, 50)
 	w := pagetest.Open(t, "http://"+r.http+"/", pagetest.Size{Width: 1000, Height: 500})
 	w.Motion(true)
@@ -133,7 +133,7 @@ func TestLivePageIsLeftAsItWas(t *testing.T) {
 // one that has ended is.
 func TestLivePageOfTheNextRun(t *testing.T) {
 	r := start(t, func(cfg *supervisor.Config) { withHTTP(cfg); cfg.KeepRunning = true; cfg.Linger = 0 })
-	alpha := r.greet(collect.Hello("alpha"), 0)
+	alpha := r.greet(rawclient.Hello("alpha"), 0)
 	r.deliver(alpha, 1, 50)
 	w := pagetest.Open(t, "http://"+r.http+"/", pagetest.Desk)
 	pagetest.Await(w, `document.getElementById("clients").innerText.includes("alpha")`)
@@ -151,7 +151,7 @@ func TestLivePageOfTheNextRun(t *testing.T) {
 			t.Errorf("the report of the run before has no %s", want)
 		}
 	}
-	bravo := r.greet(collect.Hello("bravo"), 0)
+	bravo := r.greet(rawclient.Hello("bravo"), 0)
 	r.deliver(bravo, 1, 5)
 	pagetest.Await(w, `[...`+report+`.querySelectorAll("#client-pick option")].some((o) => o.textContent === "bravo")`)
 	if got := pagetest.Ask[string](w, report+`.getElementById("client-pick").value`); got != "0" {

@@ -19,7 +19,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
@@ -62,7 +62,7 @@ func (r *running) answers(path string, status int, text string) {
 func TestHealthAndReadiness(t *testing.T) {
 	r := start(t, func(cfg *supervisor.Config) { withHTTP(cfg); cfg.KeepRunning = true })
 	r.answers("/readyz", http.StatusOK, "ok")
-	c := r.greet(collect.Hello("alpha"), 0)
+	c := r.greet(rawclient.Hello("alpha"), 0)
 	r.deliver(c, 1, 3)
 	must(t, func() error { _, err := r.control().Drain(t.Context(), &bulkheadv1.DrainRequest{}); return err }())
 	r.answers("/readyz", http.StatusServiceUnavailable, "draining")
@@ -115,7 +115,7 @@ func TestNotReadyWhileReporting(t *testing.T) {
 // agrees with the status.
 func TestMetrics(t *testing.T) {
 	r := start(t, withHTTP)
-	c := r.greet(collect.Hello("alpha"), 0)
+	c := r.greet(rawclient.Hello("alpha"), 0)
 	r.deliver(c, 1, 8)
 	st := r.session("alpha")
 	_, header, body := r.get("/metrics")
@@ -173,7 +173,7 @@ func TestMetrics(t *testing.T) {
 // for the verdict: the supervisor knows that the run goes on.
 func TestReportSoFar(t *testing.T) {
 	r := start(t, withHTTP)
-	c := r.greet(collect.Hello("alpha"), 0)
+	c := r.greet(rawclient.Hello("alpha"), 0)
 	r.deliver(c, 1, 8)
 	// What is durable is in the file, so the next report has it; the first may be older.
 	deadline := time.Now().Add(patience)
@@ -212,7 +212,7 @@ func TestSlowBrowser(t *testing.T) {
 	_, err = fmt.Fprintf(slow, "GET /events HTTP/1.1\r\nHost: %s\r\n\r\n", r.http)
 	must(t, err)
 	events := r.events()
-	c := r.greet(collect.Hello("alpha"), 0)
+	c := r.greet(rawclient.Hello("alpha"), 0)
 	r.deliver(c, 1, 100)
 	for e := range events {
 		if len(e.Sessions) == 1 && e.Sessions[0].DurableSeq == "100" {

@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/journal"
 )
@@ -19,7 +19,7 @@ func TestAFullDiskEndsTheRun(t *testing.T) {
 		c.StateDir = filepath.Join(mount, "state")
 		c.Clients = 2
 	})
-	alpha, beta := s.greet(collect.Hello("alpha"), 0), s.greet(collect.Hello("beta"), 0)
+	alpha, beta := s.greet(rawclient.Hello("alpha"), 0), s.greet(rawclient.Hello("beta"), 0)
 	s.deliver(beta, 1, 3)
 	var acked uint64
 	var err error

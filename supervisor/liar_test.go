@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/child/inside"
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -48,7 +48,7 @@ type mouth struct {
 }
 
 func (m mouth) hello() error {
-	return m.Send(&bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Hello{Hello: collect.Hello("liar")}})
+	return m.Send(&bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Hello{Hello: rawclient.Hello("liar")}})
 }
 
 func (m mouth) sealed(first, last uint64, batch []byte) error {
@@ -57,7 +57,7 @@ func (m mouth) sealed(first, last uint64, batch []byte) error {
 
 // batch sends messages first to last as claimedFirst to claimedLast.
 func (m mouth) batch(first, last, claimedFirst, claimedLast uint64) error {
-	data, err := proto.Marshal(collect.Batch(first, last))
+	data, err := proto.Marshal(rawclient.Batch(first, last))
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func ways() map[string]func(mouth) error {
 		"never reads": func(m mouth) error { return m.honest() },
 		"bad words":   func(m mouth) error { return errors.Join(m.honest(), m.wait(), badWords()) },
 		"long name": func(m mouth) error {
-			h := collect.Hello("liar")
+			h := rawclient.Hello("liar")
 			h.Name = strings.Repeat("n", 8<<20)
 			return m.Send(&bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Hello{Hello: h}})
 		},

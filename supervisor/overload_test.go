@@ -17,8 +17,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"bulkhead/internal/collect"
-	"bulkhead/internal/harness"
+	"bulkhead/internal/testing/harness"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 )
@@ -42,13 +42,13 @@ func (r *running) shed(reason string) (n uint64) {
 // refused connects a client that must be refused with a text.
 func (r *running) refused(text string) {
 	r.t.Helper()
-	_, err := r.dial().Greet(collect.Hello("refused"))
+	_, err := r.dial().Greet(rawclient.Hello("refused"))
 	wantStatus(r.t, err, codes.Unavailable, text)
 }
 
 // insist connects as one client again and again until it is let in; every refusal
 // must be with the text.
-func (r *running) insist(h *bulkheadv1.Hello, text string) *collect.Client {
+func (r *running) insist(h *bulkheadv1.Hello, text string) *rawclient.Client {
 	r.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		c := r.dial()
@@ -68,10 +68,10 @@ func (r *running) insist(h *bulkheadv1.Hello, text string) *collect.Client {
 func TestClientsBeyondTheMostAreShed(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients, c.Overload.MaxClients = 3, 2 })
-	hello := collect.Hello("alpha")
-	alpha, beta := s.greet(hello, 0), s.greet(collect.Hello("beta"), 0)
+	hello := rawclient.Hello("alpha")
+	alpha, beta := s.greet(hello, 0), s.greet(rawclient.Hello("beta"), 0)
 	const text = "the supervisor serves max_clients=2 clients already; retry after 5s"
-	gamma := collect.Hello("gamma")
+	gamma := rawclient.Hello("gamma")
 	for range 3 {
 		_, err := s.dial().Greet(gamma)
 		wantStatus(t, err, codes.Unavailable, text)
@@ -103,13 +103,13 @@ func TestConnectionsOfOneAddressAreShed(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients, c.Overload.MaxPerSource = 2, 1 })
 	const text = "this address has max_per_source=1 connections already"
-	alpha := s.greet(collect.Hello("alpha"), 0)
+	alpha := s.greet(rawclient.Hello("alpha"), 0)
 	s.refused(text + "; retry after 5s")
 	if st := s.status(); st.GetAcceptedConnections() != 1 || st.GetShedConnections() == 0 {
 		t.Errorf("status %v; want one accepted and the others shed", st)
 	}
 	s.closeInOrder(alpha, 0)
-	s.closeInOrder(s.insist(collect.Hello("beta"), text), 0)
+	s.closeInOrder(s.insist(rawclient.Hello("beta"), text), 0)
 	shed := s.log.count("connections are shed", "reason", text)
 	if rep := s.wait(); !rep.Complete() || len(rep.Rejections) != 0 || s.shed(text) == 0 || shed != 1 {
 		t.Errorf("verdict %+v, rejections %v, %d shed, logged %d times", rep.Verdict, rep.Rejections, s.shed(text), shed)
@@ -123,14 +123,14 @@ func TestConnectionsWithoutHelloAreShed(t *testing.T) {
 		c.Clients, c.Overload.Startups = 2, supervisor.Startups{Start: 1, Rate: 100, Full: 1}
 	})
 	const text = "too many connections have not said Hello"
-	alpha := s.greet(collect.Hello("alpha"), 0) // starts no more
+	alpha := s.greet(rawclient.Hello("alpha"), 0) // starts no more
 	silent, err := net.Dial("tcp", s.addr)
 	must(t, err)
 	defer silent.Close()
 	s.refused(text + "; retry after 2s")
 	s.deliver(alpha, 1, 3)
 	silent.Close()
-	beta := s.insist(collect.Hello("beta"), text)
+	beta := s.insist(rawclient.Hello("beta"), text)
 	s.closeInOrder(alpha, 3)
 	s.closeInOrder(beta, 0)
 	if rep := s.wait(); !rep.Complete() || s.shed(text) == 0 {
@@ -142,7 +142,7 @@ func TestConnectionsWithoutHelloAreShed(t *testing.T) {
 func TestAnAddressThatCrashesHandlersIsDelayed(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients, c.Overload.CrashDelay = 2, time.Second })
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	s.greet(hello, 0)
 	s.killHandler("alpha") // by SIGKILL, which no client can send
 	alpha := s.greet(hello, 0)
@@ -167,7 +167,7 @@ func TestAnAddressThatCrashesHandlersIsDelayed(t *testing.T) {
 func TestAnAddressThatWastesHandlersIsKeptOut(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients, c.Overload.CrashDelay = 2, time.Second })
-	alpha := s.greet(collect.Hello("alpha"), 0)
+	alpha := s.greet(rawclient.Hello("alpha"), 0)
 	const text = "connections from this address used up handlers for nothing"
 	const most = 1000 // many more than it takes
 	taken := 0
@@ -185,7 +185,7 @@ func TestAnAddressThatWastesHandlersIsKeptOut(t *testing.T) {
 		refused = strings.Contains(string(answer), text+"; retry after 2s")
 	}
 	s.deliver(alpha, 1, 3)
-	beta := s.insist(collect.Hello("beta"), text)
+	beta := s.insist(rawclient.Hello("beta"), text)
 	s.closeInOrder(alpha, 3)
 	s.closeInOrder(beta, 0)
 	if rep := s.wait(); !rep.Complete() || s.shed(text) == 0 {
@@ -205,11 +205,11 @@ func TestConnectionsWithoutAHandlerAreShed(t *testing.T) {
 		c.Handler.Path, c.Handler.Pool, c.Handler.StartTimeout = path, 1, 2*time.Second
 	})
 	must(t, os.WriteFile(broken, nil, 0o600))
-	alpha := s.greet(collect.Hello("alpha"), 0) // takes the last good handler
+	alpha := s.greet(rawclient.Hello("alpha"), 0) // takes the last good handler
 	clients := uint64(1)
 	for s.log.count("a handler does not start") == 0 {
 		if s.status().GetPoolReady() > 0 { // it had begun to start before
-			s.greet(collect.Hello("again"), 0).Close()
+			s.greet(rawclient.Hello("again"), 0).Close()
 			clients++
 		}
 	}
@@ -225,7 +225,7 @@ func TestConnectionsWithoutAHandlerAreShed(t *testing.T) {
 	s.deliver(alpha, 1, 3)
 	must(t, os.Remove(broken))
 	s.log.await(t, "handlers start again")
-	beta := s.insist(collect.Hello("beta"), "no handler is free")
+	beta := s.insist(rawclient.Hello("beta"), "no handler is free")
 	s.closeInOrder(alpha, 3)
 	s.closeInOrder(beta, 0)
 	s.interrupts <- syscall.SIGTERM
@@ -242,7 +242,7 @@ func TestConnectionsWithoutAHandlerAreShed(t *testing.T) {
 func TestARunDoesNotWaitForTheRefused(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Overload.MaxPerSource = 1 })
-	alpha := s.greet(collect.Hello("alpha"), 0)
+	alpha := s.greet(rawclient.Hello("alpha"), 0)
 	for range 5 {
 		c, err := net.Dial("tcp", s.addr)
 		must(t, err)
@@ -273,17 +273,17 @@ func TestAnAwaitedClientComesFromAnotherAddress(t *testing.T) {
 		c.Clients, c.Overload.Startups, c.Session.HelloTimeout = 2, supervisor.Startups{Start: 2, Rate: 100, Full: 2}, patience
 		c.Session.Grace = patience
 	})
-	from := func(ip string) *collect.Client {
+	from := func(ip string) *rawclient.Client {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		t.Cleanup(cancel)
-		c, err := collect.Dial(ctx, s.addr, grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+		c, err := rawclient.Dial(ctx, s.addr, grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
 			return (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}).DialContext(ctx, "tcp", addr)
 		}))
 		must(t, err)
 		t.Cleanup(func() { c.Close() })
 		return c
 	}
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	c := from("127.0.0.2")
 	_, err := c.Greet(hello)
 	must(t, err)
@@ -296,7 +296,7 @@ func TestAnAwaitedClientComesFromAnotherAddress(t *testing.T) {
 	var w *bulkheadv1.Welcome
 	// A place in the lane is kept for a short time, which a busy machine may need for itself.
 	for by := time.Now().Add(patience); ; {
-		if _, err = from("127.0.0.5").Greet(collect.Hello("beta")); err == nil || strings.Contains(err.Error(), told) || time.Now().After(by) {
+		if _, err = from("127.0.0.5").Greet(rawclient.Hello("beta")); err == nil || strings.Contains(err.Error(), told) || time.Now().After(by) {
 			break
 		}
 	}

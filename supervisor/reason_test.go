@@ -7,8 +7,8 @@ import (
 
 	"google.golang.org/grpc/status"
 
-	"bulkhead/internal/collect"
 	"bulkhead/internal/reason"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 )
@@ -33,7 +33,7 @@ func TestARefusalCarriesItsReason(t *testing.T) {
 		c.Overload.MaxClients = 1
 	})
 	hello := func(name, token string) *bulkheadv1.Hello {
-		h := collect.Hello(name)
+		h := rawclient.Hello(name)
 		h.Token = token
 		return h
 	}

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 )
 
 const farewellText = "too many connections have not said Hello; retry after 2s"
@@ -50,12 +50,12 @@ func TestARefusedGRPCClientIsToldWhy(t *testing.T) {
 	addr := door(t, func(c *net.TCPConn) { f.refuse(t.Context(), c, refused) })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	c, err := collect.Dial(ctx, addr)
+	c, err := rawclient.Dial(ctx, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_, err = c.Greet(collect.Hello("alpha"))
+	_, err = c.Greet(rawclient.Hello("alpha"))
 	st := status.Convert(err)
 	if st.Code() != codes.Unavailable || st.Message() != farewellText {
 		t.Errorf("the client got %v; want UNAVAILABLE with the text", err)

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
@@ -56,7 +56,7 @@ func TestARunOnAFullDiskEndsInOrder(t *testing.T) {
 			c.StateDir = filepath.Join(mount, "state")
 			c.Journal.ReserveBytes, c.Journal.SegmentBytes = 1<<20, segment
 		})
-		alpha := s.greet(collect.Hello("alpha"), 0)
+		alpha := s.greet(rawclient.Hello("alpha"), 0)
 		s.deliver(alpha, 1, 3)
 		disk := func() *bulkheadv1.Reserve {
 			all := s.status().GetReserves()

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/journal"
@@ -192,17 +192,17 @@ func (r *running) killHandler(name string) {
 }
 
 // dial connects a client that ends with the test.
-func (r *running) dial() *collect.Client {
+func (r *running) dial() *rawclient.Client {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	c, err := collect.Dial(ctx, r.addr)
+	c, err := rawclient.Dial(ctx, r.addr)
 	must(r.t, err)
 	r.t.Cleanup(func() { c.Close(); cancel() })
 	return c
 }
 
 // greet connects a client and says Hello; the Welcome must say resumeAfter.
-func (r *running) greet(h *bulkheadv1.Hello, resumeAfter uint64) *collect.Client {
+func (r *running) greet(h *bulkheadv1.Hello, resumeAfter uint64) *rawclient.Client {
 	r.t.Helper()
 	c := r.dial()
 	w, err := c.Greet(h)
@@ -214,14 +214,14 @@ func (r *running) greet(h *bulkheadv1.Hello, resumeAfter uint64) *collect.Client
 }
 
 // deliver sends messages first to last and waits until they are durable.
-func (r *running) deliver(c *collect.Client, first, last uint64) {
+func (r *running) deliver(c *rawclient.Client, first, last uint64) {
 	r.t.Helper()
 	must(r.t, c.SendBatch(first, last))
 	must(r.t, c.AwaitAck(last))
 }
 
 // closeInOrder says Goodbye after message last and takes the end of the stream.
-func (r *running) closeInOrder(c *collect.Client, last uint64) {
+func (r *running) closeInOrder(c *rawclient.Client, last uint64) {
 	r.t.Helper()
 	must(r.t, c.Goodbye(last))
 	if err := c.End(); !errors.Is(err, io.EOF) {
@@ -233,7 +233,7 @@ func (r *running) closeInOrder(c *collect.Client, last uint64) {
 // supervisor is well.
 func (r *running) serveWhole(name string) {
 	r.t.Helper()
-	c := r.greet(collect.Hello(name), 0)
+	c := r.greet(rawclient.Hello(name), 0)
 	r.deliver(c, 1, 3)
 	r.closeInOrder(c, 3)
 }

@@ -6,7 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -20,10 +20,10 @@ func encode(t testing.TB, b *bulkheadv1.Batch) []byte {
 }
 
 func TestScan(t *testing.T) {
-	mixed := collect.Batch(5, 7)
+	mixed := rawclient.Batch(5, 7)
 	mixed.Messages[1].Fact = &bulkheadv1.Message_Heartbeat{Heartbeat: &bulkheadv1.Heartbeat{Round: 3}}
 	mixed.Messages[2].GetProgress().Errors = 2
-	beating := collect.Batch(5, 6)
+	beating := rawclient.Batch(5, 6)
 	beating.Messages[0].Fact = &bulkheadv1.Message_Heartbeat{Heartbeat: &bulkheadv1.Heartbeat{Round: 1,
 		Answers: []*bulkheadv1.HeartbeatAnswer{
 			{State: bulkheadv1.WorkerState_WORKER_STATE_WORKING},
@@ -33,7 +33,7 @@ func TestScan(t *testing.T) {
 	}}
 	beating.Messages[1].Fact = &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{}}
 	round := beats{answered: 1, late: 1, missed: 1, stalled: 1}
-	gap := collect.Batch(5, 7)
+	gap := rawclient.Batch(5, 7)
 	gap.Messages[1].Seq = 9
 	for _, tt := range []struct {
 		name        string
@@ -45,8 +45,8 @@ func TestScan(t *testing.T) {
 		{"a mixture", encode(t, mixed), 5, 7, counted{messages: 3, bytes: 2 * 64 << 20, chunks: 128, errors: 2, rounds: 1, timed: true}, ""},
 		{"a round and a file", encode(t, beating), 5, 6, counted{messages: 2, rollovers: 1, rounds: 1, beats: round, lastRound: round}, ""},
 		{"a gap", encode(t, gap), 5, 7, counted{}, "message 9 where 6 should be"},
-		{"too few", encode(t, collect.Batch(5, 6)), 5, 7, counted{}, "holds 2 messages"},
-		{"too many", encode(t, collect.Batch(5, 8)), 5, 7, counted{}, "more than messages 5 to 7"},
+		{"too few", encode(t, rawclient.Batch(5, 6)), 5, 7, counted{}, "holds 2 messages"},
+		{"too many", encode(t, rawclient.Batch(5, 8)), 5, 7, counted{}, "more than messages 5 to 7"},
 		{"none", nil, 5, 7, counted{}, "holds 0 messages"},
 		{"garbage", []byte{0xff, 0xff, 0xff}, 5, 7, counted{}, "does not decode"},
 		{"a message of garbage", []byte{0x0a, 0x02, 0xff, 0xff}, 1, 1, counted{}, "does not decode"},
@@ -62,7 +62,7 @@ func TestScan(t *testing.T) {
 }
 
 func TestScanAllocatesNothing(t *testing.T) {
-	data := encode(t, collect.Batch(1, 128))
+	data := encode(t, rawclient.Batch(1, 128))
 	if n := testing.AllocsPerRun(100, func() { _, _ = scan(data, 1, 128) }); n > 4 { // closures, not per message
 		t.Errorf("scan of 128 messages allocates %v times", n)
 	}
@@ -70,7 +70,7 @@ func TestScanAllocatesNothing(t *testing.T) {
 
 // FuzzScan: what scan accepts holds the messages it says, by the decoder's word.
 func FuzzScan(f *testing.F) {
-	f.Add(encode(f, collect.Batch(1, 3)))
+	f.Add(encode(f, rawclient.Batch(1, 3)))
 	f.Add([]byte{0x0a, 0x02, 0x08, 0x01})
 	f.Add([]byte{0xff})
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -10,7 +10,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
@@ -22,9 +22,9 @@ import (
 func TestASessionOutlivesItsHandler(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
-	hello := collect.Hello("alpha")
-	alpha, beta := s.greet(hello, 0), s.greet(collect.Hello("beta"), 0)
-	all := collect.Batch(1, 12)
+	hello := rawclient.Hello("alpha")
+	alpha, beta := s.greet(hello, 0), s.greet(rawclient.Hello("beta"), 0)
+	all := rawclient.Batch(1, 12)
 	deliver := func(last uint64) {
 		must(t, alpha.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: &bulkheadv1.Batch{Messages: all.Messages[:last]}}}))
 		must(t, alpha.AwaitAck(last))
@@ -76,7 +76,7 @@ func TestAHandlerThatDiesAtOnceIsJournalledInOrder(t *testing.T) {
 	const clients = 10
 	s := start(t, func(c *supervisor.Config) { c.Clients = clients })
 	for i := range clients {
-		hello := collect.Hello("client " + string(rune('a'+i)))
+		hello := rawclient.Hello("client " + string(rune('a'+i)))
 		c := s.greet(hello, 0)
 		s.killHandler(hello.GetName())
 		wantStatus(t, c.End(), codes.Unavailable, "")
@@ -92,7 +92,7 @@ func TestAHandlerThatDiesAtOnceIsJournalledInOrder(t *testing.T) {
 func TestAClientThatConnectsAgainReplacesItself(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	old := s.greet(hello, 0)
 	s.deliver(old, 1, 5)
 	c := s.greet(hello, 5)
@@ -112,7 +112,7 @@ func TestAClientThatStaysAwayIsLost(t *testing.T) {
 	t.Parallel()
 	const grace = 50 * time.Millisecond
 	s := start(t, func(c *supervisor.Config) { c.Session.Grace = grace; c.Clients = 2 })
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	c := s.greet(hello, 0)
 	s.deliver(c, 1, 4)
 	must(t, c.Close())
@@ -143,7 +143,7 @@ func TestAClientThatStaysAwayIsLost(t *testing.T) {
 func TestGoodbyeMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	c := s.greet(hello, 0)
 	s.deliver(c, 1, 3)
 	must(t, c.Goodbye(3))
@@ -165,7 +165,7 @@ func TestGoodbyeMayBeRepeated(t *testing.T) {
 func TestAClientThatBreaksTheProtocolIsRejected(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	c := s.greet(hello, 0)
 	s.deliver(c, 1, 3)
 	must(t, c.SendBatch(5, 6))
@@ -190,14 +190,14 @@ func TestStatusFollowsTheRun(t *testing.T) {
 		st.GetExpectedClients() != 2 || st.GetPid() == 0 || st.GetStartedUnixNano() == 0 || st.GetNowUnixNano() < st.GetStartedUnixNano() {
 		t.Errorf("status %v; want a run that waits for two clients", st)
 	}
-	alpha := s.greet(collect.Hello("alpha"), 0)
+	alpha := s.greet(rawclient.Hello("alpha"), 0)
 	s.deliver(alpha, 1, 3)
-	beta := s.greet(collect.Hello("beta"), 0)
+	beta := s.greet(rawclient.Hello("beta"), 0)
 	s.log.await(t, "client joined", "client", "beta")
 	if st := s.status(); st.GetState() != "running" || st.GetJoinedClients() != 2 || st.GetAcceptedConnections() != 2 || st.GetHandlersBusy() != 2 {
 		t.Errorf("status %v; want a run with two clients", st)
 	}
-	one := collect.Message(1).GetProgress()
+	one := rawclient.Message(1).GetProgress()
 	ses := s.session("alpha")
 	if ses.GetState() != "active" || ses.GetSessionId() != "s1" || ses.GetHost() != "localhost" || ses.GetDurableSeq() != 3 ||
 		ses.GetBytes() != 3*one.GetBytes() || ses.GetChunks() != 3*one.GetChunks() || ses.GetErrors() != 0 ||

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"bulkhead/internal/collect"
 	"bulkhead/internal/latency"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -132,7 +132,7 @@ func FuzzSketch(f *testing.F) {
 // BenchmarkScan is what a processor does with a batch before the ack, and, for its
 // latencies, after it.
 func BenchmarkScan(b *testing.B) {
-	data := encode(b, collect.Batch(1, 128))
+	data := encode(b, rawclient.Batch(1, 128))
 	b.Run("before the ack", func(b *testing.B) {
 		for b.Loop() {
 			_, _ = scan(data, 1, 128)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
 )
 
@@ -38,7 +38,7 @@ func TestStateDirsOfAllLengthsWork(t *testing.T) {
 	for name, dir := range stateDirs(t) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, func(c *supervisor.Config) { c.StateDir = dir })
-			c := s.greet(collect.Hello("alpha"), 0)
+			c := s.greet(rawclient.Hello("alpha"), 0)
 			s.deliver(c, 1, 3)
 			if st := s.session("alpha"); st.GetDurableSeq() != 3 {
 				t.Errorf("status %v; want 3 messages", st)
@@ -71,7 +71,7 @@ func wantNoSockets(t *testing.T, dir string, also ...string) {
 func TestTwoSupervisorsDoNotShareAStateDir(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	c := s.greet(collect.Hello("alpha"), 0)
+	c := s.greet(rawclient.Hello("alpha"), 0)
 	_, err := supervisor.Run(t.Context(), supervisor.Config{
 		Listen: "127.0.0.1:0", StateDir: s.state,
 		Handler: supervisor.HandlerConfig{Path: os.Args[0]},
@@ -121,7 +121,7 @@ func TestAKilledSupervisorIsReplaced(t *testing.T) {
 	for name, dir := range stateDirs(t) {
 		t.Run(name, func(t *testing.T) {
 			cmd, killed := startProcess(t, dir)
-			c := killed.greet(collect.Hello("alpha"), 0)
+			c := killed.greet(rawclient.Hello("alpha"), 0)
 			killed.deliver(c, 1, 3)
 			pid := killed.session("alpha").GetHandlerPid()
 			target, err := filepath.EvalSymlinks(filepath.Join(dir, "sock"))

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
@@ -36,7 +36,7 @@ func wantReasonIn(t *testing.T, rep *report.Report, words ...string) {
 
 // wantClosedAgain is a client that is back at its closed session: it is told so, and that
 // all is well.
-func wantClosedAgain(t *testing.T, c *collect.Client, hello *bulkheadv1.Hello, last uint64) {
+func wantClosedAgain(t *testing.T, c *rawclient.Client, hello *bulkheadv1.Hello, last uint64) {
 	t.Helper()
 	w, err := c.Greet(hello)
 	must(t, err)
@@ -54,8 +54,8 @@ func wantClosedAgain(t *testing.T, c *collect.Client, hello *bulkheadv1.Hello, l
 func TestBehindAGoodbye(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
-	other := s.greet(collect.Hello("other"), 0)
-	hello := collect.Hello("alpha")
+	other := s.greet(rawclient.Hello("other"), 0)
+	hello := rawclient.Hello("alpha")
 	c := s.greet(hello, 0)
 	s.deliver(c, 1, 3)
 	s.closeInOrder(c, 3)
@@ -89,16 +89,16 @@ func TestBehindAGoodbye(t *testing.T) {
 // the first goes on, and the report names the other.
 func TestTwoProcessesWithOneID(t *testing.T) {
 	t.Parallel()
-	for name, second := range map[string]func(*bulkheadv1.Hello, *collect.Client) (told string){
-		"another instance": func(h *bulkheadv1.Hello, c *collect.Client) string {
+	for name, second := range map[string]func(*bulkheadv1.Hello, *rawclient.Client) (told string){
+		"another instance": func(h *bulkheadv1.Hello, c *rawclient.Client) string {
 			h.Instance = []byte("second")
 			return "another process with this client id is connected"
 		},
-		"a clone that missed a connection": func(h *bulkheadv1.Hello, _ *collect.Client) string {
+		"a clone that missed a connection": func(h *bulkheadv1.Hello, _ *rawclient.Client) string {
 			h.LastConnection = 1
 			return "it knows 1 connection"
 		},
-		"one that has sent less": func(h *bulkheadv1.Hello, _ *collect.Client) string {
+		"one that has sent less": func(h *bulkheadv1.Hello, _ *rawclient.Client) string {
 			h.SentSeq = proto.Uint64(2)
 			return "the last message that it has sent is 2"
 		},
@@ -106,7 +106,7 @@ func TestTwoProcessesWithOneID(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, nil)
-			hello := collect.Hello("alpha")
+			hello := rawclient.Hello("alpha")
 			hello.Instance = []byte("first")
 			c := s.greet(hello, 0)
 			s.deliver(c, 1, 5)
@@ -135,20 +135,20 @@ func TestTwoProcessesWithOneID(t *testing.T) {
 func TestAnOldClientWithAnothersID(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		say  func(*collect.Client) error
+		say  func(*rawclient.Client) error
 		told string
 	}{
-		"other content": {func(c *collect.Client) error {
-			b := collect.Batch(1, 2)
+		"other content": {func(c *rawclient.Client) error {
+			b := rawclient.Batch(1, 2)
 			b.Messages[1].GetProgress().Bytes = 7
 			return c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: b}})
 		}, "was sent again with other content"},
-		"an earlier end": {func(c *collect.Client) error { return c.Goodbye(2) }, "its Goodbye says that it has sent 2 messages"},
+		"an earlier end": {func(c *rawclient.Client) error { return c.Goodbye(2) }, "its Goodbye says that it has sent 2 messages"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, nil)
-			hello := collect.Hello("alpha")
+			hello := rawclient.Hello("alpha")
 			first := s.greet(hello, 0)
 			s.deliver(first, 1, 5)
 			second := s.greet(hello, 5)
@@ -175,7 +175,7 @@ func TestALateReturnOpensNoSessionInAnotherRun(t *testing.T) {
 	s := start(t, func(c *supervisor.Config) {
 		c.KeepRunning, c.Clients, c.Session.Grace = true, 2, 100*time.Millisecond
 	})
-	closed, lost := collect.Hello("closed"), collect.Hello("lost")
+	closed, lost := rawclient.Hello("closed"), rawclient.Hello("lost")
 	c, l := s.greet(closed, 0), s.greet(lost, 0)
 	s.deliver(c, 1, 3)
 	s.deliver(l, 1, 4)
@@ -196,11 +196,11 @@ func TestALateReturnOpensNoSessionInAnotherRun(t *testing.T) {
 	wantReason(t, err, bulkheadv1.Reason_REASON_RUN_OVER)
 	wantStatus(t, err, codes.FailedPrecondition, "and this session with it: lost after message 4")
 	wantClosedAgain(t, s.dial(), closed, 3)
-	nobody := collect.Hello("nobody")
+	nobody := rawclient.Hello("nobody")
 	nobody.RunId = first.Run.ID
 	_, err = s.dial().Greet(nobody)
 	wantReason(t, err, bulkheadv1.Reason_REASON_RUN_OVER)
-	unknown := collect.Hello("unknown")
+	unknown := rawclient.Hello("unknown")
 	for _, id := range []string{"20200101T000000Z-000000", "../../etc", "latest"} {
 		unknown.RunId = id
 		_, err = s.dial().Greet(unknown)
@@ -226,18 +226,18 @@ func TestALateReturnOpensNoSessionInAnotherRun(t *testing.T) {
 func TestAMalformedHelloIsNamed(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		say  func(*collect.Client) error
+		say  func(*rawclient.Client) error
 		want []string
 	}{
 		"an id of zeros": {greeting(func(h *bulkheadv1.Hello) { h.ClientId = make([]byte, 16) }), []string{"client mallory was rejected", "must be random"}},
 		"a version":      {greeting(func(h *bulkheadv1.Hello) { h.ProtocolVersion = 9 }), []string{"client mallory was rejected", "version 9"}},
 		"no name":        {greeting(func(h *bulkheadv1.Hello) { h.Name = "" }), []string{"client without a name at localhost", "name has 0 bytes"}},
-		"no Hello":       {func(c *collect.Client) error { return c.SendBatch(1, 1) }, []string{"client without a name at 127.0.0.1", "not a Hello"}},
+		"no Hello":       {func(c *rawclient.Client) error { return c.SendBatch(1, 1) }, []string{"client without a name at 127.0.0.1", "not a Hello"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, nil)
-			alpha := s.greet(collect.Hello("alpha"), 0)
+			alpha := s.greet(rawclient.Hello("alpha"), 0)
 			c := s.dial()
 			if err := tt.say(c); err == nil {
 				_ = c.End() // which is looked at elsewhere
@@ -250,9 +250,9 @@ func TestAMalformedHelloIsNamed(t *testing.T) {
 }
 
 // greeting sends a Hello that was changed, and takes the refusal.
-func greeting(change func(*bulkheadv1.Hello)) func(*collect.Client) error {
-	return func(c *collect.Client) error {
-		h := collect.Hello("mallory")
+func greeting(change func(*bulkheadv1.Hello)) func(*rawclient.Client) error {
+	return func(c *rawclient.Client) error {
+		h := rawclient.Hello("mallory")
 		change(h)
 		if _, err := c.Greet(h); err == nil {
 			return errors.New("it was welcomed")
@@ -274,8 +274,8 @@ func TestWhatCannotBeIsMissed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, nil)
-			c := s.greet(collect.Hello("alpha"), 0)
-			b := collect.Batch(1, 3)
+			c := s.greet(rawclient.Hello("alpha"), 0)
+			b := rawclient.Batch(1, 3)
 			spoil(b.Messages[1])
 			must(t, c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: b}}))
 			must(t, c.AwaitAck(3))

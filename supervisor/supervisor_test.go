@@ -13,7 +13,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
 )
@@ -22,7 +22,7 @@ func TestARunFromHelloToReport(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
 	c := s.dial()
-	w, err := c.Greet(collect.Hello("alpha"))
+	w, err := c.Greet(rawclient.Hello("alpha"))
 	must(t, err)
 	if w.GetResumeAfter() != 0 || w.GetRunId() != filepath.Base(s.dir) {
 		t.Errorf("Welcome = %v", w)
@@ -61,7 +61,7 @@ func TestARunWaitsForAllItsClients(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients = 3 })
 	s.serveWhole("alpha")
-	second := s.greet(collect.Hello("beta"), 0)
+	second := s.greet(rawclient.Hello("beta"), 0)
 	s.serveWhole("gamma")
 	s.deliver(second, 1, 1)
 	s.closeInOrder(second, 1)
@@ -119,7 +119,7 @@ func TestKeepRunningServesOneRunAfterTheOther(t *testing.T) {
 func TestGarbageIsRejectedAndMakesNothingPartial(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	alpha := s.greet(collect.Hello("alpha"), 0)
+	alpha := s.greet(rawclient.Hello("alpha"), 0)
 	garbage, err := net.Dial("tcp", s.addr)
 	must(t, err)
 	_, err = io.WriteString(garbage, "SSH-2.0-OpenSSH_9.6\r\n")
@@ -143,12 +143,12 @@ func TestTokenIsAskedFor(t *testing.T) {
 	const token = "open sesame"
 	s := start(t, func(c *supervisor.Config) { c.Token = token })
 	for given, want := range map[string]string{"": "a token is required", "guess": "wrong token", token + "x": "wrong token"} {
-		h := collect.Hello("mallory")
+		h := rawclient.Hello("mallory")
 		h.Token = given
 		_, err := s.dial().Greet(h)
 		wantStatus(t, err, codes.Unauthenticated, want)
 	}
-	h := collect.Hello("alpha")
+	h := rawclient.Hello("alpha")
 	h.Token = token
 	s.closeInOrder(s.greet(h, 0), 0)
 	rep := s.wait()

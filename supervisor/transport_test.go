@@ -13,16 +13,16 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/collect"
 	"bulkhead/internal/reason"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 )
 
 // raw connects a client that sends frames of HTTP/2, and lets it in.
-func (s *running) raw(h *bulkheadv1.Hello) *collect.Raw {
+func (s *running) raw(h *bulkheadv1.Hello) *rawclient.Raw {
 	s.t.Helper()
-	r, err := collect.DialRaw(s.addr, patience)
+	r, err := rawclient.DialRaw(s.addr, patience)
 	must(s.t, err)
 	s.t.Cleanup(func() { r.Close() })
 	_, err = r.Greet(1, h)
@@ -35,14 +35,14 @@ func (s *running) raw(h *bulkheadv1.Hello) *collect.Raw {
 func TestASessionOutlivesItsTransport(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		break_ func(r *collect.Raw) error
+		break_ func(r *rawclient.Raw) error
 		class  string
 		why    string
 		cause  string
 	}{
-		"broken HTTP/2": {func(r *collect.Raw) error { return r.WriteRawFrame(http2.FramePing, 0, 0, []byte("half")) },
+		"broken HTTP/2": {func(r *rawclient.Raw) error { return r.WriteRawFrame(http2.FramePing, 0, 0, []byte("half")) },
 			"transport", "client_transport", "client broke HTTP/2: it sent PING of 4 bytes on stream 0"},
-		"a flood": {func(r *collect.Raw) error {
+		"a flood": {func(r *rawclient.Raw) error {
 			for range 200_000 {
 				if r.WritePing(false, [8]byte{}) != nil {
 					break
@@ -50,21 +50,21 @@ func TestASessionOutlivesItsTransport(t *testing.T) {
 			}
 			return nil
 		}, "transport", "client_transport", "client sent a flood of HTTP/2 frames that carry nothing"},
-		"a bad flag of gRPC": {func(r *collect.Raw) error { return r.WriteData(1, false, collect.Frame(1, []byte("x"))) },
+		"a bad flag of gRPC": {func(r *rawclient.Raw) error { return r.WriteData(1, false, rawclient.Frame(1, []byte("x"))) },
 			"transport", "client_transport", "client's stream broke gRPC's framing"},
-		"half a frame": {func(r *collect.Raw) error { return r.WriteData(1, true, []byte{0, 0}) },
+		"half a frame": {func(r *rawclient.Raw) error { return r.WriteData(1, true, []byte{0, 0}) },
 			"stream_ended", "client_ended_stream", "client ended its stream in the middle of a frame"},
-		"half-closed": {func(r *collect.Raw) error { return r.WriteData(1, true, nil) },
+		"half-closed": {func(r *rawclient.Raw) error { return r.WriteData(1, true, nil) },
 			"stream_ended", "client_ended_stream", "client ended its stream without a Goodbye"},
-		"cancelled": {func(r *collect.Raw) error { return r.WriteRSTStream(1, http2.ErrCodeCancel) },
+		"cancelled": {func(r *rawclient.Raw) error { return r.WriteRSTStream(1, http2.ErrCodeCancel) },
 			"stream_ended", "client_ended_stream", "client cancelled its stream (RST_STREAM CANCEL)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, nil)
-			hello := collect.Hello("alpha")
+			hello := rawclient.Hello("alpha")
 			r := s.raw(hello)
-			must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: collect.Batch(1, 5)}}))
+			must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: rawclient.Batch(1, 5)}}))
 			for {
 				f, err := r.Recv(1)
 				if must(t, err); f.GetAck().GetSeq() == 5 {
@@ -97,7 +97,7 @@ func TestASessionOutlivesItsTransport(t *testing.T) {
 func TestALostClientThatEndedItsStream(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Session.Grace = 50 * time.Millisecond })
-	r := s.raw(collect.Hello("alpha"))
+	r := s.raw(rawclient.Hello("alpha"))
 	must(t, errors.Join(r.WriteRSTStream(1, http2.ErrCodeCancel), r.Close()))
 	s.log.await(t, "session ended", "client", "alpha", "outcome", "lost")
 	rep := s.wait()
@@ -113,14 +113,14 @@ func TestAClientThatDoesNotWaitForItsWelcome(t *testing.T) {
 	const clients = 8
 	s := start(t, func(c *supervisor.Config) { c.Clients = clients })
 	for i := range clients {
-		r, err := collect.DialRaw(s.addr, patience)
+		r, err := rawclient.DialRaw(s.addr, patience)
 		must(t, err)
 		defer r.Close()
 		must(t, r.Collect(1))
 		for _, f := range []*bulkheadv1.ClientFrame{
-			{Frame: &bulkheadv1.ClientFrame_Hello{Hello: collect.Hello("client " + string(rune('a'+i)))}},
-			{Frame: &bulkheadv1.ClientFrame_Batch{Batch: collect.Batch(1, 3)}},
-			{Frame: &bulkheadv1.ClientFrame_Batch{Batch: collect.Batch(4, 4)}},
+			{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("client " + string(rune('a'+i)))}},
+			{Frame: &bulkheadv1.ClientFrame_Batch{Batch: rawclient.Batch(1, 3)}},
+			{Frame: &bulkheadv1.ClientFrame_Batch{Batch: rawclient.Batch(4, 4)}},
 			{Frame: &bulkheadv1.ClientFrame_Goodbye{Goodbye: &bulkheadv1.Goodbye{LastSeq: 4}}},
 		} {
 			must(t, r.Send(1, f))
@@ -147,14 +147,14 @@ func TestAClientThatDoesNotWaitForItsWelcome(t *testing.T) {
 func TestANewerClientIsServed(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	hello.ProtocolMinor = 99
 	newer := func(m proto.Message, field protowire.Number) {
 		m.ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, field, protowire.BytesType), "of tomorrow"))
 	}
 	newer(hello, 500)
 	r := s.raw(hello)
-	b := collect.Batch(1, 4)
+	b := rawclient.Batch(1, 4)
 	b.Messages[0].Fact = nil
 	newer(b.Messages[0], 99)
 	newer(b.Messages[1].GetProgress(), 400)
@@ -191,7 +191,7 @@ func TestANewerClientIsServed(t *testing.T) {
 func TestASessionOutlivesTooMuchAtOnce(t *testing.T) {
 	t.Parallel()
 	of := func(n int) *bulkheadv1.Batch {
-		b := collect.Batch(6, 6)
+		b := rawclient.Batch(6, 6)
 		b.Messages[0].GetProgress().LastError = strings.Repeat("x", n)
 		return b
 	}
@@ -202,7 +202,7 @@ func TestASessionOutlivesTooMuchAtOnce(t *testing.T) {
 		limit, most string // "" where gRPC itself answers
 	}{
 		"bytes":    {large, "at most 65536 are allowed (max_frame_bytes)", "max_frame_bytes", "65536"},
-		"messages": {collect.Batch(6, 15), "at most 8 are allowed (max_batch_messages)", "max_batch_messages", "8"},
+		"messages": {rawclient.Batch(6, 15), "at most 8 are allowed (max_batch_messages)", "max_batch_messages", "8"},
 		"far more": {huge, "received message larger than max", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestASessionOutlivesTooMuchAtOnce(t *testing.T) {
 			s := start(t, func(c *supervisor.Config) {
 				c.Session.MaxFrame, c.Session.MaxBatch, c.Session.Grace = 64<<10, 8, 17*time.Second
 			})
-			hello := collect.Hello("alpha")
+			hello := rawclient.Hello("alpha")
 			c := s.greet(hello, 0)
 			s.deliver(c, 1, 5)
 			must(t, c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: tt.batch}}))
@@ -249,7 +249,7 @@ func TestASessionOutlivesTooMuchAtOnce(t *testing.T) {
 func TestTooMuchAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Session.MaxBatch, c.Clients = 8, 2 })
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	// tooMuch sends too much, as often as it is let in, until it is rejected. A connection of
 	// which the next takes the place before the supervisor knows its end does not count.
 	tooMuch := func(durable uint64, most int) (times int, end error) {
@@ -285,14 +285,14 @@ func TestTooMuchAgainAndAgain(t *testing.T) {
 func TestALongTextEndsNoSession(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	hello := collect.Hello("alpha")
+	hello := rawclient.Hello("alpha")
 	c := s.greet(hello, 0)
 	s.deliver(c, 1, 1)
 	must(t, c.Close())
 	s.log.await(t, "client is away", "client", "alpha")
 	hello.LastEnd, hello.Host = strings.Repeat("e", 2000), strings.Repeat("h", 300)
 	c = s.greet(hello, 1)
-	b := collect.Batch(2, 3)
+	b := rawclient.Batch(2, 3)
 	long := "/" + strings.Repeat("p", 5000)
 	b.Messages[0].Fact = &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{Path: long, SizeBytes: 1, Chunks: 1, ChunkSizeBytes: 1}}
 	b.Messages[1].GetProgress().LastError = strings.Repeat("e", 9000)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
 )
 
@@ -32,7 +32,7 @@ func TestWhatIsRemovedIsMadeAgain(t *testing.T) {
 	for name, dir := range stateDirs(t) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, func(c *supervisor.Config) { c.StateDir, c.Clients, c.Handler.Pool = dir, 4, 1 })
-			alpha := s.greet(collect.Hello("alpha"), 0)
+			alpha := s.greet(rawclient.Hello("alpha"), 0)
 			s.deliver(alpha, 1, 3)
 			was, err := filepath.EvalSymlinks(filepath.Join(dir, "sock"))
 			must(t, err)
@@ -45,7 +45,7 @@ func TestWhatIsRemovedIsMadeAgain(t *testing.T) {
 				s.log.await(t, "something was removed from the state directory, and is made again", "path", path)
 			}
 			// Handlers start again. Those of the pool are older, so more are needed.
-			beta, gamma := s.greet(collect.Hello("beta"), 0), s.greet(collect.Hello("gamma"), 0)
+			beta, gamma := s.greet(rawclient.Hello("beta"), 0), s.greet(rawclient.Hello("gamma"), 0)
 			s.closeInOrder(gamma, 0)
 			s.log.await(t, "the folder for the handlers' sockets was removed, and is made again; handlers that had theirs in it serve on, and cannot be taken up by another supervisor")
 			handlers := filepath.Join(s.dir, "handlers")
@@ -78,7 +78,7 @@ func TestACopiedStateDirIsAnotherOne(t *testing.T) {
 	for name, dir := range stateDirs(t) {
 		t.Run(name, func(t *testing.T) {
 			first := start(t, func(c *supervisor.Config) { c.StateDir, c.Clients, c.Handler.Pool = dir, 3, 1 })
-			c := first.greet(collect.Hello("alpha"), 0)
+			c := first.greet(rawclient.Hello("alpha"), 0)
 			first.deliver(c, 1, 3)
 			target, err := filepath.EvalSymlinks(filepath.Join(dir, "sock"))
 			must(t, err)
@@ -118,7 +118,7 @@ func TestARunWithoutItsJournalEnds(t *testing.T) {
 		"a part of the journal, 00000001.seg,": "journal/00000001.seg",
 	} {
 		s := start(t, nil)
-		c := s.greet(collect.Hello("alpha"), 0)
+		c := s.greet(rawclient.Hello("alpha"), 0)
 		s.deliver(c, 1, 3)
 		s.log.await(t, "client joined")
 		must(t, os.RemoveAll(filepath.Join(s.dir, path)))

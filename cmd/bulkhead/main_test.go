@@ -9,7 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"bulkhead/internal/harness"
+	"bulkhead/internal/testing/harness"
 )
 
 // TestMain builds the programs once and puts them first on PATH, for the scripts; or this

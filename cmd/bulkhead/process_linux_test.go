@@ -16,7 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"bulkhead/internal/harness"
+	"bulkhead/internal/testing/harness"
 )
 
 // processesKey is where a script's processes are in its values.

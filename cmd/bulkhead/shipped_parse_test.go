@@ -143,7 +143,7 @@ func parseGo(root string, args []string) error {
 
 // stubs is a folder with everything that a shell finds when it runs a line that is
 // shipped: bulkhead and go read their command line only, make says what it would do, and
-// what internal/units runs for real does nothing.
+// what internal/testing/units runs for real does nothing.
 func stubs(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -166,8 +166,8 @@ func stubs(t *testing.T) string {
 	}
 	scripts := map[string]string{
 		"make":      "cd '" + root + "' && PATH=" + os.Getenv("PATH") + " exec " + make + ` -n "$@" >/dev/null`,
-		"systemctl": "", "useradd": "", "install": "", // internal/units
-		"protoc": "", "python3": "", // internal/isolation, TestTheExampleClientIsServed
+		"systemctl": "", "useradd": "", "install": "", // internal/testing/units
+		"protoc": "", "python3": "", // internal/testing/isolation, TestTheExampleClientIsServed
 	}
 	for name, text := range scripts {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {

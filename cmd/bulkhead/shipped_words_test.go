@@ -19,7 +19,7 @@ import (
 // string is, how it begins, and the test that makes the program print it and has a shell
 // run it.
 var printedBy = []struct{ file, text, tests, test string }{
-	{"client/resend.go", "bulkhead client resend --supervisor ", "internal/isolation", "TestAResendCommandThatAShellReads"},
+	{"client/resend.go", "bulkhead client resend --supervisor ", "internal/testing/isolation", "TestAResendCommandThatAShellReads"},
 }
 
 // noLines are strings with the name of a command that nobody is told to run.
@@ -88,7 +88,7 @@ var foreignFlags = []string{
 	"--system", "--home-dir", "--shell", "--now", "--kill-whom",
 	// the example client, and protoc
 	"--seconds", "--python_out",
-	// internal/bench
+	// internal/tools/bench
 	"--only", "--rounds", "--cells",
 }
 

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/term"
 
 	"bulkhead/internal/exitstatus"
-	"bulkhead/internal/harness"
-	"bulkhead/internal/harness/screen"
+	"bulkhead/internal/testing/harness"
+	"bulkhead/internal/testing/harness/screen"
 )
 
 // gone is a pipe whose reader has gone.

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/term"
 
-	"bulkhead/internal/harness"
-	"bulkhead/internal/harness/screen"
+	"bulkhead/internal/testing/harness"
+	"bulkhead/internal/testing/harness/screen"
 )
 
 // onTerminal is a program on a terminal of its own.

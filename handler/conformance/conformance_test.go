@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"bulkhead/handler/conformance"
-	"bulkhead/internal/collect"
-	"bulkhead/internal/harness/expect"
+	"bulkhead/internal/testing/harness/expect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -22,8 +22,8 @@ import (
 type client func(ctx context.Context, addr string) error
 
 // connect opens a connection and says Hello as h, up to the Welcome.
-func connect(ctx context.Context, addr string, h *bulkheadv1.Hello) (*collect.Client, *bulkheadv1.Welcome, error) {
-	c, err := collect.Dial(ctx, addr)
+func connect(ctx context.Context, addr string, h *bulkheadv1.Hello) (*rawclient.Client, *bulkheadv1.Welcome, error) {
+	c, err := rawclient.Dial(ctx, addr)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -39,7 +39,7 @@ func connect(ctx context.Context, addr string, h *bulkheadv1.Hello) (*collect.Cl
 // unacknowledged, and connects again whatever happens, when it is asked to.
 func orderly(last, size, window uint64) client {
 	return func(ctx context.Context, addr string) error {
-		h, drained := collect.Hello("orderly"), false
+		h, drained := rawclient.Hello("orderly"), false
 		for {
 			err := session(ctx, addr, h, last, size, window, &drained)
 			var again interface{ GRPCStatus() *status.Status }
@@ -147,12 +147,12 @@ func TestAnOrderlyClientPasses(t *testing.T) {
 
 // hasty is a client that does not wait for the Welcome.
 func hasty(ctx context.Context, addr string) error {
-	c, err := collect.Dial(ctx, addr)
+	c, err := rawclient.Dial(ctx, addr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: collect.Hello("hasty")}}); err != nil {
+	if err := c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("hasty")}}); err != nil {
 		return err
 	}
 	if err := c.SendBatch(1, 2); err != nil {
@@ -162,9 +162,9 @@ func hasty(ctx context.Context, addr string) error {
 }
 
 // after is a client that does something of its own after the Welcome.
-func after(do func(c *collect.Client) error) client {
+func after(do func(c *rawclient.Client) error) client {
 	return func(ctx context.Context, addr string) error {
-		c, _, err := connect(ctx, addr, collect.Hello("wrong"))
+		c, _, err := connect(ctx, addr, rawclient.Hello("wrong"))
 		if err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func after(do func(c *collect.Client) error) client {
 
 // returning is a client that comes twice: it sends something on its first connection, and
 // something else on its second, as second, after its first has ended.
-func returning(first, second func(c *collect.Client, w *bulkheadv1.Welcome) error, again func() *bulkheadv1.Hello) client {
+func returning(first, second func(c *rawclient.Client, w *bulkheadv1.Welcome) error, again func() *bulkheadv1.Hello) client {
 	return func(ctx context.Context, addr string) error {
 		c, w, err := connect(ctx, addr, again())
 		if err == nil {
@@ -204,19 +204,19 @@ func returning(first, second func(c *collect.Client, w *bulkheadv1.Welcome) erro
 
 // same gives the same Hello every time.
 func same() func() *bulkheadv1.Hello {
-	h := collect.Hello("again")
+	h := rawclient.Hello("again")
 	return func() *bulkheadv1.Hello { return h }
 }
 
-func send(first, last uint64) func(*collect.Client, *bulkheadv1.Welcome) error {
-	return func(c *collect.Client, _ *bulkheadv1.Welcome) error { return c.SendBatch(first, last) }
+func send(first, last uint64) func(*rawclient.Client, *bulkheadv1.Welcome) error {
+	return func(c *rawclient.Client, _ *bulkheadv1.Welcome) error { return c.SendBatch(first, last) }
 }
 
 // lost is a client whose run is not known when it is back; next makes its third Hello of
 // its second.
 func lost(next func(*bulkheadv1.Hello)) client {
 	return func(ctx context.Context, addr string) error {
-		h := collect.Hello("lost")
+		h := rawclient.Hello("lost")
 		c, w, err := connect(ctx, addr, h)
 		if err != nil {
 			return err
@@ -240,7 +240,7 @@ func lost(next func(*bulkheadv1.Hello)) client {
 // ofItsOwn makes a Hello one of a client that goes on with the session after message 1.
 func ofItsOwn(h *bulkheadv1.Hello) {
 	h.Continues = &bulkheadv1.Continuation{RunId: h.RunId, ClientId: h.ClientId, After: 1}
-	h.ClientId, h.RunId = collect.Hello("").ClientId, ""
+	h.ClientId, h.RunId = rawclient.Hello("").ClientId, ""
 }
 
 func TestAClientMayGoOnInAnotherRun(t *testing.T) {
@@ -252,7 +252,7 @@ func TestAClientMayGoOnInAnotherRun(t *testing.T) {
 
 // orderlyForever reports on and on, and reads nothing but Acks in what it is told.
 func orderlyForever(ctx context.Context, addr string) error {
-	c, _, err := connect(ctx, addr, collect.Hello("on and on"))
+	c, _, err := connect(ctx, addr, rawclient.Hello("on and on"))
 	if err != nil {
 		return err
 	}
@@ -265,7 +265,7 @@ func orderlyForever(ctx context.Context, addr string) error {
 }
 
 // lie reads nothing until the other side has had enough.
-func lie(c *collect.Client) error {
+func lie(c *rawclient.Client) error {
 	<-c.Context().Done()
 	return c.Context().Err()
 }
@@ -280,11 +280,11 @@ func TestWrongClientsFail(t *testing.T) {
 	}{
 		{"nobody comes", "session", func(context.Context, string) error { return nil }, "no client"},
 		{"a Batch before the Welcome", "session", hasty, "sent a Batch before the Welcome"},
-		{"numbers with a gap", "session", after(func(c *collect.Client) error {
+		{"numbers with a gap", "session", after(func(c *rawclient.Client) error {
 			return c.SendBatch(2, 3)
 		}), "sequence gap: message 2 came where 1 was expected"},
 		{"a first frame that is no Hello", "session", func(ctx context.Context, addr string) error {
-			c, err := collect.Dial(ctx, addr)
+			c, err := rawclient.Dial(ctx, addr)
 			if err != nil {
 				return err
 			}
@@ -292,32 +292,32 @@ func TestWrongClientsFail(t *testing.T) {
 			return errors.Join(c.SendBatch(1, 1), c.End())
 		}, "first frame is not a Hello"},
 		{"a Hello without a name", "session", func(ctx context.Context, addr string) error {
-			_, _, err := connect(ctx, addr, collect.Hello(""))
+			_, _, err := connect(ctx, addr, rawclient.Hello(""))
 			return err
 		}, "Hello.name has 0 bytes"},
-		{"no Goodbye", "session", after(func(c *collect.Client) error {
+		{"no Goodbye", "session", after(func(c *rawclient.Client) error {
 			return errors.Join(c.SendBatch(1, 1), c.AwaitAck(1), c.CloseSend())
 		}), "ended its stream without a Goodbye"},
-		{"a Goodbye before the acks", "window", after(func(c *collect.Client) error {
+		{"a Goodbye before the acks", "window", after(func(c *rawclient.Client) error {
 			return errors.Join(c.SendBatch(1, 1), c.Goodbye(1))
 		}), "Goodbye before everything was acknowledged"},
-		{"a wrong Goodbye", "session", after(func(c *collect.Client) error {
+		{"a wrong Goodbye", "session", after(func(c *rawclient.Client) error {
 			return errors.Join(c.SendBatch(1, 1), c.AwaitAck(1), c.Goodbye(2))
 		}), "says that message 2 was the last; it is 1"},
-		{"a Batch that is too long", "limits", after(func(c *collect.Client) error {
+		{"a Batch that is too long", "limits", after(func(c *rawclient.Client) error {
 			return c.SendBatch(1, 3)
 		}), "Batch has 3 messages; at most 2 are allowed"},
-		{"more than the window", "window", after(func(c *collect.Client) error {
+		{"more than the window", "window", after(func(c *rawclient.Client) error {
 			return errors.Join(c.SendBatch(1, 1), c.SendBatch(2, 2), c.SendBatch(3, 3))
 		}), "Limits.max_unacked_batches is 2"},
 		{"another id after a cut", "kill", returning(send(1, 1), send(2, 2), func() *bulkheadv1.Hello {
-			return collect.Hello("new")
+			return rawclient.Hello("new")
 		}), "another Hello.client_id"},
-		{"nothing again after a cut", "cut", returning(func(c *collect.Client, _ *bulkheadv1.Welcome) error {
+		{"nothing again after a cut", "cut", returning(func(c *rawclient.Client, _ *bulkheadv1.Welcome) error {
 			return errors.Join(c.SendBatch(1, 1), c.AwaitAck(1), c.SendBatch(2, 2))
 		}, send(3, 3), same()), "sequence gap: message 3 came where 2 was expected"},
 		{"durable messages again", "kill", returning(send(1, 2), send(1, 2), same()), "message 1 again, which is durable"},
-		{"it stays away after a cut", "cut", after(func(c *collect.Client) error {
+		{"it stays away after a cut", "cut", after(func(c *rawclient.Client) error {
 			return errors.Join(c.SendBatch(1, 1), c.AwaitAck(1), c.SendBatch(2, 2))
 		}), "did not connect again"},
 		{"the same client in another run", "lost-run", lost(func(*bulkheadv1.Hello) {}), "Hello.client_id is that of the session before"},
@@ -326,7 +326,7 @@ func TestWrongClientsFail(t *testing.T) {
 		{"back at once", "sent-away", returning(send(1, 1), send(1, 1), same()), "RetryInfo asked for"},
 		{"back after it was refused", "unauthenticated", returning(send(1, 1), send(1, 1), same()), "connected again after Unauthenticated"},
 		{"deaf to the Drain", "drain", orderlyForever, "it went on with its load after the Drain"},
-		{"deaf to the Acks", "session", after(func(c *collect.Client) error {
+		{"deaf to the Acks", "session", after(func(c *rawclient.Client) error {
 			return errors.Join(c.SendBatch(1, 1), c.SendBatch(2, 2), lie(c))
 		}), "read the stream all the time"},
 		{"back after quarantine", "quarantine", returning(send(1, 1), send(1, 1), same()), "connected again after DATA_LOSS"},

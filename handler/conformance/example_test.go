@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"bulkhead/handler/conformance"
-	"bulkhead/internal/harness/expect"
+	"bulkhead/internal/testing/harness/expect"
 )
 
 // python is the interpreter whose gRPC is Debian's package.

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"bulkhead/internal/harness/screen"
 	"bulkhead/internal/sink"
+	"bulkhead/internal/testing/harness/screen"
 )
 
 // patience is how long a test waits for what must happen.

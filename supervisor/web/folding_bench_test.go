@@ -7,7 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/collect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
 )
@@ -28,10 +28,10 @@ func BenchmarkFolding(b *testing.B) {
 	}
 	add(&bulkheadv1.Record{TimeUnixNano: 1, Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "R"}}})
 	for c := range uint32(clients) {
-		add(&bulkheadv1.Record{TimeUnixNano: 1, Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: &bulkheadv1.SessionOpened{Session: c + 1, Hello: collect.Hello("c")}}})
+		add(&bulkheadv1.Record{TimeUnixNano: 1, Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: &bulkheadv1.SessionOpened{Session: c + 1, Hello: rawclient.Hello("c")}}})
 		for i := range uint64(perClient) {
 			first, last := i*batch+1, (i+1)*batch
-			data, err := proto.Marshal(collect.Batch(first, last))
+			data, err := proto.Marshal(rawclient.Batch(first, last))
 			if err != nil {
 				b.Fatal(err)
 			}

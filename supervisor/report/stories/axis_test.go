@@ -11,8 +11,8 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
-	"bulkhead/internal/pagetest"
 	"bulkhead/internal/testing/folded"
+	"bulkhead/internal/testing/pagetest"
 	"bulkhead/internal/testing/story"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"

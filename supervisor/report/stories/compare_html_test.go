@@ -12,9 +12,9 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"bulkhead/internal/pagetest"
 	"bulkhead/internal/testing/folded"
 	"bulkhead/internal/testing/invented"
+	"bulkhead/internal/testing/pagetest"
 	"bulkhead/internal/testing/story"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/compare"

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"testing"
 
-	"bulkhead/internal/pagetest"
 	"bulkhead/internal/testing/invented"
+	"bulkhead/internal/testing/pagetest"
 )
 
 // crowdedPage is the most that a page holds: 500 clients, 2000 consumers, 10 000 rollovers,

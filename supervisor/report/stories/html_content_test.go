@@ -8,8 +8,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"bulkhead/internal/pagetest"
 	"bulkhead/internal/testing/folded"
+	"bulkhead/internal/testing/pagetest"
 	"bulkhead/internal/testing/story"
 )
 

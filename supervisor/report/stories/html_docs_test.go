@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"bulkhead/internal/pagetest"
 	"bulkhead/internal/testing/folded"
 	"bulkhead/internal/testing/invented"
+	"bulkhead/internal/testing/pagetest"
 	"bulkhead/internal/testing/story"
 )
 

@@ -13,9 +13,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"bulkhead/internal/pagetest"
 	"bulkhead/internal/testing/folded"
 	"bulkhead/internal/testing/invented"
+	"bulkhead/internal/testing/pagetest"
 	"bulkhead/internal/testing/story"
 	"bulkhead/supervisor/report"
 )

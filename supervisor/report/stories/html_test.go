@@ -5,8 +5,8 @@ import (
 	"regexp"
 	"testing"
 
-	"bulkhead/internal/pagetest"
 	"bulkhead/internal/testing/invented"
+	"bulkhead/internal/testing/pagetest"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/render"
 )

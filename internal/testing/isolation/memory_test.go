@@ -1,0 +1,77 @@
+package isolation_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"bulkhead/internal/testing/harness"
+	"bulkhead/internal/testing/harness/expect"
+	"bulkhead/internal/testing/rawclient"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// When a control group has no memory left, the kernel ends the handler that grows: the
+// supervisor and the other sessions live.
+func TestTheKernelEndsTheHandlerThatGrows(t *testing.T) {
+	t.Parallel()
+	if raceEnabled {
+		t.Skip("programs with the race detector have memory of their own")
+	}
+	dir, err := faulty()
+	expect.NoError(t, err)
+	wrap := inGroup(t, "memory", map[string]string{"memory.limit_in_bytes": "300M"})
+	s := startCommand(t, wrap(commandFrom(dir, newStateDir(t), "--clients", "2", "--log-level", "info",
+		"--handler-memory-max", "64GiB", "--handler-memory-limit", "64GiB", "--session-grace", "1s")))
+	by := bystander(t, s, rawclient.Hello("bystander"))
+	greedy := s.dial()
+	_, err = greedy.Greet(rawclient.Hello("greedy"))
+	expect.NoError(t, err)
+	expect.NoError(t, greedy.Send(fault(1, "oom")))
+	ended, err := s.Await(patience, func(l harness.LogLine) bool {
+		return l.Text("msg") == "handler ended badly" && l.Text("client") == "greedy"
+	})
+	expect.NoError(t, err)
+	if cause := ended.Text("cause"); !strings.Contains(cause, "memory") {
+		t.Errorf("its handler ended as %q; want that the system had no memory", cause)
+	}
+	s.await("greedy", "lost")
+	for range 20 {
+		by.goesOn(t)
+	}
+	if c := s.session("bystander"); c.GetResumes() != 0 {
+		t.Errorf("the bystander lost its handler %d times", c.GetResumes())
+	}
+	sent := by.finish(t)
+	s.finish(exitPartial)
+	journalled(t, s, map[*load]uint64{by: sent})
+}
+
+// However little memory there is for what waits for the journal, every session goes on.
+func TestInboxMemoryHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	const clients = 6
+	s := start(t, "--clients", fmt.Sprint(clients), "--overload-inbox-memory", "1KiB", "--log-level", "info")
+	var loads []*load
+	for i := range clients {
+		loads = append(loads, startLoad(t, s, rawclient.Hello(fmt.Sprintf("client-%d", i)), uint32(i), 200, 16))
+	}
+	for range 3 {
+		for _, l := range loads {
+			l.goesOn(t)
+		}
+	}
+	expect.Eventually(t, func() error {
+		of := reserveOf(s.status(), bulkheadv1.ReserveKind_RESERVE_KIND_INBOXES)
+		if of.GetLimit() != 1024 || of.GetTimesReached() == 0 {
+			return fmt.Errorf("status says of inboxes: %v; want that they were full", of)
+		}
+		return nil
+	})
+	sent := make(map[*load]uint64)
+	for _, l := range loads {
+		sent[l] = l.finish(t)
+	}
+	s.finish(exitComplete)
+	journalled(t, s, sent)
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"bulkhead/internal/testing/rawclient"
+)
+
+// firstAck prints how long a new client takes from connect to its first durable
+// acknowledgement, through a warm handler.
+func (b *bench) firstAck() error {
+	const connects = 100
+	s, err := b.supervisor("--clients", fmt.Sprint(connects*b.rounds), "--linger", "0s", "--handler-pool", "8")
+	if err != nil {
+		return err
+	}
+	defer s.Kill()
+	var all, medians spread
+	for range b.rounds {
+		var one spread
+		for i := range connects {
+			ms, err := connectOnce(s.Addr, fmt.Sprintf("bench-%d", i))
+			if err != nil {
+				return fmt.Errorf("%w; the supervisor's log:\n%s", err, s.Log())
+			}
+			one = append(one, ms)
+			time.Sleep(20 * time.Millisecond) // lets the pool refill: the handler is to be warm
+		}
+		all, medians = append(all, one...), append(medians, one.median())
+	}
+	fmt.Fprintf(b.out, "\n(a) connect to first durable ack through a warm handler, %d connects, ms\n", len(all))
+	fmt.Fprintf(b.out, "p50 %s   p90 %.2f   p99 %.2f\n", medians.text("%.2f"), all.quantile(0.9), all.quantile(0.99))
+	return nil
+}
+
+// connectOnce connects, sends one message, waits for its ack and says goodbye. It
+// returns the milliseconds until the ack.
+func connectOnce(addr, name string) (float64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	begin := time.Now()
+	c, err := rawclient.Dial(ctx, addr)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	if _, err := c.Greet(rawclient.Hello(name)); err != nil {
+		return 0, err
+	}
+	if err := c.SendBatch(1, 1); err != nil {
+		return 0, err
+	}
+	if err := c.AwaitAck(1); err != nil {
+		return 0, err
+	}
+	took := time.Since(begin)
+	if err := c.Goodbye(1); err != nil {
+		return 0, err
+	}
+	_ = c.End() // in order or not, the figure stands
+	return float64(took.Microseconds()) / 1e3, nil
+}
+
+// newDir makes a folder of its own for one measurement.
+func newDir(parent string) (string, error) { return os.MkdirTemp(parent, "run-") }

@@ -1,0 +1,97 @@
+// Command bench measures what docs/benchmarks.md states, with the real programs,
+// and prints it as tables. Speeds are ratios of things measured in turn in one
+// run, because the speed of a machine drifts.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+
+	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/testing/harness"
+)
+
+// bench is what the measurements share.
+type bench struct {
+	bin    string // folder of the programs
+	dir    string // for state directories and load
+	rounds int
+	cells  *regexp.Regexp // which rows of (d); nil is all
+	out    io.Writer
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	rounds := flags.Int("rounds", 5, "how often each thing is measured; the median is printed")
+	only := flags.String("only", "abcde", "which of the measurements a to e")
+	bin := flags.String("bin", "", "folder of the programs; empty builds them")
+	cells := flags.String("cells", "", "which rows of (d), by a regular expression of their names; empty is all")
+	disk := flags.String("disk", ".", "folder on the disk to measure")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return exitstatus.Complete
+	} else if err != nil {
+		return exitstatus.Usage
+	}
+	dir, err := os.MkdirTemp(*disk, "bench-")
+	if err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return exitstatus.Failure
+	}
+	defer os.RemoveAll(dir)
+	if dir, err = filepath.Abs(dir); err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return exitstatus.Failure
+	}
+	if *bin == "" {
+		if *bin, err = harness.Build(dir); err != nil {
+			fmt.Fprintln(stderr, "bench:", err)
+			return exitstatus.Failure
+		}
+	}
+	b := &bench{bin: *bin, dir: dir, rounds: max(1, *rounds), out: stdout}
+	if *cells != "" {
+		if b.cells, err = regexp.Compile(*cells); err != nil {
+			fmt.Fprintln(stderr, "bench: -cells:", err)
+			return exitstatus.Usage
+		}
+	}
+	fmt.Fprintf(stdout, "%s, %d cores, %s %s/%s, %s\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, processor())
+	for _, m := range []struct {
+		name string
+		do   func() error
+	}{{"a", b.firstAck}, {"b", b.throughput}, {"c", b.memory}, {"d", b.writing}, {"e", b.flood}} {
+		if !strings.Contains(*only, m.name) {
+			continue
+		}
+		if err := m.do(); err != nil {
+			fmt.Fprintf(stderr, "bench: (%s): %v\n", m.name, err)
+			return exitstatus.Failure
+		}
+	}
+	return exitstatus.Complete
+}
+
+// processor is the model of the processor; "" if it cannot be found.
+func processor() string {
+	data, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(data)) {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}

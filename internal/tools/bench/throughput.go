@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"bulkhead/internal/testing/harness"
+	"bulkhead/internal/testing/rawclient"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// window is how many batches a client has on their way.
+const window = 48
+
+// throughput prints messages per second through handlers, with the journal on,
+// beside one in-process gRPC collector that decodes and acknowledges.
+func (b *bench) throughput() error {
+	fmt.Fprintf(b.out, "\n(b) messages/s, thousands: through handlers with the journal on / one in-process gRPC server; median of %d (least–most)\n", b.rounds)
+	t := tabwriter.NewWriter(b.out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(t, "clients × batch\thandlers\tin-process\tratio")
+	for _, clients := range []int{1, 8} {
+		for _, size := range []int{1, 16, 128} {
+			var through, inside, ratio spread
+			for range b.rounds {
+				h, err := b.throughHandlers(clients, size)
+				if err != nil {
+					return err
+				}
+				p, err := inProcess(clients, size)
+				if err != nil {
+					return err
+				}
+				through, inside, ratio = append(through, h/1e3), append(inside, p/1e3), append(ratio, h/p)
+			}
+			fmt.Fprintf(t, "%d × %d\t%s\t%s\t%s\n", clients, size, through.text("%.0f"), inside.text("%.0f"), ratio.text("%.2f"))
+		}
+	}
+	return t.Flush()
+}
+
+// messagesFor is how many messages each client sends: about two seconds' worth.
+func messagesFor(clients, size int) uint64 {
+	perClient := map[int]int{1: 60_000, 16: 400_000, 128: 800_000}[size] / clients
+	return uint64(max(perClient, size) / size * size)
+}
+
+func (b *bench) throughHandlers(clients, size int) (float64, error) {
+	s, err := b.supervisor("--clients", fmt.Sprint(clients), "--linger", "0s", "--handler-pool", fmt.Sprint(max(clients, 2)))
+	if err != nil {
+		return 0, err
+	}
+	defer s.Kill()
+	rate, err := drive(s.Addr, clients, size)
+	if err != nil {
+		return 0, fmt.Errorf("%w; the supervisor's log:\n%s", err, s.Log())
+	}
+	if code, err := s.Wait(time.Minute); code != 0 || err != nil {
+		return 0, fmt.Errorf("the supervisor exited with %d: %v", code, err)
+	}
+	return rate, nil
+}
+
+// supervisor starts a supervisor with a state directory of its own.
+func (b *bench) supervisor(args ...string) (*harness.Supervisor, error) {
+	return b.supervisorIn(b.dir, args...)
+}
+
+// supervisorIn starts a supervisor with its state in a folder of its own in parent.
+func (b *bench) supervisorIn(parent string, args ...string) (*harness.Supervisor, error) {
+	state, err := newDir(parent)
+	if err != nil {
+		return nil, err
+	}
+	return harness.StartSupervisor(b.bin, filepath.Join(state, "s"), args...)
+}
+
+// plain is the in-process collector: decode, acknowledge, nothing else.
+type plain struct {
+	bulkheadv1.UnimplementedCollectorServiceServer
+}
+
+func (plain) Collect(stream bulkheadv1.CollectorService_CollectServer) error {
+	for {
+		f, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		answer := &bulkheadv1.ServerFrame{}
+		switch f := f.GetFrame().(type) {
+		case *bulkheadv1.ClientFrame_Hello:
+			answer.Frame = &bulkheadv1.ServerFrame_Welcome{Welcome: &bulkheadv1.Welcome{}}
+		case *bulkheadv1.ClientFrame_Batch:
+			m := f.Batch.GetMessages()
+			answer.Frame = &bulkheadv1.ServerFrame_Ack{Ack: &bulkheadv1.Ack{Seq: m[len(m)-1].GetSeq()}}
+		default:
+			return nil
+		}
+		if err := stream.Send(answer); err != nil {
+			return err
+		}
+	}
+}
+
+func inProcess(clients, size int) (float64, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	srv := grpc.NewServer(grpc.StaticStreamWindowSize(1<<20), grpc.StaticConnWindowSize(1<<20)) // as a handler's
+	bulkheadv1.RegisterCollectorServiceServer(srv, plain{})
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = srv.Serve(l) }) // says only that it was stopped
+	defer wg.Wait()
+	defer srv.Stop()
+	return drive(l.Addr().String(), clients, size)
+}
+
+// drive sends messages from so many clients at once and returns how many were
+// acknowledged per second, from the first batch to the last ack.
+func drive(addr string, clients, size int) (float64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	each := messagesFor(clients, size)
+	conns := make([]*rawclient.Client, clients)
+	for i := range conns {
+		c, err := rawclient.Dial(ctx, addr)
+		if err != nil {
+			return 0, err
+		}
+		defer c.Close()
+		if _, err := c.Greet(rawclient.Hello(fmt.Sprintf("bench-%d", i))); err != nil {
+			return 0, err
+		}
+		conns[i] = c
+	}
+	errs := make(chan error, clients)
+	begin := time.Now()
+	for _, c := range conns {
+		go func() { errs <- sendAll(c, each, uint64(size)) }() // each is received below
+	}
+	var all error
+	for range conns {
+		all = errors.Join(all, <-errs)
+	}
+	took := time.Since(begin)
+	for _, c := range conns {
+		all = errors.Join(all, c.Goodbye(each))
+		if err := c.End(); !errors.Is(err, io.EOF) {
+			all = errors.Join(all, err)
+		}
+	}
+	return float64(each) * float64(clients) / took.Seconds(), all
+}
+
+// sendAll sends messages 1 to n in batches, with at most window batches on their
+// way, and returns when all are acknowledged.
+func sendAll(c *rawclient.Client, n, size uint64) error {
+	slots := make(chan struct{}, window)
+	sent := make(chan error, 1)
+	go func() { // ends when all is sent, or with the connection
+		for first := uint64(1); first <= n; first += size {
+			slots <- struct{}{}
+			if err := c.SendBatch(first, min(first+size-1, n)); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- nil
+	}()
+	var acked uint64
+	for acked < n {
+		f, err := c.Recv()
+		if err != nil {
+			return err
+		}
+		for ; acked < f.GetAck().GetSeq(); acked = min(acked+size, n) {
+			<-slots
+		}
+	}
+	return <-sent
+}
