@@ -146,7 +146,7 @@ func sourceStrings(t *testing.T) []sourceString {
 		case err != nil:
 			return err
 		case d.IsDir() && (d.Name() == ".git" || d.Name() == "testdata" || name == "bin" || name == "proto"),
-			d.IsDir() && (name == "internal/testing/harness" || name == "internal/testing/pagetest" || name == "internal/tools/bench" || name == "internal/tools"):
+			d.IsDir() && (name == "internal/testing" || name == "internal/tools"):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
 			return nil
