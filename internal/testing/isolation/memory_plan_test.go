@@ -14,6 +14,9 @@ import (
 // TestMemoryIsAsPlanned writes with real consumers: the most memory that each ever had is no more
 // than the plan says, and the plan no more than twice that.
 func TestMemoryIsAsPlanned(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector takes memory of its own")
+	}
 	for name, flags := range map[string][]string{
 		"many writers, small chunks":  {"--concurrency", "256", "--chunk-size", "4KiB", "--file-size", "4KiB"},
 		"dedupable":                   {"--concurrency", "256", "--chunk-size", "4KiB", "--file-size", "64KiB", "--data", "dedupable:50"},
