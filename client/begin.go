@@ -41,7 +41,7 @@ func (l *load) prepare(stop *interrupts, since time.Time) (why ending, over bool
 				}
 			case <-stop.orderly:
 			case <-stop.abort.Done():
-			case <-l.session.drained:
+			case <-l.session.Drained:
 			case <-l.session.done:
 			}
 		}

@@ -12,6 +12,11 @@ import (
 	"time"
 
 	"bulkhead/client/budget"
+	"bulkhead/client/outbox"
+	"bulkhead/client/preflight"
+	"bulkhead/client/session"
+	"bulkhead/client/site"
+	"bulkhead/client/spec"
 	"bulkhead/internal/substance"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -29,13 +34,13 @@ const checkLong = 15 * time.Second
 
 // client is one run of the load.
 type client struct {
-	cfg     Config
-	id      clientID
+	cfg     spec.Config
+	id      spec.ClientID
 	hello   *bulkheadv1.Hello
 	workDir string
 	alive   *os.File // locks workDir; nil if it cannot be locked
-	outbox  *outbox
-	folders *folders
+	outbox  *outbox.Outbox
+	folders *site.Folders
 	tally   tally
 	session *runningSession
 
@@ -50,7 +55,7 @@ type client struct {
 
 // runningSession is a session and the goroutine that runs it.
 type runningSession struct {
-	*session
+	*session.Session
 	done   chan struct{} // closed when the session has ended
 	err    error         // why; read it after done is closed; nil if closed in order
 	cancel context.CancelCauseFunc
@@ -61,22 +66,22 @@ type runningSession struct {
 // once. The Result is always set. An error says why there was no load: it wraps
 // ErrConfig if the configuration cannot work. Everything after the beginning of the
 // load is in Result.Problems instead.
-func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, error) {
-	cfg, err := cfg.resolve()
+func Run(ctx context.Context, cfg spec.Config, signals <-chan os.Signal) (Result, error) {
+	cfg, err := cfg.Resolve()
 	if err != nil {
 		return Result{Verdict: VerdictUnworkable}, err
 	}
-	if err := cfg.checkDescriptors(descriptorLimit()); err != nil {
-		return Result{Verdict: VerdictUnworkable}, fmt.Errorf("%w:\n%w", ErrConfig, err)
+	if err := preflight.CheckDescriptors(cfg, preflight.DescriptorLimit()); err != nil {
+		return Result{Verdict: VerdictUnworkable}, fmt.Errorf("%w:\n%w", spec.ErrConfig, err)
 	}
-	c := &client{cfg: cfg, id: newClientID()}
-	if c.workDir, c.alive, err = makeWorkDir(cfg.WorkDir); err != nil {
+	c := &client{cfg: cfg, id: spec.NewClientID()}
+	if c.workDir, c.alive, err = site.MakeWorkDir(cfg.WorkDir); err != nil {
 		return Result{Verdict: VerdictUnworkable}, err
 	}
 	defer c.alive.Close() // also of nil, which it says and nobody needs to know
-	c.folders = newFolders(cfg, c.id)
+	c.folders = site.New(cfg, c.id)
 	c.hello = helloOf(cfg, c.id, c.folders)
-	c.outbox = newOutbox(c.hello, cfg.SpoolMemory, cfg.SpoolMaxSize, filepath.Join(c.workDir, spoolName))
+	c.outbox = outbox.New(c.hello, cfg.SpoolMemory, cfg.SpoolMaxSize, filepath.Join(c.workDir, spec.SpoolName))
 	stop := watchInterrupts(ctx, signals, cfg.Logger)
 	defer stop.close()
 
@@ -90,10 +95,10 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 	if err != nil {
 		return result, err
 	}
-	if newest := c.session.newest; newest != nil {
+	if newest := c.session.Newest; newest != nil {
 		result.RunID, result.SessionID = newest.GetRunId(), newest.GetSessionId()
 	}
-	result.moves = c.session.moves
+	result.moves = c.session.Moves
 	result.judge(c.session.err)
 	return result, nil
 }
@@ -103,14 +108,14 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 func (c *client) openSession(ctx context.Context, sessions *sync.WaitGroup) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx)) // outlives an abort, to say so
 	c.session = &runningSession{
-		session: newSession(c.cfg, c.hello, c.outbox),
+		Session: session.New(c.cfg, c.hello, c.outbox),
 		done:    make(chan struct{}),
 		cancel:  cancel,
 	}
-	c.session.goesOn = true
+	c.session.GoesOn = true
 	sessions.Go(func() {
 		defer close(c.session.done)
-		c.session.err = c.session.run(ctx)
+		c.session.err = c.session.Run(ctx)
 	})
 }
 
@@ -119,7 +124,7 @@ func (c *client) openSession(ctx context.Context, sessions *sync.WaitGroup) {
 func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitGroup) (Result, error) {
 	result := Result{ClientID: c.id.String(), Verdict: VerdictFailed, Runtime: c.cfg.Runtime}
 	if err := c.check(stop); err != nil {
-		if errors.Is(err, ErrConfig) {
+		if errors.Is(err, spec.ErrConfig) {
 			result.Verdict = VerdictUnworkable
 		}
 		return result, err
@@ -141,7 +146,7 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 	if err := c.connect(stop); err != nil {
 		return result, err
 	}
-	result.RunID, result.SessionID = c.session.first.GetRunId(), c.session.first.GetSessionId()
+	result.RunID, result.SessionID = c.session.First.GetRunId(), c.session.First.GetSessionId()
 	c.enter(stop, result.RunID)
 
 	why, over := early(stop, c.session)
@@ -164,7 +169,7 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 	}
 	result.Reason, result.Detail = why.reason, why.detail
 	c.sayLast(why, exits, result.Reached)
-	c.cfg.Logger.Info("the load has ended, and what it has to say is delivered", "undelivered_messages", c.outbox.state().undelivered())
+	c.cfg.Logger.Info("the load has ended, and what it has to say is delivered", "undelivered_messages", c.outbox.State().Undelivered())
 	c.deliver(stop)
 	return result, nil
 }
@@ -175,7 +180,7 @@ func (c *client) enter(stop *interrupts, run string) {
 	entered := make(chan struct{})
 	go func() { // outlives Run in a system call at worst
 		defer close(entered)
-		c.folders.enter(run)
+		c.folders.Enter(run)
 	}()
 	timer := time.NewTimer(checkEnd)
 	defer timer.Stop()
@@ -189,7 +194,7 @@ func (c *client) enter(stop *interrupts, run string) {
 // connect waits for the Welcome.
 func (c *client) connect(stop *interrupts) error {
 	select {
-	case <-c.session.welcomed:
+	case <-c.session.Welcomed:
 		return nil
 	case <-c.session.done:
 		return c.session.err
@@ -208,13 +213,13 @@ const answerTimeout = 2 * time.Second
 // awaitAnswer ends a client that was interrupted before it saw a Welcome. It returns
 // nil if the Welcome came all the same, and errEarly if there is no session.
 func (c *client) awaitAnswer(stop *interrupts) error {
-	if !c.session.asked.Load() && !c.session.isWelcomed() {
+	if !c.session.Asked.Load() && !c.session.IsWelcomed() {
 		return errEarly
 	}
 	timer := time.NewTimer(answerTimeout)
 	defer timer.Stop()
 	select {
-	case <-c.session.welcomed:
+	case <-c.session.Welcomed:
 		return nil
 	case <-c.session.done:
 		return errEarly
@@ -235,10 +240,10 @@ func (c *client) check(stop *interrupts) error {
 	defer cancel(nil)
 	checked := make(chan error, 1)
 	go func() { // ends when ctx is done, or outlives Run in a system call: see stuck
-		checked <- preflight(ctx, c.cfg, c.folders)
+		checked <- preflight.Check(ctx, c.cfg, c.folders)
 	}()
 	long := time.AfterFunc(checkLong, func() {
-		c.cfg.Logger.Warn("the checks before the load take long; does the file system answer?", "paths", c.folders.consumers)
+		c.cfg.Logger.Warn("the checks before the load take long; does the file system answer?", "paths", c.folders.Consumers)
 	})
 	defer long.Stop()
 	select {
@@ -272,7 +277,7 @@ func (c *client) abandonCheck(checked <-chan error, cancel context.CancelCauseFu
 // Start is said so, before any load.
 func (c *client) say(m *bulkheadv1.Message) {
 	m.Process = clientProcess()
-	if err := c.outbox.add(m); err != nil {
+	if err := c.outbox.Add(m); err != nil {
 		c.cfg.Logger.Error("message not kept: " + err.Error())
 	}
 }
@@ -281,11 +286,11 @@ func (c *client) say(m *bulkheadv1.Message) {
 func (c *client) sayLast(why ending, exits []*bulkheadv1.ProcessExit, reached time.Duration) {
 	m := &bulkheadv1.Message{Process: clientProcess(), Fact: &bulkheadv1.Message_Stop{Stop: &bulkheadv1.Stop{
 		Reason:             why.reason,
-		Detail:             clip(why.detail),
+		Detail:             spec.Clip(why.detail),
 		Exits:              exits,
 		RuntimeReachedNano: int64(reached),
 	}}}
-	if err := c.outbox.addLast(m); err != nil {
+	if err := c.outbox.AddLast(m); err != nil {
 		c.cfg.Logger.Error("stop message not kept: " + err.Error())
 	}
 }
@@ -304,7 +309,7 @@ func (c *client) deliver(stop *interrupts) {
 	case <-abort:
 		c.session.cancel(errAborted)
 	case <-timer.C:
-		c.session.cancel(errors.New(measured("not delivered in", time.Since(began), limit)))
+		c.session.cancel(errors.New(spec.Measured("not delivered in", time.Since(began), limit)))
 	}
 	<-c.session.done
 }
@@ -312,20 +317,20 @@ func (c *client) deliver(stop *interrupts) {
 // leave removes what the client made, but for what must be kept, and completes the
 // result. The session has ended.
 func (c *client) leave(stop *interrupts, result *Result) {
-	sums, box := c.tally.totals(), c.outbox.state()
+	sums, box := c.tally.totals(), c.outbox.State()
 	result.Files, result.Bytes, result.Chunks, result.Errors = sums.Files, sums.Bytes, sums.Chunks, sums.Errors
 	result.LastError = sums.LastError
 	result.Writing = min(max(0, time.Duration(sums.To-sums.From)), result.Load) // the clock may have been set
 	result.VerifiedBytes, result.CorruptBlocks, result.FirstCorruption = sums.VerifiedBytes, sums.Corrupt, sums.FirstCorruption
-	result.Messages, result.Dropped, result.Undelivered = box.last, box.dropped, box.last-box.acked
-	result.Delivered = box.drained
+	result.Messages, result.Dropped, result.Undelivered = box.Last, box.Dropped, box.Last-box.Acked
+	result.Delivered = box.Drained
 	result.Closed = c.session != nil && c.session.err == nil
 	var err error
-	if result.SpoolPath, err = c.outbox.close(); err != nil {
+	if result.SpoolPath, err = c.outbox.Close(); err != nil {
 		c.cfg.Logger.Error(err.Error())
 		result.Problems = append(result.Problems, err.Error())
 	}
-	if result.SpoolPath != "" && !quarantined(c.session.err) {
+	if result.SpoolPath != "" && !session.Quarantined(c.session.err) {
 		result.ResendCommand = resendCommand(c.cfg, result.SpoolPath)
 	}
 	if result.SpoolPath == "" {
@@ -334,19 +339,19 @@ func (c *client) leave(stop *interrupts, result *Result) {
 		}
 	}
 	if !c.stuck { // otherwise a check still makes some
-		c.folders.close()
+		c.folders.Close()
 	}
 	switch {
 	case c.stuck:
-		c.cfg.Logger.Error("a check of a path is stuck in a system call; its folder stays", "paths", c.folders.consumers)
+		c.cfg.Logger.Error("a check of a path is stuck in a system call; its folder stays", "paths", c.folders.Consumers)
 	case c.cfg.Keep && c.written:
-		result.LoadPaths = c.folders.consumers
+		result.LoadPaths = c.folders.Consumers
 	default:
-		r := removal{executable: c.cfg.Executable, paths: c.folders.paths(), stall: removeStall, log: c.cfg.Logger}
+		r := site.Removal{Executable: c.cfg.Executable, Paths: c.folders.Paths(), Stall: site.RemoveStall, Log: c.cfg.Logger}
 		if c.unended {
-			r.stall = removeStuck
+			r.Stall = site.RemoveStuck
 		}
-		if err := r.run(stop.abort, c.folders.leave); err != nil {
+		if err := r.Run(stop.abort, c.folders.Leave); err != nil {
 			c.cfg.Logger.Error(err.Error())
 			result.Problems = append(result.Problems, strings.Split(err.Error(), "\n")...)
 		}

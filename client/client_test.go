@@ -15,12 +15,15 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"bulkhead/client/outbox"
+	"bulkhead/client/spec"
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 func TestRunDeliversAWholeLoad(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), func(c *Config) { c.Runtime = 1500 * time.Millisecond })
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) { c.Runtime = 1500 * time.Millisecond })
 	result := r.end()
 	if r.err != nil || result.Verdict != VerdictComplete || result.ExitCode() != 0 || !result.Delivered || !result.Closed {
 		t.Fatalf("Run = %+v, %v; want complete", result, r.err)
@@ -36,7 +39,7 @@ func TestRunDeliversAWholeLoad(t *testing.T) {
 	}
 	var starts, beats, answers, samples int
 	var bytes, files uint64
-	messages, _, goodbye := r.collector.snapshot()
+	messages, _, goodbye := r.collector.Snapshot()
 	for i, m := range messages {
 		if m.TimeUnixNano == 0 || m.GetProcess().GetPid() == 0 {
 			t.Errorf("message without time or process: %v", m)
@@ -72,15 +75,15 @@ func TestRunDeliversAWholeLoad(t *testing.T) {
 // out. The supervisor, which knows it by then, is told the end.
 func TestRunThatIsInterruptedBeforeItsWelcomeSaysGoodbye(t *testing.T) {
 	asked, noticed := make(chan struct{}), make(chan struct{})
-	c := startCollector(t, func(c *collector, stream serverStream) error {
+	c := scripted.Start(t, func(c *scripted.Collector, stream scripted.ServerStream) error {
 		close(asked)
 		<-noticed
-		return orderly(c, stream)
+		return scripted.Orderly(c, stream)
 	})
 	r := startClient(t, c, nil)
 	<-asked
 	r.signals <- syscall.SIGINT
-	r.log.await(t, "ending in order")
+	r.log.Await(t, "ending in order")
 	close(noticed)
 	result := r.end()
 	if r.err != nil || result.Reason != bulkheadv1.StopReason_STOP_REASON_INTERRUPTED {
@@ -89,19 +92,19 @@ func TestRunThatIsInterruptedBeforeItsWelcomeSaysGoodbye(t *testing.T) {
 	if r.stop().Reason != bulkheadv1.StopReason_STOP_REASON_INTERRUPTED {
 		t.Errorf("stop = %v; want interrupted", r.stop())
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.goodbye == nil {
+	c.Mu.Lock()
+	defer c.Mu.Unlock()
+	if c.Goodbye == nil {
 		t.Error("the client said no goodbye")
 	}
 }
 
 func TestRunNamesAKilledConsumer(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), nil)
+	r := startClient(t, scripted.Start(t, scripted.Orderly), nil)
 	pid := r.consumerPid(1)
 	r.kill(pid, syscall.SIGKILL)
 	r.missed(pid, "process is gone (killed by signal 9 (SIGKILL))")
-	r.log.await(t, fmt.Sprintf("consumer 1 (pid %d) is lost in mid-run: killed by signal 9 (SIGKILL)", pid))
+	r.log.Await(t, fmt.Sprintf("consumer 1 (pid %d) is lost in mid-run: killed by signal 9 (SIGKILL)", pid))
 	r.signals <- syscall.SIGTERM
 	result := r.end()
 	if r.err != nil || result.ExitCode() != 3 || len(result.CrashedWorkers) != 1 || !strings.Contains(result.CrashedWorkers[0], "consumer 1 (pid ") {
@@ -115,7 +118,7 @@ func TestRunNamesAKilledConsumer(t *testing.T) {
 }
 
 func TestRunEndsWhenNoConsumerIsLeft(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), nil)
+	r := startClient(t, scripted.Start(t, scripted.Orderly), nil)
 	for i := range uint32(2) {
 		r.kill(r.consumerPid(i), syscall.SIGKILL)
 	}
@@ -126,7 +129,7 @@ func TestRunEndsWhenNoConsumerIsLeft(t *testing.T) {
 }
 
 func TestRunGoesOnWithoutItsMonitor(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), nil)
+	r := startClient(t, scripted.Start(t, scripted.Orderly), nil)
 	monitor := r.until("the monitor", func(m *bulkheadv1.Message) bool {
 		return m.GetStart() != nil && m.GetProcess().GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR
 	})
@@ -142,7 +145,7 @@ func TestRunGoesOnWithoutItsMonitor(t *testing.T) {
 }
 
 func TestStuckConsumerIsKilledInTime(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), func(c *Config) { c.KillTimeout = 500 * time.Millisecond })
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) { c.KillTimeout = 500 * time.Millisecond })
 	pid := r.consumerPid(0)
 	r.kill(pid, syscall.SIGSTOP)
 	r.missed(pid, "no answer in ")
@@ -166,7 +169,7 @@ func TestLateWorkerGetsNoMoreTime(t *testing.T) {
 }
 
 func TestSecondInterruptLeavesNoProcess(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), func(c *Config) { c.KillTimeout = time.Hour })
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) { c.KillTimeout = time.Hour })
 	r.kill(r.consumerPid(0), syscall.SIGSTOP) // an orderly end would take an hour
 	r.signals <- syscall.SIGINT
 	r.signals <- syscall.SIGINT
@@ -184,9 +187,9 @@ func TestSecondInterruptLeavesNoProcess(t *testing.T) {
 }
 
 func TestRunSurvivesLostConnections(t *testing.T) {
-	r := startClient(t, startCollector(t, breakAfter(2, true, cut), breakAfter(3, false, cut), breakAfter(2, true, unavailable), orderly), nil)
+	r := startClient(t, scripted.Start(t, scripted.BreakAfter(2, true, scripted.Cut), scripted.BreakAfter(3, false, scripted.Cut), scripted.BreakAfter(2, true, scripted.Unavailable), scripted.Orderly), nil)
 	r.until("files after the breaks", func(m *bulkheadv1.Message) bool {
-		_, connections, _ := r.collector.snapshot()
+		_, connections, _ := r.collector.Snapshot()
 		return connections == 4 && m.GetHeartbeat().GetRound() > 4
 	})
 	r.signals <- syscall.SIGINT
@@ -199,18 +202,18 @@ func TestRunSurvivesLostConnections(t *testing.T) {
 }
 
 func TestUndeliveredMessagesAreKept(t *testing.T) {
-	c := startCollector(t, breakAfter(3, true, unavailable), refuse(codes.Unavailable, "the journal is away"))
-	r := startClient(t, c, func(cfg *Config) { cfg.Runtime, cfg.DeliverTimeout = time.Second, time.Second })
+	c := scripted.Start(t, scripted.BreakAfter(3, true, scripted.Unavailable), scripted.Refuse(codes.Unavailable, "the journal is away"))
+	r := startClient(t, c, func(cfg *spec.Config) { cfg.Runtime, cfg.DeliverTimeout = time.Second, time.Second })
 	result := r.end()
 	if result.ExitCode() != 3 || result.Delivered || result.SpoolPath == "" || result.Undelivered == 0 {
 		t.Fatalf("Run = %+v; want undelivered messages", result)
 	}
 	var last *bulkheadv1.Message
-	summary, err := ReadSpool(result.SpoolPath, func(m *bulkheadv1.Message) error {
+	summary, err := outbox.ReadSpool(result.SpoolPath, func(m *bulkheadv1.Message) error {
 		last = m
 		return nil
 	})
-	messages, _, _ := c.snapshot()
+	messages, _, _ := c.Snapshot()
 	if err != nil || summary.Damage != "" || uint64(summary.Messages) != result.Undelivered || summary.ClientID != result.ClientID ||
 		summary.FirstSeq > uint64(len(messages))+1 || last.GetStop() == nil {
 		t.Errorf("spool = %+v, %v, ends with %v; want the %d undelivered and the Stop", summary, err, last, result.Undelivered)
@@ -218,18 +221,18 @@ func TestUndeliveredMessagesAreKept(t *testing.T) {
 }
 
 func TestRunDrainsWhenAsked(t *testing.T) {
-	c := startCollector(t, func(c *collector, stream serverStream) error {
-		if err := c.welcome(stream); err != nil {
+	c := scripted.Start(t, func(c *scripted.Collector, stream scripted.ServerStream) error {
+		if err := c.Welcome(stream); err != nil {
 			return err
 		}
-		return c.receive(stream, func(n int, last uint64) error {
+		return c.Receive(stream, func(n int, last uint64) error {
 			if n == 3 {
 				drain := &bulkheadv1.Drain{Reason: "maintenance", WithinNano: int64(time.Minute)}
 				if err := stream.Send(&bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Drain{Drain: drain}}); err != nil {
 					return err
 				}
 			}
-			return stream.Send(ackFrame(last))
+			return stream.Send(scripted.AckFrame(last))
 		})
 	})
 	r := startClient(t, c, nil)
@@ -241,7 +244,7 @@ func TestRunDrainsWhenAsked(t *testing.T) {
 }
 
 func TestRunEndsWhenTheSupervisorRefusesInMidRun(t *testing.T) {
-	r := startClient(t, startCollector(t, breakAfter(3, true, unavailable), refuse(codes.FailedPrecondition, "the session is over")), nil)
+	r := startClient(t, scripted.Start(t, scripted.BreakAfter(3, true, scripted.Unavailable), scripted.Refuse(codes.FailedPrecondition, "the session is over")), nil)
 	result := r.end()
 	if r.err != nil || result.ExitCode() != 3 || result.Reason != bulkheadv1.StopReason_STOP_REASON_FAILED || !strings.Contains(result.Detail, "the session is over") || result.SpoolPath == "" {
 		t.Errorf("Run = %+v, %v; want partial, with the refusal", result, r.err)
@@ -251,14 +254,14 @@ func TestRunEndsWhenTheSupervisorRefusesInMidRun(t *testing.T) {
 // A client that cannot work is none of the run's.
 func TestUnworkableClientNeverConnects(t *testing.T) {
 	above := filepath.Join(t.TempDir(), "not", "there")
-	r := startClient(t, startCollector(t, orderly), func(c *Config) {
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
 		c.Consumers[0].Path, c.Consumers[1].FileSize = above, 1<<60
 	})
 	result := r.end()
-	if !errors.Is(r.err, ErrConfig) || result.ExitCode() != exitstatus.Config || result.Closed || result.SessionID != "" {
+	if !errors.Is(r.err, spec.ErrConfig) || result.ExitCode() != exitstatus.Config || result.Closed || result.SessionID != "" {
 		t.Fatalf("Run = %+v, %v; want unworkable", result, r.err)
 	}
-	if messages, connections, _ := r.collector.snapshot(); len(messages)+connections != 0 {
+	if messages, connections, _ := r.collector.Snapshot(); len(messages)+connections != 0 {
 		t.Errorf("connections %d, messages %v; want none", connections, messages)
 	}
 	if _, err := os.Stat(filepath.Dir(above)); !errors.Is(err, fs.ErrNotExist) {
@@ -268,17 +271,17 @@ func TestUnworkableClientNeverConnects(t *testing.T) {
 
 func TestFullSpoolEndsTheLoad(t *testing.T) {
 	hold := make(chan struct{})
-	c := startCollector(t, func(c *collector, stream serverStream) error {
-		if err := c.welcome(stream); err != nil {
+	c := scripted.Start(t, func(c *scripted.Collector, stream scripted.ServerStream) error {
+		if err := c.Welcome(stream); err != nil {
 			return err
 		}
-		return c.receive(stream, func(_ int, last uint64) error {
+		return c.Receive(stream, func(_ int, last uint64) error {
 			<-hold
-			return stream.Send(ackFrame(last))
+			return stream.Send(scripted.AckFrame(last))
 		})
 	})
-	r := startClient(t, c, func(cfg *Config) { cfg.SpoolMemory, cfg.SpoolMaxSize = 1000, 2000 })
-	r.log.await(t, "messages have no room")
+	r := startClient(t, c, func(cfg *spec.Config) { cfg.SpoolMemory, cfg.SpoolMaxSize = 1000, 2000 })
+	r.log.Await(t, "messages have no room")
 	close(hold)
 	result := r.end()
 	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_FAILED || !strings.Contains(stop.Detail, "spool is full") || result.Dropped == 0 || result.ExitCode() != 3 {
@@ -287,7 +290,7 @@ func TestFullSpoolEndsTheLoad(t *testing.T) {
 }
 
 func TestKeptLoadFilesStay(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), func(c *Config) { c.Keep = true })
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) { c.Keep = true })
 	for i := range uint32(2) {
 		r.until("a file", func(m *bulkheadv1.Message) bool {
 			return m.GetRollover() != nil && m.GetProcess().GetIndex() == i
@@ -306,7 +309,7 @@ func TestKeptLoadFilesStay(t *testing.T) {
 }
 
 func TestWorkersThatCannotStart(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), func(c *Config) { c.Executable = "/bin/false" })
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) { c.Executable = "/bin/false" })
 	result := r.end()
 	if result.ExitCode() != 3 || result.Detail != "no consumer is left" || len(result.CrashedWorkers) != 3 {
 		t.Errorf("Run = %+v; want three workers that never started", result)
@@ -319,9 +322,9 @@ func TestWorkersThatCannotStart(t *testing.T) {
 }
 
 func TestInterruptWhileConnecting(t *testing.T) {
-	c := newCollector(t, closedAddress(t))
+	c := scripted.New(t, scripted.ClosedAddress(t))
 	r := startClient(t, c, nil)
-	r.log.await(t, "trying again")
+	r.log.Await(t, "trying again")
 	r.signals <- syscall.SIGINT
 	if result := r.end(); r.err == nil || result.ExitCode() != 1 {
 		t.Errorf("Run = %+v, %v; want failed", result, r.err)
@@ -329,8 +332,8 @@ func TestInterruptWhileConnecting(t *testing.T) {
 }
 
 func TestRunRejectsABadConfiguration(t *testing.T) {
-	result, err := Run(context.Background(), Config{}, nil)
-	if !errors.Is(err, ErrConfig) || result.ExitCode() != exitstatus.Config {
+	result, err := Run(context.Background(), spec.Config{}, nil)
+	if !errors.Is(err, spec.ErrConfig) || result.ExitCode() != exitstatus.Config {
 		t.Errorf("Run = %+v, %v; want unworkable", result, err)
 	}
 }
@@ -338,7 +341,7 @@ func TestRunRejectsABadConfiguration(t *testing.T) {
 func TestRunStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	cfg := Config{Supervisor: closedAddress(t), Consumers: []Consumer{small(t.TempDir())}, WorkDir: shortDir(t)}
+	cfg := spec.Config{Supervisor: scripted.ClosedAddress(t), Consumers: []spec.Consumer{scripted.Small(t.TempDir())}, WorkDir: scripted.ShortDir(t)}
 	if result, err := Run(ctx, cfg, nil); !errors.Is(err, context.Canceled) || result.ExitCode() != 1 {
 		t.Errorf("Run = %+v, %v; want cancelled", result, err)
 	}

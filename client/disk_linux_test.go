@@ -13,43 +13,17 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bulkhead/client/spec"
+	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// smallDisk mounts a file system of its own until the test ends.
-func smallDisk(t *testing.T) string {
-	t.Helper()
-	return tmpfs(t, "size=16m")
-}
-
-// tmpfs mounts one with these options until the test ends.
-func tmpfs(t *testing.T, options string) string {
-	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("only root may mount a file system")
-	}
-	dir := filepath.Join(t.TempDir(), "disk")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount("none", dir, "tmpfs", 0, options); err != nil {
-		t.Skip("mounting a tmpfs:", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Errorf("unmounting %s: %v", dir, err)
-			_ = unix.Unmount(dir, unix.MNT_DETACH) // leave nothing behind
-		}
-	})
-	return dir
-}
-
 // onDisk lets every consumer of a client write to dir.
-func onDisk(dir string, stop ...bool) func(*Config) {
-	return func(c *Config) {
+func onDisk(dir string, stop ...bool) func(*spec.Config) {
+	return func(c *spec.Config) {
 		c.Consumers = nil
 		for _, s := range stop {
-			c.Consumers = append(c.Consumers, Consumer{Path: dir, ChunkSize: 64 << 10, FileSize: 256 << 10, KeepFiles: 1, StopOnError: s})
+			c.Consumers = append(c.Consumers, spec.Consumer{Path: dir, ChunkSize: 64 << 10, FileSize: 256 << 10, KeepFiles: 1, StopOnError: s})
 		}
 	}
 }
@@ -102,7 +76,7 @@ func (r *running) failure(index uint32, words string) {
 // worksAgain waits until the log says that consumer 0 works again.
 func (r *running) worksAgain() {
 	r.t.Helper()
-	r.log.await(r.t, "consumer 0: writes work again after ")
+	r.log.Await(r.t, "consumer 0: writes work again after ")
 	if log := r.log.String(); strings.Count(log, "consumer 0: writes fail: ") != 1 {
 		r.t.Errorf("a row of errors is not told once:\n%s", log)
 	}
@@ -120,13 +94,13 @@ func (r *running) endsWithErrors(words string) Result {
 }
 
 func TestDiskFullInMidRun(t *testing.T) {
-	disk := smallDisk(t)
-	r := startClient(t, startCollector(t, orderly), onDisk(disk, false, true))
+	disk := scripted.SmallDisk(t)
+	r := startClient(t, scripted.Start(t, scripted.Orderly), onDisk(disk, false, true))
 	r.consumerPid(0)
 	pid := r.consumerPid(1)
 	free := fillUp(t, disk)
 	r.failure(0, "no space left on device")
-	r.log.await(t, fmt.Sprintf("consumer 1 (pid %d) has ended its work: stopped at its first error, as on_error says: ", pid))
+	r.log.Await(t, fmt.Sprintf("consumer 1 (pid %d) has ended its work: stopped at its first error, as on_error says: ", pid))
 	free()
 	r.worksAgain()
 	result := r.endsWithErrors("no space left on device")
@@ -141,8 +115,8 @@ func TestDiskFullInMidRun(t *testing.T) {
 }
 
 func TestLoadEndsWhenEveryConsumerHasStoppedAtAnError(t *testing.T) {
-	disk := smallDisk(t)
-	r := startClient(t, startCollector(t, orderly), onDisk(disk, true, true))
+	disk := scripted.SmallDisk(t)
+	r := startClient(t, scripted.Start(t, scripted.Orderly), onDisk(disk, true, true))
 	r.consumerPid(0)
 	r.consumerPid(1)
 	fillUp(t, disk)
@@ -154,8 +128,8 @@ func TestLoadEndsWhenEveryConsumerHasStoppedAtAnError(t *testing.T) {
 
 // A path that is gone is not made again: it may have been a file system.
 func TestPathRemovedInMidRun(t *testing.T) {
-	disk := smallDisk(t)
-	r := startClient(t, startCollector(t, orderly), onDisk(disk, false))
+	disk := scripted.SmallDisk(t)
+	r := startClient(t, scripted.Start(t, scripted.Orderly), onDisk(disk, false))
 	r.consumerPid(0)
 	folders, err := filepath.Glob(filepath.Join(disk, "bulkhead-*", "consumer-0"))
 	if err != nil || len(folders) != 1 {
@@ -180,10 +154,10 @@ func TestPathRemovedInMidRun(t *testing.T) {
 }
 
 func TestReadOnlyInMidRun(t *testing.T) {
-	disk := smallDisk(t)
-	r := startClient(t, startCollector(t, orderly), onDisk(disk, false))
+	disk := scripted.SmallDisk(t)
+	r := startClient(t, scripted.Start(t, scripted.Orderly), onDisk(disk, false))
 	r.consumerPid(0)
-	eventually(t, "a moment without an open file", func() bool {
+	scripted.Eventually(t, "a moment without an open file", func() bool {
 		err := unix.Mount("none", disk, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=16m")
 		if err != nil && !errors.Is(err, unix.EBUSY) {
 			t.Fatal(err)
@@ -200,15 +174,15 @@ func TestReadOnlyInMidRun(t *testing.T) {
 
 // Load files that cannot be removed are named.
 func TestReadOnlyToTheEnd(t *testing.T) {
-	disk := smallDisk(t)
-	r := startClient(t, startCollector(t, orderly), onDisk(disk, false))
+	disk := scripted.SmallDisk(t)
+	r := startClient(t, scripted.Start(t, scripted.Orderly), onDisk(disk, false))
 	r.consumerPid(0)
-	eventually(t, "a moment without an open file", func() bool {
+	scripted.Eventually(t, "a moment without an open file", func() bool {
 		return unix.Mount("none", disk, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=16m") == nil
 	})
 	r.failure(0, "read-only file system")
 	r.signals <- syscall.SIGINT
-	wait(t, "the client", r.done)
+	scripted.Wait(t, "the client", r.done)
 	if text := strings.Join(r.result.Problems, "\n"); r.result.ExitCode() != 3 || !strings.Contains(text, "load files are left in "+disk) {
 		t.Errorf("Run = %+v; want the files that stay", r.result)
 	}
@@ -220,8 +194,8 @@ func TestReadOnlyToTheEnd(t *testing.T) {
 func TestPermissionLostInMidRun(t *testing.T) {
 	// Root may write anywhere, but not to what is immutable; where that cannot be
 	// set, permission cannot be lost either.
-	disk := smallDisk(t)
-	r := startClient(t, startCollector(t, orderly), onDisk(disk, false))
+	disk := scripted.SmallDisk(t)
+	r := startClient(t, scripted.Start(t, scripted.Orderly), onDisk(disk, false))
 	r.consumerPid(0)
 	folders, _ := filepath.Glob(filepath.Join(disk, "bulkhead-*", "consumer-0"))
 	immutable(t, folders[0], true)
@@ -257,8 +231,8 @@ func immutable(t *testing.T, path string, on bool) {
 }
 
 func TestFaultsAreToldOnceForARow(t *testing.T) {
-	log := new(logLines)
-	f := faults{name: "consumer 7", log: textLog(log)}
+	log := new(scripted.LogLines)
+	f := faults{name: "consumer 7", log: scripted.TextLog(log)}
 	now := time.Now()
 	progress := func(errors, bytes uint64) {
 		now = now.Add(time.Second)
@@ -279,8 +253,8 @@ func TestFaultsAreToldOnceForARow(t *testing.T) {
 // TestReadingBackIsNotWriting has files that cannot be read back while writing works, and
 // then does not.
 func TestReadingBackIsNotWriting(t *testing.T) {
-	log := new(logLines)
-	f := faults{name: "consumer 7", log: textLog(log)}
+	log := new(scripted.LogLines)
+	f := faults{name: "consumer 7", log: scripted.TextLog(log)}
 	now := time.Now()
 	for _, p := range []*bulkheadv1.Progress{
 		{Errors: 1, Bytes: 10, LastError: "verify: it is a symbolic link"},

@@ -42,8 +42,8 @@ func early(stop *interrupts, session *runningSession) (ending, bool) {
 	default:
 	}
 	select {
-	case <-session.drained:
-		frame := session.drainFrame
+	case <-session.Drained:
+		frame := session.DrainFrame
 		return ending{
 			reason: bulkheadv1.StopReason_STOP_REASON_DRAINED,
 			detail: frame.GetReason(),

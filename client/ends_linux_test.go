@@ -9,11 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"bulkhead/client/preflight"
+	"bulkhead/client/spec"
+	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 func TestRunEndsWhenAllIsWritten(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), func(c *Config) {
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
 		c.TotalBytes = 5 << 20
 		c.ProgressInterval = time.Hour // the finished files alone tell it
 	})
@@ -28,7 +31,7 @@ func TestRunEndsWhenAllIsWritten(t *testing.T) {
 // do not end where the total does. With sync, also the file that is cut there is synced.
 func TestNoChunkIsWrittenBeyondTheTotal(t *testing.T) {
 	const total, chunk = 5<<20 + 12345, 10_000
-	r := startClient(t, startCollector(t, orderly), func(c *Config) {
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
 		c.TotalBytes = total
 		for i := range c.Consumers {
 			c.Consumers[i].ChunkSize, c.Consumers[i].FileSize = chunk, 1<<20
@@ -44,7 +47,7 @@ func TestNoChunkIsWrittenBeyondTheTotal(t *testing.T) {
 		t.Errorf("%d bytes were written; want %d, and less than a chunk of %d more", result.Bytes, total, chunk)
 	}
 	files, partial := uint64(0), 0
-	messages, _, _ := r.collector.snapshot()
+	messages, _, _ := r.collector.Snapshot()
 	for _, m := range messages {
 		f := m.GetRollover()
 		if f == nil {
@@ -64,8 +67,8 @@ func TestNoChunkIsWrittenBeyondTheTotal(t *testing.T) {
 }
 
 func TestRunEndsWhenItsThroughputIsSteady(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), func(c *Config) {
-		c.Steady = Steady{Window: 10 * c.ProgressInterval, MaxVariation: 90}
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
+		c.Steady = spec.Steady{Window: 10 * c.ProgressInterval, MaxVariation: 90}
 		for i := range c.Consumers {
 			c.Consumers[i].RateBytes = 4 << 20
 		}
@@ -79,7 +82,7 @@ func TestRunEndsWhenItsThroughputIsSteady(t *testing.T) {
 // TestConsumersBeginOneAfterTheOther has a ramp after which the second consumer does not
 // begin within the test.
 func TestConsumersBeginOneAfterTheOther(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), func(c *Config) {
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
 		c.Runtime, c.Ramp = 4*time.Hour, 4*time.Hour
 		c.Consumers[0].StopOnError = true
 	})
@@ -93,7 +96,7 @@ func TestConsumersBeginOneAfterTheOther(t *testing.T) {
 			t.Errorf("consumer %d: spec %v; want a delay of %d", index, spec, want)
 		}
 	}
-	messages, _, _ := r.collector.snapshot()
+	messages, _, _ := r.collector.Snapshot()
 	for _, m := range messages {
 		if m.GetProcess().GetIndex() == 1 && m.GetProgress().GetBytes() > 0 {
 			t.Errorf("consumer 1 has written already: %v", m)
@@ -106,16 +109,16 @@ func TestConsumersBeginOneAfterTheOther(t *testing.T) {
 func TestReserveEndsTheLoad(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		kept func(*Consumer)
+		kept func(*spec.Consumer)
 		fill func(t *testing.T, disk string)
 		says string
 	}{
-		{"bytes", func(c *Consumer) { c.Reserve = Reserve{Bytes: 4 << 20} }, func(t *testing.T, disk string) {
+		{"bytes", func(c *spec.Consumer) { c.Reserve = spec.Reserve{Bytes: 4 << 20} }, func(t *testing.T, disk string) {
 			if err := os.WriteFile(filepath.Join(disk, "foreign"), make([]byte, 13<<20), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}, "the reserve of 4MiB on "},
-		{"inodes", func(c *Consumer) { c.ReserveInodes = InodeReserve{Count: 50} }, func(t *testing.T, disk string) {
+		{"inodes", func(c *spec.Consumer) { c.ReserveInodes = spec.InodeReserve{Count: 50} }, func(t *testing.T, disk string) {
 			for i := range 160 {
 				if err := os.WriteFile(filepath.Join(disk, fmt.Sprint("foreign-", i)), nil, 0o600); err != nil {
 					t.Fatal(err)
@@ -124,8 +127,8 @@ func TestReserveEndsTheLoad(t *testing.T) {
 		}, "the reserve of 50 inodes on "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			disk := tmpfs(t, "size=16m,nr_inodes=200")
-			r := startClient(t, startCollector(t, orderly), func(c *Config) {
+			disk := scripted.Tmpfs(t, "size=16m,nr_inodes=200")
+			r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
 				onDisk(disk, false, false, true)(c)
 				for i := range c.Consumers {
 					test.kept(&c.Consumers[i])
@@ -172,16 +175,16 @@ func TestInodesAreCheckedBeforehand(t *testing.T) {
 		inodes int
 		want   string
 	}{{64, ""}, {40, "consumers 0 and 1 together: may have 24 files at once in "}} {
-		disk := tmpfs(t, fmt.Sprintf("size=16m,nr_inodes=%d", test.inodes))
-		configure := func(c *Config) {
+		disk := scripted.Tmpfs(t, fmt.Sprintf("size=16m,nr_inodes=%d", test.inodes))
+		configure := func(c *spec.Config) {
 			onDisk(disk, false, false)(c)
 			for i := range c.Consumers {
-				c.Consumers[i].FileSize, c.Consumers[i].KeepFiles, c.Consumers[i].ReserveInodes = 64<<10, 10, InodeReserve{Count: 30, Percent: 50}
+				c.Consumers[i].FileSize, c.Consumers[i].KeepFiles, c.Consumers[i].ReserveInodes = 64<<10, 10, spec.InodeReserve{Count: 30, Percent: 50}
 			}
 		}
-		cfg := Config{Supervisor: "localhost:1", Name: "planner", Runtime: time.Hour, WorkDir: t.TempDir()}
+		cfg := spec.Config{Supervisor: "localhost:1", Name: "planner", Runtime: time.Hour, WorkDir: t.TempDir()}
 		configure(&cfg)
-		plan, err := MakePlan(t.Context(), cfg)
+		plan, err := preflight.MakePlan(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +194,7 @@ func TestInodesAreCheckedBeforehand(t *testing.T) {
 		if one := plan.Consumers[0]; one.FilesAtOnce != 12 || one.FreeInodes == nil || *one.FreeInodes != uint64(test.inodes-1) || one.ReserveInodes != min(30, uint64(test.inodes/2)) {
 			t.Errorf("%d inodes: planned %+v", test.inodes, one)
 		}
-		r := startClient(t, startCollector(t, orderly), configure)
+		r := startClient(t, scripted.Start(t, scripted.Orderly), configure)
 		if test.want == "" {
 			r.consumerPid(0)
 			r.consumerPid(1)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"bulkhead/client/spec"
 	"bulkhead/internal/plural"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -38,7 +39,7 @@ func (f *faults) watch(m *bulkheadv1.Message, now time.Time) {
 		f.errors += p.GetErrors()
 	case p.GetBytes() > 0 && !f.since.IsZero():
 		if !f.reads {
-			f.log.Info(fmt.Sprintf("%s: writes work again after %s in %s", f.name, plural.Of(f.errors, "error"), durationText(now.Sub(f.since))))
+			f.log.Info(fmt.Sprintf("%s: writes work again after %s in %s", f.name, plural.Of(f.errors, "error"), spec.Duration(now.Sub(f.since))))
 		}
 		f.since = time.Time{}
 	}

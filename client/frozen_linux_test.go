@@ -12,6 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bulkhead/client/site"
+	"bulkhead/client/spec"
+	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -45,7 +48,7 @@ func freezable(t *testing.T) (dir string, request func(req uint)) {
 		}
 	}
 	t.Cleanup(func() {
-		eventually(t, "the file system to be idle", func() bool { return unix.Unmount(dir, 0) == nil })
+		scripted.Eventually(t, "the file system to be idle", func() bool { return unix.Unmount(dir, 0) == nil })
 	})
 	root, err := os.Open(dir)
 	if err != nil {
@@ -67,7 +70,7 @@ func freezable(t *testing.T) (dir string, request func(req uint)) {
 // second interrupt ends the client all the same.
 func TestFrozenFileSystem(t *testing.T) {
 	disk, request := freezable(t)
-	r := startClient(t, startCollector(t, orderly), func(c *Config) {
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
 		c.StallAfter = 100 * time.Millisecond
 		c.Consumers[0].Path = disk
 		c.Consumers[0].FileSize = 256 << 10
@@ -83,13 +86,13 @@ func TestFrozenFileSystem(t *testing.T) {
 		}
 		return false
 	})
-	stalled, _, _ := r.collector.snapshot()
+	stalled, _, _ := r.collector.Snapshot()
 	r.until("work of the other", func(m *bulkheadv1.Message) bool {
 		return m.GetSeq() > uint64(len(stalled)) && m.GetProcess().GetIndex() == 1 && m.GetProgress().GetBytes() > 0
 	})
 	r.signals <- syscall.SIGINT
 	r.signals <- syscall.SIGINT
-	wait(t, "the client", r.done)
+	scripted.Wait(t, "the client", r.done)
 	problems := strings.Join(r.result.Problems, "\n")
 	if r.result.ExitCode() != 3 || !strings.Contains(problems, "what stays is in "+disk) || !strings.Contains(problems, "consumer 0") {
 		t.Errorf("Run = %+v; want the folder that stays and consumer 0", r.result)
@@ -99,7 +102,7 @@ func TestFrozenFileSystem(t *testing.T) {
 		t.Errorf("exits = %v; want only consumer 0 not ended", exits)
 	}
 	request(thawRequest)
-	eventually(t, "the end of every process", func() bool { return len(livingBelow(r.cfg.WorkDir)) == 0 })
+	scripted.Eventually(t, "the end of every process", func() bool { return len(scripted.LivingBelow(r.cfg.WorkDir)) == 0 })
 }
 
 // A file system that does not answer at the end holds the client up for no longer than it
@@ -107,7 +110,7 @@ func TestFrozenFileSystem(t *testing.T) {
 // named, with the record by which the next client removes it.
 func TestFrozenAtTheEnd(t *testing.T) {
 	disk, request := freezable(t)
-	r := startClient(t, startCollector(t, orderly), func(c *Config) {
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
 		c.StallAfter, c.KillTimeout = 100*time.Millisecond, 4*time.Second
 		c.Consumers[0].Path = disk
 		c.Consumers[0].FileSize = 256 << 10
@@ -124,9 +127,9 @@ func TestFrozenAtTheEnd(t *testing.T) {
 		return false
 	})
 	r.signals <- syscall.SIGINT // once
-	r.log.await(t, "waiting for consumer 0 to close its files on "+disk+"; ")
-	r.log.await(t, "waiting for the system to end consumer 0, killed in a system call on "+disk+" that does not return; ")
-	wait(t, "the client", r.done)
+	r.log.Await(t, "waiting for consumer 0 to close its files on "+disk+"; ")
+	r.log.Await(t, "waiting for the system to end consumer 0, killed in a system call on "+disk+" that does not return; ")
+	scripted.Wait(t, "the client", r.done)
 	problems := strings.Join(r.result.Problems, "\n")
 	if r.result.ExitCode() != 3 || !strings.Contains(problems, "what stays is in "+disk) || !strings.Contains(problems, "consumer 0") {
 		t.Errorf("Run = %+v; want the folder that stays and consumer 0", r.result)
@@ -135,23 +138,23 @@ func TestFrozenAtTheEnd(t *testing.T) {
 		t.Errorf("exits = %v; want only consumer 0 not ended", exits)
 	}
 	request(thawRequest)
-	eventually(t, "the end of every process", func() bool { return len(livingBelow(r.cfg.WorkDir)) == 0 })
-	left, _ := filepath.Glob(filepath.Join(disk, "bulkhead-*", recordName))
+	scripted.Eventually(t, "the end of every process", func() bool { return len(scripted.LivingBelow(r.cfg.WorkDir)) == 0 })
+	left, _ := filepath.Glob(filepath.Join(disk, "bulkhead-*", spec.RecordName))
 	if len(left) != 1 {
 		t.Fatalf("%d records stay; want that of the client", len(left))
 	}
 	if left, _ := filepath.Glob(filepath.Join(r.cfg.Consumers[1].Path, "bulkhead-*")); len(left) != 0 {
 		t.Errorf("left where everything answers: %v", left)
 	}
-	eventually(t, "its remover to end", func() bool { return !anyArgument(disk) })
-	next := startClient(t, startCollector(t, orderly), func(c *Config) {
+	scripted.Eventually(t, "its remover to end", func() bool { return !anyArgument(disk) })
+	next := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
 		c.Name = "next"
 		c.Consumers[0].Path = disk
 		c.Consumers[0].FileSize = 256 << 10
 	})
 	next.consumerPid(0)
 	next.signals <- syscall.SIGINT
-	wait(t, "the next client", next.done)
+	scripted.Wait(t, "the next client", next.done)
 	if left, _ := filepath.Glob(filepath.Join(disk, "*")); len(left) > 1 { // lost+found
 		t.Errorf("left: %v", left)
 	}
@@ -160,7 +163,7 @@ func TestFrozenAtTheEnd(t *testing.T) {
 // A file system that stops to answer while load files are removed holds nobody up either.
 func TestFrozenWhileRemoving(t *testing.T) {
 	disk, request := freezable(t)
-	folder := filepath.Join(disk, workDirPrefix+"a-1")
+	folder := filepath.Join(disk, spec.WorkDirPrefix+"a-1")
 	if err := os.MkdirAll(filepath.Join(folder, "consumer-0"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -168,13 +171,13 @@ func TestFrozenWhileRemoving(t *testing.T) {
 		t.Fatal(err)
 	}
 	request(freezeRequest)
-	log := new(logLines)
+	log := new(scripted.LogLines)
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := removal{executable: executable, paths: []string{folder}, stall: 100 * time.Millisecond, log: slog.New(slog.NewTextHandler(log, nil))}
-	err = r.run(t.Context(), func() { t.Error("left, although nothing was removed") })
+	r := site.Removal{Executable: executable, Paths: []string{folder}, Stall: 100 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))}
+	err = r.Run(t.Context(), func() { t.Error("left, although nothing was removed") })
 	if err == nil || !strings.Contains(err.Error(), "what stays is in "+folder) {
 		t.Errorf("run = %v; want the folder that stays", err)
 	}

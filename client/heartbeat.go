@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/client/spec"
 	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -85,7 +86,7 @@ func (p patient) ask(ctx context.Context, round uint64, close, timeout time.Dura
 			StalledNano: answer.GetStalledNano(),
 		}, nil
 	}
-	return nil, &bulkheadv1.HeartbeatMiss{Process: p.process, Reason: clip(p.reason(ctx, err, begin, close))}
+	return nil, &bulkheadv1.HeartbeatMiss{Process: p.process, Reason: spec.Clip(p.reason(ctx, err, begin, close))}
 }
 
 // reason says why there was no answer. A connection breaks a moment before its
@@ -98,12 +99,12 @@ func (p patient) reason(ctx context.Context, err error, begin time.Time, close t
 	default:
 	}
 	if code := status.Code(err); code == codes.DeadlineExceeded || code == codes.Canceled {
-		return measured("no answer in", time.Since(begin), close)
+		return spec.Measured("no answer in", time.Since(begin), close)
 	}
 	select {
 	case <-p.gone:
 		return goneReason + " (" + p.how() + ")"
 	case <-ctx.Done():
-		return fmt.Sprintf("%s (%s)", measured("no answer in", time.Since(begin), close), status.Convert(err).Message())
+		return fmt.Sprintf("%s (%s)", spec.Measured("no answer in", time.Since(begin), close), status.Convert(err).Message())
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -109,7 +110,7 @@ func TestMissWaitsForTheExit(t *testing.T) {
 	result := make(chan *bulkheadv1.Heartbeat)
 	go func() { result <- ask(context.Background(), []patient{dying}, 1, time.Minute, time.Second) }()
 	close(gone)
-	beat := wait(t, "the round", result)
+	beat := scripted.Wait(t, "the round", result)
 	if len(beat.Misses) != 1 || !strings.HasPrefix(beat.Misses[0].Reason, goneReason) {
 		t.Errorf("round = %v; want the process to be gone", beat)
 	}
@@ -138,13 +139,13 @@ func TestSilentWorkerDelaysNoRound(t *testing.T) {
 		heartbeats(ctx, []patient{silent}, 50*time.Millisecond, 10*time.Millisecond, func(b *bulkheadv1.Heartbeat) { beats <- b })
 	}()
 	for round := uint64(1); round <= 3; round++ {
-		beat := wait(t, "a round", beats)
+		beat := scripted.Wait(t, "a round", beats)
 		if beat.Round != round || len(beat.Misses) != 1 {
 			t.Errorf("round = %v; want number %d with a miss", beat, round)
 		}
 	}
 	cancel()
-	wait(t, "the end", done)
+	scripted.Wait(t, "the end", done)
 }
 
 // A miss says how long was waited, and not how long was to be waited.

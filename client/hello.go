@@ -7,12 +7,14 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/client/site"
+	"bulkhead/client/spec"
 	"bulkhead/internal/hello"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // helloOf introduces the client. The session adds the wall clock.
-func helloOf(cfg Config, id clientID, dirs *folders) *bulkheadv1.Hello {
+func helloOf(cfg spec.Config, id spec.ClientID, dirs *site.Folders) *bulkheadv1.Hello {
 	host, _ := os.Hostname() // for people only; an unknown host is an empty one
 	return &bulkheadv1.Hello{
 		ProtocolVersion: hello.Version,
@@ -25,7 +27,7 @@ func helloOf(cfg Config, id clientID, dirs *folders) *bulkheadv1.Hello {
 		Workload:        workloadOf(cfg, dirs),
 		ClientVersion:   cfg.Version,
 		Pid:             int32(os.Getpid()),
-		Instance:        newInstance(),
+		Instance:        spec.NewInstance(),
 	}
 }
 
@@ -38,13 +40,13 @@ const helloMaxBytes = 1<<20 - 4<<10
 func checkHelloSize(h *bulkheadv1.Hello) error {
 	if size := proto.Size(h); size > helloMaxBytes {
 		return fmt.Errorf("%w: what its %d consumers will write takes %s to say, and a supervisor listens to %s; use shorter paths, fewer chunk sizes, or fewer consumers",
-			ErrConfig, len(h.GetWorkload().GetConsumers()), sizeText(uint64(size)), sizeText(helloMaxBytes))
+			spec.ErrConfig, len(h.GetWorkload().GetConsumers()), spec.Size(uint64(size)), spec.Size(helloMaxBytes))
 	}
 	return nil
 }
 
 // workloadOf is what the client is going to do, in wire form.
-func workloadOf(cfg Config, dirs *folders) *bulkheadv1.Workload {
+func workloadOf(cfg spec.Config, dirs *site.Folders) *bulkheadv1.Workload {
 	workload := &bulkheadv1.Workload{
 		RuntimeNano:           int64(cfg.Runtime),
 		HeartbeatIntervalNano: int64(cfg.HeartbeatInterval),

@@ -10,41 +10,43 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"bulkhead/client/site"
+	"bulkhead/client/spec"
 	"bulkhead/internal/hello"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // everything is a consumer with every setting far from its default.
-func everything(path string, sizes int) Consumer {
-	c := Consumer{
+func everything(path string, sizes int) spec.Consumer {
+	c := spec.Consumer{
 		Path: path, FileSize: 1 << 44, MinFileSize: 1 << 43, Direct: true,
 		Sync: bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES, SyncBytes: 1 << 43, RateBytes: 1 << 40, RateChunks: 1e9 - 0.1,
 		Data: bulkheadv1.DataKind_DATA_KIND_DEDUPABLE, DataPercent: 99, Seed: 1<<64 - 1, Preallocate: true,
 		Pattern: bulkheadv1.Pattern_PATTERN_APPEND, Concurrency: 256, StartDelay: 300 * 24 * time.Hour, ThinkTime: time.Hour,
 		KeepFiles: 1_000_000, Recycle: true, Verify: bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS,
-		Reserve: Reserve{Bytes: 1 << 40}, StopOnError: true,
+		Reserve: spec.Reserve{Bytes: 1 << 40}, StopOnError: true,
 	}
 	for i := range sizes {
-		c.ChunkSizes = append(c.ChunkSizes, WeightedSize{Bytes: 1<<30 - uint64(i), Weight: 999_999})
+		c.ChunkSizes = append(c.ChunkSizes, spec.WeightedSize{Bytes: 1<<30 - uint64(i), Weight: 999_999})
 	}
 	return c
 }
 
 func helloWith(t *testing.T, consumers, pathBytes, sizes int) *bulkheadv1.Hello {
 	t.Helper()
-	cfg := Config{Name: "tester", Runtime: 365 * 24 * time.Hour, Ramp: time.Hour, TotalBytes: 1 << 50, Steady: Steady{time.Hour, 5}}
+	cfg := spec.Config{Name: "tester", Runtime: 365 * 24 * time.Hour, Ramp: time.Hour, TotalBytes: 1 << 50, Steady: spec.Steady{Window: time.Hour, MaxVariation: 5}}
 	for i := range consumers {
 		name := fmt.Sprintf("/mnt/%d/", i)
 		cfg.Consumers = append(cfg.Consumers, everything(name+strings.Repeat("p", pathBytes-len(name)), sizes))
 	}
-	cfg, err := cfg.resolve()
+	cfg, err := cfg.Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := newClientID()
-	dirs := newFolders(cfg, id)
-	for i := range dirs.reserves {
-		dirs.reserves[i] = kept{1 << 40, 1 << 40}
+	id := spec.NewClientID()
+	dirs := site.New(cfg, id)
+	for i := range dirs.Reserves {
+		dirs.Reserves[i] = site.Kept{Bytes: 1 << 40, Inodes: 1 << 40}
 	}
 	return helloOf(cfg, id, dirs)
 }
@@ -63,7 +65,7 @@ func TestHelloOfManyConsumersIsAccepted(t *testing.T) {
 
 func TestHelloThatIsTooLong(t *testing.T) {
 	err := checkHelloSize(helloWith(t, 1024, 3800, 1))
-	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "what its 1024 consumers will write takes 4.") || !strings.Contains(err.Error(), "use shorter paths") {
+	if !errors.Is(err, spec.ErrConfig) || !strings.Contains(err.Error(), "what its 1024 consumers will write takes 4.") || !strings.Contains(err.Error(), "use shorter paths") {
 		t.Errorf("checkHelloSize = %v", err)
 	}
 }
@@ -90,11 +92,11 @@ func TestSpecSaysEverything(t *testing.T) {
 }
 
 func TestSpecLeavesOutWhatIsOne(t *testing.T) {
-	c := Consumer{Path: "/p", ChunkSizes: []WeightedSize{{4096, 1}}, FileSize: 8192}
-	if err := c.resolve(); err != nil {
+	c := spec.Consumer{Path: "/p", ChunkSizes: []spec.WeightedSize{{Bytes: 4096, Weight: 1}}, FileSize: 8192}
+	if err := c.Resolve(); err != nil {
 		t.Fatal(err)
 	}
-	spec := specOf(0, c, &folders{consumers: []string{"/p/x"}, reserves: make([]kept, 1)})
+	spec := specOf(0, c, &site.Folders{Consumers: []string{"/p/x"}, Reserves: make([]site.Kept, 1)})
 	if spec.GetChunkSizeBytes() != 4096 || len(spec.GetChunkSizes()) != 0 || spec.GetMinFileSizeBytes() != 0 || spec.GetConcurrency() != 1 {
 		t.Errorf("spec = %v", spec)
 	}

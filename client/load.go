@@ -10,16 +10,19 @@ import (
 	"time"
 
 	"bulkhead/client/budget"
+	"bulkhead/client/outbox"
+	"bulkhead/client/site"
+	"bulkhead/client/spec"
 	"bulkhead/internal/child"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // load is everything between the start of the workers and the exit of the last.
 type load struct {
-	cfg     Config
-	id      clientID
-	folders *folders
-	outbox  *outbox
+	cfg     spec.Config
+	id      spec.ClientID
+	folders *site.Folders
+	outbox  *outbox.Outbox
 	tally   *tally
 	session *runningSession
 	workers *workers
@@ -118,7 +121,7 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 	if one != l.workers.monitor {
 		i := int(one.process.GetIndex())
 		spec := specOf(i, l.cfg.Consumers[i], l.folders)
-		spec.StartDelayNano = int64(l.cfg.begin(i))
+		spec.StartDelayNano = int64(l.cfg.Begin(i))
 		descriptor := uint32(0)
 		if l.total != nil {
 			descriptor = child.FirstFile
@@ -129,7 +132,7 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 			ProgressIntervalNano: int64(l.cfg.ProgressInterval),
 			StallAfterNano:       int64(l.cfg.StallAfter),
 			Keep:                 l.cfg.Keep,
-			RunId:                l.session.first.GetRunId(),
+			RunId:                l.session.First.GetRunId(),
 			ClientId:             l.id[:],
 			BudgetDescriptor:     descriptor,
 		}}
@@ -161,7 +164,7 @@ func (l *load) take(m *bulkheadv1.Message) {
 	if l.cfg.Steady.Window > 0 {
 		l.speed.count(m, time.Now())
 	}
-	if err := l.outbox.add(m); err != nil {
+	if err := l.outbox.Add(m); err != nil {
 		select {
 		case l.refused <- err:
 		default: // the load is ending already
@@ -200,7 +203,7 @@ func (l *load) streamEnded(one *worker) {
 		l.ended <- one
 		return
 	}
-	l.cfg.Logger.Error(fmt.Sprintf("%s (pid %d) is lost in mid-run: %s", one.name(), one.process.GetPid(), or(one.reason, "it ended its work by itself")))
+	l.cfg.Logger.Error(fmt.Sprintf("%s (pid %d) is lost in mid-run: %s", one.name(), one.process.GetPid(), spec.Or(one.reason, "it ended its work by itself")))
 	l.ended <- one
 }
 

@@ -15,6 +15,8 @@ import (
 
 	"bulkhead/client/consumer"
 	"bulkhead/client/monitor"
+	"bulkhead/client/site"
+	"bulkhead/client/spec"
 	"bulkhead/internal/child/inside"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -25,7 +27,7 @@ const clientSettings = "BULKHEAD_TEST_CLIENT"
 
 // beClient runs a client as a process of its own.
 func beClient(settings string) int {
-	var cfg Config
+	var cfg spec.Config
 	if err := json.Unmarshal([]byte(settings), &cfg); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -56,7 +58,7 @@ func beWorker(role string, args []string) int {
 	failure := func() error { return nil }
 	switch role {
 	case "remove":
-		if err := RemoveFolders(args, func() { fmt.Print(".") }); err != nil {
+		if err := site.RemoveFolders(args, func() { fmt.Print(".") }); err != nil {
 			return 1
 		}
 		return 0

@@ -11,48 +11,48 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/reason"
+	"bulkhead/client/spec"
 	"bulkhead/internal/remainder"
+	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // A supervisor that is away costs nothing: the load goes on, messages go to the
 // spool, and everything arrives when it is back.
 func TestLoadGoesOnWithoutASupervisor(t *testing.T) {
-	before := startCollector(t, orderly)
-	r := startClient(t, before, func(c *Config) {
+	before := scripted.Start(t, scripted.Orderly)
+	r := startClient(t, before, func(c *spec.Config) {
 		c.SpoolMemory, c.SpoolMaxSize, c.ProgressInterval = 2000, 1<<20, 50*time.Millisecond
 	})
 	r.consumerPid(0)
-	before.server.Stop()
-	eventually(t, "messages in the spool", func() bool {
-		paths, _ := filepath.Glob(filepath.Join(r.cfg.WorkDir, "*", spoolName))
+	before.Server.Stop()
+	scripted.Eventually(t, "messages in the spool", func() bool {
+		paths, _ := filepath.Glob(filepath.Join(r.cfg.WorkDir, "*", spec.SpoolName))
 		if len(paths) != 1 {
 			return false
 		}
 		info, err := os.Stat(paths[0])
 		return err == nil && info.Size() > 20_000
 	})
-	r.log.await(t, "lost (connection refused); trying again")
-	known, _, _ := before.snapshot()
+	r.log.Await(t, "lost (connection refused); trying again")
+	known, _, _ := before.Snapshot()
 
-	listener, err := net.Listen("tcp", before.address)
+	listener, err := net.Listen("tcp", before.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after := newCollector(t, before.address, orderly)
-	after.messages = known
+	after := scripted.New(t, before.Address, scripted.Orderly)
+	after.Messages = known
 	r.collector = after
-	after.listen(listener)
+	after.Listen(listener)
 	r.until("what was said meanwhile, and more", func(m *bulkheadv1.Message) bool {
 		return m.GetSeq() > uint64(len(known))+200
 	})
-	after.mu.Lock()
-	hello := after.hellos[0]
-	after.mu.Unlock()
+	after.Mu.Lock()
+	hello := after.Hellos[0]
+	after.Mu.Unlock()
 	if hello.GetAbsence() != bulkheadv1.Absence_ABSENCE_NETWORK || !strings.Contains(hello.GetLastEnd(), " tries without a welcome, the last: connection refused") {
 		t.Errorf("hello: %v, %q", hello.GetAbsence(), hello.GetLastEnd())
 	}
@@ -65,32 +65,32 @@ func TestLoadGoesOnWithoutASupervisor(t *testing.T) {
 // A supervisor that knows nothing of the run does not end the load: it goes on as a
 // session of its own, which has every message that the first one has not.
 func TestSupervisorThatLostItsState(t *testing.T) {
-	before := startCollector(t, orderly)
-	r := startClient(t, before, func(c *Config) { c.SpoolMemory, c.SpoolMaxSize = 2000, 1<<20 })
+	before := scripted.Start(t, scripted.Orderly)
+	r := startClient(t, before, func(c *spec.Config) { c.SpoolMemory, c.SpoolMaxSize = 2000, 1<<20 })
 	r.consumerPid(0)
-	before.server.Stop()
-	known, _, _ := before.snapshot()
-	listener, err := net.Listen("tcp", before.address)
+	before.Server.Stop()
+	known, _, _ := before.Snapshot()
+	listener, err := net.Listen("tcp", before.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	refused := make(chan *bulkheadv1.Hello, 1)
-	after := newCollector(t, before.address, func(c *collector, stream serverStream) error {
-		hello := stream.(greetedStream).hello
+	after := scripted.New(t, before.Address, func(c *scripted.Collector, stream scripted.ServerStream) error {
+		hello := stream.(scripted.GreetedStream).Hello
 		select {
 		case refused <- hello:
-			return unknownRun("run-2")
+			return scripted.UnknownRun("run-2")
 		default:
-			return orderly(c, stream)
+			return scripted.Orderly(c, stream)
 		}
 	})
-	after.listen(listener)
+	after.Listen(listener)
 	r.collector = after
 	r.until("much of the load", func(m *bulkheadv1.Message) bool { return m.GetSeq() > 200 })
 	r.signals <- syscall.SIGINT
 	result := r.end()
-	first, named := before.hellos[0], <-refused
-	second := after.hellos[1]
+	first, named := before.Hellos[0], <-refused
+	second := after.Hellos[1]
 	acked := second.GetContinues().GetAfter() // what was durable, but for those whose ack was cut off
 	if acked == 0 || acked > uint64(len(known)) {
 		t.Errorf("the second session begins after %d of %d messages", acked, len(known))
@@ -105,7 +105,7 @@ func TestSupervisorThatLostItsState(t *testing.T) {
 	case second.GetRunId() != "" || !bytes.Equal(second.GetClientId(), id[:]) || second.GetLastConnection() != 0 || second.GetSentSeq() != 0 || !proto.Equal(second.GetContinues(), continues):
 		t.Errorf("the Hello of the second session: %v; want client %x and %v", second, id, continues)
 	}
-	messages, _, goodbye := after.snapshot()
+	messages, _, goodbye := after.Snapshot()
 	if all := acked + uint64(len(messages)); goodbye.GetLastSeq() != uint64(len(messages)) || result.Messages != all || result.Undelivered != 0 {
 		t.Errorf("%d and %d messages, goodbye %v, Run = %+v; want every message once", len(known), len(messages), goodbye, result)
 	}
@@ -114,25 +114,12 @@ func TestSupervisorThatLostItsState(t *testing.T) {
 	}
 }
 
-// unknownRun refuses the run that a client names.
-func unknownRun(current string) error {
-	return refusing(codes.FailedPrecondition, bulkheadv1.Reason_REASON_RUN_UNKNOWN, map[string]string{reason.Run: current})
-}
-
-func refusing(code codes.Code, why bulkheadv1.Reason, about map[string]string) error {
-	s, err := status.New(code, "in words").WithDetails(reason.Info(why, about))
-	if err != nil {
-		return err
-	}
-	return s.Err()
-}
-
 // What is in quarantine must not be sent again: the load ends, and nothing advises
 // to deliver the spool.
 func TestQuarantineEndsTheLoad(t *testing.T) {
-	c := startCollector(t, breakAfter(3, true, unavailable), refuse(codes.DataLoss, "message 9 killed 3 handlers"))
+	c := scripted.Start(t, scripted.BreakAfter(3, true, scripted.Unavailable), scripted.Refuse(codes.DataLoss, "message 9 killed 3 handlers"))
 	r := startClient(t, c, nil)
-	wait(t, "the client", r.done)
+	scripted.Wait(t, "the client", r.done)
 	text := strings.Join(r.result.Problems, "\n")
 	if r.err != nil || r.result.ExitCode() != 3 || r.result.SpoolPath == "" || r.result.ResendCommand != "" ||
 		!strings.Contains(text, "in quarantine and takes no more of it: message 9 killed 3 handlers") {
@@ -145,14 +132,14 @@ func TestQuarantineEndsTheLoad(t *testing.T) {
 
 // A stopped monitor is missed, the consumers go on, and it is killed at the end.
 func TestStoppedMonitorIsMissed(t *testing.T) {
-	r := startClient(t, startCollector(t, orderly), func(c *Config) { c.KillTimeout = 500 * time.Millisecond })
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) { c.KillTimeout = 500 * time.Millisecond })
 	monitor := r.until("the monitor", func(m *bulkheadv1.Message) bool {
 		return m.GetStart() != nil && m.GetProcess().GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR
 	})
 	pid := int(monitor.GetProcess().GetPid())
 	r.kill(pid, syscall.SIGSTOP)
 	r.missed(pid, "no answer in ")
-	messages, _, _ := r.collector.snapshot()
+	messages, _, _ := r.collector.Snapshot()
 	r.until("work of a consumer", func(m *bulkheadv1.Message) bool {
 		return m.GetSeq() > uint64(len(messages)) && m.GetProgress().GetBytes() > 0
 	})

@@ -12,16 +12,19 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
+	"bulkhead/client/session"
+	"bulkhead/client/spec"
+	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // workers waits until every worker of a client has said its Start, and returns their
 // process ids in order of kind and index.
-func (p *clientProgram) workers(c *collector, consumers int) []int {
+func (p *clientProgram) workers(c *scripted.Collector, consumers int) []int {
 	p.t.Helper()
 	pids := make([]int, consumers+1)
-	eventually(p.t, "the workers", func() bool {
-		messages, _, _ := c.snapshot()
+	scripted.Eventually(p.t, "the workers", func() bool {
+		messages, _, _ := c.Snapshot()
 		found := 0
 		for _, m := range messages {
 			switch process := m.GetProcess(); {
@@ -45,9 +48,9 @@ func (p *clientProgram) workers(c *collector, consumers int) []int {
 // stopped, or in a pause after failures.
 func TestWorkersEndWithTheirClient(t *testing.T) {
 	const consumers = 4
-	disk := smallDisk(t)
-	c := startCollector(t, orderly)
-	p := startProgram(t, c, consumers, func(cfg *Config) {
+	disk := scripted.SmallDisk(t)
+	c := scripted.Start(t, scripted.Orderly)
+	p := startProgram(t, c, consumers, func(cfg *spec.Config) {
 		for i := range cfg.Consumers {
 			cfg.Consumers[i].FileSize = 256 << 10
 		}
@@ -55,18 +58,18 @@ func TestWorkersEndWithTheirClient(t *testing.T) {
 	})
 	pids := p.workers(c, consumers)
 	free := fillUp(t, disk)
-	eventually(t, "consumer 0 in a pause", func() bool { return strings.Count(p.log.String(), "consumer 0: writes fail") > 0 })
+	scripted.Eventually(t, "consumer 0 in a pause", func() bool { return strings.Count(p.log.String(), "consumer 0: writes fail") > 0 })
 	for _, pid := range []int{pids[1], pids[consumers]} { // a consumer and the monitor
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p.signal(syscall.SIGKILL)
-	wait(t, "the client's end", p.done)
-	eventually(t, "the end of every worker", func() bool { return len(livingBelow(p.cfg.WorkDir)) == 0 })
+	scripted.Wait(t, "the client's end", p.done)
+	scripted.Eventually(t, "the end of every worker", func() bool { return len(scripted.LivingBelow(p.cfg.WorkDir)) == 0 })
 	free()
 	for _, consumer := range p.cfg.Consumers {
-		eventually(t, "the load files to be gone", func() bool {
+		scripted.Eventually(t, "the load files to be gone", func() bool {
 			files, _ := filepath.Glob(filepath.Join(consumer.Path, "bulkhead-*", "consumer-*", "*"))
 			return len(files) == 0
 		})
@@ -81,39 +84,39 @@ func TestStoppedClientSaysThatItWasStarved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newCollector(t, listener.Addr().String(), func(c *collector, stream serverStream) error {
-		err := orderly(c, stream)
+	c := scripted.New(t, listener.Addr().String(), func(c *scripted.Collector, stream scripted.ServerStream) error {
+		err := scripted.Orderly(c, stream)
 		lost <- struct{}{}
 		return err
-	}, orderly)
-	c.options = []grpc.ServerOption{clientTimeout()}
-	c.listen(listener)
+	}, scripted.Orderly)
+	c.Options = []grpc.ServerOption{clientTimeout()}
+	c.Listen(listener)
 	p := startProgram(t, c, 1, nil)
 	p.workers(c, 1)
-	eventually(t, "the consumer to write", func() bool { // who wrote nothing ends otherwise
-		messages, _, _ := c.snapshot()
+	scripted.Eventually(t, "the consumer to write", func() bool { // who wrote nothing ends otherwise
+		messages, _, _ := c.Snapshot()
 		return slices.ContainsFunc(messages, func(m *bulkheadv1.Message) bool { return m.GetProgress().GetBytes() > 0 })
 	})
 	p.signal(syscall.SIGSTOP)
-	wait(t, "the supervisor to give the client up", lost)
+	scripted.Wait(t, "the supervisor to give the client up", lost)
 	p.signal(syscall.SIGCONT)
-	eventually(t, "the client to come back", func() bool {
-		_, connections, _ := c.snapshot()
+	scripted.Eventually(t, "the client to come back", func() bool {
+		_, connections, _ := c.Snapshot()
 		return connections > 1
 	})
-	c.mu.Lock()
-	hello := c.hellos[1]
-	c.mu.Unlock()
+	c.Mu.Lock()
+	hello := c.Hellos[1]
+	c.Mu.Unlock()
 	if hello.GetAbsence() != bulkheadv1.Absence_ABSENCE_STARVED || hello.GetLastEnd() == "" ||
-		time.Duration(hello.GetStarvedNano()) < starvedGap-vitalsTick {
+		time.Duration(hello.GetStarvedNano()) < session.StarvedGap-session.VitalsTick {
 		t.Errorf("hello: %v, %q, starved %s", hello.GetAbsence(), hello.GetLastEnd(), time.Duration(hello.GetStarvedNano()))
 	}
 	p.signal(syscall.SIGINT)
-	wait(t, "the client's end", p.done)
+	scripted.Wait(t, "the client's end", p.done)
 	if code := p.cmd.ProcessState.ExitCode(); code != 4 {
 		t.Errorf("the client ended with %d", code)
 	}
-	if _, _, goodbye := c.snapshot(); goodbye == nil {
+	if _, _, goodbye := c.Snapshot(); goodbye == nil {
 		t.Error("no goodbye")
 	}
 }

@@ -6,35 +6,37 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"bulkhead/client/spec"
+	"bulkhead/internal/testing/scripted"
 )
 
 // clientProgram is a client that runs as a process of its own.
 type clientProgram struct {
 	t    *testing.T
-	cfg  Config
+	cfg  spec.Config
 	cmd  *exec.Cmd
-	log  *logLines
+	log  *scripted.LogLines
 	done chan struct{}
 }
 
 // startProgram runs a client as a process until the test ends. Its consumers write
 // below one folder.
-func startProgram(t *testing.T, c *collector, consumers int, change func(*Config)) *clientProgram {
+func startProgram(t *testing.T, c *scripted.Collector, consumers int, change func(*spec.Config)) *clientProgram {
 	t.Helper()
-	cfg := Config{
-		Supervisor: c.address, Name: "tester", Runtime: time.Hour,
-		ConnectTimeout: patienceInTests, KillTimeout: patienceInTests, DeliverTimeout: patienceInTests,
+	cfg := spec.Config{
+		Supervisor: c.Address, Name: "tester", Runtime: time.Hour,
+		ConnectTimeout: scripted.PatienceInTests, KillTimeout: scripted.PatienceInTests, DeliverTimeout: scripted.PatienceInTests,
 		HeartbeatInterval: 200 * time.Millisecond, MonitorInterval: 200 * time.Millisecond, ProgressInterval: 50 * time.Millisecond,
-		WorkDir: shortDir(t),
+		WorkDir: scripted.ShortDir(t),
 	}
 	load := t.TempDir()
 	for range consumers {
-		cfg.Consumers = append(cfg.Consumers, Consumer{Path: load, ChunkSize: 64 << 10, FileSize: 1 << 20, KeepFiles: 1})
+		cfg.Consumers = append(cfg.Consumers, spec.Consumer{Path: load, ChunkSize: 64 << 10, FileSize: 1 << 20, KeepFiles: 1})
 	}
 	if change != nil {
 		change(&cfg)
@@ -43,7 +45,7 @@ func startProgram(t *testing.T, c *collector, consumers int, change func(*Config
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &clientProgram{t: t, cfg: cfg, log: new(logLines), done: make(chan struct{})}
+	p := &clientProgram{t: t, cfg: cfg, log: new(scripted.LogLines), done: make(chan struct{})}
 	p.cmd = exec.Command(os.Args[0])
 	p.cmd.Env = append(os.Environ(), clientSettings+"="+string(settings))
 	p.cmd.Stderr = p.log
@@ -80,8 +82,8 @@ func (p *clientProgram) signal(s syscall.Signal) {
 func (p *clientProgram) spool(bytes int64) string {
 	p.t.Helper()
 	var path string
-	eventually(p.t, "a spool", func() bool {
-		paths, _ := filepath.Glob(filepath.Join(p.cfg.WorkDir, "*", spoolName))
+	scripted.Eventually(p.t, "a spool", func() bool {
+		paths, _ := filepath.Glob(filepath.Join(p.cfg.WorkDir, "*", spec.SpoolName))
 		if len(paths) == 0 {
 			return false
 		}
@@ -90,28 +92,4 @@ func (p *clientProgram) spool(bytes int64) string {
 		return err == nil && info.Size() >= bytes
 	})
 	return path
-}
-
-// eventually polls for an event.
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patienceInTests); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if happened() {
-			return
-		}
-	}
-	t.Fatalf("waited %s for %s", patienceInTests, what)
-}
-
-// livingBelow lists the processes that have a folder's name in their environment.
-func livingBelow(folder string) []string {
-	var pids []string
-	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
-	for _, path := range environments {
-		data, err := os.ReadFile(path)
-		if err == nil && strings.Contains(string(data), folder+"/") {
-			pids = append(pids, filepath.Base(filepath.Dir(path)))
-		}
-	}
-	return pids
 }

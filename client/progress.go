@@ -1,21 +1,10 @@
 package client
 
-import "time"
+import (
+	"time"
 
-// Progress is how far a client's load is.
-type Progress struct {
-	// Elapsed of Runtime is over.
-	Elapsed, Runtime time.Duration
-	// BytesPerSecond is over the last few seconds.
-	BytesPerSecond float64
-	// Bytes, Files and Errors are those of the whole load.
-	Bytes, Files, Errors uint64
-	// TotalBytes is how much ends the load before its runtime; 0 if nothing does.
-	TotalBytes uint64
-	// Ending says that the load is over; only workers, messages and files are left to
-	// see to. It is told once.
-	Ending bool
-}
+	"bulkhead/client/spec"
+)
 
 const (
 	// showEvery is the time between two calls of Config.Progress.
@@ -40,7 +29,7 @@ func (l *load) showProgress(began time.Time) (stop func()) {
 		for over := false; ; {
 			now := l.tally.totals()
 			elapsed := time.Since(began)
-			l.cfg.Progress(Progress{
+			l.cfg.Progress(spec.Progress{
 				Elapsed: elapsed, Runtime: l.cfg.Runtime, BytesPerSecond: rate.add(elapsed, now.Bytes),
 				Bytes: now.Bytes, Files: now.Files, Errors: now.Errors, TotalBytes: l.cfg.TotalBytes, Ending: over,
 			})

@@ -17,15 +17,14 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/client/outbox"
+	"bulkhead/client/session"
+	"bulkhead/client/spec"
 	"bulkhead/internal/pathname"
 	"bulkhead/internal/reason"
 	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
-
-// resendMemory is how many bytes of a spool are in memory, and so in flight, at
-// once.
-const resendMemory = 4 << 20
 
 // ResendConfig says which spool to deliver, and to whom.
 type ResendConfig struct {
@@ -88,13 +87,13 @@ func Resend(ctx context.Context, cfg ResendConfig) (ResendResult, error) {
 	if err := cfg.resolve(); err != nil {
 		return ResendResult{}, err
 	}
-	s, summary, err := openSpool(cfg.Spool)
+	s, summary, err := outbox.OpenSpool(cfg.Spool)
 	if err != nil {
 		return ResendResult{}, err
 	}
-	defer s.file.Close()
-	r := &resend{cfg: cfg, spool: s, summary: summary, instance: newInstance(), ResendResult: ResendResult{
-		Path: s.file.Name(), Name: summary.Hello.GetName(), ClientID: summary.ClientID,
+	defer s.File.Close()
+	r := &resend{cfg: cfg, spool: s, summary: summary, instance: spec.NewInstance(), ResendResult: ResendResult{
+		Path: s.File.Name(), Name: summary.Hello.GetName(), ClientID: summary.ClientID,
 		Messages: uint64(summary.Messages), FirstSeq: summary.FirstSeq, LastSeq: summary.LastSeq,
 	}}
 	if summary.Damage != "" {
@@ -110,8 +109,8 @@ func Resend(ctx context.Context, cfg ResendConfig) (ResendResult, error) {
 }
 
 func (c *ResendConfig) resolve() error {
-	c.Supervisor = or(c.Supervisor, "127.0.0.1:7420")
-	c.ConnectTimeout = or(c.ConnectTimeout, 30*time.Second)
+	c.Supervisor = spec.Or(c.Supervisor, "127.0.0.1:7420")
+	c.ConnectTimeout = spec.Or(c.ConnectTimeout, 30*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -125,8 +124,8 @@ func (c *ResendConfig) resolve() error {
 type resend struct {
 	ResendResult
 	cfg     ResendConfig
-	spool   *spool
-	summary SpoolSummary
+	spool   *outbox.Spool
+	summary outbox.SpoolSummary
 	// instance tells this process from others with the ids that it uses.
 	instance []byte
 }
@@ -143,12 +142,12 @@ func (r *resend) cut() bool { return r.summary.Damage != "" && !r.summary.Torn }
 func (r *resend) deliver(ctx context.Context) error {
 	hello := proto.CloneOf(r.summary.Hello)
 	before := r.FirstSeq - 1
-	box, err := spoolOutbox(hello, r.spool, 0, r.Messages, before, r.cut())
+	box, err := outbox.FromSpool(hello, r.spool, 0, r.Messages, before, r.cut())
 	if err != nil {
 		return err
 	}
-	gaps := make(chan gapError, 1)
-	box.onGap = func(g gapError) {
+	gaps := make(chan outbox.GapError, 1)
+	box.OnGap = func(g outbox.GapError) {
 		select {
 		case gaps <- g:
 		default: // known already
@@ -160,18 +159,18 @@ func (r *resend) deliver(ctx context.Context) error {
 	defer running.Wait()
 	defer cancel()
 	done := make(chan error, 1)
-	running.Go(func() { done <- own.run(ctx) }) // ended by cancel
+	running.Go(func() { done <- own.Run(ctx) }) // ended by cancel
 	select {
 	case err := <-done:
 		err = r.delivered(own, box, 0, before, err)
 		to, is := r.elsewhere(err)
 		switch {
-		case to.over && to.after >= r.LastSeq: // that run has all of it, and only its ack was lost
+		case to.Over && to.After >= r.LastSeq: // that run has all of it, and only its ack was lost
 			r.RunID, r.Known, r.Durable = r.summary.Hello.GetRunId(), r.Messages, r.Messages
 			return nil
 		case is:
 			return r.begin(ctx, to, before)
-		case to.over && !r.cfg.NextRun:
+		case to.Over && !r.cfg.NextRun:
 			return fmt.Errorf("%w; with --next-run the messages become a session of the run that there is now", err)
 		}
 		over, is := lost(err)
@@ -187,16 +186,16 @@ func (r *resend) deliver(ctx context.Context) error {
 		}
 		return r.renumbered(ctx, over.Run, max(over.After, before)-before, nil)
 	case gap := <-gaps:
-		<-own.welcomed
-		r.UnknownFrom, r.Unknown = gap.after+1, gap.acked
+		<-own.Welcomed
+		r.UnknownFrom, r.Unknown = gap.After+1, gap.Acked
 		r.cfg.Logger.Warn(fmt.Sprintf("this supervisor does not know messages %d to %d; delivering the rest as a session of its own, numbered from 1", r.UnknownFrom, r.Unknown))
-		if err := r.renumbered(ctx, own.first.GetRunId(), 0, nil); err != nil {
+		if err := r.renumbered(ctx, own.First.GetRunId(), 0, nil); err != nil {
 			return err
 		}
-		if gap.after > 0 {
+		if gap.After > 0 {
 			return nil // it is a session of this run with a hole, and stays away
 		}
-		box.seal() // nothing is in it
+		box.Seal() // nothing is in it
 		if err := <-done; err != nil {
 			r.cfg.Logger.Warn("the empty session under the client's own id was not closed: " + err.Error())
 		}
@@ -207,29 +206,29 @@ func (r *resend) deliver(ctx context.Context) error {
 // elsewhere says whether err is the supervisor's word that it does not have the run that
 // the messages are of, and which one it has; empty if it does not say. A run that is over
 // is one only if that was asked for.
-func (r *resend) elsewhere(err error) (to leaving, is bool) {
-	switch why, about := refusedRun(r.summary.Hello, err); why {
+func (r *resend) elsewhere(err error) (to session.Leaving, is bool) {
+	switch why, about := session.RefusedRun(r.summary.Hello, err); why {
 	case bulkheadv1.Reason_REASON_RUN_UNKNOWN:
-		return leaving{to: about[reason.Run]}, true
+		return session.Leaving{To: about[reason.Run]}, true
 	case bulkheadv1.Reason_REASON_RUN_OVER:
 		end, _ := remainder.FromMetadata(about)
-		return leaving{after: end.After, over: true}, r.cfg.NextRun && (end.Outcome == "" || end.Outcome == "lost")
+		return session.Leaving{After: end.After, Over: true}, r.cfg.NextRun && (end.Outcome == "" || end.Outcome == "lost")
 	default:
-		return leaving{}, false
+		return session.Leaving{}, false
 	}
 }
 
 // begin delivers the spool as a session of the run that there is, though the client was in
 // another one.
-func (r *resend) begin(ctx context.Context, to leaving, before uint64) error {
+func (r *resend) begin(ctx context.Context, to session.Leaving, before uint64) error {
 	from := r.summary.Hello
-	r.FromRun, r.FromRunOver = from.GetRunId(), to.over
-	r.cfg.Logger.Warn(move{from: r.FromRun, after: before, over: to.over}.String())
-	after := max(before, min(to.after, r.LastSeq))
-	if before > 0 && !to.over {
+	r.FromRun, r.FromRunOver = from.GetRunId(), to.Over
+	r.cfg.Logger.Warn(session.Move{From: r.FromRun, After: before, Over: to.Over}.String())
+	after := max(before, min(to.After, r.LastSeq))
+	if before > 0 && !to.Over {
 		r.UnknownFrom, r.Unknown = 1, before
 	}
-	return r.renumbered(ctx, to.to, after-before, &bulkheadv1.Continuation{
+	return r.renumbered(ctx, to.To, after-before, &bulkheadv1.Continuation{
 		RunId: from.GetRunId(), ClientId: from.GetClientId(), After: after, Before: from.GetContinues().GetBefore() + after,
 	})
 }
@@ -242,7 +241,7 @@ const maxSessions = 100
 // its own in a run, which continues one of another run unless that is nil; or, where that
 // was begun and lost as well, the rest of it as a further one.
 func (r *resend) renumbered(ctx context.Context, run string, skip uint64, continues *bulkheadv1.Continuation) error {
-	id, after := clientID(r.summary.Hello.GetClientId()), r.FirstSeq-1+skip
+	id, after := spec.ClientID(r.summary.Hello.GetClientId()), r.FirstSeq-1+skip
 	for range maxSessions {
 		if skip >= r.Messages {
 			r.Known, r.Durable = r.Messages, r.Messages
@@ -251,12 +250,12 @@ func (r *resend) renumbered(ctx context.Context, run string, skip uint64, contin
 		id = remainder.ID(id[:], run, after)
 		hello := proto.CloneOf(r.summary.Hello)
 		hello.ClientId, hello.RunId, hello.Continues = id[:], run, continues
-		box, err := spoolOutbox(hello, r.spool, skip, r.Messages-skip, 0, r.cut())
+		box, err := outbox.FromSpool(hello, r.spool, skip, r.Messages-skip, 0, r.cut())
 		if err != nil {
 			return err
 		}
 		s := r.session(hello, box)
-		err = r.delivered(s, box, skip, 0, s.run(ctx))
+		err = r.delivered(s, box, skip, 0, s.Run(ctx))
 		over, is := lost(err)
 		if !is {
 			return err
@@ -268,41 +267,41 @@ func (r *resend) renumbered(ctx context.Context, run string, skip uint64, contin
 
 // lost says whether err is the supervisor's word that a session was lost.
 func lost(err error) (remainder.Over, bool) {
-	var r refusal
-	if !errors.As(err, &r) || r.status.Code() != codes.FailedPrecondition {
+	var r session.Refusal
+	if !errors.As(err, &r) || r.Status.Code() != codes.FailedPrecondition {
 		return remainder.Over{}, false
 	}
-	why, about := reason.Of(r.status)
+	why, about := reason.Of(r.Status)
 	if why != bulkheadv1.Reason_REASON_UNSPECIFIED {
 		over, is := remainder.FromMetadata(about)
 		return over, is && why == bulkheadv1.Reason_REASON_SESSION_LOST
 	}
-	over, is := remainder.ParseOver(r.status.Message()) // of a supervisor that gives no reasons
+	over, is := remainder.ParseOver(r.Status.Message()) // of a supervisor that gives no reasons
 	return over, is && over.Outcome == "lost"
 }
 
-func (r *resend) session(hello *bulkheadv1.Hello, box *outbox) *session {
+func (r *resend) session(hello *bulkheadv1.Hello, box *outbox.Outbox) *session.Session {
 	hello.Token, hello.Resent, hello.Instance = r.cfg.Token, true, r.instance
-	s := newSession(Config{Supervisor: r.cfg.Supervisor, ConnectTimeout: r.cfg.ConnectTimeout, Logger: r.cfg.Logger}, hello, box)
-	s.awayTimeout = r.cfg.ConnectTimeout
+	s := session.New(spec.Config{Supervisor: r.cfg.Supervisor, ConnectTimeout: r.cfg.ConnectTimeout, Logger: r.cfg.Logger}, hello, box)
+	s.AwayTimeout = r.cfg.ConnectTimeout
 	return s
 }
 
 // delivered notes what came of a session that has the messages behind the first skip,
 // numbered after base.
-func (r *resend) delivered(s *session, box *outbox, skip, base uint64, err error) error {
+func (r *resend) delivered(s *session.Session, box *outbox.Outbox, skip, base uint64, err error) error {
 	select {
-	case <-s.welcomed:
-		r.RunID, r.SessionID = s.first.GetRunId(), s.first.GetSessionId()
-		r.Known = min(skip+max(s.first.GetResumeAfter(), base)-base, r.Messages)
+	case <-s.Welcomed:
+		r.RunID, r.SessionID = s.First.GetRunId(), s.First.GetSessionId()
+		r.Known = min(skip+max(s.First.GetResumeAfter(), base)-base, r.Messages)
 	default:
 		r.Known = skip
 	}
-	r.Durable = min(skip+max(box.state().acked, base)-base, r.Messages)
+	r.Durable = min(skip+max(box.State().Acked, base)-base, r.Messages)
 	switch {
-	case errors.Is(err, errCutOff):
+	case errors.Is(err, outbox.ErrCutOff):
 		return nil // the damage says it all
-	case quarantined(err):
+	case session.Quarantined(err):
 		return fmt.Errorf("%w; the spool is poison: sending it again is of no use", err)
 	}
 	return err
@@ -316,13 +315,13 @@ func (r *resend) remove() {
 		return
 	}
 	r.Removed = true
-	if folder := filepath.Dir(r.Path); strings.HasPrefix(filepath.Base(folder), workDirPrefix) {
+	if folder := filepath.Dir(r.Path); strings.HasPrefix(filepath.Base(folder), spec.WorkDirPrefix) {
 		_ = os.Remove(folder) // not empty: somebody else's things are in it
 	}
 }
 
 // resendCommand is the command line that delivers the spool of a client.
-func resendCommand(cfg Config, spool string) string {
+func resendCommand(cfg spec.Config, spool string) string {
 	command := "bulkhead client resend --supervisor " + shellWord(cfg.Supervisor) + " " + shellWord(spool)
 	if cfg.Token != "" {
 		command = "BULKHEAD_TOKEN=… " + command

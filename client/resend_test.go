@@ -16,40 +16,44 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/client/outbox"
+	"bulkhead/client/session"
+	"bulkhead/client/spec"
 	"bulkhead/internal/remainder"
+	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // books are what a supervisor keeps of several sessions: one collector each, by
 // client id. Each may hold messages before the first connection comes.
 type books struct {
-	*collector
+	*scripted.Collector
 	mu   sync.Mutex
-	book map[string]*collector // guarded by mu
-	over map[string]string     // guarded by mu; what clients are told whose session has ended
+	book map[string]*scripted.Collector // guarded by mu
+	over map[string]string              // guarded by mu; what clients are told whose session has ended
 }
 
 func startBooks(t *testing.T) *books {
 	t.Helper()
-	b := &books{book: make(map[string]*collector), over: make(map[string]string)}
-	b.collector = startCollector(t, func(c *collector, stream serverStream) error {
-		hello := stream.(greetedStream).hello
+	b := &books{book: make(map[string]*scripted.Collector), over: make(map[string]string)}
+	b.Collector = scripted.Start(t, func(c *scripted.Collector, stream scripted.ServerStream) error {
+		hello := stream.(scripted.GreetedStream).Hello
 		if !hello.GetResent() || hello.GetToken() != "secret" {
 			t.Errorf("hello = %v; want resent, with the token", hello)
 		}
 		if why := b.ended(hello.GetClientId()); why != "" {
 			return status.Error(codes.FailedPrecondition, why)
 		}
-		return orderly(b.of(hello.GetClientId()), stream)
+		return scripted.Orderly(b.of(hello.GetClientId()), stream)
 	})
 	return b
 }
 
-func (b *books) of(id []byte) *collector {
+func (b *books) of(id []byte) *scripted.Collector {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.book[string(id)] == nil {
-		b.book[string(id)] = newCollector(b.t, "")
+		b.book[string(id)] = scripted.New(b.T, "")
 	}
 	return b.book[string(id)]
 }
@@ -71,30 +75,30 @@ func (b *books) ended(id []byte) string {
 // An end is a Stop.
 func keepSpool(t *testing.T, first, last int, end bool) (*bulkheadv1.Hello, string) {
 	t.Helper()
-	return keepSpoolBy(t, testHello(), first, last, end)
+	return keepSpoolBy(t, scripted.TestHello(), first, last, end)
 }
 
 // keepSpoolOf is keepSpool of a client that says in which run it was.
 func keepSpoolOf(t *testing.T, run string, first, last int) (*bulkheadv1.Hello, string) {
 	t.Helper()
-	hello := testHello()
+	hello := scripted.TestHello()
 	hello.RunId = run
 	return keepSpoolBy(t, hello, first, last, true)
 }
 
 func keepSpoolBy(t *testing.T, hello *bulkheadv1.Hello, first, last int, end bool) (*bulkheadv1.Hello, string) {
 	t.Helper()
-	folder := filepath.Join(t.TempDir(), workDirPrefix+"1")
+	folder := filepath.Join(t.TempDir(), spec.WorkDirPrefix+"1")
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	hello.Token = "not to be kept"
-	box := newOutbox(hello, 2000, 1<<20, filepath.Join(folder, spoolName))
+	box := outbox.New(hello, 2000, 1<<20, filepath.Join(folder, spec.SpoolName))
 	for n := 1; n <= last; n++ {
-		put := box.add
-		m := note(n, 20)
+		put := box.Add
+		m := scripted.Note(n, 20)
 		if end && n == last {
-			put, m = box.addLast, &bulkheadv1.Message{Fact: &bulkheadv1.Message_Stop{Stop: &bulkheadv1.Stop{}}}
+			put, m = box.AddLast, &bulkheadv1.Message{Fact: &bulkheadv1.Message_Stop{Stop: &bulkheadv1.Stop{}}}
 		}
 		if err := put(m); err != nil {
 			t.Fatal(err)
@@ -102,14 +106,14 @@ func keepSpoolBy(t *testing.T, hello *bulkheadv1.Hello, first, last int, end boo
 	}
 	limits := &bulkheadv1.Limits{MaxFrameBytes: 1 << 20, MaxBatchMessages: 1, MaxUnackedBatches: 1}
 	for n := 1; n < first; n++ {
-		if _, err := box.take(limits); err != nil {
+		if _, err := box.Take(limits); err != nil {
 			t.Fatal(err)
 		}
-		if err := box.ack(uint64(n)); err != nil {
+		if err := box.Ack(uint64(n)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	path, err := box.close()
+	path, err := box.Close()
 	if err != nil || path == "" {
 		t.Fatalf("spool %q, %v", path, err)
 	}
@@ -118,7 +122,7 @@ func keepSpoolBy(t *testing.T, hello *bulkheadv1.Hello, first, last int, end boo
 
 func resendTo(t *testing.T, address, path string) ResendResult {
 	t.Helper()
-	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: address, Token: "secret", ConnectTimeout: patienceInTests})
+	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: address, Token: "secret", ConnectTimeout: scripted.PatienceInTests})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,20 +130,20 @@ func resendTo(t *testing.T, address, path string) ResendResult {
 }
 
 // notes are the notes of what a collector has; -1 for the Stop.
-func notes(c *collector) (list []int) {
-	messages, _, _ := c.snapshot()
+func notes(c *scripted.Collector) (list []int) {
+	messages, _, _ := c.Snapshot()
 	for _, m := range messages {
 		if m.GetStop() != nil {
 			list = append(list, -1)
 			continue
 		}
-		list = append(list, noteOf(m))
+		list = append(list, scripted.NoteOf(m))
 	}
 	return list
 }
 
 // checkNotes checks that a collector has the notes first to last.
-func checkNotes(t *testing.T, c *collector, first, last int, end bool) {
+func checkNotes(t *testing.T, c *scripted.Collector, first, last int, end bool) {
 	t.Helper()
 	got := notes(c)
 	want := last - first + 1
@@ -159,20 +163,20 @@ func TestResendGoesOnWhereTheClientEnded(t *testing.T) {
 		hello, path := keepSpool(t, 51, 200, true)
 		mine := b.of(hello.GetClientId())
 		for n := 1; n <= 60; n++ { // acks of the last ten were lost
-			m := note(n, 20)
+			m := scripted.Note(n, 20)
 			m.Seq = uint64(n)
-			mine.messages = append(mine.messages, m)
+			mine.Messages = append(mine.Messages, m)
 		}
 		given := path
 		if asFolder {
 			given = filepath.Dir(path)
 		}
-		r := resendTo(t, b.address, given)
+		r := resendTo(t, b.Address, given)
 		if !r.Complete() || r.Messages != 150 || r.Durable != 150 || r.Known != 10 || !r.Removed || r.Unknown != 0 {
 			t.Errorf("Resend = %+v", r)
 		}
 		checkNotes(t, mine, 1, 200, true)
-		if _, _, goodbye := mine.snapshot(); goodbye.GetLastSeq() != 200 {
+		if _, _, goodbye := mine.Snapshot(); goodbye.GetLastSeq() != 200 {
 			t.Errorf("goodbye = %v", goodbye)
 		}
 		if _, err := os.Stat(filepath.Dir(path)); !os.IsNotExist(err) {
@@ -186,12 +190,12 @@ func TestResendOfWhatIsThereAlready(t *testing.T) {
 	hello, path := keepSpool(t, 5, 20, false)
 	mine := b.of(hello.GetClientId())
 	for n := 1; n <= 23; n++ {
-		mine.messages = append(mine.messages, &bulkheadv1.Message{Seq: uint64(n)})
+		mine.Messages = append(mine.Messages, &bulkheadv1.Message{Seq: uint64(n)})
 	}
-	if r := resendTo(t, b.address, path); !r.Complete() || r.Durable != 16 || r.Known != 16 || !r.Removed {
+	if r := resendTo(t, b.Address, path); !r.Complete() || r.Durable != 16 || r.Known != 16 || !r.Removed {
 		t.Errorf("Resend = %+v", r)
 	}
-	if _, _, goodbye := mine.snapshot(); goodbye.GetLastSeq() != 23 {
+	if _, _, goodbye := mine.Snapshot(); goodbye.GetLastSeq() != 23 {
 		t.Errorf("goodbye = %v", goodbye)
 	}
 }
@@ -199,14 +203,14 @@ func TestResendOfWhatIsThereAlready(t *testing.T) {
 func TestResendToASupervisorThatKnowsNothing(t *testing.T) {
 	b := startBooks(t)
 	hello, path := keepSpool(t, 51, 200, true)
-	r := resendTo(t, b.address, path)
+	r := resendTo(t, b.Address, path)
 	if !r.Complete() || r.Durable != 150 || r.UnknownFrom != 1 || r.Unknown != 50 || !r.Removed {
 		t.Errorf("Resend = %+v", r)
 	}
 	id := remainder.ID(hello.GetClientId(), "run-1", 50)
 	checkNotes(t, b.of(id[:]), 51, 200, true)
-	for _, c := range []*collector{b.of(id[:]), b.of(hello.GetClientId())} {
-		if _, _, goodbye := c.snapshot(); goodbye == nil {
+	for _, c := range []*scripted.Collector{b.of(id[:]), b.of(hello.GetClientId())} {
+		if _, _, goodbye := c.Snapshot(); goodbye == nil {
 			t.Error("a session was not closed")
 		}
 	}
@@ -222,21 +226,21 @@ func TestResendToASupervisorThatDoesNotKnowTheRun(t *testing.T) {
 	for name, first := range map[string]int{"the end": 51, "all of it": 1} {
 		t.Run(name, func(t *testing.T) {
 			hello, path := keepSpoolOf(t, "run-0", first, 200)
-			sessions := newCollector(t, "", orderly)
+			sessions := scripted.New(t, "", scripted.Orderly)
 			var hellos []*bulkheadv1.Hello
-			b := startCollector(t, func(c *collector, stream serverStream) error {
-				h := stream.(greetedStream).hello
+			b := scripted.Start(t, func(c *scripted.Collector, stream scripted.ServerStream) error {
+				h := stream.(scripted.GreetedStream).Hello
 				hellos = append(hellos, h)
 				switch {
 				case h.GetRunId() == "run-0":
-					return unknownRun("run-1")
+					return scripted.UnknownRun("run-1")
 				case len(hellos) == 2:
-					return breakAfter(1, true, unavailable)(sessions, stream)
+					return scripted.BreakAfter(1, true, scripted.Unavailable)(sessions, stream)
 				default:
-					return orderly(sessions, stream)
+					return scripted.Orderly(sessions, stream)
 				}
 			})
-			r := resendTo(t, b.address, path)
+			r := resendTo(t, b.Address, path)
 			if !r.Complete() || r.Durable != r.Messages || r.FromRun != "run-0" || r.FromRunOver || r.Unknown != uint64(first-1) || r.RunID != "run-1" {
 				t.Errorf("Resend = %+v", r)
 			}
@@ -261,24 +265,24 @@ func TestResendToASupervisorThatDoesNotKnowTheRun(t *testing.T) {
 func TestResendWhenTheRunIsOver(t *testing.T) {
 	_, path := keepSpoolOf(t, "run-0", 51, 200)
 	over := remainder.Over{Outcome: "lost", After: 60, Run: "run-0"}.Metadata()
-	sessions := newCollector(t, "", orderly)
-	b := startCollector(t, func(c *collector, stream serverStream) error {
-		if stream.(greetedStream).hello.GetRunId() == "run-0" {
-			return refusing(codes.FailedPrecondition, bulkheadv1.Reason_REASON_RUN_OVER, over)
+	sessions := scripted.New(t, "", scripted.Orderly)
+	b := scripted.Start(t, func(c *scripted.Collector, stream scripted.ServerStream) error {
+		if stream.(scripted.GreetedStream).Hello.GetRunId() == "run-0" {
+			return scripted.Refusing(codes.FailedPrecondition, bulkheadv1.Reason_REASON_RUN_OVER, over)
 		}
-		return orderly(sessions, stream)
+		return scripted.Orderly(sessions, stream)
 	})
-	if r := resendTo(t, b.address, path); r.Complete() || r.Durable != 0 || r.Removed || !strings.Contains(r.Failure.Error(), "--next-run") {
+	if r := resendTo(t, b.Address, path); r.Complete() || r.Durable != 0 || r.Removed || !strings.Contains(r.Failure.Error(), "--next-run") {
 		t.Errorf("Resend = %+v; want the file to stay", r)
 	}
-	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: b.address, Token: "secret", NextRun: true})
+	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: b.Address, Token: "secret", NextRun: true})
 	if err != nil || !r.Complete() || r.Durable != 150 || !r.FromRunOver || !r.Removed {
 		t.Errorf("Resend = %+v, %v", r, err)
 	}
 	checkNotes(t, sessions, 61, 200, true)
 
 	_, path = keepSpoolOf(t, "run-0", 51, 60) // all of which that run has
-	if r := resendTo(t, b.address, path); !r.Complete() || r.Known != 10 || r.RunID != "run-0" || r.FromRun != "" || !r.Removed {
+	if r := resendTo(t, b.Address, path); !r.Complete() || r.Known != 10 || r.RunID != "run-0" || r.FromRun != "" || !r.Removed {
 		t.Errorf("Resend = %+v", r)
 	}
 }
@@ -286,12 +290,12 @@ func TestResendWhenTheRunIsOver(t *testing.T) {
 // A supervisor may say in its Welcome that the session of the messages is closed.
 func TestResendToAClosedSession(t *testing.T) {
 	_, path := keepSpoolOf(t, "run-0", 51, 200)
-	b := startCollector(t, func(c *collector, stream serverStream) error {
+	b := scripted.Start(t, func(c *scripted.Collector, stream scripted.ServerStream) error {
 		return stream.SendMsg(&bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Welcome{Welcome: &bulkheadv1.Welcome{
-			RunId: "run-0", SessionId: "s1", ResumeAfter: 200, Closed: true, Limits: c.limits,
+			RunId: "run-0", SessionId: "s1", ResumeAfter: 200, Closed: true, Limits: c.Limits,
 		}}})
 	})
-	if r := resendTo(t, b.address, path); !r.Complete() || r.Known != 150 || !r.Removed {
+	if r := resendTo(t, b.Address, path); !r.Complete() || r.Known != 150 || !r.Removed {
 		t.Errorf("Resend = %+v", r)
 	}
 }
@@ -300,48 +304,48 @@ func TestResendToAClosedSession(t *testing.T) {
 // of the session are those of the new run, whether it closed the file or was killed.
 func TestTheSpoolOfASessionInAnotherRun(t *testing.T) {
 	for _, killed := range []bool{false, true} {
-		folder := filepath.Join(t.TempDir(), workDirPrefix+"1")
+		folder := filepath.Join(t.TempDir(), spec.WorkDirPrefix+"1")
 		must(t, os.Mkdir(folder, 0o700))
-		hello := testHello()
+		hello := scripted.TestHello()
 		hello.RunId = "run-0"
-		box := newOutbox(hello, 2000, 1<<20, filepath.Join(folder, spoolName))
+		box := outbox.New(hello, 2000, 1<<20, filepath.Join(folder, spec.SpoolName))
 		limits := &bulkheadv1.Limits{MaxFrameBytes: 1 << 20, MaxBatchMessages: 1, MaxUnackedBatches: 1}
 		for n := 1; n <= 100; n++ {
-			must(t, box.add(note(n, 20)))
+			must(t, box.Add(scripted.Note(n, 20)))
 		}
 		deliver := func(n int) {
 			for range n {
-				batch, err := box.take(limits)
+				batch, err := box.Take(limits)
 				must(t, err)
-				must(t, box.ack(batch.GetMessages()[0].GetSeq()))
+				must(t, box.Ack(batch.GetMessages()[0].GetSeq()))
 			}
 		}
 		deliver(30)
-		s := newSession(Config{Logger: slog.New(slog.DiscardHandler)}, hello, box)
-		must(t, s.goOn(leaving{to: "run-1"}))
+		s := session.New(spec.Config{Logger: slog.New(slog.DiscardHandler)}, hello, box)
+		must(t, s.GoOn(session.Leaving{To: "run-1"}))
 		deliver(10)
 		for n := 101; n <= 120; n++ {
-			must(t, box.add(note(n, 20)))
+			must(t, box.Add(scripted.Note(n, 20)))
 		}
-		path := box.spoolPath
+		path := box.SpoolPath
 		if !killed {
 			var err error
-			path, err = box.close()
+			path, err = box.Close()
 			must(t, err)
 		} else {
-			must(t, box.spool.file.Close())
+			must(t, box.Spool.File.Close())
 		}
 		id := remainder.ID(hello.GetClientId(), "run-1", 30)
 		next := uint64(11)
-		summary, err := ReadSpool(path, func(m *bulkheadv1.Message) error {
-			if !killed && noteOf(m) != int(next)+30 {
-				t.Errorf("message %d is note %d", next, noteOf(m))
+		summary, err := outbox.ReadSpool(path, func(m *bulkheadv1.Message) error {
+			if !killed && scripted.NoteOf(m) != int(next)+30 {
+				t.Errorf("message %d is note %d", next, scripted.NoteOf(m))
 			}
 			next++
 			return nil
 		})
 		must(t, err)
-		if summary.ClientID != clientID(id).String() || summary.Damage != "" || summary.LastSeq != 90 || !killed && summary.FirstSeq != 11 || summary.Hello.GetContinues().GetBefore() != 30 || len(summary.Hello.ProtoReflect().GetUnknown()) != 0 {
+		if summary.ClientID != spec.ClientID(id).String() || summary.Damage != "" || summary.LastSeq != 90 || !killed && summary.FirstSeq != 11 || summary.Hello.GetContinues().GetBefore() != 30 || len(summary.Hello.ProtoReflect().GetUnknown()) != 0 {
 			t.Errorf("the spool: %+v; want client %x with messages up to 90", summary, id)
 		}
 	}
@@ -360,11 +364,11 @@ func TestResendOnceMoreToASupervisorThatKnewNothing(t *testing.T) {
 	id := remainder.ID(hello.GetClientId(), "run-1", 50)
 	mine := b.of(id[:])
 	for n := 1; n <= 30; n++ {
-		m := note(50+n, 20)
+		m := scripted.Note(50+n, 20)
 		m.Seq = uint64(n)
-		mine.messages = append(mine.messages, m)
+		mine.Messages = append(mine.Messages, m)
 	}
-	if r := resendTo(t, b.address, path); !r.Complete() || r.Known != 30 || r.Durable != 150 {
+	if r := resendTo(t, b.Address, path); !r.Complete() || r.Known != 30 || r.Durable != 150 {
 		t.Errorf("Resend = %+v", r)
 	}
 	checkNotes(t, mine, 51, 200, true)
@@ -376,12 +380,12 @@ func TestResendBehindAHole(t *testing.T) {
 	hello, path := keepSpool(t, 51, 200, true)
 	mine := b.of(hello.GetClientId())
 	for n := 1; n <= 40; n++ {
-		mine.messages = append(mine.messages, &bulkheadv1.Message{Seq: uint64(n)})
+		mine.Messages = append(mine.Messages, &bulkheadv1.Message{Seq: uint64(n)})
 	}
-	if r := resendTo(t, b.address, path); !r.Complete() || r.UnknownFrom != 41 || r.Unknown != 50 || r.Durable != 150 {
+	if r := resendTo(t, b.Address, path); !r.Complete() || r.UnknownFrom != 41 || r.Unknown != 50 || r.Durable != 150 {
 		t.Errorf("Resend = %+v", r)
 	}
-	if _, _, goodbye := mine.snapshot(); goodbye != nil {
+	if _, _, goodbye := mine.Snapshot(); goodbye != nil {
 		t.Error("a session with a hole was closed")
 	}
 }
@@ -403,14 +407,14 @@ func TestResendToALostSession(t *testing.T) {
 			b := startBooks(t)
 			hello, path := keepSpool(t, 51, 200, true)
 			b.lose(hello.GetClientId(), test.lostAfter)
-			r := resendTo(t, b.address, path)
+			r := resendTo(t, b.Address, path)
 			if !r.Complete() || !r.Lost || r.LostAfter != test.lostAfter || r.Durable != 150 || r.Known != test.known ||
 				r.UnknownFrom != test.unknownFrom || r.Unknown != test.unknown || !r.Removed || r.RunID != "run-1" {
 				t.Errorf("Resend = %+v", r)
 			}
 			id := remainder.ID(hello.GetClientId(), "run-1", test.after)
 			checkNotes(t, b.of(id[:]), test.first, 200, true)
-			if _, _, goodbye := b.of(id[:]).snapshot(); goodbye.GetLastSeq() != uint64(200-test.first+1) {
+			if _, _, goodbye := b.of(id[:]).Snapshot(); goodbye.GetLastSeq() != uint64(200-test.first+1) {
 				t.Errorf("goodbye = %v", goodbye)
 			}
 			if n := notes(b.of(hello.GetClientId())); len(n) != 0 {
@@ -424,7 +428,7 @@ func TestResendToALostSessionThatHasAll(t *testing.T) {
 	b := startBooks(t)
 	hello, path := keepSpool(t, 51, 200, true)
 	b.lose(hello.GetClientId(), 200)
-	if r := resendTo(t, b.address, path); !r.Complete() || !r.Lost || r.Known != 150 || r.Durable != 150 || !r.Removed {
+	if r := resendTo(t, b.Address, path); !r.Complete() || !r.Lost || r.Known != 150 || r.Durable != 150 || !r.Removed {
 		t.Errorf("Resend = %+v", r)
 	}
 }
@@ -440,7 +444,7 @@ func TestResendToASessionThatWasLostTwice(t *testing.T) {
 	b.lose(hello.GetClientId(), 60)
 	b.lose(first[:], 30)
 	b.lose(second[:], 0)
-	if r := resendTo(t, b.address, path); !r.Complete() || r.Known != 40 || r.Durable != 150 || !r.Removed {
+	if r := resendTo(t, b.Address, path); !r.Complete() || r.Known != 40 || r.Durable != 150 || !r.Removed {
 		t.Errorf("Resend = %+v", r)
 	}
 	checkNotes(t, b.of(third[:]), 91, 200, true)
@@ -450,12 +454,12 @@ func TestResendToASessionThatWasLostTwice(t *testing.T) {
 func TestResendThatLosesItsSession(t *testing.T) {
 	b := startBooks(t)
 	hello, path := keepSpool(t, 1, 100, true)
-	b.collector.acts = []act{breakAfter(2, true, cut), func(c *collector, _ serverStream) error {
-		messages, _, _ := c.snapshot()
+	b.Collector.Acts = []scripted.Act{scripted.BreakAfter(2, true, scripted.Cut), func(c *scripted.Collector, _ scripted.ServerStream) error {
+		messages, _, _ := c.Snapshot()
 		b.lose(hello.GetClientId(), uint64(len(messages)))
 		return status.Error(codes.FailedPrecondition, b.ended(hello.GetClientId()))
-	}, b.collector.acts[0]}
-	r := resendTo(t, b.address, path)
+	}, b.Collector.Acts[0]}
+	r := resendTo(t, b.Address, path)
 	if !r.Complete() || !r.Lost || r.LostAfter == 0 || r.LostAfter >= 100 || r.Durable != 100 {
 		t.Fatalf("Resend = %+v", r)
 	}
@@ -488,13 +492,13 @@ func TestResendUpToTheDamage(t *testing.T) {
 			if err := os.WriteFile(path, test.damage(data), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			r := resendTo(t, b.address, path)
+			r := resendTo(t, b.Address, path)
 			if r.Complete() || r.Failure != nil || r.Durable != uint64(test.want) || r.Removed || !strings.Contains(r.Damage, test.words) || !strings.HasPrefix(r.Damage, "at offset ") {
 				t.Errorf("Resend = %+v", r)
 			}
 			mine := b.of(hello.GetClientId())
 			checkNotes(t, mine, 1, test.want, false)
-			if _, _, goodbye := mine.snapshot(); (goodbye != nil) != test.goodbye {
+			if _, _, goodbye := mine.Snapshot(); (goodbye != nil) != test.goodbye {
 				t.Errorf("goodbye = %v", goodbye)
 			}
 			if _, err := os.Stat(path); err != nil {
@@ -516,9 +520,9 @@ func TestResendThatIsRefused(t *testing.T) {
 		{codes.DataLoss, remainder.Over{Outcome: "quarantined", After: 3, Run: "r", Cause: "killed 3 handlers"}.String(), "the spool is poison"},
 		{codes.DataLoss, remainder.Over{Outcome: "lost", After: 3, Run: "r"}.String(), "quarantine"},
 	} {
-		c := startCollector(t, refuse(test.code, test.text))
+		c := scripted.Start(t, scripted.Refuse(test.code, test.text))
 		_, path := keepSpool(t, 5, 20, false)
-		r := resendTo(t, c.address, path)
+		r := resendTo(t, c.Address, path)
 		if r.Complete() || !strings.Contains(r.Failure.Error(), test.want) || r.Durable != 0 || r.Removed {
 			t.Errorf("Resend = %+v", r)
 		}
@@ -535,23 +539,23 @@ func TestResendToALostSessionOfARunThatEnds(t *testing.T) {
 	b.lose(hello.GetClientId(), 60)
 	id := remainder.ID(hello.GetClientId(), "run-1", 60)
 	b.over[string(id[:])] = "the run is ending; it takes no new clients"
-	r := resendTo(t, b.address, path)
+	r := resendTo(t, b.Address, path)
 	if r.Complete() || !r.Lost || r.Removed || r.Durable != 10 || !strings.Contains(r.Failure.Error(), "the run is ending; it takes no new clients") {
 		t.Errorf("Resend = %+v", r)
 	}
 }
 
 func TestResendGoesOnAfterALostConnection(t *testing.T) {
-	c := startCollector(t, breakAfter(2, true, cut), orderly)
+	c := scripted.Start(t, scripted.BreakAfter(2, true, scripted.Cut), scripted.Orderly)
 	_, path := keepSpool(t, 1, 100, true)
-	if r := resendTo(t, c.address, path); !r.Complete() || r.Durable != 100 || r.Known != 0 {
+	if r := resendTo(t, c.Address, path); !r.Complete() || r.Durable != 100 || r.Known != 0 {
 		t.Errorf("Resend = %+v", r)
 	}
 	checkNotes(t, c, 1, 100, true)
 }
 
 func TestResendGivesUp(t *testing.T) {
-	address := closedAddress(t)
+	address := scripted.ClosedAddress(t)
 	_, path := keepSpool(t, 1, 10, true)
 	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: address, ConnectTimeout: 300e6})
 	if err != nil || r.Complete() || r.Removed || !strings.Contains(r.Failure.Error(), "not reachable in ") || !strings.Contains(r.Failure.Error(), "(connection refused)") {
@@ -576,12 +580,12 @@ func TestResendNeedsASpool(t *testing.T) {
 	if _, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: "nowhere"}); err == nil {
 		t.Error("a supervisor without a port is taken")
 	}
-	held, _, err := openSpool(path)
+	held, _, err := outbox.OpenSpool(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer held.file.Close()
-	if _, err := Resend(context.Background(), ResendConfig{Spool: path}); !errors.Is(err, errSpoolInUse) {
+	defer held.File.Close()
+	if _, err := Resend(context.Background(), ResendConfig{Spool: path}); !errors.Is(err, outbox.ErrSpoolInUse) {
 		t.Errorf("Resend of a spool in use: %v", err)
 	}
 }
@@ -596,26 +600,26 @@ func TestSpoolHasNoToken(t *testing.T) {
 
 // What a killed client has in its spool can be delivered by another process.
 func TestResendOfAKilledClient(t *testing.T) {
-	c := startCollector(t, func(c *collector, stream serverStream) error {
-		if err := c.welcome(stream); err != nil {
+	c := scripted.Start(t, func(c *scripted.Collector, stream scripted.ServerStream) error {
+		if err := c.Welcome(stream); err != nil {
 			return err
 		}
-		return c.receive(stream, func(int, uint64) error { return nil }) // never acks
+		return c.Receive(stream, func(int, uint64) error { return nil }) // never acks
 	})
-	p := startProgram(t, c, 1, func(cfg *Config) { cfg.SpoolMemory, cfg.SpoolMaxSize = 1000, 1<<20 })
+	p := startProgram(t, c, 1, func(cfg *spec.Config) { cfg.SpoolMemory, cfg.SpoolMaxSize = 1000, 1<<20 })
 	path := p.spool(5000)
-	if _, _, err := openSpool(path); !errors.Is(err, errSpoolInUse) {
+	if _, _, err := outbox.OpenSpool(path); !errors.Is(err, outbox.ErrSpoolInUse) {
 		t.Errorf("the spool of a running client: %v", err)
 	}
 	p.signal(syscall.SIGKILL)
-	wait(t, "the client's end", p.done)
+	scripted.Wait(t, "the client's end", p.done)
 
 	b := startBooks(t)
-	r := resendTo(t, b.address, path)
+	r := resendTo(t, b.Address, path)
 	if !r.Complete() || r.Durable != r.Messages || r.Messages == 0 || r.Name != "tester" || !r.Removed {
 		t.Errorf("Resend = %+v", r)
 	}
-	hellos := b.collector.hellos
+	hellos := b.Collector.Hellos
 	if got := hellos[len(hellos)-1]; got.GetWorkload().GetRuntimeNano() != int64(p.cfg.Runtime) || int(got.GetPid()) != p.cmd.Process.Pid {
 		t.Errorf("hello = %v; want the client's", got)
 	}
@@ -626,11 +630,11 @@ func TestResendCommandIsFitForAShell(t *testing.T) {
 		"/tmp/bulkhead-1/spool": "bulkhead client resend --supervisor h:1 /tmp/bulkhead-1/spool",
 		"/tmp/it's/spool":       `bulkhead client resend --supervisor h:1 '/tmp/it'\''s/spool'`,
 	} {
-		if got := resendCommand(Config{Supervisor: "h:1"}, spool); got != want {
+		if got := resendCommand(spec.Config{Supervisor: "h:1"}, spool); got != want {
 			t.Errorf("%s; want %s", got, want)
 		}
 	}
-	if got := resendCommand(Config{Supervisor: "h:1", Token: "secret"}, "s"); strings.Contains(got, "secret") || !strings.HasPrefix(got, "BULKHEAD_TOKEN=") {
+	if got := resendCommand(spec.Config{Supervisor: "h:1", Token: "secret"}, "s"); strings.Contains(got, "secret") || !strings.HasPrefix(got, "BULKHEAD_TOKEN=") {
 		t.Errorf("%s", got)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"bulkhead/client/session"
+	"bulkhead/client/spec"
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/plural"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -75,9 +77,9 @@ type Result struct {
 	// for what should be known of a load of which nothing is missing.
 	Problems, Notes []string
 
-	missing []string // of the load itself
-	moves   []move   // to other runs
-	cut     int      // workers that could not end, because it was stopped at once
+	missing []string       // of the load itself
+	moves   []session.Move // to other runs
+	cut     int            // workers that could not end, because it was stopped at once
 }
 
 // ExitCode is the exit status that tells the verdict: 0 complete, 1 failed, 3
@@ -112,14 +114,14 @@ func (r *Result) judge(sessionErr error) {
 	}
 	r.Problems = append(r.Problems, r.missing...)
 	if r.Errors > 0 {
-		problem("%s of the consumers failed, the last: %s", plural.Of(r.Errors, "operation"), or(r.LastError, "without a text"))
+		problem("%s of the consumers failed, the last: %s", plural.Of(r.Errors, "operation"), spec.Or(r.LastError, "without a text"))
 	}
 	if r.CorruptBlocks > 0 || r.FirstCorruption != "" {
 		was := "they were"
 		if r.CorruptBlocks == 1 {
 			was = "it was"
 		}
-		problem("%s did not read back as %s written, the first: %s", plural.Of(r.CorruptBlocks, "block"), was, or(r.FirstCorruption, "without a text"))
+		problem("%s did not read back as %s written, the first: %s", plural.Of(r.CorruptBlocks, "block"), was, spec.Or(r.FirstCorruption, "without a text"))
 	}
 	if r.Dropped > 0 {
 		problem("%s had no room in the spool and %s lost", plural.Of(r.Dropped, "message"), plural.Is(r.Dropped))
@@ -133,7 +135,7 @@ func (r *Result) judge(sessionErr error) {
 		problem("the supervisor did not confirm the end of the session (%v)", sessionErr)
 	}
 	for _, m := range r.moves {
-		if m.after > 0 {
+		if m.After > 0 {
 			problem("%s", m)
 		} else {
 			r.Notes = append(r.Notes, m.String())
@@ -173,5 +175,5 @@ func (r *Result) interruption() string {
 
 // after says how much of its runtime the load reached.
 func (r *Result) after() string {
-	return "after " + durationText(r.Reached) + " of " + durationText(r.Runtime)
+	return "after " + spec.Duration(r.Reached) + " of " + spec.Duration(r.Runtime)
 }

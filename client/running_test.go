@@ -12,15 +12,17 @@ import (
 	"testing"
 	"time"
 
+	"bulkhead/client/spec"
+	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // running is a client under test.
 type running struct {
 	t         *testing.T
-	collector *collector
-	cfg       Config
-	log       *logLines
+	collector *scripted.Collector
+	cfg       spec.Config
+	log       *scripted.LogLines
 	signals   chan os.Signal
 	done      chan struct{}
 	result    Result
@@ -29,18 +31,18 @@ type running struct {
 
 // startClient runs a client with two consumers until the test ends. change adapts
 // its configuration.
-func startClient(t *testing.T, c *collector, change func(*Config)) *running {
+func startClient(t *testing.T, c *scripted.Collector, change func(*spec.Config)) *running {
 	t.Helper()
-	r := &running{t: t, collector: c, log: new(logLines), signals: make(chan os.Signal, 2), done: make(chan struct{})}
+	r := &running{t: t, collector: c, log: new(scripted.LogLines), signals: make(chan os.Signal, 2), done: make(chan struct{})}
 	load := t.TempDir()
-	r.cfg = Config{
-		Supervisor: c.address, Name: "tester", Runtime: time.Hour,
-		ConnectTimeout: patienceInTests, KillTimeout: patienceInTests, DeliverTimeout: patienceInTests,
+	r.cfg = spec.Config{
+		Supervisor: c.Address, Name: "tester", Runtime: time.Hour,
+		ConnectTimeout: scripted.PatienceInTests, KillTimeout: scripted.PatienceInTests, DeliverTimeout: scripted.PatienceInTests,
 		HeartbeatInterval: 200 * time.Millisecond, MonitorInterval: 200 * time.Millisecond, ProgressInterval: 100 * time.Millisecond,
-		WorkDir: shortDir(t), Logger: slog.New(slog.NewTextHandler(r.log, nil)),
+		WorkDir: scripted.ShortDir(t), Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 	}
 	for range 2 {
-		r.cfg.Consumers = append(r.cfg.Consumers, Consumer{Path: load, ChunkSize: 64 << 10, FileSize: 1 << 20, KeepFiles: 1})
+		r.cfg.Consumers = append(r.cfg.Consumers, spec.Consumer{Path: load, ChunkSize: 64 << 10, FileSize: 1 << 20, KeepFiles: 1})
 	}
 	if change != nil {
 		change(&r.cfg)
@@ -64,23 +66,12 @@ func startClient(t *testing.T, c *collector, change func(*Config)) *running {
 	return r
 }
 
-// shortDir is a folder for the test; the path of a socket must be short.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "bh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
 // end waits for the client and checks what is so after every run: no process of it
 // is left, and no file that the result does not name.
 func (r *running) end() Result {
 	r.t.Helper()
-	wait(r.t, "the client", r.done)
-	messages, _, _ := r.collector.snapshot()
+	scripted.Wait(r.t, "the client", r.done)
+	messages, _, _ := r.collector.Snapshot()
 	for _, m := range messages {
 		if pid := int(m.GetProcess().GetPid()); m.GetStart() != nil && pid != os.Getpid() {
 			if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
@@ -106,19 +97,19 @@ func (r *running) end() Result {
 // until waits for a message for which found is true.
 func (r *running) until(what string, found func(*bulkheadv1.Message) bool) *bulkheadv1.Message {
 	r.t.Helper()
-	for deadline := time.After(patienceInTests); ; {
-		messages, _, _ := r.collector.snapshot()
+	for deadline := time.After(scripted.PatienceInTests); ; {
+		messages, _, _ := r.collector.Snapshot()
 		for _, m := range messages {
 			if found(m) {
 				return m
 			}
 		}
 		select {
-		case <-r.collector.arrived:
+		case <-r.collector.Arrived:
 		case <-r.done:
 			r.t.Fatalf("the client ended (%+v, %v) before %s", r.result, r.err, what)
 		case <-deadline:
-			r.t.Fatalf("waited %s for %s", patienceInTests, what)
+			r.t.Fatalf("waited %s for %s", scripted.PatienceInTests, what)
 		}
 	}
 }
@@ -143,7 +134,7 @@ func (r *running) kill(pid int, signal syscall.Signal) {
 // stop is the last message.
 func (r *running) stop() *bulkheadv1.Stop {
 	r.t.Helper()
-	messages, _, _ := r.collector.snapshot()
+	messages, _, _ := r.collector.Snapshot()
 	if len(messages) == 0 || messages[len(messages)-1].GetStop() == nil {
 		r.t.Fatalf("the last of %d messages is not a Stop", len(messages))
 	}

@@ -6,26 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"bulkhead/client/spec"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
-
-func TestVariation(t *testing.T) {
-	for _, row := range []struct {
-		values []float64
-		want   float64
-	}{
-		{[]float64{5, 5, 5}, 0},
-		{[]float64{90, 110}, 10},
-		{[]float64{2, 4, 4, 4, 5, 5, 7, 9}, 40}, // mean 5, deviation 2
-		{[]float64{0, 10}, 100},
-		{[]float64{0, 0}, math.Inf(1)},
-		{nil, math.Inf(1)},
-	} {
-		if got := variation(row.values); math.Abs(got-row.want) > 1e-9 && got != row.want {
-			t.Errorf("variation(%v) = %v; want %v", row.values, got, row.want)
-		}
-	}
-}
 
 func TestThroughputSpreadsWhatIsSaid(t *testing.T) {
 	tp := newThroughput(time.Time{}, time.Second)
@@ -46,7 +29,7 @@ func TestThroughputSpreadsWhatIsSaid(t *testing.T) {
 }
 
 func TestSteady(t *testing.T) {
-	s := Steady{Window: 5 * time.Second, MaxVariation: 10}
+	s := spec.Steady{Window: 5 * time.Second, MaxVariation: 10}
 	for _, row := range []struct {
 		name       string
 		perSecond  []float64
@@ -86,28 +69,6 @@ func TestThroughputForgetsWhatIsOver(t *testing.T) {
 	}
 	if n := len(tp.bytes); n > 10 {
 		t.Errorf("%d intervals are kept", n)
-	}
-}
-
-func TestRamp(t *testing.T) {
-	cfg := Config{Ramp: 10 * time.Second, Consumers: make([]Consumer, 4)}
-	cfg.Consumers[3].StartDelay = time.Second
-	for i, want := range []time.Duration{0, 2500 * time.Millisecond, 5 * time.Second, 8500 * time.Millisecond} {
-		if got := cfg.begin(i); got != want {
-			t.Errorf("consumer %d begins after %s; want %s", i, got, want)
-		}
-	}
-	if got := cfg.allBegun(); got != 8500*time.Millisecond {
-		t.Errorf("all have begun after %s", got)
-	}
-}
-
-func TestReserve(t *testing.T) {
-	fs := room{free: 1, total: 1000}
-	for r, want := range map[Reserve]uint64{{}: 0, {Bytes: 70}: 70, {Percent: 5}: 50, {Bytes: 70, Percent: 5}: 50, {Bytes: 20, Percent: 5}: 20} {
-		if got := r.of(fs); got != want {
-			t.Errorf("%+v of %+v = %d; want %d", r, fs, got, want)
-		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"bulkhead/client/spec"
 	"bulkhead/internal/pathname"
 	"bulkhead/internal/substance"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -61,7 +62,7 @@ func (t *tally) count(m *bulkheadv1.Message) {
 		t.sum.Bytes += f.Progress.GetBytes()
 		t.sum.Chunks += f.Progress.GetChunks()
 		t.sum.Errors += f.Progress.GetErrors()
-		t.sum.LastError = or(f.Progress.GetLastError(), t.sum.LastError)
+		t.sum.LastError = spec.Or(f.Progress.GetLastError(), t.sum.LastError)
 		t.sum.VerifiedBytes += f.Progress.GetVerifiedBytes()
 		t.sum.Corrupt += f.Progress.GetCorruptBlocks()
 		one := t.of(m.GetProcess())
@@ -70,7 +71,7 @@ func (t *tally) count(m *bulkheadv1.Message) {
 		one.VerifiedBytes += f.Progress.GetVerifiedBytes()
 		one.Writing += time.Duration(f.Progress.GetIntervalNano())
 	case *bulkheadv1.Message_Corruption:
-		t.sum.FirstCorruption = or(t.sum.FirstCorruption, corruptionText(f.Corruption))
+		t.sum.FirstCorruption = spec.Or(t.sum.FirstCorruption, corruptionText(f.Corruption))
 	case *bulkheadv1.Message_Rollover:
 		t.sum.Files++
 		one := t.of(m.GetProcess())

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"bulkhead/client/spec"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -89,16 +90,16 @@ func (t *throughput) last(now, window, since time.Duration) []float64 {
 
 // steady says whether the throughput is steady now, and how steady, in words. since is
 // when the last consumer began.
-func (t *throughput) steady(s Steady, now, since time.Duration) (words string, yes bool) {
+func (t *throughput) steady(s spec.Steady, now, since time.Duration) (words string, yes bool) {
 	values := t.last(now, s.Window, since)
 	if values == nil {
 		return "", false
 	}
-	v := variation(values)
+	v := spec.Variation(values)
 	if v > s.MaxVariation {
 		return "", false
 	}
-	return fmt.Sprintf("%s, varying by %.1f %% over %s", rateText(meanOf(values)/t.interval.Seconds()), v, s.Window), true
+	return fmt.Sprintf("%s, varying by %.1f %% over %s", spec.Rate(spec.MeanOf(values)/t.interval.Seconds()), v, s.Window), true
 }
 
 // floorDiv is a/b, rounded down also below 0.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"bulkhead/client/spec"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -38,7 +39,7 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 		case <-l.written:
 			return ending{reason: bulkheadv1.StopReason_STOP_REASON_TOTAL}
 		case now := <-looks:
-			if words, yes := l.speed.steady(l.cfg.Steady, now.Sub(began), l.cfg.allBegun()); yes {
+			if words, yes := l.speed.steady(l.cfg.Steady, now.Sub(began), l.cfg.AllBegun()); yes {
 				l.cfg.Logger.Info("the throughput is steady: " + words)
 				return ending{reason: bulkheadv1.StopReason_STOP_REASON_STEADY, detail: words}
 			}
@@ -58,7 +59,7 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 			before = l.logProgress(before, began)
 		case <-stop.orderly:
 		case <-stop.abort.Done():
-		case <-l.session.drained:
+		case <-l.session.Drained:
 		case <-l.session.done:
 		}
 	}
@@ -78,7 +79,7 @@ func noneLeft(last *worker) string {
 	if last == nil {
 		return "no consumer is left"
 	}
-	return fmt.Sprintf("no consumer is left; the last, %s: %s", last.name(), or(last.stopped, or(last.reason, "it ended its work by itself")))
+	return fmt.Sprintf("no consumer is left; the last, %s: %s", last.name(), spec.Or(last.stopped, spec.Or(last.reason, "it ended its work by itself")))
 }
 
 // whenToLog is when a line of progress is due: never if nobody wants one.

@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"bulkhead/client/spec"
 	"bulkhead/internal/testing/harness"
+	"bulkhead/internal/testing/scripted"
 )
 
 // overhearing keeps what the newest of its connections reads.
@@ -34,11 +36,11 @@ func TestAcksAreNotPinged(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener := &overhearing{Listener: tcp}
-	c := newCollector(t, tcp.Addr().String(), orderly)
-	c.listen(listener)
-	startProgram(t, c, 1, func(cfg *Config) { cfg.ProgressInterval = 10 * time.Millisecond })
+	c := scripted.New(t, tcp.Addr().String(), scripted.Orderly)
+	c.Listen(listener)
+	startProgram(t, c, 1, func(cfg *spec.Config) { cfg.ProgressInterval = 10 * time.Millisecond })
 	for range batches {
-		wait(t, "a batch", c.arrived)
+		scripted.Wait(t, "a batch", c.Arrived)
 	}
 	pings, data := listener.newest.Load().Frames()
 	if data < batches {

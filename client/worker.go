@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/client/preflight"
+	"bulkhead/client/spec"
 	"bulkhead/internal/child"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -82,11 +84,11 @@ func (w *worker) stream(ctx context.Context, task *bulkheadv1.RunRequest, take f
 	}
 	switch s := status.Convert(err); s.Code() {
 	case codes.Aborted:
-		w.endedWork, w.stopped = bulkheadv1.StopReason_STOP_REASON_FAILED, clip(s.Message())
+		w.endedWork, w.stopped = bulkheadv1.StopReason_STOP_REASON_FAILED, spec.Clip(s.Message())
 		w.reason = w.stopped
 		return
 	case codes.OutOfRange: // an end in order
-		w.endedWork, w.stopped = bulkheadv1.StopReason_STOP_REASON_RESERVE, clip(reservedText(s, w.path))
+		w.endedWork, w.stopped = bulkheadv1.StopReason_STOP_REASON_RESERVE, spec.Clip(preflight.ReservedText(s, w.path))
 		return
 	}
 	w.reason = fmt.Sprintf("its stream broke: %s", status.Convert(err).Message())

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bulkhead/client/budget"
+	"bulkhead/client/spec"
 	"bulkhead/internal/child"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -36,7 +37,7 @@ const (
 
 // workers are a client's worker processes.
 type workers struct {
-	cfg       Config
+	cfg       spec.Config
 	socketDir string
 	total     *budget.Budget
 	consumers []*worker // by index
@@ -45,7 +46,7 @@ type workers struct {
 
 // startWorkers starts the consumers and the monitor; none of them has a job yet. A
 // worker that does not start is in the result all the same, with its err.
-func startWorkers(ctx context.Context, cfg Config, socketDir string, total *budget.Budget) *workers {
+func startWorkers(ctx context.Context, cfg spec.Config, socketDir string, total *budget.Budget) *workers {
 	w := &workers{cfg: cfg, socketDir: socketDir, total: total, monitor: newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR, 0)}
 	for i, c := range cfg.Consumers {
 		one := newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i)

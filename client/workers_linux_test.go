@@ -6,16 +6,19 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"bulkhead/client/spec"
+	"bulkhead/internal/testing/scripted"
 )
 
 // TestEachWriterHasAProcessor looks at what consumers of one and of five writers, and the
 // monitor, were started with.
 func TestEachWriterHasAProcessor(t *testing.T) {
-	c := startCollector(t, orderly)
-	p := startProgram(t, c, 2, func(cfg *Config) { cfg.Consumers[1].Concurrency = 5 })
+	c := scripted.Start(t, scripted.Orderly)
+	p := startProgram(t, c, 2, func(cfg *spec.Config) { cfg.Consumers[1].Concurrency = 5 })
 	want := map[string]int{"GOMAXPROCS=4": 1, "GOMAXPROCS=8": 1, "GOMAXPROCS=1": 1}
 	var settings []string
-	eventually(t, "two consumers and a monitor", func() bool {
+	scripted.Eventually(t, "two consumers and a monitor", func() bool {
 		settings = processors(p.cfg.WorkDir)
 		return len(settings) == 3
 	})
@@ -30,7 +33,7 @@ func TestEachWriterHasAProcessor(t *testing.T) {
 
 // processors is how many processors of Go's each worker has whose sockets are below a folder.
 func processors(folder string) (settings []string) {
-	for _, pid := range livingBelow(folder) {
+	for _, pid := range scripted.LivingBelow(folder) {
 		line, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
 		if err != nil || !strings.Contains(string(line), "\x00worker\x00") {
 			continue

@@ -13,7 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"bulkhead/client"
+	"bulkhead/client/spec"
 	"bulkhead/internal/config"
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/pathname"
@@ -104,7 +104,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &problems), errors.Is(err, supervisor.ErrConfig), errors.Is(err, client.ErrConfig):
+	case errors.As(err, &problems), errors.Is(err, supervisor.ErrConfig), errors.Is(err, spec.ErrConfig):
 		return exitConfig
 	default:
 		return exitFailure

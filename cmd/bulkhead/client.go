@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bulkhead/client"
+	"bulkhead/client/spec"
 	"bulkhead/internal/config"
 	"bulkhead/internal/pathname"
 	"bulkhead/internal/plural"
@@ -161,11 +162,11 @@ func printResult(w io.Writer, r client.Result) {
 }
 
 // clientConfig is the settings in the client's own form.
-func clientConfig(c config.Client) client.Config {
-	out := client.Config{
+func clientConfig(c config.Client) spec.Config {
+	out := spec.Config{
 		Supervisor: c.Supervisor, Name: c.Name, Labels: c.Labels, Token: c.Token, Version: version.String(),
 		Runtime: c.Runtime, ConnectTimeout: c.ConnectTimeout, KillTimeout: c.KillTimeout, DeliverTimeout: meant(c.DeliverTimeout),
-		TotalBytes: uint64(c.TotalSize), Ramp: c.Ramp, Steady: client.Steady{Window: c.StopWhen.Window, MaxVariation: c.StopWhen.Variation},
+		TotalBytes: uint64(c.TotalSize), Ramp: c.Ramp, Steady: spec.Steady{Window: c.StopWhen.Window, MaxVariation: c.StopWhen.Variation},
 		Keep: c.Keep, StallAfter: c.StallAfter,
 		HeartbeatInterval: c.Heartbeat.Interval, HeartbeatTimeout: c.Heartbeat.Timeout,
 		LogProgress: meant(c.Log.ProgressInterval), MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval,

@@ -1,14 +1,14 @@
 package main
 
 import (
-	"bulkhead/client"
+	"bulkhead/client/spec"
 	"bulkhead/internal/config"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // consumerConfig is the settings of one consumer in the client's own form.
-func consumerConfig(c config.Consumer) client.Consumer {
-	out := client.Consumer{
+func consumerConfig(c config.Consumer) spec.Consumer {
+	out := spec.Consumer{
 		Path: c.Path, ChunkSize: uint64(c.ChunkSize.Largest()),
 		FileSize: uint64(c.FileSize.Max), MinFileSize: uint64(c.FileSize.Min),
 		Direct: c.Direct, Sync: syncPolicy(c.Sync.Policy), SyncBytes: uint64(c.Sync.Every),
@@ -17,12 +17,12 @@ func consumerConfig(c config.Consumer) client.Consumer {
 		Preallocate: c.Preallocate, Pattern: pattern(c.Pattern), Concurrency: uint32(c.Concurrency),
 		StartDelay: c.StartDelay, ThinkTime: c.ThinkTime, KeepFiles: uint32(c.KeepFiles), Recycle: c.Recycle,
 		Verify:        verifyMode(c.Verify),
-		Reserve:       client.Reserve{Bytes: uint64(c.Reserve.Size), Percent: uint32(c.Reserve.Percent)},
-		ReserveInodes: client.InodeReserve{Count: uint64(c.ReserveInodes.Count), Percent: uint32(c.ReserveInodes.Percent)},
+		Reserve:       spec.Reserve{Bytes: uint64(c.Reserve.Size), Percent: uint32(c.Reserve.Percent)},
+		ReserveInodes: spec.InodeReserve{Count: uint64(c.ReserveInodes.Count), Percent: uint32(c.ReserveInodes.Percent)},
 		StopOnError:   c.OnError == config.OnErrorStop,
 	}
 	for _, one := range c.ChunkSize {
-		out.ChunkSizes = append(out.ChunkSizes, client.WeightedSize{Bytes: uint64(one.Size), Weight: uint32(one.Weight)})
+		out.ChunkSizes = append(out.ChunkSizes, spec.WeightedSize{Bytes: uint64(one.Size), Weight: uint32(one.Weight)})
 	}
 	return out
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"bulkhead/client"
+	"bulkhead/client/spec"
 	"bulkhead/internal/config"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -20,13 +20,13 @@ func TestConsumerConfig(t *testing.T) {
 		Preallocate: true, Pattern: config.PatternAppend, Concurrency: 3, StartDelay: time.Second, ThinkTime: time.Minute,
 		KeepFiles: 7, Recycle: true, Verify: config.VerifyContinuous, Reserve: config.Reserve{Size: 8, Percent: 6}, OnError: config.OnErrorStop,
 	})
-	want := client.Consumer{
-		Path: "p", ChunkSize: 8192, ChunkSizes: []client.WeightedSize{{Bytes: 4096, Weight: 3}, {Bytes: 8192, Weight: 1}},
+	want := spec.Consumer{
+		Path: "p", ChunkSize: 8192, ChunkSizes: []spec.WeightedSize{{Bytes: 4096, Weight: 3}, {Bytes: 8192, Weight: 1}},
 		FileSize: 90_000, MinFileSize: 9000, Direct: true, Sync: bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES, SyncBytes: 77,
 		RateBytes: 5, RateChunks: 0.5, Data: bulkheadv1.DataKind_DATA_KIND_DEDUPABLE, DataPercent: 40, Seed: 9,
 		Preallocate: true, Pattern: bulkheadv1.Pattern_PATTERN_APPEND, Concurrency: 3, StartDelay: time.Second, ThinkTime: time.Minute,
 		KeepFiles: 7, Recycle: true, Verify: bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS,
-		Reserve: client.Reserve{Bytes: 8, Percent: 6}, StopOnError: true,
+		Reserve: spec.Reserve{Bytes: 8, Percent: 6}, StopOnError: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -9,14 +9,15 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"bulkhead/client"
+	"bulkhead/client/preflight"
+	"bulkhead/client/spec"
 	"bulkhead/internal/plural"
 )
 
 // printClientPlan is --dry-run: it prints what a client would do. The error says why it would not
 // begin.
-func printClientPlan(ctx *cli.Context, cfg client.Config, w io.Writer) error {
-	plan, err := client.MakePlan(ctx.Context, cfg)
+func printClientPlan(ctx *cli.Context, cfg spec.Config, w io.Writer) error {
+	plan, err := preflight.MakePlan(ctx.Context, cfg)
 	if err != nil {
 		return err
 	}
@@ -30,23 +31,23 @@ func printClientPlan(ctx *cli.Context, cfg client.Config, w io.Writer) error {
 		printPlan(w, plan)
 	}
 	if len(plan.Problems) > 0 {
-		return fmt.Errorf("%w:\n%s", client.ErrConfig, strings.Join(plan.Problems, "\n"))
+		return fmt.Errorf("%w:\n%s", spec.ErrConfig, strings.Join(plan.Problems, "\n"))
 	}
 	return nil
 }
 
 // printPlan prints a plan for people. Neighbours that are alike share a paragraph.
-func printPlan(w io.Writer, p client.Plan) {
+func printPlan(w io.Writer, p preflight.Plan) {
 	until := "for " + p.Runtime.String()
 	if p.TotalBytes > 0 {
-		until = fmt.Sprintf("until all together wrote %s, at most for %s", client.SizeText(p.TotalBytes), p.Runtime)
+		until = fmt.Sprintf("until all together wrote %s, at most for %s", spec.Size(p.TotalBytes), p.Runtime)
 	}
 	fmt.Fprintf(w, "nothing is written now; the load would run %s\n", until)
 	available := ""
 	if p.MemoryFreeBytes > 0 {
-		available = fmt.Sprintf("; %s are available", client.SizeText(p.MemoryFreeBytes))
+		available = fmt.Sprintf("; %s are available", spec.Size(p.MemoryFreeBytes))
 	}
-	fmt.Fprintf(w, "it takes at most %s of memory, without what is written%s\n", client.MemoryText(p.MemoryBytes), available)
+	fmt.Fprintf(w, "it takes at most %s of memory, without what is written%s\n", preflight.Memory(p.MemoryBytes), available)
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", warning)
 	}
@@ -61,12 +62,12 @@ func printPlan(w io.Writer, p client.Plan) {
 }
 
 // alike says whether two planned consumers differ in no more than number and beginning.
-func alike(a, b client.PlannedConsumer) bool {
+func alike(a, b preflight.PlannedConsumer) bool {
 	return filepath.Dir(a.Path) == filepath.Dir(b.Path) && a.Writes == b.Writes && a.ReserveBytes == b.ReserveBytes && a.ReserveInodes == b.ReserveInodes && a.MemoryBytes == b.MemoryBytes &&
 		(a.ExpectedBytes == 0) == (b.ExpectedBytes == 0)
 }
 
-func printPlanned(w io.Writer, first, last client.PlannedConsumer) {
+func printPlanned(w io.Writer, first, last preflight.PlannedConsumer) {
 	who, each := fmt.Sprintf("consumer %d: %s", first.Index, first.Path), ""
 	if first.Index != last.Index {
 		who = fmt.Sprintf("consumers %d to %d: %s to %s", first.Index, last.Index, first.Path, filepath.Base(last.Path))
@@ -82,26 +83,26 @@ func printPlanned(w io.Writer, first, last client.PlannedConsumer) {
 	}
 	expected := "as fast as the storage takes it"
 	if first.ExpectedBytes > 0 {
-		expected = "writes about " + client.SizeText(first.ExpectedBytes) + " in all"
+		expected = "writes about " + spec.Size(first.ExpectedBytes) + " in all"
 	}
 	fmt.Fprintf(w, "  %s; %s%s\n", begins, expected, each)
 	atOnce := "all that is written stays there to the end"
 	if first.AtOnceBytes > 0 {
-		atOnce = "at most " + client.SizeText(first.AtOnceBytes) + " there at once" + each
+		atOnce = "at most " + spec.Size(first.AtOnceBytes) + " there at once" + each
 	}
 	if first.FreeBytes > 0 { // otherwise it is full, or could not be looked at, which is told
-		atOnce += fmt.Sprintf("; %s free now, %s of it left in reserve", client.SizeText(first.FreeBytes), client.SizeText(first.ReserveBytes))
+		atOnce += fmt.Sprintf("; %s free now, %s of it left in reserve", spec.Size(first.FreeBytes), spec.Size(first.ReserveBytes))
 	}
 	fmt.Fprintf(w, "  %s\n", atOnce)
 	fmt.Fprintf(w, "  %s\n", inodesLine(first, each))
-	fmt.Fprintf(w, "  at most %s of memory%s\n", client.MemoryText(first.MemoryBytes), each)
+	fmt.Fprintf(w, "  at most %s of memory%s\n", preflight.Memory(first.MemoryBytes), each)
 	for _, path := range first.Removes {
 		fmt.Fprintf(w, "  removes %s, which a crashed client left\n", path)
 	}
 }
 
 // inodesLine says how many files there may be, and how many inodes.
-func inodesLine(one client.PlannedConsumer, each string) string {
+func inodesLine(one preflight.PlannedConsumer, each string) string {
 	line := "nothing bounds the files there at once"
 	if one.FilesAtOnce > 0 {
 		line = fmt.Sprintf("at most %s there at once%s", plural.Of(one.FilesAtOnce, "file"), each)

@@ -80,7 +80,7 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr
 	cfg := supervisorConfig(settings)
 	cfg.Logger = newLogger(settings.Log, stderr)
 	if ctx.Bool(supervisor.PreflightFlag) {
-		return preflight(ctx.Context, cfg, stdout)
+		return printFitness(ctx.Context, cfg, stdout)
 	}
 	logUnknownVariables(cfg.Logger)
 	if err := inherited(&cfg); err != nil {
@@ -123,8 +123,8 @@ func verdictError(w report.Word) error {
 	}
 }
 
-// preflight says whether this program could take the place of a running supervisor.
-func preflight(ctx context.Context, cfg supervisor.Config, stdout io.Writer) error {
+// printFitness reports whether this program could take the place of a running supervisor.
+func printFitness(ctx context.Context, cfg supervisor.Config, stdout io.Writer) error {
 	fit, err := supervisor.Preflight(ctx, cfg)
 	if err != nil {
 		return err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"bulkhead/client"
+	"bulkhead/client/spec"
 	"bulkhead/internal/terminal"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
@@ -37,9 +37,9 @@ func watchOn(block *terminal.Block, cfg *supervisor.Config) {
 }
 
 // progressOn makes a client draw how far it is in a block below its log.
-func progressOn(block *terminal.Block, cfg *client.Config) {
+func progressOn(block *terminal.Block, cfg *spec.Config) {
 	painter := terminal.Painter{Colour: inColour()}
-	cfg.Progress = func(p client.Progress) {
+	cfg.Progress = func(p spec.Progress) {
 		g := terminal.Progress{
 			Elapsed: p.Elapsed, Runtime: p.Runtime, BytesPerSecond: p.BytesPerSecond, Bytes: p.Bytes, Files: p.Files, Errors: p.Errors,
 			TotalBytes: p.TotalBytes,

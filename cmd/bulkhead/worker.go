@@ -7,9 +7,9 @@ import (
 	"github.com/urfave/cli/v2"
 	"google.golang.org/grpc"
 
-	"bulkhead/client"
 	"bulkhead/client/consumer"
 	"bulkhead/client/monitor"
+	"bulkhead/client/site"
 	"bulkhead/internal/child/inside"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -39,7 +39,7 @@ func workerCommand() *cli.Command {
 				return serveWorker(ctx, m)
 			}},
 			{Name: "remove", OnUsageError: onUsageError, Action: func(ctx *cli.Context) error {
-				return client.RemoveFolders(ctx.Args().Slice(), func() { _, _ = os.Stdout.Write([]byte{'.'}) }) // nobody may be left to count
+				return site.RemoveFolders(ctx.Args().Slice(), func() { _, _ = os.Stdout.Write([]byte{'.'}) }) // nobody may be left to count
 			}},
 		},
 	}

@@ -32,8 +32,8 @@ func wrong(field, format string, args ...any) *Fault {
 // version is the caller's to look at.
 func Check(h *bulkheadv1.Hello) *Fault {
 	switch {
-	case len(h.GetClientId()) != clientIDBytes:
-		return wrong("client_id", "Hello.client_id has %d bytes; it must have %d", len(h.GetClientId()), clientIDBytes)
+	case len(h.GetClientId()) != ClientIDBytes:
+		return wrong("client_id", "Hello.client_id has %d bytes; it must have %d", len(h.GetClientId()), ClientIDBytes)
 	case h.GetName() == "" || len(h.GetName()) > MaxNameBytes:
 		return wrong("name", "Hello.name has %d bytes; it must have 1 to %d", len(h.GetName()), MaxNameBytes)
 	case !Printable(h.GetName()):
@@ -56,8 +56,8 @@ func Check(h *bulkheadv1.Hello) *Fault {
 		return wrong("instance", "Hello.instance has %d bytes; at most %d are allowed", len(h.GetInstance()), maxInstance)
 	case len(h.GetContinues().GetRunId()) > maxRunBytes:
 		return wrong("continues.run_id", "Hello.continues.run_id has %d bytes; at most %d are allowed", len(h.GetContinues().GetRunId()), maxRunBytes)
-	case h.GetContinues() != nil && len(h.GetContinues().GetClientId()) != clientIDBytes:
-		return wrong("continues.client_id", "Hello.continues.client_id has %d bytes; it must have %d", len(h.GetContinues().GetClientId()), clientIDBytes)
+	case h.GetContinues() != nil && len(h.GetContinues().GetClientId()) != ClientIDBytes:
+		return wrong("continues.client_id", "Hello.continues.client_id has %d bytes; it must have %d", len(h.GetContinues().GetClientId()), ClientIDBytes)
 	}
 	for k, v := range h.GetLabels() {
 		if len(k) > MaxLabelBytes || len(v) > MaxLabelBytes {

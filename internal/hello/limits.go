@@ -9,7 +9,7 @@ import (
 // The bounds of what a client says, in bytes or entries. The .proto files state each at its
 // field, and Limits lists them.
 const (
-	clientIDBytes   = 16
+	ClientIDBytes   = 16
 	MaxNameBytes    = 128
 	MaxHostBytes    = 255
 	MaxLabels       = 32
@@ -74,7 +74,7 @@ type Limit struct {
 func Limits() []Limit {
 	const p = "bulkhead.v1."
 	return []Limit{
-		{p + "Hello.client_id", clientIDBytes, Refused},
+		{p + "Hello.client_id", ClientIDBytes, Refused},
 		{p + "Hello.name", MaxNameBytes, Refused},
 		{p + "Hello.host", MaxHostBytes, Shortened},
 		{p + "Hello.labels", MaxLabels, Shortened},
@@ -87,7 +87,7 @@ func Limits() []Limit {
 		{p + "Hello.instance", maxInstance, Refused},
 		{p + "Hello.shortened", MaxShortened, Shortened},
 		{p + "Continuation.run_id", maxRunBytes, Refused},
-		{p + "Continuation.client_id", clientIDBytes, Refused},
+		{p + "Continuation.client_id", ClientIDBytes, Refused},
 		{p + "Workload.consumers", MaxConsumers, Shortened},
 		{p + "ConsumerSpec.path", MaxPathBytes, Shortened},
 		{p + "ConsumerSpec.path_bytes", MaxPathBytes, Shortened},

@@ -1,0 +1,214 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"bulkhead/client/outbox"
+	"bulkhead/client/spec"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// welcomeTimeout is how long the supervisor may take from the TCP connect to its
+// Welcome, before the client hangs up and tries again.
+const welcomeTimeout = 10 * time.Second
+
+type collectStream = bulkheadv1.CollectorService_CollectClient
+
+// connection is one connection of a session.
+type connection struct {
+	session *Session
+	stream  collectStream
+	dialled *dialled
+	limits  *bulkheadv1.Limits
+	end     context.CancelCauseFunc // ends the stream, with the reason
+
+	closed      bool // the Welcome says that the session is closed
+	goodbyeSent bool // the sender's until it has ended
+	acked       bool // the receiver's; at least one ack came
+}
+
+// reached is how far a connection came.
+type reached struct {
+	welcomed bool // the supervisor's Welcome came
+	acked    bool // at least one message was acknowledged
+}
+
+// connect makes a connection, runs it to its end and says how it ended. The Welcome
+// must come within patience.
+func (s *Session) connect(ctx context.Context, patience time.Duration) (reached, error) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	began := time.Now()
+	impatience := time.AfterFunc(patience, func() {
+		end(broken(fmt.Errorf("no welcome in %s", spec.Duration(time.Since(began)))))
+	})
+	defer impatience.Stop()
+	d, err := dial(ctx, s.address, s.vitals.hear)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return reached{}, err
+	}
+	defer d.channel.Close()
+	defer s.Asked.Store(false)
+	stream, err := bulkheadv1.NewCollectorServiceClient(d.channel).Collect(ctx)
+	if err != nil {
+		return reached{}, d.judge(ctx, err)
+	}
+	c := &connection{session: s, stream: stream, dialled: d, end: end}
+	if err := c.greet(); err != nil {
+		return reached{}, d.judge(ctx, err)
+	}
+	if !impatience.Stop() { // it fired: the stream is over
+		return reached{}, d.judge(ctx, context.Canceled)
+	}
+	var sender sync.WaitGroup
+	sender.Go(func() { c.send(ctx) }) // ended by end or by a broken stream
+	err = d.judge(ctx, c.receive())
+	end(nil)
+	sender.Wait()
+	return reached{welcomed: true, acked: c.acked}, c.closing(err)
+}
+
+// greet says Hello and takes the Welcome.
+func (c *connection) greet() error {
+	hello := c.session.introduce()
+	c.session.Asked.Store(true)
+	frame := &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: hello}}
+	if err := c.stream.Send(frame); err != nil && err != io.EOF { // after EOF, Recv knows why
+		return err
+	}
+	answer, err := c.stream.Recv()
+	if err == io.EOF {
+		return final{errors.New("the supervisor closed the session without a welcome")}
+	}
+	if err != nil {
+		return err
+	}
+	welcome := answer.GetWelcome()
+	if welcome == nil {
+		return final{fmt.Errorf("the supervisor's first frame is %T, not a welcome", answer.GetFrame())}
+	}
+	c.limits, c.closed = limitsOf(welcome), welcome.GetClosed()
+	if err := c.session.outbox.Resume(welcome.GetResumeAfter()); err != nil {
+		return final{err}
+	}
+	c.session.welcome(welcome)
+	return nil
+}
+
+// limitsOf is what the supervisor allows; what it leaves out has the documented
+// default.
+func limitsOf(w *bulkheadv1.Welcome) *bulkheadv1.Limits {
+	l := w.GetLimits()
+	return &bulkheadv1.Limits{
+		MaxFrameBytes:     min(spec.Or(l.GetMaxFrameBytes(), 1<<20), outbox.FrameMaxBytes),
+		MaxBatchMessages:  spec.Or(l.GetMaxBatchMessages(), 1024),
+		MaxUnackedBatches: spec.Or(l.GetMaxUnackedBatches(), 64),
+	}
+}
+
+// send sends batches as they come and as the limits allow, and Goodbye when
+// everything is durable.
+func (c *connection) send(ctx context.Context) {
+	for {
+		batch, err := c.session.outbox.Take(c.limits)
+		if err != nil {
+			c.end(final{err})
+			return
+		}
+		if batch != nil {
+			frame := &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: batch}}
+			if !c.sendFrame(ctx, frame) {
+				return
+			}
+			continue
+		}
+		switch state := c.session.outbox.State(); {
+		case state.Drained:
+			c.sendGoodbye(ctx, state.Said)
+			return
+		case state.Cut && state.Acked == state.Last:
+			c.end(final{outbox.ErrCutOff})
+			return
+		}
+		select {
+		case <-c.session.outbox.Changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *connection) sendGoodbye(ctx context.Context, last uint64) {
+	c.goodbyeSent = true
+	frame := &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Goodbye{
+		Goodbye: &bulkheadv1.Goodbye{LastSeq: last},
+	}}
+	if !c.sendFrame(ctx, frame) {
+		return
+	}
+	if err := c.stream.CloseSend(); err != nil {
+		c.end(broken(fmt.Errorf("saying goodbye: %w", err)))
+	}
+}
+
+// sendFrame returns false when the stream is over; receive knows why.
+func (c *connection) sendFrame(ctx context.Context, frame *bulkheadv1.ClientFrame) bool {
+	err := c.stream.Send(frame)
+	if err != nil && err != io.EOF {
+		c.end(c.dialled.judge(ctx, err))
+	}
+	return err == nil
+}
+
+// receive takes the supervisor's frames until the stream ends.
+func (c *connection) receive() error {
+	for {
+		frame, err := c.stream.Recv()
+		if err != nil {
+			return err
+		}
+		switch f := frame.GetFrame().(type) {
+		case *bulkheadv1.ServerFrame_Ack:
+			if err := c.session.outbox.Ack(f.Ack.GetSeq()); err != nil {
+				return final{err}
+			}
+			c.acked = true
+		case *bulkheadv1.ServerFrame_Drain:
+			c.session.drain(f.Drain)
+		case nil: // of a newer supervisor, which gets on without an answer
+		default:
+			return final{fmt.Errorf("the supervisor sent an unexpected frame: %T", f)}
+		}
+	}
+}
+
+// closing turns the end of the stream into the end of the session where they are
+// the same, and remembers an unanswered Goodbye.
+func (c *connection) closing(err error) error {
+	if c.goodbyeSent {
+		c.session.goodbyeSent = true
+	}
+	if err == io.EOF && c.goodbyeSent {
+		return nil
+	}
+	if state := c.session.outbox.State(); err == io.EOF && c.closed && state.Acked == state.Last {
+		switch {
+		case state.Sealed:
+			return nil
+		case state.Cut:
+			return final{outbox.ErrCutOff}
+		}
+	}
+	if err == io.EOF {
+		return final{errors.New("the supervisor closed the session before goodbye")}
+	}
+	return err
+}

@@ -1,0 +1,109 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"bulkhead/client/outbox"
+	"bulkhead/internal/reason"
+	"bulkhead/internal/remainder"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// Move is one time that a session went on in another run than it was begun in.
+type Move struct {
+	From  string // the run before
+	After uint64 // how many of the client's messages are in earlier runs
+	Over  bool   // that run is over; otherwise the supervisor does not know it
+}
+
+// Leaving says where a session ended that may go on in another run.
+type Leaving struct {
+	// After is the last of its messages that the old run has, as far as the supervisor
+	// says; to is the run that it has now, empty if it does not say.
+	After uint64
+	To    string
+	Over  bool
+}
+
+// leaves says whether err ends a session only because the supervisor has no such run any
+// more, or never had: another supervisor, or one without its state, or the next run.
+func (s *Session) leaves(err error) (Leaving, bool) {
+	if !s.GoesOn {
+		return Leaving{}, false
+	}
+	var gap outbox.GapError
+	if errors.As(err, &gap) { // it has the session, but not all of it
+		return Leaving{After: gap.Acked, To: s.hello.GetRunId()}, true
+	}
+	switch why, about := RefusedRun(s.hello, err); why {
+	case bulkheadv1.Reason_REASON_RUN_UNKNOWN:
+		return Leaving{To: about[reason.Run]}, true
+	case bulkheadv1.Reason_REASON_RUN_OVER:
+		end, told := remainder.FromMetadata(about)
+		loads := !s.outbox.State().Sealed && !s.isDrained()
+		return Leaving{After: end.After, Over: true}, loads && (!told || end.Outcome == "lost")
+	default:
+		return Leaving{}, false
+	}
+}
+
+// RefusedRun is why the supervisor refuses the run that the client names, and what it says
+// besides; unspecified if it does not.
+func RefusedRun(hello *bulkheadv1.Hello, err error) (bulkheadv1.Reason, map[string]string) {
+	var r Refusal
+	if hello.GetRunId() == "" || !errors.As(err, &r) || r.Status.Code() != codes.FailedPrecondition {
+		return bulkheadv1.Reason_REASON_UNSPECIFIED, nil
+	}
+	return reason.Of(r.Status)
+}
+
+// GoOn makes the session one of its own in another run: with a client id that is derived
+// from where it begins, and its messages numbered from 1.
+func (s *Session) GoOn(l Leaving) error {
+	last, before, err := s.outbox.Renumber(l.After)
+	if err != nil {
+		return final{err}
+	}
+	h := proto.CloneOf(s.hello)
+	if last > 0 || h.Continues == nil { // else the old run has nothing of it but where it began
+		h.Continues = &bulkheadv1.Continuation{RunId: h.GetRunId(), ClientId: h.GetClientId(), After: last, Before: before}
+	}
+	id := remainder.ID(h.GetClientId(), l.To, last)
+	h.ClientId, h.RunId, h.LastConnection = id[:], "", 0
+	if err := s.outbox.Introduce(h); err != nil {
+		s.log.Error(err.Error())
+	}
+	m := Move{From: s.hello.GetRunId(), After: before, Over: l.Over}
+	s.Moves, s.hello, s.goodbyeSent = append(s.Moves, m), h, false
+	why := "supervisor " + s.address + " knows nothing of run " + m.From
+	if l.Over {
+		why = "run " + m.From + " is over"
+	}
+	s.log.Warn(why+"; this client goes on as a session of its own in the run that there is", "messages_before", before, "undelivered_messages", s.outbox.State().Undelivered())
+	return nil
+}
+
+// String says where what was said before the move is.
+func (m Move) String() string {
+	switch {
+	case m.After == 0 && m.Over:
+		return fmt.Sprintf("run %s ended without this client, whose session is one of the next run", m.From)
+	case m.After == 0:
+		return fmt.Sprintf("the supervisor knows nothing of run %s any more; the session is one of another run, and has all messages", m.From)
+	case m.Over:
+		return fmt.Sprintf("run %s, which ended without this client, has the first %s of it; the rest is a session of the next run", m.From, messagesText(m.After))
+	default:
+		return fmt.Sprintf("run %s, of which the supervisor knows nothing any more, has the first %s of this client; the rest is a session of another run", m.From, messagesText(m.After))
+	}
+}
+
+func messagesText(n uint64) string {
+	if n == 1 {
+		return "message"
+	}
+	return fmt.Sprintf("%d messages", n)
+}

@@ -1,0 +1,119 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"bulkhead/client/spec"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// retryable is the end of a connection after which another one may do better.
+type retryable struct {
+	error
+	// after is how long the supervisor asked to stay away; 0 if it did not say.
+	after time.Duration
+	// absence is whose doing the end was, as far as the connection itself tells.
+	absence bulkheadv1.Absence
+}
+
+func (r retryable) Unwrap() error { return r.error }
+
+// broken is a connection that the network, or the process at its far end, gave up.
+func broken(err error) retryable {
+	return retryable{error: err, absence: bulkheadv1.Absence_ABSENCE_NETWORK}
+}
+
+// final is an error that ends the session.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// Refusal is a status of the supervisor that ends the session.
+type Refusal struct{ Status *status.Status }
+
+func (r Refusal) Error() string {
+	switch r.Status.Code() {
+	case codes.DataLoss:
+		return "the supervisor has put this session in quarantine and takes no more of it: " + r.Status.Message()
+	case codes.Unimplemented:
+		return "what listens there is not a supervisor: " + r.Status.Message()
+	}
+	why := r.Status.Message()
+	if why == "" {
+		why = "it did not say why"
+	}
+	if r.Status.Code() == codes.Unauthenticated {
+		why += "; give the token the supervisor was started with, as --token or BULKHEAD_TOKEN"
+	}
+	return "the supervisor refused: " + why
+}
+
+// Quarantined says whether err is the supervisor's word that a session must not be
+// sent again.
+func Quarantined(err error) bool {
+	var r Refusal
+	return errors.As(err, &r) && r.Status.Code() == codes.DataLoss
+}
+
+// judge sorts the error that ended a stream: what this side decided, if it did;
+// then what the supervisor said; then what became of the socket.
+func (d *dialled) judge(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	var f final
+	var r retryable
+	if err == io.EOF || errors.As(err, &f) || errors.As(err, &r) {
+		return err
+	}
+	s := status.Convert(err)
+	again := s.Code() == codes.Unavailable || s.Code() == codes.DeadlineExceeded
+	if d.answered.Load() { // the status is the supervisor's
+		if again {
+			return retryable{error: errors.New(s.Message()), after: retryInfo(s), absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
+		}
+		return final{Refusal{s}}
+	}
+	if text, came := d.wire.goAway(); came {
+		return retryable{error: errors.New(text), after: retryAfter(text), absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
+	}
+	if again {
+		return broken(errors.New(plainly(s.Message(), d.wire.failure(), d.wire.silence())))
+	}
+	return final{Refusal{s}}
+}
+
+// retryInfo is how long a status asks to wait; 0 if it does not.
+func retryInfo(s *status.Status) time.Duration {
+	for _, detail := range s.Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			return max(0, info.GetRetryDelay().AsDuration())
+		}
+	}
+	return 0
+}
+
+// plainly says what a text of gRPC means to a person. socket is how the socket
+// ended, if it did, and silence for how long nothing had come; 0 if nothing ever had.
+func plainly(text, socket string, silence time.Duration) string {
+	switch {
+	case strings.Contains(text, "keepalive ping failed") && silence > 0:
+		return "no sign of life from the supervisor's side for " + spec.Duration(silence)
+	case strings.Contains(text, "keepalive ping failed"):
+		return "never a sign of life from the supervisor's side"
+	case socket != "":
+		return socket
+	}
+	if _, inner, found := strings.Cut(text, `desc = `); found { // "connection error: desc = …"
+		text = strings.Trim(inner, `"`)
+	}
+	return strings.TrimPrefix(text, "transport: ")
+}

@@ -1,0 +1,224 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"bulkhead/client/outbox"
+	"bulkhead/client/spec"
+	"bulkhead/internal/reason"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// Session keeps the client connected to the supervisor and delivers the outbox.
+// Connections come and go; the session is one.
+type Session struct {
+	address string
+	// hello introduces the client: with the run that the session is of, once it is known.
+	hello          *bulkheadv1.Hello // run's goroutine's alone
+	outbox         *outbox.Outbox
+	connectTimeout time.Duration // until the first Welcome
+	// AwayTimeout is how long the session may be without a connection after the
+	// first Welcome; 0 is without limit.
+	AwayTimeout time.Duration
+	// GoesOn says that a session whose run the supervisor does not have goes on in the run
+	// that there is.
+	GoesOn bool
+	log    *slog.Logger
+	vitals *vitals
+
+	Welcomed chan struct{} // closed by the first Welcome
+	Drained  chan struct{} // closed by the first Drain
+	Asked    atomic.Bool   // a Hello is out on the connection of now
+
+	welcomeOnce, drainOnce sync.Once
+	// First is the first Welcome; read it after Welcomed is closed.
+	First *bulkheadv1.Welcome
+	// DrainFrame is the first Drain; read it after Drained is closed.
+	DrainFrame *bulkheadv1.Drain
+	// The rest is run's goroutine's alone.
+
+	// lastEnd is how the last connection that was welcomed ended; nil before.
+	lastEnd *connectionEnd
+	// told is how much of the time that the client did not run was told already.
+	told, telling time.Duration
+	// Newest is the last Welcome, and moves are the runs that the session has left; read
+	// them after run has returned.
+	Newest *bulkheadv1.Welcome
+	Moves  []Move
+	// goodbyeSent says that a Goodbye went out on a connection that has ended.
+	goodbyeSent bool
+}
+
+func New(cfg spec.Config, hello *bulkheadv1.Hello, box *outbox.Outbox) *Session {
+	return &Session{
+		address:        cfg.Supervisor,
+		hello:          proto.CloneOf(hello),
+		outbox:         box,
+		connectTimeout: cfg.ConnectTimeout,
+		log:            cfg.Logger,
+		vitals:         newVitals(time.Now()),
+		Welcomed:       make(chan struct{}),
+		Drained:        make(chan struct{}),
+	}
+}
+
+// Run keeps the session until Goodbye is answered, and returns nil then. Otherwise
+// it returns when ctx is done, when the supervisor refuses the client, or when
+// there was no Welcome in time, and says which.
+func (s *Session) Run(ctx context.Context) error {
+	watched, enough := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { s.vitals.run(watched) }) // ended by enough
+	defer watch.Wait()
+	defer enough()
+	tries := newTries(s.connectTimeout, time.Now())
+	for {
+		far, err := s.connect(ctx, tries.patience(time.Now()))
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		var again retryable
+		to, leaves := s.leaves(err)
+		if leaves {
+			if err := s.GoOn(to); err != nil {
+				return err
+			}
+			again = broken(err) // there may be several supervisors, none of which knows the others' runs
+		} else if !errors.As(err, &again) {
+			return s.settle(err)
+		}
+		s.ended(far, again)
+		wait, over := tries.next(time.Now(), far, again, s.AwayTimeout, rand.Float64())
+		if over {
+			return s.unreachable(tries, again)
+		}
+		if !leaves { // which was said
+			s.say(tries, again, wait)
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// unreachable is the error of a session that has no time left.
+func (s *Session) unreachable(t *tries, why retryable) error {
+	switch {
+	case s.IsWelcomed():
+		return fmt.Errorf("supervisor %s %s (%w)", s.address, spec.Measured("not reachable again in", time.Since(t.lost), s.AwayTimeout), why)
+	case t.shed:
+		return fmt.Errorf("supervisor %s did not take this client in %s (%w)", s.address, spec.Duration(time.Since(t.began)), why)
+	default:
+		return fmt.Errorf("supervisor %s %s (%w); is it running, and is the address right?", s.address, spec.Measured("not reachable in", time.Since(t.began), s.connectTimeout), why)
+	}
+}
+
+// say logs why there is no connection, and when the next is tried.
+func (s *Session) say(t *tries, why retryable, wait time.Duration) {
+	next := "trying again in " + spec.Duration(wait)
+	if why.after > 0 {
+		next += ", as it asked for"
+	}
+	left := time.Until(t.deadline)
+	switch {
+	case s.IsWelcomed():
+		s.log.Warn(fmt.Sprintf("connection to supervisor %s lost (%v); %s", s.address, why, next))
+	case why.absence == bulkheadv1.Absence_ABSENCE_SENT_AWAY:
+		s.log.Warn(fmt.Sprintf("supervisor %s sends this client away (%v); %s, giving up in %s", s.address, why, next, spec.Duration(left)))
+	default:
+		s.log.Warn(fmt.Sprintf("supervisor %s not reachable (%v); %s, giving up in %s", s.address, why, next, spec.Duration(left)))
+	}
+}
+
+// settle decides whether a final error is the expected end after all: a session
+// that is over because the supervisor did take the Goodbye, whose answer was lost.
+func (s *Session) settle(err error) error {
+	var r Refusal
+	over := errors.As(err, &r) && r.Status.Code() == codes.FailedPrecondition
+	if over {
+		why, _ := reason.Of(r.Status)
+		over = why != bulkheadv1.Reason_REASON_RUN_UNKNOWN // which has nothing of it
+	}
+	if over && s.goodbyeSent && s.outbox.State().Drained {
+		return nil
+	}
+	return err
+}
+
+func (s *Session) IsWelcomed() bool {
+	select {
+	case <-s.Welcomed:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Session) isDrained() bool {
+	select {
+	case <-s.Drained:
+		return true
+	default:
+		return false
+	}
+}
+
+// welcome takes note of a Welcome.
+func (s *Session) welcome(w *bulkheadv1.Welcome) {
+	again := true
+	s.told, s.telling = s.telling, 0
+	s.Newest, s.hello.LastConnection = w, w.GetConnection()
+	if run := w.GetRunId(); s.hello.GetRunId() != run {
+		again = len(s.Moves) == 0
+		s.hello.RunId = run
+		if err := s.outbox.Introduce(s.hello); err != nil {
+			s.log.Error(err.Error())
+		}
+		if !again {
+			s.log.Info("connected to supervisor "+s.address+" in another run", "run", run, "session", w.GetSessionId())
+		}
+	}
+	s.welcomeOnce.Do(func() {
+		again = false
+		s.First = w
+		s.log.Info("connected to supervisor "+s.address, "run", w.GetRunId(), "session", w.GetSessionId())
+		close(s.Welcomed)
+	})
+	if again {
+		s.log.Info("connected to supervisor "+s.address+" again", "resume_after", w.GetResumeAfter())
+	}
+}
+
+// drain takes note of a Drain.
+func (s *Session) drain(d *bulkheadv1.Drain) {
+	s.drainOnce.Do(func() {
+		s.DrainFrame = d
+		s.log.Info("supervisor asks for the end", "reason", d.GetReason())
+		close(s.Drained)
+	})
+}
+
+// sleep waits for d, or returns the cause of ctx's end.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,101 @@
+package session
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+func shedFor(d time.Duration) retryable {
+	return retryable{error: errors.New("busy"), after: d, absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
+}
+
+func TestTriesWaitAsAsked(t *testing.T) {
+	for _, test := range []struct {
+		asked  time.Duration
+		random float64
+		want   time.Duration
+	}{
+		{2 * time.Second, 0, 2 * time.Second},
+		{2 * time.Second, 0.5, 2250 * time.Millisecond},
+		{2 * time.Second, 0.99, 2495 * time.Millisecond},
+		{50 * time.Second, 0.999999, time.Minute},
+		{time.Hour, 0, time.Minute},
+	} {
+		now := time.Now()
+		wait, over := newTries(30*time.Second, now).next(now, reached{}, shedFor(test.asked), 0, test.random)
+		if over || wait.Round(time.Microsecond) != test.want {
+			t.Errorf("asked for %s: waits %s, over %v; want %s", test.asked, wait, over, test.want)
+		}
+	}
+}
+
+// tryUntilOver counts the tries of a client for which every one ends like why.
+func tryUntilOver(t *testing.T, timeout, away time.Duration, first reached, why retryable) time.Duration {
+	t.Helper()
+	began := time.Now()
+	now := began
+	tries := newTries(timeout, began)
+	for n := 0; n < 100_000; n++ {
+		wait, over := tries.next(now, first, why, away, 0.5)
+		first = reached{}
+		if over {
+			return now.Sub(began)
+		}
+		if wait <= 0 {
+			t.Fatalf("try %d: a wait of %s", n, wait)
+		}
+		now = now.Add(wait)
+	}
+	return -1
+}
+
+func TestTriesEnd(t *testing.T) {
+	refused := broken(errors.New("connection refused"))
+	if d := tryUntilOver(t, 10*time.Second, 0, reached{}, refused); d < 9*time.Second || d > 10*time.Second {
+		t.Errorf("nobody there: gave up after %s; want the connect timeout", d)
+	}
+	if d := tryUntilOver(t, 10*time.Second, 0, reached{}, shedFor(time.Second)); d < 98*time.Second || d > 100*time.Second {
+		t.Errorf("shed: gave up after %s; want ten connect timeouts", d)
+	}
+	if d := tryUntilOver(t, time.Second, 0, reached{welcomed: true}, refused); d >= 0 {
+		t.Errorf("welcomed: gave up after %s; want never", d)
+	}
+	if d := tryUntilOver(t, time.Hour, 5*time.Second, reached{welcomed: true}, refused); d < 4*time.Second || d > 5*time.Second {
+		t.Errorf("away: gave up after %s; want the away timeout", d)
+	}
+}
+
+// One "retry after" gives a connect timeout more, not ten of them.
+func TestTriesEndAfterTheLastAnswer(t *testing.T) {
+	began := time.Now()
+	tries := newTries(10*time.Second, began)
+	wait, _ := tries.next(began.Add(9*time.Second), reached{}, shedFor(2*time.Second), 0, 0)
+	now := began.Add(9*time.Second + wait)
+	for {
+		wait, over := tries.next(now, reached{}, broken(errors.New("connection refused")), 0, 0)
+		if over {
+			break
+		}
+		now = now.Add(wait)
+	}
+	if d := now.Sub(began); d < 20*time.Second || d > 21*time.Second {
+		t.Errorf("gave up after %s; want 10s after the time asked for", d)
+	}
+}
+
+func TestTriesBackOffAnewAfterAnAck(t *testing.T) {
+	now := time.Now()
+	tries := newTries(time.Hour, now)
+	refused := broken(errors.New("connection refused"))
+	var last time.Duration
+	for range 10 {
+		last, _ = tries.next(now, reached{}, refused, 0, 0)
+	}
+	first, _ := tries.next(now, reached{welcomed: true, acked: true}, refused, 0, 0)
+	if last != backoffMost || first != backoffFirst {
+		t.Errorf("waits %s, after an ack %s; want %s and %s", last, first, backoffMost, backoffFirst)
+	}
+}

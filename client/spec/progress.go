@@ -1,0 +1,18 @@
+package spec
+
+import "time"
+
+// Progress is how far a client's load is.
+type Progress struct {
+	// Elapsed of Runtime is over.
+	Elapsed, Runtime time.Duration
+	// BytesPerSecond is over the last few seconds.
+	BytesPerSecond float64
+	// Bytes, Files and Errors are those of the whole load.
+	Bytes, Files, Errors uint64
+	// TotalBytes is how much ends the load before its runtime; 0 if nothing does.
+	TotalBytes uint64
+	// Ending says that the load is over; only workers, messages and files are left to
+	// see to. It is told once.
+	Ending bool
+}

@@ -1,0 +1,98 @@
+package spec
+
+import (
+	"fmt"
+	"strings"
+
+	"bulkhead/internal/plural"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// Words says what a consumer writes, in one line for a person.
+func (c Consumer) Words() string {
+	parts := []string{c.chunkWords(), c.fileWords(), strings.ToLower(strings.TrimPrefix(c.Pattern.String(), "PATTERN_"))}
+	if c.Direct {
+		parts = append(parts, "O_DIRECT")
+	}
+	parts = append(parts, c.syncWords(), c.dataWords())
+	if c.Concurrency > 1 {
+		parts = append(parts, plural.Of(c.Concurrency, "writer"))
+	}
+	if c.RateBytes > 0 {
+		parts = append(parts, "at most "+Rate(float64(c.RateBytes)))
+	}
+	if c.RateChunks > 0 {
+		parts = append(parts, fmt.Sprintf("at most %g chunks/s", c.RateChunks))
+	}
+	if c.ThinkTime > 0 {
+		parts = append(parts, "thinks "+c.ThinkTime.String())
+	}
+	if c.Preallocate {
+		parts = append(parts, "preallocated")
+	}
+	if c.Verify > bulkheadv1.VerifyMode_VERIFY_MODE_OFF {
+		parts = append(parts, map[bulkheadv1.VerifyMode]string{
+			bulkheadv1.VerifyMode_VERIFY_MODE_ROLLOVER:   "verified at rollover",
+			bulkheadv1.VerifyMode_VERIFY_MODE_END:        "verified at the end",
+			bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS: "verified continuously",
+		}[c.Verify])
+	}
+	return strings.Join(append(parts, c.keepWords()), ", ")
+}
+
+func (c Consumer) chunkWords() string {
+	if len(c.ChunkSizes) < 2 {
+		return "chunks of " + Size(c.ChunkSize)
+	}
+	var sizes []string
+	for _, one := range c.ChunkSizes {
+		sizes = append(sizes, fmt.Sprintf("%s:%d", Size(one.Bytes), one.Weight))
+	}
+	return "chunks of " + strings.Join(sizes, " ")
+}
+
+func (c Consumer) fileWords() string {
+	if c.MinFileSize < c.FileSize {
+		return fmt.Sprintf("files of %s to %s", Size(c.MinFileSize), Size(c.FileSize))
+	}
+	return "files of " + Size(c.FileSize)
+}
+
+func (c Consumer) syncWords() string {
+	switch c.Sync {
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_FILE:
+		return "fsync per file"
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_CHUNK:
+		return "fdatasync per chunk"
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES:
+		return "fdatasync every " + Size(c.SyncBytes)
+	case bulkheadv1.SyncPolicy_SYNC_POLICY_DSYNC:
+		return "O_DSYNC"
+	default:
+		return "no sync"
+	}
+}
+
+func (c Consumer) dataWords() string {
+	switch c.Data {
+	case bulkheadv1.DataKind_DATA_KIND_ZEROS:
+		return "zeros"
+	case bulkheadv1.DataKind_DATA_KIND_COMPRESSIBLE:
+		return fmt.Sprintf("data compressible by %d %%", c.DataPercent)
+	case bulkheadv1.DataKind_DATA_KIND_DEDUPABLE:
+		return fmt.Sprintf("data dedupable by %d %%", c.DataPercent)
+	default:
+		return "random data"
+	}
+}
+
+func (c Consumer) keepWords() string {
+	switch {
+	case c.KeepFiles == 0:
+		return "all files kept while running"
+	case c.Recycle:
+		return plural.Of(c.KeepFiles, "file") + " kept, the oldest written over"
+	default:
+		return plural.Of(c.KeepFiles, "file") + " kept, the oldest removed"
+	}
+}
