@@ -18,7 +18,7 @@ func (s Stamp) MarshalJSON() ([]byte, error) {
 	if s == 0 {
 		return []byte("null"), nil
 	}
-	return []byte(strconv.Quote(s.Utc().Format(StampLayout))), nil
+	return []byte(strconv.Quote(s.UTC().Format(StampLayout))), nil
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -39,7 +39,7 @@ func (s *Stamp) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (s Stamp) Utc() time.Time { return time.Unix(0, int64(s)).UTC() }
+func (s Stamp) UTC() time.Time { return time.Unix(0, int64(s)).UTC() }
 
 // Between returns how long after from to is, in nanoseconds; 0 if either is
 // missing or to is before from, as after a clock was set back.

@@ -20,7 +20,7 @@ var wallClocks = map[string]string{
 	"cmd/bulkhead/operate.go since":       "shown to people",
 	"cmd/bulkhead/operate.go printStatus": "shown to people",
 	"internal/terminal/status.go runLine": "shown to people",
-	"supervisor/report/stamp.go utc":      "shown to people",
+	"supervisor/report/stamp.go UTC":      "shown to people",
 	"supervisor/recovery.go add":          "shown to people: when the run began",
 }
 

@@ -68,7 +68,7 @@ func (c *Comparison) sides() [][]string {
 	for i, s := range []*Side{&c.A, &c.B} {
 		started := human.None
 		if s.StartedAt != 0 {
-			started = s.StartedAt.Utc().Format("2006-01-02 15:04:05")
+			started = s.StartedAt.UTC().Format("2006-01-02 15:04:05")
 		}
 		rows = append(rows, []string{string(rune('A' + i)), human.OrDash(s.RunID), started, strings.ToLower(string(s.Word)), s.Window})
 	}

@@ -44,7 +44,7 @@ func csvClient(r *report.Report, out *csv.Writer, c *report.Client, s *report.Cl
 		span := r.SpanNano(i, step)
 		err := out.Write([]string{
 			harmless(r.Run.ID), strconv.FormatUint(uint64(c.Session), 10), harmless(c.Label), harmless(c.Host), strconv.Itoa(i),
-			(r.Series.StartAt + report.Stamp(after)).Utc().Format(report.StampLayout), seconds(r.Series.OffsetNano + after), seconds(span),
+			(r.Series.StartAt + report.Stamp(after)).UTC().Format(report.StampLayout), seconds(r.Series.OffsetNano + after), seconds(span),
 			strconv.FormatUint(bytes, 10), strconv.FormatUint(report.PerSecond(bytes, span), 10),
 			strconv.FormatUint(s.Rollovers[i], 10), strconv.FormatUint(s.Errors[i], 10),
 			nanoOrEmpty(s.P99Nano[i]), nanoOrEmpty(s.MaxNano[i]), nanoOrEmpty(valueAt(s.ResponseP99Nano, i, -1)),

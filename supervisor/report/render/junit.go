@@ -56,7 +56,7 @@ type junitFailure struct {
 func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
 	suite := junitSuite{Name: "bulkhead", Time: seconds(r.Run.LengthNano), Hostname: r.Run.Host.Name}
 	if r.Run.StartedAt != 0 {
-		suite.Timestamp = r.Run.StartedAt.Utc().Format("2006-01-02T15:04:05")
+		suite.Timestamp = r.Run.StartedAt.UTC().Format("2006-01-02T15:04:05")
 	}
 	suite.add("run", human.OrDash(r.Run.ID), r.Run.LengthNano, !r.Complete(), string(r.Verdict.Word)+": "+words.Headline(r),
 		strings.Join(slices.Concat(r.Verdict.Reasons, r.Verdict.Interruptions), "\n"))

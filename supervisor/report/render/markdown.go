@@ -122,7 +122,7 @@ func (m *Ticket) figures(r *report.Report) {
 	m.Line("| | |")
 	m.Line("|---|---|")
 	if r.Run.StartedAt != 0 {
-		m.Row("started", r.Run.StartedAt.Utc().Format("2006-01-02 15:04:05")+" UTC")
+		m.Row("started", r.Run.StartedAt.UTC().Format("2006-01-02 15:04:05")+" UTC")
 	}
 	m.Row("length", human.Duration(r.Run.LengthNano))
 	m.Row("supervisor", "bulkhead "+human.OrDash(r.Run.Version)+" on "+words.Host(&r.Run.Host))

@@ -15,7 +15,7 @@ func (p *Page) run() {
 	run, t := &p.Run, &p.Totals
 	p.Heading("RUN %s", run.ID)
 	if run.StartedAt != 0 {
-		p.fact("started", "%s UTC", run.StartedAt.Utc().Format("2006-01-02 15:04:05"))
+		p.fact("started", "%s UTC", run.StartedAt.UTC().Format("2006-01-02 15:04:05"))
 	}
 	p.fact("length", "%s, %s", human.Duration(run.LengthNano), p.ending())
 	p.fact("supervisor", "bulkhead %s (%s), pid %d, listening on %s",

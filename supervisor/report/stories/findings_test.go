@@ -253,9 +253,9 @@ func TestEventsAreOnTheSupervisorsClock(t *testing.T) {
 			t.Errorf("out of order: %+v", e)
 		}
 		last = e.At
-		span := [2]time.Duration{e.At.Utc().Sub(story.RunStart), none}
+		span := [2]time.Duration{e.At.UTC().Sub(story.RunStart), none}
 		if e.EndAt != 0 {
-			span[1] = e.EndAt.Utc().Sub(story.RunStart)
+			span[1] = e.EndAt.UTC().Sub(story.RunStart)
 		}
 		if _, wanted := want[e.Kind]; wanted {
 			got[e.Kind] = span

@@ -29,7 +29,7 @@ func TestIntervalsAddUpToTheTotals(t *testing.T) {
 			t.Errorf("%v: %d intervals of %v", length, s.Intervals, time.Duration(s.IntervalNano))
 		}
 		if end := s.StartAt + report.Stamp(int64(s.Intervals)*s.IntervalNano); end < r.Run.EndedAt || end-report.Stamp(s.IntervalNano) >= r.Run.EndedAt {
-			t.Errorf("%v: the last interval ends at %v, the run at %v", length, end.Utc(), r.Run.EndedAt.Utc())
+			t.Errorf("%v: the last interval ends at %v, the run at %v", length, end.UTC(), r.Run.EndedAt.UTC())
 		}
 		files := uint64(0)
 		for i := range s.Clients {

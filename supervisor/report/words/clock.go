@@ -6,7 +6,7 @@ import (
 )
 
 // Stamp is a moment as a finding says it.
-func Stamp(s report.Stamp) string { return s.Utc().Format("2006-01-02 15:04:05") + " UTC" }
+func Stamp(s report.Stamp) string { return s.UTC().Format("2006-01-02 15:04:05") + " UTC" }
 
 // Signed is a duration with its sign: "+1h00m00s".
 func Signed(nano int64) string {

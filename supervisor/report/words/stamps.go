@@ -23,11 +23,11 @@ func TimeOfDay(origin, at report.Stamp) string {
 		return human.None
 	}
 	const layout = "15:04:05.000"
-	if y, m, d := at.Utc().Date(); origin != 0 {
-		oy, om, od := origin.Utc().Date()
+	if y, m, d := at.UTC().Date(); origin != 0 {
+		oy, om, od := origin.UTC().Date()
 		if y == oy && m == om && d == od {
-			return at.Utc().Format(layout)
+			return at.UTC().Format(layout)
 		}
 	}
-	return at.Utc().Format("2006-01-02 " + layout)
+	return at.UTC().Format("2006-01-02 " + layout)
 }
