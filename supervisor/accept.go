@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"bulkhead/internal/backoff"
+	"bulkhead/internal/episode"
+	"bulkhead/supervisor/door"
+	"bulkhead/supervisor/reserve"
 )
 
 // acceptAgain is how long the listener pauses after an error such as EMFILE.
@@ -36,12 +39,12 @@ func (r *run) accept(ctx context.Context, listener *net.TCPListener) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { r.watchShed(ctx) })
-	var trouble episode
+	var trouble episode.Episode
 	for ctx.Err() == nil {
 		conn, err := listener.AcceptTCP()
 		switch {
 		case err == nil:
-			if n := trouble.over(); n > 0 {
+			if n := trouble.Over(); n > 0 {
 				r.log.Info("connections are accepted again", "failures", n)
 			}
 			r.arrive(conn)
@@ -49,31 +52,31 @@ func (r *run) accept(ctx context.Context, listener *net.TCPListener) {
 			return
 		case errors.Is(err, os.ErrDeadlineExceeded):
 		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM, or what was wrong with one connection (accept(2))
-			if trouble.failed(err) {
+			if trouble.Failed(err) {
 				r.log.Error("connections cannot be accepted; trying again", "error", err)
 			}
-			pause(ctx, acceptAgain.After(trouble.failures, 0))
+			pause(ctx, acceptAgain.After(trouble.Failures, 0))
 		}
 	}
 }
 
 // arrive lets a connection in, or refuses it.
 func (r *run) arrive(conn *net.TCPConn) {
-	if crowdsOut(conn) {
+	if reserve.CrowdsOut(conn) {
 		r.shed(r.log.With("peer", conn.RemoteAddr().String()), fewDescriptors)
-		refuseAtOnce(conn, fewDescriptors) // gives the descriptor back
+		door.RefuseAtOnce(conn, fewDescriptors) // gives the descriptor back
 		return
 	}
-	t, no := r.gate.enter(time.Now(), sourceOf(conn.RemoteAddr().String()))
+	t, no := r.gate.Enter(time.Now(), sourceOf(conn.RemoteAddr().String()))
 	if no != nil {
 		r.refuse(conn, no)
 		return
 	}
 	var release func()
-	if !t.mustSpeak() {
+	if !t.MustSpeak() {
 		var ok bool
 		if release, ok = r.claimHandler(t); !ok {
-			t.leave(time.Now(), false)
+			t.Leave(time.Now(), false)
 			r.refuse(conn, fewThreads)
 			return
 		}
@@ -98,37 +101,37 @@ func sourceOf(peer string) netip.Addr {
 }
 
 // fewDescriptors refuses a connection that no descriptor is left for.
-var fewDescriptors = &refusal{"the supervisor has too few file descriptors left", retryDescriptors}
+var fewDescriptors = &door.Refusal{Why: "the supervisor has too few file descriptors left", RetryAfter: retryDescriptors}
 
 // mayBeAwaited reports whether a connection may be that of a session that is away.
-func (r *run) mayBeAwaited(t *ticket) bool {
+func (r *run) mayBeAwaited(t *door.Ticket) bool {
 	if t == nil {
 		return false
 	}
-	_, here := r.gate.away(t.source)
-	return here || t.onlyReturns()
+	_, here := r.gate.Away(t.Source)
+	return here || t.OnlyReturns()
 }
 
 // claimHandler reserves a handler for a connection until release, and reports whether there
 // is one for it: one for each session that is away is kept for that.
-func (r *run) claimHandler(t *ticket) (release func(), ok bool) {
-	claim := r.pool.claim
+func (r *run) claimHandler(t *door.Ticket) (release func(), ok bool) {
+	claim := r.pool.Claim
 	if r.mayBeAwaited(t) {
-		claim = r.pool.claimFirst
+		claim = r.pool.ClaimFirst
 	}
 	release, ok = claim()
 	if !ok {
-		r.pool.threads.refused.Add(1) // there is always enough without
+		r.pool.Threads.Refused.Add(1) // there is always enough without
 	}
 	return release, ok
 }
 
 // connect starts serving one connection. release gives back the handler that is reserved for
 // it; nil if none is.
-func (r *run) connect(conn *net.TCPConn, t *ticket, release func()) {
+func (r *run) connect(conn *net.TCPConn, t *door.Ticket, release func()) {
 	id := r.accepted.Add(1)
 	r.running.Go(func() {
-		defer func() { t.leave(time.Now(), false) }()
+		defer func() { t.Leave(time.Now(), false) }()
 		r.connection(r.procCtx, id, conn, t, release)
 	})
 }
@@ -142,3 +145,9 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
+
+// retryThreads is when a client should come again that no thread was left for.
+const retryThreads = 5 * time.Second
+
+// fewThreads refuses a connection whose handler would take threads from the reserve.
+var fewThreads = &door.Refusal{Why: "the supervisor has too few threads left", RetryAfter: retryThreads}

@@ -2,21 +2,19 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
+	"bulkhead/internal/exitstatus"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/reserve"
 )
-
-// ErrConfig is wrapped by errors that say that the configuration cannot work:
-// nothing was started.
-var ErrConfig = errors.New("configuration cannot work")
 
 // Config is what a supervisor needs to know. Zero fields mean the defaults named.
 type Config struct {
@@ -53,7 +51,7 @@ type Config struct {
 
 	Handler  HandlerConfig
 	Session  SessionConfig
-	Overload OverloadConfig
+	Overload door.OverloadConfig
 	Journal  journal.Options
 
 	// Version is the program's, for the report.
@@ -130,28 +128,6 @@ type SessionConfig struct {
 	MaxUnackedBatches uint32
 }
 
-// OverloadConfig is about what is refused to shed load.
-type OverloadConfig struct {
-	// Startups bounds connections whose client has not said Hello; 64:30:256.
-	Startups Startups
-	// MaxPerSource is the most connections of one IPv4 address or IPv6 /64; 0 is no limit.
-	MaxPerSource int
-	// MaxClients is the most open sessions; 0 is no limit.
-	MaxClients int
-	// InboxMemory bounds the bytes of messages that wait for the journal, of all sessions
-	// together; a sixteenth of the memory there is, from 16 MiB to 1 GiB.
-	InboxMemory uint64
-	// CrashDelay is how long an address must stay away after its connection crashed
-	// a handler, and twice as long after each further crash; 1 s. A nanosecond is as
-	// good as not at all.
-	CrashDelay time.Duration
-}
-
-// Startups says how many connections whose client has not said Hello there may be:
-// up to Start all are taken, from there on Rate percent are refused, rising evenly
-// to 100 percent at Full.
-type Startups struct{ Start, Rate, Full int }
-
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() (Config, error) {
 	def(&c.Listen, "127.0.0.1:7420")
@@ -177,11 +153,11 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.Session.MaxFrame, 1<<20)
 	def(&c.Session.MaxBatch, 1024)
 	def(&c.Session.MaxUnackedBatches, 64)
-	def(&c.Overload.Startups, Startups{64, 30, 256})
+	def(&c.Overload.Startups, door.Startups{Start: 64, Rate: 30, Full: 256})
 	def(&c.Overload.CrashDelay, time.Second)
 	if c.Overload.InboxMemory == 0 {
-		memory, _ := memoryThereIs()
-		c.Overload.InboxMemory = inboxMemory(memory)
+		memory, _ := reserve.MemoryThereIs()
+		c.Overload.InboxMemory = reserve.InboxMemory(memory)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -194,11 +170,11 @@ func (c Config) withDefaults() (Config, error) {
 		c.Handler.Path = filepath.Join(filepath.Dir(self), "bulkhead-handler")
 	}
 	if info, err := os.Stat(c.Handler.Path); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
-		return c, fmt.Errorf("%w: handler.path: %s is not a program that can be run; install bulkhead-handler beside bulkhead or set handler.path", ErrConfig, c.Handler.Path)
+		return c, fmt.Errorf("%w: handler.path: %s is not a program that can be run; install bulkhead-handler beside bulkhead or set handler.path", exitstatus.ErrConfig, c.Handler.Path)
 	}
 	dir, err := filepath.Abs(c.StateDir)
 	if err != nil {
-		return c, fmt.Errorf("%w: state_dir: %w", ErrConfig, err)
+		return c, fmt.Errorf("%w: state_dir: %w", exitstatus.ErrConfig, err)
 	}
 	c.StateDir = dir
 	return c, nil

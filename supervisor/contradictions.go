@@ -82,7 +82,7 @@ func (p *processor) resent(n note) {
 	if n.link != p.link || p.phase != active && p.phase != closed || p.lie != nil || p.stuck {
 		return
 	}
-	seq := p.digests.differs(n.resent.GetBatch(), n.resent.GetFirstSeq())
+	seq := p.digests.Differs(n.resent.GetBatch(), n.resent.GetFirstSeq())
 	switch why := fmt.Sprintf("message %d was sent again with other content than the durable one", seq); {
 	case seq == 0:
 	case p.phase == closed:

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/rundir"
 )
 
 // ErrNotRunning says that no supervisor serves a state directory.
@@ -32,9 +33,9 @@ type control struct {
 	first      *net.UnixListener
 	server     *grpc.Server
 	release    func()
-	is         identity       // of the socket; zero if it is not known
-	serving    sync.WaitGroup // of sockets that were made again
-	kept       bool           // the socket stays for the next program; set before Run's ctx is done
+	is         rundir.Identity // of the socket; zero if it is not known
+	serving    sync.WaitGroup  // of sockets that were made again
+	kept       bool            // the socket stays for the next program; set before Run's ctx is done
 }
 
 // lastCalls is how long calls may take that are under way at the end, and connections
@@ -51,31 +52,31 @@ func newControl(s *Supervisor) (*control, error) {
 		}
 		c.listener = l.(*net.UnixListener)
 		c.first = c.listener
-		c.is = identityAt(filepath.Join(s.cfg.StateDir, controlSocket))
+		c.is = rundir.IdentityAt(filepath.Join(s.cfg.StateDir, rundir.ControlSocket))
 		return c, nil
 	}
 	path, release, err := socketPath(s.cfg.StateDir)
 	if err != nil {
-		return nil, stateDirError(err)
+		return nil, rundir.StateDirError(err)
 	}
 	if c.listener, err = listenControl(path); err != nil {
 		release()
 		return nil, err
 	}
 	c.first, c.release = c.listener, release
-	c.is = identityAt(filepath.Join(s.cfg.StateDir, controlSocket))
+	c.is = rundir.IdentityAt(filepath.Join(s.cfg.StateDir, rundir.ControlSocket))
 	return c, nil
 }
 
 // keep makes the socket again if it was removed. It is called from one goroutine, which has
 // ended before the server is stopped.
 func (c *control) keep(mended func(string)) error {
-	path := filepath.Join(c.supervisor.cfg.StateDir, controlSocket)
-	switch now := identityAt(path); {
+	path := filepath.Join(c.supervisor.cfg.StateDir, rundir.ControlSocket)
+	switch now := rundir.IdentityAt(path); {
 	case now == c.is:
 		return nil
-	case now != (identity{}):
-		return fmt.Errorf("%s is another file now; this supervisor cannot be asked for its status", controlSocket)
+	case now != (rundir.Identity{}):
+		return fmt.Errorf("%s is another file now; this supervisor cannot be asked for its status", rundir.ControlSocket)
 	}
 	if _, err := os.Stat(c.supervisor.cfg.StateDir); err != nil {
 		return nil // all of it is gone, which the run says
@@ -89,13 +90,13 @@ func (c *control) keep(mended func(string)) error {
 	if err != nil {
 		return err
 	}
-	c.listener, c.is = l, identityAt(path)
+	c.listener, c.is = l, rundir.IdentityAt(path)
 	c.serving.Go(func() { // ended by the server's end, and awaited by Run
 		if err := c.server.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			c.supervisor.cfg.Logger.Error("the control socket is not served any more", "error", err)
 		}
 	})
-	mended(controlSocket)
+	mended(rundir.ControlSocket)
 	return nil
 }
 
@@ -132,8 +133,8 @@ func (c *control) Run(ctx context.Context) {
 			<-stopped
 		}
 		c.serving.Wait()
-		path := filepath.Join(c.supervisor.cfg.StateDir, controlSocket)
-		if c.kept || identityAt(path) != c.is {
+		path := filepath.Join(c.supervisor.cfg.StateDir, rundir.ControlSocket)
+		if c.kept || rundir.IdentityAt(path) != c.is {
 			return // it stays, or it is not ours
 		}
 		if err := os.Remove(path); err != nil {
@@ -186,15 +187,15 @@ func (c *control) Upgrade(ctx context.Context, req *bulkheadv1.UpgradeRequest) (
 // the state directory's own is too long, it goes through a descriptor of it. The
 // caller calls release when the path is not needed any more.
 func socketPath(stateDir string) (path string, release func(), err error) {
-	path = filepath.Join(stateDir, controlSocket)
-	if len(path) <= maxSocketPath {
+	path = filepath.Join(stateDir, rundir.ControlSocket)
+	if len(path) <= rundir.MaxSocketPath {
 		return path, func() {}, nil
 	}
 	dir, err := os.Open(stateDir)
 	if err != nil {
 		return "", nil, err
 	}
-	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), controlSocket), func() { dir.Close() }, nil
+	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), rundir.ControlSocket), func() { dir.Close() }, nil
 }
 
 // Control is a connection to a running supervisor.

@@ -10,6 +10,8 @@ import (
 	"bulkhead/internal/child"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/door"
+	"bulkhead/supervisor/rundir"
 )
 
 // handoverTries is how many handlers a connection is offered to.
@@ -31,12 +33,12 @@ func (h HandlerConfig) handoverTimeout() time.Duration { return h.StartTimeout /
 
 // connection serves one accepted connection until it is over and its handler is
 // gone. It closes conn.
-func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *ticket, release func()) {
+func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *door.Ticket, release func()) {
 	ctx, l, unlist := r.newLink(ctx, id, conn.RemoteAddr().String(), t)
 	defer unlist()
 	failpoint.Hit("supervisor/accepted")
-	if t.mustSpeak() {
-		if err := l.awaitSpeech(ctx, conn, t, t.patience(r.cfg.Session.HelloTimeout)); err != nil {
+	if t.MustSpeak() {
+		if err := l.awaitSpeech(ctx, conn, t, t.Patience(r.cfg.Session.HelloTimeout)); err != nil {
 			r.abandon(l, conn, err)
 			return
 		}
@@ -104,7 +106,7 @@ func (r *run) discard(l *link, err error) {
 	l.log.Warn("a handler did not take a connection over", "cause", exit.String(), "error", err)
 	r.setNoted(l, false)
 	r.setHandler(l, nil)
-	if err := r.roster.remove(l.id); err != nil {
+	if err := r.roster.Remove(l.id); err != nil {
 		l.log.Error(err.Error())
 	}
 	r.handlerDied(&bulkheadv1.HandlerExited{Exit: exit.Proto(nil)})
@@ -114,10 +116,10 @@ func (r *run) discard(l *link, err error) {
 func (r *run) abandon(l *link, conn *net.TCPConn, err error) {
 	switch {
 	case errors.Is(err, errNoHandler), errors.Is(err, errNotTaken), errors.Is(err, errUpgrading):
-		r.refuse(conn, &refusal{err.Error(), retryHandler})
+		r.refuse(conn, &door.Refusal{Why: err.Error(), RetryAfter: retryHandler})
 	case errors.Is(err, errMadeRoom):
-		r.refuse(conn, &refusal{err.Error(), retryStartups})
-	case errors.Is(err, errSilentClient), errors.Is(err, errMuteClient):
+		r.refuse(conn, &door.Refusal{Why: err.Error(), RetryAfter: door.RetryStartups})
+	case errors.Is(err, door.ErrSilentClient), errors.Is(err, door.ErrMuteClient):
 		conn.Close()
 		r.reject(l, claimant{}, err.Error())
 	default: // the run is over
@@ -149,7 +151,7 @@ func (l *link) handOver(r *run, conn *net.TCPConn, opened error) error {
 	// It may have taken the socket after all, too late, so it must be dead before one
 	// can know that it did nothing with it.
 	exit := l.child.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG, "did not take a connection over: "+err.Error())
-	if !exit.Alive && untouched(conn) {
+	if !exit.Alive && door.Untouched(conn) {
 		return fmt.Errorf("%w: %w", errNotTaken, err)
 	}
 	conn.Close()
@@ -162,8 +164,8 @@ func (l *link) note(r *run) error {
 	if err != nil {
 		return err
 	}
-	r.pool.threads.limit().Do(func() {
-		err = r.roster.add(rostered{Connection: l.id, Peer: l.peer, Child: rec})
+	r.pool.Threads.Limit().Do(func() {
+		err = r.roster.Add(rundir.Rostered{Connection: l.id, Peer: l.peer, Child: rec})
 	})
 	return err
 }

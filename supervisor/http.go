@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/raw"
+	"bulkhead/supervisor/rundir"
 	"bulkhead/supervisor/web"
 )
 
@@ -87,7 +89,7 @@ func (s looking) Journal() string {
 	if r == nil {
 		return ""
 	}
-	return filepath.Join(r.dir, journalFolder)
+	return filepath.Join(r.dir, rundir.JournalFolder)
 }
 
 // Ready implements web.Source.
@@ -110,7 +112,7 @@ func (s looking) Ready() string {
 
 // ChunkWrites implements web.Source.
 func (s looking) ChunkWrites() web.Latencies {
-	var whole, recent sketch
+	var whole, recent raw.Sketch
 	r := s.currentRun()
 	if r == nil {
 		r = s.lastRun() // as status does
@@ -120,5 +122,5 @@ func (s looking) ChunkWrites() web.Latencies {
 			p.live.sketches(&whole, &recent)
 		}
 	}
-	return whole.latencies()
+	return latenciesOf(&whole)
 }

@@ -8,6 +8,7 @@ import (
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/raw"
 )
 
 // postBatch is post for a batch: it waits until its bytes have room too.
@@ -17,7 +18,7 @@ func (p *processor) postBatch(ctx context.Context, n note) {
 		return
 	}
 	var err error
-	if n.room, err = p.run.inboxes.take(ctx, size, p.waiting.Add(1) == 1); err != nil {
+	if n.room, err = p.run.inboxes.Take(ctx, size, p.waiting.Add(1) == 1); err != nil {
 		p.waiting.Add(-1)
 		p.room.Release(size)
 		return
@@ -36,14 +37,14 @@ func (p *processor) postBatch(ctx context.Context, n note) {
 func (p *processor) letGo(batches int, size, shared int64) {
 	p.waiting.Add(-int64(batches))
 	p.room.Release(size)
-	p.run.inboxes.give(shared)
+	p.run.inboxes.Give(shared)
 }
 
 // batches journals and acknowledges n and the batches that wait behind it, and
 // returns the first note that is not one.
 func (p *processor) batches(n note) (following *note) {
 	var recs []*bulkheadv1.Record
-	var counts []counted
+	var counts []raw.Counted
 	last, taken := p.durable, 0
 	var batches int
 	var shared int64
@@ -77,10 +78,10 @@ func (p *processor) batches(n note) (following *note) {
 		return following
 	}
 	for _, c := range counts {
-		if c.stopped {
+		if c.Stopped {
 			p.quiet.finish()
 		}
-		if c.chunks > 0 {
+		if c.Chunks > 0 {
 			p.quiet.wrote(boottime.Now())
 		}
 	}
@@ -96,14 +97,14 @@ func (p *processor) batches(n note) (following *note) {
 	for i, c := range counts {
 		p.live.add(c, time.Now())
 		b := recs[i].GetSessionBatch()
-		p.digests.add(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
+		p.digests.Add(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
 	}
 	if p.link != nil {
 		p.link.ack(last)
 		failpoint.Hit("supervisor/after-ack")
 	}
 	for i, c := range counts {
-		if c.timed {
+		if c.Timed {
 			p.live.addWrites(recs[i].GetSessionBatch().GetBatch())
 		}
 	}
@@ -112,23 +113,23 @@ func (p *processor) batches(n note) (following *note) {
 
 // check says what a batch adds after last: a record and its figures, nothing if
 // it is not the current connection's, or an error if the handler lies.
-func (p *processor) check(n note, last uint64) (*bulkheadv1.Record, counted, error) {
+func (p *processor) check(n note, last uint64) (*bulkheadv1.Record, raw.Counted, error) {
 	b := n.batch
 	if n.link == p.link && p.phase == closed && b.GetFirstSeq() > p.durable {
 		p.afterGoodbye(n.link, b.GetLastSeq())
 	}
 	if n.link != p.link || p.phase != active || p.lie != nil || p.stuck {
-		return nil, counted{}, nil // of a connection that was replaced or dropped: it will be sent again
+		return nil, raw.Counted{}, nil // of a connection that was replaced or dropped: it will be sent again
 	}
 	if n.link.adopted && p.run.damagedEnd && b.GetFirstSeq() > last+1 {
-		return nil, counted{}, fmt.Errorf("%w: messages %d to %d are missing", errLostAcknowledged, last+1, b.GetFirstSeq()-1)
+		return nil, raw.Counted{}, fmt.Errorf("%w: messages %d to %d are missing", errLostAcknowledged, last+1, b.GetFirstSeq()-1)
 	}
 	if b.GetFirstSeq() != last+1 || b.GetLastSeq() < b.GetFirstSeq() {
-		return nil, counted{}, fmt.Errorf("%w: the handler sent messages %d to %d where %d was next", errLied, b.GetFirstSeq(), b.GetLastSeq(), last+1)
+		return nil, raw.Counted{}, fmt.Errorf("%w: the handler sent messages %d to %d where %d was next", raw.ErrLied, b.GetFirstSeq(), b.GetLastSeq(), last+1)
 	}
-	c, err := scan(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
+	c, err := raw.Scan(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
 	if err != nil {
-		return nil, counted{}, fmt.Errorf("%w: the handler sent a batch as messages %d to %d: %w", errLied, b.GetFirstSeq(), b.GetLastSeq(), err)
+		return nil, raw.Counted{}, fmt.Errorf("%w: the handler sent a batch as messages %d to %d: %w", raw.ErrLied, b.GetFirstSeq(), b.GetLastSeq(), err)
 	}
 	rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionBatch{SessionBatch: &bulkheadv1.SessionBatch{
 		Session: p.number, FirstSeq: b.GetFirstSeq(), LastSeq: b.GetLastSeq(), Batch: b.GetBatch(),
@@ -150,7 +151,7 @@ func (p *processor) goodbye(n note) {
 	case n.lastSeq < p.durable && !n.link.adopted:
 		p.disown(n.link, inUse, fmt.Sprintf("its Goodbye says that it has sent %d messages, and %d of this client are durable", n.lastSeq, p.durable))
 	case n.lastSeq != p.durable:
-		p.distrust(n.link, fmt.Errorf("%w: the handler relayed a Goodbye after message %d; %d is durable", errLied, n.lastSeq, p.durable))
+		p.distrust(n.link, fmt.Errorf("%w: the handler relayed a Goodbye after message %d; %d is durable", raw.ErrLied, n.lastSeq, p.durable))
 	default:
 		p.holder.heard()
 		p.step(goodbye, nil, "said goodbye", 0)

@@ -17,7 +17,10 @@ import (
 	"bulkhead/internal/child"
 	"bulkhead/internal/downlink"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/journal"
+	"bulkhead/supervisor/raw"
+	"bulkhead/supervisor/watch"
 )
 
 // helloSlack is how much later than the client the handler may be with a Hello or
@@ -39,8 +42,6 @@ var (
 	// errLostAcknowledged is wrapped when a handler from before a restart goes on behind
 	// what the journal has, and the journal's end was damaged: no handler is to blame.
 	errLostAcknowledged = errors.New(journal.LostAcknowledged)
-	// errLied is wrapped by what a handler did that no honest one does.
-	errLied = errors.New("protocol")
 )
 
 // link is one client connection: the handler process that owns its socket, and
@@ -51,7 +52,7 @@ type link struct {
 	child   *child.Child    // written with run.mu held; nil while it has none
 	noted   bool            // guarded by run.mu; it belongs in the roster
 	adopted bool            // its handler was taken up from a supervisor before this one
-	ticket  *ticket         // nil if the gate does not know it
+	ticket  *door.Ticket    // nil if the gate does not know it
 	down    *downlink.Queue // frames for the client; anybody may put
 	drop    context.CancelCauseFunc
 	log     *slog.Logger
@@ -63,7 +64,7 @@ type link struct {
 	settle      func()            // closes settled, once
 	hurried     context.Context   // done when nobody waits any more for a client that has not spoken
 	hurry       func()            // makes hurried done
-	wary        *wary             // decodes what the handler sends
+	wary        *raw.Wary         // decodes what the handler sends
 	welcomed    uint64            // last durable message as its client was welcomed; the processor's
 	hello       *bulkheadv1.Hello // of the client's, what it says of the connection; nil before it
 	goodbye     bool              // the handler relayed the client's Goodbye
@@ -75,15 +76,15 @@ type link struct {
 	end         *bulkheadv1.End   // what the handler reported last; nil if it did not
 	// processor serves the session, once the client was let in.
 	processor atomic.Pointer[processor]
-	heard     atomic.Int64             // when its client was last heard, by boottime
-	dog       atomic.Pointer[watchdog] // nil before its handler is pinged
-	lied      sync.Once                // for the log
+	heard     atomic.Int64                   // when its client was last heard, by boottime
+	dog       atomic.Pointer[watch.Watchdog] // nil before its handler is pinged
+	lied      sync.Once                      // for the log
 }
 
 // newLink makes the link of a connection and lists it, until unlist is called.
-func (r *run) newLink(ctx context.Context, id uint64, peer string, t *ticket) (linkCtx context.Context, l *link, unlist func()) {
+func (r *run) newLink(ctx context.Context, id uint64, peer string, t *door.Ticket) (linkCtx context.Context, l *link, unlist func()) {
 	ctx, drop := context.WithCancelCause(ctx)
-	l = &link{id: id, peer: peer, ticket: t, down: downlink.New(), wary: newWary(), drop: drop, settled: make(chan struct{})}
+	l = &link{id: id, peer: peer, ticket: t, down: downlink.New(), wary: raw.NewWary(), drop: drop, settled: make(chan struct{})}
 	l.hurried, l.hurry = context.WithCancel(context.Background())
 	l.settle = sync.OnceFunc(func() { close(l.settled) })
 	l.log = r.log.With("connection", id, "peer", l.peer)
@@ -103,7 +104,7 @@ func (r *run) newLink(ctx context.Context, id uint64, peer string, t *ticket) (l
 // resume serves a connection whose handler was taken up from a supervisor before
 // this one, until it is over and its handler is gone.
 func (r *run) resume(ctx context.Context, a adopted) {
-	ctx, l, unlist := r.newLink(ctx, a.Connection, a.Peer, r.gate.adopt(sourceOf(a.Peer)))
+	ctx, l, unlist := r.newLink(ctx, a.Connection, a.Peer, r.gate.Adopt(sourceOf(a.Peer)))
 	defer unlist()
 	r.setHandler(l, a.child)
 	r.setNoted(l, true)
@@ -124,7 +125,7 @@ func (r *run) resume(ctx context.Context, a adopted) {
 func (l *link) serve(ctx context.Context, r *run, conn *net.TCPConn) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	overdue := r.uptime.after(l.ticket.patience(r.cfg.Session.HelloTimeout)+helloSlack, func() { l.drop(errSilent) })
+	overdue := r.uptime.After(l.ticket.Patience(r.cfg.Session.HelloTimeout)+helloSlack, func() { l.drop(errSilent) })
 	defer overdue.Stop()
 	stream, err := l.open(ctx, r)
 	if conn != nil {
@@ -145,7 +146,7 @@ func (l *link) open(ctx context.Context, r *run) (bulkheadv1.HandlerService_Serv
 	open := &bulkheadv1.Open{
 		ConnectionId:      l.id,
 		Limits:            r.limits(),
-		HelloTimeoutNano:  int64(l.ticket.patience(r.cfg.Session.HelloTimeout)),
+		HelloTimeoutNano:  int64(l.ticket.Patience(r.cfg.Session.HelloTimeout)),
 		ClientTimeoutNano: int64(r.cfg.Session.ClientTimeout),
 		ResumeAfter:       l.resumeAfter,
 		OrphanGraceNano:   int64(r.cfg.Handler.OrphanGrace),
@@ -165,7 +166,7 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 	// it may not know it yet when the stream has ended of it.
 	dropped := ctx
 	ctx, cancel := context.WithCancel(ctx)
-	dog := newWatchdog(r.cfg.Handler.HangTimeout, time.Now())
+	dog := watch.NewWatchdog(r.cfg.Handler.HangTimeout, time.Now())
 	l.dog.Store(dog)
 	var helpers sync.WaitGroup
 	helpers.Go(func() { l.send(ctx, stream, dog) }) // ends with ctx
@@ -180,7 +181,7 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 			if cause := context.Cause(dropped); cause != nil {
 				return cause
 			}
-			if err = l.streamError(err); errors.Is(err, errLied) {
+			if err = l.streamError(err); errors.Is(err, raw.ErrLied) {
 				l.distrust(err)
 			}
 			return err
@@ -189,17 +190,17 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 			return cause // what a dropped handler still says counts no more
 		}
 		if pong := f.GetPong(); pong != nil {
-			if !dog.answered(pong.GetNonce(), time.Duration(pong.GetBusyNano())) {
-				l.distrust(fmt.Errorf("%w: the handler answered a ping that was not sent", errLied))
+			if !dog.Answered(pong.GetNonce(), time.Duration(pong.GetBusyNano())) {
+				l.distrust(fmt.Errorf("%w: the handler answered a ping that was not sent", raw.ErrLied))
 			} else if silent := pong.GetSilentNano(); silent > 0 {
 				l.hear(time.Duration(silent))
 			}
 			continue
 		}
 		overdue.Stop()
-		dog.hear(false)
+		dog.Hear(false)
 		last := l.take(ctx, r, f)
-		dog.hear(true)
+		dog.Hear(true)
 		if last {
 			return context.Cause(dropped) // nil unless the link was dropped meanwhile
 		}
@@ -207,15 +208,15 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 }
 
 // send passes on the frames for the client, and pings when they are due.
-func (l *link) send(ctx context.Context, stream bulkheadv1.HandlerService_ServeClient, dog *watchdog) {
+func (l *link) send(ctx context.Context, stream bulkheadv1.HandlerService_ServeClient, dog *watch.Watchdog) {
 	for ctx.Err() == nil {
-		if nonce := dog.due(time.Now()); nonce != 0 {
+		if nonce := dog.Due(time.Now()); nonce != 0 {
 			ping := &bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Ping{Ping: &bulkheadv1.Ping{Nonce: nonce}}}
 			if stream.Send(ping) != nil {
 				return // Recv says why
 			}
 		}
-		wait, cancel := context.WithTimeout(ctx, dog.every)
+		wait, cancel := context.WithTimeout(ctx, dog.Every)
 		f := l.down.Next(wait)
 		cancel()
 		if f != nil && stream.Send(f) != nil {
@@ -225,8 +226,8 @@ func (l *link) send(ctx context.Context, stream bulkheadv1.HandlerService_ServeC
 }
 
 // guard ends the handler when it hangs.
-func (l *link) guard(ctx context.Context, dog *watchdog) {
-	tick := time.NewTicker(dog.every)
+func (l *link) guard(ctx context.Context, dog *watch.Watchdog) {
+	tick := time.NewTicker(dog.Every)
 	defer tick.Stop()
 	for {
 		select {
@@ -234,7 +235,7 @@ func (l *link) guard(ctx context.Context, dog *watchdog) {
 		case <-ctx.Done():
 			return
 		}
-		if why := dog.hung(time.Now()); why != "" {
+		if why := dog.Hung(time.Now()); why != "" {
 			l.log.Error("handler hangs and is killed", "why", why)
 			l.child.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG, why)
 			return // the stream breaks
@@ -253,7 +254,7 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 	switch f := f.GetFrame().(type) {
 	case *bulkheadv1.HandlerFrame_Hello:
 		if l.hello != nil {
-			l.distrust(fmt.Errorf("%w: the handler sent a second Hello", errLied))
+			l.distrust(fmt.Errorf("%w: the handler sent a second Hello", raw.ErrLied))
 			return false
 		}
 		if err := l.checkHello(r, f.Hello); err != nil {
@@ -261,11 +262,11 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 			return false
 		}
 		l.hello = ofConnection(f.Hello)
-		l.ticket.greeted()
+		l.ticket.Greeted()
 		r.admit(ctx, l, f.Hello)
 	case *bulkheadv1.HandlerFrame_Batch:
 		if p == nil || l.hello == nil {
-			l.distrust(fmt.Errorf("%w: the handler sent a Batch of a client that was not let in", errLied))
+			l.distrust(fmt.Errorf("%w: the handler sent a Batch of a client that was not let in", raw.ErrLied))
 			return false
 		}
 		if err := l.checkBatch(r, f.Batch); err != nil {
@@ -275,22 +276,22 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 		p.postBatch(ctx, note{kind: noteBatch, link: l, batch: f.Batch})
 	case *bulkheadv1.HandlerFrame_Goodbye:
 		if p == nil || l.hello == nil {
-			l.distrust(fmt.Errorf("%w: the handler sent a Goodbye of a client that was not let in", errLied))
+			l.distrust(fmt.Errorf("%w: the handler sent a Goodbye of a client that was not let in", raw.ErrLied))
 			return false
 		}
 		if l.goodbye {
-			l.distrust(fmt.Errorf("%w: the handler sent a second Goodbye", errLied))
+			l.distrust(fmt.Errorf("%w: the handler sent a second Goodbye", raw.ErrLied))
 			return false
 		}
 		l.goodbye = true
 		p.post(ctx, note{kind: noteGoodbye, link: l, lastSeq: f.Goodbye.GetLastSeq()})
 	case *bulkheadv1.HandlerFrame_Resent:
 		if p == nil || l.hello == nil {
-			l.distrust(fmt.Errorf("%w: the handler sent messages again of a client that was not let in", errLied))
+			l.distrust(fmt.Errorf("%w: the handler sent messages again of a client that was not let in", raw.ErrLied))
 			return false
 		}
 		if size := len(f.Resent.GetBatch()); size > maxFrame {
-			l.distrust(fmt.Errorf("%w: the handler sent %d bytes of messages again", errLied, size))
+			l.distrust(fmt.Errorf("%w: the handler sent %d bytes of messages again", raw.ErrLied, size))
 			return false
 		}
 		p.post(ctx, note{kind: noteResent, link: l, resent: f.Resent})
@@ -302,7 +303,7 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 		l.end = f.End
 		return true
 	default:
-		l.distrust(fmt.Errorf("%w: the handler sent an empty frame", errLied))
+		l.distrust(fmt.Errorf("%w: the handler sent an empty frame", raw.ErrLied))
 	}
 	return false
 }

@@ -8,6 +8,7 @@ import (
 
 	"bulkhead/internal/child"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/raw"
 )
 
 // cause says, for a person, how the connection ended: in the handler's words, or
@@ -16,7 +17,7 @@ func (l *link) cause(exit child.Exit, err error) string { return plain(l.rawCaus
 
 func (l *link) rawCause(exit child.Exit, err error) string {
 	switch {
-	case errors.Is(err, errLied):
+	case errors.Is(err, raw.ErrLied):
 		return err.Error()
 	case l.end != nil:
 		return l.end.GetText()
@@ -46,7 +47,7 @@ func ownEnd(class bulkheadv1.ExitClass) bool {
 // detachClass sorts how the connection ended.
 func (l *link) detachClass(err error) bulkheadv1.DetachClass {
 	switch {
-	case errors.Is(err, errLied):
+	case errors.Is(err, raw.ErrLied):
 		return bulkheadv1.DetachClass_DETACH_CLASS_HANDLER
 	case errors.Is(err, errReplaced):
 		return bulkheadv1.DetachClass_DETACH_CLASS_REPLACED
@@ -84,14 +85,14 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 		return
 	}
 	if l.child.Exit().Alive {
-		r.pool.threads.saw(l.child.Pid())
+		r.pool.Threads.Saw(l.child.Pid())
 	}
 	exit := r.endHandler(ctx, l, err)
 	cause := l.cause(exit, err)
 	if l.processor.Load() == nil && !l.shed && !ownDoing(err) {
-		l.ticket.wasted(time.Now())
+		l.ticket.Wasted(time.Now())
 	}
-	l.ticket.leave(time.Now(), crashedByClient(exit))
+	l.ticket.Leave(time.Now(), crashedByClient(exit))
 	if exit.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
 		l.log.Warn("handler ended badly", "cause", exit.String())
 	}
@@ -102,8 +103,8 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 		WindowExceeded: l.end.GetWindowExceeded(),
 	}
 	r.setNoted(l, false)
-	r.pool.threads.limit().Do(func() {
-		if err := r.roster.remove(l.id); err != nil {
+	r.pool.Threads.Limit().Do(func() {
+		if err := r.roster.Remove(l.id); err != nil {
 			l.log.Error(err.Error())
 		}
 	})
@@ -122,8 +123,8 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 // lied or broke its stream and does not end by itself.
 func (r *run) endHandler(ctx context.Context, l *link, err error) child.Exit {
 	ctx = context.WithoutCancel(ctx)
-	if errors.Is(err, errLied) {
-		return l.child.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, strings.TrimPrefix(err.Error(), errLied.Error()+": "))
+	if errors.Is(err, raw.ErrLied) {
+		return l.child.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, strings.TrimPrefix(err.Error(), raw.ErrLied.Error()+": "))
 	}
 	grace := r.cfg.Handler.KillTimeout
 	broken := l.end == nil && l.child.Exit().Alive

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/activation"
+
+	"bulkhead/internal/exitstatus"
 )
 
 // listen opens the listener for clients: the one of the program before this one in the
@@ -26,7 +28,7 @@ func listen(cfg Config) (*net.TCPListener, error) {
 		for _, f := range given {
 			f.Close()
 		}
-		return nil, fmt.Errorf("%w: listen: the service manager passes %d sockets; it must pass one", ErrConfig, len(given))
+		return nil, fmt.Errorf("%w: listen: the service manager passes %d sockets; it must pass one", exitstatus.ErrConfig, len(given))
 	}
 	l, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
@@ -47,11 +49,11 @@ func listenError(address string, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("listen: %s is in use, by another supervisor perhaps; stop that one, or choose another address", address)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%w: listen: %s: this user may not listen there; choose a port from 1024 up", ErrConfig, address)
+		return fmt.Errorf("%w: listen: %s: this user may not listen there; choose a port from 1024 up", exitstatus.ErrConfig, address)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("listen: %s: this machine has no such address now; choose one of its own, or 0.0.0.0 for all", address)
 	case errors.As(err, &form):
-		return fmt.Errorf("%w: listen: %w", ErrConfig, form)
+		return fmt.Errorf("%w: listen: %w", exitstatus.ErrConfig, form)
 	case errors.As(err, &name):
 		return fmt.Errorf("listen: %s: the name %s cannot be looked up now: %s", address, name.Name, name.Err)
 	case errors.As(err, &code):
@@ -65,12 +67,12 @@ func listenError(address string, err error) error {
 func fileListener(f *os.File) (*net.TCPListener, error) {
 	l, err := net.FileListener(f)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("%w: listen: the socket that was passed: %w", ErrConfig, err)
+		return nil, fmt.Errorf("%w: listen: the socket that was passed: %w", exitstatus.ErrConfig, err)
 	}
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
 		l.Close()
-		return nil, fmt.Errorf("%w: listen: the socket that was passed is a %s socket; it must be a TCP listener", ErrConfig, l.Addr().Network())
+		return nil, fmt.Errorf("%w: listen: the socket that was passed is a %s socket; it must be a TCP listener", exitstatus.ErrConfig, l.Addr().Network())
 	}
 	return tcp, nil
 }

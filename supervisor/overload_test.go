@@ -21,6 +21,7 @@ import (
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
+	"bulkhead/supervisor/door"
 )
 
 // shed is how many connections the journal says were shed for reasons that begin so.
@@ -120,7 +121,7 @@ func TestConnectionsOfOneAddressAreShed(t *testing.T) {
 func TestConnectionsWithoutHelloAreShed(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) {
-		c.Clients, c.Overload.Startups = 2, supervisor.Startups{Start: 1, Rate: 100, Full: 1}
+		c.Clients, c.Overload.Startups = 2, door.Startups{Start: 1, Rate: 100, Full: 1}
 	})
 	const text = "too many connections have not said Hello"
 	alpha := s.greet(rawclient.Hello("alpha"), 0) // starts no more
@@ -270,7 +271,7 @@ func TestARunDoesNotWaitForTheRefused(t *testing.T) {
 func TestAnAwaitedClientComesFromAnotherAddress(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) {
-		c.Clients, c.Overload.Startups, c.Session.HelloTimeout = 2, supervisor.Startups{Start: 2, Rate: 100, Full: 2}, patience
+		c.Clients, c.Overload.Startups, c.Session.HelloTimeout = 2, door.Startups{Start: 2, Rate: 100, Full: 2}, patience
 		c.Session.Grace = patience
 	})
 	from := func(ip string) *rawclient.Client {

@@ -16,6 +16,7 @@ import (
 	"bulkhead/internal/hello"
 	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/raw"
 )
 
 const (
@@ -92,7 +93,7 @@ type processor struct {
 	phase      phase
 	durable    uint64
 	holder     holder
-	digests    digests
+	digests    raw.Digests
 	told       contradictions
 	link       *link      // nil when not active
 	connection uint64     // number of the last connection that was attached
@@ -154,7 +155,7 @@ func (p *processor) Run(ctx context.Context) {
 			p.take(ctx, n)
 			p.busy.Store(false)
 		case <-p.grace.C:
-			if late := p.run.uptime.look(time.Now()) - p.lost; late > 0 {
+			if late := p.run.uptime.Look(time.Now()) - p.lost; late > 0 {
 				p.lost += late
 				p.grace.Reset(late) // nobody could come back while this process was not running
 				continue
@@ -466,9 +467,9 @@ func (p *processor) await(away bool) {
 	switch {
 	case away && p.awaited.IsZero():
 		p.awaited = time.Now()
-		p.run.gate.expect(p.source, p.awaited)
+		p.run.gate.Expect(p.source, p.awaited)
 	case !away && !p.awaited.IsZero():
-		p.run.gate.expectNot(p.source, p.awaited)
+		p.run.gate.ExpectNot(p.source, p.awaited)
 		p.awaited = time.Time{}
 	}
 }

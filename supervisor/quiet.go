@@ -6,6 +6,7 @@ import (
 
 	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/watch"
 )
 
 // quietLeast is the least time without a message that is noticed.
@@ -96,7 +97,7 @@ func (q *quiet) look(now int64, counts bool, heard int64) bool {
 
 // passed is how much of the time since the last look can count. q.mu is held.
 func (q *quiet) passed(now int64) time.Duration {
-	return time.Duration(max(min(now-q.looked, now-q.said, int64(2*lookEvery)), 0))
+	return time.Duration(max(min(now-q.looked, now-q.said, int64(2*watch.LookEvery)), 0))
 }
 
 // due says whether there is a silence to be told. A transport that was not heard well into it
@@ -145,7 +146,7 @@ func (q *quiet) shown(now int64) time.Duration {
 // recover sets what is known of a client from a journal; ago says how long a moment of the
 // past is over.
 func (q *quiet) recover(was *recovered, now int64, ago func(time.Duration) time.Duration) {
-	if was.total.stopped {
+	if was.total.Stopped {
 		q.finish()
 	}
 	if was.wrote > 0 {
@@ -181,7 +182,7 @@ func (p *processor) listen() {
 // otherwise it is not the client who is silent.
 func (p *processor) listens(l *link) bool {
 	dog := l.dog.Load()
-	return dog != nil && dog.attentive() && len(p.inbox) == 0 && !p.busy.Load()
+	return dog != nil && dog.Attentive() && len(p.inbox) == 0 && !p.busy.Load()
 }
 
 // fellSilent tells of a client that says nothing. Its session goes on.

@@ -1,11 +1,16 @@
 package supervisor
 
 import (
+	"bulkhead/internal/boottime"
+	"bulkhead/internal/failpoint"
+	"bulkhead/supervisor/journal"
 	"fmt"
+	"net"
+	"os"
+	"runtime"
 	"strings"
 	"time"
 
-	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -85,4 +90,30 @@ func plain(s string) string {
 		s = s[:maxWords]
 	}
 	return strings.ToValidUTF8(s, "?")
+}
+
+// runStarted is a run's first record.
+func runStarted(cfg Config, id string, listen net.Addr) *bulkheadv1.RunStarted {
+	return &bulkheadv1.RunStarted{
+		RunId: id, Version: cfg.Version, GoVersion: runtime.Version(), Host: host(),
+		Listen: listen.String(), ExpectedClients: uint32(cfg.Clients), LingerNano: int64(cfg.Linger),
+		SessionGraceNano: int64(cfg.Session.Grace), JournalSync: syncName(cfg.Journal.Sync), Pid: int32(os.Getpid()),
+		BootId: boottime.ID(), ExpectedNames: cfg.ClientNames, Settings: settingsOf(cfg),
+	}
+}
+
+// settingsOf are the settings that an operator may change when the run is taken up again.
+func settingsOf(cfg Config) *bulkheadv1.Settings {
+	return &bulkheadv1.Settings{
+		LingerNano: int64(cfg.Linger), SessionGraceNano: int64(cfg.Session.Grace), DrainTimeoutNano: int64(cfg.DrainTimeout),
+		KeepRunning: cfg.KeepRunning, MaxClients: uint32(cfg.Overload.MaxClients), TokenRequired: cfg.Token != "",
+		JournalSync: syncName(cfg.Journal.Sync),
+	}
+}
+
+func syncName(s journal.Sync) string {
+	if s == journal.SyncNone {
+		return "none"
+	}
+	return "batch"
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/raw"
+	"bulkhead/supervisor/watch"
 )
 
 // recovery is what a run's journal says of the state that its supervisor was in:
@@ -17,7 +19,7 @@ type recovery struct {
 	runID   string
 	started time.Time
 	ended   bool // RunEnded was reached
-	clock   pastClock
+	clock   watch.PastClock
 	drained string // why a drain was asked for; "" if none was
 	// drainWithin is how long clients were given to end their load, 0 if it is not told, and
 	// drainBegan when, in time that a supervisor was there for.
@@ -51,8 +53,8 @@ type recovered struct {
 	connection uint64 // of the last attachment
 	peer       string // of it
 	attaches   uint32
-	total      counted
-	writes     sketch
+	total      raw.Counted
+	writes     raw.Sketch
 	said       time.Duration // when its newest batch came, on the past clock; 0 for none
 	poison     poison
 	// seen is when the client was last known to be connected, or heard, on the past clock;
@@ -63,7 +65,7 @@ type recovered struct {
 	wrote        time.Duration
 	silent, fell time.Duration
 	holder       holder
-	digests      digests
+	digests      raw.Digests
 	told         contradictions
 }
 
@@ -74,7 +76,7 @@ func newRecovery() *recovery {
 // add folds the next record in.
 func (r *recovery) add(rec *bulkheadv1.Record) error {
 	at := time.Unix(0, rec.GetTimeUnixNano())
-	r.clock.see(rec)
+	r.clock.See(rec)
 	switch e := rec.GetEntry().(type) {
 	case *bulkheadv1.Record_RunStarted:
 		r.runID, r.started = e.RunStarted.GetRunId(), at
@@ -83,14 +85,14 @@ func (r *recovery) add(rec *bulkheadv1.Record) error {
 		if o.GetSession() == 0 || r.sessions[o.GetSession()] != nil {
 			return fmt.Errorf("session %d is opened again", o.GetSession())
 		}
-		r.sessions[o.GetSession()] = &recovered{number: o.GetSession(), id: o.GetSessionId(), hello: ofClient(o.GetHello()), seen: r.clock.passed}
+		r.sessions[o.GetSession()] = &recovered{number: o.GetSession(), id: o.GetSessionId(), hello: ofClient(o.GetHello()), seen: r.clock.Passed}
 	case *bulkheadv1.Record_RunEnded:
 		r.ended = true
 	case *bulkheadv1.Record_SupervisorRestarted:
 		r.restarts++
 	case *bulkheadv1.Record_DrainStarted:
 		r.drained = cmp.Or(e.DrainStarted.GetReason(), "a drain was asked for")
-		r.drainWithin, r.drainBegan = time.Duration(e.DrainStarted.GetWithinNano()), r.clock.passed-r.clock.down
+		r.drainWithin, r.drainBegan = time.Duration(e.DrainStarted.GetWithinNano()), r.clock.Passed-r.clock.Down
 	case *bulkheadv1.Record_Contradiction:
 		return r.with(e.Contradiction.GetSession(), func(s *recovered) { s.told.count(e.Contradiction.GetKind()) })
 	case *bulkheadv1.Record_ConnectionRejected:
@@ -105,18 +107,18 @@ func (r *recovery) add(rec *bulkheadv1.Record) error {
 	case *bulkheadv1.Record_SessionDetached:
 		return r.with(e.SessionDetached.GetSession(), func(s *recovered) {
 			s.phase, s.cause = away, e.SessionDetached.GetCause()
-			s.detached, s.down = r.clock.passed, r.clock.down
-			s.seen = r.clock.passed - time.Duration(max(e.SessionDetached.GetSilentNano(), 0))
+			s.detached, s.down = r.clock.Passed, r.clock.Down
+			s.seen = r.clock.Passed - time.Duration(max(e.SessionDetached.GetSilentNano(), 0))
 		})
 	case *bulkheadv1.Record_SessionSilent:
 		return r.with(e.SessionSilent.GetSession(), func(s *recovered) {
-			s.silent, s.fell = 0, r.clock.passed-r.clock.down
+			s.silent, s.fell = 0, r.clock.Passed-r.clock.Down
 			if e.SessionSilent.GetOngoing() {
 				s.silent = time.Duration(max(e.SessionSilent.GetSilentNano(), 1))
 			}
 		})
 	case *bulkheadv1.Record_SupervisorPaused:
-		r.clock.down += time.Duration(max(e.SupervisorPaused.GetPausedNano(), 0))
+		r.clock.Down += time.Duration(max(e.SupervisorPaused.GetPausedNano(), 0))
 	case *bulkheadv1.Record_SessionBatch:
 		return r.batch(e.SessionBatch)
 	case *bulkheadv1.Record_SessionEnded:
@@ -141,7 +143,7 @@ func (r *recovery) attached(a *bulkheadv1.SessionAttached) error {
 	r.accepted = max(r.accepted, a.GetConnectionId())
 	r.open[a.GetConnectionId()] = openHandler{a.GetSession(), a.GetHandlerPid(), a.GetPeer()}
 	return r.with(a.GetSession(), func(s *recovered) {
-		s.seen = r.clock.passed
+		s.seen = r.clock.Passed
 		if s.phase == active && s.connection == a.GetConnectionId() {
 			return // kept through a restart
 		}
@@ -158,20 +160,20 @@ func (r *recovery) batch(b *bulkheadv1.SessionBatch) error {
 			wrong = fmt.Errorf("session %d goes on with messages %d to %d after %d", s.number, b.GetFirstSeq(), b.GetLastSeq(), s.durable)
 			return
 		}
-		c, err := scan(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
+		c, err := raw.Scan(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
 		if err != nil {
 			wrong = fmt.Errorf("session %d, messages %d to %d: %w", s.number, b.GetFirstSeq(), b.GetLastSeq(), err)
 			return
 		}
-		s.durable, s.said, s.seen = b.GetLastSeq(), r.clock.passed, r.clock.passed
+		s.durable, s.said, s.seen = b.GetLastSeq(), r.clock.Passed, r.clock.Passed
 		s.holder.heard()
-		s.digests.add(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
-		if c.chunks > 0 && s.wrote == 0 {
-			s.wrote = max(r.clock.passed, 1)
+		s.digests.Add(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
+		if c.Chunks > 0 && s.wrote == 0 {
+			s.wrote = max(r.clock.Passed, 1)
 		}
-		s.total.add(c)
-		if c.timed {
-			chunkWrites(b.GetBatch(), s.writes.merge)
+		s.total.Add(c)
+		if c.Timed {
+			raw.ChunkWrites(b.GetBatch(), s.writes.Merge)
 		}
 	})
 	return cmp.Or(err, wrong)
@@ -233,5 +235,5 @@ func (r *recovery) orphans(kept map[uint64]bool) []uint64 {
 // where they are given within now and so much has passed since the newest record with a
 // supervisor there. Time without one does not count: nobody could deliver anything.
 func (r *recovery) drainLeft(within, since time.Duration) time.Duration {
-	return cmp.Or(r.drainWithin, within) - (r.clock.passed - r.clock.down - r.drainBegan) - since
+	return cmp.Or(r.drainWithin, within) - (r.clock.Passed - r.clock.Down - r.drainBegan) - since
 }

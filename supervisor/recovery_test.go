@@ -34,7 +34,7 @@ func said(t *testing.T, session uint32, first, last uint64) *bulkheadv1.Record {
 		b.Messages = append(b.Messages, &bulkheadv1.Message{Seq: seq, Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{Bytes: 10, Chunks: 1}}})
 	}
 	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionBatch{SessionBatch: &bulkheadv1.SessionBatch{
-		Session: session, FirstSeq: first, LastSeq: last, Batch: encode(t, b),
+		Session: session, FirstSeq: first, LastSeq: last, Batch: batchBytes(t, b),
 	}}}
 }
 
@@ -102,7 +102,7 @@ func TestRecovery(t *testing.T) {
 				t.Errorf("%v after %d with %d kills, %d attachments, %d open handlers; want %v after %d with %d, %d, %d",
 					s.phase, s.durable, s.poison.kills, s.attaches, len(r.open), tt.phase, tt.durable, tt.kills, tt.resumes, tt.open)
 			}
-			if s.total.messages != s.durable || s.total.bytes != 10*s.durable {
+			if s.total.Messages != s.durable || s.total.Bytes != 10*s.durable {
 				t.Errorf("figures %+v for %d messages", s.total, s.durable)
 			}
 		})

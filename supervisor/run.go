@@ -19,7 +19,13 @@ import (
 	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
+	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/journal"
+	"bulkhead/supervisor/pool"
+	"bulkhead/supervisor/raw"
+	"bulkhead/supervisor/reserve"
+	"bulkhead/supervisor/rundir"
+	"bulkhead/supervisor/watch"
 )
 
 // run is one run: its sessions, its journal and its end.
@@ -35,22 +41,22 @@ type run struct {
 	// may have been acknowledged.
 	damagedEnd bool
 	journal    journal.Journal
-	roster     roster
+	roster     rundir.Roster
 	latest     func() error // makes it the latest run
 	cameOnce   sync.Once
 	isLatest   atomic.Bool
 	segments   map[string]bool // of the journal, as they were seen last; belongs to watch
-	pool       *pool
-	gate       *gate
-	farewell   *farewell
-	shedding   shedding
-	inboxes    *inboxes
-	rejected   rejections
+	pool       *pool.Pool
+	gate       *door.Gate
+	farewell   *door.Farewell
+	shedding   door.Shedding
+	inboxes    *reserve.Inboxes
+	rejected   door.Rejections
 	elders     elders
 	log        *slog.Logger
 	life       chan struct{} // holds one token after the lifecycle changed
 
-	uptime *uptime
+	uptime *watch.Uptime
 	failed chan error // receives the first journal error
 	full   chan error // receives the error that made the journal give its reserve back
 	// livesOnReserve says that it has.
@@ -78,9 +84,9 @@ type run struct {
 }
 
 // newRun opens the journal of a new run in its folder.
-func newRun(cfg Config, id, dir string, listen net.Addr, p *pool, g *gate) (*run, error) {
+func newRun(cfg Config, id, dir string, listen net.Addr, p *pool.Pool, g *door.Gate) (*run, error) {
 	full := make(chan error, 1)
-	j, err := journal.Create(filepath.Join(dir, journalFolder), cfg.journalOptions(full))
+	j, err := journal.Create(filepath.Join(dir, rundir.JournalFolder), cfg.journalOptions(full))
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal of run %s: %w", id, err)
 	}
@@ -93,11 +99,11 @@ func newRun(cfg Config, id, dir string, listen net.Addr, p *pool, g *gate) (*run
 }
 
 // runOn is a run on its open journal.
-func runOn(cfg Config, id, dir string, j journal.Journal, p *pool, g *gate) *run {
+func runOn(cfg Config, id, dir string, j journal.Journal, p *pool.Pool, g *door.Gate) *run {
 	r := &run{
-		cfg: cfg, id: id, dir: dir, started: time.Now(), began: boottime.Now(), journal: j, roster: roster(filepath.Join(dir, handlerFolder)),
-		pool: p, gate: g, farewell: newFarewell(), inboxes: newInboxes(cfg.Overload.InboxMemory), log: cfg.Logger,
-		life: make(chan struct{}, 1), uptime: newUptime(time.Now()), failed: make(chan error, 1),
+		cfg: cfg, id: id, dir: dir, started: time.Now(), began: boottime.Now(), journal: j, roster: rundir.Roster(filepath.Join(dir, rundir.HandlerFolder)),
+		pool: p, gate: g, farewell: door.NewFarewell(), inboxes: reserve.NewInboxes(cfg.Overload.InboxMemory), log: cfg.Logger,
+		life: make(chan struct{}, 1), uptime: watch.NewUptime(time.Now()), failed: make(chan error, 1),
 		cycle: lifecycle{expected: cfg.Clients}, register: attendance.New(cfg.Clients, cfg.ClientNames),
 		sessions: make(map[string]*processor), links: make(map[*link]struct{}),
 	}
@@ -199,7 +205,7 @@ func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
 	if l.processor.Load() == nil && r.elsewhere(l, hello) {
 		return
 	}
-	p, no := r.session(hello, l.ticket.onlyReturns())
+	p, no := r.session(hello, l.ticket.OnlyReturns())
 	switch {
 	case p == nil && no.retryAfter > 0:
 		r.shedClient(l, no)
@@ -210,7 +216,7 @@ func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
 	}
 	if known := l.processor.Swap(p); known != nil && known != p {
 		l.processor.Store(known)
-		l.distrust(fmt.Errorf("%w: the handler sent the Hello of another session", errLied))
+		l.distrust(fmt.Errorf("%w: the handler sent the Hello of another session", raw.ErrLied))
 		return
 	}
 	r.becomeLatest()
@@ -249,7 +255,7 @@ func (r *run) session(hello *bulkheadv1.Hello, onlyReturns bool) (*processor, *a
 		return p, nil
 	}
 	if onlyReturns {
-		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: "too many connections have not said Hello, and the places that are left are for clients that come back", retryAfter: retryStartups}
+		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: "too many connections have not said Hello, and the places that are left are for clients that come back", retryAfter: door.RetryStartups}
 	}
 	if r.closing {
 		if r.cfg.KeepRunning && r.drained == "" {
@@ -258,11 +264,11 @@ func (r *run) session(hello *bulkheadv1.Hello, onlyReturns bool) (*processor, *a
 		return nil, &answer{code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_RUN_ENDING, text: "the run is ending; it takes no new clients"}
 	}
 	if most := r.cfg.Overload.MaxClients; !r.makesRoom(hello.GetName()) {
-		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: fmt.Sprintf("the supervisor serves max_clients=%d clients already", most), retryAfter: retryClients}
+		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: fmt.Sprintf("the supervisor serves max_clients=%d clients already", most), retryAfter: door.RetryClients}
 	}
-	if away, _ := r.gate.away(netip.Addr{}); r.pool.spare() < away {
-		r.pool.threads.refused.Add(1)
-		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: fewThreads.why, retryAfter: fewThreads.retryAfter}
+	if away, _ := r.gate.Away(netip.Addr{}); r.pool.Spare() < away {
+		r.pool.Threads.Refused.Add(1)
+		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: fewThreads.Why, retryAfter: fewThreads.RetryAfter}
 	}
 	hello.Token = "" // it is for nobody else
 	number := uint32(1)
@@ -313,7 +319,7 @@ func (r *run) reject(l *link, who claimant, why string) {
 	}
 	h := who.hello
 	why, name := plain(why), plain(h.GetName())
-	r.rejected.log(l.log, why, name)
+	r.rejected.Log(l.log, why, name)
 	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_ConnectionRejected{ConnectionRejected: &bulkheadv1.ConnectionRejected{
 		ConnectionId: l.id, Peer: l.peer, HandlerPid: int32(pid), Reason: why, ClientName: name,
 		Client: who.client, ClientId: h.GetClientId()[:min(len(h.GetClientId()), remainder.IDBytes)], ClientHost: plain(h.GetHost()), ClientPid: h.GetPid(), Code: who.code,
@@ -478,7 +484,7 @@ func (r *run) end(cause string) {
 	hurry.Stop()
 	r.stopProc()
 	r.procs.Wait()
-	r.farewell.wait()
+	r.farewell.Wait()
 	r.recordShed()
 	r.seal()
 }

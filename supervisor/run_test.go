@@ -12,6 +12,7 @@ import (
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
+	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/journal"
 )
 
@@ -30,7 +31,7 @@ func bareRun(j journal.Journal, linger time.Duration) *run {
 	return &run{
 		cfg: Config{Linger: linger}, cycle: lifecycle{expected: 1}, register: attendance.New(1, nil), journal: j, log: slog.New(slog.DiscardHandler),
 		life: make(chan struct{}, 1), failed: make(chan error, 1), links: make(map[*link]struct{}),
-		gate: newGate(OverloadConfig{Startups: Startups{1, 100, 1}}, rand.IntN), farewell: newFarewell(),
+		gate: door.NewGate(door.OverloadConfig{Startups: door.Startups{Start: 1, Rate: 100, Full: 1}}, rand.IntN), farewell: door.NewFarewell(),
 		procCtx: context.Background(), stopProc: func() {},
 	}
 }

@@ -2,48 +2,20 @@ package supervisor
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 
-	"bulkhead/internal/boottime"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
-	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/fold"
 	"bulkhead/supervisor/report/judge"
 	"bulkhead/supervisor/report/render"
+	"bulkhead/supervisor/rundir"
 )
-
-// runStarted is a run's first record.
-func runStarted(cfg Config, id string, listen net.Addr) *bulkheadv1.RunStarted {
-	return &bulkheadv1.RunStarted{
-		RunId: id, Version: cfg.Version, GoVersion: runtime.Version(), Host: host(),
-		Listen: listen.String(), ExpectedClients: uint32(cfg.Clients), LingerNano: int64(cfg.Linger),
-		SessionGraceNano: int64(cfg.Session.Grace), JournalSync: syncName(cfg.Journal.Sync), Pid: int32(os.Getpid()),
-		BootId: boottime.ID(), ExpectedNames: cfg.ClientNames, Settings: settingsOf(cfg),
-	}
-}
-
-// settingsOf are the settings that an operator may change when the run is taken up again.
-func settingsOf(cfg Config) *bulkheadv1.Settings {
-	return &bulkheadv1.Settings{
-		LingerNano: int64(cfg.Linger), SessionGraceNano: int64(cfg.Session.Grace), DrainTimeoutNano: int64(cfg.DrainTimeout),
-		KeepRunning: cfg.KeepRunning, MaxClients: uint32(cfg.Overload.MaxClients), TokenRequired: cfg.Token != "",
-		JournalSync: syncName(cfg.Journal.Sync),
-	}
-}
-
-func syncName(s journal.Sync) string {
-	if s == journal.SyncNone {
-		return "none"
-	}
-	return "batch"
-}
 
 // runFile is run.json: what a person wants to know of a run without its journal.
 type runFile struct {
@@ -95,12 +67,12 @@ const reportFile = "report.json"
 // the supervisor cannot go on; nil if the run is over. A run that is not over is not
 // marked as reported: it is gone on with when the reason is mended.
 func writeReport(dir string, failure error) (*report.Report, error) {
-	rep, err := fold.FromJournal(filepath.Join(dir, journalFolder))
+	rep, err := fold.FromJournal(filepath.Join(dir, rundir.JournalFolder))
 	if err != nil {
 		return nil, fmt.Errorf("building the report of %s: %w", dir, err)
 	}
 	failpoint.Hit("supervisor/before-report")
-	if err := removeHalfWritten(dir); err != nil {
+	if err := rundir.RemoveHalfWritten(dir); err != nil {
 		return rep, fmt.Errorf("removing what is left of an earlier report: %w", err)
 	}
 	// report.json is the last: when it is there, the run is reported.
@@ -117,44 +89,10 @@ func writeReport(dir string, failure error) (*report.Report, error) {
 		files = files[:len(files)-1]
 	}
 	for _, file := range files {
-		if err := writeWhole(filepath.Join(dir, file.name), file.render); err != nil {
+		if err := rundir.WriteWhole(filepath.Join(dir, file.name), file.render); err != nil {
 			return rep, fmt.Errorf("writing %s: %w", file.name, err)
 		}
 	}
 	failpoint.Hit("supervisor/after-report")
 	return rep, nil
-}
-
-// halfWritten begins the names of files that are being written.
-const halfWritten = ".tmp-"
-
-// removeHalfWritten removes what a supervisor left that was killed as it wrote a
-// report.
-func removeHalfWritten(dir string) error {
-	left, err := filepath.Glob(filepath.Join(dir, halfWritten+"*"))
-	for _, path := range left {
-		err = errors.Join(err, os.Remove(path))
-	}
-	return err
-}
-
-// writeWhole writes a file so that it is there whole or not at all.
-func writeWhole(path string, render func(*os.File) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), halfWritten+"*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // gone already when all went well
-	if err := render(f); err != nil {
-		f.Close()
-		return err
-	}
-	if err := errors.Join(f.Chmod(0o644), f.Sync()); err != nil { // else a power cut may leave the name without the content
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -17,6 +17,7 @@ import (
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
+	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/fold"
@@ -51,7 +52,7 @@ func start(t *testing.T, change func(*supervisor.Config)) *running {
 		Session: supervisor.SessionConfig{Grace: patience, HelloTimeout: patience, ClientTimeout: patience},
 		// All clients have one address here; one that crashes its handler is not to
 		// keep the others out.
-		Overload: supervisor.OverloadConfig{CrashDelay: 1},
+		Overload: door.OverloadConfig{CrashDelay: 1},
 		Logger:   r.log.logger(),
 		Report:   func(rep *report.Report, _ string) { r.reports <- rep },
 	}

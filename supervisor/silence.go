@@ -42,7 +42,7 @@ const comeBack = 10 * time.Second
 // startGrace starts the grace time, of which used is over already, and which counts while
 // this process is running.
 func (p *processor) startGrace(used, least time.Duration) {
-	p.lost = p.run.uptime.look(time.Now())
+	p.lost = p.run.uptime.Look(time.Now())
 	grace := p.run.cfg.Session.Grace
 	p.grace.Reset(max(grace-used, min(grace, least)))
 }

@@ -13,6 +13,7 @@ import (
 
 	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
+	"bulkhead/supervisor/rundir"
 )
 
 // stateDirs are state directories with paths of all lengths: with room for the
@@ -77,7 +78,7 @@ func TestTwoSupervisorsDoNotShareAStateDir(t *testing.T) {
 		Handler: supervisor.HandlerConfig{Path: os.Args[0]},
 		Ready:   func(supervisor.Ready) { t.Error("the second got ready") },
 	}, nil)
-	if !errors.Is(err, supervisor.ErrLocked) || !strings.Contains(err.Error(), s.state) {
+	if !errors.Is(err, rundir.ErrLocked) || !strings.Contains(err.Error(), s.state) {
 		t.Errorf("the second ended with %v; want ErrLocked and where", err)
 	}
 	s.deliver(c, 1, 3) // the first is unharmed

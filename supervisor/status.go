@@ -8,24 +8,26 @@ import (
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/child"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/raw"
+	"bulkhead/supervisor/watch"
 )
 
 // watch takes the samples for the rates, and logs progress, until ctx is done.
 func (r *run) watch(ctx context.Context) {
-	second := time.NewTicker(lookEvery)
+	second := time.NewTicker(watch.LookEvery)
 	defer second.Stop()
 	progress := r.whenToLog()
 	defer progress.Stop()
-	defer r.rejected.flush(r.log)
+	defer r.rejected.Flush(r.log)
 	kills := child.SystemKills()
 	for {
 		select {
 		case <-second.C:
-			r.uptime.look(time.Now())
+			r.uptime.Look(time.Now())
 			r.outlived(kills) // a second ago
 			kills = child.SystemKills()
 			r.checkFolder()
-			r.rejected.flush(r.log)
+			r.rejected.Flush(r.log)
 			for _, p := range r.processors() {
 				p.live.tick()
 				p.listen()
@@ -62,7 +64,7 @@ func (r *run) outlived(kills uint64) {
 // logProgress says in one line how the run goes, if anybody is there.
 func (r *run) logProgress() {
 	var activeNow, awayNow, endedNow int
-	var total counted
+	var total raw.Counted
 	var rate float64
 	for _, p := range r.processors() {
 		v := p.live.snapshot()
@@ -74,15 +76,15 @@ func (r *run) logProgress() {
 		case v.phase.ended():
 			endedNow++
 		}
-		total.add(v.total)
+		total.Add(v.total)
 		rate += v.bytesPerSecond
 	}
 	if activeNow+awayNow == 0 {
 		return
 	}
 	r.log.Info("progress", append([]any{"active", activeNow, "away", awayNow, "ended", endedNow,
-		"written_bytes", total.bytes, "rate_bytes_per_second", rate,
-		"messages", total.messages, "errors", total.errors}, absentees(r.absent())...)...)
+		"written_bytes", total.Bytes, "rate_bytes_per_second", rate,
+		"messages", total.Messages, "errors", total.Errors}, absentees(r.absent())...)...)
 }
 
 func (r *run) processors() []*processor {
@@ -98,7 +100,7 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	out := &bulkheadv1.StatusResponse{
 		Pid: int32(os.Getpid()), Version: s.cfg.Version, Listen: s.listener.Addr().String(),
 		NowUnixNano: time.Now().UnixNano(), ExpectedClients: uint32(s.cfg.Clients), State: "starting",
-		PoolReady: uint32(pool.ready), PoolStarting: uint32(pool.starting),
+		PoolReady: uint32(pool.Ready), PoolStarting: uint32(pool.Starting),
 	}
 	out.Reserves = s.reserves()
 	if s.cfg.LostLines != nil {
@@ -128,18 +130,18 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	out.AbsentNames = absent[:min(len(absent), shownAbsent)]
 	out.AcceptedConnections, out.RejectedConnections = r.accepted.Load(), r.refused.Load()
 	out.Restarts = uint32(r.restarts)
-	out.Reserves = append(append(out.Reserves, r.inboxes.status()), r.diskStatus()...)
-	out.ShedConnections = r.shedding.total.Load()
+	out.Reserves = append(append(out.Reserves, r.inboxes.Status()), r.diskStatus()...)
+	out.ShedConnections = r.shedding.Total.Load()
 	out.State = cycle.String()
 	if over {
 		out.State = "reporting"
 	}
-	var whole, recent sketch
+	var whole, recent raw.Sketch
 	for _, p := range r.processors() {
 		st, w, n := p.status()
 		out.Sessions = append(out.Sessions, st)
-		whole.add(&w)
-		recent.add(&n)
+		whole.Add(&w)
+		recent.Add(&n)
 	}
 	out.ChunkWrites = writesStatus(&whole, &recent)
 	return out
@@ -159,15 +161,15 @@ func (l *lifecycle) String() string {
 
 // status is a session as status shows it, and its chunk writes: of the whole run, and
 // of the last seconds.
-func (p *processor) status() (out *bulkheadv1.SessionStatus, whole, recent sketch) {
+func (p *processor) status() (out *bulkheadv1.SessionStatus, whole, recent raw.Sketch) {
 	v := p.live.snapshot()
 	p.live.sketches(&whole, &recent)
 	out = &bulkheadv1.SessionStatus{
 		Session: p.number, SessionId: p.id, Name: p.hello.GetName(), Host: p.hello.GetHost(), State: v.phase.String(), Cause: v.cause,
-		HandlerPid: int32(v.handlerPid), Peer: v.peer, DurableSeq: v.total.messages,
-		Bytes: v.total.bytes, Chunks: v.total.chunks, Errors: v.total.errors,
+		HandlerPid: int32(v.handlerPid), Peer: v.peer, DurableSeq: v.total.Messages,
+		Bytes: v.total.Bytes, Chunks: v.total.Chunks, Errors: v.total.Errors,
 		BytesPerSecond: v.bytesPerSecond, MessagesPerSecond: v.msgsPerSecond, Resumes: v.resumes, Note: p.note,
-		Rollovers: v.total.rollovers, ChunkWrites: writesStatus(&whole, &recent), Beats: beatsStatus(v.total),
+		Rollovers: v.total.Rollovers, ChunkWrites: writesStatus(&whole, &recent), Beats: beatsStatus(v.total),
 	}
 	if !v.lastMessage.IsZero() {
 		out.LastMessageUnixNano, out.LastMessageAgoNano = v.lastMessage.UnixNano(), max(int64(time.Since(v.lastMessage)), 1)
@@ -180,10 +182,10 @@ func (p *processor) status() (out *bulkheadv1.SessionStatus, whole, recent sketc
 }
 
 // beatsStatus is a session's heartbeats, as status shows them.
-func beatsStatus(c counted) *bulkheadv1.Beats {
+func beatsStatus(c raw.Counted) *bulkheadv1.Beats {
 	return &bulkheadv1.Beats{
-		Answered: c.beats.answered, Late: c.beats.late, Missed: c.beats.missed, Stalled: c.beats.stalled, Rounds: c.rounds,
-		LastAnswered: uint32(c.lastRound.answered), LastLate: uint32(c.lastRound.late),
-		LastMissed: uint32(c.lastRound.missed), LastStalled: uint32(c.lastRound.stalled),
+		Answered: c.Beats.Answered, Late: c.Beats.Late, Missed: c.Beats.Missed, Stalled: c.Beats.Stalled, Rounds: c.Rounds,
+		LastAnswered: uint32(c.LastRound.Answered), LastLate: uint32(c.LastRound.Late),
+		LastMissed: uint32(c.LastRound.Missed), LastStalled: uint32(c.LastRound.Stalled),
 	}
 }

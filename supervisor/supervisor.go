@@ -17,7 +17,11 @@ import (
 	"bulkhead/internal/child"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/door"
+	"bulkhead/supervisor/pool"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/reserve"
+	"bulkhead/supervisor/rundir"
 )
 
 // maxMessageBytes bounds a message between supervisor and handler: the largest
@@ -45,11 +49,11 @@ type Result struct {
 // Supervisor serves clients; see the package comment.
 type Supervisor struct {
 	cfg      Config
-	state    *stateDir
+	state    *rundir.StateDir
 	listener *net.TCPListener
-	pool     *pool
-	threads  *threadRoom
-	gate     *gate
+	pool     *pool.Pool
+	threads  *reserve.Threads
+	gate     *door.Gate
 	drains   chan string         // asks for a drain; holds one
 	upgrades chan upgradeRequest // asks for an upgrade
 	control  *control
@@ -78,43 +82,43 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
-	if err := cfg.checkDescriptors(descriptorLimit()); err != nil && cfg.Handover == nil { // a run that is served goes on
+	if err := cfg.checkDescriptors(reserve.DescriptorLimit()); err != nil && cfg.Handover == nil { // a run that is served goes on
 		return Result{}, err
 	}
-	room := newThreadRoom()
-	if err := room.check(); err != nil && cfg.Handover == nil {
+	room := reserve.NewThreads()
+	if err := room.Check(); err != nil && cfg.Handover == nil {
 		return Result{}, err
 	}
-	state, err := openStateDir(cfg.StateDir, cfg.Handover.lock())
+	state, err := rundir.Open(cfg.StateDir, cfg.Handover.lock())
 	if err != nil {
 		return Result{}, err
 	}
 	s := &Supervisor{
-		cfg: cfg, state: state, gate: newGate(cfg.Overload, rand.IntN), threads: room,
+		cfg: cfg, state: state, gate: door.NewGate(cfg.Overload, rand.IntN), threads: room,
 		drains: make(chan string, 1), upgrades: make(chan upgradeRequest),
 	}
 	res, err := s.run(ctx, signals)
-	return res, errors.Join(err, state.close())
+	return res, errors.Join(err, state.Close())
 }
 
 func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result, error) {
-	s.state.keepSockets = true // until it is known that there are none to be taken up, or they were
-	left, err := s.state.unfinished()
+	s.state.KeepSockets = true // until it is known that there are none to be taken up, or they were
+	left, err := findUnfinished(s.state)
 	if err != nil {
 		return Result{}, err
 	}
-	s.state.keepSockets = left != nil && len(left.handlers) > 0
-	if err := s.state.socks.clear(left.sockets()); err != nil {
+	s.state.KeepSockets = left != nil && len(left.handlers) > 0
+	if err := s.state.Socks.Clear(left.sockets()); err != nil {
 		return Result{}, err
 	}
 	if left == nil && s.cfg.Handover == nil {
-		if err := s.threads.checkLeft(); err != nil {
-			s.state.unmake()
+		if err := s.threads.CheckLeft(); err != nil {
+			s.state.Unmake()
 			return Result{}, err
 		}
 	}
 	if s.listener, err = listen(s.cfg); err != nil {
-		s.state.unmake()
+		s.state.Unmake()
 		return Result{}, err
 	}
 	defer s.listener.Close()
@@ -122,8 +126,8 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 		return Result{}, err
 	}
 	defer s.closeHTTP()
-	s.threads.prepare(s.cfg.Logger, s.cfg.Clients)
-	s.cfg.Overload.InboxMemory = boundMemory(s.cfg.Logger, s.cfg.Overload.InboxMemory)
+	s.threads.Prepare(s.cfg.Logger, s.cfg.Clients)
+	s.cfg.Overload.InboxMemory = reserve.BoundMemory(s.cfg.Logger, s.cfg.Overload.InboxMemory)
 	// A run that goes on has clients to serve, with or without another handler.
 	var ready []*child.Child
 	switch first, err := s.startHandler(ctx); {
@@ -134,9 +138,9 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	default:
 		s.cfg.Logger.Error("no handler starts; the run goes on with those it has", "error", err)
 	}
-	s.pool = newPool(s.cfg.Handler.Pool, s.startHandler, s.stopIdle, s.handlerDied, s.cfg.Logger)
-	s.pool.threads = s.threads
-	s.pool.kept = func() int { n, _ := s.gate.away(netip.Addr{}); return n }
+	s.pool = pool.New(s.cfg.Handler.Pool, s.startHandler, s.stopIdle, s.handlerDied, s.cfg.Logger)
+	s.pool.Threads = s.threads
+	s.pool.Kept = func() int { n, _ := s.gate.Away(netip.Addr{}); return n }
 	if s.control, err = newControl(s); err != nil {
 		for _, c := range ready {
 			s.stopHandler(c)
@@ -162,7 +166,7 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	stopPool()
 	if kept != nil && err == nil {
 		// No child may be started from here on: that would close what is handed over.
-		s.control.kept, s.state.keepSockets = true, true
+		s.control.kept, s.state.KeepSockets = true, true
 		if res.Handover, err = s.handOver(kept, signals); err == nil {
 			res.Handover.Verdict = res.Verdict
 		}
@@ -195,14 +199,14 @@ func (s *Supervisor) runs(ctx context.Context, signals <-chan os.Signal, left *u
 		if res.Runs++; !s.cfg.KeepRunning {
 			return res, nil, nil
 		}
-		s.state.keepSockets, left = false, nil
+		s.state.KeepSockets, left = false, nil
 	}
 	for announce := true; ; announce = false {
 		r, err := s.nextRun(ctx, left)
 		if err != nil {
 			return res, nil, err // the handlers of a run that cannot be taken up keep their sockets for another try
 		}
-		s.state.keepSockets, left = false, nil
+		s.state.KeepSockets, left = false, nil
 		end := s.oneRun(ctx, r, signals, announce)
 		if end.kept != nil {
 			return res, end.kept, nil
@@ -227,7 +231,7 @@ func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error
 			return r, err
 		}
 	}
-	id, dir, err := s.state.newRunDir(time.Now())
+	id, dir, err := s.state.NewRunDir(time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +242,7 @@ func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error
 	if err != nil {
 		return nil, err
 	}
-	r.latest = func() error { return s.state.point(latestLink, id) }
+	r.latest = func() error { return s.state.Point(rundir.LatestLink, id) }
 	if !s.cfg.KeepRunning { // otherwise when its first client has come
 		r.becomeLatest()
 	}
@@ -276,8 +280,8 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 	// The next run of a supervisor that keeps running is no run that went wrong just
 	// because the supervisor was stopped before anybody came.
 	idle := s.cfg.KeepRunning && stopped && failure == nil && r.nobodyCame()
-	if idle && r.refused.Load() == 0 && r.shedding.total.Load() == 0 {
-		if gone, err := s.state.forget(r.id); gone || err != nil {
+	if idle && r.refused.Load() == 0 && r.shedding.Total.Load() == 0 {
+		if gone, err := s.state.Forget(r.id); gone || err != nil {
 			s.cfg.Logger.Info("nobody came to the last run; nothing is kept of it", "run", r.id)
 			return runEnd{stopped: true, word: report.WordComplete, idle: true, err: err}
 		}
@@ -289,7 +293,7 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 	if err := errors.Join(failure, err); err != nil {
 		return runEnd{stopped: stopped, err: err}
 	}
-	s.state.served(r.id)
+	s.state.Served(r.id)
 	word := rep.Verdict.Word
 	if named := slices.ContainsFunc(rep.RejectionGroups, func(g report.RejectionGroup) bool { return g.ClientName != "" }); idle && !named {
 		word = report.WordComplete
@@ -420,15 +424,15 @@ func (s *Supervisor) lastRun() *run {
 // startHandler starts a handler with the environment and descriptors it needs and
 // no other.
 func (s *Supervisor) startHandler(ctx context.Context) (c *child.Child, err error) {
-	if err := roomForHandler(); err != nil {
+	if err := reserve.RoomForHandler(); err != nil {
 		return nil, fmt.Errorf("starting handler: %w", err)
 	}
-	done, err := s.threads.begin()
+	done, err := s.threads.Begin()
 	if err != nil {
 		return nil, fmt.Errorf("starting handler: %w", err)
 	}
 	defer func() { done(c.Pid(), err) }()
-	folder, again, err := s.state.socks.folder()
+	folder, again, err := s.state.Socks.Folder()
 	if err != nil {
 		return nil, fmt.Errorf("starting handler: %w", err)
 	}
@@ -448,7 +452,7 @@ func (s *Supervisor) handlerConfig(socketFolder string) child.Config {
 		SocketDir: socketFolder, MaxMessageBytes: maxMessageBytes,
 		MemoryMax: s.cfg.Handler.MemoryMax, BoxBytes: int(s.cfg.Session.MaxFrame) + boxSlack,
 		StartTimeout: s.cfg.Handler.StartTimeout, KillTimeout: s.cfg.Handler.KillTimeout,
-		Blocking: s.threads.limit(),
+		Blocking: s.threads.Limit(),
 		Logger:   s.cfg.Logger.With("from", filepath.Base(s.cfg.Handler.Path)),
 	}
 }

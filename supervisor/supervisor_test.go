@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
@@ -191,7 +192,7 @@ func TestConfigThatCannotWorkStartsNothing(t *testing.T) {
 				Ready:   func(supervisor.Ready) { t.Error("it got ready") },
 			}
 			change(&cfg)
-			if _, err := supervisor.Run(t.Context(), cfg, nil); !errors.Is(err, supervisor.ErrConfig) {
+			if _, err := supervisor.Run(t.Context(), cfg, nil); !errors.Is(err, exitstatus.ErrConfig) {
 				t.Errorf("Run = %v; want ErrConfig", err)
 			}
 		})
@@ -211,7 +212,7 @@ func TestAnAddressInUse(t *testing.T) {
 		Handler: supervisor.HandlerConfig{Path: os.Args[0]},
 	}
 	_, err = supervisor.Run(t.Context(), cfg, nil)
-	if err == nil || errors.Is(err, supervisor.ErrConfig) || !strings.Contains(err.Error(), cfg.Listen+" is in use") {
+	if err == nil || errors.Is(err, exitstatus.ErrConfig) || !strings.Contains(err.Error(), cfg.Listen+" is in use") {
 		t.Errorf("Run = %v; want that the address is in use", err)
 	}
 	left, err := os.ReadDir(dir)

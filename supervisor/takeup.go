@@ -19,6 +19,7 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/rundir"
 )
 
 // unfinished is the newest run of a state directory when it has no report: its
@@ -27,7 +28,7 @@ type unfinished struct {
 	id, dir  string
 	past     *recovery
 	torn     *journal.Torn
-	handlers []rostered
+	handlers []rundir.Rostered
 	// unreadable are what the roster holds that names no handler: it cannot be taken
 	// up, and ends by itself.
 	unreadable []error
@@ -37,38 +38,38 @@ type unfinished struct {
 
 // adopted is a handler that was taken up, with its client's connection.
 type adopted struct {
-	rostered
+	rundir.Rostered
 	child   *child.Child
 	session *processor // nil if the journal knows none
 	// resumeAfter is the session's last durable message.
 	resumeAfter uint64
 }
 
-// unfinished looks for a run to take up; nil if there is none: the one that was served last,
+// findUnfinished looks for a run to take up; nil if there is none: the one that was served last,
 // or the latest where a supervisor of a version that did not tell them apart left one.
-func (s *stateDir) unfinished() (*unfinished, error) {
-	for _, link := range []string{currentLink, latestLink} {
-		id, err := os.Readlink(filepath.Join(s.path, runsFolder, link))
+func findUnfinished(s *rundir.StateDir) (*unfinished, error) {
+	for _, link := range []string{rundir.CurrentLink, rundir.LatestLink} {
+		id, err := os.Readlink(filepath.Join(s.Path, rundir.RunsFolder, link))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("looking for an unfinished run: %w", err)
 		}
-		if u, err := s.unfinishedRun(filepath.Base(id)); u != nil || err != nil {
+		if u, err := lookAtRun(s, filepath.Base(id)); u != nil || err != nil {
 			return u, err
 		}
 	}
 	return nil, nil
 }
 
-// unfinishedRun is a run if it is to be taken up; nil if it is not.
-func (s *stateDir) unfinishedRun(id string) (*unfinished, error) {
-	u := &unfinished{id: id, dir: filepath.Join(s.path, runsFolder, id), past: newRecovery()}
+// lookAtRun is a run if it is to be taken up; nil if it is not.
+func lookAtRun(s *rundir.StateDir, id string) (*unfinished, error) {
+	u := &unfinished{id: id, dir: filepath.Join(s.Path, rundir.RunsFolder, id), past: newRecovery()}
 	if _, err := os.Stat(filepath.Join(u.dir, reportFile)); err == nil {
 		return nil, nil
 	}
-	sum, err := journal.Replay(filepath.Join(u.dir, journalFolder), u.past.add)
+	sum, err := journal.Replay(filepath.Join(u.dir, rundir.JournalFolder), u.past.add)
 	var code syscall.Errno
 	switch {
 	case errors.Is(err, journal.ErrNoJournal), errors.Is(err, fs.ErrNotExist):
@@ -82,7 +83,7 @@ func (s *stateDir) unfinishedRun(id string) (*unfinished, error) {
 		return nil, nil // killed before its first record was durable
 	}
 	u.torn = sum.Torn
-	u.handlers, u.unreadable, err = roster(filepath.Join(u.dir, handlerFolder)).list()
+	u.handlers, u.unreadable, err = rundir.Roster(filepath.Join(u.dir, rundir.HandlerFolder)).List()
 	return u, err
 }
 
@@ -110,10 +111,10 @@ const adoptAtOnce = 16
 
 // adopt takes handlers up, many at the same time. gone says what is wrong with those
 // that could not be; nothing is left of them.
-func (s *Supervisor) adopt(ctx context.Context, list []rostered) (kept []adopted, gone map[uint64]error) {
+func (s *Supervisor) adopt(ctx context.Context, list []rundir.Rostered) (kept []adopted, gone map[uint64]error) {
 	gone = make(map[uint64]error)
 	var mu sync.Mutex
-	together(adoptAtOnce, list, func(h rostered) {
+	together(adoptAtOnce, list, func(h rundir.Rostered) {
 		c, err := s.adoptOne(ctx, h)
 		mu.Lock()
 		defer mu.Unlock()
@@ -121,7 +122,7 @@ func (s *Supervisor) adopt(ctx context.Context, list []rostered) (kept []adopted
 			gone[h.Connection] = err
 			return
 		}
-		kept = append(kept, adopted{rostered: h, child: c})
+		kept = append(kept, adopted{Rostered: h, child: c})
 	})
 	return kept, gone
 }
@@ -149,8 +150,8 @@ const handlerProtocol = 1
 const adoptTimeout = 5 * time.Second
 
 // adoptOne takes one handler up and asks it what it is.
-func (s *Supervisor) adoptOne(ctx context.Context, h rostered) (*child.Child, error) {
-	cfg := s.handlerConfig(s.state.socks.current())
+func (s *Supervisor) adoptOne(ctx context.Context, h rundir.Rostered) (*child.Child, error) {
+	cfg := s.handlerConfig(s.state.Socks.Current())
 	cfg.StartTimeout = min(cfg.StartTimeout, adoptTimeout)
 	c, err := child.Adopt(ctx, cfg, h.Child, s.cfg.Handover.held(h.Connection))
 	if err != nil {
@@ -175,7 +176,7 @@ func (s *Supervisor) adoptOne(ctx context.Context, h rostered) (*child.Child, er
 
 // tooOld says whether a run is not to be taken up any more.
 func (s *Supervisor) tooOld(u *unfinished) bool {
-	return s.cfg.Handover == nil && u.past.clock.since(time.Now()) > s.cfg.ResumeWithin
+	return s.cfg.Handover == nil && u.past.clock.Since(time.Now()) > s.cfg.ResumeWithin
 }
 
 // takeUp goes on with an unfinished run. It returns nil, and the run is as closed as
@@ -190,7 +191,7 @@ func (s *Supervisor) takeUp(ctx context.Context, u *unfinished) (*run, error) {
 	}
 	s.stopLeft(ctx, u)
 	if u.damage == nil && u.nobodyCame() {
-		if gone, err := s.state.forget(u.id); gone || err != nil {
+		if gone, err := s.state.Forget(u.id); gone || err != nil {
 			log.Info("the run before this one, which nobody came to, is removed")
 			return nil, err
 		}
@@ -203,7 +204,7 @@ func (s *Supervisor) takeUp(ctx context.Context, u *unfinished) (*run, error) {
 	if _, err := writeReport(u.dir, nil); err != nil {
 		log.Error("the run before this one has no report", "error", err)
 	} else {
-		s.state.served(u.id)
+		s.state.Served(u.id)
 	}
 	return nil, nil
 }
@@ -217,7 +218,7 @@ func (s *Supervisor) stopLeft(ctx context.Context, u *unfinished) {
 	}
 	all.Wait()
 	for _, h := range u.handlers {
-		if err := roster(filepath.Join(u.dir, handlerFolder)).remove(h.Connection); err != nil {
+		if err := rundir.Roster(filepath.Join(u.dir, rundir.HandlerFolder)).Remove(h.Connection); err != nil {
 			s.cfg.Logger.Error(err.Error())
 		}
 	}
@@ -232,9 +233,9 @@ func (s *Supervisor) onlyReport(u *unfinished) bool {
 func (s *Supervisor) reportLeft(ctx context.Context, u *unfinished) (word report.Word, err error) {
 	s.stopLeft(ctx, u)
 	for _, h := range u.handlers {
-		err = errors.Join(err, roster(filepath.Join(u.dir, handlerFolder)).remove(h.Connection))
+		err = errors.Join(err, rundir.Roster(filepath.Join(u.dir, rundir.HandlerFolder)).Remove(h.Connection))
 	}
-	err = errors.Join(err, removeHalfWritten(u.dir))
+	err = errors.Join(err, rundir.RemoveHalfWritten(u.dir))
 	rep, reporting := writeReport(u.dir, nil)
 	if rep != nil && s.cfg.Report != nil {
 		s.cfg.Report(rep, u.dir)
@@ -242,7 +243,7 @@ func (s *Supervisor) reportLeft(ctx context.Context, u *unfinished) (word report
 	if err = errors.Join(err, reporting); err != nil {
 		return "", err
 	}
-	s.state.served(u.id)
+	s.state.Served(u.id)
 	s.cfg.Logger.Info("run reported that its supervisor had ended", "run", u.id)
 	return rep.Verdict.Word, nil
 }
@@ -252,8 +253,8 @@ func (s *Supervisor) abandon(u *unfinished) error {
 	if u.past.ended {
 		return nil
 	}
-	s.cfg.Logger.Warn("the run before this one was not taken up in time", "run", u.id, "last_record_ago", roughly(u.past.clock.since(time.Now())), "resume_within", s.cfg.ResumeWithin)
-	j, _, err := journal.Open(filepath.Join(u.dir, journalFolder), s.cfg.Journal)
+	s.cfg.Logger.Warn("the run before this one was not taken up in time", "run", u.id, "last_record_ago", roughly(u.past.clock.Since(time.Now())), "resume_within", s.cfg.ResumeWithin)
+	j, _, err := journal.Open(filepath.Join(u.dir, rundir.JournalFolder), s.cfg.Journal)
 	if err != nil {
 		return fmt.Errorf("closing the journal of run %s: %w", u.id, err)
 	}
@@ -278,14 +279,14 @@ func (s *Supervisor) abandon(u *unfinished) error {
 // them, connections as their handlers do.
 func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error) {
 	full := make(chan error, 1)
-	j, found, err := journal.Open(filepath.Join(u.dir, journalFolder), s.cfg.journalOptions(full))
+	j, found, err := journal.Open(filepath.Join(u.dir, rundir.JournalFolder), s.cfg.journalOptions(full))
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal of run %s again: %w", u.id, err)
 	}
 	failpoint.Hit("supervisor/before-adopt")
 	kept, gone := s.adopt(ctx, u.handlers)
 	failpoint.Hit("supervisor/after-adopt")
-	if err := roster(filepath.Join(u.dir, handlerFolder)).sweep(); err != nil {
+	if err := rundir.Roster(filepath.Join(u.dir, rundir.HandlerFolder)).Sweep(); err != nil {
 		s.cfg.Logger.Error(err.Error())
 	}
 	r := runOn(s.cfg, u.id, u.dir, j, s.pool, s.gate)
@@ -294,7 +295,7 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		u.past.accepted = max(u.past.accepted, h.Connection)
 	}
 	r.recover(u.past)
-	r.latest = func() error { return s.state.point(latestLink, u.id) }
+	r.latest = func() error { return s.state.Point(rundir.LatestLink, u.id) }
 	if len(r.order) > 0 || !s.cfg.KeepRunning {
 		r.becomeLatest()
 	}
@@ -334,7 +335,7 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 	if u.past.drained != "" {
 		var since time.Duration
 		if s.cfg.Handover != nil { // an upgrade holds nobody up
-			since = u.past.clock.since(time.Now())
+			since = u.past.clock.Since(time.Now())
 		}
 		r.drain(u.past.drained, u.past.drainLeft(s.cfg.DrainTimeout, since))
 	}
@@ -346,16 +347,16 @@ func (r *run) recover(past *recovery) {
 	r.started, r.restarts = past.started, past.restarts+1
 	r.accepted.Store(past.accepted)
 	r.refused.Store(past.refused)
-	r.shedding.total.Store(past.shed)
-	now, since := time.Now(), past.clock.since(time.Now())
-	ago := func(moment time.Duration) time.Duration { return since + past.clock.passed - moment }
+	r.shedding.Total.Store(past.shed)
+	now, since := time.Now(), past.clock.Since(time.Now())
+	ago := func(moment time.Duration) time.Duration { return since + past.clock.Passed - moment }
 	r.began = boottime.At(now) - int64(ago(0))
 	for _, was := range past.inOrder() {
 		p := newProcessor(r, was.number, was.id, was.hello)
 		p.heard = boottime.At(now) - int64(ago(was.seen))
 		p.awaySince.Store(p.heard)
 		// Of the grace time that counts in which clients could come back.
-		p.used = past.clock.passed - was.detached - (past.clock.down - was.down)
+		p.used = past.clock.Passed - was.detached - (past.clock.Down - was.down)
 		if r.cfg.Handover != nil {
 			p.used += since
 		} else {
@@ -372,7 +373,7 @@ func (r *run) recover(past *recovery) {
 		}
 		p.quiet.recover(was, boottime.At(now), ago)
 		if was.silent > 0 {
-			silent := was.silent + past.clock.passed - past.clock.down - was.fell
+			silent := was.silent + past.clock.Passed - past.clock.Down - was.fell
 			if r.cfg.Handover != nil {
 				silent += since
 			}
@@ -423,7 +424,7 @@ func (r *run) mourn(u *unfinished, kept []adopted, gone map[uint64]error) {
 		if exited.Exit, exited.AtWork, frame = r.cfg.Handover.death(connection); exited.Exit == nil {
 			exited.Exit, exited.AtWork, frame = epitaph(int(was.pid), gone[connection])
 		}
-		if err := r.roster.remove(connection); err != nil {
+		if err := r.roster.Remove(connection); err != nil {
 			r.log.Error(err.Error())
 		}
 		rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{HandlerExited: exited}}

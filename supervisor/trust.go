@@ -10,16 +10,17 @@ import (
 
 	"bulkhead/internal/hello"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/raw"
 )
 
 // streamError sorts the errors of Recv: only a handler that was taken over sends
 // more than the largest frame, or what cannot be decoded.
 func (l *link) streamError(err error) error {
-	if l.wary.lie != nil {
-		return l.wary.lie
+	if l.wary.Lie != nil {
+		return l.wary.Lie
 	}
 	if status.Code(err) == codes.ResourceExhausted {
-		return fmt.Errorf("%w: the handler sent too much: %w", errLied, err)
+		return fmt.Errorf("%w: the handler sent too much: %w", raw.ErrLied, err)
 	}
 	return fmt.Errorf("handler stream: %w", err)
 }
@@ -27,17 +28,17 @@ func (l *link) streamError(err error) error {
 // checkHello checks what a handler has checked, or should have.
 func (l *link) checkHello(r *run, h *bulkheadv1.Hello) error {
 	if wrong := hello.Check(h); wrong != nil {
-		return fmt.Errorf("%w: the handler sent a Hello that no client may send: %s", errLied, wrong.Text)
+		return fmt.Errorf("%w: the handler sent a Hello that no client may send: %s", raw.ErrLied, wrong.Text)
 	}
 	if wrong := hello.CheckID(h.GetClientId()); wrong != nil && !l.adopted {
-		return fmt.Errorf("%w: the handler sent a Hello that no client may send: %s", errLied, wrong.Text)
+		return fmt.Errorf("%w: the handler sent a Hello that no client may send: %s", raw.ErrLied, wrong.Text)
 	}
 	most := int(r.cfg.Session.MaxFrame)
 	if l.adopted {
 		most = maxFrame
 	}
 	if size := proto.Size(h); size > most {
-		return fmt.Errorf("%w: the handler sent a Hello of %d bytes", errLied, size)
+		return fmt.Errorf("%w: the handler sent a Hello of %d bytes", raw.ErrLied, size)
 	}
 	return nil
 }
@@ -54,14 +55,14 @@ func (l *link) checkBatch(r *run, b *bulkheadv1.SealedBatch) error {
 		most, window = maxFrame, math.MaxInt
 	}
 	if size := len(b.GetBatch()); size > most {
-		return fmt.Errorf("%w: the handler sent a batch of %d bytes; a frame has at most %d", errLied, size, most)
+		return fmt.Errorf("%w: the handler sent a batch of %d bytes; a frame has at most %d", raw.ErrLied, size, most)
 	}
 	acked := l.acked.Load()
 	for len(l.unacked) > 0 && l.unacked[0] <= acked {
 		l.unacked = l.unacked[1:]
 	}
 	if l.unacked = append(l.unacked, b.GetLastSeq()); len(l.unacked) > window {
-		return fmt.Errorf("%w: the handler sent more than %d batches that are not acknowledged", errLied, window)
+		return fmt.Errorf("%w: the handler sent more than %d batches that are not acknowledged", raw.ErrLied, window)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bulkhead/internal/failpoint"
+	"bulkhead/supervisor/rundir"
 )
 
 // PreflightFlag is the flag with which a program checks that it could take the place
@@ -119,8 +120,8 @@ func Preflight(ctx context.Context, cfg Config) (Fitness, error) {
 	if err != nil {
 		return Fitness{}, err
 	}
-	running := &stateDir{path: cfg.StateDir}
-	left, err := running.unfinished()
+	running := &rundir.StateDir{Path: cfg.StateDir}
+	left, err := findUnfinished(running)
 	switch {
 	case err != nil:
 		return Fitness{}, err
@@ -132,7 +133,7 @@ func Preflight(ctx context.Context, cfg Config) (Fitness, error) {
 		return Fitness{}, err
 	}
 	defer os.RemoveAll(trial)
-	s := &Supervisor{cfg: cfg, state: &stateDir{path: cfg.StateDir, socks: &sockets{state: cfg.StateDir, dir: trial, is: identityAt(trial)}}}
+	s := &Supervisor{cfg: cfg, state: &rundir.StateDir{Path: cfg.StateDir, Socks: &rundir.Sockets{State: cfg.StateDir, Dir: trial, Is: rundir.IdentityAt(trial)}}}
 	c, err := s.startHandler(ctx)
 	if err != nil {
 		return Fitness{}, fmt.Errorf("no handler starts: %w", err)
@@ -145,7 +146,7 @@ func Preflight(ctx context.Context, cfg Config) (Fitness, error) {
 // directory, which a supervisor may write in any case, unless its path is too long.
 func trialSockets(stateDir string) (string, error) {
 	parent := stateDir
-	if len(stateDir)+len("/trial-0123456789")+childSocketPath > maxSocketPath {
+	if len(stateDir)+len("/trial-0123456789")+rundir.ChildSocketPath > rundir.MaxSocketPath {
 		parent = ""
 	}
 	dir, err := os.MkdirTemp(parent, "trial-")
@@ -201,7 +202,7 @@ func (r *run) suspend() []*link {
 	}
 	r.mu.Unlock()
 	r.running.Wait()
-	r.farewell.wait()
+	r.farewell.Wait()
 	r.recordShed()
 	r.stopProc()
 	r.procs.Wait()

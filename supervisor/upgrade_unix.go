@@ -19,6 +19,7 @@ import (
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/rundir"
 )
 
 // handoverEnv names the descriptor that holds the Handover, for the next program.
@@ -83,7 +84,7 @@ func (s *Supervisor) handOver(kept []*link, signals <-chan os.Signal) (*Handover
 	if h.Control, err = duplicate(s.control.listener); err != nil {
 		return nil, fmt.Errorf("handing the control socket over: %w", err)
 	}
-	if h.Lock, err = duplicate(s.state.lock); err != nil {
+	if h.Lock, err = duplicate(s.state.Lock); err != nil {
 		return nil, fmt.Errorf("handing the lock over: %w", err)
 	}
 	if s.http != nil {
@@ -254,14 +255,14 @@ func (h *Handover) lock() *os.File {
 	if h == nil {
 		return nil
 	}
-	return take(h.Lock, lockFile)
+	return take(h.Lock, rundir.LockFile)
 }
 
 func (h *Handover) control() *os.File {
 	if h == nil {
 		return nil
 	}
-	return take(h.Control, controlSocket)
+	return take(h.Control, rundir.ControlSocket)
 }
 
 func (h *Handover) http() *os.File {

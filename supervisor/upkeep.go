@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"bulkhead/supervisor/journal"
+	"bulkhead/supervisor/rundir"
+	"bulkhead/supervisor/watch"
 )
 
 // What people and cleaners of temporary files may remove under a running supervisor is
@@ -19,14 +21,14 @@ import (
 
 // upkeep looks after the state directory until ctx is done.
 func (s *Supervisor) upkeep(ctx context.Context) {
-	again := time.NewTicker(lookEvery)
+	again := time.NewTicker(watch.LookEvery)
 	defer again.Stop()
 	troubles := make(map[string]bool) // told, and not mended yet
 	for {
 		select {
 		case <-again.C:
 			for what, err := range map[string]error{
-				lockFile: s.state.keepLock(s.mended), controlSocket: s.control.keep(s.mended), runsFolder: s.keepLinks(),
+				rundir.LockFile: keepLock(s.state, s.mended), rundir.ControlSocket: s.control.keep(s.mended), rundir.RunsFolder: s.keepLinks(),
 			} {
 				if err != nil && !troubles[what] {
 					s.cfg.Logger.Error("the state directory was changed", "path", what, "error", err)
@@ -46,28 +48,28 @@ func (s *Supervisor) mended(what string) {
 
 // keepLock makes the lock file again if it was removed. The directory itself is locked
 // too, so no other supervisor came in meanwhile.
-func (s *stateDir) keepLock(mended func(string)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	path := filepath.Join(s.path, lockFile)
-	info, err := s.lock.Stat()
-	if err != nil || identityAt(path) == identityOf(info) {
+func keepLock(s *rundir.StateDir, mended func(string)) error {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	path := filepath.Join(s.Path, rundir.LockFile)
+	info, err := s.Lock.Stat()
+	if err != nil || rundir.IdentityAt(path) == rundir.IdentityOf(info) {
 		return err
 	}
-	if _, err := os.Stat(s.path); err != nil {
+	if _, err := os.Stat(s.Path); err != nil {
 		return nil // all of it is gone, which the run says
 	}
 	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return fmt.Errorf("making %s again: %w", lockFile, err)
+		return fmt.Errorf("making %s again: %w", rundir.LockFile, err)
 	}
-	if err := lockWithin(lock, 0); err != nil {
+	if err := rundir.LockWithin(lock, 0); err != nil {
 		lock.Close()
-		return fmt.Errorf("%s was replaced, and another process has locked it: %w", lockFile, err)
+		return fmt.Errorf("%s was replaced, and another process has locked it: %w", rundir.LockFile, err)
 	}
-	s.lock.Close()
-	s.lock = lock
-	mended(lockFile)
+	s.Lock.Close()
+	s.Lock = lock
+	mended(rundir.LockFile)
 	return nil
 }
 
@@ -80,18 +82,18 @@ func (s *Supervisor) keepLinks() error {
 	if _, err := os.Stat(r.dir); err != nil {
 		return nil // the run says so
 	}
-	links := []string{currentLink}
+	links := []string{rundir.CurrentLink}
 	if r.isLatest.Load() {
-		links = append(links, latestLink)
+		links = append(links, rundir.LatestLink)
 	}
 	for _, link := range links {
-		if _, err := os.Lstat(filepath.Join(s.state.path, runsFolder, link)); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(filepath.Join(s.state.Path, rundir.RunsFolder, link)); !errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := s.state.point(link, r.id); err != nil {
+		if err := s.state.Point(link, r.id); err != nil {
 			return err
 		}
-		s.mended(filepath.Join(runsFolder, link))
+		s.mended(filepath.Join(rundir.RunsFolder, link))
 	}
 	return nil
 }
@@ -101,7 +103,7 @@ func (s *Supervisor) keepLinks() error {
 // gone. It makes the records of the handlers again.
 func (r *run) checkFolder() {
 	lost := ""
-	entries, err := os.ReadDir(filepath.Join(r.dir, journalFolder))
+	entries, err := os.ReadDir(filepath.Join(r.dir, rundir.JournalFolder))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		lost = "the folder of the journal of the run"
@@ -156,7 +158,7 @@ func (r *run) keepRoster() {
 	}
 	again := 0
 	for l := range r.links {
-		if _, err := os.Stat(r.roster.path(l.id)); !l.noted || err == nil {
+		if _, err := os.Stat(r.roster.Path(l.id)); !l.noted || err == nil {
 			continue
 		}
 		if err := l.note(r); err != nil {

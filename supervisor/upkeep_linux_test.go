@@ -9,6 +9,7 @@ import (
 
 	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
+	"bulkhead/supervisor/rundir"
 )
 
 // secondIsLockedOut starts another supervisor on the same state directory, which must be
@@ -20,7 +21,7 @@ func (r *running) secondIsLockedOut() {
 		Handler: supervisor.HandlerConfig{Path: os.Args[0]},
 		Ready:   func(supervisor.Ready) { r.t.Error("the second got ready") },
 	}, nil)
-	if !errors.Is(err, supervisor.ErrLocked) {
+	if !errors.Is(err, rundir.ErrLocked) {
 		r.t.Errorf("the second ended with %v; want ErrLocked", err)
 	}
 }

@@ -20,7 +20,6 @@ import (
 	"bulkhead/internal/sink"
 	"bulkhead/internal/spelling"
 	"bulkhead/internal/version"
-	"bulkhead/supervisor"
 )
 
 // Exit statuses, the same for every command.
@@ -104,7 +103,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &problems), errors.Is(err, supervisor.ErrConfig), errors.Is(err, spec.ErrConfig):
+	case errors.As(err, &problems), errors.Is(err, exitstatus.ErrConfig), errors.Is(err, spec.ErrConfig):
 		return exitConfig
 	default:
 		return exitFailure

@@ -15,6 +15,7 @@ import (
 	"bulkhead/internal/sink"
 	"bulkhead/internal/version"
 	"bulkhead/supervisor"
+	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/render"
@@ -179,8 +180,8 @@ func supervisorConfig(s config.Supervisor) supervisor.Config {
 			Grace: meant(s.Session.Grace), HelloTimeout: s.Session.HelloTimeout, ClientTimeout: s.Session.ClientTimeout,
 			MaxFrame: uint32(s.Session.MaxFrame), MaxBatch: uint32(s.Session.MaxBatch), MaxUnackedBatches: uint32(s.Session.MaxUnackedBatches),
 		},
-		Overload: supervisor.OverloadConfig{
-			Startups:     supervisor.Startups(s.Overload.Startups),
+		Overload: door.OverloadConfig{
+			Startups:     door.Startups(s.Overload.Startups),
 			MaxPerSource: s.Overload.MaxPerSource, MaxClients: s.Overload.MaxClients, CrashDelay: meant(s.Overload.CrashDelay),
 			InboxMemory: uint64(s.Overload.InboxMemory),
 		},

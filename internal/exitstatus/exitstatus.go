@@ -6,6 +6,12 @@
 // helps, from a mistake, after which it does not.
 package exitstatus
 
+import "errors"
+
+// ErrConfig is wrapped by a supervisor's errors that say that the configuration cannot work:
+// nothing was started, and it does not get better by itself. The exit status is Config.
+var ErrConfig = errors.New("configuration cannot work")
+
 const (
 	// Complete says that all went as it was asked for.
 	Complete = 0

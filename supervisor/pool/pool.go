@@ -1,0 +1,270 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bulkhead/internal/backoff"
+	"bulkhead/internal/child"
+	"bulkhead/internal/episode"
+	"bulkhead/supervisor/reserve"
+)
+
+// spawnAtOnce is how many handlers may be starting at the same time.
+const spawnAtOnce = 2
+
+// refillDelay is how long a pool that is at least half full leaves the processor to
+// the connection that has just taken a handler, before it starts the next.
+const refillDelay = 10 * time.Millisecond
+
+// respawn is how long the pool waits after handlers that would not start.
+var respawn = backoff.Policy{First: 100 * time.Millisecond, Most: 15 * time.Second}
+
+// roomAgain is how long the pool waits before it looks again whether there is room for a
+// handler.
+const roomAgain = 250 * time.Millisecond
+
+// spawned is the result of one try to start a handler.
+type spawned struct {
+	child *child.Child
+	err   error
+}
+
+// poolCounts is what status shows of the pool.
+type poolCounts struct{ Ready, Starting int }
+
+// Pool keeps handlers ready, so that a connection does not wait for one to start.
+// One goroutine, Run, owns everything in it; the channels are the way in.
+type Pool struct {
+	size  int
+	start func(context.Context) (*child.Child, error)
+	stop  func(*child.Child) child.Exit
+	died  func(child.Exit) // told of handlers that died before their use
+	log   *slog.Logger
+
+	out    chan *child.Child
+	first  chan *child.Child // to those that come before the others
+	urgent atomic.Int64      // how many of those wait
+	wake   chan struct{}     // one of them waits no longer
+	counts chan poolCounts
+
+	Threads *reserve.Threads // may be nil; set before Run
+	Kept    func() int       // how many sessions are away, which come first; may be nil; set before Run
+
+	mu      sync.Mutex
+	have    int // guarded by mu; handlers that are ready or start
+	claimed int // guarded by mu; of those, or of what there is room for, by those that come first
+	waiting int // guarded by mu; the same by the others
+}
+
+func New(size int, start func(context.Context) (*child.Child, error), stop func(*child.Child) child.Exit, died func(child.Exit), log *slog.Logger) *Pool {
+	return &Pool{
+		size: size, start: start, stop: stop, died: died, log: log,
+		out: make(chan *child.Child), first: make(chan *child.Child), wake: make(chan struct{}, 1), counts: make(chan poolCounts),
+	}
+}
+
+// TakeFirst is Take, before all that wait in Take.
+func (p *Pool) TakeFirst(ctx context.Context) (*child.Child, error) {
+	p.urgent.Add(1)
+	defer func() {
+		p.urgent.Add(-1)
+		select {
+		case p.wake <- struct{}{}:
+		default: // Run looks at urgent anyway
+		}
+	}()
+	select {
+	case c := <-p.first:
+		return c, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Take waits for a handler. The caller owns it. It returns ctx's error when ctx is
+// done first, also when the pool has stopped.
+func (p *Pool) Take(ctx context.Context) (*child.Child, error) {
+	select {
+	case c := <-p.out:
+		return c, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// ClaimFirst reserves a handler, one that there is or that there is room for, whatever
+// others reserved with claim. It is to be taken back by release, once a handler was taken.
+func (p *Pool) ClaimFirst() (release func(), ok bool) {
+	return p.reserve(&p.claimed, func(free int) bool { return free > 0 })
+}
+
+// Claim is claimFirst for those that come after, if a handler for each session that is away
+// is left then.
+func (p *Pool) Claim() (release func(), ok bool) {
+	away := p.away()
+	return p.reserve(&p.waiting, func(free int) bool { return free-p.waiting > away })
+}
+
+// reserve adds one to claims if so many free handlers are enough. enough is called with mu
+// held.
+func (p *Pool) reserve(claims *int, enough func(free int) bool) (release func(), ok bool) {
+	room := p.Threads.ForHandlers()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !enough(p.have + room - p.claimed) {
+		return nil, false
+	}
+	*claims++
+	return sync.OnceFunc(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		*claims--
+	}), true
+}
+
+// away is how many sessions are away.
+func (p *Pool) away() int {
+	if p.Kept == nil {
+		return 0
+	}
+	return p.Kept()
+}
+
+// Spare is how many further handlers there are, or there is room for.
+func (p *Pool) Spare() int {
+	room := p.Threads.ForHandlers()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.have + room - p.claimed - p.waiting
+}
+
+// hold says how many handlers are ready or start.
+func (p *Pool) hold(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.have = n
+}
+
+// Counts is a snapshot; zero when the pool has stopped.
+func (p *Pool) Counts(ctx context.Context) poolCounts {
+	select {
+	case c := <-p.counts:
+		return c
+	case <-ctx.Done():
+		return poolCounts{}
+	}
+}
+
+// Run keeps the pool filled until ctx is done; then it stops every handler it
+// still has and returns. first are handlers started before.
+func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
+	ready := first
+	results := make(chan spawned)
+	starting := 0
+	var trouble episode.Episode
+	var pause <-chan time.Time // not nil while the pool waits to start another
+	failed := func(err error) {
+		say := trouble.Failed(err)
+		wait := respawn.After(trouble.Failures, rand.Float64())
+		level := slog.LevelError
+		if errors.Is(err, reserve.ErrNoRoom) { // as it should be at a limit
+			wait, level = roomAgain, slog.LevelWarn
+		}
+		if say {
+			p.log.Log(ctx, level, "a handler does not start", "error", err, "failures", trouble.Failures, "trying_again_in", wait.Round(time.Millisecond))
+		}
+		pause = time.After(wait)
+	}
+
+	for ctx.Err() == nil {
+		ready = p.dropDead(ready)
+		for pause == nil && starting < spawnAtOnce && len(ready)+starting < p.size {
+			if err := p.Threads.Lack(); err != nil { // and none is counted as starting
+				failed(err)
+				break
+			}
+			starting++
+			go func() { // its result is always received, below
+				c, err := p.start(ctx)
+				results <- spawned{c, err}
+			}()
+		}
+		p.hold(len(ready) + starting)
+		var out, first chan *child.Child
+		var again <-chan time.Time
+		var head *child.Child
+		var headDied <-chan struct{}
+		if len(ready) > 0 {
+			first, head, headDied = p.first, ready[0], ready[0].Done()
+			switch {
+			case p.urgent.Load() > 0:
+			case len(ready)+starting+p.Threads.ForHandlers() > p.away():
+				out = p.out
+			default: // those that are away come first
+				again = time.After(roomAgain)
+			}
+		}
+		taken := func() {
+			ready = ready[1:]
+			if trouble.Failures == 0 && 2*(len(ready)+starting) >= p.size {
+				pause = time.After(refillDelay)
+			}
+		}
+		select {
+		case out <- head:
+			taken()
+		case first <- head:
+			taken()
+		case <-p.wake:
+		case <-again:
+		case <-headDied: // removed at the top of the loop
+		case p.counts <- poolCounts{len(ready), starting}:
+		case r := <-results:
+			starting--
+			if r.err == nil {
+				ready = append(ready, r.child)
+				if n := trouble.Over(); n > 0 {
+					p.log.Info("handlers start again", "failures", n)
+				}
+				continue
+			}
+			if ctx.Err() == nil {
+				failed(r.err)
+			}
+		case <-pause:
+			pause = nil
+		case <-ctx.Done():
+		}
+	}
+	for range starting {
+		if r := <-results; r.err == nil {
+			ready = append(ready, r.child)
+		}
+	}
+	var stopping sync.WaitGroup
+	defer stopping.Wait()
+	for _, c := range ready {
+		stopping.Go(func() { p.stop(c) })
+	}
+}
+
+// dropDead removes handlers that died while they waited.
+func (p *Pool) dropDead(ready []*child.Child) []*child.Child {
+	alive := ready[:0]
+	for _, c := range ready {
+		select {
+		case <-c.Done():
+			p.log.Warn("a handler died before its use", "handler_pid", c.Pid(), "cause", c.Exit().String())
+			p.died(c.Exit())
+		default:
+			alive = append(alive, c)
+		}
+	}
+	return alive
+}

@@ -1,0 +1,44 @@
+package raw
+
+import "errors"
+
+// RateWindow is how many ticks of a second the rates in status are over.
+const RateWindow = 5
+
+// Counted is what one batch adds to a session's live figures.
+type Counted struct {
+	Messages, Bytes, Chunks, Errors, Rollovers uint64
+	Rounds                                     uint64 // of heartbeats
+	Beats                                      beats  // of all rounds
+	LastRound                                  beats  // of the newest
+	Timed                                      bool   // it has histograms for the sketch
+	Stopped                                    bool   // it has a Stop: the load is over
+}
+
+func (c *Counted) Add(o Counted) {
+	c.Messages += o.Messages
+	c.Bytes += o.Bytes
+	c.Chunks += o.Chunks
+	c.Errors += o.Errors
+	c.Rollovers += o.Rollovers
+	c.Rounds += o.Rounds
+	c.Beats.add(o.Beats)
+	if o.Rounds > 0 {
+		c.LastRound = o.LastRound
+	}
+	c.Timed = c.Timed || o.Timed
+	c.Stopped = c.Stopped || o.Stopped
+}
+
+// beats are heartbeats by how they were answered: one for each process and round.
+type beats struct{ Answered, Late, Missed, Stalled uint64 }
+
+func (b *beats) add(o beats) {
+	b.Answered += o.Answered
+	b.Late += o.Late
+	b.Missed += o.Missed
+	b.Stalled += o.Stalled
+}
+
+// ErrLied is wrapped by what a handler did that no honest one does.
+var ErrLied = errors.New("protocol")

@@ -1,0 +1,98 @@
+package raw
+
+import (
+	"fmt"
+
+	"google.golang.org/grpc/encoding"
+	grpcproto "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"bulkhead/internal/hello"
+)
+
+// Field numbers of HandlerFrame, Hello, Workload and ConsumerSpec of what repeats.
+const (
+	frameHello        protowire.Number = 1
+	helloLabels       protowire.Number = 5
+	helloWorkload     protowire.Number = 7
+	workloadConsumers protowire.Number = 6
+	consumerChunks    protowire.Number = 7
+)
+
+// Wary decodes what a handler sends, after a look at it as it came: two bytes can stand
+// for a consumer in a Hello, which takes hundreds when it is decoded, so the largest
+// frame would unfold to a gigabyte before anybody could say that it has too many. A
+// Batch stays as it came; see scan.
+type Wary struct {
+	encoding.CodecV2
+	Lie error // what is wrong with the last frame; nil if nothing. Who receives owns it
+}
+
+func NewWary() *Wary { return &Wary{CodecV2: encoding.GetCodecV2(grpcproto.Name)} }
+
+func (w *Wary) Unmarshal(data mem.BufferSlice, v any) error {
+	frame := data.MaterializeToBuffer(mem.DefaultBufferPool())
+	defer frame.Free()
+	err := checkFrame(frame.ReadOnlyData())
+	if err == nil {
+		err = w.CodecV2.Unmarshal(mem.BufferSlice{frame}, v)
+	}
+	w.Lie = nil
+	if err != nil {
+		w.Lie = fmt.Errorf("%w: the handler sent a frame that cannot be decoded: %w", ErrLied, err)
+	}
+	return err
+}
+
+// checkFrame counts what repeats in the Hello of an encoded HandlerFrame, also of one
+// that comes in several parts, which decoding would put together.
+func checkFrame(frame []byte) error {
+	var c helloCount
+	return fields(frame, func(n protowire.Number, _ uint64, b []byte) error {
+		if n != frameHello {
+			return nil
+		}
+		return fields(b, c.inHello)
+	})
+}
+
+// helloCount counts what repeats in an encoded Hello.
+type helloCount struct{ labels, consumers, chunks int }
+
+func (c *helloCount) inHello(n protowire.Number, _ uint64, b []byte) error {
+	switch n {
+	case helloLabels:
+		return count(&c.labels, hello.MaxLabels, "labels")
+	case helloWorkload:
+		return fields(b, c.inWorkload)
+	default:
+		return nil
+	}
+}
+
+func (c *helloCount) inWorkload(n protowire.Number, _ uint64, b []byte) error {
+	if n != workloadConsumers {
+		return nil
+	}
+	if err := count(&c.consumers, hello.MaxConsumers, "consumers"); err != nil {
+		return err
+	}
+	c.chunks = 0
+	return fields(b, c.inConsumer)
+}
+
+func (c *helloCount) inConsumer(n protowire.Number, _ uint64, _ []byte) error {
+	if n != consumerChunks {
+		return nil
+	}
+	return count(&c.chunks, hello.MaxChunkSizes, "chunk sizes of one consumer")
+}
+
+// count adds one to n, of which there may be most.
+func count(n *int, most int, what string) error {
+	if *n++; *n > most {
+		return fmt.Errorf("its Hello has more than %d %s", most, what)
+	}
+	return nil
+}

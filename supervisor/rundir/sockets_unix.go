@@ -1,0 +1,200 @@
+package rundir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"bulkhead/internal/exitstatus"
+)
+
+const (
+	// MaxSocketPath is the longest path a unix socket can have (sun_path, unix(7)).
+	MaxSocketPath = 107
+	// ChildSocketPath is the longest that a child's socket adds to its folder's path:
+	// go-plugin's "/plugin-dir" and "/plugin" with ten digits each.
+	ChildSocketPath = len("/plugin-dir0123456789/plugin0123456789")
+	// temporarySockets begins the name of a folder for sockets that is not in its state
+	// directory.
+	temporarySockets = "bulkhead-sock-"
+	// ownerFile says in such a folder whose it is: which state directory's.
+	ownerFile = ".owner"
+)
+
+// Identity is which file or folder is at a path, whatever it is called.
+type Identity struct{ device, inode uint64 }
+
+func IdentityOf(info fs.FileInfo) Identity {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return Identity{}
+	}
+	return Identity{uint64(st.Dev), st.Ino}
+}
+
+// IdentityAt is what is at a path; the zero value if nothing is.
+func IdentityAt(path string) Identity {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return Identity{}
+	}
+	return IdentityOf(info)
+}
+
+// Sockets is the folder in which children make their sockets: in the state directory, or
+// where paths are short enough if the state directory's is not. What is removed is what
+// was made here, by its identity, and not what has its name by then: paths are reused, and
+// a state directory that was copied has the link of the other one.
+type Sockets struct {
+	State string // directory
+	mu    sync.Mutex
+	Dir   string   // guarded by mu
+	Is    Identity // guarded by mu; of dir
+}
+
+// OpenSockets finds the folder for the children's sockets that a supervisor before
+// this one left, or makes it.
+func OpenSockets(state string) (*Sockets, error) {
+	s := &Sockets{State: state}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if dir := s.left(); dir != "" {
+		s.Dir, s.Is = dir, IdentityAt(dir)
+		return s, nil
+	}
+	return s, s.make()
+}
+
+// Folder is where a child is to make its socket. A folder that was removed is made again,
+// which again says.
+func (s *Sockets) Folder() (dir string, again bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Is != (Identity{}) && IdentityAt(s.Dir) == s.Is {
+		return s.Dir, false, nil
+	}
+	if dir := s.left(); dir != "" { // somebody else made it again
+		s.Dir, s.Is = dir, IdentityAt(dir)
+		return s.Dir, true, nil
+	}
+	if err := s.make(); err != nil {
+		return "", false, err
+	}
+	return s.Dir, true, nil
+}
+
+// Current is the folder as it was last.
+func (s *Sockets) Current() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Dir
+}
+
+// link is the path of the folder, or of a link to it, in the state directory.
+func (s *Sockets) link() string { return filepath.Join(s.State, socketFolder) }
+
+// make makes the folder. s.mu is held.
+func (s *Sockets) make() error {
+	link := s.link()
+	if info, err := os.Lstat(link); err == nil && info.IsDir() {
+		if err := os.RemoveAll(link); err != nil { // it is in our directory, and no use
+			return StateDirError(err)
+		}
+	} else if err == nil { // where it leads to may be somebody else's
+		if err := os.Remove(link); err != nil {
+			return StateDirError(err)
+		}
+	}
+	if len(link)+ChildSocketPath <= MaxSocketPath {
+		if err := os.Mkdir(link, 0o700); err != nil {
+			return StateDirError(err)
+		}
+		s.Dir, s.Is = link, IdentityAt(link)
+		return nil
+	}
+	dir, err := os.MkdirTemp("", temporarySockets)
+	if err != nil {
+		return fmt.Errorf("making a folder for sockets: %w", err)
+	}
+	if len(dir)+ChildSocketPath > MaxSocketPath {
+		os.Remove(dir)
+		return fmt.Errorf("%w: state_dir and the temporary folder %s have paths too long for unix sockets; choose a state_dir of at most %d bytes",
+			exitstatus.ErrConfig, os.TempDir(), MaxSocketPath-ChildSocketPath-len("/"+socketFolder))
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, ownerFile), []byte(s.owner()), 0o600), os.Symlink(dir, link)); err != nil {
+		os.RemoveAll(dir)
+		return StateDirError(err)
+	}
+	s.Dir, s.Is = dir, IdentityAt(dir)
+	return nil
+}
+
+// owner is what stands in the folder of this state directory.
+func (s *Sockets) owner() string {
+	is := IdentityAt(s.State)
+	return fmt.Sprintf("%d:%d\n", is.device, is.inode)
+}
+
+// left is the folder that the state directory has, if it is one that can be used: this
+// user's, that nobody else can enter, and of this state directory; else "".
+func (s *Sockets) left() string {
+	dir := s.link()
+	if target, err := os.Readlink(dir); err == nil {
+		if !strings.HasPrefix(filepath.Base(target), temporarySockets) {
+			return ""
+		}
+		// A folder without an owner is of a version that did not note it.
+		if owner, err := os.ReadFile(filepath.Join(target, ownerFile)); err == nil && string(owner) != s.owner() {
+			return ""
+		}
+		dir = target
+	}
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
+		return ""
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(st.Uid) != os.Geteuid() {
+		return ""
+	}
+	return dir
+}
+
+// Clear removes what children that are gone left in the folder: all but what is named.
+func (s *Sockets) Clear(keep map[string]bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entries, err := os.ReadDir(s.Dir)
+	if err != nil {
+		return fmt.Errorf("clearing the folder for sockets: %w", err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(s.Dir, e.Name())
+		if keep[path] || e.Name() == ownerFile {
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("clearing the folder for sockets: %w", err)
+		}
+	}
+	return nil
+}
+
+// remove removes the folder and the link to it, if they are still those of this state
+// directory.
+func (s *Sockets) remove() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	link := s.link()
+	if target, err := os.Readlink(link); err == nil && target == s.Dir {
+		os.Remove(link)
+	}
+	if s.Is != (Identity{}) && IdentityAt(s.Dir) == s.Is {
+		os.RemoveAll(s.Dir)
+	}
+}

@@ -1,0 +1,239 @@
+package rundir
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"bulkhead/internal/exitstatus"
+)
+
+// Names in the state directory.
+const (
+	LockFile      = "supervisor.lock"
+	ControlSocket = "supervisor.sock"
+	RunsFolder    = "runs"
+	LatestLink    = "latest"
+	CurrentLink   = ".current" // the run that is served, which may not be the latest yet
+	socketFolder  = "sock"
+	JournalFolder = "journal"
+	HandlerFolder = "handlers"
+)
+
+// ErrLocked says that another supervisor uses the state directory.
+var ErrLocked = errors.New("another supervisor uses this state directory")
+
+// StateDir is a state directory that this process has locked.
+type StateDir struct {
+	Path string
+	// whole is the directory itself, locked like the lock file in it, which may be removed.
+	whole *os.File // nil where directories cannot be locked
+	Socks *Sockets
+	Mu    sync.Mutex
+	Lock  *os.File // guarded by mu
+	// KeepSockets says that handlers of another supervisor's time still have theirs.
+	KeepSockets bool
+	made        []string // the folders that openStateDir made, outermost first
+}
+
+// Open makes and locks a state directory. lock is its lock file if this
+// process has it already, since before an upgrade, and nil otherwise.
+func Open(path string, lock *os.File) (*StateDir, error) {
+	made := missingFolders(filepath.Join(path, RunsFolder))
+	if err := os.MkdirAll(filepath.Join(path, RunsFolder), 0o755); err != nil {
+		return nil, StateDirError(err)
+	}
+	kept := lock != nil
+	if !kept {
+		var err error
+		if lock, err = lockStateDir(path); err != nil {
+			return nil, err
+		}
+	}
+	whole, err := lockWhole(path)
+	if err != nil && !kept { // a run that is served goes on
+		lock.Close()
+		return nil, err
+	}
+	s := &StateDir{Path: path, whole: whole, Lock: lock, made: made}
+	if s.Socks, err = OpenSockets(path); err != nil {
+		lock.Close()
+		whole.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// lockWhole locks the directory itself: the lock file may be removed under a running
+// supervisor, and another one would lock a new one. The directory is nil where the file
+// system locks no directories.
+func lockWhole(path string) (*os.File, error) {
+	whole, err := os.Open(path)
+	if err != nil {
+		return nil, StateDirError(err)
+	}
+	switch err := LockWithin(whole, lockPatience); {
+	case err == nil:
+		return whole, nil
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		whole.Close()
+		return nil, fmt.Errorf("%w: %s", ErrLocked, path)
+	default:
+		whole.Close()
+		return nil, nil
+	}
+}
+
+// StateDirError is why a state directory cannot be used. Only what is a matter of its path
+// and of who may write there is the configuration's; a full or failing disk is not, and
+// may be better the next time.
+func StateDirError(err error) error {
+	for _, lasting := range []error{
+		syscall.EACCES, syscall.EPERM, syscall.EROFS, syscall.ENOTDIR, syscall.EEXIST, syscall.ENAMETOOLONG, syscall.ELOOP, syscall.EINVAL,
+	} {
+		if errors.Is(err, lasting) {
+			return fmt.Errorf("%w: state_dir: %w", exitstatus.ErrConfig, err)
+		}
+	}
+	return fmt.Errorf("state_dir: %w", err)
+}
+
+// lockStateDir locks a state directory for this process.
+func lockStateDir(path string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(path, LockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, StateDirError(err)
+	}
+	if err := LockWithin(lock, lockPatience); err != nil {
+		lock.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w: %s", ErrLocked, path)
+		}
+		return nil, fmt.Errorf("locking %s: %w", lock.Name(), err)
+	}
+	return lock, nil
+}
+
+// lockPatience is how long a lock may be held by what a killed supervisor leaves: a
+// child that it had forked, and that has not got to its execve(2) yet.
+const lockPatience = time.Second
+
+// LockWithin locks a file, and gives up with EWOULDBLOCK.
+func LockWithin(f *os.File, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(patience / 50)
+	}
+}
+
+// Close removes what only a running supervisor needs and unlocks. The sockets of
+// handlers that are to be taken up by another supervisor stay.
+func (s *StateDir) Close() error {
+	if !s.KeepSockets {
+		s.Socks.remove()
+	}
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	s.whole.Close() // nil is fine
+	return s.Lock.Close()
+}
+
+// missingFolders is path and those above it that are not there, outermost first.
+func missingFolders(path string) []string {
+	var missing []string
+	for {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return missing
+		}
+		missing = append([]string{path}, missing...)
+		path = filepath.Dir(path)
+	}
+}
+
+// Unmake removes a state directory that openStateDir made and that no run was begun
+// in. What somebody else put there stays, with the folders around it.
+func (s *StateDir) Unmake() {
+	if !slices.Contains(s.made, s.Path) {
+		return
+	}
+	s.Socks.remove()
+	os.Remove(filepath.Join(s.Path, LockFile))
+	for _, folder := range slices.Backward(s.made) {
+		if os.Remove(folder) != nil {
+			return
+		}
+	}
+}
+
+// NewRunDir makes the folder of a new run, which is the one that is served from now on.
+func (s *StateDir) NewRunDir(now time.Time) (id, dir string, err error) {
+	suffix := make([]byte, 3)
+	rand.Read(suffix) // never fails
+	id = now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(suffix)
+	runs := filepath.Join(s.Path, RunsFolder)
+	dir = filepath.Join(runs, id)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", "", fmt.Errorf("making a run directory: %w", err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, HandlerFolder), 0o755); err != nil {
+		return "", "", fmt.Errorf("making a run directory: %w", err)
+	}
+	return id, dir, s.Point(CurrentLink, id)
+}
+
+// Point makes a link among the runs lead to a run.
+func (s *StateDir) Point(link, id string) error {
+	runs := filepath.Join(s.Path, RunsFolder)
+	fresh := filepath.Join(runs, "."+id+"."+strings.TrimPrefix(link, "."))
+	err := os.Symlink(id, fresh)
+	if err == nil {
+		err = os.Rename(fresh, filepath.Join(runs, link))
+	}
+	if err != nil {
+		os.Remove(fresh)
+		return fmt.Errorf("pointing %s at run %s: %w", link, id, err)
+	}
+	return nil
+}
+
+// pointsAt is the run that a link among the runs leads to; "" for none.
+func (s *StateDir) pointsAt(link string) string {
+	id, err := os.Readlink(filepath.Join(s.Path, RunsFolder, link))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(id)
+}
+
+// Served says that a run is over and reported, or gone.
+func (s *StateDir) Served(id string) {
+	if s.pointsAt(CurrentLink) == id {
+		os.Remove(filepath.Join(s.Path, RunsFolder, CurrentLink)) // if it stays, its run has a report
+	}
+}
+
+// Forget removes the folder of a run that nobody came to, if it is not the latest, and says
+// whether it did.
+func (s *StateDir) Forget(id string) (bool, error) {
+	if s.pointsAt(LatestLink) == id {
+		return false, nil
+	}
+	s.Served(id)
+	if err := os.RemoveAll(filepath.Join(s.Path, RunsFolder, id)); err != nil {
+		return false, fmt.Errorf("removing a run that nobody came to: %w", err)
+	}
+	return true, nil
+}

@@ -1,0 +1,41 @@
+package rundir
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// halfWritten begins the names of files that are being written.
+const halfWritten = ".tmp-"
+
+// RemoveHalfWritten removes what a supervisor left that was killed as it wrote a
+// report.
+func RemoveHalfWritten(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, halfWritten+"*"))
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+// WriteWhole writes a file so that it is there whole or not at all.
+func WriteWhole(path string, render func(*os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), halfWritten+"*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone already when all went well
+	if err := render(f); err != nil {
+		f.Close()
+		return err
+	}
+	if err := errors.Join(f.Chmod(0o644), f.Sync()); err != nil { // else a power cut may leave the name without the content
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
