@@ -1,0 +1,209 @@
+// Package layers holds the test of which room of the house may import which.
+package layers
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the table in docs/architecture.md anew")
+
+// room is a package, or with a "/…" at its end a folder of them that import one another as
+// they like, and the rooms that its packages may import, without its own.
+type room struct {
+	name string
+	may  []string
+}
+
+// rooms are all of them. An import that is not here fails the test, and so does a row that
+// allows one that nobody needs: an arrow is turned here first, or not at all.
+var rooms = []room{
+	{"cmd/bulkhead", []string{"client", "client/…", "handler/conformance", "supervisor", "supervisor/door", "supervisor/journal",
+		"supervisor/report", "supervisor/report/compare", "supervisor/report/fold", "supervisor/report/judge", "supervisor/report/render", "internal/…", "proto/…"}},
+	{"cmd/bulkhead-handler", []string{"handler", "internal/…"}},
+
+	{"supervisor", []string{"supervisor/attendance", "supervisor/door", "supervisor/journal", "supervisor/pool", "supervisor/raw", "supervisor/report",
+		"supervisor/report/fold", "supervisor/report/judge", "supervisor/report/render", "supervisor/reserve", "supervisor/rundir", "supervisor/watch", "supervisor/web", "internal/…", "proto/…"}},
+	{"supervisor/attendance", nil},
+	{"supervisor/door", []string{"internal/…", "proto/…"}},
+	{"supervisor/journal", []string{"internal/…", "proto/…"}},
+	{"supervisor/pool", []string{"supervisor/reserve", "internal/…"}},
+	{"supervisor/raw", []string{"internal/…", "proto/…"}},
+	{"supervisor/reserve", []string{"internal/…", "proto/…"}},
+	{"supervisor/rundir", []string{"internal/…"}},
+	{"supervisor/watch", []string{"internal/…", "proto/…"}},
+	{"supervisor/web", []string{"supervisor/journal", "supervisor/report/fold", "supervisor/report/render", "proto/…"}},
+
+	{"supervisor/report", []string{"internal/…"}},
+	{"supervisor/report/words", []string{"supervisor/journal", "supervisor/report", "internal/…"}},
+	{"supervisor/report/judge", []string{"supervisor/journal", "supervisor/report", "supervisor/report/words", "internal/…"}},
+	{"supervisor/report/fold", []string{"supervisor/attendance", "supervisor/journal", "supervisor/report", "supervisor/report/judge", "supervisor/report/words", "internal/…", "proto/…"}},
+	{"supervisor/report/render", []string{"supervisor/report", "supervisor/report/judge", "supervisor/report/words", "internal/…"}},
+	{"supervisor/report/compare", []string{"supervisor/report", "supervisor/report/judge", "supervisor/report/render", "supervisor/report/words", "internal/…"}},
+	{"supervisor/report/stories", nil},
+
+	{"handler", []string{"internal/…", "proto/…"}},
+	{"handler/conformance", []string{"handler", "internal/…", "proto/…"}},
+
+	{"client", []string{"client/budget", "client/outbox", "client/preflight", "client/session", "client/site", "client/spec", "internal/…", "proto/…"}},
+	{"client/block", nil},
+	{"client/budget", nil},
+	{"client/verify", []string{"client/block"}},
+	{"client/consumer", []string{"client/block", "client/budget", "client/verify", "internal/…", "proto/…"}},
+	{"client/monitor", []string{"internal/…", "proto/…"}},
+	{"client/spec", []string{"internal/…", "proto/…"}},
+	{"client/outbox", []string{"client/spec", "internal/…", "proto/…"}},
+	{"client/session", []string{"client/outbox", "client/spec", "internal/…", "proto/…"}},
+	{"client/site", []string{"client/consumer", "client/spec"}},
+	{"client/preflight", []string{"client/block", "client/site", "client/spec", "internal/…", "proto/…"}},
+
+	{"internal/…", []string{"proto/…"}},
+	{"proto/…", nil},
+
+	// No product imports these, only tests do.
+	{"internal/testing/…", []string{"client/…", "supervisor/report", "supervisor/report/fold", "supervisor/report/judge", "supervisor/report/words", "internal/…", "proto/…"}},
+	{"internal/tools/…", []string{"internal/testing/…", "internal/…", "proto/…"}},
+}
+
+// roomOf returns the room of a package: the one with the longest name that fits.
+func roomOf(pkg string) string {
+	best := ""
+	for _, r := range rooms {
+		if (r.name == pkg || fits(r.name, pkg)) && len(r.name) > len(best) {
+			best = r.name
+		}
+	}
+	return best
+}
+
+// fits reports whether a package is in the folder that a name with "/…" is of.
+func fits(name, pkg string) bool {
+	folder, is := strings.CutSuffix(name, "…")
+	return is && strings.HasPrefix(pkg+"/", folder)
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	needed := make(map[string]map[string]bool) // by room: what of it was needed
+	for _, r := range rooms {
+		needed[r.name] = make(map[string]bool)
+	}
+	for _, line := range goList(t) {
+		pkg, imports, _ := strings.Cut(line, " ")
+		from := roomOf(pkg)
+		if from == "" {
+			t.Errorf("%s is in no room: give it a row in the table", pkg)
+			continue
+		}
+		i := slices.IndexFunc(rooms, func(r room) bool { return r.name == from })
+		for to := range strings.FieldsSeq(imports) {
+			to, ours := strings.CutPrefix(to, module+"/")
+			if !ours || roomOf(to) == from {
+				continue
+			}
+			j := slices.IndexFunc(rooms[i].may, func(name string) bool {
+				return name == to || name == roomOf(to) || fits(name, to) && !strings.Contains(name, "internal")
+			})
+			if j < 0 {
+				t.Errorf("%s imports %s: %s may import %s", pkg, to, from, listed(rooms[i].may))
+				continue
+			}
+			needed[from][rooms[i].may[j]] = true
+		}
+	}
+	for _, r := range rooms {
+		for _, name := range r.may {
+			if !needed[r.name][name] {
+				t.Errorf("%s may import %s, and does not: take it from the table", r.name, name)
+			}
+		}
+	}
+}
+
+const module = "bulkhead"
+
+// root is the module's folder.
+var root = filepath.Join("..", "..", "..")
+
+// goList returns each package of the module with what it imports, without its tests.
+func goList(t *testing.T) []string {
+	t.Helper()
+	list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+	list.Dir = root
+	list.Stderr = os.Stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(out)) {
+		lines = append(lines, strings.TrimPrefix(strings.TrimSpace(line), module+"/"))
+	}
+	if len(lines) < len(rooms) {
+		t.Fatalf("go list knows %d packages, and the table has %d rows", len(lines), len(rooms))
+	}
+	return lines
+}
+
+func listed(names []string) string {
+	if len(names) == 0 {
+		return "nothing of ours"
+	}
+	return strings.Join(names, ", ")
+}
+
+// No folder of the product is a heap.
+func TestFoldersAreSmall(t *testing.T) {
+	most := map[string]int{ // where there is more than enough, and why
+		"supervisor":      41, // the one machine of run, processor, link and takeup
+		"internal/config": 30, // a file for each kind of value
+		"client/consumer": 32, // a file for each thing that a writer can be asked for
+	}
+	const enough = 28
+	for _, line := range goList(t) {
+		pkg, _, _ := strings.Cut(line, " ")
+		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pkg), "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = slices.DeleteFunc(files, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+		if allowed := max(most[pkg], enough); len(files) > allowed {
+			t.Errorf("%s has %d files; at most %d are allowed: make a room of its own for an idea", pkg, len(files), allowed)
+		}
+	}
+}
+
+// The documentation shows the table as it is.
+func TestArchitectureShowsTheTable(t *testing.T) {
+	const begin, end = "<!-- rooms -->\n", "<!-- end of rooms -->\n"
+	path := filepath.Join(root, "docs", "architecture.md")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(data), begin)
+	shown, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		t.Fatalf("%s has no table of rooms between %q and %q", path, begin, end)
+	}
+	var want strings.Builder
+	want.WriteString("\n| room | may import |\n|---|---|\n")
+	for _, r := range rooms {
+		fmt.Fprintf(&want, "| %s | %s |\n", r.name, listed(r.may))
+	}
+	want.WriteString("\n")
+	if *update {
+		if err := os.WriteFile(path, []byte(before+begin+want.String()+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if shown != want.String() {
+		t.Errorf("%s shows another table; write it with go test ./internal/testing/layers -update", path)
+	}
+}
