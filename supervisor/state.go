@@ -1,6 +1,10 @@
 package supervisor
 
-import bulkheadv1 "bulkhead/proto/bulkhead/v1"
+import (
+	"strings"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
 
 // phase is where a session is in its life.
 type phase uint8
@@ -16,9 +20,24 @@ const (
 	quarantined              // outcome: a batch kept killing handlers
 )
 
-// String is the phase as status shows it.
+// states are the phases as status has them.
+var states = [...]bulkheadv1.SessionState{
+	fresh:       bulkheadv1.SessionState_SESSION_STATE_NEW,
+	active:      bulkheadv1.SessionState_SESSION_STATE_ACTIVE,
+	adrift:      bulkheadv1.SessionState_SESSION_STATE_RESUMING,
+	away:        bulkheadv1.SessionState_SESSION_STATE_AWAY,
+	closed:      bulkheadv1.SessionState_SESSION_STATE_CLOSED,
+	lost:        bulkheadv1.SessionState_SESSION_STATE_LOST,
+	rejected:    bulkheadv1.SessionState_SESSION_STATE_REJECTED,
+	quarantined: bulkheadv1.SessionState_SESSION_STATE_QUARANTINED,
+}
+
+// state is the phase as status has it.
+func (p phase) state() bulkheadv1.SessionState { return states[p] }
+
+// String is the name of the phase for people: "active".
 func (p phase) String() string {
-	return [...]string{"new", "active", "resuming", "away", "closed", "lost", "rejected", "quarantined"}[p]
+	return strings.ToLower(strings.TrimPrefix(p.state().String(), "SESSION_STATE_"))
 }
 
 // ended says whether the session has an outcome.

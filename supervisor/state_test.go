@@ -3,6 +3,8 @@ package supervisor
 import (
 	"slices"
 	"testing"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // TestNext pins the whole life of a session: every pair of phase and event.
@@ -104,21 +106,21 @@ func TestLifecycle(t *testing.T) {
 		name  string
 		do    func(*lifecycle)
 		want  verdict
-		state string
+		state bulkheadv1.RunState
 	}{
-		{"nobody came", func(*lifecycle) {}, goOn, "waiting"},
-		{"one of two is here", func(l *lifecycle) { joins(l) }, goOn, "running"},
-		{"one of two has ended", func(l *lifecycle) { joins(l); l.sessionEnded() }, goOn, "waiting"},
-		{"both are here", func(l *lifecycle) { joins(l); joins(l) }, goOn, "running"},
-		{"both have ended", func(l *lifecycle) { joins(l); joins(l); l.sessionEnded(); l.sessionEnded() }, linger, "running"},
-		{"drained with nobody there", func(l *lifecycle) { l.drain() }, finish, "draining"},
-		{"drained with one there", func(l *lifecycle) { joins(l); l.drain() }, goOn, "draining"},
-		{"drained and ended", func(l *lifecycle) { joins(l); l.drain(); l.sessionEnded() }, finish, "draining"},
+		{"nobody came", func(*lifecycle) {}, goOn, bulkheadv1.RunState_RUN_STATE_WAITING},
+		{"one of two is here", func(l *lifecycle) { joins(l) }, goOn, bulkheadv1.RunState_RUN_STATE_RUNNING},
+		{"one of two has ended", func(l *lifecycle) { joins(l); l.sessionEnded() }, goOn, bulkheadv1.RunState_RUN_STATE_WAITING},
+		{"both are here", func(l *lifecycle) { joins(l); joins(l) }, goOn, bulkheadv1.RunState_RUN_STATE_RUNNING},
+		{"both have ended", func(l *lifecycle) { joins(l); joins(l); l.sessionEnded(); l.sessionEnded() }, linger, bulkheadv1.RunState_RUN_STATE_RUNNING},
+		{"drained with nobody there", func(l *lifecycle) { l.drain() }, finish, bulkheadv1.RunState_RUN_STATE_DRAINING},
+		{"drained with one there", func(l *lifecycle) { joins(l); l.drain() }, goOn, bulkheadv1.RunState_RUN_STATE_DRAINING},
+		{"drained and ended", func(l *lifecycle) { joins(l); l.drain(); l.sessionEnded() }, finish, bulkheadv1.RunState_RUN_STATE_DRAINING},
 	} {
 		l := lifecycle{expected: 2}
 		tt.do(&l)
-		if got := l.verdict(); got != tt.want || l.String() != tt.state {
-			t.Errorf("%s: verdict %d, state %q; want %d, %q", tt.name, got, l.String(), tt.want, tt.state)
+		if got := l.verdict(); got != tt.want || l.state() != tt.state {
+			t.Errorf("%s: verdict %d, state %s; want %d, %s", tt.name, got, l.state(), tt.want, tt.state)
 		}
 	}
 }

@@ -3,10 +3,14 @@ package supervisor
 import (
 	"context"
 	"os"
+	"strings"
 	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/child"
+	"bulkhead/internal/plaintext"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/raw"
 	"bulkhead/supervisor/watch"
@@ -63,28 +67,26 @@ func (r *run) outlived(kills uint64) {
 
 // logProgress says in one line how the run goes, if anybody is there.
 func (r *run) logProgress() {
-	var activeNow, awayNow, endedNow int
-	var total raw.Counted
-	var rate float64
+	var views []liveView
 	for _, p := range r.processors() {
-		v := p.live.snapshot()
-		switch {
-		case v.phase == active:
-			activeNow++
-		case v.phase == away:
-			awayNow++
-		case v.phase.ended():
-			endedNow++
-		}
-		total.Add(v.total)
-		rate += v.bytesPerSecond
+		views = append(views, p.live.snapshot())
 	}
+	total := totalsOf(views)
+	in := make(map[bulkheadv1.SessionState]uint32)
+	ended := uint32(0)
+	for _, c := range total.GetCounts() {
+		in[c.GetSessionState()] = c.GetSessions()
+		if c.GetSessionState() >= bulkheadv1.SessionState_SESSION_STATE_CLOSED {
+			ended += c.GetSessions()
+		}
+	}
+	activeNow, awayNow := in[bulkheadv1.SessionState_SESSION_STATE_ACTIVE], in[bulkheadv1.SessionState_SESSION_STATE_AWAY]
 	if activeNow+awayNow == 0 {
 		return
 	}
-	r.log.Info("progress", append([]any{"active", activeNow, "away", awayNow, "ended", endedNow,
-		"written_bytes", total.Bytes, "rate_bytes_per_second", rate,
-		"messages", total.Messages, "errors", total.Errors}, absentees(r.absent())...)...)
+	r.log.Info("progress", append([]any{"active", activeNow, "away", awayNow, "ended", ended,
+		"written_bytes", total.GetBytes(), "rate_bytes_per_second", total.GetBytesPerSecond(),
+		"messages", total.GetMessages(), "errors", total.GetErrors()}, absentees(r.absent())...)...)
 }
 
 func (r *run) processors() []*processor {
@@ -99,10 +101,11 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	pool := s.pool.Counts(ctx)
 	out := &bulkheadv1.StatusResponse{
 		Pid: int32(os.Getpid()), Version: s.cfg.Version, Listen: s.listener.Addr().String(),
-		NowUnixNano: time.Now().UnixNano(), ExpectedClients: uint32(s.cfg.Clients), State: "starting",
+		NowUnixNano: time.Now().UnixNano(), ExpectedClients: uint32(s.cfg.Clients),
 		PoolReady: uint32(pool.Ready), PoolStarting: uint32(pool.Starting),
 	}
 	out.Reserves = s.reserves()
+	setRunState(out, bulkheadv1.RunState_RUN_STATE_STARTING)
 	if s.cfg.LostLines != nil {
 		out.LostLogLines = s.cfg.LostLines()
 	}
@@ -132,40 +135,96 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	out.Restarts = uint32(r.restarts)
 	out.Reserves = append(append(out.Reserves, r.inboxes.Status()), r.diskStatus()...)
 	out.ShedConnections = r.shedding.Total.Load()
-	out.State = cycle.String()
+	setRunState(out, cycle.state())
 	if over {
-		out.State = "reporting"
+		setRunState(out, bulkheadv1.RunState_RUN_STATE_REPORTING)
 	}
 	var whole, recent raw.Sketch
+	var views []liveView
 	for _, p := range r.processors() {
-		st, w, n := p.status()
+		views = append(views, p.live.snapshot())
+		st, w, n := p.status(views[len(views)-1])
 		out.Sessions = append(out.Sessions, st)
 		whole.Add(&w)
 		recent.Add(&n)
 	}
 	out.ChunkWrites = writesStatus(&whole, &recent)
+	out.Totals = totalsOf(views)
+	clean(out.ProtoReflect())
 	return out
 }
 
-// String is the state of the run as status shows it.
-func (l *lifecycle) String() string {
+// setRunState sets the state of a run, and its name.
+func setRunState(out *bulkheadv1.StatusResponse, state bulkheadv1.RunState) {
+	out.RunState = state
+	out.State = strings.ToLower(strings.TrimPrefix(state.String(), "RUN_STATE_"))
+}
+
+// totalsOf adds sessions up: here, and nowhere else.
+func totalsOf(sessions []liveView) *bulkheadv1.SessionTotals {
+	out := new(bulkheadv1.SessionTotals)
+	counts := make(map[phase]uint32)
+	for i := range sessions {
+		v := &sessions[i]
+		counts[v.phase]++
+		out.Messages += v.total.Messages
+		out.Bytes += v.total.Bytes
+		out.Chunks += v.total.Chunks
+		out.Errors += v.total.Errors
+		if v.phase == active {
+			out.BytesPerSecond += v.bytesPerSecond
+			out.MessagesPerSecond += v.msgsPerSecond
+		}
+	}
+	for p, state := range states {
+		if n := counts[phase(p)]; n > 0 {
+			out.Counts = append(out.Counts, &bulkheadv1.SessionCount{SessionState: state, Sessions: n})
+		}
+	}
+	return out
+}
+
+// clean makes every text of a status safe to print, but for the supervisor's own paths and
+// addresses: clients chose some of the others. Whoever shows a status need not do it again.
+func clean(m protoreflect.Message) {
+	m.Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch own := field.Name() == "run_dir" || field.Name() == "listen"; {
+		case own:
+		case field.Kind() == protoreflect.StringKind && field.IsList():
+			for i := range v.List().Len() {
+				v.List().Set(i, protoreflect.ValueOfString(plaintext.Line(v.List().Get(i).String(), plaintext.MaxText)))
+			}
+		case field.Kind() == protoreflect.StringKind:
+			m.Set(field, protoreflect.ValueOfString(plaintext.Line(v.String(), plaintext.MaxText)))
+		case field.Kind() == protoreflect.MessageKind && field.IsList():
+			for i := range v.List().Len() {
+				clean(v.List().Get(i).Message())
+			}
+		case field.Kind() == protoreflect.MessageKind:
+			clean(v.Message())
+		}
+		return true
+	})
+}
+
+// state is the state of the run as status has it.
+func (l *lifecycle) state() bulkheadv1.RunState {
 	switch {
 	case l.draining:
-		return "draining"
+		return bulkheadv1.RunState_RUN_STATE_DRAINING
 	case l.open == 0 && l.joined < l.expected:
-		return "waiting"
+		return bulkheadv1.RunState_RUN_STATE_WAITING
 	default:
-		return "running"
+		return bulkheadv1.RunState_RUN_STATE_RUNNING
 	}
 }
 
-// status is a session as status shows it, and its chunk writes: of the whole run, and
-// of the last seconds.
-func (p *processor) status() (out *bulkheadv1.SessionStatus, whole, recent raw.Sketch) {
-	v := p.live.snapshot()
+// status is a session as status shows it, of which v are the live figures, and its chunk
+// writes: of the whole run, and of the last seconds.
+func (p *processor) status(v liveView) (out *bulkheadv1.SessionStatus, whole, recent raw.Sketch) {
 	p.live.sketches(&whole, &recent)
 	out = &bulkheadv1.SessionStatus{
-		Session: p.number, SessionId: p.id, Name: p.hello.GetName(), Host: p.hello.GetHost(), State: v.phase.String(), Cause: v.cause,
+		Session: p.number, SessionId: p.id, Name: p.hello.GetName(), Host: p.hello.GetHost(), State: v.phase.String(), SessionState: v.phase.state(), Cause: v.cause,
 		HandlerPid: int32(v.handlerPid), Peer: v.peer, DurableSeq: v.total.Messages,
 		Bytes: v.total.Bytes, Chunks: v.total.Chunks, Errors: v.total.Errors,
 		BytesPerSecond: v.bytesPerSecond, MessagesPerSecond: v.msgsPerSecond, Resumes: v.resumes, Note: p.note,

@@ -98,15 +98,7 @@ type part struct {
 
 // runLine says in at most width cells how the whole run goes.
 func runLine(s *bulkheadv1.StatusResponse, width int) string {
-	var rate float64
-	var bytes, errors uint64
-	for _, c := range s.GetSessions() {
-		if c.GetState() == "active" {
-			rate += c.GetBytesPerSecond()
-		}
-		bytes += c.GetBytes()
-		errors += c.GetErrors()
-	}
+	total := s.GetTotals()
 	parts := []part{{strings.TrimSpace("run " + s.GetRunId()), 6}, {s.GetState(), 0}}
 	if s.GetStartedUnixNano() != 0 {
 		lasted := cmp.Or(s.GetLastedNano(), s.GetNowUnixNano()-s.GetStartedUnixNano()) // an older supervisor has only wall clocks
@@ -118,13 +110,13 @@ func runLine(s *bulkheadv1.StatusResponse, width int) string {
 		parts = append(parts, part{"waiting for " + absentText(absent, s.GetAbsentLeftOut()), 2})
 	}
 	parts = append(parts,
-		part{rateText(rate) + " MB/s", 1},
+		part{rateText(total.GetBytesPerSecond()) + " MB/s", 1},
 		part{"p99 " + latencyText(s.GetChunkWrites().GetRecentP99Nano()), 3},
-		part{bytesText(bytes), 5})
+		part{bytesText(total.GetBytes()), 5})
 	for _, n := range []struct {
 		count uint64
 		name  string
-	}{{errors, "errors"}, {s.GetRejectedConnections(), "rejected"}, {s.GetShedConnections(), "shed"}, {uint64(s.GetRestarts()), "restarts"}} {
+	}{{total.GetErrors(), "errors"}, {s.GetRejectedConnections(), "rejected"}, {s.GetShedConnections(), "shed"}, {uint64(s.GetRestarts()), "restarts"}} {
 		if n.count > 0 {
 			parts = append(parts, part{fmt.Sprintf("%s %d", n.name, n.count), 0})
 		}
@@ -149,17 +141,23 @@ func fit(parts []part, width int) string {
 	}
 }
 
+// mayComeBack reports whether a client has no connection and a session that waits for it.
+func mayComeBack(c *bulkheadv1.SessionStatus) bool {
+	state := c.GetSessionState()
+	return state == bulkheadv1.SessionState_SESSION_STATE_AWAY || state == bulkheadv1.SessionState_SESSION_STATE_RESUMING
+}
+
 // urgency is how far up a client belongs when not all can be drawn: 0 is first.
 func urgency(c *bulkheadv1.SessionStatus) int {
 	b := c.GetBeats()
-	switch {
-	case c.GetState() == "away", c.GetSilentNano() > 0:
+	switch state := c.GetSessionState(); {
+	case mayComeBack(c), c.GetSilentNano() > 0:
 		return 0
-	case c.GetState() == "active" && b.GetLastMissed()+b.GetLastStalled()+b.GetLastLate() > 0:
+	case state == bulkheadv1.SessionState_SESSION_STATE_ACTIVE && b.GetLastMissed()+b.GetLastStalled()+b.GetLastLate() > 0:
 		return 1
-	case c.GetState() == "active":
+	case state == bulkheadv1.SessionState_SESSION_STATE_ACTIVE:
 		return 2
-	case c.GetState() != "closed":
+	case state != bulkheadv1.SessionState_SESSION_STATE_CLOSED:
 		return 3
 	default:
 		return 4
@@ -168,7 +166,7 @@ func urgency(c *bulkheadv1.SessionStatus) int {
 
 // clientRow is a client in the table.
 func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus) []cell {
-	active := c.GetState() == "active"
+	active := c.GetSessionState() == bulkheadv1.SessionState_SESSION_STATE_ACTIVE
 	rate, p99, beats, pid := none, none, cell{text: none}, none
 	if active {
 		rate, p99, beats = rateText(c.GetBytesPerSecond()), latencyText(c.GetChunkWrites().GetRecentP99Nano()), beatsCell(c.GetBeats())
@@ -189,20 +187,22 @@ func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus) []cell
 // stateCell is a client's state, and for how long one that is away, or says nothing, has been
 // silent.
 func stateCell(c *bulkheadv1.SessionStatus, now int64) cell {
-	switch c.GetState() {
-	case "active", "closed":
+	switch c.GetSessionState() {
+	case bulkheadv1.SessionState_SESSION_STATE_ACTIVE, bulkheadv1.SessionState_SESSION_STATE_CLOSED, bulkheadv1.SessionState_SESSION_STATE_UNSPECIFIED:
 		if silent := time.Duration(c.GetSilentNano()); silent > 0 {
 			return cell{text: "silent " + clockText(silent), style: odd}
 		}
 		return cell{text: c.GetState()}
-	case "away":
-		text := "away"
+	case bulkheadv1.SessionState_SESSION_STATE_RESUMING:
+		return cell{text: c.GetState(), style: odd}
+	case bulkheadv1.SessionState_SESSION_STATE_AWAY:
+		text := c.GetState()
 		if last := c.GetLastMessageUnixNano(); last != 0 {
 			text += " " + clockText(time.Duration(cmp.Or(c.GetAwayNano(), c.GetLastMessageAgoNano(), now-last)))
 		}
 		return cell{text: text, style: odd}
 	default:
-		return cell{text: clean(c.GetState()), style: bad}
+		return cell{text: c.GetState(), style: bad}
 	}
 }
 

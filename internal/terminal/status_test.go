@@ -15,14 +15,22 @@ const now = 1_000_000_000_000
 
 func session(name, state string) *bulkheadv1.SessionStatus {
 	return &bulkheadv1.SessionStatus{
-		Name: name, State: state, HandlerPid: 4711, Bytes: 1_340_000_000, BytesPerSecond: 101.25e6, Rollovers: 12,
+		Name: name, State: state, SessionState: bulkheadv1.SessionState(bulkheadv1.SessionState_value["SESSION_STATE_"+strings.ToUpper(state)]), HandlerPid: 4711, Bytes: 1_340_000_000, BytesPerSecond: 101.25e6, Rollovers: 12,
 		ChunkWrites: &bulkheadv1.ChunkWrites{RecentP99Nano: int64(1234 * time.Microsecond)}, Beats: &bulkheadv1.Beats{LastAnswered: 4},
 	}
 }
 
 func run(sessions ...*bulkheadv1.SessionStatus) *bulkheadv1.StatusResponse {
+	total := new(bulkheadv1.SessionTotals)
+	for _, c := range sessions {
+		total.Bytes += c.GetBytes()
+		total.Errors += c.GetErrors()
+		if c.GetSessionState() == bulkheadv1.SessionState_SESSION_STATE_ACTIVE {
+			total.BytesPerSecond += c.GetBytesPerSecond()
+		}
+	}
 	return &bulkheadv1.StatusResponse{
-		RunId: "R1", State: "running", StartedUnixNano: now - int64(72*time.Second), NowUnixNano: now, ExpectedClients: 4,
+		RunId: "R1", State: "running", Totals: total, StartedUnixNano: now - int64(72*time.Second), NowUnixNano: now, ExpectedClients: 4,
 		JoinedClients: uint32(len(sessions)), Sessions: sessions, ChunkWrites: &bulkheadv1.ChunkWrites{RecentP99Nano: int64(2 * time.Millisecond)},
 	}
 }
@@ -53,7 +61,7 @@ func TestStatusFits(t *testing.T) {
 	for i := range 50 {
 		all = append(all, session(fmt.Sprintf("client-%d-記録器-%s", i, strings.Repeat("x", i)), "active"))
 	}
-	all[49].State, all[49].Name = "away", "the one that is away"
+	all[49] = session("the one that is away", "away")
 	for _, colour := range []bool{false, true} {
 		for width := 1; width < 140; width += 7 {
 			for height := 1; height < 60; height += 3 {

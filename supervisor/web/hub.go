@@ -137,10 +137,10 @@ func bounded(s *bulkheadv1.StatusResponse) *bulkheadv1.StatusResponse {
 
 // over is 1 for a session that has ended.
 func over(s *bulkheadv1.SessionStatus) int {
-	if s.GetState() == "active" || s.GetState() == "away" {
-		return 0
+	if s.GetSessionState() >= bulkheadv1.SessionState_SESSION_STATE_CLOSED {
+		return 1
 	}
-	return 1
+	return 0
 }
 
 // errFull says that too many listen.

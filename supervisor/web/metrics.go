@@ -82,9 +82,14 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	one(counter, "bulkhead_connections_rejected_total", "Connections that became no session's.", float64(s.GetRejectedConnections()))
 	one(counter, "bulkhead_connections_shed_total", "Connections refused to shed load.", float64(s.GetShedConnections()))
 	one(counter, "bulkhead_supervisor_restarts_total", "Restarts and upgrades of the supervisor in the run.", float64(s.GetRestarts()))
-	states := map[string]int{"active": 0, "away": 0, "closed": 0, "lost": 0, "rejected": 0, "quarantined": 0}
-	for _, c := range s.GetSessions() {
-		states[c.GetState()]++
+	states := make(map[string]uint32)
+	for number, name := range bulkheadv1.SessionState_name {
+		if number != 0 {
+			states[strings.ToLower(strings.TrimPrefix(name, "SESSION_STATE_"))] = 0
+		}
+	}
+	for _, c := range s.GetTotals().GetCounts() {
+		states[strings.ToLower(strings.TrimPrefix(c.GetSessionState().String(), "SESSION_STATE_"))] = c.GetSessions()
 	}
 	for state, n := range states {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("bulkhead_sessions", "Sessions, by state or outcome.", []string{"state"}, nil), gauge, float64(n), state)
@@ -131,7 +136,7 @@ type series struct {
 var beatResults = [4]string{"answered", "late", "missed", "stalled"}
 
 func (s *series) add(c *bulkheadv1.SessionStatus) {
-	if c.GetState() == "active" {
+	if c.GetSessionState() == bulkheadv1.SessionState_SESSION_STATE_ACTIVE {
 		s.active++
 	}
 	s.bytes += c.GetBytes()

@@ -98,9 +98,9 @@ func ask(t *testing.T, addr, request string) (net.Conn, *http.Response) {
 func large() *bulkheadv1.StatusResponse {
 	s := &bulkheadv1.StatusResponse{RunId: "R"}
 	for i := range maxEventSessions + 5 {
-		c := &bulkheadv1.SessionStatus{Session: uint32(i + 1), Name: fmt.Sprint(i), State: "closed", Cause: strings.Repeat("because ", 1000)}
+		c := &bulkheadv1.SessionStatus{Session: uint32(i + 1), Name: fmt.Sprint(i), SessionState: bulkheadv1.SessionState_SESSION_STATE_CLOSED, Cause: strings.Repeat("because ", 1000)}
 		if i > maxEventSessions {
-			c.State = "active"
+			c.SessionState = bulkheadv1.SessionState_SESSION_STATE_RESUMING // after a restart of the supervisor
 		}
 		s.Sessions = append(s.Sessions, c)
 	}
@@ -128,8 +128,8 @@ func TestSlowReaderIsDropped(t *testing.T) {
 		}
 		if strings.HasPrefix(line, "data:") {
 			seen++
-			if !strings.Contains(line, `"sessions_left_out":5`) || strings.Count(line, `"state":"active"`) != 4 {
-				t.Fatalf("the event does not have all that are active, or too many")
+			if !strings.Contains(line, `"sessions_left_out":5`) || strings.Count(line, `"session_state":"SESSION_STATE_RESUMING"`) != 4 {
+				t.Fatalf("the event does not have all that go on, or too many")
 			}
 		}
 	}
@@ -316,7 +316,7 @@ func TestPolicy(t *testing.T) {
 func TestLabels(t *testing.T) {
 	var sessions []*bulkheadv1.SessionStatus
 	add := func(name string) {
-		sessions = append(sessions, &bulkheadv1.SessionStatus{Session: uint32(len(sessions) + 1), Name: name, Bytes: 1, State: "active"})
+		sessions = append(sessions, &bulkheadv1.SessionStatus{Session: uint32(len(sessions) + 1), Name: name, Bytes: 1, SessionState: bulkheadv1.SessionState_SESSION_STATE_ACTIVE})
 	}
 	for _, name := range []string{"a", "a", "a#2", otherClients, "a#2"} {
 		add(name)

@@ -20,6 +20,142 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// RunState is how a run is.
+type RunState int32
+
+const (
+	RunState_RUN_STATE_UNSPECIFIED RunState = 0
+	// There is none yet, or it is just taken up.
+	RunState_RUN_STATE_STARTING RunState = 1
+	// Nobody is at work, and clients that are expected have not come.
+	RunState_RUN_STATE_WAITING RunState = 2
+	RunState_RUN_STATE_RUNNING RunState = 3
+	// Clients were asked to end.
+	RunState_RUN_STATE_DRAINING RunState = 4
+	// All sessions have ended.
+	RunState_RUN_STATE_REPORTING RunState = 5
+)
+
+// Enum value maps for RunState.
+var (
+	RunState_name = map[int32]string{
+		0: "RUN_STATE_UNSPECIFIED",
+		1: "RUN_STATE_STARTING",
+		2: "RUN_STATE_WAITING",
+		3: "RUN_STATE_RUNNING",
+		4: "RUN_STATE_DRAINING",
+		5: "RUN_STATE_REPORTING",
+	}
+	RunState_value = map[string]int32{
+		"RUN_STATE_UNSPECIFIED": 0,
+		"RUN_STATE_STARTING":    1,
+		"RUN_STATE_WAITING":     2,
+		"RUN_STATE_RUNNING":     3,
+		"RUN_STATE_DRAINING":    4,
+		"RUN_STATE_REPORTING":   5,
+	}
+)
+
+func (x RunState) Enum() *RunState {
+	p := new(RunState)
+	*p = x
+	return p
+}
+
+func (x RunState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RunState) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_control_proto_enumTypes[0].Descriptor()
+}
+
+func (RunState) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_control_proto_enumTypes[0]
+}
+
+func (x RunState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RunState.Descriptor instead.
+func (RunState) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{0}
+}
+
+// SessionState is where a session is in its life.
+type SessionState int32
+
+const (
+	SessionState_SESSION_STATE_UNSPECIFIED SessionState = 0
+	// Known, and not in the journal yet.
+	SessionState_SESSION_STATE_NEW SessionState = 1
+	// A handler serves its connection.
+	SessionState_SESSION_STATE_ACTIVE SessionState = 2
+	// It was active when the supervisor before this one ended; its handler may come back.
+	SessionState_SESSION_STATE_RESUMING SessionState = 3
+	// It has no connection; its client may come back.
+	SessionState_SESSION_STATE_AWAY SessionState = 4
+	// The outcomes. Nothing more comes of such a session.
+	SessionState_SESSION_STATE_CLOSED      SessionState = 5
+	SessionState_SESSION_STATE_LOST        SessionState = 6
+	SessionState_SESSION_STATE_REJECTED    SessionState = 7
+	SessionState_SESSION_STATE_QUARANTINED SessionState = 8
+)
+
+// Enum value maps for SessionState.
+var (
+	SessionState_name = map[int32]string{
+		0: "SESSION_STATE_UNSPECIFIED",
+		1: "SESSION_STATE_NEW",
+		2: "SESSION_STATE_ACTIVE",
+		3: "SESSION_STATE_RESUMING",
+		4: "SESSION_STATE_AWAY",
+		5: "SESSION_STATE_CLOSED",
+		6: "SESSION_STATE_LOST",
+		7: "SESSION_STATE_REJECTED",
+		8: "SESSION_STATE_QUARANTINED",
+	}
+	SessionState_value = map[string]int32{
+		"SESSION_STATE_UNSPECIFIED": 0,
+		"SESSION_STATE_NEW":         1,
+		"SESSION_STATE_ACTIVE":      2,
+		"SESSION_STATE_RESUMING":    3,
+		"SESSION_STATE_AWAY":        4,
+		"SESSION_STATE_CLOSED":      5,
+		"SESSION_STATE_LOST":        6,
+		"SESSION_STATE_REJECTED":    7,
+		"SESSION_STATE_QUARANTINED": 8,
+	}
+)
+
+func (x SessionState) Enum() *SessionState {
+	p := new(SessionState)
+	*p = x
+	return p
+}
+
+func (x SessionState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SessionState) Descriptor() protoreflect.EnumDescriptor {
+	return file_bulkhead_v1_control_proto_enumTypes[1].Descriptor()
+}
+
+func (SessionState) Type() protoreflect.EnumType {
+	return &file_bulkhead_v1_control_proto_enumTypes[1]
+}
+
+func (x SessionState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SessionState.Descriptor instead.
+func (SessionState) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{1}
+}
+
 // ReserveKind is what a Reserve is of.
 type ReserveKind int32
 
@@ -64,11 +200,11 @@ func (x ReserveKind) String() string {
 }
 
 func (ReserveKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_control_proto_enumTypes[0].Descriptor()
+	return file_bulkhead_v1_control_proto_enumTypes[2].Descriptor()
 }
 
 func (ReserveKind) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_control_proto_enumTypes[0]
+	return &file_bulkhead_v1_control_proto_enumTypes[2]
 }
 
 func (x ReserveKind) Number() protoreflect.EnumNumber {
@@ -77,7 +213,7 @@ func (x ReserveKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReserveKind.Descriptor instead.
 func (ReserveKind) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{0}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
 }
 
 // StatusRequest asks for a snapshot.
@@ -123,8 +259,7 @@ type StatusResponse struct {
 	RunId  string                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	RunDir string                 `protobuf:"bytes,2,opt,name=run_dir,json=runDir,proto3" json:"run_dir,omitempty"`
 	Listen string                 `protobuf:"bytes,3,opt,name=listen,proto3" json:"listen,omitempty"`
-	// "waiting" for clients with nobody at work, "running", "draining" or
-	// "reporting".
+	// The name of run_state, for people.
 	State               string `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
 	Pid                 int32  `protobuf:"varint,5,opt,name=pid,proto3" json:"pid,omitempty"`
 	Version             string `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"`
@@ -160,7 +295,11 @@ type StatusResponse struct {
 	// Lines of the supervisor's log that were left out because nobody read them.
 	LostLogLines uint64 `protobuf:"varint,26,opt,name=lost_log_lines,json=lostLogLines,proto3" json:"lost_log_lines,omitempty"`
 	// What the supervisor has of each thing that it keeps a reserve of.
-	Reserves      []*Reserve `protobuf:"bytes,27,rep,name=reserves,proto3" json:"reserves,omitempty"`
+	Reserves []*Reserve `protobuf:"bytes,27,rep,name=reserves,proto3" json:"reserves,omitempty"`
+	// How the run is.
+	RunState RunState `protobuf:"varint,28,opt,name=run_state,json=runState,proto3,enum=bulkhead.v1.RunState" json:"run_state,omitempty"`
+	// Of all sessions together, also of those that are not in the list.
+	Totals        *SessionTotals `protobuf:"bytes,29,opt,name=totals,proto3" json:"totals,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -384,6 +523,169 @@ func (x *StatusResponse) GetReserves() []*Reserve {
 	return nil
 }
 
+func (x *StatusResponse) GetRunState() RunState {
+	if x != nil {
+		return x.RunState
+	}
+	return RunState_RUN_STATE_UNSPECIFIED
+}
+
+func (x *StatusResponse) GetTotals() *SessionTotals {
+	if x != nil {
+		return x.Totals
+	}
+	return nil
+}
+
+// SessionTotals is what all sessions of a run have together.
+type SessionTotals struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many there are in each state.
+	Counts []*SessionCount `protobuf:"bytes,1,rep,name=counts,proto3" json:"counts,omitempty"`
+	Bytes  uint64          `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Chunks uint64          `protobuf:"varint,3,opt,name=chunks,proto3" json:"chunks,omitempty"`
+	Errors uint64          `protobuf:"varint,4,opt,name=errors,proto3" json:"errors,omitempty"`
+	// Of those that are active, over the last few seconds.
+	BytesPerSecond    float64 `protobuf:"fixed64,5,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	MessagesPerSecond float64 `protobuf:"fixed64,6,opt,name=messages_per_second,json=messagesPerSecond,proto3" json:"messages_per_second,omitempty"`
+	// Messages that are durable.
+	Messages      uint64 `protobuf:"varint,7,opt,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionTotals) Reset() {
+	*x = SessionTotals{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionTotals) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionTotals) ProtoMessage() {}
+
+func (x *SessionTotals) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionTotals.ProtoReflect.Descriptor instead.
+func (*SessionTotals) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SessionTotals) GetCounts() []*SessionCount {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+func (x *SessionTotals) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *SessionTotals) GetChunks() uint64 {
+	if x != nil {
+		return x.Chunks
+	}
+	return 0
+}
+
+func (x *SessionTotals) GetErrors() uint64 {
+	if x != nil {
+		return x.Errors
+	}
+	return 0
+}
+
+func (x *SessionTotals) GetBytesPerSecond() float64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+func (x *SessionTotals) GetMessagesPerSecond() float64 {
+	if x != nil {
+		return x.MessagesPerSecond
+	}
+	return 0
+}
+
+func (x *SessionTotals) GetMessages() uint64 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
+// SessionCount is how many sessions are in a state.
+type SessionCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SessionState  SessionState           `protobuf:"varint,1,opt,name=session_state,json=sessionState,proto3,enum=bulkhead.v1.SessionState" json:"session_state,omitempty"`
+	Sessions      uint32                 `protobuf:"varint,2,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionCount) Reset() {
+	*x = SessionCount{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionCount) ProtoMessage() {}
+
+func (x *SessionCount) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionCount.ProtoReflect.Descriptor instead.
+func (*SessionCount) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SessionCount) GetSessionState() SessionState {
+	if x != nil {
+		return x.SessionState
+	}
+	return SessionState_SESSION_STATE_UNSPECIFIED
+}
+
+func (x *SessionCount) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
 // Reserve is what there is of a thing that a supervisor must not run out of, and how much
 // of it is kept from clients.
 type Reserve struct {
@@ -406,7 +708,7 @@ type Reserve struct {
 
 func (x *Reserve) Reset() {
 	*x = Reserve{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +720,7 @@ func (x *Reserve) String() string {
 func (*Reserve) ProtoMessage() {}
 
 func (x *Reserve) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +733,7 @@ func (x *Reserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
 func (*Reserve) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Reserve) GetKind() ReserveKind {
@@ -489,7 +791,7 @@ type SessionStatus struct {
 	SessionId string                 `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	Name      string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Host      string                 `protobuf:"bytes,3,opt,name=host,proto3" json:"host,omitempty"`
-	// "active", "away", or the outcome.
+	// The name of session_state, for people.
 	State string `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
 	// Why, when it is not active.
 	Cause string `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`
@@ -520,14 +822,15 @@ type SessionStatus struct {
 	Note string `protobuf:"bytes,22,opt,name=note,proto3" json:"note,omitempty"`
 	// How long the client has said nothing though its connection lives, measured; 0 as long
 	// as it says what it declared that it would.
-	SilentNano    int64 `protobuf:"varint,23,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
+	SilentNano    int64        `protobuf:"varint,23,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
+	SessionState  SessionState `protobuf:"varint,24,opt,name=session_state,json=sessionState,proto3,enum=bulkhead.v1.SessionState" json:"session_state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -539,7 +842,7 @@ func (x *SessionStatus) String() string {
 func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -552,7 +855,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SessionStatus) GetSessionId() string {
@@ -716,6 +1019,13 @@ func (x *SessionStatus) GetSilentNano() int64 {
 	return 0
 }
 
+func (x *SessionStatus) GetSessionState() SessionState {
+	if x != nil {
+		return x.SessionState
+	}
+	return SessionState_SESSION_STATE_UNSPECIFIED
+}
+
 // ChunkWrites is how long the write calls of chunks took. Its percentiles are up to
 // 6.25 % too long; the report's are more exact. All are 0 as long as nothing was
 // written.
@@ -739,7 +1049,7 @@ type ChunkWrites struct {
 
 func (x *ChunkWrites) Reset() {
 	*x = ChunkWrites{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +1061,7 @@ func (x *ChunkWrites) String() string {
 func (*ChunkWrites) ProtoMessage() {}
 
 func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +1074,7 @@ func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChunkWrites.ProtoReflect.Descriptor instead.
 func (*ChunkWrites) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ChunkWrites) GetCount() uint64 {
@@ -854,7 +1164,7 @@ type Beats struct {
 
 func (x *Beats) Reset() {
 	*x = Beats{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -866,7 +1176,7 @@ func (x *Beats) String() string {
 func (*Beats) ProtoMessage() {}
 
 func (x *Beats) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +1189,7 @@ func (x *Beats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beats.ProtoReflect.Descriptor instead.
 func (*Beats) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Beats) GetAnswered() uint64 {
@@ -955,7 +1265,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -967,7 +1277,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -980,7 +1290,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DrainRequest) GetReason() string {
@@ -1001,7 +1311,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1013,7 +1323,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1026,7 +1336,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DrainResponse) GetSessions() uint32 {
@@ -1052,7 +1362,7 @@ type UpgradeRequest struct {
 
 func (x *UpgradeRequest) Reset() {
 	*x = UpgradeRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1064,7 +1374,7 @@ func (x *UpgradeRequest) String() string {
 func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1077,7 +1387,7 @@ func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
 func (*UpgradeRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UpgradeRequest) GetVersion() string {
@@ -1121,7 +1431,7 @@ type UpgradeResponse struct {
 
 func (x *UpgradeResponse) Reset() {
 	*x = UpgradeResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1443,7 @@ func (x *UpgradeResponse) String() string {
 func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1456,7 @@ func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
 func (*UpgradeResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UpgradeResponse) GetVersion() string {
@@ -1203,7 +1513,7 @@ var File_bulkhead_v1_control_proto protoreflect.FileDescriptor
 const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\"\x0f\n" +
-	"\rStatusRequest\"\xff\a\n" +
+	"\rStatusRequest\"\xe7\b\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\arun_dir\x18\x02 \x01(\tR\x06runDir\x12\x16\n" +
@@ -1234,7 +1544,20 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x0fabsent_left_out\x18\x18 \x01(\rR\rabsentLeftOut\x12!\n" +
 	"\fdrain_reason\x18\x19 \x01(\tR\vdrainReason\x12$\n" +
 	"\x0elost_log_lines\x18\x1a \x01(\x04R\flostLogLines\x120\n" +
-	"\breserves\x18\x1b \x03(\v2\x14.bulkhead.v1.ReserveR\breserves\"\xd9\x01\n" +
+	"\breserves\x18\x1b \x03(\v2\x14.bulkhead.v1.ReserveR\breserves\x122\n" +
+	"\trun_state\x18\x1c \x01(\x0e2\x15.bulkhead.v1.RunStateR\brunState\x122\n" +
+	"\x06totals\x18\x1d \x01(\v2\x1a.bulkhead.v1.SessionTotalsR\x06totals\"\xfe\x01\n" +
+	"\rSessionTotals\x121\n" +
+	"\x06counts\x18\x01 \x03(\v2\x19.bulkhead.v1.SessionCountR\x06counts\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
+	"\x06chunks\x18\x03 \x01(\x04R\x06chunks\x12\x16\n" +
+	"\x06errors\x18\x04 \x01(\x04R\x06errors\x12(\n" +
+	"\x10bytes_per_second\x18\x05 \x01(\x01R\x0ebytesPerSecond\x12.\n" +
+	"\x13messages_per_second\x18\x06 \x01(\x01R\x11messagesPerSecond\x12\x1a\n" +
+	"\bmessages\x18\a \x01(\x04R\bmessages\"j\n" +
+	"\fSessionCount\x12>\n" +
+	"\rsession_state\x18\x01 \x01(\x0e2\x19.bulkhead.v1.SessionStateR\fsessionState\x12\x1a\n" +
+	"\bsessions\x18\x02 \x01(\rR\bsessions\"\xd9\x01\n" +
 	"\aReserve\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.bulkhead.v1.ReserveKindR\x04kind\x12\x1d\n" +
 	"\n" +
@@ -1243,7 +1566,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x04left\x18\x04 \x01(\x04R\x04left\x12\x18\n" +
 	"\areserve\x18\x05 \x01(\x04R\areserve\x12\x18\n" +
 	"\areached\x18\x06 \x01(\bR\areached\x12#\n" +
-	"\rtimes_reached\x18\a \x01(\x04R\ftimesReached\"\xeb\x05\n" +
+	"\rtimes_reached\x18\a \x01(\x04R\ftimesReached\"\xab\x06\n" +
 	"\rSessionStatus\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -1272,7 +1595,8 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\taway_nano\x18\x15 \x01(\x03R\bawayNano\x12\x12\n" +
 	"\x04note\x18\x16 \x01(\tR\x04note\x12\x1f\n" +
 	"\vsilent_nano\x18\x17 \x01(\x03R\n" +
-	"silentNano\"\xa4\x02\n" +
+	"silentNano\x12>\n" +
+	"\rsession_state\x18\x18 \x01(\x0e2\x19.bulkhead.v1.SessionStateR\fsessionState\"\xa4\x02\n" +
 	"\vChunkWrites\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x19\n" +
 	"\bsum_nano\x18\x02 \x01(\x04R\asumNano\x12\x19\n" +
@@ -1311,7 +1635,24 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"from_build\x18\x05 \x01(\tR\tfromBuild\x12\x18\n" +
 	"\aprogram\x18\x06 \x01(\tR\aprogram\x12\x1a\n" +
-	"\bresolved\x18\a \x01(\tR\bresolved*\x94\x01\n" +
+	"\bresolved\x18\a \x01(\tR\bresolved*\x9c\x01\n" +
+	"\bRunState\x12\x19\n" +
+	"\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12RUN_STATE_STARTING\x10\x01\x12\x15\n" +
+	"\x11RUN_STATE_WAITING\x10\x02\x12\x15\n" +
+	"\x11RUN_STATE_RUNNING\x10\x03\x12\x16\n" +
+	"\x12RUN_STATE_DRAINING\x10\x04\x12\x17\n" +
+	"\x13RUN_STATE_REPORTING\x10\x05*\xff\x01\n" +
+	"\fSessionState\x12\x1d\n" +
+	"\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11SESSION_STATE_NEW\x10\x01\x12\x18\n" +
+	"\x14SESSION_STATE_ACTIVE\x10\x02\x12\x1a\n" +
+	"\x16SESSION_STATE_RESUMING\x10\x03\x12\x16\n" +
+	"\x12SESSION_STATE_AWAY\x10\x04\x12\x18\n" +
+	"\x14SESSION_STATE_CLOSED\x10\x05\x12\x16\n" +
+	"\x12SESSION_STATE_LOST\x10\x06\x12\x1a\n" +
+	"\x16SESSION_STATE_REJECTED\x10\a\x12\x1d\n" +
+	"\x19SESSION_STATE_QUARANTINED\x10\b*\x94\x01\n" +
 	"\vReserveKind\x12\x1c\n" +
 	"\x18RESERVE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18RESERVE_KIND_DESCRIPTORS\x10\x01\x12\x18\n" +
@@ -1335,39 +1676,48 @@ func file_bulkhead_v1_control_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_control_proto_rawDescData
 }
 
-var file_bulkhead_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bulkhead_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_bulkhead_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_bulkhead_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_bulkhead_v1_control_proto_goTypes = []any{
-	(ReserveKind)(0),        // 0: bulkhead.v1.ReserveKind
-	(*StatusRequest)(nil),   // 1: bulkhead.v1.StatusRequest
-	(*StatusResponse)(nil),  // 2: bulkhead.v1.StatusResponse
-	(*Reserve)(nil),         // 3: bulkhead.v1.Reserve
-	(*SessionStatus)(nil),   // 4: bulkhead.v1.SessionStatus
-	(*ChunkWrites)(nil),     // 5: bulkhead.v1.ChunkWrites
-	(*Beats)(nil),           // 6: bulkhead.v1.Beats
-	(*DrainRequest)(nil),    // 7: bulkhead.v1.DrainRequest
-	(*DrainResponse)(nil),   // 8: bulkhead.v1.DrainResponse
-	(*UpgradeRequest)(nil),  // 9: bulkhead.v1.UpgradeRequest
-	(*UpgradeResponse)(nil), // 10: bulkhead.v1.UpgradeResponse
+	(RunState)(0),           // 0: bulkhead.v1.RunState
+	(SessionState)(0),       // 1: bulkhead.v1.SessionState
+	(ReserveKind)(0),        // 2: bulkhead.v1.ReserveKind
+	(*StatusRequest)(nil),   // 3: bulkhead.v1.StatusRequest
+	(*StatusResponse)(nil),  // 4: bulkhead.v1.StatusResponse
+	(*SessionTotals)(nil),   // 5: bulkhead.v1.SessionTotals
+	(*SessionCount)(nil),    // 6: bulkhead.v1.SessionCount
+	(*Reserve)(nil),         // 7: bulkhead.v1.Reserve
+	(*SessionStatus)(nil),   // 8: bulkhead.v1.SessionStatus
+	(*ChunkWrites)(nil),     // 9: bulkhead.v1.ChunkWrites
+	(*Beats)(nil),           // 10: bulkhead.v1.Beats
+	(*DrainRequest)(nil),    // 11: bulkhead.v1.DrainRequest
+	(*DrainResponse)(nil),   // 12: bulkhead.v1.DrainResponse
+	(*UpgradeRequest)(nil),  // 13: bulkhead.v1.UpgradeRequest
+	(*UpgradeResponse)(nil), // 14: bulkhead.v1.UpgradeResponse
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
-	4,  // 0: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
-	5,  // 1: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	3,  // 2: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
-	0,  // 3: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
-	5,  // 4: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	6,  // 5: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	1,  // 6: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	7,  // 7: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	9,  // 8: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	2,  // 9: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	8,  // 10: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	10, // 11: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	9,  // [9:12] is the sub-list for method output_type
-	6,  // [6:9] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	8,  // 0: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
+	9,  // 1: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	7,  // 2: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
+	0,  // 3: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
+	5,  // 4: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
+	6,  // 5: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
+	1,  // 6: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
+	2,  // 7: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	9,  // 8: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	10, // 9: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	1,  // 10: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
+	3,  // 11: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	11, // 12: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	13, // 13: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	4,  // 14: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	12, // 15: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	14, // 16: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	14, // [14:17] is the sub-list for method output_type
+	11, // [11:14] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_v1_control_proto_init() }
@@ -1380,8 +1730,8 @@ func file_bulkhead_v1_control_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_control_proto_rawDesc), len(file_bulkhead_v1_control_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   10,
+			NumEnums:      3,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
