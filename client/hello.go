@@ -9,7 +9,7 @@ import (
 
 	"bulkhead/client/site"
 	"bulkhead/client/spec"
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -17,11 +17,11 @@ import (
 func helloOf(cfg spec.Config, id spec.ClientID, dirs *site.Folders) *bulkheadv1.Hello {
 	host, _ := os.Hostname() // for people only; an unknown host is an empty one
 	return &bulkheadv1.Hello{
-		ProtocolVersion: hello.Version,
-		ProtocolMinor:   hello.Minor,
+		ProtocolVersion: protocol.Version,
+		ProtocolMinor:   protocol.Minor,
 		ClientId:        id[:],
 		Name:            cfg.Name,
-		Host:            strings.ToValidUTF8(host[:min(len(host), hello.MaxHostBytes)], ""),
+		Host:            strings.ToValidUTF8(host[:min(len(host), protocol.MaxHostBytes)], ""),
 		Labels:          cfg.Labels,
 		Token:           cfg.Token,
 		Workload:        workloadOf(cfg, dirs),

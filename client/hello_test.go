@@ -12,7 +12,7 @@ import (
 
 	"bulkhead/client/site"
 	"bulkhead/client/spec"
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -58,7 +58,7 @@ func TestHelloOfManyConsumersIsAccepted(t *testing.T) {
 	if err := checkHelloSize(h); err != nil {
 		t.Error(err)
 	}
-	if wrong := hello.Check(h); wrong != nil {
+	if wrong := protocol.CheckHello(h); wrong != nil {
 		t.Error(wrong)
 	}
 }

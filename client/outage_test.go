@@ -1,6 +1,9 @@
 package client
 
 import (
+	"bulkhead/client/spec"
+	"bulkhead/internal/protocol"
+	"bulkhead/internal/testing/scripted"
 	"bytes"
 	"net"
 	"os"
@@ -13,9 +16,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/client/spec"
-	"bulkhead/internal/remainder"
-	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -95,7 +95,7 @@ func TestSupervisorThatLostItsState(t *testing.T) {
 	if acked == 0 || acked > uint64(len(known)) {
 		t.Errorf("the second session begins after %d of %d messages", acked, len(known))
 	}
-	id := remainder.ID(first.GetClientId(), "run-2", acked)
+	id := protocol.RestID(first.GetClientId(), "run-2", acked)
 	continues := &bulkheadv1.Continuation{RunId: "run-1", ClientId: first.GetClientId(), After: acked, Before: acked}
 	switch {
 	case first.GetRunId() != "" || first.GetLastConnection() != 0 || first.SentSeq == nil || first.GetSentSeq() != 0 || len(first.GetInstance()) == 0:

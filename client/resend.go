@@ -21,8 +21,8 @@ import (
 	"bulkhead/client/session"
 	"bulkhead/client/spec"
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/reason"
-	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -211,8 +211,8 @@ func (r *resend) elsewhere(err error) (to session.Leaving, is bool) {
 	case bulkheadv1.Reason_REASON_RUN_UNKNOWN:
 		return session.Leaving{To: about[reason.Run]}, true
 	case bulkheadv1.Reason_REASON_RUN_OVER:
-		end, _ := remainder.FromMetadata(about)
-		return session.Leaving{After: end.After, Over: true}, r.cfg.NextRun && (end.Outcome == "" || end.Outcome == "lost")
+		end, told := protocol.SessionOverOf(about)
+		return session.Leaving{After: end.After, Over: true}, r.cfg.NextRun && (!told || end.Outcome == bulkheadv1.Outcome_OUTCOME_LOST)
 	default:
 		return session.Leaving{}, false
 	}
@@ -247,7 +247,7 @@ func (r *resend) renumbered(ctx context.Context, run string, skip uint64, contin
 			r.Known, r.Durable = r.Messages, r.Messages
 			return nil
 		}
-		id = remainder.ID(id[:], run, after)
+		id = protocol.RestID(id[:], run, after)
 		hello := proto.CloneOf(r.summary.Hello)
 		hello.ClientId, hello.RunId, hello.Continues = id[:], run, continues
 		box, err := outbox.FromSpool(hello, r.spool, skip, r.Messages-skip, 0, r.cut())
@@ -266,18 +266,14 @@ func (r *resend) renumbered(ctx context.Context, run string, skip uint64, contin
 }
 
 // lost says whether err is the supervisor's word that a session was lost.
-func lost(err error) (remainder.Over, bool) {
+func lost(err error) (protocol.SessionOver, bool) {
 	var r session.Refusal
 	if !errors.As(err, &r) || r.Status.Code() != codes.FailedPrecondition {
-		return remainder.Over{}, false
+		return protocol.SessionOver{}, false
 	}
 	why, about := reason.Of(r.Status)
-	if why != bulkheadv1.Reason_REASON_UNSPECIFIED {
-		over, is := remainder.FromMetadata(about)
-		return over, is && why == bulkheadv1.Reason_REASON_SESSION_LOST
-	}
-	over, is := remainder.ParseOver(r.Status.Message()) // of a supervisor that gives no reasons
-	return over, is && over.Outcome == "lost"
+	over, is := protocol.SessionOverOf(about)
+	return over, is && why == bulkheadv1.Reason_REASON_SESSION_LOST
 }
 
 func (r *resend) session(hello *bulkheadv1.Hello, box *outbox.Outbox) *session.Session {

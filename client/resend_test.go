@@ -19,7 +19,7 @@ import (
 	"bulkhead/client/outbox"
 	"bulkhead/client/session"
 	"bulkhead/client/spec"
-	"bulkhead/internal/remainder"
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -30,19 +30,19 @@ type books struct {
 	*scripted.Collector
 	mu   sync.Mutex
 	book map[string]*scripted.Collector // guarded by mu
-	over map[string]string              // guarded by mu; what clients are told whose session has ended
+	over map[string]error               // guarded by mu; what clients are told whose session has ended
 }
 
 func startBooks(t *testing.T) *books {
 	t.Helper()
-	b := &books{book: make(map[string]*scripted.Collector), over: make(map[string]string)}
+	b := &books{book: make(map[string]*scripted.Collector), over: make(map[string]error)}
 	b.Collector = scripted.Start(t, func(c *scripted.Collector, stream scripted.ServerStream) error {
 		hello := stream.(scripted.GreetedStream).Hello
 		if !hello.GetResent() || hello.GetToken() != "secret" {
 			t.Errorf("hello = %v; want resent, with the token", hello)
 		}
-		if why := b.ended(hello.GetClientId()); why != "" {
-			return status.Error(codes.FailedPrecondition, why)
+		if why := b.ended(hello.GetClientId()); why != nil {
+			return why
 		}
 		return scripted.Orderly(b.of(hello.GetClientId()), stream)
 	})
@@ -62,10 +62,11 @@ func (b *books) of(id []byte) *scripted.Collector {
 func (b *books) lose(id []byte, after uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.over[string(id)] = remainder.Over{Outcome: "lost", After: after, Run: "run-1", Cause: "no connection for 30s"}.String()
+	b.over[string(id)] = scripted.Refusing(codes.FailedPrecondition, bulkheadv1.Reason_REASON_SESSION_LOST,
+		protocol.SessionOver{Outcome: bulkheadv1.Outcome_OUTCOME_LOST, After: after, Run: "run-1"}.Metadata())
 }
 
-func (b *books) ended(id []byte) string {
+func (b *books) ended(id []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.over[string(id)]
@@ -207,7 +208,7 @@ func TestResendToASupervisorThatKnowsNothing(t *testing.T) {
 	if !r.Complete() || r.Durable != 150 || r.UnknownFrom != 1 || r.Unknown != 50 || !r.Removed {
 		t.Errorf("Resend = %+v", r)
 	}
-	id := remainder.ID(hello.GetClientId(), "run-1", 50)
+	id := protocol.RestID(hello.GetClientId(), "run-1", 50)
 	checkNotes(t, b.of(id[:]), 51, 200, true)
 	for _, c := range []*scripted.Collector{b.of(id[:]), b.of(hello.GetClientId())} {
 		if _, _, goodbye := c.Snapshot(); goodbye == nil {
@@ -245,7 +246,7 @@ func TestResendToASupervisorThatDoesNotKnowTheRun(t *testing.T) {
 				t.Errorf("Resend = %+v", r)
 			}
 			checkNotes(t, sessions, first, 200, true)
-			id := remainder.ID(hello.GetClientId(), "run-1", uint64(first-1))
+			id := protocol.RestID(hello.GetClientId(), "run-1", uint64(first-1))
 			after := uint64(first - 1)
 			continues := &bulkheadv1.Continuation{RunId: "run-0", ClientId: hello.GetClientId(), After: after, Before: after}
 			for _, h := range hellos[1:] {
@@ -264,7 +265,7 @@ func TestResendToASupervisorThatDoesNotKnowTheRun(t *testing.T) {
 // without those that the first has.
 func TestResendWhenTheRunIsOver(t *testing.T) {
 	_, path := keepSpoolOf(t, "run-0", 51, 200)
-	over := remainder.Over{Outcome: "lost", After: 60, Run: "run-0"}.Metadata()
+	over := protocol.SessionOver{Outcome: bulkheadv1.Outcome_OUTCOME_LOST, After: 60, Run: "run-0"}.Metadata()
 	sessions := scripted.New(t, "", scripted.Orderly)
 	b := scripted.Start(t, func(c *scripted.Collector, stream scripted.ServerStream) error {
 		if stream.(scripted.GreetedStream).Hello.GetRunId() == "run-0" {
@@ -335,7 +336,7 @@ func TestTheSpoolOfASessionInAnotherRun(t *testing.T) {
 		} else {
 			must(t, box.Spool.File.Close())
 		}
-		id := remainder.ID(hello.GetClientId(), "run-1", 30)
+		id := protocol.RestID(hello.GetClientId(), "run-1", 30)
 		next := uint64(11)
 		summary, err := outbox.ReadSpool(path, func(m *bulkheadv1.Message) error {
 			if !killed && scripted.NoteOf(m) != int(next)+30 {
@@ -361,7 +362,7 @@ func must(t *testing.T, err error) {
 func TestResendOnceMoreToASupervisorThatKnewNothing(t *testing.T) {
 	b := startBooks(t)
 	hello, path := keepSpool(t, 51, 200, true)
-	id := remainder.ID(hello.GetClientId(), "run-1", 50)
+	id := protocol.RestID(hello.GetClientId(), "run-1", 50)
 	mine := b.of(id[:])
 	for n := 1; n <= 30; n++ {
 		m := scripted.Note(50+n, 20)
@@ -412,7 +413,7 @@ func TestResendToALostSession(t *testing.T) {
 				r.UnknownFrom != test.unknownFrom || r.Unknown != test.unknown || !r.Removed || r.RunID != "run-1" {
 				t.Errorf("Resend = %+v", r)
 			}
-			id := remainder.ID(hello.GetClientId(), "run-1", test.after)
+			id := protocol.RestID(hello.GetClientId(), "run-1", test.after)
 			checkNotes(t, b.of(id[:]), test.first, 200, true)
 			if _, _, goodbye := b.of(id[:]).Snapshot(); goodbye.GetLastSeq() != uint64(200-test.first+1) {
 				t.Errorf("goodbye = %v", goodbye)
@@ -438,9 +439,9 @@ func TestResendToALostSessionThatHasAll(t *testing.T) {
 func TestResendToASessionThatWasLostTwice(t *testing.T) {
 	b := startBooks(t)
 	hello, path := keepSpool(t, 51, 200, true)
-	first := remainder.ID(hello.GetClientId(), "run-1", 60)
-	second := remainder.ID(first[:], "run-1", 30)
-	third := remainder.ID(second[:], "run-1", 0)
+	first := protocol.RestID(hello.GetClientId(), "run-1", 60)
+	second := protocol.RestID(first[:], "run-1", 30)
+	third := protocol.RestID(second[:], "run-1", 0)
 	b.lose(hello.GetClientId(), 60)
 	b.lose(first[:], 30)
 	b.lose(second[:], 0)
@@ -457,13 +458,13 @@ func TestResendThatLosesItsSession(t *testing.T) {
 	b.Collector.Acts = []scripted.Act{scripted.BreakAfter(2, true, scripted.Cut), func(c *scripted.Collector, _ scripted.ServerStream) error {
 		messages, _, _ := c.Snapshot()
 		b.lose(hello.GetClientId(), uint64(len(messages)))
-		return status.Error(codes.FailedPrecondition, b.ended(hello.GetClientId()))
+		return b.ended(hello.GetClientId())
 	}, b.Collector.Acts[0]}
 	r := resendTo(t, b.Address, path)
 	if !r.Complete() || !r.Lost || r.LostAfter == 0 || r.LostAfter >= 100 || r.Durable != 100 {
 		t.Fatalf("Resend = %+v", r)
 	}
-	id := remainder.ID(hello.GetClientId(), "run-1", r.LostAfter)
+	id := protocol.RestID(hello.GetClientId(), "run-1", r.LostAfter)
 	checkNotes(t, b.of(id[:]), int(r.LostAfter)+1, 100, true)
 }
 
@@ -515,10 +516,10 @@ func TestResendThatIsRefused(t *testing.T) {
 		want string
 	}{
 		{codes.FailedPrecondition, "the run is ending; it takes no new clients", "the supervisor refused: the run is ending; it takes no new clients"},
-		{codes.FailedPrecondition, remainder.Over{Outcome: "rejected", After: 3, Run: "r", Cause: "a gap"}.String(), "rejected after message 3 of run r (a gap)"},
+		{codes.FailedPrecondition, protocol.SessionOver{Outcome: bulkheadv1.Outcome_OUTCOME_REJECTED, After: 3, Run: "r", Cause: "a gap"}.String(), "rejected after message 3 of run r (a gap)"},
 		{codes.FailedPrecondition, "this session is over: lost somehow", "this session is over: lost somehow"},
-		{codes.DataLoss, remainder.Over{Outcome: "quarantined", After: 3, Run: "r", Cause: "killed 3 handlers"}.String(), "the spool is poison"},
-		{codes.DataLoss, remainder.Over{Outcome: "lost", After: 3, Run: "r"}.String(), "quarantine"},
+		{codes.DataLoss, protocol.SessionOver{Outcome: bulkheadv1.Outcome_OUTCOME_QUARANTINED, After: 3, Run: "r", Cause: "killed 3 handlers"}.String(), "the spool is poison"},
+		{codes.DataLoss, protocol.SessionOver{Outcome: bulkheadv1.Outcome_OUTCOME_LOST, After: 3, Run: "r"}.String(), "quarantine"},
 	} {
 		c := scripted.Start(t, scripted.Refuse(test.code, test.text))
 		_, path := keepSpool(t, 5, 20, false)
@@ -537,8 +538,8 @@ func TestResendToALostSessionOfARunThatEnds(t *testing.T) {
 	b := startBooks(t)
 	hello, path := keepSpool(t, 51, 200, true)
 	b.lose(hello.GetClientId(), 60)
-	id := remainder.ID(hello.GetClientId(), "run-1", 60)
-	b.over[string(id[:])] = "the run is ending; it takes no new clients"
+	id := protocol.RestID(hello.GetClientId(), "run-1", 60)
+	b.over[string(id[:])] = status.Error(codes.FailedPrecondition, "the run is ending; it takes no new clients")
 	r := resendTo(t, b.Address, path)
 	if r.Complete() || !r.Lost || r.Removed || r.Durable != 10 || !strings.Contains(r.Failure.Error(), "the run is ending; it takes no new clients") {
 		t.Errorf("Resend = %+v", r)

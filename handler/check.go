@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -92,14 +92,14 @@ func tooLarge(got, most int) *violation {
 
 // checkHello checks the form of a Hello, not whether its sender may come.
 func checkHello(h *bulkheadv1.Hello) *violation {
-	if v := h.GetProtocolVersion(); v != hello.Version {
+	if v := h.GetProtocolVersion(); v != protocol.Version {
 		return &violation{class: bulkheadv1.EndClass_END_CLASS_VERSION, code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_VERSION_UNKNOWN,
-			text: fmt.Sprintf("client speaks protocol version %d; this supervisor speaks version %d", v, hello.Version)}
+			text: fmt.Sprintf("client speaks protocol version %d; this supervisor speaks version %d", v, protocol.Version)}
 	}
-	if wrong := hello.Check(h); wrong != nil {
+	if wrong := protocol.CheckHello(h); wrong != nil {
 		return wrongField(wrong.Field, "%s", wrong.Text)
 	}
-	if wrong := hello.CheckID(h.GetClientId()); wrong != nil {
+	if wrong := protocol.CheckClientID(h.GetClientId()); wrong != nil {
 		return wrongField(wrong.Field, "%s", wrong.Text)
 	}
 	return nil

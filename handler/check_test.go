@@ -31,7 +31,7 @@ func wantViolation(t *testing.T, v *violation, class bulkheadv1.EndClass, code c
 }
 
 const (
-	protocol = bulkheadv1.EndClass_END_CLASS_PROTOCOL
+	breach   = bulkheadv1.EndClass_END_CLASS_PROTOCOL
 	limit    = bulkheadv1.EndClass_END_CLASS_LIMIT
 	version  = bulkheadv1.EndClass_END_CLASS_VERSION
 	broke    = bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST
@@ -72,18 +72,18 @@ func TestCheckHello(t *testing.T) {
 		{"no version", func(h *bulkheadv1.Hello) { h.ProtocolVersion = 0 }, version, "protocol version 0"},
 		{"a later version", func(h *bulkheadv1.Hello) { h.ProtocolVersion = 2 }, version, "version 2; this supervisor speaks version 1"},
 		{"a version before all else", func(h *bulkheadv1.Hello) { h.ProtocolVersion, h.Name = 2, "" }, version, "version 2"},
-		{"no client id", func(h *bulkheadv1.Hello) { h.ClientId = nil }, protocol, "client_id has 0 bytes; it must have 16"},
-		{"a long client id", func(h *bulkheadv1.Hello) { h.ClientId = make([]byte, 17) }, protocol, "client_id has 17 bytes"},
-		{"no name", func(h *bulkheadv1.Hello) { h.Name = "" }, protocol, "name has 0 bytes; it must have 1 to 128"},
-		{"a long name", func(h *bulkheadv1.Hello) { h.Name = strings.Repeat("n", 129) }, protocol, "name has 129 bytes"},
-		{"a name with an escape", func(h *bulkheadv1.Hello) { h.Name = "a\x1b[31m" }, protocol, `name "a\x1b[31m" has characters`},
-		{"a name of two lines", func(h *bulkheadv1.Hello) { h.Name = "a\nb" }, protocol, "cannot be printed"},
-		{"a long host", func(h *bulkheadv1.Hello) { h.Host = strings.Repeat("h", 256) }, protocol, "host has 256 bytes"},
-		{"many labels", func(h *bulkheadv1.Hello) { h.Labels = labels(33) }, protocol, "33 labels; at most 32"},
-		{"a long label key", func(h *bulkheadv1.Hello) { h.Labels = map[string]string{strings.Repeat("k", 129): ""} }, protocol, "128 bytes at most"},
-		{"a long label value", func(h *bulkheadv1.Hello) { h.Labels = map[string]string{"k": strings.Repeat("v", 129)} }, protocol, `label "k"`},
-		{"a long token", func(h *bulkheadv1.Hello) { h.Token = strings.Repeat("t", 1025) }, protocol, "token has 1025 bytes"},
-		{"many consumers", func(h *bulkheadv1.Hello) { h.Workload = consumers(1025) }, protocol, "1025 consumers; at most 1024"},
+		{"no client id", func(h *bulkheadv1.Hello) { h.ClientId = nil }, breach, "client_id has 0 bytes; it must have 16"},
+		{"a long client id", func(h *bulkheadv1.Hello) { h.ClientId = make([]byte, 17) }, breach, "client_id has 17 bytes"},
+		{"no name", func(h *bulkheadv1.Hello) { h.Name = "" }, breach, "name has 0 bytes; it must have 1 to 128"},
+		{"a long name", func(h *bulkheadv1.Hello) { h.Name = strings.Repeat("n", 129) }, breach, "name has 129 bytes"},
+		{"a name with an escape", func(h *bulkheadv1.Hello) { h.Name = "a\x1b[31m" }, breach, `name "a\x1b[31m" has characters`},
+		{"a name of two lines", func(h *bulkheadv1.Hello) { h.Name = "a\nb" }, breach, "cannot be printed"},
+		{"a long host", func(h *bulkheadv1.Hello) { h.Host = strings.Repeat("h", 256) }, breach, "host has 256 bytes"},
+		{"many labels", func(h *bulkheadv1.Hello) { h.Labels = labels(33) }, breach, "33 labels; at most 32"},
+		{"a long label key", func(h *bulkheadv1.Hello) { h.Labels = map[string]string{strings.Repeat("k", 129): ""} }, breach, "128 bytes at most"},
+		{"a long label value", func(h *bulkheadv1.Hello) { h.Labels = map[string]string{"k": strings.Repeat("v", 129)} }, breach, `label "k"`},
+		{"a long token", func(h *bulkheadv1.Hello) { h.Token = strings.Repeat("t", 1025) }, breach, "token has 1025 bytes"},
+		{"many consumers", func(h *bulkheadv1.Hello) { h.Workload = consumers(1025) }, breach, "1025 consumers; at most 1024"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := rawclient.Hello("alpha")
@@ -135,23 +135,23 @@ func TestCheckBatch(t *testing.T) {
 		{"one message", messages(5), 5, 5, 0, ""},
 		{"as many as allowed", messages(5, 6, 7, 8, 9, 10, 11, 12), 5, 12, 0, ""},
 		{"one too many", messages(5, 6, 7, 8, 9, 10, 11, 12, 13), 0, 0, limit, "Batch has 9 messages; at most 8 are allowed"},
-		{"empty", messages(), 0, 0, protocol, "Batch is empty"},
-		{"number 0", messages(0), 0, 0, protocol, "numbers begin at 1"},
-		{"a gap before it", messages(6), 0, 0, protocol, "message 6 came where 5 was expected"},
-		{"a gap in it", messages(5, 7), 0, 0, protocol, "message 7 came where 6 was expected"},
-		{"a number twice", messages(5, 5), 0, 0, protocol, "message 5 came where 6 was expected"},
-		{"falling numbers", messages(5, 4), 0, 0, protocol, "message 4 came where 6 was expected"},
+		{"empty", messages(), 0, 0, breach, "Batch is empty"},
+		{"number 0", messages(0), 0, 0, breach, "numbers begin at 1"},
+		{"a gap before it", messages(6), 0, 0, breach, "message 6 came where 5 was expected"},
+		{"a gap in it", messages(5, 7), 0, 0, breach, "message 7 came where 6 was expected"},
+		{"a number twice", messages(5, 5), 0, 0, breach, "message 5 came where 6 was expected"},
+		{"falling numbers", messages(5, 4), 0, 0, breach, "message 4 came where 6 was expected"},
 		{"all sent before", messages(1, 2, 3, 4), 0, 0, 0, ""},
 		{"half sent before", messages(3, 4, 5, 6), 5, 6, 0, ""},
 		{"sent before up to the last", messages(4, 5), 5, 5, 0, ""},
-		{"a gap in what was sent before", messages(1, 3), 0, 0, protocol, "message 3 came where 2 was expected"},
-		{"no fact", changed(func(m *message) { m.Fact = nil }), 0, 0, protocol, "message 5 has no fact"},
-		{"no process", changed(func(m *message) { m.Process = nil }), 0, 0, protocol, "does not say which process"},
-		{"a process of no kind", changed(func(m *message) { m.Process.Kind = 0 }), 0, 0, protocol, "does not say which process"},
+		{"a gap in what was sent before", messages(1, 3), 0, 0, breach, "message 3 came where 2 was expected"},
+		{"no fact", changed(func(m *message) { m.Fact = nil }), 0, 0, breach, "message 5 has no fact"},
+		{"no process", changed(func(m *message) { m.Process = nil }), 0, 0, breach, "does not say which process"},
+		{"a process of no kind", changed(func(m *message) { m.Process.Kind = 0 }), 0, 0, breach, "does not say which process"},
 		{"a histogram with a value too few", changed(func(m *message) { m.GetProgress().ChunkWrite.ValueDelta = []uint64{1, 2} }),
-			0, 0, protocol, "histogram has 2 values and 3 counts"},
+			0, 0, breach, "histogram has 2 values and 3 counts"},
 		{"a histogram with a count too few", changed(func(m *message) { m.GetProgress().ChunkWrite.Count = nil }),
-			0, 0, protocol, "histogram has 3 values and 0 counts"},
+			0, 0, breach, "histogram has 3 values and 0 counts"},
 		{"no histogram", changed(func(m *message) { m.GetProgress().ChunkWrite = nil }), 5, 5, 0, ""},
 		{"a path as long as allowed", rollover(4096), 5, 5, 0, ""},
 	} {

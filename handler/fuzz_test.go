@@ -98,7 +98,7 @@ func FuzzCheckBatch(f *testing.F) {
 		all := slices.Clone(b.GetMessages())
 		sealed, v := checkBatch(&b, &bulkheadv1.Limits{MaxBatchMessages: most}, next)
 		if v != nil {
-			if sealed != nil || v.text == "" || (v.class != protocol && v.class != limit) {
+			if sealed != nil || v.text == "" || (v.class != breach && v.class != limit) {
 				t.Fatalf("violation %+v with %v", v, sealed)
 			}
 			return

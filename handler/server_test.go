@@ -148,7 +148,7 @@ func (s *served) kept() int {
 	return len(s.relay.unacked)
 }
 
-// TestViolations pins, for each breach of the protocol, what the client and the
+// TestViolations pins, for each breach of the breach, what the client and the
 // supervisor are told.
 func TestViolations(t *testing.T) {
 	hello := func(change func(*bulkheadv1.Hello)) *bulkheadv1.ClientFrame {
@@ -179,20 +179,20 @@ func TestViolations(t *testing.T) {
 		// clientText is what the client is told when it is gRPC that answers.
 		clientText string
 	}{
-		{"a Batch first", false, frames{batch(1)}, protocol, codes.InvalidArgument, "the first frame is a Batch, not a Hello", ""},
-		{"an empty frame first", false, frames{&bulkheadv1.ClientFrame{}}, protocol, codes.InvalidArgument, "a frame is empty", ""},
+		{"a Batch first", false, frames{batch(1)}, breach, codes.InvalidArgument, "the first frame is a Batch, not a Hello", ""},
+		{"an empty frame first", false, frames{&bulkheadv1.ClientFrame{}}, breach, codes.InvalidArgument, "a frame is empty", ""},
 		{"another version", false, frames{hello(func(h *bulkheadv1.Hello) { h.ProtocolVersion = 9 })}, version, codes.FailedPrecondition, "protocol version 9", ""},
-		{"a short client id", false, frames{hello(func(h *bulkheadv1.Hello) { h.ClientId = []byte("short") })}, protocol, codes.InvalidArgument, "client_id has 5 bytes", ""},
-		{"a second Hello", true, frames{hello(nil)}, protocol, codes.InvalidArgument, "a second Hello came on one connection", ""},
-		{"an empty frame", true, frames{&bulkheadv1.ClientFrame{}}, protocol, codes.InvalidArgument, "a frame is empty", ""},
-		{"an empty Batch", true, frames{batch()}, protocol, codes.InvalidArgument, "Batch is empty", ""},
-		{"a gap", true, frames{batch(1), batch(3)}, protocol, codes.InvalidArgument, "sequence gap: message 3 came where 2 was expected", ""},
+		{"a short client id", false, frames{hello(func(h *bulkheadv1.Hello) { h.ClientId = []byte("short") })}, breach, codes.InvalidArgument, "client_id has 5 bytes", ""},
+		{"a second Hello", true, frames{hello(nil)}, breach, codes.InvalidArgument, "a second Hello came on one connection", ""},
+		{"an empty frame", true, frames{&bulkheadv1.ClientFrame{}}, breach, codes.InvalidArgument, "a frame is empty", ""},
+		{"an empty Batch", true, frames{batch()}, breach, codes.InvalidArgument, "Batch is empty", ""},
+		{"a gap", true, frames{batch(1), batch(3)}, breach, codes.InvalidArgument, "sequence gap: message 3 came where 2 was expected", ""},
 		{"too many messages", true, frames{batch(1, 2, 3, 4, 5, 6, 7, 8, 9)}, limit, codes.ResourceExhausted, "Batch has 9 messages; at most 8 are allowed", ""},
 		{"a frame too large", true, frames{large}, limit, codes.ResourceExhausted, "a frame has 17486 bytes; at most 16384 are allowed (max_frame_bytes)", ""},
 		{"a Hello too large", false, frames{hello(func(h *bulkheadv1.Hello) { h.LastEnd = strings.Repeat("x", 17<<10) })}, limit, codes.ResourceExhausted, "at most 16384 are allowed (max_frame_bytes)", ""},
 		{"a frame larger than any", true, frames{huge}, limit, codes.ResourceExhausted, "a frame is too large: received message larger than max", "received message larger than max"},
-		{"a frame that does not decode", true, frames{wrapperspb.Bytes([]byte{0xff})}, protocol, codes.InvalidArgument, "a frame cannot be decoded", ""},
-		{"a Goodbye after too little", true, frames{batch(1), goodbye(2)}, protocol, codes.InvalidArgument, "Goodbye says that 2 was the last message; 1 was received last", ""},
+		{"a frame that does not decode", true, frames{wrapperspb.Bytes([]byte{0xff})}, breach, codes.InvalidArgument, "a frame cannot be decoded", ""},
+		{"a Goodbye after too little", true, frames{batch(1), goodbye(2)}, breach, codes.InvalidArgument, "Goodbye says that 2 was the last message; 1 was received last", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serve(t, nil)

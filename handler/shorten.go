@@ -4,18 +4,18 @@ import (
 	"maps"
 	"slices"
 
-	"bulkhead/internal/hello"
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// shortener cuts what is beyond its bound and may be cut; see hello.Limits. It notes the
+// shortener cuts what is beyond its bound and may be cut; see protocol.Limits. It notes the
 // fields, as Hello.shortened and Message.shortened name them.
 type shortener struct{ fields []string }
 
 // note notes that a field was cut, once, if there is room.
 func (s *shortener) note(field string) {
-	if len(s.fields) < hello.MaxShortened && !slices.Contains(s.fields, field) {
+	if len(s.fields) < protocol.MaxShortened && !slices.Contains(s.fields, field) {
 		s.fields = append(s.fields, field)
 	}
 }
@@ -23,12 +23,12 @@ func (s *shortener) note(field string) {
 // said is what the sender has said that it cut itself, in its bounds. Nothing is noted of it:
 // it has no further reader than a person.
 func said(fields []string) []string {
-	if len(fields) > hello.MaxShortened {
-		fields = fields[:hello.MaxShortened]
+	if len(fields) > protocol.MaxShortened {
+		fields = fields[:protocol.MaxShortened]
 	}
 	for i, f := range fields {
-		if len(f) > hello.MaxShortenedBytes {
-			fields[i] = pathname.Clip(f, hello.MaxShortenedBytes)
+		if len(f) > protocol.MaxShortenedBytes {
+			fields[i] = pathname.Clip(f, protocol.MaxShortenedBytes)
 		}
 	}
 	return fields
@@ -52,8 +52,8 @@ func list[T any](s *shortener, field string, v *[]T, most int) {
 
 // path cuts a path, as text and as bytes.
 func (s *shortener) path(at string, text *string, raw *[]byte) {
-	s.text(at+".path", text, hello.MaxPathBytes)
-	list(s, at+".path_bytes", raw, hello.MaxPathBytes)
+	s.text(at+".path", text, protocol.MaxPathBytes)
+	list(s, at+".path_bytes", raw, protocol.MaxPathBytes)
 }
 
 // consumer cuts what is said of a consumer.
@@ -62,18 +62,18 @@ func (s *shortener) consumer(at string, c *bulkheadv1.ConsumerSpec) {
 		return
 	}
 	s.path(at, &c.Path, &c.PathBytes)
-	list(s, at+".chunk_sizes", &c.ChunkSizes, hello.MaxChunkSizes)
+	list(s, at+".chunk_sizes", &c.ChunkSizes, protocol.MaxChunkSizes)
 }
 
 // shortenHello cuts a Hello to what may be cut of it.
 func shortenHello(h *bulkheadv1.Hello) {
 	s := shortener{said(h.GetShortened())}
-	s.text("host", &h.Host, hello.MaxHostBytes)
-	s.text("client_version", &h.ClientVersion, hello.MaxVersionBytes)
-	s.text("last_end", &h.LastEnd, hello.MaxEndBytes)
+	s.text("host", &h.Host, protocol.MaxHostBytes)
+	s.text("client_version", &h.ClientVersion, protocol.MaxVersionBytes)
+	s.text("last_end", &h.LastEnd, protocol.MaxEndBytes)
 	h.Labels = s.labels(h.GetLabels())
 	if w := h.GetWorkload(); w != nil {
-		list(&s, "workload.consumers", &w.Consumers, hello.MaxConsumers)
+		list(&s, "workload.consumers", &w.Consumers, protocol.MaxConsumers)
 		for _, c := range w.GetConsumers() {
 			s.consumer("workload.consumers", c)
 		}
@@ -84,12 +84,12 @@ func shortenHello(h *bulkheadv1.Hello) {
 // labels cuts labels: of too many the first in the order of their keys stay.
 func (s *shortener) labels(all map[string]string) map[string]string {
 	keys := slices.Sorted(maps.Keys(all))
-	list(s, "labels", &keys, hello.MaxLabels)
+	list(s, "labels", &keys, protocol.MaxLabels)
 	out := make(map[string]string, len(keys))
 	for _, k := range keys {
 		v := all[k]
-		s.text("labels", &k, hello.MaxLabelBytes)
-		s.text("labels", &v, hello.MaxLabelBytes)
+		s.text("labels", &k, protocol.MaxLabelBytes)
+		s.text("labels", &v, protocol.MaxLabelBytes)
 		if _, taken := out[k]; !taken { // keys that are the same when they are cut
 			out[k] = v
 		}
@@ -111,25 +111,25 @@ func shortenMessage(m *bulkheadv1.Message) {
 	case m.GetStart() != nil:
 		s.consumer("start.consumer", m.GetStart().GetConsumer())
 	case m.GetStop() != nil:
-		s.text("stop.detail", &m.GetStop().Detail, hello.MaxTextBytes)
+		s.text("stop.detail", &m.GetStop().Detail, protocol.MaxTextBytes)
 		for _, e := range m.GetStop().GetExits() {
-			s.text("stop.exits.cause", &e.Cause, hello.MaxTextBytes)
+			s.text("stop.exits.cause", &e.Cause, protocol.MaxTextBytes)
 		}
 	case m.GetHeartbeat() != nil:
 		for _, miss := range m.GetHeartbeat().GetMisses() {
-			s.text("heartbeat.misses.reason", &miss.Reason, hello.MaxTextBytes)
+			s.text("heartbeat.misses.reason", &miss.Reason, protocol.MaxTextBytes)
 		}
 	case m.GetRollover() != nil:
 		s.path("rollover", &m.GetRollover().Path, &m.GetRollover().PathBytes)
 	case m.GetMonitorError() != nil:
-		s.text("monitor_error.reason", &m.GetMonitorError().Reason, hello.MaxTextBytes)
+		s.text("monitor_error.reason", &m.GetMonitorError().Reason, protocol.MaxTextBytes)
 	case m.GetProgress() != nil:
-		s.text("progress.last_error", &m.GetProgress().LastError, hello.MaxTextBytes)
+		s.text("progress.last_error", &m.GetProgress().LastError, protocol.MaxTextBytes)
 	case m.GetCorruption() != nil:
 		c := m.GetCorruption()
 		s.path("corruption", &c.Path, &c.PathBytes)
-		s.text("corruption.expected", &c.Expected, hello.MaxTextBytes)
-		s.text("corruption.found", &c.Found, hello.MaxTextBytes)
+		s.text("corruption.expected", &c.Expected, protocol.MaxTextBytes)
+		s.text("corruption.found", &c.Found, protocol.MaxTextBytes)
 	}
 	m.Shortened = s.fields
 }

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -113,10 +113,10 @@ func judged(m proto.Message) (shortened []string, v *violation) {
 
 // Every text, bytes and list that a client can send is kept to its bound: it is refused and
 // the field is named, or cut and the field is named. At its bound it is taken as it is. The
-// bounds are those of hello.Limits, and each stands in the .proto at its field.
+// bounds are those of protocol.Limits, and each stands in the .proto at its field.
 func TestEveryLengthIsBounded(t *testing.T) {
-	limits := make(map[protoreflect.FullName]hello.Limit)
-	for _, l := range hello.Limits() {
+	limits := make(map[protoreflect.FullName]protocol.Limit)
+	for _, l := range protocol.Limits() {
 		limits[l.Field] = l
 	}
 	comments := protoComments(t)
@@ -140,9 +140,9 @@ func TestEveryLengthIsBounded(t *testing.T) {
 			used[f.FullName()] = true
 			t.Run(string(of.Name())+"."+strings.Join(names, "."), func(t *testing.T) {
 				if !known {
-					t.Fatalf("%s has no bound; give it one in hello.Limits", f.FullName())
+					t.Fatalf("%s has no bound; give it one in protocol.Limits", f.FullName())
 				}
-				if l.Beyond == hello.Framed {
+				if l.Beyond == protocol.Framed {
 					return
 				}
 				at := f.FullName()
@@ -174,7 +174,7 @@ func TestEveryLengthIsBounded(t *testing.T) {
 				fill(long.ProtoReflect(), trail, l.Most+1)
 				needFact(long)
 				cut, v := judged(long)
-				if l.Beyond == hello.Refused {
+				if l.Beyond == protocol.Refused {
 					if v == nil || v.about["field"] != "hello."+path || v.reason != fieldInvalid {
 						t.Errorf("one more is answered with %+v; want that it names hello.%s", v, path)
 					}
@@ -191,7 +191,7 @@ func TestEveryLengthIsBounded(t *testing.T) {
 	}
 	for field := range limits {
 		if !used[field] && !strings.HasSuffix(string(field), "Batch.messages") {
-			t.Errorf("hello.Limits has %s, which no client can send", field)
+			t.Errorf("protocol.Limits has %s, which no client can send", field)
 		}
 	}
 }
@@ -233,11 +233,11 @@ func protoComments(t *testing.T) map[protoreflect.FullName]string {
 // What is cut stays text, says where it ends, and is cut the same way each time.
 func TestACutText(t *testing.T) {
 	m := rawclient.Message(1)
-	m.GetProgress().LastError = strings.Repeat("ü", hello.MaxTextBytes)
+	m.GetProgress().LastError = strings.Repeat("ü", protocol.MaxTextBytes)
 	again := proto.CloneOf(m)
 	shortenMessage(m)
 	got := m.GetProgress().GetLastError()
-	if !utf8.ValidString(got) || !strings.HasSuffix(got, "ü…") || len(got) < hello.MaxTextBytes-4 {
+	if !utf8.ValidString(got) || !strings.HasSuffix(got, "ü…") || len(got) < protocol.MaxTextBytes-4 {
 		t.Errorf("%d bytes are left, which end in %q", len(got), got[len(got)-6:])
 	}
 	if shortenMessage(again); !proto.Equal(m, again) {
@@ -250,12 +250,12 @@ func TestACutText(t *testing.T) {
 
 // Of too many labels the first stay, and those that are the same when they are cut count once.
 func TestCutLabels(t *testing.T) {
-	long := strings.Repeat("k", hello.MaxLabelBytes)
+	long := strings.Repeat("k", protocol.MaxLabelBytes)
 	h := rawclient.Hello("alpha")
-	h.Labels = labels(hello.MaxLabels + 5)
+	h.Labels = labels(protocol.MaxLabels + 5)
 	h.Labels[long+"1"], h.Labels[long+"2"] = "first", "second"
 	shortenHello(h)
-	if _, there := h.Labels["key0"]; !there || len(h.Labels) != hello.MaxLabels {
+	if _, there := h.Labels["key0"]; !there || len(h.Labels) != protocol.MaxLabels {
 		t.Errorf("%d labels are left: %v", len(h.Labels), h.Labels)
 	}
 	h.Labels = map[string]string{long + "1": "first", long + "2": "second"}

@@ -13,8 +13,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/reason"
-	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -121,7 +121,7 @@ func (r *run) elsewhere(l *link, hello *bulkheadv1.Hello) bool {
 		l.log.Info("client is told that its session of an earlier run is closed", "client", hello.GetName(), "earlier_run", id)
 		return true
 	default:
-		end := remainder.Over{Outcome: s.Outcome, After: s.LastSeq, Run: id, Cause: s.Cause}
+		end := protocol.SessionOver{Outcome: protocol.OutcomeNamed(s.Outcome), After: s.LastSeq, Run: id, Cause: s.Cause}
 		over.about = end.Metadata()
 		over.text = fmt.Sprintf("run %s is over, and this session with it: %s after message %d (%s)", id, s.Outcome, s.LastSeq, s.Cause)
 	}

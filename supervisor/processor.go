@@ -13,8 +13,7 @@ import (
 
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/failpoint"
-	"bulkhead/internal/hello"
-	"bulkhead/internal/remainder"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/raw"
 )
@@ -413,12 +412,12 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 }
 
 // over says how and where the session ended.
-func (p *processor) over() remainder.Over {
-	return remainder.Over{Outcome: p.phase.String(), After: p.durable, Run: p.run.id, Cause: p.live.snapshot().cause}
+func (p *processor) over() protocol.SessionOver {
+	return protocol.SessionOver{Outcome: p.phase.outcome(), After: p.durable, Run: p.run.id, Cause: p.live.snapshot().cause}
 }
 
 // refusing is how a client is told that its session has ended.
-func refusing(p phase, over remainder.Over) answer {
+func refusing(p phase, over protocol.SessionOver) answer {
 	a := answer{code: codes.FailedPrecondition, about: over.Metadata(), text: over.String()}
 	switch p {
 	case quarantined:
@@ -480,7 +479,7 @@ func (p *processor) welcome(l *link) {
 	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Welcome{Welcome: &bulkheadv1.Welcome{
 		RunId: p.run.id, SessionId: p.id, ResumeAfter: p.durable, Limits: p.run.told(),
 		WallClockUnixNano: now.UnixNano(), ElapsedNano: boottime.At(now),
-		ProtocolVersion: hello.Version, ProtocolMinor: hello.Minor, SupervisorVersion: p.run.cfg.Version,
+		ProtocolVersion: protocol.Version, ProtocolMinor: protocol.Minor, SupervisorVersion: p.run.cfg.Version,
 		Connection: p.holder.welcomes, Closed: p.phase == closed,
 	}}})
 	if l.adopted { // its client gets no second Welcome, and may never have had the ack of what was durable

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"bulkhead/internal/boottime"
-	"bulkhead/internal/remainder"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
 	"bulkhead/supervisor/door"
@@ -322,7 +322,7 @@ func (r *run) reject(l *link, who claimant, why string) {
 	r.rejected.Log(l.log, why, name)
 	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_ConnectionRejected{ConnectionRejected: &bulkheadv1.ConnectionRejected{
 		ConnectionId: l.id, Peer: l.peer, HandlerPid: int32(pid), Reason: why, ClientName: name,
-		Client: who.client, ClientId: h.GetClientId()[:min(len(h.GetClientId()), remainder.IDBytes)], ClientHost: plain(h.GetHost()), ClientPid: h.GetPid(), Code: who.code,
+		Client: who.client, ClientId: h.GetClientId()[:min(len(h.GetClientId()), protocol.ClientIDBytes)], ClientHost: plain(h.GetHost()), ClientPid: h.GetPid(), Code: who.code,
 	}}})
 }
 

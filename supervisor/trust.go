@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/raw"
 )
@@ -27,10 +27,10 @@ func (l *link) streamError(err error) error {
 
 // checkHello checks what a handler has checked, or should have.
 func (l *link) checkHello(r *run, h *bulkheadv1.Hello) error {
-	if wrong := hello.Check(h); wrong != nil {
+	if wrong := protocol.CheckHello(h); wrong != nil {
 		return fmt.Errorf("%w: the handler sent a Hello that no client may send: %s", raw.ErrLied, wrong.Text)
 	}
-	if wrong := hello.CheckID(h.GetClientId()); wrong != nil && !l.adopted {
+	if wrong := protocol.CheckClientID(h.GetClientId()); wrong != nil && !l.adopted {
 		return fmt.Errorf("%w: the handler sent a Hello that no client may send: %s", raw.ErrLied, wrong.Text)
 	}
 	most := int(r.cfg.Session.MaxFrame)

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/downlink"
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/raw"
 )
@@ -43,7 +43,7 @@ func TestWindowOfAHandler(t *testing.T) {
 // journal has the whole.
 func TestASessionDoesNotKeepItsHello(t *testing.T) {
 	h := &bulkheadv1.Hello{ClientId: []byte("0123456789abcdef"), Name: "long", Workload: &bulkheadv1.Workload{}}
-	for i := range uint32(hello.MaxConsumers) {
+	for i := range uint32(protocol.MaxConsumers) {
 		h.Workload.Consumers = append(h.Workload.Consumers, &bulkheadv1.ConsumerSpec{Index: i, Path: "/mnt"})
 	}
 	kept := new(notedJournal)

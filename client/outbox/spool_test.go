@@ -11,7 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -72,7 +72,7 @@ func TestSpoolNeverReplacesAFile(t *testing.T) {
 func spoolBytes(t testing.TB) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "spool")
-	s, err := createSpool(path, &bulkheadv1.Hello{ClientId: make([]byte, hello.ClientIDBytes), Name: "a"}, 1<<20)
+	s, err := createSpool(path, &bulkheadv1.Hello{ClientId: make([]byte, protocol.ClientIDBytes), Name: "a"}, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"bulkhead/client/spec"
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -115,8 +115,8 @@ func (s *SpoolSummary) readHeader(r io.Reader) error {
 		return fmt.Errorf("offset %d: who wrote it cannot be read: %w", len(magic), err)
 	}
 	s.Hello.ProtoReflect().SetUnknown(unpadded(s.Hello.ProtoReflect().GetUnknown()))
-	if n := len(s.Hello.GetClientId()); n != hello.ClientIDBytes {
-		return fmt.Errorf("offset %d: the id of the client that wrote it has %d bytes; want %d", len(magic), n, hello.ClientIDBytes)
+	if n := len(s.Hello.GetClientId()); n != protocol.ClientIDBytes {
+		return fmt.Errorf("offset %d: the id of the client that wrote it has %d bytes; want %d", len(magic), n, protocol.ClientIDBytes)
 	}
 	s.ClientID = spec.ClientID(s.Hello.GetClientId()).String()
 	s.Bytes = int64(len(magic)) + frameBytes(payload)

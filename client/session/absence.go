@@ -8,12 +8,12 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/boottime"
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // lastEndMaxBytes bounds Hello.last_end.
-const lastEndMaxBytes = hello.MaxEndBytes
+const lastEndMaxBytes = protocol.MaxEndBytes
 
 // connectionEnd is how a connection that had been welcomed ended, and what was
 // tried since.

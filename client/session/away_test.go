@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -198,7 +199,7 @@ func TestGoAwayIsFoundHoweverItIsCut(t *testing.T) {
 			rest = rest[n:]
 		}
 		text, came := s.text()
-		if !came || text != "come later, retry after 1m30s" || retryAfter(text) != 90*time.Second {
+		if !came || text != "come later, retry after 1m30s" || protocol.RetryAfter(text) != 90*time.Second {
 			t.Fatalf("in pieces of %d bytes: %q, %v", step, text, came)
 		}
 	}
@@ -223,8 +224,8 @@ func TestRetryAfter(t *testing.T) {
 		"busy, retry after 2s or later":      0,
 		"busy, retry after ":                 0,
 	} {
-		if got := retryAfter(text); got != want {
-			t.Errorf("retryAfter(%q) = %s; want %s", text, got, want)
+		if got := protocol.RetryAfter(text); got != want {
+			t.Errorf("protocol.RetryAfter(%q) = %s; want %s", text, got, want)
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/client/outbox"
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/reason"
-	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -43,9 +43,9 @@ func (s *Session) leaves(err error) (Leaving, bool) {
 	case bulkheadv1.Reason_REASON_RUN_UNKNOWN:
 		return Leaving{To: about[reason.Run]}, true
 	case bulkheadv1.Reason_REASON_RUN_OVER:
-		end, told := remainder.FromMetadata(about)
+		end, told := protocol.SessionOverOf(about)
 		loads := !s.outbox.State().Sealed && !s.isDrained()
-		return Leaving{After: end.After, Over: true}, loads && (!told || end.Outcome == "lost")
+		return Leaving{After: end.After, Over: true}, loads && (!told || end.Outcome == bulkheadv1.Outcome_OUTCOME_LOST)
 	default:
 		return Leaving{}, false
 	}
@@ -72,7 +72,7 @@ func (s *Session) GoOn(l Leaving) error {
 	if last > 0 || h.Continues == nil { // else the old run has nothing of it but where it began
 		h.Continues = &bulkheadv1.Continuation{RunId: h.GetRunId(), ClientId: h.GetClientId(), After: last, Before: before}
 	}
-	id := remainder.ID(h.GetClientId(), l.To, last)
+	id := protocol.RestID(h.GetClientId(), l.To, last)
 	h.ClientId, h.RunId, h.LastConnection = id[:], "", 0
 	if err := s.outbox.Introduce(h); err != nil {
 		s.log.Error(err.Error())

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"bulkhead/client/spec"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -83,7 +84,7 @@ func (d *dialled) judge(ctx context.Context, err error) error {
 		return final{Refusal{s}}
 	}
 	if text, came := d.wire.goAway(); came {
-		return retryable{error: errors.New(text), after: retryAfter(text), absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
+		return retryable{error: errors.New(text), after: protocol.RetryAfter(text), absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
 	}
 	if again {
 		return broken(errors.New(plainly(s.Message(), d.wire.failure(), d.wire.silence())))

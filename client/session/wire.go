@@ -179,19 +179,3 @@ func (s *goAwayScanner) text() (string, bool) {
 	}
 	return fmt.Sprintf("the supervisor's side ended the connection (HTTP/2 error code %d)", binary.BigEndian.Uint32(s.kept[4:8])), s.came
 }
-
-// retryAfter reads the end of a GOAWAY's text: "retry after " and a duration. It is
-// 0 when the text does not end so.
-func retryAfter(text string) time.Duration {
-	_, rest, found := strings.Cut(text, retryAfterWords)
-	for found {
-		d, err := time.ParseDuration(strings.TrimSpace(rest))
-		if err == nil {
-			return max(0, d)
-		}
-		_, rest, found = strings.Cut(rest, retryAfterWords)
-	}
-	return 0
-}
-
-const retryAfterWords = "retry after "

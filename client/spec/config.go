@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 )
 
 // ErrConfig is wrapped by every error that says that the configuration cannot
@@ -150,8 +150,8 @@ func (c Config) Resolve() (Config, error) {
 		problem("work_dir: %s is too long for the sockets in it; use a path of at most %d bytes", workDir, workDirMaxBytes)
 	}
 	problems = append(problems, c.checkHello()...)
-	if n := len(c.Consumers); n < 1 || n > hello.MaxConsumers {
-		problem("consumers: there are %d; use 1 to %d", n, hello.MaxConsumers)
+	if n := len(c.Consumers); n < 1 || n > protocol.MaxConsumers {
+		problem("consumers: there are %d; use 1 to %d", n, protocol.MaxConsumers)
 	}
 	var err error
 	if c.Executable == "" {
@@ -174,20 +174,20 @@ func (c Config) Resolve() (Config, error) {
 // checkHello checks what the supervisor would reject in Hello.
 func (c *Config) checkHello() []error {
 	var problems []error
-	if c.Name == "" || len(c.Name) > hello.MaxNameBytes || !utf8.ValidString(c.Name) {
-		problems = append(problems, fmt.Errorf("name: %q is not 1 to %d bytes of UTF-8", c.Name, hello.MaxNameBytes))
-	} else if !hello.Printable(c.Name) {
+	if c.Name == "" || len(c.Name) > protocol.MaxNameBytes || !utf8.ValidString(c.Name) {
+		problems = append(problems, fmt.Errorf("name: %q is not 1 to %d bytes of UTF-8", c.Name, protocol.MaxNameBytes))
+	} else if !protocol.Printable(c.Name) {
 		problems = append(problems, fmt.Errorf("name: %q has characters that cannot be printed", c.Name))
 	}
-	if len(c.Token) > hello.MaxTokenBytes || !utf8.ValidString(c.Token) {
-		problems = append(problems, fmt.Errorf("token: it has %d bytes; use at most %d, of UTF-8", len(c.Token), hello.MaxTokenBytes))
+	if len(c.Token) > protocol.MaxTokenBytes || !utf8.ValidString(c.Token) {
+		problems = append(problems, fmt.Errorf("token: it has %d bytes; use at most %d, of UTF-8", len(c.Token), protocol.MaxTokenBytes))
 	}
-	if len(c.Labels) > hello.MaxLabels {
-		problems = append(problems, fmt.Errorf("labels: there are %d; use at most %d", len(c.Labels), hello.MaxLabels))
+	if len(c.Labels) > protocol.MaxLabels {
+		problems = append(problems, fmt.Errorf("labels: there are %d; use at most %d", len(c.Labels), protocol.MaxLabels))
 	}
 	for k, v := range c.Labels {
-		if len(k) > hello.MaxLabelBytes || len(v) > hello.MaxLabelBytes || !utf8.ValidString(k+v) {
-			problems = append(problems, fmt.Errorf("labels: %q: keys and values are at most %d bytes of UTF-8", k, hello.MaxLabelBytes))
+		if len(k) > protocol.MaxLabelBytes || len(v) > protocol.MaxLabelBytes || !utf8.ValidString(k+v) {
+			problems = append(problems, fmt.Errorf("labels: %q: keys and values are at most %d bytes of UTF-8", k, protocol.MaxLabelBytes))
 		}
 	}
 	return problems

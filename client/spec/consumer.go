@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -100,8 +100,8 @@ func (c *Consumer) Resolve() error {
 	if err != nil {
 		return fmt.Errorf("path: %w", err)
 	}
-	if len(path) > hello.MaxPathBytes-pathRoom {
-		return fmt.Errorf("path: it has %d bytes; use at most %d, for the paths below it are told to the supervisor", len(path), hello.MaxPathBytes-pathRoom)
+	if len(path) > protocol.MaxPathBytes-pathRoom {
+		return fmt.Errorf("path: it has %d bytes; use at most %d, for the paths below it are told to the supervisor", len(path), protocol.MaxPathBytes-pathRoom)
 	}
 	c.Path = path
 	return nil

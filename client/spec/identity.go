@@ -4,11 +4,11 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 )
 
 // ClientID is the name of one client for its life, as the supervisor knows it.
-type ClientID [hello.ClientIDBytes]byte
+type ClientID [protocol.ClientIDBytes]byte
 
 // NewClientID is a random id.
 func NewClientID() ClientID {
@@ -19,7 +19,7 @@ func NewClientID() ClientID {
 
 // NewInstance is what tells this process from others with the same client id.
 func NewInstance() []byte {
-	instance := make([]byte, hello.ClientIDBytes)
+	instance := make([]byte, protocol.ClientIDBytes)
 	rand.Read(instance) // never fails
 	return instance
 }

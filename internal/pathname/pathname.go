@@ -8,7 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 )
 
 // Pathed is what has a path on the wire: as text, and as bytes where it is none.
@@ -22,7 +22,7 @@ func Wire(path string) (text string, raw []byte) {
 	if utf8.ValidString(path) {
 		return path, nil
 	}
-	return cut(path, hello.MaxPathBytes, isText), []byte(path)
+	return cut(path, protocol.MaxPathBytes, isText), []byte(path)
 }
 
 // Of is the path that a message carries.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bulkhead/internal/backoff"
+	"bulkhead/internal/protocol"
 )
 
 const (
@@ -37,7 +38,7 @@ type Refusal struct {
 
 // String is what the client is told.
 func (r *Refusal) String() string {
-	return fmt.Sprintf("%s; retry after %s", r.Why, r.RetryAfter)
+	return protocol.RetryAfterText(r.Why, r.RetryAfter)
 }
 
 // Gate decides which connections are let in. It lives as long as the supervisor, so

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 )
 
 // Field numbers of HandlerFrame, Hello, Workload and ConsumerSpec of what repeats.
@@ -63,7 +63,7 @@ type helloCount struct{ labels, consumers, chunks int }
 func (c *helloCount) inHello(n protowire.Number, _ uint64, b []byte) error {
 	switch n {
 	case helloLabels:
-		return count(&c.labels, hello.MaxLabels, "labels")
+		return count(&c.labels, protocol.MaxLabels, "labels")
 	case helloWorkload:
 		return fields(b, c.inWorkload)
 	default:
@@ -75,7 +75,7 @@ func (c *helloCount) inWorkload(n protowire.Number, _ uint64, b []byte) error {
 	if n != workloadConsumers {
 		return nil
 	}
-	if err := count(&c.consumers, hello.MaxConsumers, "consumers"); err != nil {
+	if err := count(&c.consumers, protocol.MaxConsumers, "consumers"); err != nil {
 		return err
 	}
 	c.chunks = 0
@@ -86,7 +86,7 @@ func (c *helloCount) inConsumer(n protowire.Number, _ uint64, _ []byte) error {
 	if n != consumerChunks {
 		return nil
 	}
-	return count(&c.chunks, hello.MaxChunkSizes, "chunk sizes of one consumer")
+	return count(&c.chunks, protocol.MaxChunkSizes, "chunk sizes of one consumer")
 }
 
 // count adds one to n, of which there may be most.

@@ -11,19 +11,19 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // largestHello is the Hello with as much of everything that repeats as one may have.
 func largestHello() *bulkheadv1.Hello {
 	h := &bulkheadv1.Hello{ClientId: []byte("0123456789abcdef"), Name: "largest", Labels: map[string]string{}, Workload: &bulkheadv1.Workload{}}
-	for i := range hello.MaxLabels {
+	for i := range protocol.MaxLabels {
 		h.Labels[fmt.Sprint(i)] = "v"
 	}
-	for i := range hello.MaxConsumers {
+	for i := range protocol.MaxConsumers {
 		c := &bulkheadv1.ConsumerSpec{Index: uint32(i), Path: "/mnt"}
-		for range hello.MaxChunkSizes {
+		for range protocol.MaxChunkSizes {
 			c.ChunkSizes = append(c.ChunkSizes, &bulkheadv1.WeightedSize{SizeBytes: 4096, Weight: 1})
 		}
 		h.Workload.Consumers = append(h.Workload.Consumers, c)
@@ -49,7 +49,7 @@ func decode(frame []byte) (*bulkheadv1.HandlerFrame, *Wary, error) {
 // What a client may say is decoded as it is.
 func TestTheLargestHelloIsDecoded(t *testing.T) {
 	want := largestHello()
-	if wrong := hello.Check(want); wrong != nil {
+	if wrong := protocol.CheckHello(want); wrong != nil {
 		t.Fatal(wrong)
 	}
 	f, w, err := decode(encoded(t, want))

@@ -1,12 +1,12 @@
 package report
 
-import "bulkhead/internal/hello"
+import "bulkhead/internal/protocol"
 
 // Bounds of what one client can make the report hold.
 const (
 	// MaxProcesses is the most processes of one client: more than the most
 	// consumers a client can be configured to start.
-	MaxProcesses = hello.MaxProcesses
+	MaxProcesses = protocol.MaxProcesses
 	// MaxRollovers is the most rollovers of one client that are listed, the
 	// newest; all are counted.
 	MaxRollovers = 10_000
@@ -63,7 +63,7 @@ const MaxNames = 10_000
 // Bounds of numbers that a client sends, as message.proto states them. Beyond them a message
 // is malformed.
 const (
-	MaxAmount   = 1 << hello.MaxAmountBits
-	MaxDuration = hello.MaxDuration
-	MaxTime     = hello.MaxTime
+	MaxAmount   = 1 << protocol.MaxAmountBits
+	MaxDuration = protocol.MaxDuration
+	MaxTime     = protocol.MaxTime
 )

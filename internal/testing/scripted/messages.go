@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -18,7 +18,7 @@ func Note(n int, padding int) *bulkheadv1.Message {
 
 // TestHello introduces a client of its own.
 func TestHello() *bulkheadv1.Hello {
-	id, instance := make([]byte, hello.ClientIDBytes), make([]byte, hello.ClientIDBytes)
+	id, instance := make([]byte, protocol.ClientIDBytes), make([]byte, protocol.ClientIDBytes)
 	_, _ = rand.Read(id) // never an error
 	_, _ = rand.Read(instance)
 	return &bulkheadv1.Hello{ProtocolVersion: 1, ClientId: id, Instance: instance, Name: "tester", Workload: &bulkheadv1.Workload{}}

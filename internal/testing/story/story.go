@@ -1,6 +1,8 @@
 package story
 
 import (
+	"bulkhead/internal/latency"
+	"bulkhead/internal/protocol"
 	"cmp"
 	"fmt"
 	"math"
@@ -11,8 +13,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/latency"
-	"bulkhead/internal/remainder"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -394,7 +394,7 @@ func (s *Story) Resend(a *Actor, number uint32, after uint64) *Actor {
 	of := s.Hello(a.Session)
 	rest := s.Arrive(a.name, number, uint64(100+number), int32(4100+number), 0)
 	hello := s.Hello(number)
-	id := remainder.ID(of.GetClientId(), s.Records[0].GetRunStarted().GetRunId(), after)
+	id := protocol.RestID(of.GetClientId(), s.Records[0].GetRunStarted().GetRunId(), after)
 	hello.ClientId, hello.Pid, hello.Resent = id[:], of.GetPid(), true
 	return rest
 }

@@ -5,9 +5,9 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/hello"
 	"bulkhead/internal/human"
 	"bulkhead/internal/plaintext"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
 )
@@ -81,7 +81,7 @@ func holds(messages []*bulkheadv1.Message, first, last uint64) bool {
 
 // shorter counts the fields that hold less than there was to say.
 func (s *sessionState) shorter(at string, fields []string) {
-	for _, f := range fields[:min(len(fields), hello.MaxShortened)] {
+	for _, f := range fields[:min(len(fields), protocol.MaxShortened)] {
 		s.shortened.Add(plaintext.Line(at+f, plaintext.MaxName))
 	}
 }

@@ -1,6 +1,6 @@
 package fold
 
-import "bulkhead/internal/remainder"
+import "bulkhead/internal/protocol"
 
 // part says whose rest a session is that was delivered later.
 type part struct {
@@ -21,7 +21,7 @@ const MaxMissing = 1 << 18
 // first session, with messages missing between.
 func (f *Folder) parts() map[*sessionState]part {
 	byID := make(map[string]*sessionState)
-	first := make(map[remainder.Client]*sessionState)
+	first := make(map[protocol.Origin]*sessionState)
 	for _, s := range f.Order {
 		// Two that came at nearly the same time may be journaled the other way around.
 		if of := first[who(s)]; of == nil || s.client.Session < of.client.Session {
@@ -44,7 +44,7 @@ func (f *Folder) parts() map[*sessionState]part {
 		return found
 	}
 	for _, s := range f.Order {
-		id := remainder.ID([]byte(s.clientID), f.run.ID, s.client.LastSeq)
+		id := protocol.RestID([]byte(s.clientID), f.run.ID, s.client.LastSeq)
 		if next := byID[string(id[:])]; next != nil && next != s {
 			found[next] = part{of: s, gapless: true}
 		}
@@ -64,7 +64,7 @@ func (f *Folder) parts() map[*sessionState]part {
 func (f *Folder) missingBefore(s, of *sessionState, budget *int) uint64 {
 	for after := of.client.LastSeq + 1; *budget > 0; after++ {
 		*budget--
-		if id := remainder.ID([]byte(of.clientID), f.run.ID, after); string(id[:]) == s.clientID {
+		if id := protocol.RestID([]byte(of.clientID), f.run.ID, after); string(id[:]) == s.clientID {
 			return after
 		}
 	}
@@ -76,6 +76,6 @@ func (f *Folder) missingBefore(s, of *sessionState, budget *int) uint64 {
 func (s *sessionState) isEmpty() bool { return s.client.Resent && s.client.LastSeq == 0 }
 
 // who says which client a session is of, if one of two is a later delivery.
-func who(s *sessionState) remainder.Client {
-	return remainder.Client{Name: s.client.Name, Host: s.client.Host, Pid: s.client.Pid}
+func who(s *sessionState) protocol.Origin {
+	return protocol.Origin{Name: s.client.Name, Host: s.client.Host, Pid: s.client.Pid}
 }

@@ -1,14 +1,14 @@
 package stories
 
 import (
+	"bulkhead/internal/protocol"
+	"bulkhead/internal/testing/folded"
+	"bulkhead/internal/testing/story"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"bulkhead/internal/remainder"
-	"bulkhead/internal/testing/folded"
-	"bulkhead/internal/testing/story"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report/fold"
 )
@@ -147,7 +147,7 @@ func TestResentToAnotherRun(t *testing.T) {
 			opened := s.Records[1:]
 			s.Records = s.Records[:1:1]
 			rest := s.Arrive("a", 2, 102, 4102, 0)
-			id := remainder.ID(opened[0].GetSessionOpened().GetHello().GetClientId(), s.Records[0].GetRunStarted().GetRunId(), 127)
+			id := protocol.RestID(opened[0].GetSessionOpened().GetHello().GetClientId(), s.Records[0].GetRunStarted().GetRunId(), 127)
 			hello := s.Hello(2)
 			hello.ClientId, hello.Pid, hello.Resent = id[:], opened[0].GetSessionOpened().GetHello().GetPid(), true
 			s.Records = append(s.Records, opened...)

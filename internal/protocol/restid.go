@@ -1,20 +1,17 @@
-package remainder
+package protocol
 
 import (
 	"crypto/sha256"
 	"encoding/binary"
 )
 
-// IDBytes is how long a client id is.
-const IDBytes = 16
-
-// ID is the client id under which the messages of a session that follow message after
+// RestID is the client id under which the messages of a session that follow message after
 // are a session of their own in a run. It is the same each time, so that a delivery
 // that was interrupted goes on; and it tells who knows the session where they begin.
-func ID(client []byte, run string, after uint64) [IDBytes]byte {
+func RestID(client []byte, run string, after uint64) [ClientIDBytes]byte {
 	data := append([]byte("bulkhead resend\x00"), client...)
 	data = append(data, 0)
 	data = append(append(data, run...), 0)
 	sum := sha256.Sum256(binary.BigEndian.AppendUint64(data, after))
-	return [IDBytes]byte(sum[:IDBytes])
+	return [ClientIDBytes]byte(sum[:ClientIDBytes])
 }

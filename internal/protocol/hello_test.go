@@ -1,11 +1,11 @@
-package hello_test
+package protocol_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
-	"bulkhead/internal/hello"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -41,7 +41,7 @@ func TestCheck(t *testing.T) {
 			}
 			tt.change(h)
 			var text string
-			if wrong := hello.Check(h); wrong != nil {
+			if wrong := protocol.CheckHello(h); wrong != nil {
 				text = wrong.Text
 				if !strings.HasPrefix(wrong.Field, "hello.") {
 					t.Errorf("the field is %q; want its path", wrong.Field)

@@ -1,4 +1,4 @@
-package hello
+package protocol
 
 import (
 	"time"

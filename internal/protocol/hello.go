@@ -1,7 +1,4 @@
-// Package hello says what a client may say: the form of its Hello, and the bounds of that and
-// of its messages. Handlers check it for their clients, and the supervisor the Hello again,
-// because a handler may have been taken over.
-package hello
+package protocol
 
 import (
 	"fmt"
@@ -28,9 +25,9 @@ func wrong(field, format string, args ...any) *Fault {
 	return &Fault{"hello." + field, fmt.Sprintf(format, args...)}
 }
 
-// Check returns what is wrong with the form of a Hello; nil if nothing is. Its protocol
+// CheckHello returns what is wrong with the form of a Hello; nil if nothing is. Its protocol
 // version is the caller's to look at.
-func Check(h *bulkheadv1.Hello) *Fault {
+func CheckHello(h *bulkheadv1.Hello) *Fault {
 	switch {
 	case len(h.GetClientId()) != ClientIDBytes:
 		return wrong("client_id", "Hello.client_id has %d bytes; it must have %d", len(h.GetClientId()), ClientIDBytes)
@@ -67,9 +64,9 @@ func Check(h *bulkheadv1.Hello) *Fault {
 	return checkWorkload(h.GetWorkload())
 }
 
-// CheckID returns what is wrong with a client id of the right length; nil if nothing is. A
+// CheckClientID returns what is wrong with a client id of the right length; nil if nothing is. A
 // client that was let in before there was this rule may have such an id.
-func CheckID(id []byte) *Fault {
+func CheckClientID(id []byte) *Fault {
 	for _, b := range id {
 		if b != id[0] {
 			return nil
