@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"bulkhead/internal/config"
 	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
@@ -15,7 +16,7 @@ import (
 // goes on until another comes.
 func TestTwoClientsWithOneName(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count = 2 })
 	one, two := rawclient.Hello("localhost"), rawclient.Hello("localhost")
 	one.Host, two.Host = "rack-1", "rack-2"
 	a, b := s.greet(one, 0), s.greet(two, 0)
@@ -41,7 +42,7 @@ func TestTwoClientsWithOneName(t *testing.T) {
 func TestClientsThatAreAwaitedByName(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) {
-		c.ClientNames, c.Overload.MaxClients = []string{"alpha", "beta"}, 3
+		c.Clients, c.Overload.MaxClients = config.Clients{Count: 2, Names: []string{"alpha", "beta"}}, 3
 	})
 	x := s.greet(rawclient.Hello("x"), 0)
 	_, err := s.dial().Greet(rawclient.Hello("y")) // the two places that are left are theirs
@@ -64,7 +65,7 @@ func TestClientsThatAreAwaitedByName(t *testing.T) {
 // message counts as nobody.
 func TestResentMessagesCountOnce(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count = 2 })
 	s.serveWhole("alpha")
 	empty := rawclient.Hello("beta")
 	empty.Resent = true

@@ -60,7 +60,7 @@ func TestDrainTakesNoNewClients(t *testing.T) {
 
 func TestDrainThroughTheControlSocket(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count = 2 })
 	c := s.greet(rawclient.Hello("alpha"), 0)
 	ctl := s.control()
 	res, err := ctl.Drain(t.Context(), &bulkheadv1.DrainRequest{})

@@ -29,7 +29,7 @@ var (
 
 // handoverTimeout is how long a handler may take to take a socket over: a fifth of
 // the time it may take to start.
-func (h HandlerConfig) handoverTimeout() time.Duration { return h.StartTimeout / 5 }
+func (c Config) handoverTimeout() time.Duration { return c.Handler.StartTimeout / 5 }
 
 // connection serves one accepted connection until it is over and its handler is
 // gone. It closes conn.
@@ -141,7 +141,7 @@ func (l *link) handOver(r *run, conn *net.TCPConn, opened error) error {
 	}
 	if err == nil {
 		failpoint.Hit("supervisor/before-handover")
-		if err = l.child.SendSocket(l.id, conn, time.Now().Add(r.cfg.Handler.handoverTimeout())); err == nil {
+		if err = l.child.SendSocket(l.id, conn, time.Now().Add(r.cfg.handoverTimeout())); err == nil {
 			failpoint.Hit("supervisor/after-handover")
 			conn.Close()
 			l.settle()

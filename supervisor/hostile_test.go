@@ -71,9 +71,9 @@ func TestAHandlerThatLies(t *testing.T) {
 			t.Parallel()
 			s := start(t, func(c *supervisor.Config) {
 				c.Handler.Path = oneLiar(t, tt.way)
-				c.Clients = 1
+				c.Clients.Count = 1
 				if tt.outcome != "" {
-					c.Clients = 2 // it is one
+					c.Clients.Count = 2 // it is one
 				}
 				c.Session.Grace = 50 * time.Millisecond
 				switch tt.way {
@@ -141,7 +141,7 @@ func TestAHandlerThatNeverEndsIsLetGoOf(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) {
 		c.Handler.Path = oneLiar(t, "no end")
-		c.Clients = 2
+		c.Clients.Count = 2
 	})
 	victim, err := net.Dial("tcp", s.addr)
 	must(t, err)

@@ -18,7 +18,7 @@ import (
 // A run that goes on does not end for want of it.
 func (s *Supervisor) openHTTP(goesOn bool) error {
 	inherited := s.cfg.Handover.http()
-	if inherited != nil && s.cfg.Handover.HTTPListen == s.cfg.HTTP {
+	if inherited != nil && s.cfg.Handover.HTTPListen == s.cfg.HTTP.Listen {
 		l, err := fileListener(inherited)
 		if err == nil {
 			s.http = l
@@ -28,10 +28,10 @@ func (s *Supervisor) openHTTP(goesOn bool) error {
 	} else if inherited != nil {
 		inherited.Close() // it was handed over for nothing
 	}
-	if s.cfg.HTTP == "" {
+	if s.cfg.HTTP.Listen == "" {
 		return nil
 	}
-	l, err := net.Listen("tcp", s.cfg.HTTP)
+	l, err := net.Listen("tcp", s.cfg.HTTP.Listen)
 	switch {
 	case err == nil:
 		s.http = l.(*net.TCPListener)
@@ -40,7 +40,7 @@ func (s *Supervisor) openHTTP(goesOn bool) error {
 		s.cfg.Logger.Error("the run goes on without http", "error", err)
 		return nil
 	default:
-		return fmt.Errorf("http: %w", listenError(s.cfg.HTTP, err))
+		return fmt.Errorf("http: %w", listenError(s.cfg.HTTP.Listen, err))
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // report of the run as it ended.
 func TestLivePage(t *testing.T) {
 	const evil = `<img src=x onerror=alert(1)>`
-	r := start(t, func(cfg *supervisor.Config) { withHTTP(cfg); cfg.Clients = 2 })
+	r := start(t, func(cfg *supervisor.Config) { withHTTP(cfg); cfg.Clients.Count = 2 })
 	alpha, other := r.greet(rawclient.Hello("alpha"), 0), r.greet(rawclient.Hello(evil), 0)
 	r.deliver(alpha, 1, 50)
 	r.deliver(other, 1, 10)
@@ -37,9 +37,9 @@ func TestLivePage(t *testing.T) {
 	if judged := pagetest.Ask[[]string](w, `[...`+report+`.querySelectorAll("#verdict .judged:not(.findings)")].map((n) => n.innerText)`); len(judged) > 0 {
 		t.Errorf("of a run in which all is well the page says %q", judged)
 	}
-	const crowd = `inOrder([{name: "a", state: "closed"}, {name: "b", state: "active", beats: {}}, {name: "c", state: "lost"}, {name: "d", state: "active", beats: {last_missed: 1}},
-		{name: "e", state: "active", beats: {last_answered: 3}}, {name: "f", state: "away"}, {name: "g", state: "closed"}]).map((c) => c.name).join("")`
-	if got := pagetest.Ask[string](w, crowd); got != "fdbecag" {
+	const crowd = `inOrder([{name: "a", session_state: "SESSION_STATE_CLOSED"}, {name: "b", session_state: "SESSION_STATE_ACTIVE", beats: {}}, {name: "c", session_state: "SESSION_STATE_LOST"}, {name: "d", session_state: "SESSION_STATE_ACTIVE", beats: {last_missed: 1}},
+		{name: "e", session_state: "SESSION_STATE_ACTIVE", beats: {last_answered: 3}}, {name: "f", session_state: "SESSION_STATE_AWAY"}, {name: "h", session_state: "SESSION_STATE_RESUMING"}, {name: "g", session_state: "SESSION_STATE_CLOSED"}]).map((c) => c.name).join("")`
+	if got := pagetest.Ask[string](w, crowd); got != "fhdbecag" {
 		t.Errorf("of many clients those who want attention come first, then the others as they came: %s", got)
 	}
 	w.Screenshot("live")

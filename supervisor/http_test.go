@@ -27,7 +27,7 @@ import (
 )
 
 // withHTTP serves browsers on a free port.
-func withHTTP(cfg *supervisor.Config) { cfg.HTTP = "127.0.0.1:0" }
+func withHTTP(cfg *supervisor.Config) { cfg.HTTP.Listen = "127.0.0.1:0" }
 
 // get asks for a path.
 func (r *running) get(path string) (status int, header http.Header, body string) {
@@ -262,9 +262,9 @@ func TestHTTPAddressInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer taken.Close()
-	cfg := supervisor.Config{Listen: "127.0.0.1:0", HTTP: taken.Addr().String(), StateDir: filepath.Join(t.TempDir(), "state"),
-		Handler: supervisor.HandlerConfig{Path: "/bin/true"}}
-	if _, err := supervisor.Run(t.Context(), cfg, nil); err == nil || !strings.HasPrefix(err.Error(), "http: listen: "+cfg.HTTP+" is in use") {
+	cfg := settings(filepath.Join(t.TempDir(), "state"))
+	cfg.HTTP.Listen, cfg.Handler.Path = taken.Addr().String(), "/bin/true"
+	if _, err := supervisor.Run(t.Context(), cfg, nil); err == nil || !strings.HasPrefix(err.Error(), "http: listen: "+cfg.HTTP.Listen+" is in use") {
 		t.Errorf("Run = %v; want that the address for http is in use", err)
 	}
 }

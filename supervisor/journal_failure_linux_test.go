@@ -17,7 +17,7 @@ func TestAFullDiskEndsTheRun(t *testing.T) {
 	mount := smallFileSystem(t, "size=1m")
 	s := start(t, func(c *supervisor.Config) {
 		c.StateDir = filepath.Join(mount, "state")
-		c.Clients = 2
+		c.Clients.Count = 2
 	})
 	alpha, beta := s.greet(rawclient.Hello("alpha"), 0), s.greet(rawclient.Hello("beta"), 0)
 	s.deliver(beta, 1, 3)

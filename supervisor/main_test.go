@@ -11,6 +11,7 @@ import (
 
 	"bulkhead/handler"
 	"bulkhead/internal/child"
+	"bulkhead/internal/config"
 	"bulkhead/supervisor"
 )
 
@@ -46,10 +47,17 @@ func exitStatus(err error) int {
 
 // supervise runs a supervisor that says where it listens, to be killed.
 func supervise(dir string) error {
-	_, err := supervisor.Run(context.Background(), supervisor.Config{
-		Listen: "127.0.0.1:0", StateDir: dir,
-		Handler: supervisor.HandlerConfig{Path: os.Args[0], Pool: 1, StartTimeout: time.Minute},
-		Ready:   func(r supervisor.Ready) { fmt.Println(r.Listen, r.RunDir) },
-	}, nil)
+	cfg := settings(dir)
+	cfg.Handler.Pool, cfg.Handler.StartTimeout = 1, time.Minute
+	cfg.Ready = func(r supervisor.Ready) { fmt.Println(r.Listen, r.RunDir) }
+	_, err := supervisor.Run(context.Background(), cfg, nil)
 	return err
+}
+
+// settings are those of a supervisor on a free port and a state directory, whose handlers
+// are this test binary.
+func settings(stateDir string) supervisor.Config {
+	cfg := supervisor.Config{Supervisor: config.DefaultSupervisor()}
+	cfg.Listen, cfg.StateDir, cfg.Handler.Path, cfg.Linger = "127.0.0.1:0", stateDir, os.Args[0], 0
+	return cfg
 }

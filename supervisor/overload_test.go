@@ -17,11 +17,11 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/internal/config"
 	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
-	"bulkhead/supervisor/door"
 )
 
 // shed is how many connections the journal says were shed for reasons that begin so.
@@ -68,7 +68,7 @@ func (r *running) insist(h *bulkheadv1.Hello, text string) *rawclient.Client {
 // there may always come back. Who gets in later was not rejected.
 func TestClientsBeyondTheMostAreShed(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients, c.Overload.MaxClients = 3, 2 })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count, c.Overload.MaxClients = 3, 2 })
 	hello := rawclient.Hello("alpha")
 	alpha, beta := s.greet(hello, 0), s.greet(rawclient.Hello("beta"), 0)
 	const text = "the supervisor serves max_clients=2 clients already; retry after 5s"
@@ -102,7 +102,7 @@ func TestClientsBeyondTheMostAreShed(t *testing.T) {
 
 func TestConnectionsOfOneAddressAreShed(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients, c.Overload.MaxPerSource = 2, 1 })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count, c.Overload.MaxPerSource = 2, 1 })
 	const text = "this address has max_per_source=1 connections already"
 	alpha := s.greet(rawclient.Hello("alpha"), 0)
 	s.refused(text + "; retry after 5s")
@@ -121,7 +121,7 @@ func TestConnectionsOfOneAddressAreShed(t *testing.T) {
 func TestConnectionsWithoutHelloAreShed(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) {
-		c.Clients, c.Overload.Startups = 2, door.Startups{Start: 1, Rate: 100, Full: 1}
+		c.Clients.Count, c.Overload.Startups = 2, config.Startups{Start: 1, Rate: 100, Full: 1}
 	})
 	const text = "too many connections have not said Hello"
 	alpha := s.greet(rawclient.Hello("alpha"), 0) // starts no more
@@ -142,7 +142,7 @@ func TestConnectionsWithoutHelloAreShed(t *testing.T) {
 // Only crashes that the client can have caused count.
 func TestAnAddressThatCrashesHandlersIsDelayed(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients, c.Overload.CrashDelay = 2, time.Second })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count, c.Overload.CrashDelay = 2, time.Second })
 	hello := rawclient.Hello("alpha")
 	s.greet(hello, 0)
 	s.killHandler("alpha") // by SIGKILL, which no client can send
@@ -167,7 +167,7 @@ func TestAnAddressThatCrashesHandlersIsDelayed(t *testing.T) {
 // Who sends nonsense again and again gets no more handlers for it, and sessions go on.
 func TestAnAddressThatWastesHandlersIsKeptOut(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients, c.Overload.CrashDelay = 2, time.Second })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count, c.Overload.CrashDelay = 2, time.Second })
 	alpha := s.greet(rawclient.Hello("alpha"), 0)
 	const text = "connections from this address used up handlers for nothing"
 	const most = 1000 // many more than it takes
@@ -202,7 +202,7 @@ func TestConnectionsWithoutAHandlerAreShed(t *testing.T) {
 	path, broken := filepath.Join(dir, "handler"), filepath.Join(dir, "broken")
 	must(t, harness.WriteProgram(path, fmt.Appendf(nil, "#!/bin/sh\n[ -e '%s' ] && exit 1\nexec '%s'\n", broken, os.Args[0])))
 	s := start(t, func(c *supervisor.Config) {
-		c.Clients = 3
+		c.Clients.Count = 3
 		c.Handler.Path, c.Handler.Pool, c.Handler.StartTimeout = path, 1, 2*time.Second
 	})
 	must(t, os.WriteFile(broken, nil, 0o600))
@@ -271,7 +271,7 @@ func TestARunDoesNotWaitForTheRefused(t *testing.T) {
 func TestAnAwaitedClientComesFromAnotherAddress(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) {
-		c.Clients, c.Overload.Startups, c.Session.HelloTimeout = 2, door.Startups{Start: 2, Rate: 100, Full: 2}, patience
+		c.Clients.Count, c.Overload.Startups, c.Session.HelloTimeout = 2, config.Startups{Start: 2, Rate: 100, Full: 2}, patience
 		c.Session.Grace = patience
 	})
 	from := func(ip string) *rawclient.Client {

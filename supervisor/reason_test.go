@@ -29,7 +29,7 @@ func TestARefusalCarriesItsReason(t *testing.T) {
 	t.Parallel()
 	const token = "open sesame"
 	s := start(t, func(c *supervisor.Config) {
-		c.Token, c.Clients, c.Session.Grace = token, 3, 50*time.Millisecond
+		c.Token, c.Clients.Count, c.Session.Grace = token, 3, 50*time.Millisecond
 		c.Overload.MaxClients = 1
 	})
 	hello := func(name, token string) *bulkheadv1.Hello {

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/failpoint"
-	"bulkhead/supervisor/journal"
 	"fmt"
 	"net"
 	"os"
@@ -96,9 +95,9 @@ func plain(s string) string {
 func runStarted(cfg Config, id string, listen net.Addr) *bulkheadv1.RunStarted {
 	return &bulkheadv1.RunStarted{
 		RunId: id, Version: cfg.Version, GoVersion: runtime.Version(), Host: host(),
-		Listen: listen.String(), ExpectedClients: uint32(cfg.Clients), LingerNano: int64(cfg.Linger),
-		SessionGraceNano: int64(cfg.Session.Grace), JournalSync: syncName(cfg.Journal.Sync), Pid: int32(os.Getpid()),
-		BootId: boottime.ID(), ExpectedNames: cfg.ClientNames, Settings: settingsOf(cfg),
+		Listen: listen.String(), ExpectedClients: uint32(cfg.Clients.Count), LingerNano: int64(cfg.Linger),
+		SessionGraceNano: int64(cfg.Session.Grace), JournalSync: string(cfg.Journal.Sync), Pid: int32(os.Getpid()),
+		BootId: boottime.ID(), ExpectedNames: cfg.Clients.Names, Settings: settingsOf(cfg),
 	}
 }
 
@@ -107,13 +106,6 @@ func settingsOf(cfg Config) *bulkheadv1.Settings {
 	return &bulkheadv1.Settings{
 		LingerNano: int64(cfg.Linger), SessionGraceNano: int64(cfg.Session.Grace), DrainTimeoutNano: int64(cfg.DrainTimeout),
 		KeepRunning: cfg.KeepRunning, MaxClients: uint32(cfg.Overload.MaxClients), TokenRequired: cfg.Token != "",
-		JournalSync: syncName(cfg.Journal.Sync),
+		JournalSync: string(cfg.Journal.Sync),
 	}
-}
-
-func syncName(s journal.Sync) string {
-	if s == journal.SyncNone {
-		return "none"
-	}
-	return "batch"
 }

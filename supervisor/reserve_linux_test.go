@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"bulkhead/internal/config"
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
@@ -54,7 +55,7 @@ func TestARunOnAFullDiskEndsInOrder(t *testing.T) {
 		mount := smallFileSystem(t, "size=8m")
 		s := start(t, func(c *supervisor.Config) {
 			c.StateDir = filepath.Join(mount, "state")
-			c.Journal.ReserveBytes, c.Journal.SegmentBytes = 1<<20, segment
+			c.Journal.Reserve, c.Journal.SegmentSize = 1<<20, config.Size(segment)
 		})
 		alpha := s.greet(rawclient.Hello("alpha"), 0)
 		s.deliver(alpha, 1, 3)
@@ -106,7 +107,7 @@ func TestTheReserveIsGivenBack(t *testing.T) {
 	mount := smallFileSystem(t, "size=8m")
 	s := start(t, func(c *supervisor.Config) {
 		c.StateDir = filepath.Join(mount, "state")
-		c.Journal.ReserveBytes = 1 << 20
+		c.Journal.Reserve = 1 << 20
 	})
 	path := filepath.Join(s.dir, "journal", "reserve")
 	var st syscall.Stat_t

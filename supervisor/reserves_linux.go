@@ -68,12 +68,12 @@ func threadStatus(t *reserve.Threads, p *pool.Pool) []*bulkheadv1.Reserve {
 // checkDescriptors refuses a limit that has no room for the clients that are expected, with
 // their handlers. Go's runtime has raised the soft limit to the hard one.
 func (c Config) checkDescriptors(limit uint64) error {
-	room, want := reserve.RoomFor(limit), reserve.LimitFor(uint64(c.Clients+c.Handler.Pool))
+	room, want := reserve.RoomFor(limit), reserve.LimitFor(uint64(c.Clients.Count+c.Handler.Pool))
 	switch {
 	case room < 1:
 		return fmt.Errorf("%w: the limit of open files is %d, which leaves none for clients; raise it to %d (ulimit -Hn, LimitNOFILE=)", exitstatus.ErrConfig, limit, want)
-	case room < uint64(c.Clients):
-		return fmt.Errorf("%w: %d clients need %d open files, and the limit is %d, which has room for %d; raise it (ulimit -Hn, LimitNOFILE=), or expect fewer clients", exitstatus.ErrConfig, c.Clients, want, limit, room)
+	case room < uint64(c.Clients.Count):
+		return fmt.Errorf("%w: %d clients need %d open files, and the limit is %d, which has room for %d; raise it (ulimit -Hn, LimitNOFILE=), or expect fewer clients", exitstatus.ErrConfig, c.Clients.Count, want, limit, room)
 	}
 	return nil
 }

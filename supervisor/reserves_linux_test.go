@@ -7,12 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"bulkhead/internal/config"
 	"bulkhead/internal/exitstatus"
 )
 
 func TestALowLimitIsTold(t *testing.T) {
 	var out bytes.Buffer
-	cfg := Config{Clients: 9, Handler: HandlerConfig{Pool: 4}, Logger: slog.New(slog.NewTextHandler(&out, nil))}
+	cfg := Config{Supervisor: config.Supervisor{Clients: config.Clients{Count: 9}, Handler: config.Handler{Pool: 4}}, Logger: slog.New(slog.NewTextHandler(&out, nil))}
 	if err := cfg.checkDescriptors(1024); err != nil || out.Len() != 0 {
 		t.Errorf("1024: %v, logged %q; want nothing", err, out.String())
 	}

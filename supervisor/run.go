@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"bulkhead/internal/boottime"
+	"bulkhead/internal/config"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
@@ -102,9 +103,9 @@ func newRun(cfg Config, id, dir string, listen net.Addr, p *pool.Pool, g *door.G
 func runOn(cfg Config, id, dir string, j journal.Journal, p *pool.Pool, g *door.Gate) *run {
 	r := &run{
 		cfg: cfg, id: id, dir: dir, started: time.Now(), began: boottime.Now(), journal: j, roster: rundir.Roster(filepath.Join(dir, rundir.HandlerFolder)),
-		pool: p, gate: g, farewell: door.NewFarewell(), inboxes: reserve.NewInboxes(cfg.Overload.InboxMemory), log: cfg.Logger,
+		pool: p, gate: g, farewell: door.NewFarewell(), inboxes: reserve.NewInboxes(uint64(cfg.Overload.InboxMemory)), log: cfg.Logger,
 		life: make(chan struct{}, 1), uptime: watch.NewUptime(time.Now()), failed: make(chan error, 1),
-		cycle: lifecycle{expected: cfg.Clients}, register: attendance.New(cfg.Clients, cfg.ClientNames),
+		cycle: lifecycle{expected: cfg.Clients.Count}, register: attendance.New(cfg.Clients.Count, cfg.Clients.Names),
 		sessions: make(map[string]*processor), links: make(map[*link]struct{}),
 	}
 	r.procCtx, r.stopProc = context.WithCancel(context.Background())
@@ -114,7 +115,10 @@ func runOn(cfg Config, id, dir string, j journal.Journal, p *pool.Pool, g *door.
 // journalOptions are the options of a run's journal, which sends to full, once, why it gave
 // its reserve back.
 func (c Config) journalOptions(full chan<- error) journal.Options {
-	o := c.Journal
+	o := journal.Options{Sync: journal.SyncBatch, SegmentBytes: int64(c.Journal.SegmentSize), ReserveBytes: int64(c.Journal.Reserve)}
+	if c.Journal.Sync == config.JournalSyncNone {
+		o.Sync = journal.SyncNone
+	}
 	o.Full = func(err error) {
 		select {
 		case full <- err:
@@ -177,16 +181,16 @@ func (r *run) recordEach(why error, recs []*bulkheadv1.Record) error {
 // told are the limits, and the times, that a client is told.
 func (r *run) told() *bulkheadv1.Limits {
 	l := r.limits()
-	l.GraceNano, l.SilenceNano = int64(r.cfg.Session.Grace), int64(r.cfg.Session.ClientTimeout)
+	l.GraceNano, l.SilenceNano = max(int64(r.cfg.Session.Grace), 1), int64(r.cfg.Session.ClientTimeout)
 	return l
 }
 
 // limits are what clients may send.
 func (r *run) limits() *bulkheadv1.Limits {
 	return &bulkheadv1.Limits{
-		MaxFrameBytes:     r.cfg.Session.MaxFrame,
-		MaxBatchMessages:  r.cfg.Session.MaxBatch,
-		MaxUnackedBatches: r.cfg.Session.MaxUnackedBatches,
+		MaxFrameBytes:     uint32(r.cfg.Session.MaxFrame),
+		MaxBatchMessages:  uint32(r.cfg.Session.MaxBatch),
+		MaxUnackedBatches: uint32(r.cfg.Session.MaxUnackedBatches),
 	}
 }
 

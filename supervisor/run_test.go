@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bulkhead/internal/config"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
 	"bulkhead/supervisor/door"
@@ -29,9 +30,9 @@ func (j *notedJournal) Close() error { return nil }
 // bareRun is a run without clients or handlers.
 func bareRun(j journal.Journal, linger time.Duration) *run {
 	return &run{
-		cfg: Config{Linger: linger}, cycle: lifecycle{expected: 1}, register: attendance.New(1, nil), journal: j, log: slog.New(slog.DiscardHandler),
+		cfg: Config{Supervisor: config.Supervisor{Linger: linger}}, cycle: lifecycle{expected: 1}, register: attendance.New(1, nil), journal: j, log: slog.New(slog.DiscardHandler),
 		life: make(chan struct{}, 1), failed: make(chan error, 1), links: make(map[*link]struct{}),
-		gate: door.NewGate(door.OverloadConfig{Startups: door.Startups{Start: 1, Rate: 100, Full: 1}}, rand.IntN), farewell: door.NewFarewell(),
+		gate: door.NewGate(config.Overload{Startups: config.Startups{Start: 1, Rate: 100, Full: 1}}, rand.IntN), farewell: door.NewFarewell(),
 		procCtx: context.Background(), stopProc: func() {},
 	}
 }

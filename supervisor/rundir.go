@@ -49,9 +49,9 @@ func writeRunFile(cfg Config, id, dir string, listen net.Addr) error {
 	data, err := json.MarshalIndent(runFile{
 		RunID: id, Version: cfg.Version, Go: runtime.Version(), Pid: os.Getpid(), Listen: listen.String(), Host: host(),
 		Config: runFileConfig{
-			Clients: cfg.Clients, ClientNames: cfg.ClientNames, Linger: cfg.Linger.String(), StateDir: cfg.StateDir, KeepRunning: cfg.KeepRunning,
+			Clients: cfg.Clients.Count, ClientNames: cfg.Clients.Names, Linger: cfg.Linger.String(), StateDir: cfg.StateDir, KeepRunning: cfg.KeepRunning,
 			TokenSet: cfg.Token != "", DrainTimeout: cfg.DrainTimeout.String(), HandlerPath: cfg.Handler.Path, HandlerPool: cfg.Handler.Pool,
-			Grace: cfg.Session.Grace.String(), MaxFrame: cfg.Session.MaxFrame, MaxBatch: cfg.Session.MaxBatch, JournalSync: syncName(cfg.Journal.Sync),
+			Grace: cfg.Session.Grace.String(), MaxFrame: uint32(cfg.Session.MaxFrame), MaxBatch: uint32(cfg.Session.MaxBatch), JournalSync: string(cfg.Journal.Sync),
 		},
 	}, "", "  ")
 	if err != nil {

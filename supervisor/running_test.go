@@ -17,7 +17,6 @@ import (
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
-	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/fold"
@@ -46,16 +45,13 @@ func start(t *testing.T, change func(*supervisor.Config)) *running {
 		t: t, log: newEvents(t.Output()), interrupts: make(chan os.Signal, 2),
 		reports: make(chan *report.Report, 8), done: make(chan struct{}),
 	}
-	cfg := supervisor.Config{
-		Listen: "127.0.0.1:0", StateDir: filepath.Join(t.TempDir(), "state"), DrainTimeout: patience,
-		Handler: supervisor.HandlerConfig{Path: os.Args[0], Pool: 2, StartTimeout: patience, KillTimeout: patience},
-		Session: supervisor.SessionConfig{Grace: patience, HelloTimeout: patience, ClientTimeout: patience},
-		// All clients have one address here; one that crashes its handler is not to
-		// keep the others out.
-		Overload: door.OverloadConfig{CrashDelay: 1},
-		Logger:   r.log.logger(),
-		Report:   func(rep *report.Report, _ string) { r.reports <- rep },
-	}
+	cfg := settings(filepath.Join(t.TempDir(), "state"))
+	cfg.DrainTimeout = patience
+	cfg.Handler.Pool, cfg.Handler.StartTimeout, cfg.Handler.KillTimeout = 2, patience, patience
+	cfg.Session.Grace, cfg.Session.HelloTimeout, cfg.Session.ClientTimeout = patience, patience, patience
+	cfg.Overload.CrashDelay = 0 // all clients have one address here
+	cfg.Logger = r.log.logger()
+	cfg.Report = func(rep *report.Report, _ string) { r.reports <- rep }
 	ready := make(chan supervisor.Ready, 1)
 	cfg.Ready = func(rd supervisor.Ready) { ready <- rd }
 	if change != nil {

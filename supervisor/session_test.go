@@ -21,7 +21,7 @@ import (
 // in the journal once, and the other client notices nothing.
 func TestASessionOutlivesItsHandler(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count = 2 })
 	hello := rawclient.Hello("alpha")
 	alpha, beta := s.greet(hello, 0), s.greet(rawclient.Hello("beta"), 0)
 	all := rawclient.Batch(1, 12)
@@ -74,7 +74,7 @@ func TestASessionOutlivesItsHandler(t *testing.T) {
 func TestAHandlerThatDiesAtOnceIsJournalledInOrder(t *testing.T) {
 	t.Parallel()
 	const clients = 10
-	s := start(t, func(c *supervisor.Config) { c.Clients = clients })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count = clients })
 	for i := range clients {
 		hello := rawclient.Hello("client " + string(rune('a'+i)))
 		c := s.greet(hello, 0)
@@ -111,7 +111,7 @@ func TestAClientThatConnectsAgainReplacesItself(t *testing.T) {
 func TestAClientThatStaysAwayIsLost(t *testing.T) {
 	t.Parallel()
 	const grace = 50 * time.Millisecond
-	s := start(t, func(c *supervisor.Config) { c.Session.Grace = grace; c.Clients = 2 })
+	s := start(t, func(c *supervisor.Config) { c.Session.Grace = grace; c.Clients.Count = 2 })
 	hello := rawclient.Hello("alpha")
 	c := s.greet(hello, 0)
 	s.deliver(c, 1, 4)
@@ -142,7 +142,7 @@ func TestAClientThatStaysAwayIsLost(t *testing.T) {
 // again that all is well.
 func TestGoodbyeMayBeRepeated(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count = 2 })
 	hello := rawclient.Hello("alpha")
 	c := s.greet(hello, 0)
 	s.deliver(c, 1, 3)
@@ -164,7 +164,7 @@ func TestGoodbyeMayBeRepeated(t *testing.T) {
 // A client that breaks the protocol is rejected for good, with what it delivered.
 func TestAClientThatBreaksTheProtocolIsRejected(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count = 2 })
 	hello := rawclient.Hello("alpha")
 	c := s.greet(hello, 0)
 	s.deliver(c, 1, 3)
@@ -184,7 +184,7 @@ func TestAClientThatBreaksTheProtocolIsRejected(t *testing.T) {
 
 func TestStatusFollowsTheRun(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Version = "v0.0.1-test"; c.Clients = 2 })
+	s := start(t, func(c *supervisor.Config) { c.Version = "v0.0.1-test"; c.Clients.Count = 2 })
 	st := s.status()
 	if st.GetState() != "waiting" || st.GetListen() != s.addr || st.GetRunDir() != s.dir || st.GetVersion() != "v0.0.1-test" ||
 		st.GetExpectedClients() != 2 || st.GetPid() == 0 || st.GetStartedUnixNano() == 0 || st.GetNowUnixNano() < st.GetStartedUnixNano() {

@@ -73,11 +73,9 @@ func TestTwoSupervisorsDoNotShareAStateDir(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
 	c := s.greet(rawclient.Hello("alpha"), 0)
-	_, err := supervisor.Run(t.Context(), supervisor.Config{
-		Listen: "127.0.0.1:0", StateDir: s.state,
-		Handler: supervisor.HandlerConfig{Path: os.Args[0]},
-		Ready:   func(supervisor.Ready) { t.Error("the second got ready") },
-	}, nil)
+	cfg := settings(s.state)
+	cfg.Ready = func(supervisor.Ready) { t.Error("the second got ready") }
+	_, err := supervisor.Run(t.Context(), cfg, nil)
 	if !errors.Is(err, rundir.ErrLocked) || !strings.Contains(err.Error(), s.state) {
 		t.Errorf("the second ended with %v; want ErrLocked and where", err)
 	}

@@ -46,8 +46,8 @@ func (r *run) watch(ctx context.Context) {
 
 // whenToLog is when a line of progress is due: never if nobody wants one.
 func (r *run) whenToLog() *time.Ticker {
-	if r.cfg.Watch == nil && r.cfg.ProgressEvery > time.Nanosecond {
-		return time.NewTicker(r.cfg.ProgressEvery)
+	if r.cfg.Watch == nil && r.cfg.Log.ProgressInterval > 0 {
+		return time.NewTicker(r.cfg.Log.ProgressInterval)
 	}
 	never := time.NewTicker(time.Hour)
 	never.Stop()
@@ -101,7 +101,7 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	pool := s.pool.Counts(ctx)
 	out := &bulkheadv1.StatusResponse{
 		Pid: int32(os.Getpid()), Version: s.cfg.Version, Listen: s.listener.Addr().String(),
-		NowUnixNano: time.Now().UnixNano(), ExpectedClients: uint32(s.cfg.Clients),
+		NowUnixNano: time.Now().UnixNano(), ExpectedClients: uint32(s.cfg.Clients.Count),
 		PoolReady: uint32(pool.Ready), PoolStarting: uint32(pool.Starting),
 	}
 	out.Reserves = s.reserves()

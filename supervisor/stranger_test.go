@@ -53,7 +53,7 @@ func wantClosedAgain(t *testing.T, c *rawclient.Client, hello *bulkheadv1.Hello,
 // Goodbye is refused, told and no fault of a handler.
 func TestBehindAGoodbye(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients = 2 })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count = 2 })
 	other := s.greet(rawclient.Hello("other"), 0)
 	hello := rawclient.Hello("alpha")
 	c := s.greet(hello, 0)
@@ -173,7 +173,7 @@ func TestAnOldClientWithAnothersID(t *testing.T) {
 func TestALateReturnOpensNoSessionInAnotherRun(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) {
-		c.KeepRunning, c.Clients, c.Session.Grace = true, 2, 100*time.Millisecond
+		c.KeepRunning, c.Clients.Count, c.Session.Grace = true, 2, 100*time.Millisecond
 	})
 	closed, lost := rawclient.Hello("closed"), rawclient.Hello("lost")
 	c, l := s.greet(closed, 0), s.greet(lost, 0)

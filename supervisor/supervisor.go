@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"bulkhead/internal/child"
+	"bulkhead/internal/config"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/door"
@@ -78,7 +79,7 @@ type Supervisor struct {
 // An error that wraps ErrConfig or ErrLocked means that nothing was started, and so does
 // one that says that the address is in use.
 func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, error) {
-	cfg, err := cfg.withDefaults()
+	cfg, err := cfg.complete()
 	if err != nil {
 		return Result{}, err
 	}
@@ -126,8 +127,8 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 		return Result{}, err
 	}
 	defer s.closeHTTP()
-	s.threads.Prepare(s.cfg.Logger, s.cfg.Clients)
-	s.cfg.Overload.InboxMemory = reserve.BoundMemory(s.cfg.Logger, s.cfg.Overload.InboxMemory)
+	s.threads.Prepare(s.cfg.Logger, s.cfg.Clients.Count)
+	s.cfg.Overload.InboxMemory = config.Size(reserve.BoundMemory(s.cfg.Logger, uint64(s.cfg.Overload.InboxMemory)))
 	// A run that goes on has clients to serve, with or without another handler.
 	var ready []*child.Child
 	switch first, err := s.startHandler(ctx); {
@@ -262,7 +263,7 @@ type runEnd struct {
 func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signal, announce bool) runEnd {
 	s.setCurrent(r)
 	s.cfg.Logger.Info("supervisor ready", append([]any{"listen", s.listener.Addr().String(), "run", r.id, "run_dir", r.dir,
-		"clients_expected", s.cfg.Clients}, absentees(r.absent())...)...)
+		"clients_expected", s.cfg.Clients.Count}, absentees(r.absent())...)...)
 	notify(s.cfg.Logger, "READY=1")
 	if announce && s.cfg.Ready != nil {
 		s.cfg.Ready(Ready{Listen: s.listener.Addr().String(), RunDir: r.dir, HTTP: s.httpAddr()})
@@ -447,10 +448,10 @@ func (s *Supervisor) handlerConfig(socketFolder string) child.Config {
 		Name: "handler", Path: s.cfg.Handler.Path, Dir: "/",
 		Env: append([]string{
 			"GOMAXPROCS=1",
-			"GOMEMLIMIT=" + strconv.FormatUint(s.cfg.Handler.MemoryLimit, 10),
+			"GOMEMLIMIT=" + strconv.FormatUint(uint64(s.cfg.Handler.MemoryLimit), 10),
 		}, failpoint.Env()...),
 		SocketDir: socketFolder, MaxMessageBytes: maxMessageBytes,
-		MemoryMax: s.cfg.Handler.MemoryMax, BoxBytes: int(s.cfg.Session.MaxFrame) + boxSlack,
+		MemoryMax: uint64(s.cfg.Handler.MemoryMax), BoxBytes: int(s.cfg.Session.MaxFrame) + boxSlack,
 		StartTimeout: s.cfg.Handler.StartTimeout, KillTimeout: s.cfg.Handler.KillTimeout,
 		Blocking: s.threads.Limit(),
 		Logger:   s.cfg.Logger.With("from", filepath.Base(s.cfg.Handler.Path)),

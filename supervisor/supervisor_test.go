@@ -60,7 +60,7 @@ func TestARunFromHelloToReport(t *testing.T) {
 // The run waits for as many clients as it expects, whatever comes in between.
 func TestARunWaitsForAllItsClients(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients = 3 })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count = 3 })
 	s.serveWhole("alpha")
 	second := s.greet(rawclient.Hello("beta"), 0)
 	s.serveWhole("gamma")
@@ -186,11 +186,8 @@ func TestConfigThatCannotWorkStartsNothing(t *testing.T) {
 		"a state directory that is a file": func(c *supervisor.Config) { c.StateDir = file },
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := supervisor.Config{
-				Listen: "127.0.0.1:0", StateDir: filepath.Join(t.TempDir(), "state"),
-				Handler: supervisor.HandlerConfig{Path: os.Args[0]},
-				Ready:   func(supervisor.Ready) { t.Error("it got ready") },
-			}
+			cfg := settings(filepath.Join(t.TempDir(), "state"))
+			cfg.Ready = func(supervisor.Ready) { t.Error("it got ready") }
 			change(&cfg)
 			if _, err := supervisor.Run(t.Context(), cfg, nil); !errors.Is(err, exitstatus.ErrConfig) {
 				t.Errorf("Run = %v; want ErrConfig", err)
@@ -207,10 +204,8 @@ func TestAnAddressInUse(t *testing.T) {
 	must(t, err)
 	defer busy.Close()
 	dir := t.TempDir()
-	cfg := supervisor.Config{
-		Listen: busy.Addr().String(), StateDir: filepath.Join(dir, "not", "there"),
-		Handler: supervisor.HandlerConfig{Path: os.Args[0]},
-	}
+	cfg := settings(filepath.Join(dir, "not", "there"))
+	cfg.Listen = busy.Addr().String()
 	_, err = supervisor.Run(t.Context(), cfg, nil)
 	if err == nil || errors.Is(err, exitstatus.ErrConfig) || !strings.Contains(err.Error(), cfg.Listen+" is in use") {
 		t.Errorf("Run = %v; want that the address is in use", err)

@@ -176,7 +176,7 @@ func (s *Supervisor) adoptOne(ctx context.Context, h rundir.Rostered) (*child.Ch
 
 // tooOld says whether a run is not to be taken up any more.
 func (s *Supervisor) tooOld(u *unfinished) bool {
-	return s.cfg.Handover == nil && u.past.clock.Since(time.Now()) > s.cfg.ResumeWithin
+	return s.cfg.Handover == nil && u.past.clock.Since(time.Now()) >= s.cfg.ResumeWithin
 }
 
 // takeUp goes on with an unfinished run. It returns nil, and the run is as closed as
@@ -254,7 +254,7 @@ func (s *Supervisor) abandon(u *unfinished) error {
 		return nil
 	}
 	s.cfg.Logger.Warn("the run before this one was not taken up in time", "run", u.id, "last_record_ago", roughly(u.past.clock.Since(time.Now())), "resume_within", s.cfg.ResumeWithin)
-	j, _, err := journal.Open(filepath.Join(u.dir, rundir.JournalFolder), s.cfg.Journal)
+	j, _, err := journal.Open(filepath.Join(u.dir, rundir.JournalFolder), s.cfg.journalOptions(nil))
 	if err != nil {
 		return fmt.Errorf("closing the journal of run %s: %w", u.id, err)
 	}
@@ -301,9 +301,9 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 	}
 	restarted := &bulkheadv1.SupervisorRestarted{
 		Kind: bulkheadv1.RestartKind_RESTART_KIND_RESTARTED, Pid: int32(os.Getpid()),
-		Version: s.cfg.Version, GoVersion: runtime.Version(), ExpectedClients: uint32(s.cfg.Clients), Listen: s.listener.Addr().String(),
+		Version: s.cfg.Version, GoVersion: runtime.Version(), ExpectedClients: uint32(s.cfg.Clients.Count), Listen: s.listener.Addr().String(),
 		HandlersKept: uint32(len(kept)), HandlersGone: uint32(len(gone)),
-		BootId: boottime.ID(), ExpectedNames: s.cfg.ClientNames, Settings: settingsOf(s.cfg),
+		BootId: boottime.ID(), ExpectedNames: s.cfg.Clients.Names, Settings: settingsOf(s.cfg),
 	}
 	if s.cfg.Handover != nil {
 		restarted.Kind = bulkheadv1.RestartKind_RESTART_KIND_UPGRADED

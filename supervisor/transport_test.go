@@ -111,7 +111,7 @@ func TestALostClientThatEndedItsStream(t *testing.T) {
 func TestAClientThatDoesNotWaitForItsWelcome(t *testing.T) {
 	t.Parallel()
 	const clients = 8
-	s := start(t, func(c *supervisor.Config) { c.Clients = clients })
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count = clients })
 	for i := range clients {
 		r, err := rawclient.DialRaw(s.addr, patience)
 		must(t, err)
@@ -248,7 +248,7 @@ func TestASessionOutlivesTooMuchAtOnce(t *testing.T) {
 // between counts as going on.
 func TestTooMuchAgainAndAgain(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Session.MaxBatch, c.Clients = 8, 2 })
+	s := start(t, func(c *supervisor.Config) { c.Session.MaxBatch, c.Clients.Count = 8, 2 })
 	hello := rawclient.Hello("alpha")
 	// tooMuch sends too much, as often as it is let in, until it is rejected. A connection of
 	// which the next takes the place before the supervisor knows its end does not count.

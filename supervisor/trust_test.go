@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/config"
 	"bulkhead/internal/downlink"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -16,7 +17,7 @@ import (
 // A handler may have as many batches on their way as it lets its client have, and none
 // larger than a frame.
 func TestWindowOfAHandler(t *testing.T) {
-	r := &run{cfg: Config{Session: SessionConfig{MaxFrame: 100, MaxUnackedBatches: 2}}}
+	r := &run{cfg: Config{Supervisor: config.Supervisor{Session: config.Session{MaxFrame: 100, MaxUnackedBatches: 2}}}}
 	l := &link{down: downlink.New()}
 	send := func(last uint64, size int) error {
 		return l.checkBatch(r, &bulkheadv1.SealedBatch{LastSeq: last, Batch: make([]byte, size)})

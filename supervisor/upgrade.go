@@ -116,7 +116,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 // journal of the run, and its handlers start. It changes nothing but a temporary
 // folder, which it removes.
 func Preflight(ctx context.Context, cfg Config) (Fitness, error) {
-	cfg, err := cfg.withDefaults()
+	cfg, err := cfg.complete()
 	if err != nil {
 		return Fitness{}, err
 	}

@@ -91,7 +91,7 @@ func (s *Supervisor) handOver(kept []*link, signals <-chan os.Signal) (*Handover
 		if h.HTTP, err = duplicate(s.http); err != nil {
 			return nil, fmt.Errorf("handing the listener for http over: %w", err)
 		}
-		h.HTTPListen = s.cfg.HTTP
+		h.HTTPListen = s.cfg.HTTP.Listen
 	}
 	s.stopControl() // its last calls may take a moment, in which handlers may end
 	for _, l := range kept {

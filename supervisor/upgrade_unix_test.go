@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bulkhead/internal/config"
 	"context"
 	"errors"
 	"os"
@@ -35,7 +36,7 @@ func TestAProgramThatIsNotFitIsToldInPlainWords(t *testing.T) {
 		{[]string{file("not-executable", 0o644)}, "this user may not run it; install"},
 		{[]string{file("half", 0o755)}, "it is no program for this machine, or not all of one; install"},
 	} {
-		s := &Supervisor{cfg: Config{Program: test.program, StateDir: "/here"}}
+		s := &Supervisor{cfg: Config{Program: test.program, Supervisor: config.Supervisor{StateDir: "/here"}}}
 		_, err := s.preflight(t.Context())
 		if want := test.program[0] + " does not pass its pre-flight: " + test.want; err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", test.program, err, want)

@@ -16,11 +16,9 @@ import (
 // told that there is one.
 func (r *running) secondIsLockedOut() {
 	r.t.Helper()
-	_, err := supervisor.Run(r.t.Context(), supervisor.Config{
-		Listen: "127.0.0.1:0", StateDir: r.state,
-		Handler: supervisor.HandlerConfig{Path: os.Args[0]},
-		Ready:   func(supervisor.Ready) { r.t.Error("the second got ready") },
-	}, nil)
+	cfg := settings(r.state)
+	cfg.Ready = func(supervisor.Ready) { r.t.Error("the second got ready") }
+	_, err := supervisor.Run(r.t.Context(), cfg, nil)
 	if !errors.Is(err, rundir.ErrLocked) {
 		r.t.Errorf("the second ended with %v; want ErrLocked", err)
 	}
@@ -32,7 +30,7 @@ func TestWhatIsRemovedIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	for name, dir := range stateDirs(t) {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, func(c *supervisor.Config) { c.StateDir, c.Clients, c.Handler.Pool = dir, 4, 1 })
+			s := start(t, func(c *supervisor.Config) { c.StateDir, c.Clients.Count, c.Handler.Pool = dir, 4, 1 })
 			alpha := s.greet(rawclient.Hello("alpha"), 0)
 			s.deliver(alpha, 1, 3)
 			was, err := filepath.EvalSymlinks(filepath.Join(dir, "sock"))
@@ -78,7 +76,7 @@ func TestACopiedStateDirIsAnotherOne(t *testing.T) {
 	t.Parallel()
 	for name, dir := range stateDirs(t) {
 		t.Run(name, func(t *testing.T) {
-			first := start(t, func(c *supervisor.Config) { c.StateDir, c.Clients, c.Handler.Pool = dir, 3, 1 })
+			first := start(t, func(c *supervisor.Config) { c.StateDir, c.Clients.Count, c.Handler.Pool = dir, 3, 1 })
 			c := first.greet(rawclient.Hello("alpha"), 0)
 			first.deliver(c, 1, 3)
 			target, err := filepath.EvalSymlinks(filepath.Join(dir, "sock"))

@@ -15,8 +15,6 @@ import (
 	"bulkhead/internal/sink"
 	"bulkhead/internal/version"
 	"bulkhead/supervisor"
-	"bulkhead/supervisor/door"
-	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/render"
 )
@@ -78,7 +76,7 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr
 		}
 		return err
 	}
-	cfg := supervisorConfig(settings)
+	cfg := supervisor.Config{Supervisor: settings, Version: version.String(), Build: version.Build()}
 	cfg.Logger = newLogger(settings.Log, stderr)
 	if ctx.Bool(supervisor.PreflightFlag) {
 		return printFitness(ctx.Context, cfg, stdout)
@@ -159,32 +157,4 @@ func printPlaces(w io.Writer, dir string, err error) {
 		return // stdout is gone; the files are there
 	}
 	fmt.Fprintf(w, "\n%s\n%s\n%s\n", filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.json"), filepath.Join(dir, "report.html"))
-}
-
-// supervisorConfig is the settings in the supervisor's own form.
-func supervisorConfig(s config.Supervisor) supervisor.Config {
-	sync := journal.SyncBatch
-	if s.Journal.Sync == config.JournalSyncNone {
-		sync = journal.SyncNone
-	}
-	return supervisor.Config{
-		Listen: s.Listen, HTTP: s.HTTP.Listen, Clients: s.Clients.Count, ClientNames: s.Clients.Names, Linger: s.Linger, StateDir: s.StateDir, KeepRunning: s.KeepRunning,
-		ProgressEvery: meant(s.Log.ProgressInterval),
-		Token:         s.Token, DrainTimeout: meant(s.DrainTimeout), ResumeWithin: meant(s.ResumeWithin), Version: version.String(), Build: version.Build(),
-		Handler: supervisor.HandlerConfig{
-			Path: s.Handler.Path, Pool: s.Handler.Pool, MemoryLimit: uint64(s.Handler.MemoryLimit), MemoryMax: uint64(s.Handler.MemoryMax),
-			StartTimeout: s.Handler.StartTimeout, KillTimeout: s.Handler.KillTimeout,
-			OrphanGrace: meant(s.Handler.OrphanGrace), HangTimeout: s.Handler.HangTimeout, PoisonLimit: s.Handler.PoisonLimit,
-		},
-		Session: supervisor.SessionConfig{
-			Grace: meant(s.Session.Grace), HelloTimeout: s.Session.HelloTimeout, ClientTimeout: s.Session.ClientTimeout,
-			MaxFrame: uint32(s.Session.MaxFrame), MaxBatch: uint32(s.Session.MaxBatch), MaxUnackedBatches: uint32(s.Session.MaxUnackedBatches),
-		},
-		Overload: door.OverloadConfig{
-			Startups:     door.Startups(s.Overload.Startups),
-			MaxPerSource: s.Overload.MaxPerSource, MaxClients: s.Overload.MaxClients, CrashDelay: meant(s.Overload.CrashDelay),
-			InboxMemory: uint64(s.Overload.InboxMemory),
-		},
-		Journal: journal.Options{Sync: sync, SegmentBytes: int64(s.Journal.SegmentSize), ReserveBytes: int64(s.Journal.Reserve)},
-	}
 }

@@ -14,6 +14,24 @@ type Override struct {
 	Origin string
 }
 
+// DefaultSupervisor returns what a supervisor does that is told nothing.
+func DefaultSupervisor() Supervisor {
+	s, err := LoadSupervisor("", nil, nil)
+	if err != nil {
+		panic(err) // a test loads them
+	}
+	return s
+}
+
+// DefaultClient returns what a client does that is told nothing.
+func DefaultClient() Client {
+	c, err := LoadClient("", nil, nil)
+	if err != nil {
+		panic(err) // a test loads them
+	}
+	return c
+}
+
 // LoadSupervisor returns the configuration of a supervisor from a YAML file ("" for
 // none), an environment in the form of os.Environ, and flags. Of several flags
 // with one key, and several entries of one environment variable, the last counts.

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"bulkhead/internal/config"
 	"testing"
 	"time"
 )
@@ -9,7 +10,7 @@ import (
 // from there: but not before the first crash delay is over, and not others.
 func TestAnAwaitedClientHasAWayIn(t *testing.T) {
 	now := time.Now()
-	g := NewGate(OverloadConfig{Startups: Startups{100, 100, 100}, MaxPerSource: 50, CrashDelay: time.Second}, always(0))
+	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}, MaxPerSource: 50, CrashDelay: time.Second}, always(0))
 	for range 5 { // noise
 		g.blame(now, alpha)
 		g.blame(now, beta)
@@ -43,7 +44,7 @@ func TestAnAwaitedClientHasAWayIn(t *testing.T) {
 // the oldest of them goes, for as many as come.
 func TestSilenceDoesNotCloseTheWayIn(t *testing.T) {
 	now := time.Now()
-	g := NewGate(OverloadConfig{Startups: Startups{1, 100, 1}, MaxPerSource: 1}, always(0))
+	g := NewGate(config.Overload{Startups: config.Startups{Start: 1, Rate: 100, Full: 1}, MaxPerSource: 1}, always(0))
 	let(t, g, now, alpha).Greeted() // MaxPerSource is reached
 	g.Expect(alpha, now)
 	dropped := 0
@@ -63,7 +64,7 @@ func TestSilenceDoesNotCloseTheWayIn(t *testing.T) {
 // oldest of them. Who has no more than others takes none from them.
 func TestSilentConnectionsMakeRoom(t *testing.T) {
 	now := time.Now()
-	g := NewGate(OverloadConfig{Startups: Startups{40, 100, 40}}, always(0))
+	g := NewGate(config.Overload{Startups: config.Startups{Start: 40, Rate: 100, Full: 40}}, always(0))
 	var gone []int
 	for i := range 40 {
 		tk := let(t, g, now, alpha)
@@ -87,7 +88,7 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 // yet is, and learns of it when it does.
 func TestOnlySilentConnectionsAreDropped(t *testing.T) {
 	now := time.Now()
-	g := NewGate(OverloadConfig{Startups: Startups{crowd + 2, 100, crowd + 2}}, always(0))
+	g := NewGate(config.Overload{Startups: config.Startups{Start: crowd + 2, Rate: 100, Full: crowd + 2}}, always(0))
 	for range crowd {
 		let(t, g, now, beta)
 	}

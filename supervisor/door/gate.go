@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bulkhead/internal/backoff"
+	"bulkhead/internal/config"
 	"bulkhead/internal/protocol"
 )
 
@@ -44,7 +45,7 @@ func (r *Refusal) String() string {
 // Gate decides which connections are let in. It lives as long as the supervisor, so
 // that what one run learnt of an address counts in the next.
 type Gate struct {
-	cfg    OverloadConfig
+	cfg    config.Overload
 	random func(n int) int // uniform in [0, n)
 
 	mu       sync.Mutex
@@ -65,7 +66,7 @@ type crasher struct {
 	until   time.Time // it is refused before
 }
 
-func NewGate(cfg OverloadConfig, random func(n int) int) *Gate {
+func NewGate(cfg config.Overload, random func(n int) int) *Gate {
 	return &Gate{cfg: cfg, random: random, sources: make(map[netip.Addr]int), crashers: make(map[netip.Addr]*crasher), wasters: make(wasters),
 		silent: make(map[netip.Addr][]*Ticket), awaited: make(map[netip.Addr][]time.Time), returns: make(map[netip.Addr]int)}
 }
@@ -122,7 +123,7 @@ func (g *Gate) objection(now time.Time, source netip.Addr) *Refusal {
 	if no := g.barred(now, source); no != nil {
 		return no
 	}
-	if g.cfg.Startups.shed(g.starting, g.random) && !g.makeRoom(source) {
+	if sheds(g.cfg.Startups, g.starting, g.random) && !g.makeRoom(source) {
 		return &Refusal{"too many connections have not said Hello", RetryStartups}
 	}
 	return nil
@@ -203,9 +204,9 @@ func (t *Ticket) Leave(now time.Time, crashed bool) {
 	}
 }
 
-// shed says whether to refuse a connection when n are starting: sshd's rule for
+// sheds reports whether to refuse a connection when n are starting: sshd's rule for
 // MaxStartups (should_drop_connection in OpenSSH's sshd.c), in whole percent.
-func (s Startups) shed(n int, random func(n int) int) bool {
+func sheds(s config.Startups, n int, random func(n int) int) bool {
 	switch {
 	case n < s.Start:
 		return false

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"bulkhead/internal/config"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -41,28 +42,28 @@ func wantRefused(t *testing.T, g *Gate, now time.Time, source netip.Addr, text s
 // The rule is sshd's: in whole percent, of the connections there are before this one.
 func TestStartupsAreShed(t *testing.T) {
 	for _, tt := range []struct {
-		s       Startups
+		s       config.Startups
 		n       int
 		percent int
 	}{
-		{Startups{64, 30, 256}, 0, 0},
-		{Startups{64, 30, 256}, 63, 0},
-		{Startups{64, 30, 256}, 64, 30},
-		{Startups{64, 30, 256}, 66, 30},
-		{Startups{64, 30, 256}, 67, 31},
-		{Startups{64, 30, 256}, 160, 65},
-		{Startups{64, 30, 256}, 255, 99},
-		{Startups{64, 30, 256}, 256, 100},
-		{Startups{64, 30, 256}, 1 << 20, 100},
-		{Startups{10, 30, 100}, 55, 65}, // sshd's default
-		{Startups{10, 100, 100}, 9, 0},
-		{Startups{10, 100, 100}, 10, 100},
-		{Startups{5, 30, 5}, 4, 0},
-		{Startups{5, 30, 5}, 5, 100},
+		{config.Startups{Start: 64, Rate: 30, Full: 256}, 0, 0},
+		{config.Startups{Start: 64, Rate: 30, Full: 256}, 63, 0},
+		{config.Startups{Start: 64, Rate: 30, Full: 256}, 64, 30},
+		{config.Startups{Start: 64, Rate: 30, Full: 256}, 66, 30},
+		{config.Startups{Start: 64, Rate: 30, Full: 256}, 67, 31},
+		{config.Startups{Start: 64, Rate: 30, Full: 256}, 160, 65},
+		{config.Startups{Start: 64, Rate: 30, Full: 256}, 255, 99},
+		{config.Startups{Start: 64, Rate: 30, Full: 256}, 256, 100},
+		{config.Startups{Start: 64, Rate: 30, Full: 256}, 1 << 20, 100},
+		{config.Startups{Start: 10, Rate: 30, Full: 100}, 55, 65}, // sshd's default
+		{config.Startups{Start: 10, Rate: 100, Full: 100}, 9, 0},
+		{config.Startups{Start: 10, Rate: 100, Full: 100}, 10, 100},
+		{config.Startups{Start: 5, Rate: 30, Full: 5}, 4, 0},
+		{config.Startups{Start: 5, Rate: 30, Full: 5}, 5, 100},
 	} {
 		shed := 0
 		for r := range 100 { // each number once
-			if tt.s.shed(tt.n, always(r)) {
+			if sheds(tt.s, tt.n, always(r)) {
 				shed++
 			}
 		}
@@ -74,7 +75,7 @@ func TestStartupsAreShed(t *testing.T) {
 
 func TestAConnectionStartsUntilItsHello(t *testing.T) {
 	now := time.Now()
-	g := NewGate(OverloadConfig{Startups: Startups{2, 50, 3}}, always(49))
+	g := NewGate(config.Overload{Startups: config.Startups{Start: 2, Rate: 50, Full: 3}}, always(49))
 	const text = "too many connections have not said Hello; retry after 2s"
 	a, b := let(t, g, now, alpha), let(t, g, now, alpha)
 	wantRefused(t, g, now, beta, text)
@@ -98,7 +99,7 @@ func TestAConnectionStartsUntilItsHello(t *testing.T) {
 // none of them.
 func TestConnectionsOfACrowdMustSpeak(t *testing.T) {
 	now := time.Now()
-	g := NewGate(OverloadConfig{Startups: Startups{100, 100, 100}}, always(0))
+	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
 	let(t, g, now, alpha).Greeted()
 	for i := range crowd {
 		if let(t, g, now, alpha).MustSpeak() {
@@ -116,7 +117,7 @@ func TestConnectionsOfACrowdMustSpeak(t *testing.T) {
 
 func TestConnectionsOfOneSourceAreLimited(t *testing.T) {
 	now := time.Now()
-	g := NewGate(OverloadConfig{Startups: Startups{100, 100, 100}, MaxPerSource: 2}, always(0))
+	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}, MaxPerSource: 2}, always(0))
 	const text = "this address has max_per_source=2 connections already; retry after 5s"
 	a := let(t, g, now, alpha)
 	a.Greeted() // who said Hello counts too
@@ -127,7 +128,7 @@ func TestConnectionsOfOneSourceAreLimited(t *testing.T) {
 	let(t, g, now, alpha)
 	wantRefused(t, g, now, alpha, text)
 
-	free := NewGate(OverloadConfig{Startups: Startups{100, 100, 100}}, always(0))
+	free := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
 	for range 100 {
 		let(t, free, now, alpha)
 	}
@@ -135,7 +136,7 @@ func TestConnectionsOfOneSourceAreLimited(t *testing.T) {
 
 func TestSourcesThatCrashHandlersAreDelayed(t *testing.T) {
 	now := time.Now()
-	g := NewGate(OverloadConfig{Startups: Startups{100, 100, 100}, CrashDelay: time.Second}, always(0))
+	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}, CrashDelay: time.Second}, always(0))
 	for i, delay := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
 		let(t, g, now, alpha).Leave(now, true)
 		wantRefused(t, g, now, alpha, fmt.Sprintf("connections from this address crashed handlers; retry after %s", time.Duration(delay)*time.Second))
@@ -162,7 +163,7 @@ func TestSourcesThatCrashHandlersAreDelayed(t *testing.T) {
 }
 
 func TestSourcesThatWasteHandlersAreKeptOut(t *testing.T) {
-	g := NewGate(OverloadConfig{Startups: Startups{100, 100, 100}, CrashDelay: time.Second}, always(0))
+	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}, CrashDelay: time.Second}, always(0))
 	now := time.Now()
 	waste := func(source netip.Addr) {
 		t.Helper()
@@ -184,7 +185,7 @@ func TestSourcesThatWasteHandlersAreKeptOut(t *testing.T) {
 		now = now.Add(time.Second / wastePerSecond)
 		waste(alpha)
 	}
-	free := NewGate(OverloadConfig{Startups: Startups{100, 100, 100}, CrashDelay: 1}, always(0))
+	free := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
 	for range 2 * wasteBurst {
 		tk := let(t, free, now, alpha)
 		tk.Wasted(now)
@@ -213,7 +214,7 @@ func TestWastersAreForgottenWhenThereAreTooMany(t *testing.T) {
 
 func TestCrashersAreForgottenWhenThereAreTooMany(t *testing.T) {
 	now := time.Now()
-	g := NewGate(OverloadConfig{Startups: Startups{100, 100, 100}, CrashDelay: time.Hour}, always(0))
+	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}, CrashDelay: time.Hour}, always(0))
 	source := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}) }
 	for i := range maxCrashers + 2 {
 		let(t, g, now, source(i)).Leave(now, true)
@@ -232,7 +233,7 @@ func TestCrashersAreForgottenWhenThereAreTooMany(t *testing.T) {
 // Whatever comes and goes, the counts are those of who is there.
 func TestTheGateCountsWhoIsThere(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	g := NewGate(OverloadConfig{Startups: Startups{20, 30, 60}, MaxPerSource: 25}, random.IntN)
+	g := NewGate(config.Overload{Startups: config.Startups{Start: 20, Rate: 30, Full: 60}, MaxPerSource: 25}, random.IntN)
 	now := time.Now()
 	type conn struct {
 		*Ticket

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"bulkhead/internal/config"
 	"net/netip"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ func unknownAddress(n int) netip.Addr {
 // none makes room for another.
 func crowdedGate(t *testing.T, now time.Time) *Gate {
 	t.Helper()
-	g := NewGate(OverloadConfig{Startups: Startups{40, 100, 40}, CrashDelay: time.Second}, always(0))
+	g := NewGate(config.Overload{Startups: config.Startups{Start: 40, Rate: 100, Full: 40}, CrashDelay: time.Second}, always(0))
 	for i := range 40 {
 		let(t, g, now, unknownAddress(i)).Unmuted() // they have spoken, and say no Hello
 	}

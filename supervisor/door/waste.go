@@ -56,13 +56,9 @@ func (w wasters) forget(now time.Time) {
 	}
 }
 
-// penalizes says whether addresses are kept out for what their connections did to handlers:
-// a crash delay of a nanosecond is as good as none.
-func (c OverloadConfig) penalizes() bool { return c.CrashDelay > time.Microsecond }
-
 // Wasted says that the connection used up a handler and became no session's.
 func (t *Ticket) Wasted(now time.Time) {
-	if t == nil || !t.gate.cfg.penalizes() {
+	if t == nil || t.gate.cfg.CrashDelay == 0 { // addresses are not kept out for what their connections did
 		return
 	}
 	t.gate.mu.Lock()
