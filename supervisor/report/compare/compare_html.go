@@ -58,7 +58,7 @@ func (c *Comparison) HTML(w io.Writer, a, b *report.Report) error {
 	for i := range c.Figures {
 		page.Rows = append(page.Rows, compareRow{c.Figures[i].cells(), c.Figures[i].A, c.Figures[i].B})
 	}
-	return render.WritePage(w, "compare.html", render.CompareScripts(), "Bulkhead runs "+human.OrDash(a.Run.ID)+" and "+human.OrDash(b.Run.ID), page)
+	return render.WritePage(w, "compare.html", render.CompareEntry, "Bulkhead runs "+human.OrDash(a.Run.ID)+" and "+human.OrDash(b.Run.ID), page)
 }
 
 func sideOf(r *report.Report) compareSide {

@@ -20,30 +20,12 @@ import (
 //go:embed page/page.html page/compare.html page/page.css page/script/*.js page/compare/*.js page/vendor/*
 var assets embed.FS
 
-// scripts is the page's program, in the order in which its files are joined.
-func scripts() []string {
-	return inFolder("script", "format", "element", "model", "theme", "view", "table", "plot", "marks", "chart", "lanes", "load",
-		"verdict", "corruption", "figures", "events", "throughput", "phases", "latency", "distribution", "clients", "heartbeats",
-		"usage", "rollovers", "handlers", "client", "run", "controls", "page")
-}
-
-// CompareScripts is the program of the page of a comparison.
-func CompareScripts() []string {
-	files := inFolder("script", "format", "element")
-	files = append(files, inFolder("compare", "model")...)
-	files = append(files, inFolder("script", "theme", "view", "table", "plot")...)
-	files = append(files, inFolder("compare", "windows")...)
-	files = append(files, inFolder("script", "chart", "controls")...)
-	return append(files, inFolder("compare", "summary", "figures", "lines", "percentiles", "page")...)
-}
-
-func inFolder(folder string, names ...string) []string {
-	files := make([]string, 0, len(names))
-	for _, name := range names {
-		files = append(files, folder+"/"+name+".js")
-	}
-	return files
-}
+// The module that a page's program begins with; it imports the rest.
+const (
+	reportEntry = "script/page.js"
+	// CompareEntry is that of the page of a comparison.
+	CompareEntry = "compare/page.js"
+)
 
 // document is what a page is filled with. Text that came from outside is in Title,
 // escaped as HTML, and in Report, which holds no "<"; everything else is the page's own.
@@ -56,18 +38,19 @@ type document struct {
 // What it shows of very long lists is thinned, and says so; see html_bounds.go. An error
 // is w's.
 func HTML(r *report.Report, w io.Writer) error {
-	return WritePage(w, "page.html", scripts(), "Bulkhead report "+r.Run.ID, bounded(r))
+	return WritePage(w, "page.html", reportEntry, "Bulkhead report "+r.Run.ID, bounded(r))
 }
 
-// WritePage writes a page that needs nothing else, with the data its program draws.
-func WritePage(w io.Writer, layout string, files []string, title string, data any) error {
+// WritePage writes a page that needs nothing else, with the data its program draws. Entry is
+// the module that its program begins with.
+func WritePage(w io.Writer, layout, entry, title string, data any) error {
 	// Encoded for HTML: "<", ">", "&" and the line separators of JavaScript are escaped,
 	// so that no text can end the script element that holds it.
 	encoded, err := json.Marshal(data)
 	if err != nil {
 		return fmt.Errorf("encoding the report: %w", err)
 	}
-	page, err := newDocument(files)
+	page, err := newDocument(entry)
 	if err != nil {
 		return err
 	}
@@ -92,7 +75,11 @@ func WritePage(w io.Writer, layout string, files []string, title string, data an
 }
 
 // newDocument joins a page's files.
-func newDocument(files []string) (*document, error) {
+func newDocument(entry string) (*document, error) {
+	program, err := bundle(assets, entry)
+	if err != nil {
+		return nil, err
+	}
 	var missing error
 	read := func(name string) string {
 		data, err := assets.ReadFile("page/" + name)
@@ -104,12 +91,8 @@ func newDocument(files []string) (*document, error) {
 	page := &document{
 		Style:   read("vendor/uPlot.min.css") + "\n" + read("page.css") + "\n",
 		Library: "/*\n" + read("vendor/uPlot-LICENSE") + "\n*/\n" + read("vendor/uPlot.iife.min.js") + "\n",
+		Program: program,
 	}
-	program := []string{`(function () {`, `"use strict";`}
-	for _, name := range files {
-		program = append(program, read(name))
-	}
-	page.Program = strings.Join(append(program, "})();\n"), "\n")
 	page.Policy = fmt.Sprintf("default-src 'none'; script-src %s %s; style-src %s; img-src data:; base-uri 'none'; form-action 'none'",
 		source(page.Library), source(page.Program), source(page.Style))
 	return page, missing

@@ -1,6 +1,11 @@
 // Each figure of both runs, with its spread.
 
-onView(function drawDifferences() {
+import { el, part } from "../script/element.js";
+import { dataTable } from "../script/table.js";
+import { color } from "../script/theme.js";
+import { data } from "./model.js";
+
+export function drawDifferences() {
   part("differences").append(dataTable({
     label: "Figures of intervals, of both runs",
     rows: data.rows,
@@ -14,7 +19,7 @@ onView(function drawDifferences() {
       { name: "judgement", wrap: true, cell: (row) => el("span", { class: "word " + toneOf(row.cells[5]), text: row.cells[5] }) },
     ],
   }));
-});
+}
 
 function toneOf(judgement) {
   return judgement.endsWith("better") ? "good" : judgement.endsWith("worse") ? "bad" : "";

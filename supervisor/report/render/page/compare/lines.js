@@ -1,10 +1,17 @@
 // Both runs over time, on the same axes.
 
-const LATENCY_NAMES = { chunk_write: "chunk write", response: "response", create: "create", sync: "sync", close: "close" };
-const PERCENTILES = [["p50", "p50_nano"], ["p99", "p99_nano"], ["p99.9", "p999_nano"], ["max", "max_nano"]];
-const looked = { of: "chunk_write", at: "p99_nano" };
+import { empty, lineChart, orNull, summary } from "../script/chart.js";
+import { byId, el, part } from "../script/element.js";
+import { durationText, rateText } from "../script/format.js";
+import { color } from "../script/theme.js";
+import { redraw } from "../script/view.js";
+import { SIDES, together } from "./model.js";
 
-function latencyOf(side) {
+export const LATENCY_NAMES = { chunk_write: "chunk write", response: "response", create: "create", sync: "sync", close: "close" };
+const PERCENTILES = [["p50", "p50_nano"], ["p99", "p99_nano"], ["p99.9", "p999_nano"], ["max", "max_nano"]];
+export const looked = { of: "chunk_write", at: "p99_nano" };
+
+export function latencyOf(side) {
   return side.latencies.find((latency) => latency.name === looked.of) || null;
 }
 
@@ -20,16 +27,14 @@ function rangesText(lines, text) {
   }).join(", ");
 }
 
-onView(function drawThroughput() {
+export function drawThroughput() {
   part("throughput");
   const { times, lines } = linesOf(SIDES.map((side) => side.bytes_per_second));
   if (times.length === 0) return empty("throughput", "Neither run wrote anything over time.");
   lineChart("throughput", { times, lines, text: rateText, height: 240, label: "Throughput of both runs since their first byte: " + rangesText(lines, rateText) });
-});
+}
 
-onView(drawLatency);
-
-function drawLatency() {
+export function drawLatency() {
   part("latency");
   const { times, lines } = linesOf(SIDES.map((side) => (latencyOf(side) ? orNull(latencyOf(side)[looked.at]) : [])));
   const [percentile] = PERCENTILES.find(([, field]) => field === looked.at);
@@ -40,7 +45,7 @@ function drawLatency() {
   });
 }
 
-function fillLatencyPicks() {
+export function fillLatencyPicks() {
   const there = Object.keys(LATENCY_NAMES).filter((name) => SIDES.some((side) => side.latencies.some((latency) => latency.name === name)));
   byId("latency-of").append(...there.map((name) => el("option", { value: name, text: LATENCY_NAMES[name] })));
   byId("latency-at").append(...PERCENTILES.map(([name, field]) => el("option", { value: field, text: name })));

@@ -1,18 +1,16 @@
 // Two runs, on one time axis: seconds since each wrote its first byte.
 
-const data = JSON.parse(byId("report").textContent);
-const comparison = data.comparison;
-const SIDES = ["A", "B"].map((name, i) => ({ name, ink: "s" + i, ...data.sides[i] }));
+import { byId } from "../script/element.js";
 
-const span = Math.max(1, ...SIDES.map((side) => (side.bytes_per_second.length * side.interval_nano) / 1e9));
-const axisFrom = 0, axisTo = span;
+export const data = JSON.parse(byId("report").textContent);
+export const comparison = data.comparison;
+export const SIDES = ["A", "B"].map((name, i) => ({ name, ink: "s" + i, ...data.sides[i] }));
 
-// What the page of one report has and this one has not.
-const clientsBySession = new Map();
+export const span = Math.max(1, ...SIDES.map((side) => (side.bytes_per_second.length * side.interval_nano) / 1e9));
 
 // together puts lists of both runs, one value an interval, on one axis: times has the
 // middles of all intervals, and a list is undefined where the other run alone has one.
-function together(lists) {
+export function together(lists) {
   const at = lists.map((list, i) => list.map((_, n) => ((n + 0.5) * SIDES[i].interval_nano) / 1e9));
   const times = [...new Set(at.flat())].sort((a, b) => a - b);
   return {
@@ -24,11 +22,3 @@ function together(lists) {
   };
 }
 
-function whenText(seconds) {
-  return offsetText(seconds);
-}
-
-// orNull turns what was not measured, -1, into a gap.
-function orNull(values) {
-  return values.map((value) => (value < 0 ? null : value));
-}

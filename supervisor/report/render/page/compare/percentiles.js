@@ -1,6 +1,16 @@
 // Latency by percentile, both runs: the axis is stretched towards the slow end, so that
 // 90, 99 and 99.9 % are equally far apart.
 
+import { decades, empty, setLegend } from "../script/chart.js";
+import { byId, el, part, swatch } from "../script/element.js";
+import { GAP, NONE, durationText } from "../script/format.js";
+import { GUTTER, axisStyle, decadeGrid } from "../script/plot.js";
+import { dataTable, under } from "../script/table.js";
+import { color } from "../script/theme.js";
+import { tip, view } from "../script/view.js";
+import { LATENCY_NAMES, latencyOf, looked } from "./lines.js";
+import { SIDES } from "./model.js";
+
 let percentilesPlot = null;
 
 // stretched is where a share of 0 to 1 lies on the axis.
@@ -23,9 +33,7 @@ function percentText(at) {
   return Number((100 * (1 - 10 ** -at)).toFixed(Math.max(0, Math.ceil(at) - 2) + (at % 1 > 0.01 ? 1 : 0))) + GAP + "%";
 }
 
-onView(drawPercentiles);
-
-function drawPercentiles() {
+export function drawPercentiles() {
   const body = part("percentiles");
   if (percentilesPlot) {
     view.others.delete(percentilesPlot);

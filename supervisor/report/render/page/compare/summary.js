@@ -1,5 +1,11 @@
 // What is different, and what limits the comparison.
 
+import { byId, el, part, swatch } from "../script/element.js";
+import { NONE } from "../script/format.js";
+import { dataTable } from "../script/table.js";
+import { color } from "../script/theme.js";
+import { SIDES, comparison, data } from "./model.js";
+
 function differencesTable(label, list) {
   return dataTable({
     label, rows: list,
@@ -11,7 +17,7 @@ function differencesTable(label, list) {
   });
 }
 
-function drawSummary() {
+export function drawSummary() {
   byId("summary-line").textContent = comparison.summary.charAt(0).toUpperCase() + comparison.summary.slice(1);
   part("summary").append(
     dataTable({

@@ -1,6 +1,9 @@
 // What of each run is compared, as a band: of A at the top, of B at the foot.
 
-function drawMarks(plot) {
+import { color, faint } from "../script/theme.js";
+import { SIDES } from "./model.js";
+
+export function drawWindows(plot) {
   const { ctx, bbox } = plot;
   const height = 5 * devicePixelRatio;
   ctx.save();
@@ -14,10 +17,4 @@ function drawMarks(plot) {
     ctx.fillRect(left, i === 0 ? bbox.top : bbox.top + bbox.height - height, right - left, height);
   });
   ctx.restore();
-}
-
-function nameMarks() {}
-
-function eventsAt() {
-  return [];
 }

@@ -1,9 +1,19 @@
 // A chart of lines over time, with its legend in the rail beside it.
 
+import { byId, el, swatch } from "./element.js";
+import { NONE, countText, offsetText, plural } from "./format.js";
+import { GUTTER, axisStyle, decadeGrid, timePlot } from "./plot.js";
+import { dataTable, under } from "./table.js";
+import { color, faint } from "./theme.js";
+import { axis, choose, marks, readout, tip, view } from "./view.js";
+
+// LINES_AT_ONCE are as many as can be told apart.
+export const LINES_AT_ONCE = 8;
+
 // lineChart draws lines of { name, values, color, width, dash, area, dots, session, off }
 // in the panel with that id; text(value) says a value. A click on a line's name hides it,
 // or filters by its client if it has a session.
-function lineChart(id, { times, lines, text, label, logarithmic, height, ticks, floor, extra, named }) {
+export function lineChart(id, { times, lines, text, label, logarithmic, height, ticks, floor, extra, named }) {
   const body = byId(id).querySelector(".body");
   const now = lines.map(() => el("span", { class: "now" }));
   const names = el("ul", { class: "legend" });
@@ -35,21 +45,20 @@ function lineChart(id, { times, lines, text, label, logarithmic, height, ticks, 
     })),
     scales: { y: logarithmic ? { distr: 3, range: decades } : { range: (_, min, max) => [0, max > 0 ? max * 1.08 : floor || 1] } },
     axes: [{ ...axisStyle(), ...(logarithmic ? { grid: decadeGrid() } : {}), scale: "y", size: GUTTER, space: logarithmic ? 26 : 30, values: (_, splits) => splits.map((v) => (v === null ? "" : text(v))) }],
-    padding: named ? [marksRoom, 24, 0, 0] : undefined,
-    hooks: { drawAxes: [named ? (p) => { drawMarks(p); nameMarks(p); } : drawMarks], draw: ticks ? [(p) => drawTicks(p, times, ticks)] : [] },
+    padding: named ? [marks.room, 24, 0, 0] : undefined,
+    hooks: { drawAxes: [named ? (p) => { marks.draw(p); marks.name(p); } : marks.draw], draw: ticks ? [(p) => drawTicks(p, times, ticks)] : [] },
     moved(p, idx, at, pointer) {
       lines.forEach((line, i) => { now[i].textContent = idx === null ? "" : valueText(line, idx, text); });
       if (at === null || !(pointer || document.activeElement === p.root.parentNode)) return;
       const rows = lines.filter((line, i) => p.series[i + 1].show && line.values[idx] !== null && line.values[idx] !== undefined);
-      const close = eventsAt(p, at);
       const spoken = rows.slice(0, 4).map((line) => line.name + " " + valueText(line, idx, text)).join(", ");
-      readout(whenText(times[idx]) + (pointer ? "" : ": " + (spoken || "nothing")));
+      readout(axis.whenText(times[idx]) + (pointer ? "" : ": " + (spoken || "nothing")));
       if (!pointer) return;
       tip.show(pointer.clientX, pointer.clientY,
-        el("div", { class: "when", text: whenText(times[idx]) }),
+        el("div", { class: "when", text: axis.whenText(times[idx]) }),
         ...rows.slice(0, 10).map((line) => el("div", { class: "row" }, swatch(line.color), el("span", { class: "clip", text: line.name }), el("span", { text: valueText(line, idx, text) }))),
         ticks && ticks[idx] ? el("div", { text: plural(ticks[idx], "rollover") }) : null,
-        ...close.slice(0, 4).map((event) => el("div", { text: eventLine(event) })));
+        ...marks.linesAt(p, at).slice(0, 4).map((text) => el("div", { text })));
     },
   });
   body.append(under("Values as a table", () => dataTable({
@@ -64,7 +73,7 @@ function lineChart(id, { times, lines, text, label, logarithmic, height, ticks, 
   return plot;
 }
 
-function setLegend(id, ...nodes) {
+export function setLegend(id, ...nodes) {
   const rail = byId(id).querySelector(".rail");
   for (const old of rail.querySelectorAll(".legend")) old.remove();
   rail.append(...nodes.filter(Boolean));
@@ -102,7 +111,7 @@ function lonely(plot, series, from, to) {
   return false;
 }
 
-function decades(_, min, max) {
+export function decades(_, min, max) {
   if (!(min > 0)) return [1e3, 1e6];
   const low = 10 ** Math.floor(Math.log10(min)), high = 10 ** Math.ceil(Math.log10(max) + 1e-9);
   return [low, Math.max(high, low * 10)];
@@ -127,12 +136,12 @@ function drawTicks(plot, times, counts) {
 }
 
 // empty says in a panel that there is nothing to draw.
-function empty(id, text) {
+export function empty(id, text) {
   setLegend(id);
   byId(id).querySelector(".body").append(el("p", { class: "empty", text }));
 }
 
-function summary(values) {
+export function summary(values) {
   let least = Infinity, most = -Infinity, sum = 0, n = 0;
   for (const value of values) {
     if (value === null || value === undefined) continue;
@@ -142,4 +151,9 @@ function summary(values) {
     n++;
   }
   return n ? { least, most, mean: sum / n } : null;
+}
+
+// orNull turns what was not measured, -1, into a gap.
+export function orNull(values) {
+  return values.map((value) => (value < 0 ? null : value));
 }

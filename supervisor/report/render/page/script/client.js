@@ -1,6 +1,13 @@
 // The client that is looked at.
 
-onView(function drawClient() {
+import { byId, el, facts } from "./element.js";
+import { GAP, NONE, countText, durationText, offsetText, rateText, sizeText, three, words } from "./format.js";
+import { loadText } from "./load.js";
+import { clientsBySession, processName, timeOf, unwhole } from "./model.js";
+import { dataTable } from "./table.js";
+import { view } from "./view.js";
+
+export function drawClient() {
   const entry = clientsBySession.get(view.session);
   byId("client").hidden = !entry;
   if (!entry) return;
@@ -49,4 +56,4 @@ onView(function drawClient() {
       ],
     }),
     client.connections_left_out ? el("p", { class: "quiet", text: countText(client.connections_left_out) + " older ones are left out." }) : document.createTextNode(""));
-});
+}

@@ -1,6 +1,12 @@
 // Who was slow: the clients side by side.
 
-onView(function drawClients() {
+import { byId, el, part } from "./element.js";
+import { NONE, countText, durationText, offsetText, rateText, sizeText, words } from "./format.js";
+import { atWork, report, timeOf, unwhole } from "./model.js";
+import { dataTable } from "./table.js";
+import { choose, view } from "./view.js";
+
+export function drawClients() {
   const body = part("clients");
   const clients = report.clients;
   byId("stragglers").textContent = stragglers(clients);
@@ -38,15 +44,12 @@ onView(function drawClients() {
       { name: "cause", wrap: true, value: (client) => client.cause, text: (client) => client.cause },
     ],
   }));
-});
+}
 
 // writeText is a latency of a client's chunk writes, if there were any.
 function writeText(client, nano) {
   return client.chunk_write.count > 0 ? durationText(nano) : NONE;
 }
-
-// Whether a load was cut short, or could not go on.
-function unwhole(client) { return Boolean(client.load && client.load !== "whole"); }
 
 function outcomeWord(client) {
   if (atWork(client)) return el("span", { class: "word good", text: "at work" });

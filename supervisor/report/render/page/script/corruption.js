@@ -1,6 +1,12 @@
 // What did not read back as it was written: before everything but the verdict.
 
-onView(function drawCorruption() {
+import { byId, el, part } from "./element.js";
+import { countText, offsetText, plural, words } from "./format.js";
+import { clientsBySession, report, timeOf } from "./model.js";
+import { dataTable } from "./table.js";
+import { shown, view } from "./view.js";
+
+export function drawCorruption() {
   const rows = report.clients.filter((client) => shown(client.session))
     .flatMap((client) => (client.corruptions || []).map((place) => ({ client, place, at: timeOf(place.found_at, client) })));
   const of = clientsBySession.has(view.session) ? clientsBySession.get(view.session).client : report.totals;
@@ -22,4 +28,4 @@ onView(function drawCorruption() {
       { name: "path", wrap: true, value: (row) => row.place.path, text: (row) => row.place.path },
     ],
   }), leftOut ? el("p", { class: "quiet", text: plural(leftOut, "place") + " more are counted and not listed." }) : document.createTextNode(""));
-});
+}

@@ -1,5 +1,14 @@
 // How long chunk writes took, all of them; or what else has a distribution.
 
+import { empty, setLegend } from "./chart.js";
+import { byId, el, part, swatch } from "./element.js";
+import { GAP, countText, durationText, plural, three } from "./format.js";
+import { phasesByName, report, series } from "./model.js";
+import { GUTTER, axisStyle, decadeGrid } from "./plot.js";
+import { dataTable, under } from "./table.js";
+import { color, faint } from "./theme.js";
+import { tip, view } from "./view.js";
+
 let distributionPlot = null;
 let distributionOf = "chunk_write";
 
@@ -13,16 +22,14 @@ const DISTRIBUTED = {
   close: ["close", (of) => of.phases.close],
 };
 
-function fillDistributionPick() {
+export function fillDistributionPick() {
   const names = ["chunk_write", ...phasesByName.keys()].filter((name) => DISTRIBUTED[name]);
   byId("distribution-of").hidden = names.length < 2;
   byId("distribution-pick").append(...names.map((name) => el("option", { value: name, text: plural(2, DISTRIBUTED[name][0]).split(GAP).slice(1).join(" ") })));
   byId("distribution-pick").addEventListener("change", (event) => { distributionOf = event.target.value; drawDistribution(); });
 }
 
-onView(drawDistribution);
-
-function drawDistribution() {
+export function drawDistribution() {
   const body = part("distribution");
   const [noun, percentiles] = DISTRIBUTED[distributionOf];
   const everything = distributionOf === "chunk_write" ? (series ? series.distribution : []) : phasesByName.get(distributionOf).distribution;

@@ -1,6 +1,6 @@
 // Elements are made here and nowhere from markup: what a client called itself is text.
 
-function el(tag, properties, ...children) {
+export function el(tag, properties, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(properties || {})) {
     if (value === undefined || value === null || value === false) continue;
@@ -13,24 +13,24 @@ function el(tag, properties, ...children) {
   return node;
 }
 
-function byId(id) {
+export function byId(id) {
   return document.getElementById(id);
 }
 
 // part returns the part of a panel that is filled, emptied.
-function part(id, selector) {
+export function part(id, selector) {
   const node = byId(id).querySelector(selector || ".body");
   node.replaceChildren();
   return node;
 }
 
-function swatch(color, shape) {
+export function swatch(color, shape) {
   const node = el("span", { class: "swatch" + (shape ? " " + shape : ""), "aria-hidden": "true" });
   node.style.setProperty("--c", color);
   return node;
 }
 
-function facts(list) {
+export function facts(list) {
   const nodes = [];
   for (const [name, value] of list) {
     if (value === "" || value === null || value === undefined) continue;

@@ -1,6 +1,15 @@
 // What happened, and when.
 
-onView(function drawEvents() {
+import { empty } from "./chart.js";
+import { byId, el, part } from "./element.js";
+import { durationText, leftOutText, offsetText, plural, words } from "./format.js";
+import { laneChart } from "./lanes.js";
+import { EVENT_STYLES, eventColor, eventLine, eventName, shownEvents } from "./marks.js";
+import { axisFrom, axisTo, series, span } from "./model.js";
+import { dataTable, under } from "./table.js";
+import { zoom } from "./view.js";
+
+export function drawEvents() {
   part("events");
   const list = shownEvents();
   if (list.length === 0) return empty("events", series ? "Nothing went wrong and nobody intervened." : "Nothing was recorded over time.");
@@ -28,7 +37,7 @@ onView(function drawEvents() {
       { name: "detail", wrap: true, value: (event) => event.text, text: (event) => event.text },
     ],
   })));
-});
+}
 
 const shortNames = { corruption: "corrupt", handler_death: "handler", restart: "restart", upgrade: "upgrade", rejected: "rejected", quarantined: "quarantine" };
 
@@ -42,8 +51,4 @@ function zoomTo(event) {
   const to = event.to === null ? event.from : event.to;
   const margin = Math.max((to - event.from) / 2, span / 40);
   zoom(event.from - margin, to + margin);
-}
-
-function leftOutText(n) {
-  return n > 0 ? " (" + countText(n) + " more are left out)" : "";
 }

@@ -1,6 +1,11 @@
 // The numbers of the run, or of the client that is looked at.
 
-onView(function drawFigures() {
+import { byId, el, part } from "./element.js";
+import { GAP, NONE, countText, durationText, plural, rateText, sizeText } from "./format.js";
+import { atWork, clientsBySession, perSecond, report, series, seriesOf, unwhole } from "./model.js";
+import { view } from "./view.js";
+
+export function drawFigures() {
   const entry = clientsBySession.get(view.session);
   const of = entry ? entry.client : report.totals;
   const latency = of.chunk_write, beats = of.heartbeats, response = of.response;
@@ -23,7 +28,7 @@ onView(function drawFigures() {
   byId("figures").querySelector("dl").style.setProperty("--columns", Math.ceil(list.length / 2)); // no row is left with one
   part("figures", "dl").append(...list.map(([name, value, note, tone]) =>
     el("div", {}, el("dt", { text: name }), el("dd", { class: "value" + (tone ? " " + tone : ""), text: value }), el("dd", { class: "note", text: note, title: note }))));
-});
+}
 
 // contentFigure is what verification found.
 function contentFigure(of) {
@@ -31,12 +36,6 @@ function contentFigure(of) {
   if (of.corrupt_blocks) return ["Corrupt blocks", countText(of.corrupt_blocks), note, "bad"];
   if (of.unverified_files) return ["Files not as written", countText(of.unverified_files), note, "bad"];
   return ["Content", "as written", note, of.verified_cached_bytes ? "warn" : ""];
-}
-
-// atWork says whether a client of a run that goes on has its connection.
-function atWork(client) {
-  const last = client.connections.at(-1);
-  return Boolean(report.verdict.running && client.outcome === "open" && last && !last.detached_at);
 }
 
 function outcomeOf(client) {

@@ -1,19 +1,19 @@
 // Numbers and moments as a person says them; as in report.txt.
 
-const NONE = "–";
-const GAP = "\u00a0";
+export const NONE = "–";
+export const GAP = "\u00a0";
 
-function three(x) {
+export function three(x) {
   const text = x >= 99.95 ? x.toFixed(0) : x >= 9.995 ? x.toFixed(1) : x.toFixed(2);
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
 
-function pad(n, width) {
+export function pad(n, width) {
   return String(n).padStart(width, "0");
 }
 
 // durationText takes nanoseconds.
-function durationText(nano) {
+export function durationText(nano) {
   if (nano === 0) return "0" + GAP + "s";
   if (nano < 0) return "-" + durationText(-nano);
   const rounded = Number(nano.toPrecision(3));
@@ -33,7 +33,7 @@ function clockText(seconds) {
   return minutes + "m" + pad(s % 60, 2) + "s";
 }
 
-function sizeText(bytes) {
+export function sizeText(bytes) {
   let x = Number(Number(bytes).toPrecision(3));
   for (const unit of ["B", "kB", "MB", "GB", "TB", "PB"]) {
     if (x < 1000) return three(x) + GAP + unit;
@@ -42,37 +42,41 @@ function sizeText(bytes) {
   return three(x) + GAP + "EB";
 }
 
-function rateText(bytesPerSecond) {
+export function rateText(bytesPerSecond) {
   return sizeText(bytesPerSecond) + "/s";
 }
 
-function countText(n) {
+export function countText(n) {
   return String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
-function plural(n, word) {
+export function plural(n, word) {
   return countText(n) + GAP + word + (n === 1 ? "" : /(s|x|ch|sh)$/.test(word) ? "es" : "s");
 }
 
 // offsetText takes seconds since the start of the run.
-function offsetText(seconds) {
+export function offsetText(seconds) {
   if (seconds < 0) return "-" + durationText(-seconds * 1e9);
   return "+" + (seconds < 60 ? seconds.toFixed(seconds < 10 ? 2 : 1).replace(/\.?0+$/, "") + GAP + "s" : clockText(seconds));
 }
 
-function words(kind) {
+export function words(kind) {
   return kind.replaceAll("_", " ");
 }
 
 // aboutClient puts the client's name before a text that does not say it.
-function aboutClient(client, text) {
+export function aboutClient(client, text) {
   return client && !text.includes(client) ? client + ": " + text : text;
 }
 
 // momentOf reads a time of report.json as seconds since 1970, less the whole seconds in
 // base: a double holds microseconds of it then. It is null for no time.
-function momentOf(stamp, base) {
+export function momentOf(stamp, base) {
   if (!stamp) return null;
   const fraction = /\.(\d+)/.exec(stamp);
   return Date.parse(stamp.slice(0, 19) + "Z") / 1000 - base + (fraction ? Number("0." + fraction[1]) : 0);
+}
+
+export function leftOutText(n) {
+  return n > 0 ? " (" + countText(n) + " more are left out)" : "";
 }

@@ -1,12 +1,20 @@
 // The handlers' lives.
 
+import { byId, el, part } from "./element.js";
+import { NONE, countText, durationText, leftOutText, offsetText, plural, sizeText, words } from "./format.js";
+import { laneChart } from "./lanes.js";
+import { axisTo, report, timeOf } from "./model.js";
+import { dataTable, under } from "./table.js";
+import { color } from "./theme.js";
+import { view } from "./view.js";
+
 const GOOD_EXITS = new Set(["clean", ""]);
 
 function ill({ handler, state }) {
   return handler.exit !== null && !GOOD_EXITS.has(state);
 }
 
-onView(function drawHandlers() {
+export function drawHandlers() {
   part("handlers");
   const ends = attachments();
   const list = report.handlers.filter((handler) => view.session === 0 || handler.session === view.session).map((handler) => {
@@ -48,7 +56,7 @@ onView(function drawHandlers() {
       { name: "cause", wrap: true, value: (row) => row.cause, text: (row) => row.cause || row.handler.connection_end },
     ],
   })));
-});
+}
 
 // attachments says when handlers took up a session: all there is of one without an end.
 function attachments() {
@@ -59,7 +67,7 @@ function attachments() {
   return seen;
 }
 
-onView(function drawRejections() {
+export function drawRejections() {
   const body = part("rejections");
   byId("rejections").hidden = report.rejections.length === 0 || view.session !== 0;
   if (report.rejections.length === 0) return;
@@ -74,4 +82,4 @@ onView(function drawRejections() {
     ],
   }));
   if (report.rejections_left_out) body.append(el("p", { class: "quiet", text: countText(report.rejections_left_out) + " older ones are left out." }));
-});
+}

@@ -1,5 +1,14 @@
 // Who answered: a row a process, a cell an interval.
 
+import { empty } from "./chart.js";
+import { byId, part } from "./element.js";
+import { countText, durationText, plural } from "./format.js";
+import { laneChart } from "./lanes.js";
+import { axisFrom, clientsBySession, processName, report, series } from "./model.js";
+import { dataTable, under } from "./table.js";
+import { color } from "./theme.js";
+import { shown, view } from "./view.js";
+
 function beatStyles() {
   return {
     a: [color("good-soft"), 0.42, "answered in time", "low"],
@@ -9,7 +18,7 @@ function beatStyles() {
   };
 }
 
-onView(function drawHeartbeats() {
+export function drawHeartbeats() {
   part("heartbeats");
   const styles = beatStyles();
   const rows = [];
@@ -48,7 +57,7 @@ onView(function drawHeartbeats() {
       { name: "missed because", wrap: true, text: (row) => row.beats.missed_why.map((why) => why.text + " ×" + why.count).join("; ") },
     ],
   })));
-});
+}
 
 // beatClients are the clients that are looked at, with most trouble first.
 function beatClients() {
@@ -69,8 +78,4 @@ function beatSpans(beats, styles) {
     spans.push({ from: axisFrom + i * length, to: axisFrom + (i + 1) * length, color: style[0], size: style[1], text: style[2], split: beats[i] === "m" });
   }
   return spans;
-}
-
-function processName(process) {
-  return process.kind === "consumer" ? "consumer " + process.index : process.kind;
 }

@@ -1,9 +1,16 @@
 // Rows of spans over time: events, heartbeats, lives of processes.
 
+import { setLegend } from "./chart.js";
+import { byId, el, swatch } from "./element.js";
+import { countText } from "./format.js";
+import { GUTTER, axisStyle, fit, timePlot } from "./plot.js";
+import { color } from "./theme.js";
+import { axis, marks, readout, tip, view } from "./view.js";
+
 // laneChart draws rows of { name, heading, spans } in a panel. A span has from, to (null
 // for a moment), color, size (0 to 1 of the row's height), split, joined to its neighbours or not, and text. More rows than
 // fit are turned like pages, and spans may be a function, called when its row is turned to.
-function laneChart(id, { rows, label, legend, noun, rowHeight, atOnce }) {
+export function laneChart(id, { rows, label, legend, noun, rowHeight, atOnce }) {
   const body = byId(id).querySelector(".body");
   const height = rowHeight || 18;
   const most = atOnce || 24;
@@ -21,20 +28,20 @@ function laneChart(id, { rows, label, legend, noun, rowHeight, atOnce }) {
       label,
       height: page.length * height + 26 + 6,
       padding: [4, 24, 0, 0],
-      data: [[axisFrom, axisTo], [null, null]],
+      data: [[axis.from, axis.to], [null, null]],
       series: [{ scale: "y", show: false }],
       scales: { y: { range: () => [0, 1] } },
       axes: [{ ...axisStyle(), scale: "y", size: GUTTER, splits: () => [0, 1], values: () => ["", ""], grid: { show: false }, ticks: { show: false } }],
-      hooks: { drawAxes: [drawMarks], draw: [(p) => drawLanes(p, page, height)] },
+      hooks: { drawAxes: [marks.draw], draw: [(p) => drawLanes(p, page, height)] },
       moved(p, _, at, pointer) {
         if (!pointer || at === null) return;
-        readout(whenText(at));
+        readout(axis.whenText(at));
         const row = page[Math.floor(p.cursor.top / height)];
         const near = Math.abs(p.posToVal(5, "x") - p.posToVal(0, "x"));
         const hit = row && row.spans.findLast((s) => (s.to === null ? Math.abs(s.from - at) <= near : s.from - near / 3 <= at && at <= s.to + near / 3));
         if (!row || (!hit && row.heading)) return tip.hide();
         tip.show(pointer.clientX, pointer.clientY,
-          el("div", { class: "when", text: whenText(hit && hit.to === null ? hit.from : at) }),
+          el("div", { class: "when", text: axis.whenText(hit && hit.to === null ? hit.from : at) }),
           el("div", { text: (row.title || row.name) + (hit ? ": " + hit.text : "") }));
       },
     });

@@ -1,6 +1,13 @@
 // How long chunk writes took, over time; with a rate also since they were due.
 
-onView(function drawLatency() {
+import { empty, lineChart, orNull, summary } from "./chart.js";
+import { byId, part } from "./element.js";
+import { durationText } from "./format.js";
+import { clientTimes, phasesByName, series, seriesOf, totalTimes } from "./model.js";
+import { color } from "./theme.js";
+import { view } from "./view.js";
+
+export function drawLatency() {
   part("latency");
   if (!series) return empty("latency", "Nothing was recorded over time.");
   const own = seriesOf(view.session);
@@ -34,4 +41,4 @@ onView(function drawLatency() {
       return sums ? line.name + " from " + durationText(sums.least) + " to " + durationText(sums.most) : "";
     }).filter(Boolean).join(", "),
   });
-});
+}

@@ -1,5 +1,7 @@
 // What was to be written, in words.
 
+import { GAP, countText, durationText, plural, sizeText, three } from "./format.js";
+
 const LOADS = 6;
 
 // consumersText has a line for each kind of consumer.
@@ -23,7 +25,7 @@ function rangesText(numbers) {
   return ranges.map(([from, to]) => (from === to ? String(from) : from + "…" + to)).join(", ");
 }
 
-function loadText(workload) {
+export function loadText(workload) {
   if (workload.consumers.length === 0) return "";
   const steady = workload.stop_when;
   return [
@@ -38,7 +40,7 @@ function loadText(workload) {
 }
 
 // loadsOf are the loads of clients as facts: one for those that do the same.
-function loadsOf(clients) {
+export function loadsOf(clients) {
   const alike = new Map();
   for (const client of clients) {
     const text = loadText(client.workload);

@@ -1,7 +1,12 @@
 // Events as bands and lines behind the lines of a chart.
 
+import { aboutClient, words } from "./format.js";
+import { report, series, timeOf } from "./model.js";
+import { color, faint } from "./theme.js";
+import { shown, view } from "./view.js";
+
 // What matters most comes first.
-const EVENT_STYLES = {
+export const EVENT_STYLES = {
   corruption: ["bad", "corrupt content"],
   handler_death: ["bad", "handler died"],
   lost: ["bad", "client lost"],
@@ -19,11 +24,11 @@ const EVENT_STYLES = {
   resume: ["good", "client resumed"],
 };
 
-function eventColor(kind) {
+export function eventColor(kind) {
   return color((EVENT_STYLES[kind] || ["grey"])[0]);
 }
 
-function eventName(kind) {
+export function eventName(kind) {
   return (EVENT_STYLES[kind] || [null, words(kind)])[1];
 }
 
@@ -31,7 +36,7 @@ const events = (series ? series.events : []).map((event) => ({
   ...event, from: timeOf(event.at), to: event.end_at ? timeOf(event.end_at) : null,
 }));
 
-function shownEvents() {
+export function shownEvents() {
   return events.filter((event) => shown(event.session));
 }
 
@@ -164,6 +169,11 @@ function eventsAt(plot, seconds) {
   return shownEvents().filter((event) => event.from - near <= seconds && seconds <= (event.to === null ? event.from : event.to) + near);
 }
 
-function eventLine(event) {
+export function eventLine(event) {
   return aboutClient(event.client, event.text || eventName(event.kind));
 }
+
+export const eventMarks = {
+  draw: drawMarks, name: nameMarks, room: marksRoom,
+  linesAt: (plot, seconds) => eventsAt(plot, seconds).map(eventLine),
+};

@@ -1,22 +1,47 @@
-// The controls of one report, and the first drawing.
+// The page of one report: its parts, in the order in which they are drawn.
 
-function fillPick() {
-  const pick = byId("client-pick");
-  pick.append(el("option", { value: "0", text: "all " + report.clients.length }),
-    ...report.clients.map((client) => el("option", { value: String(client.session), text: client.label })));
-  pick.addEventListener("change", () => choose(Number(pick.value)));
-}
+import { drawClient } from "./client.js";
+import { drawClients } from "./clients.js";
+import { drawCorruption } from "./corruption.js";
+import { drawDistribution, fillDistributionPick } from "./distribution.js";
+import { drawEvents } from "./events.js";
+import { drawFigures } from "./figures.js";
+import { drawHandlers, drawRejections } from "./handlers.js";
+import { drawHeartbeats } from "./heartbeats.js";
+import { drawLatency } from "./latency.js";
+import { eventMarks } from "./marks.js";
+import { axisFrom, axisTo, clientsBySession, span, whenText } from "./model.js";
+import { openPage } from "./opening.js";
+import { drawPhases } from "./phases.js";
+import { bindPick } from "./pick.js";
+import { drawRollovers } from "./rollovers.js";
+import { drawRun } from "./run.js";
+import { drawByClient, drawThroughput } from "./throughput.js";
+import { drawUsage } from "./usage.js";
+import { drawVerdict } from "./verdict.js";
 
-function bindControls() {
-  byId("client-clear").addEventListener("click", () => { choose(0); byId("client-pick").focus(); });
-  bindZoom();
-}
-
-fillPick();
-fillDistributionPick();
-bindControls();
-drawVerdict();
-drawRun();
-redraw();
-bindPaper();
-bindWidth();
+openPage({
+  axis: { from: axisFrom, to: axisTo, span, whenText },
+  sessions: clientsBySession.keys(),
+  marks: eventMarks,
+  parts: [
+    { once: bindPick },
+    { once: drawVerdict },
+    { draw: drawCorruption },
+    { draw: drawFigures },
+    { draw: drawEvents },
+    { draw: drawThroughput },
+    { draw: drawByClient },
+    { draw: drawPhases },
+    { draw: drawLatency },
+    { draw: drawDistribution, once: fillDistributionPick },
+    { draw: drawClients },
+    { draw: drawHeartbeats },
+    { draw: drawUsage },
+    { draw: drawRollovers },
+    { draw: drawHandlers },
+    { draw: drawRejections },
+    { draw: drawClient },
+    { once: drawRun },
+  ],
+});

@@ -1,8 +1,12 @@
 // What consumers do beside writing chunks, over time.
 
-const phasesByName = new Map(((series && series.phases) || []).map((phase) => [phase.name, phase]));
+import { lineChart, orNull, summary } from "./chart.js";
+import { byId, part } from "./element.js";
+import { durationText } from "./format.js";
+import { phasesByName, totalTimes } from "./model.js";
+import { color } from "./theme.js";
 
-onView(function drawPhases() {
+export function drawPhases() {
   part("phases");
   const drawn = [["create", "s5"], ["sync", "s3"], ["close", "s2"]].filter(([name]) => phasesByName.has(name));
   byId("phases").hidden = drawn.length === 0;
@@ -21,4 +25,4 @@ onView(function drawPhases() {
       return sums ? line.name + " from " + durationText(sums.least) + " to " + durationText(sums.most) : "";
     }).filter(Boolean).join(", "),
   });
-});
+}

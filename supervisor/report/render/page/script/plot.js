@@ -1,6 +1,11 @@
 // What all charts over time have in common: edges, axis, cursor, zoom, keyboard.
 
-const GUTTER = 86; // of the value axis and of row names, in CSS pixels
+import { el } from "./element.js";
+import { pad } from "./format.js";
+import { canvasFont, color } from "./theme.js";
+import { TIME_SYNC, axis, readout, tip, view, zoom, zoomBy } from "./view.js";
+
+export const GUTTER = 86; // of the value axis and of row names, in CSS pixels
 const TIME_STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800];
 
 function timeAxis() {
@@ -14,18 +19,18 @@ function timeAxis() {
 }
 
 // decadeGrid draws the lines of a logarithmic axis at powers of ten alone.
-function decadeGrid() {
+export function decadeGrid() {
   return { stroke: color("line"), width: 1, filter: (_, splits) => splits.map((v) => (Math.abs(Math.log10(v) % 1) < 1e-9 ? v : null)) };
 }
 
 function axisTimeText(at, step) {
-  if (axisTo < 120) return Number(at.toFixed(3)) + "s";
+  if (axis.to < 120) return Number(at.toFixed(3)) + "s";
   const s = Math.round(at), hours = Math.floor(s / 3600);
   const rest = (step < 1 ? pad((at % 60).toFixed(1), 4) : pad(s % 60, 2));
   return (hours ? hours + ":" + pad(Math.floor(s / 60) % 60, 2) : Math.floor(s / 60)) + ":" + rest;
 }
 
-function axisStyle() {
+export function axisStyle() {
   return {
     stroke: color("quiet"),
     font: canvasFont(),
@@ -36,7 +41,7 @@ function axisStyle() {
 
 // timePlot makes a chart over time in host. moved(plot, index, seconds, pointer) is
 // called as the cursor moves; pointer is null but in the chart under it.
-function timePlot(host, { label, height, data, series: lines, scales, axes, hooks, moved, padding }) {
+export function timePlot(host, { label, height, data, series: lines, scales, axes, hooks, moved, padding }) {
   const node = el("div", { class: "plot", tabindex: "0", role: "img", "aria-label": label });
   host.append(node);
   let pointer = null;
@@ -53,7 +58,7 @@ function timePlot(host, { label, height, data, series: lines, scales, axes, hook
       drag: { x: true, y: false, setScale: false, dist: 5 },
       sync: { key: TIME_SYNC.key, setSeries: false, scales: ["x", null], filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
       points: { size: 6 },
-      bind: { dblclick: () => () => { zoom(axisFrom, axisTo); return null; } },
+      bind: { dblclick: () => () => { zoom(axis.from, axis.to); return null; } },
     },
     hooks: {
       ...hooks,
@@ -101,7 +106,7 @@ function onPlotKey(event, plot) {
   else if (event.key === "End") moveTo(plot, times.length - 1);
   else if (event.key === "+" || event.key === "=") zoomBy(0.5);
   else if (event.key === "-") zoomBy(2);
-  else if (event.key === "Escape") zoom(axisFrom, axisTo);
+  else if (event.key === "Escape") zoom(axis.from, axis.to);
   else return;
   event.preventDefault();
 }
@@ -112,7 +117,7 @@ function moveTo(plot, index) {
 }
 
 // fit gives every chart the width of its place, or a given one.
-function fit(width) {
+export function fit(width) {
   for (const plot of view.plots) {
     const room = width || plot.root.parentNode.clientWidth;
     if (room > 0 && room !== plot.width) plot.setSize({ width: Math.max(160, room), height: plot.height });

@@ -1,8 +1,16 @@
 // What a finished file cost: its four phases, at the moment it was closed.
 
+import { empty, lineChart, summary } from "./chart.js";
+import { byId, part } from "./element.js";
+import { countText, durationText, offsetText, plural, sizeText } from "./format.js";
+import { report, timeOf } from "./model.js";
+import { dataTable, under } from "./table.js";
+import { color } from "./theme.js";
+import { shown } from "./view.js";
+
 const PHASES = [["create", "s5"], ["write", "s0"], ["sync", "s3"], ["close", "s2"]];
 
-onView(function drawRollovers() {
+export function drawRollovers() {
   part("rollovers");
   const files = [];
   let leftOut = 0, finished = 0;
@@ -60,4 +68,4 @@ onView(function drawRollovers() {
         { name: "path", wrap: true, value: (row) => row.file.path, text: (row) => row.file.path },
       ],
     })));
-});
+}

@@ -1,6 +1,11 @@
 // The facts of the run.
 
-function drawRun() {
+import { byId, facts, part } from "./element.js";
+import { countText, offsetText, plural, sizeText } from "./format.js";
+import { loadsOf } from "./load.js";
+import { report, series, stampText, timeOf } from "./model.js";
+
+export function drawRun() {
   const { run, journal, totals } = report;
   part("run", "dl").append(...facts([
     ["run", run.id],

@@ -1,11 +1,14 @@
 // Tables: sortable by keyboard and pointer, and cut to what a person reads at once.
 
+import { el } from "./element.js";
+import { countText } from "./format.js";
+
 const TABLE_ROWS = 50;
 
 // dataTable returns a table of rows. A column has a name, text(row) and, to sort by,
 // value(row); number sets it right; cell(row) may return an element in place of the text.
 // sort is the index of the column it begins with, rising unless falling is set.
-function dataTable({ label, columns, rows, sort, falling, chosen }) {
+export function dataTable({ label, columns, rows, sort, falling, chosen }) {
   let order = { column: sort === undefined ? -1 : sort, falling: Boolean(falling) };
   let all = false;
   const head = el("tr");
@@ -51,7 +54,7 @@ function compareValues(a, b) {
 }
 
 // under returns a table that is made when it is opened.
-function under(summary, make) {
+export function under(summary, make) {
   const node = el("details", {}, el("summary", { text: summary }));
   node.addEventListener("toggle", () => {
     if (node.open && node.children.length === 1) node.append(make());

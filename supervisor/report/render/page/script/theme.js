@@ -1,19 +1,19 @@
 // Colours of the canvases, from the style sheet; on paper they are those of daylight.
 
-function color(name) {
+export function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 }
 
 const SERIES_COLORS = 8;
 
-function seriesColor(i) {
+export function seriesColor(i) {
   return color("s" + (i % SERIES_COLORS));
 }
 
-function faint(hex, alpha) {
+export function faint(hex, alpha) {
   return hex + Math.round(alpha * 255).toString(16).padStart(2, "0");
 }
 
-function canvasFont(size) {
+export function canvasFont(size) {
   return (size || 11.5) + "px " + color("sans");
 }

@@ -1,8 +1,13 @@
 // How fast, in all and by client.
 
-const LINES_AT_ONCE = 8;
+import { LINES_AT_ONCE, empty, lineChart, summary } from "./chart.js";
+import { byId, el, part, swatch } from "./element.js";
+import { plural, rateText } from "./format.js";
+import { clientTimes, clientsBySession, perSecond, report, series, seriesOf, totalTimes } from "./model.js";
+import { color, faint, seriesColor } from "./theme.js";
+import { view } from "./view.js";
 
-onView(function drawThroughput() {
+export function drawThroughput() {
   part("throughput");
   if (!series) return empty("throughput", "Nothing was recorded over time.");
   const own = seriesOf(view.session);
@@ -27,9 +32,9 @@ onView(function drawThroughput() {
     extra: el("ul", { class: "legend" },
       el("li", { class: "key" }, swatch(color("ink"), "low"), el("span", { text: plural(rollovers.reduce((a, b) => a + b, 0), "rollover") }))),
   });
-});
+}
 
-onView(function drawByClient() {
+export function drawByClient() {
   part("by-client");
   byId("by-client").hidden = report.clients.length < 2;
   if (!series || report.clients.length < 2) return;
@@ -53,4 +58,4 @@ onView(function drawByClient() {
     text: rateText,
     label: "Throughput over time of " + plural(listed.length, "client") + ": " + listed.map(({ client }) => client.label + " " + rateText(client.bytes_per_second)).join(", "),
   });
-});
+}

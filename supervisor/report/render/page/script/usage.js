@@ -1,11 +1,18 @@
 // What the consumers took of their machines.
 
-onView(function drawUsage() {
+import { LINES_AT_ONCE, empty, lineChart, summary } from "./chart.js";
+import { byId, part } from "./element.js";
+import { GAP, plural, sizeText, three } from "./format.js";
+import { clientTimes, report, series } from "./model.js";
+import { seriesColor } from "./theme.js";
+import { shown, view } from "./view.js";
+
+export function drawUsage() {
   usageChart("cpu", "Processor time", (process) => process.cpu, 0, (value) => three(value) + GAP + "cores",
     "Of each consumer, in processors.", 1);
   usageChart("memory", "Resident memory", (process) => process.resident_bytes, 1, sizeText,
     "Resident, of each consumer.", 1e6);
-});
+}
 
 // usageChart draws the consumers with the highest mean; values below least were not
 // sampled.

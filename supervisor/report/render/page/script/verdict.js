@@ -1,8 +1,12 @@
 // Did it work, and what should be known about it.
 
+import { byId, el } from "./element.js";
+import { aboutClient, countText, durationText, plural } from "./format.js";
+import { report, stampText } from "./model.js";
+
 const LISTED = 5;
 
-function drawVerdict() {
+export function drawVerdict() {
   const { verdict, run } = report;
   const word = verdict.word ? verdict.word.toLowerCase() : verdict.running ? "running" : verdict.complete ? "complete" : "partial";
   const running = word === "running", interruptions = verdict.interruptions || [];

@@ -1,9 +1,23 @@
 // What is looked at: the range of time, and one client or all. All charts over time have
 // it in common.
 
-const view = {
-  from: axisFrom,
-  to: axisTo,
+import { byId } from "./element.js";
+import { durationText, offsetText } from "./format.js";
+
+// axis is the time axis of the page, in seconds, and how a moment of it is said. Each page
+// says its own as it is opened, and so its sessions and marks.
+export const axis = { from: 0, to: 1, span: 1, whenText: offsetText };
+
+// sessions are those that can be looked at; the page of a comparison has none.
+export const sessions = new Set();
+
+// marks is what charts over time show of their page beside lines: drawn behind them, named
+// above them in room pixels, and said in lines at a moment.
+export const marks = { draw() {}, name() {}, room: 8, linesAt: () => [] };
+
+export const view = {
+  from: axis.from,
+  to: axis.to,
   session: 0,
   plots: new Set(),
   others: new Set(), // charts over something else than time
@@ -11,60 +25,56 @@ const view = {
   drawers: [],
 };
 
-const TIME_SYNC = uPlot.sync("time");
+export const TIME_SYNC = uPlot.sync("time");
 
 // shown says whether something of that session is looked at; 0 is nobody's, and always is.
-function shown(session) {
+export function shown(session) {
   return view.session === 0 || session === 0 || session === view.session;
 }
 
-function zoom(from, to) {
-  const least = Math.min(span, Math.max(span / 5000, 0.002));
-  let width = Math.min(Math.max(to - from, least), span);
-  view.from = Math.min(Math.max(from, axisFrom), axisTo - width);
+export function zoom(from, to) {
+  const least = Math.min(axis.span, Math.max(axis.span / 5000, 0.002));
+  let width = Math.min(Math.max(to - from, least), axis.span);
+  view.from = Math.min(Math.max(from, axis.from), axis.to - width);
   view.to = view.from + width;
   for (const plot of view.plots) plot.setScale("x", { min: view.from, max: view.to });
   showRange();
 }
 
-function zoomBy(factor, shift) {
+export function zoomBy(factor, shift) {
   const width = (view.to - view.from) * factor;
   const middle = (view.from + view.to) / 2 + (view.to - view.from) * (shift || 0);
   zoom(middle - width / 2, middle + width / 2);
 }
 
 function showRange() {
-  const whole = view.from <= axisFrom && view.to >= axisTo;
+  const whole = view.from <= axis.from && view.to >= axis.to;
   byId("zoom-reset").disabled = whole;
   byId("range").textContent = whole
-    ? "whole run, " + durationText(span * 1e9) + (axisFrom > 0 ? " from " + offsetText(axisFrom) : "")
+    ? "whole run, " + durationText(axis.span * 1e9) + (axis.from > 0 ? " from " + offsetText(axis.from) : "")
     : offsetText(view.from) + " to " + offsetText(view.to);
 }
 
-function choose(session) {
-  view.session = clientsBySession.has(session) ? session : 0;
+export function choose(session) {
+  view.session = sessions.has(session) ? session : 0;
   byId("client-pick").value = String(view.session);
   byId("client-clear").hidden = view.session === 0;
   redraw();
 }
 
-function redraw() {
+export function redraw() {
   for (const plot of view.plots) plot.destroy();
   view.plots.clear();
   for (const draw of view.drawers) draw();
   showRange();
 }
 
-function onView(draw) {
-  view.drawers.push(draw);
-}
-
 // readout says in the bar what is under the cursor.
-function readout(text) {
+export function readout(text) {
   byId("readout").textContent = text;
 }
 
-const tip = {
+export const tip = {
   show(x, y, ...children) {
     const node = byId("tip");
     node.replaceChildren(...children.filter(Boolean));
