@@ -332,7 +332,7 @@ func TestInterruptWhileConnecting(t *testing.T) {
 }
 
 func TestRunRejectsABadConfiguration(t *testing.T) {
-	result, err := Run(context.Background(), spec.Config{}, nil)
+	result, err := Run(context.Background(), scripted.Config(), nil)
 	if !errors.Is(err, spec.ErrConfig) || result.ExitCode() != exitstatus.Config {
 		t.Errorf("Run = %+v, %v; want unworkable", result, err)
 	}
@@ -341,7 +341,8 @@ func TestRunRejectsABadConfiguration(t *testing.T) {
 func TestRunStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	cfg := spec.Config{Supervisor: scripted.ClosedAddress(t), Consumers: []spec.Consumer{scripted.Small(t.TempDir())}, WorkDir: scripted.ShortDir(t)}
+	cfg := scripted.Config(scripted.Small(t.TempDir()))
+	cfg.Supervisor, cfg.WorkDir = scripted.ClosedAddress(t), scripted.ShortDir(t)
 	if result, err := Run(ctx, cfg, nil); !errors.Is(err, context.Canceled) || result.ExitCode() != 1 {
 		t.Errorf("Run = %+v, %v; want cancelled", result, err)
 	}

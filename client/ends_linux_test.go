@@ -182,7 +182,8 @@ func TestInodesAreCheckedBeforehand(t *testing.T) {
 				c.Consumers[i].FileSize, c.Consumers[i].KeepFiles, c.Consumers[i].ReserveInodes = 64<<10, 10, spec.InodeReserve{Count: 30, Percent: 50}
 			}
 		}
-		cfg := spec.Config{Supervisor: "localhost:1", Name: "planner", Runtime: time.Hour, WorkDir: t.TempDir()}
+		cfg := scripted.Config()
+		cfg.Supervisor, cfg.Runtime, cfg.WorkDir = "localhost:1", time.Hour, t.TempDir()
 		configure(&cfg)
 		plan, err := preflight.MakePlan(t.Context(), cfg)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"bulkhead/client/site"
 	"bulkhead/client/spec"
 	"bulkhead/internal/protocol"
+	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -34,7 +35,8 @@ func everything(path string, sizes int) spec.Consumer {
 
 func helloWith(t *testing.T, consumers, pathBytes, sizes int) *bulkheadv1.Hello {
 	t.Helper()
-	cfg := spec.Config{Name: "tester", Runtime: 365 * 24 * time.Hour, Ramp: time.Hour, TotalBytes: 1 << 50, Steady: spec.Steady{Window: time.Hour, MaxVariation: 5}}
+	cfg := scripted.Config()
+	cfg.Runtime, cfg.Ramp, cfg.TotalBytes, cfg.Steady = 365*24*time.Hour, time.Hour, 1<<50, spec.Steady{Window: time.Hour, MaxVariation: 5}
 	for i := range consumers {
 		name := fmt.Sprintf("/mnt/%d/", i)
 		cfg.Consumers = append(cfg.Consumers, everything(name+strings.Repeat("p", pathBytes-len(name)), sizes))

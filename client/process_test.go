@@ -28,12 +28,8 @@ type clientProgram struct {
 // below one folder.
 func startProgram(t *testing.T, c *scripted.Collector, consumers int, change func(*spec.Config)) *clientProgram {
 	t.Helper()
-	cfg := spec.Config{
-		Supervisor: c.Address, Name: "tester", Runtime: time.Hour,
-		ConnectTimeout: scripted.PatienceInTests, KillTimeout: scripted.PatienceInTests, DeliverTimeout: scripted.PatienceInTests,
-		HeartbeatInterval: 200 * time.Millisecond, MonitorInterval: 200 * time.Millisecond, ProgressInterval: 50 * time.Millisecond,
-		WorkDir: scripted.ShortDir(t),
-	}
+	cfg := patientConfig(t, c)
+	cfg.ProgressInterval = 50 * time.Millisecond
 	load := t.TempDir()
 	for range consumers {
 		cfg.Consumers = append(cfg.Consumers, spec.Consumer{Path: load, ChunkSize: 64 << 10, FileSize: 1 << 20, KeepFiles: 1})

@@ -35,12 +35,8 @@ func startClient(t *testing.T, c *scripted.Collector, change func(*spec.Config))
 	t.Helper()
 	r := &running{t: t, collector: c, log: new(scripted.LogLines), signals: make(chan os.Signal, 2), done: make(chan struct{})}
 	load := t.TempDir()
-	r.cfg = spec.Config{
-		Supervisor: c.Address, Name: "tester", Runtime: time.Hour,
-		ConnectTimeout: scripted.PatienceInTests, KillTimeout: scripted.PatienceInTests, DeliverTimeout: scripted.PatienceInTests,
-		HeartbeatInterval: 200 * time.Millisecond, MonitorInterval: 200 * time.Millisecond, ProgressInterval: 100 * time.Millisecond,
-		WorkDir: scripted.ShortDir(t), Logger: slog.New(slog.NewTextHandler(r.log, nil)),
-	}
+	r.cfg = patientConfig(t, c)
+	r.cfg.ProgressInterval, r.cfg.Logger = 100*time.Millisecond, slog.New(slog.NewTextHandler(r.log, nil))
 	for range 2 {
 		r.cfg.Consumers = append(r.cfg.Consumers, spec.Consumer{Path: load, ChunkSize: 64 << 10, FileSize: 1 << 20, KeepFiles: 1})
 	}
@@ -153,4 +149,14 @@ func (r *running) missed(pid int, reason string) {
 		}
 		return false
 	})
+}
+
+// patientConfig is that of a client of c that goes on for an hour and tells often.
+func patientConfig(t *testing.T, c *scripted.Collector) spec.Config {
+	t.Helper()
+	cfg := scripted.Config()
+	cfg.Supervisor, cfg.Runtime, cfg.WorkDir = c.Address, time.Hour, scripted.ShortDir(t)
+	cfg.ConnectTimeout, cfg.KillTimeout, cfg.DeliverTimeout = scripted.PatienceInTests, scripted.PatienceInTests, scripted.PatienceInTests
+	cfg.HeartbeatInterval, cfg.HeartbeatTimeout, cfg.MonitorInterval = 200*time.Millisecond, 200*time.Millisecond, 200*time.Millisecond
+	return cfg
 }

@@ -84,7 +84,7 @@ func noneLeft(last *worker) string {
 
 // whenToLog is when a line of progress is due: never if nobody wants one.
 func (l *load) whenToLog() *time.Ticker {
-	if l.cfg.Progress == nil && l.cfg.LogProgress > time.Nanosecond {
+	if l.cfg.Progress == nil && l.cfg.LogProgress > 0 {
 		return time.NewTicker(l.cfg.LogProgress)
 	}
 	never := time.NewTicker(time.Hour)

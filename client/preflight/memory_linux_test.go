@@ -71,8 +71,9 @@ func TestMemoryIsPartOfThePlan(t *testing.T) {
 	load := func(t *testing.T, available int) spec.Config {
 		c := scripted.Small(t.TempDir())
 		c.ChunkSize, c.FileSize, c.Concurrency = 4*scripted.Mib, 4*scripted.Mib, 8
-		return spec.Config{Name: "tester", Runtime: time.Hour, Consumers: []spec.Consumer{scripted.Small(t.TempDir()), c},
-			Root: system(t, map[string]string{"proc/meminfo": fmt.Sprintf("MemAvailable: %d kB\n", available<<10)})}
+		cfg := scripted.Config(scripted.Small(t.TempDir()), c)
+		cfg.Runtime, cfg.Root = time.Hour, system(t, map[string]string{"proc/meminfo": fmt.Sprintf("MemAvailable: %d kB\n", available<<10)})
+		return cfg
 	}
 	cfg, err := load(t, 1).Resolve()
 	if err != nil {

@@ -18,7 +18,9 @@ import (
 
 func preflightOf(t *testing.T, runtime time.Duration, consumers ...spec.Consumer) (*site.Folders, error) {
 	t.Helper()
-	cfg, err := spec.Config{Name: "tester", Runtime: runtime, Consumers: consumers}.Resolve()
+	cfg := scripted.Config(consumers...)
+	cfg.Runtime = runtime
+	cfg, err := cfg.Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +61,7 @@ func TestPreflightMakesPrivateFolders(t *testing.T) {
 
 func TestPreflightRefusesWhatIsThereAlready(t *testing.T) {
 	base, elsewhere := t.TempDir(), t.TempDir()
-	cfg, err := spec.Config{Name: "tester", Consumers: []spec.Consumer{scripted.Small(t.TempDir()), scripted.Small(base)}}.Resolve()
+	cfg, err := scripted.Config(scripted.Small(t.TempDir()), scripted.Small(base)).Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +111,7 @@ func TestPreflightEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("enough")
 	cancel(reason)
-	cfg, err := spec.Config{Name: "tester", Consumers: []spec.Consumer{scripted.Small(t.TempDir())}}.Resolve()
+	cfg, err := scripted.Config(scripted.Small(t.TempDir())).Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +138,9 @@ func TestMemoryTakesNoDirectWriting(t *testing.T) {
 		t.Errorf("preflight: %v, want %v", err, errNoDirect)
 	}
 	c.Path = filepath.Join(base, "new")
-	plan, err := MakePlan(t.Context(), spec.Config{Name: "tester", Runtime: time.Hour, Consumers: []spec.Consumer{c}})
+	cfg := scripted.Config(c)
+	cfg.Runtime = time.Hour
+	plan, err := MakePlan(t.Context(), cfg)
 	if err != nil || len(plan.Problems) != 1 || !strings.Contains(plan.Problems[0], errNoDirect.Error()) {
 		t.Errorf("plan: %q, %v; want %v", plan.Problems, err, errNoDirect)
 	}

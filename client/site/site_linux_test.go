@@ -22,7 +22,8 @@ import (
 func foldersOf(t *testing.T, path string, change func(*spec.Config)) (*Folders, *scripted.LogLines) {
 	t.Helper()
 	log := new(scripted.LogLines)
-	cfg := spec.Config{Name: "tester", Consumers: []spec.Consumer{scripted.Small(path), scripted.Small(path)}, Logger: slog.New(slog.NewTextHandler(log, nil))}
+	cfg := scripted.Config(scripted.Small(path), scripted.Small(path))
+	cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
 	if change != nil {
 		change(&cfg)
 	}

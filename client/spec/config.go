@@ -21,9 +21,10 @@ var ErrConfig = errors.New("the configuration cannot work")
 // has at most 107 bytes (unix(7)), in folders with random names.
 const workDirMaxBytes = 107 - len("/bulkhead-4294967295/plugin-dir4294967295/plugin4294967295")
 
-// Config is what a client does. A zero field means its default where one is named.
+// Config is what a client does: what Of makes of its settings. A 0 is 0; where a field has a
+// default beside those of the settings, it is named.
 type Config struct {
-	// Supervisor is where the supervisor listens, host:port; 127.0.0.1:7420.
+	// Supervisor is where the supervisor listens, host:port.
 	Supervisor string
 	// Name is the client's name for people, at most 128 bytes; the host's name.
 	Name string
@@ -34,7 +35,7 @@ type Config struct {
 	// Version of the client program, for people.
 	Version string
 
-	// Runtime is how long the load lasts at most; 20 s.
+	// Runtime is how long the load lasts at most.
 	Runtime time.Duration
 	// TotalBytes ends the load when all consumers together have written so much; 0 is
 	// no limit. Less than a chunk more is written.
@@ -44,14 +45,14 @@ type Config struct {
 	// Ramp is the time over which the consumers begin: of n consumers each begins
 	// Ramp/n after the one before it.
 	Ramp time.Duration
-	// ConnectTimeout bounds the time until the supervisor's Welcome; 30 s. Each time
+	// ConnectTimeout bounds the time until the supervisor's Welcome. Each time
 	// that a busy supervisor says when to come back it begins anew, but all in all it
 	// is at most ten times as long.
 	ConnectTimeout time.Duration
-	// KillTimeout is how long the workers may take to end in order; 10 s.
+	// KillTimeout is how long the workers may take to end in order.
 	KillTimeout time.Duration
 	// DeliverTimeout is how long messages may take to be delivered after the load
-	// has ended; 30 s.
+	// has ended.
 	DeliverTimeout time.Duration
 
 	// Consumers says what each consumer writes; 1 to 1024.
@@ -61,18 +62,18 @@ type Config struct {
 	// Force lets the consumers write to paths that hold files of others.
 	Force bool
 	// StallAfter is how long a system call may take before its consumer counts as
-	// stalled; 2 s.
+	// stalled.
 	StallAfter time.Duration
 
-	// HeartbeatInterval is the time between rounds; 2 s. HeartbeatTimeout, at most
-	// as long, is when an answer is late; 1 s.
+	// HeartbeatInterval is the time between rounds. HeartbeatTimeout, at most
+	// as long, is when an answer is late.
 	HeartbeatInterval, HeartbeatTimeout time.Duration
 	// MonitorInterval and ProgressInterval are the time between samples and between
-	// progress messages; 1 s each.
+	// progress messages.
 	MonitorInterval, ProgressInterval time.Duration
 
-	// SpoolMemory is how many bytes of undelivered messages stay in memory; 4 MiB.
-	// SpoolMaxSize bounds the spool file for the others; 256 MiB. At least half of
+	// SpoolMemory is how many bytes of undelivered messages stay in memory.
+	// SpoolMaxSize bounds the spool file for the others. At least half of
 	// it is usable at any time.
 	SpoolMemory, SpoolMaxSize uint64
 	// WorkDir is where the client makes its working folder (0700, with sockets and
@@ -84,8 +85,7 @@ type Config struct {
 	// Progress is told twice a second, by one goroutine, how far the load is; may be
 	// nil. The lines of progress in the log are left out then.
 	Progress func(Progress) `json:"-"`
-	// LogProgress is the time between two lines of progress in the log; 5 s. A nanosecond
-	// is as good as none.
+	// LogProgress is the time between two lines of progress in the log; 0 is none.
 	LogProgress time.Duration
 	// Logger receives the client's log; nil discards it.
 	Logger *slog.Logger
@@ -94,7 +94,7 @@ type Config struct {
 	Root string
 }
 
-// Resolve fills in the defaults and returns every problem at once, wrapped in
+// Resolve fills in what only this machine can say and returns every problem at once, wrapped in
 // ErrConfig.
 func (c Config) Resolve() (Config, error) {
 	var problems []error
@@ -102,34 +102,19 @@ func (c Config) Resolve() (Config, error) {
 
 	host, _ := os.Hostname() // only a default; an empty name is reported below
 	c.Name = Or(c.Name, host)
-	c.Supervisor = Or(c.Supervisor, "127.0.0.1:7420")
 	c.WorkDir = Or(c.WorkDir, os.TempDir())
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	for _, d := range []struct {
-		name  string
-		value *time.Duration
-		def   time.Duration
-	}{
-		{"runtime", &c.Runtime, 20 * time.Second},
-		{"connect_timeout", &c.ConnectTimeout, 30 * time.Second},
-		{"kill_timeout", &c.KillTimeout, 10 * time.Second},
-		{"deliver_timeout", &c.DeliverTimeout, 30 * time.Second},
-		{"stall_after", &c.StallAfter, 2 * time.Second},
-		{"heartbeat.interval", &c.HeartbeatInterval, 2 * time.Second},
-		{"heartbeat.timeout", &c.HeartbeatTimeout, min(time.Second, Or(c.HeartbeatInterval, time.Second))},
-		{"monitor.interval", &c.MonitorInterval, time.Second},
-		{"progress.interval", &c.ProgressInterval, time.Second},
-		{"log.progress_interval", &c.LogProgress, 5 * time.Second},
+	for name, d := range map[string]time.Duration{
+		"runtime": c.Runtime, "connect_timeout": c.ConnectTimeout, "kill_timeout": c.KillTimeout, "deliver_timeout": c.DeliverTimeout,
+		"stall_after": c.StallAfter, "heartbeat.interval": c.HeartbeatInterval, "heartbeat.timeout": c.HeartbeatTimeout,
+		"monitor.interval": c.MonitorInterval, "progress.interval": c.ProgressInterval, "log.progress_interval": c.LogProgress,
 	} {
-		*d.value = Or(*d.value, d.def)
-		if *d.value < 0 {
-			problem("%s: %s is negative", d.name, *d.value)
+		if d < 0 {
+			problem("%s: %s is negative", name, d)
 		}
 	}
-	c.SpoolMemory = Or(c.SpoolMemory, 4<<20)
-	c.SpoolMaxSize = Or(c.SpoolMaxSize, 256<<20)
 	c.Root = Or(c.Root, "/")
 
 	if _, _, err := net.SplitHostPort(c.Supervisor); err != nil {

@@ -6,17 +6,21 @@ import (
 	"testing"
 	"time"
 
+	"bulkhead/internal/config"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-func TestConfigDefaults(t *testing.T) {
-	got, err := Config{Consumers: []Consumer{{Path: "data", ChunkSize: 1, FileSize: 1}}}.Resolve()
+func TestConfigOfSettings(t *testing.T) {
+	cfg := Of(config.DefaultClient())
+	cfg.Consumers = []Consumer{{Path: "data", ChunkSize: 1, FileSize: 1}}
+	cfg.DeliverTimeout, cfg.LogProgress = 0, 0 // 0 is 0
+	got, err := cfg.Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Supervisor != "127.0.0.1:7420" || got.Name == "" || got.Runtime != 20*time.Second ||
+	if got.Supervisor != "127.0.0.1:7420" || got.Name == "" || got.Runtime != 20*time.Second || got.DeliverTimeout != 0 || got.LogProgress != 0 ||
 		got.HeartbeatTimeout != time.Second || got.SpoolMemory != 4<<20 || got.Executable == "" || got.Logger == nil {
-		t.Errorf("defaults = %+v", got)
+		t.Errorf("resolved: %+v", got)
 	}
 	if c := got.Consumers[0]; !strings.HasPrefix(c.Path, "/") || c.Sync != bulkheadv1.SyncPolicy_SYNC_POLICY_NONE {
 		t.Errorf("consumer = %+v; want an absolute path and no sync", c)

@@ -69,7 +69,8 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr *sink
 	if err != nil {
 		return err
 	}
-	cfg := clientConfig(settings)
+	cfg := spec.Of(settings)
+	cfg.Version = version.String()
 	cfg.Force = ctx.Bool("force")
 	if ctx.Bool("dry-run") {
 		return printClientPlan(ctx, cfg, stdout)
@@ -159,21 +160,4 @@ func printResult(w io.Writer, r client.Result) {
 	for _, p := range r.LoadPaths {
 		fmt.Fprintf(w, "  load files kept in %s\n", pathname.Printable(p))
 	}
-}
-
-// clientConfig is the settings in the client's own form.
-func clientConfig(c config.Client) spec.Config {
-	out := spec.Config{
-		Supervisor: c.Supervisor, Name: c.Name, Labels: c.Labels, Token: c.Token, Version: version.String(),
-		Runtime: c.Runtime, ConnectTimeout: c.ConnectTimeout, KillTimeout: c.KillTimeout, DeliverTimeout: meant(c.DeliverTimeout),
-		TotalBytes: uint64(c.TotalSize), Ramp: c.Ramp, Steady: spec.Steady{Window: c.StopWhen.Window, MaxVariation: c.StopWhen.Variation},
-		Keep: c.Keep, StallAfter: c.StallAfter,
-		HeartbeatInterval: c.Heartbeat.Interval, HeartbeatTimeout: c.Heartbeat.Timeout,
-		LogProgress: meant(c.Log.ProgressInterval), MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval,
-		SpoolMemory: uint64(c.Spool.Memory), SpoolMaxSize: uint64(c.Spool.MaxSize), WorkDir: c.WorkDir,
-	}
-	for _, one := range c.Consumers() {
-		out.Consumers = append(out.Consumers, consumerConfig(one))
-	}
-	return out
 }

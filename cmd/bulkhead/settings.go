@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -100,7 +99,3 @@ func overrides(ctx *cli.Context, keys []config.Key) []config.Override {
 	}
 	return out
 }
-
-// meant turns a zero that was configured into the shortest time there is: in the
-// configuration of a package, zero stands for the default.
-func meant(d time.Duration) time.Duration { return max(d, time.Nanosecond) }

@@ -1,4 +1,4 @@
-package main
+package spec
 
 import (
 	"testing"
@@ -6,27 +6,26 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"bulkhead/client/spec"
 	"bulkhead/internal/config"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // TestConsumerConfig sets everything that can be set to something that is no default.
 func TestConsumerConfig(t *testing.T) {
-	got := consumerConfig(config.Consumer{
+	got := consumerOf(config.Consumer{
 		ChunkSize: config.ChunkSize{{Size: 4096, Weight: 3}, {Size: 8192, Weight: 1}}, FileSize: config.FileSize{Min: 9000, Max: 90_000},
 		Path: "p", Direct: true, Sync: config.FileSync{Policy: config.SyncBytes, Every: 77},
 		Rate: config.Rate{Bytes: 5, Chunks: 0.5}, Data: config.Data{Kind: config.DataDedupable, Percent: 40}, Seed: 9,
 		Preallocate: true, Pattern: config.PatternAppend, Concurrency: 3, StartDelay: time.Second, ThinkTime: time.Minute,
 		KeepFiles: 7, Recycle: true, Verify: config.VerifyContinuous, Reserve: config.Reserve{Size: 8, Percent: 6}, OnError: config.OnErrorStop,
 	})
-	want := spec.Consumer{
-		Path: "p", ChunkSize: 8192, ChunkSizes: []spec.WeightedSize{{Bytes: 4096, Weight: 3}, {Bytes: 8192, Weight: 1}},
+	want := Consumer{
+		Path: "p", ChunkSize: 8192, ChunkSizes: []WeightedSize{{Bytes: 4096, Weight: 3}, {Bytes: 8192, Weight: 1}},
 		FileSize: 90_000, MinFileSize: 9000, Direct: true, Sync: bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES, SyncBytes: 77,
 		RateBytes: 5, RateChunks: 0.5, Data: bulkheadv1.DataKind_DATA_KIND_DEDUPABLE, DataPercent: 40, Seed: 9,
 		Preallocate: true, Pattern: bulkheadv1.Pattern_PATTERN_APPEND, Concurrency: 3, StartDelay: time.Second, ThinkTime: time.Minute,
 		KeepFiles: 7, Recycle: true, Verify: bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS,
-		Reserve: spec.Reserve{Bytes: 8, Percent: 6}, StopOnError: true,
+		Reserve: Reserve{Bytes: 8, Percent: 6}, StopOnError: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

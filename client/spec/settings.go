@@ -1,14 +1,31 @@
-package main
+package spec
 
 import (
-	"bulkhead/client/spec"
 	"bulkhead/internal/config"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// consumerConfig is the settings of one consumer in the client's own form.
-func consumerConfig(c config.Consumer) spec.Consumer {
-	out := spec.Consumer{
+// Of returns the settings of a client in the client's own form. A 0 in them is 0, and stands
+// for no default.
+func Of(c config.Client) Config {
+	out := Config{
+		Supervisor: c.Supervisor, Name: c.Name, Labels: c.Labels, Token: c.Token,
+		Runtime: c.Runtime, ConnectTimeout: c.ConnectTimeout, KillTimeout: c.KillTimeout, DeliverTimeout: c.DeliverTimeout,
+		TotalBytes: uint64(c.TotalSize), Ramp: c.Ramp, Steady: Steady{Window: c.StopWhen.Window, MaxVariation: c.StopWhen.Variation},
+		Keep: c.Keep, StallAfter: c.StallAfter,
+		HeartbeatInterval: c.Heartbeat.Interval, HeartbeatTimeout: c.Heartbeat.Timeout,
+		LogProgress: c.Log.ProgressInterval, MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval,
+		SpoolMemory: uint64(c.Spool.Memory), SpoolMaxSize: uint64(c.Spool.MaxSize), WorkDir: c.WorkDir,
+	}
+	for _, one := range c.Consumers() {
+		out.Consumers = append(out.Consumers, consumerOf(one))
+	}
+	return out
+}
+
+// consumerOf returns the settings of one consumer in the client's own form.
+func consumerOf(c config.Consumer) Consumer {
+	out := Consumer{
 		Path: c.Path, ChunkSize: uint64(c.ChunkSize.Largest()),
 		FileSize: uint64(c.FileSize.Max), MinFileSize: uint64(c.FileSize.Min),
 		Direct: c.Direct, Sync: syncPolicy(c.Sync.Policy), SyncBytes: uint64(c.Sync.Every),
@@ -17,12 +34,12 @@ func consumerConfig(c config.Consumer) spec.Consumer {
 		Preallocate: c.Preallocate, Pattern: pattern(c.Pattern), Concurrency: uint32(c.Concurrency),
 		StartDelay: c.StartDelay, ThinkTime: c.ThinkTime, KeepFiles: uint32(c.KeepFiles), Recycle: c.Recycle,
 		Verify:        verifyMode(c.Verify),
-		Reserve:       spec.Reserve{Bytes: uint64(c.Reserve.Size), Percent: uint32(c.Reserve.Percent)},
-		ReserveInodes: spec.InodeReserve{Count: uint64(c.ReserveInodes.Count), Percent: uint32(c.ReserveInodes.Percent)},
+		Reserve:       Reserve{Bytes: uint64(c.Reserve.Size), Percent: uint32(c.Reserve.Percent)},
+		ReserveInodes: InodeReserve{Count: uint64(c.ReserveInodes.Count), Percent: uint32(c.ReserveInodes.Percent)},
 		StopOnError:   c.OnError == config.OnErrorStop,
 	}
 	for _, one := range c.ChunkSize {
-		out.ChunkSizes = append(out.ChunkSizes, spec.WeightedSize{Bytes: uint64(one.Size), Weight: uint32(one.Weight)})
+		out.ChunkSizes = append(out.ChunkSizes, WeightedSize{Bytes: uint64(one.Size), Weight: uint32(one.Weight)})
 	}
 	return out
 }
