@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"bulkhead/internal/flock"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/rundir"
 	"bulkhead/supervisor/watch"
@@ -63,7 +64,7 @@ func keepLock(s *rundir.StateDir, mended func(string)) error {
 	if err != nil {
 		return fmt.Errorf("making %s again: %w", rundir.LockFile, err)
 	}
-	if err := rundir.LockWithin(lock, 0); err != nil {
+	if err := flock.Try(lock); err != nil {
 		lock.Close()
 		return fmt.Errorf("%s was replaced, and another process has locked it: %w", rundir.LockFile, err)
 	}

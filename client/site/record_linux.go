@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"bulkhead/client/spec"
+	"bulkhead/internal/flock"
 )
 
 // origin tells where a client runs. Two clients of one boot share a kernel, so that a
@@ -98,11 +99,11 @@ func lockRecord(folder *os.Root) (file *os.File, locked bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err = flock.Try(file)
 		switch {
 		case err == nil:
 			return file, true, nil
-		case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, unix.ENOLCK), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOSYS):
+		case errors.Is(err, flock.ErrHeld), errors.Is(err, flock.ErrUnsupported):
 			return file, false, nil
 		}
 		_ = file.Close() // nothing was written

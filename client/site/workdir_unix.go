@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"bulkhead/client/spec"
+	"bulkhead/internal/flock"
 )
 
 // turnPatience is how long a client waits for others that start at the same moment.
@@ -75,14 +76,9 @@ func lockFolder(path string, patience time.Duration) *os.File {
 	if err != nil {
 		return nil
 	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(patience / 100) {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return f
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) || !time.Now().Before(deadline) {
-			_ = f.Close() // nothing was written
-			return nil
-		}
+	if flock.Within(f, patience) != nil {
+		_ = f.Close() // nothing was written
+		return nil
 	}
+	return f
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"bulkhead/internal/flock"
 )
 
 // Prefix begins the names of files that are being written. Their writer has them locked,
@@ -145,7 +147,7 @@ func create(dir, prefix string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		_ = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) // a file system without locks has no one who looks for them
+		_ = flock.Try(f) // a file system without locks has no one who looks for them
 		if same(f, path) {
 			return f, nil
 		}
@@ -173,7 +175,7 @@ func removeLeft(dir, prefix string) {
 		if err != nil {
 			continue
 		}
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && same(f, path) {
+		if flock.Try(f) == nil && same(f, path) {
 			os.Remove(path)
 		}
 		f.Close()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/flock"
 )
 
 // Names in the state directory.
@@ -81,10 +82,10 @@ func lockWhole(path string) (*os.File, error) {
 	if err != nil {
 		return nil, StateDirError(err)
 	}
-	switch err := LockWithin(whole, lockPatience); {
+	switch err := flock.Within(whole, lockPatience); {
 	case err == nil:
 		return whole, nil
-	case errors.Is(err, syscall.EWOULDBLOCK):
+	case errors.Is(err, flock.ErrHeld):
 		whole.Close()
 		return nil, fmt.Errorf("%w: %s", ErrLocked, path)
 	default:
@@ -113,9 +114,9 @@ func lockStateDir(path string) (*os.File, error) {
 	if err != nil {
 		return nil, StateDirError(err)
 	}
-	if err := LockWithin(lock, lockPatience); err != nil {
+	if err := flock.Within(lock, lockPatience); err != nil {
 		lock.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
+		if errors.Is(err, flock.ErrHeld) {
 			return nil, fmt.Errorf("%w: %s", ErrLocked, path)
 		}
 		return nil, fmt.Errorf("locking %s: %w", lock.Name(), err)
@@ -126,18 +127,6 @@ func lockStateDir(path string) (*os.File, error) {
 // lockPatience is how long a lock may be held by what a killed supervisor leaves: a
 // child that it had forked, and that has not got to its execve(2) yet.
 const lockPatience = time.Second
-
-// LockWithin locks a file, and gives up with EWOULDBLOCK.
-func LockWithin(f *os.File, patience time.Duration) error {
-	deadline := time.Now().Add(patience)
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {
-			return err
-		}
-		time.Sleep(patience / 50)
-	}
-}
 
 // Close removes what only a running supervisor needs and unlocks. The sockets of
 // handlers that are to be taken up by another supervisor stay.
