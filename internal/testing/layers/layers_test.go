@@ -60,7 +60,7 @@ var rooms = []room{
 	{"client/spec", []string{"internal/…", "proto/…"}},
 	{"client/outbox", []string{"client/spec", "internal/…", "proto/…"}},
 	{"client/session", []string{"client/outbox", "client/spec", "internal/…", "proto/…"}},
-	{"client/site", []string{"client/consumer", "client/spec"}},
+	{"client/site", []string{"client/consumer", "client/spec", "internal/…"}},
 	{"client/preflight", []string{"client/block", "client/site", "client/spec", "internal/…", "proto/…"}},
 
 	{"internal/…", []string{"proto/…"}},
