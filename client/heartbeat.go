@@ -14,7 +14,8 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// goneReason begins the reason of a miss when the process has exited.
+// goneReason begins the reason of a miss when the process has exited. Supervisors of before
+// HeartbeatMiss.gone know it by these words.
 const goneReason = "process is gone"
 
 // patient is one worker as heartbeats see it.
@@ -86,25 +87,26 @@ func (p patient) ask(ctx context.Context, round uint64, close, timeout time.Dura
 			StalledNano: answer.GetStalledNano(),
 		}, nil
 	}
-	return nil, &bulkheadv1.HeartbeatMiss{Process: p.process, Reason: spec.Clip(p.reason(ctx, err, begin, close))}
+	reason, gone := p.reason(ctx, err, begin, close)
+	return nil, &bulkheadv1.HeartbeatMiss{Process: p.process, Reason: spec.Clip(reason), Gone: gone}
 }
 
-// reason says why there was no answer. A connection breaks a moment before its
+// reason says why there was no answer, and whether that is because the process has exited. A connection breaks a moment before its
 // process is known to be gone, so a broken one is looked at until the round closes, which
 // was to be close after begin.
-func (p patient) reason(ctx context.Context, err error, begin time.Time, close time.Duration) string {
+func (p patient) reason(ctx context.Context, err error, begin time.Time, close time.Duration) (why string, gone bool) {
 	select {
 	case <-p.gone:
-		return goneReason + " (" + p.how() + ")"
+		return goneReason + " (" + p.how() + ")", true
 	default:
 	}
 	if code := status.Code(err); code == codes.DeadlineExceeded || code == codes.Canceled {
-		return spec.Measured("no answer in", time.Since(begin), close)
+		return spec.Measured("no answer in", time.Since(begin), close), false
 	}
 	select {
 	case <-p.gone:
-		return goneReason + " (" + p.how() + ")"
+		return goneReason + " (" + p.how() + ")", true
 	case <-ctx.Done():
-		return fmt.Sprintf("%s (%s)", spec.Measured("no answer in", time.Since(begin), close), status.Convert(err).Message())
+		return fmt.Sprintf("%s (%s)", spec.Measured("no answer in", time.Since(begin), close), status.Convert(err).Message()), false
 	}
 }

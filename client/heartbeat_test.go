@@ -93,10 +93,10 @@ func TestRoundTellsWorkersApart(t *testing.T) {
 	if beat.Answers[1].StalledNano != 7 {
 		t.Errorf("answer = %v; want stalled for 7ns", beat.Answers[1])
 	}
-	if m := beat.Misses[0]; m.Process.Index != 2 || !strings.HasPrefix(m.Reason, "no answer in ") {
+	if m := beat.Misses[0]; m.Process.Index != 2 || m.Gone || !strings.HasPrefix(m.Reason, "no answer in ") {
 		t.Errorf("miss = %v", m)
 	}
-	if m := beat.Misses[1]; m.Process.Index != 3 || m.Reason != "process is gone (killed by signal 9 (SIGKILL))" {
+	if m := beat.Misses[1]; m.Process.Index != 3 || !m.Gone || m.Reason != "process is gone (killed by signal 9 (SIGKILL))" {
 		t.Errorf("miss = %v", m)
 	}
 }
@@ -156,8 +156,8 @@ func TestMissSaysWhatWasMeasured(t *testing.T) {
 		5 * time.Second: "no answer in 5s (limit 2s)",
 	} {
 		late := status.Error(codes.DeadlineExceeded, "late")
-		if got := p.reason(t.Context(), late, time.Now().Add(-waited), 2*time.Second); got != want {
-			t.Errorf("after %v: %q; want %q", waited, got, want)
+		if got, gone := p.reason(t.Context(), late, time.Now().Add(-waited), 2*time.Second); got != want || gone {
+			t.Errorf("after %v: %q, gone %v; want %q", waited, got, gone, want)
 		}
 	}
 }

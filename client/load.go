@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -179,7 +178,7 @@ func (l *load) sayHeartbeat(beat *bulkheadv1.Heartbeat) {
 	l.kills = child.SystemKills()
 	for _, miss := range beat.GetMisses() {
 		level := slog.LevelWarn
-		if strings.HasPrefix(miss.GetReason(), goneReason) {
+		if miss.GetGone() {
 			level = slog.LevelDebug // said once already, when its stream ended
 		}
 		l.cfg.Logger.Log(context.Background(), level, "heartbeat missed", "worker", (&worker{process: miss.GetProcess()}).name(), "reason", miss.GetReason())

@@ -100,7 +100,7 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 	exited := &bulkheadv1.HandlerExited{
 		ConnectionId: l.id, Exit: exit.Proto(nil), Peer: l.peer, End: l.end.GetText(),
 		ReceivedBytes: l.end.GetReceivedBytes(), Messages: l.end.GetMessages(), AtWork: atWork && l.end == nil,
-		WindowExceeded: l.end.GetWindowExceeded(),
+		WindowExceeded: l.end.GetWindowExceeded(), LostAcknowledged: errors.Is(err, errLostAcknowledged),
 	}
 	r.setNoted(l, false)
 	r.pool.Threads.Limit().Do(func() {

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/failpoint"
+	"bulkhead/internal/protocol"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -57,6 +59,7 @@ func (p *processor) attachRecord(l *link) *bulkheadv1.Record {
 func (p *processor) detachRecord(class bulkheadv1.DetachClass, cause string, silent time.Duration) *bulkheadv1.Record {
 	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionDetached{SessionDetached: &bulkheadv1.SessionDetached{
 		Session: p.number, ConnectionId: p.connection, Cause: plain(cause), Class: class, SilentNano: int64(silent),
+		LostAcknowledged: errors.Is(p.lie, errLostAcknowledged),
 	}}}
 }
 
@@ -97,7 +100,7 @@ func runStarted(cfg Config, id string, listen net.Addr) *bulkheadv1.RunStarted {
 		RunId: id, Version: cfg.Version, GoVersion: runtime.Version(), Host: host(),
 		Listen: listen.String(), ExpectedClients: uint32(cfg.Clients.Count), LingerNano: int64(cfg.Linger),
 		SessionGraceNano: int64(cfg.Session.Grace), JournalSync: string(cfg.Journal.Sync), Pid: int32(os.Getpid()),
-		BootId: boottime.ID(), ExpectedNames: cfg.Clients.Names, Settings: settingsOf(cfg),
+		BootId: boottime.ID(), ExpectedNames: cfg.Clients.Names, Settings: settingsOf(cfg), RecordMinor: protocol.RecordMinor,
 	}
 }
 

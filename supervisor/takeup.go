@@ -16,6 +16,7 @@ import (
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/child"
 	"bulkhead/internal/failpoint"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
@@ -303,14 +304,14 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		Kind: bulkheadv1.RestartKind_RESTART_KIND_RESTARTED, Pid: int32(os.Getpid()),
 		Version: s.cfg.Version, GoVersion: runtime.Version(), ExpectedClients: uint32(s.cfg.Clients.Count), Listen: s.listener.Addr().String(),
 		HandlersKept: uint32(len(kept)), HandlersGone: uint32(len(gone)),
-		BootId: boottime.ID(), ExpectedNames: s.cfg.Clients.Names, Settings: settingsOf(s.cfg),
+		BootId: boottime.ID(), ExpectedNames: s.cfg.Clients.Names, Settings: settingsOf(s.cfg), RecordMinor: protocol.RecordMinor,
 	}
 	if s.cfg.Handover != nil {
 		restarted.Kind = bulkheadv1.RestartKind_RESTART_KIND_UPGRADED
 	}
 	if found.Torn != nil {
 		r.damagedEnd = found.Torn.Damaged
-		restarted.TornBytes, restarted.Torn = uint64(found.Torn.Bytes), found.Torn.String()
+		restarted.TornBytes, restarted.Torn, restarted.TornDamaged = uint64(found.Torn.Bytes), found.Torn.String(), found.Torn.Damaged
 	}
 	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SupervisorRestarted{SupervisorRestarted: restarted}}) {
 		return nil, errors.Join(<-r.failed, j.Close())

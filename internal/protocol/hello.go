@@ -9,10 +9,20 @@ import (
 )
 
 // Version is the version of the Collector protocol that is spoken here, and Minor how far
-// it has grown; see Hello.protocol_minor.
+// it has grown; see Hello.protocol_minor. RecordMinor is how far the journal's records have;
+// see RunStarted.record_minor.
 const (
-	Version = 1
-	Minor   = 1
+	Version     = 1
+	Minor       = 2
+	RecordMinor = 1
+)
+
+// Since what was told in words before is told by fields.
+const (
+	// MinorGone has HeartbeatMiss.gone.
+	MinorGone = 2
+	// RecordMinorLoss has lost_acknowledged and torn_damaged.
+	RecordMinorLoss = 1
 )
 
 // Fault is what is wrong with a Hello.

@@ -150,11 +150,13 @@ type Torn struct {
 
 // MayBeAcknowledged ends what is said of a tail that is damaged, and not only cut short.
 // A crash of the machine can leave such a tail of what was never acknowledged, when
-// blocks were written out of order; a flipped bit leaves one of what was.
+// blocks were written out of order; a flipped bit leaves one of what was. Programs go by
+// Damaged and SupervisorRestarted.torn_damaged; of records before these they look for the words.
 const MayBeAcknowledged = "this end is damaged, not only cut short, and may have been acknowledged"
 
 // LostAcknowledged is the cause that a supervisor gives a session or a handler that was
-// acknowledged what the journal no longer has: the proof that a tail was.
+// acknowledged what the journal no longer has: the proof that a tail was. Programs go by the
+// records' lost_acknowledged; of records before that they look for the words.
 const LostAcknowledged = "the journal lost acknowledged records"
 
 // String says what is torn, for a person.

@@ -37,6 +37,9 @@ type Client struct {
 	// holds the frame which kept killing handlers, and KilledHandlers how many it killed.
 	QuarantineFile string `json:"quarantine_file"`
 	KilledHandlers uint32 `json:"killed_handlers"`
+	// LostAcknowledged says that it had been acknowledged messages that the journal has no
+	// more; absent if it had not.
+	LostAcknowledged bool `json:"lost_acknowledged,omitempty"`
 	// Standing is what the client counts as among those that are expected: one of the
 	// Standing… constants, or "" for a session that is the rest of another, or of which
 	// nothing was delivered.

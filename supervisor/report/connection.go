@@ -53,6 +53,9 @@ type Connection struct {
 	// "handler", "breach", "replaced", "supervisor", "transport", "stream_ended",
 	// "limit" or "".
 	DetachClass string `json:"detach_class"`
+	// LostAcknowledged says that it was lost because the client had been acknowledged messages
+	// that the journal has no more; absent if it was not.
+	LostAcknowledged bool `json:"lost_acknowledged,omitempty"`
 	// AwayWhy is why the client was away after it: one of the Away… constants, or ""
 	// for a connection that was not lost. AwayNano is how long, from LastHeardAt or else
 	// DetachedAt until it was back or the session ended; AwayStarvedNano how long of it a starved client was not running.

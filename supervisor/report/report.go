@@ -168,6 +168,9 @@ type Handler struct {
 	DurableMessages uint64 `json:"durable_messages"`
 	// ConnectionEnd is how the handler said its connection ended.
 	ConnectionEnd string `json:"connection_end"`
+	// LostAcknowledged says that its client had been acknowledged messages that the journal
+	// has no more; absent if it had not.
+	LostAcknowledged bool `json:"lost_acknowledged,omitempty"`
 	// AtWork says that it was at work on a frame of its client as it ended.
 	AtWork bool `json:"at_work"`
 	// Exit is null for a handler whose end is not in the journal.

@@ -153,11 +153,11 @@ func Disturbed(t testing.TB) []*bulkheadv1.Record {
 // charlieSuffers is what charlie says in second n: one consumer is gone, the
 // other runs out of space and then is stuck.
 func charlieSuffers(c *Actor, n int) {
-	gone := &bulkheadv1.HeartbeatMiss{Process: c.Process(KindConsumer, 1), Reason: "process is gone (killed by SIGKILL)"}
+	gone := &bulkheadv1.HeartbeatMiss{Process: c.Process(KindConsumer, 1), Reason: "process is gone (killed by SIGKILL)", Gone: true}
 	c.At(time.Duration(n)*time.Second + 90*time.Millisecond)
 	switch n {
 	case 8:
-		gone.Reason = "no answer in 2s"
+		gone.Reason, gone.Gone = "no answer in 2s", false
 		c.Say(c.Heartbeat(4, gone), c.Progress(0, 9, 3, "write /mnt/data: no space left on device"))
 	case 10, 12, 14:
 		beat := c.Heartbeat(uint64(n/2), gone)

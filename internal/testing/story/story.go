@@ -1,8 +1,6 @@
 package story
 
 import (
-	"bulkhead/internal/latency"
-	"bulkhead/internal/protocol"
 	"cmp"
 	"fmt"
 	"math"
@@ -13,6 +11,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/latency"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -43,7 +43,7 @@ func New(t testing.TB, clients uint32) *Story {
 		Host: &bulkheadv1.Host{Name: "collector1", Os: "linux", Arch: "amd64", Kernel: "6.8.0-45-generic",
 			Cpus: 16, MemoryBytes: 67_400_000_000},
 		ExpectedClients: clients, LingerNano: int64(2 * time.Second), SessionGraceNano: int64(30 * time.Second),
-		JournalSync: "batch", Pid: 4700,
+		JournalSync: "batch", Pid: 4700, RecordMinor: protocol.RecordMinor,
 	}}})
 	return s
 }
@@ -80,7 +80,7 @@ func (s *Story) HandlerExited(connection uint64, session uint32, pid int32, life
 
 // Restarted is another supervisor taking the run up.
 func (s *Story) Restarted(kind bulkheadv1.RestartKind, more *bulkheadv1.SupervisorRestarted) {
-	more.Kind = kind
+	more.Kind, more.RecordMinor = kind, protocol.RecordMinor
 	s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SupervisorRestarted{SupervisorRestarted: more}})
 }
 
@@ -134,7 +134,7 @@ func (s *Story) Arrive(name string, session uint32, connection uint64, pid int32
 	}
 	s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: &bulkheadv1.SessionOpened{
 		Session: session, SessionId: fmt.Sprintf("s-%08x", session*0x1234567), Hello: &bulkheadv1.Hello{
-			ProtocolVersion: 1, ClientId: id, Name: name, Host: name + ".lab", ClientVersion: "0.1.0", Pid: a.Pid(kindClient, 0),
+			ProtocolVersion: protocol.Version, ProtocolMinor: protocol.Minor, ClientId: id, Name: name, Host: name + ".lab", ClientVersion: "0.1.0", Pid: a.Pid(kindClient, 0),
 			Labels: map[string]string{"rack": fmt.Sprint(session), "disk": "nvme"}, WallClockUnixNano: a.Clock(),
 			Workload: &bulkheadv1.Workload{
 				RuntimeNano: int64(20 * time.Second), HeartbeatIntervalNano: int64(2 * time.Second),

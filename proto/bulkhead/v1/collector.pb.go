@@ -323,8 +323,9 @@ type Hello struct {
 	// Unset but for a new session that goes on with one of a run that the supervisor does
 	// not know, or that is over.
 	Continues *Continuation `protobuf:"bytes,20,opt,name=continues,proto3" json:"continues,omitempty"`
-	// How far this version of the protocol has grown as the client knows it; 1 now, 0 in
-	// clients from before it was told. Whoever is newer sends what the older end does not
+	// How far this version of the protocol has grown as the client knows it; 2 now, 0 in
+	// clients from before it was told. 2 has HeartbeatMiss.gone and Progress.verify_errors.
+	// Whoever is newer sends what the older end does not
 	// know: fields and values of enums, which are kept and passed on but not looked at;
 	// facts in a Message, which are as durable as others and counted in the report; and
 	// frames, which are passed over. Nothing of it changes the meaning of what is known.

@@ -717,6 +717,10 @@ type RunStarted struct {
 	// The names that are awaited, when names are; expected_clients is their number then.
 	ExpectedNames []string  `protobuf:"bytes,12,rep,name=expected_names,json=expectedNames,proto3" json:"expected_names,omitempty"`
 	Settings      *Settings `protobuf:"bytes,13,opt,name=settings,proto3" json:"settings,omitempty"`
+	// How far the records have grown that this supervisor writes: 1 now, 0 in those of
+	// versions before it. Since 1 nothing hangs on the words of a record: lost_acknowledged
+	// and torn_damaged say what they said.
+	RecordMinor   uint32 `protobuf:"varint,14,opt,name=record_minor,json=recordMinor,proto3" json:"record_minor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -840,6 +844,13 @@ func (x *RunStarted) GetSettings() *Settings {
 		return x.Settings
 	}
 	return nil
+}
+
+func (x *RunStarted) GetRecordMinor() uint32 {
+	if x != nil {
+		return x.RecordMinor
+	}
+	return 0
 }
 
 // Settings are what an operator may set differently when the run is taken up again, and
@@ -1404,9 +1415,12 @@ type SessionDetached struct {
 	Class DetachClass `protobuf:"varint,4,opt,name=class,proto3,enum=bulkhead.v1.DetachClass" json:"class,omitempty"`
 	// How long before this record the client was last heard: the outage begins there, not
 	// where it was found out. 0 is not told, or at once.
-	SilentNano    int64 `protobuf:"varint,5,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SilentNano int64 `protobuf:"varint,5,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
+	// The client had been acknowledged messages that the journal has no more; see
+	// SupervisorRestarted.torn_damaged. Since record_minor 1.
+	LostAcknowledged bool `protobuf:"varint,6,opt,name=lost_acknowledged,json=lostAcknowledged,proto3" json:"lost_acknowledged,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *SessionDetached) Reset() {
@@ -1472,6 +1486,13 @@ func (x *SessionDetached) GetSilentNano() int64 {
 		return x.SilentNano
 	}
 	return 0
+}
+
+func (x *SessionDetached) GetLostAcknowledged() bool {
+	if x != nil {
+		return x.LostAcknowledged
+	}
+	return false
 }
 
 // SessionSilent is a client that says nothing though its connection lives and it had
@@ -1647,8 +1668,11 @@ type HandlerExited struct {
 	AtWork bool `protobuf:"varint,8,opt,name=at_work,json=atWork,proto3" json:"at_work,omitempty"`
 	// See End.
 	WindowExceeded uint64 `protobuf:"varint,9,opt,name=window_exceeded,json=windowExceeded,proto3" json:"window_exceeded,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Its client had been acknowledged messages that the journal has no more: nothing of
+	// what it went on with could be kept. As SessionDetached.lost_acknowledged.
+	LostAcknowledged bool `protobuf:"varint,10,opt,name=lost_acknowledged,json=lostAcknowledged,proto3" json:"lost_acknowledged,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *HandlerExited) Reset() {
@@ -1744,6 +1768,13 @@ func (x *HandlerExited) GetWindowExceeded() uint64 {
 	return 0
 }
 
+func (x *HandlerExited) GetLostAcknowledged() bool {
+	if x != nil {
+		return x.LostAcknowledged
+	}
+	return false
+}
+
 // SupervisorRestarted is another supervisor, or another version of it, taking the
 // run up.
 type SupervisorRestarted struct {
@@ -1768,7 +1799,12 @@ type SupervisorRestarted struct {
 	// The names that are awaited now, when names are.
 	ExpectedNames []string `protobuf:"bytes,12,rep,name=expected_names,json=expectedNames,proto3" json:"expected_names,omitempty"`
 	// Unset in records of versions without it.
-	Settings      *Settings `protobuf:"bytes,13,opt,name=settings,proto3" json:"settings,omitempty"`
+	Settings *Settings `protobuf:"bytes,13,opt,name=settings,proto3" json:"settings,omitempty"`
+	// As RunStarted.record_minor, of the records from here on.
+	RecordMinor uint32 `protobuf:"varint,14,opt,name=record_minor,json=recordMinor,proto3" json:"record_minor,omitempty"`
+	// What was set aside is damaged, not only cut short, and may have been acknowledged.
+	// Since record_minor 1.
+	TornDamaged   bool `protobuf:"varint,15,opt,name=torn_damaged,json=tornDamaged,proto3" json:"torn_damaged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1892,6 +1928,20 @@ func (x *SupervisorRestarted) GetSettings() *Settings {
 		return x.Settings
 	}
 	return nil
+}
+
+func (x *SupervisorRestarted) GetRecordMinor() uint32 {
+	if x != nil {
+		return x.RecordMinor
+	}
+	return 0
+}
+
+func (x *SupervisorRestarted) GetTornDamaged() bool {
+	if x != nil {
+		return x.TornDamaged
+	}
+	return false
 }
 
 // SupervisorPaused is a time in which the supervisor's process was not running: stopped,
@@ -2278,7 +2328,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x11supervisor_paused\x18\x10 \x01(\v2\x1d.bulkhead.v1.SupervisorPausedH\x00R\x10supervisorPaused\x12C\n" +
 	"\x0esession_silent\x18\x11 \x01(\v2\x1a.bulkhead.v1.SessionSilentH\x00R\rsessionSilent\x12!\n" +
 	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNanoB\a\n" +
-	"\x05entry\"\xbd\x03\n" +
+	"\x05entry\"\xe0\x03\n" +
 	"\n" +
 	"RunStarted\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x18\n" +
@@ -2296,7 +2346,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	" \x01(\x05R\x03pid\x12\x17\n" +
 	"\aboot_id\x18\v \x01(\tR\x06bootId\x12%\n" +
 	"\x0eexpected_names\x18\f \x03(\tR\rexpectedNames\x121\n" +
-	"\bsettings\x18\r \x01(\v2\x15.bulkhead.v1.SettingsR\bsettings\"\x95\x02\n" +
+	"\bsettings\x18\r \x01(\v2\x15.bulkhead.v1.SettingsR\bsettings\x12!\n" +
+	"\frecord_minor\x18\x0e \x01(\rR\vrecordMinor\"\x95\x02\n" +
 	"\bSettings\x12\x1f\n" +
 	"\vlinger_nano\x18\x01 \x01(\x03R\n" +
 	"lingerNano\x12,\n" +
@@ -2348,14 +2399,15 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1b\n" +
 	"\tfirst_seq\x18\x02 \x01(\x04R\bfirstSeq\x12\x19\n" +
 	"\blast_seq\x18\x03 \x01(\x04R\alastSeq\x12\x14\n" +
-	"\x05batch\x18\x04 \x01(\fR\x05batch\"\xb7\x01\n" +
+	"\x05batch\x18\x04 \x01(\fR\x05batch\"\xe4\x01\n" +
 	"\x0fSessionDetached\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12#\n" +
 	"\rconnection_id\x18\x02 \x01(\x04R\fconnectionId\x12\x14\n" +
 	"\x05cause\x18\x03 \x01(\tR\x05cause\x12.\n" +
 	"\x05class\x18\x04 \x01(\x0e2\x18.bulkhead.v1.DetachClassR\x05class\x12\x1f\n" +
 	"\vsilent_nano\x18\x05 \x01(\x03R\n" +
-	"silentNano\"d\n" +
+	"silentNano\x12+\n" +
+	"\x11lost_acknowledged\x18\x06 \x01(\bR\x10lostAcknowledged\"d\n" +
 	"\rSessionSilent\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1f\n" +
 	"\vsilent_nano\x18\x02 \x01(\x03R\n" +
@@ -2367,7 +2419,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x05cause\x18\x03 \x01(\tR\x05cause\x12\x19\n" +
 	"\blast_seq\x18\x04 \x01(\x04R\alastSeq\x12'\n" +
 	"\x0fquarantine_file\x18\x05 \x01(\tR\x0equarantineFile\x12'\n" +
-	"\x0fkilled_handlers\x18\x06 \x01(\rR\x0ekilledHandlers\"\xa7\x02\n" +
+	"\x0fkilled_handlers\x18\x06 \x01(\rR\x0ekilledHandlers\"\xd4\x02\n" +
 	"\rHandlerExited\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12\x18\n" +
 	"\asession\x18\x02 \x01(\rR\asession\x12,\n" +
@@ -2377,7 +2429,9 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\bmessages\x18\x06 \x01(\x04R\bmessages\x12\x10\n" +
 	"\x03end\x18\a \x01(\tR\x03end\x12\x17\n" +
 	"\aat_work\x18\b \x01(\bR\x06atWork\x12'\n" +
-	"\x0fwindow_exceeded\x18\t \x01(\x04R\x0ewindowExceeded\"\xc1\x03\n" +
+	"\x0fwindow_exceeded\x18\t \x01(\x04R\x0ewindowExceeded\x12+\n" +
+	"\x11lost_acknowledged\x18\n" +
+	" \x01(\bR\x10lostAcknowledged\"\x87\x04\n" +
 	"\x13SupervisorRestarted\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.bulkhead.v1.RestartKindR\x04kind\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x18\n" +
@@ -2394,7 +2448,9 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	" \x01(\rR\fhandlersGone\x12\x17\n" +
 	"\aboot_id\x18\v \x01(\tR\x06bootId\x12%\n" +
 	"\x0eexpected_names\x18\f \x03(\tR\rexpectedNames\x121\n" +
-	"\bsettings\x18\r \x01(\v2\x15.bulkhead.v1.SettingsR\bsettings\"3\n" +
+	"\bsettings\x18\r \x01(\v2\x15.bulkhead.v1.SettingsR\bsettings\x12!\n" +
+	"\frecord_minor\x18\x0e \x01(\rR\vrecordMinor\x12!\n" +
+	"\ftorn_damaged\x18\x0f \x01(\bR\vtornDamaged\"3\n" +
 	"\x10SupervisorPaused\x12\x1f\n" +
 	"\vpaused_nano\x18\x01 \x01(\x03R\n" +
 	"pausedNano\"\x95\x01\n" +

@@ -1534,8 +1534,12 @@ type HeartbeatMiss struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Process *Process               `protobuf:"bytes,1,opt,name=process,proto3" json:"process,omitempty"`
 	// Why, in words: "no answer in 1s", "process is gone (killed by SIGKILL)", …; at most
-	// 4096 bytes.
-	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// 4096 bytes. Of a client of protocol_minor 1 or less a reason that begins with "process
+	// is gone" means what gone does; of all others nothing hangs on it.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The process had ended: it did not fail to answer, and how it ended is told elsewhere.
+	// Since protocol_minor 2.
+	Gone          bool `protobuf:"varint,3,opt,name=gone,proto3" json:"gone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1582,6 +1586,13 @@ func (x *HeartbeatMiss) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *HeartbeatMiss) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
 }
 
 // Rollover is one finished file. Message.time_unix_nano is when it was closed.
@@ -1943,6 +1954,8 @@ type Progress struct {
 	VerifiedCachedBytes uint64 `protobuf:"varint,12,opt,name=verified_cached_bytes,json=verifiedCachedBytes,proto3" json:"verified_cached_bytes,omitempty"`
 	// Blocks of which the content was not what was written, in the interval.
 	CorruptBlocks uint64 `protobuf:"varint,13,opt,name=corrupt_blocks,json=corruptBlocks,proto3" json:"corrupt_blocks,omitempty"`
+	// Of errors, those of reading back, which say nothing of writing. Since protocol_minor 2.
+	VerifyErrors  uint64 `protobuf:"varint,14,opt,name=verify_errors,json=verifyErrors,proto3" json:"verify_errors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2064,6 +2077,13 @@ func (x *Progress) GetVerifiedCachedBytes() uint64 {
 func (x *Progress) GetCorruptBlocks() uint64 {
 	if x != nil {
 		return x.CorruptBlocks
+	}
+	return 0
+}
+
+func (x *Progress) GetVerifyErrors() uint64 {
+	if x != nil {
+		return x.VerifyErrors
 	}
 	return 0
 }
@@ -2864,10 +2884,11 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\flatency_nano\x18\x02 \x01(\x03R\vlatencyNano\x12.\n" +
 	"\x05state\x18\x03 \x01(\x0e2\x18.bulkhead.v1.WorkerStateR\x05state\x12\x12\n" +
 	"\x04late\x18\x04 \x01(\bR\x04late\x12!\n" +
-	"\fstalled_nano\x18\x05 \x01(\x03R\vstalledNano\"W\n" +
+	"\fstalled_nano\x18\x05 \x01(\x03R\vstalledNano\"k\n" +
 	"\rHeartbeatMiss\x12.\n" +
 	"\aprocess\x18\x01 \x01(\v2\x14.bulkhead.v1.ProcessR\aprocess\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x9e\x04\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04gone\x18\x03 \x01(\bR\x04gone\"\x9e\x04\n" +
 	"\bRollover\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
 	"\n" +
@@ -2903,7 +2924,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\rstorage_bytes\x18\a \x01(\x04R\fstorageBytes\x12!\n" +
 	"\felapsed_nano\x18\b \x01(\x03R\velapsedNano\"&\n" +
 	"\fMonitorError\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x8d\x04\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xb2\x04\n" +
 	"\bProgress\x12#\n" +
 	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -2920,7 +2941,8 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	" \x01(\v2\x16.bulkhead.v1.HistogramR\bresponse\x12%\n" +
 	"\x0everified_bytes\x18\v \x01(\x04R\rverifiedBytes\x122\n" +
 	"\x15verified_cached_bytes\x18\f \x01(\x04R\x13verifiedCachedBytes\x12%\n" +
-	"\x0ecorrupt_blocks\x18\r \x01(\x04R\rcorruptBlocks\"\x87\x02\n" +
+	"\x0ecorrupt_blocks\x18\r \x01(\x04R\rcorruptBlocks\x12#\n" +
+	"\rverify_errors\x18\x0e \x01(\x04R\fverifyErrors\"\x87\x02\n" +
 	"\n" +
 	"Corruption\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +

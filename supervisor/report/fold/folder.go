@@ -22,6 +22,8 @@ type Folder struct {
 	reboots []report.Stamp
 	started bool
 	run     report.Run
+	// recordMinor is how far the records have grown that the newest supervisor writes.
+	recordMinor uint32
 
 	restarted uint64 // restarts and upgrades so far
 	restarts  recent[report.Restart]
@@ -145,11 +147,11 @@ func (f *Folder) fold(r *bulkheadv1.Record, at report.Stamp) error {
 		})
 	case *bulkheadv1.Record_SessionDetached:
 		return f.withSession(e.SessionDetached.GetSession(), func(s *sessionState) error {
-			return s.foldDetached(e.SessionDetached, at)
+			return s.foldDetached(e.SessionDetached, at, f.lostAcknowledged(e.SessionDetached.GetLostAcknowledged(), e.SessionDetached.GetCause()))
 		})
 	case *bulkheadv1.Record_SessionEnded:
 		return f.withSession(e.SessionEnded.GetSession(), func(s *sessionState) error {
-			return s.foldEnded(e.SessionEnded, at)
+			return s.foldEnded(e.SessionEnded, at, f.lostAcknowledged(false, e.SessionEnded.GetCause()))
 		})
 	case *bulkheadv1.Record_HandlerExited:
 		f.foldHandlerExited(e.HandlerExited)
@@ -201,7 +203,7 @@ func (f *Folder) foldRunStarted(e *bulkheadv1.RunStarted, at report.Stamp) {
 	if f.started {
 		return
 	}
-	f.started, f.settings = true, e.GetSettings()
+	f.started, f.settings, f.recordMinor = true, e.GetSettings(), e.GetRecordMinor()
 	host := e.GetHost()
 	f.run = report.Run{
 		ID:        plaintext.Line(e.GetRunId(), plaintext.MaxName),

@@ -51,6 +51,7 @@ func (f *Folder) foldHandlerExited(e *bulkheadv1.HandlerExited) {
 	h.AtWork = e.GetAtWork()
 	h.ReceivedBytes, h.Messages = e.GetReceivedBytes(), e.GetMessages()
 	h.ConnectionEnd = plaintext.Lines(e.GetEnd())
+	h.LostAcknowledged = f.lostAcknowledged(e.GetLostAcknowledged(), e.GetEnd(), e.GetExit().GetCause())
 }
 
 func (f *Folder) foldRejected(e *bulkheadv1.ConnectionRejected, at report.Stamp) {

@@ -57,7 +57,11 @@ func (s *sessionState) foldHeartbeat(h *bulkheadv1.Heartbeat, at report.Stamp) s
 		p := asked[len(h.GetAnswers())+i]
 		p.heartbeats.miss(m)
 		p.heartbeats.stall = 0
-		p.heartbeats.silence = s.line.silent(p.heartbeats.silence, p.key, began, at, s.recorded, m.GetReason())
+		if gone(m, s.minor) {
+			p.heartbeats.silence = 0
+		} else {
+			p.heartbeats.silence = s.line.silent(p.heartbeats.silence, p.key, began, at, s.recorded, m.GetReason())
+		}
 		s.line.heard(p.key, began, s.recorded, beatMissed)
 		s.client.Heartbeats.Missed++
 	}

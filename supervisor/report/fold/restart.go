@@ -2,17 +2,16 @@ package fold
 
 import (
 	"fmt"
-	"strings"
 
 	"bulkhead/internal/human"
 	"bulkhead/internal/plaintext"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
-	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/words"
 )
 
 func (f *Folder) foldRestarted(e *bulkheadv1.SupervisorRestarted, at report.Stamp) {
+	f.recordMinor = e.GetRecordMinor()
 	r := report.Restart{
 		At:              at,
 		Kind:            report.RestartUnknown,
@@ -26,7 +25,7 @@ func (f *Folder) foldRestarted(e *bulkheadv1.SupervisorRestarted, at report.Stam
 		HandlersKept:    e.GetHandlersKept(),
 		HandlersGone:    e.GetHandlersGone(),
 
-		TornMayBeAcknowledged: strings.Contains(e.GetTorn(), journal.MayBeAcknowledged),
+		TornMayBeAcknowledged: f.tornDamaged(e),
 	}
 	r.Changes = f.changed(e)
 	switch e.GetKind() {

@@ -18,6 +18,7 @@ import (
 type sessionState struct {
 	client   report.Client // what needs no computing at the end
 	clientID string        // raw, as sent
+	minor    uint32        // how far the client's protocol has grown
 
 	handler     *report.Handler // that serves the session, or did last; nil before the first
 	connections recent[link]
@@ -57,6 +58,7 @@ func newSessionState(e *bulkheadv1.SessionOpened, at report.Stamp, shared *rooms
 	hello := e.GetHello()
 	s := &sessionState{
 		clientID:    string(hello.GetClientId()),
+		minor:       hello.GetProtocolMinor(),
 		connections: recent[link]{limit: report.MaxConnections},
 		malformed:   tally.Tally[string]{Limit: report.MaxMissReasons},
 		shortened:   tally.Tally[string]{Limit: report.MaxShortened},
@@ -144,7 +146,8 @@ func (s *sessionState) foldAttached(e *bulkheadv1.SessionAttached, restarted uin
 	})
 }
 
-func (s *sessionState) foldDetached(e *bulkheadv1.SessionDetached, at report.Stamp) error {
+// lost says that the client had been acknowledged what the journal has no more.
+func (s *sessionState) foldDetached(e *bulkheadv1.SessionDetached, at report.Stamp, lost bool) error {
 	c := s.connections.find(func(c *link) bool {
 		return c.ID == e.GetConnectionId() && c.DetachedAt == 0
 	})
@@ -155,7 +158,8 @@ func (s *sessionState) foldDetached(e *bulkheadv1.SessionDetached, at report.Sta
 	if silent := durationOrNone(e.GetSilentNano()); silent > 0 {
 		c.LastHeardAt = max(at-report.Stamp(silent), c.AttachedAt)
 	}
-	c.class, c.DetachClass = e.GetClass(), detachClass(e.GetClass())
+	c.class, c.DetachClass, c.LostAcknowledged = e.GetClass(), detachClass(e.GetClass()), lost
+	s.client.LostAcknowledged = s.client.LostAcknowledged || lost
 	return nil
 }
 
@@ -167,8 +171,10 @@ func (s *sessionState) foldHandlerEnd(connection uint64, class string) {
 	}
 }
 
-func (s *sessionState) foldEnded(e *bulkheadv1.SessionEnded, at report.Stamp) error {
+// lost is as of foldDetached.
+func (s *sessionState) foldEnded(e *bulkheadv1.SessionEnded, at report.Stamp, lost bool) error {
 	c := &s.client
+	c.LostAcknowledged = c.LostAcknowledged || lost
 	c.EndedAt, c.Cause = at, plaintext.Lines(e.GetCause())
 	c.QuarantineFile, c.KilledHandlers = plaintext.Line(e.GetQuarantineFile(), plaintext.MaxText), e.GetKilledHandlers()
 	switch e.GetOutcome() {

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"bulkhead/internal/plaintext"
+	"bulkhead/internal/protocol"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/words"
 )
@@ -12,9 +14,18 @@ import (
 // MaxSilences is the most silences of one client that are kept.
 const MaxSilences = 200
 
-// goneReason begins why a process did not answer because it had ended; only these words
-// of the client tell it from one that lives. Its end is told elsewhere.
+// goneReason begins why a process did not answer because it had ended, in the words of clients
+// of before HeartbeatMiss.gone.
 const goneReason = "process is gone"
+
+// gone reports whether a process did not answer because it had ended, which is told elsewhere.
+// minor is how far the client's protocol has grown.
+func gone(m *bulkheadv1.HeartbeatMiss, minor uint32) bool {
+	if minor >= protocol.MinorGone {
+		return m.GetGone()
+	}
+	return strings.HasPrefix(m.GetReason(), goneReason)
+}
 
 // silence is a row of rounds, one after the other, that a living process did not answer.
 type silence struct {
@@ -27,9 +38,6 @@ type silence struct {
 // silent adds a missed round to the silence that open names, or a new one if it names none,
 // and returns its name.
 func (c *clientLine) silent(open int, key processKey, from, to, recorded report.Stamp, reason string) int {
-	if strings.HasPrefix(reason, goneReason) {
-		return 0
-	}
 	from, to, ok := c.place(from, max(from, to), c.offset, recorded)
 	switch {
 	case !ok:

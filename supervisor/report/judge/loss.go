@@ -15,14 +15,14 @@ func (v verdict) judgeLoss(r *report.Report) {
 	var proof []string
 	proven := make(map[string]bool)
 	for i := range r.Clients {
-		if c := &r.Clients[i]; words.ClientSaysLoss(c) {
+		if c := &r.Clients[i]; c.LostAcknowledged {
 			proven[c.Label] = true
 			proof = append(proof, "client "+c.Label)
 		}
 	}
 	for i := range r.Handlers {
 		h := &r.Handlers[i]
-		if (words.SaysLoss(h.ConnectionEnd) || h.Exit != nil && words.SaysLoss(h.Exit.Cause)) && !proven[h.Client] {
+		if h.LostAcknowledged && !proven[h.Client] {
 			proof = append(proof, "handler "+words.Pid(h.Pid))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bulkhead/internal/testing/folded"
 	"bulkhead/internal/testing/story"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
@@ -33,11 +34,14 @@ func TestDamagedEndOfAJournal(t *testing.T) {
 		}, ""},
 		{"the session proves it", func(s *story.Story, a *story.Actor) {
 			a.DetachAs(bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR, 1, lost)
+			s.Records[len(s.Records)-1].GetSessionDetached().LostAcknowledged = true
 			a.End(bulkheadv1.Outcome_OUTCOME_LOST, lost)
 			s.HandlerExited(1, 1, 4001, time.Second, story.CleanExit(), lost)
+			s.Records[len(s.Records)-1].GetHandlerExited().LostAcknowledged = true
 		}, "client a: lost: " + lost + "\n" + journal.LostAcknowledged + ", as client a had what it was told is durable" + at},
 		{"its connection proves it", func(s *story.Story, a *story.Actor) {
 			a.DetachAs(bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR, 1, lost)
+			s.Records[len(s.Records)-1].GetSessionDetached().LostAcknowledged = true
 			a.Attach(2, 4002)
 			a.Worked(0, 1)
 			story.Leave(7*time.Second, map[uint32]uint64{1: 1}, a)
@@ -49,6 +53,7 @@ func TestDamagedEndOfAJournal(t *testing.T) {
 			for pid := range int32(6) {
 				s.HandlerExited(uint64(100+pid), 0, 4100+pid, time.Second, &bulkheadv1.ProcessExit{
 					Class: bulkheadv1.ExitClass_EXIT_CLASS_CLEAN, Cause: lost}, "")
+				s.Records[len(s.Records)-1].GetHandlerExited().LostAcknowledged = true
 			}
 		}, journal.LostAcknowledged + ", as handler 4100, handler 4101, handler 4102, 3 more had what they were told is durable" + at},
 	} {
@@ -75,7 +80,7 @@ func TestDamagedEndOfAJournal(t *testing.T) {
 			defer j.Close()
 			s.Records, a.Seq = s.Records[:before], 4
 			s.At(4*time.Second).Restarted(story.Restarted, &bulkheadv1.SupervisorRestarted{Pid: 9, ExpectedClients: 1,
-				TornBytes: uint64(found.Torn.Bytes), Torn: found.Torn.String()})
+				TornBytes: uint64(found.Torn.Bytes), Torn: found.Torn.String(), TornDamaged: found.Torn.Damaged})
 			test.tell(s, a)
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 			if err := j.Append(t.Context(), s.Records[before:]...); err != nil {
@@ -83,6 +88,16 @@ func TestDamagedEndOfAJournal(t *testing.T) {
 			}
 			if r, err = fold.FromJournal(dir); err != nil {
 				t.Fatal(err)
+			}
+			told, err := fold.FromJournal(writeJournal(t, s.Records, false))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, lead := range []string{"another sentence ", journal.LostAcknowledged + " "} {
+				folded.Same(t, s.Records, told, lead)
+			}
+			if older := folded.Once(t, older(t, s.Records)); !cmp.Equal(told, older) {
+				t.Errorf("a journal of before is told otherwise (-now +before):\n%s", cmp.Diff(told, older))
 			}
 			if diff := cmp.Diff(test.reasons, strings.Join(r.Verdict.Reasons, "\n")); diff != "" {
 				t.Errorf("reasons (-want +got):\n%s", diff)

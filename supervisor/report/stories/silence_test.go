@@ -29,6 +29,7 @@ func TestMissedHeartbeatsAreEvents(t *testing.T) {
 			m = a.Missing(round, 1, "no answer in 2s")
 		case round >= 10:
 			m = a.Missing(round, 0, "process is gone (killed by SIGKILL)")
+			m.GetHeartbeat().GetMisses()[0].Gone = true
 		}
 		a.At(a.After + time.Second)
 		m.GetHeartbeat().StartedUnixNano = began

@@ -32,6 +32,8 @@ func Away(why string) string {
 // connection.
 func lossWords(last *report.Connection) string {
 	switch {
+	case last.LostAcknowledged: // the cause says all
+		return ""
 	case last.AwayWhy == report.AwayDied:
 		return "its machine closed the connection, so the client probably died"
 	case last.AwayWhy == report.AwayHandler:

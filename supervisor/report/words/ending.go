@@ -66,9 +66,6 @@ func EndCause(c *report.Client) string {
 	}
 	switch c.Outcome {
 	case report.OutcomeLost:
-		if SaysLoss(c.Cause) {
-			break // it says all
-		}
 		if n := len(c.Connections); n > 0 && c.Connections[n-1].DetachedAt != 0 {
 			if words := lossWords(&c.Connections[n-1]); words != "" {
 				parts = append(parts, words)
