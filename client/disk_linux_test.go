@@ -257,10 +257,10 @@ func TestReadingBackIsNotWriting(t *testing.T) {
 	f := faults{name: "consumer 7", log: scripted.TextLog(log)}
 	now := time.Now()
 	for _, p := range []*bulkheadv1.Progress{
-		{Errors: 1, Bytes: 10, LastError: "verify: it is a symbolic link"},
+		{Errors: 1, Bytes: 10, VerifyErrors: 1, LastError: "verify: it is a symbolic link"},
 		{Bytes: 10},
-		{Errors: 1, Bytes: 10, LastError: "verify: no such file"},
-		{Errors: 1, LastError: "no space"},
+		{Errors: 1, Bytes: 10, VerifyErrors: 1, LastError: "no such file"},
+		{Errors: 2, VerifyErrors: 1, LastError: "verify: no space"},
 		{Bytes: 10},
 	} {
 		now = now.Add(time.Second)
@@ -269,7 +269,7 @@ func TestReadingBackIsNotWriting(t *testing.T) {
 	text := log.String()
 	for _, want := range []string{
 		"consumer 7: reading back fails: it is a symbolic link", "consumer 7: reading back fails: no such file",
-		"consumer 7: writes fail: no space", "consumer 7: writes work again after 1 error in 1s",
+		"consumer 7: writes fail: verify: no space", "consumer 7: writes work again after 2 errors in 1s",
 	} {
 		if strings.Count(text, want) != 1 || strings.Count(text, "\n") != 4 {
 			t.Errorf("not once %q in the log:\n%s", want, text)

@@ -27,12 +27,12 @@ func (f *faults) watch(m *bulkheadv1.Message, now time.Time) {
 	p := m.GetProgress()
 	switch {
 	case p.GetErrors() > 0:
-		text, reads := strings.CutPrefix(p.GetLastError(), "verify: ")
+		text, reads := p.GetLastError(), p.GetVerifyErrors() == p.GetErrors()
 		if f.since.IsZero() || f.reads && !reads {
 			f.since, f.errors, f.reads = now, 0, reads
 			what := "writes fail"
 			if reads {
-				what = "reading back fails"
+				what, text = "reading back fails", strings.TrimPrefix(text, "verify: ")
 			}
 			f.log.Warn(fmt.Sprintf("%s: %s: %s", f.name, what, text))
 		}

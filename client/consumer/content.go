@@ -94,7 +94,7 @@ func (v *verifier) say(c *content, r verify.Result) (bad bool) {
 	}
 	v.ledger.corrupt(fresh)
 	if v.task.stopAtOnce {
-		v.failed(fmt.Errorf("verify: %d corrupt blocks in %s", fresh, v.path(c)))
+		v.failed(fmt.Errorf("%w: %d corrupt blocks in %s", errVerify, fresh, v.path(c)))
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -41,6 +42,7 @@ type tally struct {
 	bytes     uint64
 	chunks    uint64
 	errors    uint64
+	unread    uint64 // of errors, those of reading back
 	lastError string
 	verified  uint64 // bytes read back
 	cached    uint64 // of these, those that may have come from a cache
@@ -148,11 +150,17 @@ func (l *ledger) tookN(p phase, time time.Duration, n uint64) {
 	l.mu.Unlock()
 }
 
+// errVerify is wrapped by failures of reading back, which say nothing of writing.
+var errVerify = errors.New("verify")
+
 // failed enters a failed operation.
 func (l *ledger) failed(err error) {
 	text := pathname.Text(err.Error())
 	l.mu.Lock()
 	l.current.errors++
+	if errors.Is(err, errVerify) {
+		l.current.unread++
+	}
 	l.current.lastError = text
 	l.mu.Unlock()
 }
@@ -197,6 +205,7 @@ func (l *ledger) take() (*bulkheadv1.Progress, time.Time) {
 		Chunks:       taken.chunks,
 		Errors:       taken.errors,
 		LastError:    taken.lastError,
+		VerifyErrors: taken.unread,
 
 		VerifiedBytes:       taken.verified,
 		VerifiedCachedBytes: taken.cached,

@@ -225,6 +225,7 @@ func sum(messages []*bulkheadv1.Message) *bulkheadv1.Progress {
 		total.Bytes += p.GetBytes()
 		total.Chunks += p.GetChunks()
 		total.Errors += p.GetErrors()
+		total.VerifyErrors += p.GetVerifyErrors()
 		total.VerifiedBytes += p.GetVerifiedBytes()
 		total.VerifiedCachedBytes += p.GetVerifiedCachedBytes()
 		total.CorruptBlocks += p.GetCorruptBlocks()

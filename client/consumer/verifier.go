@@ -155,7 +155,7 @@ func (v *verifier) stop() {
 		if v.ending.isHasty() {
 			advice = ""
 		}
-		v.ledger.failed(fmt.Errorf("verify: %d files with %d B were not read back to the end: the time for that was over%s", m.files, m.bytes, advice))
+		v.ledger.failed(fmt.Errorf("%w: %d files with %d B were not read back to the end: the time for that was over%s", errVerify, m.files, m.bytes, advice))
 	}
 }
 
@@ -245,7 +245,7 @@ func (v *verifier) read(ctx context.Context, c *content) bulkheadv1.Verification
 		}
 	default:
 		c.unreadable = true
-		v.failed(fmt.Errorf("verify: %w", err))
+		v.failed(fmt.Errorf("%w: %w", errVerify, err))
 		return bulkheadv1.Verification_VERIFICATION_FAILED
 	}
 	c.read = true

@@ -377,7 +377,7 @@ func TestAReadThatIsStuck(t *testing.T) {
 			t.Errorf("%v", r)
 		}
 	}
-	if total := sum(messages); total.GetErrors() != 1 || total.GetLastError() != "verify: 4 files with 262144 B were not read back to the end: the time for that was over; raise kill_timeout, of which half is for that" {
+	if total := sum(messages); total.GetErrors() != 1 || total.GetVerifyErrors() != 1 || total.GetLastError() != "verify: 4 files with 262144 B were not read back to the end: the time for that was over; raise kill_timeout, of which half is for that" {
 		t.Errorf("%d errors, the last: %s", total.GetErrors(), total.GetLastError())
 	}
 }
