@@ -303,7 +303,10 @@ func TestAcknowledgedRecordIsLost(t *testing.T) {
 	if cause := got.Connections[0].DetachCause; cause != "the journal lost acknowledged records: messages 4 to 6 are missing" {
 		t.Errorf("the connection was lost because of %q", cause)
 	}
-	if h := expect.Handler(t, rep, pid); h.Exit == nil || h.Exit.Class != report.ExitClean {
-		t.Errorf("handler %d: %+v; want it to have ended in order", pid, h.Exit)
+	if !got.LostAcknowledged || !got.Connections[0].LostAcknowledged || !rep.Run.Restarts[0].TornMayBeAcknowledged {
+		t.Errorf("lost: client %v, connection %v, torn %v; want all of them", got.LostAcknowledged, got.Connections[0].LostAcknowledged, rep.Run.Restarts[0].TornMayBeAcknowledged)
+	}
+	if h := expect.Handler(t, rep, pid); h.Exit == nil || h.Exit.Class != report.ExitClean || !h.LostAcknowledged {
+		t.Errorf("handler %d: lost %v, %+v; want it to have ended in order", pid, h.LostAcknowledged, h.Exit)
 	}
 }
