@@ -41,7 +41,7 @@ var rooms = []room{
 	{"supervisor/web", []string{"supervisor/journal", "supervisor/report/fold", "supervisor/report/render", "proto/…"}},
 
 	{"supervisor/report", []string{"internal/…"}},
-	{"supervisor/report/words", []string{"supervisor/journal", "supervisor/report", "internal/…"}},
+	{"supervisor/report/words", []string{"supervisor/report", "internal/…"}},
 	{"supervisor/report/judge", []string{"supervisor/journal", "supervisor/report", "supervisor/report/words", "internal/…"}},
 	{"supervisor/report/fold", []string{"supervisor/attendance", "supervisor/journal", "supervisor/report", "supervisor/report/judge", "supervisor/report/words", "internal/…", "proto/…"}},
 	{"supervisor/report/render", []string{"supervisor/report", "supervisor/report/judge", "supervisor/report/words", "internal/…"}},
