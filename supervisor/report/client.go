@@ -75,8 +75,8 @@ type Client struct {
 	// when all its consumers were ready and began to when its end began; 0 if it did not
 	// say.
 	RuntimeReachedNano int64 `json:"runtime_reached_nano"`
-	// StopReason is "runtime", "interrupted", "hangup", "drained", "failed", "steady",
-	// "total", "reserve", "unknown", or "" without a Stop message. Load is what it makes of
+	// StopReason is one of the Stop… constants, with its number behind StopUnknown if it has
+	// one, or "" without a Stop message. Load is what it makes of
 	// the load: one of the Load… constants, or "".
 	StopReason string `json:"stop_reason"`
 	Load       string `json:"load"`
@@ -129,10 +129,12 @@ type Client struct {
 	Begun          *Begun          `json:"begun,omitempty"`
 }
 
-// Count is a text and how often it applied.
+// Count is a text and how often it applied. Reason is what the text says, for programs: one of
+// the Bad… constants, or absent where nothing hangs on the text.
 type Count struct {
-	Text  string `json:"text"`
-	Count uint64 `json:"count"`
+	Text   string `json:"text"`
+	Reason Bad    `json:"reason,omitempty"`
+	Count  uint64 `json:"count"`
 }
 
 // What became of a client's load (Client.Load).
@@ -148,9 +150,24 @@ const (
 	LoadUnknown = "unknown"
 )
 
-// EndedByReserve is the reason of a load that ended in order before its time, because
-// more would have taken what is kept in reserve.
-const EndedByReserve = "reserve"
+// Why a load ended (Client.StopReason), or the work of one process (Exit.EndedWork).
+const (
+	StopRuntime = "runtime"
+	// StopSteady is of a throughput that was steady, as it was told to wait for, StopTotal of
+	// one that wrote all that it was to write.
+	StopSteady = "steady"
+	StopTotal  = "total"
+	// StopReserve ended in order before its time, because more would have taken what is kept
+	// in reserve.
+	StopReserve = "reserve"
+	// StopInterrupted is by an operator at the client, StopHangup by the end of its terminal,
+	// StopDrained by a drain.
+	StopInterrupted = "interrupted"
+	StopHangup      = "hangup"
+	StopDrained     = "drained"
+	StopFailed      = "failed"
+	StopUnknown     = "unknown"
+)
 
 // What a client counts as among those that are expected (Client.Standing).
 const (

@@ -159,7 +159,7 @@ type Rollover struct {
 	WriteNano      int64  `json:"write_nano"`
 	SyncNano       int64  `json:"sync_nano"`
 	CloseNano      int64  `json:"close_nano"`
-	// Verification is "off", "ok", "failed" or "".
+	// Verification is one of the Verification… constants or "".
 	Verification string `json:"verification"`
 	Partial      bool   `json:"partial"`
 	// Generation is how often the blocks of the file were written, from 1: more for one
@@ -210,5 +210,10 @@ type Usage struct {
 	StorageBytes     uint64  `json:"storage_bytes"`
 }
 
-// VerificationFailed is a file whose content did not read back the same.
-const VerificationFailed = "failed"
+// Whether a file was read back (Rollover.Verification). VerificationFailed is one whose content
+// did not read back the same.
+const (
+	VerificationOff    = "off"
+	VerificationOK     = "ok"
+	VerificationFailed = "failed"
+)

@@ -53,7 +53,7 @@ type Consumer struct {
 	Concurrency    uint32 `json:"concurrency"`
 	StartDelayNano int64  `json:"start_delay_nano"`
 	ThinkTimeNano  int64  `json:"think_time_nano"`
-	// Verify is "off", "at-rollover", "at-end", "continuous" or "".
+	// Verify is one of the Verify… constants or "".
 	Verify       string `json:"verify"`
 	StopOnError  bool   `json:"stop_on_error"`
 	ReserveBytes uint64 `json:"reserve_bytes"`
@@ -78,3 +78,11 @@ type DataSpec struct {
 	// Seed is 0 for one of its own for each run.
 	Seed Seed `json:"seed"`
 }
+
+// When a consumer reads back what it wrote (Consumer.Verify).
+const (
+	VerifyOff        = "off"
+	VerifyAtRollover = "at-rollover"
+	VerifyAtEnd      = "at-end"
+	VerifyContinuous = "continuous"
+)

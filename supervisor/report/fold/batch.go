@@ -10,6 +10,7 @@ import (
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/words"
 )
 
 // foldBatch folds the messages of one batch. An error speaks of the record: the
@@ -87,7 +88,7 @@ func (s *sessionState) shorter(at string, fields []string) {
 }
 
 // foldMessage folds one message. It returns why the message was left out, or "".
-func (s *sessionState) foldMessage(m *bulkheadv1.Message) string {
+func (s *sessionState) foldMessage(m *bulkheadv1.Message) report.Bad {
 	if !saneTime(m.GetTimeUnixNano()) {
 		return report.BadTime
 	}
@@ -107,7 +108,7 @@ func (s *sessionState) foldMessage(m *bulkheadv1.Message) string {
 	return why
 }
 
-func (s *sessionState) foldFact(m *bulkheadv1.Message, at report.Stamp) string {
+func (s *sessionState) foldFact(m *bulkheadv1.Message, at report.Stamp) report.Bad {
 	switch fact := m.GetFact().(type) {
 	case *bulkheadv1.Message_Start:
 		return s.foldStart(m.GetProcess(), fact.Start, at)
@@ -135,9 +136,9 @@ func (s *sessionState) foldFact(m *bulkheadv1.Message, at report.Stamp) string {
 
 // leaveOut counts messages that are not used. first is the number of the first, and about what
 // it was, "" if nobody can tell.
-func (s *sessionState) leaveOut(why string, first, messages uint64, about string) {
+func (s *sessionState) leaveOut(why report.Bad, first, messages uint64, about string) {
 	if s.client.Malformed == 0 {
-		s.client.MalformedFirst = fmt.Sprintf("message %s%s: %s", human.Count(first), about, why)
+		s.client.MalformedFirst = fmt.Sprintf("message %s%s: %s", human.Count(first), about, words.LeftOut(why))
 	}
 	s.client.Malformed += messages
 	s.malformed.AddN(why, messages)

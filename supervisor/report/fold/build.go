@@ -158,7 +158,7 @@ func (s *sessionState) build(label string, paused func(from, to report.Stamp) bo
 	c.ClockReadings = s.clock.readings
 	c.Labels = maps.Clone(s.client.Labels)
 	c.Workload = copiedWorkload(&s.client.Workload)
-	c.MalformedWhy = countsOf(&s.malformed)
+	c.MalformedWhy = leftOutOf(&s.malformed)
 	if len(s.shortened.Order) > 0 {
 		c.Shortened = countsOf(&s.shortened)
 	}

@@ -59,7 +59,7 @@ func (s *sessionState) countCorrupt(p *processState, blocks, said uint64) {
 	s.client.CorruptBlocks = report.Plus(s.client.CorruptBlocks, p.content.corrupt()-before)
 }
 
-func (s *sessionState) foldCorruption(named *bulkheadv1.Process, c *bulkheadv1.Corruption, at report.Stamp) string {
+func (s *sessionState) foldCorruption(named *bulkheadv1.Process, c *bulkheadv1.Corruption, at report.Stamp) report.Bad {
 	if !saneAmounts(c.GetFileIndex(), c.GetOffsetBytes(), c.GetLengthBytes()) {
 		return report.BadNumber
 	}

@@ -94,23 +94,23 @@ func durationOrNone(d int64) int64 {
 func endingOf(r bulkheadv1.StopReason) (reason, load string) {
 	switch r {
 	case bulkheadv1.StopReason_STOP_REASON_RUNTIME:
-		return "runtime", report.LoadWhole
+		return report.StopRuntime, report.LoadWhole
 	case bulkheadv1.StopReason_STOP_REASON_STEADY:
-		return "steady", report.LoadWhole
+		return report.StopSteady, report.LoadWhole
 	case bulkheadv1.StopReason_STOP_REASON_TOTAL:
-		return "total", report.LoadWhole
+		return report.StopTotal, report.LoadWhole
 	case bulkheadv1.StopReason_STOP_REASON_RESERVE:
-		return report.EndedByReserve, report.LoadWhole
+		return report.StopReserve, report.LoadWhole
 	case bulkheadv1.StopReason_STOP_REASON_INTERRUPTED:
-		return "interrupted", report.LoadInterrupted
+		return report.StopInterrupted, report.LoadInterrupted
 	case bulkheadv1.StopReason_STOP_REASON_HANGUP:
-		return "hangup", report.LoadInterrupted
+		return report.StopHangup, report.LoadInterrupted
 	case bulkheadv1.StopReason_STOP_REASON_DRAINED:
-		return "drained", report.LoadInterrupted
+		return report.StopDrained, report.LoadInterrupted
 	case bulkheadv1.StopReason_STOP_REASON_FAILED:
-		return "failed", report.LoadFailed
+		return report.StopFailed, report.LoadFailed
 	case bulkheadv1.StopReason_STOP_REASON_UNSPECIFIED:
-		return unknownWord, report.LoadUnknown
+		return report.StopUnknown, report.LoadUnknown
 	default:
 		return unknownValue(r), report.LoadUnknown
 	}

@@ -11,7 +11,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-func (s *sessionState) foldStart(named *bulkheadv1.Process, start *bulkheadv1.Start, at report.Stamp) string {
+func (s *sessionState) foldStart(named *bulkheadv1.Process, start *bulkheadv1.Start, at report.Stamp) report.Bad {
 	p, why := s.process(named, at)
 	if why != "" {
 		return why
@@ -29,7 +29,7 @@ func (s *sessionState) foldStart(named *bulkheadv1.Process, start *bulkheadv1.St
 	return ""
 }
 
-func (s *sessionState) foldStop(stop *bulkheadv1.Stop, at report.Stamp) string {
+func (s *sessionState) foldStop(stop *bulkheadv1.Stop, at report.Stamp) report.Bad {
 	if len(stop.GetExits()) > report.MaxProcesses {
 		return report.BadCrowd
 	}
@@ -38,7 +38,7 @@ func (s *sessionState) foldStop(stop *bulkheadv1.Stop, at report.Stamp) string {
 		if !saneExit(e) {
 			return report.BadExit
 		}
-		var why string
+		var why report.Bad
 		if ended[i], why = s.process(e.GetProcess(), 0); why != "" {
 			return why
 		}
@@ -66,7 +66,7 @@ func saneExit(e *bulkheadv1.ProcessExit) bool {
 		exitClass(e.GetClass()) != report.ExitUnknown
 }
 
-func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkheadv1.Progress, at report.Stamp) string {
+func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkheadv1.Progress, at report.Stamp) report.Bad {
 	if !saneDurations(progress.GetIntervalNano()) || int64(at) <= progress.GetIntervalNano() ||
 		!saneAmounts(progress.GetBytes(), progress.GetChunks(), progress.GetErrors(), progress.GetVerifiedBytes(), progress.GetCorruptBlocks()) ||
 		progress.GetVerifiedCachedBytes() > progress.GetVerifiedBytes() {
@@ -106,7 +106,7 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 	return ""
 }
 
-func (s *sessionState) foldRollover(named *bulkheadv1.Process, r *bulkheadv1.Rollover, at report.Stamp) string {
+func (s *sessionState) foldRollover(named *bulkheadv1.Process, r *bulkheadv1.Rollover, at report.Stamp) report.Bad {
 	if !saneDurations(r.GetCreateNano(), r.GetWriteNano(), r.GetSyncNano(), r.GetCloseNano()) ||
 		!saneAmounts(r.GetSizeBytes(), r.GetChunkSizeBytes(), r.GetChunks(), r.GetFileIndex()) {
 		return report.BadNumber
@@ -157,9 +157,9 @@ func rolloverOf(r *bulkheadv1.Rollover, at report.Stamp) report.Rollover {
 	}
 	switch r.GetVerification() {
 	case bulkheadv1.Verification_VERIFICATION_OFF:
-		rollover.Verification = "off"
+		rollover.Verification = report.VerificationOff
 	case bulkheadv1.Verification_VERIFICATION_OK:
-		rollover.Verification = "ok"
+		rollover.Verification = report.VerificationOK
 	case bulkheadv1.Verification_VERIFICATION_FAILED:
 		rollover.Verification = report.VerificationFailed
 	default:
@@ -217,7 +217,7 @@ const minFailing = 2
 
 // newFact is why a message of a newer client is not used: it is as durable as every other,
 // but says what this version cannot read. That is no fault of the client's.
-const newFact = "of a newer client, with a fact that this version does not know"
+const newFact report.Bad = "new"
 
 // isNewer says whether a message without a known fact has one that is not known here.
 func isNewer(m *bulkheadv1.Message) bool { return len(m.ProtoReflect().GetUnknown()) > 0 }

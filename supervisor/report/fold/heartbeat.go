@@ -8,6 +8,7 @@ import (
 	"bulkhead/internal/tally"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/words"
 )
 
 // heartbeatState is what the fold keeps of one process's heartbeats.
@@ -23,7 +24,7 @@ type heartbeatState struct {
 
 // foldHeartbeat folds one round. Each process counts once in a round, and each
 // round once for a client.
-func (s *sessionState) foldHeartbeat(h *bulkheadv1.Heartbeat, at report.Stamp) string {
+func (s *sessionState) foldHeartbeat(h *bulkheadv1.Heartbeat, at report.Stamp) report.Bad {
 	if len(h.GetAnswers())+len(h.GetMisses()) > report.MaxProcesses {
 		return report.BadCrowd
 	}
@@ -85,10 +86,10 @@ func (s *sessionState) heard(p *processState, a *bulkheadv1.HeartbeatAnswer, beg
 
 // asked returns the processes of a round, answers first, or why the round cannot
 // be.
-func (s *sessionState) asked(h *bulkheadv1.Heartbeat) ([]*processState, string) {
+func (s *sessionState) asked(h *bulkheadv1.Heartbeat) ([]*processState, report.Bad) {
 	var list []*processState
 	seen := make(map[*processState]bool)
-	see := func(named *bulkheadv1.Process) string {
+	see := func(named *bulkheadv1.Process) report.Bad {
 		p, why := s.process(named, 0)
 		if why == "" && seen[p] {
 			why = report.BadAnswer
@@ -157,6 +158,19 @@ func (h *heartbeatState) sum() *report.Heartbeats {
 	}
 }
 
+// leftOutOf returns why messages were left out, as countsOf does.
+func leftOutOf(t *tally.Tally[report.Bad]) []report.Count {
+	list := make([]report.Count, 0, len(t.Order))
+	for _, why := range t.Order {
+		list = append(list, report.Count{Text: words.LeftOut(why), Reason: why, Count: t.Counts[why]})
+	}
+	sortCounts(list)
+	if t.LeftOut > 0 {
+		list = append(list, report.Count{Text: words.LeftOut(report.BadOther), Reason: report.BadOther, Count: t.LeftOut})
+	}
+	return list
+}
+
 // countsOf returns a tally sorted by falling count, then text, and last what did
 // not fit into it.
 func countsOf(t *tally.Tally[string]) []report.Count {
@@ -164,11 +178,15 @@ func countsOf(t *tally.Tally[string]) []report.Count {
 	for _, text := range t.Order {
 		list = append(list, report.Count{Text: text, Count: t.Counts[text]})
 	}
-	slices.SortFunc(list, func(a, b report.Count) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Text, b.Text))
-	})
+	sortCounts(list)
 	if t.LeftOut > 0 {
 		list = append(list, report.Count{Text: "other reasons", Count: t.LeftOut})
 	}
 	return list
+}
+
+func sortCounts(list []report.Count) {
+	slices.SortFunc(list, func(a, b report.Count) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Text, b.Text))
+	})
 }

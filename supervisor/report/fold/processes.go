@@ -39,7 +39,7 @@ func (p *processState) isConsumer() bool {
 //
 // A pid of 0 means the newest process of that kind and number, and a process
 // first named without a pid gets the one it is named with later.
-func (s *sessionState) process(named *bulkheadv1.Process, at report.Stamp) (*processState, string) {
+func (s *sessionState) process(named *bulkheadv1.Process, at report.Stamp) (*processState, report.Bad) {
 	key := processKey{named.GetKind(), named.GetIndex()}
 	kind := kindOf(key.kind)
 	if kind == "" {
@@ -70,7 +70,7 @@ func (s *sessionState) process(named *bulkheadv1.Process, at report.Stamp) (*pro
 }
 
 // consumer is process for a message that only a consumer can send.
-func (s *sessionState) consumer(named *bulkheadv1.Process, at report.Stamp) (*processState, string) {
+func (s *sessionState) consumer(named *bulkheadv1.Process, at report.Stamp) (*processState, report.Bad) {
 	switch named.GetKind() {
 	case bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER:
 	case bulkheadv1.ProcessKind_PROCESS_KIND_UNSPECIFIED, bulkheadv1.ProcessKind_PROCESS_KIND_CLIENT, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR:
@@ -146,7 +146,7 @@ func (u *usageState) span(m *bulkheadv1.Monitor, at report.Stamp) (from report.S
 	return from, since
 }
 
-func (s *sessionState) foldMonitor(named *bulkheadv1.Process, m *bulkheadv1.Monitor, at report.Stamp) string {
+func (s *sessionState) foldMonitor(named *bulkheadv1.Process, m *bulkheadv1.Monitor, at report.Stamp) report.Bad {
 	if !saneDurations(m.GetUserCpuNano(), m.GetSystemCpuNano(), m.GetElapsedNano()) ||
 		!saneAmounts(m.GetResidentBytes(), m.GetWrittenBytes(), m.GetStorageBytes()) {
 		return report.BadNumber
@@ -161,7 +161,7 @@ func (s *sessionState) foldMonitor(named *bulkheadv1.Process, m *bulkheadv1.Moni
 	return ""
 }
 
-func (s *sessionState) foldMonitorError(named *bulkheadv1.Process, m *bulkheadv1.MonitorError) string {
+func (s *sessionState) foldMonitorError(named *bulkheadv1.Process, m *bulkheadv1.MonitorError) report.Bad {
 	p, why := s.process(named, 0)
 	if why != "" {
 		return why

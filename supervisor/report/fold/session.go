@@ -23,7 +23,7 @@ type sessionState struct {
 	handler     *report.Handler // that serves the session, or did last; nil before the first
 	connections recent[link]
 	said        contradictions
-	malformed   tally.Tally[string] // distinct texts are the constants of this package
+	malformed   tally.Tally[report.Bad]
 	shortened   tally.Tally[string] // names of fields
 
 	processes map[processKey][]*processState // in order of their pids' arrival
@@ -60,7 +60,7 @@ func newSessionState(e *bulkheadv1.SessionOpened, at report.Stamp, shared *rooms
 		clientID:    string(hello.GetClientId()),
 		minor:       hello.GetProtocolMinor(),
 		connections: recent[link]{limit: report.MaxConnections},
-		malformed:   tally.Tally[string]{Limit: report.MaxMissReasons},
+		malformed:   tally.Tally[report.Bad]{Limit: report.MaxMissReasons},
 		shortened:   tally.Tally[string]{Limit: report.MaxShortened},
 		processes:   make(map[processKey][]*processState),
 		rollovers:   recent[listedRollover]{limit: report.MaxRollovers},

@@ -114,13 +114,13 @@ func patternOf(p bulkheadv1.Pattern) string {
 func verifyOf(m bulkheadv1.VerifyMode) string {
 	switch m {
 	case bulkheadv1.VerifyMode_VERIFY_MODE_OFF:
-		return "off"
+		return report.VerifyOff
 	case bulkheadv1.VerifyMode_VERIFY_MODE_ROLLOVER:
-		return "at-rollover"
+		return report.VerifyAtRollover
 	case bulkheadv1.VerifyMode_VERIFY_MODE_END:
-		return "at-end"
+		return report.VerifyAtEnd
 	case bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS:
-		return "continuous"
+		return report.VerifyContinuous
 	default:
 		return unknownValue(m)
 	}

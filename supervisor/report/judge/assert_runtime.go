@@ -72,7 +72,7 @@ func loads(r *report.Report) []ownLoad {
 func (l *ownLoad) percent() (float64, bool) {
 	of := l.client.Workload.RuntimeNano
 	switch {
-	case l.end == report.LoadWhole && l.reason != "runtime" && l.reason != report.EndedByReserve:
+	case l.end == report.LoadWhole && l.reason != report.StopRuntime && l.reason != report.StopReserve:
 		return 100, true
 	case of <= 0:
 		return 0, false
@@ -104,7 +104,7 @@ func everyLoadWhole(r *report.Report) (bool, string) {
 	short := 0
 	first := ""
 	for _, l := range all {
-		if l.end == report.LoadWhole && l.reason != report.EndedByReserve {
+		if l.end == report.LoadWhole && l.reason != report.StopReserve {
 			continue
 		}
 		if short++; first == "" {

@@ -27,7 +27,7 @@ func (v verdict) judgeInterruptions(r *report.Report) {
 	for i := range r.Clients {
 		switch c := &r.Clients[i]; {
 		case c.Load != report.LoadInterrupted:
-		case c.StopReason == "drained":
+		case c.StopReason == report.StopDrained:
 			drained++
 		default:
 			v.interrupted("client %s: %s", c.Label, words.Interruption(c))
@@ -53,7 +53,7 @@ func (v verdict) judgeInterruptions(r *report.Report) {
 	named := 0
 	for i := range r.Clients {
 		c := &r.Clients[i]
-		if c.Load != report.LoadInterrupted || c.StopReason != "drained" {
+		if c.Load != report.LoadInterrupted || c.StopReason != report.StopDrained {
 			continue
 		}
 		if named == words.MaxNamed && drained > words.MaxNamed+1 {

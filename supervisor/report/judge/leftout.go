@@ -22,7 +22,7 @@ func leftOut(r *report.Report) []report.Finding {
 	var list []report.Finding
 	for i := range r.Clients {
 		c := &r.Clients[i]
-		if !slices.ContainsFunc(c.MalformedWhy, func(why report.Count) bool { return why.Text != report.BadLate }) {
+		if !slices.ContainsFunc(c.MalformedWhy, func(why report.Count) bool { return why.Reason != report.BadLate }) {
 			continue
 		}
 		f := about(c, report.FindingLeftOut)

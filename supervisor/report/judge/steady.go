@@ -61,7 +61,7 @@ func SteadyState(r *report.Report) []report.Finding {
 func steadyEnds(r *report.Report) int {
 	n := 0
 	for i := range r.Clients {
-		if r.Clients[i].StopReason == "steady" {
+		if r.Clients[i].StopReason == report.StopSteady {
 			n++
 		}
 	}

@@ -15,7 +15,7 @@ func (v verdict) warnOfClient(c *report.Client) {
 	switch {
 	case c.Outcome == report.OutcomeClosed && c.StopReason == "" && !c.Resent:
 		v.warn("client %s: closed without a Stop message", c.Label)
-	case c.StopReason == report.EndedByReserve:
+	case c.StopReason == report.StopReserve:
 		v.warn("client %s: its load ended in order %s, where what is kept in reserve begins%s", c.Label, words.After(c), words.Because(c.StopDetail))
 	}
 	switch {

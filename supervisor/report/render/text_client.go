@@ -126,9 +126,9 @@ func stopLine(c *report.Client) string {
 // stopWords are a reason as the text says it.
 func stopWords(reason string) string {
 	switch reason {
-	case "steady":
+	case report.StopSteady:
 		return "the throughput was steady"
-	case "total":
+	case report.StopTotal:
 		return "all bytes were written"
 	default:
 		return reason

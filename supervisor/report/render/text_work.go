@@ -84,7 +84,7 @@ func note(r *report.Rollover) string {
 		notes = append(notes, fmt.Sprintf("generation %d", r.Generation))
 	}
 	switch r.Verification {
-	case "ok":
+	case report.VerificationOK:
 		notes = append(notes, "verified")
 	case report.VerificationFailed:
 		notes = append(notes, "NOT AS WRITTEN")

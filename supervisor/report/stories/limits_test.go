@@ -62,7 +62,7 @@ func TestProcessesBeyondTheLimit(t *testing.T) {
 		a.Say(a.Sample(i, 1))
 	}
 	c := folded.All(t, s.Records).Clients[0]
-	if len(c.Processes) != report.MaxProcesses || c.Malformed != 3 || c.MalformedWhy[0].Text != report.BadCrowd {
+	if len(c.Processes) != report.MaxProcesses || c.Malformed != 3 || c.MalformedWhy[0].Reason != report.BadCrowd {
 		t.Errorf("%d processes, malformed %v", len(c.Processes), c.MalformedWhy)
 	}
 	rendered(t, folded.All(t, s.Records))

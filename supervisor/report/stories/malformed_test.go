@@ -13,6 +13,7 @@ import (
 	"bulkhead/internal/testing/story"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/words"
 )
 
 // Each message here is left out whole and counted, and costs its client nothing
@@ -20,7 +21,7 @@ import (
 func TestMalformedMessagesAreLeftOut(t *testing.T) {
 	tests := []struct {
 		name  string
-		why   string
+		why   report.Bad
 		spoil func(a *story.Actor) *bulkheadv1.Message
 	}{
 		{"no fact", report.BadFact, func(a *story.Actor) *bulkheadv1.Message {
@@ -102,7 +103,7 @@ func TestMalformedMessagesAreLeftOut(t *testing.T) {
 			rep := folded.All(t, with.Records)
 			wantLeftOut(t, rep, test.why)
 			got, want := rep.Clients[0], folded.All(t, without.Records).Clients[0]
-			if diff := cmp.Diff([]report.Count{{Text: test.why, Count: 1}}, got.MalformedWhy); got.Malformed != 1 || diff != "" {
+			if diff := cmp.Diff([]report.Count{{Text: words.LeftOut(test.why), Reason: test.why, Count: 1}}, got.MalformedWhy); got.Malformed != 1 || diff != "" {
 				t.Errorf("malformed %d (-want +got):\n%s", got.Malformed, diff)
 			}
 			got.Malformed, got.MalformedWhy, got.MalformedFirst = 0, want.MalformedWhy, ""
@@ -116,14 +117,15 @@ func TestMalformedMessagesAreLeftOut(t *testing.T) {
 
 // wantLeftOut checks that the last message that client a said is a reason for partial, and a
 // finding that names it.
-func wantLeftOut(t *testing.T, rep *report.Report, why string) {
+func wantLeftOut(t *testing.T, rep *report.Report, why report.Bad) {
 	t.Helper()
-	if want := "client a: 1 message left out: " + why; !slices.Contains(rep.Verdict.Reasons, want) || rep.Verdict.Word != report.WordPartial {
+	text := words.LeftOut(why)
+	if want := "client a: 1 message left out: " + text; !slices.Contains(rep.Verdict.Reasons, want) || rep.Verdict.Word != report.WordPartial {
 		t.Errorf("%s for %q; want %q", rep.Verdict.Word, rep.Verdict.Reasons, want)
 	}
 	for _, f := range rep.Findings {
 		if f.Kind == report.FindingLeftOut {
-			if f.Client != "a" || !strings.HasPrefix(f.Evidence, "message ") || !strings.HasSuffix(f.Evidence, ": "+why) {
+			if f.Client != "a" || !strings.HasPrefix(f.Evidence, "message ") || !strings.HasSuffix(f.Evidence, ": "+text) {
 				t.Errorf("the finding is %+v", f)
 			}
 			return
@@ -188,7 +190,11 @@ func TestMalformedBatches(t *testing.T) {
 	a.Say(a.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
 	a.Say(a.Progress(0, 5, 0, ""))
 	c := folded.All(t, s.Records).Clients[0]
-	want := []report.Count{{Text: report.BadBatch, Count: 3}, {Text: report.BadSequence, Count: 2}, {Text: report.BadLate, Count: 1}}
+	want := []report.Count{
+		{Text: words.LeftOut(report.BadBatch), Reason: report.BadBatch, Count: 3},
+		{Text: words.LeftOut(report.BadSequence), Reason: report.BadSequence, Count: 2},
+		{Text: words.LeftOut(report.BadLate), Reason: report.BadLate, Count: 1},
+	}
 	if diff := cmp.Diff(want, c.MalformedWhy); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

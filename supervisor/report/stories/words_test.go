@@ -12,6 +12,7 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/words"
 )
 
 // Words are for people: whatever the texts of a run's records say, its verdict is the same, and
@@ -24,7 +25,7 @@ func TestNoVerdictHangsOnWords(t *testing.T) {
 			records := told.Write(t)
 			r := folded.All(t, records)
 			for _, lead := range []string{"another sentence ", "process is gone ", journal.LostAcknowledged + " ", journal.MayBeAcknowledged + " ",
-				"verify: ", "no space left on device ", "disk quota exceeded ", "ended ", "stopped at its first error ", report.BadLate + " "} {
+				"verify: ", "no space left on device ", "disk quota exceeded ", "ended ", "stopped at its first error ", words.LeftOut(report.BadLate) + " "} {
 				folded.Same(t, records, r, lead)
 			}
 			others := folded.All(t, folded.Reworded(records, "another sentence "))

@@ -11,11 +11,11 @@ import (
 
 // Interruption says how a load was cut short by an operator.
 func Interruption(c *report.Client) string {
-	if c.StopReason == "drained" {
+	if c.StopReason == report.StopDrained {
 		return "its load was cut short by the drain " + After(c)
 	}
 	words := "interrupted "
-	if c.StopReason == "hangup" {
+	if c.StopReason == report.StopHangup {
 		words = "interrupted, as its terminal or session ended, "
 	}
 	return words + After(c) + Because(c.StopDetail)

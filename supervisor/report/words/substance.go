@@ -21,9 +21,9 @@ func Judgeable(c *report.Client) substance.Load {
 	}
 	switch {
 	case c.Load != report.LoadWhole:
-	case c.StopReason == "runtime":
+	case c.StopReason == report.StopRuntime:
 		l.End = substance.Runtime
-	case c.StopReason == "total":
+	case c.StopReason == report.StopTotal:
 		l.End = substance.Total
 	default:
 		l.End = substance.Early
@@ -61,4 +61,4 @@ func Judgeable(c *report.Client) substance.Load {
 }
 
 // verifies says whether what a consumer wrote was to be read back.
-func verifies(c *report.Consumer) bool { return c.Verify != "" && c.Verify != "off" }
+func verifies(c *report.Consumer) bool { return c.Verify != "" && c.Verify != report.VerifyOff }

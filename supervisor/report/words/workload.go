@@ -132,13 +132,13 @@ func DataOf(d *report.DataSpec) string {
 // checksOf say when what was written is read back.
 func checksOf(c *report.Consumer) string {
 	switch c.Verify {
-	case "at-rollover":
+	case report.VerifyAtRollover:
 		return "verified at rollover"
-	case "at-end":
+	case report.VerifyAtEnd:
 		return "verified at the end"
-	case "continuous":
+	case report.VerifyContinuous:
 		return "verified continuously"
-	case "off":
+	case report.VerifyOff:
 		return "not verified"
 	default:
 		return ""
