@@ -11,7 +11,7 @@ import (
 	"bulkhead/handler/conformance"
 )
 
-func conformanceCommand(stdout, stderr io.Writer) *cli.Command {
+func conformanceCommand(stdout *stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:      "conformance",
 		Usage:     "try a client of the protocol, in whatever language",
@@ -43,8 +43,8 @@ Example:
 	}
 }
 
-func tryClient(ctx *cli.Context, stdout, stderr io.Writer) error {
-	interrupted, stop := untilInterrupted(ctx.Context)
+func tryClient(ctx *cli.Context, stdout *stdout, stderr io.Writer) error {
+	interrupted, stop := untilInterrupted(ctx.Context, stdout)
 	defer stop()
 	res, err := conformance.Run(interrupted, conformance.Config{
 		Listen: ctx.String("listen"), Command: ctx.Args().Slice(), Only: ctx.StringSlice("only"),

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -16,7 +15,7 @@ import (
 	"bulkhead/internal/sink"
 )
 
-func resendCommand(stdout io.Writer, stderr *sink.Sink) *cli.Command {
+func resendCommand(stdout *stdout, stderr *sink.Sink) *cli.Command {
 	keys := slices.DeleteFunc(config.ClientKeys(), func(k config.Key) bool {
 		return !slices.Contains([]string{"supervisor", "token", "connect_timeout", "log.level", "log.format"}, k.Name)
 	})
@@ -45,7 +44,7 @@ Example:
 	}
 }
 
-func runResend(ctx *cli.Context, keys []config.Key, stdout io.Writer, stderr *sink.Sink) error {
+func runResend(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr *sink.Sink) error {
 	if ctx.NArg() != 1 || ctx.Args().First() == "" {
 		return usageError{fmt.Errorf("want one SPOOL, the file that a client has named; see `%s --help`", commandName(ctx))}
 	}
@@ -60,7 +59,7 @@ func runResend(ctx *cli.Context, keys []config.Key, stdout io.Writer, stderr *si
 	}
 	log := newLogger(settings.Log, stderr)
 	logUnknownVariables(log)
-	interrupted, stop := untilInterrupted(ctx.Context)
+	interrupted, stop := untilInterrupted(ctx.Context, stdout)
 	defer stop()
 	res, err := client.Resend(interrupted, client.ResendConfig{
 		Spool: ctx.Args().First(), Keep: ctx.Bool("keep"), NextRun: ctx.Bool("next-run"),
@@ -75,27 +74,6 @@ func runResend(ctx *cli.Context, keys []config.Key, stdout io.Writer, stderr *si
 		return errPartial
 	}
 	return nil
-}
-
-// untilInterrupted is done after the first signal; a second one has its usual effect.
-func untilInterrupted(parent context.Context) (ctx context.Context, stop func()) {
-	signals, release := interruptible()
-	ctx, cancel := context.WithCancelCause(parent)
-	watched := make(chan struct{})
-	go func() { // ends with ctx
-		defer close(watched)
-		select {
-		case <-signals:
-			release()
-			cancel(errInterrupted)
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() {
-		cancel(nil)
-		<-watched
-		release()
-	}
 }
 
 // printResent prints what became of a spool.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // stdout is standard output. When its reader has seen enough (`bulkhead report … | head`)
@@ -14,8 +15,9 @@ import (
 type stdout struct {
 	w io.Writer
 
-	mu   sync.Mutex
-	gone bool // guarded by mu
+	mu    sync.Mutex
+	gone  bool      // guarded by mu
+	began time.Time // guarded by mu; when the write in progress began; zero if none is
 }
 
 // stdoutOf returns w as standard output.
@@ -29,17 +31,26 @@ func (s *stdout) File() *os.File {
 
 func (s *stdout) Write(p []byte) (int, error) {
 	s.mu.Lock()
-	gone := s.gone
-	s.mu.Unlock()
-	if gone {
-		return len(p), nil
-	}
-	n, err := s.w.Write(p)
-	if errors.Is(err, syscall.EPIPE) {
-		s.mu.Lock()
-		s.gone = true
+	if s.gone {
 		s.mu.Unlock()
 		return len(p), nil
 	}
+	s.began = time.Now()
+	s.mu.Unlock()
+	n, err := s.w.Write(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.began = time.Time{}
+	if errors.Is(err, syscall.EPIPE) {
+		s.gone = true
+		return len(p), nil
+	}
 	return n, err
+}
+
+// heldUp says whether a write has waited for its reader for lastMoment or longer.
+func (s *stdout) heldUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.began.IsZero() && time.Since(s.began) >= lastMoment
 }

@@ -23,7 +23,7 @@ const (
 	maxFaults = 100
 )
 
-func verifyCommand(stdout io.Writer) *cli.Command {
+func verifyCommand(stdout *stdout) *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
 		Usage:     "check files that a client has left",
@@ -53,7 +53,7 @@ Example:
 	}
 }
 
-func runVerify(ctx *cli.Context, stdout io.Writer) error {
+func runVerify(ctx *cli.Context, stdout *stdout) error {
 	if ctx.NArg() != 1 || ctx.Args().First() == "" {
 		return usageError{fmt.Errorf("verify takes one path, such as /mnt/under-test; %d were given; see `%s --help`", ctx.NArg(), commandName(ctx))}
 	}
@@ -61,7 +61,7 @@ func runVerify(ctx *cli.Context, stdout io.Writer) error {
 		return usageError{fmt.Errorf("--writers %d: it is 1 or more, or 0 for what the client's record says", n)}
 	}
 	path := ctx.Args().First()
-	interrupted, stop := untilInterrupted(ctx.Context)
+	interrupted, stop := untilInterrupted(ctx.Context, stdout)
 	defer stop()
 	v := &verification{Path: pathname.Printable(path), Files: []verifiedFile{}, text: &lines{w: stdout}, json: ctx.Bool("json")}
 	sum, err := verify.Survey(interrupted, path, verify.SurveyOptions{Writers: ctx.Int("writers"), MaxFaults: maxFaults}, v.add)
