@@ -167,16 +167,15 @@ func onUsageError(ctx *cli.Context, err error, _ bool) error {
 // needCommand is the action of commands that only hold others.
 func needCommand(ctx *cli.Context) error {
 	if ctx.NArg() > 0 {
-		return notCommand(ctx, ctx.Args().First())
+		return notCommand(ctx.Command, commandName(ctx), rootOf(ctx.App), ctx.Args().First())
 	}
 	_ = cli.ShowSubcommandHelp(ctx) // to stdout; if that fails there is nobody to tell
 	return usageError{fmt.Errorf("a command is missing; see above")}
 }
 
-// notCommand refuses a word that is no command.
-func notCommand(ctx *cli.Context, word string) error {
-	called := commandName(ctx)
-	return usageError{fmt.Errorf("%q is not a command; %ssee `%s --help`", word, commandMeant(ctx.Command, called, rootOf(ctx.App), word), called)}
+// notCommand refuses a word that is no command below c.
+func notCommand(c *cli.Command, called string, root *cli.Command, word string) error {
+	return usageError{fmt.Errorf("%q is not a command; %ssee `%s --help`", word, commandMeant(c, called, root, word), called)}
 }
 
 // leastElsewhere is the shortest word, in bytes, that means a command of another place

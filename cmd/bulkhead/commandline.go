@@ -66,15 +66,20 @@ func (l *commandLine) name() string {
 // flag takes the flag that in begins with, and its value, and says how many words these are.
 func (l *commandLine) flag(in []string) (taken int, err error) {
 	text := strings.TrimPrefix(strings.TrimPrefix(in[0], "-"), "-")
-	name, _, joined := strings.Cut(text, "=")
+	name, value, joined := strings.Cut(text, "=")
 	f := flagOf(l.command(), name)
 	switch {
+	case f == nil && len(l.rest) > 0 && takesNoArgument(l.command()):
+		// Its flags are known to nobody, because the command before them is not.
+		return 0, notCommand(l.command(), l.name(), l.commands[0], l.rest[0])
 	case f == nil:
 		return 0, usageError{fmt.Errorf("%s: there is no such flag; %ssee `%s --help`", pathname.Printable(dashed(name)), l.meant(name), l.name())}
+	case joined && !isSetting(f) && standsAlone(f) && !isSwitchValue(value):
+		return 0, usageError{fmt.Errorf("%s: %q is neither true nor false; use true or false; see `%s --help`", dashed(name), value, l.name())}
 	case joined:
 		l.words = append(l.words, in[0])
 		return 1, nil
-	case standsAlone(f) && len(in) > 1 && (in[1] == "true" || in[1] == "false"):
+	case standsAlone(f) && len(in) > 1 && isSwitchValue(in[1]):
 		// The flag parser takes no such value, and would see an argument that nobody wants.
 		l.words = append(l.words, in[0]+"="+in[1])
 		return 2, nil
@@ -128,6 +133,9 @@ func (l *commandLine) ownerOf(name string) (owner string) {
 	return owner
 }
 
+// takesNoArgument says whether a word behind a command can be nothing but one of those below it.
+func takesNoArgument(c *cli.Command) bool { return len(c.Subcommands) > 0 && c.ArgsUsage == "" }
+
 // takesCommand says whether what follows a command's first argument is a command line of
 // another program.
 func takesCommand(c *cli.Command) bool { return strings.Contains(c.ArgsUsage, "COMMAND") }
@@ -174,6 +182,12 @@ func standsAlone(f cli.Flag) bool {
 		return false
 	}
 }
+
+// isSetting says whether a flag is of a setting, which knows by itself what it takes.
+func isSetting(f cli.Flag) bool { _, is := f.(*cli.GenericFlag); return is }
+
+// isSwitchValue says whether a word is what a switch takes.
+func isSwitchValue(word string) bool { return word == "true" || word == "false" }
 
 // dashed is a flag as it is written.
 func dashed(name string) string {
