@@ -2,11 +2,13 @@ package supervisor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -60,6 +62,14 @@ func writeRunFile(cfg Config, id, dir string, listen net.Addr) error {
 	return os.WriteFile(filepath.Join(dir, "run.json"), append(data, '\n'), 0o644)
 }
 
+// failureOf is the class of why the supervisor cannot go on, as report.Run.Failure has it.
+func failureOf(err error) string {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return report.FailureFullDisk
+	}
+	return ""
+}
+
 // reportFile says by being there that a run is reported.
 const reportFile = "report.json"
 
@@ -85,7 +95,7 @@ func writeReport(dir string, failure error) (*report.Report, error) {
 		{reportFile, func(f *os.File) error { return rep.JSON(f) }},
 	}
 	if failure != nil {
-		judge.Failed(rep, failure.Error())
+		judge.Failed(rep, failureOf(failure), failure.Error())
 		files = files[:len(files)-1]
 	}
 	for _, file := range files {

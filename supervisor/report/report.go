@@ -75,6 +75,9 @@ type Run struct {
 	// End is one of the End… constants.
 	End       string `json:"end"`
 	EndDetail string `json:"end_detail"`
+	// Failure is what a supervisor could not go on for, FailureFullDisk or absent: but for
+	// EndFailed, and where nothing more is known of it.
+	Failure string `json:"failure,omitempty"`
 	// DrainedAt is when the first drain began, DrainCause what made it begin, one of the
 	// Drain constants, and DrainReason why, in words; null and "" if there was none.
 	DrainedAt   Stamp  `json:"drained_at"`
@@ -116,6 +119,10 @@ const (
 	DrainByFullDisk = "disk_full" // of the supervisor's state directory
 	DrainUnknown    = "unknown"
 )
+
+// FailureFullDisk is of a file system of the supervisor's state directory that has no space left,
+// or none for its user (Run.Failure).
+const FailureFullDisk = "disk_full"
 
 // How a run ended (Run.End).
 const (

@@ -8,14 +8,14 @@ import (
 
 // Failed says in the report of a run without an end that its supervisor could not go on,
 // which it cannot record when it is the journal that failed: detail is the journal's
-// error. Open sessions are then said to go on with the next supervisor. It does nothing
+// error, and failure its class, as report.Run.Failure has it. Open sessions are then said to go on with the next supervisor. It does nothing
 // for a run that has an end.
-func Failed(r *report.Report, detail string) {
+func Failed(r *report.Report, failure, detail string) {
 	if r.Run.End != "" {
 		return
 	}
 	before := endReasons(r)
-	r.Run.End, r.Run.EndDetail = report.EndFailed, plaintext.Lines(detail)+"; "+words.Remedy(detail)
+	r.Run.End, r.Run.Failure, r.Run.EndDetail = report.EndFailed, failure, plaintext.Lines(detail)+"; "+words.Remedy(failure)
 	// They are the first of the verdict.
 	r.Verdict.Reasons = append(endReasons(r), r.Verdict.Reasons[len(before):]...)
 }
