@@ -92,12 +92,13 @@ func (f *Follower) segment(most int64, fn func(*bulkheadv1.Record) error) (read 
 	f.buf.Reset(io.NewSectionReader(f.file, f.offset, size-f.offset))
 	frame := make([]byte, frameBytes)
 	for f.offset < size && read < most {
-		f.data, why, err = readRecord(f.buf, frame, f.data[:0], size-f.offset)
+		var broken *breakage
+		f.data, broken, err = readRecord(f.buf, frame, f.data[:0], size-f.offset)
 		if err != nil {
 			return read, "", fmt.Errorf("following %v: %w", Position{segmentName(f.number), f.offset}, err)
 		}
-		if why != "" {
-			return read, why, nil
+		if broken != nil {
+			return read, broken.why, nil
 		}
 		rec, err := decode(f.data, Position{segmentName(f.number), f.offset})
 		if err != nil {

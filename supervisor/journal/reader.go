@@ -8,13 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 const readBufferBytes = 64 << 10
-
-// cutShort begins why a record is not valid of which the end is not there.
-const cutShort = "record cut "
 
 // breakage is the first place in a segment that is not a valid record.
 type breakage struct {
@@ -55,14 +51,15 @@ func readRecords(f io.ReaderAt, s segment, visit visitFunc) (*breakage, error) {
 	var payload []byte
 	frame := make([]byte, frameBytes)
 	for offset := int64(headerBytes); offset < s.size; offset += frameBytes + int64(len(payload)) {
-		var why string
+		var broken *breakage
 		var err error
-		payload, why, err = readRecord(r, frame, payload[:0], s.size-offset)
+		payload, broken, err = readRecord(r, frame, payload[:0], s.size-offset)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("reading %v: %w", Position{s.name, offset}, err)
-		case why != "":
-			return &breakage{offset, why, strings.HasPrefix(why, cutShort)}, nil
+		case broken != nil:
+			broken.offset = offset
+			return broken, nil
 		}
 		if err := visit(payload, Position{s.name, offset}); err != nil {
 			return nil, err
@@ -73,44 +70,49 @@ func readRecords(f io.ReaderAt, s segment, visit visitFunc) (*breakage, error) {
 
 // readRecord reads one record out of the remaining bytes of a segment into frame, of
 // frameBytes, and buf, which it grows no further than those bytes and MaxRecordBytes. It
-// returns why when there is no valid record.
-func readRecord(r io.Reader, frame, buf []byte, remaining int64) (payload []byte, why string, err error) {
+// returns what is broken, but for its offset, when there is no valid record.
+func readRecord(r io.Reader, frame, buf []byte, remaining int64) (payload []byte, broken *breakage, err error) {
 	if remaining < frameBytes {
-		return buf, fmt.Sprintf(cutShort+"short: %d bytes, its frame alone has %d", remaining, frameBytes), nil
+		return buf, cutShort("record cut short: %d bytes, its frame alone has %d", remaining, frameBytes), nil
 	}
-	if why, err := fill(r, frame); why != "" || err != nil {
-		return buf, why, err
+	if broken, err := fill(r, frame); broken != nil || err != nil {
+		return buf, broken, err
 	}
 	length := int64(binary.LittleEndian.Uint32(frame))
 	switch {
 	case [frameBytes]byte(frame) == [frameBytes]byte{}:
-		return buf, "zeros where a record should begin", nil
+		return buf, &breakage{why: "zeros where a record should begin"}, nil
 	case length == 0 || length > MaxRecordBytes:
-		return buf, fmt.Sprintf("record length %d is impossible", length), nil
+		return buf, &breakage{why: fmt.Sprintf("record length %d is impossible", length)}, nil
 	case length > remaining-frameBytes:
-		return buf, fmt.Sprintf(cutShort+"short: %d of %d bytes", remaining-frameBytes, length), nil
+		return buf, cutShort("record cut short: %d of %d bytes", remaining-frameBytes, length), nil
 	}
 	if int64(cap(buf)) < length {
 		buf = make([]byte, length)
 	}
 	payload = buf[:length]
-	if why, err := fill(r, payload); why != "" || err != nil {
-		return buf, why, err
+	if broken, err := fill(r, payload); broken != nil || err != nil {
+		return buf, broken, err
 	}
 	if checksum(frame[:4], payload) != binary.LittleEndian.Uint32(frame[4:]) {
-		return payload, "record checksum is wrong", nil
+		return payload, &breakage{why: "record checksum is wrong"}, nil
 	}
-	return payload, "", nil
+	return payload, nil, nil
 }
 
 // fill reads all of p. A file that became shorter meanwhile breaks the record: a writer
 // that failed cuts off what it never acknowledged.
-func fill(r io.Reader, p []byte) (why string, err error) {
-	_, err = io.ReadFull(r, p)
+func fill(r io.Reader, p []byte) (*breakage, error) {
+	_, err := io.ReadFull(r, p)
 	if endOfFile(err) {
-		return cutShort + "off while it was read", nil
+		return cutShort("record cut off while it was read"), nil
 	}
-	return "", err
+	return nil, err
+}
+
+// cutShort is the breakage of a record of which the end is not there.
+func cutShort(format string, args ...any) *breakage {
+	return &breakage{why: fmt.Sprintf(format, args...), cut: true}
 }
 
 // endOfFile reports whether err says that a file ended, early or not.

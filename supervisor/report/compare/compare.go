@@ -95,7 +95,7 @@ func Reports(a, b *report.Report) *Comparison {
 	}
 	for _, f := range intervalFigures() {
 		inA, inB := f.values(a, windowA), f.values(b, windowB)
-		if strings.Contains(f.name, " ") && len(inA)+len(inB) == 0 {
+		if f.optional && len(inA)+len(inB) == 0 {
 			continue // neither had a rate, or synced
 		}
 		c.Figures = append(c.Figures, f.compare(inA, inB))
@@ -158,15 +158,16 @@ func comparedWindow(r *report.Report) (w judge.Steady, what string) {
 // intervalFigure is a figure that has a value in each interval.
 type intervalFigure struct {
 	name, unit string
+	optional   bool                              // left out where neither run has it: without a rate, or a sync
 	of         func(*report.Series, int) float64 // below 0 for no value
 }
 
 func intervalFigures() []intervalFigure {
 	latency := func(name string, list func(*report.TotalSeries) []int64) intervalFigure {
-		return intervalFigure{name, "nano", func(s *report.Series, i int) float64 { return float64(list(&s.Total)[i]) }}
+		return intervalFigure{name: name, unit: "nano", of: func(s *report.Series, i int) float64 { return float64(list(&s.Total)[i]) }}
 	}
 	phase := func(name string, of report.Phase, list func(*report.PhaseSeries) []int64) intervalFigure {
-		return intervalFigure{name, "nano", func(s *report.Series, i int) float64 {
+		return intervalFigure{name: name, unit: "nano", optional: true, of: func(s *report.Series, i int) float64 {
 			p := Phase(s, of)
 			if p == nil {
 				return -1
@@ -175,7 +176,7 @@ func intervalFigures() []intervalFigure {
 		}}
 	}
 	return []intervalFigure{
-		{"throughput", "bytes_per_second", func(s *report.Series, i int) float64 {
+		{name: "throughput", unit: "bytes_per_second", of: func(s *report.Series, i int) float64 {
 			return float64(s.Total.Bytes[i]) / float64(s.IntervalNano) * 1e9
 		}},
 		latency("p50", func(t *report.TotalSeries) []int64 { return t.P50Nano }),
