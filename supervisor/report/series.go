@@ -131,8 +131,11 @@ type ClientSeries struct {
 // ProcessSeries is one process of a client, or several that followed each other
 // under one name.
 type ProcessSeries struct {
-	// Name is "consumer 0", "monitor".
-	Name string `json:"name"`
+	// Kind is one of the Kind… constants, and Index its number; Name is both for people:
+	// "consumer 0", "monitor".
+	Kind  string `json:"kind"`
+	Index uint32 `json:"index"`
+	Name  string `json:"name"`
 	// CPU is in processors; -1 where it was not sampled.
 	CPU []float32 `json:"cpu"`
 	// ResidentBytes is the highest sample; 0 where there was none.

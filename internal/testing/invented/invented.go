@@ -115,10 +115,10 @@ func (s Invented) client(r *report.Report, i int, random *rand.Rand) report.Clie
 	for k := range s.Consumers {
 		c.Workload.Consumers = append(c.Workload.Consumers, report.Consumer{Index: uint32(k), Path: "/mnt/under-test", ChunkSizeBytes: 1 << 20, FileSizeBytes: 1 << 30})
 		c.Processes = append(c.Processes, s.process(&c, report.KindConsumer, k, random))
-		own.Processes = append(own.Processes, s.processSeries(fmt.Sprint("consumer ", k), series.ClientIntervals, random))
+		own.Processes = append(own.Processes, s.processSeries(uint32(k), series.ClientIntervals, random))
 	}
 	c.Processes = append(c.Processes, s.process(&c, report.KindMonitor, 0, random))
-	own.Processes = append(own.Processes, report.ProcessSeries{Name: "monitor", Beats: strings.Repeat("a", series.ClientIntervals)})
+	own.Processes = append(own.Processes, report.ProcessSeries{Kind: report.KindMonitor, Name: "monitor", Beats: strings.Repeat("a", series.ClientIntervals)})
 	for range series.ClientIntervals {
 		last := &own.Processes[s.Consumers]
 		last.CPU, last.ResidentBytes = append(last.CPU, -1), append(last.ResidentBytes, 0)
@@ -155,8 +155,8 @@ func (s Invented) process(c *report.Client, kind string, index int, random *rand
 	return p
 }
 
-func (s Invented) processSeries(name string, intervals int, random *rand.Rand) report.ProcessSeries {
-	p := report.ProcessSeries{Name: name}
+func (s Invented) processSeries(index uint32, intervals int, random *rand.Rand) report.ProcessSeries {
+	p := report.ProcessSeries{Kind: report.KindConsumer, Index: index, Name: fmt.Sprint("consumer ", index)}
 	beats := []byte(strings.Repeat("a", intervals))
 	for n := range intervals {
 		if n%2 == 1 && intervals < 200 {

@@ -190,7 +190,7 @@ func (k processKey) String() string {
 }
 
 func (p *processLine) build(key processKey, n int) report.ProcessSeries {
-	s := report.ProcessSeries{Name: key.String(), CPU: make([]float32, n), ResidentBytes: make([]uint64, n)}
+	s := report.ProcessSeries{Kind: kindOf(key.kind), Index: key.index, Name: key.String(), CPU: make([]float32, n), ResidentBytes: make([]uint64, n)}
 	var row strings.Builder
 	for i := range n {
 		var cell processCell

@@ -18,14 +18,14 @@ func clientBound(r *report.Report) []report.Finding {
 	for i := range r.Clients {
 		var names, evidence []string
 		series := &r.Series.Clients[i]
-		writers := make(map[string]int)
+		writers := make(map[uint32]int)
 		for _, c := range r.Clients[i].Workload.Consumers {
-			writers[words.ProcessName(&report.Process{Kind: report.KindConsumer, Index: c.Index})] = int(c.Concurrency)
+			writers[c.Index] = int(c.Concurrency)
 		}
 		for k := range series.Processes {
 			p := &series.Processes[k]
-			text, bound := saturated(p, max(writers[p.Name], 1))
-			if bound && strings.HasPrefix(p.Name, report.KindConsumer) {
+			text, bound := saturated(p, max(writers[p.Index], 1))
+			if bound && p.Kind == report.KindConsumer {
 				names, evidence = append(names, p.Name), append(evidence, p.Name+": "+text)
 			}
 		}

@@ -29,7 +29,7 @@ func findingsOf(kind string, seconds, clients int, change func(*report.Report)) 
 		c := report.Client{Session: uint32(n + 1), Label: label, Outcome: report.OutcomeClosed, StoppedAt: report.Stamp(1e18)}
 		c.BytesPerSecond, c.WritingNano = 100e6, 60e9
 		s := report.ClientSeries{Session: c.Session, Bytes: make([]uint64, seconds), Rollovers: make([]uint64, seconds), P99Nano: make([]int64, seconds)}
-		p := report.ProcessSeries{Name: "consumer 0", CPU: make([]float32, seconds), Beats: strings.Repeat("a", seconds)}
+		p := report.ProcessSeries{Kind: report.KindConsumer, Name: "consumer 0", CPU: make([]float32, seconds), Beats: strings.Repeat("a", seconds)}
 		s.Processes = append(s.Processes, p)
 		r.Clients, r.Series.Clients = append(r.Clients, c), append(r.Series.Clients, s)
 	}
@@ -108,7 +108,7 @@ func TestFindings(t *testing.T) {
 		}, "3 of 3 intervals, 1.00 on average"},
 		{"the monitor does not write", report.FindingClientBound, 20, 1, func(r *report.Report) {
 			cpu(r, 0, 20, 1)
-			r.Series.Clients[0].Processes[0].Name = "monitor"
+			r.Series.Clients[0].Processes[0].Kind = report.KindMonitor
 		}, ""},
 
 		{"one answer", report.FindingStalled, 5, 1, stalled, "the storage of client a stalled: a system call of consumer 1 was stuck for 4s"},

@@ -23,7 +23,7 @@ function usageChart(id, what, values, least, text, hint, floor) {
     const own = series ? series.clients[index] : null;
     if (!own || !shown(client.session)) return;
     for (const process of own.processes) {
-      const mean = process.name.startsWith("consumer") ? meanOf(values(process), least) : null;
+      const mean = process.kind === "consumer" ? meanOf(values(process), least) : null;
       if (mean !== null) entries.push({ client, process, mean });
     }
   });
