@@ -2,7 +2,9 @@ package report
 
 // Contradiction is one kind of thing that a client said which cannot be.
 type Contradiction struct {
-	// What is one of the constants of this package, Example the first in detail.
+	// Kind is one of the constants of this package, What it in words, and Example the first in
+	// detail.
+	Kind    string `json:"kind"`
 	What    string `json:"what"`
 	Count   uint64 `json:"count"`
 	Example string `json:"example"`
@@ -24,24 +26,24 @@ type Begun struct {
 // BeginningMissing says that the first of a client's messages are in another run.
 func (c *Client) BeginningMissing() bool { return c.Begun != nil && c.Begun.After|c.Begun.Before > 0 }
 
-// What of a client's messages cannot be true together. Nothing is corrected: the figures
-// are made of what was said.
+// What of a client's messages cannot be true together (Contradiction.Kind). Nothing is corrected:
+// the figures are made of what was said.
 const (
-	UnlikeChunks    = "Progress: chunks are not as many as their latencies"
-	UnlikeBytes     = "Progress: more bytes than the chunks can hold"
-	UnlikeFiles     = "Rollover: the files of a consumer hold more than it wrote"
-	UnlikeFile      = "Rollover: a file holds more than its chunks can"
-	Backwards       = "Progress: an interval ends before the one before it"
-	StrangeConsumer = "a consumer that the workload does not have"
-	AfterStop       = "messages after Stop"
-	ExitMissing     = "Stop: no exit of a worker that had started"
-	ExitStrange     = "Stop: the exit in order of a worker that was never heard of"
-	ExitBefore      = "Stop: a worker ended before it had started"
-	BeatStrange     = "Heartbeat: an answer of a worker that never started"
-	EarlyStop       = "Stop: the runtime is over, but it had not passed"
-	WindowBroken    = "more batches on their way than max_unacked_batches"
+	UnlikeChunks    = "chunks_unlike_latencies"
+	UnlikeBytes     = "bytes_unlike_chunks"
+	UnlikeFiles     = "files_unlike_bytes"
+	UnlikeFile      = "file_unlike_chunks"
+	Backwards       = "interval_backwards"
+	StrangeConsumer = "unknown_consumer"
+	AfterStop       = "after_stop"
+	ExitMissing     = "exit_missing"
+	ExitStrange     = "exit_of_nobody"
+	ExitBefore      = "exit_before_start"
+	BeatStrange     = "answer_of_nobody"
+	EarlyStop       = "early_stop"
+	WindowBroken    = "window_exceeded"
 
-	TwoProcesses = "two processes with one client id"
-	OtherContent = "a message sent again with other content"
-	PastGoodbye  = "messages after Goodbye"
+	TwoProcesses = "two_processes"
+	OtherContent = "other_content"
+	PastGoodbye  = "after_goodbye"
 )

@@ -19,14 +19,14 @@ const runtimeSlack = 0.05
 type contradictions []report.Contradiction
 
 // add counts n of a kind. example is asked for the first alone.
-func (c *contradictions) add(what string, n uint64, partial bool, example func() string) {
+func (c *contradictions) add(kind string, n uint64, partial bool, example func() string) {
 	for i := range *c {
-		if (*c)[i].What == what {
+		if (*c)[i].Kind == kind {
 			(*c)[i].Count = report.Plus((*c)[i].Count, n)
 			return
 		}
 	}
-	*c = append(*c, report.Contradiction{What: what, Count: n, Example: plaintext.Line(example(), plaintext.MaxText), Partial: partial})
+	*c = append(*c, report.Contradiction{Kind: kind, What: words.Contradiction(kind), Count: n, Example: plaintext.Line(example(), plaintext.MaxText), Partial: partial})
 }
 
 // progress looks at one interval of a consumer, which ended at a moment.
@@ -61,14 +61,14 @@ func (s *sessionState) contradictRollover(p *processState, r *report.Rollover) {
 
 // contradictRecord takes what the supervisor has noticed.
 func (s *sessionState) contradictRecord(e *bulkheadv1.Contradiction) {
-	what := report.TwoProcesses
+	kind := report.TwoProcesses
 	switch e.GetKind() {
 	case bulkheadv1.ContradictionKind_CONTRADICTION_KIND_RESENT_DIFFERS:
-		what = report.OtherContent
+		kind = report.OtherContent
 	case bulkheadv1.ContradictionKind_CONTRADICTION_KIND_AFTER_GOODBYE:
-		what = report.PastGoodbye
+		kind = report.PastGoodbye
 	}
-	s.said.add(what, 1, true, func() string {
+	s.said.add(kind, 1, true, func() string {
 		from := "from " + e.GetPeer()
 		if e.GetHost() != "" {
 			from += fmt.Sprintf(", host %s, pid %d", e.GetHost(), e.GetPid())
