@@ -53,7 +53,7 @@ func TestDrainTakesNoNewClients(t *testing.T) {
 	s.closeInOrder(c, 0)
 	rep := s.wait()
 	wantClient(t, rep, "alpha", "closed", "said goodbye")
-	if rep.Complete() || len(rep.Clients) != 1 || len(rep.Rejections) != 1 || rep.Rejections[0].ClientName != "beta" {
+	if rep.Complete() || len(rep.Clients) != 1 || len(rep.Rejections) != 1 || rep.Rejections[0].ClientName != "beta" || rep.Rejections[0].Code != "RUN_ENDING" {
 		t.Errorf("verdict %+v, %d clients, rejections %+v; want alpha alone, and beta's", rep.Verdict, len(rep.Clients), rep.Rejections)
 	}
 }

@@ -36,6 +36,14 @@ func Info(r bulkheadv1.Reason, metadata map[string]string) *errdetails.ErrorInfo
 	return &errdetails.ErrorInfo{Domain: Domain, Reason: strings.TrimPrefix(r.String(), prefix), Metadata: metadata}
 }
 
+// Name is r without its prefix; "" for none. One that this version does not know is its number.
+func Name(r bulkheadv1.Reason) string {
+	if r == bulkheadv1.Reason_REASON_UNSPECIFIED {
+		return ""
+	}
+	return strings.TrimPrefix(r.String(), prefix)
+}
+
 // Of is the reason that a status carries, and its metadata; unspecified if it carries
 // none, or one that this version does not know.
 func Of(s *status.Status) (bulkheadv1.Reason, map[string]string) {

@@ -193,6 +193,9 @@ type Rejection struct {
 	// ClientName is "" for a connection that did not get as far as a Hello.
 	ClientName string `json:"client_name"`
 	Reason     string `json:"reason"`
+	// Code is the reason for programs, as the client was told it: "TOKEN_WRONG"; absent if it was
+	// told none, or by a supervisor that did not keep it.
+	Code string `json:"code,omitempty"`
 }
 
 // Journal is what the fold noticed about the journal itself.

@@ -2,6 +2,7 @@ package fold
 
 import (
 	"bulkhead/internal/plaintext"
+	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/judge"
@@ -62,6 +63,7 @@ func (f *Folder) foldRejected(e *bulkheadv1.ConnectionRejected, at report.Stamp)
 		HandlerPid:   e.GetHandlerPid(),
 		ClientName:   plaintext.Line(e.GetClientName(), plaintext.MaxName),
 		Reason:       plaintext.Lines(e.GetReason()),
+		Code:         reason.Name(e.GetCode()),
 	}
 	f.rejections.add(r)
 	f.rejectionGroups.add(&r)
