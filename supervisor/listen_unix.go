@@ -10,6 +10,7 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/linkzone"
 )
 
 // listen opens the listener for clients: the one of the program before this one in the
@@ -52,6 +53,8 @@ func listenError(address string, err error) error {
 		return fmt.Errorf("%w: listen: %s: this user may not listen there; choose a port from 1024 up", exitstatus.ErrConfig, address)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("listen: %s: this machine has no such address now; choose one of its own, or 0.0.0.0 for all", address)
+	case linkzone.Missing(address) != "":
+		return fmt.Errorf("listen: %s: this machine has no network interface %s now; choose one of its own", address, linkzone.Missing(address))
 	case errors.As(err, &form):
 		return fmt.Errorf("%w: listen: %w", exitstatus.ErrConfig, form)
 	case errors.As(err, &name):

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/stats"
 
 	"bulkhead/client/outbox"
+	"bulkhead/internal/linkzone"
 )
 
 const (
@@ -47,7 +48,7 @@ func dial(ctx context.Context, address string, heard func(at time.Time)) (*diall
 	dialer := net.Dialer{Timeout: dialTimeout}
 	socket, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return nil, broken(dialError(err))
+		return nil, broken(dialError(err, address))
 	}
 	d := &dialled{wire: &wire{Conn: socket, heard: heard}}
 	var used atomic.Bool
@@ -107,8 +108,11 @@ func (a answers) HandleRPC(_ context.Context, s stats.RPCStats) {
 
 // dialError takes the words of the system out of a dial error; the address is said
 // elsewhere.
-func dialError(err error) error {
+func dialError(err error, address string) error {
 	var code syscall.Errno
+	if zone := linkzone.Missing(address); zone != "" {
+		return fmt.Errorf("this machine has no network interface %s now", zone)
+	}
 	if errors.As(err, &code) {
 		return code
 	}
