@@ -59,6 +59,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	// pipeline); the load still ends in order and the report is still written.
 	signal.Ignore(syscall.SIGPIPE)
 	err := runApp(ctx, newApp(stdout, stderr), args)
+	if lost := stdout.lost(); lost != nil && (err == nil || errors.Is(err, errShown)) {
+		err = fmt.Errorf("printing: %w", lost)
+	}
 	code := exitCode(err)
 	if err != nil && !silent(err) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {

@@ -26,6 +26,7 @@ const (
 type result struct {
 	print   func(io.Writer)
 	lasting string
+	err     error // of printing it
 }
 
 // results prints results on stdout, one after the other. Whoever reads them may take as
@@ -38,6 +39,7 @@ type results struct {
 	mu      sync.Mutex
 	waiting []result      // guarded by mu; the first is being printed while running
 	leftOut []result      // guarded by mu
+	failed  []result      // guarded by mu
 	held    bool          // guarded by mu; nothing is printed before finish
 	idle    chan struct{} // guarded by mu; closed when nothing is printed any more; nil while nothing is
 }
@@ -79,8 +81,12 @@ func (r *results) printAll() {
 		next := r.waiting[0]
 		r.mu.Unlock()
 		r.printOne(next)
+		next.err = r.out.lost()
 		r.mu.Lock()
 		r.waiting = r.waiting[1:]
+		if next.err != nil {
+			r.failed = append(r.failed, next)
+		}
 		r.mu.Unlock()
 	}
 }
@@ -151,6 +157,14 @@ func (r *results) tellLeftOut(log *slog.Logger) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.held = true
+	for _, one := range r.failed {
+		where := ""
+		if one.lasting != "" {
+			where = "; it is in " + one.lasting
+		}
+		log.Warn("a result could not be printed on standard output"+where, "error", one.err)
+	}
+	r.failed = nil
 	for _, one := range append(r.leftOut, r.waiting...) {
 		if one.lasting == "" {
 			log.Warn("a result was not printed to its end: nobody reads standard output")

@@ -18,6 +18,7 @@ type stdout struct {
 	mu    sync.Mutex
 	gone  bool      // guarded by mu
 	began time.Time // guarded by mu; when the write in progress began; zero if none is
+	err   error     // guarded by mu; of the first write that failed, until lost takes it
 }
 
 // stdoutOf returns w as standard output.
@@ -45,7 +46,19 @@ func (s *stdout) Write(p []byte) (int, error) {
 		s.gone = true
 		return len(p), nil
 	}
+	if s.err == nil {
+		s.err = err
+	}
 	return n, err
+}
+
+// lost takes the error of the first write that failed since it was asked last; nil if none
+// did. Most that is printed for people is printed without a look at each write.
+func (s *stdout) lost() (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err, s.err = s.err, nil
+	return err
 }
 
 // heldUp says whether a write has waited for its reader for lastMoment or longer.
