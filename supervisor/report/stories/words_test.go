@@ -1,6 +1,9 @@
 package stories
 
 import (
+	"encoding/xml"
+	"fmt"
+	"io"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,6 +15,8 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/judge"
+	"bulkhead/supervisor/report/render"
 	"bulkhead/supervisor/report/words"
 )
 
@@ -28,14 +33,35 @@ func TestNoVerdictHangsOnWords(t *testing.T) {
 				"verify: ", "no space left on device ", "disk quota exceeded ", "ended ", "stopped at its first error ", words.LeftOut(report.BadLate) + " "} {
 				folded.Same(t, records, r, lead)
 			}
-			others := folded.All(t, folded.Reworded(records, "another sentence "))
-			for i, result := range checkAll(t, r, assertions...) {
-				if other := checkAll(t, others, assertions...)[i]; other.Holds != result.Holds {
-					t.Errorf("%s; reworded, %s", result, other)
+			others := folded.Once(t, folded.Reworded(records, "another sentence "))
+			told, reworded := checkAll(t, r, assertions...), checkAll(t, others, assertions...)
+			for i := range told {
+				if told[i].Holds != reworded[i].Holds {
+					t.Errorf("%s; reworded, %s", told[i], reworded[i])
 				}
+			}
+			if diff := cmp.Diff(junitCases(t, r, told), junitCases(t, others, reworded)); diff != "" {
+				t.Errorf("the cases of JUnit hang on words (-as told +reworded):\n%s", diff)
 			}
 		})
 	}
+}
+
+// junitCases are the cases of a report in the form of JUnit, with what became of each.
+func junitCases(t *testing.T, r *report.Report, asserted []judge.Result) []string {
+	t.Helper()
+	var suites render.JunitSuites
+	if err := xml.Unmarshal(written(t, func(w io.Writer) error { return render.JUnit(r, w, asserted) }), &suites); err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, c := range suites.Suite.Cases {
+		list = append(list, fmt.Sprintf("%s failed: %v", c.Class, c.Failure != nil))
+	}
+	if len(list) == 0 {
+		t.Fatal("there are none")
+	}
+	return list
 }
 
 // A journal of before there were fields for what decides is told by its words, as it was then.
