@@ -21,16 +21,23 @@ type Group struct {
 // Of returns the groups that bound this process by the named controller ("pids",
 // "memory"): its own first, then those above it, as far as they can be seen. There are
 // none where the controller is not mounted.
-func Of(controller string) []Group {
-	own, err := os.ReadFile("/proc/self/cgroup")
+func Of(controller string) []Group { return OfRoot("/", controller) }
+
+// OfRoot is Of with what /proc and the mounts are below the folder root.
+func OfRoot(root, controller string) []Group {
+	own, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	if err != nil {
 		return nil
 	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := os.ReadFile(filepath.Join(root, "proc/self/mountinfo"))
 	if err != nil {
 		return nil
 	}
-	return find(controller, string(own), string(mounts))
+	groups := find(controller, string(own), string(mounts))
+	for i := range groups {
+		groups[i].Folder = filepath.Join(root, groups[i].Folder)
+	}
+	return groups
 }
 
 // find is Of by the content of /proc/self/cgroup and /proc/self/mountinfo (proc(5),
