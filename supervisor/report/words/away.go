@@ -1,6 +1,10 @@
 package words
 
-import "bulkhead/supervisor/report"
+import (
+	"strings"
+
+	"bulkhead/supervisor/report"
+)
 
 // Away are what the text says for a judgement; nothing for an unknown one.
 func Away(why string) string {
@@ -29,8 +33,12 @@ func Away(why string) string {
 }
 
 // lossWords say what is known of why a lost client never came back, after its last
-// connection.
-func lossWords(last *report.Connection) string {
+// connection, beside what was said of that.
+func lossWords(last *report.Connection, said string) string {
+	because := ""
+	if !strings.Contains(said, last.DetachCause) {
+		because = ": " + last.DetachCause
+	}
 	switch {
 	case last.LostAcknowledged: // the cause says all
 		return ""
@@ -39,11 +47,11 @@ func lossWords(last *report.Connection) string {
 	case last.AwayWhy == report.AwayHandler:
 		return "its handler had ended"
 	case last.AwayWhy == report.AwayTransport:
-		return "its transport had broken its connection: " + last.DetachCause
+		return "its transport had broken its connection" + because
 	case last.AwayWhy == report.AwayLimit:
-		return "it had sent too much at once: " + last.DetachCause
+		return "it had sent too much at once" + because
 	case last.AwayWhy == report.AwayEnded:
-		return "it had ended its stream itself: " + last.DetachCause
+		return "it had ended its stream itself" + because
 	case last.AwayWhy == report.AwaySupervisor:
 		return "the supervisor had ended its connection"
 	case last.DetachClass == report.DetachSilent:

@@ -67,7 +67,7 @@ func EndCause(c *report.Client) string {
 	switch c.Outcome {
 	case report.OutcomeLost:
 		if n := len(c.Connections); n > 0 && c.Connections[n-1].DetachedAt != 0 {
-			if words := lossWords(&c.Connections[n-1]); words != "" {
+			if words := lossWords(&c.Connections[n-1], c.Cause); words != "" {
 				parts = append(parts, words)
 			}
 		}
