@@ -87,7 +87,7 @@ func (c *Client) fields() []field {
 	const day = 24 * time.Hour
 	fields := []field{
 		textField("supervisor", &c.Supervisor, "127.0.0.1:7420", checkAddress(false), "HOST:PORT", "Address of the supervisor."),
-		textField("name", &c.Name, "", checkText(0, 128), "at most 128 bytes", "Name of this client in the report; empty means the name of the host."),
+		textField("name", &c.Name, "", checkName, "at most 128 bytes", "Name of this client in the report; empty means the name of the host."),
 		c.labelsField(),
 		tokenField(&c.Token, "Shared secret, if the supervisor asks for one."),
 		durationField("runtime", &c.Runtime, 20*time.Second, 100*time.Millisecond, 365*day, "How long the load lasts, unless total_size or stop_when ends it before."),

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -75,7 +76,7 @@ func clientNames(names []string) (Clients, error) {
 	}
 	seen := make(map[string]bool, len(names))
 	for _, name := range names {
-		if err := checkText(1, maxClientName)(name); err != nil {
+		if err := cmp.Or(checkText(1, maxClientName)(name), checkName(name)); err != nil {
 			return Clients{}, fmt.Errorf("has a name that %w", err)
 		}
 		if seen[name] {

@@ -47,6 +47,7 @@ func TestClients(t *testing.T) {
 		"clients: alpha":       `"alpha" is not a whole number; use 1 to 100000, or names, as in alpha,bravo`,
 		"clients: 3x":          `"3x" is not a whole number`,
 		`clients: "a,,b"`:      "has a name that is empty",
+		`clients: ["a "]`:      "has a name that begins or ends with a blank",
 		`clients: ","`:         "has a name that is empty",
 		"clients: [a, b, a]":   `has "a" twice; a name counts once`,
 		"clients: []":          "is an empty list",

@@ -70,6 +70,7 @@ func TestClientRefuses(t *testing.T) {
 		{"bad level", "log: {level: INFO}", `1: log.level: "INFO" is not valid; did you mean info? use debug, info, warn or error`},
 		{"empty path", `path: ""`, "1: path: is empty; give a value"},
 		{"control character in a value", `path: "a\tb"`, "1: path: holds a line break or another control character; use printable text"},
+		{"name that is blank", `name: " "`, "1: name: begins or ends with a blank, which nobody sees; leave it out"},
 		{"long name", "name: " + strings.Repeat("n", 129), "1: name: is 129 bytes long; use at most 128"},
 		{"long label", "labels: {a: " + strings.Repeat("n", 129) + "}", `1: labels.a: label value "` + strings.Repeat("n", 60) + `…" is 129 bytes long; use at most 128`},
 		{"address without port", "supervisor: localhost", `1: supervisor: "localhost" is not an address; add the port, as in localhost:7420`},

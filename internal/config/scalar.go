@@ -150,6 +150,14 @@ func checkText(lowest, highest int) func(string) error {
 	}
 }
 
+// checkName is the form of a client's own name, which people compare by its looks.
+func checkName(s string) error {
+	if strings.TrimSpace(s) != s {
+		return errors.New("begins or ends with a blank, which nobody sees; leave it out")
+	}
+	return checkText(0, 128)(s)
+}
+
 // checkBytes is checkText for a path, which may hold bytes that are no text.
 func checkBytes(lowest, highest int) func(string) error {
 	return func(s string) error {

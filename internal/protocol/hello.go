@@ -45,6 +45,8 @@ func CheckHello(h *bulkheadv1.Hello) *Fault {
 		return wrong("name", "Hello.name has %d bytes; it must have 1 to %d", len(h.GetName()), MaxNameBytes)
 	case !Printable(h.GetName()):
 		return wrong("name", "Hello.name %q has characters that cannot be printed", h.GetName())
+	case strings.TrimSpace(h.GetName()) != h.GetName():
+		return wrong("name", "Hello.name %q begins or ends with a blank, which nobody sees", h.GetName())
 	case len(h.GetHost()) > MaxHostBytes:
 		return wrong("host", "Hello.host has %d bytes; at most %d are allowed", len(h.GetHost()), MaxHostBytes)
 	case len(h.GetLabels()) > MaxLabels:

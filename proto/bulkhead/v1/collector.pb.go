@@ -273,7 +273,8 @@ type Hello struct {
 	// Exactly 16 random bytes, chosen when the client starts and kept for its life. 16 times
 	// the same byte is no id.
 	ClientId []byte `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// Name for people; 1 to 128 bytes of printable UTF-8. A longer one is refused.
+	// Name for people; 1 to 128 bytes of printable UTF-8, with no blank at its ends. Another
+	// one is refused.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// Host name of the client machine; at most 255 bytes, cut to that.
 	Host string `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
