@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -74,9 +77,10 @@ func (l *commandLine) flag(in []string) (taken int, err error) {
 		return 0, notCommand(l.command(), l.name(), l.commands[0], l.rest[0])
 	case f == nil:
 		return 0, usageError{fmt.Errorf("%s: there is no such flag; %ssee `%s --help`", pathname.Printable(dashed(name)), l.meant(name), l.name())}
-	case joined && !isSetting(f) && standsAlone(f) && !isSwitchValue(value):
-		return 0, usageError{fmt.Errorf("%s: %q is neither true nor false; use true or false; see `%s --help`", dashed(name), value, l.name())}
 	case joined:
+		if err := valueFault(f, value); err != nil {
+			return 0, usageError{fmt.Errorf("%s: %q %w; see `%s --help`", dashed(name), value, err, l.name())}
+		}
 		l.words = append(l.words, in[0])
 		return 1, nil
 	case standsAlone(f) && len(in) > 1 && isSwitchValue(in[1]):
@@ -89,9 +93,32 @@ func (l *commandLine) flag(in []string) (taken int, err error) {
 	case len(in) == 1:
 		return 0, usageError{fmt.Errorf("%s: its value is missing; see `%s --help`", dashed(name), l.name())}
 	default:
+		if err := valueFault(f, in[1]); err != nil {
+			return 0, usageError{fmt.Errorf("%s: %q %w; see `%s --help`", dashed(name), in[1], err, l.name())}
+		}
 		l.words = append(l.words, in[0], in[1])
 		return 2, nil
 	}
+}
+
+// valueFault is what is wrong with a value of a flag that is no setting; settings know by
+// themselves what they take.
+func valueFault(f cli.Flag, value string) error {
+	switch f.(type) {
+	case *cli.BoolFlag:
+		if !isSwitchValue(value) {
+			return errors.New("is neither true nor false; use true or false")
+		}
+	case *cli.IntFlag:
+		if _, err := strconv.Atoi(value); err != nil {
+			return errors.New("is not a whole number")
+		}
+	case *cli.DurationFlag:
+		if d, err := time.ParseDuration(value); err != nil || d <= 0 {
+			return errors.New("is not a duration; use one with a unit, as in 30s")
+		}
+	}
+	return nil
 }
 
 // meant is the flag that was meant by one that the command does not have, as part of a
@@ -182,9 +209,6 @@ func standsAlone(f cli.Flag) bool {
 		return false
 	}
 }
-
-// isSetting says whether a flag is of a setting, which knows by itself what it takes.
-func isSetting(f cli.Flag) bool { _, is := f.(*cli.GenericFlag); return is }
 
 // isSwitchValue says whether a word is what a switch takes.
 func isSwitchValue(word string) bool { return word == "true" || word == "false" }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +47,9 @@ Example:
 }
 
 func tryClient(ctx *cli.Context, stdout *stdout, stderr io.Writer) error {
+	if err := checkListen(ctx.String("listen")); err != nil {
+		return usageError{fmt.Errorf("--listen: %w; see `%s --help`", err, commandName(ctx))}
+	}
 	interrupted, stop := untilInterrupted(ctx.Context, stdout)
 	defer stop()
 	res, err := conformance.Run(interrupted, conformance.Config{
@@ -65,6 +71,18 @@ func tryClient(ctx *cli.Context, stdout *stdout, stderr io.Writer) error {
 	}
 	if !res.Conforms() {
 		return errPartial
+	}
+	return nil
+}
+
+// checkListen says what is wrong with the form of an address to listen on.
+func checkListen(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host == "" {
+		return fmt.Errorf("%q is not an address; use HOST:PORT, as in 127.0.0.1:0", address)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q has no valid port; use 0 to 65535, as in 127.0.0.1:0", address)
 	}
 	return nil
 }
