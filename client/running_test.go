@@ -143,7 +143,7 @@ func (r *running) missed(pid int, reason string) {
 	r.t.Helper()
 	r.until(fmt.Sprintf("a heartbeat without process %d: %s", pid, reason), func(m *bulkheadv1.Message) bool {
 		for _, miss := range m.GetHeartbeat().GetMisses() {
-			if miss.GetProcess().GetPid() == int32(pid) && strings.HasPrefix(miss.GetReason(), reason) {
+			if miss.GetProcess().GetPid() == int32(pid) && strings.HasPrefix(miss.GetReason(), reason) && miss.GetGone() == strings.HasPrefix(reason, goneReason) {
 				return true
 			}
 		}
