@@ -67,7 +67,7 @@ func (l *load) begin(abort context.Context) {
 	})
 }
 
-// isReady says whether a consumer is ready to write, or will never be.
+// isReady reports whether a consumer is ready to write, or will never be.
 func (w *worker) isReady() bool {
 	select {
 	case <-w.ready:

@@ -29,7 +29,7 @@ type ending struct {
 	within time.Duration
 }
 
-// early says whether the load must end, or not begin, for a reason from outside.
+// early reports whether the load must end, or not begin, for a reason from outside.
 func early(stop *interrupts, session *runningSession) (ending, bool) {
 	select {
 	case <-stop.abort.Done():

@@ -184,7 +184,7 @@ func TestFrozenWhileRemoving(t *testing.T) {
 	request(thawRequest)
 }
 
-// anyArgument says whether a process has an argument that contains text.
+// anyArgument reports whether a process has an argument that contains text.
 func anyArgument(text string) bool {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, file := range files {

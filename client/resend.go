@@ -203,7 +203,7 @@ func (r *resend) deliver(ctx context.Context) error {
 	}
 }
 
-// elsewhere says whether err is the supervisor's word that it does not have the run that
+// elsewhere reports whether err is the supervisor's word that it does not have the run that
 // the messages are of, and which one it has; empty if it does not say. A run that is over
 // is one only if that was asked for.
 func (r *resend) elsewhere(err error) (to session.Leaving, is bool) {
@@ -265,7 +265,7 @@ func (r *resend) renumbered(ctx context.Context, run string, skip uint64, contin
 	return fmt.Errorf("%d sessions with these messages were lost in run %s", maxSessions, run)
 }
 
-// lost says whether err is the supervisor's word that a session was lost.
+// lost reports whether err is the supervisor's word that a session was lost.
 func lost(err error) (protocol.SessionOver, bool) {
 	var r session.Refusal
 	if !errors.As(err, &r) || r.Status.Code() != codes.FailedPrecondition {

@@ -36,7 +36,7 @@ func endOf(reason bulkheadv1.StopReason) substance.End {
 	}
 }
 
-// failed says whether a worker did not start, or not end in order, which is told as such.
+// failed reports whether a worker did not start, or not end in order, which is told as such.
 func (w *worker) failed() bool {
 	return w.child == nil || w.reason != "" || w.cut != "" || w.exit().GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN
 }

@@ -88,7 +88,7 @@ func (t *throughput) last(now, window, since time.Duration) []float64 {
 	return values
 }
 
-// steady says whether the throughput is steady now, and how steady, in words. since is
+// steady reports whether the throughput is steady now, and how steady, in words. since is
 // when the last consumer began.
 func (t *throughput) steady(s spec.Steady, now, since time.Duration) (words string, yes bool) {
 	values := t.last(now, s.Window, since)

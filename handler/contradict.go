@@ -12,7 +12,7 @@ import (
 const maxResent = 4
 
 // compare passes the messages of a batch on that were sent before: whether they are the
-// same says whether it is the same client. The batch is not checked yet.
+// same reports whether it is the same client. The batch is not checked yet.
 func (c *collector) compare(b *bulkheadv1.Batch, next uint64) {
 	msgs := b.GetMessages()
 	if !c.tells || len(msgs) == 0 || len(msgs) > int(c.limits.GetMaxBatchMessages()) {

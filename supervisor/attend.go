@@ -67,7 +67,7 @@ func (p *processor) noteOf(later *processor) string {
 	return fmt.Sprintf("a name counts once, and this one came before%s, as session %d, which is %s", where, p.number, v.phase)
 }
 
-// makesRoom says whether the client of this name may begin a session. With max_clients,
+// makesRoom reports whether the client of this name may begin a session. With max_clients,
 // room is kept for those that are awaited by name. r.mu is held.
 func (r *run) makesRoom(name string) bool {
 	most := r.cfg.Overload.MaxClients

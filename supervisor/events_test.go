@@ -48,7 +48,7 @@ func (e *events) Write(line []byte) (int, error) {
 	return e.out.Write(line)
 }
 
-// matches says whether the event has a message and, in pairs, fields with values.
+// matches reports whether the event has a message and, in pairs, fields with values.
 func (ev event) matches(msg string, fields []string) bool {
 	if ev[slog.MessageKey] != msg {
 		return false

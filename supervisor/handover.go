@@ -93,7 +93,7 @@ func (r *run) setHandler(l *link, c *child.Child) {
 	l.child = c
 }
 
-// setNoted says whether the link's handler belongs in the roster.
+// setNoted reports whether the link's handler belongs in the roster.
 func (r *run) setNoted(l *link, noted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -170,7 +170,7 @@ func (l *link) note(r *run) error {
 	return err
 }
 
-// crashedByClient says whether a handler's end may be its client's doing: not what
+// crashedByClient reports whether a handler's end may be its client's doing: not what
 // somebody on this machine asked for.
 func crashedByClient(e child.Exit) bool {
 	switch e.Class() {

@@ -32,7 +32,7 @@ func (l *link) rawCause(exit child.Exit, err error) string {
 	}
 }
 
-// ownEnd says whether an exit explains the end of the connection: the handler died of
+// ownEnd reports whether an exit explains the end of the connection: the handler died of
 // something, rather than because the connection was over.
 func ownEnd(class bulkheadv1.ExitClass) bool {
 	switch class {
@@ -145,7 +145,7 @@ func (r *run) endHandler(ctx context.Context, l *link, err error) child.Exit {
 	return l.child.Stop(stopBy)
 }
 
-// ownDoing says whether it was the supervisor that let go of a handler.
+// ownDoing reports whether it was the supervisor that let go of a handler.
 func ownDoing(err error) bool {
 	return errors.Is(err, errReplaced) || errors.Is(err, errRunOver) || errors.Is(err, errUnended) || errors.Is(err, errLostAcknowledged) || errors.Is(err, context.Canceled)
 }

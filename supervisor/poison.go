@@ -31,7 +31,7 @@ func (p *poison) killed(durable uint64) int {
 	return p.kills
 }
 
-// suspicious says whether a handler's death may be the doing of its client: it broke
+// suspicious reports whether a handler's death may be the doing of its client: it broke
 // the protocol with the supervisor, or it died by itself at work on a frame.
 func suspicious(x *bulkheadv1.HandlerExited) bool {
 	exit := x.GetExit()
@@ -47,7 +47,7 @@ func suspicious(x *bulkheadv1.HandlerExited) bool {
 	}
 }
 
-// sentByPerson says whether a signal is one that people send: no fault of a program
+// sentByPerson reports whether a signal is one that people send: no fault of a program
 // raises it.
 func sentByPerson(sig syscall.Signal) bool {
 	switch sig {

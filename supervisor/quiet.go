@@ -100,7 +100,7 @@ func (q *quiet) passed(now int64) time.Duration {
 	return time.Duration(max(min(now-q.looked, now-q.said, int64(2*watch.LookEvery)), 0))
 }
 
-// due says whether there is a silence to be told. A transport that was not heard well into it
+// due reports whether there is a silence to be told. A transport that was not heard well into it
 // is none that lives: what is wrong then, the end of the connection says. q.mu is held.
 func (q *quiet) due(now, heard int64) bool {
 	switch {
@@ -178,7 +178,7 @@ func (p *processor) listen() {
 	}
 }
 
-// listens says whether all that the client has sent is taken in, as far as it has arrived:
+// listens reports whether all that the client has sent is taken in, as far as it has arrived:
 // otherwise it is not the client who is silent.
 func (p *processor) listens(l *link) bool {
 	dog := l.dog.Load()

@@ -458,7 +458,7 @@ func (r *run) drainReason() string {
 	return r.drained
 }
 
-// nobodyCame says whether no client has come, expected or not.
+// nobodyCame reports whether no client has come, expected or not.
 func (r *run) nobodyCame() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

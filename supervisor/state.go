@@ -40,10 +40,10 @@ func (p phase) String() string {
 	return strings.ToLower(strings.TrimPrefix(p.state().String(), "SESSION_STATE_"))
 }
 
-// ended says whether the session has an outcome.
+// ended reports whether the session has an outcome.
 func (p phase) ended() bool { return p >= closed }
 
-// refuses says whether a client that comes to the session is only told how it ended.
+// refuses reports whether a client that comes to the session is only told how it ended.
 func (p phase) refuses() bool { return p.ended() && p != closed }
 
 // outcomes are the phases that have ended, as the journal names them.

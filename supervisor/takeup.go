@@ -88,7 +88,7 @@ func lookAtRun(s *rundir.StateDir, id string) (*unfinished, error) {
 	return u, err
 }
 
-// nobodyCame says whether no client, and nobody else, has tried to connect.
+// nobodyCame reports whether no client, and nobody else, has tried to connect.
 func (u *unfinished) nobodyCame() bool {
 	return len(u.past.sessions) == 0 && u.past.refused == 0 && u.past.shed == 0 && len(u.past.open) == 0
 }
@@ -175,7 +175,7 @@ func (s *Supervisor) adoptOne(ctx context.Context, h rundir.Rostered) (*child.Ch
 	return nil, &child.AdoptError{Child: c, Err: err}
 }
 
-// tooOld says whether a run is not to be taken up any more.
+// tooOld reports whether a run is not to be taken up any more.
 func (s *Supervisor) tooOld(u *unfinished) bool {
 	return s.cfg.Handover == nil && u.past.clock.Since(time.Now()) >= s.cfg.ResumeWithin
 }

@@ -89,7 +89,7 @@ func (c *Checker) checkBlock(faults []Fault, offset uint64, block []byte) []Faul
 	return faults
 }
 
-// sound says whether block, which may be cut off, is what is expected, and how many of
+// sound reports whether block, which may be cut off, is what is expected, and how many of
 // its bytes it could not tell that of.
 func (e *expected) sound(block []byte) (sound bool, unproven int) {
 	switch {
@@ -149,13 +149,13 @@ func (e *expected) putStamp(to *[HeaderSize]byte, sector int, payload uint64) {
 	e.by.putStamp((*[stampSize]byte)(to[:]), e.place/sectorSize+uint64(sector), payload)
 }
 
-// isHeader says whether data begin with the header of the block at offset, whatever
+// isHeader reports whether data begin with the header of the block at offset, whatever
 // its seal.
 func (s *stamper) isHeader(data []byte, offset uint64) bool {
 	return bytes.Equal(data[:offsetAt], s.header[:offsetAt]) && uint48(data[offsetAt:]) == offset
 }
 
-// isZero says whether all of data are zeros.
+// isZero reports whether all of data are zeros.
 func isZero(data []byte) bool {
 	for ; len(data) >= 32; data = data[32:] {
 		if binary.LittleEndian.Uint64(data)|binary.LittleEndian.Uint64(data[8:])|

@@ -66,7 +66,7 @@ func Parse(data []byte) (Header, error) {
 	return h, nil
 }
 
-// possible says whether a Source could have made the header. Number is still that in
+// possible reports whether a Source could have made the header. Number is still that in
 // the header.
 func (h *Header) possible() bool {
 	switch {

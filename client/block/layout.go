@@ -55,7 +55,7 @@ func ringStart(f *File) uint64 {
 	return start % maxRing
 }
 
-// shared says whether the pool's block r is a shared one, and which.
+// shared reports whether the pool's block r is a shared one, and which.
 func (d Data) shared(r uint64) (k uint64, yes bool) {
 	if d.Kind != Dedupable {
 		return 0, false

@@ -126,7 +126,7 @@ func whose(data []byte, files []candidate) (of Header, at int, ok bool) {
 	return Header{}, 0, false
 }
 
-// isBegun says whether the first sector of the block has the beginning of its header, and
+// isBegun reports whether the first sector of the block has the beginning of its header, and
 // behind that zeros, or what is there in an earlier generation of one of those files.
 func (e *expected) isBegun(data []byte, others []candidate) bool {
 	if len(data) < HeaderSize {
@@ -155,7 +155,7 @@ func (e *expected) isBegun(data []byte, others []candidate) bool {
 	return false
 }
 
-// isChanged says whether data, which are not sound, are those of the sector with
+// isChanged reports whether data, which are not sound, are those of the sector with
 // bytes that were changed.
 func (e *expected) isChanged(sector int, data []byte) bool {
 	stamped := e.data.stampLength(sector)
@@ -201,7 +201,7 @@ func describe(found []finding) string {
 	return strings.Join(parts, "; ")
 }
 
-// continues says whether b, n sectors behind a, is more of the same.
+// continues reports whether b, n sectors behind a, is more of the same.
 func continues(a, b finding, n int) bool {
 	return a.content == b.content && a.of == b.of && (a.content != contentOther || b.at == a.at+n)
 }

@@ -1,6 +1,6 @@
 package block
 
-// unwritten says whether what is not right in a block is what was there before it was
+// unwritten reports whether what is not right in a block is what was there before it was
 // written, or zeros. One sector in which the writing stopped may be neither.
 func (c *Checker) unwritten(e *expected, found []finding) bool {
 	before := func(i int) bool {
@@ -27,7 +27,7 @@ func (c *Checker) unwritten(e *expected, found []finding) bool {
 	return true
 }
 
-// onlyOne says whether only the first sector, or only the last, is not right.
+// onlyOne reports whether only the first sector, or only the last, is not right.
 func onlyOne(found []finding) (first, last bool) {
 	wrong := 0
 	for _, f := range found {
@@ -38,7 +38,7 @@ func onlyOne(found []finding) (first, last bool) {
 	return wrong == 1 && found[0].content != contentRight, wrong == 1 && found[len(found)-1].content != contentRight
 }
 
-// together says whether the sectors follow each other in one file.
+// together reports whether the sectors follow each other in one file.
 func together(found []finding) bool {
 	place := func(i int) uint64 { return found[i].of.Offset + uint64(found[i].at*sectorSize) }
 	for i := range found {

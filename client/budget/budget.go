@@ -76,7 +76,7 @@ func (b *Budget) Return(bytes int) {
 	}
 }
 
-// Spent says whether nothing is left. It may be again, after a Return.
+// Spent reports whether nothing is left. It may be again, after a Return.
 func (b *Budget) Spent() bool { return b != nil && b.left.Load() <= 0 }
 
 // Close lets go of it. Other processes keep their sides.

@@ -35,7 +35,7 @@ type crowding struct {
 
 func newCrowding() *crowding { return &crowding{threads: "/proc/self/task/*/schedstat"} }
 
-// now says whether the process had to wait in the time before. A system that does not
+// now reports whether the process had to wait in the time before. A system that does not
 // say so is never crowded. It does not wait for another goroutine that is finding out.
 func (c *crowding) now() bool {
 	if c.mu.TryLock() {

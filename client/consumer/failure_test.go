@@ -56,7 +56,7 @@ func slow(fail func(c call) (int, error)) func(call) (int, error) {
 	}
 }
 
-// inFile says whether a call is about the file of that number.
+// inFile reports whether a call is about the file of that number.
 func (c call) inFile(number string) bool { return strings.HasSuffix(c.path, "-0000000"+number+".dat") }
 
 // TestFailures breaks one operation on file 1 and checks what is told and left.

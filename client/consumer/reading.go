@@ -51,7 +51,7 @@ func (r *rotation) interrupt() {
 	}
 }
 
-// interrupted says whether the file is being read, and has that stop. The caller holds
+// interrupted reports whether the file is being read, and has that stop. The caller holds
 // mu.
 func (r *rotation) interrupted(t turn) bool {
 	if r.reading == nil || r.reading.number != t.number {

@@ -118,7 +118,7 @@ func (t *task) blockFile(f *loadFile) block.File {
 	return block.File{Owner: t.owner, Number: f.number, Generation: f.generation, Size: f.target, Data: t.data}
 }
 
-// syncsFiles says whether a finished file is forced to storage.
+// syncsFiles reports whether a finished file is forced to storage.
 func (t *task) syncsFiles() bool { return t.sync != bulkheadv1.SyncPolicy_SYNC_POLICY_NONE }
 
 // fileName returns the name of the file of that number.
@@ -127,7 +127,7 @@ func fileName(number uint64) string { return fmt.Sprintf("load-%08d.dat", number
 // loadName is what fileName returns.
 var loadName = regexp.MustCompile(`^load-[0-9]{8,}\.dat$`)
 
-// IsLoadFile says whether a file of that name, in a consumer's folder, is the consumer's.
+// IsLoadFile reports whether a file of that name, in a consumer's folder, is the consumer's.
 func IsLoadFile(name string) bool { return name == probeName || loadName.MatchString(name) }
 
 func orDefault(nanos int64, fallback time.Duration) time.Duration {

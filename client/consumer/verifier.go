@@ -65,12 +65,12 @@ func newVerifier(j *job) *verifier {
 	return v
 }
 
-// isOn says whether anything is read at all.
+// isOn reports whether anything is read at all.
 func (v *verifier) isOn() bool {
 	return v.task.verify != bulkheadv1.VerifyMode_VERIFY_MODE_UNSPECIFIED && v.task.verify != bulkheadv1.VerifyMode_VERIFY_MODE_OFF
 }
 
-// readsFinished says whether each file is read when it is finished.
+// readsFinished reports whether each file is read when it is finished.
 func (v *verifier) readsFinished() bool {
 	return v.task.verify == bulkheadv1.VerifyMode_VERIFY_MODE_ROLLOVER || v.isContinuous()
 }
@@ -79,7 +79,7 @@ func (v *verifier) isContinuous() bool {
 	return v.task.verify == bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS
 }
 
-// readsLater says whether a file that is told of will be read, and must be remembered for that.
+// readsLater reports whether a file that is told of will be read, and must be remembered for that.
 func (v *verifier) readsLater(c *content) bool {
 	switch {
 	case v.isContinuous():

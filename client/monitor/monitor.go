@@ -166,7 +166,7 @@ func newSignal() signal { return signal{once: new(sync.Once), channel: make(chan
 // give lets it happen; again is fine.
 func (s signal) give() { s.once.Do(func() { close(s.channel) }) }
 
-// given says whether it has happened.
+// given reports whether it has happened.
 func (s signal) given() bool {
 	select {
 	case <-s.channel:

@@ -111,7 +111,7 @@ func introduction(hello *bulkheadv1.Hello, size int) ([]byte, error) {
 	return append(payload, make([]byte, spare)...), nil
 }
 
-// empty says whether everything written was read.
+// empty reports whether everything written was read.
 func (s *Spool) empty() bool { return s.read == s.write }
 
 // append adds a payload at the end. It returns errSpoolFull when the payload does

@@ -241,5 +241,5 @@ func seconds2duration(s float64) time.Duration {
 	return time.Duration(s * 1e9)
 }
 
-// doesSync says whether a consumer forces its data to storage.
+// doesSync reports whether a consumer forces its data to storage.
 func doesSync(c spec.Consumer) bool { return c.Sync != bulkheadv1.SyncPolicy_SYNC_POLICY_NONE }

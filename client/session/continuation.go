@@ -29,7 +29,7 @@ type Leaving struct {
 	Over  bool
 }
 
-// leaves says whether err ends a session only because the supervisor has no such run any
+// leaves reports whether err ends a session only because the supervisor has no such run any
 // more, or never had: another supervisor, or one without its state, or the next run.
 func (s *Session) leaves(err error) (Leaving, bool) {
 	if !s.GoesOn {

@@ -57,7 +57,7 @@ func (r Refusal) Error() string {
 	return "the supervisor refused: " + why
 }
 
-// Quarantined says whether err is the supervisor's word that a session must not be
+// Quarantined reports whether err is the supervisor's word that a session must not be
 // sent again.
 func Quarantined(err error) bool {
 	var r Refusal

@@ -85,7 +85,7 @@ func (v *vitals) total(now time.Time) time.Duration {
 	return v.starved
 }
 
-// absent says whether the process did not run for more than half of the time since
+// absent reports whether the process did not run for more than half of the time since
 // something last came from the supervisor.
 func (v *vitals) absent(now time.Time) bool {
 	v.mu.Lock()

@@ -33,7 +33,7 @@ func (f *Folders) removeLeftovers(s *site) {
 	}
 }
 
-// Dead says whether the client that made a folder has crashed: its record says that it
+// Dead reports whether the client that made a folder has crashed: its record says that it
 // ran on this machine and was not to keep its files, and it does not hold its lock.
 func (s *site) Dead(name string, me origin) (record, bool) {
 	folder, err := s.openFolder(name)
@@ -60,7 +60,7 @@ func (s *site) Dead(name string, me origin) (record, bool) {
 	return r, locked
 }
 
-// sameMachine says whether the client of a record ran on this machine, so that its
+// sameMachine reports whether the client of a record ran on this machine, so that its
 // lock would be seen here. Of one boot there is only one kernel. After a reboot the
 // machine must be known by its name and its id. Machines that were cloned share both, and may
 // share a file system whose locks do not reach the other: there the hardware must be the same,

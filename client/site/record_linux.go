@@ -79,7 +79,7 @@ var localKinds = []int64{
 	0xca451a4e, // bcachefs
 }
 
-// local says whether only this machine has the site's file system mounted, as far as its kind
+// local reports whether only this machine has the site's file system mounted, as far as its kind
 // tells.
 func (s *site) local() bool {
 	folder, err := s.Root.Open(".")

@@ -100,14 +100,14 @@ func (s *site) Look() (contents, error) {
 	}
 }
 
-// isWorkDir says whether a folder is named like a client's working folder, which may be
+// isWorkDir reports whether a folder is named like a client's working folder, which may be
 // in the same path. One that a client left holds undelivered messages, and stays.
 func isWorkDir(name string) bool {
 	number, ok := strings.CutPrefix(name, spec.WorkDirPrefix)
 	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
-// isClientFolder says whether a folder has the record of a client, or is empty, as it
+// isClientFolder reports whether a folder has the record of a client, or is empty, as it
 // is before that is written and after it was removed. Of another user's folder, which is
 // private, only the name can be seen.
 func (s *site) isClientFolder(name string) bool {

@@ -15,7 +15,7 @@ var (
 	loadName     = regexp.MustCompile(`^load-([0-9]{8,18})\.dat$`)
 )
 
-// isRecord says whether a client keeps a file of that name for itself.
+// isRecord reports whether a client keeps a file of that name for itself.
 func isRecord(name string) bool { return name == ".bulkhead" || name == recordName }
 
 // hints are what names of folders and of a file, and the record of its client, say
@@ -54,12 +54,12 @@ func (h hints) of(file string) hints {
 	return h
 }
 
-// fitsOwner says whether the names speak of that owner, as far as they say anything.
+// fitsOwner reports whether the names speak of that owner, as far as they say anything.
 func (h hints) fitsOwner(o block.Owner) bool {
 	return string(h.client) == string(o.Client[:len(h.client)]) && (!h.hasConsumer || h.consumer == o.Consumer)
 }
 
-// fits says whether the names speak of that file.
+// fits reports whether the names speak of that file.
 func (h hints) fits(f block.File) bool {
 	return h.fitsOwner(f.Owner) && (!h.hasNumber || h.number == f.Number)
 }

@@ -102,7 +102,7 @@ func (f *File) proveDirect() error {
 // zfsMagic is not among the constants of Linux, which does not contain ZFS.
 const zfsMagic = 0x2fc12fc1
 
-// hasOwnCache says whether a file system of that type may answer from memory in
+// hasOwnCache reports whether a file system of that type may answer from memory in
 // spite of O_DIRECT.
 func hasOwnCache(kind int64) bool {
 	switch kind {

@@ -169,7 +169,7 @@ func hintsOf(path string) hints {
 	return h.recorded(folder)
 }
 
-// isOurs says whether a folder of that name belongs to a client alone.
+// isOurs reports whether a folder of that name belongs to a client alone.
 func isOurs(name string) bool { return clientName.MatchString(name) || consumerName.MatchString(name) }
 
 // folder checks what is in a folder and in those of clients and consumers below it. ours

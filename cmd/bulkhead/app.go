@@ -83,7 +83,7 @@ func runApp(ctx context.Context, app *cli.App, args []string) error {
 	return app.RunContext(ctx, line.arguments())
 }
 
-// silent says whether an error is no more than an exit status.
+// silent reports whether an error is no more than an exit status.
 func silent(err error) bool {
 	for _, quiet := range []error{errShown, errPartial, errCutShort, errSaid} {
 		if errors.Is(err, quiet) {

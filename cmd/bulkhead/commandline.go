@@ -160,10 +160,10 @@ func (l *commandLine) ownerOf(name string) (owner string) {
 	return owner
 }
 
-// takesNoArgument says whether a word behind a command can be nothing but one of those below it.
+// takesNoArgument reports whether a word behind a command can be nothing but one of those below it.
 func takesNoArgument(c *cli.Command) bool { return len(c.Subcommands) > 0 && c.ArgsUsage == "" }
 
-// takesCommand says whether what follows a command's first argument is a command line of
+// takesCommand reports whether what follows a command's first argument is a command line of
 // another program.
 func takesCommand(c *cli.Command) bool { return strings.Contains(c.ArgsUsage, "COMMAND") }
 
@@ -197,7 +197,7 @@ func flagOf(c *cli.Command, name string) cli.Flag {
 	return nil
 }
 
-// standsAlone says whether a flag needs no value.
+// standsAlone reports whether a flag needs no value.
 func standsAlone(f cli.Flag) bool {
 	switch f := f.(type) {
 	case *cli.BoolFlag:
@@ -210,7 +210,7 @@ func standsAlone(f cli.Flag) bool {
 	}
 }
 
-// isSwitchValue says whether a word is what a switch takes.
+// isSwitchValue reports whether a word is what a switch takes.
 func isSwitchValue(word string) bool { return word == "true" || word == "false" }
 
 // dashed is a flag as it is written.

@@ -78,7 +78,7 @@ func full(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-// printing says whether a thread of a process waits in write(2) for the reader of its
+// printing reports whether a thread of a process waits in write(2) for the reader of its
 // standard output.
 func printing(t *testing.T, pid int) bool {
 	t.Helper()

@@ -67,7 +67,7 @@ func logLibraries(stderr io.Writer) {
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2WithVerbosity(info, warning, stderr, verbosity))
 }
 
-// inColour says whether terminals are written to in colour.
+// inColour reports whether terminals are written to in colour.
 func inColour() bool { return os.Getenv("NO_COLOR") == "" }
 
 // blockFor is what a command draws in that goes on for long: a block below the log, on

@@ -46,7 +46,7 @@ func withPrograms(do func() int) int {
 	return do()
 }
 
-// raceEnabled says whether the test binary has the race detector.
+// raceEnabled reports whether the test binary has the race detector.
 func raceEnabled() bool {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -61,7 +61,7 @@ func printPlan(w io.Writer, p preflight.Plan) {
 	}
 }
 
-// alike says whether two planned consumers differ in no more than number and beginning.
+// alike reports whether two planned consumers differ in no more than number and beginning.
 func alike(a, b preflight.PlannedConsumer) bool {
 	return filepath.Dir(a.Path) == filepath.Dir(b.Path) && a.Writes == b.Writes && a.ReserveBytes == b.ReserveBytes && a.ReserveInodes == b.ReserveInodes && a.MemoryBytes == b.MemoryBytes &&
 		(a.ExpectedBytes == 0) == (b.ExpectedBytes == 0)

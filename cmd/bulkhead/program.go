@@ -47,7 +47,7 @@ func invokedPath(name string) (path string, ok bool) {
 	return dir + "/" + strings.TrimPrefix(name, "./"), true // not cleaned: "current/.." is not here if current is a link
 }
 
-// sameFile says whether two paths lead to one file.
+// sameFile reports whether two paths lead to one file.
 func sameFile(a, b string) bool {
 	one, err := os.Stat(a)
 	if err != nil {

@@ -37,7 +37,7 @@ func notARun(path string) string {
 	return "it holds no journal"
 }
 
-// isRun says whether a folder has what is left of a run: its journal, or only its report.
+// isRun reports whether a folder has what is left of a run: its journal, or only its report.
 func isRun(path string) bool {
 	for _, name := range []string{"journal", "report.json"} {
 		if _, err := os.Stat(filepath.Join(path, name)); err == nil {

@@ -61,7 +61,7 @@ func (s *stdout) lost() (err error) {
 	return err
 }
 
-// heldUp says whether a write has waited for its reader for lastMoment or longer.
+// heldUp reports whether a write has waited for its reader for lastMoment or longer.
 func (s *stdout) heldUp() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

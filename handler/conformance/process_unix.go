@@ -57,7 +57,7 @@ func (p *process) done() <-chan struct{} {
 	return p.over
 }
 
-// ended says whether, and how, the process has ended.
+// ended reports whether, and how, the process has ended.
 func (p *process) ended() (exited, bool) {
 	if p == nil {
 		return exited{}, false

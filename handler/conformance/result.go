@@ -22,7 +22,7 @@ type Result struct {
 	seen      *seen
 }
 
-// Conforms says whether every scenario passed.
+// Conforms reports whether every scenario passed.
 func (r *Result) Conforms() bool { return r.count(Passed) == len(r.Scenarios) }
 
 func (r *Result) count(v Verdict) int {

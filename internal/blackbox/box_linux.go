@@ -41,7 +41,7 @@ func Create(room int) (*os.File, error) {
 	return f, nil
 }
 
-// Check says whether an open file is a box, whoever made it, and how many bytes of a
+// Check reports whether an open file is a box, whoever made it, and how many bytes of a
 // frame it holds. It returns ErrNotABox, wrapped, if it is none.
 func Check(fd int) (room int, err error) {
 	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)

@@ -225,7 +225,7 @@ func (p *process) await(started time.Time, wait func() Exit) {
 	p.finish(exit)
 }
 
-// killedBySystem says whether the process may be one of those that the system has killed
+// killedBySystem reports whether the process may be one of those that the system has killed
 // for want of memory, which are so many by now.
 func (p *process) killedBySystem(e Exit, kills uint64) bool {
 	return e.Signal == syscall.SIGKILL && !e.Forced && kills > p.oomKills.Load()

@@ -82,7 +82,7 @@ func (l *loader) kind(e entry, kind yaml.Kind, want string) bool {
 	return false
 }
 
-// null says whether a key has no value.
+// null reports whether a key has no value.
 func null(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
 func kindName(n *yaml.Node) string {

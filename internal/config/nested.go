@@ -32,7 +32,7 @@ func nestedHint(n *yaml.Node, section string, fields []field) string {
 	return asIn(strings.Join(names, ": {")+": "+n.Value+strings.Repeat("}", len(names)-1), n.Value)
 }
 
-// takes says whether a text is valid for a key, whose value stays as it is.
+// takes reports whether a text is valid for a key, whose value stays as it is.
 func (f field) takes(text string) bool {
 	if f.set == nil || f.place == nil {
 		return false

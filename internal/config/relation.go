@@ -28,7 +28,7 @@ func (l *loader) atMost(low, high operand) {
 	}
 }
 
-// compare says whether low is more than high, and finds the place that is easier to
+// compare reports whether low is more than high, and finds the place that is easier to
 // blame: high's if none is (see later). Values that have a problem of their own already
 // are not compared.
 func (l *loader) compare(low, high operand) (f finding, wrong bool) {
@@ -48,7 +48,7 @@ func (l *loader) compare(low, high operand) (f finding, wrong bool) {
 	}, true
 }
 
-// later says whether the value of key a is easier to blame than that of b: it comes
+// later reports whether the value of key a is easier to blame than that of b: it comes
 // from a stronger source, or stands further down in the file.
 func (l *loader) later(a, b string) bool {
 	at, to := l.origins[a], l.origins[b]

@@ -128,7 +128,7 @@ func optional(check func(string) error) func(string) error {
 	}
 }
 
-// plausibleHost says whether a host could be an IP address or a host name.
+// plausibleHost reports whether a host could be an IP address or a host name.
 func plausibleHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true

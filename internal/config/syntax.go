@@ -106,7 +106,7 @@ func locate(data []byte) int {
 	return 0
 }
 
-// tabbed says whether a line, from 1, is indented with a tab.
+// tabbed reports whether a line, from 1, is indented with a tab.
 func tabbed(data []byte, line int) bool {
 	text := bytes.Split(data, []byte("\n"))[line-1]
 	indentation := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]

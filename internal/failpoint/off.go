@@ -4,7 +4,7 @@ package failpoint
 
 import bulkheadv1 "bulkhead/proto/bulkhead/v1"
 
-// Enabled says whether this program was built with failpoints.
+// Enabled reports whether this program was built with failpoints.
 const Enabled = false
 
 // Hit is a point at which a program built with failpoints can be made to fail.

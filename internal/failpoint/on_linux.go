@@ -17,7 +17,7 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// Enabled says whether this program was built with failpoints.
+// Enabled reports whether this program was built with failpoints.
 const Enabled = true
 
 // marker begins an action in the path of a Rollover.

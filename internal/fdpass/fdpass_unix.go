@@ -170,7 +170,7 @@ func Receive(line *net.UnixConn) (id uint64, socket net.Conn, err error) {
 	return binary.BigEndian.Uint64(msg[:]), socket, nil
 }
 
-// Gone says whether the other side is gone, without waiting and without taking
+// Gone reports whether the other side is gone, without waiting and without taking
 // anything from the line.
 func Gone(line *net.UnixConn) bool {
 	raw, err := line.SyscallConn()

@@ -61,7 +61,7 @@ func Lines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// plain says whether s consists of printable ASCII alone.
+// plain reports whether s consists of printable ASCII alone.
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {

@@ -106,7 +106,7 @@ func checkWorkload(w *bulkheadv1.Workload) *Fault {
 	return nil
 }
 
-// Printable says whether a name can be shown as it is.
+// Printable reports whether a name can be shown as it is.
 func Printable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }

@@ -147,7 +147,7 @@ func (s *Sink) called() {
 	s.moved = time.Now()
 }
 
-// mayWrite says whether something may be written now.
+// mayWrite reports whether something may be written now.
 func (s *Sink) mayWrite() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

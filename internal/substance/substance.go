@@ -145,7 +145,7 @@ func (l Load) those(are func(Consumer) bool) (list []uint32) {
 	return list
 }
 
-// watched says whether a consumer lived long enough for a sample.
+// watched reports whether a consumer lived long enough for a sample.
 func (l Load) watched(c Consumer) bool {
 	return l.MonitorInterval > 0 && l.Reached >= max(monitorRounds*l.MonitorInterval, monitorLeast)
 }

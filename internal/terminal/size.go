@@ -12,10 +12,10 @@ const (
 	usualHeight = 24
 )
 
-// Is says whether f is a terminal; nil is none.
+// Is reports whether f is a terminal; nil is none.
 func Is(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }
 
-// Fit says whether f is a terminal where things can be drawn: TERM says that it can move
+// Fit reports whether f is a terminal where things can be drawn: TERM says that it can move
 // its cursor. Nil is none.
 func Fit(f *os.File) bool {
 	if !Is(f) {

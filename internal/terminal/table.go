@@ -68,7 +68,7 @@ func (p Painter) table(columns []column, rows [][]cell, width int) []string {
 	return lines
 }
 
-// empty says whether no row says anything in a column.
+// empty reports whether no row says anything in a column.
 func empty(rows [][]cell, c int) bool {
 	return !slices.ContainsFunc(rows, func(row []cell) bool { return row[c].text != "" })
 }

@@ -105,7 +105,7 @@ func usedOf(limit, all uint64, count func() (uint64, bool)) (uint64, bool) {
 	return count()
 }
 
-// unbound says whether RLIMIT_NPROC does not bind this process: it is the system's root,
+// unbound reports whether RLIMIT_NPROC does not bind this process: it is the system's root,
 // or has one of two capabilities. Those of a user namespace are none.
 func unbound() bool {
 	const resource, admin = 1 << unix.CAP_SYS_RESOURCE, 1 << unix.CAP_SYS_ADMIN

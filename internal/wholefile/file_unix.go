@@ -69,7 +69,7 @@ func follow(path string) (string, error) {
 	}
 }
 
-// special says whether the kernel makes the names there.
+// special reports whether the kernel makes the names there.
 func special(place string) bool {
 	whole, err := filepath.Abs(place)
 	return err == nil && (strings.HasPrefix(whole, "/dev/") && !strings.HasPrefix(whole, "/dev/shm/") || strings.HasPrefix(whole, "/proc/"))
@@ -158,7 +158,7 @@ func create(dir, prefix string) (*os.File, error) {
 // randomDigits is how many hexadecimal digits end the name of a file that is being written.
 const randomDigits = 8
 
-// isRandom says whether a name may end so.
+// isRandom reports whether a name may end so.
 func isRandom(end string) bool {
 	return len(end) == randomDigits && strings.Trim(end, "0123456789abcdef") == ""
 }
@@ -182,7 +182,7 @@ func removeLeft(dir, prefix string) {
 	}
 }
 
-// same says whether an open file still is what is at path.
+// same reports whether an open file still is what is at path.
 func same(f *os.File, path string) bool {
 	open, err := f.Stat()
 	there, errThere := os.Lstat(path)

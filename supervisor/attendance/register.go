@@ -63,10 +63,10 @@ func (r *Register) Standing(name string) Standing {
 	}
 }
 
-// Awaited says whether a client of this name is one of those that are expected.
+// Awaited reports whether a client of this name is one of those that are expected.
 func (r *Register) Awaited(name string) bool { return len(r.names) == 0 || r.awaited[name] }
 
-// ByName says whether names are awaited.
+// ByName reports whether names are awaited.
 func (r *Register) ByName() bool { return len(r.names) > 0 }
 
 // Expected is how many clients must come.

@@ -40,7 +40,7 @@ func (g *Gate) Away(source netip.Addr) (n int, here bool) {
 	return n, len(g.awaited[source]) > 0
 }
 
-// mayReturn says whether a connection of source is let in although something is against it:
+// mayReturn reports whether a connection of source is let in although something is against it:
 // a session of that address is away, and has been for the first crash delay, so that who
 // crashes handlers itself is still slowed. Many that come with it do not close this way: they
 // cost a socket until they speak, and make room for it. mu is held.

@@ -86,7 +86,7 @@ type Ticket struct {
 	drop     func() // guarded by gate.mu; ends it; nil until it waits
 }
 
-// MustSpeak says whether the connection gets a handler only once its client has sent
+// MustSpeak reports whether the connection gets a handler only once its client has sent
 // something.
 func (t *Ticket) MustSpeak() bool { return t != nil && t.crowded }
 

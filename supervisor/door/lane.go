@@ -21,7 +21,7 @@ const (
 // those that come after it, the oldest silent one of the address with most of them first.
 // Only that crowd is passed by: an address that is kept out for what it did stays out.
 
-// mayPass says whether a connection of source gets a place in the lane. mu is held.
+// mayPass reports whether a connection of source gets a place in the lane. mu is held.
 func (g *Gate) mayPass(now time.Time, source netip.Addr) bool {
 	if len(g.awaited) == 0 || g.barred(now, source) != nil {
 		return false
@@ -64,6 +64,6 @@ func (t *Ticket) Patience(usual time.Duration) time.Duration {
 	return usual
 }
 
-// OnlyReturns says whether the connection was let in for a session that is away, and for no
+// OnlyReturns reports whether the connection was let in for a session that is away, and for no
 // other client.
 func (t *Ticket) OnlyReturns() bool { return t != nil && t.lane }

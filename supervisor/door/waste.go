@@ -34,7 +34,7 @@ func (w wasters) wasted(now time.Time, source netip.Addr) {
 	w[source].AllowN(now, 1)
 }
 
-// tooMuch says whether an address gets no handler for now.
+// tooMuch reports whether an address gets no handler for now.
 func (w wasters) tooMuch(now time.Time, source netip.Addr) bool {
 	l := w[source]
 	return l != nil && l.TokensAt(now) < 1

@@ -100,7 +100,7 @@ func (a *audit) session(number uint32, kind string) *sessionAudit {
 	return s
 }
 
-// live says whether a session is open and has not ended.
+// live reports whether a session is open and has not ended.
 func (a *audit) live(number uint32) bool {
 	s := a.sessions[number]
 	return s != nil && !s.ended

@@ -118,7 +118,7 @@ func joinNumbers(data []byte) []byte {
 	return out
 }
 
-// isNumber says whether JSON begins with a number.
+// isNumber reports whether JSON begins with a number.
 func isNumber(b []byte) bool {
 	return len(b) > 0 && (b[0] == '-' || '0' <= b[0] && b[0] <= '9')
 }

@@ -29,7 +29,7 @@ func (w *Writes) SetLatencies(of func(Phase) Latency) {
 	w.Phases = Phases{known(PhaseCreate), known(PhaseSync), known(phaseClose)}
 }
 
-// Known says whether l has a value.
+// Known reports whether l has a value.
 func (l *Latency) Known() bool { return l != nil && l.Count > 0 }
 
 const (

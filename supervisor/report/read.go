@@ -25,7 +25,7 @@ func ReadJSON(from io.Reader) (*Report, error) {
 	return r, nil
 }
 
-// whole says whether every list has as many entries as the series says.
+// whole reports whether every list has as many entries as the series says.
 func (s *Series) whole() bool {
 	n, t := s.Intervals, &s.Total
 	ok := s.IntervalNano > 0 || n == 0

@@ -31,10 +31,10 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 }
 
-// Complete says whether the run ended in order with everything in the report.
+// Complete reports whether the run ended in order with everything in the report.
 func (r *Report) Complete() bool { return r.Verdict.Complete }
 
-// Verdict says whether the report is complete, and why not.
+// Verdict reports whether the report is complete, and why not.
 type Verdict struct {
 	// Word is the verdict in one word.
 	Word     Word `json:"word"`

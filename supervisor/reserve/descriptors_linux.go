@@ -48,7 +48,7 @@ func DescriptorLimit() uint64 {
 	return limit.Cur
 }
 
-// CrowdsOut says whether an accepted connection takes a descriptor from the reserves.
+// CrowdsOut reports whether an accepted connection takes a descriptor from the reserves.
 // The kernel gives the lowest free number, so all lower ones are in use (open(2)).
 func CrowdsOut(conn *net.TCPConn) bool {
 	raw, err := conn.SyscallConn()

@@ -59,7 +59,7 @@ func (w *Watchdog) Answered(nonce uint64, busy time.Duration) bool {
 	return true
 }
 
-// Hear says whether answers are read now. While what came before them waits for the
+// Hear reports whether answers are read now. While what came before them waits for the
 // journal they are not, and the handler is not to blame.
 func (w *Watchdog) Hear(now bool) {
 	w.mu.Lock()
@@ -68,7 +68,7 @@ func (w *Watchdog) Hear(now bool) {
 	w.waited = 0
 }
 
-// Attentive says whether the handler has answered the newest ping and is at no work, so
+// Attentive reports whether the handler has answered the newest ping and is at no work, so
 // that all that it has read of its client is here.
 func (w *Watchdog) Attentive() bool {
 	w.mu.Lock()

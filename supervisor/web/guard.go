@@ -61,7 +61,7 @@ func refuse(w http.ResponseWriter, status int, why string) {
 	http.Error(w, why, status)
 }
 
-// ownHost says whether a Host header names no machine: an IP address, or localhost.
+// ownHost reports whether a Host header names no machine: an IP address, or localhost.
 func ownHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -74,7 +74,7 @@ func ownHost(host string) bool {
 	return err == nil
 }
 
-// Loopback says whether an address can be reached from its own machine alone.
+// Loopback reports whether an address can be reached from its own machine alone.
 func Loopback(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()

@@ -143,7 +143,7 @@ func TestServeEndsWithItsParent(t *testing.T) {
 	p.wantExit(servedWell)
 }
 
-// exists says whether a file is there.
+// exists reports whether a file is there.
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil

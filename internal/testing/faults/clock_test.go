@@ -91,7 +91,7 @@ func wallClockUses(f *ast.FuncDecl) []token.Pos {
 	return out
 }
 
-// isNumber says whether an expression is a wall clock as a number: x.UnixNano() and
+// isNumber reports whether an expression is a wall clock as a number: x.UnixNano() and
 // the like.
 func isNumber(e ast.Expr) bool {
 	call, ok := unparen(e).(*ast.CallExpr)
@@ -102,7 +102,7 @@ func isNumber(e ast.Expr) bool {
 	return ok && (strings.HasPrefix(s.Sel.Name, "Unix") || strings.HasSuffix(s.Sel.Name, "UnixNano"))
 }
 
-// isFromNumber says whether a call makes a time of a number that is no constant:
+// isFromNumber reports whether a call makes a time of a number that is no constant:
 // time.Unix(…) and the like.
 func isFromNumber(s *ast.SelectorExpr, args []ast.Expr) bool {
 	pkg, ok := s.X.(*ast.Ident)

@@ -229,7 +229,7 @@ func (c *cell) stays(undo func()) func() {
 	return c.startDrain
 }
 
-// failed says whether the consumer failed: in a drain, which it must not recover from, for
+// failed reports whether the consumer failed: in a drain, which it must not recover from, for
 // long enough that it has failed to the end if it ends now.
 func (c *cell) failed(got *report.Client) bool {
 	p := processOf(c.t, got, c.pid)

@@ -139,7 +139,7 @@ func (c *cell) begin(t *testing.T) {
 // reportKills lets a supervisor die as it begins to make the report.
 const reportKills = "supervisor/before-report=kill"
 
-// isReal says whether c must be a real client.
+// isReal reports whether c must be a real client.
 func (c *cell) isReal() bool {
 	return slices.Contains([]target{clientParent, consumer, monitor}, c.target)
 }

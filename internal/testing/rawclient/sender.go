@@ -147,7 +147,7 @@ func (s *Sender) run(ctx context.Context) error {
 // errMute says that a connection fell silent.
 var errMute = errors.New("no answer in time")
 
-// retry says whether, and after how long, to connect again after err.
+// retry reports whether, and after how long, to connect again after err.
 func (s *Sender) retry(err error) (time.Duration, bool) {
 	if errors.Is(err, errMute) {
 		return 0, true

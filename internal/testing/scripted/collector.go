@@ -150,7 +150,7 @@ func (c *Collector) keep(batch *bulkheadv1.Batch) (last uint64) {
 	return uint64(len(c.Messages))
 }
 
-// stopped says whether the Stop came; mu is held.
+// stopped reports whether the Stop came; mu is held.
 func (c *Collector) stopped() bool {
 	n := len(c.Messages)
 	return n > 0 && c.Messages[n-1].GetStop() != nil

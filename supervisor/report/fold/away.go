@@ -71,7 +71,7 @@ func whyAway(a absence) string {
 	return report.AwayUnknown
 }
 
-// handlerFault says whether a connection ended by its handler's fault although the
+// handlerFault reports whether a connection ended by its handler's fault although the
 // client was the first to notice: it came again by itself before the supervisor had
 // found out.
 func handlerFault(a absence) bool {
@@ -140,7 +140,7 @@ const pauseShadow = report.Stamp(10e9)
 
 // judged returns the connections of a session, oldest first, each with why the client
 // was away after it.
-// paused says whether the supervisor was paused between two moments.
+// paused reports whether the supervisor was paused between two moments.
 func judged(links []link, c *report.Client, paused func(from, to report.Stamp) bool) []report.Connection {
 	list := make([]report.Connection, len(links))
 	for i := range links {

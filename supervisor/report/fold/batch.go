@@ -67,7 +67,7 @@ func (s *sessionState) foldBatch(e *bulkheadv1.SessionBatch, at report.Stamp, ti
 	return gap
 }
 
-// holds says whether messages are exactly first … last.
+// holds reports whether messages are exactly first … last.
 func holds(messages []*bulkheadv1.Message, first, last uint64) bool {
 	if uint64(len(messages)) != last-first+1 {
 		return false
@@ -158,10 +158,10 @@ func factWords(m *bulkheadv1.Message) string {
 	return text
 }
 
-// saneTime says whether t can be the wall clock of a client.
+// saneTime reports whether t can be the wall clock of a client.
 func saneTime(t int64) bool { return t > 0 && t <= report.MaxTime }
 
-// saneDurations says whether every d can be a measured duration.
+// saneDurations reports whether every d can be a measured duration.
 func saneDurations(list ...int64) bool {
 	for _, d := range list {
 		if d < 0 || d > report.MaxDuration {
@@ -171,7 +171,7 @@ func saneDurations(list ...int64) bool {
 	return true
 }
 
-// saneAmounts says whether every n can be a measured amount.
+// saneAmounts reports whether every n can be a measured amount.
 func saneAmounts(list ...uint64) bool {
 	for _, n := range list {
 		if n > report.MaxAmount {

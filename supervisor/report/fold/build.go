@@ -150,7 +150,7 @@ func finish(w *report.Writes, writing window, latencies func(report.Phase) repor
 
 // build returns the session in its final form.
 //
-// paused says whether the supervisor was paused between two moments.
+// paused reports whether the supervisor was paused between two moments.
 func (s *sessionState) build(label string, paused func(from, to report.Stamp) bool) report.Client {
 	c := s.client
 	c.Label = label

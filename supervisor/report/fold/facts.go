@@ -54,7 +54,7 @@ func (s *sessionState) foldStop(stop *bulkheadv1.Stop, at report.Stamp) report.B
 	return ""
 }
 
-// saneExit says whether e can be how a process of a client ended.
+// saneExit reports whether e can be how a process of a client ended.
 func saneExit(e *bulkheadv1.ProcessExit) bool {
 	for _, t := range []int64{e.GetStartedUnixNano(), e.GetEndedUnixNano()} {
 		if t != 0 && !saneTime(t) {
@@ -219,7 +219,7 @@ const minFailing = 2
 // but says what this version cannot read. That is no fault of the client's.
 const newFact report.Bad = "new"
 
-// isNewer says whether a message without a known fact has one that is not known here.
+// isNewer reports whether a message without a known fact has one that is not known here.
 func isNewer(m *bulkheadv1.Message) bool { return len(m.ProtoReflect().GetUnknown()) > 0 }
 
 // unknownValue is the name of a value of an enum that this version does not know, "" for

@@ -35,7 +35,7 @@ func (f *Folder) foldPaused(e *bulkheadv1.SupervisorPaused, at report.Stamp) {
 	f.pauses.add(report.Pause{At: max(at-report.Stamp(length), f.run.StartedAt), LengthNano: length})
 }
 
-// pausedBetween says whether the supervisor was paused at any time between two moments.
+// pausedBetween reports whether the supervisor was paused at any time between two moments.
 func (f *Folder) pausedBetween(from, to report.Stamp) bool {
 	for _, p := range f.pauses.items {
 		if p.At < to && p.At+report.Stamp(p.LengthNano) > from {

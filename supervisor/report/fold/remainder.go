@@ -71,7 +71,7 @@ func (f *Folder) missingBefore(s, of *sessionState, budget *int) uint64 {
 	return 0
 }
 
-// isEmpty says whether a session is of a client that was not there itself, and of which
+// isEmpty reports whether a session is of a client that was not there itself, and of which
 // nothing was delivered in it.
 func (s *sessionState) isEmpty() bool { return s.client.Resent && s.client.LastSeq == 0 }
 

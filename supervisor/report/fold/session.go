@@ -102,7 +102,7 @@ func labelsOf(labels map[string]string) map[string]string {
 	return kept
 }
 
-// keeps says whether connection id, which the session is said to be attached to, is
+// keeps reports whether connection id, which the session is said to be attached to, is
 // the one it has already and goes on with after a restart of the supervisor, of which
 // there were restarted so far.
 func (s *sessionState) keeps(id, restarted uint64, at report.Stamp) (bool, error) {

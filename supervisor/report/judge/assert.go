@@ -21,7 +21,7 @@ type figure struct {
 	Of   func(*report.Report) (value float64, known bool)
 	// unknown is why there is no value.
 	unknown string
-	// alone says whether it holds without a comparison, and what is; nil if it must be compared.
+	// alone reports whether it holds without a comparison, and what is; nil if it must be compared.
 	alone func(*report.Report) (holds bool, value string)
 	// percent is the figure that is compared with a percentage instead; nil if there is none.
 	percent *figure
@@ -183,7 +183,7 @@ func ParseAssertion(text string) (Assertion, error) {
 	return Assertion{name: name, operator: operator, limit: limit, figure: of, value: value}, nil
 }
 
-// Check says whether the report keeps a.
+// Check reports whether the report keeps a.
 func Check(r *report.Report, a Assertion) Result {
 	if a.operator == "" {
 		holds, value := a.figure.alone(r)

@@ -97,7 +97,7 @@ func least(r *report.Report, of func(*ownLoad) (float64, bool)) (float64, bool) 
 	return lowest, known
 }
 
-// everyLoadWhole says whether every load reached the end that its workload names – its
+// everyLoadWhole reports whether every load reached the end that its workload names – its
 // runtime, total or steady state – and which one did not.
 func everyLoadWhole(r *report.Report) (bool, string) {
 	all := loads(r)

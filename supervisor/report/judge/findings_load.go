@@ -41,7 +41,7 @@ func clientBound(r *report.Report) []report.Finding {
 	return list
 }
 
-// saturated says whether a process used all of a processor for each of its writers in most
+// saturated reports whether a process used all of a processor for each of its writers in most
 // of its intervals: one with several writers is not bound as long as they have more to use.
 func saturated(p *report.ProcessSeries, writers int) (text string, bound bool) {
 	known, hot, sum := 0, 0, 0.0

@@ -44,7 +44,7 @@ var inks = map[string][]string{
 	"distribution": {"s0"}, "heartbeats": {"good-soft", "violet", "bad"}, "cpu": {"s0"}, "memory": {"s0"}, "rollovers": {"s0", "s2", "s3", "s5"}, "handlers": {"s4"},
 }
 
-// checkDrawn says whether every chart is drawn: in each are enough pixels of its own inks.
+// checkDrawn reports whether every chart is drawn: in each are enough pixels of its own inks.
 func checkDrawn(t *testing.T, w *pagetest.Window, inks map[string][]string) {
 	t.Helper()
 	wanted, err := json.Marshal(inks)

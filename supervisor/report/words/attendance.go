@@ -72,7 +72,7 @@ func AgainWords(r *report.Report, c *report.Client, all *namesake) string {
 	return fmt.Sprintf("%s came %s: its first client%s %s", c.Name, how, where, fate)
 }
 
-// ConnectedAt says whether a client had a connection at a moment.
+// ConnectedAt reports whether a client had a connection at a moment.
 func ConnectedAt(c *report.Client, at report.Stamp) bool {
 	for i := range c.Connections {
 		n := &c.Connections[i]

@@ -60,5 +60,5 @@ func Judgeable(c *report.Client) substance.Load {
 	return l
 }
 
-// verifies says whether what a consumer wrote was to be read back.
+// verifies reports whether what a consumer wrote was to be read back.
 func verifies(c *report.Consumer) bool { return c.Verify != "" && c.Verify != report.VerifyOff }

@@ -10,11 +10,11 @@ import (
 // MaxNamed is the most processes of one client that are warned of one by one.
 const MaxNamed = 3
 
-// WorkerFailed says whether a worker did not do its job to the end. Of a consumer that had
+// WorkerFailed reports whether a worker did not do its job to the end. Of a consumer that had
 // to be killed nobody knows all that it did, whoever did not wait for it.
 func WorkerFailed(p *report.Process) bool { return p.Exit.Class != report.ExitClean && !WorkerSlow(p) }
 
-// WorkerSlow says whether a worker did its job, but was killed before it had ended.
+// WorkerSlow reports whether a worker did its job, but was killed before it had ended.
 func WorkerSlow(p *report.Process) bool {
 	return p.Exit.Class == report.ExitKilled && p.Kind != report.KindConsumer
 }
