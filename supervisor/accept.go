@@ -103,20 +103,11 @@ func sourceOf(peer string) netip.Addr {
 // fewDescriptors refuses a connection that no descriptor is left for.
 var fewDescriptors = &door.Refusal{Why: "the supervisor has too few file descriptors left", RetryAfter: retryDescriptors}
 
-// mayBeAwaited reports whether a connection may be that of a session that is away.
-func (r *run) mayBeAwaited(t *door.Ticket) bool {
-	if t == nil {
-		return false
-	}
-	_, here := r.gate.Away(t.Source)
-	return here || t.OnlyReturns()
-}
-
 // claimHandler reserves a handler for a connection until release, and reports whether there
 // is one for it: one for each session that is away is kept for that.
 func (r *run) claimHandler(t *door.Ticket) (release func(), ok bool) {
 	claim := r.pool.Claim
-	if r.mayBeAwaited(t) {
+	if t.ComesFirst() {
 		claim = r.pool.ClaimFirst
 	}
 	release, ok = claim()

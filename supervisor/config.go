@@ -14,7 +14,7 @@ import (
 	"bulkhead/supervisor/reserve"
 )
 
-// Config is what a supervisor needs to know. Zero fields mean the defaults named.
+// Config is what a supervisor needs to know. A zero means what its field says.
 type Config struct {
 	// Supervisor are the settings, whole, as config.LoadSupervisor returns them: a 0 is 0 here
 	// and stands for no default, but for Handler.Path and Overload.InboxMemory as they say.

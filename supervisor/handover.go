@@ -74,7 +74,7 @@ func (r *run) equip(ctx context.Context, l *link) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*r.cfg.Handler.StartTimeout, errNoHandler)
 	defer cancel()
 	take := r.pool.Take
-	if r.mayBeAwaited(l.ticket) {
+	if l.ticket.ComesFirst() {
 		take = r.pool.TakeFirst
 	}
 	handler, err := take(ctx)

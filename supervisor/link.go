@@ -149,7 +149,7 @@ func (l *link) open(ctx context.Context, r *run) (bulkheadv1.HandlerService_Serv
 		HelloTimeoutNano:  int64(l.ticket.Patience(r.cfg.Session.HelloTimeout)),
 		ClientTimeoutNano: int64(r.cfg.Session.ClientTimeout),
 		ResumeAfter:       l.resumeAfter,
-		OrphanGraceNano:   int64(r.cfg.Handler.OrphanGrace),
+		OrphanGraceNano:   max(int64(r.cfg.Handler.OrphanGrace), 1),
 		ReportResent:      true,
 	}
 	if err := stream.Send(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Open{Open: open}}); err != nil {

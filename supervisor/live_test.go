@@ -11,7 +11,7 @@ import (
 	"bulkhead/supervisor/raw"
 )
 
-// The rate is over the seconds there were, at most rateWindow, from the first tick on; what
+// The rate is over the seconds there were, at most raw.RateWindow, from the first tick on; what
 // a journal has of a session is no part of it.
 func TestRateFromTheFirstSecond(t *testing.T) {
 	for name, restored := range map[string]uint64{"new": 0, "taken up": 7000} {

@@ -81,7 +81,7 @@ func (q *quiet) finish() {
 	q.over = true
 }
 
-// look takes a look, lookEvery after the one before. counts says whether the time since then
+// look takes a look, watch.LookEvery after the one before. counts says whether the time since then
 // does, and heard is when the client's transport was heard last. It returns true when the
 // client has been silent for so long that this is to be told: see begin.
 func (q *quiet) look(now int64, counts bool, heard int64) bool {

@@ -18,6 +18,7 @@ import (
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/config"
 	"bulkhead/internal/protocol"
+	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
 	"bulkhead/supervisor/door"
@@ -261,6 +262,9 @@ func (r *run) session(hello *bulkheadv1.Hello, onlyReturns bool) (*processor, *a
 	if onlyReturns {
 		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: "too many connections have not said Hello, and the places that are left are for clients that come back", retryAfter: door.RetryStartups}
 	}
+	if wrong := protocol.CheckNewName(hello.GetName()); wrong != nil {
+		return nil, &answer{code: codes.InvalidArgument, reason: bulkheadv1.Reason_REASON_FIELD_INVALID, about: map[string]string{reason.Field: wrong.Field}, text: wrong.Text}
+	}
 	if r.closing {
 		if r.cfg.KeepRunning && r.drained == "" {
 			return nil, &answer{reason: bulkheadv1.Reason_REASON_RUN_CHANGING, text: "the run is ending; the next one begins at once", retryAfter: retryNextRun}
@@ -423,7 +427,7 @@ func (r *run) close(v verdict) bool {
 func (r *run) startDrain(cause bulkheadv1.DrainCause, reason string) int {
 	// If it cannot be recorded the run ends anyway.
 	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_DrainStarted{DrainStarted: &bulkheadv1.DrainStarted{
-		Reason: reason, WithinNano: int64(r.cfg.DrainTimeout), Cause: cause,
+		Reason: reason, WithinNano: max(int64(r.cfg.DrainTimeout), 1), Cause: cause,
 	}}})
 	return r.drain(reason, r.cfg.DrainTimeout)
 }

@@ -66,7 +66,7 @@ func keepLock(s *rundir.StateDir, mended func(string)) error {
 	}
 	if err := flock.Try(lock); err != nil {
 		lock.Close()
-		return fmt.Errorf("%s was replaced, and another process has locked it: %w", rundir.LockFile, err)
+		return fmt.Errorf("%s was replaced, and cannot be locked: %w", rundir.LockFile, err)
 	}
 	s.Lock.Close()
 	s.Lock = lock

@@ -37,13 +37,14 @@ func (e *ending) share() {
 func (e *ending) kill(grace time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.begin()
 	if grace <= 0 {
 		e.hasty = true
-		closeOnce(e.due)
 		closeOnce(e.over)
+		closeOnce(e.due)
+		e.begin() // last: who sees that the end has begun sees that there is no time for it
 		return
 	}
+	e.begin()
 	writing := grace
 	if e.shared {
 		writing = grace / 2
@@ -90,10 +91,10 @@ func (e *ending) closeAfter(d time.Duration, c chan struct{}) {
 func (e *ending) abandon() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.begin()
-	closeOnce(e.due)
-	closeOnce(e.over)
 	closeOnce(e.abandoned)
+	closeOnce(e.over)
+	closeOnce(e.due)
+	e.begin() // last, as in kill
 }
 
 // hasBegun says that no new file may be begun.

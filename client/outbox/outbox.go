@@ -227,7 +227,7 @@ func (g GapError) Error() string {
 
 // Resume begins a new connection: everything up to and including after is durable,
 // and the rest is sent again. It returns an error if the supervisor knows messages
-// that were never said, and a gapError if it no longer knows some that it had
+// that were never said, and a GapError if it no longer knows some that it had
 // acknowledged.
 func (o *Outbox) Resume(after uint64) error {
 	o.mu.Lock()

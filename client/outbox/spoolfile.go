@@ -160,7 +160,7 @@ var ErrSpoolInUse = errors.New("the client that writes it is still running")
 
 // OpenSpool opens a spool file in order to read it, and leaves it as it is. The
 // file is locked until the spool is closed. path may also be the folder that the
-// file is in. It returns an error that wraps errSpoolInUse if its client, or
+// file is in. It returns an error that wraps ErrSpoolInUse if its client, or
 // another reader, has it.
 func OpenSpool(path string) (*Spool, SpoolSummary, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {

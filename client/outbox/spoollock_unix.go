@@ -9,7 +9,7 @@ import (
 )
 
 // lockSpool makes a spool file this process's own until the file is closed or the
-// process ends, however it ends. It returns errSpoolInUse if another has it. A file
+// process ends, however it ends. It returns ErrSpoolInUse if another has it. A file
 // system without locks is no reason to lose messages: there it does nothing.
 func lockSpool(file *os.File) error {
 	switch err := flock.Try(file); {

@@ -22,7 +22,7 @@ const (
 	// was told to stop at once, or gave them up.
 	removeAfterAbort = 2 * time.Second
 	// RemoveStall is how long nothing may be removed before the load files are given up:
-	// much longer than the largest file takes. removeStuck is that where a consumer is
+	// much longer than the largest file takes. RemoveStuck is that where a consumer is
 	// stuck in a system call that does not return.
 	RemoveStall = time.Minute
 	RemoveStuck = 3 * time.Second

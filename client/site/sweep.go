@@ -20,7 +20,7 @@ const sweepBatch = 1024
 // removeOurs removes the folder of a client from the one above it: what a client and its
 // consumers put there, by its names, and the folders, if nothing else is in them. What
 // somebody else has put there stays, with the client's record, and is named in the error,
-// which then wraps errForeign. A folder that is gone is no error; a symbolic link in its
+// which then wraps ErrForeign. A folder that is gone is no error; a symbolic link in its
 // place is removed and not followed. removed, if not nil, is called for everything that was.
 func removeOurs(above *os.Root, name string, removed func()) error {
 	info, err := above.Lstat(name)

@@ -106,13 +106,17 @@ func (c Config) Resolve() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	for name, d := range map[string]time.Duration{
-		"runtime": c.Runtime, "connect_timeout": c.ConnectTimeout, "kill_timeout": c.KillTimeout, "deliver_timeout": c.DeliverTimeout,
-		"stall_after": c.StallAfter, "heartbeat.interval": c.HeartbeatInterval, "heartbeat.timeout": c.HeartbeatTimeout,
-		"monitor.interval": c.MonitorInterval, "progress.interval": c.ProgressInterval, "log.progress_interval": c.LogProgress,
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"runtime", c.Runtime}, {"connect_timeout", c.ConnectTimeout}, {"kill_timeout", c.KillTimeout},
+		{"deliver_timeout", c.DeliverTimeout}, {"stall_after", c.StallAfter},
+		{"heartbeat.interval", c.HeartbeatInterval}, {"heartbeat.timeout", c.HeartbeatTimeout},
+		{"monitor.interval", c.MonitorInterval}, {"progress.interval", c.ProgressInterval}, {"log.progress_interval", c.LogProgress},
 	} {
-		if d < 0 {
-			problem("%s: %s is negative", name, d)
+		if d.value < 0 {
+			problem("%s: %s is negative", d.name, d.value)
 		}
 	}
 	c.Root = Or(c.Root, "/")

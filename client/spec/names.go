@@ -36,13 +36,13 @@ const RecordName = "client.json"
 // MarkerName is the file that says that load files may be written to a path.
 const MarkerName = ".bulkhead"
 
-// ClientFolderName is what the folders of clients are named like, see folderName.
+// ClientFolderName is what the folders of clients are named like, see FolderName.
 var ClientFolderName = regexp.MustCompile(`^bulkhead-.*-[0-9a-f]{8}$`)
 
 // SpoolName is the name of the spool in a client's working folder.
 const SpoolName = "spool"
 
-// ConsumerFolderName is what the folders of consumers are named like, see consumerFolder.
+// ConsumerFolderName is what the folders of consumers are named like, see ConsumerFolder.
 var ConsumerFolderName = regexp.MustCompile(`^consumer-[0-9]+$`)
 
 // WorkDirPrefix begins the name of a client's working folder.

@@ -4,6 +4,7 @@ package flock
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -28,7 +29,7 @@ func Try(f *os.File) error {
 		case errors.Is(err, unix.EWOULDBLOCK):
 			return ErrHeld
 		case errors.Is(err, unix.ENOLCK), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOSYS):
-			return errors.Join(ErrUnsupported, err)
+			return fmt.Errorf("%w: %w", ErrUnsupported, err)
 		default:
 			return err
 		}

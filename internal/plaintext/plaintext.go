@@ -37,8 +37,8 @@ func Line(s string, limit int) string {
 	return b.String()
 }
 
-// Lines is clean for a text of at most maxText bytes that may have several lines,
-// at most maxLines: line breaks between lines stay, and empty lines go.
+// Lines is clean for a text of at most MaxText bytes that may have several lines,
+// at most MaxLines: line breaks between lines stay, and empty lines go.
 func Lines(s string) string {
 	if !strings.Contains(s, "\n") {
 		return Line(s, MaxText)

@@ -45,8 +45,6 @@ func CheckHello(h *bulkheadv1.Hello) *Fault {
 		return wrong("name", "Hello.name has %d bytes; it must have 1 to %d", len(h.GetName()), MaxNameBytes)
 	case !Printable(h.GetName()):
 		return wrong("name", "Hello.name %q has characters that cannot be printed", h.GetName())
-	case strings.TrimSpace(h.GetName()) != h.GetName():
-		return wrong("name", "Hello.name %q begins or ends with a blank, which nobody sees", h.GetName())
 	case len(h.GetHost()) > MaxHostBytes:
 		return wrong("host", "Hello.host has %d bytes; at most %d are allowed", len(h.GetHost()), MaxHostBytes)
 	case len(h.GetLabels()) > MaxLabels:
@@ -74,6 +72,15 @@ func CheckHello(h *bulkheadv1.Hello) *Fault {
 		}
 	}
 	return checkWorkload(h.GetWorkload())
+}
+
+// CheckNewName returns what is wrong with the name of a client that is new; nil if nothing is.
+// A client that was let in before there was this rule may have such a name.
+func CheckNewName(name string) *Fault {
+	if strings.TrimSpace(name) != name {
+		return wrong("name", "Hello.name %q begins or ends with a blank, which nobody sees", name)
+	}
+	return nil
 }
 
 // CheckClientID returns what is wrong with a client id of the right length; nil if nothing is. A

@@ -40,6 +40,27 @@ func (g *Gate) Away(source netip.Addr) (n int, here bool) {
 	return n, len(g.awaited[source]) > 0
 }
 
+// ComesFirst reports whether the connection may be that of a session that is away, and gets
+// what there is of handlers before others do: as many of an address as sessions of it are
+// away, and one more; and each in the lane.
+func (t *Ticket) ComesFirst() bool {
+	if t == nil {
+		return false
+	}
+	g := t.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch away := len(g.awaited[t.Source]); {
+	case t.lane || t.first:
+		return true
+	case !t.starting || away == 0 || g.firsts[t.Source] > away:
+		return false
+	}
+	t.first = true
+	g.firsts[t.Source]++
+	return true
+}
+
 // mayReturn reports whether a connection of source is let in although something is against it:
 // a session of that address is away, and has been for the first crash delay, so that who
 // crashes handlers itself is still slowed. Many that come with it do not close this way: they

@@ -109,3 +109,33 @@ func TestOnlySilentConnectionsAreDropped(t *testing.T) {
 		t.Errorf("silent: %v; want the last one", g.silent)
 	}
 }
+
+// Of the connections of an address that has a session away as many come first, and one more;
+// those of others never do, and a place is free again when its connection has said Hello or
+// is gone.
+func TestWhoComesFirst(t *testing.T) {
+	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
+	now := time.Now()
+	if let(t, g, now, alpha).ComesFirst() {
+		t.Error("a connection comes first although nobody is away")
+	}
+	g.Expect(alpha, now)
+	first, second, third := let(t, g, now, alpha), let(t, g, now, alpha), let(t, g, now, alpha)
+	for range 2 { // it stays so
+		if !first.ComesFirst() || !second.ComesFirst() || third.ComesFirst() {
+			t.Error("want two connections that come first, and no third")
+		}
+	}
+	if let(t, g, now, beta).ComesFirst() {
+		t.Error("a connection of another address comes first")
+	}
+	first.Greeted()
+	second.Leave(now, false)
+	if fourth := let(t, g, now, alpha); !third.ComesFirst() || !fourth.ComesFirst() {
+		t.Error("places that became free are not given again")
+	}
+	g.ExpectNot(alpha, now)
+	if let(t, g, now, alpha).ComesFirst() {
+		t.Error("a connection comes first although nobody is away any more")
+	}
+}

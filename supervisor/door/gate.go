@@ -57,6 +57,7 @@ type Gate struct {
 	awaited  map[netip.Addr][]time.Time // guarded by mu; since when each session of an address is away
 	lane     int                        // guarded by mu; in the lane, no Hello yet
 	returns  map[netip.Addr]int         // guarded by mu; let in for an awaited session, no Hello yet
+	firsts   map[netip.Addr]int         // guarded by mu; that come first, no Hello yet
 }
 
 // crasher is an address whose connections crashed handlers.
@@ -68,7 +69,7 @@ type crasher struct {
 
 func NewGate(cfg config.Overload, random func(n int) int) *Gate {
 	return &Gate{cfg: cfg, random: random, sources: make(map[netip.Addr]int), crashers: make(map[netip.Addr]*crasher), wasters: make(wasters),
-		silent: make(map[netip.Addr][]*Ticket), awaited: make(map[netip.Addr][]time.Time), returns: make(map[netip.Addr]int)}
+		silent: make(map[netip.Addr][]*Ticket), awaited: make(map[netip.Addr][]time.Time), returns: make(map[netip.Addr]int), firsts: make(map[netip.Addr]int)}
 }
 
 // Ticket is one connection that was let in. Its methods do nothing on a nil ticket.
@@ -80,6 +81,7 @@ type Ticket struct {
 	lane     bool // it was let in because a session is away
 	entered  time.Time
 	starting bool   // guarded by gate.mu
+	first    bool   // guarded by gate.mu; it comes first
 	left     bool   // guarded by gate.mu
 	silent   bool   // guarded by gate.mu; it must speak and has not
 	dropped  bool   // guarded by gate.mu; it was to make room while it was silent
@@ -177,6 +179,12 @@ func (t *Ticket) started() {
 	if t.returns {
 		if g.returns[t.Source]--; g.returns[t.Source] == 0 {
 			delete(g.returns, t.Source)
+		}
+	}
+	if t.first {
+		t.first = false
+		if g.firsts[t.Source]--; g.firsts[t.Source] == 0 {
+			delete(g.firsts, t.Source)
 		}
 	}
 	t.unmute()

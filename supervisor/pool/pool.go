@@ -104,7 +104,7 @@ func (p *Pool) ClaimFirst() (release func(), ok bool) {
 	return p.reserve(&p.claimed, func(free int) bool { return free > 0 })
 }
 
-// Claim is claimFirst for those that come after, if a handler for each session that is away
+// Claim is ClaimFirst for those that come after, if a handler for each session that is away
 // is left then.
 func (p *Pool) Claim() (release func(), ok bool) {
 	away := p.away()

@@ -32,7 +32,7 @@ const (
 // Bounds of what one run can make the report hold beside its clients.
 const (
 	// MaxFineBuckets is the most histogram buckets of full precision of all clients,
-	// about 40 MB, and maxCompactBuckets the most compact ones, about as much. Each client
+	// about 40 MB, and MaxCompactBuckets the most compact ones, about as much. Each client
 	// has an equal share.
 	MaxFineBuckets    = 1 << 20
 	MaxCompactBuckets = 6 << 20
@@ -47,7 +47,7 @@ const (
 	// rejected clients; the others are counted together.
 	MaxRefused = 1000
 	// MaxRejectionReasons is the most reasons of rejected connections that gave no name,
-	// and maxRejectionAddresses the most addresses told apart in one group.
+	// and MaxRejectionAddresses the most addresses told apart in one group.
 	MaxRejectionReasons   = 100
 	MaxRejectionAddresses = 1000
 	MaxViolations         = 100

@@ -193,7 +193,7 @@ func (t *Threads) Begin() (done func(pid int, err error), err error) {
 	}, nil
 }
 
-// Lack returns an error that wraps errNoRoom when there is no room for another handler.
+// Lack returns an error that wraps ErrNoRoom when there is no room for another handler.
 func (t *Threads) Lack() error {
 	if t == nil {
 		return nil

@@ -43,7 +43,7 @@ type StateDir struct {
 	Lock  *os.File // guarded by mu
 	// KeepSockets says that handlers of another supervisor's time still have theirs.
 	KeepSockets bool
-	made        []string // the folders that openStateDir made, outermost first
+	made        []string // the folders that Open made, outermost first
 }
 
 // Open makes and locks a state directory. lock is its lock file if this
@@ -152,7 +152,7 @@ func missingFolders(path string) []string {
 	}
 }
 
-// Unmake removes a state directory that openStateDir made and that no run was begun
+// Unmake removes a state directory that Open made and that no run was begun
 // in. What somebody else put there stays, with the folders around it.
 func (s *StateDir) Unmake() {
 	if !slices.Contains(s.made, s.Path) {

@@ -20,7 +20,7 @@ type Uptime struct {
 func NewUptime(now time.Time) *Uptime { return &Uptime{looked: now} }
 
 // Look returns how long the process has not been running in all. Somebody calls it at
-// least every lookEvery; a gap of more than three times that is lost time.
+// least every LookEvery; a gap of more than three times that is lost time.
 func (u *Uptime) Look(now time.Time) time.Duration {
 	u.mu.Lock()
 	defer u.mu.Unlock()
