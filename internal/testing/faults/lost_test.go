@@ -62,7 +62,9 @@ func wantWhole(t *testing.T, parts ...*report.Client) {
 				}
 			}
 			if len(files.List) == 0 {
-				t.Errorf("part %d has no file of consumer %d", i, index)
+				if i == len(parts)-1 { // an earlier one may have ended before the consumer's first file did
+					t.Errorf("the last part has no file of consumer %d", index)
+				}
 				continue
 			}
 			first, last := files.List[0].FileIndex-files.LeftOut, files.List[len(files.List)-1].FileIndex
