@@ -196,19 +196,13 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 			}()
 		}
 		p.hold(len(ready) + starting)
-		var out, first chan *child.Child
+		var urgent, others chan *child.Child
 		var again <-chan time.Time
 		var head *child.Child
 		var headDied <-chan struct{}
 		if len(ready) > 0 {
-			first, head, headDied = p.first, ready[0], ready[0].Done()
-			switch {
-			case p.urgent.Load() > 0:
-			case len(ready)+starting+p.Threads.ForHandlers() > p.away():
-				out = p.out
-			default: // those that are away come first
-				again = time.After(roomAgain)
-			}
+			urgent, head, headDied = p.first, ready[0], ready[0].Done()
+			others, again = p.toOthers(len(ready) + starting)
 		}
 		taken := func() {
 			ready = ready[1:]
@@ -217,9 +211,9 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 			}
 		}
 		select {
-		case out <- head:
+		case urgent <- head:
 			taken()
-		case first <- head:
+		case others <- head:
 			taken()
 		case <-p.wake:
 		case <-again:
@@ -247,6 +241,25 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 			ready = append(ready, r.child)
 		}
 	}
+	p.stopAll(ready)
+}
+
+// toOthers returns where a handler is offered to those that do not come first; nil if have
+// handlers and what there is room for are no more than the sessions that are away, until
+// again, or while somebody who comes first waits.
+func (p *Pool) toOthers(have int) (others chan *child.Child, again <-chan time.Time) {
+	switch {
+	case p.urgent.Load() > 0: // wake tells when that changes
+		return nil, nil
+	case have+p.Threads.ForHandlers() > p.away():
+		return p.out, nil
+	default:
+		return nil, time.After(roomAgain)
+	}
+}
+
+// stopAll stops handlers that nobody took, side by side.
+func (p *Pool) stopAll(ready []*child.Child) {
 	var stopping sync.WaitGroup
 	defer stopping.Wait()
 	for _, c := range ready {
