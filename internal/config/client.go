@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"time"
+
+	"bulkhead/internal/protocol"
 )
 
 // Client is the configuration of a client.
@@ -96,7 +98,7 @@ func (c *Client) fields() []field {
 		amountField("stop_when.steady.variation", &c.StopWhen.Variation, 5, 0.1, 100, "Most that a steady throughput varies from one progress interval to the others: standard deviation by mean, in percent."),
 		durationField("ramp", &c.Ramp, 0, 0, 365*day, "Time over which the consumers begin, one after the other; at most runtime."),
 		durationField("connect_timeout", &c.ConnectTimeout, 30*time.Second, 100*time.Millisecond, day, "How long to try to reach the supervisor before giving up; ten times as long if it is there but busy."),
-		countField("consumer_count", &c.ConsumerCount, 2, 1, 1024, "Consumers, each a process that writes files."),
+		countField("consumer_count", &c.ConsumerCount, 2, 1, protocol.MaxConsumers, "Consumers, each a process that writes files."),
 	}
 	fields = append(fields, c.Consumer.fields()...)
 	fields = append(fields, c.overridesField())

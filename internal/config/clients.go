@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"bulkhead/internal/protocol"
 )
 
 // Clients is which clients a run awaits: any so many of different names, or those that
@@ -24,7 +26,7 @@ const (
 	// maxClientNames bounds the names, all of which are in one record of the journal.
 	maxClientNames = 10_000
 	// maxClientName is the longest name a client can have, in bytes.
-	maxClientName = 128
+	maxClientName = protocol.MaxNameBytes
 )
 
 // String is c as it is written on one line.

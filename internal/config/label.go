@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+
+	"bulkhead/internal/protocol"
 )
 
 // Bounds of labels, as the protocol states them.
 const (
-	maxLabels     = 32
-	maxLabelBytes = 128
+	maxLabels     = protocol.MaxLabels
+	maxLabelBytes = protocol.MaxLabelBytes
 )
 
 // labelsField declares the labels: a map in YAML, and "rack=3,disk=nvme" in an

@@ -155,7 +155,7 @@ func checkName(s string) error {
 	if strings.TrimSpace(s) != s {
 		return errors.New("begins or ends with a blank, which nobody sees; leave it out")
 	}
-	return checkText(0, 128)(s)
+	return checkText(0, maxClientName)(s)
 }
 
 // checkBytes is checkText for a path, which may hold bytes that are no text.

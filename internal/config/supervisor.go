@@ -3,6 +3,8 @@ package config
 import (
 	"log/slog"
 	"time"
+
+	"bulkhead/internal/protocol"
 )
 
 // Supervisor is the configuration of a supervisor.
@@ -187,5 +189,5 @@ func (l *Log) fields() []field {
 
 // tokenField declares the token, which no message ever repeats.
 func tokenField(dst *string, help string) field {
-	return textField("token", dst, "", checkText(0, 1024), "at most 1024 bytes", help)
+	return textField("token", dst, "", checkText(0, protocol.MaxTokenBytes), "at most 1024 bytes", help)
 }
