@@ -1,0 +1,32 @@
+package encoded
+
+import "google.golang.org/protobuf/encoding/protowire"
+
+// The numbers of the fields that are looked for: of ClientFrame, HandlerFrame, Hello, Workload,
+// ConsumerSpec, Batch, Message, and some of its facts and of what is in those.
+const (
+	ClientFrameBatch    protowire.Number = 2
+	HandlerFrameHello   protowire.Number = 1
+	HelloLabels         protowire.Number = 5
+	HelloWorkload       protowire.Number = 7
+	WorkloadConsumers   protowire.Number = 6
+	ConsumerChunkSizes  protowire.Number = 7
+	BatchMessages       protowire.Number = 1
+	MessageSeq          protowire.Number = 1
+	MessageStop         protowire.Number = 11
+	MessageHeartbeat    protowire.Number = 12
+	MessageRollover     protowire.Number = 13
+	MessageProgress     protowire.Number = 16
+	ProgressBytes       protowire.Number = 2
+	ProgressChunks      protowire.Number = 3
+	ProgressErrors      protowire.Number = 4
+	ProgressChunkWrite  protowire.Number = 6
+	HeartbeatAnswers    protowire.Number = 4
+	HeartbeatMisses     protowire.Number = 5
+	AnswerState         protowire.Number = 3
+	AnswerLate          protowire.Number = 4
+	HistogramValueDelta protowire.Number = 1
+	HistogramCount      protowire.Number = 2
+	HistogramMax        protowire.Number = 4
+	HistogramSum        protowire.Number = 5
+)
