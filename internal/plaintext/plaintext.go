@@ -20,7 +20,7 @@ const (
 // sequences, text direction marks, every space but U+0020) become visible escapes
 // such as \x1b or \u202e, and what exceeds limit bytes becomes "…".
 func Line(s string, limit int) string {
-	if len(s) <= limit && plain(s) {
+	if len(s) <= limit && isASCII(s) {
 		return s
 	}
 	var b strings.Builder
@@ -37,8 +37,8 @@ func Line(s string, limit int) string {
 	return b.String()
 }
 
-// Lines is clean for a text of at most MaxText bytes that may have several lines,
-// at most MaxLines: line breaks between lines stay, and empty lines go.
+// Lines cleans a text of at most MaxText bytes and MaxLines lines: line breaks between lines stay,
+// and empty lines go.
 func Lines(s string) string {
 	if !strings.Contains(s, "\n") {
 		return Line(s, MaxText)
@@ -61,8 +61,8 @@ func Lines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// plain reports whether s consists of printable ASCII alone.
-func plain(s string) bool {
+// isASCII reports whether s consists of printable ASCII alone.
+func isASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
 			return false

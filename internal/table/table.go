@@ -21,13 +21,18 @@ type Table struct {
 	Names string
 }
 
-// minNames is the least that a column of names is cut to.
-const minNames = 14
+const (
+	// minNames is the least that a column of names is cut to.
+	minNames = 14
+	// minLast is the least that the last column is cut to.
+	minLast = 12
+)
 
 // MaxShownName is the most columns of a name in a table of the text.
 const MaxShownName = 28
 
-// New takes the head of each column; a ">" before it aligns to the right.
+// New returns a table of columns with these heads; a ">" before a head aligns its column to
+// the right. If all heads are empty the table has no line of them.
 func New(head ...string) *Table {
 	t := &Table{}
 	for _, h := range head {
@@ -46,63 +51,22 @@ func (t *Table) Row(cells ...string) {
 	t.Rows = append(t.Rows, cells)
 }
 
-// Write prints the table, each line indented. The last column is cut so that a
-// line takes at most width columns, but never below minLast of its own.
+// Write prints the table, each line indented. The last column is cut so that a line takes at most
+// width columns, but never below minLast of its own.
 func (t *Table) Write(b *bytes.Buffer, indent string, width int) {
-	const gap, minLast = "  ", 12
-	widths := make([]int, len(t.head))
-	for c := range t.head {
-		for _, row := range t.Rows {
-			if row[c] != "" {
-				widths[c] = max(widths[c], human.Columns(t.head[c]), human.Columns(row[c]))
-			}
+	columns := make([]Column, len(t.head))
+	names, last := slices.Index(t.head, t.Names), 0
+	for c, head := range t.head {
+		columns[c] = Column{Head: head, Right: t.right[c], KeepEnd: t.KeepEnd}
+		if c == names {
+			columns[c].Least = minNames
+		}
+		if slices.ContainsFunc(t.Rows, func(row []string) bool { return row[c] != "" }) {
+			last = c
 		}
 	}
-	last := len(widths) - 1
-	for last > 0 && widths[last] == 0 {
-		last--
+	columns[last].Least = minLast
+	for _, line := range Lines(columns, t.Rows, width-human.Columns(indent), nil) {
+		b.WriteString(strings.TrimRight(indent+line, " ") + "\n")
 	}
-	before := human.Columns(indent)
-	for _, w := range widths[:last] {
-		if w > 0 {
-			before += w + len(gap)
-		}
-	}
-	names := slices.Index(t.head, t.Names)
-	least := min(minLast, widths[last])
-	if names >= 0 && names < last && width-before < least {
-		cut := min(least-(width-before), max(widths[names]-minNames, 0))
-		widths[names] -= cut
-		before -= cut
-	}
-	room := max(width-before, least)
-	for _, row := range append([][]string{t.head}, t.Rows...) {
-		var line strings.Builder
-		line.WriteString(indent)
-		for c, cell := range row[:last+1] {
-			if widths[c] == 0 {
-				continue
-			}
-			if c == last {
-				if t.KeepEnd {
-					cell = human.LastOf(cell, room)
-				}
-				line.WriteString(align(human.Shorten(cell, room), min(widths[c], room), t.right[c]))
-				continue
-			}
-			if c == names {
-				cell = human.Abridge(cell, widths[c])
-			}
-			line.WriteString(align(human.Shorten(cell, widths[c]), widths[c], t.right[c]) + gap)
-		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	}
-}
-
-func align(cell string, width int, right bool) string {
-	pad := strings.Repeat(" ", max(width-human.Columns(cell), 0))
-	if right {
-		return pad + cell
-	}
-	return cell + pad
 }

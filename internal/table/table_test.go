@@ -39,3 +39,14 @@ func TestTableLeavesOutEmptyColumns(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
+
+func TestTableWithoutHeads(t *testing.T) {
+	table := New("", "", "")
+	table.Row("passed", "session", "it said all")
+	table.Row("", "", "  and more")
+	var b bytes.Buffer
+	table.Write(&b, "", 80)
+	if got, want := b.String(), "passed  session  it said all\n                   and more\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"bulkhead/internal/human"
 	"bulkhead/internal/plural"
 )
 
@@ -27,7 +28,7 @@ const (
 	barLeast, barMost = 10, 40
 )
 
-// done is which share of the load is over, from 0 to 1, and how long the rest takes: by the
+// done returns the share of the load that is over, from 0 to 1, and how long the rest takes: by the
 // runtime or by the bytes, whichever ends it first as things go.
 func (g Progress) done() (share float64, left time.Duration) {
 	share, left = 1, g.Runtime-g.Elapsed
@@ -50,19 +51,20 @@ func (g Progress) done() (share float64, left time.Duration) {
 // Progress draws a load in one line of at most width cells.
 func (p Painter) Progress(g Progress, width int) []string {
 	share, rest := g.done()
-	left := clockText(rest+time.Second-1) + " left" // as long as something is left, say so
+	left := human.Clock(rest+time.Second-1) + " left" // as long as something is left, say so
 	if g.Ending != "" {
 		left = g.Ending
 	}
-	text := fmt.Sprintf("%3.0f %%  %s MB/s  %s in %s  %s", share*100, rateText(g.BytesPerSecond), bytesText(g.Bytes), plural.Of(g.Files, "file"), left)
+	text := fmt.Sprintf("%3.0f %%  %s MB/s  %s in %s  %s", share*100, human.LiveMegabytes(g.BytesPerSecond),
+		human.LiveSize(g.Bytes), plural.Of(g.Files, "file"), left)
 	failures := ""
 	if g.Errors > 0 {
 		failures = "  " + plural.Of(g.Errors, "error")
 	}
 	line := text + p.paint(odd, failures)
-	if room := min(width-cells(text+failures)-3, barMost); room >= barLeast {
+	if room := min(width-human.Columns(text+failures)-3, barMost); room >= barLeast {
 		done := int(share * float64(room))
 		line = "[" + strings.Repeat("█", done) + strings.Repeat("░", room-done) + "] " + line
 	}
-	return []string{cut(line, width)}
+	return []string{human.Shorten(line, width)}
 }

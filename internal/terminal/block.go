@@ -36,14 +36,14 @@ func NewBlock(s *sink.Sink) *Block {
 	return b
 }
 
-// Size is the width that lines may have, and how many of them there may be, so that
+// Size returns the width that lines may have, and how many of them there may be, so that
 // the block takes no more than half of the terminal.
 func (b *Block) Size() (width, height int) {
 	width, height = size(b.sink.File())
 	return max(width-1, 1), max(height/2, 1) // a full line would make some terminals wrap
 }
 
-// Show draws lines in place of those that are there. Each must fit into the width.
+// Show draws lines in place of the present ones. Each must fit into the width.
 func (b *Block) Show(lines []string) {
 	b.mu.Lock()
 	b.lines = lines

@@ -26,9 +26,9 @@ type FullScreen struct {
 	leaving bool     // guarded by mu
 }
 
-// NewFullScreen takes a terminal over: its other screen, without a cursor, and keys as
+// newFullScreen takes a terminal over: its other screen, without a cursor, and keys as
 // they are typed from in, if that is a terminal too.
-func NewFullScreen(out, in *os.File) (*FullScreen, error) {
+func newFullScreen(out, in *os.File) (*FullScreen, error) {
 	f := &FullScreen{out: sink.New(out)}
 	if term.IsTerminal(int(in.Fd())) {
 		was, err := term.MakeRaw(int(in.Fd()))
@@ -55,13 +55,13 @@ func (f *FullScreen) Close() {
 	})
 }
 
-// Size is the width that lines may have, and how many of them there may be.
+// Size returns the width that lines may have, and how many of them there may be.
 func (f *FullScreen) Size() (width, height int) {
 	width, height = size(f.out.File())
 	return max(width-1, 1), max(height-1, 1)
 }
 
-// Show draws lines from the top, in place of what is there. It returns why what was shown
+// Show draws lines from the top, in place of the present ones. It returns why what was shown
 // before could not be drawn.
 func (f *FullScreen) Show(lines []string) error {
 	f.mu.Lock()

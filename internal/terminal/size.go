@@ -12,11 +12,11 @@ const (
 	usualHeight = 24
 )
 
-// Is reports whether f is a terminal; nil is none.
+// Is reports whether f is a terminal; nil is not.
 func Is(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }
 
 // Fit reports whether f is a terminal where things can be drawn: TERM says that it can move
-// its cursor. Nil is none.
+// its cursor. Nil is not.
 func Fit(f *os.File) bool {
 	if !Is(f) {
 		return false
@@ -29,7 +29,7 @@ func Fit(f *os.File) bool {
 	}
 }
 
-// size is the terminal's width and height in cells.
+// size returns the terminal's width and height in cells.
 func size(f *os.File) (width, height int) {
 	width, height, err := term.GetSize(int(f.Fd()))
 	if err != nil || width <= 0 || height <= 0 {

@@ -3,11 +3,15 @@ package terminal
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"bulkhead/internal/human"
+	"bulkhead/internal/plaintext"
+	"bulkhead/internal/table"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -50,7 +54,8 @@ func (p Painter) Status(s *bulkheadv1.StatusResponse, width, height int) []strin
 	}
 	left := 0
 	if room := height - 2; len(sessions) > room {
-		slices.SortStableFunc(sessions, func(a, b *bulkheadv1.SessionStatus) int { return cmp.Compare(urgency(a), urgency(b)) })
+		slices.SortStableFunc(sessions,
+			func(a, b *bulkheadv1.SessionStatus) int { return cmp.Compare(urgency(a), urgency(b)) })
 		left = len(sessions) - (room - 1)
 		sessions = sessions[:room-1]
 	}
@@ -65,28 +70,31 @@ func (p Painter) Status(s *bulkheadv1.StatusResponse, width, height int) []strin
 		lines = append(lines, line)
 	}
 	if left > 0 {
-		lines = append(lines, p.paint(dim, cut(fmt.Sprintf("… and %d more", left), width)))
+		lines = append(lines, p.paint(dim, human.Shorten(fmt.Sprintf("… and %d more", left), width)))
 	}
 	return lines
 }
 
-// Silent says in at most width cells that a supervisor has not answered for a while, so
-// that nobody takes for the present what is shown of it.
+// Silent returns, in at most width cells, that a supervisor has not answered for a while, so
+// that what is shown is not taken for the present.
 func (p Painter) Silent(since time.Duration, width int) string {
-	return p.paint(bad, cut("no answer from the supervisor for "+clockText(since)+"; this is how it was", width))
+	text := "no answer from the supervisor for " + human.Clock(since) + "; this is how it was"
+	return p.paint(bad, human.Shorten(text, width))
 }
 
-// clientColumns are those of the table of clients. Where there is no room for all, those
-// that can be looked up elsewhere go first, and a column without an error before them.
-func clientColumns(sessions []*bulkheadv1.SessionStatus) []column {
-	errors := column{head: "errors", right: true, rank: 7}
+// clientColumns returns the columns of the table of clients. Where there is no room for all,
+// those that can be looked up elsewhere go first, and a column without an error before them.
+func clientColumns(sessions []*bulkheadv1.SessionStatus) []table.Column {
+	errors := table.Column{Head: "errors", Right: true, Rank: 7}
 	if slices.ContainsFunc(sessions, func(c *bulkheadv1.SessionStatus) bool { return c.GetErrors() > 0 }) {
-		errors.rank = 1
+		errors.Rank = 1
 	}
-	return []column{
-		{head: "client", least: 16}, {head: "state"}, {head: "MB/s", right: true}, {head: "p99", right: true, rank: 4}, {head: "heartbeats", rank: 3},
-		{head: "handler", right: true, rank: 8}, {head: "written", right: true, rank: 5}, {head: "files", right: true, rank: 6},
-		errors, {head: "cause", least: 16, rank: 2},
+	return []table.Column{
+		{Head: "client", Least: 16}, {Head: "state"}, {Head: "MB/s", Right: true}, {Head: "p99", Right: true, Rank: 4},
+		{Head: "heartbeats", Rank: 3},
+		{Head: "handler", Right: true, Rank: 8}, {Head: "written", Right: true, Rank: 5},
+		{Head: "files", Right: true, Rank: 6},
+		errors, {Head: "cause", Least: 16, Rank: 2},
 	}
 }
 
@@ -96,13 +104,14 @@ type part struct {
 	rank int // the part of the highest rank goes first where there is no room
 }
 
-// runLine says in at most width cells how the whole run goes.
+// runLine returns, in at most width cells, how the whole run goes.
 func runLine(s *bulkheadv1.StatusResponse, width int) string {
 	total := s.GetTotals()
 	parts := []part{{strings.TrimSpace("run " + s.GetRunId()), 6}, {s.GetState(), 0}}
 	if s.GetStartedUnixNano() != 0 {
-		lasted := cmp.Or(s.GetLastedNano(), s.GetNowUnixNano()-s.GetStartedUnixNano()) // an older supervisor has only wall clocks
-		parts = append(parts, part{clockText(time.Duration(lasted)), 4})
+		// an older supervisor has only wall clocks
+		lasted := cmp.Or(s.GetLastedNano(), s.GetNowUnixNano()-s.GetStartedUnixNano())
+		parts = append(parts, part{human.Clock(time.Duration(lasted)), 4})
 	}
 	parts = append(parts,
 		part{fmt.Sprintf("clients %d of %d", s.GetJoinedClients(), s.GetExpectedClients()), 2})
@@ -110,13 +119,14 @@ func runLine(s *bulkheadv1.StatusResponse, width int) string {
 		parts = append(parts, part{"waiting for " + absentText(absent, s.GetAbsentLeftOut()), 2})
 	}
 	parts = append(parts,
-		part{rateText(total.GetBytesPerSecond()) + " MB/s", 1},
-		part{"p99 " + latencyText(s.GetChunkWrites().GetRecentP99Nano()), 3},
-		part{bytesText(total.GetBytes()), 5})
+		part{human.LiveMegabytes(total.GetBytesPerSecond()) + " MB/s", 1},
+		part{"p99 " + human.LiveLatency(s.GetChunkWrites().GetRecentP99Nano()), 3},
+		part{human.LiveSize(total.GetBytes()), 5})
 	for _, n := range []struct {
 		count uint64
 		name  string
-	}{{total.GetErrors(), "errors"}, {s.GetRejectedConnections(), "rejected"}, {s.GetShedConnections(), "shed"}, {uint64(s.GetRestarts()), "restarts"}} {
+	}{{total.GetErrors(), "errors"}, {s.GetRejectedConnections(), "rejected"}, {s.GetShedConnections(), "shed"},
+		{uint64(s.GetRestarts()), "restarts"}} {
 		if n.count > 0 {
 			parts = append(parts, part{fmt.Sprintf("%s %d", n.name, n.count), 0})
 		}
@@ -134,8 +144,8 @@ func fit(parts []part, width int) string {
 		}
 		line := strings.Join(texts, gap)
 		least := slices.MaxFunc(parts, func(a, b part) int { return a.rank - b.rank })
-		if cells(line) <= width || least.rank == 0 {
-			return cut(line, width)
+		if human.Columns(line) <= width || least.rank == 0 {
+			return human.Shorten(line, width)
 		}
 		parts = slices.DeleteFunc(parts, func(p part) bool { return p == least })
 	}
@@ -144,16 +154,18 @@ func fit(parts []part, width int) string {
 // mayComeBack reports whether a client has no connection and a session that waits for it.
 func mayComeBack(c *bulkheadv1.SessionStatus) bool {
 	state := c.GetSessionState()
-	return state == bulkheadv1.SessionState_SESSION_STATE_AWAY || state == bulkheadv1.SessionState_SESSION_STATE_RESUMING
+	return state == bulkheadv1.SessionState_SESSION_STATE_AWAY ||
+		state == bulkheadv1.SessionState_SESSION_STATE_RESUMING
 }
 
-// urgency is how far up a client belongs when not all can be drawn: 0 is first.
+// urgency returns how far up a client belongs when not all can be drawn: 0 is first.
 func urgency(c *bulkheadv1.SessionStatus) int {
 	b := c.GetBeats()
 	switch state := c.GetSessionState(); {
 	case mayComeBack(c), c.GetSilentNano() > 0:
 		return 0
-	case state == bulkheadv1.SessionState_SESSION_STATE_ACTIVE && b.GetLastMissed()+b.GetLastStalled()+b.GetLastLate() > 0:
+	case state == bulkheadv1.SessionState_SESSION_STATE_ACTIVE &&
+		b.GetLastMissed()+b.GetLastStalled()+b.GetLastLate() > 0:
 		return 1
 	case state == bulkheadv1.SessionState_SESSION_STATE_ACTIVE:
 		return 2
@@ -164,12 +176,13 @@ func urgency(c *bulkheadv1.SessionStatus) int {
 	}
 }
 
-// clientRow is a client in the table.
+// clientRow returns the row of a client.
 func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus) []cell {
 	active := c.GetSessionState() == bulkheadv1.SessionState_SESSION_STATE_ACTIVE
-	rate, p99, beats, pid := none, none, cell{text: none}, none
+	rate, p99, beats, pid := human.None, human.None, cell{text: human.None}, human.None
 	if active {
-		rate, p99, beats = rateText(c.GetBytesPerSecond()), latencyText(c.GetChunkWrites().GetRecentP99Nano()), beatsCell(c.GetBeats())
+		rate, beats = human.LiveMegabytes(c.GetBytesPerSecond()), beatsCell(c.GetBeats())
+		p99 = human.LiveLatency(c.GetChunkWrites().GetRecentP99Nano())
 	}
 	if c.GetHandlerPid() != 0 {
 		pid = strconv.Itoa(int(c.GetHandlerPid()))
@@ -179,18 +192,21 @@ func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus) []cell
 		errors.style = odd
 	}
 	return []cell{
-		{text: abridge(clean(c.GetName()), maxName)}, stateCell(c, s.GetNowUnixNano()), {text: rate}, {text: p99}, beats,
-		{text: pid}, {text: bytesText(c.GetBytes())}, {text: strconv.FormatUint(c.GetRollovers(), 10)}, errors, {text: clean(CauseAndNote(c))},
+		{text: human.Abridge(clean(c.GetName()), maxName)}, stateCell(c, s.GetNowUnixNano()), {text: rate}, {text: p99},
+		beats,
+		{text: pid}, {text: human.LiveSize(c.GetBytes())}, {text: strconv.FormatUint(c.GetRollovers(), 10)}, errors,
+		{text: clean(causeAndNote(c))},
 	}
 }
 
-// stateCell is a client's state, and for how long one that is away, or says nothing, has been
+// stateCell returns a client's state, and how long one that is away, or says nothing, has been
 // silent.
 func stateCell(c *bulkheadv1.SessionStatus, now int64) cell {
 	switch c.GetSessionState() {
-	case bulkheadv1.SessionState_SESSION_STATE_ACTIVE, bulkheadv1.SessionState_SESSION_STATE_CLOSED, bulkheadv1.SessionState_SESSION_STATE_UNSPECIFIED:
+	case bulkheadv1.SessionState_SESSION_STATE_ACTIVE, bulkheadv1.SessionState_SESSION_STATE_CLOSED,
+		bulkheadv1.SessionState_SESSION_STATE_UNSPECIFIED:
 		if silent := time.Duration(c.GetSilentNano()); silent > 0 {
-			return cell{text: "silent " + clockText(silent), style: odd}
+			return cell{text: "silent " + human.Clock(silent), style: odd}
 		}
 		return cell{text: c.GetState()}
 	case bulkheadv1.SessionState_SESSION_STATE_RESUMING:
@@ -198,7 +214,7 @@ func stateCell(c *bulkheadv1.SessionStatus, now int64) cell {
 	case bulkheadv1.SessionState_SESSION_STATE_AWAY:
 		text := c.GetState()
 		if last := c.GetLastMessageUnixNano(); last != 0 {
-			text += " " + clockText(time.Duration(cmp.Or(c.GetAwayNano(), c.GetLastMessageAgoNano(), now-last)))
+			text += " " + human.Clock(time.Duration(cmp.Or(c.GetAwayNano(), c.GetLastMessageAgoNano(), now-last)))
 		}
 		return cell{text: text, style: odd}
 	default:
@@ -206,12 +222,12 @@ func stateCell(c *bulkheadv1.SessionStatus, now int64) cell {
 	}
 }
 
-// beatsCell is the newest round of heartbeats: how many workers, or what is wrong.
+// beatsCell returns the newest round of heartbeats: how many workers, or what is wrong.
 func beatsCell(b *bulkheadv1.Beats) cell {
 	asked := b.GetLastAnswered() + b.GetLastLate() + b.GetLastMissed()
 	switch {
 	case asked == 0:
-		return cell{text: none}
+		return cell{text: human.None}
 	case b.GetLastMissed() > 0:
 		return cell{text: fmt.Sprintf("%d of %d missed", b.GetLastMissed(), asked), style: bad}
 	case b.GetLastStalled() > 0:
@@ -238,18 +254,23 @@ func absentText(absent []string, leftOut uint32) string {
 	return clean(strings.Join(absent, ", ")) + more
 }
 
-// CauseAndNote is why a session is in its state, for how long its client has said nothing, and
+// causeAndNote returns why a session is in its state, for how long its client has said nothing, and
 // why it does not count.
-func CauseAndNote(c *bulkheadv1.SessionStatus) string {
+func causeAndNote(c *bulkheadv1.SessionStatus) string {
 	var texts []string
 	if c.GetCause() != "" {
 		texts = append(texts, c.GetCause())
 	}
 	if silent := time.Duration(c.GetSilentNano()); silent > 0 {
-		texts = append(texts, fmt.Sprintf("has said nothing for %s, though its connection lives", silent.Round(100*time.Millisecond)))
+		texts = append(texts, fmt.Sprintf("has said nothing for %s, though its connection lives",
+			silent.Round(100*time.Millisecond)))
 	}
 	if c.GetNote() != "" {
 		texts = append(texts, c.GetNote())
 	}
 	return strings.Join(texts, "; ")
 }
+
+// clean makes a text safe to draw, whatever answers as a supervisor. A supervisor cleans what it
+// says in the same way, so that nothing of it changes here; lines are cut to the terminal elsewhere.
+func clean(s string) string { return plaintext.Line(s, math.MaxInt) }

@@ -15,8 +15,11 @@ const now = 1_000_000_000_000
 
 func session(name, state string) *bulkheadv1.SessionStatus {
 	return &bulkheadv1.SessionStatus{
-		Name: name, State: state, SessionState: bulkheadv1.SessionState(bulkheadv1.SessionState_value["SESSION_STATE_"+strings.ToUpper(state)]), HandlerPid: 4711, Bytes: 1_340_000_000, BytesPerSecond: 101.25e6, Rollovers: 12,
-		ChunkWrites: &bulkheadv1.ChunkWrites{RecentP99Nano: int64(1234 * time.Microsecond)}, Beats: &bulkheadv1.Beats{LastAnswered: 4},
+		Name: name, State: state,
+		SessionState: bulkheadv1.SessionState(bulkheadv1.SessionState_value["SESSION_STATE_"+strings.ToUpper(state)]),
+		HandlerPid:   4711, Bytes: 1_340_000_000, BytesPerSecond: 101.25e6, Rollovers: 12,
+		ChunkWrites: &bulkheadv1.ChunkWrites{RecentP99Nano: int64(1234 * time.Microsecond)},
+		Beats:       &bulkheadv1.Beats{LastAnswered: 4},
 	}
 }
 
@@ -30,8 +33,10 @@ func run(sessions ...*bulkheadv1.SessionStatus) *bulkheadv1.StatusResponse {
 		}
 	}
 	return &bulkheadv1.StatusResponse{
-		RunId: "R1", State: "running", Totals: total, StartedUnixNano: now - int64(72*time.Second), NowUnixNano: now, ExpectedClients: 4,
-		JoinedClients: uint32(len(sessions)), Sessions: sessions, ChunkWrites: &bulkheadv1.ChunkWrites{RecentP99Nano: int64(2 * time.Millisecond)},
+		RunId: "R1", State: "running", Totals: total, StartedUnixNano: now - int64(72*time.Second), NowUnixNano: now,
+		ExpectedClients: 4,
+		JoinedClients:   uint32(len(sessions)), Sessions: sessions,
+		ChunkWrites: &bulkheadv1.ChunkWrites{RecentP99Nano: int64(2 * time.Millisecond)},
 	}
 }
 
@@ -46,7 +51,8 @@ func TestStatus(t *testing.T) {
 		"run R1  running  01:12  clients 3 of 4  202.5 MB/s  p99 2.00ms  4.02 GB  errors 3",
 		"client   state        MB/s     p99  heartbeats      handler  written  files  errors  cause",
 		"alpha    active      101.2  1.23ms  4 ok               4711  1.34 GB     12       0",
-		"bravo    away 00:03      –       –  –                     –  1.34 GB     12       0  handler killed by SIGKILL",
+		"bravo    away 00:03      –       –  –                     –  1.34 GB     12       0  handler killed " +
+			"by SIGKILL",
 		"charlie  active      101.2  1.23ms  2 of 4 stalled     4711  1.34 GB     12       3",
 	}
 	if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
@@ -138,7 +144,8 @@ func TestColourOnlyWhenAsked(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
-	g := Progress{Elapsed: 15 * time.Second, Runtime: time.Minute, BytesPerSecond: 512e6, Bytes: 7_680_000_000, Files: 114}
+	g := Progress{Elapsed: 15 * time.Second, Runtime: time.Minute, BytesPerSecond: 512e6, Bytes: 7_680_000_000,
+		Files: 114}
 	for _, tt := range []struct {
 		width int
 		g     func(*Progress)
@@ -148,12 +155,16 @@ func TestProgress(t *testing.T) {
 		{70, nil, "[████░░░░░░░░░░░░]  25 %  512.0 MB/s  7.68 GB in 114 files  00:45 left"},
 		{60, nil, " 25 %  512.0 MB/s  7.68 GB in 114 files  00:45 left"},
 		{20, nil, " 25 %  512.0 MB/s  …"},
-		{100, func(g *Progress) { g.Elapsed, g.Errors = g.Runtime, 2 }, "[████████████████████████████████████] 100 %  512.0 MB/s  7.68 GB in 114 files  00:00 left  2 errors"},
-		{60, func(g *Progress) { g.TotalBytes = 10_240_000_000 }, " 75 %  512.0 MB/s  7.68 GB in 114 files  00:05 left"},
+		{100, func(g *Progress) { g.Elapsed, g.Errors = g.Runtime, 2 },
+			"[████████████████████████████████████] 100 %  512.0 MB/s  7.68 GB in 114 files  00:00 left  2 errors"},
+		{60, func(g *Progress) { g.TotalBytes = 10_240_000_000 },
+			" 75 %  512.0 MB/s  7.68 GB in 114 files  00:05 left"},
 		{60, func(g *Progress) { g.TotalBytes = 1 << 60 }, " 25 %  512.0 MB/s  7.68 GB in 114 files  00:45 left"},
-		{60, func(g *Progress) { g.TotalBytes, g.BytesPerSecond = 10_240_000_000, 0 }, " 75 %  0.0 MB/s  7.68 GB in 114 files  00:45 left"},
+		{60, func(g *Progress) { g.TotalBytes, g.BytesPerSecond = 10_240_000_000, 0 },
+			" 75 %  0.0 MB/s  7.68 GB in 114 files  00:45 left"},
 		{60, func(g *Progress) { g.TotalBytes = g.Bytes }, "100 %  512.0 MB/s  7.68 GB in 114 files  00:00 left"},
-		{100, func(g *Progress) { g.Elapsed, g.Ending = 2*g.Runtime, "delivering" }, "[████████████████████████████████████████] 100 %  512.0 MB/s  7.68 GB in 114 files  delivering"},
+		{100, func(g *Progress) { g.Elapsed, g.Ending = 2*g.Runtime, "delivering" },
+			"[████████████████████████████████████████] 100 %  512.0 MB/s  7.68 GB in 114 files  delivering"},
 	} {
 		one := g
 		if tt.g != nil {
@@ -162,24 +173,6 @@ func TestProgress(t *testing.T) {
 		got := Painter{}.Progress(one, tt.width)
 		if len(got) != 1 || got[0] != tt.want {
 			t.Errorf("width %d:\n%q; want\n%q", tt.width, got, tt.want)
-		}
-	}
-}
-
-func TestTexts(t *testing.T) {
-	for nano, want := range map[int64]string{0: none, 999: "999ns", 999_900: "1.00ms", 340_000: "340µs", 1_234_000: "1.23ms", 12_345_000_000: "12.3s", 400e9: "400s"} {
-		if got := latencyText(nano); got != want {
-			t.Errorf("latencyText(%d) = %q; want %q", nano, got, want)
-		}
-	}
-	for d, want := range map[time.Duration]string{0: "00:00", 72 * time.Second: "01:12", 3723 * time.Second: "1:02:03", 49 * time.Hour: "2d 01:00:00"} {
-		if got := clockText(d); got != want {
-			t.Errorf("clockText(%v) = %q; want %q", d, got, want)
-		}
-	}
-	for n, want := range map[uint64]string{0: "0 B", 999: "999 B", 999_999: "1.00 MB", 1_340_000_000: "1.34 GB", 18e18: "18.0 EB"} {
-		if got := bytesText(n); got != want {
-			t.Errorf("bytesText(%d) = %q; want %q", n, got, want)
 		}
 	}
 }

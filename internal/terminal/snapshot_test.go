@@ -1,0 +1,40 @@
+package terminal
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// What is not known, or has not begun by a clock that was set back, has no age.
+func TestStatusHasNoImpossibleAges(t *testing.T) {
+	now := time.Date(2026, 3, 2, 14, 2, 10, 0, time.UTC)
+	ago := func(d time.Duration) int64 { return now.Add(-d).UnixNano() }
+	for _, test := range []struct {
+		s    *bulkheadv1.StatusResponse
+		want string
+	}{
+		{&bulkheadv1.StatusResponse{State: "starting"},
+			"no run yet: starting; clients 0 of 2; supervisor pid 7 on here:1\n"},
+		{&bulkheadv1.StatusResponse{State: "running", RunId: "r1"}, "run r1: running; clients "},
+		{&bulkheadv1.StatusResponse{State: "running", RunId: "r1", StartedUnixNano: ago(90 * time.Second)},
+			"run r1: running for 1m30s; clients "},
+		{&bulkheadv1.StatusResponse{State: "running", RunId: "r1", StartedUnixNano: ago(-time.Hour)},
+			"run r1: running for 0s; clients "},
+		{&bulkheadv1.StatusResponse{State: "running", RunId: "r1",
+			Sessions: []*bulkheadv1.SessionStatus{{Name: "a", LastMessageUnixNano: ago(-time.Hour)}}}, "  0s ago  "},
+		{&bulkheadv1.StatusResponse{State: "running", RunId: "r1", Sessions: []*bulkheadv1.SessionStatus{{Name: "a"}}},
+			"  -             0        -\n"},
+		{&bulkheadv1.StatusResponse{AcceptedConnections: 9, RejectedConnections: 2, ShedConnections: 3, HandlersBusy: 4,
+			PoolReady: 5, PoolStarting: 6, Restarts: 7},
+			"\nconnections 9 accepted, 2 rejected, 3 shed; handlers 4 busy, 5 ready, 6 starting; restarts 7\n"},
+	} {
+		test.s.NowUnixNano, test.s.ExpectedClients, test.s.Pid, test.s.Listen = now.UnixNano(), 2, 7, "here:1"
+		var out strings.Builder
+		if err := PrintStatus(&out, test.s); err != nil || !strings.Contains(out.String(), test.want) {
+			t.Errorf("%v: printed %q, %v; want %q", test.s, out.String(), err, test.want)
+		}
+	}
+}
