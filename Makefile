@@ -5,27 +5,31 @@ BIN          := bin
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PROTOC_GEN_GO      := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+# Without golang.org/x/net/trace, which nobody here looks at: with it gRPC draws in html/template,
+# and a handler is half as large again.
+LEAN         := -tags grpcnotrace
 FUZZTIME     ?= 60s
 DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-arm64 install run supervisor server client test test-unit test-isolation test-faults chaos race bench bench-fio fuzz lint proto check-proto ci clean
+.PHONY: help build build-arm64 install run supervisor server client test test-unit test-isolation test-sandbox test-faults chaos race bench bench-fio bench-scale bench-restart bench-soak fuzz lint proto check-proto ci clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{gsub(" ", "|", $$1); printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the programs into bin/
-	@CGO_ENABLED=0 $(GO) build -o $(BIN)/ ./cmd/bulkhead ./cmd/bulkhead-handler
+	@CGO_ENABLED=0 $(GO) build $(LEAN) -o $(BIN)/ ./cmd/bulkhead ./cmd/bulkhead-handler
+	@$(SHELL) internal/tools/in-one-piece.sh $(BIN)/bulkhead $(BIN)/bulkhead-handler
 
 build-arm64: ## build the programs for arm64 into bin/arm64/
-	@CGO_ENABLED=0 GOARCH=arm64 $(GO) build -o $(BIN)/arm64/ ./cmd/bulkhead ./cmd/bulkhead-handler
+	@CGO_ENABLED=0 GOARCH=arm64 $(GO) build $(LEAN) -o $(BIN)/arm64/ ./cmd/bulkhead ./cmd/bulkhead-handler
 
 install: build ## install the programs into PREFIX/bin (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(BIN)/bulkhead $(BIN)/bulkhead-handler $(DESTDIR)$(PREFIX)/bin/
 
-run: build ## the main job on this machine: a supervisor, three clients, the report
+run: build ## run a supervisor and three clients on this machine, and print the report
 	@$(GO) run ./internal/tools/demo -bin $(BIN)
 
 supervisor server: build ## start a supervisor from configs/supervisor.yaml
@@ -34,34 +38,46 @@ supervisor server: build ## start a supervisor from configs/supervisor.yaml
 client: build ## start a client from configs/client.yaml
 	$(BIN)/bulkhead client --config configs/client.yaml
 
-test: test-unit test-isolation test-faults ## run all tests
+test: test-unit test-isolation test-sandbox test-faults ## run all tests
 
-test-unit: ## run the tests of the packages alone
-	$(GO) test $$($(GO) list ./... | grep -v -e /internal/testing/isolation -e /internal/testing/faults)
+test-unit: ## run all tests but the three suites below
+	$(GO) test $$($(GO) list ./... | grep -v -e /internal/testing/isolation -e /internal/testing/sandbox -e /internal/testing/faults)
 
 test-isolation: ## run the process-isolation tests, with real processes
 	$(GO) test -count=1 ./internal/testing/isolation/
 
+test-sandbox: ## try what a locked handler must not be able to do, with each layer and with all
+	$(GO) test -count=1 -timeout 20m ./internal/testing/sandbox/
+
 test-faults: ## break every part at every moment: fault matrix, crash points, short chaos
 	$(GO) test -count=1 -parallel 4 -timeout 20m ./internal/testing/faults/
 
-chaos: ## break everything at random for DURATION (default 60s), by SEED (default: a new one)
+chaos: ## break everything at random: DURATION (default 60s), SEED (default: a new one)
 	@seed="$(SEED)"; : "$${seed:=$$(date +%s)}"; echo "seed $$seed"; \
 	$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/testing/faults/ -args -chaos.seed "$$seed" -chaos.duration "$(DURATION)"
 
-race: ## run what is concurrent in Go under the race detector: not the fault matrix, pages, blocks of data
+race: ## run the tests under the race detector, without the fault matrix, pages and data blocks
 	GORACE="atexit_sleep_ms=10 $$GORACE" $(GO) test -race -short -vet=off -count=1 -timeout 20m $$($(GO) list ./... | grep -v -e /internal/testing/faults -e /client/block)
 
-bench: build ## measure what docs/benchmarks.md states
+bench: build ## measure the figures of docs/benchmarks.md
 	@$(GO) run ./internal/tools/bench -bin $(BIN)
 
-bench-fio: build ## consumers beside fio, in pairs: ROUNDS of them (default 3, some 8 minutes), CELLS by a regular expression
+bench-fio: build ## compare consumers with fio: ROUNDS of pairs (default 3, 8 minutes), CELLS by regexp
 	@$(GO) run ./internal/tools/bench -bin $(BIN) -only d -rounds "$(or $(ROUNDS),3)" -cells "$(CELLS)"
 
-fuzz: ## fuzz every target for FUZZTIME each (default 60s)
+bench-scale: build ## many clients at once: CLIENTS (default 500,2000,4000), ROUNDS of them (default 3)
+	@$(GO) run ./internal/tools/bench -bin $(BIN) -only f -clients "$(or $(CLIENTS),500,2000,4000)" -rounds "$(or $(ROUNDS),3)"
+
+bench-soak: build ## does the supervisor's memory grow: CLIENTS (default 500) heart-beating for HOLD (default 1h)
+	@$(GO) run ./internal/tools/bench -bin $(BIN) -only s -clients "$(or $(CLIENTS),500)" -hold "$(or $(HOLD),1h)"
+
+bench-restart: build ## restart a supervisor with a long journal: JOURNAL GB (default 1), ROUNDS (default 5)
+	@$(GO) run ./internal/tools/bench -bin $(BIN) -only r -journal "$(or $(JOURNAL),1)" -rounds "$(or $(ROUNDS),5)"
+
+fuzz: ## run every fuzz target for FUZZTIME (default 60s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" $(SHELL) internal/tools/fuzz.sh
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## run gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
@@ -75,8 +91,8 @@ check-proto: ## fail if the generated Go is stale (needs protoc)
 	$(SHELL) internal/tools/generate-proto.sh $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) "$$out" && \
 	diff -r -x '*.proto' proto "$$out/proto" && echo "generated code is up to date"
 
-ci: lint build build-arm64 check-proto test race ## everything CI runs
+ci: lint build build-arm64 check-proto test race ## run everything that CI runs
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s
 
-clean: ## remove what the targets above made
+clean: ## remove what the targets above created
 	rm -rf $(BIN) bulkhead-state bulkhead-data

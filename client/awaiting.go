@@ -9,7 +9,7 @@ import (
 // awaitSay is how often is said who is waited for at the end.
 const awaitSay = 3 * time.Second
 
-// sayWhoIsAwaited says who has not ended yet, and where they write, until stop is called.
+// sayWhoIsAwaited logs who has not ended yet, and where they write, until stop is called.
 // They may take killed to end their files; then they are killed.
 func (l *load) sayWhoIsAwaited(killed time.Duration) (stop func()) {
 	over, said := make(chan struct{}), make(chan struct{})
@@ -35,7 +35,7 @@ func (l *load) sayWhoIsAwaited(killed time.Duration) (stop func()) {
 	}
 }
 
-// awaited has a line for each path on which consumers have not ended.
+// awaited returns a line for each path on which consumers have not ended.
 func (l *load) awaited(killed bool) []string {
 	var order []string
 	names := make(map[string][]string) // by path
@@ -66,7 +66,8 @@ func (l *load) awaited(killed bool) []string {
 			who, whose = fmt.Sprintf("%d consumers (%s)", n, strings.Join(names[path], ", ")), "their"
 		}
 		if killed {
-			lines = append(lines, fmt.Sprintf("the system to end %s, killed in a system call on %s that does not return", who, path))
+			lines = append(lines,
+				fmt.Sprintf("the system to end %s, killed in a system call on %s that does not return", who, path))
 			continue
 		}
 		lines = append(lines, fmt.Sprintf("%s to close %s files on %s", who, whose, path))

@@ -35,7 +35,8 @@ func (l *load) prepare(stop *interrupts, since time.Time) (why ending, over bool
 			case <-one.ended:
 			case <-again.C:
 				waited := time.Since(since)
-				l.cfg.Logger.Warn("consumers are not ready to write yet; the runtime has not begun", "first", one.name(), "waited", waited.Round(time.Second).String())
+				l.cfg.Logger.Warn("consumers are not ready to write yet; the runtime has not begun",
+					"first", one.name(), "waited", waited.Round(time.Second).String())
 				if waited >= prepareTimeout {
 					return ending{}, false
 				}
@@ -61,7 +62,8 @@ func (l *load) begin(abort context.Context) {
 	bounded(abort, beginTimeout, func(ctx context.Context) {
 		each(ready, func(one *worker) {
 			if _, err := one.service().Begin(ctx, &bulkheadv1.BeginRequest{}); err != nil {
-				l.cfg.Logger.Debug(fmt.Sprintf("%s could not be told to begin: %v", one.name(), err)) // its stream says why
+				// its stream says why
+				l.cfg.Logger.Debug(fmt.Sprintf("%s could not be told to begin: %v", one.name(), err))
 			}
 		})
 	})

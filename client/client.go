@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bulkhead/client/budget"
+	"bulkhead/client/names"
 	"bulkhead/client/outbox"
 	"bulkhead/client/preflight"
 	"bulkhead/client/session"
@@ -25,7 +26,7 @@ import (
 const abortDelivery = time.Second
 
 // checkEnd is how long the checks before the load may take to notice that they are
-// not wanted any more.
+// no longer wanted.
 const checkEnd = 2 * time.Second
 
 // checkLong is after how long the checks before the load are said to take long. They
@@ -71,17 +72,21 @@ func Run(ctx context.Context, cfg spec.Config, signals <-chan os.Signal) (Result
 	if err != nil {
 		return Result{Verdict: VerdictUnworkable}, err
 	}
+	if err := session.CheckTLS(cfg.TLS); err != nil {
+		return Result{Verdict: VerdictUnworkable}, fmt.Errorf("%w:\n%w", spec.ErrConfig, err)
+	}
 	if err := preflight.CheckDescriptors(cfg, preflight.DescriptorLimit()); err != nil {
 		return Result{Verdict: VerdictUnworkable}, fmt.Errorf("%w:\n%w", spec.ErrConfig, err)
 	}
-	c := &client{cfg: cfg, id: spec.NewClientID()}
+	secret := spec.NewSecret()
+	c := &client{cfg: cfg, id: secret.ID()}
 	if c.workDir, c.alive, err = site.MakeWorkDir(cfg.WorkDir); err != nil {
 		return Result{Verdict: VerdictUnworkable}, err
 	}
 	defer c.alive.Close() // also of nil, which it says and nobody needs to know
 	c.folders = site.New(cfg, c.id)
-	c.hello = helloOf(cfg, c.id, c.folders)
-	c.outbox = outbox.New(c.hello, cfg.SpoolMemory, cfg.SpoolMaxSize, filepath.Join(c.workDir, spec.SpoolName))
+	c.hello = helloOf(cfg, secret, c.folders)
+	c.outbox = outbox.New(c.hello, cfg.SpoolMemory, cfg.SpoolMaxSize, filepath.Join(c.workDir, names.Spool))
 	stop := watchInterrupts(ctx, signals, cfg.Logger)
 	defer stop.close()
 
@@ -93,6 +98,9 @@ func Run(ctx context.Context, cfg spec.Config, signals <-chan os.Signal) (Result
 	sessions.Wait()
 	c.leave(stop, &result)
 	if err != nil {
+		if errors.Is(err, ErrInterrupted) {
+			result.Verdict = VerdictInterrupted
+		}
 		return result, err
 	}
 	if newest := c.session.Newest; newest != nil {
@@ -112,7 +120,7 @@ func (c *client) openSession(ctx context.Context, sessions *sync.WaitGroup) {
 		done:    make(chan struct{}),
 		cancel:  cancel,
 	}
-	c.session.GoesOn = true
+	c.session.Continues = true
 	sessions.Go(func() {
 		defer close(c.session.done)
 		c.session.err = c.session.Run(ctx)
@@ -120,7 +128,7 @@ func (c *client) openSession(ctx context.Context, sessions *sync.WaitGroup) {
 }
 
 // run checks, connects, loads and delivers. An error says why there was no load. A
-// client that cannot work never connects: the run goes on as if there were none.
+// client that cannot work never connects: the run continues as if there were none.
 func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitGroup) (Result, error) {
 	result := Result{ClientID: c.id.String(), Verdict: VerdictFailed, Runtime: c.cfg.Runtime}
 	if err := c.check(stop); err != nil {
@@ -154,7 +162,8 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 	if !over {
 		c.say(&bulkheadv1.Message{Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}}})
 		c.written = true
-		load := &load{cfg: c.cfg, id: c.id, folders: c.folders, outbox: c.outbox, tally: &c.tally, session: c.session, total: total}
+		load := &load{cfg: c.cfg, id: c.id, folders: c.folders, outbox: c.outbox, tally: &c.tally, session: c.session,
+			total: total}
 		var long lasted
 		why, long = load.run(stop, c.workDir)
 		result.Load, result.Reached = long.all, long.reached
@@ -169,7 +178,8 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 	}
 	result.Reason, result.Detail = why.reason, why.detail
 	c.sayLast(why, exits, result.Reached)
-	c.cfg.Logger.Info("the load has ended, and what it has to say is delivered", "undelivered_messages", c.outbox.State().Undelivered())
+	c.cfg.Logger.Info("the load has ended; delivering its messages",
+		"undelivered_messages", c.outbox.State().Undelivered())
 	c.deliver(stop)
 	return result, nil
 }
@@ -231,7 +241,7 @@ func (c *client) awaitAnswer(stop *interrupts) error {
 }
 
 // errEarly is why a client that was interrupted has no session.
-var errEarly = errors.New("interrupted before the supervisor answered")
+var errEarly = fmt.Errorf("%w before the supervisor answered", ErrInterrupted)
 
 // check runs the checks before the load, which need no supervisor. An error that wraps
 // ErrConfig says that the load cannot work; another one, that there is no time for it.
@@ -243,7 +253,8 @@ func (c *client) check(stop *interrupts) error {
 		checked <- preflight.Check(ctx, c.cfg, c.folders)
 	}()
 	long := time.AfterFunc(checkLong, func() {
-		c.cfg.Logger.Warn("the checks before the load take long; does the file system answer?", "paths", c.folders.Consumers)
+		c.cfg.Logger.Warn("the checks before the load take long; does the file system answer?",
+			"paths", c.folders.Consumers)
 	})
 	defer long.Stop()
 	select {
@@ -253,16 +264,16 @@ func (c *client) check(stop *interrupts) error {
 		}
 		return err
 	case <-stop.orderly:
-		c.abandonCheck(checked, cancel)
+		c.giveUpCheck(checked, cancel)
 		return errEarly
 	case <-stop.abort.Done():
-		c.abandonCheck(checked, cancel)
+		c.giveUpCheck(checked, cancel)
 		return context.Cause(stop.abort)
 	}
 }
 
-// abandonCheck gives the checks a moment to return.
-func (c *client) abandonCheck(checked <-chan error, cancel context.CancelCauseFunc) {
+// giveUpCheck gives the checks a moment to return.
+func (c *client) giveUpCheck(checked <-chan error, cancel context.CancelCauseFunc) {
 	cancel(errors.New("interrupted"))
 	timer := time.NewTimer(checkEnd)
 	defer timer.Stop()
@@ -321,7 +332,8 @@ func (c *client) leave(stop *interrupts, result *Result) {
 	result.Files, result.Bytes, result.Chunks, result.Errors = sums.Files, sums.Bytes, sums.Chunks, sums.Errors
 	result.LastError = sums.LastError
 	result.Writing = min(max(0, time.Duration(sums.To-sums.From)), result.Load) // the clock may have been set
-	result.VerifiedBytes, result.CorruptBlocks, result.FirstCorruption = sums.VerifiedBytes, sums.Corrupt, sums.FirstCorruption
+	result.VerifiedBytes, result.CorruptBlocks, result.FirstCorruption = sums.VerifiedBytes, sums.Corrupt,
+		sums.FirstCorruption
 	result.Messages, result.Dropped, result.Undelivered = box.Last, box.Dropped, box.Last-box.Acked
 	result.Delivered = box.Drained
 	result.Closed = c.session != nil && c.session.err == nil
@@ -343,11 +355,13 @@ func (c *client) leave(stop *interrupts, result *Result) {
 	}
 	switch {
 	case c.stuck:
-		c.cfg.Logger.Error("a check of a path is stuck in a system call; its folder stays", "paths", c.folders.Consumers)
+		c.cfg.Logger.Error("a check of a path is stuck in a system call; its folder stays",
+			"paths", c.folders.Consumers)
 	case c.cfg.Keep && c.written:
 		result.LoadPaths = c.folders.Consumers
 	default:
-		r := site.Removal{Executable: c.cfg.Executable, Paths: c.folders.Paths(), Stall: site.RemoveStall, Log: c.cfg.Logger}
+		r := site.Removal{Executable: c.cfg.Executable, Paths: c.folders.Paths(), Stall: site.RemoveStall,
+			Log: c.cfg.Logger}
 		if c.unended {
 			r.Stall = site.RemoveStuck
 		}

@@ -15,7 +15,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"bulkhead/client/outbox"
 	"bulkhead/client/spec"
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/testing/scripted"
@@ -23,16 +22,19 @@ import (
 )
 
 func TestRunDeliversAWholeLoad(t *testing.T) {
-	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) { c.Runtime = 1500 * time.Millisecond })
+	r := startClient(t, scripted.Start(t, scripted.Orderly),
+		func(c *spec.Config) { c.Runtime = 1500 * time.Millisecond })
 	result := r.end()
-	if r.err != nil || result.Verdict != VerdictComplete || result.ExitCode() != 0 || !result.Delivered || !result.Closed {
+	if r.err != nil || result.Verdict != VerdictComplete || result.ExitCode() != 0 || !result.Delivered ||
+		!result.Closed {
 		t.Fatalf("Run = %+v, %v; want complete", result, r.err)
 	}
 	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_RUNTIME || len(stop.Exits) != 3 {
 		t.Errorf("stop = %v; want the runtime and three exits", stop)
 	}
 	for i, exit := range r.stop().Exits {
-		want := []bulkheadv1.ProcessKind{bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR}[i]
+		want := []bulkheadv1.ProcessKind{bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER,
+			bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR}[i]
 		if exit.Process.Kind != want || exit.Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
 			t.Errorf("exit %d = %v; want a clean one of %s", i, exit, want)
 		}
@@ -64,7 +66,8 @@ func TestRunDeliversAWholeLoad(t *testing.T) {
 		}
 	}
 	if starts != 4 || answers == 0 || samples == 0 || files < 2 || bytes == 0 || goodbye == nil {
-		t.Errorf("%d starts, %d heartbeat answers, %d samples, %d files, %d bytes, goodbye %v", starts, answers, samples, files, bytes, goodbye)
+		t.Errorf("%d starts, %d heartbeat answers, %d samples, %d files, %d bytes, goodbye %v", starts, answers,
+			samples, files, bytes, goodbye)
 	}
 	if result.Bytes != bytes || result.Files != files || result.Messages != uint64(len(messages)) {
 		t.Errorf("result = %+v; want %d bytes, %d files, %d messages", result, bytes, files, len(messages))
@@ -107,12 +110,15 @@ func TestRunNamesAKilledConsumer(t *testing.T) {
 	r.log.Await(t, fmt.Sprintf("consumer 1 (pid %d) is lost in mid-run: killed by signal 9 (SIGKILL)", pid))
 	r.signals <- syscall.SIGTERM
 	result := r.end()
-	if r.err != nil || result.ExitCode() != 3 || len(result.CrashedWorkers) != 1 || !strings.Contains(result.CrashedWorkers[0], "consumer 1 (pid ") {
+	if r.err != nil || result.ExitCode() != 3 || len(result.CrashedWorkers) != 1 ||
+		!strings.Contains(result.CrashedWorkers[0], "consumer 1 (pid ") {
 		t.Errorf("Run = %+v, %v; want partial for consumer 1", result, r.err)
 	}
 	stop := r.stop()
-	if stop.Reason != bulkheadv1.StopReason_STOP_REASON_INTERRUPTED || stop.Exits[0].Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN ||
-		stop.Exits[1].Class != bulkheadv1.ExitClass_EXIT_CLASS_CRASH || stop.Exits[1].Signal != 9 || stop.Exits[1].Process.Pid != int32(pid) {
+	if stop.Reason != bulkheadv1.StopReason_STOP_REASON_INTERRUPTED ||
+		stop.Exits[0].Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN ||
+		stop.Exits[1].Class != bulkheadv1.ExitClass_EXIT_CLASS_CRASH || stop.Exits[1].Signal != 9 ||
+		stop.Exits[1].Process.Pid != int32(pid) {
 		t.Errorf("stop = %v; want consumer 1 killed and consumer 0 clean", stop)
 	}
 }
@@ -123,7 +129,8 @@ func TestRunEndsWhenNoConsumerIsLeft(t *testing.T) {
 		r.kill(r.consumerPid(i), syscall.SIGKILL)
 	}
 	result := r.end()
-	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_FAILED || !strings.HasPrefix(stop.Detail, "no consumer is left; the last, consumer ") || result.ExitCode() != 3 {
+	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_FAILED ||
+		!strings.HasPrefix(stop.Detail, "no consumer is left; the last, consumer ") || result.ExitCode() != 3 {
 		t.Errorf("Run = %+v, stop %v; want failed", result, stop)
 	}
 }
@@ -139,19 +146,23 @@ func TestRunGoesOnWithoutItsMonitor(t *testing.T) {
 	r.missed(pid, "process is gone (killed by signal 9 (SIGKILL))")
 	r.signals <- syscall.SIGINT
 	result := r.end()
-	if exits := r.stop().Exits; result.ExitCode() != 3 || exits[0].Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN || exits[2].Class != bulkheadv1.ExitClass_EXIT_CLASS_CRASH {
+	if exits := r.stop().Exits; result.ExitCode() != 3 || exits[0].Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN ||
+		exits[2].Class != bulkheadv1.ExitClass_EXIT_CLASS_CRASH {
 		t.Errorf("Run = %+v, exits %v; want only the monitor crashed", result, exits)
 	}
 }
 
 func TestStuckConsumerIsKilledInTime(t *testing.T) {
-	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) { c.KillTimeout = 500 * time.Millisecond })
+	r := startClient(t, scripted.Start(t, scripted.Orderly),
+		func(c *spec.Config) { c.KillTimeout = 500 * time.Millisecond })
 	pid := r.consumerPid(0)
 	r.kill(pid, syscall.SIGSTOP)
 	r.missed(pid, "no answer in ")
 	r.signals <- syscall.SIGINT
 	result := r.end()
-	if exits := r.stop().Exits; result.ExitCode() != 3 || exits[0].Class != bulkheadv1.ExitClass_EXIT_CLASS_KILLED || exits[0].Cause != "did not end in time and was killed" || exits[1].Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
+	if exits := r.stop().Exits; result.ExitCode() != 3 || exits[0].Class != bulkheadv1.ExitClass_EXIT_CLASS_KILLED ||
+		exits[0].Cause != "did not end in time and was killed" ||
+		exits[1].Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
 		t.Errorf("Run = %+v, exits %v; want consumer 0 killed and consumer 1 clean", result, exits)
 	}
 }
@@ -181,13 +192,16 @@ func TestSecondInterruptLeavesNoProcess(t *testing.T) {
 	if stop.Reason != bulkheadv1.StopReason_STOP_REASON_INTERRUPTED {
 		t.Errorf("stop = %v", stop)
 	}
-	if exit := stop.Exits[0]; exit.Class != bulkheadv1.ExitClass_EXIT_CLASS_KILLED || exit.Cause != "killed because the client was interrupted a second time" {
+	if exit := stop.Exits[0]; exit.Class != bulkheadv1.ExitClass_EXIT_CLASS_KILLED ||
+		exit.Cause != "killed because the client was interrupted a second time" {
 		t.Errorf("exit = %v; want the interrupt as its cause", exit)
 	}
 }
 
 func TestRunSurvivesLostConnections(t *testing.T) {
-	r := startClient(t, scripted.Start(t, scripted.BreakAfter(2, true, scripted.Cut), scripted.BreakAfter(3, false, scripted.Cut), scripted.BreakAfter(2, true, scripted.Unavailable), scripted.Orderly), nil)
+	r := startClient(t, scripted.Start(t, scripted.BreakAfter(2, true, scripted.Cut),
+		scripted.BreakAfter(3, false, scripted.Cut), scripted.BreakAfter(2, true, scripted.Unavailable),
+		scripted.Orderly), nil)
 	r.until("files after the breaks", func(m *bulkheadv1.Message) bool {
 		_, connections, _ := r.collector.Snapshot()
 		return connections == 4 && m.GetHeartbeat().GetRound() > 4
@@ -202,22 +216,35 @@ func TestRunSurvivesLostConnections(t *testing.T) {
 }
 
 func TestUndeliveredMessagesAreKept(t *testing.T) {
-	c := scripted.Start(t, scripted.BreakAfter(3, true, scripted.Unavailable), scripted.Refuse(codes.Unavailable, "the journal is away"))
+	c := scripted.Start(t, scripted.BreakAfter(3, true, scripted.Unavailable),
+		scripted.Refuse(codes.Unavailable, "the journal is away"))
 	r := startClient(t, c, func(cfg *spec.Config) { cfg.Runtime, cfg.DeliverTimeout = time.Second, time.Second })
 	result := r.end()
 	if result.ExitCode() != 3 || result.Delivered || result.SpoolPath == "" || result.Undelivered == 0 {
 		t.Fatalf("Run = %+v; want undelivered messages", result)
 	}
 	var last *bulkheadv1.Message
-	summary, err := outbox.ReadSpool(result.SpoolPath, func(m *bulkheadv1.Message) error {
-		last = m
-		return nil
-	})
+	summary, err := readSpool(result.SpoolPath, func(m *bulkheadv1.Message) { last = m })
 	messages, _, _ := c.Snapshot()
-	if err != nil || summary.Damage != "" || uint64(summary.Messages) != result.Undelivered || summary.ClientID != result.ClientID ||
+	if err != nil || summary.Damage != "" || uint64(summary.Messages) != result.Undelivered ||
+		summary.ClientID != result.ClientID ||
 		summary.FirstSeq > uint64(len(messages))+1 || last.GetStop() == nil {
-		t.Errorf("spool = %+v, %v, ends with %v; want the %d undelivered and the Stop", summary, err, last, result.Undelivered)
+		t.Errorf("spool = %+v, %v, ends with %v; want the %d undelivered and the Stop", summary, err, last,
+			result.Undelivered)
 	}
+}
+
+// bothWrote reports whether each consumer has told of a file: a load that ends before one has
+// written is partial, whoever asked for its end.
+func bothWrote(c *scripted.Collector) bool {
+	messages, _, _ := c.Snapshot()
+	var wrote [2]bool
+	for _, m := range messages {
+		if m.GetRollover() != nil {
+			wrote[m.GetProcess().GetIndex()] = true
+		}
+	}
+	return wrote == [2]bool{true, true}
 }
 
 func TestRunDrainsWhenAsked(t *testing.T) {
@@ -225,10 +252,13 @@ func TestRunDrainsWhenAsked(t *testing.T) {
 		if err := c.Welcome(stream); err != nil {
 			return err
 		}
-		return c.Receive(stream, func(n int, last uint64) error {
-			if n == 3 {
+		asked := false
+		return c.Receive(stream, func(_ int, last uint64) error {
+			if !asked && bothWrote(c) {
+				asked = true
 				drain := &bulkheadv1.Drain{Reason: "maintenance", WithinNano: int64(time.Minute)}
-				if err := stream.Send(&bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Drain{Drain: drain}}); err != nil {
+				if err := stream.Send(&bulkheadv1.ServerFrame{
+					Frame: &bulkheadv1.ServerFrame_Drain{Drain: drain}}); err != nil {
 					return err
 				}
 			}
@@ -237,16 +267,20 @@ func TestRunDrainsWhenAsked(t *testing.T) {
 	})
 	r := startClient(t, c, nil)
 	result := r.end()
-	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_DRAINED || stop.Detail != "maintenance" || result.Verdict != VerdictInterrupted ||
-		!strings.HasPrefix(result.Interruption, "drained by an operator of the supervisor after ") || !strings.HasSuffix(result.Interruption, " of 1h0m0s: maintenance") {
+	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_DRAINED || stop.Detail != "maintenance" ||
+		result.Verdict != VerdictInterrupted ||
+		!strings.HasPrefix(result.Interruption, "drained by an operator of the supervisor after ") ||
+		!strings.HasSuffix(result.Interruption, " of 1h0m0s: maintenance") {
 		t.Errorf("Run = %+v, stop %v; want drained and interrupted", result, stop)
 	}
 }
 
 func TestRunEndsWhenTheSupervisorRefusesInMidRun(t *testing.T) {
-	r := startClient(t, scripted.Start(t, scripted.BreakAfter(3, true, scripted.Unavailable), scripted.Refuse(codes.FailedPrecondition, "the session is over")), nil)
+	r := startClient(t, scripted.Start(t, scripted.BreakAfter(3, true, scripted.Unavailable),
+		scripted.Refuse(codes.FailedPrecondition, "the session is over")), nil)
 	result := r.end()
-	if r.err != nil || result.ExitCode() != 3 || result.Reason != bulkheadv1.StopReason_STOP_REASON_FAILED || !strings.Contains(result.Detail, "the session is over") || result.SpoolPath == "" {
+	if r.err != nil || result.ExitCode() != 3 || result.Reason != bulkheadv1.StopReason_STOP_REASON_FAILED ||
+		!strings.Contains(result.Detail, "the session is over") || result.SpoolPath == "" {
 		t.Errorf("Run = %+v, %v; want partial, with the refusal", result, r.err)
 	}
 }
@@ -258,7 +292,8 @@ func TestUnworkableClientNeverConnects(t *testing.T) {
 		c.Consumers[0].Path, c.Consumers[1].FileSize = above, 1<<60
 	})
 	result := r.end()
-	if !errors.Is(r.err, spec.ErrConfig) || result.ExitCode() != exitstatus.Config || result.Closed || result.SessionID != "" {
+	if !errors.Is(r.err, spec.ErrConfig) || result.ExitCode() != exitstatus.Config || result.Closed ||
+		result.SessionID != "" {
 		t.Fatalf("Run = %+v, %v; want unworkable", result, r.err)
 	}
 	if messages, connections, _ := r.collector.Snapshot(); len(messages)+connections != 0 {
@@ -284,7 +319,8 @@ func TestFullSpoolEndsTheLoad(t *testing.T) {
 	r.log.Await(t, "messages have no room")
 	close(hold)
 	result := r.end()
-	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_FAILED || !strings.Contains(stop.Detail, "spool is full") || result.Dropped == 0 || result.ExitCode() != 3 {
+	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_FAILED ||
+		!strings.Contains(stop.Detail, "spool is full") || result.Dropped == 0 || result.ExitCode() != 3 {
 		t.Errorf("Run = %+v, stop %v; want failed by a full spool", result, stop)
 	}
 }
@@ -326,8 +362,8 @@ func TestInterruptWhileConnecting(t *testing.T) {
 	r := startClient(t, c, nil)
 	r.log.Await(t, "trying again")
 	r.signals <- syscall.SIGINT
-	if result := r.end(); r.err == nil || result.ExitCode() != 1 {
-		t.Errorf("Run = %+v, %v; want failed", result, r.err)
+	if result := r.end(); !errors.Is(r.err, ErrInterrupted) || result.ExitCode() != exitstatus.Interrupted {
+		t.Errorf("Run = %+v, %v; want interrupted", result, r.err)
 	}
 }
 

@@ -23,7 +23,9 @@ func onDisk(dir string, stop ...bool) func(*spec.Config) {
 	return func(c *spec.Config) {
 		c.Consumers = nil
 		for _, s := range stop {
-			c.Consumers = append(c.Consumers, spec.Consumer{Path: dir, ChunkSize: 64 << 10, FileSize: 256 << 10, KeepFiles: 1, StopOnError: s})
+			one := scripted.Load(dir, 64<<10, 256<<10, 1)
+			one.StopOnError = s
+			c.Consumers = append(c.Consumers, one)
 		}
 	}
 }
@@ -100,15 +102,18 @@ func TestDiskFullInMidRun(t *testing.T) {
 	pid := r.consumerPid(1)
 	free := fillUp(t, disk)
 	r.failure(0, "no space left on device")
-	r.log.Await(t, fmt.Sprintf("consumer 1 (pid %d) has ended its work: stopped at its first error, as on_error says: ", pid))
+	r.log.Await(t, fmt.Sprintf("consumer 1 (pid %d) has ended its work: stopped at its first error, as on_error says: ",
+		pid))
 	free()
 	r.worksAgain()
 	result := r.endsWithErrors("no space left on device")
 	exits := r.stop().GetExits()
-	if len(result.CrashedWorkers) != 1 || !strings.Contains(result.CrashedWorkers[0], "consumer 1 ") || !strings.Contains(result.CrashedWorkers[0], "no space left on device") {
+	if len(result.CrashedWorkers) != 1 || !strings.Contains(result.CrashedWorkers[0], "consumer 1 ") ||
+		!strings.Contains(result.CrashedWorkers[0], "no space left on device") {
 		t.Errorf("crashed = %q; want consumer 1 with its error", result.CrashedWorkers)
 	}
-	if exits[0].GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN || exits[1].GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_CRASH ||
+	if exits[0].GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN ||
+		exits[1].GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_CRASH ||
 		exits[1].GetExitCode() != 1 || !strings.HasPrefix(exits[1].GetCause(), "stopped at its first error") {
 		t.Errorf("exits = %v; want consumer 1 failed", exits)
 	}
@@ -121,7 +126,8 @@ func TestLoadEndsWhenEveryConsumerHasStoppedAtAnError(t *testing.T) {
 	r.consumerPid(1)
 	fillUp(t, disk)
 	result := r.end()
-	if result.ExitCode() != 3 || !strings.HasPrefix(result.Detail, "no consumer is left; the last, consumer ") || len(result.CrashedWorkers) != 2 || !result.Delivered {
+	if result.ExitCode() != 3 || !strings.HasPrefix(result.Detail, "no consumer is left; the last, consumer ") ||
+		len(result.CrashedWorkers) != 2 || !result.Delivered {
 		t.Errorf("Run = %+v; want no consumer left", result)
 	}
 }
@@ -143,7 +149,7 @@ func TestPathRemovedInMidRun(t *testing.T) {
 	if _, err := os.Stat(folders[0]); !os.IsNotExist(err) {
 		t.Errorf("the folder was made again: %v", err)
 	}
-	if err := os.RemoveAll(away); err != nil { // it is not the client's any more
+	if err := os.RemoveAll(away); err != nil { // it is no longer the client's
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(folders[0], 0o700); err != nil {
@@ -183,7 +189,8 @@ func TestReadOnlyToTheEnd(t *testing.T) {
 	r.failure(0, "read-only file system")
 	r.signals <- syscall.SIGINT
 	scripted.Wait(t, "the client", r.done)
-	if text := strings.Join(r.result.Problems, "\n"); r.result.ExitCode() != 3 || !strings.Contains(text, "load files are left in "+disk) {
+	if text := strings.Join(r.result.Problems, "\n"); r.result.ExitCode() != 3 ||
+		!strings.Contains(text, "load files are left in "+disk) {
 		t.Errorf("Run = %+v; want the files that stay", r.result)
 	}
 	if err := unix.Mount("none", disk, "", unix.MS_REMOUNT, "size=16m"); err != nil {
@@ -236,7 +243,9 @@ func TestFaultsAreToldOnceForARow(t *testing.T) {
 	now := time.Now()
 	progress := func(errors, bytes uint64) {
 		now = now.Add(time.Second)
-		f.watch(&bulkheadv1.Message{Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{Errors: errors, Bytes: bytes, LastError: "no space"}}}, now)
+		f.watch(
+			&bulkheadv1.Message{Fact: &bulkheadv1.Message_Progress{
+				Progress: &bulkheadv1.Progress{Errors: errors, Bytes: bytes, LastError: "no space"}}}, now)
 	}
 	progress(0, 10)
 	progress(3, 10)
@@ -245,13 +254,15 @@ func TestFaultsAreToldOnceForARow(t *testing.T) {
 	f.watch(&bulkheadv1.Message{}, now)
 	progress(0, 10)
 	progress(0, 10)
-	if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "consumer 7: writes fail: no space") || !strings.Contains(text, "consumer 7: writes work again after 7 errors in 3s") {
+	if text := log.String(); strings.Count(text, "\n") != 2 ||
+		!strings.Contains(text, "consumer 7: writes fail: no space") ||
+		!strings.Contains(text, "consumer 7: writes work again after 7 errors in 3s") {
 		t.Errorf("log:\n%s", text)
 	}
 }
 
-// TestReadingBackIsNotWriting has files that cannot be read back while writing works, and
-// then does not.
+// TestReadingBackIsNotWriting writes files that cannot be read back while writing works, and then
+// does not.
 func TestReadingBackIsNotWriting(t *testing.T) {
 	log := new(scripted.LogLines)
 	f := faults{name: "consumer 7", log: scripted.TextLog(log)}
@@ -269,7 +280,8 @@ func TestReadingBackIsNotWriting(t *testing.T) {
 	text := log.String()
 	for _, want := range []string{
 		"consumer 7: reading back fails: it is a symbolic link", "consumer 7: reading back fails: no such file",
-		"consumer 7: writes fail: verify: no space", "consumer 7: writes work again after 2 errors in 1s",
+		"consumer 7: writes and reading back fail, the last: verify: no space",
+		"consumer 7: writes work again after 2 errors in 1s",
 	} {
 		if strings.Count(text, want) != 1 || strings.Count(text, "\n") != 4 {
 			t.Errorf("not once %q in the log:\n%s", want, text)

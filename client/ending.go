@@ -33,7 +33,8 @@ type ending struct {
 func early(stop *interrupts, session *runningSession) (ending, bool) {
 	select {
 	case <-stop.abort.Done():
-		return ending{reason: bulkheadv1.StopReason_STOP_REASON_INTERRUPTED, detail: context.Cause(stop.abort).Error()}, true
+		return ending{reason: bulkheadv1.StopReason_STOP_REASON_INTERRUPTED,
+			detail: context.Cause(stop.abort).Error()}, true
 	default:
 	}
 	select {
@@ -93,7 +94,7 @@ func bounded(abort context.Context, d time.Duration, fn func(context.Context)) {
 	fn(ctx)
 }
 
-// crashed has a line for every worker that did not end in order. Those killed
+// crashed returns a line for every worker that did not end in order. Those killed
 // because the client was stopped at once are no surprise and have none, nor those that
 // ended by themselves before they could be killed.
 func (l *load) crashed(abort context.Context) []string {
@@ -101,13 +102,15 @@ func (l *load) crashed(abort context.Context) []string {
 	for _, one := range l.workers.all() {
 		exit := one.exit()
 		cut := abort.Err() != nil && one.stopped == "" &&
-			(exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_KILLED || exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CLEAN)
+			(exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_KILLED ||
+				exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CLEAN)
 		switch {
 		case exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CLEAN && one.reason == "", cut:
 		case exit.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CLEAN:
 			lines = append(lines, fmt.Sprintf("%s (pid %d): %s", one.name(), exit.GetProcess().GetPid(), one.reason))
 		default:
-			lines = append(lines, fmt.Sprintf("%s (pid %d): %s", one.name(), exit.GetProcess().GetPid(), exit.GetCause()))
+			lines = append(lines, fmt.Sprintf("%s (pid %d): %s", one.name(), exit.GetProcess().GetPid(),
+				exit.GetCause()))
 		}
 	}
 	return lines

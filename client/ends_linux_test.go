@@ -12,6 +12,7 @@ import (
 	"bulkhead/client/preflight"
 	"bulkhead/client/spec"
 	"bulkhead/internal/testing/scripted"
+	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -27,8 +28,8 @@ func TestRunEndsWhenAllIsWritten(t *testing.T) {
 	}
 }
 
-// TestNoChunkIsWrittenBeyondTheTotal has several consumers with several writers, whose files
-// do not end where the total does. With sync, also the file that is cut there is synced.
+// TestNoChunkIsWrittenBeyondTheTotal runs several consumers with several writers, whose files do
+// not end where the total does. With sync, also the file that is cut there is synced.
 func TestNoChunkIsWrittenBeyondTheTotal(t *testing.T) {
 	const total, chunk = 5<<20 + 12345, 10_000
 	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
@@ -62,7 +63,8 @@ func TestNoChunkIsWrittenBeyondTheTotal(t *testing.T) {
 		}
 	}
 	if files != result.Bytes || partial == 0 {
-		t.Errorf("the files have %d bytes, %d of them are partial; want the %d that were written, and the cut ones", files, partial, result.Bytes)
+		t.Errorf("the files have %d bytes, %d of them are partial; want the %d that were written, and the cut ones",
+			files, partial, result.Bytes)
 	}
 }
 
@@ -74,13 +76,14 @@ func TestRunEndsWhenItsThroughputIsSteady(t *testing.T) {
 		}
 	})
 	result := r.end()
-	if stop := r.stop(); stop.GetReason() != bulkheadv1.StopReason_STOP_REASON_STEADY || !strings.Contains(stop.GetDetail(), "B/s, varying by ") || result.ExitCode() != 0 {
+	if stop := r.stop(); stop.GetReason() != bulkheadv1.StopReason_STOP_REASON_STEADY ||
+		!strings.Contains(stop.GetDetail(), "B/s, varying by ") || result.ExitCode() != 0 {
 		t.Errorf("Run = %+v, stop %v; want a steady end", result, stop)
 	}
 }
 
-// TestConsumersBeginOneAfterTheOther has a ramp after which the second consumer does not
-// begin within the test.
+// TestConsumersBeginOneAfterTheOther sets a ramp after which the second consumer does not begin
+// within the test.
 func TestConsumersBeginOneAfterTheOther(t *testing.T) {
 	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
 		c.Runtime, c.Ramp = 4*time.Hour, 4*time.Hour
@@ -104,27 +107,29 @@ func TestConsumersBeginOneAfterTheOther(t *testing.T) {
 	}
 }
 
-// TestReserveEndsTheLoad has a disk that somebody else fills while the load runs: with bytes,
-// or with files. Several consumers come to the reserve, and the load has one end.
+// TestReserveEndsTheLoad fills the disk while the load runs: with bytes, or with files. Several
+// consumers come to the reserve, and the load has one end.
 func TestReserveEndsTheLoad(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		kept func(*spec.Consumer)
+		kept func(*workload.Consumer)
 		fill func(t *testing.T, disk string)
 		says string
 	}{
-		{"bytes", func(c *spec.Consumer) { c.Reserve = spec.Reserve{Bytes: 4 << 20} }, func(t *testing.T, disk string) {
+		{"bytes", func(c *workload.Consumer) { c.Reserve = workload.Reserve{Bytes: 4 << 20} }, func(t *testing.T,
+			disk string) {
 			if err := os.WriteFile(filepath.Join(disk, "foreign"), make([]byte, 13<<20), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}, "the reserve of 4MiB on "},
-		{"inodes", func(c *spec.Consumer) { c.ReserveInodes = spec.InodeReserve{Count: 50} }, func(t *testing.T, disk string) {
-			for i := range 160 {
-				if err := os.WriteFile(filepath.Join(disk, fmt.Sprint("foreign-", i)), nil, 0o600); err != nil {
-					t.Fatal(err)
+		{"inodes", func(c *workload.Consumer) { c.ReserveInodes = workload.InodeReserve{Count: 50} },
+			func(t *testing.T, disk string) {
+				for i := range 160 {
+					if err := os.WriteFile(filepath.Join(disk, fmt.Sprint("foreign-", i)), nil, 0o600); err != nil {
+						t.Fatal(err)
+					}
 				}
-			}
-		}, "the reserve of 50 inodes on "},
+			}, "the reserve of 50 inodes on "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			disk := scripted.Tmpfs(t, "size=16m,nr_inodes=200")
@@ -147,7 +152,8 @@ func TestReserveEndsTheLoad(t *testing.T) {
 				t.Errorf("notes = %q; want %q", result.Notes, says)
 			}
 			stop := r.stop()
-			if stop.GetReason() != bulkheadv1.StopReason_STOP_REASON_RESERVE || !strings.HasPrefix(stop.GetDetail(), says) {
+			if stop.GetReason() != bulkheadv1.StopReason_STOP_REASON_RESERVE ||
+				!strings.HasPrefix(stop.GetDetail(), says) {
 				t.Errorf("stop = %v; want the reserve, %q", stop, says)
 			}
 			ended := 0
@@ -155,21 +161,23 @@ func TestReserveEndsTheLoad(t *testing.T) {
 				if exit.GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
 					t.Errorf("exit %v; want one in order", exit)
 				}
-				if exit.GetEndedWork() == bulkheadv1.StopReason_STOP_REASON_RESERVE && strings.HasPrefix(exit.GetCause(), says) {
+				if exit.GetEndedWork() == bulkheadv1.StopReason_STOP_REASON_RESERVE &&
+					strings.HasPrefix(exit.GetCause(), says) {
 					ended++
 				}
 			}
 			if ended == 0 {
 				t.Errorf("exits = %v; want the consumer that came to the reserve", stop.GetExits())
 			}
-			if log := r.log.String(); strings.Count(log, "load ended: "+says) != 1 || strings.Count(log, "reserve of") != 1 || strings.Contains(log, "level=ERROR") {
+			if log := r.log.String(); strings.Count(log, "load ended: "+says) != 1 ||
+				strings.Count(log, "reserve of") != 1 || strings.Contains(log, "level=ERROR") {
 				t.Errorf("the log does not say it once:\n%s", log)
 			}
 		})
 	}
 }
 
-// TestInodesAreCheckedBeforehand has file systems with more and with fewer inodes than files.
+// TestInodesAreCheckedBeforehand uses file systems with more and with fewer inodes than files.
 func TestInodesAreCheckedBeforehand(t *testing.T) {
 	for _, test := range []struct {
 		inodes int
@@ -179,7 +187,8 @@ func TestInodesAreCheckedBeforehand(t *testing.T) {
 		configure := func(c *spec.Config) {
 			onDisk(disk, false, false)(c)
 			for i := range c.Consumers {
-				c.Consumers[i].FileSize, c.Consumers[i].KeepFiles, c.Consumers[i].ReserveInodes = 64<<10, 10, spec.InodeReserve{Count: 30, Percent: 50}
+				c.Consumers[i].FileSize, c.Consumers[i].KeepFiles, c.Consumers[i].ReserveInodes = 64<<10, 10,
+					workload.InodeReserve{Count: 30, Percent: 50}
 			}
 		}
 		cfg := scripted.Config()
@@ -192,7 +201,8 @@ func TestInodesAreCheckedBeforehand(t *testing.T) {
 		if got := strings.Join(plan.Problems, "\n"); (got == "") != (test.want == "") {
 			t.Errorf("%d inodes: planned with %q; want %q", test.inodes, got, test.want)
 		}
-		if one := plan.Consumers[0]; one.FilesAtOnce != 12 || one.FreeInodes == nil || *one.FreeInodes != uint64(test.inodes-1) || one.ReserveInodes != min(30, uint64(test.inodes/2)) {
+		if one := plan.Consumers[0]; one.FilesAtOnce != 12 || one.FreeInodes == nil ||
+			*one.FreeInodes != uint64(test.inodes-1) || one.ReserveInodes != min(30, uint64(test.inodes/2)) {
 			t.Errorf("%d inodes: planned %+v", test.inodes, one)
 		}
 		r := startClient(t, scripted.Start(t, scripted.Orderly), configure)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"bulkhead/client/spec"
+	"bulkhead/internal/human"
 	"bulkhead/internal/plural"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -31,15 +31,19 @@ func (f *faults) watch(m *bulkheadv1.Message, now time.Time) {
 		if f.since.IsZero() || f.reads && !reads {
 			f.since, f.errors, f.reads = now, 0, reads
 			what := "writes fail"
-			if reads {
+			switch {
+			case reads:
 				what, text = "reading back fails", strings.TrimPrefix(text, "verify: ")
+			case p.GetVerifyErrors() > 0: // the text is of either
+				what = "writes and reading back fail, the last"
 			}
 			f.log.Warn(fmt.Sprintf("%s: %s: %s", f.name, what, text))
 		}
 		f.errors += p.GetErrors()
 	case p.GetBytes() > 0 && !f.since.IsZero():
 		if !f.reads {
-			f.log.Info(fmt.Sprintf("%s: writes work again after %s in %s", f.name, plural.Of(f.errors, "error"), spec.Duration(now.Sub(f.since))))
+			f.log.Info(fmt.Sprintf("%s: writes work again after %s in %s", f.name, plural.Of(f.errors, "error"),
+				human.BriefDuration(now.Sub(f.since))))
 		}
 		f.since = time.Time{}
 	}

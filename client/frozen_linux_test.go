@@ -3,84 +3,36 @@ package client
 import (
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"bulkhead/client/names"
 	"bulkhead/client/site"
 	"bulkhead/client/spec"
+	"bulkhead/internal/testing/frozen"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// FIFREEZE and FITHAW of linux/fs.h: every change waits in the kernel, and no signal
-// ends the wait, until the file system is thawed.
-const (
-	freezeRequest = 0xc0045877
-	thawRequest   = 0xc0045878
-)
-
-// freezable mounts a file system that can be frozen, until the test ends.
-func freezable(t *testing.T) (dir string, request func(req uint)) {
-	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("only root may mount a file system")
-	}
-	folder := t.TempDir()
-	image, dir := filepath.Join(folder, "image"), filepath.Join(folder, "disk")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(image, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(image, 32<<20); err != nil {
-		t.Fatal(err)
-	}
-	for _, command := range [][]string{{"mkfs.ext4", "-q", image}, {"mount", "-o", "loop", image, dir}} {
-		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
-			t.Skipf("%s: %v: %s", command[0], err, out)
-		}
-	}
-	t.Cleanup(func() {
-		scripted.Eventually(t, "the file system to be idle", func() bool { return unix.Unmount(dir, 0) == nil })
-	})
-	root, err := os.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request = func(req uint) {
-		if err := unix.IoctlSetInt(int(root.Fd()), req, 0); err != nil && req == freezeRequest {
-			t.Skip("freezing a file system:", err)
-		}
-	}
-	t.Cleanup(func() {
-		request(thawRequest) // it may be so already
-		root.Close()
-	})
-	return dir, request
-}
-
 // A consumer in a system call that does not return is stalled, not gone; and a
 // second interrupt ends the client all the same.
 func TestFrozenFileSystem(t *testing.T) {
-	disk, request := freezable(t)
+	disk := frozen.New(t)
 	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
 		c.StallAfter = 100 * time.Millisecond
-		c.Consumers[0].Path = disk
+		c.Consumers[0].Path = disk.Path
 		c.Consumers[0].FileSize = 256 << 10
 	})
 	pid := r.consumerPid(0)
-	t.Cleanup(func() { request(thawRequest) }) // before the client's end is waited for
-	request(freezeRequest)
+	t.Cleanup(disk.Thaw) // before the client's end is waited for
+	disk.Freeze()
 	r.until("a stalled consumer", func(m *bulkheadv1.Message) bool {
 		for _, answer := range m.GetHeartbeat().GetAnswers() {
-			if int(answer.GetProcess().GetPid()) == pid && answer.GetState() == bulkheadv1.WorkerState_WORKER_STATE_STALLED && answer.GetStalledNano() > 0 {
+			if int(answer.GetProcess().GetPid()) == pid &&
+				answer.GetState() == bulkheadv1.WorkerState_WORKER_STATE_STALLED && answer.GetStalledNano() > 0 {
 				return true
 			}
 		}
@@ -94,94 +46,103 @@ func TestFrozenFileSystem(t *testing.T) {
 	r.signals <- syscall.SIGINT
 	scripted.Wait(t, "the client", r.done)
 	problems := strings.Join(r.result.Problems, "\n")
-	if r.result.ExitCode() != 3 || !strings.Contains(problems, "what stays is in "+disk) || !strings.Contains(problems, "consumer 0") {
+	if r.result.ExitCode() != 3 || !strings.Contains(problems, "what is left is in "+disk.Path) ||
+		!strings.Contains(problems, "consumer 0") {
 		t.Errorf("Run = %+v; want the folder that stays and consumer 0", r.result)
 	}
 	exits := r.stop().GetExits()
-	if exits[0].GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_NEVER || exits[2].GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_NEVER {
+	if exits[0].GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_NEVER ||
+		exits[2].GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_NEVER {
 		t.Errorf("exits = %v; want only consumer 0 not ended", exits)
 	}
-	request(thawRequest)
-	scripted.Eventually(t, "the end of every process", func() bool { return len(scripted.LivingBelow(r.cfg.WorkDir)) == 0 })
+	disk.Thaw()
+	scripted.Eventually(t, "the end of every process",
+		func() bool { return len(scripted.LivingBelow(r.cfg.WorkDir)) == 0 })
 }
 
 // A file system that does not answer at the end holds the client up for no longer than it
 // says: who is waited for is said, who never ended is reported, and the folder that stays is
 // named, with the record by which the next client removes it.
 func TestFrozenAtTheEnd(t *testing.T) {
-	disk, request := freezable(t)
+	disk := frozen.New(t)
 	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
 		c.StallAfter, c.KillTimeout = 100*time.Millisecond, 4*time.Second
-		c.Consumers[0].Path = disk
+		c.Consumers[0].Path = disk.Path
 		c.Consumers[0].FileSize = 256 << 10
 	})
 	pid := r.consumerPid(0)
-	t.Cleanup(func() { request(thawRequest) }) // before the client's end is waited for
-	request(freezeRequest)
+	t.Cleanup(disk.Thaw) // before the client's end is waited for
+	disk.Freeze()
 	r.until("a stalled consumer", func(m *bulkheadv1.Message) bool {
 		for _, answer := range m.GetHeartbeat().GetAnswers() {
-			if int(answer.GetProcess().GetPid()) == pid && answer.GetState() == bulkheadv1.WorkerState_WORKER_STATE_STALLED {
+			if int(answer.GetProcess().GetPid()) == pid &&
+				answer.GetState() == bulkheadv1.WorkerState_WORKER_STATE_STALLED {
 				return true
 			}
 		}
 		return false
 	})
 	r.signals <- syscall.SIGINT // once
-	r.log.Await(t, "waiting for consumer 0 to close its files on "+disk+"; ")
-	r.log.Await(t, "waiting for the system to end consumer 0, killed in a system call on "+disk+" that does not return; ")
+	r.log.Await(t, "waiting for consumer 0 to close its files on "+disk.Path+"; ")
+	r.log.Await(t, "waiting for the system to end consumer 0, killed in a system call on "+disk.Path+
+		" that does not return; ")
 	scripted.Wait(t, "the client", r.done)
 	problems := strings.Join(r.result.Problems, "\n")
-	if r.result.ExitCode() != 3 || !strings.Contains(problems, "what stays is in "+disk) || !strings.Contains(problems, "consumer 0") {
+	if r.result.ExitCode() != 3 || !strings.Contains(problems, "what is left is in "+disk.Path) ||
+		!strings.Contains(problems, "consumer 0") {
 		t.Errorf("Run = %+v; want the folder that stays and consumer 0", r.result)
 	}
-	if exits := r.stop().GetExits(); exits[0].GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_NEVER || exits[1].GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
+	if exits := r.stop().GetExits(); exits[0].GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_NEVER ||
+		exits[1].GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
 		t.Errorf("exits = %v; want only consumer 0 not ended", exits)
 	}
-	request(thawRequest)
-	scripted.Eventually(t, "the end of every process", func() bool { return len(scripted.LivingBelow(r.cfg.WorkDir)) == 0 })
-	left, _ := filepath.Glob(filepath.Join(disk, "bulkhead-*", spec.RecordName))
+	left, _ := filepath.Glob(filepath.Join(disk.Path, "bulkhead-*", names.Record))
 	if len(left) != 1 {
 		t.Fatalf("%d records stay; want that of the client", len(left))
 	}
+	disk.Thaw() // from here on its remover continues
+	scripted.Eventually(t, "the end of every process",
+		func() bool { return len(scripted.LivingBelow(r.cfg.WorkDir)) == 0 })
 	if left, _ := filepath.Glob(filepath.Join(r.cfg.Consumers[1].Path, "bulkhead-*")); len(left) != 0 {
 		t.Errorf("left where everything answers: %v", left)
 	}
-	scripted.Eventually(t, "its remover to end", func() bool { return !anyArgument(disk) })
+	scripted.Eventually(t, "its remover to end", func() bool { return !anyArgument(disk.Path) })
 	next := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
 		c.Name = "next"
-		c.Consumers[0].Path = disk
+		c.Consumers[0].Path = disk.Path
 		c.Consumers[0].FileSize = 256 << 10
 	})
 	next.consumerPid(0)
 	next.signals <- syscall.SIGINT
 	scripted.Wait(t, "the next client", next.done)
-	if left, _ := filepath.Glob(filepath.Join(disk, "*")); len(left) > 1 { // lost+found
+	if left, _ := filepath.Glob(filepath.Join(disk.Path, "*")); len(left) > 1 { // lost+found
 		t.Errorf("left: %v", left)
 	}
 }
 
 // A file system that stops to answer while load files are removed holds nobody up either.
 func TestFrozenWhileRemoving(t *testing.T) {
-	disk, request := freezable(t)
-	folder := filepath.Join(disk, spec.WorkDirPrefix+"a-1")
+	disk := frozen.New(t)
+	folder := filepath.Join(disk.Path, names.WorkDirPrefix+"a-1")
 	if err := os.MkdirAll(filepath.Join(folder, "consumer-0"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(folder, "consumer-0", "load-00000000.dat"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	request(freezeRequest)
+	disk.Freeze()
 	log := new(scripted.LogLines)
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := site.Removal{Executable: executable, Paths: []string{folder}, Stall: 100 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))}
+	r := site.Removal{Executable: executable, Paths: []string{folder}, Stall: 100 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(log, nil))}
 	err = r.Run(t.Context(), func() { t.Error("left, although nothing was removed") })
-	if err == nil || !strings.Contains(err.Error(), "what stays is in "+folder) {
+	if err == nil || !strings.Contains(err.Error(), "what is left is in "+folder) {
 		t.Errorf("run = %v; want the folder that stays", err)
 	}
-	request(thawRequest)
+	disk.Thaw()
 }
 
 // anyArgument reports whether a process has an argument that contains text.

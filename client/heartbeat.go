@@ -30,7 +30,8 @@ type patient struct {
 // heartbeats asks all patients how they are, a round an interval, until ctx is
 // done. say gets one message for each round that was finished. A round closes at
 // the interval at the latest, so no patient can delay the next one.
-func heartbeats(ctx context.Context, patients []patient, interval, timeout time.Duration, say func(*bulkheadv1.Heartbeat)) {
+func heartbeats(ctx context.Context, patients []patient, interval, timeout time.Duration,
+	say func(*bulkheadv1.Heartbeat)) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for round := uint64(1); ; round++ {
@@ -47,12 +48,13 @@ func heartbeats(ctx context.Context, patients []patient, interval, timeout time.
 	}
 }
 
-// ask is one round: all are asked at the same time, and the round closes when all
-// have answered or close is over.
+// ask makes one round: all are asked at the same time, and the round closes when all have
+// answered or close is over.
 func ask(ctx context.Context, patients []patient, round uint64, close, timeout time.Duration) *bulkheadv1.Heartbeat {
 	began := time.Now()
 	beat := &bulkheadv1.Heartbeat{
-		Round: round, StartedUnixNano: began.UnixNano(), StartedElapsedNano: boottime.At(began), TimeoutNano: int64(timeout),
+		Round: round, StartedUnixNano: began.UnixNano(), StartedElapsedNano: boottime.At(began),
+		TimeoutNano: int64(timeout),
 	}
 	ctx, cancel := context.WithTimeout(ctx, close)
 	defer cancel()
@@ -74,7 +76,8 @@ func ask(ctx context.Context, patients []patient, round uint64, close, timeout t
 }
 
 // ask returns the answer, or why there is none.
-func (p patient) ask(ctx context.Context, round uint64, close, timeout time.Duration) (*bulkheadv1.HeartbeatAnswer, *bulkheadv1.HeartbeatMiss) {
+func (p patient) ask(ctx context.Context, round uint64, close, timeout time.Duration) (*bulkheadv1.HeartbeatAnswer,
+	*bulkheadv1.HeartbeatMiss) {
 	begin := time.Now()
 	answer, err := p.service.Heartbeat(ctx, &bulkheadv1.HeartbeatRequest{Round: round})
 	latency := time.Since(begin)
@@ -91,9 +94,9 @@ func (p patient) ask(ctx context.Context, round uint64, close, timeout time.Dura
 	return nil, &bulkheadv1.HeartbeatMiss{Process: p.process, Reason: spec.Clip(reason), Gone: gone}
 }
 
-// reason says why there was no answer, and whether that is because the process has exited. A connection breaks a moment before its
-// process is known to be gone, so a broken one is looked at until the round closes, which
-// was to be close after begin.
+// reason returns why there was no answer, and whether that is because the process has exited. A
+// connection breaks a moment before its process is known to be gone, so a broken one is looked
+// at until the round closes, which was to be close after begin.
 func (p patient) reason(ctx context.Context, err error, begin time.Time, close time.Duration) (why string, gone bool) {
 	select {
 	case <-p.gone:
@@ -107,6 +110,7 @@ func (p patient) reason(ctx context.Context, err error, begin time.Time, close t
 	case <-p.gone:
 		return goneReason + " (" + p.how() + ")", true
 	case <-ctx.Done():
-		return fmt.Sprintf("%s (%s)", spec.Measured("no answer in", time.Since(begin), close), status.Convert(err).Message()), false
+		return fmt.Sprintf("%s (%s)", spec.Measured("no answer in", time.Since(begin), close),
+			status.Convert(err).Message()), false
 	}
 }

@@ -23,12 +23,14 @@ type scriptedWorker struct {
 	answer func(context.Context) (*bulkheadv1.HeartbeatResponse, error)
 }
 
-func (s scriptedWorker) Heartbeat(ctx context.Context, _ *bulkheadv1.HeartbeatRequest) (*bulkheadv1.HeartbeatResponse, error) {
+func (s scriptedWorker) Heartbeat(ctx context.Context, _ *bulkheadv1.HeartbeatRequest) (*bulkheadv1.HeartbeatResponse,
+	error) {
 	return s.answer(ctx)
 }
 
 // startPatient serves a scripted worker; stop ends its server.
-func startPatient(t *testing.T, index int, answer func(context.Context) (*bulkheadv1.HeartbeatResponse, error)) (p patient, stop func()) {
+func startPatient(t *testing.T, index int,
+	answer func(context.Context) (*bulkheadv1.HeartbeatResponse, error)) (p patient, stop func()) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "worker")
 	listener, err := net.Listen("unix", path)
@@ -55,7 +57,8 @@ func startPatient(t *testing.T, index int, answer func(context.Context) (*bulkhe
 		stop()
 	})
 	return patient{
-		process: &bulkheadv1.Process{Kind: bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, Index: uint32(index), Pid: int32(1000 + index)},
+		process: &bulkheadv1.Process{Kind: bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, Index: uint32(index),
+			Pid: int32(1000 + index)},
 		service: bulkheadv1.NewWorkerServiceClient(conn),
 		gone:    make(chan struct{}),
 		how:     func() string { return "killed by signal 9 (SIGKILL)" },
@@ -82,10 +85,12 @@ func TestRoundTellsWorkersApart(t *testing.T) {
 	close(gone)
 
 	beat := ask(t.Context(), []patient{well, stalled, silent, dead}, 5, 2*time.Second, time.Second)
-	if beat.Round != 5 || beat.TimeoutNano != 1e9 || beat.StartedUnixNano == 0 || len(beat.Answers) != 2 || len(beat.Misses) != 2 {
+	if beat.Round != 5 || beat.TimeoutNano != 1e9 || beat.StartedUnixNano == 0 || len(beat.Answers) != 2 ||
+		len(beat.Misses) != 2 {
 		t.Fatalf("round = %v", beat)
 	}
-	for i, want := range []bulkheadv1.WorkerState{bulkheadv1.WorkerState_WORKER_STATE_WORKING, bulkheadv1.WorkerState_WORKER_STATE_STALLED} {
+	for i, want := range []bulkheadv1.WorkerState{bulkheadv1.WorkerState_WORKER_STATE_WORKING,
+		bulkheadv1.WorkerState_WORKER_STATE_STALLED} {
 		if a := beat.Answers[i]; a.Process.Index != uint32(i) || a.State != want || a.LatencyNano <= 0 {
 			t.Errorf("answer %d = %v; want %s", i, a, want)
 		}
@@ -96,7 +101,8 @@ func TestRoundTellsWorkersApart(t *testing.T) {
 	if m := beat.Misses[0]; m.Process.Index != 2 || m.Gone || !strings.HasPrefix(m.Reason, "no answer in ") {
 		t.Errorf("miss = %v", m)
 	}
-	if m := beat.Misses[1]; m.Process.Index != 3 || !m.Gone || m.Reason != "process is gone (killed by signal 9 (SIGKILL))" {
+	if m := beat.Misses[1]; m.Process.Index != 3 || !m.Gone ||
+		m.Reason != "process is gone (killed by signal 9 (SIGKILL))" {
 		t.Errorf("miss = %v", m)
 	}
 }
@@ -136,7 +142,8 @@ func TestSilentWorkerDelaysNoRound(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		heartbeats(ctx, []patient{silent}, 50*time.Millisecond, 10*time.Millisecond, func(b *bulkheadv1.Heartbeat) { beats <- b })
+		heartbeats(ctx, []patient{silent}, 50*time.Millisecond, 10*time.Millisecond,
+			func(b *bulkheadv1.Heartbeat) { beats <- b })
 	}()
 	for round := uint64(1); round <= 3; round++ {
 		beat := scripted.Wait(t, "a round", beats)

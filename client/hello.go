@@ -9,17 +9,19 @@ import (
 
 	"bulkhead/client/site"
 	"bulkhead/client/spec"
+	"bulkhead/internal/human"
 	"bulkhead/internal/protocol"
+	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // helloOf introduces the client. The session adds the wall clock.
-func helloOf(cfg spec.Config, id spec.ClientID, dirs *site.Folders) *bulkheadv1.Hello {
+func helloOf(cfg spec.Config, secret spec.Secret, dirs *site.Folders) *bulkheadv1.Hello {
 	host, _ := os.Hostname() // for people only; an unknown host is an empty one
 	return &bulkheadv1.Hello{
 		ProtocolVersion: protocol.Version,
 		ProtocolMinor:   protocol.Minor,
-		ClientId:        id[:],
+		ClientId:        secret[:],
 		Name:            cfg.Name,
 		Host:            strings.ToValidUTF8(host[:min(len(host), protocol.MaxHostBytes)], ""),
 		Labels:          cfg.Labels,
@@ -31,23 +33,25 @@ func helloOf(cfg spec.Config, id spec.ClientID, dirs *site.Folders) *bulkheadv1.
 	}
 }
 
-// helloMaxBytes bounds a Hello. A supervisor takes frames of 1 MiB unless it is told
-// otherwise; the rest is for what is added when a connection is made again.
-const helloMaxBytes = 1<<20 - 4<<10
+// helloMaxBytes bounds a Hello: a frame of the default size, less what is added when a connection
+// is made again.
+const helloMaxBytes = protocol.DefaultFrameBytes - 4<<10
 
 // checkHelloSize returns an error for a Hello that no supervisor takes. 1024 consumers
 // have room for paths of some hundred bytes and a few chunk sizes each.
 func checkHelloSize(h *bulkheadv1.Hello) error {
 	if size := proto.Size(h); size > helloMaxBytes {
-		return fmt.Errorf("%w: what its %d consumers will write takes %s to say, and a supervisor listens to %s; use shorter paths, fewer chunk sizes, or fewer consumers",
-			spec.ErrConfig, len(h.GetWorkload().GetConsumers()), spec.Size(uint64(size)), spec.Size(helloMaxBytes))
+		return fmt.Errorf("%w: the description of its %d consumers has %s, and a supervisor accepts %s; use "+
+			"shorter paths, fewer chunk sizes, or fewer consumers",
+			spec.ErrConfig, len(h.GetWorkload().GetConsumers()), human.BriefSize(uint64(size)),
+			human.BriefSize(helloMaxBytes))
 	}
 	return nil
 }
 
-// workloadOf is what the client is going to do, in wire form.
+// workloadOf returns what the client is going to do, in wire form.
 func workloadOf(cfg spec.Config, dirs *site.Folders) *bulkheadv1.Workload {
-	workload := &bulkheadv1.Workload{
+	wire := &bulkheadv1.Workload{
 		RuntimeNano:           int64(cfg.Runtime),
 		HeartbeatIntervalNano: int64(cfg.HeartbeatInterval),
 		HeartbeatTimeoutNano:  int64(cfg.HeartbeatTimeout),
@@ -57,15 +61,24 @@ func workloadOf(cfg spec.Config, dirs *site.Folders) *bulkheadv1.Workload {
 		TotalBytes:            cfg.TotalBytes,
 	}
 	if cfg.Steady.Window > 0 {
-		workload.StopWhen = &bulkheadv1.SteadyState{WindowNano: int64(cfg.Steady.Window), MaxVariationPercent: cfg.Steady.MaxVariation}
+		wire.StopWhen = &bulkheadv1.SteadyState{WindowNano: int64(cfg.Steady.Window),
+			MaxVariationPercent: cfg.Steady.MaxVariation}
 	}
 	for i, c := range cfg.Consumers {
-		workload.Consumers = append(workload.Consumers, specOf(i, c, dirs))
+		wire.Consumers = append(wire.Consumers, specOf(i, c, dirs))
 	}
-	return workload
+	return wire
 }
 
-// clientProcess is this process.
+// specOf returns what a consumer writes, in wire form.
+func specOf(index int, c workload.Consumer, dirs *site.Folders) *bulkheadv1.ConsumerSpec {
+	c.Path = dirs.Consumers[index]
+	wire := c.Wire(index)
+	wire.ReserveBytes, wire.ReserveInodes = dirs.Reserves[index].Bytes, dirs.Reserves[index].Inodes
+	return wire
+}
+
+// clientProcess returns this process.
 func clientProcess() *bulkheadv1.Process {
 	return &bulkheadv1.Process{Kind: bulkheadv1.ProcessKind_PROCESS_KIND_CLIENT, Pid: int32(os.Getpid())}
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -13,7 +14,10 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-var errAborted = errors.New("interrupted a second time")
+// ErrInterrupted is wrapped by the error of a client that was interrupted before it had a load.
+var ErrInterrupted = errors.New("interrupted")
+
+var errAborted = fmt.Errorf("%w a second time", ErrInterrupted)
 
 // interrupts turns signals into the two ways to end early.
 type interrupts struct {
@@ -57,7 +61,7 @@ func watchInterrupts(ctx context.Context, signals <-chan os.Signal, log *slog.Lo
 	return i
 }
 
-// reason is why the load ends in order; orderly is closed.
+// reason returns why the load ends in order; orderly is closed.
 func (i *interrupts) reason() bulkheadv1.StopReason {
 	if i.first == syscall.SIGHUP {
 		return bulkheadv1.StopReason_STOP_REASON_HANGUP
@@ -65,7 +69,7 @@ func (i *interrupts) reason() bulkheadv1.StopReason {
 	return bulkheadv1.StopReason_STOP_REASON_INTERRUPTED
 }
 
-// signalName is what a signal is called in manuals.
+// signalName returns what a signal is called in manuals.
 func signalName(s os.Signal) string {
 	if number, ok := s.(syscall.Signal); ok {
 		if name := unix.SignalName(number); name != "" {

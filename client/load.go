@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -76,7 +77,8 @@ func (l *load) run(stop *interrupts, socketDir string) (ending, lasted) {
 		began = time.Now()
 		l.speed.begin(began)
 		l.begin(stop.abort)
-		l.cfg.Logger.Info("the consumers are ready and begin to write", "getting_ready_took", began.Sub(preparing).Round(time.Millisecond))
+		l.cfg.Logger.Info("the consumers are ready and begin to write",
+			"getting_ready_took", began.Sub(preparing).Round(time.Millisecond))
 		why = l.wait(stop, began)
 		long.reached = time.Since(began)
 	}
@@ -114,7 +116,7 @@ func (l *load) openStreams() (*sync.WaitGroup, context.CancelFunc) {
 	return streams, hangUp
 }
 
-// task is a worker's job.
+// task returns a worker's job.
 func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 	request := &bulkheadv1.RunRequest{Process: one.process}
 	if one != l.workers.monitor {
@@ -151,7 +153,8 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 // and the load ends: a worker is never kept waiting, and never queued for.
 func (l *load) take(m *bulkheadv1.Message) {
 	if c := m.GetCorruption(); c != nil && l.corruptions.Add(1) <= loggedCorruptions {
-		l.cfg.Logger.Error("a block did not read back as it was written", "consumer", m.GetProcess().GetIndex(), "where_and_what", corruptionText(c))
+		l.cfg.Logger.Error("a block did not read back as it was written", "consumer", m.GetProcess().GetIndex(),
+			"where_and_what", corruptionText(c))
 	}
 	l.tally.count(m)
 	if l.total.Spent() {
@@ -181,7 +184,8 @@ func (l *load) sayHeartbeat(beat *bulkheadv1.Heartbeat) {
 		if miss.GetGone() {
 			level = slog.LevelDebug // said once already, when its stream ended
 		}
-		l.cfg.Logger.Log(context.Background(), level, "heartbeat missed", "worker", (&worker{process: miss.GetProcess()}).name(), "reason", miss.GetReason())
+		l.cfg.Logger.Log(context.Background(), level, "heartbeat missed",
+			"worker", (&worker{process: miss.GetProcess()}).name(), "reason", miss.GetReason())
 	}
 	l.take(&bulkheadv1.Message{Process: clientProcess(), Fact: &bulkheadv1.Message_Heartbeat{Heartbeat: beat}})
 }
@@ -198,15 +202,17 @@ func (l *load) streamEnded(one *worker) {
 		l.ended <- one // which ends the load, and is said there
 		return
 	case bulkheadv1.StopReason_STOP_REASON_FAILED:
-		l.cfg.Logger.Error(fmt.Sprintf("%s (pid %d) has ended its work: %s", one.name(), one.process.GetPid(), one.stopped))
+		l.cfg.Logger.Error(fmt.Sprintf("%s (pid %d) has ended its work: %s", one.name(), one.process.GetPid(),
+			one.stopped))
 		l.ended <- one
 		return
 	}
-	l.cfg.Logger.Error(fmt.Sprintf("%s (pid %d) is lost in mid-run: %s", one.name(), one.process.GetPid(), spec.Or(one.reason, "it ended its work by itself")))
+	l.cfg.Logger.Error(fmt.Sprintf("%s (pid %d) is lost in mid-run: %s", one.name(), one.process.GetPid(),
+		cmp.Or(one.reason, "it ended its work by itself")))
 	l.ended <- one
 }
 
-// patients is the workers as heartbeats see them.
+// patients returns the workers as heartbeats see them.
 func patients(of []*worker) []patient {
 	var out []patient
 	for _, one := range of {

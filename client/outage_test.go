@@ -16,10 +16,11 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/client/names"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// A supervisor that is away costs nothing: the load goes on, messages go to the
+// A supervisor that is away costs nothing: the load continues, messages go to the
 // spool, and everything arrives when it is back.
 func TestLoadGoesOnWithoutASupervisor(t *testing.T) {
 	before := scripted.Start(t, scripted.Orderly)
@@ -29,7 +30,7 @@ func TestLoadGoesOnWithoutASupervisor(t *testing.T) {
 	r.consumerPid(0)
 	before.Server.Stop()
 	scripted.Eventually(t, "messages in the spool", func() bool {
-		paths, _ := filepath.Glob(filepath.Join(r.cfg.WorkDir, "*", spec.SpoolName))
+		paths, _ := filepath.Glob(filepath.Join(r.cfg.WorkDir, "*", names.Spool))
 		if len(paths) != 1 {
 			return false
 		}
@@ -53,7 +54,8 @@ func TestLoadGoesOnWithoutASupervisor(t *testing.T) {
 	after.Mu.Lock()
 	hello := after.Hellos[0]
 	after.Mu.Unlock()
-	if hello.GetAbsence() != bulkheadv1.Absence_ABSENCE_NETWORK || !strings.Contains(hello.GetLastEnd(), " tries without a welcome, the last: connection refused") {
+	if hello.GetAbsence() != bulkheadv1.Absence_ABSENCE_NETWORK ||
+		!strings.Contains(hello.GetLastEnd(), " tries without a welcome, the last: connection refused") {
 		t.Errorf("hello: %v, %q", hello.GetAbsence(), hello.GetLastEnd())
 	}
 	r.signals <- syscall.SIGINT
@@ -62,7 +64,7 @@ func TestLoadGoesOnWithoutASupervisor(t *testing.T) {
 	}
 }
 
-// A supervisor that knows nothing of the run does not end the load: it goes on as a
+// A supervisor that knows nothing of the run does not end the load: it continues as a
 // session of its own, which has every message that the first one has not.
 func TestSupervisorThatLostItsState(t *testing.T) {
 	before := scripted.Start(t, scripted.Orderly)
@@ -98,18 +100,25 @@ func TestSupervisorThatLostItsState(t *testing.T) {
 	id := protocol.RestID(first.GetClientId(), "run-2", acked)
 	continues := &bulkheadv1.Continuation{RunId: "run-1", ClientId: first.GetClientId(), After: acked, Before: acked}
 	switch {
-	case first.GetRunId() != "" || first.GetLastConnection() != 0 || first.SentSeq == nil || first.GetSentSeq() != 0 || len(first.GetInstance()) == 0:
+	case first.GetRunId() != "" || first.GetLastConnection() != 0 || first.SentSeq == nil || first.GetSentSeq() != 0 ||
+		len(first.GetInstance()) == 0:
 		t.Errorf("the first Hello: %v", first)
-	case named.GetRunId() != "run-1" || named.GetLastConnection() != 1 || named.GetSentSeq() < acked || named.Continues != nil || !bytes.Equal(named.GetInstance(), first.GetInstance()):
+	case named.GetRunId() != "run-1" || named.GetLastConnection() != 1 || named.GetSentSeq() < acked ||
+		named.Continues != nil || !bytes.Equal(named.GetInstance(), first.GetInstance()):
 		t.Errorf("the Hello to the second supervisor: %v", named)
-	case second.GetRunId() != "" || !bytes.Equal(second.GetClientId(), id[:]) || second.GetLastConnection() != 0 || second.GetSentSeq() != 0 || !proto.Equal(second.GetContinues(), continues):
+	case second.GetRunId() != "" || !bytes.Equal(second.GetClientId(), id[:]) || second.GetLastConnection() != 0 ||
+		second.GetSentSeq() != 0 || !proto.Equal(second.GetContinues(), continues):
 		t.Errorf("the Hello of the second session: %v; want client %x and %v", second, id, continues)
 	}
 	messages, _, goodbye := after.Snapshot()
-	if all := acked + uint64(len(messages)); goodbye.GetLastSeq() != uint64(len(messages)) || result.Messages != all || result.Undelivered != 0 {
-		t.Errorf("%d and %d messages, goodbye %v, Run = %+v; want every message once", len(known), len(messages), goodbye, result)
+	if all := acked + uint64(len(messages)); goodbye.GetLastSeq() != uint64(len(messages)) || result.Messages != all ||
+		result.Undelivered != 0 {
+		t.Errorf("%d and %d messages, goodbye %v, Run = %+v; want every message once", len(known), len(messages),
+			goodbye, result)
 	}
-	if text := strings.Join(result.Problems, "\n"); result.ExitCode() != 3 || !strings.Contains(text, "run run-1, of which the supervisor knows nothing any more, has the first ") || !strings.HasPrefix(result.Interruption, "interrupted after ") {
+	if text := strings.Join(result.Problems, "\n"); result.ExitCode() != 3 ||
+		!strings.Contains(text, "run run-1, which the supervisor no longer knows, has the first ") ||
+		!strings.HasPrefix(result.Interruption, "interrupted after ") {
 		t.Errorf("Run = %+v", result)
 	}
 }
@@ -117,7 +126,8 @@ func TestSupervisorThatLostItsState(t *testing.T) {
 // What is in quarantine must not be sent again: the load ends, and nothing advises
 // to deliver the spool.
 func TestQuarantineEndsTheLoad(t *testing.T) {
-	c := scripted.Start(t, scripted.BreakAfter(3, true, scripted.Unavailable), scripted.Refuse(codes.DataLoss, "message 9 killed 3 handlers"))
+	c := scripted.Start(t, scripted.BreakAfter(3, true, scripted.Unavailable),
+		scripted.Refuse(codes.DataLoss, "message 9 killed 3 handlers"))
 	r := startClient(t, c, nil)
 	scripted.Wait(t, "the client", r.done)
 	text := strings.Join(r.result.Problems, "\n")
@@ -130,9 +140,10 @@ func TestQuarantineEndsTheLoad(t *testing.T) {
 	}
 }
 
-// A stopped monitor is missed, the consumers go on, and it is killed at the end.
+// A stopped monitor is missed, the consumers continue, and it is killed at the end.
 func TestStoppedMonitorIsMissed(t *testing.T) {
-	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) { c.KillTimeout = 500 * time.Millisecond })
+	r := startClient(t, scripted.Start(t, scripted.Orderly),
+		func(c *spec.Config) { c.KillTimeout = 500 * time.Millisecond })
 	monitor := r.until("the monitor", func(m *bulkheadv1.Message) bool {
 		return m.GetStart() != nil && m.GetProcess().GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR
 	})
@@ -146,8 +157,10 @@ func TestStoppedMonitorIsMissed(t *testing.T) {
 	r.signals <- syscall.SIGINT
 	r.end()
 	exits := r.stop().GetExits()
-	if exits[0].Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN || exits[1].Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN ||
-		exits[2].Class != bulkheadv1.ExitClass_EXIT_CLASS_KILLED || exits[2].Cause != "did not end in time and was killed" {
+	if exits[0].Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN ||
+		exits[1].Class != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN ||
+		exits[2].Class != bulkheadv1.ExitClass_EXIT_CLASS_KILLED ||
+		exits[2].Cause != "did not end in time and was killed" {
 		t.Errorf("exits = %v; want only the monitor killed", exits)
 	}
 }

@@ -58,7 +58,8 @@ func TestWorkersEndWithTheirClient(t *testing.T) {
 	})
 	pids := p.workers(c, consumers)
 	free := fillUp(t, disk)
-	scripted.Eventually(t, "consumer 0 in a pause", func() bool { return strings.Count(p.log.String(), "consumer 0: writes fail") > 0 })
+	scripted.Eventually(t, "consumer 0 in a pause",
+		func() bool { return strings.Count(p.log.String(), "consumer 0: writes fail") > 0 })
 	for _, pid := range []int{pids[1], pids[consumers]} { // a consumer and the monitor
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
@@ -66,7 +67,8 @@ func TestWorkersEndWithTheirClient(t *testing.T) {
 	}
 	p.signal(syscall.SIGKILL)
 	scripted.Wait(t, "the client's end", p.done)
-	scripted.Eventually(t, "the end of every worker", func() bool { return len(scripted.LivingBelow(p.cfg.WorkDir)) == 0 })
+	scripted.Eventually(t, "the end of every worker",
+		func() bool { return len(scripted.LivingBelow(p.cfg.WorkDir)) == 0 })
 	free()
 	for _, consumer := range p.cfg.Consumers {
 		scripted.Eventually(t, "the load files to be gone", func() bool {
@@ -109,7 +111,8 @@ func TestStoppedClientSaysThatItWasStarved(t *testing.T) {
 	c.Mu.Unlock()
 	if hello.GetAbsence() != bulkheadv1.Absence_ABSENCE_STARVED || hello.GetLastEnd() == "" ||
 		time.Duration(hello.GetStarvedNano()) < session.StarvedGap-session.VitalsTick {
-		t.Errorf("hello: %v, %q, starved %s", hello.GetAbsence(), hello.GetLastEnd(), time.Duration(hello.GetStarvedNano()))
+		t.Errorf("hello: %v, %q, starved %s", hello.GetAbsence(), hello.GetLastEnd(),
+			time.Duration(hello.GetStarvedNano()))
 	}
 	p.signal(syscall.SIGINT)
 	scripted.Wait(t, "the client's end", p.done)

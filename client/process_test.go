@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"bulkhead/client/names"
 	"bulkhead/client/spec"
 	"bulkhead/internal/testing/scripted"
 )
@@ -32,7 +33,7 @@ func startProgram(t *testing.T, c *scripted.Collector, consumers int, change fun
 	cfg.ProgressInterval = 50 * time.Millisecond
 	load := t.TempDir()
 	for range consumers {
-		cfg.Consumers = append(cfg.Consumers, spec.Consumer{Path: load, ChunkSize: 64 << 10, FileSize: 1 << 20, KeepFiles: 1})
+		cfg.Consumers = append(cfg.Consumers, scripted.Load(load, 64<<10, 1<<20, 1))
 	}
 	if change != nil {
 		change(&cfg)
@@ -79,7 +80,7 @@ func (p *clientProgram) spool(bytes int64) string {
 	p.t.Helper()
 	var path string
 	scripted.Eventually(p.t, "a spool", func() bool {
-		paths, _ := filepath.Glob(filepath.Join(p.cfg.WorkDir, "*", spec.SpoolName))
+		paths, _ := filepath.Glob(filepath.Join(p.cfg.WorkDir, "*", names.Spool))
 		if len(paths) == 0 {
 			return false
 		}

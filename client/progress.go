@@ -14,8 +14,8 @@ const (
 	rateOver = 10
 )
 
-// showProgress tells Config.Progress, if there is one, how far the load is until stop
-// is called, and then that it ends.
+// showProgress reports to Config.Progress, if it is set, how far the load is until stop is called,
+// and then that it ends.
 func (l *load) showProgress(began time.Time) (stop func()) {
 	if l.cfg.Progress == nil {
 		return func() {}

@@ -1,11 +1,11 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,10 +17,14 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/client/names"
 	"bulkhead/client/outbox"
 	"bulkhead/client/session"
 	"bulkhead/client/spec"
+	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/plaintext"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -30,16 +34,18 @@ import (
 type ResendConfig struct {
 	// Spool is the file that a client kept, or the folder that it is in.
 	Spool string
-	// Supervisor is where the supervisor listens, host:port; 127.0.0.1:7420.
+	// Supervisor is where the supervisor listens, host:port; that of a client's settings.
 	Supervisor string
 	// Token is the shared secret, if the supervisor asks for one.
 	Token string
+	// TLS is as in a client's settings.
+	TLS config.ClientTLS
 	// ConnectTimeout bounds the time until the supervisor's Welcome, and the time
-	// without a connection after it; 30 s.
+	// without a connection after it; that of a client's settings.
 	ConnectTimeout time.Duration
 	// Keep leaves the spool in place when all of it was delivered.
 	Keep bool
-	// NextRun delivers the spool as a session of the run that there is when the one that
+	// NextRun delivers the spool as a session of the current run when the one that
 	// the client was in is over.
 	NextRun bool
 	// Logger receives the log; nil discards it.
@@ -77,7 +83,7 @@ type ResendResult struct {
 	Failure error
 }
 
-// Complete says that the whole of the spool was delivered.
+// Complete reports whether the whole of the spool was delivered.
 func (r ResendResult) Complete() bool { return r.Failure == nil && r.Damage == "" }
 
 // Resend delivers a spool as the client that wrote it, to the end, and removes it.
@@ -93,7 +99,8 @@ func Resend(ctx context.Context, cfg ResendConfig) (ResendResult, error) {
 	}
 	defer s.File.Close()
 	r := &resend{cfg: cfg, spool: s, summary: summary, instance: spec.NewInstance(), ResendResult: ResendResult{
-		Path: s.File.Name(), Name: summary.Hello.GetName(), ClientID: summary.ClientID,
+		Path: s.File.Name(), Name: plaintext.Line(summary.Hello.GetName(), plaintext.MaxName),
+		ClientID: summary.ClientID,
 		Messages: uint64(summary.Messages), FirstSeq: summary.FirstSeq, LastSeq: summary.LastSeq,
 	}}
 	if summary.Damage != "" {
@@ -109,15 +116,16 @@ func Resend(ctx context.Context, cfg ResendConfig) (ResendResult, error) {
 }
 
 func (c *ResendConfig) resolve() error {
-	c.Supervisor = spec.Or(c.Supervisor, "127.0.0.1:7420")
-	c.ConnectTimeout = spec.Or(c.ConnectTimeout, 30*time.Second)
+	defaults := config.DefaultClient()
+	c.Supervisor = cmp.Or(c.Supervisor, defaults.Supervisor)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, defaults.ConnectTimeout)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if _, _, err := net.SplitHostPort(c.Supervisor); err != nil {
-		return fmt.Errorf("supervisor: %q is not host:port", c.Supervisor)
+	if err := value.CheckAddress(false)(c.Supervisor); err != nil {
+		return fmt.Errorf("supervisor: %w", err)
 	}
-	return nil
+	return session.CheckTLS(c.TLS)
 }
 
 // resend is one call of Resend.
@@ -130,15 +138,16 @@ type resend struct {
 	instance []byte
 }
 
-// cut says that messages are missing behind those that can be read, though not
-// because the file just ends there.
+// cut reports whether messages are missing behind those that can be read, though not because the
+// file just ends there.
 func (r *resend) cut() bool { return r.summary.Damage != "" && !r.summary.Torn }
 
 // deliver delivers the spool under its own name, in the run that its client was in. If
-// the supervisor does not know that run, or what came before, the spool becomes a session of its own, because the numbers of
+// the supervisor does not know that run, or what came before, the spool becomes a session of its
+// own, because the numbers of
 // a session have no gaps. The session under the old name stays open meanwhile: a
 // supervisor whose only client it is would otherwise end its run. A session that was
-// lost takes nothing any more, so what it has not becomes a session of its own, too.
+// lost takes nothing, so what it lacks becomes a session of its own, too.
 func (r *resend) deliver(ctx context.Context) error {
 	hello := proto.CloneOf(r.summary.Hello)
 	before := r.FirstSeq - 1
@@ -171,7 +180,7 @@ func (r *resend) deliver(ctx context.Context) error {
 		case is:
 			return r.begin(ctx, to, before)
 		case to.Over && !r.cfg.NextRun:
-			return fmt.Errorf("%w; with --next-run the messages become a session of the run that there is now", err)
+			return fmt.Errorf("%w; with --next-run the messages become a session of the current run", err)
 		}
 		over, is := lost(err)
 		if !is {
@@ -179,7 +188,8 @@ func (r *resend) deliver(ctx context.Context) error {
 		}
 		r.Lost, r.LostAfter, r.RunID, r.SessionID = true, over.After, over.Run, ""
 		if over.After < r.LastSeq {
-			r.cfg.Logger.Warn(fmt.Sprintf("the session of this client was lost after message %d; delivering the rest as a session of its own, numbered from 1", over.After))
+			r.cfg.Logger.Warn(fmt.Sprintf("the session of this client was lost after message %d; delivering the rest "+
+				"as a session of its own, numbered from 1", over.After))
 		}
 		if over.After < before {
 			r.UnknownFrom, r.Unknown = over.After+1, before
@@ -188,7 +198,8 @@ func (r *resend) deliver(ctx context.Context) error {
 	case gap := <-gaps:
 		<-own.Welcomed
 		r.UnknownFrom, r.Unknown = gap.After+1, gap.Acked
-		r.cfg.Logger.Warn(fmt.Sprintf("this supervisor does not know messages %d to %d; delivering the rest as a session of its own, numbered from 1", r.UnknownFrom, r.Unknown))
+		r.cfg.Logger.Warn(fmt.Sprintf("this supervisor does not know messages %d to %d; delivering the rest as a "+
+			"session of its own, numbered from 1", r.UnknownFrom, r.Unknown))
 		if err := r.renumbered(ctx, own.First.GetRunId(), 0, nil); err != nil {
 			return err
 		}
@@ -212,13 +223,14 @@ func (r *resend) elsewhere(err error) (to session.Leaving, is bool) {
 		return session.Leaving{To: about[reason.Run]}, true
 	case bulkheadv1.Reason_REASON_RUN_OVER:
 		end, told := protocol.SessionOverOf(about)
-		return session.Leaving{After: end.After, Over: true}, r.cfg.NextRun && (!told || end.Outcome == bulkheadv1.Outcome_OUTCOME_LOST)
+		return session.Leaving{After: end.After, Over: true}, r.cfg.NextRun &&
+			(!told || end.Outcome == bulkheadv1.Outcome_OUTCOME_LOST)
 	default:
 		return session.Leaving{}, false
 	}
 }
 
-// begin delivers the spool as a session of the run that there is, though the client was in
+// begin delivers the spool as a session of the current run, though the client was in
 // another one.
 func (r *resend) begin(ctx context.Context, to session.Leaving, before uint64) error {
 	from := r.summary.Hello
@@ -229,7 +241,8 @@ func (r *resend) begin(ctx context.Context, to session.Leaving, before uint64) e
 		r.UnknownFrom, r.Unknown = 1, before
 	}
 	return r.renumbered(ctx, to.To, after-before, &bulkheadv1.Continuation{
-		RunId: from.GetRunId(), ClientId: from.GetClientId(), After: after, Before: from.GetContinues().GetBefore() + after,
+		RunId: from.GetRunId(), ClientId: from.GetClientId(), After: after,
+		Before: from.GetContinues().GetBefore() + after,
 	})
 }
 
@@ -241,7 +254,7 @@ const maxSessions = 100
 // its own in a run, which continues one of another run unless that is nil; or, where that
 // was begun and lost as well, the rest of it as a further one.
 func (r *resend) renumbered(ctx context.Context, run string, skip uint64, continues *bulkheadv1.Continuation) error {
-	id, after := spec.ClientID(r.summary.Hello.GetClientId()), r.FirstSeq-1+skip
+	id, after := spec.Secret(r.summary.Hello.GetClientId()), r.FirstSeq-1+skip
 	for range maxSessions {
 		if skip >= r.Messages {
 			r.Known, r.Durable = r.Messages, r.Messages
@@ -259,6 +272,9 @@ func (r *resend) renumbered(ctx context.Context, run string, skip uint64, contin
 		over, is := lost(err)
 		if !is {
 			return err
+		}
+		if over.After > r.Messages-skip {
+			return fmt.Errorf("%w; the supervisor has more of it than there is", err)
 		}
 		after, skip, continues = over.After, skip+over.After, nil
 	}
@@ -278,7 +294,8 @@ func lost(err error) (protocol.SessionOver, bool) {
 
 func (r *resend) session(hello *bulkheadv1.Hello, box *outbox.Outbox) *session.Session {
 	hello.Token, hello.Resent, hello.Instance = r.cfg.Token, true, r.instance
-	s := session.New(spec.Config{Supervisor: r.cfg.Supervisor, ConnectTimeout: r.cfg.ConnectTimeout, Logger: r.cfg.Logger}, hello, box)
+	s := session.New(spec.Config{Supervisor: r.cfg.Supervisor, TLS: r.cfg.TLS, ConnectTimeout: r.cfg.ConnectTimeout,
+		Logger: r.cfg.Logger}, hello, box)
 	s.AwayTimeout = r.cfg.ConnectTimeout
 	return s
 }
@@ -311,12 +328,12 @@ func (r *resend) remove() {
 		return
 	}
 	r.Removed = true
-	if folder := filepath.Dir(r.Path); strings.HasPrefix(filepath.Base(folder), spec.WorkDirPrefix) {
+	if folder := filepath.Dir(r.Path); strings.HasPrefix(filepath.Base(folder), names.WorkDirPrefix) {
 		_ = os.Remove(folder) // not empty: somebody else's things are in it
 	}
 }
 
-// resendCommand is the command line that delivers the spool of a client.
+// resendCommand returns the command line that delivers the spool of a client.
 func resendCommand(cfg spec.Config, spool string) string {
 	command := "bulkhead client resend --supervisor " + shellWord(cfg.Supervisor) + " " + shellWord(spool)
 	if cfg.Token != "" {
@@ -325,7 +342,7 @@ func resendCommand(cfg spec.Config, spool string) string {
 	return command
 }
 
-// shellWord is a word as a shell reads it.
+// shellWord returns a word as a shell reads it.
 func shellWord(word string) string {
 	plain := !strings.ContainsFunc(word, func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:[]", r)

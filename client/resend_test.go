@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/client/names"
 	"bulkhead/client/outbox"
 	"bulkhead/client/session"
 	"bulkhead/client/spec"
@@ -58,7 +59,7 @@ func (b *books) of(id []byte) *scripted.Collector {
 	return b.book[string(id)]
 }
 
-// lose says that a session was lost after a message.
+// lose records that a session was lost after a message.
 func (b *books) lose(id []byte, after uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -79,7 +80,7 @@ func keepSpool(t *testing.T, first, last int, end bool) (*bulkheadv1.Hello, stri
 	return keepSpoolBy(t, scripted.TestHello(), first, last, end)
 }
 
-// keepSpoolOf is keepSpool of a client that says in which run it was.
+// keepSpoolOf does what keepSpool does, for a client that says in which run it was.
 func keepSpoolOf(t *testing.T, run string, first, last int) (*bulkheadv1.Hello, string) {
 	t.Helper()
 	hello := scripted.TestHello()
@@ -89,12 +90,12 @@ func keepSpoolOf(t *testing.T, run string, first, last int) (*bulkheadv1.Hello, 
 
 func keepSpoolBy(t *testing.T, hello *bulkheadv1.Hello, first, last int, end bool) (*bulkheadv1.Hello, string) {
 	t.Helper()
-	folder := filepath.Join(t.TempDir(), spec.WorkDirPrefix+"1")
+	folder := filepath.Join(t.TempDir(), names.WorkDirPrefix+"1")
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	hello.Token = "not to be kept"
-	box := outbox.New(hello, 2000, 1<<20, filepath.Join(folder, spec.SpoolName))
+	box := outbox.New(hello, 2000, 1<<20, filepath.Join(folder, names.Spool))
 	for n := 1; n <= last; n++ {
 		put := box.Add
 		m := scripted.Note(n, 20)
@@ -123,14 +124,15 @@ func keepSpoolBy(t *testing.T, hello *bulkheadv1.Hello, first, last int, end boo
 
 func resendTo(t *testing.T, address, path string) ResendResult {
 	t.Helper()
-	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: address, Token: "secret", ConnectTimeout: scripted.PatienceInTests})
+	r, err := Resend(context.Background(),
+		ResendConfig{Spool: path, Supervisor: address, Token: "secret", ConnectTimeout: scripted.PatienceInTests})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-// notes are the notes of what a collector has; -1 for the Stop.
+// notes returns the notes of what a collector has; -1 for the Stop.
 func notes(c *scripted.Collector) (list []int) {
 	messages, _, _ := c.Snapshot()
 	for _, m := range messages {
@@ -220,7 +222,7 @@ func TestResendToASupervisorThatKnowsNothing(t *testing.T) {
 	}
 }
 
-// A delivery that was interrupted goes on in the session it had begun.
+// A delivery that was interrupted continues in the session it had begun.
 // A spool that says in which run its client was is a session of its own at a supervisor
 // that does not know that run, under the same id each time.
 func TestResendToASupervisorThatDoesNotKnowTheRun(t *testing.T) {
@@ -242,15 +244,19 @@ func TestResendToASupervisorThatDoesNotKnowTheRun(t *testing.T) {
 				}
 			})
 			r := resendTo(t, b.Address, path)
-			if !r.Complete() || r.Durable != r.Messages || r.FromRun != "run-0" || r.FromRunOver || r.Unknown != uint64(first-1) || r.RunID != "run-1" {
+			if !r.Complete() || r.Durable != r.Messages || r.FromRun != "run-0" || r.FromRunOver ||
+				r.Unknown != uint64(first-1) || r.RunID != "run-1" {
 				t.Errorf("Resend = %+v", r)
 			}
 			checkNotes(t, sessions, first, 200, true)
 			id := protocol.RestID(hello.GetClientId(), "run-1", uint64(first-1))
 			after := uint64(first - 1)
-			continues := &bulkheadv1.Continuation{RunId: "run-0", ClientId: hello.GetClientId(), After: after, Before: after}
+			continues := &bulkheadv1.Continuation{RunId: "run-0", ClientId: hello.GetClientId(), After: after,
+				Before: after}
 			for _, h := range hellos[1:] {
-				if !bytes.Equal(h.GetClientId(), id[:]) || h.GetRunId() != "run-1" || !proto.Equal(h.GetContinues(), continues) || h.SentSeq != nil || !bytes.Equal(h.GetInstance(), hellos[0].GetInstance()) || len(h.GetInstance()) == 0 {
+				if !bytes.Equal(h.GetClientId(), id[:]) || h.GetRunId() != "run-1" ||
+					!proto.Equal(h.GetContinues(), continues) || h.SentSeq != nil ||
+					!bytes.Equal(h.GetInstance(), hellos[0].GetInstance()) || len(h.GetInstance()) == 0 {
 					t.Errorf("hello = %v; want client %x and %v", h, id, continues)
 				}
 			}
@@ -273,17 +279,20 @@ func TestResendWhenTheRunIsOver(t *testing.T) {
 		}
 		return scripted.Orderly(sessions, stream)
 	})
-	if r := resendTo(t, b.Address, path); r.Complete() || r.Durable != 0 || r.Removed || !strings.Contains(r.Failure.Error(), "--next-run") {
+	if r := resendTo(t, b.Address, path); r.Complete() || r.Durable != 0 || r.Removed ||
+		!strings.Contains(r.Failure.Error(), "--next-run") {
 		t.Errorf("Resend = %+v; want the file to stay", r)
 	}
-	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: b.Address, Token: "secret", NextRun: true})
+	r, err := Resend(context.Background(),
+		ResendConfig{Spool: path, Supervisor: b.Address, Token: "secret", NextRun: true})
 	if err != nil || !r.Complete() || r.Durable != 150 || !r.FromRunOver || !r.Removed {
 		t.Errorf("Resend = %+v, %v", r, err)
 	}
 	checkNotes(t, sessions, 61, 200, true)
 
 	_, path = keepSpoolOf(t, "run-0", 51, 60) // all of which that run has
-	if r := resendTo(t, b.Address, path); !r.Complete() || r.Known != 10 || r.RunID != "run-0" || r.FromRun != "" || !r.Removed {
+	if r := resendTo(t, b.Address, path); !r.Complete() || r.Known != 10 || r.RunID != "run-0" || r.FromRun != "" ||
+		!r.Removed {
 		t.Errorf("Resend = %+v", r)
 	}
 }
@@ -292,38 +301,67 @@ func TestResendWhenTheRunIsOver(t *testing.T) {
 func TestResendToAClosedSession(t *testing.T) {
 	_, path := keepSpoolOf(t, "run-0", 51, 200)
 	b := scripted.Start(t, func(c *scripted.Collector, stream scripted.ServerStream) error {
-		return stream.SendMsg(&bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Welcome{Welcome: &bulkheadv1.Welcome{
-			RunId: "run-0", SessionId: "s1", ResumeAfter: 200, Closed: true, Limits: c.Limits,
-		}}})
+		return stream.SendMsg(&bulkheadv1.ServerFrame{
+			Frame: &bulkheadv1.ServerFrame_Welcome{Welcome: &bulkheadv1.Welcome{
+				RunId: "run-0", SessionId: "s1", ResumeAfter: 200, Closed: true, Limits: c.Limits,
+			}}})
 	})
 	if r := resendTo(t, b.Address, path); !r.Complete() || r.Known != 150 || !r.Removed {
 		t.Errorf("Resend = %+v", r)
 	}
 }
 
-// A client that has gone on in another run keeps its spool under its new id; the numbers
+// readSpool calls fn with every message of a spool file, as it would be sent again.
+func readSpool(path string, fn func(*bulkheadv1.Message)) (outbox.SpoolSummary, error) {
+	spool, summary, err := outbox.OpenSpool(path)
+	if err != nil {
+		return summary, err
+	}
+	defer spool.File.Close()
+	box, err := outbox.FromSpool(summary.Hello, spool, 0, uint64(summary.Messages), summary.FirstSeq-1, false)
+	if err != nil {
+		return summary, err
+	}
+	limits := &bulkheadv1.Limits{MaxFrameBytes: 1 << 20, MaxBatchMessages: 1, MaxUnackedBatches: 1}
+	for range summary.Messages {
+		frame, err := box.Take(limits)
+		batch, broken := scripted.BatchIn(frame)
+		if err := errors.Join(err, broken); err != nil {
+			return summary, err
+		}
+		fn(batch.GetMessages()[0])
+		if err := box.Ack(batch.GetMessages()[0].GetSeq()); err != nil {
+			return summary, err
+		}
+	}
+	return summary, nil
+}
+
+// A client that has continued in another run keeps its spool under its new id; the numbers
 // of the session are those of the new run, whether it closed the file or was killed.
 func TestTheSpoolOfASessionInAnotherRun(t *testing.T) {
 	for _, killed := range []bool{false, true} {
-		folder := filepath.Join(t.TempDir(), spec.WorkDirPrefix+"1")
+		folder := filepath.Join(t.TempDir(), names.WorkDirPrefix+"1")
 		must(t, os.Mkdir(folder, 0o700))
 		hello := scripted.TestHello()
 		hello.RunId = "run-0"
-		box := outbox.New(hello, 2000, 1<<20, filepath.Join(folder, spec.SpoolName))
+		box := outbox.New(hello, 2000, 1<<20, filepath.Join(folder, names.Spool))
 		limits := &bulkheadv1.Limits{MaxFrameBytes: 1 << 20, MaxBatchMessages: 1, MaxUnackedBatches: 1}
 		for n := 1; n <= 100; n++ {
 			must(t, box.Add(scripted.Note(n, 20)))
 		}
 		deliver := func(n int) {
 			for range n {
-				batch, err := box.Take(limits)
+				frame, err := box.Take(limits)
+				must(t, err)
+				batch, err := scripted.BatchIn(frame)
 				must(t, err)
 				must(t, box.Ack(batch.GetMessages()[0].GetSeq()))
 			}
 		}
 		deliver(30)
 		s := session.New(spec.Config{Logger: slog.New(slog.DiscardHandler)}, hello, box)
-		must(t, s.GoOn(session.Leaving{To: "run-1"}))
+		must(t, s.Continue(session.Leaving{To: "run-1"}))
 		deliver(10)
 		for n := 101; n <= 120; n++ {
 			must(t, box.Add(scripted.Note(n, 20)))
@@ -338,15 +376,16 @@ func TestTheSpoolOfASessionInAnotherRun(t *testing.T) {
 		}
 		id := protocol.RestID(hello.GetClientId(), "run-1", 30)
 		next := uint64(11)
-		summary, err := outbox.ReadSpool(path, func(m *bulkheadv1.Message) error {
+		summary, err := readSpool(path, func(m *bulkheadv1.Message) {
 			if !killed && scripted.NoteOf(m) != int(next)+30 {
 				t.Errorf("message %d is note %d", next, scripted.NoteOf(m))
 			}
 			next++
-			return nil
 		})
 		must(t, err)
-		if summary.ClientID != spec.ClientID(id).String() || summary.Damage != "" || summary.LastSeq != 90 || !killed && summary.FirstSeq != 11 || summary.Hello.GetContinues().GetBefore() != 30 || len(summary.Hello.ProtoReflect().GetUnknown()) != 0 {
+		if summary.ClientID != spec.Secret(id).ID().String() || summary.Damage != "" || summary.LastSeq != 90 ||
+			!killed && summary.FirstSeq != 11 || summary.Hello.GetContinues().GetBefore() != 30 ||
+			len(summary.Hello.ProtoReflect().GetUnknown()) != 0 {
 			t.Errorf("the spool: %+v; want client %x with messages up to 90", summary, id)
 		}
 	}
@@ -455,11 +494,12 @@ func TestResendToASessionThatWasLostTwice(t *testing.T) {
 func TestResendThatLosesItsSession(t *testing.T) {
 	b := startBooks(t)
 	hello, path := keepSpool(t, 1, 100, true)
-	b.Collector.Acts = []scripted.Act{scripted.BreakAfter(2, true, scripted.Cut), func(c *scripted.Collector, _ scripted.ServerStream) error {
-		messages, _, _ := c.Snapshot()
-		b.lose(hello.GetClientId(), uint64(len(messages)))
-		return b.ended(hello.GetClientId())
-	}, b.Collector.Acts[0]}
+	b.Collector.Acts = []scripted.Act{scripted.BreakAfter(2, true, scripted.Cut),
+		func(c *scripted.Collector, _ scripted.ServerStream) error {
+			messages, _, _ := c.Snapshot()
+			b.lose(hello.GetClientId(), uint64(len(messages)))
+			return b.ended(hello.GetClientId())
+		}, b.Collector.Acts[0]}
 	r := resendTo(t, b.Address, path)
 	if !r.Complete() || !r.Lost || r.LostAfter == 0 || r.LostAfter >= 100 || r.Durable != 100 {
 		t.Fatalf("Resend = %+v", r)
@@ -494,7 +534,8 @@ func TestResendUpToTheDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := resendTo(t, b.Address, path)
-			if r.Complete() || r.Failure != nil || r.Durable != uint64(test.want) || r.Removed || !strings.Contains(r.Damage, test.words) || !strings.HasPrefix(r.Damage, "at offset ") {
+			if r.Complete() || r.Failure != nil || r.Durable != uint64(test.want) || r.Removed ||
+				!strings.Contains(r.Damage, test.words) || !strings.HasPrefix(r.Damage, "at offset ") {
 				t.Errorf("Resend = %+v", r)
 			}
 			mine := b.of(hello.GetClientId())
@@ -515,11 +556,15 @@ func TestResendThatIsRefused(t *testing.T) {
 		text string
 		want string
 	}{
-		{codes.FailedPrecondition, "the run is ending; it takes no new clients", "the supervisor refused: the run is ending; it takes no new clients"},
-		{codes.FailedPrecondition, protocol.SessionOver{Outcome: bulkheadv1.Outcome_OUTCOME_REJECTED, After: 3, Run: "r", Cause: "a gap"}.String(), "rejected after message 3 of run r (a gap)"},
+		{codes.FailedPrecondition, "the run is ending; it takes no new clients",
+			"the supervisor refused: the run is ending; it takes no new clients"},
+		{codes.FailedPrecondition, protocol.SessionOver{Outcome: bulkheadv1.Outcome_OUTCOME_REJECTED, After: 3,
+			Run: "r", Cause: "a gap"}.String(), "rejected after message 3 of run r (a gap)"},
 		{codes.FailedPrecondition, "this session is over: lost somehow", "this session is over: lost somehow"},
-		{codes.DataLoss, protocol.SessionOver{Outcome: bulkheadv1.Outcome_OUTCOME_QUARANTINED, After: 3, Run: "r", Cause: "killed 3 handlers"}.String(), "the spool is poison"},
-		{codes.DataLoss, protocol.SessionOver{Outcome: bulkheadv1.Outcome_OUTCOME_LOST, After: 3, Run: "r"}.String(), "quarantine"},
+		{codes.DataLoss, protocol.SessionOver{Outcome: bulkheadv1.Outcome_OUTCOME_QUARANTINED, After: 3,
+			Run: "r", Cause: "killed 3 handlers"}.String(), "the spool is poison"},
+		{codes.DataLoss, protocol.SessionOver{Outcome: bulkheadv1.Outcome_OUTCOME_LOST, After: 3, Run: "r"}.String(),
+			"quarantine"},
 	} {
 		c := scripted.Start(t, scripted.Refuse(test.code, test.text))
 		_, path := keepSpool(t, 5, 20, false)
@@ -533,7 +578,7 @@ func TestResendThatIsRefused(t *testing.T) {
 	}
 }
 
-// A run that ends takes the rest of a lost session no more.
+// A run that ends no longer takes the rest of a lost session.
 func TestResendToALostSessionOfARunThatEnds(t *testing.T) {
 	b := startBooks(t)
 	hello, path := keepSpool(t, 51, 200, true)
@@ -541,7 +586,8 @@ func TestResendToALostSessionOfARunThatEnds(t *testing.T) {
 	id := protocol.RestID(hello.GetClientId(), "run-1", 60)
 	b.over[string(id[:])] = status.Error(codes.FailedPrecondition, "the run is ending; it takes no new clients")
 	r := resendTo(t, b.Address, path)
-	if r.Complete() || !r.Lost || r.Removed || r.Durable != 10 || !strings.Contains(r.Failure.Error(), "the run is ending; it takes no new clients") {
+	if r.Complete() || !r.Lost || r.Removed || r.Durable != 10 ||
+		!strings.Contains(r.Failure.Error(), "the run is ending; it takes no new clients") {
 		t.Errorf("Resend = %+v", r)
 	}
 }
@@ -559,7 +605,8 @@ func TestResendGivesUp(t *testing.T) {
 	address := scripted.ClosedAddress(t)
 	_, path := keepSpool(t, 1, 10, true)
 	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: address, ConnectTimeout: 300e6})
-	if err != nil || r.Complete() || r.Removed || !strings.Contains(r.Failure.Error(), "not reachable in ") || !strings.Contains(r.Failure.Error(), "(connection refused)") {
+	if err != nil || r.Complete() || r.Removed || !strings.Contains(r.Failure.Error(), "not reachable in ") ||
+		!strings.Contains(r.Failure.Error(), "(connection refused)") {
 		t.Errorf("Resend = %+v, %v", r, err)
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -621,7 +668,8 @@ func TestResendOfAKilledClient(t *testing.T) {
 		t.Errorf("Resend = %+v", r)
 	}
 	hellos := b.Collector.Hellos
-	if got := hellos[len(hellos)-1]; got.GetWorkload().GetRuntimeNano() != int64(p.cfg.Runtime) || int(got.GetPid()) != p.cmd.Process.Pid {
+	if got := hellos[len(hellos)-1]; got.GetWorkload().GetRuntimeNano() != int64(p.cfg.Runtime) ||
+		int(got.GetPid()) != p.cmd.Process.Pid {
 		t.Errorf("hello = %v; want the client's", got)
 	}
 }
@@ -635,7 +683,8 @@ func TestResendCommandIsFitForAShell(t *testing.T) {
 			t.Errorf("%s; want %s", got, want)
 		}
 	}
-	if got := resendCommand(spec.Config{Supervisor: "h:1", Token: "secret"}, "s"); strings.Contains(got, "secret") || !strings.HasPrefix(got, "BULKHEAD_TOKEN=") {
+	if got := resendCommand(spec.Config{Supervisor: "h:1", Token: "secret"}, "s"); strings.Contains(got, "secret") ||
+		!strings.HasPrefix(got, "BULKHEAD_TOKEN=") {
 		t.Errorf("%s", got)
 	}
 }

@@ -1,12 +1,13 @@
 package client
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	"bulkhead/client/session"
-	"bulkhead/client/spec"
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/human"
 	"bulkhead/internal/plural"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -18,7 +19,8 @@ const (
 	// VerdictComplete: the load ended in order and every message was delivered.
 	VerdictComplete Verdict = "complete"
 	// VerdictInterrupted: nothing is missing but what an operator cut off, here or by a
-	// drain; Result.Interruption says how.
+	// drain; Result.Interruption says how, or an error that wraps ErrInterrupted if it was
+	// the whole load.
 	VerdictInterrupted Verdict = "interrupted"
 	// VerdictPartial: something is missing; Result.Problems says what.
 	VerdictPartial Verdict = "partial"
@@ -35,7 +37,7 @@ type Result struct {
 	// Reason is why the load ended, Detail what there is to say beyond it.
 	Reason bulkheadv1.StopReason
 	Detail string
-	// ClientID is the client's id in hex, that of its first session if it went on in another
+	// ClientID is the client's id in hex, that of its first session if it continued in another
 	// run; RunID and SessionID are the supervisor's names for the last one, empty if there
 	// was no Welcome.
 	ClientID, RunID, SessionID string
@@ -63,8 +65,7 @@ type Result struct {
 	// Messages is how many messages there were, Undelivered how many of them are
 	// not durable, and Dropped how many more the full spool refused.
 	Messages, Undelivered, Dropped uint64
-	// SpoolPath is the file that holds the undelivered messages (see ReadSpool);
-	// empty if there are none.
+	// SpoolPath is the file that holds the undelivered messages; empty if there are none.
 	SpoolPath string
 	// ResendCommand is the command line that delivers them; empty if there are none,
 	// or if the supervisor will not take them.
@@ -82,8 +83,8 @@ type Result struct {
 	cut     int            // workers that could not end, because it was stopped at once
 }
 
-// ExitCode is the exit status that tells the verdict: 0 complete, 1 failed, 3
-// partial, 4 interrupted, 78 unworkable.
+// ExitCode returns the exit status that tells the verdict: 0 complete, 1 failed, 3 partial, 4
+// interrupted, 78 unworkable.
 func (r Result) ExitCode() int {
 	switch r.Verdict {
 	case VerdictComplete:
@@ -104,33 +105,38 @@ func (r Result) ExitCode() int {
 func (r *Result) judge(sessionErr error) {
 	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
 	if r.cut > 0 {
-		problem("it was stopped at once, before its orderly end: what %s had not said yet is lost", plural.Of(r.cut, "worker"))
+		problem("it was stopped at once, before its orderly end: what %s had not said yet is lost",
+			plural.Of(r.cut, "worker"))
 	}
 	if r.Reason == bulkheadv1.StopReason_STOP_REASON_FAILED {
-		problem("the load could not go on: %s", r.Detail)
+		problem("the load could not continue: %s", r.Detail)
 	}
 	for _, line := range r.CrashedWorkers {
 		problem("%s", line)
 	}
 	r.Problems = append(r.Problems, r.missing...)
 	if r.Errors > 0 {
-		problem("%s of the consumers failed, the last: %s", plural.Of(r.Errors, "operation"), spec.Or(r.LastError, "without a text"))
+		problem("%s of the consumers failed, the last: %s", plural.Of(r.Errors, "operation"),
+			cmp.Or(r.LastError, "without a text"))
 	}
 	if r.CorruptBlocks > 0 || r.FirstCorruption != "" {
 		was := "they were"
 		if r.CorruptBlocks == 1 {
 			was = "it was"
 		}
-		problem("%s did not read back as %s written, the first: %s", plural.Of(r.CorruptBlocks, "block"), was, spec.Or(r.FirstCorruption, "without a text"))
+		problem("%s did not read back as %s written, the first: %s", plural.Of(r.CorruptBlocks, "block"), was,
+			cmp.Or(r.FirstCorruption, "without a text"))
 	}
 	if r.Dropped > 0 {
 		problem("%s had no room in the spool and %s lost", plural.Of(r.Dropped, "message"), plural.Is(r.Dropped))
 	}
 	switch {
 	case r.Undelivered > 0 && r.SpoolPath != "":
-		problem("%d of %s %s not delivered (%v); they are kept in %s", r.Undelivered, plural.Of(r.Messages, "message"), plural.Is(r.Undelivered), sessionErr, r.SpoolPath)
+		problem("%d of %s %s not delivered (%v); they are kept in %s", r.Undelivered, plural.Of(r.Messages, "message"),
+			plural.Is(r.Undelivered), sessionErr, r.SpoolPath)
 	case r.Undelivered > 0:
-		problem("%d of %s %s not delivered (%v) and could not be kept", r.Undelivered, plural.Of(r.Messages, "message"), plural.Is(r.Undelivered), sessionErr)
+		problem("%d of %s %s not delivered (%v) and could not be kept", r.Undelivered, plural.Of(r.Messages, "message"),
+			plural.Is(r.Undelivered), sessionErr)
 	case !r.Closed:
 		problem("the supervisor did not confirm the end of the session (%v)", sessionErr)
 	}
@@ -155,7 +161,7 @@ func (r *Result) judge(sessionErr error) {
 	}
 }
 
-// interruption says how an operator cut the load short; empty if nobody did.
+// interruption returns how an operator cut the load short; empty if nobody did.
 func (r *Result) interruption() string {
 	why := ""
 	if r.Detail != "" {
@@ -173,7 +179,7 @@ func (r *Result) interruption() string {
 	}
 }
 
-// after says how much of its runtime the load reached.
+// after returns how much of its runtime the load reached.
 func (r *Result) after() string {
-	return "after " + spec.Duration(r.Reached) + " of " + spec.Duration(r.Runtime)
+	return "after " + human.BriefDuration(r.Reached) + " of " + human.BriefDuration(r.Runtime)
 }

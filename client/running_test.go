@@ -33,12 +33,13 @@ type running struct {
 // its configuration.
 func startClient(t *testing.T, c *scripted.Collector, change func(*spec.Config)) *running {
 	t.Helper()
-	r := &running{t: t, collector: c, log: new(scripted.LogLines), signals: make(chan os.Signal, 2), done: make(chan struct{})}
+	r := &running{t: t, collector: c, log: new(scripted.LogLines), signals: make(chan os.Signal, 2),
+		done: make(chan struct{})}
 	load := t.TempDir()
 	r.cfg = patientConfig(t, c)
 	r.cfg.ProgressInterval, r.cfg.Logger = 100*time.Millisecond, slog.New(slog.NewTextHandler(r.log, nil))
 	for range 2 {
-		r.cfg.Consumers = append(r.cfg.Consumers, spec.Consumer{Path: load, ChunkSize: 64 << 10, FileSize: 1 << 20, KeepFiles: 1})
+		r.cfg.Consumers = append(r.cfg.Consumers, scripted.Load(load, 64<<10, 1<<20, 1))
 	}
 	if change != nil {
 		change(&r.cfg)
@@ -115,7 +116,8 @@ func (r *running) consumerPid(index uint32) int {
 	r.t.Helper()
 	m := r.until("a consumer at work", func(m *bulkheadv1.Message) bool {
 		p := m.GetProcess()
-		return m.GetProgress().GetBytes() > 0 && p.GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER && p.GetIndex() == index
+		return m.GetProgress().GetBytes() > 0 && p.GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER &&
+			p.GetIndex() == index
 	})
 	return int(m.GetProcess().GetPid())
 }
@@ -127,7 +129,7 @@ func (r *running) kill(pid int, signal syscall.Signal) {
 	}
 }
 
-// stop is the last message.
+// stop returns the last message.
 func (r *running) stop() *bulkheadv1.Stop {
 	r.t.Helper()
 	messages, _, _ := r.collector.Snapshot()
@@ -143,7 +145,8 @@ func (r *running) missed(pid int, reason string) {
 	r.t.Helper()
 	r.until(fmt.Sprintf("a heartbeat without process %d: %s", pid, reason), func(m *bulkheadv1.Message) bool {
 		for _, miss := range m.GetHeartbeat().GetMisses() {
-			if miss.GetProcess().GetPid() == int32(pid) && strings.HasPrefix(miss.GetReason(), reason) && miss.GetGone() == strings.HasPrefix(reason, goneReason) {
+			if miss.GetProcess().GetPid() == int32(pid) && strings.HasPrefix(miss.GetReason(), reason) &&
+				miss.GetGone() == strings.HasPrefix(reason, goneReason) {
 				return true
 			}
 		}
@@ -151,12 +154,14 @@ func (r *running) missed(pid int, reason string) {
 	})
 }
 
-// patientConfig is that of a client of c that goes on for an hour and tells often.
+// patientConfig returns the configuration of a client of c that lasts for an hour and reports often.
 func patientConfig(t *testing.T, c *scripted.Collector) spec.Config {
 	t.Helper()
 	cfg := scripted.Config()
 	cfg.Supervisor, cfg.Runtime, cfg.WorkDir = c.Address, time.Hour, scripted.ShortDir(t)
-	cfg.ConnectTimeout, cfg.KillTimeout, cfg.DeliverTimeout = scripted.PatienceInTests, scripted.PatienceInTests, scripted.PatienceInTests
-	cfg.HeartbeatInterval, cfg.HeartbeatTimeout, cfg.MonitorInterval = 200*time.Millisecond, 200*time.Millisecond, 200*time.Millisecond
+	cfg.ConnectTimeout, cfg.KillTimeout, cfg.DeliverTimeout = scripted.PatienceInTests, scripted.PatienceInTests,
+		scripted.PatienceInTests
+	cfg.HeartbeatInterval, cfg.HeartbeatTimeout, cfg.MonitorInterval = 200*time.Millisecond, 200*time.Millisecond,
+		200*time.Millisecond
 	return cfg
 }

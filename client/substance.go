@@ -5,7 +5,7 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// judgeable is a load that has ended, as package substance judges it.
+// judgeable returns a load that has ended, as package substance judges it.
 func (l *load) judgeable(why ending, long lasted) substance.Load {
 	out := substance.Load{
 		End: endOf(why.reason), Runtime: l.cfg.Runtime, Reached: long.reached,
@@ -21,7 +21,7 @@ func (l *load) judgeable(why ending, long lasted) substance.Load {
 	return out
 }
 
-// endOf sorts the reasons to end a load in order. What could not go on is told already, and
+// endOf sorts the reasons to end a load in order. What could not continue is told already, and
 // judged like one that was cut short.
 func endOf(reason bulkheadv1.StopReason) substance.End {
 	switch reason {
@@ -38,5 +38,6 @@ func endOf(reason bulkheadv1.StopReason) substance.End {
 
 // failed reports whether a worker did not start, or not end in order, which is told as such.
 func (w *worker) failed() bool {
-	return w.child == nil || w.reason != "" || w.cut != "" || w.exit().GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN
+	return w.child == nil || w.reason != "" || w.cut != "" ||
+		w.exit().GetClass() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN
 }

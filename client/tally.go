@@ -1,13 +1,13 @@
 package client
 
 import (
+	"cmp"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
-	"bulkhead/client/spec"
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/substance"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -34,7 +34,7 @@ type tally struct {
 	each map[uint32]*substance.Consumer // by index; guarded by mu
 }
 
-// of is the account of one consumer. The caller holds mu.
+// of returns the account of one consumer. The caller holds mu.
 func (t *tally) of(p *bulkheadv1.Process) *substance.Consumer {
 	if t.each == nil {
 		t.each = make(map[uint32]*substance.Consumer)
@@ -45,7 +45,7 @@ func (t *tally) of(p *bulkheadv1.Process) *substance.Consumer {
 	return t.each[p.GetIndex()]
 }
 
-// consumer is what one consumer did, as far as it said.
+// consumer returns what one consumer did, as far as it said.
 func (t *tally) consumer(index uint32) substance.Consumer {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -62,7 +62,7 @@ func (t *tally) count(m *bulkheadv1.Message) {
 		t.sum.Bytes += f.Progress.GetBytes()
 		t.sum.Chunks += f.Progress.GetChunks()
 		t.sum.Errors += f.Progress.GetErrors()
-		t.sum.LastError = spec.Or(f.Progress.GetLastError(), t.sum.LastError)
+		t.sum.LastError = cmp.Or(f.Progress.GetLastError(), t.sum.LastError)
 		t.sum.VerifiedBytes += f.Progress.GetVerifiedBytes()
 		t.sum.Corrupt += f.Progress.GetCorruptBlocks()
 		one := t.of(m.GetProcess())
@@ -71,7 +71,7 @@ func (t *tally) count(m *bulkheadv1.Message) {
 		one.VerifiedBytes += f.Progress.GetVerifiedBytes()
 		one.Writing += time.Duration(f.Progress.GetIntervalNano())
 	case *bulkheadv1.Message_Corruption:
-		t.sum.FirstCorruption = spec.Or(t.sum.FirstCorruption, corruptionText(f.Corruption))
+		t.sum.FirstCorruption = cmp.Or(t.sum.FirstCorruption, corruptionText(f.Corruption))
 	case *bulkheadv1.Message_Rollover:
 		t.sum.Files++
 		one := t.of(m.GetProcess())
@@ -87,7 +87,7 @@ func (t *tally) count(m *bulkheadv1.Message) {
 // span widens the time of writing to that of an interval.
 func (s *totals) span(end int64, p *bulkheadv1.Progress) {
 	if p.GetIntervalNano() <= 0 && p.GetBytes() == 0 {
-		return // it does not write any more
+		return // it no longer writes
 	}
 	if from := end - p.GetIntervalNano(); s.From == 0 || from < s.From {
 		s.From = from
@@ -95,9 +95,9 @@ func (s *totals) span(end int64, p *bulkheadv1.Progress) {
 	s.To = max(s.To, end)
 }
 
-// corruptionText is a corruption in one line.
+// corruptionText returns a corruption in one line.
 func corruptionText(c *bulkheadv1.Corruption) string {
-	kind := strings.ToLower(strings.TrimPrefix(c.GetKind().String(), "CORRUPTION_KIND_"))
+	kind := protocol.Word(c.GetKind())
 	return fmt.Sprintf("%s, %d bytes at offset %d: %s: expected %s; found %s",
 		pathname.Printable(pathname.Of(c)), c.GetLengthBytes(), c.GetOffsetBytes(), kind, c.GetExpected(), c.GetFound())
 }

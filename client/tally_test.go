@@ -14,19 +14,29 @@ func TestTallyAddsUp(t *testing.T) {
 	const hour = int64(time.Hour)
 	var sums tally
 	for _, m := range []*bulkheadv1.Message{
-		{TimeUnixNano: hour - 5000, ElapsedNano: 5000, Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{IntervalNano: 1000, Bytes: 10, Chunks: 2, Errors: 1, LastError: "first", VerifiedBytes: 4}}},
+		{TimeUnixNano: hour - 5000, ElapsedNano: 5000,
+			Fact: &bulkheadv1.Message_Progress{
+				Progress: &bulkheadv1.Progress{IntervalNano: 1000, Bytes: 10, Chunks: 2, Errors: 1,
+					LastError: "first", VerifiedBytes: 4}}},
 		{Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{SizeBytes: 12}}},
 		{Fact: &bulkheadv1.Message_Corruption{Corruption: &bulkheadv1.Corruption{
-			Path: "/f", OffsetBytes: 8192, LengthBytes: 4096, Kind: bulkheadv1.CorruptionKind_CORRUPTION_KIND_STALE, Expected: "this", Found: "that"}}},
+			Path: "/f", OffsetBytes: 8192, LengthBytes: 4096, Kind: bulkheadv1.CorruptionKind_CORRUPTION_KIND_STALE,
+			Expected: "this", Found: "that"}}},
 		{Fact: &bulkheadv1.Message_Corruption{Corruption: &bulkheadv1.Corruption{Path: "/another"}}},
-		{TimeUnixNano: hour - 7000, ElapsedNano: 7000, Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{IntervalNano: 500, Bytes: 5, Chunks: 1}}},
-		{TimeUnixNano: hour - 6000, ElapsedNano: 6000, Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{IntervalNano: 3000}}},                 // stuck
-		{TimeUnixNano: hour - 9000, ElapsedNano: 9000, Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{VerifiedBytes: 3, CorruptBlocks: 7}}}, // at the end
+		{TimeUnixNano: hour - 7000, ElapsedNano: 7000,
+			Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{IntervalNano: 500, Bytes: 5, Chunks: 1}}},
+		// stuck
+		{TimeUnixNano: hour - 6000, ElapsedNano: 6000,
+			Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{IntervalNano: 3000}}},
+		// at the end
+		{TimeUnixNano: hour - 9000, ElapsedNano: 9000,
+			Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{VerifiedBytes: 3, CorruptBlocks: 7}}},
 	} {
 		sums.count(m)
 	}
 	want := totals{
-		Files: 1, Bytes: 15, Chunks: 3, Errors: 1, LastError: "first", VerifiedBytes: 7, Corrupt: 7, From: 3000, To: 7000,
+		Files: 1, Bytes: 15, Chunks: 3, Errors: 1, LastError: "first", VerifiedBytes: 7, Corrupt: 7, From: 3000,
+		To:              7000,
 		FirstCorruption: "/f, 4096 bytes at offset 8192: stale: expected this; found that",
 	}
 	if diff := cmp.Diff(want, sums.totals()); diff != "" {

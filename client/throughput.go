@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"bulkhead/client/spec"
+	"bulkhead/internal/human"
+	"bulkhead/internal/variation"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -28,7 +30,7 @@ func newThroughput(began time.Time, interval time.Duration) *throughput {
 	return &throughput{interval: interval, began: began, bytes: make(map[int64]float64)}
 }
 
-// begin says that the load begins now, and not before.
+// begin starts the measurement: the load begins now.
 func (t *throughput) begin(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,14 +97,16 @@ func (t *throughput) steady(s spec.Steady, now, since time.Duration) (words stri
 	if values == nil {
 		return "", false
 	}
-	v := spec.Variation(values)
-	if v > s.MaxVariation {
+	spread := variation.Of(values)
+	percent := 100 * spread.Coefficient()
+	if percent > s.MaxVariation {
 		return "", false
 	}
-	return fmt.Sprintf("%s, varying by %.1f %% over %s", spec.Rate(spec.MeanOf(values)/t.interval.Seconds()), v, s.Window), true
+	return fmt.Sprintf("%s, varying by %.1f %% over %s", human.BriefRate(spread.Mean()/t.interval.Seconds()), percent,
+		s.Window), true
 }
 
-// floorDiv is a/b, rounded down also below 0.
+// floorDiv returns a/b, rounded down also below 0.
 func floorDiv(a, b time.Duration) int64 {
 	q := int64(a / b)
 	if a%b < 0 {

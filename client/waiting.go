@@ -1,10 +1,10 @@
 package client
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
-	"bulkhead/client/spec"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -65,7 +65,7 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 	}
 }
 
-// looksForSteady is when to look whether the throughput is steady; never if nobody asked.
+// looksForSteady returns when to look whether the throughput is steady; never if nobody asked.
 func (l *load) looksForSteady() (looks <-chan time.Time, stop func()) {
 	if l.cfg.Steady.Window <= 0 {
 		return nil, func() {}
@@ -74,15 +74,16 @@ func (l *load) looksForSteady() (looks <-chan time.Time, stop func()) {
 	return ticker.C, ticker.Stop
 }
 
-// noneLeft says that no consumer is left, and how the last one ended.
+// noneLeft returns in words that no consumer is left, and how the last one ended.
 func noneLeft(last *worker) string {
 	if last == nil {
 		return "no consumer is left"
 	}
-	return fmt.Sprintf("no consumer is left; the last, %s: %s", last.name(), spec.Or(last.stopped, spec.Or(last.reason, "it ended its work by itself")))
+	return fmt.Sprintf("no consumer is left; the last, %s: %s", last.name(),
+		cmp.Or(last.stopped, cmp.Or(last.reason, "it ended its work by itself")))
 }
 
-// whenToLog is when a line of progress is due: never if nobody wants one.
+// whenToLog returns when a line of progress is due: never if nobody wants one.
 func (l *load) whenToLog() *time.Ticker {
 	if l.cfg.Progress == nil && l.cfg.LogProgress > 0 {
 		return time.NewTicker(l.cfg.LogProgress)

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"bulkhead/client/names"
 	"bulkhead/client/site"
 	"bulkhead/client/spec"
 	"bulkhead/internal/testing/scripted"
@@ -19,7 +20,8 @@ import (
 // one removes. That of a client that lives stays, and so does one with a spool.
 func TestNextStartRemovesTheWorkingFolderOfAKilledClient(t *testing.T) {
 	parent := scripted.ShortDir(t)
-	c := scripted.Start(t, func(_ *scripted.Collector, stream grpc.BidiStreamingServer[bulkheadv1.ClientFrame, bulkheadv1.ServerFrame]) error {
+	c := scripted.Start(t, func(_ *scripted.Collector,
+		stream grpc.BidiStreamingServer[bulkheadv1.ClientFrame, bulkheadv1.ServerFrame]) error {
 		<-stream.Context().Done() // without a Welcome there are no workers
 		return nil
 	})
@@ -28,7 +30,7 @@ func TestNextStartRemovesTheWorkingFolderOfAKilledClient(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	spool := filepath.Join(parent, "bulkhead-123", spec.SpoolName)
+	spool := filepath.Join(parent, "bulkhead-123", names.Spool)
 	if err := os.WriteFile(spool, []byte("of a client that was killed"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +51,8 @@ func TestNextStartRemovesTheWorkingFolderOfAKilledClient(t *testing.T) {
 	}
 	defer lock.Close()
 	got := scripted.Names(t, parent)
-	if len(got) != 4 || !slices.Contains(got, filepath.Base(made)) || !slices.Contains(got, "bulkhead-123") || !slices.Contains(got, "bulkhead-of-somebody") {
+	if len(got) != 4 || !slices.Contains(got, filepath.Base(made)) || !slices.Contains(got, "bulkhead-123") ||
+		!slices.Contains(got, "bulkhead-of-somebody") {
 		t.Errorf("left are %v, of which %s is new; want two others, and a living client's", got, filepath.Base(made))
 	}
 	programs[1].signal(syscall.SIGINT)

@@ -43,7 +43,7 @@ type worker struct {
 	endedWork    bulkheadv1.StopReason
 }
 
-// name is the worker for a person: "consumer 3".
+// name returns the worker for a person: "consumer 3".
 func (w *worker) name() string {
 	if w.process.GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR {
 		return "monitor"
@@ -51,8 +51,8 @@ func (w *worker) name() string {
 	return fmt.Sprintf("consumer %d", w.process.GetIndex())
 }
 
-// exitTimeout is how long the process may take to exit. Of one whose job is not over
-// by now nothing can be hoped for.
+// exitTimeout returns how long the process may take to exit. Of one whose job is not over by now
+// nothing can be hoped for.
 func (w *worker) exitTimeout() time.Duration {
 	select {
 	case <-w.ended:
@@ -122,7 +122,7 @@ func (w *worker) receive(ctx context.Context, task *bulkheadv1.RunRequest, take 
 	}
 }
 
-// exit is how the worker ended, in wire form, with what only the client knows.
+// exit returns how the worker ended, in wire form, with what only the client knows.
 func (w *worker) exit() *bulkheadv1.ProcessExit {
 	if w.child == nil {
 		return child.Exit{Err: w.err}.Proto(w.process)

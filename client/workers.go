@@ -47,7 +47,8 @@ type workers struct {
 // startWorkers starts the consumers and the monitor; none of them has a job yet. A
 // worker that does not start is in the result all the same, with its err.
 func startWorkers(ctx context.Context, cfg spec.Config, socketDir string, total *budget.Budget) *workers {
-	w := &workers{cfg: cfg, socketDir: socketDir, total: total, monitor: newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR, 0)}
+	w := &workers{cfg: cfg, socketDir: socketDir, total: total,
+		monitor: newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR, 0)}
 	for i, c := range cfg.Consumers {
 		one := newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i)
 		one.path = c.Path
@@ -76,12 +77,12 @@ func newWorker(log *slog.Logger, kind bulkheadv1.ProcessKind, index int) *worker
 	return one
 }
 
-// all is the consumers by index, then the monitor.
+// all returns the consumers by index, then the monitor.
 func (w *workers) all() []*worker {
 	return append(append([]*worker(nil), w.consumers...), w.monitor)
 }
 
-// started is all that could be started.
+// started returns all that could be started.
 func (w *workers) started() []*worker {
 	var out []*worker
 	for _, one := range w.all() {
@@ -154,7 +155,7 @@ func end(ctx context.Context, of []*worker, grace time.Duration) {
 	})
 }
 
-// cut is how many could not end, because the client was stopped at once.
+// cut returns how many could not end, because the client was stopped at once.
 func (w *workers) cut() (n int) {
 	for _, one := range w.all() {
 		if one.cut != "" {
@@ -164,7 +165,7 @@ func (w *workers) cut() (n int) {
 	return n
 }
 
-// exits is how all ended, in order of kind and index.
+// exits returns how all ended, in order of kind and index.
 func (w *workers) exits() []*bulkheadv1.ProcessExit {
 	var out []*bulkheadv1.ProcessExit
 	for _, one := range w.all() {

@@ -31,7 +31,8 @@ func TestEachWriterHasAProcessor(t *testing.T) {
 	}
 }
 
-// processors is how many processors of Go's each worker has whose sockets are below a folder.
+// processors returns how many processors of Go's each worker has whose sockets are below a
+// folder.
 func processors(folder string) (settings []string) {
 	for _, pid := range scripted.LivingBelow(folder) {
 		line, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))

@@ -42,7 +42,7 @@ type violation struct {
 
 func (v *violation) Error() string { return v.text }
 
-// status is what the client is told; nil is the end in order.
+// status returns what the client is told; nil is an end in order.
 func (v *violation) status() error {
 	st := status.New(v.code, v.text)
 	var details []protoadapt.MessageV1
@@ -62,12 +62,13 @@ func (v *violation) status() error {
 	return with.Err()
 }
 
-// broken is a breach of the protocol by what the client said.
+// broken returns a breach of the protocol by what the client said.
 func broken(why bulkheadv1.Reason, format string, args ...any) *violation {
-	return &violation{class: bulkheadv1.EndClass_END_CLASS_PROTOCOL, code: codes.InvalidArgument, reason: why, text: fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_PROTOCOL, code: codes.InvalidArgument, reason: why,
+		text: fmt.Sprintf(format, args...)}
 }
 
-// wrongField is broken for a field, named by its path from the ClientFrame.
+// wrongField returns a breach by a field, named by its path from the ClientFrame.
 func wrongField(field, format string, args ...any) *violation {
 	v := broken(fieldInvalid, format, args...)
 	v.about = map[string]string{reason.Field: field}
@@ -75,26 +76,30 @@ func wrongField(field, format string, args ...any) *violation {
 }
 
 func tooMuch(format string, args ...any) *violation {
-	return &violation{class: bulkheadv1.EndClass_END_CLASS_LIMIT, code: codes.ResourceExhausted, reason: bulkheadv1.Reason_REASON_LIMIT_EXCEEDED, text: fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_LIMIT, code: codes.ResourceExhausted,
+		reason: bulkheadv1.Reason_REASON_LIMIT_EXCEEDED, text: fmt.Sprintf(format, args...)}
 }
 
-// beyond is tooMuch for one of the Limits, named as there.
+// beyond returns tooMuch for one of the Limits, named as there.
 func beyond(limit string, got, most int, format string, args ...any) *violation {
 	v := tooMuch(format, args...)
 	v.about = map[string]string{reason.Limit: limit, reason.Got: strconv.Itoa(got), reason.Most: strconv.Itoa(most)}
 	return v
 }
 
-// tooLarge is a frame of so many bytes.
+// tooLarge returns the violation of a frame of got bytes.
 func tooLarge(got, most int) *violation {
-	return beyond("max_frame_bytes", got, most, "a frame has %d bytes; at most %d are allowed (max_frame_bytes); send less at a time", got, most)
+	return beyond("max_frame_bytes", got, most,
+		"a frame has %d bytes; at most %d are allowed (max_frame_bytes); send less at a time", got, most)
 }
 
 // checkHello checks the form of a Hello, not whether its sender may come.
 func checkHello(h *bulkheadv1.Hello) *violation {
 	if v := h.GetProtocolVersion(); v != protocol.Version {
-		return &violation{class: bulkheadv1.EndClass_END_CLASS_VERSION, code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_VERSION_UNKNOWN,
-			text: fmt.Sprintf("client speaks protocol version %d; this supervisor speaks version %d", v, protocol.Version)}
+		return &violation{class: bulkheadv1.EndClass_END_CLASS_VERSION, code: codes.FailedPrecondition,
+			reason: bulkheadv1.Reason_REASON_VERSION_UNKNOWN,
+			text: fmt.Sprintf("client speaks protocol version %d; this supervisor speaks version %d", v,
+				protocol.Version)}
 	}
 	if wrong := protocol.CheckHello(h); wrong != nil {
 		return wrongField(wrong.Field, "%s", wrong.Text)
@@ -115,13 +120,15 @@ func checkBatch(b *bulkheadv1.Batch, limits *bulkheadv1.Limits, next uint64) (*b
 		return nil, wrongField("batch.messages", "Batch is empty; it must have at least one message")
 	case len(msgs) > int(limits.GetMaxBatchMessages()):
 		v := beyond("max_batch_messages", len(msgs), int(limits.GetMaxBatchMessages()),
-			"Batch has %d messages; at most %d are allowed (max_batch_messages); send fewer at a time", len(msgs), limits.GetMaxBatchMessages())
+			"Batch has %d messages; at most %d are allowed (max_batch_messages); send fewer at a time", len(msgs),
+			limits.GetMaxBatchMessages())
 		v.about[reason.Field] = "batch.messages"
 		return nil, v
 	case msgs[0].GetSeq() == 0:
 		return nil, broken(sequenceBroken, "message has sequence number 0; numbers begin at 1")
 	case msgs[0].GetSeq() > next:
-		return nil, broken(sequenceBroken, "sequence gap: message %d came where %d was expected", msgs[0].GetSeq(), next)
+		return nil, broken(sequenceBroken, "sequence gap: message %d came where %d was expected", msgs[0].GetSeq(),
+			next)
 	}
 	for i, m := range msgs {
 		if want := msgs[0].GetSeq() + uint64(i); m.GetSeq() != want {
@@ -151,7 +158,8 @@ func seal(b *bulkheadv1.Batch, fresh []*bulkheadv1.Message) (*bulkheadv1.SealedB
 	return &bulkheadv1.SealedBatch{FirstSeq: fresh[0].GetSeq(), LastSeq: fresh[len(fresh)-1].GetSeq(), Batch: data}, nil
 }
 
-// checkMessage checks one message; the field that it names is the message's.
+// checkMessage checks one message; the field that it names is the message's. What it refuses,
+// package intact must not take.
 func checkMessage(m *bulkheadv1.Message) *violation {
 	switch f := m.GetFact().(type) {
 	case nil:
@@ -162,7 +170,8 @@ func checkMessage(m *bulkheadv1.Message) *violation {
 	case *bulkheadv1.Message_Progress:
 		h := f.Progress.GetChunkWrite()
 		if len(h.GetCount()) != len(h.GetValueDelta()) {
-			return wrongField("progress.chunk_write", "message %d: histogram has %d values and %d counts", m.GetSeq(), len(h.GetValueDelta()), len(h.GetCount()))
+			return wrongField("progress.chunk_write", "message %d: histogram has %d values and %d counts", m.GetSeq(),
+				len(h.GetValueDelta()), len(h.GetCount()))
 		}
 	}
 	if m.GetProcess().GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_UNSPECIFIED {

@@ -42,7 +42,7 @@ const (
 	finished = bulkheadv1.EndClass_END_CLASS_FINISHED
 )
 
-// labels are n labels with keys of their own.
+// labels returns n labels with keys of their own.
 func labels(n int) map[string]string {
 	m := make(map[string]string, n)
 	for i := range n {
@@ -70,20 +70,30 @@ func TestCheckHello(t *testing.T) {
 		}, 0, ""},
 		{"a name in another script", func(h *bulkheadv1.Hello) { h.Name = "größe 測試" }, 0, ""},
 		{"no version", func(h *bulkheadv1.Hello) { h.ProtocolVersion = 0 }, version, "protocol version 0"},
-		{"a later version", func(h *bulkheadv1.Hello) { h.ProtocolVersion = 2 }, version, "version 2; this supervisor speaks version 1"},
-		{"a version before all else", func(h *bulkheadv1.Hello) { h.ProtocolVersion, h.Name = 2, "" }, version, "version 2"},
-		{"no client id", func(h *bulkheadv1.Hello) { h.ClientId = nil }, breach, "client_id has 0 bytes; it must have 16"},
-		{"a long client id", func(h *bulkheadv1.Hello) { h.ClientId = make([]byte, 17) }, breach, "client_id has 17 bytes"},
+		{"a later version", func(h *bulkheadv1.Hello) { h.ProtocolVersion = 2 }, version,
+			"version 2; this supervisor speaks version 1"},
+		{"a version before all else", func(h *bulkheadv1.Hello) { h.ProtocolVersion, h.Name = 2, "" }, version,
+			"version 2"},
+		{"no client id", func(h *bulkheadv1.Hello) { h.ClientId = nil }, breach,
+			"client_id has 0 bytes; it must have 16"},
+		{"a long client id", func(h *bulkheadv1.Hello) { h.ClientId = make([]byte, 17) }, breach,
+			"client_id has 17 bytes"},
 		{"no name", func(h *bulkheadv1.Hello) { h.Name = "" }, breach, "name has 0 bytes; it must have 1 to 128"},
 		{"a long name", func(h *bulkheadv1.Hello) { h.Name = strings.Repeat("n", 129) }, breach, "name has 129 bytes"},
-		{"a name with an escape", func(h *bulkheadv1.Hello) { h.Name = "a\x1b[31m" }, breach, `name "a\x1b[31m" has characters`},
+		{"a name with an escape", func(h *bulkheadv1.Hello) { h.Name = "a\x1b[31m" }, breach,
+			`name "a\x1b[31m" has characters`},
 		{"a name of two lines", func(h *bulkheadv1.Hello) { h.Name = "a\nb" }, breach, "cannot be printed"},
 		{"a long host", func(h *bulkheadv1.Hello) { h.Host = strings.Repeat("h", 256) }, breach, "host has 256 bytes"},
 		{"many labels", func(h *bulkheadv1.Hello) { h.Labels = labels(33) }, breach, "33 labels; at most 32"},
-		{"a long label key", func(h *bulkheadv1.Hello) { h.Labels = map[string]string{strings.Repeat("k", 129): ""} }, breach, "128 bytes at most"},
-		{"a long label value", func(h *bulkheadv1.Hello) { h.Labels = map[string]string{"k": strings.Repeat("v", 129)} }, breach, `label "k"`},
-		{"a long token", func(h *bulkheadv1.Hello) { h.Token = strings.Repeat("t", 1025) }, breach, "token has 1025 bytes"},
-		{"many consumers", func(h *bulkheadv1.Hello) { h.Workload = consumers(1025) }, breach, "1025 consumers; at most 1024"},
+		{"a long label key", func(h *bulkheadv1.Hello) { h.Labels = map[string]string{strings.Repeat("k", 129): ""} },
+			breach, "128 bytes at most"},
+		{"a long label value",
+			func(h *bulkheadv1.Hello) { h.Labels = map[string]string{"k": strings.Repeat("v", 129)} }, breach,
+			`label "k"`},
+		{"a long token", func(h *bulkheadv1.Hello) { h.Token = strings.Repeat("t", 1025) }, breach,
+			"token has 1025 bytes"},
+		{"many consumers", func(h *bulkheadv1.Hello) { h.Workload = consumers(1025) }, breach,
+			"1025 consumers; at most 1024"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := rawclient.Hello("alpha")
@@ -101,7 +111,7 @@ func TestCheckHello(t *testing.T) {
 	}
 }
 
-// messages are messages with the sequence numbers given.
+// messages returns messages with the sequence numbers given.
 func messages(seqs ...uint64) *bulkheadv1.Batch {
 	b := &bulkheadv1.Batch{}
 	for _, s := range seqs {
@@ -110,7 +120,7 @@ func messages(seqs ...uint64) *bulkheadv1.Batch {
 	return b
 }
 
-// changed is message 5 after change.
+// changed returns message 5 after change.
 func changed(change func(*bulkheadv1.Message)) *bulkheadv1.Batch {
 	m := rawclient.Message(5)
 	change(m)
@@ -134,7 +144,8 @@ func TestCheckBatch(t *testing.T) {
 	}{
 		{"one message", messages(5), 5, 5, 0, ""},
 		{"as many as allowed", messages(5, 6, 7, 8, 9, 10, 11, 12), 5, 12, 0, ""},
-		{"one too many", messages(5, 6, 7, 8, 9, 10, 11, 12, 13), 0, 0, limit, "Batch has 9 messages; at most 8 are allowed"},
+		{"one too many", messages(5, 6, 7, 8, 9, 10, 11, 12, 13), 0, 0, limit,
+			"Batch has 9 messages; at most 8 are allowed"},
 		{"empty", messages(), 0, 0, breach, "Batch is empty"},
 		{"number 0", messages(0), 0, 0, breach, "numbers begin at 1"},
 		{"a gap before it", messages(6), 0, 0, breach, "message 6 came where 5 was expected"},
@@ -147,8 +158,10 @@ func TestCheckBatch(t *testing.T) {
 		{"a gap in what was sent before", messages(1, 3), 0, 0, breach, "message 3 came where 2 was expected"},
 		{"no fact", changed(func(m *message) { m.Fact = nil }), 0, 0, breach, "message 5 has no fact"},
 		{"no process", changed(func(m *message) { m.Process = nil }), 0, 0, breach, "does not say which process"},
-		{"a process of no kind", changed(func(m *message) { m.Process.Kind = 0 }), 0, 0, breach, "does not say which process"},
-		{"a histogram with a value too few", changed(func(m *message) { m.GetProgress().ChunkWrite.ValueDelta = []uint64{1, 2} }),
+		{"a process of no kind", changed(func(m *message) { m.Process.Kind = 0 }), 0, 0, breach,
+			"does not say which process"},
+		{"a histogram with a value too few",
+			changed(func(m *message) { m.GetProgress().ChunkWrite.ValueDelta = []uint64{1, 2} }),
 			0, 0, breach, "histogram has 2 values and 3 counts"},
 		{"a histogram with a count too few", changed(func(m *message) { m.GetProgress().ChunkWrite.Count = nil }),
 			0, 0, breach, "histogram has 3 values and 0 counts"},
@@ -163,7 +176,8 @@ func TestCheckBatch(t *testing.T) {
 			sealed, v := checkBatch(tt.batch, smallLimits(), next)
 			wantViolation(t, v, tt.class, code, tt.text)
 			if sealed.GetFirstSeq() != tt.first || sealed.GetLastSeq() != tt.last {
-				t.Fatalf("passed on %d to %d; want %d to %d", sealed.GetFirstSeq(), sealed.GetLastSeq(), tt.first, tt.last)
+				t.Fatalf("passed on %d to %d; want %d to %d", sealed.GetFirstSeq(), sealed.GetLastSeq(), tt.first,
+					tt.last)
 			}
 			if tt.first != 0 {
 				wantSealed(t, sealed)
@@ -195,11 +209,16 @@ func TestErrorsOfRecvAreSorted(t *testing.T) {
 		text  string
 	}{
 		{io.EOF, streamOff, codes.Unavailable, "client ended its stream without a Goodbye"},
-		{status.Error(codes.ResourceExhausted, "grpc: received message larger than max"), limit, codes.ResourceExhausted, "a frame is too large: received message"},
-		{status.Error(codes.Internal, "grpc: failed to decompress"), framing, codes.Unavailable, "client's stream broke gRPC's framing: failed to decompress"},
-		{status.Error(codes.Internal, "unexpected EOF"), streamOff, codes.Unavailable, "client ended its stream in the middle of a frame"},
-		{status.Error(codes.DeadlineExceeded, "context deadline exceeded"), streamOff, codes.Unavailable, "the deadline that the client set"},
-		{status.Error(codes.Canceled, "context canceled"), broke, codes.Unavailable, "the client's stream ended: context canceled"},
+		{status.Error(codes.ResourceExhausted, "grpc: received message larger than max"), limit,
+			codes.ResourceExhausted, "a frame is too large: received message"},
+		{status.Error(codes.Internal, "grpc: failed to decompress"), framing, codes.Unavailable,
+			"client's stream broke gRPC's framing: failed to decompress"},
+		{status.Error(codes.Internal, "unexpected EOF"), streamOff, codes.Unavailable,
+			"client ended its stream in the middle of a frame"},
+		{status.Error(codes.DeadlineExceeded, "context deadline exceeded"), streamOff, codes.Unavailable,
+			"the deadline that the client set"},
+		{status.Error(codes.Canceled, "context canceled"), broke, codes.Unavailable,
+			"the client's stream ended: context canceled"},
 		{errors.New("broken"), broke, codes.Unavailable, "the client's stream ended: broken"},
 	} {
 		wantViolation(t, recvViolation(tt.err), tt.class, tt.code, tt.text)

@@ -63,7 +63,8 @@ func (c *collector) Collect(stream bulkheadv1.CollectorService_CollectServer) er
 		// UNAVAILABLE: its library has not noticed yet that the connection is ending, or takes
 		// one connection for two clients.
 		return (&violation{code: codes.Unavailable, reason: connectionRefused,
-			text: "a connection carries one Collect stream; connect anew for another, on a channel that shares no connection"}).status()
+			text: "a connection carries one Collect stream; connect anew for another, on a channel that shares no " +
+				"connection"}).status()
 	}
 	received := make(chan *violation, 1)
 	go func() {
@@ -71,19 +72,9 @@ func (c *collector) Collect(stream bulkheadv1.CollectorService_CollectServer) er
 		c.work.done()
 		received <- v
 	}()
-	ctx, cancel := context.WithCancel(stream.Context())
-	defer cancel()
-	frames := make(chan *bulkheadv1.SupervisorFrame)
-	go func() { // ends with ctx
-		for f := c.down.Next(ctx); f != nil; f = c.down.Next(ctx) {
-			select {
-			case frames <- f:
-			case <-ctx.Done():
-			}
-		}
-	}()
-	v := c.send(stream, frames, received)
-	if due, ok := stream.Context().Deadline(); ok && v.class == bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST && !time.Now().Before(due) {
+	v := c.send(stream, received)
+	if due, ok := stream.Context().Deadline(); ok && v.class == bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST &&
+		!time.Now().Before(due) {
 		v = pastDeadline()
 	}
 	c.ended <- v
@@ -92,25 +83,16 @@ func (c *collector) Collect(stream bulkheadv1.CollectorService_CollectServer) er
 
 // send relays frames to the client until a Finish, a violation or the end of the
 // client.
-func (c *collector) send(stream bulkheadv1.CollectorService_CollectServer, frames <-chan *bulkheadv1.SupervisorFrame, received <-chan *violation) *violation {
+func (c *collector) send(stream bulkheadv1.CollectorService_CollectServer, received <-chan *violation) *violation {
 	for {
 		select {
-		case f := <-frames:
-			if fin := f.GetFinish(); fin != nil {
-				return &violation{
-					class: bulkheadv1.EndClass_END_CLASS_FINISHED, code: codes.Code(fin.GetCode()), text: fin.GetText(),
-					reason: fin.GetReason(), about: fin.GetMetadata(),
-					retryAfter: time.Duration(fin.GetRetryAfterNano()),
+		case <-c.down.Ready():
+			for f := c.down.Take(); f != nil; f = c.down.Take() {
+				if over, err := c.pass(stream, f); err != nil {
+					return c.why(stream.Context(), received, lost("sending to the client: %v", err))
+				} else if over != nil {
+					return over
 				}
-			}
-			if w := f.GetWelcome(); w != nil && !c.welcomed(w) {
-				continue // a second supervisor's: the client has had its one
-			}
-			if f.GetAck() != nil {
-				failpoint.Hit("handler-ack")
-			}
-			if err := stream.Send(serverFrame(f)); err != nil {
-				return c.why(stream.Context(), received, lost("sending to the client: %v", err))
 			}
 		case v := <-received:
 			if v == nil { // Goodbye: from here on only the supervisor speaks
@@ -126,7 +108,26 @@ func (c *collector) send(stream bulkheadv1.CollectorService_CollectServer, frame
 	}
 }
 
-// why says why the stream ended: what receive found, or otherwise if it found
+// pass passes one frame on to the client. over is how its stream ends, if the frame says so.
+func (c *collector) pass(stream bulkheadv1.CollectorService_CollectServer, f *bulkheadv1.SupervisorFrame) (
+	over *violation, err error) {
+	if fin := f.GetFinish(); fin != nil {
+		return &violation{
+			class: bulkheadv1.EndClass_END_CLASS_FINISHED, code: codes.Code(fin.GetCode()), text: fin.GetText(),
+			reason: fin.GetReason(), about: fin.GetMetadata(),
+			retryAfter: time.Duration(fin.GetRetryAfterNano()),
+		}, nil
+	}
+	if w := f.GetWelcome(); w != nil && !c.welcomed(w) {
+		return nil, nil // a second supervisor's: the client has had its one
+	}
+	if f.GetAck() != nil {
+		failpoint.Hit("handler-ack")
+	}
+	return nil, stream.Send(serverFrame(f))
+}
+
+// why returns why the stream ended: what receive found, or otherwise if it found
 // nothing. gRPC ends the stream itself on a frame that is too large or does not
 // decode, before receive can say so.
 func (c *collector) why(ctx context.Context, received <-chan *violation, otherwise *violation) *violation {
@@ -139,7 +140,7 @@ func (c *collector) why(ctx context.Context, received <-chan *violation, otherwi
 	return otherwise
 }
 
-// welcomed notes where the client's messages go on, and says whether w is the
+// welcomed notes where the client's messages continue, and reports whether w is the
 // first Welcome. Only the goroutine of Collect calls it.
 func (c *collector) welcomed(w *bulkheadv1.Welcome) bool {
 	select {
@@ -153,7 +154,7 @@ func (c *collector) welcomed(w *bulkheadv1.Welcome) bool {
 	return true
 }
 
-// serverFrame is a supervisor's frame in the client's form.
+// serverFrame returns a supervisor's frame in the client's form.
 func serverFrame(f *bulkheadv1.SupervisorFrame) *bulkheadv1.ServerFrame {
 	switch f := f.GetFrame().(type) {
 	case *bulkheadv1.SupervisorFrame_Welcome:
@@ -177,7 +178,7 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 	}
 	hello := first.GetHello()
 	if hello == nil {
-		return broken(frameUnexpected, "the first frame is %s, not a Hello", frameName(first))
+		return broken(frameUnexpected, "the first frame is %s, not a Hello", c.frameName(first))
 	}
 	shortenHello(hello)
 	if v := checkHello(hello); v != nil {
@@ -196,6 +197,12 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 		if v := c.awaitWelcome(stream.Context()); v != nil {
 			return v
 		}
+		if b := c.work.intact; b.Data != nil {
+			if v := c.keepIntact(stream.Context(), b); v != nil {
+				return v
+			}
+			continue
+		}
 		switch f := f.GetFrame().(type) {
 		case *bulkheadv1.ClientFrame_Batch:
 			if v := c.batch(stream.Context(), f.Batch); v != nil {
@@ -209,7 +216,8 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 	}
 }
 
-// next is the client's next frame that this version knows.
+// next returns the client's next frame that this version knows. That of an intact Batch is
+// empty: the Batch is work's.
 func (c *collector) next(stream bulkheadv1.CollectorService_CollectServer) (*bulkheadv1.ClientFrame, *violation) {
 	for {
 		f, err := stream.Recv()
@@ -219,7 +227,7 @@ func (c *collector) next(stream bulkheadv1.CollectorService_CollectServer) (*bul
 		if err != nil {
 			return nil, recvViolation(err)
 		}
-		if f.GetFrame() != nil {
+		if f.GetFrame() != nil || c.work.intact.Data != nil {
 			return f, nil
 		}
 		if len(f.ProtoReflect().GetUnknown()) == 0 {
@@ -230,12 +238,12 @@ func (c *collector) next(stream bulkheadv1.CollectorService_CollectServer) (*bul
 	}
 }
 
-// frameName is what a frame holds, for people.
-func frameName(f *bulkheadv1.ClientFrame) string {
-	switch f.GetFrame().(type) {
-	case *bulkheadv1.ClientFrame_Batch:
+// frameName returns what the frame that next gave holds, for people.
+func (c *collector) frameName(f *bulkheadv1.ClientFrame) string {
+	switch {
+	case f.GetBatch() != nil || c.work.intact.Data != nil:
 		return "a Batch"
-	case *bulkheadv1.ClientFrame_Goodbye:
+	case f.GetGoodbye() != nil:
 		return "a Goodbye"
 	default:
 		return "another"
@@ -258,30 +266,12 @@ func (c *collector) awaitWelcome(ctx context.Context) *violation {
 	}
 }
 
-// batch checks a batch and keeps it for the supervisor.
-func (c *collector) batch(ctx context.Context, b *bulkheadv1.Batch) *violation {
-	next := c.expect.Load()
-	failpoint.Batch(b.GetMessages())
-	failpoint.Hit("handler-batch")
-	shortenBatch(b)
-	c.compare(b, next)
-	sealed, v := checkBatch(b, c.limits, next)
-	if v != nil || sealed == nil {
-		return v
-	}
-	c.work.done() // a batch that waits for room is no work
-	if !c.relay.add(ctx, sealed) {
-		return lost("the client's stream ended: %v", ctx.Err())
-	}
-	c.expect.Store(sealed.LastSeq + 1)
-	return nil
-}
-
 func (c *collector) goodbye(g *bulkheadv1.Goodbye) *violation {
 	// One that ends before what is durable is another's, which the supervisor knows better.
 	other := c.tells && g.GetLastSeq() < c.resumed
 	if last := c.expect.Load() - 1; g.GetLastSeq() != last && !other {
-		return broken(sequenceBroken, "Goodbye says that %d was the last message; %d was received last", g.GetLastSeq(), last)
+		return broken(sequenceBroken, "Goodbye says that %d was the last message; %d was received last", g.GetLastSeq(),
+			last)
 	}
 	failpoint.Hit("handler-goodbye")
 	c.relay.setGoodbye(g)
@@ -301,7 +291,8 @@ func (c *collector) unknown(_ any, stream grpc.ServerStream) error {
 func (c *collector) tap(ctx context.Context, stream *tap.Info) (context.Context, error) {
 	if encoding := c.conn.unknownEncoding(); encoding != "" {
 		return nil, (&violation{code: codes.Unimplemented, reason: bulkheadv1.Reason_REASON_COMPRESSION_UNKNOWN,
-			text: fmt.Sprintf("the client compresses with %.32q, which is not known here; use gzip or none", encoding)}).status()
+			text: fmt.Sprintf("the client compresses with %.32q, which is not known here; use gzip or none",
+				encoding)}).status()
 	}
 	if method := stream.FullMethodName; strings.Count(method, "/") < 2 {
 		c.called.Store(&method)
@@ -310,10 +301,11 @@ func (c *collector) tap(ctx context.Context, stream *tap.Info) (context.Context,
 	return ctx, nil
 }
 
-// noMethod is the answer to a call of a method that is not here.
+// noMethod returns the answer to a call of a method that is not here.
 func noMethod(method string) *violation {
 	return &violation{code: codes.Unimplemented, reason: bulkheadv1.Reason_REASON_METHOD_UNKNOWN,
-		text: fmt.Sprintf("there is no %.128s here; a Bulkhead collector has %s", method, bulkheadv1.CollectorService_Collect_FullMethodName)}
+		text: fmt.Sprintf("there is no %.128s here; a Bulkhead collector has %s", method,
+			bulkheadv1.CollectorService_Collect_FullMethodName)}
 }
 
 // insteadOf adds to v, the end of a client that never said Hello, what it did instead.
@@ -332,9 +324,10 @@ func (c *collector) insteadOf(v *violation) *violation {
 // flooded ends the client's connection for v.
 func (c *collector) flooded(v *violation) { c.flood <- v } // once, and there is room
 
-// pastDeadline is the end of a stream for which the client itself had set a deadline.
+// pastDeadline returns the end of a stream for which the client itself had set a deadline.
 func pastDeadline() *violation {
-	return streamEnded("the deadline that the client set for its stream (grpc-timeout) has passed; a Collect stream lasts as long as the load, so set none")
+	return streamEnded("the deadline that the client set for its stream (grpc-timeout) has passed; a Collect stream " +
+		"lasts as long as the load, so set none")
 }
 
 // recvViolation sorts the errors of Recv.
@@ -359,7 +352,7 @@ func recvViolation(err error) *violation {
 	}
 }
 
-// halfClosed is the end of a stream on which the client says nothing more, without having
+// halfClosed returns the end of a stream on which the client says nothing more, without having
 // said Goodbye. The session stays, and the client may come again.
 func halfClosed(text string) *violation {
 	v := streamEnded("%s; the session is kept: connect again, send what is not acknowledged, and say Goodbye", text)

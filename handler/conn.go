@@ -34,6 +34,7 @@ type clientConn struct {
 	fault *violation // of the transport; read it after closed is closed
 
 	writing sync.Mutex // held while something is written
+	cut     bool       // guarded by writing; the last bytes were not written whole
 
 	mu     sync.Mutex
 	broken error      // guarded by mu; the first error of a Read or Write
@@ -76,7 +77,7 @@ func (c *clientConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// follow looks at what was read, and says whether it is too much of nothing.
+// follow looks at what was read, and reports whether it is too much of nothing.
 func (c *clientConn) follow(p []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,16 +89,19 @@ func (c *clientConn) follow(p []byte) bool {
 	return c.heard.flood
 }
 
+// Write writes to the client. What is written is noted before: a client that closes the
+// connection as soon as it has read it must not end as one that was told nothing.
 func (c *clientConn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	n, err := c.Conn.Write(p)
-	c.note(err)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.heard != nil {
-		c.heard.out.scan(p[:n])
+		c.heard.out.scan(p)
 	}
+	c.mu.Unlock()
+	n, err := c.Conn.Write(p)
+	c.cut = c.cut || n < len(p)
+	c.note(err)
 	return n, err
 }
 
@@ -135,7 +139,7 @@ func (c *clientConn) goAway(code http2.ErrCode, words string) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.mu.Lock()
-	whole := c.heard != nil && c.heard.out.between()
+	whole := c.heard != nil && c.heard.out.between() && !c.cut
 	c.mu.Unlock()
 	if !whole {
 		return
@@ -166,12 +170,12 @@ func (c *clientConn) note(err error) {
 	}
 }
 
-// quiet is how long nothing has been read from the client.
+// quiet returns how long nothing has been read from the client.
 func (c *clientConn) quiet() time.Duration {
 	return time.Since(c.began) - time.Duration(c.lastRead.Load())
 }
 
-// transportFault is what is wrong with the client's frames, when the HTTP/2 server closes
+// transportFault returns what is wrong with the client's frames, when the HTTP/2 server closes
 // the socket and nothing else explains it; nil otherwise.
 func (c *clientConn) transportFault() *violation {
 	quiet := c.quiet()
@@ -183,12 +187,13 @@ func (c *clientConn) transportFault() *violation {
 	return transport("%s", c.heard.fault())
 }
 
-// flood is why nothing more is read of a client.
+// flood returns why nothing more is read from a client.
 func (c *clientConn) flood() *violation {
-	return transport("client sent a flood of HTTP/2 frames that carry nothing, such as PING, SETTINGS or RST_STREAM: more than %d at once, or %d a second", purseMost, purseASecond)
+	return transport("client sent a flood of HTTP/2 frames that carry nothing, such as PING, SETTINGS or RST_STREAM: "+
+		"more than %d at once, or %d a second", purseMost, purseASecond)
 }
 
-// streamEnd says why a stream ended while the connection stands, as far as the frames
+// streamEnd returns why a stream ended while the connection stands, as far as the frames
 // tell; nil if they do not.
 func (c *clientConn) streamEnd() *violation {
 	c.mu.Lock()
@@ -198,14 +203,15 @@ func (c *clientConn) streamEnd() *violation {
 		return nil
 	case c.heard.resetByClient != nil:
 		return streamEnded("client cancelled its stream (RST_STREAM %s)", c.heard.resetByClient.code)
-	case c.heard.resetByUs != nil && c.heard.resetByUs.code != http2.ErrCodeCancel && c.heard.resetByUs.code != http2.ErrCodeNo:
+	case c.heard.resetByUs != nil && c.heard.resetByUs.code != http2.ErrCodeCancel &&
+		c.heard.resetByUs.code != http2.ErrCodeNo:
 		return transport("client's stream broke HTTP/2 and was reset (RST_STREAM %s)", c.heard.resetByUs.code)
 	default:
 		return nil
 	}
 }
 
-// farewell is the words of the client's GOAWAY, to go behind how the connection ended.
+// farewell returns the words of the client's GOAWAY, to follow how the connection ended.
 func (c *clientConn) farewell() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -215,7 +221,7 @@ func (c *clientConn) farewell() string {
 	return ": " + c.heard.goAwayByClient
 }
 
-// story says how the connection broke. The only deadline that a Read can miss here is
+// story returns how the connection broke. The only deadline that a Read can miss here is
 // the one of gRPC's handshake, which is the Hello's.
 func (c *clientConn) story() *violation {
 	c.mu.Lock()
@@ -225,7 +231,7 @@ func (c *clientConn) story() *violation {
 	switch {
 	case isTimeout(err):
 		return tooSlow("client said no Hello in time")
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return closedByClient("client closed the connection%s", c.farewell())
 	case isReset(err):
 		return closedByClient("client reset the connection")

@@ -19,7 +19,8 @@ func (c *collector) compare(b *bulkheadv1.Batch, next uint64) {
 		return
 	}
 	n := 0
-	for n < len(msgs) && msgs[n].GetSeq() != 0 && msgs[n].GetSeq() == msgs[0].GetSeq()+uint64(n) && msgs[n].GetSeq() < next {
+	for n < len(msgs) && msgs[n].GetSeq() != 0 && msgs[n].GetSeq() == msgs[0].GetSeq()+uint64(n) &&
+		msgs[n].GetSeq() < next {
 		n++
 	}
 	if n == 0 {
@@ -49,14 +50,15 @@ const (
 	excerptID   = 16
 )
 
-// excerpt is what of a Hello that is refused names its sender.
+// excerpt returns the part of a refused Hello that names its sender.
 func excerpt(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 	cut := func(s string, most int) string {
 		return strings.ToValidUTF8(s[:min(len(s), most)], "")
 	}
 	id := h.GetClientId()
 	return &bulkheadv1.Hello{
-		ProtocolVersion: h.GetProtocolVersion(), Name: cut(h.GetName(), excerptName), Host: cut(h.GetHost(), excerptHost),
+		ProtocolVersion: h.GetProtocolVersion(), Name: cut(h.GetName(), excerptName),
+		Host:     cut(h.GetHost(), excerptHost),
 		ClientId: id[:min(len(id), excerptID)], Pid: h.GetPid(), ClientVersion: cut(h.GetClientVersion(), excerptName),
 	}
 }

@@ -1,12 +1,13 @@
 // Package handler is what runs inside a handler process: it owns one client's
-// socket, decodes what comes from it and relays it to the supervisor.
+// socket, checks what comes from it and relays it to the supervisor.
 //
 //	supervisor                      handler process                    client
+//	   │ Serve(Open) ──────────────────► waits in the pool
 //	   │ socket by SCM_RIGHTS (fd 3) ──► takes it, confirms
-//	   │ Serve(Open) ──────────────────► checks the first bytes ◄── HTTP/2 preface
+//	   │                                 checks the first bytes ◄── HTTP/2 preface
 //	   │ ◄──────────────────────── Hello ◄── Collector.Collect ◄──── Hello
 //	   │ Welcome ──────────────────────────────────────────────────► Welcome
-//	   │ ◄──────────────── SealedBatch ◄── decode, check ◄────────── Batch
+//	   │ ◄──────────────── SealedBatch ◄── check, join ◄──────────── Batch
 //	   │ Ack ───────────► forget batch ────────────────────────────► Ack
 //	   │ ◄────────────────────── Goodbye ◄────────────────────────── Goodbye
 //	   │ Finish ───────────────────────────────────────────────────► status
@@ -17,7 +18,7 @@
 //
 // A handler outlives its supervisor. When the line ends without a word, or a Serve
 // call does, it keeps its client's connection and all that was not acknowledged, and
-// waits for another call: of the next supervisor, which takes it up by Probe and
+// waits for another call: of the next supervisor, which adopts it with Probe and
 // Serve. It ends
 //
 //	at once               without a client, and when its client is gone and a supervisor has everything
@@ -27,8 +28,9 @@
 // Invariants:
 //
 //   - One process, one client connection. A second socket is refused.
-//   - Nothing of the client reaches the supervisor that was not decoded and
-//     checked here: form of the Hello, limits, sequence.
+//   - Nothing of the client reaches the supervisor that was not checked here: form of the
+//     Hello, limits, sequence. A batch is decoded for that unless it is intact (package
+//     intact).
 //   - A batch is kept until the supervisor acknowledges it, so a supervisor that
 //     restarts can call Serve again and miss nothing. At most
 //     Limits.max_unacked_batches are kept; then the client waits.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/child"
+	"bulkhead/internal/fdpass"
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -46,7 +47,7 @@ func serveFaulty(t *testing.T, path string, env ...string) (*child.Child, *super
 	must(t, err)
 	s := &supervisor{HandlerService_ServeClient: stream, t: t, cancel: cancel}
 	s.send(openFrame(0, longGrace))
-	must(t, h.SendSocket(connectionID, far, time.Now().Add(patience)))
+	must(t, h.SendSocket(fdpass.Handover{ID: connectionID}, far, time.Now().Add(patience)))
 	must(t, far.Close())
 	s.send(welcomeFrame(0))
 	c, err := rawclient.Dial(ctx, "handed over", dialOver(near))
@@ -55,10 +56,11 @@ func serveFaulty(t *testing.T, path string, env ...string) (*child.Child, *super
 	return h, s, c
 }
 
-// faultBatch is message 1 with a fault in it.
+// faultBatch returns message 1 with a fault in it.
 func faultBatch(fault string) *bulkheadv1.Batch {
 	b := rawclient.Batch(1, 1)
-	b.GetMessages()[0].Fact = &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{Path: "/data/FAULT:" + fault + "/f"}}
+	b.GetMessages()[0].Fact = &bulkheadv1.Message_Rollover{
+		Rollover: &bulkheadv1.Rollover{Path: "/data/FAULT:" + fault + "/f"}}
 	return b
 }
 
@@ -142,7 +144,8 @@ func TestABatchThatHangsIsTold(t *testing.T) {
 			}
 			wantInBox(t, h, frame)
 			e := h.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG, "at work on one frame for too long")
-			if e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_HANG || e.String() != "hung: at work on one frame for too long; killed" {
+			if e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_HANG ||
+				e.String() != "hung: at work on one frame for too long; killed" {
 				t.Errorf("exit = %v %q; want a hang", e.Class(), e)
 			}
 			wantInBox(t, h, frame)

@@ -29,10 +29,12 @@ const (
 // A client's frames that carry nothing of use are paid from a purse: it fills with time
 // and with what is really said, so that pings in answer to every word, and keepalives as
 // often as any library sends them, are free. The read loop answers pings, and the answers
-// do not pile up; what is bounded here is the work.
+// do not pile up; what is bounded here is the work: who floods, is cut off and comes again
+// finds a full purse, so that is small, and who only sends such frames, and says nothing, comes to
+// its end.
 const (
-	purseMost      = 20_000
-	purseASecond   = 1000
+	purseMost      = 2000
+	purseASecond   = 10
 	purseASentence = 4  // for a frame of data in either direction
 	headersCost    = 10 // a stream that is opened, and reset at once, costs more than a ping
 	// smallData is up to what length a frame of data counts as empty. A whole Batch of one
@@ -67,7 +69,7 @@ func (f frameHeader) String() string {
 	return fmt.Sprintf("%s of %d bytes on stream %d", f.kind, f.length, f.stream)
 }
 
-// last is the header of the frame that was seen last, whole or not.
+// last returns the header of the frame that was seen last, whole or not.
 func (s *frames) last() frameHeader {
 	return frameHeader{
 		length: int(s.header[0])<<16 | int(s.header[1])<<8 | int(s.header[2]), kind: http2.FrameType(s.header[3]),
@@ -75,7 +77,7 @@ func (s *frames) last() frameHeader {
 	}
 }
 
-// between says that the last frame has come whole and none has begun.
+// between reports whether the last frame has come whole and none has begun.
 func (s *frames) between() bool { return s.have == 0 && s.left == 0 }
 
 func (s *frames) scan(p []byte) {
@@ -143,7 +145,7 @@ type overheard struct {
 	// resetBy… are the streams that were reset last, and why; nil if none was.
 	resetByClient, resetByUs *reset
 	oddity                   string          // what is wrong with the first frame that is; "" if none is
-	open                     uint32          // the stream whose headers go on in the next frame; 0 if none
+	open                     uint32          // the stream whose headers continue in the next frame; 0 if none
 	headers                  int             // bytes of the header block that came last
 	answered                 map[uint32]bool // streams that were answered to the end, as far as there is room
 	requests                 requests
@@ -207,7 +209,7 @@ func resetOf(f frameHeader, payload []byte) *reset {
 	return &reset{f.stream, http2.ErrCode(binary.BigEndian.Uint32(payload))}
 }
 
-// goAwayWords is what a GOAWAY says: last stream (4), error code (4), debug data.
+// goAwayWords returns what a GOAWAY says: last stream (4), error code (4), debug data.
 func goAwayWords(payload []byte) string {
 	if len(payload) < 8 {
 		return ""
@@ -228,8 +230,8 @@ func longHeaders() string {
 	return fmt.Sprintf("the headers of the client's request are larger than %d bytes", maxHeaderBytes)
 }
 
-// odd says what is wrong with a frame by its header alone; "" if nothing is. It is no
-// judge, only a witness: the HTTP/2 server judges.
+// odd returns what is wrong with a frame by its header alone; "" if nothing is. It only witnesses:
+// the HTTP/2 server judges.
 func (o *overheard) odd(f frameHeader) string {
 	open := o.open
 	switch f.kind {
@@ -244,7 +246,8 @@ func (o *overheard) odd(f frameHeader) string {
 		return fmt.Sprintf("its first frame is %s, not SETTINGS", f)
 	case f.length > maxFrameBytes:
 		return fmt.Sprintf("it sent %s; a frame has at most %d", f, maxFrameBytes)
-	case open != 0 && (f.kind != http2.FrameContinuation || f.stream != open), open == 0 && f.kind == http2.FrameContinuation:
+	case open != 0 && (f.kind != http2.FrameContinuation || f.stream != open), open == 0 &&
+		f.kind == http2.FrameContinuation:
 		return fmt.Sprintf("it sent %s in the place of other headers, or of none", f)
 	case f.kind == http2.FramePing && (f.length != 8 || f.stream != 0),
 		f.kind == http2.FrameSettings && (f.length%6 != 0 || f.stream != 0),
@@ -260,8 +263,8 @@ func (o *overheard) odd(f frameHeader) string {
 	}
 }
 
-// fault says in words what is wrong with the client's frames, after the HTTP/2 server
-// has given the connection up for them.
+// fault returns in words what is wrong with the client's frames, after the HTTP/2 server has given
+// up the connection for them.
 func (o *overheard) fault() string {
 	switch {
 	case o.in.count == 0, o.in.count == 1 && o.in.last().length > maxFrameBytes:

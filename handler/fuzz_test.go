@@ -1,8 +1,10 @@
 package handler
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/handler/intact"
 	"bulkhead/internal/downlink"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -117,8 +120,40 @@ func FuzzCheckBatch(f *testing.F) {
 			return
 		}
 		if sealed.GetFirstSeq() != next || sealed.GetLastSeq() != last {
-			t.Fatalf("sealed %d to %d of a Batch %d to %d where %d was next", sealed.GetFirstSeq(), sealed.GetLastSeq(), first, last, next)
+			t.Fatalf("sealed %d to %d of a Batch %d to %d where %d was next", sealed.GetFirstSeq(), sealed.GetLastSeq(),
+				first, last, next)
 		}
 		wantSealed(t, sealed)
+	})
+}
+
+// FuzzIntact compares the short way with the long one: a frame that is taken as it came decodes
+// and encodes to the same bytes, nothing of it is cut, and the check finds nothing in it.
+func FuzzIntact(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, ok := intact.Find(data)
+		var frame bulkheadv1.ClientFrame
+		err := proto.Unmarshal(data, &frame)
+		if !ok {
+			return
+		}
+		if err != nil || frame.GetBatch() == nil {
+			t.Fatalf("a frame that does not decode is taken: %v", err)
+		}
+		b := frame.GetBatch()
+		again, err := proto.Marshal(&frame)
+		if err != nil || !bytes.Equal(again, data) {
+			t.Fatalf("%x is taken, and encoded again %x (%v)", data, again, err)
+		}
+		shortenBatch(b)
+		sealed, v := checkBatch(b, &bulkheadv1.Limits{MaxBatchMessages: math.MaxUint32}, got.FirstSeq)
+		if v != nil {
+			t.Fatalf("%x is taken, and refused when decoded: %v", data, v)
+		}
+		if sealed.GetFirstSeq() != got.FirstSeq || sealed.GetLastSeq() != got.LastSeq ||
+			!bytes.Equal(sealed.GetBatch(), got.Data) {
+			t.Fatalf("%x is taken as %d to %d, and sealed as %d to %d", data, got.FirstSeq, got.LastSeq,
+				sealed.GetFirstSeq(), sealed.GetLastSeq())
+		}
 	})
 }

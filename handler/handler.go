@@ -15,22 +15,20 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"bulkhead/internal/blackbox"
 	"bulkhead/internal/child/inside"
 	"bulkhead/internal/downlink"
 	"bulkhead/internal/failpoint"
+	"bulkhead/internal/fdpass"
+	"bulkhead/internal/protocol"
+	"bulkhead/internal/sandbox"
+	"bulkhead/internal/sandbox/lock"
 	"bulkhead/internal/threads"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
-
-// maxMessageBytes bounds a message between supervisor and handler: the largest
-// frame a configuration allows (8 MiB) and its envelope.
-const maxMessageBytes = 9 << 20
-
-// protocolVersion is the version of the service between supervisor and handler.
-const protocolVersion = 1
 
 const (
 	// takeOverWait is how long a Serve call waits for the one before it to end: that
@@ -41,14 +39,13 @@ const (
 	toldWait = 2 * time.Second
 )
 
-// threadsAhead is how many threads a handler makes before it serves: as many as it comes
-// to have. So a handler that is ready needs none when there are none left any more, and
-// the supervisor can tell how many there is room for.
+// threadsAhead is how many threads a handler makes before it serves: as many as it comes to have.
+// So a handler that is ready needs none when none are left, and the supervisor can tell how many
+// there is room for.
 const threadsAhead = 3
 
-// Run is the life of a handler process. It returns nil when the supervisor says so,
-// by the line or by SIGTERM, and when there is no supervisor any more and nothing is
-// left to wait for.
+// Run runs a handler process. It returns nil when the supervisor says so, by the line or by
+// SIGTERM, and when no supervisor is left and there is nothing to wait for.
 func Run(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer stop()
@@ -62,7 +59,8 @@ func Run(ctx context.Context) error {
 	}
 	threads.Ahead(threadsAhead)
 	h := newHandler(log, newWork(box))
-	if err := warm(); err != nil {
+	order, err := sandbox.ParseOrder(os.Getenv(sandbox.EnvName))
+	if err != nil {
 		return err
 	}
 	kept := make(chan struct{})
@@ -73,7 +71,9 @@ func Run(ctx context.Context) error {
 	}()
 	err = inside.Serve(ctx, inside.Options{
 		Register:        func(s *grpc.Server) { bulkheadv1.RegisterHandlerServiceServer(s, h) },
-		MaxMessageBytes: maxMessageBytes,
+		MaxMessageBytes: protocol.MaxHandlerMessageBytes,
+		Codec:           h.work.codec,
+		Lock:            func(folder string) error { return h.lock(order, folder) },
 		Socket:          h.take,
 		Orphaned:        h.orphaned,
 	})
@@ -91,10 +91,11 @@ type handler struct {
 	arrive  chan struct{} // closed when the socket is here
 	changed chan struct{} // holds one token after something changed that keep looks at
 	free    chan struct{} // holds one token while no Serve call runs
+	locked  metadata.MD   // how it is locked in; written before anybody can call
 
 	mu        sync.Mutex
 	socket    net.Conn                // guarded by mu until arrive is closed
-	id        uint64                  // guarded by mu until arrive is closed
+	passed    fdpass.Handover         // guarded by mu until arrive is closed; it came with socket
 	relay     *relay                  // guarded by mu; set by the first Serve
 	down      *downlink.Queue         // guarded by mu; set with relay
 	drop      context.CancelCauseFunc // guarded by mu; set with relay; ends the client's connection
@@ -115,16 +116,25 @@ func newHandler(log *slog.Logger, w *work) *handler {
 	return h
 }
 
+// lock locks the process in. Nothing of a client has come yet, and nobody waits for it.
+func (h *handler) lock(order sandbox.Order, folder string) error {
+	missing, err := lock.Process(order, folder)
+	if order.Level != sandbox.Off {
+		h.locked = metadata.MD{sandbox.Key: sandbox.Say(missing)}
+	}
+	return err
+}
+
 // take receives the socket; a second one is refused.
-func (h *handler) take(id uint64, socket net.Conn) {
+func (h *handler) take(passed fdpass.Handover, socket net.Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.socket != nil {
-		h.log.Error("a second socket was handed over; a handler serves one", "connection", id)
+		h.log.Error("a second socket was handed over; a handler serves one", "connection", passed.ID)
 		socket.Close()
 		return
 	}
-	h.socket, h.id = socket, id
+	h.socket, h.passed = socket, passed
 	close(h.arrive)
 	signalChange(h.changed)
 }
@@ -149,11 +159,17 @@ func (h *handler) Serve(stream bulkheadv1.HandlerService_ServeServer) error {
 	if open == nil {
 		return status.Error(codes.InvalidArgument, "the first frame must be Open")
 	}
+	if open.GetConnectionId() == 0 { // a supervisor wants to know that this waits
+		if err := stream.SendHeader(h.locked); err != nil {
+			return err
+		}
+	}
 	select {
 	case <-h.arrive:
 	case <-stream.Context().Done():
 		return stream.Context().Err()
 	}
+	h.complete(open)
 	if err := h.claim(stream.Context()); err != nil {
 		return err
 	}
@@ -177,11 +193,24 @@ func (h *handler) Serve(stream bulkheadv1.HandlerService_ServeServer) error {
 	return nil
 }
 
-// Probe says what this handler is.
+// complete adds what came with the socket to the Open of a call that was made before there was
+// one.
+func (h *handler) complete(open *bulkheadv1.Open) {
+	if open.GetConnectionId() != 0 {
+		return
+	}
+	open.ConnectionId = h.passed.ID
+	if p := h.passed.Patience; p > 0 {
+		open.HelloTimeoutNano = min(open.GetHelloTimeoutNano(), int64(p))
+	}
+}
+
+// Probe returns what this handler is.
 func (h *handler) Probe(context.Context, *bulkheadv1.ProbeRequest) (*bulkheadv1.ProbeResponse, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return &bulkheadv1.ProbeResponse{ProtocolVersion: protocolVersion, Pid: int32(os.Getpid()), ConnectionId: h.id}, nil
+	return &bulkheadv1.ProbeResponse{ProtocolVersion: protocol.HandlerVersion, Pid: int32(os.Getpid()),
+		ConnectionId: h.passed.ID}, nil
 }
 
 // claim claims the handler for one Serve call.
@@ -204,19 +233,22 @@ func (h *handler) begin(open *bulkheadv1.Open) (*relay, *downlink.Queue, error) 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.over {
-		return nil, nil, status.Error(codes.Unavailable, "the handler was without a supervisor for too long and is ending")
+		return nil, nil, status.Error(codes.Unavailable,
+			"the handler was without a supervisor for too long and is ending")
 	}
-	if open.GetConnectionId() != h.id {
-		return nil, nil, status.Errorf(codes.InvalidArgument, "connection %d was asked for; this handler has %d", open.GetConnectionId(), h.id)
+	if open.GetConnectionId() != h.passed.ID {
+		return nil, nil, status.Errorf(codes.InvalidArgument, "connection %d was asked for; this handler has %d",
+			open.GetConnectionId(), h.passed.ID)
 	}
 	h.busy, h.grace = true, time.Duration(open.GetOrphanGraceNano())
 	if h.relay == nil {
 		h.relay = newRelay(int(open.GetLimits().GetMaxUnackedBatches()))
-		h.down = downlink.New()
+		h.down = downlink.NewOwn()
 		h.gone = make(chan struct{})
 		var ctx context.Context
 		ctx, h.drop = context.WithCancelCause(context.Background())
-		go func(r *relay, down *downlink.Queue, drop context.CancelCauseFunc, gone chan struct{}) { // ends with the client's connection
+		// ends with the client's connection
+		go func(r *relay, down *downlink.Queue, drop context.CancelCauseFunc, gone chan struct{}) {
 			defer drop(nil)
 			defer close(gone)
 			r.setEnd(serveClient(ctx, h.socket, open, r, down, h.work))
@@ -237,8 +269,8 @@ func (h *handler) release() {
 	signalChange(h.changed)
 }
 
-// tell is called when the End was sent. A process without a line may end soon after, so
-// the supervisor is given the time to take it: it then ends the stream.
+// tell gives the supervisor time to take the End that was sent, after which it ends the stream: a
+// process without a line may end soon after.
 func (h *handler) tell(ctx context.Context) {
 	h.mu.Lock()
 	wait := h.lineGone
@@ -276,13 +308,16 @@ func receive(stream bulkheadv1.HandlerService_ServeServer, r *relay, down *downl
 			asked <- p.GetNonce() // there is room: only this goroutine fills it
 			continue
 		}
-		down.Put(f)
+		if !r.hop.take(f) {
+			down.Put(f)
+		}
 	}
 }
 
 // relayUp sends what the client said, in order, until End is sent. It answers
 // questions before anything that waits.
-func (h *handler) relayUp(ctx context.Context, stream bulkheadv1.HandlerService_ServeServer, r *relay, at *cursor, asked <-chan uint64) error {
+func (h *handler) relayUp(ctx context.Context, stream bulkheadv1.HandlerService_ServeServer, r *relay, at *cursor,
+	asked <-chan uint64) error {
 	send := func(f *bulkheadv1.HandlerFrame) error {
 		if err := stream.Send(f); err != nil {
 			return fmt.Errorf("sending to the supervisor: %w", err)

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/fdpass"
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -37,7 +38,7 @@ type offered struct {
 	client  *rawclient.Client // set when dialled is closed
 }
 
-// Serve is the handler's, observed.
+// Serve calls the handler's, observed.
 func (o *offered) Serve(stream bulkheadv1.HandlerService_ServeServer) error {
 	defer func() { o.left <- struct{}{} }()
 	return o.handler.Serve(stream)
@@ -46,7 +47,8 @@ func (o *offered) Serve(stream bulkheadv1.HandlerService_ServeServer) error {
 // offer offers a handler that has no socket yet.
 func offer(t *testing.T) *offered {
 	t.Helper()
-	o := &offered{t: t, handler: newHandler(slog.New(slog.DiscardHandler), newWork(nil)), left: make(chan struct{}, 16), dialled: make(chan struct{})}
+	o := &offered{t: t, handler: newHandler(slog.New(slog.DiscardHandler), newWork(nil)), left: make(chan struct{}, 16),
+		dialled: make(chan struct{})}
 	path := filepath.Join(t.TempDir(), "handler.sock")
 	l, err := net.Listen("unix", path)
 	must(t, err)
@@ -172,12 +174,16 @@ func (s *supervisor) wantGoodbye(last uint64) {
 	}
 }
 
-// wantBatch takes the next frame, which must be a batch.
+// wantBatch takes messages first to last, which must be next, in one batch or several. What was
+// sent behind last before this call may be joined with it, and fails.
 func (s *supervisor) wantBatch(first, last uint64) {
 	s.t.Helper()
-	f := s.next()
-	if b := f.GetBatch(); b.GetFirstSeq() != first || b.GetLastSeq() != last {
-		s.t.Fatalf("got %v; want messages %d to %d", f, first, last)
+	for next := first; next <= last; {
+		f := s.next()
+		if b := f.GetBatch(); b.GetFirstSeq() != next || b.GetLastSeq() > last {
+			s.t.Fatalf("got %v; want messages %d to %d", f, next, last)
+		}
+		next = f.GetBatch().GetLastSeq() + 1
 	}
 }
 
@@ -206,7 +212,9 @@ func ackFrame(seq uint64) *bulkheadv1.SupervisorFrame {
 }
 
 func welcomeFrame(resumeAfter uint64) *bulkheadv1.SupervisorFrame {
-	return &bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Welcome{Welcome: &bulkheadv1.Welcome{ResumeAfter: resumeAfter, Limits: smallLimits()}}}
+	return &bulkheadv1.SupervisorFrame{
+		Frame: &bulkheadv1.SupervisorFrame_Welcome{
+			Welcome: &bulkheadv1.Welcome{ResumeAfter: resumeAfter, Limits: smallLimits()}}}
 }
 
 func finishFrame() *bulkheadv1.SupervisorFrame {
@@ -218,7 +226,7 @@ func finishFrame() *bulkheadv1.SupervisorFrame {
 // acknowledged; the client notices nothing.
 func TestASupervisorTakesOver(t *testing.T) {
 	o := offer(t)
-	o.handler.take(connectionID, o.socket)
+	o.handler.take(fdpass.Handover{ID: connectionID}, o.socket)
 	hello := rawclient.Hello("alpha")
 	first := o.open(connectionID, 0)
 	o.greet(first, hello)
@@ -267,10 +275,10 @@ func TestASupervisorTakesOver(t *testing.T) {
 	}
 }
 
-// A client goes on while nobody serves the handler, and what it says is kept.
+// A client continues while nobody serves the handler, and what it says is kept.
 func TestAClientGoesOnBetweenSupervisors(t *testing.T) {
 	o := offer(t)
-	o.handler.take(connectionID, o.socket)
+	o.handler.take(fdpass.Handover{ID: connectionID}, o.socket)
 	hello := rawclient.Hello("alpha")
 	first := o.open(connectionID, 0)
 	o.greet(first, hello)
@@ -287,7 +295,7 @@ func TestAClientGoesOnBetweenSupervisors(t *testing.T) {
 
 func TestServeRefuses(t *testing.T) {
 	o := offer(t)
-	o.handler.take(connectionID, o.socket)
+	o.handler.take(fdpass.Handover{ID: connectionID}, o.socket)
 	wrong := o.open(connectionID+1, 0)
 	wrong.wantStatus(codes.InvalidArgument, "connection 8 was asked for; this handler has 7")
 	wrong.gone()
@@ -316,15 +324,44 @@ func TestServeWaitsForTheSocket(t *testing.T) {
 	o := offer(t)
 	o.open(connectionID, 0).leave()
 	early := o.open(connectionID, 0)
-	o.handler.take(connectionID, o.socket)
+	o.handler.take(fdpass.Handover{ID: connectionID}, o.socket)
 	o.greet(early, rawclient.Hello("alpha"))
+}
+
+// A call that was made before there was a connection serves the one that comes; a later call must
+// name it.
+func TestServeAheadTakesTheConnectionThatComes(t *testing.T) {
+	o := offer(t)
+	ahead := o.open(0, 0)
+	if _, err := ahead.Header(); err != nil {
+		t.Fatalf("a call that waits for a socket: %v; want that it says so", err)
+	}
+	o.handler.take(fdpass.Handover{ID: connectionID}, o.socket)
+	hello := rawclient.Hello("alpha")
+	o.greet(ahead, hello)
+	ahead.leave()
+	wrong := o.open(connectionID+1, 0)
+	wrong.wantStatus(codes.InvalidArgument, "connection 8 was asked for; this handler has 7")
+	wrong.gone()
+	o.open(connectionID, 0).wantHello(hello)
+}
+
+// The time that comes with a socket goes before that of the call that waited for it.
+func TestPatienceComesWithTheSocket(t *testing.T) {
+	o := offer(t)
+	ahead := o.open(0, 0)
+	o.handler.take(fdpass.Handover{ID: connectionID, Patience: time.Millisecond}, o.socket)
+	e := ahead.next().GetEnd()
+	if e.GetClass() != bulkheadv1.EndClass_END_CLASS_TIMEOUT {
+		t.Errorf("End = %v; want a client that was too slow", e)
+	}
 }
 
 func TestASecondSocketIsRefused(t *testing.T) {
 	o := offer(t)
-	o.handler.take(connectionID, o.socket)
+	o.handler.take(fdpass.Handover{ID: connectionID}, o.socket)
 	client, server := socketPair(t)
-	o.handler.take(connectionID+1, server)
+	o.handler.take(fdpass.Handover{ID: connectionID + 1}, server)
 	must(t, client.SetReadDeadline(time.Now().Add(patience)))
 	if n, err := client.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("read %d bytes, %v from the second socket; want io.EOF", n, err)

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"time"
-)
 
-// defaultGrace is how long a handler waits for a supervisor that named no grace.
-const defaultGrace = 2 * time.Minute
+	"bulkhead/internal/protocol"
+)
 
 // errOrphaned ends the client's connection of a handler that nobody serves.
 var errOrphaned = errors.New("the supervisor is gone")
@@ -28,11 +27,11 @@ type verdict uint8
 
 const (
 	stay   verdict = iota // until something changes, or the grace is over
-	leave                 // nobody needs it any more
+	leave                 // nobody needs it
 	giveUp                // it has waited long enough: it ends its client's connection and leaves
 )
 
-// judge says what to do, and for stay for how long; 0 is until something changes.
+// judge returns what to do, and for stay how long; 0 is until something changes.
 func (s situation) judge() (verdict, time.Duration) {
 	switch {
 	case s.serving:
@@ -58,7 +57,7 @@ func (h *handler) situation() situation {
 		idle:    time.Since(h.idleSince), grace: h.grace,
 	}
 	if s.grace <= 0 {
-		s.grace = defaultGrace
+		s.grace = protocol.OrphanGrace
 	}
 	return s
 }
@@ -100,9 +99,8 @@ func (h *handler) keep(ctx context.Context) {
 	}
 }
 
-// giveUp tells the client to come back later, and says whether it did: a supervisor
-// may come at the last moment. A client that takes no answer does not keep the
-// handler.
+// giveUp tells the client to come back later, and reports whether it did: a supervisor may come at
+// the last moment. A client that takes no answer does not keep the handler.
 func (h *handler) giveUp(ctx context.Context) bool {
 	h.mu.Lock()
 	if h.busy {
@@ -112,7 +110,7 @@ func (h *handler) giveUp(ctx context.Context) bool {
 	h.over = true
 	drop, gone := h.drop, h.gone
 	h.mu.Unlock()
-	h.log.Warn("no supervisor came back in time; the client is sent away", "connection", h.id)
+	h.log.Warn("no supervisor came back in time; the client is sent away", "connection", h.passed.ID)
 	if drop == nil {
 		return true // the client still waits for its first answer; the end of the connection is one
 	}

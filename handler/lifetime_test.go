@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"bulkhead/internal/downlink"
+	"bulkhead/internal/fdpass"
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -30,14 +31,19 @@ func TestHowLongAHandlerLives(t *testing.T) {
 		{"with a socket, before Serve", situation{socket: true, idle: time.Hour}, stay, 0},
 		{"with a socket, and nobody will call Serve", situation{socket: true, lineGone: true}, stay, grace},
 		{"served", situation{socket: true, served: true, serving: true, idle: time.Hour}, stay, 0},
-		{"served without a line", situation{socket: true, served: true, serving: true, lineGone: true, settled: true, idle: time.Hour}, stay, 0},
+		{"served without a line", situation{socket: true, served: true, serving: true, lineGone: true, settled: true,
+			idle: time.Hour}, stay, 0},
 		{"between two calls", situation{socket: true, served: true, idle: 20 * time.Second}, stay, 40 * time.Second},
-		{"between two calls, without a line", situation{socket: true, served: true, lineGone: true, idle: 59 * time.Second}, stay, time.Second},
+		{"between two calls, without a line",
+			situation{socket: true, served: true, lineGone: true, idle: 59 * time.Second}, stay, time.Second},
 		{"too long without a call", situation{socket: true, served: true, idle: grace}, giveUp, 0},
-		{"too long without a call and a line", situation{socket: true, served: true, lineGone: true, idle: grace}, giveUp, 0},
-		{"the client went, all is told", situation{socket: true, served: true, lineGone: true, settled: true}, leave, 0},
+		{"too long without a call and a line", situation{socket: true, served: true, lineGone: true, idle: grace},
+			giveUp, 0},
+		{"the client went, all is told", situation{socket: true, served: true, lineGone: true, settled: true}, leave,
+			0},
 		{"the client went, the supervisor lives", situation{socket: true, served: true, settled: true}, stay, grace},
-		{"the client went, a batch is not acknowledged", situation{socket: true, served: true, lineGone: true}, stay, grace},
+		{"the client went, a batch is not acknowledged", situation{socket: true, served: true, lineGone: true}, stay,
+			grace},
 	} {
 		tt.s.grace = grace
 		if do, wait := tt.s.judge(); do != tt.do || wait != tt.wait {
@@ -75,13 +81,14 @@ func (o *offered) openFor(grace time.Duration) *supervisor {
 func TestAClientIsSentAwayAfterTheGrace(t *testing.T) {
 	o := offer(t)
 	over := o.lives()
-	o.handler.take(connectionID, o.socket)
+	o.handler.take(fdpass.Handover{ID: connectionID}, o.socket)
 	s := o.openFor(50 * time.Millisecond)
 	o.greet(s, rawclient.Hello("alpha"))
 	must(t, o.client.SendBatch(1, 1))
 	s.wantBatch(1, 1)
 	s.leave()
-	if st := status.Convert(o.client.End()); st.Code() != codes.Unavailable || st.Message() != "the supervisor is gone" {
+	if st := status.Convert(o.client.End()); st.Code() != codes.Unavailable ||
+		st.Message() != "the supervisor is gone" {
 		t.Errorf("the client got %v; want Unavailable and why", st)
 	}
 	<-over
@@ -124,7 +131,7 @@ func TestAClientWithoutAStreamIsSentAway(t *testing.T) {
 // is dead.
 func TestServeWaitsForTheCallBeforeIt(t *testing.T) {
 	o := offer(t)
-	o.handler.take(connectionID, o.socket)
+	o.handler.take(fdpass.Handover{ID: connectionID}, o.socket)
 	hello := rawclient.Hello("alpha")
 	first := o.open(connectionID, 0)
 	o.greet(first, hello)
@@ -136,7 +143,7 @@ func TestServeWaitsForTheCallBeforeIt(t *testing.T) {
 // A question is answered before batches that wait, and by the goroutine that relays.
 func TestPingIsAnsweredAtOnce(t *testing.T) {
 	o := offer(t)
-	o.handler.take(connectionID, o.socket)
+	o.handler.take(fdpass.Handover{ID: connectionID}, o.socket)
 	s := o.open(connectionID, 0)
 	o.greet(s, rawclient.Hello("alpha"))
 	if p := s.ping(7); p.GetBusyNano() != 0 || p.GetMessages() != 0 || p.GetReceivedBytes() == 0 {
@@ -188,7 +195,9 @@ func TestPongComesBeforeWhatWaits(t *testing.T) {
 	r := newRelay(8)
 	r.setHello(&bulkheadv1.Hello{})
 	for seq := uint64(1); seq <= 3; seq++ {
-		r.tryAdd(batchOf(seq, seq))
+		b := batchOf(seq, seq)
+		b.Batch = make([]byte, smallBytes+1) // none is sent with another
+		r.tryAdd(b)
 	}
 	r.setEnd(&bulkheadv1.End{})
 	asked := make(chan uint64, 1)
@@ -234,13 +243,15 @@ func (s *sent) Send(f *bulkheadv1.HandlerFrame) error {
 func TestFinishSaysWhenToComeBack(t *testing.T) {
 	s := serve(t, nil)
 	c := s.dial()
-	s.finish(&bulkheadv1.Finish{Code: uint32(codes.Unavailable), Text: "too many clients", RetryAfterNano: int64(1500 * time.Millisecond)})
+	s.finish(&bulkheadv1.Finish{Code: uint32(codes.Unavailable), Text: "too many clients",
+		RetryAfterNano: int64(1500 * time.Millisecond)})
 	_, err := c.Greet(rawclient.Hello("alpha"))
 	st := status.Convert(err)
 	if st.Code() != codes.Unavailable || st.Message() != "too many clients" || len(st.Details()) != 1 {
 		t.Fatalf("the client got %v, %v; want Unavailable with one detail", err, st.Details())
 	}
-	if d, ok := st.Details()[0].(*errdetails.RetryInfo); !ok || d.GetRetryDelay().AsDuration() != 1500*time.Millisecond {
+	if d, ok := st.Details()[0].(*errdetails.RetryInfo); !ok ||
+		d.GetRetryDelay().AsDuration() != 1500*time.Millisecond {
 		t.Errorf("detail = %v; want to come back after 1.5s", st.Details()[0])
 	}
 }

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 // patience is how long a test waits for what must happen.
 const patience = 60 * time.Second
 
-// socketPair is a TCP connection over loopback: a client's end and ours.
+// socketPair returns a TCP connection over loopback: a client's end and ours.
 func socketPair(t testing.TB) (client, server *net.TCPConn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -35,7 +35,7 @@ func socketPair(t testing.TB) (client, server *net.TCPConn) {
 	return c.(*net.TCPConn), s.(*net.TCPConn)
 }
 
-// smallLimits are limits that a test reaches quickly.
+// smallLimits returns limits that a test reaches quickly.
 func smallLimits() *bulkheadv1.Limits {
 	return &bulkheadv1.Limits{MaxFrameBytes: 16 << 10, MaxBatchMessages: 8, MaxUnackedBatches: 4}
 }

@@ -28,7 +28,7 @@ var (
 const http1Answer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n" +
 	"This is a Bulkhead collector: it speaks gRPC (HTTP/2) with bulkhead clients.\n"
 
-// readPreface reads the first bytes of a client and says what is wrong with them.
+// readPreface reads the first bytes of a client and returns what is wrong with them.
 // The right ones are there to be read again.
 func readPreface(c *clientConn, deadline time.Time) *violation {
 	if err := c.SetReadDeadline(deadline); err != nil {
@@ -53,9 +53,10 @@ func readPreface(c *clientConn, deadline time.Time) *violation {
 	return nil
 }
 
-// wrongPreface says what the bytes look like instead.
+// wrongPreface returns a violation that says what the bytes look like instead.
 func wrongPreface(c *clientConn, got []byte) *violation {
-	for _, method := range []string{"GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ", "TRACE "} {
+	for _, method := range []string{"GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ",
+		"TRACE "} {
 		if bytes.HasPrefix(got, []byte(method)) {
 			answerHTTP1(c)
 			return broken(connectionRefused, "client speaks HTTP/1 (%q); this port speaks gRPC (HTTP/2)", method)
@@ -69,7 +70,8 @@ func wrongPreface(c *clientConn, got []byte) *violation {
 	}
 	for _, header := range [][]byte{proxyV1, proxyV2} {
 		if bytes.HasPrefix(got, header) || len(got) > 2 && bytes.HasPrefix(header, got) {
-			return broken(connectionRefused, "a proxy sent the PROXY protocol's header before the client's first byte; it must not")
+			return broken(connectionRefused,
+				"a proxy sent the PROXY protocol's header before the client's first byte; it must not")
 		}
 	}
 	return broken(connectionRefused, "client does not speak gRPC: its first bytes are %q", got)
@@ -103,31 +105,37 @@ func cutPreface(got []byte, err error) *violation {
 }
 
 func lost(format string, args ...any) *violation {
-	return &violation{class: bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST, code: codes.Unavailable, text: fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_CONNECTION_LOST, code: codes.Unavailable,
+		text: fmt.Sprintf(format, args...)}
 }
 
-// closedByClient is for a connection that the client's machine ended: as a rule the
-// client has.
+// closedByClient returns the violation of a connection that the client's machine, as a rule the
+// client, ended.
 func closedByClient(format string, args ...any) *violation {
-	return &violation{class: bulkheadv1.EndClass_END_CLASS_CLOSED_BY_CLIENT, code: codes.Unavailable, text: fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_CLOSED_BY_CLIENT, code: codes.Unavailable,
+		text: fmt.Sprintf(format, args...)}
 }
 
-// silent is for a client of which nothing was heard any more.
+// silent returns the violation of a client that fell silent.
 func silent(format string, args ...any) *violation {
-	return &violation{class: bulkheadv1.EndClass_END_CLASS_SILENT, code: codes.Unavailable, text: fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_SILENT, code: codes.Unavailable,
+		text: fmt.Sprintf(format, args...)}
 }
 
-// transport is for a connection whose HTTP/2 or gRPC framing cannot be gone on with. It
-// says nothing of the session, which may go on over another connection.
+// transport returns the violation of a connection whose HTTP/2 or gRPC framing cannot continue. The
+// session may continue over another connection.
 func transport(format string, args ...any) *violation {
-	return &violation{class: bulkheadv1.EndClass_END_CLASS_TRANSPORT, code: codes.Unavailable, reason: connectionRefused, text: fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_TRANSPORT, code: codes.Unavailable,
+		reason: connectionRefused, text: fmt.Sprintf(format, args...)}
 }
 
-// streamEnded is for a stream that the client ended, on a connection that stands.
+// streamEnded returns the violation of a stream that the client ended, on a connection that stands.
 func streamEnded(format string, args ...any) *violation {
-	return &violation{class: bulkheadv1.EndClass_END_CLASS_STREAM_ENDED, code: codes.Unavailable, text: fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_STREAM_ENDED, code: codes.Unavailable,
+		text: fmt.Sprintf(format, args...)}
 }
 
 func tooSlow(format string, args ...any) *violation {
-	return &violation{class: bulkheadv1.EndClass_END_CLASS_TIMEOUT, code: codes.DeadlineExceeded, reason: bulkheadv1.Reason_REASON_HELLO_OVERDUE, text: fmt.Sprintf(format, args...)}
+	return &violation{class: bulkheadv1.EndClass_END_CLASS_TIMEOUT, code: codes.DeadlineExceeded,
+		reason: bulkheadv1.Reason_REASON_HELLO_OVERDUE, text: fmt.Sprintf(format, args...)}
 }

@@ -33,10 +33,13 @@ func TestReadPreface(t *testing.T) {
 		{"the preface and more", string(preface) + "more", open, 0, ""},
 		{"the preface and the end", string(preface), shut, 0, ""},
 		{"nothing", "", shut, gone, "client closed the connection without a byte"},
-		{"a part of the preface", "PRI *", shut, gone, "client closed the connection after 5 of the 24 bytes that begin HTTP/2"},
+		{"a part of the preface", "PRI *", shut, gone,
+			"client closed the connection after 5 of the 24 bytes that begin HTTP/2"},
 		{"nothing and a reset", "", reset, gone, "client closed the connection without a byte"},
-		{"a preface wrong at its end", strings.Replace(string(preface), "SM", "XX", 1), open, breach, `its first bytes are "PRI * HTTP/2.0\r\n\r\nXX`},
-		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + strings.Repeat("r", 32), open, breach, "client speaks TLS"},
+		{"a preface wrong at its end", strings.Replace(string(preface), "SM", "XX", 1), open, breach,
+			`its first bytes are "PRI * HTTP/2.0\r\n\r\nXX`},
+		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + strings.Repeat("r", 32), open, breach,
+			"client speaks TLS"},
 		{"zeros", strings.Repeat("\x00", 100), open, breach, `its first bytes are "\x00\x00`},
 		{"a banner", "SSH-2.0-OpenSSH_9.6\r\n", open, breach, `its first bytes are "SSH-2.0-OpenSSH_9.6\r\n"`},
 		{"invalid UTF-8", "\xff\xfe\xfd", open, breach, `its first bytes are "\xff\xfe\xfd"`},
@@ -103,7 +106,8 @@ func TestHTTP1IsAnswered(t *testing.T) {
 			must(t, err)
 			must(t, client.Close())
 			wantViolation(t, <-found, breach, codes.InvalidArgument, `client speaks HTTP/1 ("`+method+` ")`)
-			res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), &http.Request{Method: http.MethodGet})
+			res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)),
+				&http.Request{Method: http.MethodGet})
 			must(t, err)
 			body, err := io.ReadAll(res.Body)
 			must(t, err)

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"sort"
 	"sync"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -12,10 +13,13 @@ import (
 // Serve call, so that another can repeat from any point.
 type relay struct {
 	maxUnacked int
+	hop        hop           // for the TLS handshake
 	changed    chan struct{} // holds one token after anything below changed
 	room       chan struct{} // holds one token after unacked shrank
 
 	mu       sync.Mutex
+	sign     *bulkheadv1.Sign          // guarded by mu; nil when it is answered
+	proof    *bulkheadv1.Proof         // guarded by mu
 	hello    *bulkheadv1.Hello         // guarded by mu
 	unacked  []*bulkheadv1.SealedBatch // guarded by mu; in sequence
 	acked    uint64                    // guarded by mu
@@ -27,7 +31,8 @@ type relay struct {
 }
 
 func newRelay(maxUnacked int) *relay {
-	return &relay{maxUnacked: max(1, maxUnacked), changed: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	return &relay{maxUnacked: max(1, maxUnacked), hop: newHop(), changed: make(chan struct{}, 1),
+		room: make(chan struct{}, 1)}
 }
 
 // signalChange puts a token into c unless there is one.
@@ -41,6 +46,21 @@ func signalChange(c chan struct{}) {
 func (r *relay) setHello(h *bulkheadv1.Hello) {
 	r.mu.Lock()
 	r.hello = h
+	r.mu.Unlock()
+	signalChange(r.changed)
+}
+
+// setSign has the supervisor asked for a signature; nil if it is no more.
+func (r *relay) setSign(s *bulkheadv1.Sign) {
+	r.mu.Lock()
+	r.sign = s
+	r.mu.Unlock()
+	signalChange(r.changed)
+}
+
+func (r *relay) setProof(p *bulkheadv1.Proof) {
+	r.mu.Lock()
+	r.proof = p
 	r.mu.Unlock()
 	signalChange(r.changed)
 }
@@ -112,8 +132,8 @@ func (r *relay) ack(seq uint64) {
 	}
 }
 
-// settled says that the client's connection has ended and that no supervisor is needed
-// any more: one finished it, or no batch waits for an Ack and no Goodbye for a Finish.
+// settled reports whether the client's connection has ended and no supervisor is needed:
+// one finished it, or no batch waits for an Ack and no Goodbye for a Finish.
 // That a frame was sent says nothing, for the supervisor may have died before it took it.
 func (r *relay) settled() bool {
 	r.mu.Lock()
@@ -124,7 +144,7 @@ func (r *relay) settled() bool {
 	return r.end != nil && len(r.unacked) == 0 && r.goodbye == nil
 }
 
-// accepted is how many messages came from the client.
+// accepted returns how many messages came from the client.
 func (r *relay) accepted() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -133,16 +153,25 @@ func (r *relay) accepted() uint64 {
 
 // cursor is how far one Serve call has told the supervisor.
 type cursor struct {
-	hello, goodbye, end bool
-	seq                 uint64 // last sequence number sent
+	sign, proof, hello, goodbye, end bool
+
+	seq uint64 // last sequence number sent
 }
 
 // next returns the next frame for the supervisor and moves the cursor on, or nil
-// if there is none yet. Order: Hello, batches, Goodbye, End; what was sent again comes
-// between them.
+// if there is none yet. Order: Sign, Proof, Hello, batches, Goodbye, End; what was sent again
+// comes between them.
 func (r *relay) next(at *cursor) *bulkheadv1.HandlerFrame {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.sign != nil && !at.sign {
+		at.sign = true
+		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Sign{Sign: r.sign}}
+	}
+	if r.proof != nil && !at.proof {
+		at.proof = true
+		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Proof{Proof: r.proof}}
+	}
 	if r.hello != nil && !at.hello {
 		at.hello = true
 		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Hello{Hello: r.hello}}
@@ -152,11 +181,9 @@ func (r *relay) next(at *cursor) *bulkheadv1.HandlerFrame {
 		r.resent = r.resent[1:]
 		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Resent{Resent: told}}
 	}
-	for _, b := range r.unacked {
-		if b.LastSeq > at.seq {
-			at.seq = b.LastSeq
-			return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Batch{Batch: b}}
-		}
+	if b := r.following(at.seq); b != nil {
+		at.seq = b.LastSeq
+		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Batch{Batch: b}}
 	}
 	if r.goodbye != nil && !at.goodbye {
 		at.goodbye = true
@@ -167,4 +194,35 @@ func (r *relay) next(at *cursor) *bulkheadv1.HandlerFrame {
 		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_End{End: r.end}}
 	}
 	return nil
+}
+
+// Small batches that wait for the supervisor together are sent as one: encoded Batches
+// behind each other are an encoded Batch. The supervisor's work is for each batch, whatever
+// it holds.
+const (
+	smallBytes  = 2 << 10  // of a batch that is put together with others
+	mergedBytes = 32 << 10 // of what comes of it; less than the smallest frame that Limits allow
+)
+
+// following returns what is next for a supervisor that was told up to seq: one batch, or
+// several as one; nil if there is none. r.mu is held.
+func (r *relay) following(seq uint64) *bulkheadv1.SealedBatch {
+	waiting := r.unacked[sort.Search(len(r.unacked), func(i int) bool { return r.unacked[i].LastSeq > seq }):]
+	n, size := 0, 0
+	for n < len(waiting) && len(waiting[n].Batch) <= smallBytes && size+len(waiting[n].Batch) <= mergedBytes {
+		size += len(waiting[n].Batch)
+		n++
+	}
+	switch {
+	case len(waiting) == 0:
+		return nil
+	case n < 2:
+		return waiting[0]
+	}
+	merged := &bulkheadv1.SealedBatch{FirstSeq: waiting[0].FirstSeq, LastSeq: waiting[n-1].LastSeq,
+		Batch: make([]byte, 0, size)}
+	for _, b := range waiting[:n] {
+		merged.Batch = append(merged.Batch, b.Batch...)
+	}
+	return merged
 }

@@ -3,13 +3,15 @@ package handler
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// batchOf is a sealed batch of messages first to last, without content.
+// batchOf returns a sealed batch of messages first to last, without content.
 func batchOf(first, last uint64) *bulkheadv1.SealedBatch {
 	return &bulkheadv1.SealedBatch{FirstSeq: first, LastSeq: last}
 }
@@ -23,10 +25,10 @@ type reader struct {
 	end     *bulkheadv1.End
 }
 
-// resume is a reader that knows everything up to acked.
+// resume returns a reader that knows everything up to acked.
 func resume(acked uint64) *reader { return &reader{at: cursor{seq: acked}, seen: acked} }
 
-// take takes the next frame, checks its place in the order, and says whether there
+// take takes the next frame, checks its place in the order, and reports whether there
 // was one.
 func (r *reader) take(t *testing.T, from *relay) bool {
 	t.Helper()
@@ -45,7 +47,8 @@ func (r *reader) take(t *testing.T, from *relay) bool {
 		r.hello = true
 	case *bulkheadv1.HandlerFrame_Batch:
 		if !r.hello || r.goodbye || f.Batch.GetFirstSeq() != r.seen+1 {
-			t.Fatalf("batch %d to %d came after %d (hello %v, goodbye %v)", f.Batch.GetFirstSeq(), f.Batch.GetLastSeq(), r.seen, r.hello, r.goodbye)
+			t.Fatalf("batch %d to %d came after %d (hello %v, goodbye %v)", f.Batch.GetFirstSeq(), f.Batch.GetLastSeq(),
+				r.seen, r.hello, r.goodbye)
 		}
 		r.seen = f.Batch.GetLastSeq()
 	case *bulkheadv1.HandlerFrame_Goodbye:
@@ -173,12 +176,18 @@ func TestSettled(t *testing.T) {
 	}{
 		{"a client that is there", func(r *relay) {}, false},
 		{"gone without a word", func(r *relay) { r.setEnd(&bulkheadv1.End{Class: gone}) }, true},
-		{"gone, a batch not acknowledged", func(r *relay) { r.tryAdd(batchOf(1, 2)); r.setEnd(&bulkheadv1.End{Class: gone}) }, false},
-		{"gone, a part acknowledged", func(r *relay) { r.tryAdd(batchOf(1, 2)); r.ack(1); r.setEnd(&bulkheadv1.End{Class: gone}) }, false},
-		{"gone, all acknowledged", func(r *relay) { r.tryAdd(batchOf(1, 2)); r.ack(2); r.setEnd(&bulkheadv1.End{Class: gone}) }, true},
-		{"gone after a Goodbye", func(r *relay) { r.setGoodbye(&bulkheadv1.Goodbye{}); r.setEnd(&bulkheadv1.End{Class: gone}) }, false},
-		{"finished after a Goodbye", func(r *relay) { r.setGoodbye(&bulkheadv1.Goodbye{}); r.setEnd(&bulkheadv1.End{Class: finished}) }, true},
-		{"refused with a batch under way", func(r *relay) { r.tryAdd(batchOf(1, 2)); r.setEnd(&bulkheadv1.End{Class: finished}) }, true},
+		{"gone, a batch not acknowledged",
+			func(r *relay) { r.tryAdd(batchOf(1, 2)); r.setEnd(&bulkheadv1.End{Class: gone}) }, false},
+		{"gone, a part acknowledged",
+			func(r *relay) { r.tryAdd(batchOf(1, 2)); r.ack(1); r.setEnd(&bulkheadv1.End{Class: gone}) }, false},
+		{"gone, all acknowledged",
+			func(r *relay) { r.tryAdd(batchOf(1, 2)); r.ack(2); r.setEnd(&bulkheadv1.End{Class: gone}) }, true},
+		{"gone after a Goodbye",
+			func(r *relay) { r.setGoodbye(&bulkheadv1.Goodbye{}); r.setEnd(&bulkheadv1.End{Class: gone}) }, false},
+		{"finished after a Goodbye",
+			func(r *relay) { r.setGoodbye(&bulkheadv1.Goodbye{}); r.setEnd(&bulkheadv1.End{Class: finished}) }, true},
+		{"refused with a batch under way",
+			func(r *relay) { r.tryAdd(batchOf(1, 2)); r.setEnd(&bulkheadv1.End{Class: finished}) }, true},
 	} {
 		r := newRelay(4)
 		tt.do(r)
@@ -187,5 +196,53 @@ func TestSettled(t *testing.T) {
 		if got := r.settled(); got != tt.want {
 			t.Errorf("%s: settled = %v; want %v", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestSmallBatchesAreSentTogether: what waits together is one Batch with every message once,
+// and a large one stays alone, in its place.
+func TestSmallBatchesAreSentTogether(t *testing.T) {
+	r := newRelay(1 << 16)
+	r.setHello(&bulkheadv1.Hello{Name: "alpha"})
+	var seq uint64
+	add := func(messages, padding int) {
+		b := &bulkheadv1.Batch{}
+		for range messages {
+			seq++
+			m := rawclient.Message(seq)
+			m.GetProgress().LastError = strings.Repeat("e", padding)
+			b.Messages = append(b.Messages, m)
+		}
+		sealed, v := seal(b, b.Messages)
+		if v != nil || !r.tryAdd(sealed) {
+			t.Fatalf("batch up to %d is not kept: %v", seq, v)
+		}
+	}
+	for range 600 {
+		add(1, 0)
+	}
+	add(1, smallBytes) // too large for company
+	add(1, 0)
+	add(2, 0)
+	at := &cursor{hello: true}
+	var told uint64
+	var frames, alone int
+	for f := r.next(at); f != nil; f = r.next(at) {
+		b := f.GetBatch()
+		if b.GetFirstSeq() != told+1 {
+			t.Fatalf("%d to %d came after %d", b.GetFirstSeq(), b.GetLastSeq(), told)
+		}
+		wantSealed(t, b)
+		told = b.GetLastSeq()
+		frames++
+		if len(b.GetBatch()) > mergedBytes {
+			t.Errorf("%d bytes in one frame", len(b.GetBatch()))
+		}
+		if b.GetFirstSeq() == 601 && b.GetLastSeq() == 601 {
+			alone++
+		}
+	}
+	if told != seq || frames > 6 || alone != 1 {
+		t.Errorf("%d of %d messages in %d frames, the large one alone %d times", told, seq, frames, alone)
 	}
 }

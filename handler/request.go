@@ -31,8 +31,8 @@ func (r *requests) keep(f frameHeader, payload []byte) {
 	r.blocks = append(r.blocks, bytes.Clone(block))
 }
 
-// headerBlock is the header block in the payload of a HEADERS frame (RFC 9113, section
-// 6.2), if all of it is there.
+// headerBlock returns the header block in the payload of a HEADERS frame (RFC 9113, section 6.2),
+// if all of it is there.
 func headerBlock(f frameHeader, payload []byte) ([]byte, bool) {
 	if len(payload) < f.length || !f.flags.Has(http2.FlagHeadersEndHeaders) {
 		return nil, false
@@ -56,7 +56,7 @@ func headerBlock(f frameHeader, payload []byte) ([]byte, bool) {
 	return payload[:len(payload)-padding], true
 }
 
-// last is the last request that was kept, decoded; nil if there is none.
+// last returns the last request that was kept, decoded; nil if there is none.
 func (r *requests) last() map[string]string {
 	var last map[string]string
 	decoder := hpack.NewDecoder(4096, nil)
@@ -73,8 +73,8 @@ func (r *requests) last() map[string]string {
 	return last
 }
 
-// unknownEncoding is what the request that came last compresses with, if that is not known
-// here; "" otherwise.
+// unknownEncoding returns the compression of the last request, if it is not known here; ""
+// otherwise.
 func (c *clientConn) unknownEncoding() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,8 +89,7 @@ func (c *clientConn) unknownEncoding() string {
 	}
 }
 
-// request says what a client asked for that opened no Collect stream; "" if that is not
-// known.
+// request returns what a client asked for that opened no Collect stream; "" if that is not known.
 func (c *clientConn) request() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -37,7 +37,8 @@ func serve(t *testing.T, change func(*bulkheadv1.Open)) *served {
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	s := &served{t: t, addr: l.Addr().String(), relay: newRelay(int(open.GetLimits().GetMaxUnackedBatches())), down: downlink.New(), work: newWork(nil)}
+	s := &served{t: t, addr: l.Addr().String(), relay: newRelay(int(open.GetLimits().GetMaxUnackedBatches())),
+		down: downlink.New(), work: newWork(nil)}
 	done := make(chan struct{})
 	go func() { // ends when the client or the listener is closed
 		defer close(done)
@@ -158,7 +159,7 @@ func (s *served) raw(sent []byte) net.Conn {
 	return c
 }
 
-// dialOver is a dial option by which a client uses a connection that there is.
+// dialOver returns a dial option by which a client uses a connection that there is.
 func dialOver(c net.Conn) grpc.DialOption {
 	return grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return c, nil })
 }

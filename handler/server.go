@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"bulkhead/internal/downlink"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -36,10 +37,17 @@ const (
 
 // serveClient serves one client on its socket, from the first byte to the last,
 // and returns how it ended. When ctx is done the client is sent away.
-func serveClient(ctx context.Context, socket net.Conn, open *bulkheadv1.Open, r *relay, down *downlink.Queue, w *work) *bulkheadv1.End {
+func serveClient(ctx context.Context, socket net.Conn, open *bulkheadv1.Open, r *relay, down *downlink.Queue,
+	w *work) *bulkheadv1.End {
 	helloBy := time.Now().Add(time.Duration(open.GetHelloTimeoutNano()))
 	conn := newClientConn(socket)
 	w.conn.Store(conn)
+	if open.GetSecure() {
+		if v := beginTLS(ctx, conn, helloBy, r); v != nil {
+			conn.Close()
+			return endOf(v, conn)
+		}
+	}
 	if v := greet(ctx, conn, helloBy); v != nil {
 		conn.Close()
 		return endOf(v, conn)
@@ -52,7 +60,7 @@ func serveClient(ctx context.Context, socket net.Conn, open *bulkheadv1.Open, r 
 	c.tells = open.GetReportResent()
 	srv := grpc.NewServer(
 		grpc.ForceServerCodecV2(newCodec(w, int(open.GetLimits().GetMaxFrameBytes()))),
-		grpc.MaxRecvMsgSize(maxMessageBytes), // what is larger than the limit is refused by the codec
+		grpc.MaxRecvMsgSize(protocol.MaxHandlerMessageBytes), // the codec refuses more than the limit
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.ReadBufferSize(bufferBytes), grpc.WriteBufferSize(bufferBytes),
@@ -96,7 +104,7 @@ func greet(ctx context.Context, conn *clientConn, helloBy time.Time) *violation 
 	return v
 }
 
-// orphaned is why a client is sent away when ctx is done.
+// orphaned returns why a client is sent away when ctx is done.
 func orphaned(ctx context.Context) *violation {
 	return &violation{class: bulkheadv1.EndClass_END_CLASS_ORPHANED, code: codes.Unavailable,
 		reason: bulkheadv1.Reason_REASON_SUPERVISOR_GONE, text: context.Cause(ctx).Error()}
@@ -182,7 +190,8 @@ func stop(srv *grpc.Server, conn *clientConn) {
 }
 
 func endOf(v *violation, conn *clientConn) *bulkheadv1.End {
-	e := &bulkheadv1.End{Class: v.class, Text: v.text, Reason: v.reason, ReceivedBytes: conn.received.Load(), SilentNano: int64(conn.quiet())}
+	e := &bulkheadv1.End{Class: v.class, Text: v.text, Reason: v.reason, ReceivedBytes: conn.received.Load(),
+		SilentNano: int64(conn.quiet())}
 	if v.class == bulkheadv1.EndClass_END_CLASS_FINISHED && v.code == codes.OK {
 		e.Text = "closed in order"
 	}

@@ -39,7 +39,8 @@ func TestASessionInOrder(t *testing.T) {
 	}
 	s.ack(4)
 	must(t, c.AwaitAck(4))
-	s.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Drain{Drain: &bulkheadv1.Drain{Reason: "enough", WithinNano: 7}}})
+	s.down.Put(&bulkheadv1.SupervisorFrame{
+		Frame: &bulkheadv1.SupervisorFrame_Drain{Drain: &bulkheadv1.Drain{Reason: "enough", WithinNano: 7}}})
 	f, err := c.Recv()
 	must(t, err)
 	if d := f.GetDrain(); d.GetReason() != "enough" || d.GetWithinNano() < 1 || d.GetWithinNano() > 7 {
@@ -54,7 +55,8 @@ func TestASessionInOrder(t *testing.T) {
 		t.Errorf("the client's stream ended with %v; want io.EOF", err)
 	}
 	e := s.end()
-	if e.GetClass() != finished || e.GetText() != "closed in order" || e.GetMessages() != 4 || e.GetReceivedBytes() == 0 {
+	if e.GetClass() != finished || e.GetText() != "closed in order" || e.GetMessages() != 4 ||
+		e.GetReceivedBytes() == 0 {
 		t.Errorf("End = %v; want closed in order after 4 messages", e)
 	}
 }
@@ -109,7 +111,7 @@ func TestASecondWelcomeIsKeptFromTheClient(t *testing.T) {
 	if f.GetAck().GetSeq() != 3 {
 		t.Fatalf("got %v; want the Ack", f)
 	}
-	must(t, c.SendBatch(4, 4)) // the sequence goes on
+	must(t, c.SendBatch(4, 4)) // the sequence continues
 	if b := s.next().GetBatch(); b.GetFirstSeq() != 4 {
 		t.Errorf("batch = %v; want 4", b)
 	}
@@ -128,11 +130,12 @@ func TestAClientWaitsForAcks(t *testing.T) {
 			}
 		}
 	}()
-	for seq := uint64(1); seq <= all; seq++ {
+	for seq := uint64(0); seq < all; {
 		b := s.next().GetBatch()
-		if b.GetFirstSeq() != seq {
-			t.Fatalf("batch = %v; want message %d", b, seq)
+		if b.GetFirstSeq() != seq+1 {
+			t.Fatalf("batch = %v; want message %d", b, seq+1)
 		}
+		seq = b.GetLastSeq()
 		if kept := s.kept(); kept > int(smallLimits().GetMaxUnackedBatches()) {
 			t.Fatalf("%d batches are kept; want %d at most", kept, smallLimits().GetMaxUnackedBatches())
 		}
@@ -141,7 +144,7 @@ func TestAClientWaitsForAcks(t *testing.T) {
 	must(t, c.AwaitAck(all))
 }
 
-// kept is how many batches wait to be acknowledged.
+// kept returns how many batches wait to be acknowledged.
 func (s *served) kept() int {
 	s.relay.mu.Lock()
 	defer s.relay.mu.Unlock()
@@ -162,7 +165,8 @@ func TestViolations(t *testing.T) {
 		return &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: messages(seqs...)}}
 	}
 	goodbye := func(last uint64) *bulkheadv1.ClientFrame {
-		return &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Goodbye{Goodbye: &bulkheadv1.Goodbye{LastSeq: last}}}
+		return &bulkheadv1.ClientFrame{
+			Frame: &bulkheadv1.ClientFrame_Goodbye{Goodbye: &bulkheadv1.Goodbye{LastSeq: last}}}
 	}
 	large := batch(1)
 	large.GetBatch().Messages[0].GetProgress().LastError = strings.Repeat("x", 17<<10)
@@ -179,20 +183,34 @@ func TestViolations(t *testing.T) {
 		// clientText is what the client is told when it is gRPC that answers.
 		clientText string
 	}{
-		{"a Batch first", false, frames{batch(1)}, breach, codes.InvalidArgument, "the first frame is a Batch, not a Hello", ""},
-		{"an empty frame first", false, frames{&bulkheadv1.ClientFrame{}}, breach, codes.InvalidArgument, "a frame is empty", ""},
-		{"another version", false, frames{hello(func(h *bulkheadv1.Hello) { h.ProtocolVersion = 9 })}, version, codes.FailedPrecondition, "protocol version 9", ""},
-		{"a short client id", false, frames{hello(func(h *bulkheadv1.Hello) { h.ClientId = []byte("short") })}, breach, codes.InvalidArgument, "client_id has 5 bytes", ""},
-		{"a second Hello", true, frames{hello(nil)}, breach, codes.InvalidArgument, "a second Hello came on one connection", ""},
-		{"an empty frame", true, frames{&bulkheadv1.ClientFrame{}}, breach, codes.InvalidArgument, "a frame is empty", ""},
+		{"a Batch first", false, frames{batch(1)}, breach, codes.InvalidArgument,
+			"the first frame is a Batch, not a Hello", ""},
+		{"an empty frame first", false, frames{&bulkheadv1.ClientFrame{}}, breach, codes.InvalidArgument,
+			"a frame is empty", ""},
+		{"another version", false, frames{hello(func(h *bulkheadv1.Hello) { h.ProtocolVersion = 9 })}, version,
+			codes.FailedPrecondition, "protocol version 9", ""},
+		{"a short client id", false, frames{hello(func(h *bulkheadv1.Hello) { h.ClientId = []byte("short") })}, breach,
+			codes.InvalidArgument, "client_id has 5 bytes", ""},
+		{"a second Hello", true, frames{hello(nil)}, breach, codes.InvalidArgument,
+			"a second Hello came on one connection", ""},
+		{"an empty frame", true, frames{&bulkheadv1.ClientFrame{}}, breach, codes.InvalidArgument, "a frame is empty",
+			""},
 		{"an empty Batch", true, frames{batch()}, breach, codes.InvalidArgument, "Batch is empty", ""},
-		{"a gap", true, frames{batch(1), batch(3)}, breach, codes.InvalidArgument, "sequence gap: message 3 came where 2 was expected", ""},
-		{"too many messages", true, frames{batch(1, 2, 3, 4, 5, 6, 7, 8, 9)}, limit, codes.ResourceExhausted, "Batch has 9 messages; at most 8 are allowed", ""},
-		{"a frame too large", true, frames{large}, limit, codes.ResourceExhausted, "a frame has 17486 bytes; at most 16384 are allowed (max_frame_bytes)", ""},
-		{"a Hello too large", false, frames{hello(func(h *bulkheadv1.Hello) { h.LastEnd = strings.Repeat("x", 17<<10) })}, limit, codes.ResourceExhausted, "at most 16384 are allowed (max_frame_bytes)", ""},
-		{"a frame larger than any", true, frames{huge}, limit, codes.ResourceExhausted, "a frame is too large: received message larger than max", "received message larger than max"},
-		{"a frame that does not decode", true, frames{wrapperspb.Bytes([]byte{0xff})}, breach, codes.InvalidArgument, "a frame cannot be decoded", ""},
-		{"a Goodbye after too little", true, frames{batch(1), goodbye(2)}, breach, codes.InvalidArgument, "Goodbye says that 2 was the last message; 1 was received last", ""},
+		{"a gap", true, frames{batch(1), batch(3)}, breach, codes.InvalidArgument,
+			"sequence gap: message 3 came where 2 was expected", ""},
+		{"too many messages", true, frames{batch(1, 2, 3, 4, 5, 6, 7, 8, 9)}, limit, codes.ResourceExhausted,
+			"Batch has 9 messages; at most 8 are allowed", ""},
+		{"a frame too large", true, frames{large}, limit, codes.ResourceExhausted,
+			"a frame has 17486 bytes; at most 16384 are allowed (max_frame_bytes)", ""},
+		{"a Hello too large", false,
+			frames{hello(func(h *bulkheadv1.Hello) { h.LastEnd = strings.Repeat("x", 17<<10) })}, limit,
+			codes.ResourceExhausted, "at most 16384 are allowed (max_frame_bytes)", ""},
+		{"a frame larger than any", true, frames{huge}, limit, codes.ResourceExhausted,
+			"a frame is too large: received message larger than max", "received message larger than max"},
+		{"a frame that does not decode", true, frames{wrapperspb.Bytes([]byte{0xff})}, breach, codes.InvalidArgument,
+			"a frame cannot be decoded", ""},
+		{"a Goodbye after too little", true, frames{batch(1), goodbye(2)}, breach, codes.InvalidArgument,
+			"Goodbye says that 2 was the last message; 1 was received last", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serve(t, nil)
@@ -234,7 +252,8 @@ func TestAClientThatGoes(t *testing.T) {
 		messages uint64
 	}{
 		{"after its Hello", func(s *served, c *rawclient.Client) {
-			must(s.t, c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("alpha")}}))
+			must(s.t,
+				c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("alpha")}}))
 			s.next()
 		}, 0},
 		{"after the Welcome", greet, 0},
@@ -257,8 +276,10 @@ func TestAClientThatGoes(t *testing.T) {
 			c := s.dial()
 			tt.upTo(s, c)
 			must(t, c.Close())
-			if e := s.end(); e.GetClass() != streamOff && e.GetClass() != gone || e.GetText() == "" || e.GetMessages() != tt.messages {
-				t.Errorf("End = %v; want a stream that the client cancelled, or a connection that it closed, after %d messages", e, tt.messages)
+			if e := s.end(); e.GetClass() != streamOff && e.GetClass() != gone || e.GetText() == "" ||
+				e.GetMessages() != tt.messages {
+				t.Errorf("End = %v; want a stream that the client cancelled, or a connection that it closed, after "+
+					"%d messages", e, tt.messages)
 			}
 		})
 	}
@@ -270,7 +291,8 @@ func TestAClientThatGoes(t *testing.T) {
 		if st := status.Convert(c.End()); st.Code() != codes.Unavailable {
 			t.Errorf("the client got %v; want Unavailable", st)
 		}
-		if e := s.end(); e.GetClass() != streamOff || !strings.HasPrefix(e.GetText(), "client ended its stream without a Goodbye; the session is kept") {
+		if e := s.end(); e.GetClass() != streamOff ||
+			!strings.HasPrefix(e.GetText(), "client ended its stream without a Goodbye; the session is kept") {
 			t.Errorf("End = %v; want a stream that the client ended", e)
 		}
 	})
@@ -283,7 +305,8 @@ func TestAClientThatGoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, nil)
 			must(t, s.raw(sent).Close())
-			if e := s.end(); e.GetClass() != gone || !closedOrReset(e.GetText()) || e.GetReceivedBytes() != uint64(len(sent)) {
+			if e := s.end(); e.GetClass() != gone || !closedOrReset(e.GetText()) ||
+				e.GetReceivedBytes() != uint64(len(sent)) {
 				t.Errorf("End = %v; want a closed connection after %d bytes", e, len(sent))
 			}
 		})
@@ -329,7 +352,8 @@ func TestNoHelloInTime(t *testing.T) {
 		t.Parallel()
 		s := serve(t, func(o *bulkheadv1.Open) { o.HelloTimeoutNano = int64(3 * time.Second) })
 		c := s.dial()
-		if st := status.Convert(c.End()); st.Code() != codes.DeadlineExceeded || st.Message() != "client said no Hello in time" {
+		if st := status.Convert(c.End()); st.Code() != codes.DeadlineExceeded ||
+			st.Message() != "client said no Hello in time" {
 			t.Errorf("the client got %v; want DeadlineExceeded and why", st)
 		}
 		if e := s.end(); e.GetClass() != late || e.GetText() != "client said no Hello in time" {
@@ -371,7 +395,9 @@ func TestAClientThatFallsSilentIsGivenUp(t *testing.T) {
 	c := s.dial(option)
 	s.greet(c, 0)
 	freeze()
-	if e := s.end(); e.GetClass() != mute || !strings.HasPrefix(e.GetText(), "client sent nothing and answered no ping for ") || e.GetSilentNano() < int64(time.Second) {
+	if e := s.end(); e.GetClass() != mute ||
+		!strings.HasPrefix(e.GetText(), "client sent nothing and answered no ping for ") ||
+		e.GetSilentNano() < int64(time.Second) {
 		t.Errorf("End = %v; want a client that is silent", e)
 	}
 }

@@ -20,8 +20,8 @@ func (s *shortener) note(field string) {
 	}
 }
 
-// said is what the sender has said that it cut itself, in its bounds. Nothing is noted of it:
-// it has no further reader than a person.
+// said returns what the sender has said that it cut itself, within its bounds. Nothing is noted of
+// it: only a person reads it.
 func said(fields []string) []string {
 	if len(fields) > protocol.MaxShortened {
 		fields = fields[:protocol.MaxShortened]

@@ -19,7 +19,8 @@ import (
 
 // anyLength calls visit for every text, bytes and list that a message of this kind can hold,
 // at any depth, with the fields that lead there.
-func anyLength(of protoreflect.MessageDescriptor, trail []protoreflect.FieldDescriptor, visit func(trail []protoreflect.FieldDescriptor)) {
+func anyLength(of protoreflect.MessageDescriptor, trail []protoreflect.FieldDescriptor,
+	visit func(trail []protoreflect.FieldDescriptor)) {
 	fields := of.Fields()
 	for i := range fields.Len() {
 		f := fields.Get(i)
@@ -69,7 +70,7 @@ func fill(m protoreflect.Message, trail []protoreflect.FieldDescriptor, n int) {
 	}
 }
 
-// length is the length of what fill filled.
+// length returns the length of what fill filled.
 func length(m protoreflect.Message, trail []protoreflect.FieldDescriptor) int {
 	f := trail[0]
 	switch {
@@ -95,7 +96,7 @@ func length(m protoreflect.Message, trail []protoreflect.FieldDescriptor) int {
 	}
 }
 
-// judged is a message that a client sends, after the handler has looked at it, what it says was
+// judged returns a message that a client sends, after the handler has looked at it, what it says was
 // cut, and what is wrong with it.
 func judged(m proto.Message) (shortened []string, v *violation) {
 	switch m := m.(type) {
@@ -205,7 +206,7 @@ func needFact(m proto.Message) {
 
 var protoLine = regexp.MustCompile(`^(?:repeated |optional )?[\w.<>, ]+ (\w+) = \d+`)
 
-// protoComments are the comments of all fields, by the fields' full names.
+// protoComments returns the comments of all fields, by the fields' full names.
 func protoComments(t *testing.T) map[protoreflect.FullName]string {
 	t.Helper()
 	out := make(map[protoreflect.FullName]string)

@@ -97,7 +97,8 @@ func TestAFloodEndsTheConnection(t *testing.T) {
 		"PRIORITY": func(r *rawclient.Raw, i int) error {
 			return r.WritePriority(uint32(2*i+3), http2.PriorityParam{Weight: byte(i)})
 		},
-		"empty DATA": func(r *rawclient.Raw, i int) error { return r.WriteData(1, false, nil) },
+		"empty DATA":    func(r *rawclient.Raw, i int) error { return r.WriteData(1, false, nil) },
+		"WINDOW_UPDATE": func(r *rawclient.Raw, i int) error { return r.WriteWindowUpdate(0, 1) },
 		"rapid resets": func(r *rawclient.Raw, i int) error {
 			stream := uint32(2*i + 3)
 			return errors.Join(r.Open(stream, "/x/y"), r.WriteRSTStream(stream, http2.ErrCodeCancel))
@@ -130,15 +131,26 @@ func TestBrokenHTTP2IsToldToBothEnds(t *testing.T) {
 		send func(r *rawclient.Raw) error
 		text string
 	}{
-		"a frame too large": {func(r *rawclient.Raw) error { return r.WriteRawFrame(http2.FrameData, 0, 1, make([]byte, 17<<10)) },
+		"a frame too large": {func(r *rawclient.Raw) error {
+			return r.WriteRawFrame(http2.FrameData, 0, 1,
+				make([]byte, 17<<10))
+		},
 			"client broke HTTP/2: it sent DATA of 17408 bytes on stream 1; a frame has at most 16384"},
-		"a ping of 4 bytes": {func(r *rawclient.Raw) error { return r.WriteRawFrame(http2.FramePing, 0, 0, make([]byte, 4)) }, "client broke HTTP/2: it sent PING of 4 bytes on stream 0"},
+		"a ping of 4 bytes": {func(r *rawclient.Raw) error {
+			return r.WriteRawFrame(http2.FramePing, 0, 0,
+				make([]byte, 4))
+		}, "client broke HTTP/2: it sent PING of 4 bytes on stream 0"},
 		"headers without end": {func(r *rawclient.Raw) error {
 			return r.Open(3, "/x/y", "x-token", strings.Repeat("0123456789abcdef", 4<<10))
 		}, "the headers of the client's request are larger than 16384 bytes"},
-		"headers in two":       {func(r *rawclient.Raw) error { return r.WriteContinuation(1, true, nil) }, "client broke HTTP/2: it sent CONTINUATION of 0 bytes on stream 1 in the place"},
-		"an even stream":       {func(r *rawclient.Raw) error { return r.Open(2, "/x/y") }, "client broke HTTP/2: it sent HEADERS of "},
-		"settings of a stream": {func(r *rawclient.Raw) error { return r.WriteRawFrame(http2.FrameSettings, 0, 1, nil) }, "client broke HTTP/2: it sent SETTINGS of 0 bytes on stream 1"},
+		"headers in two": {func(r *rawclient.Raw) error { return r.WriteContinuation(1, true, nil) },
+			"client broke HTTP/2: it sent CONTINUATION of 0 bytes on stream 1 in the place"},
+		"an even stream": {func(r *rawclient.Raw) error { return r.Open(2, "/x/y") },
+			"client broke HTTP/2: it sent HEADERS of "},
+		"settings of a stream": {func(r *rawclient.Raw) error {
+			return r.WriteRawFrame(http2.FrameSettings, 0, 1,
+				nil)
+		}, "client broke HTTP/2: it sent SETTINGS of 0 bytes on stream 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -170,16 +182,20 @@ func TestAStreamThatTheClientEnds(t *testing.T) {
 		text    string
 		why     bulkheadv1.Reason // that the client is told; -1 for nothing
 	}{
-		"cancelled": {nil, func(r *rawclient.Raw) error { return r.WriteRSTStream(1, http2.ErrCodeCancel) }, streamOff, "client cancelled its stream (RST_STREAM CANCEL)", -1},
+		"cancelled": {nil, func(r *rawclient.Raw) error { return r.WriteRSTStream(1, http2.ErrCodeCancel) }, streamOff,
+			"client cancelled its stream (RST_STREAM CANCEL)", -1},
 		"cancelled and closed": {nil, func(r *rawclient.Raw) error {
 			return errors.Join(r.WriteRSTStream(1, http2.ErrCodeCancel), r.Close())
 		}, streamOff, "client cancelled its stream (RST_STREAM CANCEL)", -1},
-		"half-closed": {nil, func(r *rawclient.Raw) error { return r.WriteData(1, true, nil) }, streamOff, "client ended its stream without a Goodbye; the session is kept", bulkheadv1.Reason_REASON_GOODBYE_MISSING},
-		"a deadline":  {[]string{"grpc-timeout", "300m"}, func(r *rawclient.Raw) error { return nil }, streamOff, "the deadline that the client set for its stream", -1},
+		"half-closed": {nil, func(r *rawclient.Raw) error { return r.WriteData(1, true, nil) }, streamOff,
+			"client ended its stream without a Goodbye; the session is kept", bulkheadv1.Reason_REASON_GOODBYE_MISSING},
+		"a deadline": {[]string{"grpc-timeout", "300m"}, func(r *rawclient.Raw) error { return nil }, streamOff,
+			"the deadline that the client set for its stream", -1},
 		"a GOAWAY": {nil, func(r *rawclient.Raw) error {
 			return errors.Join(r.WriteGoAway(0, http2.ErrCodeInternal, []byte("out of ideas")), r.Close())
 		}, gone, `client closed the connection: GOAWAY INTERNAL_ERROR: "out of ideas"`, -1},
-		"a window of nothing": {nil, func(r *rawclient.Raw) error { return r.WriteWindowUpdate(1, 0) }, framing, "client's stream broke HTTP/2 and was reset (RST_STREAM PROTOCOL_ERROR)", -1},
+		"a window of nothing": {nil, func(r *rawclient.Raw) error { return r.WriteWindowUpdate(1, 0) }, framing,
+			"client's stream broke HTTP/2 and was reset (RST_STREAM PROTOCOL_ERROR)", -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -187,7 +203,9 @@ func TestAStreamThatTheClientEnds(t *testing.T) {
 			s.welcome(0)
 			r := s.dialRaw()
 			must(t, r.Collect(1, tt.headers...))
-			must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("alpha")}}))
+			must(t,
+				r.Send(1,
+					&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("alpha")}}))
 			f, err := r.Recv(1)
 			if must(t, err); f.GetWelcome() == nil {
 				t.Fatalf("got %v; want the Welcome", f)
@@ -214,10 +232,14 @@ func TestFramingOfGRPC(t *testing.T) {
 		class bulkheadv1.EndClass
 		text  string
 	}{
-		"compressed without an encoding": {rawclient.Frame(1, payload), framing, "client's stream broke gRPC's framing: "},
-		"an unknown flag":                {rawclient.Frame(7, payload), framing, "client's stream broke gRPC's framing: "},
-		"half a frame":                   {rawclient.Frame(0, payload)[:20], streamOff, "client ended its stream in the middle of a frame"},
-		"half a prefix":                  {rawclient.Frame(0, payload)[:3], streamOff, "client ended its stream in the middle of a frame"},
+		"compressed without an encoding": {rawclient.Frame(1, payload), framing,
+			"client's stream broke gRPC's framing: "},
+		"an unknown flag": {rawclient.Frame(7, payload), framing,
+			"client's stream broke gRPC's framing: "},
+		"half a frame": {rawclient.Frame(0, payload)[:20], streamOff,
+			"client ended its stream in the middle of a frame"},
+		"half a prefix": {rawclient.Frame(0, payload)[:3], streamOff,
+			"client ended its stream in the middle of a frame"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -225,7 +247,7 @@ func TestFramingOfGRPC(t *testing.T) {
 			r := s.greetRaw()
 			must(t, r.WriteData(1, true, tt.data))
 			if err := r.End(1); err == nil {
-				t.Error("the stream goes on")
+				t.Error("the stream continues")
 			}
 			if e := s.end(); e.GetClass() != tt.class || !strings.Contains(e.GetText(), tt.text) {
 				t.Errorf("End = %v; want %v, %q", e, tt.class, tt.text)
@@ -294,14 +316,23 @@ func TestWhatIsNoCollect(t *testing.T) {
 		told string // to the client
 		text string
 	}{
-		"a health check": {func(r *rawclient.Raw) error { return r.Open(1, "/grpc.health.v1.Health/Check") }, "there is no /grpc.health.v1.Health/Check here", `it called "/grpc.health.v1.Health/Check", which is not here`},
+		"a health check": {func(r *rawclient.Raw) error { return r.Open(1, "/grpc.health.v1.Health/Check") },
+			"there is no /grpc.health.v1.Health/Check here",
+			`it called "/grpc.health.v1.Health/Check", which is not here`},
 		"reflection": {func(r *rawclient.Raw) error {
 			return r.Open(1, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
 		}, "there is no /grpc.reflection", `it called "/grpc.reflection`},
-		"a wrong method": {func(r *rawclient.Raw) error { return r.Open(1, "/bulkhead.v1.CollectorService/Colect") }, "a Bulkhead collector has /bulkhead.v1.CollectorService/Collect", `it called "/bulkhead.v1.CollectorService/Colect"`},
-		"no method":      {func(r *rawclient.Raw) error { return r.Open(1, "/foo") }, "there is no /foo here", `it called "/foo", which is not here`},
-		"a page":         {func(r *rawclient.Raw) error { return r.Open(1, "/", ":method", "GET", "content-type", "text/html") }, "text/html", `it sent "GET" of "/" over HTTP/2, which is not gRPC`},
-		"a content-type": {func(r *rawclient.Raw) error { return r.Collect(1, "content-type", "application/json") }, "application/json", `its request has the content-type "application/json"`},
+		"a wrong method": {func(r *rawclient.Raw) error { return r.Open(1, "/bulkhead.v1.CollectorService/Colect") },
+			"a Bulkhead collector has /bulkhead.v1.CollectorService/Collect",
+			`it called "/bulkhead.v1.CollectorService/Colect"`},
+		"no method": {func(r *rawclient.Raw) error { return r.Open(1, "/foo") }, "there is no /foo here",
+			`it called "/foo", which is not here`},
+		"a page": {func(r *rawclient.Raw) error {
+			return r.Open(1, "/", ":method", "GET", "content-type",
+				"text/html")
+		}, "text/html", `it sent "GET" of "/" over HTTP/2, which is not gRPC`},
+		"a content-type": {func(r *rawclient.Raw) error { return r.Collect(1, "content-type", "application/json") },
+			"application/json", `its request has the content-type "application/json"`},
 		"long headers": {func(r *rawclient.Raw) error {
 			var long []string
 			for i := range 64 {
@@ -387,7 +418,8 @@ func TestARefusalComesBeforeWhatFollowsTheHello(t *testing.T) {
 	must(t, r.Send(1, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("alpha")}}))
 	must(t, r.Send(1, batchFrame(messages(7))))
 	s.next()
-	s.finish(&bulkheadv1.Finish{Code: uint32(codes.Unauthenticated), Reason: bulkheadv1.Reason_REASON_TOKEN_WRONG, Text: "wrong token"})
+	s.finish(&bulkheadv1.Finish{Code: uint32(codes.Unauthenticated), Reason: bulkheadv1.Reason_REASON_TOKEN_WRONG,
+		Text: "wrong token"})
 	wantStatus(t, r.End(1), codes.Unauthenticated, bulkheadv1.Reason_REASON_TOKEN_WRONG, "wrong token")
 }
 
@@ -442,15 +474,28 @@ func TestAFieldThatIsWrongIsNamed(t *testing.T) {
 		field   string
 		text    string
 	}{
-		"a path":         {true, raw(path, "PLACE", "PL\xffCE"), fieldInvalid, codes.InvalidArgument, "batch.messages[2].rollover.path", `batch.messages[2].rollover.path is not UTF-8: "/mnt/PL\xffCE"; a path that is not UTF-8 goes into path_bytes`},
-		"a name":         {false, raw(hello, "PLACE", "\xc3\x28ACE"), fieldInvalid, codes.InvalidArgument, "hello.name", "hello.name is not UTF-8"},
-		"a label":        {false, raw(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: labels}}, "PLACE", "\xed\xa0\x80CE"), fieldInvalid, codes.InvalidArgument, "hello.labels[0].value", "hello.labels[0].value is not UTF-8"},
-		"bytes":          {true, []byte{0xff}, encodingInvalid, codes.InvalidArgument, "", "a frame cannot be decoded: 1 bytes before the end begin no field"},
-		"a part":         {true, raw(path, "\x32", "\x37"), encodingInvalid, codes.InvalidArgument, "batch.messages[0].progress.chunk_write", "a frame cannot be decoded: in batch.messages[0].progress.chunk_write, "},
-		"a long name":    {false, raw(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: long}}, "", ""), fieldInvalid, codes.InvalidArgument, "hello.name", "Hello.name has 129 bytes"},
-		"many messages":  {true, raw(batchFrame(messages(1, 2, 3, 4, 5, 6, 7, 8, 9)), "", ""), bulkheadv1.Reason_REASON_LIMIT_EXCEEDED, codes.ResourceExhausted, "batch.messages", "at most 8 are allowed (max_batch_messages)"},
-		"no fact":        {true, raw(batchFrame(factless), "", ""), fieldInvalid, codes.InvalidArgument, "batch.messages[0].fact", "message 1 has no fact"},
-		"an empty Batch": {true, raw(batchFrame(messages()), "", ""), fieldInvalid, codes.InvalidArgument, "batch.messages", "Batch is empty"},
+		"a path": {true, raw(path, "PLACE", "PL\xffCE"), fieldInvalid, codes.InvalidArgument,
+			"batch.messages[2].rollover.path",
+			`batch.messages[2].rollover.path is not UTF-8: "/mnt/PL\xffCE"; a path that is not UTF-8 goes into path_bytes`},
+		"a name": {false, raw(hello, "PLACE", "\xc3\x28ACE"), fieldInvalid, codes.InvalidArgument, "hello.name",
+			"hello.name is not UTF-8"},
+		"a label": {false, raw(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: labels}},
+			"PLACE", "\xed\xa0\x80CE"), fieldInvalid, codes.InvalidArgument, "hello.labels[0].value",
+			"hello.labels[0].value is not UTF-8"},
+		"bytes": {true, []byte{0xff}, encodingInvalid, codes.InvalidArgument, "",
+			"a frame cannot be decoded: 1 bytes before the end begin no field"},
+		"a part": {true, raw(path, "\x32", "\x37"), encodingInvalid, codes.InvalidArgument,
+			"batch.messages[0].progress.chunk_write",
+			"a frame cannot be decoded: in batch.messages[0].progress.chunk_write, "},
+		"a long name": {false, raw(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: long}}, "",
+			""), fieldInvalid, codes.InvalidArgument, "hello.name", "Hello.name has 129 bytes"},
+		"many messages": {true, raw(batchFrame(messages(1, 2, 3, 4, 5, 6, 7, 8, 9)), "", ""),
+			bulkheadv1.Reason_REASON_LIMIT_EXCEEDED, codes.ResourceExhausted, "batch.messages",
+			"at most 8 are allowed (max_batch_messages)"},
+		"no fact": {true, raw(batchFrame(factless), "", ""), fieldInvalid, codes.InvalidArgument,
+			"batch.messages[0].fact", "message 1 has no fact"},
+		"an empty Batch": {true, raw(batchFrame(messages()), "", ""), fieldInvalid, codes.InvalidArgument,
+			"batch.messages", "Batch is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,8 +13,8 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// undecodable says what is wrong with a frame that does not decode as v, and in which of
-// its fields.
+// undecodable returns what is wrong with a frame that does not decode as v, and in which of its
+// fields.
 func undecodable(frame mem.BufferSlice, v any, err error) *violation {
 	m, ok := v.(proto.Message)
 	if !ok {
@@ -84,8 +84,9 @@ func findFault(data []byte, of protoreflect.MessageDescriptor, at string) *fault
 	return nil
 }
 
-// fieldPath is the path of the next field with the number n, in a message at.
-func fieldPath(at string, field protoreflect.FieldDescriptor, n protowire.Number, seen map[protowire.Number]int) string {
+// fieldPath returns the path of the next field with the number n, in a message at.
+func fieldPath(at string, field protoreflect.FieldDescriptor, n protowire.Number,
+	seen map[protowire.Number]int) string {
 	if at != "" {
 		at += "."
 	}
@@ -100,7 +101,7 @@ func fieldPath(at string, field protoreflect.FieldDescriptor, n protowire.Number
 	return at
 }
 
-// hintFor says where bytes that are no text belong.
+// hintFor returns a hint where bytes that are no text belong, "" if nowhere.
 func hintFor(of protoreflect.MessageDescriptor) string {
 	if of.Fields().ByName("path_bytes") != nil {
 		return "; a path that is not UTF-8 goes into path_bytes"
@@ -109,4 +110,5 @@ func hintFor(of protoreflect.MessageDescriptor) string {
 }
 
 // compile-time: the messages that hold paths have a place for those that are no text.
-var _ = []interface{ GetPathBytes() []byte }{(*bulkheadv1.Rollover)(nil), (*bulkheadv1.ConsumerSpec)(nil), (*bulkheadv1.Corruption)(nil)}
+var _ = []interface{ GetPathBytes() []byte }{(*bulkheadv1.Rollover)(nil), (*bulkheadv1.ConsumerSpec)(nil),
+	(*bulkheadv1.Corruption)(nil)}

@@ -69,7 +69,7 @@ func (r *run) arrive(conn *net.TCPConn) {
 	}
 	t, no := r.gate.Enter(time.Now(), sourceOf(conn.RemoteAddr().String()))
 	if no != nil {
-		r.refuse(conn, no)
+		r.shedConnection(conn, no)
 		return
 	}
 	var release func()
@@ -77,7 +77,7 @@ func (r *run) arrive(conn *net.TCPConn) {
 		var ok bool
 		if release, ok = r.claimHandler(t); !ok {
 			t.Leave(time.Now(), false)
-			r.refuse(conn, fewThreads)
+			r.shedConnection(conn, fewThreads)
 			return
 		}
 	}
@@ -88,7 +88,7 @@ func (r *run) arrive(conn *net.TCPConn) {
 // /64 to itself (RFC 6177, RFC 4291 section 2.5.1), and could use a new address each time.
 const sourceBits = 64
 
-// sourceOf is who is counted as one source: the IPv4 address in the address of a TCP
+// sourceOf returns who is counted as one source: the IPv4 address in the address of a TCP
 // socket, or the /64 of its IPv6 address.
 func sourceOf(peer string) netip.Addr {
 	at, _ := netip.ParseAddrPort(peer) // never an error; the zero address is one too
@@ -101,7 +101,8 @@ func sourceOf(peer string) netip.Addr {
 }
 
 // fewDescriptors refuses a connection that no descriptor is left for.
-var fewDescriptors = &door.Refusal{Why: "the supervisor has too few file descriptors left", RetryAfter: retryDescriptors}
+var fewDescriptors = &door.Refusal{Why: "the supervisor has too few file descriptors left",
+	RetryAfter: retryDescriptors}
 
 // claimHandler reserves a handler for a connection until release, and reports whether there
 // is one for it: one for each session that is away is kept for that.
@@ -142,3 +143,29 @@ const retryThreads = 5 * time.Second
 
 // fewThreads refuses a connection whose handler would take threads from the reserve.
 var fewThreads = &door.Refusal{Why: "the supervisor has too few threads left", RetryAfter: retryThreads}
+
+// accepting is whether connections are taken for a run. One goroutine uses it.
+type accepting struct {
+	run      *run
+	listener *net.TCPListener
+	stop     func() // nil while closed
+}
+
+func (a *accepting) open() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { // ended and awaited by stop
+		defer close(done)
+		a.run.accept(ctx, a.listener)
+	}()
+	a.stop = func() { cancel(); <-done }
+}
+
+// close returns when no further connection is taken. They wait in the kernel's
+// backlog then.
+func (a *accepting) close() {
+	if a.stop != nil {
+		a.stop()
+		a.stop = nil
+	}
+}

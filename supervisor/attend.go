@@ -20,7 +20,7 @@ func (r *run) join(p *processor) {
 	r.count(p)
 }
 
-// count counts the client of a session, and says why if it does not count. r.mu is held,
+// count counts the client of a session, and returns why if it does not count. r.mu is held,
 // or nobody else has r yet.
 func (r *run) count(p *processor) {
 	name := p.hello.GetName()
@@ -39,11 +39,12 @@ func (r *run) count(p *processor) {
 	}
 	if p.note != "" {
 		p.log.Warn("a client does not count among those that are expected", append([]any{"reason", p.note,
-			"clients", fmt.Sprintf("%d of %d", r.register.Joined(), r.register.Expected())}, absentees(r.register.Absent())...)...)
+			"clients", fmt.Sprintf("%d of %d", r.register.Joined(), r.register.Expected())},
+			absentees(r.register.Absent())...)...)
 	}
 }
 
-// namesake is the newest session before p whose client has the same name. r.mu is held, or
+// namesake returns the newest session before p whose client has the same name. r.mu is held, or
 // nobody else has r yet.
 func (r *run) namesake(p *processor) *processor {
 	for i := len(r.order) - 1; i >= 0; i-- {
@@ -54,7 +55,7 @@ func (r *run) namesake(p *processor) *processor {
 	return nil
 }
 
-// noteOf says why a client that came later under the name of p's does not count.
+// noteOf returns why a client that came later under the name of p's does not count.
 func (p *processor) noteOf(later *processor) string {
 	where := ""
 	if host := p.hello.GetHost(); host != later.hello.GetHost() {
@@ -62,9 +63,12 @@ func (p *processor) noteOf(later *processor) string {
 	}
 	v := p.live.snapshot()
 	if v.phase == active {
-		return fmt.Sprintf("a name counts once, and session %d%s has the same and is at work; give each machine a name of its own", p.number, where)
+		return fmt.Sprintf(
+			"a name counts once, and session %d%s has the same and is at work; give each machine a name of its own",
+			p.number, where)
 	}
-	return fmt.Sprintf("a name counts once, and this one came before%s, as session %d, which is %s", where, p.number, v.phase)
+	return fmt.Sprintf("a name counts once, and this one came before%s, as session %d, which is %s", where, p.number,
+		v.phase)
 }
 
 // makesRoom reports whether the client of this name may begin a session. With max_clients,
@@ -99,8 +103,8 @@ func absentees(absent []string) []any {
 	return []any{"waiting_for", strings.Join(absent, ", ") + more}
 }
 
-// logWaiting says once that a run with clients, of which none is at work, waits for others.
-// told is for how many it was said last.
+// logWaiting logs once that a run with clients, of which none is at work, waits for others. told is
+// for how many it was logged last.
 func (r *run) logWaiting(told *int) {
 	r.mu.Lock()
 	cycle, came, absent := r.cycle, len(r.order), r.register.Absent()
@@ -113,7 +117,7 @@ func (r *run) logWaiting(told *int) {
 		append([]any{"clients", fmt.Sprintf("%d of %d", cycle.joined, cycle.expected)}, absentees(absent)...)...)
 }
 
-// absent are the awaited names that have not come.
+// absent returns the awaited names that have not come.
 func (r *run) absent() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,23 +6,26 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
 )
 
 // Two clients with one name at the same time are both let in; they count once, and the run
-// goes on until another comes.
+// continues until another comes.
 func TestTwoClientsWithOneName(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients.Count = 2 })
 	one, two := rawclient.Hello("localhost"), rawclient.Hello("localhost")
 	one.Host, two.Host = "rack-1", "rack-2"
 	a, b := s.greet(one, 0), s.greet(two, 0)
-	const note = "a name counts once, and session 1 on another machine (rack-1) has the same and is at work; give each machine a name of its own"
-	if st := s.status(); st.GetJoinedClients() != 1 || st.GetSessions()[0].GetNote() != "" || st.GetSessions()[1].GetNote() != note {
-		t.Errorf("%d joined, sessions %v; want one, and of the second %q", st.GetJoinedClients(), st.GetSessions(), note)
+	const note = "a name counts once, and session 1 on another machine (rack-1) has the same and is at work; give " +
+		"each machine a name of its own"
+	if st := s.status(); st.GetJoinedClients() != 1 || st.GetSessions()[0].GetNote() != "" ||
+		st.GetSessions()[1].GetNote() != note {
+		t.Errorf("%d joined, sessions %v; want one, and of the second %q", st.GetJoinedClients(), st.GetSessions(),
+			note)
 	}
 	s.log.await(t, "a client does not count among those that are expected", "reason", note)
 	s.closeInOrder(a, 0)
@@ -33,8 +36,10 @@ func TestTwoClientsWithOneName(t *testing.T) {
 	}
 	s.serveWhole("alpha")
 	rep := s.wait()
-	if rep.Verdict.Word != report.WordComplete || rep.Run.JoinedClients != 2 || len(rep.Findings) == 0 || rep.Findings[0].Kind != report.FindingNameTwice {
-		t.Errorf("%s, %d joined, findings %+v; want complete with two, and a finding of the name", rep.Verdict.Word, rep.Run.JoinedClients, rep.Findings)
+	if rep.Verdict.Word != report.WordComplete || rep.Run.JoinedClients != 2 || len(rep.Findings) == 0 ||
+		rep.Findings[0].Kind != report.FindingNameTwice {
+		t.Errorf("%s, %d joined, findings %+v; want complete with two, and a finding of the name", rep.Verdict.Word,
+			rep.Run.JoinedClients, rep.Findings)
 	}
 }
 
@@ -42,22 +47,26 @@ func TestTwoClientsWithOneName(t *testing.T) {
 func TestClientsThatAreAwaitedByName(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) {
-		c.Clients, c.Overload.MaxClients = config.Clients{Count: 2, Names: []string{"alpha", "beta"}}, 3
+		c.Clients, c.Overload.MaxClients = value.Clients{Count: 2, Names: []string{"alpha", "beta"}}, 3
 	})
 	x := s.greet(rawclient.Hello("x"), 0)
 	_, err := s.dial().Greet(rawclient.Hello("y")) // the two places that are left are theirs
 	wantStatus(t, err, codes.Unavailable, "the supervisor serves max_clients=3 clients already; retry after 5s")
 	alpha := s.greet(rawclient.Hello("alpha"), 0)
 	st := s.status()
-	if got := strings.Join(st.GetAbsentNames(), " "); got != "beta" || !st.GetExpectsNames() || st.GetExpectedClients() != 2 || st.GetJoinedClients() != 1 {
-		t.Errorf("absent %q, by name %t, %d of %d; want beta, 1 of 2", got, st.GetExpectsNames(), st.GetJoinedClients(), st.GetExpectedClients())
+	if got := strings.Join(st.GetAbsentNames(), " "); got != "beta" || !st.GetExpectsNames() ||
+		st.GetExpectedClients() != 2 || st.GetJoinedClients() != 1 {
+		t.Errorf("absent %q, by name %t, %d of %d; want beta, 1 of 2", got, st.GetExpectsNames(), st.GetJoinedClients(),
+			st.GetExpectedClients())
 	}
 	s.closeInOrder(x, 0)
 	s.closeInOrder(alpha, 0)
 	s.log.await(t, "every session has ended; the run waits for the clients that have not come", "waiting_for", "beta")
 	s.serveWhole("beta")
-	if rep := s.wait(); rep.Verdict.Word != report.WordComplete || rep.Run.JoinedClients != 2 || len(rep.Clients) != 3 || len(rep.Run.AbsentNames) != 0 {
-		t.Errorf("%+v, %d joined, %d clients, absent %q; want complete with 2 of 3", rep.Verdict, rep.Run.JoinedClients, len(rep.Clients), rep.Run.AbsentNames)
+	if rep := s.wait(); rep.Verdict.Word != report.WordComplete || rep.Run.JoinedClients != 2 ||
+		len(rep.Clients) != 3 || len(rep.Run.AbsentNames) != 0 {
+		t.Errorf("%+v, %d joined, %d clients, absent %q; want complete with 2 of 3", rep.Verdict, rep.Run.JoinedClients,
+			len(rep.Clients), rep.Run.AbsentNames)
 	}
 }
 
@@ -96,7 +105,8 @@ func TestAWrongTokenThenTheRightOne(t *testing.T) {
 	s.deliver(c, 1, 3)
 	s.closeInOrder(c, 3)
 	rep := s.wait()
-	if !rep.Complete() || !strings.Contains(strings.Join(rep.Verdict.Warnings, "\n"), "a client called alpha was rejected: wrong token; one of that name was let in") {
+	if !rep.Complete() || !strings.Contains(strings.Join(rep.Verdict.Warnings, "\n"),
+		"a client called alpha was rejected: wrong token; one of that name was let in") {
 		t.Errorf("%+v; want complete, with a word about the token", rep.Verdict)
 	}
 }

@@ -47,7 +47,8 @@ func TestStatusIsClean(t *testing.T) {
 		t.Errorf("cause %q", got)
 	}
 	err := protorange.Range(s.ProtoReflect(), func(p protopath.Values) error {
-		if text, ok := p.Index(-1).Value.Interface().(string); ok && strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		if text, ok := p.Index(-1).Value.Interface().(string); ok &&
+			strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("%s is %q", p.Path, text)
 		}
 		return nil

@@ -8,10 +8,13 @@ import (
 	"path/filepath"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/exitstatus"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/identity"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/reserve"
+	"bulkhead/supervisor/upgrade"
 )
 
 // Config is what a supervisor needs to know. A zero means what its field says.
@@ -23,9 +26,13 @@ type Config struct {
 	// Program is the program and its arguments that an upgrade starts in this one's
 	// place; empty if it cannot be upgraded.
 	Program []string
-	// Handover is what the program before this one in the same process left; nil
+	// Inherited is what the program before this one in the same process left; nil
 	// unless this is an upgrade.
-	Handover *Handover
+	Inherited *upgrade.Inheritance
+
+	// Spawner says that Handler.Path can be started as a spawner too, which then starts the
+	// handlers (package child/spawner).
+	Spawner bool
 
 	// Version is the program's, for the report.
 	Version string
@@ -41,10 +48,15 @@ type Config struct {
 	// done, which is before the supervisor ends or hands over; may be nil. The lines of
 	// progress in the log are left out then.
 	Watch func(ctx context.Context, status func(context.Context) *bulkheadv1.StatusResponse)
-	// Report is called with the report of every run, written to dir; may be nil. Nothing
-	// goes on before it returns: it must not wait for whoever reads the report.
+	// Report is called with the report of every run, written to dir; may be nil. The
+	// supervisor waits for it: it must not wait for whoever reads the report.
 	Report func(r *report.Report, dir string)
+
+	keeper *identity.Keeper // set by complete
 }
+
+// credentials returns the certificates and tokens that are in force.
+func (c Config) credentials() *identity.Credentials { return c.keeper.Now() }
 
 // Ready says where a supervisor that is ready can be found.
 type Ready struct {
@@ -60,7 +72,7 @@ type Ready struct {
 func (c Config) complete() (Config, error) {
 	if c.Overload.InboxMemory == 0 {
 		memory, _ := reserve.MemoryThereIs()
-		c.Overload.InboxMemory = config.Size(reserve.InboxMemory(memory))
+		c.Overload.InboxMemory = value.Size(reserve.InboxMemory(memory))
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -73,7 +85,12 @@ func (c Config) complete() (Config, error) {
 		c.Handler.Path = filepath.Join(filepath.Dir(self), "bulkhead-handler")
 	}
 	if info, err := os.Stat(c.Handler.Path); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
-		return c, fmt.Errorf("%w: handler.path: %s is not a program that can be run; install bulkhead-handler beside bulkhead or set handler.path", exitstatus.ErrConfig, c.Handler.Path)
+		return c, fmt.Errorf("%w: handler.path: %s is not a program that can be run; install bulkhead-handler beside "+
+			"bulkhead or set handler.path", exitstatus.ErrConfig, c.Handler.Path)
+	}
+	var err error
+	if c.keeper, err = identity.NewKeeper(c.Supervisor, c.Logger); err != nil {
+		return c, fmt.Errorf("%w: %w", exitstatus.ErrConfig, err)
 	}
 	dir, err := filepath.Abs(c.StateDir)
 	if err != nil {

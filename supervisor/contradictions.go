@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/conduct"
 )
 
 const (
@@ -15,37 +16,21 @@ const (
 	pastGoodbye   = bulkheadv1.ContradictionKind_CONTRADICTION_KIND_AFTER_GOODBYE
 )
 
-// maxContradictions is how many contradictions of one kind a session has in the journal.
-const maxContradictions = 8
-
 // closedPatience is how long a client that comes back to its closed session, and does not
-// say how far it came, may take to repeat its Goodbye or to go on. Then it is told that
+// say how far it came, may take to repeat its Goodbye or to continue. Then it is told that
 // all is well.
 const closedPatience = time.Second
-
-// contradictions counts by kind what a session's clients said that cannot be.
-type contradictions [4]int
-
-// count counts one and returns how many of its kind there are.
-func (c *contradictions) count(k bulkheadv1.ContradictionKind) int {
-	i := int(k)
-	if i < 0 || i >= len(c) {
-		i = 0
-	}
-	c[i]++
-	return c[i]
-}
 
 // contradicted journals and logs what came by a connection, if it is one of the first of
 // its kind.
 func (p *processor) contradicted(l *link, kind bulkheadv1.ContradictionKind, text string) {
-	if p.told.count(kind) > maxContradictions {
+	if p.told.Count(kind) > conduct.MostContradictions {
 		return
 	}
 	l.log.Warn("client contradicts what is durable", "what", text, "host", l.hello.GetHost(), "pid", l.hello.GetPid())
 	rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_Contradiction{Contradiction: &bulkheadv1.Contradiction{
-		Session: p.number, Kind: kind, ConnectionId: l.id, Peer: l.peer, Text: plain(text),
-		Host: plain(l.hello.GetHost()), Pid: l.hello.GetPid(),
+		Session: p.number, Kind: kind, ConnectionId: l.id, Peer: l.peer, Text: clipped(text),
+		Host: clipped(l.hello.GetHost()), Pid: l.hello.GetPid(),
 	}}}
 	if p.phase == fresh {
 		p.owe(rec)
@@ -60,7 +45,7 @@ func (p *processor) inUse(l *link, why string) {
 	l.finish(otherProcess(why))
 }
 
-// otherProcess is what a process is told that acts as another's client.
+// otherProcess returns what a process is told that acts as another's client.
 func otherProcess(why string) answer {
 	return answer{
 		code: codes.AlreadyExists, reason: bulkheadv1.Reason_REASON_CLIENT_ID_IN_USE,
@@ -99,7 +84,8 @@ func (p *processor) afterGoodbye(l *link, last uint64) {
 	p.contradicted(l, pastGoodbye, why)
 	l.finish(answer{
 		code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_SESSION_CLOSED, about: p.over().Metadata(),
-		text: fmt.Sprintf("this session is closed after message %d: its Goodbye was said, and it takes no more", p.durable),
+		text: fmt.Sprintf("this session is closed after message %d: its Goodbye was said, and it takes no more",
+			p.durable),
 	})
 	p.link = nil // what else it says is refused with that
 }

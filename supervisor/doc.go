@@ -32,6 +32,18 @@
 //     acknowledged before. If the journal fails, the run fails.
 //   - Nothing that a handler or a client does is waited for without a bound.
 //
-// The rooms below do one thing each and know nothing of sessions: door, pool, raw, reserve,
-// rundir, watch, journal, report and web.
+// Words for what is turned down or let go of:
+//
+//   - shed: a connection or client is refused for want of room. It is told when to come again,
+//     is counted, and is nobody's fault.
+//   - rejected: a connection becomes no session's, and coming again would not help. It is
+//     journalled with its reason; a session that is rejected has broken the protocol.
+//   - distrusted: a handler has lied. It is killed; its session continues with another.
+//   - dropped: the supervisor lets go of a link, or of a handler that did not take a socket.
+//   - abandoned: a run that was not resumed in time is closed from its journal.
+//   - handed over: a socket, to a handler. What an upgrade leaves to the next program is
+//     inherited.
+//
+// The packages below do one thing each and know nothing of sessions: attendance, conduct,
+// control, custody, door, journal, pool, raw, report, reserve, rundir, upgrade, watch and web.
 package supervisor

@@ -18,7 +18,8 @@ func wantDrain(t *testing.T, c *rawclient.Client, reason string, within time.Dur
 	t.Helper()
 	f, err := c.Recv()
 	must(t, err)
-	if d := f.GetDrain(); d.GetReason() != reason || d.GetWithinNano() <= 0 || d.GetWithinNano() > int64(within) { // what is left of it
+	// what is left of it
+	if d := f.GetDrain(); d.GetReason() != reason || d.GetWithinNano() <= 0 || d.GetWithinNano() > int64(within) {
 		t.Fatalf("got %v; want a Drain: %q within %s", f, reason, within)
 	}
 }
@@ -37,7 +38,8 @@ func TestDrainEndsTheRunInOrder(t *testing.T) {
 	s.closeInOrder(c, 6)
 	rep := s.wait()
 	wantClient(t, rep, "alpha", "closed", "said goodbye")
-	if !rep.Complete() || s.result.Verdict != report.WordComplete || rep.Run.End != "drained" || rep.Run.EndDetail != "the supervisor received terminated" {
+	if !rep.Complete() || s.result.Verdict != report.WordComplete || rep.Run.End != "drained" ||
+		rep.Run.EndDetail != "the supervisor received terminated" {
 		t.Errorf("verdict %+v, end %q (%s); want complete and drained", rep.Verdict, rep.Run.End, rep.Run.EndDetail)
 	}
 }
@@ -53,8 +55,10 @@ func TestDrainTakesNoNewClients(t *testing.T) {
 	s.closeInOrder(c, 0)
 	rep := s.wait()
 	wantClient(t, rep, "alpha", "closed", "said goodbye")
-	if rep.Complete() || len(rep.Clients) != 1 || len(rep.Rejections) != 1 || rep.Rejections[0].ClientName != "beta" || rep.Rejections[0].Code != "RUN_ENDING" {
-		t.Errorf("verdict %+v, %d clients, rejections %+v; want alpha alone, and beta's", rep.Verdict, len(rep.Clients), rep.Rejections)
+	if rep.Complete() || len(rep.Clients) != 1 || len(rep.Rejections) != 1 || rep.Rejections[0].ClientName != "beta" ||
+		rep.Rejections[0].Code != "RUN_ENDING" {
+		t.Errorf("verdict %+v, %d clients, rejections %+v; want alpha alone, and beta's", rep.Verdict, len(rep.Clients),
+			rep.Rejections)
 	}
 }
 

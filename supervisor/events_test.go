@@ -83,7 +83,7 @@ func (e *events) await(t *testing.T, msg string, fields ...string) event {
 	}
 }
 
-// count is how many such events there were so far.
+// count returns how many such events there were so far.
 func (e *events) count(msg string, fields ...string) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 
 	"bulkhead/internal/child"
 	"bulkhead/internal/failpoint"
+	"bulkhead/internal/fdpass"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/rundir"
@@ -27,7 +28,7 @@ var (
 	errNotTaken = errors.New("no handler takes the connection over")
 )
 
-// handoverTimeout is how long a handler may take to take a socket over: a fifth of
+// handoverTimeout returns how long a handler may take to take a socket over: a fifth of
 // the time it may take to start.
 func (c Config) handoverTimeout() time.Duration { return c.Handler.StartTimeout / 5 }
 
@@ -39,19 +40,23 @@ func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *d
 	failpoint.Hit("supervisor/accepted")
 	if t.MustSpeak() {
 		if err := l.awaitSpeech(ctx, conn, t, t.Patience(r.cfg.Session.HelloTimeout)); err != nil {
-			r.abandon(l, conn, err)
+			r.endUnserved(l, conn, err)
+			return
+		}
+		if t.Crowds() {
+			r.endUnserved(l, conn, errCrowds)
 			return
 		}
 		var ok bool
 		if release, ok = r.claimHandler(t); !ok {
-			r.refuse(conn, fewThreads)
+			r.shedConnection(conn, fewThreads)
 			return
 		}
 	}
 	defer release()
 	for try := 1; ; try++ {
 		if err := r.equip(ctx, l); err != nil {
-			r.abandon(l, conn, err)
+			r.endUnserved(l, conn, err)
 			return
 		}
 		release()
@@ -60,9 +65,9 @@ func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *d
 			r.finishLink(ctx, l, err)
 			return
 		}
-		r.discard(l, err)
+		r.dropHandler(l, err)
 		if try == handoverTries {
-			r.abandon(l, conn, errNotTaken)
+			r.endUnserved(l, conn, errNotTaken)
 			return
 		}
 	}
@@ -86,22 +91,22 @@ func (r *run) equip(ctx context.Context, l *link) error {
 	return nil
 }
 
-// setHandler says which handler serves the link; nil for none.
+// setHandler sets which handler serves the link; nil for none.
 func (r *run) setHandler(l *link, c *child.Child) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l.child = c
 }
 
-// setNoted reports whether the link's handler belongs in the roster.
+// setNoted sets whether the link's handler belongs in the roster.
 func (r *run) setNoted(l *link, noted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l.noted = noted
 }
 
-// discard journals and forgets a handler that did not take the socket over.
-func (r *run) discard(l *link, err error) {
+// dropHandler journals and forgets a handler that did not take the socket over.
+func (r *run) dropHandler(l *link, err error) {
 	exit := l.child.Exit()
 	l.log.Warn("a handler did not take a connection over", "cause", exit.String(), "error", err)
 	r.setNoted(l, false)
@@ -112,13 +117,13 @@ func (r *run) discard(l *link, err error) {
 	r.handlerDied(&bulkheadv1.HandlerExited{Exit: exit.Proto(nil)})
 }
 
-// abandon ends a connection that has no handler.
-func (r *run) abandon(l *link, conn *net.TCPConn, err error) {
+// endUnserved ends a connection that has no handler.
+func (r *run) endUnserved(l *link, conn *net.TCPConn, err error) {
 	switch {
 	case errors.Is(err, errNoHandler), errors.Is(err, errNotTaken), errors.Is(err, errUpgrading):
-		r.refuse(conn, &door.Refusal{Why: err.Error(), RetryAfter: retryHandler})
-	case errors.Is(err, errMadeRoom):
-		r.refuse(conn, &door.Refusal{Why: err.Error(), RetryAfter: door.RetryStartups})
+		r.shedConnection(conn, &door.Refusal{Why: err.Error(), RetryAfter: retryHandler})
+	case errors.Is(err, errMadeRoom), errors.Is(err, errCrowds):
+		r.shedConnection(conn, &door.Refusal{Why: err.Error(), RetryAfter: door.RetryStartups})
 	case errors.Is(err, door.ErrSilentClient), errors.Is(err, door.ErrMuteClient):
 		conn.Close()
 		r.reject(l, claimant{}, err.Error())
@@ -129,19 +134,19 @@ func (r *run) abandon(l *link, conn *net.TCPConn, err error) {
 }
 
 // handOver gives conn to the link's handler, which is noted first: from then on another
-// supervisor can take it up. opened is the error of what went before. An error that
+// supervisor can adopt it. opened is the error of what went before. An error that
 // wraps errNotTaken leaves the handler dead and conn as it was; otherwise conn is closed.
 func (l *link) handOver(r *run, conn *net.TCPConn, opened error) error {
 	err := opened
 	if err == nil {
-		if err := l.note(r); err != nil {
-			l.log.Error("another supervisor could not take this handler up", "error", err)
-		}
 		r.setNoted(l, true) // from here on it is missed where it is not
+		if err := l.note(r); err != nil {
+			l.log.Error("another supervisor could not adopt this handler", "error", err)
+		}
 	}
 	if err == nil {
 		failpoint.Hit("supervisor/before-handover")
-		if err = l.child.SendSocket(l.id, conn, time.Now().Add(r.cfg.handoverTimeout())); err == nil {
+		if err = l.child.SendSocket(l.handover(r), conn, time.Now().Add(r.cfg.handoverTimeout())); err == nil {
 			failpoint.Hit("supervisor/after-handover")
 			conn.Close()
 			l.settle()
@@ -158,6 +163,15 @@ func (l *link) handOver(r *run, conn *net.TCPConn, opened error) error {
 	return err
 }
 
+// handover returns what the handler is told with the socket.
+func (l *link) handover(r *run) fdpass.Handover {
+	h := fdpass.Handover{ID: l.id}
+	if l.ticket.OnlyReturns() {
+		h.Patience = l.ticket.Patience(r.cfg.Session.HelloTimeout)
+	}
+	return h
+}
+
 // note adds the link's handler to the roster.
 func (l *link) note(r *run) error {
 	rec, err := l.child.Record()
@@ -170,15 +184,21 @@ func (l *link) note(r *run) error {
 	return err
 }
 
-// crashedByClient reports whether a handler's end may be its client's doing: not what
-// somebody on this machine asked for.
-func crashedByClient(e child.Exit) bool {
-	switch e.Class() {
-	case bulkheadv1.ExitClass_EXIT_CLASS_OOM, bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL:
-		return true
-	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH:
-		return !sentByPerson(e.Signal)
-	default:
-		return false
-	}
+// Why a connection is rejected that never spoke; the words are those of a handler.
+var (
+	// errMadeRoom and errCrowds are no rejections: it is shed.
+	errCrowds   = errors.New("too many connections from this address have a handler and have not said Hello")
+	errMadeRoom = errors.New(
+		"too many connections have not said Hello, and this one has said nothing for the longest time")
+)
+
+// awaitSpeech calls door.AwaitSpeech for the link's client, until it must hurry or make room.
+func (l *link) awaitSpeech(ctx context.Context, conn *net.TCPConn, t *door.Ticket, patience time.Duration) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t.Mute(func() { cancel(errMadeRoom) })
+	defer t.Unmuted()
+	stop := context.AfterFunc(l.hurried, func() { cancel(errUpgrading) })
+	defer stop()
+	return door.AwaitSpeech(ctx, conn, patience)
 }

@@ -21,7 +21,8 @@ func oneLiar(t *testing.T, way string) string {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "handler")
-	script := fmt.Sprintf("#!/bin/sh\nif mkdir '%s/lied' 2>/dev/null; then %s='%s'; export %s; fi\nexec '%s'\n", dir, lieEnv, way, lieEnv, os.Args[0])
+	script := fmt.Sprintf("#!/bin/sh\nif mkdir '%s/lied' 2>/dev/null; then %s='%s'; export %s; fi\nexec '%s'\n", dir,
+		lieEnv, way, lieEnv, os.Args[0])
 	must(t, harness.WriteProgram(path, []byte(script)))
 	return path
 }
@@ -51,7 +52,8 @@ func TestAHandlerThatLies(t *testing.T) {
 		{"goodbye too early", "lost", "protocol: the handler relayed a Goodbye after message 9; 3 is durable", 3},
 		{"lie and end", "lost", "protocol: the handler sent messages 6 to 7 where 4 was next", 3},
 		{"huge", "lost", "protocol: the handler sent too much", 3},
-		{"bomb", "", "protocol: the handler sent a frame that cannot be decoded: its Hello has more than 1024 consumers", 0},
+		{"bomb", "",
+			"protocol: the handler sent a frame that cannot be decoded: its Hello has more than 1024 consumers", 0},
 		{"no message", "lost", "protocol: the handler sent a frame that cannot be decoded: ", 3},
 		{"noise", "lost", "handler broke the protocol: it flooded its log", 3},
 		{"hang up", "lost", "handler", 3},
@@ -63,6 +65,7 @@ func TestAHandlerThatLies(t *testing.T) {
 		{"long end", "lost", "xxxxxxxx", 3},
 		{"two goodbyes", "closed", "", 3},
 		{"never reads", "lost", "handler hung: it has answered nothing for", 3},
+		{"says other things", "lost", "handler hung: it has not answered a ping for", 3},
 		{"no end", "closed", "", 3},
 		{"no word", "", "the handler reported neither a Hello nor an end in time", 0},
 		{"no hello", "", "believe me", 0},
@@ -77,7 +80,7 @@ func TestAHandlerThatLies(t *testing.T) {
 				}
 				c.Session.Grace = 50 * time.Millisecond
 				switch tt.way {
-				case "never reads":
+				case "never reads", "says other things":
 					c.Handler.HangTimeout = 1500 * time.Millisecond
 				case "noise": // it answers nothing either, and what it says takes a while to be read
 					c.Handler.HangTimeout = patience
@@ -130,13 +133,14 @@ func wantLiar(t *testing.T, s *running, outcome, cause string, durable uint64) {
 	if outcome == "closed" {
 		return
 	}
-	if causes := s.detached(1); len(causes) != 1 || !slices.ContainsFunc(causes, func(c string) bool { return strings.Contains(c, cause) }) {
+	if causes := s.detached(1); len(causes) != 1 ||
+		!slices.ContainsFunc(causes, func(c string) bool { return strings.Contains(c, cause) }) {
 		t.Errorf("the liar lost its connection by %q; want %q", causes, cause)
 	}
 }
 
 // A handler that reports no End after its client's session is closed is let go of,
-// while the run goes on.
+// while the run continues.
 func TestAHandlerThatNeverEndsIsLetGoOf(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) {

@@ -28,13 +28,18 @@ func TestLivePage(t *testing.T) {
 		return `document.getElementById("clients").innerText.includes(` + quoted(text) + `)`
 	}
 	pagetest.Await(w, has("alpha")+" && "+has(evil))
-	pagetest.Await(w, `!!document.querySelector("#reports iframe:not(.next)") && !!`+report+`.querySelector("#throughput canvas")`)
+	pagetest.Await(w, `!!document.querySelector("#reports iframe:not(.next)") && !!`+report+
+		`.querySelector("#throughput canvas")`)
 	pagetest.Await(w, report+`.getElementById("verdict-line").innerText.toLowerCase().startsWith("running")`)
 	// A finding there may be: on a machine that is busy, a Hello is late, as if from a clock that is behind.
-	if verdict := strings.Join(strings.Fields(pagetest.Ask[string](w, report+`.getElementById("verdict-line").innerText`)), " "); !strings.EqualFold(verdict, "running 2 of 2 clients at work") {
+	if verdict := strings.Join(strings.Fields(pagetest.Ask[string](w,
+		report+`.getElementById("verdict-line").innerText`)), " "); !strings.EqualFold(verdict,
+		"running 2 of 2 clients at work") {
 		t.Errorf("the verdict of a run in which all is well is %q", verdict)
 	}
-	if judged := pagetest.Ask[[]string](w, `[...`+report+`.querySelectorAll("#verdict .judged:not(.findings)")].map((n) => n.innerText)`); len(judged) > 0 {
+	if judged := pagetest.Ask[[]string](w,
+		`[...`+report+`.querySelectorAll("#verdict .judged:not(.findings)")].map((n) => n.innerText)`); len(
+		judged) > 0 {
 		t.Errorf("of a run in which all is well the page says %q", judged)
 	}
 	const crowd = `inOrder([{name: "a", session_state: "SESSION_STATE_CLOSED"}, {name: "b", session_state: "SESSION_STATE_ACTIVE", beats: {}}, {name: "c", session_state: "SESSION_STATE_LOST"}, {name: "d", session_state: "SESSION_STATE_ACTIVE", beats: {last_missed: 1}},
@@ -52,14 +57,17 @@ func TestLivePage(t *testing.T) {
 		return true;
 	})()`)
 	r.deliver(alpha, 51, 100)
-	pagetest.Await(w, `!document.querySelector("#reports iframe:not(.next)").first && `+report+`.getElementById("client-pick").value === "1"`)
+	pagetest.Await(w, `!document.querySelector("#reports iframe:not(.next)").first && `+report+
+		`.getElementById("client-pick").value === "1"`)
 	if images := pagetest.Ask[int](w, `document.images.length + `+report+`.images.length`); images != 0 {
 		t.Errorf("a name has become %d images", images)
 	}
 	r.closeInOrder(alpha, 100)
 	r.closeInOrder(other, 10)
 	r.wait()
-	pagetest.Await(w, `document.getElementById("stale").innerText === "The supervisor has ended. This is its last report." && `+has("alpha"))
+	pagetest.Await(w,
+		`document.getElementById("stale").innerText === "The supervisor has ended. This is its last report." && `+
+			has("alpha"))
 	verdict := pagetest.Ask[string](w, report+`.getElementById("verdict-line").innerText`)
 	if words := strings.ToLower(strings.Join(strings.Fields(verdict), " ")); words != "complete 2 of 2 clients closed" {
 		t.Errorf("the last report says %q", words)
@@ -70,7 +78,9 @@ func TestLivePage(t *testing.T) {
 		}
 	}
 	for _, problem := range w.Problems() {
-		if !strings.Contains(problem, "net::ERR_CONNECTION_") && !strings.Contains(problem, "net::ERR_INCOMPLETE_CHUNKED_ENCODING") { // at and after the end
+		// at and after the end
+		if !strings.Contains(problem, "net::ERR_CONNECTION_") &&
+			!strings.Contains(problem, "net::ERR_INCOMPLETE_CHUNKED_ENCODING") {
 			t.Errorf("the page complained: %s", problem)
 		}
 	}
@@ -86,7 +96,8 @@ func TestLivePageIsLeftAsItWas(t *testing.T) {
 	w.Motion(true)
 	w.Dark(false)
 	const report = `document.querySelector("#reports iframe:not(.next)").contentDocument`
-	pagetest.Await(w, `!!document.querySelector("#reports iframe:not(.next)") && !!`+report+`.querySelector("#throughput canvas")`)
+	pagetest.Await(w, `!!document.querySelector("#reports iframe:not(.next)") && !!`+report+
+		`.querySelector("#throughput canvas")`)
 	pagetest.Ask[bool](w, `(() => {
 		const doc = `+report+`, own = doc.defaultView;
 		document.querySelector("#reports iframe:not(.next)").first = true;
@@ -106,10 +117,14 @@ func TestLivePageIsLeftAsItWas(t *testing.T) {
 	pagetest.Await(w, fresh+" && atOnce !== null")
 	for what, want := range map[string]string{
 		`String(atOnce)`: "300",
-		report + `.querySelector("#throughput details").open + " " + ` + report + `.querySelectorAll("#throughput tbody").length`: "true 1",
-		report + `.querySelector("#clients th:nth-child(3)").ariaSort`:                                                            "descending",
-		report + `.querySelector("#latency .legend button").ariaPressed`:                                                          "false",
-		report + `.activeElement.closest("section").id + " " + ` + report + `.activeElement.tagName`:                              "throughput SUMMARY",
+		report + `.querySelector("#throughput details").open + " " + ` + report +
+			`.querySelectorAll("#throughput tbody").length`: "true 1",
+		report +
+			`.querySelector("#clients th:nth-child(3)").ariaSort`: "descending",
+		report +
+			`.querySelector("#latency .legend button").ariaPressed`: "false",
+		report + `.activeElement.closest("section").id + " " + ` + report +
+			`.activeElement.tagName`: "throughput SUMMARY",
 	} {
 		if got := pagetest.Ask[string](w, what); got != want {
 			t.Errorf("%s is %q, want %q", what, got, want)
@@ -129,7 +144,7 @@ func TestLivePageIsLeftAsItWas(t *testing.T) {
 	r.wait()
 }
 
-// When the next run begins, the page goes on with that, and says where the report of the
+// When the next run begins, the page continues with that, and says where the report of the
 // one that has ended is.
 func TestLivePageOfTheNextRun(t *testing.T) {
 	r := start(t, func(cfg *supervisor.Config) { withHTTP(cfg); cfg.KeepRunning = true; cfg.Linger = 0 })
@@ -141,10 +156,13 @@ func TestLivePageOfTheNextRun(t *testing.T) {
 		t.Error("the page speaks of a run before the first")
 	}
 	const report = `document.querySelector("#reports iframe:not(.next)").contentDocument`
-	pagetest.Await(w, `!!document.querySelector("#reports iframe:not(.next)") && `+report+`.querySelectorAll("#client-pick option").length === 2`)
-	pagetest.Ask[bool](w, `(() => { const pick = `+report+`.getElementById("client-pick"); pick.value = "1"; pick.dispatchEvent(new Event("change")); return true; })()`)
+	pagetest.Await(w, `!!document.querySelector("#reports iframe:not(.next)") && `+report+
+		`.querySelectorAll("#client-pick option").length === 2`)
+	pagetest.Ask[bool](w, `(() => { const pick = `+report+
+		`.getElementById("client-pick"); pick.value = "1"; pick.dispatchEvent(new Event("change")); return true; })()`)
 	r.closeInOrder(alpha, 50)
-	pagetest.Await(w, `!document.getElementById("before").hidden && document.getElementById("clients").innerText === ""`)
+	pagetest.Await(w,
+		`!document.getElementById("before").hidden && document.getElementById("clients").innerText === ""`)
 	before := pagetest.Ask[string](w, `fetch(document.querySelector("#before a").href).then((r) => r.text())`)
 	for _, want := range []string{`"outcome":"closed"`, `"label":"alpha"`, `"end":"done"`} {
 		if !strings.Contains(before, want) {

@@ -99,7 +99,8 @@ func TestNotReadyWhileReporting(t *testing.T) {
 	r.answers("/readyz", http.StatusOK, "ok")
 	r.serveWhole("alpha")
 	<-reporting
-	if status, _, body := r.get("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "reporting") {
+	if status, _, body := r.get("/readyz"); status != http.StatusServiceUnavailable ||
+		!strings.Contains(body, "reporting") {
 		t.Errorf("readyz while reporting: %d, %q", status, body)
 	}
 	if _, _, body := r.get("/metrics"); !strings.Contains(body, "\nbulkhead_ready 0\n") {
@@ -133,9 +134,11 @@ func TestMetrics(t *testing.T) {
 	families, err := parser.TextToMetricFamilies(strings.NewReader(body))
 	must(t, err)
 	for name, want := range map[string]float64{
-		"bulkhead_client_written_bytes_total": float64(st.GetBytes()), "bulkhead_client_written_chunks_total": float64(st.GetChunks()),
-		"bulkhead_client_messages_total": 8, "bulkhead_client_active": 1, "bulkhead_clients_joined": 1, "bulkhead_clients_expected": 1,
-		"bulkhead_ready": 1, "bulkhead_build_info": 1, "bulkhead_run_info": 1,
+		"bulkhead_client_written_bytes_total":  float64(st.GetBytes()),
+		"bulkhead_client_written_chunks_total": float64(st.GetChunks()),
+		"bulkhead_client_messages_total":       8, "bulkhead_client_active": 1, "bulkhead_clients_joined": 1,
+		"bulkhead_clients_expected": 1,
+		"bulkhead_ready":            1, "bulkhead_build_info": 1, "bulkhead_run_info": 1,
 	} {
 		f := families[name]
 		if len(f.GetMetric()) != 1 {
@@ -170,7 +173,7 @@ func TestMetrics(t *testing.T) {
 }
 
 // The report so far is the one that the journal gives, in the middle of a run too, but
-// for the verdict: the supervisor knows that the run goes on.
+// for the verdict: the supervisor knows that the run continues.
 func TestReportSoFar(t *testing.T) {
 	r := start(t, withHTTP)
 	c := r.greet(rawclient.Hello("alpha"), 0)
@@ -201,7 +204,7 @@ func TestReportSoFar(t *testing.T) {
 	r.wait()
 }
 
-// A browser that never reads holds nothing up: the run goes on and ends as if it were
+// A browser that never reads holds nothing up: the run continues and ends as if it were
 // not there, and other browsers get their events.
 func TestSlowBrowser(t *testing.T) {
 	r := start(t, withHTTP)
@@ -264,7 +267,8 @@ func TestHTTPAddressInUse(t *testing.T) {
 	defer taken.Close()
 	cfg := settings(filepath.Join(t.TempDir(), "state"))
 	cfg.HTTP.Listen, cfg.Handler.Path = taken.Addr().String(), "/bin/true"
-	if _, err := supervisor.Run(t.Context(), cfg, nil); err == nil || !strings.HasPrefix(err.Error(), "http: listen: "+cfg.HTTP.Listen+" is in use") {
+	if _, err := supervisor.Run(t.Context(), cfg, nil); err == nil ||
+		!strings.HasPrefix(err.Error(), "http: listen: "+cfg.HTTP.Listen+" is in use") {
 		t.Errorf("Run = %v; want that the address for http is in use", err)
 	}
 }

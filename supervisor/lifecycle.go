@@ -9,20 +9,21 @@ type lifecycle struct {
 	draining bool
 }
 
-// verdict is what a run should do now.
-type verdict uint8
+// course is what a run should do now.
+type course uint8
 
 const (
-	goOn   verdict = iota // clients are at work or still to come
-	linger                // over, unless another client comes within the linger time
-	finish                // over
+	goOn   course = iota // clients are at work or still to come
+	linger               // over, unless another client comes within the linger time
+	finish               // over
 )
 
 func (l *lifecycle) sessionBegan() { l.open++ }
 func (l *lifecycle) sessionEnded() { l.open-- }
 func (l *lifecycle) drain()        { l.draining = true }
 
-func (l *lifecycle) verdict() verdict {
+// course returns what the run should do now.
+func (l *lifecycle) course() course {
 	switch {
 	case l.open > 0:
 		return goOn

@@ -11,13 +11,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
 	"bulkhead/internal/child"
 	"bulkhead/internal/downlink"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/door"
+	"bulkhead/supervisor/identity"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/raw"
 	"bulkhead/supervisor/watch"
@@ -39,7 +40,7 @@ var (
 	errRunOver  = errors.New("the run is over")
 	// errUpgrading lets go of a handler without ending it.
 	errUpgrading = errors.New("the supervisor is being upgraded")
-	// errLostAcknowledged is wrapped when a handler from before a restart goes on behind
+	// errLostAcknowledged is wrapped when a handler from before a restart continues behind
 	// what the journal has, and the journal's end was damaged: no handler is to blame.
 	errLostAcknowledged = errors.New(journal.LostAcknowledged)
 )
@@ -49,23 +50,26 @@ var (
 type link struct {
 	id      uint64
 	peer    string
-	child   *child.Child    // written with run.mu held; nil while it has none
-	noted   bool            // guarded by run.mu; it belongs in the roster
-	adopted bool            // its handler was taken up from a supervisor before this one
-	ticket  *door.Ticket    // nil if the gate does not know it
-	down    *downlink.Queue // frames for the client; anybody may put
+	child   *child.Child // written with run.mu held; nil while it has none
+	noted   bool         // guarded by run.mu; it belongs in the roster
+	adopted bool         // its handler was adopted from a supervisor before this one
+	ticket  *door.Ticket // nil if the gate does not know it
+	send    sender       // anybody may put
 	drop    context.CancelCauseFunc
 	log     *slog.Logger
 
 	// resumeAfter is the last durable message of the session that an adopted handler
 	// serves, as far as it is known before its Hello.
 	resumeAfter uint64
-	settled     chan struct{}     // closed when the handler owns the client's socket, or never will
-	settle      func()            // closes settled, once
-	hurried     context.Context   // done when nobody waits any more for a client that has not spoken
-	hurry       func()            // makes hurried done
-	wary        *raw.Wary         // decodes what the handler sends
-	welcomed    uint64            // last durable message as its client was welcomed; the processor's
+	settled     chan struct{}    // closed when the handler owns the client's socket, or never will
+	settle      func()           // closes settled, once
+	hurried     context.Context  // done when nobody still waits for a client that has not spoken
+	hurry       func()           // makes hurried done
+	wary        *raw.Wary        // of the call; nil before it
+	welcomed    uint64           // last durable message as its client was welcomed; the processor's
+	notary      *identity.Notary // of its TLS handshake; nil without TLS, and for an adopted one
+	verdict     identity.Verdict // on its client's certificate
+	who         *bulkheadv1.Identity
 	hello       *bulkheadv1.Hello // of the client's, what it says of the connection; nil before it
 	goodbye     bool              // the handler relayed the client's Goodbye
 	unacked     []uint64          // last numbers of the batches that were not acknowledged when last looked at
@@ -77,14 +81,17 @@ type link struct {
 	// processor serves the session, once the client was let in.
 	processor atomic.Pointer[processor]
 	heard     atomic.Int64                   // when its client was last heard, by boottime
-	dog       atomic.Pointer[watch.Watchdog] // nil before its handler is pinged
+	dog       atomic.Pointer[watch.Watchdog] // nil while its handler is not pinged
+	hung      sync.Once                      // for its end
 	lied      sync.Once                      // for the log
 }
 
 // newLink makes the link of a connection and lists it, until unlist is called.
-func (r *run) newLink(ctx context.Context, id uint64, peer string, t *door.Ticket) (linkCtx context.Context, l *link, unlist func()) {
+func (r *run) newLink(ctx context.Context, id uint64, peer string, t *door.Ticket) (linkCtx context.Context, l *link,
+	unlist func()) {
 	ctx, drop := context.WithCancelCause(ctx)
-	l = &link{id: id, peer: peer, ticket: t, down: downlink.New(), wary: raw.NewWary(), drop: drop, settled: make(chan struct{})}
+	l = &link{id: id, peer: peer, ticket: t, send: sender{down: downlink.New()}, drop: drop,
+		settled: make(chan struct{})}
 	l.hurried, l.hurry = context.WithCancel(context.Background())
 	l.settle = sync.OnceFunc(func() { close(l.settled) })
 	l.log = r.log.With("connection", id, "peer", l.peer)
@@ -101,7 +108,7 @@ func (r *run) newLink(ctx context.Context, id uint64, peer string, t *door.Ticke
 	}
 }
 
-// resume serves a connection whose handler was taken up from a supervisor before
+// resume serves a connection whose handler was adopted from a supervisor before
 // this one, until it is over and its handler is gone.
 func (r *run) resume(ctx context.Context, a adopted) {
 	ctx, l, unlist := r.newLink(ctx, a.Connection, a.Peer, r.gate.Adopt(sourceOf(a.Peer)))
@@ -118,67 +125,45 @@ func (r *run) resume(ctx context.Context, a adopted) {
 	r.finishLink(ctx, l, l.serve(ctx, r, nil))
 }
 
-// serve hands the socket over and then takes what the handler says to the session.
-// The stream is opened first: the handler waits for the socket there, so that the
-// two cross the process boundary at the same time. conn is nil when the handler has
-// the socket.
+// serve hands the socket over and then takes what the handler says to the session. The
+// handler waits for the socket in the call that was made before. conn is nil when the handler
+// has the socket.
 func (l *link) serve(ctx context.Context, r *run, conn *net.TCPConn) error {
 	ctx, cancel := context.WithCancel(ctx)
+	defer l.send.end()
 	defer cancel()
 	overdue := r.uptime.After(l.ticket.Patience(r.cfg.Session.HelloTimeout)+helloSlack, func() { l.drop(errSilent) })
 	defer overdue.Stop()
-	stream, err := l.open(ctx, r)
+	call, err := l.call(ctx, r)
 	if conn != nil {
+		if err == nil {
+			err = l.beginTLS(r, call)
+		}
 		err = l.handOver(r, conn, err)
 	}
 	if err != nil {
 		return err
 	}
-	return l.pump(ctx, r, stream, overdue)
-}
-
-// open opens the handler's stream.
-func (l *link) open(ctx context.Context, r *run) (bulkheadv1.HandlerService_ServeClient, error) {
-	stream, err := bulkheadv1.NewHandlerServiceClient(l.child.Conn()).Serve(ctx, grpc.ForceCodecV2(l.wary))
-	if err != nil {
-		return nil, fmt.Errorf("opening the handler's stream: %w", err)
-	}
-	open := &bulkheadv1.Open{
-		ConnectionId:      l.id,
-		Limits:            r.limits(),
-		HelloTimeoutNano:  int64(l.ticket.Patience(r.cfg.Session.HelloTimeout)),
-		ClientTimeoutNano: int64(r.cfg.Session.ClientTimeout),
-		ResumeAfter:       l.resumeAfter,
-		OrphanGraceNano:   max(int64(r.cfg.Handler.OrphanGrace), 1),
-		ReportResent:      true,
-	}
-	if err := stream.Send(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Open{Open: open}}); err != nil {
-		return nil, fmt.Errorf("opening the handler's stream: %w", err)
-	}
-	return stream, nil
+	l.wary = call.wary
+	return l.pump(ctx, r, call.stream, overdue)
 }
 
 // pump relays in both directions until the handler reports the end (nil) or the
-// stream breaks, and watches over the handler meanwhile. overdue is stopped at the
+// stream breaks; run.guard watches over the handler meanwhile. overdue is stopped at the
 // handler's first word.
-func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerService_ServeClient, overdue *time.Timer) error {
-	// The cause is asked of the context that the stream was opened with: one derived from
-	// it may not know it yet when the stream has ended of it.
-	dropped := ctx
-	ctx, cancel := context.WithCancel(ctx)
+func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerService_ServeClient,
+	overdue *time.Timer) error {
 	dog := watch.NewWatchdog(r.cfg.Handler.HangTimeout, time.Now())
+	l.send.begin(stream)
 	l.dog.Store(dog)
-	var helpers sync.WaitGroup
-	helpers.Go(func() { l.send(ctx, stream, dog) }) // ends with ctx
-	helpers.Go(func() { l.guard(ctx, dog) })        // ends with ctx
-	defer func() { cancel(); helpers.Wait() }()
+	defer l.dog.Store(nil)
 	for {
 		f, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
 			return errors.New("the handler ended its stream without a word")
 		}
 		if err != nil {
-			if cause := context.Cause(dropped); cause != nil {
+			if cause := context.Cause(ctx); cause != nil {
 				return cause
 			}
 			if err = l.streamError(err); errors.Is(err, raw.ErrLied) {
@@ -186,7 +171,7 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 			}
 			return err
 		}
-		if cause := context.Cause(dropped); cause != nil {
+		if cause := context.Cause(ctx); cause != nil {
 			return cause // what a dropped handler still says counts no more
 		}
 		if pong := f.GetPong(); pong != nil {
@@ -197,53 +182,19 @@ func (l *link) pump(ctx context.Context, r *run, stream bulkheadv1.HandlerServic
 			}
 			continue
 		}
-		overdue.Stop()
+		if f.GetSign() == nil && f.GetProof() == nil {
+			overdue.Stop()
+		}
 		dog.Hear(false)
 		last := l.take(ctx, r, f)
 		dog.Hear(true)
 		if last {
-			return context.Cause(dropped) // nil unless the link was dropped meanwhile
+			return context.Cause(ctx) // nil unless the link was dropped meanwhile
 		}
 	}
 }
 
-// send passes on the frames for the client, and pings when they are due.
-func (l *link) send(ctx context.Context, stream bulkheadv1.HandlerService_ServeClient, dog *watch.Watchdog) {
-	for ctx.Err() == nil {
-		if nonce := dog.Due(time.Now()); nonce != 0 {
-			ping := &bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Ping{Ping: &bulkheadv1.Ping{Nonce: nonce}}}
-			if stream.Send(ping) != nil {
-				return // Recv says why
-			}
-		}
-		wait, cancel := context.WithTimeout(ctx, dog.Every)
-		f := l.down.Next(wait)
-		cancel()
-		if f != nil && stream.Send(f) != nil {
-			return // Recv says why
-		}
-	}
-}
-
-// guard ends the handler when it hangs.
-func (l *link) guard(ctx context.Context, dog *watch.Watchdog) {
-	tick := time.NewTicker(dog.Every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-		if why := dog.Hung(time.Now()); why != "" {
-			l.log.Error("handler hangs and is killed", "why", why)
-			l.child.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG, why)
-			return // the stream breaks
-		}
-	}
-}
-
-// take acts on one frame of the handler and says whether it was the last.
+// take acts on one frame of the handler and reports whether it was the last.
 func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) bool {
 	p := l.processor.Load()
 	if end := f.GetEnd(); end == nil {
@@ -262,6 +213,9 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 			return false
 		}
 		l.hello = ofConnection(f.Hello)
+		if r.awaitShare(ctx, l, f.Hello) != nil {
+			return false // the link is over
+		}
 		l.ticket.Greeted()
 		r.admit(ctx, l, f.Hello)
 	case *bulkheadv1.HandlerFrame_Batch:
@@ -273,7 +227,7 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 			l.distrust(err)
 			return false
 		}
-		p.postBatch(ctx, note{kind: noteBatch, link: l, batch: f.Batch})
+		p.postMessages(ctx, note{kind: noteBatch, link: l, batch: f.Batch})
 	case *bulkheadv1.HandlerFrame_Goodbye:
 		if p == nil || l.hello == nil {
 			l.distrust(fmt.Errorf("%w: the handler sent a Goodbye of a client that was not let in", raw.ErrLied))
@@ -290,13 +244,17 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 			l.distrust(fmt.Errorf("%w: the handler sent messages again of a client that was not let in", raw.ErrLied))
 			return false
 		}
-		if size := len(f.Resent.GetBatch()); size > maxFrame {
+		if size := len(f.Resent.GetBatch()); size > protocol.MaxFrameBytes {
 			l.distrust(fmt.Errorf("%w: the handler sent %d bytes of messages again", raw.ErrLied, size))
 			return false
 		}
-		p.post(ctx, note{kind: noteResent, link: l, resent: f.Resent})
+		p.postMessages(ctx, note{kind: noteResent, link: l, told: &told{resent: f.Resent}})
+	case *bulkheadv1.HandlerFrame_Sign:
+		l.sign(f.Sign)
+	case *bulkheadv1.HandlerFrame_Proof:
+		l.prove(f.Proof)
 	case *bulkheadv1.HandlerFrame_End:
-		f.End.Text = plain(f.End.GetText())
+		f.End.Text = clipped(f.End.GetText())
 		if n := f.End.GetUnknownFrames(); n > 0 {
 			l.log.Warn("frames of a newer client were passed over", "frames", n)
 		}
@@ -319,18 +277,19 @@ type answer struct {
 	retryAfter time.Duration
 }
 
-// ack tells the handler, and by it the client, what is durable.
+// ack sends the handler, and through it the client, what is durable.
 func (l *link) ack(seq uint64) {
 	l.acked.Store(seq)
-	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Ack{Ack: &bulkheadv1.Ack{Seq: seq}}})
+	l.send.put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Ack{Ack: &bulkheadv1.Ack{Seq: seq}}})
 }
 
-// finish tells the client how its stream ends, for which the first answer counts, and bounds how long the handler may
-// take to pass that on.
+// finish sends the client how its stream ends, for which the first answer counts, and bounds how
+// long the handler may take to pass that on.
 func (l *link) finish(a answer) {
 	l.finished.Do(func() {
-		l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Finish{Finish: &bulkheadv1.Finish{
-			Code: uint32(a.code), Reason: a.reason, Metadata: a.about, Text: a.text, RetryAfterNano: int64(a.retryAfter),
+		l.send.put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Finish{Finish: &bulkheadv1.Finish{
+			Code: uint32(a.code), Reason: a.reason, Metadata: a.about, Text: a.text,
+			RetryAfterNano: int64(a.retryAfter),
 		}}})
 		time.AfterFunc(endSlack, func() { l.drop(errUnended) }) // does nothing after the link's end
 	})

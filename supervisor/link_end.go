@@ -8,12 +8,13 @@ import (
 
 	"bulkhead/internal/child"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/conduct"
 	"bulkhead/supervisor/raw"
 )
 
-// cause says, for a person, how the connection ended: in the handler's words, or
-// by how the handler or its stream ended.
-func (l *link) cause(exit child.Exit, err error) string { return plain(l.rawCause(exit, err)) }
+// cause returns, for a person, how the connection ended: in the handler's words, or by how the
+// handler or its stream ended.
+func (l *link) cause(exit child.Exit, err error) string { return clipped(l.rawCause(exit, err)) }
 
 func (l *link) rawCause(exit child.Exit, err error) string {
 	switch {
@@ -36,8 +37,10 @@ func (l *link) rawCause(exit child.Exit, err error) string {
 // something, rather than because the connection was over.
 func ownEnd(class bulkheadv1.ExitClass) bool {
 	switch class {
-	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_OOM, bulkheadv1.ExitClass_EXIT_CLASS_HANG,
-		bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED:
+	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_OOM,
+		bulkheadv1.ExitClass_EXIT_CLASS_HANG,
+		bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL,
+		bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED:
 		return true
 	default:
 		return false
@@ -89,10 +92,13 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 	}
 	exit := r.endHandler(ctx, l, err)
 	cause := l.cause(exit, err)
-	if l.processor.Load() == nil && !l.shed && !ownDoing(err) {
+	switch joined := l.processor.Load() != nil; {
+	case !joined && !l.shed && !ownDoing(err):
 		l.ticket.Wasted(time.Now())
+	case joined && l.acked.Load() == 0 && !l.goodbye && (!ownDoing(err) || errors.Is(err, errReplaced)):
+		l.ticket.Idled(time.Now())
 	}
-	l.ticket.Leave(time.Now(), crashedByClient(exit))
+	l.ticket.Leave(time.Now(), conduct.CrashedByClient(exit))
 	if exit.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
 		l.log.Warn("handler ended badly", "cause", exit.String())
 	}
@@ -112,7 +118,9 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 	if p := l.processor.Load(); p != nil {
 		// The processor journals it, behind what it has to say of the session first.
 		exited.Session = p.number
-		p.post(context.WithoutCancel(ctx), note{kind: noteCut, link: l, cause: cause, class: l.detachClass(err), frame: frame, exited: rec})
+		p.post(context.WithoutCancel(ctx),
+			note{kind: noteCut, link: l,
+				told: &told{cause: cause, class: l.detachClass(err), frame: frame, exited: rec}})
 		return
 	}
 	r.reject(l, l.claimant(), cause)
@@ -124,7 +132,8 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 func (r *run) endHandler(ctx context.Context, l *link, err error) child.Exit {
 	ctx = context.WithoutCancel(ctx)
 	if errors.Is(err, raw.ErrLied) {
-		return l.child.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, strings.TrimPrefix(err.Error(), raw.ErrLied.Error()+": "))
+		return l.child.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL,
+			strings.TrimPrefix(err.Error(), raw.ErrLied.Error()+": "))
 	}
 	grace := r.cfg.Handler.KillTimeout
 	broken := l.end == nil && l.child.Exit().Alive
@@ -147,7 +156,8 @@ func (r *run) endHandler(ctx context.Context, l *link, err error) child.Exit {
 
 // ownDoing reports whether it was the supervisor that let go of a handler.
 func ownDoing(err error) bool {
-	return errors.Is(err, errReplaced) || errors.Is(err, errRunOver) || errors.Is(err, errUnended) || errors.Is(err, errLostAcknowledged) || errors.Is(err, context.Canceled)
+	return errors.Is(err, errReplaced) || errors.Is(err, errRunOver) || errors.Is(err, errUnended) ||
+		errors.Is(err, errLostAcknowledged) || errors.Is(err, context.Canceled)
 }
 
 // brokenGrace is how long a handler that broke its stream may take to exit.

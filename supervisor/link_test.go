@@ -39,7 +39,8 @@ func (t tardy) Done() <-chan struct{} { return t.done }
 // because its stream ended: contexts that end together do so in any order.
 func TestALinkKnowsWhyItWasDropped(t *testing.T) {
 	r := &run{
-		cfg: Config{Supervisor: config.Supervisor{Handler: config.Handler{HangTimeout: time.Hour}}}, log: slog.New(slog.DiscardHandler),
+		cfg:   Config{Supervisor: config.Supervisor{Handler: config.Handler{HangTimeout: time.Hour}}},
+		log:   slog.New(slog.DiscardHandler),
 		links: make(map[*link]struct{}),
 	}
 	ctx, l, unlist := r.newLink(t.Context(), 1, "127.0.0.1:1", nil)

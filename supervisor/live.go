@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bulkhead/supervisor/raw"
+	"bulkhead/supervisor/recovery"
 )
 
 // liveView is a snapshot of a session's live figures.
@@ -23,13 +24,18 @@ type liveView struct {
 // live is what status shows of a session. The processor writes, anybody reads.
 type live struct {
 	mu       sync.Mutex
-	view     liveView                        // guarded by mu
-	attaches uint32                          // guarded by mu
-	samples  [raw.RateWindow + 1]raw.Counted // guarded by mu; totals of the last seconds, newest first
-	ticks    int                             // guarded by mu; how many samples behind the newest are filled
-	writes   raw.Sketch                      // guarded by mu; of the run, but for this second
-	recent   raw.RecentSketch                // guarded by mu
+	view     liveView                   // guarded by mu
+	attaches uint32                     // guarded by mu
+	samples  [raw.RateWindow + 1]sample // guarded by mu; totals of the last seconds, newest first
+	ticks    int                        // guarded by mu; how many samples behind the newest are filled
+	writes   raw.Sketch                 // guarded by mu; of the run, but for this second
+	recent   raw.RecentSketch           // guarded by mu
 }
+
+// sample is what had come of a session at the end of a second.
+type sample struct{ bytes, messages uint64 }
+
+func sampleOf(c raw.Counted) sample { return sample{c.Bytes, c.Messages} }
 
 // add counts one durable batch.
 func (l *live) add(c raw.Counted, now time.Time) {
@@ -76,14 +82,14 @@ func (l *live) state(p phase, cause string, by *link, again bool) {
 }
 
 // restore sets the figures to what a journal has of the session.
-func (l *live) restore(p phase, was *recovered, lastMessage time.Time) {
+func (l *live) restore(p phase, was *recovery.Session, lastMessage time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.view.phase, l.view.cause = p, was.cause
-	l.view.total, l.view.lastMessage = was.total, lastMessage
-	l.samples[0] = was.total // what came before is of no rate from now on
-	l.writes = was.writes
-	l.attaches = was.attaches
+	l.view.phase, l.view.cause = p, was.Cause
+	l.view.total, l.view.lastMessage = was.Total, lastMessage
+	l.samples[0] = sampleOf(was.Total) // what came before is of no rate from now on
+	l.writes.Add(&was.Writes)
+	l.attaches = was.Attaches
 	l.view.resumes = max(l.attaches, 1) - 1
 }
 
@@ -94,12 +100,12 @@ func (l *live) tick() {
 	l.writes.Add(l.recent.Now())
 	l.recent.Tick()
 	copy(l.samples[1:], l.samples[:raw.RateWindow])
-	l.samples[0] = l.view.total
+	l.samples[0] = sampleOf(l.view.total)
 	l.ticks = min(l.ticks+1, raw.RateWindow)
 	oldest := l.samples[l.ticks]
 	seconds := float64(l.ticks)
-	l.view.bytesPerSecond = float64(l.samples[0].Bytes-oldest.Bytes) / seconds
-	l.view.msgsPerSecond = float64(l.samples[0].Messages-oldest.Messages) / seconds
+	l.view.bytesPerSecond = float64(l.samples[0].bytes-oldest.bytes) / seconds
+	l.view.msgsPerSecond = float64(l.samples[0].messages-oldest.messages) / seconds
 }
 
 func (l *live) snapshot() liveView {

@@ -9,15 +9,16 @@ import (
 	"bulkhead/internal/latency"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/raw"
+	"bulkhead/supervisor/recovery"
 )
 
 // The rate is over the seconds there were, at most raw.RateWindow, from the first tick on; what
 // a journal has of a session is no part of it.
 func TestRateFromTheFirstSecond(t *testing.T) {
-	for name, restored := range map[string]uint64{"new": 0, "taken up": 7000} {
+	for name, restored := range map[string]uint64{"new": 0, "resumed": 7000} {
 		var l live
 		if restored > 0 {
-			l.restore(active, &recovered{total: raw.Counted{Bytes: restored, Messages: 70}}, time.Time{})
+			l.restore(active, &recovery.Session{Total: raw.Counted{Bytes: restored, Messages: 70}}, time.Time{})
 		}
 		for second := 1; second <= 2*raw.RateWindow; second++ {
 			bytes := uint64(100)
@@ -28,7 +29,8 @@ func TestRateFromTheFirstSecond(t *testing.T) {
 			l.tick()
 			want := 100 + 100*float64(max(second-raw.RateWindow, 0))/raw.RateWindow
 			if v := l.snapshot(); v.bytesPerSecond != want || v.msgsPerSecond != 1 {
-				t.Fatalf("%s, second %d: %v B/s and %v messages/s; want %v and 1", name, second, v.bytesPerSecond, v.msgsPerSecond, want)
+				t.Fatalf("%s, second %d: %v B/s and %v messages/s; want %v and 1", name, second, v.bytesPerSecond,
+					v.msgsPerSecond, want)
 			}
 		}
 	}

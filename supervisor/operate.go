@@ -2,12 +2,15 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/rundir"
+	"bulkhead/supervisor/upgrade"
 )
 
 // settleTimeout is how long connections that no handler serves yet may hold up an
@@ -16,15 +19,15 @@ const settleTimeout = 5 * time.Second
 
 // upgradeRequest asks for an upgrade; done receives the answer.
 type upgradeRequest struct {
-	asker edition // of the program that asks; the zero edition is not told
-	any   bool    // whatever is at the path is meant
+	asker upgrade.Edition // of the program that asks; the zero edition is not told
+	any   bool            // whatever is at the path is meant
 	done  chan<- upgradeAnswer
 }
 
 // upgradeAnswer says how an upgrade is going: what the new program is, or why nothing was
 // changed.
 type upgradeAnswer struct {
-	to  edition
+	to  upgrade.Edition
 	err error
 }
 
@@ -33,7 +36,7 @@ type upgradeAnswer struct {
 type operator struct {
 	*Supervisor
 	run      *run
-	gate     *accepting
+	arrivals *accepting
 	cut      context.CancelCauseFunc // ends the run at once
 	draining bool
 	deadline *time.Timer // of the drain
@@ -45,14 +48,15 @@ type operator struct {
 
 // operate acts on signals, drains and upgrades until ctx is done or the run must end;
 // it returns whether a drain was asked for.
-func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Signal, gate *accepting, cut context.CancelCauseFunc) bool {
-	o := &operator{Supervisor: s, run: r, gate: gate, cut: cut, deadline: stoppedTimer()}
+func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Signal, arrivals *accepting,
+	cut context.CancelCauseFunc) bool {
+	o := &operator{Supervisor: s, run: r, arrivals: arrivals, cut: cut, deadline: stoppedTimer()}
 	defer o.deadline.Stop()
 	checking, stop := context.WithCancel(ctx)
 	defer o.dismiss() // after the check, if there is one, has ended
 	defer stop()
-	if s.cfg.Handover.drained() != "" && r.drainReason() == "" {
-		o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, s.cfg.Handover.drained())
+	if s.cfg.Inherited.DrainReason() != "" && r.drainReason() == "" {
+		o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, s.cfg.Inherited.DrainReason())
 	}
 	if r.drainReason() != "" {
 		o.draining = true
@@ -74,8 +78,14 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, reason)
 		case err := <-r.full:
 			r.livesOnReserve.Store(true)
-			s.cfg.Logger.Error("the file system of the state directory is full; the run ends in order, with what was kept in reserve", "error", err)
-			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_DISK_FULL, "the file system of the supervisor's state directory is full")
+			s.cfg.Logger.Error(
+				"the file system of the state directory is full; the run ends in order, with what was kept in reserve",
+				"error", err)
+			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_DISK_FULL,
+				"the file system of the supervisor's state directory is full")
+		case short := <-r.short:
+			s.cfg.Logger.Error("the journal has little room left; the run ends in order", "reason", short.Why)
+			o.drain(short.Cause, short.Why)
 		case <-o.deadline.C:
 			cut(errDrainDeadline)
 			return true
@@ -99,6 +109,7 @@ func (o *operator) drain(cause bulkheadv1.DrainCause, reason string) {
 	}
 	o.draining = true
 	open := o.run.startDrain(cause, reason)
+	o.run.keeper.Wish() // whoever does not see the end of the drain leaves it to another supervisor
 	o.cfg.Logger.Info("draining", "reason", reason, "open_sessions", open, "within", o.cfg.DrainTimeout)
 	o.deadline.Reset(max(0, o.run.drainLeft()))
 }
@@ -112,28 +123,49 @@ func (o *operator) check(ctx context.Context, asked upgradeRequest) {
 	o.checks = make(chan upgradeAnswer, 1)
 	o.cfg.Logger.Info("upgrade asked for; checking the program", "program", o.program())
 	go func(answer chan<- upgradeAnswer) { // bounded; its answer has room
-		fit, err := o.preflight(ctx)
-		answer <- upgradeAnswer{fit.edition(), err}
+		o.checkpoint(ctx)
+		var fit upgrade.Fitness
+		err := o.diskAnswers(ctx)
+		if err == nil {
+			fit, err = upgrade.Check(ctx, o.cfg.Program, o.cfg.StateDir)
+		}
+		answer <- upgradeAnswer{fit.Edition(), err}
 	}(o.checks)
 }
 
-// upgrade goes on after the check. It returns true when the run is to be suspended,
+// checkpoint spares the new program the reading of the journal, in its pre-flight and as it
+// resumes the run.
+func (o *operator) checkpoint(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	o.run.keeper.Now(ctx)
+}
+
+// diskAnswers returns an error if the run could not be let go of now, or no program could be executed,
+// because of a disk.
+func (o *operator) diskAnswers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	err := o.run.disk.Answers(ctx)
+	if errors.Is(err, rundir.ErrNoAnswer) {
+		err = fmt.Errorf("%w; waited %s", err, settleTimeout)
+	}
+	return err
+}
+
+// upgrade continues after the check. It returns true when the run is to be suspended,
 // and otherwise has changed nothing.
 func (o *operator) upgrade(answer upgradeAnswer) bool {
 	if answer.err == nil {
 		answer.err = o.meant(answer.to)
 	}
 	if answer.err == nil {
-		o.gate.close()
-		if n := o.run.settle(settleTimeout); n > 0 {
-			answer.err = fmt.Errorf("connections that still wait for a handler: %d", n)
-			o.gate.open()
-		}
+		answer.err = o.halt()
 	}
 	if answer.err != nil {
 		o.cfg.Logger.Error("no upgrade; nothing was changed", "error", answer.err)
 	} else {
-		from := edition{o.cfg.Version, o.cfg.Build}
+		from := upgrade.Edition{Version: o.cfg.Version, Build: o.cfg.Build}
 		if from == answer.to {
 			o.cfg.Logger.Info("the program is the same build as before: only its configuration is read anew")
 		}
@@ -146,22 +178,48 @@ func (o *operator) upgrade(answer upgradeAnswer) bool {
 	if answer.err != nil {
 		return false
 	}
+	o.beginUpgrade()
 	o.cut(errUpgrading)
 	return true
 }
 
+// halt brings the run to where it can be suspended: every connection is with its handler, no
+// checkpoint is being written, and the disk answers, as no program can be executed while the kernel
+// waits for one on behalf of this. If that takes too long, the run continues as it was.
+func (o *operator) halt() error {
+	late, cancel := context.WithTimeout(context.Background(), settleTimeout)
+	defer cancel()
+	if !o.run.keeper.Hold(late) {
+		return fmt.Errorf("a checkpoint of the journal is still being written after %s: the disk of the state "+
+			"directory does not answer", settleTimeout)
+	}
+	o.arrivals.close()
+	var err error
+	if n := o.run.settle(settleTimeout); n > 0 {
+		err = fmt.Errorf("connections that still wait for a handler: %d", n)
+	} else {
+		err = o.diskAnswers(context.Background())
+	}
+	if err != nil {
+		o.arrivals.open()
+		o.run.keeper.Release()
+	}
+	return err
+}
+
 // meant refuses a program that one of those who asked does not mean.
-func (o *operator) meant(to edition) error {
+func (o *operator) meant(to upgrade.Edition) error {
 	for _, asked := range o.asked {
-		if asked.any || asked.asker == (edition{}) || asked.asker == to {
+		if asked.any || asked.asker == (upgrade.Edition{}) || asked.asker == to {
 			continue
 		}
-		return &anotherProgramError{path: o.program(), is: to, runs: edition{o.cfg.Version, o.cfg.Build}, asker: asked.asker}
+		return &upgrade.AnotherProgramError{Path: o.program(), Is: to,
+			Runs: upgrade.Edition{Version: o.cfg.Version, Build: o.cfg.Build}, Asker: asked.asker}
 	}
 	return nil
 }
 
-// dismiss answers those whose upgrade does not happen any more, because the run is
+// dismiss answers those whose upgrade will not happen, because the run is
 // over.
 func (o *operator) dismiss() {
 	if o.checks != nil {

@@ -13,18 +13,17 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 )
 
-// shed is how many connections the journal says were shed for reasons that begin so.
+// shed returns how many connections the journal says were shed for reasons that begin so.
 func (r *running) shed(reason string) (n uint64) {
 	r.t.Helper()
 	for _, rec := range r.records() {
@@ -80,7 +79,8 @@ func TestClientsBeyondTheMostAreShed(t *testing.T) {
 	s.deliver(alpha, 1, 3)
 	alpha.Close()
 	alpha = s.greet(hello, 3)
-	if st := s.status(); st.GetShedConnections() != 3 || st.GetRejectedConnections() != 0 || st.GetJoinedClients() != 2 {
+	if st := s.status(); st.GetShedConnections() != 3 || st.GetRejectedConnections() != 0 ||
+		st.GetJoinedClients() != 2 {
 		t.Errorf("status %v; want 3 shed, none rejected, 2 clients", st)
 	}
 	s.closeInOrder(beta, 0)
@@ -90,7 +90,8 @@ func TestClientsBeyondTheMostAreShed(t *testing.T) {
 	s.closeInOrder(last, 3)
 	rep := s.wait()
 	if !rep.Complete() || len(rep.Rejections) != 0 || len(rep.Clients) != 3 {
-		t.Errorf("verdict %+v, rejections %v, %d clients; want complete, none, 3", rep.Verdict, rep.Rejections, len(rep.Clients))
+		t.Errorf("verdict %+v, rejections %v, %d clients; want complete, none, 3", rep.Verdict, rep.Rejections,
+			len(rep.Clients))
 	}
 	if n := s.shed("the supervisor serves max_clients=2 clients already"); n != 3 {
 		t.Errorf("the journal says that %d connections were shed; want 3", n)
@@ -113,7 +114,8 @@ func TestConnectionsOfOneAddressAreShed(t *testing.T) {
 	s.closeInOrder(s.insist(rawclient.Hello("beta"), text), 0)
 	shed := s.log.count("connections are shed", "reason", text)
 	if rep := s.wait(); !rep.Complete() || len(rep.Rejections) != 0 || s.shed(text) == 0 || shed != 1 {
-		t.Errorf("verdict %+v, rejections %v, %d shed, logged %d times", rep.Verdict, rep.Rejections, s.shed(text), shed)
+		t.Errorf("verdict %+v, rejections %v, %d shed, logged %d times", rep.Verdict, rep.Rejections, s.shed(text),
+			shed)
 	}
 }
 
@@ -121,7 +123,7 @@ func TestConnectionsOfOneAddressAreShed(t *testing.T) {
 func TestConnectionsWithoutHelloAreShed(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) {
-		c.Clients.Count, c.Overload.Startups = 2, config.Startups{Start: 1, Rate: 100, Full: 1}
+		c.Clients.Count, c.Overload.Startups = 2, value.Startups{Start: 1, Rate: 100, Full: 1}
 	})
 	const text = "too many connections have not said Hello"
 	alpha := s.greet(rawclient.Hello("alpha"), 0) // starts no more
@@ -164,7 +166,7 @@ func TestAnAddressThatCrashesHandlersIsDelayed(t *testing.T) {
 	}
 }
 
-// Who sends nonsense again and again gets no more handlers for it, and sessions go on.
+// Who sends nonsense again and again gets no more handlers for it, and sessions continue.
 func TestAnAddressThatWastesHandlersIsKeptOut(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Clients.Count, c.Overload.CrashDelay = 2, time.Second })
@@ -200,7 +202,8 @@ func TestConnectionsWithoutAHandlerAreShed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path, broken := filepath.Join(dir, "handler"), filepath.Join(dir, "broken")
-	must(t, harness.WriteProgram(path, fmt.Appendf(nil, "#!/bin/sh\n[ -e '%s' ] && exit 1\nexec '%s'\n", broken, os.Args[0])))
+	must(t, harness.WriteProgram(path,
+		fmt.Appendf(nil, "#!/bin/sh\n[ -e '%s' ] && exit 1\nexec '%s'\n", broken, os.Args[0])))
 	s := start(t, func(c *supervisor.Config) {
 		c.Clients.Count = 3
 		c.Handler.Path, c.Handler.Pool, c.Handler.StartTimeout = path, 1, 2*time.Second
@@ -271,47 +274,39 @@ func TestARunDoesNotWaitForTheRefused(t *testing.T) {
 func TestAnAwaitedClientComesFromAnotherAddress(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) {
-		c.Clients.Count, c.Overload.Startups, c.Session.HelloTimeout = 2, config.Startups{Start: 2, Rate: 100, Full: 2}, patience
+		c.Clients.Count, c.Overload.Startups, c.Session.HelloTimeout = 2, value.Startups{Start: 2, Rate: 100,
+			Full: 2}, patience
 		c.Session.Grace = patience
 	})
-	from := func(ip string) *rawclient.Client {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		t.Cleanup(cancel)
-		c, err := rawclient.Dial(ctx, s.addr, grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
-			return (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}).DialContext(ctx, "tcp", addr)
-		}))
-		must(t, err)
-		t.Cleanup(func() { c.Close() })
-		return c
-	}
 	hello := rawclient.Hello("alpha")
-	c := from("127.0.0.2")
+	c := s.from("127.0.0.2")
 	_, err := c.Greet(hello)
 	must(t, err)
 	s.deliver(c, 1, 3)
 	must(t, c.Close())
 	s.log.await(t, "client is away", "client", "alpha")
-	from("127.0.0.3") // speaks, and says no Hello
-	from("127.0.0.4")
+	s.from("127.0.0.3") // speaks, and says no Hello
+	s.from("127.0.0.4")
 	const told = "the places that are left are for clients that come back"
 	var w *bulkheadv1.Welcome
 	// A place in the lane is kept for a short time, which a busy machine may need for itself.
 	for by := time.Now().Add(patience); ; {
-		if _, err = from("127.0.0.5").Greet(rawclient.Hello("beta")); err == nil || strings.Contains(err.Error(), told) || time.Now().After(by) {
+		if _, err = s.from("127.0.0.5").Greet(rawclient.Hello("beta")); err == nil ||
+			strings.Contains(err.Error(), told) || time.Now().After(by) {
 			break
 		}
 	}
 	wantStatus(t, err, codes.Unavailable, told)
 	wantReason(t, err, bulkheadv1.Reason_REASON_OVERLOADED)
 	for by := time.Now().Add(patience); ; {
-		c = from("127.0.0.6")
+		c = s.from("127.0.0.6")
 		if w, err = c.Greet(hello); err == nil || time.Now().After(by) {
 			break
 		}
 	}
 	must(t, err)
 	if w.GetResumeAfter() != 3 {
-		t.Errorf("Welcome = %v; want one that goes on after 3", w)
+		t.Errorf("Welcome = %v; want one that continues after 3", w)
 	}
 	s.closeInOrder(c, 3)
 	s.interrupts <- syscall.SIGTERM

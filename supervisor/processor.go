@@ -2,69 +2,35 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
-	"google.golang.org/grpc/codes"
 
-	"bulkhead/internal/boottime"
-	"bulkhead/internal/failpoint"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/conduct"
 	"bulkhead/supervisor/raw"
+	"bulkhead/supervisor/recovery"
+	"bulkhead/supervisor/share"
+	"bulkhead/supervisor/watch"
 )
 
 const (
 	// inboxNotes bounds what waits for a processor; then its link waits, then its
 	// handler, then the client: back-pressure.
 	inboxNotes = 32
-	// gatherMost is how many batches one journal append takes at most.
-	gatherMost = 32
-	// gatherBytes is from how many bytes on an append takes no further batch.
-	gatherBytes = 2 << 20
 	// inboxBytes bounds the batches that wait for a processor, in bytes: what the
 	// journal is behind with one session. The largest frame there can be fits.
-	inboxBytes = maxFrame
+	inboxBytes = protocol.MaxFrameBytes
 	// oweFor is how long a record that nobody waits for may wait for one that
 	// somebody does, to share its fsync.
 	oweFor = 10 * time.Millisecond
 )
-
-// noteKind is what a processor is told.
-type noteKind uint8
-
-const (
-	noteConnected noteKind = iota
-	noteBatch
-	noteGoodbye
-	noteResent
-	noteCut
-	noteDrain
-	noteRunOver
-	noteSilent
-)
-
-// note is one thing a processor is told.
-type note struct {
-	kind    noteKind
-	link    *link
-	batch   *bulkheadv1.SealedBatch // noteBatch
-	room    int64                   // noteBatch: what it took of the memory for all inboxes
-	resent  *bulkheadv1.Resent      // noteResent
-	lastSeq uint64                  // noteGoodbye
-	cause   string                  // noteCut, noteDrain, noteRunOver
-	class   bulkheadv1.DetachClass  // noteCut
-	frame   []byte                  // noteCut: what the handler was at work on as it died
-	exited  *bulkheadv1.Record      // noteCut: HandlerExited
-	until   time.Time               // noteDrain
-	// connection is a noteCut's: the number of a connection that has no link, because
-	// its handler did not outlive the last supervisor.
-	connection uint64
-}
 
 // processor is the goroutine that owns one session: it validates, removes
 // duplicates, journals, folds into the live figures and acknowledges.
@@ -72,36 +38,43 @@ type processor struct {
 	run    *run
 	number uint32
 	id     string
-	hello  *bulkheadv1.Hello // what tells the client from others; the rest is in the journal
+	hello  *bulkheadv1.Hello    // what tells the client from others; the rest is in the journal
+	who    *bulkheadv1.Identity // who the client has proven to be; nil if it has not
 	log    *slog.Logger
-	inbox  chan note
+	inbox  chan note           // nil while retired; see enter
 	done   chan struct{}       // closed when the processor has ended
 	note   string              // why its client does not count; "" if it does; set before Run
 	room   *semaphore.Weighted // for the bytes of batches in the inbox
+	part   *share.Member       // of what the journal takes
 	// waiting is how many batches are in the inbox, on their way into it or being journalled.
 	waiting atomic.Int64
 	live    live
 	// awaySince is when the client of a session that is away was last heard, by boottime.
 	awaySince atomic.Int64
-	quiet     *quiet
+	quiet     *watch.Quiet
 	serving   atomic.Pointer[link] // as link, for who is not Run's goroutine; nil when not active
 	busy      atomic.Bool          // a note is acted on
+
+	door     sync.Mutex
+	visitors int  // guarded by door; who looks at inbox, but for Run
+	held     bool // guarded by door; Run would have retired but for visitors
+	retired  bool // guarded by door; Run does not run, until somebody enters
 
 	// The rest belongs to Run's goroutine.
 	whole      *bulkheadv1.Hello // the Hello that begins the session, until it is recorded; without the token
 	phase      phase
 	durable    uint64
-	holder     holder
+	holder     conduct.Holder
 	digests    raw.Digests
-	told       contradictions
+	told       conduct.Contradictions
 	link       *link      // nil when not active
 	connection uint64     // number of the last connection that was attached
 	source     netip.Addr // of that connection
 	awaited    time.Time  // since when the gate lets its client in whatever else comes from source; zero if it does not
 	stuck      bool       // a record could not be made durable: the run ends
 	lie        error      // what link's handler did that no honest one does; nil if nothing
-	poison     poison
-	excess     excess
+	poison     conduct.Poison
+	excess     conduct.Excess
 	frame      []byte            // what the last handler that poison counts was at work on
 	drain      *bulkheadv1.Drain // without its time
 	drainBy    time.Time
@@ -114,31 +87,21 @@ type processor struct {
 	owing      *time.Timer          // runs while owed is not empty
 }
 
-// newProcessor is a session that hello began; who recovers one has no more of that than
-// ofClient.
+// newProcessor returns a session that hello began; who recovers one has no more of that than
+// recovery.OfClient.
 func newProcessor(r *run, number uint32, id string, hello *bulkheadv1.Hello) *processor {
 	return &processor{
-		run: r, number: number, id: id, hello: ofClient(hello), whole: hello,
+		run: r, number: number, id: id, hello: recovery.OfClient(hello), whole: hello,
 		log:   r.log.With("client", hello.GetName(), "session", id),
 		inbox: make(chan note, inboxNotes), done: make(chan struct{}), room: semaphore.NewWeighted(inboxBytes),
-		quiet: newQuiet(hello, r.cfg.Session.Grace),
-	}
-}
-
-// post gives a note to the processor, waiting for room. It gives up when ctx is
-// done or the processor has ended.
-func (p *processor) post(ctx context.Context, n note) {
-	select {
-	case p.inbox <- n:
-	case <-p.done:
-	case <-ctx.Done():
+		part:  r.shares.Join(),
+		quiet: watch.NewQuiet(hello, r.cfg.Session.Grace), digests: raw.Digests{Seed: rand.Uint64()},
 	}
 }
 
 // Run serves the session until ctx is done, which is when the run has let go of
-// every link.
+// every link, or until it can retire.
 func (p *processor) Run(ctx context.Context) {
-	defer close(p.done)
 	p.grace, p.owing = stoppedTimer(), stoppedTimer()
 	defer p.grace.Stop()
 	defer p.owing.Stop()
@@ -147,7 +110,7 @@ func (p *processor) Run(ctx context.Context) {
 	}
 	p.await(p.phase == away)
 	defer p.await(false)
-	for {
+	for !p.retire() {
 		select {
 		case n := <-p.inbox:
 			p.busy.Store(true)
@@ -165,6 +128,7 @@ func (p *processor) Run(ctx context.Context) {
 		case <-ctx.Done():
 			p.takeRest(ctx)
 			p.record()
+			close(p.done)
 			return
 		}
 	}
@@ -182,7 +146,7 @@ func (p *processor) takeRest(ctx context.Context) {
 	}
 }
 
-// stoppedTimer is a timer that does not run yet.
+// stoppedTimer returns a timer that does not run yet.
 func stoppedTimer() *time.Timer {
 	t := time.NewTimer(0)
 	t.Stop()
@@ -221,11 +185,12 @@ func (p *processor) take(ctx context.Context, n note) {
 			p.goodbye(n)
 		case noteResent:
 			p.resent(n)
+			p.letGo(n.load(), n.room)
 		case noteCut:
 			p.cut(n)
 			switch x := n.exited.GetHandlerExited(); {
 			case x == nil:
-			case suspicious(x):
+			case conduct.Suspicious(x):
 				p.record(n.exited) // counts also after the supervisor's own death
 			default:
 				p.owe(n.exited)
@@ -247,25 +212,7 @@ func (p *processor) take(ctx context.Context, n note) {
 	}
 }
 
-// refuse drops the current connection for what its handler sent.
-func (p *processor) refuse(l *link, why error) {
-	if !errors.Is(why, errLostAcknowledged) {
-		p.distrust(l, why)
-		return
-	}
-	p.lie = why // nothing that follows fits
-	l.log.Error("a session cannot go on", "error", why)
-	l.drop(why)
-}
-
-// distrust drops the current connection, whose handler lied. Nothing that it still
-// says is believed.
-func (p *processor) distrust(l *link, lie error) {
-	p.lie = lie
-	l.distrust(lie)
-}
-
-// connected takes a connection up that has said the session's Hello.
+// connected attaches a connection that has said the session's Hello.
 func (p *processor) connected(l *link) {
 	e := connected
 	switch {
@@ -279,7 +226,7 @@ func (p *processor) connected(l *link) {
 		return
 	}
 	if !l.adopted && !p.phase.refuses() {
-		if why := p.holder.other(l.hello, p.phase == active, p.durable); why != "" {
+		if why := p.holder.Other(l.hello, p.phase == active, p.durable); why != "" {
 			p.inUse(l, why)
 			return
 		}
@@ -287,205 +234,5 @@ func (p *processor) connected(l *link) {
 	p.step(e, l, errReplaced.Error(), bulkheadv1.DetachClass_DETACH_CLASS_REPLACED)
 	if p.phase == closed {
 		p.conclude(l)
-	}
-}
-
-// cut takes note of the end of a connection. That of one that was replaced, or never
-// the session's, changes nothing.
-func (p *processor) cut(n note) {
-	adriftWith := func(connection uint64) bool { return p.phase == adrift && connection == p.connection }
-	switch {
-	case n.link == nil && !adriftWith(n.connection):
-		return
-	case n.link != nil && n.link != p.link && !adriftWith(n.link.id):
-		p.excessBefore(n)
-		return
-	}
-	if n.link != nil {
-		p.heard = max(p.heard, n.link.heard.Load())
-	}
-	e, cause, class := cut, n.cause, n.class
-	if p.lie != nil {
-		cause, class = p.lie.Error(), bulkheadv1.DetachClass_DETACH_CLASS_HANDLER
-		if errors.Is(p.lie, errLostAcknowledged) {
-			class = bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR
-		}
-	}
-	x := n.exited.GetHandlerExited()
-	switch {
-	case suspicious(x):
-		p.frame = n.frame
-		if p.poison.killed(p.durable) >= p.run.cfg.Handler.PoisonLimit {
-			e, cause = poisoned, p.poisonCause(cause)
-		}
-	case class == bulkheadv1.DetachClass_DETACH_CLASS_BREACH:
-		e = breach
-	case class == bulkheadv1.DetachClass_DETACH_CLASS_LIMIT && n.link != nil && p.excess.again(n.link.reached()) >= excessLimit:
-		e, cause = breach, excessCause(cause)
-	}
-	p.step(e, nil, cause, class)
-	p.link = nil
-}
-
-func (p *processor) askToDrain(n note) {
-	p.drain, p.drainBy = &bulkheadv1.Drain{Reason: n.cause}, n.until
-	p.quiet.finish()
-	if p.link != nil {
-		p.passDrain(p.link)
-	}
-}
-
-// passDrain asks a client to end its load, in the time that is left.
-func (p *processor) passDrain(l *link) {
-	d := &bulkheadv1.Drain{Reason: p.drain.GetReason(), WithinNano: max(1, int64(time.Until(p.drainBy)))}
-	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Drain{Drain: d}})
-}
-
-// step moves the session on and does what the transition asks. from is the new
-// connection, for the event connected.
-//
-// class says why a connection is given up, where the transition gives one up.
-func (p *processor) step(e event, from *link, cause string, class bulkheadv1.DetachClass) {
-	was := p.phase
-	now, actions := next(was, e)
-	p.phase = now
-	var recs []*bulkheadv1.Record
-	var afterwards []func()
-	old := p.link
-	for _, a := range actions {
-		switch a {
-		case recordOpen:
-			recs = append(recs, p.openRecord())
-			p.whole = nil
-		case recordAttach:
-			if e != reattached { // that is the same connection, whose client has its Welcome
-				p.holder.welcomed(from.hello)
-			}
-			p.await(false) // of the address before
-			p.source = sourceOf(from.peer)
-			if e != reattached {
-				p.quiet.attached(boottime.Now())
-			}
-			recs = append(recs, p.attachRecord(from))
-		case recordDetach:
-			silent := p.silence(old, class)
-			p.awaySince.Store(boottime.Now() - int64(silent))
-			recs = append(recs, p.spoke(boottime.Now(), false)...)
-			recs = append(recs, p.detachRecord(class, cause, silent))
-		case recordEnd:
-			recs = append(recs, p.spoke(boottime.Now(), false)...)
-			recs = append(recs, p.endRecord(now, cause))
-		case startGrace:
-			p.startGrace(0, 0)
-		case stopGrace:
-			p.grace.Stop()
-		case dropLink:
-			old.drop(errReplaced)
-		case welcome:
-			p.link, p.lie = from, nil
-			afterwards = append(afterwards, func() { p.welcome(from) })
-		case finishOK:
-			afterwards = append(afterwards, func() { p.link.finish(answer{}) })
-		case finishOver:
-			afterwards = append(afterwards, func() {
-				p.link.finish(answer{code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_RUN_OVER, text: cause})
-			})
-		case refuse:
-			from.finish(refusing(now, p.over()))
-		}
-	}
-	// An outcome must be in the journal before the client is told; a connection need
-	// not be, because Welcome promises only what is durable already.
-	if !now.ended() {
-		p.owe(recs...)
-	} else {
-		failpoint.Hit("supervisor/before-session-ended")
-		if !p.record(recs...) {
-			return
-		}
-		failpoint.Hit("supervisor/after-session-ended")
-	}
-	for _, do := range afterwards {
-		do()
-	}
-	p.publish(was, now, cause)
-}
-
-// over says how and where the session ended.
-func (p *processor) over() protocol.SessionOver {
-	return protocol.SessionOver{Outcome: p.phase.outcome(), After: p.durable, Run: p.run.id, Cause: p.live.snapshot().cause}
-}
-
-// refusing is how a client is told that its session has ended.
-func refusing(p phase, over protocol.SessionOver) answer {
-	a := answer{code: codes.FailedPrecondition, about: over.Metadata(), text: over.String()}
-	switch p {
-	case quarantined:
-		a.code, a.reason = codes.DataLoss, bulkheadv1.Reason_REASON_SESSION_QUARANTINED // it must not send that again
-	case rejected:
-		a.reason = bulkheadv1.Reason_REASON_SESSION_REJECTED
-	default:
-		a.reason = bulkheadv1.Reason_REASON_SESSION_LOST
-	}
-	return a
-}
-
-// publish tells the log, the status and the run what became of the session.
-func (p *processor) publish(was, now phase, cause string) {
-	if was.ended() {
-		return // its cause is the one it ended with
-	}
-	p.await(now == away)
-	if now == active {
-		p.serving.Store(p.link)
-	} else {
-		p.serving.Store(nil)
-	}
-	p.live.state(now, cause, p.link, was == adrift && p.link != nil && p.link.adopted)
-	switch {
-	case was == adrift && now == active:
-		p.log.Info("client is kept", "peer", p.link.peer, "handler_pid", p.link.child.Pid(), "goes_on_after", p.durable)
-	case was == away && now == active:
-		p.log.Info("client is back", "peer", p.link.peer, "handler_pid", p.link.child.Pid(), "resumes_after", p.durable)
-	case now == away && was != now:
-		p.log.Warn("client is away", "cause", cause, "durable", p.durable)
-	case now.ended():
-		level := slog.LevelInfo
-		if now != closed {
-			level = slog.LevelWarn
-		}
-		p.log.Log(context.Background(), level, "session ended", "outcome", now.String(), "cause", cause, "messages", p.durable)
-		p.run.sessionEnded(p, now)
-	case was == fresh:
-		p.log.Info("client joined", "peer", p.link.peer, "handler_pid", p.link.child.Pid())
-	}
-}
-
-// await tells the gate whether the session's client is away and expected back.
-func (p *processor) await(away bool) {
-	switch {
-	case away && p.awaited.IsZero():
-		p.awaited = time.Now()
-		p.run.gate.Expect(p.source, p.awaited)
-	case !away && !p.awaited.IsZero():
-		p.run.gate.ExpectNot(p.source, p.awaited)
-		p.awaited = time.Time{}
-	}
-}
-
-func (p *processor) welcome(l *link) {
-	now := time.Now()
-	l.welcomed = p.durable
-	l.down.Put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Welcome{Welcome: &bulkheadv1.Welcome{
-		RunId: p.run.id, SessionId: p.id, ResumeAfter: p.durable, Limits: p.run.told(),
-		WallClockUnixNano: now.UnixNano(), ElapsedNano: boottime.At(now),
-		ProtocolVersion: protocol.Version, ProtocolMinor: protocol.Minor, SupervisorVersion: p.run.cfg.Version,
-		Connection: p.holder.welcomes, Closed: p.phase == closed,
-	}}})
-	if l.adopted { // its client gets no second Welcome, and may never have had the ack of what was durable
-		l.ack(p.durable)
-	}
-	if p.drain != nil && p.phase != closed {
-		p.passDrain(l)
 	}
 }

@@ -1,39 +1,32 @@
 package supervisor
 
 import (
-	"bulkhead/internal/boottime"
-	"bulkhead/internal/failpoint"
-	"bulkhead/internal/protocol"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"runtime"
-	"strings"
 	"time"
+
+	"bulkhead/internal/boottime"
+	"bulkhead/internal/failpoint"
+	"bulkhead/internal/pathname"
+	"bulkhead/internal/protocol"
+	"bulkhead/supervisor/rundir"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// What is kept of a Hello, which can be as large as a frame while its session goes on for
+// What is kept of a Hello, which can be as large as a frame while its session continues for
 // as long as the run: the journal has the whole of it.
 
-// ofClient is what of a Hello tells its client from others, and when it says something.
-func ofClient(h *bulkheadv1.Hello) *bulkheadv1.Hello {
-	w := h.GetWorkload()
-	return &bulkheadv1.Hello{
-		ClientId: h.GetClientId(), Name: h.GetName(), Host: h.GetHost(), Pid: h.GetPid(), Resent: h.GetResent(),
-		Workload: &bulkheadv1.Workload{
-			HeartbeatIntervalNano: w.GetHeartbeatIntervalNano(), RuntimeNano: w.GetRuntimeNano(), RampNano: w.GetRampNano(),
-		},
-	}
-}
-
-// ofConnection is what of a Hello is about its connection.
+// ofConnection returns the part of a Hello that is about its connection.
 func ofConnection(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 	return &bulkheadv1.Hello{
-		WallClockUnixNano: h.GetWallClockUnixNano(), ElapsedNano: h.GetElapsedNano(), Absence: h.GetAbsence(), StarvedNano: h.GetStarvedNano(), LastEnd: h.GetLastEnd(),
-		Host: h.GetHost(), Pid: h.GetPid(), LastConnection: h.GetLastConnection(), Instance: h.GetInstance(), SentSeq: h.SentSeq,
+		WallClockUnixNano: h.GetWallClockUnixNano(), ElapsedNano: h.GetElapsedNano(), Absence: h.GetAbsence(),
+		StarvedNano: h.GetStarvedNano(), LastEnd: h.GetLastEnd(),
+		Host: h.GetHost(), Pid: h.GetPid(), LastConnection: h.GetLastConnection(), Instance: h.GetInstance(),
+		SentSeq: h.SentSeq,
 	}
 }
 
@@ -41,7 +34,7 @@ func ofConnection(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 
 func (p *processor) openRecord() *bulkheadv1.Record {
 	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: &bulkheadv1.SessionOpened{
-		Session: p.number, SessionId: p.id, Hello: p.whole,
+		Session: p.number, SessionId: p.id, Hello: p.whole, Identity: p.who,
 	}}}
 }
 
@@ -51,25 +44,26 @@ func (p *processor) attachRecord(l *link) *bulkheadv1.Record {
 	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionAttached{SessionAttached: &bulkheadv1.SessionAttached{
 		Session: p.number, ConnectionId: l.id, HandlerPid: int32(l.child.Pid()), Peer: l.peer, ResumeAfter: p.durable,
 		ClientWallClockUnixNano: l.hello.GetWallClockUnixNano(), ClientElapsedNano: l.hello.GetElapsedNano(),
-		Absence: l.hello.GetAbsence(), StarvedNano: l.hello.GetStarvedNano(), LastEnd: plain(l.hello.GetLastEnd()),
-		Connection: p.holder.welcomes, Instance: p.holder.instance,
+		Absence: l.hello.GetAbsence(), StarvedNano: l.hello.GetStarvedNano(), LastEnd: clipped(l.hello.GetLastEnd()),
+		Connection: p.holder.Welcomes, Instance: p.holder.Instance,
 	}}}
 }
 
 func (p *processor) detachRecord(class bulkheadv1.DetachClass, cause string, silent time.Duration) *bulkheadv1.Record {
 	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionDetached{SessionDetached: &bulkheadv1.SessionDetached{
-		Session: p.number, ConnectionId: p.connection, Cause: plain(cause), Class: class, SilentNano: int64(silent),
+		Session: p.number, ConnectionId: p.connection, Cause: clipped(cause), Class: class, SilentNano: int64(silent),
 		LostAcknowledged: errors.Is(p.lie, errLostAcknowledged),
 	}}}
 }
 
 func (p *processor) endRecord(now phase, cause string) *bulkheadv1.Record {
-	end := &bulkheadv1.SessionEnded{Session: p.number, Outcome: now.outcome(), Cause: plain(cause), LastSeq: p.durable}
+	end := &bulkheadv1.SessionEnded{Session: p.number, Outcome: now.outcome(), Cause: clipped(cause),
+		LastSeq: p.durable}
 	if now == quarantined {
-		end.KilledHandlers = uint32(p.poison.kills)
+		end.KilledHandlers = uint32(p.poison.Kills)
 		var err error
 		failpoint.Hit("supervisor/before-quarantine")
-		if end.QuarantineFile, err = keepFrame(p.run.dir, p.id, p.frame); err != nil {
+		if end.QuarantineFile, err = rundir.KeepFrame(p.run.dir, p.id, p.frame); err != nil {
 			p.log.Error(err.Error())
 		}
 		failpoint.Hit("supervisor/after-quarantine")
@@ -77,38 +71,38 @@ func (p *processor) endRecord(now phase, cause string) *bulkheadv1.Record {
 	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionEnded{SessionEnded: end}}
 }
 
-// poisonCause says in words what quarantined the session.
+// poisonCause returns in words what quarantined the session.
 func (p *processor) poisonCause(last string) string {
-	return fmt.Sprintf("%d handlers in a row died on what follows message %d (the last one: %s)", p.poison.kills, p.durable, last)
+	return fmt.Sprintf("%d handlers in a row died on what follows message %d (the last one: %s)", p.poison.Kills,
+		p.durable, last)
 }
 
 // maxWords bounds what the journal keeps of a text that somebody else chose, in bytes.
 const maxWords = 1024
 
-// plain makes a text that somebody else chose fit for the journal: valid UTF-8, and not
+// clipped returns a text that somebody else chose as the journal keeps it: valid UTF-8, and not
 // long.
-func plain(s string) string {
-	if len(s) > maxWords {
-		s = s[:maxWords]
-	}
-	return strings.ToValidUTF8(s, "?")
-}
+func clipped(s string) string { return pathname.Clip(s, maxWords) }
 
-// runStarted is a run's first record.
-func runStarted(cfg Config, id string, listen net.Addr) *bulkheadv1.RunStarted {
+// runStarted returns a run's first record.
+func runStarted(cfg Config, id string, listen net.Addr, locks *bulkheadv1.Sandbox) *bulkheadv1.RunStarted {
 	return &bulkheadv1.RunStarted{
-		RunId: id, Version: cfg.Version, GoVersion: runtime.Version(), Host: host(),
+		RunId: id, Version: cfg.Version, GoVersion: runtime.Version(), Host: rundir.Host(),
 		Listen: listen.String(), ExpectedClients: uint32(cfg.Clients.Count), LingerNano: int64(cfg.Linger),
 		SessionGraceNano: int64(cfg.Session.Grace), JournalSync: string(cfg.Journal.Sync), Pid: int32(os.Getpid()),
-		BootId: boottime.ID(), ExpectedNames: cfg.Clients.Names, Settings: settingsOf(cfg), RecordMinor: protocol.RecordMinor,
+		BootId: boottime.ID(), ExpectedNames: cfg.Clients.Names, Settings: settingsOf(cfg),
+		RecordMinor: protocol.RecordMinor, Sandbox: locks,
 	}
 }
 
-// settingsOf are the settings that an operator may change when the run is taken up again.
+// settingsOf returns the settings that an operator may change when the run is resumed.
 func settingsOf(cfg Config) *bulkheadv1.Settings {
 	return &bulkheadv1.Settings{
-		LingerNano: int64(cfg.Linger), SessionGraceNano: int64(cfg.Session.Grace), DrainTimeoutNano: int64(cfg.DrainTimeout),
-		KeepRunning: cfg.KeepRunning, MaxClients: uint32(cfg.Overload.MaxClients), TokenRequired: cfg.Token != "",
-		JournalSync: string(cfg.Journal.Sync),
+		LingerNano: int64(cfg.Linger), SessionGraceNano: int64(cfg.Session.Grace),
+		DrainTimeoutNano: int64(cfg.DrainTimeout),
+		KeepRunning:      cfg.KeepRunning, MaxClients: uint32(cfg.Overload.MaxClients),
+		TokenRequired: cfg.Token != "" || cfg.Tokens != "",
+		JournalSync:   string(cfg.Journal.Sync), Certificate: cfg.credentials().Certificate(),
+		ClientCertificates: cfg.credentials().AsksCertificate(), ClientTokens: cfg.Tokens != "",
 	}
 }

@@ -2,15 +2,18 @@ package supervisor_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
-	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
@@ -47,21 +50,22 @@ func fill(t *testing.T, mount string) {
 	}
 }
 
-// TestARunOnAFullDiskEndsInOrder has somebody else fill the file system of the state
-// directory. What clients send is still acknowledged, they are asked to end, and the run
-// has its last record and its report.
+// TestARunOnAFullDiskEndsInOrder fills the file system of the state directory. What clients send is
+// still acknowledged, they are asked to end, and the run has its last record and its report.
 func TestARunOnAFullDiskEndsInOrder(t *testing.T) {
 	for _, segment := range []int64{0, 64 << 10} { // with the next segment due, too
 		mount := smallFileSystem(t, "size=8m")
 		s := start(t, func(c *supervisor.Config) {
 			c.StateDir = filepath.Join(mount, "state")
-			c.Journal.Reserve, c.Journal.SegmentSize = 1<<20, config.Size(segment)
+			c.Journal.Reserve, c.Journal.SegmentSize = 1<<20, value.Size(segment)
+			c.Journal.MinFree = value.Reserve{} // nobody is asked to end before
 		})
 		alpha := s.greet(rawclient.Hello("alpha"), 0)
 		s.deliver(alpha, 1, 3)
 		disk := func() *bulkheadv1.Reserve {
 			all := s.status().GetReserves()
-			at := slices.IndexFunc(all, func(r *bulkheadv1.Reserve) bool { return r.GetKind() == bulkheadv1.ReserveKind_RESERVE_KIND_DISK })
+			at := slices.IndexFunc(all,
+				func(r *bulkheadv1.Reserve) bool { return r.GetKind() == bulkheadv1.ReserveKind_RESERVE_KIND_DISK })
 			if at < 0 {
 				t.Fatalf("status has no disk: %v", all)
 			}
@@ -82,8 +86,10 @@ func TestARunOnAFullDiskEndsInOrder(t *testing.T) {
 		s.deliver(alpha, last+1, last+3) // what the client had left to say
 		s.closeInOrder(alpha, last+3)
 		rep := s.wait()
-		if rep.Run.End == "" || rep.Run.DrainCause != report.DrainByFullDisk || rep.Clients[0].LastSeq != last+3 || rep.Clients[0].Outcome != "closed" {
-			t.Errorf("the run ended %q, drained by %q, client %s after %d; want all %d messages", rep.Run.End, rep.Run.DrainCause, rep.Clients[0].Outcome, rep.Clients[0].LastSeq, last+3)
+		if rep.Run.End == "" || rep.Run.DrainCause != report.DrainByFullDisk || rep.Clients[0].LastSeq != last+3 ||
+			rep.Clients[0].Outcome != "closed" {
+			t.Errorf("the run ended %q, drained by %q, client %s after %d; want all %d messages", rep.Run.End,
+				rep.Run.DrainCause, rep.Clients[0].Outcome, rep.Clients[0].LastSeq, last+3)
 		}
 		if !slices.ContainsFunc(rep.Verdict.Reasons, func(why string) bool {
 			return strings.Contains(why, "file system of the supervisor's state directory is full")
@@ -119,5 +125,78 @@ func TestTheReserveIsGivenBack(t *testing.T) {
 	s.wait()
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the reserve: %v", err)
+	}
+}
+
+// greedyFor starts a client that sends as much as it can, so many batches ahead of their acks and with
+// messages longer by padding, until the test ends; that it is asked to end is nothing to it.
+func (s *running) greedyFor(name string, number uint32, window uint64, padding int) *rawclient.Sender {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(s.t.Context())
+	g := rawclient.NewSender(rawclient.SenderConfig{Hello: rawclient.Hello(name), Addr: s.addr, Number: number,
+		Batch: 128, Window: window, Padding: padding})
+	go func() { _ = g.Run(ctx) }() // ends with ctx
+	s.t.Cleanup(func() {
+		cancel()
+		must(s.t, g.AwaitEnd(patience))
+	})
+	return g
+}
+
+// TestAJournalWithoutRoomEndsItsRun lets greedy clients that do not end when they are asked fill a journal to
+// its largest size, or a file system to what is to be left of it. The run is drained before, an honest
+// client beside them has all its messages acknowledged and ends in order, and the report says why.
+func TestAJournalWithoutRoomEndsItsRun(t *testing.T) {
+	for _, c := range []struct {
+		name, cause, why string
+		most             value.Size
+		free             value.Reserve
+	}{
+		{"the journal is full", report.DrainByJournalSize, "journal.max_size is", 32 << 20, value.Reserve{}},
+		{"the disk is", report.DrainByLowDisk, "journal.min_free is", 0, value.Reserve{Size: 16 << 20}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			mount := smallFileSystem(t, "size=64m")
+			s := start(t, func(cfg *supervisor.Config) {
+				cfg.StateDir = filepath.Join(mount, "state")
+				cfg.Journal.Reserve, cfg.Journal.SegmentSize = 1<<20, 1<<20
+				cfg.Journal.MaxSize, cfg.Journal.MinFree = c.most, c.free
+				cfg.DrainTimeout = 5 * time.Second
+			})
+			alpha := s.greet(rawclient.Hello("alpha"), 0)
+			s.deliver(alpha, 1, 3)
+			for i := range 3 {
+				s.greedyFor(fmt.Sprintf("greedy-%d", i), uint32(i), 48, 1024)
+			}
+			s.log.await(t, "draining")
+			s.deliver(alpha, 4, 6)
+			s.closeInOrder(alpha, 6)
+			rep := s.wait()
+			if rep.Run.DrainCause != c.cause || !strings.Contains(rep.Run.DrainReason, c.why) {
+				t.Errorf("the run was drained by %q: %q", rep.Run.DrainCause, rep.Run.DrainReason)
+			}
+			if got := wantClient(t, rep, "alpha", "closed", "said goodbye"); got.LastSeq != 6 {
+				t.Errorf("the honest client has %d messages in the report; want 6", got.LastSeq)
+			}
+			if !strings.Contains(strings.Join(rep.Verdict.Reasons, "\n"), c.why) {
+				t.Errorf("the verdict is %+v; want why the run was drained", rep.Verdict)
+			}
+			const full = "the file system of the state directory is full; the run ends in order, with what was kept " +
+				"in reserve"
+			if s.log.count(full) > 0 {
+				t.Error("the disk was filled")
+			}
+			entries, err := os.ReadDir(filepath.Join(s.dir, "journal"))
+			must(t, err)
+			size := int64(0)
+			for _, e := range entries {
+				info, err := e.Info()
+				must(t, err)
+				size += info.Size()
+			}
+			if c.most > 0 && size > int64(c.most) {
+				t.Errorf("the journal has %d bytes; it may have %d", size, c.most)
+			}
+		})
 	}
 }

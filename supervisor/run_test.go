@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
 	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/journal"
+	"bulkhead/supervisor/share"
 )
 
 // notedJournal keeps what is appended in memory.
@@ -27,13 +29,19 @@ func (j *notedJournal) Append(_ context.Context, recs ...*bulkheadv1.Record) err
 
 func (j *notedJournal) Close() error { return nil }
 
-// bareRun is a run without clients or handlers.
+// unshared returns a pool through which anybody may send as much as they can.
+func unshared() *share.Pool { return share.NewPool(share.Limits{}, func() time.Duration { return 0 }) }
+
+// bareRun returns a run without clients or handlers.
 func bareRun(j journal.Journal, linger time.Duration) *run {
 	return &run{
-		cfg: Config{Supervisor: config.Supervisor{Linger: linger}}, cycle: lifecycle{expected: 1}, register: attendance.New(1, nil), journal: j, log: slog.New(slog.DiscardHandler),
+		shares: unshared(), journalled: func() int64 { return 0 },
+		cfg: Config{Supervisor: config.Supervisor{Linger: linger}}, cycle: lifecycle{expected: 1},
+		register: attendance.New(1, nil), journal: j, log: slog.New(slog.DiscardHandler),
 		life: make(chan struct{}, 1), failed: make(chan error, 1), links: make(map[*link]struct{}),
-		gate: door.NewGate(config.Overload{Startups: config.Startups{Start: 1, Rate: 100, Full: 1}}, rand.IntN), farewell: door.NewFarewell(),
-		procCtx: context.Background(), stopProc: func() {},
+		gate:     door.NewGate(config.Overload{Startups: value.Startups{Start: 1, Rate: 100, Full: 1}}, rand.IntN),
+		farewell: door.NewFarewell(),
+		procCtx:  context.Background(), stopProc: func() {},
 	}
 }
 
@@ -53,7 +61,7 @@ func TestLingerIsExtended(t *testing.T) {
 		r := bareRun(&notedJournal{}, linger)
 		over := make(chan error, 1)
 		go func() { over <- r.await(t.Context()) }()
-		goesOn := func(when string) {
+		continues := func(when string) {
 			t.Helper()
 			synctest.Wait()
 			select {
@@ -63,19 +71,19 @@ func TestLingerIsExtended(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Hour) // of the bubble's clock, as all times here
-		goesOn("before anybody came")
+		continues("before anybody came")
 		r.happen(joins)
 		time.Sleep(time.Hour)
-		goesOn("while its client is at work")
+		continues("while its client is at work")
 		r.happen((*lifecycle).sessionEnded)
 		time.Sleep(linger - time.Millisecond)
-		goesOn("before the linger time")
+		continues("before the linger time")
 		r.happen(joins)
 		time.Sleep(time.Hour)
-		goesOn("while a second client is at work")
+		continues("while a second client is at work")
 		r.happen((*lifecycle).sessionEnded)
 		time.Sleep(linger - time.Millisecond)
-		goesOn("before the linger time after the second client")
+		continues("before the linger time after the second client")
 		time.Sleep(time.Millisecond)
 		if err := <-over; err != nil || !r.closing {
 			t.Errorf("the run ended with %v, closing %v; want in order and closed to new clients", err, r.closing)
@@ -140,7 +148,7 @@ func TestTheListenerIsLeftOpenForTheNextRun(t *testing.T) {
 		go cancel()
 		r.accept(ctx, listener)
 		if c, err := dialAndAccept(listener); err != nil {
-			t.Fatalf("the listener does not accept any more: %v", err)
+			t.Fatalf("the listener no longer accepts: %v", err)
 		} else {
 			c.Close()
 		}

@@ -8,10 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"bulkhead/internal/failpoint"
+	"bulkhead/internal/ownfile"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/recovery"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/fold"
 	"bulkhead/supervisor/report/judge"
@@ -49,20 +52,25 @@ type runFileConfig struct {
 // writeRunFile writes run.json. The token stays out of it.
 func writeRunFile(cfg Config, id, dir string, listen net.Addr) error {
 	data, err := json.MarshalIndent(runFile{
-		RunID: id, Version: cfg.Version, Go: runtime.Version(), Pid: os.Getpid(), Listen: listen.String(), Host: host(),
+		RunID: id, Version: cfg.Version, Go: runtime.Version(), Pid: os.Getpid(), Listen: listen.String(),
+		Host: rundir.Host(),
 		Config: runFileConfig{
-			Clients: cfg.Clients.Count, ClientNames: cfg.Clients.Names, Linger: cfg.Linger.String(), StateDir: cfg.StateDir, KeepRunning: cfg.KeepRunning,
-			TokenSet: cfg.Token != "", DrainTimeout: cfg.DrainTimeout.String(), HandlerPath: cfg.Handler.Path, HandlerPool: cfg.Handler.Pool,
-			Grace: cfg.Session.Grace.String(), MaxFrame: uint32(cfg.Session.MaxFrame), MaxBatch: uint32(cfg.Session.MaxBatch), JournalSync: string(cfg.Journal.Sync),
+			Clients: cfg.Clients.Count, ClientNames: cfg.Clients.Names, Linger: cfg.Linger.String(),
+			StateDir: cfg.StateDir, KeepRunning: cfg.KeepRunning,
+			TokenSet: cfg.Token != "", DrainTimeout: cfg.DrainTimeout.String(), HandlerPath: cfg.Handler.Path,
+			HandlerPool: cfg.Handler.Pool,
+			Grace:       cfg.Session.Grace.String(), MaxFrame: uint32(cfg.Session.MaxFrame),
+			MaxBatch: uint32(cfg.Session.MaxBatch), JournalSync: string(cfg.Journal.Sync),
 		},
 	}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("writing run.json: %w", err)
 	}
-	return os.WriteFile(filepath.Join(dir, "run.json"), append(data, '\n'), 0o644)
+	return ownfile.Write(filepath.Join(dir, rundir.RunFile), append(data, '\n'), 0o600)
 }
 
-// failureOf is the class of why the supervisor cannot go on, as report.Run.Failure has it.
+// failureOf returns the class of the reason why the supervisor had to stop, as report.Run.Failure
+// has it.
 func failureOf(err error) string {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return report.FailureFullDisk
@@ -70,12 +78,9 @@ func failureOf(err error) string {
 	return ""
 }
 
-// reportFile says by being there that a run is reported.
-const reportFile = "report.json"
-
 // writeReport builds the report from the journal and writes it beside it. failure is why
-// the supervisor cannot go on; nil if the run is over. A run that is not over is not
-// marked as reported: it is gone on with when the reason is mended.
+// the supervisor had to stop; nil if the run is over. A run that is not over is not marked as
+// reported: it resumes once the cause is fixed.
 func writeReport(dir string, failure error) (*report.Report, error) {
 	rep, err := fold.FromJournal(filepath.Join(dir, rundir.JournalFolder))
 	if err != nil {
@@ -85,23 +90,22 @@ func writeReport(dir string, failure error) (*report.Report, error) {
 	if err := rundir.RemoveHalfWritten(dir); err != nil {
 		return rep, fmt.Errorf("removing what is left of an earlier report: %w", err)
 	}
-	// report.json is the last: when it is there, the run is reported.
-	files := []struct {
-		name   string
-		render func(*os.File) error
-	}{
-		{"report.txt", func(f *os.File) error { return render.Text(rep, f) }},
-		{"report.html", func(f *os.File) error { return render.HTML(rep, f) }},
-		{reportFile, func(f *os.File) error { return rep.JSON(f) }},
-	}
+	// The mark is the last: when it is there, the run is reported.
+	kept := render.Kept()
+	mark := slices.IndexFunc(kept, func(f render.Format) bool { return f.FileName() == report.FileName })
+	files := append(slices.Delete(slices.Clone(kept), mark, mark+1), kept[mark])
 	if failure != nil {
 		judge.Failed(rep, failureOf(failure), failure.Error())
 		files = files[:len(files)-1]
 	}
-	for _, file := range files {
-		if err := rundir.WriteWhole(filepath.Join(dir, file.name), file.render); err != nil {
-			return rep, fmt.Errorf("writing %s: %w", file.name, err)
+	for _, f := range files {
+		write := func(to *os.File) error { return f.Write(rep, to, nil) }
+		if err := rundir.WriteWhole(filepath.Join(dir, f.FileName()), write); err != nil {
+			return rep, fmt.Errorf("writing %s: %w", f.FileName(), err)
 		}
+	}
+	if failure == nil {
+		_ = recovery.Remove(filepath.Join(dir, rundir.JournalFolder)) // what stays takes space, and no more
 	}
 	failpoint.Hit("supervisor/after-report")
 	return rep, nil

@@ -17,6 +17,7 @@ import (
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
+	"bulkhead/supervisor/control"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/fold"
@@ -112,7 +113,7 @@ func (r *running) check() {
 	}
 }
 
-// records are the records of the first run's journal.
+// records returns the records of the first run's journal.
 func (r *running) records() []*bulkheadv1.Record {
 	r.t.Helper()
 	var all []*bulkheadv1.Record
@@ -124,7 +125,7 @@ func (r *running) records() []*bulkheadv1.Record {
 	return all
 }
 
-// durable is the last message of a session in the journal.
+// durable returns the last message of a session in the journal.
 func (r *running) durable(session uint32) uint64 {
 	r.t.Helper()
 	var last uint64
@@ -136,7 +137,7 @@ func (r *running) durable(session uint32) uint64 {
 	return last
 }
 
-// detached are the causes for which a session lost its connections.
+// detached returns the causes for which a session lost its connections.
 func (r *running) detached(session uint32) []string {
 	r.t.Helper()
 	var causes []string
@@ -149,15 +150,15 @@ func (r *running) detached(session uint32) []string {
 }
 
 // control connects to the control socket until the end of the test.
-func (r *running) control() *supervisor.Control {
+func (r *running) control() *control.Client {
 	r.t.Helper()
-	ctl, err := supervisor.DialControl(r.t.Context(), r.state)
+	ctl, err := control.Dial(r.t.Context(), r.state)
 	must(r.t, err)
 	r.t.Cleanup(func() { ctl.Close() })
 	return ctl
 }
 
-// status is what the control socket says now.
+// status returns what the control socket says now.
 func (r *running) status() *bulkheadv1.StatusResponse {
 	r.t.Helper()
 	st, err := r.control().Status(r.t.Context(), &bulkheadv1.StatusRequest{})
@@ -165,7 +166,7 @@ func (r *running) status() *bulkheadv1.StatusResponse {
 	return st
 }
 
-// session is the status of the session with a client's name.
+// session returns the status of the session with a client's name.
 func (r *running) session(name string) *bulkheadv1.SessionStatus {
 	r.t.Helper()
 	for _, s := range r.status().GetSessions() {
@@ -217,7 +218,7 @@ func (r *running) deliver(c *rawclient.Client, first, last uint64) {
 	must(r.t, c.AwaitAck(last))
 }
 
-// closeInOrder says Goodbye after message last and takes the end of the stream.
+// closeInOrder sends Goodbye after message last and takes the end of the stream.
 func (r *running) closeInOrder(c *rawclient.Client, last uint64) {
 	r.t.Helper()
 	must(r.t, c.Goodbye(last))

@@ -26,7 +26,9 @@ func TestASessionOutlivesItsHandler(t *testing.T) {
 	alpha, beta := s.greet(hello, 0), s.greet(rawclient.Hello("beta"), 0)
 	all := rawclient.Batch(1, 12)
 	deliver := func(last uint64) {
-		must(t, alpha.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: &bulkheadv1.Batch{Messages: all.Messages[:last]}}}))
+		must(t,
+			alpha.Send(&bulkheadv1.ClientFrame{
+				Frame: &bulkheadv1.ClientFrame_Batch{Batch: &bulkheadv1.Batch{Messages: all.Messages[:last]}}}))
 		must(t, alpha.AwaitAck(last))
 	}
 	deliver(10)
@@ -119,9 +121,11 @@ func TestAClientThatStaysAwayIsLost(t *testing.T) {
 	s.log.await(t, "session ended", "client", "alpha", "outcome", "lost")
 	for range 2 { // the answer is the same each time
 		_, err := s.dial().Greet(hello)
-		wantStatus(t, err, codes.FailedPrecondition, "this session is over: lost after message 4 of run "+filepath.Base(s.dir)+" (no connection for ")
+		wantStatus(t, err, codes.FailedPrecondition,
+			"this session is over: lost after message 4 of run "+filepath.Base(s.dir)+" (no connection for ")
 	}
-	if st := s.session("alpha"); st.GetState() != "lost" || !strings.HasPrefix(st.GetCause(), "no connection for ") || !strings.Contains(st.GetCause(), "; session.grace is 50ms; the last one ended: ") {
+	if st := s.session("alpha"); st.GetState() != "lost" || !strings.HasPrefix(st.GetCause(), "no connection for ") ||
+		!strings.Contains(st.GetCause(), "; session.grace is 50ms; the last one ended: ") {
 		t.Errorf("status %v; want lost and why", st)
 	}
 	s.serveWhole("beta")
@@ -173,7 +177,8 @@ func TestAClientThatBreaksTheProtocolIsRejected(t *testing.T) {
 	wantStatus(t, c.End(), codes.InvalidArgument, why)
 	s.log.await(t, "session ended", "client", "alpha", "outcome", "rejected")
 	_, err := s.dial().Greet(hello)
-	wantStatus(t, err, codes.FailedPrecondition, "this session is over: rejected after message 3 of run "+filepath.Base(s.dir)+" ("+why+")")
+	wantStatus(t, err, codes.FailedPrecondition,
+		"this session is over: rejected after message 3 of run "+filepath.Base(s.dir)+" ("+why+")")
 	s.serveWhole("beta")
 	rep := s.wait()
 	if got := wantClient(t, rep, "alpha", "rejected", why); got.Messages != 3 {
@@ -186,25 +191,30 @@ func TestStatusFollowsTheRun(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *supervisor.Config) { c.Version = "v0.0.1-test"; c.Clients.Count = 2 })
 	st := s.status()
-	if st.GetState() != "waiting" || st.GetListen() != s.addr || st.GetRunDir() != s.dir || st.GetVersion() != "v0.0.1-test" ||
-		st.GetExpectedClients() != 2 || st.GetPid() == 0 || st.GetStartedUnixNano() == 0 || st.GetNowUnixNano() < st.GetStartedUnixNano() {
+	if st.GetState() != "waiting" || st.GetListen() != s.addr || st.GetRunDir() != s.dir ||
+		st.GetVersion() != "v0.0.1-test" ||
+		st.GetExpectedClients() != 2 || st.GetPid() == 0 || st.GetStartedUnixNano() == 0 ||
+		st.GetNowUnixNano() < st.GetStartedUnixNano() {
 		t.Errorf("status %v; want a run that waits for two clients", st)
 	}
 	alpha := s.greet(rawclient.Hello("alpha"), 0)
 	s.deliver(alpha, 1, 3)
 	beta := s.greet(rawclient.Hello("beta"), 0)
 	s.log.await(t, "client joined", "client", "beta")
-	if st := s.status(); st.GetState() != "running" || st.GetJoinedClients() != 2 || st.GetAcceptedConnections() != 2 || st.GetHandlersBusy() != 2 {
+	if st := s.status(); st.GetState() != "running" || st.GetJoinedClients() != 2 || st.GetAcceptedConnections() != 2 ||
+		st.GetHandlersBusy() != 2 {
 		t.Errorf("status %v; want a run with two clients", st)
 	}
 	one := rawclient.Message(1).GetProgress()
 	ses := s.session("alpha")
-	if ses.GetState() != "active" || ses.GetSessionId() != "s1" || ses.GetHost() != "localhost" || ses.GetDurableSeq() != 3 ||
+	if ses.GetState() != "active" || ses.GetSessionId() != "s1" || ses.GetHost() != "localhost" ||
+		ses.GetDurableSeq() != 3 ||
 		ses.GetBytes() != 3*one.GetBytes() || ses.GetChunks() != 3*one.GetChunks() || ses.GetErrors() != 0 ||
 		ses.GetLastMessageUnixNano() == 0 || !strings.HasPrefix(ses.GetPeer(), "127.0.0.1:") {
 		t.Errorf("session %v; want alpha at work", ses)
 	}
-	if ses := s.session("beta"); ses.GetLastMessageUnixNano() != 0 || ses.GetHandlerPid() == s.session("alpha").GetHandlerPid() {
+	if ses := s.session("beta"); ses.GetLastMessageUnixNano() != 0 ||
+		ses.GetHandlerPid() == s.session("alpha").GetHandlerPid() {
 		t.Errorf("session %v; want beta with a handler of its own and no message", ses)
 	}
 	must(t, alpha.Close())

@@ -49,9 +49,9 @@ func (r *run) watchShed(ctx context.Context) {
 	}
 }
 
-// refuse sheds a connection whose socket is still the supervisor's, and takes it
+// shedConnection sheds a connection whose socket is still the supervisor's, and takes it
 // over.
-func (r *run) refuse(conn *net.TCPConn, no *door.Refusal) {
+func (r *run) shedConnection(conn *net.TCPConn, no *door.Refusal) {
 	r.shed(r.log.With("peer", conn.RemoteAddr().String()), no)
 	r.farewell.Refuse(r.procCtx, conn, no)
 }

@@ -16,13 +16,14 @@ func (l *link) hear(ago time.Duration) {
 	}
 }
 
-// silence is for how long the client had not been heard when a connection was given up
+// silence returns for how long the client had not been heard when a connection was given up
 // for a reason: the outage began then, and not when it was found out. l is nil if there
 // is nothing but what is known of the session.
 func (p *processor) silence(l *link, class bulkheadv1.DetachClass) time.Duration {
 	switch class {
 	case bulkheadv1.DetachClass_DETACH_CLASS_CLOSED_BY_CLIENT, bulkheadv1.DetachClass_DETACH_CLASS_BREACH,
-		bulkheadv1.DetachClass_DETACH_CLASS_TRANSPORT, bulkheadv1.DetachClass_DETACH_CLASS_LIMIT, bulkheadv1.DetachClass_DETACH_CLASS_STREAM_ENDED:
+		bulkheadv1.DetachClass_DETACH_CLASS_TRANSPORT, bulkheadv1.DetachClass_DETACH_CLASS_LIMIT,
+		bulkheadv1.DetachClass_DETACH_CLASS_STREAM_ENDED:
 		return 0 // that was heard
 	}
 	heard := p.heard
@@ -47,9 +48,9 @@ func (p *processor) startGrace(used, least time.Duration) {
 	p.grace.Reset(max(grace-used, min(grace, least)))
 }
 
-// absence says why a session is lost whose grace time is over: how long the client was not
-// heard, which is more than the grace time by what it took to notice, and by what no
-// supervisor was there for.
+// absence returns why a session is lost whose grace time is over: how long the client was not
+// heard, which is more than the grace time by what it took to notice, and by what no supervisor was
+// there for.
 func (p *processor) absence() string {
 	s := fmt.Sprintf("no connection for %s; session.grace is %s", roughly(p.away()), p.run.cfg.Session.Grace)
 	if why := p.live.snapshot().cause; why != "" {
@@ -58,7 +59,7 @@ func (p *processor) absence() string {
 	return s
 }
 
-// away is how long the client has not been heard since the session lost its connection.
+// away returns how long the client has not been heard since the session lost its connection.
 func (p *processor) away() time.Duration {
 	since := p.awaySince.Load()
 	if since == 0 {
@@ -67,7 +68,7 @@ func (p *processor) away() time.Duration {
 	return time.Duration(max(boottime.Now()-since, 0))
 }
 
-// roughly is a measured time with the digits that a person wants.
+// roughly returns a measured time with the digits that a person wants.
 func roughly(d time.Duration) time.Duration {
 	switch {
 	case d < time.Second:
@@ -77,4 +78,63 @@ func roughly(d time.Duration) time.Duration {
 	default:
 		return d.Round(time.Second)
 	}
+}
+
+// listen takes the look of a second at whether the client says anything.
+func (p *processor) listen() {
+	l := p.serving.Load()
+	now := boottime.Now()
+	if l == nil {
+		p.quiet.Look(now, false, 0)
+		return
+	}
+	if !p.look() {
+		return
+	}
+	defer p.leave()
+	if p.quiet.Look(now, p.listens(l), l.heard.Load()) {
+		select {
+		case p.inbox <- note{kind: noteSilent, link: l}:
+		default: // there is something to be taken in
+		}
+	}
+}
+
+// listens reports whether all that the client has sent is taken in, as far as it has arrived:
+// otherwise it is not the client who is silent.
+func (p *processor) listens(l *link) bool {
+	dog := l.dog.Load()
+	return dog != nil && dog.Attentive() && len(p.inbox) == 0 && !p.busy.Load()
+}
+
+// fellSilent logs and records that a client says nothing. Its session continues.
+func (p *processor) fellSilent(l *link) {
+	if l != p.link || p.phase != active {
+		return
+	}
+	silent, ok := p.quiet.Begin(boottime.Now(), l.heard.Load())
+	if !ok {
+		return
+	}
+	p.log.Warn("client says nothing, though its connection lives", "silent_for", roughly(silent),
+		"limit", p.quiet.Limit)
+	p.owe(silentRecord(p.number, silent, true))
+}
+
+// spoke ends a silence that was told of, because the client said something or was let go of.
+func (p *processor) spoke(now int64, again bool) []*bulkheadv1.Record {
+	silent, told := p.quiet.End(now)
+	if !told {
+		return nil
+	}
+	if again {
+		p.log.Info("client says something again", "silent_for", roughly(silent))
+	}
+	return []*bulkheadv1.Record{silentRecord(p.number, silent, false)}
+}
+
+func silentRecord(session uint32, silent time.Duration, ongoing bool) *bulkheadv1.Record {
+	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionSilent{SessionSilent: &bulkheadv1.SessionSilent{
+		Session: session, SilentNano: int64(silent), Ongoing: ongoing,
+	}}}
 }

@@ -1,8 +1,9 @@
 package supervisor
 
 import (
-	"strings"
+	"slices"
 
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -32,13 +33,11 @@ var states = [...]bulkheadv1.SessionState{
 	quarantined: bulkheadv1.SessionState_SESSION_STATE_QUARANTINED,
 }
 
-// state is the phase as status has it.
+// state returns the phase as status has it.
 func (p phase) state() bulkheadv1.SessionState { return states[p] }
 
-// String is the name of the phase for people: "active".
-func (p phase) String() string {
-	return strings.ToLower(strings.TrimPrefix(p.state().String(), "SESSION_STATE_"))
-}
+// String returns the name of the phase for people: "active".
+func (p phase) String() string { return protocol.Word(p.state()) }
 
 // ended reports whether the session has an outcome.
 func (p phase) ended() bool { return p >= closed }
@@ -54,17 +53,12 @@ var outcomes = map[phase]bulkheadv1.Outcome{
 	quarantined: bulkheadv1.Outcome_OUTCOME_QUARANTINED,
 }
 
-// outcome is the outcome of a phase that has ended.
+// outcome returns the outcome of a phase that has ended.
 func (p phase) outcome() bulkheadv1.Outcome { return outcomes[p] }
 
-// phaseOf is the phase of an outcome; lost for one that is not known.
-func phaseOf(o bulkheadv1.Outcome) phase {
-	for p, known := range outcomes {
-		if known == o {
-			return p
-		}
-	}
-	return lost
+// phaseOf returns the phase that status has as a state; fresh for one that is not known.
+func phaseOf(s bulkheadv1.SessionState) phase {
+	return phase(max(slices.Index(states[:], s), 0))
 }
 
 // event is what can happen to a session.
@@ -99,7 +93,7 @@ const (
 	refuse                     // end the new connection: the session has ended
 )
 
-// next is the life of a session: what happens in which phase. It is a pure
+// next returns the phase that follows p on e, and what to do: the life of a session. It is a pure
 // function; a pair that is not named changes nothing.
 func next(p phase, e event) (phase, []action) {
 	switch p {

@@ -98,29 +98,33 @@ func TestOneOutcome(t *testing.T) {
 	walk(fresh, 0, 6)
 }
 
-// joins is a client that counts, and its session.
+// joins adds a client that counts, and its session.
 func joins(l *lifecycle) { l.sessionBegan(); l.joined++ }
 
 func TestLifecycle(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		do    func(*lifecycle)
-		want  verdict
+		want  course
 		state bulkheadv1.RunState
 	}{
 		{"nobody came", func(*lifecycle) {}, goOn, bulkheadv1.RunState_RUN_STATE_WAITING},
 		{"one of two is here", func(l *lifecycle) { joins(l) }, goOn, bulkheadv1.RunState_RUN_STATE_RUNNING},
-		{"one of two has ended", func(l *lifecycle) { joins(l); l.sessionEnded() }, goOn, bulkheadv1.RunState_RUN_STATE_WAITING},
+		{"one of two has ended", func(l *lifecycle) { joins(l); l.sessionEnded() }, goOn,
+			bulkheadv1.RunState_RUN_STATE_WAITING},
 		{"both are here", func(l *lifecycle) { joins(l); joins(l) }, goOn, bulkheadv1.RunState_RUN_STATE_RUNNING},
-		{"both have ended", func(l *lifecycle) { joins(l); joins(l); l.sessionEnded(); l.sessionEnded() }, linger, bulkheadv1.RunState_RUN_STATE_RUNNING},
+		{"both have ended", func(l *lifecycle) { joins(l); joins(l); l.sessionEnded(); l.sessionEnded() }, linger,
+			bulkheadv1.RunState_RUN_STATE_RUNNING},
 		{"drained with nobody there", func(l *lifecycle) { l.drain() }, finish, bulkheadv1.RunState_RUN_STATE_DRAINING},
-		{"drained with one there", func(l *lifecycle) { joins(l); l.drain() }, goOn, bulkheadv1.RunState_RUN_STATE_DRAINING},
-		{"drained and ended", func(l *lifecycle) { joins(l); l.drain(); l.sessionEnded() }, finish, bulkheadv1.RunState_RUN_STATE_DRAINING},
+		{"drained with one there", func(l *lifecycle) { joins(l); l.drain() }, goOn,
+			bulkheadv1.RunState_RUN_STATE_DRAINING},
+		{"drained and ended", func(l *lifecycle) { joins(l); l.drain(); l.sessionEnded() }, finish,
+			bulkheadv1.RunState_RUN_STATE_DRAINING},
 	} {
 		l := lifecycle{expected: 2}
 		tt.do(&l)
-		if got := l.verdict(); got != tt.want || l.state() != tt.state {
-			t.Errorf("%s: verdict %d, state %s; want %d, %s", tt.name, got, l.state(), tt.want, tt.state)
+		if got := l.course(); got != tt.want || l.state() != tt.state {
+			t.Errorf("%s: course %d, state %s; want %d, %s", tt.name, got, l.state(), tt.want, tt.state)
 		}
 	}
 }

@@ -13,10 +13,11 @@ import (
 
 	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
+	"bulkhead/supervisor/control"
 	"bulkhead/supervisor/rundir"
 )
 
-// stateDirs are state directories with paths of all lengths: with room for the
+// stateDirs returns state directories with paths of all lengths: with room for the
 // sockets in them, too long for the handlers' sockets, and too long for any.
 func stateDirs(t *testing.T) map[string]string {
 	t.Helper()
@@ -102,18 +103,18 @@ func TestControlWithoutASupervisor(t *testing.T) {
 		"no folder, a long path": filepath.Join(t.TempDir(), strings.Repeat("l", 120)),
 		"a stale socket":         stale,
 	} {
-		ctl, err := supervisor.DialControl(t.Context(), dir)
+		ctl, err := control.Dial(t.Context(), dir)
 		if err == nil {
 			ctl.Close()
 		}
-		if !errors.Is(err, supervisor.ErrNotRunning) {
+		if !errors.Is(err, control.ErrNotRunning) {
 			t.Errorf("%s: %v; want ErrNotRunning", name, err)
 		}
 	}
 }
 
 // TestAKilledSupervisorIsReplaced kills a supervisor with a client at work. The next
-// one on the same state directory goes on with the run, over the very same connection,
+// one on the same state directory continues the run, over the very same connection,
 // and cleans up at the end.
 func TestAKilledSupervisorIsReplaced(t *testing.T) {
 	t.Parallel()
@@ -136,10 +137,11 @@ func TestAKilledSupervisorIsReplaced(t *testing.T) {
 
 			s := start(t, func(c *supervisor.Config) { c.StateDir = dir })
 			if s.dir != killed.dir {
-				t.Errorf("the run goes on in %s; want %s", s.dir, killed.dir)
+				t.Errorf("the run continues in %s; want %s", s.dir, killed.dir)
 			}
 			must(t, c.AwaitAck(6))
-			if now := s.session("alpha"); now.GetHandlerPid() != pid || now.GetState() != "active" || now.GetResumes() != 0 {
+			if now := s.session("alpha"); now.GetHandlerPid() != pid || now.GetState() != "active" ||
+				now.GetResumes() != 0 {
 				t.Errorf("the session is %v; want it active with handler %d", now, pid)
 			}
 			s.closeInOrder(c, 6)

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"os"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -11,8 +10,11 @@ import (
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/child"
 	"bulkhead/internal/plaintext"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/raw"
+	"bulkhead/supervisor/reserve"
 	"bulkhead/supervisor/watch"
 )
 
@@ -31,6 +33,7 @@ func (r *run) watch(ctx context.Context) {
 			r.outlived(kills) // a second ago
 			kills = child.SystemKills()
 			r.checkFolder()
+			r.checkSpace()
 			r.rejected.Flush(r.log)
 			for _, p := range r.processors() {
 				p.live.tick()
@@ -44,7 +47,7 @@ func (r *run) watch(ctx context.Context) {
 	}
 }
 
-// whenToLog is when a line of progress is due: never if nobody wants one.
+// whenToLog returns a ticker for the lines of progress; it never ticks if nobody wants them.
 func (r *run) whenToLog() *time.Ticker {
 	if r.cfg.Watch == nil && r.cfg.Log.ProgressInterval > 0 {
 		return time.NewTicker(r.cfg.Log.ProgressInterval)
@@ -54,7 +57,7 @@ func (r *run) whenToLog() *time.Ticker {
 	return never
 }
 
-// outlived tells the handlers that serve connections what they have outlived.
+// outlived sends the handlers that serve connections what they have outlived.
 func (r *run) outlived(kills uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -65,7 +68,7 @@ func (r *run) outlived(kills uint64) {
 	}
 }
 
-// logProgress says in one line how the run goes, if anybody is there.
+// logProgress logs in one line how the run goes, if it has clients.
 func (r *run) logProgress() {
 	var views []liveView
 	for _, p := range r.processors() {
@@ -80,7 +83,8 @@ func (r *run) logProgress() {
 			ended += c.GetSessions()
 		}
 	}
-	activeNow, awayNow := in[bulkheadv1.SessionState_SESSION_STATE_ACTIVE], in[bulkheadv1.SessionState_SESSION_STATE_AWAY]
+	activeNow, awayNow := in[bulkheadv1.SessionState_SESSION_STATE_ACTIVE],
+		in[bulkheadv1.SessionState_SESSION_STATE_AWAY]
 	if activeNow+awayNow == 0 {
 		return
 	}
@@ -95,16 +99,21 @@ func (r *run) processors() []*processor {
 	return append([]*processor(nil), r.order...)
 }
 
-// status is a snapshot for the control API. Its state is that of the run, "starting"
-// before there is one, also while one is taken up again, and "reporting" after one.
+// status returns a snapshot for the control API. Its state is that of the run, "starting"
+// before there is one, also while one is resumed, and "reporting" after one.
 func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	pool := s.pool.Counts(ctx)
 	out := &bulkheadv1.StatusResponse{
 		Pid: int32(os.Getpid()), Version: s.cfg.Version, Listen: s.listener.Addr().String(),
 		NowUnixNano: time.Now().UnixNano(), ExpectedClients: uint32(s.cfg.Clients.Count),
 		PoolReady: uint32(pool.Ready), PoolStarting: uint32(pool.Starting),
+		Certificate: s.cfg.credentials().Certificate(),
 	}
-	out.Reserves = s.reserves()
+	out.Sandbox = s.custody.State()
+	if threads := s.threads.Status(s.pool.Spare()); threads != nil {
+		out.Reserves = append(out.Reserves, threads)
+	}
+	out.Reserves = append(out.Reserves, reserve.DescriptorStatus())
 	setRunState(out, bulkheadv1.RunState_RUN_STATE_STARTING)
 	if s.cfg.LostLines != nil {
 		out.LostLogLines = s.cfg.LostLines()
@@ -133,7 +142,12 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	out.AbsentNames = absent[:min(len(absent), shownAbsent)]
 	out.AcceptedConnections, out.RejectedConnections = r.accepted.Load(), r.refused.Load()
 	out.Restarts = uint32(r.restarts)
-	out.Reserves = append(append(out.Reserves, r.inboxes.Status()), r.diskStatus()...)
+	out.Reserves = append(out.Reserves, r.inboxes.Status())
+	out.Reserves = append(out.Reserves,
+		r.space.Status(r.journalled(), journal.Reserved(r.space.Folder), r.livesOnReserve.Load())...)
+	if r.cfg.Overload.JournalShare > 0 {
+		out.Reserves = append(out.Reserves, r.workStatus())
+	}
 	out.ShedConnections = r.shedding.Total.Load()
 	setRunState(out, cycle.state())
 	if over {
@@ -154,10 +168,19 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	return out
 }
 
+// workStatus returns what status shows of the work that clients' messages cause.
+func (r *run) workStatus() *bulkheadv1.Reserve {
+	left, held, ever := r.shares.State()
+	return &bulkheadv1.Reserve{
+		Kind: bulkheadv1.ReserveKind_RESERVE_KIND_WORK, LimitedBy: "overload.journal_share",
+		Limit: uint64(r.cfg.shares().All * 1e6), Left: uint64(left * 1e6), Reached: held > 0, TimesReached: ever,
+	}
+}
+
 // setRunState sets the state of a run, and its name.
 func setRunState(out *bulkheadv1.StatusResponse, state bulkheadv1.RunState) {
 	out.RunState = state
-	out.State = strings.ToLower(strings.TrimPrefix(state.String(), "RUN_STATE_"))
+	out.State = protocol.Word(state)
 }
 
 // totalsOf adds sessions up: here, and nowhere else.
@@ -207,7 +230,7 @@ func clean(m protoreflect.Message) {
 	})
 }
 
-// state is the state of the run as status has it.
+// state returns the state of the run as status has it.
 func (l *lifecycle) state() bulkheadv1.RunState {
 	switch {
 	case l.draining:
@@ -219,32 +242,45 @@ func (l *lifecycle) state() bulkheadv1.RunState {
 	}
 }
 
-// status is a session as status shows it, of which v are the live figures, and its chunk
+// status returns a session as status shows it, of which v are the live figures, and its chunk
 // writes: of the whole run, and of the last seconds.
 func (p *processor) status(v liveView) (out *bulkheadv1.SessionStatus, whole, recent raw.Sketch) {
 	p.live.sketches(&whole, &recent)
 	out = &bulkheadv1.SessionStatus{
-		Session: p.number, SessionId: p.id, Name: p.hello.GetName(), Host: p.hello.GetHost(), State: v.phase.String(), SessionState: v.phase.state(), Cause: v.cause,
+		Session: p.number, SessionId: p.id, Name: p.hello.GetName(), Host: p.hello.GetHost(), State: v.phase.String(),
+		SessionState: v.phase.state(), Cause: v.cause,
 		HandlerPid: int32(v.handlerPid), Peer: v.peer, DurableSeq: v.total.Messages,
 		Bytes: v.total.Bytes, Chunks: v.total.Chunks, Errors: v.total.Errors,
 		BytesPerSecond: v.bytesPerSecond, MessagesPerSecond: v.msgsPerSecond, Resumes: v.resumes, Note: p.note,
 		Rollovers: v.total.Rollovers, ChunkWrites: writesStatus(&whole, &recent), Beats: beatsStatus(v.total),
 	}
 	if !v.lastMessage.IsZero() {
-		out.LastMessageUnixNano, out.LastMessageAgoNano = v.lastMessage.UnixNano(), max(int64(time.Since(v.lastMessage)), 1)
+		out.LastMessageUnixNano, out.LastMessageAgoNano = v.lastMessage.UnixNano(), max(
+			int64(time.Since(v.lastMessage)), 1)
 	}
-	out.SilentNano = int64(p.quiet.shown(boottime.Now()))
+	out.SilentNano = int64(p.quiet.Shown(boottime.Now()))
 	if v.phase == away {
 		out.AwayNano = int64(p.away())
 	}
 	return out, whole, recent
 }
 
-// beatsStatus is a session's heartbeats, as status shows them.
+// beatsStatus returns a session's heartbeats, as status shows them.
 func beatsStatus(c raw.Counted) *bulkheadv1.Beats {
 	return &bulkheadv1.Beats{
-		Answered: c.Beats.Answered, Late: c.Beats.Late, Missed: c.Beats.Missed, Stalled: c.Beats.Stalled, Rounds: c.Rounds,
+		Answered: c.Beats.Answered, Late: c.Beats.Late, Missed: c.Beats.Missed, Stalled: c.Beats.Stalled,
+		Rounds:       c.Rounds,
 		LastAnswered: uint32(c.LastRound.Answered), LastLate: uint32(c.LastRound.Late),
 		LastMissed: uint32(c.LastRound.Missed), LastStalled: uint32(c.LastRound.Stalled),
+	}
+}
+
+// writesStatus returns a session's or a run's chunk writes, as status shows them.
+func writesStatus(whole, recent *raw.Sketch) *bulkheadv1.ChunkWrites {
+	return &bulkheadv1.ChunkWrites{
+		Count: whole.Count, SumNano: whole.Sum,
+		P50Nano: whole.Quantile(0.5), P99Nano: whole.Quantile(0.99), P999Nano: whole.Quantile(0.999),
+		MaxNano:       int64(whole.Max),
+		RecentP50Nano: recent.Quantile(0.5), RecentP99Nano: recent.Quantile(0.99), RecentMaxNano: int64(recent.Max),
 	}
 }

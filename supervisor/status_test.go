@@ -8,6 +8,7 @@ import (
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
+	"bulkhead/supervisor/control"
 	"bulkhead/supervisor/report"
 )
 
@@ -15,7 +16,7 @@ import (
 func statusOf(t *testing.T, stateDir string) *bulkheadv1.StatusResponse {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, err := supervisor.DialControl(ctx, stateDir)
+	c, err := control.Dial(ctx, stateDir)
 	if err != nil {
 		t.Error(err)
 		return nil
@@ -28,7 +29,7 @@ func statusOf(t *testing.T, stateDir string) *bulkheadv1.StatusResponse {
 	return s
 }
 
-// While nothing is served, status says whether a run is still to come or just over,
+// While nothing is served, status reports whether a run is still to come or just over,
 // and no time that it does not know.
 func TestStatusBetweenRuns(t *testing.T) {
 	t.Parallel()
@@ -45,7 +46,8 @@ func TestStatusBetweenRuns(t *testing.T) {
 	s := start(t, ask)
 	s.serveWhole("alpha")
 	s.wait()
-	if got := <-asked; got.GetState() != "reporting" || got.GetRunId() != filepath.Base(s.dir) || got.GetStartedUnixNano() <= 0 || got.GetRunDir() != s.dir || got.GetJoinedClients() != 1 {
+	if got := <-asked; got.GetState() != "reporting" || got.GetRunId() != filepath.Base(s.dir) ||
+		got.GetStartedUnixNano() <= 0 || got.GetRunDir() != s.dir || got.GetJoinedClients() != 1 {
 		t.Errorf("status while the report is made: %v", got)
 	}
 

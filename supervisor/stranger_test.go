@@ -34,8 +34,8 @@ func wantReasonIn(t *testing.T, rep *report.Report, words ...string) {
 	t.Errorf("the verdict %q has no reason with %q", rep.Verdict.Reasons, words)
 }
 
-// wantClosedAgain is a client that is back at its closed session: it is told so, and that
-// all is well.
+// wantClosedAgain checks that a client that is back at its closed session is told so, and that all
+// is well.
 func wantClosedAgain(t *testing.T, c *rawclient.Client, hello *bulkheadv1.Hello, last uint64) {
 	t.Helper()
 	w, err := c.Greet(hello)
@@ -86,7 +86,7 @@ func TestBehindAGoodbye(t *testing.T) {
 }
 
 // Of two processes with one client id the second is refused, however they are told apart,
-// the first goes on, and the report names the other.
+// the first continues, and the report names the other.
 func TestTwoProcessesWithOneID(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string]func(*bulkheadv1.Hello, *rawclient.Client) (told string){
@@ -143,7 +143,8 @@ func TestAnOldClientWithAnothersID(t *testing.T) {
 			b.Messages[1].GetProgress().Bytes = 7
 			return c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: b}})
 		}, "was sent again with other content"},
-		"an earlier end": {func(c *rawclient.Client) error { return c.Goodbye(2) }, "its Goodbye says that it has sent 2 messages"},
+		"an earlier end": {func(c *rawclient.Client) error { return c.Goodbye(2) },
+			"its Goodbye says that it has sent 2 messages"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -206,7 +207,8 @@ func TestALateReturnOpensNoSessionInAnotherRun(t *testing.T) {
 		_, err = s.dial().Greet(unknown)
 		wantReason(t, err, bulkheadv1.Reason_REASON_RUN_UNKNOWN)
 	}
-	unknown.RunId, unknown.Continues = "", &bulkheadv1.Continuation{RunId: "20200101T000000Z-000000", ClientId: lost.ClientId, After: 17}
+	unknown.RunId, unknown.Continues = "", &bulkheadv1.Continuation{RunId: "20200101T000000Z-000000",
+		ClientId: lost.ClientId, After: 17}
 	s.closeInOrder(s.greet(unknown, 0), 0)
 	s.serveWhole("beta")
 	second := <-s.reports
@@ -229,10 +231,14 @@ func TestAMalformedHelloIsNamed(t *testing.T) {
 		say  func(*rawclient.Client) error
 		want []string
 	}{
-		"an id of zeros": {greeting(func(h *bulkheadv1.Hello) { h.ClientId = make([]byte, 16) }), []string{"client mallory was rejected", "must be random"}},
-		"a version":      {greeting(func(h *bulkheadv1.Hello) { h.ProtocolVersion = 9 }), []string{"client mallory was rejected", "version 9"}},
-		"no name":        {greeting(func(h *bulkheadv1.Hello) { h.Name = "" }), []string{"client without a name at localhost", "name has 0 bytes"}},
-		"no Hello":       {func(c *rawclient.Client) error { return c.SendBatch(1, 1) }, []string{"client without a name at 127.0.0.1", "not a Hello"}},
+		"an id of zeros": {greeting(func(h *bulkheadv1.Hello) { h.ClientId = make([]byte, 16) }),
+			[]string{"client mallory was rejected", "must be random"}},
+		"a version": {greeting(func(h *bulkheadv1.Hello) { h.ProtocolVersion = 9 }),
+			[]string{"client mallory was rejected", "version 9"}},
+		"no name": {greeting(func(h *bulkheadv1.Hello) { h.Name = "" }),
+			[]string{"client without a name at localhost", "name has 0 bytes"}},
+		"no Hello": {func(c *rawclient.Client) error { return c.SendBatch(1, 1) },
+			[]string{"client without a name at 127.0.0.1", "not a Hello"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -39,7 +39,8 @@ func TestARunFromHelloToReport(t *testing.T) {
 	if got := wantClient(t, rep, "alpha", "closed", "said goodbye"); got.Messages != 11 || got.Resumes != 0 {
 		t.Errorf("%d messages, %d resumes; want 11 and none", got.Messages, got.Resumes)
 	}
-	if len(rep.Handlers) != 1 || rep.Handlers[0].Exit == nil || rep.Handlers[0].Exit.Class != "clean" || rep.Handlers[0].Messages != 11 {
+	if len(rep.Handlers) != 1 || rep.Handlers[0].Exit == nil || rep.Handlers[0].Exit.Class != "clean" ||
+		rep.Handlers[0].Messages != 11 {
 		t.Errorf("handlers %+v; want one that ended in order after 11 messages", rep.Handlers)
 	}
 	for _, name := range []string{"run.json", "report.txt", "report.json"} {
@@ -47,7 +48,8 @@ func TestARunFromHelloToReport(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if latest, err := os.Readlink(filepath.Join(s.state, "runs", "latest")); err != nil || latest != filepath.Base(s.dir) {
+	if latest, err := os.Readlink(filepath.Join(s.state, "runs", "latest")); err != nil ||
+		latest != filepath.Base(s.dir) {
 		t.Errorf("latest points at %q, %v", latest, err)
 	}
 	for _, name := range []string{"sock", "supervisor.sock"} {
@@ -95,8 +97,10 @@ func TestKeepRunningServesOneRunAfterTheOther(t *testing.T) {
 	second := <-s.reports
 	wantClient(t, first, "alpha", "closed", "")
 	wantClient(t, second, "beta", "closed", "")
-	if !first.Complete() || !second.Complete() || first.Run.ID == second.Run.ID || len(first.Clients)+len(second.Clients) != 2 {
-		t.Errorf("runs %s %+v and %s %+v; want two complete ones of one client", first.Run.ID, first.Verdict, second.Run.ID, second.Verdict)
+	if !first.Complete() || !second.Complete() || first.Run.ID == second.Run.ID ||
+		len(first.Clients)+len(second.Clients) != 2 {
+		t.Errorf("runs %s %+v and %s %+v; want two complete ones of one client", first.Run.ID, first.Verdict,
+			second.Run.ID, second.Verdict)
 	}
 	s.interrupts <- syscall.SIGTERM
 	must(t, s.ended())
@@ -134,7 +138,8 @@ func TestGarbageIsRejectedAndMakesNothingPartial(t *testing.T) {
 	s.deliver(alpha, 1, 3)
 	s.closeInOrder(alpha, 3)
 	rep := s.wait()
-	if !rep.Complete() || len(rep.Rejections) != 1 || !strings.Contains(rep.Rejections[0].Reason, "does not speak gRPC") {
+	if !rep.Complete() || len(rep.Rejections) != 1 ||
+		!strings.Contains(rep.Rejections[0].Reason, "does not speak gRPC") {
 		t.Errorf("verdict %+v, rejections %+v; want complete with one that is not gRPC", rep.Verdict, rep.Rejections)
 	}
 }
@@ -143,7 +148,8 @@ func TestTokenIsAskedFor(t *testing.T) {
 	t.Parallel()
 	const token = "open sesame"
 	s := start(t, func(c *supervisor.Config) { c.Token = token })
-	for given, want := range map[string]string{"": "a token is required", "guess": "wrong token", token + "x": "wrong token"} {
+	for given, want := range map[string]string{"": "a token is required", "guess": "wrong token",
+		token + "x": "wrong token"} {
 		h := rawclient.Hello("mallory")
 		h.Token = given
 		_, err := s.dial().Greet(h)
@@ -154,7 +160,8 @@ func TestTokenIsAskedFor(t *testing.T) {
 	s.closeInOrder(s.greet(h, 0), 0)
 	rep := s.wait()
 	if rep.Complete() || len(rep.Rejections) != 3 || len(rep.Clients) != 1 {
-		t.Errorf("verdict %+v, %d rejections, %d clients; want partial, 3, 1", rep.Verdict, len(rep.Rejections), len(rep.Clients))
+		t.Errorf("verdict %+v, %d rejections, %d clients; want partial, 3, 1", rep.Verdict, len(rep.Rejections),
+			len(rep.Clients))
 	}
 	for _, r := range rep.Rejections {
 		if r.ClientName != "mallory" {
@@ -179,8 +186,11 @@ func TestConfigThatCannotWorkStartsNothing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
 	for name, change := range map[string]func(*supervisor.Config){
-		"a listen address without sense":   func(c *supervisor.Config) { c.Listen = "nowhere" },
-		"no handler":                       func(c *supervisor.Config) { c.Handler.Path = filepath.Join(t.TempDir(), "missing") },
+		"a listen address without sense": func(c *supervisor.Config) { c.Listen = "nowhere" },
+		"no handler": func(c *supervisor.Config) {
+			c.Handler.Path = filepath.Join(t.TempDir(),
+				"missing")
+		},
 		"a handler that is a folder":       func(c *supervisor.Config) { c.Handler.Path = t.TempDir() },
 		"a handler that cannot be run":     func(c *supervisor.Config) { c.Handler.Path = file },
 		"a state directory that is a file": func(c *supervisor.Config) { c.StateDir = file },

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Handlers are taken up many at a time, and no more: each has only so long to answer.
+// Handlers are adopted many at a time, and no more: each has only so long to answer.
 func TestTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most, each = 3, time.Second

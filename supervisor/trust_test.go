@@ -18,7 +18,7 @@ import (
 // larger than a frame.
 func TestWindowOfAHandler(t *testing.T) {
 	r := &run{cfg: Config{Supervisor: config.Supervisor{Session: config.Session{MaxFrame: 100, MaxUnackedBatches: 2}}}}
-	l := &link{down: downlink.New()}
+	l := &link{send: sender{down: downlink.New()}}
 	send := func(last uint64, size int) error {
 		return l.checkBatch(r, &bulkheadv1.SealedBatch{LastSeq: last, Batch: make([]byte, size)})
 	}
@@ -48,7 +48,8 @@ func TestASessionDoesNotKeepItsHello(t *testing.T) {
 		h.Workload.Consumers = append(h.Workload.Consumers, &bulkheadv1.ConsumerSpec{Index: i, Path: "/mnt"})
 	}
 	kept := new(notedJournal)
-	p := newProcessor(&run{log: slog.New(slog.DiscardHandler), journal: kept}, 1, "s1", h)
+	p := newProcessor(&run{log: slog.New(slog.DiscardHandler), journal: kept, shares: unshared(),
+		journalled: func() int64 { return 0 }}, 1, "s1", h)
 	p.grace, p.owing = stoppedTimer(), stoppedTimer()
 	p.step(runOver, nil, "the run is over", 0)
 	if len(kept.recs) != 2 || !proto.Equal(kept.recs[0].GetSessionOpened().GetHello(), h) {

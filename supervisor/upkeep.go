@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"bulkhead/internal/flock"
 	"bulkhead/supervisor/journal"
+	"bulkhead/supervisor/reserve"
 	"bulkhead/supervisor/rundir"
 	"bulkhead/supervisor/watch"
 )
@@ -20,16 +20,20 @@ import (
 // made again, and told: the lock file, the control socket, the links to the runs and the
 // handlers' records. Of the journal nothing can be made again: without it the run ends.
 
-// upkeep looks after the state directory until ctx is done.
+// upkeep looks after the state directory, and after the memory that this process takes, until ctx is
+// done.
 func (s *Supervisor) upkeep(ctx context.Context) {
+	garbage := reserve.NewGarbage()
 	again := time.NewTicker(watch.LookEvery)
 	defer again.Stop()
 	troubles := make(map[string]bool) // told, and not mended yet
 	for {
 		select {
 		case <-again.C:
+			garbage.Look()
 			for what, err := range map[string]error{
-				rundir.LockFile: keepLock(s.state, s.mended), rundir.ControlSocket: s.control.keep(s.mended), rundir.RunsFolder: s.keepLinks(),
+				rundir.LockFile: s.state.KeepLock(s.mended), rundir.ControlSocket: s.control.keep(s.mended),
+				rundir.RunsFolder: s.keepLinks(),
 			} {
 				if err != nil && !troubles[what] {
 					s.cfg.Logger.Error("the state directory was changed", "path", what, "error", err)
@@ -42,36 +46,9 @@ func (s *Supervisor) upkeep(ctx context.Context) {
 	}
 }
 
-// mended says that something was removed and is there again.
+// mended logs that something was removed and is there again.
 func (s *Supervisor) mended(what string) {
 	s.cfg.Logger.Warn("something was removed from the state directory, and is made again", "path", what)
-}
-
-// keepLock makes the lock file again if it was removed. The directory itself is locked
-// too, so no other supervisor came in meanwhile.
-func keepLock(s *rundir.StateDir, mended func(string)) error {
-	s.Mu.Lock()
-	defer s.Mu.Unlock()
-	path := filepath.Join(s.Path, rundir.LockFile)
-	info, err := s.Lock.Stat()
-	if err != nil || rundir.IdentityAt(path) == rundir.IdentityOf(info) {
-		return err
-	}
-	if _, err := os.Stat(s.Path); err != nil {
-		return nil // all of it is gone, which the run says
-	}
-	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return fmt.Errorf("making %s again: %w", rundir.LockFile, err)
-	}
-	if err := flock.Try(lock); err != nil {
-		lock.Close()
-		return fmt.Errorf("%s was replaced, and cannot be locked: %w", rundir.LockFile, err)
-	}
-	s.Lock.Close()
-	s.Lock = lock
-	mended(rundir.LockFile)
-	return nil
 }
 
 // keepLinks makes the links to the runs again, if they were removed.
@@ -100,7 +77,7 @@ func (s *Supervisor) keepLinks() error {
 }
 
 // checkFolder ends the run when its folder, or a part of its journal, was removed: what
-// follows would go into files that have no name any more, and what was acknowledged is
+// follows would go into files without a name, and what was acknowledged is
 // gone. It makes the records of the handlers again.
 func (r *run) checkFolder() {
 	lost := ""
@@ -137,38 +114,27 @@ func (r *run) checkFolder() {
 }
 
 // keepRoster makes the records of handlers again that were removed: without them another
-// supervisor could not take the handlers up.
+// supervisor could not adopt the handlers.
 func (r *run) keepRoster() {
-	entries, err := os.ReadDir(string(r.roster))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if !r.roster.Lost() {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	noted := 0
-	for l := range r.links {
-		if l.noted {
-			noted++
-		}
-	}
-	if err == nil && len(entries) >= noted {
-		return
-	}
-	if err := os.MkdirAll(string(r.roster), 0o755); err != nil {
+	if err := r.roster.Restore(); err != nil {
 		return // told when a handler is noted
 	}
 	again := 0
 	for l := range r.links {
-		if _, err := os.Stat(r.roster.Path(l.id)); !l.noted || err == nil {
+		if !l.noted {
 			continue
 		}
 		if err := l.note(r); err != nil {
-			l.log.Error("another supervisor could not take this handler up", "error", err)
+			l.log.Error("another supervisor could not adopt this handler", "error", err)
 			continue
 		}
 		again++
 	}
-	if again > 0 || err != nil {
-		r.log.Warn("something was removed from the state directory, and is made again", "path", string(r.roster), "handlers", again)
-	}
+	r.log.Warn("something was removed from the state directory, and is made again", "path", r.roster.Folder(),
+		"handlers", again)
 }

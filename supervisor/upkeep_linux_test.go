@@ -46,12 +46,13 @@ func TestWhatIsRemovedIsMadeAgain(t *testing.T) {
 			// Handlers start again. Those of the pool are older, so more are needed.
 			beta, gamma := s.greet(rawclient.Hello("beta"), 0), s.greet(rawclient.Hello("gamma"), 0)
 			s.closeInOrder(gamma, 0)
-			s.log.await(t, "the folder for the handlers' sockets was removed, and is made again; handlers that had theirs in it serve on, and cannot be taken up by another supervisor")
+			s.log.await(t, "the folder for the handlers' sockets was removed, and is made again; handlers that had "+
+				"theirs in it keep serving, but no other supervisor can adopt them")
 			handlers := filepath.Join(s.dir, "handlers")
 			must(t, os.RemoveAll(handlers))
 			s.log.await(t, "something was removed from the state directory, and is made again", "path", handlers)
-			if files, err := os.ReadDir(handlers); err != nil || len(files) != 2 {
-				t.Errorf("%s holds %v, %v; want the two handlers that are at work", handlers, files, err)
+			if list, bad, err := rundir.NewRoster(handlers).Load(); err != nil || len(bad) > 0 || len(list) != 2 {
+				t.Errorf("%s holds %v, %v, %v; want the two handlers that are at work", handlers, list, bad, err)
 			}
 			s.deliver(alpha, 4, 6)
 			if st := s.status(); st.GetState() != "running" || st.GetHandlersBusy() != 2 {
@@ -95,7 +96,8 @@ func TestACopiedStateDirIsAnotherOne(t *testing.T) {
 			for _, name := range []string{"beta", "gamma"} { // more than the pool had
 				first.serveWhole(name)
 			}
-			if n := first.log.count("the folder for the handlers' sockets was removed, and is made again; handlers that had theirs in it serve on, and cannot be taken up by another supervisor"); n > 0 {
+			if n := first.log.count("the folder for the handlers' sockets was removed, and is made again; handlers " +
+				"that had theirs in it keep serving, but no other supervisor can adopt them"); n > 0 {
 				t.Error("the second took the folder of the first's sockets")
 			}
 			first.closeInOrder(c, 3)
@@ -121,7 +123,8 @@ func TestARunWithoutItsJournalEnds(t *testing.T) {
 		s.deliver(c, 1, 3)
 		s.log.await(t, "client joined")
 		must(t, os.RemoveAll(filepath.Join(s.dir, path)))
-		if err := s.ended(); err == nil || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), "was removed") {
+		if err := s.ended(); err == nil || !strings.Contains(err.Error(), what) ||
+			!strings.Contains(err.Error(), "was removed") {
 			t.Errorf("the supervisor ended with %v; want a word about %s", err, what)
 		}
 	}

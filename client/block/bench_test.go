@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// BenchmarkChunk says what making data costs, for each GB and for each block.
+// BenchmarkChunk measures what making data costs, for each GB and for each block.
 func BenchmarkChunk(b *testing.B) {
 	for _, d := range []Data{{Random, 0}, {Zeros, 0}, {Compressible, 50}, {Dedupable, 50}} {
 		for _, chunk := range []int{1000, 4096, 128 << 10, 1 << 20, 10 << 20} {
@@ -27,7 +27,7 @@ func BenchmarkChunk(b *testing.B) {
 	}
 }
 
-// BenchmarkCheck says how fast data that were read are checked.
+// BenchmarkCheck measures how fast data that were read are checked.
 func BenchmarkCheck(b *testing.B) {
 	for _, d := range []Data{{Random, 0}, {Zeros, 0}, {Compressible, 50}, {Dedupable, 50}} {
 		b.Run(d.Kind.String(), func(b *testing.B) {

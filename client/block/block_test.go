@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-var allData = []Data{{Random, 0}, {Zeros, 0}, {Compressible, 0}, {Compressible, 37}, {Compressible, 100}, {Dedupable, 0}, {Dedupable, 50}, {Dedupable, 99}, {Dedupable, 100}}
+var allData = []Data{{Random, 0}, {Zeros, 0}, {Compressible, 0}, {Compressible, 37}, {Compressible, 100},
+	{Dedupable, 0}, {Dedupable, 50}, {Dedupable, 99}, {Dedupable, 100}}
 
 func testFile(d Data, size uint64) File {
 	return File{
@@ -19,7 +20,7 @@ func testFile(d Data, size uint64) File {
 
 func openSource(t testing.TB, d Data, seed uint64, maxChunk int) *Source {
 	t.Helper()
-	s, err := NewSource(d, seed, maxChunk)
+	s, err := NewSources(d, seed, maxChunk, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,10 +29,10 @@ func openSource(t testing.TB, d Data, seed uint64, maxChunk int) *Source {
 			t.Error(err)
 		}
 	})
-	return s
+	return s.Source(0)
 }
 
-// written is the whole file, made in chunks of that size.
+// written returns the whole file, made in chunks of that size.
 func written(t testing.TB, s *Source, f File, chunk int) []byte {
 	t.Helper()
 	if err := s.Begin(f); err != nil {
@@ -57,15 +58,16 @@ func check(t testing.TB, f File, data []byte) []Fault {
 	return faults
 }
 
-// TestAnyChunkingMakesTheSameFile has sizes around every boundary of the format,
-// chunks of all kinds of sizes, random order, and pools of every size.
+// TestAnyChunkingMakesTheSameFile writes sizes around every boundary of the format, chunks of all
+// kinds of sizes, random order, and pools of every size.
 func TestAnyChunkingMakesTheSameFile(t *testing.T) {
 	for _, d := range allData {
 		for _, largest := range []int{65536, 1 << 20, 5 << 20} {
 			t.Run(fmt.Sprintf("%v_%d_%d", d.Kind, d.Percent, largest), func(t *testing.T) {
 				t.Parallel()
 				s := openSource(t, d, 42, largest)
-				for _, size := range []uint64{1, 8, 17, 63, 64, 65, 511, 512, 513, 520, 528, 4095, 4096, 4097, 4096 + 63, 4096 + 64, 8192 + 600, 70_000, 1<<20 + 4096 + 100, 5<<20 + 777} {
+				for _, size := range []uint64{1, 8, 17, 63, 64, 65, 511, 512, 513, 520, 528, 4095, 4096, 4097,
+					4096 + 63, 4096 + 64, 8192 + 600, 70_000, 1<<20 + 4096 + 100, 5<<20 + 777} {
 					testAnyChunking(t, s, testFile(d, size), largest)
 				}
 			})
@@ -98,7 +100,7 @@ func testAnyChunking(t *testing.T, s *Source, f File, largest int) {
 	}
 }
 
-// TestPoolsOfOneSizeMakeTheSameFile has largest chunks that are not the same.
+// TestPoolsOfOneSizeMakeTheSameFile uses largest chunks that are not the same.
 func TestPoolsOfOneSizeMakeTheSameFile(t *testing.T) {
 	for _, c := range []struct {
 		data         Data
@@ -111,7 +113,8 @@ func TestPoolsOfOneSizeMakeTheSameFile(t *testing.T) {
 		{Data{Dedupable, 50}, 1000, 20 << 20},
 	} {
 		f := testFile(c.data, 5<<20+777)
-		if !bytes.Equal(written(t, openSource(t, c.data, 42, c.small), f, c.small), written(t, openSource(t, c.data, 42, c.large), f, c.large)) {
+		if !bytes.Equal(written(t, openSource(t, c.data, 42, c.small), f, c.small),
+			written(t, openSource(t, c.data, 42, c.large), f, c.large)) {
 			t.Errorf("%v data in chunks of up to %d and of up to %d are not the same", c.data.Kind, c.small, c.large)
 		}
 	}
@@ -137,8 +140,10 @@ func TestEverythingInTheIdentityIsInTheBlocks(t *testing.T) {
 	f := testFile(Data{Random, 0}, 3*Size+40)
 	data := written(t, s, f, 4096)
 	for name, change := range map[string]func(*File){
-		"run": func(f *File) { f.Run++ }, "client": func(f *File) { f.Client[15]++ }, "consumer": func(f *File) { f.Consumer++ },
-		"number": func(f *File) { f.Number++ }, "generation": func(f *File) { f.Generation++ }, "size": func(f *File) { f.Size++ },
+		"run": func(f *File) { f.Run++ }, "client": func(f *File) { f.Client[15]++ },
+		"consumer": func(f *File) { f.Consumer++ },
+		"number":   func(f *File) { f.Number++ }, "generation": func(f *File) { f.Generation++ },
+		"size": func(f *File) { f.Size++ },
 	} {
 		other := f
 		change(&other)
@@ -203,7 +208,7 @@ func TestHeaderIsAsDocumented(t *testing.T) {
 	}
 }
 
-// runBytes are the seconds since 1970 of 2026-11-24 03:22:09 UTC.
+// runBytes returns the seconds since 1970 of 2026-11-24 03:22:09 UTC.
 func runBytes() (a, b, c, d byte) {
 	const seconds = 20781*86400 + 3*3600 + 22*60 + 9
 	return seconds & 0xff, seconds >> 8 & 0xff, seconds >> 16 & 0xff, seconds >> 24
@@ -221,7 +226,8 @@ func TestRuns(t *testing.T) {
 		}
 	}
 	seen := make(map[Run]string)
-	for _, id := range []string{"mine", "20261124T032209Z-1A2B3C", "19700101T000000Z-000000", "20261324T032209Z-1a2b3c", "20261124T032209Z-1a2b3", "#", "#12", "20261124T032209Z-1a2b3g", "19690101T000000Z-000001"} {
+	for _, id := range []string{"mine", "20261124T032209Z-1A2B3C", "19700101T000000Z-000000", "20261324T032209Z-1a2b3c",
+		"20261124T032209Z-1a2b3", "#", "#12", "20261124T032209Z-1a2b3g", "19690101T000000Z-000001"} {
 		r := RunOf(id)
 		if r&runHashed == 0 || seen[r] != "" {
 			t.Errorf("%q is run %#x, as %q", id, uint64(r), seen[r])
@@ -249,16 +255,17 @@ func TestMarksTellTheSector(t *testing.T) {
 
 func TestBadArguments(t *testing.T) {
 	for _, d := range []Data{{}, {Random, 1}, {Zeros, 5}, {Compressible, 101}, {9, 0}} {
-		if _, err := NewSource(d, 0, 1); err == nil {
+		if _, err := NewSources(d, 0, 1, 1); err == nil {
 			t.Errorf("a source of %+v", d)
 		}
 	}
-	if _, err := NewSource(Data{Random, 0}, 0, 0); err == nil {
+	if _, err := NewSources(Data{Random, 0}, 0, 0, 1); err == nil {
 		t.Error("a source of chunks of 0 bytes")
 	}
 	s := openSource(t, Data{Random, 0}, 0, 10)
 	for _, f := range []File{
-		{Data: Data{Random, 0}}, {Data: Data{Random, 0}, Size: MaxFileSize + 1}, {Data: Data{Zeros, 0}, Size: 1}, {Data: Data{Random, 0}, Size: 1, Number: MaxNumber + 1},
+		{Data: Data{Random, 0}}, {Data: Data{Random, 0}, Size: MaxFileSize + 1}, {Data: Data{Zeros, 0}, Size: 1},
+		{Data: Data{Random, 0}, Size: 1, Number: MaxNumber + 1},
 	} {
 		if err := s.Begin(f); err == nil {
 			t.Errorf("begun with %+v", f)

@@ -28,7 +28,7 @@ func NewChecker(f File) (*Checker, error) {
 	return &Checker{file: f, own: newStamper(&f), shared: newSharedStamper(&f), start: ringStart(&f)}, nil
 }
 
-// File is the file that is checked for.
+// File returns the file that is checked for.
 func (c *Checker) File() File { return c.file }
 
 // expected is what a block should be.
@@ -41,10 +41,11 @@ type expected struct {
 	data   Data
 }
 
-// expect is what the block at offset should be. The file has one there.
+// expect returns what the block at offset should be. The file has one there.
 func (c *Checker) expect(offset uint64) expected {
 	r := (c.start + offset/Size) % maxRing
-	e := expected{offset: offset, length: int(min(c.file.Size-offset, Size)), by: &c.own, place: offset, data: c.file.Data}
+	e := expected{offset: offset, length: int(min(c.file.Size-offset, Size)), by: &c.own, place: offset,
+		data: c.file.Data}
 	form, k := c.file.formOf(offset, e.length, r)
 	e.form = form
 	if form == formShared {
@@ -111,7 +112,7 @@ func (e *expected) sound(block []byte) (sound bool, unproven int) {
 	return true, unproven
 }
 
-// sectorSound is sound for one sector of a block that has a header.
+// sectorSound does what sound does, for one sector of a block that has a header.
 func (e *expected) sectorSound(sector int, data []byte) (sound bool, unproven int) {
 	whole := min(sectorSize, e.length-sector*sectorSize)
 	stamped := e.data.stampLength(sector)

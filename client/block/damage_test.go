@@ -25,7 +25,7 @@ func newPair(t *testing.T, d Data, size uint64) pair {
 	return pair{f, written(t, s, f, 1<<20), written(t, s, older, 1<<20), written(t, s, other, 1<<20)}
 }
 
-// owned are the offsets of the whole blocks that have a header of the file.
+// owned returns the offsets of the whole blocks that have a header of the file.
 func (p pair) owned(t *testing.T) []int {
 	t.Helper()
 	var all []int
@@ -55,12 +55,14 @@ func (p pair) wrong(t *testing.T, data []byte) Fault {
 }
 
 func (p pair) name(number, generation, offset int) string {
-	return fmt.Sprintf("block of run 20261124T032209Z-1a2b3c, client %x, consumer 2, file %d, generation %d, offset %s", p.file.Client, number, generation, bytesText(uint64(offset)))
+	return fmt.Sprintf("block of run 20261124T032209Z-1a2b3c, client %x, consumer 2, file %d, generation %d, offset %s",
+		p.file.Client, number, generation, bytesText(uint64(offset)))
 }
 
 func expect(t *testing.T, f Fault, d Damage, offset, length int, expected, found string) {
 	t.Helper()
-	if f.Damage != d || f.Offset != uint64(offset) || f.Length != uint64(length) || f.Expected != expected || !strings.Contains(f.Found, found) {
+	if f.Damage != d || f.Offset != uint64(offset) || f.Length != uint64(length) || f.Expected != expected ||
+		!strings.Contains(f.Found, found) {
 		t.Errorf("%v at %d, length %d: expected %q, found %q; want %v at %d, length %d: expected %q, found %q",
 			f.Damage, f.Offset, f.Length, f.Expected, f.Found, d, offset, length, expected, found)
 	}
@@ -90,7 +92,8 @@ func TestAFlippedBitIsFoundWhereverItIs(t *testing.T) {
 			block := slices.Clone(p.good[from:min(from+Size, len(p.good))])
 			block[at-from] ^= 1 << rng.IntN(8)
 			faults := c.Check(nil, uint64(from), block)
-			if len(faults) != 1 || faults[0].Damage != Flipped || faults[0].Offset != uint64(from) || faults[0].Length != uint64(len(block)) || faults[0].Found == "" {
+			if len(faults) != 1 || faults[0].Damage != Flipped || faults[0].Offset != uint64(from) ||
+				faults[0].Length != uint64(len(block)) || faults[0].Found == "" {
 				t.Errorf("byte %d of the block at %d: %+v", at-from, from, faults)
 			}
 		}
@@ -187,7 +190,8 @@ func TestAZeroedBlockIsLost(t *testing.T) {
 			}
 			zeroed++
 			faults := c.Check(nil, uint64(at), make([]byte, len(block)))
-			if len(faults) != 1 || faults[0].Damage != Lost || faults[0].Offset != uint64(at) || faults[0].Found != "zeros" {
+			if len(faults) != 1 || faults[0].Damage != Lost || faults[0].Offset != uint64(at) ||
+				faults[0].Found != "zeros" {
 				t.Fatalf("%+v", faults)
 			}
 		}
@@ -217,7 +221,8 @@ func TestAHalfWrittenBlockIsTorn(t *testing.T) {
 		n := cut / sectorSize
 		data := slices.Clone(p.good)
 		copy(data[at+cut:at+Size], p.older[at+cut:])
-		expect(t, p.wrong(t, data), Torn, at, Size, p.name(7, 2, at), fmt.Sprintf("from sector %d of the %s", n, p.name(7, 1, at)))
+		expect(t, p.wrong(t, data), Torn, at, Size, p.name(7, 2, at),
+			fmt.Sprintf("from sector %d of the %s", n, p.name(7, 1, at)))
 
 		data = slices.Clone(p.good)
 		copy(data[at:at+cut], p.older[at:])
@@ -229,7 +234,8 @@ func TestAHalfWrittenBlockIsTorn(t *testing.T) {
 
 		data = slices.Clone(p.good)
 		copy(data[at+cut:at+Size], p.good[9*Size+cut:])
-		expect(t, p.wrong(t, data), Torn, at, Size, p.name(7, 2, at), fmt.Sprintf("from sector %d of the %s", n, p.name(7, 2, 9*Size)))
+		expect(t, p.wrong(t, data), Torn, at, Size, p.name(7, 2, at),
+			fmt.Sprintf("from sector %d of the %s", n, p.name(7, 2, 9*Size)))
 	}
 }
 
@@ -239,7 +245,8 @@ func TestShiftedDataAreMisplaced(t *testing.T) {
 	data := slices.Clone(p.good)
 	copy(data[8*Size:20*Size], p.good[8*Size-sectorSize:])
 	f := p.wrong(t, data)
-	if f.Damage != Misplaced || f.Offset != 8*Size || f.Blocks != 12 || !strings.Contains(f.Found, fmt.Sprintf("offset %d B", 8*Size-sectorSize)) {
+	if f.Damage != Misplaced || f.Offset != 8*Size || f.Blocks != 12 ||
+		!strings.Contains(f.Found, fmt.Sprintf("offset %d B", 8*Size-sectorSize)) {
 		t.Errorf("%+v", f)
 	}
 }
@@ -267,7 +274,8 @@ func TestDataBehindTheEndAreAFault(t *testing.T) {
 	for _, size := range []uint64{3 * Size, 3*Size + 100} {
 		p := newPair(t, Data{Random, 0}, size)
 		f := p.wrong(t, append(slices.Clone(p.good), make([]byte, 2*Size)...))
-		if f.Offset != size || f.Length != 2*Size || f.Damage != Lost || f.Found != "zeros" || !strings.HasPrefix(f.Expected, "the end of file 7") {
+		if f.Offset != size || f.Length != 2*Size || f.Damage != Lost || f.Found != "zeros" ||
+			!strings.HasPrefix(f.Expected, "the end of file 7") {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -293,7 +301,8 @@ func TestSharedBlocks(t *testing.T) {
 	data := slices.Clone(p.good)
 	copy(data[at[0]:at[0]+Size], p.good[at[1]:])
 	f := p.wrong(t, data)
-	if f.Damage != Misplaced || !strings.Contains(f.Found, "shared by the files of run") || !strings.Contains(f.Expected, "shared by the files of run") {
+	if f.Damage != Misplaced || !strings.Contains(f.Found, "shared by the files of run") ||
+		!strings.Contains(f.Expected, "shared by the files of run") {
 		t.Errorf("%+v", f)
 	}
 	data = slices.Clone(p.good)

@@ -18,7 +18,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// compressed is the share of its size to which flate compresses data.
+// compressed returns the share of its size to which flate compresses data.
 func compressed(t *testing.T, data []byte) float64 {
 	t.Helper()
 	var size counter
@@ -35,7 +35,7 @@ func compressed(t *testing.T, data []byte) float64 {
 	return float64(size) / float64(len(data))
 }
 
-// files are files of that size one after another, total bytes in all.
+// files returns files of that size one after another, total bytes in all.
 func files(t *testing.T, s *Source, d Data, size, total uint64, chunk int) []byte {
 	t.Helper()
 	var data []byte
@@ -46,8 +46,7 @@ func files(t *testing.T, s *Source, d Data, size, total uint64, chunk int) []byt
 	return data
 }
 
-// distinct is the share of the blocks of that size that are not the same as an
-// earlier one.
+// distinct returns the share of the blocks of that size that are not the same as an earlier one.
 func distinct(data []byte, size int) float64 {
 	seen := make(map[[32]byte]bool)
 	n := 0
@@ -58,8 +57,8 @@ func distinct(data []byte, size int) float64 {
 	return float64(len(seen)) / float64(n)
 }
 
-// TestNoSectorOfRandomDataRecurs has files of two consumers, several rounds through
-// the pool each.
+// TestNoSectorOfRandomDataRecurs makes files of two consumers, several rounds through the pool
+// each.
 func TestNoSectorOfRandomDataRecurs(t *testing.T) {
 	for _, size := range []uint64{8192, 100_000, 1 << 20, 12 << 20} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -120,7 +119,8 @@ func testRecurrence(t *testing.T, data []byte, pool int) {
 // TestCompression allows two parts in a hundred for headers and stamps, and what flate
 // needs for zeros.
 func TestCompression(t *testing.T) {
-	for _, d := range []Data{{Random, 0}, {Zeros, 0}, {Compressible, 0}, {Compressible, 10}, {Compressible, 50}, {Compressible, 90}, {Compressible, 100}} {
+	for _, d := range []Data{{Random, 0}, {Zeros, 0}, {Compressible, 0}, {Compressible, 10}, {Compressible, 50},
+		{Compressible, 90}, {Compressible, 100}} {
 		t.Run(fmt.Sprintf("%v_%d", d.Kind, d.Percent), func(t *testing.T) {
 			t.Parallel()
 			want := 1 - float64(d.Percent)/100
@@ -138,7 +138,8 @@ func TestCompression(t *testing.T) {
 // TestDistinctBlocks allows one part in a hundred: in 32 MiB, 32 shared blocks are
 // 0.4 %, and so are blocks with headers in zeros data.
 func TestDistinctBlocks(t *testing.T) {
-	for _, d := range []Data{{Zeros, 0}, {Dedupable, 0}, {Dedupable, 25}, {Dedupable, 50}, {Dedupable, 99}, {Dedupable, 100}} {
+	for _, d := range []Data{{Zeros, 0}, {Dedupable, 0}, {Dedupable, 25}, {Dedupable, 50}, {Dedupable, 99},
+		{Dedupable, 100}} {
 		for _, size := range []uint64{1 << 20, 32 << 20} {
 			t.Run(fmt.Sprintf("%v_%d_%d", d.Kind, d.Percent, size), func(t *testing.T) {
 				t.Parallel()

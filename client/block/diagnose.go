@@ -14,7 +14,7 @@ func (c *Checker) headerAt(f *File, shared bool, place uint64) Header {
 	return Header{File: *f, Offset: place}
 }
 
-// diagnose says what is wrong with a block that is not sound.
+// diagnose returns what is wrong with a block that is not sound.
 func (c *Checker) diagnose(e *expected, block []byte) Fault {
 	f := Fault{Offset: e.offset, Length: uint64(len(block)), Blocks: 1, Expected: c.Name(e.offset)}
 	if h, ok := Sound(block); ok {
@@ -37,7 +37,7 @@ func (c *Checker) diagnose(e *expected, block []byte) Fault {
 	return f
 }
 
-// Name says what should be at offset, a multiple of 4096.
+// Name returns what should be at offset, a multiple of 4096.
 func (c *Checker) Name(offset uint64) string {
 	if offset >= c.file.Size {
 		return fmt.Sprintf("the end of file %d, which is to have %d B", c.file.Number, c.file.Size)
@@ -49,7 +49,7 @@ func (c *Checker) Name(offset uint64) string {
 	return c.header(&e).String()
 }
 
-// excess says what is behind the end of the file.
+// excess returns what is behind the end of the file.
 func (c *Checker) excess(offset uint64, data []byte) Fault {
 	f := Fault{
 		Offset: offset, Length: uint64(len(data)), Blocks: 1, Damage: Lost,
@@ -88,7 +88,7 @@ func Sound(block []byte) (Header, bool) {
 	return h, sound
 }
 
-// displaced says that a sound block is in the place of another.
+// displaced records in f that a sound block is in the place of another.
 func (c *Checker) displaced(f *Fault, h Header) {
 	f.Damage, f.Found = Misplaced, h.String()
 	same := h.File
@@ -103,7 +103,7 @@ func (c *Checker) displaced(f *Fault, h Header) {
 	}
 }
 
-// diagnoseBare is diagnose for a block that should be zeros.
+// diagnoseBare diagnoses a block that should be zeros.
 func (c *Checker) diagnoseBare(f *Fault, block []byte) {
 	wrong := 0
 	for _, b := range block {
@@ -121,7 +121,7 @@ func (c *Checker) diagnoseBare(f *Fault, block []byte) {
 	}
 }
 
-// diagnoseShort is diagnose for a block that is too short to have a header.
+// diagnoseShort diagnoses a block that is too short to have a header.
 func (c *Checker) diagnoseShort(f *Fault, e *expected, block []byte) {
 	var short [HeaderSize]byte
 	for back := uint32(1); back <= olderGenerations && back < c.file.Generation; back++ {
@@ -143,7 +143,7 @@ func (c *Checker) diagnoseShort(f *Fault, e *expected, block []byte) {
 	f.Damage, f.Found = Lost, "data without a header"
 }
 
-// diagnoseSectors is diagnose for a block that has a header and stamps.
+// diagnoseSectors diagnoses a block that has a header and stamps.
 func (c *Checker) diagnoseSectors(f *Fault, e *expected, block []byte) {
 	var found []finding
 	counts := make(map[content]int)

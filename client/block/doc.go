@@ -1,6 +1,6 @@
 // Package block is the format of what consumers write: blocks that say whose they
 // are, so that whoever reads one back can tell whether it is the right one, and name
-// the one that is there instead.
+// the one that was found instead.
 //
 // What is at any offset of a file follows from the data pool, the file's identity and
 // the offset alone, so a file is the same whatever the sizes and the order of the

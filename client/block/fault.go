@@ -15,9 +15,10 @@ const (
 	Unreadable Damage = 7 // reading it fails; a Checker never finds this
 )
 
-// String is the kind in a word.
+// String returns the kind in a word.
 func (d Damage) String() string {
-	words := [...]string{Lost: "lost", Torn: "torn", Stale: "stale", Misplaced: "misplaced", Flipped: "flipped", Truncated: "truncated", Unreadable: "unreadable"}
+	words := [...]string{Lost: "lost", Torn: "torn", Stale: "stale", Misplaced: "misplaced", Flipped: "flipped",
+		Truncated: "truncated", Unreadable: "unreadable"}
 	if d == 0 || int(d) >= len(words) {
 		return fmt.Sprintf("damage %d", uint8(d))
 	}
@@ -44,25 +45,27 @@ type Fault struct {
 	alike likeness
 }
 
-// IsNewer says that the blocks are sound ones of this place, but of a later generation of
+// IsNewer reports whether the blocks are sound ones of this place, but of a later generation of
 // the file, which it returns.
 func (f *Fault) IsNewer(than File) (newer File, yes bool) {
 	n := f.alike.file
-	yes = f.Damage == Misplaced && f.alike.shift == 0 && n.Owner == than.Owner && n.Number == than.Number && n.Generation > than.Generation
+	yes = f.Damage == Misplaced && f.alike.shift == 0 && n.Owner == than.Owner && n.Number == than.Number &&
+		n.Generation > than.Generation
 	return n, yes
 }
 
 // likeness is what makes faults of neighbouring blocks one fault.
 type likeness struct {
-	found string // kind of what is there, without the place
+	found string // kind of what was found, without the place
 	file  File   // that it is of, for stale and misplaced blocks
 	shift int64  // from the place where it should be to where it is, in bytes
 }
 
-// Join makes next part of f, if it is the same fault in the blocks behind, and says
+// Join makes next part of f, if it is the same fault in the blocks behind, and reports
 // whether it is.
 func (f *Fault) Join(next Fault) bool {
-	if next.Damage != f.Damage || next.alike != f.alike || next.Unwritten != f.Unwritten || next.Offset != f.Offset+f.Length {
+	if next.Damage != f.Damage || next.alike != f.alike || next.Unwritten != f.Unwritten ||
+		next.Offset != f.Offset+f.Length {
 		return false
 	}
 	f.FirstOnly, f.LastOnly = false, false
@@ -89,10 +92,11 @@ func (h Header) String() string {
 	if h.Shared {
 		return fmt.Sprintf("block %d of those shared by the files of %s", h.Offset/Size, of)
 	}
-	return fmt.Sprintf("block of %s, file %d, generation %d, offset %s", of, h.Number, h.Generation, bytesText(h.Offset))
+	return fmt.Sprintf("block of %s, file %d, generation %d, offset %s", of, h.Number, h.Generation,
+		bytesText(h.Offset))
 }
 
-// bytesText is a number of bytes in the largest unit that it is a multiple of.
+// bytesText returns a number of bytes in the largest unit that it is a multiple of.
 func bytesText(n uint64) string {
 	switch {
 	case n > 0 && n%(1<<30) == 0:

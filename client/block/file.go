@@ -3,6 +3,8 @@ package block
 import (
 	"errors"
 	"fmt"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 const (
@@ -26,12 +28,12 @@ type Kind uint8
 
 const (
 	Random       Kind = 1 // does not compress and does not repeat
-	Zeros        Kind = 2
+	Zeros        Kind = 2 // but for one header in each MiB
 	Compressible Kind = 3 // Data.Percent of each block are zeros
 	Dedupable    Kind = 4 // Data.Percent of the blocks are one of 32
 )
 
-// String is the kind as a configuration calls it.
+// String returns the kind as a configuration calls it.
 func (k Kind) String() string {
 	switch k {
 	case Random:
@@ -47,6 +49,20 @@ func (k Kind) String() string {
 	}
 }
 
+// KindOf returns the kind that a consumer is asked for on the wire; random unless that says.
+func KindOf(kind bulkheadv1.DataKind) Kind {
+	switch kind {
+	case bulkheadv1.DataKind_DATA_KIND_ZEROS:
+		return Zeros
+	case bulkheadv1.DataKind_DATA_KIND_COMPRESSIBLE:
+		return Compressible
+	case bulkheadv1.DataKind_DATA_KIND_DEDUPABLE:
+		return Dedupable
+	default:
+		return Random
+	}
+}
+
 // Data says what files are filled with.
 type Data struct {
 	Kind    Kind
@@ -58,7 +74,8 @@ func (d Data) Validate() error {
 	switch d.Kind {
 	case Random, Zeros:
 		if d.Percent != 0 {
-			return fmt.Errorf("%v data with %d percent: only compressible and dedupable data have a percentage", d.Kind, d.Percent)
+			return fmt.Errorf("%v data with %d percent: only compressible and dedupable data have a percentage", d.Kind,
+				d.Percent)
 		}
 	case Compressible, Dedupable:
 		if d.Percent > 100 {

@@ -39,7 +39,8 @@ func TestFormatIsAsDocumented(t *testing.T) {
 			}
 			continue
 		}
-		if m, got := binary.LittleEndian.Uint64(sector), binary.LittleEndian.Uint64(sector[8:]); m != mark(s) || got != seal(s, sector[16:]) {
+		if m, got := binary.LittleEndian.Uint64(sector), binary.LittleEndian.Uint64(sector[8:]); m != mark(s) ||
+			got != seal(s, sector[16:]) {
 			t.Fatalf("sector %d has the mark %x and the seal %x", s, m, got)
 		}
 	}
@@ -56,13 +57,13 @@ func TestFormatIsAsDocumented(t *testing.T) {
 	}
 }
 
-// stampedIdentity is the part of a header that is the same in all blocks of a file.
+// stampedIdentity returns the part of a header that is the same in all blocks of a file.
 func stampedIdentity(f *File) []byte {
 	s := newStamper(f)
 	return slices.Clone(s.header[:offsetAt])
 }
 
-// TestSharedBlocksAreAsDocumented has the places of shared blocks by the formulas of the
+// TestSharedBlocksAreAsDocumented computes the places of shared blocks by the formulas of the
 // package's comment.
 func TestSharedBlocksAreAsDocumented(t *testing.T) {
 	for _, percent := range []uint8{0, 1, 33, 50, 100} {
@@ -87,7 +88,8 @@ func TestSharedBlocksAreAsDocumented(t *testing.T) {
 func TestDamageBeforeACutIsFound(t *testing.T) {
 	f := testFile(Data{Random, 0}, 3*Size)
 	good := written(t, openSource(t, f.Data, 3, 1<<20), f, 1<<20)
-	for _, c := range []struct{ cut, at int }{{Size + 60, Size + 55}, {Size + 10, Size}, {Size + 512 + 6, Size + 512}, {Size + 512 + 300, Size + 512 + 7}, {Size + 512 + 300, Size + 500}} {
+	for _, c := range []struct{ cut, at int }{{Size + 60, Size + 55}, {Size + 10, Size}, {Size + 512 + 6, Size + 512},
+		{Size + 512 + 300, Size + 512 + 7}, {Size + 512 + 300, Size + 500}} {
 		data := slices.Clone(good[:c.cut])
 		if faults := checkCut(t, f, data); len(faults) != 0 {
 			t.Errorf("cut off at %d: %+v", c.cut, faults)
@@ -99,7 +101,7 @@ func TestDamageBeforeACutIsFound(t *testing.T) {
 	}
 }
 
-// checkCut is check for a file that is cut off.
+// checkCut checks a file that is cut off.
 func checkCut(t *testing.T, f File, data []byte) []Fault {
 	t.Helper()
 	c, err := NewChecker(f)

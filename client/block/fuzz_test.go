@@ -21,7 +21,8 @@ func FuzzCheckAny(f *testing.F) {
 		}
 		at, blocks := offset, uint64(0)
 		for _, fault := range c.Check(nil, offset, data) {
-			if fault.Offset < at || fault.Length == 0 || fault.Damage < Lost || fault.Damage > Flipped || fault.Expected == "" || fault.Found == "" {
+			if fault.Offset < at || fault.Length == 0 || fault.Damage < Lost || fault.Damage > Flipped ||
+				fault.Expected == "" || fault.Found == "" {
 				t.Fatalf("%+v behind %d", fault, at)
 			}
 			at = fault.Offset + fault.Length
@@ -38,7 +39,7 @@ func FuzzCheckAny(f *testing.F) {
 
 // FuzzCheckDamaged changes a file anyhow: there is a fault exactly where it is changed.
 func FuzzCheckDamaged(f *testing.F) {
-	sources := make(map[Data]*Source) // making one takes longer than all the rest
+	sources := make(map[Data]*Sources) // making one takes longer than all the rest
 	f.Cleanup(func() {
 		for _, s := range sources {
 			if err := s.Close(); err != nil {
@@ -52,13 +53,13 @@ func FuzzCheckDamaged(f *testing.F) {
 			t.Skip()
 		}
 		if sources[file.Data] == nil {
-			s, err := NewSource(file.Data, 77, 1<<16)
+			s, err := NewSources(file.Data, 77, 1<<16, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
 			sources[file.Data] = s
 		}
-		good := written(t, sources[file.Data], file, 1<<16)
+		good := written(t, sources[file.Data].Source(0), file, 1<<16)
 		data := slices.Clone(good)
 		for i := range change {
 			if int(at)+i < len(data) {

@@ -6,7 +6,7 @@ import (
 )
 
 // ErrNoHeader is returned by Parse for bytes that are not a header.
-var ErrNoHeader = errors.New("there is no header of a block")
+var ErrNoHeader = errors.New("no block header")
 
 // magic begins every header: "BHB" and the version.
 const magic = 'B' | 'H'<<8 | 'B'<<16 | 1<<24

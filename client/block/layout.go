@@ -25,7 +25,7 @@ const (
 	formBare               // zeros
 )
 
-// ringOf is how many blocks a pool has of which chunks of up to maxChunk bytes are taken.
+// ringOf returns how many blocks a pool has of which chunks of up to maxChunk bytes are taken.
 func ringOf(kind Kind, maxChunk int) uint64 {
 	switch kind {
 	case Zeros:
@@ -41,9 +41,9 @@ func ringOf(kind Kind, maxChunk int) uint64 {
 	}
 }
 
-// ringStart is the place in the pool, in blocks, of the file's first block. The
-// blocks of a file follow each other in the pool, and the files of one size one
-// another. A smaller pool has it at the remainder.
+// ringStart returns the place in the pool, in blocks, of the file's first block. The blocks of a
+// file follow each other in the pool, and the files of one size one another. A smaller pool has
+// it at the remainder.
 func ringStart(f *File) uint64 {
 	if f.Kind == Zeros {
 		return 0 // headers are always in the same place, and nothing else is in the pool
@@ -64,8 +64,8 @@ func (d Data) shared(r uint64) (k uint64, yes bool) {
 	return before % sharedBlocks, (r+1)*uint64(d.Percent)/100 > before
 }
 
-// formOf is the form of the block at offset, which has that length, and for a
-// shared block its number. The block is at r in the pool.
+// formOf returns the form of the block at offset, which has that length, and for a shared block
+// its number. The block is at r in the pool.
 func (d Data) formOf(offset uint64, length int, r uint64) (form, uint64) {
 	if d.Kind == Zeros && offset/Size%zerosStride != 0 {
 		return formBare, 0
@@ -76,7 +76,7 @@ func (d Data) formOf(offset uint64, length int, r uint64) (form, uint64) {
 	return formOwn, 0
 }
 
-// dataEnd is where in each block the zeros begin that make it compressible.
+// dataEnd returns where in each block the zeros begin that make it compressible.
 func (d Data) dataEnd() int {
 	switch d.Kind {
 	case Zeros:
@@ -89,8 +89,8 @@ func (d Data) dataEnd() int {
 	}
 }
 
-// stampLength is how many bytes at the beginning of the sector are header or
-// stamp; sector is its number within its block.
+// stampLength returns how many bytes at the beginning of the sector are header or stamp; sector
+// is its number within its block.
 func (d Data) stampLength(sector int) int {
 	switch {
 	case sector == 0:

@@ -23,7 +23,7 @@ func newPool(data Data, seed uint64, ring uint64, memory []byte) *pool {
 	return p
 }
 
-// again is a pool of the same data in other memory.
+// again returns a pool of the same data in other memory.
 func (p *pool) again(memory []byte) *pool {
 	copy(memory, p.memory)
 	return &pool{data: p.data, ring: p.ring, memory: memory, hashes: p.hashes}

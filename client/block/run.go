@@ -21,7 +21,7 @@ const (
 	suffixBits = 24
 )
 
-// RunOf is the run of that id. A Run's String gives the same Run again.
+// RunOf returns the run of that id. A Run's String gives the same Run again.
 func RunOf(id string) Run {
 	if id == "" {
 		return 0
@@ -35,7 +35,7 @@ func RunOf(id string) Run {
 	return Run(xxhash.Sum64String(id) | runHashed)
 }
 
-// timedRun is the run of an id that has a time and a suffix, or else 0.
+// timedRun returns the run of an id that has a time and a suffix, or else 0.
 func timedRun(id string) Run {
 	if len(id) != len(runTime)+len("-1a2b3c") || id[len(runTime)] != '-' {
 		return 0
@@ -55,8 +55,8 @@ func timedRun(id string) Run {
 	return r
 }
 
-// String is the id, or # and the hash in hex if it was of another form. It is empty
-// for no run.
+// String returns the id, or # and the hash in hex if it was of another form. It is empty for no
+// run.
 func (r Run) String() string {
 	switch {
 	case r == 0:

@@ -46,9 +46,9 @@ type candidate struct {
 	by stamper
 }
 
-// candidates are the files that a sector in the wrong place is most likely of: this
-// one, its earlier generations, its consumer's shared blocks, and those that headers in
-// the block speak of.
+// candidates returns the files that a sector in the wrong place is most likely of: this one, its
+// earlier generations, its consumer's shared blocks, and those that headers in the block speak
+// of.
 func (c *Checker) candidates(e *expected, block []byte) []candidate {
 	all := []candidate{{Header{File: c.file}, c.own}}
 	if c.file.Kind == Dedupable {
@@ -74,7 +74,7 @@ func (c *Checker) candidates(e *expected, block []byte) []candidate {
 	return all
 }
 
-// find says what is in the place of a sector.
+// find returns what is in the place of a sector.
 func (e *expected) find(sector int, data []byte, others []candidate) finding {
 	if sound, _ := e.sectorSound(sector, data); sound {
 		return finding{content: contentRight}
@@ -127,7 +127,7 @@ func whose(data []byte, files []candidate) (of Header, at int, ok bool) {
 }
 
 // isBegun reports whether the first sector of the block has the beginning of its header, and
-// behind that zeros, or what is there in an earlier generation of one of those files.
+// behind that zeros, or what is in an earlier generation of one of those files.
 func (e *expected) isBegun(data []byte, others []candidate) bool {
 	if len(data) < HeaderSize {
 		return false
@@ -174,7 +174,7 @@ func (e *expected) isChanged(sector int, data []byte) bool {
 	return bitsApart(data[:known], stamp[:known]) <= min(fewBits, known)
 }
 
-// bitsApart is the number of bits in which two texts of one length differ.
+// bitsApart returns the number of bits in which two texts of one length differ.
 func bitsApart(a, b []byte) int {
 	n := 0
 	for i := range a {
@@ -183,7 +183,7 @@ func bitsApart(a, b []byte) int {
 	return n
 }
 
-// describe says what is in the sectors of a block, those alike together.
+// describe returns what is in the sectors of a block, those alike together.
 func describe(found []finding) string {
 	var parts []string
 	for i := 0; i < len(found); {
@@ -206,7 +206,7 @@ func continues(a, b finding, n int) bool {
 	return a.content == b.content && a.of == b.of && (a.content != contentOther || b.at == a.at+n)
 }
 
-// String says what is in a sector, behind its name.
+// String returns what is in a sector, behind its name.
 func (f finding) String() string {
 	switch f.content {
 	case contentRight:

@@ -1,7 +1,6 @@
 package block
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/cespare/xxhash/v2"
@@ -36,7 +35,6 @@ type Source struct {
 	pool     *pool
 	window   []byte // page-aligned, what chunks are put together in; nil if that is the pool
 	maxChunk int
-	owner    *Sources // closed with the Source; nil if others share it
 
 	file   File // that the chunks are of; zero before Begin
 	own    stamper
@@ -44,25 +42,15 @@ type Source struct {
 	start  uint64 // place of the file's first block in the largest ring, in blocks
 }
 
-// NewSource is NewSources for a single writer. The caller must close it.
-func NewSource(data Data, seed uint64, maxChunk int) (*Source, error) {
-	all, err := NewSources(data, seed, maxChunk, 1)
-	if err != nil {
-		return nil, err
-	}
-	s := all.each[0]
-	s.owner = all
-	return s, nil
-}
-
-// Begin says which file the chunks are of from now on. It returns an error if there can
+// Begin sets the file that the chunks are of from now on. It returns an error if there can
 // be no such file, or if its data are not the Source's.
 func (s *Source) Begin(f File) error {
 	if err := f.Validate(); err != nil {
 		return err
 	}
 	if d := s.pool.data; f.Data != d {
-		return fmt.Errorf("a file of %v data, %d percent, from a source of %v data, %d percent", f.Kind, f.Percent, d.Kind, d.Percent)
+		return fmt.Errorf("a file of %v data, %d percent, from a source of %v data, %d percent", f.Kind, f.Percent,
+			d.Kind, d.Percent)
 	}
 	s.file, s.own, s.shared, s.start = f, newStamper(&f), newSharedStamper(&f), ringStart(&f)
 	return nil
@@ -70,11 +58,12 @@ func (s *Source) Begin(f File) error {
 
 // Chunk returns the bytes of the file from offset on. They are valid until the
 // next call. Their address is as far behind a multiple of 4096 as offset, so they fit
-// direct I/O wherever offset does. size is 1 to the maxChunk of NewSource, and the
+// direct I/O wherever offset does. size is 1 to the maxChunk of NewSources, and the
 // chunk ends within the file; anything else is a mistake of the caller, and panics.
 func (s *Source) Chunk(offset uint64, size int) []byte {
 	if size < 1 || size > s.maxChunk || offset >= s.file.Size || uint64(size) > s.file.Size-offset {
-		panic(fmt.Sprintf("block: a chunk of %d bytes at %d of a file of %d, of at most %d", size, offset, s.file.Size, s.maxChunk))
+		panic(fmt.Sprintf("block: a chunk of %d bytes at %d of a file of %d, of at most %d", size, offset, s.file.Size,
+			s.maxChunk))
 	}
 	p := s.pool
 	r := (s.start + offset/Size) % p.ring
@@ -106,17 +95,6 @@ func (s *Source) Chunk(offset uint64, size int) []byte {
 		}
 	}
 	return memory[begin:end:end]
-}
-
-// Close gives the memory back. No chunk may be in use any more. It returns an error for one of
-// several Sources, which are closed together.
-func (s *Source) Close() error {
-	if s.owner == nil {
-		return errors.New("closing a data source: it is one of several, or closed already")
-	}
-	owner := s.owner
-	s.owner = nil
-	return owner.Close()
 }
 
 // stampWhole writes the header and the stamps of a whole block without zeros.

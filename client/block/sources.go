@@ -70,10 +70,10 @@ func newSources(data Data, seed uint64, maxChunk int, l plot) (*Sources, error) 
 	return s, nil
 }
 
-// Source is that of a writer, 0 to n-1. It is closed with the others.
+// Source returns the source of a writer, 0 to n-1. It is closed with the others.
 func (s *Sources) Source(writer int) *Source { return s.each[writer] }
 
-// Close gives the memory back. No chunk may be in use any more.
+// Close gives the memory back. No chunk may be in use.
 func (s *Sources) Close() error {
 	if s.memory == nil {
 		return errors.New("closing data sources: they are closed already")
@@ -85,8 +85,8 @@ func (s *Sources) Close() error {
 	return nil
 }
 
-// Memory is how many bytes NewSources takes for n writers with chunks of up to maxChunk bytes, in
-// multiples of 2 MiB, the hashes of the data among them.
+// Memory returns how many bytes NewSources takes for n writers with chunks of up to maxChunk
+// bytes, in multiples of 2 MiB, the hashes of the data among them.
 func Memory(kind Kind, maxChunk, n int) uint64 {
 	l := layOut(kind, maxChunk, n)
 	pools := uint64(1)

@@ -21,11 +21,12 @@ func openSources(t testing.TB, d Data, seed uint64, maxChunk, n int) *Sources {
 	return s
 }
 
-// TestWritersTogetherMakeTheSameFiles has every writer's chunks in its hands at the same time:
-// none changes another's, and a file is what a writer by itself makes of it.
+// TestWritersTogetherMakeTheSameFiles holds every writer's chunks at the same time: none changes
+// another's, and a file is the same as a single writer makes it.
 func TestWritersTogetherMakeTheSameFiles(t *testing.T) {
 	for _, d := range allData {
-		for _, c := range []struct{ chunk, writers int }{{1000, 40}, {4096, 5}, {4096, 40}, {64 << 10, 3}, {256 << 10, 3}, {1 << 20, 2}} {
+		for _, c := range []struct{ chunk, writers int }{{1000, 40}, {4096, 5}, {4096, 40}, {64 << 10, 3},
+			{256 << 10, 3}, {1 << 20, 2}} {
 			t.Run(fmt.Sprintf("%v_%d/%d×%d", d.Kind, d.Percent, c.chunk, c.writers), func(t *testing.T) {
 				t.Parallel()
 				together, alone := openSources(t, d, 42, c.chunk, c.writers), openSource(t, d, 42, c.chunk)
@@ -71,7 +72,8 @@ func TestMemoryIsInProportionToChunks(t *testing.T) {
 			for _, writers := range []int{1, 2, 4, 16, 256} {
 				most := uint64(maxRing*Size + 2*largePage + writers*(5*chunk+chunk/8+2*Size))
 				if m := Memory(kind, chunk, writers); m > most {
-					t.Errorf("%d writers of %v chunks of %d B take %d B of memory; want at most %d", writers, kind, chunk, m, most)
+					t.Errorf("%d writers of %v chunks of %d B take %d B of memory; want at most %d", writers, kind,
+						chunk, m, most)
 				}
 			}
 		}
@@ -81,7 +83,8 @@ func TestMemoryIsInProportionToChunks(t *testing.T) {
 // TestWritersShareNoMemory: what Memory says is what there is, and the writers' parts of it do
 // not overlap.
 func TestWritersShareNoMemory(t *testing.T) {
-	for _, c := range []struct{ chunk, writers int }{{4096, 1}, {4096, 7}, {4096, 256}, {16 << 10, 20}, {128 << 10, 4}, {1 << 20, 4}} {
+	for _, c := range []struct{ chunk, writers int }{{4096, 1}, {4096, 7}, {4096, 256}, {16 << 10, 20}, {128 << 10, 4},
+		{1 << 20, 4}} {
 		s := openSources(t, Data{Random, 0}, 0, c.chunk, c.writers)
 		if said, is := Memory(Random, c.chunk, c.writers), uint64(len(s.memory)); said < is || said > is+is/32 {
 			t.Errorf("%d × %d: %d bytes are mapped, and Memory is %d", c.writers, c.chunk, is, said)
@@ -106,8 +109,8 @@ func TestWritersShareNoMemory(t *testing.T) {
 	}
 }
 
-// TestWritersAddressesFitDirectIO has chunks of all writers as far behind a multiple of 4096 as
-// their offsets.
+// TestWritersAddressesFitDirectIO checks that the chunks of all writers are as far behind a
+// multiple of 4096 as their offsets.
 func TestWritersAddressesFitDirectIO(t *testing.T) {
 	for _, chunk := range []int{512, 4096, 12 << 10, 128 << 10} {
 		s := openSources(t, Data{Random, 0}, 0, chunk, 64)
@@ -116,7 +119,8 @@ func TestWritersAddressesFitDirectIO(t *testing.T) {
 				t.Fatal(err)
 			}
 			for at := uint64(0); at < 1<<20; at += uint64(chunk) {
-				if d := uintptr(unsafe.Pointer(unsafe.SliceData(s.Source(i).Chunk(at, chunk)))); d%Size != uintptr(at%Size) {
+				if d := uintptr(unsafe.Pointer(unsafe.SliceData(s.Source(i).Chunk(at, chunk)))); d%Size != uintptr(
+					at%Size) {
 					t.Fatalf("chunk of %d at %d begins at address %#x", chunk, at, d)
 				}
 			}

@@ -42,14 +42,14 @@ func stamperOf(f *File, number uint64) (s stamper) {
 	return s
 }
 
-// mark is the mark of a sector.
+// mark returns the mark of a sector.
 func (s *stamper) mark(sector uint64) uint64 { return scramble(s.marks + (sector+1)*goldenGamma) }
 
-// seal is the seal of the sector that has this mark and a payload of this hash.
+// seal returns the seal of the sector that has this mark and a payload of this hash.
 func (s *stamper) seal(mark, payload uint64) uint64 { return (mark + s.seals) ^ payload }
 
-// sectorOf is the sector that has this mark. Any mark is some sector's; one that is not
-// of this stamper is, in all likelihood, that of a sector beyond any file.
+// sectorOf returns the sector that has this mark. Any mark is some sector's; one that is not of
+// this stamper is, in all likelihood, that of a sector beyond any file.
 func (s *stamper) sectorOf(mark uint64) uint64 {
 	return (unscramble(mark)-s.marks)*inverseGamma - 1
 }
@@ -89,12 +89,12 @@ const (
 	inverseGamma = 0xf1de83e19937733d
 )
 
-// scramble is a bijection that makes counters look random: distinct ones give
-// distinct values.
+// scramble makes counters look random by a bijection: distinct ones give distinct
+// values.
 func scramble(z uint64) uint64 {
 	z *= 0xff51afd7ed558ccd
 	return z ^ z>>33
 }
 
-// unscramble is the inverse of scramble.
+// unscramble undoes scramble.
 func unscramble(z uint64) uint64 { return (z ^ z>>33) * 0x4f74430c22a54005 }

@@ -11,7 +11,8 @@ func (c *Checker) unwritten(e *expected, found []finding) bool {
 		older := f.of.File
 		older.Generation, older.Size = c.file.Generation, c.file.Size
 		return f.content == contentZeros ||
-			f.content == contentOther && older == c.file && f.of.Generation < c.file.Generation && f.of.Offset == e.offset && f.at == i
+			f.content == contentOther && older == c.file && f.of.Generation < c.file.Generation &&
+				f.of.Offset == e.offset && f.at == i
 	}
 	right := func(i int) bool { return i >= 0 && i < len(found) && found[i].content == contentRight }
 	begun := found[0].content == contentChanged || found[0].content == contentBegun

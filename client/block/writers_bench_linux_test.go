@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkWriters says what writers that share a pool cost, beside writers that have one each: the
+// BenchmarkWriters measures what writers that share a pool cost, beside writers that have one each: the
 // ratio of the processor time that chunks take until they are in the page cache of memory files,
 // written in turn by one thread. Both are measured in turn in one run; the figure is the median of
 // the pairs.

@@ -34,8 +34,8 @@ func New(bytes uint64) (*Budget, error) {
 	return b, nil
 }
 
-// Inherited is the budget at the descriptor that this process inherited. It takes that over,
-// and returns an error when there is no budget at it. The caller closes the budget.
+// Inherited returns the budget at the descriptor that this process inherited. It takes that
+// over, and returns an error when there is no budget at it. The caller closes the budget.
 func Inherited(descriptor int) (*Budget, error) {
 	b, err := inherit(descriptor)
 	if err != nil {
@@ -44,7 +44,7 @@ func Inherited(descriptor int) (*Budget, error) {
 	return b, nil
 }
 
-// File is for a child to inherit. It is closed with the Budget, and nil for a nil one.
+// File returns the file that a child inherits. It is closed with the Budget, and nil for a nil one.
 func (b *Budget) File() *os.File {
 	if b == nil {
 		return nil

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// take takes until nothing is left, and says how often it could.
+// take takes until nothing is left, and returns how often it could.
 func take(size string) int {
 	n, err := strconv.Atoi(size)
 	if err != nil {

@@ -44,7 +44,7 @@ func create() (*Budget, error) {
 func inherit(fd int) (*Budget, error) {
 	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
 	if err != nil || seals&sealed != sealed {
-		return nil, errors.New("it is no memory file of a fixed size")
+		return nil, errors.New("it is not a memory file of a fixed size")
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {

@@ -72,7 +72,8 @@ func TestBudgetIsSpentAndNoMore(t *testing.T) {
 func TestNoBudgetWhereOneIsSaidToBe(t *testing.T) {
 	c := newConsumer(Options{}, newScriptedDisk(nil))
 	stream := &heldStream{ctx: t.Context()}
-	err := c.Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) { task.BudgetDescriptor = 1 << 20 }), stream)
+	err := c.Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) { task.BudgetDescriptor = 1 << 20 }),
+		stream)
 	if err == nil || len(stream.sent()) != 0 {
 		t.Errorf("Run = %v, %v; want that there is no budget", err, stream.sent())
 	}

@@ -64,7 +64,7 @@ func (w *writer) writeDirect(f *loadFile, offset uint64, data []byte) (time.Dura
 		return took, err
 	}
 	start := w.gauge.enter()
-	err = f.setDirect(false)
+	err = f.SetDirect(false)
 	took += w.gauge.leave(start)
 	if err == nil {
 		var tail time.Duration
@@ -76,7 +76,7 @@ func (w *writer) writeDirect(f *loadFile, offset uint64, data []byte) (time.Dura
 		return took, err
 	}
 	start = w.gauge.enter()
-	err = f.setDirect(true) // at random, other chunks follow the last one
+	err = f.SetDirect(true) // at random, other chunks follow the last one
 	return took + w.gauge.leave(start), err
 }
 
@@ -85,7 +85,7 @@ func (w *writer) write(f *loadFile, offset uint64, data []byte) (took time.Durat
 	written := 0
 	for written < len(data) {
 		start := w.gauge.enter()
-		n, err := f.write(data[written:], offset+uint64(written))
+		n, err := f.Write(data[written:], offset+uint64(written))
 		took += w.gauge.leave(start)
 		if err == nil && n <= 0 {
 			err = fmt.Errorf("write %s/%s: %w", w.task.folder, f.name, errNothingTaken)
@@ -118,5 +118,5 @@ func (w *writer) syncChunk(f *loadFile, size int) error {
 	default:
 		return nil
 	}
-	return w.sync(f, f.datasync)
+	return w.sync(f, f.Datasync)
 }

@@ -1,6 +1,10 @@
 package consumer
 
-import "time"
+import (
+	"time"
+
+	"bulkhead/internal/backoff"
+)
 
 // timerGrain is how much too late a Go timer may fire on an idle machine: the
 // runtime waits for timers in whole milliseconds, and the process may have a slack of four.
@@ -44,3 +48,6 @@ func (c *clock) until(at time.Duration) bool {
 	}
 	return !isClosed(c.due)
 }
+
+// retry is how long to pause between files after failures in a row.
+var retry = backoff.Policy{First: 100 * time.Millisecond, Most: 5 * time.Second}

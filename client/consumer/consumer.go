@@ -10,13 +10,14 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/client/consumer/disk"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // defaultAbandonTimeout is what Options.AbandonTimeout is when it is 0.
 const defaultAbandonTimeout = 5 * time.Second
 
-// Options says how a Consumer behaves; the zero value is ready for use.
+// Options configures a Consumer; the zero value is ready for use.
 type Options struct {
 	// AbandonTimeout is how long Abandon waits for a system call that is stuck;
 	// 0 or less means 5 s.
@@ -32,7 +33,7 @@ type Options struct {
 type Consumer struct {
 	bulkheadv1.UnimplementedWorkerServiceServer
 
-	open           func(folder string) (disk, error)
+	open           func(folder string) (disk.Disk, error)
 	nap            func(time.Duration)
 	crowded        func() bool
 	abandonTimeout time.Duration
@@ -50,7 +51,8 @@ func New(o Options) *Consumer {
 		o.AbandonTimeout = defaultAbandonTimeout
 	}
 	return &Consumer{
-		open: openDisk, nap: nap, crowded: newCrowding().now, abandonTimeout: o.AbandonTimeout, stopOnError: o.StopOnError, ending: newEnding(),
+		open: disk.Open, nap: nap, crowded: newCrowding().now, abandonTimeout: o.AbandonTimeout,
+		stopOnError: o.StopOnError, ending: newEnding(),
 		let: make(chan struct{}),
 	}
 }
@@ -72,7 +74,8 @@ func New(o Options) *Consumer {
 //   - the error of the stream when it broke; the files are then removed, too.
 //
 // Other failures to write do not end it; they are told in Progress.
-func (c *Consumer) Run(request *bulkheadv1.RunRequest, stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) error {
+func (c *Consumer) Run(request *bulkheadv1.RunRequest,
+	stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) error {
 	if c.called.Swap(true) {
 		return status.Error(codes.FailedPrecondition, "this consumer was given its job before; it does one")
 	}
@@ -92,14 +95,14 @@ func (c *Consumer) Run(request *bulkheadv1.RunRequest, stream grpc.ServerStreami
 	j.nap, j.rotation.crowded = c.nap, c.crowded
 	c.job.Store(j)
 	failure := j.run(stream)
-	if err := d.close(); failure == nil && err != nil {
+	if err := d.Close(); failure == nil && err != nil {
 		failure = status.Error(codes.Internal, err.Error())
 	}
 	return failure
 }
 
-// Failure is the failure at which the job ended; nil if it did not end at one, or
-// not yet. That it came to its reserve is none.
+// Failure returns the failure at which the job ended; nil if it did not end at one, or not yet.
+// That it came to its reserve is none.
 func (c *Consumer) Failure() error {
 	j := c.job.Load()
 	if j == nil || !isClosed(j.written) {
@@ -117,7 +120,7 @@ func (c *Consumer) Begin(context.Context, *bulkheadv1.BeginRequest) (*bulkheadv1
 	return &bulkheadv1.BeginResponse{}, nil
 }
 
-// Heartbeat says how the consumer is, and answers also while a write is stuck:
+// Heartbeat returns the consumer's state, and answers also while a write is stuck:
 //
 //   - WORKING while it does its job, all pauses included;
 //   - STALLED, with the time, while a system call of any of its writers has been in
@@ -140,7 +143,7 @@ func (c *Consumer) Heartbeat(context.Context, *bulkheadv1.HeartbeatRequest) (*bu
 //
 // Kill may come before Run, which then writes nothing, and more than once: the
 // earliest deadline holds. It cannot end a system call that is stuck; Run lasts
-// until that returns, and Progress and Heartbeat go on.
+// until that returns, and Progress and Heartbeat continue.
 func (c *Consumer) Kill(_ context.Context, request *bulkheadv1.KillRequest) (*bulkheadv1.KillResponse, error) {
 	c.ending.kill(time.Duration(request.GetGraceNano()))
 	return &bulkheadv1.KillResponse{}, nil

@@ -31,9 +31,10 @@ func TestSizes(t *testing.T) {
 		t.Run(fmt.Sprintf("%d_%d", c.chunk, c.file), func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
-			p := start(t, dial(t, New(Options{})), request(folder, c.chunk, c.file, func(task *bulkheadv1.ConsumerTask) {
-				task.Keep = true
-			}))
+			p := start(t, dial(t, New(Options{})),
+				request(folder, c.chunk, c.file, func(task *bulkheadv1.ConsumerTask) {
+					task.Keep = true
+				}))
 			p.untilFiles(4)
 			p.kill(0)
 			messages := p.orderlyEnd()
@@ -107,7 +108,8 @@ func TestStartEchoesSpec(t *testing.T) {
 	p.untilFiles(1)
 	p.kill(0)
 	spec := p.orderlyEnd()[0].GetStart().GetConsumer()
-	if spec.GetPath() != folder || spec.GetChunkSizeBytes() != 1000 || spec.GetFileSizeBytes() != 5000 || spec.GetKeepFiles() != 2 {
+	if spec.GetPath() != folder || spec.GetChunkSizeBytes() != 1000 || spec.GetFileSizeBytes() != 5000 ||
+		spec.GetKeepFiles() != 2 {
 		t.Errorf("Start says %v", spec)
 	}
 }
@@ -174,7 +176,7 @@ func TestFolderRemovedWhileRunning(t *testing.T) {
 	}
 }
 
-// TestFolderMovedAway has the folder under another name: nothing more is written to it.
+// TestFolderMovedAway renames the folder: nothing more is written to it.
 func TestFolderMovedAway(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "folder")
 	if err := os.Mkdir(folder, 0o700); err != nil {
@@ -188,7 +190,8 @@ func TestFolderMovedAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := p.end()
-	if s := status.Convert(err); s.Code() != codes.Aborted || !strings.Contains(s.Message(), "no such file or directory") || !strings.Contains(s.Message(), folder+"/") {
+	if s := status.Convert(err); s.Code() != codes.Aborted ||
+		!strings.Contains(s.Message(), "no such file or directory") || !strings.Contains(s.Message(), folder+"/") {
 		t.Errorf("Run = %v", err)
 	}
 }
@@ -252,7 +255,7 @@ func TestBrokenStreamEndsAndCleansUp(t *testing.T) {
 	select {
 	case <-c.job.Load().written:
 	case <-time.After(patience):
-		t.Fatal("the writer goes on without a parent")
+		t.Fatal("the writer continues without a parent")
 	}
 	if names := entries(t, folder); len(names) != 0 {
 		t.Errorf("left over: %v", names)
@@ -263,7 +266,8 @@ func TestAbandon(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		folder := t.TempDir()
 		c := New(Options{})
-		p := start(t, dial(t, c), request(folder, 4096, 65536, func(task *bulkheadv1.ConsumerTask) { task.Keep = keep }))
+		p := start(t, dial(t, c), request(folder, 4096, 65536,
+			func(task *bulkheadv1.ConsumerTask) { task.Keep = keep }))
 		p.untilFiles(3)
 		c.Abandon()
 		if left := len(entries(t, folder)) > 0; left != keep {

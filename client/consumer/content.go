@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bulkhead/client/block"
+	"bulkhead/client/names"
 	"bulkhead/client/verify"
 	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -31,7 +32,7 @@ type finished struct {
 	closed   time.Time
 }
 
-// finished is what the verifier needs to know of a file that was just closed.
+// finished returns what the verifier needs to know of a file that was just closed.
 func (w *writer) finished(f *loadFile) *finished {
 	c := &content{name: f.name, target: verify.Target{File: w.task.blockFile(f), Written: f.end}}
 	if f.partial && w.task.random {
@@ -41,11 +42,11 @@ func (w *writer) finished(f *loadFile) *finished {
 	return &finished{turn: f.turn, rollover: f.rollover(w.task), closed: time.Now()}
 }
 
-// plainContent is what a new file of the largest size is to read back as, if it is whole. So
-// nothing needs to be kept of it.
-func (t *task) plainContent(number uint64) *content {
+// wholeContent returns what a new file of the largest size is to read back as, if it is whole.
+// So nothing needs to be kept of it.
+func (t *task) wholeContent(number uint64) *content {
 	f := &loadFile{turn: turn{number: number, generation: 1}, target: t.maxFile}
-	return &content{name: fileName(number), target: verify.Target{File: t.blockFile(f), Written: t.maxFile}}
+	return &content{name: names.LoadFile(number), target: verify.Target{File: t.blockFile(f), Written: t.maxFile}}
 }
 
 // span is a part of a file, in bytes.

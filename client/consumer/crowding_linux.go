@@ -57,7 +57,7 @@ func (c *crowding) look() {
 	c.at, c.waited, c.took = now, waited, time.Since(now)
 }
 
-// waits is how long the threads that there are have waited for a processor since they
+// waits returns how long the threads that there are have waited for a processor since they
 // began, the second figure of each schedstat, in nanoseconds (the kernel's
 // Documentation/scheduler/sched-stats.rst).
 func (c *crowding) waits() (total time.Duration) {

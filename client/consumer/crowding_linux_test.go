@@ -75,8 +75,8 @@ func TestKernelSaysHowLongThreadsWait(t *testing.T) {
 	}
 }
 
-// TestRemovalOfACrowdedConsumer has removals that take long, and no processor for them:
-// no file is begun while there is one to be removed.
+// TestRemovalOfACrowdedConsumer makes removals take long, and leaves no processor for them: no file
+// is begun while there is one to be removed.
 func TestRemovalOfACrowdedConsumer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newScriptedDisk(slow(func(c call) (int, error) {
@@ -90,7 +90,8 @@ func TestRemovalOfACrowdedConsumer(t *testing.T) {
 		stream := &heldStream{ctx: t.Context()}
 		ended := make(chan error, 1)
 		go func() {
-			ended <- c.Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) { task.ProgressIntervalNano = int64(time.Hour) }), stream)
+			ended <- c.Run(request("/", 1000, 2500,
+				func(task *bulkheadv1.ConsumerTask) { task.ProgressIntervalNano = int64(time.Hour) }), stream)
 		}()
 		time.Sleep(600 * time.Millisecond)
 		kill(t, c, 0)

@@ -21,7 +21,8 @@ type ending struct {
 }
 
 func newEnding() *ending {
-	return &ending{begun: make(chan struct{}), due: make(chan struct{}), over: make(chan struct{}), abandoned: make(chan struct{})}
+	return &ending{begun: make(chan struct{}), due: make(chan struct{}), over: make(chan struct{}),
+		abandoned: make(chan struct{})}
 }
 
 // share leaves half of the grace of a later kill to reading back.
@@ -61,14 +62,14 @@ func (e *ending) begin() {
 	closeOnce(e.begun)
 }
 
-// begunAt is when the end began; zero before.
+// begunAt returns when the end began; zero before.
 func (e *ending) begunAt() time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.at
 }
 
-// isHasty says that somebody left no time for the end.
+// isHasty reports whether somebody left no time for the end.
 func (e *ending) isHasty() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -97,13 +98,13 @@ func (e *ending) abandon() {
 	e.begin() // last, as in kill
 }
 
-// hasBegun says that no new file may be begun.
+// hasBegun reports whether no new file may be begun.
 func (e *ending) hasBegun() bool { return isClosed(e.begun) }
 
-// isAbandoned says that nobody is left to be told anything.
+// isAbandoned reports whether nobody is left to be told anything.
 func (e *ending) isAbandoned() bool { return isClosed(e.abandoned) }
 
-// isDue says that the writers have to stop at once.
+// isDue reports whether the writers have to stop at once.
 func (e *ending) isDue() bool { return isClosed(e.due) }
 
 // pause waits for d, or until the end has begun.

@@ -50,7 +50,8 @@ func TestGrace(t *testing.T) {
 					t.Fatalf("%d files, want 3", len(files))
 				}
 				last := files[2]
-				if last.GetPartial() != c.partial || last.GetChunks() != c.chunks || last.GetSizeBytes() != c.chunks*1000 {
+				if last.GetPartial() != c.partial || last.GetChunks() != c.chunks ||
+					last.GetSizeBytes() != c.chunks*1000 {
 					t.Errorf("last file: %v; want partial %v, %d chunks", last, c.partial, c.chunks)
 				}
 				wantSyncs := 3
@@ -92,7 +93,8 @@ func TestKillDuringCreate(t *testing.T) {
 				}
 				return 0, nil
 			}))
-			messages := play(t, d, 500*time.Millisecond, c.grace, func(task *bulkheadv1.ConsumerTask) { task.Keep = true })
+			messages := play(t, d, 500*time.Millisecond, c.grace,
+				func(task *bulkheadv1.ConsumerTask) { task.Keep = true })
 			files := rollovers(messages)
 			if len(files) != c.files {
 				t.Errorf("grace %v: rollovers %v, want %d", c.grace, files, c.files)
@@ -117,11 +119,13 @@ func TestPauseIsNotAStall(t *testing.T) {
 		stream := &heldStream{ctx: t.Context()}
 		ended := make(chan error, 1)
 		go func() {
-			ended <- c.Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) { task.StallAfterNano = 1 }), stream)
+			ended <- c.Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) { task.StallAfterNano = 1 }),
+				stream)
 		}()
 		time.Sleep(time.Minute)
 		answer, err := c.Heartbeat(t.Context(), nil)
-		if err != nil || answer.GetState() != bulkheadv1.WorkerState_WORKER_STATE_WORKING || answer.GetStalledNano() != 0 {
+		if err != nil || answer.GetState() != bulkheadv1.WorkerState_WORKER_STATE_WORKING ||
+			answer.GetStalledNano() != 0 {
 			t.Errorf("%v, %v; want working", answer, err)
 		}
 		kill(t, c, 0)

@@ -9,12 +9,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bulkhead/client/consumer/disk"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // play runs a consumer on d in a bubble of fake time, kills it after runtime
 // with the given grace, and returns its messages.
-func play(t *testing.T, d disk, runtime, grace time.Duration, edit func(*bulkheadv1.ConsumerTask)) []*bulkheadv1.Message {
+func play(t *testing.T, d disk.Disk, runtime, grace time.Duration,
+	edit func(*bulkheadv1.ConsumerTask)) []*bulkheadv1.Message {
 	t.Helper()
 	c := newConsumer(Options{}, d)
 	stream := &heldStream{ctx: t.Context()}
@@ -42,8 +44,8 @@ func kill(t *testing.T, c *Consumer, grace time.Duration) {
 	}
 }
 
-// slow is a script in which each write takes 1 ms of the bubble's time, so that
-// fake time goes on, and fail decides about the rest.
+// slow returns a script in which each write takes 1 ms of the bubble's time, so that fake time
+// continues, and fail decides about the rest.
 func slow(fail func(c call) (int, error)) func(call) (int, error) {
 	return func(c call) (int, error) {
 		if c.op == "write" {
@@ -102,7 +104,8 @@ func TestFailures(t *testing.T) {
 					}
 				}
 				total := sum(messages)
-				if total.GetErrors() != c.errors || !strings.Contains(total.GetLastError(), c.text) || total.GetBytes() != bytes {
+				if total.GetErrors() != c.errors || !strings.Contains(total.GetLastError(), c.text) ||
+					total.GetBytes() != bytes {
 					t.Errorf("told %d errors (%q) and %d bytes, want %d (%q) and %d",
 						total.GetErrors(), total.GetLastError(), total.GetBytes(), c.errors, c.text, bytes)
 				}
@@ -199,7 +202,8 @@ func TestBackoff(t *testing.T) {
 			at = append(at, c.at.Sub(began))
 		}
 		const ms = time.Millisecond
-		want := []time.Duration{0, 100 * ms, 300 * ms, 700 * ms, 1500 * ms, 3100 * ms, 6300 * ms, 11300 * ms, 16300 * ms}
+		want := []time.Duration{0, 100 * ms, 300 * ms, 700 * ms, 1500 * ms, 3100 * ms, 6300 * ms, 11300 * ms,
+			16300 * ms}
 		if len(at) != len(want) {
 			t.Fatalf("tried at %v, want %v", at, want)
 		}
@@ -258,7 +262,7 @@ func TestNothingIsBegunWhileRemovalFails(t *testing.T) {
 			t.Errorf("told %d errors, last %q", total.GetErrors(), total.GetLastError())
 		}
 		if len(rollovers(messages)) < 100 {
-			t.Errorf("only %d files; it did not go on", len(rollovers(messages)))
+			t.Errorf("only %d files; it did not continue", len(rollovers(messages)))
 		}
 	})
 }
@@ -278,7 +282,8 @@ func TestDiskIsBounded(t *testing.T) {
 				task.Spec.KeepFiles, task.Spec.Concurrency = uint32(c.keep), uint32(c.writers)
 			})
 			if left, ever := d.left(); ever != c.ever || left != 0 {
-				t.Errorf("keep_files %d, %d writers: %d files at most and %d left; want %d and 0", c.keep, c.writers, ever, left, c.ever)
+				t.Errorf("keep_files %d, %d writers: %d files at most and %d left; want %d and 0", c.keep, c.writers,
+					ever, left, c.ever)
 			}
 			if len(rollovers(messages)) < 100 {
 				t.Errorf("only %d files", len(rollovers(messages)))
@@ -287,8 +292,8 @@ func TestDiskIsBounded(t *testing.T) {
 	}
 }
 
-// TestRemovalIsBesideTheWriter has removals that take as long as a file: they take
-// nothing from the throughput.
+// TestRemovalIsBesideTheWriter makes removals take as long as a file: they take nothing from the
+// throughput.
 func TestRemovalIsBesideTheWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newScriptedDisk(slow(func(c call) (int, error) {
@@ -316,13 +321,15 @@ func TestSyncPolicy(t *testing.T) {
 				}
 				return 0, nil
 			}))
-			messages := play(t, d, time.Second, time.Hour, func(task *bulkheadv1.ConsumerTask) { task.Spec.Sync = policy })
+			messages := play(t, d, time.Second, time.Hour,
+				func(task *bulkheadv1.ConsumerTask) { task.Spec.Sync = policy })
 			files, syncs := len(rollovers(messages)), len(d.of("sync"))
 			if want && syncs != files || !want && syncs != 0 {
 				t.Errorf("%v: %d syncs of %d files", policy, syncs, files)
 			}
 			for _, r := range rollovers(messages) {
-				if took := time.Duration(r.GetSyncNano()); want != (took == time.Millisecond) || time.Duration(r.GetWriteNano()) != 3*time.Millisecond {
+				if took := time.Duration(r.GetSyncNano()); want != (took == time.Millisecond) ||
+					time.Duration(r.GetWriteNano()) != 3*time.Millisecond {
 					t.Fatalf("%v: phases %v", policy, r)
 				}
 			}

@@ -16,6 +16,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	"bulkhead/client/budget"
+	"bulkhead/client/consumer/disk"
+	"bulkhead/client/names"
+	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -23,7 +26,7 @@ import (
 // share.
 type job struct {
 	task     *task
-	disk     disk
+	disk     disk.Disk
 	ending   *ending
 	gauges   []*gauge // of each writer, of the remover, and of the verifier
 	ledger   *ledger
@@ -44,7 +47,7 @@ type job struct {
 	failure error // what ended the job, be it the reserve; guarded by mu
 }
 
-func newJob(t *task, d disk, e *ending) *job {
+func newJob(t *task, d disk.Disk, e *ending) *job {
 	j := &job{
 		task:     t,
 		disk:     d,
@@ -61,7 +64,8 @@ func newJob(t *task, d disk, e *ending) *job {
 	for range t.writers + 2 {
 		j.gauges = append(j.gauges, newGauge())
 	}
-	j.reserve = &reserve{bytes: t.spec.GetReserveBytes(), inodes: t.spec.GetReserveInodes(), interval: t.interval, disk: d, rotation: j.rotation, stop: e.due}
+	j.reserve = &reserve{bytes: t.spec.GetReserveBytes(), inodes: t.spec.GetReserveInodes(), interval: t.interval,
+		disk: d, rotation: j.rotation, stop: e.due}
 	j.verifier = newVerifier(j)
 	return j
 }
@@ -128,21 +132,22 @@ func (j *job) openBudget() (err error) {
 func (j *job) prepare() error {
 	spec := j.task.spec
 	if spec.GetPreallocate() {
-		if err := j.disk.canAllocate(); err != nil {
+		if err := j.disk.CanAllocate(); err != nil {
 			return err
 		}
 	}
 	if !spec.GetDirect() {
 		return nil
 	}
-	unit, err := j.disk.directUnit()
+	unit, err := j.disk.DirectUnit()
 	if err != nil {
 		return err
 	}
 	j.unit = unit
-	for _, size := range chunkSizesOf(spec) {
-		if size%uint64(unit) != 0 {
-			return fmt.Errorf("direct with chunks of %d B: this file system takes multiples of %d B (%s)", size, unit, j.task.folder)
+	for _, one := range workload.Of(spec).Sizes() {
+		if size := one.Bytes; size%uint64(unit) != 0 {
+			return fmt.Errorf("direct with chunks of %d B: this file system takes multiples of %d B (%s)", size, unit,
+				j.task.folder)
 		}
 	}
 	return nil
@@ -235,8 +240,8 @@ func (j *job) report() {
 	}
 }
 
-// state says how the writers are, and how long a system call in flight has been in
-// the kernel if that is too long.
+// state returns how the writers are, and how long a system call in flight has been in the kernel
+// if that is too long.
 func (j *job) state() (bulkheadv1.WorkerState, time.Duration) {
 	if !j.working.Load() {
 		return bulkheadv1.WorkerState_WORKER_STATE_IDLE, 0
@@ -261,7 +266,7 @@ func (j *job) abandon(deadline <-chan time.Time) {
 			return
 		}
 		for number := range j.rotation.all {
-			_ = j.disk.remove(fileName(number)) // nobody is left to be told of errors
+			_ = j.disk.Remove(names.LoadFile(number)) // nobody is left to be told of errors
 		}
 	}()
 	for _, done := range []<-chan struct{}{removed, j.written} {
@@ -276,18 +281,11 @@ func (j *job) abandon(deadline <-chan time.Time) {
 	}
 }
 
-// clientFolder begins the name of the folder that a client makes for its
-// consumers' folders.
-const clientFolder = "bulkhead-"
-
-// clientRecord is the file in that folder that says whose it is.
-const clientRecord = "client.json"
-
 // removeFolders removes a consumer's folder and the client's around it, if they
 // are empty but for the client's record: the client, whose task it is, is gone.
 func removeFolders(folder string) {
 	parent := filepath.Dir(folder)
-	if !strings.HasPrefix(filepath.Base(parent), clientFolder) {
+	if !strings.HasPrefix(filepath.Base(parent), names.WorkDirPrefix) {
 		return
 	}
 	above, err := os.OpenRoot(filepath.Dir(parent))
@@ -301,8 +299,8 @@ func removeFolders(folder string) {
 	}
 	_ = above.Remove(filepath.Join(name, filepath.Base(folder))) // not empty, or gone: either is fine
 	left, err := fs.ReadDir(above.FS(), name)
-	if err == nil && len(left) == 1 && left[0].Name() == clientRecord {
-		_ = above.Remove(filepath.Join(name, clientRecord)) // by another consumer, perhaps
+	if err == nil && len(left) == 1 && left[0].Name() == names.Record {
+		_ = above.Remove(filepath.Join(name, names.Record)) // by another consumer, perhaps
 	}
 	_ = above.Remove(name)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bulkhead/client/block"
+	"bulkhead/client/consumer/disk"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -36,15 +37,15 @@ func TestAnyKnobs(t *testing.T) {
 	}
 }
 
-// directUnitOf is what O_DIRECT asks for in folder; 0 if it cannot be had.
+// directUnitOf returns what O_DIRECT asks for in folder; 0 if it cannot be had.
 func directUnitOf(t *testing.T, folder string) uint64 {
 	t.Helper()
-	d, err := openDisk(folder)
+	d, err := disk.Open(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.close()
-	unit, err := d.directUnit()
+	defer d.Close()
+	unit, err := d.DirectUnit()
 	if err != nil {
 		t.Logf("without O_DIRECT: %v", err)
 		return 0
@@ -84,7 +85,7 @@ func drawSpec(random *rand.Rand, unit uint64) *bulkheadv1.ConsumerSpec {
 		spec.Recycle = flip()
 	}
 	if flip() {
-		spec.RateBytesPerSecond = 1 << 40
+		spec.RateBytesPerSecond = 1_000_000_000 // more than a think time of 1 ns allows cannot be had
 	}
 	spec.Data = &bulkheadv1.DataSpec{Kind: bulkheadv1.DataKind(random.IntN(5)), Seed: random.Uint64N(2)}
 	if spec.Data.Kind >= bulkheadv1.DataKind_DATA_KIND_COMPRESSIBLE {
@@ -108,7 +109,8 @@ func checkFiles(t *testing.T, spec *bulkheadv1.ConsumerSpec, messages []*bulkhea
 		if size > spec.GetFileSizeBytes() || size < least && !r.GetPartial() {
 			t.Errorf("a file of %d bytes: %v", size, r)
 		}
-		if before := last[r.GetPath()]; r.GetGeneration() != before.GetGeneration()+1 || before != nil && !spec.GetRecycle() {
+		if before := last[r.GetPath()]; r.GetGeneration() != before.GetGeneration()+1 ||
+			before != nil && !spec.GetRecycle() {
 			t.Errorf("generation %d of a file after generation %d: %v", r.GetGeneration(), before.GetGeneration(), r)
 		}
 		last[r.GetPath()] = r
@@ -135,8 +137,10 @@ func checkFiles(t *testing.T, spec *bulkheadv1.ConsumerSpec, messages []*bulkhea
 		t.Errorf("%d files left, want at most %d", there, most)
 	}
 	total := sum(messages)
-	if total.GetErrors() != 0 || total.GetBytes() > written || total.GetBytes() < written && spec.GetPattern() != bulkheadv1.Pattern_PATTERN_RANDOM {
-		t.Errorf("%d errors (%s); progress sums to %d bytes, files to %d", total.GetErrors(), total.GetLastError(), total.GetBytes(), written)
+	if total.GetErrors() != 0 || total.GetBytes() > written ||
+		total.GetBytes() < written && spec.GetPattern() != bulkheadv1.Pattern_PATTERN_RANDOM {
+		t.Errorf("%d errors (%s); progress sums to %d bytes, files to %d", total.GetErrors(), total.GetLastError(),
+			total.GetBytes(), written)
 	}
 }
 
@@ -149,8 +153,9 @@ const (
 func checkContent(t *testing.T, spec *bulkheadv1.ConsumerSpec, r *bulkheadv1.Rollover, content []byte) {
 	t.Helper()
 	checker, err := block.NewChecker(block.File{
-		Owner:      block.Owner{Run: block.RunOf(testRun), Client: [16]byte([]byte(testClient)), Consumer: 3},
-		Data:       block.Data{Kind: blockKind(spec.GetData()), Percent: uint8(spec.GetData().GetPercent())},
+		Owner: block.Owner{Run: block.RunOf(testRun), Client: [16]byte([]byte(testClient)), Consumer: 3},
+		Data: block.Data{Kind: block.KindOf(spec.GetData().GetKind()),
+			Percent: uint8(spec.GetData().GetPercent())},
 		Number:     r.GetFileIndex(),
 		Generation: r.GetGeneration(),
 		Size:       r.GetSizeBytes(),
@@ -159,6 +164,7 @@ func checkContent(t *testing.T, spec *bulkheadv1.ConsumerSpec, r *bulkheadv1.Rol
 		t.Fatal(err)
 	}
 	for _, fault := range checker.Check(nil, 0, content) {
-		t.Errorf("%s at %d: %v: %s in the place of %s", r.GetPath(), fault.Offset, fault.Damage, fault.Found, fault.Expected)
+		t.Errorf("%s at %d: %v: %s in the place of %s", r.GetPath(), fault.Offset, fault.Damage, fault.Found,
+			fault.Expected)
 	}
 }

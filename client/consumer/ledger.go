@@ -91,7 +91,7 @@ func (l *ledger) begin(writers int) {
 	l.mu.Unlock()
 }
 
-// pause says that one writer has nothing to write any more. When none has, writing has ended.
+// pause notes that one writer has nothing left to write. When none has, writing has ended.
 func (l *ledger) pause() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +100,7 @@ func (l *ledger) pause() {
 	}
 }
 
-// resume says that a writer that paused has something to write again.
+// resume notes that a writer that paused has something to write again.
 func (l *ledger) resume() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

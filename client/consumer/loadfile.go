@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"bulkhead/client/consumer/disk"
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -11,7 +12,7 @@ import (
 
 // loadFile is one file being written, and what its phases took.
 type loadFile struct {
-	file
+	disk.File
 	turn
 	name       string
 	target     uint64 // bytes it is to have
@@ -30,7 +31,7 @@ type loadFile struct {
 	cut        bool // partial because the budget is spent, not because the time is over
 }
 
-// rollover says that the file is closed.
+// rollover returns the message that the file is closed.
 func (f *loadFile) rollover(t *task) *bulkheadv1.Rollover {
 	path, raw := pathname.Wire(filepath.Join(t.folder, f.name))
 	return &bulkheadv1.Rollover{

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/client/consumer/disk"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -28,8 +29,8 @@ func (d *scriptedDisk) ops(number string) []call {
 	return list
 }
 
-// names is what calls do, in one line.
-func names(calls []call) string {
+// opsOf returns what calls do, in one line.
+func opsOf(calls []call) string {
 	var list []string
 	for _, c := range calls {
 		list = append(list, c.op)
@@ -44,28 +45,30 @@ func TestCallsOfAFile(t *testing.T) {
 		name string
 		edit func(*bulkheadv1.ConsumerSpec)
 		want string
-		mode openMode
+		mode disk.Mode
 	}{
-		{"no sync", func(s *bulkheadv1.ConsumerSpec) {}, "create write write write close", openMode{}},
-		{"file", func(s *bulkheadv1.ConsumerSpec) { s.Sync = bulkheadv1.SyncPolicy_SYNC_POLICY_FILE }, "create write write write sync close", openMode{}},
+		{"no sync", func(s *bulkheadv1.ConsumerSpec) {}, "create write write write close", disk.Mode{}},
+		{"file", func(s *bulkheadv1.ConsumerSpec) { s.Sync = bulkheadv1.SyncPolicy_SYNC_POLICY_FILE },
+			"create write write write sync close", disk.Mode{}},
 		{"chunk", func(s *bulkheadv1.ConsumerSpec) { s.Sync = bulkheadv1.SyncPolicy_SYNC_POLICY_CHUNK },
-			"create write datasync write datasync write datasync sync close", openMode{}},
+			"create write datasync write datasync write datasync sync close", disk.Mode{}},
 		{"bytes", func(s *bulkheadv1.ConsumerSpec) {
 			s.Sync, s.SyncBytes = bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES, 1500
-		}, "create write write datasync write sync close", openMode{}},
+		}, "create write write datasync write sync close", disk.Mode{}},
 		{"dsync", func(s *bulkheadv1.ConsumerSpec) { s.Sync = bulkheadv1.SyncPolicy_SYNC_POLICY_DSYNC },
-			"create write write write sync close", openMode{dsync: true}},
+			"create write write write sync close", disk.Mode{DSync: true}},
 		{"append", func(s *bulkheadv1.ConsumerSpec) { s.Pattern = bulkheadv1.Pattern_PATTERN_APPEND },
-			"create write write write close", openMode{appended: true}},
-		{"preallocate", func(s *bulkheadv1.ConsumerSpec) { s.Preallocate = true }, "create allocate write write write close", openMode{}},
+			"create write write write close", disk.Mode{Append: true}},
+		{"preallocate", func(s *bulkheadv1.ConsumerSpec) { s.Preallocate = true },
+			"create allocate write write write close", disk.Mode{}},
 		{"direct, whole units", func(s *bulkheadv1.ConsumerSpec) {
 			s.Direct, s.ChunkSizeBytes, s.FileSizeBytes = true, 1024, 2560
-		}, "create write write write close", openMode{direct: true}},
+		}, "create write write write close", disk.Mode{Direct: true}},
 		{"direct, a rest", func(s *bulkheadv1.ConsumerSpec) { s.Direct, s.ChunkSizeBytes = true, 1024 },
-			"create write write clearDirect write setDirect close", openMode{direct: true}},
+			"create write write clearDirect write setDirect close", disk.Mode{Direct: true}},
 		{"direct, a rest of more than a unit", func(s *bulkheadv1.ConsumerSpec) {
 			s.Direct, s.ChunkSizeBytes, s.FileSizeBytes = true, 1024, 2048+600
-		}, "create write write write clearDirect write setDirect close", openMode{direct: true}},
+		}, "create write write write clearDirect write setDirect close", disk.Mode{Direct: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -76,7 +79,7 @@ func TestCallsOfAFile(t *testing.T) {
 				})
 				calls := d.ops("1")
 				calls = calls[:slices.IndexFunc(calls, func(c call) bool { return c.op == "close" })+1]
-				if got := names(calls); got != c.want || calls[0].mode != c.mode {
+				if got := opsOf(calls); got != c.want || calls[0].mode != c.mode {
 					t.Errorf("calls: %s (%+v), want %s (%+v)", got, calls[0].mode, c.want, c.mode)
 				}
 				if total := sum(messages); total.GetErrors() != 0 {
@@ -143,19 +146,25 @@ func TestPrepareRefuses(t *testing.T) {
 	}{
 		{"no O_DIRECT", func(c call) (int, error) {
 			if c.op == "directUnit" {
-				return 0, errNoDirect
+				return 0, disk.ErrNoDirect
 			}
 			return 0, nil
-		}, func(s *bulkheadv1.ConsumerSpec) { s.Direct, s.ChunkSizeBytes = true, 512 }, "does not write past the page cache"},
+		}, func(
+			s *bulkheadv1.ConsumerSpec) {
+			s.Direct, s.ChunkSizeBytes = true, 512
+		}, "does not write past the page cache"},
 		{"a unit of 4 KiB", func(c call) (int, error) {
 			if c.op == "directUnit" {
 				return 4096, nil
 			}
 			return 0, nil
-		}, func(s *bulkheadv1.ConsumerSpec) { s.Direct, s.ChunkSizeBytes = true, 512 }, "direct with chunks of 512 B: this file system takes multiples of 4096 B"},
+		}, func(
+			s *bulkheadv1.ConsumerSpec) {
+			s.Direct, s.ChunkSizeBytes = true, 512
+		}, "direct with chunks of 512 B: this file system takes multiples of 4096 B"},
 		{"no fallocate", func(c call) (int, error) {
 			if c.op == "canAllocate" {
-				return 0, errNoAllocate
+				return 0, disk.ErrNoAllocate
 			}
 			return 0, nil
 		}, func(s *bulkheadv1.ConsumerSpec) { s.Preallocate = true }, "cannot allocate space"},
@@ -164,8 +173,10 @@ func TestPrepareRefuses(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newScriptedDisk(c.script)
 				stream := &heldStream{ctx: t.Context()}
-				err := newConsumer(Options{}, d).Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) { c.edit(task.Spec) }), stream)
-				if s := status.Convert(err); s.Code() != codes.InvalidArgument || !strings.Contains(s.Message(), c.want) {
+				err := newConsumer(Options{}, d).Run(request("/", 1000, 2500,
+					func(task *bulkheadv1.ConsumerTask) { c.edit(task.Spec) }), stream)
+				if s := status.Convert(err); s.Code() != codes.InvalidArgument ||
+					!strings.Contains(s.Message(), c.want) {
 					t.Errorf("Run = %v, want InvalidArgument with %q", err, c.want)
 				}
 				if len(d.of("create")) != 0 || len(stream.sent()) != 0 {
@@ -200,7 +211,9 @@ func TestReserve(t *testing.T) {
 				err := consumer.Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) {
 					task.Spec.KeepFiles, task.Spec.ReserveBytes, task.Spec.Preallocate = 0, 2000, c.preallocate
 				}), stream)
-				if s := status.Convert(err); s.Code() != codes.OutOfRange || !strings.Contains(s.Message(), "2500 B are free, 2000 B of them are kept in reserve, and 2500 B are to be written") {
+				if s := status.Convert(err); s.Code() != codes.OutOfRange ||
+					!strings.Contains(s.Message(),
+						"2500 B are free, 2000 B of them are kept in reserve, and 2500 B are to be written") {
 					t.Errorf("Run = %v", err)
 				}
 				if consumer.Failure() != nil {
@@ -222,8 +235,8 @@ func TestReserve(t *testing.T) {
 	}
 }
 
-// TestReserveWithinAFile has one file that does not fit, with looks at every interval
-// and at every 256 MiB.
+// TestReserveWithinAFile writes one file that does not fit, with looks at every interval and at
+// every 256 MiB.
 func TestReserveWithinAFile(t *testing.T) {
 	for _, interval := range []time.Duration{10 * time.Millisecond, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -279,17 +292,19 @@ func (s *sharedSpace) script(c call) (int, error) {
 	return 0, nil
 }
 
-// TestWritersShareTheReserve has eight writers, and room for the files of three of them.
+// TestWritersShareTheReserve runs eight writers with room for the files of three.
 func TestWritersShareTheReserve(t *testing.T) {
 	for _, taking := range []string{"write", "allocate"} {
 		synctest.Test(t, func(t *testing.T) {
 			space := &sharedSpace{taking: taking, free: 10_000, least: 10_000}
 			stream := &heldStream{ctx: t.Context()}
-			err := newConsumer(Options{}, newScriptedDisk(slow(space.script))).Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) {
-				task.Spec.KeepFiles, task.Spec.ReserveBytes, task.Spec.Concurrency = 0, 2000, 8
-				task.Spec.Preallocate = taking == "allocate"
-			}), stream)
-			if s := status.Convert(err); s.Code() != codes.OutOfRange || !strings.Contains(s.Message(), errReserve.Error()) {
+			err := newConsumer(Options{}, newScriptedDisk(slow(space.script))).Run(request("/", 1000, 2500,
+				func(task *bulkheadv1.ConsumerTask) {
+					task.Spec.KeepFiles, task.Spec.ReserveBytes, task.Spec.Concurrency = 0, 2000, 8
+					task.Spec.Preallocate = taking == "allocate"
+				}), stream)
+			if s := status.Convert(err); s.Code() != codes.OutOfRange ||
+				!strings.Contains(s.Message(), errReserve.Error()) {
 				t.Errorf("by %s: Run = %v", taking, err)
 			}
 			if space.least < 2000 {
@@ -299,8 +314,7 @@ func TestWritersShareTheReserve(t *testing.T) {
 	}
 }
 
-// TestOtherConsumersAllocateMeanwhile has somebody else take the space between a look at it
-// and the allocation.
+// TestOtherConsumersAllocateMeanwhile takes the space between a look at it and the allocation.
 func TestOtherConsumersAllocateMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := 10_000
@@ -318,7 +332,9 @@ func TestOtherConsumersAllocateMeanwhile(t *testing.T) {
 		err := newConsumer(Options{}, d).Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) {
 			task.Spec.ReserveBytes, task.Spec.Preallocate = 2000, true
 		}), &heldStream{ctx: t.Context()})
-		if s := status.Convert(err); s.Code() != codes.OutOfRange || !strings.Contains(s.Message(), "1500 B are free, 2000 B of them are kept in reserve, and 0 B are to be written") {
+		if s := status.Convert(err); s.Code() != codes.OutOfRange ||
+			!strings.Contains(s.Message(),
+				"1500 B are free, 2000 B of them are kept in reserve, and 0 B are to be written") {
 			t.Errorf("Run = %v", err)
 		}
 		if writes := len(d.of("write")); writes != 0 {
@@ -327,8 +343,8 @@ func TestOtherConsumersAllocateMeanwhile(t *testing.T) {
 	})
 }
 
-// TestAllocatedSpaceIsCountedOnce has room for one file beyond the reserve, which takes
-// longer to write than two looks are apart.
+// TestAllocatedSpaceIsCountedOnce leaves room for one file beyond the reserve, which takes longer
+// to write than two looks are apart.
 func TestAllocatedSpaceIsCountedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d *scriptedDisk
@@ -352,7 +368,7 @@ func TestAllocatedSpaceIsCountedOnce(t *testing.T) {
 	})
 }
 
-// bytes is what all files hold together.
+// bytes returns what all files hold together.
 func (d *scriptedDisk) bytes() (sum int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -362,7 +378,7 @@ func (d *scriptedDisk) bytes() (sum int) {
 	return sum
 }
 
-// TestReserveWaitsForRemovals has room only once the file on its way out is gone.
+// TestReserveWaitsForRemovals leaves room only once the file on its way out is gone.
 func TestReserveWaitsForRemovals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d *scriptedDisk
@@ -393,7 +409,8 @@ func TestRecycle(t *testing.T) {
 				task.Spec.Recycle, task.Spec.Concurrency, task.Keep = true, writers, true
 			})
 			if creates, reopens := len(d.of("create")), len(d.of("reopen")); creates != int(2+writers) || reopens < 50 {
-				t.Errorf("%d writers: %d files made and %d written over, want %d made", writers, creates, reopens, 2+writers)
+				t.Errorf("%d writers: %d files made and %d written over, want %d made", writers, creates, reopens,
+					2+writers)
 			}
 			if removes := len(d.of("remove")); removes != 0 {
 				t.Errorf("%d writers: %d files removed", writers, removes)
@@ -401,7 +418,8 @@ func TestRecycle(t *testing.T) {
 			generations := make(map[uint64]uint32)
 			for i, r := range rollovers(messages) {
 				if r.GetGeneration() != generations[r.GetFileIndex()]+1 {
-					t.Errorf("%d writers: file %d is generation %d after %d", writers, r.GetFileIndex(), r.GetGeneration(), generations[r.GetFileIndex()])
+					t.Errorf("%d writers: file %d is generation %d after %d", writers, r.GetFileIndex(),
+						r.GetGeneration(), generations[r.GetFileIndex()])
 				}
 				generations[r.GetFileIndex()]++
 				if want := uint64(i % 3); writers == 1 && r.GetFileIndex() != want {
@@ -443,7 +461,7 @@ func TestRecycleFailure(t *testing.T) {
 	}
 }
 
-// TestFirstErrorEndsAllWriters has three writers, one of which fails.
+// TestFirstErrorEndsAllWriters runs three writers, one of which fails.
 func TestFirstErrorEndsAllWriters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newScriptedDisk(slow(failNth(2, syscall.EIO)))
@@ -464,7 +482,7 @@ func TestFirstErrorEndsAllWriters(t *testing.T) {
 	})
 }
 
-// TestRemovalThatFailsEndsTheLoad has removals that fail with stop_on_error.
+// TestRemovalThatFailsEndsTheLoad makes removals fail with stop_on_error.
 func TestRemovalThatFailsEndsTheLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newScriptedDisk(slow(func(c call) (int, error) {
@@ -475,14 +493,15 @@ func TestRemovalThatFailsEndsTheLoad(t *testing.T) {
 		}))
 		stream := &heldStream{ctx: t.Context()}
 		err := newConsumer(Options{StopOnError: true}, d).Run(request("/", 1000, 2500, nil), stream)
-		if s := status.Convert(err); s.Code() != codes.Aborted || !strings.Contains(s.Message(), "read-only file system") {
+		if s := status.Convert(err); s.Code() != codes.Aborted ||
+			!strings.Contains(s.Message(), "read-only file system") {
 			t.Errorf("Run = %v", err)
 		}
 	})
 }
 
-// TestStuckRemovalIsAStall has a removal that stays in the kernel: the writer goes on
-// to the bound, and the heartbeat says so.
+// TestStuckRemovalIsAStall keeps a removal in the kernel: the writer continues to the bound, and
+// the heartbeat says so.
 func TestStuckRemovalIsAStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -501,7 +520,8 @@ func TestStuckRemovalIsAStall(t *testing.T) {
 		}()
 		time.Sleep(time.Minute)
 		answer, err := c.Heartbeat(t.Context(), nil)
-		if err != nil || answer.GetState() != bulkheadv1.WorkerState_WORKER_STATE_STALLED || answer.GetStalledNano() < int64(50*time.Second) {
+		if err != nil || answer.GetState() != bulkheadv1.WorkerState_WORKER_STATE_STALLED ||
+			answer.GetStalledNano() < int64(50*time.Second) {
 			t.Errorf("%v, %v; want stalled", answer, err)
 		}
 		if _, ever := d.left(); ever != 4 {
@@ -515,7 +535,7 @@ func TestStuckRemovalIsAStall(t *testing.T) {
 	})
 }
 
-// TestShortWritesAtRandom has a kernel that takes 300 bytes at a time.
+// TestShortWritesAtRandom scripts a kernel that takes 300 bytes at a time.
 func TestShortWritesAtRandom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newScriptedDisk(slow(func(c call) (int, error) {
@@ -528,7 +548,8 @@ func TestShortWritesAtRandom(t *testing.T) {
 			task.Spec.Pattern = bulkheadv1.Pattern_PATTERN_RANDOM
 		})
 		files := uint64(len(rollovers(messages)))
-		if total := sum(messages); files == 0 || total.GetBytes() != files*2500 || total.GetChunks() != files*3 || total.GetErrors() != 0 {
+		if total := sum(messages); files == 0 || total.GetBytes() != files*2500 || total.GetChunks() != files*3 ||
+			total.GetErrors() != 0 {
 			t.Errorf("%d files of 2500 bytes in 3 chunks, and progress sums to %v", files, total)
 		}
 	})

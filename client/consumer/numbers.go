@@ -33,7 +33,7 @@ func (s *numbers) add(n uint64) {
 	}
 }
 
-// clone is the set as it is now.
+// clone returns the set as it is now.
 func (s *numbers) clone() numbers { return numbers{slices.Clone(s.spans)} }
 
 // all yields the numbers in rising order.

@@ -64,7 +64,7 @@ func TestFilesThatAllStayTakeNoMemory(t *testing.T) {
 			one()
 		}
 	})
-	if held := len(r.finished) + len(r.plain.spans); held > 100*writers {
+	if held := len(r.finished) + len(r.numbered.spans); held > 100*writers {
 		t.Errorf("%d files are held in %d places", files, held)
 	}
 	if grown > files/400 {

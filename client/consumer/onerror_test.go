@@ -24,7 +24,8 @@ func TestStopOnErrorEndsInOrder(t *testing.T) {
 			stream := &heldStream{ctx: t.Context()}
 			err := c.Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) { task.Keep = keep }), stream)
 			const words = "stopped at its first error, as on_error says: "
-			if s := status.Convert(err); s.Code() != codes.Aborted || !strings.HasPrefix(s.Message(), words) || !strings.Contains(s.Message(), "no space left") {
+			if s := status.Convert(err); s.Code() != codes.Aborted || !strings.HasPrefix(s.Message(), words) ||
+				!strings.Contains(s.Message(), "no space left") {
 				t.Errorf("Run = %v; want aborted at the failure", err)
 			}
 			if got := c.Failure(); got == nil || got.Error() != status.Convert(err).Message() {
@@ -32,7 +33,8 @@ func TestStopOnErrorEndsInOrder(t *testing.T) {
 			}
 			messages := stream.sent()
 			total := sum(messages)
-			if total.GetErrors() != 1 || total.GetBytes() != 3500 || len(rollovers(messages)) != 1 || messages[len(messages)-1].GetProgress() == nil {
+			if total.GetErrors() != 1 || total.GetBytes() != 3500 || len(rollovers(messages)) != 1 ||
+				messages[len(messages)-1].GetProgress() == nil {
 				t.Errorf("told %v in %d messages; want one error, one file and the last progress", total, len(messages))
 			}
 			want := 0
@@ -42,7 +44,8 @@ func TestStopOnErrorEndsInOrder(t *testing.T) {
 			if left, _ := d.left(); left != want || len(d.of("create")) != 2 {
 				t.Errorf("%d files left of %d, want %d of 2", left, len(d.of("create")), want)
 			}
-			if answer, err := c.Heartbeat(context.Background(), nil); err != nil || answer.GetState() != bulkheadv1.WorkerState_WORKER_STATE_IDLE {
+			if answer, err := c.Heartbeat(context.Background(), nil); err != nil ||
+				answer.GetState() != bulkheadv1.WorkerState_WORKER_STATE_IDLE {
 				t.Errorf("%v, %v; want idle", answer, err)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -27,7 +28,8 @@ type pace struct {
 
 // newPace returns nil for a consumer without a rate.
 func newPace(spec *bulkheadv1.ConsumerSpec) *pace {
-	p := &pace{mean: meanChunk(spec), writers: float64(max(spec.GetConcurrency(), 1))}
+	c := workload.Of(spec)
+	p := &pace{mean: c.MeanChunk(), writers: float64(c.Writers())}
 	if rate := spec.GetRateBytesPerSecond(); rate > 0 {
 		p.perByte = float64(time.Second) / float64(rate)
 	}
@@ -67,9 +69,9 @@ func (p *pace) forgive(pause, now time.Duration) {
 // written.
 const overdueSteps = 1000
 
-// overdue tells of the chunks that were due before end and that nobody wrote, for how long
-// they have waited by now: the storage was stuck when the load ended, or slower than the
-// rate. They would be left out otherwise, as those behind a stall in mid-run are not.
+// overdue calls tell with the chunks that were due before end and that nobody wrote, and how long
+// they have waited by now: the storage was stuck when the load ended, or slower than the rate. They
+// would be left out otherwise, as those behind a stall in mid-run are not.
 func (p *pace) overdue(end, now time.Duration, tell func(waited time.Duration, n uint64)) {
 	p.mu.Lock()
 	next := p.next
@@ -88,17 +90,4 @@ func (p *pace) overdue(end, now time.Duration, tell func(waited time.Duration, n
 		}
 		tell(now-time.Duration(due), n)
 	}
-}
-
-// meanChunk is the mean size of the chunks that are drawn, in bytes.
-func meanChunk(spec *bulkheadv1.ConsumerSpec) float64 {
-	bytes, weight := 0.0, 0.0
-	for _, s := range spec.GetChunkSizes() {
-		bytes += float64(s.GetSizeBytes()) * float64(s.GetWeight())
-		weight += float64(s.GetWeight())
-	}
-	if weight == 0 {
-		return float64(spec.GetChunkSizeBytes())
-	}
-	return bytes / weight
 }

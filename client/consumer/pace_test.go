@@ -24,15 +24,25 @@ func TestRates(t *testing.T) {
 		{"chunks", func(s *bulkheadv1.ConsumerSpec) { s.RateChunksPerSecond = 100 }, 1000, 0, time.Millisecond},
 		{"fraction", func(s *bulkheadv1.ConsumerSpec) { s.RateChunksPerSecond = 0.3 }, 3, 0, time.Millisecond},
 		{"bytes", func(s *bulkheadv1.ConsumerSpec) { s.RateBytesPerSecond = 25_000 }, 300, 250_000, time.Millisecond},
-		{"chunks, then bytes", func(s *bulkheadv1.ConsumerSpec) { s.RateChunksPerSecond, s.RateBytesPerSecond = 20, 1<<40 }, 200, 0, time.Millisecond},
-		{"bytes, then chunks", func(s *bulkheadv1.ConsumerSpec) { s.RateChunksPerSecond, s.RateBytesPerSecond = 1e6, 25_000 }, 300, 250_000, time.Millisecond},
-		{"four writers", func(s *bulkheadv1.ConsumerSpec) { s.RateChunksPerSecond, s.Concurrency = 100, 4 }, 1000, 0, time.Millisecond},
-		{"more than one writer can", func(s *bulkheadv1.ConsumerSpec) { s.RateChunksPerSecond = 2000 }, 10_000, 0, 5 * time.Second},
-		{"only four writers can", func(s *bulkheadv1.ConsumerSpec) { s.RateChunksPerSecond, s.Concurrency = 3000, 4 }, 30_000, 0, time.Millisecond},
+		{"chunks, then bytes", func(s *bulkheadv1.ConsumerSpec) {
+			s.RateChunksPerSecond, s.RateBytesPerSecond = 20,
+				1<<40
+		}, 200, 0, time.Millisecond},
+		{"bytes, then chunks", func(s *bulkheadv1.ConsumerSpec) {
+			s.RateChunksPerSecond, s.RateBytesPerSecond = 1e6,
+				25_000
+		}, 300, 250_000, time.Millisecond},
+		{"four writers", func(s *bulkheadv1.ConsumerSpec) { s.RateChunksPerSecond, s.Concurrency = 100, 4 }, 1000, 0,
+			time.Millisecond},
+		{"more than one writer can", func(s *bulkheadv1.ConsumerSpec) { s.RateChunksPerSecond = 2000 }, 10_000, 0,
+			5 * time.Second},
+		{"only four writers can", func(s *bulkheadv1.ConsumerSpec) { s.RateChunksPerSecond, s.Concurrency = 3000, 4 },
+			30_000, 0, time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				messages := play(t, newScriptedDisk(slow(nil)), 10*time.Second-time.Microsecond, 0, func(task *bulkheadv1.ConsumerTask) { c.edit(task.Spec) })
+				messages := play(t, newScriptedDisk(slow(nil)), 10*time.Second-time.Microsecond, 0,
+					func(task *bulkheadv1.ConsumerTask) { c.edit(task.Spec) })
 				total := sum(messages)
 				if d := int64(total.GetChunks() - c.chunks); d < -5 || d > 5 {
 					t.Errorf("%d chunks in 10 s, want %d", total.GetChunks(), c.chunks)
@@ -45,10 +55,13 @@ func TestRates(t *testing.T) {
 				if c.longest > time.Second { // half of them were not written
 					due = 20_000
 				}
-				if d := int64(response.Count() - due); d < -1 || d > 1 || response.Min() < time.Millisecond && due == total.GetChunks() {
-					t.Errorf("%d response times from %v of %d chunks, want %d", response.Count(), response.Min(), total.GetChunks(), due)
+				if d := int64(response.Count() - due); d < -1 || d > 1 ||
+					response.Min() < time.Millisecond && due == total.GetChunks() {
+					t.Errorf("%d response times from %v of %d chunks, want %d", response.Count(), response.Min(),
+						total.GetChunks(), due)
 				}
-				if longest := response.Max(); longest > c.longest+time.Millisecond || longest < c.longest-time.Millisecond {
+				if longest := response.Max(); longest > c.longest+time.Millisecond ||
+					longest < c.longest-time.Millisecond {
 					t.Errorf("the longest response time is %v, want about %v", longest, c.longest)
 				}
 			})
@@ -57,7 +70,8 @@ func TestRates(t *testing.T) {
 }
 
 // merged returns the sum of one histogram of all Progress messages.
-func merged(t *testing.T, messages []*bulkheadv1.Message, of func(*bulkheadv1.Progress) *bulkheadv1.Histogram) *latency.Histogram {
+func merged(t *testing.T, messages []*bulkheadv1.Message,
+	of func(*bulkheadv1.Progress) *bulkheadv1.Histogram) *latency.Histogram {
 	t.Helper()
 	total := new(latency.Histogram)
 	for _, p := range progresses(messages) {
@@ -84,7 +98,8 @@ func TestStallShowsInResponse(t *testing.T) {
 			}
 			return 0, nil
 		}))
-		messages := play(t, d, 10*time.Second-time.Microsecond, 0, func(task *bulkheadv1.ConsumerTask) { task.Spec.RateChunksPerSecond = 100 })
+		messages := play(t, d, 10*time.Second-time.Microsecond, 0,
+			func(task *bulkheadv1.ConsumerTask) { task.Spec.RateChunksPerSecond = 100 })
 		if chunks := sum(messages).GetChunks(); chunks < 999 || chunks > 1001 {
 			t.Errorf("%d chunks in 10 s, want 1000: those of the stall are made up for", chunks)
 		}
@@ -120,15 +135,16 @@ func TestFailuresAreNotMadeUpFor(t *testing.T) {
 			}
 			return 0, nil
 		}))
-		messages := play(t, d, 10*time.Second, 0, func(task *bulkheadv1.ConsumerTask) { task.Spec.RateChunksPerSecond = 100 })
+		messages := play(t, d, 10*time.Second, 0,
+			func(task *bulkheadv1.ConsumerTask) { task.Spec.RateChunksPerSecond = 100 })
 		if chunks := sum(messages).GetChunks(); chunks > 500 {
 			t.Errorf("%d chunks in 5 s of 10, want at most 500", chunks)
 		}
 	})
 }
 
-// TestAStallAtTheEndShowsInResponse has the storage stall for the last 3 of 10 s. What was due
-// in that time was never written, and has waited all the same.
+// TestAStallAtTheEndShowsInResponse stalls the storage for the last 3 of 10 s. What was due in that
+// time was never written, and has waited all the same.
 func TestAStallAtTheEndShowsInResponse(t *testing.T) {
 	for _, writers := range []uint32{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
@@ -154,8 +170,8 @@ func TestAStallAtTheEndShowsInResponse(t *testing.T) {
 	}
 }
 
-// TestAFailureDoesNotForgiveAStall has the storage stall for 4 s, at the end of which one
-// of two writers is told an error: what was due meanwhile is written late, and is said to be.
+// TestAFailureDoesNotForgiveAStall stalls the storage for 4 s, at the end of which one of two
+// writers is told an error: what was due meanwhile is written late, and is said to be.
 func TestAFailureDoesNotForgiveAStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -173,7 +189,8 @@ func TestAFailureDoesNotForgiveAStall(t *testing.T) {
 			task.Spec.RateChunksPerSecond, task.Spec.Concurrency = 100, 2
 		})
 		if chunks := sum(messages).GetChunks(); chunks < 985 {
-			t.Errorf("%d chunks in 10 s, want about 990: those of the stall are made up for, those of the pause of one writer are not", chunks)
+			t.Errorf("%d chunks in 10 s, want about 990: those of the stall are made up for, those of the pause of "+
+				"one writer are not", chunks)
 		}
 		if longest := merged(t, messages, (*bulkheadv1.Progress).GetResponse).Quantile(0.9); longest < 3*time.Second {
 			t.Errorf("the response time of 90 %% is %v, want more than 3 s", longest)
@@ -197,10 +214,12 @@ func TestEndDuringAWait(t *testing.T) {
 		"think time":  func(s *bulkheadv1.ConsumerSpec) { s.ThinkTimeNano = int64(time.Hour) },
 		"start delay": func(s *bulkheadv1.ConsumerSpec) { s.StartDelayNano = int64(time.Hour) },
 	} {
-		for grace, want := range map[time.Duration]time.Duration{0: time.Minute, time.Second: time.Minute + time.Second} {
+		for grace, want := range map[time.Duration]time.Duration{0: time.Minute,
+			time.Second: time.Minute + time.Second} {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				messages := play(t, newScriptedDisk(slow(nil)), time.Minute, grace, func(task *bulkheadv1.ConsumerTask) { edit(task.Spec) })
+				messages := play(t, newScriptedDisk(slow(nil)), time.Minute, grace,
+					func(task *bulkheadv1.ConsumerTask) { edit(task.Spec) })
 				if name == "start delay" {
 					want = time.Minute // nothing is in progress
 				}
@@ -208,7 +227,8 @@ func TestEndDuringAWait(t *testing.T) {
 					t.Errorf("%s, grace %v: ended after %v, want %v", name, grace, took, want)
 				}
 				files := rollovers(messages)
-				if name == "start delay" && len(files) != 0 || name != "start delay" && (len(files) != 1 || files[0].GetChunks() != 1) {
+				if name == "start delay" && len(files) != 0 ||
+					name != "start delay" && (len(files) != 1 || files[0].GetChunks() != 1) {
 					t.Errorf("%s: %v", name, files)
 				}
 			})
@@ -231,11 +251,13 @@ func TestDelays(t *testing.T) {
 			}), stream)
 		}()
 		time.Sleep(2 * time.Second)
-		if answer, err := c.Heartbeat(t.Context(), nil); err != nil || answer.GetState() != bulkheadv1.WorkerState_WORKER_STATE_IDLE {
+		if answer, err := c.Heartbeat(t.Context(), nil); err != nil ||
+			answer.GetState() != bulkheadv1.WorkerState_WORKER_STATE_IDLE {
 			t.Errorf("before the first file: %v, %v; want idle", answer, err)
 		}
 		time.Sleep(2 * time.Second)
-		if answer, err := c.Heartbeat(t.Context(), nil); err != nil || answer.GetState() != bulkheadv1.WorkerState_WORKER_STATE_WORKING {
+		if answer, err := c.Heartbeat(t.Context(), nil); err != nil ||
+			answer.GetState() != bulkheadv1.WorkerState_WORKER_STATE_WORKING {
 			t.Errorf("in a think time: %v, %v; want working", answer, err)
 		}
 		kill(t, c, 0)
@@ -253,8 +275,8 @@ func TestDelays(t *testing.T) {
 	})
 }
 
-// TestIntervalsAreTheTimeOfWriting has a load that begins late, and files that take long to
-// be removed at its end.
+// TestIntervalsAreTheTimeOfWriting runs a load that begins late, and whose files take long to be
+// removed at its end.
 func TestIntervalsAreTheTimeOfWriting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newScriptedDisk(slow(func(c call) (int, error) {
@@ -276,7 +298,8 @@ func TestIntervalsAreTheTimeOfWriting(t *testing.T) {
 		// A chunk may begin in the very moment in which the load ends.
 		last := time.Duration(total.GetIntervalNano()) - 7*time.Second
 		if last != 0 && last != time.Millisecond || total.GetChunks() < 6990 {
-			t.Errorf("%d chunks in intervals of %v, want those of 7 s", total.GetChunks(), time.Duration(total.GetIntervalNano()))
+			t.Errorf("%d chunks in intervals of %v, want those of 7 s", total.GetChunks(),
+				time.Duration(total.GetIntervalNano()))
 		}
 		at := began.Add(3 * time.Second)
 		for _, m := range messages {

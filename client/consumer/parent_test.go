@@ -168,7 +168,7 @@ func (p *parent) end() ([]*bulkheadv1.Message, error) {
 	}
 }
 
-// orderlyEnd is end for a Run that must have ended well.
+// orderlyEnd does what end does, for a Run that must have ended well.
 func (p *parent) orderlyEnd() []*bulkheadv1.Message {
 	p.t.Helper()
 	messages, err := p.end()

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/client/consumer/disk"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -37,14 +38,16 @@ func TestFileSystemsThatCannot(t *testing.T) {
 		edit func(*bulkheadv1.ConsumerSpec)
 		want string
 	}{
-		{"tmpfs", func(s *bulkheadv1.ConsumerSpec) { s.Direct = true }, errNoDirect.Error()},
-		{"ramfs", func(s *bulkheadv1.ConsumerSpec) { s.Direct = true }, errNoDirect.Error()},
-		{"ramfs", func(s *bulkheadv1.ConsumerSpec) { s.Preallocate = true }, errNoAllocate.Error()},
+		{"tmpfs", func(s *bulkheadv1.ConsumerSpec) { s.Direct = true }, disk.ErrNoDirect.Error()},
+		{"ramfs", func(s *bulkheadv1.ConsumerSpec) { s.Direct = true }, disk.ErrNoDirect.Error()},
+		{"ramfs", func(s *bulkheadv1.ConsumerSpec) { s.Preallocate = true }, disk.ErrNoAllocate.Error()},
 	} {
 		t.Run(c.kind, func(t *testing.T) {
 			folder := mount(t, c.kind, "")
-			_, err := start(t, dial(t, New(Options{})), request(folder, 4096, 8192, func(task *bulkheadv1.ConsumerTask) { c.edit(task.Spec) })).end()
-			if s := status.Convert(err); s.Code() != codes.InvalidArgument || !strings.Contains(s.Message(), c.want) || !strings.Contains(s.Message(), folder) {
+			_, err := start(t, dial(t, New(Options{})),
+				request(folder, 4096, 8192, func(task *bulkheadv1.ConsumerTask) { c.edit(task.Spec) })).end()
+			if s := status.Convert(err); s.Code() != codes.InvalidArgument || !strings.Contains(s.Message(), c.want) ||
+				!strings.Contains(s.Message(), folder) {
 				t.Errorf("Run = %v, want InvalidArgument with %q", err, c.want)
 			}
 			if names := entries(t, folder); len(names) != 0 {
@@ -61,25 +64,25 @@ func TestDirectUnitIsFoundByWriting(t *testing.T) {
 	if unit == 0 {
 		t.Skip("no O_DIRECT here")
 	}
-	d, err := openDisk(folder)
+	d, err := disk.Open(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.close()
-	f, err := d.create("f", openMode{direct: true})
+	defer d.Close()
+	f, err := d.Create("f", disk.Mode{Direct: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.close()
+	defer f.Close()
 	memory, err := unix.Mmap(-1, 0, 1<<20, unix.PROT_READ, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Munmap(memory) }()
-	if n, err := f.write(memory[:unit], unit); err != nil || n != int(unit) {
+	if n, err := f.Write(memory[:unit], unit); err != nil || n != int(unit) {
 		t.Errorf("writing %d bytes: %d, %v", unit, n, err)
 	}
-	if n, err := f.write(memory[:unit-1], 0); !errors.Is(err, unix.EINVAL) {
+	if n, err := f.Write(memory[:unit-1], 0); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("writing %d bytes: %d, %v; want EINVAL", unit-1, n, err)
 	}
 }
@@ -87,9 +90,10 @@ func TestDirectUnitIsFoundByWriting(t *testing.T) {
 // TestReserveOnARealFileSystem ends a load on one of 8 MiB.
 func TestReserveOnARealFileSystem(t *testing.T) {
 	folder := mount(t, "tmpfs", "size=8m")
-	messages, err := start(t, dial(t, New(Options{})), request(folder, 64<<10, 1<<20, func(task *bulkheadv1.ConsumerTask) {
-		task.Spec.KeepFiles, task.Spec.ReserveBytes = 0, 2<<20
-	})).end()
+	messages, err := start(t, dial(t, New(Options{})),
+		request(folder, 64<<10, 1<<20, func(task *bulkheadv1.ConsumerTask) {
+			task.Spec.KeepFiles, task.Spec.ReserveBytes = 0, 2<<20
+		})).end()
 	if got := reserveReachedOf(t, err); got.GetInodes() || got.GetReserve() != 2<<20 || got.GetFree() > 3<<20 {
 		t.Errorf("Run = %v, %v; want the reserve of 2 MiB", err, got)
 	}
@@ -107,9 +111,11 @@ func TestReserveOfInodes(t *testing.T) {
 	const inodes, reserve = 100, 20
 	for _, writers := range []uint32{1, 8} {
 		folder := mount(t, "tmpfs", fmt.Sprintf("nr_inodes=%d", inodes))
-		messages, err := start(t, dial(t, New(Options{})), request(folder, 4096, 4096, func(task *bulkheadv1.ConsumerTask) {
-			task.Spec.KeepFiles, task.Spec.ReserveInodes, task.Spec.Concurrency, task.Keep = 0, reserve, writers, true
-		})).end()
+		messages, err := start(t, dial(t, New(Options{})),
+			request(folder, 4096, 4096, func(task *bulkheadv1.ConsumerTask) {
+				task.Spec.KeepFiles, task.Spec.ReserveInodes, task.Spec.Concurrency, task.Keep = 0, reserve, writers,
+					true
+			})).end()
 		if got := reserveReachedOf(t, err); !got.GetInodes() || got.GetReserve() != reserve || got.GetFree() < reserve {
 			t.Errorf("%d writers: Run = %v, %v; want the reserve of %d inodes", writers, err, got, reserve)
 		}
@@ -119,7 +125,9 @@ func TestReserveOfInodes(t *testing.T) {
 		}
 		made := len(entries(t, folder))
 		if system.Ffree < reserve || made+int(system.Ffree) < inodes-1 || system.Ffree > reserve+uint64(writers) {
-			t.Errorf("%d writers: %d inodes are free behind %d files; want %d, and a little more for files that were claimed", writers, system.Ffree, made, reserve)
+			t.Errorf(
+				"%d writers: %d inodes are free behind %d files; want %d, and a little more for files that "+
+					"were claimed", writers, system.Ffree, made, reserve)
 		}
 		for _, p := range progresses(messages) {
 			if p.GetErrors() != 0 {
@@ -129,7 +137,7 @@ func TestReserveOfInodes(t *testing.T) {
 	}
 }
 
-// TestRotationStaysWithinTheInodes has more files than inodes, one after the other: those on
+// TestRotationStaysWithinTheInodes writes more files than inodes, one after the other: those on
 // their way out are waited for.
 func TestRotationStaysWithinTheInodes(t *testing.T) {
 	folder := mount(t, "tmpfs", "nr_inodes=16")
@@ -143,7 +151,7 @@ func TestRotationStaysWithinTheInodes(t *testing.T) {
 	}
 }
 
-// reserveReachedOf is what Run said of the reserve that it came to.
+// reserveReachedOf returns what Run said of the reserve that it came to.
 func reserveReachedOf(t *testing.T, err error) *bulkheadv1.ReserveReached {
 	t.Helper()
 	s := status.Convert(err)
@@ -154,49 +162,6 @@ func reserveReachedOf(t *testing.T, err error) *bulkheadv1.ReserveReached {
 	}
 	t.Errorf("Run = %v; want OutOfRange with what was reached", err)
 	return nil
-}
-
-// TestSymbolicLinksAreNotFollowed puts links where the consumer works.
-func TestSymbolicLinksAreNotFollowed(t *testing.T) {
-	folder, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")
-	if err := os.WriteFile(outside, []byte("not ours"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	d, err := openDisk(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.close()
-	if err := os.Symlink(outside, filepath.Join(folder, "link")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Link(outside, filepath.Join(folder, "hard")); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mkfifo(filepath.Join(folder, "fifo"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"link", "hard", "fifo"} {
-		if _, err := d.create(name, openMode{}); !errors.Is(err, os.ErrExist) {
-			t.Errorf("create %s: %v", name, err)
-		}
-		if _, err := d.reopen(name, openMode{}); err == nil {
-			t.Errorf("%s was opened", name)
-		}
-		if err := d.remove(name); err != nil {
-			t.Errorf("remove %s: %v", name, err)
-		}
-	}
-	if content, err := os.ReadFile(outside); err != nil || string(content) != "not ours" {
-		t.Errorf("outside: %q, %v", content, err)
-	}
-	if err := os.Symlink(folder, folder+"-link"); err != nil {
-		t.Fatal(err)
-	}
-	if d, err := openDisk(folder + "-link"); err == nil {
-		d.close()
-		t.Error("a folder that is a symbolic link was opened")
-	}
 }
 
 // TestLinkInPlaceOfTheClientsFolder moves the folder around the consumer's away in the
@@ -211,22 +176,22 @@ func TestLinkInPlaceOfTheClientsFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d, err := openDisk(folder)
+	d, err := disk.Open(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.close()
+	defer d.Close()
 	if err := os.Rename(around, filepath.Join(path, "moved")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(outside, around); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.create("f", openMode{}); err == nil {
+	if _, err := d.Create("f", disk.Mode{}); err == nil {
 		t.Error("a file was made through the link")
 	}
-	if again, err := openDisk(folder); err == nil {
-		again.close()
+	if again, err := disk.Open(folder); err == nil {
+		again.Close()
 		t.Error("the folder was opened through the link")
 	}
 	removeFolders(folder)
@@ -235,62 +200,5 @@ func TestLinkInPlaceOfTheClientsFolder(t *testing.T) {
 	}
 	if names := entries(t, theirs); len(names) != 0 {
 		t.Errorf("made through the link: %v", names)
-	}
-}
-
-// TestFolderOnAnotherFileSystem has the folder removed and a file system in its place.
-func TestFolderOnAnotherFileSystem(t *testing.T) {
-	folder := filepath.Join(t.TempDir(), "folder")
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	d, err := openDisk(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.close()
-	if err := os.Remove(folder); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount("bulkhead-test", folder, "tmpfs", 0, ""); err != nil {
-		t.Skipf("mounting a tmpfs: %v", err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(folder, unix.MNT_DETACH) })
-	if _, err := d.create("f", openMode{}); err == nil || !strings.Contains(err.Error(), "another file system") {
-		t.Errorf("create: %v", err)
-	}
-	if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
-		t.Fatal(err)
-	}
-	f, err := d.create("f", openMode{})
-	if err != nil {
-		t.Fatalf("in the folder made anew: %v", err)
-	}
-	if err := f.close(); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestClosedDiskTouchesNothing removes by a folder that is closed.
-func TestClosedDiskTouchesNothing(t *testing.T) {
-	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "f"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	d, err := openDisk(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.remove("f"); err == nil {
-		t.Error("removed by a closed folder")
-	}
-	if names := entries(t, folder); len(names) != 1 {
-		t.Errorf("left: %v", names)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// TestSlowParentMergesIntervals has a parent that reads nothing for an hour.
+// TestSlowParentMergesIntervals scripts a parent that reads nothing for an hour.
 func TestSlowParentMergesIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newScriptedDisk(slow(nil))
@@ -42,8 +42,8 @@ func TestSlowParentMergesIntervals(t *testing.T) {
 	})
 }
 
-// TestWriterWaitsForAFullQueueOfRollovers has a parent that reads nothing until
-// the writer waits, and then everything.
+// TestWriterWaitsForAFullQueueOfRollovers scripts a parent that reads nothing until the writer
+// waits, and then everything.
 func TestWriterWaitsForAFullQueueOfRollovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newScriptedDisk(slow(nil))
@@ -67,7 +67,7 @@ func TestWriterWaitsForAFullQueueOfRollovers(t *testing.T) {
 		}
 		files := rollovers(stream.sent())
 		if len(files) < 2*maxRollovers {
-			t.Errorf("only %d files; the writer did not go on", len(files))
+			t.Errorf("only %d files; the writer did not continue", len(files))
 		}
 		for i, r := range files {
 			if r.GetFileIndex() != uint64(i) {
@@ -78,7 +78,7 @@ func TestWriterWaitsForAFullQueueOfRollovers(t *testing.T) {
 	})
 }
 
-// TestAbandonFreesAWaitingWriter has a parent that never reads.
+// TestAbandonFreesAWaitingWriter scripts a parent that never reads.
 func TestAbandonFreesAWaitingWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newScriptedDisk(slow(nil))

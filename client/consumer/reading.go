@@ -42,7 +42,7 @@ func (r *rotation) endReading() {
 	r.announce()
 }
 
-// interrupt has the reading stop, because something else is to be read first.
+// interrupt stops the reading, because something else is to be read first.
 func (r *rotation) interrupt() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -61,7 +61,7 @@ func (r *rotation) interrupted(t turn) bool {
 	return true
 }
 
-// kept returns the finished files, and the numbers of those that are plain.
+// kept returns the finished files, and those of which no more than their numbers is kept.
 func (r *rotation) kept() ([]*content, numbers) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,5 +71,5 @@ func (r *rotation) kept() ([]*content, numbers) {
 			list = append(list, t.content)
 		}
 	}
-	return list, r.plain.clone()
+	return list, r.numbered.clone()
 }

@@ -1,11 +1,16 @@
 package consumer
 
-import "time"
+import (
+	"time"
+
+	"bulkhead/client/consumer/disk"
+	"bulkhead/client/names"
+)
 
 // remover removes files beside the writers, because removing one may take as long as
 // writing one. It belongs to one goroutine.
 type remover struct {
-	disk     disk
+	disk     disk.Disk
 	gauge    *gauge
 	ledger   *ledger
 	rotation *rotation
@@ -20,7 +25,7 @@ func (r *remover) run(done <-chan struct{}) {
 		if !ok {
 			return
 		}
-		_, err := r.gauge.call(func() error { return r.disk.remove(fileName(t.number)) })
+		_, err := r.gauge.call(func() error { return r.disk.Remove(names.LoadFile(t.number)) })
 		if err == nil {
 			r.rotation.left(t)
 			failures = 0
@@ -41,7 +46,7 @@ func (r *remover) run(done <-chan struct{}) {
 // removeAll removes every file there is. It tries each one.
 func (r *remover) removeAll() {
 	for number := range r.rotation.all {
-		if _, err := r.gauge.call(func() error { return r.disk.remove(fileName(number)) }); err != nil {
+		if _, err := r.gauge.call(func() error { return r.disk.Remove(names.LoadFile(number)) }); err != nil {
 			r.ledger.failed(err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"bulkhead/client/block"
+	"bulkhead/client/consumer/disk"
+	"bulkhead/client/names"
 	"bulkhead/client/verify"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -21,11 +23,11 @@ func newReading(t *testing.T, size uint64) (*verifier, *content) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := openDisk(folder)
+	d, err := disk.Open(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.close() })
+	t.Cleanup(func() { d.Close() })
 	v := newVerifier(newJob(checked, d, newEnding()))
 	v.reading, v.cancel = t.Context(), func() {}
 	if err := v.open(); err != nil {
@@ -36,18 +38,19 @@ func newReading(t *testing.T, size uint64) (*verifier, *content) {
 			t.Error(err)
 		}
 	})
-	s, err := block.NewSource(checked.data, 1, int(size))
+	sources, err := block.NewSources(checked.data, 1, int(size), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer sources.Close()
+	s := sources.Source(0)
 	next, _ := v.rotation.next(nil)
 	v.rotation.begin(next)
 	f := &loadFile{turn: next, target: size}
 	if err := s.Begin(checked.blockFile(f)); err != nil {
 		t.Fatal(err)
 	}
-	name := fileName(next.number)
+	name := names.LoadFile(next.number)
 	if err := os.WriteFile(filepath.Join(folder, name), s.Chunk(0, int(size)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +59,7 @@ func newReading(t *testing.T, size uint64) (*verifier, *content) {
 	return v, next.content
 }
 
-// account is what was entered into a ledger.
+// account returns what was entered into a ledger.
 func account(l *ledger) *bulkheadv1.Progress {
 	p, _ := l.take()
 	return p
@@ -81,13 +84,13 @@ func TestReadingGoesOnWhereItStopped(t *testing.T) {
 	v.reader = reader
 	v.readAgain()
 	if first := account(v.ledger).GetVerifiedBytes(); first == 0 || first == size || c.target.From != first {
-		t.Fatalf("%d bytes were read, and reading is to go on at %d", first, c.target.From)
+		t.Fatalf("%d bytes were read, and reading is to continue at %d", first, c.target.From)
 	}
 	from := c.target.From
 	c.checked = time.Time{}
 	v.readAgain()
 	if rest := account(v.ledger).GetVerifiedBytes(); rest != size-from || c.target.From != 0 {
-		t.Errorf("%d more bytes were read from %d on, and reading is to go on at %d", rest, from, c.target.From)
+		t.Errorf("%d more bytes were read from %d on, and reading is to continue at %d", rest, from, c.target.From)
 	}
 }
 
@@ -115,10 +118,10 @@ func TestAFinishedFileInterruptsReading(t *testing.T) {
 	<-handed
 }
 
-// someTurn is one of a file of no meaning.
+// someTurn returns one of a file of no meaning.
 func someTurn() turn { return turn{number: 9, generation: 1, content: new(content)} }
 
-// TestAFileThatIsGoneIsReadOnce has it be removed by somebody else.
+// TestAFileThatIsGoneIsReadOnce removes a file behind the consumer's back.
 func TestAFileThatIsGoneIsReadOnce(t *testing.T) {
 	v, c := newReading(t, 4096)
 	if err := os.Remove(v.path(c)); err != nil {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 
+	"bulkhead/client/consumer/disk"
 	"bulkhead/internal/plural"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -24,12 +25,6 @@ const (
 	// before it looks again: other consumers may each do so at the same time.
 	claimShare = 256
 )
-
-// space is what a file system has free for this user.
-type space struct {
-	bytes  uint64
-	inodes uint64 // math.MaxUint64 if it does not limit them
-}
 
 // errReserve is every reserveReached: it ends the work, in order, whatever is to be done
 // about failures.
@@ -46,14 +41,16 @@ type reserveReached struct {
 func (r *reserveReached) Error() string {
 	if r.inodes {
 		return fmt.Sprintf("%v: %s %s free, %d of them kept in reserve, and %s %s to be made",
-			errReserve, plural.Of(r.free, "inode"), plural.Is(r.free), r.reserve, plural.Of(r.claimed, "file"), plural.Is(r.claimed))
+			errReserve, plural.Of(r.free, "inode"), plural.Is(r.free), r.reserve, plural.Of(r.claimed, "file"),
+			plural.Is(r.claimed))
 	}
-	return fmt.Sprintf("%v: %d B are free, %d B of them are kept in reserve, and %d B are to be written", errReserve, r.free, r.reserve, r.claimed)
+	return fmt.Sprintf("%v: %d B are free, %d B of them are kept in reserve, and %d B are to be written", errReserve,
+		r.free, r.reserve, r.claimed)
 }
 
 func (r *reserveReached) Unwrap() error { return errReserve }
 
-// status is the end of Run, with the numbers as a detail.
+// status returns the end of Run, with the numbers as a detail.
 func (r *reserveReached) status() error {
 	s, err := status.New(codes.OutOfRange, r.Error()).WithDetails(protoadapt.MessageV1Of(&bulkheadv1.ReserveReached{
 		Inodes: r.inodes, Free: r.free, Reserve: r.reserve, Claimed: r.claimed,
@@ -73,7 +70,7 @@ type reserve struct {
 	bytes    uint64 // to be left free; 0 looks at no bytes
 	inodes   uint64 // to be left free; 0 looks at no inodes
 	interval time.Duration
-	disk     disk
+	disk     disk.Disk
 	rotation *rotation // which may have files on their way out
 	stop     <-chan struct{}
 
@@ -120,7 +117,7 @@ func (c *claim) begin(size, has uint64, makes, preallocated bool, now time.Durat
 	return c.look(now)
 }
 
-// made says that the file is there that was claimed.
+// made notes that the file that was claimed exists.
 func (c *claim) made() {
 	if c.makes {
 		c.makes = false
@@ -128,7 +125,7 @@ func (c *claim) made() {
 	}
 }
 
-// allocated says that the file has the space that was claimed for it. It looks again: other
+// allocated notes that the file has the space that was claimed for it. It looks again: other
 // consumers may have had theirs allocated at the same time.
 func (c *claim) allocated(now time.Duration) error {
 	if !c.grows {
@@ -189,23 +186,23 @@ func (c *claim) look(now time.Duration) error {
 // room finds out how much there is beyond the reserve and what is claimed, and sets by it when
 // to look again.
 func (c *claim) room() (*reserveReached, error) {
-	var free space
-	_, err := c.gauge.call(func() (err error) { free, err = c.disk.free(); return err })
+	var free disk.Space
+	_, err := c.gauge.call(func() (err error) { free, err = c.disk.Free(); return err })
 	c.budget, c.files = 0, 0
 	if err != nil {
 		return nil, err
 	}
 	if c.bytes > 0 {
-		room, ok := beyond(free.bytes, c.bytes, c.claimed.Load())
+		room, ok := beyond(free.Bytes, c.bytes, c.claimed.Load())
 		if !ok {
-			return &reserveReached{free: free.bytes, reserve: c.bytes, claimed: c.claimed.Load()}, nil
+			return &reserveReached{free: free.Bytes, reserve: c.bytes, claimed: c.claimed.Load()}, nil
 		}
 		c.budget = min(room/claimShare, claimBytes)
 	}
-	if c.inodes > 0 && free.inodes != math.MaxUint64 {
-		room, ok := beyond(free.inodes, c.inodes, c.making.Load())
+	if c.inodes > 0 && free.Inodes != math.MaxUint64 {
+		room, ok := beyond(free.Inodes, c.inodes, c.making.Load())
 		if !ok {
-			return &reserveReached{inodes: true, free: free.inodes, reserve: c.inodes, claimed: c.making.Load()}, nil
+			return &reserveReached{inodes: true, free: free.Inodes, reserve: c.inodes, claimed: c.making.Load()}, nil
 		}
 		c.files = min(room/claimShare, claimFiles)
 	} else {
@@ -214,8 +211,8 @@ func (c *claim) room() (*reserveReached, error) {
 	return nil, nil
 }
 
-// beyond is what is free beyond the reserve and what is claimed; not ok if that is less than
-// nothing.
+// beyond returns what is free beyond the reserve and what is claimed; not ok if that is less
+// than nothing.
 func beyond(free, reserve, claimed uint64) (room uint64, ok bool) {
 	if free < reserve || free-reserve < claimed {
 		return 0, false

@@ -17,22 +17,27 @@ type rotation struct {
 	crowded func() bool // there are too few processors to remove files beside the writers
 
 	mu       sync.Mutex
-	fresh    uint64        // number of the next new file; guarded by mu
-	current  []turn        // in progress; guarded by mu
-	finished []turn        // oldest first, those in plain apart; guarded by mu
-	plain    numbers       // the finished ones that stay to the end and of which nothing else is to be known; guarded by mu
-	leaving  []turn        // to be removed, the next one first; guarded by mu
-	spoiled  int           // how many of leaving were not finished; guarded by mu
-	reading  *reading      // the finished file that is being read again, if any; guarded by mu
-	changed  chan struct{} // closed and replaced when leaving gets longer or shorter, and when reading ends; guarded by mu
+	fresh    uint64 // number of the next new file; guarded by mu
+	current  []turn // in progress; guarded by mu
+	finished []turn // oldest first, those in numbered apart; guarded by mu
+	// the finished ones that stay to the end and of which nothing else is to be known; guarded by
+	// mu
+	numbered numbers
+	leaving  []turn   // to be removed, the next one first; guarded by mu
+	spoiled  int      // how many of leaving were not finished; guarded by mu
+	reading  *reading // the finished file that is being read again, if any; guarded by mu
+	// closed and replaced when leaving gets longer or shorter, and when reading ends; guarded by mu
+	changed chan struct{}
 }
 
 // turn is one writing of a file.
 type turn struct {
 	number     uint64
-	generation uint32   // how often the file was written before
-	spoiled    bool     // not finished
-	content    *content // of a file that was finished, in the generation before if it is not again; nil if it is not asked for
+	generation uint32 // how often the file was written before
+	spoiled    bool   // not finished
+	// of a file that was finished, in the generation before if it is not again; nil if it is not
+	// asked for
+	content *content
 }
 
 // maxLeaving is how many finished files may be on their way out while new ones are
@@ -48,7 +53,7 @@ func newRotation(keep int, recycle bool) *rotation {
 	return &rotation{keep: keep, recycle: recycle, crowded: never, changed: make(chan struct{})}
 }
 
-// room is how many finished files may be on their way out now.
+// room returns how many finished files may be on their way out now.
 func (r *rotation) room() int {
 	if r.crowded() {
 		return 0
@@ -57,7 +62,7 @@ func (r *rotation) room() int {
 }
 
 // next returns what to write next: a new file, which is to be made and then begun, or
-// the next generation of one that is there. It waits while a file that could not be
+// the next generation of one that exists. It waits while a file that could not be
 // finished, or more finished ones than there is room for, are still to be removed, so that a
 // folder in which nothing can be removed does not fill up, and while a file that is to be
 // written over is being read. It returns false once done
@@ -113,7 +118,7 @@ func (r *rotation) finish(t turn) {
 	defer r.mu.Unlock()
 	r.current = without(r.current, t.number)
 	if r.keep == 0 && t.content == nil {
-		r.plain.add(t.number)
+		r.numbered.add(t.number)
 		return
 	}
 	r.finished = append(r.finished, t)
@@ -207,14 +212,14 @@ func (r *rotation) settle(done <-chan struct{}) (waited bool) {
 // all yields the number of every file there is now.
 func (r *rotation) all(yield func(number uint64) bool) {
 	r.mu.Lock()
-	listed, plain := slices.Concat(r.leaving, r.finished, r.current), r.plain.clone()
+	listed, numbered := slices.Concat(r.leaving, r.finished, r.current), r.numbered.clone()
 	r.mu.Unlock()
 	for _, t := range listed {
 		if !yield(t.number) {
 			return
 		}
 	}
-	plain.all(yield)
+	numbered.all(yield)
 }
 
 // announce wakes whoever waits. The caller holds mu.

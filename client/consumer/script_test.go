@@ -8,13 +8,14 @@ import (
 	"sync"
 	"time"
 
+	"bulkhead/client/consumer/disk"
 	"bulkhead/client/verify"
 )
 
 // newConsumer returns a Consumer that writes to d and naps by the clock of its bubble.
-func newConsumer(o Options, d disk) *Consumer {
+func newConsumer(o Options, d disk.Disk) *Consumer {
 	c := New(o)
-	c.open = func(string) (disk, error) { return d, nil }
+	c.open = func(string) (disk.Disk, error) { return d, nil }
 	c.nap, c.crowded = time.Sleep, func() bool { return false }
 	return c
 }
@@ -25,7 +26,7 @@ type call struct {
 	path   string
 	size   int    // bytes offered, of a write
 	offset uint64 // of a write
-	mode   openMode
+	mode   disk.Mode
 	at     time.Time
 }
 
@@ -61,7 +62,7 @@ func (d *scriptedDisk) do(c call) (int, error) {
 	return max(took, 0), err
 }
 
-func (d *scriptedDisk) create(path string, mode openMode) (file, error) {
+func (d *scriptedDisk) Create(path string, mode disk.Mode) (disk.File, error) {
 	if _, err := d.do(call{op: "create", path: path, mode: mode}); err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (d *scriptedDisk) create(path string, mode openMode) (file, error) {
 	return &scriptedFile{disk: d, path: path}, nil
 }
 
-func (d *scriptedDisk) reopen(path string, mode openMode) (file, error) {
+func (d *scriptedDisk) Reopen(path string, mode disk.Mode) (disk.File, error) {
 	if _, err := d.do(call{op: "reopen", path: path, mode: mode}); err != nil {
 		return nil, err
 	}
@@ -87,29 +88,29 @@ func (d *scriptedDisk) reopen(path string, mode openMode) (file, error) {
 	return &scriptedFile{disk: d, path: path}, nil
 }
 
-// free is answered by the bytes that the script takes; without one there is room.
-func (d *scriptedDisk) free() (space, error) {
+// Free answers with the bytes that the script takes; without one there is room.
+func (d *scriptedDisk) Free() (disk.Space, error) {
 	n, err := d.do(call{op: "free", size: 1 << 40})
-	return space{bytes: uint64(n), inodes: math.MaxUint64}, err
+	return disk.Space{Bytes: uint64(n), Inodes: math.MaxUint64}, err
 }
 
-// directUnit is answered by the bytes that the script takes, too.
-func (d *scriptedDisk) directUnit() (int, error) { return d.do(call{op: "directUnit", size: 512}) }
+// DirectUnit answers with the bytes that the script takes, too.
+func (d *scriptedDisk) DirectUnit() (int, error) { return d.do(call{op: "directUnit", size: 512}) }
 
-func (d *scriptedDisk) canAllocate() error {
+func (d *scriptedDisk) CanAllocate() error {
 	_, err := d.do(call{op: "canAllocate"})
 	return err
 }
 
-// readBack always fails: there is nothing to be read in these files.
-func (d *scriptedDisk) readBack(path string) (*verify.File, error) {
+// ReadBack always fails: there is nothing to be read in these files.
+func (d *scriptedDisk) ReadBack(path string) (*verify.File, error) {
 	_, err := d.do(call{op: "readBack", path: path})
 	return nil, cmp.Or(err, errors.New("a scripted file cannot be read back"))
 }
 
-func (d *scriptedDisk) close() error { return nil }
+func (d *scriptedDisk) Close() error { return nil }
 
-func (d *scriptedDisk) remove(path string) error {
+func (d *scriptedDisk) Remove(path string) error {
 	if _, err := d.do(call{op: "remove", path: path}); err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ type scriptedFile struct {
 	path string
 }
 
-func (f *scriptedFile) write(data []byte, offset uint64) (int, error) {
+func (f *scriptedFile) Write(data []byte, offset uint64) (int, error) {
 	n, err := f.disk.do(call{op: "write", path: f.path, size: len(data), offset: offset})
 	if err != nil {
 		return 0, err
@@ -161,13 +162,13 @@ func (f *scriptedFile) grow(size int) {
 	f.disk.files[f.path] = max(f.disk.files[f.path], size)
 }
 
-func (f *scriptedFile) size() (uint64, error) {
+func (f *scriptedFile) Size() (uint64, error) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
 	return uint64(f.disk.files[f.path]), nil
 }
 
-func (f *scriptedFile) allocate(size uint64) error {
+func (f *scriptedFile) Allocate(size uint64) error {
 	_, err := f.disk.do(call{op: "allocate", path: f.path, size: int(size)})
 	if err == nil {
 		f.grow(int(size))
@@ -175,7 +176,7 @@ func (f *scriptedFile) allocate(size uint64) error {
 	return err
 }
 
-func (f *scriptedFile) truncate(size uint64) error {
+func (f *scriptedFile) Truncate(size uint64) error {
 	_, err := f.disk.do(call{op: "truncate", path: f.path, size: int(size)})
 	if err == nil {
 		f.disk.mu.Lock()
@@ -185,7 +186,7 @@ func (f *scriptedFile) truncate(size uint64) error {
 	return err
 }
 
-func (f *scriptedFile) setDirect(on bool) error {
+func (f *scriptedFile) SetDirect(on bool) error {
 	op := "clearDirect"
 	if on {
 		op = "setDirect"
@@ -194,17 +195,17 @@ func (f *scriptedFile) setDirect(on bool) error {
 	return err
 }
 
-func (f *scriptedFile) datasync() error {
+func (f *scriptedFile) Datasync() error {
 	_, err := f.disk.do(call{op: "datasync", path: f.path})
 	return err
 }
 
-func (f *scriptedFile) sync() error {
+func (f *scriptedFile) Sync() error {
 	_, err := f.disk.do(call{op: "sync", path: f.path})
 	return err
 }
 
-func (f *scriptedFile) close() error {
+func (f *scriptedFile) Close() error {
 	_, err := f.disk.do(call{op: "close", path: f.path})
 	return err
 }

@@ -25,7 +25,7 @@ type sender struct {
 	every   time.Duration
 }
 
-// run passes messages on until the queue is closed. When nobody listens any more, it
+// run passes messages on until the queue is closed. When nobody listens, it
 // ends the job and lets the remaining messages go.
 func (s *sender) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) error {
 	gone := stream.Context().Done()

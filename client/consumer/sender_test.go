@@ -21,7 +21,7 @@ func (s *timedStream) Send(response *bulkheadv1.RunResponse) error {
 	return s.heldStream.Send(response)
 }
 
-// TestMessagesLeaveInBursts has a file every 3 ms, and looks at when it is told of.
+// TestMessagesLeaveInBursts finishes a file every 3 ms, and looks at when it is reported.
 func TestMessagesLeaveInBursts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(33 * time.Millisecond) // to begin amid a quarter of a second
@@ -31,7 +31,8 @@ func TestMessagesLeaveInBursts(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() {
 			var s grpc.ServerStreamingServer[bulkheadv1.RunResponse] = stream
-			ended <- c.Run(request("/", 1000, 2500, func(task *bulkheadv1.ConsumerTask) { task.ProgressIntervalNano = int64(time.Second) }), s)
+			ended <- c.Run(request("/", 1000, 2500,
+				func(task *bulkheadv1.ConsumerTask) { task.ProgressIntervalNano = int64(time.Second) }), s)
 		}()
 		time.Sleep(time.Second)
 		kill(t, c, 0)
@@ -45,7 +46,8 @@ func TestMessagesLeaveInBursts(t *testing.T) {
 		for i, at := range stream.at[1:] {
 			bursts[at] = true
 			if last := at == stream.at[len(stream.at)-1]; at != at.Truncate(sendEvery) && !last {
-				t.Errorf("message %d of %d leaves %v after a quarter of a second", i+1, len(stream.at), at.Sub(at.Truncate(sendEvery)))
+				t.Errorf("message %d of %d leaves %v after a quarter of a second", i+1, len(stream.at),
+					at.Sub(at.Truncate(sendEvery)))
 			}
 		}
 		if len(bursts) > 6 || len(stream.at) < 300 {
@@ -71,7 +73,9 @@ func TestManyFilesDoNotWaitForTheirMessages(t *testing.T) {
 		c := newConsumer(Options{}, d)
 		ended := make(chan error, 1)
 		go func() {
-			ended <- c.Run(request("/", 1000, 1000, func(task *bulkheadv1.ConsumerTask) { task.ProgressIntervalNano = int64(time.Second) }), &heldStream{ctx: t.Context()})
+			ended <- c.Run(request("/", 1000, 1000,
+				func(task *bulkheadv1.ConsumerTask) { task.ProgressIntervalNano = int64(time.Second) }),
+				&heldStream{ctx: t.Context()})
 		}()
 		time.Sleep(files * each)
 		kill(t, c, 0)
@@ -92,7 +96,8 @@ func TestShortIntervalsAreNotGathered(t *testing.T) {
 		stream := &timedStream{heldStream: heldStream{ctx: t.Context()}}
 		ended := make(chan error, 1)
 		go func() {
-			ended <- c.Run(request("/", 1000, 1000_000_000, func(task *bulkheadv1.ConsumerTask) { task.ProgressIntervalNano = int64(interval) }), stream)
+			ended <- c.Run(request("/", 1000, 1000_000_000,
+				func(task *bulkheadv1.ConsumerTask) { task.ProgressIntervalNano = int64(interval) }), stream)
 		}()
 		time.Sleep(time.Second)
 		kill(t, c, 0)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bulkhead/client/consumer/disk"
 	"bulkhead/client/verify"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -23,13 +24,13 @@ const readPause = time.Second
 //     that is neither in progress nor among those kept;
 //   - continuously: so, too, and when there is none to be told of, the one that was not
 //     read for the longest time is read again. It stops for a finished one, and for
-//     whoever wants to remove the file or write over it, and goes on there later;
-//   - at the end: those that are there when the writers have ended.
+//     whoever wants to remove the file or write over it, and continues there later;
+//   - at the end: those that remain when the writers have ended.
 //
 // It reads until ending.over and counts what it did not get to as a failure.
 type verifier struct {
 	task     *task
-	disk     disk
+	disk     disk.Disk
 	gauge    *gauge
 	ledger   *ledger
 	queue    *queue
@@ -57,7 +58,8 @@ type missed struct{ files, bytes uint64 }
 func newVerifier(j *job) *verifier {
 	v := &verifier{
 		task: j.task, disk: j.disk, gauge: j.gauges[j.task.writers+1], ledger: j.ledger, queue: j.queue,
-		rotation: j.rotation, ending: j.ending, failed: j.fail, finished: make(chan *finished), ran: make(chan struct{}),
+		rotation: j.rotation, ending: j.ending, failed: j.fail, finished: make(chan *finished),
+		ran: make(chan struct{}),
 	}
 	if v.isOn() {
 		v.ending.share()
@@ -67,7 +69,8 @@ func newVerifier(j *job) *verifier {
 
 // isOn reports whether anything is read at all.
 func (v *verifier) isOn() bool {
-	return v.task.verify != bulkheadv1.VerifyMode_VERIFY_MODE_UNSPECIFIED && v.task.verify != bulkheadv1.VerifyMode_VERIFY_MODE_OFF
+	return v.task.verify != bulkheadv1.VerifyMode_VERIFY_MODE_UNSPECIFIED &&
+		v.task.verify != bulkheadv1.VerifyMode_VERIFY_MODE_OFF
 }
 
 // readsFinished reports whether each file is read when it is finished.
@@ -87,7 +90,7 @@ func (v *verifier) readsLater(c *content) bool {
 	case v.task.verify != bulkheadv1.VerifyMode_VERIFY_MODE_END:
 		return false
 	default:
-		return v.task.keepFiles > 0 || c.target != v.task.plainContent(c.target.File.Number).target
+		return v.task.keepFiles > 0 || c.target != v.task.wholeContent(c.target.File.Number).target
 	}
 }
 
@@ -130,8 +133,7 @@ func (v *verifier) start() {
 	})
 }
 
-// finish waits until what was handed over is told of. Nothing may be handed over any
-// more.
+// finish waits until what was handed over is reported. Nothing may be handed over after that.
 func (v *verifier) finish() {
 	close(v.finished)
 	<-v.ran
@@ -140,9 +142,9 @@ func (v *verifier) finish() {
 // stop reads what is to be read at the end, and waits until everything has ended.
 func (v *verifier) stop() {
 	if v.task.verify == bulkheadv1.VerifyMode_VERIFY_MODE_END {
-		listed, plain := v.rotation.kept()
-		for number := range plain.all {
-			v.read(v.reading, v.task.plainContent(number))
+		listed, numbered := v.rotation.kept()
+		for number := range numbered.all {
+			v.read(v.reading, v.task.wholeContent(number))
 		}
 		for _, c := range listed {
 			v.read(v.reading, c)
@@ -155,12 +157,13 @@ func (v *verifier) stop() {
 		if v.ending.isHasty() {
 			advice = ""
 		}
-		v.ledger.failed(fmt.Errorf("%w: %d files with %d B were not read back to the end: the time for that was over%s", errVerify, m.files, m.bytes, advice))
+		v.ledger.failed(fmt.Errorf("%w: %d files with %d B were not read back to the end: the time for that was over%s",
+			errVerify, m.files, m.bytes, advice))
 	}
 }
 
-// hand has a finished file told of, after it was read if it is to be. It returns when the
-// verifier has begun with that.
+// hand gives a finished file to the verifier, which reads it if it is to be read, and reports it.
+// It returns when the verifier has begun.
 func (v *verifier) hand(f *finished) {
 	if !v.readsFinished() {
 		v.tell(f)
@@ -182,8 +185,8 @@ func (v *verifier) hand(f *finished) {
 	}
 }
 
-// tell says that a file is finished, and gives it to the rotation: nobody writes over
-// it, or removes it, before it is told of.
+// tell reports a finished file, then gives it to the rotation: nobody writes over it, or removes
+// it, before it is reported.
 func (v *verifier) tell(f *finished) {
 	if !v.readsLater(f.content) {
 		f.turn.content = nil
@@ -192,7 +195,7 @@ func (v *verifier) tell(f *finished) {
 	v.rotation.finish(f.turn)
 }
 
-// run reads what is handed over, and in between what is there, until nothing more is
+// run reads what is handed over, and in between what remains, until nothing more is
 // handed over.
 func (v *verifier) run() {
 	for {
@@ -229,7 +232,7 @@ func (v *verifier) readAgain() time.Duration {
 	return 0
 }
 
-// read reads a file back and says what is wrong with it.
+// read reads a file back and returns what is wrong with it.
 func (v *verifier) read(ctx context.Context, c *content) bulkheadv1.Verification {
 	c.checked = time.Now()
 	result, err := v.check(ctx, c)
@@ -265,7 +268,7 @@ func (v *verifier) check(ctx context.Context, c *content) (result verify.Result,
 		return result, err
 	}
 	var f *verify.File
-	if _, err := v.gauge.call(func() (err error) { f, err = v.disk.readBack(c.name); return err }); err != nil {
+	if _, err := v.gauge.call(func() (err error) { f, err = v.disk.ReadBack(c.name); return err }); err != nil {
 		return result, err
 	}
 	result, err = v.reader.Check(ctx, f, c.target)

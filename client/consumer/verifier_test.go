@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/client/consumer/disk"
 	"bulkhead/client/verify"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -35,21 +36,21 @@ func verifying(mode bulkheadv1.VerifyMode, edit func(*bulkheadv1.ConsumerTask)) 
 
 // watchedDisk is a real folder of which the test is told before a file is read back.
 type watchedDisk struct {
-	disk
+	disk.Disk
 	folder string
 	before func(path string)
 }
 
-func (d *watchedDisk) readBack(name string) (*verify.File, error) {
+func (d *watchedDisk) ReadBack(name string) (*verify.File, error) {
 	d.before(filepath.Join(d.folder, name))
-	return d.disk.readBack(name)
+	return d.Disk.ReadBack(name)
 }
 
-// watched is a consumer on such a folder.
+// watched returns a consumer on such a folder.
 func watched(before func(path string)) *Consumer {
 	c := New(Options{})
-	c.open = func(folder string) (disk, error) {
-		d, err := openDisk(folder)
+	c.open = func(folder string) (disk.Disk, error) {
+		d, err := disk.Open(folder)
 		return &watchedDisk{d, folder, before}, err
 	}
 	return c
@@ -85,10 +86,11 @@ func TestAnyKnobsReadBack(t *testing.T) {
 		t.Run(fmt.Sprintf("%d_%v", i, mode), func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
-			p := start(t, dial(t, New(Options{})), request(folder, 1, 1, verifying(mode, func(task *bulkheadv1.ConsumerTask) {
-				spec.Path, spec.Index, spec.Verify = folder, 3, mode
-				task.Spec, task.Keep = spec, true
-			})))
+			p := start(t, dial(t, New(Options{})),
+				request(folder, 1, 1, verifying(mode, func(task *bulkheadv1.ConsumerTask) {
+					spec.Path, spec.Index, spec.Verify = folder, 3, mode
+					task.Spec, task.Keep = spec, true
+				})))
 			p.untilFiles(8)
 			p.kill(2 * patience)
 			messages := p.orderlyEnd()
@@ -113,11 +115,13 @@ func TestAnyKnobsReadBack(t *testing.T) {
 				kept += uint64(info.Size())
 			}
 			switch got := total.GetVerifiedBytes(); {
-			case mode == verifyRollover && got != written, mode == verifyEnd && got != kept, mode == verifyContinuous && got < written:
+			case mode == verifyRollover && got != written, mode == verifyEnd && got != kept, mode == verifyContinuous &&
+				got < written:
 				t.Errorf("%d bytes were read back, %d were written, %d are there", got, written, kept)
 			}
 			if c := corruptions(messages); len(c) > 0 || total.GetCorruptBlocks() != 0 || total.GetErrors() != 0 {
-				t.Errorf("%d corrupt blocks, %d errors (%s): %v", total.GetCorruptBlocks(), total.GetErrors(), total.GetLastError(), c)
+				t.Errorf("%d corrupt blocks, %d errors (%s): %v", total.GetCorruptBlocks(), total.GetErrors(),
+					total.GetLastError(), c)
 			}
 			if t.Failed() {
 				t.Logf("spec: %v", spec)
@@ -147,13 +151,17 @@ func TestCorruptFilesAreNamed(t *testing.T) {
 			p.kill(patience)
 			messages := p.orderlyEnd()
 			found := corruptions(messages)
-			if len(damaged) == 0 || len(found) != len(damaged) || sum(messages).GetCorruptBlocks() != uint64(len(damaged)) {
-				t.Fatalf("%d files are damaged: %d corrupt blocks, %v", len(damaged), sum(messages).GetCorruptBlocks(), found)
+			if len(damaged) == 0 || len(found) != len(damaged) ||
+				sum(messages).GetCorruptBlocks() != uint64(len(damaged)) {
+				t.Fatalf("%d files are damaged: %d corrupt blocks, %v", len(damaged), sum(messages).GetCorruptBlocks(),
+					found)
 			}
 			for _, c := range found {
-				want := fmt.Sprintf("block of run %s, client %x, consumer 3, file %d, generation 1, offset 8 KiB", testRun, testClient, c.GetFileIndex())
+				want := fmt.Sprintf("block of run %s, client %x, consumer 3, file %d, generation 1, offset 8 KiB",
+					testRun, testClient, c.GetFileIndex())
 				if !damaged[c.GetPath()] || c.GetOffsetBytes() != 8192 || c.GetLengthBytes() != 4096 ||
-					c.GetKind() != bulkheadv1.CorruptionKind_CORRUPTION_KIND_FLIPPED || c.GetExpected() != want || c.GetFound() == "" {
+					c.GetKind() != bulkheadv1.CorruptionKind_CORRUPTION_KIND_FLIPPED || c.GetExpected() != want ||
+					c.GetFound() == "" {
 					t.Errorf("%v", c)
 				}
 			}
@@ -183,8 +191,10 @@ func TestDamageDuringAContinuousLoad(t *testing.T) {
 		at     uint64
 		found  string
 	}{
-		{"flip", func(t *testing.T, path string) { flipByte(t, path, 3*4096+2000) }, bulkheadv1.CorruptionKind_CORRUPTION_KIND_FLIPPED, 3 * 4096, "sector 3 changed"},
-		{"swap", swapBlocks, bulkheadv1.CorruptionKind_CORRUPTION_KIND_MISPLACED, 2 * 4096, "file 0, generation 1, offset 28 KiB"},
+		{"flip", func(t *testing.T, path string) { flipByte(t, path, 3*4096+2000) },
+			bulkheadv1.CorruptionKind_CORRUPTION_KIND_FLIPPED, 3 * 4096, "sector 3 changed"},
+		{"swap", swapBlocks, bulkheadv1.CorruptionKind_CORRUPTION_KIND_MISPLACED, 2 * 4096,
+			"file 0, generation 1, offset 28 KiB"},
 		{"truncate", func(t *testing.T, path string) {
 			if err := os.Truncate(path, 5*4096); err != nil {
 				t.Error(err)
@@ -205,20 +215,24 @@ func TestDamageDuringAContinuousLoad(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
-			p := start(t, dial(t, New(Options{})), request(folder, 4096, size, verifying(verifyContinuous, func(task *bulkheadv1.ConsumerTask) {
-				task.Spec.KeepFiles, task.Spec.RateBytesPerSecond = 0, 10*size
-			})))
+			p := start(t, dial(t, New(Options{})),
+				request(folder, 4096, size, verifying(verifyContinuous, func(task *bulkheadv1.ConsumerTask) {
+					task.Spec.KeepFiles, task.Spec.RateBytesPerSecond = 0, 10*size
+				})))
 			p.untilFiles(2)
 			path := filepath.Join(folder, "load-00000000.dat")
 			c.damage(t, path)
 			p.until("Corruption", func(m []*bulkheadv1.Message) bool { return len(corruptions(m)) > 0 })
 			files := len(rollovers(p.messagesNow()))
-			p.untilFiles(files + 1) // the load goes on
+			p.untilFiles(files + 1) // the load continues
 			p.kill(patience)
 			messages := p.orderlyEnd()
 			first := corruptions(messages)[0]
-			if first.GetPath() != path || first.GetFileIndex() != 0 || first.GetKind() != c.kind || first.GetOffsetBytes() != c.at ||
-				!strings.Contains(first.GetExpected(), fmt.Sprintf("consumer 3, file 0, generation 1, offset %d KiB", c.at>>10)) || !strings.Contains(first.GetFound(), c.found) {
+			if first.GetPath() != path || first.GetFileIndex() != 0 || first.GetKind() != c.kind ||
+				first.GetOffsetBytes() != c.at ||
+				!strings.Contains(first.GetExpected(),
+					fmt.Sprintf("consumer 3, file 0, generation 1, offset %d KiB",
+						c.at>>10)) || !strings.Contains(first.GetFound(), c.found) {
 				t.Errorf("%v", first)
 			}
 			for _, r := range rollovers(messages) {
@@ -270,9 +284,10 @@ func TestAnOlderBlockIsStale(t *testing.T) {
 		}
 		older[path] = data
 	})
-	p := start(t, dial(t, consumer), request(folder, 4096, 8*4096, verifying(verifyRollover, func(task *bulkheadv1.ConsumerTask) {
-		task.Spec.Recycle, task.Spec.KeepFiles = true, 1
-	})))
+	p := start(t, dial(t, consumer),
+		request(folder, 4096, 8*4096, verifying(verifyRollover, func(task *bulkheadv1.ConsumerTask) {
+			task.Spec.Recycle, task.Spec.KeepFiles = true, 1
+		})))
 	p.untilFiles(6)
 	p.kill(patience)
 	found := corruptions(p.orderlyEnd())
@@ -281,7 +296,8 @@ func TestAnOlderBlockIsStale(t *testing.T) {
 	}
 	for _, c := range found {
 		if c.GetKind() != bulkheadv1.CorruptionKind_CORRUPTION_KIND_STALE || c.GetOffsetBytes() != 3*4096 ||
-			!strings.HasSuffix(c.GetExpected(), "generation 2, offset 12 KiB") || !strings.HasSuffix(c.GetFound(), "generation 1, offset 12 KiB") {
+			!strings.HasSuffix(c.GetExpected(), "generation 2, offset 12 KiB") ||
+			!strings.HasSuffix(c.GetFound(), "generation 1, offset 12 KiB") {
 			t.Errorf("%v", c)
 		}
 	}
@@ -305,19 +321,22 @@ func TestCorruptionsAreBounded(t *testing.T) {
 	p.untilFiles(2)
 	p.kill(patience)
 	messages := p.orderlyEnd()
-	if n, blocksFound := len(corruptions(messages)), sum(messages).GetCorruptBlocks(); n != maxCorruptions || blocksFound != blocks/2 {
+	if n, blocksFound := len(corruptions(messages)), sum(messages).GetCorruptBlocks(); n != maxCorruptions ||
+		blocksFound != blocks/2 {
 		t.Errorf("%d Corruptions, %d corrupt blocks; want %d and %d", n, blocksFound, maxCorruptions, blocks/2)
 	}
 }
 
-// TestACorruptBlockEndsAJobThatIsToStop has on_error: stop.
+// TestACorruptBlockEndsAJobThatIsToStop sets on_error: stop.
 func TestACorruptBlockEndsAJobThatIsToStop(t *testing.T) {
 	folder := t.TempDir()
 	consumer := watched(func(path string) { flipByte(t, path, 4096) })
-	messages, err := start(t, dial(t, consumer), request(folder, 4096, 65536, verifying(verifyRollover, func(task *bulkheadv1.ConsumerTask) {
-		task.Spec.StopOnError = true
-	}))).end()
-	if s := status.Convert(err); s.Code() != codes.Aborted || !strings.Contains(s.Message(), "verify: 1 corrupt blocks in "+filepath.Join(folder, "load-00000000.dat")) {
+	messages, err := start(t, dial(t, consumer),
+		request(folder, 4096, 65536, verifying(verifyRollover, func(task *bulkheadv1.ConsumerTask) {
+			task.Spec.StopOnError = true
+		}))).end()
+	if s := status.Convert(err); s.Code() != codes.Aborted ||
+		!strings.Contains(s.Message(), "verify: 1 corrupt blocks in "+filepath.Join(folder, "load-00000000.dat")) {
 		t.Errorf("Run = %v", err)
 	}
 	if len(corruptions(messages)) == 0 {
@@ -341,7 +360,8 @@ func TestAFileThatIsGoneFails(t *testing.T) {
 			t.Errorf("%v", r)
 		}
 	}
-	if total := sum(messages); total.GetErrors() != uint64(len(rollovers(messages))) || !strings.Contains(total.GetLastError(), "no such file") {
+	if total := sum(messages); total.GetErrors() != uint64(len(rollovers(messages))) ||
+		!strings.Contains(total.GetLastError(), "no such file") {
 		t.Errorf("%d errors, the last: %s", total.GetErrors(), total.GetLastError())
 	}
 }
@@ -359,9 +379,10 @@ func TestAReadThatIsStuck(t *testing.T) {
 			<-release
 		}
 	})
-	p := start(t, dial(t, consumer), request(folder, 4096, 65536, verifying(verifyRollover, func(task *bulkheadv1.ConsumerTask) {
-		task.StallAfterNano, task.Keep, task.Spec.Concurrency = int64(time.Millisecond), true, 3
-	})))
+	p := start(t, dial(t, consumer),
+		request(folder, 4096, 65536, verifying(verifyRollover, func(task *bulkheadv1.ConsumerTask) {
+			task.StallAfterNano, task.Keep, task.Spec.Concurrency = int64(time.Millisecond), true, 3
+		})))
 	<-stuck
 	p.untilState(bulkheadv1.WorkerState_WORKER_STATE_STALLED)
 	p.until("files of all writers", func(m []*bulkheadv1.Message) bool { return sum(m).GetBytes() == 4*65536 })
@@ -377,18 +398,22 @@ func TestAReadThatIsStuck(t *testing.T) {
 			t.Errorf("%v", r)
 		}
 	}
-	if total := sum(messages); total.GetErrors() != 1 || total.GetVerifyErrors() != 1 || total.GetLastError() != "verify: 4 files with 262144 B were not read back to the end: the time for that was over; raise kill_timeout, of which half is for that" {
+	if total := sum(messages); total.GetErrors() != 1 || total.GetVerifyErrors() != 1 ||
+		total.GetLastError() != "verify: 4 files with 262144 B were not read back to the end: the time for that was "+
+			"over; raise kill_timeout, of which half is for that" {
 		t.Errorf("%d errors, the last: %s", total.GetErrors(), total.GetLastError())
 	}
 }
 
-// TestKillEndsReadingAtTheEnd has no time for that.
+// TestKillEndsReadingAtTheEnd leaves no time for that.
 func TestKillEndsReadingAtTheEnd(t *testing.T) {
 	consumer := watched(func(path string) { t.Errorf("%s was read", path) })
 	p := start(t, dial(t, consumer), request(t.TempDir(), 4096, 65536, verifying(verifyEnd, nil)))
 	p.untilFiles(3)
 	p.kill(0)
-	if total := sum(p.orderlyEnd()); total.GetErrors() != 1 || !strings.HasSuffix(total.GetLastError(), "were not read back to the end: the time for that was over") || total.GetVerifiedBytes() != 0 {
+	if total := sum(p.orderlyEnd()); total.GetErrors() != 1 ||
+		!strings.HasSuffix(total.GetLastError(), "were not read back to the end: the time for that was over") ||
+		total.GetVerifiedBytes() != 0 {
 		t.Errorf("%v", total)
 	}
 }

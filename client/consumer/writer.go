@@ -6,15 +6,18 @@ import (
 
 	"bulkhead/client/block"
 	"bulkhead/client/budget"
+	"bulkhead/client/consumer/disk"
+	"bulkhead/client/consumer/layout"
+	"bulkhead/client/names"
 )
 
 // writer writes file after file until the end has begun. It belongs to one
 // goroutine.
 type writer struct {
 	task     *task
-	disk     disk
+	disk     disk.Disk
 	source   *block.Source
-	layout   *layout
+	layout   *layout.Layout
 	gauge    *gauge
 	ledger   *ledger
 	queue    *queue
@@ -78,7 +81,7 @@ func (w *writer) step() error {
 		return nil
 	}
 	defer w.claim.end()
-	f := &loadFile{turn: t, name: fileName(t.number), target: w.layout.begin()}
+	f := &loadFile{turn: t, name: names.LoadFile(t.number), target: w.layout.Begin()}
 	if err := w.source.Begin(w.task.blockFile(f)); err != nil {
 		return err
 	}
@@ -88,7 +91,7 @@ func (w *writer) step() error {
 	switch err := w.fill(f); {
 	case err == nil:
 	case isFatal(err):
-		w.failed(err) // which ends the job; what is there of the file is told of
+		w.failed(err) // which ends the job; what was written of the file is reported
 		w.cut(f)
 	default:
 		w.discard(f)
@@ -117,7 +120,7 @@ func (w *writer) open(f *loadFile) (err error) {
 		return err
 	}
 	f.creating, err = w.gauge.call(func() (err error) {
-		f.file, err = w.disk.create(f.name, w.task.mode)
+		f.File, err = w.disk.Create(f.name, w.task.mode)
 		return err
 	})
 	if err != nil {
@@ -128,11 +131,11 @@ func (w *writer) open(f *loadFile) (err error) {
 	return w.prepare(f)
 }
 
-// reopen opens a file that is there.
+// reopen opens a file that exists.
 func (w *writer) reopen(f *loadFile) (err error) {
 	f.creating, err = w.gauge.call(func() (err error) {
-		if f.file, err = w.disk.reopen(f.name, w.task.mode); err == nil {
-			f.had, err = f.size()
+		if f.File, err = w.disk.Reopen(f.name, w.task.mode); err == nil {
+			f.had, err = f.Size()
 		}
 		return err
 	})
@@ -152,7 +155,7 @@ func (w *writer) reopen(f *loadFile) (err error) {
 // prepare allocates the file's space if that is asked for, unless nothing will be written.
 func (w *writer) prepare(f *loadFile) error {
 	if w.task.spec.GetPreallocate() && !w.ending.isDue() {
-		took, err := w.gauge.call(func() error { return f.allocate(f.target) })
+		took, err := w.gauge.call(func() error { return f.Allocate(f.target) })
 		if err != nil {
 			w.discard(f)
 			return err
@@ -172,7 +175,7 @@ func (w *writer) prepare(f *loadFile) error {
 // the file is partial.
 func (w *writer) fill(f *loadFile) error {
 	for {
-		offset, size := w.layout.next()
+		offset, size := w.layout.Next()
 		if size == 0 {
 			return nil
 		}
@@ -217,8 +220,8 @@ func (w *writer) think() bool {
 	return w.until(w.clock.now() + w.task.thinkTime)
 }
 
-// until waits until then. It returns false when the writer has to stop, or has nothing to
-// write any more.
+// until waits until then. It returns false when the writer has to stop, or has nothing left to
+// write.
 func (w *writer) until(then time.Duration) bool {
 	for w.budget != nil && w.clock.now()+budgetLook < then {
 		if w.budget.Spent() || !w.clock.until(w.clock.now()+budgetLook) {
@@ -254,21 +257,21 @@ func (w *writer) finish(f *loadFile) error {
 // complete gives a file its final size and forces it to storage.
 func (w *writer) complete(f *loadFile) error {
 	if f.had > f.end || f.allocated && f.partial {
-		if _, err := w.gauge.call(func() error { return f.truncate(f.end) }); err != nil {
+		if _, err := w.gauge.call(func() error { return f.Truncate(f.end) }); err != nil {
 			return err
 		}
 	}
 	if f.partial && !f.cut || !w.task.syncsFiles() {
 		return nil
 	}
-	return w.sync(f, f.sync)
+	return w.sync(f, f.Sync)
 }
 
 // giveBack leaves a file that was to be written over as it is.
 func (w *writer) giveBack(f *loadFile) error {
 	var err error
 	if f.allocated && f.target > f.had {
-		_, err = w.gauge.call(func() error { return f.truncate(f.had) })
+		_, err = w.gauge.call(func() error { return f.Truncate(f.had) })
 	}
 	if err != nil {
 		w.discard(f)
@@ -296,7 +299,7 @@ func (w *writer) sync(f *loadFile, how func() error) error {
 // discard closes a file that will not be finished, if it is open, and has it removed.
 // What fails then is counted.
 func (w *writer) discard(f *loadFile) {
-	if f.file != nil {
+	if f.File != nil {
 		if err := w.close(f); err != nil {
 			w.ledger.failed(err)
 		}
@@ -305,9 +308,9 @@ func (w *writer) discard(f *loadFile) {
 }
 
 func (w *writer) close(f *loadFile) (err error) {
-	f.closing, err = w.gauge.call(f.close)
+	f.closing, err = w.gauge.call(f.Close)
 	return err
 }
 
-// isFatal says that what happened ends the job, in order, whatever on_error says.
+// isFatal reports whether what happened ends the job, in order, whatever on_error says.
 func isFatal(err error) bool { return errors.Is(err, errReserve) }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"bulkhead/client/consumer/disk"
+	"bulkhead/client/names"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -18,12 +20,12 @@ func newTestWriter(t testing.TB, folder string, chunk, file uint64, edit func(*b
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := openDisk(folder)
+	d, err := disk.Open(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := d.close(); err != nil {
+		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -50,7 +52,7 @@ func newTestWriter(t testing.TB, folder string, chunk, file uint64, edit func(*b
 func writeOne(t testing.TB, w *writer) *loadFile {
 	t.Helper()
 	turn, _ := w.rotation.next(nil)
-	f := &loadFile{turn: turn, name: fileName(turn.number), target: w.layout.begin()}
+	f := &loadFile{turn: turn, name: names.LoadFile(turn.number), target: w.layout.Begin()}
 	if err := w.source.Begin(w.task.blockFile(f)); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +69,7 @@ func writeOne(t testing.TB, w *writer) *loadFile {
 func removeOne(t testing.TB, w *writer, f *loadFile) {
 	t.Helper()
 	w.discard(f)
-	if err := w.disk.remove(f.name); err != nil {
+	if err := w.disk.Remove(f.name); err != nil {
 		t.Fatal(err)
 	}
 	f.spoiled = true
@@ -126,7 +128,8 @@ func TestFullFileSystem(t *testing.T) {
 	p.untilFiles(5)
 	p.kill(0)
 	messages := p.orderlyEnd()
-	if text := sum(messages).GetLastError(); !strings.Contains(text, "no space left on device") || !strings.Contains(text, folder) {
+	if text := sum(messages).GetLastError(); !strings.Contains(text, "no space left on device") ||
+		!strings.Contains(text, folder) {
 		t.Errorf("the error is told as %q", text)
 	}
 	if names := entries(t, folder); len(names) != 0 {
@@ -158,7 +161,7 @@ func TestFilesArePrivate(t *testing.T) {
 	if err := w.step(); err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(folder + "/" + fileName(0))
+	info, err := os.Stat(folder + "/" + names.LoadFile(0))
 	if err != nil || info.Mode().Perm()&0o077 != 0 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 
 	"bulkhead/client/block"
+	"bulkhead/client/consumer/layout"
+	"bulkhead/internal/workload"
 )
 
 // newWriters returns the writers of a job, and where they have their data from, which the
@@ -27,7 +29,7 @@ func (j *job) newWriter(i int, source *block.Source) *writer {
 		task:     j.task,
 		disk:     j.disk,
 		source:   source,
-		layout:   newLayout(j.task, seed1, seed2),
+		layout:   layout.New(workload.Of(j.task.spec), seed1, seed2),
 		gauge:    j.gauges[i],
 		ledger:   j.ledger,
 		queue:    j.queue,
@@ -42,7 +44,7 @@ func (j *job) newWriter(i int, source *block.Source) *writer {
 	}
 }
 
-// dataSeed is what the writers' data are made with. Without a seed it is 0, for data of
+// dataSeed returns what the writers' data are made with. Without a seed it is 0, for data of
 // each writer's own, but that dedupable data are dedupable across the writers.
 func (j *job) dataSeed() uint64 {
 	seed := j.task.spec.GetData().GetSeed()

@@ -25,7 +25,7 @@ const (
 	minInterval = 10 * time.Millisecond
 )
 
-// Options says how a Monitor behaves; the zero value is ready for use.
+// Options configures a Monitor; the zero value is ready for use.
 type Options struct {
 	// ProcFolder is where the proc file system is mounted; empty means /proc.
 	ProcFolder string
@@ -89,7 +89,8 @@ func (m *Monitor) Run(request *bulkheadv1.RunRequest, stream grpc.ServerStreamin
 }
 
 // watch sends a round of samples at once, one each interval, and one after Kill.
-func (m *Monitor) watch(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse], watched []*target, interval time.Duration) error {
+func (m *Monitor) watch(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse], watched []*target,
+	interval time.Duration) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
@@ -115,7 +116,7 @@ func (m *Monitor) watch(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse
 	}
 }
 
-// Heartbeat says WORKING during Run, and IDLE before and after.
+// Heartbeat answers WORKING during Run, and IDLE before and after.
 func (m *Monitor) Heartbeat(context.Context, *bulkheadv1.HeartbeatRequest) (*bulkheadv1.HeartbeatResponse, error) {
 	state := bulkheadv1.WorkerState_WORKER_STATE_IDLE
 	if m.working.Load() {
@@ -150,7 +151,8 @@ func checkTask(request *bulkheadv1.RunRequest) (time.Duration, error) {
 		interval = defaultInterval
 	}
 	if interval < minInterval {
-		return 0, fmt.Errorf("monitor interval %v: it is at least %v, or 0 for %v", interval, minInterval, defaultInterval)
+		return 0, fmt.Errorf("monitor interval %v: it is at least %v, or 0 for %v", interval, minInterval,
+			defaultInterval)
 	}
 	return interval, nil
 }

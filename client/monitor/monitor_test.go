@@ -68,7 +68,8 @@ func dial(t *testing.T, m *Monitor) bulkheadv1.WorkerServiceClient {
 
 // start calls Run. The stream ends at the latest after 30 s, which no test that
 // passes comes near.
-func start(t *testing.T, client bulkheadv1.WorkerServiceClient, request *bulkheadv1.RunRequest) grpc.ServerStreamingClient[bulkheadv1.RunResponse] {
+func start(t *testing.T, client bulkheadv1.WorkerServiceClient,
+	request *bulkheadv1.RunRequest) grpc.ServerStreamingClient[bulkheadv1.RunResponse] {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
@@ -149,7 +150,8 @@ func TestRounds(t *testing.T) {
 	client := dial(t, New(Options{}))
 	stream := start(t, client, request(minInterval, one.Process.Pid, two.Process.Pid))
 	first := next(t, stream)
-	if p := first.GetProcess(); first.GetStart() == nil || p.GetPid() != int32(os.Getpid()) || p.GetKind() != bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR {
+	if p := first.GetProcess(); first.GetStart() == nil || p.GetPid() != int32(os.Getpid()) ||
+		p.GetKind() != bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR {
 		t.Errorf("first message: %v", first)
 	}
 	var elapsed [2]int64
@@ -157,7 +159,8 @@ func TestRounds(t *testing.T) {
 		for i, pid := range []int{one.Process.Pid, two.Process.Pid} {
 			m := next(t, stream)
 			p, sample := m.GetProcess(), m.GetMonitor()
-			if p.GetPid() != int32(pid) || p.GetIndex() != uint32(i) || p.GetKind() != bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER {
+			if p.GetPid() != int32(pid) || p.GetIndex() != uint32(i) ||
+				p.GetKind() != bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER {
 				t.Errorf("sample of %v, want pid %d", p, pid)
 			}
 			if sample.GetThreads() != 1 || sample.GetFds() < 3 || sample.GetElapsedNano() < elapsed[i] {
@@ -173,7 +176,7 @@ func TestRounds(t *testing.T) {
 	}
 }
 
-// TestKillEndsALongInterval has a first and a last round, and none between.
+// TestKillEndsALongInterval expects a first and a last round, and none between.
 func TestKillEndsALongInterval(t *testing.T) {
 	client := dial(t, New(Options{}))
 	stream := start(t, client, request(time.Hour, os.Getpid()))

@@ -48,7 +48,7 @@ func newTargets(folder string, processes []*bulkheadv1.Process) ([]*target, erro
 	return list, nil
 }
 
-// message samples the process and says what came of it.
+// message samples the process and returns what came of it.
 func (t *target) message() *bulkheadv1.Message {
 	message := &bulkheadv1.Message{Process: t.process}
 	if sample, err := t.sample(); err != nil {
@@ -131,7 +131,7 @@ func (t *target) check(stat procfs.ProcStat) error {
 	return nil
 }
 
-// explain says in words why a file of the process could not be read; the empty
+// explain returns in words why a file of the process could not be read; the empty
 // name is its folder.
 func (t *target) explain(name string, err error) error {
 	pid := t.process.GetPid()

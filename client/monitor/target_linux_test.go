@@ -79,7 +79,8 @@ func TestValues(t *testing.T) {
 	if used, want := time.Duration(sample.GetUserCpuNano()), time.Duration(user)*time.Microsecond; used < want-2*tick {
 		t.Errorf("user time %v, and the process had used %v before", used, want)
 	}
-	if cpu := time.Duration(sample.GetUserCpuNano() + sample.GetSystemCpuNano()); cpu > time.Duration(runtime.NumCPU())*age+4*tick {
+	if cpu := time.Duration(sample.GetUserCpuNano() +
+		sample.GetSystemCpuNano()); cpu > time.Duration(runtime.NumCPU())*age+4*tick {
 		t.Errorf("processor time %v in %v", cpu, age)
 	}
 	if sample.GetResidentBytes() < busyMemory {
@@ -102,8 +103,8 @@ const (
 	busyMemory = 32 << 20
 )
 
-// busy is a process that uses all that is sampled, says how much processor time
-// it has used, and waits for the end of its input.
+// busy runs as a process that uses all that is sampled, prints how much processor time it has used,
+// and waits for the end of its input.
 func busy() {
 	held := bytes.Repeat([]byte{1}, busyMemory)
 	if err := os.WriteFile(os.Getenv("BULKHEAD_TEST_FILE"), held[:busyBytes], 0o600); err != nil {
@@ -174,7 +175,7 @@ func TestPidReused(t *testing.T) {
 	}
 }
 
-// TestPidTakenAfterTheFirstRound has no process at first and a stranger later.
+// TestPidTakenAfterTheFirstRound finds no process at first and a stranger later.
 func TestPidTakenAfterTheFirstRound(t *testing.T) {
 	folder := t.TempDir()
 	pid := os.Getpid()
@@ -239,7 +240,7 @@ func TestPermissionDenied(t *testing.T) {
 	}
 }
 
-// explain is a process that samples another and prints what comes of it.
+// explain runs as a process that samples another and prints the result.
 func explain() {
 	pid, err := strconv.Atoi(os.Getenv("BULKHEAD_TEST_PID"))
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/client/spec"
 	"bulkhead/internal/boottime"
+	"bulkhead/internal/human"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -20,7 +20,7 @@ var (
 	// numbered and is not kept.
 	errOutboxFull = errors.New("the spool is full")
 	// errOutboxSealed says that a message came after the last one.
-	errOutboxSealed = errors.New("the client's last message was said already")
+	errOutboxSealed = errors.New("the last message has already been added")
 	// ErrCutOff says that everything was delivered, but that it is not the end.
 	ErrCutOff = errors.New("what follows is missing")
 )
@@ -30,11 +30,12 @@ var (
 // used by several goroutines; at most one of them takes batches.
 //
 // The messages it holds are acked+1 … last. The first len(memory) of these are in
-// memory, the others in the spool, but for a last one that had no room there. Only messages in memory are sent, so memory is
+// memory, the others in the spool, but for a last one that had no room there. Only messages in
+// memory are sent, so memory is
 // also the most that is in flight.
 //
 // Messages keep the numbers that they were given for the life of the client. A session
-// that goes on with one of another run numbers them from 1: there each has its own number
+// that continues one of another run numbers them from 1: there each has its own number
 // less base. What take, ack and resume say is in numbers of the session.
 type Outbox struct {
 	memoryMax int    // bytes; one message is kept in memory whatever its size
@@ -60,15 +61,16 @@ type Outbox struct {
 	taken       uint64            // guarded by mu; the last one that was ever taken in this session
 	sent        int               // guarded by mu; of memory, on this connection
 	inFlight    []uint64          // guarded by mu; last number of each batch sent and not acked
-	sealed      bool              // guarded by mu; nothing is numbered any more
+	batch       []said            // guarded by mu; Take's alone, empty between calls
+	sealed      bool              // guarded by mu; nothing more is numbered
 	final       []byte            // guarded by mu; the last message, when the spool had no room for it
 	cut         bool              // guarded by mu; messages are missing behind the last one
 	dropped     uint64            // guarded by mu; messages refused with errOutboxFull
 	broken      error             // guarded by mu; the spool cannot be read, for good
 }
 
-// New is an empty outbox of the client that says hello. Its spool, if it needs
-// one, is a file at spoolPath.
+// New returns an empty outbox of the client that says hello. Its spool, if it needs one, is a
+// file at spoolPath.
 func New(hello *bulkheadv1.Hello, memoryMax, spoolMax uint64, spoolPath string) *Outbox {
 	introduction := proto.CloneOf(hello)
 	introduction.Token, introduction.Instance = "", nil // another process will read it
@@ -81,10 +83,9 @@ func New(hello *bulkheadv1.Hello, memoryMax, spoolMax uint64, spoolPath string) 
 	}
 }
 
-// FromSpool is an outbox with messages of a spool file, those behind the first skip,
-// and no room for others. They have the numbers that follow acked. It ends with the
-// last of them, or behind it if cut, because messages are missing there. Closing the
-// spool is the caller's.
+// FromSpool returns an outbox with messages of a spool file, those behind the first skip, and no
+// room for others. They have the numbers that follow acked. It ends with the last of them, or
+// behind it if cut, because messages are missing there. Closing the spool is the caller's.
 func FromSpool(hello *bulkheadv1.Hello, s *Spool, skip, messages, acked uint64, cut bool) (*Outbox, error) {
 	o := New(hello, resendMemory, 0, s.File.Name())
 	s.read = s.start
@@ -106,8 +107,8 @@ func FromSpool(hello *bulkheadv1.Hello, s *Spool, skip, messages, acked uint64, 
 // then not numbered.
 func (o *Outbox) Add(m *bulkheadv1.Message) error { return o.put(m, false) }
 
-// AddLast is add for the message that nothing may follow. It may exceed the
-// spool's maximum size.
+// AddLast adds the message that nothing may follow. It may exceed the spool's maximum
+// size.
 func (o *Outbox) AddLast(m *bulkheadv1.Message) error { return o.put(m, true) }
 
 func (o *Outbox) put(m *bulkheadv1.Message, last bool) error {
@@ -154,7 +155,8 @@ func (o *Outbox) store(payload []byte, force bool) error {
 	}
 	err := o.Spool.append(payload, force)
 	if errors.Is(err, errSpoolFull) {
-		return fmt.Errorf("%w: %s holds %s", errOutboxFull, filepath.Base(o.SpoolPath), spec.Size(uint64(o.spoolMax)))
+		return fmt.Errorf("%w: %s holds %s", errOutboxFull, filepath.Base(o.SpoolPath),
+			human.BriefSize(uint64(o.spoolMax)))
 	}
 	return err
 }
@@ -168,11 +170,11 @@ func (o *Outbox) remember(payload []byte) {
 	o.memoryBytes += len(payload)
 }
 
-// Take is the next batch to send, or nil when there is nothing to send now: all is
-// sent, or as many batches as the limits allow wait for their acks. changed tells
-// when to try again. It returns an error if a message is larger than a frame may
-// be, or the spool cannot be read.
-func (o *Outbox) Take(limits *bulkheadv1.Limits) (*bulkheadv1.Batch, error) {
+// Take returns the frame of the next batch to send, or nil when there is nothing to send now: all is
+// sent, or as many batches as the limits allow wait for their acks. Changed tells when to try again.
+// The frame is the caller's. It returns an error if a message is larger than a frame may be, or the
+// spool cannot be read.
+func (o *Outbox) Take(limits *bulkheadv1.Limits) (Frame, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.broken != nil {
@@ -181,30 +183,35 @@ func (o *Outbox) Take(limits *bulkheadv1.Limits) (*bulkheadv1.Batch, error) {
 	if o.sent == len(o.memory) || len(o.inFlight) >= int(limits.GetMaxUnackedBatches()) {
 		return nil, nil
 	}
-	batch, bytes := new(bulkheadv1.Batch), 0
+	messages, bytes := o.batch[:0], 0
 	for _, payload := range o.memory[o.sent:] {
-		bytes += 1 + protowire.SizeBytes(len(payload))
-		if frame := 1 + protowire.SizeBytes(bytes); frame > int(limits.GetMaxFrameBytes()) {
-			if len(batch.Messages) == 0 {
-				return nil, fmt.Errorf("message %d needs a frame of %d bytes; the supervisor takes at most %d (session.max_frame)",
-					o.acked+uint64(o.sent)+1, frame, limits.GetMaxFrameBytes())
+		number := o.acked + uint64(o.sent+len(messages)) + 1
+		message, err := saidAs(payload, number-o.base)
+		if err != nil {
+			return nil, err
+		}
+		longer := bytes + 1 + protowire.SizeBytes(message.size())
+		if frame := frameSize(longer); frame > int(limits.GetMaxFrameBytes()) {
+			if len(messages) == 0 {
+				return nil, fmt.Errorf(
+					"message %d needs a frame of %d bytes; the supervisor takes at most %d (session.max_frame)",
+					number, frame, limits.GetMaxFrameBytes())
 			}
 			break
 		}
-		message := new(bulkheadv1.Message)
-		if err := proto.Unmarshal(payload, message); err != nil {
-			return nil, fmt.Errorf("decoding message %d: %w", o.acked+uint64(o.sent)+1, err)
-		}
-		message.Seq = o.acked + uint64(o.sent+len(batch.Messages)) + 1 - o.base // which need not be the one that it was given
-		batch.Messages = append(batch.Messages, message)
-		if len(batch.Messages) == int(limits.GetMaxBatchMessages()) {
+		bytes = longer
+		messages = append(messages, message)
+		if len(messages) == int(limits.GetMaxBatchMessages()) {
 			break
 		}
 	}
-	o.sent += len(batch.Messages)
+	o.sent += len(messages)
 	o.inFlight = append(o.inFlight, o.acked+uint64(o.sent))
 	o.taken = max(o.taken, o.acked+uint64(o.sent))
-	return batch, nil
+	frame := frameOf(messages, bytes)
+	clear(messages) // what is acknowledged may go
+	o.batch = messages[:0]
+	return frame, nil
 }
 
 // Ack forgets every message up to and including seq. An ack that says nothing new
@@ -218,11 +225,12 @@ func (o *Outbox) Ack(seq uint64) error {
 	return o.forget(seq + o.base)
 }
 
-// GapError says that a supervisor does not know messages that are not here any more.
+// GapError says that a supervisor does not know messages that are no longer here.
 type GapError struct{ After, Acked uint64 }
 
 func (g GapError) Error() string {
-	return fmt.Sprintf("the supervisor does not know messages %d to %d, which it had acknowledged; it has lost its state, or is another one", g.After+1, g.Acked)
+	return fmt.Sprintf("the supervisor does not know messages %d to %d, which it had acknowledged; it has lost its "+
+		"state, or is another one", g.After+1, g.Acked)
 }
 
 // Resume begins a new connection: everything up to and including after is durable,
@@ -244,7 +252,8 @@ func (o *Outbox) Resume(after uint64) error {
 		return nil
 	}
 	if after > o.last-o.base {
-		return fmt.Errorf("the supervisor wants to resume after message %d, but only %d were ever said", after, o.last-o.base)
+		return fmt.Errorf("the supervisor wants to resume after message %d, but only %d were ever said", after,
+			o.last-o.base)
 	}
 	if after < o.acked-o.base {
 		return GapError{After: after, Acked: o.acked - o.base}
@@ -280,7 +289,7 @@ func (o *Outbox) Renumber(after uint64) (last, before uint64, err error) {
 	return after, o.base, nil
 }
 
-// Introduce says who the client is from now on, for the spool file.
+// Introduce sets who the client is from now on, for the spool file.
 func (o *Outbox) Introduce(hello *bulkheadv1.Hello) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -301,7 +310,7 @@ func (o *Outbox) empty(seq uint64) {
 	o.signal()
 }
 
-// Seal says that nothing follows.
+// Seal marks the outbox as complete: nothing follows.
 func (o *Outbox) Seal() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

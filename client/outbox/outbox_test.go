@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"bulkhead/client/spec"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -25,15 +23,15 @@ type farSide struct {
 }
 
 func (f *farSide) take(box *Outbox) bool {
-	batch, err := box.Take(f.limits)
-	if err != nil {
+	frame, err := box.Take(f.limits)
+	batch, broken := scripted.BatchIn(frame)
+	if err := errors.Join(err, broken); err != nil {
 		f.t.Fatal(err)
 	}
 	if batch == nil {
 		return false
 	}
-	frame := &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: batch}}
-	if size := proto.Size(frame); size > int(f.limits.MaxFrameBytes) {
+	if size := len(frame); size > int(f.limits.MaxFrameBytes) {
 		f.t.Fatalf("a frame has %d bytes; limit %d", size, f.limits.MaxFrameBytes)
 	}
 	if n := len(batch.Messages); n == 0 || n > int(f.limits.MaxBatchMessages) {
@@ -41,6 +39,17 @@ func (f *farSide) take(box *Outbox) bool {
 	}
 	f.onWay = append(f.onWay, batch)
 	return true
+}
+
+// taken returns the next batch of an outbox, decoded; nil if there is none.
+func taken(t *testing.T, box *Outbox, limits *bulkheadv1.Limits) *bulkheadv1.Batch {
+	t.Helper()
+	frame, err := box.Take(limits)
+	batch, broken := scripted.BatchIn(frame)
+	if err := errors.Join(err, broken); err != nil {
+		t.Fatal(err)
+	}
+	return batch
 }
 
 // arrive makes the oldest batch durable.
@@ -63,7 +72,8 @@ func TestOutboxDeliversEveryMessageOnceInOrder(t *testing.T) {
 		dir := t.TempDir()
 		box := New(scripted.TestHello(), random.Uint64N(2000), 1000+random.Uint64N(20_000), filepath.Join(dir, "spool"))
 		far := &farSide{t: t, limits: &bulkheadv1.Limits{
-			MaxFrameBytes: 300 + random.Uint32N(2000), MaxBatchMessages: 1 + random.Uint32N(20), MaxUnackedBatches: 1 + random.Uint32N(5),
+			MaxFrameBytes: 300 + random.Uint32N(2000), MaxBatchMessages: 1 + random.Uint32N(20),
+			MaxUnackedBatches: 1 + random.Uint32N(5),
 		}}
 		var said []int
 		n, refused := 0, uint64(0)
@@ -161,12 +171,13 @@ func TestOutboxKeepsUndeliveredMessages(t *testing.T) {
 			t.Fatalf("close = %q, %v; want %q", kept, err, path)
 		}
 		var notes []int
-		summary, err := ReadSpool(kept, func(m *bulkheadv1.Message) error {
+		summary, err := readSpoolFile(kept, func(m *bulkheadv1.Message) error {
 			notes = append(notes, scripted.NoteOf(m))
 			return nil
 		})
-		if err != nil || summary.Damage != "" || summary.FirstSeq != 14 || summary.LastSeq != 40 || summary.ClientID != spec.ClientID(box.Hello.GetClientId()).String() {
-			t.Fatalf("memory %d: ReadSpool = %+v, %v; want messages 14 to 40", memory, summary, err)
+		if err != nil || summary.Damage != "" || summary.FirstSeq != 14 || summary.LastSeq != 40 ||
+			summary.ClientID != spec.Secret(box.Hello.GetClientId()).ID().String() {
+			t.Fatalf("memory %d: readSpoolFile = %+v, %v; want messages 14 to 40", memory, summary, err)
 		}
 		if notes[0] != 14 || notes[26] != 40 {
 			t.Fatalf("memory %d: notes %v; want 14 to 40", memory, notes)
@@ -189,8 +200,8 @@ func TestOutboxRefusesWhatCannotBe(t *testing.T) {
 		if err := box.Resume(2); err != nil {
 			t.Fatal(err)
 		}
-		if batch, err := box.Take(limits); err != nil || len(batch.Messages) != 3 {
-			t.Fatalf("take = %v, %v; want 3 messages", batch, err)
+		if batch := taken(t, box, limits); len(batch.GetMessages()) != 3 {
+			t.Fatalf("take = %v; want 3 messages", batch)
 		}
 		return box
 	}
@@ -202,9 +213,13 @@ func TestOutboxRefusesWhatCannotBe(t *testing.T) {
 		{"ack of unsent", func(b *Outbox) error { return b.Ack(6) }, "acknowledged message 6, but only 5 were sent"},
 		{"ack twice", func(b *Outbox) error { return errors.Join(b.Ack(4), b.Ack(4)) }, ""},
 		{"old ack", func(b *Outbox) error { return errors.Join(b.Ack(4), b.Ack(1)) }, ""},
-		{"resume after the unsaid", func(b *Outbox) error { return b.Resume(6) }, "resume after message 6, but only 5 were ever said"},
-		{"resume before the acked", func(b *Outbox) error { return b.Resume(1) }, "does not know messages 2 to 2, which it had acknowledged"},
-		{"after the last", func(b *Outbox) error { return errors.Join(b.AddLast(scripted.Note(6, 1)), b.Add(scripted.Note(7, 1))) }, errOutboxSealed.Error()},
+		{"resume after the unsaid", func(b *Outbox) error { return b.Resume(6) },
+			"resume after message 6, but only 5 were ever said"},
+		{"resume before the acked", func(b *Outbox) error { return b.Resume(1) },
+			"does not know messages 2 to 2, which it had acknowledged"},
+		{"after the last",
+			func(b *Outbox) error { return errors.Join(b.AddLast(scripted.Note(6, 1)), b.Add(scripted.Note(7, 1))) },
+			errOutboxSealed.Error()},
 		{"too large a message", func(b *Outbox) error {
 			err := b.Add(scripted.Note(6, 2000))
 			_, takeErr := b.Take(limits)
@@ -229,25 +244,19 @@ func TestOutboxWindow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	taken := func() (n int) {
-		for {
-			batch, err := box.Take(limits)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if batch == nil {
-				return n
-			}
+	all := func() (n int) {
+		for taken(t, box, limits) != nil {
 			n++
 		}
+		return n
 	}
-	if n := taken(); n != 2 {
+	if n := all(); n != 2 {
 		t.Fatalf("%d batches in flight; want 2", n)
 	}
 	if err := box.Ack(1); err != nil {
 		t.Fatal(err)
 	}
-	if n := taken(); n != 1 {
+	if n := all(); n != 1 {
 		t.Fatalf("%d batches after one ack; want 1", n)
 	}
 }
@@ -274,9 +283,9 @@ func TestOutboxKeepsALastMessageThatHasNoRoomOnDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	for seq := uint64(1); seq <= 2; seq++ {
-		batch, err := box.Take(&bulkheadv1.Limits{MaxFrameBytes: 1 << 20, MaxBatchMessages: 10, MaxUnackedBatches: 10})
-		if err != nil || len(batch.GetMessages()) != 1 || scripted.NoteOf(batch.GetMessages()[0]) != int(seq) {
-			t.Fatalf("took %v, %v; want message %d", batch, err, seq)
+		batch := taken(t, box, &bulkheadv1.Limits{MaxFrameBytes: 1 << 20, MaxBatchMessages: 10, MaxUnackedBatches: 10})
+		if len(batch.GetMessages()) != 1 || scripted.NoteOf(batch.GetMessages()[0]) != int(seq) {
+			t.Fatalf("took %v; want message %d", batch, seq)
 		}
 		if err := box.Ack(seq); err != nil {
 			t.Fatal(err)
@@ -291,7 +300,8 @@ func TestOutboxKeepsALastMessageThatHasNoRoomOnDisk(t *testing.T) {
 func TestOutboxLeavesALastMessageThatHadNoRoom(t *testing.T) {
 	dir := t.TempDir()
 	box := New(scripted.TestHello(), 100, 1<<20, filepath.Join(dir, "late", "spool"))
-	if err := errors.Join(box.Add(scripted.Note(1, 0)), box.AddLast(scripted.Note(2, 200)), os.Mkdir(filepath.Join(dir, "late"), 0o700)); err != nil {
+	if err := errors.Join(box.Add(scripted.Note(1, 0)), box.AddLast(scripted.Note(2, 200)),
+		os.Mkdir(filepath.Join(dir, "late"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	path, err := box.Close()
@@ -299,7 +309,8 @@ func TestOutboxLeavesALastMessageThatHadNoRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	var left []int
-	if _, err := ReadSpool(path, func(m *bulkheadv1.Message) error { left = append(left, scripted.NoteOf(m)); return nil }); err != nil {
+	if _, err := readSpoolFile(path,
+		func(m *bulkheadv1.Message) error { left = append(left, scripted.NoteOf(m)); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(left) != "[1 2]" {

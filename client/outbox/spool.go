@@ -1,32 +1,26 @@
 package outbox
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/frame"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // A spool file is a magic of 16 bytes that ends in the version of the format, then
-// frames:
-//
-//	u32 LE payload length | u32 LE CRC-32C of the length and the payload | payload
-//
-// The first payload is an encoded Hello, without the token; each further one is an
+// frames of internal/frame. The first payload is an encoded Hello, without the token; each further one is an
 // encoded Message. So the file alone says whose messages these are. The Hello names the
-// run of the session, and is written over when the client goes on in another run; its
+// run of the session, and is written over when the client continues in another run; its
 // padding keeps it as long as it was. The messages have the numbers that the client gave
 // them; those of the session are less by Hello.continues.before.
 const (
-	spoolMagic       = "BULKHEAD SPOOL 2"
-	frameHeaderBytes = 8
+	spoolMagic = "BULKHEAD SPOOL 2"
 	// FrameMaxBytes bounds what a reader allocates for one payload.
 	FrameMaxBytes = 16 << 20
 )
@@ -63,7 +57,7 @@ func createSpool(path string, hello *bulkheadv1.Hello, max int64) (*Spool, error
 	if err != nil {
 		return nil, fmt.Errorf("creating the spool: %w", err)
 	}
-	header := append([]byte(spoolMagic), frame(introduction)...)
+	header := frame.Append([]byte(spoolMagic), introduction)
 	_, err = file.WriteAt(header, 0)
 	if err = errors.Join(err, lockSpool(file)); err != nil {
 		file.Close()
@@ -77,11 +71,11 @@ func createSpool(path string, hello *bulkheadv1.Hello, max int64) (*Spool, error
 // introduce writes another Hello over that in the header.
 func (s *Spool) introduce(hello *bulkheadv1.Hello) error {
 	first := int64(len(spoolMagic))
-	payload, err := introduction(hello, int(s.start-first-frameHeaderBytes))
+	payload, err := introduction(hello, int(s.start-first-frame.HeaderBytes))
 	if err != nil {
 		return err
 	}
-	if _, err := s.File.WriteAt(frame(payload), first); err != nil {
+	if _, err := s.File.WriteAt(frame.Append(nil, payload), first); err != nil {
 		return fmt.Errorf("writing the header of spool %s: %w", s.File.Name(), err)
 	}
 	return nil
@@ -95,7 +89,7 @@ const (
 	paddingField = 19998
 )
 
-// introduction is a Hello that was padded to size bytes.
+// introduction returns a Hello that was padded to size bytes.
 func introduction(hello *bulkheadv1.Hello, size int) ([]byte, error) {
 	payload, err := proto.Marshal(hello)
 	if err != nil {
@@ -105,7 +99,8 @@ func introduction(hello *bulkheadv1.Hello, size int) ([]byte, error) {
 	tag := protowire.AppendTag(nil, paddingField, protowire.BytesType)
 	spare := size - len(payload) - len(tag) - lengthBytes
 	if spare < 0 || spare >= 1<<14 {
-		return nil, fmt.Errorf("the header of the spool has room for %d bytes, and who the client is takes %d", size, len(payload))
+		return nil, fmt.Errorf("the header of the spool has room for %d bytes, and who the client is takes %d", size,
+			len(payload))
 	}
 	payload = append(append(payload, tag...), byte(spare)|0x80, byte(spare>>7))
 	return append(payload, make([]byte, spare)...), nil
@@ -126,22 +121,23 @@ func (s *Spool) append(payload []byte, force bool) error {
 	if s.write+size > s.max && !force {
 		return errSpoolFull
 	}
-	if _, err := s.File.WriteAt(frame(payload), s.write); err != nil {
+	if _, err := s.File.WriteAt(frame.Append(nil, payload), s.write); err != nil {
 		return fmt.Errorf("writing to spool %s: %w", s.File.Name(), err)
 	}
 	s.write += size
 	return nil
 }
 
-// peekSize is the size of the next payload, in bytes. The spool must not be empty.
+// peekSize returns the size of the next payload, in bytes. The spool must not be empty.
 func (s *Spool) peekSize() (int, error) {
-	var header [frameHeaderBytes]byte
+	var header [frame.HeaderBytes]byte
 	if _, err := s.File.ReadAt(header[:], s.read); err != nil {
 		return 0, fmt.Errorf("reading spool %s at offset %d: %w", s.File.Name(), s.read, err)
 	}
-	size := binary.LittleEndian.Uint32(header[:])
-	if int64(size) > s.write-s.read-frameHeaderBytes {
-		return 0, fmt.Errorf("reading spool %s at offset %d: a frame of %d bytes reaches past the end", s.File.Name(), s.read, size)
+	size := frame.Length(header[:])
+	if int64(size) > s.write-s.read-frame.HeaderBytes {
+		return 0, fmt.Errorf("reading spool %s at offset %d: a frame of %d bytes reaches past the end", s.File.Name(),
+			s.read, size)
 	}
 	return int(size), nil
 }
@@ -200,16 +196,8 @@ func (s *Spool) discard() error {
 	return errors.Join(s.File.Close(), os.Remove(s.File.Name()))
 }
 
-// frameBytes is how long the frame of a payload is.
-func frameBytes(payload []byte) int64 { return int64(frameHeaderBytes + len(payload)) }
-
-// frame puts a header before a payload.
-func frame(payload []byte) []byte {
-	out := make([]byte, frameHeaderBytes, frameHeaderBytes+len(payload))
-	binary.LittleEndian.PutUint32(out, uint32(len(payload)))
-	binary.LittleEndian.PutUint32(out[4:], frameSum(out[:4], payload))
-	return append(out, payload...)
-}
+// frameBytes returns the length of the frame of a payload.
+func frameBytes(payload []byte) int64 { return int64(frame.HeaderBytes + len(payload)) }
 
 // errTorn is wrapped by the errors of a frame that the end of the file cuts off.
 var errTorn = errors.New("the file ends in the middle of it")
@@ -217,13 +205,13 @@ var errTorn = errors.New("the file ends in the middle of it")
 // readFrame reads one frame. It returns io.EOF at the end, and an error that says
 // what is wrong with an incomplete (errTorn) or damaged frame.
 func readFrame(r io.Reader) ([]byte, error) {
-	var header [frameHeaderBytes]byte
+	var header [frame.HeaderBytes]byte
 	if n, err := io.ReadFull(r, header[:]); errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("the header of a frame has %d of %d bytes: %w", n, frameHeaderBytes, errTorn)
+		return nil, fmt.Errorf("the header of a frame has %d of %d bytes: %w", n, frame.HeaderBytes, errTorn)
 	} else if err != nil {
 		return nil, err
 	}
-	size := binary.LittleEndian.Uint32(header[:])
+	size := frame.Length(header[:])
 	if size > FrameMaxBytes {
 		return nil, fmt.Errorf("a frame claims %d bytes, more than %d", size, FrameMaxBytes)
 	}
@@ -234,13 +222,8 @@ func readFrame(r io.Reader) ([]byte, error) {
 	if len(payload) < int(size) {
 		return nil, fmt.Errorf("a frame has %d of %d bytes: %w", len(payload), size, errTorn)
 	}
-	if frameSum(header[:4], payload) != binary.LittleEndian.Uint32(header[4:]) {
+	if !frame.Matches(header[:], payload) {
 		return nil, errors.New("a frame does not match its checksum")
 	}
 	return payload, nil
-}
-
-func frameSum(size, payload []byte) uint32 {
-	table := crc32.MakeTable(crc32.Castagnoli)
-	return crc32.Update(crc32.Update(0, table, size), table, payload)
 }

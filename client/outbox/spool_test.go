@@ -16,6 +16,15 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
+// readSpoolFile calls fn with every message of a spool file.
+func readSpoolFile(path string, fn func(*bulkheadv1.Message) error) (SpoolSummary, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return SpoolSummary{}, err
+	}
+	return readSpool(bytes.NewReader(data), fn)
+}
+
 func TestSpoolIsFirstInFirstOut(t *testing.T) {
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 2))
@@ -68,7 +77,7 @@ func TestSpoolNeverReplacesAFile(t *testing.T) {
 	}
 }
 
-// spoolBytes is a spool file with messages 5 to 7.
+// spoolBytes returns a spool file with messages 5 to 7.
 func spoolBytes(t testing.TB) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "spool")
@@ -95,7 +104,7 @@ func spoolBytes(t testing.TB) []byte {
 	return data
 }
 
-// spoolStart is where the messages of a spool begin.
+// spoolStart returns where the messages of a spool begin.
 func spoolStart(t testing.TB, data []byte) int {
 	t.Helper()
 	summary, err := readSpool(bytes.NewReader(data), func(*bulkheadv1.Message) error { return nil })
@@ -112,7 +121,8 @@ func TestReadSpoolReportsATornTail(t *testing.T) {
 	for end := start; end <= len(whole); end++ {
 		summary, err := readSpool(bytes.NewReader(whole[:end]), func(*bulkheadv1.Message) error { return nil })
 		rest := (end - start) % frameBytes
-		if err != nil || summary.Messages != (end-start)/frameBytes || summary.Torn != (rest != 0) || (summary.Damage == "") != (rest == 0) || summary.Bytes != int64(end-rest) {
+		if err != nil || summary.Messages != (end-start)/frameBytes || summary.Torn != (rest != 0) ||
+			(summary.Damage == "") != (rest == 0) || summary.Bytes != int64(end-rest) {
 			t.Fatalf("first %d of %d bytes: %+v, %v", end, len(whole), summary, err)
 		}
 	}

@@ -3,6 +3,7 @@ package outbox
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -13,12 +14,14 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"bulkhead/client/names"
 	"bulkhead/client/spec"
+	"bulkhead/internal/ownfile"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// SpoolSummary is what ReadSpool found in a spool file.
+// SpoolSummary is what was found in a spool file.
 type SpoolSummary struct {
 	// ClientID is the id of the client that wrote the file, in hex.
 	ClientID string
@@ -41,25 +44,10 @@ type SpoolSummary struct {
 	start int64 // offset of the first message
 }
 
-// ReadSpool calls fn with every message of the spool file that a client kept
-// because it could not deliver them, in order. It stops at the first frame that is
-// not whole, says so in Damage, and returns what came before. It returns an error
-// if the file cannot be read or is not a spool, and any error of fn.
-func ReadSpool(path string, fn func(*bulkheadv1.Message) error) (SpoolSummary, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return SpoolSummary{}, fmt.Errorf("opening the spool: %w", err)
-	}
-	defer file.Close()
-	summary, err := readSpool(bufio.NewReader(file), fn)
-	if err != nil {
-		return summary, fmt.Errorf("reading spool %s: %w", path, err)
-	}
-	return summary, nil
-}
-
-// readSpool is ReadSpool on the bytes of a file. It allocates no more than the
-// input is long, within a small factor, whatever lengths the input claims.
+// readSpool calls fn with every message of a spool file, in order. It stops at the first frame
+// that is not whole, says so in Damage, and returns what came before. It returns an error if r
+// cannot be read or is not a spool, and any error of fn. It allocates no more than the input is
+// long, within a small factor, whatever lengths the input claims.
 func readSpool(r io.Reader, fn func(*bulkheadv1.Message) error) (SpoolSummary, error) {
 	var summary SpoolSummary
 	if err := summary.readHeader(r); err != nil {
@@ -101,7 +89,8 @@ func (s *SpoolSummary) readHeader(r io.Reader) error {
 	case !bytes.Equal(magic[:version], []byte(spoolMagic[:version])):
 		return errors.New("offset 0: this is not a spool file")
 	case magic[version] != spoolMagic[version]:
-		return fmt.Errorf("offset %d: this is a spool file of version %q; this program reads version %q", version, magic[version:], spoolMagic[version:])
+		return fmt.Errorf("offset %d: this is a spool file of version %q; this program reads version %q", version,
+			magic[version:], spoolMagic[version:])
 	}
 	payload, err := readFrame(r)
 	if err == io.EOF {
@@ -116,15 +105,20 @@ func (s *SpoolSummary) readHeader(r io.Reader) error {
 	}
 	s.Hello.ProtoReflect().SetUnknown(unpadded(s.Hello.ProtoReflect().GetUnknown()))
 	if n := len(s.Hello.GetClientId()); n != protocol.ClientIDBytes {
-		return fmt.Errorf("offset %d: the id of the client that wrote it has %d bytes; want %d", len(magic), n, protocol.ClientIDBytes)
+		return fmt.Errorf("offset %d: the id of the client that wrote it has %d bytes; want %d", len(magic), n,
+			protocol.ClientIDBytes)
 	}
-	s.ClientID = spec.ClientID(s.Hello.GetClientId()).String()
+	err = cmp.Or(protocol.CheckRun(s.Hello.GetRunId()), protocol.CheckRun(s.Hello.GetContinues().GetRunId()))
+	if err != nil {
+		return fmt.Errorf("offset %d: the run of the client that wrote it %w", len(magic), err)
+	}
+	s.ClientID = spec.Secret(s.Hello.GetClientId()).ID().String()
 	s.Bytes = int64(len(magic)) + frameBytes(payload)
 	s.start = s.Bytes
 	return nil
 }
 
-// unpadded is the unknown fields of a Hello without the padding of a header.
+// unpadded returns the unknown fields of a Hello without the padding of a header.
 func unpadded(fields protoreflect.RawFields) protoreflect.RawFields {
 	var rest protoreflect.RawFields
 	for len(fields) > 0 {
@@ -164,9 +158,9 @@ var ErrSpoolInUse = errors.New("the client that writes it is still running")
 // another reader, has it.
 func OpenSpool(path string) (*Spool, SpoolSummary, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, spec.SpoolName)
+		path = filepath.Join(path, names.Spool)
 	}
-	file, err := os.Open(path)
+	file, err := ownfile.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, SpoolSummary{}, fmt.Errorf("opening the spool: %w", err)
 	}
@@ -179,5 +173,6 @@ func OpenSpool(path string) (*Spool, SpoolSummary, error) {
 		file.Close()
 		return nil, summary, fmt.Errorf("reading spool %s: %w", path, err)
 	}
-	return &Spool{File: file, fixed: true, start: summary.start, read: summary.start, write: summary.Bytes}, summary, nil
+	return &Spool{File: file, fixed: true, start: summary.start, read: summary.start,
+		write: summary.Bytes}, summary, nil
 }

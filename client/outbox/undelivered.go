@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// outboxState is a snapshot of an outbox.
-type outboxState struct {
+// State is a snapshot of an outbox.
+type State struct {
 	Last, Acked, Dropped uint64
 	// Said and sent are the last message said, and the last ever taken, in numbers of the
 	// session.
@@ -22,13 +22,14 @@ type outboxState struct {
 	Drained bool
 }
 
-// Undelivered is how many messages are not known to be durable.
-func (s outboxState) Undelivered() uint64 { return s.Last - s.Acked }
+// Undelivered returns how many messages are not known to be durable.
+func (s State) Undelivered() uint64 { return s.Last - s.Acked }
 
-func (o *Outbox) State() outboxState {
+// State returns a snapshot of the outbox.
+func (o *Outbox) State() State {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return outboxState{
+	return State{
 		Last: o.last, Acked: o.acked, Dropped: o.dropped, Cut: o.cut,
 		Said: o.last - o.base, Sent: max(o.taken, o.acked) - o.base,
 		Sealed:  o.sealed,

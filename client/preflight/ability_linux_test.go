@@ -14,8 +14,8 @@ import (
 	"bulkhead/internal/testing/scripted"
 )
 
-// TestFileSystemThatCannotDoWhatIsAsked has a file system without O_DIRECT and without
-// allocation. Both are refused before the load, with what to change.
+// TestFileSystemThatCannotDoWhatIsAsked uses a file system without O_DIRECT and without allocation.
+// Both are refused before the load, with what to change.
 func TestFileSystemThatCannotDoWhatIsAsked(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root may mount a file system")

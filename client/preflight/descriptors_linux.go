@@ -21,7 +21,7 @@ const (
 	consumerDescriptors = 18
 )
 
-// descriptorsNeeded is how many open files the client needs, and the most that one of its
+// descriptorsNeeded returns how many open files the client needs, and the most that one of its
 // consumers does, a process of its own.
 func descriptorsNeeded(c spec.Config) (client, consumer uint64) {
 	var paths []string
@@ -41,9 +41,11 @@ func descriptorsNeeded(c spec.Config) (client, consumer uint64) {
 func CheckDescriptors(c spec.Config, limit uint64) error {
 	switch client, consumer := descriptorsNeeded(c); {
 	case limit < client:
-		return fmt.Errorf("a client with %s needs %d open files, and the limit is %d; raise it (ulimit -Hn, LimitNOFILE=), or lower consumer_count", consumersText(len(c.Consumers)), client, limit)
+		return fmt.Errorf("a client with %s needs %d open files, and the limit is %d; raise it (ulimit -Hn, "+
+			"LimitNOFILE=), or lower consumer_count", consumersText(len(c.Consumers)), client, limit)
 	case limit < consumer:
-		return fmt.Errorf("a consumer needs %d open files for its writers, and the limit is %d; raise it (ulimit -Hn, LimitNOFILE=), or lower concurrency", consumer, limit)
+		return fmt.Errorf("a consumer needs %d open files for its writers, and the limit is %d; raise it (ulimit "+
+			"-Hn, LimitNOFILE=), or lower concurrency", consumer, limit)
 	}
 	return nil
 }
@@ -55,7 +57,7 @@ func consumersText(n int) string {
 	return fmt.Sprintf("%d consumers", n)
 }
 
-// DescriptorLimit is RLIMIT_NOFILE.
+// DescriptorLimit returns RLIMIT_NOFILE.
 func DescriptorLimit() uint64 {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"bulkhead/client/spec"
+	"bulkhead/internal/human"
+	"bulkhead/internal/saturated"
+	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -31,12 +34,12 @@ var noTime = timing{chunkBytes: 1 << 62, chunk: 1}
 // them; with fewer, most of it does not depend on them.
 const syncScaleBytes = 8 << 20
 
-// rate is the speed of writing alone, in bytes per second.
+// rate returns the speed of writing alone, in bytes per second.
 func (t timing) rate() float64 {
 	return float64(t.chunkBytes) / max(t.chunk, 1).Seconds()
 }
 
-// fileSeconds is how long one file of size bytes takes at best.
+// fileSeconds returns how long one file of size bytes takes at best.
 func (t timing) fileSeconds(size uint64) float64 {
 	seconds := float64(size) / t.rate()
 	if t.syncBytes > 0 {
@@ -51,16 +54,16 @@ func (t timing) fileSeconds(size uint64) float64 {
 
 // checkRollovers returns an error if a consumer that begins after begin cannot finish two
 // files in the runtime even at the speed of its fastest chunk, with what to change.
-func checkRollovers(consumer int, c spec.Consumer, t timing, begin, runtime time.Duration) error {
+func checkRollovers(consumer int, c workload.Consumer, t timing, begin, runtime time.Duration) error {
 	two, held := twoFiles(c, t)
 	left := (runtime - begin).Seconds()
 	if two <= left {
 		return nil
 	}
-	rate := float64(filesAtOnce(c)) * float64(smallestFile(c)) / two
+	rate := float64(filesAtOnce(c)) * float64(c.SmallestFile()) / two
 	advice := fmt.Sprintf("raise runtime to %s", seconds2duration(begin.Seconds()+two*1.1+1).Truncate(time.Second))
-	if size := roundDown(uint64(float64(smallestFile(c)) * max(left, 0) / two * 0.9)); size >= c.ChunkSize {
-		advice = fmt.Sprintf("lower file_size to %s or %s", spec.Size(size), advice)
+	if size := roundDown(uint64(float64(c.SmallestFile()) * max(left, 0) / two * 0.9)); size >= c.ChunkSize {
+		advice = fmt.Sprintf("lower file_size to %s or %s", human.BriefSize(size), advice)
 	}
 	when := ""
 	if begin > 0 {
@@ -69,35 +72,36 @@ func checkRollovers(consumer int, c spec.Consumer, t timing, begin, runtime time
 	files := "two"
 	if filesAtOnce(c) > 2 {
 		files = fmt.Sprintf("the first two of %d at a time", filesAtOnce(c))
-		if size := roundDown(smallestFile(c) / 2); size < c.ChunkSize {
+		if size := roundDown(c.SmallestFile() / 2); size < c.ChunkSize {
 			advice += ", or lower concurrency"
 		}
 	}
 	return fmt.Errorf("consumer %d: %s files at %s%s need %s for %s, runtime is %s%s; %s",
-		consumer, spec.Size(smallestFile(c)), spec.Rate(rate), held, spec.Duration(seconds2duration(two)), files, runtime, when, advice)
+		consumer, human.BriefSize(c.SmallestFile()), human.BriefRate(rate), held,
+		human.BriefDuration(seconds2duration(two)), files, runtime, when, advice)
 }
 
-// filesAtOnce is how many files have been begun when the second one is finished: each writer has
-// one of its own, and what the consumer gets is shared evenly.
-func filesAtOnce(c spec.Consumer) uint64 { return uint64(max(c.Concurrency, 2)) }
+// filesAtOnce returns how many files have been begun when the second one is finished: each
+// writer has one of its own, and what the consumer gets is shared evenly.
+func filesAtOnce(c workload.Consumer) uint64 { return uint64(max(c.Concurrency, 2)) }
 
-// speedup is how many times as much as one writer all of a consumer can write at best. Who
+// speedup returns how many times as much as one writer all of a consumer can write at best. Who
 // writes through the page cache is bound by the processors that copy.
-func speedup(c spec.Consumer, processors int) float64 {
-	writers := max(c.Concurrency, 1)
+func speedup(c workload.Consumer, processors int) float64 {
+	writers := c.Writers()
 	if !c.Direct && processors > 0 {
 		writers = min(writers, uint32(processors))
 	}
 	return float64(writers)
 }
 
-// twoFiles is how long a consumer takes at least for two files, in seconds, and what
-// holds it back if that is not the storage. Several writers finish theirs at about the same
-// time: then two take as long as all.
-func twoFiles(c spec.Consumer, t timing) (seconds float64, held string) {
-	size, files := smallestFile(c), float64(filesAtOnce(c))
+// twoFiles returns how long a consumer takes at least for two files, in seconds, and what holds
+// it back if that is not the storage. Several writers finish theirs at about the same time: then
+// two take as long as all.
+func twoFiles(c workload.Consumer, t timing) (seconds float64, held string) {
+	size, files := c.SmallestFile(), float64(filesAtOnce(c))
 	seconds = files * t.fileSeconds(size) / speedup(c, t.processors)
-	chunks := math.Ceil(files * float64(size) / meanChunk(c))
+	chunks := math.Ceil(files * float64(size) / c.MeanChunk())
 	slower := func(than float64, why string) {
 		if than > seconds {
 			seconds, held = than, why
@@ -116,22 +120,6 @@ func twoFiles(c spec.Consumer, t timing) (seconds float64, held string) {
 	return seconds, held
 }
 
-// smallestFile is the size of the smallest file that may be drawn.
-func smallestFile(c spec.Consumer) uint64 { return spec.Or(c.MinFileSize, c.FileSize) }
-
-// meanChunk is the mean size of the chunks that are drawn.
-func meanChunk(c spec.Consumer) float64 {
-	bytes, weight := 0.0, 0.0
-	for _, one := range c.ChunkSizes {
-		bytes += float64(one.Bytes) * float64(one.Weight)
-		weight += float64(one.Weight)
-	}
-	if weight == 0 {
-		return float64(c.ChunkSize)
-	}
-	return bytes / weight
-}
-
 // demand is what one consumer may have on its file system at once.
 type demand struct {
 	consumer int
@@ -142,8 +130,8 @@ type demand struct {
 	reserve  uint64 // to be left free
 }
 
-// bytesWritten is what a consumer writes in that time at the speed of its fastest chunk.
-func bytesWritten(c spec.Consumer, t timing, runtime time.Duration) uint64 {
+// bytesWritten returns what a consumer writes in that time at the speed of its fastest chunk.
+func bytesWritten(c workload.Consumer, t timing, runtime time.Duration) uint64 {
 	bytes := min(t.rate(), pace(c)) * runtime.Seconds()
 	if bytes >= 1<<63 {
 		return ^uint64(0)
@@ -151,30 +139,30 @@ func bytesWritten(c spec.Consumer, t timing, runtime time.Duration) uint64 {
 	return uint64(bytes)
 }
 
-// demandOf is the most that there may be at once of a consumer that writes so much in the
-// runtime: the files that may be there (see Consumer.files), or all, if all are kept, but no
-// more than all consumers together are to write, and the files in progress then.
+// demandOf returns the most that there may be at once of a consumer that writes so much in the
+// runtime: the files that may be there (see workload.Consumer.Files), or all, if all are kept,
+// but no more than all consumers together are to write, and the files in progress then.
 func demandOf(c spec.Config, consumer int, written uint64) (bytes, counted uint64) {
 	one := c.Consumers[consumer]
 	if one.KeepFiles > 0 {
-		return spec.Mul(one.Files(), one.FileSize), 0
+		return saturated.Mul(one.Files(), one.FileSize), 0
 	}
 	if c.TotalBytes > 0 {
 		written = min(written, c.TotalBytes)
 		counted = written
 	}
-	return spec.Add(written, spec.Mul(uint64(max(one.Concurrency, 1)), one.FileSize)), counted
+	return saturated.Add(written, saturated.Mul(uint64(one.Writers()), one.FileSize)), counted
 }
 
-// pace is the most bytes that a consumer's rate lets it write in a second; infinite
-// without one.
-func pace(c spec.Consumer) float64 {
+// pace returns the most bytes that a consumer's rate lets it write in a second; infinite without
+// one.
+func pace(c workload.Consumer) float64 {
 	paced := math.Inf(1)
 	if c.RateBytes > 0 {
 		paced = float64(c.RateBytes)
 	}
 	if c.RateChunks > 0 {
-		paced = min(paced, c.RateChunks*meanChunk(c))
+		paced = min(paced, c.RateChunks*c.MeanChunk())
 	}
 	return paced
 }
@@ -197,22 +185,25 @@ func checkSpace(demands []demand, total uint64, rooms map[uint64]room) error {
 		for j, d := range demands {
 			if d.device == first.device {
 				seen = seen || j < i
-				need, counted, reserve = spec.Add(need, d.bytes-d.counted), spec.Add(counted, d.counted), max(reserve, d.reserve)
+				need, counted = saturated.Add(need, d.bytes-d.counted), saturated.Add(counted, d.counted)
+				reserve = max(reserve, d.reserve)
 				names = append(names, fmt.Sprint(d.consumer))
 			}
 		}
-		need = spec.Add(need, min(counted, total))
+		need = saturated.Add(need, min(counted, total))
 		r := rooms[first.device]
-		if seen || spec.Add(need, reserve) <= r.free {
+		if seen || saturated.Add(need, reserve) <= r.free {
 			continue
 		}
-		problems = append(problems, fmt.Errorf("%s: may write %s at once to %s, which has %s free, %s of it kept in reserve; lower file_size or keep_files (0 keeps all), use another path, or free space",
-			subjectText(names), spec.Size(need), first.path, spec.Size(r.free), spec.Size(min(reserve, r.free))))
+		problems = append(problems, fmt.Errorf("%s: may write %s at once to %s, which has %s free, %s of it kept in "+
+			"reserve; lower file_size or keep_files (0 keeps all), use another path, or free space",
+			subjectText(names), human.BriefSize(need), first.path, human.BriefSize(r.free),
+			human.BriefSize(min(reserve, r.free))))
 	}
 	return errors.Join(problems...)
 }
 
-// listText is "1, 2 and 3", shortened for many.
+// listText returns "1, 2 and 3", shortened for many.
 func listText(names []string) string {
 	const most = 8
 	last := len(names) - 1
@@ -242,4 +233,4 @@ func seconds2duration(s float64) time.Duration {
 }
 
 // doesSync reports whether a consumer forces its data to storage.
-func doesSync(c spec.Consumer) bool { return c.Sync != bulkheadv1.SyncPolicy_SYNC_POLICY_NONE }
+func doesSync(c workload.Consumer) bool { return c.Sync != bulkheadv1.SyncPolicy_SYNC_POLICY_NONE }

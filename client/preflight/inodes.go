@@ -7,6 +7,8 @@ import (
 
 	"bulkhead/client/spec"
 	"bulkhead/internal/plural"
+	"bulkhead/internal/saturated"
+	"bulkhead/internal/workload"
 )
 
 // aroundFiles is what each consumer has in its path besides its files: a folder.
@@ -25,11 +27,11 @@ type fileDemand struct {
 	reserve  uint64 // inodes to be left free
 }
 
-// filesOf is how many files of a consumer there may be at once. Of one that keeps all, and
+// filesOf returns how many files of a consumer there may be at once. Of one that keeps all, and
 // that neither its rate nor the total bounds, only those in progress are known.
 func filesOf(c spec.Config, consumer int) (files, counted uint64, bounded bool) {
 	one := c.Consumers[consumer]
-	writers := uint64(max(one.Concurrency, 1))
+	writers := uint64(one.Writers())
 	if one.KeepFiles > 0 {
 		return one.Files(), 0, true
 	}
@@ -41,19 +43,22 @@ func filesOf(c spec.Config, consumer int) (files, counted uint64, bounded bool) 
 	if c.TotalBytes > 0 {
 		counted = finished
 	}
-	return spec.Add(finished, writers), counted, true
+	return saturated.Add(finished, writers), counted, true
 }
 
-// fileDemandOf is the demand of a consumer at its place; around is how many files and folders
-// are made around its files.
+// fileDemandOf returns the demand of a consumer at its place; around is how many files and
+// folders are made around its files.
 func fileDemandOf(c spec.Config, consumer int, at place, around uint64) fileDemand {
 	files, counted, _ := filesOf(c, consumer)
 	one := c.Consumers[consumer]
-	return fileDemand{consumer, one.Path, at.device, spec.Add(files, around), counted, reservedInodes(one.ReserveInodes, at.room)}
+	return fileDemand{consumer, one.Path, at.device, saturated.Add(files, around), counted,
+		reservedInodes(one.ReserveInodes, at.room)}
 }
 
-// meanFile is the mean size of the files that are drawn.
-func meanFile(c spec.Consumer) float64 { return (float64(smallestFile(c)) + float64(c.FileSize)) / 2 }
+// meanFile returns the mean size of the files that are drawn.
+func meanFile(c workload.Consumer) float64 {
+	return (float64(c.SmallestFile()) + float64(c.FileSize)) / 2
+}
 
 // checkInodes adds up the files on each file system and returns an error for each that has
 // too few inodes.
@@ -66,17 +71,20 @@ func checkInodes(demands []fileDemand, rooms map[uint64]room) error {
 		for j, d := range demands {
 			if d.device == first.device {
 				seen = seen || j < i
-				need, counted, reserve = spec.Add(need, d.files-d.counted), max(counted, d.counted), max(reserve, d.reserve)
+				need, counted = saturated.Add(need, d.files-d.counted), max(counted, d.counted)
+				reserve = max(reserve, d.reserve)
 				names = append(names, fmt.Sprint(d.consumer))
 			}
 		}
-		need = spec.Add(need, counted)
+		need = saturated.Add(need, counted)
 		r := rooms[first.device]
-		if seen || spec.Add(need, reserve) <= r.freeInodes {
+		if seen || saturated.Add(need, reserve) <= r.freeInodes {
 			continue
 		}
-		problems = append(problems, fmt.Errorf("%s: may have %s at once in %s, whose file system has %s free, %d of them kept in reserve; lower keep_files (0 keeps all), raise file_size, use another path, or free inodes",
-			subjectText(names), plural.Of(need, "file"), first.path, plural.Of(r.freeInodes, "inode"), min(reserve, r.freeInodes)))
+		problems = append(problems, fmt.Errorf("%s: may have %s at once in %s, whose file system has %s free, %d of "+
+			"them kept in reserve; lower keep_files (0 keeps all), raise file_size, use another path, or free inodes",
+			subjectText(names), plural.Of(need, "file"), first.path, plural.Of(r.freeInodes, "inode"),
+			min(reserve, r.freeInodes)))
 	}
 	return errors.Join(problems...)
 }

@@ -6,6 +6,9 @@ import (
 
 	"bulkhead/client/block"
 	"bulkhead/client/spec"
+	"bulkhead/internal/human"
+	"bulkhead/internal/saturated"
+	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -29,56 +32,40 @@ const (
 	parentMemory, spoolFactor = 24 << 20, 3
 )
 
-// memoryOf is what a consumer takes by itself, without the program: at least, which is certain, and
-// at most. written is how much it writes in all at most; 0 if nothing bounds that.
-func memoryOf(c spec.Consumer, written uint64) (least, most uint64) {
-	writers := uint64(max(c.Concurrency, 1))
-	if c.ChunkSize > 1<<40 || writers > 1<<20 { // the consumer refuses it
-		return 0, 0
-	}
-	data := block.Memory(blockKind(c), int(c.ChunkSize), int(writers))
-	least = spec.Add(data, leastWorker)
-	most = spec.Add(data, consumerMemory+writers*writerMemory)
+// memoryOf returns what a consumer takes by itself, without the program: at least, which is
+// certain, and at most. written is how much it writes in all at most; 0 if nothing bounds that.
+func memoryOf(c workload.Consumer, written uint64) (least, most uint64) {
+	writers := uint64(c.Writers())
+	data := block.Memory(block.KindOf(c.Data), int(c.ChunkSize), int(writers))
+	least = saturated.Add(data, leastWorker)
+	most = saturated.Add(data, consumerMemory+writers*writerMemory)
 	if c.Verify > bulkheadv1.VerifyMode_VERIFY_MODE_OFF {
-		most = spec.Add(most, verifierMemory)
+		most = saturated.Add(most, verifierMemory)
 	}
-	return least, spec.Add(most, memoryOfFiles(c, written))
+	return least, saturated.Add(most, memoryOfFiles(c, written))
 }
 
-// memoryOfFiles is what it takes to remember the files that stay.
-func memoryOfFiles(c spec.Consumer, written uint64) uint64 {
+// memoryOfFiles returns what it takes to remember the files that stay.
+func memoryOfFiles(c workload.Consumer, written uint64) uint64 {
 	kept, each := uint64(c.KeepFiles), uint64(keptMemory)
 	again := c.Verify == bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS
-	if again || c.Verify == bulkheadv1.VerifyMode_VERIFY_MODE_END && (kept > 0 || c.MinFileSize < c.FileSize) {
+	if again || c.Verify == bulkheadv1.VerifyMode_VERIFY_MODE_END && (kept > 0 || c.SmallestFile() < c.FileSize) {
 		each = keptReadMemory
 	} else if kept == 0 {
 		return 0 // they are a set of numbers
 	}
 	if kept == 0 {
-		kept = written / max(smallestFile(c), 1)
+		kept = written / max(c.SmallestFile(), 1)
 	}
-	return spec.Mul(kept, each)
+	return saturated.Mul(kept, each)
 }
 
-func blockKind(c spec.Consumer) block.Kind {
-	switch c.Data {
-	case bulkheadv1.DataKind_DATA_KIND_ZEROS:
-		return block.Zeros
-	case bulkheadv1.DataKind_DATA_KIND_COMPRESSIBLE:
-		return block.Compressible
-	case bulkheadv1.DataKind_DATA_KIND_DEDUPABLE:
-		return block.Dedupable
-	default:
-		return block.Random
-	}
-}
-
-// memoryOfAll is what all processes of the client take together: at least, and at most.
+// memoryOfAll returns what all processes of the client take together: at least, and at most.
 func memoryOfAll(c spec.Config) (least, most uint64) {
-	most = programMemory + parentMemory + spec.Mul(spoolFactor, c.SpoolMemory)
+	most = programMemory + parentMemory + saturated.Mul(spoolFactor, c.SpoolMemory)
 	for i, one := range c.Consumers {
 		l, m := memoryOf(one, bytesAtMost(c, i))
-		least, most = spec.Add(least, l), spec.Add(most, m)
+		least, most = saturated.Add(least, l), saturated.Add(most, m)
 	}
 	return least, most
 }
@@ -115,12 +102,12 @@ func checkMemory(cfg spec.Config, room memoryRoom) (warning string, err error) {
 		alone = fmt.Sprintf(", up to %s of it consumer %d", Memory(largest), at)
 	}
 	text := fmt.Sprintf("memory: the load takes %s to %s%s, and %s has %s left; lower %s",
-		Memory(least), Memory(most), alone, room.of, spec.Size(roundDown(room.bytes)), lower)
+		Memory(least), Memory(most), alone, room.of, human.BriefSize(roundDown(room.bytes)), lower)
 	if least > room.most {
 		return "", errors.New(text)
 	}
 	return text, nil
 }
 
-// Memory is a size of memory for a person, rounded up to whole MiB.
-func Memory(n uint64) string { return spec.Size(spec.Add(n, 1<<20-1) &^ (1<<20 - 1)) }
+// Memory returns a size of memory for a person, rounded up to whole MiB.
+func Memory(n uint64) string { return human.BriefSize(saturated.Add(n, 1<<20-1) &^ (1<<20 - 1)) }

@@ -9,33 +9,33 @@ import (
 	"strconv"
 	"strings"
 
-	"bulkhead/client/spec"
 	"bulkhead/internal/cgroup"
+	"bulkhead/internal/saturated"
 )
 
-// roomOfMemory is how much memory this process and its children may take: what the machine has
-// available, or less if a control group of it has a limit. What files have in the page cache
+// roomOfMemory returns how much memory this process and its children may take: what the machine
+// has available, or less if a control group of it has a limit. What files have in the page cache
 // is available. root is the root of the file system. What cannot be found out limits nothing.
 func roomOfMemory(root string) memoryRoom {
 	room := memoryRoom{math.MaxUint64, "this machine", math.MaxUint64}
 	info := fields(filepath.Join(root, "proc/meminfo"))
 	if available, ok := info["MemAvailable:"]; ok {
-		room.bytes = spec.Mul(available, 1<<10)
-		room.most = spec.Mul(max(available, spec.Add(info["MemTotal:"], info["SwapTotal:"])), 1<<10)
+		room.bytes = saturated.Mul(available, 1<<10)
+		room.most = saturated.Mul(max(available, saturated.Add(info["MemTotal:"], info["SwapTotal:"])), 1<<10)
 	}
 	for _, g := range cgroup.OfRoot(root, "memory") {
 		if left, ok := leftOf(g); ok && left < room.bytes {
-			name, _ := filepath.Rel(root, g.Folder) // never an error: it is below root
-			room = memoryRoom{left, "its control group /" + name, min(room.most, left)}
+			room = memoryRoom{left, "its control group " + g.Path, min(room.most, left)}
 		}
 	}
 	return room
 }
 
-// leftOf is how much memory a group may still take, not counting what can be taken back from
-// files; false if it has no limit.
+// leftOf returns how much memory a group may still take, not counting what can be taken back
+// from files; false if it has no limit.
 func leftOf(g cgroup.Group) (uint64, bool) {
-	limit, usage, cache := "memory.limit_in_bytes", "memory.usage_in_bytes", []string{"total_inactive_file", "total_active_file"}
+	limit, usage, cache := "memory.limit_in_bytes", "memory.usage_in_bytes", []string{"total_inactive_file",
+		"total_active_file"}
 	if g.Unified {
 		limit, usage, cache = "memory.max", "memory.current", []string{"inactive_file", "active_file"}
 	}
@@ -54,7 +54,7 @@ func leftOf(g cgroup.Group) (uint64, bool) {
 	return most - min(most, used), true
 }
 
-// fields are the numbers of a file whose lines begin with a word and a number.
+// fields returns the numbers of a file whose lines begin with a word and a number.
 func fields(file string) map[string]uint64 {
 	found := make(map[string]uint64)
 	data, err := os.ReadFile(file)

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,9 +14,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bulkhead/client/names"
 	"bulkhead/client/site"
 	"bulkhead/client/spec"
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/saturated"
 )
 
 // Plan is what a client would do.
@@ -85,16 +88,18 @@ func MakePlan(ctx context.Context, cfg spec.Config) (Plan, error) {
 		if ctx.Err() != nil {
 			return Plan{}, context.Cause(ctx)
 		}
+		folder := filepath.Join(c.Path, names.ClientFolderPrefix(cfg.Name)+"ID", names.ConsumerFolder(i))
 		one := PlannedConsumer{
-			Index: i, Path: pathname.Printable(filepath.Join(c.Path, spec.FolderPrefix(cfg.Name)+"ID", spec.ConsumerFolder(i))),
-			Writes: c.Words(), BeginsAfter: cfg.Begin(i),
+			Index:  i,
+			Path:   pathname.Printable(folder),
+			Writes: spec.Words(c), BeginsAfter: cfg.Begin(i),
 			ExpectedBytes: bytesExpected(cfg, i), AtOnceBytes: bytesAtOnce(cfg, i),
 		}
 		if n, _, bounded := filesOf(cfg, i); bounded {
 			one.FilesAtOnce = n
 		}
 		_, memory := memoryOf(c, bytesAtMost(cfg, i))
-		one.MemoryBytes = spec.Add(memory, programMemory)
+		one.MemoryBytes = saturated.Add(memory, programMemory)
 		at, removes, err := survey(c.Path, cfg.Force)
 		if err == nil {
 			err = at.can(c)
@@ -126,13 +131,14 @@ func MakePlan(ctx context.Context, cfg spec.Config) (Plan, error) {
 	if warning != "" {
 		p.Warnings = append(p.Warnings, warning)
 	}
-	if err := errors.Join(CheckDescriptors(cfg, DescriptorLimit()), paths.join(), errors.Join(slow...), short, checkSpace(demands, cfg.TotalBytes, rooms), checkInodes(files, rooms)); err != nil {
+	if err := errors.Join(CheckDescriptors(cfg, DescriptorLimit()), paths.join(), errors.Join(slow...), short,
+		checkSpace(demands, cfg.TotalBytes, rooms), checkInodes(files, rooms)); err != nil {
 		p.Problems = strings.Split(pathname.Text(err.Error()), "\n")
 	}
 	return p, nil
 }
 
-// bytesExpected is what the rate of a consumer lets it write; 0 if it has none.
+// bytesExpected returns what the rate of a consumer lets it write; 0 if it has none.
 func bytesExpected(c spec.Config, i int) uint64 {
 	if math.IsInf(pace(c.Consumers[i]), 1) {
 		return 0
@@ -147,11 +153,11 @@ func bytesExpected(c spec.Config, i int) uint64 {
 	return max(1, uint64(bytes))
 }
 
-// bytesAtMost is what a consumer writes at most, by its rate or by the total; 0 if nothing bounds
-// it.
-func bytesAtMost(c spec.Config, i int) uint64 { return spec.Or(bytesExpected(c, i), c.TotalBytes) }
+// bytesAtMost returns what a consumer writes at most, by its rate or by the total; 0 if nothing
+// bounds it.
+func bytesAtMost(c spec.Config, i int) uint64 { return cmp.Or(bytesExpected(c, i), c.TotalBytes) }
 
-// bytesAtOnce is the most that there may be of a consumer at once; 0 if nothing bounds it.
+// bytesAtOnce returns the most that there may be of a consumer at once; 0 if nothing bounds it.
 func bytesAtOnce(c spec.Config, i int) uint64 {
 	if c.Consumers[i].KeepFiles == 0 && bytesAtMost(c, i) == 0 {
 		return 0
@@ -199,7 +205,7 @@ func survey(path string, force bool) (place, []string, error) {
 	return at, removes, nil
 }
 
-// nearestThere is the nearest folder above a path that is there.
+// nearestThere returns the nearest folder above a path that exists.
 func nearestThere(path string) string {
 	for {
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
@@ -209,7 +215,7 @@ func nearestThere(path string) string {
 	}
 }
 
-// writable says why this user cannot make anything in a folder.
+// writable returns why this user cannot make anything in a folder; nil if they can.
 func writable(folder string) error {
 	if err := unix.Access(folder, unix.W_OK|unix.X_OK); err != nil {
 		return fmt.Errorf("writing to %s: %w", folder, err)

@@ -8,8 +8,10 @@ import (
 	"strconv"
 	"syscall"
 
+	"bulkhead/client/names"
 	"bulkhead/client/site"
 	"bulkhead/client/spec"
+	"bulkhead/internal/saturated"
 )
 
 // Check checks, before any load, that it can work, and makes the consumers'
@@ -53,7 +55,8 @@ func Check(ctx context.Context, cfg spec.Config, dirs *site.Folders) error {
 	if problems = append(problems, err); warning != "" {
 		cfg.Logger.Warn(warning)
 	}
-	problems = append([]error{paths.join()}, append(problems, checkSpace(demands, cfg.TotalBytes, rooms), checkInodes(files, rooms))...)
+	problems = append([]error{paths.join()},
+		append(problems, checkSpace(demands, cfg.TotalBytes, rooms), checkInodes(files, rooms))...)
 	if err := errors.Join(problems...); err != nil {
 		return fmt.Errorf("%w:\n%w", spec.ErrConfig, err)
 	}
@@ -92,7 +95,7 @@ func examine(ctx context.Context, cfg spec.Config, dirs *site.Folders, i int, kn
 	if t, ok := known[key]; ok {
 		return at, t, nil
 	}
-	if spec.Add(probeRoom(c), reservedBytes(c.Reserve, at.room)) > at.room.free {
+	if saturated.Add(probeRoom(c), reservedBytes(c.Reserve, at.room)) > at.room.free {
 		return at, timing{}, nil
 	}
 	t, err := probe(ctx, folder, c, min(cfg.Runtime, probeLimit))
@@ -120,7 +123,7 @@ func (p *pathProblems) add(consumer int, err error) {
 	p.who[err.Error()] = append(p.who[err.Error()], strconv.Itoa(consumer))
 }
 
-// join is nil if there are none.
+// join returns all of them as one error, and nil if there are none.
 func (p *pathProblems) join() error {
 	var lines []error
 	for _, err := range p.errs {
@@ -137,7 +140,8 @@ func (p *pathProblems) join() error {
 func pathAdvice(err error) string {
 	switch {
 	case errors.Is(err, site.ErrForeign):
-		return "use a path that is empty or not there, --force to write beside them this once, or make the file " + spec.MarkerName + " in it to allow it for good"
+		return "use a path that is empty or not there, --force to write beside them this once, or make the file " +
+			names.Marker + " in it to allow it for good"
 	case errors.Is(err, errNoDirect):
 		return "use direct: false, or another path"
 	case errors.Is(err, errDirectUnit):

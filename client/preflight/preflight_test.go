@@ -14,9 +14,10 @@ import (
 	"bulkhead/client/site"
 	"bulkhead/client/spec"
 	"bulkhead/internal/testing/scripted"
+	"bulkhead/internal/workload"
 )
 
-func preflightOf(t *testing.T, runtime time.Duration, consumers ...spec.Consumer) (*site.Folders, error) {
+func preflightOf(t *testing.T, runtime time.Duration, consumers ...workload.Consumer) (*site.Folders, error) {
 	t.Helper()
 	cfg := scripted.Config(consumers...)
 	cfg.Runtime = runtime
@@ -35,7 +36,8 @@ func TestPreflightMakesPrivateFolders(t *testing.T) {
 	if err := os.Symlink(base, link); err != nil {
 		t.Fatal(err)
 	}
-	dirs, err := preflightOf(t, time.Hour, scripted.Small(base), scripted.Small(filepath.Join(t.TempDir(), "new", "deep")), scripted.Small(link))
+	dirs, err := preflightOf(t, time.Hour, scripted.Small(base),
+		scripted.Small(filepath.Join(t.TempDir(), "new", "deep")), scripted.Small(link))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +71,8 @@ func TestPreflightRefusesWhatIsThereAlready(t *testing.T) {
 	if err := os.Symlink(elsewhere, filepath.Dir(dirs.Consumers[1])); err != nil {
 		t.Fatal(err)
 	}
-	if err := Check(t.Context(), cfg, dirs); !errors.Is(err, spec.ErrConfig) || !strings.Contains(err.Error(), "consumer 1: path: making the client's folder: ") {
+	if err := Check(t.Context(), cfg, dirs); !errors.Is(err, spec.ErrConfig) ||
+		!strings.Contains(err.Error(), "consumer 1: path: making the client's folder: ") {
 		t.Errorf("preflight through a planted link: %v", err)
 	}
 	if err := site.RemoveFolders(dirs.Paths(), nil); err != nil {
@@ -87,7 +90,7 @@ func TestPreflightReportsAllProblemsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	huge := scripted.Small(base)
-	huge.FileSize = 1 << 60
+	huge.FileSize, huge.KeepFiles = workload.MaxFile, 1<<18-2
 	dirs, err := preflightOf(t, time.Minute, scripted.Small(file), scripted.Small(base), huge)
 	defer site.RemoveFolders(dirs.Paths(), nil)
 	if !errors.Is(err, spec.ErrConfig) {
@@ -96,7 +99,7 @@ func TestPreflightReportsAllProblemsAtOnce(t *testing.T) {
 	for _, want := range []string{
 		"consumer 0: path: making the path: mkdir " + file + ": not a directory; use a path that is a folder",
 		"consumers 1 and 2 together: may write 4.6EB at once to ",
-		"consumer 2: 1.2EB files at ",
+		"consumer 2: 17.6TB files at ",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q:\n%v", want, err)
@@ -134,7 +137,8 @@ func TestMemoryTakesNoDirectWriting(t *testing.T) {
 	})
 	c := scripted.Small(base)
 	c.Direct = true
-	if _, err := preflightOf(t, time.Hour, c); !errors.Is(err, spec.ErrConfig) || !strings.Contains(err.Error(), errNoDirect.Error()) {
+	if _, err := preflightOf(t, time.Hour, c); !errors.Is(err, spec.ErrConfig) ||
+		!strings.Contains(err.Error(), errNoDirect.Error()) {
 		t.Errorf("preflight: %v, want %v", err, errNoDirect)
 	}
 	c.Path = filepath.Join(base, "new")

@@ -11,7 +11,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"bulkhead/client/spec"
+	"bulkhead/client/names"
+	"bulkhead/internal/human"
+	"bulkhead/internal/saturated"
+	"bulkhead/internal/workload"
 )
 
 const (
@@ -27,7 +30,7 @@ const (
 	probeLimit = 10 * time.Second
 )
 
-// place is where a folder is and how much room is there.
+// place is where a folder is and how much room that has.
 type place struct {
 	device uint64
 	room   room
@@ -48,7 +51,8 @@ func placeOf(folder string) (place, error) {
 	if block == 0 {
 		block = uint64(fs.Bsize)
 	}
-	has := room{free: spec.Mul(fs.Bavail, block), total: spec.Mul(fs.Blocks, block), freeInodes: fs.Ffree, inodes: fs.Files}
+	has := room{free: saturated.Mul(fs.Bavail, block), total: saturated.Mul(fs.Blocks, block), freeInodes: fs.Ffree,
+		inodes: fs.Files}
 	if fs.Files == 0 { // btrfs and others make inodes as they need them
 		has.freeInodes = unlimited
 	}
@@ -59,18 +63,18 @@ func placeOf(folder string) (place, error) {
 	}, nil
 }
 
-// can says why a consumer cannot do there what it is to do, as far as that is known
+// can returns why a consumer cannot do there what it is to do, as far as that is known
 // without writing.
-func (p place) can(c spec.Consumer) error {
+func (p place) can(c workload.Consumer) error {
 	if c.Direct && p.memory {
 		return errNoDirect
 	}
 	return nil
 }
 
-// probeRoom is the most that a timing writes.
-func probeRoom(c spec.Consumer) uint64 {
-	return max(c.ChunkSize, min(spec.Mul(probeChunks, c.ChunkSize), probeBytes))
+// probeRoom returns the most that a timing writes.
+func probeRoom(c workload.Consumer) uint64 {
+	return max(c.ChunkSize, min(saturated.Mul(probeChunks, c.ChunkSize), probeBytes))
 }
 
 // errNoDirect and errNoAllocation are wrapped by what touch says of a file system that
@@ -83,7 +87,7 @@ var (
 
 // touch writes a byte to a file in folder, tries what the consumer is to use, and
 // removes the file.
-func touch(folder *os.Root, c spec.Consumer) error {
+func touch(folder *os.Root, c workload.Consumer) error {
 	file, err := createProbe(folder)
 	if err != nil {
 		return err
@@ -97,14 +101,14 @@ func touch(folder *os.Root, c spec.Consumer) error {
 	if err == nil && c.Direct {
 		err = tryDirect(folder, c)
 	}
-	if err := errors.Join(file.Close(), folder.Remove(spec.ProbeName)); err != nil {
+	if err := errors.Join(file.Close(), folder.Remove(names.Probe)); err != nil {
 		return fmt.Errorf("writing a file: %w", err)
 	}
 	return err
 }
 
 func createProbe(folder *os.Root) (*os.File, error) {
-	file, err := folder.OpenFile(spec.ProbeName, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := folder.OpenFile(names.Probe, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("creating a file: %w", err)
 	}
@@ -128,8 +132,8 @@ func tryAllocation(file *os.File) error {
 
 // tryDirect opens the probe's file again, and checks the sizes of the chunks if the file
 // system says what it takes.
-func tryDirect(folder *os.Root, c spec.Consumer) error {
-	file, err := folder.OpenFile(spec.ProbeName, os.O_WRONLY|unix.O_DIRECT, 0)
+func tryDirect(folder *os.Root, c workload.Consumer) error {
+	file, err := folder.OpenFile(names.Probe, os.O_WRONLY|unix.O_DIRECT, 0)
 	if errors.Is(err, unix.EINVAL) {
 		return errNoDirect
 	}
@@ -149,17 +153,14 @@ func tryDirect(folder *os.Root, c spec.Consumer) error {
 // fitsUnits returns an error unless all chunks are whole units of what O_DIRECT takes. A unit
 // of 0 says that the flag is taken, and that writing goes through the page cache all the
 // same (statx(2), STATX_DIOALIGN), as on ext4 that journals data, or encrypts them.
-func fitsUnits(c spec.Consumer, unit uint64) error {
+func fitsUnits(c workload.Consumer, unit uint64) error {
 	if unit == 0 {
 		return errNoDirect
 	}
-	sizes := []uint64{c.ChunkSize}
-	for _, one := range c.ChunkSizes {
-		sizes = append(sizes, one.Bytes)
-	}
-	for _, size := range sizes {
-		if size%unit != 0 {
-			return fmt.Errorf("%w: multiples of %s, and chunk_size %s is none", errDirectUnit, spec.Size(unit), spec.Size(size))
+	for _, one := range c.Sizes() {
+		if size := one.Bytes; size%unit != 0 {
+			return fmt.Errorf("%w: multiples of %s, and chunk_size %s is none", errDirectUnit, human.BriefSize(unit),
+				human.BriefSize(size))
 		}
 	}
 	return nil
@@ -168,19 +169,20 @@ func fitsUnits(c spec.Consumer, unit uint64) error {
 // probe times the writing of a few chunks to a file in folder, which it removes
 // again. A timing that takes longer than limit ends early: it is known then that
 // the consumer is too slow.
-func probe(ctx context.Context, folder *os.Root, c spec.Consumer, limit time.Duration) (t timing, err error) {
+func probe(ctx context.Context, folder *os.Root, c workload.Consumer, limit time.Duration) (t timing, err error) {
 	defer func() { t.processors = runtime.GOMAXPROCS(0) }()
 	file, err := createProbe(folder)
 	if err != nil {
 		return timing{}, err
 	}
 	defer func() {
-		err = errors.Join(err, file.Close(), folder.Remove(spec.ProbeName))
+		err = errors.Join(err, file.Close(), folder.Remove(names.Probe))
 	}()
 	data := randomBytes(min(c.ChunkSize, probePiece))
 	begin := time.Now()
 	var total uint64
-	for n := 0; n == 0 || n < probeChunks && time.Since(begin) < probeTime && spec.Add(total, c.ChunkSize) <= probeBytes; n++ {
+	for n := 0; n == 0 || n < probeChunks && time.Since(begin) < probeTime &&
+		saturated.Add(total, c.ChunkSize) <= probeBytes; n++ {
 		written, took, err := writeChunk(ctx, file, data, c.ChunkSize, limit)
 		if err != nil {
 			return timing{}, err
@@ -203,7 +205,8 @@ func probe(ctx context.Context, folder *os.Root, c spec.Consumer, limit time.Dur
 
 // writeChunk writes size bytes made of pieces of data, or fewer when the limit is
 // over.
-func writeChunk(ctx context.Context, file *os.File, data []byte, size uint64, limit time.Duration) (uint64, time.Duration, error) {
+func writeChunk(ctx context.Context, file *os.File, data []byte, size uint64, limit time.Duration) (uint64,
+	time.Duration, error) {
 	begin := time.Now()
 	var written uint64
 	for written < size {

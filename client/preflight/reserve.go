@@ -5,14 +5,15 @@ import (
 
 	"google.golang.org/grpc/status"
 
-	"bulkhead/client/spec"
+	"bulkhead/internal/human"
 	"bulkhead/internal/pathname"
 	"bulkhead/internal/plural"
+	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// reservedInodes is the reserve of a file system; 0 of one that does not limit them.
-func reservedInodes(r spec.InodeReserve, fs room) uint64 {
+// reservedInodes returns the reserve of a file system; 0 of one that does not limit them.
+func reservedInodes(r workload.InodeReserve, fs room) uint64 {
 	if fs.freeInodes == unlimited {
 		return 0
 	}
@@ -30,8 +31,8 @@ func reservedInodes(r spec.InodeReserve, fs room) uint64 {
 	}
 }
 
-// reservedBytes is the reserve of a file system, in bytes.
-func reservedBytes(r spec.Reserve, fs room) uint64 {
+// reservedBytes returns the reserve of a file system, in bytes.
+func reservedBytes(r workload.Reserve, fs room) uint64 {
 	part := fs.total / 100 * uint64(r.Percent)
 	switch {
 	case r.Percent == 0:
@@ -43,18 +44,19 @@ func reservedBytes(r spec.Reserve, fs room) uint64 {
 	}
 }
 
-// ReservedText says for a person which reserve a consumer came to that writes below path.
+// ReservedText returns for a person which reserve a consumer came to that writes below path.
 func ReservedText(s *status.Status, path string) string {
 	for _, detail := range s.Details() {
 		r, ok := detail.(*bulkheadv1.ReserveReached)
 		if !ok {
 			continue
 		}
-		amount := spec.Size
+		amount := human.BriefSize
 		if r.GetInodes() {
 			amount = func(n uint64) string { return plural.Of(n, "inode") }
 		}
-		text := fmt.Sprintf("the reserve of %s on %s was reached (%s free", amount(r.GetReserve()), pathname.Printable(path), amount(r.GetFree()))
+		text := fmt.Sprintf("the reserve of %s on %s was reached (%s free", amount(r.GetReserve()),
+			pathname.Printable(path), amount(r.GetFree()))
 		if r.GetFree() >= r.GetReserve() { // then it would have been by what was to come
 			text += fmt.Sprintf(", and %s more were to be taken", amount(r.GetClaimed()))
 		}

@@ -24,7 +24,7 @@ type connectionEnd struct {
 	last    string // how the last of them ended
 }
 
-// String is the end in words.
+// String returns the end in words.
 func (e *connectionEnd) String() string {
 	text := e.why
 	if e.failed > 0 {
@@ -51,7 +51,7 @@ func (s *Session) ended(far reached, why retryable) {
 	}
 }
 
-// introduce is the Hello of the next connection: who this is, and why there was no
+// introduce returns the Hello of the next connection: who this is, and why there was no
 // connection.
 func (s *Session) introduce() *bulkheadv1.Hello {
 	now := time.Now()

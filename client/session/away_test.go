@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -17,18 +18,19 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"bulkhead/client/spec"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// http2Frame is one frame as a server sends it.
+// http2Frame returns one frame as a server sends it.
 func http2Frame(kind byte, payload []byte) []byte {
 	head := []byte{byte(len(payload) >> 16), byte(len(payload) >> 8), byte(len(payload)), kind, 0, 0, 0, 0, 0}
 	return append(head, payload...)
 }
 
-// goAwayAlone is what a supervisor sends that sheds one connection of very many: a GOAWAY
+// goAwayAlone returns what a supervisor sends that sheds one connection of very many: a GOAWAY
 // with an error code and the text.
 func goAwayAlone(code uint32, text string) []byte {
 	payload := binary.BigEndian.AppendUint32(nil, 1)
@@ -36,12 +38,12 @@ func goAwayAlone(code uint32, text string) []byte {
 	return http2Frame(http2GoAway, append(payload, text...))
 }
 
-// goAwayBytes is what a supervisor sends that sheds a connection before its stream:
+// goAwayBytes returns what a supervisor sends that sheds a connection before its stream:
 // SETTINGS, then GOAWAY (NO_ERROR) with the text.
 func goAwayBytes(text string) []byte { return append(http2Frame(0x4, nil), goAwayAlone(0, text)...) }
 
-// startShedder is a listener that sends away the first n connections with bytes,
-// and hands the others to c.
+// startShedder returns a listener that sends away the first n connections with bytes, and hands
+// the others to c.
 func startShedder(t *testing.T, n int, say []byte, acts ...scripted.Act) *scripted.Collector {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -79,7 +81,7 @@ func (s *shedder) Accept() (net.Conn, error) {
 }
 
 func TestSessionHeedsAGoAway(t *testing.T) {
-	const text = "too many clients at once, retry after 20ms"
+	const text = "too many clients at once, retry after 300ms"
 	for name, say := range map[string][]byte{
 		"with SETTINGS":          goAwayBytes(text),
 		"alone":                  goAwayAlone(0, text),
@@ -97,7 +99,8 @@ func heedsAGoAway(t *testing.T, say []byte) {
 	if err := scripted.Wait(t, "the session", done); err != nil {
 		t.Fatal(err)
 	}
-	if text := log.String(); strings.Count(text, "sends this client away (too many clients at once, retry after 20ms); trying again in 2") != 2 ||
+	if text := log.String(); strings.Count(text,
+		"turned this client away (too many clients at once, retry after 300ms); trying again in 3") != 2 ||
 		strings.Count(text, "as it asked for") != 2 {
 		t.Errorf("log: %s", text)
 	}
@@ -109,23 +112,27 @@ func heedsAGoAway(t *testing.T, say []byte) {
 }
 
 func TestSessionHeedsRetryInfo(t *testing.T) {
-	busy, err := status.New(codes.Unavailable, "all handlers are busy").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(30 * time.Millisecond)})
+	busy, err := status.New(codes.Unavailable,
+		"all handlers are busy").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(300 * time.Millisecond)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := scripted.Start(t, func(*scripted.Collector, scripted.ServerStream) error { return busy.Err() }, scripted.Orderly)
+	c := scripted.Start(t, func(*scripted.Collector, scripted.ServerStream) error { return busy.Err() },
+		scripted.Orderly)
 	box := testOutbox(t, 1<<20)
 	fill(t, box, 3)
 	_, log, done := startSession(t, c.Address, box, scripted.PatienceInTests)
 	if err := scripted.Wait(t, "the session", done); err != nil {
 		t.Fatal(err)
 	}
-	if text := log.String(); !strings.Contains(text, "sends this client away (all handlers are busy); trying again in 3") || !strings.Contains(text, "as it asked for") {
+	if text := log.String(); !strings.Contains(text,
+		"turned this client away (all handlers are busy); trying again in 3") || !strings.Contains(text,
+		"as it asked for") {
 		t.Errorf("log: %s", text)
 	}
 }
 
-// A supervisor that is there and busy is no unreachable one.
+// A supervisor that is busy is not unreachable.
 func TestSessionOutlastsTheConnectTimeoutWhenShed(t *testing.T) {
 	c := startShedder(t, 5, goAwayBytes("too many clients at once, retry after 200ms"), scripted.Orderly)
 	box := testOutbox(t, 1<<20)
@@ -143,7 +150,8 @@ func TestSessionSaysWhyItWasAway(t *testing.T) {
 		absence bulkheadv1.Absence
 		words   []string // one of them
 	}{
-		{"cut", scripted.Cut, bulkheadv1.Absence_ABSENCE_NETWORK, []string{"the supervisor's side closed the connection", "the connection was reset"}},
+		{"cut", scripted.Cut, bulkheadv1.Absence_ABSENCE_NETWORK,
+			[]string{"the supervisor's side closed the connection", "the connection was reset"}},
 		{"sent away", scripted.Unavailable, bulkheadv1.Absence_ABSENCE_SENT_AWAY, []string{"handler died"}},
 	}
 	for _, test := range tests {
@@ -163,34 +171,40 @@ func TestSessionSaysWhyItWasAway(t *testing.T) {
 				matches = matches || h.GetLastEnd() == words
 			}
 			if h.GetAbsence() != test.absence || !matches || h.GetStarvedNano() != 0 {
-				t.Errorf("second hello: %v, %q, starved %d\n%s", h.GetAbsence(), h.GetLastEnd(), h.GetStarvedNano(), log)
+				t.Errorf("second hello: %v, %q, starved %d\n%s", h.GetAbsence(), h.GetLastEnd(), h.GetStarvedNano(),
+					log)
 			}
 		})
 	}
 }
 
 func TestSessionEndsInQuarantine(t *testing.T) {
-	c := scripted.Start(t, scripted.BreakAfter(1, false, scripted.Unavailable), scripted.Refuse(codes.DataLoss, "message 1 killed 3 handlers"))
+	c := scripted.Start(t, scripted.BreakAfter(1, false, scripted.Unavailable),
+		scripted.Refuse(codes.DataLoss, "message 1 killed 3 handlers"))
 	box := testOutbox(t, 1<<20)
 	fill(t, box, 3)
 	_, _, done := startSession(t, c.Address, box, scripted.PatienceInTests)
 	err := scripted.Wait(t, "the session", done)
-	if !Quarantined(err) || !strings.Contains(err.Error(), "in quarantine and takes no more of it: message 1 killed 3 handlers") {
+	if !Quarantined(err) || !strings.Contains(err.Error(),
+		"in quarantine and takes no more of it: message 1 killed 3 handlers") {
 		t.Errorf("session: %v; want quarantined", err)
 	}
 }
 
 // An HTTP/1 server is not reached by trying for longer, but it may be replaced.
 func TestSessionSaysThatTheProtocolIsAnother(t *testing.T) {
-	c := startShedder(t, 1<<30, []byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request"), scripted.Orderly)
+	c := startShedder(t, 1<<30, []byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request"),
+		scripted.Orderly)
 	_, _, done := startSession(t, c.Address, testOutbox(t, 1<<20), time.Second)
-	if err := scripted.Wait(t, "the session", done); err == nil || !strings.Contains(err.Error(), "what listens there does not speak the supervisor's protocol") {
+	if err := scripted.Wait(t, "the session", done); err == nil ||
+		!strings.Contains(err.Error(), "what listens there does not speak the supervisor's protocol") {
 		t.Errorf("session: %v", err)
 	}
 }
 
 func TestGoAwayIsFoundHoweverItIsCut(t *testing.T) {
-	whole := append(append(http2Frame(0x4, nil), http2Frame(0x0, bytes.Repeat([]byte{http2GoAway}, 40))...), goAwayBytes("come later, retry after 1m30s")...)
+	whole := append(append(http2Frame(0x4, nil), http2Frame(0x0, bytes.Repeat([]byte{http2GoAway}, 40))...),
+		goAwayBytes("come later, retry after 1m30s")...)
 	for step := 1; step <= len(whole); step++ {
 		var s goAwayScanner
 		for rest := whole; len(rest) > 0; {
@@ -236,14 +250,17 @@ func TestPlainWords(t *testing.T) {
 		silence      time.Duration
 		want         string
 	}{
-		{"keepalive ping failed to receive ACK within timeout", "the connection was reset", 23 * time.Second, "no sign of life from the supervisor's side for 23s"},
-		{"keepalive ping failed to receive ACK within timeout", "", 0, "never a sign of life from the supervisor's side"},
-		{"error reading from server: EOF", "the supervisor's side closed the connection", time.Second, "the supervisor's side closed the connection"},
+		{"keepalive ping failed to receive ACK within timeout", "the connection was reset", 23 * time.Second,
+			"no sign of life from the supervisor's side for 23s"},
+		{"keepalive ping failed to receive ACK within timeout", "", 0,
+			"never a sign of life from the supervisor's side"},
+		{"error reading from server: EOF", "the supervisor's side closed the connection", time.Second,
+			"the supervisor's side closed the connection"},
 		{`connection error: desc = "transport: is closing"`, "", time.Second, "is closing"},
 		{"something else", "", time.Second, "something else"},
 	} {
-		if got := plainly(test.text, test.socket, test.silence); got != test.want {
-			t.Errorf("plainly(%q, %q) = %q; want %q", test.text, test.socket, got, test.want)
+		if got := inWords(test.text, test.socket, test.silence); got != test.want {
+			t.Errorf("inWords(%q, %q) = %q; want %q", test.text, test.socket, got, test.want)
 		}
 	}
 }
@@ -276,7 +293,33 @@ func TestJudgeKeepsTheOwnReason(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	reason := errors.New("enough")
 	cancel(reason)
-	if err := (&dialled{wire: &wire{}}).judge(ctx, status.Error(codes.Canceled, "context canceled")); !errors.Is(err, reason) {
+	if err := (&dialled{wire: &wire{}}).judge(ctx, status.Error(codes.Canceled, "context canceled")); !errors.Is(err,
+		reason) {
 		t.Errorf("judge = %v", err)
+	}
+}
+
+// A client that is sent from one supervisor to another, and back, gives up at last.
+func TestSessionMovesSoOftenAndNoMore(t *testing.T) {
+	for _, row := range []struct {
+		moves int
+		want  string
+	}{
+		{maxMoves - 1, ""},
+		{maxMoves, "the session has moved to another run 64 times; do several supervisors answer at "},
+	} {
+		c := scripted.Start(t, func(*scripted.Collector, scripted.ServerStream) error {
+			return scripted.UnknownRun("run-2")
+		}, scripted.Orderly)
+		box := testOutbox(t, 1<<20)
+		fill(t, box, 3)
+		box.Hello.RunId = "run-1"
+		s := New(spec.Config{Supervisor: c.Address, Name: "tester", ConnectTimeout: scripted.PatienceInTests,
+			Logger: slog.New(slog.DiscardHandler)}, box.Hello, box)
+		s.Continues, s.Moves = true, make([]Move, row.moves)
+		err := s.Run(t.Context())
+		if row.want == "" && err != nil || row.want != "" && (err == nil || !strings.HasPrefix(err.Error(), row.want)) {
+			t.Errorf("after %d moves: %v; want %q", row.moves, err, row.want)
+		}
 	}
 }

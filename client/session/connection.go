@@ -8,8 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"bulkhead/client/outbox"
-	"bulkhead/client/spec"
+	"bulkhead/internal/human"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -27,28 +29,34 @@ type connection struct {
 	limits  *bulkheadv1.Limits
 	end     context.CancelCauseFunc // ends the stream, with the reason
 
-	closed      bool // the Welcome says that the session is closed
-	goodbyeSent bool // the sender's until it has ended
-	acked       bool // the receiver's; at least one ack came
+	closed      bool          // the Welcome says that the session is closed
+	goodbyeSent bool          // the sender's until it has ended
+	acked       bool          // the receiver's; at least one message was acknowledged
+	durable     uint64        // the receiver's, after greet; the newest acknowledged message
+	idle        *rate.Limiter // the receiver's; frames that may still say nothing new
 }
 
 // reached is how far a connection came.
 type reached struct {
-	welcomed bool // the supervisor's Welcome came
-	acked    bool // at least one message was acknowledged
+	welcomed bool          // the supervisor's Welcome came
+	acked    bool          // at least one message was acknowledged
+	lasted   time.Duration // from the Welcome to the end
 }
 
-// connect makes a connection, runs it to its end and says how it ended. The Welcome
+// connect makes a connection, runs it to its end and returns how it ended. The Welcome
 // must come within patience.
 func (s *Session) connect(ctx context.Context, patience time.Duration) (reached, error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	began := time.Now()
 	impatience := time.AfterFunc(patience, func() {
-		end(broken(fmt.Errorf("no welcome in %s", spec.Duration(time.Since(began)))))
+		end(broken(fmt.Errorf("no welcome in %s", human.BriefDuration(time.Since(began)))))
 	})
 	defer impatience.Stop()
-	d, err := dial(ctx, s.address, s.vitals.hear)
+	d, err := dial(ctx, s.address, s.tls, s.vitals.hear)
+	if untrusted := (distrusted{}); errors.As(err, &untrusted) && s.IsWelcomed() {
+		err = broken(err) // it was right before, so somebody may be changing it
+	}
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
@@ -61,22 +69,23 @@ func (s *Session) connect(ctx context.Context, patience time.Duration) (reached,
 	if err != nil {
 		return reached{}, d.judge(ctx, err)
 	}
-	c := &connection{session: s, stream: stream, dialled: d, end: end}
+	c := &connection{session: s, stream: stream, dialled: d, end: end, idle: idleFrames()}
 	if err := c.greet(); err != nil {
 		return reached{}, d.judge(ctx, err)
 	}
 	if !impatience.Stop() { // it fired: the stream is over
 		return reached{}, d.judge(ctx, context.Canceled)
 	}
+	greeted := time.Now()
 	var sender sync.WaitGroup
 	sender.Go(func() { c.send(ctx) }) // ended by end or by a broken stream
 	err = d.judge(ctx, c.receive())
 	end(nil)
 	sender.Wait()
-	return reached{welcomed: true, acked: c.acked}, c.closing(err)
+	return reached{welcomed: true, acked: c.acked, lasted: time.Since(greeted)}, c.closing(err)
 }
 
-// greet says Hello and takes the Welcome.
+// greet sends Hello and receives the Welcome.
 func (c *connection) greet() error {
 	hello := c.session.introduce()
 	c.session.Asked.Store(true)
@@ -95,23 +104,15 @@ func (c *connection) greet() error {
 	if welcome == nil {
 		return final{fmt.Errorf("the supervisor's first frame is %T, not a welcome", answer.GetFrame())}
 	}
-	c.limits, c.closed = limitsOf(welcome), welcome.GetClosed()
+	if err := checkWelcome(welcome); err != nil {
+		return final{err}
+	}
+	c.limits, c.closed, c.durable = limitsOf(welcome), welcome.GetClosed(), welcome.GetResumeAfter()
 	if err := c.session.outbox.Resume(welcome.GetResumeAfter()); err != nil {
 		return final{err}
 	}
 	c.session.welcome(welcome)
 	return nil
-}
-
-// limitsOf is what the supervisor allows; what it leaves out has the documented
-// default.
-func limitsOf(w *bulkheadv1.Welcome) *bulkheadv1.Limits {
-	l := w.GetLimits()
-	return &bulkheadv1.Limits{
-		MaxFrameBytes:     min(spec.Or(l.GetMaxFrameBytes(), 1<<20), outbox.FrameMaxBytes),
-		MaxBatchMessages:  spec.Or(l.GetMaxBatchMessages(), 1024),
-		MaxUnackedBatches: spec.Or(l.GetMaxUnackedBatches(), 64),
-	}
 }
 
 // send sends batches as they come and as the limits allow, and Goodbye when
@@ -124,8 +125,7 @@ func (c *connection) send(ctx context.Context) {
 			return
 		}
 		if batch != nil {
-			frame := &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: batch}}
-			if !c.sendFrame(ctx, frame) {
+			if !c.sendFrame(ctx, batch) {
 				return
 			}
 			continue
@@ -159,9 +159,10 @@ func (c *connection) sendGoodbye(ctx context.Context, last uint64) {
 	}
 }
 
-// sendFrame returns false when the stream is over; receive knows why.
-func (c *connection) sendFrame(ctx context.Context, frame *bulkheadv1.ClientFrame) bool {
-	err := c.stream.Send(frame)
+// sendFrame sends a ClientFrame or an outbox.Frame. It returns false when the stream is over;
+// receive knows why.
+func (c *connection) sendFrame(ctx context.Context, frame any) bool {
+	err := c.stream.SendMsg(frame)
 	if err != nil && err != io.EOF {
 		c.end(c.dialled.judge(ctx, err))
 	}
@@ -175,17 +176,23 @@ func (c *connection) receive() error {
 		if err != nil {
 			return err
 		}
+		news := false
 		switch f := frame.GetFrame().(type) {
 		case *bulkheadv1.ServerFrame_Ack:
 			if err := c.session.outbox.Ack(f.Ack.GetSeq()); err != nil {
 				return final{err}
 			}
-			c.acked = true
+			if news = f.Ack.GetSeq() > c.durable; news {
+				c.durable, c.acked = f.Ack.GetSeq(), true
+			}
 		case *bulkheadv1.ServerFrame_Drain:
 			c.session.drain(f.Drain)
 		case nil: // of a newer supervisor, which gets on without an answer
 		default:
 			return final{fmt.Errorf("the supervisor sent an unexpected frame: %T", f)}
+		}
+		if !news && !c.idle.Allow() {
+			return broken(errors.New("the supervisor's side floods this client with frames that say nothing new"))
 		}
 	}
 }

@@ -13,14 +13,19 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// Move is one time that a session went on in another run than it was begun in.
+// maxMoves is how often a session moves to another run. A supervisor that loses its state, or ends a
+// run without this client, is rare; two that answer at one address by turns would send the client
+// from one to the other for ever, and each run would have a piece of it.
+const maxMoves = 64
+
+// Move is one time that a session continued in another run.
 type Move struct {
 	From  string // the run before
 	After uint64 // how many of the client's messages are in earlier runs
 	Over  bool   // that run is over; otherwise the supervisor does not know it
 }
 
-// Leaving says where a session ended that may go on in another run.
+// Leaving says where a session ended that may continue in another run.
 type Leaving struct {
 	// After is the last of its messages that the old run has, as far as the supervisor
 	// says; to is the run that it has now, empty if it does not say.
@@ -29,10 +34,10 @@ type Leaving struct {
 	Over  bool
 }
 
-// leaves reports whether err ends a session only because the supervisor has no such run any
-// more, or never had: another supervisor, or one without its state, or the next run.
+// leaves reports whether err ends a session only because the supervisor has lost its run, or never
+// had it: another supervisor, or one without its state, or the next run.
 func (s *Session) leaves(err error) (Leaving, bool) {
-	if !s.GoesOn {
+	if !s.Continues {
 		return Leaving{}, false
 	}
 	var gap outbox.GapError
@@ -51,7 +56,7 @@ func (s *Session) leaves(err error) (Leaving, bool) {
 	}
 }
 
-// RefusedRun is why the supervisor refuses the run that the client names, and what it says
+// RefusedRun returns why the supervisor refuses the run that the client names, and what it says
 // besides; unspecified if it does not.
 func RefusedRun(hello *bulkheadv1.Hello, err error) (bulkheadv1.Reason, map[string]string) {
 	var r Refusal
@@ -61,16 +66,17 @@ func RefusedRun(hello *bulkheadv1.Hello, err error) (bulkheadv1.Reason, map[stri
 	return reason.Of(r.Status)
 }
 
-// GoOn makes the session one of its own in another run: with a client id that is derived
+// Continue makes the session one of its own in another run: with a client id that is derived
 // from where it begins, and its messages numbered from 1.
-func (s *Session) GoOn(l Leaving) error {
+func (s *Session) Continue(l Leaving) error {
 	last, before, err := s.outbox.Renumber(l.After)
 	if err != nil {
 		return final{err}
 	}
 	h := proto.CloneOf(s.hello)
 	if last > 0 || h.Continues == nil { // else the old run has nothing of it but where it began
-		h.Continues = &bulkheadv1.Continuation{RunId: h.GetRunId(), ClientId: h.GetClientId(), After: last, Before: before}
+		h.Continues = &bulkheadv1.Continuation{RunId: h.GetRunId(), ClientId: h.GetClientId(), After: last,
+			Before: before}
 	}
 	id := protocol.RestID(h.GetClientId(), l.To, last)
 	h.ClientId, h.RunId, h.LastConnection = id[:], "", 0
@@ -79,25 +85,31 @@ func (s *Session) GoOn(l Leaving) error {
 	}
 	m := Move{From: s.hello.GetRunId(), After: before, Over: l.Over}
 	s.Moves, s.hello, s.goodbyeSent = append(s.Moves, m), h, false
-	why := "supervisor " + s.address + " knows nothing of run " + m.From
+	why := "supervisor " + s.address + " does not know run " + m.From
 	if l.Over {
 		why = "run " + m.From + " is over"
 	}
-	s.log.Warn(why+"; this client goes on as a session of its own in the run that there is", "messages_before", before, "undelivered_messages", s.outbox.State().Undelivered())
+	s.log.Warn(why+"; this client continues as a session of its own in the current run", "messages_before", before,
+		"undelivered_messages", s.outbox.State().Undelivered())
 	return nil
 }
 
-// String says where what was said before the move is.
+// String returns where what was said before the move is.
 func (m Move) String() string {
 	switch {
 	case m.After == 0 && m.Over:
 		return fmt.Sprintf("run %s ended without this client, whose session is one of the next run", m.From)
 	case m.After == 0:
-		return fmt.Sprintf("the supervisor knows nothing of run %s any more; the session is one of another run, and has all messages", m.From)
+		return fmt.Sprintf(
+			"the supervisor no longer knows run %s; the session continues in another run, which has all messages",
+			m.From)
 	case m.Over:
-		return fmt.Sprintf("run %s, which ended without this client, has the first %s of it; the rest is a session of the next run", m.From, messagesText(m.After))
+		return fmt.Sprintf(
+			"run %s, which ended without this client, has the first %s of it; the rest is a session of the next run",
+			m.From, messagesText(m.After))
 	default:
-		return fmt.Sprintf("run %s, of which the supervisor knows nothing any more, has the first %s of this client; the rest is a session of another run", m.From, messagesText(m.After))
+		return fmt.Sprintf("run %s, which the supervisor no longer knows, has the first %s of this client; "+
+			"the rest is a session of another run", m.From, messagesText(m.After))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/stats"
 
 	"bulkhead/client/outbox"
+	"bulkhead/internal/config"
 	"bulkhead/internal/linkzone"
 )
 
@@ -44,15 +45,22 @@ type dialled struct {
 // no other: no resolver, proxy setting or reconnect of gRPC's own is involved, so
 // an error is what the system said, and another connection may do better. heard is
 // called whenever the supervisor's side sends something.
-func dial(ctx context.Context, address string, heard func(at time.Time)) (*dialled, error) {
+func dial(ctx context.Context, address string, tls config.ClientTLS, heard func(at time.Time)) (*dialled, error) {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	socket, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, broken(dialError(err, address))
 	}
-	d := &dialled{wire: &wire{Conn: socket, heard: heard}}
+	d := &dialled{wire: &wire{Conn: socket, socket: socket, heard: heard}}
+	if tls.CA != "" {
+		if d.wire.Conn, err = secure(ctx, socket, hostOf(address), tls); err != nil {
+			socket.Close()
+			return nil, err
+		}
+	}
 	var used atomic.Bool
-	d.channel, err = grpc.NewClient("passthrough:///supervisor", // the address may have a zone, which no URL takes as it is
+	// the address may have a zone, which no URL takes as it is
+	d.channel, err = grpc.NewClient("passthrough:///supervisor",
 		grpc.WithAuthority(authorityOf(address)),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
@@ -73,6 +81,7 @@ func dial(ctx context.Context, address string, heard func(at time.Time)) (*diall
 			grpc.MaxCallRecvMsgSize(serverFrameMaxBytes),
 			// What may be sent is the supervisor's to say: Limits.max_frame_bytes.
 			grpc.MaxCallSendMsgSize(outbox.FrameMaxBytes),
+			grpc.ForceCodecV2(newCodec()),
 		),
 	)
 	if err != nil {
@@ -82,15 +91,24 @@ func dial(ctx context.Context, address string, heard func(at time.Time)) (*diall
 	return d, nil
 }
 
-// authorityOf is an address as HTTP/2 names it: without the zone of an IPv6 address, which
+// authorityOf returns an address as HTTP/2 names it: without the zone of an IPv6 address, which
 // means something on this machine alone (RFC 6874).
 func authorityOf(address string) string {
-	host, port, err := net.SplitHostPort(address)
+	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return address
 	}
+	return net.JoinHostPort(hostOf(address), port)
+}
+
+// hostOf returns the host of an address without a zone.
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
 	host, _, _ = strings.Cut(host, "%")
-	return net.JoinHostPort(host, port)
+	return host
 }
 
 // answers notices the status of the one stream of a connection.

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"bulkhead/client/spec"
+	"bulkhead/internal/human"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -27,7 +27,7 @@ type retryable struct {
 
 func (r retryable) Unwrap() error { return r.error }
 
-// broken is a connection that the network, or the process at its far end, gave up.
+// broken returns a connection that the network, or the process at its far end, gave up.
 func broken(err error) retryable {
 	return retryable{error: err, absence: bulkheadv1.Absence_ABSENCE_NETWORK}
 }
@@ -75,24 +75,29 @@ func (d *dialled) judge(ctx context.Context, err error) error {
 	if err == io.EOF || errors.As(err, &f) || errors.As(err, &r) {
 		return err
 	}
-	s := status.Convert(err)
+	s := statusOf(status.Convert(err))
 	again := s.Code() == codes.Unavailable || s.Code() == codes.DeadlineExceeded
 	if d.answered.Load() { // the status is the supervisor's
 		if again {
-			return retryable{error: errors.New(s.Message()), after: retryInfo(s), absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
+			return retryable{error: errors.New(s.Message()), after: retryInfo(s),
+				absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
 		}
 		return final{Refusal{s}}
 	}
+	if d.wire.mustSecure() {
+		return final{errors.New("the supervisor speaks TLS alone; name the CAs of its certificate in tls.ca")}
+	}
 	if text, came := d.wire.goAway(); came {
-		return retryable{error: errors.New(text), after: protocol.RetryAfter(text), absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
+		return retryable{error: errors.New(told(text)), after: protocol.RetryAfter(text),
+			absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
 	}
 	if again {
-		return broken(errors.New(plainly(s.Message(), d.wire.failure(), d.wire.silence())))
+		return broken(errors.New(inWords(s.Message(), d.wire.failure(), d.wire.silence())))
 	}
 	return final{Refusal{s}}
 }
 
-// retryInfo is how long a status asks to wait; 0 if it does not.
+// retryInfo returns how long a status asks to wait; 0 if it does not.
 func retryInfo(s *status.Status) time.Duration {
 	for _, detail := range s.Details() {
 		if info, ok := detail.(*errdetails.RetryInfo); ok {
@@ -102,12 +107,12 @@ func retryInfo(s *status.Status) time.Duration {
 	return 0
 }
 
-// plainly says what a text of gRPC means to a person. socket is how the socket
-// ended, if it did, and silence for how long nothing had come; 0 if nothing ever had.
-func plainly(text, socket string, silence time.Duration) string {
+// inWords returns what a text of gRPC means to a person. socket is how the socket ended, if it
+// did, and silence for how long nothing had come; 0 if nothing ever had.
+func inWords(text, socket string, silence time.Duration) string {
 	switch {
 	case strings.Contains(text, "keepalive ping failed") && silence > 0:
-		return "no sign of life from the supervisor's side for " + spec.Duration(silence)
+		return "no sign of life from the supervisor's side for " + human.BriefDuration(silence)
 	case strings.Contains(text, "keepalive ping failed"):
 		return "never a sign of life from the supervisor's side"
 	case socket != "":

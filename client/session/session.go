@@ -15,6 +15,8 @@ import (
 
 	"bulkhead/client/outbox"
 	"bulkhead/client/spec"
+	"bulkhead/internal/config"
+	"bulkhead/internal/human"
 	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -23,6 +25,7 @@ import (
 // Connections come and go; the session is one.
 type Session struct {
 	address string
+	tls     config.ClientTLS
 	// hello introduces the client: with the run that the session is of, once it is known.
 	hello          *bulkheadv1.Hello // run's goroutine's alone
 	outbox         *outbox.Outbox
@@ -30,11 +33,11 @@ type Session struct {
 	// AwayTimeout is how long the session may be without a connection after the
 	// first Welcome; 0 is without limit.
 	AwayTimeout time.Duration
-	// GoesOn says that a session whose run the supervisor does not have goes on in the run
-	// that there is.
-	GoesOn bool
-	log    *slog.Logger
-	vitals *vitals
+	// Continues says that a session whose run the supervisor does not have continues in the
+	// current one.
+	Continues bool
+	log       *slog.Logger
+	vitals    *vitals
 
 	Welcomed chan struct{} // closed by the first Welcome
 	Drained  chan struct{} // closed by the first Drain
@@ -59,9 +62,12 @@ type Session struct {
 	goodbyeSent bool
 }
 
+// New returns a session with the supervisor of cfg, as the client that hello introduces, which
+// delivers box. It begins with Run.
 func New(cfg spec.Config, hello *bulkheadv1.Hello, box *outbox.Outbox) *Session {
 	return &Session{
 		address:        cfg.Supervisor,
+		tls:            cfg.TLS,
 		hello:          proto.CloneOf(hello),
 		outbox:         box,
 		connectTimeout: cfg.ConnectTimeout,
@@ -93,7 +99,11 @@ func (s *Session) Run(ctx context.Context) error {
 		var again retryable
 		to, leaves := s.leaves(err)
 		if leaves {
-			if err := s.GoOn(to); err != nil {
+			if len(s.Moves) == maxMoves {
+				return fmt.Errorf("the session has moved to another run %d times; do several supervisors answer at "+
+					"%s? (%w)", maxMoves, s.address, err)
+			}
+			if err := s.Continue(to); err != nil {
 				return err
 			}
 			again = broken(err) // there may be several supervisors, none of which knows the others' runs
@@ -114,22 +124,25 @@ func (s *Session) Run(ctx context.Context) error {
 	}
 }
 
-// unreachable is the error of a session that has no time left.
+// unreachable returns the error of a session that has no time left.
 func (s *Session) unreachable(t *tries, why retryable) error {
 	switch {
 	case s.IsWelcomed():
-		return fmt.Errorf("supervisor %s %s (%w)", s.address, spec.Measured("not reachable again in", time.Since(t.lost), s.AwayTimeout), why)
+		return fmt.Errorf("supervisor %s %s (%w)", s.address,
+			spec.Measured("not reachable again in", time.Since(t.lost), s.AwayTimeout), why)
 	case t.shed:
-		return fmt.Errorf("supervisor %s did not take this client in %s (%w)", s.address, spec.Duration(time.Since(t.began)), why)
+		return fmt.Errorf("supervisor %s did not take this client in %s (%w)", s.address,
+			human.BriefDuration(time.Since(t.began)), why)
 	default:
-		return fmt.Errorf("supervisor %s %s (%w); is it running, and is the address right?", s.address, spec.Measured("not reachable in", time.Since(t.began), s.connectTimeout), why)
+		return fmt.Errorf("supervisor %s %s (%w); is it running, and is the address right?", s.address,
+			spec.Measured("not reachable in", time.Since(t.began), s.connectTimeout), why)
 	}
 }
 
 // say logs why there is no connection, and when the next is tried.
 func (s *Session) say(t *tries, why retryable, wait time.Duration) {
-	next := "trying again in " + spec.Duration(wait)
-	if why.after > 0 {
+	next := "trying again in " + human.BriefDuration(wait)
+	if t.heeded {
 		next += ", as it asked for"
 	}
 	left := time.Until(t.deadline)
@@ -137,9 +150,11 @@ func (s *Session) say(t *tries, why retryable, wait time.Duration) {
 	case s.IsWelcomed():
 		s.log.Warn(fmt.Sprintf("connection to supervisor %s lost (%v); %s", s.address, why, next))
 	case why.absence == bulkheadv1.Absence_ABSENCE_SENT_AWAY:
-		s.log.Warn(fmt.Sprintf("supervisor %s sends this client away (%v); %s, giving up in %s", s.address, why, next, spec.Duration(left)))
+		s.log.Warn(fmt.Sprintf("supervisor %s turned this client away (%v); %s, giving up in %s", s.address, why, next,
+			human.BriefDuration(left)))
 	default:
-		s.log.Warn(fmt.Sprintf("supervisor %s not reachable (%v); %s, giving up in %s", s.address, why, next, spec.Duration(left)))
+		s.log.Warn(fmt.Sprintf("supervisor %s not reachable (%v); %s, giving up in %s", s.address, why, next,
+			human.BriefDuration(left)))
 	}
 }
 
@@ -158,6 +173,7 @@ func (s *Session) settle(err error) error {
 	return err
 }
 
+// IsWelcomed reports whether there was a Welcome.
 func (s *Session) IsWelcomed() bool {
 	select {
 	case <-s.Welcomed:
@@ -205,8 +221,8 @@ func (s *Session) welcome(w *bulkheadv1.Welcome) {
 // drain takes note of a Drain.
 func (s *Session) drain(d *bulkheadv1.Drain) {
 	s.drainOnce.Do(func() {
-		s.DrainFrame = d
-		s.log.Info("supervisor asks for the end", "reason", d.GetReason())
+		s.DrainFrame = drainOf(d)
+		s.log.Info("supervisor asks for the end", "reason", s.DrainFrame.GetReason())
 		close(s.Drained)
 	})
 }

@@ -20,10 +20,12 @@ import (
 )
 
 // startSession runs a session to address; what run returned comes from the channel.
-func startSession(t *testing.T, address string, box *outbox.Outbox, connectTimeout time.Duration) (*Session, *scripted.LogLines, <-chan error) {
+func startSession(t *testing.T, address string, box *outbox.Outbox, connectTimeout time.Duration) (*Session,
+	*scripted.LogLines, <-chan error) {
 	t.Helper()
 	log := new(scripted.LogLines)
-	cfg := spec.Config{Supervisor: address, Name: "tester", ConnectTimeout: connectTimeout, Logger: slog.New(slog.NewTextHandler(log, nil))}
+	cfg := spec.Config{Supervisor: address, Name: "tester", ConnectTimeout: connectTimeout,
+		Logger: slog.New(slog.NewTextHandler(log, nil))}
 	s := New(cfg, box.Hello, box)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -62,11 +64,16 @@ func TestSessionDeliversEverythingOnce(t *testing.T) {
 	}{
 		{"undisturbed", []scripted.Act{scripted.Orderly}, 1},
 		{"late acks", []scripted.Act{scripted.AckLate}, 1},
-		{"unavailable after one batch, acked", []scripted.Act{scripted.BreakAfter(2, true, scripted.Unavailable), scripted.Orderly}, 2},
-		{"unavailable, nothing acked", []scripted.Act{scripted.BreakAfter(2, false, scripted.Unavailable), scripted.Orderly}, 2},
+		{"unavailable after one batch, acked",
+			[]scripted.Act{scripted.BreakAfter(2, true, scripted.Unavailable), scripted.Orderly}, 2},
+		{"unavailable, nothing acked",
+			[]scripted.Act{scripted.BreakAfter(2, false, scripted.Unavailable), scripted.Orderly}, 2},
 		{"cut", []scripted.Act{scripted.BreakAfter(2, true, scripted.Cut), scripted.Orderly}, 2},
-		{"cut again and again", []scripted.Act{scripted.BreakAfter(1, false, scripted.Cut), scripted.BreakAfter(1, false, scripted.Cut), scripted.BreakAfter(2, true, scripted.Cut), scripted.Orderly}, 4},
-		{"refused for now", []scripted.Act{scripted.Refuse(codes.Unavailable, "no handler is free"), scripted.Orderly}, 2},
+		{"cut again and again", []scripted.Act{scripted.BreakAfter(1, false, scripted.Cut),
+			scripted.BreakAfter(1, false, scripted.Cut), scripted.BreakAfter(2, true, scripted.Cut), scripted.Orderly},
+			4},
+		{"refused for now", []scripted.Act{scripted.Refuse(codes.Unavailable, "no handler is free"), scripted.Orderly},
+			2},
 	}
 	for _, test := range tests {
 		for _, memory := range []uint64{1 << 20, 3000} { // the second needs the spool, and holds a window of batches
@@ -80,8 +87,10 @@ func TestSessionDeliversEverythingOnce(t *testing.T) {
 				}
 				messages, connections, goodbye := c.Snapshot()
 				// A cut can come before the next batch is on its way, so there may be fewer.
-				if len(messages) != 101 || goodbye == nil || connections > test.connections || connections < min(2, test.connections) {
-					t.Errorf("%d messages, goodbye %v, %d connections; want 101, one, at most %d", len(messages), goodbye, connections, test.connections)
+				if len(messages) != 101 || goodbye == nil || connections > test.connections ||
+					connections < min(2, test.connections) {
+					t.Errorf("%d messages, goodbye %v, %d connections; want 101, one, at most %d", len(messages),
+						goodbye, connections, test.connections)
 				}
 				if !box.State().Drained {
 					t.Error("the outbox is not drained")
@@ -109,17 +118,28 @@ func TestSessionEndsForGood(t *testing.T) {
 		act  scripted.Act
 		want string
 	}{
-		{"wrong token", scripted.Refuse(codes.Unauthenticated, "the token is wrong"), "the supervisor refused: the token is wrong; give the token the supervisor was started with, as --token or BULKHEAD_TOKEN"},
-		{"wrong version", scripted.Refuse(codes.FailedPrecondition, "this supervisor speaks version 2"), "the supervisor refused: this supervisor speaks version 2"},
+		{"wrong token", scripted.Refuse(codes.Unauthenticated, "the token is wrong"),
+			"the supervisor refused: the token is wrong; give the token the supervisor was started with, as --token " +
+				"or BULKHEAD_TOKEN"},
+		{"wrong version", scripted.Refuse(codes.FailedPrecondition, "this supervisor speaks version 2"),
+			"the supervisor refused: this supervisor speaks version 2"},
 		{"invalid", scripted.Refuse(codes.InvalidArgument, "no name"), "the supervisor refused: no name"},
-		{"limit", scripted.Refuse(codes.ResourceExhausted, "frame too large"), "the supervisor refused: frame too large"},
-		{"closed at once", func(*scripted.Collector, scripted.ServerStream) error { return nil }, "closed the session without a welcome"},
-		{"closed early", func(c *scripted.Collector, s scripted.ServerStream) error { return c.Welcome(s) }, "closed the session before goodbye"},
-		{"ack first", func(_ *scripted.Collector, s scripted.ServerStream) error { return s.Send(scripted.AckFrame(1)) }, "not a welcome"},
-		{"two welcomes", welcomeWith(&bulkheadv1.Welcome{}, &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Welcome{}}), "unexpected frame"},
+		{"limit", scripted.Refuse(codes.ResourceExhausted, "frame too large"),
+			"the supervisor refused: frame too large"},
+		{"closed at once", func(*scripted.Collector, scripted.ServerStream) error { return nil },
+			"closed the session without a welcome"},
+		{"closed early", func(c *scripted.Collector, s scripted.ServerStream) error { return c.Welcome(s) },
+			"closed the session before goodbye"},
+		{"ack first", func(_ *scripted.Collector,
+			s scripted.ServerStream) error {
+			return s.Send(scripted.AckFrame(1))
+		}, "not a welcome"},
+		{"two welcomes", welcomeWith(&bulkheadv1.Welcome{},
+			&bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Welcome{}}), "unexpected frame"},
 		{"ack of the future", welcomeWith(&bulkheadv1.Welcome{}, scripted.AckFrame(99)), "acknowledged message 99"},
 		{"resume in the future", welcomeWith(&bulkheadv1.Welcome{ResumeAfter: 99}), "resume after message 99"},
-		{"frames too small", welcomeWith(&bulkheadv1.Welcome{Limits: &bulkheadv1.Limits{MaxFrameBytes: 10}}), "message 1 needs a frame"},
+		{"frames too small", welcomeWith(&bulkheadv1.Welcome{Limits: &bulkheadv1.Limits{MaxFrameBytes: 10}}),
+			"message 1 needs a frame"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -189,10 +209,12 @@ func TestSessionPassesOnADrain(t *testing.T) {
 func TestSessionGivesUpConnecting(t *testing.T) {
 	_, log, done := startSession(t, scripted.ClosedAddress(t), testOutbox(t, 1<<20), time.Second)
 	err := scripted.Wait(t, "the session", done)
-	if err == nil || !strings.Contains(err.Error(), "not reachable in ") || !strings.Contains(err.Error(), "(connection refused)") {
+	if err == nil || !strings.Contains(err.Error(), "not reachable in ") ||
+		!strings.Contains(err.Error(), "(connection refused)") {
 		t.Errorf("session: %v", err)
 	}
-	if text := log.String(); !strings.Contains(text, "not reachable (connection refused); trying again in ") || !strings.Contains(text, "giving up in ") {
+	if text := log.String(); !strings.Contains(text, "not reachable (connection refused); trying again in ") ||
+		!strings.Contains(text, "giving up in ") {
 		t.Errorf("log: %s", text)
 	}
 }
@@ -236,7 +258,8 @@ func TestSessionStopsWhenCancelled(t *testing.T) {
 	c := scripted.Start(t, silent)
 	box := testOutbox(t, 1<<20)
 	fill(t, box, 200) // more than the window
-	cfg := spec.Config{Supervisor: c.Address, Name: "tester", ConnectTimeout: scripted.PatienceInTests, Logger: slog.New(slog.DiscardHandler)}
+	cfg := spec.Config{Supervisor: c.Address, Name: "tester", ConnectTimeout: scripted.PatienceInTests,
+		Logger: slog.New(slog.DiscardHandler)}
 	s := New(cfg, box.Hello, box)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	done := make(chan error, 1)

@@ -23,6 +23,8 @@ func TestTriesWaitAsAsked(t *testing.T) {
 		{2 * time.Second, 0.99, 2495 * time.Millisecond},
 		{50 * time.Second, 0.999999, time.Minute},
 		{time.Hour, 0, time.Minute},
+		{1, 0, askedLeast},
+		{1, 0.999999999, 250 * time.Millisecond},
 	} {
 		now := time.Now()
 		wait, over := newTries(30*time.Second, now).next(now, reached{}, shedFor(test.asked), 0, test.random)
@@ -57,13 +59,15 @@ func TestTriesEnd(t *testing.T) {
 	if d := tryUntilOver(t, 10*time.Second, 0, reached{}, refused); d < 9*time.Second || d > 10*time.Second {
 		t.Errorf("nobody there: gave up after %s; want the connect timeout", d)
 	}
-	if d := tryUntilOver(t, 10*time.Second, 0, reached{}, shedFor(time.Second)); d < 98*time.Second || d > 100*time.Second {
+	if d := tryUntilOver(t, 10*time.Second, 0, reached{}, shedFor(time.Second)); d < 98*time.Second ||
+		d > 100*time.Second {
 		t.Errorf("shed: gave up after %s; want ten connect timeouts", d)
 	}
 	if d := tryUntilOver(t, time.Second, 0, reached{welcomed: true}, refused); d >= 0 {
 		t.Errorf("welcomed: gave up after %s; want never", d)
 	}
-	if d := tryUntilOver(t, time.Hour, 5*time.Second, reached{welcomed: true}, refused); d < 4*time.Second || d > 5*time.Second {
+	if d := tryUntilOver(t, time.Hour, 5*time.Second, reached{welcomed: true}, refused); d < 4*time.Second ||
+		d > 5*time.Second {
 		t.Errorf("away: gave up after %s; want the away timeout", d)
 	}
 }
@@ -97,5 +101,66 @@ func TestTriesBackOffAnewAfterAnAck(t *testing.T) {
 	first, _ := tries.next(now, reached{welcomed: true, acked: true}, refused, 0, 0)
 	if last != backoffMost || first != backoffFirst {
 		t.Errorf("waits %s, after an ack %s; want %s and %s", last, first, backoffMost, backoffFirst)
+	}
+}
+
+// A supervisor that asks a client to come again at once is believed a few times, and then no more.
+func TestTriesOfOneThatIsAskedBackAtOnce(t *testing.T) {
+	now := time.Now()
+	tries := newTries(time.Hour, now)
+	for n := 1; n <= 20; n++ {
+		want := askedLeast
+		if n > askedTimes {
+			want = backoffMost
+		}
+		if wait, _ := tries.next(now, reached{welcomed: true}, shedFor(1), 0, 0); wait != want {
+			t.Errorf("try %d waits %s; want %s", n, wait, want)
+		}
+	}
+}
+
+// A client that had its Welcome is kept away by request for so long and no longer, until an ack.
+func TestTriesHaveABudgetForWhatIsAsked(t *testing.T) {
+	now := time.Now()
+	tries := newTries(time.Hour, now)
+	stayed := func() (asked time.Duration) {
+		for range 20 {
+			wait, _ := tries.next(now, reached{welcomed: true}, shedFor(50*time.Second), 0, 0)
+			if now = now.Add(wait); wait > backoffMost {
+				asked += wait
+			}
+		}
+		return asked
+	}
+	if asked := stayed(); asked < askedBudget || asked >= askedBudget+askedMost {
+		t.Errorf("kept away for %s; want %s", asked, askedBudget)
+	}
+	if asked := stayed(); asked != 0 {
+		t.Errorf("kept away for another %s", asked)
+	}
+	tries.next(now, reached{welcomed: true, acked: true}, shedFor(1), 0, 0)
+	if asked := stayed(); asked < askedBudget {
+		t.Errorf("after an ack, kept away for %s; want %s", asked, askedBudget)
+	}
+}
+
+// Connections that are welcomed, and of which nothing comes, do not keep a client that has little
+// time; their own time does not count.
+func TestTriesEndWhenWelcomesAreAllThereIs(t *testing.T) {
+	began := time.Now()
+	now, tries := began, newTries(time.Hour, began)
+	for lasted := time.Duration(0); ; lasted = time.Minute {
+		now = now.Add(lasted)
+		wait, over := tries.next(now, reached{welcomed: true, lasted: lasted}, broken(errors.New("cut")), 5*time.Second,
+			0.5)
+		if over {
+			break
+		}
+		if now = now.Add(wait); now.Sub(began) > time.Hour {
+			t.Fatal("never gives up")
+		}
+	}
+	if d := now.Sub(began) % time.Minute; d < 4*time.Second || d > 5*time.Second {
+		t.Errorf("gave up after %s, with connections of a minute; want 5s between them", now.Sub(began))
 	}
 }

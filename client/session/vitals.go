@@ -60,7 +60,7 @@ func (v *vitals) hear(at time.Time) {
 	}
 }
 
-// tick is one look at the clock.
+// tick looks at the clock once.
 func (v *vitals) tick(now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -77,7 +77,7 @@ func (v *vitals) look(now time.Time) {
 	v.ticked = now
 }
 
-// total is how long the process did not get to run, in all.
+// total returns how long the process did not get to run, in all.
 func (v *vitals) total(now time.Time) time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()

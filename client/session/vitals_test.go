@@ -36,12 +36,19 @@ func TestVitals(t *testing.T) {
 		{"silent supervisor", regular(60, never), 0, false},
 		{"late ticks are no starvation", []step{{3 * time.Second, 0}, {2 * time.Second, never}}, 0, false},
 		{"stopped", join(regular(5, 0), []step{{30 * time.Second, never}}), 29 * time.Second, true},
-		{"stopped; what came before that is read after it", join(regular(5, 0), []step{{30 * time.Second, 28 * time.Second}, {time.Second, 29 * time.Second}}), 29 * time.Second, true},
-		{"stopped; something came in the middle", join(regular(5, 0), []step{{30 * time.Second, 10 * time.Second}}), 29 * time.Second, true},
-		{"stopped; heard again after it", join([]step{{30 * time.Second, never}}, regular(2, 0)), 29 * time.Second, false},
-		{"network gone for long, stopped for a little", join(regular(20, never), []step{{5 * time.Second, never}}), 4 * time.Second, false},
-		{"stopped for long, network gone for a little", join([]step{{30 * time.Second, never}}, regular(20, never)), 29 * time.Second, true},
-		{"stopped twice", []step{{10 * time.Second, never}, {time.Second, never}, {10 * time.Second, never}}, 18 * time.Second, true},
+		{"stopped; what came before that is read after it",
+			join(regular(5, 0), []step{{30 * time.Second, 28 * time.Second}, {time.Second, 29 * time.Second}}),
+			29 * time.Second, true},
+		{"stopped; something came in the middle", join(regular(5, 0), []step{{30 * time.Second, 10 * time.Second}}),
+			29 * time.Second, true},
+		{"stopped; heard again after it", join([]step{{30 * time.Second, never}}, regular(2, 0)), 29 * time.Second,
+			false},
+		{"network gone for long, stopped for a little", join(regular(20, never), []step{{5 * time.Second, never}}),
+			4 * time.Second, false},
+		{"stopped for long, network gone for a little", join([]step{{30 * time.Second, never}}, regular(20, never)),
+			29 * time.Second, true},
+		{"stopped twice", []step{{10 * time.Second, never}, {time.Second, never}, {10 * time.Second, never}},
+			18 * time.Second, true},
 		{"stopped, back, cut at once", []step{{time.Minute, never}, {time.Second, 0}}, 59 * time.Second, false},
 	}
 	for _, test := range tests {
@@ -113,7 +120,7 @@ func TestSinceDataIsNotSinceRead(t *testing.T) {
 	scripted.Eventually(t, "data that waits", func() bool { return sinceData(near) >= long })
 	buffer := make([]byte, 4)
 	var at time.Time
-	w := &wire{Conn: near, heard: func(when time.Time) { at = when }}
+	w := &wire{Conn: near, socket: near, heard: func(when time.Time) { at = when }}
 	if _, err := w.Read(buffer); err != nil {
 		t.Fatal(err)
 	}

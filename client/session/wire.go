@@ -22,6 +22,9 @@ const (
 	http2GoAway = 0x7
 	// http2Settings is the type of a SETTINGS frame, the first one of a server.
 	http2Settings = 0x4
+	// http2InadequateSecurity is the error code of a GOAWAY by which a supervisor asks for TLS;
+	// section 7.
+	http2InadequateSecurity = 0xc
 	// restTimeout bounds reading what a closed connection still holds; that does not
 	// block.
 	restTimeout = 100 * time.Millisecond
@@ -35,7 +38,8 @@ const (
 // the time at which the last of them came.
 type wire struct {
 	net.Conn
-	heard func(at time.Time)
+	socket net.Conn // below Conn, with TLS
+	heard  func(at time.Time)
 
 	mu     sync.Mutex
 	came   time.Time     // guarded by mu; when the newest bytes did; zero for none
@@ -50,7 +54,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	w.frames.scan(p[:n])
 	w.note(err)
 	if n > 0 {
-		w.came = time.Now().Add(-sinceData(w.Conn))
+		w.came = time.Now().Add(-sinceData(w.socket))
 		w.heard(w.came)
 	}
 	return n, err
@@ -80,7 +84,7 @@ func (w *wire) rest() {
 	w.frames.scan(buffer[:n])
 }
 
-// silence is for how long nothing has come; 0 if nothing ever has.
+// silence returns for how long nothing has come; 0 if nothing ever has.
 func (w *wire) silence() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -98,14 +102,22 @@ func (w *wire) note(err error) {
 	}
 }
 
-// goAway is the text of the last GOAWAY, if one came.
+// goAway returns the text of the last GOAWAY, if one came.
 func (w *wire) goAway() (text string, came bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.frames.text()
 }
 
-// failure says in plain words how the socket ended; "" if it did not.
+// mustSecure reports whether a GOAWAY came that asks for TLS.
+func (w *wire) mustSecure() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := &w.frames
+	return f.came && len(f.kept) >= 8 && binary.BigEndian.Uint32(f.kept[4:8]) == http2InadequateSecurity
+}
+
+// failure returns in plain words how the socket ended; "" if it did not.
 func (w *wire) failure() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -115,7 +127,7 @@ func (w *wire) failure() string {
 		return "what listens there does not speak the supervisor's protocol"
 	case w.err == nil:
 		return ""
-	case errors.Is(w.err, io.EOF):
+	case errors.Is(w.err, io.EOF), errors.Is(w.err, io.ErrUnexpectedEOF):
 		return "the supervisor's side closed the connection"
 	case errors.Is(w.err, syscall.ECONNRESET), errors.Is(w.err, syscall.EPIPE):
 		return "the connection was reset"
@@ -169,7 +181,7 @@ func (s *goAwayScanner) scan(p []byte) {
 	}
 }
 
-// text is what the last GOAWAY says to people: its debug data, or its error code.
+// text returns what the last GOAWAY says to people: its debug data, or its error code.
 func (s *goAwayScanner) text() (string, bool) {
 	if len(s.kept) < 8 {
 		return "", false
@@ -177,5 +189,6 @@ func (s *goAwayScanner) text() (string, bool) {
 	if words := strings.ToValidUTF8(string(s.kept[8:]), "?"); words != "" {
 		return words, s.came
 	}
-	return fmt.Sprintf("the supervisor's side ended the connection (HTTP/2 error code %d)", binary.BigEndian.Uint32(s.kept[4:8])), s.came
+	return fmt.Sprintf("the supervisor's side ended the connection (HTTP/2 error code %d)",
+		binary.BigEndian.Uint32(s.kept[4:8])), s.came
 }

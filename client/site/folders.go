@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"bulkhead/client/names"
 	"bulkhead/client/spec"
 )
 
@@ -26,8 +27,8 @@ type Folders struct {
 	Reserves []Kept
 	name     string
 	force    bool
-	here     origin
-	record   record // but for the run
+	here     Origin
+	record   Record // but for the run
 	made     []madeFolder
 	above    []string // the folders above them that were made, too, outermost first
 	log      *slog.Logger
@@ -48,11 +49,11 @@ type madeFolder struct {
 func New(cfg spec.Config, id spec.ClientID) *Folders {
 	me := Here()
 	f := &Folders{
-		name: spec.FolderName(cfg.Name, id), Reserves: make([]Kept, len(cfg.Consumers)),
+		name: names.ClientFolder(cfg.Name, id.String()), Reserves: make([]Kept, len(cfg.Consumers)),
 		force: cfg.Force, here: me, record: recordOf(cfg, id, me), log: cfg.Logger,
 	}
 	for i, c := range cfg.Consumers {
-		f.Consumers = append(f.Consumers, filepath.Join(c.Path, f.name, spec.ConsumerFolder(i)))
+		f.Consumers = append(f.Consumers, filepath.Join(c.Path, f.name, names.ConsumerFolder(i)))
 	}
 	return f
 }
@@ -102,7 +103,7 @@ func (f *Folders) makeAbove(path string) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	f.log.Info("the path was not there and is made", "path", path, "first_made", missing[0])
+	f.log.Info("created the path, which did not exist", "path", path, "first_created", missing[0])
 	return nil
 }
 
@@ -121,7 +122,8 @@ func (f *Folders) makeMine(path string) (*os.Root, error) {
 				return m.root, nil
 			}
 		}
-		return nil, fmt.Errorf("making the client's folder: %s is there already and not this client's", filepath.Join(path, f.name))
+		return nil, fmt.Errorf("making the client's folder: %s already exists, and is not this client's",
+			filepath.Join(path, f.name))
 	}
 	if err := site.claim(f.force); err != nil {
 		return nil, err
@@ -131,7 +133,7 @@ func (f *Folders) makeMine(path string) (*os.Root, error) {
 }
 
 // add makes the client's folder in a site, with its record.
-func (f *Folders) add(site *site) (*os.Root, error) {
+func (f *Folders) add(site *Site) (*os.Root, error) {
 	if err := site.Root.Mkdir(f.name, 0o700); err != nil {
 		return nil, fmt.Errorf("making the client's folder: %w", err)
 	}
@@ -151,7 +153,7 @@ func (f *Folders) add(site *site) (*os.Root, error) {
 	return root, nil
 }
 
-// Paths are the folders that were made for the client.
+// Paths returns the folders that were made for the client.
 func (f *Folders) Paths() []string {
 	var paths []string
 	for _, m := range f.made {
@@ -165,7 +167,7 @@ func (f *Folders) Paths() []string {
 func (f *Folders) Close() {
 	for _, m := range f.made {
 		_ = m.root.Close()   // a folder
-		_ = m.record.close() // nothing is written any more
+		_ = m.record.close() // nothing more is written
 	}
 }
 

@@ -5,12 +5,15 @@ import (
 	"os"
 	"time"
 
+	"bulkhead/client/names"
 	"bulkhead/client/spec"
+	"bulkhead/internal/ownfile"
+	"bulkhead/internal/plaintext"
 )
 
 // removeLeftovers removes the folders that crashed clients of this machine left in the
 // site, and says so. What cannot be told or removed stays.
-func (f *Folders) removeLeftovers(s *site) {
+func (f *Folders) removeLeftovers(s *Site) {
 	c, err := s.Look()
 	if err != nil {
 		f.log.Warn("looking for what crashed clients left: "+err.Error(), "path", s.path)
@@ -28,25 +31,23 @@ func (f *Folders) removeLeftovers(s *site) {
 			f.log.Warn("removing what a crashed client left: "+err.Error(), "path", s.path, "folder", name)
 			continue
 		}
-		f.log.Info("a client has crashed here, and what it left is removed",
-			"path", s.path, "folder", name, "client", r.Name, "pid", r.PID, "started", r.Started.Format(time.RFC3339))
+		f.log.Info("removed what a crashed client left",
+			"path", s.path, "folder", name, "client", plaintext.Line(r.Name, plaintext.MaxName), "pid", r.PID,
+			"started", r.Started.Format(time.RFC3339))
 	}
 }
 
 // Dead reports whether the client that made a folder has crashed: its record says that it
 // ran on this machine and was not to keep its files, and it does not hold its lock.
-func (s *site) Dead(name string, me origin) (record, bool) {
+func (s *Site) Dead(name string, me Origin) (Record, bool) {
 	folder, err := s.openFolder(name)
 	if err != nil {
-		return record{}, false
+		return Record{}, false
 	}
 	defer folder.Close()
-	if info, err := folder.Lstat(spec.RecordName); err != nil || !info.Mode().IsRegular() || info.Size() > recordMaxBytes {
-		return record{}, false // a link, or none: nobody can tell whose it is
-	}
-	text, err := folder.ReadFile(spec.RecordName)
+	text, err := ownfile.ReadIn(folder, names.Record, recordMaxBytes)
 	if err != nil {
-		return record{}, false
+		return Record{}, false // another user's, a link, or none: nobody can tell whose it is
 	}
 	r, err := readRecord(text)
 	if err != nil || r.Keep || !r.sameMachine(me, s.local()) {
@@ -65,7 +66,7 @@ func (s *site) Dead(name string, me origin) (record, bool) {
 // machine must be known by its name and its id. Machines that were cloned share both, and may
 // share a file system whose locks do not reach the other: there the hardware must be the same,
 // too. A file system of one machine alone has no live client of another.
-func (r record) sameMachine(me origin, local bool) bool {
+func (r Record) sameMachine(me Origin, local bool) bool {
 	if r.Boot == "" || me.boot == "" {
 		return false
 	}
@@ -76,13 +77,13 @@ func (r record) sameMachine(me origin, local bool) bool {
 	return named && (local || r.Hardware != "" && r.Hardware == me.hardware)
 }
 
-// recordOf is the record of a client.
-func recordOf(cfg spec.Config, id spec.ClientID, me origin) record {
+// recordOf returns the record of a client.
+func recordOf(cfg spec.Config, id spec.ClientID, me Origin) Record {
 	writers := uint32(1)
 	for _, c := range cfg.Consumers {
 		writers = max(writers, c.Concurrency)
 	}
-	return record{
+	return Record{
 		ClientID: id.String(), Name: cfg.Name, Host: me.host, PID: os.Getpid(), Started: time.Now().UTC(),
 		Machine: me.machine, Hardware: me.hardware, Boot: me.boot, Keep: cfg.Keep, Writers: writers,
 	}

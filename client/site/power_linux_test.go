@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"bulkhead/client/spec"
+	"bulkhead/client/names"
 	"bulkhead/internal/testing/scripted"
 )
 
@@ -65,14 +65,14 @@ func TestRecordOutlivesAPowerFailure(t *testing.T) {
 	after := disk{t, d.image + ".after"}
 	after.run("cp", d.image, after.image)
 	left := after.mount()
-	text, err := os.ReadFile(filepath.Join(left, f.name, spec.RecordName))
+	text, err := os.ReadFile(filepath.Join(left, f.name, names.Record))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r, err := readRecord(text); err != nil || r.ClientID != f.record.ClientID || r.Run != "the-run" {
 		t.Errorf("the record reads %q: %v", text, err)
 	}
-	if text, err := os.ReadFile(filepath.Join(left, spec.MarkerName)); err != nil || string(text) != markerText {
+	if text, err := os.ReadFile(filepath.Join(left, names.Marker)); err != nil || string(text) != markerText {
 		t.Errorf("the marker reads %q: %v", text, err)
 	}
 	f.Close()

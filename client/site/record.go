@@ -7,15 +7,16 @@ import (
 	"os"
 	"time"
 
-	"bulkhead/client/spec"
+	"bulkhead/client/names"
+	"bulkhead/internal/ownfile"
 )
 
 // recordMaxBytes bounds a record that is read.
 const recordMaxBytes = 16 << 10
 
-// record says whose a client's folder is. The client that made it holds a lock on its
+// Record says whose a client's folder is. The client that made it holds a lock on its
 // file until it ends, however it ends.
-type record struct {
+type Record struct {
 	// ClientID is the client's id in hex, Name its name, Run the run that it was let
 	// into, empty before.
 	ClientID string `json:"client_id"`
@@ -26,7 +27,7 @@ type record struct {
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
 	// Machine, Hardware and Boot tell a machine, what it is made of, and its kernel's life
-	// from others; see origin.
+	// from others; see Origin.
 	Machine  string `json:"machine,omitempty"`
 	Hardware string `json:"hardware,omitempty"`
 	Boot     string `json:"boot"`
@@ -42,20 +43,20 @@ type record struct {
 type recordFile struct {
 	folder *os.Root
 	lock   *os.File
-	record
+	Record
 }
 
 // createRecord locks the record of a client's new folder, and writes it. Where the file
 // system has no locks, the folder of a client that crashed stays.
-func createRecord(folder *os.Root, r record) (*recordFile, error) {
-	file, err := folder.OpenFile(spec.RecordName, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+func createRecord(folder *os.Root, r Record) (*recordFile, error) {
+	file, err := folder.OpenFile(names.Record, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("making the client's record: %w", err)
 	}
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("making the client's record: %w", err)
 	}
-	f := &recordFile{folder: folder, record: r}
+	f := &recordFile{folder: folder, Record: r}
 	if f.lock, _, err = lockRecord(folder); err != nil {
 		return nil, fmt.Errorf("locking the client's record: %w", err)
 	}
@@ -72,11 +73,11 @@ func (f *recordFile) enter(run string) error {
 }
 
 func (f *recordFile) write() error {
-	text, err := json.MarshalIndent(f.record, "", "  ")
+	text, err := json.MarshalIndent(f.Record, "", "  ")
 	if err != nil {
 		return fmt.Errorf("writing the client's record: %w", err)
 	}
-	file, err := f.folder.OpenFile(spec.RecordName, os.O_WRONLY, 0)
+	file, err := ownfile.OpenIn(f.folder, names.Record, os.O_WRONLY, 0)
 	if err != nil {
 		return fmt.Errorf("writing the client's record: %w", err)
 	}
@@ -92,8 +93,8 @@ func (f *recordFile) write() error {
 func (f *recordFile) close() error { return f.lock.Close() }
 
 // readRecord reads a record.
-func readRecord(text []byte) (record, error) {
-	var r record
+func readRecord(text []byte) (Record, error) {
+	var r Record
 	err := json.Unmarshal(text, &r)
 	return r, err
 }

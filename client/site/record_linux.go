@@ -12,22 +12,23 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"bulkhead/client/spec"
+	"bulkhead/client/names"
 	"bulkhead/internal/flock"
+	"bulkhead/internal/ownfile"
 )
 
-// origin tells where a client runs. Two clients of one boot share a kernel, so that a
+// Origin tells where a client runs. Two clients of one boot share a kernel, so that a
 // lock of one is seen by the other, on any file system. Boot is empty if unknown. Machine is
 // copied when a virtual machine is cloned; hardware, which is empty if unknown, is not.
-type origin struct {
+type Origin struct {
 	host, machine, hardware, boot string
 }
 
-// Here is where this process runs. The id of the machine is not passed on as it is
+// Here returns where this process runs. The id of the machine is not passed on as it is
 // (machine-id(5) asks for that), but hashed with a key of our own.
-func Here() origin {
+func Here() Origin {
 	host, _ := os.Hostname() // empty is like no other
-	o := origin{host: host, hardware: hardwareOf("/sys")}
+	o := Origin{host: host, hardware: hardwareOf("/sys")}
 	if boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
 		o.boot = strings.TrimSpace(string(boot))
 	}
@@ -37,16 +38,16 @@ func Here() origin {
 	return o
 }
 
-// hashed is an id of a machine as it is told to others.
+// hashed returns an id of a machine as it is told to others.
 func hashed(id string) string {
 	mac := hmac.New(sha256.New, []byte(id))
 	mac.Write([]byte("bulkhead"))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// hardwareOf is an id of what the machine is made of: of its product, which only root may
-// read, and of the permanent addresses of its network devices. It is empty if there is
-// neither, as in a container.
+// hardwareOf returns an id of what the machine is made of: of its product, which only root may
+// read, and of the permanent addresses of its network devices. It is empty if there is neither,
+// as in a container.
 func hardwareOf(sys string) string {
 	var parts []string
 	if id, err := os.ReadFile(filepath.Join(sys, "class/dmi/id/product_uuid")); err == nil {
@@ -81,7 +82,7 @@ var localKinds = []int64{
 
 // local reports whether only this machine has the site's file system mounted, as far as its kind
 // tells.
-func (s *site) local() bool {
+func (s *Site) local() bool {
 	folder, err := s.Root.Open(".")
 	if err != nil {
 		return false
@@ -95,7 +96,7 @@ func (s *site) local() bool {
 // It is not locked if another process has the lock, or if the file system has no locks.
 func lockRecord(folder *os.Root) (file *os.File, locked bool, err error) {
 	for _, mode := range []int{os.O_RDONLY, os.O_RDWR} {
-		file, err = folder.OpenFile(spec.RecordName, mode, 0)
+		file, err = ownfile.OpenIn(folder, names.Record, mode, 0)
 		if err != nil {
 			return nil, false, err
 		}

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"bulkhead/client/spec"
+	"bulkhead/client/names"
 )
 
 const (
@@ -22,9 +22,9 @@ const (
 	// was told to stop at once, or gave them up.
 	removeAfterAbort = 2 * time.Second
 	// RemoveStall is how long nothing may be removed before the load files are given up:
-	// much longer than the largest file takes. RemoveStuck is that where a consumer is
-	// stuck in a system call that does not return.
+	// much longer than the largest file takes.
 	RemoveStall = time.Minute
+	// RemoveStuck is that where a consumer is stuck in a system call that does not return.
 	RemoveStuck = 3 * time.Second
 	// removesAtOnce is how many folders are removed at the same time.
 	removesAtOnce = 16
@@ -50,7 +50,7 @@ type removedFolder struct {
 
 // Run returns once the folders are removed and leave was called, or with an error: of
 // what cannot be removed, or that nothing gets on. Once abort is done, or nothing was removed
-// for stall, it has removeAfterAbort left; then what is stuck goes on by itself.
+// for stall, it has removeAfterAbort left; then what is stuck continues by itself.
 func (r Removal) Run(abort context.Context, leave func()) error {
 	cut, cancel := context.WithCancel(context.WithoutCancel(abort))
 	defer cancel() // which kills those that are left
@@ -101,12 +101,14 @@ func (r Removal) Run(abort context.Context, leave func()) error {
 			if left {
 				waiting = r.Paths // around them
 			}
-			return errors.Join(append(problems, fmt.Errorf("removing load files does not end; what stays is in %s", strings.Join(waiting, ", ")))...)
+			return errors.Join(append(problems,
+				fmt.Errorf("removing load files took too long; what is left is in %s", strings.Join(waiting, ", ")))...)
 		}
 		now := time.Now()
 		if now.Sub(said) >= removeSay && !left {
 			said = now
-			r.Log.Warn(fmt.Sprintf("waiting for load files to be removed in %s; %s", strings.Join(waiting, ", "), now.Sub(began).Round(time.Second)),
+			r.Log.Warn(fmt.Sprintf("waiting for load files to be removed in %s; %s", strings.Join(waiting, ", "),
+				now.Sub(began).Round(time.Second)),
 				"given_up_after_nothing_for", r.Stall)
 		}
 		if last == nil && now.Sub(since) >= r.Stall {
@@ -166,7 +168,7 @@ func removeFolder(path string, removed func()) error {
 func RemoveFolders(paths []string, removed func()) error {
 	var problems []error
 	for _, path := range paths {
-		if !strings.HasPrefix(filepath.Base(path), spec.WorkDirPrefix) {
+		if !strings.HasPrefix(filepath.Base(path), names.WorkDirPrefix) {
 			problems = append(problems, fmt.Errorf("%s is not the folder of a client", path))
 			continue
 		}

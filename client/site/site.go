@@ -11,7 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"bulkhead/client/spec"
+	"bulkhead/client/names"
+	"bulkhead/internal/ownfile"
 )
 
 const (
@@ -26,52 +27,37 @@ const (
 // ErrForeign is wrapped by the refusal of a path that holds files of others.
 var ErrForeign = errors.New("holds files that are not Bulkhead's")
 
-// site is a configured path. Everything below it is reached through root, so that no
+// Site is a configured path. Everything below it is reached through root, so that no
 // symbolic link leads out of it; the path itself may be one.
-type site struct {
+type Site struct {
 	path string
 	Root *os.Root
 }
 
-// OpenSite opens a path that is there.
-func OpenSite(path string) (*site, error) {
+// OpenSite opens a path that exists.
+func OpenSite(path string) (*Site, error) {
 	// Before it is opened: that would wait for a writer of a named pipe.
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("it is %s, and load files need a folder", kindOf(info.Mode()))
+		return nil, fmt.Errorf("it is %s, and load files need a folder", ownfile.Kind(info.Mode()))
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the path: %w", err)
 	}
-	return &site{path: path, Root: root}, nil
+	return &Site{path: path, Root: root}, nil
 }
 
-// kindOf is what a file is that is no folder.
-func kindOf(m fs.FileMode) string {
-	switch {
-	case m&fs.ModeCharDevice != 0:
-		return "a character device"
-	case m&fs.ModeDevice != 0:
-		return "a block device"
-	case m&fs.ModeNamedPipe != 0:
-		return "a named pipe"
-	case m&fs.ModeSocket != 0:
-		return "a socket"
-	default:
-		return "a file"
-	}
-}
-
-// contents is what a site holds, as far as it matters whose it is.
-type contents struct {
+// Contents is what a site holds, as far as it matters whose it is.
+type Contents struct {
 	Clients []string // names of the folders of clients
 	foreign []string // names of what is nobody of ours, not more than foreignShown+1
 	marked  bool
+	marker  error // why the marker lets nobody in; nil if it does
 }
 
 // Look sorts what a site holds.
-func (s *site) Look() (contents, error) {
-	var c contents
+func (s *Site) Look() (Contents, error) {
+	var c Contents
 	dir, err := s.Root.Open(".")
 	if err != nil {
 		return c, fmt.Errorf("listing the path: %w", err)
@@ -81,10 +67,13 @@ func (s *site) Look() (contents, error) {
 		entries, err := dir.ReadDir(256)
 		for _, entry := range entries {
 			switch name := entry.Name(); {
-			case name == spec.MarkerName:
-				c.marked = true
-			case name == "lost+found", entry.IsDir() && isWorkDir(name):
-			case entry.IsDir() && strings.HasPrefix(name, spec.WorkDirPrefix) && s.isClientFolder(name):
+			case name == names.Marker:
+				c.marked, c.marker = true, s.checkMarker()
+			case name == "lost+found":
+			case entry.IsDir() && names.IsWorkDir(name):
+				// A working folder may be in the same path. One that a client left holds undelivered
+				// messages, and stays.
+			case entry.IsDir() && strings.HasPrefix(name, names.WorkDirPrefix) && s.isClientFolder(name):
 				c.Clients = append(c.Clients, name)
 			case len(c.foreign) <= foreignShown:
 				c.foreign = append(c.foreign, name)
@@ -100,26 +89,20 @@ func (s *site) Look() (contents, error) {
 	}
 }
 
-// isWorkDir reports whether a folder is named like a client's working folder, which may be
-// in the same path. One that a client left holds undelivered messages, and stays.
-func isWorkDir(name string) bool {
-	number, ok := strings.CutPrefix(name, spec.WorkDirPrefix)
-	return ok && number != "" && strings.Trim(number, "0123456789") == ""
-}
-
 // isClientFolder reports whether a folder has the record of a client, or is empty, as it
 // is before that is written and after it was removed. Of another user's folder, which is
 // private, only the name can be seen.
-func (s *site) isClientFolder(name string) bool {
+func (s *Site) isClientFolder(name string) bool {
 	folder, err := s.openFolder(name)
 	if errors.Is(err, fs.ErrPermission) {
-		return spec.ClientFolderName.MatchString(name)
+		_, ok := names.ClientIn(name)
+		return ok
 	}
 	if err != nil {
 		return false
 	}
 	defer folder.Close()
-	if info, err := folder.Lstat(spec.RecordName); err == nil {
+	if info, err := folder.Lstat(names.Record); err == nil {
 		return info.Mode().IsRegular()
 	}
 	dir, err := folder.Open(".")
@@ -132,7 +115,7 @@ func (s *site) isClientFolder(name string) bool {
 }
 
 // openFolder opens a folder of the site that is one itself, not a link to one.
-func (s *site) openFolder(name string) (*os.Root, error) {
+func (s *Site) openFolder(name string) (*os.Root, error) {
 	info, err := s.Root.Lstat(name)
 	if err != nil {
 		return nil, err
@@ -155,18 +138,18 @@ func (s *site) openFolder(name string) (*os.Root, error) {
 // claim makes sure that load files may be written to the site: it holds nothing of
 // others, or somebody has marked it, or force says so. A site that holds nothing of
 // others is marked, so that other clients may come although something is in it later.
-func (s *site) claim(force bool) error {
+func (s *Site) claim(force bool) error {
 	if force {
 		return nil // this once; nothing is marked
 	}
 	c, err := s.Look()
-	if err != nil || c.marked {
+	if err != nil {
 		return err
 	}
-	if err := c.Refusal(s.path, force); err != nil {
+	if err := c.Refusal(s.path, force); err != nil || c.marked {
 		return err
 	}
-	marker, err := s.Root.OpenFile(spec.MarkerName, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	marker, err := s.Root.OpenFile(names.Marker, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return nil // another client was faster
 	}
@@ -176,29 +159,48 @@ func (s *site) claim(force bool) error {
 	_, err = io.WriteString(marker, markerText)
 	_ = marker.Sync() // else it may be empty when the machine's power fails, and stay as somebody's own
 	if err := errors.Join(err, marker.Close()); err != nil {
-		return fmt.Errorf("marking the path: %w", errors.Join(err, s.Root.Remove(spec.MarkerName)))
+		return fmt.Errorf("marking the path: %w", errors.Join(err, s.Root.Remove(names.Marker)))
 	}
 	return nil
 }
 
-// Refusal is why load files may not be written to the path with these contents.
-func (c contents) Refusal(path string, force bool) error {
-	if force || c.marked || len(c.foreign) == 0 {
+// Refusal returns why load files may not be written to the path with these contents.
+func (c Contents) Refusal(path string, force bool) error {
+	switch {
+	case force:
+		return nil
+	case c.marked && c.marker != nil:
+		return fmt.Errorf("%s is marked by somebody else: %w", path, c.marker)
+	case c.marked, len(c.foreign) == 0:
 		return nil
 	}
 	return fmt.Errorf("%s %w: %s", path, ErrForeign, foreignText(c.foreign))
 }
 
+// checkMarker returns why a marker lets nobody in: whoever can make a file in the path could let
+// clients write among the files of others.
+func (s *Site) checkMarker() error {
+	marker, err := ownfile.OpenIn(s.Root, names.Marker, unix.O_PATH, 0) // which need not be readable
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // its client has just ended
+	}
+	if err != nil {
+		return err
+	}
+	return marker.Close()
+}
+
 // release removes the marker of a client when no client's folder is left. That a
 // client may be about to make one does no harm: it was let in.
-func (s *site) release() {
+func (s *Site) release() {
 	c, err := s.Look()
 	if err != nil || !c.marked || len(c.Clients) > 0 {
 		return
 	}
 	// Whatever stands in the way, the marker is only a small file that stays.
-	if text, err := s.Root.ReadFile(spec.MarkerName); err == nil && string(text) == markerText {
-		_ = s.Root.Remove(spec.MarkerName)
+	if text, err := ownfile.ReadIn(s.Root, names.Marker, int64(len(markerText))); err == nil &&
+		string(text) == markerText {
+		_ = s.Root.Remove(names.Marker)
 	}
 }
 

@@ -14,11 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"bulkhead/client/names"
 	"bulkhead/client/spec"
 	"bulkhead/internal/testing/scripted"
 )
 
-// foldersOf are the folders of a client that is about to make them in path.
+// foldersOf returns the folders of a client that is about to make them in path.
 func foldersOf(t *testing.T, path string, change func(*spec.Config)) (*Folders, *scripted.LogLines) {
 	t.Helper()
 	log := new(scripted.LogLines)
@@ -47,9 +48,11 @@ func TestPathThatHoldsFilesOfOthers(t *testing.T) {
 		{"a file", []string{"thesis.txt"}, "", false, "holds files that are not Bulkhead's: thesis.txt"},
 		{"hidden", []string{".profile"}, "", false, "holds files that are not Bulkhead's: .profile"},
 		{"many", []string{"a", "b", "c", "d", "e"}, "", false, "holds files that are not Bulkhead's: a, b, c, …"},
-		{"a folder named like a client's", []string{"bulkhead-x/", "bulkhead-x/thesis.txt"}, "", false, "holds files that are not Bulkhead's: bulkhead-x"},
+		{"a folder named like a client's", []string{"bulkhead-x/", "bulkhead-x/thesis.txt"}, "", false,
+			"holds files that are not Bulkhead's: bulkhead-x"},
 		{"a client's working folder", []string{"bulkhead-1234567/", "bulkhead-1234567/spool"}, "", false, ""},
-		{"a file named like one", []string{"bulkhead-1234567"}, "", false, "holds files that are not Bulkhead's: bulkhead-1234567"},
+		{"a file named like one", []string{"bulkhead-1234567"}, "", false,
+			"holds files that are not Bulkhead's: bulkhead-1234567"},
 		{"forced", []string{"thesis.txt"}, "", true, ""},
 		{"marked by hand", []string{"thesis.txt"}, "mine\n", false, ""},
 		{"marked by a client", []string{"thesis.txt"}, markerText, false, ""},
@@ -66,12 +69,13 @@ func TestPathThatHoldsFilesOfOthers(t *testing.T) {
 				scripted.WriteFile(t, filepath.Join(path, name), "")
 			}
 			if row.marker != "" {
-				scripted.WriteFile(t, filepath.Join(path, spec.MarkerName), row.marker)
+				scripted.WriteFile(t, filepath.Join(path, names.Marker), row.marker)
 			}
 			before := scripted.Names(t, path)
 			f, _ := foldersOf(t, path, func(c *spec.Config) { c.Force = row.force })
 			err := makeAll(t, f)
-			if row.want == "" && err != nil || row.want != "" && (!errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), path+" "+row.want)) {
+			if row.want == "" && err != nil ||
+				row.want != "" && (!errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), path+" "+row.want)) {
 				t.Errorf("make: %v; want %q", err, row.want)
 			}
 			if err != nil && !cmp.Equal(before, scripted.Names(t, path)) {
@@ -129,7 +133,7 @@ func TestPathThatWasMadeIsRemoved(t *testing.T) {
 	}
 }
 
-// crash is the end of a client that could remove nothing.
+// crash ends a client as if it could remove nothing.
 func crash(t *testing.T, f *Folders) {
 	t.Helper()
 	scripted.WriteFile(t, filepath.Join(f.Consumers[0], "load-00000000.dat"), "load")
@@ -157,7 +161,8 @@ func TestNextStartRemovesWhatACrashLeft(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(path, dead.name)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("what a crashed client left is still there: %v", err)
 	}
-	if text := log.String(); !strings.Contains(text, "a client has crashed here, and what it left is removed") || !strings.Contains(text, "client=crasher") || strings.Count(text, "crashed") != 1 {
+	if text := log.String(); !strings.Contains(text, "removed what a crashed client left") ||
+		!strings.Contains(text, "client=crasher") || strings.Count(text, "crashed") != 1 {
 		t.Errorf("log: %s", text)
 	}
 	for what, f := range map[string]*Folders{"a live client's": alive, "a kept": kept, "the client's own": next} {
@@ -169,8 +174,8 @@ func TestNextStartRemovesWhatACrashLeft(t *testing.T) {
 	next.Close()
 }
 
-// TestLeftoverBehindALink has a link in the place of a client's folder, and one in the
-// place of its record: neither is followed.
+// TestLeftoverBehindALink puts a link in the place of a client's folder, and one in the place of
+// its record: neither is followed.
 func TestLeftoverBehindALink(t *testing.T) {
 	path, elsewhere := t.TempDir(), t.TempDir()
 	dead, _ := foldersOf(t, elsewhere, nil)
@@ -185,7 +190,8 @@ func TestLeftoverBehindALink(t *testing.T) {
 	if err := os.Mkdir(linked, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(filepath.Join(elsewhere, dead.name, spec.RecordName), filepath.Join(linked, spec.RecordName)); err != nil {
+	if err := os.Symlink(filepath.Join(elsewhere, dead.name, names.Record),
+		filepath.Join(linked, names.Record)); err != nil {
 		t.Fatal(err)
 	}
 	next, _ := foldersOf(t, path, func(c *spec.Config) { c.Force = true })
@@ -201,8 +207,7 @@ func TestLeftoverBehindALink(t *testing.T) {
 	}
 }
 
-// TestRemovalThroughALink has a link in the place of the client's own folder when it
-// is removed.
+// TestRemovalThroughALink puts a link in the place of the client's own folder before its removal.
 func TestRemovalThroughALink(t *testing.T) {
 	path, elsewhere := t.TempDir(), t.TempDir()
 	scripted.WriteFile(t, filepath.Join(elsewhere, "thesis.txt"), "")
@@ -210,7 +215,8 @@ func TestRemovalThroughALink(t *testing.T) {
 	if err := makeAll(t, f); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.RemoveAll(filepath.Join(path, f.name)), os.Symlink(elsewhere, filepath.Join(path, f.name))); err != nil {
+	if err := errors.Join(os.RemoveAll(filepath.Join(path, f.name)),
+		os.Symlink(elsewhere, filepath.Join(path, f.name))); err != nil {
 		t.Fatal(err)
 	}
 	leaveAll(t, f)
@@ -219,19 +225,22 @@ func TestRemovalThroughALink(t *testing.T) {
 	}
 }
 
-// TestFilesOfOthersInAClientsFolderStay has somebody put files, a folder and links into the
-// folder of a client that crashes, and of one that ends in order.
+// TestFilesOfOthersInAClientsFolderStay puts files, a folder and links into the folder of a client
+// that crashes, and of one that ends in order.
 func TestFilesOfOthersInAClientsFolderStay(t *testing.T) {
 	path, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "thesis.txt")
 	scripted.WriteFile(t, elsewhere, "")
 	theirs := func(f *Folders) []string {
 		own := f.Consumers[1]
 		put := []string{
-			filepath.Join(own, "load-00000001.dat.bak"), filepath.Join(own, "load-00000007.dat"), filepath.Join(own, "load-00000009.dat"),
-			filepath.Join(own, "probe"), filepath.Join(filepath.Dir(own), "notes.txt"), filepath.Join(filepath.Dir(own), "consumer-x"),
+			filepath.Join(own, "load-00000001.dat.bak"), filepath.Join(own, "load-00000007.dat"),
+			filepath.Join(own, "load-00000009.dat"),
+			filepath.Join(own, "probe"), filepath.Join(filepath.Dir(own), "notes.txt"),
+			filepath.Join(filepath.Dir(own), "consumer-x"),
 		}
 		scripted.WriteFile(t, put[0], "")
-		if err := errors.Join(os.Symlink(elsewhere, put[1]), os.Mkdir(put[2], 0o700), os.Mkdir(put[3], 0o700)); err != nil {
+		if err := errors.Join(os.Symlink(elsewhere, put[1]), os.Mkdir(put[2], 0o700),
+			os.Mkdir(put[3], 0o700)); err != nil {
 			t.Fatal(err)
 		}
 		scripted.WriteFile(t, put[4], "what I found out about the crash")
@@ -248,7 +257,8 @@ func TestFilesOfOthersInAClientsFolderStay(t *testing.T) {
 				t.Errorf("what is not the client's is gone: %v", err)
 			}
 		}
-		if diff := cmp.Diff([]string{spec.RecordName, "consumer-1", "consumer-x", "notes.txt"}, scripted.Names(t, filepath.Dir(f.Consumers[1]))); diff != "" {
+		if diff := cmp.Diff([]string{names.Record, "consumer-1", "consumer-x", "notes.txt"},
+			scripted.Names(t, filepath.Dir(f.Consumers[1]))); diff != "" {
 			t.Error("in the client's folder:", diff)
 		}
 		if left := scripted.Names(t, f.Consumers[1]); len(left) != 4 {
@@ -267,13 +277,16 @@ func TestFilesOfOthersInAClientsFolderStay(t *testing.T) {
 			t.Fatal(err)
 		}
 		stayed(dead, put)
-		if text := log.String(); !strings.Contains(text, "holds files that are not Bulkhead's: consumer-1/load-00000001.dat.bak, consumer-1/load-00000007.dat, consumer-1/load-00000009.dat, …") {
+		if text := log.String(); !strings.Contains(text, "holds files that are not Bulkhead's: "+
+			"consumer-1/load-00000001.dat.bak, consumer-1/load-00000007.dat, consumer-1/load-00000009.dat, …") {
 			t.Errorf("log: %s", text)
 		}
 		put := theirs(next)
 		next.Close()
 		err := RemoveFolders(next.Paths(), nil)
-		if err == nil || !strings.HasPrefix(err.Error(), filepath.Join(path, next.name)+" holds files that are not Bulkhead's: ") || !strings.HasSuffix(err.Error(), "; they stay") {
+		if err == nil || !strings.HasPrefix(err.Error(),
+			filepath.Join(path, next.name)+" holds files that are not Bulkhead's: ") || !strings.HasSuffix(err.Error(),
+			"; they stay") {
 			t.Errorf("RemoveFolders = %v", err)
 		}
 		stayed(next, put)
@@ -289,25 +302,29 @@ func TestFilesOfOthersInAClientsFolderStay(t *testing.T) {
 // Leftovers of an earlier boot are this machine's; those of a live clone, which has its id and
 // its name, are not, wherever it can reach them.
 func TestSameMachine(t *testing.T) {
-	me := origin{host: "a", machine: "m", hardware: "h", boot: "b"}
+	me := Origin{host: "a", machine: "m", hardware: "h", boot: "b"}
 	for _, row := range []struct {
 		name          string
-		r             record
-		me            origin
+		r             Record
+		me            Origin
 		local, shared bool // want, on a file system of this machine alone, and on one of several
 	}{
-		{"this boot", record{Host: "a", Machine: "m", Hardware: "h", Boot: "b"}, me, true, true},
-		{"this boot, in another container", record{Host: "x", Boot: "b"}, me, true, true},
-		{"an earlier boot", record{Host: "a", Machine: "m", Hardware: "h", Boot: "old"}, me, true, true},
-		{"a clone, or a copy of its disk", record{Host: "a", Machine: "m", Hardware: "other", Boot: "old"}, me, true, false},
-		{"an earlier boot without known hardware", record{Host: "a", Machine: "m", Boot: "old"}, me, true, false},
-		{"no known hardware at all", record{Host: "a", Machine: "m", Boot: "old"}, origin{host: "a", machine: "m", boot: "b"}, true, false},
-		{"another machine of the same name", record{Host: "a", Machine: "x", Hardware: "h", Boot: "old"}, me, false, false},
-		{"another machine of the same id", record{Host: "x", Machine: "m", Hardware: "h", Boot: "old"}, me, false, false},
-		{"machines without an id", record{Host: "a", Boot: "old"}, origin{host: "a", boot: "b"}, false, false},
-		{"another host", record{Host: "x", Machine: "y", Boot: "old"}, me, false, false},
-		{"a record without a boot", record{Host: "a", Machine: "m", Hardware: "h"}, me, false, false},
-		{"a system without a boot", record{Host: "a", Machine: "m"}, origin{host: "a", machine: "m"}, false, false},
+		{"this boot", Record{Host: "a", Machine: "m", Hardware: "h", Boot: "b"}, me, true, true},
+		{"this boot, in another container", Record{Host: "x", Boot: "b"}, me, true, true},
+		{"an earlier boot", Record{Host: "a", Machine: "m", Hardware: "h", Boot: "old"}, me, true, true},
+		{"a clone, or a copy of its disk", Record{Host: "a", Machine: "m", Hardware: "other", Boot: "old"}, me, true,
+			false},
+		{"an earlier boot without known hardware", Record{Host: "a", Machine: "m", Boot: "old"}, me, true, false},
+		{"no known hardware at all", Record{Host: "a", Machine: "m", Boot: "old"},
+			Origin{host: "a", machine: "m", boot: "b"}, true, false},
+		{"another machine of the same name", Record{Host: "a", Machine: "x", Hardware: "h", Boot: "old"}, me, false,
+			false},
+		{"another machine of the same id", Record{Host: "x", Machine: "m", Hardware: "h", Boot: "old"}, me, false,
+			false},
+		{"machines without an id", Record{Host: "a", Boot: "old"}, Origin{host: "a", boot: "b"}, false, false},
+		{"another host", Record{Host: "x", Machine: "y", Boot: "old"}, me, false, false},
+		{"a record without a boot", Record{Host: "a", Machine: "m", Hardware: "h"}, me, false, false},
+		{"a system without a boot", Record{Host: "a", Machine: "m"}, Origin{host: "a", machine: "m"}, false, false},
 	} {
 		if got := row.r.sameMachine(row.me, true); got != row.local {
 			t.Errorf("%s, on its own file system: %v; want %v", row.name, got, row.local)
@@ -318,7 +335,7 @@ func TestSameMachine(t *testing.T) {
 	}
 }
 
-// TestHardware has machines as /sys shows them.
+// TestHardware describes machines as /sys shows them.
 func TestHardware(t *testing.T) {
 	machine := func(product string, devices ...string) string {
 		sys := t.TempDir()
@@ -367,7 +384,7 @@ func TestHardware(t *testing.T) {
 	}
 }
 
-// TestLocalFileSystems has file systems of this machine alone.
+// TestLocalFileSystems looks at file systems of this machine alone.
 func TestLocalFileSystems(t *testing.T) {
 	for _, test := range []struct {
 		path string
@@ -410,7 +427,7 @@ func TestRecordSaysWhoseTheFolderIs(t *testing.T) {
 	}
 	defer leaveAll(t, f)
 	f.Enter("the-run")
-	name := filepath.Join(path, f.name, spec.RecordName)
+	name := filepath.Join(path, f.name, names.Record)
 	info, err := os.Stat(name)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v, %v; want a private file", info, err)
@@ -423,7 +440,8 @@ func TestRecordSaysWhoseTheFolderIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Name != "tester" || r.Run != "the-run" || r.PID != os.Getpid() || r.ClientID != f.record.ClientID || r.Keep || r.Boot == "" || time.Since(r.Started) > time.Hour {
+	if r.Name != "tester" || r.Run != "the-run" || r.PID != os.Getpid() || r.ClientID != f.record.ClientID || r.Keep ||
+		r.Boot == "" || time.Since(r.Started) > time.Hour {
 		t.Errorf("record = %+v", r)
 	}
 	lock, locked, err := lockRecord(scripted.RootOf(t, filepath.Dir(name)))
@@ -450,12 +468,13 @@ func TestPathThatCannotBeListed(t *testing.T) {
 	}
 }
 
-// TestAnotherUsersClientIsOneOfOurs has one client end beside another user's, whose folder
-// it cannot look into.
+// TestAnotherUsersClientIsOneOfOurs ends one client beside another user's, whose folder it cannot
+// look into.
 func TestAnotherUsersClientIsOneOfOurs(t *testing.T) {
 	path := t.TempDir()
 	theirs := filepath.Join(path, "bulkhead-theirs-01234567")
-	if err := errors.Join(os.Chmod(path, 0o777), os.Mkdir(theirs, 0o700), os.WriteFile(filepath.Join(theirs, spec.RecordName), nil, 0o600)); err != nil {
+	if err := errors.Join(os.Chmod(path, 0o777), os.Mkdir(theirs, 0o700),
+		os.WriteFile(filepath.Join(theirs, names.Record), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	s, err := OpenSite(path) // below a folder that is the tests' own
@@ -468,13 +487,13 @@ func TestAnotherUsersClientIsOneOfOurs(t *testing.T) {
 		t.Errorf("claim: %v", err)
 	}
 	s.release()
-	if _, err := s.Root.Lstat(spec.MarkerName); err != nil {
+	if _, err := s.Root.Lstat(names.Marker); err != nil {
 		t.Errorf("the marker is gone while a client is there: %v", err)
 	}
 }
 
-// asAnotherUser has the test not look into a folder: for root, it reaches files as
-// somebody else from then on, on a thread that ends with it.
+// asAnotherUser keeps the test from looking into a folder: root reaches files as somebody else from
+// then on, on a thread that ends with the test.
 func asAnotherUser(t *testing.T, folder string) {
 	t.Helper()
 	if os.Geteuid() != 0 {

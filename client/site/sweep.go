@@ -10,8 +10,7 @@ import (
 	"slices"
 	"syscall"
 
-	"bulkhead/client/consumer"
-	"bulkhead/client/spec"
+	"bulkhead/client/names"
 )
 
 // sweepBatch is how many entries of a folder are read at a time.
@@ -36,9 +35,9 @@ func removeOurs(above *os.Root, name string, removed func()) error {
 	var foreign []string
 	err = sweep(above, name, func(folder *os.Root, e fs.DirEntry) error {
 		switch {
-		case e.Name() == spec.RecordName && e.Type().IsRegular():
+		case e.Name() == names.Record && e.Type().IsRegular():
 			return nil // the last to go: without it nobody knows whose the rest is
-		case spec.ConsumerFolderName.MatchString(e.Name()) && e.IsDir():
+		case isConsumer(e):
 			theirs, err := removeLoad(folder, e.Name(), 2, removed)
 			foreign = append(foreign, theirs...)
 			return err
@@ -54,14 +53,20 @@ func removeOurs(above *os.Root, name string, removed func()) error {
 		slices.Sort(foreign)
 		return fmt.Errorf("%s %w: %s", filepath.Join(above.Name(), name), ErrForeign, foreignText(foreign))
 	}
-	return errors.Join(gone(above.Remove(filepath.Join(name, spec.RecordName))), gone(above.Remove(name)))
+	return errors.Join(gone(above.Remove(filepath.Join(name, names.Record))), gone(above.Remove(name)))
+}
+
+// isConsumer reports whether an entry of a client's folder is the folder of a consumer.
+func isConsumer(e fs.DirEntry) bool {
+	_, ok := names.ConsumerIn(e.Name())
+	return ok && e.IsDir()
 }
 
 // removeLoad removes the folder of a consumer, and returns what in it is not the consumer's.
 // It looks again, so many times, if something is left.
 func removeLoad(client *os.Root, name string, again int, removed func()) (foreign []string, err error) {
 	err = sweep(client, name, func(folder *os.Root, e fs.DirEntry) error {
-		if !e.Type().IsRegular() || e.Name() != spec.ProbeName && !consumer.IsLoadFile(e.Name()) {
+		if !e.Type().IsRegular() || !names.IsConsumers(e.Name()) {
 			foreign = append(foreign, filepath.Join(name, e.Name()))
 			return nil
 		}
@@ -84,7 +89,7 @@ func removeLoad(client *os.Root, name string, again int, removed func()) (foreig
 // sweep visits what is in a folder, which is one and no link to one. It returns the first
 // error of visit, after it has visited everything.
 func sweep(above *os.Root, name string, visit func(folder *os.Root, e fs.DirEntry) error) error {
-	folder, err := (&site{path: above.Name(), Root: above}).openFolder(name)
+	folder, err := (&Site{path: above.Name(), Root: above}).openFolder(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -114,7 +119,7 @@ func sweep(above *os.Root, name string, visit func(folder *os.Root, e fs.DirEntr
 	}
 }
 
-// gone is the error of a removal, unless the thing was gone already.
+// gone returns the error of a removal, unless the thing was gone already.
 func gone(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bulkhead/client/names"
 	"bulkhead/client/spec"
 	"bulkhead/internal/flock"
 )
@@ -27,7 +28,7 @@ func MakeWorkDir(parent string) (path string, lock *os.File, err error) {
 		defer turn.Close()
 		removeDeadWorkDirs(parent)
 	}
-	if path, err = os.MkdirTemp(parent, spec.WorkDirPrefix); err != nil {
+	if path, err = os.MkdirTemp(parent, names.WorkDirPrefix); err != nil {
 		return "", nil, fmt.Errorf("%w: making the working folder: %w", spec.ErrConfig, err)
 	}
 	return path, lockFolder(path, 0), nil
@@ -38,7 +39,7 @@ func MakeWorkDir(parent string) (path string, lock *os.File, err error) {
 func removeDeadWorkDirs(parent string) {
 	entries, _ := os.ReadDir(parent) // what cannot be listed stays
 	for _, e := range entries {
-		if path := filepath.Join(parent, e.Name()); e.IsDir() && isWorkDir(e.Name()) {
+		if path := filepath.Join(parent, e.Name()); e.IsDir() && names.IsWorkDir(e.Name()) {
 			removeDeadWorkDir(path)
 		}
 	}
@@ -57,12 +58,12 @@ func removeDeadWorkDir(path string) {
 	if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
 		return
 	}
-	if _, err := os.Lstat(filepath.Join(path, spec.SpoolName)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Join(path, names.Spool)); !errors.Is(err, os.ErrNotExist) {
 		return // somebody may still want to deliver it
 	}
 	entries, _ := os.ReadDir(path)
 	for _, e := range entries {
-		if e.IsDir() && strings.HasPrefix(e.Name(), spec.SocketFolderPrefix) {
+		if e.IsDir() && strings.HasPrefix(e.Name(), names.SocketFolderPrefix) {
 			_ = os.RemoveAll(filepath.Join(path, e.Name())) // what cannot be removed stays
 		}
 	}

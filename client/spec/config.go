@@ -1,16 +1,20 @@
 package spec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
-	"unicode/utf8"
 
+	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/protocol"
+	"bulkhead/internal/workload"
 )
 
 // ErrConfig is wrapped by every error that says that the configuration cannot
@@ -26,12 +30,14 @@ const workDirMaxBytes = 107 - len("/bulkhead-4294967295/plugin-dir4294967295/plu
 type Config struct {
 	// Supervisor is where the supervisor listens, host:port.
 	Supervisor string
-	// Name is the client's name for people, at most 128 bytes; the host's name.
+	// Name is the client's name for people (protocol.CheckName); the host's name.
 	Name string
-	// Labels are sent in Hello; at most 32, keys and values at most 128 bytes.
+	// Labels are sent in Hello (protocol.CheckLabel).
 	Labels map[string]string
 	// Token is the shared secret, if the supervisor asks for one.
 	Token string
+	// TLS is how the supervisor is spoken to.
+	TLS config.ClientTLS
 	// Version of the client program, for people.
 	Version string
 
@@ -56,7 +62,7 @@ type Config struct {
 	DeliverTimeout time.Duration
 
 	// Consumers says what each consumer writes; 1 to 1024.
-	Consumers []Consumer
+	Consumers []workload.Consumer
 	// Keep leaves the load files in place at the end.
 	Keep bool
 	// Force lets the consumers write to paths that hold files of others.
@@ -77,7 +83,7 @@ type Config struct {
 	// it is usable at any time.
 	SpoolMemory, SpoolMaxSize uint64
 	// WorkDir is where the client makes its working folder (0700, with sockets and
-	// spool); the system's temporary folder. At most 49 bytes long.
+	// spool); the system's temporary folder. At most workDirMaxBytes long.
 	WorkDir string
 	// Executable is the program that is a consumer when run as `worker consumer`
 	// and the monitor when run as `worker monitor`; the running program.
@@ -101,56 +107,38 @@ func (c Config) Resolve() (Config, error) {
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 
 	host, _ := os.Hostname() // only a default; an empty name is reported below
-	c.Name = Or(c.Name, host)
-	c.WorkDir = Or(c.WorkDir, os.TempDir())
+	c.Name = cmp.Or(c.Name, host)
+	c.WorkDir = cmp.Or(c.WorkDir, os.TempDir())
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"runtime", c.Runtime}, {"connect_timeout", c.ConnectTimeout}, {"kill_timeout", c.KillTimeout},
-		{"deliver_timeout", c.DeliverTimeout}, {"stall_after", c.StallAfter},
-		{"heartbeat.interval", c.HeartbeatInterval}, {"heartbeat.timeout", c.HeartbeatTimeout},
-		{"monitor.interval", c.MonitorInterval}, {"progress.interval", c.ProgressInterval}, {"log.progress_interval", c.LogProgress},
-	} {
-		if d.value < 0 {
-			problem("%s: %s is negative", d.name, d.value)
-		}
-	}
-	c.Root = Or(c.Root, "/")
+	c.Root = cmp.Or(c.Root, "/")
 
-	if _, _, err := net.SplitHostPort(c.Supervisor); err != nil {
-		problem("supervisor: %q is not host:port", c.Supervisor)
+	if err := value.CheckAddress(false)(c.Supervisor); err != nil {
+		problem("supervisor: %w", err)
 	}
-	if c.HeartbeatTimeout > c.HeartbeatInterval {
-		problem("heartbeat.timeout: %s is longer than heartbeat.interval (%s)", c.HeartbeatTimeout, c.HeartbeatInterval)
-	}
-	if c.Ramp < 0 || c.Ramp > c.Runtime {
-		problem("ramp: %s is not within the runtime (%s)", c.Ramp, c.Runtime)
-	}
-	if c.Steady.Window < 0 || c.Steady.Window > 0 && c.Steady.Window < steadyIntervals*c.ProgressInterval {
-		problem("stop_when.steady.window: %s is less than %d times progress.interval (%s)", c.Steady.Window, steadyIntervals, c.ProgressInterval)
+	load := c.load()
+	for _, one := range load.Check() {
+		problems = append(problems, one)
 	}
 	if workDir, err := filepath.Abs(c.WorkDir); err != nil {
 		problem("work_dir: %w", err)
 	} else if c.WorkDir = workDir; len(workDir) > workDirMaxBytes {
-		problem("work_dir: %s is too long for the sockets in it; use a path of at most %d bytes", workDir, workDirMaxBytes)
+		problem("work_dir: %s is too long for the sockets in it; use a path of at most %d bytes", workDir,
+			workDirMaxBytes)
 	}
-	problems = append(problems, c.checkHello()...)
-	if n := len(c.Consumers); n < 1 || n > protocol.MaxConsumers {
-		problem("consumers: there are %d; use 1 to %d", n, protocol.MaxConsumers)
-	}
+	problems = append(problems, c.checkWho()...)
 	var err error
 	if c.Executable == "" {
 		if c.Executable, err = os.Executable(); err != nil {
 			problem("finding the program for the workers: %w", err)
 		}
 	}
-	c.Consumers = append([]Consumer(nil), c.Consumers...)
-	for i := range c.Consumers {
-		if err := c.Consumers[i].Resolve(); err != nil {
+	c.Consumers = slices.Clone(c.Consumers)
+	for i, one := range c.Consumers {
+		var found []error
+		c.Consumers[i], found = resolve(one, load)
+		for _, err := range found {
 			problem("consumer %d: %w", i, err)
 		}
 	}
@@ -160,33 +148,19 @@ func (c Config) Resolve() (Config, error) {
 	return c, nil
 }
 
-// checkHello checks what the supervisor would reject in Hello.
-func (c *Config) checkHello() []error {
+// checkWho returns what is wrong with what the client says of itself.
+func (c *Config) checkWho() []error {
 	var problems []error
-	if c.Name == "" || len(c.Name) > protocol.MaxNameBytes || !utf8.ValidString(c.Name) {
-		problems = append(problems, fmt.Errorf("name: %q is not 1 to %d bytes of UTF-8", c.Name, protocol.MaxNameBytes))
-	} else if !protocol.Printable(c.Name) {
-		problems = append(problems, fmt.Errorf("name: %q has characters that cannot be printed", c.Name))
-	}
-	if len(c.Token) > protocol.MaxTokenBytes || !utf8.ValidString(c.Token) {
-		problems = append(problems, fmt.Errorf("token: it has %d bytes; use at most %d, of UTF-8", len(c.Token), protocol.MaxTokenBytes))
-	}
-	if len(c.Labels) > protocol.MaxLabels {
-		problems = append(problems, fmt.Errorf("labels: there are %d; use at most %d", len(c.Labels), protocol.MaxLabels))
-	}
-	for k, v := range c.Labels {
-		if len(k) > protocol.MaxLabelBytes || len(v) > protocol.MaxLabelBytes || !utf8.ValidString(k+v) {
-			problems = append(problems, fmt.Errorf("labels: %q: keys and values are at most %d bytes of UTF-8", k, protocol.MaxLabelBytes))
+	check := func(key string, err error) {
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", key, err))
 		}
 	}
-	return problems
-}
-
-// Or is value, or def if value is the zero value.
-func Or[T comparable](value, def T) T {
-	var zero T
-	if value == zero {
-		return def
+	check("name", protocol.CheckName(c.Name))
+	check("token", protocol.CheckToken(c.Token))
+	check("labels", protocol.CheckLabelCount(len(c.Labels)))
+	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
+		check("labels", protocol.CheckLabel(name, c.Labels[name]))
 	}
-	return value
+	return problems
 }

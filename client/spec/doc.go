@@ -1,3 +1,3 @@
-// Package spec is what a client is told to do: its configuration and that of its consumers,
-// the names of what it makes, and the words for both.
+// Package spec is what a client is told to do: its configuration and that of its consumers, and the
+// words for both.
 package spec

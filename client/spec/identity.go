@@ -7,22 +7,32 @@ import (
 	"bulkhead/internal/protocol"
 )
 
-// ClientID is the name of one client for its life, as the supervisor knows it.
-type ClientID [protocol.ClientIDBytes]byte
+// Secret is the Hello.client_id of one client for its life. Whoever has it may continue the client's
+// session, so it is told to the supervisor alone, and kept in the spool.
+type Secret [protocol.ClientIDBytes]byte
 
-// NewClientID is a random id.
-func NewClientID() ClientID {
-	var id ClientID
-	rand.Read(id[:]) // never fails: crypto/rand ends the program instead
-	return id
+// NewSecret returns a random secret.
+func NewSecret() Secret {
+	var s Secret
+	rand.Read(s[:]) // never fails: crypto/rand ends the program instead
+	return s
 }
 
-// NewInstance is what tells this process from others with the same client id.
+// ID returns what everybody may know of the secret.
+func (s Secret) ID() ClientID { return ClientID([]byte(protocol.ShownID(s[:]))) }
+
+// ClientID is the name of one client for its life, as reports, its files and its blocks show it.
+type ClientID [protocol.ClientIDBytes]byte
+
+// NewClientID returns the id of a client that nobody knows the secret of.
+func NewClientID() ClientID { return NewSecret().ID() }
+
+// NewInstance returns bytes that tell this process from others with the same client id.
 func NewInstance() []byte {
 	instance := make([]byte, protocol.ClientIDBytes)
 	rand.Read(instance) // never fails
 	return instance
 }
 
-// String is the id in hex.
+// String returns the id in hex.
 func (id ClientID) String() string { return hex.EncodeToString(id[:]) }

@@ -4,22 +4,25 @@ import (
 	"fmt"
 	"strings"
 
+	"bulkhead/internal/human"
 	"bulkhead/internal/plural"
+	"bulkhead/internal/protocol"
+	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// Words says what a consumer writes, in one line for a person.
-func (c Consumer) Words() string {
-	parts := []string{c.chunkWords(), c.fileWords(), strings.ToLower(strings.TrimPrefix(c.Pattern.String(), "PATTERN_"))}
+// Words returns what a consumer writes, in one line for a person.
+func Words(c workload.Consumer) string {
+	parts := []string{chunkWords(c), fileWords(c), protocol.Word(c.Pattern)}
 	if c.Direct {
 		parts = append(parts, "O_DIRECT")
 	}
-	parts = append(parts, c.syncWords(), c.dataWords())
+	parts = append(parts, syncWords(c), dataWords(c))
 	if c.Concurrency > 1 {
 		parts = append(parts, plural.Of(c.Concurrency, "writer"))
 	}
 	if c.RateBytes > 0 {
-		parts = append(parts, "at most "+Rate(float64(c.RateBytes)))
+		parts = append(parts, "at most "+human.BriefRate(float64(c.RateBytes)))
 	}
 	if c.RateChunks > 0 {
 		parts = append(parts, fmt.Sprintf("at most %g chunks/s", c.RateChunks))
@@ -37,35 +40,35 @@ func (c Consumer) Words() string {
 			bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS: "verified continuously",
 		}[c.Verify])
 	}
-	return strings.Join(append(parts, c.keepWords()), ", ")
+	return strings.Join(append(parts, keepWords(c)), ", ")
 }
 
-func (c Consumer) chunkWords() string {
+func chunkWords(c workload.Consumer) string {
 	if len(c.ChunkSizes) < 2 {
-		return "chunks of " + Size(c.ChunkSize)
+		return "chunks of " + human.BriefSize(c.ChunkSize)
 	}
 	var sizes []string
 	for _, one := range c.ChunkSizes {
-		sizes = append(sizes, fmt.Sprintf("%s:%d", Size(one.Bytes), one.Weight))
+		sizes = append(sizes, fmt.Sprintf("%s:%d", human.BriefSize(one.Bytes), one.Weight))
 	}
 	return "chunks of " + strings.Join(sizes, " ")
 }
 
-func (c Consumer) fileWords() string {
-	if c.MinFileSize < c.FileSize {
-		return fmt.Sprintf("files of %s to %s", Size(c.MinFileSize), Size(c.FileSize))
+func fileWords(c workload.Consumer) string {
+	if least := c.SmallestFile(); least < c.FileSize {
+		return fmt.Sprintf("files of %s to %s", human.BriefSize(least), human.BriefSize(c.FileSize))
 	}
-	return "files of " + Size(c.FileSize)
+	return "files of " + human.BriefSize(c.FileSize)
 }
 
-func (c Consumer) syncWords() string {
+func syncWords(c workload.Consumer) string {
 	switch c.Sync {
 	case bulkheadv1.SyncPolicy_SYNC_POLICY_FILE:
 		return "fsync per file"
 	case bulkheadv1.SyncPolicy_SYNC_POLICY_CHUNK:
 		return "fdatasync per chunk"
 	case bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES:
-		return "fdatasync every " + Size(c.SyncBytes)
+		return "fdatasync every " + human.BriefSize(c.SyncBytes)
 	case bulkheadv1.SyncPolicy_SYNC_POLICY_DSYNC:
 		return "O_DSYNC"
 	default:
@@ -73,7 +76,7 @@ func (c Consumer) syncWords() string {
 	}
 }
 
-func (c Consumer) dataWords() string {
+func dataWords(c workload.Consumer) string {
 	switch c.Data {
 	case bulkheadv1.DataKind_DATA_KIND_ZEROS:
 		return "zeros"
@@ -86,7 +89,7 @@ func (c Consumer) dataWords() string {
 	}
 }
 
-func (c Consumer) keepWords() string {
+func keepWords(c workload.Consumer) string {
 	switch {
 	case c.KeepFiles == 0:
 		return "all files kept while running"

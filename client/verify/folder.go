@@ -97,7 +97,7 @@ func newestFirst(files []found) {
 	})
 }
 
-// generation is that of the file, as far as is known.
+// generation returns the generation of the file, as far as is known.
 func (f *found) generation() uint32 {
 	if f.known && f.fits {
 		return f.file.Generation
@@ -152,12 +152,13 @@ func (s *survey) check(ctx context.Context, folder *os.File, f found) (State, er
 		r.State = stateOf(r.Result, f)
 	}
 	r.Want = f.file.Size
-	r.Expected = fmt.Sprintf("run %v, client %x, consumer %d, file %d, generation %d", f.file.Run, f.file.Client, f.file.Consumer, f.file.Number, f.file.Generation)
+	r.Expected = fmt.Sprintf("run %v, client %x, consumer %d, file %d, generation %d", f.file.Run, f.file.Client,
+		f.file.Consumer, f.file.Number, f.file.Generation)
 	s.tell(r)
 	return r.State, ctx.Err()
 }
 
-// stateOf is what came of a file that was read to its end.
+// stateOf returns what came of a file that was read to its end.
 func stateOf(r Result, f found) State {
 	switch {
 	case r.Corrupt > 0:
@@ -169,7 +170,7 @@ func stateOf(r Result, f found) State {
 	}
 }
 
-// unknown tells of a file that says nothing about itself, and that has no siblings.
+// unknown completes r for a file that says nothing about itself and has no siblings.
 func (f *found) unknown(r Report) Report {
 	r.Result.Size = f.size
 	if f.size == 0 && f.last {

@@ -88,7 +88,7 @@ func (c *census) enter(offset uint64, data []byte) {
 	}
 }
 
-// allShared says that the data have no blocks that are of one file alone.
+// allShared reports whether the data have no blocks that are of one file alone.
 func (c *census) allShared() bool { return c.seen && c.shared.Percent == 100 }
 
 // elect decides.
@@ -113,7 +113,8 @@ func (c *census) elect() identity {
 		}
 	}
 	if !e.known && c.allShared() && c.size > 0 && c.size <= block.MaxFileSize {
-		e.file = block.File{Owner: c.shared.Owner, Data: c.shared.Data, Number: c.hints.number, Generation: 1, Size: c.size}
+		e.file = block.File{Owner: c.shared.Owner, Data: c.shared.Data, Number: c.hints.number, Generation: 1,
+			Size: c.size}
 		e.known, e.fits = true, c.hints.fitsOwner(c.shared.Owner)
 	}
 	return e

@@ -2,8 +2,8 @@ package verify
 
 import "unsafe"
 
-// unsafePointer is an address as a pointer, for mapping memory there.
+// unsafePointer returns an address as a pointer, for mapping memory there.
 func unsafePointer(address uintptr) unsafe.Pointer { return unsafe.Add(unsafe.Pointer(nil), address) }
 
-// bytesAt is mapped memory.
+// bytesAt returns mapped memory.
 func bytesAt(at unsafe.Pointer, n int) []byte { return unsafe.Slice((*byte)(at), n) }

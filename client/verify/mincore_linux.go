@@ -6,10 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mincore says of each page of mapped memory, in bit 0 of a byte, whether it is in the
-// page cache.
+// mincore reports for each page of mapped memory, in bit 0 of a byte, whether it is in the page
+// cache.
 func mincore(memory, pages []byte) error {
-	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(unsafe.SliceData(memory))), uintptr(len(memory)), uintptr(unsafe.Pointer(unsafe.SliceData(pages))))
+	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(unsafe.SliceData(memory))),
+		uintptr(len(memory)), uintptr(unsafe.Pointer(unsafe.SliceData(pages))))
 	if errno != 0 {
 		return errno
 	}

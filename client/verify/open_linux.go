@@ -63,7 +63,7 @@ func openat(folder int, name string, flags int) (fd int, err error) {
 // Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
 
-// fd is the descriptor, valid until Close.
+// fd returns the descriptor, valid until Close.
 func (f *File) fd() int { return int(f.file.Fd()) }
 
 // inspect refuses what is not a regular file, and finds out about the file system.
@@ -113,7 +113,7 @@ func hasOwnCache(kind int64) bool {
 	return false
 }
 
-// size is the present size of the file.
+// size returns the present size of the file.
 func (f *File) size() (uint64, error) {
 	var info unix.Stat_t
 	if err := unix.Fstat(f.fd(), &info); err != nil {
@@ -133,7 +133,7 @@ func (f *File) read(buffer []byte, offset uint64) (int, error) {
 	}
 }
 
-// leaveDirect goes on without O_DIRECT.
+// leaveDirect continues without O_DIRECT.
 func (f *File) leaveDirect() error {
 	flags, err := unix.FcntlInt(uintptr(f.fd()), unix.F_GETFL, 0)
 	if err == nil {

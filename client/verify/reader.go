@@ -118,8 +118,8 @@ func (r *Reader) Check(ctx context.Context, f *File, t Target) (Result, error) {
 	return p.result, err
 }
 
-// prepare has the bytes come from storage as far as possible, and returns how many of
-// size may not.
+// prepare makes reads come from storage as far as possible, and returns how many bytes of size may
+// not.
 func (f *File) prepare(size uint64) (cached uint64) {
 	switch {
 	case f.shared:
@@ -219,7 +219,7 @@ func (p *pass) fill(buffer []byte, offset uint64) (int, error) {
 	return filled, nil
 }
 
-// leave goes on without O_DIRECT, which the file system took and does not do.
+// leave continues without O_DIRECT, which the file system took and does not do.
 func (p *pass) leave() error {
 	if err := p.file.leaveDirect(); err != nil {
 		return err
@@ -308,12 +308,13 @@ func (p *pass) truncated() {
 		return
 	}
 	p.note(block.Fault{
-		Offset: size, Length: written - size, Blocks: (written+block.Size-1)/block.Size - size/block.Size, Damage: block.Truncated,
+		Offset: size, Length: written - size, Blocks: (written+block.Size-1)/block.Size - size/block.Size,
+		Damage:   block.Truncated,
 		Expected: p.name(size), Found: fmt.Sprintf("the end of the file, at %d of %d B", size, written),
 	})
 }
 
-// name says what should be in the block around offset.
+// name returns what should be in the block around offset.
 func (p *pass) name(offset uint64) string { return p.checker.Name(offset / block.Size * block.Size) }
 
 // note counts a fault and keeps it, if there is room.

@@ -53,7 +53,7 @@ func check(t *testing.T, path string, target Target, o Options) Result {
 	return r
 }
 
-// ways are folders on which reading works in different ways.
+// ways runs test on folders where reading works in different ways.
 func ways(t *testing.T, test func(t *testing.T, path string)) {
 	t.Run("folder", func(t *testing.T) { test(t, t.TempDir()) })
 	t.Run("memory", func(t *testing.T) { test(t, memoryFolder(t)) })
@@ -65,7 +65,8 @@ func TestWholeFilesAreSound(t *testing.T) {
 		for i, size := range []uint64{1, 100, 4095, 4096, 4097, 1 << 20, 1<<20 + 1, 3<<20 - 1, 3<<20 + 4096 + 512} {
 			c.write(uint64(i), 1, size)
 			r := check(t, c.file(uint64(i)), Target{File: c.identity(uint64(i), 1, size)}, Options{})
-			if r.Bytes != size || r.Size != size || r.Corrupt != 0 || r.Faults != nil || r.Unproven != 0 || r.Unwritten != 0 {
+			if r.Bytes != size || r.Size != size || r.Corrupt != 0 || r.Faults != nil || r.Unproven != 0 ||
+				r.Unwritten != 0 {
 				t.Errorf("a file of %d: %+v", size, r)
 			}
 			if strings.HasPrefix(path, "/dev/shm") && r.Cached != size {
@@ -108,12 +109,14 @@ func TestFaultsOfEveryKind(t *testing.T) {
 		for i, w := range want {
 			f := r.Faults[i]
 			sum += f.Blocks
-			if f.Offset != w.at*block.Size || f.Blocks != w.blocks || f.Length != w.blocks*block.Size || f.Damage != w.damage || !strings.Contains(f.Expected, "file 3, generation 2, offset") {
+			if f.Offset != w.at*block.Size || f.Blocks != w.blocks || f.Length != w.blocks*block.Size ||
+				f.Damage != w.damage || !strings.Contains(f.Expected, "file 3, generation 2, offset") {
 				t.Errorf("%+v, want %v of %d blocks at block %d", f, w.damage, w.blocks, w.at)
 			}
 		}
 		end := r.Faults[len(want)]
-		if end.Damage != block.Truncated || end.Offset != 700*block.Size+1000 || end.Offset+end.Length != size || end.Blocks != 69 {
+		if end.Damage != block.Truncated || end.Offset != 700*block.Size+1000 || end.Offset+end.Length != size ||
+			end.Blocks != 69 {
 			t.Errorf("%+v", end)
 		}
 		if r.Corrupt != sum+end.Blocks || r.Unproven != 1000-512-16+8 {
@@ -127,7 +130,7 @@ func TestFaultsOfEveryKind(t *testing.T) {
 	})
 }
 
-// TestUnfinishedFiles has what was not written be no fault, and everything else be one.
+// TestUnfinishedFiles checks that what was not written is no fault, and that everything else is.
 func TestUnfinishedFiles(t *testing.T) {
 	const size = 2 << 20
 	c := newClient(t, t.TempDir(), block.Data{Kind: block.Random})
@@ -142,12 +145,14 @@ func TestUnfinishedFiles(t *testing.T) {
 	flip(t, c.file(0), 99*block.Size+4000)
 	flip(t, c.file(0), 400*block.Size+4000) // in the generation before
 	r = check(t, c.file(0), target, Options{})
-	if r.Corrupt != 2 || len(r.Faults) != 2 || r.Faults[0].Damage != block.Flipped || r.Faults[0].Offset != 99*block.Size || r.Faults[1].Offset != 400*block.Size {
+	if r.Corrupt != 2 || len(r.Faults) != 2 || r.Faults[0].Damage != block.Flipped ||
+		r.Faults[0].Offset != 99*block.Size || r.Faults[1].Offset != 400*block.Size {
 		t.Errorf("%+v", r)
 	}
 	put(t, c.file(1), 0, c.content(1, 1, size)[:100*block.Size])
 	flip(t, c.file(1), 100*block.Size-10) // in the last sector of all
-	if r := check(t, c.file(1), Target{File: c.identity(1, 1, size), Unfinished: true}, Options{}); r.Corrupt != 1 || r.Unwritten != 0 {
+	if r := check(t, c.file(1), Target{File: c.identity(1, 1, size), Unfinished: true}, Options{}); r.Corrupt != 1 ||
+		r.Unwritten != 0 {
 		t.Errorf("%+v", r)
 	}
 	target.Unfinished = false
@@ -170,7 +175,8 @@ func TestWritingMayStopAnywhere(t *testing.T) {
 		for cut := 2 * block.Size; cut < 4*block.Size; cut++ {
 			put(t, path, 0, good[:cut])
 			r, err := reader.Check(t.Context(), f, Target{File: c.identity(0, 2, size), Unfinished: true})
-			if err != nil || r.Corrupt != 0 || r.Unwritten < uint64(size-cut) || r.Unwritten > uint64(size-cut+block.Size) {
+			if err != nil || r.Corrupt != 0 || r.Unwritten < uint64(size-cut) ||
+				r.Unwritten > uint64(size-cut+block.Size) {
 				t.Fatalf("stopped at %d: %v, %+v", cut, err, r)
 			}
 		}
@@ -203,7 +209,8 @@ func TestUnreadableBlocks(t *testing.T) {
 	const hole, size = 1 << 20, 3 << 20
 	c := newClient(t, t.TempDir(), block.Data{Kind: block.Random})
 	good := c.content(0, 1, size)
-	memory, err := unix.MmapPtr(-1, 0, unsafePointer(hole), size-hole, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_FIXED_NOREPLACE)
+	memory, err := unix.MmapPtr(-1, 0, unsafePointer(hole), size-hole, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_FIXED_NOREPLACE)
 	if err != nil {
 		t.Skipf("mapping memory at 1 MiB: %v", err)
 	}
@@ -228,7 +235,8 @@ func TestUnreadableBlocks(t *testing.T) {
 	if len(r.Faults) != 2 || r.Bytes != size-hole || r.Corrupt != hole/block.Size+1 {
 		t.Fatalf("%d bytes, %d corrupt blocks, %+v", r.Bytes, r.Corrupt, r.Faults)
 	}
-	if u := r.Faults[0]; u.Damage != block.Unreadable || u.Offset != 0 || u.Length != hole || !strings.Contains(u.Found, unix.EIO.Error()) || u.Expected == "" {
+	if u := r.Faults[0]; u.Damage != block.Unreadable || u.Offset != 0 || u.Length != hole ||
+		!strings.Contains(u.Found, unix.EIO.Error()) || u.Expected == "" {
 		t.Errorf("%+v", u)
 	}
 	if u := r.Faults[1]; u.Damage != block.Flipped || u.Offset != hole+block.Size {
@@ -255,7 +263,7 @@ func TestCheckEndsWithTheContext(t *testing.T) {
 	}
 }
 
-// TestReadingWithoutDirect has the page cache dropped, and what stays counted.
+// TestReadingWithoutDirect checks that the page cache is dropped, and that what stays is counted.
 func TestReadingWithoutDirect(t *testing.T) {
 	const size = 4 << 20
 	c := newClient(t, t.TempDir(), block.Data{Kind: block.Random})
@@ -277,7 +285,8 @@ func TestReadingWithoutDirect(t *testing.T) {
 	lockInCache(t, f.fd())
 	r, err := newReader(t, Options{}).Check(t.Context(), f, Target{File: c.identity(0, 1, size)})
 	if err != nil || r.Bytes != size || r.Corrupt != 0 || r.Cached < 1<<20 || r.Cached == size {
-		t.Errorf("%v: %d of %d bytes may have come from the cache, of which 1 MiB is locked there: %+v", err, r.Cached, r.Bytes, r.Faults)
+		t.Errorf("%v: %d of %d bytes may have come from the cache, of which 1 MiB is locked there: %+v", err, r.Cached,
+			r.Bytes, r.Faults)
 	}
 }
 
@@ -295,13 +304,14 @@ func TestDirectReadsAreNotCached(t *testing.T) {
 	}
 }
 
-// TestDirectReadsThatAreCachedAreNotBelieved has an ext4 that journals data: it takes O_DIRECT
-// and reads through the page cache.
+// TestDirectReadsThatAreCachedAreNotBelieved uses an ext4 that journals data: it takes O_DIRECT and
+// reads through the page cache.
 func TestDirectReadsThatAreCachedAreNotBelieved(t *testing.T) {
 	const size = 4 << 20
 	image, folder := filepath.Join(t.TempDir(), "image"), t.TempDir()
 	put(t, image, 32<<20, []byte("x"))
-	for _, command := range [][]string{{"mkfs.ext4", "-q", "-F", image}, {"mount", "-o", "loop,data=journal", image, folder}} {
+	for _, command := range [][]string{{"mkfs.ext4", "-q", "-F", image},
+		{"mount", "-o", "loop,data=journal", image, folder}} {
 		if said, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
 			t.Skipf("%s: %v: %s", command[0], err, said)
 		}
@@ -320,7 +330,8 @@ func TestDirectReadsThatAreCachedAreNotBelieved(t *testing.T) {
 	lockInCache(t, f.fd())
 	r, err := newReader(t, Options{}).Check(t.Context(), f, Target{File: c.identity(0, 1, size)})
 	if err != nil || r.Bytes != size || r.Corrupt != 0 || r.Cached < 1<<20 {
-		t.Errorf("%v: %d of %d bytes may have come from the cache, of which 1 MiB is locked there: %+v", err, r.Cached, r.Bytes, r.Faults)
+		t.Errorf("%v: %d of %d bytes may have come from the cache, of which 1 MiB is locked there: %+v", err, r.Cached,
+			r.Bytes, r.Faults)
 	}
 }
 
@@ -333,7 +344,8 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 	if err := unix.Mkfifo(filepath.Join(folder, "fifo"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"link": "symbolic link", "fifo": "not a regular file", ".": "not a regular file", "none": "no such file"} {
+	for name, want := range map[string]string{"link": "symbolic link", "fifo": "not a regular file",
+		".": "not a regular file", "none": "no such file"} {
 		f, err := Open(folder + "/" + name)
 		if err == nil {
 			f.Close()

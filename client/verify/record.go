@@ -7,14 +7,14 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"bulkhead/client/names"
 )
 
 const (
-	// recordName is the file in a client's folder that says whose it is.
-	recordName = "client.json"
-	// recordMaxBytes bounds what is read of it.
+	// recordMaxBytes bounds what is read of a client's record.
 	recordMaxBytes = 64 << 10
-	// maxWriters is the most that is believed of it.
+	// maxWriters is the most writers of a consumer that are believed of it.
 	maxWriters = 1024
 )
 
@@ -27,11 +27,11 @@ type record struct {
 // recorded adds to the hints what the record in the folder says, if there is one that
 // can be read.
 func (h hints) recorded(folder *os.File) hints {
-	fd, err := openat(int(folder.Fd()), recordName, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC)
+	fd, err := openat(int(folder.Fd()), names.Record, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC)
 	if err != nil {
 		return h
 	}
-	f := os.NewFile(uintptr(fd), recordName)
+	f := os.NewFile(uintptr(fd), names.Record)
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, recordMaxBytes))
 	if err != nil {
@@ -46,7 +46,8 @@ func (h hints) saying(text []byte) hints {
 	if json.Unmarshal(text, &r) != nil {
 		return h
 	}
-	if id, err := hex.DecodeString(r.ClientID); err == nil && len(id) == 16 && string(id[:len(h.client)]) == string(h.client) {
+	if id, err := hex.DecodeString(r.ClientID); err == nil && len(id) == 16 &&
+		string(id[:len(h.client)]) == string(h.client) {
 		h.client = id
 	}
 	if r.Writers >= 1 && r.Writers <= maxWriters {

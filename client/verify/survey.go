@@ -12,10 +12,12 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"bulkhead/client/names"
 )
 
 // ErrNothingThere is returned by Survey if the path holds no file of a consumer.
-var ErrNothingThere = errors.New("no file of a consumer is there")
+var ErrNothingThere = errors.New("no consumer's files found")
 
 // SurveyOptions are how Survey looks.
 type SurveyOptions struct {
@@ -33,9 +35,9 @@ type State string
 const (
 	Verified   State = "verified"   // all of it is as it was written
 	Unfinished State = "unfinished" // so is all that was written of it
-	Corrupt    State = "corrupt"
-	Unread     State = "unread"  // it could not be read, or not to the end
-	Foreign    State = "foreign" // not a consumer's; it was not looked at
+	Corrupt    State = "corrupt"    // a block of it is wrong
+	Unread     State = "unread"     // it could not be read, or not to the end
+	Foreign    State = "foreign"    // not a consumer's; it was not looked at
 )
 
 // Report is what Survey found out about one file, or something else it met.
@@ -58,7 +60,7 @@ type Summary struct {
 	CorruptBlocks                                  uint64
 }
 
-// OK says that something was verified, and nothing found wrong or left unread.
+// OK reports whether something was verified, and nothing found wrong or left unread.
 func (s *Summary) OK() bool {
 	return s.Corrupt == 0 && s.Unread == 0 && s.Verified+s.Unfinished > 0 && s.Bytes > s.Unwritten+s.Unproven
 }
@@ -124,7 +126,8 @@ func (s *survey) path(ctx context.Context, path string) error {
 	}
 	above := hintsOf(filepath.Dir(absolute))
 	if !info.IsDir() {
-		return s.single(ctx, path, hintsOf(filepath.Dir(filepath.Dir(absolute))).within(filepath.Base(filepath.Dir(absolute))))
+		return s.single(ctx, path,
+			hintsOf(filepath.Dir(filepath.Dir(absolute))).within(filepath.Base(filepath.Dir(absolute))))
 	}
 	folder, err := os.Open(path)
 	if err != nil {
@@ -143,22 +146,22 @@ func (s *survey) single(ctx context.Context, path string, h hints) error {
 	}
 	defer folder.Close()
 	name := filepath.Base(path)
-	if !loadName.MatchString(name) {
+	if !names.IsLoadFile(name) {
 		return s.load(ctx, folder, []string{name}, h, name)
 	}
 	entries, err := folder.ReadDir(-1)
 	if err != nil {
 		return err
 	}
-	names := loadsOf(entries)
-	if !slices.Contains(names, name) {
+	loads := loadsOf(entries)
+	if !slices.Contains(loads, name) {
 		return fmt.Errorf("%s: it is not a regular file", path)
 	}
-	return s.load(ctx, folder, names, h, name)
+	return s.load(ctx, folder, loads, h, name)
 }
 
-// hintsOf are the hints for what is in a folder that is at path, as far as this folder
-// gives them.
+// hintsOf returns the hints for what is in a folder that is at path, as far as this folder gives
+// them.
 func hintsOf(path string) hints {
 	h := hints{}.within(filepath.Base(path))
 	folder, err := os.Open(path)
@@ -170,7 +173,11 @@ func hintsOf(path string) hints {
 }
 
 // isOurs reports whether a folder of that name belongs to a client alone.
-func isOurs(name string) bool { return clientName.MatchString(name) || consumerName.MatchString(name) }
+func isOurs(name string) bool {
+	_, client := names.ClientIn(name)
+	_, consumer := names.ConsumerIn(name)
+	return client || consumer
+}
 
 // folder checks what is in a folder and in those of clients and consumers below it. ours
 // says that nothing else should be in it.
@@ -190,15 +197,15 @@ func (s *survey) folder(ctx context.Context, folder *os.File, h hints, ours bool
 	}
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case loadName.MatchString(name) && e.Type().IsRegular():
+		case names.IsLoadFile(name) && e.Type().IsRegular():
 		case isOurs(name) && e.IsDir():
 			if err := s.below(ctx, folder, name, h.within(name)); err != nil {
 				return err
 			}
-		case (loadName.MatchString(name) || isOurs(name)) && (ours || len(loads) > 0 || e.Type() == fs.ModeSymlink):
-			// What was there cannot be checked any more.
+		case (names.IsLoadFile(name) || isOurs(name)) && (ours || len(loads) > 0 || e.Type() == fs.ModeSymlink):
+			// What was there can no longer be checked.
 			s.tell(Report{Path: filepath.Join(folder.Name(), name), State: Unread, Detail: inPlace(name, e)})
-		case (ours || len(loads) > 0) && !isRecord(name):
+		case (ours || len(loads) > 0) && !names.IsClients(name):
 			s.tell(Report{Path: filepath.Join(folder.Name(), name), State: Foreign, Detail: kindOf(e)})
 		}
 	}
@@ -221,24 +228,23 @@ func (s *survey) below(ctx context.Context, folder *os.File, name string, h hint
 	return s.folder(ctx, below, h, true)
 }
 
-// loadsOf are the names of the regular files among entries that are named as a
-// consumer's.
+// loadsOf returns the names of the regular files among entries that are named as a consumer's.
 func loadsOf(entries []fs.DirEntry) []string {
-	var names []string
+	var loads []string
 	for _, e := range entries {
-		if loadName.MatchString(e.Name()) && e.Type().IsRegular() {
-			names = append(names, e.Name())
+		if names.IsLoadFile(e.Name()) && e.Type().IsRegular() {
+			loads = append(loads, e.Name())
 		}
 	}
-	slices.Sort(names)
-	return names
+	slices.Sort(loads)
+	return loads
 }
 
-// inPlace says what has the name of a consumer's file, or of its folder or a client's, and
-// is none.
+// inPlace returns what has the name of a consumer's file, or of its folder or a client's, and is
+// none.
 func inPlace(name string, e fs.DirEntry) string {
 	place := "the folder of a client or a consumer"
-	if loadName.MatchString(name) {
+	if names.IsLoadFile(name) {
 		place = "a consumer's file"
 	}
 	switch e.Type() {
@@ -251,7 +257,7 @@ func inPlace(name string, e fs.DirEntry) string {
 	}
 }
 
-// kindOf says what an entry of a folder is that is not a client's.
+// kindOf returns what an entry of a folder is that is not a client's.
 func kindOf(e fs.DirEntry) string {
 	switch e.Type() {
 	case 0:
@@ -265,5 +271,5 @@ func kindOf(e fs.DirEntry) string {
 	}
 }
 
-// isGone says that a file was removed since its folder was read.
+// isGone reports whether a file was removed since its folder was read.
 func isGone(err error) bool { return errors.Is(err, syscall.ENOENT) }

@@ -26,7 +26,7 @@ func surveyed(t *testing.T, path string, o SurveyOptions) (map[string]Report, Su
 	return told, sum
 }
 
-// states are the files that are not verified, and how they are.
+// states returns the files that are not verified, and how they are.
 func states(told map[string]Report) string {
 	var words []string
 	for _, name := range slices.Sorted(maps.Keys(told)) {
@@ -39,7 +39,7 @@ func states(told map[string]Report) string {
 
 const small = 300*1024 + 100
 
-// left is a client with six whole files.
+// left returns a client with six whole files.
 func left(t *testing.T, data block.Data) *client {
 	t.Helper()
 	c := newClient(t, t.TempDir(), data)
@@ -54,7 +54,8 @@ func TestSurveyByEveryPath(t *testing.T) {
 	put(t, filepath.Join(c.path, "notes.txt"), 0, []byte("somebody else's"))
 	for _, path := range []string{c.path, filepath.Dir(c.folder()), c.folder()} {
 		told, sum := surveyed(t, path, SurveyOptions{})
-		if states(told) != "" || !sum.OK() || sum.Verified != 6 || sum.Bytes != 6*small || sum.Foreign != 0 || sum.Folders != 1 {
+		if states(told) != "" || !sum.OK() || sum.Verified != 6 || sum.Bytes != 6*small || sum.Foreign != 0 ||
+			sum.Folders != 1 {
 			t.Errorf("%s: %s: %+v", path, states(told), sum)
 		}
 	}
@@ -62,15 +63,18 @@ func TestSurveyByEveryPath(t *testing.T) {
 	if states(told) != "" || sum.Verified != 1 || sum.Bytes != small || len(told) != 1 {
 		t.Errorf("one file: %s: %+v", states(told), sum)
 	}
-	if want := "run 20261124T032209Z-1a2b3c, client 1f2e3d4c000000000000000000000009, consumer 2, file 3, generation 1"; told["load-00000003.dat"].Expected != want {
+	if want := "run 20261124T032209Z-1a2b3c, client 1f2e3d4c000000000000000000000009, consumer 2, file 3, " +
+		"generation 1"; told["load-00000003.dat"].Expected != want {
 		t.Errorf("it is %q, want %q", told["load-00000003.dat"].Expected, want)
 	}
 }
 
-// TestSurveyFindsDamage damages files that no client watches any more, in every kind of
+// TestSurveyFindsDamage damages files that no client watches, in every kind of
 // data.
 func TestSurveyFindsDamage(t *testing.T) {
-	for _, data := range []block.Data{{Kind: block.Random}, {Kind: block.Zeros}, {Kind: block.Compressible, Percent: 60}, {Kind: block.Dedupable, Percent: 50}, {Kind: block.Dedupable, Percent: 100}} {
+	for _, data := range []block.Data{{Kind: block.Random}, {Kind: block.Zeros},
+		{Kind: block.Compressible, Percent: 60}, {Kind: block.Dedupable, Percent: 50},
+		{Kind: block.Dedupable, Percent: 100}} {
 		t.Run(data.Kind.String(), func(t *testing.T) {
 			c := left(t, data)
 			flip(t, c.file(0), 100)
@@ -84,14 +88,15 @@ func TestSurveyFindsDamage(t *testing.T) {
 			if states(told) != want || sum.OK() || sum.Corrupt != 4 || sum.Verified != 2 {
 				t.Errorf("%s: %+v", states(told), told)
 			}
-			if f := told["load-00000001.dat"].Result.Faults; data.Percent != 100 && (len(f) != 1 || f[0].Damage != block.Truncated || f[0].Length != 1) {
+			if f := told["load-00000001.dat"].Result.Faults; data.Percent != 100 &&
+				(len(f) != 1 || f[0].Damage != block.Truncated || f[0].Length != 1) {
 				t.Errorf("a byte less: %+v", f)
 			}
 		})
 	}
 }
 
-// TestSurveyNamesWhatIsThere has blocks and files swapped, and others' among them.
+// TestSurveyNamesWhatIsThere swaps blocks and files, and puts others' among them.
 func TestSurveyNamesWhatIsThere(t *testing.T) {
 	c := left(t, block.Data{Kind: block.Random})
 	one, two := c.content(1, 1, small), c.content(2, 1, small)
@@ -110,10 +115,12 @@ func TestSurveyNamesWhatIsThere(t *testing.T) {
 		"load-00000001.dat": {"file 1, generation 1, offset 20 KiB", "file 2, generation 1, offset 36 KiB"},
 		"load-00000002.dat": {"file 2, generation 1, offset 0 B", "file 9, generation 1, offset 0 B"},
 		"load-00000003.dat": {"file 3, generation 1, offset 4 KiB", "file 1, generation 1, offset 4 KiB"},
-		"load-00000004.dat": {"consumer 2, file 4, generation 1, offset 0 B", "client 1f2e3d4c00000000000000000000000a, consumer 7, file 4, generation 1, offset 0 B"},
+		"load-00000004.dat": {"consumer 2, file 4, generation 1, offset 0 B",
+			"client 1f2e3d4c00000000000000000000000a, consumer 7, file 4, generation 1, offset 0 B"},
 	} {
 		f := told[name].Result.Faults[0]
-		if f.Damage != block.Misplaced || !strings.HasSuffix(f.Expected, want[0]) || !strings.HasSuffix(f.Found, want[1]) {
+		if f.Damage != block.Misplaced || !strings.HasSuffix(f.Expected, want[0]) ||
+			!strings.HasSuffix(f.Found, want[1]) {
 			t.Errorf("%s: %v: expected %q, found %q", name, f.Damage, f.Expected, f.Found)
 		}
 	}
@@ -129,7 +136,8 @@ func TestSurveyOfAnOlderBlock(t *testing.T) {
 	put(t, c.file(0), 8192, copied)
 	told, _ := surveyed(t, c.path, SurveyOptions{})
 	f := told["load-00000000.dat"].Result.Faults
-	if states(told) != "0 corrupt" || len(f) != 1 || f[0].Damage != block.Stale || f[0].Offset != 8192 || !strings.Contains(f[0].Found, "generation 1, offset 8 KiB") {
+	if states(told) != "0 corrupt" || len(f) != 1 || f[0].Damage != block.Stale || f[0].Offset != 8192 ||
+		!strings.Contains(f[0].Found, "generation 1, offset 8 KiB") {
 		t.Errorf("%s: %+v", states(told), f)
 	}
 }
@@ -141,18 +149,20 @@ func TestSurveyKnowsTheFileInProgress(t *testing.T) {
 		stop func(c *client)
 		want string
 	}{
-		"cut":             {func(c *client) { c.cut(6, 1, 100_000) }, "6 unfinished"},
-		"empty":           {func(c *client) { put(c.t, c.file(6), 0, nil) }, "6 unfinished"},
-		"preallocated":    {func(c *client) { c.cut(6, 1, 100_000); c.extend(6) }, "6 unfinished"},
-		"only allocated":  {func(c *client) { put(c.t, c.file(6), 0, nil); c.extend(6) }, "6 unfinished"},
-		"recycled":        {func(c *client) { c.over(0, 2, 100_000) }, "0 unfinished"},
-		"recycled twice":  {func(c *client) { c.over(0, 2, small); c.over(1, 2, 5000) }, "1 unfinished"},
-		"recycled late":   {func(c *client) { put(c.t, c.file(0), 200<<10, c.content(0, 2, small)[200<<10:204<<10]) }, "0 unfinished"},
-		"recycled out":    {func(c *client) { c.over(0, 2, small); c.over(3, 2, 5000) }, "3 unfinished"},
-		"an earlier one":  {func(c *client) { c.truncate(3) }, "3 corrupt"},
-		"and flipped":     {func(c *client) { c.cut(6, 1, 100_000); flip(c.t, c.file(6), 50_000) }, "6 corrupt"},
-		"both":            {func(c *client) { c.cut(6, 1, 100_000); c.truncate(5) }, "5 corrupt, 6 unfinished"},
-		"the other order": {func(c *client) { c.over(3, 2, 100_000); c.over(0, 2, 100_000) }, "0 corrupt, 3 unfinished"},
+		"cut":            {func(c *client) { c.cut(6, 1, 100_000) }, "6 unfinished"},
+		"empty":          {func(c *client) { put(c.t, c.file(6), 0, nil) }, "6 unfinished"},
+		"preallocated":   {func(c *client) { c.cut(6, 1, 100_000); c.extend(6) }, "6 unfinished"},
+		"only allocated": {func(c *client) { put(c.t, c.file(6), 0, nil); c.extend(6) }, "6 unfinished"},
+		"recycled":       {func(c *client) { c.over(0, 2, 100_000) }, "0 unfinished"},
+		"recycled twice": {func(c *client) { c.over(0, 2, small); c.over(1, 2, 5000) }, "1 unfinished"},
+		"recycled late": {func(c *client) { put(c.t, c.file(0), 200<<10, c.content(0, 2, small)[200<<10:204<<10]) },
+			"0 unfinished"},
+		"recycled out":   {func(c *client) { c.over(0, 2, small); c.over(3, 2, 5000) }, "3 unfinished"},
+		"an earlier one": {func(c *client) { c.truncate(3) }, "3 corrupt"},
+		"and flipped":    {func(c *client) { c.cut(6, 1, 100_000); flip(c.t, c.file(6), 50_000) }, "6 corrupt"},
+		"both":           {func(c *client) { c.cut(6, 1, 100_000); c.truncate(5) }, "5 corrupt, 6 unfinished"},
+		"the other order": {func(c *client) { c.over(3, 2, 100_000); c.over(0, 2, 100_000) },
+			"0 corrupt, 3 unfinished"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -172,8 +182,7 @@ func TestSurveyKnowsTheFileInProgress(t *testing.T) {
 	}
 }
 
-// TestSurveyMeetsANewerGenerationLate has one block of it, which is not among those that
-// are looked at first.
+// TestSurveyMeetsANewerGenerationLate puts one block of it where Survey does not look first.
 func TestSurveyMeetsANewerGenerationLate(t *testing.T) {
 	const size, at = 300 * block.Size, 20 * block.Size
 	c := newClient(t, t.TempDir(), block.Data{Kind: block.Random})
@@ -185,7 +194,8 @@ func TestSurveyMeetsANewerGenerationLate(t *testing.T) {
 		t.Fatalf("the block is looked at first: %+v, %v", id, err)
 	}
 	told, _ := surveyed(t, c.path, SurveyOptions{})
-	if r := told["load-00000000.dat"]; r.State != Unfinished || r.Result.Unwritten != size-block.Size || !strings.HasSuffix(r.Expected, "generation 2") {
+	if r := told["load-00000000.dat"]; r.State != Unfinished || r.Result.Unwritten != size-block.Size ||
+		!strings.HasSuffix(r.Expected, "generation 2") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -215,7 +225,8 @@ func TestSurveyOfSeveralWriters(t *testing.T) {
 	c := left(t, block.Data{Kind: block.Random})
 	c.truncate(2)
 	c.truncate(4)
-	for writers, want := range map[int]string{1: "2 corrupt, 4 corrupt", 2: "2 unfinished, 4 unfinished", 3: "2 unfinished, 4 unfinished"} {
+	for writers, want := range map[int]string{1: "2 corrupt, 4 corrupt", 2: "2 unfinished, 4 unfinished",
+		3: "2 unfinished, 4 unfinished"} {
 		told, _ := surveyed(t, c.path, SurveyOptions{Writers: writers})
 		if states(told) != want {
 			t.Errorf("%d writers: %s, want %s", writers, states(told), want)
@@ -228,8 +239,8 @@ func TestSurveyOfSeveralWriters(t *testing.T) {
 	}
 }
 
-// TestSurveyBelievesTheRecord has the number of writers, and the whole of the client's id,
-// in the client's folder.
+// TestSurveyBelievesTheRecord records the number of writers, and the whole of the client's id, in the
+// client's folder.
 func TestSurveyBelievesTheRecord(t *testing.T) {
 	c := left(t, block.Data{Kind: block.Random})
 	c.truncate(2)
@@ -240,7 +251,8 @@ func TestSurveyBelievesTheRecord(t *testing.T) {
 		`{"writers": 1}`:       "2 corrupt, 4 corrupt",
 		`{"writers": 1000000}`: "2 corrupt, 4 corrupt",
 		`not JSON`:             "2 corrupt, 4 corrupt",
-		`{"client_id": "1f2e3d4c00000000000000000000000a", "writers": 2}`: "0 corrupt, 1 corrupt, 2 corrupt, 3 corrupt, 4 corrupt, 5 corrupt",
+		`{"client_id": "1f2e3d4c00000000000000000000000a", "writers": 2}`: "0 corrupt, 1 corrupt, 2 corrupt, 3 " +
+			"corrupt, 4 corrupt, 5 corrupt",
 		`{"client_id": "ffffffff00000000000000000000000a", "writers": 2}`: "2 unfinished, 4 unfinished",
 	} {
 		if err := os.WriteFile(recordPath, []byte(text), 0o600); err != nil {
@@ -261,7 +273,8 @@ func TestSurveyBelievesTheRecord(t *testing.T) {
 func FuzzRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		h := hints{client: []byte{1, 2, 3, 4}}.saying(text)
-		if len(h.client) != 4 && len(h.client) != 16 || string(h.client[:4]) != "\x01\x02\x03\x04" || h.writers < 0 || h.writers > maxWriters {
+		if len(h.client) != 4 && len(h.client) != 16 || string(h.client[:4]) != "\x01\x02\x03\x04" || h.writers < 0 ||
+			h.writers > maxWriters {
 			t.Errorf("%+v", h)
 		}
 	})
@@ -290,8 +303,8 @@ func TestSurveyLeavesOthersAlone(t *testing.T) {
 	}
 }
 
-// TestSurveyMissesWhatWasReplaced has something else in the place of what a client made:
-// it is not followed, and nobody says that all is well.
+// TestSurveyMissesWhatWasReplaced puts something else in the place of what a client made: it is not
+// followed, and nobody says that all is well.
 func TestSurveyMissesWhatWasReplaced(t *testing.T) {
 	for name, make := range map[string]func(c *client, outside string) error{
 		"load-00000009.dat": func(c *client, outside string) error {
@@ -329,7 +342,8 @@ func TestSurveyOfNothing(t *testing.T) {
 	if _, err := Survey(t.Context(), empty, SurveyOptions{}, func(Report) {}); !errors.Is(err, ErrNothingThere) {
 		t.Errorf("a folder of others: %v", err)
 	}
-	if _, err := Survey(t.Context(), filepath.Join(empty, "none"), SurveyOptions{}, func(Report) {}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Survey(t.Context(), filepath.Join(empty, "none"), SurveyOptions{}, func(Report) {}); !errors.Is(err,
+		os.ErrNotExist) {
 		t.Errorf("no folder: %v", err)
 	}
 	told, sum := surveyed(t, filepath.Join(empty, "file"), SurveyOptions{})
@@ -346,13 +360,14 @@ func TestSurveyOfNothing(t *testing.T) {
 	}
 }
 
-// TestSurveyOfACopy has only a file's content to go by.
+// TestSurveyOfACopy gives Survey only a file's content to go by.
 func TestSurveyOfACopy(t *testing.T) {
 	c := left(t, block.Data{Kind: block.Random})
 	path := filepath.Join(t.TempDir(), "copy")
 	put(t, path, 0, c.content(5, 3, small))
 	told, sum := surveyed(t, path, SurveyOptions{})
-	if !sum.OK() || told["copy"].State != Verified || !strings.HasSuffix(told["copy"].Expected, "file 5, generation 3") {
+	if !sum.OK() || told["copy"].State != Verified ||
+		!strings.HasSuffix(told["copy"].Expected, "file 5, generation 3") {
 		t.Errorf("%+v", told)
 	}
 	flip(t, path, 100_000)

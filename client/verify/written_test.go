@@ -20,7 +20,7 @@ type client struct {
 
 func newClient(t *testing.T, path string, data block.Data) *client {
 	t.Helper()
-	s, err := block.NewSource(data, 7, 1<<20)
+	s, err := block.NewSources(data, 7, 1<<20, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,13 +29,15 @@ func newClient(t *testing.T, path string, data block.Data) *client {
 			t.Error(err)
 		}
 	})
-	owner := block.Owner{Run: block.RunOf("20261124T032209Z-1a2b3c"), Client: [16]byte{0x1f, 0x2e, 0x3d, 0x4c, 15: 9}, Consumer: 2}
-	return &client{t, path, owner, s, data}
+	owner := block.Owner{Run: block.RunOf("20261124T032209Z-1a2b3c"), Client: [16]byte{0x1f, 0x2e, 0x3d, 0x4c, 15: 9},
+		Consumer: 2}
+	return &client{t, path, owner, s.Source(0), data}
 }
 
-// folder is that of the consumer.
+// folder returns the folder of the consumer.
 func (c *client) folder() string {
-	return filepath.Join(c.path, "bulkhead-test-"+fmt.Sprintf("%x", c.owner.Client[:4]), fmt.Sprintf("consumer-%d", c.owner.Consumer))
+	return filepath.Join(c.path, "bulkhead-test-"+fmt.Sprintf("%x", c.owner.Client[:4]),
+		fmt.Sprintf("consumer-%d", c.owner.Consumer))
 }
 
 func (c *client) file(number uint64) string {
@@ -46,7 +48,7 @@ func (c *client) identity(number uint64, generation uint32, size uint64) block.F
 	return block.File{Owner: c.owner, Data: c.data, Number: number, Generation: generation, Size: size}
 }
 
-// content is what a file holds.
+// content returns what a file holds.
 func (c *client) content(number uint64, generation uint32, size uint64) []byte {
 	c.t.Helper()
 	if err := c.source.Begin(c.identity(number, generation, size)); err != nil {
@@ -104,7 +106,7 @@ func flip(t *testing.T, path string, offset int64) {
 	put(t, path, offset, []byte{one[0] ^ 4})
 }
 
-// memoryFolder is an empty folder on a file system in memory.
+// memoryFolder returns an empty folder on a file system in memory.
 func memoryFolder(t *testing.T) string {
 	t.Helper()
 	path, err := os.MkdirTemp("/dev/shm", "bulkhead-verify-")

@@ -1,3 +1,9 @@
+// Otherwise the runtime keeps two files of control groups open, to follow how many processors it
+// may use: a handler uses one.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command bulkhead-handler serves one client connection for a bulkhead
 // supervisor, which starts it; see package handler.
 package main
@@ -10,7 +16,9 @@ import (
 
 	"bulkhead/handler"
 	"bulkhead/internal/child/inside"
+	"bulkhead/internal/child/spawner"
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/sandbox"
 	"bulkhead/internal/sink"
 	"bulkhead/internal/version"
 )
@@ -21,6 +29,9 @@ beside bulkhead, and nobody starts it by hand. It takes nothing but --version an
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	if len(args) == 1 && args[0] == spawner.Argument {
+		return spawn()
+	}
 	stderr := sink.New(os.Stderr)
 	defer stderr.Flush() // gives up on a supervisor that does not read
 	if len(args) > 0 {
@@ -31,7 +42,23 @@ func run(args []string) int {
 		return exitstatus.Complete
 	}
 	fmt.Fprintln(stderr, "bulkhead-handler:", err)
-	if errors.Is(err, inside.ErrNotChild) {
+	switch {
+	case errors.Is(err, inside.ErrNotChild):
+		return exitstatus.Usage
+	case errors.Is(err, sandbox.ErrNotLocked):
+		return exitstatus.Config
+	}
+	return exitstatus.Failure
+}
+
+// spawn runs the spawner and returns its exit status. What it says goes to the supervisor that started it.
+func spawn() int {
+	err := spawner.Serve()
+	if err == nil {
+		return exitstatus.Complete
+	}
+	fmt.Fprintln(os.Stderr, "bulkhead-handler:", err)
+	if errors.Is(err, spawner.ErrNotSpawner) {
 		return exitstatus.Usage
 	}
 	return exitstatus.Failure
@@ -47,7 +74,8 @@ func answer(args []string, stderr *sink.Sink) int {
 		text = help
 	}
 	if len(args) > 1 || text == "" {
-		fmt.Fprintf(stderr, "bulkhead-handler: unexpected argument %q; see `bulkhead-handler --help`\n", args[len(args)-1])
+		fmt.Fprintf(stderr, "bulkhead-handler: unexpected argument %q; see `bulkhead-handler --help`\n",
+			args[len(args)-1])
 		return exitstatus.Usage
 	}
 	if _, err := fmt.Println(text); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/signal"
 	"slices"
 	"strings"
@@ -13,13 +12,16 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bulkhead/client"
 	"bulkhead/client/spec"
 	"bulkhead/internal/config"
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/results"
 	"bulkhead/internal/sink"
 	"bulkhead/internal/spelling"
 	"bulkhead/internal/version"
+	"bulkhead/supervisor/report/saved"
 )
 
 // Exit statuses, the same for every command.
@@ -53,13 +55,13 @@ type usageError struct{ error }
 
 // run runs the command line and returns its exit status.
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
-	stdout, stderr := stdoutOf(out), sink.Of(errs)
+	stdout, stderr := results.Of(out), sink.Of(errs)
 	defer stderr.Flush() // gives up on a reader that takes nothing
 	// Whoever reads the output may be gone first (Ctrl-C also ends the tee of a
 	// pipeline); the load still ends in order and the report is still written.
 	signal.Ignore(syscall.SIGPIPE)
 	err := runApp(ctx, newApp(stdout, stderr), args)
-	if lost := stdout.lost(); lost != nil && (err == nil || errors.Is(err, errShown)) {
+	if lost := stdout.Lost(); lost != nil && (err == nil || errors.Is(err, errShown)) {
 		err = fmt.Errorf("printing: %w", lost)
 	}
 	code := exitCode(err)
@@ -93,18 +95,19 @@ func silent(err error) bool {
 	return false
 }
 
-// exitCode is the exit status for an error.
+// exitCode returns the exit status that stands for an error.
 func exitCode(err error) int {
 	var usage usageError
+	var path *saved.PathError
 	var problems config.Problems
 	switch {
 	case err == nil, errors.Is(err, errShown):
 		return exitOK
 	case errors.Is(err, errPartial):
 		return exitPartial
-	case errors.Is(err, errCutShort):
+	case errors.Is(err, errCutShort), errors.Is(err, client.ErrInterrupted):
 		return exitInterrupted
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &path):
 		return exitUsage
 	case errors.As(err, &problems), errors.Is(err, exitstatus.ErrConfig), errors.Is(err, spec.ErrConfig):
 		return exitConfig
@@ -113,7 +116,7 @@ func exitCode(err error) int {
 	}
 }
 
-func newApp(stdout *stdout, stderr *sink.Sink) *cli.App {
+func newApp(stdout *results.Stdout, stderr *sink.Sink) *cli.App {
 	app := &cli.App{
 		Name:  "bulkhead",
 		Usage: "sustained storage load from many machines, and the truth about what happened",
@@ -121,11 +124,11 @@ func newApp(stdout *stdout, stderr *sink.Sink) *cli.App {
 roll over to the next file at a set size. Every client is served by an operating
 system process of its own, so that nothing that goes wrong with one touches another.
 
-Settings: a flag wins over the environment (BULKHEAD_…), that over the YAML file,
-that over the default.
+Settings: a flag wins over the environment (BULKHEAD_…), the environment over the YAML
+file, and the file over the default.
 
 Exit status: 0 complete, 1 failure, 3 partial, 4 interrupted by an operator, 64 bad
-usage, 78 bad configuration. 2 is never one of them: it is a crash.
+usage, 78 bad configuration. 2 is never used: it means a crash.
 
 Examples, on the collecting machine, on each test machine, and later or after a crash:
   bulkhead supervisor start --clients 3
@@ -145,6 +148,8 @@ Examples, on the collecting machine, on each test machine, and later or after a 
 			journalCommand(stdout),
 			verifyCommand(stdout),
 			topCommand(stdout, stderr),
+			certsCommand(stdout),
+			tokenCommand(stdout),
 			versionCommand(stdout),
 			completionCommand(stdout),
 			workerCommand(),
@@ -156,7 +161,7 @@ Examples, on the collecting machine, on each test machine, and later or after a 
 	return app
 }
 
-// rootOf is the application as the command that it is.
+// rootOf returns an application as the command that all others are below.
 func rootOf(app *cli.App) *cli.Command {
 	return &cli.Command{
 		Name: app.Name, Usage: app.Usage, Description: app.Description, Flags: app.Flags, Subcommands: app.Commands,
@@ -167,7 +172,7 @@ func onUsageError(ctx *cli.Context, err error, _ bool) error {
 	return usageError{fmt.Errorf("%w; see `%s --help`", err, commandName(ctx))}
 }
 
-// needCommand is the action of commands that only hold others.
+// needCommand returns the error of a command that only holds others, which asks for one of them.
 func needCommand(ctx *cli.Context) error {
 	if ctx.NArg() > 0 {
 		return notCommand(ctx.Command, commandName(ctx), rootOf(ctx.App), ctx.Args().First())
@@ -178,15 +183,16 @@ func needCommand(ctx *cli.Context) error {
 
 // notCommand refuses a word that is no command below c.
 func notCommand(c *cli.Command, called string, root *cli.Command, word string) error {
-	return usageError{fmt.Errorf("%q is not a command; %ssee `%s --help`", word, commandMeant(c, called, root, word), called)}
+	return usageError{fmt.Errorf("%q is not a command; %ssee `%s --help`", word, commandMeant(c, called, root, word),
+		called)}
 }
 
 // leastElsewhere is the shortest word, in bytes, that means a command of another place
 // without being its exact name.
 const leastElsewhere = 5
 
-// commandMeant is the command that was meant by a word behind a command that has none of
-// that name, as part of a sentence; "" if nobody knows.
+// commandMeant returns the command that a word most likely means, behind a command that has none
+// of that name, as part of a sentence; "" if none is likely.
 func commandMeant(c *cli.Command, called string, root *cli.Command, word string) string {
 	var names, paths, last []string
 	for _, sub := range c.Subcommands {
@@ -222,7 +228,7 @@ func noArguments(ctx *cli.Context) error {
 	return usageError{fmt.Errorf("unexpected argument %q; %ssee `%s --help`", word, meant, called)}
 }
 
-// commandName is how the command is called, such as "bulkhead supervisor start".
+// commandName returns how the command is called, such as "bulkhead supervisor start".
 func commandName(ctx *cli.Context) string {
 	names := []string{}
 	for _, c := range ctx.Lineage() {
@@ -250,12 +256,4 @@ Example:
 			return err
 		},
 	}
-}
-
-// interruptible receives the signals that end a command in order, and those in also;
-// stop gives them back their usual effect.
-func interruptible(also ...os.Signal) (signals chan os.Signal, stop func()) {
-	signals = make(chan os.Signal, 2)
-	signal.Notify(signals, append(also, syscall.SIGINT, syscall.SIGTERM)...)
-	return signals, func() { signal.Stop(signals) }
 }

@@ -5,33 +5,33 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"bulkhead/client"
+	"bulkhead/client/preflight"
 	"bulkhead/client/spec"
 	"bulkhead/internal/config"
-	"bulkhead/internal/pathname"
-	"bulkhead/internal/plural"
+	"bulkhead/internal/results"
 	"bulkhead/internal/sink"
+	"bulkhead/internal/terminal"
 	"bulkhead/internal/version"
 )
 
-func clientCommand(stdout *stdout, stderr *sink.Sink) *cli.Command {
+func clientCommand(stdout *results.Stdout, stderr *sink.Sink) *cli.Command {
 	keys := config.ClientKeys()
 	return &cli.Command{
 		Name:  "client",
 		Usage: "write files and report to a supervisor",
 		Description: `The client first checks that the load can work (path, free space, at least two
 files per consumer in the runtime), then connects, then starts its consumers and the
-monitor as processes of their own. SIGINT, SIGTERM or SIGHUP ends the load in order; a
-second one at once; a third one kills the client. Load files are removed at the end
-unless --keep.
+monitor as processes of their own. SIGINT, SIGTERM or SIGHUP ends the load in order, a
+second one ends it at once, and a third one kills the client. Load files are removed at
+the end, unless --keep is given.
 
 Settings of single consumers go into the YAML file (consumers: [{chunk_size: …}]) and
-win over the flags and keys for all of them.
+win over the flags and keys for all consumers.
 
 Examples:
   bulkhead client --supervisor 10.0.0.1:7420 --path /mnt/under-test --consumers 4 --runtime 10m
@@ -45,16 +45,16 @@ Examples:
 	}
 }
 
-// planFlags are the flags that are no settings: what is given once, for one start.
+// planFlags returns the flags that are not settings: they are given for one start.
 func planFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "dry-run", Usage: "print what would be written where, and neither connect nor write"},
 		&cli.BoolFlag{Name: "json", Usage: "with --dry-run: print JSON"},
-		&cli.BoolFlag{Name: "force", Usage: "write also to a path that holds files of others, this once"},
+		&cli.BoolFlag{Name: "force", Usage: "this once, write also to a path that holds other files"},
 	}
 }
 
-func runClient(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr *sink.Sink) error {
+func runClient(ctx *cli.Context, keys []config.Key, stdout *results.Stdout, stderr *sink.Sink) error {
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
@@ -73,15 +73,16 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr *sink
 	cfg.Version = version.String()
 	cfg.Force = ctx.Bool("force")
 	if ctx.Bool("dry-run") {
-		return printClientPlan(ctx, cfg, stdout)
+		return printPlan(ctx, cfg, stdout)
 	}
 	if ctx.Bool("json") {
 		return usageError{errors.New("--json: is for --dry-run only")}
 	}
-	signals, stop := interruptibleTwice()
+	signals, asked, stop := interruptibleTwice()
 	defer stop()
 	cfg.Logger = newLogger(settings.Log, stderr)
 	logUnknownVariables(cfg.Logger)
+	warnOfToken(ctx, cfg.Logger)
 	block := blockFor(settings.Log, stderr)
 	if block != nil {
 		progressOn(block, &cfg)
@@ -94,9 +95,9 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr *sink
 	if err != nil {
 		return err
 	}
-	out := newResults(stdout, stderr, true)
-	out.add(result{print: func(w io.Writer) { printResult(w, res) }})
-	out.finish(signals, cfg.Logger)
+	out := results.NewQueue(stdout, stderr, true)
+	out.Add(results.Result{Print: res.Text})
+	out.Finish(signals, asked(), cfg.Logger)
 	switch res.ExitCode() {
 	case exitPartial:
 		return errPartial
@@ -106,58 +107,38 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr *sink
 	return nil
 }
 
-// interruptibleTwice is interruptible for the first two signals, the end of the terminal
-// among them unless it is ignored (nohup(1)): a third one has its usual effect, in case that
-// the end hangs.
-func interruptibleTwice() (signals <-chan os.Signal, stop func()) {
-	var also []os.Signal
-	if !signal.Ignored(syscall.SIGHUP) {
-		also = append(also, syscall.SIGHUP)
+// printPlan does --dry-run: it prints what a client would do. It returns why the client would not
+// begin.
+func printPlan(ctx *cli.Context, cfg spec.Config, w io.Writer) error {
+	plan, err := preflight.MakePlan(ctx.Context, cfg)
+	if err != nil {
+		return err
 	}
-	in, release := interruptible(also...)
-	out, enough, ended := make(chan os.Signal, 2), make(chan struct{}), make(chan struct{})
-	go func() { // ends after two signals, or with stop
-		defer close(ended)
-		defer release()
-		for range 2 {
-			select {
-			case s := <-in:
-				out <- s
-			case <-enough:
-				return
-			}
-		}
-	}()
-	return out, func() {
-		close(enough)
-		<-ended
+	show := plan.Text
+	if ctx.Bool("json") {
+		show = plan.JSON
 	}
+	if err := show(w); err != nil {
+		return fmt.Errorf("printing the plan: %w", err)
+	}
+	if len(plan.Problems) > 0 {
+		return fmt.Errorf("%w:\n%s", spec.ErrConfig, strings.Join(plan.Problems, "\n"))
+	}
+	return nil
 }
 
-// printResult prints how a client's run went.
-func printResult(w io.Writer, r client.Result) {
-	rate := 0.0
-	if s := r.Writing.Seconds(); s > 0 {
-		rate = float64(r.Bytes) / 1e6 / s
-	}
-	fmt.Fprintf(w, "%s: %s, %.1f MB in %.1fs (%.1f MB/s), %s, %s; %s\n",
-		r.Verdict, plural.Of(r.Files, "file"), float64(r.Bytes)/1e6, r.Writing.Seconds(), rate, plural.Of(r.Chunks, "chunk"), plural.Of(r.Errors, "error"), plural.Of(r.Messages, "message"))
-	if r.VerifiedBytes > 0 {
-		fmt.Fprintf(w, "  %.1f MB read back and compared, %s\n", float64(r.VerifiedBytes)/1e6, plural.Of(r.CorruptBlocks, "corrupt block"))
-	}
-	for _, p := range r.Problems {
-		fmt.Fprintf(w, "  %s\n", pathname.Printable(p))
-	}
-	if r.Interruption != "" {
-		fmt.Fprintf(w, "  %s\n", r.Interruption)
-	}
-	for _, n := range r.Notes {
-		fmt.Fprintf(w, "  note: %s\n", n)
-	}
-	if r.ResendCommand != "" {
-		fmt.Fprintf(w, "  deliver them with: %s\n", r.ResendCommand)
-	}
-	for _, p := range r.LoadPaths {
-		fmt.Fprintf(w, "  load files kept in %s\n", pathname.Printable(p))
+// progressOn makes a client draw how far it is in a block below its log.
+func progressOn(block *terminal.Block, cfg *spec.Config) {
+	p := painter()
+	cfg.Progress = func(at spec.Progress) {
+		g := terminal.Progress{
+			Elapsed: at.Elapsed, Runtime: at.Runtime, BytesPerSecond: at.BytesPerSecond, Bytes: at.Bytes,
+			Files: at.Files, Errors: at.Errors, TotalBytes: at.TotalBytes,
+		}
+		if at.Ending {
+			g.Ending = "ending"
+		}
+		width, _ := block.Size()
+		block.Show(p.Progress(g, width))
 	}
 }

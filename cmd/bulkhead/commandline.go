@@ -28,8 +28,8 @@ type commandLine struct {
 }
 
 // readCommandLine finds the command of a command line and tells its flags from its
-// arguments, which may stand among them. The error is of usage: a flag that there is not,
-// or one without its value.
+// arguments, which may stand among them. It returns a usageError for an unknown flag, and for
+// one without its value.
 func readCommandLine(root *cli.Command, args []string) (commandLine, error) {
 	l := commandLine{names: args[:1], commands: []*cli.Command{root}}
 	in := args[1:]
@@ -46,7 +46,8 @@ func readCommandLine(root *cli.Command, args []string) (commandLine, error) {
 			}
 			in = in[taken-1:]
 		case len(l.rest) == 0 && c.Command(a) != nil:
-			l.names, l.commands = append(l.names[:len(l.names):len(l.names)], c.Command(a).Name), append(l.commands, c.Command(a))
+			l.names, l.commands = append(l.names[:len(l.names):len(l.names)], c.Command(a).Name), append(l.commands,
+				c.Command(a))
 			l.words = append(l.words, a)
 		case takesCommand(c):
 			l.literal, l.ended = in, true
@@ -58,15 +59,15 @@ func readCommandLine(root *cli.Command, args []string) (commandLine, error) {
 	return l, nil
 }
 
-// command is the command that is called.
+// command returns the command of the line.
 func (l *commandLine) command() *cli.Command { return l.commands[len(l.commands)-1] }
 
-// name is how it is called, such as "bulkhead supervisor start".
+// name returns the words that call the command, such as "bulkhead supervisor start".
 func (l *commandLine) name() string {
 	return strings.Join(append([]string{l.commands[0].Name}, l.names[1:]...), " ")
 }
 
-// flag takes the flag that in begins with, and its value, and says how many words these are.
+// flag takes the flag that in begins with, and its value, and returns how many words these are.
 func (l *commandLine) flag(in []string) (taken int, err error) {
 	text := strings.TrimPrefix(strings.TrimPrefix(in[0], "-"), "-")
 	name, value, joined := strings.Cut(text, "=")
@@ -76,7 +77,8 @@ func (l *commandLine) flag(in []string) (taken int, err error) {
 		// Its flags are known to nobody, because the command before them is not.
 		return 0, notCommand(l.command(), l.name(), l.commands[0], l.rest[0])
 	case f == nil:
-		return 0, usageError{fmt.Errorf("%s: there is no such flag; %ssee `%s --help`", pathname.Printable(dashed(name)), l.meant(name), l.name())}
+		return 0, usageError{fmt.Errorf("%s: no such flag; %ssee `%s --help`",
+			pathname.Printable(dashed(name)), l.meant(name), l.name())}
 	case joined:
 		if err := valueFault(f, value); err != nil {
 			return 0, usageError{fmt.Errorf("%s: %q %w; see `%s --help`", dashed(name), value, err, l.name())}
@@ -101,8 +103,8 @@ func (l *commandLine) flag(in []string) (taken int, err error) {
 	}
 }
 
-// valueFault is what is wrong with a value of a flag that is no setting; settings know by
-// themselves what they take.
+// valueFault returns what is wrong with the value of a flag that is not a setting; package
+// config judges those of settings.
 func valueFault(f cli.Flag, value string) error {
 	switch f.(type) {
 	case *cli.BoolFlag:
@@ -121,8 +123,8 @@ func valueFault(f cli.Flag, value string) error {
 	return nil
 }
 
-// meant is the flag that was meant by one that the command does not have, as part of a
-// sentence; "" if nobody knows.
+// meant returns the flag that an unknown one most likely means, as part of a
+// sentence; "" if none is likely.
 func (l *commandLine) meant(name string) string {
 	var names []string
 	for _, f := range l.command().Flags {
@@ -134,7 +136,8 @@ func (l *commandLine) meant(name string) string {
 		}
 	}
 	for key, short := range shortNames() { // a key's own name instead of its flag's
-		if strings.NewReplacer(".", "-", "_", "-").Replace(key) == strings.ReplaceAll(name, "_", "-") && slices.Contains(names, "--"+short) {
+		if strings.NewReplacer(".", "-", "_", "-").Replace(key) == strings.ReplaceAll(name, "_", "-") &&
+			slices.Contains(names, "--"+short) {
 			return "did you mean --" + short + "? "
 		}
 	}
@@ -147,8 +150,8 @@ func (l *commandLine) meant(name string) string {
 	return ""
 }
 
-// ownerOf is how a command is called that has a flag of that name, one below this command
-// if there is one; "" if none has it.
+// ownerOf returns the words that call a command with a flag of that name, preferring one below
+// this command; "" if no command has it.
 func (l *commandLine) ownerOf(name string) (owner string) {
 	look := func(c *cli.Command, called string) {
 		if owner == "" && len(name) > 1 && flagOf(c, name) != nil {
@@ -167,7 +170,7 @@ func takesNoArgument(c *cli.Command) bool { return len(c.Subcommands) > 0 && c.A
 // another program.
 func takesCommand(c *cli.Command) bool { return strings.Contains(c.ArgsUsage, "COMMAND") }
 
-// arguments is the command line for the flag parser, which stops at the first argument:
+// arguments returns the command line for the flag parser, which stops at the first argument:
 // flags come first, and everything behind "--" is an argument.
 func (l *commandLine) arguments() []string {
 	out := append(slices.Clone(l.names[:1]), l.words...)
@@ -187,7 +190,7 @@ func eachCommand(c *cli.Command, called string, do func(c *cli.Command, called s
 	}
 }
 
-// flagOf is the flag of a command that has a name; nil if there is none.
+// flagOf returns the flag of a command that has a name; nil if there is none.
 func flagOf(c *cli.Command, name string) cli.Flag {
 	for _, f := range c.Flags {
 		if slices.Contains(f.Names(), name) {
@@ -213,7 +216,7 @@ func standsAlone(f cli.Flag) bool {
 // isSwitchValue reports whether a word is what a switch takes.
 func isSwitchValue(word string) bool { return word == "true" || word == "false" }
 
-// dashed is a flag as it is written.
+// dashed returns a flag with its dashes, as it is written.
 func dashed(name string) string {
 	if len(name) == 1 {
 		return "-" + name

@@ -22,7 +22,7 @@ const (
 	pollEvery = 20 * time.Millisecond
 )
 
-// commands are what scripts can use beside testscript's own.
+// commands returns what scripts can use beside testscript's own commands.
 func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits":     cmdExits,
@@ -55,7 +55,7 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// exitStatus is how a program ended: "0", "2", or in words if it did not exit.
+// exitStatus returns how a program ended: "0", "2", or in words if it did not exit.
 func exitStatus(err error) string {
 	var exit *exec.ExitError
 	switch {
@@ -114,7 +114,8 @@ func untilMatch(ts *testscript.TestScript, pattern string, program []string) []s
 			return match
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s never printed %s; last (%v):\n%s%s", program[0], pattern, err, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+			ts.Fatalf("%s never printed %s; last (%v):\n%s%s", program[0], pattern, err, ts.ReadFile("stdout"),
+				ts.ReadFile("stderr"))
 		}
 	}
 }
@@ -125,7 +126,8 @@ func untilMatch(ts *testscript.TestScript, pattern string, program []string) []s
 //	addr STATE_DIR
 func cmdAddr(ts *testscript.TestScript, neg bool, args []string) {
 	usageIf(ts, neg || len(args) != 1, "addr STATE_DIR")
-	match := untilMatch(ts, `(?s)"run_id": +"[^"]+".*"listen": +"([^"]+)"`, []string{"bulkhead", "supervisor", "status", "--json", "--state-dir", args[0]})
+	match := untilMatch(ts, `(?s)"run_id": +"[^"]+".*"listen": +"([^"]+)"`,
+		[]string{"bulkhead", "supervisor", "status", "--json", "--state-dir", args[0]})
 	ts.Setenv("ADDR", match[1])
 }
 

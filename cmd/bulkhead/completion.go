@@ -37,7 +37,9 @@ Example:
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
 			if ctx.NArg() != 1 || ctx.Args().First() != "bash" {
-				return usageError{fmt.Errorf("completion takes the name of a shell, which is bash (zsh reads the same script); see `%s --help`", commandName(ctx))}
+				return usageError{
+					fmt.Errorf("completion takes the name of a shell, which is bash (zsh reads the same script); see "+
+						"`%s --help`", commandName(ctx))}
 			}
 			_, err := io.WriteString(stdout, bashCompletion)
 			return err

@@ -4,28 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"bulkhead/handler/conformance"
+	"bulkhead/internal/config/value"
+	"bulkhead/internal/results"
 )
 
-func conformanceCommand(stdout *stdout, stderr io.Writer) *cli.Command {
+func conformanceCommand(stdout *results.Stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:      "conformance",
-		Usage:     "try a client of the protocol, in whatever language",
+		Usage:     "test a client of the protocol, in whatever language",
 		ArgsUsage: "[-- COMMAND ARGUMENT…]",
 		Description: `Plays a strict supervisor to a client: it withholds answers, cuts connections, is
 busy, drains, and says what the client did wrong. docs/protocol.md has the rules.
 
 COMMAND is run once for each scenario. It finds the address in BULKHEAD_SUPERVISOR, and in
-the place of an argument ADDRESS. It should write a little, report at least ten messages in
-several batches, and end by itself. Without a COMMAND, start a client by hand each time that
-one is asked for.
+place of an argument ADDRESS. It should write a little, report at least ten messages in
+several batches, and end by itself. Without a COMMAND, start a client by hand whenever you
+are asked to.
 
 Exit status: 0 every scenario passed, 3 some did not.
 
@@ -34,9 +34,11 @@ Scenarios: ` + strings.Join(conformance.Scenarios(), ", ") + `
 Example:
   bulkhead client conformance -- python3 client.py --seconds 3`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:0", Usage: "`ADDR`: address that the client connects to; port 0 is a free one"},
+			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:0",
+				Usage: "`ADDR`: address that the client connects to; port 0 is a free one"},
 			&cli.StringSliceFlag{Name: "only", Usage: "play this `SCENARIO`; may be repeated"},
-			&cli.DurationFlag{Name: "patience", Value: 30 * time.Second, Usage: "`DURATION`: how long the client may take for each step"},
+			&cli.DurationFlag{Name: "patience", Value: 30 * time.Second,
+				Usage: "`DURATION`: how long the client may take for each step"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		OnUsageError: onUsageError,
@@ -46,8 +48,8 @@ Example:
 	}
 }
 
-func tryClient(ctx *cli.Context, stdout *stdout, stderr io.Writer) error {
-	if err := checkListen(ctx.String("listen")); err != nil {
+func tryClient(ctx *cli.Context, stdout *results.Stdout, stderr io.Writer) error {
+	if err := value.CheckAddress(true)(ctx.String("listen")); err != nil {
 		return usageError{fmt.Errorf("--listen: %w; see `%s --help`", err, commandName(ctx))}
 	}
 	interrupted, stop := untilInterrupted(ctx.Context, stdout)
@@ -71,18 +73,6 @@ func tryClient(ctx *cli.Context, stdout *stdout, stderr io.Writer) error {
 	}
 	if !res.Conforms() {
 		return errPartial
-	}
-	return nil
-}
-
-// checkListen says what is wrong with the form of an address to listen on.
-func checkListen(address string) error {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil || host == "" {
-		return fmt.Errorf("%q is not an address; use HOST:PORT, as in 127.0.0.1:0", address)
-	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("%q has no valid port; use 0 to 65535, as in 127.0.0.1:0", address)
 	}
 	return nil
 }

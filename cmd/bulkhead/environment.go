@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/urfave/cli/v2"
+
 	"bulkhead/internal/config"
 	"bulkhead/internal/pathname"
 )
@@ -14,13 +16,22 @@ import (
 // got them from a machine, as Kubernetes does for a service of our name.
 const maxUnknownVariables = 8
 
-// logUnknownVariables warns of variables that look like settings and are none. Their values
+// logUnknownVariables warns of variables that look like settings and are not. Their values
 // are never told: one may be a token under a wrong name.
 func logUnknownVariables(log *slog.Logger) {
 	eachUnknownVariable(func(text string) { log.Warn(text) })
 }
 
-// printUnknownVariables is logUnknownVariables for a command that has no log.
+// warnOfToken warns of a secret on the command line, which every user of the machine can read in the
+// list of processes, and does not repeat it.
+func warnOfToken(ctx *cli.Context, log *slog.Logger) {
+	if ctx.IsSet("token") {
+		log.Warn("--token: everybody on this machine can read it in the list of processes; set BULKHEAD_TOKEN " +
+			"or token in the file of --config")
+	}
+}
+
+// printUnknownVariables does the same for a command that has no log.
 func printUnknownVariables(stderr io.Writer) {
 	eachUnknownVariable(func(text string) { fmt.Fprintln(stderr, "bulkhead:", text) })
 }
@@ -30,7 +41,8 @@ func eachUnknownVariable(warn func(text string)) {
 	unknown := config.UnknownVariables(os.Environ())
 	for i, v := range unknown {
 		if i == maxUnknownVariables {
-			warn(fmt.Sprintf("unknown environment variables beginning with BULKHEAD_, not named here: %d", len(unknown)-i))
+			warn(fmt.Sprintf("unknown environment variables beginning with BULKHEAD_, not named here: %d",
+				len(unknown)-i))
 			return
 		}
 		text := pathname.Printable(v.Name) + " is set in the environment and is no setting"

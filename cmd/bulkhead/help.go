@@ -31,10 +31,10 @@ func explain(c *cli.Command, called string, stdout io.Writer) {
 	c.CustomHelpTemplate = literal(helpOf(c, called))
 }
 
-// literal is a text as the template that the library wants.
+// literal returns a text as the template that the library wants.
 func literal(text string) string { return "{{" + strconv.Quote(text) + "}}" }
 
-// versionFlag is --version, which every command has, and the first of them shows.
+// versionFlag returns --version: every command has it, and the help of the first shows it.
 func versionFlag(stdout io.Writer, hidden bool) cli.Flag {
 	return &cli.BoolFlag{
 		Name: "version", Aliases: []string{"v"}, Usage: "print the version", Hidden: hidden,
@@ -53,7 +53,8 @@ func versionFlag(stdout io.Writer, hidden bool) cli.Flag {
 // helpCommand shows the help of a command, or of one below it.
 func helpCommand(of *cli.Command, called string, hidden bool) *cli.Command {
 	help := &cli.Command{
-		Name: "help", Aliases: []string{"h"}, Usage: "show the help of a command", ArgsUsage: "[COMMAND…]", Hidden: hidden,
+		Name: "help", Aliases: []string{"h"}, Usage: "show the help of a command", ArgsUsage: "[COMMAND…]",
+		Hidden: hidden,
 		Description: `The same as --help behind the command.
 
 Example:
@@ -64,7 +65,8 @@ Example:
 			for _, name := range ctx.Args().Slice() {
 				below := c.Command(name)
 				if below == nil {
-					return usageError{fmt.Errorf("%q is not a command; %ssee `%s --help`", name, commandMeant(c, called, rootOf(ctx.App), name), called)}
+					return usageError{fmt.Errorf("%q is not a command; %ssee `%s --help`", name,
+						commandMeant(c, called, rootOf(ctx.App), name), called)}
 				}
 				c, called = below, called+" "+below.Name
 			}
@@ -76,7 +78,7 @@ Example:
 	return help
 }
 
-// helpOf is the help of a command that is called so.
+// helpOf returns the help of a command.
 func helpOf(c *cli.Command, called string) string {
 	var b strings.Builder
 	section := func(name string) { fmt.Fprintf(&b, "\n%s:\n", name) }
@@ -109,7 +111,7 @@ func helpOf(c *cli.Command, called string) string {
 	return b.String()
 }
 
-// synopsis is how a command is called.
+// synopsis returns the line that shows how to call a command.
 func synopsis(c *cli.Command, called string) string {
 	text := called + " [FLAG…]"
 	switch {
@@ -132,7 +134,8 @@ func cutExamples(description string) (text, examples string) {
 		if title = word + ":"; where != "" {
 			title = word + "," + where
 		}
-		return strings.TrimSpace(description[:max(i, 0)]), title + "\n" + strings.ReplaceAll("\n"+lines, "\n  ", "\n   ")[1:]
+		return strings.TrimSpace(description[:max(i, 0)]), title + "\n" +
+			strings.ReplaceAll("\n"+lines, "\n  ", "\n   ")[1:]
 	}
 	return description, ""
 }
@@ -173,7 +176,7 @@ func writeFlags(b *strings.Builder, flags []cli.Flag) {
 	}
 }
 
-// flagTerm is a flag as it is written, with what stands for its value: "--output FILE, -o FILE".
+// flagTerm returns a flag as it is written, with what stands for its value: "--output FILE, -o FILE".
 func flagTerm(f cli.DocGenerationFlag) string {
 	value := ""
 	if f.TakesValue() {
@@ -190,7 +193,7 @@ func flagTerm(f cli.DocGenerationFlag) string {
 	return strings.Join(terms, ", ")
 }
 
-// flagText is what is said of a flag, with its default.
+// flagText returns what is said of a flag, with its default.
 func flagText(f cli.DocGenerationFlag) string {
 	text := strings.ReplaceAll(f.GetUsage(), "`", "")
 	if def := f.GetDefaultText(); def != "" && def != `""` && f.TakesValue() {
@@ -224,7 +227,7 @@ func filled(text string) string {
 // hardSpace is a space where no line is broken.
 const hardSpace = "\u00a0"
 
-// wrapped is the words of a text on lines of at most width characters, if no word is longer.
+// wrapped returns the words of a text on lines of at most width characters, if no word is longer.
 func wrapped(text string, width int) []string {
 	var lines []string
 	line, length := "", 0

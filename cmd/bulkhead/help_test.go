@@ -10,13 +10,14 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bulkhead/internal/results"
 	"bulkhead/internal/sink"
 )
 
 // everyCommand lists every command that a help shows, each with how it is called.
 func everyCommand(t *testing.T) (commands []*cli.Command, called []string) {
 	t.Helper()
-	app := newApp(stdoutOf(io.Discard), sink.Of(io.Discard))
+	app := newApp(results.Of(io.Discard), sink.Of(io.Discard))
 	eachCommand(rootOf(app), app.Name, func(c *cli.Command, name string) {
 		commands, called = append(commands, c), append(called, name)
 	})
@@ -26,7 +27,7 @@ func everyCommand(t *testing.T) (commands []*cli.Command, called []string) {
 	return commands, called
 }
 
-// shown is what a command prints that must exit with 0 and say nothing on stderr.
+// shown returns what a command prints, which must exit with 0 and print nothing on stderr.
 func shown(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -53,7 +54,8 @@ func TestHelp(t *testing.T) {
 				if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > helpWidth {
 					t.Errorf("a line of %d characters: %s", n, line)
 				}
-				if strings.ContainsAny(line, "\t`") && strings.Contains(line, "--") && strings.HasPrefix(line, "   --") {
+				if strings.ContainsAny(line, "\t`") && strings.Contains(line, "--") &&
+					strings.HasPrefix(line, "   --") {
 					t.Errorf("not plain: %q", line)
 				}
 			}
@@ -94,7 +96,8 @@ func checkFlagsShown(t *testing.T, c *cli.Command, help string) {
 		if f.(cli.CategorizableFlag).GetCategory() == "" {
 			uncategorised++
 		}
-		if g, ok := f.(*cli.GenericFlag); ok && g.DefaultText != "" && !strings.Contains(one, "(default: "+g.DefaultText+")") {
+		if g, ok := f.(*cli.GenericFlag); ok && g.DefaultText != "" &&
+			!strings.Contains(one, "(default: "+g.DefaultText+")") {
 			t.Errorf("--%s has the default %s, which is not shown", g.Name, g.DefaultText)
 		}
 	}
@@ -115,13 +118,15 @@ func TestHelpExamples(t *testing.T) {
 				continue
 			}
 			line = strings.TrimSuffix(strings.TrimPrefix(line, "source <("), ")")
-			args, err := exec.Command("sh", "-c", `for a in `+strings.TrimPrefix(line, "bulkhead")+`; do echo "$a"; done`).Output()
+			args, err := exec.Command("sh", "-c",
+				`for a in `+strings.TrimPrefix(line, "bulkhead")+`; do echo "$a"; done`).Output()
 			if err != nil || !strings.HasPrefix(line, "bulkhead ") {
 				t.Errorf("%s: the example %q is no command: %v", called[i], line, err)
 				continue
 			}
-			app := newApp(stdoutOf(io.Discard), sink.Of(io.Discard))
-			l, err := readCommandLine(rootOf(app), append([]string{"bulkhead"}, strings.Split(strings.TrimSpace(string(args)), "\n")...))
+			app := newApp(results.Of(io.Discard), sink.Of(io.Discard))
+			l, err := readCommandLine(rootOf(app),
+				append([]string{"bulkhead"}, strings.Split(strings.TrimSpace(string(args)), "\n")...))
 			if err != nil {
 				t.Errorf("%s: the example %q: %v", called[i], line, err)
 			} else if !strings.HasPrefix(l.name(), called[i]) && c.Name != "help" {

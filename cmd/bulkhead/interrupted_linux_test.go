@@ -59,7 +59,7 @@ func TestOneSignalEndsWhatNobodyReads(t *testing.T) {
 	}
 }
 
-// full is a pipe that takes nothing.
+// full returns a pipe that takes nothing.
 func full(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	var ends [2]int
@@ -87,14 +87,15 @@ func printing(t *testing.T, pid int) bool {
 		t.Fatal(err)
 	}
 	for _, name := range calls {
-		if call, err := os.ReadFile(name); err == nil && strings.HasPrefix(string(call), fmt.Sprintf("%d 0x1 ", unix.SYS_WRITE)) {
+		if call, err := os.ReadFile(name); err == nil &&
+			strings.HasPrefix(string(call), fmt.Sprintf("%d 0x1 ", unix.SYS_WRITE)) {
 			return true
 		}
 	}
 	return false
 }
 
-// filesOfAConsumer is a folder with a file that a consumer seems to have left.
+// filesOfAConsumer returns a folder with a file that a consumer seems to have left.
 func filesOfAConsumer(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "consumer-0")

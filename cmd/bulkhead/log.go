@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/grpc/grpclog"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/human"
 	"bulkhead/internal/logline"
 	"bulkhead/internal/sink"
 	"bulkhead/internal/terminal"
@@ -26,7 +26,8 @@ func newLogger(c config.Log, stderr *sink.Sink) *slog.Logger {
 	colour := terminal.Is(stderr.File()) && inColour()
 	stderr.SetNote(func(lines uint64) []byte {
 		var out bytes.Buffer
-		slog.New(logHandler(c.Format, &out, slog.LevelWarn, colour)).Warn("log lines left out, because nobody read them", "lines", lines)
+		slog.New(logHandler(c.Format, &out, slog.LevelWarn,
+			colour)).Warn("log lines left out, because nobody read them", "lines", lines)
 		return out.Bytes()
 	})
 	return slog.New(logHandler(c.Format, stderr, c.Level, colour))
@@ -41,19 +42,19 @@ func logHandler(format string, w io.Writer, level slog.Level, colour bool) slog.
 	})
 }
 
-// legible is a for people: sizes and rates in units that they read.
+// legible returns an attribute as people read it: sizes and rates in larger units.
 func legible(_ []string, a slog.Attr) slog.Attr {
 	if name, ok := strings.CutSuffix(a.Key, "_bytes_per_second"); ok && a.Value.Kind() == slog.KindFloat64 {
-		return slog.String(name, fmt.Sprintf("%.1f MB/s", a.Value.Float64()/1e6))
+		return slog.String(name, human.InMegabytesPerSecond(a.Value.Float64()))
 	}
 	if name, ok := strings.CutSuffix(a.Key, "_bytes"); ok && a.Value.Kind() == slog.KindUint64 {
-		return slog.String(name, fmt.Sprintf("%.1f MB", float64(a.Value.Uint64())/1e6))
+		return slog.String(name, human.InMegabytes(a.Value.Uint64()))
 	}
 	return logline.UTC(a)
 }
 
-// logLibraries has what libraries log of themselves go the way of everything else: they
-// would wait for whoever reads stderr. Only main may call it, before anything else.
+// logLibraries sends what libraries log the way of everything else; by themselves they would
+// wait for whoever reads stderr. Only main may call it, before anything else.
 func logLibraries(stderr io.Writer) {
 	log.SetOutput(stderr)
 	info, warning := io.Discard, io.Discard
@@ -70,9 +71,12 @@ func logLibraries(stderr io.Writer) {
 // inColour reports whether terminals are written to in colour.
 func inColour() bool { return os.Getenv("NO_COLOR") == "" }
 
-// blockFor is what a command draws in that goes on for long: a block below the log, on
-// the terminal that stderr is. It is nil when stderr is no terminal where things can be
-// drawn, or the log is for programs.
+// painter returns what draws on terminals.
+func painter() terminal.Painter { return terminal.Painter{Colour: inColour()} }
+
+// blockFor returns the block below the log in which a long command draws, on the terminal that
+// stderr is. It returns nil when stderr is no terminal that can be drawn on, or the log is for
+// programs.
 func blockFor(c config.Log, stderr *sink.Sink) *terminal.Block {
 	if c.Format == "json" || !terminal.Fit(stderr.File()) {
 		return nil

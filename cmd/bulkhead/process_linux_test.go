@@ -117,18 +117,19 @@ func (p *processes) await(name, want string) error {
 	return nil
 }
 
-// status is how the process ended: an exit status, or the name of a signal.
+// status returns how the process ended: an exit status, or the name of a signal.
 func (p *process) status() string {
 	var exit *exec.ExitError
 	if errors.As(p.result, &exit) {
 		if w, ok := exit.Sys().(syscall.WaitStatus); ok && w.Signaled() {
-			return map[syscall.Signal]string{syscall.SIGKILL: "KILL", syscall.SIGINT: "INT", syscall.SIGTERM: "TERM"}[w.Signal()]
+			return map[syscall.Signal]string{syscall.SIGKILL: "KILL", syscall.SIGINT: "INT",
+				syscall.SIGTERM: "TERM"}[w.Signal()]
 		}
 	}
 	return exitStatus(p.result)
 }
 
-// printed is what the process has printed, for a person who looks for an error.
+// printed returns what the process has printed, for whoever looks for an error.
 func (p *process) printed() string {
 	var text strings.Builder
 	for _, path := range []string{p.out, p.err} {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -10,7 +11,7 @@ import (
 	"bulkhead/internal/config"
 )
 
-// shortNames are the flags that are not named like their key.
+// shortNames returns the flags, by key, that are not named like their key.
 func shortNames() map[string]string {
 	return map[string]string{
 		"consumer_count": "consumers",
@@ -18,7 +19,7 @@ func shortNames() map[string]string {
 	}
 }
 
-// flagName is the flag of a key: "handler.pool" is --handler-pool.
+// flagName returns the flag of a key: "handler.pool" is --handler-pool.
 func flagName(key string) string {
 	if name, ok := shortNames()[key]; ok {
 		return name
@@ -26,7 +27,7 @@ func flagName(key string) string {
 	return strings.NewReplacer(".", "-", "_", "-").Replace(key)
 }
 
-// settingFlags are --config and one flag for every key that can have one.
+// settingFlags returns --config and one flag for every key that can have one.
 func settingFlags(keys []config.Key) []cli.Flag {
 	flags := []cli.Flag{&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "YAML `FILE` with settings"}}
 	for _, k := range keys {
@@ -34,14 +35,15 @@ func settingFlags(keys []config.Key) []cli.Flag {
 			continue
 		}
 		flags = append(flags, &cli.GenericFlag{
-			Name: flagName(k.Name), Value: &setting{isSwitch: k.Kind == "switch"}, Usage: usage(k), DefaultText: k.Default, Category: categoryOf(k, keys),
+			Name: flagName(k.Name), Value: &setting{isSwitch: k.Kind == "switch"}, Usage: usage(k),
+			DefaultText: k.Default, Category: categoryOf(k, keys),
 		})
 	}
 	return flags
 }
 
-// configFile is the file given as --config; "" if none is. An empty path is
-// refused: somebody meant a file.
+// configFile returns the file given as --config; "" if none is. It refuses an empty path: a file
+// was meant.
 func configFile(ctx *cli.Context) (string, error) {
 	path := ctx.String("config")
 	if path == "" && ctx.IsSet("config") {
@@ -50,7 +52,7 @@ func configFile(ctx *cli.Context) (string, error) {
 	return path, nil
 }
 
-// usage is the help of a key's flag.
+// usage returns the help of a key's flag.
 func usage(k config.Key) string {
 	return fmt.Sprintf("%s (`%s`: %s) [$%s]", strings.TrimSuffix(k.Help, "."), placeholder(k), k.Valid, k.Env)
 }
@@ -88,7 +90,7 @@ func (s *setting) String() string        { return s.text }
 // IsBoolFlag lets a switch stand alone.
 func (s *setting) IsBoolFlag() bool { return s.isSwitch }
 
-// overrides are the settings given as flags.
+// overrides returns the settings given as flags.
 func overrides(ctx *cli.Context, keys []config.Key) []config.Override {
 	var out []config.Override
 	for _, k := range keys {
@@ -98,4 +100,37 @@ func overrides(ctx *cli.Context, keys []config.Key) []config.Override {
 		}
 	}
 	return out
+}
+
+// categoryOf returns the title under which a help lists the flag of a key; keys are all keys of
+// the process.
+func categoryOf(k config.Key, keys []config.Key) string {
+	section, _, nested := strings.Cut(k.Name, ".")
+	if nested && section != "stop_when" {
+		switch section {
+		case "rate":
+			return "what is written"
+		case "http":
+			return "live page"
+		case "tls":
+			return "connection"
+		case "heartbeat", "monitor", "progress":
+			return "workers"
+		default: // log, handler, session, overload, journal, spool
+			return section
+		}
+	}
+	if slices.ContainsFunc(keys, func(other config.Key) bool { return other.Name == "consumers[]."+k.Name }) {
+		return "what is written"
+	}
+	switch k.Name {
+	case "supervisor", "name", "labels", "token", "tokens", "connect_timeout", "listen", "deliver_timeout":
+		return "connection"
+	case "stall_after", "kill_timeout", "work_dir":
+		return "workers"
+	case "keep":
+		return "what is written"
+	default:
+		return "run"
+	}
 }

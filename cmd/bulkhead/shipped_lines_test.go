@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bulkhead/internal/results"
 	"bulkhead/internal/sink"
 )
 
@@ -34,14 +35,16 @@ var (
 	beginsCommand = regexp.MustCompile(`^` + programs + ` `)
 	inlineCommand = regexp.MustCompile("`(" + programs + " [^`]+)`")
 	// ownCommand is one of ours within a text: up to the end of the line, or of the quotation.
-	ownCommand = regexp.MustCompile("(?:^|[^-/a-z])(bulkhead (?:supervisor|client|report|journal|verify|top|version)\\b[^`\n]*)")
+	ownCommand = regexp.MustCompile(
+		"(?:^|[^-/a-z])(bulkhead (?:supervisor|client|report|journal|verify|top|version)\\b[^`\n]*)")
 )
 
-// documents are the files of prose that are shipped, by their path from the root.
+// documents returns the files of prose that are shipped, by their path from the root.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := make(map[string]string)
-	for _, pattern := range []string{"README.md", "docs/*.md", "docs/example/*.py", "configs/*.yaml", "configs/workloads/*.yaml", "configs/systemd/*"} {
+	for _, pattern := range []string{"README.md", "docs/*.md", "docs/example/*.py", "configs/*.yaml",
+		"configs/workloads/*.yaml", "configs/systemd/*"} {
 		files, err := filepath.Glob(filepath.Join(repository, pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", pattern, err)
@@ -61,8 +64,8 @@ func documents(t *testing.T) map[string]string {
 	return texts
 }
 
-// documentLines are the command lines of a document: of blocks of commands, after a
-// prompt, quoted in prose, in comments, and what a unit starts.
+// documentLines returns the command lines of a document: of blocks of commands, after a prompt,
+// quoted in prose, in comments, and what a unit starts.
 func documentLines(name, text string) []shippedLine {
 	var lines []shippedLine
 	block, commands := false, false // in a block; it is one of commands
@@ -97,28 +100,32 @@ func documentLines(name, text string) []shippedLine {
 	return lines
 }
 
-// helpTexts are what every command prints with --help, by the command's name.
+// helpTexts returns what every command prints with --help, by the command's name.
 func helpTexts(t *testing.T) map[string]string {
 	t.Helper()
 	texts := make(map[string]string)
-	eachCommand(rootOf(newApp(stdoutOf(&bytes.Buffer{}), sink.Of(&bytes.Buffer{}))), "bulkhead", func(_ *cli.Command, name string) {
-		var out, errs bytes.Buffer
-		if code := run(t.Context(), append(strings.Fields(name), "--help"), &out, &errs); code != exitOK || out.Len() == 0 {
-			t.Errorf("%s --help: exit status %d\n%s", name, code, errs.String())
-		}
-		texts[name] = out.String()
-	})
+	eachCommand(rootOf(newApp(results.Of(&bytes.Buffer{}), sink.Of(&bytes.Buffer{}))),
+		"bulkhead", func(_ *cli.Command, name string) {
+			var out, errs bytes.Buffer
+			if code := run(t.Context(), append(strings.Fields(name), "--help"), &out, &errs); code != exitOK ||
+				out.Len() == 0 {
+				t.Errorf("%s --help: exit status %d\n%s", name, code, errs.String())
+			}
+			texts[name] = out.String()
+		})
 	return texts
 }
 
-// helpLines are the command lines in the help of every command.
+// helpLines returns the command lines in the help of every command.
 func helpLines(t *testing.T) []shippedLine {
 	t.Helper()
 	var lines []shippedLine
 	for name, text := range helpTexts(t) {
 		for line := range strings.Lines(text) {
 			line = strings.TrimSpace(line)
-			if m := ownCommand.FindStringSubmatch(line); m != nil && !strings.Contains(m[1], "[") && !strings.Contains(m[1], " - ") { // not what it looks like in general
+			// not what it looks like in general
+			if m := ownCommand.FindStringSubmatch(line); m != nil && !strings.Contains(m[1], "[") &&
+				!strings.Contains(m[1], " - ") {
 				whole := m[1]
 				if example, ok := strings.CutPrefix(line, "Example: "); ok {
 					whole = example // what is before it, too
@@ -135,8 +142,8 @@ type sourceString struct {
 	file, text string
 }
 
-// sourceStrings are those in the source of the programs, from which comes whatever they
-// print: not those of tests, of generated code and of tools.
+// sourceStrings returns the strings in the source of the programs, from which comes whatever they
+// print: none of tests, generated code and tools.
 func sourceStrings(t *testing.T) []sourceString {
 	t.Helper()
 	var all []sourceString

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/results"
 	"bulkhead/internal/sink"
 )
 
@@ -41,9 +42,9 @@ func parseOnly(root string, args []string) int {
 	return exitOK
 }
 
-// parseBulkhead is run, but that every command stops where it has read its settings.
+// parseBulkhead calls run, with every command stopping once it has read its settings.
 func parseBulkhead(root string, args []string) int {
-	out, errs := stdoutOf(os.Stdout), sink.Of(os.Stderr)
+	out, errs := results.Of(os.Stdout), sink.Of(os.Stderr)
 	defer errs.Flush()
 	app := newApp(out, errs)
 	eachCommand(rootOf(app), "bulkhead", func(c *cli.Command, called string) {
@@ -141,9 +142,9 @@ func parseGo(root string, args []string) error {
 	return nil
 }
 
-// stubs is a folder with everything that a shell finds when it runs a line that is
-// shipped: bulkhead and go read their command line only, make says what it would do, and
-// what internal/testing/units runs for real does nothing.
+// stubs returns a folder with everything that a shell finds when it runs a line that is shipped:
+// bulkhead and go read their command line only, make says what it would do, and what
+// internal/testing/units runs for real does nothing.
 func stubs(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

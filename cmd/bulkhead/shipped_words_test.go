@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/results"
 	"bulkhead/internal/sink"
 )
 
@@ -19,7 +20,13 @@ import (
 // string is, how it begins, and the test that makes the program print it and has a shell
 // run it.
 var printedBy = []struct{ file, text, tests, test string }{
-	{"client/resend.go", "bulkhead client resend --supervisor ", "internal/testing/isolation", "TestAResendCommandThatAShellReads"},
+	{"client/resend.go", "bulkhead client resend --supervisor ", "internal/testing/isolation",
+		"TestAResendCommandThatAShellReads"},
+	{"cmd/bulkhead/certs.go",
+		"  bulkhead supervisor start --listen 0.0.0.0:7420 --tls-cert %s --tls-key %s --tls-client-ca %s\n",
+		"internal/testing/isolation", "TestTheCommandsOfCertsInit"},
+	{"cmd/bulkhead/certs.go", "  bulkhead client --supervisor %s --tls-ca %s --tls-cert %s --tls-key %s\n",
+		"internal/testing/isolation", "TestTheCommandsOfCertsInit"},
 }
 
 // noLines are strings with the name of a command that nobody is told to run.
@@ -47,13 +54,14 @@ func TestPrintedCommandsAreRun(t *testing.T) {
 				run[l.file] = true
 			case quoted, strings.Contains(help.String(), inOneLine(m[1])), slices.Contains(noLines, l):
 			default:
-				t.Errorf("%s: %q: nothing shows that this command runs; let a test run what is printed, and name it in printedBy", l.file, m[1])
+				t.Errorf("%s: %q: nothing shows that this command runs; let a test run what is printed, and name it "+
+					"in printedBy", l.file, m[1])
 			}
 		}
 	}
 	for _, p := range printedBy {
 		if !run[p.file] {
-			t.Errorf("%s does not print %q any more", p.file, p.text)
+			t.Errorf("%s no longer prints %q", p.file, p.text)
 		}
 		source := ""
 		files, err := filepath.Glob(filepath.Join(repository, p.tests, "*_test.go"))
@@ -96,19 +104,21 @@ var foreignFlags = []string{
 // is refused because the key it would be for can be set in a file only.
 var foreignVariables = []string{
 	"BULKHEAD_SCREENSHOTS", "BULKHEAD_TEST_ISOLATION", "BULKHEAD_FAILPOINTS", "BULKHEAD_CHILD", "BULKHEAD_HANDOVER",
-	"BULKHEAD_CONSUMERS", "BULKHEAD_TEST",
+	"BULKHEAD_CONSUMERS", "BULKHEAD_TEST", "BULKHEAD_SANDBOX", "BULKHEAD_SPAWNER_APART",
+	"BULKHEAD_TEST_SANDBOX_UNKNOWN",
 }
 
 // Flags, environment variables and keys that the documents and the programs name exist.
 func TestNamedSettingsExist(t *testing.T) {
 	flags := []string{"--help", completionFlag}
-	eachCommand(rootOf(newApp(stdoutOf(&bytes.Buffer{}), sink.Of(&bytes.Buffer{}))), "bulkhead", func(c *cli.Command, _ string) {
-		for _, f := range c.Flags {
-			for _, name := range f.Names() {
-				flags = append(flags, "--"+name)
+	eachCommand(rootOf(newApp(results.Of(&bytes.Buffer{}), sink.Of(&bytes.Buffer{}))),
+		"bulkhead", func(c *cli.Command, _ string) {
+			for _, f := range c.Flags {
+				for _, name := range f.Names() {
+					flags = append(flags, "--"+name)
+				}
 			}
-		}
-	})
+		})
 	var variables, keys []string
 	last := []string{"compressible", "dedupable"} // of the long form of data
 	for _, k := range append(config.SupervisorKeys(), config.ClientKeys()...) {

@@ -18,7 +18,7 @@ import (
 	"bulkhead/internal/testing/harness/screen"
 )
 
-// gone is a pipe whose reader has gone.
+// gone returns a pipe whose reader has gone.
 func gone(t *testing.T) *os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -122,7 +122,7 @@ func TestTopOnAStoppedTerminal(t *testing.T) {
 	}
 }
 
-// modes are the terminal's.
+// modes returns the terminal's modes.
 func modes(t *testing.T, tty *screen.Terminal) *term.State {
 	t.Helper()
 	s, err := term.GetState(int(tty.TTY.Fd()))

@@ -12,14 +12,19 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/ownfile"
+	"bulkhead/internal/program"
+	"bulkhead/internal/results"
 	"bulkhead/internal/sink"
 	"bulkhead/internal/version"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/render"
+	"bulkhead/supervisor/upgrade"
 )
 
-func supervisorCommand(stdout *stdout, stderr *sink.Sink) *cli.Command {
+func supervisorCommand(stdout *results.Stdout, stderr *sink.Sink) *cli.Command {
 	keys := config.SupervisorKeys()
 	return &cli.Command{
 		Name:  "supervisor",
@@ -36,19 +41,19 @@ Examples:
 				Name:  "start",
 				Usage: "listen for clients, journal what they report, write the report",
 				Description: `A run begins now. It ends when at least --clients distinct clients have joined,
-every session has ended and nobody new came for --linger; then the report is printed
+every session has ended and no new client came for --linger; then the report is printed
 and written to STATE_DIR/runs/RUN-ID (runs/latest is the newest). SIGINT or SIGTERM
 asks the clients to end their load first; a second one ends the run at once. The
-report is written in every case. SIGHUP replaces the program in place, as
+report is always written. SIGHUP replaces the program in place, as
 ` + "`bulkhead supervisor upgrade`" + ` does.
 
-A supervisor that was killed is started again with the same STATE_DIR: it takes the
-run up where it was, with the clients still connected to their handlers.
+Start a supervisor that was killed again with the same STATE_DIR: it resumes the run
+where it was, with the clients still connected to their handlers.
 
 Examples:
   bulkhead supervisor start --listen 0.0.0.0:7420 --clients 3
   bulkhead supervisor start --config configs/supervisor.yaml --clients alpha,bravo`,
-				Flags:        append(settingFlags(keys), &cli.BoolFlag{Name: supervisor.PreflightFlag, Hidden: true}),
+				Flags:        append(settingFlags(keys), &cli.BoolFlag{Name: upgrade.PreflightFlag, Hidden: true}),
 				OnUsageError: onUsageError,
 				Action: func(ctx *cli.Context) error {
 					return startSupervisor(ctx, keys, stdout, stderr)
@@ -61,7 +66,7 @@ Examples:
 	}
 }
 
-func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr *sink.Sink) error {
+func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *results.Stdout, stderr *sink.Sink) error {
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
@@ -71,39 +76,48 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *stdout, stderr
 	}
 	settings, err := config.LoadSupervisor(file, os.Environ(), overrides(ctx, keys))
 	if err != nil {
-		if !ctx.Bool(supervisor.PreflightFlag) { // which is heard for its last words
+		if !ctx.Bool(upgrade.PreflightFlag) { // which is heard for its last words
 			printUnknownVariables(stderr)
 		}
 		return err
 	}
 	cfg := supervisor.Config{Supervisor: settings, Version: version.String(), Build: version.Build()}
 	cfg.Logger = newLogger(settings.Log, stderr)
-	if ctx.Bool(supervisor.PreflightFlag) {
+	if ctx.Bool(upgrade.PreflightFlag) {
 		return printFitness(ctx.Context, cfg, stdout)
 	}
 	logUnknownVariables(cfg.Logger)
-	if err := inherited(&cfg); err != nil {
+	warnOfToken(ctx, cfg.Logger)
+	cfg.Spawner = true
+	if cfg.Inherited, err = upgrade.Inherited(); err != nil {
+		return err
+	}
+	if cfg.Program, err = program.Running(cfg.Inherited != nil); err != nil {
 		return err
 	}
 	signals, stop := interruptible(syscall.SIGHUP)
 	defer stop()
-	stderr.Miss(cfg.Handover.LostLines())
+	asked, unheed := heedful()
+	defer unheed()
+	stderr.Miss(cfg.Inherited.LostLines())
 	cfg.LostLines = stderr.Lost
-	out := newResults(stdout, stderr, !cfg.KeepRunning)
-	cfg.Report = func(r *report.Report, dir string) { out.add(reportResult(r, dir)) }
+	out := results.NewQueue(stdout, stderr, !cfg.KeepRunning)
+	cfg.Report = func(r *report.Report, dir string) { out.Add(reportResult(r, dir)) }
 	if block := blockFor(settings.Log, stderr); block != nil {
-		watchOn(block, &cfg)
+		cfg.Watch = func(ctx context.Context, status func(context.Context) *bulkheadv1.StatusResponse) {
+			painter().Follow(ctx, block, status)
+		}
 	}
 	res, err := supervisor.Run(ctx.Context, cfg, signals)
-	if res.Handover != nil && err == nil {
-		out.suspend(cfg.Logger)
+	if res.Inheritance != nil && err == nil {
+		out.Suspend(cfg.Logger)
 		stderr.Flush()
-		err = res.Handover.Exec(stderr.Hold())
+		err = res.Inheritance.Exec(stderr.Hold())
 		stderr.Resume()
 		return err
 	}
 	stderr.Flush() // before the report, which may go to the same place
-	out.finish(signals, cfg.Logger)
+	out.Finish(signals, asked(), cfg.Logger)
 	if err != nil {
 		return err
 	}
@@ -131,16 +145,16 @@ func printFitness(ctx context.Context, cfg supervisor.Config, stdout io.Writer) 
 	return json.NewEncoder(stdout).Encode(fit)
 }
 
-// reportResult is a run's report, and where it is. It is read from its file when its turn
-// comes, so that nobody who reads slowly makes it take up memory; one that could not be
-// written is kept.
-func reportResult(r *report.Report, dir string) result {
-	file := filepath.Join(dir, "report.txt")
+// reportResult returns the printing of a run's report, and of where it is. The report is read
+// from its file when its turn comes, so that it takes no memory while it waits for a slow reader;
+// one that could not be written is kept.
+func reportResult(r *report.Report, dir string) results.Result {
+	file := filepath.Join(dir, render.Format{Form: render.FormText}.FileName())
 	if info, err := os.Stat(file); err == nil && info.Size() > 0 {
-		return result{lasting: file, print: func(w io.Writer) {
-			f, err := os.Open(file)
+		return results.Result{Lasting: file, Print: func(w io.Writer) {
+			f, err := ownfile.Peek(file)
 			if err != nil {
-				fmt.Fprintf(w, "the report of %s is not there any more: %v\n", dir, err)
+				fmt.Fprintf(w, "the report of %s is gone: %v\n", dir, err)
 				return
 			}
 			defer f.Close() // read only
@@ -148,7 +162,7 @@ func reportResult(r *report.Report, dir string) result {
 			printPlaces(w, dir, err)
 		}}
 	}
-	return result{print: func(w io.Writer) { printPlaces(w, dir, render.Text(r, w)) }}
+	return results.Result{Print: func(w io.Writer) { printPlaces(w, dir, render.Text(r, w)) }}
 }
 
 // printPlaces prints where a report is, unless it could not be printed.
@@ -156,5 +170,8 @@ func printPlaces(w io.Writer, dir string, err error) {
 	if err != nil {
 		return // stdout is gone; the files are there
 	}
-	fmt.Fprintf(w, "\n%s\n%s\n%s\n", filepath.Join(dir, "report.txt"), filepath.Join(dir, "report.json"), filepath.Join(dir, "report.html"))
+	fmt.Fprintln(w)
+	for _, f := range render.Kept() {
+		fmt.Fprintln(w, filepath.Join(dir, f.FileName()))
+	}
 }

@@ -88,7 +88,7 @@ func (p *onTerminal) ends(t *testing.T, status int) {
 	}
 }
 
-// stateDir is a state directory with a path that is short enough for sockets.
+// stateDir returns a state directory whose path is short enough for sockets.
 func stateDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "bh")
@@ -99,17 +99,19 @@ func stateDir(t *testing.T) string {
 	return filepath.Join(dir, "state")
 }
 
-// clientCommandLine is a client that writes for a time.
+// clientCommandLine returns the command line of a client that writes for a time.
 func clientCommandLine(t *testing.T, addr, name, runtime string) []string {
 	t.Helper()
-	return []string{"bulkhead", "client", "--supervisor", addr, "--name", name, "--runtime", runtime, "--consumers", "2",
-		"--chunk-size", "16KiB", "--file-size", "64KiB", "--path", t.TempDir(), "--heartbeat-interval", "200ms", "--heartbeat-timeout", "200ms",
+	return []string{"bulkhead", "client", "--supervisor", addr, "--name", name, "--runtime", runtime, "--consumers",
+		"2",
+		"--chunk-size", "16KiB", "--file-size", "64KiB", "--path", t.TempDir(), "--heartbeat-interval", "200ms",
+		"--heartbeat-timeout", "200ms",
 		"--progress-interval", "200ms", "--keep-files", "2"}
 }
 
 var readyLine = regexp.MustCompile(`supervisor ready.* listen=(\S+)`)
 
-// listening is where the supervisor on a terminal listens.
+// listening returns the address at which the supervisor on a terminal listens.
 func (p *onTerminal) listening(t *testing.T) string {
 	t.Helper()
 	v, err := p.Await(patience, func(v screen.View) bool { return readyLine.MatchString(v.All()) })
@@ -123,7 +125,8 @@ func (p *onTerminal) listening(t *testing.T) string {
 // and leaves the terminal as it was.
 func TestSupervisorOnATerminal(t *testing.T) {
 	state := stateDir(t)
-	s := onTTY(t, newTerminal(t), nil, nil, "bulkhead", "supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", state, "--linger", "0s")
+	s := onTTY(t, newTerminal(t), nil, nil, "bulkhead", "supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir",
+		state, "--linger", "0s")
 	addr := s.listening(t)
 	s.shows(t, `run \S+  waiting  \d\d:\d\d  clients 0 of 1`)
 	c := onTTY(t, newTerminal(t), nil, nil, clientCommandLine(t, addr, "alpha", "4s")...)
@@ -151,7 +154,8 @@ func TestSupervisorOnATerminal(t *testing.T) {
 	if strings.Contains(all, "msg=progress") || strings.Contains(all, " progress ") {
 		t.Errorf("there are lines of progress beside the table:\n%s", all)
 	}
-	if out := c.View().All(); !regexp.MustCompile(`(?m)^complete: \d+ files?`).MatchString(out) || strings.Contains(out, "left") {
+	if out := c.View().All(); !regexp.MustCompile(`(?m)^complete: \d+ files?`).MatchString(out) ||
+		strings.Contains(out, "left") {
 		t.Errorf("the client's terminal shows\n%s", out)
 	}
 }
@@ -168,8 +172,11 @@ func TestNoTableWhereNoneBelongs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			state := stateDir(t)
-			s := onTTY(t, newTerminal(t), tt.env, nil, append([]string{"bulkhead", "supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", state}, tt.args...)...)
-			if _, err := s.Await(patience, func(v screen.View) bool { return strings.Contains(v.Text(), "supervisor ready") }); err != nil {
+			s := onTTY(t, newTerminal(t), tt.env, nil,
+				append([]string{"bulkhead", "supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", state},
+					tt.args...)...)
+			if _, err := s.Await(patience,
+				func(v screen.View) bool { return strings.Contains(v.Text(), "supervisor ready") }); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -188,7 +195,8 @@ func TestNoTableWhereNoneBelongs(t *testing.T) {
 func TestReportBesideTheTable(t *testing.T) {
 	state := stateDir(t)
 	var out bytes.Buffer
-	s := onTTY(t, newTerminal(t), nil, &out, "bulkhead", "supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", state)
+	s := onTTY(t, newTerminal(t), nil, &out, "bulkhead", "supervisor", "start", "--listen", "127.0.0.1:0",
+		"--state-dir", state)
 	s.shows(t, `waiting`)
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -264,7 +272,7 @@ func TestTop(t *testing.T) {
 }
 
 // A supervisor that does not answer is not shown as if it did; when it does again, top
-// goes on.
+// continues.
 func TestTopOfASilentSupervisor(t *testing.T) {
 	state := stateDir(t)
 	program, err := exec.LookPath("bulkhead")
@@ -291,7 +299,8 @@ func TestTopOfASilentSupervisor(t *testing.T) {
 // Without a terminal top says what to use instead.
 func TestTopWithoutATerminal(t *testing.T) {
 	var out, errs bytes.Buffer
-	if code := run(t.Context(), []string{"bulkhead", "top"}, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "bulkhead supervisor status") {
+	if code := run(t.Context(), []string{"bulkhead", "top"}, &out, &errs); code != exitUsage ||
+		!strings.Contains(errs.String(), "bulkhead supervisor status") {
 		t.Errorf("exit status %d, %s", code, errs.String())
 	}
 }
@@ -303,7 +312,8 @@ func TestColourOnATerminal(t *testing.T) {
 		want bool
 	}{{"NO_COLOR=1", false}, {"NO_COLOR=", true}} {
 		state := stateDir(t)
-		s := onTTY(t, newTerminal(t), []string{tt.env}, nil, "bulkhead", "supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", state)
+		s := onTTY(t, newTerminal(t), []string{tt.env}, nil, "bulkhead", "supervisor", "start", "--listen",
+			"127.0.0.1:0", "--state-dir", state)
 		s.shows(t, "waiting")
 		if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)

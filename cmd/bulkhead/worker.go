@@ -39,7 +39,8 @@ func workerCommand() *cli.Command {
 				return serveWorker(ctx, m)
 			}},
 			{Name: "remove", OnUsageError: onUsageError, Action: func(ctx *cli.Context) error {
-				return site.RemoveFolders(ctx.Args().Slice(), func() { _, _ = os.Stdout.Write([]byte{'.'}) }) // nobody may be left to count
+				// nobody may be left to count
+				return site.RemoveFolders(ctx.Args().Slice(), func() { _, _ = os.Stdout.Write([]byte{'.'}) })
 			}},
 		},
 	}

@@ -26,7 +26,8 @@ func turnAway(socket *net.TCPConn) {
 		return
 	}
 	time.Sleep(turnAwayPause)
-	if framer.WriteGoAway(math.MaxInt32, http2.ErrCodeNo, []byte("too many connections have not said Hello; retry after 1s")) != nil {
+	if framer.WriteGoAway(math.MaxInt32, http2.ErrCodeNo,
+		[]byte("too many connections have not said Hello; retry after 1s")) != nil {
 		return
 	}
 	socket.CloseWrite()

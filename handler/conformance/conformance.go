@@ -31,7 +31,7 @@ type Config struct {
 	Progress io.Writer
 }
 
-// ErrUnknownScenario says that Config.Only names a scenario that there is not.
+// ErrUnknownScenario says that Config.Only names a scenario that does not exist.
 var ErrUnknownScenario = errors.New("unknown scenario")
 
 // quiet is how long nothing must come before the client counts as waiting.
@@ -75,13 +75,15 @@ func choose(names []string) ([]scenario, error) {
 	}
 	for _, n := range names {
 		if !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.name == n }) {
-			return nil, fmt.Errorf("%w %q; %sthere are %s", ErrUnknownScenario, n, spelling.Meant(n, Scenarios()), strings.Join(Scenarios(), ", "))
+			return nil, fmt.Errorf("%w %q; %sthere are %s", ErrUnknownScenario, n, spelling.Meant(n, Scenarios()),
+				strings.Join(Scenarios(), ", "))
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(scenarios), func(s scenario) bool { return !slices.Contains(names, s.name) }), nil
+	return slices.DeleteFunc(slices.Clone(scenarios),
+		func(s scenario) bool { return !slices.Contains(names, s.name) }), nil
 }
 
-// Scenarios are the names of all scenarios, in the order in which they are played.
+// Scenarios returns the names of all scenarios, in the order in which they are played.
 func Scenarios() []string {
 	names := make([]string, len(scenarios))
 	for i, s := range scenarios {

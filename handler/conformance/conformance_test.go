@@ -125,7 +125,8 @@ func try(t *testing.T, scenario string, c client) conformance.Outcome {
 		case <-ctx.Done():
 		}
 	}()
-	res, err := conformance.Run(ctx, conformance.Config{Only: []string{scenario}, Patience: 3 * time.Second, Progress: at})
+	res, err := conformance.Run(ctx,
+		conformance.Config{Only: []string{scenario}, Patience: 3 * time.Second, Progress: at})
 	expect.NoError(t, err)
 	cancel()
 	<-ended
@@ -145,14 +146,15 @@ func TestAnOrderlyClientPasses(t *testing.T) {
 	}
 }
 
-// hasty is a client that does not wait for the Welcome.
+// hasty acts as a client that does not wait for the Welcome.
 func hasty(ctx context.Context, addr string) error {
 	c, err := rawclient.Dial(ctx, addr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("hasty")}}); err != nil {
+	if err := c.Send(&bulkheadv1.ClientFrame{
+		Frame: &bulkheadv1.ClientFrame_Hello{Hello: rawclient.Hello("hasty")}}); err != nil {
 		return err
 	}
 	if err := c.SendBatch(1, 2); err != nil {
@@ -161,7 +163,7 @@ func hasty(ctx context.Context, addr string) error {
 	return c.End()
 }
 
-// after is a client that does something of its own after the Welcome.
+// after returns a client that does something of its own after the Welcome.
 func after(do func(c *rawclient.Client) error) client {
 	return func(ctx context.Context, addr string) error {
 		c, _, err := connect(ctx, addr, rawclient.Hello("wrong"))
@@ -176,9 +178,10 @@ func after(do func(c *rawclient.Client) error) client {
 	}
 }
 
-// returning is a client that comes twice: it sends something on its first connection, and
+// returning returns a client that comes twice: it sends something on its first connection, and
 // something else on its second, as second, after its first has ended.
-func returning(first, second func(c *rawclient.Client, w *bulkheadv1.Welcome) error, again func() *bulkheadv1.Hello) client {
+func returning(first, second func(c *rawclient.Client, w *bulkheadv1.Welcome) error,
+	again func() *bulkheadv1.Hello) client {
 	return func(ctx context.Context, addr string) error {
 		c, w, err := connect(ctx, addr, again())
 		if err == nil {
@@ -212,7 +215,7 @@ func send(first, last uint64) func(*rawclient.Client, *bulkheadv1.Welcome) error
 	return func(c *rawclient.Client, _ *bulkheadv1.Welcome) error { return c.SendBatch(first, last) }
 }
 
-// lost is a client whose run is not known when it is back; next makes its third Hello of
+// lost returns a client whose run is not known when it is back; next makes its third Hello of
 // its second.
 func lost(next func(*bulkheadv1.Hello)) client {
 	return func(ctx context.Context, addr string) error {
@@ -245,7 +248,8 @@ func ofItsOwn(h *bulkheadv1.Hello) {
 
 func TestAClientMayGoOnInAnotherRun(t *testing.T) {
 	t.Parallel()
-	if got := try(t, "lost-run", lost(ofItsOwn)); got.Verdict != conformance.Passed || !strings.Contains(got.Why, "session of its own") {
+	if got := try(t, "lost-run", lost(ofItsOwn)); got.Verdict != conformance.Passed ||
+		!strings.Contains(got.Why, "session of its own") {
 		t.Errorf("%s: %q; want passed", got.Verdict, got.Why)
 	}
 }
@@ -316,20 +320,26 @@ func TestWrongClientsFail(t *testing.T) {
 		{"nothing again after a cut", "cut", returning(func(c *rawclient.Client, _ *bulkheadv1.Welcome) error {
 			return errors.Join(c.SendBatch(1, 1), c.AwaitAck(1), c.SendBatch(2, 2))
 		}, send(3, 3), same()), "sequence gap: message 3 came where 2 was expected"},
-		{"durable messages again", "kill", returning(send(1, 2), send(1, 2), same()), "message 1 again, which is durable"},
+		{"durable messages again", "kill", returning(send(1, 2), send(1, 2), same()),
+			"message 1 again, which is durable"},
 		{"it stays away after a cut", "cut", after(func(c *rawclient.Client) error {
 			return errors.Join(c.SendBatch(1, 1), c.AwaitAck(1), c.SendBatch(2, 2))
 		}), "did not connect again"},
-		{"the same client in another run", "lost-run", lost(func(*bulkheadv1.Hello) {}), "Hello.client_id is that of the session before"},
-		{"nothing of the run before", "lost-run", lost(func(h *bulkheadv1.Hello) { ofItsOwn(h); h.Continues = nil }), "without Hello.continues"},
-		{"another end of the run before", "lost-run", lost(func(h *bulkheadv1.Hello) { ofItsOwn(h); h.Continues.After = 7 }), "after message 7"},
+		{"the same client in another run", "lost-run", lost(func(*bulkheadv1.Hello) {}),
+			"Hello.client_id is that of the session before"},
+		{"nothing of the run before", "lost-run", lost(func(h *bulkheadv1.Hello) { ofItsOwn(h); h.Continues = nil }),
+			"without Hello.continues"},
+		{"another end of the run before", "lost-run",
+			lost(func(h *bulkheadv1.Hello) { ofItsOwn(h); h.Continues.After = 7 }), "after message 7"},
 		{"back at once", "sent-away", returning(send(1, 1), send(1, 1), same()), "RetryInfo asked for"},
-		{"back after it was refused", "unauthenticated", returning(send(1, 1), send(1, 1), same()), "connected again after Unauthenticated"},
+		{"back after it was refused", "unauthenticated", returning(send(1, 1), send(1, 1), same()),
+			"connected again after Unauthenticated"},
 		{"deaf to the Drain", "drain", orderlyForever, "it went on with its load after the Drain"},
 		{"deaf to the Acks", "session", after(func(c *rawclient.Client) error {
 			return errors.Join(c.SendBatch(1, 1), c.SendBatch(2, 2), lie(c))
 		}), "read the stream all the time"},
-		{"back after quarantine", "quarantine", returning(send(1, 1), send(1, 1), same()), "connected again after DATA_LOSS"},
+		{"back after quarantine", "quarantine", returning(send(1, 1), send(1, 1), same()),
+			"connected again after DATA_LOSS"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -359,10 +369,12 @@ func TestExitStatusIsHeldAgainstTheOutcome(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{0, 1} {
 		res, err := conformance.Run(t.Context(), conformance.Config{
-			Only: []string{"session"}, Patience: 3 * time.Second, Command: []string{"sh", "-c", fmt.Sprintf("exit %d", status)},
+			Only: []string{"session"}, Patience: 3 * time.Second,
+			Command: []string{"sh", "-c", fmt.Sprintf("exit %d", status)},
 		})
 		expect.NoError(t, err)
-		if got := res.Scenarios[0]; got.Verdict != conformance.Failed || !strings.Contains(got.Why, fmt.Sprintf("exit status %d", status)) {
+		if got := res.Scenarios[0]; got.Verdict != conformance.Failed ||
+			!strings.Contains(got.Why, fmt.Sprintf("exit status %d", status)) {
 			t.Errorf("%s: %q; want failed, with its exit status %d", got.Verdict, got.Why, status)
 		}
 	}

@@ -117,7 +117,8 @@ func (c *connection) welcome(limits *bulkheadv1.Limits, unknown []byte) {
 	}
 	c.limits, c.next, c.open = limits, c.t.durable+1, true
 	w := &bulkheadv1.Welcome{
-		RunId: runID, SessionId: "s1", ResumeAfter: c.t.durable, Limits: limits, WallClockUnixNano: time.Now().UnixNano(),
+		RunId: runID, SessionId: "s1", ResumeAfter: c.t.durable, Limits: limits,
+		WallClockUnixNano: time.Now().UnixNano(),
 	}
 	w.ProtoReflect().SetUnknown(unknown)
 	c.send(&bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Welcome{Welcome: w}})
@@ -147,12 +148,13 @@ func (c *connection) batch() *bulkheadv1.Batch {
 	return c.check(f)
 }
 
-// waits says of a client that sends nothing any more what it seems to wait for.
+// waits returns what a client that has stopped sending seems to wait for.
 func (c *connection) waits() string {
 	what := fmt.Sprintf("it sent neither a Batch nor a Goodbye for %s", c.t.cfg.Patience)
 	switch {
 	case c.acks > 0 && len(c.unacked) == 0:
-		return what + fmt.Sprintf(" although message %d and all before it are acknowledged; read the stream all the time, for Acks make room for Batches, and say Goodbye when the last message is acknowledged", c.t.durable)
+		return what + fmt.Sprintf(" although message %d and all before it are acknowledged; read the stream all the "+
+			"time, for Acks make room for Batches, and say Goodbye when the last message is acknowledged", c.t.durable)
 	case c.next == c.t.durable+1:
 		return what + " after the Welcome; without anything to report say Goodbye"
 	default:
@@ -194,7 +196,8 @@ func (c *connection) check(f received) *bulkheadv1.Batch {
 func (c *connection) checkBatch(b *bulkheadv1.Batch) *bulkheadv1.Batch {
 	messages := b.GetMessages() // CheckBatch may cut it
 	if len(messages) > 0 && messages[0].GetSeq() < c.next {
-		c.t.fail("it sent message %d again, which is durable; Welcome.resume_after was %d", messages[0].GetSeq(), c.next-1)
+		c.t.fail("it sent message %d again, which is durable; Welcome.resume_after was %d", messages[0].GetSeq(),
+			c.next-1)
 		return nil
 	}
 	if err := handler.CheckBatch(b, c.limits, c.next); err != nil {
@@ -202,7 +205,8 @@ func (c *connection) checkBatch(b *bulkheadv1.Batch) *bulkheadv1.Batch {
 		return nil
 	}
 	if room := int(c.limits.GetMaxUnackedBatches()); len(c.unacked) >= room {
-		c.t.fail("%d batches were on their way without an Ack; Limits.max_unacked_batches is %d", len(c.unacked)+1, room)
+		c.t.fail("%d batches were on their way without an Ack; Limits.max_unacked_batches is %d", len(c.unacked)+1,
+			room)
 		return nil
 	}
 	c.next = messages[len(messages)-1].GetSeq() + 1
@@ -269,7 +273,7 @@ func (c *connection) cut() {
 	c.socket.Close()
 }
 
-// again is a status that asks the client to come again after a time.
+// again returns a status that asks the client to come again after a time.
 func again(text string, after time.Duration) *status.Status {
 	s, err := status.New(codes.Unavailable, text).WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
 	if err != nil {
@@ -278,7 +282,7 @@ func again(text string, after time.Duration) *status.Status {
 	return s
 }
 
-// plainly is an error of gRPC for a person.
+// plainly returns an error of gRPC as a person reads it.
 func plainly(err error) string {
 	if errors.Is(err, io.EOF) {
 		return "half-closed"
@@ -289,7 +293,7 @@ func plainly(err error) string {
 	return status.Convert(err).Message()
 }
 
-// frameName is the name of a frame's kind.
+// frameName returns the name of a frame's kind.
 func frameName(f *bulkheadv1.ClientFrame) string {
 	switch f.GetFrame().(type) {
 	case *bulkheadv1.ClientFrame_Hello:

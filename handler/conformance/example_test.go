@@ -31,7 +31,7 @@ func needPython(t *testing.T) {
 	t.Skip("needs protoc, python3-grpcio and python3-protobuf")
 }
 
-// generated is a folder with the Python that protoc makes of the protocol, as the example
+// generated returns a folder with the Python that protoc makes of the protocol, as the example
 // client says.
 func generated(t *testing.T) string {
 	t.Helper()

@@ -49,7 +49,7 @@ func startProcess(command []string, address string, output io.Writer) (*process,
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// done is closed when the process has ended.
+// done returns a channel that is closed when the process has ended.
 func (p *process) done() <-chan struct{} {
 	if p == nil {
 		return nil

@@ -1,10 +1,13 @@
 package conformance
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"math"
+
+	"bulkhead/internal/table"
 )
 
 // Outcome is how one scenario went.
@@ -46,24 +49,23 @@ func (r *Result) facts() map[string]int {
 
 // Text writes the result for a person.
 func (r *Result) Text(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := table.New("", "", "")
 	for _, s := range r.Scenarios {
-		why := s.Why
+		t.Row(s.Verdict.String(), s.Name, s.Why)
 		if s.Verdict != Passed {
-			why += "\n\t\t  rule: " + s.Rule
+			t.Row("", "", "  rule: "+s.Rule)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", s.Verdict, s.Name, why)
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
+	var out bytes.Buffer
+	t.Write(&out, "", math.MaxInt)
 	if left := r.seen.left(); len(left) > 0 {
-		fmt.Fprintln(w, "\nNever said, which is allowed:")
+		out.WriteString("\nNever said, which is allowed:\n")
 		for _, l := range left {
-			fmt.Fprintf(w, "  %s\n", l)
+			fmt.Fprintf(&out, "  %s\n", l)
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%d passed, %d failed, %d left out\n", r.count(Passed), r.count(Failed), r.count(LeftOut))
+	fmt.Fprintf(&out, "\n%d passed, %d failed, %d left out\n", r.count(Passed), r.count(Failed), r.count(LeftOut))
+	_, err := w.Write(out.Bytes())
 	return err
 }
 
@@ -79,7 +81,7 @@ func (r *Result) JSON(w io.Writer) error {
 	}{r.Conforms(), r.Scenarios, r.facts(), r.seen.left()})
 }
 
-// MarshalText is the verdict for a program: passed, failed or left_out.
+// MarshalText returns the verdict for a program: passed, failed or left_out.
 func (v Verdict) MarshalText() ([]byte, error) {
 	return []byte([...]string{"passed", "failed", "left_out"}[v]), nil
 }

@@ -42,19 +42,25 @@ var narrow = &bulkheadv1.Limits{MaxFrameBytes: 16 << 10, MaxBatchMessages: 2, Ma
 // scenarios are in the order in which they are played: later ones say little of a client
 // that fails the first.
 var scenarios = []scenario{
-	{"session", "Hello, wait for Welcome, Batches numbered from 1 without gaps, Goodbye when all is acknowledged, then wait for OK", succeeds, session},
+	{"session", "Hello, wait for Welcome, Batches numbered from 1 without gaps, Goodbye when all is acknowledged, " +
+		"then wait for OK", succeeds, session},
 	{"limits", "no Batch with more messages or bytes than Limits allow", succeeds, limits},
 	{"window", "no more than Limits.max_unacked_batches Batches on their way without an Ack", succeeds, window},
 	{"newer", "ignore fields and frames that you do not know", succeeds, newer},
-	{"cut", "connect again with the same client_id, and send everything after Welcome.resume_after again", succeeds, cut},
+	{"cut", "connect again with the same client_id, and send everything after Welcome.resume_after again", succeeds,
+		cut},
 	{"kill", "send nothing again that Welcome.resume_after covers, though its Ack never came", succeeds, killed},
 	{"lost-end", "connect again if the connection breaks after the Goodbye, and say Goodbye again", succeeds, lostEnd},
-	{"sent-away", "after UNAVAILABLE connect again and resume, not before google.rpc.RetryInfo says", succeeds, sentAway},
+	{"sent-away", "after UNAVAILABLE connect again and resume, not before google.rpc.RetryInfo says", succeeds,
+		sentAway},
 	{"busy", "after a GOAWAY in place of an answer connect again, with backoff", succeeds, busy},
-	{"lost-run", "name the run of the last Welcome in Hello; after RUN_UNKNOWN end, or go on with another client_id, numbers from 1 and Hello.continues", anyhow, lostRun},
+	{"lost-run", "name the run of the last Welcome in Hello; after RUN_UNKNOWN end, or continue with another " +
+		"client_id, numbers from 1 and Hello.continues", anyhow, lostRun},
 	{"drain", "after Drain end the load, deliver everything, say Goodbye", anyhow, drain},
-	{"unauthenticated", "do not connect again after UNAUTHENTICATED", refuses, refused(codes.Unauthenticated, "the token is wrong")},
-	{"version", "do not connect again after FAILED_PRECONDITION", refuses, refused(codes.FailedPrecondition, "this supervisor speaks another version")},
+	{"unauthenticated", "do not connect again after UNAUTHENTICATED", refuses,
+		refused(codes.Unauthenticated, "the token is wrong")},
+	{"version", "do not connect again after FAILED_PRECONDITION", refuses,
+		refused(codes.FailedPrecondition, "this supervisor speaks another version")},
 	{"quarantine", "do not connect again after DATA_LOSS", refuses, quarantine},
 }
 
@@ -94,7 +100,7 @@ func window(t *trial) {
 	}
 }
 
-// newer is a supervisor of the future.
+// newer plays a supervisor of the future.
 func newer(t *trial) {
 	unknown := protowire.AppendTag(nil, 2047, protowire.BytesType)
 	unknown = protowire.AppendBytes(unknown, []byte("of a later version"))
@@ -152,14 +158,14 @@ func lostEnd(t *trial) {
 	c.close()
 }
 
-// lostRun is a supervisor that knows nothing of the run when the client is back.
+// lostRun plays a supervisor that knows nothing of the run when the client is back.
 func lostRun(t *trial) {
 	c := t.await("connect")
 	c.welcome(wide, nil)
 	c.batch()
 	c.ack(len(c.unacked))
 	if c.goodbye || c.batch() == nil {
-		t.leave("it sent fewer than two batches, so that there was nothing to go on with; let it report more")
+		t.leave("it sent fewer than two batches, so that there was nothing to continue; let it report more")
 		return
 	}
 	c.cut()
@@ -168,7 +174,8 @@ func lostRun(t *trial) {
 	switch c.hello.GetRunId() {
 	case runID:
 	case "":
-		t.leave("it does not say in Hello.run_id which run it goes on with: a supervisor that has another run cannot tell")
+		t.leave(
+			"it does not say in Hello.run_id which run it continues: a supervisor that has another run cannot tell")
 		return
 	default:
 		t.fail("its Hello.run_id is %.64q; that of the last Welcome was %q", c.hello.GetRunId(), runID)
@@ -187,7 +194,8 @@ func lostRun(t *trial) {
 	case from == nil:
 		t.fail("it went on without Hello.continues: nobody can tell that its beginning is missing")
 	case from.GetRunId() != runID || !bytes.Equal(from.GetClientId(), old) || from.GetAfter() != acked:
-		t.fail("its Hello.continues says run %.64q, client %x, after message %d; it was %q, %x, %d", from.GetRunId(), from.GetClientId(), from.GetAfter(), runID, old, acked)
+		t.fail("its Hello.continues says run %.64q, client %x, after message %d; it was %q, %x, %d", from.GetRunId(),
+			from.GetClientId(), from.GetAfter(), runID, old, acked)
 	case h.GetRunId() == runID:
 		t.fail("it went on with a session of its own, and its Hello.run_id still is the run that is not known")
 	}
@@ -262,7 +270,8 @@ func drain(t *trial) {
 		}
 		c.ack(len(c.unacked))
 		if took := time.Since(asked); took > within && !c.goodbye {
-			t.fail("it went on with its load after the Drain: %d Batches and no Goodbye in %s, where %s were asked for", batches, took.Round(time.Second), within)
+			t.fail("it went on with its load after the Drain: %d Batches and no Goodbye in %s, where %s were asked for",
+				batches, took.Round(time.Second), within)
 		}
 	}
 	if took := time.Since(asked); took > within {

@@ -73,7 +73,7 @@ func (s *seen) messages(list []*bulkheadv1.Message) {
 	}
 }
 
-// left is what no client said, and why that matters.
+// left returns what no client said, and why that matters.
 func (s *seen) left() []string {
 	if s.hellos == 0 {
 		return nil

@@ -21,11 +21,11 @@ const (
 	LeftOut
 )
 
-// String is the verdict as it is printed.
+// String returns the verdict as it is printed.
 func (v Verdict) String() string { return [...]string{"passed", "FAILED", "left out"}[v] }
 
 // trial is one scenario with one client. Its methods, and those of its connections, do
-// nothing any more once the trial is decided, so that a script reads straight on; what they
+// nothing once the trial is decided, so that a script reads straight on; what they
 // return is then empty, never nil. The script's goroutine owns it, but for what says
 // otherwise.
 type trial struct {
@@ -44,7 +44,7 @@ type trial struct {
 	remark  string // what there is to say of one that passed
 
 	id      string // the client's, from its first Hello
-	former  string // the one before, of a client that goes on in another run
+	former  string // the one before, of a client that continues in another run
 	durable uint64 // last message that the client may count as durable
 	sent    uint64 // last message that ever came
 	current *connection
@@ -67,7 +67,7 @@ func (t *trial) start() error {
 	return err
 }
 
-// invitation says what the trial waits for.
+// invitation returns the line that says what the trial waits for.
 func (t *trial) invitation() string {
 	if t.process == nil {
 		return "start a client that connects to " + t.address
@@ -170,7 +170,7 @@ func (t *trial) gone(doing string) {
 	t.fail("%s", what)
 }
 
-// stayAway checks that the client does not connect any more.
+// stayAway checks that the client does not connect again.
 func (t *trial) stayAway(because string) {
 	if t.decided {
 		return
@@ -235,7 +235,7 @@ func (t *trial) settle(s scenario) {
 	}
 }
 
-// know takes note of a Hello, and says whether it is of a client that is meant here.
+// know takes note of a Hello, and reports whether it is of a client that is meant here.
 func (t *trial) know(h *bulkheadv1.Hello) bool {
 	id := string(h.GetClientId())
 	switch {

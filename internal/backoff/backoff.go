@@ -1,4 +1,4 @@
-// Package backoff says how long to wait before trying again.
+// Package backoff computes how long to wait before trying again.
 package backoff
 
 import "time"
@@ -9,7 +9,7 @@ type Policy struct {
 	First, Most time.Duration
 }
 
-// After is how long to wait after the given number of failures in a row, from 1.
+// After returns how long to wait after the given number of failures in a row, from 1.
 // random, in [0, 1), takes away up to half, so that many who failed at once do not
 // all try again at once; 0 takes nothing away.
 func (p Policy) After(failures int, random float64) time.Duration {

@@ -104,7 +104,7 @@ func (b *Box) Begin(parts ...[]byte) {
 	b.state.Store(stateAtWork)
 }
 
-// Done says that the work on the frame is over.
+// Done records that the work on the frame is over.
 func (b *Box) Done() {
 	if b == nil {
 		return

@@ -3,6 +3,7 @@ package blackbox_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"testing"
 
@@ -100,7 +101,8 @@ func TestOpenRefusesOtherFiles(t *testing.T) {
 	for name, fd := range map[string]int{
 		"not open": 1 << 20, "negative": -1, "a device": int(null.Fd()),
 		"not sealed": memory(64, 0), "may shrink": memory(64, unix.F_SEAL_GROW),
-		"empty": memory(0, seals), "a header": memory(16, seals), "too large": memory(1<<40, seals), "no magic": memory(64, seals),
+		"empty": memory(0, seals), "a header": memory(16, seals), "too large": memory(1<<40, seals),
+		"no magic": memory(64, seals),
 	} {
 		if b, err := blackbox.Open(fd); !errors.Is(err, blackbox.ErrNotABox) {
 			t.Errorf("%s: Open = %v, %v; want ErrNotABox", name, b, err)
@@ -133,5 +135,53 @@ func BenchmarkBegin(b *testing.B) {
 	for b.Loop() {
 		box.Begin(frame)
 		box.Done()
+	}
+}
+
+func TestAViewOutlivesItsFile(t *testing.T) {
+	f, err := blackbox.Create(64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := blackbox.Open(int(f.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, err := blackbox.Map(int(f.Fd()))
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	b.Begin([]byte("the frame"))
+	see := func(v io.ReaderAt, room int, frame string, atWork bool) {
+		t.Helper()
+		got, at, err := blackbox.Read(v, room)
+		if err != nil || at != atWork || string(got) != frame {
+			t.Errorf("box = %q, at work %v, %v; want %q, %v", got, at, err, frame, atWork)
+		}
+	}
+	see(view, 1<<20, "the frame", true)
+	see(view, 3, "the", true)
+	copied, err := view.Copy(6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer copied.Close()
+	b.Done()
+	see(view, 64, "", false)
+	see(copied, 64, "the fr", true)
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	see(view, 64, "", false) // also when its child is gone
+	view.Close()
+	view.Close()
+	if _, _, err := blackbox.Read(view, 64); !errors.Is(err, blackbox.ErrNotABox) {
+		t.Errorf("reading a closed view: %v", err)
+	}
+	if _, err := view.Copy(64); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("copying a closed view: %v", err)
+	}
+	if _, err := blackbox.Map(-1); !errors.Is(err, blackbox.ErrNotABox) {
+		t.Errorf("mapping no file: %v", err)
 	}
 }

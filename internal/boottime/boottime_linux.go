@@ -2,7 +2,7 @@
 // that is.
 //
 // It is CLOCK_BOOTTIME: it counts from the boot, runs at the speed of the wall clock
-// (slewing moves both), goes on while the machine sleeps, and is one for all processes
+// (slewing moves both), runs on while the machine sleeps, and is one for all processes
 // of the machine. So what a worker, its client and a supervisor and its successors read
 // can be subtracted from each other as long as ID is the same. Go's own monotonic clock
 // cannot leave its process.
@@ -20,7 +20,7 @@ import (
 // close enough together are two looks at Go's clock for a look at ours between them.
 const enough = 20 * time.Microsecond
 
-// At is the clock as it was at t, which must have come from time.Now and kept its
+// At returns the clock as it was at t, which must have come from time.Now and kept its
 // monotonic reading; 0 for the zero time, and if the system has no such clock. A machine
 // that slept between t and now makes it later than it was, by the time it slept.
 func At(t time.Time) int64 {
@@ -48,7 +48,7 @@ func At(t time.Time) int64 {
 	return max(at, 1)
 }
 
-// Now is the clock as it is; 0 if the system has no such clock.
+// Now returns the clock as it is; 0 if the system has no such clock.
 func Now() int64 {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {

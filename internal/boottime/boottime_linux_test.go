@@ -30,7 +30,8 @@ func TestTheClockIsTheOneThatTheKernelCountsFromTheBoot(t *testing.T) {
 	}
 	const tick = int64(time.Second) / 100
 	if began := ticks * tick; began < before-tick || began > after {
-		t.Errorf("the kernel says that the child began at %d, the clock that it was between %d and %d", began, before, after)
+		t.Errorf("the kernel says that the child began at %d, the clock that it was between %d and %d", began, before,
+			after)
 	}
 }
 
@@ -41,7 +42,8 @@ func TestAtIsWhereTheClockWas(t *testing.T) {
 	if at := At(moment); at < from-int64(time.Second) || at > to+int64(time.Second) {
 		t.Errorf("At says %d of a moment between %d and %d", at, from, to)
 	}
-	if d := At(moment.Add(time.Hour)) - At(moment); d < int64(time.Hour-time.Minute) || d > int64(time.Hour+time.Minute) {
+	if d := At(moment.Add(time.Hour)) - At(moment); d < int64(time.Hour-time.Minute) ||
+		d > int64(time.Hour+time.Minute) {
 		t.Errorf("an hour later is %d later", d)
 	}
 	if At(time.Time{}) != 0 {

@@ -4,16 +4,20 @@ package cgroup
 
 import (
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"bulkhead/internal/procfile"
 )
 
 // Group is a control group, as a folder that can be read.
 type Group struct {
 	Folder string
+	// Path is the name by which the kernel knows it, as in /proc/self/cgroup; that of what
+	// is mounted if its own cannot be seen.
+	Path string
 	// Unified says that it is of cgroup v2, whose files have other names in places.
 	Unified bool
 }
@@ -23,13 +27,13 @@ type Group struct {
 // none where the controller is not mounted.
 func Of(controller string) []Group { return OfRoot("/", controller) }
 
-// OfRoot is Of with what /proc and the mounts are below the folder root.
+// OfRoot does what Of does, with /proc and the mounts below the folder root.
 func OfRoot(root, controller string) []Group {
-	own, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
+	own, err := procfile.Read(filepath.Join(root, "proc/self/cgroup"))
 	if err != nil {
 		return nil
 	}
-	mounts, err := os.ReadFile(filepath.Join(root, "proc/self/mountinfo"))
+	mounts, err := procfile.Read(filepath.Join(root, "proc/self/mountinfo"))
 	if err != nil {
 		return nil
 	}
@@ -40,7 +44,7 @@ func OfRoot(root, controller string) []Group {
 	return groups
 }
 
-// find is Of by the content of /proc/self/cgroup and /proc/self/mountinfo (proc(5),
+// find does what Of does, from the content of /proc/self/cgroup and /proc/self/mountinfo (proc(5),
 // cgroups(7)).
 func find(controller, own, mounts string) []Group {
 	path, unified := place(controller, own)
@@ -66,7 +70,7 @@ func find(controller, own, mounts string) []Group {
 		}
 		var groups []Group
 		for {
-			groups = append(groups, Group{filepath.Join(at, below), unified})
+			groups = append(groups, Group{filepath.Join(at, below), filepath.Join(root, below), unified})
 			if below == "." {
 				return groups
 			}
@@ -76,7 +80,7 @@ func find(controller, own, mounts string) []Group {
 	return nil
 }
 
-// place is the path of the process in the hierarchy that has the controller: that of
+// place returns the path of the process in the hierarchy that has the controller: that of
 // version 1 if there is one, else the unified one. It is empty if there is neither.
 func place(controller, own string) (path string, unified bool) {
 	for line := range strings.Lines(own) {
@@ -97,7 +101,7 @@ func place(controller, own string) (path string, unified bool) {
 // Number reads a file of the group that holds one number. It is false where there is no
 // such file, as in a root group, and where it says "max".
 func (g Group) Number(file string) (uint64, bool) {
-	data, err := os.ReadFile(filepath.Join(g.Folder, file))
+	data, err := procfile.Read(filepath.Join(g.Folder, file))
 	if err != nil {
 		return 0, false
 	}
@@ -105,7 +109,7 @@ func (g Group) Number(file string) (uint64, bool) {
 	return n, err == nil
 }
 
-// Memory is the least limit of memory in bytes that a group of this process has, and the
+// Memory returns the least limit of memory in bytes that a group of this process has, and the
 // folder of that group; false if none has one.
 func Memory() (limit uint64, folder string, limited bool) {
 	limit = math.MaxUint64

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AdoptError is why a child that was found could not be taken up. Nothing of it is
+// AdoptError says why a child that was found could not be adopted. Nothing of it is
 // left.
 type AdoptError struct {
 	// Child has ended: its Exit and Box say how.
@@ -25,7 +25,7 @@ type AdoptError struct {
 func (e *AdoptError) Error() string { return e.Err.Error() }
 func (e *AdoptError) Unwrap() error { return e.Err }
 
-// Adopt takes up a running child that another process started (held is nil), or this
+// Adopt takes over a running child that another process started (held is nil), or this
 // one before it replaced its program (held is what Keep returned; Adopt takes it
 // over in any case). cfg is as for Start; what concerns the start is not used.
 //
@@ -55,7 +55,8 @@ func Adopt(ctx context.Context, cfg Config, rec Record, held *Held) (*Child, err
 		in.close()
 		return nil, fmt.Errorf("taking %s up: %w", cfg.Name, err)
 	}
-	c := &Child{cfg: cfg, line: in.line, proc: takenUp(cfg, rec, handle, in), cleaned: make(chan struct{})}
+	c := newChild(cfg, in.line, takenUp(cfg, rec, in))
+	c.record = rec
 	c.client = plugin.NewClient(c.pluginConfig(func(p *plugin.ClientConfig) {
 		p.Reattach = &plugin.ReattachConfig{
 			Protocol: plugin.ProtocolGRPC, ProtocolVersion: int(Handshake().ProtocolVersion),
@@ -63,29 +64,36 @@ func Adopt(ctx context.Context, cfg Config, rec Record, held *Held) (*Child, err
 			ReattachFunc: func() (runner.AttachedRunner, error) { return c.proc, nil },
 		}
 	}))
-	go c.cleanAfter() // ends when the process does
-	if err := c.connect(ctx); err != nil {
-		if s, gone := readStat(rec.Pid); gone == nil && s.startTicks == rec.StartTicks && s.state == 'Z' {
+	c.proc.resume(handle) // ends when the process does
+	err = c.connect(ctx)
+	close(c.connected)
+	if err != nil {
+		if c.proc.over() {
 			c.waitExit(c.cfg.KillTimeout) // it was dead before: it is not this package that ends it
 		}
 		c.Kill()
-		return nil, &AdoptError{Child: c, Err: fmt.Errorf("taking %s (pid %d) up: %w", cfg.Name, rec.Pid, c.explain(err))}
+		return nil, &AdoptError{Child: c,
+			Err: fmt.Errorf("taking %s (pid %d) up: %w", cfg.Name, rec.Pid, c.explain(err))}
 	}
 	return c, nil
 }
 
 // handle is a process that was found by its Record.
 type handle struct {
-	process *os.Process
-	pidfd   *os.File // for its end; nil if this process is the parent, which can wait
+	target  *target
 	started time.Time
 }
 
-// identify finds the process of a record. It opens the process first and then
-// compares, so that what is compared is what was opened.
+// identify finds the process of a record. It opens a process that is no child of this one first
+// and then compares, so that what is compared is what was opened.
 func identify(rec Record) (handle, error) {
 	if id, err := bootID(); err != nil || id != rec.BootID {
-		return handle{}, errors.Join(err, fmt.Errorf("process %d ran before the machine was booted: %w", rec.Pid, ErrGone))
+		return handle{}, errors.Join(err,
+			fmt.Errorf("process %d ran before the machine was booted: %w", rec.Pid, ErrGone))
+	}
+	started := startedAt(rec.StartTicks)
+	if t := children.claim(rec.Pid, rec.StartTicks); t != nil {
+		return handle{t, started}, nil
 	}
 	fd, err := unix.PidfdOpen(rec.Pid, unix.PIDFD_NONBLOCK)
 	switch {
@@ -94,27 +102,17 @@ func identify(rec Record) (handle, error) {
 	case err != nil:
 		return handle{}, fmt.Errorf("opening process %d: %w", rec.Pid, err)
 	}
-	pidfd := os.NewFile(uintptr(fd), "pidfd")
-	process, err := os.FindProcess(rec.Pid)
-	if err != nil {
-		pidfd.Close()
-		return handle{}, fmt.Errorf("opening process %d: %w", rec.Pid, err)
-	}
+	_ = unix.SetNonblock(fd, true) // without it a thread waits, which works too
+	t := &target{pid: rec.Pid, pidfd: os.NewFile(uintptr(fd), "pidfd"), startTicks: rec.StartTicks}
 	stat, err := readStat(rec.Pid)
 	if err != nil || stat.startTicks != rec.StartTicks {
-		pidfd.Close()
-		_ = process.Release() // it frees the handle, and cannot do more
+		t.close()
 		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
 			return handle{}, fmt.Errorf("looking at process %d: %w", rec.Pid, err)
 		}
 		return handle{}, fmt.Errorf("process %d: %w", rec.Pid, ErrGone)
 	}
-	h := handle{process: process, pidfd: pidfd, started: startedAt(stat.startTicks)}
-	if stat.parent == os.Getpid() {
-		pidfd.Close()
-		h.pidfd = nil
-	}
-	return h, nil
+	return handle{t, started}, nil
 }
 
 // startedAt turns clock ticks since the boot into a time.
@@ -123,7 +121,7 @@ func startedAt(ticks uint64) time.Time {
 	return time.Now().Add(-time.Duration(max(0, age)))
 }
 
-// pluginConfig is what Start and Adopt have in common; set adds the rest.
+// pluginConfig returns what Start and Adopt have in common; set adds the rest.
 func (c *Child) pluginConfig(set func(*plugin.ClientConfig)) *plugin.ClientConfig {
 	p := &plugin.ClientConfig{
 		HandshakeConfig:  Handshake(),

@@ -21,6 +21,7 @@ import (
 	"bulkhead/internal/blackbox"
 	"bulkhead/internal/child"
 	"bulkhead/internal/child/inside"
+	"bulkhead/internal/fdpass"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -48,10 +49,10 @@ func orphan(options inside.Options) int {
 		}
 	}
 	options.Orphaned = func() { shout("the parent is gone") }
-	options.Socket = func(id uint64, socket net.Conn) {
-		fmt.Fprintf(socket, "socket %d", id)
+	options.Socket = func(h fdpass.Handover, socket net.Conn) {
+		fmt.Fprintf(socket, "socket %d", h.ID)
 		socket.Close()
-		log.Info("took a socket", "id", id)
+		log.Info("took a socket", "id", h.ID)
 	}
 	if inside.Serve(ctx, options) != nil {
 		return 1
@@ -144,14 +145,16 @@ func TestAnOrphanIsTakenUp(t *testing.T) {
 	if again, err := c.Record(); err != nil || again != rec {
 		t.Errorf("Record = %+v, %v; want the same again, %+v", again, err, rec)
 	}
-	if err := c.SendSocket(1, nil, time.Now()); err == nil || !strings.Contains(err.Error(), "without its line") {
+	err = c.SendSocket(fdpass.Handover{ID: 1}, nil, time.Now())
+	if err == nil || !strings.Contains(err.Error(), "without its line") {
 		t.Errorf("SendSocket = %v; want that there is no line", err)
 	}
 	if c.Pid() != rec.Pid || !c.Exit().Alive {
 		t.Errorf("pid %d, %+v; want %d, alive", c.Pid(), c.Exit(), rec.Pid)
 	}
 	e := c.Stop(within(t))
-	if e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN || e.Pid != rec.Pid || e.Unknown || !e.Ended.After(e.Started) {
+	if e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN || e.Pid != rec.Pid || e.Unknown ||
+		!e.Ended.After(e.Started) {
 		t.Errorf("exit = %v, %+v; want a clean one", e, e)
 	}
 }
@@ -242,7 +245,10 @@ func TestHowAnOrphanEndsIsKnown(t *testing.T) {
 			bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "killed by signal 9 (SIGKILL)"},
 		"a kill": {func(c *child.Child) { c.Kill() },
 			bulkheadv1.ExitClass_EXIT_CLASS_KILLED, "did not end in time and was killed"},
-		"a kill for a hang": {func(c *child.Child) { c.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG, "no answer for 5s") },
+		"a kill for a hang": {func(c *child.Child) {
+			c.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG,
+				"no answer for 5s")
+		},
 			bulkheadv1.ExitClass_EXIT_CLASS_HANG, "hung: no answer for 5s; killed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -295,17 +301,24 @@ func TestAdoptRefusesARecordOfSomethingElse(t *testing.T) {
 	dir := t.TempDir()
 	rec := leave(t, dir)
 	for name, spoil := range map[string]func(*child.Record){
-		"empty":                      func(r *child.Record) { *r = child.Record{} },
-		"init":                       func(r *child.Record) { r.Pid = 1 },
-		"every process":              func(r *child.Record) { r.Pid = -1 },
-		"this process":               func(r *child.Record) { r.Pid = os.Getpid() },
-		"a folder elsewhere":         func(r *child.Record) { r.SocketDir, r.Address = "/tmp/plugin-dir1", "/tmp/plugin-dir1/s" },
-		"the folder of all":          func(r *child.Record) { r.SocketDir, r.Address = dir, filepath.Join(dir, "s") },
-		"a folder by a detour":       func(r *child.Record) { r.SocketDir = dir + "/plugin-dir1/../../x" },
-		"a socket elsewhere":         func(r *child.Record) { r.Address = "/run/systemd/notify" },
-		"a socket below":             func(r *child.Record) { r.Address = filepath.Join(r.SocketDir, "a", "b") },
-		"an abstract socket":         func(r *child.Record) { r.Address = "@plugin" },
-		"a folder of somebody else":  func(r *child.Record) { r.SocketDir = filepath.Join(dir, "state"); r.Address = r.SocketDir + "/s" },
+		"empty":         func(r *child.Record) { *r = child.Record{} },
+		"init":          func(r *child.Record) { r.Pid = 1 },
+		"every process": func(r *child.Record) { r.Pid = -1 },
+		"this process":  func(r *child.Record) { r.Pid = os.Getpid() },
+		"a folder elsewhere": func(r *child.Record) {
+			r.SocketDir, r.Address = "/tmp/plugin-dir1",
+				"/tmp/plugin-dir1/s"
+		},
+		"the folder of all":    func(r *child.Record) { r.SocketDir, r.Address = dir, filepath.Join(dir, "s") },
+		"a folder by a detour": func(r *child.Record) { r.SocketDir = dir + "/plugin-dir1/../../x" },
+		"a socket elsewhere":   func(r *child.Record) { r.Address = "/run/systemd/notify" },
+		"a socket below":       func(r *child.Record) { r.Address = filepath.Join(r.SocketDir, "a", "b") },
+		"an abstract socket":   func(r *child.Record) { r.Address = "@plugin" },
+		"a folder of somebody else": func(r *child.Record) {
+			r.SocketDir = filepath.Join(dir,
+				"state")
+			r.Address = r.SocketDir + "/s"
+		},
 		"a number out of all bounds": func(r *child.Record) { r.Pid = 1 << 40 },
 	} {
 		bad := rec
@@ -362,7 +375,8 @@ func TestAdoptOfAStoppedChildIsBounded(t *testing.T) {
 	cfg := config("", dir, nil)
 	cfg.StartTimeout = 200 * time.Millisecond
 	_, err := child.Adopt(context.Background(), cfg, rec, nil)
-	if err == nil || !strings.Contains(err.Error(), "did not serve in ") || !strings.Contains(err.Error(), "(limit 200ms)") {
+	if err == nil || !strings.Contains(err.Error(), "did not serve in ") ||
+		!strings.Contains(err.Error(), "(limit 200ms)") {
 		t.Fatalf("Adopt = %v; want that it does not serve", err)
 	}
 	wantKilled(t, err)
@@ -411,7 +425,8 @@ func upgrade() int {
 func upgraded() int {
 	var rec child.Record
 	var held child.Held
-	err := errors.Join(json.Unmarshal([]byte(os.Getenv(recordEntry)), &rec), json.Unmarshal([]byte(os.Getenv(heldEntry)), &held))
+	err := errors.Join(json.Unmarshal([]byte(os.Getenv(recordEntry)), &rec),
+		json.Unmarshal([]byte(os.Getenv(heldEntry)), &held))
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -429,7 +444,7 @@ func upgraded() int {
 		return 1
 	}
 	deadline := time.Now().Add(20 * time.Second)
-	err = c.SendSocket(42, theirs, deadline)
+	err = c.SendSocket(fdpass.Handover{ID: 42}, theirs, deadline)
 	theirs.Close()
 	said, err2 := io.ReadAll(ours)
 	ours.Close()
@@ -442,7 +457,7 @@ func upgraded() int {
 	return 0
 }
 
-// pipes is how many pipes and sockets this process has open.
+// pipes returns how many pipes and sockets this process has open.
 func pipes() int {
 	n := 0
 	entries, _ := os.ReadDir("/proc/self/fd")
@@ -455,7 +470,7 @@ func pipes() int {
 	return n
 }
 
-// loopback is a TCP connection.
+// loopback returns a TCP connection.
 func loopback() (client net.Conn, server *net.TCPConn, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -482,7 +497,8 @@ func TestAChildSurvivesItsParentsUpgrade(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, want := range []string{
-		`socket: "socket 42" <nil>`, "took a socket", "exit: exit status 0, rusage true, unknown false", "of its pipes and sockets are left: 0",
+		`socket: "socket 42" <nil>`, "took a socket", "exit: exit status 0, rusage true, unknown false",
+		"of its pipes and sockets are left: 0",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the process said %q; want %q in it", out, want)
@@ -493,5 +509,17 @@ func TestAChildSurvivesItsParentsUpgrade(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left in the socket folder: %v, %v", left, err)
+	}
+}
+
+// The number of a child that has ended may be another's.
+func TestNoRecordOfAChildThatHasEnded(t *testing.T) {
+	c := start(t, "serve", nil)
+	if rec, err := c.Record(); err != nil || rec.StartTicks == 0 || rec.BootID == "" {
+		t.Errorf("Record = %+v, %v; want which process it is", rec, err)
+	}
+	c.Kill()
+	if rec, err := c.Record(); !errors.Is(err, child.ErrGone) {
+		t.Errorf("Record = %+v, %v; want ErrGone", rec, err)
 	}
 }

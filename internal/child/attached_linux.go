@@ -55,8 +55,8 @@ func (e *Exit) set(status syscall.WaitStatus) {
 	}
 }
 
-// polled is what poll(2) says of a pidfd at this moment. It says nothing where RLIMIT_NOFILE
-// is 0 (EINVAL); a process that no signal can reach any more has been reaped.
+// polled returns what poll(2) says of a pidfd at this moment. It says nothing where RLIMIT_NOFILE
+// is 0 (EINVAL); a process that signals no longer reach has been reaped.
 func polled(fd uintptr) int16 {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {

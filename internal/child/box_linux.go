@@ -1,6 +1,7 @@
 package child
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -15,25 +16,42 @@ type boxed struct {
 	atWork bool
 }
 
-// addBox makes the box that the process inherits, if it is to have one.
-func (p *process) addBox() error {
+// addBox makes the box that the process inherits, if it is to have one. The file is for that,
+// and closed by Start.
+func (p *process) addBox() (*os.File, error) {
 	if p.cfg.BoxBytes <= 0 {
-		return nil
+		return nil, nil
 	}
 	box, err := blackbox.Create(p.cfg.BoxBytes)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.box = box
+	if p.box, err = viewOf(box); err != nil {
+		box.Close()
+		return nil, err
+	}
 	p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, box) // behind the line: blackbox.ChildFD
-	return nil
+	return box, nil
 }
 
-// findBox opens the box of a process whose parent has ended. A process without one,
-// or one that hides it, has none: nil.
+// viewOf maps the box in an open file.
+func viewOf(f *os.File) (view *blackbox.View, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	if fails := raw.Control(func(fd uintptr) { view, err = blackbox.Map(int(fd)) }); fails != nil {
+		return nil, fails
+	}
+	return view, err
+}
+
+// findBox opens the box of a running process. A process without one, or one that hides it, has
+// none: nil.
 func findBox(pid int) *os.File {
 	// Not to block on whatever the process has put there instead.
-	fd, err := unix.Open(fmt.Sprintf("/proc/%d/fd/%d", pid, blackbox.ChildFD), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/fd/%d", pid, blackbox.ChildFD),
+		unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil
 	}
@@ -44,7 +62,38 @@ func findBox(pid int) *os.File {
 	return os.NewFile(uintptr(fd), "box")
 }
 
-// Box is the frame that the child is at work on, or was when it ended, as far as it
+// viewBox looks into the box that is open as f, or that of a process whose parent has ended if f
+// is nil. It closes f.
+func viewBox(f *os.File, pid int) *blackbox.View {
+	if f == nil {
+		f = findBox(pid)
+	}
+	if f == nil {
+		return nil
+	}
+	defer f.Close() // nothing was written
+	view, err := viewOf(f)
+	if err != nil {
+		return nil
+	}
+	return view
+}
+
+// lastBox returns a copy of the box of a process that has ended and was not waited for yet; nil
+// for any other.
+func (p *process) lastBox() (*os.File, error) {
+	running := p.running.Load()
+	if p.box == nil || running == nil || !running.ended() {
+		return nil, nil
+	}
+	f, err := p.box.Copy(p.cfg.BoxBytes)
+	if errors.Is(err, os.ErrClosed) { // it was waited for meanwhile
+		return nil, nil
+	}
+	return f, err
+}
+
+// Box returns the frame that the child is at work on, or was when it ended, as far as it
 // fits into the box, and whether there is one: a child that is idle, has no box or
 // has spoilt it has none.
 func (c *Child) Box() (frame []byte, atWork bool) {
@@ -62,39 +111,10 @@ func (c *Child) Box() (frame []byte, atWork bool) {
 
 // readBox reads at most room bytes of a frame: a box that was found may be a box of
 // any size that the process made itself.
-func readBox(f *os.File, room int) boxed {
-	raw, err := f.SyscallConn()
+func readBox(view *blackbox.View, room int) boxed {
+	frame, atWork, err := blackbox.Read(view, room)
 	if err != nil {
 		return boxed{}
 	}
-	var b boxed
-	_ = raw.Control(func(fd uintptr) { // it fails only for a file that is closed
-		has, err := blackbox.Check(int(fd))
-		if err != nil {
-			return
-		}
-		if b.frame, b.atWork, err = blackbox.Read(file(fd), min(has, room)); err != nil {
-			b = boxed{}
-		}
-	})
-	return b
-}
-
-// file reads an open file with pread(2), which does not move its offset.
-type file uintptr
-
-func (f file) ReadAt(p []byte, off int64) (int, error) {
-	for n := 0; n < len(p); {
-		m, err := unix.Pread(int(f), p[n:], off+int64(n))
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return n, err
-		case m == 0:
-			return n, fmt.Errorf("the box ends at %d: %w", off+int64(n), unix.EIO)
-		default:
-			n += m
-		}
-	}
-	return len(p), nil
+	return boxed{frame, atWork}
 }

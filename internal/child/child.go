@@ -19,20 +19,20 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"bulkhead/internal/blackbox"
+	"bulkhead/internal/child/handshake"
 	"bulkhead/internal/fdpass"
 	"bulkhead/internal/threads"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 const (
-	// PingEvery is how often a child with a call open is asked for a sign of life
-	// when it gives none, and PingTimeout how long it may take. The call fails then.
-	PingEvery   = 10 * time.Second
-	PingTimeout = 10 * time.Second
+	// pingTimeout is how long a sign of life that a child was asked for may take. The call
+	// that is open fails then.
+	pingTimeout = 10 * time.Second
 
-	// WindowBytes is how much each side may send that the other has not read yet. By default
-	// gRPC finds that out by a ping for each message, which costs more than the message does.
-	WindowBytes = 1 << 20
+	// writeBuffer is how many bytes to a child are gathered, in a buffer twice as large: they are
+	// acknowledgements and pings.
+	writeBuffer = 2 << 10
 
 	defaultStartTimeout = 5 * time.Second
 	defaultKillTimeout  = 5 * time.Second
@@ -72,13 +72,30 @@ type Config struct {
 	// Files are open files that the child inherits as descriptors FirstFile, FirstFile+1
 	// and so on. They stay the caller's, who keeps them open until Start has returned.
 	Files []*os.File
+	// Watched says that the owner asks for signs of life itself whenever a call is open, so that
+	// gRPC need not, which costs a goroutine and a timer for each child.
+	Watched bool
+	// BoundsItself says that the child bounds its memory to MemoryMax itself, before it serves.
+	BoundsItself bool
+	// Apart starts the child in a network and an IPC namespace of its own, where the system lets
+	// this process make them. A spawner has its own by its NewSpawner.
+	Apart bool
 	// DieWithParent wakes the child up with SIGCONT when this process ends in
 	// whatever way, so that also a child that was stopped notices that its parent is
 	// gone, cleans up and ends. It costs an operating-system thread.
 	DieWithParent bool
+	// Spawner starts the child, so that a start does not copy all descriptors of this process;
+	// nil, or one that is not running, leaves it to this process. A child with DieWithParent
+	// is always this process's own affair.
+	Spawner *Spawner
 	// Blocking bounds how many threads of this process wait for the disk at the same time
 	// on behalf of this child and of others with the same; nil bounds nothing.
 	Blocking *threads.Limit
+	// Call makes, as the child starts, a call that waits in the child until there is something to
+	// do: then nobody waits for it to begin. The start fails when it does. It has until ctx is done
+	// to find out that the child serves, for which there is no Ping then. Called returns what it
+	// returned. Nil makes none.
+	Call func(ctx context.Context, conn grpc.ClientConnInterface) (any, error)
 	// TimerSlack is how late the kernel may wake up the child's threads, in order to do
 	// it together with something else (PR_SET_TIMERSLACK, prctl(2)); 0 is as late as
 	// this process's, usually 50 µs. A Go program that makes system calls looks every
@@ -113,8 +130,21 @@ type Child struct {
 	proc    *process
 	client  *plugin.Client
 	conn    *grpc.ClientConn
+	record  Record        // written before Start or Adopt returns
+	called  any           // what Config.Call returned; written before Start returns
 	line    *net.UnixConn // nil for a child of another process
+	dialed  chan net.Conn // holds the connection that connect made, until gRPC takes it
 	cleaned chan struct{} // closed when nothing of the child is left
+
+	connected chan struct{} // closed when connect has returned
+}
+
+// newChild returns the child of a process that nobody waits for yet.
+func newChild(cfg Config, line *net.UnixConn, proc *process) *Child {
+	c := &Child{cfg: cfg, line: line, proc: proc, dialed: make(chan net.Conn, 1), cleaned: make(chan struct{}),
+		connected: make(chan struct{})}
+	proc.clean = c.clean
+	return c
 }
 
 // Start starts a child and returns when it serves. A child that does not within
@@ -125,7 +155,7 @@ func Start(ctx context.Context, cfg Config) (*Child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", cfg.Name, err)
 	}
-	c := &Child{cfg: cfg, line: line, proc: newProcess(cfg, childLine), cleaned: make(chan struct{})}
+	c := newChild(cfg, line, newProcess(cfg, childLine))
 	adopted := false
 	c.client = plugin.NewClient(c.pluginConfig(func(p *plugin.ClientConfig) {
 		p.UnixSocketConfig = &plugin.UnixSocketConfig{TempDir: cfg.SocketDir}
@@ -136,10 +166,13 @@ func Start(ctx context.Context, cfg Config) (*Child, error) {
 		}
 	}))
 	err = c.connect(ctx)
+	if err == nil {
+		c.record, err = c.describe()
+	}
+	close(c.connected)
 	if !adopted { // not even a folder for its socket
 		c.proc.abandon(err)
 	}
-	go c.cleanAfter() // ends when the process does
 	if err != nil {
 		c.Kill()
 		return nil, fmt.Errorf("starting %s: %w", cfg.Name, c.explain(err))
@@ -165,7 +198,14 @@ func (c *Child) connect(ctx context.Context) error {
 	if err != nil {
 		return c.orLate(ctx, began, err)
 	}
-	conn.Close()
+	c.dialed <- conn // there is room: connect is called once
+	defer func() {
+		select {
+		case unused := <-c.dialed:
+			unused.Close()
+		default:
+		}
+	}()
 	proto, err := c.client.Client()
 	if err != nil {
 		return c.orLate(ctx, began, err)
@@ -175,62 +215,86 @@ func (c *Child) connect(ctx context.Context) error {
 		return fmt.Errorf("child speaks %s; want grpc", c.client.Protocol())
 	}
 	c.conn = served.Conn
-	return c.orLate(ctx, began, c.Ping(ctx))
+	if c.cfg.Call == nil {
+		return c.orLate(ctx, began, c.Ping(ctx))
+	}
+	c.called, err = c.cfg.Call(ctx, c.conn)
+	return c.orLate(ctx, began, err)
 }
 
-// orLate is err, or why ctx ended if that is what made it an error: what began then has
+// orLate returns err, or why ctx ended if that is what made it an error: what began then has
 // lasted too long.
 func (c *Child) orLate(ctx context.Context, began time.Time, err error) error {
 	switch late := ctx.Err(); {
 	case err == nil || late == nil:
 		return err
 	case errors.Is(late, context.DeadlineExceeded):
-		return fmt.Errorf("it did not serve in %s (limit %s): %w", time.Since(began).Round(time.Millisecond), c.cfg.StartTimeout, late)
+		return fmt.Errorf("it did not serve in %s (limit %s): %w", time.Since(began).Round(time.Millisecond),
+			c.cfg.StartTimeout, late)
 	default:
 		return late
 	}
 }
 
-// explain is a start's error, or how the child ended if it did that by itself: then
+// explain returns a start's error, or how the child ended if it did that by itself: then
 // go-plugin only knows that its handshake did not come.
 func (c *Child) explain(err error) error {
 	e := c.Exit()
 	switch e.Class() {
 	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_CLEAN,
 		bulkheadv1.ExitClass_EXIT_CLASS_OOM, bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX:
-		return fmt.Errorf("it ended before it served: %s", e)
+		return &StartError{e}
 	default:
 		return err
 	}
 }
 
-// Handshake is what parent and child must agree on. The version is that of the
-// services between them; the cookie, an environment variable, tells a child that
-// a parent of ours started it.
+// StartError says that a child ended by itself before it served.
+type StartError struct{ Exit Exit }
+
+func (e *StartError) Error() string { return "it ended before it served: " + e.Exit.String() }
+
+// Handshake returns what package handshake says in go-plugin's form.
 func Handshake() plugin.HandshakeConfig {
-	return plugin.HandshakeConfig{ProtocolVersion: 1, MagicCookieKey: "BULKHEAD_CHILD", MagicCookieValue: "1"}
+	return plugin.HandshakeConfig{ProtocolVersion: handshake.Version, MagicCookieKey: handshake.CookieKey,
+		MagicCookieValue: handshake.CookieValue}
 }
 
 // dialOptions bound what a child can make this process hold.
 func (c *Child) dialOptions() []grpc.DialOption {
 	maxMessage := c.cfg.MaxMessageBytes
-	return []grpc.DialOption{
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return c.dial(ctx) }),
+	options := []grpc.DialOption{
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			select {
+			case conn := <-c.dialed:
+				return conn, nil
+			default:
+				return c.dial(ctx)
+			}
+		}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithNoProxy(),
 		grpc.WithStreamInterceptor(c.guard),
 		grpc.WithMaxHeaderListSize(16 << 10),
-		grpc.WithStaticStreamWindowSize(WindowBytes), grpc.WithStaticConnWindowSize(WindowBytes),
+		grpc.WithStaticStreamWindowSize(handshake.WindowBytes),
+		grpc.WithStaticConnWindowSize(handshake.WindowBytes),
 		grpc.WithDisableServiceConfig(),
-		// A child that hangs with a call open, stopped for example, is noticed.
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: PingEvery, Timeout: PingTimeout}),
+		grpc.WithWriteBufferSize(writeBuffer),
 	}
+	if !c.cfg.Watched { // a child that hangs with a call open, stopped for example, is noticed
+		options = append(options,
+			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: handshake.PingEvery, Timeout: pingTimeout}))
+	}
+	return options
 }
 
-// Conn is the gRPC connection to the child.
+// Called returns what Config.Call returned as the child was started; nil for one that was adopted.
+func (c *Child) Called() any { return c.called }
+
+// Conn returns the gRPC connection to the child.
 func (c *Child) Conn() grpc.ClientConnInterface { return c.conn }
 
-// Pid is the child's process id; 0 if it never started, and of nil.
+// Pid returns the child's process id; 0 if it never started, and of nil.
 func (c *Child) Pid() int {
 	if c == nil {
 		return 0
@@ -238,10 +302,14 @@ func (c *Child) Pid() int {
 	return int(c.proc.pid.Load())
 }
 
-// Done is closed when the process has exited.
+// Look calls f with the child's process id, which is its own meanwhile. It returns
+// os.ErrProcessDone, wrapped, if the child is no more.
+func (c *Child) Look(f func(pid int) error) error { return c.proc.running.Load().use(f) }
+
+// Done returns a channel that is closed when the process has exited.
 func (c *Child) Done() <-chan struct{} { return c.proc.exited }
 
-// Exit is how the child ended. Before Done is closed it says that the child is
+// Exit returns how the child ended. Before Done is closed it says that the child is
 // alive.
 func (c *Child) Exit() Exit {
 	select {
@@ -252,7 +320,7 @@ func (c *Child) Exit() Exit {
 	}
 }
 
-// SystemKills is how many processes the system has killed for want of memory since its
+// SystemKills returns how many processes the system has killed for want of memory since its
 // boot; 0 where it does not say. See Outlived.
 func SystemKills() uint64 { return oomKills() }
 
@@ -264,7 +332,8 @@ func (c *Child) Outlived(kills uint64) { c.proc.outlived(kills) }
 // Ping asks whether the child serves. A stopped child answers only by the end of
 // ctx, so give it a deadline.
 func (c *Child) Ping(ctx context.Context) error {
-	_, err := grpc_health_v1.NewHealthClient(c.conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: plugin.GRPCServiceName})
+	_, err := grpc_health_v1.NewHealthClient(c.conn).Check(ctx,
+		&grpc_health_v1.HealthCheckRequest{Service: handshake.Service})
 	if err != nil {
 		return fmt.Errorf("asking %s (pid %d) for its health: %w", c.cfg.Name, c.Pid(), err)
 	}
@@ -273,21 +342,21 @@ func (c *Child) Ping(ctx context.Context) error {
 
 // SendSocket hands an open socket over and returns when the child has confirmed
 // that it is its own, at the latest at the deadline. The caller closes its copy.
-func (c *Child) SendSocket(id uint64, socket syscall.Conn, deadline time.Time) error {
+func (c *Child) SendSocket(h fdpass.Handover, socket syscall.Conn, deadline time.Time) error {
 	if c.line == nil {
 		return fmt.Errorf("handing a socket to %s (pid %d): %w", c.cfg.Name, c.Pid(), errNoLine)
 	}
 	if err := c.line.SetDeadline(deadline); err != nil {
 		return fmt.Errorf("handing a socket to %s (pid %d): %w", c.cfg.Name, c.Pid(), err)
 	}
-	if err := fdpass.Send(c.line, id, socket); err != nil {
+	if err := fdpass.Send(c.line, h, socket); err != nil {
 		return fmt.Errorf("%s (pid %d): %w", c.cfg.Name, c.Pid(), err)
 	}
 	return nil
 }
 
 // errNoLine says that the line ended with the process that started the child.
-var errNoLine = errors.New("it was taken up without its line")
+var errNoLine = errors.New("it was adopted without its line")
 
 // Stop asks the child to end, over the line or by SIGTERM if there is none, and kills
 // it when ctx is done first. It returns when nothing of the child is left, or
@@ -313,7 +382,7 @@ func (c *Child) Kill() Exit {
 	return c.await()
 }
 
-// KillFor is Kill of a child that misbehaves: if the kill is what ends it, its exit
+// KillFor does what Kill does, to a child that misbehaves: if the kill is what ends it, its exit
 // is of this class, HANG or PROTOCOL for example, and says why. Of several kills the
 // first counts.
 func (c *Child) KillFor(class bulkheadv1.ExitClass, why string) Exit {
@@ -343,10 +412,10 @@ func (c *Child) waitExit(d time.Duration) {
 	}
 }
 
-// cleanAfter removes what go-plugin and the line still hold when the process has
-// ended. So go-plugin's Kill neither signals nor waits: its context is done.
-func (c *Child) cleanAfter() {
-	<-c.proc.exited
+// clean removes what go-plugin and the line still hold of a process that has ended, once
+// nobody connects to it. So go-plugin's Kill neither signals nor waits: its context is done.
+func (c *Child) clean() {
+	<-c.connected
 	defer close(c.cleaned)
 	if c.line != nil {
 		c.line.Close()

@@ -27,6 +27,8 @@ import (
 
 	"bulkhead/internal/child"
 	"bulkhead/internal/child/inside"
+	"bulkhead/internal/child/spawner"
+	"bulkhead/internal/fdpass"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -34,21 +36,24 @@ import (
 const role = "CHILD_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	if r := os.Getenv(role); r != "" {
+	switch r := os.Getenv(role); {
+	case len(os.Args) == 2 && os.Args[1] == spawner.Argument:
+		os.Exit(spawn(r))
+	case r != "":
 		os.Exit(behave(r))
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// behave is what the child does in each role.
+// behave does what the child does in each role.
 func behave(r string) int {
 	log := inside.Logger()
 	options := inside.Options{Register: func(*grpc.Server) {}}
 	switch r {
 	case "serve":
 	case "echo": // says hello on the socket it is handed
-		options.Socket = func(id uint64, socket net.Conn) {
-			fmt.Fprintf(socket, "socket %d", id)
+		options.Socket = func(h fdpass.Handover, socket net.Conn) {
+			fmt.Fprintf(socket, "socket %d", h.ID)
 			socket.Close()
 		}
 	case "environment":
@@ -59,6 +64,10 @@ func behave(r string) int {
 		panic("the child cannot go on")
 	case "exit":
 		return 7
+	case "without a log": // closes its stderr, and serves
+		unix.Close(unix.Stderr)
+	case "leaving": // ends when told, and leaves its stderr to a child of its own
+		return leaving(options)
 	case "silent":
 		select {}
 	case "liar":
@@ -71,6 +80,8 @@ func behave(r string) int {
 		fmt.Fprintln(os.Stderr, strings.Repeat("x", 1<<20))
 	case "flooding", "printing": // writes without end, to its log or to stdout, once it is told
 		go flood(r, told())
+	case "streaming":
+		return streaming()
 	case "brokering":
 		return brokering()
 	case "hoarder": // takes memory until there is none
@@ -91,6 +102,14 @@ func behave(r string) int {
 		return upgrade()
 	case "after the upgrade":
 		return upgraded()
+	case "parent of a spawner":
+		s := child.NewSpawner(os.Args[0], nil, slog.New(slog.DiscardHandler))
+		go s.Run(context.Background()) // ends with the process
+		for s.Pid() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		fmt.Println(s.Pid())
+		select {}
 	case "stubborn":
 		_ = inside.Serve(context.Background(), options)
 		select {}
@@ -143,8 +162,9 @@ func TestTheCauseOfADeathIsNamed(t *testing.T) {
 		class bulkheadv1.ExitClass
 		text  string
 	}{
-		"hoarder":   {bulkheadv1.ExitClass_EXIT_CLASS_OOM, "ran out of memory: exit status 2: fatal error: "},
-		"sandboxed": {bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, "did what its sandbox forbids: killed by signal 31 (SIGSYS)"},
+		"hoarder": {bulkheadv1.ExitClass_EXIT_CLASS_OOM, "ran out of memory: exit status 2: fatal error: "},
+		"sandboxed": {bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX,
+			"did what its sandbox forbids: killed by signal 31 (SIGSYS)"},
 		"crashing":  {bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "killed by signal 11 (SIGSEGV)"},
 		"signalled": {bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "exit status 2: SIGSEGV: segmentation violation"},
 	} {
@@ -174,13 +194,15 @@ func TestKillForNamesTheReason(t *testing.T) {
 	e := c.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, "it sent a second Hello")
 	again := c.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG, "no answer")
 	for _, e := range []child.Exit{e, again} {
-		if e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL || e.String() != "broke the protocol: it sent a second Hello; killed" {
+		if e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL ||
+			e.String() != "broke the protocol: it sent a second Hello; killed" {
 			t.Errorf("exit = %v %q; want a breach of the protocol", e.Class(), e)
 		}
 	}
 	c = start(t, "serve", nil)
 	c.Stop(within(t))
-	if e := c.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG, "no answer"); e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
+	if e := c.KillFor(bulkheadv1.ExitClass_EXIT_CLASS_HANG,
+		"no answer"); e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
 		t.Errorf("exit of a child that had ended = %v %q; want a clean one", e.Class(), e)
 	}
 }
@@ -209,7 +231,8 @@ func TestStopEndsAChildInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := c.Stop(within(t))
-	if e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN || e.Pid != c.Pid() || e.MaxResident == 0 || !e.Ended.After(e.Started) {
+	if e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN || e.Pid != c.Pid() || e.MaxResident == 0 ||
+		!e.Ended.After(e.Started) {
 		t.Fatalf("exit = %+v; want a clean one with usage", e)
 	}
 }
@@ -320,7 +343,7 @@ func TestSocketIsHandedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := start(t, "echo", nil)
-	if err := c.SendSocket(42, server.(*net.TCPConn), time.Now().Add(20*time.Second)); err != nil {
+	if err := c.SendSocket(fdpass.Handover{ID: 42}, server.(*net.TCPConn), time.Now().Add(20*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	server.Close()
@@ -359,7 +382,8 @@ func TestEnvironmentIsTheChildsOwn(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	want := []string{"BULKHEAD_CHILD", role, "PLUGIN_MAX_PORT", "PLUGIN_MIN_PORT", "PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_UNIX_SOCKET_DIR"}
+	want := []string{"BULKHEAD_CHILD", role, "PLUGIN_MAX_PORT", "PLUGIN_MIN_PORT", "PLUGIN_PROTOCOL_VERSIONS",
+		"PLUGIN_UNIX_SOCKET_DIR"}
 	if raceDetector {
 		want = slices.Insert(want, 2, "GORACE")
 	}

@@ -6,9 +6,13 @@
 // without limit. What it guarantees:
 //
 //   - Every call has a deadline. A child that does not answer is killed with
-//     SIGKILL through its pidfd (os.Process), never through go-plugin's Kill.
-//   - Exactly one goroutine waits for the process. Its exit is an Exit: status,
+//     SIGKILL, never through go-plugin's Kill, and never another process that has its
+//     number by now.
+//   - Each child is reaped exactly once, by one reaper for all (reaper_linux.go), so that
+//     it costs no descriptor and no thread to wait for it. Its exit is an Exit: status,
 //     signal, resource usage and, after a crash, the last lines it wrote.
+//   - It has one goroutine, which reads its stderr and cleans up after it, and three
+//     descriptors: the line, stderr, and its connection.
 //   - The child gets the environment and descriptors of its Config and no other:
 //     stdin is /dev/null, stdout carries go-plugin's handshake, stderr its log,
 //     descriptor 3 the line (package fdpass), descriptor 4 its black box if it has
@@ -31,6 +35,12 @@
 //	           ▼              │
 //	   the parent dies ──► Adopt(Record): by another process
 //	                           no line and no stderr; Stop is SIGTERM
+//
+// A Spawner starts children for this process: a small process of its own (package spawner),
+// whose children are nevertheless this one's, by CLONE_PARENT. It is no plugin, and is owned here
+// all the same: each request has a deadline, one that does not answer is killed and followed by
+// another, and without one children are started directly. It ends with this process, and leaves
+// no child that nobody waits for.
 //
 // A Record names a process by its number, its start and the boot, and Adopt compares
 // all three, and who listens on its socket, before it believes one. Exit is as

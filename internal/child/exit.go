@@ -2,7 +2,6 @@ package child
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -53,21 +52,15 @@ type Exit struct {
 	reason  reason // why this package killed it; means something if Forced
 }
 
-// exitOf reads an Exit from what os.Process.Wait returned.
-func exitOf(state *os.ProcessState, err error) Exit {
-	e := Exit{Err: err}
-	if state == nil {
-		return e
-	}
-	e.Pid = state.Pid()
-	e.Code = state.ExitCode()
-	e.UserCPU, e.SystemCPU = state.UserTime(), state.SystemTime()
-	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		e.Signal = ws.Signal()
-	}
-	if ru, ok := state.SysUsage().(*syscall.Rusage); ok {
-		e.MaxResident = uint64(ru.Maxrss) * 1024 // kilobytes on Linux, getrusage(2)
-		e.ReadBlocks, e.WrittenBlocks, e.MajorFaults = uint64(ru.Inblock), uint64(ru.Oublock), uint64(ru.Majflt)
+// exitWith returns an Exit from what wait4(2) says of a process.
+func exitWith(pid int, status syscall.WaitStatus, usage *syscall.Rusage) Exit {
+	e := Exit{Pid: pid}
+	e.set(status)
+	if usage != nil {
+		e.UserCPU, e.SystemCPU = time.Duration(usage.Utime.Nano()), time.Duration(usage.Stime.Nano())
+		e.MaxResident = uint64(usage.Maxrss) * 1024 // kilobytes on Linux, getrusage(2)
+		e.ReadBlocks, e.WrittenBlocks = uint64(usage.Inblock), uint64(usage.Oublock)
+		e.MajorFaults = uint64(usage.Majflt)
 	}
 	return e
 }
@@ -94,7 +87,7 @@ func (e Exit) Class() bulkheadv1.ExitClass {
 	}
 }
 
-// firstWord is the first of the last words.
+// firstWord returns the first of the last words.
 func (e Exit) firstWord() string {
 	if len(e.LastWords) == 0 {
 		return ""
@@ -104,17 +97,19 @@ func (e Exit) firstWord() string {
 
 // isOutOfMemory recognizes what Go's runtime says when it gets no memory.
 func isOutOfMemory(word string) bool {
-	return strings.HasPrefix(word, fatal) && (strings.Contains(word, "out of memory") || strings.Contains(word, "cannot allocate memory"))
+	return strings.HasPrefix(word, fatal) &&
+		(strings.Contains(word, "out of memory") || strings.Contains(word, "cannot allocate memory"))
 }
 
-// String says how the child ended, for a person.
+// String returns how the child ended, for a person.
 func (e Exit) String() string {
 	s := e.status()
 	if e.firstWord() == "" {
 		return s
 	}
 	switch e.Class() {
-	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_OOM, bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX:
+	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_OOM,
+		bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX:
 		s += ": " + e.firstWord()
 	}
 	return s
@@ -145,7 +140,7 @@ func (e Exit) status() string {
 	return e.bare()
 }
 
-// bare is the exit as the system gives it.
+// bare returns the exit as the system gives it.
 func (e Exit) bare() string {
 	if e.Signal != 0 {
 		return fmt.Sprintf("killed by signal %d (%s)", int(e.Signal), unix.SignalName(e.Signal))
@@ -153,7 +148,7 @@ func (e Exit) bare() string {
 	return fmt.Sprintf("exit status %d", e.Code)
 }
 
-// String is the reason for a kill, for a person.
+// String returns the reason for a kill, for a person.
 func (r reason) String() string {
 	switch {
 	case r.why == "":
@@ -167,7 +162,7 @@ func (r reason) String() string {
 	}
 }
 
-// Proto is the exit of process p in wire form. p.Pid is set from the exit.
+// Proto returns the exit of process p in wire form. p.Pid is set from the exit.
 func (e Exit) Proto(p *bulkheadv1.Process) *bulkheadv1.ProcessExit {
 	if p == nil {
 		p = &bulkheadv1.Process{}
@@ -195,7 +190,7 @@ func (e Exit) Proto(p *bulkheadv1.Process) *bulkheadv1.ProcessExit {
 	return out
 }
 
-// unixNano is t in nanoseconds since 1970, and 0 for the zero time.
+// unixNano returns t in nanoseconds since 1970, and 0 for the zero time.
 func unixNano(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

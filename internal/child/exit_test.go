@@ -19,27 +19,51 @@ func TestExitsAreSorted(t *testing.T) {
 		text  string
 	}{
 		{"never started", Exit{}, bulkheadv1.ExitClass_EXIT_CLASS_NOT_STARTED, "never started"},
-		{"why not", Exit{Err: errors.New("no memory")}, bulkheadv1.ExitClass_EXIT_CLASS_NOT_STARTED, "never started: no memory"},
-		{"does not end", Exit{Pid: 2, Alive: true}, bulkheadv1.ExitClass_EXIT_CLASS_NEVER, "did not end, not even by SIGKILL"},
+		{"why not", Exit{Err: errors.New("no memory")}, bulkheadv1.ExitClass_EXIT_CLASS_NOT_STARTED,
+			"never started: no memory"},
+		{"does not end", Exit{Pid: 2, Alive: true}, bulkheadv1.ExitClass_EXIT_CLASS_NEVER,
+			"did not end, not even by SIGKILL"},
 		{"clean", Exit{Pid: 2}, bulkheadv1.ExitClass_EXIT_CLASS_CLEAN, "exit status 0"},
-		{"clean, with words", Exit{Pid: 2, LastWords: words("panic: no")}, bulkheadv1.ExitClass_EXIT_CLASS_CLEAN, "exit status 0"},
+		{"clean, with words", Exit{Pid: 2, LastWords: words("panic: no")}, bulkheadv1.ExitClass_EXIT_CLASS_CLEAN,
+			"exit status 0"},
 		{"status", Exit{Pid: 2, Code: 7}, bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "exit status 7"},
-		{"panic", Exit{Pid: 2, Code: 2, LastWords: words("panic: x", "goroutine 1")}, bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "exit status 2: panic: x"},
-		{"signal", Exit{Pid: 2, Code: -1, Signal: syscall.SIGBUS}, bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "killed by signal 7 (SIGBUS)"},
-		{"a foreign kill", Exit{Pid: 2, Code: -1, Signal: syscall.SIGKILL}, bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "killed by signal 9 (SIGKILL)"},
-		{"the system's killer", Exit{Pid: 2, Code: -1, Signal: syscall.SIGKILL, KernelOOM: true}, bulkheadv1.ExitClass_EXIT_CLASS_OOM, "ran out of memory: probably killed by the system's out-of-memory killer"},
-		{"its own limit", Exit{Pid: 2, Code: 2, LastWords: words("fatal error: runtime: out of memory")}, bulkheadv1.ExitClass_EXIT_CLASS_OOM, "ran out of memory: exit status 2: fatal error: runtime: out of memory"},
-		{"no memory for a stack", Exit{Pid: 2, Code: 2, LastWords: words("fatal error: runtime: cannot allocate memory")}, bulkheadv1.ExitClass_EXIT_CLASS_OOM, "ran out of memory: exit status 2: fatal error: runtime: cannot allocate memory"},
-		{"no memory for a thread", Exit{Pid: 2, Code: 2, limited: true, LastWords: words(noThread + ": EAGAIN")}, bulkheadv1.ExitClass_EXIT_CLASS_OOM, "ran out of memory: exit status 2: runtime/cgo: pthread_create failed: EAGAIN"},
-		{"no thread", Exit{Pid: 2, Code: 2, LastWords: words(noThread + ": EAGAIN")}, bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "exit status 2: runtime/cgo: pthread_create failed: EAGAIN"},
-		{"words about memory", Exit{Pid: 2, Code: 2, LastWords: words("panic: out of memory")}, bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "exit status 2: panic: out of memory"},
-		{"sandbox", Exit{Pid: 2, Code: -1, Signal: syscall.SIGSYS}, bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, "did what its sandbox forbids: killed by signal 31 (SIGSYS)"},
-		{"sandbox that tells", Exit{Pid: 2, Code: 2, LastWords: words("SIGSYS: bad system call")}, bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, "did what its sandbox forbids: exit status 2: SIGSYS: bad system call"},
-		{"killed", Exit{Pid: 2, Code: -1, Signal: syscall.SIGKILL, Forced: true, reason: killed}, bulkheadv1.ExitClass_EXIT_CLASS_KILLED, "did not end in time and was killed"},
-		{"killed for a hang", Exit{Pid: 2, Code: -1, Signal: syscall.SIGKILL, Forced: true, reason: hang}, bulkheadv1.ExitClass_EXIT_CLASS_HANG, "hung: no answer for 5s; killed"},
-		{"ended before the kill", Exit{Pid: 2, Forced: true, reason: hang}, bulkheadv1.ExitClass_EXIT_CLASS_CLEAN, "exit status 0"},
-		{"unknown", Exit{Pid: 2, Unknown: true}, bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED, "ended; how is not known: it was not this process's child"},
-		{"unknown, but killed", Exit{Pid: 2, Unknown: true, Forced: true, reason: hang}, bulkheadv1.ExitClass_EXIT_CLASS_HANG, "hung: no answer for 5s; killed"},
+		{"panic", Exit{Pid: 2, Code: 2, LastWords: words("panic: x", "goroutine 1")},
+			bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "exit status 2: panic: x"},
+		{"signal", Exit{Pid: 2, Code: -1, Signal: syscall.SIGBUS}, bulkheadv1.ExitClass_EXIT_CLASS_CRASH,
+			"killed by signal 7 (SIGBUS)"},
+		{"a foreign kill", Exit{Pid: 2, Code: -1, Signal: syscall.SIGKILL}, bulkheadv1.ExitClass_EXIT_CLASS_CRASH,
+			"killed by signal 9 (SIGKILL)"},
+		{"the system's killer", Exit{Pid: 2, Code: -1, Signal: syscall.SIGKILL, KernelOOM: true},
+			bulkheadv1.ExitClass_EXIT_CLASS_OOM,
+			"ran out of memory: probably killed by the system's out-of-memory killer"},
+		{"its own limit", Exit{Pid: 2, Code: 2, LastWords: words("fatal error: runtime: out of memory")},
+			bulkheadv1.ExitClass_EXIT_CLASS_OOM,
+			"ran out of memory: exit status 2: fatal error: runtime: out of memory"},
+		{"no memory for a stack", Exit{Pid: 2, Code: 2,
+			LastWords: words("fatal error: runtime: cannot allocate memory")}, bulkheadv1.ExitClass_EXIT_CLASS_OOM,
+			"ran out of memory: exit status 2: fatal error: runtime: cannot allocate memory"},
+		{"no memory for a thread", Exit{Pid: 2, Code: 2, limited: true, LastWords: words(noThread + ": EAGAIN")},
+			bulkheadv1.ExitClass_EXIT_CLASS_OOM,
+			"ran out of memory: exit status 2: runtime/cgo: pthread_create failed: EAGAIN"},
+		{"no thread", Exit{Pid: 2, Code: 2, LastWords: words(noThread + ": EAGAIN")},
+			bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "exit status 2: runtime/cgo: pthread_create failed: EAGAIN"},
+		{"words about memory", Exit{Pid: 2, Code: 2, LastWords: words("panic: out of memory")},
+			bulkheadv1.ExitClass_EXIT_CLASS_CRASH, "exit status 2: panic: out of memory"},
+		{"sandbox", Exit{Pid: 2, Code: -1, Signal: syscall.SIGSYS}, bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX,
+			"did what its sandbox forbids: killed by signal 31 (SIGSYS)"},
+		{"sandbox that tells", Exit{Pid: 2, Code: 2, LastWords: words("SIGSYS: bad system call")},
+			bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX,
+			"did what its sandbox forbids: exit status 2: SIGSYS: bad system call"},
+		{"killed", Exit{Pid: 2, Code: -1, Signal: syscall.SIGKILL, Forced: true, reason: killed},
+			bulkheadv1.ExitClass_EXIT_CLASS_KILLED, "did not end in time and was killed"},
+		{"killed for a hang", Exit{Pid: 2, Code: -1, Signal: syscall.SIGKILL, Forced: true, reason: hang},
+			bulkheadv1.ExitClass_EXIT_CLASS_HANG, "hung: no answer for 5s; killed"},
+		{"ended before the kill", Exit{Pid: 2, Forced: true, reason: hang}, bulkheadv1.ExitClass_EXIT_CLASS_CLEAN,
+			"exit status 0"},
+		{"unknown", Exit{Pid: 2, Unknown: true}, bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED,
+			"ended; how is not known: it was not this process's child"},
+		{"unknown, but killed", Exit{Pid: 2, Unknown: true, Forced: true, reason: hang},
+			bulkheadv1.ExitClass_EXIT_CLASS_HANG, "hung: no answer for 5s; killed"},
 	} {
 		if got := tt.exit.Class(); got != tt.class {
 			t.Errorf("%s: class = %v; want %v", tt.name, got, tt.class)
@@ -84,9 +108,11 @@ func TestLastWordsBeginWithTheCause(t *testing.T) {
 }
 
 func TestStatOfAProcessIsParsed(t *testing.T) {
-	line := "7 (a) b (c) Z 5 7 7 0 -1 4194560 1 2 33 4 10 20 0 0 20 0 1 0 12345 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 9"
+	line := "7 (a) b (c) Z 5 7 7 0 -1 4194560 1 2 33 4 10 20 0 0 20 0 1 0 12345 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 " +
+		"1 1 1 1 1 1 1 1 1 1 1 9"
 	s, err := parseStat([]byte(line))
-	if err != nil || s.state != 'Z' || s.parent != 5 || s.majorFaults != 33 || s.user != 10*clockTick || s.system != 20*clockTick || s.startTicks != 12345 || s.status.Signal() != syscall.SIGKILL {
+	if err != nil || s.state != 'Z' || s.parent != 5 || s.majorFaults != 33 || s.user != 10*clockTick ||
+		s.system != 20*clockTick || s.startTicks != 12345 || s.status.Signal() != syscall.SIGKILL {
 		t.Errorf("parseStat = %+v, %v", s, err)
 	}
 	for _, bad := range []string{"", ")", "7 (a", "7 (a) R 5", line[:len(line)-2], "7 (a) R x" + line[15:]} {

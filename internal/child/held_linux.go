@@ -20,26 +20,61 @@ type Held struct {
 	Box    int `json:"box"`
 }
 
-// Keep duplicates the child's descriptors so that they outlive an execve of this
-// process. No other child may be started until then: it would inherit them. Close
-// undoes Keep if the execve fails.
+// Keep has the child's descriptors outlive an execve of this process, which from here on uses
+// them no more: it knows only how the child ends. No other child may be started until then: it
+// would inherit them. Close closes them if the execve fails.
+//
+// Each is duplicated and then closed, so that a process with as many children as it has
+// descriptors for can keep them all.
 func (c *Child) Keep() (Held, error) {
 	h := Held{-1, -1, -1}
 	var err error
 	if c.line != nil {
-		h.Line, err = keep(c.line)
+		if h.Line, err = keep(c.line); err == nil {
+			c.line.Close() // there is another
+		}
 	}
 	if err == nil && c.proc.stderr != nil {
-		h.Stderr, err = keep(c.proc.stderr)
+		if h.Stderr, err = keep(c.proc.stderr); err == nil {
+			c.proc.stderr.Close() // there is another
+		}
 	}
-	if err == nil && c.proc.box != nil {
-		h.Box, err = keep(c.proc.box)
+	if err == nil {
+		h.Box, err = c.keepBox()
 	}
 	if err != nil {
 		h.Close()
 		return Held{-1, -1, -1}, fmt.Errorf("keeping the descriptors of %s (pid %d): %w", c.cfg.Name, c.Pid(), err)
 	}
 	return h, nil
+}
+
+// keepBox opens the box of the child, or a copy of it if the child has ended, without close-on-exec:
+// nobody finds the box of a child that ends before it is adopted. It returns -1 without a box, or if
+// there is no descriptor for that of a child that runs.
+func (c *Child) keepBox() (int, error) {
+	if c.proc.box == nil {
+		return -1, nil
+	}
+	box := findBox(c.Pid())
+	if c.proc.over() { // another process may have its number by now
+		if box != nil {
+			box.Close()
+		}
+		var err error
+		if box, err = c.proc.lastBox(); err != nil {
+			return -1, err
+		}
+	}
+	if box == nil {
+		return -1, nil
+	}
+	defer box.Close() // nothing was written
+	fd, err := keep(box)
+	if errors.Is(err, unix.EMFILE) {
+		return -1, nil
+	}
+	return fd, err
 }
 
 // keep duplicates a descriptor, without close-on-exec.

@@ -11,7 +11,7 @@ import (
 
 // sealDescriptors keeps every descriptor of this process but the standard ones from
 // programs it starts. Go opens its own so, but what this process itself inherited
-// (a shell's redirections, a service manager's sockets) would go on to every child.
+// (a shell's redirections, a service manager's sockets) would be passed to every child.
 func sealDescriptors() error {
 	if unix.CloseRange(uint(unix.Stderr+1), math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
 		return nil

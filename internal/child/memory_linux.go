@@ -3,10 +3,11 @@ package child
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"bulkhead/internal/procfile"
 )
 
 // limitMemory bounds the data of a process; 0 is no limit.
@@ -20,14 +21,14 @@ func limitMemory(pid int, most uint64) error {
 	return nil
 }
 
-// peakResident is the peak resident set of a process in bytes (proc(5): VmHWM); 0 if it is
+// peakResident returns the peak resident set of a process in bytes (proc(5): VmHWM); 0 if it is
 // gone. 0 is the process itself.
 func peakResident(pid int) uint64 {
 	name := "self"
 	if pid != 0 {
 		name = strconv.Itoa(pid)
 	}
-	data, err := os.ReadFile("/proc/" + name + "/status")
+	data, err := procfile.Read("/proc/" + name + "/status")
 	if err != nil {
 		return 0
 	}
@@ -42,30 +43,32 @@ func peakResident(pid int) uint64 {
 
 // look takes note of the peak of the process's memory, just before it is asked to end.
 func (p *process) look() {
-	select {
-	case <-p.exited: // the id may be another's
-	default:
-		if pid := int(p.pid.Load()); pid != 0 {
-			p.peak.Store(max(p.peak.Load(), peakResident(pid)))
-		}
+	running := p.running.Load()
+	if running == nil {
+		return
 	}
+	_ = running.use(func(pid int) error { // or it has ended
+		p.peak.Store(max(p.peak.Load(), peakResident(pid)))
+		return nil
+	})
 }
 
-// ownPeak is the peak of the process's own memory; 0 if nobody knows. total is that of
+// ownPeak returns the peak of the process's own memory; 0 if nobody knows. total is that of
 // wait4(2), in which the kernel counts what was there before execve(2): the memory of this
 // process, which the child shared until then (exec_mmap and setmax_mm_hiwater_rss in Linux).
-// What is more than that is the child's own.
+// What is more than that is the child's own. It comes from counters that each processor keeps for
+// itself, and may be less than what /proc said, which adds them up (mm_counter in Linux).
 func (p *process) ownPeak(total uint64) uint64 {
 	if total > p.before {
-		return total
+		return max(total, p.peak.Load())
 	}
 	return p.peak.Load()
 }
 
-// oomKills is how many processes the system has killed for want of memory since its
+// oomKills returns how many processes the system has killed for want of memory since its
 // boot; 0 where it does not say.
 func oomKills() uint64 {
-	data, err := os.ReadFile("/proc/vmstat")
+	data, err := procfile.Read("/proc/vmstat")
 	if err != nil {
 		return 0
 	}

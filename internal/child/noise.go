@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -36,7 +38,8 @@ func newNoise() *rate.Limiter { return rate.NewLimiter(noisePerSecond, noiseBurs
 // hear takes note of n bytes of noise, and kills a child that makes too much of it.
 func (p *process) hear(n int) {
 	if !p.noise.AllowN(time.Now(), n) {
-		p.killFor(reason{bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, fmt.Sprintf("it flooded its log with more than %d MiB", noiseBurst>>20)})
+		p.killFor(reason{bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL,
+			fmt.Sprintf("it flooded its log with more than %d MiB", noiseBurst>>20)})
 	}
 }
 
@@ -52,13 +55,30 @@ func (o overheard) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// await waits until Read has something to return.
+func (o overheard) await() {
+	f, ok := o.ReadCloser.(*os.File)
+	if !ok {
+		return
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return // Read says why
+	}
+	_ = raw.Read(func(fd uintptr) bool { // an error is Read's to return
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		return n != 0 || err != nil
+	})
+}
+
 // guard watches over the streams that go-plugin opens for itself. It is the stream
 // interceptor of the connection.
 //
 // The broker, by which the two sides could open further connections, nobody uses here.
 // go-plugin would keep whatever comes over it, for ever and without bound
 // (GRPCBroker.Run), so a child that says a word there is killed before go-plugin hears it.
-func (c *Child) guard(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+func (c *Child) guard(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
+	next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	stream, err := next(ctx, desc, cc, method, opts...)
 	switch {
 	case err != nil && method == stdioMethod:
@@ -77,7 +97,8 @@ func (c *Child) guard(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Clien
 		}}, nil
 	case method == brokerMethod:
 		return watched{stream, func(any) error {
-			c.proc.killFor(reason{bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, "it spoke to go-plugin's broker, which nobody uses"})
+			c.proc.killFor(reason{bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL,
+				"it spoke to go-plugin's broker, which nobody uses"})
 			return errBroker
 		}}, nil
 	default:

@@ -36,12 +36,19 @@ func flood(r string, told <-chan os.Signal) {
 			_, _ = unix.Write(unix.Stderr, line)
 		}
 	}
-	for { // go-plugin has put its own stream in the place of stdout
+	for { // where the log goes too, or what go-plugin's server has put in its place
 		_, _ = os.Stdout.Write(line)
 	}
 }
 
-// brokering is a child that says over go-plugin's broker that it has connections to
+// streaming acts as a child with go-plugin's own server, which streams to its parent what is
+// printed, without end once it is told to.
+func streaming() int {
+	go flood("streaming", told())
+	return servePlugin()
+}
+
+// brokering acts as a child that says over go-plugin's broker that it has connections to
 // offer, one after the other without end.
 func brokering() int {
 	told := told()
@@ -61,10 +68,16 @@ func brokering() int {
 			}
 		}
 	}
+	return servePlugin(grpc.StreamInterceptor(say))
+}
+
+// servePlugin serves nothing by go-plugin's own server.
+func servePlugin(more ...grpc.ServerOption) int {
 	plugin.Serve(&plugin.ServeConfig{
-		HandshakeConfig: child.Handshake(), Logger: hclog.NewNullLogger(), Plugins: plugin.PluginSet{"bulkhead": nothing{}},
+		HandshakeConfig: child.Handshake(), Logger: hclog.NewNullLogger(),
+		Plugins: plugin.PluginSet{"bulkhead": nothing{}},
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts, grpc.StreamInterceptor(say))...)
+			return grpc.NewServer(append(opts, more...)...)
 		},
 	})
 	return 0
@@ -84,6 +97,7 @@ func TestAChildThatMakesTooMuchNoiseIsKilled(t *testing.T) {
 	for r, why := range map[string]string{
 		"flooding":  "it flooded its log with more than 8 MiB",
 		"printing":  "it flooded its log with more than 8 MiB",
+		"streaming": "it flooded its log with more than 8 MiB",
 		"brokering": "it spoke to go-plugin's broker, which nobody uses",
 	} {
 		t.Run(r, func(t *testing.T) {
@@ -96,7 +110,8 @@ func TestAChildThatMakesTooMuchNoiseIsKilled(t *testing.T) {
 			case <-time.After(20 * time.Second):
 				t.Fatal("it lives")
 			}
-			if e := c.Exit(); e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL || e.String() != "broke the protocol: "+why+"; killed" {
+			if e := c.Exit(); e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL ||
+				e.String() != "broke the protocol: "+why+"; killed" {
 				t.Errorf("it ended as %v: %s; want that it %s", e.Class(), e, why)
 			}
 		})

@@ -19,7 +19,8 @@ func TestAChildsPeakIsItsOwn(t *testing.T) {
 	crashed := start(t, "serve", slog.New(slog.DiscardHandler))
 	runtime.KeepAlive(ballast)
 	if e := asked.Stop(within(t)); e.MaxResident == 0 || e.MaxResident >= large {
-		t.Errorf("a child that was asked to end used %d bytes, it says; its parent had more than %d", e.MaxResident, large)
+		t.Errorf("a child that was asked to end used %d bytes, it says; its parent had more than %d", e.MaxResident,
+			large)
 	}
 	if err := syscall.Kill(crashed.Pid(), syscall.SIGSEGV); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func (c *Child) dial(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-// peer is the process at the other end of a connection.
+// peer returns the process at the other end of a connection.
 func peer(conn *net.UnixConn) (int, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -35,7 +35,10 @@ func peer(conn *net.UnixConn) (int, error) {
 	}
 	var cred *unix.Ucred
 	var credErr error
-	err = raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	err = raw.Control(func(fd uintptr) {
+		cred,
+			credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
 	if err = errors.Join(err, credErr); err != nil {
 		return 0, fmt.Errorf("asking who listens on a socket: %w", err)
 	}

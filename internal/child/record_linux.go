@@ -8,10 +8,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"bulkhead/internal/procfile"
 )
 
 // ErrGone says that the process of a Record has ended; another may have its number.
@@ -35,14 +38,27 @@ type Record struct {
 
 // Record describes a running child. It returns an error if the child has ended.
 func (c *Child) Record() (Record, error) {
+	select {
+	case <-c.proc.exited:
+		return Record{}, fmt.Errorf("describing %s (pid %d): %w", c.cfg.Name, c.Pid(), ErrGone)
+	default:
+		return c.record, nil
+	}
+}
+
+// describe returns the Record of a child that has just started.
+func (c *Child) describe() (Record, error) {
 	rec := Record{Pid: c.Pid(), Address: c.proc.address, SocketDir: c.proc.socketDir}
-	stat, err := readStat(rec.Pid)
-	if err == nil {
+	err := c.proc.running.Load().use(func(pid int) error {
+		stat, err := readStat(pid)
 		rec.StartTicks = stat.startTicks
+		return err
+	})
+	if err == nil {
 		rec.BootID, err = bootID()
 	}
 	if err != nil {
-		return Record{}, fmt.Errorf("describing %s (pid %d): %w", c.cfg.Name, rec.Pid, err)
+		return Record{}, fmt.Errorf("describing it: %w", err)
 	}
 	return rec, nil
 }
@@ -55,9 +71,11 @@ func (r Record) check(socketDir string) error {
 		return fmt.Errorf("its record names process %d, which is no child: %w", r.Pid, os.ErrInvalid)
 	case filepath.Clean(r.SocketDir) != r.SocketDir || filepath.Dir(r.SocketDir) != filepath.Clean(socketDir) ||
 		!strings.HasPrefix(filepath.Base(r.SocketDir), socketDirPrefix):
-		return fmt.Errorf("its record names the folder %q, which is none of %s: %w", r.SocketDir, socketDir, os.ErrInvalid)
+		return fmt.Errorf("its record names the folder %q, which is none of %s: %w", r.SocketDir, socketDir,
+			os.ErrInvalid)
 	case filepath.Clean(r.Address) != r.Address || filepath.Dir(r.Address) != r.SocketDir:
-		return fmt.Errorf("its record names the socket %q, which is not in %s: %w", r.Address, r.SocketDir, os.ErrInvalid)
+		return fmt.Errorf("its record names the socket %q, which is not in %s: %w", r.Address, r.SocketDir,
+			os.ErrInvalid)
 	}
 	return nil
 }
@@ -66,6 +84,7 @@ func (r Record) check(socketDir string) error {
 type stat struct {
 	state        byte // 'Z' from its end until it is reaped
 	parent       int
+	session      int
 	majorFaults  uint64
 	user, system time.Duration // of the processor's time
 	startTicks   uint64
@@ -76,7 +95,7 @@ type stat struct {
 const clockTick = 10 * time.Millisecond
 
 func readStat(pid int) (stat, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	data, err := procfile.Read(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return stat{}, err
 	}
@@ -98,7 +117,7 @@ func parseStat(data []byte) (stat, error) {
 		return n
 	}
 	s := stat{
-		state: fields[0][0], parent: int(number(4)), majorFaults: number(12),
+		state: fields[0][0], parent: int(number(4)), session: int(number(6)), majorFaults: number(12),
 		user: time.Duration(number(14)) * clockTick, system: time.Duration(number(15)) * clockTick,
 		startTicks: number(22), status: syscall.WaitStatus(number(52)),
 	}
@@ -108,16 +127,24 @@ func parseStat(data []byte) (stat, error) {
 	return s, nil
 }
 
+// booted is what bootID found, which does not change while a process runs; nil before it could.
+var booted atomic.Pointer[string]
+
 // bootID names this boot of the machine.
 func bootID() (string, error) {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if known := booted.Load(); known != nil {
+		return *known, nil
+	}
+	data, err := procfile.Read("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", fmt.Errorf("naming this boot of the machine: %w", err)
 	}
-	return strings.TrimSpace(string(id)), nil
+	id := strings.TrimSpace(string(data))
+	booted.Store(&id)
+	return id, nil
 }
 
-// sinceBoot is CLOCK_BOOTTIME, in which StartTicks counts, in nanoseconds.
+// sinceBoot returns CLOCK_BOOTTIME, in which StartTicks counts, in nanoseconds.
 func sinceBoot() int64 {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {

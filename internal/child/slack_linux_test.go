@@ -42,7 +42,7 @@ func TestTimerSlack(t *testing.T) {
 	}
 }
 
-// slack is the timer slack of a process's first thread.
+// slack returns the timer slack of a process's first thread.
 func slack(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/timerslack_ns", pid))

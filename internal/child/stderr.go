@@ -51,10 +51,22 @@ func newStderrLog(log *slog.Logger) *stderrLog {
 	}
 }
 
-// Copy reads r to its end.
+// lineReaders are what Copy reads lines with.
+var lineReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxLine) }}
+
+// Copy reads r to its end. While nothing comes it holds no buffer, if r can wait: most children
+// never say a word.
 func (s *stderrLog) Copy(r io.Reader) {
-	br := bufio.NewReaderSize(r, maxLine)
+	waits, _ := r.(interface{ await() })
+	var br *bufio.Reader
 	for {
+		if br == nil {
+			if waits != nil {
+				waits.await()
+			}
+			br = lineReaders.Get().(*bufio.Reader)
+			br.Reset(r)
+		}
 		line, isPrefix, err := br.ReadLine()
 		if err != nil {
 			s.reportDropped()
@@ -64,6 +76,11 @@ func (s *stderrLog) Copy(r io.Reader) {
 		s.line(string(line))
 		for isPrefix && err == nil { // the rest of a line that is too long
 			_, isPrefix, err = br.ReadLine()
+		}
+		if waits != nil && br.Buffered() == 0 {
+			br.Reset(nil) // it holds on to nobody
+			lineReaders.Put(br)
+			br = nil
 		}
 	}
 }

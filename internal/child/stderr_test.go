@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -39,4 +41,44 @@ func TestACrashIsTwoLinesInTheLog(t *testing.T) {
 			t.Errorf("%s: last words %q", level, words)
 		}
 	}
+}
+
+// The log waits without a buffer, and still hears a child that says something now and then to
+// the last word: a pipe that is waited for at its end, in the middle of a line, and between two.
+func TestAQuietChildIsHeardToItsEnd(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var out bytes.Buffer
+	s := newStderrLog(slog.New(slog.NewTextHandler(&out, nil)))
+	source := &counting{overheard: overheard{r, &process{noise: newNoise()}}, waits: make(chan struct{}, 100)}
+	done := make(chan struct{})
+	go func() { defer close(done); s.Copy(source) }() // ends with w
+	for _, text := range []string{"one\n", "two\nthr", "ee\n", "four"} {
+		<-source.waits // it holds nothing now, unless it is within a line
+		if _, err := w.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(text, "two") {
+			source.waits <- struct{}{} // it reads on
+		}
+	}
+	w.Close()
+	<-done
+	if got, want := s.words(), []string{"one", "two", "three", "four"}; !slices.Equal(got, want) {
+		t.Errorf("it has heard %q; want %q", got, want)
+	}
+}
+
+// counting tells when somebody begins to wait.
+type counting struct {
+	overheard
+	waits chan struct{}
+}
+
+func (c *counting) await() {
+	c.waits <- struct{}{}
+	c.overheard.await()
 }

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/protocol"
+	"bulkhead/internal/workload"
 )
 
 // Client is the configuration of a client.
@@ -17,11 +19,12 @@ type Client struct {
 	Labels map[string]string
 	// Token is what the supervisor asks for; empty when it asks for none.
 	Token string
+	TLS   ClientTLS
 	// Runtime is how long the load lasts, unless TotalSize or StopWhen ends it before.
 	Runtime time.Duration
 	// TotalSize ends the load when all consumers together have written so much; 0 is
 	// no limit.
-	TotalSize Size
+	TotalSize value.Size
 	// StopWhen ends the load when its throughput is steady.
 	StopWhen Steady
 	// Ramp is the time over which the consumers begin, one after the other.
@@ -55,6 +58,17 @@ type Client struct {
 	Log            Log
 }
 
+// ClientTLS says how a client speaks TLS. CA, Cert and Key are paths of files in PEM, or empty.
+type ClientTLS struct {
+	// CA has the CAs whose certificate the supervisor must have; without it there is no TLS.
+	CA string
+	// Cert is the client's certificate, and Key its key; it may have none.
+	Cert, Key string
+	// ServerName is the name that the supervisor's certificate must have; empty is the host of
+	// the supervisor's address.
+	ServerName string
+}
+
 // Heartbeat says how often workers are asked how they are.
 type Heartbeat struct {
 	Interval time.Duration
@@ -71,78 +85,86 @@ type Steady struct {
 	Variation float64
 }
 
-// steadyIntervals is the least number of progress intervals in a window: the five
-// rounds of a measurement window in SNIA's Solid State Storage Performance Test
-// Specification. Fewer say little about a deviation.
-const steadyIntervals = 5
-
 // Spool bounds what is kept of messages that are not yet acknowledged.
 type Spool struct {
 	// Memory is how much stays in memory; what is more goes to a file.
-	Memory Size
+	Memory value.Size
 	// MaxSize is how large that file may grow; at least Memory.
-	MaxSize Size
+	MaxSize value.Size
 }
 
 // fields declares the keys of a client.
 func (c *Client) fields() []field {
 	const day = 24 * time.Hour
 	fields := []field{
-		textField("supervisor", &c.Supervisor, "127.0.0.1:7420", checkAddress(false), "HOST:PORT", "Address of the supervisor."),
-		textField("name", &c.Name, "", checkName, "at most 128 bytes", "Name of this client in the report; empty means the name of the host."),
+		textField("supervisor", &c.Supervisor, value.DefaultAddress, value.CheckAddress(false), "HOST:PORT",
+			"Address of the supervisor."),
+		textField("name", &c.Name, "", value.Optional(protocol.CheckName),
+			fmt.Sprintf("at most %d bytes", protocol.MaxNameBytes),
+			"Name of this client in the report; empty means the name of the host."),
 		c.labelsField(),
-		tokenField(&c.Token, "Shared secret, if the supervisor asks for one."),
-		durationField("runtime", &c.Runtime, 20*time.Second, 100*time.Millisecond, 365*day, "How long the load lasts, unless total_size or stop_when ends it before."),
-		sizeField("total_size", &c.TotalSize, 0, 0, 1024*1024*GiB, "Bytes after which the load ends, all consumers together; 0 is no limit."),
-		durationField("stop_when.steady.window", &c.StopWhen.Window, 0, 0, day, "Time in which the throughput must be steady to end the load, at least 5 progress intervals; 0s never ends it."),
-		amountField("stop_when.steady.variation", &c.StopWhen.Variation, 5, 0.1, 100, "Most that a steady throughput varies from one progress interval to the others: standard deviation by mean, in percent."),
-		durationField("ramp", &c.Ramp, 0, 0, 365*day, "Time over which the consumers begin, one after the other; at most runtime."),
-		durationField("connect_timeout", &c.ConnectTimeout, 30*time.Second, 100*time.Millisecond, day, "How long to try to reach the supervisor before giving up; ten times as long if it is there but busy."),
-		countField("consumer_count", &c.ConsumerCount, 2, 1, protocol.MaxConsumers, "Consumers, each a process that writes files."),
+		tokenField(&c.Token, "Secret of this client or of all, if the supervisor asks for one."),
+		pathField("tls.ca", &c.TLS.CA, "", true,
+			"File with the CAs of the supervisor's certificate, in PEM; empty speaks no TLS."),
+		pathField("tls.cert", &c.TLS.Cert, "", true,
+			"File with this client's certificate, in PEM, if the supervisor asks for one."),
+		pathField("tls.key", &c.TLS.Key, "", true, "File with the key of that certificate, in PEM."),
+		textField("tls.server_name", &c.TLS.ServerName, "", value.CheckBytes(0, 255), "a host name, or empty",
+			"Name that the supervisor's certificate must have; empty means the host of its address."),
+		durationField("runtime", &c.Runtime, 20*time.Second, 100*time.Millisecond, 365*day,
+			"How long the load lasts, unless total_size or stop_when ends it before."),
+		sizeField("total_size", &c.TotalSize, 0, 0, 1024*1024*value.GiB,
+			"Bytes after which the load ends, all consumers together; 0 is no limit."),
+		durationField("stop_when.steady.window", &c.StopWhen.Window, 0, 0, day,
+			fmt.Sprintf("Time in which the throughput must be steady to end the load, at least %d progress "+
+				"intervals; 0s never ends it.", workload.SteadyIntervals)),
+		amountField("stop_when.steady.variation", &c.StopWhen.Variation, 5, 0.1, 100,
+			"Most that a steady throughput varies from one progress interval to the others: standard deviation by "+
+				"mean, in percent."),
+		durationField("ramp", &c.Ramp, 0, 0, 365*day,
+			"Time over which the consumers begin, one after the other; at most runtime."),
+		durationField("connect_timeout", &c.ConnectTimeout, 30*time.Second, 100*time.Millisecond, day,
+			"How long to try to reach the supervisor before giving up; ten times as long if it is there but busy."),
+		countField("consumer_count", &c.ConsumerCount, 2, 1, protocol.MaxConsumers,
+			"Consumers, each a process that writes files."),
 	}
 	fields = append(fields, c.Consumer.fields()...)
 	fields = append(fields, c.overridesField())
 	fields = append(fields,
 		switchField("keep", &c.Keep, false, "Leave the load files in place at the end."),
-		durationField("stall_after", &c.StallAfter, 2*time.Second, 10*time.Millisecond, time.Hour, "How long one system call may last before its consumer counts as stalled."),
-		durationField("kill_timeout", &c.KillTimeout, 10*time.Second, 100*time.Millisecond, time.Hour, "How long a worker may take to end before it is killed."),
-		durationField("heartbeat.interval", &c.Heartbeat.Interval, 2*time.Second, 50*time.Millisecond, time.Hour, "Time between two heartbeat rounds."),
-		durationField("heartbeat.timeout", &c.Heartbeat.Timeout, time.Second, 10*time.Millisecond, time.Hour, "After how long an answer is late; at most heartbeat.interval."),
-		durationField("monitor.interval", &c.MonitorInterval, time.Second, 50*time.Millisecond, time.Hour, "Time between two samples of the consumers."),
-		durationField("progress.interval", &c.ProgressInterval, time.Second, 50*time.Millisecond, time.Hour, "Time between two progress messages of a consumer."),
-		sizeField("spool.memory", &c.Spool.Memory, 4*MiB, 64*KiB, 64*GiB, "Unacknowledged messages kept in memory; what is more goes to a file."),
-		sizeField("spool.max_size", &c.Spool.MaxSize, 256*MiB, 64*KiB, 1024*GiB, "Largest size of that file; at least spool.memory."),
-		textField("work_dir", &c.WorkDir, "", checkPath(checkBytes(0, maxPath)), "a path, or empty", "Folder for sockets and the spool; empty means the system's temporary folder."),
-		durationField("deliver_timeout", &c.DeliverTimeout, 30*time.Second, 0, day, "How long to go on delivering messages after the load."),
+		durationField("stall_after", &c.StallAfter, workload.DefaultStallAfter, 10*time.Millisecond, time.Hour,
+			"How long one system call may last before its consumer counts as stalled."),
+		durationField("kill_timeout", &c.KillTimeout, 10*time.Second, 100*time.Millisecond, time.Hour,
+			"How long a worker may take to end before it is killed."),
+		durationField("heartbeat.interval", &c.Heartbeat.Interval, 2*time.Second, 50*time.Millisecond, time.Hour,
+			"Time between two heartbeat rounds."),
+		durationField("heartbeat.timeout", &c.Heartbeat.Timeout, time.Second, 10*time.Millisecond, time.Hour,
+			"After how long an answer is late; at most heartbeat.interval."),
+		durationField("monitor.interval", &c.MonitorInterval, time.Second, 50*time.Millisecond, time.Hour,
+			"Time between two samples of the consumers."),
+		durationField("progress.interval", &c.ProgressInterval, workload.DefaultProgressInterval, 50*time.Millisecond,
+			time.Hour,
+			"Time between two progress messages of a consumer."),
+		sizeField("spool.memory", &c.Spool.Memory, 4*value.MiB, 64*value.KiB, 64*value.GiB,
+			"Unacknowledged messages kept in memory; what is more goes to a file."),
+		sizeField("spool.max_size", &c.Spool.MaxSize, 256*value.MiB, 64*value.KiB, 1024*value.GiB,
+			"Largest size of that file; at least spool.memory."),
+		textField("work_dir", &c.WorkDir, "", value.CheckPath(value.CheckBytes(0, maxPath)), "a path, or empty",
+			"Folder for sockets and the spool; empty means the system's temporary folder."),
+		durationField("deliver_timeout", &c.DeliverTimeout, 30*time.Second, 0, day,
+			"How long messages are still delivered after the load."),
 	)
 	return append(fields, c.Log.fields()...)
 }
 
 // check reports what no single key can show to be wrong.
 func (c *Client) check(l *loader) {
-	l.atMost(durationOperand("heartbeat.timeout", c.Heartbeat.Timeout), durationOperand("heartbeat.interval", c.Heartbeat.Interval))
-	l.atMost(sizeOperand("spool.memory", c.Spool.Memory), sizeOperand("spool.max_size", c.Spool.MaxSize))
-	l.atMost(durationOperand("ramp", c.Ramp), durationOperand("runtime", c.Runtime))
-	c.checkSteady(l)
+	c.checkLoad(l)
+	l.needs("tls.key", c.TLS.Key, "tls.cert", c.TLS.Cert)
+	l.needs("tls.cert", c.TLS.Cert, "tls.key", c.TLS.Key)
+	l.needs("tls.cert", c.TLS.Cert, "tls.ca", c.TLS.CA)
+	l.needs("tls.server_name", c.TLS.ServerName, "tls.ca", c.TLS.CA)
+	c.checkVariation(l)
 	c.checkOverrides(l)
 	c.checkConsumers(l)
-}
-
-// checkSteady reports a window in which nothing can be seen, or that never ends.
-func (c *Client) checkSteady(l *loader) {
-	const window, variation = "stop_when.steady.window", "stop_when.steady.variation"
-	switch {
-	case l.broken[window] || l.broken["progress.interval"]:
-	case c.StopWhen.Window == 0:
-		// A window that was set to 0s was switched off on purpose.
-		if at := l.origins[variation]; at.source != fromDefault && l.origins[window].source == fromDefault && !l.broken[variation] {
-			l.report(at, variation, "says nothing without "+window+"; set that, too, as in 30s")
-		}
-	case c.StopWhen.Window < steadyIntervals*c.ProgressInterval:
-		l.report(l.origins[window], window, fmt.Sprintf("%s is less than %d times progress.interval, which is %s (%s); use at least %s",
-			formatDuration(c.StopWhen.Window), steadyIntervals, formatDuration(c.ProgressInterval), l.origins["progress.interval"],
-			formatDuration(steadyIntervals*c.ProgressInterval)))
-	default:
-		l.atMost(durationOperand(window, c.StopWhen.Window), durationOperand("runtime", c.Runtime))
-	}
 }

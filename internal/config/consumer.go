@@ -1,13 +1,19 @@
 package config
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"bulkhead/internal/config/value"
+	"bulkhead/internal/workload"
+)
 
 // OnError says what a consumer does when an operation fails.
 type OnError string
 
 // The policies of OnError.
 const (
-	// OnErrorContinue counts the error and goes on after a pause.
+	// OnErrorContinue counts the error and continues after a pause.
 	OnErrorContinue OnError = "continue"
 	// OnErrorStop ends the consumer's work, in order.
 	OnErrorStop OnError = "stop"
@@ -33,7 +39,7 @@ const (
 	VerifyOff Verify = "off"
 	// VerifyAtRollover reads each file when it is finished.
 	VerifyAtRollover Verify = "at-rollover"
-	// VerifyAtEnd reads all files that are there when the load has ended.
+	// VerifyAtEnd reads all files that remain when the load has ended.
 	VerifyAtEnd Verify = "at-end"
 	// VerifyContinuous reads each file when it is finished, and again and again.
 	VerifyContinuous Verify = "continuous"
@@ -42,16 +48,16 @@ const (
 // Consumer is what one consumer writes.
 type Consumer struct {
 	// ChunkSize is how much one write call writes; at most FileSize.Max.
-	ChunkSize ChunkSize
+	ChunkSize value.ChunkSize
 	// FileSize is the exact size of a finished file.
-	FileSize FileSize
+	FileSize value.FileSize
 	// Path is the folder that receives the files.
 	Path string
 	// Direct writes with O_DIRECT.
 	Direct bool
-	Sync   FileSync
+	Sync   value.FileSync
 	Rate   Rate
-	Data   Data
+	Data   value.Data
 	// Seed repeats the data of another run with the same seed and largest chunk; 0 is one of its own.
 	Seed uint64
 	// Preallocate has each file's space allocated before its first write.
@@ -67,51 +73,64 @@ type Consumer struct {
 	// Recycle writes over the oldest file where it would be removed.
 	Recycle bool
 	Verify  Verify
-	Reserve Reserve
+	Reserve value.Reserve
 	// ReserveInodes is how many inodes are left free.
-	ReserveInodes InodeReserve
+	ReserveInodes value.InodeReserve
 	OnError       OnError
 }
 
 // Rate bounds what one consumer writes in a second; 0 is no bound.
 type Rate struct {
-	Bytes  Size
+	Bytes  value.Size
 	Chunks float64
 }
 
-const (
-	// maxChunkMemory is what the chunks of a consumer's writers may take together.
-	maxChunkMemory = GiB
-	// maxWriters is the most writers in a consumer.
-	maxWriters = 256
-	// leastDirectUnit is the least alignment that O_DIRECT asks for anywhere.
-	leastDirectUnit Size = 512
-)
-
 // fields declares what can be set for all consumers and for each of them.
 func (c *Consumer) fields() []field {
-	const day = 24 * time.Hour
 	return []field{
-		chunkSizeField("chunk_size", &c.ChunkSize, MiB, "Bytes of one write call, or several sizes of which one is drawn for each; at most file_size."),
-		fileSizeField("file_size", &c.FileSize, 64*MiB, "Exact size of a finished file, or the smallest and the largest of sizes drawn evenly."),
-		textField("path", &c.Path, "bulkhead-data", checkPath(checkBytes(1, maxPath)), "a path", "Folder that receives the load files."),
-		switchField("direct", &c.Direct, false, "Write with O_DIRECT, past the page cache; chunks are then multiples of 512 B, or of what the file system asks for."),
-		fileSyncField("sync", &c.Sync, "When files are forced to storage: never (none), each at its end (file), after each chunk (chunk), by opening them with O_DSYNC (dsync), or each time that so many bytes are written (a size)."),
-		sizeField("rate.bytes", &c.Rate.Bytes, 0, 0, 1024*GiB, "Most bytes a consumer writes in a second; 0 is no limit."),
-		amountField("rate.chunks", &c.Rate.Chunks, 0, 0, 1e9, "Most chunks a consumer writes in a second; 0 is no limit."),
-		dataField("data", &c.Data, "What the chunks are filled with: nothing that compresses or repeats (random), zeros, or a part in percent that compresses or repeats."),
-		seedField("seed", &c.Seed, "Data of the same seed and the same largest chunk are the same; 0 is a seed of its own for each run."),
+		chunkSizeField("chunk_size", &c.ChunkSize, value.MiB,
+			"Bytes of one write call, or several sizes of which one is drawn for each; at most file_size."),
+		fileSizeField("file_size", &c.FileSize, 64*value.MiB,
+			"Exact size of a finished file, or the smallest and the largest of sizes drawn evenly."),
+		textField("path", &c.Path, "bulkhead-data", value.CheckPath(value.CheckBytes(1, maxPath)), "a path",
+			"Folder that receives the load files."),
+		switchField("direct", &c.Direct, false, fmt.Sprintf("Write with O_DIRECT, past the page cache; chunks are "+
+			"then multiples of %d B, or of what the file system asks for.", workload.DirectUnit)),
+		fileSyncField("sync", &c.Sync, "When files are forced to storage: never (none), each at its end (file), "+
+			"after each chunk (chunk), by opening them with O_DSYNC (dsync), or each time that so many bytes are "+
+			"written (a size)."),
+		sizeField("rate.bytes", &c.Rate.Bytes, 0, 0, workload.MaxRateBytes,
+			"Most bytes a consumer writes in a second; 0 is no limit."),
+		amountField("rate.chunks", &c.Rate.Chunks, 0, 0, workload.MaxRateChunks,
+			"Most chunks a consumer writes in a second; 0 is no limit."),
+		dataField("data", &c.Data, "What the chunks are filled with: nothing that compresses or repeats (random), "+
+			"zeros, or a part in percent that compresses or repeats."),
+		seedField("seed", &c.Seed,
+			"Data of the same seed and the same largest chunk are the same; 0 is a seed of its own for each run."),
 		switchField("preallocate", &c.Preallocate, false, "Allocate each file's space before its first write."),
-		choiceField("pattern", &c.Pattern, PatternSequential, "Order in which the chunks of a file are written: from the first to the last (sequential), each once in a random order (random), or from the first to the last with O_APPEND (append).", PatternSequential, PatternRandom, PatternAppend),
-		countField("concurrency", &c.Concurrency, 1, 1, maxWriters, "Writers in a consumer, each with a file of its own; their chunks together take at most 1GiB of memory."),
-		durationField("start_delay", &c.StartDelay, 0, 0, 365*day, "Time before a consumer's first write."),
-		durationField("think_time", &c.ThinkTime, 0, 0, time.Hour, "Time between two chunks of a writer."),
-		countField("keep_files", &c.KeepFiles, 2, 0, 1_000_000, "Finished files each consumer keeps while running; 0 keeps all."),
+		choiceField("pattern", &c.Pattern, PatternSequential, "Order in which the chunks of a file are written: from "+
+			"the first to the last (sequential), each once in a random order (random), or from the first to the last "+
+			"with O_APPEND (append).", PatternSequential, PatternRandom, PatternAppend),
+		countField("concurrency", &c.Concurrency, 1, 1, workload.MaxWriters,
+			fmt.Sprintf("Writers in a consumer, each with a file of its own; their chunks together take at most %s of "+
+				"memory.", value.Size(workload.MaxChunkMemory))),
+		durationField("start_delay", &c.StartDelay, 0, 0, workload.MaxStartDelay,
+			"Time before a consumer's first write."),
+		durationField("think_time", &c.ThinkTime, 0, 0, workload.MaxThinkTime, "Time between two chunks of a writer."),
+		countField("keep_files", &c.KeepFiles, 2, 0, workload.MaxKeepFiles,
+			"Finished files each consumer keeps while running; 0 keeps all."),
 		switchField("recycle", &c.Recycle, false, "Write over the oldest file in place where it would be removed."),
-		choiceField("verify", &c.Verify, VerifyOff, "When files are read back and compared: never (off), each when it is finished (at-rollover), all that are there when the load has ended (at-end), or each when it is finished and again and again (continuous).", VerifyOff, VerifyAtRollover, VerifyAtEnd, VerifyContinuous),
-		reserveField("reserve", &c.Reserve, "Free space that is left on the file system: a size, a part of the file system in percent, or the smaller of 5% and 1GiB (auto); 0 is none."),
-		inodesField("reserve_inodes", &c.ReserveInodes, "Free inodes that are left on the file system: a number, a part of those it has in percent, or the smaller of 5% and 10000 (auto); 0 is none. A file system that makes them as it needs them, as btrfs does, has no such limit."),
-		choiceField("on_error", &c.OnError, OnErrorContinue, "What a consumer does when writing fails: count it and go on (continue), or end its work (stop).", OnErrorContinue, OnErrorStop),
+		choiceField("verify", &c.Verify, VerifyOff, "When files are read back and compared: never (off), each when "+
+			"it is finished (at-rollover), all that remain when the load has ended (at-end), or each when it is "+
+			"finished and again and again (continuous).", VerifyOff, VerifyAtRollover, VerifyAtEnd, VerifyContinuous),
+		reserveField("reserve", &c.Reserve, "Free space that is left on the file system: a size, a part of the file "+
+			"system in percent, or the smaller of 5% and 1GiB (auto); 0 is none."),
+		inodesField("reserve_inodes", &c.ReserveInodes, "Free inodes that are left on the file system: a number, a "+
+			"part of those it has in percent, or the smaller of 5% and 10000 (auto); 0 is none. A file system that "+
+			"makes them as it needs them, as btrfs does, has no such limit."),
+		choiceField("on_error", &c.OnError, OnErrorContinue,
+			"What a consumer does when writing fails: count the error and continue (continue), or end its work (stop).",
+			OnErrorContinue, OnErrorStop),
 	}
 }
 

@@ -4,7 +4,8 @@
 // Every key is declared once, in the field table of its type (see
 // Supervisor.fields and Client.fields): its name, default, range and help stand
 // in one line, and the name of its environment variable follows from its name.
-// A value is taken from the first of these that gives one:
+// Package value has the kinds of value and reads them. A value is taken from the
+// first of these that gives one:
 //
 //	flag > environment > YAML > default
 //

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"gopkg.in/yaml.v3"
+
+	"bulkhead/internal/config/value"
 )
 
 // entry is a YAML value and where it stands.
@@ -15,27 +17,27 @@ type entry struct {
 	node *yaml.Node
 }
 
-// at is the origin of a value of the file.
+// at returns the origin of a value of the file.
 func (l *loader) at(e entry) origin {
 	return origin{source: fromFile, name: l.file, line: e.line}
 }
 
 // pairs visits the keys of a map in their order and reports those that are not
-// plain text or are there twice. A key without a value is an empty map.
+// plain text or appear twice. A key without a value is an empty map.
 func (l *loader) pairs(e entry, want string, visit func(name string, value entry)) {
 	if !l.kind(e, yaml.MappingNode, want) {
 		return
 	}
 	first := make(map[string]int)
 	for i := 0; i+1 < len(e.node.Content); i += 2 {
-		key, value := e.node.Content[i], e.node.Content[i+1]
+		key, node := e.node.Content[i], e.node.Content[i+1]
 		if key.Kind != yaml.ScalarNode || key.Value == "" {
 			l.problem(l.at(entry{line: key.Line}), e.path, "a key is "+kindName(key)+"; write a name")
 			continue
 		}
-		child := entry{line: key.Line, node: value, path: join(e.path, key.Value)}
+		child := entry{line: key.Line, node: node, path: join(e.path, key.Value)}
 		if line, twice := first[key.Value]; twice {
-			l.problem(l.at(child), child.path, fmt.Sprintf("is there twice, first on line %d; keep one", line))
+			l.problem(l.at(child), child.path, fmt.Sprintf("appears twice, first on line %d; keep one", line))
 			continue
 		}
 		first[key.Value] = key.Line
@@ -73,7 +75,7 @@ func (l *loader) kind(e entry, kind yaml.Kind, want string) bool {
 	case n.Kind == yaml.AliasNode:
 		l.problem(l.at(e), e.path, "is a YAML alias; write the value itself")
 	case n.Style&yaml.TaggedStyle != 0:
-		l.problem(l.at(e), e.path, "has the YAML tag "+quote(n.Tag)+"; write the value without it")
+		l.problem(l.at(e), e.path, "has the YAML tag "+value.Quote(n.Tag)+"; write the value without it")
 	case n.Kind == kind || null(n):
 		return true
 	default:

@@ -10,16 +10,18 @@ import (
 // envPrefix begins the name of every environment variable that is ours.
 const envPrefix = "BULKHEAD_"
 
-// envName is the environment variable that sets a key.
+// envName returns the environment variable that sets a key.
 func envName(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-// ownVariables are those that set no key: what our programs give each other, the list of
+// ownVariables returns those that set no key: what our programs give each other, the list of
 // consumers, which is refused with a reason of its own, and what our tests go by, whose
 // environment the programs have that they run.
 func ownVariables() []string {
-	return []string{"BULKHEAD_CONSUMERS", "BULKHEAD_CHILD", "BULKHEAD_HANDOVER", "BULKHEAD_FAILPOINTS", "BULKHEAD_SCREENSHOTS"}
+	return []string{"BULKHEAD_CONSUMERS", "BULKHEAD_CHILD", "BULKHEAD_HANDOVER", "BULKHEAD_FAILPOINTS",
+		"BULKHEAD_SANDBOX", "BULKHEAD_SPAWNER_APART",
+		"BULKHEAD_SCREENSHOTS"}
 }
 
 // testPrefix begins the name of every other variable of our tests.
@@ -42,7 +44,8 @@ func UnknownVariables(env []string) []UnknownVariable {
 	var unknown []UnknownVariable
 	for _, entry := range env {
 		name, _, ok := strings.Cut(entry, "=")
-		if !ok || len(name) < len(envPrefix) || !strings.EqualFold(name[:len(envPrefix)], envPrefix) || slices.Contains(known, name) || strings.HasPrefix(name, testPrefix) {
+		if !ok || len(name) < len(envPrefix) || !strings.EqualFold(name[:len(envPrefix)], envPrefix) ||
+			slices.Contains(known, name) || strings.HasPrefix(name, testPrefix) {
 			continue
 		}
 		v := UnknownVariable{Name: name, Meant: meantVariable(name, settings)}
@@ -53,7 +56,7 @@ func UnknownVariables(env []string) []UnknownVariable {
 	return unknown
 }
 
-// settingVariables are those that set a key of some process.
+// settingVariables returns those that set a key of some process.
 func settingVariables() []string {
 	var names []string
 	for _, k := range append(ClientKeys(), SupervisorKeys()...) {
@@ -64,7 +67,7 @@ func settingVariables() []string {
 	return names
 }
 
-// meantVariable is the setting most like a variable, or the only one that ends with it, as
+// meantVariable returns the setting most like a variable, or the only one that ends with it, as
 // HANDLER_POOL does with POOL; "" if there is none.
 func meantVariable(name string, settings []string) string {
 	rest := make([]string, len(settings)) // what all begin with is no likeness
@@ -83,6 +86,9 @@ func meantVariable(name string, settings []string) string {
 		if len(longer) == 1 {
 			meant = longer[0]
 		}
+	}
+	if address := own + "_LISTEN"; meant == "" && slices.Contains(rest, address) { // as the flag is called
+		meant = address
 	}
 	if meant == "" {
 		return ""

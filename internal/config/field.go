@@ -10,6 +10,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"bulkhead/internal/config/value"
+	"bulkhead/internal/human"
 	"bulkhead/internal/spelling"
 )
 
@@ -49,7 +51,8 @@ func scalar[T any](key Key, dst *T, def T, parse func(string) (T, error)) field 
 
 // composite builds a field that YAML gives as text or as a map or list of that kind,
 // and the other sources as text. Read returns false after reporting why it cannot.
-func composite[T any](key Key, dst *T, def T, kind yaml.Kind, parse func(string) (T, error), read func(l *loader, e entry) (T, bool)) field {
+func composite[T any](key Key, dst *T, def T, kind yaml.Kind, parse func(string) (T, error),
+	read func(l *loader, e entry) (T, bool)) field {
 	f := scalar(key, dst, def, parse)
 	f.node = func(l *loader, e entry) {
 		if e.node.Kind != kind {
@@ -69,30 +72,33 @@ func composite[T any](key Key, dst *T, def T, kind yaml.Kind, parse func(string)
 }
 
 // bounded builds a field whose value lies between lowest and highest.
-func bounded[T cmp.Ordered](key Key, dst *T, def, lowest, highest T, parse func(string) (T, error), format func(T) string) field {
+func bounded[T cmp.Ordered](key Key, dst *T, def, lowest, highest T, parse func(string) (T, error),
+	format func(T) string) field {
 	key.Default = format(def)
 	key.Valid = format(lowest) + " to " + format(highest)
 	return scalar(key, dst, def, func(text string) (T, error) {
 		v, err := parse(text)
 		if err == nil && (v < lowest || v > highest) {
-			err = fmt.Errorf("%s is out of range; use %s", quote(text), key.Valid)
+			err = fmt.Errorf("%s is out of range; use %s", value.Quote(text), key.Valid)
 		}
 		return v, err
 	})
 }
 
-func sizeField(name string, dst *Size, def, lowest, highest Size, help string) field {
-	return bounded(Key{Name: name, Kind: "size", Help: help}, dst, def, lowest, highest, parseSize, Size.String)
+func sizeField(name string, dst *value.Size, def, lowest, highest value.Size, help string) field {
+	return bounded(Key{Name: name, Kind: "size", Help: help}, dst, def, lowest, highest, value.ParseSize,
+		value.Size.String)
 }
 
 func durationField(name string, dst *time.Duration, def, lowest, highest time.Duration, help string) field {
-	return bounded(Key{Name: name, Kind: "duration", Help: help}, dst, def, lowest, highest, parseDuration, formatDuration)
+	return bounded(Key{Name: name, Kind: "duration", Help: help}, dst, def, lowest, highest, value.ParseDuration,
+		human.ExactDuration)
 }
 
 func countField(name string, dst *int, def, lowest, highest int, help string) field {
 	valid := strconv.Itoa(lowest) + " to " + strconv.Itoa(highest)
 	parse := func(text string) (int, error) {
-		n, err := parseCount(text)
+		n, err := value.ParseCount(text)
 		if err != nil {
 			err = fmt.Errorf("%w; use %s", err, valid)
 		}
@@ -101,27 +107,27 @@ func countField(name string, dst *int, def, lowest, highest int, help string) fi
 	return bounded(Key{Name: name, Kind: "number", Help: help}, dst, def, lowest, highest, parse, strconv.Itoa)
 }
 
-// amountField is a number that may have a fraction.
+// amountField declares a number that may have a fraction.
 func amountField(name string, dst *float64, def, lowest, highest float64, help string) field {
-	valid := formatAmount(lowest) + " to " + formatAmount(highest)
+	valid := human.ExactNumber(lowest) + " to " + human.ExactNumber(highest)
 	parse := func(text string) (float64, error) {
-		v, err := parseAmount(text)
+		v, err := value.ParseAmount(text)
 		if err != nil {
 			err = fmt.Errorf("%w; use %s", err, valid)
 		}
 		return v, err
 	}
-	return bounded(Key{Name: name, Kind: "number", Help: help}, dst, def, lowest, highest, parse, formatAmount)
+	return bounded(Key{Name: name, Kind: "number", Help: help}, dst, def, lowest, highest, parse, human.ExactNumber)
 }
 
-// seedField is a whole number of 64 bits.
+// seedField declares a whole number of 64 bits.
 func seedField(name string, dst *uint64, help string) field {
 	const valid = "0 to 18446744073709551615"
 	key := Key{Name: name, Kind: "number", Default: "0", Valid: valid, Help: help}
 	return scalar(key, dst, 0, func(text string) (uint64, error) {
 		n, err := strconv.ParseUint(text, 10, 64)
 		if err != nil || strconv.FormatUint(n, 10) != text {
-			return 0, fmt.Errorf("%s is not a seed; use a whole number, %s", quote(text), valid)
+			return 0, fmt.Errorf("%s is not a seed; use a whole number, %s", value.Quote(text), valid)
 		}
 		return n, nil
 	})
@@ -129,7 +135,7 @@ func seedField(name string, dst *uint64, help string) field {
 
 func switchField(name string, dst *bool, def bool, help string) field {
 	key := Key{Name: name, Kind: "switch", Default: strconv.FormatBool(def), Valid: "true or false", Help: help}
-	return scalar(key, dst, def, parseSwitch)
+	return scalar(key, dst, def, value.ParseSwitch)
 }
 
 func choiceField[T ~string](name string, dst *T, def T, help string, choices ...T) field {
@@ -142,7 +148,7 @@ func choiceField[T ~string](name string, dst *T, def T, help string, choices ...
 	key := Key{Name: name, Kind: "choice", Default: string(def), Valid: valid, Help: help}
 	return scalar(key, dst, def, func(text string) (T, error) {
 		if !slices.Contains(choices, T(text)) {
-			return "", fmt.Errorf("%s is not valid; %suse %s", quote(text), spelling.Meant(text, words), valid)
+			return "", fmt.Errorf("%s is not valid; %suse %s", value.Quote(text), spelling.Meant(text, words), valid)
 		}
 		return T(text), nil
 	})
@@ -153,13 +159,35 @@ func textField(name string, dst *string, def string, check func(string) error, v
 	return scalar(key, dst, def, func(text string) (string, error) { return text, check(text) })
 }
 
-// pathField is a file or folder; an empty one needs optional.
+// pathField declares a file or folder; an empty one needs optional.
 func pathField(name string, dst *string, def string, optional bool, help string) field {
 	if optional {
-		return textField(name, dst, def, checkPath(checkText(0, maxPath)), "a path, or empty", help)
+		return textField(name, dst, def, value.CheckPath(value.CheckText(0, maxPath)), "a path, or empty", help)
 	}
-	return textField(name, dst, def, checkPath(checkText(1, maxPath)), "a path", help)
+	return textField(name, dst, def, value.CheckPath(value.CheckText(1, maxPath)), "a path", help)
 }
 
 // maxPath is PATH_MAX of Linux without its closing zero, in bytes.
 const maxPath = 4095
+
+func fileSyncField(name string, dst *value.FileSync, help string) field {
+	def := value.FileSync{Policy: value.SyncFile}
+	key := Key{Name: name, Kind: "choice", Default: def.String(), Valid: value.ValidSync, Help: help}
+	return scalar(key, dst, def, value.ParseFileSync)
+}
+
+func reserveField(name string, dst *value.Reserve, help string) field {
+	key := Key{Name: name, Kind: "size", Default: value.AutoReserve().String(), Valid: value.ValidReserve, Help: help}
+	return scalar(key, dst, value.AutoReserve(), value.ParseReserve)
+}
+
+func inodesField(name string, dst *value.InodeReserve, help string) field {
+	key := Key{Name: name, Kind: "count", Default: value.AutoInodes().String(), Valid: value.ValidInodes, Help: help}
+	return scalar(key, dst, value.AutoInodes(), value.ParseInodes)
+}
+
+func startupsField(name string, dst *value.Startups, def value.Startups, help string) field {
+	valid := "START:RATE:FULL, as in " + def.String()
+	key := Key{Name: name, Kind: "text", Default: def.String(), Valid: valid, Help: help}
+	return scalar(key, dst, def, value.ParseStartups)
+}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// tables are the field tables of the two configurations, bound to target.
+// tables returns the field tables of the two configurations, bound to target.
 func tables() []struct {
 	name   string
 	target any
@@ -39,7 +39,8 @@ func TestEveryFieldHasAKey(t *testing.T) {
 			f.reset()
 		}
 		if !reflect.DeepEqual(value.Interface(), want.Elem().Interface()) {
-			t.Errorf("%s: a field has no key:\n got %+v\nwant %+v", table.name, value.Interface(), want.Elem().Interface())
+			t.Errorf("%s: a field has no key:\n got %+v\nwant %+v", table.name, value.Interface(),
+				want.Elem().Interface())
 		}
 	}
 }
@@ -102,7 +103,8 @@ func TestKeysDescribeThemselves(t *testing.T) {
 			f.reset()
 		}
 		if !reflect.DeepEqual(table.target, want.Interface()) {
-			t.Errorf("%s: the defaults as text differ from the defaults:\n got %+v\nwant %+v", table.name, table.target, want.Interface())
+			t.Errorf("%s: the defaults as text differ from the defaults:\n got %+v\nwant %+v", table.name, table.target,
+				want.Interface())
 		}
 	}
 }
@@ -110,7 +112,9 @@ func TestKeysDescribeThemselves(t *testing.T) {
 func TestKeyOfOneConsumer(t *testing.T) {
 	keys := ClientKeys()
 	got := keys[len(keys)-1]
-	want := Key{Name: "consumers[].on_error", Kind: "choice", Valid: "continue or stop", Help: "What a consumer does when writing fails: count it and go on (continue), or end its work (stop)."}
+	want := Key{Name: "consumers[].on_error", Kind: "choice", Valid: "continue or stop",
+		Help: "What a consumer does when writing fails: count the error and continue (continue), or end its work " +
+			"(stop)."}
 	if got != want {
 		t.Errorf("last key = %+v; want %+v", got, want)
 	}

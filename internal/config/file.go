@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"bulkhead/internal/config/value"
+	"bulkhead/internal/ownfile"
 )
 
 // maxFile is the largest configuration file, in bytes.
@@ -45,38 +46,26 @@ func (l *loader) readFile(fields []field) bool {
 // readBounded reads a whole file of at most maxFile bytes. Its error says what is
 // wrong without naming the file.
 func readBounded(path string) ([]byte, error) {
-	data, err := readAtMost(path, maxFile+1)
+	data, err := ownfile.ReadNamed(path, maxFile)
 	var failed *fs.PathError
+	var large *ownfile.SizeError
+	var kind *ownfile.KindError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, errors.New("there is no such file; give the path of a YAML file")
+	case errors.As(err, &large):
+		return nil, fmt.Errorf("is larger than %s; give a configuration file", value.Size(maxFile))
+	case errors.As(err, &kind):
+		return nil, fmt.Errorf("cannot be read: it is %s; give the path of a YAML file", ownfile.Kind(kind.Mode))
 	case errors.As(err, &failed):
 		return nil, fmt.Errorf("cannot be read: %w", failed.Err)
 	case err != nil:
 		return nil, fmt.Errorf("cannot be read: %w", err)
-	case len(data) > maxFile:
-		return nil, fmt.Errorf("is larger than %s; give a configuration file", Size(maxFile))
 	}
 	return data, nil
 }
 
-func readAtMost(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, errors.New("it is a folder; give the path of a YAML file")
-	}
-	return io.ReadAll(io.LimitReader(f, limit))
-}
-
-// badText finds the first line that is not plain text, and says why; the text is
+// badText finds the first line that is not plain text, and returns why; the text is
 // empty if there is none. It refuses what YAML refuses, and the line breaks that
 // only YAML counts, which would make every later line number wrong.
 func badText(data []byte) (line int, text string) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"bulkhead/internal/config/value"
 )
 
 func TestUnreadableFiles(t *testing.T) {
@@ -17,13 +19,13 @@ func TestUnreadableFiles(t *testing.T) {
 		dir:                                "cannot be read: it is a folder; give the path of a YAML file",
 		large:                              "is larger than 1MiB; give a configuration file",
 		filepath.Join(large, "below"):      "cannot be read: not a directory",
-		"/dev/zero":                        "is larger than 1MiB; give a configuration file",
+		"/dev/zero":                        "cannot be read: it is a character device; give the path of a YAML file",
 		filepath.Join(dir, "nul\x00.yaml"): "cannot be read: invalid argument",
 	} {
 		_, err := LoadSupervisor(path, nil, nil)
 		name := path
 		if strings.Contains(path, "\x00") {
-			name = quote(path)
+			name = value.Quote(path)
 		}
 		if err == nil || err.Error() != name+": "+want {
 			t.Errorf("error = %v\n want %s: %s", err, name, want)
@@ -50,7 +52,8 @@ func TestUnreadableFileIsNotTheOnlyProblem(t *testing.T) {
 
 func TestSyntax(t *testing.T) {
 	const (
-		indentation = "is not valid YAML: a wrong indentation, or text behind a complete value; indent keys alike, and quote values with special characters"
+		indentation = "is not valid YAML: a wrong indentation, or text behind a complete value; indent keys alike, " +
+			"and quote values with special characters"
 		secondColon = `is not valid YAML: a second ": " on the line, or a wrong indentation; quote the value, or indent keys alike`
 		tab         = "is not valid YAML: a tab in the indentation; use spaces"
 		noColon     = `is not valid YAML: a key without a value; write "key: value"`
@@ -65,11 +68,15 @@ func TestSyntax(t *testing.T) {
 		{"text behind a quote", "log:\n  level: \"info\" now\n  format: text", "2: " + indentation},
 		{"list inside a map", "keep: true\n- a", "2: " + indentation},
 		{"no colon", "keep: true\nname\nruntime: 1s", "2: " + noColon},
-		{"open list", "keep: true\nconsumers: [{},\n  {}\nname: a\n", "2: is not valid YAML: a list is not closed; add \"]\""},
+		{"open list", "keep: true\nconsumers: [{},\n  {}\nname: a\n",
+			"2: is not valid YAML: a list is not closed; add \"]\""},
 		{"open map", "keep: true\nlabels: {a: b\nname: a\n", "2: is not valid YAML: a map is not closed; add \"}\""},
-		{"open quote", "keep: true\nname: \"a\nruntime: 1s\n\n", "2: is not valid YAML: a quoted text is not closed; add the closing quote"},
-		{"open quote after a long list", "consumers: [\n  {},\n]\nname: 'a\nruntime: 1s\n", "4: is not valid YAML: a quoted text is not closed; add the closing quote"},
-		{"reserved character", "name: @a", "1: is not valid YAML: a value cannot begin with this character; quote the value"},
+		{"open quote", "keep: true\nname: \"a\nruntime: 1s\n\n",
+			"2: is not valid YAML: a quoted text is not closed; add the closing quote"},
+		{"open quote after a long list", "consumers: [\n  {},\n]\nname: 'a\nruntime: 1s\n",
+			"4: is not valid YAML: a quoted text is not closed; add the closing quote"},
+		{"reserved character", "name: @a",
+			"1: is not valid YAML: a value cannot begin with this character; quote the value"},
 		{"unknown alias", "keep: true\nname: *a", "2: is not valid YAML: unknown anchor 'a' referenced"},
 		{"second document", "keep: true\n---\nkeep: false", "2: a second YAML document begins here; keep one"},
 		{"text behind the document", "keep: true\n...\nkeep: false", "3: " + indentation},
@@ -91,8 +98,8 @@ func TestSyntax(t *testing.T) {
 	}
 }
 
-// TestLargeBrokenFile has an error that is too costly to locate: it stands where
-// the parser gave up, not where the list begins.
+// TestLargeBrokenFile makes an error that is too costly to locate: it stands where the parser gave
+// up, not where the list begins.
 func TestLargeBrokenFile(t *testing.T) {
 	file := write(t, "keep: true\nconsumers: [\n"+strings.Repeat("  {},\n", 100_000))
 	_, err := LoadClient(file, nil, nil)

@@ -6,12 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"bulkhead/internal/config/value"
+	"bulkhead/internal/protocol"
 )
 
 // checkLine wants one line of printable text.
 func checkLine(t *testing.T, line string) {
 	t.Helper()
-	if line == "" || strings.ContainsFunc(line, unprintable) {
+	if line == "" || strings.ContainsFunc(line, value.Unprintable) {
 		t.Errorf("not one line of printable text: %q", line)
 	}
 }
@@ -47,11 +50,13 @@ func FuzzLoadClient(f *testing.F) {
 			t.Errorf("%d consumers and %d entries for a count of %d", len(consumers), len(c.Overrides), c.ConsumerCount)
 		}
 		for i, consumer := range consumers {
-			if chunk := consumer.ChunkSize.Largest(); chunk == 0 || chunk > consumer.FileSize.Max || consumer.FileSize.Min > consumer.FileSize.Max || consumer.Path == "" || consumer.Concurrency < 1 {
+			if chunk := consumer.ChunkSize.Largest(); chunk == 0 || chunk > consumer.FileSize.Max ||
+				consumer.FileSize.Min > consumer.FileSize.Max || consumer.Path == "" || consumer.Concurrency < 1 {
 				t.Errorf("consumer %d: %+v", i, consumer)
 			}
 		}
-		if c.Heartbeat.Timeout > c.Heartbeat.Interval || c.Spool.Memory > c.Spool.MaxSize || c.Runtime <= 0 || len(c.Labels) > maxLabels {
+		if c.Heartbeat.Timeout > c.Heartbeat.Interval || c.Spool.Memory > c.Spool.MaxSize || c.Runtime <= 0 ||
+			len(c.Labels) > protocol.MaxLabels {
 			t.Errorf("client: %+v", c)
 		}
 	})
@@ -68,7 +73,8 @@ func FuzzLoadSupervisor(f *testing.F) {
 			checkRefusal(t, file, err)
 			return
 		}
-		if s.Clients.Count < 1 || s.Handler.Pool < 1 || s.StateDir == "" || s.Session.MaxFrame > 8*MiB || s.Session.MaxFrame < 64*KiB || s.Handler.MemoryLimit > s.Handler.MemoryMax || s.Linger < 0 {
+		if s.Clients.Count < 1 || s.Handler.Pool < 1 || s.StateDir == "" || s.Session.MaxFrame > 8*value.MiB ||
+			s.Session.MaxFrame < 64*value.KiB || s.Handler.MemoryLimit > s.Handler.MemoryMax || s.Linger < 0 {
 			t.Errorf("supervisor: %+v", s)
 		}
 	})

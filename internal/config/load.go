@@ -2,6 +2,8 @@ package config
 
 import (
 	"strings"
+
+	"bulkhead/internal/config/value"
 )
 
 // Override is a value given on the command line.
@@ -14,16 +16,7 @@ type Override struct {
 	Origin string
 }
 
-// DefaultSupervisor returns what a supervisor does that is told nothing.
-func DefaultSupervisor() Supervisor {
-	s, err := LoadSupervisor("", nil, nil)
-	if err != nil {
-		panic(err) // a test loads them
-	}
-	return s
-}
-
-// DefaultClient returns what a client does that is told nothing.
+// DefaultClient returns the default configuration of a client.
 func DefaultClient() Client {
 	c, err := LoadClient("", nil, nil)
 	if err != nil {
@@ -50,7 +43,7 @@ func LoadSupervisor(file string, env []string, flags []Override) (Supervisor, er
 	return s, nil
 }
 
-// LoadClient is LoadSupervisor for a client.
+// LoadClient does for a client what LoadSupervisor does for a supervisor.
 func LoadClient(file string, env []string, flags []Override) (Client, error) {
 	var c Client
 	l := newLoader(file)
@@ -83,8 +76,8 @@ type loader struct {
 
 func newLoader(path string) *loader {
 	name := path
-	if strings.ContainsFunc(path, unprintable) {
-		name = quote(path)
+	if strings.ContainsFunc(path, value.Unprintable) {
+		name = value.Quote(path)
 	}
 	return &loader{file: name, path: path, origins: make(map[string]origin), broken: make(map[string]bool)}
 }
@@ -105,13 +98,13 @@ func (l *loader) load(env []string, flags []Override, fields []field) bool {
 func (l *loader) readEnv(env []string, fields []field) {
 	values := make(map[string]string)
 	for _, entry := range env {
-		if name, value, ok := strings.Cut(entry, "="); ok {
-			values[name] = value
+		if name, text, ok := strings.Cut(entry, "="); ok {
+			values[name] = text
 		}
 	}
 	for _, f := range fields {
 		name := envName(f.Name)
-		value, ok := values[name]
+		text, ok := values[name]
 		if !ok {
 			continue
 		}
@@ -120,7 +113,7 @@ func (l *loader) readEnv(env []string, fields []field) {
 			l.problem(at, f.Name, "can be set in the YAML file only; unset this variable")
 			continue
 		}
-		l.set(f, f.Name, value, at)
+		l.set(f, f.Name, text, at)
 	}
 }
 
@@ -155,14 +148,14 @@ func (l *loader) problem(at origin, key, text string) {
 	l.report(at, key, text)
 }
 
-// report is problem for a value that is valid by itself.
+// report adds a problem with a value that is valid by itself.
 func (l *loader) report(at origin, key, text string) {
 	if len(l.problems) == maxProblems {
 		l.omitted++
 		return
 	}
-	if strings.ContainsFunc(key, unprintable) || len(key) > maxKeyShown {
-		key = quote(key)
+	if strings.ContainsFunc(key, value.Unprintable) || len(key) > maxKeyShown {
+		key = value.Quote(key)
 	}
 	l.problems = append(l.problems, Problem{Where: at.where(), Key: key, Text: text, source: at.source, line: at.line})
 }

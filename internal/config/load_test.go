@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"bulkhead/internal/config/value"
 )
 
 // write puts text into a file named config.yaml and returns its path.
@@ -35,8 +37,10 @@ func refusal(t testing.TB, file string, err error) string {
 
 func TestPrecedence(t *testing.T) {
 	file := write(t, "clients: 2\nlinger: 3s\nhandler:\n  pool: 5\n")
-	env := []string{"BULKHEAD_LINGER=9s", "BULKHEAD_LINGER=4s", "BULKHEAD_HANDLER_POOL=6", "BULKHEAD_UNKNOWN=x", "PATH=/bin"}
-	flags := []Override{{Key: "handler.pool", Value: "9", Origin: "--pool"}, {Key: "handler.pool", Value: "7", Origin: "--pool"}}
+	env := []string{"BULKHEAD_LINGER=9s", "BULKHEAD_LINGER=4s", "BULKHEAD_HANDLER_POOL=6", "BULKHEAD_UNKNOWN=x",
+		"PATH=/bin"}
+	flags := []Override{{Key: "handler.pool", Value: "9", Origin: "--pool"},
+		{Key: "handler.pool", Value: "7", Origin: "--pool"}}
 
 	got, err := LoadSupervisor(file, env, flags)
 	if err != nil {
@@ -59,7 +63,8 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Log != (Log{Level: slog.LevelInfo, Format: "text", ProgressInterval: 5 * time.Second}) || s.Session.MaxFrame != MiB || s.Journal.Sync != JournalSyncBatch {
+	if s.Log != (Log{Level: slog.LevelInfo, Format: "text", ProgressInterval: 5 * time.Second}) ||
+		s.Session.MaxFrame != value.MiB || s.Journal.Sync != JournalSyncBatch {
 		t.Errorf("supervisor = %+v", s)
 	}
 	for _, empty := range []string{"", "# nothing\n", "---\n", "heartbeat:\nlabels:\nconsumers:\n", "\ufeff\n", "{}"} {
@@ -99,10 +104,11 @@ consumers:
 		t.Fatal(err)
 	}
 	plain := defaults.Consumer
-	plain.ChunkSize, plain.Path = ChunkSize{{4 * MiB, 1}}, "/data"
+	plain.ChunkSize, plain.Path = value.ChunkSize{{Size: 4 * value.MiB, Weight: 1}}, "/data"
 	first, other := plain, plain
-	first.ChunkSize, first.FileSize, first.KeepFiles = ChunkSize{{64 * KiB, 1}}, FileSize{MiB, MiB}, 0
-	other.Path, other.Sync, other.OnError = "/other", FileSync{Policy: SyncNone}, OnErrorStop
+	first.ChunkSize, first.KeepFiles = value.ChunkSize{{Size: 64 * value.KiB, Weight: 1}}, 0
+	first.FileSize = value.FileSize{Min: value.MiB, Max: value.MiB}
+	other.Path, other.Sync, other.OnError = "/other", value.FileSync{Policy: value.SyncNone}, OnErrorStop
 	want := []Consumer{first, plain, other, plain}
 	if diff := cmp.Diff(want, c.Consumers()); diff != "" {
 		t.Error(diff)
@@ -128,7 +134,8 @@ func TestLabels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]string{"rack": "a3", "empty": "", "disk type": "nvme", "n": "7"}, c.Labels); diff != "" {
+	if diff := cmp.Diff(map[string]string{"rack": "a3", "empty": "", "disk type": "nvme", "n": "7"},
+		c.Labels); diff != "" {
 		t.Error(diff)
 	}
 	c, err = LoadClient(file, []string{"BULKHEAD_LABELS=a=1,b=x=y,c="}, nil)
@@ -144,7 +151,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// TestAllProblemsAtOnce has something wrong in every source.
+// TestAllProblemsAtOnce puts something wrong into every source.
 func TestAllProblemsAtOnce(t *testing.T) {
 	file := write(t, `runtime: 20
 heartbeat:
@@ -157,7 +164,8 @@ consumers:
 file_size: 3kB
 `)
 	env := []string{"BULKHEAD_SYNC=maybe", "BULKHEAD_KEEP=yes"}
-	flags := []Override{{Key: "log.level", Value: "loud", Origin: "--log-level"}, {Key: "spool.memory", Value: "1GiB", Origin: "--spool-memory"}}
+	flags := []Override{{Key: "log.level", Value: "loud", Origin: "--log-level"},
+		{Key: "spool.memory", Value: "1GiB", Origin: "--spool-memory"}}
 	_, err := LoadClient(file, env, flags)
 	want := `config.yaml:1: runtime: "20" has no unit; use 20s
 config.yaml:3: heartbeat.intervall: unknown key; did you mean interval? valid here: interval, timeout
@@ -190,7 +198,8 @@ func TestManyProblemsAreCut(t *testing.T) {
 func TestTokenIsNeverRepeated(t *testing.T) {
 	secret := strings.Repeat("s3cret", 200)
 	for _, text := range []string{"token: " + secret, "token: \"s3cret\\n\"", "token: [s3cret]", "token: !s3 s3cret"} {
-		_, err := LoadClient(write(t, text), []string{"BULKHEAD_TOKEN=" + secret}, []Override{{Key: "token", Value: secret, Origin: "--token"}})
+		_, err := LoadClient(write(t, text), []string{"BULKHEAD_TOKEN=" + secret},
+			[]Override{{Key: "token", Value: secret, Origin: "--token"}})
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%.20s…: error = %v", text, err)
 		}
@@ -198,12 +207,14 @@ func TestTokenIsNeverRepeated(t *testing.T) {
 }
 
 func TestOverload(t *testing.T) {
-	file := write(t, "overload: {startups: 1:100:65536, max_per_source: 7, max_clients: 50, crash_delay: 0s}")
+	file := write(t, "overload: {startups: 1:100:65536, max_per_source: 7, max_clients: 50, crash_delay: 0s, "+
+		"journal_share: 7}")
 	s, err := LoadSupervisor(file, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Overload{Startups: Startups{Start: 1, Rate: 100, Full: 65_536}, MaxPerSource: 7, MaxClients: 50}
+	want := Overload{Startups: value.Startups{Start: 1, Rate: 100, Full: 65_536}, MaxPerSource: 7, MaxClients: 50,
+		JournalShare: 7}
 	if diff := cmp.Diff(want, s.Overload); diff != "" {
 		t.Error(diff)
 	}

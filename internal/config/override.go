@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"bulkhead/internal/config/value"
 )
 
 // ConsumerOverride is how one consumer differs from the others.
@@ -41,8 +43,9 @@ func (c *Client) overridesField() field {
 }
 
 func (c *Client) readOverrides(l *loader, e entry) {
-	if n, err := parseCount(e.node.Value); err == nil && e.node.Kind == yaml.ScalarNode {
-		l.problem(l.at(e), e.path, fmt.Sprintf("is a number; it must be a list of maps, as in [{chunk_size: 4MiB}]; for %d consumers, use consumer_count: %d", n, n))
+	if n, err := value.ParseCount(e.node.Value); err == nil && e.node.Kind == yaml.ScalarNode {
+		l.problem(l.at(e), e.path, fmt.Sprintf("is a number; it must be a list of maps, as in [{chunk_size: 4MiB}]; "+
+			"for %d consumers, use consumer_count: %d", n, n))
 		return
 	}
 	l.items(e, "a list of maps, as in [{chunk_size: 4MiB}]", func(item entry) {

@@ -56,7 +56,8 @@ func (l *loader) refusal() Problems {
 	})
 	if l.omitted > 0 {
 		last := problems[len(problems)-1]
-		problems = append(problems, Problem{Where: last.Where, Text: fmt.Sprintf("%d more problems are not shown", l.omitted)})
+		problems = append(problems, Problem{Where: last.Where,
+			Text: fmt.Sprintf("%d more problems are not shown", l.omitted)})
 	}
 	return problems
 }

@@ -2,7 +2,8 @@ package config
 
 import (
 	"fmt"
-	"time"
+
+	"bulkhead/internal/config/value"
 )
 
 // operand is one side of a relation between two keys.
@@ -12,40 +13,41 @@ type operand struct {
 	text  string
 }
 
-func sizeOperand(key string, s Size) operand {
+func sizeOperand(key string, s value.Size) operand {
 	return operand{key: key, value: uint64(s), text: s.String()}
 }
 
-// durationOperand takes a duration that is not negative.
-func durationOperand(key string, d time.Duration) operand {
-	return operand{key: key, value: uint64(d), text: formatDuration(d)}
-}
-
-// atMost reports low if it is more than high.
-func (l *loader) atMost(low, high operand) {
-	if f, wrong := l.compare(low, high); wrong {
-		l.report(f.at, f.key, f.problem+"; "+f.advice)
-	}
-}
-
-// compare reports whether low is more than high, and finds the place that is easier to
-// blame: high's if none is (see later). Values that have a problem of their own already
+// atMost reports low if it is more than high. Values that have a problem of their own already
 // are not compared.
-func (l *loader) compare(low, high operand) (f finding, wrong bool) {
+func (l *loader) atMost(low, high operand) {
 	if low.value <= high.value || l.broken[low.key] || l.broken[high.key] {
-		return finding{}, false
+		return
 	}
+	f := l.exceeds(low, high)
+	l.report(f.at, f.key, f.problem+"; "+f.advice)
+}
+
+// needs reports a key that is set, of which another that it needs is not.
+func (l *loader) needs(key, value, other, of string) {
+	if value != "" && of == "" && !l.broken[other] {
+		l.report(l.origins[key], key, "is nothing without "+other+"; set both")
+	}
+}
+
+// exceeds returns what is wrong with low, which is more than high, at the place that is easier to
+// blame: high's if none is (see later).
+func (l *loader) exceeds(low, high operand) finding {
 	at, to := l.origins[low.key], l.origins[high.key]
 	if l.later(low.key, high.key) {
 		return finding{
 			at: at, key: low.key, advice: "use at most " + high.text,
 			problem: fmt.Sprintf("%s is more than %s, which is %s (%s)", low.text, high.key, high.text, to),
-		}, true
+		}
 	}
 	return finding{
 		at: to, key: high.key, advice: "use at least " + low.text,
 		problem: fmt.Sprintf("%s is less than %s, which is %s (%s)", high.text, low.key, low.text, at),
-	}, true
+	}
 }
 
 // later reports whether the value of key a is easier to blame than that of b: it comes

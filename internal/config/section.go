@@ -58,7 +58,7 @@ func children(section string, fields []field) []string {
 	return names
 }
 
-// unknown says that a section has no such key, which it may have meant, and
+// unknown returns in words that a section has no such key, which it may have meant, and
 // which it has.
 func (l *loader) unknown(name string, value entry, names []string, fields []field) string {
 	top := value.path == name

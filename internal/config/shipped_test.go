@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
+
+	"bulkhead/internal/config/value"
 )
 
 // The files in configs/ state every default, so loading one must change nothing.
@@ -121,7 +123,8 @@ func TestShippedExampleOfConsumers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if consumers := c.Consumers(); consumers[0].ChunkSize.Largest() != 64*KiB || consumers[1].Path != "/mnt/other" {
+	if consumers := c.Consumers(); consumers[0].ChunkSize.Largest() != 64*value.KiB ||
+		consumers[1].Path != "/mnt/other" {
 		t.Errorf("consumers = %+v", consumers)
 	}
 }
@@ -153,13 +156,15 @@ func TestShippedWorkloads(t *testing.T) {
 			t.Fatal(err)
 		}
 		comment, _, _ := strings.Cut(string(data), "\n\n")
-		for _, part := range []string{"# " + names[len(names)-1] + ": ", "What it models.", "Why these numbers.", "What to look at.", "It needs at most "} {
+		for _, part := range []string{"# " + names[len(names)-1] + ": ", "What it models.", "Why these numbers.",
+			"What to look at.", "It needs at most "} {
 			if !strings.Contains(comment, part) {
 				t.Errorf("%s: its comment does not say %q", file, part)
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{"backup-stream", "checkpoint", "database-wal", "log-ingest", "small-files", "video-capture"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"backup-stream", "checkpoint", "database-wal", "log-ingest", "small-files",
+		"video-capture"}, names); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"bulkhead/internal/config/value"
 )
 
 // errDocuments is the error of a file with more than one document.
@@ -52,17 +54,19 @@ func explain(data []byte, err error) (line int, text string) {
 			return line, "is not valid YAML: a tab in the indentation; use spaces"
 		}
 	}
-	return line, "is not valid YAML: " + plain(text)
+	return line, "is not valid YAML: " + translate(text)
 }
 
-// plain says what the parser's terms mean to the writer of a file.
-func plain(text string) string {
+// translate returns what the parser's terms mean to the writer of a file.
+func translate(text string) string {
 	switch {
 	case strings.Contains(text, "mapping values are not allowed"):
 		return "a second \": \" on the line, or a wrong indentation; quote the value, or indent keys alike"
-	case strings.Contains(text, "did not find expected key"), strings.Contains(text, "did not find expected '-' indicator"),
+	case strings.Contains(text, "did not find expected key"),
+		strings.Contains(text, "did not find expected '-' indicator"),
 		strings.Contains(text, "did not find expected <document start>"):
-		return "a wrong indentation, or text behind a complete value; indent keys alike, and quote values with special characters"
+		return "a wrong indentation, or text behind a complete value; indent keys alike, and quote values with " +
+			"special characters"
 	case strings.Contains(text, "could not find expected ':'"):
 		return "a key without a value; write \"key: value\""
 	case strings.Contains(text, "cannot start any token"):
@@ -74,8 +78,8 @@ func plain(text string) string {
 	case strings.Contains(text, "unexpected end of stream"):
 		return "a quoted text is not closed; add the closing quote"
 	}
-	if strings.ContainsFunc(text, unprintable) {
-		return quote(text)
+	if strings.ContainsFunc(text, value.Unprintable) {
+		return value.Quote(text)
 	}
 	return text
 }

@@ -10,7 +10,6 @@
 package downlink
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 // Queue merges frames. Its zero value is not ready; use New.
 type Queue struct {
 	ready chan struct{} // holds one token while frames wait
+	own   bool          // nobody else holds the frames that are put
 
 	mu      sync.Mutex
 	welcome *bulkheadv1.Welcome // guarded by mu
@@ -32,8 +32,11 @@ type Queue struct {
 	over    bool                // guarded by mu; a Finish was taken
 }
 
-// New returns an empty queue.
+// New returns an empty queue of frames that others may hold, too.
 func New() *Queue { return &Queue{ready: make(chan struct{}, 1)} }
+
+// NewOwn returns an empty queue of frames that are its own from Put on.
+func NewOwn() *Queue { return &Queue{ready: make(chan struct{}, 1), own: true} }
 
 // Put adds a frame. A second Welcome, Drain or Finish replaces one that still
 // waits; an Ack never goes back. Frames after a Finish was taken, and Open frames,
@@ -64,22 +67,14 @@ func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 	}
 }
 
-// Next waits for a frame and takes it: Welcome before Ack before Drain before
-// Finish. It returns nil when ctx is done. One goroutine may call it at a time.
-func (q *Queue) Next(ctx context.Context) *bulkheadv1.SupervisorFrame {
-	for {
-		if f := q.take(); f != nil {
-			return f
-		}
-		select {
-		case <-q.ready:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
+// Ready returns the channel that holds a token when a frame was put since the last one was
+// received from it. Whoever receives it must take until nothing is left: it is one token,
+// however many frames wait. Frames that were put before anybody looked have theirs too.
+func (q *Queue) Ready() <-chan struct{} { return q.ready }
 
-func (q *Queue) take() *bulkheadv1.SupervisorFrame {
+// Take takes the next frame: Welcome before Ack before Drain before Finish. It returns nil if
+// none waits.
+func (q *Queue) Take() *bulkheadv1.SupervisorFrame {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	f := &bulkheadv1.SupervisorFrame{}
@@ -89,7 +84,7 @@ func (q *Queue) take() *bulkheadv1.SupervisorFrame {
 	case q.ack != nil:
 		f.Frame, q.ack = &bulkheadv1.SupervisorFrame_Ack{Ack: q.ack}, nil
 	case q.drain != nil:
-		f.Frame, q.drain = &bulkheadv1.SupervisorFrame_Drain{Drain: remaining(q.drain, q.drainBy)}, nil
+		f.Frame, q.drain = &bulkheadv1.SupervisorFrame_Drain{Drain: q.remaining()}, nil
 	case q.finish != nil:
 		f.Frame, q.finish, q.over = &bulkheadv1.SupervisorFrame_Finish{Finish: q.finish}, nil, true
 	default:
@@ -98,12 +93,15 @@ func (q *Queue) take() *bulkheadv1.SupervisorFrame {
 	return f
 }
 
-// remaining is a Drain that gives what is left of its time.
-func remaining(d *bulkheadv1.Drain, by time.Time) *bulkheadv1.Drain {
+// remaining returns the Drain that waits, with what is left of its time. q.mu is held.
+func (q *Queue) remaining() *bulkheadv1.Drain {
+	d := q.drain
 	if d.GetWithinNano() <= 0 {
 		return d // it did not say
 	}
-	d = proto.CloneOf(d)
-	d.WithinNano = max(1, int64(time.Until(by)))
+	if !q.own { // a copy takes package proto's reflection, which a handler does without
+		d = proto.CloneOf(d)
+	}
+	d.WithinNano = max(1, int64(time.Until(q.drainBy)))
 	return d
 }

@@ -1,7 +1,6 @@
 package downlink_test
 
 import (
-	"context"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -11,7 +10,8 @@ import (
 )
 
 func welcome(after uint64) *bulkheadv1.SupervisorFrame {
-	return &bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Welcome{Welcome: &bulkheadv1.Welcome{ResumeAfter: after}}}
+	return &bulkheadv1.SupervisorFrame{
+		Frame: &bulkheadv1.SupervisorFrame_Welcome{Welcome: &bulkheadv1.Welcome{ResumeAfter: after}}}
 }
 
 func ack(seq uint64) *bulkheadv1.SupervisorFrame {
@@ -19,11 +19,13 @@ func ack(seq uint64) *bulkheadv1.SupervisorFrame {
 }
 
 func drain(reason string) *bulkheadv1.SupervisorFrame {
-	return &bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Drain{Drain: &bulkheadv1.Drain{Reason: reason}}}
+	return &bulkheadv1.SupervisorFrame{
+		Frame: &bulkheadv1.SupervisorFrame_Drain{Drain: &bulkheadv1.Drain{Reason: reason}}}
 }
 
 func finish(text string) *bulkheadv1.SupervisorFrame {
-	return &bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Finish{Finish: &bulkheadv1.Finish{Text: text}}}
+	return &bulkheadv1.SupervisorFrame{
+		Frame: &bulkheadv1.SupervisorFrame_Finish{Finish: &bulkheadv1.Finish{Text: text}}}
 }
 
 func TestQueueMergesAndOrders(t *testing.T) {
@@ -34,7 +36,8 @@ func TestQueueMergesAndOrders(t *testing.T) {
 		put, want frames
 	}{
 		{"acks merge to the newest", frames{ack(1), ack(5), ack(3)}, frames{ack(5)}},
-		{"order of kinds", frames{finish("f"), drain("d"), ack(1), welcome(0)}, frames{welcome(0), ack(1), drain("d"), finish("f")}},
+		{"order of kinds", frames{finish("f"), drain("d"), ack(1), welcome(0)},
+			frames{welcome(0), ack(1), drain("d"), finish("f")}},
 		{"a second drain replaces the first", frames{drain("a"), drain("b")}, frames{drain("b")}},
 		{"nothing follows a finish", frames{finish("f")}, frames{finish("f")}},
 		{"open and empty frames are dropped", frames{open, {}, ack(1)}, frames{ack(1)}},
@@ -45,14 +48,12 @@ func TestQueueMergesAndOrders(t *testing.T) {
 				q.Put(f)
 			}
 			for _, want := range tt.want {
-				if got := q.Next(t.Context()); !proto.Equal(got, want) {
-					t.Errorf("Next = %v; want %v", got, want)
+				if got := q.Take(); !proto.Equal(got, want) {
+					t.Errorf("Take = %v; want %v", got, want)
 				}
 			}
-			done, cancel := context.WithCancel(t.Context())
-			cancel()
-			if got := q.Next(done); got != nil {
-				t.Errorf("Next of an empty queue = %v; want nil", got)
+			if got := q.Take(); got != nil {
+				t.Errorf("Take of an empty queue = %v; want nil", got)
 			}
 		})
 	}
@@ -61,21 +62,30 @@ func TestQueueMergesAndOrders(t *testing.T) {
 func TestNothingFollowsAFinish(t *testing.T) {
 	q := downlink.New()
 	q.Put(finish("f"))
-	q.Next(t.Context())
+	q.Take()
 	q.Put(ack(9))
-	done, cancel := context.WithCancel(t.Context())
-	cancel()
-	if got := q.Next(done); got != nil {
-		t.Errorf("Next after Finish = %v; want nil", got)
+	if got := q.Take(); got != nil {
+		t.Errorf("Take after Finish = %v; want nil", got)
 	}
 }
 
-func TestNextWaitsForPut(t *testing.T) {
+func TestReadyTellsOfAPut(t *testing.T) {
 	q := downlink.New()
 	got := make(chan *bulkheadv1.SupervisorFrame)
-	go func() { got <- q.Next(t.Context()) }()
+	go func() {
+		<-q.Ready()
+		got <- q.Take()
+	}()
 	q.Put(ack(7))
 	if f := <-got; f.GetAck().GetSeq() != 7 {
-		t.Errorf("Next = %v; want ack 7", f)
+		t.Errorf("Take = %v; want ack 7", f)
+	}
+	q.Put(ack(8))
+	q.Put(ack(9))
+	<-q.Ready()
+	select {
+	case <-q.Ready():
+		t.Error("two frames put before anybody looked have two tokens")
+	default:
 	}
 }

@@ -15,7 +15,7 @@ var ErrConfig = errors.New("configuration cannot work")
 const (
 	// Complete says that all went as it was asked for.
 	Complete = 0
-	// Failure says that it could not be done, or gone on with; another try may do better.
+	// Failure says that it could not be done or continued; another try may do better.
 	Failure = 1
 	// Partial says that something is missing, and the program has said what; or that an
 	// assertion does not hold.

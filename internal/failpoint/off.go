@@ -7,11 +7,11 @@ import bulkheadv1 "bulkhead/proto/bulkhead/v1"
 // Enabled reports whether this program was built with failpoints.
 const Enabled = false
 
-// Hit is a point at which a program built with failpoints can be made to fail.
+// Hit marks a point at which a program built with failpoints can be made to fail.
 func Hit(string) {}
 
-// Batch is a point at which messages can make a program built with failpoints fail.
+// Batch marks a point at which messages can make a program built with failpoints fail.
 func Batch([]*bulkheadv1.Message) {}
 
-// Env is what a process passes on to its children so that their points are armed.
+// Env returns what a process passes on to its children so that their points are armed.
 func Env() []string { return nil }

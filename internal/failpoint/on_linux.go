@@ -67,8 +67,8 @@ func parse(env string) (map[string]point, error) {
 	return points, nil
 }
 
-// Hit is a point at which the environment can make this program fail. It panics if
-// the environment cannot be read.
+// Hit marks a point at which the environment can make this program fail. It panics if the
+// environment cannot be read.
 func Hit(name string) {
 	points, err := armed()
 	if err != nil {
@@ -116,7 +116,7 @@ func Batch(messages []*bulkheadv1.Message) {
 	}
 }
 
-// Env is what a process passes on to its children so that their points are armed.
+// Env returns what a process passes on to its children so that their points are armed.
 func Env() []string {
 	if v, ok := os.LookupEnv(EnvName); ok {
 		return []string{EnvName + "=" + v}

@@ -58,23 +58,23 @@ func TestSocketOutlivesItsSendersCopy(t *testing.T) {
 	server, client := tcpPair(t)
 
 	type received struct {
-		id   uint64
+		fdpass.Handover
 		conn net.Conn
 		err  error
 	}
 	got := make(chan received, 1)
 	go func() {
-		id, conn, err := fdpass.Receive(child)
-		got <- received{id, conn, err}
+		h, conn, err := fdpass.Receive(child)
+		got <- received{h, conn, err}
 	}()
-	if err := fdpass.Send(parent, 42, server); err != nil {
+	if err := fdpass.Send(parent, fdpass.Handover{ID: 42}, server); err != nil {
 		t.Fatal(err)
 	}
 	server.Close()
 
 	r := <-got
-	if r.err != nil || r.id != 42 {
-		t.Fatalf("Receive = id %d, error %v; want 42, nil", r.id, r.err)
+	if r.err != nil || r.Handover != (fdpass.Handover{ID: 42}) {
+		t.Fatalf("Receive = %+v, %v; want connection 42", r.Handover, r.err)
 	}
 	defer r.conn.Close()
 	if _, err := r.conn.Write([]byte("hello")); err != nil {
@@ -84,6 +84,42 @@ func TestSocketOutlivesItsSendersCopy(t *testing.T) {
 	all, err := io.ReadAll(client)
 	if err != nil || string(all) != "hello" {
 		t.Fatalf("client read %q, %v; want hello", all, err)
+	}
+}
+
+// A packet that says how long the client may take has a length of its own, and no other has one
+// that is taken.
+func TestPatienceGoesWithASocket(t *testing.T) {
+	parent, child := line(t)
+	server, _ := tcpPair(t)
+	want := fdpass.Handover{ID: 43, Patience: 2 * time.Second}
+	sent := make(chan error, 1)
+	go func() { sent <- fdpass.Send(parent, want, server) }()
+	got, conn, err := fdpass.Receive(child)
+	if err != nil || got != want {
+		t.Fatalf("Receive = %+v, %v; want %+v", got, err, want)
+	}
+	conn.Close()
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+	raw, err := server.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, packet := range []string{"123456781234567", "12345678123456781", "12345678\xff2345678"} {
+		err := raw.Control(func(fd uintptr) {
+			_, _, err := parent.WriteMsgUnix([]byte(packet), syscall.UnixRights(int(fd)), nil)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h, _, err := fdpass.Receive(child); !errors.Is(err, os.ErrInvalid) {
+			t.Errorf("Receive of %q = %+v, %v; want os.ErrInvalid", packet, h, err)
+		}
 	}
 }
 
@@ -163,7 +199,8 @@ func TestOpenRefusesOtherDescriptors(t *testing.T) {
 }
 
 func TestReceiveRefusesOtherPackets(t *testing.T) {
-	for name, packet := range map[string]string{"short": "abc", "no descriptor": "12345678"} {
+	for name, packet := range map[string]string{"short": "abc", "no descriptor": "12345678",
+		"no descriptor with a time": "1234567812345678"} {
 		t.Run(name, func(t *testing.T) {
 			parent, child := line(t)
 			if _, err := parent.Write([]byte(packet)); err != nil {
@@ -182,7 +219,7 @@ func TestSendNamesAWrongConfirmation(t *testing.T) {
 	if _, err := child.Write([]byte("\x00\x00\x00\x00\x00\x00\x00\x07")); err != nil {
 		t.Fatal(err)
 	}
-	err := fdpass.Send(parent, 42, server)
+	err := fdpass.Send(parent, fdpass.Handover{ID: 42}, server)
 	if err == nil || !strings.Contains(err.Error(), "7 was confirmed") {
 		t.Fatalf("Send = %v; want an error that names 7", err)
 	}
@@ -192,7 +229,7 @@ func TestSendEndsAtTheDeadline(t *testing.T) {
 	parent, _ := line(t)
 	server, _ := tcpPair(t)
 	parent.SetDeadline(time.Now().Add(time.Millisecond))
-	if err := fdpass.Send(parent, 1, server); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := fdpass.Send(parent, fdpass.Handover{ID: 1}, server); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("Send = %v; want a deadline error", err)
 	}
 }

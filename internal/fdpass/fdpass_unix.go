@@ -1,8 +1,8 @@
 // Package fdpass hands an open socket from one process to another.
 //
 // A parent and its child share a SOCK_SEQPACKET pair, the line. Over it the
-// parent sends a socket with its connection number (SCM_RIGHTS, unix(7)), and the
-// child answers with the same number once the socket is its own. The line has a
+// parent sends a socket with its connection number (SCM_RIGHTS, unix(7)) and perhaps a
+// time, and the child answers with the same number once the socket is its own. The line has a
 // second use: end-of-file on it tells either side that the other is gone. A parent
 // that wants its child to end says so first (End), so that the child can tell this
 // from its parent's death.
@@ -18,6 +18,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,9 +29,41 @@ const ChildFD = 3
 // ErrEnd is what Receive returns when the other side called End.
 var ErrEnd = errors.New("the other side asks to end")
 
-// messageBytes is the size of every packet on the line: a connection number,
-// big-endian; 0 without a socket asks to end.
-const messageBytes = 8
+// Sizes of packets on the line. One is a connection number, big-endian; 0 without a socket asks
+// to end. Behind the number of a socket there may be a time in nanoseconds, which a child of
+// before there was one does not read.
+const (
+	messageBytes = 8
+	timedBytes   = 2 * messageBytes
+)
+
+// Handover is what goes with a socket.
+type Handover struct {
+	// ID is the number of the connection; not 0.
+	ID uint64
+	// Patience is how long its client may take to say who it is; 0 says nothing of that.
+	Patience time.Duration
+}
+
+// packet returns the handover as it is on the line.
+func (h Handover) packet() []byte {
+	msg := binary.BigEndian.AppendUint64(make([]byte, 0, timedBytes), h.ID)
+	if h.Patience > 0 {
+		msg = binary.BigEndian.AppendUint64(msg, uint64(h.Patience))
+	}
+	return msg
+}
+
+// handoverOf returns what a packet with a socket says.
+func handoverOf(msg []byte) (h Handover, ok bool) {
+	if len(msg) == timedBytes {
+		h.Patience = time.Duration(binary.BigEndian.Uint64(msg[messageBytes:]))
+	} else if len(msg) != messageBytes {
+		return h, false
+	}
+	h.ID = binary.BigEndian.Uint64(msg)
+	return h, h.Patience >= 0
+}
 
 // Pair makes a line: the parent's end, ready to use, and the child's end, to be
 // the first of exec.Cmd.ExtraFiles. The caller closes both.
@@ -88,18 +121,17 @@ func connOf(f *os.File) (*net.UnixConn, error) {
 	return u, nil
 }
 
-// Send hands socket over under the number id and waits for the other side to
-// confirm. Both steps end at the line's deadline. The caller still owns its own
-// copy of the socket and closes it.
-func Send(line *net.UnixConn, id uint64, socket syscall.Conn) error {
+// Send hands socket over and waits for the other side to confirm. Both steps end at the
+// line's deadline. The caller still owns its own copy of the socket and closes it.
+func Send(line *net.UnixConn, h Handover, socket syscall.Conn) error {
+	id := h.ID
 	raw, err := socket.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("handing socket %d over: %w", id, err)
 	}
 	var sendErr error
 	err = raw.Control(func(fd uintptr) {
-		msg := binary.BigEndian.AppendUint64(nil, id)
-		_, _, sendErr = line.WriteMsgUnix(msg, unix.UnixRights(int(fd)), nil)
+		_, _, sendErr = line.WriteMsgUnix(h.packet(), unix.UnixRights(int(fd)), nil)
 	})
 	if err = errors.Join(err, sendErr); err != nil {
 		return fmt.Errorf("handing socket %d over: %w", id, err)
@@ -132,42 +164,45 @@ func End(line *net.UnixConn) error {
 	return nil
 }
 
-// Receive waits for a socket, confirms it and returns it with its number. It
+// Receive waits for a socket, confirms it and returns it with what came with it. It
 // returns ErrEnd when the other side asks to end, and io.EOF when it is gone.
-func Receive(line *net.UnixConn) (id uint64, socket net.Conn, err error) {
-	var msg [messageBytes]byte
+func Receive(line *net.UnixConn) (h Handover, socket net.Conn, err error) {
+	var msg [timedBytes + 1]byte
 	oob := make([]byte, unix.CmsgSpace(4))
 	n, oobn, flags, _, err := line.ReadMsgUnix(msg[:], oob)
 	if err != nil {
-		return 0, nil, fmt.Errorf("receiving a socket: %w", err)
+		return h, nil, fmt.Errorf("receiving a socket: %w", err)
 	}
 	if n == 0 {
-		return 0, nil, io.EOF
+		return h, nil, io.EOF
 	}
 	fds, err := rightsIn(oob[:oobn])
-	if err == nil && n == messageBytes && len(fds) == 0 && msg == [messageBytes]byte{} {
-		return 0, nil, ErrEnd
+	h, ok := handoverOf(msg[:n])
+	if err == nil && n == messageBytes && len(fds) == 0 && h.ID == 0 {
+		return h, nil, ErrEnd
 	}
-	if err != nil || n != messageBytes || len(fds) != 1 || flags&unix.MSG_CTRUNC != 0 {
+	if err != nil || !ok || len(fds) != 1 || flags&unix.MSG_CTRUNC != 0 {
 		for _, fd := range fds {
 			unix.Close(fd)
 		}
-		return 0, nil, fmt.Errorf("receiving a socket: packet of %d bytes with %d descriptors is not a handover: %w", n, len(fds), errors.Join(err, os.ErrInvalid))
+		return h, nil, fmt.Errorf("receiving a socket: packet of %d bytes with %d descriptors is not a handover: %w", n,
+			len(fds), errors.Join(err, os.ErrInvalid))
 	}
 	unix.CloseOnExec(fds[0])
 	f := os.NewFile(uintptr(fds[0]), "client socket")
 	socket, err = net.FileConn(f)
 	f.Close()
 	if err != nil {
-		return 0, nil, fmt.Errorf("receiving a socket: %w", err)
+		return h, nil, fmt.Errorf("receiving a socket: %w", err)
 	}
 	// A parent that died after it sent the socket hears no confirmation; the socket is the
 	// child's all the same.
-	if _, err := line.Write(msg[:]); err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
+	_, err = line.Write(msg[:messageBytes])
+	if err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		socket.Close()
-		return 0, nil, fmt.Errorf("confirming a socket: %w", err)
+		return h, nil, fmt.Errorf("confirming a socket: %w", err)
 	}
-	return binary.BigEndian.Uint64(msg[:]), socket, nil
+	return h, socket, nil
 }
 
 // Gone reports whether the other side is gone, without waiting and without taking

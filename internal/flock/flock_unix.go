@@ -36,7 +36,7 @@ func Try(f *os.File) error {
 	}
 }
 
-// Within is Try again and again for as long as patience, while somebody else has f locked.
+// Within calls Try again and again for as long as patience, while somebody else has f locked.
 func Within(f *os.File, patience time.Duration) error {
 	for deadline := time.Now().Add(patience); ; time.Sleep(patience / 50) {
 		if err := Try(f); !errors.Is(err, ErrHeld) || !time.Now().Before(deadline) {

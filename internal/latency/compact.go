@@ -3,14 +3,11 @@ package latency
 import (
 	"iter"
 	"math"
-	"math/bits"
 	"slices"
 	"time"
-)
 
-// compactBits is how many leading bits of a value name its bucket in a Compact. It
-// is less than exactBits, so that every bucket of a Histogram lies within one.
-const compactBits = 8
+	"bulkhead/internal/saturated"
+)
 
 // Compact is a Histogram in about a sixth of the memory for each bucket, and an
 // eighth of the buckets: for what many are kept at a time. Percentiles are at most
@@ -27,23 +24,6 @@ type Compact struct {
 	total  Histogram // of which the buckets are not used
 }
 
-// compactOf returns the number of the bucket that v falls into.
-func compactOf(v uint64) uint16 {
-	shift := max(bits.Len64(min(v, maxValue)), compactBits) - compactBits
-	return uint16(shift<<(compactBits-1)) + uint16(min(v, maxValue)>>shift)
-}
-
-// compactRange returns the lowest and the highest value of a bucket.
-func compactRange(bucket uint16) (low, top uint64) {
-	const half = 1 << (compactBits - 1)
-	if bucket < 2*half {
-		return uint64(bucket), uint64(bucket)
-	}
-	shift := bucket/half - 1
-	low = uint64(bucket%half+half) << shift
-	return low, low + 1<<shift - 1
-}
-
 // Add records value count times. A negative value counts as 0.
 func (c *Compact) Add(value time.Duration, count uint64) {
 	if count == 0 {
@@ -51,7 +31,7 @@ func (c *Compact) Add(value time.Duration, count uint64) {
 	}
 	v := uint64(max(value, 0))
 	c.add(v, count)
-	c.tell(count, v, v, mulSaturated(v, count))
+	c.tell(count, v, v, saturated.Mul(v, count))
 }
 
 // MergeHistogram adds everything recorded in h, which may be nil.
@@ -80,7 +60,7 @@ func (c *Compact) Merge(o *Compact) {
 	c.tell(o.total.count, o.total.min, o.total.max, o.total.sum)
 }
 
-func (c *Compact) add(v, n uint64) { c.addBucket(compactOf(v), n) }
+func (c *Compact) add(v, n uint64) { c.addBucket(uint16(compact.Bucket(min(v, maxValue))), n) }
 
 func (c *Compact) addBucket(bucket uint16, n uint64) {
 	i, found := slices.BinarySearch(c.buckets, bucket)
@@ -93,13 +73,13 @@ func (c *Compact) addBucket(bucket uint16, n uint64) {
 		}
 	}
 	if c.wide == nil {
-		if sum := addSaturated(uint64(c.narrow[i]), n); sum <= math.MaxUint32 {
+		if sum := saturated.Add(uint64(c.narrow[i]), n); sum <= math.MaxUint32 {
 			c.narrow[i] = uint32(sum)
 			return
 		}
 		c.widenCounts()
 	}
-	c.wide[i] = addSaturated(c.wide[i], n)
+	c.wide[i] = saturated.Add(c.wide[i], n)
 }
 
 // widenCounts makes room for counts that 32 bits do not hold.
@@ -120,9 +100,9 @@ func (c *Compact) countAt(i int) uint64 {
 
 // tell adds to what is known beside the buckets.
 func (c *Compact) tell(count, low, high, sum uint64) {
-	c.total.count = addSaturated(c.total.count, count)
+	c.total.count = saturated.Add(c.total.count, count)
 	c.total.widen(low, high)
-	c.total.sum = addSaturated(c.total.sum, sum)
+	c.total.sum = saturated.Add(c.total.sum, sum)
 }
 
 // Count returns how many values were recorded.
@@ -141,7 +121,7 @@ func (c *Compact) Max() time.Duration { return c.total.Max() }
 // Mean returns the exact sum divided by the count; 0 for an empty c.
 func (c *Compact) Mean() time.Duration { return c.total.Mean() }
 
-// Quantile is Histogram.Quantile, but the answer is at most 0.8 % above the true
+// Quantile returns what Histogram.Quantile does, but the answer is at most 0.8 % above the true
 // value. It is exact for values below 256 ns, for q = 0 and for q = 1.
 func (c *Compact) Quantile(q float64) time.Duration {
 	switch {
@@ -155,9 +135,9 @@ func (c *Compact) Quantile(q float64) time.Duration {
 	rank := max(rankOf(q, c.Count()), 1)
 	var seen uint64
 	for i, b := range c.buckets {
-		seen = addSaturated(seen, c.countAt(i))
+		seen = saturated.Add(seen, c.countAt(i))
 		if seen >= rank {
-			_, top := compactRange(b)
+			_, top := compact.Range(int(b))
 			return max(min(time.Duration(top), c.Max()), c.Min())
 		}
 	}
@@ -178,11 +158,11 @@ func (c *Compact) Ranges(wider int) iter.Seq[Range] {
 		for i := 0; i < len(c.buckets); {
 			group := c.buckets[i] >> wider
 			first, last := group<<wider, group<<wider+1<<wider-1
-			low, _ := compactRange(first)
-			_, top := compactRange(last)
+			low, _ := compact.Range(int(first))
+			_, top := compact.Range(int(last))
 			r := Range{From: time.Duration(low), To: time.Duration(top)}
 			for ; i < len(c.buckets) && c.buckets[i] <= last; i++ {
-				r.Count = addSaturated(r.Count, c.countAt(i))
+				r.Count = saturated.Add(r.Count, c.countAt(i))
 			}
 			if !yield(r) {
 				return

@@ -12,8 +12,8 @@ import (
 // bucket of a Histogram lies within one of a Compact.
 func TestCompactBucketsCoverEveryValueOnce(t *testing.T) {
 	var next uint64
-	for b := range compactOf(maxValue) + 1 {
-		low, top := compactRange(b)
+	for b := range compact.Bucket(maxValue) + 1 {
+		low, top := compact.Range(b)
 		if low != next || top < low {
 			t.Fatalf("bucket %d is %d … %d, want it from %d", b, low, top, next)
 		}
@@ -21,10 +21,10 @@ func TestCompactBucketsCoverEveryValueOnce(t *testing.T) {
 			t.Fatalf("bucket %d … %d is too wide", low, top)
 		}
 		for _, v := range []uint64{low, top, low + (top-low)/2} {
-			if compactOf(v) != b {
-				t.Fatalf("%d falls into bucket %d, want %d", v, compactOf(v), b)
+			if compact.Bucket(v) != b {
+				t.Fatalf("%d falls into bucket %d, want %d", v, compact.Bucket(v), b)
 			}
-			if fine := bucketOf(v); compactOf(fine) != b || compactOf(bucketTop(fine)) != b {
+			if fine := exact.Low(v); compact.Bucket(fine) != b || compact.Bucket(exact.Top(fine)) != b {
 				t.Fatalf("the fine bucket of %d is not within bucket %d", v, b)
 			}
 		}
@@ -80,7 +80,8 @@ func TestCompactMergesInAnyOrder(t *testing.T) {
 	}
 	late.MergeHistogram(&union)
 	for name, c := range map[string]*Compact{"parts": &parts, "made compact last": &late} {
-		if !slices.Equal(c.buckets, all.buckets) || !slices.Equal(c.narrow, all.narrow) || !slices.Equal(c.wide, all.wide) || c.Mean() != all.Mean() ||
+		if !slices.Equal(c.buckets, all.buckets) || !slices.Equal(c.narrow, all.narrow) ||
+			!slices.Equal(c.wide, all.wide) || c.Mean() != all.Mean() ||
 			c.Min() != all.Min() || c.Max() != all.Max() {
 			t.Errorf("%s: not what recording all gives", name)
 		}
@@ -96,7 +97,7 @@ func TestCompactRangesHoldEverything(t *testing.T) {
 	c.Add(math.MaxInt64, 2)
 	c.Add(0, 3)
 	before := math.MaxInt
-	for wider := range compactBits {
+	for wider := range int(compact) {
 		var sum uint64
 		count, last := 0, time.Duration(-1)
 		for got := range c.Ranges(wider) {

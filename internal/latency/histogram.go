@@ -3,9 +3,10 @@ package latency
 import (
 	"maps"
 	"math"
-	"math/bits"
 	"slices"
 	"time"
+
+	"bulkhead/internal/saturated"
 )
 
 // Histogram is a sparse set of durations and how often each occurred. The zero
@@ -26,9 +27,9 @@ func (h *Histogram) Add(value time.Duration, count uint64) {
 		return
 	}
 	v := uint64(max(value, 0))
-	h.addBucket(bucketOf(v), count)
+	h.addBucket(exact.Low(v), count)
 	h.widen(v, v)
-	h.sum = addSaturated(h.sum, mulSaturated(v, count))
+	h.sum = saturated.Add(h.sum, saturated.Mul(v, count))
 }
 
 // Merge adds everything recorded in o, which may be nil, to h.
@@ -37,10 +38,10 @@ func (h *Histogram) Merge(o *Histogram) {
 		return
 	}
 	for v, n := range o.buckets {
-		h.addBucket(v, n) // o may be h: then every bucket is there, and doubles
+		h.addBucket(v, n) // o may be h: then every bucket exists, and doubles
 	}
 	h.widen(o.min, o.max)
-	h.sum = addSaturated(h.sum, o.sum)
+	h.sum = saturated.Add(h.sum, o.sum)
 }
 
 // Count returns how many values were recorded.
@@ -83,9 +84,9 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 	rank := max(rankOf(q, h.count), 1)
 	var seen uint64
 	for _, low := range slices.Sorted(maps.Keys(h.buckets)) {
-		seen = addSaturated(seen, h.buckets[low])
+		seen = saturated.Add(seen, h.buckets[low])
 		if seen >= rank {
-			return time.Duration(max(min(bucketTop(low), h.max), h.min))
+			return time.Duration(max(min(exact.Top(low), h.max), h.min))
 		}
 	}
 	return h.Max()
@@ -107,8 +108,8 @@ func (h *Histogram) addBucket(low, n uint64) {
 	if h.buckets == nil {
 		h.buckets = make(map[uint64]uint64)
 	}
-	h.buckets[low] = addSaturated(h.buckets[low], n)
-	h.count = addSaturated(h.count, n)
+	h.buckets[low] = saturated.Add(h.buckets[low], n)
+	h.count = saturated.Add(h.count, n)
 }
 
 // widen makes the exact extremes cover low … high.
@@ -118,20 +119,4 @@ func (h *Histogram) widen(low, high uint64) {
 		return
 	}
 	h.min, h.max = min(h.min, low), max(h.max, high)
-}
-
-func addSaturated(a, b uint64) uint64 {
-	sum, carry := bits.Add64(a, b, 0)
-	if carry != 0 {
-		return math.MaxUint64
-	}
-	return sum
-}
-
-func mulSaturated(a, b uint64) uint64 {
-	high, low := bits.Mul64(a, b)
-	if high != 0 {
-		return math.MaxUint64
-	}
-	return low
 }

@@ -22,7 +22,7 @@ func samples(r *rand.Rand, n int) []time.Duration {
 	return list
 }
 
-// trueQuantile is the definition Quantile approximates.
+// trueQuantile returns the exact quantile, which Quantile approximates.
 func trueQuantile(sorted []time.Duration, q float64) time.Duration {
 	rank := int(math.Ceil(math.Round(q*float64(len(sorted))*1e6) / 1e6))
 	return sorted[max(rank, 1)-1]
@@ -121,19 +121,20 @@ func TestCountsAndSumsSaturate(t *testing.T) {
 // Buckets must be HdrHistogram's own, or histograms recorded by others would not
 // merge without loss.
 func TestBucketsAreHdrHistograms(t *testing.T) {
-	hdr := hdrhistogram.New(int64(MinRecorded), int64(MaxRecorded), digits)
+	hdr := hdrhistogram.New(int64(MinRecorded), int64(MaxRecorded), 3)
 	r := rand.New(rand.NewPCG(3, 3))
 	values := []uint64{0, 1, 2047, 2048, 2049, 4095, 4096, uint64(MaxRecorded)}
 	for range 2000 {
 		values = append(values, r.Uint64N(uint64(MaxRecorded))>>r.IntN(41))
 	}
 	for _, v := range values {
-		low := bucketOf(v)
-		if !hdr.ValuesAreEquivalent(int64(low), int64(v)) || !hdr.ValuesAreEquivalent(int64(bucketTop(low)), int64(v)) {
-			t.Errorf("bucket of %d is %d … %d, which HdrHistogram tells apart", v, low, bucketTop(low))
+		low := exact.Low(v)
+		if !hdr.ValuesAreEquivalent(int64(low), int64(v)) || !hdr.ValuesAreEquivalent(int64(exact.Top(low)), int64(v)) {
+			t.Errorf("bucket of %d is %d … %d, which HdrHistogram tells apart", v, low, exact.Top(low))
 		}
-		if low > 0 && hdr.ValuesAreEquivalent(int64(low-1), int64(v)) || hdr.ValuesAreEquivalent(int64(bucketTop(low)+1), int64(v)) {
-			t.Errorf("bucket of %d is %d … %d, narrower than HdrHistogram's", v, low, bucketTop(low))
+		if low > 0 && hdr.ValuesAreEquivalent(int64(low-1), int64(v)) ||
+			hdr.ValuesAreEquivalent(int64(exact.Top(low)+1), int64(v)) {
+			t.Errorf("bucket of %d is %d … %d, narrower than HdrHistogram's", v, low, exact.Top(low))
 		}
 	}
 }

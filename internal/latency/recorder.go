@@ -1,8 +1,9 @@
 package latency
 
 import (
-	"math/bits"
 	"time"
+
+	"bulkhead/internal/saturated"
 )
 
 // Bounds of what a Recorder keeps; values beyond are recorded as the bound.
@@ -26,7 +27,7 @@ type Recorder struct {
 
 // NewRecorder returns an empty Recorder.
 func NewRecorder() *Recorder {
-	return &Recorder{counts: make([]uint64, numberOf(uint64(MaxRecorded))+1)}
+	return &Recorder{counts: make([]uint64, exact.Bucket(uint64(MaxRecorded))+1)}
 }
 
 // Record adds one duration, clamped to MinRecorded … MaxRecorded.
@@ -38,15 +39,15 @@ func (r *Recorder) RecordN(d time.Duration, n uint64) {
 		return
 	}
 	d = min(max(d, MinRecorded), MaxRecorded)
-	bucket := numberOf(uint64(d))
+	bucket := exact.Bucket(uint64(d))
 	if r.count == 0 {
 		r.low, r.high, r.min, r.max = bucket, bucket, d, d
 	}
 	r.low, r.high = min(r.low, bucket), max(r.high, bucket)
 	r.min, r.max = min(r.min, d), max(r.max, d)
-	r.counts[bucket] = addSaturated(r.counts[bucket], n)
-	r.count = addSaturated(r.count, n)
-	r.sum = addSaturated(r.sum, mulSaturated(uint64(d), n))
+	r.counts[bucket] = saturated.Add(r.counts[bucket], n)
+	r.count = saturated.Add(r.count, n)
+	r.sum = saturated.Add(r.sum, saturated.Mul(uint64(d), n))
 }
 
 // Take returns what was recorded since the last Take and empties the Recorder.
@@ -58,7 +59,8 @@ func (r *Recorder) Take() *Histogram {
 	}
 	for i, count := range r.counts[r.low : r.high+1] {
 		if count > 0 {
-			h.addBucket(lowestOf(r.low+i), count)
+			low, _ := exact.Range(r.low + i)
+			h.addBucket(low, count)
 		}
 	}
 	h.widen(uint64(r.min), uint64(r.max))
@@ -66,16 +68,4 @@ func (r *Recorder) Take() *Histogram {
 	clear(r.counts[r.low : r.high+1])
 	r.count, r.sum = 0, 0 // the first record sets the rest anew
 	return h
-}
-
-// numberOf is the number of the bucket that v falls into, counted from 0 without a gap.
-func numberOf(v uint64) int {
-	shift := max(bits.Len64(v), exactBits) - exactBits
-	return shift<<(exactBits-1) + int(v>>shift)
-}
-
-// lowestOf is the lowest value of the bucket of that number.
-func lowestOf(number int) uint64 {
-	shift := max(number>>(exactBits-1), 1) - 1
-	return uint64(number-shift<<(exactBits-1)) << shift
 }

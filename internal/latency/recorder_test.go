@@ -42,18 +42,21 @@ func TestRecorderClamps(t *testing.T) {
 
 // TestNumbersOfBuckets counts all buckets that there can be, and finds each value in its own.
 func TestNumbersOfBuckets(t *testing.T) {
-	var before uint64
-	for n := range numberOf(uint64(MaxRecorded)) + 1 {
-		low := lowestOf(n)
-		if n > 0 && low <= before || numberOf(low) != n || n > 0 && numberOf(low-1) != n-1 || bucketOf(low) != low {
-			t.Fatalf("bucket %d begins at %d, bucket %d at %d", n-1, before, n, low)
+	for _, s := range []Scale{2, 5, compact, exact} {
+		next := uint64(0)
+		for n := range s.Bucket(uint64(MaxRecorded)) + 1 {
+			low, top := s.Range(n)
+			if low != next || top < low || s.Bucket(low) != n || s.Bucket(top) != n {
+				t.Fatalf("bucket %d of %d bits is %d to %d, which begins at %d", n, s, low, top, next)
+			}
+			next = top + 1
 		}
-		before = low
-	}
-	r := rand.New(rand.NewPCG(5, 5))
-	for _, d := range append(samples(r, 2000), MinRecorded, MaxRecorded) {
-		if v := uint64(d); lowestOf(numberOf(v)) != bucketOf(v) {
-			t.Errorf("%d is in bucket %d, which begins at %d", v, numberOf(v), lowestOf(numberOf(v)))
+		r := rand.New(rand.NewPCG(5, 5))
+		for _, d := range append(samples(r, 2000), 0, MinRecorded, MaxRecorded, maxValue) {
+			v := uint64(d)
+			if low, top := s.Range(s.Bucket(v)); low != s.Low(v) || top != s.Top(v) || v < low || v > top {
+				t.Errorf("%d is in bucket %d of %d bits, %d to %d", v, s.Bucket(v), s, low, top)
+			}
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"bulkhead/internal/saturated"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -66,8 +67,8 @@ func FromProto(p *bulkheadv1.Histogram) (*Histogram, error) {
 			first = v
 		}
 		last = v
-		h.addBucket(bucketOf(v), counts[i])
-		h.sum = addSaturated(h.sum, mulSaturated(v, counts[i])) // least possible sum
+		h.addBucket(exact.Low(v), counts[i])
+		h.sum = saturated.Add(h.sum, saturated.Mul(v, counts[i])) // least possible sum
 	}
 	if err := h.adoptExact(p, first, last); err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func (h *Histogram) adoptExact(p *bulkheadv1.Histogram, first, last uint64) erro
 		return fmt.Errorf("histogram minimum %d does not fit its values and its maximum %d", low, high)
 	case high < last:
 		return fmt.Errorf("histogram maximum %d is below its highest value %d", high, last)
-	case sum < h.sum || sum > mulSaturated(high, h.count):
+	case sum < h.sum || sum > saturated.Mul(high, h.count):
 		return fmt.Errorf("histogram sum %d does not fit its values", sum)
 	}
 	h.widen(low, high)

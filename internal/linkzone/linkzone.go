@@ -1,6 +1,6 @@
 // Package linkzone looks for the network interface that an address names: the zone of an
 // IPv6 address, as in [fe80::7%eth0]:7420. The system says no more than "invalid argument"
-// of one that there is not.
+// if it does not exist.
 package linkzone
 
 import (
@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// Missing is the zone of an address, HOST:PORT, if the machine has no such interface now;
+// Missing returns the zone of an address, HOST:PORT, if the machine has no such interface now;
 // "" if it has one, or the address names none.
 func Missing(address string) string {
 	at, err := netip.ParseAddrPort(address)

@@ -12,15 +12,16 @@ import (
 
 // JSON writes log lines as JSON.
 func JSON(w io.Writer, level slog.Leveler) slog.Handler {
-	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a = UTC(a); a.Value.Kind() == slog.KindDuration {
-			return slog.Float64(a.Key+"_seconds", a.Value.Duration().Seconds())
-		}
-		return a
-	}})
+	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a = UTC(a); a.Value.Kind() == slog.KindDuration {
+				return slog.Float64(a.Key+"_seconds", a.Value.Duration().Seconds())
+			}
+			return a
+		}})
 }
 
-// UTC is a in UTC if it is a time.
+// UTC returns a in UTC if it is a time.
 func UTC(a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindTime {
 		a.Value = slog.TimeValue(a.Value.Time().UTC().Truncate(time.Microsecond))

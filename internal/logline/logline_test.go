@@ -13,7 +13,8 @@ func TestJSON(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(JSON(&out, slog.LevelInfo))
 	east := time.FixedZone("east", 2*60*60)
-	log.With("grace", 1500*time.Millisecond).Info("hello", "written_bytes", uint64(1<<53+1), "since", time.Date(2026, 3, 2, 14, 0, 0, 0, east))
+	log.With("grace", 1500*time.Millisecond).Info("hello", "written_bytes", uint64(1<<53+1),
+		"since", time.Date(2026, 3, 2, 14, 0, 0, 0, east))
 	var line map[string]any
 	d := json.NewDecoder(&out)
 	d.UseNumber()
@@ -21,7 +22,8 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]any{
-		"grace_seconds": json.Number("1.5"), "written_bytes": json.Number("9007199254740993"), "since": "2026-03-02T12:00:00Z", "msg": "hello",
+		"grace_seconds": json.Number("1.5"), "written_bytes": json.Number("9007199254740993"),
+		"since": "2026-03-02T12:00:00Z", "msg": "hello",
 	} {
 		if line[key] != want {
 			t.Errorf("%s is %v; want %v", key, line[key], want)

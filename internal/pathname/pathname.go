@@ -17,7 +17,7 @@ type Pathed interface {
 	GetPathBytes() []byte
 }
 
-// Wire is a path as messages carry it: text, and the path itself if that is not UTF-8.
+// Wire returns a path as messages carry it: text, and the path itself if that is not UTF-8.
 func Wire(path string) (text string, raw []byte) {
 	if utf8.ValidString(path) {
 		return path, nil
@@ -25,7 +25,7 @@ func Wire(path string) (text string, raw []byte) {
 	return cut(path, protocol.MaxPathBytes, isText), []byte(path)
 }
 
-// Of is the path that a message carries.
+// Of returns the path that a message carries.
 func Of(p Pathed) string {
 	if raw := p.GetPathBytes(); len(raw) > 0 {
 		return string(raw)
@@ -33,13 +33,13 @@ func Of(p Pathed) string {
 	return p.GetPath()
 }
 
-// Clip is Text in at most so many bytes.
+// Clip returns Text(s) in at most that many bytes.
 func Clip(s string, most int) string { return cut(s, most, isText) }
 
-// Text is a text with each byte that is not UTF-8 written as \x and two digits.
+// Text returns a text with each byte that is not UTF-8 written as \x and two digits.
 func Text(s string) string { return cut(s, len(s)*len(`\xff`), isText) }
 
-// Printable is Text for a screen: what cannot be printed is written so too.
+// Printable returns Text(s) for a screen: what cannot be printed is escaped too.
 func Printable(s string) string { return cut(s, len(s)*len(`\xff`), unicode.IsPrint) }
 
 func isText(rune) bool { return true }

@@ -23,7 +23,8 @@ func Noun[N ~int | ~int64 | ~uint | ~uint32 | ~uint64](n N, thing string) string
 			return thing + "es"
 		}
 	}
-	if stem, ok := strings.CutSuffix(thing, "y"); ok && !strings.HasSuffix(stem, "a") && !strings.HasSuffix(stem, "e") && !strings.HasSuffix(stem, "o") {
+	if stem, ok := strings.CutSuffix(thing, "y"); ok && !strings.HasSuffix(stem, "a") &&
+		!strings.HasSuffix(stem, "e") && !strings.HasSuffix(stem, "o") {
 		return stem + "ies"
 	}
 	return thing + "s"

@@ -10,11 +10,13 @@ import (
 
 // Version is the version of the Collector protocol that is spoken here, and Minor how far
 // it has grown; see Hello.protocol_minor. RecordMinor is how far the journal's records have;
-// see RunStarted.record_minor.
+// see RunStarted.record_minor. HandlerVersion is the version of HandlerService, between
+// supervisor and handler.
 const (
-	Version     = 1
-	Minor       = 2
-	RecordMinor = 1
+	Version        = 1
+	Minor          = 2
+	RecordMinor    = 1
+	HandlerVersion = 1
 )
 
 // Since what was told in words before is told by fields.
@@ -52,19 +54,25 @@ func CheckHello(h *bulkheadv1.Hello) *Fault {
 	case len(h.GetToken()) > MaxTokenBytes:
 		return wrong("token", "Hello.token has %d bytes; at most %d are allowed", len(h.GetToken()), MaxTokenBytes)
 	case len(h.GetLastEnd()) > MaxEndBytes:
-		return wrong("last_end", "Hello.last_end has %d bytes; at most %d are allowed", len(h.GetLastEnd()), MaxEndBytes)
+		return wrong("last_end", "Hello.last_end has %d bytes; at most %d are allowed", len(h.GetLastEnd()),
+			MaxEndBytes)
 	case len(h.GetClientVersion()) > MaxVersionBytes:
-		return wrong("client_version", "Hello.client_version has %d bytes; at most %d are allowed", len(h.GetClientVersion()), MaxVersionBytes)
-	case len(h.GetRunId()) > maxRunBytes:
-		return wrong("run_id", "Hello.run_id has %d bytes; at most %d are allowed", len(h.GetRunId()), maxRunBytes)
+		return wrong("client_version", "Hello.client_version has %d bytes; at most %d are allowed",
+			len(h.GetClientVersion()), MaxVersionBytes)
+	case len(h.GetRunId()) > MaxRunBytes:
+		return wrong("run_id", "Hello.run_id has %d bytes; at most %d are allowed", len(h.GetRunId()), MaxRunBytes)
 	case len(h.GetShortened()) > MaxShortened:
-		return wrong("shortened", "Hello.shortened has %d entries; at most %d are allowed", len(h.GetShortened()), MaxShortened)
+		return wrong("shortened", "Hello.shortened has %d entries; at most %d are allowed", len(h.GetShortened()),
+			MaxShortened)
 	case len(h.GetInstance()) > maxInstance:
-		return wrong("instance", "Hello.instance has %d bytes; at most %d are allowed", len(h.GetInstance()), maxInstance)
-	case len(h.GetContinues().GetRunId()) > maxRunBytes:
-		return wrong("continues.run_id", "Hello.continues.run_id has %d bytes; at most %d are allowed", len(h.GetContinues().GetRunId()), maxRunBytes)
+		return wrong("instance", "Hello.instance has %d bytes; at most %d are allowed", len(h.GetInstance()),
+			maxInstance)
+	case len(h.GetContinues().GetRunId()) > MaxRunBytes:
+		return wrong("continues.run_id", "Hello.continues.run_id has %d bytes; at most %d are allowed",
+			len(h.GetContinues().GetRunId()), MaxRunBytes)
 	case h.GetContinues() != nil && len(h.GetContinues().GetClientId()) != ClientIDBytes:
-		return wrong("continues.client_id", "Hello.continues.client_id has %d bytes; it must have %d", len(h.GetContinues().GetClientId()), ClientIDBytes)
+		return wrong("continues.client_id", "Hello.continues.client_id has %d bytes; it must have %d",
+			len(h.GetContinues().GetClientId()), ClientIDBytes)
 	}
 	for k, v := range h.GetLabels() {
 		if len(k) > MaxLabelBytes || len(v) > MaxLabelBytes {
@@ -101,13 +109,17 @@ func checkWorkload(w *bulkheadv1.Workload) *Fault {
 	for i, c := range w.GetConsumers() {
 		at := fmt.Sprintf("workload.consumers[%d].", i)
 		if n := len(c.GetPath()); n > MaxPathBytes {
-			return wrong(at+"path", "Hello.workload: the path of consumer %d has %d bytes; at most %d are allowed", c.GetIndex(), n, MaxPathBytes)
+			return wrong(at+"path", "Hello.workload: the path of consumer %d has %d bytes; at most %d are allowed",
+				c.GetIndex(), n, MaxPathBytes)
 		}
 		if n := len(c.GetPathBytes()); n > MaxPathBytes {
-			return wrong(at+"path_bytes", "Hello.workload: the path of consumer %d has %d bytes; at most %d are allowed", c.GetIndex(), n, MaxPathBytes)
+			return wrong(at+"path_bytes",
+				"Hello.workload: the path of consumer %d has %d bytes; at most %d are allowed", c.GetIndex(), n,
+				MaxPathBytes)
 		}
 		if n := len(c.GetChunkSizes()); n > MaxChunkSizes {
-			return wrong(at+"chunk_sizes", "Hello.workload: consumer %d has %d chunk sizes; at most %d are allowed", c.GetIndex(), n, MaxChunkSizes)
+			return wrong(at+"chunk_sizes", "Hello.workload: consumer %d has %d chunk sizes; at most %d are allowed",
+				c.GetIndex(), n, MaxChunkSizes)
 		}
 	}
 	return nil

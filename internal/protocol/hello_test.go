@@ -27,11 +27,15 @@ func TestCheck(t *testing.T) {
 		"long end":      {func(h *bulkheadv1.Hello) { h.LastEnd = long(1025) }, "last_end has 1025 bytes"},
 		"long version":  {func(h *bulkheadv1.Hello) { h.ClientVersion = long(129) }, "client_version has 129 bytes"},
 		"long label":    {func(h *bulkheadv1.Hello) { h.Labels = map[string]string{"k": long(129)} }, "label \"k\""},
-		"long path":     {func(h *bulkheadv1.Hello) { h.Workload.Consumers[0].Path = long(4097) }, "consumer 7 has 4097 bytes"},
+		"long path": {func(h *bulkheadv1.Hello) { h.Workload.Consumers[0].Path = long(4097) },
+			"consumer 7 has 4097 bytes"},
 		"many chunk sizes": {func(h *bulkheadv1.Hello) {
 			h.Workload.Consumers[0].ChunkSizes = make([]*bulkheadv1.WeightedSize, 65)
 		}, "consumer 7 has 65 chunk sizes"},
-		"many consumers":     {func(h *bulkheadv1.Hello) { h.Workload.Consumers = make([]*bulkheadv1.ConsumerSpec, 1025) }, "1025 consumers"},
+		"many consumers": {func(h *bulkheadv1.Hello) {
+			h.Workload.Consumers = make([]*bulkheadv1.ConsumerSpec,
+				1025)
+		}, "1025 consumers"},
 		"as many labels":     {func(h *bulkheadv1.Hello) { h.Labels = labels(32) }, ""},
 		"one label too many": {func(h *bulkheadv1.Hello) { h.Labels = labels(33) }, "33 labels"},
 	} {
@@ -70,7 +74,8 @@ func TestNewName(t *testing.T) {
 		if fault := protocol.CheckNewName(name); (fault != nil) != bad {
 			t.Errorf("%q: %v", name, fault)
 		}
-		if fault := protocol.CheckHello(&bulkheadv1.Hello{ClientId: make([]byte, protocol.ClientIDBytes), Name: name}); fault != nil {
+		if fault := protocol.CheckHello(&bulkheadv1.Hello{ClientId: make([]byte, protocol.ClientIDBytes),
+			Name: name}); fault != nil {
 			t.Errorf("%q has not the form of a name: %v", name, fault)
 		}
 	}

@@ -22,14 +22,32 @@ const (
 	MaxPathBytes = 4096
 	// MaxTextBytes bounds every other text in a Message.
 	MaxTextBytes = 4096
-	maxRunBytes  = 128
-	maxInstance  = 32
+	// MaxRunBytes bounds the name of a run, whoever says it.
+	MaxRunBytes = 128
+	maxInstance = 32
 	// MaxChunkSizes is the most chunk sizes of one consumer.
 	MaxChunkSizes = 64
 	// MaxShortened is the most fields that a Hello or a Message says were cut, and
 	// MaxShortenedBytes bounds each.
 	MaxShortened      = 16
 	MaxShortenedBytes = 64
+)
+
+const (
+	// MaxFrameBytes is the largest frame that any configuration lets a client send.
+	MaxFrameBytes = 8 << 20
+	// DefaultFrameBytes, DefaultBatchMessages and DefaultUnackedBatches are the limits of a
+	// Welcome that leaves them out, and of a supervisor that is told no others.
+	DefaultFrameBytes     = 1 << 20
+	DefaultBatchMessages  = 1024
+	DefaultUnackedBatches = 64
+	// MaxBatchMessages and MaxUnackedBatches are the largest of the other two that any
+	// configuration sets.
+	MaxBatchMessages  = 65_536
+	MaxUnackedBatches = 65_536
+	// MaxHandlerMessageBytes bounds a message between supervisor and handler: the largest
+	// frame and its envelope.
+	MaxHandlerMessageBytes = MaxFrameBytes + 1<<20
 )
 
 // The bounds of the numbers in messages. Beyond them a message is not used for the report:
@@ -40,10 +58,8 @@ const (
 	// MaxYears bounds a duration, in years of 365 days; MaxDuration is that in nanoseconds.
 	MaxYears    = 10
 	MaxDuration = int64(MaxYears * 365 * 24 * time.Hour)
-	// MaxTime is the last moment of a wall clock, in nanoseconds since 1970: in the year
-	// LastYear.
-	MaxTime  = int64(230*365*24*time.Hour/1e9) * 1e9
-	LastYear = 2199
+	// MaxTime is the last moment of a wall clock, in nanoseconds since 1970: in 2199.
+	MaxTime = int64(230*365*24*time.Hour/1e9) * 1e9
 	// MaxProcesses is the most processes of one client.
 	MaxProcesses = 2048
 )
@@ -70,7 +86,7 @@ type Limit struct {
 	Beyond Beyond
 }
 
-// Limits are the bounds of every field of any length that a client can send.
+// Limits returns the bounds of every field of any length that a client can send.
 func Limits() []Limit {
 	const p = "bulkhead.v1."
 	return []Limit{
@@ -83,10 +99,10 @@ func Limits() []Limit {
 		{p + "Hello.token", MaxTokenBytes, Refused},
 		{p + "Hello.client_version", MaxVersionBytes, Shortened},
 		{p + "Hello.last_end", MaxEndBytes, Shortened},
-		{p + "Hello.run_id", maxRunBytes, Refused},
+		{p + "Hello.run_id", MaxRunBytes, Refused},
 		{p + "Hello.instance", maxInstance, Refused},
 		{p + "Hello.shortened", MaxShortened, Shortened},
-		{p + "Continuation.run_id", maxRunBytes, Refused},
+		{p + "Continuation.run_id", MaxRunBytes, Refused},
 		{p + "Continuation.client_id", ClientIDBytes, Refused},
 		{p + "Workload.consumers", MaxConsumers, Shortened},
 		{p + "ConsumerSpec.path", MaxPathBytes, Shortened},

@@ -21,26 +21,23 @@ type SessionOver struct {
 	Cause string
 }
 
-// Metadata is o as what comes with the reason of a refusal; SessionOverOf reads it.
+// Metadata returns o as what comes with the reason of a refusal; SessionOverOf reads it.
 func (o SessionOver) Metadata() map[string]string {
-	return map[string]string{reason.Outcome: outcomeName(o.Outcome), reason.After: strconv.FormatUint(o.After, 10), reason.Run: o.Run}
+	return map[string]string{reason.Outcome: Word(o.Outcome), reason.After: strconv.FormatUint(o.After, 10),
+		reason.Run: o.Run}
 }
 
-// SessionOverOf is what a refusal says besides its words; false if it says nothing.
+// SessionOverOf returns what a refusal says besides its words; false if it says nothing.
 func SessionOverOf(m map[string]string) (SessionOver, bool) {
 	after, err := strconv.ParseUint(m[reason.After], 10, 64)
 	o := SessionOver{Outcome: OutcomeNamed(m[reason.Outcome]), After: after, Run: m[reason.Run]}
 	return o, err == nil && m[reason.Outcome] != "" && o.Run != ""
 }
 
-// String is o for people: the status message of a refusal.
+// String returns o for people: the status message of a refusal.
 func (o SessionOver) String() string {
-	return fmt.Sprintf("this session is over: %s after message %d of run %s (%s)", outcomeName(o.Outcome), o.After, o.Run, o.Cause)
-}
-
-// outcomeName is the name of an outcome in metadata and for people: "lost".
-func outcomeName(o bulkheadv1.Outcome) string {
-	return strings.ToLower(strings.TrimPrefix(o.String(), "OUTCOME_"))
+	return fmt.Sprintf("this session is over: %s after message %d of run %s (%s)", Word(o.Outcome), o.After,
+		o.Run, o.Cause)
 }
 
 // OutcomeNamed returns the outcome of a name; unspecified for one that this version does not

@@ -37,7 +37,8 @@ func TestSessionOver(t *testing.T) {
 			t.Errorf("%v is read as %+v, %v", o.Metadata(), got, ok)
 		}
 	}
-	if got, ok := SessionOverOf(map[string]string{reason.Outcome: "transcended", reason.After: "3", reason.Run: "r"}); !ok || got.Outcome != bulkheadv1.Outcome_OUTCOME_UNSPECIFIED {
+	if got, ok := SessionOverOf(map[string]string{reason.Outcome: "transcended", reason.After: "3",
+		reason.Run: "r"}); !ok || got.Outcome != bulkheadv1.Outcome_OUTCOME_UNSPECIFIED {
 		t.Errorf("an unknown outcome is read as %+v, %v", got, ok)
 	}
 	for _, bad := range []map[string]string{

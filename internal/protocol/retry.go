@@ -9,7 +9,7 @@ import (
 // retryAfter leads the time in the text of a GOAWAY, which has no other place for it.
 const retryAfter = "retry after "
 
-// RetryAfterText is why a connection is refused, and when to come again, as the text of a
+// RetryAfterText returns why a connection is refused, and when to come again, as the text of a
 // GOAWAY has it (docs/protocol.md). RetryAfter reads the time.
 func RetryAfterText(why string, after time.Duration) string {
 	return fmt.Sprintf("%s; %s%s", why, retryAfter, after)

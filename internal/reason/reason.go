@@ -31,12 +31,12 @@ const (
 
 const prefix = "REASON_"
 
-// Info is r as a detail of a status.
+// Info returns r as a detail of a status.
 func Info(r bulkheadv1.Reason, metadata map[string]string) *errdetails.ErrorInfo {
 	return &errdetails.ErrorInfo{Domain: Domain, Reason: strings.TrimPrefix(r.String(), prefix), Metadata: metadata}
 }
 
-// Name is r without its prefix; "" for none. One that this version does not know is its number.
+// Name returns r without its prefix, "" for none, or its number if this version does not know it.
 func Name(r bulkheadv1.Reason) string {
 	if r == bulkheadv1.Reason_REASON_UNSPECIFIED {
 		return ""
@@ -44,7 +44,7 @@ func Name(r bulkheadv1.Reason) string {
 	return strings.TrimPrefix(r.String(), prefix)
 }
 
-// Of is the reason that a status carries, and its metadata; unspecified if it carries
+// Of returns the reason that a status carries, and its metadata; unspecified if it carries
 // none, or one that this version does not know.
 func Of(s *status.Status) (bulkheadv1.Reason, map[string]string) {
 	for _, detail := range s.Details() {

@@ -19,7 +19,8 @@ func TestOf(t *testing.T) {
 		detail *errdetails.ErrorInfo
 		want   bulkheadv1.Reason
 	}{
-		"ours":          {reason.Info(bulkheadv1.Reason_REASON_FIELD_INVALID, about), bulkheadv1.Reason_REASON_FIELD_INVALID},
+		"ours": {reason.Info(bulkheadv1.Reason_REASON_FIELD_INVALID, about),
+			bulkheadv1.Reason_REASON_FIELD_INVALID},
 		"newer":         {&errdetails.ErrorInfo{Domain: reason.Domain, Reason: "NEWER", Metadata: about}, 0},
 		"somebody's":    {&errdetails.ErrorInfo{Domain: "example.org", Reason: "FIELD_INVALID"}, 0},
 		"of later kind": {reason.Info(bulkheadv1.Reason(999), about), 0},

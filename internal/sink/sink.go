@@ -40,10 +40,11 @@ type Sink struct {
 	view    View                      // guarded by mu
 	fresh   bool                      // guarded by mu; the view has changed
 	parcel  parcel                    // guarded by mu; what is being written
-	idle    chan struct{}             // guarded by mu; closed when the goroutine that writes ends; nil while there is none
-	moved   time.Time                 // guarded by mu; when the reader last took something
-	held    bool                      // guarded by mu; nothing is written
-	err     error                     // guarded by mu; of the last write, nil if it went well
+	// guarded by mu; closed when the goroutine that writes ends; nil while there is none
+	idle  chan struct{}
+	moved time.Time // guarded by mu; when the reader last took something
+	held  bool      // guarded by mu; nothing is written
+	err   error     // guarded by mu; of the last write, nil if it went well
 }
 
 // entry is something that waits for the reader: lines, a gap, or a call.
@@ -57,7 +58,7 @@ type entry struct {
 // takes something.
 func New(w io.Writer) *Sink { return NewLimit(w, DefaultLimit) }
 
-// NewLimit is New with another limit of the queue, in bytes.
+// NewLimit does what New does, with another limit of the queue, in bytes.
 func NewLimit(w io.Writer, limit int) *Sink {
 	s := &Sink{to: writerDevice{w}, limit: limit, note: plainNote}
 	if f, ok := w.(*os.File); ok {
@@ -74,7 +75,7 @@ func Of(w io.Writer) *Sink {
 	return New(w)
 }
 
-// File is the file that is written to; nil if it is none.
+// File returns the file that is written to; nil if it is none.
 func (s *Sink) File() *os.File { return s.file }
 
 // SetNote sets how the line reads that says how many lines were left out.
@@ -138,9 +139,9 @@ func (s *Sink) markGap() {
 	}
 }
 
-// Between has f called between two lines, with the view off the terminal, by the
-// goroutine that writes: f may write to the same terminal, and nothing else does
-// meanwhile. Between itself does not wait.
+// Between queues a call of f between two lines, with the view off the terminal, by the goroutine
+// that writes: f may write to the same terminal, and nothing else does meanwhile. Between itself
+// does not wait.
 func (s *Sink) Between(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,7 +161,7 @@ func (s *Sink) SetView(v View) {
 	})
 }
 
-// Refresh has the view drawn again, because it has changed.
+// Refresh asks for the view to be drawn again, because it has changed.
 func (s *Sink) Refresh() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,7 +171,7 @@ func (s *Sink) Refresh() {
 	}
 }
 
-// Lost is how many lines were left out so far.
+// Lost returns how many lines were left out so far.
 func (s *Sink) Lost() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,7 +188,7 @@ func (s *Sink) Miss(lines uint64) {
 	}
 }
 
-// Err is why the last write did not succeed; nil if it did.
+// Err returns why the last write did not succeed; nil if it did.
 func (s *Sink) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,7 +209,7 @@ func (s *Sink) Hold() (lines uint64) {
 	return lines
 }
 
-// Resume goes on after Hold.
+// Resume continues after Hold.
 func (s *Sink) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

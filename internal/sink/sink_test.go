@@ -17,7 +17,7 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second
 
-// pipe is a pipe that holds little, and its reader.
+// pipe returns a pipe that holds little, and its reader.
 func pipe(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -31,7 +31,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-// numbered is line i, of 100 bytes.
+// numbered returns line i, of 100 bytes.
 func numbered(i int) string { return fmt.Sprintf("line %06d %s\n", i, strings.Repeat("x", 87)) }
 
 // Nobody reads: Write returns, at most the limit is kept, and when somebody reads after
@@ -112,7 +112,7 @@ func TestFlushGivesUp(t *testing.T) {
 	}
 }
 
-// What is held is neither written nor cut, and told to be unwritten; it goes on after Resume.
+// What is held is neither written nor cut, and told to be unwritten; it continues after Resume.
 func TestHold(t *testing.T) {
 	r, w := pipe(t)
 	s := New(w)
@@ -223,7 +223,8 @@ func TestNonBlockingDescriptor(t *testing.T) {
 			}
 			in.Write(b[:n])
 		}
-		if modes, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || (modes&unix.O_NONBLOCK != 0) != nonblock {
+		if modes, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil ||
+			(modes&unix.O_NONBLOCK != 0) != nonblock {
 			t.Errorf("non-blocking was %t; the modes are now %#x (%v)", nonblock, modes, err)
 		}
 		if s.Lost() != 0 {

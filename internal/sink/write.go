@@ -27,7 +27,7 @@ type lineEnd struct {
 	note  bool
 }
 
-// unwritten is how many lines of it are not written, and how many that were left out are
+// unwritten returns how many lines of it are not written, and how many that were left out are
 // not told.
 func (p *parcel) unwritten() (lines, untold uint64) {
 	for _, e := range p.ends {
@@ -42,7 +42,7 @@ func (p *parcel) unwritten() (lines, untold uint64) {
 	return lines, untold
 }
 
-// start has somebody write, unless somebody does or nothing may be written. mu is held.
+// start starts a writer, unless there is one or nothing may be written. mu is held.
 func (s *Sink) start() {
 	if s.idle == nil && !s.held {
 		s.idle = make(chan struct{})
@@ -67,7 +67,7 @@ func (s *Sink) write() {
 	}
 }
 
-// next is what is to be written next, or else to be called. It returns false when the one
+// next returns what is to be written next, or else to be called. It returns false when the one
 // who writes has nothing more to do.
 func (s *Sink) next() (out []byte, call func(), ok bool) {
 	s.mu.Lock()
@@ -119,7 +119,7 @@ func (s *Sink) pack() {
 	p.out = out.Bytes()
 }
 
-// wrote takes note of a write. What it could not write is left out: nobody reads any more,
+// wrote takes note of a write. What it could not write is left out: nobody reads now,
 // or the disk is full. Somebody may again.
 func (s *Sink) wrote(n int, err error) {
 	s.mu.Lock()
@@ -154,7 +154,7 @@ func (s *Sink) mayWrite() bool {
 	return !s.held
 }
 
-// piece is the beginning of out that is written at once: whole lines if one is short
+// piece returns the beginning of out that is written at once: whole lines if one is short
 // enough.
 func piece(out []byte) []byte {
 	if len(out) <= pipeBuf {

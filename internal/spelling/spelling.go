@@ -1,5 +1,5 @@
-// Package spelling finds what somebody meant who wrote a name that there is not: the one
-// place behind every "did you mean".
+// Package spelling suggests the intended name for one that does not exist: the one place behind
+// every "did you mean".
 package spelling
 
 import "strings"
@@ -40,8 +40,8 @@ func Nearest(name string, candidates []string) string {
 	return best
 }
 
-// Meant is "did you mean NAME? " for the candidate that Nearest finds, or "". A name that there
-// is was meant.
+// Meant returns "did you mean NAME? " for the candidate that Nearest finds, or "". A name that
+// exists was meant.
 func Meant(name string, candidates []string) string {
 	if meant := Nearest(name, candidates); meant != "" && meant != name {
 		return "did you mean " + meant + "? "
@@ -49,7 +49,7 @@ func Meant(name string, candidates []string) string {
 	return ""
 }
 
-// folded is a name in the form that is compared.
+// folded returns a name in the form that is compared.
 func folded(name string) string {
 	return strings.NewReplacer("-", "_", ".", "_").Replace(strings.ToLower(name))
 }

@@ -10,7 +10,8 @@ func TestNearest(t *testing.T) {
 	for name, want := range map[string]string{
 		"chunk_sze": "chunk_size", "chunksize": "chunk_size", "chunk-size": "chunk_size", "hcunk_size": "chunk_size",
 		"file_sizes": "file_size", "pth": "path", "apth": "path", "kep": "keep", "keep_file": "keep_files",
-		"Path": "path", "chunk.size": "chunk_size", "chu": "chunk_size", "ch": "", "consumer": "", "x": "", "": "", "synchronise": "",
+		"Path": "path", "chunk.size": "chunk_size", "chu": "chunk_size", "ch": "", "consumer": "", "x": "", "": "",
+		"synchronise": "",
 	} {
 		if got := Nearest(name, names); got != want {
 			t.Errorf("To(%q) = %q; want %q", name, got, want)

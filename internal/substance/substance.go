@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"bulkhead/internal/human"
 )
 
 // End is what ended a load.
@@ -61,7 +63,7 @@ type Consumer struct {
 
 const (
 	// overrunShare is the part of the runtime, and overrunLeast the time, by which writing may
-	// go on behind it without a word.
+	// continue behind it without a word.
 	overrunShare = 0.1
 	overrunLeast = time.Second
 	// monitorRounds is how many samples a consumer misses before it counts as not sampled.
@@ -91,7 +93,8 @@ func Judge(l Load) (missing, notes []string) {
 		return !c.Told && (c.Bytes > 0 || c.Begin < l.Reached || c.Begin == 0 && l.End != Cut)
 	}
 	if late := l.those(func(c Consumer) bool { return !c.Told && !began(c) && l.End != Cut }); late != nil {
-		unlessTotal("%s never began: the load ended after %s, before %s turn came", text(late), short(l.Reached), its(late))
+		unlessTotal("%s never began: the load ended after %s, before %s turn came", text(late),
+			human.BriefDuration(l.Reached), its(late))
 	}
 	if idle := l.those(func(c Consumer) bool { return began(c) && c.Bytes == 0 }); idle != nil {
 		unlessTotal("%s wrote nothing", text(idle))
@@ -107,21 +110,27 @@ func Judge(l Load) (missing, notes []string) {
 	case l.End == Total:
 		note("%s finished no file before the total was written", text(unfinished))
 	case all.files > 0 && all.files == all.partial:
-		lack("no file was finished: %s partial; files must be smaller, or the runtime longer", count(all.files, "file is", "files are all"))
+		lack("no file was finished: %s partial; files must be smaller, or the runtime longer",
+			count(all.files, "file is", "files are all"))
 	default:
 		lack("%s finished no file; files must be smaller, or the runtime longer", text(unfinished))
 	}
-	if blind := l.those(func(c Consumer) bool { return began(c) && c.Verifies && c.Bytes > 0 && c.VerifiedBytes == 0 }); blind != nil {
+	if blind := l.those(func(c Consumer) bool {
+		return began(c) && c.Verifies && c.Bytes > 0 &&
+			c.VerifiedBytes == 0
+	}); blind != nil {
 		lack("nothing that %s wrote was verified, although it should have been", text(blind))
 	}
 	if unseen := l.those(func(c Consumer) bool { return began(c) && c.Samples == 0 && l.watched(c) }); unseen != nil {
-		lack("the monitor took no sample of %s in %s", text(unseen), short(l.Reached))
+		lack("the monitor took no sample of %s in %s", text(unseen), human.BriefDuration(l.Reached))
 	}
 	if l.End == Runtime && l.TotalBytes > 0 && all.bytes < l.TotalBytes {
 		note("its runtime was over before its total was written: %d of %d B", all.bytes, l.TotalBytes)
 	}
-	if over := l.overrun(); l.End == Runtime && over > max(overrunLeast, time.Duration(overrunShare*float64(l.Runtime))) {
-		note("writing went on for %s behind the runtime of %s, to finish files in progress", short(over), short(l.Runtime))
+	if over := l.overrun(); l.End == Runtime &&
+		over > max(overrunLeast, time.Duration(overrunShare*float64(l.Runtime))) {
+		note("writing went on for %s behind the runtime of %s, to finish files in progress", human.BriefDuration(over),
+			human.BriefDuration(l.Runtime))
 	}
 	return missing, notes
 }
@@ -135,7 +144,7 @@ func (s *sums) add(c Consumer) {
 	s.partial += c.Partial
 }
 
-// those are the consumers that are so; nil if none is.
+// those returns the consumers that are so; nil if none is.
 func (l Load) those(are func(Consumer) bool) (list []uint32) {
 	for _, c := range l.Consumers {
 		if are(c) {
@@ -150,7 +159,7 @@ func (l Load) watched(c Consumer) bool {
 	return l.MonitorInterval > 0 && l.Reached >= max(monitorRounds*l.MonitorInterval, monitorLeast)
 }
 
-// overrun is how long writing went on after the end began.
+// overrun returns how long writing went on after the end began.
 func (l Load) overrun() (most time.Duration) {
 	if l.Reached == 0 {
 		return 0
@@ -189,22 +198,10 @@ func its(list []uint32) string {
 	return "their"
 }
 
-// count is "1 ONE" or "N MANY".
+// count returns "1 ONE" or "N MANY".
 func count(n uint64, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
-}
-
-// short is a duration as precise as it matters.
-func short(d time.Duration) string {
-	switch {
-	case d >= 10*time.Second:
-		return d.Round(time.Second).String()
-	case d >= time.Second:
-		return d.Round(100 * time.Millisecond).String()
-	default:
-		return d.Round(time.Millisecond).String()
-	}
 }

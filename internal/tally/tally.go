@@ -1,7 +1,7 @@
 package tally
 
-// Tally counts how often each of at most limit distinct things was added, in
-// order of their first time. What does not fit is counted in leftOut.
+// Tally counts how often each of at most Limit distinct things was added, in
+// order of their first time. What does not fit is counted in LeftOut.
 type Tally[T comparable] struct {
 	Limit   int
 	Order   []T
@@ -9,8 +9,10 @@ type Tally[T comparable] struct {
 	LeftOut uint64
 }
 
+// Add counts a thing once.
 func (t *Tally[T]) Add(thing T) { t.AddN(thing, 1) }
 
+// AddN counts a thing n times.
 func (t *Tally[T]) AddN(thing T, n uint64) {
 	if t.Counts == nil {
 		t.Counts = make(map[T]uint64)

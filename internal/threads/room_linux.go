@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"bulkhead/internal/cgroup"
+	"bulkhead/internal/procfile"
 )
 
 // Bound is one of the system's limits for threads, processes counted as one each.
@@ -21,7 +22,7 @@ type Bound struct {
 	Most, Used uint64
 }
 
-// Left is how many more there may be.
+// Left returns how many more there may be.
 func (b Bound) Left() uint64 { return b.Most - min(b.Used, b.Most) }
 
 // Room knows the limits that this process is under.
@@ -60,9 +61,9 @@ func (r Room) Tightest() (Bound, bool) {
 	return tightest, known
 }
 
-// everywhere is how many threads the machine has (proc(5), /proc/loadavg).
+// everywhere returns how many threads the machine has (proc(5), /proc/loadavg).
 func everywhere() (uint64, bool) {
-	data, err := os.ReadFile("/proc/loadavg")
+	data, err := procfile.Read("/proc/loadavg")
 	if err != nil {
 		return 0, false
 	}
@@ -76,7 +77,7 @@ func everywhere() (uint64, bool) {
 }
 
 func number(path string) (uint64, bool) {
-	data, err := os.ReadFile(path)
+	data, err := procfile.Read(path)
 	if err != nil {
 		return 0, false
 	}
@@ -84,8 +85,8 @@ func number(path string) (uint64, bool) {
 	return n, err == nil
 }
 
-// processLimit is RLIMIT_NPROC, where it binds this process: it counts the threads of its
-// real user (getrlimit(2)). all is how many threads the machine has.
+// processLimit returns RLIMIT_NPROC, where it binds this process: it counts the threads of its real
+// user (getrlimit(2)). all is how many threads the machine has.
 func processLimit(all uint64) (Bound, bool) {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NPROC, &limit) != nil || limit.Cur == unix.RLIM_INFINITY || unbound() {
@@ -95,7 +96,7 @@ func processLimit(all uint64) (Bound, bool) {
 	return Bound{"RLIMIT_NPROC", limit.Cur, used}, ok
 }
 
-// usedOf is how many threads one user has, or a bound for that. To count them takes a file
+// usedOf returns how many threads one user has, or a bound for that. To count them takes a file
 // of each process of the machine. While all threads of the machine are less than half of the
 // limit, it is far away whoever has them: then they are taken for the user's.
 func usedOf(limit, all uint64, count func() (uint64, bool)) (uint64, bool) {
@@ -109,14 +110,14 @@ func usedOf(limit, all uint64, count func() (uint64, bool)) (uint64, bool) {
 // or has one of two capabilities. Those of a user namespace are none.
 func unbound() bool {
 	const resource, admin = 1 << unix.CAP_SYS_RESOURCE, 1 << unix.CAP_SYS_ADMIN
-	users, err := os.ReadFile("/proc/self/uid_map")
+	users, err := procfile.Read("/proc/self/uid_map")
 	if f := strings.Fields(string(users)); err == nil && (len(f) < 3 || f[0] != "0" || f[1] != "0") {
 		return false
 	}
 	if os.Getuid() == 0 {
 		return true
 	}
-	data, err := os.ReadFile("/proc/self/status")
+	data, err := procfile.Read("/proc/self/status")
 	if err != nil {
 		return false
 	}
@@ -139,7 +140,7 @@ func threadsOf(uid string) (n uint64, ok bool) {
 		if name[0] < '0' || name[0] > '9' {
 			continue
 		}
-		data, err := os.ReadFile("/proc/" + name + "/status")
+		data, err := procfile.Read("/proc/" + name + "/status")
 		if err != nil {
 			continue // gone
 		}
@@ -150,16 +151,16 @@ func threadsOf(uid string) (n uint64, ok bool) {
 	return n, true
 }
 
-// Of is how many threads a process has; 0 if it is gone.
+// Of returns how many threads a process has; 0 if it is gone.
 func Of(pid int) uint64 {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	data, err := procfile.Read("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0
 	}
 	return threadsIn(data)
 }
 
-// threadsIn is the number of threads in a /proc/PID/status.
+// threadsIn returns the number of threads in a /proc/PID/status.
 func threadsIn(status []byte) uint64 {
 	n, err := strconv.ParseUint(line(status, "Threads:"), 10, 64)
 	if err != nil {
@@ -168,7 +169,7 @@ func threadsIn(status []byte) uint64 {
 	return n
 }
 
-// line is what follows a key at the beginning of a line.
+// line returns what follows a key at the beginning of a line.
 func line(data []byte, key string) string {
 	_, rest, _ := bytes.Cut(data, []byte("\n"+key))
 	value, _, _ := bytes.Cut(rest, []byte("\n"))

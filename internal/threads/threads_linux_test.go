@@ -77,7 +77,8 @@ func TestUsedOf(t *testing.T) {
 		counted := false
 		got, ok := usedOf(tt.limit, tt.all, func() (uint64, bool) { counted = true; return 7, true })
 		if got != tt.want || !ok || counted != tt.counts {
-			t.Errorf("usedOf(%d, %d) = %d, %t, counted: %t; want %d, counted: %t", tt.limit, tt.all, got, ok, counted, tt.want, tt.counts)
+			t.Errorf("usedOf(%d, %d) = %d, %t, counted: %t; want %d, counted: %t", tt.limit, tt.all, got, ok, counted,
+				tt.want, tt.counts)
 		}
 	}
 }

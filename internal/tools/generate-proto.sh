@@ -15,3 +15,12 @@ PATH=$tools:$PATH protoc -I proto \
 	--go-grpc_out="$out" --go-grpc_opt=module=bulkhead \
 	proto/bulkhead/v1/*.proto
 sed -i '/^\/\/ .*protoc  *v[0-9]/d' "$out"/proto/bulkhead/v1/*.pb.go
+for file in "$out"/proto/bulkhead/v1/*.pb.go; do
+	case $file in
+	*_grpc.pb.go) ;;
+	*)
+		sed -i -f internal/tools/lazy-proto.sed "$file"
+		awk -f internal/tools/lazy-proto.awk "$file"
+		;;
+	esac
+done

@@ -10,8 +10,8 @@ import (
 // buildShown is how much of a build's id is shown.
 const buildShown = 12
 
-// Build tells builds of one version apart, such as two of a modified working copy: a name
-// of this program's content, which the linker wrote into it; "" if it has none.
+// Build returns what tells builds of one version apart, such as two of a modified working copy: a
+// name of this program's content, which the linker wrote into it; "" if it has none.
 func Build() string {
 	// Not os.Executable: this is the program that runs, also when it has been replaced.
 	f, err := os.Open("/proc/self/exe")

@@ -16,7 +16,8 @@ func TestABuildHasAName(t *testing.T) {
 		if err := os.MkdirAll(source, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		for file, content := range map[string]string{"go.mod": "module m\ngo 1.26\n", "main.go": "package main\nfunc main() { println(\"" + text + "\") }\n"} {
+		for file, content := range map[string]string{"go.mod": "module m\ngo 1.26\n",
+			"main.go": "package main\nfunc main() { println(\"" + text + "\") }\n"} {
 			if err := os.WriteFile(filepath.Join(source, file), []byte(content), 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -36,6 +37,7 @@ func TestABuildHasAName(t *testing.T) {
 	}
 	one, other, again := build("one", "1"), build("other", "2"), build("again", "1")
 	if len(one) != buildShown || one == other || one != again {
-		t.Errorf("builds %q, %q and of the first's source %q; want the first like the last, and unlike the second", one, other, again)
+		t.Errorf("builds %q, %q and of the first's source %q; want the first like the last, and unlike the second", one,
+			other, again)
 	}
 }

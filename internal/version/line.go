@@ -2,7 +2,7 @@ package version
 
 import "runtime"
 
-// Line is what a program prints that is asked for its version: its name, the version,
+// Line returns what a program prints that is asked for its version: its name, the version,
 // what tells builds of it apart, Go's version and the platform.
 func Line(program string) string {
 	line := program + " " + String()

@@ -6,7 +6,7 @@ import "runtime/debug"
 // Number is the version of the program.
 const Number = "0.1.0"
 
-// String is the version with the commit it was built from, where that is known,
+// String returns the version with the commit it was built from, where that is known,
 // such as "0.1.0 (4f2a9c1d03e5)".
 func String() string {
 	info, ok := debug.ReadBuildInfo()

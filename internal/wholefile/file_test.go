@@ -17,7 +17,7 @@ import (
 	"bulkhead/internal/wholefile"
 )
 
-// TestMain is also the program that is killed as it writes.
+// TestMain also runs as the program that is killed as it writes.
 func TestMain(m *testing.M) {
 	if path := os.Getenv("WHOLEFILE_STALL"); path != "" {
 		err := wholefile.Write(path, func(w io.Writer) error {
@@ -109,7 +109,8 @@ func TestWhatCannotBeWrittenLeavesTheOldFile(t *testing.T) {
 	if err := wholefile.Write(dir, text("x")); !errors.Is(err, syscall.EISDIR) {
 		t.Errorf("writing to a directory: %v", err)
 	}
-	if err := wholefile.Write(filepath.Join(dir, "nowhere", "report"), text("x")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "nowhere/report:") {
+	if err := wholefile.Write(filepath.Join(dir, "nowhere", "report"), text("x")); !errors.Is(err, fs.ErrNotExist) ||
+		!strings.Contains(err.Error(), "nowhere/report:") {
 		t.Errorf("writing to no directory: %v", err)
 	}
 }
@@ -226,7 +227,8 @@ func TestAMountedFileIsWrittenTo(t *testing.T) {
 // What only looks like a file that was left stays.
 func TestSomebodysOwnFilesStay(t *testing.T) {
 	dir := t.TempDir()
-	own := []string{".tmp-report-", ".tmp-report-0123456", ".tmp-report-012345678", ".tmp-report-0123456G", ".tmp-report-draft-12345678", ".tmp-report-notes"}
+	own := []string{".tmp-report-", ".tmp-report-0123456", ".tmp-report-012345678", ".tmp-report-0123456G",
+		".tmp-report-draft-12345678", ".tmp-report-notes"}
 	for _, name := range own {
 		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}

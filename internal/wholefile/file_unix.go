@@ -11,9 +11,8 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"bulkhead/internal/flock"
+	"bulkhead/internal/ownfile"
 )
 
 // Prefix begins the names of files that are being written. Their writer has them locked,
@@ -72,7 +71,8 @@ func follow(path string) (string, error) {
 // special reports whether the kernel makes the names there.
 func special(place string) bool {
 	whole, err := filepath.Abs(place)
-	return err == nil && (strings.HasPrefix(whole, "/dev/") && !strings.HasPrefix(whole, "/dev/shm/") || strings.HasPrefix(whole, "/proc/"))
+	return err == nil && (strings.HasPrefix(whole, "/dev/") && !strings.HasPrefix(whole, "/dev/shm/") ||
+		strings.HasPrefix(whole, "/proc/"))
 }
 
 // direct writes to what is there.
@@ -124,7 +124,8 @@ func beside(path, place string, old fs.FileInfo, render func(io.Writer) error) (
 		return named(path, err)
 	}
 	if err := os.Rename(f.Name(), place); err != nil {
-		if errors.Is(err, syscall.EBUSY) || errors.Is(err, fs.ErrPermission) { // a mount, or another's in a sticky directory
+		// a mount, or another's in a sticky directory
+		if errors.Is(err, syscall.EBUSY) || errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("%w: %w", errNoRoomBeside, named(path, err))
 		}
 		return named(path, err)
@@ -171,7 +172,7 @@ func removeLeft(dir, prefix string) {
 			continue // of another file, or somebody's own
 		}
 		path := filepath.Join(dir, e.Name())
-		f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
+		f, err := ownfile.Open(path, os.O_WRONLY, 0)
 		if err != nil {
 			continue
 		}
@@ -189,7 +190,7 @@ func same(f *os.File, path string) bool {
 	return err == nil && errThere == nil && os.SameFile(open, there)
 }
 
-// named is an error of the file at path, which its user knows by that name.
+// named returns an error of the file at path, which its user knows by that name.
 func named(path string, err error) error {
 	var p *fs.PathError
 	var l *os.LinkError

@@ -28,10 +28,11 @@ type Register struct {
 	joined   int             // those that count
 }
 
-// New is a register in which nobody has come. With names, exactly those are expected, and
+// New returns a register in which nobody has come. With names, exactly those are expected, and
 // expected is not looked at; else any so many of different names are.
 func New(expected int, names []string) *Register {
-	r := &Register{expected: expected, names: names, awaited: make(map[string]bool, len(names)), came: make(map[string]bool)}
+	r := &Register{expected: expected, names: names, awaited: make(map[string]bool, len(names)),
+		came: make(map[string]bool)}
 	if len(names) > 0 {
 		r.expected = len(names)
 	}
@@ -41,7 +42,7 @@ func New(expected int, names []string) *Register {
 	return r
 }
 
-// Come takes note of a client, and says what it counts as.
+// Come takes note of a client, and returns what it counts as.
 func (r *Register) Come(name string) Standing {
 	s := r.Standing(name)
 	r.came[name] = true
@@ -51,7 +52,7 @@ func (r *Register) Come(name string) Standing {
 	return s
 }
 
-// Standing is what a client would count as that came now.
+// Standing returns what a client would count as that came now.
 func (r *Register) Standing(name string) Standing {
 	switch {
 	case r.came[name]:
@@ -69,13 +70,13 @@ func (r *Register) Awaited(name string) bool { return len(r.names) == 0 || r.awa
 // ByName reports whether names are awaited.
 func (r *Register) ByName() bool { return len(r.names) > 0 }
 
-// Expected is how many clients must come.
+// Expected returns how many clients must come.
 func (r *Register) Expected() int { return r.expected }
 
-// Joined is how many have come that count.
+// Joined returns how many have come that count.
 func (r *Register) Joined() int { return r.joined }
 
-// Absent are the awaited names that have not come, in their order; none where any names
+// Absent returns the awaited names that have not come, in their order; none where any names
 // count.
 func (r *Register) Absent() []string {
 	var absent []string

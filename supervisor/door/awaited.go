@@ -10,8 +10,8 @@ import (
 // it is away, and have not said Hello. Beyond it the oldest of them that is silent goes.
 const returnsMost = 32
 
-// Expect says that a session is away whose last connection came from source: whatever else
-// comes from there, its client has a way in.
+// Expect records that a session is away whose last connection came from source: whatever else comes
+// from there, its client has a way in.
 func (g *Gate) Expect(source netip.Addr, since time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -30,7 +30,7 @@ func (g *Gate) ExpectNot(source netip.Addr, since time.Time) {
 	}
 }
 
-// Away is how many sessions are away, and whether one of them is expected from source.
+// Away returns how many sessions are away, and whether one of them is expected from source.
 func (g *Gate) Away(source netip.Addr) (n int, here bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -63,14 +63,19 @@ func (t *Ticket) ComesFirst() bool {
 
 // mayReturn reports whether a connection of source is let in although something is against it:
 // a session of that address is away, and has been for the first crash delay, so that who
-// crashes handlers itself is still slowed. Many that come with it do not close this way: they
+// crashes handlers itself is still slowed, or for as long as who came for nothing must wait. Many
+// that come with it do not close this way: they
 // cost a socket until they speak, and make room for it. mu is held.
 func (g *Gate) mayReturn(now time.Time, source netip.Addr) bool {
 	since := g.awaited[source]
 	if len(since) == 0 {
 		return false
 	}
-	if g.penalty(now, source) > 0 && now.Sub(slices.MinFunc(since, time.Time.Compare)) < g.cfg.CrashDelay {
+	away := now.Sub(slices.MinFunc(since, time.Time.Compare))
+	if g.penalty(now, source) > 0 && away < g.cfg.CrashDelay {
+		return false
+	}
+	if g.idlers.tooMuch(now, source) && away < retryWaste {
 		return false
 	}
 	return g.returns[source] < returnsMost || g.dropSilent(source)

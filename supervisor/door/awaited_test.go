@@ -1,16 +1,19 @@
 package door
 
 import (
-	"bulkhead/internal/config"
 	"testing"
 	"time"
+
+	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 )
 
 // Who waits for a client lets it in, however its address is penalized for what else comes
 // from there: but not before the first crash delay is over, and not others.
 func TestAnAwaitedClientHasAWayIn(t *testing.T) {
 	now := time.Now()
-	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}, MaxPerSource: 50, CrashDelay: time.Second}, always(0))
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 100, Rate: 100, Full: 100}, MaxPerSource: 50,
+		CrashDelay: time.Second}, always(0))
 	for range 5 { // noise
 		g.blame(now, alpha)
 		g.blame(now, beta)
@@ -33,7 +36,7 @@ func TestAnAwaitedClientHasAWayIn(t *testing.T) {
 	}
 	g.ExpectNot(alpha, since)
 	if _, no := g.Enter(now, alpha); no == nil {
-		t.Error("the address comes in although nobody of it is awaited any more")
+		t.Error("the address comes in although nobody of it is awaited")
 	}
 	if len(g.awaited) != 0 {
 		t.Errorf("%v is still awaited", g.awaited)
@@ -44,7 +47,7 @@ func TestAnAwaitedClientHasAWayIn(t *testing.T) {
 // the oldest of them goes, for as many as come.
 func TestSilenceDoesNotCloseTheWayIn(t *testing.T) {
 	now := time.Now()
-	g := NewGate(config.Overload{Startups: config.Startups{Start: 1, Rate: 100, Full: 1}, MaxPerSource: 1}, always(0))
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 1, Rate: 100, Full: 1}, MaxPerSource: 1}, always(0))
 	let(t, g, now, alpha).Greeted() // MaxPerSource is reached
 	g.Expect(alpha, now)
 	dropped := 0
@@ -64,7 +67,7 @@ func TestSilenceDoesNotCloseTheWayIn(t *testing.T) {
 // oldest of them. Who has no more than others takes none from them.
 func TestSilentConnectionsMakeRoom(t *testing.T) {
 	now := time.Now()
-	g := NewGate(config.Overload{Startups: config.Startups{Start: 40, Rate: 100, Full: 40}}, always(0))
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 40, Rate: 100, Full: 40}}, always(0))
 	var gone []int
 	for i := range 40 {
 		tk := let(t, g, now, alpha)
@@ -84,11 +87,11 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 	honest.Greeted()
 }
 
-// A connection that has spoken, or has left, is not dropped any more; one that does not wait
+// A connection that has spoken, or has left, is no longer dropped; one that does not wait
 // yet is, and learns of it when it does.
 func TestOnlySilentConnectionsAreDropped(t *testing.T) {
 	now := time.Now()
-	g := NewGate(config.Overload{Startups: config.Startups{Start: crowd + 2, Rate: 100, Full: crowd + 2}}, always(0))
+	g := NewGate(config.Overload{Startups: value.Startups{Start: crowd + 2, Rate: 100, Full: crowd + 2}}, always(0))
 	for range crowd {
 		let(t, g, now, beta)
 	}
@@ -114,7 +117,7 @@ func TestOnlySilentConnectionsAreDropped(t *testing.T) {
 // those of others never do, and a place is free again when its connection has said Hello or
 // is gone.
 func TestWhoComesFirst(t *testing.T) {
-	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
 	now := time.Now()
 	if let(t, g, now, alpha).ComesFirst() {
 		t.Error("a connection comes first although nobody is away")
@@ -136,6 +139,6 @@ func TestWhoComesFirst(t *testing.T) {
 	}
 	g.ExpectNot(alpha, now)
 	if let(t, g, now, alpha).ComesFirst() {
-		t.Error("a connection comes first although nobody is away any more")
+		t.Error("a connection comes first although nobody is away")
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"bulkhead/internal/backoff"
 	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/protocol"
 )
 
@@ -37,7 +38,7 @@ type Refusal struct {
 	RetryAfter time.Duration
 }
 
-// String is what the client is told.
+// String returns what the client is told.
 func (r *Refusal) String() string {
 	return protocol.RetryAfterText(r.Why, r.RetryAfter)
 }
@@ -50,9 +51,11 @@ type Gate struct {
 
 	mu       sync.Mutex
 	starting int                        // guarded by mu; let in, no Hello yet
+	startups map[netip.Addr]int         // guarded by mu; those of each address
 	sources  map[netip.Addr]int         // guarded by mu; connections of each address
 	crashers map[netip.Addr]*crasher    // guarded by mu; at most maxCrashers
-	wasters  wasters                    // guarded by mu; at most maxWasters
+	wasters  wasters                    // guarded by mu
+	idlers   wasters                    // guarded by mu; the same, of connections of sessions that brought nothing
 	silent   map[netip.Addr][]*Ticket   // guarded by mu; those that must speak and have not, oldest first
 	awaited  map[netip.Addr][]time.Time // guarded by mu; since when each session of an address is away
 	lane     int                        // guarded by mu; in the lane, no Hello yet
@@ -67,9 +70,13 @@ type crasher struct {
 	until   time.Time // it is refused before
 }
 
+// NewGate returns a gate that nobody has passed. random returns a number from 0 to n-1.
 func NewGate(cfg config.Overload, random func(n int) int) *Gate {
-	return &Gate{cfg: cfg, random: random, sources: make(map[netip.Addr]int), crashers: make(map[netip.Addr]*crasher), wasters: make(wasters),
-		silent: make(map[netip.Addr][]*Ticket), awaited: make(map[netip.Addr][]time.Time), returns: make(map[netip.Addr]int), firsts: make(map[netip.Addr]int)}
+	return &Gate{cfg: cfg, random: random, sources: make(map[netip.Addr]int), crashers: make(map[netip.Addr]*crasher),
+		wasters: newWasters(wastePerSecond, wasteBurst), idlers: newWasters(idlePerSecond, idleBurst),
+		startups: make(map[netip.Addr]int),
+		silent:   make(map[netip.Addr][]*Ticket), awaited: make(map[netip.Addr][]time.Time),
+		returns: make(map[netip.Addr]int), firsts: make(map[netip.Addr]int)}
 }
 
 // Ticket is one connection that was let in. Its methods do nothing on a nil ticket.
@@ -92,7 +99,7 @@ type Ticket struct {
 // something.
 func (t *Ticket) MustSpeak() bool { return t != nil && t.crowded }
 
-// Enter lets a connection in, or says why not. source is its address without port.
+// Enter lets a connection in, or returns why not. source is its address without port.
 func (g *Gate) Enter(now time.Time, source netip.Addr) (*Ticket, *Refusal) {
 	source = source.Unmap().WithZone("")
 	g.mu.Lock()
@@ -103,11 +110,13 @@ func (g *Gate) Enter(now time.Time, source netip.Addr) (*Ticket, *Refusal) {
 	if no != nil && !returns && !lane {
 		return nil, no
 	}
-	t := &Ticket{gate: g, Source: source, crowded: returns || lane || g.starting >= crowd, returns: returns, lane: lane, entered: now, starting: true}
+	t := &Ticket{gate: g, Source: source, crowded: returns || lane || g.starting >= crowd, returns: returns, lane: lane,
+		entered: now, starting: true}
 	if lane {
 		g.lane++ // and not one of those that start: it takes no room from them
 	} else {
 		g.starting++
+		g.startups[source]++
 	}
 	g.sources[source]++
 	if returns {
@@ -120,24 +129,40 @@ func (g *Gate) Enter(now time.Time, source netip.Addr) (*Ticket, *Refusal) {
 	return t, nil
 }
 
-// objection is why a connection of source is not to be let in; nil if nothing is against it.
+// objection returns why a connection of source is not to be let in; nil if nothing is against it.
 func (g *Gate) objection(now time.Time, source netip.Addr) *Refusal {
 	if no := g.barred(now, source); no != nil {
 		return no
 	}
-	if sheds(g.cfg.Startups, g.starting, g.random) && !g.makeRoom(source) {
+	crowded := g.starting >= g.cfg.Startups.Full ||
+		g.hasItsShare(source) && sheds(g.cfg.Startups, g.starting, g.random)
+	if crowded && !g.makeRoom(source) {
 		return &Refusal{"too many connections have not said Hello", RetryStartups}
 	}
 	return nil
 }
 
-// barred is what is against source itself; nil if nothing is.
+// hasItsShare reports whether source has as many connections that start as the others have on
+// average. mu is held.
+func (g *Gate) hasItsShare(source netip.Addr) bool {
+	own := g.startups[source]
+	sources := len(g.startups)
+	if own == 0 {
+		sources++
+	}
+	return own*sources >= g.starting
+}
+
+// barred returns what is against source itself; nil if nothing is.
 func (g *Gate) barred(now time.Time, source netip.Addr) *Refusal {
 	if wait := g.penalty(now, source); wait > 0 {
 		return &Refusal{"connections from this address crashed handlers", roundUp(wait)}
 	}
 	if g.wasters.tooMuch(now, source) {
 		return &Refusal{"connections from this address used up handlers for nothing", retryWaste}
+	}
+	if g.idlers.tooMuch(now, source) {
+		return &Refusal{"connections from this address came again and again, and brought nothing", retryWaste}
 	}
 	if most := g.cfg.MaxPerSource; most > 0 && g.sources[source] >= most {
 		return &Refusal{fmt.Sprintf("this address has max_per_source=%d connections already", most), retrySource}
@@ -154,7 +179,7 @@ func (g *Gate) Adopt(source netip.Addr) *Ticket {
 	return &Ticket{gate: g, Source: source}
 }
 
-// Greeted says that the connection's client said Hello.
+// Greeted records that the connection's client said Hello.
 func (t *Ticket) Greeted() {
 	if t == nil {
 		return
@@ -175,6 +200,9 @@ func (t *Ticket) started() {
 		g.lane--
 	} else {
 		g.starting--
+		if g.startups[t.Source]--; g.startups[t.Source] == 0 {
+			delete(g.startups, t.Source)
+		}
 	}
 	if t.returns {
 		if g.returns[t.Source]--; g.returns[t.Source] == 0 {
@@ -190,8 +218,8 @@ func (t *Ticket) started() {
 	t.unmute()
 }
 
-// Leave says that the connection is over, and whether it crashed its handler. Only
-// the first call counts.
+// Leave records that the connection is over, and whether it crashed its handler. Only the first
+// call counts.
 func (t *Ticket) Leave(now time.Time, crashed bool) {
 	if t == nil {
 		return
@@ -214,7 +242,7 @@ func (t *Ticket) Leave(now time.Time, crashed bool) {
 
 // sheds reports whether to refuse a connection when n are starting: sshd's rule for
 // MaxStartups (should_drop_connection in OpenSSH's sshd.c), in whole percent.
-func sheds(s config.Startups, n int, random func(n int) int) bool {
+func sheds(s value.Startups, n int, random func(n int) int) bool {
 	switch {
 	case n < s.Start:
 		return false
@@ -225,7 +253,7 @@ func sheds(s config.Startups, n int, random func(n int) int) bool {
 	return random(100) < percent
 }
 
-// penalty is how long source must still stay away.
+// penalty returns how long source must still stay away.
 func (g *Gate) penalty(now time.Time, source netip.Addr) time.Duration {
 	c := g.crashers[source]
 	if c == nil {
@@ -269,7 +297,7 @@ func (g *Gate) forgetOldest() {
 	delete(g.crashers, oldest)
 }
 
-// roundUp is d in whole seconds, for people.
+// roundUp returns d in whole seconds, for people.
 func roundUp(d time.Duration) time.Duration {
 	return (d + time.Second - 1).Truncate(time.Second)
 }

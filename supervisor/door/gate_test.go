@@ -1,18 +1,20 @@
 package door
 
 import (
-	"bulkhead/internal/config"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
+
+	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 )
 
 // patience is how long a test waits for what must happen.
 const patience = 60 * time.Second
 
-// always is a random source that gives the same number each time.
+// always returns a random source that gives the same number each time.
 func always(v int) func(int) int { return func(int) int { return v } }
 
 var (
@@ -42,24 +44,24 @@ func wantRefused(t *testing.T, g *Gate, now time.Time, source netip.Addr, text s
 // The rule is sshd's: in whole percent, of the connections there are before this one.
 func TestStartupsAreShed(t *testing.T) {
 	for _, tt := range []struct {
-		s       config.Startups
+		s       value.Startups
 		n       int
 		percent int
 	}{
-		{config.Startups{Start: 64, Rate: 30, Full: 256}, 0, 0},
-		{config.Startups{Start: 64, Rate: 30, Full: 256}, 63, 0},
-		{config.Startups{Start: 64, Rate: 30, Full: 256}, 64, 30},
-		{config.Startups{Start: 64, Rate: 30, Full: 256}, 66, 30},
-		{config.Startups{Start: 64, Rate: 30, Full: 256}, 67, 31},
-		{config.Startups{Start: 64, Rate: 30, Full: 256}, 160, 65},
-		{config.Startups{Start: 64, Rate: 30, Full: 256}, 255, 99},
-		{config.Startups{Start: 64, Rate: 30, Full: 256}, 256, 100},
-		{config.Startups{Start: 64, Rate: 30, Full: 256}, 1 << 20, 100},
-		{config.Startups{Start: 10, Rate: 30, Full: 100}, 55, 65}, // sshd's default
-		{config.Startups{Start: 10, Rate: 100, Full: 100}, 9, 0},
-		{config.Startups{Start: 10, Rate: 100, Full: 100}, 10, 100},
-		{config.Startups{Start: 5, Rate: 30, Full: 5}, 4, 0},
-		{config.Startups{Start: 5, Rate: 30, Full: 5}, 5, 100},
+		{value.Startups{Start: 64, Rate: 30, Full: 256}, 0, 0},
+		{value.Startups{Start: 64, Rate: 30, Full: 256}, 63, 0},
+		{value.Startups{Start: 64, Rate: 30, Full: 256}, 64, 30},
+		{value.Startups{Start: 64, Rate: 30, Full: 256}, 66, 30},
+		{value.Startups{Start: 64, Rate: 30, Full: 256}, 67, 31},
+		{value.Startups{Start: 64, Rate: 30, Full: 256}, 160, 65},
+		{value.Startups{Start: 64, Rate: 30, Full: 256}, 255, 99},
+		{value.Startups{Start: 64, Rate: 30, Full: 256}, 256, 100},
+		{value.Startups{Start: 64, Rate: 30, Full: 256}, 1 << 20, 100},
+		{value.Startups{Start: 10, Rate: 30, Full: 100}, 55, 65}, // sshd's default
+		{value.Startups{Start: 10, Rate: 100, Full: 100}, 9, 0},
+		{value.Startups{Start: 10, Rate: 100, Full: 100}, 10, 100},
+		{value.Startups{Start: 5, Rate: 30, Full: 5}, 4, 0},
+		{value.Startups{Start: 5, Rate: 30, Full: 5}, 5, 100},
 	} {
 		shed := 0
 		for r := range 100 { // each number once
@@ -75,18 +77,18 @@ func TestStartupsAreShed(t *testing.T) {
 
 func TestAConnectionStartsUntilItsHello(t *testing.T) {
 	now := time.Now()
-	g := NewGate(config.Overload{Startups: config.Startups{Start: 2, Rate: 50, Full: 3}}, always(49))
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 2, Rate: 50, Full: 3}}, always(49))
 	const text = "too many connections have not said Hello; retry after 2s"
 	a, b := let(t, g, now, alpha), let(t, g, now, alpha)
-	wantRefused(t, g, now, beta, text)
+	wantRefused(t, g, now, alpha, text)
 	a.Greeted()
 	a.Greeted() // counts once
-	c := let(t, g, now, beta)
-	wantRefused(t, g, now, beta, text)
+	c := let(t, g, now, alpha)
+	wantRefused(t, g, now, alpha, text)
 	b.Leave(now, false)
 	b.Leave(now, false) // counts once
-	d := let(t, g, now, beta)
-	wantRefused(t, g, now, beta, text)
+	d := let(t, g, now, alpha)
+	wantRefused(t, g, now, alpha, text)
 	for _, tk := range []*Ticket{a, c, d} {
 		tk.Leave(now, false)
 	}
@@ -99,7 +101,7 @@ func TestAConnectionStartsUntilItsHello(t *testing.T) {
 // none of them.
 func TestConnectionsOfACrowdMustSpeak(t *testing.T) {
 	now := time.Now()
-	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
 	let(t, g, now, alpha).Greeted()
 	for i := range crowd {
 		if let(t, g, now, alpha).MustSpeak() {
@@ -117,7 +119,8 @@ func TestConnectionsOfACrowdMustSpeak(t *testing.T) {
 
 func TestConnectionsOfOneSourceAreLimited(t *testing.T) {
 	now := time.Now()
-	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}, MaxPerSource: 2}, always(0))
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 100, Rate: 100, Full: 100}, MaxPerSource: 2},
+		always(0))
 	const text = "this address has max_per_source=2 connections already; retry after 5s"
 	a := let(t, g, now, alpha)
 	a.Greeted() // who said Hello counts too
@@ -128,7 +131,7 @@ func TestConnectionsOfOneSourceAreLimited(t *testing.T) {
 	let(t, g, now, alpha)
 	wantRefused(t, g, now, alpha, text)
 
-	free := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
+	free := NewGate(config.Overload{Startups: value.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
 	for range 100 {
 		let(t, free, now, alpha)
 	}
@@ -136,10 +139,12 @@ func TestConnectionsOfOneSourceAreLimited(t *testing.T) {
 
 func TestSourcesThatCrashHandlersAreDelayed(t *testing.T) {
 	now := time.Now()
-	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}, CrashDelay: time.Second}, always(0))
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 100, Rate: 100, Full: 100}, CrashDelay: time.Second},
+		always(0))
 	for i, delay := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
 		let(t, g, now, alpha).Leave(now, true)
-		wantRefused(t, g, now, alpha, fmt.Sprintf("connections from this address crashed handlers; retry after %s", time.Duration(delay)*time.Second))
+		wantRefused(t, g, now, alpha, fmt.Sprintf("connections from this address crashed handlers; retry after %s",
+			time.Duration(delay)*time.Second))
 		let(t, g, now, beta).Leave(now, false)
 		last := now.Add(time.Duration(delay)*time.Second - time.Nanosecond)
 		wantRefused(t, g, last, alpha, "connections from this address crashed handlers; retry after 1s")
@@ -163,7 +168,8 @@ func TestSourcesThatCrashHandlersAreDelayed(t *testing.T) {
 }
 
 func TestSourcesThatWasteHandlersAreKeptOut(t *testing.T) {
-	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}, CrashDelay: time.Second}, always(0))
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 100, Rate: 100, Full: 100}, CrashDelay: time.Second},
+		always(0))
 	now := time.Now()
 	waste := func(source netip.Addr) {
 		t.Helper()
@@ -181,11 +187,11 @@ func TestSourcesThatWasteHandlersAreKeptOut(t *testing.T) {
 		waste(alpha)
 	}
 	wantRefused(t, g, now, alpha, "connections from this address used up handlers for nothing; retry after 2s")
-	for range 100 { // twice a second it may go on for ever
+	for range 100 { // twice a second it may continue for ever
 		now = now.Add(time.Second / wastePerSecond)
 		waste(alpha)
 	}
-	free := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
+	free := NewGate(config.Overload{Startups: value.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
 	for range 2 * wasteBurst {
 		tk := let(t, free, now, alpha)
 		tk.Wasted(now)
@@ -194,27 +200,28 @@ func TestSourcesThatWasteHandlersAreKeptOut(t *testing.T) {
 }
 
 func TestWastersAreForgottenWhenThereAreTooMany(t *testing.T) {
-	w, now := make(wasters), time.Now()
+	w, now := newWasters(wastePerSecond, wasteBurst), time.Now()
 	source := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
 	for i := range maxWasters {
 		w.wasted(now, source(i))
 	}
 	now = now.Add(time.Minute)
 	w.wasted(now, alpha)
-	if len(w) != 1 {
-		t.Errorf("%d are remembered a minute after; want the newest", len(w))
+	if len(w.sources) != 1 {
+		t.Errorf("%d are remembered a minute after; want the newest", len(w.sources))
 	}
 	for i := range 2 * maxWasters {
 		w.wasted(now, source(i))
 	}
-	if len(w) > maxWasters {
-		t.Errorf("%d are remembered; want at most %d", len(w), maxWasters)
+	if len(w.sources) > maxWasters {
+		t.Errorf("%d are remembered; want at most %d", len(w.sources), maxWasters)
 	}
 }
 
 func TestCrashersAreForgottenWhenThereAreTooMany(t *testing.T) {
 	now := time.Now()
-	g := NewGate(config.Overload{Startups: config.Startups{Start: 100, Rate: 100, Full: 100}, CrashDelay: time.Hour}, always(0))
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 100, Rate: 100, Full: 100}, CrashDelay: time.Hour},
+		always(0))
 	source := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}) }
 	for i := range maxCrashers + 2 {
 		let(t, g, now, source(i)).Leave(now, true)
@@ -233,7 +240,8 @@ func TestCrashersAreForgottenWhenThereAreTooMany(t *testing.T) {
 // Whatever comes and goes, the counts are those of who is there.
 func TestTheGateCountsWhoIsThere(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	g := NewGate(config.Overload{Startups: config.Startups{Start: 20, Rate: 30, Full: 60}, MaxPerSource: 25}, random.IntN)
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 20, Rate: 30, Full: 60}, MaxPerSource: 25},
+		random.IntN)
 	now := time.Now()
 	type conn struct {
 		*Ticket

@@ -30,7 +30,7 @@ func (g *Gate) mayPass(now time.Time, source netip.Addr) bool {
 }
 
 // makeLaneRoom ends the oldest silent connection in the lane, of the address that has most
-// there, and says whether it did. mu is held.
+// there, and reports whether it did. mu is held.
 func (g *Gate) makeLaneRoom() bool {
 	var oldest *Ticket
 	most := 0
@@ -56,7 +56,7 @@ func (g *Gate) makeLaneRoom() bool {
 	return true
 }
 
-// Patience is how long the connection may take until its Hello.
+// Patience returns how long the connection may take until its Hello.
 func (t *Ticket) Patience(usual time.Duration) time.Duration {
 	if t != nil && t.lane {
 		return min(usual, lanePatience)

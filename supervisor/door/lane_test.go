@@ -1,22 +1,25 @@
 package door
 
 import (
-	"bulkhead/internal/config"
 	"net/netip"
 	"testing"
 	"time"
+
+	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 )
 
-// unknownAddress is an address of its own for each number.
+// unknownAddress returns an address of its own for each number.
 func unknownAddress(n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)})
 }
 
-// crowdedGate is one whose places are all taken by connections of an address each, so that
+// crowdedGate returns one whose places are all taken by connections of an address each, so that
 // none makes room for another.
 func crowdedGate(t *testing.T, now time.Time) *Gate {
 	t.Helper()
-	g := NewGate(config.Overload{Startups: config.Startups{Start: 40, Rate: 100, Full: 40}, CrashDelay: time.Second}, always(0))
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 40, Rate: 100, Full: 40}, CrashDelay: time.Second},
+		always(0))
 	for i := range 40 {
 		let(t, g, now, unknownAddress(i)).Unmuted() // they have spoken, and say no Hello
 	}
@@ -32,7 +35,8 @@ func TestALaneForClientsThatAreAway(t *testing.T) {
 	wantRefused(t, g, now, alpha, "too many connections have not said Hello; retry after 2s")
 	g.Expect(beta, now)
 	tk := let(t, g, now, alpha)
-	if !tk.MustSpeak() || !tk.OnlyReturns() || tk.Patience(5*time.Second) != lanePatience || tk.Patience(time.Second) != time.Second {
+	if !tk.MustSpeak() || !tk.OnlyReturns() || tk.Patience(5*time.Second) != lanePatience ||
+		tk.Patience(time.Second) != time.Second {
 		t.Errorf("the ticket is %+v; want one that must speak, in a short time, for a client that returns", tk)
 	}
 	if g.starting != 40 || g.lane != 1 {

@@ -19,8 +19,8 @@ type opening struct {
 	skip    int // bytes of the frame that are still to come
 }
 
-// take goes on with the next bytes. more says that it is still open what the client
-// does; otherwise stream is what it opened, and 0 if it does not speak HTTP/2.
+// take takes the next bytes. more says that it is not yet known what the client does; otherwise
+// stream is what it opened, and 0 if it does not speak HTTP/2.
 func (o *opening) take(p []byte) (stream uint32, more bool) {
 	for len(p) > 0 {
 		switch {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// openingOf is what a client sends that opens a stream after the frames of others.
+// openingOf returns what a client sends that opens a stream after the frames of others.
 func openingOf(stream uint32) []byte {
 	var b bytes.Buffer
 	b.WriteString(http2.ClientPreface)

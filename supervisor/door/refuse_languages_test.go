@@ -12,7 +12,7 @@ import (
 )
 
 // strangers are clients on other gRPC libraries: each makes one Collect call at the address
-// that is its last argument, and prints the status's name and text. probe says whether the
+// that is its last argument, and prints the status's name and text. probe reports whether the
 // library is there.
 var strangers = map[string]struct{ program, probe, call []string }{
 	"C core (Python)": {

@@ -58,6 +58,7 @@ type Farewell struct {
 	wg    sync.WaitGroup
 }
 
+// NewFarewell returns a Farewell that nobody is on the way through.
 func NewFarewell() *Farewell {
 	return &Farewell{slots: make(chan struct{}, maxFarewells)}
 }
@@ -101,7 +102,8 @@ func sayWhy(ctx context.Context, conn *net.TCPConn, no *Refusal) {
 	defer conn.Close()
 	// Errors mean that the client is gone.
 	begin := time.Now()
-	if conn.SetWriteDeadline(begin.Add(farewellTimeout)) != nil || conn.SetReadDeadline(begin.Add(farewellPatience)) != nil {
+	if conn.SetWriteDeadline(begin.Add(farewellTimeout)) != nil ||
+		conn.SetReadDeadline(begin.Add(farewellPatience)) != nil {
 		return
 	}
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
@@ -143,20 +145,20 @@ func awaitStream(conn net.Conn) uint32 {
 	return 0
 }
 
-// frames are the bytes of the HTTP/2 frames that write writes.
+// frames returns the bytes of the HTTP/2 frames that write writes.
 func frames(write func(*http2.Framer)) []byte {
 	var b bytes.Buffer
 	write(http2.NewFramer(&b, nil))
 	return b.Bytes()
 }
 
-// settings is an empty SETTINGS frame, which a server must send first
+// settings returns an empty SETTINGS frame, which a server must send first
 // (RFC 9113, 3.4).
 func settings() []byte {
 	return frames(func(f *http2.Framer) { _ = f.WriteSettings() }) // nothing fails in memory
 }
 
-// goAway is a GOAWAY (RFC 9113, 6.8) after stream, with the reason as debug data.
+// goAway returns a GOAWAY (RFC 9113, 6.8) after stream, with the reason as debug data.
 func goAway(stream uint32, no *Refusal) []byte {
 	return frames(func(f *http2.Framer) { _ = f.WriteGoAway(stream, http2.ErrCodeNo, []byte(no.String())) })
 }
@@ -178,14 +180,16 @@ func unavailable(stream uint32, no *Refusal) []byte {
 		_ = encoder.WriteField(hpack.HeaderField{Name: h[0], Value: h[1], Sensitive: true})
 	}
 	return frames(func(f *http2.Framer) {
-		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
+		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true,
+			EndStream: true})
 		_ = f.WriteRSTStream(stream, http2.ErrCodeNo)
 	})
 }
 
-// details are the status in full, encoded.
+// details returns the status in full, encoded.
 func (r *Refusal) details() []byte {
-	st, err := status.New(codes.Unavailable, r.String()).WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(r.RetryAfter)})
+	st, err := status.New(codes.Unavailable,
+		r.String()).WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(r.RetryAfter)})
 	if err != nil {
 		return nil // the text says it too
 	}
@@ -193,7 +197,7 @@ func (r *Refusal) details() []byte {
 	return b
 }
 
-// percentEncoded is text as grpc-message has it (gRPC's PROTOCOL-HTTP2.md).
+// percentEncoded returns text as grpc-message has it (gRPC's PROTOCOL-HTTP2.md).
 func percentEncoded(text string) string {
 	var b strings.Builder
 	for _, c := range []byte(text) {

@@ -60,7 +60,8 @@ func TestARefusedGRPCClientIsToldWhy(t *testing.T) {
 	if st.Code() != codes.Unavailable || st.Message() != farewellText {
 		t.Errorf("the client got %v; want UNAVAILABLE with the text", err)
 	}
-	if len(st.Details()) != 1 || st.Details()[0].(*errdetails.RetryInfo).GetRetryDelay().AsDuration() != refused.RetryAfter {
+	if len(st.Details()) != 1 ||
+		st.Details()[0].(*errdetails.RetryInfo).GetRetryDelay().AsDuration() != refused.RetryAfter {
 		t.Errorf("the client got the details %v; want to come again after %s", st.Details(), refused.RetryAfter)
 	}
 	c.Close()
@@ -86,7 +87,8 @@ func readRefusal(t *testing.T, c net.Conn, atOnce bool) {
 		}
 	}
 	second, err := fr.ReadFrame()
-	if g, ok := second.(*http2.GoAwayFrame); err != nil || !ok || g.LastStreamID != 1 || g.ErrCode != http2.ErrCodeNo || string(g.DebugData()) != farewellText {
+	if g, ok := second.(*http2.GoAwayFrame); err != nil || !ok || g.LastStreamID != 1 || g.ErrCode != http2.ErrCodeNo ||
+		string(g.DebugData()) != farewellText {
 		t.Errorf("the last frame is %v, %v; want GOAWAY with the text", second, err)
 	}
 	if third, err := fr.ReadFrame(); !errors.Is(err, io.EOF) {

@@ -36,7 +36,7 @@ func (r *Rejections) Log(log *slog.Logger, why, client string) {
 	log.Warn("connection rejected", "reason", why, "client", client)
 }
 
-// Flush says how many were left out since it was last called.
+// Flush logs how many were left out since it was last called.
 func (r *Rejections) Flush(log *slog.Logger) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

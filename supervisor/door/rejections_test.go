@@ -22,7 +22,8 @@ func TestRejectionsDoNotFloodTheLog(t *testing.T) {
 	if got := strings.Count(out.String(), "connection rejected"); got != rejectionBurst {
 		t.Errorf("%d lines; want %d", got, rejectionBurst)
 	}
-	if got := strings.Count(out.String(), "connections=80"); got != 1 || strings.Count(out.String(), "\n") != rejectionBurst+1 {
+	if got := strings.Count(out.String(), "connections=80"); got != 1 ||
+		strings.Count(out.String(), "\n") != rejectionBurst+1 {
 		t.Errorf("the other 80 are told %d times; want once:\n%s", got, out.String())
 	}
 }

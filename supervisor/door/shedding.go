@@ -59,7 +59,8 @@ func (s *Shedding) Take() []*bulkheadv1.ConnectionsShed {
 			delete(s.tallies, why) // a whole interval without
 			continue
 		}
-		out = append(out, &bulkheadv1.ConnectionsShed{Count: t.count, Reason: why, SinceUnixNano: t.since.UnixNano(), SinceElapsedNano: boottime.At(t.since)})
+		out = append(out, &bulkheadv1.ConnectionsShed{Count: t.count, Reason: why, SinceUnixNano: t.since.UnixNano(),
+			SinceElapsedNano: boottime.At(t.since)})
 		t.count = 0
 	}
 	return out

@@ -59,7 +59,7 @@ func AwaitSpeech(ctx context.Context, conn *net.TCPConn, patience time.Duration)
 
 // Untouched reports whether nothing was read from conn and nothing was written to it,
 // by whoever had a descriptor of it: then another may still begin with it. Only
-// believe it when nobody else has one any more. The end of what a client sends counts
+// believe it when nobody else still has one. The end of what a client sends counts
 // as a byte that was read: a client that is gone needs no other handler.
 func Untouched(conn *net.TCPConn) bool {
 	raw, err := conn.SyscallConn()

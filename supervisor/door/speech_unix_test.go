@@ -19,10 +19,12 @@ func TestAConnectionSpeaks(t *testing.T) {
 		patience time.Duration
 		want     error
 	}{
-		"a byte":             {func(c net.Conn, _ context.CancelCauseFunc) { c.Write([]byte("x")) }, patience, nil},
-		"a byte and the end": {func(c net.Conn, _ context.CancelCauseFunc) { c.Write([]byte("x")); c.Close() }, patience, nil},
-		"the end":            {func(c net.Conn, _ context.CancelCauseFunc) { c.Close() }, patience, ErrMuteClient},
-		"a reset":            {func(c net.Conn, _ context.CancelCauseFunc) { c.(*net.TCPConn).SetLinger(0); c.Close() }, patience, ErrMuteClient},
+		"a byte": {func(c net.Conn, _ context.CancelCauseFunc) { c.Write([]byte("x")) }, patience, nil},
+		"a byte and the end": {func(c net.Conn, _ context.CancelCauseFunc) { c.Write([]byte("x")); c.Close() },
+			patience, nil},
+		"the end": {func(c net.Conn, _ context.CancelCauseFunc) { c.Close() }, patience, ErrMuteClient},
+		"a reset": {func(c net.Conn, _ context.CancelCauseFunc) { c.(*net.TCPConn).SetLinger(0); c.Close() },
+			patience, ErrMuteClient},
 		"nothing":            {func(net.Conn, context.CancelCauseFunc) {}, time.Millisecond, ErrSilentClient},
 		"the end of the run": {func(_ net.Conn, end context.CancelCauseFunc) { end(over) }, patience, over},
 	} {
@@ -54,7 +56,7 @@ func TestAConnectionSpeaks(t *testing.T) {
 	}
 }
 
-// connectTCP is a TCP connection: what a client has, and what was accepted.
+// connectTCP returns a TCP connection: what a client has, and what was accepted.
 func connectTCP(t *testing.T) (client net.Conn, accepted *net.TCPConn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -2,9 +2,11 @@ package journal
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -32,7 +34,7 @@ func (f countingFile) Sync() error {
 	return f.segmentFile.Sync()
 }
 
-// monitorBatch is a record of n messages of the size that a monitor sends.
+// monitorBatch returns a record of n messages of the size that a monitor sends.
 func monitorBatch(b *testing.B, n int) *bulkheadv1.Record {
 	batch := &bulkheadv1.Batch{}
 	for seq := 1; seq <= n; seq++ {
@@ -103,4 +105,44 @@ func appendFrom(b *testing.B, f *File, callers int, rec *bulkheadv1.Record) {
 		})
 	}
 	wg.Wait()
+}
+
+// growing is the folder without zeros ahead.
+type growing struct{ folder }
+
+func (growing) gains() error { return errNoGain }
+
+// BenchmarkAppendOverZeros appends in turn to a journal with zeros ahead of its writer and to one
+// that grows, and reports the median and the tenth percentile of both: what else a busy disk does
+// hits both alike.
+func BenchmarkAppendOverZeros(b *testing.B) {
+	rec := monitorBatch(b, 1)
+	var took [2][]time.Duration
+	var files [2]*File
+	for i := range files {
+		dir := b.TempDir()
+		d := disk(folder(dir))
+		if i == 1 {
+			d = growing{folder(dir)}
+		}
+		var err error
+		if files[i], err = create(dir, Options{}, d); err != nil {
+			b.Fatal(err)
+		}
+		defer closeJournal(b, files[i])
+	}
+	for b.Loop() {
+		for i, f := range files {
+			begin := time.Now()
+			if err := f.Append(b.Context(), rec); err != nil {
+				b.Fatal(err)
+			}
+			took[i] = append(took[i], time.Since(begin))
+		}
+	}
+	for i, name := range []string{"zeros", "growing"} {
+		slices.Sort(took[i])
+		b.ReportMetric(float64(took[i][len(took[i])/10].Nanoseconds())/1e3, "p10-µs-"+name)
+		b.ReportMetric(float64(took[i][len(took[i])/2].Nanoseconds())/1e3, "p50-µs-"+name)
+	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // audit follows the records of one journal and reports those that are out of order. It
-// does no I/O. After a violation it goes on as if the record had been meant like that,
+// does no I/O. After a violation it continues as if the record had been meant like that,
 // so that one mistake is reported once.
 type audit struct {
 	report      *Report
@@ -154,7 +154,7 @@ func (a *audit) connected(s *sessionAudit, session uint32, id uint64) {
 	case id == s.connection && s.attachedIn == a.restarts:
 		a.violation("session %d: attached to connection %d twice, with no restart between", session, id)
 	case id == s.connection:
-		// It goes on after a restart.
+		// It continues after a restart.
 	case known:
 		a.violation("session %d: attached to connection %d again, which it had lost", session, id)
 	case s.connection != 0:
@@ -183,8 +183,8 @@ func (a *audit) batch(e *bulkheadv1.SessionBatch) {
 	case first-s.lastSeq > 1:
 		a.violation("session %d: batch %d…%d leaves a gap after %d", e.GetSession(), first, last, s.lastSeq)
 	}
-	if why := checkBatch(e.GetBatch(), first, last); why != "" {
-		a.violation("session %d: batch %d…%d: %s", e.GetSession(), first, last, why)
+	if err := checkBatch(e.GetBatch(), first, last); err != nil {
+		a.violation("session %d: batch %d…%d: %v", e.GetSession(), first, last, err)
 	}
 	s.lastSeq = max(s.lastSeq, last)
 	a.report.Messages += last - first + 1
@@ -221,7 +221,7 @@ func (a *audit) runEnded(e *bulkheadv1.RunEnded) {
 	}
 }
 
-// entryName is the name of the entry's message, such as SessionBatch.
+// entryName returns the name of the entry's message, such as SessionBatch.
 func entryName(rec *bulkheadv1.Record) string {
 	m := rec.ProtoReflect()
 	field := m.WhichOneof(m.Descriptor().Oneofs().ByName("entry"))

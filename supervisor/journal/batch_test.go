@@ -22,8 +22,8 @@ func FuzzCheckBatch(f *testing.F) {
 		}
 		n := uint64(len(whole.GetMessages()))
 		want = want && n > 0 && n-1 == last-first
-		if why := checkBatch(batch, first, last); (why == "") != want {
-			t.Errorf("checkBatch(%x, %d, %d) = %q, decoded at once: %v %v", batch, first, last, why, want, &whole)
+		if err := checkBatch(batch, first, last); (err == nil) != want {
+			t.Errorf("checkBatch(%x, %d, %d) = %v, decoded at once: %v %v", batch, first, last, err, want, &whole)
 		}
 	})
 }

@@ -42,7 +42,7 @@ func (v Violation) String() string {
 	return fmt.Sprintf("%v: %s", v.Position, v.What)
 }
 
-// Err is nil when the journal keeps every invariant, else an error with one line for
+// Err returns nil when the journal keeps every invariant, else an error with one line for
 // each violation. A tail that is only cut short is no violation: a crash leaves one.
 func (r Report) Err() error {
 	var errs []error
@@ -83,7 +83,7 @@ func (r *Report) addLast(at Position, what string) {
 //     session. Its batches continue its sequence without gap or overlap and decode to
 //     exactly the messages first_seq … last_seq. Its attachments promise no more than
 //     was durable. It has one connection at a time, which is of no other session and is
-//     not taken up again once lost; only after a SupervisorRestarted it may be attached
+//     not resumed once lost; only after a SupervisorRestarted it may be attached
 //     once more to the connection it has. Its end comes once, has an outcome and the last sequence number, and
 //     is the last of it; only HandlerExited, which is about a process, and Contradiction,
 //     which is about whoever comes later, may follow.
@@ -94,7 +94,7 @@ func (r *Report) addLast(at Position, what string) {
 func Check(dir string) (Report, error) {
 	var r Report
 	audit := newAudit(&r)
-	sum, err := replay(dir, func(rec *bulkheadv1.Record, at Position) error {
+	sum, err := replay(dir, Mark{}, func(rec *bulkheadv1.Record, at Position, _ Mark) error {
 		audit.add(rec, at)
 		return nil
 	})

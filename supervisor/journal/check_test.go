@@ -40,7 +40,8 @@ func TestCheckNamesEachViolation(t *testing.T) {
 		{"one client, two sessions", begun(sameClient(2, 1)),
 			[]string{"session 2: its client 636c69656e7420303030303030303031 already has session 1"}},
 		{"not opened: attached", begun(attached(2, 0)), []string{"session 2: SessionAttached before SessionOpened"}},
-		{"not opened: batch", begun(batch(2, 1, 1), batch(2, 2, 2)), []string{"session 2: SessionBatch before SessionOpened"}},
+		{"not opened: batch", begun(batch(2, 1, 1), batch(2, 2, 2)),
+			[]string{"session 2: SessionBatch before SessionOpened"}},
 		{"not opened: detached", begun(detached(2)), []string{"session 2: SessionDetached before SessionOpened"}},
 		{"not opened: ended", begun(ended(2, 0)), []string{"session 2: SessionEnded before SessionOpened"}},
 		{"not opened: handler", begun(handlerExited(2)), []string{"session 2: HandlerExited before SessionOpened"}},
@@ -51,7 +52,8 @@ func TestCheckNamesEachViolation(t *testing.T) {
 		{"ended: handler", begun(ended(1, 0), handlerExited(1)), nil},
 		{"promise of what is not durable", begun(batch(1, 1, 4), detached(1), attachedBy(7, 1, 5)),
 			[]string{"session 1: client was told to resume after 5, but only 4 is durable"}},
-		{"the same connection after a restart", begun(restarted(), attached(1, 0), batch(1, 1, 1), restarted(), attached(1, 1)), nil},
+		{"the same connection after a restart",
+			begun(restarted(), attached(1, 0), batch(1, 1, 1), restarted(), attached(1, 1)), nil},
 		{"another connection after a restart", begun(restarted(), detached(1), attachedBy(7, 1, 0)), nil},
 		{"lost in the restart", begun(restarted(), detached(1)), nil},
 		{"another connection", begun(detached(1), attachedBy(7, 1, 0)), nil},
@@ -67,16 +69,20 @@ func TestCheckNamesEachViolation(t *testing.T) {
 			[]string{"session 2: attached to connection 1, which is of session 1"}},
 		{"a connection of another session after a restart", begun(restarted(), opened(2), attachedBy(1, 2, 0)),
 			[]string{"session 2: attached to connection 1, which is of session 1"}},
-		{"two connections", begun(attachedBy(7, 1, 0)), []string{"session 1: attached to connection 7 while it has connection 1"}},
+		{"two connections", begun(attachedBy(7, 1, 0)),
+			[]string{"session 1: attached to connection 7 while it has connection 1"}},
 		{"two connections after a restart", begun(restarted(), attachedBy(7, 1, 0)),
 			[]string{"session 1: attached to connection 7 while it has connection 1"}},
 		{"connection 0", begun(detached(1), attachedBy(0, 1, 0)),
 			[]string{"session 1: attached to connection 0; connections count from 1"}},
-		{"detached from another", begun(detachedFrom(7, 1)), []string{"session 1: detached from connection 7, which it has not"}},
-		{"detached twice", begun(detached(1), detached(1)), []string{"session 1: detached from connection 1, which it has not"}},
+		{"detached from another", begun(detachedFrom(7, 1)),
+			[]string{"session 1: detached from connection 7, which it has not"}},
+		{"detached twice", begun(detached(1), detached(1)),
+			[]string{"session 1: detached from connection 1, which it has not"}},
 		{"promise of what is not durable after a restart", begun(batch(1, 1, 4), restarted(), attached(1, 5)),
 			[]string{"session 1: client was told to resume after 5, but only 4 is durable"}},
-		{"restart first", []*bulkheadv1.Record{restarted()}, []string{"first record is SupervisorRestarted, not RunStarted"}},
+		{"restart first", []*bulkheadv1.Record{restarted()},
+			[]string{"first record is SupervisorRestarted, not RunStarted"}},
 		{"restart after the end", append(wholeRun(), restarted()), []string{"SupervisorRestarted after RunEnded"}},
 		{"shed", begun(&bulkheadv1.Record{Entry: &bulkheadv1.Record_ConnectionsShed{
 			ConnectionsShed: &bulkheadv1.ConnectionsShed{Count: 3}}}), nil},
@@ -86,7 +92,8 @@ func TestCheckNamesEachViolation(t *testing.T) {
 			[]string{"session 1: ended at 5, but the last message is 4"}},
 
 		{"first batch not from 1", begun(batch(1, 2, 2)), []string{"session 1: batch 2…2 leaves a gap after 0"}},
-		{"gap", begun(batch(1, 1, 2), batch(1, 4, 5), batch(1, 6, 6)), []string{"session 1: batch 4…5 leaves a gap after 2"}},
+		{"gap", begun(batch(1, 1, 2), batch(1, 4, 5), batch(1, 6, 6)),
+			[]string{"session 1: batch 4…5 leaves a gap after 2"}},
 		{"overlap", begun(batch(1, 1, 2), batch(1, 2, 3), batch(1, 4, 4)),
 			[]string{"session 1: batch 2…3 overlaps what is there up to 2"}},
 		{"overlap of the middle", begun(batch(1, 1, 5), batch(1, 2, 3), batch(1, 6, 6)),
@@ -95,16 +102,18 @@ func TestCheckNamesEachViolation(t *testing.T) {
 			[]string{"session 1: batch 1…2 overlaps what is there up to 2"}},
 		{"backwards", begun(batchOf(1, 3, 2, nil)), []string{"session 1: batch 3…2 is no range of messages"}},
 		{"from 0", begun(batchOf(1, 0, 2, nil)), []string{"session 1: batch 0…2 is no range of messages"}},
-		{"too few messages", begun(batchOf(1, 1, 3, encodedBatch(1, 2))), []string{"session 1: batch 1…3: holds 2 messages"}},
-		{"no messages", begun(batchOf(1, 1, 1, nil)), []string{"session 1: batch 1…1: holds 0 messages"}},
+		{"too few messages", begun(batchOf(1, 1, 3, encodedBatch(1, 2))),
+			[]string{"session 1: batch 1…3: it holds 2 messages"}},
+		{"no messages", begun(batchOf(1, 1, 1, nil)), []string{"session 1: batch 1…1: it holds 0 messages"}},
 		{"too many messages", begun(batchOf(1, 1, 2, encodedBatch(1, 3))),
-			[]string{"session 1: batch 1…2: holds more messages than its range"}},
+			[]string{"session 1: batch 1…2: it holds more than messages 1 to 2"}},
 		{"other messages", begun(batchOf(1, 1, 2, encodedBatch(2, 3))),
-			[]string{"session 1: batch 1…2: holds message 2 where 1 should be"}},
-		{"no batch", begun(batchOf(1, 1, 1, []byte("junk"))), []string{"session 1: batch 1…1: does not decode"}},
+			[]string{"session 1: batch 1…2: it holds message 2 where 1 should be"}},
+		{"no batch", begun(batchOf(1, 1, 1, []byte("junk"))), []string{"session 1: batch 1…1: it does not decode"}},
 		{"no message", begun(batchOf(1, 1, 1, []byte{0x0a, 1, 0xff})),
-			[]string{"session 1: batch 1…1: message 1 of it does not decode"}},
-		{"the highest numbers", begun(batchOf(1, 1, math.MaxUint64, encodedBatch(1, 2)), batchOf(1, 1, math.MaxUint64, nil)),
+			[]string{"session 1: batch 1…1: it does not decode"}},
+		{"the highest numbers", begun(batchOf(1, 1, math.MaxUint64, encodedBatch(1, 2)),
+			batchOf(1, 1, math.MaxUint64, nil)),
 			[]string{"holds 2 messages", "overlaps what is there", "holds 0 messages"}},
 	}
 	for _, tt := range tests {
@@ -139,7 +148,7 @@ func sameClient(session, other uint32) *bulkheadv1.Record {
 
 func TestCheckPointsAtTheRecord(t *testing.T) {
 	run := slices.Insert(wholeRun(), 7, opened(1))
-	im := newImage(t, DefaultSegmentBytes, run)
+	im := newImage(t, Options{Sync: SyncNone}, run)
 	r, err := Check(im.write(t))
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +174,8 @@ func TestCheckBoundsItsList(t *testing.T) {
 		t.Fatal(err)
 	}
 	// All but the first SessionEnded are out of order.
-	if want := uint64(2*(maxViolations+5) - 1 - maxViolations); len(r.Violations) != maxViolations || r.Omitted != want {
+	if want := uint64(2*(maxViolations+5) - 1 - maxViolations); len(r.Violations) != maxViolations ||
+		r.Omitted != want {
 		t.Errorf("%d violations and %d omitted, want %d and %d", len(r.Violations), r.Omitted, maxViolations, want)
 	}
 	if !strings.HasSuffix(r.Err().Error(), fmt.Sprintf("and %d more violations", r.Omitted)) {
@@ -179,7 +189,7 @@ func TestCheckAlwaysNamesDamage(t *testing.T) {
 	for range maxViolations + 5 {
 		recs = append(recs, ended(1, 0))
 	}
-	im := newImage(t, DefaultSegmentBytes, append(recs, opened(2), opened(3)))
+	im := newImage(t, Options{Sync: SyncNone}, append(recs, opened(2), opened(3)))
 	at := im.ends[len(recs)-1]
 	im.segments[0][at+frameBytes] ^= 1
 	r, err := Check(im.write(t))
@@ -187,7 +197,8 @@ func TestCheckAlwaysNamesDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := r.Violations[len(r.Violations)-1]
-	if r.Damage == nil || r.Damage.Offset != at || last.Position != r.Damage.Position || len(r.Violations) != maxViolations || r.Omitted != 6 {
+	if r.Damage == nil || r.Damage.Offset != at || last.Position != r.Damage.Position ||
+		len(r.Violations) != maxViolations || r.Omitted != 6 {
 		t.Errorf("damage %v, the last of %d violations %v, %d omitted", r.Damage, len(r.Violations), last, r.Omitted)
 	}
 	if r.Sessions != 1 || r.Summary.Records != uint64(len(recs)) {

@@ -21,11 +21,18 @@ type image struct {
 	ends     []int64 // of the records, in bytes from the start of the journal
 }
 
-// newImage writes run into segments of about segmentBytes.
-func newImage(t testing.TB, segmentBytes int64, run []*bulkheadv1.Record) image {
+// newImage writes a run, each record in a write of its own. With SyncNone the records do not say
+// where that begins, as those of earlier versions.
+func newImage(t testing.TB, o Options, run []*bulkheadv1.Record) image {
 	t.Helper()
-	dir, f := newJournal(t, Options{SegmentBytes: segmentBytes}, run...)
+	dir, f := newJournal(t, o, run...)
 	closeJournal(t, f)
+	return imageOf(t, dir, run)
+}
+
+// imageOf reads the journal in dir, which holds a run.
+func imageOf(t testing.TB, dir string, run []*bulkheadv1.Record) image {
+	t.Helper()
 	segments, err := listSegments(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +44,7 @@ func newImage(t testing.TB, segmentBytes int64, run []*bulkheadv1.Record) image 
 			t.Fatal(err)
 		}
 		im.segments = append(im.segments, content)
-		_, err = readSegment(dir, s, func(payload []byte, at Position) error {
+		_, err = readSegment(dir, s, headerBytes, func(payload []byte, at Position, _ Mark) error {
 			im.ends = append(im.ends, s.start+at.Offset+frameBytes+int64(len(payload)))
 			return nil
 		})
@@ -65,7 +72,7 @@ func writeSegment(t testing.TB, dir string, n int, content []byte) {
 	}
 }
 
-// tornAt is a torn tail without its reason.
+// tornAt returns a torn tail without its reason.
 func tornAt(segment string, offset, bytes int64) *Torn {
 	return &Torn{Position: Position{segment, offset}, Bytes: bytes}
 }
@@ -81,7 +88,7 @@ func withoutWhy(t *Torn) *Torn {
 // TestEveryPrefixOpens cuts a journal at every byte, as a crash would, and finishes the
 // run on what is left.
 func TestEveryPrefixOpens(t *testing.T) {
-	im := newImage(t, 150, wholeRun())
+	im := newImage(t, Options{Sync: SyncNone, SegmentBytes: 150}, wholeRun())
 	var start int64
 	for i, content := range im.segments {
 		for size := 0; size <= len(content); size++ {
@@ -166,10 +173,21 @@ func checkTornFile(t *testing.T, found Recovery, tail []byte) {
 // TestEveryFlippedBitIsSeen flips each bit of a journal. In the last record that is a
 // torn tail, anywhere else an error, and never a record that was not written.
 func TestEveryFlippedBitIsSeen(t *testing.T) {
-	im := newImage(t, 150, wholeRun())
+	im := newImage(t, Options{Sync: SyncNone, SegmentBytes: 150}, wholeRun())
 	if len(im.segments) < 3 {
 		t.Fatalf("%d segments, want several", len(im.segments))
 	}
+	im.flipEveryBit(t)
+	dir, f := newJournal(t, Options{})
+	if err := f.Append(t.Context(), wholeRun()...); err != nil { // one write
+		t.Fatal(err)
+	}
+	closeJournal(t, f)
+	imageOf(t, dir, wholeRun()).flipEveryBit(t)
+}
+
+func (im image) flipEveryBit(t *testing.T) {
+	t.Helper()
 	dir := im.write(t)
 	var start int64
 	for i, content := range im.segments {
@@ -197,7 +215,8 @@ func (im image) checkFlip(t *testing.T, dir string, at int64, place Position) {
 	r, checkErr := Check(dir)
 	if inLast := at >= im.ends[len(im.ends)-2]; inLast {
 		if err != nil || sum.Torn == nil || !sum.Torn.Damaged || checkErr != nil || r.Err() == nil || r.Damage != nil {
-			t.Fatalf("%v, in the last record: Replay = %+v, %v, Check = %v; want a torn tail that is damaged", place, sum, err, r.Err())
+			t.Fatalf("%v, in the last record: Replay = %+v, %v, Check = %v; want a torn tail that is damaged", place,
+				sum, err, r.Err())
 		}
 		return
 	}
@@ -226,9 +245,9 @@ func TestDamage(t *testing.T) {
 		torn   string // what Torn says
 		err    string // what the error says
 	}{
-		{name: "zeros after the last record",
-			damage: func(im *image) { im.segments[2] = append(im.segments[2], zeros...) },
-			torn:   "10000 bytes damaged: zeros where a record should begin"},
+		{name: "a record of zeros and more that is none after the last",
+			damage: func(im *image) { im.segments[2] = append(append(im.segments[2], zeros[:9000]...), "x"...) },
+			torn:   "9001 bytes damaged: zeros where a record should begin"},
 		{name: "last record lost in zeros",
 			damage: func(im *image) { clear(im.segments[2][im.lastRecord()+10:]) },
 			torn:   "damaged: record checksum is wrong; " + MayBeAcknowledged},
@@ -246,13 +265,32 @@ func TestDamage(t *testing.T) {
 			torn:   "10 bytes torn: record cut short: 2 of 6 bytes"},
 		{name: "a flipped bit makes the last record longer",
 			damage: func(im *image) { im.segments[2][im.lastRecord()+1] ^= 1 },
-			torn:   "14 bytes damaged: record length is wrong: its checksum is right for what is there; " + MayBeAcknowledged},
+			torn: "14 bytes damaged: record length is wrong: its checksum is right for what is there; " +
+				MayBeAcknowledged},
+		{name: "a flipped bit makes the last record longer, and zeros follow",
+			damage: func(im *image) {
+				im.segments[2][im.lastRecord()+1] ^= 1
+				im.segments[2] = append(im.segments[2], zeros...)
+			},
+			torn: "damaged: record checksum is wrong; " + MayBeAcknowledged},
 		{name: "last segment is empty",
 			damage: func(im *image) { im.segments[2] = nil },
 			torn:   last + " at byte 0: 0 bytes torn: segment header cut short: 0 of 16 bytes"},
 		{name: "a hole before the last record",
 			damage: func(im *image) { clear(im.segments[2][headerBytes:im.lastRecord()]) },
 			err:    "zeros where a record should begin, and a valid record follows at byte"},
+		{name: "a hole before the last record, and zeros behind it",
+			damage: func(im *image) {
+				clear(im.segments[2][headerBytes:im.lastRecord()])
+				im.segments[2] = append(im.segments[2], zeros...)
+			},
+			err: "zeros where a record should begin, and a valid record follows at byte"},
+		{name: "damage before the last record, and zeros behind it",
+			damage: func(im *image) {
+				im.segments[2][im.lastRecord()-1] ^= 1
+				im.segments[2] = append(im.segments[2], zeros...)
+			},
+			err: "record checksum is wrong, and a valid record follows at byte"},
 		{name: "three bytes of junk before the last record",
 			damage: func(im *image) {
 				im.segments[2] = slices.Insert(im.segments[2], int(im.lastRecord()), 0xff, 0xff, 0xff)
@@ -263,7 +301,7 @@ func TestDamage(t *testing.T) {
 			err:    "segment header is all zeros, and a valid record follows at byte 16"},
 		{name: "zeros after a segment that is not the last",
 			damage: func(im *image) { im.segments[0] = append(im.segments[0], zeros...) },
-			err:    "00000001.seg at byte 163: zeros where a record should begin, and more segments follow"},
+			err:    "00000001.seg at byte 163: zeros where a record should begin, and more of the journal follows"},
 		{name: "a segment cut between records",
 			damage: func(im *image) { im.segments[1] = im.segments[1][:headerBytes] },
 			err:    last + " at byte 8: begins at byte"},
@@ -282,7 +320,7 @@ func TestDamage(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			im := newImage(t, 150, wholeRun())
+			im := newImage(t, Options{Sync: SyncNone, SegmentBytes: 150}, wholeRun())
 			if len(im.segments) != 3 {
 				t.Fatalf("%d segments, want 3", len(im.segments))
 			}
@@ -298,7 +336,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// lastRecord is the offset of the last record in the last segment.
+// lastRecord returns the offset of the last record in the last segment.
 func (im image) lastRecord() int64 {
 	var before int64
 	for _, content := range im.segments[:len(im.segments)-1] {
@@ -338,7 +376,7 @@ func TestStrayFiles(t *testing.T) {
 
 // What lies before a missing segment is read and checked, and the hole is named.
 func TestMissingSegments(t *testing.T) {
-	im := newImage(t, 150, append(wholeRun()[:3:3], append([]*bulkheadv1.Record{opened(1)}, wholeRun()[3:]...)...))
+	im := newImage(t, Options{Sync: SyncNone, SegmentBytes: 150}, slices.Insert(wholeRun(), 3, opened(1)))
 	if len(im.segments) != 3 {
 		t.Fatalf("%d segments, want 3", len(im.segments))
 	}
@@ -351,7 +389,8 @@ func TestMissingSegments(t *testing.T) {
 		problems []string
 	}{
 		{0, []string{"00000001.seg at byte 0: file is missing, but 00000002.seg is there"}},
-		{first, []string{"session 1: opened again", "00000002.seg at byte 0: file is missing, but 00000003.seg is there"}},
+		{first, []string{"session 1: opened again",
+			"00000002.seg at byte 0: file is missing, but 00000003.seg is there"}},
 	} {
 		dir := im.write(t)
 		if err := os.Remove(filepath.Join(dir, segmentName(missing+1))); err != nil {

@@ -43,7 +43,7 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 	}
 }
 
-// descriptors is how many descriptors the process has.
+// descriptors returns how many descriptors the process has.
 func descriptors(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"bulkhead/internal/flock"
+	"bulkhead/internal/ownfile"
 )
 
 const lockName = "lock"
@@ -23,38 +24,34 @@ type disk interface {
 	open(name string) (segmentFile, error)
 	// sync makes the names of the files durable.
 	sync() error
+	// gains returns why zeros written ahead would gain nothing, or nil.
+	gains() error
 }
 
 // segmentFile is what a writer needs of a segment file.
 type segmentFile interface {
-	// Write appends.
+	// Write continues where the last one ended: first at the end of the file, and after a
+	// Truncate there.
 	Write(p []byte) (int, error)
 	// Sync forces everything written, and the file's size, to storage.
 	Sync() error
 	Truncate(size int64) error
 	Close() error
+
+	// Zero writes zeros, and SyncZeros forces them to storage. Both may be called beside the
+	// others, and neither moves where Write continues.
+	Zero(from, to int64) error
+	SyncZeros() error
 }
 
 // folder is a journal's folder on disk.
 type folder string
 
-// os.File.Sync is fsync(2). fdatasync(2) gains nothing here: an append changes the
-// file's size, which both must write.
 func (d folder) create(name string) (segmentFile, error) {
-	return asSegmentFile(os.OpenFile(filepath.Join(string(d), name), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600))
+	return d.segmentFileAt(name, os.O_CREATE|os.O_EXCL)
 }
 
-func (d folder) open(name string) (segmentFile, error) {
-	return asSegmentFile(os.OpenFile(filepath.Join(string(d), name), os.O_WRONLY|os.O_APPEND, 0))
-}
-
-// asSegmentFile keeps a nil *os.File from becoming a non-nil interface.
-func asSegmentFile(f *os.File, err error) (segmentFile, error) {
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
+func (d folder) open(name string) (segmentFile, error) { return d.segmentFileAt(name, 0) }
 
 func (d folder) sync() error { return syncFolder(string(d)) }
 
@@ -85,7 +82,7 @@ func makeFolder(dir string) error {
 // lockFolder claims a journal's folder for one writer, until the returned file is
 // closed or the process ends. It returns ErrLocked when another has it.
 func lockFolder(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := ownfile.Open(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("locking journal: %w", err)
 	}

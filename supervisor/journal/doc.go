@@ -9,7 +9,13 @@
 //
 // start is how many bytes of the journal lie in the segments before this one, so a
 // segment that is missing, swapped, cut or grown does not go unseen. A payload is
-// one encoded bulkheadv1.Record of 1 byte to MaxRecordBytes.
+// one encoded bulkheadv1.Record of 1 byte to 16 MiB. With SyncBatch its last field, write_begin,
+// says where the write began that the record came with.
+//
+// Behind the last record of the last segment there may be zeros, and nothing else: that is a
+// clean end. The writer has them written, and synced, ahead of itself (see runway), because
+// overwriting is half as long on its way to the disk as growing a file. They are cut off when the
+// journal is closed, and when one whose writer was killed is opened again.
 //
 // Invariants:
 //
@@ -27,14 +33,37 @@
 // Damage is one of two things, and never passes for a record:
 //
 //   - A torn tail: in the last segment, an incomplete record, one with a wrong
-//     checksum, zeros, or garbage, with no valid record after it. Replay stops there and
-//     says so; Open moves it aside. An incomplete record is what a crash of the writer
-//     leaves, and was never acknowledged. Of the others nobody can tell: a crash of the
+//     checksum, or garbage, with no valid record after it. Replay stops there and
+//     says so; Open moves it aside. An incomplete record, which ends with the segment or, where
+//     it was written over zeros, in zeros from the border of a sector on, is what a crash of the
+//     writer leaves, and was never acknowledged. Of the others nobody can tell: a crash of the
 //     machine leaves them of what was not acknowledged, when blocks were written out of
 //     order, and a flipped bit of what was (Torn.Damaged).
-//   - Corruption: anything else. Replay stops with a CorruptError, Open refuses. A
-//     crash of the machine can look like this when its storage kept a later part of an
-//     unacknowledged write and lost an earlier one; refusing is chosen over guessing.
+//   - Corruption: anything else. Replay stops with a CorruptError, Open refuses.
+//
+// A crash of the machine can keep a later part of a write and lose an earlier one: the write of
+// several records, a group, was not acknowledged, but valid records lie behind a breakage. That
+// is a torn tail, from the breakage on, and not corruption, if all of this holds:
+//
+//   - It is in the last segment.
+//   - Every valid record behind the breakage, wherever it begins, says in write_begin where its
+//     write began, and all say the same: at the breakage or before it. So they came with what is
+//     broken. The writer syncs a write before it begins the next, so no later write was
+//     acknowledged, and this one only if the disk has lost what it had synced.
+//   - What is broken between them are lost sectors: from border to border 512 zeros; fewer in the
+//     first sector of the write, which it begins in the middle of. Each broken record must have
+//     lost one, as far as lengths that are still there tell where records begin.
+//
+// It is Damaged, and may have been acknowledged, if it holds something broken that is not
+// explained, at its very end, or by fewer than 16 zeros. A flipped bit before the last record is
+// never explained: it stays corruption. What cannot be told from a crash of the machine is a disk
+// that made zeros of sectors of the last write after it had synced them, and damage in a record of
+// that write that has a sector of zeros as its content: these are said to be torn. Clients prove
+// them (LostAcknowledged). Where the field is missing, as in records of earlier versions and of
+// SyncNone, which acknowledges before it syncs, such a breakage is corruption.
+//
+// Two files beside the segments, checkpoint and checkpoint.old, are no part of the journal: they
+// are derived from it, by package recovery, and name the record that they are behind (Mark).
 //
 // What it does not do: it gives no meaning to records (Check alone knows their
 // order), does not compress, encrypt or delete, and does not see that whole records

@@ -47,12 +47,14 @@ func TestFailureIsForGood(t *testing.T) {
 		{name: "folder fsync at the next segment", segments: 1, want: syscall.EIO, fault: func(d *scriptedDisk) {
 			d.onSyncFolder = func() error { return syscall.EIO }
 		}},
-		{name: "half a header in the next segment", segments: 1, torn: true, want: syscall.ENOSPC, fault: func(d *scriptedDisk) {
-			d.onWrite = func(f segmentFile, p []byte) (int, error) { return writeHalf(f, p, syscall.ENOSPC) }
-		}},
-		{name: "fsync of a full segment, no sync", segments: 1, sync: SyncNone, want: syscall.EIO, fault: func(d *scriptedDisk) {
-			d.onSync = func(segmentFile) error { return syscall.EIO }
-		}},
+		{name: "half a header in the next segment", segments: 1, torn: true, want: syscall.ENOSPC,
+			fault: func(d *scriptedDisk) {
+				d.onWrite = func(f segmentFile, p []byte) (int, error) { return writeHalf(f, p, syscall.ENOSPC) }
+			}},
+		{name: "fsync of a full segment, no sync", segments: 1, sync: SyncNone, want: syscall.EIO,
+			fault: func(d *scriptedDisk) {
+				d.onSync = func(segmentFile) error { return syscall.EIO }
+			}},
 		{name: "close of a full segment", segments: 1, want: syscall.EIO, fault: func(d *scriptedDisk) {
 			d.onClose = func(f segmentFile) error { return errors.Join(f.Close(), syscall.EIO) }
 		}},
@@ -135,8 +137,13 @@ func TestSyncNoneFailsAtCloseWhenTheSyncFails(t *testing.T) {
 
 func TestCreateThatFailsLeavesNoJournal(t *testing.T) {
 	for name, fault := range map[string]func(d *scriptedDisk){
-		"create":      func(d *scriptedDisk) { d.onCreate = func(string) error { return syscall.EIO } },
-		"header":      func(d *scriptedDisk) { d.onWrite = func(segmentFile, []byte) (int, error) { return 0, syscall.EIO } },
+		"create": func(d *scriptedDisk) { d.onCreate = func(string) error { return syscall.EIO } },
+		"header": func(d *scriptedDisk) {
+			d.onWrite = func(segmentFile, []byte) (int, error) {
+				return 0,
+					syscall.EIO
+			}
+		},
 		"fsync":       func(d *scriptedDisk) { d.onSync = func(segmentFile) error { return syscall.EIO } },
 		"sync folder": func(d *scriptedDisk) { d.onSyncFolder = func() error { return syscall.EIO } },
 	} {

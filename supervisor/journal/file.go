@@ -83,9 +83,17 @@ func firstSegment(dir string, o Options, d disk) (*writer, error) {
 
 // start sets a writer to work.
 func start(lock *os.File, w *writer) *File {
+	w.acked.Store(w.start + w.size)
+	if w.sync == SyncBatch && w.disk.gains() == nil {
+		w.runway.start() // the writer closes it
+	}
 	go w.run() // ends when Close closes w.closing; Close waits for it
 	return &File{lock: lock, writer: w}
 }
+
+// Acknowledged returns how many bytes the journal has up to the last record that an Append
+// has returned for, headers and all.
+func (f *File) Acknowledged() int64 { return f.writer.acked.Load() }
 
 // Append implements Journal.
 func (f *File) Append(ctx context.Context, recs ...*bulkheadv1.Record) error {
@@ -127,7 +135,7 @@ func (f *File) encode(recs []*bulkheadv1.Record) (*request, error) {
 	req.frames = req.frames[:0]
 	for i, rec := range recs {
 		var err error
-		if req.frames, err = appendFrame(req.frames, rec); err != nil {
+		if req.frames, err = appendFrame(req.frames, rec, f.writer.sync == SyncBatch); err != nil {
 			f.release(req)
 			return nil, fmt.Errorf("record %d of %d: %w", i+1, len(recs), err)
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"bulkhead/internal/ownfile"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -23,12 +24,25 @@ type Follower struct {
 	offset int64    // of the next record; 0 before the header was read
 	buf    *bufio.Reader
 	data   []byte // of the last record, to be used again
+	last   Mark   // behind the last record delivered
 }
 
 // Follow begins at the first record of the journal in dir, which need not be there yet.
 func Follow(dir string) *Follower {
 	return &Follower{dir: dir, number: 1, buf: bufio.NewReaderSize(nil, readBufferBytes)}
 }
+
+// FollowFrom begins at the record behind a mark.
+func FollowFrom(dir string, from Mark) *Follower {
+	f := Follow(dir)
+	if from != (Mark{}) {
+		f.number, f.start, f.offset, f.last = from.Segment, from.Bytes-from.Offset, from.Offset, from
+	}
+	return f
+}
+
+// At returns the mark behind the last record that was delivered, or that it began behind.
+func (f *Follower) At() Mark { return f.last }
 
 // Close lets go of the journal.
 func (f *Follower) Close() error {
@@ -39,10 +53,10 @@ func (f *Follower) Close() error {
 }
 
 // Next calls fn with the records that have come since the last call, in order, until
-// they are some most bytes long; more says that there may be others already. fn may
+// they are, with the headers of segments, most bytes long or more; more says that there may be others already. fn may
 // keep the record; its error ends Next, which may then not be called again.
 //
-// A record that is not whole is waited for, unless the journal goes on behind it: then
+// A record that is not whole is waited for, unless the journal continues behind it: then
 // Next returns a CorruptError.
 func (f *Follower) Next(most int64, fn func(*bulkheadv1.Record) error) (more bool, err error) {
 	for read := int64(0); ; {
@@ -62,7 +76,8 @@ func (f *Follower) Next(most int64, fn func(*bulkheadv1.Record) error) (more boo
 		case !complete:
 			return false, nil
 		case why != "":
-			return false, &CorruptError{Position{segmentName(f.number), f.offset}, why + ", and more segments follow"}
+			return false, &CorruptError{Position{segmentName(f.number), f.offset},
+				why + ", and more of the journal follows"}
 		}
 		f.start += f.offset
 		f.file.Close() // read only: nothing can be lost
@@ -85,15 +100,17 @@ func (f *Follower) exists(number int) (bool, error) {
 // segment delivers records of the current segment. why says what is wrong at the
 // place where it stops, or is "" at the end of the file and at most.
 func (f *Follower) segment(most int64, fn func(*bulkheadv1.Record) error) (read int64, why string, err error) {
+	at := f.offset
 	size, why, err := f.open()
 	if why != "" || err != nil {
 		return 0, why, err
 	}
+	read = f.offset - at // the header, if this is the first look at the segment
 	f.buf.Reset(io.NewSectionReader(f.file, f.offset, size-f.offset))
-	frame := make([]byte, frameBytes)
+	header := make([]byte, frameBytes)
 	for f.offset < size && read < most {
 		var broken *breakage
-		f.data, broken, err = readRecord(f.buf, frame, f.data[:0], size-f.offset)
+		f.data, broken, err = readRecord(f.buf, header, f.data[:0], size-f.offset)
 		if err != nil {
 			return read, "", fmt.Errorf("following %v: %w", Position{segmentName(f.number), f.offset}, err)
 		}
@@ -104,6 +121,7 @@ func (f *Follower) segment(most int64, fn func(*bulkheadv1.Record) error) (read 
 		if err != nil {
 			return read, "", err
 		}
+		f.last = segment{number: f.number, start: f.start}.behind(header, f.offset)
 		length := frameBytes + int64(len(f.data))
 		f.offset += length
 		read += length
@@ -119,7 +137,7 @@ func (f *Follower) segment(most int64, fn func(*bulkheadv1.Record) error) (read 
 func (f *Follower) open() (size int64, why string, err error) {
 	name := segmentName(f.number)
 	if f.file == nil {
-		f.file, err = os.Open(filepath.Join(f.dir, name))
+		f.file, err = ownfile.Peek(filepath.Join(f.dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			return 0, "file is missing", nil
 		}

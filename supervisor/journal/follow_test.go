@@ -9,7 +9,7 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// followAll is what a Follower has now.
+// followAll returns what a Follower has now.
 func followAll(t *testing.T, f *Follower, most int64) []*bulkheadv1.Record {
 	t.Helper()
 	var got []*bulkheadv1.Record
@@ -93,7 +93,7 @@ func TestFollowWaitsForAWholeRecord(t *testing.T) {
 	wantRecords(t, got, wholeRun())
 }
 
-// Damage is waited at, and is an error once the journal goes on behind it.
+// Damage is waited at, and is an error once the journal continues behind it.
 func TestFollowDamage(t *testing.T) {
 	dir, w := newJournal(t, Options{Sync: SyncNone, SegmentBytes: 100}, wholeRun()...)
 	closeJournal(t, w)

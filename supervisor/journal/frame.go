@@ -4,10 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/frame"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -16,7 +16,10 @@ const (
 	formatVersion = 1
 
 	headerBytes = 16 // magic, version u32, start u64
-	frameBytes  = 8  // length u32, checksum u32
+	frameBytes  = frame.HeaderBytes
+
+	// maxPayloadBytes is the largest payload of a frame.
+	maxPayloadBytes = 16 << 20
 )
 
 // encodeHeader returns the header of a segment that has start bytes of journal
@@ -28,15 +31,9 @@ func encodeHeader(start int64) []byte {
 	return binary.LittleEndian.AppendUint64(h, uint64(start))
 }
 
-// checksum is the CRC-32C of a record's length field and payload.
-func checksum(length, payload []byte) uint32 {
-	table := crc32.MakeTable(crc32.Castagnoli)
-	return crc32.Update(crc32.Checksum(length, table), table, payload)
-}
-
-// appendFrame encodes rec as a framed record at the end of buf. On an error buf is
-// as it was.
-func appendFrame(buf []byte, rec *bulkheadv1.Record) ([]byte, error) {
+// appendFrame encodes rec as a framed record at the end of buf, with or without room for where
+// its write begins. On an error buf is as it was.
+func appendFrame(buf []byte, rec *bulkheadv1.Record, begin bool) ([]byte, error) {
 	opts := proto.MarshalOptions{}
 	size := opts.Size(rec)
 	switch {
@@ -44,6 +41,8 @@ func appendFrame(buf []byte, rec *bulkheadv1.Record) ([]byte, error) {
 		return buf, errors.New("record is empty")
 	case size > MaxRecordBytes:
 		return buf, fmt.Errorf("record of %d bytes is larger than %d", size, MaxRecordBytes)
+	case rec.WriteBegin != nil:
+		return buf, errors.New("record has a write_begin, which is for the journal to set")
 	}
 	start := len(buf)
 	opts.UseCachedSize = true
@@ -51,8 +50,9 @@ func appendFrame(buf []byte, rec *bulkheadv1.Record) ([]byte, error) {
 	if err != nil {
 		return buf, fmt.Errorf("encoding record: %w", err)
 	}
-	frame, payload := framed[start:start+frameBytes], framed[start+frameBytes:]
-	binary.LittleEndian.PutUint32(frame, uint32(len(payload)))
-	binary.LittleEndian.PutUint32(frame[4:], checksum(frame[:4], payload))
+	if begin {
+		framed = append(framed, untoldBegin...)
+	}
+	frame.Seal(framed[start:])
 	return framed, nil
 }

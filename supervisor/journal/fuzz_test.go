@@ -1,8 +1,10 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,6 +31,7 @@ func FuzzReplay(f *testing.F) {
 			t.Fatalf("Replay = %v, want a named error", err)
 		}
 		checkAgrees(t, dir, sum, err)
+		checkOverZeros(t, content, recs, sum, err)
 		journal, _, openErr := open(dir, Options{}, unsynced(dir))
 		if (err == nil) != (openErr == nil) {
 			t.Fatalf("Replay = %v but Open = %v", err, openErr)
@@ -44,6 +47,31 @@ func FuzzReplay(f *testing.F) {
 		}
 		wantRecords(t, got, append(recs, detached(1)))
 	})
+}
+
+// checkOverZeros checks that zeros behind a segment hide nothing that is wrong with it, and add
+// nothing.
+func checkOverZeros(t *testing.T, content []byte, recs []*bulkheadv1.Record, sum Summary, replayErr error) {
+	t.Helper()
+	dir := image{segments: [][]byte{append(bytes.Clone(content), make([]byte, 1000)...)}}.write(t)
+	got, over, err := replayAll(dir)
+	switch {
+	case len(content) < headerBytes || len(got) > len(recs): // the zeros made something whole
+		return
+	case (err != nil) != (replayErr != nil):
+		t.Fatalf("Replay = %v, and with zeros behind %v", replayErr, err)
+	case err == nil && (sum.Torn != nil) != (over.Torn != nil):
+		tail := content[sum.End.Offset:]
+		if sum.End.Offset == 0 {
+			tail = content[headerBytes:]
+		}
+		if len(bytes.TrimRight(tail, "\x00")) > 0 {
+			t.Fatalf("Replay found torn %v, and with zeros behind %v", sum.Torn, over.Torn)
+		}
+	case sum.Torn != nil && sum.Torn.Damaged && !over.Torn.Damaged:
+		t.Fatalf("Replay found torn %v, and with zeros behind %v", sum.Torn, over.Torn)
+	}
+	wantRecords(t, got, recs)
 }
 
 // checkAgrees checks that Check says of a journal what Replay said.
@@ -62,4 +90,29 @@ func checkAgrees(t *testing.T, dir string, sum Summary, replayErr error) {
 	if diff := cmp.Diff(sum, r.Summary); err == nil && diff != "" {
 		t.Fatalf("Check's summary is not Replay's:\n%s", diff)
 	}
+}
+
+// FuzzPowerFailure loses sectors of one write of a real journal: which, lost says bit by bit. What
+// was acknowledged is there or missed.
+func FuzzPowerFailure(f *testing.F) {
+	f.Add(uint64(1), uint8(1), []byte{1}, uint16(0))
+	f.Add(uint64(2), uint8(6), []byte{0b10, 1}, uint16(5000))
+	f.Fuzz(func(t *testing.T, seed uint64, n uint8, lost []byte, zeros uint16) {
+		w := newWritten(t, SyncBatch, stories(rand.New(rand.NewPCG(seed, 0))))
+		at := 1 + int(n)%(len(w.writes)-1)
+		write := w.writes[at]
+		content := failPower(w.segments[0], write, 0, func(sector int64) bool {
+			i := int(sector - write.from/sectorBytes)
+			return i/8 < len(lost) && lost[i/8]>>(i%8)&1 != 0
+		})
+		if bytes.Equal(content, w.segments[0][:write.to]) {
+			return
+		}
+		whole := append(bytes.Clone(content), w.segments[0][write.to:]...)
+		content = append(content, make([]byte, zeros)...)
+		checkPowerFailure(t, w.cut(at), content, w.writes[at-1].records)
+		if len(whole) > int(write.to) {
+			checkRefused(t, append(whole, make([]byte, zeros)...))
+		}
+	})
 }

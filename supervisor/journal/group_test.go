@@ -115,7 +115,8 @@ func TestFailedFsyncFailsTheWholeGroup(t *testing.T) {
 		close(gate.open)
 		wg.Wait()
 		if acked.Load() != 1 || failed.Load() != callers || gate.syncs != 2 {
-			t.Errorf("%d acknowledged, %d failed, %d fsyncs; want 1, %d, 2", acked.Load(), failed.Load(), gate.syncs, callers)
+			t.Errorf("%d acknowledged, %d failed, %d fsyncs; want 1, %d, 2", acked.Load(), failed.Load(), gate.syncs,
+				callers)
 		}
 		if err := f.Close(); !errors.Is(err, syscall.EIO) {
 			t.Errorf("Close = %v, want EIO", err)
@@ -222,5 +223,6 @@ func TestCallersKeepTheirOrder(t *testing.T) {
 	if r := mustCheck(t, dir); r.Summary.Records != callers*(3+2*rounds)+2 || r.Summary.Segments < 5 {
 		t.Errorf("Summary = %+v, want %d records in several segments", r.Summary, callers*(3+2*rounds)+2)
 	}
-	wantSegmentSizes(t, dir, limit, 2*frameBytes+proto.Size(opened(callers))+proto.Size(attached(callers, 1)))
+	pair := 2*(frameBytes+beginBytes) + proto.Size(opened(callers)) + proto.Size(attached(callers, 1))
+	wantSegmentSizes(t, dir, limit, pair)
 }

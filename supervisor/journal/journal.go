@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // MaxRecordBytes is the largest encoded record that a journal takes.
-const MaxRecordBytes = 16 << 20
-
-// DefaultSegmentBytes is the segment size when Options name none.
-const DefaultSegmentBytes = 64 << 20
+const MaxRecordBytes = maxPayloadBytes - beginBytes
 
 // Journal is what a supervisor needs of the record of its run.
 type Journal interface {
@@ -53,12 +51,15 @@ type Options struct {
 	// Sync is SyncBatch unless set.
 	Sync Sync
 	// SegmentBytes is the size from which on a segment is full and the next one is
-	// begun; 0 means DefaultSegmentBytes. A segment may be longer by one Append.
+	// begun; 0 means that none ever is. A segment may be longer by one Append.
 	SegmentBytes int64
 	// ReserveBytes of the file system are set aside in the journal's folder, no more than
 	// an eighth of what is free; 0 is none. When the file system is full they are given
-	// back, and the journal goes on with them.
+	// back, and the journal continues with them.
 	ReserveBytes int64
+	// Read is behind the last record that the caller of Open has read already: Open does not read
+	// it again. The zero value is the begin.
+	Read Mark
 	// Full, if not nil, is called when a reserve was given back, with the error that made it
 	// so. It is called by the writer and must not wait for an Append.
 	Full func(error)
@@ -84,7 +85,7 @@ func (o Options) resolve() (Options, error) {
 		o.Unreserved = func(error) {}
 	}
 	if o.SegmentBytes == 0 {
-		o.SegmentBytes = DefaultSegmentBytes
+		o.SegmentBytes = math.MaxInt64
 	}
 	return o, nil
 }
@@ -129,12 +130,13 @@ type Position struct {
 	Offset int64
 }
 
-// String is "00000001.seg at byte 16".
+// String returns the position for people: "00000001.seg at byte 16".
 func (p Position) String() string {
 	return fmt.Sprintf("%s at byte %d", p.Segment, p.Offset)
 }
 
-// Torn is the tail of a last segment that holds no valid record.
+// Torn is the tail of a last segment that holds no valid record, or only some of a write that is
+// not whole: see the package's comment.
 type Torn struct {
 	Position
 	// Bytes is the length of the tail; 0 for a segment file that was only created.
@@ -144,7 +146,7 @@ type Torn struct {
 	Why string
 	// Damaged says that the tail is not only cut short: a record of full length with a
 	// wrong checksum, zeros, or garbage. Records in it may have been acknowledged. Else
-	// it is the beginning of one that never was.
+	// it is the beginning of one that never was, or the rest of a write that never was.
 	Damaged bool
 }
 
@@ -159,7 +161,7 @@ const MayBeAcknowledged = "this end is damaged, not only cut short, and may have
 // records' lost_acknowledged; of records before that they look for the words.
 const LostAcknowledged = "the journal lost acknowledged records"
 
-// String says what is torn, for a person.
+// String returns what is torn, for a person.
 func (t Torn) String() string {
 	word := "torn"
 	if t.Damaged {

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -21,7 +23,41 @@ const (
 	// appenderEnv names the journal that a test process is to append to.
 	appenderEnv      = "JOURNAL_TEST_APPENDER"
 	appenderSessions = 4
+	// appenderLimitEnv is how large a file of that process may become, in bytes.
+	appenderLimitEnv = "JOURNAL_TEST_LIMIT"
 )
+
+// TestFileSizeLimit has a process append that may not make its segment as long as it wants: zeros
+// reach the limit first, and harm nothing; then a write does, and what was acknowledged is there.
+func TestFileSizeLimit(t *testing.T) {
+	const limit = 20_000
+	dir := t.TempDir() + "/journal"
+	t.Setenv(appenderLimitEnv, fmt.Sprint(limit))
+	acked := killAppender(t, dir, -1)
+	content, err := os.ReadFile(filepath.Join(dir, segmentName(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sum, err := replayAll(dir)
+	if err != nil || sum.Torn != nil || sum.End.Offset != int64(len(content)) || sum.Segments != 1 {
+		t.Errorf("Replay = %+v, %v; the segment has %d bytes", sum, err, len(content))
+	}
+	if len(content) > limit || len(content) < limit-appenderSessions*1000 {
+		t.Errorf("the segment has %d bytes, its limit is %d", len(content), limit)
+	}
+	mustCheck(t, dir)
+	last := lastSeqs(t, dir)
+	for session := range uint32(appenderSessions) {
+		if session++; acked[session] == 0 || last[session] != acked[session] {
+			t.Errorf("session %d: %d was acknowledged, the journal ends at %d", session, acked[session], last[session])
+		}
+	}
+	f, found, err := Open(dir, Options{})
+	if err != nil || found.Torn != nil {
+		t.Fatalf("Open = %+v, %v", found, err)
+	}
+	closeJournal(t, f)
+}
 
 // TestAcknowledgedRecordsSurviveSIGKILL kills a process that appends, several times over
 // the same journal. Whatever it said was acknowledged must be there.
@@ -33,7 +69,8 @@ func TestAcknowledgedRecordsSurviveSIGKILL(t *testing.T) {
 		last := lastSeqs(t, dir)
 		for session, seq := range acked {
 			if last[session] < seq {
-				t.Errorf("round %d: session %d: %d was acknowledged, the journal ends at %d", round, session, seq, last[session])
+				t.Errorf("round %d: session %d: %d was acknowledged, the journal ends at %d", round, session, seq,
+					last[session])
 			}
 		}
 	}
@@ -50,7 +87,8 @@ func TestAcknowledgedRecordsSurviveSIGKILL(t *testing.T) {
 }
 
 // killAppender starts an appender on dir, kills it after some acknowledgements, and
-// returns the last acknowledged message of each session.
+// returns the last acknowledged message of each session. If after is negative it must give up by
+// itself.
 func killAppender(t *testing.T, dir string, after int) map[uint32]uint64 {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -80,6 +118,9 @@ func killAppender(t *testing.T, dir string, after int) map[uint32]uint64 {
 	}
 	err = cmd.Wait()
 	var exit *exec.ExitError
+	if after < 0 && errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return acked // it gave up
+	}
 	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Fatalf("appender ended with %v, want SIGKILL", err)
 	}
@@ -110,6 +151,12 @@ func readLastSeqs(dir string) (map[uint32]uint64, error) {
 // appendUntilKilled is the appender: it says "session seq" after each acknowledgement,
 // and never returns.
 func appendUntilKilled(dir string) {
+	if limit, err := strconv.ParseUint(os.Getenv(appenderLimitEnv), 10, 64); err == nil {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
+			fmt.Fprintln(os.Stderr, "appender:", err)
+			os.Exit(1)
+		}
+	}
 	f, err := openAppender(dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "appender:", err)
@@ -130,7 +177,7 @@ func appendUntilKilled(dir string) {
 
 // openAppender creates the journal with its sessions, or takes it up.
 func openAppender(dir string) (*File, error) {
-	o := Options{SegmentBytes: 4096}
+	o := Options{SegmentBytes: 24 << 10} // room for zeros ahead
 	f, _, err := Open(dir, o)
 	if !errors.Is(err, ErrNoJournal) {
 		return f, err

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"bulkhead/internal/ownfile"
 )
 
 // Recovery is what Open found and did.
@@ -23,14 +25,14 @@ type Recovery struct {
 	TornFile string
 }
 
-// Open takes up the journal in dir to append to it. When Open returns, everything that
+// Open opens the journal in dir to append to it. When Open returns, everything that
 // Replay delivers is durable, also what was written and not yet acknowledged when the
 // last writer died.
 //
 // A torn tail is copied to a file "<segment>-<offset>.torn" beside the segment, then cut
-// off, and is in Recovery. Open reads the last segment and the headers of the others;
-// damage there is a CorruptError and nothing is changed. The other errors wrap ErrLocked,
-// ErrNoJournal, ErrVersion or what the system said.
+// off, and is in Recovery. Open reads the last segment, from Options.Read on if that is in it,
+// and the headers of the others; damage there is a CorruptError and nothing is changed. The other
+// errors wrap ErrLocked, ErrNoJournal, ErrForeignMark, ErrVersion or what the system said.
 func Open(dir string, o Options) (*File, Recovery, error) {
 	return open(dir, o, folder(dir))
 }
@@ -47,9 +49,9 @@ func open(dir string, o Options, d disk) (*File, Recovery, error) {
 	if err != nil {
 		return nil, Recovery{}, err
 	}
-	w, found, err := recoverJournal(dir, newWriter(dir, o, d))
+	w, found, err := recoverJournal(dir, o.Read, newWriter(dir, o, d))
 	if why := err; err != nil && newReserve(dir).relieves(err) { // of the writer before
-		w, found, err = recoverJournal(dir, newWriter(dir, o, d))
+		w, found, err = recoverJournal(dir, o.Read, newWriter(dir, o, d))
 		defer o.Full(why)
 	}
 	if err != nil {
@@ -63,48 +65,54 @@ func open(dir string, o Options, d disk) (*File, Recovery, error) {
 }
 
 // recoverJournal puts w at the end of the journal in dir, after cutting off a torn tail.
-func recoverJournal(dir string, w *writer) (*writer, Recovery, error) {
+func recoverJournal(dir string, read Mark, w *writer) (*writer, Recovery, error) {
 	segments, err := listSegments(dir)
 	if err != nil {
 		return nil, Recovery{}, err
 	}
-	torn, err := inspect(dir, segments)
+	e, err := inspect(dir, read, segments)
 	if err != nil {
 		return nil, Recovery{}, err
 	}
 	last := segments[len(segments)-1]
-	found := Recovery{Segments: len(segments), Torn: torn}
-	w.number, w.start, w.size = len(segments), last.start, last.size
-	if torn != nil {
-		if found.TornFile, err = setAside(dir, *torn); err != nil {
+	found := Recovery{Segments: len(segments), Torn: e.torn}
+	w.number, w.start, w.size = len(segments), last.start, e.offset
+	if e.torn != nil {
+		if found.TornFile, err = setAside(dir, *e.torn); err != nil {
 			return nil, Recovery{}, fmt.Errorf("keeping the torn tail of %s: %w", last.name, err)
 		}
-		w.size = torn.Offset
 	}
-	if err := w.resume(torn != nil); err != nil {
+	if err := w.resume(e.offset < last.size); err != nil {
 		return nil, Recovery{}, fmt.Errorf("opening journal: %w", err)
 	}
 	found.Bytes = w.start + w.size
 	return w, found, nil
 }
 
-// inspect reads the last segment and the headers of the others.
-func inspect(dir string, segments []segment) (torn *Torn, err error) {
+// inspect reads what of the last segment is not read yet, and the headers of the others. It
+// returns where the last one ends.
+func inspect(dir string, read Mark, segments []segment) (e end, err error) {
+	if err := read.check(dir, segments); err != nil {
+		return end{}, err
+	}
 	for _, s := range segments {
-		visit := visitFunc(verify)
-		if !s.last {
+		from, visit := int64(headerBytes), visitFunc(verify)
+		switch {
+		case !s.last:
 			visit = nil
+		case s.number == read.Segment:
+			from = read.Offset
 		}
-		if torn, err = readSegment(dir, s, visit); err != nil {
-			return nil, err
+		if e, err = readSegment(dir, s, from, visit); err != nil {
+			return end{}, err
 		}
 	}
-	return torn, nil
+	return e, nil
 }
 
-// resume opens the segment, cuts it to size if it is torn, gives it a header if it has
-// none, and makes it and its name durable.
-func (w *writer) resume(torn bool) (err error) {
+// resume opens the segment, cuts it to size if there is a torn tail or zeros behind that, gives
+// it a header if it has none, and makes it and its name durable.
+func (w *writer) resume(longer bool) (err error) {
 	if w.file, err = w.disk.open(w.name()); err != nil {
 		return fmt.Errorf("opening %s: %w", w.name(), err)
 	}
@@ -113,7 +121,7 @@ func (w *writer) resume(torn bool) (err error) {
 			w.file.Close() // the error that matters is err
 		}
 	}()
-	if torn {
+	if longer {
 		if err := w.file.Truncate(w.size); err != nil {
 			return fmt.Errorf("cutting %s to %d bytes: %w", w.name(), w.size, err)
 		}
@@ -129,6 +137,7 @@ func (w *writer) resume(torn bool) (err error) {
 	if err := w.disk.sync(); err != nil {
 		return fmt.Errorf("syncing the folder of %s: %w", w.name(), err)
 	}
+	w.runway.begin(w.file, w.size)
 	return nil
 }
 
@@ -138,7 +147,7 @@ func setAside(dir string, t Torn) (path string, err error) {
 	if t.Bytes == 0 {
 		return "", nil
 	}
-	from, err := os.Open(filepath.Join(dir, t.Segment))
+	from, err := ownfile.Peek(filepath.Join(dir, t.Segment))
 	if err != nil {
 		return "", err
 	}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -14,8 +15,11 @@ type Summary struct {
 	// frames.
 	Records uint64
 	Bytes   int64
-	// Torn is the torn tail; nil when the journal ends with a complete record.
+	// Torn is the torn tail; nil when the journal ends with a complete record, or with zeros
+	// behind it.
 	Torn *Torn
+	// End is behind the last record delivered.
+	End Mark
 }
 
 // Replay calls fn with every record of the journal in dir, in order. fn may keep the
@@ -26,35 +30,53 @@ type Summary struct {
 // of fn ends it too and is wrapped. The other errors wrap ErrNoJournal, ErrVersion or
 // what the system said. The Summary counts what was delivered, also with an error.
 func Replay(dir string, fn func(*bulkheadv1.Record) error) (Summary, error) {
-	return replay(dir, func(rec *bulkheadv1.Record, at Position) error {
-		if err := fn(rec); err != nil {
+	return ReplayFrom(dir, Mark{}, func(rec *bulkheadv1.Record, _ Mark) error { return fn(rec) })
+}
+
+// ReplayFrom replays the records behind a mark, each with the mark behind it. Of the
+// segments before only the headers and the sizes are checked. When the mark is not of this
+// journal, nothing is delivered and the error wraps ErrForeignMark.
+func ReplayFrom(dir string, from Mark, fn func(rec *bulkheadv1.Record, behind Mark) error) (Summary, error) {
+	return replay(dir, from, func(rec *bulkheadv1.Record, at Position, behind Mark) error {
+		if err := fn(rec, behind); err != nil {
 			return fmt.Errorf("replaying %v: %w", at, err)
 		}
 		return nil
 	})
 }
 
-// replay is Replay with the position of each record.
-func replay(dir string, fn func(*bulkheadv1.Record, Position) error) (Summary, error) {
+// replay does what ReplayFrom does, with the position of each record.
+func replay(dir string, from Mark, fn func(*bulkheadv1.Record, Position, Mark) error) (Summary, error) {
 	segments, hole := listSegments(dir)
-	sum := Summary{Segments: len(segments)}
+	sum := Summary{Segments: len(segments), End: from}
+	if err := from.check(dir, segments); err != nil {
+		return sum, errors.Join(err, hole)
+	}
 	for _, s := range segments {
-		torn, err := readSegment(dir, s, func(payload []byte, at Position) error {
+		offset, visit := int64(headerBytes), visitFunc(func(payload []byte, at Position, behind Mark) error {
 			rec, err := decode(payload, at)
 			if err != nil {
 				return err
 			}
-			if err := fn(rec, at); err != nil {
+			if err := fn(rec, at, behind); err != nil {
 				return err
 			}
 			sum.Records++
 			sum.Bytes += frameBytes + int64(len(payload))
+			sum.End = behind
 			return nil
 		})
+		switch {
+		case s.number < from.Segment:
+			visit = nil
+		case s.number == from.Segment:
+			offset = from.Offset
+		}
+		e, err := readSegment(dir, s, offset, visit)
 		if err != nil {
 			return sum, err
 		}
-		sum.Torn = torn
+		sum.Torn = e.torn
 	}
 	return sum, hole
 }

@@ -30,7 +30,7 @@ func newReserve(dir string) *reserve {
 	return r
 }
 
-// Reserved is how many bytes are set aside beside the journal in dir; 0 if none are.
+// Reserved returns how many bytes are set aside beside the journal in dir; 0 if none are.
 func Reserved(dir string) int64 {
 	info, err := os.Lstat(filepath.Join(dir, reserveName))
 	if err != nil || !info.Mode().IsRegular() {

@@ -1,12 +1,12 @@
 package journal
 
 import (
-	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"io"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"bulkhead/internal/frame"
 )
 
 const (
@@ -22,14 +22,27 @@ const (
 // errUndecided says that a search for a record was given up.
 var errUndecided = errors.New("too many places look like a record")
 
-// findRecord returns the offset of the first valid record that begins at or after from
-// and ends at or before end, or -1. A breakage may be in a length field, so a record is
-// looked for at every byte, also inside of what may be the broken record's payload.
-// It returns errUndecided when that takes checksums over more than budget bytes.
-func findRecord(f io.ReaderAt, from, end, budget int64) (int64, error) {
+// search looks for the valid records behind a breakage.
+type search struct {
+	f      io.ReaderAt
+	end    int64 // records end at or before it
+	budget int64 // bytes over which checksums may still be computed
+
+	window, scratch []byte
+}
+
+// newSearch returns a search from an offset on.
+func newSearch(f io.ReaderAt, from, end, budget int64) *search {
+	window := min(resyncWindowBytes, max(end-from, 0))
+	return &search{f: f, end: end, budget: budget, window: make([]byte, window), scratch: make([]byte, window)}
+}
+
+// next returns the offset of the first valid record that begins at or after from, or -1. A
+// breakage may be in a length field, so a record is looked for at every byte, also inside of
+// what may be the broken record's payload. It returns errUndecided when the budget is used up.
+func (s *search) next(from int64) (int64, error) {
 	const look = frameBytes + 1 // a frame and the first byte of its payload
-	window := make([]byte, min(resyncWindowBytes, max(end-from, 0)))
-	scratch := make([]byte, len(window))
+	f, end, window := s.f, s.end, s.window
 	for base := from; end-base >= look; {
 		n, err := f.ReadAt(window[:min(int64(len(window)), end-base)], base)
 		if err != nil && !endOfFile(err) {
@@ -40,14 +53,14 @@ func findRecord(f io.ReaderAt, from, end, budget int64) (int64, error) {
 		}
 		for i := 0; i+look <= n; i++ {
 			at := base + int64(i)
-			length := int64(binary.LittleEndian.Uint32(window[i:]))
-			if length == 0 || length > MaxRecordBytes || length > end-at-frameBytes || !tagByte(window[i+frameBytes]) {
+			length := int64(frame.Length(window[i:]))
+			if length == 0 || length > maxPayloadBytes || length > end-at-frameBytes || !tagByte(window[i+frameBytes]) {
 				continue
 			}
-			if budget -= length + resyncLookBytes; budget < 0 {
+			if s.budget -= length + resyncLookBytes; s.budget < 0 {
 				return -1, errUndecided
 			}
-			ok, err := validRecord(f, at, length, scratch)
+			ok, err := validRecord(f, at, length, s.scratch)
 			if err != nil {
 				return -1, err
 			}
@@ -70,24 +83,23 @@ func tagByte(b byte) bool {
 // validRecord reports whether the record at offset at, with a payload of length bytes,
 // has the right checksum.
 func validRecord(f io.ReaderAt, at, length int64, scratch []byte) (bool, error) {
-	var frame [frameBytes]byte
-	if _, err := f.ReadAt(frame[:], at); err != nil {
+	var header [frameBytes]byte
+	if _, err := f.ReadAt(header[:], at); err != nil {
 		return false, unlessEnd(err)
 	}
-	table := crc32.MakeTable(crc32.Castagnoli)
-	sum := crc32.Checksum(frame[:4], table)
+	check := frame.NewCheck(header[:])
 	for done := int64(0); done < length; {
 		n, err := f.ReadAt(scratch[:min(int64(len(scratch)), length-done)], at+frameBytes+done)
 		if n == 0 {
 			return false, unlessEnd(err)
 		}
-		sum = crc32.Update(sum, table, scratch[:n])
+		check.Add(scratch[:n])
 		done += int64(n)
 	}
-	return sum == binary.LittleEndian.Uint32(frame[4:]), nil
+	return check.OK(), nil
 }
 
-// unlessEnd is err, or nil when it only says that the file has ended.
+// unlessEnd returns err, or nil when it only says that the file has ended.
 func unlessEnd(err error) error {
 	if endOfFile(err) {
 		return nil

@@ -11,9 +11,12 @@ type scriptedDisk struct {
 	onTruncate   func(f segmentFile, size int64) error
 	onClose      func(f segmentFile) error
 	onSyncFolder func() error
+	// onZero is called beside the writer. With it zeros are written ahead on every file system.
+	onZero      func(f segmentFile, from, to int64) error
+	onSyncZeros func(f segmentFile) error // as onZero
 }
 
-// unsynced is the folder without its fsyncs, for tests of many journals that are not
+// unsynced returns the folder without its fsyncs, for tests of many journals that are not
 // about a crash of the machine.
 func unsynced(dir string) *scriptedDisk {
 	return &scriptedDisk{
@@ -49,6 +52,13 @@ func (d *scriptedDisk) wrap(f segmentFile, err error) (segmentFile, error) {
 	return scriptedFile{f, d}, nil
 }
 
+func (d *scriptedDisk) gains() error {
+	if d.onZero != nil {
+		return nil
+	}
+	return d.folder.gains()
+}
+
 func (d *scriptedDisk) sync() error {
 	if d.onSyncFolder != nil {
 		return d.onSyncFolder()
@@ -61,6 +71,20 @@ func (f scriptedFile) Write(p []byte) (int, error) {
 		return f.disk.onWrite(f.segmentFile, p)
 	}
 	return f.segmentFile.Write(p)
+}
+
+func (f scriptedFile) Zero(from, to int64) error {
+	if f.disk.onZero != nil {
+		return f.disk.onZero(f.segmentFile, from, to)
+	}
+	return f.segmentFile.Zero(from, to)
+}
+
+func (f scriptedFile) SyncZeros() error {
+	if f.disk.onSyncZeros != nil {
+		return f.disk.onSyncZeros(f.segmentFile)
+	}
+	return f.segmentFile.SyncZeros()
 }
 
 func (f scriptedFile) Sync() error {

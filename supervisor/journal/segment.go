@@ -16,21 +16,22 @@ import (
 // SegmentSuffix ends the name of a segment file.
 const SegmentSuffix = ".seg"
 
-// segmentName is the file name of the n-th segment, from 1.
+// segmentName returns the file name of the n-th segment, from 1.
 func segmentName(n int) string {
 	return fmt.Sprintf("%08d%s", n, SegmentSuffix)
 }
 
 // segment is a segment file as it was found.
 type segment struct {
-	name string
+	name   string
+	number int // from 1
 	// start is how many bytes of the journal lie before it.
 	start int64
 	size  int64
 	last  bool
 }
 
-// corrupt is damage in s at offset.
+// corrupt returns the error that says that s is damaged at offset.
 func (s segment) corrupt(offset int64, format string, args ...any) error {
 	return &CorruptError{Position{s.name, offset}, fmt.Sprintf(format, args...)}
 }
@@ -49,7 +50,7 @@ func listSegments(dir string) ([]segment, error) {
 	segments := make([]segment, 0, len(numbers))
 	var start int64
 	for i, n := range numbers {
-		s := segment{name: segmentName(i + 1), start: start, last: i == len(numbers)-1}
+		s := segment{name: segmentName(i + 1), number: i + 1, start: start, last: i == len(numbers)-1}
 		if n != i+1 {
 			return segments, s.corrupt(0, "file is missing, but %s is there", segmentName(n))
 		}
@@ -102,14 +103,15 @@ func checkHeader(f io.ReaderAt, s segment) (*breakage, error) {
 	}
 	switch {
 	case n < headerBytes:
-		return &breakage{0, fmt.Sprintf("segment header cut short: %d of %d bytes", n, headerBytes), true}, nil
+		return cutShort("segment header cut short: %d of %d bytes", n, headerBytes), nil
 	case h == [headerBytes]byte{}:
-		return &breakage{0, "segment header is all zeros", false}, nil
+		return &breakage{why: "segment header is all zeros"}, nil
 	case string(h[:4]) != magic:
 		return nil, s.corrupt(0, "not a journal segment: begins with %q, not %q", h[:4], magic)
 	}
 	if v := binary.LittleEndian.Uint32(h[4:]); v != formatVersion {
-		return nil, fmt.Errorf("reading %s: %w: version %d, this program knows %d", s.name, ErrVersion, v, formatVersion)
+		return nil, fmt.Errorf("reading %s: %w: version %d, this program knows %d", s.name, ErrVersion, v,
+			formatVersion)
 	}
 	if start := binary.LittleEndian.Uint64(h[8:]); start != uint64(s.start) {
 		return nil, s.corrupt(8, "begins at byte %d of the journal, but %d bytes lie before it", start, s.start)

@@ -29,10 +29,11 @@ func attached(session uint32, resumeAfter uint64) *bulkheadv1.Record {
 
 func attachedBy(connection uint64, session uint32, resumeAfter uint64) *bulkheadv1.Record {
 	return &bulkheadv1.Record{TimeUnixNano: 3, Entry: &bulkheadv1.Record_SessionAttached{
-		SessionAttached: &bulkheadv1.SessionAttached{Session: session, ConnectionId: connection, ResumeAfter: resumeAfter}}}
+		SessionAttached: &bulkheadv1.SessionAttached{Session: session, ConnectionId: connection,
+			ResumeAfter: resumeAfter}}}
 }
 
-// batch is a record with the messages first … last.
+// batch returns a record with the messages first … last.
 func batch(session uint32, first, last uint64) *bulkheadv1.Record {
 	return batchOf(session, first, last, encodedBatch(first, last))
 }
@@ -71,7 +72,8 @@ func restarted() *bulkheadv1.Record {
 
 func ended(session uint32, lastSeq uint64) *bulkheadv1.Record {
 	return &bulkheadv1.Record{TimeUnixNano: 6, Entry: &bulkheadv1.Record_SessionEnded{
-		SessionEnded: &bulkheadv1.SessionEnded{Session: session, Outcome: bulkheadv1.Outcome_OUTCOME_CLOSED, LastSeq: lastSeq}}}
+		SessionEnded: &bulkheadv1.SessionEnded{Session: session, Outcome: bulkheadv1.Outcome_OUTCOME_CLOSED,
+			LastSeq: lastSeq}}}
 }
 
 func handlerExited(session uint32) *bulkheadv1.Record {
@@ -84,7 +86,7 @@ func runEnded(reason bulkheadv1.RunEnd) *bulkheadv1.Record {
 		RunEnded: &bulkheadv1.RunEnded{Reason: reason}}}
 }
 
-// wholeRun is a run of two sessions, in order.
+// wholeRun returns a run of two sessions, in order.
 func wholeRun() []*bulkheadv1.Record {
 	return []*bulkheadv1.Record{
 		runStarted(),

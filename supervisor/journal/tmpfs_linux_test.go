@@ -150,7 +150,8 @@ func TestReserveOfAJournalThatIsOpenedAgain(t *testing.T) {
 	if err := segment.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(mount, "filler"), make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+	if err := os.WriteFile(filepath.Join(mount, "filler"), make([]byte, 1<<20), 0o600); !errors.Is(err,
+		syscall.ENOSPC) {
 		t.Fatal(err)
 	}
 	full := 0

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync/atomic"
 
 	"bulkhead/internal/failpoint"
 )
@@ -28,6 +29,7 @@ type writer struct {
 	full  func(error)
 
 	reserve *reserve
+	runway  *runway
 
 	// requests is not buffered: what the writer has not taken was not written, and every
 	// caller that waits is seen by gather.
@@ -35,12 +37,13 @@ type writer struct {
 	closing  chan struct{} // closed by File.Close
 	stopped  chan struct{} // closed by run
 
-	number  int         // of the segment, from 1
-	start   int64       // journal bytes before the segment
-	file    segmentFile // nil when the next segment could not be made
-	size    int64       // bytes of the segment that have been acknowledged
-	failure error       // sticky; wraps ErrFailed
-	kept    error       // why the reserve could not be given back at the end
+	number  int          // of the segment, from 1
+	start   int64        // journal bytes before the segment
+	file    segmentFile  // nil when the next segment could not be made
+	size    int64        // bytes of the segment that have been acknowledged
+	acked   atomic.Int64 // start + size, for who is not the writer
+	failure error        // sticky; wraps ErrFailed
+	kept    error        // why the reserve could not be given back at the end
 
 	group  []*request // being written
 	joined []byte     // their frames, when there are several
@@ -53,6 +56,7 @@ func newWriter(dir string, o Options, d disk) *writer {
 		limit:    o.SegmentBytes,
 		full:     o.Full,
 		reserve:  newReserve(dir),
+		runway:   newRunway(o.SegmentBytes),
 		requests: make(chan *request),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
@@ -112,8 +116,13 @@ func (w *writer) commit() error {
 		}
 	}
 	frames := w.frames()
+	if w.sync == SyncBatch {
+		tellBegin(frames)
+	}
 	err := w.write(frames)
 	if why := err; err != nil && w.reserve.relieves(err) {
+		w.runway.stop() // what there is left is for records
+		w.runway.leave(w.size)
 		if err = w.file.Truncate(w.size); err == nil { // what was written of it, or not synced, is gone
 			err = w.write(frames)
 		}
@@ -123,6 +132,8 @@ func (w *writer) commit() error {
 		return w.fail(err)
 	}
 	w.size += int64(len(frames))
+	w.acked.Store(w.start + w.size)
+	w.runway.wrote(len(frames))
 	if cap(w.joined) > 2*groupBytes {
 		w.joined = nil
 	}
@@ -132,6 +143,7 @@ func (w *writer) commit() error {
 // write adds frames to the segment and makes them durable. After an error the segment may
 // hold a part of them.
 func (w *writer) write(frames []byte) error {
+	w.runway.claim(w.size + int64(len(frames)))
 	if err := writeAll(w.file, frames); err != nil {
 		return fmt.Errorf("writing %s: %w", w.name(), err)
 	}
@@ -159,6 +171,7 @@ func (w *writer) frames() []byte {
 
 // rollOver closes the segment, all of it durable, and begins the next.
 func (w *writer) rollOver() error {
+	w.runway.leave(w.size) // no zeros lie there: none are written behind the limit
 	if w.sync == SyncNone {
 		if err := w.file.Sync(); err != nil {
 			return fmt.Errorf("syncing %s: %w", w.name(), err)
@@ -190,7 +203,11 @@ func (w *writer) begin(number int, start int64) error {
 		return fmt.Errorf("creating %s: %w", segmentName(number), err)
 	}
 	w.file, w.number, w.start, w.size = file, number, start, 0
-	return w.head()
+	if err := w.head(); err != nil {
+		return err
+	}
+	w.runway.begin(file, w.size)
+	return nil
 }
 
 // head gives the new, empty segment its header and makes its name durable.
@@ -216,6 +233,8 @@ func (w *writer) writeHeader() error {
 // fail makes err the journal's end and cuts off what was never acknowledged.
 func (w *writer) fail(err error) error {
 	w.failure = fmt.Errorf("%w: %w", ErrFailed, err)
+	w.runway.stop()
+	w.runway.leave(w.size)
 	if w.file != nil {
 		if err := w.file.Truncate(w.size); err != nil {
 			w.failure = fmt.Errorf("%w (and the unacknowledged end was not cut off: %v)", w.failure, err)
@@ -227,8 +246,14 @@ func (w *writer) fail(err error) error {
 // finish lets go of the segment, and of the space in reserve, which the report may need.
 func (w *writer) finish() {
 	defer func() { w.kept = w.reserve.drop() }()
+	w.runway.close()
 	if w.file == nil {
 		return
+	}
+	if w.runway.leave(w.size) && w.failure == nil {
+		if err := w.cutZeros(); err != nil {
+			w.fail(err)
+		}
 	}
 	if w.failure == nil {
 		if err := w.file.Sync(); err != nil {
@@ -240,7 +265,15 @@ func (w *writer) finish() {
 	}
 }
 
-// name is the file name of the segment.
+// cutZeros cuts off what was zeroed ahead and not written. It is durable with the next Sync.
+func (w *writer) cutZeros() error {
+	if err := w.file.Truncate(w.size); err != nil {
+		return fmt.Errorf("cutting the zeros off %s: %w", w.name(), err)
+	}
+	return nil
+}
+
+// name returns the file name of the segment.
 func (w *writer) name() string { return segmentName(w.number) }
 
 // writeAll writes all of p or returns an error.

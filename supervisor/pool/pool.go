@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,13 +15,6 @@ import (
 	"bulkhead/internal/episode"
 	"bulkhead/supervisor/reserve"
 )
-
-// spawnAtOnce is how many handlers may be starting at the same time.
-const spawnAtOnce = 2
-
-// refillDelay is how long a pool that is at least half full leaves the processor to
-// the connection that has just taken a handler, before it starts the next.
-const refillDelay = 10 * time.Millisecond
 
 // respawn is how long the pool waits after handlers that would not start.
 var respawn = backoff.Policy{First: 100 * time.Millisecond, Most: 15 * time.Second}
@@ -35,8 +29,8 @@ type spawned struct {
 	err   error
 }
 
-// poolCounts is what status shows of the pool.
-type poolCounts struct{ Ready, Starting int }
+// Counts are how many handlers a pool has: ready, and starting.
+type Counts struct{ Ready, Starting int }
 
 // Pool keeps handlers ready, so that a connection does not wait for one to start.
 // One goroutine, Run, owns everything in it; the channels are the way in.
@@ -46,12 +40,14 @@ type Pool struct {
 	stop  func(*child.Child) child.Exit
 	died  func(child.Exit) // told of handlers that died before their use
 	log   *slog.Logger
+	room  func(away int) int // how many more there is room for, with that for sessions that are away; a test scripts it
+	now   func() time.Time   // a test's clock stands still
 
 	out    chan *child.Child
 	first  chan *child.Child // to those that come before the others
 	urgent atomic.Int64      // how many of those wait
 	wake   chan struct{}     // one of them waits no longer
-	counts chan poolCounts
+	counts chan Counts
 
 	Threads *reserve.Threads // may be nil; set before Run
 	Kept    func() int       // how many sessions are away, which come first; may be nil; set before Run
@@ -62,14 +58,20 @@ type Pool struct {
 	waiting int // guarded by mu; the same by the others
 }
 
-func New(size int, start func(context.Context) (*child.Child, error), stop func(*child.Child) child.Exit, died func(child.Exit), log *slog.Logger) *Pool {
-	return &Pool{
+// New returns a pool that keeps size handlers ready once Run is called. start starts one and stop
+// ends one; died is told how each ended that died before its use.
+func New(size int, start func(context.Context) (*child.Child, error), stop func(*child.Child) child.Exit,
+	died func(child.Exit), log *slog.Logger) *Pool {
+	p := &Pool{
 		size: size, start: start, stop: stop, died: died, log: log,
-		out: make(chan *child.Child), first: make(chan *child.Child), wake: make(chan struct{}, 1), counts: make(chan poolCounts),
+		out: make(chan *child.Child), first: make(chan *child.Child), wake: make(chan struct{}, 1),
+		counts: make(chan Counts),
 	}
+	p.room, p.now = func(away int) int { return p.Threads.ForHandlers(away) }, time.Now
+	return p
 }
 
-// TakeFirst is Take, before all that wait in Take.
+// TakeFirst does what Take does, but is served before all that wait in Take.
 func (p *Pool) TakeFirst(ctx context.Context) (*child.Child, error) {
 	p.urgent.Add(1)
 	defer func() {
@@ -98,29 +100,27 @@ func (p *Pool) Take(ctx context.Context) (*child.Child, error) {
 	}
 }
 
-// ClaimFirst reserves a handler, one that there is or that there is room for, whatever
-// others reserved with claim. It is to be taken back by release, once a handler was taken.
+// ClaimFirst reserves a handler that is ready or that there is room for, whatever others have
+// reserved with Claim. It reports whether there is one. The caller calls release once it has
+// taken a handler, or needs none.
 func (p *Pool) ClaimFirst() (release func(), ok bool) {
-	return p.reserve(&p.claimed, func(free int) bool { return free > 0 })
+	return p.reserve(&p.claimed, p.away(), func(free int) bool { return free > 0 })
 }
 
-// Claim is ClaimFirst for those that come after, if a handler for each session that is away
-// is left then.
+// Claim does what ClaimFirst does for those that come after: it leaves a handler for each session
+// that is away.
 func (p *Pool) Claim() (release func(), ok bool) {
 	away := p.away()
-	return p.reserve(&p.waiting, func(free int) bool { return free-p.waiting > away })
+	return p.reserve(&p.waiting, 0, func(free int) bool { return free-p.waiting > away })
 }
 
-// reserve adds one to claims if so many free handlers are enough. enough is called with mu
-// held.
-func (p *Pool) reserve(claims *int, enough func(free int) bool) (release func(), ok bool) {
-	room := p.Threads.ForHandlers()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !enough(p.have + room - p.claimed) {
+// reserve adds one to claims if enough says that the free handlers suffice, those included that only
+// so many sessions that are away may have. enough is called with mu held, and says no sooner the more
+// there are.
+func (p *Pool) reserve(claims *int, away int, enough func(free int) bool) (release func(), ok bool) {
+	if !p.addIf(claims, 0, enough) && !p.addIf(claims, p.room(away), enough) {
 		return nil, false
 	}
-	*claims++
 	return sync.OnceFunc(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -128,7 +128,20 @@ func (p *Pool) reserve(claims *int, enough func(free int) bool) (release func(),
 	}), true
 }
 
-// away is how many sessions are away.
+// addIf does what reserve does where there is room for so many handlers besides those that are
+// ready or start. Counting that takes longer than all the rest, and is seldom needed: most
+// connections find a handler that is ready.
+func (p *Pool) addIf(claims *int, room int, enough func(free int) bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !enough(p.have + room - p.claimed) {
+		return false
+	}
+	*claims++
+	return true
+}
+
+// away returns how many sessions are away.
 func (p *Pool) away() int {
 	if p.Kept == nil {
 		return 0
@@ -136,28 +149,34 @@ func (p *Pool) away() int {
 	return p.Kept()
 }
 
-// Spare is how many further handlers there are, or there is room for.
-func (p *Pool) Spare() int {
-	room := p.Threads.ForHandlers()
+// Spare returns how many further handlers are ready or have room.
+func (p *Pool) Spare() int { return p.spare(p.room(0)) }
+
+// Spares reports whether n further handlers are ready or have room, without a count where
+// those that are ready suffice.
+func (p *Pool) Spares(n int) bool { return p.spare(0) >= n || p.Spare() >= n }
+
+// spare returns how many further handlers there are where there is room for so many.
+func (p *Pool) spare(room int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.have + room - p.claimed - p.waiting
 }
 
-// hold says how many handlers are ready or start.
+// hold notes how many handlers are ready or starting.
 func (p *Pool) hold(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.have = n
 }
 
-// Counts is a snapshot; zero when the pool has stopped.
-func (p *Pool) Counts(ctx context.Context) poolCounts {
+// Counts returns how many handlers the pool has; none when it has stopped or ctx is done.
+func (p *Pool) Counts(ctx context.Context) Counts {
 	select {
 	case c := <-p.counts:
 		return c
 	case <-ctx.Done():
-		return poolCounts{}
+		return Counts{}
 	}
 }
 
@@ -167,6 +186,9 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 	ready := first
 	results := make(chan spawned)
 	starting := 0
+	pace := pace{size: p.size, processors: runtime.GOMAXPROCS(0)}
+	var surplus sync.WaitGroup // of handlers that are stopped because fewer are taken
+	defer surplus.Wait()
 	var trouble episode.Episode
 	var pause <-chan time.Time // not nil while the pool waits to start another
 	failed := func(err error) {
@@ -177,15 +199,17 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 			wait, level = roomAgain, slog.LevelWarn
 		}
 		if say {
-			p.log.Log(ctx, level, "a handler does not start", "error", err, "failures", trouble.Failures, "trying_again_in", wait.Round(time.Millisecond))
+			p.log.Log(ctx, level, "a handler does not start", "error", err, "failures", trouble.Failures,
+				"trying_again_in", wait.Round(time.Millisecond))
 		}
 		pause = time.After(wait)
 	}
 
 	for ctx.Err() == nil {
 		ready = p.dropDead(ready)
-		for pause == nil && starting < spawnAtOnce && len(ready)+starting < p.size {
-			if err := p.Threads.Lack(); err != nil { // and none is counted as starting
+		now := p.now()
+		for pause == nil && starting < pace.starts(now) && len(ready)+starting < pace.keep(now) {
+			if err := p.Threads.Lack(p.away()); err != nil { // and none is counted as starting
 				failed(err)
 				break
 			}
@@ -194,6 +218,17 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 				c, err := p.start(ctx)
 				results <- spawned{c, err}
 			}()
+		}
+		var atRest <-chan time.Time
+		if len(ready) > p.size {
+			if pace.resting(now) {
+				for _, c := range ready[p.size:] {
+					surplus.Go(func() { p.stop(c) })
+				}
+				ready = ready[:p.size]
+			} else {
+				atRest = time.After(rateMemory)
+			}
 		}
 		p.hold(len(ready) + starting)
 		var urgent, others chan *child.Child
@@ -206,8 +241,14 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 		}
 		taken := func() {
 			ready = ready[1:]
-			if trouble.Failures == 0 && 2*(len(ready)+starting) >= p.size {
-				pause = time.After(refillDelay)
+			now := p.now()
+			pace.took(now)
+			switch wait := pace.delay(now, len(ready)+starting); {
+			case trouble.Failures > 0: // a pause is for another reason
+			case wait > 0:
+				pause = time.After(wait)
+			default:
+				pause = nil
 			}
 		}
 		select {
@@ -217,8 +258,9 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 			taken()
 		case <-p.wake:
 		case <-again:
+		case <-atRest:
 		case <-headDied: // removed at the top of the loop
-		case p.counts <- poolCounts{len(ready), starting}:
+		case p.counts <- Counts{len(ready), starting}:
 		case r := <-results:
 			starting--
 			if r.err == nil {
@@ -251,7 +293,7 @@ func (p *Pool) toOthers(have int) (others chan *child.Child, again <-chan time.T
 	switch {
 	case p.urgent.Load() > 0: // wake tells when that changes
 		return nil, nil
-	case have+p.Threads.ForHandlers() > p.away():
+	case have+p.room(0) > p.away():
 		return p.out, nil
 	default:
 		return nil, time.After(roomAgain)

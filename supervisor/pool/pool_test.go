@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -51,10 +52,17 @@ func (n *nursery) log() string {
 // fill runs a pool until the end of the test.
 func fill(t *testing.T, size, failing int) (*Pool, *nursery) {
 	t.Helper()
+	return fillAt(t, size, failing, time.Now)
+}
+
+// fillAt is fill with a clock of the test's.
+func fillAt(t *testing.T, size, failing int, now func() time.Time) (*Pool, *nursery) {
+	t.Helper()
 	n := &nursery{t: t, dir: t.TempDir(), died: make(chan child.Exit, 16), done: make(chan struct{}), failing: failing}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop = cancel
 	p := New(size, n.start, n.end, func(e child.Exit) { n.died <- e }, slog.New(slog.NewTextHandler(n, nil)))
+	p.now = now
 	go func() {
 		defer close(n.done)
 		p.Run(ctx)
@@ -103,7 +111,7 @@ func (n *nursery) take(p *Pool) *child.Child {
 	return c
 }
 
-// pids are the handlers started so far.
+// pids returns the handlers started so far.
 func (n *nursery) pids() []int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -194,7 +202,8 @@ func TestPoolRecoversFromHandlersThatDoNotStart(t *testing.T) {
 	p, n := fill(t, 2, 4)
 	n.take(p)
 	n.awaitReady(p, 2)
-	if log := n.log(); strings.Count(log, "a handler does not start") != 1 || !strings.Contains(log, `msg="handlers start again" failures=4`) {
+	if log := n.log(); strings.Count(log, "a handler does not start") != 1 ||
+		!strings.Contains(log, `msg="handlers start again" failures=4`) {
 		t.Errorf("the log does not say that it was over after 4 failures:\n%s", log)
 	}
 	n.mu.Lock()
@@ -218,7 +227,7 @@ func TestTakeEndsWithItsContext(t *testing.T) {
 	if _, err := p.Take(ctx); !errors.Is(err, why) {
 		t.Errorf("Take of a stopped pool = %v; want the cause", err)
 	}
-	if c := p.Counts(ctx); c != (poolCounts{}) {
+	if c := p.Counts(ctx); c != (Counts{}) {
 		t.Errorf("Counts of a stopped pool = %+v; want none", c)
 	}
 }
@@ -261,35 +270,44 @@ func TestPoolSaysThatHandlersDoNotStart(t *testing.T) {
 	}
 }
 
-// Who is to come first gets the first handler that there is, however many have waited for
-// longer; when it waits no longer, the others are served.
+// Who is to come first is served before all others, however long those have waited: nobody
+// else gets a handler while one of them waits. When they wait no longer, the others are served.
 func TestPoolServesTheFirstBeforeTheOthers(t *testing.T) {
+	const firsts, late = 20, 8 // a pool that asks chance serves no 20 before all others
 	p, n := fill(t, 1, 1<<30)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	var others sync.WaitGroup
-	taken := make(chan *child.Child, 8)
-	for range cap(taken) {
-		others.Go(func() {
-			if c, err := p.Take(ctx); err == nil {
-				taken <- c
+	var served sync.WaitGroup
+	take := func(take func(context.Context) (*child.Child, error), check func()) {
+		served.Go(func() {
+			c, err := take(ctx)
+			if err != nil {
+				t.Errorf("no handler: %v", err)
+				return
+			}
+			check()
+			n.end(c)
+		})
+	}
+	for range late {
+		take(p.Take, func() {
+			if waiting := p.urgent.Load(); waiting > 0 {
+				t.Errorf("another gets a handler while %d wait that come first", waiting)
 			}
 		})
 	}
-	first := make(chan *child.Child)
-	go func() {
-		c, _ := p.TakeFirst(ctx)
-		first <- c
-	}()
+	for range firsts {
+		take(p.TakeFirst, func() {})
+	}
 	gone, leave := context.WithCancel(ctx)
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
-		if c, err := p.TakeFirst(gone); err == nil {
-			taken <- c
+		if _, err := p.TakeFirst(gone); err == nil {
+			t.Error("a handler before any starts")
 		}
 	}()
-	for p.urgent.Load() != 2 {
+	for p.urgent.Load() != firsts+1 {
 		runtime.Gosched()
 	}
 	leave()
@@ -297,24 +315,167 @@ func TestPoolServesTheFirstBeforeTheOthers(t *testing.T) {
 	n.mu.Lock()
 	n.failing = 0
 	n.mu.Unlock()
-	c := <-first
-	if c == nil {
-		t.Fatal("who is to come first got no handler")
+	served.Wait()
+}
+
+// scripted returns a pool that does not run, with so many handlers, room for so many more, and so
+// many sessions away.
+func scripted(have, room, away int) *Pool {
+	p := New(1, nil, nil, nil, slog.New(slog.DiscardHandler))
+	p.room = func(int) int { return room }
+	p.Kept = func() int { return away }
+	p.hold(have)
+	return p
+}
+
+// Claims leave a handler for each session that is away, those of who comes first do not; what
+// is claimed is nobody else's until it is released.
+func TestClaims(t *testing.T) {
+	for _, tt := range []struct {
+		name             string
+		have, room, away int
+		others, firsts   int // how many claims of others succeed, and then how many of those that come first
+		spare            int // after both
+	}{
+		{"nobody is away", 2, 1, 0, 3, 3, -3},
+		{"one is away", 2, 1, 1, 2, 3, -2},
+		{"as many are away as there are handlers", 2, 0, 2, 0, 2, 0},
+		{"more are away", 1, 0, 5, 0, 1, 0},
+		{"there is room alone", 0, 3, 1, 2, 3, -2},
+		{"nothing is left", 0, 0, 0, 0, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := scripted(tt.have, tt.room, tt.away)
+			all := func(claim func() (func(), bool)) (releases []func()) {
+				for range 100 {
+					release, ok := claim()
+					if !ok {
+						break
+					}
+					releases = append(releases, release)
+				}
+				return releases
+			}
+			others := all(p.Claim)
+			firsts := all(p.ClaimFirst)
+			if len(others) != tt.others || len(firsts) != tt.firsts || p.Spare() != tt.spare {
+				t.Errorf("%d others, %d first, %d to spare; want %d, %d, %d", len(others), len(firsts), p.Spare(),
+					tt.others, tt.firsts, tt.spare)
+			}
+			if _, ok := p.Claim(); ok {
+				t.Error("what is claimed by who comes first is claimed again")
+			}
+			for _, release := range append(others, firsts...) {
+				release()
+				release() // only the first call counts
+			}
+			if got := p.Spare(); got != tt.have+tt.room {
+				t.Errorf("%d to spare after all are released; want %d", got, tt.have+tt.room)
+			}
+		})
 	}
-	defer n.end(c)
-	n.mu.Lock()
-	if c != n.started[0] {
-		t.Error("who is to come first got another handler than the first")
+}
+
+// How much room there is takes longer to find out than all the rest, and is asked only where the
+// handlers that are ready do not suffice.
+func TestClaimsOfReadyHandlersCountNoThreads(t *testing.T) {
+	p := scripted(3, 1, 1)
+	counted := 0
+	p.room = func(int) int { counted++; return 1 }
+	for range 2 {
+		if _, ok := p.Claim(); !ok {
+			t.Fatal("a handler that is ready cannot be claimed")
+		}
 	}
-	n.mu.Unlock()
-	others.Wait()
-	close(taken)
-	served := 0
-	for c := range taken {
-		served++
-		n.end(c)
+	if !p.Spares(1) || counted > 0 {
+		t.Errorf("one is ready besides, and the room was counted %d times", counted)
 	}
-	if served != cap(taken) {
-		t.Errorf("%d of the %d others got a handler", served, cap(taken))
+	if _, ok := p.Claim(); !ok || counted != 1 {
+		t.Errorf("what there is room for was claimed: %v; counted %d times", ok, counted)
+	}
+	if p.Spares(2) || counted != 2 {
+		t.Errorf("of one that is left, 2 are to spare; counted %d times", counted)
+	}
+}
+
+// Room that is only for sessions that are away is claimed by those that come first, and by nobody else.
+func TestRoomForSessionsThatAreAway(t *testing.T) {
+	p := scripted(1, 0, 1)
+	p.room = func(away int) int { return away }
+	if _, ok := p.Claim(); ok {
+		t.Error("another claims the one handler, as if the room were for anybody")
+	}
+	if others, _ := p.toOthers(1); others != nil {
+		t.Error("others are offered the one handler, as if the room were for anybody")
+	}
+	for n := range 2 {
+		if _, ok := p.ClaimFirst(); !ok {
+			t.Errorf("who comes first cannot claim handler %d", n+1)
+		}
+	}
+	if _, ok := p.ClaimFirst(); ok {
+		t.Error("who comes first claims more than there is room for")
+	}
+}
+
+// A pool that nobody told of sessions keeps none for them.
+func TestAPoolWithoutSessionsKeepsNothing(t *testing.T) {
+	p := scripted(1, 0, 0)
+	p.Kept = nil
+	if _, ok := p.Claim(); !ok {
+		t.Error("the only handler cannot be claimed")
+	}
+}
+
+// The others are offered a handler when more are there, or have room, than sessions are away,
+// and nobody waits who comes first. They are looked at again when that may change by itself.
+func TestWhoIsOfferedAHandler(t *testing.T) {
+	for _, tt := range []struct {
+		have, room, away, urgent int
+		offered, again           bool
+	}{
+		{have: 1, offered: true},
+		{have: 1, away: 1, again: true},
+		{have: 1, room: 1, away: 1, offered: true},
+		{have: 2, away: 1, offered: true},
+		{have: 2, away: 3, again: true},
+		{have: 2, urgent: 1},
+		{have: 2, away: 3, urgent: 1},
+	} {
+		p := scripted(tt.have, tt.room, tt.away)
+		p.urgent.Store(int64(tt.urgent))
+		others, again := p.toOthers(tt.have)
+		if (others == p.out) != tt.offered || (others != nil) != tt.offered || (again != nil) != tt.again {
+			t.Errorf("%+v: offered %v, looked at again %v", tt, others != nil, again != nil)
+		}
+	}
+}
+
+// A pool whose handlers are taken fast keeps more of them ready, and stops those that nobody
+// wants when it is at rest again.
+func TestPoolGrowsWithABurstAndShrinks(t *testing.T) {
+	t.Parallel()
+	const size, taken = 4, 20
+	var later atomic.Int64
+	began := time.Now()
+	p, n := fillAt(t, size, 0, func() time.Time { return began.Add(time.Duration(later.Load())) })
+	for range taken {
+		n.take(p)
+	}
+	n.awaitReady(p, size+taken/5) // 20 in no time are 80 a second, and last for 50 ms
+	later.Store(int64(time.Minute))
+	n.awaitReady(p, size)
+	running := func() (count int) {
+		for _, pid := range n.pids() {
+			if syscall.Kill(pid, 0) == nil {
+				count++
+			}
+		}
+		return count
+	}
+	for deadline := time.Now().Add(patience); running() != taken+size; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d handlers run; want those that were taken, and %d", running(), size)
+		}
 	}
 }

@@ -9,12 +9,13 @@ const RateWindow = 5
 type Counted struct {
 	Messages, Bytes, Chunks, Errors, Rollovers uint64
 	Rounds                                     uint64 // of heartbeats
-	Beats                                      beats  // of all rounds
-	LastRound                                  beats  // of the newest
+	Beats                                      Beats  // of all rounds
+	LastRound                                  Beats  // of the newest
 	Timed                                      bool   // it has histograms for the sketch
 	Stopped                                    bool   // it has a Stop: the load is over
 }
 
+// Add adds what came after c.
 func (c *Counted) Add(o Counted) {
 	c.Messages += o.Messages
 	c.Bytes += o.Bytes
@@ -30,10 +31,10 @@ func (c *Counted) Add(o Counted) {
 	c.Stopped = c.Stopped || o.Stopped
 }
 
-// beats are heartbeats by how they were answered: one for each process and round.
-type beats struct{ Answered, Late, Missed, Stalled uint64 }
+// Beats are heartbeats by how they were answered: one for each process and round.
+type Beats struct{ Answered, Late, Missed, Stalled uint64 }
 
-func (b *beats) add(o beats) {
+func (b *Beats) add(o Beats) {
 	b.Answered += o.Answered
 	b.Late += o.Late
 	b.Missed += o.Missed

@@ -1,9 +1,9 @@
 package raw
 
 import (
-	"hash/maphash"
+	"github.com/cespare/xxhash/v2"
 
-	"google.golang.org/protobuf/encoding/protowire"
+	"bulkhead/internal/encoded"
 )
 
 const (
@@ -17,30 +17,37 @@ const (
 // Digests tell whether messages that come again are what they were. The zero value is of
 // no message.
 type Digests struct {
-	last  uint64 // number of the newest
-	first [firstDigests]uint64
-	ring  [lastDigests]uint64
+	// Seed is drawn for each run and does not change once there are messages. The digests find
+	// what differs by accident; xxHash64 does not resist who looks for two that are alike.
+	Seed uint64
+	// Last is the number of the newest message.
+	Last uint64
+	// First are the digests of the first messages, and Ring those of the last ones, by number.
+	First [firstDigests]uint64
+	Ring  [lastDigests]uint64
 }
 
-// digestSeed is this process's: digests are never stored.
-var digestSeed = maphash.MakeSeed()
+// sum returns the digest of an encoded message. It allocates nothing.
+func (d *Digests) sum(message []byte) uint64 {
+	var h xxhash.Digest
+	h.ResetWithSeed(d.Seed)
+	_, _ = h.Write(message) // never an error
+	return h.Sum64()
+}
 
 // Add takes durable messages in, which follow each other. A batch that does not decode
 // adds what of it does.
 func (d *Digests) Add(batch []byte, firstSeq, lastSeq uint64) {
 	seq := firstSeq
-	_ = fields(batch, func(n protowire.Number, _ uint64, message []byte) error {
-		if n != batchMessages || message == nil {
-			return nil
-		}
+	_ = encoded.Messages(batch, func(message []byte) error {
 		if seq <= firstDigests || lastSeq-seq < lastDigests {
-			sum := maphash.Bytes(digestSeed, message)
+			sum := d.sum(message)
 			if seq <= firstDigests {
-				d.first[seq-1] = sum
+				d.First[seq-1] = sum
 			}
-			d.ring[seq%lastDigests] = sum
+			d.Ring[seq%lastDigests] = sum
 		}
-		d.last = seq
+		d.Last = seq
 		seq++
 		return nil
 	})
@@ -50,11 +57,11 @@ func (d *Digests) Add(batch []byte, firstSeq, lastSeq uint64) {
 // far as digests are kept; 0 if none is.
 func (d *Digests) Differs(batch []byte, firstSeq uint64) uint64 {
 	seq, found := firstSeq, uint64(0)
-	_ = fields(batch, func(n protowire.Number, _ uint64, message []byte) error {
-		if n != batchMessages || message == nil || found != 0 {
+	_ = encoded.Messages(batch, func(message []byte) error {
+		if found != 0 {
 			return nil
 		}
-		if was, known := d.of(seq); known && was != maphash.Bytes(digestSeed, message) {
+		if was, known := d.of(seq); known && was != d.sum(message) {
 			found = seq
 		}
 		seq++
@@ -65,12 +72,12 @@ func (d *Digests) Differs(batch []byte, firstSeq uint64) uint64 {
 
 func (d *Digests) of(seq uint64) (uint64, bool) {
 	switch {
-	case seq == 0 || seq > d.last:
+	case seq == 0 || seq > d.Last:
 		return 0, false
 	case seq <= firstDigests:
-		return d.first[seq-1], true
-	case d.last-seq < lastDigests:
-		return d.ring[seq%lastDigests], true
+		return d.First[seq-1], true
+	case d.Last-seq < lastDigests:
+		return d.Ring[seq%lastDigests], true
 	default:
 		return 0, false
 	}

@@ -32,7 +32,7 @@ func TestScan(t *testing.T) {
 		Misses: []*bulkheadv1.HeartbeatMiss{{Reason: "gone"}},
 	}}
 	beating.Messages[1].Fact = &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{}}
-	round := beats{Answered: 1, Late: 1, Missed: 1, Stalled: 1}
+	round := Beats{Answered: 1, Late: 1, Missed: 1, Stalled: 1}
 	gap := rawclient.Batch(5, 7)
 	gap.Messages[1].Seq = 9
 	for _, tt := range []struct {
@@ -42,8 +42,10 @@ func TestScan(t *testing.T) {
 		want        Counted
 		err         string
 	}{
-		{"a mixture", encode(t, mixed), 5, 7, Counted{Messages: 3, Bytes: 2 * 64 << 20, Chunks: 128, Errors: 2, Rounds: 1, Timed: true}, ""},
-		{"a round and a file", encode(t, beating), 5, 6, Counted{Messages: 2, Rollovers: 1, Rounds: 1, Beats: round, LastRound: round}, ""},
+		{"a mixture", encode(t, mixed), 5, 7,
+			Counted{Messages: 3, Bytes: 2 * 64 << 20, Chunks: 128, Errors: 2, Rounds: 1, Timed: true}, ""},
+		{"a round and a file", encode(t, beating), 5, 6,
+			Counted{Messages: 2, Rollovers: 1, Rounds: 1, Beats: round, LastRound: round}, ""},
 		{"a gap", encode(t, gap), 5, 7, Counted{}, "message 9 where 6 should be"},
 		{"too few", encode(t, rawclient.Batch(5, 6)), 5, 7, Counted{}, "holds 2 messages"},
 		{"too many", encode(t, rawclient.Batch(5, 8)), 5, 7, Counted{}, "more than messages 5 to 7"},

@@ -2,59 +2,108 @@ package raw
 
 import (
 	"math"
-	"math/bits"
 
 	"google.golang.org/protobuf/encoding/protowire"
-)
 
-// Field numbers of Histogram.
-const (
-	histogramDeltas protowire.Number = 1
-	histogramCounts protowire.Number = 2
-	histogramMax    protowire.Number = 4
-	histogramSum    protowire.Number = 5
+	"bulkhead/internal/encoded"
+	"bulkhead/internal/latency"
+	"bulkhead/internal/saturated"
 )
 
 const (
-	// sketchSub is how many buckets a sketch has for each doubling of the value: the
-	// upper bound of a bucket is at most 1/16 above any value in it.
-	sketchSub = 16
-	// SketchBuckets reach to 2^40 ns, 18 minutes; what is longer counts as that.
-	SketchBuckets = sketchSub * 37
+	// sketchScale has 16 buckets for each doubling of the value: the upper bound of a bucket
+	// is at most 1/16 above any value in it.
+	sketchBits  = 5
+	sketchScale = latency.Scale(sketchBits)
+	sketchSub   = 1 << (sketchBits - 1)
+	// sketchDoublings reach to 2^40 ns, 18 minutes; what is longer counts as that.
+	sketchDoublings = 37
+	// SketchBuckets is how many buckets there are.
+	SketchBuckets = sketchSub * sketchDoublings
 )
 
-// Sketch is a histogram of latencies in ns, small enough to have a few of them for
-// every session: status shows it. The report has its own, which is finer.
+// Sketch is a histogram of latencies in ns, small enough to have a few of them for every session:
+// status shows it. The report has its own, which is finer. A Sketch has buckets as a
+// latency.Compact has, but fewer of them, and keeps them in another way: those of a Compact are
+// sorted lists that grow with what a client sends, while a Sketch is filled from encoded bytes and
+// cleared every second, without an allocation in the path of the messages but for the first of an
+// order of magnitude. The writes of one client are within a few of those, so it takes some
+// 800 bytes. Its zero value is empty; a copy shares its buckets, see Clone.
 type Sketch struct {
-	Counts   *[SketchBuckets]uint64 // nil as long as nothing was counted
-	Count    uint64
-	Sum, Max uint64 // exact as sent; sum saturates
+	doublings *[sketchDoublings]*[sketchSub]uint64 // nil as long as nothing was counted
+	Count     uint64
+	Sum, Max  uint64 // exact as sent; sum saturates
 }
 
-// sketchBucket is the bucket of a value.
-func sketchBucket(v uint64) int {
-	if v < sketchSub {
-		return int(v)
+// at returns the bucket with a number.
+func (s *Sketch) at(bucket int) *uint64 {
+	if s.doublings == nil {
+		s.doublings = new([sketchDoublings]*[sketchSub]uint64)
 	}
-	shift := bits.Len64(v) - 5
-	return min(shift*sketchSub+int(v>>shift), SketchBuckets-1)
+	some := &s.doublings[bucket/sketchSub]
+	if *some == nil {
+		*some = new([sketchSub]uint64)
+	}
+	return &(*some)[bucket%sketchSub]
 }
 
-// SketchBound is the largest value of a bucket.
+// Buckets calls yield with every bucket that is not empty, by rising number, and what it counts.
+func (s *Sketch) Buckets(yield func(bucket int, n uint64) bool) {
+	if s.doublings == nil {
+		return
+	}
+	for i, some := range s.doublings {
+		if some == nil {
+			continue
+		}
+		for j, n := range some {
+			if n > 0 && !yield(i*sketchSub+j, n) {
+				return
+			}
+		}
+	}
+}
+
+// Counts returns what every bucket counts, up to the last that is not empty.
+func (s *Sketch) Counts() []uint64 {
+	var counts []uint64
+	for bucket, n := range s.Buckets {
+		counts = append(counts, make([]uint64, bucket-len(counts))...)
+		counts = append(counts, n)
+	}
+	return counts
+}
+
+// SketchOf returns the sketch whose buckets count so much; they are at most SketchBuckets.
+func SketchOf(counts []uint64, count, sum, most uint64) Sketch {
+	s := Sketch{Count: count, Sum: sum, Max: most}
+	for bucket, n := range counts {
+		if n > 0 {
+			*s.at(bucket) = n
+		}
+	}
+	return s
+}
+
+// Clone returns a sketch that shares nothing with s.
+func (s *Sketch) Clone() Sketch {
+	var c Sketch
+	c.Add(s)
+	return c
+}
+
+// sketchBucket returns the bucket of a value.
+func sketchBucket(v uint64) int { return min(sketchScale.Bucket(v), SketchBuckets-1) }
+
+// SketchBound returns the largest value of a bucket.
 func SketchBound(bucket int) uint64 {
-	if bucket < 2*sketchSub {
-		return uint64(bucket)
-	}
-	shift := bucket/sketchSub - 1
-	return uint64(bucket-shift*sketchSub+1)<<shift - 1
+	_, top := sketchScale.Range(bucket)
+	return top
 }
 
 // Merge adds an encoded Histogram. What does not make sense in it is left out: the
 // report says so.
-func (s *Sketch) Merge(h sketched) {
-	if s.Counts == nil {
-		s.Counts = new([SketchBuckets]uint64)
-	}
+func (s *Sketch) Merge(h EncodedHistogram) {
 	var value uint64
 	for deltas, counts := h.deltas, h.counts; len(deltas) > 0 && len(counts) > 0; {
 		delta, size := protowire.ConsumeVarint(deltas)
@@ -68,37 +117,39 @@ func (s *Sketch) Merge(h sketched) {
 		}
 		counts = counts[size:]
 		value += delta
-		at := &s.Counts[sketchBucket(value)]
-		*at = Saturate(*at, count)
-		s.Count = Saturate(s.Count, count)
+		at := s.at(sketchBucket(value))
+		*at = saturated.Add(*at, count)
+		s.Count = saturated.Add(s.Count, count)
 	}
-	s.Sum = Saturate(s.Sum, h.sum)
+	s.Sum = saturated.Add(s.Sum, h.sum)
 	s.Max = max(s.Max, min(h.max, math.MaxInt64))
 }
 
 // Add adds another sketch.
 func (s *Sketch) Add(o *Sketch) {
-	if o.Counts == nil {
-		return
+	for bucket, n := range o.Buckets {
+		at := s.at(bucket)
+		*at = saturated.Add(*at, n)
 	}
-	if s.Counts == nil {
-		s.Counts = new([SketchBuckets]uint64)
-	}
-	for i, n := range o.Counts {
-		s.Counts[i] = Saturate(s.Counts[i], n)
-	}
-	s.Count, s.Sum, s.Max = Saturate(s.Count, o.Count), Saturate(s.Sum, o.Sum), max(s.Max, o.Max)
+	s.Count, s.Sum, s.Max = saturated.Add(s.Count, o.Count), saturated.Add(s.Sum, o.Sum), max(s.Max, o.Max)
 }
 
-// clear forgets everything and keeps the memory.
+// clear forgets everything. It keeps the memory, unless there was nothing to be forgotten.
 func (s *Sketch) clear() {
-	if s.Counts != nil {
-		clear(s.Counts[:])
+	if s.Count == 0 {
+		s.doublings = nil
+	}
+	if s.doublings != nil {
+		for _, some := range s.doublings {
+			if some != nil {
+				clear(some[:])
+			}
+		}
 	}
 	s.Count, s.Sum, s.Max = 0, 0, 0
 }
 
-// Quantile is the latency in ns that a share q (0 to 1) of all did not exceed, at
+// Quantile returns the latency in ns that a share q (0 to 1) of all did not exceed, at
 // most 1/16 too long; 0 for an empty sketch.
 func (s *Sketch) Quantile(q float64) int64 {
 	if s.Count == 0 {
@@ -106,8 +157,8 @@ func (s *Sketch) Quantile(q float64) int64 {
 	}
 	rank := max(uint64(math.Ceil(q*float64(s.Count))), 1)
 	var seen uint64
-	for i, n := range s.Counts {
-		if seen = Saturate(seen, n); seen >= rank {
+	for i, n := range s.Buckets {
+		if seen = saturated.Add(seen, n); seen >= rank {
 			return int64(min(SketchBound(i), s.Max))
 		}
 	}
@@ -123,7 +174,7 @@ type RecentSketch struct {
 	at      int
 }
 
-// Now is the sketch of this second.
+// Now returns the sketch of this second.
 func (r *RecentSketch) Now() *Sketch { return &r.seconds[r.at] }
 
 // Tick begins the next second.
@@ -132,43 +183,41 @@ func (r *RecentSketch) Tick() {
 	r.Now().clear()
 }
 
+// AddTo adds the latencies of the last seconds to s.
 func (r *RecentSketch) AddTo(s *Sketch) {
 	for i := range r.seconds {
 		s.Add(&r.seconds[i])
 	}
 }
 
-// sketched is an encoded Histogram, taken apart.
-type sketched struct {
+// EncodedHistogram is an encoded Histogram, taken apart.
+type EncodedHistogram struct {
 	deltas, counts []byte // packed varints
 	max, sum       uint64
 }
 
-// ChunkWrites calls visit with the chunk-write latencies in an encoded Batch that scan
+// ChunkWrites calls visit with the chunk-write latencies in an encoded Batch that Scan
 // has accepted. It keeps nothing and allocates nothing for a message.
-func ChunkWrites(batch []byte, visit func(sketched)) {
-	_ = fields(batch, func(n protowire.Number, _ uint64, b []byte) error { // an error is scan's to find
-		if n != batchMessages || b == nil {
-			return nil
-		}
-		m, err := scanMessage(b)
+func ChunkWrites(batch []byte, visit func(EncodedHistogram)) {
+	_ = encoded.Messages(batch, func(message []byte) error { // an error is Scan's to find
+		m, err := scanMessage(message)
 		if err != nil {
 			return err
 		}
-		return fields(m.progress, func(n protowire.Number, _ uint64, b []byte) error {
-			if n != progressWrites || len(b) == 0 {
+		return encoded.Fields(m.progress, func(n protowire.Number, _ uint64, b []byte) error {
+			if n != encoded.ProgressChunkWrite || len(b) == 0 {
 				return nil
 			}
-			var h sketched
-			err := fields(b, func(n protowire.Number, v uint64, b []byte) error {
+			var h EncodedHistogram
+			err := encoded.Fields(b, func(n protowire.Number, v uint64, b []byte) error {
 				switch n {
-				case histogramDeltas:
+				case encoded.HistogramValueDelta:
 					h.deltas = b
-				case histogramCounts:
+				case encoded.HistogramCount:
 					h.counts = b
-				case histogramMax:
+				case encoded.HistogramMax:
 					h.max = v
-				case histogramSum:
+				case encoded.HistogramSum:
 					h.sum = v
 				}
 				return nil
@@ -179,13 +228,4 @@ func ChunkWrites(batch []byte, visit func(sketched)) {
 			return err
 		})
 	})
-}
-
-// Saturate is a + b, or the largest number.
-func Saturate(a, b uint64) uint64 {
-	sum, carry := bits.Add64(a, b, 0)
-	if carry > 0 {
-		return math.MaxUint64
-	}
-	return sum
 }

@@ -12,7 +12,7 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// timedBatch is an encoded batch of one Progress with these latencies.
+// timedBatch returns an encoded batch of one Progress with these latencies.
 func timedBatch(t testing.TB, values []time.Duration) []byte {
 	t.Helper()
 	var h latency.Histogram
@@ -57,8 +57,10 @@ func TestSketchAgainstRawSamples(t *testing.T) {
 func TestSketchBuckets(t *testing.T) {
 	for b := 1; b < SketchBuckets; b++ {
 		low, high := SketchBound(b-1)+1, SketchBound(b)
-		if sketchBucket(low) != b || sketchBucket(high) != b || high < low || float64(high-low) > float64(low)/sketchSub {
-			t.Fatalf("bucket %d is %d to %d; they are in %d and %d", b, low, high, sketchBucket(low), sketchBucket(high))
+		if sketchBucket(low) != b || sketchBucket(high) != b || high < low ||
+			float64(high-low) > float64(low)/sketchSub {
+			t.Fatalf("bucket %d is %d to %d; they are in %d and %d", b, low, high, sketchBucket(low),
+				sketchBucket(high))
 		}
 	}
 	if sketchBucket(math.MaxUint64) != SketchBuckets-1 {
@@ -88,6 +90,44 @@ func TestSketchHostile(t *testing.T) {
 	}
 }
 
+// A client's latencies lie within a few doublings: a sketch has no memory for all the others. What
+// it has counted comes back from Counts, and a clone shares nothing.
+func TestASketchIsAsLargeAsWhatItCounts(t *testing.T) {
+	data := timedBatch(t, []time.Duration{280 * time.Microsecond, 300 * time.Microsecond, 8 * time.Millisecond})
+	var s Sketch
+	ChunkWrites(data, s.Merge)
+	doublings := 0
+	for _, some := range s.doublings {
+		if some != nil {
+			doublings++
+		}
+	}
+	if doublings < 2 || doublings > 3 {
+		t.Errorf("it has memory for %d doublings", doublings)
+	}
+	again := SketchOf(s.Counts(), s.Count, s.Sum, s.Max)
+	clone := s.Clone()
+	ChunkWrites(data, s.Merge)
+	for name, c := range map[string]*Sketch{"of its counts": &again, "a clone": &clone} {
+		if c.Count != 3 || c.Quantile(0.5) != s.Quantile(0.5) || c.Quantile(1) != int64(8*time.Millisecond) {
+			t.Errorf("the sketch %s counts %d, p50 %d, p100 %d", name, c.Count, c.Quantile(0.5), c.Quantile(1))
+		}
+	}
+	if s.Count != 6 {
+		t.Errorf("it counts %d; want 6", s.Count)
+	}
+	var recent RecentSketch
+	ChunkWrites(data, recent.Now().Merge)
+	for range 2 * RateWindow {
+		recent.Tick()
+	}
+	for i := range recent.seconds {
+		if recent.seconds[i].doublings != nil {
+			t.Errorf("second %d keeps memory though nothing was counted for long", i)
+		}
+	}
+}
+
 func TestChunkWritesAllocatesNothing(t *testing.T) {
 	data := timedBatch(t, []time.Duration{time.Millisecond, time.Second})
 	var s Sketch
@@ -111,7 +151,7 @@ func FuzzSketch(f *testing.F) {
 	})
 }
 
-// BenchmarkScan is what a processor does with a batch before the ack, and, for its
+// BenchmarkScan measures what a processor does with a batch before the ack, and, for its
 // latencies, after it.
 func BenchmarkScan(b *testing.B) {
 	data := encode(b, rawclient.Batch(1, 128))

@@ -8,16 +8,8 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"bulkhead/internal/encoded"
 	"bulkhead/internal/protocol"
-)
-
-// Field numbers of HandlerFrame, Hello, Workload and ConsumerSpec of what repeats.
-const (
-	frameHello        protowire.Number = 1
-	helloLabels       protowire.Number = 5
-	helloWorkload     protowire.Number = 7
-	workloadConsumers protowire.Number = 6
-	consumerChunks    protowire.Number = 7
 )
 
 // Wary decodes what a handler sends, after a look at it as it came: two bytes can stand
@@ -29,8 +21,11 @@ type Wary struct {
 	Lie error // what is wrong with the last frame; nil if nothing. Who receives owns it
 }
 
+// NewWary returns a Wary for the stream of one handler.
 func NewWary() *Wary { return &Wary{CodecV2: encoding.GetCodecV2(grpcproto.Name)} }
 
+// Unmarshal implements encoding.CodecV2. It returns an error, and sets Lie, for a frame that no
+// honest handler sends.
 func (w *Wary) Unmarshal(data mem.BufferSlice, v any) error {
 	frame := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer frame.Free()
@@ -49,11 +44,11 @@ func (w *Wary) Unmarshal(data mem.BufferSlice, v any) error {
 // that comes in several parts, which decoding would put together.
 func checkFrame(frame []byte) error {
 	var c helloCount
-	return fields(frame, func(n protowire.Number, _ uint64, b []byte) error {
-		if n != frameHello {
+	return encoded.Fields(frame, func(n protowire.Number, _ uint64, b []byte) error {
+		if n != encoded.HandlerFrameHello {
 			return nil
 		}
-		return fields(b, c.inHello)
+		return encoded.Fields(b, c.inHello)
 	})
 }
 
@@ -62,28 +57,28 @@ type helloCount struct{ labels, consumers, chunks int }
 
 func (c *helloCount) inHello(n protowire.Number, _ uint64, b []byte) error {
 	switch n {
-	case helloLabels:
+	case encoded.HelloLabels:
 		return count(&c.labels, protocol.MaxLabels, "labels")
-	case helloWorkload:
-		return fields(b, c.inWorkload)
+	case encoded.HelloWorkload:
+		return encoded.Fields(b, c.inWorkload)
 	default:
 		return nil
 	}
 }
 
 func (c *helloCount) inWorkload(n protowire.Number, _ uint64, b []byte) error {
-	if n != workloadConsumers {
+	if n != encoded.WorkloadConsumers {
 		return nil
 	}
 	if err := count(&c.consumers, protocol.MaxConsumers, "consumers"); err != nil {
 		return err
 	}
 	c.chunks = 0
-	return fields(b, c.inConsumer)
+	return encoded.Fields(b, c.inConsumer)
 }
 
 func (c *helloCount) inConsumer(n protowire.Number, _ uint64, _ []byte) error {
-	if n != consumerChunks {
+	if n != encoded.ConsumerChunkSizes {
 		return nil
 	}
 	return count(&c.chunks, protocol.MaxChunkSizes, "chunk sizes of one consumer")

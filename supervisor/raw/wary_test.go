@@ -15,9 +15,10 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// largestHello is the Hello with as much of everything that repeats as one may have.
+// largestHello returns the Hello with as much of everything that repeats as one may have.
 func largestHello() *bulkheadv1.Hello {
-	h := &bulkheadv1.Hello{ClientId: []byte("0123456789abcdef"), Name: "largest", Labels: map[string]string{}, Workload: &bulkheadv1.Workload{}}
+	h := &bulkheadv1.Hello{ClientId: []byte("0123456789abcdef"), Name: "largest", Labels: map[string]string{},
+		Workload: &bulkheadv1.Workload{}}
 	for i := range protocol.MaxLabels {
 		h.Labels[fmt.Sprint(i)] = "v"
 	}
@@ -31,7 +32,7 @@ func largestHello() *bulkheadv1.Hello {
 	return h
 }
 
-func encoded(t *testing.T, h *bulkheadv1.Hello) []byte {
+func encodedFrame(t *testing.T, h *bulkheadv1.Hello) []byte {
 	t.Helper()
 	data, err := proto.Marshal(&bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Hello{Hello: h}})
 	if err != nil {
@@ -52,7 +53,7 @@ func TestTheLargestHelloIsDecoded(t *testing.T) {
 	if wrong := protocol.CheckHello(want); wrong != nil {
 		t.Fatal(wrong)
 	}
-	f, w, err := decode(encoded(t, want))
+	f, w, err := decode(encodedFrame(t, want))
 	if err != nil || w.Lie != nil {
 		t.Fatal(err, w.Lie)
 	}
@@ -75,8 +76,9 @@ func TestAHelloThatUnfoldsIsNotDecoded(t *testing.T) {
 		"consumers":            {within(1, within(7, many(4*mega, within(6))...)...), "more than 1024 consumers"},
 		"consumers, in Hellos": {many(mega, within(1, within(7, within(6)...)...)), "more than 1024 consumers"},
 		"workloads":            {within(1, many(mega, within(7, within(6)...))...), "more than 1024 consumers"},
-		"chunk sizes":          {within(1, within(7, within(6, many(4*mega, within(7))...)...)...), "more than 64 chunk sizes"},
-		"labels":               {within(1, many(4*mega, within(5))...), "more than 32 labels"},
+		"chunk sizes": {within(1, within(7, within(6, many(4*mega, within(7))...)...)...),
+			"more than 64 chunk sizes"},
+		"labels": {within(1, many(4*mega, within(5))...), "more than 32 labels"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats

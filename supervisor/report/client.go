@@ -19,15 +19,20 @@ type Client struct {
 	// Label names the client in this report: its name, with "#" and the session
 	// number behind it where several clients have that name, and "resent" behind that
 	// for a session that is the rest of another.
-	Label    string `json:"label"`
-	Name     string `json:"name"`
-	ClientID string `json:"client_id"` // hexadecimal
-	Host     string `json:"host"`
-	Pid      int32  `json:"pid"`
-	Version  string `json:"version"`
+	Label string `json:"label"`
+	Name  string `json:"name"`
+	// ClientID is a hash of Hello.client_id, in hexadecimal: the id itself is a secret.
+	ClientID string `json:"client_id"`
+	// Identity is who the client has proven to be; absent if it has not.
+	Identity *Identity `json:"identity,omitempty"`
+	Host     string    `json:"host"`
+	Pid      int32     `json:"pid"`
+	Version  string    `json:"version"`
 
-	Labels   map[string]string `json:"labels"`
-	Workload Workload          `json:"workload"`
+	Labels map[string]string `json:"labels"`
+	// LabelsLeftOut are further ones for which the report has no room; absent if there are none.
+	LabelsLeftOut uint64   `json:"labels_left_out,omitempty"`
+	Workload      Workload `json:"workload"`
 
 	Outcome  string `json:"outcome"`
 	Cause    string `json:"cause"`
@@ -100,7 +105,7 @@ type Client struct {
 	Writes
 	Heartbeats HeartbeatTotals `json:"heartbeats"`
 
-	// Resumes is how often the session was taken up again.
+	// Resumes is how often the session was resumed.
 	Resumes uint64 `json:"resumes"`
 	// KeptThroughRestarts is how often a connection went on through a restart or upgrade
 	// of the supervisor; that is no resume.
@@ -144,9 +149,9 @@ const (
 	// LoadInterrupted is whole but for what an operator cut off: at the client, or by a
 	// drain.
 	LoadInterrupted = "interrupted"
-	// LoadFailed could not go on.
+	// LoadFailed could not continue.
 	LoadFailed = "failed"
-	// LoadUnknown ended for no reason that this version knows.
+	// LoadUnknown ended for a reason that this version does not know.
 	LoadUnknown = "unknown"
 )
 
@@ -178,3 +183,17 @@ const (
 	// StandingUnexpected is a client whose name is not awaited, where names are.
 	StandingUnexpected = "unexpected"
 )
+
+// Kinds of an Identity.
+const (
+	IdentityCertificate = "certificate"
+	IdentityToken       = "token"
+)
+
+// Identity is who a client has proven to be.
+type Identity struct {
+	// Kind is one of the Identity… constants, and Name the common name of the certificate, or the
+	// name of the token.
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+}

@@ -29,7 +29,7 @@ const (
 	DetachLimit          = "limit"
 )
 
-// AwayFrom is when the outage after a connection began: when the client was last heard.
+// AwayFrom returns when the outage after a connection began: when the client was last heard.
 func (n *Connection) AwayFrom() Stamp { return cmp.Or(n.LastHeardAt, n.DetachedAt) }
 
 // Connection is one connection that carried the session, by the supervisor's
@@ -39,7 +39,7 @@ type Connection struct {
 	HandlerPid int32  `json:"handler_pid"`
 	Peer       string `json:"peer"`
 	AttachedAt Stamp  `json:"attached_at"`
-	// ResumeAfter is the last durable message when it took up the session.
+	// ResumeAfter is the last durable message when it resumed the session.
 	ResumeAfter uint64 `json:"resume_after"`
 	// Resumed is false for the first connection of the session alone.
 	Resumed bool `json:"resumed"`
@@ -58,19 +58,20 @@ type Connection struct {
 	LostAcknowledged bool `json:"lost_acknowledged,omitempty"`
 	// AwayWhy is why the client was away after it: one of the Away… constants, or ""
 	// for a connection that was not lost. AwayNano is how long, from LastHeardAt or else
-	// DetachedAt until it was back or the session ended; AwayStarvedNano how long of it a starved client was not running.
+	// DetachedAt until it was back or the session ended; AwayStarvedNano how long of it a starved
+	// client was not running.
 	AwayWhy         string `json:"away_why"`
 	AwayNano        int64  `json:"away_nano"`
 	AwayStarvedNano int64  `json:"away_starved_nano"`
-	// Absence is what the client said, as it took up this connection, of why it had
+	// Absence is what the client said, as it made this connection, of why it had
 	// been away: "network", "starved", "sent_away" or "". StarvedNano is how long it had
-	// not been running since it took up the connection before, and LastEnd how it saw
+	// not been running since it made the connection before, and LastEnd how it saw
 	// that one end.
 	Absence     string `json:"absence"`
 	StarvedNano int64  `json:"starved_nano"`
 	LastEnd     string `json:"last_end"`
 	// KeptThroughRestarts is how many restarts and upgrades of the supervisor it
-	// outlived; LastKeptAt is when it was last taken up again.
+	// outlived; LastKeptAt is when its handler was last adopted.
 	KeptThroughRestarts uint64 `json:"kept_through_restarts"`
 	LastKeptAt          Stamp  `json:"last_kept_at"`
 }

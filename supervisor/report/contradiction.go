@@ -13,7 +13,7 @@ type Contradiction struct {
 }
 
 // Begun is where a session's messages were numbered before, in a run that is over or that
-// its supervisor does not know. After is the last that is there, 0 for none: then all of
+// its supervisor does not know. After is the last that the other run has, 0 for none: then all of
 // the client's messages are here.
 type Begun struct {
 	Run   string `json:"run"`
@@ -23,7 +23,7 @@ type Begun struct {
 	Before uint64 `json:"before,omitempty"`
 }
 
-// BeginningMissing says that the first of a client's messages are in another run.
+// BeginningMissing reports whether the first of a client's messages are in another run.
 func (c *Client) BeginningMissing() bool { return c.Begun != nil && c.Begun.After|c.Begun.Before > 0 }
 
 // What of a client's messages cannot be true together (Contradiction.Kind). Nothing is corrected:

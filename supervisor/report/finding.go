@@ -17,10 +17,14 @@ const (
 	// FindingPaused of a supervisor that did not run.
 	FindingSilent = "silent_client"
 	FindingPaused = "supervisor_paused"
+	// FindingSandbox is of handlers that were not locked in as they could have been.
+	FindingSandbox = "sandbox"
 	// FindingContradiction is of what a client said that cannot be true together.
 	FindingContradiction = "contradiction"
 	// FindingLeftOut is of what a client said that cannot be true at all.
 	FindingLeftOut = "left_out"
+	// FindingCertificate is of a certificate of the supervisor that ends soon, or has ended.
+	FindingCertificate = "certificate_expires"
 )
 
 // Severities of a Finding.

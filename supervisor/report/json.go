@@ -9,6 +9,10 @@ import (
 	"reflect"
 )
 
+// FileName is the name of a report's JSON in the folder of its run. A folder that holds it
+// is that of a run that is reported.
+const FileName = "report.json"
+
 // JSON writes the report as indented JSON, with fields in a fixed order and a
 // line break at the end. A list of numbers is one line. It is encoded piece by piece, so
 // that a large report needs no memory for all of its text. An error is w's.

@@ -41,6 +41,10 @@ const (
 	// MaxRunCorruptions is the most corruptions listed of all clients, as equal shares.
 	MaxRunCorruptions = 20_000
 
+	// MaxDeclaredBytes is about the most bytes of what all clients declare in their Hellos, labels
+	// and consumers, as equal shares.
+	MaxDeclaredBytes = 64 << 20
+
 	MaxHandlers   = 10_000
 	MaxRejections = 10_000
 	// MaxRefused is the most distinct pairs of client name and reason among the

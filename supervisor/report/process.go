@@ -97,7 +97,8 @@ type Writes struct {
 	// CorruptBlocks did not read back as they were written.
 	CorruptBlocks uint64 `json:"corrupt_blocks"`
 	// WritingNano is from the begin of the first Progress interval to the end of
-	// the last, which is the time in which consumers wrote, or tried to. For all clients together, each client's times are moved to the
+	// the last, which is the time in which consumers wrote, or tried to. For all clients together,
+	// each client's times are moved to the
 	// supervisor's clock by its clock offset.
 	WritingNano int64 `json:"writing_nano"`
 	// BytesPerSecond is Bytes over WritingNano; 0 if that is 0.

@@ -10,7 +10,8 @@ func TestRates(t *testing.T) {
 		amount uint64
 		nano   int64
 		want   uint64
-	}{{0, 1, 0}, {10, 0, 0}, {10, -5, 0}, {1e9, 2e9, 5e8}, {math.MaxUint64, 1, 0}, {math.MaxUint64, 1e9, math.MaxUint64}}
+	}{{0, 1, 0}, {10, 0, 0}, {10, -5, 0}, {1e9, 2e9, 5e8}, {math.MaxUint64, 1, 0},
+		{math.MaxUint64, 1e9, math.MaxUint64}}
 	for _, test := range tests {
 		if got := PerSecond(test.amount, test.nano); got != test.want {
 			t.Errorf("perSecond(%d, %d) = %d, want %d", test.amount, test.nano, got, test.want)

@@ -17,7 +17,8 @@ func ReadJSON(from io.Reader) (*Report, error) {
 		return nil, fmt.Errorf("reading a report: %w", err)
 	}
 	if r.Schema != Schema && r.Schema != schemaOfNumbers {
-		return nil, fmt.Errorf("reading a report: its schema is %q, want %q", plaintext.Line(r.Schema, plaintext.MaxName), Schema)
+		return nil, fmt.Errorf("reading a report: its schema is %q, want %q",
+			plaintext.Line(r.Schema, plaintext.MaxName), Schema)
 	}
 	if s := r.Series; s != nil && !s.whole() {
 		return nil, errors.New("reading a report: the lists of its series are not of one length")

@@ -39,7 +39,7 @@ type Verdict struct {
 	// Word is the verdict in one word.
 	Word     Word `json:"word"`
 	Complete bool `json:"complete"`
-	// Running is true in the report of a run that goes on (Folder.SoFar): it is not
+	// Running is true in the report of a run that continues (Folder.SoFar): it is not
 	// complete, and Reasons are why it would be partial if it ended now, but for that it and
 	// those who are at work have not ended yet.
 	Running bool `json:"running,omitempty"`
@@ -56,6 +56,14 @@ type Verdict struct {
 	Warnings []string `json:"warnings"`
 }
 
+// Certificate is one of a supervisor.
+type Certificate struct {
+	// Name is a name that it certifies.
+	Name string `json:"name"`
+	// NotAfter is when it ends to be valid.
+	NotAfter Stamp `json:"not_after"`
+}
+
 // Run is the facts of the run. All its times are the supervisor's clock.
 type Run struct {
 	ID        string `json:"id"`
@@ -65,7 +73,7 @@ type Run struct {
 	Listen    string `json:"listen"`
 	Host      Host   `json:"host"`
 
-	// StartedAt is by the supervisor's wall clock. All other times of the run go on from it
+	// StartedAt is by the supervisor's wall clock. All other times of the run continue from it
 	// by a clock that is never set.
 	StartedAt Stamp `json:"started_at"`
 	// EndedAt is null for a run without an end.
@@ -75,7 +83,7 @@ type Run struct {
 	// End is one of the End… constants.
 	End       string `json:"end"`
 	EndDetail string `json:"end_detail"`
-	// Failure is what a supervisor could not go on for, FailureFullDisk or absent: but for
+	// Failure is why a supervisor could not continue, FailureFullDisk or absent: but for
 	// EndFailed, and where nothing more is known of it.
 	Failure string `json:"failure,omitempty"`
 	// DrainedAt is when the first drain began, DrainCause what made it begin, one of the
@@ -94,16 +102,21 @@ type Run struct {
 	LingerNano       int64  `json:"linger_nano"`
 	SessionGraceNano int64  `json:"session_grace_nano"`
 	// ClockSteps are when the supervisor's wall clock was set, and how far. Reboots are when
-	// the run was taken up on another boot of the machine: only the wall clock says how long
-	// nobody was there. They are absent if it never happened.
+	// the run was resumed on another boot of the machine: only the wall clock says how long
+	// no supervisor ran. They are absent if it never happened.
 	ClockSteps []ClockStep `json:"clock_steps,omitempty"`
 	Reboots    []Stamp     `json:"reboots,omitempty"`
 	// Pauses are when the supervisor's process was not running though nobody had ended it, the
 	// first ones; they are absent if it always was.
 	Pauses        []Pause `json:"pauses,omitempty"`
 	PausesLeftOut uint64  `json:"pauses_left_out,omitempty"`
+	// Certificate is that with which the supervisor speaks TLS with clients; absent for none.
+	Certificate *Certificate `json:"certificate,omitempty"`
 	// JournalSync is "batch" or "none".
 	JournalSync string `json:"journal_sync"`
+	// Sandbox is how the handlers were locked in, after a restart with the newest supervisor; absent
+	// where the run does not tell.
+	Sandbox *Sandbox `json:"sandbox,omitempty"`
 
 	// Restarts are in order of time. ExpectedClients, ExpectedNames and Listen are those of the newest.
 	Restarts        []Restart `json:"restarts"`
@@ -117,7 +130,10 @@ type Run struct {
 const (
 	DrainByOperator = "operator"
 	DrainByFullDisk = "disk_full" // of the supervisor's state directory
-	DrainUnknown    = "unknown"
+	DrainByLowDisk  = "disk_low"  // of the same
+	// DrainByJournalSize is of a run whose journal had nearly as much as it may have.
+	DrainByJournalSize = "journal_size"
+	DrainUnknown       = "unknown"
 )
 
 // FailureFullDisk is of a file system of the supervisor's state directory that has no space left,
@@ -225,6 +241,7 @@ type Damage struct {
 	Why       string `json:"why"`
 }
 
+// Outcomes returns how many sessions ended with an outcome.
 func (r *Report) Outcomes(outcome string) uint64 {
 	var n uint64
 	for i := range r.Clients {

@@ -7,7 +7,7 @@ const (
 	RestartUnknown   = "unknown"
 )
 
-// Restart is another supervisor, or another version of it, that took the run up.
+// Restart is another supervisor, or another version of it, that resumed the run.
 type Restart struct {
 	At Stamp `json:"at"`
 	// Kind is one of the Restart… constants.
@@ -26,7 +26,7 @@ type Restart struct {
 	TornBytes             uint64 `json:"torn_bytes"`
 	Torn                  string `json:"torn"`
 	TornMayBeAcknowledged bool   `json:"torn_may_be_acknowledged"`
-	// HandlersKept were taken up again with their client's connection, HandlersGone
+	// HandlersKept were adopted with their client's connection, HandlersGone
 	// had ended.
 	HandlersKept uint32 `json:"handlers_kept"`
 	HandlersGone uint32 `json:"handlers_gone"`

@@ -144,7 +144,7 @@ type ProcessSeries struct {
 	Beats string `json:"beats"`
 }
 
-// Event is something that happened at a moment, or went on for a time.
+// Event is something that happened at a moment, or lasted for a time.
 type Event struct {
 	At Stamp `json:"at"`
 	// EndAt is null for a moment.

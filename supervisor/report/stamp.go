@@ -39,6 +39,7 @@ func (s *Stamp) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// UTC returns the moment as a time of day.
 func (s Stamp) UTC() time.Time { return time.Unix(0, int64(s)).UTC() }
 
 // Between returns how long after from to is, in nanoseconds; 0 if either is

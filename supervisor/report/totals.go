@@ -5,6 +5,7 @@ import (
 	"math/bits"
 )
 
+// Add adds what another client or session wrote.
 func (w *Writes) Add(o *Writes) {
 	w.Bytes = Plus(w.Bytes, o.Bytes)
 	w.Chunks = Plus(w.Chunks, o.Chunks)
@@ -21,6 +22,7 @@ func (w *Writes) Add(o *Writes) {
 	w.CorruptBlocks = Plus(w.CorruptBlocks, o.CorruptBlocks)
 }
 
+// Add adds the rounds of another process.
 func (t *HeartbeatTotals) Add(o *HeartbeatTotals) {
 	t.Rounds += o.Rounds
 	t.Answered += o.Answered
@@ -51,7 +53,7 @@ func (r *Report) Rates() []float64 {
 	return list
 }
 
-// SpanNano is how long interval i of length step is: less than that for the last one alone.
+// SpanNano returns how long interval i of length step is: less than that for the last one alone.
 func (r *Report) SpanNano(i int, step int64) int64 {
 	length := Between(r.Series.StartAt, r.Series.EndAt)
 	if r.Series.EndAt == 0 { // a report made before it was known
@@ -60,7 +62,7 @@ func (r *Report) SpanNano(i int, step int64) int64 {
 	return max(min(length-int64(i)*step, step), 0)
 }
 
-// PerSecond is amount over a time in nanoseconds, rounded down; 0 for no time.
+// PerSecond returns amount over a time in nanoseconds, rounded down; 0 for no time.
 func PerSecond(amount uint64, nano int64) uint64 {
 	if nano <= 0 {
 		return 0

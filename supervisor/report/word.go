@@ -12,11 +12,11 @@ const (
 	WordInterrupted Word = "INTERRUPTED"
 	// WordPartial is of one that lacks something, whatever else was done to it.
 	WordPartial Word = "PARTIAL"
-	// WordRunning is of one that goes on.
+	// WordRunning is of one that continues.
 	WordRunning Word = "RUNNING"
 )
 
-// Worse is the worse of two words of runs that have ended.
+// Worse returns the worse of two words of runs that have ended.
 func (w Word) Worse(o Word) Word {
 	for _, worst := range []Word{WordPartial, WordInterrupted} {
 		if w == worst || o == worst {

@@ -1,5 +1,10 @@
 package report
 
+import (
+	"maps"
+	"slices"
+)
+
 // Workload is what the client said it was going to do.
 type Workload struct {
 	RuntimeNano           int64 `json:"runtime_nano"`
@@ -14,7 +19,12 @@ type Workload struct {
 	// StopWhen is when the load counts as steady and ends; null if it does not for that.
 	StopWhen  *SteadyState `json:"stop_when"`
 	Consumers []Consumer   `json:"consumers"`
+	// ConsumersLeftOut are further ones for which the report has no room; absent if there are none.
+	ConsumersLeftOut uint64 `json:"consumers_left_out,omitempty"`
 }
+
+// Declared returns how many consumers the client declared.
+func (w *Workload) Declared() uint64 { return uint64(len(w.Consumers)) + w.ConsumersLeftOut }
 
 // SteadyState is when a load counts as steady: the coefficient of variation of its
 // throughput over the window is at most the limit.
@@ -86,3 +96,81 @@ const (
 	VerifyAtEnd      = "at-end"
 	VerifyContinuous = "continuous"
 )
+
+// declaredBytes is about what one consumer takes in a report without its texts, and sizeBytes one of
+// its chunk sizes.
+const (
+	declaredBytes = 1000
+	sizeBytes     = 48
+)
+
+// DeclaredBytes returns about how much of a report is what the client declared in its Hello: its
+// labels and its consumers, in bytes.
+func (c *Client) DeclaredBytes() int {
+	n := 0
+	for name, value := range c.Labels {
+		n += labelBytes(name, value)
+	}
+	for i := range c.Workload.Consumers {
+		n += c.Workload.Consumers[i].bytes()
+	}
+	return n
+}
+
+// CutDeclared leaves out what is beyond so many bytes: first of the consumers, then of the labels, the
+// last of them. Nothing that c shares with another is changed.
+func (c *Client) CutDeclared(bytes int) {
+	if c.DeclaredBytes() <= bytes {
+		return
+	}
+	kept := make(map[string]string)
+	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
+		if bytes -= labelBytes(name, c.Labels[name]); bytes < 0 {
+			c.LabelsLeftOut += uint64(len(c.Labels) - len(kept))
+			break
+		}
+		kept[name] = c.Labels[name]
+	}
+	c.Labels = kept
+	list := c.Workload.Consumers
+	for i := range list {
+		if bytes -= list[i].bytes(); bytes < 0 {
+			c.Workload.ConsumersLeftOut += uint64(len(list) - i)
+			c.Workload.Consumers = append(make([]Consumer, 0, i), list[:i]...)
+			return
+		}
+	}
+}
+
+func labelBytes(name, value string) int { return 8 + textBytes(name) + textBytes(value) }
+
+func (c *Consumer) bytes() int {
+	return declaredBytes + textBytes(c.Path) + textBytes(c.Text) + sizeBytes*len(c.ChunkSizes)
+}
+
+// textBytes is how long a text is in JSON that stands in a page, where some characters take six bytes.
+func textBytes(s string) int {
+	n := len(s)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ', c == '<', c == '>', c == '&':
+			n += 5
+		case c == '"', c == '\\':
+			n++
+		}
+	}
+	return n
+}
+
+// EqualShare returns how much each of several may have that want so much, if all together have no
+// more than limit: what some do not want is the others'.
+func EqualShare(wanted []int, limit int) int {
+	sorted, left := slices.Sorted(slices.Values(wanted)), limit
+	for i, w := range sorted {
+		if share := left / (len(sorted) - i); w > share {
+			return share
+		}
+		left -= w
+	}
+	return limit
+}

@@ -5,17 +5,18 @@ import (
 	"testing"
 )
 
-// One session cannot fill what is for all: another that has nothing there gets its batch
-// in at once, and who waits gets room in turn.
+// One session cannot fill what is for all: others that have nothing there get their batches in,
+// as long as there is room for such, and who waits gets room in turn.
 func TestInboxesAreFair(t *testing.T) {
 	b := NewInboxes(100)
 	ctx := t.Context()
 	greedy, err := b.Take(ctx, 100, true)
-	if err != nil || greedy != 100 {
+	if err != nil || greedy != (Room{bytes: 100}) {
 		t.Fatalf("took %d, %v", greedy, err)
 	}
-	if n, err := b.Take(ctx, 60, true); err != nil || n != 0 {
-		t.Errorf("the first batch of another session took %d, %v; want it to pass by", n, err)
+	first, err := b.Take(ctx, 20, true)
+	if err != nil || first != (Room{spare: 20}) {
+		t.Errorf("the first batch of another session took %d, %v; want what is kept for such", first, err)
 	}
 	if st := b.Status(); st.GetLeft() != 0 || st.GetTimesReached() != 1 || st.GetReached() {
 		t.Errorf("status says %v", st)
@@ -25,10 +26,17 @@ func TestInboxesAreFair(t *testing.T) {
 	if _, err := b.Take(over, 1, false); err == nil {
 		t.Error("a second batch found room where there is none")
 	}
+	if _, err := b.Take(over, 6, true); err == nil {
+		t.Error("first batches have more room than a quarter of the limit")
+	}
+	b.Give(first)
+	if n, err := b.Take(ctx, 60, true); err != nil || n != (Room{spare: 25}) {
+		t.Errorf("a batch larger than what is kept took %d, %v; want all of that", n, err)
+	}
 	var order []string
 	type turn struct {
 		who   string
-		taken int64
+		taken Room
 	}
 	turns := make(chan turn)
 	wait := func(who string, size int64) {
@@ -51,7 +59,7 @@ func TestInboxesAreFair(t *testing.T) {
 	if order[0] != "large" || order[1] != "small" {
 		t.Errorf("room was given to %v; want it in turn", order)
 	}
-	if n, err := b.Take(ctx, 1000, false); err != nil || n != 100 {
+	if n, err := b.Take(ctx, 1000, false); err != nil || n != (Room{bytes: 100}) {
 		t.Errorf("a batch larger than all room took %d, %v; want what there is", n, err)
 	}
 }

@@ -18,7 +18,7 @@ const (
 	inboxMost  = 1 << 30
 )
 
-// MemoryThereIs is the memory of the machine in bytes, or what a control group lets this
+// MemoryThereIs returns the memory of the machine in bytes, or what a control group lets this
 // process and its handlers have of it. group is "" without one that has less.
 func MemoryThereIs() (bytes uint64, group string) {
 	bytes = math.MaxUint64
@@ -32,13 +32,13 @@ func MemoryThereIs() (bytes uint64, group string) {
 	return bytes, ""
 }
 
-// InboxMemory is the memory for inboxes where no setting says it: a sixteenth.
+// InboxMemory returns the memory for inboxes where no setting says it: a sixteenth.
 func InboxMemory(memory uint64) uint64 { return min(max(memory/16, inboxLeast), inboxMost) }
 
-// BoundMemory has the runtime collect garbage rather than let this process become the
-// largest of its control group: the kernel ends whoever is, and counts a handler as
-// larger by half of the limit (handler/oom_linux.go). An operator's GOMEMLIMIT stays. It
-// returns how many bytes inboxes may take: what is set, but no more than the runtime may keep.
+// BoundMemory makes the runtime collect garbage rather than let this process become the largest of
+// its control group: the kernel ends whoever is, and counts a handler as larger by half of the
+// limit (handler/oom_linux.go). An operator's GOMEMLIMIT stays. It returns how many bytes inboxes
+// may take: what is set, but no more than the runtime may keep.
 func BoundMemory(log *slog.Logger, inboxes uint64) uint64 {
 	memory, group := MemoryThereIs()
 	_, set := os.LookupEnv("GOMEMLIMIT")
@@ -46,9 +46,11 @@ func BoundMemory(log *slog.Logger, inboxes uint64) uint64 {
 		debug.SetMemoryLimit(int64(memory / 8 * 3))
 	}
 	if most := memory / 4; group != "" && inboxes > most {
-		log.Warn("overload.inbox_memory is more than a quarter of what the control group has; a quarter is used", "inbox_memory_bytes", inboxes, "limited_by", group)
+		log.Warn("overload.inbox_memory is more than a quarter of what the control group has; a quarter is used",
+			"inbox_memory_bytes", inboxes, "limited_by", group)
 		inboxes = most
 	}
-	log.Info("memory that there may be", "limit_bytes", memory, "limited_by", cmp.Or(group, "the machine"), "inboxes_bytes", inboxes)
+	log.Info("memory limit", "limit_bytes", memory, "limited_by", cmp.Or(group, "the machine"),
+		"inboxes_bytes", inboxes)
 	return inboxes
 }

@@ -14,6 +14,7 @@ import (
 
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/threads"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 const (
@@ -27,10 +28,10 @@ const (
 	// threadsOther is how many of those are for what no threads.Limit bounds: the journal,
 	// the log, forks, and the runtime itself.
 	threadsOther = 8
-	// CountAgain is how old a count of the system's threads may be for a decision about a
+	// countAgain is how old a count of the system's threads may be for a decision about a
 	// connection; one about a handler is made by a new one.
-	CountAgain = 100 * time.Millisecond
-	// deniedFor is how long a fork that the system denied counts as that there is no room.
+	countAgain = 100 * time.Millisecond
+	// deniedFor is how long a fork that the system denied means that there is no room.
 	deniedFor = 2 * time.Second
 )
 
@@ -38,14 +39,22 @@ const (
 // nothing has failed.
 var ErrNoRoom = errors.New("no room for another handler")
 
-// threadsAhead is how many threads a supervisor makes at its start where there may be most.
+// threadsAhead returns how many threads a supervisor makes at its start where there may be most.
 func threadsAhead(most uint64, processors int) int {
 	return int(max(threadsLeast, min(most/4, uint64(2*processors+16))))
 }
 
-// ThreadReserve is how many of most threads no handler gets: what runs may grow by, and
+// threadReserve returns how many of most threads no handler gets: what runs may grow by, and
 // an operator's own commands under the same limit.
-func ThreadReserve(most uint64) uint64 { return min(16, most/8) }
+func threadReserve(most uint64) uint64 { return min(16, most/8) }
+
+// handlersIn returns how many handlers of each threads fit into what is left, besides those that are
+// starting. A handler for one of the sessions that are away takes of the reserve, too, but the last
+// quarter: what it takes was that session's, and the others may have grown into it meanwhile.
+func handlersIn(left, each, starting, reserve uint64, away int) int {
+	fit := func(reserve uint64) uint64 { return (left - min(left, starting*each+reserve)) / each }
+	return int(min(max(fit(reserve), min(fit(reserve/4), uint64(away))), math.MaxInt32))
+}
 
 // Threads knows how many threads, and processes, the system lets this one and its
 // handlers have, and keeps a reserve of them. Its methods do nothing on nil, which has room
@@ -66,6 +75,7 @@ type Threads struct {
 	denied   time.Time     // guarded by mu; when the system last refused to fork
 }
 
+// NewThreads looks at what the system allows now.
 func NewThreads() *Threads {
 	t := &Threads{room: threads.NewRoom()}
 	t.bound, t.known = t.room.Tightest()
@@ -78,38 +88,42 @@ func NewThreads() *Threads {
 	return t
 }
 
-// processors is how many threads may run Go code, and how many may wait for the disk.
+// processors returns how many threads may run Go code, and how many may wait for the disk.
 func (t *Threads) processors() int { return (t.ahead - threadsOther) / 2 }
 
 // Check returns an error that wraps ErrConfig when the limit itself leaves no room for a
 // supervisor with one handler, however little others use of it.
 func (t *Threads) Check() error {
 	if b := t.bound; t.known && b.Most < t.need() {
-		return fmt.Errorf("%w: the limit of threads and processes is %d (%s), which leaves none for handlers; raise it to at least %d", exitstatus.ErrConfig, b.Most, b.Name, roomyLimit)
+		return fmt.Errorf(
+			"%w: the limit of threads and processes is %d (%s), which leaves none for handlers; raise it to "+
+				"at least %d", exitstatus.ErrConfig, b.Most, b.Name, roomyLimit)
 	}
 	return nil
 }
 
 // CheckLeft returns an error when others leave no room for a supervisor with one handler.
-// It is not for one that goes on with a run: the handlers of that are among the others.
+// It is not for one that continues a run: the handlers of that are among the others.
 func (t *Threads) CheckLeft() error {
 	own, b, need := threads.Of(os.Getpid()), t.bound, t.need()
 	if t.known && b.Left()+own < need {
-		return fmt.Errorf("of the %d threads and processes that there may be (%s), %d are in use, and a supervisor with one handler needs %d; raise the limit, or end what uses them", b.Most, b.Name, b.Used-min(own, b.Used), need)
+		return fmt.Errorf("of at most %d threads and processes (%s), %d are in use, and a supervisor "+
+			"with one handler needs %d; raise the limit, or end what uses them", b.Most, b.Name,
+			b.Used-min(own, b.Used), need)
 	}
 	return nil
 }
 
-// need is how many threads a supervisor with one handler needs.
+// need returns how many threads a supervisor with one handler needs.
 func (t *Threads) need() uint64 {
-	return uint64(t.ahead) + handlerThreads + ThreadReserve(t.bound.Most)
+	return uint64(t.ahead) + handlerThreads + threadReserve(t.bound.Most)
 }
 
 // roomyLimit is a limit of threads that is worth naming: with it a few clients are served.
 const roomyLimit = 64
 
 // Prepare makes the supervisor's own threads, so that it never needs one when there is
-// none, and says what it found. There may be fewer where a run that goes on has handlers
+// none, and logs what it found. There may be fewer where a run that continues has handlers
 // already.
 func (t *Threads) Prepare(log *slog.Logger, clients int) {
 	if most := t.processors(); runtime.GOMAXPROCS(0) > most {
@@ -126,12 +140,14 @@ func (t *Threads) Prepare(log *slog.Logger, clients int) {
 		log.Info("the system does not say how many threads there may be")
 		return
 	}
-	room := t.ForHandlers()
+	room := t.ForHandlers(0)
 	say := log.Info
 	if room < clients {
 		say = log.Warn
 	}
-	say("threads and processes that there may be", "limit", b.Most, "limited_by", b.Name, "left", b.Left(), "reserve", ThreadReserve(b.Most), "own", threads.Of(os.Getpid()), "room_for_handlers", room, "clients_expected", clients)
+	say("thread and process limit", "limit", b.Most, "limited_by", b.Name, "left", b.Left(),
+		"reserve", threadReserve(b.Most), "own", threads.Of(os.Getpid()), "room_for_handlers", room,
+		"clients_expected", clients)
 }
 
 // Count returns the tightest limit, as it was no longer than old ago.
@@ -149,33 +165,33 @@ func (t *Threads) countLocked(old time.Duration) (threads.Bound, bool) {
 	return t.bound, t.known
 }
 
-// ForHandlers is how many more handlers there is room for, besides those that start.
-func (t *Threads) ForHandlers() int {
+// ForHandlers returns how many more handlers there is room for, besides those that start, while so
+// many sessions are away.
+func (t *Threads) ForHandlers(away int) int {
 	if t == nil {
 		return math.MaxInt32
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b, ok := t.countLocked(CountAgain)
+	b, ok := t.countLocked(countAgain)
 	switch {
 	case time.Since(t.denied) < deniedFor:
 		return 0
 	case !ok:
 		return math.MaxInt32
 	}
-	left, taken := b.Left(), t.starting*t.each()+ThreadReserve(b.Most)
-	return int(min((left-min(left, taken))/t.each(), math.MaxInt32))
+	return handlersIn(b.Left(), t.each(), t.starting, threadReserve(b.Most), away)
 }
 
-// Begin reserves the threads of a handler that is about to start, until done is called
-// with its process id, or 0 and what went wrong.
-func (t *Threads) Begin() (done func(pid int, err error), err error) {
+// Begin reserves the threads of a handler that is about to start while so many sessions are away,
+// until done is called with its process id, or 0 and what went wrong.
+func (t *Threads) Begin(away int) (done func(pid int, err error), err error) {
 	if t == nil {
 		return func(int, error) {}, nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := t.lackLocked(0); err != nil {
+	if err := t.lackLocked(0, away); err != nil {
 		return nil, err
 	}
 	t.starting++
@@ -193,25 +209,26 @@ func (t *Threads) Begin() (done func(pid int, err error), err error) {
 	}, nil
 }
 
-// Lack returns an error that wraps ErrNoRoom when there is no room for another handler.
-func (t *Threads) Lack() error {
+// Lack returns an error that wraps ErrNoRoom when there is no room for another handler, while so many
+// sessions are away.
+func (t *Threads) Lack(away int) error {
 	if t == nil {
 		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.lackLocked(CountAgain)
+	return t.lackLocked(countAgain, away)
 }
 
-func (t *Threads) lackLocked(old time.Duration) error {
+func (t *Threads) lackLocked(old time.Duration, away int) error {
 	b, ok := t.countLocked(old)
-	if ok && b.Left() < (t.starting+1)*t.each()+ThreadReserve(b.Most) {
+	if ok && handlersIn(b.Left(), t.each(), t.starting, threadReserve(b.Most), away) == 0 {
 		return fmt.Errorf("too few threads are left (%s is %d); raise the limit: %w", b.Name, b.Most, ErrNoRoom)
 	}
 	return nil
 }
 
-// each is how many threads a handler takes: the most that any had. mu is held.
+// each returns how many threads a handler takes: the most that any had. mu is held.
 func (t *Threads) each() uint64 {
 	if t.seen == 0 {
 		return handlerThreads
@@ -236,4 +253,18 @@ func (t *Threads) Limit() *threads.Limit {
 		return nil
 	}
 	return t.blocking
+}
+
+// Status returns what status shows of the threads of this process and of its handlers, of which
+// spare further ones may start. It returns nil if the system does not say how many there may be.
+func (t *Threads) Status(spare int) *bulkheadv1.Reserve {
+	b, ok := t.Count(countAgain)
+	if !ok {
+		return nil
+	}
+	return &bulkheadv1.Reserve{
+		Kind: bulkheadv1.ReserveKind_RESERVE_KIND_THREADS, LimitedBy: b.Name,
+		Limit: b.Most, Left: b.Left(), Reserve: threadReserve(b.Most), Reached: spare < 1,
+		TimesReached: t.Refused.Load(),
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/ownfile"
 )
 
 const (
@@ -24,12 +25,15 @@ const (
 	temporarySockets = "bulkhead-sock-"
 	// ownerFile says in such a folder whose it is: which state directory's.
 	ownerFile = ".owner"
+	// ownerMaxBytes bounds what is read of it.
+	ownerMaxBytes = 128
 )
 
 // Identity is which file or folder is at a path, whatever it is called.
 type Identity struct{ device, inode uint64 }
 
-func IdentityOf(info fs.FileInfo) Identity {
+// identityOf returns the Identity of what info describes.
+func identityOf(info fs.FileInfo) Identity {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return Identity{}
@@ -37,13 +41,13 @@ func IdentityOf(info fs.FileInfo) Identity {
 	return Identity{uint64(st.Dev), st.Ino}
 }
 
-// IdentityAt is what is at a path; the zero value if nothing is.
+// IdentityAt returns what is at a path; the zero value if nothing is.
 func IdentityAt(path string) Identity {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return Identity{}
 	}
-	return IdentityOf(info)
+	return identityOf(info)
 }
 
 // Sockets is the folder in which children make their sockets: in the state directory, or
@@ -57,9 +61,9 @@ type Sockets struct {
 	Is    Identity // guarded by mu; of dir
 }
 
-// OpenSockets finds the folder for the children's sockets that a supervisor before
+// openSockets finds the folder for the children's sockets that a supervisor before
 // this one left, or makes it.
-func OpenSockets(state string) (*Sockets, error) {
+func openSockets(state string) (*Sockets, error) {
 	s := &Sockets{State: state}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +74,7 @@ func OpenSockets(state string) (*Sockets, error) {
 	return s, s.make()
 }
 
-// Folder is where a child is to make its socket. A folder that was removed is made again,
+// Folder returns where a child is to make its socket. A folder that was removed is made again,
 // which again says.
 func (s *Sockets) Folder() (dir string, again bool, err error) {
 	s.mu.Lock()
@@ -88,14 +92,14 @@ func (s *Sockets) Folder() (dir string, again bool, err error) {
 	return s.Dir, true, nil
 }
 
-// Current is the folder as it was last.
+// Current returns the folder as it was last.
 func (s *Sockets) Current() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.Dir
 }
 
-// link is the path of the folder, or of a link to it, in the state directory.
+// link returns the path of the folder, or of a link to it, in the state directory.
 func (s *Sockets) link() string { return filepath.Join(s.State, socketFolder) }
 
 // make makes the folder. s.mu is held.
@@ -123,10 +127,12 @@ func (s *Sockets) make() error {
 	}
 	if len(dir)+ChildSocketPath > MaxSocketPath {
 		os.Remove(dir)
-		return fmt.Errorf("%w: state_dir and the temporary folder %s have paths too long for unix sockets; choose a state_dir of at most %d bytes",
+		return fmt.Errorf("%w: state_dir and the temporary folder %s have paths too long for unix sockets; choose a "+
+			"state_dir of at most %d bytes",
 			exitstatus.ErrConfig, os.TempDir(), MaxSocketPath-ChildSocketPath-len("/"+socketFolder))
 	}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, ownerFile), []byte(s.owner()), 0o600), os.Symlink(dir, link)); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, ownerFile), []byte(s.owner()), 0o600),
+		os.Symlink(dir, link)); err != nil {
 		os.RemoveAll(dir)
 		return StateDirError(err)
 	}
@@ -134,13 +140,13 @@ func (s *Sockets) make() error {
 	return nil
 }
 
-// owner is what stands in the folder of this state directory.
+// owner returns what stands in the folder of this state directory.
 func (s *Sockets) owner() string {
 	is := IdentityAt(s.State)
 	return fmt.Sprintf("%d:%d\n", is.device, is.inode)
 }
 
-// left is the folder that the state directory has, if it is one that can be used: this
+// left returns the folder that the state directory has, if it is one that can be used: this
 // user's, that nobody else can enter, and of this state directory; else "".
 func (s *Sockets) left() string {
 	dir := s.link()
@@ -149,7 +155,8 @@ func (s *Sockets) left() string {
 			return ""
 		}
 		// A folder without an owner is of a version that did not note it.
-		if owner, err := os.ReadFile(filepath.Join(target, ownerFile)); err == nil && string(owner) != s.owner() {
+		owner, err := ownfile.Read(filepath.Join(target, ownerFile), ownerMaxBytes)
+		if err == nil && string(owner) != s.owner() || err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return ""
 		}
 		dir = target

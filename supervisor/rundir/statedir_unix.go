@@ -16,6 +16,7 @@ import (
 
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/flock"
+	"bulkhead/internal/ownfile"
 )
 
 // Names in the state directory.
@@ -28,6 +29,7 @@ const (
 	socketFolder  = "sock"
 	JournalFolder = "journal"
 	HandlerFolder = "handlers"
+	RunFile       = "run.json"
 )
 
 // ErrLocked says that another supervisor uses the state directory.
@@ -50,7 +52,7 @@ type StateDir struct {
 // process has it already, since before an upgrade, and nil otherwise.
 func Open(path string, lock *os.File) (*StateDir, error) {
 	made := missingFolders(filepath.Join(path, RunsFolder))
-	if err := os.MkdirAll(filepath.Join(path, RunsFolder), 0o755); err != nil {
+	if err := makeFolders(path); err != nil {
 		return nil, StateDirError(err)
 	}
 	kept := lock != nil
@@ -61,12 +63,12 @@ func Open(path string, lock *os.File) (*StateDir, error) {
 		}
 	}
 	whole, err := lockWhole(path)
-	if err != nil && !kept { // a run that is served goes on
+	if err != nil && !kept { // a run that is served continues
 		lock.Close()
 		return nil, err
 	}
 	s := &StateDir{Path: path, whole: whole, Lock: lock, made: made}
-	if s.Socks, err = OpenSockets(path); err != nil {
+	if s.Socks, err = openSockets(path); err != nil {
 		lock.Close()
 		whole.Close()
 		return nil, err
@@ -74,11 +76,34 @@ func Open(path string, lock *os.File) (*StateDir, error) {
 	return s, nil
 }
 
+// makeFolders makes a state directory and the folder of its runs, for this user alone, and returns
+// why one that is there is not safe.
+func makeFolders(path string) error {
+	runs := filepath.Join(path, RunsFolder)
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	if err := ownfile.CheckFolder(path); err != nil {
+		return err
+	}
+	if err := os.Mkdir(runs, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := ownfile.CheckFolder(runs); err != nil {
+		return err
+	}
+	info, err := os.Stat(runs)
+	if err == nil && info.Mode().Perm()&0o077 != 0 { // of a version that let others look
+		err = os.Chmod(runs, 0o700)
+	}
+	return err
+}
+
 // lockWhole locks the directory itself: the lock file may be removed under a running
 // supervisor, and another one would lock a new one. The directory is nil where the file
 // system locks no directories.
 func lockWhole(path string) (*os.File, error) {
-	whole, err := os.Open(path)
+	whole, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, StateDirError(err)
 	}
@@ -94,12 +119,19 @@ func lockWhole(path string) (*os.File, error) {
 	}
 }
 
-// StateDirError is why a state directory cannot be used. Only what is a matter of its path
+// StateDirError returns why a state directory cannot be used. Only what is a matter of its path
 // and of who may write there is the configuration's; a full or failing disk is not, and
 // may be better the next time.
 func StateDirError(err error) error {
+	var foreign *ownfile.ForeignError
+	var kind *ownfile.KindError
+	if errors.As(err, &foreign) || errors.As(err, &kind) || errors.Is(err, ownfile.ErrLink) ||
+		errors.Is(err, ownfile.ErrOpenToAll) {
+		return fmt.Errorf("%w: state_dir: %w", exitstatus.ErrConfig, err)
+	}
 	for _, lasting := range []error{
-		syscall.EACCES, syscall.EPERM, syscall.EROFS, syscall.ENOTDIR, syscall.EEXIST, syscall.ENAMETOOLONG, syscall.ELOOP, syscall.EINVAL,
+		syscall.EACCES, syscall.EPERM, syscall.EROFS, syscall.ENOTDIR, syscall.EEXIST, syscall.ENAMETOOLONG,
+		syscall.ELOOP, syscall.EINVAL,
 	} {
 		if errors.Is(err, lasting) {
 			return fmt.Errorf("%w: state_dir: %w", exitstatus.ErrConfig, err)
@@ -110,7 +142,7 @@ func StateDirError(err error) error {
 
 // lockStateDir locks a state directory for this process.
 func lockStateDir(path string) (*os.File, error) {
-	lock, err := os.OpenFile(filepath.Join(path, LockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	lock, err := openLock(path)
 	if err != nil {
 		return nil, StateDirError(err)
 	}
@@ -124,12 +156,25 @@ func lockStateDir(path string) (*os.File, error) {
 	return lock, nil
 }
 
+// openLock opens the lock file of a state directory, which nobody else can open, so that nobody else
+// can hold its lock.
+func openLock(path string) (*os.File, error) {
+	lock, err := ownfile.Open(filepath.Join(path, LockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := lock.Chmod(0o600); err != nil && !errors.Is(err, fs.ErrPermission) { // root's stays as it is
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
+}
+
 // lockPatience is how long a lock may be held by what a killed supervisor leaves: a
 // child that it had forked, and that has not got to its execve(2) yet.
 const lockPatience = time.Second
 
 // Close removes what only a running supervisor needs and unlocks. The sockets of
-// handlers that are to be taken up by another supervisor stay.
+// handlers that another supervisor is to adopt stay.
 func (s *StateDir) Close() error {
 	if !s.KeepSockets {
 		s.Socks.remove()
@@ -140,7 +185,7 @@ func (s *StateDir) Close() error {
 	return s.Lock.Close()
 }
 
-// missingFolders is path and those above it that are not there, outermost first.
+// missingFolders returns those of path and the folders above it that do not exist, outermost first.
 func missingFolders(path string) []string {
 	var missing []string
 	for {
@@ -174,10 +219,10 @@ func (s *StateDir) NewRunDir(now time.Time) (id, dir string, err error) {
 	id = now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(suffix)
 	runs := filepath.Join(s.Path, RunsFolder)
 	dir = filepath.Join(runs, id)
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", "", fmt.Errorf("making a run directory: %w", err)
 	}
-	if err := os.Mkdir(filepath.Join(dir, HandlerFolder), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, HandlerFolder), 0o700); err != nil {
 		return "", "", fmt.Errorf("making a run directory: %w", err)
 	}
 	return id, dir, s.Point(CurrentLink, id)
@@ -198,7 +243,7 @@ func (s *StateDir) Point(link, id string) error {
 	return nil
 }
 
-// pointsAt is the run that a link among the runs leads to; "" for none.
+// pointsAt returns the run that a link among the runs leads to; "" for none.
 func (s *StateDir) pointsAt(link string) string {
 	id, err := os.Readlink(filepath.Join(s.Path, RunsFolder, link))
 	if err != nil {
@@ -207,7 +252,7 @@ func (s *StateDir) pointsAt(link string) string {
 	return filepath.Base(id)
 }
 
-// Served says that a run is over and reported, or gone.
+// Served records that a run is over and reported, or gone.
 func (s *StateDir) Served(id string) {
 	if s.pointsAt(CurrentLink) == id {
 		os.Remove(filepath.Join(s.Path, RunsFolder, CurrentLink)) // if it stays, its run has a report

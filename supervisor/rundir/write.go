@@ -19,7 +19,7 @@ func RemoveHalfWritten(dir string) error {
 	return err
 }
 
-// WriteWhole writes a file so that it is there whole or not at all.
+// WriteWhole writes a file so that it appears whole or not at all.
 func WriteWhole(path string, render func(*os.File) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), halfWritten+"*")
 	if err != nil {
@@ -30,7 +30,8 @@ func WriteWhole(path string, render func(*os.File) error) error {
 		f.Close()
 		return err
 	}
-	if err := errors.Join(f.Chmod(0o644), f.Sync()); err != nil { // else a power cut may leave the name without the content
+	// of mode 0600; else a power cut may leave the name without the content
+	if err := errors.Join(f.Sync()); err != nil {
 		f.Close()
 		return err
 	}

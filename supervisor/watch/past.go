@@ -11,8 +11,8 @@ import (
 // goes by the clock that is never set. Between records of different boots, and where that
 // clock was not told, the wall clock is all there is: one that was set back says no time.
 type PastClock struct {
-	boot          string
-	wall, elapsed int64 // of the newest record
+	Boot          string
+	Wall, Elapsed int64 // of the newest record
 	// Passed is the time since the first record, and down how much of it no supervisor was
 	// there for.
 	Passed, Down time.Duration
@@ -20,7 +20,7 @@ type PastClock struct {
 
 // See takes the next record.
 func (c *PastClock) See(rec *bulkheadv1.Record) {
-	boot, restarted := c.boot, false
+	boot, restarted := c.Boot, false
 	switch e := rec.GetEntry().(type) {
 	case *bulkheadv1.Record_RunStarted:
 		boot = e.RunStarted.GetBootId()
@@ -34,22 +34,22 @@ func (c *PastClock) See(rec *bulkheadv1.Record) {
 	if restarted {
 		c.Down += gap
 	}
-	c.boot, c.wall, c.elapsed = boot, rec.GetTimeUnixNano(), rec.GetElapsedNano()
+	c.Boot, c.Wall, c.Elapsed = boot, rec.GetTimeUnixNano(), rec.GetElapsedNano()
 }
 
-// until is how long after the newest record two clocks showed something.
+// until returns how long after the newest record two clocks showed something.
 func (c *PastClock) until(wall, elapsed int64, boot string) time.Duration {
 	switch {
-	case c.wall == 0:
+	case c.Wall == 0:
 		return 0
-	case elapsed > 0 && c.elapsed > 0 && boot != "" && boot == c.boot:
-		return time.Duration(max(elapsed-c.elapsed, 0))
+	case elapsed > 0 && c.Elapsed > 0 && boot != "" && boot == c.Boot:
+		return time.Duration(max(elapsed-c.Elapsed, 0))
 	default:
-		return time.Duration(max(wall-c.wall, 0))
+		return time.Duration(max(wall-c.Wall, 0))
 	}
 }
 
-// Since is how long ago the newest record is.
+// Since returns how long ago the newest record is.
 func (c *PastClock) Since(now time.Time) time.Duration {
 	return c.until(now.UnixNano(), boottime.At(now), boottime.ID())
 }

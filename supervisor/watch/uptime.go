@@ -17,6 +17,7 @@ type Uptime struct {
 	lost   time.Duration // guarded by mu
 }
 
+// NewUptime begins to look at now.
 func NewUptime(now time.Time) *Uptime { return &Uptime{looked: now} }
 
 // Look returns how long the process has not been running in all. Somebody calls it at

@@ -89,6 +89,7 @@ func (f *folding) Run(ctx context.Context) {
 		select {
 		case <-timer.C:
 			began := time.Now()
+			f.forget(began)
 			f.fold()
 			pause := foldEvery
 			if f.behind {
@@ -103,7 +104,7 @@ func (f *folding) Run(ctx context.Context) {
 	}
 }
 
-// soFar is the report of the run so far, at most a little old.
+// soFar returns the report of the run so far, at most a little old.
 func (f *folding) soFar(ctx context.Context, as form) built {
 	answer := make(chan built, 1)
 	select {
@@ -183,6 +184,16 @@ func (f *folding) report(as form) built {
 	made.final = over
 	*last = made
 	return made
+}
+
+// forget lets go of reports that are too old to be given out: one of a thousand clients is tens of
+// megabytes.
+func (f *folding) forget(now time.Time) {
+	for as, b := range f.last {
+		if !b.final && !now.Before(b.due) {
+			f.last[as] = built{}
+		}
+	}
 }
 
 // make makes a report of what was folded.

@@ -12,7 +12,7 @@ import (
 	"bulkhead/supervisor/journal"
 )
 
-// BenchmarkFolding is what the report so far costs for each message, all Progress with
+// BenchmarkFolding measures what the report so far costs for each message, all Progress with
 // histograms, and for each report that is made of 50 clients.
 func BenchmarkFolding(b *testing.B) {
 	const batch, clients, perClient = 128, 50, 40 // batches
@@ -26,16 +26,22 @@ func BenchmarkFolding(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	add(&bulkheadv1.Record{TimeUnixNano: 1, Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "R"}}})
+	add(&bulkheadv1.Record{TimeUnixNano: 1,
+		Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "R"}}})
 	for c := range uint32(clients) {
-		add(&bulkheadv1.Record{TimeUnixNano: 1, Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: &bulkheadv1.SessionOpened{Session: c + 1, Hello: rawclient.Hello("c")}}})
+		add(&bulkheadv1.Record{TimeUnixNano: 1,
+			Entry: &bulkheadv1.Record_SessionOpened{
+				SessionOpened: &bulkheadv1.SessionOpened{Session: c + 1, Hello: rawclient.Hello("c")}}})
 		for i := range uint64(perClient) {
 			first, last := i*batch+1, (i+1)*batch
 			data, err := proto.Marshal(rawclient.Batch(first, last))
 			if err != nil {
 				b.Fatal(err)
 			}
-			add(&bulkheadv1.Record{TimeUnixNano: 1, Entry: &bulkheadv1.Record_SessionBatch{SessionBatch: &bulkheadv1.SessionBatch{Session: c + 1, FirstSeq: first, LastSeq: last, Batch: data}}})
+			add(&bulkheadv1.Record{TimeUnixNano: 1,
+				Entry: &bulkheadv1.Record_SessionBatch{
+					SessionBatch: &bulkheadv1.SessionBatch{Session: c + 1, FirstSeq: first, LastSeq: last,
+						Batch: data}}})
 		}
 	}
 	if err := j.Close(); err != nil {

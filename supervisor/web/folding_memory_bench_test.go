@@ -33,15 +33,22 @@ func crowdJournal(b *testing.B, clients uint32) (dir string, messages uint64) {
 			b.Fatal(err)
 		}
 	}
-	add(0, &bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "R", ExpectedClients: clients}}})
+	add(0,
+		&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{
+			RunStarted: &bulkheadv1.RunStarted{RunId: "R", ExpectedClients: clients}}})
 	random := rand.New(rand.NewPCG(7, 7))
 	for c := range clients {
 		specs := make([]*bulkheadv1.ConsumerSpec, 4)
 		for i := range specs {
-			specs[i] = &bulkheadv1.ConsumerSpec{Index: uint32(i), Path: "/mnt/data", ChunkSizeBytes: 1 << 20, FileSizeBytes: 1 << 30, RateChunksPerSecond: 50}
+			specs[i] = &bulkheadv1.ConsumerSpec{Index: uint32(i), Path: "/mnt/data", ChunkSizeBytes: 1 << 20,
+				FileSizeBytes: 1 << 30, RateChunksPerSecond: 50}
 		}
-		add(0, &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: &bulkheadv1.SessionOpened{Session: c + 1,
-			Hello: &bulkheadv1.Hello{ClientId: fmt.Appendf(nil, "client %8d", c), Name: fmt.Sprintf("client-%03d", c), Workload: &bulkheadv1.Workload{Consumers: specs}}}}})
+		add(0,
+			&bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{
+				SessionOpened: &bulkheadv1.SessionOpened{Session: c + 1,
+					Hello: &bulkheadv1.Hello{ClientId: fmt.Appendf(nil, "client %8d", c),
+						Name:     fmt.Sprintf("client-%03d", c),
+						Workload: &bulkheadv1.Workload{Consumers: specs}}}}})
 	}
 	sample := func(middle time.Duration) *bulkheadv1.Histogram {
 		var h latency.Histogram
@@ -63,24 +70,31 @@ func crowdJournal(b *testing.B, clients uint32) (dir string, messages uint64) {
 				list = append(list, m)
 			}
 			for i := range uint32(4) {
-				say(bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i, &bulkheadv1.Message{Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{
-					IntervalNano: int64(step), Bytes: 480 << 20, Chunks: 480, VerifiedBytes: 480 << 20,
-					ChunkWrite: sample(time.Millisecond), Response: sample(5 * time.Millisecond), Sync: sample(4 * time.Millisecond),
-					Create: sample(100 * time.Microsecond), Close: sample(10 * time.Microsecond),
-				}}})
-				say(bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i, &bulkheadv1.Message{Fact: &bulkheadv1.Message_Monitor{Monitor: &bulkheadv1.Monitor{
-					UserCpuNano: int64(now / 10), SystemCpuNano: int64(now / 5), ResidentBytes: 21 << 20, ElapsedNano: int64(now)}}})
-				say(bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i, &bulkheadv1.Message{Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{
-					Path: fmt.Sprintf("/mnt/data/bulkhead-client-%03d/consumer-%d/%08d.dat", c, i, n), FileIndex: uint64(n), SizeBytes: 1 << 30,
-					CreateNano: 90_000, WriteNano: 5e9, SyncNano: 41e6, CloseNano: 11_000}}})
+				say(bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i,
+					&bulkheadv1.Message{Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{
+						IntervalNano: int64(step), Bytes: 480 << 20, Chunks: 480, VerifiedBytes: 480 << 20,
+						ChunkWrite: sample(time.Millisecond), Response: sample(5 * time.Millisecond),
+						Sync:   sample(4 * time.Millisecond),
+						Create: sample(100 * time.Microsecond), Close: sample(10 * time.Microsecond),
+					}}})
+				say(bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i,
+					&bulkheadv1.Message{Fact: &bulkheadv1.Message_Monitor{Monitor: &bulkheadv1.Monitor{
+						UserCpuNano: int64(now / 10), SystemCpuNano: int64(now / 5), ResidentBytes: 21 << 20,
+						ElapsedNano: int64(now)}}})
+				say(bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i,
+					&bulkheadv1.Message{Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{
+						Path:      fmt.Sprintf("/mnt/data/bulkhead-client-%03d/consumer-%d/%08d.dat", c, i, n),
+						FileIndex: uint64(n), SizeBytes: 1 << 30,
+						CreateNano: 90_000, WriteNano: 5e9, SyncNano: 41e6, CloseNano: 11_000}}})
 			}
 			data, err := proto.Marshal(&bulkheadv1.Batch{Messages: list})
 			if err != nil {
 				b.Fatal(err)
 			}
 			first := seq[c] - uint64(len(list)) + 1
-			add(now+time.Duration(c)*time.Millisecond, &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionBatch{SessionBatch: &bulkheadv1.SessionBatch{
-				Session: c + 1, FirstSeq: first, LastSeq: seq[c], Batch: data}}})
+			add(now+time.Duration(c)*time.Millisecond,
+				&bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionBatch{SessionBatch: &bulkheadv1.SessionBatch{
+					Session: c + 1, FirstSeq: first, LastSeq: seq[c], Batch: data}}})
 			messages += uint64(len(list))
 		}
 	}
@@ -90,7 +104,7 @@ func crowdJournal(b *testing.B, clients uint32) (dir string, messages uint64) {
 	return dir, messages
 }
 
-// BenchmarkFoldingMemory is what the report so far of 500 clients holds in memory, in MiB:
+// BenchmarkFoldingMemory measures what the report so far of 500 clients holds in memory, in MiB:
 // the fold alone, with the last JSON and page beside it, and the most there was at a time,
 // garbage included.
 func BenchmarkFoldingMemory(b *testing.B) {

@@ -21,22 +21,24 @@ import (
 const (
 	// eventEvery is the time between two events.
 	eventEvery = time.Second
-	// maxSubscribers listen to events at the same time.
-	maxSubscribers = 32
+	// maxSubscribers listen to events at the same time, and maxPerSource from one source.
+	maxSubscribers, maxPerSource = 32, 8
 	// eventTimeout is how long a browser may take none of an event.
 	eventTimeout = 5 * time.Second
-	// maxEventSessions are in an event: it is sent every second.
-	maxEventSessions = 1000
+	// maxEventSessions are in an event: it is sent every second. maxStatusSessions are in a status
+	// that somebody asks for.
+	maxEventSessions, maxStatusSessions = 1000, 10_000
 )
 
 // hub makes events and gives each to everybody who listens. One goroutine, Run, owns
 // who listens; a subscriber holds the newest event alone, so that nobody waits for it.
 type hub struct {
 	source Source
+	each   shares // of each source; in all it is Run that bounds
 	join   chan *subscriber
 	leave  chan *subscriber
 	over   chan struct{} // closed when all runs are over
-	gone   chan struct{} // closed when nobody listens any more after that
+	gone   chan struct{} // closed when nobody listens after that
 	done   chan struct{} // closed when Run has ended
 
 	listening atomic.Int64
@@ -52,7 +54,8 @@ type subscriber struct {
 }
 
 func newHub(source Source) *hub {
-	return &hub{source: source, join: make(chan *subscriber), leave: make(chan *subscriber),
+	return &hub{source: source, each: shares{most: maxConnections, each: maxPerSource},
+		join: make(chan *subscriber), leave: make(chan *subscriber),
 		over: make(chan struct{}), gone: make(chan struct{}), done: make(chan struct{})}
 }
 
@@ -104,9 +107,9 @@ func (h *hub) give(s *subscriber, e []byte) {
 	s.newest <- e // there is room: nobody else puts one in
 }
 
-// event is the status as a server-sent event.
+// event returns the status as a server-sent event.
 func (h *hub) event(ctx context.Context) []byte {
-	data, err := statusJSON(bounded(h.source.Status(ctx)))
+	data, err := statusJSON(bounded(h.source.Status(ctx), maxEventSessions))
 	if err != nil { // there is no status that cannot be encoded
 		return fmt.Appendf(nil, ": %v\n\n", err)
 	}
@@ -115,27 +118,31 @@ func (h *hub) event(ctx context.Context) []byte {
 	return out.Bytes()
 }
 
-// statusJSON is a status as JSON in one line, in the same form as `bulkhead supervisor
+// statusJSON returns a status as JSON in one line, in the same form as `bulkhead supervisor
 // status --json` prints.
 func statusJSON(s *bulkheadv1.StatusResponse) ([]byte, error) {
 	return protojson.MarshalOptions{EmitUnpopulated: true, UseProtoNames: true}.Marshal(s)
 }
 
-// bounded is a status with no more sessions than an event can have; those that have
-// ended are left out first.
-func bounded(s *bulkheadv1.StatusResponse) *bulkheadv1.StatusResponse {
-	if len(s.GetSessions()) <= maxEventSessions {
+// bounded returns a status with no more than so many sessions; those that have ended are left out
+// first.
+func bounded(s *bulkheadv1.StatusResponse, most int) *bulkheadv1.StatusResponse {
+	if len(s.GetSessions()) <= most {
 		return s
 	}
 	out := proto.CloneOf(s)
-	slices.SortStableFunc(out.Sessions, func(a, b *bulkheadv1.SessionStatus) int { return cmp.Compare(over(a), over(b)) })
-	out.SessionsLeftOut = uint32(len(out.Sessions) - maxEventSessions)
-	out.Sessions = out.Sessions[:maxEventSessions]
-	slices.SortFunc(out.Sessions, func(a, b *bulkheadv1.SessionStatus) int { return cmp.Compare(a.GetSession(), b.GetSession()) })
+	slices.SortStableFunc(out.Sessions,
+		func(a, b *bulkheadv1.SessionStatus) int { return cmp.Compare(over(a), over(b)) })
+	out.SessionsLeftOut = uint32(len(out.Sessions) - most)
+	out.Sessions = out.Sessions[:most]
+	slices.SortFunc(out.Sessions, func(a,
+		b *bulkheadv1.SessionStatus) int {
+		return cmp.Compare(a.GetSession(), b.GetSession())
+	})
 	return out
 }
 
-// over is 1 for a session that has ended.
+// over returns 1 for a session that has ended, else 0.
 func over(s *bulkheadv1.SessionStatus) int {
 	if s.GetSessionState() >= bulkheadv1.SessionState_SESSION_STATE_CLOSED {
 		return 1
@@ -171,7 +178,7 @@ func (h *hub) unsubscribe(s *subscriber) {
 	}
 }
 
-// ServeHTTP sends events until the browser has gone, takes none any more, or Run ends,
+// ServeHTTP sends events until the browser has gone, takes no more, or Run ends,
 // which it is told; it is also told when all runs are over, so that it can load the last
 // report and go.
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -180,6 +187,13 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", eventStream)
 		return
 	}
+	back := h.each.take(sourceOf(r.RemoteAddr))
+	if back == nil {
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "too many are watching from this address; try again later", http.StatusServiceUnavailable)
+		return
+	}
+	defer back()
 	s, err := h.subscribe(r.Context())
 	if err != nil {
 		w.Header().Set("Retry-After", "5")

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -25,8 +26,9 @@ const (
 	scrapesAtOnce = 4
 )
 
-// metrics is a run as Prometheus metrics. It keeps nothing: every scrape asks the
-// source. The totals begin again with each run, which Prometheus takes for a restart.
+// metrics is a run as Prometheus metrics. It keeps nothing but for those who wait for each other:
+// every other scrape asks the source. The totals begin again with each run, which Prometheus takes
+// for a restart.
 type metrics struct {
 	source Source
 	hub    *hub
@@ -34,16 +36,60 @@ type metrics struct {
 }
 
 func newMetrics(source Source, h *hub, version string) http.Handler {
-	info := prometheus.NewDesc("bulkhead_build_info", "Version of the supervisor; always 1.", []string{"version", "goversion"}, nil)
+	info := prometheus.NewDesc("bulkhead_build_info", "Version of the supervisor; always 1.",
+		[]string{"version", "goversion"}, nil)
 	r := prometheus.NewRegistry()
 	r.MustRegister(
 		&metrics{source, h, prometheus.MustNewConstMetric(info, prometheus.GaugeValue, 1, version, runtime.Version())},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesAtOnce, Timeout: scrapeTimeout})
+	scrape := inTurn(scrapesAtOnce, promhttp.HandlerFor(prometheus.GathererFunc(shared(r.Gather)),
+		promhttp.HandlerOpts{}))
+	// It keeps the answer and writes it when the turn is over, so that nobody waits for slow readers.
+	return http.TimeoutHandler(scrape, scrapeTimeout, "the metrics took too long")
 }
 
-// Describe says nothing: what there is depends on the run (an unchecked collector).
+// inTurn answers by next for n at a time, in the order in which they came.
+func inTurn(n int, next http.Handler) http.Handler {
+	turns := make(chan struct{}, n)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case turns <- struct{}{}:
+			defer func() { <-turns }()
+			next.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
+	})
+}
+
+// sharedFor is how old what was gathered for others may be.
+const sharedFor = time.Second
+
+// shared gathers for one at a time. Who had to wait for that gets what the others got, unless it is
+// older than sharedFor: a crowd costs no more than one.
+func shared[T any](gather func() (T, error)) func() (T, error) {
+	var mu sync.Mutex
+	var last T       // guarded by mu
+	var at time.Time // guarded by mu; when last was begun; zero if it is nothing
+	return func() (T, error) {
+		waits := !mu.TryLock()
+		if waits {
+			mu.Lock()
+		}
+		defer mu.Unlock()
+		if waits && time.Since(at) < sharedFor {
+			return last, nil
+		}
+		began := time.Now()
+		got, err := gather()
+		if err == nil {
+			last, at = got, began
+		}
+		return got, err
+	}
+}
+
+// Describe sends nothing: which metrics exist depends on the run (an unchecked collector).
 func (m *metrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the metrics of this moment.
@@ -57,8 +103,10 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	}
 	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
 	one(gauge, "bulkhead_live_subscribers", "Browsers that listen to events.", float64(m.hub.listening.Load()))
-	one(counter, "bulkhead_live_events_skipped_total", "Events that a browser was too slow for.", float64(m.hub.skipped.Load()))
-	one(counter, "bulkhead_live_subscribers_dropped_total", "Browsers that took no event in time and were hung up on.", float64(m.hub.dropped.Load()))
+	one(counter, "bulkhead_live_events_skipped_total", "Events that a browser was too slow for.",
+		float64(m.hub.skipped.Load()))
+	one(counter, "bulkhead_live_subscribers_dropped_total", "Browsers that took no event in time and were hung up on.",
+		float64(m.hub.dropped.Load()))
 	ready := 0.0
 	if m.source.Ready() == "" {
 		ready = 1
@@ -69,42 +117,51 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		state string
 		n     uint32
 	}{{"busy", s.GetHandlersBusy()}, {"ready", s.GetPoolReady()}, {"starting", s.GetPoolStarting()}} {
-		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("bulkhead_handlers", "Handler processes, by state.", []string{"state"}, nil), gauge, float64(h.n), h.state)
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("bulkhead_handlers", "Handler processes, by state.",
+			[]string{"state"}, nil), gauge, float64(h.n), h.state)
 	}
 	m.reserves(out, s.GetReserves())
 	if s.GetRunId() == "" {
 		return // between runs
 	}
-	out <- prometheus.MustNewConstMetric(prometheus.NewDesc("bulkhead_run_info", "The run that is served; always 1.", []string{"run_id"}, nil), gauge, 1, s.GetRunId())
-	one(gauge, "bulkhead_run_start_time_seconds", "When the run began, in seconds since 1970.", float64(s.GetStartedUnixNano())/1e9)
+	out <- prometheus.MustNewConstMetric(prometheus.NewDesc("bulkhead_run_info", "The run that is served; always 1.",
+		[]string{"run_id"}, nil), gauge, 1, s.GetRunId())
+	one(gauge, "bulkhead_run_start_time_seconds", "When the run began, in seconds since 1970.",
+		float64(s.GetStartedUnixNano())/1e9)
 	one(gauge, "bulkhead_clients_joined", "Distinct clients that came.", float64(s.GetJoinedClients()))
-	one(counter, "bulkhead_connections_accepted_total", "Connections accepted in the run.", float64(s.GetAcceptedConnections()))
-	one(counter, "bulkhead_connections_rejected_total", "Connections that became no session's.", float64(s.GetRejectedConnections()))
-	one(counter, "bulkhead_connections_shed_total", "Connections refused to shed load.", float64(s.GetShedConnections()))
-	one(counter, "bulkhead_supervisor_restarts_total", "Restarts and upgrades of the supervisor in the run.", float64(s.GetRestarts()))
+	one(counter, "bulkhead_connections_accepted_total", "Connections accepted in the run.",
+		float64(s.GetAcceptedConnections()))
+	one(counter, "bulkhead_connections_rejected_total", "Connections that became no session's.",
+		float64(s.GetRejectedConnections()))
+	one(counter, "bulkhead_connections_shed_total", "Connections refused to shed load.",
+		float64(s.GetShedConnections()))
+	one(counter, "bulkhead_supervisor_restarts_total", "Restarts and upgrades of the supervisor in the run.",
+		float64(s.GetRestarts()))
 	states := make(map[string]uint32)
-	for number, name := range bulkheadv1.SessionState_name {
+	for number := range bulkheadv1.SessionState_name {
 		if number != 0 {
-			states[strings.ToLower(strings.TrimPrefix(name, "SESSION_STATE_"))] = 0
+			states[protocol.Word(bulkheadv1.SessionState(number))] = 0
 		}
 	}
 	for _, c := range s.GetTotals().GetCounts() {
-		states[strings.ToLower(strings.TrimPrefix(c.GetSessionState().String(), "SESSION_STATE_"))] = c.GetSessions()
+		states[protocol.Word(c.GetSessionState())] = c.GetSessions()
 	}
 	for state, n := range states {
-		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("bulkhead_sessions", "Sessions, by state or outcome.", []string{"state"}, nil), gauge, float64(n), state)
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("bulkhead_sessions", "Sessions, by state or outcome.",
+			[]string{"state"}, nil), gauge, float64(n), state)
 	}
 	l := m.source.ChunkWrites()
-	out <- prometheus.MustNewConstHistogram(prometheus.NewDesc("bulkhead_chunk_write_seconds", "How long the write call of a chunk took, over all clients.", nil, nil), l.Count, l.Sum, l.Buckets)
+	out <- prometheus.MustNewConstHistogram(prometheus.NewDesc("bulkhead_chunk_write_seconds",
+		"How long the write call of a chunk took, over all clients.", nil, nil), l.Count, l.Sum, l.Buckets)
 	for _, c := range labelled(s.GetSessions()) {
 		c.collect(out)
 	}
 }
 
-// reserves tells what there is of the things that a supervisor must not run out of.
+// reserves sends the metrics of what a supervisor must not run out of.
 func (m *metrics) reserves(out chan<- prometheus.Metric, reserves []*bulkheadv1.Reserve) {
 	for _, r := range reserves {
-		kind := strings.ToLower(strings.TrimPrefix(r.GetKind().String(), "RESERVE_KIND_"))
+		kind := protocol.Word(r.GetKind())
 		one := func(t prometheus.ValueType, name, help string, v float64) {
 			out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, []string{"of"}, nil), t, v, kind)
 		}
@@ -112,11 +169,13 @@ func (m *metrics) reserves(out chan<- prometheus.Metric, reserves []*bulkheadv1.
 		if r.GetReached() {
 			reached = 1
 		}
-		one(prometheus.GaugeValue, "bulkhead_limit", "How much there may be: descriptors, threads, bytes.", float64(r.GetLimit()))
+		one(prometheus.GaugeValue, "bulkhead_limit", "How much there may be: descriptors, threads, bytes.",
+			float64(r.GetLimit()))
 		one(prometheus.GaugeValue, "bulkhead_left", "How much of it is left.", float64(r.GetLeft()))
 		one(prometheus.GaugeValue, "bulkhead_reserve", "How much of it clients do not get.", float64(r.GetReserve()))
 		one(prometheus.GaugeValue, "bulkhead_reserve_reached", "1 if clients get nothing more of it now.", reached)
-		one(prometheus.CounterValue, "bulkhead_reserve_refused_total", "How often clients got nothing more of it.", float64(r.GetTimesReached()))
+		one(prometheus.CounterValue, "bulkhead_reserve_refused_total", "How often clients got nothing more of it.",
+			float64(r.GetTimesReached()))
 	}
 }
 
@@ -195,20 +254,26 @@ func (s *series) collect(out chan<- prometheus.Metric) {
 	one(counter, "bulkhead_client_write_errors_total", "Operations that failed.", float64(s.errors))
 	one(counter, "bulkhead_client_rollovers_total", "Files that were finished.", float64(s.files))
 	one(counter, "bulkhead_client_messages_total", "Messages that are durable.", float64(s.messages))
-	one(counter, "bulkhead_client_resumes_total", "How often the session was taken up again.", float64(s.resumes))
-	one(gauge, "bulkhead_client_silent_seconds", "How long it has said nothing though its connection lives; 0 as long as it says what it declared.", float64(s.silent)/1e9)
+	one(counter, "bulkhead_client_resumes_total", "Times the session resumed.", float64(s.resumes))
+	one(gauge, "bulkhead_client_silent_seconds",
+		"How long it has said nothing though its connection lives; 0 as long as it says what it declared.",
+		float64(s.silent)/1e9)
 	if s.last != 0 {
-		one(gauge, "bulkhead_client_last_message_timestamp_seconds", "When its newest message came, in seconds since 1970.", float64(s.last)/1e9)
+		one(gauge, "bulkhead_client_last_message_timestamp_seconds",
+			"When its newest message came, in seconds since 1970.", float64(s.last)/1e9)
 	}
 	for i, result := range beatResults {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("bulkhead_client_heartbeats_total",
-			"Heartbeats of its workers, one for each process and round; stalled ones are also counted as answered or late.", []string{"client", "result"}, nil),
+			"Heartbeats of its workers, one for each process and round; stalled ones are also counted as answered or "+
+				"late.", []string{"client", "result"}, nil),
 			counter, float64(s.beats[i]), s.label, result)
 	}
 	if w := s.single.GetChunkWrites(); s.single != nil {
-		out <- prometheus.MustNewConstSummary(prometheus.NewDesc("bulkhead_client_chunk_write_seconds", "How long the write call of a chunk took, over the whole run.", client, nil),
+		out <- prometheus.MustNewConstSummary(prometheus.NewDesc("bulkhead_client_chunk_write_seconds",
+			"How long the write call of a chunk took, over the whole run.", client, nil),
 			w.GetCount(), float64(w.GetSumNano())/1e9, map[float64]float64{
-				0.5: float64(w.GetP50Nano()) / 1e9, 0.99: float64(w.GetP99Nano()) / 1e9, 0.999: float64(w.GetP999Nano()) / 1e9,
+				0.5: float64(w.GetP50Nano()) / 1e9, 0.99: float64(w.GetP99Nano()) / 1e9,
+				0.999: float64(w.GetP999Nano()) / 1e9,
 			}, s.label)
 	}
 }

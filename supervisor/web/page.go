@@ -16,7 +16,7 @@ var livePage []byte
 // inline are the scripts and styles that stand in a page.
 var inline = regexp.MustCompile(`(?s)<(script|style)(?:\s[^>]*)?>(.*?)</(?:script|style)>`)
 
-// policy is a Content-Security-Policy under which a page can be shown: its own inline
+// policy returns a Content-Security-Policy under which a page can be shown: its own inline
 // scripts and styles, by their hashes, pictures in it, and what more says; nothing else.
 func policy(page []byte, more ...string) string {
 	sources := map[string][]string{"script": {}, "style": {}}

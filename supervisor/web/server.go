@@ -2,19 +2,16 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 const (
-	// maxConnections are served at the same time; further ones wait in the kernel.
-	maxConnections = 128
 	// headerTimeout is how long the header of a request may take, idleTimeout how long a
 	// connection may wait for the next.
 	headerTimeout = 5 * time.Second
@@ -32,6 +29,15 @@ type Config struct {
 	// Listener is served and, at the end, not closed: it may go to the next program.
 	Listener *net.TCPListener
 	Source   Source
+	// TLS is nil for none. It asks for certificates of clients if Certificate looks at them.
+	TLS *tls.Config
+	// Token returns what whoever looks must present; nil for nothing.
+	Token func() string
+	// Certificate says whether the certificate that a connection has shown is one that is known;
+	// nil for none is.
+	Certificate func(*tls.ConnectionState) bool
+	// Hosts are names that the address has besides its own.
+	Hosts []string
 	// Version is the supervisor's.
 	Version string
 	// Logger receives what goes wrong.
@@ -49,8 +55,10 @@ type Server struct {
 // New makes a Server of a complete Config. It does nothing before Run.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, folding: newFolding(cfg.Source, cfg.Logger), hub: newHub(cfg.Source)}
+	hosts := hostsOf(cfg.Listener.Addr(), cfg.Hosts)
 	s.http = &http.Server{
-		Handler:           guard(Loopback(cfg.Listener.Addr()), s.routes()),
+		Handler:           inSlot(guard(hosts, s.admit(s.routes()))),
+		ConnContext:       withSlot,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug), // what browsers do wrong
 	}
@@ -58,14 +66,14 @@ func New(cfg Config) *Server {
 }
 
 func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
+	mux, large := http.NewServeMux(), &shares{most: maxAnswers, each: maxAnswersPerSource}
 	mux.HandleFunc("/{$}", pageHandler(livePage))
-	mux.HandleFunc("/report", s.reportPage)
-	mux.HandleFunc("/report/before", s.pageBefore)
+	mux.HandleFunc("/report", large.sharing(s.reportPage))
+	mux.HandleFunc("/report/before", large.sharing(s.pageBefore))
 	mux.HandleFunc("/healthz", text(func() string { return "" }))
 	mux.HandleFunc("/readyz", text(s.cfg.Source.Ready))
-	mux.HandleFunc("/api/status", s.status)
-	mux.HandleFunc("/api/report", s.report)
+	mux.HandleFunc("/api/status", large.sharing(s.status))
+	mux.HandleFunc("/api/report", large.sharing(s.report))
 	mux.Handle("/events", s.hub)
 	mux.Handle("/metrics", newMetrics(s.cfg.Source, s.hub, s.cfg.Version))
 	return mux
@@ -84,7 +92,7 @@ func text(why func() string) http.HandlerFunc {
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
-	data, err := statusJSON(s.cfg.Source.Status(r.Context()))
+	data, err := statusJSON(bounded(s.cfg.Source.Status(r.Context()), maxStatusSessions))
 	answerJSON(w, data, err)
 }
 
@@ -105,7 +113,7 @@ func answerJSON(w http.ResponseWriter, data []byte, err error) {
 	}
 }
 
-// Over says that all runs are over, and waits until those who listen have loaded the last
+// Over announces that all runs are over, and waits until those who listen have loaded the last
 // report and have gone, at most lastLook. It is called once, while Run runs.
 func (s *Server) Over() {
 	s.folding.over.Store(true)
@@ -124,6 +132,9 @@ func (s *Server) Run(ctx context.Context) {
 	var parts sync.WaitGroup
 	parts.Go(func() { s.folding.Run(ctx) })
 	parts.Go(func() { s.hub.Run(ctx) })
+	answers, hangUp := context.WithCancel(context.Background())
+	defer hangUp() // whoever waits for a turn to be answered waits no longer
+	s.http.BaseContext = func(net.Listener) context.Context { return answers }
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
@@ -133,9 +144,13 @@ func (s *Server) Run(ctx context.Context) {
 			s.http.Close() // hangs up; there is nothing to lose
 		}
 	})
-	err := s.http.Serve(netutil.LimitListener(kept{s.cfg.Listener}, maxConnections))
+	var listener net.Listener = &slots{Listener: kept{s.cfg.Listener}}
+	if s.cfg.TLS != nil {
+		listener = tls.NewListener(listener, s.cfg.TLS)
+	}
+	err := s.http.Serve(listener)
 	if stop() { // it failed by itself
-		s.cfg.Logger.Error("http is not served any more", "error", err)
+		s.cfg.Logger.Error("http is no longer served", "error", err)
 		<-ctx.Done()
 	} else {
 		<-stopped

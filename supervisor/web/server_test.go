@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -54,13 +55,17 @@ func (s *scripted) follow(dir string) {
 }
 
 // serve runs a Server until stop is called, at the latest after the test.
-func serve(t *testing.T, source Source) (s *Server, addr string, stop func()) {
+func serve(t *testing.T, source Source, change ...func(*Server)) (s *Server, addr string, stop func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = New(Config{Listener: l.(*net.TCPListener), Source: source, Version: "test", Logger: slog.New(slog.DiscardHandler)})
+	s = New(Config{Listener: l.(*net.TCPListener), Source: source,
+		Version: "test", Logger: slog.New(slog.DiscardHandler)})
+	for _, c := range change {
+		c(s)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); s.Run(ctx) }()
@@ -76,7 +81,14 @@ func serve(t *testing.T, source Source) (s *Server, addr string, stop func()) {
 // ask sends a request as it stands and returns the connection and its answer's header.
 func ask(t *testing.T, addr, request string) (net.Conn, *http.Response) {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
+	return askFrom(t, 1, addr, request)
+}
+
+// askFrom does what ask does from 127.0.0.n.
+func askFrom(t *testing.T, n int, addr, request string) (net.Conn, *http.Response) {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(n))}}
+	conn, err := dialer.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,11 +106,12 @@ func ask(t *testing.T, addr, request string) (net.Conn, *http.Response) {
 	return conn, res
 }
 
-// large is a status that fills the buffers of a socket in a few events.
+// large returns a status that fills the buffers of a socket in a few events.
 func large() *bulkheadv1.StatusResponse {
 	s := &bulkheadv1.StatusResponse{RunId: "R"}
 	for i := range maxEventSessions + 5 {
-		c := &bulkheadv1.SessionStatus{Session: uint32(i + 1), Name: fmt.Sprint(i), SessionState: bulkheadv1.SessionState_SESSION_STATE_CLOSED, Cause: strings.Repeat("because ", 1000)}
+		c := &bulkheadv1.SessionStatus{Session: uint32(i + 1), Name: fmt.Sprint(i),
+			SessionState: bulkheadv1.SessionState_SESSION_STATE_CLOSED, Cause: strings.Repeat("because ", 1000)}
 		if i > maxEventSessions {
 			c.SessionState = bulkheadv1.SessionState_SESSION_STATE_RESUMING // after a restart of the supervisor
 		}
@@ -128,7 +141,8 @@ func TestSlowReaderIsDropped(t *testing.T) {
 		}
 		if strings.HasPrefix(line, "data:") {
 			seen++
-			if !strings.Contains(line, `"sessions_left_out":5`) || strings.Count(line, `"session_state":"SESSION_STATE_RESUMING"`) != 4 {
+			if !strings.Contains(line, `"sessions_left_out":5`) ||
+				strings.Count(line, `"session_state":"SESSION_STATE_RESUMING"`) != 4 {
 				t.Fatalf("the event does not have all that go on, or too many")
 			}
 		}
@@ -186,7 +200,8 @@ func TestOver(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		add(&bulkheadv1.Record{TimeUnixNano: 1, Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "R"}}})
+		add(&bulkheadv1.Record{TimeUnixNano: 1,
+			Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "R"}}})
 		s, addr, _ := serve(t, &scripted{status: &bulkheadv1.StatusResponse{}, journal: dir})
 		ended := func() bool {
 			_, res := ask(t, addr, "GET /report HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
@@ -200,7 +215,8 @@ func TestOver(t *testing.T) {
 			t.Fatal("a run without an end has ended")
 		}
 		conn, res := ask(t, addr, request)
-		add(&bulkheadv1.Record{TimeUnixNano: 2, Entry: &bulkheadv1.Record_RunEnded{RunEnded: &bulkheadv1.RunEnded{Reason: bulkheadv1.RunEnd_RUN_END_DONE}}})
+		add(&bulkheadv1.Record{TimeUnixNano: 2,
+			Entry: &bulkheadv1.Record_RunEnded{RunEnded: &bulkheadv1.RunEnded{Reason: bulkheadv1.RunEnd_RUN_END_DONE}}})
 		over := make(chan struct{})
 		go func() { defer close(over); s.Over() }()
 		events := bufio.NewReader(res.Body)
@@ -217,26 +233,30 @@ func TestOver(t *testing.T) {
 	})
 }
 
-// No more than maxSubscribers listen at once; one that goes makes room.
+// No more than maxSubscribers listen at once, and no more than maxPerSource from one source; one
+// that goes makes room.
 func TestSubscribersAreBounded(t *testing.T) {
 	_, addr, _ := serve(t, &scripted{status: &bulkheadv1.StatusResponse{}})
 	const request = "GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-	var all []net.Conn
-	for range maxSubscribers {
-		conn, res := ask(t, addr, request)
-		if res.StatusCode != http.StatusOK {
-			t.Fatalf("subscriber %d gets %s", len(all), res.Status)
-		}
-		all = append(all, conn)
+	refused := func(source int) bool {
+		_, res := askFrom(t, source, addr, request)
+		return res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") != ""
 	}
-	if _, res := ask(t, addr, request); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
-		t.Errorf("one too many gets %s", res.Status)
+	var all []net.Conn
+	for i := range maxSubscribers {
+		conn, res := askFrom(t, 1+i/maxPerSource, addr, request)
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("subscriber %d gets %s", i, res.Status)
+		}
+		if all = append(all, conn); i == maxPerSource-1 && !refused(1) {
+			t.Error("one too many of a source is let in")
+		}
+	}
+	if !refused(100) {
+		t.Error("one too many is let in")
 	}
 	all[0].Close()
-	for deadline := time.Now().Add(patience); ; {
-		if _, res := ask(t, addr, request); res.StatusCode == http.StatusOK {
-			break
-		}
+	for deadline := time.Now().Add(patience); refused(1); {
 		if time.Now().After(deadline) {
 			t.Fatal("nobody is let in after one has gone")
 		}
@@ -259,6 +279,11 @@ func TestGuard(t *testing.T) {
 		{"GET /api/status HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: cross-site\r\n\r\n", 403},
 		{"GET /api/status HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: same-origin\r\n\r\n", 200},
 		{"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: cross-site\r\n\r\n", 200}, // a link was followed
+		{"GET /api/status HTTP/1.1\r\nHost: 127.0.0.1:7680\r\nOrigin: http://127.0.0.1:7680\r\n\r\n", 200},
+		{"GET /api/status HTTP/1.1\r\nHost: 127.0.0.1:7680\r\nOrigin: http://evil.example\r\n\r\n", 403},
+		{"GET /api/status HTTP/1.1\r\nHost: 127.0.0.1:7680\r\nOrigin: http://127.0.0.1:1\r\n\r\n", 403},
+		{"GET / HTTP/1.1\r\nHost: 127.0.0.1:7680\r\nOrigin: null\r\n\r\n", 403},
+		{"GET / HTTP/1.0\r\n\r\n", 200}, // no browser
 		{"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\n\r\nabc", 405},
 		{"DELETE /api/report HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 405},
 		{"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n", 400}, // and no body
@@ -270,23 +295,38 @@ func TestGuard(t *testing.T) {
 		if res.StatusCode != tt.want {
 			t.Errorf("%.80q: %s; want %d", tt.request, res.Status, tt.want)
 		}
-		if tt.want < 429 && res.StatusCode != 400 && (res.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(res.Header.Get("Content-Security-Policy"), "default-src 'none'")) {
+		if tt.want < 429 && res.StatusCode != 400 &&
+			(res.Header.Get("X-Content-Type-Options") != "nosniff" ||
+				!strings.HasPrefix(res.Header.Get("Content-Security-Policy"), "default-src 'none'")) {
 			t.Errorf("%.80q: header %v", tt.request, res.Header)
 		}
 	}
 }
 
-// On an address that others reach, a name is a name that the machine may have.
+// On an address that others reach, only names are answered that nobody else can make point here.
 func TestGuardBeyondLoopback(t *testing.T) {
-	seen := false
-	g := guard(false, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen = true }))
-	r, err := http.NewRequest(http.MethodGet, "http://collector1:7680/", nil)
+	machine, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.ServeHTTP(discard{http.Header{}}, r)
-	if !seen {
-		t.Error("a request by the machine's name was refused")
+	own := hostsOf(&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 7680}, []string{"Runs.example.com"})
+	for host, want := range map[string]bool{
+		"192.0.2.1:7680": true, "[2001:db8::1]:7680": true, "[fe80::1%eth0]": true, "localhost": true, "": true,
+		machine: true, "collector1:7680": true, "runs.example.com": true, "RUNS.example.com.:80": true,
+		"evil.example": false, "192.0.2.1.evil.example:7680": false, "runs.example.com.evil.example": false,
+		"localhost.evil.example": false,
+	} {
+		seen := false
+		g := guard(own, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen = true }))
+		r, err := http.NewRequest(http.MethodGet, "http://192.0.2.1:7680/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		g.ServeHTTP(discard{http.Header{}}, r)
+		if seen != want {
+			t.Errorf("a request for %q is answered: %v", host, seen)
+		}
 	}
 }
 
@@ -300,7 +340,8 @@ func (d discard) WriteHeader(int)             {}
 func TestPolicy(t *testing.T) {
 	got := policy([]byte("<style>a{}</style><script>1</script><script type=\"application/json\">{}</script>"), "more")
 	for _, want := range []string{
-		"script-src 'sha256-a4ayc/80/OGda4BO/1o/V0etpOqiLx1JwB5S3beHW0s=' 'sha256-", "style-src 'sha256-", "; more", "default-src 'none'",
+		"script-src 'sha256-a4ayc/80/OGda4BO/1o/V0etpOqiLx1JwB5S3beHW0s=' 'sha256-", "style-src 'sha256-", "; more",
+		"default-src 'none'",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s has no %s", got, want)
@@ -316,7 +357,8 @@ func TestPolicy(t *testing.T) {
 func TestLabels(t *testing.T) {
 	var sessions []*bulkheadv1.SessionStatus
 	add := func(name string) {
-		sessions = append(sessions, &bulkheadv1.SessionStatus{Session: uint32(len(sessions) + 1), Name: name, Bytes: 1, SessionState: bulkheadv1.SessionState_SESSION_STATE_ACTIVE})
+		sessions = append(sessions, &bulkheadv1.SessionStatus{Session: uint32(len(sessions) + 1), Name: name, Bytes: 1,
+			SessionState: bulkheadv1.SessionState_SESSION_STATE_ACTIVE})
 	}
 	for _, name := range []string{"a", "a", "a#2", otherClients, "a#2"} {
 		add(name)
@@ -362,7 +404,9 @@ func TestFoldingTheNextRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer j.Close()
-		if err := j.Append(t.Context(), &bulkheadv1.Record{TimeUnixNano: 1, Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: id}}}); err != nil {
+		if err := j.Append(t.Context(),
+			&bulkheadv1.Record{TimeUnixNano: 1,
+				Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: id}}}); err != nil {
 			t.Fatal(err)
 		}
 		source.follow(dir)

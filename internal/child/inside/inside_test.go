@@ -57,7 +57,7 @@ func start(t *testing.T, r string) *process {
 	return p
 }
 
-// command is a child in a role, as a parent of ours would start it.
+// command returns the command of a child in a role, as a parent of ours would start it.
 func command(t *testing.T, r string) *exec.Cmd {
 	t.Helper()
 	cookie := child.Handshake()
@@ -79,7 +79,7 @@ func (p *process) send(id uint64) net.Conn {
 	must(p.t, err)
 	defer far.Close()
 	must(p.t, p.line.SetDeadline(time.Now().Add(patience)))
-	must(p.t, fdpass.Send(p.line, id, far.(*net.TCPConn)))
+	must(p.t, fdpass.Send(p.line, fdpass.Handover{ID: id}, far.(*net.TCPConn)))
 	must(p.t, near.SetDeadline(time.Now().Add(patience)))
 	return near
 }
@@ -90,7 +90,7 @@ func (p *process) wantExit(want int) {
 	must(p.t, exitOf(p.cmd.Wait(), want))
 }
 
-// exitOf is nil if err says that a process ended with a status.
+// exitOf returns nil if err says that a process ended with a status.
 func exitOf(err error, want int) error {
 	var exit *exec.ExitError
 	if err == nil && want == servedWell || errors.As(err, &exit) && exit.ExitCode() == want {
@@ -131,7 +131,8 @@ func TestServeNeedsALine(t *testing.T) {
 		cmd.ExtraFiles = extra
 		var said strings.Builder
 		cmd.Stderr = &said
-		if err := exitOf(cmd.Run(), otherError); err != nil || !strings.Contains(said.String(), "is not the line from a parent process") {
+		if err := exitOf(cmd.Run(), otherError); err != nil ||
+			!strings.Contains(said.String(), "is not the line from a parent process") {
 			t.Errorf("%s: %v, %q; want an error that names the line", name, err, said.String())
 		}
 	}
@@ -187,7 +188,7 @@ func TestAnOrphanGoesOn(t *testing.T) {
 	if word, err := said.ReadString('\n'); err != nil || word != "orphaned\n" {
 		t.Fatalf("the child said %q, %v; want that it is an orphan", word, err)
 	}
-	socket, err := filepath.Glob(filepath.Join(p.dir, "plugin*"))
+	socket, err := filepath.Glob(filepath.Join(p.dir, "*"))
 	must(t, err)
 	if len(socket) != 1 {
 		t.Fatalf("sockets of an orphan: %v; want one", socket)
@@ -225,7 +226,7 @@ func TestASocketForAChildThatTakesNone(t *testing.T) {
 	}
 }
 
-// A child goes on, and ends in order, when nobody reads its log any more.
+// A child continues, and ends in order, when nobody reads its log any more.
 func TestSIGPIPEDoesNotKillAChild(t *testing.T) {
 	p := start(t, "chatty")
 	must(t, p.stderr.Close())

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"bulkhead/internal/child/inside"
+	"bulkhead/internal/fdpass"
 )
 
 // role is the environment entry that makes this test binary a child.
@@ -33,21 +34,21 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// behave is what the child does in each role.
+// behave does what the child does in each role.
 func behave(r string) int {
 	log := inside.Logger()
-	stderr := os.Stderr // Serve lets go-plugin replace it
+	stderr := os.Stderr
 	options := inside.Options{Register: func(*grpc.Server) {}}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	switch r {
 	case "serve":
 	case "chatty": // logs a lot for each socket, and then answers
-		options.Socket = func(id uint64, socket net.Conn) {
+		options.Socket = func(h fdpass.Handover, socket net.Conn) {
 			for i := range 1000 {
 				log.Warn("noise", "line", i)
 			}
-			fmt.Fprintf(socket, "socket %d", id)
+			fmt.Fprintf(socket, "socket %d", h.ID)
 			socket.Close()
 		}
 	case "orphan": // goes on without its parent, until SIGTERM, and says so
@@ -55,7 +56,7 @@ func behave(r string) int {
 		defer cancel()
 		options.Orphaned = func() { fmt.Fprintln(stderr, "orphaned") }
 	case "impatient": // ends by itself when it gets a socket
-		options.Socket = func(_ uint64, socket net.Conn) {
+		options.Socket = func(_ fdpass.Handover, socket net.Conn) {
 			socket.Close()
 			cancel()
 		}

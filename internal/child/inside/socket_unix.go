@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/hashicorp/go-plugin"
+	"bulkhead/internal/child/handshake"
 )
 
 // workPrefix begins the name of the folder that a client makes for itself.
@@ -15,7 +15,7 @@ const workPrefix = "bulkhead-"
 // have done, and with all also the parent's own folder if nothing else is in it.
 // What cannot be removed stays.
 func removeSocket(all bool) {
-	dir := os.Getenv(plugin.EnvUnixSocketDir)
+	dir := os.Getenv(handshake.SocketDirEnv)
 	if dir == "" {
 		return
 	}

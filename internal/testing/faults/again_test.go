@@ -10,7 +10,7 @@ import (
 )
 
 // A supervisor that is killed at any moment of an upgrade, again and again, is followed
-// by one that goes on: by the old program or by the new one, over the same connections.
+// by one that continues: by the old program or by the new one, over the same connections.
 func TestKilledInUpgrades(t *testing.T) {
 	t.Parallel()
 	const times, longest = 8, 250 * time.Millisecond

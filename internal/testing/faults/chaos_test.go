@@ -37,7 +37,8 @@ type chaos struct {
 // accounts for every message: what each client sent against the journal.
 func TestChaos(t *testing.T) {
 	deeds := schedule(*chaosSeed, *chaosTime)
-	t.Logf("seed %d, %s: %d deeds; make chaos SEED=%d DURATION=%s does the same again", *chaosSeed, *chaosTime, len(deeds), *chaosSeed, *chaosTime)
+	t.Logf("seed %d, %s: %d deeds; make chaos SEED=%d DURATION=%s does the same again", *chaosSeed, *chaosTime,
+		len(deeds), *chaosSeed, *chaosTime)
 	for _, d := range deeds {
 		t.Log(d)
 	}
@@ -95,7 +96,8 @@ type ending struct {
 // done, and ends those that last.
 func (c *chaos) play(deeds []deed) {
 	began := time.Now()
-	until := func(at time.Duration) { time.Sleep(at - time.Since(began)) } // the pace of the schedule; nothing is awaited
+	// the pace of the schedule; nothing is awaited
+	until := func(at time.Duration) { time.Sleep(at - time.Since(began)) }
 	var open []ending
 	endUntil := func(at time.Duration) {
 		slices.SortStableFunc(open, func(a, b ending) int { return int(a.at - b.at) })
@@ -146,7 +148,8 @@ func (c *chaos) check(rep *report.Report) {
 		p, got := s.Progress(), expect.Client(c.t, rep, s.Name())
 		resumes += got.Resumes
 		if got.Outcome != closed || got.Messages != p.Sent || p.Acked != p.Sent || p.Err != nil {
-			c.t.Errorf("%s: %s (%s) with %d messages; it sent %d, of which %d were acknowledged, and ended with %v", s.Name(), got.Outcome, got.Cause, got.Messages, p.Sent, p.Acked, p.Err)
+			c.t.Errorf("%s: %s (%s) with %d messages; it sent %d, of which %d were acknowledged, and ended with %v",
+				s.Name(), got.Outcome, got.Cause, got.Messages, p.Sent, p.Acked, p.Err)
 		}
 	}
 	for i, r := range c.real {
@@ -156,13 +159,15 @@ func (c *chaos) check(rep *report.Report) {
 		resumes += got.Resumes
 		said := regexp.MustCompile(`; (\d+) messages?`).FindStringSubmatch(r.Stdout.String())
 		if got.Outcome != closed || said == nil || said[1] != strconv.FormatUint(got.LastSeq, 10) {
-			c.t.Errorf("%s: %s (%s) at %d; it exited with %d and said:\n%s", got.Name, got.Outcome, got.Cause, got.LastSeq, status, r.Stdout.String())
+			c.t.Errorf("%s: %s (%s) at %d; it exited with %d and said:\n%s", got.Name, got.Outcome, got.Cause,
+				got.LastSeq, status, r.Stdout.String())
 		}
 		if left := loadFiles(c.t, r.Dir()); len(left) > 0 {
 			c.t.Errorf("%s left %v", got.Name, left)
 		}
 	}
-	c.t.Logf("%d messages of %d clients, %d resumes, %d handlers, %d supervisors killed: all accounted for", rep.Totals.Messages, len(rep.Clients), resumes, len(rep.Handlers), len(c.before))
+	c.t.Logf("%d messages of %d clients, %d resumes, %d handlers, %d supervisors killed: all accounted for",
+		rep.Totals.Messages, len(rep.Clients), resumes, len(rep.Handlers), len(c.before))
 }
 
 // deedKinds are all kinds.
@@ -182,12 +187,14 @@ var deedKinds = []*deedKind{
 	{what: "SIGSTOP to the client parent", to: aReal, weight: 2, lasts: true, do: (*chaos).stopClient},
 	{what: "SIGSTOP to the supervisor", to: theSupervisor, weight: 2, lasts: true, do: (*chaos).stopSupervisor},
 	{what: "SIGKILL to the supervisor, and another started", to: theSupervisor, weight: 2, do: (*chaos).killSupervisor},
+	{what: "SIGKILL to the spawner", to: theSupervisor, weight: 3, do: (*chaos).killSpawner},
+	{what: "SIGSTOP to the spawner", to: theSupervisor, weight: 2, lasts: true, do: (*chaos).stopSpawner},
 	{what: "upgrade of the supervisor", to: theSupervisor, weight: 2, do: (*chaos).upgrade},
 }
 
 func nothing() {}
 
-// handlerOf is the handler that has a client's newest connection now, whatever the
+// handlerOf returns the handler that has a client's newest connection now, whatever the
 // supervisor knows of it; 0 if none has.
 func (c *chaos) handlerOf(name string) int {
 	peer := c.paths[name].Peer()
@@ -302,7 +309,20 @@ func (c *chaos) killSupervisor(int) func() {
 	return nothing
 }
 
-// supervisorStopped says that nobody there would answer.
+// signalSpawner sends a signal to the supervisor's spawner, if it has one just now.
+func (c *chaos) signalSpawner(sig syscall.Signal) (undo func()) {
+	pids, err := harness.Children(c.Pid(), harness.Spawner)
+	if err != nil || len(pids) == 0 || syscall.Kill(pids[0], sig) != nil {
+		return nil
+	}
+	return func() { syscall.Kill(pids[0], syscall.SIGCONT) } // it may be gone
+}
+
+func (c *chaos) killSpawner(int) func() { return c.signalSpawner(syscall.SIGKILL) }
+
+func (c *chaos) stopSpawner(int) func() { return c.signalSpawner(syscall.SIGSTOP) }
+
+// supervisorStopped reports whether nobody at the supervisor would answer.
 func (c *chaos) supervisorStopped() bool {
 	state, err := harness.State(c.Pid())
 	return err == nil && state == "T"

@@ -15,13 +15,15 @@ import (
 // wallClocks are the functions that may make a time of a number or compute with one;
 // by file and name, with the reason.
 var wallClocks = map[string]string{
-	"client/block/run.go timedRun":        "a run's id packed into a header; no clock is read",
-	"client/block/run.go String":          "shown to people",
-	"cmd/bulkhead/operate.go since":       "shown to people",
-	"cmd/bulkhead/operate.go printStatus": "shown to people",
-	"internal/terminal/status.go runLine": "shown to people",
-	"supervisor/report/stamp.go UTC":      "shown to people",
-	"supervisor/recovery.go add":          "shown to people: when the run began",
+	"client/block/run.go timedRun":                              "a run's id packed into a header; no clock is read",
+	"client/block/run.go String":                                "shown to people",
+	"internal/terminal/snapshot.go since":                       "shown to people",
+	"internal/terminal/snapshot.go PrintStatus":                 "shown to people",
+	"internal/terminal/snapshot.go printCertificate":            "the validity of a certificate is the wall clock's",
+	"internal/terminal/status.go runLine":                       "shown to people",
+	"supervisor/report/judge/certificate.go certificateExpires": "the validity of a certificate is the wall clock's",
+	"supervisor/report/stamp.go UTC":                            "shown to people",
+	"supervisor/resume.go recover":                              "shown to people: when the run began",
 }
 
 // A step of the wall clock changes nothing that a program does: no program subtracts,
@@ -51,7 +53,8 @@ func TestNothingIsDecidedByTheWallClock(t *testing.T) {
 				for _, at := range wallClockUses(f) {
 					used[where] = true
 					if wallClocks[where] == "" {
-						t.Errorf("%s: %s computes with the wall clock; keep the time.Time, or list it with its reason", files.Position(at), f.Name.Name)
+						t.Errorf("%s: %s computes with the wall clock; keep the time.Time, or list it with its reason",
+							files.Position(at), f.Name.Name)
 					}
 				}
 			}
@@ -65,7 +68,7 @@ func TestNothingIsDecidedByTheWallClock(t *testing.T) {
 	}
 }
 
-// wallClockUses are the places in a function that compute with wall clocks.
+// wallClockUses returns the places in a function that compute with wall clocks.
 func wallClockUses(f *ast.FuncDecl) []token.Pos {
 	var out []token.Pos
 	ast.Inspect(f, func(n ast.Node) bool {

@@ -20,7 +20,7 @@ import (
 // crashPoint is a named point of the supervisor's work at which it is killed.
 type crashPoint struct {
 	name string
-	// hit is at which hit of the point.
+	// hit is the number of the hit at which the supervisor is killed.
 	hit int
 	// way is how the point is reached.
 	way way
@@ -31,14 +31,16 @@ type way string
 
 const (
 	atWork   way = ""                            // by the load
+	firstAck way = "before the first ack"        // by the load, when no client has been acknowledged anything
 	atEnd    way = "as the clients end"          // only then
-	takingUp way = "as another takes the run up" // by a supervisor that follows a killed one
+	resuming way = "as another resumes the run"  // by a supervisor that follows a killed one
 	upgraded way = "in an upgrade"               // by the old program or the new one
 	poisoned way = "as a session is quarantined" // by a client that kills handlers
+	grown    way = "with a long journal"         // by clients that say much
 )
 
 // crashPoints are all points between the accept of a connection and the end of a
-// run, those of what is not in every run last.
+// run; those that not every run reaches come last.
 var crashPoints = []crashPoint{
 	{name: "accepted", hit: 3},
 	{name: "before-handover", hit: 3},
@@ -48,15 +50,20 @@ var crashPoints = []crashPoint{
 	{name: "after-fsync", hit: 20},
 	{name: "before-ack", hit: 20},
 	{name: "after-ack", hit: 20},
+	{name: "welcomed", hit: 2, way: firstAck},
+	{name: "before-append", hit: 1, way: firstAck},
+	{name: "after-write", hit: 2, way: firstAck}, // behind that of the run's first record
+	{name: "after-fsync", hit: 2, way: firstAck},
+	{name: "before-ack", hit: 1, way: firstAck},
 	{name: "before-session-ended", hit: 2, way: atEnd},
 	{name: "after-session-ended", hit: 2, way: atEnd},
 	{name: "before-run-ended", hit: 1, way: atEnd},
 	{name: "after-run-ended", hit: 1, way: atEnd},
 	{name: "before-report", hit: 1, way: atEnd},
 	{name: "after-report", hit: 1, way: atEnd},
-	{name: "before-adopt", hit: 1, way: takingUp},
-	{name: "after-adopt", hit: 1, way: takingUp},
-	{name: "after-restarted-record", hit: 1, way: takingUp},
+	{name: "before-adopt", hit: 1, way: resuming},
+	{name: "after-adopt", hit: 1, way: resuming},
+	{name: "after-restarted-record", hit: 1, way: resuming},
 	{name: "before-suspend", hit: 1, way: upgraded},
 	{name: "after-suspend", hit: 1, way: upgraded},
 	{name: "before-exec", hit: 1, way: upgraded},
@@ -65,17 +72,18 @@ var crashPoints = []crashPoint{
 	{name: "after-restarted-record", hit: 1, way: upgraded},
 	{name: "before-quarantine", hit: 1, way: poisoned},
 	{name: "after-quarantine", hit: 1, way: poisoned},
+	{name: "checkpoint-written", hit: 2, way: grown},
 }
 
-// String is the point's name as a subtest.
+// String returns the point's name as a subtest.
 func (p crashPoint) String() string {
-	if p.way == upgraded {
+	if p.way == upgraded || p.way == firstAck {
 		return p.name + "/" + strings.ReplaceAll(string(p.way), " ", "_")
 	}
 	return p.name
 }
 
-// when is at which hit, in words.
+// when returns the hit, in words.
 func (p crashPoint) when() string {
 	text := fmt.Sprintf("hit %d", p.hit)
 	if p.way != atWork {
@@ -84,24 +92,25 @@ func (p crashPoint) when() string {
 	return text
 }
 
-// onlyReport says that the run has its end in the journal at that point.
+// onlyReport reports whether the journal has the end of the run at that point.
 func (p crashPoint) onlyReport() bool {
 	return p.name == "after-run-ended" || p.name == "before-report"
 }
 
-// says is what follows, in words.
+// says returns what must follow, in words.
 func (p crashPoint) says() string {
 	switch {
 	case p.name == "after-report":
 		return "nothing is left to do"
 	case p.onlyReport():
-		return "the report is made from the journal; complete"
+		return "the report is built from the journal; complete"
 	case p.way == poisoned:
-		return "the session is quarantined, and what killed the handlers is kept once; the run goes on, every message arrives once; partial"
-	case p.way == takingUp, p.way == upgraded:
-		return "the run goes on over the same connections, every message arrives once; complete"
+		return "the session is quarantined, and what killed the handlers is kept once; the run continues, every " +
+			"message arrives once; partial"
+	case p.way == resuming, p.way == upgraded, p.way == grown, p.way == firstAck:
+		return "the run continues over the same connections, every message arrives once; complete"
 	default:
-		return "the run goes on, every message arrives once; complete"
+		return "the run continues, every message arrives once; complete"
 	}
 }
 
@@ -120,15 +129,22 @@ func TestCrashPoints(t *testing.T) {
 func (p crashPoint) crash(t *testing.T) {
 	armed := fmt.Sprintf("supervisor/%s=kill@%d", p.name, p.hit)
 	set := settings{clients: 3, failpoints: armed}
-	if p.way == takingUp {
+	if p.way == resuming {
 		set.failpoints = "none=kill" // the programs that have the points, and none of theirs
 	}
 	w := newWorld(t, set)
-	all := []*rawclient.Sender{w.sender("a", w.Addr, nil), w.sender("b", w.Addr, nil), w.sender("c", w.Addr, func(cfg *rawclient.SenderConfig) {
-		if p.way == poisoned {
-			cfg.Poison = 10
+	talk := func(cfg *rawclient.SenderConfig) {
+		if p.way == grown {
+			cfg.Padding = 4000
 		}
-	})}
+	}
+	all := []*rawclient.Sender{w.sender("a", w.Addr, talk), w.sender("b", w.Addr, talk),
+		w.sender("c", w.Addr, func(cfg *rawclient.SenderConfig) {
+			talk(cfg)
+			if p.way == poisoned {
+				cfg.Poison = 10
+			}
+		})}
 	p.reach(w, armed)
 	select {
 	case <-w.Done():
@@ -161,9 +177,10 @@ func (p crashPoint) crash(t *testing.T) {
 	for _, s := range all {
 		q, c := s.Progress(), expect.Client(t, rep, s.Name())
 		if q.Err != nil || c.Outcome != closed || c.Messages != q.Sent || q.Acked != q.Sent {
-			t.Errorf("%s: %s (%s) with %d messages; it sent %d, of which %d were acknowledged, and ended with %v", s.Name(), c.Outcome, c.Cause, c.Messages, q.Sent, q.Acked, q.Err)
+			t.Errorf("%s: %s (%s) with %d messages; it sent %d, of which %d were acknowledged, and ended with %v",
+				s.Name(), c.Outcome, c.Cause, c.Messages, q.Sent, q.Acked, q.Err)
 		}
-		if p.way == takingUp || p.way == upgraded || p.way == poisoned {
+		if p.way == resuming || p.way == upgraded || p.way == poisoned || p.way == grown || p.way == firstAck {
 			undisturbed(t, rep, s)
 		}
 	}
@@ -174,7 +191,7 @@ func (p crashPoint) crash(t *testing.T) {
 
 // reach brings a supervisor to the point; the load alone does for some.
 func (p crashPoint) reach(w *world, armed string) {
-	if p.way == atWork || p.way == poisoned {
+	if p.way == atWork || p.way == poisoned || p.way == grown || p.way == firstAck {
 		return
 	}
 	for _, s := range w.senders {
@@ -185,7 +202,7 @@ func (p crashPoint) reach(w *world, armed string) {
 		for _, s := range w.senders {
 			s.Finish()
 		}
-	case takingUp:
+	case resuming:
 		w.Kill()
 		w.launch(w.addr, armed)
 	case upgraded:
@@ -200,7 +217,8 @@ func (p crashPoint) quarantined(w *world, rep *report.Report) {
 		w.t.Errorf("c was told %v; want DATA_LOSS", err)
 	}
 	if c.Outcome != report.OutcomeQuarantined || c.Messages != 8 {
-		w.t.Errorf("c: %s (%s) with %d messages; want it quarantined with the 8 before the poison", c.Outcome, c.Cause, c.Messages)
+		w.t.Errorf("c: %s (%s) with %d messages; want it quarantined with the 8 before the poison", c.Outcome, c.Cause,
+			c.Messages)
 	}
 	kept, err := os.ReadDir(filepath.Join(w.runDir, "quarantine"))
 	expect.NoError(w.t, err)

@@ -3,9 +3,9 @@
 // crash points of the supervisor, and seeded chaos. It runs the real programs.
 //
 // A cell of the matrix is a target, a fault and a moment. Each runs a supervisor of
-// its own and three clients: a and b, which must not notice anything, and c, which is
+// its own and three clients: a and b, which must notice nothing, and c, which is
 // disturbed. What must be true after every cell is checked by one function, finish,
-// so that a cell says only what is its own: how c's session ends, why, and what its
-// processes' ends are called. Cells that cannot be are in the table impossible, each
+// so that a cell says only what is particular to it: how c's session ends, why, and what its
+// processes' ends are called. Cells that cannot exist are in the table impossible, each
 // with its reason. docs/faults.md shows both tables and is checked against them.
 package faults

@@ -15,12 +15,13 @@ var update = flag.Bool("update", false, "rewrite the tables in docs/faults.md")
 
 const docsFile = "../../../docs/faults.md"
 
-// The tables in docs/faults.md are those that the tests run by.
+// TestDocsShowTheMatrix checks that the tables in docs/faults.md are those that the tests use.
 func TestDocsShowTheMatrix(t *testing.T) {
 	data, err := os.ReadFile(docsFile)
 	expect.NoError(t, err)
 	text := string(data)
-	for name, table := range map[string]string{"matrix": matrixTable(), "impossible": impossibleTable(), "crash points": crashTable()} {
+	for name, table := range map[string]string{"matrix": matrixTable(), "impossible": impossibleTable(),
+		"crash points": crashTable()} {
 		begin, end := "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->\n"
 		before, rest, found := strings.Cut(text, begin)
 		shown, after, closed := strings.Cut(rest, end)
@@ -28,7 +29,8 @@ func TestDocsShowTheMatrix(t *testing.T) {
 			t.Fatalf("%s lacks %q or %q", docsFile, begin, end)
 		}
 		if shown != table && !*update {
-			t.Errorf("the table %q in %s is not what the tests run by; go test ./internal/testing/faults -run TestDocsShowTheMatrix -update rewrites it", name, docsFile)
+			t.Errorf("the table %q in %s is not what the tests use; go test ./internal/testing/faults -run "+
+				"TestDocsShowTheMatrix -update rewrites it", name, docsFile)
 		}
 		text = before + begin + table + end + after
 	}
@@ -37,14 +39,16 @@ func TestDocsShowTheMatrix(t *testing.T) {
 	}
 }
 
-// matrixTable is a line for each promise of each target and fault.
+// matrixTable returns a table with a line for each promise of each target and fault.
 func matrixTable() string {
 	var b strings.Builder
-	b.WriteString("| target | fault | moment | what is promised | session of c | exit status |\n|---|---|---|---|---|---|\n")
+	b.WriteString(
+		"| target | fault | moment | what is promised | session of c | exit status |\n|---|---|---|---|---|---|\n")
 	for _, target := range allTargets {
 		for _, fault := range allFaults {
 			for _, g := range grouped(target, fault) {
-				fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %d |\n", target, fault, moments(g.moments), g.want.says, sessionText(g.want), g.want.code)
+				fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %d |\n", target, fault, moments(g.moments), g.want.says,
+					sessionText(g.want), g.want.code)
 			}
 		}
 	}
@@ -57,7 +61,7 @@ type group struct {
 	want    want
 }
 
-// grouped are the promises for a target and a fault, in order of their first moment.
+// grouped returns the promises for a target and a fault, in order of their first moment.
 func grouped(t target, f fault) []group {
 	var out []group
 	for _, m := range allMoments {
@@ -83,7 +87,7 @@ func moments(list []moment) string {
 	return strings.Join(out, ", ")
 }
 
-// sessionText is what becomes of c's session.
+// sessionText returns how c's session ends, in words.
 func sessionText(w want) string {
 	switch {
 	case w.outcome == absent:
@@ -99,7 +103,7 @@ func sessionText(w want) string {
 	}
 }
 
-// impossibleTable is a line for each reason.
+// impossibleTable returns a table with a line for each reason.
 func impossibleTable() string {
 	var b strings.Builder
 	b.WriteString("| target | fault | moment | why not |\n|---|---|---|---|\n")
@@ -109,7 +113,7 @@ func impossibleTable() string {
 	return b.String()
 }
 
-// each is a list in words; "any" for none.
+// each returns a list in words; "any" for none.
 func each[T ~string](list []T) string {
 	if list == nil {
 		return "any"
@@ -121,7 +125,7 @@ func each[T ~string](list []T) string {
 	return strings.Join(out, ", ")
 }
 
-// crashTable is a line for each crash point.
+// crashTable returns a table with a line for each crash point.
 func crashTable() string {
 	var b strings.Builder
 	b.WriteString("| point | killed at | after another start |\n|---|---|---|\n")

@@ -38,7 +38,8 @@ func (w *world) finish(code int) *report.Report {
 	got, err := w.Wait(patience)
 	expect.NoError(w.t, err)
 	rep := w.checkJournal()
-	if code == exitComplete && rep.Verdict.Word == report.WordInterrupted { // whole, and cut short by a drain or a signal
+	// whole, and cut short by a drain or a signal
+	if code == exitComplete && rep.Verdict.Word == report.WordInterrupted {
 		code = exitstatus.Interrupted
 	}
 	if got != code {
@@ -80,11 +81,11 @@ func (w *world) rebuilt(failed bool) {
 	}
 	expect.NoError(w.t, err)
 	if failed {
-		if !bytes.Contains(written, []byte("the supervisor could not go on: ")) {
+		if !bytes.Contains(written, []byte("the supervisor could not continue: ")) {
 			w.t.Errorf("report.txt does not say what the supervisor failed of:\n%s", written)
 		}
 		if _, err := os.Lstat(filepath.Join(w.runDir, "report.json")); !errors.Is(err, fs.ErrNotExist) {
-			w.t.Errorf("the run counts as reported, although it can be gone on with: %v", err)
+			w.t.Errorf("the run counts as reported, although it can be continued: %v", err)
 		}
 		return
 	}
@@ -103,7 +104,8 @@ func (w *world) accounted() {
 	for _, s := range w.senders {
 		p := s.Progress()
 		if n := found[s]; n < p.Acked || n > p.Sent {
-			w.t.Errorf("client %s: the journal holds %d messages; %d were sent and %d acknowledged", s.Name(), n, p.Sent, p.Acked)
+			w.t.Errorf("client %s: the journal holds %d messages; %d were sent and %d acknowledged", s.Name(), n,
+				p.Sent, p.Acked)
 		}
 		if p.Ended && p.Err == nil && p.Acked != p.Sent {
 			w.t.Errorf("client %s closed in order with %d of %d messages acknowledged", s.Name(), p.Acked, p.Sent)
@@ -138,7 +140,8 @@ func countMessages(dir string, senders []*rawclient.Sender) (map[*rawclient.Send
 		next := found[s] + 1
 		found[s] += uint64(len(b.GetMessages()))
 		if !proto.Equal(&b, s.Messages(next, found[s])) {
-			return fmt.Errorf("client %s: the journal has other messages than it sent as %d to %d", s.Name(), next, found[s])
+			return fmt.Errorf("client %s: the journal has other messages than it sent as %d to %d", s.Name(), next,
+				found[s])
 		}
 		return nil
 	})
@@ -157,7 +160,8 @@ func (w *world) nothingLeft(failed bool) {
 		return nil
 	})
 	for _, name := range []string{"sock", "supervisor.sock"} {
-		if _, err := os.Lstat(filepath.Join(w.StateDir, name)); !(failed && name == "sock") && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(filepath.Join(w.StateDir, name)); !(failed && name == "sock") &&
+			!errors.Is(err, fs.ErrNotExist) {
 			w.t.Errorf("%s is left in the state directory: %v", name, err)
 		}
 	}
@@ -182,7 +186,7 @@ func (w *world) nothingLeft(failed bool) {
 	}
 }
 
-// loadFiles are the load files under a folder.
+// loadFiles returns the load files under a folder.
 func loadFiles(t *testing.T, dir string) []string {
 	t.Helper()
 	var out []string
@@ -204,9 +208,12 @@ func undisturbed(t *testing.T, rep *report.Report, s *rawclient.Sender) {
 	t.Helper()
 	p, c := s.Progress(), expect.Client(t, rep, s.Name())
 	if len(p.Locals) != 1 || c.Resumes != 0 || len(c.Connections) != 1 || c.Connections[0].Peer != p.Locals[0] {
-		t.Errorf("%s was disturbed: its connections were %v (they ended with %v), and the report has %d resumes and %+v", s.Name(), p.Locals, p.Ends, c.Resumes, c.Connections)
+		t.Errorf(
+			"%s was disturbed: its connections were %v (they ended with %v), and the report has %d resumes and %+v",
+			s.Name(), p.Locals, p.Ends, c.Resumes, c.Connections)
 	}
 	if c.Outcome != report.OutcomeClosed || c.Messages != p.Sent || c.Malformed != 0 || p.Err != nil {
-		t.Errorf("%s: %s (%s) with %d messages, %d malformed, and was told %v; want closed with %d", s.Name(), c.Outcome, c.Cause, c.Messages, c.Malformed, p.Err, p.Sent)
+		t.Errorf("%s: %s (%s) with %d messages, %d malformed, and was told %v; want closed with %d", s.Name(),
+			c.Outcome, c.Cause, c.Messages, c.Malformed, p.Err, p.Sent)
 	}
 }

@@ -19,9 +19,12 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// inject brings the fault about and waits until its effect is there. undo takes back
+// inject causes the fault and waits until it has its effect. undo takes back
 // what can be taken back.
 func (c *cell) inject() (undo func()) {
+	if c.target == spawnerProcess && c.moment != reporting {
+		defer c.spawnsAgain()
+	}
 	switch c.fault {
 	case sigkill:
 		return c.dies(func() { expect.NoError(c.t, syscall.Kill(c.pid, syscall.SIGKILL)) })
@@ -77,6 +80,43 @@ func (c *cell) dies(kill func()) (undo func()) {
 	}
 	<-c.Done()
 	return func() { c.again(c.moment == reporting) }
+}
+
+// spawnsAgain makes the supervisor want a handler, and waits until it has one, and a spawner
+// that is not the broken one.
+func (c *cell) spawnsAgain() {
+	var ready uint32
+	expect.Eventually(c.t, func() error { // the pool is at rest
+		st, err := c.status()
+		if ready = st.GetPoolReady(); err == nil && (ready != pooled || st.GetPoolStarting() > 0) {
+			err = errNotYet
+		}
+		return err
+	})
+	busy := make(map[int]bool)
+	st, err := c.status()
+	expect.NoError(c.t, err)
+	for _, s := range st.GetSessions() {
+		busy[int(s.GetHandlerPid())] = true
+	}
+	if c.moment == inHello {
+		busy[c.handed()] = true
+	}
+	for _, pid := range c.handlers() {
+		if !busy[pid] {
+			expect.NoError(c.t, syscall.Kill(pid, syscall.SIGKILL))
+			c.logged("a handler died before its use")
+			break
+		}
+	}
+	expect.Eventually(c.t, func() error {
+		st, err := c.status()
+		if err == nil && (st.GetPoolReady() != pooled || st.GetPoolStarting() > 0) {
+			err = errNotYet
+		}
+		return err
+	})
+	c.spawner(c.pid)
 }
 
 // isUpgraded lets the supervisor replace itself.
@@ -160,7 +200,7 @@ func (c *cell) stops() (undo func()) {
 	return undo
 }
 
-// full says that a sender can send nothing more until it hears of acks.
+// full returns a condition: the sender can send nothing more until it gets acks.
 func full(s *rawclient.Sender) func(rawclient.Progress) bool {
 	return func(p rawclient.Progress) bool { return p.Sent-p.Acked >= s.WindowMessages() }
 }
@@ -252,7 +292,7 @@ func (c *cell) recovers() {
 	}
 }
 
-// failedSamples is how many samples of c's consumers could not be taken.
+// failedSamples returns how many samples of c's consumers could not be taken.
 func failedSamples(c *report.Client) uint64 {
 	var failed uint64
 	for _, p := range c.Processes {

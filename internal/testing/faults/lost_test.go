@@ -22,13 +22,13 @@ import (
 // soon are the flags of a supervisor whose handlers do not wait for it, for long.
 var soon = []string{"--handler-orphan-grace", "200ms"}
 
-// wellUnderWay is for session: more than the beginning of its load has arrived.
+// wellUnderWay reports whether more than the beginning of a session's load has arrived.
 func wellUnderWay(s *bulkheadv1.SessionStatus) bool {
 	return s.GetState() == "active" && s.GetDurableSeq() > 50
 }
 
 // loseState kills the supervisor and takes its state away. The journal of the run is
-// returned, which no supervisor has any more.
+// returned, which no supervisor has now.
 func (w *world) loseState() (journal string) {
 	w.t.Helper()
 	w.Kill()
@@ -43,7 +43,7 @@ func (w *world) anew() {
 	w.launch(w.addr, "")
 	expect.NoError(w.t, w.AwaitReady(patience))
 	if w.RunDir == w.runDir {
-		w.t.Fatalf("the supervisor goes on with run %s; its state was to be lost", w.runDir)
+		w.t.Fatalf("the supervisor continues run %s; its state was to be lost", w.runDir)
 	}
 	w.runDir = w.RunDir
 }
@@ -69,14 +69,15 @@ func wantWhole(t *testing.T, parts ...*report.Client) {
 			}
 			first, last := files.List[0].FileIndex-files.LeftOut, files.List[len(files.List)-1].FileIndex
 			if first > next || last-first+1 != files.Files {
-				t.Errorf("part %d has %d files of consumer %d, %d to %d; want each once, from %d or, if its ack was cut off, an earlier one", i, files.Files, index, first, last, next)
+				t.Errorf("part %d has %d files of consumer %d, %d to %d; want each once, from %d or, if its ack was "+
+					"cut off, an earlier one", i, files.Files, index, first, last, next)
 			}
 			next = last + 1
 		}
 	}
 }
 
-// wantBegun checks that a session goes on with one of another run, that everything of it
+// wantBegun checks that a session continues one of another run, that everything of it
 // is in the report, and that the report says where the rest is and nothing wrong of it.
 func wantBegun(t *testing.T, rep *report.Report, name, run string, durable uint64) *report.Client {
 	t.Helper()
@@ -84,10 +85,13 @@ func wantBegun(t *testing.T, rep *report.Report, name, run string, durable uint6
 	switch b := c.Begun; {
 	case b == nil || b.Run != run || b.After == 0 || b.After > durable:
 		t.Errorf("client %s: begun %+v; want it in run %s, after at most %d messages", name, b, run, durable)
-	case c.Outcome != report.OutcomeClosed || c.StopReason == "" || c.Messages == 0 || c.Messages != c.LastSeq || c.Malformed != 0:
-		t.Errorf("client %s: %s (%s) with %d of %d messages, %d malformed, stop %q", name, c.Outcome, c.Cause, c.Messages, c.LastSeq, c.Malformed, c.StopReason)
+	case c.Outcome != report.OutcomeClosed || c.StopReason == "" || c.Messages == 0 || c.Messages != c.LastSeq ||
+		c.Malformed != 0:
+		t.Errorf("client %s: %s (%s) with %d of %d messages, %d malformed, stop %q", name, c.Outcome, c.Cause,
+			c.Messages, c.LastSeq, c.Malformed, c.StopReason)
 	}
-	if reasons := strings.Join(rep.Verdict.Reasons, "\n"); !strings.Contains(reasons, "goes on here with a session of run "+run) {
+	if reasons := strings.Join(rep.Verdict.Reasons, "\n"); !strings.Contains(reasons,
+		"continues a session of run "+run+" here") {
 		t.Errorf("the reasons do not name the run that has its beginning:\n%s", reasons)
 	}
 	for _, f := range rep.Findings {
@@ -99,7 +103,7 @@ func wantBegun(t *testing.T, rep *report.Report, name, run string, durable uint6
 }
 
 // A supervisor that is killed and loses its state does not end a load, even if that
-// happens twice: it goes on as a session of its own in each new run, and every message is
+// happens twice: it continues as a session of its own in each new run, and every message is
 // in one of them.
 func TestALoadOutlivesTheStateOfItsSupervisor(t *testing.T) {
 	t.Parallel()
@@ -121,11 +125,14 @@ func TestALoadOutlivesTheStateOfItsSupervisor(t *testing.T) {
 	code, err := c.Wait(patience)
 	expect.NoError(t, err)
 	last := wantBegun(t, rep, "a", parts[1].SessionID, parts[1].LastSeq)
-	if last.StopReason != "interrupted" || parts[1].Begun == nil || parts[1].Begun.Run != parts[0].SessionID || last.Begun != nil && last.Begun.Before != parts[1].Begun.After+last.Begun.After {
+	if last.StopReason != "interrupted" || parts[1].Begun == nil || parts[1].Begun.Run != parts[0].SessionID ||
+		last.Begun != nil && last.Begun.Before != parts[1].Begun.After+last.Begun.After {
 		t.Errorf("stopped for %q; begun %+v, after %+v", last.StopReason, last.Begun, parts[1].Begun)
 	}
 	wantWhole(t, parts[0], parts[1], last)
-	if out := c.Stdout.String(); code != exitPartial || !strings.Contains(out, "of which the supervisor knows nothing any more") || strings.Contains(out, "not delivered") {
+	if out := c.Stdout.String(); code != exitPartial ||
+		!strings.Contains(out, "which the supervisor no longer knows") ||
+		strings.Contains(out, "not delivered") {
 		t.Errorf("the client exited with %d and said:\n%s", code, out)
 	}
 	if rep.Run.JoinedClients != 1 || len(rep.Clients) != 1 {
@@ -134,7 +141,7 @@ func TestALoadOutlivesTheStateOfItsSupervisor(t *testing.T) {
 }
 
 // A client that comes back when its run is over, because others of the run had ended and
-// it was away for too long, goes on with its load in the next run, which says so.
+// it was away for too long, continues its load in the next run, which says so.
 func TestALoadGoesOnInTheNextRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, settings{clients: 2, grace: time.Second, more: append(soon, "--keep-running")})
@@ -168,7 +175,8 @@ func TestALoadGoesOnInTheNextRun(t *testing.T) {
 		t.Errorf("in the first run: %s after %d; the second begins after %+v", lost.Outcome, lost.LastSeq, last.Begun)
 	}
 	wantWhole(t, lost, last)
-	if out := c.Stdout.String(); code != exitPartial || !strings.Contains(out, "run "+first.Run.ID+", which ended without this client, has the first ") {
+	if out := c.Stdout.String(); code != exitPartial ||
+		!strings.Contains(out, "run "+first.Run.ID+", which ended without this client, has the first ") {
 		t.Errorf("the client exited with %d and said:\n%s", code, out)
 	}
 }
@@ -194,7 +202,7 @@ func (w *world) nextRun() *report.Report {
 }
 
 // The spool of a client, copied and delivered by another process while the client is
-// there, is refused: the client goes on, and the report names both.
+// there, is refused: the client continues, and the report names both.
 func TestTheCopyOfALiveClientIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, settings{clients: 1})
@@ -215,21 +223,29 @@ func TestTheCopyOfALiveClientIsRefused(t *testing.T) {
 	})
 	expect.NoError(t, w.Signal(syscall.SIGCONT))
 	w.session("a", wellUnderWay)
-	out, err := exec.CommandContext(w.ctx, filepath.Join(w.bin, "bulkhead"), "client", "resend", "--supervisor", w.Addr, copied).Output()
+	out, err := exec.CommandContext(w.ctx, filepath.Join(w.bin, "bulkhead"), "client", "resend", "--supervisor", w.Addr,
+		copied).Output()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != exitPartial || !strings.Contains(string(out), "this client id is in use: another process with this client id is connected") {
+	if !errors.As(err, &exit) || exit.ExitCode() != exitPartial ||
+		!strings.Contains(string(out), "this client id is in use: another process with this client id is connected") {
 		t.Errorf("resend of the copy: %v\n%s", err, out)
 	}
 	before := w.session("a", wellUnderWay).GetDurableSeq()
-	w.session("a", func(s *bulkheadv1.SessionStatus) bool { return s.GetState() == "active" && s.GetDurableSeq() > before })
+	w.session("a", func(s *bulkheadv1.SessionStatus) bool {
+		return s.GetState() == "active" &&
+			s.GetDurableSeq() > before
+	})
 	expect.NoError(t, c.Signal(syscall.SIGINT))
 	rep := w.finish(exitPartial)
 	code, err := c.Wait(patience)
 	expect.NoError(t, err)
-	if a := expect.Client(t, rep, "a"); code != exitstatus.Interrupted || a.Outcome != report.OutcomeClosed || a.Messages != a.LastSeq || a.Malformed != 0 {
-		t.Errorf("the client exited with %d; its session %s with %d of %d messages", code, a.Outcome, a.Messages, a.LastSeq)
+	if a := expect.Client(t, rep, "a"); code != exitstatus.Interrupted || a.Outcome != report.OutcomeClosed ||
+		a.Messages != a.LastSeq || a.Malformed != 0 {
+		t.Errorf("the client exited with %d; its session %s with %d of %d messages", code, a.Outcome, a.Messages,
+			a.LastSeq)
 	}
-	if text := strings.Join(rep.Verdict.Reasons, "\n"); !strings.Contains(text, "client a: two processes with one client id") || !strings.Contains(text, fmt.Sprintf("pid %d)", c.Pid())) {
+	if text := strings.Join(rep.Verdict.Reasons, "\n"); !strings.Contains(text,
+		"client a: two processes with one client id") || !strings.Contains(text, fmt.Sprintf("pid %d)", c.Pid())) {
 		t.Errorf("reasons:\n%s", text)
 	}
 }

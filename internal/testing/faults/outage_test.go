@@ -11,10 +11,10 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// isAway is for session: it has no connection.
+// isAway reports whether a session has no connection.
 func isAway(s *bulkheadv1.SessionStatus) bool { return s.GetState() == "away" }
 
-// The grace time of a client that is away goes on through an upgrade, and the sentence
+// The grace time of a client that is away continues through an upgrade, and the sentence
 // says how long it really was without a connection.
 func TestGraceGoesOnThroughAnUpgrade(t *testing.T) {
 	t.Parallel()
@@ -84,7 +84,8 @@ func TestAnOutageBeginsWhenTheClientWasLastHeard(t *testing.T) {
 	first := expect.Client(t, rep, "a").Connections[0]
 	// What was on its way when the path was held may have been heard a little later.
 	if away := time.Duration(first.AwayNano); away < noticed-time.Second || away > back+time.Second {
-		t.Errorf("the report says that the outage took %s; nothing was heard for %s before it was noticed, and the client was back after %s",
+		t.Errorf("the report says that the outage took %s; nothing was heard for %s before it was noticed, and the "+
+			"client was back after %s",
 			away, noticed, back)
 	}
 	if before := time.Duration(first.DetachedAt - first.LastHeardAt); first.LastHeardAt == 0 || before < unnoticed/2 {

@@ -20,7 +20,7 @@ type deed struct {
 	lasting time.Duration
 }
 
-// String is the deed as the schedule shows it.
+// String returns the deed as the schedule shows it.
 func (d deed) String() string {
 	s := fmt.Sprintf("%8s  %s", d.at.Round(time.Millisecond), d.kind.what)
 	if d.kind.to != theSupervisor {
@@ -64,7 +64,7 @@ type deedKind struct {
 	do func(c *chaos, who int) (undo func())
 }
 
-// schedule is what chaos does with a seed in a time. It depends on nothing else.
+// schedule returns what chaos does with a seed in a time. It depends on nothing else.
 func schedule(seed uint64, length time.Duration) []deed {
 	random := rand.New(rand.NewPCG(seed, 0))
 	total := 0
@@ -89,7 +89,7 @@ func schedule(seed uint64, length time.Duration) []deed {
 	}
 }
 
-// nextKind is the kind behind k, the first for nil.
+// nextKind returns the kind behind k, the first for nil.
 func nextKind(k *deedKind) *deedKind {
 	return deedKinds[slices.Index(deedKinds, k)+1]
 }

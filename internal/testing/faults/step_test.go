@@ -36,7 +36,8 @@ func TestFiguresDoNotHangOnTheWallClock(t *testing.T) {
 	}
 
 	began := time.Now()
-	s, err := harness.StartSupervisor(bin["supervisor"], filepath.Join(t.TempDir(), "state"), "--clients", "1", "--linger", "0s")
+	s, err := harness.StartSupervisor(bin["supervisor"], filepath.Join(t.TempDir(), "state"), "--clients", "1",
+		"--linger", "0s")
 	expect.NoError(t, err)
 	t.Cleanup(s.Kill)
 	load, err := os.MkdirTemp("", "bulkhead-") // sockets need a short path
@@ -79,7 +80,8 @@ func TestFiguresDoNotHangOnTheWallClock(t *testing.T) {
 	expect.NoError(t, err)
 	lived := time.Since(began)
 	if status != 0 || code != exitComplete {
-		t.Errorf("the client ended with %d and the supervisor with %d\n%s\n%s", status, code, c.Stderr.String(), s.Log())
+		t.Errorf("the client ended with %d and the supervisor with %d\n%s\n%s", status, code, c.Stderr.String(),
+			s.Log())
 	}
 
 	rep := soFar()
@@ -97,14 +99,17 @@ func TestFiguresDoNotHangOnTheWallClock(t *testing.T) {
 		"a's end after its begin": {int64(one.EndedAt - one.OpenedAt), int64(lived)},
 	} {
 		if d.nano < 0 || d.nano > d.most+int64(time.Second) {
-			t.Errorf("%s took %s by the report, and at most %s by the test", what, time.Duration(d.nano), time.Duration(d.most))
+			t.Errorf("%s took %s by the report, and at most %s by the test", what, time.Duration(d.nano),
+				time.Duration(d.most))
 		}
 	}
 	if one.WritingNano < int64(2*time.Second) {
 		t.Errorf("the writing of a took %s; the runtime was 6s", time.Duration(one.WritingNano))
 	}
-	if least := float64(rep.Totals.Bytes) / (clientLived.Seconds() + 1); float64(rep.Totals.BytesPerSecond) < least || float64(rep.Totals.BytesPerSecond) > 3*least {
-		t.Errorf("the rate is %d bytes/s; %d bytes were written in less than %s", rep.Totals.BytesPerSecond, rep.Totals.Bytes, clientLived)
+	if least := float64(rep.Totals.Bytes) / (clientLived.Seconds() + 1); float64(rep.Totals.BytesPerSecond) < least ||
+		float64(rep.Totals.BytesPerSecond) > 3*least {
+		t.Errorf("the rate is %d bytes/s; %d bytes were written in less than %s", rep.Totals.BytesPerSecond,
+			rep.Totals.Bytes, clientLived)
 	}
 	for i := range one.Processes {
 		if p := &one.Processes[i]; p.RuntimeNano > int64(clientLived+time.Second) || p.RuntimeNano <= 0 {
@@ -118,7 +123,8 @@ func TestFiguresDoNotHangOnTheWallClock(t *testing.T) {
 		}
 	}
 	text := strings.Join(said, "\n")
-	for _, part := range []string{"the supervisor's clock stepped by +1h00m00s at ", "the clock of client a stepped by -1h00m00s at "} {
+	for _, part := range []string{"the supervisor's clock stepped by +1h00m00s at ",
+		"the clock of client a stepped by -1h00m00s at "} {
 		if !strings.Contains(text, part) {
 			t.Errorf("no finding says %q:\n%s", part, text)
 		}

@@ -112,7 +112,8 @@ func TestListenerOutlivesTheSupervisor(t *testing.T) {
 	told := must1(net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: filepath.Join(dir, "notify")}))(t)
 	t.Cleanup(func() { told.Close() })
 
-	w := &world{t: t, bin: bin, dir: dir, ctx: t.Context(), settings: settings{clients: 2, stateDir: filepath.Join(dir, "state")}}
+	w := &world{t: t, bin: bin, dir: dir, ctx: t.Context(),
+		settings: settings{clients: 2, stateDir: filepath.Join(dir, "state")}}
 	t.Cleanup(w.clear)
 	start := func() {
 		direct := harness.SupervisorCommand(bin, w.settings.stateDir, "--clients", "2", "--linger", "0s")

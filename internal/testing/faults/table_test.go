@@ -19,6 +19,7 @@ type moment string
 const (
 	handlerProcess target = "handler"
 	supervisorProc target = "supervisor"
+	spawnerProcess target = "spawner"
 	clientParent   target = "client parent"
 	consumer       target = "consumer"
 	monitor        target = "monitor"
@@ -46,12 +47,14 @@ const (
 )
 
 var (
-	allTargets = []target{handlerProcess, supervisorProc, clientParent, consumer, monitor, networkPath}
-	allFaults  = []fault{sigkill, sigstop, sigsegv, memory, files, reset, black, halfOpen, slow, diskFull, clock, upgrade, again}
+	allTargets = []target{handlerProcess, supervisorProc, spawnerProcess, clientParent, consumer, monitor,
+		networkPath}
+	allFaults = []fault{sigkill, sigstop, sigsegv, memory, files, reset, black, halfOpen, slow, diskFull, clock,
+		upgrade, again}
 	allMoments = []moment{inHello, underLoad, acking, inDrain, reporting}
 )
 
-// some says of the lists which an element must be in; an empty one takes all.
+// some selects cells: each list names the elements to take; an empty one takes all.
 type some struct {
 	targets []target
 	faults  []fault
@@ -71,12 +74,12 @@ type place struct {
 	moment moment
 }
 
-// String is the cell's name as a subtest.
+// String returns the cell's name as a subtest.
 func (p place) String() string {
 	return strings.NewReplacer(" ", "_", ",", "").Replace(fmt.Sprintf("%s/%s/%s", p.target, p.fault, p.moment))
 }
 
-// places is the whole matrix.
+// places returns every cell of the matrix.
 func places() []place {
 	var out []place
 	for _, t := range allTargets {
@@ -89,45 +92,58 @@ func places() []place {
 	return out
 }
 
-// reason says why some cells cannot be.
+// reason is why some cells cannot exist.
 type reason struct {
 	some
 	why string
 }
 
-// impossible is why cells cannot be. The first that fits is the reason.
+// impossible lists why cells cannot exist. The first reason that fits applies.
 var impossible = []reason{
 	{some{faults: []fault{clock}},
-		"a test cannot step the clock of a machine that it shares, and time namespaces do not cover the wall clock. Instead TestFiguresDoNotHangOnTheWallClock steps that of real programs, which are built with another time.Now, and TestNothingIsDecidedByTheWallClock reads the source: no program computes with wall clocks"},
-	{some{targets: []target{networkPath}, faults: []fault{sigkill, sigstop, sigsegv, memory, files, diskFull, upgrade, again}},
-		"a network path is no process"},
-	{some{targets: []target{handlerProcess, supervisorProc, clientParent, consumer, monitor}, faults: []fault{reset, black, halfOpen, slow}},
-		"a fault of the network path; a process has it through its connection"},
-	{some{targets: []target{handlerProcess, monitor}, faults: []fault{diskFull}},
+		"a test cannot step the clock of a machine that it shares, and time namespaces do not cover the wall clock. " +
+			"Instead TestFiguresDoNotHangOnTheWallClock steps that of real programs, which are built with another " +
+			"time.Now, and TestNothingIsDecidedByTheWallClock reads the source: no program computes with wall clocks"},
+	{some{targets: []target{networkPath},
+		faults: []fault{sigkill, sigstop, sigsegv, memory, files, diskFull, upgrade, again}},
+		"a network path is not a process"},
+	{some{targets: []target{handlerProcess, supervisorProc, spawnerProcess, clientParent, consumer, monitor},
+		faults: []fault{reset, black, halfOpen, slow}},
+		"a fault of the network path; it reaches a process through its connection"},
+	{some{targets: []target{handlerProcess, spawnerProcess, monitor}, faults: []fault{diskFull}},
 		"it writes no file"},
+	{some{targets: []target{spawnerProcess}, moments: []moment{acking}},
+		"a spawner takes no part in acking; the cell is the same as under load"},
+	{some{targets: []target{spawnerProcess}, faults: []fault{memory}},
+		"a request is bounded, and nothing is kept of it; the system's out-of-memory killer is SIGKILL"},
+	{some{targets: []target{spawnerProcess}, faults: []fault{files}, moments: []moment{reporting}},
+		"no handler is started while the report is built"},
 	{some{targets: []target{clientParent, consumer, monitor, networkPath}, moments: []moment{reporting}},
-		"the report is made when every session has ended: no client is connected any more"},
+		"the report is built when every session has ended: no client is connected"},
 	{some{targets: []target{consumer, monitor}, moments: []moment{inHello}},
 		"workers are started after the Welcome"},
 	{some{targets: []target{consumer, monitor}, moments: []moment{acking}},
-		"a worker takes no part in acking; it is the same as under load"},
+		"a worker takes no part in acking; the cell is the same as under load"},
 	{some{targets: []target{consumer, monitor}, faults: []fault{memory}},
-		"its memory is allocated as it starts and depends on nothing that comes later; what is left, the system's out-of-memory killer, is SIGKILL"},
+		"it allocates its memory at start, and nothing later needs more; what is left, the system's " +
+			"out-of-memory killer, is SIGKILL"},
 	{some{targets: []target{clientParent}, faults: []fault{memory}, moments: []moment{inHello, underLoad, inDrain}},
 		"a client parent's memory grows only while acks are outstanding"},
 	{some{targets: []target{clientParent}, faults: []fault{diskFull}, moments: []moment{inHello, underLoad, inDrain}},
 		"a client parent writes to disk only while acks are outstanding: its spool"},
 	{some{targets: []target{handlerProcess}, faults: []fault{sigstop, memory, files}, moments: []moment{reporting}},
-		"handlers that are left while the report is made have no connection and wait for one; only their death can be noticed"},
+		"handlers that are left while the report is built have no connection and wait for one; only their death can " +
+			"be noticed"},
 	{some{targets: []target{supervisorProc}, faults: []fault{memory}, moments: []moment{reporting}},
-		"nothing comes in any more that could need memory; the system's out-of-memory killer is SIGKILL"},
-	{some{targets: []target{handlerProcess, clientParent, consumer, monitor}, faults: []fault{upgrade}},
+		"nothing arrives that could need memory; the system's out-of-memory killer is SIGKILL"},
+	{some{targets: []target{handlerProcess, spawnerProcess, clientParent, consumer, monitor}, faults: []fault{upgrade}},
 		"only a supervisor is replaced while it is at work"},
-	{some{targets: []target{handlerProcess, clientParent, consumer, monitor}, faults: []fault{again}},
-		"no other process takes its work up that could be killed in doing so; what follows a handler is another handler, and SIGKILL to that is the same again"},
+	{some{targets: []target{handlerProcess, spawnerProcess, clientParent, consumer, monitor}, faults: []fault{again}},
+		"no other process resumes its work that could be killed meanwhile; what follows a handler is another " +
+			"handler, and SIGKILL to that is the same again"},
 }
 
-// whyImpossible is why a cell cannot be; "" if it can.
+// whyImpossible returns why a cell cannot exist; "" if it can.
 func whyImpossible(at place) string {
 	for _, r := range impossible {
 		if r.has(at) {
@@ -137,7 +153,7 @@ func whyImpossible(at place) string {
 	return ""
 }
 
-// want is what must come of c in a cell.
+// want is what a cell expects of c.
 type want struct {
 	// outcome of its session: closed, lost or open; absent if it never became one.
 	outcome string
@@ -145,8 +161,7 @@ type want struct {
 	cause string
 	// code is the supervisor's exit status.
 	code int
-	// resumes is how often the session is taken up again, or
-	// atLeastOnce.
+	// resumes is how often the session is resumed, or atLeastOnce.
 	resumes int
 	// detached is a regular expression for why it lost its first connection.
 	detached string
@@ -176,110 +191,167 @@ type promise struct {
 
 const goodbye = "^said goodbye$"
 
-// promises is what is promised for every cell that can be. The first that fits is
-// the cell's.
+// promises lists what is promised for every possible cell. The first promise that fits
+// applies.
 var promises = []promise{
+	// The spawner.
+	{some{[]target{spawnerProcess}, nil, []moment{reporting}},
+		want{outcome: closed, cause: goodbye, says: "nobody notices; the report is complete"}},
+	{some{[]target{spawnerProcess}, nil, nil},
+		want{outcome: closed, cause: goodbye,
+			says: "the supervisor starts a handler itself, and another spawner; complete"}},
 	// Handlers.
 	{some{[]target{handlerProcess}, []fault{sigkill, sigsegv}, []moment{reporting}},
 		want{outcome: closed, cause: goodbye, says: "nobody notices; the report is complete"}},
 	{some{[]target{handlerProcess}, []fault{sigkill}, []moment{inHello}},
-		want{outcome: closed, cause: goodbye, exit: `^crash: killed by signal 9 \(SIGKILL\)`, says: "the client connects again and is served; complete"}},
+		want{outcome: closed, cause: goodbye, exit: `^crash: killed by signal 9 \(SIGKILL\)`,
+			says: "the client reconnects and is served; complete"}},
 	{some{[]target{handlerProcess}, []fault{sigkill}, nil},
-		want{outcome: closed, cause: goodbye, resumes: 1, exit: `^crash: killed by signal 9 \(SIGKILL\)`, says: "the session resumes on another handler; complete"}},
+		want{outcome: closed, cause: goodbye, resumes: 1, exit: `^crash: killed by signal 9 \(SIGKILL\)`,
+			says: "the session resumes on another handler; complete"}},
 	{some{[]target{handlerProcess}, []fault{sigsegv}, []moment{inHello}},
-		want{outcome: closed, cause: goodbye, exit: "^crash: ", says: "the client connects again and is served; complete"}},
+		want{outcome: closed, cause: goodbye, exit: "^crash: ",
+			says: "the client reconnects and is served; complete"}},
 	{some{[]target{handlerProcess}, []fault{sigsegv}, nil},
-		want{outcome: closed, cause: goodbye, resumes: 1, exit: "^crash: ", says: "the session resumes on another handler; complete"}},
+		want{outcome: closed, cause: goodbye, resumes: 1, exit: "^crash: ",
+			says: "the session resumes on another handler; complete"}},
 	{some{[]target{handlerProcess}, []fault{sigstop}, []moment{inHello}},
-		want{outcome: closed, cause: goodbye, exit: "^hang: ", says: "found within handler.hang_timeout and killed; the client connects again and is served; complete"}},
+		want{outcome: closed, cause: goodbye, exit: "^hang: ",
+			says: "found within handler.hang_timeout and killed; the client reconnects and is served; complete"}},
 	{some{[]target{handlerProcess}, []fault{sigstop}, nil},
-		want{outcome: closed, cause: goodbye, resumes: 1, exit: "^hang: ", says: "found within handler.hang_timeout and killed; the session resumes on another handler; complete"}},
+		want{outcome: closed, cause: goodbye, resumes: 1, exit: "^hang: ",
+			says: "found within handler.hang_timeout and killed; the session resumes on another handler; complete"}},
 	// Go's garbage collector (1.26) does not check whether it got memory for a queue of
 	// its own (runtime.(*spanQueue).drain); such an end is a crash, as far as it shows.
 	{some{[]target{handlerProcess}, []fault{memory}, nil},
-		want{outcome: closed, cause: goodbye, resumes: atLeastOnce, exit: "^oom: |^crash: .*: SIGSEGV: segmentation violation", says: "it ends by its limit; the session resumes on another handler; complete"}},
+		want{outcome: closed, cause: goodbye, resumes: atLeastOnce,
+			exit: "^oom: |^crash: .*: SIGSEGV: segmentation violation",
+			says: "it ends by its limit; the session resumes on another handler; complete"}},
 	{some{[]target{handlerProcess}, []fault{files}, nil},
-		want{outcome: closed, cause: goodbye, exit: "^clean: ", says: "a handler at work opens nothing: nobody notices; complete"}},
+		want{outcome: closed, cause: goodbye, exit: "^clean: ",
+			says: "a handler at work opens nothing: nobody notices; complete"}},
 
 	// The supervisor.
 	{some{[]target{supervisorProc}, []fault{sigstop}, nil},
-		want{outcome: closed, cause: goodbye, says: "handlers hold what comes; all goes on over the same connections; complete"}},
+		want{outcome: closed, cause: goodbye,
+			says: "handlers keep what arrives; everything continues over the same connections; complete"}},
 	{some{[]target{supervisorProc}, []fault{sigkill, sigsegv, memory}, []moment{reporting}},
-		want{outcome: closed, cause: goodbye, says: "started again, it makes the report from the journal; complete"}},
+		want{outcome: closed, cause: goodbye, says: "started again, it builds the report from the journal; complete"}},
 	{some{[]target{supervisorProc}, []fault{sigkill, sigsegv, memory}, nil},
-		want{outcome: closed, cause: goodbye, says: "started again, it recovers the journal and takes its live handlers up: the same connections go on; complete"}},
+		want{outcome: closed, cause: goodbye, says: "started again, it recovers the journal and adopts its live " +
+			"handlers: the same connections continue; complete"}},
 	{some{[]target{supervisorProc}, []fault{files}, []moment{reporting}},
-		want{outcome: closed, cause: goodbye, code: exitFailure, says: "exit status 1: the report cannot be written. The journal is whole, and bulkhead report makes the report"}},
+		want{outcome: closed, cause: goodbye, code: exitFailure,
+			says: "exit status 1: the report cannot be written. The journal is whole, and bulkhead report builds the " +
+				"report"}},
 	{some{[]target{supervisorProc}, []fault{files}, []moment{inHello}},
-		want{outcome: closed, cause: goodbye, says: "new connections wait in the kernel and are accepted when descriptors are free; sessions go on; complete"}},
+		want{outcome: closed, cause: goodbye,
+			says: "new connections wait in the kernel and are accepted when descriptors are free; sessions continue; " +
+				"complete"}},
 	{some{[]target{supervisorProc}, []fault{files}, nil},
-		want{outcome: closed, cause: goodbye, says: "sessions go on; complete"}},
+		want{outcome: closed, cause: goodbye, says: "sessions continue; complete"}},
 	{some{[]target{supervisorProc}, []fault{diskFull}, []moment{reporting}},
-		want{outcome: closed, cause: goodbye, code: exitFailure, says: "exit status 1: the report cannot be written. The journal is whole, and bulkhead report makes the report"}},
+		want{outcome: closed, cause: goodbye, code: exitFailure,
+			says: "exit status 1: the report cannot be written. The journal is whole, and bulkhead report builds the " +
+				"report"}},
 	{some{[]target{supervisorProc}, []fault{diskFull}, []moment{inHello}},
-		want{outcome: absent, code: exitFailure, says: "exit status 1: acks stop, the run ends; everything acknowledged is in the journal"}},
+		want{outcome: absent, code: exitFailure,
+			says: "exit status 1: acks stop, the run ends; everything acknowledged is in the journal"}},
 	{some{[]target{supervisorProc}, []fault{diskFull}, nil},
-		want{outcome: open, code: exitFailure, says: "exit status 1: acks stop, the run ends; everything acknowledged is in the journal"}},
+		want{outcome: open, code: exitFailure,
+			says: "exit status 1: acks stop, the run ends; everything acknowledged is in the journal"}},
 
 	{some{[]target{supervisorProc}, []fault{upgrade}, []moment{reporting}},
-		want{outcome: closed, cause: goodbye, says: "too late: the report is made by the program that runs; complete"}},
+		want{outcome: closed, cause: goodbye, says: "too late: the running program writes the report; complete"}},
 	{some{[]target{supervisorProc}, []fault{upgrade}, nil},
-		want{outcome: closed, cause: goodbye, says: "another program goes on in the same process, with the same handlers, over the same connections; complete"}},
+		want{outcome: closed, cause: goodbye,
+			says: "another program continues in the same process, with the same handlers, over the same connections; " +
+				"complete"}},
 	{some{[]target{supervisorProc}, []fault{again}, []moment{reporting}},
-		want{outcome: closed, cause: goodbye, says: "whichever is left alone makes the report from the journal; complete"}},
+		want{outcome: closed, cause: goodbye,
+			says: "the one that is not killed builds the report from the journal; complete"}},
 	{some{[]target{supervisorProc}, []fault{again}, nil},
-		want{outcome: closed, cause: goodbye, says: "killed at any moment of its recovery, and started again: the next one goes on from there, over the same connections; complete"}},
+		want{outcome: closed, cause: goodbye, says: "killed at any moment of its recovery, and started again: the " +
+			"next one continues from there, over the same connections; complete"}},
 
 	// Client parents.
 	{some{[]target{clientParent}, []fault{sigkill}, []moment{inHello}},
-		want{outcome: absent, code: exitPartial, status: -9, says: "the client never joined; partial, and the report says so"}},
+		want{outcome: absent, code: exitPartial, status: -9,
+			says: "the client never joined; partial, and the report says so"}},
 	{some{[]target{clientParent}, []fault{sigsegv}, []moment{inHello}},
-		want{outcome: absent, code: exitPartial, status: crashed, says: "the client never joined; partial, and the report says so"}},
+		want{outcome: absent, code: exitPartial, status: crashed,
+			says: "the client never joined; partial, and the report says so"}},
 	{some{[]target{clientParent}, []fault{sigkill}, nil},
-		want{outcome: lost, cause: "no connection for|client", code: exitPartial, status: -9, says: "its workers end within a second and remove their files; its session is lost after session.grace; what was acknowledged is in the report"}},
+		want{outcome: lost, cause: "no connection for|client", code: exitPartial, status: -9,
+			says: "its workers end within a second and remove their files; its session is lost after session.grace; " +
+				"what was acknowledged is in the report"}},
 	{some{[]target{clientParent}, []fault{sigsegv, memory}, nil},
-		want{outcome: lost, cause: "no connection for|client", code: exitPartial, status: crashed, says: "its workers end within a second and remove their files; its session is lost after session.grace; what was acknowledged is in the report"}},
+		want{outcome: lost, cause: "no connection for|client", code: exitPartial, status: crashed,
+			says: "its workers end within a second and remove their files; its session is lost after session.grace; " +
+				"what was acknowledged is in the report"}},
 	{some{[]target{clientParent}, []fault{sigstop}, []moment{inHello}},
-		want{outcome: closed, cause: goodbye, says: "it goes on where it stopped; complete"}},
+		want{outcome: closed, cause: goodbye, says: "it continues where it stopped; complete"}},
 	{some{[]target{clientParent}, []fault{sigstop}, nil},
-		want{outcome: closed, cause: goodbye, resumes: 1, detached: "sent nothing and answered no ping", says: "silent for session.client_timeout it is away; it comes back, resumes and delivers everything; complete"}},
+		want{outcome: closed, cause: goodbye, resumes: 1, detached: "sent nothing and answered no ping",
+			says: "after session.client_timeout of silence it is away; it comes back, resumes and delivers " +
+				"everything; complete"}},
 	{some{[]target{clientParent}, []fault{files}, []moment{inHello}},
-		want{outcome: closed, cause: goodbye, code: exitPartial, status: 3, says: "none of its workers can start; it says what is missing and ends in order without a load, exit status 3; partial, because it had no load"}},
+		want{outcome: closed, cause: goodbye, code: exitPartial, status: 3,
+			says: "none of its workers can start; it says what is missing and ends in order without a load, exit " +
+				"status 3; partial, because it had no load"}},
 	{some{[]target{clientParent}, []fault{files}, nil},
 		want{outcome: closed, cause: goodbye, says: "a client at work opens nothing: nobody notices; complete"}},
 	{some{[]target{clientParent}, []fault{diskFull}, nil},
-		want{outcome: closed, cause: goodbye, code: exitPartial, status: 3, says: "the spool is full: the load ends, what was kept is delivered and the session closes; the client says how many messages had no room and exits with 3; partial, and the report says why the load ended"}},
+		want{outcome: closed, cause: goodbye, code: exitPartial, status: 3,
+			says: "the spool is full: the load ends, what was kept is delivered and the session closes; the client " +
+				"says how many messages had no room and exits with 3; partial, and the report says why the " +
+				"load ended"}},
 
 	// Workers.
 	{some{[]target{consumer, monitor}, []fault{sigkill}, nil},
-		want{outcome: closed, cause: goodbye, code: exitPartial, status: 3, exit: `^crash: killed by signal 9 \(SIGKILL\)`, says: "named in the next heartbeat and in the report; the other workers go on. The session closes; partial, because a worker is missing"}},
+		want{outcome: closed, cause: goodbye, code: exitPartial, status: 3,
+			exit: `^crash: killed by signal 9 \(SIGKILL\)`, says: "named in the next heartbeat and in the report; " +
+				"the other workers continue. The session closes; partial, because a worker is missing"}},
 	{some{[]target{consumer, monitor}, []fault{sigsegv}, nil},
-		want{outcome: closed, cause: goodbye, code: exitPartial, status: 3, exit: "^crash: ", says: "named in the next heartbeat and in the report; the other workers go on. The session closes; partial, because a worker is missing"}},
+		want{outcome: closed, cause: goodbye, code: exitPartial, status: 3, exit: "^crash: ",
+			says: "named in the next heartbeat and in the report; the other workers continue. The session closes; " +
+				"partial, because a worker is missing"}},
 	{some{[]target{consumer, monitor}, []fault{sigstop}, nil},
-		want{outcome: closed, cause: goodbye, exit: "^clean: ", says: "missed in the heartbeats; the other workers go on, and it does when it is continued; complete"}},
+		want{outcome: closed, cause: goodbye, exit: "^clean: ",
+			says: "missed in the heartbeats; the other workers continue, and so does it after SIGCONT; complete"}},
 	{some{[]target{consumer}, []fault{files, diskFull}, []moment{inDrain}},
-		want{outcome: closed, cause: goodbye, code: exitPartial, status: 3, exit: "^clean: ", says: "each failed operation is counted and its error told; partial, because the consumer did not recover until its end"}},
+		want{outcome: closed, cause: goodbye, code: exitPartial, status: 3, exit: "^clean: ",
+			says: "each failed operation is counted and its error reported; partial, because the consumer did not " +
+				"recover until its end"}},
 	{some{[]target{consumer}, []fault{files, diskFull}, nil},
-		want{outcome: closed, cause: goodbye, status: 3, exit: "^clean: ", says: "each failed operation is counted and its error told; it tries again, more slowly each time, and goes on when it can; complete. The client exits with 3, because writes failed"}},
+		want{outcome: closed, cause: goodbye, status: 3, exit: "^clean: ",
+			says: "each failed operation is counted and its error reported; it tries again, more slowly each " +
+				"time, and continues when it can; complete. The client exits with 3, because writes failed"}},
 	{some{[]target{monitor}, []fault{files}, nil},
-		want{outcome: closed, cause: goodbye, exit: "^clean: ", says: "samples that cannot be taken are reported as such; complete"}},
+		want{outcome: closed, cause: goodbye, exit: "^clean: ",
+			says: "samples that cannot be taken are reported as such; complete"}},
 
 	// The network.
 	{some{[]target{networkPath}, []fault{reset, halfOpen}, []moment{inHello}},
-		want{outcome: closed, cause: goodbye, says: "the client connects again and is served; complete"}},
+		want{outcome: closed, cause: goodbye, says: "the client reconnects and is served; complete"}},
 	{some{[]target{networkPath}, []fault{reset}, nil},
-		want{outcome: closed, cause: goodbye, resumes: 1, detached: "reset the connection|^the client connected again$", says: "the session resumes over a new connection; complete"}},
+		want{outcome: closed, cause: goodbye, resumes: 1, detached: "reset the connection|^the client connected again$",
+			says: "the session resumes over a new connection; complete"}},
 	{some{[]target{networkPath}, []fault{black}, []moment{inHello}},
-		want{outcome: closed, cause: goodbye, says: "given up after session.hello_timeout; the client connects again and is served; complete"}},
+		want{outcome: closed, cause: goodbye,
+			says: "given up after session.hello_timeout; the client reconnects and is served; complete"}},
 	{some{[]target{networkPath}, []fault{black}, nil},
-		want{outcome: closed, cause: goodbye, resumes: 1, detached: "sent nothing and answered no ping", says: "found within session.client_timeout; the session resumes when the network is back; complete"}},
+		want{outcome: closed, cause: goodbye, resumes: 1, detached: "sent nothing and answered no ping",
+			says: "found within session.client_timeout; the session resumes when the network is back; complete"}},
 	{some{[]target{networkPath}, []fault{halfOpen}, nil},
-		want{outcome: closed, cause: goodbye, resumes: 1, detached: "closed the connection|without a Goodbye", says: "the session resumes over a new connection; complete"}},
+		want{outcome: closed, cause: goodbye, resumes: 1, detached: "closed the connection|without a Goodbye",
+			says: "the session resumes over a new connection; complete"}},
 	{some{[]target{networkPath}, []fault{slow}, nil},
-		want{outcome: closed, cause: goodbye, says: "it takes longer over the same connection; the others keep their speed; complete"}},
+		want{outcome: closed, cause: goodbye,
+			says: "it takes longer over the same connection; the others keep their speed; complete"}},
 }
 
-// promised is what is promised for a cell.
+// promised returns the promise for a cell.
 func promised(at place) (want, bool) {
 	for _, p := range promises {
 		if p.has(at) {
@@ -289,8 +361,8 @@ func promised(at place) (want, bool) {
 	return want{}, false
 }
 
-// Every cell has a promise or a reason why it cannot be, and every promise and
-// reason has a cell.
+// TestTheMatrixIsWhole checks that every cell has a promise or a reason why it cannot exist,
+// and every promise and reason has a cell.
 func TestTheMatrixIsWhole(t *testing.T) {
 	usedReason, usedPromise := make(map[int]bool), make(map[int]bool)
 	for _, at := range places() {
@@ -300,7 +372,7 @@ func TestTheMatrixIsWhole(t *testing.T) {
 		}
 		i := slices.IndexFunc(promises, func(p promise) bool { return p.has(at) })
 		if i < 0 {
-			t.Errorf("%s has neither a promise nor a reason why it cannot be", at)
+			t.Errorf("%s has neither a promise nor a reason why it cannot exist", at)
 		}
 		usedPromise[i] = true
 	}

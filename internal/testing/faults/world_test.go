@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,11 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"bulkhead/internal/certs"
 	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/harness/expect"
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
-	"bulkhead/supervisor"
+	"bulkhead/supervisor/control"
 )
 
 // settings are a supervisor's, where a test has a need.
@@ -28,6 +30,7 @@ type settings struct {
 	more          []string      // further flags
 	failpoints    string        // BULKHEAD_FAILPOINTS of the first supervisor
 	stateDir      string        // a new one if empty
+	secure        bool          // TLS, with a certificate of each client
 }
 
 // world is a supervisor in a process of its own, restarted where a test kills it, and
@@ -63,11 +66,44 @@ func newWorld(t *testing.T, set settings) *world {
 	if w.settings.stateDir == "" {
 		w.settings.stateDir = filepath.Join(dir, "state")
 	}
+	if set.secure {
+		w.makeCertificates()
+	}
 	w.launch("127.0.0.1:0", set.failpoints)
 	expect.NoError(t, w.AwaitReady(patience))
 	w.runDir, w.addr = w.RunDir, w.Addr
 	return w
 }
+
+// file returns the path of one of the world's certificates or keys.
+func (w *world) file(name string) string { return filepath.Join(w.dir, "certs", name) }
+
+// makeCertificates makes the supervisor and all its clients speak TLS.
+func (w *world) makeCertificates() {
+	w.t.Helper()
+	_, err := certs.Init(w.file(""), certs.Plan{Addresses: []string{"127.0.0.1"}, Clients: []string{"lab"},
+		Valid: 24 * time.Hour})
+	expect.NoError(w.t, err)
+	w.settings.more = append(w.settings.more, "--tls-cert", w.file(certs.SupervisorFile),
+		"--tls-key", w.file(certs.SupervisorKey), "--tls-client-ca", w.file(certs.CAFile))
+}
+
+// certified returns the TLS of a scripted client; nil for none.
+func (w *world) certified() *tls.Config {
+	w.t.Helper()
+	if !w.settings.secure {
+		return nil
+	}
+	cert, key := certs.Files("lab")
+	pair, err := certs.LoadPair(w.file(cert), w.file(key))
+	expect.NoError(w.t, err)
+	pool, err := certs.LoadPool(w.file(certs.CAFile))
+	expect.NoError(w.t, err)
+	return &tls.Config{RootCAs: pool, ServerName: "127.0.0.1", Certificates: []tls.Certificate{pair.TLS()}}
+}
+
+// pooled is how many handlers a supervisor keeps ready.
+const pooled = 2
 
 // launch starts a supervisor on the state directory.
 func (w *world) launch(listen, failpoints string) {
@@ -81,7 +117,8 @@ func (w *world) launch(listen, failpoints string) {
 	}
 	args := append([]string{
 		"--listen", listen, "--clients", fmt.Sprint(w.settings.clients), "--linger", "0s", "--drain-timeout", long,
-		"--log-level", "debug", "--handler-pool", "2", "--handler-start-timeout", long, "--handler-kill-timeout", "10s",
+		"--log-level", "debug", "--handler-pool", fmt.Sprint(pooled), "--handler-start-timeout", long,
+		"--handler-kill-timeout", "10s",
 		"--overload-crash-delay", "0s", // all clients come from one address
 		"--session-hello-timeout", long, "--session-grace", or(w.settings.grace, patience),
 		"--session-client-timeout", or(w.settings.clientTimeout, patience),
@@ -109,7 +146,8 @@ func (w *world) again(onlyReport bool) {
 	}
 	expect.NoError(w.t, w.AwaitReady(patience))
 	if w.RunDir != w.runDir {
-		w.t.Errorf("the supervisor that was started again serves the run in %s; want the unfinished one in %s", w.RunDir, w.runDir)
+		w.t.Errorf("the supervisor that was started again serves the run in %s; want the unfinished one in %s",
+			w.RunDir, w.runDir)
 	}
 }
 
@@ -155,13 +193,13 @@ func (w *world) keep() {
 	w.t.Logf("the run directory is kept in %s", to)
 }
 
-// tail is the end of a text.
+// tail returns the end of a text.
 func tail(text string) string {
 	const most = 12 << 10
 	return text[max(0, len(text)-most):]
 }
 
-// processes are all children that any process of this test ever had and that still
+// processes returns all children that any process of this test ever had and that still
 // run, whoever their parent is now: each has the folder of its socket in its
 // environment, and that is under the test's.
 func (w *world) processes() []int {
@@ -175,7 +213,7 @@ func (w *world) sender(name, addr string, change func(*rawclient.SenderConfig)) 
 	w.t.Helper()
 	cfg := rawclient.SenderConfig{
 		Hello: rawclient.Hello(name), Addr: addr, Number: uint32(len(w.senders) + 1),
-		Batch: 4, Window: 4, Every: 2 * time.Millisecond,
+		Batch: 4, Window: 4, Every: 2 * time.Millisecond, TLS: w.certified(),
 	}
 	if change != nil {
 		change(&cfg)
@@ -196,20 +234,25 @@ func (w *world) client(name, addr string, args ...string) *harness.Client {
 	const often = "200ms"
 	args = append([]string{
 		"--consumers", "2", "--chunk-size", "16KiB", "--file-size", "64KiB", "--keep-files", "1", "--runtime", "1h",
-		"--heartbeat-interval", often, "--heartbeat-timeout", "100ms", "--monitor-interval", often, "--progress-interval", often,
+		"--heartbeat-interval", often, "--heartbeat-timeout", "100ms", "--monitor-interval", often,
+		"--progress-interval", often,
 		"--connect-timeout", patience.String(), "--deliver-timeout", patience.String(), "--kill-timeout", "5s",
 	}, args...)
+	if w.settings.secure {
+		cert, key := certs.Files("lab")
+		args = append(args, "--tls-ca", w.file(certs.CAFile), "--tls-cert", w.file(cert), "--tls-key", w.file(key))
+	}
 	c, err := harness.StartClient(w.bin, dir, addr, name, args...)
 	expect.NoError(w.t, err)
 	w.clients = append(w.clients, c)
 	return c
 }
 
-// status is what `bulkhead supervisor status` knows.
+// status returns what `bulkhead supervisor status` knows.
 func (w *world) status() (*bulkheadv1.StatusResponse, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	c, err := supervisor.DialControl(ctx, w.StateDir)
+	c, err := control.Dial(ctx, w.StateDir)
 	if err != nil {
 		return nil, err
 	}
@@ -238,12 +281,12 @@ func (w *world) session(name string, as func(*bulkheadv1.SessionStatus) bool) *b
 	return found
 }
 
-// serving is for session: a handler serves it, and something has arrived.
+// serving reports whether a handler serves a session from which something has arrived.
 func serving(s *bulkheadv1.SessionStatus) bool {
 	return s.GetState() == "active" && s.GetHandlerPid() != 0 && s.GetDurableSeq() > 0
 }
 
-// handlers are the supervisor's handler processes.
+// handlers returns the supervisor's handler processes.
 func (w *world) handlers() []int {
 	w.t.Helper()
 	pids, err := harness.Children(w.Pid(), "bulkhead-handler")
@@ -251,12 +294,28 @@ func (w *world) handlers() []int {
 	return pids
 }
 
+// spawner waits until the supervisor has a spawner other than that one, and returns its pid.
+func (w *world) spawner(but int) (pid int) {
+	w.t.Helper()
+	expect.Eventually(w.t, func() error {
+		pids, err := harness.Children(w.Pid(), harness.Spawner)
+		if err == nil && (len(pids) != 1 || pids[0] == but) {
+			err = fmt.Errorf("spawners = %v; want one other than %d", pids, but)
+		}
+		if err == nil {
+			pid = pids[0]
+		}
+		return err
+	})
+	return pid
+}
+
 // drain asks for a drain, as an operator does.
 func (w *world) drain() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, err := supervisor.DialControl(ctx, w.StateDir)
+	c, err := control.Dial(ctx, w.StateDir)
 	expect.NoError(w.t, err)
 	defer c.Close()
 	_, err = c.Drain(ctx, &bulkheadv1.DrainRequest{Reason: "the test"})
@@ -265,7 +324,8 @@ func (w *world) drain() {
 
 // upgrade asks for an upgrade, as an operator does, and returns what was said.
 func (w *world) upgrade() (said string, err error) {
-	out, err := exec.CommandContext(w.ctx, filepath.Join(w.bin, "bulkhead"), "supervisor", "upgrade", "--state-dir", w.StateDir).CombinedOutput()
+	out, err := exec.CommandContext(w.ctx, filepath.Join(w.bin, "bulkhead"), "supervisor", "upgrade", "--state-dir",
+		w.StateDir).CombinedOutput()
 	return string(out), err
 }
 
@@ -288,7 +348,7 @@ func inState(t *testing.T, pid int, state string) {
 	})
 }
 
-// must1 is must for a call that returns something besides.
+// must1 is like must, for a call that also returns a value.
 func must1[T any](v T, err error) func(*testing.T) T {
 	return func(t *testing.T) T {
 		t.Helper()

@@ -33,7 +33,8 @@ func Same(t testing.TB, records []*bulkheadv1.Record, r *report.Report, lead str
 		return
 	}
 	if diff := cmp.Diff(Wordless(r), Wordless(Once(t, others))); diff != "" {
-		t.Errorf("the report hangs on the words of the records: with texts that begin with %q it differs (-as told +reworded):\n%s", lead, diff)
+		t.Errorf("the report hangs on the words of the records: with texts that begin with %q it differs (-as told "+
+			"+reworded):\n%s", lead, diff)
 	}
 }
 

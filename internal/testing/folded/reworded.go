@@ -22,6 +22,9 @@ var IsText = map[protoreflect.FullName]bool{
 	"bulkhead.v1.RunStarted.expected_names": false,
 
 	"bulkhead.v1.Settings.journal_sync": false,
+	"bulkhead.v1.Certificate.name":      false,
+	"bulkhead.v1.Identity.name":         false,
+	"bulkhead.v1.SandboxGap.reason":     true,
 	"bulkhead.v1.Host.name":             false,
 	"bulkhead.v1.Host.os":               false,
 	"bulkhead.v1.Host.arch":             false,

@@ -6,7 +6,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// texts are the fields of a report that are texts for people, of which nothing hangs on what
+// texts are the fields of a report that are texts for people: nothing depends on what
 // they say.
 var texts = map[reflect.Type][]string{
 	reflect.TypeFor[report.Verdict]():        {"Reasons", "Interruptions", "Warnings"},

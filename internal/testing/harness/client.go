@@ -45,16 +45,16 @@ func StartClient(bin, dir, supervisor, name string, args ...string) (*Client, er
 	return c, nil
 }
 
-// Dir is the folder of its load and its working folder.
+// Dir returns the folder of its load and its working folder.
 func (c *Client) Dir() string { return c.dir }
 
-// Pid is the client parent's process id.
+// Pid returns the client parent's process id.
 func (c *Client) Pid() int { return c.cmd.Process.Pid }
 
 // Signal sends a signal to the client parent.
 func (c *Client) Signal(sig syscall.Signal) error { return c.cmd.Process.Signal(sig) }
 
-// Done is closed when the client parent has ended.
+// Done returns a channel that is closed when the client parent has ended.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
 // Kill ends the client parent with SIGKILL, if it still runs, and waits.
@@ -85,7 +85,7 @@ func (c *Client) Wait(within time.Duration) (int, error) {
 	return ws.ExitStatus(), nil
 }
 
-// Workers are the process ids of its workers of one role, "consumer" or "monitor",
+// Workers returns the process ids of its workers of one role, "consumer" or "monitor",
 // the first started first.
 func (c *Client) Workers(role string) ([]int, error) {
 	children, err := Children(c.Pid(), "bulkhead")

@@ -56,14 +56,14 @@ func NewPath(target string) (*Path, error) {
 	return p, nil
 }
 
-// Addr is where to connect.
+// Addr returns where to connect.
 func (p *Path) Addr() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.listen
 }
 
-// Peer is the address from which the target sees the newest connection; "" before
+// Peer returns the address from which the target sees the newest connection; "" before
 // the first.
 func (p *Path) Peer() string {
 	p.mu.Lock()
@@ -90,7 +90,7 @@ func (p *Path) Admit() error {
 	return nil
 }
 
-// Refuse lets nobody connect any more. Connections that there are stay.
+// Refuse lets nobody connect. Existing connections stay.
 func (p *Path) Refuse() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -248,7 +248,7 @@ func (p *Path) await(c *crossing, d Direction) bool {
 	}
 }
 
-// portion is how much may be read at once: of a slow link, what takes a tenth of a
+// portion returns how much may be read at once: of a slow link, what takes a tenth of a
 // second.
 func (p *Path) portion(most int) int {
 	p.mu.Lock()

@@ -12,7 +12,7 @@ import (
 
 const patience = 30 * time.Second
 
-// pathway is a path with one connection on it: near is the one who connected, far
+// pathway returns a path with one connection on it: near is the one who connected, far
 // the target's side.
 func pathway(t *testing.T) (p *Path, near, far *net.TCPConn) {
 	t.Helper()
@@ -123,7 +123,8 @@ func TestPathHalfOpen(t *testing.T) {
 func TestPathSlow(t *testing.T) {
 	p, near, far := pathway(t)
 	p.Slow(1000)
-	crosses(t, near, far, "a text of more than one portion: a hundred bytes, or so, would take a tenth of a second, and so on")
+	crosses(t, near, far,
+		"a text of more than one portion: a hundred bytes, or so, would take a tenth of a second, and so on")
 	p.Slow(0)
 	crosses(t, near, far, "fast again")
 }

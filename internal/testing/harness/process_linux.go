@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Children are the process ids of a process's children whose program's name is
+// Children returns the process ids of a process's children whose program's name is
 // name, "" for all.
 func Children(pid int, name string) ([]int, error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
@@ -40,16 +40,24 @@ func Children(pid int, name string) ([]int, error) {
 	return out, nil
 }
 
-// ProgramOf is the base name of a process's program; "" if it is gone.
+// Spawner is what Children and ProgramOf call a supervisor's spawner, which is a handler's
+// program with another argument.
+const Spawner = "spawner"
+
+// ProgramOf returns the base name of a process's program; "" if it is gone.
 func ProgramOf(pid int) string {
 	target, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	if err != nil {
 		return ""
 	}
+	line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // empty if it is gone
+	if bytes.HasSuffix(line, []byte("\x00"+Spawner+"\x00")) {
+		return Spawner
+	}
 	return filepath.Base(strings.TrimSuffix(target, " (deleted)"))
 }
 
-// PrivateMemory is a process's private memory in bytes (/proc/PID/smaps_rollup:
+// PrivateMemory returns a process's private memory in bytes (/proc/PID/smaps_rollup:
 // Private_Clean + Private_Dirty).
 func PrivateMemory(pid int) (uint64, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
@@ -98,7 +106,7 @@ func OpenFiles(pid int) (map[int]string, error) {
 	return out, nil
 }
 
-// Environment is the environment a process was started with.
+// Environment returns the environment a process was started with.
 func Environment(pid int) ([]string, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	if err != nil {
@@ -107,7 +115,7 @@ func Environment(pid int) ([]string, error) {
 	return strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00"), nil
 }
 
-// WithEnvironment are the processes, whoever's children they are, that have text
+// WithEnvironment returns the processes, whoever's children they are, that have text
 // somewhere in their environment.
 func WithEnvironment(text string) ([]int, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/environ")
@@ -129,7 +137,7 @@ func WithEnvironment(text string) ([]int, error) {
 	return out, nil
 }
 
-// State is the state of a process as one letter (proc(5)): R, S, D, T for stopped,
+// State returns the state of a process as one letter (proc(5)): R, S, D, T for stopped,
 // Z for a zombie. It returns an error wrapping fs.ErrNotExist for one that is gone.
 func State(pid int) (string, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

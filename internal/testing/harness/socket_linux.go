@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// ServerOf is which of the processes holds the accepted socket of the connection
+// ServerOf returns which of the processes holds the accepted socket of the connection
 // from peer to the listener on listen; 0 if none does.
 func ServerOf(listen, peer string, pids []int) (int, error) {
 	inode, err := acceptedSocket(listen, peer)
@@ -29,7 +29,7 @@ func ServerOf(listen, peer string, pids []int) (int, error) {
 	return 0, nil
 }
 
-// acceptedSocket is the inode of the listening side's socket of a connection; "" if
+// acceptedSocket returns the inode of the listening side's socket of a connection; "" if
 // the kernel knows no such connection, or nobody has accepted it yet.
 func acceptedSocket(listen, peer string) (string, error) {
 	data, err := os.ReadFile("/proc/net/tcp")
@@ -53,7 +53,7 @@ func acceptedSocket(listen, peer string) (string, error) {
 	return "", nil
 }
 
-// hexPort is the port of an address as the kernel writes it, with the colon.
+// hexPort returns the port of an address as the kernel writes it, with the colon.
 func hexPort(addr string) (string, error) {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {

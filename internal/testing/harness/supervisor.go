@@ -22,7 +22,8 @@ import (
 // Build builds the programs into dir, with extra flags for go build, and returns
 // dir.
 func Build(dir string, flags ...string) (string, error) {
-	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
+	// As make build does; flags may have other tags.
+	args := append([]string{"build", "-tags", "grpcnotrace", "-o", dir + string(filepath.Separator)}, flags...)
 	for _, program := range []string{"bulkhead", "bulkhead-handler"} {
 		cmd := exec.Command("go", append(slices.Clone(args), "bulkhead/cmd/"+program)...)
 		if !slices.Contains(flags, "-race") { // as make build does; the race detector needs cgo
@@ -38,7 +39,7 @@ func Build(dir string, flags ...string) (string, error) {
 // LogLine is one line of a supervisor's JSON log.
 type LogLine map[string]any
 
-// Text is a field of the line as text; "" if it is not there.
+// Text returns a field of the line as text; "" if it is not there.
 func (l LogLine) Text(key string) string {
 	if v, ok := l[key]; ok {
 		return fmt.Sprint(v)
@@ -76,11 +77,12 @@ func StartSupervisor(bin, stateDir string, args ...string) (*Supervisor, error) 
 	return s, nil
 }
 
-// SupervisorCommand is the command that starts a supervisor from the programs in
+// SupervisorCommand returns the command that starts a supervisor from the programs in
 // bin, on a free port unless args say --listen. The caller may change its
 // environment and descriptors.
 func SupervisorCommand(bin, stateDir string, args ...string) *exec.Cmd {
-	args = append([]string{"supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", stateDir, "--log-format", "json"}, args...)
+	args = append([]string{"supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", stateDir, "--log-format",
+		"json"}, args...)
 	return exec.Command(filepath.Join(bin, "bulkhead"), args...)
 }
 
@@ -160,7 +162,7 @@ func (s *Supervisor) Await(within time.Duration, match func(LogLine) bool) (LogL
 	}
 }
 
-// Log is the log so far, a line each.
+// Log returns the log so far, a line each.
 func (s *Supervisor) Log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,10 +173,10 @@ func (s *Supervisor) Log() string {
 	return b.String()
 }
 
-// Done is closed when the supervisor has ended.
+// Done returns a channel that is closed when the supervisor has ended.
 func (s *Supervisor) Done() <-chan struct{} { return s.done }
 
-// Pid is the supervisor's process id.
+// Pid returns the supervisor's process id.
 func (s *Supervisor) Pid() int { return s.cmd.Process.Pid }
 
 // Signal sends a signal to the supervisor.
@@ -205,7 +207,7 @@ func (s *Supervisor) Wait(within time.Duration) (int, error) {
 	}
 }
 
-// Report is report.json of the run.
+// Report returns report.json of the run.
 func (s *Supervisor) Report() (map[string]any, error) {
 	data, err := os.ReadFile(filepath.Join(s.RunDir, "report.json"))
 	if err != nil {

@@ -99,7 +99,8 @@ func BuildSteppable(dir string) error {
 	for program, flags := range map[string][]string{
 		"bulkhead": {"-overlay", overlayPath}, "bulkhead-handler": nil, // its sandbox would not let it read the file
 	} {
-		cmd := exec.Command("go", append(append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...), "bulkhead/cmd/"+program)...)
+		cmd := exec.Command("go", append(append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...),
+			"bulkhead/cmd/"+program)...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("building %s: %w\n%s", program, err, out)

@@ -53,7 +53,7 @@ func first(frames ...*bulkheadv1.ClientFrame) func(*rawclient.Client, *bulkheadv
 	return func(c *rawclient.Client, _ *bulkheadv1.Hello) error { return sendAll(c, frames) }
 }
 
-// helloOnly says Hello.
+// helloOnly sends Hello and nothing else.
 func helloOnly(c *rawclient.Client, hello *bulkheadv1.Hello) error {
 	return sendAll(c, []*bulkheadv1.ClientFrame{helloFrame(hello)})
 }
@@ -86,7 +86,7 @@ func goodbyeFrame(last uint64) *bulkheadv1.ClientFrame {
 	return &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Goodbye{Goodbye: &bulkheadv1.Goodbye{LastSeq: last}}}
 }
 
-// messages is a batch of messages with these sequence numbers.
+// messages returns a batch of messages with these sequence numbers.
 func messages(seqs ...uint64) *bulkheadv1.Batch {
 	b := &bulkheadv1.Batch{}
 	for _, seq := range seqs {
@@ -95,7 +95,7 @@ func messages(seqs ...uint64) *bulkheadv1.Batch {
 	return b
 }
 
-// changed is a batch of the one message 1, changed.
+// changed returns a batch of the one message 1, changed.
 func changed(change func(*bulkheadv1.Message)) *bulkheadv1.ClientFrame {
 	b := messages(1)
 	change(b.GetMessages()[0])
@@ -118,18 +118,21 @@ func (junk) Unmarshal(data []byte, v any) error {
 }
 func (junk) Name() string { return "proto" }
 
-// helloBreaches are the ways to get no session.
+// helloBreaches returns the ways to get no session.
 func helloBreaches() []breach {
 	return []breach{
 		{name: "wrong version", hello: func(h *bulkheadv1.Hello) { h.ProtocolVersion = 99 }, act: helloOnly,
-			code: codes.FailedPrecondition, text: "client speaks protocol version 99; this supervisor speaks version 1"},
+			code: codes.FailedPrecondition,
+			text: "client speaks protocol version 99; this supervisor speaks version 1"},
 		{name: "no version", hello: func(h *bulkheadv1.Hello) { h.ProtocolVersion = 0 }, act: helloOnly,
 			code: codes.FailedPrecondition, text: "client speaks protocol version 0"},
 		{name: "short client id", hello: func(h *bulkheadv1.Hello) { h.ClientId = h.ClientId[:15] }, act: helloOnly,
 			code: codes.InvalidArgument, text: "client_id has 15 bytes; it must have 16"},
-		{name: "long client id", hello: func(h *bulkheadv1.Hello) { h.ClientId = append(h.ClientId, 0) }, act: helloOnly,
+		{name: "long client id", hello: func(h *bulkheadv1.Hello) { h.ClientId = append(h.ClientId, 0) },
+			act:  helloOnly,
 			code: codes.InvalidArgument, text: "client_id has 17 bytes; it must have 16"},
-		{name: "control characters in the name", hello: func(h *bulkheadv1.Hello) { h.Name = "\x1b[2Jowned\n" }, act: helloOnly,
+		{name: "control characters in the name", hello: func(h *bulkheadv1.Hello) { h.Name = "\x1b[2Jowned\n" },
+			act:  helloOnly,
 			code: codes.InvalidArgument, text: `Hello.name "\x1b[2Jowned\n" has characters that cannot be printed`},
 		{name: "no name", hello: func(h *bulkheadv1.Hello) { h.Name = "" }, act: helloOnly,
 			code: codes.InvalidArgument, text: "Hello.name has 0 bytes; it must have 1 to 128"},
@@ -144,15 +147,20 @@ func helloBreaches() []breach {
 		{name: "empty frame first", act: first(&bulkheadv1.ClientFrame{}),
 			code: codes.InvalidArgument, text: "a frame is empty"},
 		{name: "oversized frame first", act: first(longPath(hugeFrame)),
-			code: codes.ResourceExhausted, text: "received message larger than max", reason: "a frame is too large: received message larger than max"},
-		{name: "no protobuf", dial: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.ForceCodec(junk{}))}, act: helloOnly,
+			code: codes.ResourceExhausted, text: "received message larger than max",
+			reason: "a frame is too large: received message larger than max"},
+		{name: "no protobuf", dial: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.ForceCodec(junk{}))},
+			act:  helloOnly,
 			code: codes.InvalidArgument, text: "a frame cannot be decoded: "},
-		{name: "compressed to a thousandth", dial: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.UseCompressor("gzip"))}, act: first(longPath(hugeFrame)),
-			code: codes.ResourceExhausted, text: "message after decompression larger than max", reason: "a frame is too large: received message after decompression larger than max"},
+		{name: "compressed to a thousandth",
+			dial: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.UseCompressor("gzip"))},
+			act:  first(longPath(hugeFrame)),
+			code: codes.ResourceExhausted, text: "message after decompression larger than max",
+			reason: "a frame is too large: received message after decompression larger than max"},
 	}
 }
 
-// sessionBreaches are the ways to lose a session.
+// sessionBreaches returns the ways to lose a session.
 func sessionBreaches() []breach {
 	list := []breach{
 		{name: "second Hello", code: codes.InvalidArgument, text: "a second Hello came on one connection",
@@ -217,7 +225,7 @@ func TestBreachesAreRejectedWithTheirReasons(t *testing.T) {
 	}
 }
 
-// commit breaks the rule while another client goes on, and returns from where.
+// commit breaks the rule while another client continues, and returns from where.
 func (b *breach) commit(t *testing.T, s *running, by *load) (peer string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -251,8 +259,10 @@ func (b *breach) reported(t *testing.T, rep *report.Report, peer string) {
 		return
 	}
 	c := expect.Client(t, rep, b.name)
-	if c.Outcome != report.OutcomeRejected || !strings.Contains(c.Cause, reason) || len(c.Connections) != 1 || c.Connections[0].Peer != peer {
-		t.Errorf("%s: %s (%s) over %+v; want rejected (%s) over one connection from %s", b.name, c.Outcome, c.Cause, c.Connections, reason, peer)
+	if c.Outcome != report.OutcomeRejected || !strings.Contains(c.Cause, reason) || len(c.Connections) != 1 ||
+		c.Connections[0].Peer != peer {
+		t.Errorf("%s: %s (%s) over %+v; want rejected (%s) over one connection from %s", b.name, c.Outcome, c.Cause,
+			c.Connections, reason, peer)
 	}
 }
 
@@ -274,8 +284,10 @@ func rejection(t *testing.T, rep *report.Report, what, peer, reason string) {
 func unharmed(t *testing.T, rep *report.Report, l *load, sent uint64) {
 	t.Helper()
 	c := expect.Client(t, rep, l.hello.GetName())
-	if l.resumed() != 0 || c.Resumes != 0 || len(c.Connections) != 1 || c.Outcome != report.OutcomeClosed || c.Messages != sent {
-		t.Errorf("%s was touched: it connected again %d times, and the report has %s (%s) at %d over %+v; want closed at %d over one connection",
+	if l.resumed() != 0 || c.Resumes != 0 || len(c.Connections) != 1 || c.Outcome != report.OutcomeClosed ||
+		c.Messages != sent {
+		t.Errorf("%s was touched: it connected again %d times, and the report has %s (%s) at %d over %+v; want "+
+			"closed at %d over one connection",
 			c.Name, l.resumed(), c.Outcome, c.Cause, c.Messages, c.Connections, sent)
 	}
 }
@@ -301,8 +313,10 @@ func freeze(t *testing.T, pid int) (thaw func()) {
 // race detector's own memory grows with every byte it sees, so there it is no measure.
 func bounded(t *testing.T, s *running, before uint64) {
 	t.Helper()
-	if after := privateMemory(t, s.Pid()); !raceEnabled && after > before+memorySlack { // the race detector keeps much more
-		t.Errorf("the supervisor has %d bytes of private memory and had %d before; want at most %d more", after, before, memorySlack)
+	// the race detector keeps much more
+	if after := privateMemory(t, s.Pid()); !raceEnabled && after > before+memorySlack {
+		t.Errorf("the supervisor has %d bytes of private memory and had %d before; want at most %d more", after, before,
+			memorySlack)
 	}
 }
 

@@ -76,7 +76,9 @@ func TestHandlersLeaveDescriptorsForTheJournal(t *testing.T) {
 	// The descriptor of status, or of a connection, may have been free for one more.
 	again := strings.Count(s.Log(), "msg:handlers start again")
 	if n := strings.Count(s.Log(), "msg:a handler does not start"); n > again+1 {
-		t.Errorf("that handlers do not start is in the log %d times, and %d times that they do again; want once each time", n, again)
+		t.Errorf(
+			"that handlers do not start is in the log %d times, and %d times that they do again; want once each time",
+			n, again)
 	}
 }
 
@@ -84,7 +86,8 @@ func TestHandlersLeaveDescriptorsForTheJournal(t *testing.T) {
 func limited(t *testing.T, limit int, args ...string) *running {
 	t.Helper()
 	cmd := command(newStateDir(t), args...)
-	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$@"`, limit), "sh"}, append([]string{cmd.Path}, cmd.Args[1:]...)...)
+	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$@"`, limit), "sh"},
+		append([]string{cmd.Path}, cmd.Args[1:]...)...)
 	return startCommand(t, cmd)
 }
 
@@ -100,7 +103,8 @@ func TestAcceptThatFailsIsTriedAgain(t *testing.T) {
 	expect.NoError(t, unix.Prlimit(s.Pid(), unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 4, Max: had.Max}, nil))
 	waiting := make(chan error, 1)
 	go func() { waiting <- closedVisit(t.Context(), s.Addr, "waiting") }() // ends when it is served
-	failed, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "connections cannot be accepted; trying again" })
+	failed, err := s.Await(patience,
+		func(l harness.LogLine) bool { return l.Text("msg") == "connections cannot be accepted; trying again" })
 	expect.NoError(t, err)
 	if !strings.Contains(failed.Text("error"), "too many open files") {
 		t.Errorf("the log says %v; want the cause", failed)

@@ -43,8 +43,11 @@ func TestTheProgramsRunInAnEmptyRoot(t *testing.T) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
 		return cmd
 	}
-	s := startCommand(t, stateCommand{in("supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", "/state", "--linger", "0s", "--log-format", "json"), filepath.Join(root, "state")})
-	out, err := in("client", "--supervisor", s.Addr, "--runtime", "1s", "--consumers", "1", "--chunk-size", "4KiB", "--file-size", "64KiB",
+	s := startCommand(t,
+		stateCommand{in("supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", "/state", "--linger", "0s",
+			"--log-format", "json"), filepath.Join(root, "state")})
+	out, err := in("client", "--supervisor", s.Addr, "--runtime", "1s", "--consumers", "1", "--chunk-size", "4KiB",
+		"--file-size", "64KiB",
 		"--rate-bytes", "1MiB", "--path", "/load", "--work-dir", "/tmp").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

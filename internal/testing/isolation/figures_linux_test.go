@@ -47,19 +47,22 @@ func traced(t *testing.T, file, flags string) string {
 	}
 	dir := t.TempDir()
 	// -D: the program is the process that was started, and strace another one.
-	script := fmt.Sprintf("#!/bin/sh\nexec '%s' -D -f --seccomp-bpf -y -s 0 --relative-timestamps=ns --syscall-times=ns -e signal=none -e trace='%s' -o '%s' %s '%s' \"$@\"\n", strace,
-		"openat,write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync,sync_file_range,close", file, flags, filepath.Join(bin, "bulkhead"))
+	script := fmt.Sprintf("#!/bin/sh\nexec '%s' -D -f --seccomp-bpf -y -s 0 --relative-timestamps=ns "+
+		"--syscall-times=ns -e signal=none -e trace='%s' -o '%s' %s '%s' \"$@\"\n", strace,
+		"openat,write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync,sync_file_range,close", file, flags,
+		filepath.Join(bin, "bulkhead"))
 	expect.NoError(t, harness.WriteProgram(filepath.Join(dir, "bulkhead"), []byte(script)))
 	return dir
 }
 
-// loadCalls are the calls on files whose path has that text in it, in order, and how long
+// loadCalls returns the calls on files whose path has that text in it, in order, and how long
 // the trace is. Exactly one goroutine must have made them.
 func loadCalls(t *testing.T, file, in string, client int) (calls []tracedCall, length time.Duration) {
 	t.Helper()
 	var data []byte
 	expect.Eventually(t, func() (err error) { // strace writes on after what it traced has ended
-		if data, err = os.ReadFile(file); err == nil && !regexp.MustCompile(fmt.Sprintf(`(?m)^%d .*\+\+\+ exited with`, client)).Match(data) {
+		if data, err = os.ReadFile(file); err == nil &&
+			!regexp.MustCompile(fmt.Sprintf(`(?m)^%d .*\+\+\+ exited with`, client)).Match(data) {
 			err = errors.New("the trace does not tell the client's end")
 		}
 		return err
@@ -151,7 +154,8 @@ func latencyWithin(t *testing.T, what string, got report.Latency, calls []traced
 	}{{500, got.P50Nano}, {900, got.P90Nano}, {990, got.P99Nano}, {999, got.P999Nano}} {
 		rank := (len(calls)*p.thousandths + 999) / 1000
 		// A percentile is up to 0.1 % above the true one.
-		within(t, fmt.Sprintf("percentile %g of %s", float64(p.thousandths)/10, what), p.nano, inner[rank-1], outer[rank-1]+outer[rank-1]/1000+1)
+		within(t, fmt.Sprintf("percentile %g of %s", float64(p.thousandths)/10, what), p.nano, inner[rank-1],
+			outer[rank-1]+outer[rank-1]/1000+1)
 	}
 }
 
@@ -164,7 +168,8 @@ func TestFiguresOfWritesAreThoseOfTheKernel(t *testing.T) {
 	trace := filepath.Join(t.TempDir(), "trace")
 	s := start(t)
 	before := time.Now()
-	c, err := harness.StartClient(traced(t, trace, ""), dir, s.Addr, "traced", "--runtime", "5m", "--total-size", "8MiB", "--consumers", "1",
+	c, err := harness.StartClient(traced(t, trace, ""), dir, s.Addr, "traced", "--runtime", "5m", "--total-size",
+		"8MiB", "--consumers", "1",
 		"--chunk-size", "4KiB", "--file-size", "256KiB", "--sync", "file", "--keep-files", "0", "--keep")
 	expect.NoError(t, err)
 	t.Cleanup(c.Kill)
@@ -195,7 +200,8 @@ func TestFiguresOfWritesAreThoseOfTheKernel(t *testing.T) {
 	}
 	w := client.Writes
 	if w.Bytes != bytes || w.Chunks != uint64(len(byName["write"])) || bytes != total {
-		t.Errorf("the report says %d bytes in %d chunks; strace saw %d bytes in %d", w.Bytes, w.Chunks, bytes, len(byName["write"]))
+		t.Errorf("the report says %d bytes in %d chunks; strace saw %d bytes in %d", w.Bytes, w.Chunks, bytes,
+			len(byName["write"]))
 	}
 	if n := uint64(len(byFile)); w.Files != n || w.PartialFiles != 0 || len(byName["openat"]) != len(byFile) {
 		t.Errorf("the report says %d files, %d of them partial; strace saw %d", w.Files, w.PartialFiles, n)
@@ -210,16 +216,18 @@ func TestFiguresOfWritesAreThoseOfTheKernel(t *testing.T) {
 	}
 	first, last := calls[0], calls[len(calls)-1]
 	within(t, "the time of writing", w.WritingNano, last.end()-first.begin, length)
-	within(t, "the load's length", client.RuntimeReachedNano, byName["write"][len(byName["write"])-1].end()-first.begin, length)
+	within(t, "the load's length", client.RuntimeReachedNano, byName["write"][len(byName["write"])-1].end()-first.begin,
+		length)
 	within(t, "the client's runtime", client.RuntimeNano, last.end()-first.begin, whole)
 	perSecond := func(d time.Duration) uint64 { return uint64(float64(bytes) / d.Seconds()) }
-	if most, least := perSecond(last.end()-first.begin), perSecond(length); w.BytesPerSecond < least || w.BytesPerSecond > most+1 {
+	if most, least := perSecond(last.end()-first.begin), perSecond(length); w.BytesPerSecond < least ||
+		w.BytesPerSecond > most+1 {
 		t.Errorf("the report says %d bytes a second; it was at least %d and at most %d", w.BytesPerSecond, least, most)
 	}
 	rolloversAreThere(t, consumerOf(t, client), byFile)
 }
 
-// consumerOf is the only consumer of a client.
+// consumerOf returns the only consumer of a client.
 func consumerOf(t *testing.T, c *report.Client) *report.Process {
 	t.Helper()
 	i := slices.IndexFunc(c.Processes, func(p report.Process) bool { return p.Kind == "consumer" })
@@ -249,9 +257,11 @@ func rolloversAreThere(t *testing.T, p *report.Process, byFile map[string][]trac
 			inner[c.name], outer[c.name] = inner[c.name]+c.inner, outer[c.name]+c.outer
 		}
 		if r.SizeBytes != uint64(info.Size()) || r.SizeBytes != written || r.Chunks != chunks {
-			t.Errorf("the report says of %s %d bytes in %d chunks; strace saw %d in %d, and it has %d", r.Path, r.SizeBytes, r.Chunks, written, chunks, info.Size())
+			t.Errorf("the report says of %s %d bytes in %d chunks; strace saw %d in %d, and it has %d", r.Path,
+				r.SizeBytes, r.Chunks, written, chunks, info.Size())
 		}
-		for name, nano := range map[string]int64{"openat": r.CreateNano, "write": r.WriteNano, "sync": r.SyncNano, "close": r.CloseNano} {
+		for name, nano := range map[string]int64{"openat": r.CreateNano, "write": r.WriteNano, "sync": r.SyncNano,
+			"close": r.CloseNano} {
 			within(t, name+" of "+r.Path, nano, inner[name], outer[name])
 		}
 	}

@@ -37,7 +37,8 @@ func TestFiguresOfALossAreFromTheLastThatWasHeard(t *testing.T) {
 	last := one.Connections[len(one.Connections)-1]
 	// What was on its way when the path was held may have been heard a little later.
 	within(t, "the outage", last.AwayNano, unnoticed-time.Second, outer)
-	within(t, "the time from the last that was heard to the loss", int64(one.EndedAt-last.LastHeardAt), unnoticed-time.Second, outer)
+	within(t, "the time from the last that was heard to the loss", int64(one.EndedAt-last.LastHeardAt),
+		unnoticed-time.Second, outer)
 	text, _, _ := strings.Cut(strings.TrimPrefix(one.Cause, "no connection for "), ";")
 	told, err := time.ParseDuration(text)
 	if err != nil {

@@ -70,7 +70,7 @@ func usedBy(t *testing.T, pid int) used {
 	}
 }
 
-// sinceBoot is what the clock of the machine's uptime says.
+// sinceBoot returns what the clock of the machine's uptime says.
 func sinceBoot(t *testing.T) time.Duration {
 	t.Helper()
 	var now unix.Timespec
@@ -78,7 +78,7 @@ func sinceBoot(t *testing.T) time.Duration {
 	return time.Duration(now.Nano())
 }
 
-// freezeAll stops a process and waits until none of its threads is in the kernel any more.
+// freezeAll stops a process and waits until none of its threads is in the kernel.
 func freezeAll(t *testing.T, pid int) {
 	t.Helper()
 	freeze(t, pid)
@@ -94,7 +94,7 @@ func freezeAll(t *testing.T, pid int) {
 	})
 }
 
-// samples are the monitor's samples of consumers that the journal of a run has, with their times
+// samples returns the monitor's samples of consumers in the journal of a run, with their times
 // since the machine's boot.
 func samples(s *running) (at []time.Duration) {
 	s.t.Helper()
@@ -120,7 +120,8 @@ func TestFiguresOfUsageAreThoseOfProc(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	before := time.Now()
-	c, err := harness.StartClient(bin, shortFolder(t, "load"), s.Addr, "watched", "--runtime", "5m", "--consumers", "1", "--chunk-size", "4KiB",
+	c, err := harness.StartClient(bin, shortFolder(t, "load"), s.Addr, "watched", "--runtime", "5m", "--consumers", "1",
+		"--chunk-size", "4KiB",
 		"--file-size", "64KiB", "--rate-bytes", "1MiB", "--monitor-interval", "50ms", "--progress-interval", "50ms")
 	expect.NoError(t, err)
 	t.Cleanup(c.Kill)
@@ -159,7 +160,8 @@ func TestFiguresOfUsageAreThoseOfProc(t *testing.T) {
 		name    string
 		got, is uint64
 	}{
-		{"user_cpu_nano", uint64(u.UserCPUNano), uint64(is.user)}, {"system_cpu_nano", uint64(u.SystemCPUNano), uint64(is.system)},
+		{"user_cpu_nano", uint64(u.UserCPUNano), uint64(is.user)},
+		{"system_cpu_nano", uint64(u.SystemCPUNano), uint64(is.system)},
 		{"written_bytes", u.WrittenBytes, is.written}, {"storage_bytes", u.StorageBytes, is.storage},
 	} {
 		if f.got != f.is {
@@ -169,18 +171,22 @@ func TestFiguresOfUsageAreThoseOfProc(t *testing.T) {
 	// The kernel adds up each thread's pages 64 at a time.
 	slack := is.threads * 64 * uint64(os.Getpagesize())
 	if u.MaxResidentBytes < is.resident || u.MaxResidentBytes > is.peak+slack {
-		t.Errorf("the report says that %d bytes were resident; it was at least %d and at most %d", u.MaxResidentBytes, is.resident, is.peak)
+		t.Errorf("the report says that %d bytes were resident; it was at least %d and at most %d", u.MaxResidentBytes,
+			is.resident, is.peak)
 	}
 	// Go lets no thread end; descriptors come and go.
 	if uint64(u.MaxThreads) != is.threads || uint64(u.MaxFDs) < is.fds {
-		t.Errorf("the report says %d threads and %d descriptors; /proc %d and %d", u.MaxThreads, u.MaxFDs, is.threads, is.fds)
+		t.Errorf("the report says %d threads and %d descriptors; /proc %d and %d", u.MaxThreads, u.MaxFDs, is.threads,
+			is.fds)
 	}
 	share := func(of time.Duration) float64 { return 100 * float64(is.user+is.system) / float64(of-is.began) }
 	if least, most := share(killed)-0.06, share(stopped)+0.06; u.MeanCPUPercent < least || u.MeanCPUPercent > most {
-		t.Errorf("the report says a mean of %g %% of a processor; it was at least %g and at most %g", u.MeanCPUPercent, least, most)
+		t.Errorf("the report says a mean of %g %% of a processor; it was at least %g and at most %g", u.MeanCPUPercent,
+			least, most)
 	}
 	within(t, "the consumer's life", consumer.RuntimeNano, lived, whole)
-	if e := consumer.Exit; e == nil || e.Signal != int32(syscall.SIGKILL) || time.Duration(e.UserCPUNano) < is.user-tick || time.Duration(e.SystemCPUNano) < is.system-tick {
+	if e := consumer.Exit; e == nil || e.Signal != int32(syscall.SIGKILL) ||
+		time.Duration(e.UserCPUNano) < is.user-tick || time.Duration(e.SystemCPUNano) < is.system-tick {
 		t.Errorf("the report says of its end %+v; it was killed after %v and %v", e, is.user, is.system)
 	}
 }
@@ -222,10 +228,11 @@ func TestFiguresOfAHandlerAreThoseSeenFromBeside(t *testing.T) {
 
 	var sent atomic.Uint64
 	dialed := time.Now()
-	c, err := rawclient.Dial(t.Context(), s.Addr, grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-		return counting{conn, &sent}, err
-	}))
+	c, err := rawclient.Dial(t.Context(), s.Addr,
+		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+			return counting{conn, &sent}, err
+		}))
 	expect.NoError(t, err)
 	defer c.Close()
 	_, err = c.Greet(rawclient.Hello("seen"))
@@ -255,10 +262,12 @@ func TestFiguresOfAHandlerAreThoseSeenFromBeside(t *testing.T) {
 	}
 	within(t, "the handler's life", int64(h.Exit.EndedAt-h.Exit.StartedAt), lives, life)
 	if h.ReceivedBytes < least || h.ReceivedBytes > sent.Load() {
-		t.Errorf("the report says that %d bytes were received; the client sent at least %d and at most %d", h.ReceivedBytes, least, sent.Load())
+		t.Errorf("the report says that %d bytes were received; the client sent at least %d and at most %d",
+			h.ReceivedBytes, least, sent.Load())
 	}
 	if h.Messages != messages || h.DurableMessages != messages || client.Messages != messages {
-		t.Errorf("the report says %d, %d and %d messages; %d were sent", h.Messages, h.DurableMessages, client.Messages, messages)
+		t.Errorf("the report says %d, %d and %d messages; %d were sent", h.Messages, h.DurableMessages, client.Messages,
+			messages)
 	}
 	// After its last message it does nothing that takes more than one step of Go's heap.
 	const most = 4 << 20

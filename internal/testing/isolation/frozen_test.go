@@ -20,7 +20,8 @@ const killedByOwner = "did not end in time and was killed"
 
 // frozenClient connects a client, stops its handler and lets it send messages 4 to
 // 6, after 1 to 3 were acknowledged. ended receives how its stream ends.
-func frozenClient(t *testing.T, s *running, by *load) (handler int, again func() *rawclient.Client, ended <-chan error) {
+func frozenClient(t *testing.T, s *running, by *load) (handler int, again func() *rawclient.Client,
+	ended <-chan error) {
 	t.Helper()
 	hello := rawclient.Hello("frozen")
 	c := s.dial()
@@ -55,7 +56,8 @@ func killedHandler(t *testing.T, rep *report.Report, pid int) {
 	if h.Client != "frozen" || h.Exit == nil || h.Exit.Class != report.ExitKilled || h.Exit.Cause != killedByOwner {
 		t.Errorf("handler %d of %q: %+v; want %q", h.Pid, h.Client, h.Exit, killedByOwner)
 	}
-	if warnings := strings.Join(rep.Verdict.Warnings, "\n"); !strings.Contains(warnings, "frozen") || !strings.Contains(warnings, killedByOwner) {
+	if warnings := strings.Join(rep.Verdict.Warnings, "\n"); !strings.Contains(warnings, "frozen") ||
+		!strings.Contains(warnings, killedByOwner) {
 		t.Errorf("the warnings do not name the handler that was killed:\n%s", warnings)
 	}
 }
@@ -81,14 +83,16 @@ func TestStoppedHandlerDoesNotHoldUpADrain(t *testing.T) {
 	killedHandler(t, rep, handler)
 	c := expect.Client(t, rep, "frozen")
 	if c.Outcome != report.OutcomeLost || c.Cause != "still open at the end of the drain time" || c.LastSeq != 3 {
-		t.Errorf("the client of the stopped handler: %s (%s) at %d; want lost at the end of the drain time, at 3", c.Outcome, c.Cause, c.LastSeq)
+		t.Errorf("the client of the stopped handler: %s (%s) at %d; want lost at the end of the drain time, at 3",
+			c.Outcome, c.Cause, c.LastSeq)
 	}
-	if reasons := strings.Join(rep.Verdict.Reasons, "\n"); !strings.Contains(reasons, "client frozen: lost: still open at the end of the drain time") {
+	if reasons := strings.Join(rep.Verdict.Reasons, "\n"); !strings.Contains(reasons,
+		"client frozen: lost: still open at the end of the drain time") {
 		t.Errorf("the verdict does not name the lost client:\n%s", reasons)
 	}
 }
 
-// The client of a stopped handler that connects again goes on through another, and
+// The client of a stopped handler reconnects and continues through another, and
 // the stopped one is killed.
 func TestClientOfAStoppedHandlerResumes(t *testing.T) {
 	t.Parallel()
@@ -110,9 +114,11 @@ func TestClientOfAStoppedHandlerResumes(t *testing.T) {
 	killedHandler(t, rep, handler)
 	f := expect.Client(t, rep, "frozen")
 	if f.Outcome != report.OutcomeClosed || f.Messages != 6 || f.Resumes != 1 || len(f.Connections) != 2 {
-		t.Fatalf("the client of the stopped handler: %s (%s) with %d messages, %d resumes; want closed with 6 and 1", f.Outcome, f.Cause, f.Messages, f.Resumes)
+		t.Fatalf("the client of the stopped handler: %s (%s) with %d messages, %d resumes; want closed with 6 and 1",
+			f.Outcome, f.Cause, f.Messages, f.Resumes)
 	}
-	if cause := f.Connections[0].DetachCause; int(f.Connections[0].HandlerPid) != handler || cause != "the client connected again" {
+	if cause := f.Connections[0].DetachCause; int(f.Connections[0].HandlerPid) != handler ||
+		cause != "the client connected again" {
 		t.Errorf("the first connection was lost because of %q; want the client's return", cause)
 	}
 }
@@ -129,8 +135,10 @@ func TestStoppedIdleHandlersAreReplaced(t *testing.T) {
 	}
 	expect.NoError(t, closedVisit(t.Context(), s.Addr, "alpha"))
 	rep := s.finish(exitComplete)
-	if c := expect.Client(t, rep, "alpha"); c.Outcome != report.OutcomeClosed || c.Messages != 3 || len(c.Connections) != 1 || len(rep.Rejections) != 0 {
-		t.Errorf("alpha: %s with %d messages over %+v, rejections %v; want one connection", c.Outcome, c.Messages, c.Connections, rep.Rejections)
+	if c := expect.Client(t, rep, "alpha"); c.Outcome != report.OutcomeClosed || c.Messages != 3 ||
+		len(c.Connections) != 1 || len(rep.Rejections) != 0 {
+		t.Errorf("alpha: %s with %d messages over %+v, rejections %v; want one connection", c.Outcome, c.Messages,
+			c.Connections, rep.Rejections)
 	}
 	for _, pid := range idle {
 		if h := expect.Handler(t, rep, pid); h.Client != "" || h.Exit == nil || h.Exit.Class != report.ExitHang {

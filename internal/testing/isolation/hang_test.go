@@ -12,7 +12,7 @@ import (
 	"bulkhead/internal/testing/harness/expect"
 )
 
-// fault is a batch that makes a handler of the faulty programs fail: message seq, whose
+// fault returns a batch that makes a handler of the faulty programs fail: message seq, whose
 // path names the action.
 func fault(seq uint64, action string) *bulkheadv1.ClientFrame {
 	return batchFrame(&bulkheadv1.Batch{Messages: []*bulkheadv1.Message{{
@@ -38,7 +38,8 @@ func TestHungHandlerIsReplaced(t *testing.T) {
 	} {
 		t.Run(tt.how, func(t *testing.T) {
 			t.Parallel()
-			s := startCommand(t, commandFrom(programs, newStateDir(t), "--clients", "2", "--handler-hang-timeout", "1500ms"))
+			s := startCommand(t, commandFrom(programs, newStateDir(t), "--clients", "2", "--handler-hang-timeout",
+				"1500ms"))
 			by := bystander(t, s, rawclient.Hello("bystander"))
 			c, hello := s.dial(), rawclient.Hello("victim")
 			greet(t, c, hello)
@@ -66,7 +67,8 @@ func TestHungHandlerIsReplaced(t *testing.T) {
 			if h.Exit == nil || h.Exit.Class != report.ExitHang || !strings.HasPrefix(h.Exit.Cause, "hung: ") {
 				t.Errorf("handler %d: %+v; want hung", pid, h.Exit)
 			}
-			if cause := expect.Client(t, rep, "victim").Connections[0].DetachCause; !strings.HasPrefix(cause, "handler hung: ") {
+			if cause := expect.Client(t, rep, "victim").Connections[0].DetachCause; !strings.HasPrefix(cause,
+				"handler hung: ") {
 				t.Errorf("the connection was lost because of %q; want the hang", cause)
 			}
 		})

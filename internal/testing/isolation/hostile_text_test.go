@@ -30,8 +30,10 @@ func fillTexts(m protoreflect.Message, but ...protoreflect.Name) {
 	for i := range fields.Len() {
 		switch f := fields.Get(i); {
 		case slices.Contains(but, f.Name()):
-		case f.IsMap() && f.MapKey().Kind() == protoreflect.StringKind && f.MapValue().Kind() == protoreflect.StringKind:
-			m.Mutable(f).Map().Set(protoreflect.ValueOfString(hostileText).MapKey(), protoreflect.ValueOfString(hostileText))
+		case f.IsMap() && f.MapKey().Kind() == protoreflect.StringKind &&
+			f.MapValue().Kind() == protoreflect.StringKind:
+			m.Mutable(f).Map().Set(protoreflect.ValueOfString(hostileText).MapKey(),
+				protoreflect.ValueOfString(hostileText))
 		case f.Kind() == protoreflect.StringKind && f.IsList():
 			m.Mutable(f).List().Append(protoreflect.ValueOfString(hostileText))
 		case f.Kind() == protoreflect.StringKind:
@@ -68,10 +70,20 @@ func TestHostileTextReachesNobodyRaw(t *testing.T) {
 		{Process: consumer, Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}}},
 		{Process: consumer, Fact: &bulkheadv1.Message_MonitorError{MonitorError: &bulkheadv1.MonitorError{}}},
 		{Process: consumer, Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{Errors: 1}}},
-		{Process: consumer, Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{SizeBytes: 1, ChunkSizeBytes: 1}}},
-		{Process: consumer, Fact: &bulkheadv1.Message_Corruption{Corruption: &bulkheadv1.Corruption{Kind: bulkheadv1.CorruptionKind_CORRUPTION_KIND_FLIPPED, LengthBytes: 4096}}},
-		{Process: parent, Fact: &bulkheadv1.Message_Heartbeat{Heartbeat: &bulkheadv1.Heartbeat{Round: 1, Misses: []*bulkheadv1.HeartbeatMiss{{Process: consumer}}}}},
-		{Process: parent, Fact: &bulkheadv1.Message_Stop{Stop: &bulkheadv1.Stop{Reason: bulkheadv1.StopReason_STOP_REASON_FAILED, Exits: []*bulkheadv1.ProcessExit{{Process: consumer, Class: bulkheadv1.ExitClass_EXIT_CLASS_CRASH}}}}},
+		{Process: consumer,
+			Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{SizeBytes: 1, ChunkSizeBytes: 1}}},
+		{Process: consumer,
+			Fact: &bulkheadv1.Message_Corruption{
+				Corruption: &bulkheadv1.Corruption{Kind: bulkheadv1.CorruptionKind_CORRUPTION_KIND_FLIPPED,
+					LengthBytes: 4096}}},
+		{Process: parent,
+			Fact: &bulkheadv1.Message_Heartbeat{
+				Heartbeat: &bulkheadv1.Heartbeat{Round: 1, Misses: []*bulkheadv1.HeartbeatMiss{{Process: consumer}}}}},
+		{Process: parent,
+			Fact: &bulkheadv1.Message_Stop{
+				Stop: &bulkheadv1.Stop{Reason: bulkheadv1.StopReason_STOP_REASON_FAILED,
+					Exits: []*bulkheadv1.ProcessExit{
+						{Process: consumer, Class: bulkheadv1.ExitClass_EXIT_CLASS_CRASH}}}}},
 	}
 	for i, m := range facts {
 		m.Seq, m.TimeUnixNano = uint64(i)+1, h.GetWallClockUnixNano()+int64(i)+1
@@ -111,7 +123,11 @@ func TestHostileTextReachesNobodyRaw(t *testing.T) {
 	for name, data := range seen {
 		text := string(data)
 		for line := range strings.Lines(text) {
-			if i := strings.IndexFunc(line, func(r rune) bool { return r != '\n' && r != '\t' && r != '\r' && unicode.In(r, unicode.Cc, unicode.Cf) }); i >= 0 {
+			if i := strings.IndexFunc(line,
+				func(r rune) bool {
+					return r != '\n' && r != '\t' && r != '\r' &&
+						unicode.In(r, unicode.Cc, unicode.Cf)
+				}); i >= 0 {
 				t.Errorf("%s has a control character: %q", name, line[max(i-80, 0):min(i+80, len(line))])
 				break
 			}
@@ -119,14 +135,16 @@ func TestHostileTextReachesNobodyRaw(t *testing.T) {
 		if strings.Contains(text, "owned") {
 			met++
 		}
-		if (strings.HasSuffix(name, "html") || strings.HasSuffix(name, "page")) && strings.Contains(text, "<script>alert") {
+		if (strings.HasSuffix(name, "html") || strings.HasSuffix(name, "page")) &&
+			strings.Contains(text, "<script>alert") {
 			t.Errorf("%s has the markup of a client", name)
 		}
 	}
 	if met < 8 {
 		t.Errorf("only %d outputs have anything of the hostile texts", met)
 	}
-	if err := xml.NewDecoder(bytes.NewReader(seen["report as junit"])).Decode(new(struct{})); err != nil && err != io.EOF {
+	if err := xml.NewDecoder(bytes.NewReader(seen["report as junit"])).Decode(new(struct{})); err != nil &&
+		err != io.EOF {
 		t.Errorf("JUnit is no XML: %v", err)
 	}
 }

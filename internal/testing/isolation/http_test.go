@@ -18,7 +18,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// browser is where a supervisor serves http.
+// browser returns where a supervisor serves http.
 func (s *running) browser() string {
 	s.t.Helper()
 	l, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "http is served" })
@@ -82,8 +82,10 @@ func TestUpgradeWithHTTP(t *testing.T) {
 	answers(t, url+"/api/report", http.StatusOK, func(body []byte) error {
 		var rep report.Report
 		expect.NoError(t, json.Unmarshal(body, &rep))
-		if len(rep.Clients) != 2 || len(rep.Run.Restarts) != 1 || rep.Totals.Messages == 0 || len(rep.Journal.Violations) > 0 {
-			return fmt.Errorf("%d clients, %d restarts, %d messages, %v", len(rep.Clients), len(rep.Run.Restarts), rep.Totals.Messages, rep.Journal.Violations)
+		if len(rep.Clients) != 2 || len(rep.Run.Restarts) != 1 || rep.Totals.Messages == 0 ||
+			len(rep.Journal.Violations) > 0 {
+			return fmt.Errorf("%d clients, %d restarts, %d messages, %v", len(rep.Clients), len(rep.Run.Restarts),
+				rep.Totals.Messages, rep.Journal.Violations)
 		}
 		return nil
 	})
@@ -105,7 +107,7 @@ func TestUpgradeWithoutItsHTTP(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	expect.NoError(t, err)
 	defer taken.Close()
-	for name, next := range map[string]string{"none any more": "", "an address that is taken": taken.Addr().String()} {
+	for name, next := range map[string]string{"none": "", "an address that is taken": taken.Addr().String()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config := newConfig(t, "http: {listen: \"127.0.0.1:0\"}\n")
@@ -129,7 +131,7 @@ func TestUpgradeWithoutItsHTTP(t *testing.T) {
 	}
 }
 
-// newConfig is a configuration file with a text in it.
+// newConfig returns a configuration file with a text in it.
 func newConfig(t *testing.T, text string) string {
 	t.Helper()
 	path := t.TempDir() + "/supervisor.yaml"

@@ -31,7 +31,8 @@ func (r *register) add(t *testing.T, name, connection string) {
 	}
 	r.served[pid] = connection
 	if !slices.Contains(r.s.handlers(), pid) {
-		t.Errorf("%s is served by process %d, which is no handler of the supervisor: %v", connection, pid, r.s.handlers())
+		t.Errorf("%s is served by process %d, which is no handler of the supervisor: %v", connection, pid,
+			r.s.handlers())
 	}
 	onlyOwner(t, r.s, pid, st.GetPeer())
 }
@@ -90,7 +91,7 @@ func TestNoHandlerServesTwoConnections(t *testing.T) {
 	}
 }
 
-// greet says Hello and waits for the Welcome.
+// greet sends Hello and waits for the Welcome.
 func greet(t *testing.T, c *rawclient.Client, hello *bulkheadv1.Hello) *bulkheadv1.Welcome {
 	t.Helper()
 	w, err := c.Greet(hello)

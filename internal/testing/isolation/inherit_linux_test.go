@@ -20,8 +20,7 @@ import (
 var warmDescriptors = []string{
 	"/dev/null",                                      // 0, stdin
 	"anon_inode:[eventfd]", "anon_inode:[eventpoll]", // Go's network poller
-	"pipe", "pipe", // 1 and 2, stdout and stderr, to the supervisor
-	"pipe", "pipe", "pipe", "pipe", // go-plugin's capture of stdout and stderr, both ends
+	"pipe", "pipe", // 1 and 2, both stderr, to the supervisor
 	"memfd bulkhead-box", // 4, its black box
 	"socket unix",        // the line to the supervisor
 	"socket unix",        // the listener of its gRPC server
@@ -37,7 +36,8 @@ func TestHandlerInheritsNothingButItsOwn(t *testing.T) {
 	t.Parallel()
 	const secret = "do-not-pass-on"
 	cmd := command(newStateDir(t), "--handler-pool", "2")
-	cmd.Env = append(os.Environ(), "BULKHEAD_TOKEN="+token, "AWS_SECRET_ACCESS_KEY="+secret, "GODEBUG=madvdontneed=1", "LD_LIBRARY_PATH=/"+secret)
+	cmd.Env = append(os.Environ(), "BULKHEAD_TOKEN="+token, "AWS_SECRET_ACCESS_KEY="+secret, "GODEBUG=madvdontneed=1",
+		"LD_LIBRARY_PATH=/"+secret)
 	cmd.ExtraFiles = strayFiles(t)
 	s := startCommand(t, cmd)
 	hello := rawclient.Hello("alpha")
@@ -55,7 +55,8 @@ func TestHandlerInheritsNothingButItsOwn(t *testing.T) {
 		score, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid))
 		expect.NoError(t, err)
 		if n, err := strconv.Atoi(strings.TrimSpace(string(score))); err != nil || n < 500 {
-			t.Errorf("handler %d has oom_score_adj %q; want 500 at least, so that it goes before its supervisor", pid, score)
+			t.Errorf("handler %d has oom_score_adj %q; want 500 at least, so that it goes before its supervisor", pid,
+				score)
 		}
 		want := warmDescriptors
 		if pid == connected {
@@ -76,7 +77,7 @@ func TestHandlerInheritsNothingButItsOwn(t *testing.T) {
 	s.finish(exitComplete)
 }
 
-// strayFiles are descriptors that a careless parent leaves open in a supervisor.
+// strayFiles returns descriptors that a careless parent leaves open in a supervisor.
 func strayFiles(t *testing.T) []*os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -100,7 +101,7 @@ func descriptors(t *testing.T, pid int, want []string) {
 	files := openFiles(t, pid)
 	var got []string
 	for _, target := range files {
-		got = append(got, kindOf(t, target))
+		got = append(got, kindOf(t, pid, target))
 	}
 	slices.Sort(got)
 	if want = slices.Sorted(slices.Values(want)); !slices.Equal(got, want) {
@@ -111,7 +112,7 @@ func descriptors(t *testing.T, pid int, want []string) {
 	}
 }
 
-// openFiles are a process's descriptors, but for the two files from which Go's
+// openFiles returns a process's descriptors, but for the two files from which Go's
 // runtime reads the processor limit, if the machine sets one.
 func openFiles(t *testing.T, pid int) map[int]string {
 	t.Helper()
@@ -125,8 +126,8 @@ func openFiles(t *testing.T, pid int) map[int]string {
 	return files
 }
 
-// kindOf is what a descriptor points at, without what differs from run to run.
-func kindOf(t *testing.T, target string) string {
+// kindOf returns what a descriptor points at, without what differs from run to run.
+func kindOf(t *testing.T, pid int, target string) string {
 	t.Helper()
 	if strings.HasPrefix(target, "pipe:") {
 		return "pipe"
@@ -142,7 +143,10 @@ func kindOf(t *testing.T, target string) string {
 	for family, column := range map[string]int{"tcp": 9, "tcp6": 9, "unix": 6} {
 		data, err := os.ReadFile("/proc/net/" + family)
 		expect.NoError(t, err)
-		for line := range strings.Lines(string(data)) {
+		// What a handler has made itself is in its own network namespace.
+		own, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, family))
+		expect.NoError(t, err)
+		for line := range strings.Lines(string(data) + string(own)) {
 			if f := strings.Fields(line); len(f) > column && f[column] == inode {
 				return "socket " + family
 			}
@@ -180,14 +184,18 @@ func environment(t *testing.T, s *running, pid int) {
 		if strings.HasPrefix(entry, "PLUGIN_UNIX_SOCKET_DIR="+s.sockets+"/plugin-dir") {
 			got[i] = "PLUGIN_UNIX_SOCKET_DIR=(its own)"
 		}
+		if strings.HasPrefix(entry, "BULKHEAD_SANDBOX=level=best-effort ") {
+			got[i] = "BULKHEAD_SANDBOX=(its order)"
+		}
 	}
 	slices.Sort(got)
 	want := []string{
-		"BULKHEAD_CHILD=1", "GOMAXPROCS=1", "GOMEMLIMIT=67108864",
-		"PLUGIN_MAX_PORT=25000", "PLUGIN_MIN_PORT=10000", "PLUGIN_PROTOCOL_VERSIONS=1", "PLUGIN_UNIX_SOCKET_DIR=(its own)",
+		"BULKHEAD_CHILD=1", "BULKHEAD_SANDBOX=(its order)", "GOMAXPROCS=1", "GOMEMLIMIT=67108864",
+		"PLUGIN_MAX_PORT=25000", "PLUGIN_MIN_PORT=10000", "PLUGIN_PROTOCOL_VERSIONS=1",
+		"PLUGIN_UNIX_SOCKET_DIR=(its own)",
 	}
 	if raceEnabled {
-		want = slices.Insert(want, 3, "GORACE=atexit_sleep_ms=10")
+		want = slices.Insert(want, 4, "GORACE=atexit_sleep_ms=10")
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("environment = %v\nwant          %v", got, want)
@@ -201,9 +209,12 @@ func place(t *testing.T, pid int) {
 	expect.NoError(t, err)
 	dir, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/cwd")
 	expect.NoError(t, err)
+	root, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/root")
+	expect.NoError(t, err)
 	args, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	expect.NoError(t, err)
-	if group != pid || dir != "/" || bytes.Count(args, []byte{0}) != 1 {
-		t.Errorf("process group %d, working directory %s, arguments %q; want %d, / and the program alone", group, dir, args, pid)
+	if group != pid || dir != root || bytes.Count(args, []byte{0}) != 1 {
+		t.Errorf("process group %d, working directory %s, arguments %q; want %d, its root %s and the program alone",
+			group, dir, args, pid, root)
 	}
 }

@@ -2,9 +2,14 @@ package isolation_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/harness/expect"
@@ -54,17 +59,65 @@ func TestKilledHandlerTouchesNoOtherClient(t *testing.T) {
 		}
 		c := expect.Client(t, rep, l.hello.GetName())
 		if l.resumed() != resumes || c.Resumes != uint64(resumes) || len(c.Connections) != 1+resumes {
-			t.Errorf("%s connected again %d times, the report says %d; want %d", c.Name, l.resumed(), c.Resumes, resumes)
+			t.Errorf("%s connected again %d times, the report says %d; want %d", c.Name, l.resumed(), c.Resumes,
+				resumes)
 		}
 		if c.Outcome != report.OutcomeClosed || c.LastSeq != sent[l] || c.Messages != sent[l] {
-			t.Errorf("%s: %s (%s) at %d with %d messages; want closed at %d", c.Name, c.Outcome, c.Cause, c.LastSeq, c.Messages, sent[l])
+			t.Errorf("%s: %s (%s) at %d with %d messages; want closed at %d", c.Name, c.Outcome, c.Cause, c.LastSeq,
+				c.Messages, sent[l])
 		}
 	}
 	deaths(t, rep, pid, loads[victim].hello.GetName())
 	// A client may be back before the supervisor has seen its handler's death.
 	lost := expect.Client(t, rep, loads[victim].hello.GetName()).Connections[0]
-	if int(lost.HandlerPid) != pid || (lost.DetachCause != "handler "+sigkilled && lost.DetachCause != "the client connected again") {
-		t.Errorf("the lost connection is %+v; want handler %d and its death, or the client's return, as the cause", lost, pid)
+	if int(lost.HandlerPid) != pid ||
+		(lost.DetachCause != "handler "+sigkilled && lost.DetachCause != "the client connected again") {
+		t.Errorf("the lost connection is %+v; want handler %d and its death, or the client's return, as the cause",
+			lost, pid)
+	}
+}
+
+// A handler that dies between its client's Welcome and the first ack that the client gets, at any
+// point, loses nothing: the session is the same, and what is durable is known.
+func TestHandlerKilledBeforeTheFirstAck(t *testing.T) {
+	t.Parallel()
+	programs, err := faulty()
+	expect.NoError(t, err)
+	for point, durable := range map[string]uint64{"handler-batch": 0, "handler-relay": 0, "handler-ack": 3} {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			// One that is locked in cannot make the file by which only the first of them dies.
+			cmd := commandFrom(programs, newStateDir(t), "--handler-sandbox", "off")
+			cmd.Env = append(os.Environ(), fmt.Sprintf("BULKHEAD_FAILPOINTS=%s=kill?%s", point,
+				filepath.Join(t.TempDir(), "once")))
+			s := startCommand(t, cmd)
+			hello := rawclient.Hello("alpha")
+			c := s.dial()
+			first := greet(t, c, hello)
+			pid := int(s.session("alpha").GetHandlerPid())
+			expect.NoError(t, c.SendBatch(1, 3))
+			if err := c.AwaitAck(3); status.Code(err) != codes.Unavailable {
+				t.Fatalf("the client was told %v; want UNAVAILABLE before any ack", err)
+			}
+			s.await("alpha", "away")
+			again := s.dial()
+			if w := greet(t, again, hello); w.GetResumeAfter() != durable || w.GetSessionId() != first.GetSessionId() {
+				t.Fatalf("the client may resume session %s after %d; want %s after %d", w.GetSessionId(),
+					w.GetResumeAfter(), first.GetSessionId(), durable)
+			}
+			if durable == 0 {
+				expect.NoError(t, again.SendBatch(1, 3))
+				expect.NoError(t, again.AwaitAck(3))
+			}
+			goodbye(t, again, 3)
+			rep := s.finish(exitComplete)
+			if got := expect.Client(t, rep, "alpha"); got.Outcome != report.OutcomeClosed || got.Messages != 3 ||
+				got.Resumes != 1 || len(rep.Clients) != 1 {
+				t.Errorf("%s with %d messages and %d resumes, of %d clients; want closed with 3 and 1", got.Outcome,
+					got.Messages, got.Resumes, len(rep.Clients))
+			}
+			deaths(t, rep, pid, "alpha")
+		})
 	}
 }
 
@@ -80,11 +133,13 @@ func deaths(t *testing.T, rep *report.Report, pid int, client string) {
 			if h.Exit.Class != report.ExitClean {
 				t.Errorf("handler %d of %s ended like this: %+v; want clean", h.Pid, h.Client, h.Exit)
 			}
-		case h.Exit.Class != report.ExitCrash || h.Exit.Signal != int32(syscall.SIGKILL) || h.Exit.Cause != sigkilled || h.Client != client:
+		case h.Exit.Class != report.ExitCrash || h.Exit.Signal != int32(syscall.SIGKILL) || h.Exit.Cause != sigkilled ||
+			h.Client != client:
 			t.Errorf("handler %d of %q: %+v; want a crash of %q: %s", h.Pid, h.Client, h.Exit, client, sigkilled)
 		}
 	}
-	if warnings := strings.Join(rep.Verdict.Warnings, "\n"); !strings.Contains(warnings, fmt.Sprintf("handler %d ", pid)) || !strings.Contains(warnings, sigkilled) {
+	if warnings := strings.Join(rep.Verdict.Warnings, "\n"); !strings.Contains(warnings,
+		fmt.Sprintf("handler %d ", pid)) || !strings.Contains(warnings, sigkilled) {
 		t.Errorf("the warnings do not name the death of handler %d:\n%s", pid, warnings)
 	}
 }
@@ -99,7 +154,8 @@ func TestHandlerKilledBeforeItsUseIsReplaced(t *testing.T) {
 		t.Fatalf("handlers = %v; want one", warm)
 	}
 	expect.NoError(t, syscall.Kill(warm[0], syscall.SIGKILL))
-	_, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "a handler died before its use" })
+	_, err := s.Await(patience,
+		func(l harness.LogLine) bool { return l.Text("msg") == "a handler died before its use" })
 	expect.NoError(t, err)
 	c := s.dial()
 	greet(t, c, rawclient.Hello("alpha"))

@@ -25,7 +25,7 @@ import (
 // turn; the report must find each kind again.
 type visit func(ctx context.Context, addr, name string) error
 
-// closedVisit is a whole session.
+// closedVisit makes a whole session.
 func closedVisit(ctx context.Context, addr, name string) error {
 	c, err := rawclient.Dial(ctx, addr)
 	if err != nil {
@@ -44,7 +44,7 @@ func closedVisit(ctx context.Context, addr, name string) error {
 	return nil
 }
 
-// cutVisit is a session whose client breaks the connection off and stays away.
+// cutVisit makes a session whose client breaks the connection off and stays away.
 func cutVisit(ctx context.Context, addr, name string) error {
 	c, err := rawclient.Dial(ctx, addr)
 	if err != nil {
@@ -55,7 +55,7 @@ func cutVisit(ctx context.Context, addr, name string) error {
 	return errors.Join(err, c.SendBatch(1, 3), c.AwaitAck(3))
 }
 
-// breachVisit is a session whose client leaves a gap.
+// breachVisit makes a session whose client leaves a gap.
 func breachVisit(ctx context.Context, addr, name string) error {
 	c, err := rawclient.Dial(ctx, addr)
 	if err != nil {
@@ -97,6 +97,7 @@ func rawVisit(data []byte, hangUp bool) visit {
 // traces is what connections can leave behind.
 type traces struct {
 	processes, zombies, descriptors, sockets int
+	spawners                                 int // descriptors of the spawner
 }
 
 // tracesOf counts what a supervisor has now.
@@ -108,7 +109,8 @@ func tracesOf(t *testing.T, s *running) traces {
 	expect.NoError(t, err)
 	children, err := harness.Children(s.Pid(), "")
 	expect.NoError(t, err)
-	tr := traces{processes: len(children), descriptors: len(files), sockets: len(folders)}
+	tr := traces{processes: len(children), descriptors: len(files), sockets: len(folders),
+		spawners: len(openFiles(t, s.spawner(0)))}
 	for _, pid := range children {
 		if state, err := harness.State(pid); err == nil && state == "Z" {
 			tr.zombies++
@@ -142,7 +144,8 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	for range 20 { // the connections of status itself may still be closing
 		before.descriptors = min(before.descriptors, tracesOf(t, s).descriptors)
 	}
-	if want := (traces{processes: pool + 1, sockets: pool + 1, descriptors: before.descriptors}); before != want {
+	want := traces{processes: pool + 2, sockets: pool + 1, descriptors: before.descriptors, spawners: before.spawners}
+	if before != want { // a handler for each, and the spawner
 		t.Fatalf("a supervisor at rest has %+v; want %+v", before, want)
 	}
 
@@ -152,7 +155,8 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	for range atOnce {
 		wg.Go(func() {
 			for n := range numbers { // round n/len(visits), kind n%len(visits)
-				if err := visits[n%len(visits)](t.Context(), s.Addr, fmt.Sprintf("kind-%d-round-%d", n%len(visits), n/len(visits))); err != nil {
+				if err := visits[n%len(visits)](t.Context(), s.Addr,
+					fmt.Sprintf("kind-%d-round-%d", n%len(visits), n/len(visits))); err != nil {
 					select {
 					case errs <- err:
 					default: // enough is known
@@ -190,7 +194,8 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	for _, c := range rep.Clients {
 		outcomes[c.Outcome]++
 	}
-	if outcomes[report.OutcomeClosed] != rounds+1 || outcomes[report.OutcomeLost] != rounds || outcomes[report.OutcomeRejected] != rounds {
+	if outcomes[report.OutcomeClosed] != rounds+1 || outcomes[report.OutcomeLost] != rounds ||
+		outcomes[report.OutcomeRejected] != rounds {
 		t.Errorf("outcomes = %v; want %d closed, %d lost and %d rejected", outcomes, rounds+1, rounds, rounds)
 	}
 	handlers := total
@@ -200,7 +205,8 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 		}
 	}
 	if len(rep.Rejections) != 3*rounds || len(rep.Handlers) != handlers {
-		t.Errorf("the report has %d rejections and %d handlers; want %d and %d", len(rep.Rejections), len(rep.Handlers), 3*rounds, handlers)
+		t.Errorf("the report has %d rejections and %d handlers; want %d and %d", len(rep.Rejections), len(rep.Handlers),
+			3*rounds, handlers)
 	}
 }
 

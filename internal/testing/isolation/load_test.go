@@ -39,7 +39,7 @@ type load struct {
 	err     error         // written before done is closed
 }
 
-// startLoad starts a client that goes on until finish, with so many messages in a
+// startLoad starts a client that runs until finish, with so many messages in a
 // batch and batches on their way.
 func startLoad(t *testing.T, s *running, hello *bulkheadv1.Hello, number uint32, batch, window uint64) *load {
 	l := &load{
@@ -170,7 +170,7 @@ func (l *load) note(acked uint64) {
 	l.changed = make(chan struct{})
 }
 
-// progress is how many messages are acknowledged, and what is closed when that
+// progress returns how many messages are acknowledged, and a channel that is closed when that
 // changes.
 func (l *load) progress() (acked uint64, changed <-chan struct{}) {
 	l.mu.Lock()
@@ -218,14 +218,16 @@ func (l *load) finish(t *testing.T) uint64 {
 	return acked
 }
 
-// messages are what the load sends as number first to last, always the same.
+// messages returns what the load sends as number first to last, always the same.
 func (l *load) messages(first, last uint64) *bulkheadv1.Batch {
 	b := &bulkheadv1.Batch{}
 	for seq := first; seq <= last; seq++ {
 		b.Messages = append(b.Messages, &bulkheadv1.Message{
 			Seq: seq, TimeUnixNano: int64(seq),
-			Process: &bulkheadv1.Process{Kind: bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, Index: l.number, Pid: int32(l.number)},
-			Fact:    &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{Bytes: uint64(l.number)<<32 | seq, Chunks: seq}},
+			Process: &bulkheadv1.Process{Kind: bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, Index: l.number,
+				Pid: int32(l.number)},
+			Fact: &bulkheadv1.Message_Progress{
+				Progress: &bulkheadv1.Progress{Bytes: uint64(l.number)<<32 | seq, Chunks: seq}},
 		})
 	}
 	return b
@@ -267,7 +269,8 @@ func journalled(t *testing.T, s *running, sent map[*load]uint64) {
 	expect.NoError(t, err)
 	for l, n := range sent {
 		if found[l] != n {
-			t.Errorf("client %s: the journal holds %d messages; %d were sent and acknowledged", l.hello.GetName(), found[l], n)
+			t.Errorf("client %s: the journal holds %d messages; %d were sent and acknowledged", l.hello.GetName(),
+				found[l], n)
 		}
 	}
 }

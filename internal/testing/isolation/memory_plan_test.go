@@ -18,25 +18,32 @@ func TestMemoryIsAsPlanned(t *testing.T) {
 		t.Skip("the race detector takes memory of its own")
 	}
 	for name, flags := range map[string][]string{
-		"many writers, small chunks":  {"--concurrency", "256", "--chunk-size", "4KiB", "--file-size", "4KiB"},
-		"dedupable":                   {"--concurrency", "256", "--chunk-size", "4KiB", "--file-size", "64KiB", "--data", "dedupable:50"},
-		"large chunks":                {"--concurrency", "4", "--chunk-size", "16MiB", "--file-size", "16MiB"},
-		"one writer":                  {"--chunk-size", "1MiB", "--file-size", "8MiB"},
-		"many consumers":              {"--consumers", "6", "--concurrency", "2", "--chunk-size", "64KiB", "--file-size", "256KiB"},
-		"verified at the end":         {"--concurrency", "8", "--chunk-size", "4KiB", "--file-size", "4KiB", "--verify", "at-end", "--keep-files", "5000"},
-		"verified at rollover":        {"--concurrency", "16", "--chunk-size", "128KiB", "--file-size", "1MiB", "--verify", "at-rollover"},
-		"past the page cache, synced": {"--concurrency", "64", "--chunk-size", "16KiB", "--file-size", "64KiB", "--direct", "--sync", "chunk"},
+		"many writers, small chunks": {"--concurrency", "256", "--chunk-size", "4KiB", "--file-size", "4KiB"},
+		"dedupable": {"--concurrency", "256", "--chunk-size", "4KiB", "--file-size", "64KiB",
+			"--data", "dedupable:50"},
+		"large chunks": {"--concurrency", "4", "--chunk-size", "16MiB", "--file-size", "16MiB"},
+		"one writer":   {"--chunk-size", "1MiB", "--file-size", "8MiB"},
+		"many consumers": {"--consumers", "6", "--concurrency", "2", "--chunk-size", "64KiB",
+			"--file-size", "256KiB"},
+		"verified at the end": {"--concurrency", "8", "--chunk-size", "4KiB", "--file-size", "4KiB", "--verify",
+			"at-end", "--keep-files", "5000"},
+		"verified at rollover": {"--concurrency", "16", "--chunk-size", "128KiB", "--file-size", "1MiB",
+			"--verify", "at-rollover"},
+		"past the page cache, synced": {"--concurrency", "64", "--chunk-size", "16KiB", "--file-size", "64KiB",
+			"--direct", "--sync", "chunk"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, dir := start(t), shortFolder(t, "sized")
-			flags := append([]string{"--runtime", "1h", "--reserve", "0", "--consumers", "1", "--sync", "none"}, flags...)
+			flags := append([]string{"--runtime", "1h", "--reserve", "0", "--consumers", "1", "--sync", "none"},
+				flags...)
 			var plan struct {
 				All       uint64 `json:"memory_bytes"`
 				Consumers []struct {
 					Most uint64 `json:"memory_bytes"`
 				} `json:"consumers"`
 			}
-			planned := append([]string{"client", "--supervisor", s.Addr, "--path", dir, "--dry-run", "--json"}, flags...)
+			planned := append([]string{"client", "--supervisor", s.Addr, "--path", dir, "--dry-run", "--json"},
+				flags...)
 			expect.NoError(t, json.Unmarshal(output(t, 0, planned...), &plan))
 			c, err := harness.StartClient(bin, dir, s.Addr, "sized", flags...)
 			expect.NoError(t, err)
@@ -75,7 +82,7 @@ func TestMemoryIsAsPlanned(t *testing.T) {
 	}
 }
 
-// passedToWrite is what a process has passed to write(2), in bytes (/proc/PID/io, wchar).
+// passedToWrite returns what a process has passed to write(2), in bytes (/proc/PID/io, wchar).
 func passedToWrite(pid int) (bytes uint64, err error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
 	if err != nil {

@@ -47,7 +47,7 @@ func TestTheKernelEndsTheHandlerThatGrows(t *testing.T) {
 	journalled(t, s, map[*load]uint64{by: sent})
 }
 
-// However little memory there is for what waits for the journal, every session goes on.
+// However little memory there is for what waits for the journal, every session continues.
 func TestInboxMemoryHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	const clients = 6

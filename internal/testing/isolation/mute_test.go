@@ -15,7 +15,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// muteHello is that of a client which declares heartbeats.
+// muteHello returns the Hello of a client that declares heartbeats.
 func muteHello(name string) *bulkheadv1.Hello {
 	h := rawclient.Hello(name)
 	h.Workload = &bulkheadv1.Workload{HeartbeatIntervalNano: int64(time.Second), RuntimeNano: int64(time.Hour)}
@@ -24,7 +24,7 @@ func muteHello(name string) *bulkheadv1.Hello {
 
 // A client whose control loop hangs, while its library answers the pings of HTTP/2, is noticed
 // by the messages that are missing: in the status, in the log, and in the report with its begin
-// and its length. Its session goes on. Another that was quiet only because the supervisor was
+// and its length. Its session continues. Another that was quiet only because the supervisor was
 // stopped is not blamed, and the stop is told.
 func TestClientThatSaysNothingIsNoticed(t *testing.T) {
 	t.Parallel()
@@ -80,7 +80,8 @@ func TestClientThatSaysNothingIsNoticed(t *testing.T) {
 		t.Fatalf("gaps %+v, outcome %s", c.MessageGaps, c.Outcome)
 	}
 	if g := c.MessageGaps[0]; g.LengthNano > outerEnd-outer || g.LengthNano < int64(silent) || g.EndAt == 0 {
-		t.Errorf("silent for %v; it was between %v and %v", time.Duration(g.LengthNano), silent, time.Duration(outerEnd-outer))
+		t.Errorf("silent for %v; it was between %v and %v", time.Duration(g.LengthNano), silent,
+			time.Duration(outerEnd-outer))
 	}
 	if other := expect.Client(t, rep, "talks"); len(other.MessageGaps) != 0 {
 		t.Errorf("the other is blamed: %+v", other.MessageGaps)
@@ -89,7 +90,8 @@ func TestClientThatSaysNothingIsNoticed(t *testing.T) {
 		t.Fatal("the stop of the supervisor is not told")
 	}
 	if p := rep.Run.Pauses[0].LengthNano; p > after-before || p < continues-stopped-int64(200*time.Millisecond) {
-		t.Errorf("paused for %v; it was between %v and %v", time.Duration(p), time.Duration(continues-stopped), time.Duration(after-before))
+		t.Errorf("paused for %v; it was between %v and %v", time.Duration(p), time.Duration(continues-stopped),
+			time.Duration(after-before))
 	}
 	kinds := ""
 	for _, f := range rep.Findings {

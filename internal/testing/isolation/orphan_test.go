@@ -20,12 +20,13 @@ import (
 
 // When a supervisor is killed and none takes its place, its handlers end by themselves
 // after the orphan grace, which may be none, and with them the clients' connections. Its journal still tells
-// what was acknowledged. A supervisor that is not to take the run up closes its books
+// what was acknowledged. A supervisor that must not resume the run closes its books
 // and begins another.
 func TestNothingOutlivesAKilledSupervisorForLong(t *testing.T) {
 	t.Parallel()
 	state := newStateDir(t)
-	s := startCommand(t, command(state, "--clients", "2", "--handler-pool", "3", "--handler-orphan-grace", "0s")) // 0 is 0, and not told as the handler's own default
+	// 0 is 0, and not told as the handler's own default
+	s := startCommand(t, command(state, "--clients", "2", "--handler-pool", "3", "--handler-orphan-grace", "0s"))
 	a, b := s.dial(), s.dial()
 	greet(t, a, rawclient.Hello("a"))
 	greet(t, b, rawclient.Hello("b"))
@@ -100,7 +101,8 @@ func rebuilt(t *testing.T, runDir string, want *report.Report) {
 	var got report.Report
 	expect.NoError(t, json.Unmarshal(data, &got))
 	if got.Complete() || got.Run.End != "" || got.Totals.Messages != want.Totals.Messages {
-		t.Errorf("bulkhead report: %+v, end %q, %d messages; want partial, no end, %d messages", got.Verdict, got.Run.End, got.Totals.Messages, want.Totals.Messages)
+		t.Errorf("bulkhead report: %+v, end %q, %d messages; want partial, no end, %d messages", got.Verdict,
+			got.Run.End, got.Totals.Messages, want.Totals.Messages)
 	}
 }
 
@@ -114,7 +116,8 @@ func TestSecondSupervisorRefusesAndHarmsNothing(t *testing.T) {
 	second := launch(t, command(state))
 	code, err := second.Wait(patience)
 	expect.NoError(t, err)
-	if want := "another supervisor uses this state directory: " + state; code != exitFailure || !strings.Contains(second.Log(), want) {
+	if want := "another supervisor uses this state directory: " + state; code != exitFailure ||
+		!strings.Contains(second.Log(), want) {
 		t.Errorf("the second supervisor exited with %d; want %d and %q in:\n%s", code, exitFailure, want, second.Log())
 	}
 	by.goesOn(t)

@@ -24,7 +24,8 @@ func TestPathsThatAreNoText(t *testing.T) {
 	const name, shown = "lo'ad\xff\xc3(", `lo'ad\xff\xc3(`
 	dir := shortFolder(t, name)
 	s := start(t)
-	c, err := harness.StartClient(bin, dir, s.Addr, "odd", "--runtime", "2s", "--consumers", "1", "--chunk-size", "4KiB", "--file-size", "64KiB",
+	c, err := harness.StartClient(bin, dir, s.Addr, "odd", "--runtime", "2s", "--consumers", "1", "--chunk-size",
+		"4KiB", "--file-size", "64KiB",
 		"--rate-bytes", "256KiB", "--verify", "at-rollover", "--keep")
 	expect.NoError(t, err)
 	t.Cleanup(c.Kill)
@@ -54,7 +55,8 @@ func TestPathsThatAreNoText(t *testing.T) {
 			t.Errorf("the report as %s does not have %q", format, want)
 		}
 	}
-	if text := output(t, 0, "verify", dir); !strings.Contains(string(text), "VERIFIED: ") || !strings.Contains(string(text), shown) {
+	if text := output(t, 0, "verify", dir); !strings.Contains(string(text), "VERIFIED: ") ||
+		!strings.Contains(string(text), shown) {
 		t.Errorf("verify says %q", text)
 	}
 
@@ -86,7 +88,8 @@ func TestAResendCommandThatAShellReads(t *testing.T) {
 	}
 	dir := shortFolder(t, "wo'rk\\\xff")
 	s := start(t)
-	c, err := harness.StartClient(bin, dir, s.Addr, "odd", "--runtime", "1m", "--consumers", "1", "--chunk-size", "4KiB", "--file-size", "4KiB",
+	c, err := harness.StartClient(bin, dir, s.Addr, "odd", "--runtime", "1m", "--consumers", "1", "--chunk-size",
+		"4KiB", "--file-size", "4KiB",
 		"--rate-bytes", "256KiB", "--deliver-timeout", "1ns")
 	expect.NoError(t, err)
 	t.Cleanup(c.Kill)

@@ -14,10 +14,10 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"bulkhead/internal/testing/rawclient"
-	"bulkhead/supervisor/report"
-
 	"bulkhead/internal/testing/harness/expect"
+	"bulkhead/internal/testing/rawclient"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/report"
 )
 
 // A batch that kills every handler which decodes it quarantines its session at the
@@ -27,7 +27,8 @@ func TestPoisonIsQuarantined(t *testing.T) {
 	t.Parallel()
 	programs, err := faulty()
 	expect.NoError(t, err)
-	for action, class := range map[string]string{"panic": report.ExitCrash, "segv": report.ExitCrash, "oom": report.ExitOOM, "spin": report.ExitHang} {
+	for action, class := range map[string]string{"panic": report.ExitCrash, "segv": report.ExitCrash,
+		"oom": report.ExitOOM, "spin": report.ExitHang} {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
 			state := newStateDir(t)
@@ -90,7 +91,8 @@ func TestPoisonIsQuarantined(t *testing.T) {
 			by.finish(t)
 			rep := s.finish(exitPartial)
 			got := expect.Client(t, rep, "victim")
-			if got.Outcome != report.OutcomeQuarantined || got.Messages != 3 || !strings.Contains(got.Cause, "3 handlers in a row died on what follows message 3") {
+			if got.Outcome != report.OutcomeQuarantined || got.Messages != 3 ||
+				!strings.Contains(got.Cause, "3 handlers in a row died on what follows message 3") {
 				t.Errorf("the poisoned session: %s (%s) with %d messages", got.Outcome, got.Cause, got.Messages)
 			}
 			for _, pid := range pids {
@@ -98,19 +100,25 @@ func TestPoisonIsQuarantined(t *testing.T) {
 					t.Errorf("handler %d: %+v; want %s", pid, h.Exit, class)
 				}
 			}
-			frames, err := filepath.Glob(filepath.Join(s.RunDir, "quarantine", "*.frame"))
-			expect.NoError(t, err)
-			if len(frames) != 1 {
-				t.Fatalf("frames kept: %v; want one", frames)
-			}
-			kept, err := os.ReadFile(frames[0])
-			expect.NoError(t, err)
-			sent, err := proto.Marshal(fault(4, action))
-			expect.NoError(t, err)
-			if !bytes.Equal(kept, sent) {
-				t.Errorf("the frame kept has %d bytes, and not what was sent: %d bytes", len(kept), len(sent))
-			}
+			wantQuarantined(t, s, fault(4, action))
 		})
+	}
+}
+
+// wantQuarantined checks that a frame, and no other, is kept for people to look at.
+func wantQuarantined(t *testing.T, s *running, frame *bulkheadv1.ClientFrame) {
+	t.Helper()
+	frames, err := filepath.Glob(filepath.Join(s.RunDir, "quarantine", "*.frame"))
+	expect.NoError(t, err)
+	if len(frames) != 1 {
+		t.Fatalf("frames kept: %v; want one", frames)
+	}
+	kept, err := os.ReadFile(frames[0])
+	expect.NoError(t, err)
+	sent, err := proto.Marshal(frame)
+	expect.NoError(t, err)
+	if !bytes.Equal(kept, sent) {
+		t.Errorf("the frame kept has %d bytes, and not what was sent: %d bytes", len(kept), len(sent))
 	}
 }
 

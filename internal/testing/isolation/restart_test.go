@@ -1,6 +1,7 @@
 package isolation_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,7 +56,7 @@ func TestKilledSupervisorGoesOn(t *testing.T) {
 		s.Kill()
 		next := startCommand(t, command(state, "--clients", fmt.Sprint(clients)))
 		if next.RunDir != s.RunDir {
-			t.Fatalf("the run goes on in %s; want %s", next.RunDir, s.RunDir)
+			t.Fatalf("the run continues in %s; want %s", next.RunDir, s.RunDir)
 		}
 		s = next
 		for _, l := range all {
@@ -69,7 +70,8 @@ func TestKilledSupervisorGoesOn(t *testing.T) {
 		unharmed(t, rep, l, sent[l])
 	}
 	if len(rep.Run.Restarts) != 2 || len(rep.Handlers) != clients {
-		t.Errorf("%d restarts and %d handlers; want 2 and %d: %+v", len(rep.Run.Restarts), len(rep.Handlers), clients, rep.Run.Restarts)
+		t.Errorf("%d restarts and %d handlers; want 2 and %d: %+v", len(rep.Run.Restarts), len(rep.Handlers), clients,
+			rep.Run.Restarts)
 	}
 	for _, h := range rep.Handlers {
 		if h.Exit == nil || h.Exit.Class != report.ExitClean {
@@ -81,9 +83,9 @@ func TestKilledSupervisorGoesOn(t *testing.T) {
 	}
 }
 
-// A supervisor that cannot take the run up, for the moment, leaves its handlers as they
+// A supervisor that cannot resume the run for the moment leaves its handlers as they
 // are: the next one that is started can, and no connection has dropped.
-func TestARunThatCannotBeTakenUpIsLeftAsItIs(t *testing.T) {
+func TestARunThatCannotBeResumedIsLeftAsItIs(t *testing.T) {
 	t.Parallel()
 	// inTheWay puts a file in the place of a folder of the run until it is called.
 	inTheWay := func(name string) func(t *testing.T, runDir string) (remove func()) {
@@ -164,7 +166,7 @@ func TestAnotherTokenAfterARestart(t *testing.T) {
 	unharmed(t, rep, l, sent)
 }
 
-// busyHandlers are the handlers that serve a session.
+// busyHandlers returns the handlers that serve a session.
 func busyHandlers(s *running) []int {
 	s.t.Helper()
 	var pids []int
@@ -176,7 +178,7 @@ func busyHandlers(s *running) []int {
 	return pids
 }
 
-// What happens to handlers while no supervisor is there is found by the next one: one
+// What happens to handlers while no supervisor runs is found by the next one: one
 // was killed, one stopped. Both clients resume, the third was not touched.
 func TestHandlersThatDoNotOutliveTheirSupervisor(t *testing.T) {
 	t.Parallel()
@@ -217,7 +219,8 @@ func TestHandlersThatDoNotOutliveTheirSupervisor(t *testing.T) {
 	journalled(t, s, map[*load]uint64{by: sent})
 	unharmed(t, rep, by, sent)
 	// How a process ended whose parent is gone is known while nobody has reaped it.
-	if h := expect.Handler(t, rep, killedPid); h.Exit == nil || h.Exit.Cause != sigkilled && h.Exit.Class != report.ExitOrphaned {
+	if h := expect.Handler(t, rep, killedPid); h.Exit == nil ||
+		h.Exit.Cause != sigkilled && h.Exit.Class != report.ExitOrphaned {
 		t.Errorf("handler %d: %+v; want it killed, or an orphan", killedPid, h.Exit)
 	}
 	if h := expect.Handler(t, rep, stoppedPid); h.Exit == nil || h.Exit.Class != report.ExitHang {
@@ -225,12 +228,13 @@ func TestHandlersThatDoNotOutliveTheirSupervisor(t *testing.T) {
 	}
 	for _, name := range []string{"killed", "stopped"} {
 		if c := expect.Client(t, rep, name); c.Outcome != report.OutcomeClosed || c.Messages != 6 || c.Resumes != 1 {
-			t.Errorf("%s: %s with %d messages, %d resumes; want closed with 6 and 1", name, c.Outcome, c.Messages, c.Resumes)
+			t.Errorf("%s: %s with %d messages, %d resumes; want closed with 6 and 1", name, c.Outcome, c.Messages,
+				c.Resumes)
 		}
 	}
 }
 
-// A client says its last words to its handler while no supervisor is there, and is
+// A client says its last words to its handler while no supervisor runs, and is
 // killed. The next supervisor still gets them.
 func TestLastWordsOutliveClientAndSupervisor(t *testing.T) {
 	t.Parallel()
@@ -260,7 +264,7 @@ func TestLastWordsOutliveClientAndSupervisor(t *testing.T) {
 	}
 }
 
-// bytesRead is how many bytes a process has read in its life (proc_pid_io(5): rchar).
+// bytesRead returns how many bytes a process has read in its life (proc_pid_io(5): rchar).
 func bytesRead(t *testing.T, pid int) uint64 {
 	t.Helper()
 	f, err := os.Open(fmt.Sprintf("/proc/%d/io", pid))
@@ -290,7 +294,7 @@ func TestAcknowledgedRecordIsLost(t *testing.T) {
 	expect.NoError(t, err)
 	data, err := os.ReadFile(segments[len(segments)-1])
 	expect.NoError(t, err)
-	data[len(data)-1] ^= 1
+	data[len(bytes.TrimRight(data, "\x00"))-1] ^= 1 // of the last record: zeros may be behind it
 	expect.NoError(t, os.WriteFile(segments[len(segments)-1], data, 0o600))
 	expect.NoError(t, c.SendBatch(7, 9))
 
@@ -300,11 +304,13 @@ func TestAcknowledgedRecordIsLost(t *testing.T) {
 	}
 	rep := s.finish(exitPartial)
 	got := expect.Client(t, rep, "client")
-	if cause := got.Connections[0].DetachCause; cause != "the journal lost acknowledged records: messages 4 to 6 are missing" {
+	if cause := got.Connections[0].DetachCause; cause != "the journal lost acknowledged records: messages 4 to 6 are "+
+		"missing" {
 		t.Errorf("the connection was lost because of %q", cause)
 	}
 	if !got.LostAcknowledged || !got.Connections[0].LostAcknowledged || !rep.Run.Restarts[0].TornMayBeAcknowledged {
-		t.Errorf("lost: client %v, connection %v, torn %v; want all of them", got.LostAcknowledged, got.Connections[0].LostAcknowledged, rep.Run.Restarts[0].TornMayBeAcknowledged)
+		t.Errorf("lost: client %v, connection %v, torn %v; want all of them", got.LostAcknowledged,
+			got.Connections[0].LostAcknowledged, rep.Run.Restarts[0].TornMayBeAcknowledged)
 	}
 	if h := expect.Handler(t, rep, pid); h.Exit == nil || h.Exit.Class != report.ExitClean || !h.LostAcknowledged {
 		t.Errorf("handler %d: lost %v, %+v; want it to have ended in order", pid, h.LostAcknowledged, h.Exit)

@@ -18,7 +18,7 @@ import (
 	"bulkhead/internal/testing/harness/expect"
 	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
-	"bulkhead/supervisor"
+	"bulkhead/supervisor/control"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/fold"
@@ -46,7 +46,7 @@ func start(t *testing.T, args ...string) *running {
 	return startCommand(t, command(newStateDir(t), args...))
 }
 
-// newStateDir is a folder with a path short enough to hold sockets, for one test.
+// newStateDir returns a folder with a path short enough to hold sockets, for one test.
 func newStateDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "bh-")
@@ -61,12 +61,12 @@ type stateCommand struct {
 	stateDir string
 }
 
-// command is the command of start, for tests that change it first.
+// command returns the command of start, for tests that change it first.
 func command(stateDir string, args ...string) stateCommand {
 	return commandFrom(bin, stateDir, args...)
 }
 
-// commandFrom is command with the programs in another folder.
+// commandFrom does what command does, with the programs in another folder.
 func commandFrom(bin, stateDir string, args ...string) stateCommand {
 	long := patience.String()
 	args = append([]string{
@@ -110,15 +110,15 @@ func launch(t *testing.T, cmd stateCommand) *running {
 	return s
 }
 
-// tail is the end of the supervisor's log.
+// tail returns the end of the supervisor's log.
 func (s *running) tail() string {
 	const most = 16 << 10
 	log := s.Log()
 	return log[max(0, len(log)-most):]
 }
 
-// processes are all child processes the supervisor ever had that still run, also
-// when they are not its children any more: each has the folder of its socket in its
+// processes returns all child processes the supervisor ever had that still run, also
+// when they are no longer its children: each has the folder of its socket in its
 // environment.
 func (s *running) processes() []int {
 	s.t.Helper()
@@ -127,7 +127,7 @@ func (s *running) processes() []int {
 	return pids
 }
 
-// handlers are the supervisor's handler processes.
+// handlers returns the supervisor's handler processes.
 func (s *running) handlers() []int {
 	s.t.Helper()
 	pids, err := harness.Children(s.Pid(), "bulkhead-handler")
@@ -135,12 +135,12 @@ func (s *running) handlers() []int {
 	return pids
 }
 
-// status is what `bulkhead supervisor status` knows.
+// status returns what `bulkhead supervisor status` knows.
 func (s *running) status() *bulkheadv1.StatusResponse {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, err := supervisor.DialControl(ctx, s.StateDir)
+	c, err := control.Dial(ctx, s.StateDir)
 	expect.NoError(s.t, err)
 	defer c.Close()
 	st, err := c.Status(ctx, &bulkheadv1.StatusRequest{})
@@ -148,7 +148,7 @@ func (s *running) status() *bulkheadv1.StatusResponse {
 	return st
 }
 
-// session is the status of the client with that name.
+// session returns the status of the client with that name.
 func (s *running) session(name string) *bulkheadv1.SessionStatus {
 	s.t.Helper()
 	for _, c := range s.status().GetSessions() {
@@ -244,7 +244,8 @@ func (s *running) nothingLeft() {
 	if left := s.processes(); len(left) > 0 {
 		s.t.Errorf("processes left: %v", left)
 	}
-	for _, path := range []string{s.sockets, filepath.Join(s.StateDir, "sock"), filepath.Join(s.StateDir, "supervisor.sock")} {
+	for _, path := range []string{s.sockets, filepath.Join(s.StateDir, "sock"),
+		filepath.Join(s.StateDir, "supervisor.sock")} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			s.t.Errorf("%s is left: %v", path, err)
 		}

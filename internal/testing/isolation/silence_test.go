@@ -30,7 +30,7 @@ func dripping(every time.Duration, b []byte) func(net.Conn) {
 	}
 }
 
-// grpcMessage is an encoded message as gRPC frames it.
+// grpcMessage returns an encoded message as gRPC frames it.
 func grpcMessage(m proto.Message) []byte {
 	data, err := proto.Marshal(m)
 	if err != nil {
@@ -39,7 +39,7 @@ func grpcMessage(m proto.Message) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(data))), data...)
 }
 
-// helloStream is a Collect call with the first n bytes of a Hello.
+// helloStream returns a Collect call with the first n bytes of a Hello.
 func helloStream(n int) []byte {
 	return frames(func(f *http2.Framer) {
 		collectHeaders(f)
@@ -50,27 +50,32 @@ func helloStream(n int) []byte {
 // noHello is the status for who has opened a stream: DEADLINE_EXCEEDED.
 const noHello = "grpc-status: 4\ngrpc-message: client said no Hello in time\n"
 
-// silences are the ways not to say Hello in time.
+// silences returns the ways not to say Hello in time.
 func silences() []foreign {
 	// Slow enough that not half of it is through in time.
 	whole := helloStream(40)
 	slowly := 2 * helloTimeout / time.Duration(len(whole))
 	return []foreign{
 		{name: "nothing at all", say: func(net.Conn) {}, reason: "client connected and fell silent without a byte"},
-		{name: "half the preface", say: bytesOf([]byte(http2.ClientPreface[:12])), reason: "client connected and fell silent after 12 of the 24 bytes that begin HTTP/2"},
+		{name: "half the preface", say: bytesOf([]byte(http2.ClientPreface[:12])),
+			reason: "client connected and fell silent after 12 of the 24 bytes that begin HTTP/2"},
 		{name: "the preface", say: bytesOf([]byte(http2.ClientPreface)), reason: "client said no Hello in time"},
-		{name: "half a frame", say: bytesOf(frames(func(*http2.Framer) {})[:28]), reason: "client said no Hello in time"},
+		{name: "half a frame", say: bytesOf(frames(func(*http2.Framer) {})[:28]),
+			reason: "client said no Hello in time"},
 		{name: "settings alone", say: bytesOf(frames(func(*http2.Framer) {})), reason: "client said no Hello in time"},
-		{name: "half a frame after the settings", say: bytesOf(frames(collectHeaders)[:50]), reason: "client said no Hello in time"},
-		{name: "a stream without a frame", say: bytesOf(frames(collectHeaders)), answer: noHello, reason: "client said no Hello in time"},
+		{name: "half a frame after the settings", say: bytesOf(frames(collectHeaders)[:50]),
+			reason: "client said no Hello in time"},
+		{name: "a stream without a frame", say: bytesOf(frames(collectHeaders)), answer: noHello,
+			reason: "client said no Hello in time"},
 		{name: "half a Hello", say: bytesOf(helloStream(20)), answer: noHello, reason: "client said no Hello in time"},
-		{name: "the preface byte by byte", say: dripping(helloTimeout/12, []byte(http2.ClientPreface)), reason: "client connected and fell silent after "},
+		{name: "the preface byte by byte", say: dripping(helloTimeout/12, []byte(http2.ClientPreface)),
+			reason: "client connected and fell silent after "},
 		{name: "a Hello byte by byte", say: dripping(slowly, whole), reason: "client said no Hello in time"},
 	}
 }
 
 // Who does not say Hello in time is cut off, however busy they seem; all the while
-// another client goes on.
+// another client continues.
 func TestWhoSaysNoHelloIsCutOff(t *testing.T) {
 	t.Parallel()
 	s := start(t, "--session-hello-timeout", helloTimeout.String(), "--handler-pool", "10")

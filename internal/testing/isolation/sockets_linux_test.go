@@ -31,11 +31,12 @@ func onlyOwner(t *testing.T, s *running, pid int, peer string) {
 		}
 	}
 	if !slices.Equal(owners, []int{pid}) {
-		t.Errorf("the connection from %s belongs to %v; want handler %d alone (the supervisor is %d)", peer, owners, pid, s.Pid())
+		t.Errorf("the connection from %s belongs to %v; want handler %d alone (the supervisor is %d)", peer, owners,
+			pid, s.Pid())
 	}
 }
 
-// acceptedSocket is the inode of the listening side's socket of a connection.
+// acceptedSocket returns the inode of the listening side's socket of a connection.
 func acceptedSocket(t *testing.T, listen, peer string) string {
 	t.Helper()
 	data, err := os.ReadFile("/proc/net/tcp")
@@ -50,7 +51,7 @@ func acceptedSocket(t *testing.T, listen, peer string) string {
 	return ""
 }
 
-// hexPort is the port of an address as the kernel writes it, with the colon.
+// hexPort returns the port of an address as the kernel writes it, with the colon.
 func hexPort(t *testing.T, addr string) string {
 	t.Helper()
 	_, port, err := net.SplitHostPort(addr)

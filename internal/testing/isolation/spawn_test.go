@@ -29,17 +29,27 @@ func TestSupervisorRefusesHandlersThatDoNotStart(t *testing.T) {
 		code       int
 		text       string
 	}{
-		{name: "exits at once", body: "exit 1", code: exitFailure, text: "no handler starts: starting handler: it ended before it served: exit status 1"},
-		{name: "says why it exits", body: "echo 'libfoo.so is missing' >&2; exit 127", code: exitFailure, text: "it ended before it served: exit status 127: libfoo.so is missing"},
-		{name: "dies", body: "kill -SEGV $$", code: exitFailure, text: "it ended before it served: killed by signal 11 (SIGSEGV)"},
+		{name: "exits at once", body: "exit 1", code: exitFailure,
+			text: "no handler starts: starting handler: it ended before it served: exit status 1"},
+		{name: "says why it exits", body: "echo 'libfoo.so is missing' >&2; exit 127", code: exitFailure,
+			text: "it ended before it served: exit status 127: libfoo.so is missing"},
+		{name: "dies", body: "kill -SEGV $$", code: exitFailure,
+			text: "it ended before it served: killed by signal 11 (SIGSEGV)"},
 		{name: "exits with 0", body: "exit 0", code: exitFailure, text: "it ended before it served: exit status 0"},
-		{name: "lies about its address", body: "echo '1|1|unix|/tmp/of-somebody-else.sock|grpc|'; exec sleep 600", code: exitFailure, text: "its socket must be in"},
-		{name: "lies about its network", body: "echo '1|1|tcp|127.0.0.1:22|grpc|'; exec sleep 600", code: exitFailure, text: "its socket must be in"},
-		{name: "names a socket it does not have", body: `echo "1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/none|grpc|"; exec sleep 600`, args: []string{"--handler-start-timeout", "1s"}, code: exitFailure, text: "/none: connect: no such file or directory"},
+		{name: "lies about its address", body: "echo '1|1|unix|/tmp/of-somebody-else.sock|grpc|'; exec sleep 600",
+			code: exitFailure, text: "its socket must be in"},
+		{name: "lies about its network", body: "echo '1|1|tcp|127.0.0.1:22|grpc|'; exec sleep 600", code: exitFailure,
+			text: "its socket must be in"},
+		{name: "names a socket it does not have",
+			body: `echo "1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/none|grpc|"; exec sleep 600`,
+			args: []string{"--handler-start-timeout", "1s"}, code: exitFailure,
+			text: "/none: connect: no such file or directory"},
 		{name: "prints nonsense", body: "echo hello; exec sleep 600", code: exitFailure, text: "message: hello"},
 		{name: "prints without end", body: "exec yes", code: exitFailure, text: "message: y"},
-		{name: "prints one line without end", body: "exec cat /dev/zero", args: []string{"--handler-start-timeout", "1s"}, code: exitFailure, text: "no handler starts"},
-		{name: "never prints", body: "exec sleep 600", args: []string{"--handler-start-timeout", "1s"}, code: exitFailure, text: "no handler starts: starting handler: it did not serve in "},
+		{name: "prints one line without end", body: "exec cat /dev/zero",
+			args: []string{"--handler-start-timeout", "1s"}, code: exitFailure, text: "no handler starts"},
+		{name: "never prints", body: "exec sleep 600", args: []string{"--handler-start-timeout", "1s"},
+			code: exitFailure, text: "no handler starts: starting handler: it did not serve in "},
 		{name: "is no program", code: exitConfig, text: "is not a program that can be run"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -88,9 +98,11 @@ func TestConnectionsWaitWhileHandlersDoNotStart(t *testing.T) {
 		}
 		return nil
 	})
-	failed, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "a handler does not start" })
+	failed, err := s.Await(patience,
+		func(l harness.LogLine) bool { return l.Text("msg") == "a handler does not start" })
 	expect.NoError(t, err)
-	if !strings.Contains(failed.Text("error"), "exit status 1: the disk is gone") || failed["trying_again_in_seconds"] == nil {
+	if !strings.Contains(failed.Text("error"), "exit status 1: the disk is gone") ||
+		failed["trying_again_in_seconds"] == nil {
 		t.Errorf("the log says %v; want the cause and when it is tried again", failed)
 	}
 	expect.Eventually(t, func() error {
@@ -109,7 +121,8 @@ func TestConnectionsWaitWhileHandlersDoNotStart(t *testing.T) {
 	for range cap(waiting) {
 		expect.NoError(t, <-waiting)
 	}
-	if n := strings.Count(s.Log(), "msg:a handler does not start"); n != 1 || !strings.Contains(s.Log(), "msg:handlers start again") {
+	if n := strings.Count(s.Log(), "msg:a handler does not start"); n != 1 ||
+		!strings.Contains(s.Log(), "msg:handlers start again") {
 		t.Errorf("the episode is in %d lines of the log; want one for its begin and one for its end", n)
 	}
 	sent := by.finish(t)
@@ -117,6 +130,7 @@ func TestConnectionsWaitWhileHandlersDoNotStart(t *testing.T) {
 	journalled(t, s, map[*load]uint64{by: sent})
 	unharmed(t, rep, by, sent)
 	if len(rep.Clients) != 3 || len(rep.Rejections) != 0 || rep.Clients[2].Outcome != report.OutcomeClosed {
-		t.Errorf("the report has %d clients and %v as rejections; want 3, closed, and none", len(rep.Clients), rep.Rejections)
+		t.Errorf("the report has %d clients and %v as rejections; want 3, closed, and none", len(rep.Clients),
+			rep.Rejections)
 	}
 }

@@ -65,19 +65,24 @@ func TestUpgradeBehindALink(t *testing.T) {
 			l.goesOn(t)
 
 			// Asked by the new program before the link leads to it.
-			if said, err := s.upgrade(i.path("v2")); err == nil || !strings.Contains(said, "the same as runs now, but this command is version ") || !strings.Contains(said, "--any-version") {
+			if said, err := s.upgrade(i.path("v2")); err == nil ||
+				!strings.Contains(said, "the same as runs now, but this command is version ") ||
+				!strings.Contains(said, "--any-version") {
 				t.Errorf("upgrade to a program that does not ask: %v\n%s", err, said)
 			}
 			i.use("v2")
 			// By the old one, when the link leads to the new one.
-			if said, err := s.upgrade(i.path("v1")); err == nil || !strings.Contains(said, i.path("current", "bulkhead")+" ("+resolve(t, i.path("v2", "bulkhead"))+") is version ") {
+			if said, err := s.upgrade(i.path("v1")); err == nil ||
+				!strings.Contains(said, i.path("current", "bulkhead")+" ("+resolve(t, i.path("v2", "bulkhead"))+
+					") is version ") {
 				t.Errorf("upgrade asked for by the old program: %v\n%s", err, said)
 			}
 			if got := s.status().GetRestarts(); got != 0 {
 				t.Fatalf("%d restarts; want none", got)
 			}
 			said, err := s.upgrade(i.path("current"))
-			if err != nil || !strings.Contains(said, "\n  from version ") || !strings.Contains(said, "\n  to version ") ||
+			if err != nil || !strings.Contains(said, "\n  from version ") ||
+				!strings.Contains(said, "\n  to version ") ||
 				!strings.Contains(said, resolve(t, i.path("v2", "bulkhead"))) {
 				t.Fatalf("upgrade: %v\n%s", err, said)
 			}
@@ -97,7 +102,8 @@ func TestUpgradeBehindALink(t *testing.T) {
 			}
 
 			// The same program again is said to be that.
-			if said, err := s.upgrade(i.path("current")); err != nil || !strings.Contains(said, "the same program again") {
+			if said, err := s.upgrade(i.path("current")); err != nil ||
+				!strings.Contains(said, "the same program again") {
 				t.Errorf("upgrade: %v\n%s", err, said)
 			}
 			s.restarts(2)
@@ -127,7 +133,7 @@ func runs(t *testing.T, s *running, want string) {
 	}
 }
 
-// resolve is where a path leads.
+// resolve returns where a path leads.
 func resolve(t *testing.T, path string) string {
 	t.Helper()
 	to, err := filepath.EvalSymlinks(path)

@@ -21,7 +21,7 @@ import (
 )
 
 // With few threads and processes, connections are refused before they are all gone:
-// sessions go on, a handler that dies is replaced, and when others have left there is room
+// sessions continue, a handler that dies is replaced, and when others have left there is room
 // again.
 func TestFewThreadsAreNotFatal(t *testing.T) {
 	t.Parallel()
@@ -124,12 +124,12 @@ func goesOnAmongItsHandlers(t *testing.T, wrap func(stateCommand) stateCommand) 
 	s.Kill()
 	next := startCommand(t, wrap(command(state)))
 	if next.RunDir != s.RunDir {
-		t.Errorf("the run goes on in %s; want %s", next.RunDir, s.RunDir)
+		t.Errorf("the run continues in %s; want %s", next.RunDir, s.RunDir)
 	}
 	by.goesOn(t)
 }
 
-// reserveOf is what a status says of a kind.
+// reserveOf returns what a status says of a kind.
 func reserveOf(st *bulkheadv1.StatusResponse, kind bulkheadv1.ReserveKind) *bulkheadv1.Reserve {
 	for _, r := range st.GetReserves() {
 		if r.GetKind() == kind {
@@ -151,7 +151,8 @@ func TestNoRoomForThreadsIsRefusedAtStart(t *testing.T) {
 	code, err := s.Wait(patience)
 	expect.NoError(t, err)
 	lines := strings.Split(strings.TrimSpace(s.Log()), "\n")
-	if code != exitConfig || len(lines) != 1 || !strings.Contains(lines[0], "pids.max") || !strings.Contains(lines[0], "raise it to") {
+	if code != exitConfig || len(lines) != 1 || !strings.Contains(lines[0], "pids.max") ||
+		!strings.Contains(lines[0], "raise it to") {
 		t.Errorf("it exits with %d after:\n%s", code, s.Log())
 	}
 }
@@ -189,7 +190,8 @@ func inGroup(t *testing.T, controller string, files map[string]string) func(stat
 	if len(above) == 0 {
 		t.Skipf("this machine has no control groups with %s", controller)
 	}
-	group := filepath.Join(above[0].Folder, fmt.Sprintf("bulkhead-test-%d-%s", os.Getpid(), filepath.Base(newStateDirName(t))))
+	group := filepath.Join(above[0].Folder,
+		fmt.Sprintf("bulkhead-test-%d-%s", os.Getpid(), filepath.Base(newStateDirName(t))))
 	if err := os.Mkdir(group, 0o755); err != nil {
 		t.Skipf("no control group can be made here: %v", err)
 	}
@@ -204,7 +206,7 @@ func inGroup(t *testing.T, controller string, files map[string]string) func(stat
 	return wrapped(fmt.Sprintf(`echo $$ > %s/cgroup.procs && exec "$@"`, group))
 }
 
-// newStateDirName is a name that no other test has.
+// newStateDirName returns a name that no other test has.
 func newStateDirName(t *testing.T) string {
 	t.Helper()
 	return strings.Map(func(r rune) rune {

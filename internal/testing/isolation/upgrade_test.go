@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/harness/expect"
 	"bulkhead/internal/testing/rawclient"
@@ -23,7 +26,8 @@ func (s *running) upgrade(programs string) (string, error) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, filepath.Join(programs, "bulkhead"), "supervisor", "upgrade", "--state-dir", s.StateDir).CombinedOutput()
+	out, err := exec.CommandContext(ctx, filepath.Join(programs, "bulkhead"), "supervisor", "upgrade", "--state-dir",
+		s.StateDir).CombinedOutput()
 	return string(out), err
 }
 
@@ -36,6 +40,36 @@ func (s *running) restarts(want uint32) {
 		}
 		return nil
 	})
+}
+
+// A supervisor has as many clients as its descriptors are for. An upgrade needs none beyond
+// theirs: no handler loses its line.
+func TestUpgradeWithNoDescriptorToSpare(t *testing.T) {
+	t.Parallel()
+	const limit, clients = 450, 73 // (limit - 2*64 - 28) / 4
+	s := limited(t, limit, "--clients", fmt.Sprint(clients), "--handler-pool", "1", "--log-level", "info")
+	var all []*rawclient.Client
+	for i := range clients {
+		c := s.dial()
+		greet(t, c, rawclient.Hello(fmt.Sprint("c", i)))
+		all = append(all, c)
+	}
+	if said, err := s.upgrade(bin); err != nil {
+		t.Fatalf("upgrade: %v\n%s", err, said)
+	}
+	s.restarts(1)
+	for _, c := range all {
+		say(t, c)
+	}
+	rep := s.finish(exitComplete)
+	if n := strings.Count(s.Log(), "cannot be handed over"); n > 0 {
+		t.Errorf("%d of %d handlers were not handed over", n, clients)
+	}
+	for _, c := range rep.Clients {
+		if c.Resumes != 0 {
+			t.Errorf("%s came %d times again", c.Name, c.Resumes)
+		}
+	}
 }
 
 // A supervisor is upgraded under load, by the command and by SIGHUP. Process, listener,
@@ -204,7 +238,8 @@ func TestUpgradeWithEverythingInTheWay(t *testing.T) {
 	once := filepath.Join(t.TempDir(), "once")
 	real := filepath.Join(bin, "bulkhead-handler")
 	expect.NoError(t, harness.WriteProgram(filepath.Join(programs, "bulkhead-handler"), fmt.Appendf(nil,
-		"#!/bin/sh\ngrep -qz BULKHEAD_HANDOVER= /proc/$PPID/environ && mkdir '%s' 2>/dev/null && exit 1\nexec '%s'\n", once, real)))
+		"#!/bin/sh\ngrep -qz BULKHEAD_HANDOVER= /proc/$PPID/environ && mkdir '%s' 2>/dev/null && exit 1\nexec '%s'\n",
+		once, real)))
 	said, err := s.upgrade(bin)
 	if err != nil {
 		t.Fatalf("upgrade: %v\n%s", err, said)
@@ -225,7 +260,7 @@ func TestUpgradeWithEverythingInTheWay(t *testing.T) {
 
 // A SIGTERM that comes in the middle of an upgrade is acted on by the one program or the
 // other, or ends the process in the moment between them; at worst it is not noticed. No
-// message and no connection is lost by that: a supervisor that is started again goes on.
+// message and no connection is lost by that: a supervisor that is started again continues.
 func TestSignalDuringAnUpgrade(t *testing.T) {
 	t.Parallel()
 	for i := range 5 {
@@ -238,7 +273,7 @@ func TestSignalDuringAnUpgrade(t *testing.T) {
 			t.Fatalf("upgrade: %v\n%s", err, said)
 		}
 		expect.NoError(t, s.Signal(syscall.SIGTERM))
-		_, err = s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "run taken up again" })
+		_, err = s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "run resumed" })
 		if err != nil {
 			if _, err := s.Wait(patience); err == nil || err.Error() != "signal: terminated" {
 				t.Fatalf("the supervisor ended with %v; want the signal", err)
@@ -246,7 +281,8 @@ func TestSignalDuringAnUpgrade(t *testing.T) {
 			s = startCommand(t, command(state))
 			l.goesOn(t)
 		}
-		if out, err := exec.Command(filepath.Join(bin, "bulkhead"), "supervisor", "drain", "--state-dir", state).CombinedOutput(); err != nil {
+		if out, err := exec.Command(filepath.Join(bin, "bulkhead"), "supervisor", "drain", "--state-dir",
+			state).CombinedOutput(); err != nil {
 			t.Fatalf("drain: %v\n%s", err, out)
 		}
 		sent := l.finish(t)
@@ -277,18 +313,9 @@ func TestAHandlerThatEndsDuringAnUpgrade(t *testing.T) {
 		_, err := s.upgrade(programs)
 		upgraded <- err
 	}()
-	state := func(pid int, want string) {
-		t.Helper()
-		expect.Eventually(t, func() error {
-			if got, err := harness.State(pid); err != nil || got != want {
-				return fmt.Errorf("process %d is in state %s, %v; want %s", pid, got, err, want)
-			}
-			return nil
-		})
-	}
-	state(s.Pid(), "T")
+	awaitState(t, s.Pid(), "T")
 	expect.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
-	state(pid, "Z")
+	awaitState(t, pid, "Z")
 	expect.NoError(t, s.Signal(syscall.SIGCONT))
 	s.restarts(1)
 	expect.NoError(t, <-upgraded)
@@ -301,12 +328,63 @@ func TestAHandlerThatEndsDuringAnUpgrade(t *testing.T) {
 	rep := s.finish(exitComplete)
 	unharmed(t, rep, by, sent)
 	h := expect.Handler(t, rep, pid)
-	if h.Exit == nil || h.Exit.Class != report.ExitCrash || h.Exit.Cause != "killed by signal 9 (SIGKILL)" || h.Exit.UserCPUNano+h.Exit.SystemCPUNano == 0 {
+	if h.Exit == nil || h.Exit.Class != report.ExitCrash || h.Exit.Cause != "killed by signal 9 (SIGKILL)" ||
+		h.Exit.UserCPUNano+h.Exit.SystemCPUNano == 0 {
 		t.Errorf("handler %d: %+v; want it killed by the signal, with its resource usage", pid, h.Exit)
 	}
 }
 
-// A drain that is under way goes on through a kill and an upgrade.
+// One that dies at work when no program has adopted it yet leaves what it was at work on to the one
+// that finds it, and that counts.
+func TestAHandlerThatDiesBeforeItIsAdopted(t *testing.T) {
+	t.Parallel()
+	programs, err := faulty()
+	expect.NoError(t, err)
+	cmd := commandFrom(programs, newStateDir(t), "--clients", "2", "--handler-poison-limit", "1")
+	cmd.Env = append(os.Environ(), "BULKHEAD_FAILPOINTS=supervisor/before-adopt=stop")
+	s := startCommand(t, cmd)
+	by := bystander(t, s, rawclient.Hello("bystander"))
+	c, hello := s.dial(), rawclient.Hello("victim")
+	greet(t, c, hello)
+	expect.NoError(t, c.SendBatch(1, 3))
+	expect.NoError(t, c.AwaitAck(3))
+	pid := int(s.session("victim").GetHandlerPid())
+	if said, err := s.upgrade(programs); err != nil {
+		t.Fatalf("upgrade: %v\n%s", err, said)
+	}
+	awaitState(t, s.Pid(), "T")
+	expect.NoError(t, c.Send(fault(4, "segv")))
+	awaitState(t, pid, "Z")
+	expect.NoError(t, s.Signal(syscall.SIGCONT))
+	s.restarts(1)
+	s.await("victim", "quarantined")
+	if _, err := s.dial().Greet(hello); status.Code(err) != codes.DataLoss {
+		t.Errorf("the client of the quarantined session was told %v; want DATA_LOSS", err)
+	}
+	by.goesOn(t)
+	sent := by.finish(t)
+	rep := s.finish(exitPartial)
+	unharmed(t, rep, by, sent)
+	h := expect.Handler(t, rep, pid)
+	if h.Exit == nil || h.Exit.Class != report.ExitCrash || h.Exit.Signal != int32(syscall.SIGSEGV) ||
+		h.Exit.UserCPUNano+h.Exit.SystemCPUNano == 0 {
+		t.Errorf("handler %d: %+v; want it ended by SIGSEGV, with its resource usage", pid, h.Exit)
+	}
+	wantQuarantined(t, s, fault(4, "segv"))
+}
+
+// awaitState waits until a process is in a state of proc(5).
+func awaitState(t *testing.T, pid int, want string) {
+	t.Helper()
+	expect.Eventually(t, func() error {
+		if got, err := harness.State(pid); err != nil || got != want {
+			return fmt.Errorf("process %d is in state %s, %v; want %s", pid, got, err, want)
+		}
+		return nil
+	})
+}
+
+// A drain that is under way continues through a kill and an upgrade.
 func TestDrainGoesOnThroughRestarts(t *testing.T) {
 	t.Parallel()
 	state := newStateDir(t)

@@ -20,11 +20,12 @@ func TestBatchesAreNotPinged(t *testing.T) {
 	s := start(t, "--clients", "1")
 	const batches = 50
 	var wire *harness.Overheard
-	c, err := rawclient.Dial(t.Context(), s.Addr, grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-		wire = &harness.Overheard{Conn: conn}
-		return wire, err
-	}))
+	c, err := rawclient.Dial(t.Context(), s.Addr,
+		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+			wire = &harness.Overheard{Conn: conn}
+			return wire, err
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}

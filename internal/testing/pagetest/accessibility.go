@@ -32,8 +32,15 @@ func (w *Window) Accessible(what string) {
 	result := Ask[struct {
 		Violations []violation `json:"violations"`
 		Passes     int         `json:"passes"`
-	}](w, `axe.run(document, {resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((r) => ({
-		violations: r.violations.map((v) => ({id: v.id, impact: v.impact, help: v.help, nodes: v.nodes.map((n) => ({html: n.html, failureSummary: n.failureSummary}))})),
+	}](w,
+		`axe.run(document, {
+		resultTypes: ["violations"],
+		runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+	}).then((r) => ({
+		violations: r.violations.map((v) => ({
+			id: v.id, impact: v.impact, help: v.help,
+			nodes: v.nodes.map((n) => ({html: n.html, failureSummary: n.failureSummary})),
+		})),
 		passes: r.passes.length,
 	}))`)
 	if result.Passes < 10 {

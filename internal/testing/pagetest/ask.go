@@ -19,7 +19,8 @@ func Ask[T any](w *Window, expression string) T {
 // Await waits until a JavaScript expression is true.
 func Await(w *Window, expression string) {
 	w.t.Helper()
-	if err := chromedp.Do(w.ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(deadline))); err != nil {
+	if err := chromedp.Do(w.ctx, chromedp.Poll[chromedp.Void](expression,
+		chromedp.WithPollingTimeout(deadline))); err != nil {
 		w.t.Fatalf("waiting for %s: %v", expression, err)
 	}
 }

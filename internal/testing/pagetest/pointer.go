@@ -26,7 +26,8 @@ func (w *Window) Drag(selector string, from, to Point) {
 func (w *Window) DoubleClick(selector string, at Point) {
 	w.t.Helper()
 	place := w.box(selector)(at)
-	w.Do(chromedp.MouseClickXY(place.X, place.Y, chromedp.ClickCount(1)), chromedp.MouseClickXY(place.X, place.Y, chromedp.ClickCount(2)))
+	w.Do(chromedp.MouseClickXY(place.X, place.Y, chromedp.ClickCount(1)),
+		chromedp.MouseClickXY(place.X, place.Y, chromedp.ClickCount(2)))
 }
 
 // Hover moves the pointer to a point of the element with that selector.
@@ -42,7 +43,8 @@ func (w *Window) box(selector string) func(Point) Point {
 		const node = document.querySelector(%q);
 		node.scrollIntoView({block: "center", behavior: "instant"});
 		const box = node.getBoundingClientRect();
-		return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done({X: box.x, Y: box.y, Width: box.width, Height: box.height}))));
+		const place = {X: box.x, Y: box.y, Width: box.width, Height: box.height};
+		return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(place))));
 	})()`, selector))
 	return func(p Point) Point { return Point{b.X + p.X*b.Width, b.Y + p.Y*b.Height} }
 }

@@ -2,9 +2,7 @@ package pagetest
 
 import (
 	"context"
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,9 +15,6 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
-
-// browsers are the names a Chromium goes by.
-var browsers = [...]string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
 
 // screenshots is the environment variable that names the folder for them.
 const screenshots = "BULKHEAD_SCREENSHOTS"
@@ -58,23 +53,12 @@ func Open(t testing.TB, address string, size Size) *Window {
 	if testing.Short() {
 		t.Skip("-short leaves pages out")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(find(t)), chromedp.NoSandbox,
-		chromedp.UserDataDir(profile(t)), chromedp.Flag("disable-component-update", true))
-	allocator, endBrowser := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(endBrowser)
-	tab, endTab := chromedp.NewContext(allocator)
-	t.Cleanup(endTab)
+	tab, err := startTab(t, find(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(tab, deadline)
 	t.Cleanup(cancel)
-	// The tab begins with this, and must not end with the deadline of one action.
-	if err := chromedp.Do(tab); err != nil {
-		t.Fatalf("starting the browser: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(tab); err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("ending the browser: %v", err)
-		}
-	})
 	w := &Window{t: t, ctx: ctx}
 	if err := chromedp.Listen(ctx, w.notice); err != nil {
 		t.Fatal(err)
@@ -88,37 +72,6 @@ func Open(t testing.TB, address string, size Size) *Window {
 	w.Dark(false)
 	w.Do(chromedp.Navigate(address))
 	return w
-}
-
-// find returns a browser, or ends the test without one.
-func find(t testing.TB) string {
-	t.Helper()
-	for _, name := range browsers {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	message := "no browser: none of " + strings.Join(browsers[:], ", ") + " is installed"
-	if os.Getenv("CI") != "" {
-		t.Fatal(message)
-	}
-	t.Skip(message)
-	return ""
-}
-
-// profile returns a folder for a browser, which may still write to it as it ends.
-func profile(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "bulkhead-page-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Errorf("removing the browser's profile: %v", err)
-		}
-	})
-	return dir
 }
 
 // notice keeps what the page asked for and what it complained of.
@@ -213,7 +166,8 @@ func (w *Window) media(media string, dark bool) {
 		motion = "no-preference"
 	}
 	if _, err := chromedp.Call(w.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Media: media, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: motion}},
+		Media: media, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme},
+			{Name: "prefers-reduced-motion", Value: motion}},
 	}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -234,7 +188,7 @@ func (w *Window) Screenshot(name string) {
 	w.shoot(name, chromedp.FullScreenshot(100))
 }
 
-// ScreenshotOf is Screenshot of one element, by its CSS selector.
+// ScreenshotOf keeps a screenshot of one element, by its CSS selector.
 func (w *Window) ScreenshotOf(selector, name string) {
 	w.t.Helper()
 	w.shoot(name, chromedp.Screenshot(chromedp.CSS(selector)))

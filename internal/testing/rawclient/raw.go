@@ -1,6 +1,7 @@
 package rawclient
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
@@ -50,7 +51,9 @@ func DialRaw(addr string, patience time.Duration) (*Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Raw{Conn: conn, Framer: http2.NewFramer(conn, conn), answers: http2.NewFramer(conn, nil)}
+	// Buffered, as a client reads that is in no hurry to lose what is said last: 20 000 answers to
+	// pings take 40 000 reads of a socket otherwise, and the last word waits behind them.
+	r := &Raw{Conn: conn, Framer: http2.NewFramer(conn, bufio.NewReader(conn)), answers: http2.NewFramer(conn, nil)}
 	r.AllowIllegalWrites = true
 	r.encoder = hpack.NewEncoder(&r.headers)
 	r.decoder = hpack.NewDecoder(4096, func(f hpack.HeaderField) { r.fields[f.Name] = f.Value })
@@ -66,7 +69,8 @@ func DialRaw(addr string, patience time.Duration) (*Raw, error) {
 // Open opens a stream with a gRPC request for the method, and further headers, or other
 // values, by name and value.
 func (r *Raw) Open(stream uint32, method string, headers ...string) error {
-	request := [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", method}, {":authority", "test"}, {"content-type", "application/grpc"}, {"te", "trailers"}}
+	request := [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", method}, {":authority", "test"},
+		{"content-type", "application/grpc"}, {"te", "trailers"}}
 next:
 	for i := 0; i+1 < len(headers); i += 2 {
 		for j := range request {
@@ -89,7 +93,8 @@ next:
 		block = block[len(part):]
 		var err error
 		if first {
-			err = r.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: part, EndHeaders: len(block) == 0})
+			err = r.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: part,
+				EndHeaders: len(block) == 0})
 		} else {
 			err = r.WriteContinuation(stream, len(block) == 0, part)
 		}
@@ -106,7 +111,7 @@ func (r *Raw) Collect(stream uint32, headers ...string) error {
 	return r.Open(stream, bulkheadv1.CollectorService_Collect_FullMethodName, headers...)
 }
 
-// Frame is a message of gRPC with its prefix.
+// Frame returns a message of gRPC with its prefix.
 func Frame(compressed byte, payload []byte) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{compressed}, uint32(len(payload))), payload...)
 }
@@ -178,13 +183,14 @@ func (r *Raw) Recv(stream uint32) (*bulkheadv1.ServerFrame, error) {
 	}
 }
 
-// statusOf is the status in trailers.
+// statusOf returns the status in trailers.
 func statusOf(fields map[string]string) error {
 	n, err := strconv.Atoi(fields["grpc-status"])
 	if err != nil {
 		return fmt.Errorf("HTTP status %s without a gRPC status", fields[":status"])
 	}
-	if details, err := base64.RawStdEncoding.DecodeString(fields["grpc-status-details-bin"]); err == nil && len(details) > 0 {
+	if details, err := base64.RawStdEncoding.DecodeString(fields["grpc-status-details-bin"]); err == nil &&
+		len(details) > 0 {
 		p := &spb.Status{}
 		if proto.Unmarshal(details, p) == nil {
 			return status.FromProto(p).Err()

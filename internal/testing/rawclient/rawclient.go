@@ -57,7 +57,7 @@ func Dial(ctx context.Context, addr string, opts ...grpc.DialOption) (*Client, e
 	return c, nil
 }
 
-// Addr is this side's address of the connection: the peer in the supervisor's
+// Addr returns this side's address of the connection: the peer in the supervisor's
 // words.
 func (c *Client) Addr() string { return *c.addr.Load() }
 
@@ -99,7 +99,9 @@ func (c *Client) SendBatch(first, last uint64) error {
 
 // Goodbye sends a Goodbye after message last.
 func (c *Client) Goodbye(last uint64) error {
-	return c.why(c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Goodbye{Goodbye: &bulkheadv1.Goodbye{LastSeq: last}}}))
+	return c.why(
+		c.Send(&bulkheadv1.ClientFrame{
+			Frame: &bulkheadv1.ClientFrame_Goodbye{Goodbye: &bulkheadv1.Goodbye{LastSeq: last}}}))
 }
 
 // AwaitAck reads frames until everything up to seq is acknowledged.
@@ -142,14 +144,15 @@ func Batch(first, last uint64) *bulkheadv1.Batch {
 	return b
 }
 
-// Message is one message of a Batch.
+// Message returns one message of a Batch.
 func Message(seq uint64) *bulkheadv1.Message {
 	return &bulkheadv1.Message{
 		Seq: seq, TimeUnixNano: time.Now().UnixNano(),
 		Process: &bulkheadv1.Process{Kind: bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, Pid: 4711},
 		Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{
 			IntervalNano: int64(time.Second), Bytes: 64 << 20, Chunks: 64,
-			ChunkWrite: &bulkheadv1.Histogram{ValueDelta: []uint64{280_064, 512, 1024}, Count: []uint64{40, 20, 4}, Min: 280_100, Max: 281_999, Sum: 17_950_000},
+			ChunkWrite: &bulkheadv1.Histogram{ValueDelta: []uint64{280_064, 512, 1024}, Count: []uint64{40, 20, 4},
+				Min: 280_100, Max: 281_999, Sum: 17_950_000},
 		}},
 	}
 }

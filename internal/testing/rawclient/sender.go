@@ -2,6 +2,7 @@ package rawclient
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +11,9 @@ import (
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -24,6 +27,8 @@ var ErrLost = errors.New("acknowledged messages are lost")
 type SenderConfig struct {
 	Hello *bulkheadv1.Hello
 	Addr  string
+	// TLS is how it speaks TLS; nil is not at all.
+	TLS *tls.Config
 	// Number goes into every message, so that none can pass for another's.
 	Number uint32
 	// Batch is how many messages a batch has, and Window how many batches may be on
@@ -90,7 +95,7 @@ func (s *Sender) Swell(padding int) {
 	s.swells = append(s.swells, swell{s.sent + 1, padding})
 }
 
-// padding is how much longer message seq is.
+// padding returns how much longer message seq is.
 func (s *Sender) padding(seq uint64) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,13 +108,13 @@ func (s *Sender) padding(seq uint64) int {
 	return n
 }
 
-// Name is the client's name.
+// Name returns the client's name.
 func (s *Sender) Name() string { return s.cfg.Hello.GetName() }
 
-// ID is the client's id.
+// ID returns the client's id.
 func (s *Sender) ID() string { return string(s.cfg.Hello.GetClientId()) }
 
-// WindowMessages is how many messages may be on their way.
+// WindowMessages returns how many messages may be on their way.
 func (s *Sender) WindowMessages() uint64 { return s.cfg.Batch * s.cfg.Window }
 
 // Run sends until Finish, then says Goodbye, and returns nil when that was answered.
@@ -168,7 +173,11 @@ func (s *Sender) retry(err error) (time.Duration, bool) {
 func (s *Sender) connection(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	c, err := Dial(ctx, s.cfg.Addr)
+	var opts []grpc.DialOption
+	if s.cfg.TLS != nil {
+		opts = append(opts, grpc.WithTransportCredentials(credentials.NewTLS(s.cfg.TLS)))
+	}
+	c, err := Dial(ctx, s.cfg.Addr, opts...)
 	if err != nil {
 		return status.Error(codes.Unavailable, err.Error())
 	}
@@ -255,10 +264,11 @@ func (s *Sender) pump(ctx context.Context, c *Client, sent uint64, watch *time.T
 	}
 }
 
-// bye says Goodbye and waits for its answer.
+// bye sends Goodbye and waits for its answer.
 func (s *Sender) bye(c *Client, last uint64, acks <-chan uint64, broken <-chan error, watch *time.Timer) error {
 	s.feed(watch, true)
-	_ = c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Goodbye{Goodbye: &bulkheadv1.Goodbye{LastSeq: last}}})
+	_ = c.Send(&bulkheadv1.ClientFrame{
+		Frame: &bulkheadv1.ClientFrame_Goodbye{Goodbye: &bulkheadv1.Goodbye{LastSeq: last}}})
 	if err := s.rest(acks, broken); !errors.Is(err, io.EOF) {
 		return err
 	}
@@ -310,10 +320,10 @@ func (s *Sender) note(change func()) {
 // Finish lets the load end in order: everything acknowledged, then Goodbye.
 func (s *Sender) Finish() { s.once.Do(func() { close(s.stop) }) }
 
-// Drained is closed when the supervisor has asked for a drain.
+// Drained returns a channel that is closed when the supervisor has asked for a drain.
 func (s *Sender) Drained() <-chan struct{} { return s.drained }
 
-// Done is closed when Run has ended.
+// Done returns a channel that is closed when Run has ended.
 func (s *Sender) Done() <-chan struct{} { return s.done }
 
 // Progress is how far the Sender is.
@@ -329,7 +339,7 @@ type Progress struct {
 	Err   error
 }
 
-// Progress is how far the Sender is now.
+// Progress returns how far the Sender is now.
 func (s *Sender) Progress() Progress {
 	p, _ := s.progress()
 	return p
@@ -338,7 +348,8 @@ func (s *Sender) Progress() Progress {
 func (s *Sender) progress() (Progress, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := Progress{Sent: s.sent, Acked: s.acked, Locals: append([]string(nil), s.locals...), Ends: append([]error(nil), s.ends...)}
+	p := Progress{Sent: s.sent, Acked: s.acked, Locals: append([]string(nil), s.locals...),
+		Ends: append([]error(nil), s.ends...)}
 	select {
 	case <-s.done:
 		p.Ended, p.Err = true, s.err
@@ -357,13 +368,15 @@ func (s *Sender) Await(within time.Duration, what string, so func(Progress) bool
 			return nil
 		}
 		if p.Ended {
-			return fmt.Errorf("client %s ended (%v) before: %s; %d of %d messages acknowledged", s.Name(), p.Err, what, p.Acked, p.Sent)
+			return fmt.Errorf("client %s ended (%v) before: %s; %d of %d messages acknowledged", s.Name(), p.Err, what,
+				p.Acked, p.Sent)
 		}
 		select {
 		case <-changed:
 		case <-s.done:
 		case <-deadline.C:
-			return fmt.Errorf("client %s: not in %s: %s; %d of %d messages acknowledged, connections ended with %v", s.Name(), within, what, p.Acked, p.Sent, p.Ends)
+			return fmt.Errorf("client %s: not in %s: %s; %d of %d messages acknowledged, connections ended with %v",
+				s.Name(), within, what, p.Acked, p.Sent, p.Ends)
 		}
 	}
 }
@@ -384,29 +397,31 @@ func (s *Sender) AwaitEnd(within time.Duration) error {
 // it, is acknowledged.
 func (s *Sender) GoesOn(within time.Duration) error {
 	goal := s.Progress().Sent + s.cfg.Batch
-	return s.Await(within, "it goes on", func(p Progress) bool { return p.Acked >= goal })
+	return s.Await(within, "it continues", func(p Progress) bool { return p.Acked >= goal })
 }
 
-// frame is the batch of messages first to last.
+// frame returns the batch of messages first to last.
 func (s *Sender) frame(first, last uint64) *bulkheadv1.ClientFrame {
 	return &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{Batch: s.Messages(first, last)}}
 }
 
-// Messages are the messages first to last, always the same once they were sent.
+// Messages returns the messages first to last, always the same once they were sent.
 func (s *Sender) Messages(first, last uint64) *bulkheadv1.Batch {
 	b := &bulkheadv1.Batch{}
 	for seq := first; seq <= last; seq++ {
 		if seq == s.cfg.Poison {
 			b.Messages = append(b.Messages, &bulkheadv1.Message{
 				Seq: seq, TimeUnixNano: int64(seq),
-				Process: &bulkheadv1.Process{Kind: bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, Index: s.cfg.Number, Pid: int32(s.cfg.Number)},
-				Fact:    &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{Path: "/FAULT:segv"}},
+				Process: &bulkheadv1.Process{Kind: bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, Index: s.cfg.Number,
+					Pid: int32(s.cfg.Number)},
+				Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{Path: "/FAULT:segv"}},
 			})
 			continue
 		}
 		b.Messages = append(b.Messages, &bulkheadv1.Message{
 			Seq: seq, TimeUnixNano: int64(seq),
-			Process: &bulkheadv1.Process{Kind: bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, Index: s.cfg.Number, Pid: int32(s.cfg.Number)},
+			Process: &bulkheadv1.Process{Kind: bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, Index: s.cfg.Number,
+				Pid: int32(s.cfg.Number)},
 			Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{
 				Bytes: uint64(s.cfg.Number)<<32 | seq, Chunks: seq, LastError: strings.Repeat("x", s.padding(seq)),
 			}},

@@ -110,7 +110,8 @@ func (c *Collector) Collect(stream grpc.BidiStreamingServer[bulkheadv1.ClientFra
 		return err
 	}
 	hello := first.GetHello()
-	if hello.GetProtocolVersion() != 1 || len(hello.GetClientId()) != 16 || hello.GetName() == "" || hello.GetWallClockUnixNano() == 0 {
+	if hello.GetProtocolVersion() != 1 || len(hello.GetClientId()) != 16 || hello.GetName() == "" ||
+		hello.GetWallClockUnixNano() == 0 {
 		c.T.Errorf("hello = %v", hello)
 	}
 	c.Mu.Lock()
@@ -134,7 +135,8 @@ func (c *Collector) Welcome(stream grpc.ServerStream) error {
 func (c *Collector) keep(batch *bulkheadv1.Batch) (last uint64) {
 	c.Mu.Lock()
 	defer c.Mu.Unlock()
-	if n := len(batch.GetMessages()); n == 0 || n > int(c.Limits.GetMaxBatchMessages()) || proto.Size(batch) > int(c.Limits.GetMaxFrameBytes()) {
+	if n := len(batch.GetMessages()); n == 0 || n > int(c.Limits.GetMaxBatchMessages()) ||
+		proto.Size(batch) > int(c.Limits.GetMaxFrameBytes()) {
 		c.T.Errorf("a batch of %d messages and %d bytes", n, proto.Size(batch))
 	}
 	for _, m := range batch.GetMessages() {
@@ -163,7 +165,8 @@ func AckFrame(seq uint64) *bulkheadv1.ServerFrame {
 // Receive keeps batches until Goodbye, after which the act returns. do is called
 // after each batch, with its number on this connection from 1; it acks, or returns
 // an error to end the connection.
-func (c *Collector) Receive(stream grpc.BidiStreamingServer[bulkheadv1.ClientFrame, bulkheadv1.ServerFrame], do func(n int, last uint64) error) error {
+func (c *Collector) Receive(stream grpc.BidiStreamingServer[bulkheadv1.ClientFrame, bulkheadv1.ServerFrame],
+	do func(n int, last uint64) error) error {
 	for n := 1; ; {
 		frame, err := stream.Recv()
 		if err == io.EOF {
@@ -203,7 +206,7 @@ func Refuse(code codes.Code, text string) Act {
 	}
 }
 
-// Snapshot is what came so far.
+// Snapshot returns what came so far.
 func (c *Collector) Snapshot() (messages []*bulkheadv1.Message, connections int, goodbye *bulkheadv1.Goodbye) {
 	c.Mu.Lock()
 	defer c.Mu.Unlock()
@@ -236,7 +239,8 @@ func (l *LogLines) String() string {
 // Await waits until one of the texts was logged.
 func (l *LogLines) Await(t *testing.T, texts ...string) {
 	t.Helper()
-	for deadline := time.Now().Add(PatienceInTests); time.Now().Before(deadline); time.Sleep(time.Millisecond) { // polls for the event
+	// polls for the event
+	for deadline := time.Now().Add(PatienceInTests); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		for _, text := range texts {
 			if strings.Contains(l.String(), text) {
 				return
@@ -292,7 +296,7 @@ func AckLate(c *Collector, stream ServerStream) error {
 	})
 }
 
-// ClosedAddress is an address where nobody listens.
+// ClosedAddress returns an address where nobody listens.
 func ClosedAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

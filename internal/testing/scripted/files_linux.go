@@ -7,7 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"bulkhead/client/spec"
+	"bulkhead/internal/workload"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // SmallDisk mounts a file system of its own until the test ends.
@@ -51,11 +52,24 @@ func RootOf(t *testing.T, dir string) *os.Root {
 	return root
 }
 
-func Small(path string) spec.Consumer {
-	return spec.Consumer{Path: path, ChunkSize: 1 << 12, FileSize: 1 << 14, KeepFiles: 2}
+// Small returns a consumer of small files, two of which stay.
+func Small(path string) workload.Consumer {
+	return Load(path, 1<<12, 1<<14, 2)
 }
 
-// ShortDir is a folder for the test; the path of a socket must be short.
+// Load returns a consumer that writes files of one size in chunks of one size, random data one
+// after the other, and neither syncs nor verifies them. So many files stay.
+func Load(path string, chunk, file uint64, keep uint32) workload.Consumer {
+	return workload.Consumer{
+		Path: path, ChunkSize: chunk, FileSize: file, KeepFiles: keep, Concurrency: 1,
+		Sync:    bulkheadv1.SyncPolicy_SYNC_POLICY_NONE,
+		Data:    bulkheadv1.DataKind_DATA_KIND_RANDOM,
+		Pattern: bulkheadv1.Pattern_PATTERN_SEQUENTIAL,
+		Verify:  bulkheadv1.VerifyMode_VERIFY_MODE_OFF,
+	}
+}
+
+// ShortDir returns a folder for the test; the path of a socket must be short.
 func ShortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "bh")
@@ -66,7 +80,7 @@ func ShortDir(t *testing.T) string {
 	return dir
 }
 
-// Names is what a folder holds.
+// Names returns what a folder holds.
 func Names(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -10,7 +10,8 @@ import (
 
 // UnknownRun refuses the run that a client names.
 func UnknownRun(current string) error {
-	return Refusing(codes.FailedPrecondition, bulkheadv1.Reason_REASON_RUN_UNKNOWN, map[string]string{reason.Run: current})
+	return Refusing(codes.FailedPrecondition, bulkheadv1.Reason_REASON_RUN_UNKNOWN,
+		map[string]string{reason.Run: current})
 }
 
 func Refusing(code codes.Code, why bulkheadv1.Reason, about map[string]string) error {

@@ -23,7 +23,7 @@ const (
 	Upgraded  = bulkheadv1.RestartKind_RESTART_KIND_UPGRADED
 )
 
-// Battered is a run in which every process dies at some time: the supervisor is killed
+// Battered returns a run in which every process dies at some time: the supervisor is killed
 // and restarted and then upgraded, which alpha does not notice; bravo's handler hangs
 // and the next dies with the supervisor; charlie is stopped for a while and golf's
 // network is cut; delta dies; echo kills handlers; foxtrot's messages come later, with
@@ -49,9 +49,10 @@ func Battered(t testing.TB) []*bulkheadv1.Record {
 	bravo.AttachAfter(SentAway, 0, "the handler of this connection is gone", 12, 4722)
 
 	Work(5, 5, alpha, bravo, charlie, delta, golf)
-	s.At(5900*time.Millisecond).Restarted(Restarted, &bulkheadv1.SupervisorRestarted{Pid: 4800, Version: "0.1.0", GoVersion: "go1.26.8",
-		ExpectedClients: 7, Listen: "127.0.0.1:7420", TornBytes: 211, Torn: "record cut short: 203 of 1120 bytes",
-		HandlersKept: 4, HandlersGone: 1})
+	s.At(5900*time.Millisecond).Restarted(Restarted,
+		&bulkheadv1.SupervisorRestarted{Pid: 4800, Version: "0.1.0", GoVersion: "go1.26.8",
+			ExpectedClients: 7, Listen: "127.0.0.1:7420", TornBytes: 211, Torn: "record cut short: 203 of 1120 bytes",
+			HandlersKept: 4, HandlersGone: 1})
 	alpha.Attach(1, 4711)
 	charlie.Attach(3, 4713)
 	delta.Attach(4, 4714)
@@ -73,10 +74,12 @@ func Battered(t testing.TB) []*bulkheadv1.Record {
 	s.HandlerExited(6, 6, 4716, 8*time.Second, CleanExit(), "the client answered no ping for 3s")
 	s.At(8300*time.Millisecond).Shed(96, "max_clients of 6 reached", 2*time.Second)
 	s.Shed(1, "source 192.0.2.7 has 20 connections", 0)
-	charlie.At(15*time.Second).AttachAfter(Starved, 9100*time.Millisecond, "keepalive ping failed to receive ACK within timeout", 14, 4724)
+	charlie.At(15*time.Second).AttachAfter(Starved, 9100*time.Millisecond,
+		"keepalive ping failed to receive ACK within timeout", 14, 4724)
 	golf.At(16*time.Second).AttachAfter(Network, 0, "read tcp: connection timed out", 15, 4725)
-	s.At(17*time.Second).Restarted(Upgraded, &bulkheadv1.SupervisorRestarted{Pid: 4800, Version: "0.2.0", GoVersion: "go1.26.9",
-		ExpectedClients: 7, Listen: "127.0.0.1:7420", HandlersKept: 4})
+	s.At(17*time.Second).Restarted(Upgraded,
+		&bulkheadv1.SupervisorRestarted{Pid: 4800, Version: "0.2.0", GoVersion: "go1.26.9",
+			ExpectedClients: 7, Listen: "127.0.0.1:7420", HandlersKept: 4})
 	alpha.Attach(1, 4711)
 	bravo.Attach(13, 4723)
 	charlie.Attach(14, 4724)
@@ -89,11 +92,12 @@ func Battered(t testing.TB) []*bulkheadv1.Record {
 	return s.Records
 }
 
-// echoPoisons has one frame of echo kill three handlers.
+// echoPoisons lets one frame of echo kill three handlers.
 func echoPoisons(s *Story, echo *Actor) {
 	classes := []bulkheadv1.ExitClass{bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_OOM,
 		bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX}
-	causes := []string{"killed by signal 11 (SIGSEGV)", "ran out of memory: probably killed by the system's out-of-memory killer",
+	causes := []string{"killed by signal 11 (SIGSEGV)",
+		"ran out of memory: probably killed by the system's out-of-memory killer",
 		"did what its sandbox forbids: killed by signal 31 (SIGSYS)"}
 	pids, connections := []int32{4715, 4718, 4719}, []uint64{5, 8, 9}
 	for i, id := range connections {
@@ -115,17 +119,23 @@ func foxtrotComesLater(s *Story) {
 	f.Start()
 	f.Say(f.Progress(0, 5, 1, "write /mnt/data: input/output error"))
 	oom := &bulkheadv1.ProcessExit{Class: bulkheadv1.ExitClass_EXIT_CLASS_OOM, ExitCode: 2,
-		Cause: "ran out of memory: exit status 2: fatal error: runtime: out of memory", ReadBlocks: 128, WrittenBlocks: 4096, MajorFaults: 77}
-	late := &bulkheadv1.ProcessExit{Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED, Cause: "did not end in 10s and was killed"}
+		Cause: "ran out of memory: exit status 2: fatal error: runtime: out of memory", ReadBlocks: 128,
+		WrittenBlocks: 4096, MajorFaults: 77}
+	late := &bulkheadv1.ProcessExit{Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED,
+		Cause: "did not end in 10s and was killed"}
 	f.At(19500 * time.Millisecond).Say(f.Stop(bulkheadv1.StopReason_STOP_REASON_FAILED,
-		"every consumer is gone:\nconsumer 0: ran out of memory: exit status 2\r\n\n  consumer 1: no space left on device\x1b[2J\n",
+		"every consumer is gone:\nconsumer 0: ran out of memory: exit status 2\r\n\n  consumer 1: no space left on "+
+			"device\x1b[2J\n",
 		map[int32]*bulkheadv1.ProcessExit{f.Pid(KindConsumer, 0): oom, f.Pid(KindMonitor, 0): late}))
 	f.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
-	s.Handler(17, 7, 4727, bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, "broke the protocol: it acknowledged what nobody sent; killed", false)
+	s.Handler(17, 7, 4727, bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL,
+		"broke the protocol: it acknowledged what nobody sent; killed", false)
 }
 
 // Handler ends a handler that did not end in order.
-func (s *Story) Handler(connection uint64, session uint32, pid int32, class bulkheadv1.ExitClass, cause string, atWork bool) {
-	s.HandlerExited(connection, session, pid, 600*time.Millisecond, &bulkheadv1.ProcessExit{Class: class, Cause: cause}, "")
+func (s *Story) Handler(connection uint64, session uint32, pid int32, class bulkheadv1.ExitClass, cause string,
+	atWork bool) {
+	s.HandlerExited(connection, session, pid, 600*time.Millisecond, &bulkheadv1.ProcessExit{Class: class, Cause: cause},
+		"")
 	s.Records[len(s.Records)-1].GetHandlerExited().AtWork = atWork
 }

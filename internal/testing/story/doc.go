@@ -1,3 +1,3 @@
 // Package story tells runs for tests of reports: each call adds records to a journal, as a
-// supervisor would have written them, of clients that do what an actor is told to do.
+// supervisor would have written them, about clients that do what the test tells their actors.
 package story

@@ -8,7 +8,7 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// Specialist is a client whose consumers are told exactly what to write.
+// Specialist returns a client whose consumers are told exactly what to write.
 func (s *Story) Specialist(name string, session uint32, w *bulkheadv1.Workload) *Actor {
 	a := s.Arrive(name, session, uint64(session), int32(4710+session), 0)
 	a.Consumers = uint32(len(w.GetConsumers()))
@@ -21,15 +21,17 @@ func (s *Story) Specialist(name string, session uint32, w *bulkheadv1.Workload) 
 			opened.Hello.Workload = w
 		}
 	}
-	list := []*bulkheadv1.Message{{Process: a.Process(kindClient, 0), Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}}}}
+	list := []*bulkheadv1.Message{
+		{Process: a.Process(kindClient, 0), Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}}}}
 	for i, spec := range w.GetConsumers() {
-		list = append(list, &bulkheadv1.Message{Process: a.Process(KindConsumer, uint32(i)), Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{Consumer: spec}}})
+		list = append(list, &bulkheadv1.Message{Process: a.Process(KindConsumer, uint32(i)),
+			Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{Consumer: spec}}})
 	}
 	a.Say(list...)
 	return a
 }
 
-// Sampled is a histogram of n values around a middle.
+// Sampled returns a histogram of n values around a middle.
 func (a *Actor) Sampled(n int, middle time.Duration) *bulkheadv1.Histogram {
 	var h latency.Histogram
 	for range n {
@@ -38,7 +40,7 @@ func (a *Actor) Sampled(n int, middle time.Duration) *bulkheadv1.Histogram {
 	return h.Proto()
 }
 
-// Phased is a second of a consumer that has every phase; waiting is how long a chunk had
+// Phased returns a second of a consumer that has every phase; waiting is how long a chunk had
 // to wait before its turn.
 func (a *Actor) Phased(index uint32, chunks int, waiting time.Duration) *bulkheadv1.Progress {
 	p := a.Progress(index, uint64(chunks), 0, "").GetProgress()
@@ -55,45 +57,52 @@ func (a *Actor) SayProgress(index uint32, p *bulkheadv1.Progress) {
 }
 
 func (a *Actor) Corruption(index uint32, c *bulkheadv1.Corruption) *bulkheadv1.Message {
-	return &bulkheadv1.Message{Process: a.Process(KindConsumer, index), Fact: &bulkheadv1.Message_Corruption{Corruption: c}}
+	return &bulkheadv1.Message{Process: a.Process(KindConsumer, index),
+		Fact: &bulkheadv1.Message_Corruption{Corruption: c}}
 }
 
-// Recycled is a file that was written over in place for the generation-th time.
+// Recycled returns a file that was written over in place for the generation-th time.
 func (a *Actor) Recycled(index uint32, file uint64, generation uint32) *bulkheadv1.Message {
 	m := a.Rollover(index, file, false)
 	m.GetRollover().Generation, m.GetRollover().Verification = generation, bulkheadv1.Verification_VERIFICATION_OK
 	return m
 }
 
-// walSpec is a consumer with about every knob turned.
+// walSpec returns a consumer with about every knob turned.
 func walSpec(index uint32) *bulkheadv1.ConsumerSpec {
 	return &bulkheadv1.ConsumerSpec{
-		Index: index, Path: "/mnt/data/bulkhead-rated/consumer-0", ChunkSizeBytes: 64 << 10, FileSizeBytes: 16 << 20, KeepFiles: 4, Recycle: true,
+		Index: index, Path: "/mnt/data/bulkhead-rated/consumer-0", ChunkSizeBytes: 64 << 10, FileSizeBytes: 16 << 20,
+		KeepFiles: 4, Recycle: true,
 		ChunkSizes: []*bulkheadv1.WeightedSize{{SizeBytes: 8 << 10, Weight: 7}, {SizeBytes: 64 << 10, Weight: 3}},
 		Sync:       bulkheadv1.SyncPolicy_SYNC_POLICY_CHUNK, RateChunksPerSecond: 50, RateBytesPerSecond: 4_000_000,
 		Data:        &bulkheadv1.DataSpec{Kind: bulkheadv1.DataKind_DATA_KIND_COMPRESSIBLE, Percent: 60, Seed: 7},
-		Preallocate: true, Pattern: bulkheadv1.Pattern_PATTERN_SEQUENTIAL, Verify: bulkheadv1.VerifyMode_VERIFY_MODE_ROLLOVER,
+		Preallocate: true, Pattern: bulkheadv1.Pattern_PATTERN_SEQUENTIAL,
+		Verify:      bulkheadv1.VerifyMode_VERIFY_MODE_ROLLOVER,
 		StopOnError: true, ReserveBytes: 1 << 30,
 	}
 }
 
-// bulkSpec is a consumer that writes as fast as it can.
+// bulkSpec returns a consumer that writes as fast as it can.
 func bulkSpec(index uint32) *bulkheadv1.ConsumerSpec {
 	return &bulkheadv1.ConsumerSpec{
-		Index: index, Path: "/mnt/bulk/bulkhead-rated/consumer-1", ChunkSizeBytes: 1 << 20, MinFileSizeBytes: 32 << 20, FileSizeBytes: 64 << 20, KeepFiles: 2,
-		Sync: bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES, SyncBytes: 16 << 20, Direct: true, Concurrency: 2, Pattern: bulkheadv1.Pattern_PATTERN_RANDOM,
-		StartDelayNano: int64(time.Second), ThinkTimeNano: int64(2 * time.Millisecond), Data: &bulkheadv1.DataSpec{Kind: bulkheadv1.DataKind_DATA_KIND_RANDOM},
+		Index: index, Path: "/mnt/bulk/bulkhead-rated/consumer-1", ChunkSizeBytes: 1 << 20, MinFileSizeBytes: 32 << 20,
+		FileSizeBytes: 64 << 20, KeepFiles: 2,
+		Sync: bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES, SyncBytes: 16 << 20, Direct: true, Concurrency: 2,
+		Pattern:        bulkheadv1.Pattern_PATTERN_RANDOM,
+		StartDelayNano: int64(time.Second), ThinkTimeNano: int64(2 * time.Millisecond),
+		Data:   &bulkheadv1.DataSpec{Kind: bulkheadv1.DataKind_DATA_KIND_RANDOM},
 		Verify: bulkheadv1.VerifyMode_VERIFY_MODE_OFF,
 	}
 }
 
-// Rated is a run with a rate: the service time stays, and the response has a second in
+// Rated returns a run with a rate: the service time stays, and the response has a second in
 // which everything waited.
 func Rated(t testing.TB) []*bulkheadv1.Record {
 	s := New(t, 1)
 	a := s.At(90*time.Millisecond).Specialist("rated", 1, &bulkheadv1.Workload{
-		RampNano: int64(2 * time.Second), TotalBytes: 10_000_000_000, Consumers: []*bulkheadv1.ConsumerSpec{walSpec(0), bulkSpec(1), bulkSpec(2)},
-		StopWhen: &bulkheadv1.SteadyState{WindowNano: int64(10 * time.Second), MaxVariationPercent: 2.5},
+		RampNano: int64(2 * time.Second), TotalBytes: 10_000_000_000,
+		Consumers: []*bulkheadv1.ConsumerSpec{walSpec(0), bulkSpec(1), bulkSpec(2)},
+		StopWhen:  &bulkheadv1.SteadyState{WindowNano: int64(10 * time.Second), MaxVariationPercent: 2.5},
 	})
 	for n := 1; n <= 14; n++ {
 		a.At(time.Duration(n)*time.Second + 40*time.Millisecond)
@@ -119,14 +128,16 @@ func Rated(t testing.TB) []*bulkheadv1.Record {
 	return s.Records
 }
 
-// Corrupted is a run in which all closes in order, and the storage lies: one client has
+// Corrupted returns a run in which all closes in order, and the storage lies: one client has
 // corrupt blocks, another verified and found all as written.
 func Corrupted(t testing.TB) []*bulkheadv1.Record {
 	s := New(t, 2)
 	spec := func(name string) *bulkheadv1.Workload {
-		return &bulkheadv1.Workload{Consumers: []*bulkheadv1.ConsumerSpec{{Path: "/mnt/data/bulkhead-" + name + "/consumer-0", ChunkSizeBytes: Mib, FileSizeBytes: 64 * Mib,
-			KeepFiles: 2, Sync: bulkheadv1.SyncPolicy_SYNC_POLICY_FILE, Verify: bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS, Pattern: bulkheadv1.Pattern_PATTERN_SEQUENTIAL,
-			Data: &bulkheadv1.DataSpec{Kind: bulkheadv1.DataKind_DATA_KIND_DEDUPABLE, Percent: 40}}}}
+		return &bulkheadv1.Workload{Consumers: []*bulkheadv1.ConsumerSpec{
+			{Path: "/mnt/data/bulkhead-" + name + "/consumer-0", ChunkSizeBytes: Mib, FileSizeBytes: 64 * Mib,
+				KeepFiles: 2, Sync: bulkheadv1.SyncPolicy_SYNC_POLICY_FILE,
+				Verify: bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS, Pattern: bulkheadv1.Pattern_PATTERN_SEQUENTIAL,
+				Data: &bulkheadv1.DataSpec{Kind: bulkheadv1.DataKind_DATA_KIND_DEDUPABLE, Percent: 40}}}}
 	}
 	a := s.At(90*time.Millisecond).Specialist("alpha", 1, spec("alpha"))
 	b := s.At(120*time.Millisecond).Specialist("bravo", 2, spec("bravo"))
@@ -150,9 +161,11 @@ func Corrupted(t testing.TB) []*bulkheadv1.Record {
 		}
 		if n == 6 {
 			path := "/mnt/data/bulkhead-alpha/consumer-0/00000002.dat"
-			a.Say(a.Corruption(0, &bulkheadv1.Corruption{Path: path, FileIndex: 2, OffsetBytes: 8192, LengthBytes: 8192, Kind: bulkheadv1.CorruptionKind_CORRUPTION_KIND_STALE,
+			a.Say(a.Corruption(0, &bulkheadv1.Corruption{Path: path, FileIndex: 2, OffsetBytes: 8192, LengthBytes: 8192,
+				Kind:     bulkheadv1.CorruptionKind_CORRUPTION_KIND_STALE,
 				Expected: "blocks 2…3 of file 2, generation 2", Found: "blocks 2…3 of file 2, generation 1"}),
-				a.Corruption(0, &bulkheadv1.Corruption{Path: path, FileIndex: 2, OffsetBytes: 40960, LengthBytes: 4096, Kind: bulkheadv1.CorruptionKind_CORRUPTION_KIND_FLIPPED,
+				a.Corruption(0, &bulkheadv1.Corruption{Path: path, FileIndex: 2, OffsetBytes: 40960, LengthBytes: 4096,
+					Kind:     bulkheadv1.CorruptionKind_CORRUPTION_KIND_FLIPPED,
 					Expected: "checksum 5f1c…a0", Found: "checksum 771d…3e, first difference at byte 41\x1b[7m003"}))
 		}
 	}

@@ -43,7 +43,7 @@ func Leave(after time.Duration, connection map[uint32]uint64, actors ...*Actor) 
 	leaveEvery(40*time.Millisecond, after, connection, actors...)
 }
 
-// leaveEvery is leave, with apart between two actors.
+// leaveEvery does what leave does, with apart between two actors.
 func leaveEvery(apart, after time.Duration, connection map[uint32]uint64, actors ...*Actor) {
 	for _, a := range actors {
 		a.At(after + time.Duration(a.Session)*apart)
@@ -106,7 +106,7 @@ func KilledSupervisor(t testing.TB) []*bulkheadv1.Record {
 	return s.Records
 }
 
-// Disturbed is a run in which much goes wrong: alpha's handler is killed and
+// Disturbed returns a run in which much goes wrong: alpha's handler is killed and
 // alpha resumes; bravo is killed and lost; charlie has a consumer killed, one
 // stuck, and write errors, yet closes; garbage and a wrong token are rejected; a
 // handler dies before its use; one expected client never comes.
@@ -150,10 +150,11 @@ func Disturbed(t testing.TB) []*bulkheadv1.Record {
 	return s.Records
 }
 
-// charlieSuffers is what charlie says in second n: one consumer is gone, the
+// charlieSuffers adds what charlie says in second n: one consumer is gone, the
 // other runs out of space and then is stuck.
 func charlieSuffers(c *Actor, n int) {
-	gone := &bulkheadv1.HeartbeatMiss{Process: c.Process(KindConsumer, 1), Reason: "process is gone (killed by SIGKILL)", Gone: true}
+	gone := &bulkheadv1.HeartbeatMiss{Process: c.Process(KindConsumer, 1),
+		Reason: "process is gone (killed by SIGKILL)", Gone: true}
 	c.At(time.Duration(n)*time.Second + 90*time.Millisecond)
 	switch n {
 	case 8:
@@ -166,7 +167,8 @@ func charlieSuffers(c *Actor, n int) {
 		stuck.StalledNano = int64(n-9) * int64(time.Second)
 		stuck.Late, stuck.LatencyNano = n == 14, 1_100_000_000
 		c.Say(beat, c.Progress(0, 0, 0, ""), &bulkheadv1.Message{Process: c.Process(KindConsumer, 1),
-			Fact: &bulkheadv1.Message_MonitorError{MonitorError: &bulkheadv1.MonitorError{Reason: "process 5321 is gone"}}})
+			Fact: &bulkheadv1.Message_MonitorError{
+				MonitorError: &bulkheadv1.MonitorError{Reason: "process 5321 is gone"}}})
 	case 15:
 		// What no client should say: half a batch, and a rate from nowhere.
 		c.SayBytes(c.Seq+1, c.Seq+2, []byte{0x0a, 0x20, 0x08})
@@ -180,7 +182,8 @@ func charlieStops(c *Actor) {
 	dead := KilledExit()
 	dead.EndedUnixNano = RunStart.Add(7300*time.Millisecond + c.ahead).UnixNano()
 	c.At(21 * time.Second)
-	c.Say(c.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", map[int32]*bulkheadv1.ProcessExit{c.Pid(KindConsumer, 1): dead}))
+	c.Say(c.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "",
+		map[int32]*bulkheadv1.ProcessExit{c.Pid(KindConsumer, 1): dead}))
 	c.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
 	c.HandlerExited(3, 3, 4713, 21*time.Second, CleanExit(), "")
 }

@@ -60,13 +60,16 @@ func (s *Story) Add(r *bulkheadv1.Record) {
 }
 
 func (s *Story) Rejected(connection uint64, pid int32, peer, name, reason string) {
-	s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_ConnectionRejected{ConnectionRejected: &bulkheadv1.ConnectionRejected{
-		ConnectionId: connection, Peer: peer, HandlerPid: pid, Reason: reason, ClientName: name,
-	}}})
+	s.Add(
+		&bulkheadv1.Record{Entry: &bulkheadv1.Record_ConnectionRejected{
+			ConnectionRejected: &bulkheadv1.ConnectionRejected{
+				ConnectionId: connection, Peer: peer, HandlerPid: pid, Reason: reason, ClientName: name,
+			}}})
 }
 
 // HandlerExited ends handler pid, which served connection for life.
-func (s *Story) HandlerExited(connection uint64, session uint32, pid int32, life time.Duration, exit *bulkheadv1.ProcessExit, end string) {
+func (s *Story) HandlerExited(connection uint64, session uint32, pid int32, life time.Duration,
+	exit *bulkheadv1.ProcessExit, end string) {
 	exit.Process = &bulkheadv1.Process{Pid: pid}
 	exit.EndedUnixNano = RunStart.Add(s.After).UnixNano()
 	exit.StartedUnixNano = RunStart.Add(s.After - life).UnixNano()
@@ -78,7 +81,7 @@ func (s *Story) HandlerExited(connection uint64, session uint32, pid int32, life
 	}}})
 }
 
-// Restarted is another supervisor taking the run up.
+// Restarted adds another supervisor that resumes the run.
 func (s *Story) Restarted(kind bulkheadv1.RestartKind, more *bulkheadv1.SupervisorRestarted) {
 	more.Kind, more.RecordMinor = kind, protocol.RecordMinor
 	s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SupervisorRestarted{SupervisorRestarted: more}})
@@ -92,7 +95,9 @@ func (s *Story) Shed(count uint64, reason string, ago time.Duration) {
 }
 
 func (s *Story) Ended(reason bulkheadv1.RunEnd, detail string) {
-	s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunEnded{RunEnded: &bulkheadv1.RunEnded{Reason: reason, Detail: detail}}})
+	s.Add(
+		&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunEnded{
+			RunEnded: &bulkheadv1.RunEnded{Reason: reason, Detail: detail}}})
 }
 
 func peerOf(connection uint64) string { return fmt.Sprintf("127.0.0.1:%d", 50000+connection) }
@@ -134,7 +139,8 @@ func (s *Story) Arrive(name string, session uint32, connection uint64, pid int32
 	}
 	s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: &bulkheadv1.SessionOpened{
 		Session: session, SessionId: fmt.Sprintf("s-%08x", session*0x1234567), Hello: &bulkheadv1.Hello{
-			ProtocolVersion: protocol.Version, ProtocolMinor: protocol.Minor, ClientId: id, Name: name, Host: name + ".lab", ClientVersion: "0.1.0", Pid: a.Pid(kindClient, 0),
+			ProtocolVersion: protocol.Version, ProtocolMinor: protocol.Minor, ClientId: id, Name: name,
+			Host: name + ".lab", ClientVersion: "0.1.0", Pid: a.Pid(kindClient, 0),
 			Labels: map[string]string{"rack": fmt.Sprint(session), "disk": "nvme"}, WallClockUnixNano: a.Clock(),
 			Workload: &bulkheadv1.Workload{
 				RuntimeNano: int64(20 * time.Second), HeartbeatIntervalNano: int64(2 * time.Second),
@@ -153,7 +159,7 @@ func (a *Actor) At(after time.Duration) *Actor {
 	return a
 }
 
-// Clock is the client's wall clock.
+// Clock returns the client's wall clock.
 func (a *Actor) Clock() int64 { return RunStart.Add(a.After + a.ahead).UnixNano() }
 
 func (a *Actor) Pid(kind bulkheadv1.ProcessKind, index uint32) int32 {
@@ -176,13 +182,13 @@ func (a *Actor) Attach(connection uint64, pid int32) {
 	}}})
 }
 
-// DetachAs is detach with what the supervisor's side saw.
+// DetachAs does what Detach does, with what the supervisor's side saw.
 func (a *Actor) DetachAs(class bulkheadv1.DetachClass, connection uint64, cause string) {
 	a.Detach(connection, cause)
 	a.Records[len(a.Records)-1].GetSessionDetached().Class = class
 }
 
-// AttachAfter is attach by a client that says why it was away.
+// AttachAfter does what Attach does, for a client that says why it was away.
 func (a *Actor) AttachAfter(said bulkheadv1.Absence, starved time.Duration, end string, connection uint64, pid int32) {
 	a.Attach(connection, pid)
 	e := a.Records[len(a.Records)-1].GetSessionAttached()
@@ -226,19 +232,21 @@ func (a *Actor) SayBytes(first, last uint64, encoded []byte) {
 	}}})
 }
 
-// Start says that every process of the client is up.
+// Start adds the Start messages of all processes of the client.
 func (a *Actor) Start() {
-	list := []*bulkheadv1.Message{{Process: a.Process(kindClient, 0), Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}}}}
+	list := []*bulkheadv1.Message{
+		{Process: a.Process(kindClient, 0), Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}}}}
 	for i := range a.Consumers {
-		list = append(list, &bulkheadv1.Message{Process: a.Process(KindConsumer, i), TimeUnixNano: a.Clock() + int64(i+4)*1_100_000,
-			Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{Consumer: a.spec(i)}}})
+		list = append(list, &bulkheadv1.Message{Process: a.Process(KindConsumer, i),
+			TimeUnixNano: a.Clock() + int64(i+4)*1_100_000,
+			Fact:         &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{Consumer: a.spec(i)}}})
 	}
 	list = append(list, &bulkheadv1.Message{Process: a.Process(KindMonitor, 0), TimeUnixNano: a.Clock() + 9_300_000,
 		Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}}})
 	a.Say(list...)
 }
 
-// second is what every worker says once a second of steady writing: consumer i
+// second returns what every worker says once a second of steady writing: consumer i
 // writes 4·(i+1) files of 64 MiB in 20 s.
 func (a *Actor) second(n int) []*bulkheadv1.Message {
 	var list []*bulkheadv1.Message
@@ -263,10 +271,12 @@ func (a *Actor) Progress(index uint32, chunks, errors uint64, text string) *bulk
 			chunks++
 		}
 	}
-	return &bulkheadv1.Message{Process: a.Process(KindConsumer, index), Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{
-		IntervalNano: int64(time.Second), Bytes: h.Count() * a.chunk, Chunks: h.Count(), Errors: errors, LastError: text,
-		ChunkWrite: h.Proto(),
-	}}}
+	return &bulkheadv1.Message{Process: a.Process(KindConsumer, index),
+		Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{
+			IntervalNano: int64(time.Second), Bytes: h.Count() * a.chunk, Chunks: h.Count(), Errors: errors,
+			LastError:  text,
+			ChunkWrite: h.Proto(),
+		}}}
 }
 
 func (a *Actor) Rollover(index uint32, file uint64, partial bool) *bulkheadv1.Message {
@@ -274,25 +284,33 @@ func (a *Actor) Rollover(index uint32, file uint64, partial bool) *bulkheadv1.Me
 	if partial {
 		size = a.chunk // no more than it has written beside its whole files
 	}
-	return &bulkheadv1.Message{Process: a.Process(KindConsumer, index), Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{
-		Path: fmt.Sprintf("%s/%08d.dat", a.spec(index).Path, file), FileIndex: file, SizeBytes: size, ChunkSizeBytes: a.chunk,
-		Chunks: size / a.chunk, FirstWriteUnixNano: a.Clock() - int64(5*time.Second), CreateNano: int64(80_000 + a.random.IntN(50_000)),
-		WriteNano: int64(20_000_000 + a.random.IntN(4_000_000)), SyncNano: int64(31_000_000 + a.random.IntN(9_000_000)),
-		CloseNano: int64(9000 + a.random.IntN(4000)), Verification: bulkheadv1.Verification_VERIFICATION_OFF, Partial: partial,
-	}}}
+	return &bulkheadv1.Message{Process: a.Process(KindConsumer, index),
+		Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{
+			Path: fmt.Sprintf("%s/%08d.dat", a.spec(index).Path, file), FileIndex: file, SizeBytes: size,
+			ChunkSizeBytes: a.chunk,
+			Chunks:         size / a.chunk, FirstWriteUnixNano: a.Clock() - int64(5*time.Second),
+			CreateNano: int64(80_000 + a.random.IntN(50_000)),
+			WriteNano:  int64(20_000_000 + a.random.IntN(4_000_000)),
+			SyncNano:   int64(31_000_000 + a.random.IntN(9_000_000)),
+			CloseNano:  int64(9000 + a.random.IntN(4000)), Verification: bulkheadv1.Verification_VERIFICATION_OFF,
+			Partial: partial,
+		}}}
 }
 
 func (a *Actor) Sample(index uint32, n int) *bulkheadv1.Message {
-	return &bulkheadv1.Message{Process: a.Process(KindConsumer, index), Fact: &bulkheadv1.Message_Monitor{Monitor: &bulkheadv1.Monitor{
-		UserCpuNano: int64(n) * 20_000_000, SystemCpuNano: int64(n)*150_000_000 + int64(n%3)*10_000_000,
-		ResidentBytes: 21_000_000 + uint64(n)*4096, Threads: 9, Fds: 11, WrittenBytes: uint64(n) * 13 * uint64(index+1) * a.chunk,
-		StorageBytes: uint64(n) * 12 * uint64(index+1) * a.chunk, ElapsedNano: int64(n) * int64(time.Second),
-	}}}
+	return &bulkheadv1.Message{Process: a.Process(KindConsumer, index),
+		Fact: &bulkheadv1.Message_Monitor{Monitor: &bulkheadv1.Monitor{
+			UserCpuNano: int64(n) * 20_000_000, SystemCpuNano: int64(n)*150_000_000 + int64(n%3)*10_000_000,
+			ResidentBytes: 21_000_000 + uint64(n)*4096, Threads: 9, Fds: 11,
+			WrittenBytes: uint64(n) * 13 * uint64(index+1) * a.chunk,
+			StorageBytes: uint64(n) * 12 * uint64(index+1) * a.chunk, ElapsedNano: int64(n) * int64(time.Second),
+		}}}
 }
 
-// Heartbeat is a round that everybody answered in time, but for those in misses.
+// Heartbeat returns a round that everybody answered in time, but for those in misses.
 func (a *Actor) Heartbeat(round uint64, misses ...*bulkheadv1.HeartbeatMiss) *bulkheadv1.Message {
-	h := &bulkheadv1.Heartbeat{Round: round, StartedUnixNano: a.Clock(), TimeoutNano: int64(time.Second), Misses: misses}
+	h := &bulkheadv1.Heartbeat{Round: round, StartedUnixNano: a.Clock(), TimeoutNano: int64(time.Second),
+		Misses: misses}
 	missed := make(map[int32]bool)
 	for _, m := range misses {
 		missed[m.GetProcess().GetPid()] = true
@@ -303,16 +321,18 @@ func (a *Actor) Heartbeat(round uint64, misses ...*bulkheadv1.HeartbeatMiss) *bu
 			p = a.Process(KindConsumer, i)
 		}
 		if !missed[p.GetPid()] {
-			h.Answers = append(h.Answers, &bulkheadv1.HeartbeatAnswer{Process: p, LatencyNano: int64(210_000 + a.random.IntN(400_000)),
-				State: bulkheadv1.WorkerState_WORKER_STATE_WORKING})
+			h.Answers = append(h.Answers, &bulkheadv1.HeartbeatAnswer{Process: p,
+				LatencyNano: int64(210_000 + a.random.IntN(400_000)),
+				State:       bulkheadv1.WorkerState_WORKER_STATE_WORKING})
 		}
 	}
 	return &bulkheadv1.Message{Process: a.Process(kindClient, 0), Fact: &bulkheadv1.Message_Heartbeat{Heartbeat: h}}
 }
 
-// Stop is the last message. Workers named in exits ended like that, the others in
+// Stop returns the last message. Workers named in exits ended like that, the others in
 // order.
-func (a *Actor) Stop(reason bulkheadv1.StopReason, detail string, exits map[int32]*bulkheadv1.ProcessExit) *bulkheadv1.Message {
+func (a *Actor) Stop(reason bulkheadv1.StopReason, detail string,
+	exits map[int32]*bulkheadv1.ProcessExit) *bulkheadv1.Message {
 	stop := &bulkheadv1.Stop{Reason: reason, Detail: detail}
 	for i := range a.Consumers + 1 {
 		p := a.Process(KindMonitor, 0)
@@ -334,7 +354,7 @@ func (a *Actor) Stop(reason bulkheadv1.StopReason, detail string, exits map[int3
 	return &bulkheadv1.Message{Process: a.Process(kindClient, 0), Fact: &bulkheadv1.Message_Stop{Stop: stop}}
 }
 
-// Idle is a run that waits for its first client, has two of them at work for 20 s, which
+// Idle returns a run that waits for its first client, has two of them at work for 20 s, which
 // come 7 s after each other, and then waits for a third one that never comes.
 func Idle(t testing.TB, before, after time.Duration) []*bulkheadv1.Record {
 	s := New(t, 3)
@@ -378,7 +398,9 @@ func (s *Story) Silent(session uint32, length time.Duration, ongoing bool) {
 }
 
 func (s *Story) Paused(length time.Duration) {
-	s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SupervisorPaused{SupervisorPaused: &bulkheadv1.SupervisorPaused{PausedNano: int64(length)}}})
+	s.Add(
+		&bulkheadv1.Record{Entry: &bulkheadv1.Record_SupervisorPaused{
+			SupervisorPaused: &bulkheadv1.SupervisorPaused{PausedNano: int64(length)}}})
 }
 
 func SayFiles(a *Actor, files uint64) {
@@ -400,15 +422,17 @@ func (s *Story) Resend(a *Actor, number uint32, after uint64) *Actor {
 }
 
 func (s *Story) Hello(session uint32) *bulkheadv1.Hello {
-	i := slices.IndexFunc(s.Records, func(r *bulkheadv1.Record) bool { return r.GetSessionOpened().GetSession() == session })
+	i := slices.IndexFunc(s.Records,
+		func(r *bulkheadv1.Record) bool { return r.GetSessionOpened().GetSession() == session })
 	return s.Records[i].GetSessionOpened().GetHello()
 }
 
 func TakeOver(kept, gone uint32) *bulkheadv1.SupervisorRestarted {
-	return &bulkheadv1.SupervisorRestarted{Pid: 9, ExpectedClients: 1, Listen: "127.0.0.1:1", HandlersKept: kept, HandlersGone: gone}
+	return &bulkheadv1.SupervisorRestarted{Pid: 9, ExpectedClients: 1, Listen: "127.0.0.1:1", HandlersKept: kept,
+		HandlersGone: gone}
 }
 
-// Missing is a round that a consumer did not answer.
+// Missing returns a round that a consumer did not answer.
 func (a *Actor) Missing(round uint64, index uint32, reason string) *bulkheadv1.Message {
 	return a.Heartbeat(round, &bulkheadv1.HeartbeatMiss{Process: a.Process(KindConsumer, index), Reason: reason})
 }
@@ -428,7 +452,8 @@ func Crowd(t testing.TB, clients, consumers uint32, seconds int, add func(*bulkh
 	connections := make(map[uint32]uint64)
 	for i := range actors {
 		n := uint32(i + 1)
-		a := s.At(time.Duration(n)*time.Millisecond).Arrive(fmt.Sprintf("client-%03d", n), n, uint64(n), int32(4710+n), time.Duration(i%7)*time.Millisecond)
+		a := s.At(time.Duration(n)*time.Millisecond).Arrive(fmt.Sprintf("client-%03d", n), n, uint64(n), int32(4710+n),
+			time.Duration(i%7)*time.Millisecond)
 		connections[n] = uint64(n)
 		a.Start()
 		actors[i] = a
@@ -449,9 +474,11 @@ func Crowd(t testing.TB, clients, consumers uint32, seconds int, add func(*bulkh
 			a.At(time.Duration(n)*time.Second + time.Duration(i)*time.Millisecond)
 			list := make([]*bulkheadv1.Message, 0, 12)
 			for c := range a.Consumers {
-				list = append(list, a.Sample(c, n), &bulkheadv1.Message{Process: a.Process(KindConsumer, c), Fact: &bulkheadv1.Message_Progress{
-					Progress: &bulkheadv1.Progress{IntervalNano: int64(time.Second), Bytes: 120 * Mib, Chunks: 120, ChunkWrite: shapes[(n+i+int(c))%len(shapes)],
-						Sync: shapes[(n+i)%len(shapes)], Create: once, Close: once}}})
+				list = append(list, a.Sample(c, n),
+					&bulkheadv1.Message{Process: a.Process(KindConsumer, c), Fact: &bulkheadv1.Message_Progress{
+						Progress: &bulkheadv1.Progress{IntervalNano: int64(time.Second), Bytes: 120 * Mib, Chunks: 120,
+							ChunkWrite: shapes[(n+i+int(c))%len(shapes)],
+							Sync:       shapes[(n+i)%len(shapes)], Create: once, Close: once}}})
 				if (n+i)%int(consumers) == int(c) {
 					list = append(list, a.Rollover(c, uint64(n), false))
 				}
@@ -472,21 +499,22 @@ func Crowd(t testing.TB, clients, consumers uint32, seconds int, add func(*bulkh
 	return messages
 }
 
-// Worked has consumers do what makes a load a whole one: write, finish a file, be sampled.
+// Worked adds what makes a load whole: consumers write, finish a file, are sampled.
 func (a *Actor) Worked(indexes ...uint32) {
 	for _, i := range indexes {
 		a.Say(a.Progress(i, 60, 0, ""), a.Rollover(i, 0, false), a.Sample(i, 1))
 	}
 }
 
-// Long is a run of three clients that wrote for a while at random, with gaps, odd spans
+// Long returns a run of three clients that wrote for a while at random, with gaps, odd spans
 // and clocks that are off; it outgrows its first intervals. Every latency is in samples.
 func Long(t testing.TB, length time.Duration) (records []*bulkheadv1.Record, samples []time.Duration) {
 	s := New(t, 3)
 	random := rand.New(rand.NewPCG(21, 8))
 	var actors []*Actor
 	for n := uint32(1); n <= 3; n++ {
-		actors = append(actors, s.Arrive(string(rune('a'+n)), n, uint64(n), int32(4000+n), time.Duration(n)*-20*time.Second))
+		actors = append(actors, s.Arrive(string(rune('a'+n)), n, uint64(n), int32(4000+n),
+			time.Duration(n)*-20*time.Second))
 	}
 	ended := make([]time.Duration, 3)
 	for now := time.Second; now < length; now += time.Duration(random.IntN(4_000_000_000)) {
@@ -528,7 +556,8 @@ func Sum[T uint64 | uint32](list []T) (n uint64) {
 func BySession(records []*bulkheadv1.Record) (run []*bulkheadv1.Record, sessions map[uint32][]*bulkheadv1.Record) {
 	sessions = make(map[uint32][]*bulkheadv1.Record)
 	for _, r := range records {
-		session := cmp.Or(r.GetSessionOpened().GetSession(), r.GetSessionAttached().GetSession(), r.GetSessionBatch().GetSession(),
+		session := cmp.Or(r.GetSessionOpened().GetSession(), r.GetSessionAttached().GetSession(),
+			r.GetSessionBatch().GetSession(),
 			r.GetSessionDetached().GetSession(), r.GetSessionEnded().GetSession(), r.GetHandlerExited().GetSession())
 		if session == 0 {
 			run = append(run, r)
@@ -539,13 +568,14 @@ func BySession(records []*bulkheadv1.Record) (run []*bulkheadv1.Record, sessions
 	return run, sessions
 }
 
-// Place is a corruption of one block in file n of a client.
+// Place returns a corruption of one block in file n of a client.
 func Place(n int) *bulkheadv1.Corruption {
-	return &bulkheadv1.Corruption{Path: fmt.Sprintf("/mnt/f%d", n), FileIndex: uint64(n), OffsetBytes: 4096, LengthBytes: 4096,
-		Kind: bulkheadv1.CorruptionKind_CORRUPTION_KIND_TORN, Expected: "a", Found: "b"}
+	return &bulkheadv1.Corruption{Path: fmt.Sprintf("/mnt/f%d", n), FileIndex: uint64(n), OffsetBytes: 4096,
+		LengthBytes: 4096,
+		Kind:        bulkheadv1.CorruptionKind_CORRUPTION_KIND_TORN, Expected: "a", Found: "b"}
 }
 
-// Loaded is a run of one client that wrote rate MB/s for a minute, with latencies around
+// Loaded returns a run of one client that wrote rate MB/s for a minute, with latencies around
 // slow; both vary by chance.
 func Loaded(t testing.TB, seed uint64, rate float64, slow time.Duration) []*bulkheadv1.Record {
 	s := New(t, 1)
@@ -566,7 +596,7 @@ func Loaded(t testing.TB, seed uint64, rate float64, slow time.Duration) []*bulk
 	return s.Records
 }
 
-// CorruptRun is a run of one client that closes in order after it said something.
+// CorruptRun returns a run of one client that closes in order after it said something.
 func CorruptRun(t testing.TB, say func(a *Actor)) []*bulkheadv1.Record {
 	s := New(t, 1)
 	a := s.Arrive("a", 1, 1, 4001, 0)
@@ -581,7 +611,7 @@ func CorruptRun(t testing.TB, say func(a *Actor)) []*bulkheadv1.Record {
 	return s.Records
 }
 
-// CutShort is a run that ends in the middle of its second interval, with 200 B/s all along.
+// CutShort returns a run that ends in the middle of its second interval, with 200 B/s all along.
 func CutShort(t testing.TB) []*bulkheadv1.Record {
 	s := New(t, 1)
 	a := s.Arrive("a", 1, 1, 4001, 0)

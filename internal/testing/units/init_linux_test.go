@@ -21,7 +21,8 @@ const initVariable = "BULKHEAD_UNITS_INIT"
 // has not.
 var ownUnits = []string{
 	"basic.target", "local-fs.target", "local-fs-pre.target", "multi-user.target", "network.target",
-	"paths.target", "shutdown.target", "slices.target", "sockets.target", "sysinit.target", "timers.target", "umount.target",
+	"paths.target", "shutdown.target", "slices.target", "sockets.target", "sysinit.target", "timers.target",
+	"umount.target",
 	"systemd-journald.service", "systemd-journald.socket",
 }
 
@@ -32,13 +33,15 @@ var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
 const otherDevice = "other"
 
 // keptFromInit are privileges whose use a namespace does not confine.
-var keptFromInit = []uintptr{unix.CAP_SYS_TIME, unix.CAP_SYS_MODULE, unix.CAP_SYS_BOOT, unix.CAP_SYS_RAWIO, unix.CAP_SYSLOG, unix.CAP_WAKE_ALARM}
+var keptFromInit = []uintptr{unix.CAP_SYS_TIME, unix.CAP_SYS_MODULE, unix.CAP_SYS_BOOT, unix.CAP_SYS_RAWIO,
+	unix.CAP_SYSLOG, unix.CAP_WAKE_ALARM}
 
 // runInit makes the machine in the namespaces that this process is the first one of, and
 // becomes systemd. It returns at an error only.
 func runInit(shipped string) error {
 	if os.Getpid() != 1 {
-		return fmt.Errorf("%s is for the first process of a machine of its own", initVariable) // what follows would be done to the system
+		// what follows would be done to the system
+		return fmt.Errorf("%s is for the first process of a machine of its own", initVariable)
 	}
 	runtime.LockOSThread() // what is unshared and dropped is this thread's, which executes systemd
 	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
@@ -95,12 +98,14 @@ func makeRoot(shipped string) (failed error) {
 	held, err := unix.OpenTree(unix.AT_FDCWD, shipped, unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE)
 	must("holding "+shipped, err)
 	mount("tmpfs", "", "tmpfs", 0, "mode=755")
-	for _, path := range []string{"usr", "etc/systemd/system", "var/lib", "var/log", "var/tmp", "run", "tmp", "home/somebody", "root", "mnt", "dev", "proc", "sys", "old", "shipped"} {
+	for _, path := range []string{"usr", "etc/systemd/system", "var/lib", "var/log", "var/tmp",
+		"run", "tmp", "home/somebody", "root", "mnt", "dev", "proc", "sys", "old", "shipped"} {
 		folder(path)
 	}
 	must("opening /tmp to all", os.Chmod(inRoot("tmp"), 0o1777))
 	must("opening /var/tmp to all", os.Chmod(inRoot("var/tmp"), 0o1777))
-	must("showing what is shipped", unix.MoveMount(held, "", unix.AT_FDCWD, inRoot("shipped"), unix.MOVE_MOUNT_F_EMPTY_PATH))
+	must("showing what is shipped",
+		unix.MoveMount(held, "", unix.AT_FDCWD, inRoot("shipped"), unix.MOVE_MOUNT_F_EMPTY_PATH))
 
 	bind("/usr", "usr")
 	for _, name := range []string{"bin", "sbin", "lib", "lib64"} {
@@ -112,7 +117,8 @@ func makeRoot(shipped string) (failed error) {
 			bind("/"+name, name)
 		}
 	}
-	for _, path := range []string{"usr/local", "usr/lib/systemd/system", "usr/lib/systemd/system-generators", "usr/lib/systemd/system-environment-generators"} {
+	for _, path := range []string{"usr/local", "usr/lib/systemd/system", "usr/lib/systemd/system-generators",
+		"usr/lib/systemd/system-environment-generators"} {
 		mount("tmpfs", path, "tmpfs", 0, "mode=755")
 	}
 	for _, name := range ownUnits {
@@ -121,8 +127,10 @@ func makeRoot(shipped string) (failed error) {
 		file(filepath.Join("usr/lib/systemd/system", name), string(text))
 	}
 	folder("usr/lib/systemd/system/sockets.target.wants")
-	must("choosing the default target", os.Symlink("multi-user.target", inRoot("usr/lib/systemd/system/default.target")))
-	must("wanting journald", os.Symlink("../systemd-journald.socket", inRoot("usr/lib/systemd/system/sockets.target.wants/systemd-journald.socket")))
+	must("choosing the default target",
+		os.Symlink("multi-user.target", inRoot("usr/lib/systemd/system/default.target")))
+	must("wanting journald", os.Symlink("../systemd-journald.socket",
+		inRoot("usr/lib/systemd/system/sockets.target.wants/systemd-journald.socket")))
 
 	mount("tmpfs", "dev", "tmpfs", unix.MS_NOSUID, "mode=755")
 	folder("dev/shm")
@@ -160,7 +168,7 @@ func makeRoot(shipped string) (failed error) {
 // failure is what makeRoot panics with.
 type failure struct{ error }
 
-// hide covers a file, if it is there.
+// hide covers a file, if it exists.
 func hide(path, with string) error {
 	err := unix.Mount(with, path, "", unix.MS_BIND, "")
 	if os.IsNotExist(err) {

@@ -40,7 +40,8 @@ func boot(t *testing.T, shipped string) *machine {
 	cmd.Env = []string{initVariable + "=" + shipped}
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS |
+			syscall.CLONE_NEWIPC,
 		UseCgroupFD: true, CgroupFD: int(group.Fd()),
 		Setsid:    true,
 		Pdeathsig: syscall.SIGKILL, // the machine does not outlive the test, however that ends
@@ -97,7 +98,8 @@ func needs(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("a systemd of its own needs root")
 	}
-	for _, program := range []string{systemd, "/usr/bin/systemctl", "/usr/bin/journalctl", "/usr/bin/nsenter", "/usr/bin/make"} {
+	for _, program := range []string{systemd, "/usr/bin/systemctl", "/usr/bin/journalctl", "/usr/bin/nsenter",
+		"/usr/bin/make"} {
 		if _, err := os.Stat(program); err != nil {
 			if os.Getenv("CI") != "" {
 				t.Fatalf("%v: the packages systemd, util-linux and make must be installed where CI is set", err)
@@ -125,7 +127,7 @@ func newGroup(t *testing.T) *os.File {
 	return group
 }
 
-// ownGroup is the folder of the cgroup that the test is in; "" without cgroup2.
+// ownGroup returns the folder of the cgroup that the test is in; "" without cgroup2.
 func ownGroup() (string, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -175,16 +177,17 @@ func removeGroups(dir string) error {
 	return nil
 }
 
-// path is a path of the machine as the test sees it.
+// path returns a path of the machine as the test sees it.
 func (m *machine) path(path string) string { return fmt.Sprintf("/proc/%d/root%s", m.pid, path) }
 
-// command is a command that runs on the machine, as root, in /shipped.
+// command returns a command that runs on the machine, as root, in /shipped.
 func (m *machine) command(args ...string) *exec.Cmd {
 	return m.commandFor(m.t.Context(), args...)
 }
 
 func (m *machine) commandFor(ctx context.Context, args ...string) *exec.Cmd {
-	in := []string{"--target", strconv.Itoa(m.pid), "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--wdns=/shipped", "--"}
+	in := []string{"--target", strconv.Itoa(m.pid), "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup",
+		"--wdns=/shipped", "--"}
 	cmd := exec.CommandContext(ctx, "/usr/bin/nsenter", append(in, args...)...)
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin", "HOME=/root", "LC_ALL=C.UTF-8"}
 	cmd.WaitDelay = 5 * time.Second
@@ -215,7 +218,7 @@ func (m *machine) do(args ...string) string {
 	return out
 }
 
-// show is what systemd knows of a unit, by property.
+// show returns what systemd knows of a unit, by property.
 func (m *machine) show(unit string) map[string]string {
 	m.t.Helper()
 	out := make(map[string]string)
@@ -226,7 +229,7 @@ func (m *machine) show(unit string) map[string]string {
 	return out
 }
 
-// log is the machine's log.
+// log returns the machine's log.
 func (m *machine) log() string {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -83,14 +83,15 @@ var forbidden = map[string]func(folder string) error{
 		return nil
 	},
 	"CapabilityBoundingSet: a capability may be gained": func(string) error {
-		if on, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_NET_BIND_SERVICE, 0, 0, 0); err != nil || on == 0 {
+		if on, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_NET_BIND_SERVICE, 0, 0, 0); err != nil ||
+			on == 0 {
 			return fmt.Errorf("it is not in the bounding set: %d, %v", on, err)
 		}
 		return nil
 	},
 }
 
-// writable is an error if the mount that a path is on is read-only.
+// writable returns an error if the mount that a path is on is read-only.
 func writable(path string) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {

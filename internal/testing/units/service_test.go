@@ -26,8 +26,8 @@ const (
 	stateDir    = "/var/lib/bulkhead"
 )
 
-// shipped is a folder with what a release has: the Makefile, the configuration, and the
-// programs, built.
+// shipped returns a folder with what a release has: the Makefile and its script, the configuration,
+// and the programs, built.
 func shipped(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -38,7 +38,10 @@ func shipped(t *testing.T) string {
 	expect.NoError(t, os.CopyFS(filepath.Join(dir, "configs"), os.DirFS("../../../configs")))
 	self, err := os.Executable() // it is the probe
 	expect.NoError(t, err)
-	for name, source := range map[string]string{"Makefile": "../../../Makefile", "probe": self} {
+	const script = "internal/tools/in-one-piece.sh" // of the Makefile
+	expect.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, script)), 0o755))
+	for name, source := range map[string]string{"Makefile": "../../../Makefile", script: "../../../" + script,
+		"probe": self} {
 		content, err := os.ReadFile(source)
 		expect.NoError(t, err)
 		expect.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o755))
@@ -46,7 +49,7 @@ func shipped(t *testing.T) string {
 	return dir
 }
 
-// installation is the commands with which docs/operating.md installs the units.
+// installation returns the commands with which docs/operating.md installs the units.
 func installation(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile("../../../docs/operating.md")
@@ -69,7 +72,7 @@ func (m *machine) install() {
 	}
 }
 
-// status is what `bulkhead supervisor status` says.
+// status returns what `bulkhead supervisor status` says.
 func (m *machine) status() (*bulkheadv1.StatusResponse, error) {
 	out, err := m.command("bulkhead", "supervisor", "status", "--state-dir", stateDir, "--json").Output()
 	if err != nil {
@@ -79,7 +82,7 @@ func (m *machine) status() (*bulkheadv1.StatusResponse, error) {
 	return st, protojson.Unmarshal(out, st)
 }
 
-// session is the status of the session of the client with that name.
+// session returns the status of the session of the client with that name.
 func (m *machine) session(name string) (*bulkheadv1.SessionStatus, error) {
 	st, err := m.status()
 	if err != nil {
@@ -116,7 +119,8 @@ func (m *machine) load(name string, args ...string) *client {
 	m.t.Helper()
 	args = append([]string{
 		"bulkhead", "client", "--supervisor", "collector:7420", "--name", name, "--path", "/mnt/" + name,
-		"--consumers", "1", "--chunk-size", "4KiB", "--file-size", "64KiB", "--rate-bytes", "1MiB", "--progress-interval", "100ms",
+		"--consumers", "1", "--chunk-size", "4KiB", "--file-size", "64KiB", "--rate-bytes", "1MiB",
+		"--progress-interval", "100ms",
 	}, args...)
 	c := &client{Cmd: m.command(args...), t: m.t}
 	c.Stdout, c.Stderr = &c.said, &c.said
@@ -149,7 +153,7 @@ func (c *client) kill() {
 	_ = c.Wait()
 }
 
-// report is the report of the newest run, by the commands for it.
+// report returns the report of the newest run, by the commands for it.
 func (m *machine) report() *report.Report {
 	m.t.Helper()
 	latest := stateDir + "/runs/latest"

@@ -27,7 +27,7 @@ func TestUnitsUnderSystemd(t *testing.T) {
 		{"the commands of the docs install them", installed},
 		{"the restrictions are in force", restricted},
 		{"a client that connects starts the service", activated},
-		{"a crash is followed by another start, and the run goes on", crashed},
+		{"a crash is followed by another start, and the run continues", crashed},
 		{"a reload upgrades in place", reloaded},
 		{"a partial run is no failure", partial},
 		{"a bad configuration is not tried again", badConfiguration},
@@ -83,7 +83,8 @@ func installed(m *machine) {
 	st, err := m.status()
 	expect.NoError(m.t, err)
 	if pid := m.show(serviceUnit)["MainPID"]; pid != strconv.Itoa(int(st.GetPid())) || st.GetListen() != "[::]:7420" {
-		m.t.Errorf("pid %d, listening on %s; want pid %s, and the socket that systemd holds", st.GetPid(), st.GetListen(), pid)
+		m.t.Errorf("pid %d, listening on %s; want pid %s, and the socket that systemd holds", st.GetPid(),
+			st.GetListen(), pid)
 	}
 	// What a boot starts is what the default target wants.
 	m.do("systemctl", "stop", socketUnit, serviceUnit)
@@ -94,7 +95,7 @@ func installed(m *machine) {
 	}
 }
 
-// restricted has a probe try what the restrictions forbid: as the service, and as the
+// restricted lets a probe try what the restrictions forbid: as the service, and as the
 // service's user without them, to whom all of it is open.
 func restricted(m *machine) {
 	findings := func(file string) map[string]string {
@@ -105,7 +106,8 @@ func restricted(m *machine) {
 		return found
 	}
 	m.do("install", "-d", "-o", "bulkhead", "/var/tmp/probe")
-	m.do("setpriv", "--reuid=bulkhead", "--regid=bulkhead", "--clear-groups", "env", probeVariable+"=/var/tmp/probe/found", "/shipped/probe")
+	m.do("setpriv", "--reuid=bulkhead", "--regid=bulkhead", "--clear-groups",
+		"env", probeVariable+"=/var/tmp/probe/found", "/shipped/probe")
 	for deed, why := range findings("/var/tmp/probe/found") {
 		if why != "" {
 			m.t.Errorf("%s: %s: also without the service, so that this shows nothing", deed, why)
@@ -163,7 +165,8 @@ func (m *machine) goesOn(name string, before *bulkheadv1.SessionStatus) *bulkhea
 		}
 		return nil
 	})
-	if before != nil && (now.GetSessionId() != before.GetSessionId() || now.GetHandlerPid() != before.GetHandlerPid() || now.GetResumes() != before.GetResumes()) {
+	if before != nil && (now.GetSessionId() != before.GetSessionId() || now.GetHandlerPid() != before.GetHandlerPid() ||
+		now.GetResumes() != before.GetResumes()) {
 		m.t.Errorf("the session was %v, and is %v", before, now)
 	}
 	return now
@@ -186,12 +189,17 @@ func crashed(m *machine) {
 	}
 	m.do("systemctl", "stop", serviceUnit)
 	c.ends(exitstatus.Interrupted)
-	m.is(serviceUnit, map[string]string{"ActiveState": "inactive", "Result": "success", "ExecMainStatus": strconv.Itoa(exitstatus.Interrupted)})
+	m.is(serviceUnit,
+		map[string]string{"ActiveState": "inactive", "Result": "success",
+			"ExecMainStatus": strconv.Itoa(exitstatus.Interrupted)})
 	rep := m.report()
-	if len(rep.Clients) != 1 || rep.Clients[0].Outcome != "closed" || rep.Clients[0].Resumes != 0 || len(rep.Run.Restarts) != len(signals) {
-		m.t.Errorf("want one client, closed, on one connection through %d restarts: %+v; %+v", len(signals), rep.Clients, rep.Run.Restarts)
+	if len(rep.Clients) != 1 || rep.Clients[0].Outcome != "closed" || rep.Clients[0].Resumes != 0 ||
+		len(rep.Run.Restarts) != len(signals) {
+		m.t.Errorf("want one client, closed, on one connection through %d restarts: %+v; %+v", len(signals),
+			rep.Clients, rep.Run.Restarts)
 	}
-	if left := m.do("sh", "-c", "cat /sys/fs/cgroup/system.slice/"+serviceUnit+"/cgroup.procs 2>/dev/null || true"); left != "" {
+	if left := m.do("sh", "-c", "cat /sys/fs/cgroup/system.slice/"+serviceUnit+
+		"/cgroup.procs 2>/dev/null || true"); left != "" {
 		m.t.Errorf("processes that are left of the service: %s", left)
 	}
 }
@@ -215,7 +223,8 @@ func reloaded(m *machine) {
 	m.configure("clients: many\n")
 	m.do("systemctl", "reload", serviceUnit)
 	expect.Eventually(m.t, func() error {
-		if log := m.do("journalctl", "--no-pager", "-u", serviceUnit); !strings.Contains(log, `\"many\"`) && !strings.Contains(log, `"many"`) {
+		if log := m.do("journalctl", "--no-pager", "-u", serviceUnit); !strings.Contains(log, `\"many\"`) &&
+			!strings.Contains(log, `"many"`) {
 			return fmt.Errorf("the log does not say what is wrong")
 		}
 		return nil
@@ -236,12 +245,14 @@ func partial(m *machine) {
 	expect.Eventually(m.t, func() error {
 		st, err := m.status()
 		if err != nil || st.GetRunId() == first.GetRunId() {
-			return fmt.Errorf("the run of the lost client goes on: %v, %v", st, err)
+			return fmt.Errorf("the run of the lost client continues: %v, %v", st, err)
 		}
 		return nil
 	})
 	m.do("systemctl", "stop", serviceUnit)
-	m.is(serviceUnit, map[string]string{"ActiveState": "inactive", "Result": "success", "ExecMainStatus": strconv.Itoa(exitstatus.Partial)})
+	m.is(serviceUnit,
+		map[string]string{"ActiveState": "inactive", "Result": "success",
+			"ExecMainStatus": strconv.Itoa(exitstatus.Partial)})
 }
 
 // fails starts the service anew and checks that it is down for good, with an exit status.
@@ -251,7 +262,8 @@ func (m *machine) fails(status int) {
 		m.t.Errorf("the service was started: %s", out)
 	}
 	m.is(serviceUnit, map[string]string{
-		"ActiveState": "failed", "SubState": "failed", "NRestarts": "0", "Result": "exit-code", "ExecMainStatus": strconv.Itoa(status),
+		"ActiveState": "failed", "SubState": "failed", "NRestarts": "0", "Result": "exit-code",
+		"ExecMainStatus": strconv.Itoa(status),
 	})
 }
 
@@ -263,7 +275,8 @@ func badConfiguration(m *machine) {
 }
 
 func badUsage(m *machine) {
-	m.dropIn("[Service]\nExecStart=\nExecStart=/usr/local/bin/bulkhead supervisor start --state-dir " + stateDir + " --no-such-flag\n")
+	m.dropIn("[Service]\nExecStart=\nExecStart=/usr/local/bin/bulkhead supervisor start --state-dir " + stateDir +
+		" --no-such-flag\n")
 	m.fails(exitstatus.Usage)
 }
 
@@ -292,7 +305,7 @@ func tryAgain(m *machine) {
 }
 
 // limited: what a client's connection starts, though it cannot work, ends with the limit,
-// and the service can be started when its configuration is mended.
+// and the service can be started once its configuration is fixed.
 func limited(m *machine) {
 	m.configure("clients: many\n")
 	m.fails(exitstatus.Config)

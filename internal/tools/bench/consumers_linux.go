@@ -38,7 +38,8 @@ func (b *bench) startConsumersIn(parent string, cell writeCell, dir string) (*lo
 	if cell.synced {
 		sync = "file"
 	}
-	return b.startClient(parent, cell.writers, fmt.Sprintf("consumer_count: %d\nchunk_size: %s\nfile_size: %dMiB\nkeep_files: 1\nsync: %s\ndirect: %t\nrecycle: %t\npath: %s\nruntime: %ss\n",
+	return b.startClient(parent, cell.writers, fmt.Sprintf("consumer_count: %d\nchunk_size: %s\nfile_size: "+
+		"%dMiB\nkeep_files: 1\nsync: %s\ndirect: %t\nrecycle: %t\npath: %s\nruntime: %ss\n",
 		cell.writers, cell.chunk, writeFileMiB, sync, cell.direct, cell.inPlace, dir, endless))
 }
 
@@ -53,7 +54,8 @@ func (b *bench) startClient(parent string, consumers int, settings string) (*loa
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		return nil, err
 	}
-	client := exec.Command(filepath.Join(b.bin, "bulkhead"), "client", "--config", file, "--supervisor", s.Addr, "--name", "bench", "--work-dir", b.dir, "--log-level", "error")
+	client := exec.Command(filepath.Join(b.bin, "bulkhead"), "client", "--config", file, "--supervisor", s.Addr,
+		"--name", "bench", "--work-dir", b.dir, "--log-level", "error")
 	l, err := startLoad(client, func(pid int) (writers, others []int, err error) { return workers(pid, consumers) })
 	if err != nil {
 		s.Kill()
@@ -64,7 +66,7 @@ func (b *bench) startClient(parent string, consumers int, settings string) (*loa
 	return l, nil
 }
 
-// over waits for a supervisor of which the only client has ended.
+// over waits for a supervisor whose only client has ended.
 func over(s *harness.Supervisor) error {
 	defer s.Kill()
 	_, err := s.Wait(time.Minute)

@@ -26,14 +26,16 @@ func (b *bench) startFio(cell writeCell, dir string) (*load, error) {
 		args = append(args, "--direct=1")
 	}
 	if cell.inPlace {
-		args = append(args, "--time_based", "--invalidate=0") // begins the same file again, and leaves it in the page cache
+		// begins the same file again, and leaves it in the page cache
+		args = append(args, "--time_based", "--invalidate=0")
 	} else {
 		args = append(args, "--loops=1000000", "--unlink_each_loop=1")
 	}
 	if cell.synced {
 		args = append(args, "--fsync_on_close=1")
 	}
-	return startLoad(exec.Command("fio", args...), func(pid int) (writers, others []int, err error) { return []int{pid}, nil, nil })
+	return startLoad(exec.Command("fio", args...),
+		func(pid int) (writers, others []int, err error) { return []int{pid}, nil, nil })
 }
 
 // startLoad starts a program that ends by SIGINT. find returns its processes.

@@ -28,7 +28,8 @@ const (
 // flood prints how the ack latency of running sessions changes while connections that
 // say nothing come all the time: first without, then with, in each round.
 func (b *bench) flood() error {
-	fmt.Fprintf(b.out, "\n(e) ack latency of %d sessions under a flood of %d connections/s that say nothing; median of %d (least–most)\n", floodSessions, floodRate, b.rounds)
+	fmt.Fprintf(b.out, "\n(e) ack latency of %d sessions under a flood of %d connections/s that say nothing; median "+
+		"of %d (least–most)\n", floodSessions, floodRate, b.rounds)
 	var calm50, calm99, flood50, flood99, ratio50, ratio99 spread
 	var shed uint64
 	for range b.rounds {

@@ -10,7 +10,7 @@ import (
 )
 
 // firstAck prints how long a new client takes from connect to its first durable
-// acknowledgement, through a warm handler.
+// acknowledgement, through a warm handler, beside one in-process gRPC collector.
 func (b *bench) firstAck() error {
 	const connects = 100
 	s, err := b.supervisor("--clients", fmt.Sprint(connects*b.rounds), "--linger", "0s", "--handler-pool", "8")
@@ -18,21 +18,42 @@ func (b *bench) firstAck() error {
 		return err
 	}
 	defer s.Kill()
-	var all, medians spread
+	peer, stop, err := startPlain()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	var all, others, medians, peers, ratios, tails spread
 	for range b.rounds {
-		var one spread
+		var one, other spread
 		for i := range connects {
-			ms, err := connectOnce(s.Addr, fmt.Sprintf("bench-%d", i))
+			name := fmt.Sprintf("bench-%d", i)
+			ms, err := connectOnce(s.Addr, name)
 			if err != nil {
 				return fmt.Errorf("%w; the supervisor's log:\n%s", err, s.Log())
 			}
 			one = append(one, ms)
 			time.Sleep(20 * time.Millisecond) // lets the pool refill: the handler is to be warm
+			if ms, err = connectOnce(peer, name); err != nil {
+				return err
+			}
+			other = append(other, ms)
 		}
-		all, medians = append(all, one...), append(medians, one.median())
+		all, medians, peers = append(all, one...), append(medians, one.median()), append(peers, other.median())
+		others = append(others, other...)
+		ratios = append(ratios, one.median()/other.median())
+		tails = append(tails, one.quantile(0.99)/other.quantile(0.99))
 	}
 	fmt.Fprintf(b.out, "\n(a) connect to first durable ack through a warm handler, %d connects, ms\n", len(all))
-	fmt.Fprintf(b.out, "p50 %s   p90 %.2f   p99 %.2f\n", medians.text("%.2f"), all.quantile(0.9), all.quantile(0.99))
+	fmt.Fprintf(b.out, "handlers: p50 %s   p90 %.2f   p99 %.2f\n", medians.text("%.2f"), all.quantile(0.9),
+		all.quantile(0.99))
+	fmt.Fprintf(b.out, "in-process: p50 %s   p90 %.2f   p99 %.2f\n", peers.text("%.2f"), others.quantile(0.9),
+		others.quantile(0.99))
+	fmt.Fprintf(b.out, "ratio: p50 %s   p99 %s\n", ratios.text("%.2f"), tails.text("%.2f"))
+	b.found("connect to first ack, p50, to in-process",
+		fmt.Sprintf("%s, %.2f ms", ratios.text("%.2f"), medians.median()))
+	b.found("connect to first ack, p99, to in-process",
+		fmt.Sprintf("%s, %.2f ms", tails.text("%.2f"), all.quantile(0.99)))
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// loadWarmUp is how long a load goes on before it is measured.
+	// loadWarmUp is how long a load runs before it is measured.
 	loadWarmUp = 500 * time.Millisecond
 	// loadWindow is how long it is measured.
 	loadWindow = 1500 * time.Millisecond
@@ -91,7 +91,7 @@ func (l *load) usage() (u usage, err error) {
 	return u, err
 }
 
-// writtenBytes is what processes passed to write(2), from /proc/PID/io.
+// writtenBytes returns what processes passed to write(2), from /proc/PID/io.
 func writtenBytes(pids []int) (total uint64, err error) {
 	for _, pid := range pids {
 		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
@@ -108,7 +108,7 @@ func writtenBytes(pids []int) (total uint64, err error) {
 	return total, nil
 }
 
-// processorTime is the time that the threads of processes were on a processor, in
+// processorTime returns the time that the threads of processes were on a processor, in
 // nanoseconds from /proc/PID/task/TID/schedstat: /proc/PID/stat has it in units of
 // 10 ms. A thread that has ended is not in it; none of those measured ends.
 func processorTime(pids []int) (total time.Duration, err error) {

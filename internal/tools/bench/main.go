@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,11 +22,15 @@ import (
 
 // bench is what the measurements share.
 type bench struct {
-	bin    string // folder of the programs
-	dir    string // for state directories and load
-	rounds int
-	cells  *regexp.Regexp // which rows of (d); nil is all
-	out    io.Writer
+	bin     string // folder of the programs
+	dir     string // for state directories and load
+	rounds  int
+	clients []int // how many are connected in (f), rising
+	// journal is the length of the journal of (r) in bytes.
+	journal int64
+	cells   *regexp.Regexp // which rows of (b) and (d); nil is all
+	out     io.Writer
+	results map[string]result // by the measure of a goal
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -34,9 +39,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	rounds := flags.Int("rounds", 5, "how often each thing is measured; the median is printed")
-	only := flags.String("only", "abcde", "which of the measurements a to e")
+	only := flags.String("only", "abcdeghi", "which of the measurements a to i, r and s")
+	clients := flags.String("clients", "500,2000,4000", "how many clients are connected in (f), rising")
+	hold := flags.Duration("hold", time.Hour, "how long (s) keeps clients heart-beating")
+	gigabytes := flags.Float64("journal", 1, "GB of journal that (r) restarts with")
 	bin := flags.String("bin", "", "folder of the programs; empty builds them")
-	cells := flags.String("cells", "", "which rows of (d), by a regular expression of their names; empty is all")
+	cells := flags.String("cells", "", "rows of (b) and (d), by a regular expression of their names; empty is all")
 	disk := flags.String("disk", ".", "folder on the disk to measure")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return exitstatus.Complete
@@ -59,18 +67,27 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return exitstatus.Failure
 		}
 	}
-	b := &bench{bin: *bin, dir: dir, rounds: max(1, *rounds), out: stdout}
+	counts, err := rising(*clients)
+	if err != nil {
+		fmt.Fprintln(stderr, "bench: -clients:", err)
+		return exitstatus.Usage
+	}
+	b := &bench{clients: counts, bin: *bin, dir: dir, rounds: max(1, *rounds), out: stdout,
+		results: map[string]result{}, journal: int64(*gigabytes * 1e9)}
 	if *cells != "" {
 		if b.cells, err = regexp.Compile(*cells); err != nil {
 			fmt.Fprintln(stderr, "bench: -cells:", err)
 			return exitstatus.Usage
 		}
 	}
-	fmt.Fprintf(stdout, "%s, %d cores, %s %s/%s, %s\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, processor())
+	fmt.Fprintf(stdout, "%s, %d cores, %s %s/%s, %s\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(),
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, processor())
 	for _, m := range []struct {
 		name string
 		do   func() error
-	}{{"a", b.firstAck}, {"b", b.throughput}, {"c", b.memory}, {"d", b.writing}, {"e", b.flood}} {
+	}{{"a", b.firstAck}, {"b", b.throughput}, {"c", b.memory}, {"d", b.writing}, {"e", b.flood}, {"f", b.scale},
+		{"g", b.processes}, {"h", b.floor}, {"i", b.greedy},
+		{"r", b.restart}, {"s", func() error { return b.soak(*hold) }}} {
 		if !strings.Contains(*only, m.name) {
 			continue
 		}
@@ -79,10 +96,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return exitstatus.Failure
 		}
 	}
+	if err := b.printGoals(); err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return exitstatus.Failure
+	}
 	return exitstatus.Complete
 }
 
-// processor is the model of the processor; "" if it cannot be found.
+// processor returns the model of the processor; "" if it cannot be found.
 func processor() string {
 	data, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
@@ -94,4 +115,16 @@ func processor() string {
 		}
 	}
 	return ""
+}
+
+// rising reads rising numbers, separated by commas.
+func rising(list string) (out []int, err error) {
+	for word := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 || len(out) > 0 && n <= out[len(out)-1] {
+			return nil, fmt.Errorf("%q: want rising numbers, as in 500,2000", list)
+		}
+		out = append(out, n)
+	}
+	return out, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"bulkhead/internal/testing/harness"
@@ -12,8 +13,8 @@ import (
 // memoryClients is how many clients are connected while memory is measured.
 const memoryClients = 200
 
-// memory prints the private memory of a connected handler and the supervisor's
-// share for each client.
+// memory prints the private memory of a connected handler, and the supervisor's share of
+// memory and descriptors for each client.
 func (b *bench) memory() error {
 	s, err := b.supervisor("--clients", fmt.Sprint(memoryClients), "--linger", "0s")
 	if err != nil {
@@ -21,6 +22,10 @@ func (b *bench) memory() error {
 	}
 	defer s.Kill()
 	before, err := harness.PrivateMemory(s.Pid())
+	if err != nil {
+		return err
+	}
+	open, err := descriptors(s.Pid())
 	if err != nil {
 		return err
 	}
@@ -46,6 +51,10 @@ func (b *bench) memory() error {
 	if err != nil {
 		return err
 	}
+	opened, err := descriptors(s.Pid())
+	if err != nil {
+		return err
+	}
 	pids, err := harness.Children(s.Pid(), "bulkhead-handler")
 	if err != nil {
 		return err
@@ -59,7 +68,17 @@ func (b *bench) memory() error {
 		each = append(each, float64(m)/(1<<20))
 	}
 	fmt.Fprintf(b.out, "\n(c) private memory with %d clients connected, MiB\n", memoryClients)
-	fmt.Fprintf(b.out, "per handler %s (%d handlers, warm ones included)   supervisor's share per client %.2f\n",
-		each.text("%.2f"), len(each), float64(after-before)/memoryClients/(1<<20))
+	fmt.Fprintf(b.out, "per handler %s (%d handlers, warm ones included)   supervisor's share per client %.2f, and "+
+		"%.1f descriptors\n", each.text("%.2f"), len(each), float64(after-before)/memoryClients/(1<<20),
+		float64(opened-open)/memoryClients)
+	b.found("MiB of a handler", each.text("%.2f"))
+	b.found("MiB of the supervisor per client", fmt.Sprintf("%.2f", float64(after-before)/memoryClients/(1<<20)))
+	b.found("descriptors per client", fmt.Sprintf("%.1f", float64(opened-open)/memoryClients))
 	return b.writersMemory()
+}
+
+// descriptors returns how many descriptors a process has open.
+func descriptors(pid int) (int, error) {
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	return len(open), err
 }

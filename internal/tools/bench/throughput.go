@@ -24,11 +24,16 @@ const window = 48
 // throughput prints messages per second through handlers, with the journal on,
 // beside one in-process gRPC collector that decodes and acknowledges.
 func (b *bench) throughput() error {
-	fmt.Fprintf(b.out, "\n(b) messages/s, thousands: through handlers with the journal on / one in-process gRPC server; median of %d (least–most)\n", b.rounds)
+	fmt.Fprintf(b.out, "\n(b) messages/s, thousands: through handlers with the journal on / one in-process gRPC "+
+		"server; median of %d (least–most)\n", b.rounds)
 	t := tabwriter.NewWriter(b.out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(t, "clients × batch\thandlers\tin-process\tratio")
 	for _, clients := range []int{1, 8} {
 		for _, size := range []int{1, 16, 128} {
+			name := fmt.Sprintf("%d × %d", clients, size)
+			if b.cells != nil && !b.cells.MatchString(name) {
+				continue
+			}
 			var through, inside, ratio spread
 			for range b.rounds {
 				h, err := b.throughHandlers(clients, size)
@@ -41,20 +46,23 @@ func (b *bench) throughput() error {
 				}
 				through, inside, ratio = append(through, h/1e3), append(inside, p/1e3), append(ratio, h/p)
 			}
-			fmt.Fprintf(t, "%d × %d\t%s\t%s\t%s\n", clients, size, through.text("%.0f"), inside.text("%.0f"), ratio.text("%.2f"))
+			b.found("messages/s to in-process, "+name,
+				fmt.Sprintf("%s, %.0f k/s", ratio.text("%.2f"), through.median()))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", name, through.text("%.0f"), inside.text("%.0f"), ratio.text("%.2f"))
 		}
 	}
 	return t.Flush()
 }
 
-// messagesFor is how many messages each client sends: about two seconds' worth.
+// messagesFor returns how many messages each client sends: about two seconds' worth.
 func messagesFor(clients, size int) uint64 {
 	perClient := map[int]int{1: 60_000, 16: 400_000, 128: 800_000}[size] / clients
 	return uint64(max(perClient, size) / size * size)
 }
 
 func (b *bench) throughHandlers(clients, size int) (float64, error) {
-	s, err := b.supervisor("--clients", fmt.Sprint(clients), "--linger", "0s", "--handler-pool", fmt.Sprint(max(clients, 2)))
+	s, err := b.supervisor(unshared("--clients", fmt.Sprint(clients), "--linger", "0s", "--handler-pool",
+		fmt.Sprint(max(clients, 2)))...)
 	if err != nil {
 		return 0, err
 	}
@@ -67,6 +75,12 @@ func (b *bench) throughHandlers(clients, size int) (float64, error) {
 		return 0, fmt.Errorf("the supervisor exited with %d: %v", code, err)
 	}
 	return rate, nil
+}
+
+// unshared returns the arguments of a supervisor whose clients may send as much as they can, where
+// that is to be measured.
+func unshared(args ...string) []string {
+	return append(args, "--session-byte-rate", "0B", "--session-message-rate", "0", "--overload-journal-share", "0")
 }
 
 // supervisor starts a supervisor with a state directory of its own.
@@ -114,17 +128,28 @@ func (plain) Collect(stream bulkheadv1.CollectorService_CollectServer) error {
 }
 
 func inProcess(clients, size int) (float64, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, stop, err := startPlain()
 	if err != nil {
 		return 0, err
+	}
+	defer stop()
+	return drive(addr, clients, size)
+}
+
+// startPlain starts an in-process collector.
+func startPlain() (addr string, stop func(), err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
 	}
 	srv := grpc.NewServer(grpc.StaticStreamWindowSize(1<<20), grpc.StaticConnWindowSize(1<<20)) // as a handler's
 	bulkheadv1.RegisterCollectorServiceServer(srv, plain{})
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = srv.Serve(l) }) // says only that it was stopped
-	defer wg.Wait()
-	defer srv.Stop()
-	return drive(l.Addr().String(), clients, size)
+	return l.Addr().String(), func() {
+		srv.Stop()
+		wg.Wait()
+	}, nil
 }
 
 // drive sends messages from so many clients at once and returns how many were

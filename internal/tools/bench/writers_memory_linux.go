@@ -28,7 +28,8 @@ var manyWriters = []struct {
 // writersMemory prints the private memory of a consumer with many writers, beside the chunks that
 // they write at once.
 func (b *bench) writersMemory() error {
-	fmt.Fprintf(b.out, "\nprivate memory of a consumer, MiB: in all, and beyond that of one with one writer; the ratio of that to the chunks written at once\n")
+	fmt.Fprintf(b.out, "\nprivate memory of a consumer, MiB: in all, and beyond that of one with one writer; the "+
+		"ratio of that to the chunks written at once\n")
 	t := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "load\tmemory\tbeyond\tat once\tratio")
 	var one float64
@@ -41,19 +42,21 @@ func (b *bench) writersMemory() error {
 		if i == 0 {
 			one = memory
 		}
-		fmt.Fprintf(t, "%s × %d, %s\t%.1f\t%.1f\t%.1f\t%.1f\n", c.chunk, c.writers, c.data, memory, memory-one, chunks, (memory-one)/chunks)
+		fmt.Fprintf(t, "%s × %d, %s\t%.1f\t%.1f\t%.1f\t%.1f\n", c.chunk, c.writers, c.data, memory, memory-one, chunks,
+			(memory-one)/chunks)
 	}
 	return t.Flush()
 }
 
-// memoryOfWriters is that of a consumer whose writers have all written some.
+// memoryOfWriters returns the memory of a consumer whose writers have all written some.
 func (b *bench) memoryOfWriters(chunk string, bytes, writers int, data string) (memory uint64, err error) {
 	dir, err := newDir(b.dir)
 	if err != nil {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	l, err := b.startClient(dir, 1, fmt.Sprintf("consumer_count: 1\nconcurrency: %d\ndata: %s\nchunk_size: %s\nfile_size: %s\nkeep_files: 1\nsync: none\nreserve: 0\npath: %s\nruntime: %ss\n",
+	l, err := b.startClient(dir, 1, fmt.Sprintf("consumer_count: 1\nconcurrency: %d\ndata: %s\nchunk_size: "+
+		"%s\nfile_size: %s\nkeep_files: 1\nsync: none\nreserve: 0\npath: %s\nruntime: %ss\n",
 		writers, data, chunk, chunk, dir+"/load", endless))
 	if err != nil {
 		return 0, err

@@ -19,7 +19,7 @@ const (
 	// enough for no cell to have more than 1 GiB in the page cache.
 	writeFileMiB = 80
 	// warmFiles is how many files are written for each writer before they are measured. From its
-	// third on a writer writes over one that is there, or to memory that one has left: memory
+	// third on a writer overwrites one that exists, or to memory that one has left: memory
 	// that was never used, or not for a while, costs a virtual machine twice as much.
 	warmFiles = 3
 )
@@ -86,13 +86,16 @@ var errCannot = errors.New("skipped")
 
 // writing prints the throughput and the processor time of consumers beside fio's.
 func (b *bench) writing() error {
-	fmt.Fprintf(b.out, "\n(d) consumers beside fio (psync, the same chunks, files of %d MiB): median of %d pairs (least–most)\n", writeFileMiB, b.rounds)
+	fmt.Fprintf(b.out,
+		"\n(d) consumers beside fio (psync, the same chunks, files of %d MiB): median of %d pairs (least–most)\n",
+		writeFileMiB, b.rounds)
 	version, err := exec.Command("fio", "--version").Output()
 	if err != nil {
 		fmt.Fprintf(b.out, "skipped: running fio: %v\n", err)
 		return nil
 	}
-	fmt.Fprintf(b.out, "%s; MB/s and ms of processor time for each GB, of the writing processes; client: its parent and its monitor, %% of one core\n", strings.TrimSpace(string(version)))
+	fmt.Fprintf(b.out, "%s; MB/s and ms of processor time for each GB, of the writing processes; client: its parent "+
+		"and its monitor, %% of one core\n", strings.TrimSpace(string(version)))
 	t := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "load\tconsumers\tfio\tratio\tcpu\tfio\tratio\tclient")
 	for _, cell := range b.writeCells() {
@@ -140,7 +143,8 @@ func (b *bench) compareWriters(out io.Writer, cell writeCell) error {
 		cost = append(cost, pace[0].cost/pace[1].cost)
 		client = append(client, pace[0].rest*100)
 	}
-	_, err := fmt.Fprintf(out, "%s\t%.0f\t%.0f\t%s\t%.0f\t%.0f\t%s\t%s\n", cell.name(), rates[0].median(), rates[1].median(), rate.text("%.2f"),
+	_, err := fmt.Fprintf(out, "%s\t%.0f\t%.0f\t%s\t%.0f\t%.0f\t%s\t%s\n", cell.name(), rates[0].median(),
+		rates[1].median(), rate.text("%.2f"),
 		costs[0].median(), costs[1].median(), cost.text("%.2f"), client.text("%.1f"))
 	return err
 }

@@ -64,7 +64,8 @@ func demo(bulkhead, state, path string, runtime time.Duration, stdout, stderr io
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	supervisor := exec.Command(bulkhead, "supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", state, "--clients", fmt.Sprint(len(loads)))
+	supervisor := exec.Command(bulkhead, "supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", state,
+		"--clients", fmt.Sprint(len(loads)))
 	supervisor.Stdout, supervisor.Stderr = stdout, stderr
 	if err := supervisor.Start(); err != nil {
 		return 0, err
@@ -80,7 +81,8 @@ func demo(bulkhead, state, path string, runtime time.Duration, stdout, stderr io
 	var failed atomic.Bool
 	for _, l := range loads {
 		c := exec.Command(bulkhead, "client", "--supervisor", addr, "--name", l.name, "--path", dir, "--work-dir", dir,
-			"--runtime", runtime.String(), "--chunk-size", l.chunk, "--file-size", l.file, "--keep-files", "1", "--log-level", "warn")
+			"--runtime", runtime.String(), "--chunk-size", l.chunk, "--file-size", l.file, "--keep-files", "1",
+			"--log-level", "warn")
 		c.Stdout, c.Stderr = io.Discard, stderr
 		clients.Go(func() {
 			if err := c.Run(); err != nil {

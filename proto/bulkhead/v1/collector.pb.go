@@ -20,11 +20,12 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Reason says why a stream ended otherwise than in order, in one word for a program. A
-// client that does not know a reason goes by the code of the status.
+// Reason says for programs why a stream did not end in order. A client that does not know a
+// reason decides by the code of the status.
 type Reason int32
 
 const (
+	// Not told.
 	Reason_REASON_UNSPECIFIED Reason = 0
 	// A frame came out of turn: before Welcome, after Goodbye, a second Hello.
 	Reason_REASON_FRAME_UNEXPECTED Reason = 1
@@ -32,43 +33,54 @@ const (
 	Reason_REASON_FRAME_UNKNOWN Reason = 2
 	// A frame is not the encoding of a ClientFrame.
 	Reason_REASON_ENCODING_INVALID Reason = 3
-	// A field has a value that it must not have; the metadata's "field" names it.
+	// A field has an invalid value; the metadata's "field" names it.
 	Reason_REASON_FIELD_INVALID Reason = 4
-	// The numbers of messages do not go on where they should.
+	// The sequence numbers do not continue where they should.
 	Reason_REASON_SEQUENCE_BROKEN Reason = 5
 	// A frame or Batch is larger than Limits allow; see Limits. The session stays.
 	Reason_REASON_LIMIT_EXCEEDED Reason = 6
-	// A message is compressed in a way that this server does not know.
+	// A frame is compressed in a way that this server does not know.
 	Reason_REASON_COMPRESSION_UNKNOWN Reason = 7
 	// There is no such service or method here.
 	Reason_REASON_METHOD_UNKNOWN Reason = 8
 	// The server does not speak the client's version of the protocol.
 	Reason_REASON_VERSION_UNKNOWN Reason = 9
-	// The run takes no new clients: it is ending, or is asked to.
+	// The run takes no new clients: it is ending, or draining.
 	Reason_REASON_RUN_ENDING Reason = 10
 	// The run ended before the session did.
 	Reason_REASON_RUN_OVER Reason = 11
 	// The client names a run that this supervisor does not have.
 	Reason_REASON_RUN_UNKNOWN Reason = 12
-	// The session has ended as lost, or as rejected.
-	Reason_REASON_SESSION_LOST     Reason = 13
+	// The session has ended as lost.
+	Reason_REASON_SESSION_LOST Reason = 13
+	// The session has ended as rejected.
 	Reason_REASON_SESSION_REJECTED Reason = 14
-	// The session is closed by its Goodbye, and the client has more messages.
+	// The session was closed by its Goodbye, and the client sent more messages.
 	Reason_REASON_SESSION_CLOSED Reason = 24
 	// The session has ended in quarantine.
 	Reason_REASON_SESSION_QUARANTINED Reason = 15
-	Reason_REASON_TOKEN_MISSING       Reason = 16
-	Reason_REASON_TOKEN_WRONG         Reason = 17
+	// The supervisor asks for a token, and Hello has none.
+	Reason_REASON_TOKEN_MISSING Reason = 16
+	// Hello.token is not the one that the supervisor asks for.
+	Reason_REASON_TOKEN_WRONG Reason = 17
+	// The supervisor asks for a certificate, and the client has shown none.
+	Reason_REASON_CERTIFICATE_MISSING Reason = 26
+	// The client's certificate is none that the supervisor knows.
+	Reason_REASON_CERTIFICATE_WRONG Reason = 27
+	// The session, or the name, is another client's.
+	Reason_REASON_IDENTITY_WRONG Reason = 28
+	// The client does not speak TLS where it must, or the handshake came to nothing.
+	Reason_REASON_TLS_FAILED Reason = 29
 	// Another live client has this client id.
 	Reason_REASON_CLIENT_ID_IN_USE Reason = 18
 	// Load is shed, or a bound of the supervisor is reached.
 	Reason_REASON_OVERLOADED Reason = 19
 	// The next run begins at once.
 	Reason_REASON_RUN_CHANGING Reason = 20
-	// No supervisor is there that could acknowledge anything.
+	// No supervisor is running that could acknowledge anything.
 	Reason_REASON_SUPERVISOR_GONE Reason = 21
-	// The connection, not the session, did what cannot be gone on with: broken HTTP/2, a
-	// flood of frames that carry nothing, a second stream.
+	// The connection, not the session, cannot continue: broken HTTP/2, a flood of frames that
+	// carry nothing, a second stream.
 	Reason_REASON_CONNECTION_REFUSED Reason = 22
 	// The client half-closed its stream without a Goodbye, or in the middle of a frame.
 	Reason_REASON_GOODBYE_MISSING Reason = 25
@@ -98,6 +110,10 @@ var (
 		15: "REASON_SESSION_QUARANTINED",
 		16: "REASON_TOKEN_MISSING",
 		17: "REASON_TOKEN_WRONG",
+		26: "REASON_CERTIFICATE_MISSING",
+		27: "REASON_CERTIFICATE_WRONG",
+		28: "REASON_IDENTITY_WRONG",
+		29: "REASON_TLS_FAILED",
 		18: "REASON_CLIENT_ID_IN_USE",
 		19: "REASON_OVERLOADED",
 		20: "REASON_RUN_CHANGING",
@@ -126,6 +142,10 @@ var (
 		"REASON_SESSION_QUARANTINED": 15,
 		"REASON_TOKEN_MISSING":       16,
 		"REASON_TOKEN_WRONG":         17,
+		"REASON_CERTIFICATE_MISSING": 26,
+		"REASON_CERTIFICATE_WRONG":   27,
+		"REASON_IDENTITY_WRONG":      28,
+		"REASON_TLS_FAILED":          29,
 		"REASON_CLIENT_ID_IN_USE":    18,
 		"REASON_OVERLOADED":          19,
 		"REASON_RUN_CHANGING":        20,
@@ -147,10 +167,12 @@ func (x Reason) String() string {
 }
 
 func (Reason) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_collector_proto_init()
 	return file_bulkhead_v1_collector_proto_enumTypes[0].Descriptor()
 }
 
 func (Reason) Type() protoreflect.EnumType {
+	file_bulkhead_v1_collector_proto_init()
 	return &file_bulkhead_v1_collector_proto_enumTypes[0]
 }
 
@@ -190,6 +212,7 @@ func (x *ClientFrame) String() string {
 func (*ClientFrame) ProtoMessage() {}
 
 func (x *ClientFrame) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
 	mi := &file_bulkhead_v1_collector_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -267,74 +290,75 @@ func (*ClientFrame_Goodbye) isClientFrame_Frame() {}
 // Hello introduces a client.
 type Hello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Version of this protocol; 1. A server takes one version; see protocol_minor for what
-	// may differ within it.
+	// Version of this protocol; 1. A server accepts one version; see protocol_minor for what may
+	// differ within it.
 	ProtocolVersion uint32 `protobuf:"varint,1,opt,name=protocol_version,json=protocolVersion,proto3" json:"protocol_version,omitempty"`
-	// Exactly 16 random bytes, chosen when the client starts and kept for its life. 16 times
-	// the same byte is no id.
+	// Exactly 16 random bytes, chosen when the client starts and kept for its life. 16 times the
+	// same byte is no id. It is a secret between client and supervisor, for whoever has it may
+	// continue the session: reports show the first 16 bytes of the SHA-256 of
+	// "bulkhead client " and it.
 	ClientId []byte `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// Name for people; 1 to 128 bytes of printable UTF-8, with no blank at its ends. Another
-	// one is refused.
+	// Name for people; 1 to 128 bytes of printable UTF-8, with no blank at its ends. Any other
+	// name is refused.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// Host name of the client machine; at most 255 bytes, cut to that.
 	Host string `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
 	// At most 32 labels, the first in the order of their keys, with keys and values of at most
 	// 128 bytes each; cut to that.
 	Labels map[string]string `protobuf:"bytes,5,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Shared secret, if the supervisor asks for one; at most 1024 bytes, refused if longer.
+	// Secret of this client, or shared by all, if the supervisor asks for one; at most 1024 bytes,
+	// refused if longer.
 	Token string `protobuf:"bytes,6,opt,name=token,proto3" json:"token,omitempty"`
 	// What the client is going to do.
 	Workload *Workload `protobuf:"bytes,7,opt,name=workload,proto3" json:"workload,omitempty"`
-	// Wall clock of the client machine as it sent this.
+	// Wall clock of the client machine when it sent this.
 	WallClockUnixNano int64 `protobuf:"varint,8,opt,name=wall_clock_unix_nano,json=wallClockUnixNano,proto3" json:"wall_clock_unix_nano,omitempty"`
 	// Version of the client program, for people; at most 128 bytes, cut to that.
 	ClientVersion string `protobuf:"bytes,9,opt,name=client_version,json=clientVersion,proto3" json:"client_version,omitempty"`
 	// Process id of the client parent.
 	Pid int32 `protobuf:"varint,10,opt,name=pid,proto3" json:"pid,omitempty"`
-	// Why the connection before this one ended, as the client saw it; unspecified on
-	// the first.
+	// Why the previous connection ended, as the client saw it; unspecified on the first.
 	Absence Absence `protobuf:"varint,11,opt,name=absence,proto3,enum=bulkhead.v1.Absence" json:"absence,omitempty"`
-	// How long the client parent did not get to run since the Hello before this one:
-	// the sum of the gaps in its own clock ticks.
+	// How long the client parent did not run since its previous Hello: the sum of the gaps in its
+	// own clock ticks.
 	StarvedNano int64 `protobuf:"varint,12,opt,name=starved_nano,json=starvedNano,proto3" json:"starved_nano,omitempty"`
-	// The client's own words for how the connection before this one ended; at most
-	// 1024 bytes, cut to that.
+	// How the previous connection ended, in the client's own words; at most 1024 bytes, cut to
+	// that.
 	LastEnd string `protobuf:"bytes,13,opt,name=last_end,json=lastEnd,proto3" json:"last_end,omitempty"`
-	// The messages of an earlier client, delivered by another process after its end.
+	// The messages are those of an earlier client, delivered by another process after its end.
 	Resent bool `protobuf:"varint,14,opt,name=resent,proto3" json:"resent,omitempty"`
-	// The client machine's clock that is never set, as it sent this: the one of
-	// Message.elapsed_nano. 0 is not told.
+	// The client machine's clock that is never set, when it sent this: the one of
+	// Message.elapsed_nano. 0 means not told.
 	ElapsedNano int64 `protobuf:"varint,15,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
 	// Welcome.run_id of the last Welcome that this client received, at most 128 bytes; empty
-	// before the first. A client that names a run gets a session of that run or none: where it is
-	// over, the status is FAILED_PRECONDITION with RUN_OVER; where this supervisor has no
-	// such run, because it is another one or has lost its state, with RUN_UNKNOWN. After
-	// either a client whose load goes on may go on as a new client; see continues.
+	// before the first. A client that names a run gets a session of that run or none. If the run
+	// is over, the status is FAILED_PRECONDITION with RUN_OVER; if this supervisor has no such
+	// run, because it is another one or has lost its state, with RUN_UNKNOWN. After either, a
+	// client whose load still runs may continue as a new client; see continues.
 	RunId string `protobuf:"bytes,16,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Welcome.connection of the last Welcome that this client received; 0 before the
-	// first, or if it does not say.
+	// Welcome.connection of the last Welcome that this client received; 0 before the first, or if
+	// it does not say.
 	LastConnection uint64 `protobuf:"varint,17,opt,name=last_connection,json=lastConnection,proto3" json:"last_connection,omitempty"`
-	// At most 32 random bytes that a process draws as it starts. Of two processes with one
-	// client id, told apart by this, the second is refused with ALREADY_EXISTS and
-	// CLIENT_ID_IN_USE while the first is connected. Empty is not told.
+	// At most 32 random bytes that a process draws when it starts. They tell two processes with
+	// one client id apart: the second is refused with ALREADY_EXISTS and CLIENT_ID_IN_USE while
+	// the first is connected. Empty means not told.
 	Instance []byte `protobuf:"bytes,18,opt,name=instance,proto3" json:"instance,omitempty"`
-	// The last message that this client has ever sent, on any connection; 0 is none, unset
-	// is not told. A supervisor that has later ones has them of another process.
+	// Number of the last message that this client ever sent, on any connection; 0 means none,
+	// unset means not told. A supervisor that has later messages has them from another process.
 	SentSeq *uint64 `protobuf:"varint,19,opt,name=sent_seq,json=sentSeq,proto3,oneof" json:"sent_seq,omitempty"`
-	// Unset but for a new session that goes on with one of a run that the supervisor does
-	// not know, or that is over.
+	// Set only for a new session that continues one of a run that is over, or that the supervisor
+	// does not know.
 	Continues *Continuation `protobuf:"bytes,20,opt,name=continues,proto3" json:"continues,omitempty"`
-	// How far this version of the protocol has grown as the client knows it; 2 now, 0 in
-	// clients from before it was told. 2 has HeartbeatMiss.gone and Progress.verify_errors.
-	// Whoever is newer sends what the older end does not
-	// know: fields and values of enums, which are kept and passed on but not looked at;
-	// facts in a Message, which are as durable as others and counted in the report; and
-	// frames, which are passed over. Nothing of it changes the meaning of what is known.
+	// How far this version of the protocol has grown as the client knows it: 2 now, 0 in clients
+	// without this field. 2 adds HeartbeatMiss.gone and Progress.verify_errors. A newer side may
+	// send what the older side does not know: fields and enum values, which are kept and passed
+	// on but not looked at; facts in a Message, which are as durable as others and counted in the
+	// report; and frames, which are ignored. None of it changes the meaning of what is known.
 	ProtocolMinor uint32 `protobuf:"varint,21,opt,name=protocol_minor,json=protocolMinor,proto3" json:"protocol_minor,omitempty"`
-	// The fields that hold less than there was to say, as paths from here without the places
-	// in lists: "host", "labels", "workload.consumers", "workload.consumers.path". A client
-	// that cuts something itself says so here; the supervisor's side adds what it has cut.
-	// At most 16, of at most 64 bytes each.
+	// The fields that were cut, as paths from this message without list indices: "host",
+	// "labels", "workload.consumers", "workload.consumers.path". A client that cuts something
+	// itself says so here; the supervisor's side adds what it cuts. At most 16, of at most 64
+	// bytes each.
 	Shortened     []string `protobuf:"bytes,22,rep,name=shortened,proto3" json:"shortened,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -354,6 +378,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
 	mi := &file_bulkhead_v1_collector_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -524,19 +549,19 @@ func (x *Hello) GetShortened() []string {
 	return nil
 }
 
-// Continuation says where the messages of a new session were numbered before, with
-// another client id in another run.
+// Continuation names the session that a new session continues: one with another client id, in
+// another run.
 type Continuation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most 128 bytes.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Exactly 16 bytes.
 	ClientId []byte `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// Message 1 of the new session follows this one of the old. 0 is none: the new session
-	// has all of it.
+	// Message 1 of the new session follows this message of the old one. 0 means none: the new
+	// session has all of them.
 	After uint64 `protobuf:"varint,3,opt,name=after,proto3" json:"after,omitempty"`
-	// How many messages the client has said before message 1 of the new session, in all
-	// sessions; 0 is not told, where after is not 0.
+	// How many messages the client had sent before message 1 of the new session, in all sessions;
+	// 0 means not told if after is not 0.
 	Before        uint64 `protobuf:"varint,4,opt,name=before,proto3" json:"before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -556,6 +581,7 @@ func (x *Continuation) String() string {
 func (*Continuation) ProtoMessage() {}
 
 func (x *Continuation) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
 	mi := &file_bulkhead_v1_collector_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -600,9 +626,9 @@ func (x *Continuation) GetBefore() uint64 {
 	return 0
 }
 
-// Goodbye ends a session. Once the supervisor has it the session is closed and takes no
-// further message: a client that sends one on another connection is told
-// FAILED_PRECONDITION with SESSION_CLOSED.
+// Goodbye ends a session. Once the supervisor has it, the session is closed and takes no
+// further message: a client that sends one on another connection gets FAILED_PRECONDITION with
+// SESSION_CLOSED.
 type Goodbye struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Sequence number of the last message ever sent.
@@ -625,6 +651,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
 	mi := &file_bulkhead_v1_collector_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -675,6 +702,7 @@ func (x *ServerFrame) String() string {
 func (*ServerFrame) ProtoMessage() {}
 
 func (x *ServerFrame) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
 	mi := &file_bulkhead_v1_collector_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -756,18 +784,17 @@ type Welcome struct {
 	// Last durable sequence number of this session; send from the next one on.
 	ResumeAfter uint64  `protobuf:"varint,3,opt,name=resume_after,json=resumeAfter,proto3" json:"resume_after,omitempty"`
 	Limits      *Limits `protobuf:"bytes,4,opt,name=limits,proto3" json:"limits,omitempty"`
-	// Wall clock of the supervisor as it sent this.
+	// Wall clock of the supervisor when it sent this.
 	WallClockUnixNano int64 `protobuf:"varint,5,opt,name=wall_clock_unix_nano,json=wallClockUnixNano,proto3" json:"wall_clock_unix_nano,omitempty"`
-	// The supervisor's clock that is never set, as it sent this; 0 is not told.
+	// The supervisor's clock that is never set, when it sent this; 0 means not told.
 	ElapsedNano int64 `protobuf:"varint,6,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
-	// Number of this connection among those of the session, from 1; for
-	// Hello.last_connection.
+	// Number of this connection among those of the session, from 1; for Hello.last_connection.
 	Connection uint64 `protobuf:"varint,7,opt,name=connection,proto3" json:"connection,omitempty"`
-	// The session is closed: the client's Goodbye arrived before, and its answer was lost.
-	// OK follows, with or without a further Goodbye.
+	// The session is closed: the client's Goodbye arrived earlier, and its answer was lost. OK
+	// follows, with or without a further Goodbye.
 	Closed bool `protobuf:"varint,8,opt,name=closed,proto3" json:"closed,omitempty"`
-	// The version of the protocol that the server speaks, and how far it has grown; 0 is
-	// not told. See Hello.protocol_minor.
+	// The version of the protocol that the server speaks, and how far it has grown; 0 means not
+	// told. See Hello.protocol_minor.
 	ProtocolVersion uint32 `protobuf:"varint,9,opt,name=protocol_version,json=protocolVersion,proto3" json:"protocol_version,omitempty"`
 	ProtocolMinor   uint32 `protobuf:"varint,10,opt,name=protocol_minor,json=protocolMinor,proto3" json:"protocol_minor,omitempty"`
 	// Version of the supervisor program, for people.
@@ -790,6 +817,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
 	mi := &file_bulkhead_v1_collector_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -883,27 +911,28 @@ func (x *Welcome) GetSupervisorVersion() string {
 	return ""
 }
 
-// Limits bound what a client may send, as this supervisor is configured. A client that sends
-// a larger frame or Batch is told RESOURCE_EXHAUSTED and LIMIT_EXCEEDED, with the limit's
+// Limits bound what a client may send to this supervisor, by its configuration. A client that
+// sends a larger frame or Batch gets RESOURCE_EXHAUSTED and LIMIT_EXCEEDED, with the limit's
 // name, its value and what came as "limit", "most" and "got" in the metadata. The session
-// stays: send the messages after Welcome.resume_after again, in smaller batches. A client
-// that does so again and again, without a message more being durable, is rejected: the 3rd
-// time that the supervisor sees it.
+// stays: send the messages after Welcome.resume_after again, in smaller batches. A client that
+// repeats it without another message becoming durable is rejected the 3rd time that the
+// supervisor sees it. Where one of the first three is 0, it is its default: 1 MiB, 1024 messages
+// and 64 batches.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest encoded ClientFrame, before compression; 64 KiB to 8 MiB. A Hello is bounded
-	// by it too.
+	// Largest encoded ClientFrame, before compression; 64 KiB to 8 MiB. A Hello is bounded by it
+	// too.
 	MaxFrameBytes uint32 `protobuf:"varint,1,opt,name=max_frame_bytes,json=maxFrameBytes,proto3" json:"max_frame_bytes,omitempty"`
-	// Most messages in one Batch; 1 to 65536.
+	// The most messages in one Batch; 1 to 65536.
 	MaxBatchMessages uint32 `protobuf:"varint,2,opt,name=max_batch_messages,json=maxBatchMessages,proto3" json:"max_batch_messages,omitempty"`
-	// Most batches sent and not yet acknowledged; 1 to 65536. Further ones are not read until
-	// there is room.
+	// The most batches sent and not yet acknowledged; 1 to 65536. Further batches are not read
+	// until there is room.
 	MaxUnackedBatches uint32 `protobuf:"varint,3,opt,name=max_unacked_batches,json=maxUnackedBatches,proto3" json:"max_unacked_batches,omitempty"`
-	// How long the session is kept without a connection; a client that comes later has lost
-	// it. 0 is not told.
+	// How long the session is kept without a connection; a client that comes later has lost it. 0
+	// means not told.
 	GraceNano int64 `protobuf:"varint,4,opt,name=grace_nano,json=graceNano,proto3" json:"grace_nano,omitempty"`
-	// A connection on which nothing comes for this long, and no HTTP/2 ping is answered, is
-	// given up. 0 is not told.
+	// A connection that brings nothing for this long, and answers no HTTP/2 ping, is given up. 0
+	// means not told.
 	SilenceNano   int64 `protobuf:"varint,5,opt,name=silence_nano,json=silenceNano,proto3" json:"silence_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -923,6 +952,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
 	mi := &file_bulkhead_v1_collector_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -996,6 +1026,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
 	mi := &file_bulkhead_v1_collector_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1023,7 +1054,7 @@ func (x *Ack) GetSeq() uint64 {
 type Drain struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// How long the supervisor will still wait, from when this was sent; at least 1.
+	// How long the supervisor still waits after sending this; at least 1.
 	WithinNano    int64 `protobuf:"varint,2,opt,name=within_nano,json=withinNano,proto3" json:"within_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1043,6 +1074,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
 	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1151,7 +1183,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05Drain\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1f\n" +
 	"\vwithin_nano\x18\x02 \x01(\x03R\n" +
-	"withinNano*\xc1\x05\n" +
+	"withinNano*\xb1\x06\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REASON_FRAME_UNEXPECTED\x10\x01\x12\x18\n" +
@@ -1172,7 +1204,11 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x15REASON_SESSION_CLOSED\x10\x18\x12\x1e\n" +
 	"\x1aREASON_SESSION_QUARANTINED\x10\x0f\x12\x18\n" +
 	"\x14REASON_TOKEN_MISSING\x10\x10\x12\x16\n" +
-	"\x12REASON_TOKEN_WRONG\x10\x11\x12\x1b\n" +
+	"\x12REASON_TOKEN_WRONG\x10\x11\x12\x1e\n" +
+	"\x1aREASON_CERTIFICATE_MISSING\x10\x1a\x12\x1c\n" +
+	"\x18REASON_CERTIFICATE_WRONG\x10\x1b\x12\x19\n" +
+	"\x15REASON_IDENTITY_WRONG\x10\x1c\x12\x15\n" +
+	"\x11REASON_TLS_FAILED\x10\x1d\x12\x1b\n" +
 	"\x17REASON_CLIENT_ID_IN_USE\x10\x12\x12\x15\n" +
 	"\x11REASON_OVERLOADED\x10\x13\x12\x17\n" +
 	"\x13REASON_RUN_CHANGING\x10\x14\x12\x1a\n" +
@@ -1195,8 +1231,8 @@ func file_bulkhead_v1_collector_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_collector_proto_rawDescData
 }
 
-var file_bulkhead_v1_collector_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bulkhead_v1_collector_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_bulkhead_v1_collector_proto_enumTypes [1]protoimpl.EnumInfo
+var file_bulkhead_v1_collector_proto_msgTypes [10]protoimpl.MessageInfo
 var file_bulkhead_v1_collector_proto_goTypes = []any{
 	(Reason)(0),          // 0: bulkhead.v1.Reason
 	(*ClientFrame)(nil),  // 1: bulkhead.v1.ClientFrame
@@ -1234,8 +1270,13 @@ var file_bulkhead_v1_collector_proto_depIdxs = []int32{
 	0,  // [0:11] is the sub-list for field type_name
 }
 
-func init() { file_bulkhead_v1_collector_proto_init() }
+var file_bulkhead_v1_collector_proto_initOnce sync.Once
+
 func file_bulkhead_v1_collector_proto_init() {
+	file_bulkhead_v1_collector_proto_initOnce.Do(file_bulkhead_v1_collector_proto_build)
+}
+
+func file_bulkhead_v1_collector_proto_build() {
 	if File_bulkhead_v1_collector_proto != nil {
 		return
 	}
@@ -1263,8 +1304,8 @@ func file_bulkhead_v1_collector_proto_init() {
 		},
 		GoTypes:           file_bulkhead_v1_collector_proto_goTypes,
 		DependencyIndexes: file_bulkhead_v1_collector_proto_depIdxs,
-		EnumInfos:         file_bulkhead_v1_collector_proto_enumTypes,
-		MessageInfos:      file_bulkhead_v1_collector_proto_msgTypes,
+		EnumInfos:         file_bulkhead_v1_collector_proto_enumTypes[:],
+		MessageInfos:      file_bulkhead_v1_collector_proto_msgTypes[:],
 	}.Build()
 	File_bulkhead_v1_collector_proto = out.File
 	file_bulkhead_v1_collector_proto_goTypes = nil

@@ -25,9 +25,9 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// CollectorService is what a client talks to. One connection carries one Collect
-// stream: Hello, then Batches, then Goodbye. The server answers with Welcome,
-// then Acks, at any time Drain, and at last the status of the stream:
+// CollectorService is what a client talks to. One connection carries one Collect stream: Hello,
+// then Batches, then Goodbye. The server answers with Welcome, then Acks, at any time Drain,
+// and at last the status of the stream:
 //
 //	OK                   every message is durable and the session is closed
 //	UNAVAILABLE          connect again, with backoff, and resume; a
@@ -35,35 +35,38 @@ const (
 //	DEADLINE_EXCEEDED    the same: the client was too slow with its Hello
 //	INVALID_ARGUMENT     the client broke the protocol; the text says how
 //	FAILED_PRECONDITION  wrong protocol version, or the session is over
-//	UNAUTHENTICATED      missing or wrong token
+//	UNAUTHENTICATED      missing or wrong token, or certificate
+//	PERMISSION_DENIED    the session or the name is another client's
 //	RESOURCE_EXHAUSTED   a frame or batch is larger than Limits allow. The session
 //	                     stays: a client that can send less may connect again
 //	DATA_LOSS            the session is quarantined: a batch of it kept killing
 //	                     handlers and must not be sent again
+//	ALREADY_EXISTS       another process with this client id is connected
+//	UNIMPLEMENTED        an unknown service, method or compression
 //
-// A status of the server's own carries a google.rpc.ErrorInfo among its details, with
-// the domain "bulkhead" and a name of Reason, without its REASON_, as reason. A client
+// Only after UNAVAILABLE, DEADLINE_EXCEEDED and RESOURCE_EXHAUSTED may a client connect again
+// with the same session.
+//
+// A status that comes from the server itself carries a google.rpc.ErrorInfo among its details,
+// with the domain "bulkhead" and, as reason, a name of Reason without its REASON_. A client
 // decides by the code and that reason; the text is for people and may change.
 //
 // A supervisor that is overloaded answers a connection before it reads a Hello: with
-// UNAVAILABLE and a RetryInfo, if the stream was opened within a second, else with an
-// HTTP/2 GOAWAY (NO_ERROR; last stream 1) alone, which gRPC libraries make UNAVAILABLE
-// of as well. Its debug data is text for people that ends in "retry after " and a
-// duration in Go's units. When very many are refused at once it comes without SETTINGS.
+// UNAVAILABLE and a RetryInfo if the client opens the stream within a second, else with an
+// HTTP/2 GOAWAY (NO_ERROR; last stream 1) alone, which gRPC libraries turn into UNAVAILABLE as
+// well. Its debug data is text for people that ends in "retry after " and a duration in Go's
+// units. When very many connections are refused at once it comes without SETTINGS.
 //
-// After any other status a client must not try again.
+// Bounds of the transport: HTTP/2, without TLS or over TLS 1.3, as the supervisor is configured;
+// frames of at most 16 KiB; headers of a request of at most 16 KiB; at most 16 streams at a time on
+// one connection, one of them a Collect; at most 20 000 frames at once that carry nothing (PING,
+// SETTINGS, RST_STREAM, empty DATA), and 1000 a second. Compression is none or gzip.
 //
-// Bounds of the transport: HTTP/2 without TLS; frames of at most 16 KiB; headers of a
-// request of at most 16 KiB; at most 16 streams at a time on one connection, of which one
-// is a Collect; at most 20 000 frames at once that carry nothing (PING, SETTINGS,
-// RST_STREAM, empty DATA), and 1000 a second. Compression is none or gzip.
-//
-// Bounds of what is said stand at each field. There are two kinds of them. What tells one
-// client from another (name, client_id, token, run_id, …) is refused when it is too long,
-// by INVALID_ARGUMENT and FIELD_INVALID: cut, it might be another's. Everything else is
-// cut to its bound and goes on; the field is then named in "shortened" of its Hello or
-// Message, and a text ends in "…". So no long path and no error text of a library ends a
-// session.
+// The comment of each field states its bound. There are two kinds of bounds. A field that tells
+// one client from another (name, client_id, token, run_id, …) is refused with INVALID_ARGUMENT
+// and FIELD_INVALID when it is too long: cut, it might be another's. Every other field is cut
+// to its bound and passed on; "shortened" of its Hello or Message then names the field, and a
+// text ends in "…". So no long path and no error text of a library ends a session.
 type CollectorServiceClient interface {
 	// Collect carries one connection of one session.
 	Collect(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ClientFrame, ServerFrame], error)
@@ -94,9 +97,9 @@ type CollectorService_CollectClient = grpc.BidiStreamingClient[ClientFrame, Serv
 // All implementations must embed UnimplementedCollectorServiceServer
 // for forward compatibility.
 //
-// CollectorService is what a client talks to. One connection carries one Collect
-// stream: Hello, then Batches, then Goodbye. The server answers with Welcome,
-// then Acks, at any time Drain, and at last the status of the stream:
+// CollectorService is what a client talks to. One connection carries one Collect stream: Hello,
+// then Batches, then Goodbye. The server answers with Welcome, then Acks, at any time Drain,
+// and at last the status of the stream:
 //
 //	OK                   every message is durable and the session is closed
 //	UNAVAILABLE          connect again, with backoff, and resume; a
@@ -104,35 +107,38 @@ type CollectorService_CollectClient = grpc.BidiStreamingClient[ClientFrame, Serv
 //	DEADLINE_EXCEEDED    the same: the client was too slow with its Hello
 //	INVALID_ARGUMENT     the client broke the protocol; the text says how
 //	FAILED_PRECONDITION  wrong protocol version, or the session is over
-//	UNAUTHENTICATED      missing or wrong token
+//	UNAUTHENTICATED      missing or wrong token, or certificate
+//	PERMISSION_DENIED    the session or the name is another client's
 //	RESOURCE_EXHAUSTED   a frame or batch is larger than Limits allow. The session
 //	                     stays: a client that can send less may connect again
 //	DATA_LOSS            the session is quarantined: a batch of it kept killing
 //	                     handlers and must not be sent again
+//	ALREADY_EXISTS       another process with this client id is connected
+//	UNIMPLEMENTED        an unknown service, method or compression
 //
-// A status of the server's own carries a google.rpc.ErrorInfo among its details, with
-// the domain "bulkhead" and a name of Reason, without its REASON_, as reason. A client
+// Only after UNAVAILABLE, DEADLINE_EXCEEDED and RESOURCE_EXHAUSTED may a client connect again
+// with the same session.
+//
+// A status that comes from the server itself carries a google.rpc.ErrorInfo among its details,
+// with the domain "bulkhead" and, as reason, a name of Reason without its REASON_. A client
 // decides by the code and that reason; the text is for people and may change.
 //
 // A supervisor that is overloaded answers a connection before it reads a Hello: with
-// UNAVAILABLE and a RetryInfo, if the stream was opened within a second, else with an
-// HTTP/2 GOAWAY (NO_ERROR; last stream 1) alone, which gRPC libraries make UNAVAILABLE
-// of as well. Its debug data is text for people that ends in "retry after " and a
-// duration in Go's units. When very many are refused at once it comes without SETTINGS.
+// UNAVAILABLE and a RetryInfo if the client opens the stream within a second, else with an
+// HTTP/2 GOAWAY (NO_ERROR; last stream 1) alone, which gRPC libraries turn into UNAVAILABLE as
+// well. Its debug data is text for people that ends in "retry after " and a duration in Go's
+// units. When very many connections are refused at once it comes without SETTINGS.
 //
-// After any other status a client must not try again.
+// Bounds of the transport: HTTP/2, without TLS or over TLS 1.3, as the supervisor is configured;
+// frames of at most 16 KiB; headers of a request of at most 16 KiB; at most 16 streams at a time on
+// one connection, one of them a Collect; at most 20 000 frames at once that carry nothing (PING,
+// SETTINGS, RST_STREAM, empty DATA), and 1000 a second. Compression is none or gzip.
 //
-// Bounds of the transport: HTTP/2 without TLS; frames of at most 16 KiB; headers of a
-// request of at most 16 KiB; at most 16 streams at a time on one connection, of which one
-// is a Collect; at most 20 000 frames at once that carry nothing (PING, SETTINGS,
-// RST_STREAM, empty DATA), and 1000 a second. Compression is none or gzip.
-//
-// Bounds of what is said stand at each field. There are two kinds of them. What tells one
-// client from another (name, client_id, token, run_id, …) is refused when it is too long,
-// by INVALID_ARGUMENT and FIELD_INVALID: cut, it might be another's. Everything else is
-// cut to its bound and goes on; the field is then named in "shortened" of its Hello or
-// Message, and a text ends in "…". So no long path and no error text of a library ends a
-// session.
+// The comment of each field states its bound. There are two kinds of bounds. A field that tells
+// one client from another (name, client_id, token, run_id, …) is refused with INVALID_ARGUMENT
+// and FIELD_INVALID when it is too long: cut, it might be another's. Every other field is cut
+// to its bound and passed on; "shortened" of its Hello or Message then names the field, and a
+// text ends in "…". So no long path and no error text of a library ends a session.
 type CollectorServiceServer interface {
 	// Collect carries one connection of one session.
 	Collect(grpc.BidiStreamingServer[ClientFrame, ServerFrame]) error

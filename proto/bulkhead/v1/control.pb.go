@@ -20,19 +20,21 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// RunState is how a run is.
+// RunState is where a run is in its life.
 type RunState int32
 
 const (
+	// Not told.
 	RunState_RUN_STATE_UNSPECIFIED RunState = 0
-	// There is none yet, or it is just taken up.
+	// There is no run yet, or it is being resumed.
 	RunState_RUN_STATE_STARTING RunState = 1
-	// Nobody is at work, and clients that are expected have not come.
+	// No session is open, and expected clients have not come.
 	RunState_RUN_STATE_WAITING RunState = 2
+	// A session is open, or all expected clients have come.
 	RunState_RUN_STATE_RUNNING RunState = 3
-	// Clients were asked to end.
+	// Clients were asked to end their load.
 	RunState_RUN_STATE_DRAINING RunState = 4
-	// All sessions have ended.
+	// All sessions have ended, and the report is being written.
 	RunState_RUN_STATE_REPORTING RunState = 5
 )
 
@@ -67,10 +69,12 @@ func (x RunState) String() string {
 }
 
 func (RunState) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_control_proto_init()
 	return file_bulkhead_v1_control_proto_enumTypes[0].Descriptor()
 }
 
 func (RunState) Type() protoreflect.EnumType {
+	file_bulkhead_v1_control_proto_init()
 	return &file_bulkhead_v1_control_proto_enumTypes[0]
 }
 
@@ -87,8 +91,9 @@ func (RunState) EnumDescriptor() ([]byte, []int) {
 type SessionState int32
 
 const (
+	// Not told.
 	SessionState_SESSION_STATE_UNSPECIFIED SessionState = 0
-	// Known, and not in the journal yet.
+	// Known, but not in the journal yet.
 	SessionState_SESSION_STATE_NEW SessionState = 1
 	// A handler serves its connection.
 	SessionState_SESSION_STATE_ACTIVE SessionState = 2
@@ -96,10 +101,13 @@ const (
 	SessionState_SESSION_STATE_RESUMING SessionState = 3
 	// It has no connection; its client may come back.
 	SessionState_SESSION_STATE_AWAY SessionState = 4
-	// The outcomes. Nothing more comes of such a session.
-	SessionState_SESSION_STATE_CLOSED      SessionState = 5
-	SessionState_SESSION_STATE_LOST        SessionState = 6
-	SessionState_SESSION_STATE_REJECTED    SessionState = 7
+	// An outcome, as the three below: goodbye said, and every message durable.
+	SessionState_SESSION_STATE_CLOSED SessionState = 5
+	// Away for longer than the grace time, or still open at the deadline of a drain.
+	SessionState_SESSION_STATE_LOST SessionState = 6
+	// It broke the protocol or was refused.
+	SessionState_SESSION_STATE_REJECTED SessionState = 7
+	// A batch of it kept killing handlers.
 	SessionState_SESSION_STATE_QUARANTINED SessionState = 8
 )
 
@@ -140,10 +148,12 @@ func (x SessionState) String() string {
 }
 
 func (SessionState) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_control_proto_init()
 	return file_bulkhead_v1_control_proto_enumTypes[1].Descriptor()
 }
 
 func (SessionState) Type() protoreflect.EnumType {
+	file_bulkhead_v1_control_proto_init()
 	return &file_bulkhead_v1_control_proto_enumTypes[1]
 }
 
@@ -160,6 +170,7 @@ func (SessionState) EnumDescriptor() ([]byte, []int) {
 type ReserveKind int32
 
 const (
+	// Not told.
 	ReserveKind_RESERVE_KIND_UNSPECIFIED ReserveKind = 0
 	// Descriptors of the supervisor.
 	ReserveKind_RESERVE_KIND_DESCRIPTORS ReserveKind = 1
@@ -169,6 +180,10 @@ const (
 	ReserveKind_RESERVE_KIND_INBOXES ReserveKind = 3
 	// Bytes of the file system of the state directory.
 	ReserveKind_RESERVE_KIND_DISK ReserveKind = 4
+	// Bytes that the journal may have.
+	ReserveKind_RESERVE_KIND_JOURNAL ReserveKind = 5
+	// Microseconds of work a second that clients' messages may cause.
+	ReserveKind_RESERVE_KIND_WORK ReserveKind = 6
 )
 
 // Enum value maps for ReserveKind.
@@ -179,6 +194,8 @@ var (
 		2: "RESERVE_KIND_THREADS",
 		3: "RESERVE_KIND_INBOXES",
 		4: "RESERVE_KIND_DISK",
+		5: "RESERVE_KIND_JOURNAL",
+		6: "RESERVE_KIND_WORK",
 	}
 	ReserveKind_value = map[string]int32{
 		"RESERVE_KIND_UNSPECIFIED": 0,
@@ -186,6 +203,8 @@ var (
 		"RESERVE_KIND_THREADS":     2,
 		"RESERVE_KIND_INBOXES":     3,
 		"RESERVE_KIND_DISK":        4,
+		"RESERVE_KIND_JOURNAL":     5,
+		"RESERVE_KIND_WORK":        6,
 	}
 )
 
@@ -200,10 +219,12 @@ func (x ReserveKind) String() string {
 }
 
 func (ReserveKind) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_control_proto_init()
 	return file_bulkhead_v1_control_proto_enumTypes[2].Descriptor()
 }
 
 func (ReserveKind) Type() protoreflect.EnumType {
+	file_bulkhead_v1_control_proto_init()
 	return &file_bulkhead_v1_control_proto_enumTypes[2]
 }
 
@@ -237,6 +258,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -269,37 +291,41 @@ type StatusResponse struct {
 	JoinedClients       uint32 `protobuf:"varint,10,opt,name=joined_clients,json=joinedClients,proto3" json:"joined_clients,omitempty"`
 	AcceptedConnections uint64 `protobuf:"varint,11,opt,name=accepted_connections,json=acceptedConnections,proto3" json:"accepted_connections,omitempty"`
 	RejectedConnections uint64 `protobuf:"varint,12,opt,name=rejected_connections,json=rejectedConnections,proto3" json:"rejected_connections,omitempty"`
-	// Warm handlers ready, and handlers being spawned.
+	// Idle handlers that are ready, and handlers that are starting.
 	PoolReady    uint32 `protobuf:"varint,13,opt,name=pool_ready,json=poolReady,proto3" json:"pool_ready,omitempty"`
 	PoolStarting uint32 `protobuf:"varint,14,opt,name=pool_starting,json=poolStarting,proto3" json:"pool_starting,omitempty"`
 	// Handlers serving a connection.
 	HandlersBusy uint32           `protobuf:"varint,15,opt,name=handlers_busy,json=handlersBusy,proto3" json:"handlers_busy,omitempty"`
 	Sessions     []*SessionStatus `protobuf:"bytes,16,rep,name=sessions,proto3" json:"sessions,omitempty"`
-	// Connections refused to shed load, in this run.
+	// Connections of this run that were refused to shed load.
 	ShedConnections uint64 `protobuf:"varint,17,opt,name=shed_connections,json=shedConnections,proto3" json:"shed_connections,omitempty"`
 	// How often the supervisor of this run was restarted or upgraded.
 	Restarts uint32 `protobuf:"varint,18,opt,name=restarts,proto3" json:"restarts,omitempty"`
-	// Chunk writes of all sessions together.
+	// The chunk writes of all sessions together.
 	ChunkWrites *ChunkWrites `protobuf:"bytes,19,opt,name=chunk_writes,json=chunkWrites,proto3" json:"chunk_writes,omitempty"`
-	// Sessions that are not in the list, for want of room; 0 on the control socket.
+	// Sessions that had no room in the list; 0 on the control socket.
 	SessionsLeftOut uint32 `protobuf:"varint,20,opt,name=sessions_left_out,json=sessionsLeftOut,proto3" json:"sessions_left_out,omitempty"`
-	// How long the run has lasted, measured; 0 is not told.
+	// How long the run has lasted, measured; 0 means not told.
 	LastedNano int64 `protobuf:"varint,21,opt,name=lasted_nano,json=lastedNano,proto3" json:"lasted_nano,omitempty"`
-	// The run awaits clients by name; else any so many of different names.
+	// The run awaits clients by name; otherwise any expected_clients of different names.
 	ExpectsNames bool `protobuf:"varint,22,opt,name=expects_names,json=expectsNames,proto3" json:"expects_names,omitempty"`
-	// The awaited names that have not come: the first of them, and how many more.
+	// The first awaited names that have not come, and how many more there are.
 	AbsentNames   []string `protobuf:"bytes,23,rep,name=absent_names,json=absentNames,proto3" json:"absent_names,omitempty"`
 	AbsentLeftOut uint32   `protobuf:"varint,24,opt,name=absent_left_out,json=absentLeftOut,proto3" json:"absent_left_out,omitempty"`
 	// Why a drain was asked for; empty if none was.
 	DrainReason string `protobuf:"bytes,25,opt,name=drain_reason,json=drainReason,proto3" json:"drain_reason,omitempty"`
-	// Lines of the supervisor's log that were left out because nobody read them.
+	// Lines of the supervisor's log that were dropped because nobody read them.
 	LostLogLines uint64 `protobuf:"varint,26,opt,name=lost_log_lines,json=lostLogLines,proto3" json:"lost_log_lines,omitempty"`
-	// What the supervisor has of each thing that it keeps a reserve of.
+	// What is left of each thing of which the supervisor keeps a reserve.
 	Reserves []*Reserve `protobuf:"bytes,27,rep,name=reserves,proto3" json:"reserves,omitempty"`
 	// How the run is.
 	RunState RunState `protobuf:"varint,28,opt,name=run_state,json=runState,proto3,enum=bulkhead.v1.RunState" json:"run_state,omitempty"`
-	// Of all sessions together, also of those that are not in the list.
-	Totals        *SessionTotals `protobuf:"bytes,29,opt,name=totals,proto3" json:"totals,omitempty"`
+	// All sessions together, including those that are not in the list.
+	Totals *SessionTotals `protobuf:"bytes,29,opt,name=totals,proto3" json:"totals,omitempty"`
+	// The certificate with which the supervisor speaks TLS with its clients; unset for none.
+	Certificate *Certificate `protobuf:"bytes,30,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// How the handlers are locked in.
+	Sandbox       *Sandbox `protobuf:"bytes,31,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -318,6 +344,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -537,15 +564,29 @@ func (x *StatusResponse) GetTotals() *SessionTotals {
 	return nil
 }
 
-// SessionTotals is what all sessions of a run have together.
+func (x *StatusResponse) GetCertificate() *Certificate {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetSandbox() *Sandbox {
+	if x != nil {
+		return x.Sandbox
+	}
+	return nil
+}
+
+// SessionTotals is the sum over all sessions of a run.
 type SessionTotals struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many there are in each state.
+	// The number of sessions in each state.
 	Counts []*SessionCount `protobuf:"bytes,1,rep,name=counts,proto3" json:"counts,omitempty"`
 	Bytes  uint64          `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	Chunks uint64          `protobuf:"varint,3,opt,name=chunks,proto3" json:"chunks,omitempty"`
 	Errors uint64          `protobuf:"varint,4,opt,name=errors,proto3" json:"errors,omitempty"`
-	// Of those that are active, over the last few seconds.
+	// Rates of active sessions, over the last few seconds.
 	BytesPerSecond    float64 `protobuf:"fixed64,5,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
 	MessagesPerSecond float64 `protobuf:"fixed64,6,opt,name=messages_per_second,json=messagesPerSecond,proto3" json:"messages_per_second,omitempty"`
 	// Messages that are durable.
@@ -568,6 +609,7 @@ func (x *SessionTotals) String() string {
 func (*SessionTotals) ProtoMessage() {}
 
 func (x *SessionTotals) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -633,7 +675,7 @@ func (x *SessionTotals) GetMessages() uint64 {
 	return 0
 }
 
-// SessionCount is how many sessions are in a state.
+// SessionCount is the number of sessions in a state.
 type SessionCount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SessionState  SessionState           `protobuf:"varint,1,opt,name=session_state,json=sessionState,proto3,enum=bulkhead.v1.SessionState" json:"session_state,omitempty"`
@@ -656,6 +698,7 @@ func (x *SessionCount) String() string {
 func (*SessionCount) ProtoMessage() {}
 
 func (x *SessionCount) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -686,21 +729,21 @@ func (x *SessionCount) GetSessions() uint32 {
 	return 0
 }
 
-// Reserve is what there is of a thing that a supervisor must not run out of, and how much
-// of it is kept from clients.
+// Reserve is one thing that a supervisor must not run out of: how much there is, and how much
+// of it clients do not get.
 type Reserve struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  ReserveKind            `protobuf:"varint,1,opt,name=kind,proto3,enum=bulkhead.v1.ReserveKind" json:"kind,omitempty"`
-	// What sets the limit, for people: a file, a setting or a limit's name.
+	// What sets the limit, for people: a file, a setting or the name of a limit.
 	LimitedBy string `protobuf:"bytes,2,opt,name=limited_by,json=limitedBy,proto3" json:"limited_by,omitempty"`
-	// How much there may be, how much of it is left, and how much of that clients do not
-	// get: descriptors, threads or bytes.
+	// The limit, how much of it is left, and how much of that clients do not get; in descriptors,
+	// threads or bytes.
 	Limit   uint64 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
 	Left    uint64 `protobuf:"varint,4,opt,name=left,proto3" json:"left,omitempty"`
 	Reserve uint64 `protobuf:"varint,5,opt,name=reserve,proto3" json:"reserve,omitempty"`
-	// Clients get nothing more now.
+	// Clients get no more of it now.
 	Reached bool `protobuf:"varint,6,opt,name=reached,proto3" json:"reached,omitempty"`
-	// How often clients got nothing more, since the supervisor started.
+	// How often the reserve was reached since the supervisor started.
 	TimesReached  uint64 `protobuf:"varint,7,opt,name=times_reached,json=timesReached,proto3" json:"times_reached,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -720,6 +763,7 @@ func (x *Reserve) String() string {
 func (*Reserve) ProtoMessage() {}
 
 func (x *Reserve) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -805,7 +849,7 @@ type SessionStatus struct {
 	// Over the last few seconds.
 	BytesPerSecond    float64 `protobuf:"fixed64,12,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
 	MessagesPerSecond float64 `protobuf:"fixed64,13,opt,name=messages_per_second,json=messagesPerSecond,proto3" json:"messages_per_second,omitempty"`
-	// Wall clock of the supervisor when the last message arrived; 0 for none yet.
+	// Wall clock of the supervisor when the last message arrived; 0 before the first.
 	LastMessageUnixNano int64  `protobuf:"varint,14,opt,name=last_message_unix_nano,json=lastMessageUnixNano,proto3" json:"last_message_unix_nano,omitempty"`
 	Resumes             uint32 `protobuf:"varint,15,opt,name=resumes,proto3" json:"resumes,omitempty"`
 	// Number of the session in its run, from 1.
@@ -814,14 +858,14 @@ type SessionStatus struct {
 	Rollovers   uint64       `protobuf:"varint,17,opt,name=rollovers,proto3" json:"rollovers,omitempty"`
 	ChunkWrites *ChunkWrites `protobuf:"bytes,18,opt,name=chunk_writes,json=chunkWrites,proto3" json:"chunk_writes,omitempty"`
 	Beats       *Beats       `protobuf:"bytes,19,opt,name=beats,proto3" json:"beats,omitempty"`
-	// How long ago the last message arrived, measured; 0 for none yet, or not told.
+	// How long ago the last message arrived, measured; 0 before the first, or not told.
 	LastMessageAgoNano int64 `protobuf:"varint,20,opt,name=last_message_ago_nano,json=lastMessageAgoNano,proto3" json:"last_message_ago_nano,omitempty"`
-	// How long the client has not been heard, measured, when it is away; else 0.
+	// How long the client has not been heard while it is away, measured; 0 otherwise.
 	AwayNano int64 `protobuf:"varint,21,opt,name=away_nano,json=awayNano,proto3" json:"away_nano,omitempty"`
-	// Why it does not count among the clients that are expected; empty if it does.
+	// Why it does not count among the expected clients; empty if it does.
 	Note string `protobuf:"bytes,22,opt,name=note,proto3" json:"note,omitempty"`
-	// How long the client has said nothing though its connection lives, measured; 0 as long
-	// as it says what it declared that it would.
+	// How long the client has said nothing though its connection lives, measured; 0 while it
+	// sends the messages that it declared.
 	SilentNano    int64        `protobuf:"varint,23,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
 	SessionState  SessionState `protobuf:"varint,24,opt,name=session_state,json=sessionState,proto3,enum=bulkhead.v1.SessionState" json:"session_state,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -842,6 +886,7 @@ func (x *SessionStatus) String() string {
 func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1026,9 +1071,8 @@ func (x *SessionStatus) GetSessionState() SessionState {
 	return SessionState_SESSION_STATE_UNSPECIFIED
 }
 
-// ChunkWrites is how long the write calls of chunks took. Its percentiles are up to
-// 6.25 % too long; the report's are more exact. All are 0 as long as nothing was
-// written.
+// ChunkWrites is how long the write calls of chunks took. Its percentiles are at most 6.25 %
+// too long; the report's are more exact. All are 0 until something is written.
 type ChunkWrites struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Count uint64                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
@@ -1061,6 +1105,7 @@ func (x *ChunkWrites) String() string {
 func (*ChunkWrites) ProtoMessage() {}
 
 func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1140,7 +1185,7 @@ func (x *ChunkWrites) GetRecentMaxNano() int64 {
 	return 0
 }
 
-// Beats is the heartbeats of one client's workers: one for each process and round.
+// Beats counts the heartbeats of one client's workers: one for each process and round.
 type Beats struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Answered in time.
@@ -1176,6 +1221,7 @@ func (x *Beats) String() string {
 func (*Beats) ProtoMessage() {}
 
 func (x *Beats) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1277,6 +1323,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1323,6 +1370,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1349,12 +1397,12 @@ func (x *DrainResponse) GetSessions() uint32 {
 // UpgradeRequest asks for an upgrade in place.
 type UpgradeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Version and build of the program that asks; empty is not told. If the program that
-	// would be executed is another one, the upgrade is refused, because whoever asks
-	// most likely means the program with which it asks.
+	// Version and build of the program that asks; empty means not told. If the program at the
+	// path is another one, the upgrade is refused, because the operator most likely means the
+	// program that asks.
 	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
 	Build   string `protobuf:"bytes,2,opt,name=build,proto3" json:"build,omitempty"`
-	// Whatever is at the path is meant.
+	// Upgrade to whatever program is at the path.
 	AnyVersion    bool `protobuf:"varint,3,opt,name=any_version,json=anyVersion,proto3" json:"any_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1374,6 +1422,7 @@ func (x *UpgradeRequest) String() string {
 func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1443,6 +1492,7 @@ func (x *UpgradeResponse) String() string {
 func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1512,8 +1562,8 @@ var File_bulkhead_v1_control_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\"\x0f\n" +
-	"\rStatusRequest\"\xe7\b\n" +
+	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\x0f\n" +
+	"\rStatusRequest\"\xd3\t\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\arun_dir\x18\x02 \x01(\tR\x06runDir\x12\x16\n" +
@@ -1546,7 +1596,9 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x0elost_log_lines\x18\x1a \x01(\x04R\flostLogLines\x120\n" +
 	"\breserves\x18\x1b \x03(\v2\x14.bulkhead.v1.ReserveR\breserves\x122\n" +
 	"\trun_state\x18\x1c \x01(\x0e2\x15.bulkhead.v1.RunStateR\brunState\x122\n" +
-	"\x06totals\x18\x1d \x01(\v2\x1a.bulkhead.v1.SessionTotalsR\x06totals\"\xfe\x01\n" +
+	"\x06totals\x18\x1d \x01(\v2\x1a.bulkhead.v1.SessionTotalsR\x06totals\x12:\n" +
+	"\vcertificate\x18\x1e \x01(\v2\x18.bulkhead.v1.CertificateR\vcertificate\x12.\n" +
+	"\asandbox\x18\x1f \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\"\xfe\x01\n" +
 	"\rSessionTotals\x121\n" +
 	"\x06counts\x18\x01 \x03(\v2\x19.bulkhead.v1.SessionCountR\x06counts\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -1652,13 +1704,15 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x14SESSION_STATE_CLOSED\x10\x05\x12\x16\n" +
 	"\x12SESSION_STATE_LOST\x10\x06\x12\x1a\n" +
 	"\x16SESSION_STATE_REJECTED\x10\a\x12\x1d\n" +
-	"\x19SESSION_STATE_QUARANTINED\x10\b*\x94\x01\n" +
+	"\x19SESSION_STATE_QUARANTINED\x10\b*\xc5\x01\n" +
 	"\vReserveKind\x12\x1c\n" +
 	"\x18RESERVE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18RESERVE_KIND_DESCRIPTORS\x10\x01\x12\x18\n" +
 	"\x14RESERVE_KIND_THREADS\x10\x02\x12\x18\n" +
 	"\x14RESERVE_KIND_INBOXES\x10\x03\x12\x15\n" +
-	"\x11RESERVE_KIND_DISK\x10\x042\xd9\x01\n" +
+	"\x11RESERVE_KIND_DISK\x10\x04\x12\x18\n" +
+	"\x14RESERVE_KIND_JOURNAL\x10\x05\x12\x15\n" +
+	"\x11RESERVE_KIND_WORK\x10\x062\xd9\x01\n" +
 	"\x0eControlService\x12A\n" +
 	"\x06Status\x12\x1a.bulkhead.v1.StatusRequest\x1a\x1b.bulkhead.v1.StatusResponse\x12>\n" +
 	"\x05Drain\x12\x19.bulkhead.v1.DrainRequest\x1a\x1a.bulkhead.v1.DrainResponse\x12D\n" +
@@ -1676,8 +1730,8 @@ func file_bulkhead_v1_control_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_control_proto_rawDescData
 }
 
-var file_bulkhead_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_bulkhead_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_bulkhead_v1_control_proto_enumTypes [3]protoimpl.EnumInfo
+var file_bulkhead_v1_control_proto_msgTypes [12]protoimpl.MessageInfo
 var file_bulkhead_v1_control_proto_goTypes = []any{
 	(RunState)(0),           // 0: bulkhead.v1.RunState
 	(SessionState)(0),       // 1: bulkhead.v1.SessionState
@@ -1694,6 +1748,8 @@ var file_bulkhead_v1_control_proto_goTypes = []any{
 	(*DrainResponse)(nil),   // 12: bulkhead.v1.DrainResponse
 	(*UpgradeRequest)(nil),  // 13: bulkhead.v1.UpgradeRequest
 	(*UpgradeResponse)(nil), // 14: bulkhead.v1.UpgradeResponse
+	(*Certificate)(nil),     // 15: bulkhead.v1.Certificate
+	(*Sandbox)(nil),         // 16: bulkhead.v1.Sandbox
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	8,  // 0: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
@@ -1701,30 +1757,39 @@ var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	7,  // 2: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
 	0,  // 3: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
 	5,  // 4: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
-	6,  // 5: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
-	1,  // 6: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
-	2,  // 7: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
-	9,  // 8: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	10, // 9: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	1,  // 10: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
-	3,  // 11: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	11, // 12: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	13, // 13: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	4,  // 14: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	12, // 15: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	14, // 16: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	14, // [14:17] is the sub-list for method output_type
-	11, // [11:14] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	15, // 5: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
+	16, // 6: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
+	6,  // 7: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
+	1,  // 8: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
+	2,  // 9: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	9,  // 10: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	10, // 11: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	1,  // 12: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
+	3,  // 13: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	11, // 14: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	13, // 15: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	4,  // 16: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	12, // 17: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	14, // 18: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	16, // [16:19] is the sub-list for method output_type
+	13, // [13:16] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
-func init() { file_bulkhead_v1_control_proto_init() }
+var file_bulkhead_v1_control_proto_initOnce sync.Once
+
 func file_bulkhead_v1_control_proto_init() {
+	file_bulkhead_v1_control_proto_initOnce.Do(file_bulkhead_v1_control_proto_build)
+}
+
+func file_bulkhead_v1_control_proto_build() {
 	if File_bulkhead_v1_control_proto != nil {
 		return
 	}
+	file_bulkhead_v1_identity_proto_init()
+	file_bulkhead_v1_message_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
@@ -1737,8 +1802,8 @@ func file_bulkhead_v1_control_proto_init() {
 		},
 		GoTypes:           file_bulkhead_v1_control_proto_goTypes,
 		DependencyIndexes: file_bulkhead_v1_control_proto_depIdxs,
-		EnumInfos:         file_bulkhead_v1_control_proto_enumTypes,
-		MessageInfos:      file_bulkhead_v1_control_proto_msgTypes,
+		EnumInfos:         file_bulkhead_v1_control_proto_enumTypes[:],
+		MessageInfos:      file_bulkhead_v1_control_proto_msgTypes[:],
 	}.Build()
 	File_bulkhead_v1_control_proto = out.File
 	file_bulkhead_v1_control_proto_goTypes = nil

@@ -27,18 +27,17 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ControlService is what an operator talks to, on the unix socket in the state
-// directory.
+// ControlService is what an operator talks to, on the unix socket in the state directory.
 type ControlServiceClient interface {
-	// Status is a snapshot of the run.
+	// Status returns a snapshot of the run.
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
 	// Drain asks every client to end its load and the run to finish.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
-	// Upgrade replaces the running program by the one that is now at its path, in
-	// place: process id, listener, handlers and connections stay. Its path is the one that
-	// it was started by; symbolic links in it are followed anew. It returns once
-	// the new program has passed its pre-flight and the change is about to happen, or
-	// FAILED_PRECONDITION with the reason, when nothing was changed.
+	// Upgrade replaces the running program in place with the one that is now at its path: process
+	// id, listener, handlers and connections stay. The path is the one by which the program was
+	// started; symbolic links in it are followed anew. Upgrade returns when the new program has
+	// passed its pre-flight and the change is about to happen, or FAILED_PRECONDITION with the
+	// reason if nothing was changed.
 	Upgrade(ctx context.Context, in *UpgradeRequest, opts ...grpc.CallOption) (*UpgradeResponse, error)
 }
 
@@ -84,18 +83,17 @@ func (c *controlServiceClient) Upgrade(ctx context.Context, in *UpgradeRequest, 
 // All implementations must embed UnimplementedControlServiceServer
 // for forward compatibility.
 //
-// ControlService is what an operator talks to, on the unix socket in the state
-// directory.
+// ControlService is what an operator talks to, on the unix socket in the state directory.
 type ControlServiceServer interface {
-	// Status is a snapshot of the run.
+	// Status returns a snapshot of the run.
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
 	// Drain asks every client to end its load and the run to finish.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
-	// Upgrade replaces the running program by the one that is now at its path, in
-	// place: process id, listener, handlers and connections stay. Its path is the one that
-	// it was started by; symbolic links in it are followed anew. It returns once
-	// the new program has passed its pre-flight and the change is about to happen, or
-	// FAILED_PRECONDITION with the reason, when nothing was changed.
+	// Upgrade replaces the running program in place with the one that is now at its path: process
+	// id, listener, handlers and connections stay. The path is the one by which the program was
+	// started; symbolic links in it are followed anew. Upgrade returns when the new program has
+	// passed its pre-flight and the change is about to happen, or FAILED_PRECONDITION with the
+	// reason if nothing was changed.
 	Upgrade(context.Context, *UpgradeRequest) (*UpgradeResponse, error)
 	mustEmbedUnimplementedControlServiceServer()
 }

@@ -24,6 +24,7 @@ const (
 type EndClass int32
 
 const (
+	// Not told.
 	EndClass_END_CLASS_UNSPECIFIED EndClass = 0
 	// The supervisor's Finish was delivered.
 	EndClass_END_CLASS_FINISHED EndClass = 1
@@ -43,11 +44,11 @@ const (
 	EndClass_END_CLASS_SILENT EndClass = 8
 	// No supervisor came back within the orphan grace.
 	EndClass_END_CLASS_ORPHANED EndClass = 9
-	// The client's transport did what this side cannot go on with: it broke HTTP/2 or
-	// gRPC's framing, or flooded. That says nothing of the session.
+	// The client's transport broke HTTP/2 or gRPC's framing, or flooded. That says nothing about
+	// the session.
 	EndClass_END_CLASS_TRANSPORT EndClass = 10
-	// The client ended its stream, not its connection: it cancelled it, half-closed it
-	// without a Goodbye, or let its own deadline pass.
+	// The client ended its stream, not its connection: it cancelled it, half-closed it without a
+	// Goodbye, or let its own deadline pass.
 	EndClass_END_CLASS_STREAM_ENDED EndClass = 11
 )
 
@@ -94,10 +95,12 @@ func (x EndClass) String() string {
 }
 
 func (EndClass) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_handler_proto_init()
 	return file_bulkhead_v1_handler_proto_enumTypes[0].Descriptor()
 }
 
 func (EndClass) Type() protoreflect.EnumType {
+	file_bulkhead_v1_handler_proto_init()
 	return &file_bulkhead_v1_handler_proto_enumTypes[0]
 }
 
@@ -131,6 +134,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_handler_proto_init()
 	mi := &file_bulkhead_v1_handler_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -173,6 +177,7 @@ func (x *ProbeResponse) String() string {
 func (*ProbeResponse) ProtoMessage() {}
 
 func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_handler_proto_init()
 	mi := &file_bulkhead_v1_handler_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -221,6 +226,8 @@ type SupervisorFrame struct {
 	//	*SupervisorFrame_Drain
 	//	*SupervisorFrame_Finish
 	//	*SupervisorFrame_Ping
+	//	*SupervisorFrame_Secure
+	//	*SupervisorFrame_Signature
 	Frame         isSupervisorFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -240,6 +247,7 @@ func (x *SupervisorFrame) String() string {
 func (*SupervisorFrame) ProtoMessage() {}
 
 func (x *SupervisorFrame) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_handler_proto_init()
 	mi := &file_bulkhead_v1_handler_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -317,6 +325,24 @@ func (x *SupervisorFrame) GetPing() *Ping {
 	return nil
 }
 
+func (x *SupervisorFrame) GetSecure() *Secure {
+	if x != nil {
+		if x, ok := x.Frame.(*SupervisorFrame_Secure); ok {
+			return x.Secure
+		}
+	}
+	return nil
+}
+
+func (x *SupervisorFrame) GetSignature() *Signature {
+	if x != nil {
+		if x, ok := x.Frame.(*SupervisorFrame_Signature); ok {
+			return x.Signature
+		}
+	}
+	return nil
+}
+
 type isSupervisorFrame_Frame interface {
 	isSupervisorFrame_Frame()
 }
@@ -342,14 +368,24 @@ type SupervisorFrame_Drain struct {
 }
 
 type SupervisorFrame_Finish struct {
-	// Ends the client's stream with a status; nothing follows.
+	// Ends the client's stream with a status; no frame follows.
 	Finish *Finish `protobuf:"bytes,5,opt,name=finish,proto3,oneof"`
 }
 
 type SupervisorFrame_Ping struct {
-	// Asks for a sign of life. It is answered by the same goroutine that relays, so
-	// an answer says more than that the process exists.
+	// Asks for a sign of life. The goroutine that relays answers it, so an answer proves more
+	// than that the process exists.
 	Ping *Ping `protobuf:"bytes,6,opt,name=ping,proto3,oneof"`
+}
+
+type SupervisorFrame_Secure struct {
+	// With which certificate the handler speaks TLS; once, before the client is answered.
+	Secure *Secure `protobuf:"bytes,7,opt,name=secure,proto3,oneof"`
+}
+
+type SupervisorFrame_Signature struct {
+	// Answers Sign.
+	Signature *Signature `protobuf:"bytes,8,opt,name=signature,proto3,oneof"`
 }
 
 func (*SupervisorFrame_Open) isSupervisorFrame_Frame() {}
@@ -364,23 +400,30 @@ func (*SupervisorFrame_Finish) isSupervisorFrame_Frame() {}
 
 func (*SupervisorFrame_Ping) isSupervisorFrame_Frame() {}
 
+func (*SupervisorFrame_Secure) isSupervisorFrame_Frame() {}
+
+func (*SupervisorFrame_Signature) isSupervisorFrame_Frame() {}
+
 // Open tells a handler what it serves and within which bounds.
 type Open struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Number of the connection, as sent with the socket.
+	// Number of the connection, as sent with the socket; 0 is that of whatever socket comes, and
+	// the handler answers with its headers at once.
 	ConnectionId uint64  `protobuf:"varint,1,opt,name=connection_id,json=connectionId,proto3" json:"connection_id,omitempty"`
 	Limits       *Limits `protobuf:"bytes,2,opt,name=limits,proto3" json:"limits,omitempty"`
-	// The client must have said Hello this long after the handover.
+	// The client must say Hello within this time after the handover, or within what comes with the
+	// socket if that is less.
 	HelloTimeoutNano int64 `protobuf:"varint,3,opt,name=hello_timeout_nano,json=helloTimeoutNano,proto3" json:"hello_timeout_nano,omitempty"`
-	// A client that answers no HTTP/2 ping for this long is gone.
+	// A client that answers no HTTP/2 ping for this long counts as gone.
 	ClientTimeoutNano int64 `protobuf:"varint,4,opt,name=client_timeout_nano,json=clientTimeoutNano,proto3" json:"client_timeout_nano,omitempty"`
 	// Last durable sequence number, on a repeated Serve; 0 on the first.
 	ResumeAfter uint64 `protobuf:"varint,5,opt,name=resume_after,json=resumeAfter,proto3" json:"resume_after,omitempty"`
-	// How long the handler keeps its client's connection when nobody calls Serve any
-	// more.
+	// How long the handler keeps its client's connection without a call of Serve.
 	OrphanGraceNano int64 `protobuf:"varint,6,opt,name=orphan_grace_nano,json=orphanGraceNano,proto3" json:"orphan_grace_nano,omitempty"`
 	// The handler sends Resent frames.
-	ReportResent  bool `protobuf:"varint,7,opt,name=report_resent,json=reportResent,proto3" json:"report_resent,omitempty"`
+	ReportResent bool `protobuf:"varint,7,opt,name=report_resent,json=reportResent,proto3" json:"report_resent,omitempty"`
+	// The client must speak TLS, as Secure says.
+	Secure        bool `protobuf:"varint,8,opt,name=secure,proto3" json:"secure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -399,6 +442,7 @@ func (x *Open) String() string {
 func (*Open) ProtoMessage() {}
 
 func (x *Open) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_handler_proto_init()
 	mi := &file_bulkhead_v1_handler_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -464,6 +508,124 @@ func (x *Open) GetReportResent() bool {
 	return false
 }
 
+func (x *Open) GetSecure() bool {
+	if x != nil {
+		return x.Secure
+	}
+	return false
+}
+
+// Secure says with what a handler speaks TLS with its client. It has no key: the supervisor signs.
+type Secure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The supervisor's certificate in DER, and those up to its CA, each certifying the one before.
+	Chain [][]byte `protobuf:"bytes,1,rep,name=chain,proto3" json:"chain,omitempty"`
+	// ServerHello.random: 32 bytes that are those of this connection alone.
+	Random []byte `protobuf:"bytes,2,opt,name=random,proto3" json:"random,omitempty"`
+	// The client is asked for a certificate; it may have none.
+	Ask           bool `protobuf:"varint,3,opt,name=ask,proto3" json:"ask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Secure) Reset() {
+	*x = Secure{}
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Secure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Secure) ProtoMessage() {}
+
+func (x *Secure) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_handler_proto_init()
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Secure.ProtoReflect.Descriptor instead.
+func (*Secure) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Secure) GetChain() [][]byte {
+	if x != nil {
+		return x.Chain
+	}
+	return nil
+}
+
+func (x *Secure) GetRandom() []byte {
+	if x != nil {
+		return x.Random
+	}
+	return nil
+}
+
+func (x *Secure) GetAsk() bool {
+	if x != nil {
+		return x.Ask
+	}
+	return false
+}
+
+// Signature answers Sign.
+type Signature struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Signature     []byte                 `protobuf:"bytes,1,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Signature) Reset() {
+	*x = Signature{}
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Signature) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Signature) ProtoMessage() {}
+
+func (x *Signature) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_handler_proto_init()
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Signature.ProtoReflect.Descriptor instead.
+func (*Signature) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Signature) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
 // Ping asks a handler for a sign of life.
 type Ping struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -475,7 +637,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -487,7 +649,8 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[4]
+	file_bulkhead_v1_handler_proto_init()
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -500,7 +663,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Ping) GetNonce() uint64 {
@@ -514,13 +677,13 @@ func (x *Ping) GetNonce() uint64 {
 type Pong struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Nonce uint64                 `protobuf:"varint,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
-	// How long the handler has been at work on one and the same frame of its client;
-	// 0 while it waits for the next, or for room.
+	// How long the handler has been at work on the same frame of its client; 0 while it waits for
+	// the next frame, or for room.
 	BusyNano int64 `protobuf:"varint,2,opt,name=busy_nano,json=busyNano,proto3" json:"busy_nano,omitempty"`
 	// Bytes read from the client's socket, and messages accepted, so far.
 	ReceivedBytes uint64 `protobuf:"varint,3,opt,name=received_bytes,json=receivedBytes,proto3" json:"received_bytes,omitempty"`
 	Messages      uint64 `protobuf:"varint,4,opt,name=messages,proto3" json:"messages,omitempty"`
-	// How long nothing has been read from the client's socket.
+	// How long the client's socket has brought nothing.
 	SilentNano    int64 `protobuf:"varint,5,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -528,7 +691,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -540,7 +703,8 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[5]
+	file_bulkhead_v1_handler_proto_init()
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -553,7 +717,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Pong) GetNonce() uint64 {
@@ -610,7 +774,7 @@ type Finish struct {
 
 func (x *Finish) Reset() {
 	*x = Finish{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -622,7 +786,8 @@ func (x *Finish) String() string {
 func (*Finish) ProtoMessage() {}
 
 func (x *Finish) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[6]
+	file_bulkhead_v1_handler_proto_init()
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -635,7 +800,7 @@ func (x *Finish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finish.ProtoReflect.Descriptor instead.
 func (*Finish) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Finish) GetCode() uint32 {
@@ -684,6 +849,8 @@ type HandlerFrame struct {
 	//	*HandlerFrame_End
 	//	*HandlerFrame_Pong
 	//	*HandlerFrame_Resent
+	//	*HandlerFrame_Sign
+	//	*HandlerFrame_Proof
 	Frame         isHandlerFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -691,7 +858,7 @@ type HandlerFrame struct {
 
 func (x *HandlerFrame) Reset() {
 	*x = HandlerFrame{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -703,7 +870,8 @@ func (x *HandlerFrame) String() string {
 func (*HandlerFrame) ProtoMessage() {}
 
 func (x *HandlerFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[7]
+	file_bulkhead_v1_handler_proto_init()
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -716,7 +884,7 @@ func (x *HandlerFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandlerFrame.ProtoReflect.Descriptor instead.
 func (*HandlerFrame) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HandlerFrame) GetFrame() isHandlerFrame_Frame {
@@ -780,6 +948,24 @@ func (x *HandlerFrame) GetResent() *Resent {
 	return nil
 }
 
+func (x *HandlerFrame) GetSign() *Sign {
+	if x != nil {
+		if x, ok := x.Frame.(*HandlerFrame_Sign); ok {
+			return x.Sign
+		}
+	}
+	return nil
+}
+
+func (x *HandlerFrame) GetProof() *Proof {
+	if x != nil {
+		if x, ok := x.Frame.(*HandlerFrame_Proof); ok {
+			return x.Proof
+		}
+	}
+	return nil
+}
+
 type isHandlerFrame_Frame interface {
 	isHandlerFrame_Frame()
 }
@@ -814,6 +1000,16 @@ type HandlerFrame_Resent struct {
 	Resent *Resent `protobuf:"bytes,6,opt,name=resent,proto3,oneof"`
 }
 
+type HandlerFrame_Sign struct {
+	// Asks for the signature of the TLS handshake; once.
+	Sign *Sign `protobuf:"bytes,7,opt,name=sign,proto3,oneof"`
+}
+
+type HandlerFrame_Proof struct {
+	// The TLS handshake of a client with a certificate; once, before its Hello.
+	Proof *Proof `protobuf:"bytes,8,opt,name=proof,proto3,oneof"`
+}
+
 func (*HandlerFrame_Hello) isHandlerFrame_Frame() {}
 
 func (*HandlerFrame_Batch) isHandlerFrame_Frame() {}
@@ -826,9 +1022,127 @@ func (*HandlerFrame_Pong) isHandlerFrame_Frame() {}
 
 func (*HandlerFrame_Resent) isHandlerFrame_Frame() {}
 
-// Resent is messages that a client sent although Welcome said that they are durable.
-// They are not taken again, but whether they are the same as before says whether it is
-// the same client.
+func (*HandlerFrame_Sign) isHandlerFrame_Frame() {}
+
+func (*HandlerFrame_Proof) isHandlerFrame_Frame() {}
+
+// Sign asks the supervisor to sign its CertificateVerify (RFC 8446, section 4.4.3).
+type Sign struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is signed: 64 spaces, the context of a server, a zero, and the hash of the handshake's
+	// messages up to the server's Certificate, of 32 or 48 bytes.
+	Content []byte `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	// How many bits the hash of the signature has: 256, 384 or 512. 0 leaves it to the kind of key.
+	HashBits      uint32 `protobuf:"varint,2,opt,name=hash_bits,json=hashBits,proto3" json:"hash_bits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sign) Reset() {
+	*x = Sign{}
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sign) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sign) ProtoMessage() {}
+
+func (x *Sign) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_handler_proto_init()
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sign.ProtoReflect.Descriptor instead.
+func (*Sign) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Sign) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *Sign) GetHashBits() uint32 {
+	if x != nil {
+		return x.HashBits
+	}
+	return 0
+}
+
+// Proof shows a TLS handshake to the supervisor, so that it sees itself who the client is.
+type Proof struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The handshake's messages from ClientHello to the client's CertificateVerify, as they are
+	// hashed (RFC 8446, section 4.4.1).
+	Messages []byte `protobuf:"bytes,1,opt,name=messages,proto3" json:"messages,omitempty"`
+	// How many bits the hash of the handshake has: 256 or 384.
+	HashBits      uint32 `protobuf:"varint,2,opt,name=hash_bits,json=hashBits,proto3" json:"hash_bits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Proof) Reset() {
+	*x = Proof{}
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Proof) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Proof) ProtoMessage() {}
+
+func (x *Proof) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_handler_proto_init()
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Proof.ProtoReflect.Descriptor instead.
+func (*Proof) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Proof) GetMessages() []byte {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *Proof) GetHashBits() uint32 {
+	if x != nil {
+		return x.HashBits
+	}
+	return 0
+}
+
+// Resent holds messages that a client sent although Welcome said that they are durable. They
+// are not used again, but comparing them with the durable ones shows whether it is the same
+// client.
 type Resent struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	FirstSeq uint64                 `protobuf:"varint,1,opt,name=first_seq,json=firstSeq,proto3" json:"first_seq,omitempty"`
@@ -841,7 +1155,7 @@ type Resent struct {
 
 func (x *Resent) Reset() {
 	*x = Resent{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -853,7 +1167,8 @@ func (x *Resent) String() string {
 func (*Resent) ProtoMessage() {}
 
 func (x *Resent) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[8]
+	file_bulkhead_v1_handler_proto_init()
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -866,7 +1181,7 @@ func (x *Resent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resent.ProtoReflect.Descriptor instead.
 func (*Resent) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Resent) GetFirstSeq() uint64 {
@@ -890,8 +1205,8 @@ func (x *Resent) GetBatch() []byte {
 	return nil
 }
 
-// SealedBatch is a Batch that the handler has decoded and checked, passed on in
-// its encoded form.
+// SealedBatch is one Batch of the client or several, checked by the handler and passed on in
+// their encoded form.
 type SealedBatch struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	FirstSeq uint64                 `protobuf:"varint,1,opt,name=first_seq,json=firstSeq,proto3" json:"first_seq,omitempty"`
@@ -904,7 +1219,7 @@ type SealedBatch struct {
 
 func (x *SealedBatch) Reset() {
 	*x = SealedBatch{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +1231,8 @@ func (x *SealedBatch) String() string {
 func (*SealedBatch) ProtoMessage() {}
 
 func (x *SealedBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[9]
+	file_bulkhead_v1_handler_proto_init()
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +1245,7 @@ func (x *SealedBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedBatch.ProtoReflect.Descriptor instead.
 func (*SealedBatch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SealedBatch) GetFirstSeq() uint64 {
@@ -953,7 +1269,7 @@ func (x *SealedBatch) GetBatch() []byte {
 	return nil
 }
 
-// End says how a client's connection ended.
+// End is how a client's connection ended.
 type End struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Class EndClass               `protobuf:"varint,1,opt,name=class,proto3,enum=bulkhead.v1.EndClass" json:"class,omitempty"`
@@ -963,18 +1279,17 @@ type End struct {
 	ReceivedBytes uint64 `protobuf:"varint,3,opt,name=received_bytes,json=receivedBytes,proto3" json:"received_bytes,omitempty"`
 	// Messages accepted from the client.
 	Messages uint64 `protobuf:"varint,4,opt,name=messages,proto3" json:"messages,omitempty"`
-	// How long nothing had been read from the client's socket as the connection ended.
+	// How long the client's socket had brought nothing when the connection ended.
 	SilentNano int64 `protobuf:"varint,5,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
-	// What could be read of the Hello of a client that was refused by the handler, not
-	// checked for form.
+	// If the handler refused the client: what could be read of its Hello, not checked for form.
 	Hello *Hello `protobuf:"bytes,7,opt,name=hello,proto3" json:"hello,omitempty"`
 	// The client opened a Collect stream.
 	Collecting bool `protobuf:"varint,8,opt,name=collecting,proto3" json:"collecting,omitempty"`
-	// Batches that came while Limits.max_unacked_batches others were not acknowledged.
+	// Batches that came while Limits.max_unacked_batches others were unacknowledged.
 	WindowExceeded uint64 `protobuf:"varint,9,opt,name=window_exceeded,json=windowExceeded,proto3" json:"window_exceeded,omitempty"`
-	// Why, as the client was told; unspecified if it was not.
+	// Why, as the client was told; unspecified if it was told nothing.
 	Reason Reason `protobuf:"varint,6,opt,name=reason,proto3,enum=bulkhead.v1.Reason" json:"reason,omitempty"`
-	// Frames of a newer client that were passed over.
+	// Frames of a newer client that were ignored.
 	UnknownFrames uint64 `protobuf:"varint,10,opt,name=unknown_frames,json=unknownFrames,proto3" json:"unknown_frames,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -982,7 +1297,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1309,8 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_handler_proto_msgTypes[10]
+	file_bulkhead_v1_handler_proto_init()
+	mi := &file_bulkhead_v1_handler_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1323,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_handler_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *End) GetClass() EndClass {
@@ -1089,15 +1405,17 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\rProbeResponse\x12)\n" +
 	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12#\n" +
-	"\rconnection_id\x18\x03 \x01(\x04R\fconnectionId\"\x9f\x02\n" +
+	"\rconnection_id\x18\x03 \x01(\x04R\fconnectionId\"\x86\x03\n" +
 	"\x0fSupervisorFrame\x12'\n" +
 	"\x04open\x18\x01 \x01(\v2\x11.bulkhead.v1.OpenH\x00R\x04open\x120\n" +
 	"\awelcome\x18\x02 \x01(\v2\x14.bulkhead.v1.WelcomeH\x00R\awelcome\x12$\n" +
 	"\x03ack\x18\x03 \x01(\v2\x10.bulkhead.v1.AckH\x00R\x03ack\x12*\n" +
 	"\x05drain\x18\x04 \x01(\v2\x12.bulkhead.v1.DrainH\x00R\x05drain\x12-\n" +
 	"\x06finish\x18\x05 \x01(\v2\x13.bulkhead.v1.FinishH\x00R\x06finish\x12'\n" +
-	"\x04ping\x18\x06 \x01(\v2\x11.bulkhead.v1.PingH\x00R\x04pingB\a\n" +
-	"\x05frame\"\xaa\x02\n" +
+	"\x04ping\x18\x06 \x01(\v2\x11.bulkhead.v1.PingH\x00R\x04ping\x12-\n" +
+	"\x06secure\x18\a \x01(\v2\x13.bulkhead.v1.SecureH\x00R\x06secure\x126\n" +
+	"\tsignature\x18\b \x01(\v2\x16.bulkhead.v1.SignatureH\x00R\tsignatureB\a\n" +
+	"\x05frame\"\xc2\x02\n" +
 	"\x04Open\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12+\n" +
 	"\x06limits\x18\x02 \x01(\v2\x13.bulkhead.v1.LimitsR\x06limits\x12,\n" +
@@ -1105,7 +1423,14 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x13client_timeout_nano\x18\x04 \x01(\x03R\x11clientTimeoutNano\x12!\n" +
 	"\fresume_after\x18\x05 \x01(\x04R\vresumeAfter\x12*\n" +
 	"\x11orphan_grace_nano\x18\x06 \x01(\x03R\x0forphanGraceNano\x12#\n" +
-	"\rreport_resent\x18\a \x01(\bR\freportResent\"\x1c\n" +
+	"\rreport_resent\x18\a \x01(\bR\freportResent\x12\x16\n" +
+	"\x06secure\x18\b \x01(\bR\x06secure\"H\n" +
+	"\x06Secure\x12\x14\n" +
+	"\x05chain\x18\x01 \x03(\fR\x05chain\x12\x16\n" +
+	"\x06random\x18\x02 \x01(\fR\x06random\x12\x10\n" +
+	"\x03ask\x18\x03 \x01(\bR\x03ask\")\n" +
+	"\tSignature\x12\x1c\n" +
+	"\tsignature\x18\x01 \x01(\fR\tsignature\"\x1c\n" +
 	"\x04Ping\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\"\x9d\x01\n" +
 	"\x04Pong\x12\x14\n" +
@@ -1123,15 +1448,23 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\bmetadata\x18\x05 \x03(\v2!.bulkhead.v1.Finish.MetadataEntryR\bmetadata\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa5\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfa\x02\n" +
 	"\fHandlerFrame\x12*\n" +
 	"\x05hello\x18\x01 \x01(\v2\x12.bulkhead.v1.HelloH\x00R\x05hello\x120\n" +
 	"\x05batch\x18\x02 \x01(\v2\x18.bulkhead.v1.SealedBatchH\x00R\x05batch\x120\n" +
 	"\agoodbye\x18\x03 \x01(\v2\x14.bulkhead.v1.GoodbyeH\x00R\agoodbye\x12$\n" +
 	"\x03end\x18\x04 \x01(\v2\x10.bulkhead.v1.EndH\x00R\x03end\x12'\n" +
 	"\x04pong\x18\x05 \x01(\v2\x11.bulkhead.v1.PongH\x00R\x04pong\x12-\n" +
-	"\x06resent\x18\x06 \x01(\v2\x13.bulkhead.v1.ResentH\x00R\x06resentB\a\n" +
-	"\x05frame\"V\n" +
+	"\x06resent\x18\x06 \x01(\v2\x13.bulkhead.v1.ResentH\x00R\x06resent\x12'\n" +
+	"\x04sign\x18\a \x01(\v2\x11.bulkhead.v1.SignH\x00R\x04sign\x12*\n" +
+	"\x05proof\x18\b \x01(\v2\x12.bulkhead.v1.ProofH\x00R\x05proofB\a\n" +
+	"\x05frame\"=\n" +
+	"\x04Sign\x12\x18\n" +
+	"\acontent\x18\x01 \x01(\fR\acontent\x12\x1b\n" +
+	"\thash_bits\x18\x02 \x01(\rR\bhashBits\"@\n" +
+	"\x05Proof\x12\x1a\n" +
+	"\bmessages\x18\x01 \x01(\fR\bmessages\x12\x1b\n" +
+	"\thash_bits\x18\x02 \x01(\rR\bhashBits\"V\n" +
 	"\x06Resent\x12\x1b\n" +
 	"\tfirst_seq\x18\x01 \x01(\x04R\bfirstSeq\x12\x19\n" +
 	"\blast_seq\x18\x02 \x01(\x04R\alastSeq\x12\x14\n" +
@@ -1185,62 +1518,75 @@ func file_bulkhead_v1_handler_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_handler_proto_rawDescData
 }
 
-var file_bulkhead_v1_handler_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bulkhead_v1_handler_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_bulkhead_v1_handler_proto_enumTypes [1]protoimpl.EnumInfo
+var file_bulkhead_v1_handler_proto_msgTypes [16]protoimpl.MessageInfo
 var file_bulkhead_v1_handler_proto_goTypes = []any{
 	(EndClass)(0),           // 0: bulkhead.v1.EndClass
 	(*ProbeRequest)(nil),    // 1: bulkhead.v1.ProbeRequest
 	(*ProbeResponse)(nil),   // 2: bulkhead.v1.ProbeResponse
 	(*SupervisorFrame)(nil), // 3: bulkhead.v1.SupervisorFrame
 	(*Open)(nil),            // 4: bulkhead.v1.Open
-	(*Ping)(nil),            // 5: bulkhead.v1.Ping
-	(*Pong)(nil),            // 6: bulkhead.v1.Pong
-	(*Finish)(nil),          // 7: bulkhead.v1.Finish
-	(*HandlerFrame)(nil),    // 8: bulkhead.v1.HandlerFrame
-	(*Resent)(nil),          // 9: bulkhead.v1.Resent
-	(*SealedBatch)(nil),     // 10: bulkhead.v1.SealedBatch
-	(*End)(nil),             // 11: bulkhead.v1.End
-	nil,                     // 12: bulkhead.v1.Finish.MetadataEntry
-	(*Welcome)(nil),         // 13: bulkhead.v1.Welcome
-	(*Ack)(nil),             // 14: bulkhead.v1.Ack
-	(*Drain)(nil),           // 15: bulkhead.v1.Drain
-	(*Limits)(nil),          // 16: bulkhead.v1.Limits
-	(Reason)(0),             // 17: bulkhead.v1.Reason
-	(*Hello)(nil),           // 18: bulkhead.v1.Hello
-	(*Goodbye)(nil),         // 19: bulkhead.v1.Goodbye
+	(*Secure)(nil),          // 5: bulkhead.v1.Secure
+	(*Signature)(nil),       // 6: bulkhead.v1.Signature
+	(*Ping)(nil),            // 7: bulkhead.v1.Ping
+	(*Pong)(nil),            // 8: bulkhead.v1.Pong
+	(*Finish)(nil),          // 9: bulkhead.v1.Finish
+	(*HandlerFrame)(nil),    // 10: bulkhead.v1.HandlerFrame
+	(*Sign)(nil),            // 11: bulkhead.v1.Sign
+	(*Proof)(nil),           // 12: bulkhead.v1.Proof
+	(*Resent)(nil),          // 13: bulkhead.v1.Resent
+	(*SealedBatch)(nil),     // 14: bulkhead.v1.SealedBatch
+	(*End)(nil),             // 15: bulkhead.v1.End
+	nil,                     // 16: bulkhead.v1.Finish.MetadataEntry
+	(*Welcome)(nil),         // 17: bulkhead.v1.Welcome
+	(*Ack)(nil),             // 18: bulkhead.v1.Ack
+	(*Drain)(nil),           // 19: bulkhead.v1.Drain
+	(*Limits)(nil),          // 20: bulkhead.v1.Limits
+	(Reason)(0),             // 21: bulkhead.v1.Reason
+	(*Hello)(nil),           // 22: bulkhead.v1.Hello
+	(*Goodbye)(nil),         // 23: bulkhead.v1.Goodbye
 }
 var file_bulkhead_v1_handler_proto_depIdxs = []int32{
 	4,  // 0: bulkhead.v1.SupervisorFrame.open:type_name -> bulkhead.v1.Open
-	13, // 1: bulkhead.v1.SupervisorFrame.welcome:type_name -> bulkhead.v1.Welcome
-	14, // 2: bulkhead.v1.SupervisorFrame.ack:type_name -> bulkhead.v1.Ack
-	15, // 3: bulkhead.v1.SupervisorFrame.drain:type_name -> bulkhead.v1.Drain
-	7,  // 4: bulkhead.v1.SupervisorFrame.finish:type_name -> bulkhead.v1.Finish
-	5,  // 5: bulkhead.v1.SupervisorFrame.ping:type_name -> bulkhead.v1.Ping
-	16, // 6: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
-	17, // 7: bulkhead.v1.Finish.reason:type_name -> bulkhead.v1.Reason
-	12, // 8: bulkhead.v1.Finish.metadata:type_name -> bulkhead.v1.Finish.MetadataEntry
-	18, // 9: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
-	10, // 10: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
-	19, // 11: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
-	11, // 12: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
-	6,  // 13: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
-	9,  // 14: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
-	0,  // 15: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
-	18, // 16: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
-	17, // 17: bulkhead.v1.End.reason:type_name -> bulkhead.v1.Reason
-	3,  // 18: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
-	1,  // 19: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
-	8,  // 20: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
-	2,  // 21: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
-	20, // [20:22] is the sub-list for method output_type
-	18, // [18:20] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	17, // 1: bulkhead.v1.SupervisorFrame.welcome:type_name -> bulkhead.v1.Welcome
+	18, // 2: bulkhead.v1.SupervisorFrame.ack:type_name -> bulkhead.v1.Ack
+	19, // 3: bulkhead.v1.SupervisorFrame.drain:type_name -> bulkhead.v1.Drain
+	9,  // 4: bulkhead.v1.SupervisorFrame.finish:type_name -> bulkhead.v1.Finish
+	7,  // 5: bulkhead.v1.SupervisorFrame.ping:type_name -> bulkhead.v1.Ping
+	5,  // 6: bulkhead.v1.SupervisorFrame.secure:type_name -> bulkhead.v1.Secure
+	6,  // 7: bulkhead.v1.SupervisorFrame.signature:type_name -> bulkhead.v1.Signature
+	20, // 8: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
+	21, // 9: bulkhead.v1.Finish.reason:type_name -> bulkhead.v1.Reason
+	16, // 10: bulkhead.v1.Finish.metadata:type_name -> bulkhead.v1.Finish.MetadataEntry
+	22, // 11: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
+	14, // 12: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
+	23, // 13: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
+	15, // 14: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
+	8,  // 15: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
+	13, // 16: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
+	11, // 17: bulkhead.v1.HandlerFrame.sign:type_name -> bulkhead.v1.Sign
+	12, // 18: bulkhead.v1.HandlerFrame.proof:type_name -> bulkhead.v1.Proof
+	0,  // 19: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
+	22, // 20: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
+	21, // 21: bulkhead.v1.End.reason:type_name -> bulkhead.v1.Reason
+	3,  // 22: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
+	1,  // 23: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
+	10, // 24: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
+	2,  // 25: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
+	24, // [24:26] is the sub-list for method output_type
+	22, // [22:24] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
-func init() { file_bulkhead_v1_handler_proto_init() }
+var file_bulkhead_v1_handler_proto_initOnce sync.Once
+
 func file_bulkhead_v1_handler_proto_init() {
+	file_bulkhead_v1_handler_proto_initOnce.Do(file_bulkhead_v1_handler_proto_build)
+}
+
+func file_bulkhead_v1_handler_proto_build() {
 	if File_bulkhead_v1_handler_proto != nil {
 		return
 	}
@@ -1252,14 +1598,18 @@ func file_bulkhead_v1_handler_proto_init() {
 		(*SupervisorFrame_Drain)(nil),
 		(*SupervisorFrame_Finish)(nil),
 		(*SupervisorFrame_Ping)(nil),
+		(*SupervisorFrame_Secure)(nil),
+		(*SupervisorFrame_Signature)(nil),
 	}
-	file_bulkhead_v1_handler_proto_msgTypes[7].OneofWrappers = []any{
+	file_bulkhead_v1_handler_proto_msgTypes[9].OneofWrappers = []any{
 		(*HandlerFrame_Hello)(nil),
 		(*HandlerFrame_Batch)(nil),
 		(*HandlerFrame_Goodbye)(nil),
 		(*HandlerFrame_End)(nil),
 		(*HandlerFrame_Pong)(nil),
 		(*HandlerFrame_Resent)(nil),
+		(*HandlerFrame_Sign)(nil),
+		(*HandlerFrame_Proof)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1267,14 +1617,14 @@ func file_bulkhead_v1_handler_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_handler_proto_rawDesc), len(file_bulkhead_v1_handler_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_bulkhead_v1_handler_proto_goTypes,
 		DependencyIndexes: file_bulkhead_v1_handler_proto_depIdxs,
-		EnumInfos:         file_bulkhead_v1_handler_proto_enumTypes,
-		MessageInfos:      file_bulkhead_v1_handler_proto_msgTypes,
+		EnumInfos:         file_bulkhead_v1_handler_proto_enumTypes[:],
+		MessageInfos:      file_bulkhead_v1_handler_proto_msgTypes[:],
 	}.Build()
 	File_bulkhead_v1_handler_proto = out.File
 	file_bulkhead_v1_handler_proto_goTypes = nil

@@ -26,16 +26,16 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// HandlerService is what a handler process offers its supervisor, over
-// go-plugin's connection. The client's socket has crossed before, by SCM_RIGHTS
-// over the descriptor the handler inherits as fd 3.
+// HandlerService is what a handler process offers its supervisor, over go-plugin's connection.
+// The client's socket was handed over before, by SCM_RIGHTS over the descriptor that the
+// handler inherits as fd 3.
 type HandlerServiceClient interface {
-	// Serve relays one client connection. A supervisor that has restarted may call
-	// it again on a live handler: the handler then repeats its Hello and every
-	// batch after Open.resume_after that it still holds.
+	// Serve relays one client connection. A restarted supervisor may call it again on a live
+	// handler: the handler then repeats its client's Hello and every batch after
+	// Open.resume_after that it still holds.
 	Serve(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SupervisorFrame, HandlerFrame], error)
-	// Probe says what a live handler is. A supervisor that has restarted asks before
-	// it takes a handler up again.
+	// Probe returns what a live handler is. A restarted supervisor calls it before it adopts a
+	// handler.
 	Probe(ctx context.Context, in *ProbeRequest, opts ...grpc.CallOption) (*ProbeResponse, error)
 }
 
@@ -74,16 +74,16 @@ func (c *handlerServiceClient) Probe(ctx context.Context, in *ProbeRequest, opts
 // All implementations must embed UnimplementedHandlerServiceServer
 // for forward compatibility.
 //
-// HandlerService is what a handler process offers its supervisor, over
-// go-plugin's connection. The client's socket has crossed before, by SCM_RIGHTS
-// over the descriptor the handler inherits as fd 3.
+// HandlerService is what a handler process offers its supervisor, over go-plugin's connection.
+// The client's socket was handed over before, by SCM_RIGHTS over the descriptor that the
+// handler inherits as fd 3.
 type HandlerServiceServer interface {
-	// Serve relays one client connection. A supervisor that has restarted may call
-	// it again on a live handler: the handler then repeats its Hello and every
-	// batch after Open.resume_after that it still holds.
+	// Serve relays one client connection. A restarted supervisor may call it again on a live
+	// handler: the handler then repeats its client's Hello and every batch after
+	// Open.resume_after that it still holds.
 	Serve(grpc.BidiStreamingServer[SupervisorFrame, HandlerFrame]) error
-	// Probe says what a live handler is. A supervisor that has restarted asks before
-	// it takes a handler up again.
+	// Probe returns what a live handler is. A restarted supervisor calls it before it adopts a
+	// handler.
 	Probe(context.Context, *ProbeRequest) (*ProbeResponse, error)
 	mustEmbedUnimplementedHandlerServiceServer()
 }

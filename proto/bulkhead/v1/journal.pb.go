@@ -24,6 +24,7 @@ const (
 type ContradictionKind int32
 
 const (
+	// Not told.
 	ContradictionKind_CONTRADICTION_KIND_UNSPECIFIED ContradictionKind = 0
 	// Two processes act as the client of this session.
 	ContradictionKind_CONTRADICTION_KIND_CLIENT_ID_IN_USE ContradictionKind = 1
@@ -60,10 +61,12 @@ func (x ContradictionKind) String() string {
 }
 
 func (ContradictionKind) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_journal_proto_init()
 	return file_bulkhead_v1_journal_proto_enumTypes[0].Descriptor()
 }
 
 func (ContradictionKind) Type() protoreflect.EnumType {
+	file_bulkhead_v1_journal_proto_init()
 	return &file_bulkhead_v1_journal_proto_enumTypes[0]
 }
 
@@ -76,27 +79,28 @@ func (ContradictionKind) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{0}
 }
 
-// DetachClass sorts why a session lost its connection.
+// DetachClass is why a session lost its connection.
 type DetachClass int32
 
 const (
+	// None of these; the cause says more.
 	DetachClass_DETACH_CLASS_UNSPECIFIED DetachClass = 0
-	// The client's machine closed or reset it: as a rule the client died.
+	// The client's machine closed or reset it: usually the client died.
 	DetachClass_DETACH_CLASS_CLOSED_BY_CLIENT DetachClass = 1
-	// Nothing was heard of the client any more: network, machine or starved process.
+	// The client was no longer heard: network, machine or starved process.
 	DetachClass_DETACH_CLASS_SILENT DetachClass = 2
 	// Its handler crashed, hung, lied or ran out of memory.
 	DetachClass_DETACH_CLASS_HANDLER DetachClass = 3
 	// The client broke the protocol.
 	DetachClass_DETACH_CLASS_BREACH DetachClass = 4
-	// The client connected again before this connection's end was known.
+	// The client reconnected before this connection's end was known.
 	DetachClass_DETACH_CLASS_REPLACED DetachClass = 5
 	// The supervisor ended it, or it did not survive the supervisor.
 	DetachClass_DETACH_CLASS_SUPERVISOR DetachClass = 6
 	// The client's transport broke HTTP/2 or gRPC's framing, or flooded.
 	DetachClass_DETACH_CLASS_TRANSPORT DetachClass = 7
-	// The client ended its stream, not its connection: it cancelled it, half-closed it
-	// without a Goodbye, or let its own deadline pass.
+	// The client ended its stream, not its connection: it cancelled it, half-closed it without a
+	// Goodbye, or let its own deadline pass.
 	DetachClass_DETACH_CLASS_STREAM_ENDED DetachClass = 8
 	// The client sent a frame or Batch that is larger than Limits allow.
 	DetachClass_DETACH_CLASS_LIMIT DetachClass = 9
@@ -141,10 +145,12 @@ func (x DetachClass) String() string {
 }
 
 func (DetachClass) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_journal_proto_init()
 	return file_bulkhead_v1_journal_proto_enumTypes[1].Descriptor()
 }
 
 func (DetachClass) Type() protoreflect.EnumType {
+	file_bulkhead_v1_journal_proto_init()
 	return &file_bulkhead_v1_journal_proto_enumTypes[1]
 }
 
@@ -161,8 +167,9 @@ func (DetachClass) EnumDescriptor() ([]byte, []int) {
 type Outcome int32
 
 const (
+	// Not told.
 	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
-	// Goodbye said and every message durable.
+	// The client said Goodbye, and every message is durable.
 	Outcome_OUTCOME_CLOSED Outcome = 1
 	// Away for longer than the grace time, or still open at the drain's deadline.
 	Outcome_OUTCOME_LOST Outcome = 2
@@ -201,10 +208,12 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_journal_proto_init()
 	return file_bulkhead_v1_journal_proto_enumTypes[2].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
+	file_bulkhead_v1_journal_proto_init()
 	return &file_bulkhead_v1_journal_proto_enumTypes[2]
 }
 
@@ -217,12 +226,13 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{2}
 }
 
-// RestartKind says how another supervisor came.
+// RestartKind is how another supervisor took over.
 type RestartKind int32
 
 const (
+	// Not told.
 	RestartKind_RESTART_KIND_UNSPECIFIED RestartKind = 0
-	// The one before was killed or crashed.
+	// The previous supervisor was killed or crashed.
 	RestartKind_RESTART_KIND_RESTARTED RestartKind = 1
 	// An upgrade in place.
 	RestartKind_RESTART_KIND_UPGRADED RestartKind = 2
@@ -253,10 +263,12 @@ func (x RestartKind) String() string {
 }
 
 func (RestartKind) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_journal_proto_init()
 	return file_bulkhead_v1_journal_proto_enumTypes[3].Descriptor()
 }
 
 func (RestartKind) Type() protoreflect.EnumType {
+	file_bulkhead_v1_journal_proto_init()
 	return &file_bulkhead_v1_journal_proto_enumTypes[3]
 }
 
@@ -269,16 +281,17 @@ func (RestartKind) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
 }
 
-// RunEnd says why a run ended.
+// RunEnd is why a run ended.
 type RunEnd int32
 
 const (
+	// Not told.
 	RunEnd_RUN_END_UNSPECIFIED RunEnd = 0
-	// Every session ended and nobody new came.
+	// Every session ended, and no new client came.
 	RunEnd_RUN_END_DONE RunEnd = 1
 	// An operator asked for a drain.
 	RunEnd_RUN_END_DRAINED RunEnd = 2
-	// The supervisor could not go on.
+	// The supervisor could not continue.
 	RunEnd_RUN_END_FAILED RunEnd = 3
 	// An operator asked for a drain and did not wait for its end.
 	RunEnd_RUN_END_INTERRUPTED RunEnd = 4
@@ -313,10 +326,12 @@ func (x RunEnd) String() string {
 }
 
 func (RunEnd) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_journal_proto_init()
 	return file_bulkhead_v1_journal_proto_enumTypes[4].Descriptor()
 }
 
 func (RunEnd) Type() protoreflect.EnumType {
+	file_bulkhead_v1_journal_proto_init()
 	return &file_bulkhead_v1_journal_proto_enumTypes[4]
 }
 
@@ -333,11 +348,16 @@ func (RunEnd) EnumDescriptor() ([]byte, []int) {
 type DrainCause int32
 
 const (
+	// An operator: records of versions without this field do not tell.
 	DrainCause_DRAIN_CAUSE_UNSPECIFIED DrainCause = 0
 	// An operator, by a signal or on the control socket.
 	DrainCause_DRAIN_CAUSE_OPERATOR DrainCause = 1
 	// The file system of the journal is full; the run ends with what was kept in reserve.
 	DrainCause_DRAIN_CAUSE_DISK_FULL DrainCause = 2
+	// The journal has nearly the size that it may have.
+	DrainCause_DRAIN_CAUSE_JOURNAL_SIZE DrainCause = 3
+	// The file system of the journal has less left than is to be kept of it.
+	DrainCause_DRAIN_CAUSE_DISK_LOW DrainCause = 4
 )
 
 // Enum value maps for DrainCause.
@@ -346,11 +366,15 @@ var (
 		0: "DRAIN_CAUSE_UNSPECIFIED",
 		1: "DRAIN_CAUSE_OPERATOR",
 		2: "DRAIN_CAUSE_DISK_FULL",
+		3: "DRAIN_CAUSE_JOURNAL_SIZE",
+		4: "DRAIN_CAUSE_DISK_LOW",
 	}
 	DrainCause_value = map[string]int32{
-		"DRAIN_CAUSE_UNSPECIFIED": 0,
-		"DRAIN_CAUSE_OPERATOR":    1,
-		"DRAIN_CAUSE_DISK_FULL":   2,
+		"DRAIN_CAUSE_UNSPECIFIED":  0,
+		"DRAIN_CAUSE_OPERATOR":     1,
+		"DRAIN_CAUSE_DISK_FULL":    2,
+		"DRAIN_CAUSE_JOURNAL_SIZE": 3,
+		"DRAIN_CAUSE_DISK_LOW":     4,
 	}
 )
 
@@ -365,10 +389,12 @@ func (x DrainCause) String() string {
 }
 
 func (DrainCause) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_journal_proto_init()
 	return file_bulkhead_v1_journal_proto_enumTypes[5].Descriptor()
 }
 
 func (DrainCause) Type() protoreflect.EnumType {
+	file_bulkhead_v1_journal_proto_init()
 	return &file_bulkhead_v1_journal_proto_enumTypes[5]
 }
 
@@ -381,12 +407,12 @@ func (DrainCause) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
-// Record is one entry of a run's journal. The journal is the only source of the
-// report: what is not here did not happen.
+// Record is one entry of a run's journal. The journal is the only source of the report: what is
+// not in it did not happen.
 //
-// Order: RunStarted first; a session's SessionOpened before anything else of it;
-// its batches in rising sequence, without gap or overlap; one SessionEnded, after
-// which only the ends of its handlers and Contradictions follow; RunEnded last of all.
+// Order: RunStarted first; a session's SessionOpened before its other records; its batches in
+// rising sequence, without gap or overlap; one SessionEnded, after which only the ends of its
+// handlers and Contradictions follow; RunEnded last of all.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Wall clock of the supervisor.
@@ -409,11 +435,16 @@ type Record struct {
 	//	*Record_SupervisorPaused
 	//	*Record_SessionSilent
 	Entry isRecord_Entry `protobuf_oneof:"entry"`
-	// The supervisor machine's clock that is never set, at the same moment as
-	// time_unix_nano: all durations are made of it. Supervisors on one boot of a machine
-	// share it, and the newest boot_id names the boot. 0 is not told: then only the wall
-	// clock says how much time has passed since the record before.
-	ElapsedNano   int64 `protobuf:"varint,14,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
+	// The supervisor machine's clock that is never set, at the same moment as time_unix_nano: all
+	// durations are computed from it. Supervisors on one boot of a machine share it, and the
+	// newest boot_id names the boot. 0 means not told: then only the wall clock says how much
+	// time has passed since the previous record.
+	ElapsedNano int64 `protobuf:"varint,14,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
+	// The journal's own: it sets the field as it writes the record, and takes it off as it reads it.
+	// Where on the disk the write begins that the record came with, in bytes from the end of the
+	// record, so it is negative. It is the last field. Unset, or 0, means not told: by a version
+	// without this field, or a journal that is not synced.
+	WriteBegin    *int32 `protobuf:"fixed32,18,opt,name=write_begin,json=writeBegin,proto3,oneof" json:"write_begin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -432,6 +463,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -604,6 +636,13 @@ func (x *Record) GetElapsedNano() int64 {
 	return 0
 }
 
+func (x *Record) GetWriteBegin() int32 {
+	if x != nil && x.WriteBegin != nil {
+		return *x.WriteBegin
+	}
+	return 0
+}
+
 type isRecord_Entry interface {
 	isRecord_Entry()
 }
@@ -712,15 +751,17 @@ type RunStarted struct {
 	// "batch" or "none".
 	JournalSync string `protobuf:"bytes,9,opt,name=journal_sync,json=journalSync,proto3" json:"journal_sync,omitempty"`
 	Pid         int32  `protobuf:"varint,10,opt,name=pid,proto3" json:"pid,omitempty"`
-	// Names the clock of Record.elapsed_nano: the boot of the machine. Empty is not told.
+	// Names the clock of Record.elapsed_nano: the boot of the machine. Empty means not told.
 	BootId string `protobuf:"bytes,11,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
-	// The names that are awaited, when names are; expected_clients is their number then.
+	// The awaited names, if clients are awaited by name; expected_clients is then their number.
 	ExpectedNames []string  `protobuf:"bytes,12,rep,name=expected_names,json=expectedNames,proto3" json:"expected_names,omitempty"`
 	Settings      *Settings `protobuf:"bytes,13,opt,name=settings,proto3" json:"settings,omitempty"`
-	// How far the records have grown that this supervisor writes: 1 now, 0 in those of
-	// versions before it. Since 1 nothing hangs on the words of a record: lost_acknowledged
-	// and torn_damaged say what they said.
-	RecordMinor   uint32 `protobuf:"varint,14,opt,name=record_minor,json=recordMinor,proto3" json:"record_minor,omitempty"`
+	// How far the records of this supervisor have grown: 1 now, 0 in those of versions without
+	// this field. Since 1 the words of a record decide nothing: lost_acknowledged and
+	// torn_damaged carry what they meant.
+	RecordMinor uint32 `protobuf:"varint,14,opt,name=record_minor,json=recordMinor,proto3" json:"record_minor,omitempty"`
+	// Unset in records of versions without this field.
+	Sandbox       *Sandbox `protobuf:"bytes,15,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -739,6 +780,7 @@ func (x *RunStarted) String() string {
 func (*RunStarted) ProtoMessage() {}
 
 func (x *RunStarted) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -853,22 +895,34 @@ func (x *RunStarted) GetRecordMinor() uint32 {
 	return 0
 }
 
-// Settings are what an operator may set differently when the run is taken up again, and
-// what decides how it ends.
+func (x *RunStarted) GetSandbox() *Sandbox {
+	if x != nil {
+		return x.Sandbox
+	}
+	return nil
+}
+
+// Settings are what an operator may change before the run is resumed, and what decides how it
+// ends.
 type Settings struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
 	LingerNano       int64                  `protobuf:"varint,1,opt,name=linger_nano,json=lingerNano,proto3" json:"linger_nano,omitempty"`
 	SessionGraceNano int64                  `protobuf:"varint,2,opt,name=session_grace_nano,json=sessionGraceNano,proto3" json:"session_grace_nano,omitempty"`
 	DrainTimeoutNano int64                  `protobuf:"varint,3,opt,name=drain_timeout_nano,json=drainTimeoutNano,proto3" json:"drain_timeout_nano,omitempty"`
 	KeepRunning      bool                   `protobuf:"varint,4,opt,name=keep_running,json=keepRunning,proto3" json:"keep_running,omitempty"`
-	// 0 is no limit.
+	// 0 means no limit.
 	MaxClients uint32 `protobuf:"varint,5,opt,name=max_clients,json=maxClients,proto3" json:"max_clients,omitempty"`
 	// Clients must present a token, which is never recorded.
 	TokenRequired bool `protobuf:"varint,6,opt,name=token_required,json=tokenRequired,proto3" json:"token_required,omitempty"`
 	// "batch" or "none".
-	JournalSync   string `protobuf:"bytes,7,opt,name=journal_sync,json=journalSync,proto3" json:"journal_sync,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	JournalSync string `protobuf:"bytes,7,opt,name=journal_sync,json=journalSync,proto3" json:"journal_sync,omitempty"`
+	// The certificate with which the supervisor speaks TLS with its clients; unset for none.
+	Certificate *Certificate `protobuf:"bytes,8,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// Clients are asked for certificates, and may have tokens of their own.
+	ClientCertificates bool `protobuf:"varint,9,opt,name=client_certificates,json=clientCertificates,proto3" json:"client_certificates,omitempty"`
+	ClientTokens       bool `protobuf:"varint,10,opt,name=client_tokens,json=clientTokens,proto3" json:"client_tokens,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Settings) Reset() {
@@ -885,6 +939,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -950,6 +1005,27 @@ func (x *Settings) GetJournalSync() string {
 	return ""
 }
 
+func (x *Settings) GetCertificate() *Certificate {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *Settings) GetClientCertificates() bool {
+	if x != nil {
+		return x.ClientCertificates
+	}
+	return false
+}
+
+func (x *Settings) GetClientTokens() bool {
+	if x != nil {
+		return x.ClientTokens
+	}
+	return false
+}
+
 // Host is the collecting machine.
 type Host struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -977,6 +1053,7 @@ func (x *Host) String() string {
 func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1042,7 +1119,9 @@ type SessionOpened struct {
 	Session   uint32 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
 	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// As the client sent it, without the token.
-	Hello         *Hello `protobuf:"bytes,3,opt,name=hello,proto3" json:"hello,omitempty"`
+	Hello *Hello `protobuf:"bytes,3,opt,name=hello,proto3" json:"hello,omitempty"`
+	// Who the client is, as it has proven to the supervisor; unset if it has not.
+	Identity      *Identity `protobuf:"bytes,4,opt,name=identity,proto3" json:"identity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1061,6 +1140,7 @@ func (x *SessionOpened) String() string {
 func (*SessionOpened) ProtoMessage() {}
 
 func (x *SessionOpened) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1098,7 +1178,14 @@ func (x *SessionOpened) GetHello() *Hello {
 	return nil
 }
 
-// SessionAttached is a connection taking up a session.
+func (x *SessionOpened) GetIdentity() *Identity {
+	if x != nil {
+		return x.Identity
+	}
+	return nil
+}
+
+// SessionAttached is a connection that begins to carry a session.
 type SessionAttached struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Session      uint32                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
@@ -1110,7 +1197,7 @@ type SessionAttached struct {
 	ResumeAfter uint64 `protobuf:"varint,5,opt,name=resume_after,json=resumeAfter,proto3" json:"resume_after,omitempty"`
 	// The client's wall clock in its Hello on this connection.
 	ClientWallClockUnixNano int64 `protobuf:"varint,6,opt,name=client_wall_clock_unix_nano,json=clientWallClockUnixNano,proto3" json:"client_wall_clock_unix_nano,omitempty"`
-	// What the client says of why it was away; see Hello.
+	// Why the client was away, as it says; see Hello.
 	Absence     Absence `protobuf:"varint,7,opt,name=absence,proto3,enum=bulkhead.v1.Absence" json:"absence,omitempty"`
 	StarvedNano int64   `protobuf:"varint,8,opt,name=starved_nano,json=starvedNano,proto3" json:"starved_nano,omitempty"`
 	LastEnd     string  `protobuf:"bytes,9,opt,name=last_end,json=lastEnd,proto3" json:"last_end,omitempty"`
@@ -1137,6 +1224,7 @@ func (x *SessionAttached) String() string {
 func (*SessionAttached) ProtoMessage() {}
 
 func (x *SessionAttached) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1237,14 +1325,13 @@ func (x *SessionAttached) GetInstance() []byte {
 	return nil
 }
 
-// Contradiction is something that a client said or did that cannot be true together with
-// what is durable. A session has at most a few of a kind; the last says how many more
-// there were.
+// Contradiction is something that a client said or did that contradicts what is durable. A
+// session has at most a few of a kind; the last says how many more there were.
 type Contradiction struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Session uint32                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
 	Kind    ContradictionKind      `protobuf:"varint,2,opt,name=kind,proto3,enum=bulkhead.v1.ContradictionKind" json:"kind,omitempty"`
-	// The connection that it came by.
+	// The connection on which it came.
 	ConnectionId uint64 `protobuf:"varint,3,opt,name=connection_id,json=connectionId,proto3" json:"connection_id,omitempty"`
 	Peer         string `protobuf:"bytes,4,opt,name=peer,proto3" json:"peer,omitempty"`
 	// What it was, in words.
@@ -1270,6 +1357,7 @@ func (x *Contradiction) String() string {
 func (*Contradiction) ProtoMessage() {}
 
 func (x *Contradiction) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1335,7 +1423,7 @@ func (x *Contradiction) GetPid() int32 {
 	return 0
 }
 
-// SessionBatch is messages of a session.
+// SessionBatch holds messages of a session.
 type SessionBatch struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Session  uint32                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
@@ -1361,6 +1449,7 @@ func (x *SessionBatch) String() string {
 func (*SessionBatch) ProtoMessage() {}
 
 func (x *SessionBatch) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1413,10 +1502,10 @@ type SessionDetached struct {
 	// Why, in words.
 	Cause string      `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
 	Class DetachClass `protobuf:"varint,4,opt,name=class,proto3,enum=bulkhead.v1.DetachClass" json:"class,omitempty"`
-	// How long before this record the client was last heard: the outage begins there, not
-	// where it was found out. 0 is not told, or at once.
+	// How long before this record the client was last heard: the outage begins there, not when it
+	// was noticed. 0 means not told, or just before.
 	SilentNano int64 `protobuf:"varint,5,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
-	// The client had been acknowledged messages that the journal has no more; see
+	// Messages were acknowledged to the client that the journal no longer has; see
 	// SupervisorRestarted.torn_damaged. Since record_minor 1.
 	LostAcknowledged bool `protobuf:"varint,6,opt,name=lost_acknowledged,json=lostAcknowledged,proto3" json:"lost_acknowledged,omitempty"`
 	unknownFields    protoimpl.UnknownFields
@@ -1437,6 +1526,7 @@ func (x *SessionDetached) String() string {
 func (*SessionDetached) ProtoMessage() {}
 
 func (x *SessionDetached) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1495,14 +1585,14 @@ func (x *SessionDetached) GetLostAcknowledged() bool {
 	return false
 }
 
-// SessionSilent is a client that says nothing though its connection lives and it had
-// declared heartbeats. It comes when that is noticed, and once more when it is over: with
-// its next message, the end of its connection or the end of the session.
+// SessionSilent is a client that says nothing though its connection lives and it had declared
+// heartbeats. It is recorded when that is noticed, and again when it is over: with the client's
+// next message, the end of its connection or the end of the session.
 type SessionSilent struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Session uint32                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
-	// How long, up to this record. Time in which the supervisor did not run, or had not
-	// taken in what it was sent, is not in it.
+	// How long, up to this record, without the time in which the supervisor did not run, or had
+	// not taken in what it was sent.
 	SilentNano int64 `protobuf:"varint,2,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
 	// It is not over.
 	Ongoing       bool `protobuf:"varint,3,opt,name=ongoing,proto3" json:"ongoing,omitempty"`
@@ -1524,6 +1614,7 @@ func (x *SessionSilent) String() string {
 func (*SessionSilent) ProtoMessage() {}
 
 func (x *SessionSilent) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1561,7 +1652,7 @@ func (x *SessionSilent) GetOngoing() bool {
 	return false
 }
 
-// SessionEnded is the one end of a session.
+// SessionEnded is the only end of a session.
 type SessionEnded struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Session uint32                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
@@ -1570,8 +1661,8 @@ type SessionEnded struct {
 	Cause string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
 	// Last durable sequence number.
 	LastSeq uint64 `protobuf:"varint,4,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
-	// For a quarantined session: the file in the run directory that holds the frame
-	// which kept killing handlers, and how many it killed.
+	// For a quarantined session: the file in the run directory that holds the frame which kept
+	// killing handlers, and how many it killed.
 	QuarantineFile string `protobuf:"bytes,5,opt,name=quarantine_file,json=quarantineFile,proto3" json:"quarantine_file,omitempty"`
 	KilledHandlers uint32 `protobuf:"varint,6,opt,name=killed_handlers,json=killedHandlers,proto3" json:"killed_handlers,omitempty"`
 	unknownFields  protoimpl.UnknownFields
@@ -1592,6 +1683,7 @@ func (x *SessionEnded) String() string {
 func (*SessionEnded) ProtoMessage() {}
 
 func (x *SessionEnded) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1650,8 +1742,8 @@ func (x *SessionEnded) GetKilledHandlers() uint32 {
 	return 0
 }
 
-// HandlerExited is the end of a handler process that had been given a connection,
-// or that died without one.
+// HandlerExited is the end of a handler process that had been given a connection, or that died
+// without one.
 type HandlerExited struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	ConnectionId uint64                 `protobuf:"varint,1,opt,name=connection_id,json=connectionId,proto3" json:"connection_id,omitempty"`
@@ -1664,12 +1756,12 @@ type HandlerExited struct {
 	Messages      uint64       `protobuf:"varint,6,opt,name=messages,proto3" json:"messages,omitempty"`
 	// How the handler said its connection ended; empty if it never said.
 	End string `protobuf:"bytes,7,opt,name=end,proto3" json:"end,omitempty"`
-	// It was at work on a frame of its client as it ended.
+	// It was at work on a frame of its client when it ended.
 	AtWork bool `protobuf:"varint,8,opt,name=at_work,json=atWork,proto3" json:"at_work,omitempty"`
 	// See End.
 	WindowExceeded uint64 `protobuf:"varint,9,opt,name=window_exceeded,json=windowExceeded,proto3" json:"window_exceeded,omitempty"`
-	// Its client had been acknowledged messages that the journal has no more: nothing of
-	// what it went on with could be kept. As SessionDetached.lost_acknowledged.
+	// Messages were acknowledged to its client that the journal no longer has, so nothing that
+	// followed them could be kept. As SessionDetached.lost_acknowledged.
 	LostAcknowledged bool `protobuf:"varint,10,opt,name=lost_acknowledged,json=lostAcknowledged,proto3" json:"lost_acknowledged,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1689,6 +1781,7 @@ func (x *HandlerExited) String() string {
 func (*HandlerExited) ProtoMessage() {}
 
 func (x *HandlerExited) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1775,8 +1868,7 @@ func (x *HandlerExited) GetLostAcknowledged() bool {
 	return false
 }
 
-// SupervisorRestarted is another supervisor, or another version of it, taking the
-// run up.
+// SupervisorRestarted is another supervisor, or another version of it, that resumes the run.
 type SupervisorRestarted struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Kind      RestartKind            `protobuf:"varint,1,opt,name=kind,proto3,enum=bulkhead.v1.RestartKind" json:"kind,omitempty"`
@@ -1786,25 +1878,26 @@ type SupervisorRestarted struct {
 	// What the configuration says now.
 	ExpectedClients uint32 `protobuf:"varint,5,opt,name=expected_clients,json=expectedClients,proto3" json:"expected_clients,omitempty"`
 	Listen          string `protobuf:"bytes,6,opt,name=listen,proto3" json:"listen,omitempty"`
-	// Bytes of the journal's torn tail that were set aside, and what was wrong.
+	// Bytes of the journal's torn end that were set aside, and what was wrong with them.
 	TornBytes uint64 `protobuf:"varint,7,opt,name=torn_bytes,json=tornBytes,proto3" json:"torn_bytes,omitempty"`
 	Torn      string `protobuf:"bytes,8,opt,name=torn,proto3" json:"torn,omitempty"`
-	// Handlers that were taken up again with their client's connection, and those
-	// that were gone.
+	// Handlers that were adopted with their client's connection, and handlers that were gone.
 	HandlersKept uint32 `protobuf:"varint,9,opt,name=handlers_kept,json=handlersKept,proto3" json:"handlers_kept,omitempty"`
 	HandlersGone uint32 `protobuf:"varint,10,opt,name=handlers_gone,json=handlersGone,proto3" json:"handlers_gone,omitempty"`
-	// As RunStarted.boot_id. When it is another one the clock of Record.elapsed_nano began
-	// anew, and the wall clock alone says how long no supervisor was there.
+	// As RunStarted.boot_id. If it has changed, the clock of Record.elapsed_nano began anew, and
+	// only the wall clock says how long no supervisor ran.
 	BootId string `protobuf:"bytes,11,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
-	// The names that are awaited now, when names are.
+	// The names that are awaited now, if clients are awaited by name.
 	ExpectedNames []string `protobuf:"bytes,12,rep,name=expected_names,json=expectedNames,proto3" json:"expected_names,omitempty"`
-	// Unset in records of versions without it.
+	// Unset in records of versions without this field.
 	Settings *Settings `protobuf:"bytes,13,opt,name=settings,proto3" json:"settings,omitempty"`
 	// As RunStarted.record_minor, of the records from here on.
 	RecordMinor uint32 `protobuf:"varint,14,opt,name=record_minor,json=recordMinor,proto3" json:"record_minor,omitempty"`
-	// What was set aside is damaged, not only cut short, and may have been acknowledged.
-	// Since record_minor 1.
-	TornDamaged   bool `protobuf:"varint,15,opt,name=torn_damaged,json=tornDamaged,proto3" json:"torn_damaged,omitempty"`
+	// What was set aside is damaged, not only cut short, and may have been acknowledged. Since
+	// record_minor 1.
+	TornDamaged bool `protobuf:"varint,15,opt,name=torn_damaged,json=tornDamaged,proto3" json:"torn_damaged,omitempty"`
+	// As RunStarted.sandbox, from here on.
+	Sandbox       *Sandbox `protobuf:"bytes,16,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1823,6 +1916,7 @@ func (x *SupervisorRestarted) String() string {
 func (*SupervisorRestarted) ProtoMessage() {}
 
 func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1944,8 +2038,15 @@ func (x *SupervisorRestarted) GetTornDamaged() bool {
 	return false
 }
 
-// SupervisorPaused is a time in which the supervisor's process was not running: stopped,
-// suspended with its machine, or without processor time. The record comes at its end.
+func (x *SupervisorRestarted) GetSandbox() *Sandbox {
+	if x != nil {
+		return x.Sandbox
+	}
+	return nil
+}
+
+// SupervisorPaused is a time in which the supervisor's process did not run: stopped, suspended
+// with its machine, or without processor time. It is recorded at the end of that time.
 type SupervisorPaused struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	PausedNano    int64                  `protobuf:"varint,1,opt,name=paused_nano,json=pausedNano,proto3" json:"paused_nano,omitempty"`
@@ -1967,6 +2068,7 @@ func (x *SupervisorPaused) String() string {
 func (*SupervisorPaused) ProtoMessage() {}
 
 func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1990,7 +2092,7 @@ func (x *SupervisorPaused) GetPausedNano() int64 {
 	return 0
 }
 
-// ConnectionsShed is connections that were refused to shed load, over a time.
+// ConnectionsShed counts connections that were refused to shed load, over some time.
 type ConnectionsShed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Count uint64                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
@@ -2018,6 +2120,7 @@ func (x *ConnectionsShed) String() string {
 func (*ConnectionsShed) ProtoMessage() {}
 
 func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -2070,17 +2173,19 @@ type ConnectionRejected struct {
 	HandlerPid   int32                  `protobuf:"varint,3,opt,name=handler_pid,json=handlerPid,proto3" json:"handler_pid,omitempty"`
 	// Why, in words.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Name the client gave, when it got as far as a Hello.
+	// Name of the client, if it got as far as a Hello.
 	ClientName string `protobuf:"bytes,5,opt,name=client_name,json=clientName,proto3" json:"client_name,omitempty"`
-	// Whether it was a client: one that said Hello, or opened a Collect stream and broke the
-	// protocol before. Not told by supervisors before this field.
+	// It was a client: it said Hello, or opened a Collect stream and broke the protocol before
+	// its Hello. False in records of versions without this field.
 	Client bool `protobuf:"varint,6,opt,name=client,proto3" json:"client,omitempty"`
-	// What it said of itself, as far as it could be read; empty or 0 if it did not.
+	// What it said of itself, as far as that could be read; otherwise empty or 0.
 	ClientId   []byte `protobuf:"bytes,7,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	ClientHost string `protobuf:"bytes,8,opt,name=client_host,json=clientHost,proto3" json:"client_host,omitempty"`
 	ClientPid  int32  `protobuf:"varint,9,opt,name=client_pid,json=clientPid,proto3" json:"client_pid,omitempty"`
 	// Why, as the client was told.
-	Code          Reason `protobuf:"varint,10,opt,name=code,proto3,enum=bulkhead.v1.Reason" json:"code,omitempty"`
+	Code Reason `protobuf:"varint,10,opt,name=code,proto3,enum=bulkhead.v1.Reason" json:"code,omitempty"`
+	// Who it was, as far as it has proven that; unset if it has not.
+	Identity      *Identity `protobuf:"bytes,11,opt,name=identity,proto3" json:"identity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2099,6 +2204,7 @@ func (x *ConnectionRejected) String() string {
 func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -2185,6 +2291,13 @@ func (x *ConnectionRejected) GetCode() Reason {
 	return Reason_REASON_UNSPECIFIED
 }
 
+func (x *ConnectionRejected) GetIdentity() *Identity {
+	if x != nil {
+		return x.Identity
+	}
+	return nil
+}
+
 // RunEnded closes a run.
 type RunEnded struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -2209,6 +2322,7 @@ func (x *RunEnded) String() string {
 func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -2239,14 +2353,14 @@ func (x *RunEnded) GetDetail() string {
 	return ""
 }
 
-// DrainStarted is the beginning of a drain, so that it goes on after a restart.
+// DrainStarted is the beginning of a drain, so that the drain continues after a restart.
 type DrainStarted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why, in words.
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// How long the supervisor waits, from this record's time.
+	// How long the supervisor waits, from the time of this record.
 	WithinNano int64 `protobuf:"varint,2,opt,name=within_nano,json=withinNano,proto3" json:"within_nano,omitempty"`
-	// What made the supervisor drain the run; unspecified is an operator.
+	// What made the supervisor drain the run; unspecified means an operator.
 	Cause         DrainCause `protobuf:"varint,3,opt,name=cause,proto3,enum=bulkhead.v1.DrainCause" json:"cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2266,6 +2380,7 @@ func (x *DrainStarted) String() string {
 func (*DrainStarted) ProtoMessage() {}
 
 func (x *DrainStarted) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -2307,7 +2422,7 @@ var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/message.proto\"\xff\b\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xb5\t\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -2327,8 +2442,11 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\rcontradiction\x18\x0f \x01(\v2\x1a.bulkhead.v1.ContradictionH\x00R\rcontradiction\x12L\n" +
 	"\x11supervisor_paused\x18\x10 \x01(\v2\x1d.bulkhead.v1.SupervisorPausedH\x00R\x10supervisorPaused\x12C\n" +
 	"\x0esession_silent\x18\x11 \x01(\v2\x1a.bulkhead.v1.SessionSilentH\x00R\rsessionSilent\x12!\n" +
-	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNanoB\a\n" +
-	"\x05entry\"\xe0\x03\n" +
+	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNano\x12$\n" +
+	"\vwrite_begin\x18\x12 \x01(\x0fH\x01R\n" +
+	"writeBegin\x88\x01\x01B\a\n" +
+	"\x05entryB\x0e\n" +
+	"\f_write_begin\"\x90\x04\n" +
 	"\n" +
 	"RunStarted\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x18\n" +
@@ -2347,7 +2465,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\aboot_id\x18\v \x01(\tR\x06bootId\x12%\n" +
 	"\x0eexpected_names\x18\f \x03(\tR\rexpectedNames\x121\n" +
 	"\bsettings\x18\r \x01(\v2\x15.bulkhead.v1.SettingsR\bsettings\x12!\n" +
-	"\frecord_minor\x18\x0e \x01(\rR\vrecordMinor\"\x95\x02\n" +
+	"\frecord_minor\x18\x0e \x01(\rR\vrecordMinor\x12.\n" +
+	"\asandbox\x18\x0f \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\"\xa7\x03\n" +
 	"\bSettings\x12\x1f\n" +
 	"\vlinger_nano\x18\x01 \x01(\x03R\n" +
 	"lingerNano\x12,\n" +
@@ -2357,19 +2476,24 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\vmax_clients\x18\x05 \x01(\rR\n" +
 	"maxClients\x12%\n" +
 	"\x0etoken_required\x18\x06 \x01(\bR\rtokenRequired\x12!\n" +
-	"\fjournal_sync\x18\a \x01(\tR\vjournalSync\"\x8d\x01\n" +
+	"\fjournal_sync\x18\a \x01(\tR\vjournalSync\x12:\n" +
+	"\vcertificate\x18\b \x01(\v2\x18.bulkhead.v1.CertificateR\vcertificate\x12/\n" +
+	"\x13client_certificates\x18\t \x01(\bR\x12clientCertificates\x12#\n" +
+	"\rclient_tokens\x18\n" +
+	" \x01(\bR\fclientTokens\"\x8d\x01\n" +
 	"\x04Host\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02os\x18\x02 \x01(\tR\x02os\x12\x12\n" +
 	"\x04arch\x18\x03 \x01(\tR\x04arch\x12\x16\n" +
 	"\x06kernel\x18\x04 \x01(\tR\x06kernel\x12\x12\n" +
 	"\x04cpus\x18\x05 \x01(\rR\x04cpus\x12!\n" +
-	"\fmemory_bytes\x18\x06 \x01(\x04R\vmemoryBytes\"r\n" +
+	"\fmemory_bytes\x18\x06 \x01(\x04R\vmemoryBytes\"\xa5\x01\n" +
 	"\rSessionOpened\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12(\n" +
-	"\x05hello\x18\x03 \x01(\v2\x12.bulkhead.v1.HelloR\x05hello\"\xc0\x03\n" +
+	"\x05hello\x18\x03 \x01(\v2\x12.bulkhead.v1.HelloR\x05hello\x121\n" +
+	"\bidentity\x18\x04 \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\"\xc0\x03\n" +
 	"\x0fSessionAttached\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12#\n" +
 	"\rconnection_id\x18\x02 \x01(\x04R\fconnectionId\x12\x1f\n" +
@@ -2431,7 +2555,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\aat_work\x18\b \x01(\bR\x06atWork\x12'\n" +
 	"\x0fwindow_exceeded\x18\t \x01(\x04R\x0ewindowExceeded\x12+\n" +
 	"\x11lost_acknowledged\x18\n" +
-	" \x01(\bR\x10lostAcknowledged\"\x87\x04\n" +
+	" \x01(\bR\x10lostAcknowledged\"\xb7\x04\n" +
 	"\x13SupervisorRestarted\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.bulkhead.v1.RestartKindR\x04kind\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x18\n" +
@@ -2450,7 +2574,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x0eexpected_names\x18\f \x03(\tR\rexpectedNames\x121\n" +
 	"\bsettings\x18\r \x01(\v2\x15.bulkhead.v1.SettingsR\bsettings\x12!\n" +
 	"\frecord_minor\x18\x0e \x01(\rR\vrecordMinor\x12!\n" +
-	"\ftorn_damaged\x18\x0f \x01(\bR\vtornDamaged\"3\n" +
+	"\ftorn_damaged\x18\x0f \x01(\bR\vtornDamaged\x12.\n" +
+	"\asandbox\x18\x10 \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\"3\n" +
 	"\x10SupervisorPaused\x12\x1f\n" +
 	"\vpaused_nano\x18\x01 \x01(\x03R\n" +
 	"pausedNano\"\x95\x01\n" +
@@ -2458,7 +2583,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12&\n" +
 	"\x0fsince_unix_nano\x18\x03 \x01(\x03R\rsinceUnixNano\x12,\n" +
-	"\x12since_elapsed_nano\x18\x04 \x01(\x03R\x10sinceElapsedNano\"\xc5\x02\n" +
+	"\x12since_elapsed_nano\x18\x04 \x01(\x03R\x10sinceElapsedNano\"\xf8\x02\n" +
 	"\x12ConnectionRejected\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12\x12\n" +
 	"\x04peer\x18\x02 \x01(\tR\x04peer\x12\x1f\n" +
@@ -2474,7 +2599,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"client_pid\x18\t \x01(\x05R\tclientPid\x12'\n" +
 	"\x04code\x18\n" +
-	" \x01(\x0e2\x13.bulkhead.v1.ReasonR\x04code\"O\n" +
+	" \x01(\x0e2\x13.bulkhead.v1.ReasonR\x04code\x121\n" +
+	"\bidentity\x18\v \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\"O\n" +
 	"\bRunEnded\x12+\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x13.bulkhead.v1.RunEndR\x06reason\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\"v\n" +
@@ -2514,12 +2640,14 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\fRUN_END_DONE\x10\x01\x12\x13\n" +
 	"\x0fRUN_END_DRAINED\x10\x02\x12\x12\n" +
 	"\x0eRUN_END_FAILED\x10\x03\x12\x17\n" +
-	"\x13RUN_END_INTERRUPTED\x10\x04*^\n" +
+	"\x13RUN_END_INTERRUPTED\x10\x04*\x96\x01\n" +
 	"\n" +
 	"DrainCause\x12\x1b\n" +
 	"\x17DRAIN_CAUSE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DRAIN_CAUSE_OPERATOR\x10\x01\x12\x19\n" +
-	"\x15DRAIN_CAUSE_DISK_FULL\x10\x02B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
+	"\x15DRAIN_CAUSE_DISK_FULL\x10\x02\x12\x1c\n" +
+	"\x18DRAIN_CAUSE_JOURNAL_SIZE\x10\x03\x12\x18\n" +
+	"\x14DRAIN_CAUSE_DISK_LOW\x10\x04B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
 var (
 	file_bulkhead_v1_journal_proto_rawDescOnce sync.Once
@@ -2533,8 +2661,8 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_journal_proto_rawDescData
 }
 
-var file_bulkhead_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_bulkhead_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_bulkhead_v1_journal_proto_enumTypes [6]protoimpl.EnumInfo
+var file_bulkhead_v1_journal_proto_msgTypes [18]protoimpl.MessageInfo
 var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(ContradictionKind)(0),      // 0: bulkhead.v1.ContradictionKind
 	(DetachClass)(0),            // 1: bulkhead.v1.DetachClass
@@ -2560,10 +2688,13 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(*ConnectionRejected)(nil),  // 21: bulkhead.v1.ConnectionRejected
 	(*RunEnded)(nil),            // 22: bulkhead.v1.RunEnded
 	(*DrainStarted)(nil),        // 23: bulkhead.v1.DrainStarted
-	(*Hello)(nil),               // 24: bulkhead.v1.Hello
-	(Absence)(0),                // 25: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 26: bulkhead.v1.ProcessExit
-	(Reason)(0),                 // 27: bulkhead.v1.Reason
+	(*Sandbox)(nil),             // 24: bulkhead.v1.Sandbox
+	(*Certificate)(nil),         // 25: bulkhead.v1.Certificate
+	(*Hello)(nil),               // 26: bulkhead.v1.Hello
+	(*Identity)(nil),            // 27: bulkhead.v1.Identity
+	(Absence)(0),                // 28: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 29: bulkhead.v1.ProcessExit
+	(Reason)(0),                 // 30: bulkhead.v1.Reason
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	7,  // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
@@ -2583,30 +2714,41 @@ var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	15, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
 	9,  // 15: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
 	8,  // 16: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
-	24, // 17: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	25, // 18: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	0,  // 19: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	1,  // 20: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	2,  // 21: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	26, // 22: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	3,  // 23: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	8,  // 24: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	27, // 25: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
-	4,  // 26: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	5,  // 27: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	24, // 17: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	25, // 18: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
+	26, // 19: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	27, // 20: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
+	28, // 21: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	0,  // 22: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	1,  // 23: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	2,  // 24: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	29, // 25: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	3,  // 26: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	8,  // 27: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	24, // 28: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	30, // 29: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	27, // 30: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
+	4,  // 31: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	5,  // 32: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
-func init() { file_bulkhead_v1_journal_proto_init() }
+var file_bulkhead_v1_journal_proto_initOnce sync.Once
+
 func file_bulkhead_v1_journal_proto_init() {
+	file_bulkhead_v1_journal_proto_initOnce.Do(file_bulkhead_v1_journal_proto_build)
+}
+
+func file_bulkhead_v1_journal_proto_build() {
 	if File_bulkhead_v1_journal_proto != nil {
 		return
 	}
 	file_bulkhead_v1_collector_proto_init()
+	file_bulkhead_v1_identity_proto_init()
 	file_bulkhead_v1_message_proto_init()
 	file_bulkhead_v1_journal_proto_msgTypes[0].OneofWrappers = []any{
 		(*Record_RunStarted)(nil),
@@ -2637,8 +2779,8 @@ func file_bulkhead_v1_journal_proto_init() {
 		},
 		GoTypes:           file_bulkhead_v1_journal_proto_goTypes,
 		DependencyIndexes: file_bulkhead_v1_journal_proto_depIdxs,
-		EnumInfos:         file_bulkhead_v1_journal_proto_enumTypes,
-		MessageInfos:      file_bulkhead_v1_journal_proto_msgTypes,
+		EnumInfos:         file_bulkhead_v1_journal_proto_enumTypes[:],
+		MessageInfos:      file_bulkhead_v1_journal_proto_msgTypes[:],
 	}.Build()
 	File_bulkhead_v1_journal_proto = out.File
 	file_bulkhead_v1_journal_proto_goTypes = nil

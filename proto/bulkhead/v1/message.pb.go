@@ -24,6 +24,7 @@ const (
 type ProcessKind int32
 
 const (
+	// Not told; a message of this kind is refused with INVALID_ARGUMENT.
 	ProcessKind_PROCESS_KIND_UNSPECIFIED ProcessKind = 0
 	// The heartbeat parent, which talks to the supervisor.
 	ProcessKind_PROCESS_KIND_CLIENT ProcessKind = 1
@@ -60,10 +61,12 @@ func (x ProcessKind) String() string {
 }
 
 func (ProcessKind) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_message_proto_init()
 	return file_bulkhead_v1_message_proto_enumTypes[0].Descriptor()
 }
 
 func (ProcessKind) Type() protoreflect.EnumType {
+	file_bulkhead_v1_message_proto_init()
 	return &file_bulkhead_v1_message_proto_enumTypes[0]
 }
 
@@ -76,27 +79,28 @@ func (ProcessKind) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{0}
 }
 
-// StopReason says why a client ended its load.
+// StopReason is why a client ended its load.
 type StopReason int32
 
 const (
+	// Not told; in ProcessExit.ended_work, the process did not end its work by itself.
 	StopReason_STOP_REASON_UNSPECIFIED StopReason = 0
-	// The configured runtime is over.
+	// The configured runtime has passed.
 	StopReason_STOP_REASON_RUNTIME StopReason = 1
 	// An operator interrupted the client (SIGINT, SIGTERM).
 	StopReason_STOP_REASON_INTERRUPTED StopReason = 2
 	// The supervisor asked for a drain.
 	StopReason_STOP_REASON_DRAINED StopReason = 3
-	// The load could not go on: every consumer is gone, or the spool is full.
+	// The load could not continue: every consumer is gone, or the spool is full.
 	StopReason_STOP_REASON_FAILED StopReason = 4
 	// The throughput was steady, as Workload.stop_when asks.
 	StopReason_STOP_REASON_STEADY StopReason = 5
 	// Workload.total_bytes are written.
 	StopReason_STOP_REASON_TOTAL StopReason = 6
-	// More would have taken space or inodes that ConsumerSpec keeps in reserve: an end in
-	// order, before the runtime was over.
+	// Writing more would have taken space or inodes that ConsumerSpec keeps in reserve: the load
+	// ended in order, before its runtime.
 	StopReason_STOP_REASON_RESERVE StopReason = 7
-	// The client's terminal or session has ended (SIGHUP).
+	// The client's terminal or login session ended (SIGHUP).
 	StopReason_STOP_REASON_HANGUP StopReason = 8
 )
 
@@ -137,10 +141,12 @@ func (x StopReason) String() string {
 }
 
 func (StopReason) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_message_proto_init()
 	return file_bulkhead_v1_message_proto_enumTypes[1].Descriptor()
 }
 
 func (StopReason) Type() protoreflect.EnumType {
+	file_bulkhead_v1_message_proto_init()
 	return &file_bulkhead_v1_message_proto_enumTypes[1]
 }
 
@@ -157,10 +163,11 @@ func (StopReason) EnumDescriptor() ([]byte, []int) {
 type ExitClass int32
 
 const (
+	// Nobody knows how it ended.
 	ExitClass_EXIT_CLASS_UNSPECIFIED ExitClass = 0
 	// Ended when asked to, with status 0.
 	ExitClass_EXIT_CLASS_CLEAN ExitClass = 1
-	// Ended by itself with another status, or by a signal nobody of ours sent.
+	// Ended by itself with another status, or by a signal that its owner did not send.
 	ExitClass_EXIT_CLASS_CRASH ExitClass = 2
 	// Was killed by its owner because it did not end in time.
 	ExitClass_EXIT_CLASS_KILLED ExitClass = 3
@@ -221,10 +228,12 @@ func (x ExitClass) String() string {
 }
 
 func (ExitClass) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_message_proto_init()
 	return file_bulkhead_v1_message_proto_enumTypes[2].Descriptor()
 }
 
 func (ExitClass) Type() protoreflect.EnumType {
+	file_bulkhead_v1_message_proto_init()
 	return &file_bulkhead_v1_message_proto_enumTypes[2]
 }
 
@@ -237,17 +246,160 @@ func (ExitClass) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{2}
 }
 
+// SandboxState is how far a handler is locked in.
+type SandboxState int32
+
+const (
+	// Not told.
+	SandboxState_SANDBOX_STATE_UNSPECIFIED SandboxState = 0
+	// Every layer that its supervisor's user can have.
+	SandboxState_SANDBOX_STATE_FULL SandboxState = 1
+	// Some are missing.
+	SandboxState_SANDBOX_STATE_REDUCED SandboxState = 2
+	// Not at all, by the supervisor's configuration.
+	SandboxState_SANDBOX_STATE_OFF SandboxState = 3
+)
+
+// Enum value maps for SandboxState.
+var (
+	SandboxState_name = map[int32]string{
+		0: "SANDBOX_STATE_UNSPECIFIED",
+		1: "SANDBOX_STATE_FULL",
+		2: "SANDBOX_STATE_REDUCED",
+		3: "SANDBOX_STATE_OFF",
+	}
+	SandboxState_value = map[string]int32{
+		"SANDBOX_STATE_UNSPECIFIED": 0,
+		"SANDBOX_STATE_FULL":        1,
+		"SANDBOX_STATE_REDUCED":     2,
+		"SANDBOX_STATE_OFF":         3,
+	}
+)
+
+func (x SandboxState) Enum() *SandboxState {
+	p := new(SandboxState)
+	*p = x
+	return p
+}
+
+func (x SandboxState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SandboxState) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[3].Descriptor()
+}
+
+func (SandboxState) Type() protoreflect.EnumType {
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[3]
+}
+
+func (x SandboxState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SandboxState.Descriptor instead.
+func (SandboxState) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{3}
+}
+
+// SandboxLayer is one of the walls around a handler.
+type SandboxLayer int32
+
+const (
+	// One that this version does not know.
+	SandboxLayer_SANDBOX_LAYER_UNSPECIFIED SandboxLayer = 0
+	// Namespaces of its own for the network and for System V objects.
+	SandboxLayer_SANDBOX_LAYER_NAMESPACES SandboxLayer = 1
+	// Bounds for memory, descriptors, threads and priority.
+	SandboxLayer_SANDBOX_LAYER_LIMITS SandboxLayer = 2
+	// A root with no file system in it.
+	SandboxLayer_SANDBOX_LAYER_ROOT SandboxLayer = 3
+	// Another user than the supervisor's.
+	SandboxLayer_SANDBOX_LAYER_USER SandboxLayer = 4
+	// No capability.
+	SandboxLayer_SANDBOX_LAYER_CAPABILITIES SandboxLayer = 5
+	// No way to new privileges.
+	SandboxLayer_SANDBOX_LAYER_PRIVILEGES SandboxLayer = 6
+	// No files, no TCP, no signals to others, by landlock(7).
+	SandboxLayer_SANDBOX_LAYER_LANDLOCK SandboxLayer = 7
+	// Hidden from others of its user.
+	SandboxLayer_SANDBOX_LAYER_HIDDEN SandboxLayer = 8
+	// Only the system calls of the filter.
+	SandboxLayer_SANDBOX_LAYER_CALLS SandboxLayer = 9
+)
+
+// Enum value maps for SandboxLayer.
+var (
+	SandboxLayer_name = map[int32]string{
+		0: "SANDBOX_LAYER_UNSPECIFIED",
+		1: "SANDBOX_LAYER_NAMESPACES",
+		2: "SANDBOX_LAYER_LIMITS",
+		3: "SANDBOX_LAYER_ROOT",
+		4: "SANDBOX_LAYER_USER",
+		5: "SANDBOX_LAYER_CAPABILITIES",
+		6: "SANDBOX_LAYER_PRIVILEGES",
+		7: "SANDBOX_LAYER_LANDLOCK",
+		8: "SANDBOX_LAYER_HIDDEN",
+		9: "SANDBOX_LAYER_CALLS",
+	}
+	SandboxLayer_value = map[string]int32{
+		"SANDBOX_LAYER_UNSPECIFIED":  0,
+		"SANDBOX_LAYER_NAMESPACES":   1,
+		"SANDBOX_LAYER_LIMITS":       2,
+		"SANDBOX_LAYER_ROOT":         3,
+		"SANDBOX_LAYER_USER":         4,
+		"SANDBOX_LAYER_CAPABILITIES": 5,
+		"SANDBOX_LAYER_PRIVILEGES":   6,
+		"SANDBOX_LAYER_LANDLOCK":     7,
+		"SANDBOX_LAYER_HIDDEN":       8,
+		"SANDBOX_LAYER_CALLS":        9,
+	}
+)
+
+func (x SandboxLayer) Enum() *SandboxLayer {
+	p := new(SandboxLayer)
+	*p = x
+	return p
+}
+
+func (x SandboxLayer) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SandboxLayer) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[4].Descriptor()
+}
+
+func (SandboxLayer) Type() protoreflect.EnumType {
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[4]
+}
+
+func (x SandboxLayer) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SandboxLayer.Descriptor instead.
+func (SandboxLayer) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{4}
+}
+
 // WorkerState is what a worker says of itself when asked.
 type WorkerState int32
 
 const (
+	// Not told.
 	WorkerState_WORKER_STATE_UNSPECIFIED WorkerState = 0
-	// Doing its job.
+	// At work.
 	WorkerState_WORKER_STATE_WORKING WorkerState = 1
-	// Alive, but a write, sync, create or close has been in the kernel for longer
-	// than the stall threshold.
+	// Alive, but a write, sync, create or close has been in the kernel for longer than the stall
+	// threshold.
 	WorkerState_WORKER_STATE_STALLED WorkerState = 2
-	// Alive, with nothing to do (not begun yet, or finished).
+	// Alive, with nothing to do: not begun yet, or finished.
 	WorkerState_WORKER_STATE_IDLE WorkerState = 3
 )
 
@@ -278,11 +430,13 @@ func (x WorkerState) String() string {
 }
 
 func (WorkerState) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_message_proto_enumTypes[3].Descriptor()
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[5].Descriptor()
 }
 
 func (WorkerState) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_message_proto_enumTypes[3]
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[5]
 }
 
 func (x WorkerState) Number() protoreflect.EnumNumber {
@@ -291,20 +445,20 @@ func (x WorkerState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WorkerState.Descriptor instead.
 func (WorkerState) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{5}
 }
 
-// Absence is why a client was without a connection, as far as the client can tell
-// when it is back.
+// Absence is why a client had no connection, as far as the client can tell when it is back.
 type Absence int32
 
 const (
+	// Not told, or the first connection.
 	Absence_ABSENCE_UNSPECIFIED Absence = 0
 	// The connection broke or fell silent while the client itself was running.
 	Absence_ABSENCE_NETWORK Absence = 1
 	// The client was not running: stopped, suspended, or without processor time.
 	Absence_ABSENCE_STARVED Absence = 2
-	// The supervisor's side ended the connection and asked to come back.
+	// The supervisor's side ended the connection and asked the client to come back.
 	Absence_ABSENCE_SENT_AWAY Absence = 3
 )
 
@@ -335,11 +489,13 @@ func (x Absence) String() string {
 }
 
 func (Absence) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_message_proto_enumTypes[4].Descriptor()
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[6].Descriptor()
 }
 
 func (Absence) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_message_proto_enumTypes[4]
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[6]
 }
 
 func (x Absence) Number() protoreflect.EnumNumber {
@@ -348,18 +504,22 @@ func (x Absence) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Absence.Descriptor instead.
 func (Absence) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
 }
 
-// Verification says whether the file's content was read back and compared before the
-// file was told of. With VERIFY_MODE_END it never was.
+// Verification says whether a file was read back and compared before its Rollover was sent.
+// With VERIFY_MODE_END it never was.
 type Verification int32
 
 const (
+	// Not told.
 	Verification_VERIFICATION_UNSPECIFIED Verification = 0
-	Verification_VERIFICATION_OFF         Verification = 1
-	Verification_VERIFICATION_OK          Verification = 2
-	Verification_VERIFICATION_FAILED      Verification = 3
+	// It was not read back before its Rollover.
+	Verification_VERIFICATION_OFF Verification = 1
+	// Everything read back as it was written.
+	Verification_VERIFICATION_OK Verification = 2
+	// Something did not read back as it was written, or could not be read.
+	Verification_VERIFICATION_FAILED Verification = 3
 )
 
 // Enum value maps for Verification.
@@ -389,11 +549,13 @@ func (x Verification) String() string {
 }
 
 func (Verification) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_message_proto_enumTypes[5].Descriptor()
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[7].Descriptor()
 }
 
 func (Verification) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_message_proto_enumTypes[5]
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[7]
 }
 
 func (x Verification) Number() protoreflect.EnumNumber {
@@ -402,15 +564,16 @@ func (x Verification) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Verification.Descriptor instead.
 func (Verification) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{7}
 }
 
-// CorruptionKind sorts what may be found in the place of a block.
+// CorruptionKind says what was found in the place of a block.
 type CorruptionKind int32
 
 const (
+	// Not told.
 	CorruptionKind_CORRUPTION_KIND_UNSPECIFIED CorruptionKind = 0
-	// Nothing that a consumer wrote: zeros, or bytes without a header of ours.
+	// Nothing that a consumer wrote: zeros, or bytes without a block's header.
 	CorruptionKind_CORRUPTION_KIND_LOST CorruptionKind = 1
 	// A header and content that do not fit each other: a part was not written.
 	CorruptionKind_CORRUPTION_KIND_TORN CorruptionKind = 2
@@ -461,11 +624,13 @@ func (x CorruptionKind) String() string {
 }
 
 func (CorruptionKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_message_proto_enumTypes[6].Descriptor()
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[8].Descriptor()
 }
 
 func (CorruptionKind) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_message_proto_enumTypes[6]
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[8]
 }
 
 func (x CorruptionKind) Number() protoreflect.EnumNumber {
@@ -474,22 +639,23 @@ func (x CorruptionKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CorruptionKind.Descriptor instead.
 func (CorruptionKind) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
 }
 
-// DataKind is a kind of content. Every block of 4096 bytes begins with a header of 64
-// bytes; of zeros, only one in each MiB of a file does.
+// DataKind is a kind of content. Every block of 4096 bytes begins with a header of 64 bytes;
+// with zeros, only one block in each MiB of a file does.
 type DataKind int32
 
 const (
+	// Not told.
 	DataKind_DATA_KIND_UNSPECIFIED DataKind = 0
-	// Does not compress and does not repeat.
+	// Data that neither compress nor repeat.
 	DataKind_DATA_KIND_RANDOM DataKind = 1
 	// Zeros.
 	DataKind_DATA_KIND_ZEROS DataKind = 2
 	// The given part of each block is zeros.
 	DataKind_DATA_KIND_COMPRESSIBLE DataKind = 3
-	// The given part of the blocks is the same.
+	// The given part of the blocks are copies of each other.
 	DataKind_DATA_KIND_DEDUPABLE DataKind = 4
 )
 
@@ -522,11 +688,13 @@ func (x DataKind) String() string {
 }
 
 func (DataKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_message_proto_enumTypes[7].Descriptor()
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[9].Descriptor()
 }
 
 func (DataKind) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_message_proto_enumTypes[7]
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[9]
 }
 
 func (x DataKind) Number() protoreflect.EnumNumber {
@@ -535,13 +703,14 @@ func (x DataKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DataKind.Descriptor instead.
 func (DataKind) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
 }
 
 // Pattern is the order in which the chunks of a file are written.
 type Pattern int32
 
 const (
+	// Not told.
 	Pattern_PATTERN_UNSPECIFIED Pattern = 0
 	// From the first to the last.
 	Pattern_PATTERN_SEQUENTIAL Pattern = 1
@@ -578,11 +747,13 @@ func (x Pattern) String() string {
 }
 
 func (Pattern) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_message_proto_enumTypes[8].Descriptor()
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[10].Descriptor()
 }
 
 func (Pattern) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_message_proto_enumTypes[8]
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[10]
 }
 
 func (x Pattern) Number() protoreflect.EnumNumber {
@@ -591,20 +762,22 @@ func (x Pattern) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Pattern.Descriptor instead.
 func (Pattern) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
 }
 
 // VerifyMode says when files are read back and compared.
 type VerifyMode int32
 
 const (
+	// Not told.
 	VerifyMode_VERIFY_MODE_UNSPECIFIED VerifyMode = 0
-	VerifyMode_VERIFY_MODE_OFF         VerifyMode = 1
+	// No file.
+	VerifyMode_VERIFY_MODE_OFF VerifyMode = 1
 	// Each file when it is finished.
 	VerifyMode_VERIFY_MODE_ROLLOVER VerifyMode = 2
-	// All files that are there when the load has ended.
+	// All files that exist when the load has ended.
 	VerifyMode_VERIFY_MODE_END VerifyMode = 3
-	// Each file when it is finished, and again and again while it is there.
+	// Each file when it is finished, and again and again while it exists.
 	VerifyMode_VERIFY_MODE_CONTINUOUS VerifyMode = 4
 )
 
@@ -637,11 +810,13 @@ func (x VerifyMode) String() string {
 }
 
 func (VerifyMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_message_proto_enumTypes[9].Descriptor()
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[11].Descriptor()
 }
 
 func (VerifyMode) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_message_proto_enumTypes[9]
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[11]
 }
 
 func (x VerifyMode) Number() protoreflect.EnumNumber {
@@ -650,13 +825,14 @@ func (x VerifyMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use VerifyMode.Descriptor instead.
 func (VerifyMode) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{11}
 }
 
 // SyncPolicy says when written data is forced to storage.
 type SyncPolicy int32
 
 const (
+	// Not told.
 	SyncPolicy_SYNC_POLICY_UNSPECIFIED SyncPolicy = 0
 	// Never.
 	SyncPolicy_SYNC_POLICY_NONE SyncPolicy = 1
@@ -701,11 +877,13 @@ func (x SyncPolicy) String() string {
 }
 
 func (SyncPolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_bulkhead_v1_message_proto_enumTypes[10].Descriptor()
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[12].Descriptor()
 }
 
 func (SyncPolicy) Type() protoreflect.EnumType {
-	return &file_bulkhead_v1_message_proto_enumTypes[10]
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[12]
 }
 
 func (x SyncPolicy) Number() protoreflect.EnumNumber {
@@ -714,28 +892,26 @@ func (x SyncPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SyncPolicy.Descriptor instead.
 func (SyncPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
 }
 
-// Message is one fact that a client reports about itself or one of its
-// workers. Messages of one client are numbered 1, 2, 3 … without gaps; the
-// number, not the time, is what acknowledgements, resumption and de-duplication
-// are built on.
+// Message is one fact that a client reports about itself or one of its workers. Messages of one
+// client are numbered 1, 2, 3 … without gaps; the number, not the time, is what
+// acknowledgements, resumption and de-duplication are built on.
 type Message struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Sequence number, from 1, without gaps, for the life of the client. It is 0
-	// only between a worker and its client parent, which assigns it.
+	// Sequence number, from 1, without gaps, for the life of the client. It is 0 only between a
+	// worker and its client parent, which assigns it.
 	Seq uint64 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
-	// Wall clock of the client machine when the fact was observed.
+	// Wall clock of the client machine at the moment of the fact.
 	TimeUnixNano int64 `protobuf:"varint,2,opt,name=time_unix_nano,json=timeUnixNano,proto3" json:"time_unix_nano,omitempty"`
-	// The process this fact is about.
+	// The process that the fact is about.
 	Process *Process `protobuf:"bytes,3,opt,name=process,proto3" json:"process,omitempty"`
-	// The client machine's clock that is never set, at the same moment; see above.
+	// The client machine's clock that is never set, at the same moment; see "Two clocks".
 	ElapsedNano int64 `protobuf:"varint,4,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
-	// The fields that hold less than there was to say, as paths from here without the places
-	// in lists: "rollover.path", "stop.exits.cause". A client that cuts something itself says
-	// so here; the supervisor's side adds what it has cut. At most 16, of at most 64 bytes
-	// each.
+	// The fields that were cut, as paths from this message without list indices: "rollover.path",
+	// "stop.exits.cause". A client that cuts something itself says so here; the supervisor's side
+	// adds what it cuts. At most 16, of at most 64 bytes each.
 	Shortened []string `protobuf:"bytes,5,rep,name=shortened,proto3" json:"shortened,omitempty"`
 	// Exactly one fact.
 	//
@@ -768,6 +944,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
 	mi := &file_bulkhead_v1_message_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -953,7 +1130,7 @@ func (*Message_Corruption) isMessage_Fact() {}
 // Batch is a run of messages with consecutive sequence numbers.
 type Batch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At least one message; at most Limits.max_batch_messages.
+	// 1 to Limits.max_batch_messages messages.
 	Messages      []*Message `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -973,6 +1150,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
 	mi := &file_bulkhead_v1_message_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1022,6 +1200,7 @@ func (x *Process) String() string {
 func (*Process) ProtoMessage() {}
 
 func (x *Process) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
 	mi := &file_bulkhead_v1_message_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1059,8 +1238,8 @@ func (x *Process) GetPid() int32 {
 	return 0
 }
 
-// Start says that a process is up and ready to work. Of a consumer that is when all that
-// it needs is there; its writing begins when the client has all of them ready.
+// Start says that a process is up and ready to work. A consumer is ready when it has everything
+// it needs; it begins to write when all consumers of its client are ready.
 type Start struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What a consumer will write; unset for the other kinds.
@@ -1083,6 +1262,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
 	mi := &file_bulkhead_v1_message_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1114,9 +1294,9 @@ type Stop struct {
 	Detail string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
 	// One entry for every worker ever started, in order of kind and index.
 	Exits []*ProcessExit `protobuf:"bytes,3,rep,name=exits,proto3" json:"exits,omitempty"`
-	// How long the load lasted, by a clock that is never set: from when its writers were
-	// ready and began to when its end began. Files in progress are finished after that. 0 if
-	// it never began, or if the client does not say.
+	// How long the load lasted, by the clock that is never set: from the moment its writers were
+	// ready and began, to the start of its end. Files in progress are finished after that. 0 if
+	// the load never began, or if the client does not say.
 	RuntimeReachedNano int64 `protobuf:"varint,4,opt,name=runtime_reached_nano,json=runtimeReachedNano,proto3" json:"runtime_reached_nano,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
@@ -1136,6 +1316,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
 	mi := &file_bulkhead_v1_message_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1189,8 +1370,8 @@ type ProcessExit struct {
 	ExitCode int32 `protobuf:"varint,3,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"`
 	// Signal number, when a signal ended it; 0 otherwise.
 	Signal int32 `protobuf:"varint,4,opt,name=signal,proto3" json:"signal,omitempty"`
-	// The cause in words, for a person: "exit status 0", "killed by SIGKILL", …; at most
-	// 4096 bytes.
+	// The cause in words, for a person: "exit status 0", "killed by SIGKILL", …; at most 4096
+	// bytes.
 	Cause           string `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`
 	StartedUnixNano int64  `protobuf:"varint,6,opt,name=started_unix_nano,json=startedUnixNano,proto3" json:"started_unix_nano,omitempty"`
 	// 0 if the process never stopped.
@@ -1200,17 +1381,17 @@ type ProcessExit struct {
 	SystemCpuNano int64 `protobuf:"varint,9,opt,name=system_cpu_nano,json=systemCpuNano,proto3" json:"system_cpu_nano,omitempty"`
 	// Peak resident set, from wait4(2).
 	MaxResidentBytes uint64 `protobuf:"varint,10,opt,name=max_resident_bytes,json=maxResidentBytes,proto3" json:"max_resident_bytes,omitempty"`
-	// What was asked of the process when it ended: blocks read from and written to
-	// storage (512 bytes each), and page faults that needed storage, from wait4(2).
+	// Over the life of the process, from wait4(2): blocks of 512 bytes read from and written to
+	// storage, and page faults that needed storage.
 	ReadBlocks    uint64 `protobuf:"varint,11,opt,name=read_blocks,json=readBlocks,proto3" json:"read_blocks,omitempty"`
 	WrittenBlocks uint64 `protobuf:"varint,12,opt,name=written_blocks,json=writtenBlocks,proto3" json:"written_blocks,omitempty"`
 	MajorFaults   uint64 `protobuf:"varint,13,opt,name=major_faults,json=majorFaults,proto3" json:"major_faults,omitempty"`
-	// started_unix_nano and ended_unix_nano by the clock that is never set, of the machine
-	// of whoever tells it.
+	// started_unix_nano and ended_unix_nano by the clock that is never set, of the sender's
+	// machine.
 	StartedElapsedNano int64 `protobuf:"varint,14,opt,name=started_elapsed_nano,json=startedElapsedNano,proto3" json:"started_elapsed_nano,omitempty"`
 	EndedElapsedNano   int64 `protobuf:"varint,15,opt,name=ended_elapsed_nano,json=endedElapsedNano,proto3" json:"ended_elapsed_nano,omitempty"`
-	// Why it ended its work before it was asked to; unspecified if it did not.
-	// STOP_REASON_RESERVE is an end in order.
+	// Why it ended its work before it was asked to; unspecified if it did not. After
+	// STOP_REASON_RESERVE it ended in order.
 	EndedWork     StopReason `protobuf:"varint,16,opt,name=ended_work,json=endedWork,proto3,enum=bulkhead.v1.StopReason" json:"ended_work,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1230,6 +1411,7 @@ func (x *ProcessExit) String() string {
 func (*ProcessExit) ProtoMessage() {}
 
 func (x *ProcessExit) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
 	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1358,18 +1540,136 @@ func (x *ProcessExit) GetEndedWork() StopReason {
 	return StopReason_STOP_REASON_UNSPECIFIED
 }
 
+// Sandbox is how a supervisor's handlers are locked in.
+type Sandbox struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	State SandboxState           `protobuf:"varint,1,opt,name=state,proto3,enum=bulkhead.v1.SandboxState" json:"state,omitempty"`
+	// The layers that are missing, and why.
+	Missing []*SandboxGap `protobuf:"bytes,2,rep,name=missing,proto3" json:"missing,omitempty"`
+	// Handlers of an earlier program that were adopted with their clients and are not locked in.
+	UnlockedHandlers uint32 `protobuf:"varint,3,opt,name=unlocked_handlers,json=unlockedHandlers,proto3" json:"unlocked_handlers,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *Sandbox) Reset() {
+	*x = Sandbox{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sandbox) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sandbox) ProtoMessage() {}
+
+func (x *Sandbox) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sandbox.ProtoReflect.Descriptor instead.
+func (*Sandbox) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Sandbox) GetState() SandboxState {
+	if x != nil {
+		return x.State
+	}
+	return SandboxState_SANDBOX_STATE_UNSPECIFIED
+}
+
+func (x *Sandbox) GetMissing() []*SandboxGap {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+func (x *Sandbox) GetUnlockedHandlers() uint32 {
+	if x != nil {
+		return x.UnlockedHandlers
+	}
+	return 0
+}
+
+// SandboxGap is a layer that is missing.
+type SandboxGap struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Layer         SandboxLayer           `protobuf:"varint,1,opt,name=layer,proto3,enum=bulkhead.v1.SandboxLayer" json:"layer,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SandboxGap) Reset() {
+	*x = SandboxGap{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SandboxGap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SandboxGap) ProtoMessage() {}
+
+func (x *SandboxGap) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SandboxGap.ProtoReflect.Descriptor instead.
+func (*SandboxGap) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SandboxGap) GetLayer() SandboxLayer {
+	if x != nil {
+		return x.Layer
+	}
+	return SandboxLayer_SANDBOX_LAYER_UNSPECIFIED
+}
+
+func (x *SandboxGap) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Heartbeat is one round of questions from the client parent to its workers.
 type Heartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Number of the round, from 1.
 	Round uint64 `protobuf:"varint,1,opt,name=round,proto3" json:"round,omitempty"`
-	// When the round began, on the client's wall clock.
+	// When the round began, by the client's wall clock.
 	StartedUnixNano int64 `protobuf:"varint,2,opt,name=started_unix_nano,json=startedUnixNano,proto3" json:"started_unix_nano,omitempty"`
 	// An answer after this long is late.
 	TimeoutNano int64 `protobuf:"varint,3,opt,name=timeout_nano,json=timeoutNano,proto3" json:"timeout_nano,omitempty"`
-	// Those that answered before the round closed, late ones included.
+	// The workers that answered before the round closed, late ones included.
 	Answers []*HeartbeatAnswer `protobuf:"bytes,4,rep,name=answers,proto3" json:"answers,omitempty"`
-	// Those that did not.
+	// The workers that did not.
 	Misses []*HeartbeatMiss `protobuf:"bytes,5,rep,name=misses,proto3" json:"misses,omitempty"`
 	// started_unix_nano by the clock that is never set.
 	StartedElapsedNano int64 `protobuf:"varint,6,opt,name=started_elapsed_nano,json=startedElapsedNano,proto3" json:"started_elapsed_nano,omitempty"`
@@ -1379,7 +1679,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1391,7 +1691,8 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1404,7 +1705,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Heartbeat) GetRound() uint64 {
@@ -1458,7 +1759,7 @@ type HeartbeatAnswer struct {
 	State       WorkerState `protobuf:"varint,3,opt,name=state,proto3,enum=bulkhead.v1.WorkerState" json:"state,omitempty"`
 	// True if the answer came after Heartbeat.timeout_nano.
 	Late bool `protobuf:"varint,4,opt,name=late,proto3" json:"late,omitempty"`
-	// For a stalled worker: how long the system call has been in the kernel.
+	// For a stalled worker, how long the system call has been in the kernel; 0 otherwise.
 	StalledNano   int64 `protobuf:"varint,5,opt,name=stalled_nano,json=stalledNano,proto3" json:"stalled_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1466,7 +1767,7 @@ type HeartbeatAnswer struct {
 
 func (x *HeartbeatAnswer) Reset() {
 	*x = HeartbeatAnswer{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1478,7 +1779,8 @@ func (x *HeartbeatAnswer) String() string {
 func (*HeartbeatAnswer) ProtoMessage() {}
 
 func (x *HeartbeatAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1491,7 +1793,7 @@ func (x *HeartbeatAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatAnswer.ProtoReflect.Descriptor instead.
 func (*HeartbeatAnswer) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HeartbeatAnswer) GetProcess() *Process {
@@ -1533,12 +1835,12 @@ func (x *HeartbeatAnswer) GetStalledNano() int64 {
 type HeartbeatMiss struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Process *Process               `protobuf:"bytes,1,opt,name=process,proto3" json:"process,omitempty"`
-	// Why, in words: "no answer in 1s", "process is gone (killed by SIGKILL)", …; at most
-	// 4096 bytes. Of a client of protocol_minor 1 or less a reason that begins with "process
-	// is gone" means what gone does; of all others nothing hangs on it.
+	// Why, in words: "no answer in 1s", "process is gone (killed by SIGKILL)", …; at most 4096
+	// bytes. From a client with protocol_minor 1 or less, a reason that begins with "process is
+	// gone" means the same as gone; from all others it decides nothing.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// The process had ended: it did not fail to answer, and how it ended is told elsewhere.
-	// Since protocol_minor 2.
+	// The process had ended: it did not fail to answer, and Stop says how it ended. Since
+	// protocol_minor 2.
 	Gone          bool `protobuf:"varint,3,opt,name=gone,proto3" json:"gone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1546,7 +1848,7 @@ type HeartbeatMiss struct {
 
 func (x *HeartbeatMiss) Reset() {
 	*x = HeartbeatMiss{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1558,7 +1860,8 @@ func (x *HeartbeatMiss) String() string {
 func (*HeartbeatMiss) ProtoMessage() {}
 
 func (x *HeartbeatMiss) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1571,7 +1874,7 @@ func (x *HeartbeatMiss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatMiss.ProtoReflect.Descriptor instead.
 func (*HeartbeatMiss) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *HeartbeatMiss) GetProcess() *Process {
@@ -1598,8 +1901,8 @@ func (x *HeartbeatMiss) GetGone() bool {
 // Rollover is one finished file. Message.time_unix_nano is when it was closed.
 type Rollover struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Path on the client machine; at most 4096 bytes. A byte that is not UTF-8 is written
-	// as \x and two hexadecimal digits, and path_bytes is the path itself.
+	// Path on the client machine; at most 4096 bytes. A byte that is not UTF-8 is written as \x
+	// and two hexadecimal digits; path_bytes then holds the path itself.
 	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	// Number of the file for this consumer, from 0.
 	FileIndex uint64 `protobuf:"varint,2,opt,name=file_index,json=fileIndex,proto3" json:"file_index,omitempty"`
@@ -1608,10 +1911,9 @@ type Rollover struct {
 	// Nominal chunk size; the last chunk of a file may be shorter.
 	ChunkSizeBytes uint64 `protobuf:"varint,4,opt,name=chunk_size_bytes,json=chunkSizeBytes,proto3" json:"chunk_size_bytes,omitempty"`
 	Chunks         uint64 `protobuf:"varint,5,opt,name=chunks,proto3" json:"chunks,omitempty"`
-	// Start of the first write, on the client's wall clock.
+	// Start of the first write, by the client's wall clock.
 	FirstWriteUnixNano int64 `protobuf:"varint,6,opt,name=first_write_unix_nano,json=firstWriteUnixNano,proto3" json:"first_write_unix_nano,omitempty"`
-	// Time spent in the phases: open(2) with O_CREAT, all write(2), fsync(2),
-	// close(2).
+	// Time spent in the phases: open(2) with O_CREAT, all write(2), fsync(2), close(2).
 	CreateNano   int64        `protobuf:"varint,7,opt,name=create_nano,json=createNano,proto3" json:"create_nano,omitempty"`
 	WriteNano    int64        `protobuf:"varint,8,opt,name=write_nano,json=writeNano,proto3" json:"write_nano,omitempty"`
 	SyncNano     int64        `protobuf:"varint,9,opt,name=sync_nano,json=syncNano,proto3" json:"sync_nano,omitempty"`
@@ -1619,8 +1921,8 @@ type Rollover struct {
 	Verification Verification `protobuf:"varint,11,opt,name=verification,proto3,enum=bulkhead.v1.Verification" json:"verification,omitempty"`
 	// True if the file was ended before its full size.
 	Partial bool `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
-	// How often the blocks of this file were written, from 1: a file that is recycled
-	// is written over in place.
+	// How often the blocks of this file were written, from 1: a recycled file is overwritten in
+	// place.
 	Generation uint32 `protobuf:"varint,13,opt,name=generation,proto3" json:"generation,omitempty"`
 	// first_write_unix_nano by the clock that is never set.
 	FirstWriteElapsedNano int64 `protobuf:"varint,14,opt,name=first_write_elapsed_nano,json=firstWriteElapsedNano,proto3" json:"first_write_elapsed_nano,omitempty"`
@@ -1632,7 +1934,7 @@ type Rollover struct {
 
 func (x *Rollover) Reset() {
 	*x = Rollover{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1644,7 +1946,8 @@ func (x *Rollover) String() string {
 func (*Rollover) ProtoMessage() {}
 
 func (x *Rollover) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1657,7 +1960,7 @@ func (x *Rollover) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rollover.ProtoReflect.Descriptor instead.
 func (*Rollover) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Rollover) GetPath() string {
@@ -1787,7 +2090,7 @@ type Monitor struct {
 
 func (x *Monitor) Reset() {
 	*x = Monitor{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1799,7 +2102,8 @@ func (x *Monitor) String() string {
 func (*Monitor) ProtoMessage() {}
 
 func (x *Monitor) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1812,7 +2116,7 @@ func (x *Monitor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Monitor.ProtoReflect.Descriptor instead.
 func (*Monitor) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Monitor) GetUserCpuNano() int64 {
@@ -1871,7 +2175,7 @@ func (x *Monitor) GetElapsedNano() int64 {
 	return 0
 }
 
-// MonitorError says that a consumer (Message.process) could not be sampled.
+// MonitorError says that the monitor could not sample a consumer (Message.process).
 type MonitorError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most 4096 bytes.
@@ -1882,7 +2186,7 @@ type MonitorError struct {
 
 func (x *MonitorError) Reset() {
 	*x = MonitorError{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1894,7 +2198,8 @@ func (x *MonitorError) String() string {
 func (*MonitorError) ProtoMessage() {}
 
 func (x *MonitorError) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1907,7 +2212,7 @@ func (x *MonitorError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MonitorError.ProtoReflect.Descriptor instead.
 func (*MonitorError) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MonitorError) GetReason() string {
@@ -1917,13 +2222,13 @@ func (x *MonitorError) GetReason() string {
 	return ""
 }
 
-// Progress is what one consumer (Message.process) did since its last Progress.
-// The sum over all of a consumer's Progress messages is its whole work.
+// Progress is what one consumer (Message.process) did since its last Progress. The sum over all
+// of a consumer's Progress messages is its whole work.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Length of the interval; Message.time_unix_nano is its end. The intervals of a
-	// consumer are the time in which it writes, or tries to. 0 when that is over, and files
-	// are still read back or removed.
+	// Length of the interval; Message.time_unix_nano is its end. The intervals of a consumer
+	// cover the time in which it writes, or tries to. 0 once that is over, while files are still
+	// read back or removed.
 	IntervalNano int64 `protobuf:"varint,1,opt,name=interval_nano,json=intervalNano,proto3" json:"interval_nano,omitempty"`
 	// Bytes written in the interval.
 	Bytes uint64 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
@@ -1933,28 +2238,29 @@ type Progress struct {
 	Errors uint64 `protobuf:"varint,4,opt,name=errors,proto3" json:"errors,omitempty"`
 	// Text of the last failure in the interval; at most 4096 bytes.
 	LastError string `protobuf:"bytes,5,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
-	// Latency of each chunk's write call in the interval, in nanoseconds. With
-	// SYNC_POLICY_CHUNK it is without the fdatasync(2) that follows; with O_DSYNC the
-	// call waits for storage.
+	// Latency of each chunk's write call in the interval, in nanoseconds. With SYNC_POLICY_CHUNK
+	// it excludes the fdatasync(2) that follows; with SYNC_POLICY_DSYNC the call waits for
+	// storage.
 	ChunkWrite *Histogram `protobuf:"bytes,6,opt,name=chunk_write,json=chunkWrite,proto3" json:"chunk_write,omitempty"`
-	// Latency of the other phases in the interval, in nanoseconds: open(2) with O_CREAT
-	// and what prepares the file, fsync(2) and fdatasync(2), close(2).
+	// Latency of the other phases in the interval, in nanoseconds: open(2) with O_CREAT and what
+	// prepares the file, fsync(2) and fdatasync(2), close(2).
 	Create *Histogram `protobuf:"bytes,7,opt,name=create,proto3" json:"create,omitempty"`
 	Sync   *Histogram `protobuf:"bytes,8,opt,name=sync,proto3" json:"sync,omitempty"`
 	Close  *Histogram `protobuf:"bytes,9,opt,name=close,proto3" json:"close,omitempty"`
-	// Only with a rate: time from when each chunk was due to when it was written, its
-	// sync included, in nanoseconds. It has the waiting that a stall puts on the chunks
-	// behind it, which chunk_write leaves out (coordinated omission). Chunks that were due
-	// before the load ended and were never written are in the last one, with how long they
-	// had waited by then: there may be more of these times than chunks.
+	// Only with a rate: the time from when each chunk was due to when it was written, its sync
+	// included, in nanoseconds. It contains the waiting that a stall puts on the chunks behind
+	// it, which chunk_write leaves out (coordinated omission). Chunks that were due before the
+	// load ended and were never written are in the last Progress, with the time they had waited
+	// by then, so there may be more of these times than chunks.
 	Response *Histogram `protobuf:"bytes,10,opt,name=response,proto3" json:"response,omitempty"`
-	// Bytes read back and compared in the interval, and of these the bytes that may have
-	// come from the page cache rather than from storage.
+	// Bytes read back and compared in the interval, and how many of them may have come from the
+	// page cache rather than from storage.
 	VerifiedBytes       uint64 `protobuf:"varint,11,opt,name=verified_bytes,json=verifiedBytes,proto3" json:"verified_bytes,omitempty"`
 	VerifiedCachedBytes uint64 `protobuf:"varint,12,opt,name=verified_cached_bytes,json=verifiedCachedBytes,proto3" json:"verified_cached_bytes,omitempty"`
-	// Blocks of which the content was not what was written, in the interval.
+	// Blocks found in the interval whose content was not what was written.
 	CorruptBlocks uint64 `protobuf:"varint,13,opt,name=corrupt_blocks,json=corruptBlocks,proto3" json:"corrupt_blocks,omitempty"`
-	// Of errors, those of reading back, which say nothing of writing. Since protocol_minor 2.
+	// How many of errors came from reading back, which says nothing about writing. Since
+	// protocol_minor 2.
 	VerifyErrors  uint64 `protobuf:"varint,14,opt,name=verify_errors,json=verifyErrors,proto3" json:"verify_errors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1962,7 +2268,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1974,7 +2280,8 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1987,7 +2294,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Progress) GetIntervalNano() int64 {
@@ -2088,8 +2395,8 @@ func (x *Progress) GetVerifyErrors() uint64 {
 	return 0
 }
 
-// Corruption is a run of blocks that did not read back as they were written. A
-// consumer says at most 1000 of them; Progress.corrupt_blocks counts all.
+// Corruption is a run of blocks that did not read back as they were written. A consumer sends
+// at most 1000 of them; Progress.corrupt_blocks counts all blocks.
 type Corruption struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// As in Rollover; at most 4096 bytes.
@@ -2111,7 +2418,7 @@ type Corruption struct {
 
 func (x *Corruption) Reset() {
 	*x = Corruption{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2123,7 +2430,8 @@ func (x *Corruption) String() string {
 func (*Corruption) ProtoMessage() {}
 
 func (x *Corruption) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2136,7 +2444,7 @@ func (x *Corruption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Corruption.ProtoReflect.Descriptor instead.
 func (*Corruption) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Corruption) GetPath() string {
@@ -2195,10 +2503,9 @@ func (x *Corruption) GetPathBytes() []byte {
 	return nil
 }
 
-// Histogram is a set of recorded values and how often each occurred. Values are
-// kept to three significant decimal digits by HdrHistogram's bucketing (the
-// lowest equivalent value of the bucket), so histograms merge by adding counts
-// and any language can read or write one.
+// Histogram is a set of recorded values and how often each occurred. Values keep three
+// significant decimal digits by HdrHistogram's bucketing (the lowest equivalent value of the
+// bucket), so histograms merge by adding counts, and any language can read or write one.
 type Histogram struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Recorded values in rising order: the first as it is, then differences.
@@ -2215,7 +2522,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2227,7 +2534,8 @@ func (x *Histogram) String() string {
 func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2240,7 +2548,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Histogram) GetValueDelta() []uint64 {
@@ -2278,13 +2586,13 @@ func (x *Histogram) GetSum() uint64 {
 	return 0
 }
 
-// Workload is what a client is going to do, as echoed in the report.
+// Workload is what a client is going to do; the report shows it.
 type Workload struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	RuntimeNano int64                  `protobuf:"varint,1,opt,name=runtime_nano,json=runtimeNano,proto3" json:"runtime_nano,omitempty"`
-	// A client that declares this sends a message at least once in four intervals, or in 12 s
-	// if that is longer, from its Welcome to its Stop; otherwise it is told as silent. 0 is
-	// no heartbeats.
+	// A client that declares this sends a message at least once in four intervals, or in 12 s if
+	// that is longer, from its Welcome to its Stop; otherwise status and report call it silent. 0
+	// means no heartbeats.
 	HeartbeatIntervalNano int64 `protobuf:"varint,2,opt,name=heartbeat_interval_nano,json=heartbeatIntervalNano,proto3" json:"heartbeat_interval_nano,omitempty"`
 	HeartbeatTimeoutNano  int64 `protobuf:"varint,3,opt,name=heartbeat_timeout_nano,json=heartbeatTimeoutNano,proto3" json:"heartbeat_timeout_nano,omitempty"`
 	MonitorIntervalNano   int64 `protobuf:"varint,4,opt,name=monitor_interval_nano,json=monitorIntervalNano,proto3" json:"monitor_interval_nano,omitempty"`
@@ -2293,9 +2601,9 @@ type Workload struct {
 	Consumers []*ConsumerSpec `protobuf:"bytes,6,rep,name=consumers,proto3" json:"consumers,omitempty"`
 	// Time over which the consumers begin, one after the other; 0 is all at once.
 	RampNano int64 `protobuf:"varint,7,opt,name=ramp_nano,json=rampNano,proto3" json:"ramp_nano,omitempty"`
-	// The load ends when all consumers together have written this much; 0 is no limit.
+	// The load ends when all consumers together have written this many bytes; 0 means no limit.
 	TotalBytes uint64 `protobuf:"varint,8,opt,name=total_bytes,json=totalBytes,proto3" json:"total_bytes,omitempty"`
-	// The load ends when the throughput is steady; unset is not.
+	// The load ends when the throughput is steady; unset means that it does not.
 	StopWhen      *SteadyState `protobuf:"bytes,9,opt,name=stop_when,json=stopWhen,proto3" json:"stop_when,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2303,7 +2611,7 @@ type Workload struct {
 
 func (x *Workload) Reset() {
 	*x = Workload{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2315,7 +2623,8 @@ func (x *Workload) String() string {
 func (*Workload) ProtoMessage() {}
 
 func (x *Workload) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2328,7 +2637,7 @@ func (x *Workload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workload.ProtoReflect.Descriptor instead.
 func (*Workload) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Workload) GetRuntimeNano() int64 {
@@ -2394,9 +2703,9 @@ func (x *Workload) GetStopWhen() *SteadyState {
 	return nil
 }
 
-// SteadyState says when a load counts as steady: the coefficient of variation
-// (standard deviation by mean) of the throughput, per progress interval over the last
-// window, is at most the limit.
+// SteadyState says when a load counts as steady: when the coefficient of variation (standard
+// deviation divided by mean) of the throughput, per progress interval over the last window, is
+// at most the limit.
 type SteadyState struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
 	WindowNano          int64                  `protobuf:"varint,1,opt,name=window_nano,json=windowNano,proto3" json:"window_nano,omitempty"`
@@ -2407,7 +2716,7 @@ type SteadyState struct {
 
 func (x *SteadyState) Reset() {
 	*x = SteadyState{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2419,7 +2728,8 @@ func (x *SteadyState) String() string {
 func (*SteadyState) ProtoMessage() {}
 
 func (x *SteadyState) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2432,7 +2742,7 @@ func (x *SteadyState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SteadyState.ProtoReflect.Descriptor instead.
 func (*SteadyState) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SteadyState) GetWindowNano() int64 {
@@ -2455,31 +2765,32 @@ type ConsumerSpec struct {
 	Index uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
 	// Folder that receives the files; as in Rollover, at most 4096 bytes.
 	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
-	// Bytes of a chunk; the largest one if chunk_sizes has more.
+	// Bytes of a chunk; the largest size if chunk_sizes has several.
 	ChunkSizeBytes uint64 `protobuf:"varint,3,opt,name=chunk_size_bytes,json=chunkSizeBytes,proto3" json:"chunk_size_bytes,omitempty"`
-	// Bytes of a file; the largest one if min_file_size_bytes is less.
+	// Bytes of a file; the largest size if min_file_size_bytes is set.
 	FileSizeBytes uint64 `protobuf:"varint,4,opt,name=file_size_bytes,json=fileSizeBytes,proto3" json:"file_size_bytes,omitempty"`
-	// Finished files kept while running; 0 keeps all.
+	// Finished files kept while the load runs; 0 keeps all.
 	KeepFiles uint32     `protobuf:"varint,5,opt,name=keep_files,json=keepFiles,proto3" json:"keep_files,omitempty"`
 	Sync      SyncPolicy `protobuf:"varint,6,opt,name=sync,proto3,enum=bulkhead.v1.SyncPolicy" json:"sync,omitempty"`
-	// Chunk sizes of which one is drawn for each chunk; empty is chunk_size_bytes. At most 64;
-	// cut to that.
+	// Chunk sizes, of which one is drawn for each chunk; empty means chunk_size_bytes. At most
+	// 64; cut to that.
 	ChunkSizes []*WeightedSize `protobuf:"bytes,7,rep,name=chunk_sizes,json=chunkSizes,proto3" json:"chunk_sizes,omitempty"`
-	// File sizes are drawn evenly from this to file_size_bytes; 0 is file_size_bytes.
+	// File sizes are drawn evenly from this to file_size_bytes; 0 means that all files have
+	// file_size_bytes.
 	MinFileSizeBytes uint64 `protobuf:"varint,8,opt,name=min_file_size_bytes,json=minFileSizeBytes,proto3" json:"min_file_size_bytes,omitempty"`
 	// Written with O_DIRECT.
 	Direct bool `protobuf:"varint,9,opt,name=direct,proto3" json:"direct,omitempty"`
-	// With SYNC_POLICY_BYTES: written bytes between two fdatasync(2).
+	// With SYNC_POLICY_BYTES: bytes written between two calls of fdatasync(2).
 	SyncBytes uint64 `protobuf:"varint,10,opt,name=sync_bytes,json=syncBytes,proto3" json:"sync_bytes,omitempty"`
-	// Most bytes and chunks a second, all writers of the consumer together; 0 is no
+	// The most bytes and chunks per second, for all writers of the consumer together; 0 means no
 	// limit.
 	RateBytesPerSecond  uint64    `protobuf:"varint,11,opt,name=rate_bytes_per_second,json=rateBytesPerSecond,proto3" json:"rate_bytes_per_second,omitempty"`
 	RateChunksPerSecond float64   `protobuf:"fixed64,12,opt,name=rate_chunks_per_second,json=rateChunksPerSecond,proto3" json:"rate_chunks_per_second,omitempty"`
 	Data                *DataSpec `protobuf:"bytes,13,opt,name=data,proto3" json:"data,omitempty"`
-	// The file's space is allocated by fallocate(2) before the first write.
+	// A file's space is allocated by fallocate(2) before the first write.
 	Preallocate bool    `protobuf:"varint,14,opt,name=preallocate,proto3" json:"preallocate,omitempty"`
 	Pattern     Pattern `protobuf:"varint,15,opt,name=pattern,proto3,enum=bulkhead.v1.Pattern" json:"pattern,omitempty"`
-	// Writers in the consumer, each with a file of its own; 0 is 1.
+	// Writers in the consumer, each with a file of its own; 0 means 1.
 	Concurrency uint32 `protobuf:"varint,16,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
 	// Time before the first write, and between two chunks of a writer.
 	StartDelayNano int64      `protobuf:"varint,17,opt,name=start_delay_nano,json=startDelayNano,proto3" json:"start_delay_nano,omitempty"`
@@ -2487,11 +2798,11 @@ type ConsumerSpec struct {
 	Verify         VerifyMode `protobuf:"varint,19,opt,name=verify,proto3,enum=bulkhead.v1.VerifyMode" json:"verify,omitempty"`
 	// The first error ends the consumer's work.
 	StopOnError bool `protobuf:"varint,20,opt,name=stop_on_error,json=stopOnError,proto3" json:"stop_on_error,omitempty"`
-	// The oldest file is written over in place, where it would be removed: the same path
-	// and number, the next generation.
+	// The oldest file is overwritten in place instead of removed: the same path and number, the
+	// next generation.
 	Recycle bool `protobuf:"varint,21,opt,name=recycle,proto3" json:"recycle,omitempty"`
-	// Free space and free inodes left on the file system; the consumer ends its work when
-	// more would use them.
+	// Free bytes and free inodes to leave on the file system; the consumer ends its work before
+	// it uses them.
 	ReserveBytes  uint64 `protobuf:"varint,22,opt,name=reserve_bytes,json=reserveBytes,proto3" json:"reserve_bytes,omitempty"`
 	ReserveInodes uint64 `protobuf:"varint,23,opt,name=reserve_inodes,json=reserveInodes,proto3" json:"reserve_inodes,omitempty"`
 	// The folder where its path is not UTF-8, at most 4096 bytes; otherwise empty.
@@ -2502,7 +2813,7 @@ type ConsumerSpec struct {
 
 func (x *ConsumerSpec) Reset() {
 	*x = ConsumerSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +2825,8 @@ func (x *ConsumerSpec) String() string {
 func (*ConsumerSpec) ProtoMessage() {}
 
 func (x *ConsumerSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +2839,7 @@ func (x *ConsumerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerSpec.ProtoReflect.Descriptor instead.
 func (*ConsumerSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ConsumerSpec) GetIndex() uint32 {
@@ -2710,7 +3022,7 @@ type WeightedSize struct {
 
 func (x *WeightedSize) Reset() {
 	*x = WeightedSize{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2722,7 +3034,8 @@ func (x *WeightedSize) String() string {
 func (*WeightedSize) ProtoMessage() {}
 
 func (x *WeightedSize) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2735,7 +3048,7 @@ func (x *WeightedSize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WeightedSize.ProtoReflect.Descriptor instead.
 func (*WeightedSize) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WeightedSize) GetSizeBytes() uint64 {
@@ -2756,10 +3069,9 @@ func (x *WeightedSize) GetWeight() uint32 {
 type DataSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  DataKind               `protobuf:"varint,1,opt,name=kind,proto3,enum=bulkhead.v1.DataKind" json:"kind,omitempty"`
-	// Of compressible and dedupable data: the part that is, 0 to 100.
+	// The part of compressible or dedupable data that is so, 0 to 100; 0 for other kinds.
 	Percent uint32 `protobuf:"varint,2,opt,name=percent,proto3" json:"percent,omitempty"`
-	// Data of the same seed and the same largest chunk are the same; 0 is a seed of its
-	// own for each run.
+	// Data of the same seed and the same largest chunk are the same; 0 draws a seed for each run.
 	Seed          uint64 `protobuf:"varint,3,opt,name=seed,proto3" json:"seed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2767,7 +3079,7 @@ type DataSpec struct {
 
 func (x *DataSpec) Reset() {
 	*x = DataSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2779,7 +3091,8 @@ func (x *DataSpec) String() string {
 func (*DataSpec) ProtoMessage() {}
 
 func (x *DataSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2792,7 +3105,7 @@ func (x *DataSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataSpec.ProtoReflect.Descriptor instead.
 func (*DataSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DataSpec) GetKind() DataKind {
@@ -2871,7 +3184,15 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x14started_elapsed_nano\x18\x0e \x01(\x03R\x12startedElapsedNano\x12,\n" +
 	"\x12ended_elapsed_nano\x18\x0f \x01(\x03R\x10endedElapsedNano\x126\n" +
 	"\n" +
-	"ended_work\x18\x10 \x01(\x0e2\x17.bulkhead.v1.StopReasonR\tendedWork\"\x8e\x02\n" +
+	"ended_work\x18\x10 \x01(\x0e2\x17.bulkhead.v1.StopReasonR\tendedWork\"\x9a\x01\n" +
+	"\aSandbox\x12/\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x19.bulkhead.v1.SandboxStateR\x05state\x121\n" +
+	"\amissing\x18\x02 \x03(\v2\x17.bulkhead.v1.SandboxGapR\amissing\x12+\n" +
+	"\x11unlocked_handlers\x18\x03 \x01(\rR\x10unlockedHandlers\"U\n" +
+	"\n" +
+	"SandboxGap\x12/\n" +
+	"\x05layer\x18\x01 \x01(\x0e2\x19.bulkhead.v1.SandboxLayerR\x05layer\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x8e\x02\n" +
 	"\tHeartbeat\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12*\n" +
 	"\x11started_unix_nano\x18\x02 \x01(\x03R\x0fstartedUnixNano\x12!\n" +
@@ -3043,7 +3364,23 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x13EXIT_CLASS_PROTOCOL\x10\b\x12\x17\n" +
 	"\x13EXIT_CLASS_ORPHANED\x10\t\x12\x16\n" +
 	"\x12EXIT_CLASS_SANDBOX\x10\n" +
-	"*v\n" +
+	"*w\n" +
+	"\fSandboxState\x12\x1d\n" +
+	"\x19SANDBOX_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12SANDBOX_STATE_FULL\x10\x01\x12\x19\n" +
+	"\x15SANDBOX_STATE_REDUCED\x10\x02\x12\x15\n" +
+	"\x11SANDBOX_STATE_OFF\x10\x03*\xa2\x02\n" +
+	"\fSandboxLayer\x12\x1d\n" +
+	"\x19SANDBOX_LAYER_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18SANDBOX_LAYER_NAMESPACES\x10\x01\x12\x18\n" +
+	"\x14SANDBOX_LAYER_LIMITS\x10\x02\x12\x16\n" +
+	"\x12SANDBOX_LAYER_ROOT\x10\x03\x12\x16\n" +
+	"\x12SANDBOX_LAYER_USER\x10\x04\x12\x1e\n" +
+	"\x1aSANDBOX_LAYER_CAPABILITIES\x10\x05\x12\x1c\n" +
+	"\x18SANDBOX_LAYER_PRIVILEGES\x10\x06\x12\x1a\n" +
+	"\x16SANDBOX_LAYER_LANDLOCK\x10\a\x12\x18\n" +
+	"\x14SANDBOX_LAYER_HIDDEN\x10\b\x12\x17\n" +
+	"\x13SANDBOX_LAYER_CALLS\x10\t*v\n" +
 	"\vWorkerState\x12\x1c\n" +
 	"\x18WORKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14WORKER_STATE_WORKING\x10\x01\x12\x18\n" +
@@ -3107,88 +3444,100 @@ func file_bulkhead_v1_message_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_message_proto_rawDescData
 }
 
-var file_bulkhead_v1_message_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
-var file_bulkhead_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_bulkhead_v1_message_proto_enumTypes [13]protoimpl.EnumInfo
+var file_bulkhead_v1_message_proto_msgTypes [22]protoimpl.MessageInfo
 var file_bulkhead_v1_message_proto_goTypes = []any{
 	(ProcessKind)(0),        // 0: bulkhead.v1.ProcessKind
 	(StopReason)(0),         // 1: bulkhead.v1.StopReason
 	(ExitClass)(0),          // 2: bulkhead.v1.ExitClass
-	(WorkerState)(0),        // 3: bulkhead.v1.WorkerState
-	(Absence)(0),            // 4: bulkhead.v1.Absence
-	(Verification)(0),       // 5: bulkhead.v1.Verification
-	(CorruptionKind)(0),     // 6: bulkhead.v1.CorruptionKind
-	(DataKind)(0),           // 7: bulkhead.v1.DataKind
-	(Pattern)(0),            // 8: bulkhead.v1.Pattern
-	(VerifyMode)(0),         // 9: bulkhead.v1.VerifyMode
-	(SyncPolicy)(0),         // 10: bulkhead.v1.SyncPolicy
-	(*Message)(nil),         // 11: bulkhead.v1.Message
-	(*Batch)(nil),           // 12: bulkhead.v1.Batch
-	(*Process)(nil),         // 13: bulkhead.v1.Process
-	(*Start)(nil),           // 14: bulkhead.v1.Start
-	(*Stop)(nil),            // 15: bulkhead.v1.Stop
-	(*ProcessExit)(nil),     // 16: bulkhead.v1.ProcessExit
-	(*Heartbeat)(nil),       // 17: bulkhead.v1.Heartbeat
-	(*HeartbeatAnswer)(nil), // 18: bulkhead.v1.HeartbeatAnswer
-	(*HeartbeatMiss)(nil),   // 19: bulkhead.v1.HeartbeatMiss
-	(*Rollover)(nil),        // 20: bulkhead.v1.Rollover
-	(*Monitor)(nil),         // 21: bulkhead.v1.Monitor
-	(*MonitorError)(nil),    // 22: bulkhead.v1.MonitorError
-	(*Progress)(nil),        // 23: bulkhead.v1.Progress
-	(*Corruption)(nil),      // 24: bulkhead.v1.Corruption
-	(*Histogram)(nil),       // 25: bulkhead.v1.Histogram
-	(*Workload)(nil),        // 26: bulkhead.v1.Workload
-	(*SteadyState)(nil),     // 27: bulkhead.v1.SteadyState
-	(*ConsumerSpec)(nil),    // 28: bulkhead.v1.ConsumerSpec
-	(*WeightedSize)(nil),    // 29: bulkhead.v1.WeightedSize
-	(*DataSpec)(nil),        // 30: bulkhead.v1.DataSpec
+	(SandboxState)(0),       // 3: bulkhead.v1.SandboxState
+	(SandboxLayer)(0),       // 4: bulkhead.v1.SandboxLayer
+	(WorkerState)(0),        // 5: bulkhead.v1.WorkerState
+	(Absence)(0),            // 6: bulkhead.v1.Absence
+	(Verification)(0),       // 7: bulkhead.v1.Verification
+	(CorruptionKind)(0),     // 8: bulkhead.v1.CorruptionKind
+	(DataKind)(0),           // 9: bulkhead.v1.DataKind
+	(Pattern)(0),            // 10: bulkhead.v1.Pattern
+	(VerifyMode)(0),         // 11: bulkhead.v1.VerifyMode
+	(SyncPolicy)(0),         // 12: bulkhead.v1.SyncPolicy
+	(*Message)(nil),         // 13: bulkhead.v1.Message
+	(*Batch)(nil),           // 14: bulkhead.v1.Batch
+	(*Process)(nil),         // 15: bulkhead.v1.Process
+	(*Start)(nil),           // 16: bulkhead.v1.Start
+	(*Stop)(nil),            // 17: bulkhead.v1.Stop
+	(*ProcessExit)(nil),     // 18: bulkhead.v1.ProcessExit
+	(*Sandbox)(nil),         // 19: bulkhead.v1.Sandbox
+	(*SandboxGap)(nil),      // 20: bulkhead.v1.SandboxGap
+	(*Heartbeat)(nil),       // 21: bulkhead.v1.Heartbeat
+	(*HeartbeatAnswer)(nil), // 22: bulkhead.v1.HeartbeatAnswer
+	(*HeartbeatMiss)(nil),   // 23: bulkhead.v1.HeartbeatMiss
+	(*Rollover)(nil),        // 24: bulkhead.v1.Rollover
+	(*Monitor)(nil),         // 25: bulkhead.v1.Monitor
+	(*MonitorError)(nil),    // 26: bulkhead.v1.MonitorError
+	(*Progress)(nil),        // 27: bulkhead.v1.Progress
+	(*Corruption)(nil),      // 28: bulkhead.v1.Corruption
+	(*Histogram)(nil),       // 29: bulkhead.v1.Histogram
+	(*Workload)(nil),        // 30: bulkhead.v1.Workload
+	(*SteadyState)(nil),     // 31: bulkhead.v1.SteadyState
+	(*ConsumerSpec)(nil),    // 32: bulkhead.v1.ConsumerSpec
+	(*WeightedSize)(nil),    // 33: bulkhead.v1.WeightedSize
+	(*DataSpec)(nil),        // 34: bulkhead.v1.DataSpec
 }
 var file_bulkhead_v1_message_proto_depIdxs = []int32{
-	13, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
-	14, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
-	15, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
-	17, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
-	20, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
-	21, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
-	22, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
-	23, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
-	24, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
-	11, // 9: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
+	15, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
+	16, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
+	17, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
+	21, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
+	24, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
+	25, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
+	26, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
+	27, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
+	28, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
+	13, // 9: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
 	0,  // 10: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
-	28, // 11: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
+	32, // 11: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
 	1,  // 12: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
-	16, // 13: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
-	13, // 14: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
+	18, // 13: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
+	15, // 14: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
 	2,  // 15: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
 	1,  // 16: bulkhead.v1.ProcessExit.ended_work:type_name -> bulkhead.v1.StopReason
-	18, // 17: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
-	19, // 18: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
-	13, // 19: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
-	3,  // 20: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
-	13, // 21: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
-	5,  // 22: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
-	25, // 23: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
-	25, // 24: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
-	25, // 25: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
-	25, // 26: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
-	25, // 27: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
-	6,  // 28: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
-	28, // 29: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
-	27, // 30: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
-	10, // 31: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
-	29, // 32: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
-	30, // 33: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
-	8,  // 34: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
-	9,  // 35: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
-	7,  // 36: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	3,  // 17: bulkhead.v1.Sandbox.state:type_name -> bulkhead.v1.SandboxState
+	20, // 18: bulkhead.v1.Sandbox.missing:type_name -> bulkhead.v1.SandboxGap
+	4,  // 19: bulkhead.v1.SandboxGap.layer:type_name -> bulkhead.v1.SandboxLayer
+	22, // 20: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
+	23, // 21: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
+	15, // 22: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
+	5,  // 23: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
+	15, // 24: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
+	7,  // 25: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
+	29, // 26: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
+	29, // 27: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
+	29, // 28: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
+	29, // 29: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
+	29, // 30: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
+	8,  // 31: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
+	32, // 32: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
+	31, // 33: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
+	12, // 34: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
+	33, // 35: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
+	34, // 36: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
+	10, // 37: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
+	11, // 38: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
+	9,  // 39: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
-func init() { file_bulkhead_v1_message_proto_init() }
+var file_bulkhead_v1_message_proto_initOnce sync.Once
+
 func file_bulkhead_v1_message_proto_init() {
+	file_bulkhead_v1_message_proto_initOnce.Do(file_bulkhead_v1_message_proto_build)
+}
+
+func file_bulkhead_v1_message_proto_build() {
 	if File_bulkhead_v1_message_proto != nil {
 		return
 	}
@@ -3207,15 +3556,15 @@ func file_bulkhead_v1_message_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_message_proto_rawDesc), len(file_bulkhead_v1_message_proto_rawDesc)),
-			NumEnums:      11,
-			NumMessages:   20,
+			NumEnums:      13,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_bulkhead_v1_message_proto_goTypes,
 		DependencyIndexes: file_bulkhead_v1_message_proto_depIdxs,
-		EnumInfos:         file_bulkhead_v1_message_proto_enumTypes,
-		MessageInfos:      file_bulkhead_v1_message_proto_msgTypes,
+		EnumInfos:         file_bulkhead_v1_message_proto_enumTypes[:],
+		MessageInfos:      file_bulkhead_v1_message_proto_msgTypes[:],
 	}.Build()
 	File_bulkhead_v1_message_proto = out.File
 	file_bulkhead_v1_message_proto_goTypes = nil

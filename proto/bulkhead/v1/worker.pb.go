@@ -23,14 +23,14 @@ const (
 // RunRequest gives a worker its job.
 type RunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who the worker is (its pid is its own to fill in).
+	// Who the worker is, without its pid, which the worker fills in.
 	Process *Process `protobuf:"bytes,1,opt,name=process,proto3" json:"process,omitempty"`
 	// Types that are valid to be assigned to Task:
 	//
 	//	*RunRequest_Consumer
 	//	*RunRequest_Monitor
 	Task isRunRequest_Task `protobuf_oneof:"task"`
-	// Get ready, say Start, and wait for Begin.
+	// Get ready, say Start, and wait for Begin before writing.
 	Hold          bool `protobuf:"varint,4,opt,name=hold,proto3" json:"hold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -50,6 +50,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
 	mi := &file_bulkhead_v1_worker_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -142,6 +143,7 @@ func (x *BeginRequest) String() string {
 func (*BeginRequest) ProtoMessage() {}
 
 func (x *BeginRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
 	mi := &file_bulkhead_v1_worker_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -179,6 +181,7 @@ func (x *BeginResponse) String() string {
 func (*BeginResponse) ProtoMessage() {}
 
 func (x *BeginResponse) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
 	mi := &file_bulkhead_v1_worker_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -198,19 +201,19 @@ func (*BeginResponse) Descriptor() ([]byte, []int) {
 // ConsumerTask is a consumer's job.
 type ConsumerTask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What to write; spec.path is the folder of this consumer alone.
+	// What to write; spec.path is a folder of this consumer alone.
 	Spec                 *ConsumerSpec `protobuf:"bytes,1,opt,name=spec,proto3" json:"spec,omitempty"`
 	ProgressIntervalNano int64         `protobuf:"varint,2,opt,name=progress_interval_nano,json=progressIntervalNano,proto3" json:"progress_interval_nano,omitempty"`
-	// A system call longer than this in the kernel makes the consumer stalled.
+	// A system call that is in the kernel for longer than this makes the consumer stalled.
 	StallAfterNano int64 `protobuf:"varint,3,opt,name=stall_after_nano,json=stallAfterNano,proto3" json:"stall_after_nano,omitempty"`
 	// Leave the files in place at the end.
 	Keep bool `protobuf:"varint,4,opt,name=keep,proto3" json:"keep,omitempty"`
-	// Who writes, for the headers of the blocks: the run that the client was let into,
-	// and the 16 bytes of the client.
+	// Who writes, for the headers of the blocks: the run that the client was let into, and the 16
+	// bytes of the client.
 	RunId    string `protobuf:"bytes,5,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	ClientId []byte `protobuf:"bytes,6,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// The descriptor at which the consumer inherited the budget: how much all consumers of
-	// the client may still write. 0 is none, and no limit.
+	// The descriptor at which the consumer inherited the budget: how much all consumers of the
+	// client may still write. 0 means that there is none, and no limit.
 	BudgetDescriptor uint32 `protobuf:"varint,7,opt,name=budget_descriptor,json=budgetDescriptor,proto3" json:"budget_descriptor,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -230,6 +233,7 @@ func (x *ConsumerTask) String() string {
 func (*ConsumerTask) ProtoMessage() {}
 
 func (x *ConsumerTask) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
 	mi := &file_bulkhead_v1_worker_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -319,6 +323,7 @@ func (x *MonitorTask) String() string {
 func (*MonitorTask) ProtoMessage() {}
 
 func (x *MonitorTask) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
 	mi := &file_bulkhead_v1_worker_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -371,6 +376,7 @@ func (x *RunResponse) String() string {
 func (*RunResponse) ProtoMessage() {}
 
 func (x *RunResponse) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
 	mi := &file_bulkhead_v1_worker_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -394,14 +400,14 @@ func (x *RunResponse) GetMessage() *Message {
 	return nil
 }
 
-// ReserveReached is a detail of the status OUT_OF_RANGE that ends a consumer's Run: more
-// would have taken what ConsumerSpec keeps in reserve.
+// ReserveReached is a detail of the status OUT_OF_RANGE that ends a consumer's Run: writing
+// more would have taken what ConsumerSpec keeps in reserve.
 type ReserveReached struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The reserve of inodes; otherwise of bytes.
+	// It was the reserve of inodes; otherwise of bytes.
 	Inodes bool `protobuf:"varint,1,opt,name=inodes,proto3" json:"inodes,omitempty"`
-	// What was free then, how much of it is kept in reserve, and how much the writers were
-	// about to take.
+	// What was free then, how much of that is kept in reserve, and how much the writers were
+	// about to take; in bytes or inodes.
 	Free          uint64 `protobuf:"varint,2,opt,name=free,proto3" json:"free,omitempty"`
 	Reserve       uint64 `protobuf:"varint,3,opt,name=reserve,proto3" json:"reserve,omitempty"`
 	Claimed       uint64 `protobuf:"varint,4,opt,name=claimed,proto3" json:"claimed,omitempty"`
@@ -423,6 +429,7 @@ func (x *ReserveReached) String() string {
 func (*ReserveReached) ProtoMessage() {}
 
 func (x *ReserveReached) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
 	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -489,6 +496,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
 	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -536,6 +544,7 @@ func (x *HeartbeatResponse) String() string {
 func (*HeartbeatResponse) ProtoMessage() {}
 
 func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
 	mi := &file_bulkhead_v1_worker_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -569,8 +578,8 @@ func (x *HeartbeatResponse) GetStalledNano() int64 {
 // KillRequest asks a worker to end.
 type KillRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A consumer may take this long to finish its current file; after that it stops
-	// at the next chunk and the file is partial. 0 stops at the next chunk.
+	// A consumer may take this long to finish its current file; after that it stops at the next
+	// chunk and the file is partial. 0 stops at the next chunk.
 	GraceNano     int64 `protobuf:"varint,1,opt,name=grace_nano,json=graceNano,proto3" json:"grace_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -590,6 +599,7 @@ func (x *KillRequest) String() string {
 func (*KillRequest) ProtoMessage() {}
 
 func (x *KillRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
 	mi := &file_bulkhead_v1_worker_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -634,6 +644,7 @@ func (x *KillResponse) String() string {
 func (*KillResponse) ProtoMessage() {}
 
 func (x *KillResponse) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
 	mi := &file_bulkhead_v1_worker_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -709,7 +720,7 @@ func file_bulkhead_v1_worker_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_worker_proto_rawDescData
 }
 
-var file_bulkhead_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_bulkhead_v1_worker_proto_msgTypes [11]protoimpl.MessageInfo
 var file_bulkhead_v1_worker_proto_goTypes = []any{
 	(*RunRequest)(nil),        // 0: bulkhead.v1.RunRequest
 	(*BeginRequest)(nil),      // 1: bulkhead.v1.BeginRequest
@@ -750,8 +761,13 @@ var file_bulkhead_v1_worker_proto_depIdxs = []int32{
 	0,  // [0:7] is the sub-list for field type_name
 }
 
-func init() { file_bulkhead_v1_worker_proto_init() }
+var file_bulkhead_v1_worker_proto_initOnce sync.Once
+
 func file_bulkhead_v1_worker_proto_init() {
+	file_bulkhead_v1_worker_proto_initOnce.Do(file_bulkhead_v1_worker_proto_build)
+}
+
+func file_bulkhead_v1_worker_proto_build() {
 	if File_bulkhead_v1_worker_proto != nil {
 		return
 	}
@@ -772,7 +788,7 @@ func file_bulkhead_v1_worker_proto_init() {
 		},
 		GoTypes:           file_bulkhead_v1_worker_proto_goTypes,
 		DependencyIndexes: file_bulkhead_v1_worker_proto_depIdxs,
-		MessageInfos:      file_bulkhead_v1_worker_proto_msgTypes,
+		MessageInfos:      file_bulkhead_v1_worker_proto_msgTypes[:],
 	}.Build()
 	File_bulkhead_v1_worker_proto = out.File
 	file_bulkhead_v1_worker_proto_goTypes = nil

@@ -28,18 +28,18 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// WorkerService is what a worker process (consumer or monitor) offers its client
-// parent, over go-plugin's connection.
+// WorkerService is what a worker process (consumer or monitor) offers its client parent, over
+// go-plugin's connection.
 type WorkerServiceClient interface {
-	// Run does the worker's job and streams its messages (with seq 0). It ends with
-	// OK after Kill, once everything is said; it is called once.
+	// Run does the worker's job and streams its messages (with seq 0). It ends with OK after
+	// Kill, once everything is sent; it is called once.
 	Run(ctx context.Context, in *RunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RunResponse], error)
-	// Begin lets a consumer that was told to hold, and has said Start, write. It answers at
-	// once, and may come before that, and more than once.
+	// Begin lets a consumer write that was told to hold. It returns at once, and may be called
+	// before the consumer has said Start, and more than once.
 	Begin(ctx context.Context, in *BeginRequest, opts ...grpc.CallOption) (*BeginResponse, error)
-	// Heartbeat asks how the worker is. It answers also while a write is stuck.
+	// Heartbeat returns how the worker is, even while a write is stuck.
 	Heartbeat(ctx context.Context, in *HeartbeatRequest, opts ...grpc.CallOption) (*HeartbeatResponse, error)
-	// Kill asks the worker to end; it answers at once, and Run ends when done.
+	// Kill asks the worker to end. It returns at once; Run ends when the worker is done.
 	Kill(ctx context.Context, in *KillRequest, opts ...grpc.CallOption) (*KillResponse, error)
 }
 
@@ -104,18 +104,18 @@ func (c *workerServiceClient) Kill(ctx context.Context, in *KillRequest, opts ..
 // All implementations must embed UnimplementedWorkerServiceServer
 // for forward compatibility.
 //
-// WorkerService is what a worker process (consumer or monitor) offers its client
-// parent, over go-plugin's connection.
+// WorkerService is what a worker process (consumer or monitor) offers its client parent, over
+// go-plugin's connection.
 type WorkerServiceServer interface {
-	// Run does the worker's job and streams its messages (with seq 0). It ends with
-	// OK after Kill, once everything is said; it is called once.
+	// Run does the worker's job and streams its messages (with seq 0). It ends with OK after
+	// Kill, once everything is sent; it is called once.
 	Run(*RunRequest, grpc.ServerStreamingServer[RunResponse]) error
-	// Begin lets a consumer that was told to hold, and has said Start, write. It answers at
-	// once, and may come before that, and more than once.
+	// Begin lets a consumer write that was told to hold. It returns at once, and may be called
+	// before the consumer has said Start, and more than once.
 	Begin(context.Context, *BeginRequest) (*BeginResponse, error)
-	// Heartbeat asks how the worker is. It answers also while a write is stuck.
+	// Heartbeat returns how the worker is, even while a write is stuck.
 	Heartbeat(context.Context, *HeartbeatRequest) (*HeartbeatResponse, error)
-	// Kill asks the worker to end; it answers at once, and Run ends when done.
+	// Kill asks the worker to end. It returns at once; Run ends when the worker is done.
 	Kill(context.Context, *KillRequest) (*KillResponse, error)
 	mustEmbedUnimplementedWorkerServiceServer()
 }

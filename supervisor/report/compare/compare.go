@@ -86,11 +86,13 @@ type Sampled struct {
 
 // Reports compares two runs.
 func Reports(a, b *report.Report) *Comparison {
-	c := &Comparison{Schema: ComparisonSchema, Configured: []Difference{}, Figures: []Compared{}, Notes: []string{}, Test: significanceText}
+	c := &Comparison{Schema: ComparisonSchema, Configured: []Difference{}, Figures: []Compared{}, Notes: []string{},
+		Test: significanceText}
 	windowA, windowB := c.side(&c.A, "A", a), c.side(&c.B, "B", b)
 	for _, d := range configurations(a, b) {
 		if d.A != d.B {
-			c.Configured = append(c.Configured, Difference{d.Name, human.Shorten(d.A, plaintext.MaxName), human.Shorten(d.B, plaintext.MaxName)})
+			c.Configured = append(c.Configured,
+				Difference{d.Name, human.Shorten(d.A, plaintext.MaxName), human.Shorten(d.B, plaintext.MaxName)})
 		}
 	}
 	for _, f := range intervalFigures() {
@@ -102,8 +104,9 @@ func Reports(a, b *report.Report) *Comparison {
 	}
 	c.Whole = wholes(a, b)
 	if a.Series != nil && b.Series != nil && a.Series.IntervalNano != b.Series.IntervalNano {
-		c.Notes = append(c.Notes, fmt.Sprintf("intervals are %s in A and %s in B: longer ones vary less and have higher extremes",
-			human.Duration(a.Series.IntervalNano), human.Duration(b.Series.IntervalNano)))
+		c.Notes = append(c.Notes,
+			fmt.Sprintf("intervals are %s in A and %s in B: longer ones vary less and have higher extremes",
+				human.Duration(a.Series.IntervalNano), human.Duration(b.Series.IntervalNano)))
 	}
 	c.summarize()
 	return c
@@ -122,7 +125,8 @@ func (c *Comparison) side(s *Side, name string, r *report.Report) judge.Steady {
 		return w
 	}
 	if w.Variation > judge.SteadyVariation {
-		c.Notes = append(c.Notes, fmt.Sprintf("%s was never steady; all intervals between its first and its last are compared", name))
+		c.Notes = append(c.Notes,
+			fmt.Sprintf("%s was never steady; all intervals between its first and its last are compared", name))
 	}
 	return w
 }
@@ -151,7 +155,8 @@ func comparedWindow(r *report.Report) (w judge.Steady, what string) {
 			return judge.Steady{}, "too little was written"
 		}
 	}
-	return w, fmt.Sprintf("%s+%s … +%s, %s of %s", word, human.Duration(r.Series.OffsetNano+int64(w.From)*step), human.Duration(r.Series.OffsetNano+int64(w.To)*step),
+	return w, fmt.Sprintf("%s+%s … +%s, %s of %s", word, human.Duration(r.Series.OffsetNano+int64(w.From)*step),
+		human.Duration(r.Series.OffsetNano+int64(w.To)*step),
 		words.Plural(uint64(w.To-w.From), "interval"), human.Duration(step))
 }
 
@@ -164,7 +169,8 @@ type intervalFigure struct {
 
 func intervalFigures() []intervalFigure {
 	latency := func(name string, list func(*report.TotalSeries) []int64) intervalFigure {
-		return intervalFigure{name: name, unit: "nano", of: func(s *report.Series, i int) float64 { return float64(list(&s.Total)[i]) }}
+		return intervalFigure{name: name,
+			unit: "nano", of: func(s *report.Series, i int) float64 { return float64(list(&s.Total)[i]) }}
 	}
 	phase := func(name string, of report.Phase, list func(*report.PhaseSeries) []int64) intervalFigure {
 		return intervalFigure{name: name, unit: "nano", optional: true, of: func(s *report.Series, i int) float64 {

@@ -54,22 +54,26 @@ type compareLines struct {
 // HTML writes c, which is of a and b, as one page that needs nothing else, as that of a
 // report. An error is w's.
 func (c *Comparison) HTML(w io.Writer, a, b *report.Report) error {
-	page := &comparePage{Comparison: c, Rows: []compareRow{}, Runs: c.sides(), Sides: [2]compareSide{sideOf(a), sideOf(b)}}
+	page := &comparePage{Comparison: c, Rows: []compareRow{}, Runs: c.sides(),
+		Sides: [2]compareSide{sideOf(a), sideOf(b)}}
 	for i := range c.Figures {
 		page.Rows = append(page.Rows, compareRow{c.Figures[i].cells(), c.Figures[i].A, c.Figures[i].B})
 	}
-	return render.WritePage(w, "compare.html", render.CompareEntry, "Bulkhead runs "+human.OrDash(a.Run.ID)+" and "+human.OrDash(b.Run.ID), page)
+	return render.WritePage(w, "compare.html", render.CompareEntry,
+		"Bulkhead runs "+human.OrDash(a.Run.ID)+" and "+human.OrDash(b.Run.ID), page)
 }
 
 func sideOf(r *report.Report) compareSide {
-	s := compareSide{Headline: words.Headline(r), Complete: r.Complete(), BytesPerSecond: []uint64{}, Latencies: []compareLines{}}
+	s := compareSide{Headline: words.Headline(r), Complete: r.Complete(), BytesPerSecond: []uint64{},
+		Latencies: []compareLines{}}
 	if r.Series == nil {
 		return s
 	}
 	from, to := written(r.Series)
 	s.IntervalNano = r.Series.IntervalNano
 	for i := from; i < to; i++ {
-		s.BytesPerSecond = append(s.BytesPerSecond, report.PerSecond(r.Series.Total.Bytes[i], r.SpanNano(i, s.IntervalNano)))
+		s.BytesPerSecond = append(s.BytesPerSecond,
+			report.PerSecond(r.Series.Total.Bytes[i], r.SpanNano(i, s.IntervalNano)))
 	}
 	if w, _ := comparedWindow(r); w.To > w.From {
 		s.FromNano, s.ToNano = int64(w.From-from)*s.IntervalNano, int64(w.To-from)*s.IntervalNano
@@ -77,7 +81,8 @@ func sideOf(r *report.Report) compareSide {
 	t := &r.Series.Total
 	add := func(name string, p50, p99, p999, highest []int64, distribution []report.Bin) {
 		if len(distribution) > 0 {
-			s.Latencies = append(s.Latencies, compareLines{name, p50[from:to], p99[from:to], p999[from:to], highest[from:to], distribution})
+			s.Latencies = append(s.Latencies,
+				compareLines{name, p50[from:to], p99[from:to], p999[from:to], highest[from:to], distribution})
 		}
 	}
 	add(report.PhaseNames[report.PhaseWrite], t.P50Nano, t.P99Nano, t.P999Nano, t.MaxNano, r.Series.Distribution)

@@ -40,7 +40,8 @@ func TestCompareFindsNothingBetweenTheSame(t *testing.T) {
 	if wrong > 60 {
 		t.Errorf("%d of 2000 alike are told apart, want about 20", wrong)
 	}
-	if c := Reports(folded.All(t, story.Loaded(t, 1, 500, time.Millisecond)), folded.All(t, story.Loaded(t, 9, 500, time.Millisecond))); c.Summary != "no significant difference" {
+	if c := Reports(folded.All(t, story.Loaded(t, 1, 500, time.Millisecond)),
+		folded.All(t, story.Loaded(t, 9, 500, time.Millisecond))); c.Summary != "no significant difference" {
 		t.Errorf("two runs of the same: %s", c.Summary)
 	}
 }
@@ -69,7 +70,8 @@ func TestCompareNamesEveryKnob(t *testing.T) {
 	a, b := folded.All(t, story.Rated(t)), folded.All(t, story.Rated(t))
 	w := &b.Clients[0].Workload
 	w.RampNano, w.TotalBytes, w.StopWhen = 7, 7, nil
-	w.Consumers[0] = fold.ConsumerOf(&bulkheadv1.ConsumerSpec{Path: "/elsewhere", ChunkSizeBytes: 7, FileSizeBytes: 7, Concurrency: 9, StartDelayNano: 7, ThinkTimeNano: 7, Direct: true, ReserveInodes: 7})
+	w.Consumers[0] = fold.ConsumerOf(&bulkheadv1.ConsumerSpec{Path: "/elsewhere", ChunkSizeBytes: 7, FileSizeBytes: 7,
+		Concurrency: 9, StartDelayNano: 7, ThinkTimeNano: 7, Direct: true, ReserveInodes: 7})
 	named := make(map[string]bool)
 	for _, d := range Reports(a, b).Configured {
 		named[d.Name] = true

@@ -62,7 +62,7 @@ func writeDifferences(p *render.Page, list []Difference, nothing string) {
 	t.Write(&p.Out, render.Indent, render.PageWidth)
 }
 
-// sides are the rows that say which runs they are.
+// sides returns the rows that tell which runs are compared.
 func (c *Comparison) sides() [][]string {
 	var rows [][]string
 	for i, s := range []*Side{&c.A, &c.B} {
@@ -70,12 +70,13 @@ func (c *Comparison) sides() [][]string {
 		if s.StartedAt != 0 {
 			started = s.StartedAt.UTC().Format("2006-01-02 15:04:05")
 		}
-		rows = append(rows, []string{string(rune('A' + i)), human.OrDash(s.RunID), started, strings.ToLower(string(s.Word)), s.Window})
+		rows = append(rows, []string{string(rune('A' + i)), human.OrDash(s.RunID), started,
+			strings.ToLower(string(s.Word)), s.Window})
 	}
 	return rows
 }
 
-// cells are a figure as a row.
+// cells returns a figure as a row.
 func (f *Compared) cells() []string {
 	judgement := ""
 	change, p := human.None, human.None
@@ -106,9 +107,11 @@ func (f *Compared) sampled(s *Sampled) string {
 	case s.Intervals == 0:
 		return human.None
 	case f.Unit == "nano":
-		return fmt.Sprintf("%s (%s…%s)", human.Duration(int64(s.Mean)), human.Duration(int64(s.Low)), human.Duration(int64(s.High)))
+		return fmt.Sprintf("%s (%s…%s)", human.Duration(int64(s.Mean)), human.Duration(int64(s.Low)),
+			human.Duration(int64(s.High)))
 	default:
-		return fmt.Sprintf("%s ± %s MB/s", human.Megabytes(uint64(math.Round(s.Mean))), human.Megabytes(uint64(math.Round(s.Deviation))))
+		return fmt.Sprintf("%s ± %s MB/s", human.Megabytes(uint64(math.Round(s.Mean))),
+			human.Megabytes(uint64(math.Round(s.Deviation))))
 	}
 }
 

@@ -23,6 +23,7 @@ func configurations(a, b *report.Report) []Difference {
 	add("expected names", func(r *report.Report) string { return words.NameSome(r.Run.ExpectedNames) })
 	add("clients that came", func(r *report.Report) string { return fmt.Sprint(r.Run.JoinedClients) })
 	add("journal sync", func(r *report.Report) string { return r.Run.JournalSync })
+	add("sandbox", func(r *report.Report) string { return human.OrDash(words.Sandbox(r.Run.Sandbox)) })
 	add("session grace", func(r *report.Report) string { return human.Duration(r.Run.SessionGraceNano) })
 	client := func(name string, of func(*report.Client) string) {
 		add(name, func(r *report.Report) string {
@@ -36,14 +37,16 @@ func configurations(a, b *report.Report) []Difference {
 	}
 	client("clients' hosts", func(c *report.Client) string { return c.Host })
 	client("clients' versions", func(c *report.Client) string { return c.Version })
-	client("consumers of a client", func(c *report.Client) string { return fmt.Sprint(len(c.Workload.Consumers)) })
+	client("consumers of a client", func(c *report.Client) string { return fmt.Sprint(c.Workload.Declared()) })
 	client("runtime", func(c *report.Client) string { return human.Duration(c.Workload.RuntimeNano) })
 	client("ramp", func(c *report.Client) string { return human.Duration(c.Workload.RampNano) })
-	client("ends at", func(c *report.Client) string { return unlessNothing(c.Workload.TotalBytes, words.Configured) })
+	client("ends at", func(c *report.Client) string { return unlessNothing(c.Workload.TotalBytes, human.Configured) })
 	client("ends when steady", func(c *report.Client) string { return words.SteadyOf(c.Workload.StopWhen) })
-	client("heartbeat interval", func(c *report.Client) string { return human.Duration(c.Workload.HeartbeatIntervalNano) })
+	client("heartbeat interval",
+		func(c *report.Client) string { return human.Duration(c.Workload.HeartbeatIntervalNano) })
 	client("monitor interval", func(c *report.Client) string { return human.Duration(c.Workload.MonitorIntervalNano) })
-	client("progress interval", func(c *report.Client) string { return human.Duration(c.Workload.ProgressIntervalNano) })
+	client("progress interval",
+		func(c *report.Client) string { return human.Duration(c.Workload.ProgressIntervalNano) })
 	for _, k := range knobs() {
 		add(k.name, func(r *report.Report) string {
 			var values tally.Tally[string]
@@ -59,7 +62,7 @@ func configurations(a, b *report.Report) []Difference {
 	return list
 }
 
-// tallied lists values, sorted, with how often each is there; one that all have is that
+// tallied lists values, sorted, with how often each occurs; one that all have is that
 // alone, so that more clients of the same kind are no difference.
 func tallied(values *tally.Tally[string]) string {
 	if len(values.Order) == 1 {

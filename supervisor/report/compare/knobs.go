@@ -15,7 +15,7 @@ type knob struct {
 	of   func(*report.Consumer) string
 }
 
-// knobs are all of them.
+// knobs returns all settings of a load that can differ between two runs.
 func knobs() []knob {
 	return []knob{
 		{"chunk size", func(c *report.Consumer) string { return strings.TrimPrefix(words.ChunksOf(c), "chunks of ") }},
@@ -23,8 +23,9 @@ func knobs() []knob {
 		{"sync", func(c *report.Consumer) string { return words.SyncOf(c) }},
 		{"O_DIRECT", func(c *report.Consumer) string { return yesNo(c.Direct) }},
 		{"pattern", func(c *report.Consumer) string { return c.Pattern }},
-		{"rate", func(c *report.Consumer) string { return unlessNothing(c.RateBytesPerSecond, words.Configured) }},
-		{"rate of chunks", func(c *report.Consumer) string { return unlessNothing(c.RateChunksPerSecond, words.Decimal) }},
+		{"rate", func(c *report.Consumer) string { return unlessNothing(c.RateBytesPerSecond, human.Configured) }},
+		{"rate of chunks",
+			func(c *report.Consumer) string { return unlessNothing(c.RateChunksPerSecond, human.Decimal) }},
 		{"writers of a consumer", func(c *report.Consumer) string { return fmt.Sprint(max(c.Concurrency, 1)) }},
 		{"data", func(c *report.Consumer) string { return words.DataOf(&c.Data) }},
 		{"preallocated", func(c *report.Consumer) string { return yesNo(c.Preallocate) }},
@@ -34,7 +35,7 @@ func knobs() []knob {
 		{"files kept", func(c *report.Consumer) string { return fmt.Sprint(c.KeepFiles) }},
 		{"files written over", func(c *report.Consumer) string { return yesNo(c.Recycle) }},
 		{"stops at an error", func(c *report.Consumer) string { return yesNo(c.StopOnError) }},
-		{"space left free", func(c *report.Consumer) string { return unlessNothing(c.ReserveBytes, words.Configured) }},
+		{"space left free", func(c *report.Consumer) string { return unlessNothing(c.ReserveBytes, human.Configured) }},
 		{"inodes left free", func(c *report.Consumer) string { return unlessNothing(c.ReserveInodes, human.Count) }},
 		{"path", func(c *report.Consumer) string { return words.PathWritten(c.Path) }},
 	}

@@ -18,7 +18,8 @@ const (
 )
 
 // significanceText names the test for a person.
-const significanceText = "Welch's t-test on the values of intervals, of their logarithms for latencies; sample sizes reduced for " +
+const significanceText = "Welch's t-test on the values of intervals, of their logarithms for latencies; sample sizes " +
+	"reduced for " +
 	"autocorrelation; significant below p = 0.01 and from 3 % on"
 
 // welch returns the probability that two series of values differ as much as they do by

@@ -23,7 +23,7 @@ type absence struct {
 	lost bool
 }
 
-// whyAway says why the client was away: one of the Away… constants. The supervisor's
+// whyAway returns why the client was away: one of the Away… constants. The supervisor's
 // side knows best what it did itself; a client knows best whether it was running; and a
 // client that never says anything again leaves what was seen of its connection.
 func whyAway(a absence) string {
@@ -39,7 +39,8 @@ func whyAway(a absence) string {
 	case bulkheadv1.DetachClass_DETACH_CLASS_TRANSPORT:
 		return report.AwayTransport
 	case bulkheadv1.DetachClass_DETACH_CLASS_STREAM_ENDED:
-		if !a.returned || a.said == bulkheadv1.Absence_ABSENCE_UNSPECIFIED || a.said == bulkheadv1.Absence_ABSENCE_SENT_AWAY {
+		if !a.returned || a.said == bulkheadv1.Absence_ABSENCE_UNSPECIFIED ||
+			a.said == bulkheadv1.Absence_ABSENCE_SENT_AWAY {
 			return report.AwayEnded // a client that says more, such as that it was starved, knows better
 		}
 	}
@@ -130,9 +131,9 @@ func absenceOf(a bulkheadv1.Absence) string {
 type link struct {
 	report.Connection
 	class bulkheadv1.DetachClass
-	said  bulkheadv1.Absence // as the client took the connection up, of the time before
+	said  bulkheadv1.Absence // as the client made the connection, of the time before
 	end   string             // class of its handler's end; "" before
-	epoch uint64             // restarts of the supervisor when it was last taken up
+	epoch uint64             // restarts of the supervisor when it was last attached
 }
 
 // pauseShadow is how long after a pause of the supervisor connections end that broke in it.

@@ -135,7 +135,7 @@ func (s *sessionState) foldFact(m *bulkheadv1.Message, at report.Stamp) report.B
 }
 
 // leaveOut counts messages that are not used. first is the number of the first, and about what
-// it was, "" if nobody can tell.
+// it was, "" if that is unknown.
 func (s *sessionState) leaveOut(why report.Bad, first, messages uint64, about string) {
 	if s.client.Malformed == 0 {
 		s.client.MalformedFirst = fmt.Sprintf("message %s%s: %s", human.Count(first), about, words.LeftOut(why))
@@ -144,7 +144,7 @@ func (s *sessionState) leaveOut(why report.Bad, first, messages uint64, about st
 	s.malformed.AddN(why, messages)
 }
 
-// factWords says what a message is, and about whom, to be put behind its number.
+// factWords returns what a message is, and about whom, to be put behind its number.
 func factWords(m *bulkheadv1.Message) string {
 	r := m.ProtoReflect()
 	fact := r.WhichOneof(r.Descriptor().Oneofs().ByName("fact"))

@@ -2,30 +2,75 @@ package fold
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
 	"bulkhead/internal/latency"
+	"bulkhead/internal/plaintext"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/judge"
 	"bulkhead/supervisor/report/words"
 )
 
+// FromJournal builds the report from the journal in dir alone. It changes nothing
+// there, and works while the journal is being written.
+//
+// What is wrong with the journal makes the report partial and is stated in it: a
+// torn tail, damage further up (nothing behind it is in the report), and records
+// out of order. FromJournal returns an error only when it has nothing to report
+// from: it wraps journal.ErrNoJournal, journal.ErrVersion or what the system said.
+func FromJournal(dir string) (*report.Report, error) {
+	f := NewFolder()
+	sum, err := journal.Replay(dir, func(r *bulkheadv1.Record) error {
+		// The Folder remembers what it could not use, and states it.
+		_ = f.Add(r)
+		return nil
+	})
+	var corrupt *journal.CorruptError
+	switch {
+	case errors.As(err, &corrupt):
+		f.damage = &report.Damage{
+			Segment:     plaintext.Line(corrupt.Segment, plaintext.MaxName),
+			OffsetBytes: corrupt.Offset,
+			Why:         plaintext.Line(corrupt.Why, plaintext.MaxText),
+		}
+	case err != nil:
+		return nil, fmt.Errorf("building the report: %w", err)
+	}
+	if t := sum.Torn; t != nil {
+		f.damage = &report.Damage{
+			Segment:     plaintext.Line(t.Segment, plaintext.MaxName),
+			OffsetBytes: t.Offset,
+			Torn:        true,
+			TornBytes:   t.Bytes,
+
+			MayBeAcknowledged: t.Damaged,
+			Why:               plaintext.Line(t.Why, plaintext.MaxText),
+		}
+	}
+	return f.Report(), nil
+}
+
 // Report returns what the records folded so far amount to. It shares nothing with
-// the Folder, which may go on.
+// the Folder, which may continue.
 func (f *Folder) Report() *report.Report { return f.report(false) }
 
-// SoFar is Report of a run that somebody knows to go on.
+// SoFar returns what Report does, of a run that is known to continue.
 func (f *Folder) SoFar() *report.Report { return f.report(true) }
 
-func (f *Folder) report(goesOn bool) *report.Report {
-	for _, s := range f.Order {
+func (f *Folder) report(running bool) *report.Report {
+	for _, s := range f.order {
 		s.tighten() // others may have come since its last message
 	}
+	f.cutDeclared()
 	r := &report.Report{
 		Schema:            report.Schema,
 		Run:               f.run,
-		Clients:           make([]report.Client, 0, len(f.Order)),
+		Clients:           make([]report.Client, 0, len(f.order)),
 		HandlersLeftOut:   f.handlers.leftOut,
 		RejectionGroups:   f.rejectionGroups.list(),
 		Rejections:        f.rejections.list(),
@@ -52,7 +97,7 @@ func (f *Folder) report(goesOn bool) *report.Report {
 		continued[p.of] = true
 	}
 	labels := f.labels(parts)
-	for _, s := range f.Order {
+	for _, s := range f.order {
 		c := s.build(labels[s.client.Session], f.pausedBetween)
 		if p, is := parts[s]; is {
 			c.Continues, c.ContinuesGapless, c.MissingUntil = p.of.client.Session, p.gapless, p.missing
@@ -67,7 +112,7 @@ func (f *Folder) report(goesOn bool) *report.Report {
 	r.Totals = f.totals(r.Clients, &union)
 	r.Series = f.series(r, &union)
 	r.Findings = judge.Findings(r)
-	r.Verdict = judge.Verdict(r, &f.refused, goesOn)
+	r.Verdict = judge.Verdict(r, &f.refused, running)
 	r.Verdict.Headline = words.Headline(r)
 	return r
 }
@@ -76,13 +121,13 @@ func (f *Folder) report(goesOn bool) *report.Report {
 // rest of another leaves that one its name.
 func (f *Folder) labels(parts map[*sessionState]part) map[uint32]string {
 	named := make(map[string]int)
-	for _, s := range f.Order {
+	for _, s := range f.order {
 		if _, is := parts[s]; !is {
 			named[s.client.Name]++
 		}
 	}
-	labels := make(map[uint32]string, len(f.Order))
-	for _, s := range f.Order {
+	labels := make(map[uint32]string, len(f.order))
+	for _, s := range f.order {
 		if _, is := parts[s]; is {
 			labels[s.client.Session] = labelOf(s.client.Name, s.client.Session, true) + " resent"
 			continue
@@ -115,7 +160,7 @@ func (f *Folder) totals(clients []report.Client, union *[report.PhaseCount]laten
 	}
 	var late uint64 // bytes of clients that were delivered later, out of the run's time
 	run := window{f.run.StartedAt, f.last}
-	for i, s := range f.Order {
+	for i, s := range f.order {
 		c := &clients[i]
 		t.Writes.Add(&c.Writes)
 		t.Heartbeats.Add(&c.Heartbeats)

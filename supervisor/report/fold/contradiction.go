@@ -26,7 +26,8 @@ func (c *contradictions) add(kind string, n uint64, partial bool, example func()
 			return
 		}
 	}
-	*c = append(*c, report.Contradiction{Kind: kind, What: words.Contradiction(kind), Count: n, Example: plaintext.Line(example(), plaintext.MaxText), Partial: partial})
+	*c = append(*c, report.Contradiction{Kind: kind, What: words.Contradiction(kind), Count: n,
+		Example: plaintext.Line(example(), plaintext.MaxText), Partial: partial})
 }
 
 // progress looks at one interval of a consumer, which ended at a moment.
@@ -38,7 +39,8 @@ func (s *sessionState) contradictProgress(p *processState, m *bulkheadv1.Progres
 		}
 		if n != m.GetChunks() {
 			s.said.add(report.UnlikeChunks, 1, false, func() string {
-				return fmt.Sprintf("consumer %d: %s, %s", p.key.index, words.Plural(m.GetChunks(), "chunk"), words.Plural(n, "latency value"))
+				return fmt.Sprintf("consumer %d: %s, %s", p.key.index, words.Plural(m.GetChunks(), "chunk"),
+					words.Plural(n, "latency value"))
 			})
 		}
 	}
@@ -54,12 +56,13 @@ func (s *sessionState) contradictProgress(p *processState, m *bulkheadv1.Progres
 func (s *sessionState) contradictRollover(p *processState, r *report.Rollover) {
 	if r.ChunkSizeBytes > 0 && r.Chunks > 0 && r.SizeBytes/r.ChunkSizeBytes > r.Chunks {
 		s.said.add(report.UnlikeFile, 1, false, func() string {
-			return fmt.Sprintf("consumer %d, file %d: %s in %s of %s", p.key.index, r.FileIndex, human.Size(r.SizeBytes), words.Plural(r.Chunks, "chunk"), human.Size(r.ChunkSizeBytes))
+			return fmt.Sprintf("consumer %d, file %d: %s in %s of %s", p.key.index, r.FileIndex,
+				human.Size(r.SizeBytes), words.Plural(r.Chunks, "chunk"), human.Size(r.ChunkSizeBytes))
 		})
 	}
 }
 
-// contradictRecord takes what the supervisor has noticed.
+// contradictRecord adds a contradiction that the supervisor has noticed.
 func (s *sessionState) contradictRecord(e *bulkheadv1.Contradiction) {
 	kind := report.TwoProcesses
 	switch e.GetKind() {
@@ -77,7 +80,7 @@ func (s *sessionState) contradictRecord(e *bulkheadv1.Contradiction) {
 	})
 }
 
-// contradictionsOf is what of a client cannot be, now that all of it is known that will be.
+// contradictionsOf returns what a client said that cannot be true, once all is known of it.
 func (s *sessionState) contradictionsOf(c *report.Client) []report.Contradiction {
 	all := slices.Clone(s.said)
 	if n := s.malformed.Counts[report.BadLate]; n > 0 {
@@ -88,8 +91,10 @@ func (s *sessionState) contradictionsOf(c *report.Client) []report.Contradiction
 		contradictProcess(&all, c, p)
 	}
 	planned := c.Workload.RuntimeNano
-	if c.StopReason == report.StopRuntime && planned > 0 && c.StartedAt != 0 && float64(c.RuntimeNano) < float64(planned)*(1-runtimeSlack) {
-		all.add(report.EarlyStop, 1, false, func() string { return fmt.Sprintf("%s of %s", human.Duration(c.RuntimeNano), human.Duration(planned)) })
+	if c.StopReason == report.StopRuntime && planned > 0 && c.StartedAt != 0 &&
+		float64(c.RuntimeNano) < float64(planned)*(1-runtimeSlack) {
+		all.add(report.EarlyStop, 1, false,
+			func() string { return fmt.Sprintf("%s of %s", human.Duration(c.RuntimeNano), human.Duration(planned)) })
 	}
 	return all
 }
@@ -98,7 +103,8 @@ func (s *sessionState) contradictionsOf(c *report.Client) []report.Contradiction
 func contradictProcess(all *contradictions, c *report.Client, p *report.Process) {
 	worker, name, whole := p.Kind != report.KindClient, words.ProcessName(p), !c.BeginningMissing()
 	named := func() string { return name }
-	if p.Kind == report.KindConsumer && len(c.Workload.Consumers) > 0 && len(c.Workload.Consumers) < report.MaxProcesses &&
+	if p.Kind == report.KindConsumer && len(c.Workload.Consumers) > 0 &&
+		len(c.Workload.Consumers) < report.MaxProcesses && c.Workload.ConsumersLeftOut == 0 &&
 		!slices.ContainsFunc(c.Workload.Consumers, func(w report.Consumer) bool { return w.Index == p.Index }) {
 		all.add(report.StrangeConsumer, 1, false, named)
 	}
@@ -107,21 +113,26 @@ func contradictProcess(all *contradictions, c *report.Client, p *report.Process)
 	}
 	silent := p.Heartbeats == nil && p.Usage == nil && (p.Rollovers == nil || p.Rollovers.Files == 0) &&
 		(p.Writes == nil || p.Writes.Chunks == 0 && p.Writes.Errors == 0)
-	if whole && worker && p.Exit != nil && p.Exit.Class == report.ExitClean && p.StartedAt == 0 && p.Exit.StartedAt == 0 && silent {
+	if whole && worker && p.Exit != nil && p.Exit.Class == report.ExitClean && p.StartedAt == 0 &&
+		p.Exit.StartedAt == 0 && silent {
 		all.add(report.ExitStrange, 1, false, named)
 	}
 	if e := p.Exit; e != nil && e.StartedAt != 0 && e.EndedAt != 0 && e.EndedAt < e.StartedAt {
-		all.add(report.ExitBefore, 1, false, func() string { return fmt.Sprintf("%s: by %s", name, human.Duration(int64(e.StartedAt-e.EndedAt))) })
+		all.add(report.ExitBefore, 1, false,
+			func() string { return fmt.Sprintf("%s: by %s", name, human.Duration(int64(e.StartedAt-e.EndedAt))) })
 	}
-	if h := p.Heartbeats; whole && worker && c.StopReason != "" && h != nil && h.Answered+h.Late > 0 && p.StartedAt == 0 && p.Exit == nil {
+	if h := p.Heartbeats; whole && worker && c.StopReason != "" && h != nil && h.Answered+h.Late > 0 &&
+		p.StartedAt == 0 && p.Exit == nil {
 		all.add(report.BeatStrange, h.Answered+h.Late, false, named)
 	}
 	if p.Kind != report.KindConsumer || p.Writes == nil {
 		return
 	}
-	if largest := largestChunk(c, p); largest > 0 && p.Writes.Bytes/largest > report.Plus(p.Writes.Chunks, p.Writes.Errors) {
+	if largest := largestChunk(c, p); largest > 0 &&
+		p.Writes.Bytes/largest > report.Plus(p.Writes.Chunks, p.Writes.Errors) {
 		all.add(report.UnlikeBytes, 1, false, func() string {
-			return fmt.Sprintf("%s: %s in %s of at most %s", name, human.Size(p.Writes.Bytes), words.Plural(p.Writes.Chunks, "chunk"), human.Size(largest))
+			return fmt.Sprintf("%s: %s in %s of at most %s", name, human.Size(p.Writes.Bytes),
+				words.Plural(p.Writes.Chunks, "chunk"), human.Size(largest))
 		})
 	}
 	if f := p.Rollovers; whole && f != nil && c.StopReason != "" && f.Bytes > p.Writes.Bytes {
@@ -131,7 +142,7 @@ func contradictProcess(all *contradictions, c *report.Client, p *report.Process)
 	}
 }
 
-// largestChunk is the largest chunk that a consumer writes; 0 if it is not known.
+// largestChunk returns the largest chunk that a consumer writes; 0 if it is not known.
 func largestChunk(c *report.Client, p *report.Process) uint64 {
 	if p.Consumer != nil {
 		return p.Consumer.ChunkSizeBytes
@@ -148,5 +159,6 @@ func begunOf(c *bulkheadv1.Continuation) *report.Begun {
 	if c == nil {
 		return nil
 	}
-	return &report.Begun{Run: plaintext.Line(c.GetRunId(), plaintext.MaxName), After: c.GetAfter(), Before: c.GetBefore()}
+	return &report.Begun{Run: plaintext.Line(c.GetRunId(), plaintext.MaxName), After: c.GetAfter(),
+		Before: c.GetBefore()}
 }

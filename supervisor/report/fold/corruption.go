@@ -47,7 +47,7 @@ type content struct {
 	said   uint64 // Corruption messages, each of one block at least
 }
 
-// corrupt is how many blocks are corrupt. A client that died may have said the one and
+// corrupt returns how many blocks are corrupt. A client that died may have said the one and
 // not yet the other.
 func (c *content) corrupt() uint64 { return max(c.blocks, c.said) }
 
@@ -83,7 +83,7 @@ func (s *sessionState) foldCorruption(named *bulkheadv1.Process, c *bulkheadv1.C
 	return ""
 }
 
-// corruptionList is the corruptions that are listed, the first one said first.
+// corruptionList returns the corruptions that are listed, in the order in which they were said.
 func (s *sessionState) corruptionList() []report.Corruption {
 	list := make([]report.Corruption, 0, len(s.corruptions.items))
 	for i := range s.corruptions.items {
@@ -92,7 +92,7 @@ func (s *sessionState) corruptionList() []report.Corruption {
 	return list
 }
 
-// corruptionEvents are the corruptions of a client as events: one for each file.
+// corruptionEvents returns the corruptions of a client as events: one for each file.
 func (s *sessionState) corruptionEvents(c *report.Client) []report.Event {
 	byPath := make(map[string]*report.Event)
 	places := make(map[string]int)
@@ -100,8 +100,9 @@ func (s *sessionState) corruptionEvents(c *report.Client) []report.Event {
 		found := &s.corruptions.items[i]
 		e := byPath[found.Path]
 		if e == nil {
-			e = &report.Event{At: found.at, EndAt: found.at, Kind: report.EventCorruption, Session: c.Session, Client: c.Label,
-				Text: fmt.Sprintf("%s: %s", c.Label, words.Place(&found.Corruption))}
+			e = &report.Event{At: found.at, EndAt: found.at, Kind: report.EventCorruption, Session: c.Session,
+				Client: c.Label,
+				Text:   fmt.Sprintf("%s: %s", c.Label, words.Place(&found.Corruption))}
 			byPath[found.Path] = e
 		}
 		e.At, e.EndAt = min(e.At, found.at), max(e.EndAt, found.at)
@@ -117,6 +118,7 @@ func (s *sessionState) corruptionEvents(c *report.Client) []report.Event {
 		}
 		list = append(list, *e)
 	}
-	slices.SortFunc(list, func(a, b report.Event) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Text, b.Text)) })
+	slices.SortFunc(list,
+		func(a, b report.Event) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Text, b.Text)) })
 	return list
 }

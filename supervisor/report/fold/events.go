@@ -16,7 +16,8 @@ import (
 func (f *Folder) events(r *report.Report) ([]report.Event, uint64) {
 	list := runEvents(r)
 	if f.drainAt != 0 {
-		list = append(list, report.Event{At: f.drainAt, Kind: report.EventDrain, Text: "drain" + words.Because(f.drainWhy)})
+		list = append(list, report.Event{At: f.drainAt, Kind: report.EventDrain,
+			Text: "drain" + words.Because(f.drainWhy)})
 	}
 	leftOut := r.Run.RestartsLeftOut + r.HandlersLeftOut + r.RejectionsLeftOut
 	for i := range r.Clients {
@@ -24,11 +25,13 @@ func (f *Folder) events(r *report.Report) ([]report.Event, uint64) {
 		list = append(list, sessionEvents(c, f.last)...)
 		list = append(list, gapEvents(c, f.last)...)
 		for _, s := range f.time.lines[i].stalls {
-			list = append(list, report.Event{At: s.from, EndAt: s.to, Kind: report.EventStall, Session: c.Session, Client: c.Label,
-				Text: fmt.Sprintf("%s: %s stuck in a system call, for up to %s", c.Label, s.key, human.Duration(s.longest))})
+			list = append(list, report.Event{At: s.from, EndAt: s.to, Kind: report.EventStall, Session: c.Session,
+				Client: c.Label,
+				Text: fmt.Sprintf("%s: %s stuck in a system call, for up to %s", c.Label, s.key,
+					human.Duration(s.longest))})
 		}
 		list = append(list, f.time.lines[i].silenceEvents(c)...)
-		list = append(list, f.Order[i].corruptionEvents(c)...)
+		list = append(list, f.order[i].corruptionEvents(c)...)
 		leftOut += f.time.lines[i].leftOut + c.ConnectionsLeftOut
 	}
 	if more := len(list) - report.MaxEvents; more > 0 {
@@ -46,7 +49,7 @@ func (f *Folder) events(r *report.Report) ([]report.Event, uint64) {
 	return list, leftOut
 }
 
-// rank is how soon events of a kind are left out: the higher, the sooner.
+// rank returns how soon events of a kind are left out: the higher, the sooner.
 func rank(kind string) int {
 	switch kind {
 	case report.EventRestart, report.EventUpgrade, report.EventDrain, report.EventCorruption, report.EventPaused:
@@ -67,9 +70,11 @@ func runEvents(r *report.Report) []report.Event {
 	list := []report.Event{}
 	for i := range r.Run.Restarts {
 		restart := &r.Run.Restarts[i]
-		e := report.Event{At: restart.At, Kind: report.EventRestart, Text: "the supervisor was restarted; " + words.TakenUp(restart)}
+		e := report.Event{At: restart.At, Kind: report.EventRestart,
+			Text: "the supervisor was restarted; " + words.Adopted(restart)}
 		if restart.Kind == report.RestartUpgraded {
-			e.Kind, e.Text = report.EventUpgrade, "the supervisor was upgraded to "+human.OrDash(restart.Version)+"; "+words.TakenUp(restart)
+			e.Kind, e.Text = report.EventUpgrade, "the supervisor was upgraded to "+human.OrDash(restart.Version)+"; "+
+				words.Adopted(restart)
 		}
 		list = append(list, e)
 	}
@@ -84,8 +89,9 @@ func runEvents(r *report.Report) []report.Event {
 		if h.Exit == nil || h.Exit.Class == report.ExitClean {
 			continue
 		}
-		list = append(list, report.Event{At: h.Exit.EndedAt, Kind: report.EventHandlerDeath, Session: h.Session, Client: h.Client,
-			Text: fmt.Sprintf("handler %d (%s)%s", h.Pid, words.HandlerClient(h), words.Deed(h.Exit))})
+		list = append(list, report.Event{At: h.Exit.EndedAt, Kind: report.EventHandlerDeath, Session: h.Session,
+			Client: h.Client,
+			Text:   fmt.Sprintf("handler %d (%s)%s", h.Pid, words.HandlerClient(h), words.Deed(h.Exit))})
 	}
 	for i := range r.Rejections {
 		j := &r.Rejections[i]
@@ -100,12 +106,14 @@ func runEvents(r *report.Report) []report.Event {
 func sessionEvents(c *report.Client, now report.Stamp) []report.Event {
 	var list []report.Event
 	add := func(kind string, at, end report.Stamp, text string) {
-		list = append(list, report.Event{At: at, EndAt: end, Kind: kind, Session: c.Session, Client: c.Label, Text: c.Label + " " + text})
+		list = append(list, report.Event{At: at, EndAt: end, Kind: kind, Session: c.Session, Client: c.Label,
+			Text: c.Label + " " + text})
 	}
 	for i := range c.Connections {
 		n := &c.Connections[i]
 		if n.Resumed {
-			add(report.EventResume, n.AttachedAt, 0, fmt.Sprintf("resumed after message %d on handler %d", n.ResumeAfter, n.HandlerPid))
+			add(report.EventResume, n.AttachedAt, 0,
+				fmt.Sprintf("resumed after message %d on handler %d", n.ResumeAfter, n.HandlerPid))
 		}
 		if n.DetachedAt == 0 || n.AwayNano == 0 && c.EndedAt != 0 {
 			continue

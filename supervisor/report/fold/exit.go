@@ -26,16 +26,17 @@ func exitOf(e *bulkheadv1.ProcessExit, moment func(wall, elapsed int64) report.S
 	}
 }
 
-// exitClassOf is the class of an exit. On the wire a consumer that did as on_error says
+// exitClassOf returns the class of an exit. On the wire a consumer that did as on_error says
 // has the class of all that end with another status than 0.
 func exitClassOf(e *bulkheadv1.ProcessExit) string {
-	if e.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CRASH && e.GetSignal() == 0 && e.GetEndedWork() == bulkheadv1.StopReason_STOP_REASON_FAILED {
+	if e.GetClass() == bulkheadv1.ExitClass_EXIT_CLASS_CRASH && e.GetSignal() == 0 &&
+		e.GetEndedWork() == bulkheadv1.StopReason_STOP_REASON_FAILED {
 		return report.ExitStopped
 	}
 	return exitClass(e.GetClass())
 }
 
-// endedWork is why a process ended its work before it was asked to; "" if it did not.
+// endedWork returns why a process ended its work before it was asked to; "" if it did not.
 func endedWork(r bulkheadv1.StopReason) string {
 	if r == bulkheadv1.StopReason_STOP_REASON_UNSPECIFIED {
 		return ""
@@ -89,7 +90,7 @@ func durationOrNone(d int64) int64 {
 	return d
 }
 
-// endingOf is the name of a reason to stop, and what it makes of the load: each reason
+// endingOf returns the name of a reason to stop, and what it makes of the load: each reason
 // makes exactly one thing of it.
 func endingOf(r bulkheadv1.StopReason) (reason, load string) {
 	switch r {

@@ -66,9 +66,11 @@ func saneExit(e *bulkheadv1.ProcessExit) bool {
 		exitClass(e.GetClass()) != report.ExitUnknown
 }
 
-func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkheadv1.Progress, at report.Stamp) report.Bad {
+func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkheadv1.Progress,
+	at report.Stamp) report.Bad {
 	if !saneDurations(progress.GetIntervalNano()) || int64(at) <= progress.GetIntervalNano() ||
-		!saneAmounts(progress.GetBytes(), progress.GetChunks(), progress.GetErrors(), progress.GetVerifiedBytes(), progress.GetCorruptBlocks()) ||
+		!saneAmounts(progress.GetBytes(), progress.GetChunks(), progress.GetErrors(), progress.GetVerifiedBytes(),
+			progress.GetCorruptBlocks()) ||
 		progress.GetVerifiedCachedBytes() > progress.GetVerifiedBytes() {
 		return report.BadNumber
 	}
@@ -93,7 +95,7 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 		}
 	}
 	s.countCorrupt(p, progress.GetCorruptBlocks(), 0)
-	if progress.GetIntervalNano() > 0 || progress.GetBytes() > 0 { // else it does not write any more
+	if progress.GetIntervalNano() > 0 || progress.GetBytes() > 0 { // else it no longer writes
 		p.window.cover(from, at)
 		s.window.cover(from, at)
 	}
@@ -182,10 +184,10 @@ type failing struct {
 	finished  bool // a file, in the interval that is under way
 }
 
-// file is told of each finished file, before the Progress of its interval.
+// file notes a finished file, before the Progress of its interval.
 func (f *failing) file() { f.finished = true }
 
-// progress is told of each Progress, whose interval is from … to.
+// progress notes a Progress, whose interval is from … to.
 func (f *failing) progress(p *bulkheadv1.Progress, from, to report.Stamp) {
 	finished := f.finished
 	f.finished = false
@@ -202,7 +204,7 @@ func (f *failing) progress(p *bulkheadv1.Progress, from, to report.Stamp) {
 	}
 }
 
-// toTheEnd is since when the consumer failed until it ended; 0 if it did not. One that
+// toTheEnd returns when the failing began that lasted until the consumer ended; 0 if none did. One that
 // never wrote a chunk needs no more than one interval to say so.
 func (f *failing) toTheEnd() report.Stamp {
 	if f.intervals >= minFailing || f.intervals > 0 && !f.wrote {
@@ -222,7 +224,7 @@ const newFact report.Bad = "new"
 // isNewer reports whether a message without a known fact has one that is not known here.
 func isNewer(m *bulkheadv1.Message) bool { return len(m.ProtoReflect().GetUnknown()) > 0 }
 
-// unknownValue is the name of a value of an enum that this version does not know, "" for
+// unknownValue returns the name of a value of an enum that this version does not know, "" for
 // the one that stands for nothing.
 func unknownValue[E protoreflect.Enum](e E) string {
 	if e.Number() == 0 {

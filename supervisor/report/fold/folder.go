@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"bulkhead/internal/plaintext"
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/tally"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
@@ -18,7 +19,7 @@ type Folder struct {
 	last    report.Stamp // time of the newest record, on the axis
 	clock   axis         // of the supervisor
 	bootID  string       // names what its elapsed counts from
-	// reboots are when it was taken up on another boot of the machine.
+	// reboots are when it was resumed on another boot of the machine.
 	reboots []report.Stamp
 	started bool
 	run     report.Run
@@ -31,7 +32,7 @@ type Folder struct {
 	pauses    earliest[report.Pause]
 
 	sessions map[uint32]*sessionState
-	Order    []*sessionState // by arrival
+	order    []*sessionState // by arrival
 	// handlers are shared with serving, which finds those whose end is still to
 	// come by connection.
 	handlers   recent[*report.Handler]
@@ -44,6 +45,7 @@ type Folder struct {
 	damage          *report.Damage
 
 	rooms                rooms
+	declared             int // bytes of what clients declared, as far as it is kept
 	time                 timeline
 	open                 int          // sessions
 	drainAt              report.Stamp // of the first drain
@@ -67,7 +69,7 @@ func NewFolder() *Folder {
 
 // Add folds the next record. An error says that the record breaks the order
 // documented at bulkheadv1.Record, or makes no sense; the Folder has left out what
-// it could not use, remembers the error as a violation, and goes on. Nothing that
+// it could not use, remembers the error as a violation, and continues. Nothing that
 // a client sent causes an error.
 func (f *Folder) Add(r *bulkheadv1.Record) error {
 	f.records++
@@ -90,7 +92,7 @@ func (f *Folder) Add(r *bulkheadv1.Record) error {
 	return err
 }
 
-// moment is when a record was made, on the supervisor's axis.
+// moment returns when a record was made, on the supervisor's axis.
 func (f *Folder) moment(r *bulkheadv1.Record) report.Stamp {
 	wall, elapsed := report.Stamp(min(max(r.GetTimeUnixNano(), 0), report.MaxTime)), r.GetElapsedNano()
 	if elapsed <= 0 || elapsed > report.MaxTime || wall == 0 {
@@ -102,7 +104,8 @@ func (f *Folder) moment(r *bulkheadv1.Record) report.Stamp {
 		boot = e.RunStarted.GetBootId()
 	case *bulkheadv1.Record_SupervisorRestarted:
 		boot = e.SupervisorRestarted.GetBootId()
-		if boot == "" || boot != f.bootID { // the clock began anew: how long nobody was there, only the wall clock can say
+		// the clock began anew: only the wall clock can say how long no supervisor ran
+		if boot == "" || boot != f.bootID {
 			ahead := f.clock.ahead
 			f.clock.anchor(max(f.clock.at(wall, 0), f.last), elapsed)
 			f.clock.ahead = ahead
@@ -147,7 +150,8 @@ func (f *Folder) fold(r *bulkheadv1.Record, at report.Stamp) error {
 		})
 	case *bulkheadv1.Record_SessionDetached:
 		return f.withSession(e.SessionDetached.GetSession(), func(s *sessionState) error {
-			return s.foldDetached(e.SessionDetached, at, f.lostAcknowledged(e.SessionDetached.GetLostAcknowledged(), e.SessionDetached.GetCause()))
+			return s.foldDetached(e.SessionDetached, at,
+				f.lostAcknowledged(e.SessionDetached.GetLostAcknowledged(), e.SessionDetached.GetCause()))
 		})
 	case *bulkheadv1.Record_SessionEnded:
 		return f.withSession(e.SessionEnded.GetSession(), func(s *sessionState) error {
@@ -225,7 +229,18 @@ func (f *Folder) foldRunStarted(e *bulkheadv1.RunStarted, at report.Stamp) {
 		LingerNano:       max(e.GetLingerNano(), 0),
 		SessionGraceNano: max(e.GetSessionGraceNano(), 0),
 		JournalSync:      plaintext.Line(e.GetJournalSync(), plaintext.MaxName),
+		Certificate:      certificateOf(e.GetSettings().GetCertificate()),
+		Sandbox:          sandboxOf(e.GetSandbox()),
 	}
+}
+
+// certificateOf returns a supervisor's certificate; nil for none.
+func certificateOf(c *bulkheadv1.Certificate) *report.Certificate {
+	if c == nil {
+		return nil
+	}
+	return &report.Certificate{Name: plaintext.Line(c.GetName(), plaintext.MaxName),
+		NotAfter: report.Stamp(min(max(c.GetNotAfterUnixNano(), 0), protocol.MaxTime))}
 }
 
 func (f *Folder) foldOpened(e *bulkheadv1.SessionOpened, at report.Stamp) error {
@@ -237,7 +252,10 @@ func (f *Folder) foldOpened(e *bulkheadv1.SessionOpened, at report.Stamp) error 
 	s.line = f.time.newLine(s.client.ClockOffsetNano)
 	f.open++
 	f.sessions[e.GetSession()] = s
-	f.Order = append(f.Order, s)
+	f.order = append(f.order, s)
+	if f.declared += s.client.DeclaredBytes(); f.declared > 2*report.MaxDeclaredBytes {
+		f.cutDeclared()
+	}
 	return nil
 }
 
@@ -260,13 +278,17 @@ func (f *Folder) foldRunEnded(e *bulkheadv1.RunEnded, at report.Stamp) {
 	f.run.LengthNano = report.Between(f.run.StartedAt, at)
 }
 
-// drainCause is the word for a cause. Journals of before have none: operators only drained.
+// drainCause returns the word for a cause. Journals of before have none: operators only drained.
 func drainCause(c bulkheadv1.DrainCause) string {
 	switch c {
 	case bulkheadv1.DrainCause_DRAIN_CAUSE_UNSPECIFIED, bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR:
 		return report.DrainByOperator
 	case bulkheadv1.DrainCause_DRAIN_CAUSE_DISK_FULL:
 		return report.DrainByFullDisk
+	case bulkheadv1.DrainCause_DRAIN_CAUSE_JOURNAL_SIZE:
+		return report.DrainByJournalSize
+	case bulkheadv1.DrainCause_DRAIN_CAUSE_DISK_LOW:
+		return report.DrainByLowDisk
 	default:
 		return report.DrainUnknown
 	}

@@ -49,8 +49,10 @@ func (f *Folder) pausedBetween(from, to report.Stamp) bool {
 func gapEvents(c *report.Client, now report.Stamp) []report.Event {
 	list := make([]report.Event, 0, len(c.MessageGaps))
 	for _, g := range c.MessageGaps {
-		list = append(list, report.Event{At: g.At, EndAt: cmp.Or(g.EndAt, max(now, g.At)), Kind: report.EventSilent, Session: c.Session, Client: c.Label,
-			Text: fmt.Sprintf("%s said nothing for %s, though its connection lived", c.Label, human.Duration(g.LengthNano))})
+		list = append(list, report.Event{At: g.At, EndAt: cmp.Or(g.EndAt, max(now, g.At)), Kind: report.EventSilent,
+			Session: c.Session, Client: c.Label,
+			Text: fmt.Sprintf("%s said nothing for %s, though its connection lived", c.Label,
+				human.Duration(g.LengthNano))})
 	}
 	return list
 }
@@ -59,7 +61,8 @@ func gapEvents(c *report.Client, now report.Stamp) []report.Event {
 func pauseEvents(run *report.Run) []report.Event {
 	list := make([]report.Event, 0, len(run.Pauses))
 	for _, p := range run.Pauses {
-		list = append(list, report.Event{At: p.At, EndAt: p.At + report.Stamp(p.LengthNano), Kind: report.EventPaused, Text: "the supervisor itself did not run"})
+		list = append(list, report.Event{At: p.At, EndAt: p.At + report.Stamp(p.LengthNano), Kind: report.EventPaused,
+			Text: "the supervisor itself did not run"})
 	}
 	return list
 }

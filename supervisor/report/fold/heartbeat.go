@@ -2,9 +2,12 @@ package fold
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	"bulkhead/internal/plaintext"
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/tally"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
@@ -18,8 +21,8 @@ type heartbeatState struct {
 	latencyMax int64  // ns
 	maxStalled int64
 	missed     tally.Tally[string]
-	stall      int // names its stall that goes on; 0 for none
-	silence    int // names its row of missed rounds that goes on; 0 for none
+	stall      int // names its present stall; 0 for none
+	silence    int // names its present row of missed rounds; 0 for none
 }
 
 // foldHeartbeat folds one round. Each process counts once in a round, and each
@@ -76,7 +79,8 @@ func (s *sessionState) heard(p *processState, a *bulkheadv1.HeartbeatAnswer, beg
 	switch {
 	case a.GetState() == bulkheadv1.WorkerState_WORKER_STATE_STALLED:
 		b = beatStalled
-		p.heartbeats.stall = s.line.stalled(open, p.key, began-report.Stamp(a.GetStalledNano()), began+report.Stamp(a.GetLatencyNano()),
+		p.heartbeats.stall = s.line.stalled(open, p.key, began-report.Stamp(a.GetStalledNano()),
+			began+report.Stamp(a.GetLatencyNano()),
 			s.recorded, a.GetStalledNano())
 	case a.GetLate():
 		b = beatLate
@@ -143,7 +147,7 @@ func (h *heartbeatState) miss(m *bulkheadv1.HeartbeatMiss) {
 	h.missed.Add(plaintext.Line(m.GetReason(), plaintext.MaxText))
 }
 
-// sum returns the heartbeats in their final form, or nil if nobody ever asked.
+// sum returns the heartbeats in their final form, or nil if there was no round.
 func (h *heartbeatState) sum() *report.Heartbeats {
 	if h.totals.Rounds == 0 {
 		return nil
@@ -166,7 +170,8 @@ func leftOutOf(t *tally.Tally[report.Bad]) []report.Count {
 	}
 	sortCounts(list)
 	if t.LeftOut > 0 {
-		list = append(list, report.Count{Text: words.LeftOut(report.BadOther), Reason: report.BadOther, Count: t.LeftOut})
+		list = append(list, report.Count{Text: words.LeftOut(report.BadOther), Reason: report.BadOther,
+			Count: t.LeftOut})
 	}
 	return list
 }
@@ -189,4 +194,59 @@ func sortCounts(list []report.Count) {
 	slices.SortFunc(list, func(a, b report.Count) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Text, b.Text))
 	})
+}
+
+// MaxSilences is the most silences of one client that are kept.
+const MaxSilences = 200
+
+// goneReason begins why a process did not answer because it had ended, in the words of clients
+// of before HeartbeatMiss.gone.
+const goneReason = "process is gone"
+
+// gone reports whether a process did not answer because it had ended, which is told elsewhere.
+// minor is how far the client's protocol has grown.
+func gone(m *bulkheadv1.HeartbeatMiss, minor uint32) bool {
+	if minor >= protocol.MinorGone {
+		return m.GetGone()
+	}
+	return strings.HasPrefix(m.GetReason(), goneReason)
+}
+
+// silence is a row of rounds, one after the other, that a living process did not answer.
+type silence struct {
+	key      processKey
+	from, to report.Stamp // begin of the first round, and when it was known that the last got no answer
+	rounds   uint64
+	reason   string // of the first
+}
+
+// silent adds a missed round to the silence that open names, or a new one if it names none,
+// and returns its name.
+func (c *clientLine) silent(open int, key processKey, from, to, recorded report.Stamp, reason string) int {
+	from, to, ok := c.place(from, max(from, to), c.offset, recorded)
+	switch {
+	case !ok:
+		return open
+	case open > 0:
+		s := &c.silences[open-1]
+		s.from, s.to, s.rounds = min(s.from, from), max(s.to, to), s.rounds+1
+		return open
+	case len(c.silences) == MaxSilences:
+		c.leftOut++
+		return 0
+	}
+	c.silences = append(c.silences, silence{key, max(from, c.start), to, 1, plaintext.Line(reason, plaintext.MaxName)})
+	return len(c.silences)
+}
+
+// silenceEvents returns the silences of a client, c.
+func (l *clientLine) silenceEvents(c *report.Client) []report.Event {
+	list := make([]report.Event, 0, len(l.silences))
+	for _, s := range l.silences {
+		list = append(list, report.Event{At: s.from, EndAt: s.to, Kind: report.EventMissed, Session: c.Session,
+			Client: c.Label,
+			Text: fmt.Sprintf("%s: %s missed %s%s", c.Label, s.key, words.Plural(s.rounds, "heartbeat"),
+				words.Because(s.reason))})
+	}
+	return list
 }

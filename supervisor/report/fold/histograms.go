@@ -68,7 +68,7 @@ func (d *distribution) mergeCompact(h *latency.Histogram, r *room) {
 	r.used += d.compact.Buckets() - before
 }
 
-// mergeOwn is merge for a histogram of the client itself, which is never left out: it
+// mergeOwn merges a histogram of the client itself, which is never left out: it
 // has a few thousand buckets at most.
 func (d *distribution) mergeOwn(h *latency.Histogram, of report.Phase, r *room) {
 	if !r.compact {
@@ -165,7 +165,8 @@ func latencyOf(h recorded) report.Latency {
 // latenciesOf returns the latencies that a Progress message holds, or false if one of
 // them cannot be.
 func latenciesOf(p *bulkheadv1.Progress) (list [report.PhaseCount]*latency.Histogram, ok bool) {
-	for i, sent := range [report.PhaseCount]*bulkheadv1.Histogram{p.GetChunkWrite(), p.GetResponse(), p.GetCreate(), p.GetSync(), p.GetClose()} {
+	for i, sent := range [report.PhaseCount]*bulkheadv1.Histogram{p.GetChunkWrite(), p.GetResponse(), p.GetCreate(),
+		p.GetSync(), p.GetClose()} {
 		h, err := latency.FromProto(sent)
 		if err != nil || !saneAmounts(h.Count()) {
 			return list, false

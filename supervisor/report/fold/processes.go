@@ -69,11 +69,12 @@ func (s *sessionState) process(named *bulkheadv1.Process, at report.Stamp) (*pro
 	return p, ""
 }
 
-// consumer is process for a message that only a consumer can send.
+// consumer returns process for a message that only a consumer can send.
 func (s *sessionState) consumer(named *bulkheadv1.Process, at report.Stamp) (*processState, report.Bad) {
 	switch named.GetKind() {
 	case bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER:
-	case bulkheadv1.ProcessKind_PROCESS_KIND_UNSPECIFIED, bulkheadv1.ProcessKind_PROCESS_KIND_CLIENT, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR:
+	case bulkheadv1.ProcessKind_PROCESS_KIND_UNSPECIFIED, bulkheadv1.ProcessKind_PROCESS_KIND_CLIENT,
+		bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR:
 		return nil, report.BadProcess
 	default:
 		return nil, newFact // a kind of process that also writes
@@ -202,7 +203,7 @@ func (u *usageState) summary() *report.Usage {
 	return &sum
 }
 
-// percent is part of whole in per cent, to one decimal; 0 for no whole.
+// percent returns part of whole in per cent, to one decimal; 0 for no whole.
 func percent(part, whole int64) float64 {
 	if whole <= 0 {
 		return 0

@@ -40,7 +40,8 @@ func (g *rejectionGroups) add(r *report.Rejection) {
 	if host, _, err := net.SplitHostPort(r.Peer); err == nil {
 		address = host
 	}
-	if !group.from[address] && len(group.from) < report.MaxRejectionAddresses && (len(group.from) == 0 || g.addresses < report.MaxRejections) {
+	if !group.from[address] && len(group.from) < report.MaxRejectionAddresses &&
+		(len(group.from) == 0 || g.addresses < report.MaxRejections) {
 		group.from[address] = true
 		g.addresses++
 	}
@@ -72,7 +73,7 @@ func (g *rejectionGroups) groupOf(of judge.Refusal) *rejectionGroup {
 // otherNames is the client of what does not fit into the list of groups of named ones.
 const otherNames = "(others)"
 
-// list is the groups, those of named clients first, each in order of the first.
+// list returns the groups, those of named clients first, each in order of the first.
 func (g *rejectionGroups) list() []report.RejectionGroup {
 	list := make([]report.RejectionGroup, 0, len(g.order))
 	for _, group := range g.order {
@@ -93,7 +94,7 @@ func (g *rejectionGroups) list() []report.RejectionGroup {
 	return list
 }
 
-// refusedName is what a client is called that is missing in the run because it was refused;
+// refusedName returns what a client is called that is missing in the run because it was refused;
 // "" for a connection of something else, or of a client of another run.
 func refusedName(e *bulkheadv1.ConnectionRejected, name string) string {
 	switch e.GetCode() {

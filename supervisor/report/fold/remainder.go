@@ -22,7 +22,7 @@ const MaxMissing = 1 << 18
 func (f *Folder) parts() map[*sessionState]part {
 	byID := make(map[string]*sessionState)
 	first := make(map[protocol.Origin]*sessionState)
-	for _, s := range f.Order {
+	for _, s := range f.order {
 		// Two that came at nearly the same time may be journaled the other way around.
 		if of := first[who(s)]; of == nil || s.client.Session < of.client.Session {
 			first[who(s)] = s
@@ -32,7 +32,7 @@ func (f *Folder) parts() map[*sessionState]part {
 		}
 	}
 	found := make(map[*sessionState]part)
-	for _, s := range f.Order {
+	for _, s := range f.order {
 		if !s.client.Resent {
 			continue
 		}
@@ -43,14 +43,14 @@ func (f *Folder) parts() map[*sessionState]part {
 	if len(byID) == 0 {
 		return found
 	}
-	for _, s := range f.Order {
+	for _, s := range f.order {
 		id := protocol.RestID([]byte(s.clientID), f.run.ID, s.client.LastSeq)
 		if next := byID[string(id[:])]; next != nil && next != s {
 			found[next] = part{of: s, gapless: true}
 		}
 	}
 	budget := MaxMissing
-	for _, s := range f.Order {
+	for _, s := range f.order {
 		if p, is := found[s]; is && !p.gapless {
 			p.missing = f.missingBefore(s, p.of, &budget)
 			found[s] = p
@@ -75,7 +75,7 @@ func (f *Folder) missingBefore(s, of *sessionState, budget *int) uint64 {
 // nothing was delivered in it.
 func (s *sessionState) isEmpty() bool { return s.client.Resent && s.client.LastSeq == 0 }
 
-// who says which client a session is of, if one of two is a later delivery.
+// who returns the client that a session is of, also of one that was delivered later.
 func who(s *sessionState) protocol.Origin {
 	return protocol.Origin{Name: s.client.Name, Host: s.client.Host, Pid: s.client.Pid}
 }

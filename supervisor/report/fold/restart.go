@@ -8,6 +8,7 @@ import (
 	"bulkhead/internal/human"
 	"bulkhead/internal/plaintext"
 	"bulkhead/internal/protocol"
+	"bulkhead/internal/sandbox"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
@@ -41,13 +42,16 @@ func (f *Folder) foldRestarted(e *bulkheadv1.SupervisorRestarted, at report.Stam
 	f.restarted++
 	f.restarts.add(r)
 	f.run.ExpectedClients, f.run.ExpectedNames = r.ExpectedClients, namesOf(e.GetExpectedNames())
+	if s := sandboxOf(e.GetSandbox()); s != nil {
+		f.run.Sandbox = s
+	}
 	if r.Listen != "" {
 		f.run.Listen = r.Listen
 	}
 }
 
-// changed says which settings are others with a supervisor that takes the run up, and goes
-// on with those.
+// changed returns which settings are different with a supervisor that resumes the run, and
+// takes over the new ones.
 func (f *Folder) changed(e *bulkheadv1.SupervisorRestarted) []string {
 	changes := []string{}
 	change := func(name, was, is string) {
@@ -55,7 +59,8 @@ func (f *Folder) changed(e *bulkheadv1.SupervisorRestarted) []string {
 			changes = append(changes, fmt.Sprintf("%s %s, before %s", name, is, was))
 		}
 	}
-	change("clients", expectedWords(f.run.ExpectedClients, f.run.ExpectedNames), expectedWords(e.GetExpectedClients(), namesOf(e.GetExpectedNames())))
+	change("clients", expectedWords(f.run.ExpectedClients, f.run.ExpectedNames),
+		expectedWords(e.GetExpectedClients(), namesOf(e.GetExpectedNames())))
 	if was, is := f.settings, e.GetSettings(); was != nil && is != nil {
 		change("linger", human.Duration(was.GetLingerNano()), human.Duration(is.GetLingerNano()))
 		change("session.grace", human.Duration(was.GetSessionGraceNano()), human.Duration(is.GetSessionGraceNano()))
@@ -63,10 +68,13 @@ func (f *Folder) changed(e *bulkheadv1.SupervisorRestarted) []string {
 		change("keep_running", fmt.Sprint(was.GetKeepRunning()), fmt.Sprint(is.GetKeepRunning()))
 		change("overload.max_clients", fmt.Sprint(was.GetMaxClients()), fmt.Sprint(is.GetMaxClients()))
 		change("token", tokenWords(was), tokenWords(is))
-		change("journal.sync", plaintext.Line(was.GetJournalSync(), plaintext.MaxName), plaintext.Line(is.GetJournalSync(), plaintext.MaxName))
+		change("tls", tlsWords(was), tlsWords(is))
+		change("journal.sync", plaintext.Line(was.GetJournalSync(), plaintext.MaxName),
+			plaintext.Line(is.GetJournalSync(), plaintext.MaxName))
 	}
 	if is := e.GetSettings(); is != nil {
 		f.settings = is
+		f.run.Certificate = certificateOf(is.GetCertificate())
 		f.run.LingerNano, f.run.SessionGraceNano = max(is.GetLingerNano(), 0), max(is.GetSessionGraceNano(), 0)
 		f.run.JournalSync = plaintext.Line(is.GetJournalSync(), plaintext.MaxName)
 	}
@@ -87,13 +95,25 @@ func tokenWords(s *bulkheadv1.Settings) string {
 	return "not required"
 }
 
+func tlsWords(s *bulkheadv1.Settings) string {
+	switch {
+	case s.GetCertificate() == nil:
+		return "off"
+	case s.GetClientCertificates():
+		return "on, with certificates of clients"
+	default:
+		return "on"
+	}
+}
+
 // lostAcknowledged reports whether a record proves that the journal lost what it had
 // acknowledged: told says so, and its texts do in records of before it.
 func (f *Folder) lostAcknowledged(told bool, texts ...string) bool {
 	if f.recordMinor >= protocol.RecordMinorLoss {
 		return told
 	}
-	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, journal.LostAcknowledged) })
+	return slices.ContainsFunc(texts,
+		func(text string) bool { return strings.Contains(text, journal.LostAcknowledged) })
 }
 
 // tornDamaged reports whether what was set aside of the journal's end was damaged, and not
@@ -103,4 +123,34 @@ func (f *Folder) tornDamaged(e *bulkheadv1.SupervisorRestarted) bool {
 		return e.GetTornDamaged()
 	}
 	return strings.Contains(e.GetTorn(), journal.MayBeAcknowledged)
+}
+
+// maxGaps bounds the layers that a record may name: there are fewer.
+const maxGaps = 32
+
+// sandboxOf returns how handlers were locked in; nil where the record does not tell.
+func sandboxOf(s *bulkheadv1.Sandbox) *report.Sandbox {
+	if s == nil {
+		return nil
+	}
+	out := &report.Sandbox{State: report.SandboxUnknown, UnlockedHandlers: s.GetUnlockedHandlers()}
+	switch s.GetState() {
+	case bulkheadv1.SandboxState_SANDBOX_STATE_FULL:
+		out.State = report.SandboxFull
+	case bulkheadv1.SandboxState_SANDBOX_STATE_REDUCED:
+		out.State = report.SandboxReduced
+	case bulkheadv1.SandboxState_SANDBOX_STATE_OFF:
+		out.State = report.SandboxOff
+	}
+	for _, gap := range s.GetMissing()[:min(len(s.GetMissing()), maxGaps)] {
+		name := "unknown"
+		for _, w := range sandbox.Walls() {
+			if w.Layer == sandbox.Layer(gap.GetLayer()) {
+				name = w.Name
+			}
+		}
+		out.Missing = append(out.Missing,
+			report.SandboxGap{Layer: name, Reason: plaintext.Line(gap.GetReason(), plaintext.MaxText)})
+	}
+	return out
 }

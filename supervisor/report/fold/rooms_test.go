@@ -24,8 +24,10 @@ func TestCorruptionsAreBounded(t *testing.T) {
 		}
 	}))
 	c := &r.Clients[0]
-	if len(c.Corruptions) != report.MaxCorruptions || c.CorruptionsLeftOut != more || c.Corruptions[0].Path != "/mnt/f0" || c.CorruptBlocks != report.MaxCorruptions+more {
-		t.Errorf("%d listed from %s, %d left out, %d blocks", len(c.Corruptions), c.Corruptions[0].Path, c.CorruptionsLeftOut, c.CorruptBlocks)
+	if len(c.Corruptions) != report.MaxCorruptions || c.CorruptionsLeftOut != more ||
+		c.Corruptions[0].Path != "/mnt/f0" || c.CorruptBlocks != report.MaxCorruptions+more {
+		t.Errorf("%d listed from %s, %d left out, %d blocks", len(c.Corruptions), c.Corruptions[0].Path,
+			c.CorruptionsLeftOut, c.CorruptBlocks)
 	}
 	if want := "1 050 corrupt blocks in 1 000 files or more; "; !strings.HasPrefix(r.Verdict.Headline, want) {
 		t.Errorf("headline %q, want %q", r.Verdict.Headline, want)
@@ -46,7 +48,7 @@ func TestCorruptionsAreBounded(t *testing.T) {
 	}
 }
 
-// A client that outgrows its room goes on with compact histograms, of which everything but
+// A client that outgrows its room continues with compact histograms, of which everything but
 // the percentiles is as exact as before; what does not fit into that either is counted.
 func TestClientsOutgrowTheirRoom(t *testing.T) {
 	crowded := rooms{clients: report.MaxFineBuckets / 100}
@@ -70,13 +72,15 @@ func TestClientsOutgrowTheirRoom(t *testing.T) {
 		t.Fatal("the client is not compact")
 	}
 	own := s.latencies[report.PhaseWrite].latency()
-	if own.Count != 2000 || own.LeftOut != 0 || own.MinNano != int64(samples[0]) || own.MaxNano != int64(samples[1999]) {
+	if own.Count != 2000 || own.LeftOut != 0 || own.MinNano != int64(samples[0]) ||
+		own.MaxNano != int64(samples[1999]) {
 		t.Errorf("the client's own: %+v", own)
 	}
 	if got, want := float64(own.P99Nano), float64(samples[1979]); got < want || got > 1.008*want {
 		t.Errorf("p99 is %v, want %v or up to 0.8 %% more", got, want)
 	}
-	if l := latencyOf(&crowded.union[report.PhaseWrite]); l.Count != 2000 || float64(l.P99Nano) > 1.001*float64(samples[1979]) {
+	if l := latencyOf(&crowded.union[report.PhaseWrite]); l.Count != 2000 ||
+		float64(l.P99Nano) > 1.001*float64(samples[1979]) {
 		t.Errorf("the union is %+v, want full precision", l)
 	}
 	for name, d := range map[string]*distribution{"writes": &p.latencies[report.PhaseWrite], "creates": &p.create} {
@@ -136,7 +140,8 @@ func TestPhasesOfCompactClients(t *testing.T) {
 		t.Fatal("the client is not compact")
 	}
 	for of := range report.PhaseCount {
-		if own, union := s.latencies[of].latency(), latencyOf(&crowded.union[of]); own.Count == 0 || own.Count != union.Count || own.MaxNano != union.MaxNano {
+		if own, union := s.latencies[of].latency(), latencyOf(&crowded.union[of]); own.Count == 0 ||
+			own.Count != union.Count || own.MaxNano != union.MaxNano {
 			t.Errorf("%s: own %+v, union %+v", report.PhaseNames[of], own, union)
 		}
 	}
@@ -158,13 +163,16 @@ func TestRejectionGroupsAreBounded(t *testing.T) {
 		if group.ClientName == "" {
 			nameless++
 		}
-		if group.Reason == "scan" && (group.Addresses != report.MaxRejectionAddresses || group.Count != 3*report.MaxRefused) {
+		if group.Reason == "scan" && (group.Addresses != report.MaxRejectionAddresses ||
+			group.Count != 3*report.MaxRefused) {
 			t.Errorf("%+v", group)
 		}
 	}
 	last := list[report.MaxRefused]
-	if sum != 9*report.MaxRefused || nameless != report.MaxRejectionReasons+1 || len(list) != report.MaxRefused+1+report.MaxRejectionReasons+1 ||
+	if sum != 9*report.MaxRefused || nameless != report.MaxRejectionReasons+1 ||
+		len(list) != report.MaxRefused+1+report.MaxRejectionReasons+1 ||
 		last.ClientName != otherNames || last.Reason != otherRejections || last.Count != 2*report.MaxRefused {
-		t.Errorf("%d groups, %d nameless, of %d connections; the last of the named is %+v", len(list), nameless, sum, last)
+		t.Errorf("%d groups, %d nameless, of %d connections; the last of the named is %+v", len(list), nameless, sum,
+			last)
 	}
 }

@@ -136,7 +136,7 @@ func nearest(n int, wrote, has func(int) bool) []int {
 	return list
 }
 
-// beside says of each of n intervals whether it has a value, or was written in and a
+// beside reports of each of n intervals whether it has a value, or was written in and a
 // neighbour has one: a Progress may fall to either side of a border.
 func beside(n int, wrote, has func(int) bool) func(int) bool {
 	return func(i int) bool {
@@ -152,7 +152,8 @@ func (c *clientLine) build(session uint32, n int) report.ClientSeries {
 		Processes: make([]report.ProcessSeries, 0, len(c.processes)),
 	}
 	cells := slices.Grow(slices.Clone(c.cells), n-min(n, len(c.cells)))[:n]
-	known := nearest(n, func(i int) bool { return cells[i].bytes > 0 || cells[i].written }, func(i int) bool { return cells[i].written })
+	known := nearest(n, func(i int) bool { return cells[i].bytes > 0 || cells[i].written },
+		func(i int) bool { return cells[i].written })
 	for i, cell := range cells {
 		s.Bytes[i], s.Rollovers[i], s.Errors[i] = cell.bytes, cell.rollovers, cell.errors
 		s.P99Nano[i], s.MaxNano[i] = -1, -1
@@ -160,7 +161,8 @@ func (c *clientLine) build(session uint32, n int) report.ClientSeries {
 			s.P99Nano[i], s.MaxNano[i] = cells[known[i]].p99, cells[known[i]].max
 		}
 	}
-	if responded := func(i int) bool { return cells[i].responded }; slices.ContainsFunc(cells, func(c clientCell) bool { return c.responded }) {
+	if responded := func(i int) bool { return cells[i].responded }; slices.ContainsFunc(cells,
+		func(c clientCell) bool { return c.responded }) {
 		known = nearest(n, beside(n, func(i int) bool { return cells[i].bytes > 0 }, responded), responded)
 		for _, from := range known {
 			p99 := int64(-1)
@@ -185,12 +187,14 @@ func (k processKey) compare(o processKey) int {
 	return cmp.Or(cmp.Compare(k.kind, o.kind), cmp.Compare(k.index, o.index))
 }
 
+// String returns the name of a process, such as "consumer 0".
 func (k processKey) String() string {
 	return words.ProcessName(&report.Process{Kind: kindOf(k.kind), Index: k.index})
 }
 
 func (p *processLine) build(key processKey, n int) report.ProcessSeries {
-	s := report.ProcessSeries{Kind: kindOf(key.kind), Index: key.index, Name: key.String(), CPU: make([]float32, n), ResidentBytes: make([]uint64, n)}
+	s := report.ProcessSeries{Kind: kindOf(key.kind), Index: key.index, Name: key.String(), CPU: make([]float32, n),
+		ResidentBytes: make([]uint64, n)}
 	var row strings.Builder
 	for i := range n {
 		var cell processCell
@@ -224,7 +228,7 @@ func binsOf(fine *latency.Histogram) []report.Bin {
 	}
 }
 
-// reduced says what was reduced.
+// reduced returns in words what of the series was reduced.
 func (t *timeline) reduced(s *report.Series) string {
 	if s.Intervals == 0 {
 		return "nothing: there is no run"

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"bulkhead/internal/plaintext"
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/tally"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
@@ -54,6 +55,20 @@ type listedRollover struct {
 	rollover report.Rollover
 }
 
+// identityOf returns who a client has proven to be; nil if it has not.
+func identityOf(who *bulkheadv1.Identity) *report.Identity {
+	out := &report.Identity{Name: plaintext.Line(who.GetName(), plaintext.MaxName)}
+	switch who.GetKind() {
+	case bulkheadv1.IdentityKind_IDENTITY_KIND_CERTIFICATE:
+		out.Kind = report.IdentityCertificate
+	case bulkheadv1.IdentityKind_IDENTITY_KIND_TOKEN:
+		out.Kind = report.IdentityToken
+	default:
+		return nil
+	}
+	return out
+}
+
 func newSessionState(e *bulkheadv1.SessionOpened, at report.Stamp, shared *rooms) *sessionState {
 	hello := e.GetHello()
 	s := &sessionState{
@@ -69,10 +84,11 @@ func newSessionState(e *bulkheadv1.SessionOpened, at report.Stamp, shared *rooms
 		room:        room{rooms: shared},
 	}
 	s.client = report.Client{
+		Identity:  identityOf(e.GetIdentity()),
 		Session:   e.GetSession(),
 		SessionID: plaintext.Line(e.GetSessionId(), plaintext.MaxName),
 		Name:      plaintext.Line(hello.GetName(), plaintext.MaxName),
-		ClientID:  plaintext.Line(hex.EncodeToString(hello.GetClientId()), plaintext.MaxName),
+		ClientID:  hex.EncodeToString([]byte(protocol.ShownID(hello.GetClientId()))),
 		Host:      plaintext.Line(hello.GetHost(), 2*plaintext.MaxName),
 		Pid:       hello.GetPid(),
 		Version:   plaintext.Line(hello.GetClientVersion(), plaintext.MaxName),
@@ -103,7 +119,7 @@ func labelsOf(labels map[string]string) map[string]string {
 }
 
 // keeps reports whether connection id, which the session is said to be attached to, is
-// the one it has already and goes on with after a restart of the supervisor, of which
+// the one it has already and keeps after a restart of the supervisor, of which
 // there were restarted so far.
 func (s *sessionState) keeps(id, restarted uint64, at report.Stamp) (bool, error) {
 	c := s.connections.find(func(c *link) bool { return c.ID == id })
@@ -113,9 +129,11 @@ func (s *sessionState) keeps(id, restarted uint64, at report.Stamp) (bool, error
 	newest := s.connections.find(func(*link) bool { return true })
 	switch {
 	case c.DetachedAt != 0 || c != newest:
-		return false, fmt.Errorf("session %d is attached again to connection %d, which it had lost", s.client.Session, id)
+		return false, fmt.Errorf("session %d is attached again to connection %d, which it had lost", s.client.Session,
+			id)
 	case c.epoch == restarted:
-		return false, fmt.Errorf("session %d is attached to connection %d again, with no restart between", s.client.Session, id)
+		return false, fmt.Errorf("session %d is attached to connection %d again, with no restart between",
+			s.client.Session, id)
 	}
 	c.epoch, c.LastKeptAt = restarted, at
 	c.KeptThroughRestarts++
@@ -152,7 +170,8 @@ func (s *sessionState) foldDetached(e *bulkheadv1.SessionDetached, at report.Sta
 		return c.ID == e.GetConnectionId() && c.DetachedAt == 0
 	})
 	if c == nil {
-		return fmt.Errorf("session %d is detached from connection %d, which it has not", s.client.Session, e.GetConnectionId())
+		return fmt.Errorf("session %d is detached from connection %d, which it has not", s.client.Session,
+			e.GetConnectionId())
 	}
 	c.DetachedAt, c.DetachCause = at, plaintext.Lines(e.GetCause())
 	if silent := durationOrNone(e.GetSilentNano()); silent > 0 {
@@ -190,12 +209,13 @@ func (s *sessionState) foldEnded(e *bulkheadv1.SessionEnded, at report.Stamp, lo
 		return fmt.Errorf("session %d ends without an outcome", c.Session)
 	}
 	if e.GetLastSeq() != c.LastSeq {
-		return fmt.Errorf("session %d ends at message %d, but the journal holds %d", c.Session, e.GetLastSeq(), c.LastSeq)
+		return fmt.Errorf("session %d ends at message %d, but the journal holds %d", c.Session, e.GetLastSeq(),
+			c.LastSeq)
 	}
 	return nil
 }
 
-// standingOf is the name of a standing.
+// standingOf returns the name of a standing.
 func standingOf(s attendance.Standing) string {
 	switch s {
 	case attendance.Again:
@@ -207,7 +227,7 @@ func standingOf(s attendance.Standing) string {
 	}
 }
 
-// namesOf are names that a record holds, fit to be printed.
+// namesOf returns the names in a record, fit to be printed.
 func namesOf(list []string) []string {
 	names := make([]string, 0, min(len(list), report.MaxNames))
 	for _, name := range list[:min(len(list), report.MaxNames)] {

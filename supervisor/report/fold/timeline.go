@@ -149,7 +149,7 @@ func after[T any](n int, list []T) []T {
 	return append(make([]T, n, n+len(list)), list...)
 }
 
-// intervals is how many intervals the axis has so far. They begin with those of the
+// intervals returns how many intervals the axis has so far. They begin with those of the
 // clients.
 func (t *timeline) intervals() int {
 	if t.first == 0 {
@@ -167,22 +167,22 @@ func (t *timeline) clientIntervals() int {
 
 func (t *timeline) clientStep() int64 { return t.step << t.shift }
 
-// offset is how long after the start of the run the first interval begins.
+// offset returns how long after the start of the run the first interval begins.
 func (t *timeline) offset() int64 { return int64(t.base) * t.clientStep() }
 
-// number is the interval of the run, of length step, that at lies in; the first if it is
+// number returns the interval of the run, of length step, that at lies in; the first if it is
 // before.
 func (t *timeline) number(at report.Stamp, step int64) int {
 	return int(max(int64(at-t.start)-1, 0) / step)
 }
 
-// index is the interval of length step among those kept that at lies in. The axis has
+// index returns the interval of length step among those kept that at lies in. The axis has
 // reached at.
 func (t *timeline) index(at report.Stamp, step int64) int {
 	return t.number(at, step) - t.zero(step)
 }
 
-// zero is the number of the first interval of length step that is kept, which is that of all
+// zero returns the number of the first interval of length step that is kept, which is that of all
 // clients together or of each.
 func (t *timeline) zero(step int64) int { return int(t.offset() / step) }
 
@@ -190,7 +190,8 @@ func (t *timeline) zero(step int64) int { return int(t.offset() / step) }
 // clock, and further back if its record was written before it is said to have ended, so
 // that a clock that makes no sense leads nowhere. The axis covers it then. It returns false
 // for what ended before the run began.
-func (t *timeline) place(from, to report.Stamp, offset int64, recorded report.Stamp) (report.Stamp, report.Stamp, bool) {
+func (t *timeline) place(from, to report.Stamp, offset int64, recorded report.Stamp) (report.Stamp, report.Stamp,
+	bool) {
 	back := report.Stamp(offset)
 	if to-back > recorded {
 		back = to - recorded
@@ -203,7 +204,7 @@ func (t *timeline) place(from, to report.Stamp, offset int64, recorded report.St
 	return from, to, true
 }
 
-// middle is half way between two moments.
+// middle returns half way between two moments.
 func middle(from, to report.Stamp) report.Stamp { return from + (to-from)/2 }
 
 // spread divides amount over the intervals of length step from … to covers, by time.
@@ -231,7 +232,7 @@ func (t *timeline) spread(from, to report.Stamp, step int64, amount uint64, each
 	}
 }
 
-// partOf is amount·part/whole, rounded down; part is at most whole.
+// partOf returns amount·part/whole, rounded down; part is at most whole.
 func partOf(amount uint64, part, whole int64) uint64 {
 	high, low := bits.Mul64(amount, uint64(part))
 	quotient, _ := bits.Div64(high, low, uint64(whole))

@@ -28,7 +28,8 @@ type clientCell struct {
 }
 
 func (c clientCell) merge(o clientCell) clientCell {
-	c.bytes, c.rollovers, c.errors = report.Plus(c.bytes, o.bytes), report.Plus(c.rollovers, o.rollovers), report.Plus(c.errors, o.errors)
+	c.bytes, c.rollovers, c.errors = report.Plus(c.bytes, o.bytes), report.Plus(c.rollovers,
+		o.rollovers), report.Plus(c.errors, o.errors)
 	c.corrupt = report.Plus(c.corrupt, o.corrupt)
 	c.p99, c.max, c.written = max(c.p99, o.p99), max(c.max, o.max), c.written || o.written
 	c.response, c.responded = max(c.response, o.response), c.responded || o.responded
@@ -115,7 +116,8 @@ func (c *clientLine) process(key processKey) *processLine {
 }
 
 // progress adds what was done from … to, on the client's clock.
-func (c *clientLine) progress(from, to, recorded report.Stamp, p *bulkheadv1.Progress, list *[report.PhaseCount]*latency.Histogram) {
+func (c *clientLine) progress(from, to, recorded report.Stamp, p *bulkheadv1.Progress,
+	list *[report.PhaseCount]*latency.Histogram) {
 	from, to, ok := c.place(from, to, c.offset, recorded)
 	if !ok {
 		c.outside = report.Plus(c.outside, p.GetBytes())

@@ -67,11 +67,14 @@ func TestClientsIntervalsAreBounded(t *testing.T) {
 	r := folded(t, s.Records)
 	got := r.Series
 	factor := got.ClientIntervalNano / got.IntervalNano
-	if 100*31*got.ClientIntervals > maxCells || got.ClientIntervals*2*3100 < maxCells || factor*got.IntervalNano != got.ClientIntervalNano || factor&(factor-1) != 0 {
-		t.Errorf("%d intervals of %v for clients, %d of %v for all", got.ClientIntervals, time.Duration(got.ClientIntervalNano), got.Intervals, time.Duration(got.IntervalNano))
+	if 100*31*got.ClientIntervals > maxCells || got.ClientIntervals*2*3100 < maxCells ||
+		factor*got.IntervalNano != got.ClientIntervalNano || factor&(factor-1) != 0 {
+		t.Errorf("%d intervals of %v for clients, %d of %v for all", got.ClientIntervals,
+			time.Duration(got.ClientIntervalNano), got.Intervals, time.Duration(got.IntervalNano))
 	}
 	for _, c := range got.Clients {
-		if len(c.Bytes) != got.ClientIntervals || len(c.Processes) != 30 || len(c.Processes[0].CPU) != got.ClientIntervals || len(c.Processes[0].Beats) != got.ClientIntervals {
+		if len(c.Bytes) != got.ClientIntervals || len(c.Processes) != 30 ||
+			len(c.Processes[0].CPU) != got.ClientIntervals || len(c.Processes[0].Beats) != got.ClientIntervals {
 			t.Fatalf("client %d: lists of other lengths than %d", c.Session, got.ClientIntervals)
 		}
 		for i, resident := range c.Processes[29].ResidentBytes {
@@ -80,7 +83,8 @@ func TestClientsIntervalsAreBounded(t *testing.T) {
 				sampled = sampled || (int64(second)*1e9-1)/got.ClientIntervalNano == int64(i)
 			}
 			if sampled != (resident > 0) {
-				t.Fatalf("client %d, interval %d of %v: %d bytes resident, sampled at %v", c.Session, i, time.Duration(got.ClientIntervalNano), resident, seconds)
+				t.Fatalf("client %d, interval %d of %v: %d bytes resident, sampled at %v", c.Session, i,
+					time.Duration(got.ClientIntervalNano), resident, seconds)
 			}
 		}
 	}

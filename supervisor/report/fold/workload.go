@@ -11,6 +11,7 @@ import (
 	"bulkhead/supervisor/report/words"
 )
 
+// WorkloadOf returns what a client said that it would do.
 func WorkloadOf(w *bulkheadv1.Workload) report.Workload {
 	list := w.GetConsumers()
 	consumers := make([]report.Consumer, 0, min(len(list), report.MaxProcesses))
@@ -28,11 +29,31 @@ func WorkloadOf(w *bulkheadv1.Workload) report.Workload {
 		Consumers:             consumers,
 	}
 	if s := w.GetStopWhen(); s != nil {
-		out.StopWhen = &report.SteadyState{WindowNano: durationOrNone(s.GetWindowNano()), MaxVariationPercent: numberOrNone(s.GetMaxVariationPercent())}
+		out.StopWhen = &report.SteadyState{WindowNano: durationOrNone(s.GetWindowNano()),
+			MaxVariationPercent: numberOrNone(s.GetMaxVariationPercent())}
 	}
 	return out
 }
 
+// cutDeclared leaves out of what clients declared what the report has no room for. Which is left out
+// depends on what all of them declared, and not on their order.
+func (f *Folder) cutDeclared() {
+	if f.declared <= report.MaxDeclaredBytes {
+		return
+	}
+	wanted := make([]int, len(f.order))
+	for i, s := range f.order {
+		wanted[i] = s.client.DeclaredBytes()
+	}
+	most := report.EqualShare(wanted, report.MaxDeclaredBytes)
+	f.declared = 0
+	for _, s := range f.order {
+		s.client.CutDeclared(most)
+		f.declared += s.client.DeclaredBytes()
+	}
+}
+
+// ConsumerOf returns what a client said that one of its consumers would write.
 func ConsumerOf(spec *bulkheadv1.ConsumerSpec) report.Consumer {
 	c := report.Consumer{
 		Index:               spec.GetIndex(),
@@ -48,16 +69,17 @@ func ConsumerOf(spec *bulkheadv1.ConsumerSpec) report.Consumer {
 		Direct:              spec.GetDirect(),
 		RateBytesPerSecond:  spec.GetRateBytesPerSecond(),
 		RateChunksPerSecond: numberOrNone(spec.GetRateChunksPerSecond()),
-		Data:                report.DataSpec{Kind: dataOf(spec.GetData().GetKind()), Percent: min(spec.GetData().GetPercent(), 100), Seed: report.Seed(spec.GetData().GetSeed())},
-		Preallocate:         spec.GetPreallocate(),
-		Pattern:             patternOf(spec.GetPattern()),
-		Concurrency:         spec.GetConcurrency(),
-		StartDelayNano:      durationOrNone(spec.GetStartDelayNano()),
-		ThinkTimeNano:       durationOrNone(spec.GetThinkTimeNano()),
-		Verify:              verifyOf(spec.GetVerify()),
-		StopOnError:         spec.GetStopOnError(),
-		ReserveBytes:        spec.GetReserveBytes(),
-		ReserveInodes:       spec.GetReserveInodes(),
+		Data: report.DataSpec{Kind: dataOf(spec.GetData().GetKind()),
+			Percent: min(spec.GetData().GetPercent(), 100), Seed: report.Seed(spec.GetData().GetSeed())},
+		Preallocate:    spec.GetPreallocate(),
+		Pattern:        patternOf(spec.GetPattern()),
+		Concurrency:    spec.GetConcurrency(),
+		StartDelayNano: durationOrNone(spec.GetStartDelayNano()),
+		ThinkTimeNano:  durationOrNone(spec.GetThinkTimeNano()),
+		Verify:         verifyOf(spec.GetVerify()),
+		StopOnError:    spec.GetStopOnError(),
+		ReserveBytes:   spec.GetReserveBytes(),
+		ReserveInodes:  spec.GetReserveInodes(),
 	}
 	for _, s := range spec.GetChunkSizes()[:min(len(spec.GetChunkSizes()), report.MaxChunkSizes)] {
 		c.ChunkSizes = append(c.ChunkSizes, report.WeightedSize{SizeBytes: s.GetSizeBytes(), Weight: s.GetWeight()})

@@ -7,75 +7,88 @@ import (
 	"strings"
 	"time"
 
-	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/human"
 	"bulkhead/internal/spelling"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/words"
 )
 
-// figure is something that can be asserted of a report.
-type figure struct {
+// Figure is something that can be asserted of a report.
+type Figure struct {
 	Name string
-	Unit unit
+	Unit Unit
 	Of   func(*report.Report) (value float64, known bool)
 	// unknown is why there is no value.
 	unknown string
 	// alone reports whether it holds without a comparison, and what is; nil if it must be compared.
 	alone func(*report.Report) (holds bool, value string)
 	// percent is the figure that is compared with a percentage instead; nil if there is none.
-	percent *figure
+	percent *Figure
 }
 
-// unit is how a figure is written.
-type unit struct {
+// Unit is how a figure is written.
+type Unit struct {
 	what  string // for a person
 	parse func(string) (float64, error)
 	Print func(float64) string
 }
 
 var (
-	inTime = unit{"a duration such as 50ms", func(s string) (float64, error) {
+	inTime = Unit{"a duration such as 50ms", func(s string) (float64, error) {
 		d, err := time.ParseDuration(s)
 		return float64(d), err
 	}, func(x float64) string { return human.Duration(int64(x)) }}
-	inBytes = unit{"a size such as 10GB", func(s string) (float64, error) {
-		n, err := config.ParseSize(s)
+	inBytes = Unit{"a size such as 10GB", func(s string) (float64, error) {
+		n, err := value.ParseSize(s)
 		return float64(n), err
 	}, func(x float64) string { return human.Size(uint64(x)) }}
-	inRate = unit{"a size per second such as 500MB/s", func(s string) (float64, error) {
+	inRate = Unit{"a size per second such as 500MB/s", func(s string) (float64, error) {
 		amount, ok := strings.CutSuffix(s, "/s")
 		if !ok {
 			return 0, fmt.Errorf("%q has no /s", s)
 		}
-		n, err := config.ParseSize(amount)
+		n, err := value.ParseSize(amount)
 		return float64(n), err
 	}, func(x float64) string { return human.Size(uint64(x)) + "/s" }}
-	inCount = unit{"a whole number", func(s string) (float64, error) {
+	inCount = Unit{"a whole number", func(s string) (float64, error) {
 		n, err := strconv.ParseUint(s, 10, 53)
 		return float64(n), err
 	}, func(x float64) string { return human.Count(uint64(x)) }}
 )
 
 // Figures returns what can be asserted, in the order of the documentation.
-func Figures() []figure {
-	counted := func(name string, of func(*report.Report) uint64) figure {
-		return figure{Name: name, Unit: inCount, Of: func(r *report.Report) (float64, bool) { return float64(of(r)), true }}
+func Figures() []Figure {
+	counted := func(name string, of func(*report.Report) uint64) Figure {
+		return Figure{Name: name, Unit: inCount,
+			Of: func(r *report.Report) (float64, bool) { return float64(of(r)), true }}
 	}
-	outcome := func(name, outcome string) figure {
+	outcome := func(name, outcome string) Figure {
 		return counted(name, func(r *report.Report) uint64 { return r.Outcomes(outcome) })
 	}
 	list := latencyFigures("", nothingWritten, func(w *report.Writes) *report.Latency { return &w.ChunkWrite })
-	list = append(list, latencyFigures("response_", "no consumer had a rate", func(w *report.Writes) *report.Latency { return w.Response })...)
-	list = append(list, latencyFigures("create_", "no file was created", func(w *report.Writes) *report.Latency { return w.Phases.Create })...)
-	list = append(list, latencyFigures("sync_", "nothing was synced", func(w *report.Writes) *report.Latency { return w.Phases.Sync })...)
-	list = append(list, latencyFigures("close_", "no file was closed", func(w *report.Writes) *report.Latency { return w.Phases.Close })...)
+	list = append(list, latencyFigures("response_", "no consumer had a rate",
+		func(w *report.Writes) *report.Latency { return w.Response })...)
+	list = append(list, latencyFigures("create_", "no file was created",
+		func(w *report.Writes) *report.Latency { return w.Phases.Create })...)
+	list = append(list, latencyFigures("sync_", "nothing was synced",
+		func(w *report.Writes) *report.Latency { return w.Phases.Sync })...)
+	list = append(list, latencyFigures("close_", "no file was closed",
+		func(w *report.Writes) *report.Latency { return w.Phases.Close })...)
 	return append(list,
-		figure{Name: "throughput", Unit: inRate, Of: func(r *report.Report) (float64, bool) { return float64(r.Totals.BytesPerSecond), r.Totals.Bytes > 0 }, unknown: nothingWritten},
-		figure{Name: "bytes", Unit: inBytes, Of: func(r *report.Report) (float64, bool) { return float64(r.Totals.Bytes), true }},
-		figure{Name: "verified", Unit: inBytes, Of: func(r *report.Report) (float64, bool) { return float64(r.Totals.VerifiedBytes), true }},
-		figure{Name: "corrupt", Unit: inCount, Of: func(r *report.Report) (float64, bool) {
-			return float64(max(r.Totals.CorruptBlocks, r.Totals.UnverifiedFiles)), r.Totals.VerifiedBytes > 0 || words.RunBadContent(r) != ""
+		Figure{Name: "throughput", Unit: inRate,
+			Of: func(r *report.Report) (float64, bool) {
+				return float64(r.Totals.BytesPerSecond),
+					r.Totals.Bytes > 0
+			},
+			unknown: nothingWritten},
+		Figure{Name: "bytes", Unit: inBytes,
+			Of: func(r *report.Report) (float64, bool) { return float64(r.Totals.Bytes), true }},
+		Figure{Name: "verified", Unit: inBytes,
+			Of: func(r *report.Report) (float64, bool) { return float64(r.Totals.VerifiedBytes), true }},
+		Figure{Name: "corrupt", Unit: inCount, Of: func(r *report.Report) (float64, bool) {
+			return float64(max(r.Totals.CorruptBlocks, r.Totals.UnverifiedFiles)), r.Totals.VerifiedBytes > 0 ||
+				words.RunBadContent(r) != ""
 		}, unknown: "nothing was verified"},
 		counted("files", func(r *report.Report) uint64 { return r.Totals.Files }),
 		counted("errors", func(r *report.Report) uint64 { return r.Totals.Errors }),
@@ -83,7 +96,10 @@ func Figures() []figure {
 		counted("absent", func(r *report.Report) uint64 {
 			return uint64(r.Run.ExpectedClients - min(r.Run.ExpectedClients, r.Run.JoinedClients))
 		}),
-		figure{Name: "complete", alone: func(r *report.Report) (bool, string) { return r.Complete(), "the run is " + string(r.Verdict.Word) }},
+		Figure{Name: "complete", alone: func(r *report.Report) (bool, string) {
+			return r.Complete(),
+				"the run is " + string(r.Verdict.Word)
+		}},
 		runtimeFigure(),
 		counted("interrupted", words.CutShort),
 		outcome("closed", report.OutcomeClosed),
@@ -101,10 +117,10 @@ func Figures() []figure {
 // nothingWritten is why there is no latency and no throughput.
 const nothingWritten = "nothing was written"
 
-// latencyFigures are what can be asserted of one latency, all clients together.
-func latencyFigures(prefix, unknown string, of func(*report.Writes) *report.Latency) []figure {
-	one := func(name string, value func(*report.Latency) int64) figure {
-		return figure{Name: prefix + name, Unit: inTime, Of: func(r *report.Report) (float64, bool) {
+// latencyFigures returns what can be asserted of one latency, all clients together.
+func latencyFigures(prefix, unknown string, of func(*report.Writes) *report.Latency) []Figure {
+	one := func(name string, value func(*report.Latency) int64) Figure {
+		return Figure{Name: prefix + name, Unit: inTime, Of: func(r *report.Report) (float64, bool) {
 			l := of(&r.Totals.Writes)
 			if !l.Known() {
 				return 0, false
@@ -112,7 +128,7 @@ func latencyFigures(prefix, unknown string, of func(*report.Writes) *report.Late
 			return float64(value(l)), true
 		}, unknown: unknown}
 	}
-	return []figure{
+	return []Figure{
 		one("p50", func(l *report.Latency) int64 { return l.P50Nano }),
 		one("p90", func(l *report.Latency) int64 { return l.P90Nano }),
 		one("p99", func(l *report.Latency) int64 { return l.P99Nano }),
@@ -139,7 +155,8 @@ var operators = []string{"<=", ">=", "==", "!=", "<", ">"}
 // character, from 1, at which the text stops making sense, and what would be valid there.
 func ParseAssertion(text string) (Assertion, error) {
 	bad := func(at int, format string, args ...any) (Assertion, error) {
-		return Assertion{}, fmt.Errorf("%q: at character %d: %s", text, len([]rune(text[:at]))+1, fmt.Sprintf(format, args...))
+		return Assertion{}, fmt.Errorf("%q: at character %d: %s", text, len([]rune(text[:at]))+1,
+			fmt.Sprintf(format, args...))
 	}
 	begin := len(text) - len(strings.TrimLeft(text, " \t"))
 	end := begin
@@ -148,9 +165,10 @@ func ParseAssertion(text string) (Assertion, error) {
 	}
 	name := strings.Replace(text[begin:end], "p99.9", "p999", 1) // as it is called elsewhere
 	all := Figures()
-	i := slices.IndexFunc(all, func(f figure) bool { return f.Name == name })
+	i := slices.IndexFunc(all, func(f Figure) bool { return f.Name == name })
 	if i < 0 {
-		return bad(begin, "%q is nothing to assert; %suse %s", name, spelling.Meant(name, AssertableNames()), strings.Join(AssertableNames(), ", "))
+		return bad(begin, "%q is nothing to assert; %suse %s", name, spelling.Meant(name, AssertableNames()),
+			strings.Join(AssertableNames(), ", "))
 	}
 	rest := strings.TrimLeft(text[end:], " \t")
 	at := len(text) - len(rest)

@@ -12,27 +12,29 @@ import (
 	"bulkhead/supervisor/report/words"
 )
 
-// runtimeFigure is how long the clients wrote, the one that wrote least. Alone it is
+// runtimeFigure returns how long the clients wrote, the one that wrote least. Alone it is
 // whether every load reached the end that its workload names.
-func runtimeFigure() figure {
-	return figure{
+func runtimeFigure() Figure {
+	return Figure{
 		Name: "runtime",
-		Unit: unit{"a duration such as 20s, or a part of each client's own runtime such as 95%", func(s string) (float64, error) {
-			d, err := time.ParseDuration(s)
-			return float64(d), err
-		}, func(x float64) string { return human.Duration(int64(x)) }},
+		Unit: Unit{"a duration such as 20s, or a part of each client's own runtime such as 95%",
+			func(s string) (float64, error) {
+				d, err := time.ParseDuration(s)
+				return float64(d), err
+			}, func(x float64) string { return human.Duration(int64(x)) }},
 		Of: func(r *report.Report) (float64, bool) {
 			return least(r, func(l *ownLoad) (float64, bool) { return float64(l.nano), true })
 		},
 		unknown: "no client came",
 		alone:   everyLoadWhole,
-		percent: &figure{Name: "runtime", Unit: inPercent(), Of: func(r *report.Report) (float64, bool) { return least(r, (*ownLoad).percent) },
+		percent: &Figure{Name: "runtime", Unit: inPercent(),
+			Of:      func(r *report.Report) (float64, bool) { return least(r, (*ownLoad).percent) },
 			unknown: "a client did not say how long it was to run, or none came"},
 	}
 }
 
-func inPercent() unit {
-	return unit{"a percentage such as 95%", func(s string) (float64, error) {
+func inPercent() Unit {
+	return Unit{"a percentage such as 95%", func(s string) (float64, error) {
 		number := strings.TrimSuffix(s, "%")
 		if number == "" || strings.Trim(number, "0123456789.") != "" {
 			return 0, fmt.Errorf("%q is not a percentage", s)
@@ -49,7 +51,7 @@ type ownLoad struct {
 	nano   int64  // of writing
 }
 
-// loads are those of all clients that came.
+// loads returns the loads of all clients that came.
 func loads(r *report.Report) []ownLoad {
 	rests := words.RestsOf(r.Clients)
 	var list []ownLoad
@@ -60,14 +62,15 @@ func loads(r *report.Report) []ownLoad {
 		}
 		l := ownLoad{c, c.Load, c.StopReason, cmp.Or(c.RuntimeReachedNano, c.WritingNano)}
 		for rest, n := rests[c.Session], 0; rest != nil && n < len(r.Clients); rest, n = rests[rest.Session], n+1 {
-			l.end, l.reason, l.nano = rest.Load, rest.StopReason, l.nano+cmp.Or(rest.RuntimeReachedNano, rest.WritingNano)
+			l.end, l.reason, l.nano = rest.Load, rest.StopReason, l.nano+
+				cmp.Or(rest.RuntimeReachedNano, rest.WritingNano)
 		}
 		list = append(list, l)
 	}
 	return list
 }
 
-// percent is which part of its runtime a client wrote for. A load that ended for another
+// percent returns the part of its runtime for which a client wrote. A load that ended for another
 // reason of its workload was to be no longer.
 func (l *ownLoad) percent() (float64, bool) {
 	of := l.client.Workload.RuntimeNano
@@ -81,7 +84,7 @@ func (l *ownLoad) percent() (float64, bool) {
 	}
 }
 
-// least is the lowest value of all loads, if each has one.
+// least returns the lowest value of all loads, if each has one.
 func least(r *report.Report, of func(*ownLoad) (float64, bool)) (float64, bool) {
 	lowest, known := 0.0, false
 	for i, l := range loads(r) {

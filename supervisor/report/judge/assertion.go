@@ -5,7 +5,7 @@ import "fmt"
 // Assertion is a threshold that a report keeps or does not, such as "p99 < 50ms".
 type Assertion struct {
 	name, operator, limit string
-	figure                *figure
+	figure                *Figure
 	value                 float64 // of limit, in the figure's unit
 }
 
@@ -26,7 +26,7 @@ type Result struct {
 	Value string
 }
 
-// String says in one line what was asserted, and what is.
+// String returns in one line what was asserted, and what was found.
 func (r Result) String() string {
 	verb := "does not hold"
 	if r.Holds {

@@ -8,7 +8,7 @@ import (
 	"bulkhead/supervisor/report/words"
 )
 
-// judgeAttendance says who of those that are expected did not come, and who came instead.
+// judgeAttendance adds which of the expected clients did not come, and who came instead.
 func (v verdict) judgeAttendance(r *report.Report) {
 	run := &r.Run
 	if run.JoinedClients >= run.ExpectedClients {
@@ -46,10 +46,12 @@ func namesTwice(r *report.Report) []report.Finding {
 		f := about(c, report.FindingNameTwice)
 		f.Text = words.AgainWords(r, c, all[c.Name]) + "; a name counts once"
 		if words.ConnectedAt(first, c.OpenedAt) {
-			f.Text = fmt.Sprintf("two clients were called %s at the same time, on %s (pid %d) and on %s (pid %d); a name counts once: give each machine a name of its own",
+			f.Text = fmt.Sprintf("two clients were called %s at the same time, on %s (pid %d) and on %s (pid %d); a "+
+				"name counts once: give each machine a name of its own",
 				c.Name, human.OrDash(first.Host), first.Pid, human.OrDash(c.Host), c.Pid)
 		}
-		f.Evidence = fmt.Sprintf("session %d came at %s, session %d at %s", first.Session, words.Offset(r.Run.StartedAt, first.OpenedAt), c.Session, words.Offset(r.Run.StartedAt, c.OpenedAt))
+		f.Evidence = fmt.Sprintf("session %d came at %s, session %d at %s", first.Session,
+			words.Offset(r.Run.StartedAt, first.OpenedAt), c.Session, words.Offset(r.Run.StartedAt, c.OpenedAt))
 		f.Threshold = "one such client"
 		list = append(list, f)
 	}

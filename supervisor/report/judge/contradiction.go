@@ -8,7 +8,7 @@ import (
 	"bulkhead/supervisor/report/words"
 )
 
-// contradicting are the findings about clients of which not all that they say can be true.
+// contradicting returns the findings about clients of which not all that they say can be true.
 func contradicting(r *report.Report) []report.Finding {
 	var list []report.Finding
 	for i := range r.Clients {
@@ -26,16 +26,18 @@ func contradicting(r *report.Report) []report.Finding {
 	return list
 }
 
-// judgeContradictions says what is missing for what a client, or another in its name, said.
+// judgeContradictions adds what is missing because of what a client, or another in its name, said.
 func (v verdict) judgeContradictions(c *report.Client) {
 	for _, d := range c.Contradictions {
 		if d.Partial {
-			v.partial("client %s: %s%s, and what was sent then is not in this report: %s", c.Label, d.What, words.Times(d.Count), d.Example)
+			v.partial("client %s: %s%s, and what was sent then is not in this report: %s", c.Label, d.What,
+				words.Times(d.Count), d.Example)
 		}
 	}
 	switch b := c.Begun; {
 	case c.BeginningMissing():
-		v.partial("client %s: it goes on here with a session of run %s; its first messages, up to %s of that session, are there, and not in this run", c.Label, b.Run, human.Count(b.After))
+		v.partial("client %s: it continues a session of run %s here; its first messages, up to %s of that session, "+
+			"are in that run and not in this one", c.Label, b.Run, human.Count(b.After))
 	case b != nil:
 		v.warn("client %s: it was in run %s before, which has no message of it; all of them are here", c.Label, b.Run)
 	}

@@ -13,7 +13,7 @@ import (
 // shownPlaces is how many corruptions of a client a reason names.
 const shownPlaces = 3
 
-// judgeContent says what of a client did not read back as it was written.
+// judgeContent adds what of a client did not read back as it was written.
 func (v verdict) judgeContent(c *report.Client) {
 	content := words.BadContent(c)
 	if content == "" {
@@ -32,7 +32,8 @@ func (v verdict) judgeContent(c *report.Client) {
 // warnOfVerification warns of what verification says less than it seems to.
 func (v verdict) warnOfVerification(c *report.Client) {
 	if n := c.VerifiedCachedBytes; n > 0 {
-		v.warn("client %s: %s of the %s that were verified may have come from the page cache and not from storage", c.Label, human.Size(n), human.Size(c.VerifiedBytes))
+		v.warn("client %s: %s of the %s that were verified may have come from the page cache and not from storage",
+			c.Label, human.Size(n), human.Size(c.VerifiedBytes))
 	}
 }
 
@@ -69,6 +70,7 @@ func corruptEvidence(c *report.Client) string {
 		parts = append(parts, human.Count(kinds.Counts[kind])+" "+kind)
 	}
 	first := &c.Corruptions[0]
-	return fmt.Sprintf("%s; places: %s; the first is %s; expected %s; found %s", text, strings.Join(parts, ", "), words.Place(first),
+	return fmt.Sprintf("%s; places: %s; the first is %s; expected %s; found %s", text, strings.Join(parts, ", "),
+		words.Place(first),
 		human.OrDash(first.Expected), human.OrDash(first.Found))
 }

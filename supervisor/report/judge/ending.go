@@ -7,20 +7,21 @@ import (
 	"bulkhead/supervisor/report/words"
 )
 
-// judgeLoad says where a client's load did not do what it should have, although the
+// judgeLoad adds where a client's load did not do what it should have, although the
 // client lived to say so.
 func (v verdict) judgeLoad(c *report.Client) {
 	switch c.Load {
 	case report.LoadFailed:
-		v.partial("client %s: its load could not go on%s", c.Label, words.Because(c.StopDetail))
+		v.partial("client %s: its load could not continue%s", c.Label, words.Because(c.StopDetail))
 	case report.LoadUnknown:
-		v.partial("client %s: its load ended %s, for no reason that this version knows%s", c.Label, words.After(c), words.Because(c.StopDetail))
+		v.partial("client %s: its load ended %s, for a reason that this version does not know%s", c.Label,
+			words.After(c), words.Because(c.StopDetail))
 	}
 	nameWorkers(v.partial, c, words.WorkerFailed)
 	v.nameFailing(c)
 }
 
-// judgeInterruptions says what operators did that the run, or the load of a client, was
+// judgeInterruptions adds what operators did that the run, or the load of a client, was
 // cut short by.
 func (v verdict) judgeInterruptions(r *report.Report) {
 	drained := 0
@@ -57,7 +58,8 @@ func (v verdict) judgeInterruptions(r *report.Report) {
 			continue
 		}
 		if named == words.MaxNamed && drained > words.MaxNamed+1 {
-			v.interrupted("the drain cut the loads of %s short, too", words.Plural(uint64(drained-named), "more client"))
+			v.interrupted("the drain cut the loads of %s short, too",
+				words.Plural(uint64(drained-named), "more client"))
 			return
 		}
 		named++

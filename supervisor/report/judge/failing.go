@@ -6,7 +6,7 @@ import (
 	"bulkhead/supervisor/report/words"
 )
 
-// nameFailing says of the consumers of a client which failed to the end, but for those
+// nameFailing adds which consumers of a client failed to the end, but for those
 // whose end says enough.
 func (v verdict) nameFailing(c *report.Client) {
 	var named []*report.Process

@@ -47,9 +47,11 @@ func Findings(r *report.Report) []report.Finding {
 	list = append(list, namesTwice(r)...)
 	list = append(list, unexpected(r)...)
 	list = append(list, supervisorPaused(r)...)
+	list = append(list, unlocked(r)...)
 	list = append(list, leftOut(r)...)
 	list = append(list, contradicting(r)...)
 	list = append(list, silentClients(r)...)
+	list = append(list, certificateExpires(r)...)
 	list = append(list, SteadyState(r)...)
 	list = append(list, clientBound(r)...)
 	list = append(list, stalledStorage(r)...)
@@ -89,7 +91,7 @@ func severity(kind string) string {
 	}
 }
 
-// about is a finding about a client.
+// about returns a finding about a client.
 func about(c *report.Client, kind string) report.Finding {
 	return report.Finding{Kind: kind, Session: c.Session, Client: c.Label}
 }
@@ -98,13 +100,15 @@ func about(c *report.Client, kind string) report.Finding {
 // with the longest stall first.
 func stalledStorage(r *report.Report) []report.Finding {
 	var list []report.Finding
-	for _, c := range byFalling(r.Clients, func(c *report.Client) int64 { return longestStall(c).Heartbeats.MaxStalledNano }) {
+	for _, c := range byFalling(r.Clients,
+		func(c *report.Client) int64 { return longestStall(c).Heartbeats.MaxStalledNano }) {
 		if c.Heartbeats.Stalled == 0 {
 			continue
 		}
 		worst := longestStall(c)
 		f := about(c, report.FindingStalled)
-		f.Text = fmt.Sprintf("the storage of client %s stalled: %s of %s was stuck for %s", c.Label, "a system call", words.ProcessName(worst),
+		f.Text = fmt.Sprintf("the storage of client %s stalled: %s of %s was stuck for %s", c.Label, "a system call",
+			words.ProcessName(worst),
 			human.Duration(worst.Heartbeats.MaxStalledNano))
 		f.Evidence = fmt.Sprintf("%s of %s said that a system call was stuck", human.Count(c.Heartbeats.Stalled),
 			words.Plural(c.Heartbeats.Answered+c.Heartbeats.Late, "heartbeat answer"))
@@ -114,11 +118,13 @@ func stalledStorage(r *report.Report) []report.Finding {
 	return list
 }
 
-// longestStall is the process of a client that had it; one without heartbeats for none.
+// longestStall returns the process of a client with the longest stall; one without heartbeats if
+// none stalled.
 func longestStall(c *report.Client) *report.Process {
 	var worst *report.Process
 	for k := range c.Processes {
-		if p := &c.Processes[k]; p.Heartbeats != nil && (worst == nil || p.Heartbeats.MaxStalledNano > worst.Heartbeats.MaxStalledNano) {
+		if p := &c.Processes[k]; p.Heartbeats != nil &&
+			(worst == nil || p.Heartbeats.MaxStalledNano > worst.Heartbeats.MaxStalledNano) {
 			worst = p
 		}
 	}

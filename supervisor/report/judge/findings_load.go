@@ -33,9 +33,11 @@ func clientBound(r *report.Report) []report.Finding {
 			continue
 		}
 		f := about(&r.Clients[i], report.FindingClientBound)
-		f.Text = fmt.Sprintf("client %s was bound by its own processor, not by the storage: %s", f.Client, andMore(names))
+		f.Text = fmt.Sprintf("client %s was bound by its own processor, not by the storage: %s", f.Client,
+			andMore(names))
 		f.Evidence = andMore(evidence)
-		f.Threshold = fmt.Sprintf("%v processors or more for each writer of a consumer, in at least half of its sampled intervals, not counting stalled ones", boundCPU)
+		f.Threshold = fmt.Sprintf("%v processors or more for each writer of a consumer, in at least half of its "+
+			"sampled intervals, not counting stalled ones", boundCPU)
 		list = append(list, f)
 	}
 	return list
@@ -59,7 +61,8 @@ func saturated(p *report.ProcessSeries, writers int) (text string, bound bool) {
 	if known < boundSampled || float64(hot) < boundShare*float64(known) {
 		return "", false
 	}
-	return fmt.Sprintf("%.4g processors or more in %d of %d intervals, %.2f on average", limit, hot, known, sum/float64(known)), true
+	return fmt.Sprintf("%.4g processors or more in %d of %d intervals, %.2f on average", limit, hot, known,
+		sum/float64(known)), true
 }
 
 // andMore lists texts, but no more than maxNamed.
@@ -112,7 +115,8 @@ func slow(group []*report.Client) []report.Finding {
 		rates[i] = float64(c.BytesPerSecond)
 	}
 	middle := median(rates)
-	slowest := slices.SortedStableFunc(slices.Values(group), func(a, b *report.Client) int { return cmp.Compare(a.BytesPerSecond, b.BytesPerSecond) })
+	slowest := slices.SortedStableFunc(slices.Values(group),
+		func(a, b *report.Client) int { return cmp.Compare(a.BytesPerSecond, b.BytesPerSecond) })
 	var list []report.Finding
 	for _, c := range slowest {
 		share := float64(c.BytesPerSecond) / middle
@@ -120,8 +124,10 @@ func slow(group []*report.Client) []report.Finding {
 			continue
 		}
 		f := about(c, report.FindingStraggler)
-		f.Text = fmt.Sprintf("client %s was slow: %s MB/s, %.0f %% of the median client", c.Label, human.Megabytes(c.BytesPerSecond), 100*share)
-		f.Evidence = fmt.Sprintf("median of %d clients with the same workload: %s MB/s", len(group), human.Megabytes(uint64(middle)))
+		f.Text = fmt.Sprintf("client %s was slow: %s MB/s, %.0f %% of the median client", c.Label,
+			human.Megabytes(c.BytesPerSecond), 100*share)
+		f.Evidence = fmt.Sprintf("median of %d clients with the same workload: %s MB/s", len(group),
+			human.Megabytes(uint64(middle)))
 		f.Threshold = fmt.Sprintf("below %.0f %% of the median", 100*stragglerRate)
 		list = append(list, f)
 	}
@@ -153,12 +159,14 @@ func apart(group []*report.Client) []report.Finding {
 	}
 	f := about(last, report.FindingStraggler)
 	f.Text = fmt.Sprintf("client %s was done %s after the first one", last.Label, human.Duration(spread))
-	f.Evidence = fmt.Sprintf("first done: %s at %s; last done: %s at %s", first.Label, words.TimeOfDay(0, doneAt(first)), last.Label, words.TimeOfDay(0, doneAt(last)))
-	f.Threshold = fmt.Sprintf("more than %.0f %% of the longest time of writing, which is %s", 100*stragglerSpread, human.Duration(longest))
+	f.Evidence = fmt.Sprintf("first done: %s at %s; last done: %s at %s", first.Label,
+		words.TimeOfDay(0, doneAt(first)), last.Label, words.TimeOfDay(0, doneAt(last)))
+	f.Threshold = fmt.Sprintf("more than %.0f %% of the longest time of writing, which is %s", 100*stragglerSpread,
+		human.Duration(longest))
 	return []report.Finding{f}
 }
 
-// doneAt is when a client ended its load, on the supervisor's clock.
+// doneAt returns when a client ended its load, on the supervisor's clock.
 func doneAt(c *report.Client) report.Stamp {
 	if c.StoppedAt != 0 {
 		return c.StoppedAt - report.Stamp(c.ClockOffsetNano)
@@ -202,8 +210,10 @@ func rolloverPenalty(r *report.Report) []report.Finding {
 		Threshold: fmt.Sprintf("%d times as high, with at least %d intervals of each", rolloverRatio, rolloverSampled)}
 	if len(ratios) < rolloverSampled || without < rolloverSampled {
 		f.Untold = true
-		f.Text = "whether chunk writes are slower where files roll over cannot be told: there are too few intervals to compare"
-		f.Evidence = fmt.Sprintf("%s of %s with rollovers, %d without of the same clients", words.Plural(uint64(with), "interval"), human.Duration(r.Series.ClientIntervalNano), without)
+		f.Text = "whether chunk writes are slower where files roll over cannot be told: there are too few intervals " +
+			"to compare"
+		f.Evidence = fmt.Sprintf("%s of %s with rollovers, %d without of the same clients",
+			words.Plural(uint64(with), "interval"), human.Duration(r.Series.ClientIntervalNano), without)
 		return []report.Finding{f}
 	}
 	ratio := median(ratios)
@@ -215,7 +225,8 @@ func rolloverPenalty(r *report.Report) []report.Finding {
 		word = "not slower"
 	}
 	f.Text = fmt.Sprintf("chunk writes are %s where files roll over: p99 is %.1f times as high", word, ratio)
-	f.Evidence = fmt.Sprintf("p99 of %d intervals with rollovers, over the median of those without of the same client: from %.1f to %.1f; %d without",
+	f.Evidence = fmt.Sprintf("p99 of %d intervals with rollovers, over the median of those without of the same "+
+		"client: from %.1f to %.1f; %d without",
 		len(ratios), slices.Min(ratios), slices.Max(ratios), without)
 	return []report.Finding{f}
 }

@@ -22,11 +22,13 @@ func silentClients(r *report.Report) []report.Finding {
 			if g.EndAt == 0 {
 				until = " and was silent still"
 			}
-			texts = append(texts, fmt.Sprintf("for %s from %s on%s", human.Duration(g.LengthNano), words.TimeOfDay(r.Run.StartedAt, g.At), until))
+			texts = append(texts, fmt.Sprintf("for %s from %s on%s", human.Duration(g.LengthNano),
+				words.TimeOfDay(r.Run.StartedAt, g.At), until))
 		}
 		f := about(c, report.FindingSilent)
 		f.Text = fmt.Sprintf("client %s said nothing %s, though its connection lived", c.Label, andMore(texts))
-		f.Evidence = fmt.Sprintf("it had declared heartbeats every %s, and its transport answered; what it was doing meanwhile nobody knows",
+		f.Evidence = fmt.Sprintf(
+			"it had declared heartbeats every %s, and its transport answered; what it was doing meanwhile is unknown",
 			human.Duration(c.Workload.HeartbeatIntervalNano))
 		if n := c.MessageGapsLeftOut; n > 0 {
 			f.Evidence += "; " + words.Plural(n, "more silence")
@@ -37,7 +39,7 @@ func silentClients(r *report.Report) []report.Finding {
 	return list
 }
 
-// longestGap is the longest message gap of a client, in nanoseconds.
+// longestGap returns the length of the longest message gap of a client, in nanoseconds.
 func longestGap(c *report.Client) int64 {
 	var longest int64
 	for _, g := range c.MessageGaps {
@@ -53,9 +55,11 @@ func supervisorPaused(r *report.Report) []report.Finding {
 	}
 	texts := make([]string, len(r.Run.Pauses))
 	for i, p := range r.Run.Pauses {
-		texts[i] = fmt.Sprintf("for %s from %s on", human.Duration(p.LengthNano), words.TimeOfDay(r.Run.StartedAt, p.At))
+		texts[i] = fmt.Sprintf("for %s from %s on", human.Duration(p.LengthNano),
+			words.TimeOfDay(r.Run.StartedAt, p.At))
 	}
-	f := report.Finding{Kind: report.FindingPaused, Text: "the supervisor itself did not run " + andMore(texts) + "; no client is blamed for that time"}
+	f := report.Finding{Kind: report.FindingPaused,
+		Text: "the supervisor itself did not run " + andMore(texts) + "; no client is blamed for that time"}
 	f.Evidence = "its own clock: it was stopped, suspended with its machine, or without processor time"
 	if n := r.Run.PausesLeftOut; n > 0 {
 		f.Evidence += "; " + words.Plural(n, "more pause")

@@ -8,7 +8,7 @@ import (
 	"bulkhead/supervisor/report/words"
 )
 
-// judgeLeftOut says which messages of a client are in no figure because of what they hold.
+// judgeLeftOut adds which messages of a client are in no figure because of what they hold.
 // What they were to tell is missing, however the load ended.
 func (v verdict) judgeLeftOut(c *report.Client) {
 	for _, why := range c.MalformedWhy {
@@ -16,7 +16,7 @@ func (v verdict) judgeLeftOut(c *report.Client) {
 	}
 }
 
-// leftOut are the findings about clients of which messages are in no figure. Those that only
+// leftOut returns the findings about clients of which messages are in no figure. Those that only
 // came too late are told as a contradiction.
 func leftOut(r *report.Report) []report.Finding {
 	var list []report.Finding
@@ -26,7 +26,8 @@ func leftOut(r *report.Report) []report.Finding {
 			continue
 		}
 		f := about(c, report.FindingLeftOut)
-		f.Text = fmt.Sprintf("the figures of client %s lack %s of what it said, because that cannot be", c.Label, words.Plural(c.Malformed, "message"))
+		f.Text = fmt.Sprintf("the figures of client %s leave out %s that cannot be true", c.Label,
+			words.Plural(c.Malformed, "message"))
 		f.Evidence, f.Threshold = c.MalformedFirst, "one message"
 		list = append(list, f)
 	}

@@ -9,7 +9,7 @@ import (
 	"bulkhead/supervisor/report/words"
 )
 
-// judgeLoss says that the journal lost what was acknowledged, if any session or handler
+// judgeLoss adds that the journal lost what was acknowledged, if any session or handler
 // proves it: it had an acknowledgement of what is not there.
 func (v verdict) judgeLoss(r *report.Report) {
 	var proof []string

@@ -15,16 +15,18 @@ func (v verdict) warnOfRestarts(run *report.Run) {
 		at := words.TimeOfDay(run.StartedAt, r.At)
 		switch r.Kind {
 		case report.RestartRestarted:
-			v.warn("the supervisor was killed and restarted at %s; %s", at, words.TakenUp(r))
+			v.warn("the supervisor was killed and restarted at %s; %s", at, words.Adopted(r))
 		case report.RestartUnknown:
-			v.warn("another supervisor took the run up at %s; %s", at, words.TakenUp(r))
+			v.warn("another supervisor resumed the run at %s; %s", at, words.Adopted(r))
 		}
 		if len(r.Changes) > 0 {
-			v.warn("the supervisor that took the run up at %s has other settings: %s", at, strings.Join(r.Changes, "; "))
+			v.warn("the supervisor that resumed the run at %s has other settings: %s", at,
+				strings.Join(r.Changes, "; "))
 		}
 		switch {
 		case r.TornMayBeAcknowledged:
-			v.warn("the journal's end was damaged at %s: %s set aside%s", at, words.Plural(r.TornBytes, "byte"), words.Because(r.Torn))
+			v.warn("the journal's end was damaged at %s: %s set aside%s", at, words.Plural(r.TornBytes, "byte"),
+				words.Because(r.Torn))
 		case r.TornBytes > 0 || r.Torn != "":
 			v.warn("the journal ended in the middle of a record at %s: %s set aside, never acknowledged%s",
 				at, words.Plural(r.TornBytes, "byte"), words.Because(r.Torn))

@@ -9,6 +9,7 @@ import (
 func (v verdict) warnOfShed(run *report.Run) {
 	for i := range run.Shed {
 		s := &run.Shed[i]
-		v.warn("%s shed %s%s", words.Were(s.Count, "connection"), words.ShedSpan(s, run.StartedAt), words.Because(s.Reason))
+		v.warn("%s shed %s%s", words.Were(s.Count, "connection"), words.ShedSpan(s, run.StartedAt),
+			words.Because(s.Reason))
 	}
 }

@@ -2,10 +2,10 @@ package judge
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"bulkhead/internal/human"
+	"bulkhead/internal/variation"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/words"
 )
@@ -30,33 +30,43 @@ func SteadyState(r *report.Report) []report.Finding {
 	if written == 0 {
 		return nil
 	}
-	f := report.Finding{Kind: report.FindingSteady, Threshold: fmt.Sprintf("coefficient of variation of the rate at most %v over %d intervals in a row or more",
-		SteadyVariation, steadyIntervals)}
+	f := report.Finding{Kind: report.FindingSteady,
+		Threshold: fmt.Sprintf("coefficient of variation of the rate at most %v over %d intervals in a row or more",
+			SteadyVariation, steadyIntervals)}
 	w, least := SteadyWindow(rates)
 	switch step := r.Series.IntervalNano; {
 	case w.To > w.From:
-		f.Text = fmt.Sprintf("the rate was steady from +%s on, for %s: %s MB/s", human.Duration(r.Series.OffsetNano+int64(w.From)*step), human.Duration(int64(w.To-w.From)*step), human.Megabytes(uint64(w.mean))) +
+		f.Text = fmt.Sprintf("the rate was steady from +%s on, for %s: %s MB/s",
+			human.Duration(r.Series.OffsetNano+int64(w.From)*step), human.Duration(int64(w.To-w.From)*step),
+			human.Megabytes(uint64(w.mean))) +
 			missing(r, w)
-		f.Evidence = fmt.Sprintf("coefficient of variation %.3f over %d intervals of %s", w.Variation, w.To-w.From, human.Duration(step))
+		f.Evidence = fmt.Sprintf("coefficient of variation %.3f over %d intervals of %s", w.Variation, w.To-w.From,
+			human.Duration(step))
 	case least < 0 && steadyEnds(r) > 0:
-		f.Text = fmt.Sprintf("the throughput was steady, as %s found by itself and ended for; since when in the whole run, %s of it do not tell",
+		f.Text = fmt.Sprintf("the throughput was steady, as %s found by itself and ended for; since when in the "+
+			"whole run, %s of it do not tell",
 			words.Plural(uint64(steadyEnds(r)), "client"), words.Plural(uint64(written), "interval"))
-		f.Evidence = fmt.Sprintf("something was written in %s of %s", words.Plural(uint64(written), "interval"), human.Duration(step))
+		f.Evidence = fmt.Sprintf("something was written in %s of %s", words.Plural(uint64(written), "interval"),
+			human.Duration(step))
 	case least < 0:
 		f.Untold = true
 		f.Text = "the run did not write long enough without a pause to tell whether its rate was steady"
-		f.Evidence = fmt.Sprintf("something was written in %s of %s", words.Plural(uint64(written), "interval"), human.Duration(step))
+		f.Evidence = fmt.Sprintf("something was written in %s of %s", words.Plural(uint64(written), "interval"),
+			human.Duration(step))
 	default:
 		f.Text = "the rate was never steady"
 		if n := steadyEnds(r); n > 0 {
-			f.Text = fmt.Sprintf("the rate of the whole run was never steady by this measure; %s ended because its own was, by stop_when", words.Plural(uint64(n), "client"))
+			f.Text = fmt.Sprintf(
+				"the rate of the whole run was never steady by this measure; %s ended because its own was, "+
+					"by stop_when", words.Plural(uint64(n), "client"))
 		}
-		f.Evidence = fmt.Sprintf("lowest coefficient of variation of %d intervals of %s in a row: %.3f", steadyIntervals, human.Duration(step), least)
+		f.Evidence = fmt.Sprintf("lowest coefficient of variation of %d intervals of %s in a row: %.3f",
+			steadyIntervals, human.Duration(step), least)
 	}
 	return []report.Finding{f}
 }
 
-// steadyEnds is how many clients ended their load because it was steady by what they were
+// steadyEnds returns how many clients ended their load because it was steady by what they were
 // told.
 func steadyEnds(r *report.Report) int {
 	n := 0
@@ -68,7 +78,7 @@ func steadyEnds(r *report.Report) int {
 	return n
 }
 
-// missing says how many clients wrote in a window, in the middle of its intervals, if that is
+// missing returns how many clients wrote in a window, in the middle of its intervals, if that is
 // not all who wrote in the run: a rate that is steady because others have gone is not the rate of all.
 func missing(r *report.Report, w Steady) string {
 	wrote := 0
@@ -93,29 +103,25 @@ type Steady struct {
 	mean, Variation float64
 }
 
-// SteadyWindow returns the longest window of intervals whose coefficient of variation
-// (standard deviation over mean) is at most steadyVariation, the earliest of several;
-// none if to is 0. None has an interval of rate 0. least is the lowest coefficient of a window
-// of steadyIntervals, or -1 if there is no such window.
+// SteadyWindow returns the longest window of intervals whose coefficient of variation is at most
+// SteadyVariation, the earliest of several; none if To is 0. None has an interval of rate 0. least
+// is the lowest coefficient of a window of steadyIntervals, or -1 if there is no such window.
 func SteadyWindow(rates []float64) (w Steady, least float64) {
 	least = -1
 	for from := range rates {
-		var sum, squares float64
+		var spread variation.Spread
 		for to := from; to < len(rates) && rates[to] > 0; to++ {
-			// In units of the first rate, so that the squares keep their precision.
-			x := rates[to] / rates[from]
-			sum, squares = sum+x, squares+x*x
-			n := float64(to + 1 - from)
+			spread.Add(rates[to])
+			n := to + 1 - from
 			if n < steadyIntervals {
 				continue
 			}
-			mean := sum / n
-			variation := math.Sqrt(max(squares/n-mean*mean, 0)*n/(n-1)) / mean
-			if n == steadyIntervals && (least < 0 || variation < least) {
-				least = variation
+			varies := spread.Coefficient()
+			if n == steadyIntervals && (least < 0 || varies < least) {
+				least = varies
 			}
-			if variation <= SteadyVariation && to+1-from > w.To-w.From {
-				w = Steady{from, to + 1, mean * rates[from], variation}
+			if varies <= SteadyVariation && n > w.To-w.From {
+				w = Steady{from, to + 1, spread.Mean(), varies}
 			}
 		}
 	}

@@ -37,7 +37,8 @@ func TestSteadyWindowIsTheLongest(t *testing.T) {
 			}
 		}
 		got, _ := SteadyWindow(rates)
-		if got.From != want.From || got.To != want.To || math.Abs(got.mean-want.mean) > 1 || math.Abs(got.Variation-want.Variation) > 1e-9 {
+		if got.From != want.From || got.To != want.To || math.Abs(got.mean-want.mean) > 1 ||
+			math.Abs(got.Variation-want.Variation) > 1e-9 {
 			t.Fatalf("of %v: %+v, want %+v", rates, got, want)
 		}
 	}

@@ -14,9 +14,10 @@ type verdict struct{ *report.Verdict }
 
 // Verdict returns the verdict on a report that is finished but for it. refused are the
 // clients that were turned away after they had said their names. A run without an end is
-// running if it goes on.
-func Verdict(r *report.Report, refused *tally.Tally[Refusal], goesOn bool) report.Verdict {
-	v := verdict{&report.Verdict{Running: goesOn && r.Run.End == "", Reasons: []string{}, Interruptions: []string{}, Warnings: []string{}}}
+// running if it continues.
+func Verdict(r *report.Report, refused *tally.Tally[Refusal], running bool) report.Verdict {
+	v := verdict{&report.Verdict{Running: running && r.Run.End == "", Reasons: []string{}, Interruptions: []string{},
+		Warnings: []string{}}}
 	v.judgeRunAndClients(r)
 	v.judgeRefused(r, refused)
 	if n := refused.LeftOut; n > 0 {
@@ -36,7 +37,7 @@ func Verdict(r *report.Report, refused *tally.Tally[Refusal], goesOn bool) repor
 	return *v.Verdict
 }
 
-// judgeRefused says which clients were turned away after they had said their names. Nothing
+// judgeRefused adds which clients were turned away after they had said their names. Nothing
 // is missing of one that was let in besides, as after a wrong token, or that is none of those
 // that are awaited by name.
 func (v verdict) judgeRefused(r *report.Report, refused *tally.Tally[Refusal]) {
@@ -54,7 +55,7 @@ func (v verdict) judgeRefused(r *report.Report, refused *tally.Tally[Refusal]) {
 	}
 }
 
-// judgeRunAndClients says what of the content is wrong, how the run ended, its sessions
+// judgeRunAndClients adds what of the content is wrong, how the run ended, its sessions
 // and their loads.
 func (v verdict) judgeRunAndClients(r *report.Report) {
 	for i := range r.Clients {
@@ -91,15 +92,16 @@ func (v verdict) judgeRun(run *report.Run, records uint64) {
 		v.partial("the journal is empty")
 	case v.Running:
 	case run.End == "":
-		v.partial("the run has no end: the supervisor was killed or is still running, or it could not write its journal")
+		v.partial(
+			"the run has no end: the supervisor was killed or is still running, or it could not write its journal")
 	case run.End == report.EndFailed:
-		v.partial("the supervisor could not go on%s", words.Because(run.EndDetail))
+		v.partial("the supervisor could not continue%s", words.Because(run.EndDetail))
 	case run.End == report.EndUnknown:
-		v.partial("the run ended, but nobody knows why%s", words.Because(run.EndDetail))
+		v.partial("the run ended for an unknown reason%s", words.Because(run.EndDetail))
 	}
 }
 
-// judgeOutcome says how a session did not end in order. rest is the session that has
+// judgeOutcome adds how a session did not end in order. rest is the session that has
 // what it lacks, or nil.
 func (v verdict) judgeOutcome(c, rest *report.Client, run *report.Run) {
 	more := words.Rest(rest)
@@ -122,7 +124,8 @@ func (v verdict) judgeJournal(j *report.Journal) {
 	switch d := j.Damage; {
 	case d == nil:
 	case d.MayBeAcknowledged:
-		v.partial("the journal's end cannot be read: %s at byte %d, %s%s", d.Segment, d.OffsetBytes, words.Plural(uint64(d.TornBytes), "byte"), words.Because(d.Why))
+		v.partial("the journal's end cannot be read: %s at byte %d, %s%s", d.Segment, d.OffsetBytes,
+			words.Plural(uint64(d.TornBytes), "byte"), words.Because(d.Why))
 	case d.Torn:
 		v.partial("the journal ends in the middle of a record: %s at byte %d, %s torn%s",
 			d.Segment, d.OffsetBytes, words.Plural(uint64(d.TornBytes), "byte"), words.Because(d.Why))
@@ -141,7 +144,7 @@ func (v verdict) judgeJournal(j *report.Journal) {
 // Refusal is a client that was turned away after it had said its name.
 type Refusal struct{ Name, Reason string }
 
-// word is what the verdict amounts to.
+// word returns what the verdict amounts to.
 func (v verdict) word() report.Word {
 	switch {
 	case v.Running:

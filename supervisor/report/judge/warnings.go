@@ -16,13 +16,14 @@ func (v verdict) warnOfClient(c *report.Client) {
 	case c.Outcome == report.OutcomeClosed && c.StopReason == "" && !c.Resent:
 		v.warn("client %s: closed without a Stop message", c.Label)
 	case c.StopReason == report.StopReserve:
-		v.warn("client %s: its load ended in order %s, where what is kept in reserve begins%s", c.Label, words.After(c), words.Because(c.StopDetail))
+		v.warn("client %s: its load ended in order %s, where what is kept in reserve begins%s", c.Label, words.After(c),
+			words.Because(c.StopDetail))
 	}
 	switch {
 	case c.Continues != 0:
 		v.warn("client %s: is the rest of session %d, delivered later by resend", c.Label, c.Continues)
 	case c.Resent && c.LastSeq > 0:
-		v.warn("client %s: was not there itself; its messages were delivered later by resend", c.Label)
+		v.warn("client %s: did not connect itself; its messages were delivered later by resend", c.Label)
 	}
 	v.warnOfAbsences(c)
 	v.warnOfMisses(c)
@@ -32,7 +33,8 @@ func (v verdict) warnOfClient(c *report.Client) {
 	}
 	v.warnOfVerification(c)
 	if c.UnknownFacts > 0 {
-		v.warn("client %s: %s of a newer client that this version does not know; they are in the journal, and not in these figures",
+		v.warn("client %s: %s of a newer client that this version does not know; they are in the journal, and not in "+
+			"these figures",
 			c.Label, words.Plural(c.UnknownFacts, "fact"))
 	}
 	if len(c.Shortened) > 0 {
@@ -40,7 +42,8 @@ func (v verdict) warnOfClient(c *report.Client) {
 		for _, f := range c.Shortened {
 			fields = append(fields, fmt.Sprintf("%s %s", f.Text, human.Count(f.Count)))
 		}
-		v.warn("client %s: texts or lists were longer than the protocol carries and were cut: %s", c.Label, strings.Join(fields, ", "))
+		v.warn("client %s: texts or lists were longer than the protocol carries and were cut: %s", c.Label,
+			strings.Join(fields, ", "))
 	}
 }
 
@@ -60,7 +63,8 @@ func (v verdict) warnOfAbsences(c *report.Client) {
 		}
 	}
 	if starved > 0 {
-		v.warn("client %s: starved%s: it was away because it did not get to run for %s", c.Label, words.Times(starved), human.Duration(starvedNano))
+		v.warn("client %s: starved%s: it was away because it did not get to run for %s", c.Label, words.Times(starved),
+			human.Duration(starvedNano))
 	}
 	if gone > 0 {
 		v.warn("client %s: its network was gone%s, for %s", c.Label, words.Times(gone), human.Duration(goneNano))
@@ -94,7 +98,7 @@ func (v verdict) warnOfMisses(c *report.Client) {
 	}
 }
 
-// nameWorkers says of the workers of a client with one kind of end how they ended.
+// nameWorkers adds how the workers of a client with one kind of end ended.
 func nameWorkers(say func(format string, args ...any), c *report.Client, kind func(*report.Process) bool) {
 	var named []*report.Process
 	for i := range c.Processes {

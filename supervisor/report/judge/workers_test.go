@@ -14,13 +14,15 @@ import (
 func TestFailingConsumersAreFew(t *testing.T) {
 	c := &report.Client{Label: "a", Processes: make([]report.Process, 9)}
 	for i := range c.Processes {
-		c.Processes[i] = report.Process{Kind: report.KindConsumer, Index: uint32(i), FailingSince: 1, Writes: &report.Writes{}}
+		c.Processes[i] = report.Process{Kind: report.KindConsumer, Index: uint32(i), FailingSince: 1,
+			Writes: &report.Writes{}}
 	}
 	c.Processes[0].Exit = &report.Exit{Class: report.ExitCrash}
 	c.Processes[1].Exit = &report.Exit{Class: report.ExitClean}
 	v := verdict{new(report.Verdict)}
 	v.nameFailing(c)
-	if len(v.Reasons) != 4 || !strings.HasPrefix(v.Reasons[0], "client a: consumer 1 ") || v.Reasons[3] != "client a: 5 more consumers failed to the end" {
+	if len(v.Reasons) != 4 || !strings.HasPrefix(v.Reasons[0], "client a: consumer 1 ") ||
+		v.Reasons[3] != "client a: 5 more consumers failed to the end" {
 		t.Errorf("reasons %q", v.Reasons)
 	}
 }
@@ -37,8 +39,10 @@ func TestWarningsOfMissedHeartbeats(t *testing.T) {
 	}
 	clean, crashed := &report.Exit{Class: report.ExitClean}, &report.Exit{Class: report.ExitCrash}
 	c := &report.Client{Label: "a", Processes: []report.Process{
-		{Kind: report.KindClient}, missed(report.KindConsumer, 0, 3, clean), missed(report.KindConsumer, 1, 0, clean), missed(report.KindConsumer, 2, 9, crashed),
-		missed(report.KindConsumer, 3, 1, nil), missed(report.KindConsumer, 4, 1, clean), missed(report.KindMonitor, 0, 1, clean),
+		{Kind: report.KindClient}, missed(report.KindConsumer, 0, 3, clean), missed(report.KindConsumer, 1, 0, clean),
+		missed(report.KindConsumer, 2, 9, crashed),
+		missed(report.KindConsumer, 3, 1, nil), missed(report.KindConsumer, 4, 1, clean),
+		missed(report.KindMonitor, 0, 1, clean),
 	}}
 	v := verdict{new(report.Verdict)}
 	v.warnOfMisses(c)

@@ -12,7 +12,8 @@ import (
 
 // csvHead names the columns of CSV.
 var csvHead = []string{"run", "session", "client", "host", "interval", "start", "after_seconds", "interval_seconds",
-	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano", "response_p99_nano", "corrupt_blocks", "verdict", "outcome", "load"}
+	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano", "response_p99_nano",
+	"corrupt_blocks", "verdict", "outcome", "load"}
 
 // CSV writes one row for each client and interval, as RFC 4180 has it, with a row of
 // names first. A latency is empty where nothing was written. A name that a spreadsheet
@@ -43,8 +44,10 @@ func csvClient(r *report.Report, out *csv.Writer, c *report.Client, s *report.Cl
 		after := int64(i) * step
 		span := r.SpanNano(i, step)
 		err := out.Write([]string{
-			harmless(r.Run.ID), strconv.FormatUint(uint64(c.Session), 10), harmless(c.Label), harmless(c.Host), strconv.Itoa(i),
-			(r.Series.StartAt + report.Stamp(after)).UTC().Format(report.StampLayout), seconds(r.Series.OffsetNano + after), seconds(span),
+			harmless(r.Run.ID), strconv.FormatUint(uint64(c.Session), 10), harmless(c.Label), harmless(c.Host),
+			strconv.Itoa(i),
+			(r.Series.StartAt + report.Stamp(after)).UTC().Format(report.StampLayout),
+			seconds(r.Series.OffsetNano + after), seconds(span),
 			strconv.FormatUint(bytes, 10), strconv.FormatUint(report.PerSecond(bytes, span), 10),
 			strconv.FormatUint(s.Rollovers[i], 10), strconv.FormatUint(s.Errors[i], 10),
 			nanoOrEmpty(s.P99Nano[i]), nanoOrEmpty(s.MaxNano[i]), nanoOrEmpty(valueAt(s.ResponseP99Nano, i, -1)),
@@ -62,7 +65,7 @@ func seconds(nano int64) string {
 	return strconv.FormatFloat(float64(nano)/1e9, 'f', -1, 64)
 }
 
-// valueAt is value i of a list, or none of an empty one.
+// valueAt returns value i of a list, or none if the list is empty.
 func valueAt[T any](list []T, i int, none T) T {
 	if len(list) == 0 {
 		return none

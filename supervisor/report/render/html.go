@@ -93,7 +93,8 @@ func newDocument(entry string) (*document, error) {
 		Library: "/*\n" + read("vendor/uPlot-LICENSE") + "\n*/\n" + read("vendor/uPlot.iife.min.js") + "\n",
 		Program: program,
 	}
-	page.Policy = fmt.Sprintf("default-src 'none'; script-src %s %s; style-src %s; img-src data:; base-uri 'none'; form-action 'none'",
+	page.Policy = fmt.Sprintf(
+		"default-src 'none'; script-src %s %s; style-src %s; img-src data:; base-uri 'none'; form-action 'none'",
 		source(page.Library), source(page.Program), source(page.Style))
 	return page, missing
 }

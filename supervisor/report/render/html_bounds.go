@@ -14,6 +14,8 @@ const (
 	pageRejections  = 1_000
 	pageConnections = 10_000
 	pageCorruptions = 5_000
+	// pageDeclared is bytes of labels and of what consumers write, as report.MaxDeclaredBytes.
+	pageDeclared = 8 << 20
 )
 
 // bounded returns the report as the page shows it: itself, with lists that are too long
@@ -24,7 +26,9 @@ func bounded(r *report.Report) *report.Report {
 	b.Handlers, b.HandlersLeftOut = newestOf(r.Handlers, pageHandlers, r.HandlersLeftOut)
 	b.Rejections, b.RejectionsLeftOut = newestOf(r.Rejections, pageRejections, r.RejectionsLeftOut)
 	var connections, rollovers, corruptions int
+	wanted := make([]int, len(r.Clients))
 	for i := range r.Clients {
+		wanted[i] = r.Clients[i].DeclaredBytes()
 		connections += len(r.Clients[i].Connections)
 		corruptions += len(r.Clients[i].Corruptions)
 		for _, p := range r.Clients[i].Processes {
@@ -34,8 +38,10 @@ func bounded(r *report.Report) *report.Report {
 		}
 	}
 	b.Clients = slices.Clone(r.Clients)
+	declared := report.EqualShare(wanted, pageDeclared)
 	for i := range b.Clients {
 		c := &b.Clients[i]
+		c.CutDeclared(declared)
 		keep := share(len(c.Connections), connections, pageConnections)
 		c.Connections, c.ConnectionsLeftOut = newestOf(c.Connections, keep, c.ConnectionsLeftOut)
 		first := share(len(c.Corruptions), corruptions, pageCorruptions)
@@ -88,7 +94,7 @@ func slowestOf(files []report.Rollover, limit int) []report.Rollover {
 	return kept
 }
 
-// took is how long all phases of the file together were, in nanoseconds.
+// took returns how long all phases of the file together were, in nanoseconds.
 func took(f *report.Rollover) int64 {
 	return f.CreateNano + f.WriteNano + f.SyncNano + f.CloseNano
 }

@@ -78,7 +78,8 @@ func (b *bundler) add(name string, from []string) error {
 	from = append(slices.Clone(from), name)
 	if m, ok := b.known[name]; ok {
 		if m == nil {
-			return fmt.Errorf("modules import each other in a circle: %s; move what both need to a module of its own", strings.Join(from[slices.Index(from, name):], " imports "))
+			return fmt.Errorf("modules import each other in a circle: %s; move what both need to a module of its own",
+				strings.Join(from[slices.Index(from, name):], " imports "))
 		}
 		return nil
 	}
@@ -100,7 +101,8 @@ func (b *bundler) add(name string, from []string) error {
 		}
 		for _, want := range i.names {
 			if exports := b.known[i.from].exports; !slices.Contains(exports, want) {
-				return fmt.Errorf("page/%s:%d: %s is imported from %s, which exports %s", name, i.line, want, i.from, orNothing(exports))
+				return fmt.Errorf("page/%s:%d: %s is imported from %s, which exports %s", name, i.line, want, i.from,
+					orNothing(exports))
 			}
 		}
 	}
@@ -129,7 +131,9 @@ func parseModule(name, text string) (*module, error) {
 		case trimmed == "" || strings.HasPrefix(trimmed, "//"):
 			continue
 		case strings.Count(line, "`")%2 != 0:
-			return nil, fmt.Errorf("page/%s:%d: %q begins or ends a text of several lines, which cannot be joined; put it in one line", name, n, line)
+			return nil, fmt.Errorf(
+				"page/%s:%d: %q begins or ends a text of several lines, which cannot be joined; put it in one line",
+				name, n, line)
 		case importForm.MatchString(line) && !code:
 			parts := importForm.FindStringSubmatch(line)
 			names := strings.Split(parts[1], ", ")
@@ -138,7 +142,8 @@ func parseModule(name, text string) (*module, error) {
 					return nil, err
 				}
 			}
-			m.imports = append(m.imports, moduleImport{line: n, from: path.Join(path.Dir(name), parts[2]), names: names})
+			m.imports = append(m.imports, moduleImport{line: n, from: path.Join(path.Dir(name), parts[2]),
+				names: names})
 			continue
 		case exportForm.MatchString(line):
 			word := exportForm.FindStringSubmatch(line)[1]
@@ -148,7 +153,8 @@ func parseModule(name, text string) (*module, error) {
 			m.exports = append(m.exports, word)
 			line, code = strings.TrimPrefix(line, "export "), true
 		case moduleWord.MatchString(line) || dynamicForm.MatchString(line):
-			return nil, fmt.Errorf("page/%s:%d: %q cannot be joined; allowed are %s before all code, and %s", name, n, line, importsAllowed, exportsAllowed)
+			return nil, fmt.Errorf("page/%s:%d: %q cannot be joined; allowed are %s before all code, and %s", name, n,
+				line, importsAllowed, exportsAllowed)
 		default:
 			code = true
 		}
@@ -174,7 +180,7 @@ func (m *module) write(b *strings.Builder) {
 	b.WriteString("\n})();\n")
 }
 
-// variable is what a module's exports are called in the page. The dollar keeps it apart from
+// variable returns what a module's exports are called in the page. The dollar keeps it apart from
 // all names in modules.
 func variable(name string) string {
 	return "$" + strings.ReplaceAll(strings.TrimSuffix(name, ".js"), "/", "$")

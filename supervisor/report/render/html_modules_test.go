@@ -16,8 +16,10 @@ import (
 // browsers are the names that modules may use without importing them: those of the language,
 // those of browsers, and the library's.
 var browsers = []string{
-	"Array", "Boolean", "Date", "Float64Array", "Infinity", "JSON", "Map", "Math", "Number", "Object", "Set", "String", "undefined",
-	"ResizeObserver", "addEventListener", "devicePixelRatio", "document", "getComputedStyle", "innerHeight", "innerWidth", "matchMedia",
+	"Array", "Boolean", "Date", "Float64Array", "Infinity", "JSON", "Map", "Math", "Number", "Object", "Set", "String",
+	"undefined",
+	"ResizeObserver", "addEventListener", "devicePixelRatio", "document", "getComputedStyle", "innerHeight",
+	"innerWidth", "matchMedia",
 	"uPlot",
 }
 
@@ -37,7 +39,8 @@ func TestPageModulesAreExplicit(t *testing.T) {
 			t.Fatal(err)
 		}
 		free, exports := spoken(t, name, string(text))
-		if diff := cmp.Diff(slices.Sorted(slices.Values(exports)), slices.Sorted(slices.Values(m.exports))); diff != "" {
+		if diff := cmp.Diff(slices.Sorted(slices.Values(exports)),
+			slices.Sorted(slices.Values(m.exports))); diff != "" {
 			t.Errorf("page/%s: what a parser finds exported (-) and the bundle exports (+) differ:\n%s", name, diff)
 		}
 		for _, i := range m.imports {
@@ -77,7 +80,8 @@ func TestPagesTakeEveryModule(t *testing.T) {
 		}
 		for _, m := range b.ordered {
 			taken[m.name] = true
-			if entry == CompareEntry && m.name == "script/model.js" || entry == reportEntry && strings.HasPrefix(m.name, "compare/") {
+			if entry == CompareEntry && m.name == "script/model.js" ||
+				entry == reportEntry && strings.HasPrefix(m.name, "compare/") {
 				t.Errorf("%s comes to import %s, which reads the data of another page", entry, m.name)
 			}
 		}
@@ -153,30 +157,46 @@ func TestBundleRefuses(t *testing.T) {
 		want  string
 	}{
 		"a circle": {
-			map[string]string{"a.js": `import { b } from "./b.js";`, "b.js": "import { c } from \"./c.js\";\nexport const b = c;", "c.js": "import { b } from \"./b.js\";\nexport const c = b;"},
+			map[string]string{"a.js": `import { b } from "./b.js";`,
+				"b.js": "import { c } from \"./c.js\";\nexport const b = c;",
+				"c.js": "import { b } from \"./b.js\";\nexport const c = b;"},
 			"in a circle: b.js imports c.js imports b.js; move",
 		},
-		"itself":                  {map[string]string{"a.js": `import { a } from "./a.js";`}, "in a circle: a.js imports a.js"},
-		"a file that is not":      {map[string]string{"a.js": "\n// A.\nimport { b } from \"./b.js\";"}, "page/a.js:3: importing from page/b.js: "},
-		"an entry that is not":    {map[string]string{}, "page/a.js: file does not exist"},
-		"a name that is not":      {map[string]string{"a.js": "// A.\nimport { b, d } from \"./b.js\";", "b.js": exports}, "page/a.js:2: d is imported from b.js, which exports b, c"},
-		"of what exports nothing": {map[string]string{"a.js": `import { b } from "./b.js";`, "b.js": "const b = 1;"}, "page/a.js:1: b is imported from b.js, which exports nothing"},
-		"a name twice":            {map[string]string{"a.js": "import { b, c } from \"./b.js\";\nimport { b } from \"./b.js\";", "b.js": exports}, "page/a.js:2: b is imported or exported in line 1 already"},
-		"late":                    {map[string]string{"a.js": "b();\nimport { b } from \"./b.js\";", "b.js": exports}, `page/a.js:2: "import { b } from \"./b.js\";" cannot be joined; allowed are import {`},
-		"renamed":                 {map[string]string{"a.js": `import { b as d } from "./b.js";`, "b.js": exports}, `page/a.js:1: "import { b as d }`},
-		"all":                     {map[string]string{"a.js": `import * as b from "./b.js";`, "b.js": exports}, "page/a.js:1: "},
-		"a default":               {map[string]string{"a.js": `import b from "./b.js";`, "b.js": exports}, "page/a.js:1: "},
-		"no name":                 {map[string]string{"a.js": `import "./b.js";`, "b.js": exports}, "page/a.js:1: "},
-		"a package":               {map[string]string{"a.js": `import { b } from "b";`}, "page/a.js:1: "},
-		"of an address":           {map[string]string{"a.js": `import { b } from "https://example.com/b.js";`}, "page/a.js:1: "},
-		"when it runs":            {map[string]string{"a.js": "\nconst b = await import(\"./b.js\");"}, "page/a.js:2: "},
-		"of many lines":           {map[string]string{"a.js": "import {\n  b,\n} from \"./b.js\";", "b.js": exports}, "page/a.js:1: "},
-		"an exported variable":    {map[string]string{"a.js": "// A.\nexport let b = 1;"}, `page/a.js:2: "export let b = 1;" cannot be joined`},
-		"an exported default":     {map[string]string{"a.js": "export default function b() {}"}, "page/a.js:1: "},
-		"an exported list":        {map[string]string{"a.js": "const b = 1;\nexport { b };"}, "page/a.js:2: "},
-		"exported parts":          {map[string]string{"a.js": "export const { b } = {};"}, "page/a.js:1: "},
-		"a text of many lines":    {map[string]string{"a.js": "const b = `c\n// d`;"}, "page/a.js:1: "},
-		"indented":                {map[string]string{"a.js": "  export const b = 1;"}, "page/a.js:1: "},
+		"itself": {map[string]string{"a.js": `import { a } from "./a.js";`},
+			"in a circle: a.js imports a.js"},
+		"a file that is not": {map[string]string{"a.js": "\n// A.\nimport { b } from \"./b.js\";"},
+			"page/a.js:3: importing from page/b.js: "},
+		"an entry that is not": {map[string]string{}, "page/a.js: file does not exist"},
+		"a name that is not": {map[string]string{"a.js": "// A.\nimport { b, d } from \"./b.js\";",
+			"b.js": exports}, "page/a.js:2: d is imported from b.js, which exports b, c"},
+		"of what exports nothing": {map[string]string{"a.js": `import { b } from "./b.js";`, "b.js": "const b = 1;"},
+			"page/a.js:1: b is imported from b.js, which exports nothing"},
+		"a name twice": {map[string]string{
+			"a.js": "import { b, c } from \"./b.js\";\nimport { b } from \"./b.js\";", "b.js": exports},
+			"page/a.js:2: b is imported or exported in line 1 already"},
+		"late": {map[string]string{"a.js": "b();\nimport { b } from \"./b.js\";", "b.js": exports},
+			`page/a.js:2: "import { b } from \"./b.js\";" cannot be joined; allowed are import {`},
+		"renamed": {map[string]string{"a.js": `import { b as d } from "./b.js";`, "b.js": exports},
+			`page/a.js:1: "import { b as d }`},
+		"all": {map[string]string{"a.js": `import * as b from "./b.js";`, "b.js": exports},
+			"page/a.js:1: "},
+		"a default": {map[string]string{"a.js": `import b from "./b.js";`, "b.js": exports},
+			"page/a.js:1: "},
+		"no name":   {map[string]string{"a.js": `import "./b.js";`, "b.js": exports}, "page/a.js:1: "},
+		"a package": {map[string]string{"a.js": `import { b } from "b";`}, "page/a.js:1: "},
+		"of an address": {map[string]string{"a.js": `import { b } from "https://example.com/b.js";`},
+			"page/a.js:1: "},
+		"when it runs": {map[string]string{"a.js": "\nconst b = await import(\"./b.js\");"},
+			"page/a.js:2: "},
+		"of many lines": {map[string]string{"a.js": "import {\n  b,\n} from \"./b.js\";", "b.js": exports},
+			"page/a.js:1: "},
+		"an exported variable": {map[string]string{"a.js": "// A.\nexport let b = 1;"},
+			`page/a.js:2: "export let b = 1;" cannot be joined`},
+		"an exported default":  {map[string]string{"a.js": "export default function b() {}"}, "page/a.js:1: "},
+		"an exported list":     {map[string]string{"a.js": "const b = 1;\nexport { b };"}, "page/a.js:2: "},
+		"exported parts":       {map[string]string{"a.js": "export const { b } = {};"}, "page/a.js:1: "},
+		"a text of many lines": {map[string]string{"a.js": "const b = `c\n// d`;"}, "page/a.js:1: "},
+		"indented":             {map[string]string{"a.js": "  export const b = 1;"}, "page/a.js:1: "},
 	} {
 		script, err := bundle(pageFiles(of.files), "a.js")
 		if err == nil || !strings.Contains(err.Error(), of.want) {

@@ -22,7 +22,9 @@ func TestPageProgramMakesNoMarkup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, word := range []string{"</", "<!--", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser", "createContextualFragment", "localStorage", "sessionStorage", "fetch(", "XMLHttpRequest"} {
+		for _, word := range []string{"</", "<!--", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write",
+			"eval(", "new Function", "DOMParser", "createContextualFragment", "localStorage", "sessionStorage",
+			"fetch(", "XMLHttpRequest"} {
 			if strings.Contains(page.Program, word) {
 				t.Errorf("the program of %s says %s", entry, word)
 			}
@@ -51,7 +53,8 @@ func TestPagePolicy(t *testing.T) {
 			policy = pagetest.Attribute(meta, "content")
 		}
 	}
-	if !strings.HasPrefix(policy, "default-src 'none'; ") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") {
+	if !strings.HasPrefix(policy, "default-src 'none'; ") || strings.Contains(policy, "unsafe") ||
+		strings.Contains(policy, "*") {
 		t.Errorf("the policy is %q", policy)
 	}
 	programs := 0
@@ -71,7 +74,8 @@ func TestPagePolicy(t *testing.T) {
 
 // A parser of HTML finds the report in the page as it was put there.
 func TestPageHoldsTheReport(t *testing.T) {
-	for name, r := range map[string]*report.Report{"hostile": invented.HostileReport(), "few": invented.Few.Report(), "empty": folded.All(t, story.EmptyRun(t))} {
+	for name, r := range map[string]*report.Report{"hostile": invented.HostileReport(), "few": invented.Few.Report(),
+		"empty": folded.All(t, story.EmptyRun(t))} {
 		want, err := json.Marshal(bounded(r))
 		if err != nil {
 			t.Fatal(err)
@@ -117,7 +121,8 @@ func TestPageIsBounded(t *testing.T) {
 			if p.Rollovers != nil {
 				files += len(p.Rollovers.List)
 				left += p.Rollovers.LeftOut
-				kept = kept || slices.ContainsFunc(p.Rollovers.List, func(f report.Rollover) bool { return f.SyncNano == slowest.SyncNano })
+				kept = kept || slices.ContainsFunc(p.Rollovers.List,
+					func(f report.Rollover) bool { return f.SyncNano == slowest.SyncNano })
 			}
 		}
 	}
@@ -133,8 +138,10 @@ func TestPageIsBounded(t *testing.T) {
 	if c := b.Clients[0]; c.Connections[len(c.Connections)-1].Peer != "newest" || c.ConnectionsLeftOut == 0 {
 		t.Errorf("the newest connection is not kept, or %d are counted as left out", c.ConnectionsLeftOut)
 	}
-	if len(b.Handlers) != pageHandlers || b.HandlersLeftOut != uint64(before-pageHandlers) || len(b.Rejections) != pageRejections || b.RejectionsLeftOut == 0 {
-		t.Errorf("%d handlers with %d left out, %d rejections with %d left out", len(b.Handlers), b.HandlersLeftOut, len(b.Rejections), b.RejectionsLeftOut)
+	if len(b.Handlers) != pageHandlers || b.HandlersLeftOut != uint64(before-pageHandlers) ||
+		len(b.Rejections) != pageRejections || b.RejectionsLeftOut == 0 {
+		t.Errorf("%d handlers with %d left out, %d rejections with %d left out", len(b.Handlers), b.HandlersLeftOut,
+			len(b.Rejections), b.RejectionsLeftOut)
 	}
 	if len(r.Handlers) != before || len(r.Clients[3].Processes[0].Rollovers.List) != 2000 {
 		t.Error("bounding changed the report itself")

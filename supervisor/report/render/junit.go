@@ -16,15 +16,16 @@ import (
 // shownInJUnit is how many corruptions JUnit lists.
 const shownInJUnit = 100
 
-// The form that continuous-integration servers read as JUnit's.
+// JunitSuites is the form that continuous-integration servers read as JUnit's.
 type JunitSuites struct {
 	XMLName  xml.Name   `xml:"testsuites"`
 	Tests    int        `xml:"tests,attr"`
 	Failures int        `xml:"failures,attr"`
-	Suite    junitSuite `xml:"testsuite"`
+	Suite    JunitSuite `xml:"testsuite"`
 }
 
-type junitSuite struct {
+// JunitSuite is the one suite in it: the run.
+type JunitSuite struct {
 	Name      string      `xml:"name,attr"`
 	Tests     int         `xml:"tests,attr"`
 	Failures  int         `xml:"failures,attr"`
@@ -36,29 +37,33 @@ type junitSuite struct {
 	Cases     []JunitCase `xml:"testcase"`
 }
 
+// JunitCase is one thing that may fail: an assertion, a client or a part of the verdict.
 type JunitCase struct {
 	Class   string        `xml:"classname,attr"`
 	Name    string        `xml:"name,attr"`
 	Time    string        `xml:"time,attr"`
-	Failure *junitFailure `xml:"failure"`
+	Failure *JunitFailure `xml:"failure"`
 }
 
-type junitFailure struct {
+// JunitFailure says what failed.
+type JunitFailure struct {
 	Message string `xml:"message,attr"`
 	Type    string `xml:"type,attr"` // the case's class; some readers insist on one
 	Text    string `xml:",chardata"`
 }
 
 // JUnit writes the report as JUnit XML: a case for the run, which fails when the report is
-// not complete, one for each client, which fails for any outcome but closed and for a load that is not whole, one for the content of
+// not complete, one for each client, which fails for any outcome but closed and for a load that is
+// not whole, one for the content of
 // the files if any was verified, which fails if a block is corrupt, and one for each asserted
 // threshold. An error is w's.
 func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
-	suite := junitSuite{Name: "bulkhead", Time: seconds(r.Run.LengthNano), Hostname: r.Run.Host.Name}
+	suite := JunitSuite{Name: "bulkhead", Time: seconds(r.Run.LengthNano), Hostname: r.Run.Host.Name}
 	if r.Run.StartedAt != 0 {
 		suite.Timestamp = r.Run.StartedAt.UTC().Format("2006-01-02T15:04:05")
 	}
-	suite.add("run", human.OrDash(r.Run.ID), r.Run.LengthNano, !r.Complete(), string(r.Verdict.Word)+": "+words.Headline(r),
+	suite.add("run", human.OrDash(r.Run.ID), r.Run.LengthNano, !r.Complete(),
+		string(r.Verdict.Word)+": "+words.Headline(r),
 		strings.Join(slices.Concat(r.Verdict.Reasons, r.Verdict.Interruptions), "\n"))
 	for i := range r.Clients {
 		c := &r.Clients[i]
@@ -69,10 +74,12 @@ func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
 		suite.add("client", name, 0, true, "absent", "it is expected and never came")
 	}
 	if n := int(r.Run.ExpectedClients) - int(r.Run.JoinedClients); n > 0 && len(r.Run.AbsentNames) == 0 {
-		suite.add("client", "expected clients", 0, true, "absent", fmt.Sprintf("%d of %d never came; a name counts once", n, r.Run.ExpectedClients))
+		suite.add("client", "expected clients", 0, true,
+			"absent", fmt.Sprintf("%d of %d never came; a name counts once", n, r.Run.ExpectedClients))
 	}
 	if w := &r.Totals.Writes; w.VerifiedBytes > 0 || words.RunBadContent(r) != "" {
-		suite.add("content", "verification", 0, words.RunBadContent(r) != "", words.RunBadContent(r), strings.Join(places(r), "\n"))
+		suite.add("content", "verification", 0, words.RunBadContent(r) != "", words.RunBadContent(r),
+			strings.Join(places(r), "\n"))
 	}
 	for _, a := range asserted {
 		suite.add("assert", a.Assertion.String(), 0, !a.Holds, a.String(), "")
@@ -93,17 +100,17 @@ func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
 }
 
 // add adds a case. message and text are used if it failed.
-func (s *junitSuite) add(class, name string, nano int64, failed bool, message, text string) {
+func (s *JunitSuite) add(class, name string, nano int64, failed bool, message, text string) {
 	c := JunitCase{Class: "bulkhead." + class, Name: name, Time: seconds(nano)}
 	if failed {
-		c.Failure = &junitFailure{Message: message, Type: class, Text: text}
+		c.Failure = &JunitFailure{Message: message, Type: class, Text: text}
 		s.Failures++
 	}
 	s.Tests++
 	s.Cases = append(s.Cases, c)
 }
 
-// places lists where content is corrupt, and what is there.
+// places returns where content is corrupt, and what was found instead.
 func places(r *report.Report) []string {
 	var list []string
 	for i := range r.Clients {
@@ -113,7 +120,8 @@ func places(r *report.Report) []string {
 				return append(list, "and more in report.json")
 			}
 			of := &c.Corruptions[j]
-			list = append(list, fmt.Sprintf("%s %s; expected %s; found %s", c.Label, words.Place(of), human.OrDash(of.Expected), human.OrDash(of.Found)))
+			list = append(list, fmt.Sprintf("%s %s; expected %s; found %s", c.Label, words.Place(of),
+				human.OrDash(of.Expected), human.OrDash(of.Found)))
 		}
 	}
 	return list

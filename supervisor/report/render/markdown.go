@@ -50,10 +50,12 @@ func Markdown(r *report.Report, w io.Writer, asserted []judge.Result) error {
 // Ticket is a Markdown report in the making.
 type Ticket struct{ Out bytes.Buffer }
 
+// Line adds a line.
 func (m *Ticket) Line(format string, args ...any) {
 	fmt.Fprintf(&m.Out, format+"\n", args...)
 }
 
+// Heading adds a heading with an empty line around it.
 func (m *Ticket) Heading(text string) {
 	m.Line("")
 	if text != "" {
@@ -126,6 +128,9 @@ func (m *Ticket) figures(r *report.Report) {
 	}
 	m.Row("length", human.Duration(r.Run.LengthNano))
 	m.Row("supervisor", "bulkhead "+human.OrDash(r.Run.Version)+" on "+words.Host(&r.Run.Host))
+	if how := words.Sandbox(r.Run.Sandbox); how != "" {
+		m.Row("sandbox", how)
+	}
 	m.Row("clients", attendanceLine(&r.Run))
 	if len(r.Clients) > 0 {
 		m.Row("written", writesLine(&r.Totals.Writes))
@@ -173,12 +178,14 @@ func (m *Ticket) clients(list []report.Client) {
 		return
 	}
 	m.Heading("Clients")
-	m.Line("| client | outcome | runtime | bytes | MB/s | p50 | p99 | p99.9 | max | response p99 | corrupt blocks | errors | resumes |")
+	m.Line("| client | outcome | runtime | bytes | MB/s | p50 | p99 | p99.9 | max | response p99 | corrupt blocks | " +
+		"errors | resumes |")
 	m.Line("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
 	for i := range list[:min(len(list), shownInTicket)] {
 		c := &list[i]
 		l := &c.ChunkWrite
-		m.Row(human.Abridge(c.Label, 40), c.Outcome, human.Duration(c.RuntimeNano), human.Size(c.Bytes), human.Megabytes(c.BytesPerSecond),
+		m.Row(human.Abridge(c.Label, 40), c.Outcome, human.Duration(c.RuntimeNano), human.Size(c.Bytes),
+			human.Megabytes(c.BytesPerSecond),
 			percentile(l, l.P50Nano), percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano),
 			responseP99(&c.Writes), human.Count(c.CorruptBlocks), human.Count(c.Errors), human.Count(c.Resumes))
 	}
@@ -188,8 +195,10 @@ func (m *Ticket) clients(list []report.Client) {
 // special are the characters that mean something to Markdown, or to what reads it: HTML, a
 // link, a mention, a reference to a ticket. Sites look for the last two in what they have
 // made of the Markdown, so these are taken apart by a space without width.
-var special = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;",
-	"&", "&amp;", "|", `\|`, "~", `\~`, "#", "#&#8203;", "@", "@&#8203;", "\n", "; ", "://", "&#58;//", "www.", "www&#46;")
+var special = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">",
+	"&gt;",
+	"&", "&amp;", "|", `\|`, "~", `\~`, "#", "#&#8203;", "@", "@&#8203;", "\n", "; ", "://", "&#58;//", "www.",
+	"www&#46;")
 
 // Md makes a text mean nothing but itself in Markdown.
 func Md(text string) string { return special.Replace(text) }

@@ -65,6 +65,7 @@ type Page struct {
 	rests map[uint32]*report.Client // what was delivered later, by the session it is the rest of
 }
 
+// Line adds a line.
 func (p *Page) Line(format string, args ...any) {
 	p.Out.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 }
@@ -91,7 +92,7 @@ func (p *Page) fact(name, format string, args ...any) {
 	}
 }
 
-// elsewhere says how many things of a list are not shown.
+// elsewhere prints how many things of a list are not shown.
 func (p *Page) elsewhere(hidden int, things string) {
 	if hidden > 0 {
 		p.Line("%s%s more %s in report.json", Indent, human.Count(uint64(hidden)), things)

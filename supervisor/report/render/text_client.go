@@ -14,7 +14,7 @@ import (
 	"bulkhead/supervisor/report/words"
 )
 
-// detailed are the clients that the text shows in detail, in order of arrival: of many,
+// detailed returns the clients that the text shows in detail, in order of arrival: of many,
 // those that did not close, then those of which there is something else to say.
 func detailed(r *report.Report) []*report.Client {
 	list := make([]*report.Client, 0, len(r.Clients))
@@ -56,7 +56,7 @@ func (p *Page) client(c *report.Client) {
 		p.fact("begun", "in run %s, which has no message of it", b.Run)
 	}
 	p.fact("machine", "%s, pid %d, bulkhead %s", human.OrDash(c.Host), c.Pid, human.OrDash(c.Version))
-	p.fact("labels", "%s", labelsLine(c.Labels))
+	p.fact("labels", "%s", labelsLine(c))
 	p.workload(&c.Workload)
 	p.fact("load ended", "%s", stopLine(c))
 	p.fact("written", "%s", writesLine(&c.Writes))
@@ -66,9 +66,12 @@ func (p *Page) client(c *report.Client) {
 	p.fact("clock", "%s", clockLine(c))
 	switch {
 	case c.Continues != 0 && c.ContinuesGapless:
-		p.fact("delivered", "later by resend, after the client's own end; it goes on where session %d ends", c.Continues)
+		p.fact("delivered", "later by resend, after the client's own end; it continues where session %d ends",
+			c.Continues)
 	case c.Continues != 0:
-		p.fact("delivered", "later by resend, after the client's own end; messages are missing between session %d and this one", c.Continues)
+		p.fact("delivered",
+			"later by resend, after the client's own end; messages are missing between session %d and this one",
+			c.Continues)
 	case c.Resent:
 		p.fact("delivered", "later by resend, after the client's own end")
 	}
@@ -100,15 +103,18 @@ func (p *Page) workload(w *report.Workload) {
 	p.elsewhere(len(lines)-shownProcesses, "kinds of consumers")
 }
 
-func labelsLine(labels map[string]string) string {
-	parts := make([]string, 0, len(labels))
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		parts = append(parts, key+"="+labels[key])
+func labelsLine(c *report.Client) string {
+	parts := make([]string, 0, len(c.Labels))
+	if c.LabelsLeftOut > 0 {
+		parts = append(parts, words.Plural(c.LabelsLeftOut, "label")+" left out")
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.Labels)) {
+		parts = append(parts, key+"="+c.Labels[key])
 	}
 	return human.Shorten(strings.Join(parts, ", "), PageWidth-15)
 }
 
-// sizes is one size, or a range of them.
+// sizes returns a size, or a range of sizes.
 func sizes(low, high uint64) string {
 	if low == high {
 		return human.Size(low)
@@ -120,10 +126,11 @@ func stopLine(c *report.Client) string {
 	if c.StopReason == "" {
 		return "no Stop message; the last message came after " + human.Duration(c.RuntimeNano)
 	}
-	return fmt.Sprintf("%s, after %s%s", stopWords(c.StopReason), human.Duration(c.RuntimeNano), words.Because(c.StopDetail))
+	return fmt.Sprintf("%s, after %s%s", stopWords(c.StopReason), human.Duration(c.RuntimeNano),
+		words.Because(c.StopDetail))
 }
 
-// stopWords are a reason as the text says it.
+// stopWords returns a reason as the text says it.
 func stopWords(reason string) string {
 	switch reason {
 	case report.StopSteady:
@@ -158,7 +165,7 @@ func clockLine(c *report.Client) string {
 	return fmt.Sprintf("%s %s the supervisor's, as the client arrived", human.Duration(off), where)
 }
 
-// connections prints how connections took up and left the session, one event a
+// connections prints how connections joined and left the session, one event a
 // line.
 func (p *Page) connections(c *report.Client) {
 	events := connectionEvents(c)
@@ -187,14 +194,16 @@ func connectionEvents(c *report.Client) []event {
 		n := &c.Connections[i]
 		text := fmt.Sprintf("connected from %s to handler %d", human.OrDash(n.Peer), n.HandlerPid)
 		if n.Resumed {
-			text = fmt.Sprintf("resumed after message %s from %s on handler %d", human.Count(n.ResumeAfter), human.OrDash(n.Peer), n.HandlerPid)
+			text = fmt.Sprintf("resumed after message %s from %s on handler %d", human.Count(n.ResumeAfter),
+				human.OrDash(n.Peer), n.HandlerPid)
 			if n.LastEnd != "" {
 				text += "; it had seen: " + n.LastEnd
 			}
 		}
 		events = append(events, event{n.AttachedAt, text})
 		if n.KeptThroughRestarts > 0 {
-			events = append(events, event{n.LastKeptAt, "the same connection goes on" + throughRestarts(n.KeptThroughRestarts)})
+			events = append(events, event{n.LastKeptAt,
+				"the same connection continues" + throughRestarts(n.KeptThroughRestarts)})
 		}
 		if n.DetachedAt != 0 {
 			events = append(events, event{n.AwayFrom(), "away" + awayText(n) + words.Because(n.DetachCause)})
@@ -206,7 +215,7 @@ func connectionEvents(c *report.Client) []event {
 	return events
 }
 
-// throughRestarts says how many restarts of the supervisor a connection outlived.
+// throughRestarts returns how many restarts of the supervisor a connection outlived.
 func throughRestarts(n uint64) string {
 	if n == 1 {
 		return " after a restart or upgrade of the supervisor"
@@ -214,7 +223,7 @@ func throughRestarts(n uint64) string {
 	return fmt.Sprintf(" after %s restarts and upgrades of the supervisor", human.Count(n))
 }
 
-// awayText says in brackets why the client was away after a connection, if that is
+// awayText returns in brackets why the client was away after a connection, if that is
 // known and the cause does not begin with it.
 func awayText(n *report.Connection) string {
 	words := words.Away(n.AwayWhy)

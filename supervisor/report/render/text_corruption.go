@@ -27,7 +27,8 @@ func (p *Page) corruptions() {
 }
 
 func (p *Page) corruption(c *report.Client, of *report.Corruption) {
-	lines := human.Wrap(fmt.Sprintf("%s %s %s", c.Label, words.Offset(c.StartedAt, of.FoundAt), words.Place(of)), PageWidth-len(Indent)-2)
+	lines := human.Wrap(fmt.Sprintf("%s %s %s", c.Label, words.Offset(c.StartedAt, of.FoundAt), words.Place(of)),
+		PageWidth-len(Indent)-2)
 	for i, line := range lines {
 		if i == 0 {
 			p.Line("%s- %s", Indent, line)
@@ -45,7 +46,7 @@ func (p *Page) corruption(c *report.Client, of *report.Corruption) {
 	}
 }
 
-// verifiedLine says what was read back; "" if nothing was.
+// verifiedLine returns what was read back; "" if nothing was.
 func verifiedLine(w *report.Writes) string {
 	if w.VerifiedBytes == 0 && w.CorruptBlocks == 0 {
 		return ""

@@ -17,13 +17,15 @@ func (p *Page) handlers() {
 		return
 	}
 	p.Heading("HANDLERS")
-	t := table.New(">pid", "client", ">lifetime", ">cpu user", ">system", ">peak memory", ">messages", ">received", "exit", "cause")
+	t := table.New(">pid", "client", ">lifetime", ">cpu user", ">system", ">peak memory", ">messages", ">received",
+		"exit", "cause")
 	t.Names = "client"
 	shown := notable(p.Handlers, shownHandlers)
 	for _, h := range shown {
 		client := human.Abridge(words.HandlerClient(h), table.MaxShownName)
 		if h.Exit == nil {
-			t.Row(words.Pid(h.Pid), client, human.None, human.None, human.None, human.None, human.None, human.None, "unknown", "no exit in the journal")
+			t.Row(words.Pid(h.Pid), client, human.None, human.None, human.None, human.None, human.None, human.None,
+				"unknown", "no exit in the journal")
 			continue
 		}
 		e := h.Exit
@@ -38,7 +40,7 @@ func (p *Page) handlers() {
 	}
 }
 
-// lifetime is how long a process lived, or a dash if nobody knows.
+// lifetime returns how long a process lived, or a dash if that is unknown.
 func lifetime(e *report.Exit) string {
 	if e.StartedAt == 0 || e.EndedAt == 0 {
 		return human.None
@@ -46,7 +48,7 @@ func lifetime(e *report.Exit) string {
 	return human.Duration(report.Between(e.StartedAt, e.EndedAt))
 }
 
-// received is what the handler read, or a dash if it did not live to say.
+// received returns what the handler read, or a dash if it did not live to say.
 func received(h *report.Handler) string {
 	if h.ReceivedBytes == 0 && h.ConnectionEnd == "" {
 		return human.None
@@ -54,7 +56,7 @@ func received(h *report.Handler) string {
 	return human.Size(h.ReceivedBytes)
 }
 
-// handlerCause is why a handler ended: how its connection did, if the handler
+// handlerCause returns why a handler ended: how its connection did, if the handler
 // ended in order and said so.
 func handlerCause(h *report.Handler) string {
 	if h.Exit.Class == report.ExitClean {

@@ -43,7 +43,8 @@ func (p *Page) processes(c *report.Client, shown []*report.Process) {
 	p.Line("%sprocesses (client's clock, from its start at %s)", Indent, words.TimeOfDay(p.Run.StartedAt, c.StartedAt))
 	t := table.New("process", ">pid", ">start", ">runtime", "exit", ">cpu user", ">system", ">peak memory", "cause")
 	for _, q := range shown {
-		cells := []string{words.ProcessName(q), words.Pid(q.Pid), words.Offset(c.StartedAt, q.StartedAt), human.Duration(q.RuntimeNano)}
+		cells := []string{words.ProcessName(q), words.Pid(q.Pid), words.Offset(c.StartedAt, q.StartedAt),
+			human.Duration(q.RuntimeNano)}
 		switch {
 		case q.Exit != nil:
 			cells = append(cells, exitCells(q.Exit)...)
@@ -58,7 +59,7 @@ func (p *Page) processes(c *report.Client, shown []*report.Process) {
 	p.elsewhere(len(c.Processes)-len(shown), "processes")
 }
 
-// exitCells are the columns about a process's end. That one ended in order, when it was
+// exitCells returns the columns about a process's end. That one ended in order, when it was
 // asked to, needs no cause.
 func exitCells(e *report.Exit) []string {
 	cause := words.CauseBeyond(e)
@@ -68,8 +69,8 @@ func exitCells(e *report.Exit) []string {
 	return append(append([]string{words.Exit(e.Class)}, usageCells(e)...), cause)
 }
 
-// usageCells are the columns about what a process used. wait4(2) tells only its parent:
-// a dash is what nobody knows. No process has a peak of 0.
+// usageCells returns the columns about what a process used. wait4(2) tells only its parent:
+// a dash stands for what is unknown. No process has a peak of 0.
 func usageCells(e *report.Exit) []string {
 	user, system, peak := human.None, human.None, human.None
 	if e.MaxResidentBytes > 0 {

@@ -41,7 +41,8 @@ func (p *Page) rejections() {
 		if g.Count == 1 {
 			last = ""
 		}
-		t.Row(human.Count(g.Count), words.TimeOfDay(p.Run.StartedAt, g.FirstAt), last, human.Shorten(from, 48), human.Abridge(g.ClientName, table.MaxShownName), g.Reason)
+		t.Row(human.Count(g.Count), words.TimeOfDay(p.Run.StartedAt, g.FirstAt), last, human.Shorten(from, 48),
+			human.Abridge(g.ClientName, table.MaxShownName), g.Reason)
 	}
 	t.Write(&p.Out, Indent, PageWidth)
 	p.elsewhere(hidden, "reasons of rejected connections")

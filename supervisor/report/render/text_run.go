@@ -22,6 +22,9 @@ func (p *Page) run() {
 		human.OrDash(run.Version), human.OrDash(run.GoVersion), run.Pid, human.OrDash(run.Listen))
 	p.restarts()
 	p.fact("host", "%s", words.Host(&run.Host))
+	if how := words.Sandbox(run.Sandbox); how != "" {
+		p.fact("sandbox", "%s", how)
+	}
 	p.fact("clients", "%s", attendanceLine(run))
 	p.fact("messages", "%s", p.messagesLine())
 	if len(p.Clients) > 0 {
@@ -31,7 +34,7 @@ func (p *Page) run() {
 	p.fact("verified", "%s", verifiedLine(&t.Writes))
 }
 
-// attendanceLine says how many clients were expected, and who of them came.
+// attendanceLine returns how many clients were expected, and who of them came.
 func attendanceLine(run *report.Run) string {
 	text := fmt.Sprintf("%d expected, %d joined", run.ExpectedClients, run.JoinedClients)
 	if len(run.ExpectedNames) > 0 {
@@ -65,7 +68,7 @@ func (p *Page) latencies(w *report.Writes) {
 	}
 }
 
-// ending says how the run ended.
+// ending returns how the run ended.
 func (p *Page) ending() string {
 	switch p.Run.End {
 	case "":
@@ -103,16 +106,18 @@ func (p *Page) restarts() {
 		r := &list[max(len(list)-ShownRestarts, 0)+i]
 		word := r.Kind
 		if word == report.RestartUnknown {
-			word = "taken up"
+			word = "restarted"
 		}
-		p.fact(word, "%s (%s): bulkhead %s (%s), pid %d; %s", words.TimeOfDay(p.Run.StartedAt, r.At), words.Offset(p.Run.StartedAt, r.At),
-			human.OrDash(r.Version), human.OrDash(r.GoVersion), r.Pid, words.TakenUp(r))
+		p.fact(word, "%s (%s): bulkhead %s (%s), pid %d; %s", words.TimeOfDay(p.Run.StartedAt, r.At),
+			words.Offset(p.Run.StartedAt, r.At),
+			human.OrDash(r.Version), human.OrDash(r.GoVersion), r.Pid, words.Adopted(r))
 	}
 }
 
-// writesLine says how much was written, at what rate.
+// writesLine returns how much was written, at what rate.
 func writesLine(w *report.Writes) string {
-	text := fmt.Sprintf("%s in %s and %s", human.Size(w.Bytes), words.Plural(w.Chunks, "chunk"), words.Plural(w.Files, "file"))
+	text := fmt.Sprintf("%s in %s and %s", human.Size(w.Bytes), words.Plural(w.Chunks, "chunk"),
+		words.Plural(w.Files, "file"))
 	var notes []string
 	if w.PartialFiles > 0 {
 		notes = append(notes, human.Count(w.PartialFiles)+" partial")
@@ -124,7 +129,8 @@ func writesLine(w *report.Writes) string {
 		text += " (" + strings.Join(notes, ", ") + ")"
 	}
 	if w.BytesPerSecond > 0 {
-		text += fmt.Sprintf("; %s MB/s over %s of writing", human.Megabytes(w.BytesPerSecond), human.Duration(w.WritingNano))
+		text += fmt.Sprintf("; %s MB/s over %s of writing", human.Megabytes(w.BytesPerSecond),
+			human.Duration(w.WritingNano))
 	}
 	if w.Errors == 0 {
 		return text + "; no errors"
@@ -151,14 +157,16 @@ func (p *Page) clients() {
 		c := &p.Clients[i]
 		l := &c.ChunkWrite
 		h := &c.Heartbeats
-		t.Row(human.Abridge(c.Label, table.MaxShownName), c.Outcome, human.Duration(c.RuntimeNano), human.Size(c.Bytes), human.Megabytes(c.BytesPerSecond),
-			percentile(l, l.P50Nano), percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano), responseP99(&c.Writes),
+		t.Row(human.Abridge(c.Label, table.MaxShownName), c.Outcome, human.Duration(c.RuntimeNano), human.Size(c.Bytes),
+			human.Megabytes(c.BytesPerSecond),
+			percentile(l, l.P50Nano), percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano),
+			responseP99(&c.Writes),
 			fmt.Sprintf("%d/%d/%d", h.Answered, h.Late, h.Missed), human.UnlessZero(c.Resumes), p.contentAndCause(c))
 	}
 	t.Write(&p.Out, Indent, PageWidth)
 }
 
-// responseP99 is what stands in a table; nothing without a rate.
+// responseP99 returns what stands in a table; nothing without a rate.
 func responseP99(w *report.Writes) string {
 	if !w.Response.Known() {
 		return ""
@@ -166,7 +174,7 @@ func responseP99(w *report.Writes) string {
 	return human.Duration(w.Response.P99Nano)
 }
 
-// cause is why a session is in the state it is in.
+// cause returns why a session is in the state it is in.
 func (p *Page) cause(c *report.Client) string {
 	if _, why := words.Shortfall(p.Report, c); why != "" {
 		return why
@@ -174,7 +182,7 @@ func (p *Page) cause(c *report.Client) string {
 	return words.EndCause(c)
 }
 
-// contentAndCause is cause, but what is wrong with the content comes first.
+// contentAndCause returns cause, but what is wrong with the content comes first.
 func (p *Page) contentAndCause(c *report.Client) string {
 	words, cause := words.BadContent(c), p.cause(c)
 	if words == "" || cause == "" {
@@ -183,7 +191,7 @@ func (p *Page) contentAndCause(c *report.Client) string {
 	return words + "; " + cause
 }
 
-// percentile is one of l's values, or a dash if l is of nothing.
+// percentile returns one of l's values, or a dash if l is of nothing.
 func percentile(l *report.Latency, nano int64) string {
 	if l.Count == 0 {
 		return human.None

@@ -29,7 +29,8 @@ func (p *Page) silences(c *report.Client) {
 			more++
 			continue
 		}
-		t.Row(words.TimeOfDay(p.Run.StartedAt, e.At), words.Offset(p.Run.StartedAt, e.At), human.Duration(report.Between(e.At, e.EndAt)),
+		t.Row(words.TimeOfDay(p.Run.StartedAt, e.At), words.Offset(p.Run.StartedAt, e.At),
+			human.Duration(report.Between(e.At, e.EndAt)),
 			strings.TrimPrefix(e.Text, c.Label+": "))
 	}
 	p.section("missed heartbeats and stalls (supervisor's clock, from the start of the run)", t)

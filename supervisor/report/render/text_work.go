@@ -14,7 +14,8 @@ import (
 
 // writes prints what each consumer wrote.
 func (p *Page) writes(shown []*report.Process) {
-	t := table.New("process", ">bytes", ">chunks", ">MB/s", ">p50", ">p99", ">p99.9", ">max", ">response p99", ">sync p50/max",
+	t := table.New("process", ">bytes", ">chunks", ">MB/s", ">p50", ">p99", ">p99.9", ">max", ">response p99",
+		">sync p50/max",
 		">verified", ">corrupt", ">errors", "last error")
 	for _, q := range shown {
 		w := q.Writes
@@ -22,7 +23,8 @@ func (p *Page) writes(shown []*report.Process) {
 			continue
 		}
 		l := &w.ChunkWrite
-		t.Row(words.ProcessName(q), human.Size(w.Bytes), human.Count(w.Chunks), human.Megabytes(w.BytesPerSecond), percentile(l, l.P50Nano),
+		t.Row(words.ProcessName(q), human.Size(w.Bytes), human.Count(w.Chunks), human.Megabytes(w.BytesPerSecond),
+			percentile(l, l.P50Nano),
 			percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano), responseP99(w), syncs(w),
 			sizeUnlessZero(w.VerifiedBytes), human.UnlessZero(w.CorruptBlocks), human.UnlessZero(w.Errors), w.LastError)
 	}
@@ -32,14 +34,16 @@ func (p *Page) writes(shown []*report.Process) {
 // rollovers prints the finished files of a client: a line for each consumer, and
 // the newest files.
 func (p *Page) rollovers(c *report.Client, shown []*report.Process) {
-	t := table.New("process", ">files", ">partial", ">recycled", "size", ">create p50/max", ">write p50/max", ">sync p50/max", ">close p50/max")
+	t := table.New("process", ">files", ">partial", ">recycled", "size", ">create p50/max", ">write p50/max",
+		">sync p50/max", ">close p50/max")
 	var newest []finished
 	for _, q := range shown {
 		r := q.Rollovers
 		if r == nil || r.Files == 0 {
 			continue
 		}
-		t.Row(words.ProcessName(q), human.Count(r.Files), human.UnlessZero(r.Partial), human.UnlessZero(r.Recycled), sizes(r.SmallestBytes, r.LargestBytes),
+		t.Row(words.ProcessName(q), human.Count(r.Files), human.UnlessZero(r.Partial), human.UnlessZero(r.Recycled),
+			sizes(r.SmallestBytes, r.LargestBytes),
 			typical(&r.Create), typical(&r.Write), typical(&r.Sync), typical(&r.Close))
 		for j := range r.List {
 			newest = append(newest, finished{words.ProcessName(q), &r.List[j]})
@@ -68,13 +72,15 @@ func (p *Page) files(c *report.Client, list []finished) {
 	t := table.New(">closed", "process", ">file", ">size", ">create", ">write", ">sync", ">close", "note", "path")
 	t.KeepEnd = true // the file names
 	for _, f := range list {
-		t.Row(words.Offset(c.StartedAt, f.ClosedAt), f.process, fmt.Sprintf("#%d", f.FileIndex), human.Size(f.SizeBytes),
-			human.Duration(f.CreateNano), human.Duration(f.WriteNano), human.Duration(f.SyncNano), human.Duration(f.CloseNano), note(f.Rollover), human.OrDash(f.Path))
+		t.Row(words.Offset(c.StartedAt, f.ClosedAt), f.process, fmt.Sprintf("#%d", f.FileIndex),
+			human.Size(f.SizeBytes),
+			human.Duration(f.CreateNano), human.Duration(f.WriteNano), human.Duration(f.SyncNano),
+			human.Duration(f.CloseNano), note(f.Rollover), human.OrDash(f.Path))
 	}
 	t.Write(&p.Out, Indent+Indent, PageWidth)
 }
 
-// note is what is special about a file.
+// note returns what is unusual about a file.
 func note(r *report.Rollover) string {
 	var notes []string
 	if r.Partial {
@@ -92,7 +98,7 @@ func note(r *report.Rollover) string {
 	return strings.Join(notes, ", ")
 }
 
-// typical is the median and the maximum.
+// typical returns the median and the maximum.
 func typical(l *report.Latency) string {
 	if l.Count == 0 {
 		return human.None
@@ -100,7 +106,7 @@ func typical(l *report.Latency) string {
 	return human.Duration(l.P50Nano) + "/" + human.Duration(l.MaxNano)
 }
 
-// syncs are the syncs of a consumer that does more than one for each file; nothing for
+// syncs returns the syncs of a consumer that does more than one for each file; nothing for
 // others, whose rollovers say it.
 func syncs(w *report.Writes) string {
 	if !w.Phases.Sync.Known() || w.Phases.Sync.Count <= w.Files {

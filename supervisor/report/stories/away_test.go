@@ -18,7 +18,8 @@ func TestAClientThatLeavesAHungHandlerFirst(t *testing.T) {
 		a := s.Arrive("a", 1, 1, 4001, 0)
 		a.Start()
 		exit := func() {
-			s.Handler(1, 1, 4001, bulkheadv1.ExitClass_EXIT_CLASS_HANG, "hung: it has answered nothing for 6.4s; killed", false)
+			s.Handler(1, 1, 4001, bulkheadv1.ExitClass_EXIT_CLASS_HANG,
+				"hung: it has answered nothing for 6.4s; killed", false)
 		}
 		s.At(6 * time.Second)
 		if !late {
@@ -34,7 +35,8 @@ func TestAClientThatLeavesAHungHandlerFirst(t *testing.T) {
 		if got := r.Clients[0].Connections[0].AwayWhy; got != report.AwayHandler {
 			t.Errorf("its end late: %v: %q, want %q", late, got, report.AwayHandler)
 		}
-		if text := strings.Join(r.Verdict.Warnings, "\n"); strings.Contains(text, "network was gone") || !strings.Contains(text, "handler 4001 (a) hung: it has answered nothing for 6.4s; killed") {
+		if text := strings.Join(r.Verdict.Warnings, "\n"); strings.Contains(text, "network was gone") ||
+			!strings.Contains(text, "handler 4001 (a) hung: it has answered nothing for 6.4s; killed") {
 			t.Errorf("its end late: %v: warnings %s", late, text)
 		}
 	}

@@ -33,7 +33,9 @@ func TestWaitingIsNoPartOfTheSeries(t *testing.T) {
 			if err := f.Add(r); err != nil {
 				t.Fatal(err)
 			}
-			if s := f.SoFar().Series; len(f.Order) > 0 && (s.IntervalNano != fold.BaseInterval || s.Intervals > 22) {
+			soFar := f.SoFar()
+			s := soFar.Series
+			if len(soFar.Clients) > 0 && (s.IntervalNano != fold.BaseInterval || s.Intervals > 22) {
 				t.Fatalf("%s: live, %d intervals of %v", name, s.Intervals, time.Duration(s.IntervalNano))
 			}
 		}
@@ -48,7 +50,8 @@ func TestWaitingIsNoPartOfTheSeries(t *testing.T) {
 			t.Errorf("%s: the series is %v long", name, length)
 		}
 		if story.Sum(s.Total.Bytes) != r.Totals.Bytes || r.Totals.Bytes == 0 || len(s.Total.Bytes) != s.Intervals {
-			t.Errorf("%s: %d bytes in %d intervals, %d in the run", name, story.Sum(s.Total.Bytes), len(s.Total.Bytes), r.Totals.Bytes)
+			t.Errorf("%s: %d bytes in %d intervals, %d in the run", name, story.Sum(s.Total.Bytes), len(s.Total.Bytes),
+				r.Totals.Bytes)
 		}
 		if got := s.Total.Bytes[s.Intervals-want.Intervals:]; wait.before > 0 && !slices.Equal(got, want.Total.Bytes) {
 			t.Errorf("%s: bytes %v\nwant %v", name, got, want.Total.Bytes)
@@ -56,7 +59,8 @@ func TestWaitingIsNoPartOfTheSeries(t *testing.T) {
 		if stated := strings.Contains(s.ReducedText, "of the run on"); stated != (s.OffsetNano > 0) {
 			t.Errorf("%s: %q", name, s.ReducedText)
 		}
-		if rows := len(strings.Split(string(written(t, func(w io.Writer) error { return render.CSV(r, w) })), "\r\n")); rows > 2*23+2 {
+		if rows := len(strings.Split(string(written(t, func(w io.Writer) error { return render.CSV(r, w) })),
+			"\r\n")); rows > 2*23+2 {
 			t.Errorf("%s: %d rows of CSV", name, rows)
 		}
 	}
@@ -101,10 +105,12 @@ func TestShardsThatBeginElsewhereMergeToTheWhole(t *testing.T) {
 			backwards = append(backwards, sessions[n][0])
 			shard := folded.All(t, slices.Concat(run, sessions[n])).Series
 			if shard.IntervalNano > want.IntervalNano {
-				t.Fatalf("a shard has intervals of %v, the whole of %v", time.Duration(shard.IntervalNano), time.Duration(want.IntervalNano))
+				t.Fatalf("a shard has intervals of %v, the whole of %v", time.Duration(shard.IntervalNano),
+					time.Duration(want.IntervalNano))
 			}
 			for i := range shard.Intervals {
-				place := int((shard.OffsetNano+int64(i)*shard.IntervalNano)/want.IntervalNano - want.OffsetNano/want.IntervalNano)
+				place := int((shard.OffsetNano+
+					int64(i)*shard.IntervalNano)/want.IntervalNano - want.OffsetNano/want.IntervalNano)
 				merged[place] += shard.Total.Bytes[i]
 				chunks[place] += shard.Total.Chunks[i]
 			}
@@ -124,13 +130,15 @@ func TestShardsThatBeginElsewhereMergeToTheWhole(t *testing.T) {
 // The charts of the page cover the load, and say when in the run that was.
 func TestPageBeginsWithTheFirstClient(t *testing.T) {
 	w := show(t, folded.All(t, story.Idle(t, 12*time.Minute, 12*time.Minute)), pagetest.Desk)
-	for _, got := range pagetest.Ask[[]string](w, `[...new Set([...document.querySelectorAll(".plot[data-from]")].map((n) => Number(n.dataset.from).toFixed(0) + " to " + Number(n.dataset.to).toFixed(0)))]`) {
+	for _, got := range pagetest.Ask[[]string](w,
+		`[...new Set([...document.querySelectorAll(".plot[data-from]")].map((n) => Number(n.dataset.from).toFixed(0) + " to " + Number(n.dataset.to).toFixed(0)))]`) {
 		if got != "719 to 741" {
 			t.Errorf("a chart shows %s, want 719 to 741", got)
 		}
 	}
 	checkDrawn(t, w, some("throughput"))
-	if text := pagetest.Ask[string](w, `document.getElementById("reduced").textContent`); !strings.Contains(text, "from +12m") && !strings.Contains(text, "from +11m59s") {
+	if text := pagetest.Ask[string](w, `document.getElementById("reduced").textContent`); !strings.Contains(text,
+		"from +12m") && !strings.Contains(text, "from +11m59s") {
 		t.Errorf("under the charts: %q", text)
 	}
 	w.Screenshot("idle")

@@ -20,7 +20,7 @@ import (
 	"bulkhead/supervisor/report/compare"
 )
 
-// showCompared is show for a comparison.
+// showCompared shows a comparison.
 func showCompared(t *testing.T, a, b *report.Report, size pagetest.Size) *pagetest.Window {
 	t.Helper()
 	var out bytes.Buffer
@@ -55,7 +55,8 @@ func showFile(t *testing.T, file string, size pagetest.Size) *pagetest.Window {
 var comparedInks = map[string][]string{"throughput": {"s0", "s1"}, "latency": {"s0", "s1"}, "percentiles": {"s0", "s1"}}
 
 func TestComparisonDrawsBothRuns(t *testing.T) {
-	a, b := folded.All(t, story.Loaded(t, 1, 500, time.Millisecond)), folded.All(t, story.Loaded(t, 2, 440, 1300*time.Microsecond))
+	a, b := folded.All(t, story.Loaded(t, 1, 500, time.Millisecond)), folded.All(t,
+		story.Loaded(t, 2, 440, 1300*time.Microsecond))
 	b.Clients[0].Workload.Consumers[1].ChunkSizeBytes = 4 * story.Mib
 	w := showCompared(t, a, b, pagetest.Desk)
 	checkDrawn(t, w, comparedInks)
@@ -63,12 +64,14 @@ func TestComparisonDrawsBothRuns(t *testing.T) {
 	w.Dark(true)
 	checkDrawn(t, w, comparedInks)
 	text := spaced(pagetest.Ask[string](w, "document.body.innerText"))
-	for _, want := range []string{"Significantly different in B: throughput -1", "1 MiB, 4 MiB", "significant: B is worse", "steady, +"} {
+	for _, want := range []string{"Significantly different in B: throughput -1", "1 MiB, 4 MiB",
+		"significant: B is worse", "steady, +"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q in\n%s", want, text)
 		}
 	}
-	if at := strings.Index(text, "Configured differently"); at < 0 || at > strings.Index(text, "Differences and their spread") {
+	if at := strings.Index(text, "Configured differently"); at < 0 ||
+		at > strings.Index(text, "Differences and their spread") {
 		t.Error("what was configured differently does not come first")
 	}
 	for _, of := range []string{"p50_nano", "p999_nano", "max_nano"} {
@@ -77,15 +80,18 @@ func TestComparisonDrawsBothRuns(t *testing.T) {
 	}
 	w.Hover("#percentiles .u-over", pagetest.Point{X: 0.4, Y: 0.5})
 	w.Hover("#percentiles .u-over", pagetest.Point{X: 0.5, Y: 0.5})
-	pagetest.Await(w, `!document.getElementById("tip").hidden && document.getElementById("tip").textContent.includes("took no longer than")`)
+	pagetest.Await(w,
+		`!document.getElementById("tip").hidden && document.getElementById("tip").textContent.includes("took no longer than")`)
 }
 
 // A drag zooms both charts over time.
 func TestComparisonZooms(t *testing.T) {
-	w := showCompared(t, folded.All(t, story.Loaded(t, 1, 500, time.Millisecond)), folded.All(t, story.Loaded(t, 2, 440, time.Millisecond)), pagetest.Desk)
+	w := showCompared(t, folded.All(t, story.Loaded(t, 1, 500, time.Millisecond)),
+		folded.All(t, story.Loaded(t, 2, 440, time.Millisecond)), pagetest.Desk)
 	w.Drag("#throughput .u-over", pagetest.Point{X: 0.25, Y: 0.5}, pagetest.Point{X: 0.5, Y: 0.5})
 	pagetest.Await(w, `!document.getElementById("zoom-reset").disabled`)
-	for _, got := range pagetest.Ask[[]string](w, `[...document.querySelectorAll(".plot[data-from]")].map((n) => n.dataset.from + " " + n.dataset.to)`) {
+	for _, got := range pagetest.Ask[[]string](w,
+		`[...document.querySelectorAll(".plot[data-from]")].map((n) => n.dataset.from + " " + n.dataset.to)`) {
 		var from, to float64
 		if _, err := fmt.Sscanf(got, "%f %f", &from, &to); err != nil || from < 14 || from > 16 || to < 29 || to > 31 {
 			t.Errorf("a drag from 15 s to 30 s zooms to %s", got)
@@ -97,10 +103,12 @@ func TestComparisonZooms(t *testing.T) {
 
 // What cannot be drawn is said, and the page stays whole; texts stay texts.
 func TestComparisonOfLittle(t *testing.T) {
-	full, old := folded.All(t, story.Loaded(t, 1, 500, time.Millisecond)), folded.All(t, story.Loaded(t, 1, 500, time.Millisecond))
+	full, old := folded.All(t, story.Loaded(t, 1, 500, time.Millisecond)), folded.All(t,
+		story.Loaded(t, 1, 500, time.Millisecond))
 	old.Series = nil
 	named := invented.HostileReport()
-	for name, other := range map[string]*report.Report{"without series": old, "empty": folded.All(t, story.EmptyRun(t)), "one": folded.All(t, story.OneClient(t)), "nothing": {}, "hostile": named} {
+	for name, other := range map[string]*report.Report{"without series": old, "empty": folded.All(t, story.EmptyRun(t)),
+		"one": folded.All(t, story.OneClient(t)), "nothing": {}, "hostile": named} {
 		t.Run(name, func(t *testing.T) {
 			pairs := [][2]*report.Report{{full, other}}
 			if name == "nothing" {
@@ -114,7 +122,8 @@ func TestComparisonOfLittle(t *testing.T) {
 				if title := pagetest.Ask[string](w, "document.title"); title == "owned" {
 					t.Error("a text was run")
 				}
-				if text := pagetest.Ask[string](w, "document.body.innerText"); strings.Contains(text, "NaN") || strings.Contains(text, "undefined") || strings.Contains(text, "Infinity") {
+				if text := pagetest.Ask[string](w, "document.body.innerText"); strings.Contains(text, "NaN") ||
+					strings.Contains(text, "undefined") || strings.Contains(text, "Infinity") {
 					t.Errorf("a number that is none in\n%s", text)
 				}
 			}

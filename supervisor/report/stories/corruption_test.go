@@ -32,7 +32,8 @@ func TestCorruptContentMakesTheRunPartial(t *testing.T) {
 			blocks(7)(a)
 		}, "8 corrupt blocks in 2 files; ", 8}, // 7 of consumer 0, and 1 that consumer 1 did not come to count
 		{"counted alone", blocks(2), "2 corrupt blocks; ", 2},
-		{"named alone", func(a *story.Actor) { a.Say(a.Corruption(0, story.Place(1))) }, "1 corrupt block in 1 file; ", 1},
+		{"named alone", func(a *story.Actor) { a.Say(a.Corruption(0, story.Place(1))) }, "1 corrupt block in 1 file; ",
+			1},
 		{"a file alone", func(a *story.Actor) {
 			m := a.Rollover(0, 1, false)
 			m.GetRollover().Verification = bulkheadv1.Verification_VERIFICATION_FAILED
@@ -41,14 +42,16 @@ func TestCorruptContentMakesTheRunPartial(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := folded.All(t, story.CorruptRun(t, test.say))
-			if r.Complete() || r.Verdict.Headline != test.headline+"1 of 1 client closed" || !strings.HasPrefix(r.Verdict.Reasons[0], "client a: "+strings.TrimSuffix(test.headline, "; ")) {
+			if r.Complete() || r.Verdict.Headline != test.headline+"1 of 1 client closed" ||
+				!strings.HasPrefix(r.Verdict.Reasons[0], "client a: "+strings.TrimSuffix(test.headline, "; ")) {
 				t.Errorf("complete %t, headline %q, reasons %q", r.Complete(), r.Verdict.Headline, r.Verdict.Reasons)
 			}
 			if f := r.Findings[0]; f.Kind != report.FindingCorruption || f.Severity != report.SeverityError {
 				t.Errorf("the first finding is %+v", f)
 			}
 			if r.Totals.CorruptBlocks != test.corrupt || r.Clients[0].CorruptBlocks != test.corrupt {
-				t.Errorf("%d corrupt blocks in all, %d of the client; want %d", r.Totals.CorruptBlocks, r.Clients[0].CorruptBlocks, test.corrupt)
+				t.Errorf("%d corrupt blocks in all, %d of the client; want %d", r.Totals.CorruptBlocks,
+					r.Clients[0].CorruptBlocks, test.corrupt)
 			}
 			for _, a := range checkAll(t, r, "corrupt == 0") {
 				if a.Holds {
@@ -75,7 +78,8 @@ func TestNoCorruptionIsKnownOnlyWhenVerified(t *testing.T) {
 
 // A client that was to verify and did not makes the run partial.
 func TestNothingVerifiedIsSaid(t *testing.T) {
-	for _, mode := range []bulkheadv1.VerifyMode{bulkheadv1.VerifyMode_VERIFY_MODE_OFF, bulkheadv1.VerifyMode_VERIFY_MODE_END} {
+	for _, mode := range []bulkheadv1.VerifyMode{bulkheadv1.VerifyMode_VERIFY_MODE_OFF,
+		bulkheadv1.VerifyMode_VERIFY_MODE_END} {
 		s := story.New(t, 1)
 		a := s.Specialist("a", 1, &bulkheadv1.Workload{Consumers: []*bulkheadv1.ConsumerSpec{{Verify: mode}}})
 		a.At(time.Second).Worked(0)
@@ -84,7 +88,8 @@ func TestNothingVerifiedIsSaid(t *testing.T) {
 		s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 		r := folded.All(t, s.Records)
 		want := mode == bulkheadv1.VerifyMode_VERIFY_MODE_END
-		if got := strings.Contains(fmt.Sprint(r.Verdict.Reasons), "nothing that consumer 0 wrote was verified"); got != want || r.Complete() == want {
+		if got := strings.Contains(fmt.Sprint(r.Verdict.Reasons),
+			"nothing that consumer 0 wrote was verified"); got != want || r.Complete() == want {
 			t.Errorf("%v: %s: %q", mode, r.Verdict.Word, r.Verdict.Reasons)
 		}
 	}
@@ -102,7 +107,8 @@ func TestCorruptionEvents(t *testing.T) {
 			got = append(got, e)
 		}
 	}
-	if len(got) != 2 || got[0].EndAt-got[0].At != report.Stamp(2*time.Second) || !strings.HasSuffix(got[0].Text, "torn, and 1 more place in this file") || got[1].EndAt != 0 {
+	if len(got) != 2 || got[0].EndAt-got[0].At != report.Stamp(2*time.Second) ||
+		!strings.HasSuffix(got[0].Text, "torn, and 1 more place in this file") || got[1].EndAt != 0 {
 		t.Errorf("events %+v", got)
 	}
 }

@@ -98,7 +98,8 @@ func TestDocsShowRealReports(t *testing.T) {
 		text, _ := rendered(t, folded.All(t, story.Write(t)))
 		golden = append(golden, text...)
 	}
-	golden = append(golden, written(t, compare.Reports(folded.All(t, story.Undisturbed(t)), folded.All(t, story.Disturbed(t))).Text)...)
+	golden = append(golden, written(t,
+		compare.Reports(folded.All(t, story.Undisturbed(t)), folded.All(t, story.Disturbed(t))).Text)...)
 	blocks := regexp.MustCompile("(?s)```text\n(.*?)```").FindAllStringSubmatch(readDocs(t), -1)
 	if len(blocks) == 0 {
 		t.Fatal("docs/report.md shows no report")
@@ -124,7 +125,11 @@ func TestDocsNameWhatCanBeAssertedAndFound(t *testing.T) {
 	_, findings, _ := strings.Cut(docs, "\n## What the numbers mean\n")
 	findings, _, _ = strings.Cut(findings, "\n## ")
 	kinds := map[string]bool{"kind": true}
-	for _, kind := range []string{report.FindingCorruption, report.FindingClientBound, report.FindingStalled, report.FindingStraggler, report.FindingClock, report.FindingClockStep, report.FindingClockTimes, report.FindingRollover, report.FindingSteady, report.FindingNameTwice, report.FindingUnexpected, report.FindingContradiction, report.FindingSilent, report.FindingPaused, report.FindingLeftOut} {
+	for _, kind := range []string{report.FindingCorruption, report.FindingClientBound, report.FindingStalled,
+		report.FindingStraggler, report.FindingClock, report.FindingClockStep, report.FindingClockTimes,
+		report.FindingRollover, report.FindingSteady, report.FindingNameTwice, report.FindingUnexpected,
+		report.FindingContradiction, report.FindingSilent, report.FindingPaused, report.FindingLeftOut,
+		report.FindingCertificate, report.FindingSandbox} {
 		kinds[kind] = true
 	}
 	checkFields(t, "What the numbers mean", kinds, documentedFields(findings))

@@ -18,7 +18,7 @@ import (
 	"bulkhead/supervisor/report/render"
 )
 
-// endedFor tells of a run of one client that stopped for a reason after 6 of 20 s.
+// endedFor returns the report of a run of one client that stopped for a reason after 6 of 20 s.
 func endedFor(t *testing.T, reason bulkheadv1.StopReason, detail string) *report.Report {
 	t.Helper()
 	s := story.New(t, 1)
@@ -35,16 +35,23 @@ func TestEveryStopReasonHasItsVerdict(t *testing.T) {
 		word         report.Word
 		says         string // the line about it; "" for none
 	}{
-		bulkheadv1.StopReason_STOP_REASON_UNSPECIFIED: {"unknown", report.LoadUnknown, report.WordPartial, "client a: its load ended after 6s of 20s, for no reason that this version knows: why"},
-		bulkheadv1.StopReason_STOP_REASON_RUNTIME:     {"runtime", report.LoadWhole, report.WordComplete, ""},
-		bulkheadv1.StopReason_STOP_REASON_INTERRUPTED: {"interrupted", report.LoadInterrupted, report.WordInterrupted, "client a: interrupted after 6s of 20s: why"},
-		bulkheadv1.StopReason_STOP_REASON_DRAINED:     {"drained", report.LoadInterrupted, report.WordInterrupted, "client a: its load was cut short by the drain after 6s of 20s"},
-		bulkheadv1.StopReason_STOP_REASON_FAILED:      {"failed", report.LoadFailed, report.WordPartial, "client a: its load could not go on: why"},
-		bulkheadv1.StopReason_STOP_REASON_STEADY:      {"steady", report.LoadWhole, report.WordComplete, ""},
-		bulkheadv1.StopReason_STOP_REASON_TOTAL:       {"total", report.LoadWhole, report.WordComplete, ""},
-		bulkheadv1.StopReason_STOP_REASON_RESERVE:     {"reserve", report.LoadWhole, report.WordComplete, "client a: its load ended in order after 6s of 20s, where what is kept in reserve begins: why"},
-		bulkheadv1.StopReason_STOP_REASON_HANGUP:      {"hangup", report.LoadInterrupted, report.WordInterrupted, "client a: interrupted, as its terminal or session ended, after 6s of 20s: why"},
-		999:                                           {"unknown (999)", report.LoadUnknown, report.WordPartial, "client a: its load ended after 6s of 20s, for no reason that this version knows: why"},
+		bulkheadv1.StopReason_STOP_REASON_UNSPECIFIED: {"unknown", report.LoadUnknown, report.WordPartial,
+			"client a: its load ended after 6s of 20s, for a reason that this version does not know: why"},
+		bulkheadv1.StopReason_STOP_REASON_RUNTIME: {"runtime", report.LoadWhole, report.WordComplete, ""},
+		bulkheadv1.StopReason_STOP_REASON_INTERRUPTED: {"interrupted", report.LoadInterrupted, report.WordInterrupted,
+			"client a: interrupted after 6s of 20s: why"},
+		bulkheadv1.StopReason_STOP_REASON_DRAINED: {"drained", report.LoadInterrupted, report.WordInterrupted,
+			"client a: its load was cut short by the drain after 6s of 20s"},
+		bulkheadv1.StopReason_STOP_REASON_FAILED: {"failed", report.LoadFailed, report.WordPartial,
+			"client a: its load could not continue: why"},
+		bulkheadv1.StopReason_STOP_REASON_STEADY: {"steady", report.LoadWhole, report.WordComplete, ""},
+		bulkheadv1.StopReason_STOP_REASON_TOTAL:  {"total", report.LoadWhole, report.WordComplete, ""},
+		bulkheadv1.StopReason_STOP_REASON_RESERVE: {"reserve", report.LoadWhole, report.WordComplete,
+			"client a: its load ended in order after 6s of 20s, where what is kept in reserve begins: why"},
+		bulkheadv1.StopReason_STOP_REASON_HANGUP: {"hangup", report.LoadInterrupted, report.WordInterrupted,
+			"client a: interrupted, as its terminal or session ended, after 6s of 20s: why"},
+		999: {"unknown (999)", report.LoadUnknown, report.WordPartial,
+			"client a: its load ended after 6s of 20s, for a reason that this version does not know: why"},
 	}
 	for number, name := range bulkheadv1.StopReason_name {
 		if _, ok := want[bulkheadv1.StopReason(number)]; !ok {
@@ -54,8 +61,10 @@ func TestEveryStopReasonHasItsVerdict(t *testing.T) {
 	for reason, w := range want {
 		r := endedFor(t, reason, "why")
 		v := &r.Verdict
-		if c := r.Clients[0]; c.StopReason != w.reason || c.Load != w.load || v.Word != w.word || v.Complete != (w.word == report.WordComplete) {
-			t.Errorf("%v: %q, load %q, %s, complete %t; want %q, %q, %s", reason, c.StopReason, c.Load, v.Word, v.Complete, w.reason, w.load, w.word)
+		if c := r.Clients[0]; c.StopReason != w.reason || c.Load != w.load || v.Word != w.word ||
+			v.Complete != (w.word == report.WordComplete) {
+			t.Errorf("%v: %q, load %q, %s, complete %t; want %q, %q, %s", reason, c.StopReason, c.Load, v.Word,
+				v.Complete, w.reason, w.load, w.word)
 		}
 		var lines []string
 		for _, list := range [][]string{v.Reasons, v.Interruptions, v.Warnings} {
@@ -64,13 +73,15 @@ func TestEveryStopReasonHasItsVerdict(t *testing.T) {
 		if told := strings.Join(lines, "\n"); told != w.says {
 			t.Errorf("%v says %q; want %q", reason, told, w.says)
 		}
-		if failed := w.load != report.LoadWhole; failed != (failureOf(t, r, "bulkhead.client") != "") || (w.word != report.WordComplete) != (failureOf(t, r, "bulkhead.run") != "") {
-			t.Errorf("%v: JUnit says of the client %q, of the run %q", reason, failureOf(t, r, "bulkhead.client"), failureOf(t, r, "bulkhead.run"))
+		if failed := w.load != report.LoadWhole; failed != (failureOf(t, r, "bulkhead.client") != "") ||
+			(w.word != report.WordComplete) != (failureOf(t, r, "bulkhead.run") != "") {
+			t.Errorf("%v: JUnit says of the client %q, of the run %q", reason, failureOf(t, r, "bulkhead.client"),
+				failureOf(t, r, "bulkhead.run"))
 		}
 	}
 }
 
-// failureOf is what JUnit says of the failure of the first case of a class.
+// failureOf returns what JUnit says of the failure of the first case of a class.
 func failureOf(t *testing.T, r *report.Report, class string) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -92,7 +103,9 @@ func failureOf(t *testing.T, r *report.Report, class string) string {
 // short; what is missing as well wins.
 func TestDrainsInTheVerdict(t *testing.T) {
 	drain := func(s *story.Story, why string) {
-		s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_DrainStarted{DrainStarted: &bulkheadv1.DrainStarted{Reason: why}}})
+		s.Add(
+			&bulkheadv1.Record{Entry: &bulkheadv1.Record_DrainStarted{
+				DrainStarted: &bulkheadv1.DrainStarted{Reason: why}}})
 	}
 	tests := []struct {
 		name     string
@@ -107,13 +120,15 @@ func TestDrainsInTheVerdict(t *testing.T) {
 			story.Shortened(s, "a", 1, bulkheadv1.StopReason_STOP_REASON_RUNTIME, "")
 			drain(s, "SIGTERM")
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DRAINED, "SIGTERM")
-		}, report.WordComplete, "1 of 1 client closed", nil, nil, []string{"an operator drained the run: SIGTERM; it cut no load short"}},
+		}, report.WordComplete, "1 of 1 client closed", nil, nil,
+			[]string{"an operator drained the run: SIGTERM; it cut no load short"}},
 		{"cut a load", func(s *story.Story) {
 			drain(s, "bulkhead supervisor drain")
 			story.Shortened(s, "a", 1, bulkheadv1.StopReason_STOP_REASON_DRAINED, "bulkhead supervisor drain")
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DRAINED, "bulkhead supervisor drain")
 		}, report.WordInterrupted, "1 of 1 client closed, 1 cut short by an operator", nil, []string{
-			"an operator drained the run before its time: bulkhead supervisor drain", "client a: its load was cut short by the drain after 6s of 20s"}, nil},
+			"an operator drained the run before its time: bulkhead supervisor drain",
+			"client a: its load was cut short by the drain after 6s of 20s"}, nil},
 		{"cut many loads", func(s *story.Story) {
 			drain(s, "SIGTERM")
 			for n := range uint32(9) {
@@ -122,14 +137,17 @@ func TestDrainsInTheVerdict(t *testing.T) {
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DRAINED, "SIGTERM")
 		}, report.WordInterrupted, "9 of 9 clients closed, 9 cut short by an operator", nil, []string{
 			"an operator drained the run before its time: SIGTERM",
-			"client a: its load was cut short by the drain after 6s of 20s", "client b: its load was cut short by the drain after 6s of 20s",
-			"client c: its load was cut short by the drain after 6s of 20s", "the drain cut the loads of 6 more clients short, too"}, nil},
+			"client a: its load was cut short by the drain after 6s of 20s",
+			"client b: its load was cut short by the drain after 6s of 20s",
+			"client c: its load was cut short by the drain after 6s of 20s",
+			"the drain cut the loads of 6 more clients short, too"}, nil},
 		{"not waited for, but nothing missing", func(s *story.Story) {
 			drain(s, "SIGTERM")
 			story.Shortened(s, "a", 1, bulkheadv1.StopReason_STOP_REASON_DRAINED, "")
 			s.Ended(bulkheadv1.RunEnd_RUN_END_INTERRUPTED, "interrupted a second time")
 		}, report.WordInterrupted, "1 of 1 client closed, 1 cut short by an operator", nil, []string{
-			"an operator drained the run before its time: SIGTERM", "an operator did not wait for the end of the drain: interrupted a second time",
+			"an operator drained the run before its time: SIGTERM",
+			"an operator did not wait for the end of the drain: interrupted a second time",
 			"client a: its load was cut short by the drain after 6s of 20s"}, nil},
 		{"not waited for, and lost", func(s *story.Story) {
 			drain(s, "SIGTERM")
@@ -138,16 +156,19 @@ func TestDrainsInTheVerdict(t *testing.T) {
 			a.End(bulkheadv1.Outcome_OUTCOME_LOST, "interrupted a second time")
 			s.Ended(bulkheadv1.RunEnd_RUN_END_INTERRUPTED, "interrupted a second time")
 		}, report.WordPartial, "0 of 1 client closed", []string{"client a: lost: interrupted a second time"}, []string{
-			"an operator drained the run before its time: SIGTERM", "an operator did not wait for the end of the drain: interrupted a second time"}, nil},
+			"an operator drained the run before its time: SIGTERM",
+			"an operator did not wait for the end of the drain: interrupted a second time"}, nil},
 		{"nobody had come", func(s *story.Story) {
 			drain(s, "SIGTERM")
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DRAINED, "SIGTERM")
-		}, report.WordPartial, "no client came", []string{"expected 1 client, 0 came"}, []string{"an operator drained the run before its time: SIGTERM"}, nil},
+		}, report.WordPartial, "no client came", []string{"expected 1 client, 0 came"},
+			[]string{"an operator drained the run before its time: SIGTERM"}, nil},
 		{"interrupted at the client, and another failed", func(s *story.Story) {
 			story.Shortened(s, "a", 1, bulkheadv1.StopReason_STOP_REASON_INTERRUPTED, "SIGINT")
 			story.Shortened(s, "b", 2, bulkheadv1.StopReason_STOP_REASON_FAILED, "no space left on device")
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
-		}, report.WordPartial, "2 of 2 clients closed, 1 cut short by an operator", []string{"client b: its load could not go on: no space left on device"},
+		}, report.WordPartial, "2 of 2 clients closed, 1 cut short by an operator",
+			[]string{"client b: its load could not continue: no space left on device"},
 			[]string{"client a: interrupted after 6s of 20s: SIGINT"}, nil},
 	}
 	for _, test := range tests {
@@ -158,7 +179,8 @@ func TestDrainsInTheVerdict(t *testing.T) {
 			if v.Word != test.word || v.Headline != test.headline {
 				t.Errorf("%s: %s; want %s: %s", v.Word, v.Headline, test.word, test.headline)
 			}
-			for _, list := range []struct{ want, got []string }{{test.reasons, v.Reasons}, {test.cuts, v.Interruptions}, {test.warnings, v.Warnings}} {
+			for _, list := range []struct{ want, got []string }{{test.reasons, v.Reasons}, {test.cuts, v.Interruptions},
+				{test.warnings, v.Warnings}} {
 				if diff := cmp.Diff(strings.Join(list.want, "\n"), strings.Join(list.got, "\n")); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}

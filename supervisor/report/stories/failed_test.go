@@ -17,7 +17,7 @@ import (
 
 // A supervisor that cannot write its journal says so in the report of what it has.
 func TestFailed(t *testing.T) {
-	const full = "writing journal: write 00000001.seg: nothing fits into it any more"
+	const full = "writing journal: write 00000001.seg: nothing more fits into it"
 	tell := func() *story.Story {
 		s := story.New(t, 3)
 		s.Arrive("a", 1, 1, 4001, 0).Start()
@@ -31,15 +31,17 @@ func TestFailed(t *testing.T) {
 	warnings := append([]string(nil), r.Verdict.Warnings...)
 	judge.Failed(r, report.FailureFullDisk, full)
 	want := []string{
-		"the supervisor could not go on: " + full + "; free space in the state directory and start the supervisor again on the same state directory: the run goes on",
+		"the supervisor could not continue: " + full + "; free space in the state directory and start the supervisor " +
+			"again on the same state directory: the run continues",
 		"expected 3 clients, 2 came",
-		"client a: open: cut off as the supervisor could not go on; durable up to message 4",
+		"client a: open: cut off as the supervisor could not continue; durable up to message 4",
 		"client c was rejected: wrong token",
 	}
 	if diff := cmp.Diff(want, r.Verdict.Reasons); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(warnings, r.Verdict.Warnings); diff != "" || r.Complete() || r.Run.End != "failed" || r.Run.Failure != "disk_full" || r.Run.EndedAt != 0 {
+	if diff := cmp.Diff(warnings, r.Verdict.Warnings); diff != "" || r.Complete() || r.Run.End != "failed" ||
+		r.Run.Failure != "disk_full" || r.Run.EndedAt != 0 {
 		t.Errorf("end %q at %d, complete %v, warnings (-want +got):\n%s", r.Run.End, r.Run.EndedAt, r.Complete(), diff)
 	}
 	text, _ := rendered(t, r)
@@ -51,7 +53,9 @@ func TestFailed(t *testing.T) {
 
 	r = fold.NewFolder().Report()
 	judge.Failed(r, "", "sync: input/output error, and no space left on device")
-	if want := "the supervisor could not go on: sync: input/output error, and no space left on device; when that is mended start the supervisor again"; len(r.Verdict.Reasons) != 1 || !strings.HasPrefix(r.Verdict.Reasons[0], want) {
+	if want := "the supervisor could not continue: sync: input/output error, and no space left on device; " +
+		"once that is fixed, start the supervisor again"; len(r.Verdict.Reasons) != 1 ||
+		!strings.HasPrefix(r.Verdict.Reasons[0], want) {
 		t.Errorf("reasons %q, want %q", r.Verdict.Reasons, want)
 	}
 

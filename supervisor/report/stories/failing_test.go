@@ -58,7 +58,8 @@ func TestConsumersThatFailToTheEnd(t *testing.T) {
 				if strings.Contains(word, "e") {
 					errors = 1
 				}
-				a.Say(a.Progress(0, chunks, errors, strings.Repeat("no space left on device", int(errors))), a.Progress(1, 5, 0, ""))
+				a.Say(a.Progress(0, chunks, errors, strings.Repeat("no space left on device", int(errors))),
+					a.Progress(1, 5, 0, ""))
 			}
 			a.Say(a.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
 			a.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
@@ -70,11 +71,14 @@ func TestConsumersThatFailToTheEnd(t *testing.T) {
 			if test.since >= 0 {
 				since = report.Stamp(begin + int64(test.since)*int64(time.Second))
 				nano = int64(test.until-test.since) * int64(time.Second)
-				reason = fmt.Sprintf("client a: consumer 0 (pid 5120) failed to the end, for %s: no space left on device", human.Duration(nano))
+				reason = fmt.Sprintf(
+					"client a: consumer 0 (pid 5120) failed to the end, for %s: no space left on device",
+					human.Duration(nano))
 			}
 			p, other := &r.Clients[0].Processes[1], &r.Clients[0].Processes[2]
 			if p.FailingSince != since || p.FailingNano != nano || other.FailingSince != 0 {
-				t.Errorf("failing since %d for %d, the other since %d; want %d for %d", p.FailingSince, p.FailingNano, other.FailingSince, since, nano)
+				t.Errorf("failing since %d for %d, the other since %d; want %d for %d", p.FailingSince, p.FailingNano,
+					other.FailingSince, since, nano)
 			}
 			others := func(r string) bool { return !strings.Contains(r, "failed to the end") }
 			if got := strings.Join(slices.DeleteFunc(r.Verdict.Reasons, others), "\n"); got != reason {

@@ -18,7 +18,8 @@ import (
 // findingsOf returns the findings of one kind about a report that make changed, which has
 // seconds intervals of 1 s and clients that each wrote rate bytes in every one of them.
 func findingsOf(kind string, seconds, clients int, change func(*report.Report)) []report.Finding {
-	r := &report.Report{Series: &report.Series{IntervalNano: 1e9, Intervals: seconds, ClientIntervalNano: 1e9, ClientIntervals: seconds}}
+	r := &report.Report{Series: &report.Series{IntervalNano: 1e9, Intervals: seconds, ClientIntervalNano: 1e9,
+		ClientIntervals: seconds}}
 	r.Run.LengthNano = int64(seconds) * 1e9
 	r.Series.Total.Bytes = make([]uint64, seconds)
 	for i := range seconds {
@@ -26,10 +27,13 @@ func findingsOf(kind string, seconds, clients int, change func(*report.Report)) 
 	}
 	for n := range clients {
 		label := string(rune('a' + n))
-		c := report.Client{Session: uint32(n + 1), Label: label, Outcome: report.OutcomeClosed, StoppedAt: report.Stamp(1e18)}
+		c := report.Client{Session: uint32(n + 1), Label: label, Outcome: report.OutcomeClosed,
+			StoppedAt: report.Stamp(1e18)}
 		c.BytesPerSecond, c.WritingNano = 100e6, 60e9
-		s := report.ClientSeries{Session: c.Session, Bytes: make([]uint64, seconds), Rollovers: make([]uint64, seconds), P99Nano: make([]int64, seconds)}
-		p := report.ProcessSeries{Kind: report.KindConsumer, Name: "consumer 0", CPU: make([]float32, seconds), Beats: strings.Repeat("a", seconds)}
+		s := report.ClientSeries{Session: c.Session, Bytes: make([]uint64, seconds), Rollovers: make([]uint64, seconds),
+			P99Nano: make([]int64, seconds)}
+		p := report.ProcessSeries{Kind: report.KindConsumer, Name: "consumer 0", CPU: make([]float32, seconds),
+			Beats: strings.Repeat("a", seconds)}
 		s.Processes = append(s.Processes, p)
 		r.Clients, r.Series.Clients = append(r.Clients, c), append(r.Series.Clients, s)
 	}
@@ -83,7 +87,8 @@ func TestFindings(t *testing.T) {
 		change           func(*report.Report)
 		want             string // of the text or the evidence; "" for no finding
 	}{
-		{"half of the intervals", report.FindingClientBound, 20, 2, func(r *report.Report) { cpu(r, 1, 10, 0.96) }, "client b was bound by its own processor, not by the storage: consumer 0"},
+		{"half of the intervals", report.FindingClientBound, 20, 2, func(r *report.Report) { cpu(r, 1, 10, 0.96) },
+			"client b was bound by its own processor, not by the storage: consumer 0"},
 		{"less than half", report.FindingClientBound, 20, 2, func(r *report.Report) { cpu(r, 1, 9, 1) }, ""},
 		{"four writers on two processors", report.FindingClientBound, 20, 1, func(r *report.Report) {
 			cpu(r, 0, 20, 2)
@@ -111,35 +116,47 @@ func TestFindings(t *testing.T) {
 			r.Series.Clients[0].Processes[0].Kind = report.KindMonitor
 		}, ""},
 
-		{"one answer", report.FindingStalled, 5, 1, stalled, "the storage of client a stalled: a system call of consumer 1 was stuck for 4s"},
+		{"one answer", report.FindingStalled, 5, 1, stalled,
+			"the storage of client a stalled: a system call of consumer 1 was stuck for 4s"},
 		{"none", report.FindingStalled, 5, 1, func(*report.Report) {}, ""},
 
-		{"slow", report.FindingStraggler, 5, 3, func(r *report.Report) { r.Clients[2].BytesPerSecond = 69e6 }, "client c was slow: 69.0 MB/s, 69 % of the median client"},
-		{"not slow enough", report.FindingStraggler, 5, 3, func(r *report.Report) { r.Clients[2].BytesPerSecond = 70e6 }, ""},
-		{"too few to say", report.FindingStraggler, 5, 2, func(r *report.Report) { r.Clients[1].BytesPerSecond = 1e6 }, ""},
+		{"slow", report.FindingStraggler, 5, 3, func(r *report.Report) { r.Clients[2].BytesPerSecond = 69e6 },
+			"client c was slow: 69.0 MB/s, 69 % of the median client"},
+		{"not slow enough", report.FindingStraggler, 5, 3,
+			func(r *report.Report) { r.Clients[2].BytesPerSecond = 70e6 }, ""},
+		{"too few to say", report.FindingStraggler, 5, 2, func(r *report.Report) { r.Clients[1].BytesPerSecond = 1e6 },
+			""},
 		{"another workload", report.FindingStraggler, 5, 3, func(r *report.Report) {
 			r.Clients[2].BytesPerSecond = 1e6
 			r.Clients[2].Workload.Consumers = []report.Consumer{{ChunkSizeBytes: 1}}
 		}, ""},
-		{"done late", report.FindingStraggler, 5, 3, func(r *report.Report) { r.Clients[1].StoppedAt += 7e9 }, "client b was done 7s after the first one"},
+		{"done late", report.FindingStraggler, 5, 3, func(r *report.Report) { r.Clients[1].StoppedAt += 7e9 },
+			"client b was done 7s after the first one"},
 		{"done late by its own clock", report.FindingStraggler, 5, 3, func(r *report.Report) {
 			r.Clients[1].StoppedAt += 7e9
 			r.Clients[1].ClockOffsetNano = 7e9
 		}, ""},
-		{"done a little late", report.FindingStraggler, 5, 3, func(r *report.Report) { r.Clients[1].StoppedAt += 6e9 }, ""},
+		{"done a little late", report.FindingStraggler, 5, 3, func(r *report.Report) { r.Clients[1].StoppedAt += 6e9 },
+			""},
 		{"lost early", report.FindingStraggler, 5, 4, func(r *report.Report) {
 			r.Clients[1].StoppedAt -= 30e9
 			r.Clients[1].Outcome = report.OutcomeLost
 		}, ""},
 
-		{"ahead", report.FindingClock, 5, 1, func(r *report.Report) { r.Clients[0].ClockOffsetNano = 100e6 + 1 }, "the clock of client a is 100ms ahead of the supervisor's"},
-		{"behind", report.FindingClock, 5, 1, func(r *report.Report) { r.Clients[0].ClockOffsetNano = -2e9 }, "the clock of client a is 2s behind the supervisor's"},
-		{"near enough", report.FindingClock, 5, 1, func(r *report.Report) { r.Clients[0].ClockOffsetNano = -100e6 }, ""},
+		{"ahead", report.FindingClock, 5, 1, func(r *report.Report) { r.Clients[0].ClockOffsetNano = 100e6 + 1 },
+			"the clock of client a is 100ms ahead of the supervisor's"},
+		{"behind", report.FindingClock, 5, 1, func(r *report.Report) { r.Clients[0].ClockOffsetNano = -2e9 },
+			"the clock of client a is 2s behind the supervisor's"},
+		{"near enough", report.FindingClock, 5, 1, func(r *report.Report) { r.Clients[0].ClockOffsetNano = -100e6 },
+			""},
 
 		{"twice", report.FindingRollover, 20, 1, rollovers(4, 2e6, 1e6), "p99 is 2.0 times as high"},
-		{"less than twice", report.FindingRollover, 20, 1, rollovers(4, 1.94e6, 1e6), "hardly slower where files roll over: p99 is 1.9 times as high"},
-		{"too few with", report.FindingRollover, 20, 1, rollovers(5, 2e6, 1e6), "cannot be told: there are too few intervals to compare"},
-		{"nothing without", report.FindingRollover, 20, 1, rollovers(1, 2e6, 1e6), "20 intervals of 1s with rollovers, 0 without of the same clients"},
+		{"less than twice", report.FindingRollover, 20, 1, rollovers(4, 1.94e6, 1e6),
+			"hardly slower where files roll over: p99 is 1.9 times as high"},
+		{"too few with", report.FindingRollover, 20, 1, rollovers(5, 2e6, 1e6),
+			"cannot be told: there are too few intervals to compare"},
+		{"nothing without", report.FindingRollover, 20, 1, rollovers(1, 2e6, 1e6),
+			"20 intervals of 1s with rollovers, 0 without of the same clients"},
 		{"no rollovers", report.FindingRollover, 20, 1, func(r *report.Report) {
 			for i := range r.Series.Clients[0].P99Nano {
 				r.Series.Clients[0].P99Nano[i] = 1e6
@@ -155,7 +172,8 @@ func TestFindings(t *testing.T) {
 			}
 		}, "not slower where files roll over: p99 is 1.0 times as high"},
 
-		{"steady", report.FindingSteady, 30, 0, rates(100, 104), "the rate was steady from +0s on, for 30s: 102.0 MB/s"},
+		{"steady", report.FindingSteady, 30, 0, rates(100, 104),
+			"the rate was steady from +0s on, for 30s: 102.0 MB/s"},
 		{"after a while", report.FindingSteady, 30, 0, func(r *report.Report) {
 			for i := range 8 {
 				r.Series.Total.Bytes[i] = uint64(i) * 10e6
@@ -172,7 +190,8 @@ func TestFindings(t *testing.T) {
 			}
 		}, "the rate was steady from +9s on, for 21s: 100.0 MB/s, with 1 of 2 clients writing"},
 		{"never", report.FindingSteady, 30, 0, rates(100, 30, 50), "the rate was never steady"},
-		{"with pauses", report.FindingSteady, 30, 0, rates(100, 100, 100, 100, 100, 100, 100, 100, 100, 0), "without a pause"},
+		{"with pauses", report.FindingSteady, 30, 0, rates(100, 100, 100, 100, 100, 100, 100, 100, 100, 0),
+			"without a pause"},
 		{"too short", report.FindingSteady, 9, 0, rates(100), "something was written in 9 intervals of 1s"},
 		{"nothing written", report.FindingSteady, 30, 0, rates(0), ""},
 		{"cut short at the end", report.FindingSteady, 11, 0, func(r *report.Report) {
@@ -194,10 +213,13 @@ func TestFindings(t *testing.T) {
 				if !strings.Contains(f.Text, test.want) && !strings.Contains(f.Evidence, test.want) {
 					t.Errorf("found %q, evidence %q; want %q", f.Text, f.Evidence, test.want)
 				}
-				if note := f.Kind == report.FindingSteady || strings.Contains(f.Text, "hardly") || strings.Contains(f.Text, "not slower") || strings.Contains(f.Text, "cannot be told"); (f.Severity == report.SeverityNote) != note {
+				if note := f.Kind == report.FindingSteady || strings.Contains(f.Text, "hardly") ||
+					strings.Contains(f.Text, "not slower") ||
+					strings.Contains(f.Text, "cannot be told"); (f.Severity == report.SeverityNote) != note {
 					t.Errorf("%q is of severity %s", f.Text, f.Severity)
 				}
-				if f.Text == "" || f.Evidence == "" || f.Threshold == "" || strings.Contains(f.Text+f.Evidence+f.Threshold, "\n") {
+				if f.Text == "" || f.Evidence == "" || f.Threshold == "" ||
+					strings.Contains(f.Text+f.Evidence+f.Threshold, "\n") {
 					t.Errorf("a finding without text, evidence or threshold, or not on one line: %+v", f)
 				}
 			}
@@ -209,22 +231,27 @@ func TestFindings(t *testing.T) {
 func TestTheWorstOfEachKindComesFirst(t *testing.T) {
 	r := &report.Report{Series: &report.Series{IntervalNano: 1e9, ClientIntervalNano: 1e9}}
 	for n := range 9 {
-		c := report.Client{Session: uint32(n + 1), Label: string(rune('a' + n)), Outcome: report.OutcomeClosed, ClockOffsetNano: int64(n-4) * 1e9}
+		c := report.Client{Session: uint32(n + 1), Label: string(rune('a' + n)), Outcome: report.OutcomeClosed,
+			ClockOffsetNano: int64(n-4) * 1e9}
 		c.BytesPerSecond = 100e6
 		if n < 4 {
 			c.BytesPerSecond = uint64(40-n) * 1e6
 		}
 		c.Heartbeats.Stalled = 1
-		c.Processes = []report.Process{{Kind: report.KindConsumer, Heartbeats: &report.Heartbeats{MaxStalledNano: int64(n+1) * 1e9}}}
+		c.Processes = []report.Process{
+			{Kind: report.KindConsumer, Heartbeats: &report.Heartbeats{MaxStalledNano: int64(n+1) * 1e9}}}
 		r.Clients, r.Series.Clients = append(r.Clients, c), append(r.Series.Clients, report.ClientSeries{})
 	}
 	var got []string
 	for _, f := range judge.Findings(r) {
 		got = append(got, f.Kind+" "+f.Client)
 	}
-	want := []string{"stalled_storage i", "stalled_storage h", "straggler d", "straggler c", "clock_offset a", "clock_offset i",
-		"stalled_storage g", "stalled_storage f", "stalled_storage e", "stalled_storage d", "stalled_storage c", "stalled_storage b", "stalled_storage a",
-		"straggler b", "straggler a", "clock_offset b", "clock_offset h", "clock_offset c", "clock_offset g", "clock_offset d", "clock_offset f"}
+	want := []string{"stalled_storage i", "stalled_storage h", "straggler d", "straggler c", "clock_offset a",
+		"clock_offset i",
+		"stalled_storage g", "stalled_storage f", "stalled_storage e", "stalled_storage d", "stalled_storage c",
+		"stalled_storage b", "stalled_storage a",
+		"straggler b", "straggler a", "clock_offset b", "clock_offset h", "clock_offset c", "clock_offset g",
+		"clock_offset d", "clock_offset f"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -274,7 +301,8 @@ func TestEventsBeyondTheLimit(t *testing.T) {
 	}
 	s.At(20000*time.Second).HandlerExited(1, 0, 7, time.Second, story.KilledExit(), "")
 	got := folded.All(t, s.Records).Series
-	if n := len(got.Events); n != report.MaxEvents || got.EventsLeftOut != 4 || got.Events[n-1].Kind != report.EventHandlerDeath {
+	if n := len(got.Events); n != report.MaxEvents || got.EventsLeftOut != 4 ||
+		got.Events[n-1].Kind != report.EventHandlerDeath {
 		t.Errorf("%d events, %d left out, the last %+v", n, got.EventsLeftOut, got.Events[n-1])
 	}
 }
@@ -296,7 +324,8 @@ func TestWhatIsNotToldStandsBelowTheNumbers(t *testing.T) {
 	}
 	text := string(written(t, func(w io.Writer) error { return render.Text(r, w) }))
 	numbers, untold := strings.Index(text, "\nRUN "), strings.Index(text, "NOT TOLD BY THIS RUN")
-	if numbers < 0 || untold < numbers || strings.Contains(text[:numbers], "to tell whether") || strings.Contains(text[:numbers], "cannot be told") {
+	if numbers < 0 || untold < numbers || strings.Contains(text[:numbers], "to tell whether") ||
+		strings.Contains(text[:numbers], "cannot be told") {
 		t.Errorf("what is not told is not below the numbers:\n%s", text)
 	}
 	var md strings.Builder

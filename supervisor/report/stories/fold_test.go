@@ -106,7 +106,8 @@ func checkLatency(t *testing.T, l *report.Latency, samples []time.Duration) {
 	samples = slices.Sorted(slices.Values(samples))
 	n := len(samples)
 	if l.Count != uint64(n) || l.MinNano != int64(samples[0]) || l.MaxNano != int64(samples[n-1]) {
-		t.Errorf("count %d, extremes %d … %d; want %d, %d … %d", l.Count, l.MinNano, l.MaxNano, n, samples[0], samples[n-1])
+		t.Errorf("count %d, extremes %d … %d; want %d, %d … %d", l.Count, l.MinNano, l.MaxNano, n, samples[0],
+			samples[n-1])
 	}
 	for q, got := range map[float64]int64{0.5: l.P50Nano, 0.9: l.P90Nano, 0.99: l.P99Nano, 0.999: l.P999Nano} {
 		want := float64(samples[max(int(math.Ceil(q*float64(n)-1e-6)), 1)-1])
@@ -159,7 +160,8 @@ func TestTotalRateEndsWithTheWriting(t *testing.T) {
 	r := folded.All(t, s.Records)
 	for of, w := range map[string]*report.Writes{"all": &r.Totals.Writes, "the client": &r.Clients[0].Writes} {
 		if w.WritingNano != int64(5*time.Second) || w.BytesPerSecond != 50_000_000 || w.VerifiedBytes != 100_000_000 {
-			t.Errorf("%s: %d bytes a second over %v, %d bytes read back", of, w.BytesPerSecond, time.Duration(w.WritingNano), w.VerifiedBytes)
+			t.Errorf("%s: %d bytes a second over %v, %d bytes read back", of, w.BytesPerSecond,
+				time.Duration(w.WritingNano), w.VerifiedBytes)
 		}
 	}
 }
@@ -204,7 +206,8 @@ func TestUsageSkipsSpansTooShortForAShare(t *testing.T) {
 func TestUsageBeginsAnewWhenAClockIsSetBack(t *testing.T) {
 	s := story.New(t, 1)
 	a := s.Arrive("a", 1, 1, 4001, 0)
-	for _, at := range []struct{ after, cpu time.Duration }{{10 * time.Second, 0}, {5 * time.Second, time.Second}, {6 * time.Second, 1500 * time.Millisecond}} {
+	for _, at := range []struct{ after, cpu time.Duration }{{10 * time.Second, 0}, {5 * time.Second, time.Second},
+		{6 * time.Second, 1500 * time.Millisecond}} {
 		m := a.At(at.after).Sample(0, 1)
 		m.GetMonitor().UserCpuNano, m.GetMonitor().SystemCpuNano = int64(at.cpu), 0
 		m.GetMonitor().ElapsedNano = int64(time.Minute)

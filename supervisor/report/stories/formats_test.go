@@ -67,7 +67,8 @@ func TestCSVAddsUpToTheTotals(t *testing.T) {
 		}
 	}
 	if len(seen) != 3*r.Series.ClientIntervals || bytesWritten != r.Totals.Bytes || files != r.Totals.Files {
-		t.Errorf("%d rows, %d bytes, %d files; want %d, %d, %d", len(seen), bytesWritten, files, 3*r.Series.ClientIntervals, r.Totals.Bytes, r.Totals.Files)
+		t.Errorf("%d rows, %d bytes, %d files; want %d, %d, %d", len(seen), bytesWritten, files,
+			3*r.Series.ClientIntervals, r.Totals.Bytes, r.Totals.Files)
 	}
 }
 
@@ -75,14 +76,16 @@ func TestCSVAddsUpToTheTotals(t *testing.T) {
 func TestCSVRateOfACutInterval(t *testing.T) {
 	rows := rowsOf(t, written(t, func(w io.Writer) error { return render.CSV(folded.All(t, story.CutShort(t)), w) }))
 	last := rows[len(rows)-1]
-	if len(rows) != 2 || last["bytes"] != "100" || last["interval_seconds"] != "0.5" || last["bytes_per_second"] != "200" || last["after_seconds"] != "1" {
+	if len(rows) != 2 || last["bytes"] != "100" || last["interval_seconds"] != "0.5" ||
+		last["bytes_per_second"] != "200" || last["after_seconds"] != "1" {
 		t.Errorf("last of %d rows: %v", len(rows), last)
 	}
 }
 
 // What clients call themselves means nothing to a spreadsheet, to Markdown or to XML.
 func TestHostileNamesInEveryFormat(t *testing.T) {
-	evil := "=cmd|'/c calc'!A1,\"x\"<img src=https://evil.example/a onerror=alert(1)> [a](b) `c` @team #7 www.evil.example **d** \x1b[2J\u202e ]]> &amp;\x00"
+	evil := "=cmd|'/c calc'!A1,\"x\"<img src=https://evil.example/a onerror=alert(1)> [a](b) `c` @team #7 " +
+		"www.evil.example **d** \x1b[2J\u202e ]]> &amp;\x00"
 	s := story.New(t, 1)
 	a := s.Arrive(evil, 1, 1, 4001, 0)
 	s.Records[1].GetSessionOpened().GetHello().Host = evil
@@ -122,7 +125,8 @@ func TestHostileNamesInEveryFormat(t *testing.T) {
 	if err := xml.Unmarshal(data, &suites); err != nil {
 		t.Fatalf("%v in\n%s", err, data)
 	}
-	if c := suites.Suite.Cases[1]; c.Name != r.Clients[0].Label || c.Failure == nil || !strings.Contains(c.Failure.Text, "second line") {
+	if c := suites.Suite.Cases[1]; c.Name != r.Clients[0].Label || c.Failure == nil ||
+		!strings.Contains(c.Failure.Text, "second line") {
 		t.Errorf("the client's case is %+v", c)
 	}
 }
@@ -141,7 +145,8 @@ func TestJUnitCounts(t *testing.T) {
 			failed = append(failed, c.Class+" "+c.Name)
 		}
 	}
-	want := "[bulkhead.run 20260302T140210Z-7f3a91 bulkhead.client bravo bulkhead.client expected clients bulkhead.assert lost == 0]"
+	want := "[bulkhead.run 20260302T140210Z-7f3a91 bulkhead.client bravo bulkhead.client expected clients " +
+		"bulkhead.assert lost == 0]"
 	if got := fmt.Sprint(failed); got != want || suites.Failures != 4 || suites.Tests != 7 || suites.Suite.Tests != 7 {
 		t.Errorf("failed %s, %d of %d tests", got, suites.Failures, suites.Tests)
 	}
@@ -161,18 +166,23 @@ func TestFiveHundredClients(t *testing.T) {
 	comparePacked(t, "crowd.json.gz", json)
 	comparePacked(t, "crowd.csv.gz", written(t, func(w io.Writer) error { return render.CSV(r, w) }))
 	compareGolden(t, "crowd.md", written(t, func(w io.Writer) error { return render.Markdown(r, w, nil) }))
-	comparePacked(t, "crowd.xml.gz", written(t, func(w io.Writer) error { return render.JUnit(r, w, checkAll(t, r, "clients == 500", "lost == 0")) }))
-	if n := len(rowsOf(t, written(t, func(w io.Writer) error { return render.CSV(r, w) }))); n != 500*r.Series.ClientIntervals {
+	comparePacked(t, "crowd.xml.gz",
+		written(t,
+			func(w io.Writer) error { return render.JUnit(r, w, checkAll(t, r, "clients == 500", "lost == 0")) }))
+	if n := len(rowsOf(t, written(t,
+		func(w io.Writer) error { return render.CSV(r, w) }))); n != 500*r.Series.ClientIntervals {
 		t.Errorf("%d rows, want one for each of 500 clients and %d intervals", n, r.Series.ClientIntervals)
 	}
-	if n := bytes.Count(written(t, func(w io.Writer) error { return render.JUnit(r, w, nil) }), []byte("bulkhead.client")); n != 500 {
+	if n := bytes.Count(written(t, func(w io.Writer) error { return render.JUnit(r, w, nil) }),
+		[]byte("bulkhead.client")); n != 500 {
 		t.Errorf("%d cases of clients, want 500", n)
 	}
 	again, err := report.ReadJSON(bytes.NewReader(written(t, r.JSON)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := compare.Reports(r, again); c.Summary != "the runs are too short to tell a difference from chance" || len(c.Configured) != 0 {
+	if c := compare.Reports(r, again); c.Summary != "the runs are too short to tell a difference from chance" ||
+		len(c.Configured) != 0 {
 		t.Errorf("compared to itself: %s, configured %v", c.Summary, c.Configured)
 	}
 }

@@ -22,7 +22,8 @@ func FuzzFold(f *testing.F) {
 	a := story.New(f, 1).Arrive("fuzz", 1, 1, 4001, 0)
 	p := a.Phased(0, 2, 1)
 	p.VerifiedBytes, p.CorruptBlocks = 4096, 1
-	a.Say(&bulkheadv1.Message{Process: a.Process(story.KindConsumer, 0), Fact: &bulkheadv1.Message_Progress{Progress: p}}, a.Corruption(0, story.Place(1)), a.Recycled(0, 1, 2))
+	a.Say(&bulkheadv1.Message{Process: a.Process(story.KindConsumer, 0),
+		Fact: &bulkheadv1.Message_Progress{Progress: p}}, a.Corruption(0, story.Place(1)), a.Recycled(0, 1, 2))
 	f.Add(a.Records[len(a.Records)-1].GetSessionBatch().GetBatch())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := story.New(t, 1)

@@ -40,7 +40,9 @@ func TestClientThatSaidNothing(t *testing.T) {
 		t.Errorf("gaps %+v\nwant %+v", c.MessageGaps, want)
 	}
 	found := foundOf(r, report.FindingSilent)
-	if len(found) != 1 || found[0].Session != 1 || !strings.Contains(found[0].Text, "said nothing for 28s from 14:02:20.120 on, for 13s from 14:03:17.120 on and was silent still") {
+	if len(found) != 1 || found[0].Session != 1 ||
+		!strings.Contains(found[0].Text,
+			"said nothing for 28s from 14:02:20.120 on, for 13s from 14:03:17.120 on and was silent still") {
 		t.Errorf("findings %+v", found)
 	}
 	n := 0
@@ -80,13 +82,14 @@ func TestPausedSupervisorBlamesNobody(t *testing.T) {
 		if len(list) != findings {
 			t.Fatalf("paused %v: findings %+v", paused, list)
 		}
-		if paused && (!strings.Contains(list[0].Text, "did not run for 50s from 14:02:20.120 on") || r.Run.Pauses[0].At != stampAt(10*time.Second)) {
+		if paused && (!strings.Contains(list[0].Text, "did not run for 50s from 14:02:20.120 on") ||
+			r.Run.Pauses[0].At != stampAt(10*time.Second)) {
 			t.Errorf("%+v, %+v", list[0], r.Run.Pauses)
 		}
 	}
 }
 
-// stampAt is a moment after the begin of a story.
+// stampAt returns a moment after the begin of a story.
 func stampAt(after time.Duration) report.Stamp {
 	return report.Stamp(story.RunStart.Add(after).UnixNano())
 }

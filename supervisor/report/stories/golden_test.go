@@ -81,8 +81,10 @@ func TestGolden(t *testing.T) {
 			results := checkAll(t, r, "p99 < 30ms", "throughput >= 100MB/s", "lost == 0", "errors == 0",
 				"response_p99 < 50ms", "corrupt == 0")
 			compareGolden(t, story.Name+".csv", written(t, func(w io.Writer) error { return render.CSV(r, w) }))
-			compareGolden(t, story.Name+".md", written(t, func(w io.Writer) error { return render.Markdown(r, w, results) }))
-			compareGolden(t, story.Name+".xml", written(t, func(w io.Writer) error { return render.JUnit(r, w, results) }))
+			compareGolden(t, story.Name+".md",
+				written(t, func(w io.Writer) error { return render.Markdown(r, w, results) }))
+			compareGolden(t, story.Name+".xml",
+				written(t, func(w io.Writer) error { return render.JUnit(r, w, results) }))
 		})
 	}
 }
@@ -118,7 +120,7 @@ func TestGoldenComparison(t *testing.T) {
 	compareGolden(t, "comparison.md", written(t, c.Markdown))
 }
 
-// comparePacked is compare for a golden file that is kept compressed, because it is large.
+// comparePacked compares with a golden file that is kept compressed, because it is large.
 func comparePacked(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", "golden", name)
@@ -160,7 +162,9 @@ func comparePacked(t *testing.T, name string, got []byte) {
 	for at < min(len(a), len(b))-1 && a[at] == b[at] {
 		at++
 	}
-	t.Errorf("%s differs; -update writes it anew; first in line %d of %d (-golden +got, which has %d):\n-%.300s\n+%.300s", name, at+1, len(a), len(b), a[at], b[at])
+	t.Errorf(
+		"%s differs; -update writes it anew; first in line %d of %d (-golden +got, which has %d):\n-%.300s\n+%.300s",
+		name, at+1, len(a), len(b), a[at], b[at])
 }
 
 func compareGolden(t *testing.T, name string, got []byte) {

@@ -18,8 +18,10 @@ import (
 // pageParts are the parts of the page that docs/report.md shows, by the names of their
 // images.
 var pageParts = map[string]string{
-	"verdict": "#verdict", "figures": "#figures", "events": "#events", "throughput": "#throughput", "by-client": "#by-client",
-	"latency": "#latency", "distribution": "#distribution", "clients": "#clients", "heartbeats": "#heartbeats", "cpu": "#cpu",
+	"verdict": "#verdict", "figures": "#figures", "events": "#events", "throughput": "#throughput",
+	"by-client": "#by-client",
+	"latency":   "#latency", "distribution": "#distribution", "clients": "#clients", "heartbeats": "#heartbeats",
+	"cpu":       "#cpu",
 	"rollovers": "#rollovers", "handlers": "#handlers",
 }
 
@@ -42,15 +44,18 @@ func TestPageForTheDocs(t *testing.T) {
 	for name, selector := range contentParts {
 		w.ScreenshotOf(selector, "docs-"+name)
 	}
-	w = showCompared(t, folded.All(t, story.Loaded(t, 1, 500, time.Millisecond)), folded.All(t, story.Loaded(t, 2, 440, 1300*time.Microsecond)), pagetest.Size{Width: 1120, Height: 900})
-	pagetest.Ask[bool](w, `(document.querySelectorAll("#configured, #whole, #throughput, footer").forEach((n) => n.remove()), true)`)
+	w = showCompared(t, folded.All(t, story.Loaded(t, 1, 500, time.Millisecond)),
+		folded.All(t, story.Loaded(t, 2, 440, 1300*time.Microsecond)), pagetest.Size{Width: 1120, Height: 900})
+	pagetest.Ask[bool](w,
+		`(document.querySelectorAll("#configured, #whole, #throughput, footer").forEach((n) => n.remove()), true)`)
 	w.ScreenshotOf("main", "docs-compared")
 }
 
 // docs/report.md shows every part of the page, and every image it shows is there.
 func TestDocsShowThePage(t *testing.T) {
 	shown := make(map[string]bool)
-	for _, match := range regexp.MustCompile(`!\[[^\]]{20,}\]\(images/report-([a-z-]+)\.png\)`).FindAllStringSubmatch(readDocs(t), -1) {
+	for _, match := range regexp.MustCompile(`!\[[^\]]{20,}\]\(images/report-([a-z-]+)\.png\)`).FindAllStringSubmatch(
+		readDocs(t), -1) {
 		shown[match[1]] = true
 		info, err := os.Stat(filepath.Join("..", "..", "..", "docs", "images", "report-"+match[1]+".png"))
 		if err != nil {
@@ -65,7 +70,8 @@ func TestDocsShowThePage(t *testing.T) {
 	}
 	for _, name := range wanted {
 		if !shown[name] {
-			t.Errorf("docs/report.md does not show report-%s.png, or not with a sentence for those who do not see it", name)
+			t.Errorf("docs/report.md does not show report-%s.png, or not with a sentence for those who do not see it",
+				name)
 		}
 	}
 }

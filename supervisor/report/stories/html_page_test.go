@@ -40,8 +40,10 @@ func pageFile(t testing.TB, r *report.Report) string {
 // inks are the colours, by their names in the style sheet, that the lines and marks of each
 // chart have to be drawn in when several clients wrote; the others are axes and bands.
 var inks = map[string][]string{
-	"events": {"bad", "warn-mark", "violet", "blue"}, "throughput": {"s0"}, "by-client": {"s0", "s1"}, "latency": {"p50", "p99", "p999", "max"},
-	"distribution": {"s0"}, "heartbeats": {"good-soft", "violet", "bad"}, "cpu": {"s0"}, "memory": {"s0"}, "rollovers": {"s0", "s2", "s3", "s5"}, "handlers": {"s4"},
+	"events": {"bad", "warn-mark", "violet", "blue"}, "throughput": {"s0"}, "by-client": {"s0", "s1"},
+	"latency":      {"p50", "p99", "p999", "max"},
+	"distribution": {"s0"}, "heartbeats": {"good-soft", "violet", "bad"}, "cpu": {"s0"}, "memory": {"s0"},
+	"rollovers": {"s0", "s2", "s3", "s5"}, "handlers": {"s4"},
 }
 
 // checkDrawn reports whether every chart is drawn: in each are enough pixels of its own inks.
@@ -75,7 +77,7 @@ func checkDrawn(t *testing.T, w *pagetest.Window, inks map[string][]string) {
 	}
 }
 
-// some are the inks of some charts.
+// some returns the inks of some charts.
 func some(ids ...string) map[string][]string { return someOf(inks, ids...) }
 
 func someOf(all map[string][]string, ids ...string) map[string][]string {
@@ -108,7 +110,8 @@ func TestPageOfEveryStory(t *testing.T) {
 			w.Screenshot("story-" + story.Name)
 			text := pagetest.Ask[string](w, "document.body.innerText")
 			for _, want := range append(append([]string{}, r.Verdict.Reasons...), r.Run.ID) {
-				if first, _, _ := strings.Cut(want, "\n"); !strings.Contains(text, first) && len(r.Verdict.Reasons) < 6 {
+				if first, _, _ := strings.Cut(want, "\n"); !strings.Contains(text, first) &&
+					len(r.Verdict.Reasons) < 6 {
 					t.Errorf("the page does not say %q", first)
 				}
 			}
@@ -124,7 +127,8 @@ func TestPageOfEveryStory(t *testing.T) {
 // ranges returns the range of time of every chart over time, which has to be one.
 func timeRange(t *testing.T, w *pagetest.Window) string {
 	t.Helper()
-	all := pagetest.Ask[[]string](w, `[...document.querySelectorAll(".plot[data-from]")].map((n) => Number(n.dataset.from).toFixed(3) + " to " + Number(n.dataset.to).toFixed(3))`)
+	all := pagetest.Ask[[]string](w,
+		`[...document.querySelectorAll(".plot[data-from]")].map((n) => Number(n.dataset.from).toFixed(3) + " to " + Number(n.dataset.to).toFixed(3))`)
 	if len(all) < 9 {
 		t.Fatalf("%d charts over time", len(all))
 	}
@@ -141,7 +145,8 @@ func TestPageRateOfACutInterval(t *testing.T) {
 	w := show(t, folded.All(t, story.CutShort(t)), pagetest.Desk)
 	pagetest.Ask[bool](w, `(document.querySelector("#throughput details").open = true)`)
 	pagetest.Await(w, `document.querySelectorAll("#throughput tbody tr").length === 2`)
-	for _, rate := range pagetest.Ask[[]string](w, `[...document.querySelectorAll("#throughput tbody td:nth-child(2)")].map((n) => n.textContent)`) {
+	for _, rate := range pagetest.Ask[[]string](w,
+		`[...document.querySelectorAll("#throughput tbody td:nth-child(2)")].map((n) => n.textContent)`) {
 		if rate != "200\u00a0B/s" {
 			t.Errorf("an interval has %q", rate)
 		}
@@ -155,7 +160,8 @@ func TestPageNamesWhatIsMarked(t *testing.T) {
 	named := func() string {
 		return pagetest.Ask[string](w, `document.querySelector("#throughput .plot").dataset.named`)
 	}
-	for _, want := range []string{"rejected", "handler died", "client away", "supervisor restarted", "write stalled", "client lost"} {
+	for _, want := range []string{"rejected", "handler died", "client away", "supervisor restarted", "write stalled",
+		"client lost"} {
 		if got := named(); !strings.Contains(got, want) {
 			t.Errorf("%q has no name above the chart; %q have", want, got)
 		}
@@ -232,7 +238,8 @@ func TestPageAnswersKeysInCharts(t *testing.T) {
 	}
 	w.Do(chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight))
 	pagetest.Await(w, `document.getElementById("readout").textContent.includes("p99.9 ")`)
-	if values := pagetest.Ask[int](w, `[...document.querySelectorAll("#throughput .now, #latency .now, #cpu .now")].filter((n) => n.textContent !== "").length`); values < 6 {
+	if values := pagetest.Ask[int](w,
+		`[...document.querySelectorAll("#throughput .now, #latency .now, #cpu .now")].filter((n) => n.textContent !== "").length`); values < 6 {
 		t.Errorf("%d legends of other charts follow the cursor", values)
 	}
 }
@@ -255,8 +262,12 @@ func TestPageShowsValuesUnderThePointer(t *testing.T) {
 	} {
 		w.Hover(place.chart+" .u-over", pagetest.Point{X: place.x - 0.05, Y: place.y})
 		w.Hover(place.chart+" .u-over", pagetest.Point{X: place.x, Y: place.y})
-		pagetest.Await(w, fmt.Sprintf(`!document.getElementById("tip").hidden && document.getElementById("tip").textContent.includes(%q)`, place.want))
-		if text := pagetest.Ask[string](w, `document.getElementById("tip").textContent`); strings.Contains(text, "null") || strings.Contains(text, "undefined") || strings.Contains(text, "NaN") {
+		pagetest.Await(w,
+			fmt.Sprintf(
+				`!document.getElementById("tip").hidden && document.getElementById("tip").textContent.includes(%q)`,
+				place.want))
+		if text := pagetest.Ask[string](w, `document.getElementById("tip").textContent`); strings.Contains(text,
+			"null") || strings.Contains(text, "undefined") || strings.Contains(text, "NaN") {
 			t.Errorf("%s says %q", place.chart, text)
 		}
 	}
@@ -267,16 +278,20 @@ func TestPageFiltersByClient(t *testing.T) {
 	r := invented.Few.Report()
 	w := show(t, r, pagetest.Desk)
 	// Of five the last was lost, and so is not the first that was done.
-	if got := pagetest.Ask[string](w, `document.getElementById("stragglers").textContent`); !strings.HasPrefix(got, "First done: host-04 ") || !strings.Contains(got, "Last done: host-01 ") {
+	if got := pagetest.Ask[string](w, `document.getElementById("stragglers").textContent`); !strings.HasPrefix(got,
+		"First done: host-04 ") || !strings.Contains(got, "Last done: host-01 ") {
 		t.Errorf("the page says %q", got)
 	}
-	if got := spaced(pagetest.Ask[string](w, `document.getElementById("figures").innerText`)); !regexp.MustCompile(`\d+ MB/s – [\d.]+ GB/s`).MatchString(got) {
+	if got := spaced(pagetest.Ask[string](w,
+		`document.getElementById("figures").innerText`)); !regexp.MustCompile(`\d+ MB/s – [\d.]+ GB/s`).MatchString(
+		got) {
 		t.Errorf("the range of rates is not said with its units: %q", got)
 	}
 	before := pagetest.Ask[string](w, `document.getElementById("figures").textContent`)
 	choose := chromedp.Click(chromedp.CSS("#clients tbody tr:nth-child(2) .link"))
 	w.Do(choose)
-	if got := pagetest.Ask[string](w, `document.getElementById("client-pick").selectedOptions[0].textContent`); got != r.Clients[1].Label {
+	if got := pagetest.Ask[string](w,
+		`document.getElementById("client-pick").selectedOptions[0].textContent`); got != r.Clients[1].Label {
 		t.Fatalf("the filter is %q", got)
 	}
 	if after := pagetest.Ask[string](w, `document.getElementById("figures").textContent`); after == before {
@@ -286,14 +301,17 @@ func TestPageFiltersByClient(t *testing.T) {
 	checkDrawn(t, w, map[string][]string{"latency": {"p99", "max"}})
 	w.Screenshot("client")
 	for chart, want := range map[string]string{
-		"#throughput": "Throughput of host-02", "#heartbeats": "Heartbeats of 3 processes", "#cpu": "of 2 consumers", "#handlers": "Lives of 1 handler", "#rollovers": "of 80 files",
+		"#throughput": "Throughput of host-02", "#heartbeats": "Heartbeats of 3 processes", "#cpu": "of 2 consumers",
+		"#handlers": "Lives of 1 handler", "#rollovers": "of 80 files",
 	} {
-		label := strings.ReplaceAll(pagetest.Ask[string](w, fmt.Sprintf(`document.querySelector("%s .plot").getAttribute("aria-label")`, chart)), "\u00a0", " ")
+		label := strings.ReplaceAll(pagetest.Ask[string](w,
+			fmt.Sprintf(`document.querySelector("%s .plot").getAttribute("aria-label")`, chart)), "\u00a0", " ")
 		if !strings.Contains(label, want) {
 			t.Errorf("%s shows %q, want %q", chart, label, want)
 		}
 	}
-	if got := pagetest.Ask[string](w, `document.getElementById("client").innerText`); !strings.Contains(got, "host-02.lab") {
+	if got := pagetest.Ask[string](w, `document.getElementById("client").innerText`); !strings.Contains(got,
+		"host-02.lab") {
 		t.Errorf("the client's own part says %q", got)
 	}
 	w.Do(choose) // again: all clients
@@ -312,18 +330,21 @@ func TestPageFiltersByClient(t *testing.T) {
 
 func TestPageSortsAndShowsAll(t *testing.T) {
 	w := show(t, invented.Many.Report(), pagetest.Desk)
-	if got := pagetest.Ask[[]string](w, `[...document.querySelectorAll("#clients tbody tr td:first-child")].map((n) => n.textContent).slice(8, 12)`); !slices.Equal(got, []string{"host-09", "host-10", "host-11", "host-12"}) {
+	if got := pagetest.Ask[[]string](w,
+		`[...document.querySelectorAll("#clients tbody tr td:first-child")].map((n) => n.textContent).slice(8, 12)`); !slices.Equal(got, []string{"host-09", "host-10", "host-11", "host-12"}) {
 		t.Errorf("by name, behind host-08 come %q", got)
 	}
 	if n := pagetest.Ask[int](w, `document.querySelectorAll("#clients tbody tr").length`); n != 50 {
 		t.Errorf("%d of 500 clients are listed at first", n)
 	}
 	w.Do(chromedp.Focus(chromedp.CSS("#clients th:nth-child(3) button")), chromedp.KeyEvent(kb.Enter))
-	if got := pagetest.Ask[string](w, `document.querySelector("#clients th:nth-child(3)").ariaSort`); got != "descending" {
+	if got := pagetest.Ask[string](w,
+		`document.querySelector("#clients th:nth-child(3)").ariaSort`); got != "descending" {
 		t.Errorf("Enter on a number's column sorts it %s", got)
 	}
 	w.Do(chromedp.Click(chromedp.CSS("#clients .more")))
-	rates := pagetest.Ask[[]string](w, `[...document.querySelectorAll("#clients tbody tr")].map((row) => row.children[0].textContent)`)
+	rates := pagetest.Ask[[]string](w,
+		`[...document.querySelectorAll("#clients tbody tr")].map((row) => row.children[0].textContent)`)
 	if len(rates) != 500 {
 		t.Fatalf("%d clients are listed of 500", len(rates))
 	}
@@ -342,7 +363,8 @@ func TestPageSortsAndShowsAll(t *testing.T) {
 // The keyboard reaches every control that is to be seen, and what it reaches shows it.
 func TestPageByKeyboard(t *testing.T) {
 	w := show(t, invented.Few.Report(), pagetest.Desk)
-	pagetest.Ask[bool](w, `(window.reached = new Set(), window.unmarked = [], document.addEventListener("focusin", (e) => {
+	pagetest.Ask[bool](w,
+		`(window.reached = new Set(), window.unmarked = [], document.addEventListener("focusin", (e) => {
 		reached.add(e.target);
 		const s = getComputedStyle(e.target);
 		if (s.outlineStyle === "none" && s.boxShadow === "none") unmarked.push(e.target.outerHTML.slice(0, 120));
@@ -355,7 +377,8 @@ func TestPageByKeyboard(t *testing.T) {
 	for range n + 3 {
 		w.Do(chromedp.KeyEvent(kb.Tab))
 	}
-	if missed := pagetest.Ask[[]string](w, controls+`.filter((n) => !reached.has(n)).map((n) => n.outerHTML.slice(0, 120))`); len(missed) > 0 {
+	if missed := pagetest.Ask[[]string](w,
+		controls+`.filter((n) => !reached.has(n)).map((n) => n.outerHTML.slice(0, 120))`); len(missed) > 0 {
 		t.Errorf("Tab does not reach %d of %d controls: %q", len(missed), n, missed)
 	}
 	if unmarked := pagetest.Ask[[]string](w, "unmarked"); len(unmarked) > 0 {
@@ -370,7 +393,8 @@ func TestPageTakesTextForText(t *testing.T) {
 		if title := pagetest.Ask[string](w, "document.title"); title == "owned" {
 			t.Errorf("%s: a text was run", when)
 		}
-		if n := pagetest.Ask[int](w, `document.querySelectorAll("img, svg, iframe, [onerror], [onload], script:not([id]):not(:nth-last-child(-n+3))").length`); n != 0 {
+		if n := pagetest.Ask[int](w,
+			`document.querySelectorAll("img, svg, iframe, [onerror], [onload], script:not([id]):not(:nth-last-child(-n+3))").length`); n != 0 {
 			t.Errorf("%s: %d elements were made from texts", when, n)
 		}
 	}
@@ -380,7 +404,9 @@ func TestPageTakesTextForText(t *testing.T) {
 	w.Hover("#events .u-over", pagetest.Point{X: 0.0417, Y: 0.95})
 	inspect("with its tables")
 	for i := range invented.Hostile {
-		pagetest.Ask[bool](w, fmt.Sprintf(`(() => { const p = document.getElementById("client-pick"); p.value = "%d"; p.dispatchEvent(new Event("change")); return true; })()`, i+1))
+		pagetest.Ask[bool](w,
+			fmt.Sprintf(
+				`(() => { const p = document.getElementById("client-pick"); p.value = "%d"; p.dispatchEvent(new Event("change")); return true; })()`, i+1))
 		inspect("of one client")
 	}
 	if text := pagetest.Ask[string](w, "document.body.textContent"); !strings.Contains(text, invented.Hostile[0]) {
@@ -390,11 +416,13 @@ func TestPageTakesTextForText(t *testing.T) {
 
 func TestPageFitsEveryWidth(t *testing.T) {
 	w := show(t, invented.Few.Report(), pagetest.Phone)
-	for _, size := range []pagetest.Size{pagetest.Phone, {Width: 640, Height: 800}, {Width: 900, Height: 800}, {Width: 1920, Height: 1000}} {
+	for _, size := range []pagetest.Size{pagetest.Phone, {Width: 640, Height: 800}, {Width: 900, Height: 800},
+		{Width: 1920, Height: 1000}} {
 		w.Resize(size)
 		pagetest.Await(w, fmt.Sprintf(`matchMedia("(width: %dpx)").matches`, size.Width))
 		// Charts follow the width by an observer, in a frame after the layout.
-		pagetest.Await(w, `[...document.querySelectorAll(".uplot")].every((n) => Math.abs(n.offsetWidth - Math.max(160, n.parentNode.clientWidth)) <= 1)`)
+		pagetest.Await(w,
+			`[...document.querySelectorAll(".uplot")].every((n) => Math.abs(n.offsetWidth - Math.max(160, n.parentNode.clientWidth)) <= 1)`)
 		if wide := pagetest.Ask[int64](w, "document.documentElement.scrollWidth"); wide > size.Width {
 			t.Errorf("at %d px, the page is %d px wide", size.Width, wide)
 		}
@@ -404,7 +432,8 @@ func TestPageFitsEveryWidth(t *testing.T) {
 	// The cause of a client's end is to be seen without scrolling on a desk.
 	w.Resize(pagetest.Size{Width: 1100, Height: 800})
 	pagetest.Await(w, `matchMedia("(width: 1100px)").matches`)
-	if hidden := pagetest.Ask[int](w, `(() => { const s = document.querySelector("#clients .scroll"); return s.scrollWidth - s.clientWidth; })()`); hidden > 0 {
+	if hidden := pagetest.Ask[int](w,
+		`(() => { const s = document.querySelector("#clients .scroll"); return s.scrollWidth - s.clientWidth; })()`); hidden > 0 {
 		t.Errorf("at 1100 px, %d px of the table of clients are out of sight", hidden)
 	}
 }
@@ -418,13 +447,16 @@ func TestPageOnPaper(t *testing.T) {
 	if seen := pagetest.Ask[bool](w, `document.querySelector(".bar").checkVisibility()`); seen {
 		t.Error("the controls are printed")
 	}
-	if ground := pagetest.Ask[string](w, "getComputedStyle(document.body).backgroundColor"); ground != "rgb(255, 255, 255)" {
+	if ground := pagetest.Ask[string](w,
+		"getComputedStyle(document.body).backgroundColor"); ground != "rgb(255, 255, 255)" {
 		t.Errorf("the paper is %s", ground)
 	}
-	if wide := pagetest.Ask[[]string](w, `[...document.querySelectorAll(".uplot, table")].filter((n) => n.checkVisibility() && n.getBoundingClientRect().right > 702).map((n) => n.closest("section").id)`); len(wide) > 0 {
+	if wide := pagetest.Ask[[]string](w,
+		`[...document.querySelectorAll(".uplot, table")].filter((n) => n.checkVisibility() && n.getBoundingClientRect().right > 702).map((n) => n.closest("section").id)`); len(wide) > 0 {
 		t.Errorf("%q do not fit on the paper", wide)
 	}
-	if faded := pagetest.Ask[int](w, `[...document.querySelectorAll(".swatch")].filter((n) => getComputedStyle(n).printColorAdjust !== "exact").length`); faded > 0 {
+	if faded := pagetest.Ask[int](w,
+		`[...document.querySelectorAll(".swatch")].filter((n) => getComputedStyle(n).printColorAdjust !== "exact").length`); faded > 0 {
 		t.Errorf("%d swatches of legends are printed without their colour", faded)
 	}
 	checkDrawn(t, w, inks)
@@ -454,11 +486,13 @@ func TestPageIsAccessible(t *testing.T) {
 // Beside each chart is a sentence that says what it shows, and under it a table.
 func TestPageSaysWhatChartsShow(t *testing.T) {
 	w := show(t, invented.Few.Report(), pagetest.Desk)
-	if mute := pagetest.Ask[[]string](w, `[...document.querySelectorAll("section:not([hidden]) .plot")].filter((n) => n.getAttribute("role") !== "img" || (n.ariaLabel || "").length < 30).map((n) => n.closest("section").id)`); len(mute) > 0 {
+	if mute := pagetest.Ask[[]string](w,
+		`[...document.querySelectorAll("section:not([hidden]) .plot")].filter((n) => n.getAttribute("role") !== "img" || (n.ariaLabel || "").length < 30).map((n) => n.closest("section").id)`); len(mute) > 0 {
 		t.Errorf("%q have no sentence", mute)
 	}
 	pagetest.Ask[bool](w, `(document.querySelectorAll("details").forEach((d) => { d.open = true; }), true)`)
-	if bare := pagetest.Ask[[]string](w, `[...document.querySelectorAll("section.panel:not([hidden])")].filter((n) => n.querySelector(".plot") && !n.querySelector("details")).map((n) => n.id)`); len(bare) > 0 {
+	if bare := pagetest.Ask[[]string](w,
+		`[...document.querySelectorAll("section.panel:not([hidden])")].filter((n) => n.querySelector(".plot") && !n.querySelector("details")).map((n) => n.id)`); len(bare) > 0 {
 		t.Errorf("%q have no table", bare)
 	}
 	pagetest.Await(w, `[...document.querySelectorAll("details")].every((d) => d.querySelectorAll("td").length > 0)`)

@@ -22,7 +22,8 @@ func PageOf(t testing.TB, r *report.Report) []byte {
 
 func TestPageNeedsNothingElse(t *testing.T) {
 	page := PageOf(t, invented.Few.Report())
-	if at := regexp.MustCompile(`(?i)@import|\burl\(|\bsrc=|\bsrcset=|<iframe|<object|<base`).FindIndex(page); at != nil {
+	if at := regexp.MustCompile(`(?i)@import|\burl\(|\bsrc=|\bsrcset=|<iframe|<object|<base`).FindIndex(
+		page); at != nil {
 		t.Errorf("the page refers to something: …%s…", page[max(0, at[0]-40):at[1]+40])
 	}
 	for _, link := range pagetest.Elements(t, page, "link") {

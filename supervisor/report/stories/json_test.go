@@ -55,7 +55,8 @@ func TestReadJSONRefusesWhatIsNoReport(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{`"x"`, `-1`, `1.5`, `""`, `18446744073709551616`} {
-		text := `{"schema": "bulkhead.report/2", "clients": [{"workload": {"consumers": [{"data": {"seed": ` + bad + `}}]}}]}`
+		text := `{"schema": "bulkhead.report/2", "clients": [{"workload": {"consumers": [{"data": {"seed": ` + bad +
+			`}}]}}]}`
 		if r, err := report.ReadJSON(strings.NewReader(text)); err == nil {
 			t.Errorf("seed %s: read as %+v", bad, r)
 		}
@@ -71,19 +72,26 @@ func TestReadJSONRefusesWhatIsNoReport(t *testing.T) {
 // have numbers for seeds.
 func TestNumbersBeyondDoubles(t *testing.T) {
 	const large = 1<<64 - 1
-	for seed, want := range map[report.Seed]string{0: "0", 7: "7", 1<<53 + 1: "9007199254740993", large: "18446744073709551615"} {
-		r := &report.Report{Schema: report.Schema, Clients: []report.Client{{Workload: report.Workload{Consumers: []report.Consumer{{Data: report.DataSpec{Seed: seed}}}}, Writes: report.Writes{Bytes: uint64(seed)}}}}
+	for seed, want := range map[report.Seed]string{0: "0", 7: "7", 1<<53 + 1: "9007199254740993",
+		large: "18446744073709551615"} {
+		r := &report.Report{Schema: report.Schema,
+			Clients: []report.Client{
+				{Workload: report.Workload{Consumers: []report.Consumer{{Data: report.DataSpec{Seed: seed}}}},
+					Writes: report.Writes{Bytes: uint64(seed)}}}}
 		var out bytes.Buffer
 		if err := r.JSON(&out); err != nil {
 			t.Fatal(err)
 		}
-		if text := out.String(); !strings.Contains(text, `"seed": "`+want+`"`) || !strings.Contains(text, `"bytes": `+want+",") {
+		if text := out.String(); !strings.Contains(text, `"seed": "`+want+`"`) ||
+			!strings.Contains(text, `"bytes": `+want+",") {
 			t.Errorf("%d: no string and number %s in\n%s", seed, want, text)
 		}
-		older := strings.NewReplacer(report.Schema, "bulkhead.report/1", `"seed": "`+want+`"`, `"seed": `+want).Replace(out.String())
+		older := strings.NewReplacer(report.Schema, "bulkhead.report/1", `"seed": "`+want+`"`,
+			`"seed": `+want).Replace(out.String())
 		for _, text := range []string{out.String(), older} {
 			got, err := report.ReadJSON(strings.NewReader(text))
-			if err != nil || got.Clients[0].Workload.Consumers[0].Data.Seed != seed || got.Clients[0].Bytes != uint64(seed) {
+			if err != nil || got.Clients[0].Workload.Consumers[0].Data.Seed != seed ||
+				got.Clients[0].Bytes != uint64(seed) {
 				t.Errorf("%d: read as %+v, %v", seed, got, err)
 			}
 		}

@@ -27,10 +27,12 @@ func TestRolloversBeyondTheLimitAreCountedAndStated(t *testing.T) {
 	}
 	c := folded.All(t, s.Records).Clients[0]
 	r := onlyConsumer(a, t).Rollovers
-	if r.Files != report.MaxRollovers+more || len(r.List) != report.MaxRollovers || r.LeftOut != more || c.RolloversLeftOut != more {
+	if r.Files != report.MaxRollovers+more || len(r.List) != report.MaxRollovers || r.LeftOut != more ||
+		c.RolloversLeftOut != more {
 		t.Errorf("%d files, %d listed, %d and %d left out", r.Files, len(r.List), r.LeftOut, c.RolloversLeftOut)
 	}
-	if first, last := r.List[0].FileIndex, r.List[report.MaxRollovers-1].FileIndex; first != more || last != report.MaxRollovers+more-1 {
+	if first, last := r.List[0].FileIndex, r.List[report.MaxRollovers-1].FileIndex; first != more ||
+		last != report.MaxRollovers+more-1 {
 		t.Errorf("files %d … %d are listed, want the newest", first, last)
 	}
 	if r.Write.Count != r.Files {
@@ -47,7 +49,8 @@ func TestConnectionsBeyondTheLimit(t *testing.T) {
 		a.Attach(i+2, 4002)
 	}
 	c := folded.All(t, s.Records).Clients[0]
-	if c.Resumes != report.MaxConnections+4 || len(c.Connections) != report.MaxConnections || c.ConnectionsLeftOut != 5 {
+	if c.Resumes != report.MaxConnections+4 || len(c.Connections) != report.MaxConnections ||
+		c.ConnectionsLeftOut != 5 {
 		t.Errorf("%d resumes, %d listed, %d left out", c.Resumes, len(c.Connections), c.ConnectionsLeftOut)
 	}
 	if last := c.Connections[report.MaxConnections-1]; last.ID != report.MaxConnections+5 || last.DetachedAt != 0 {
@@ -75,7 +78,8 @@ func TestRunBeyondItsLimits(t *testing.T) {
 		s.HandlerExited(i+1, 0, 1, time.Second, story.CleanExit(), "")
 	}
 	r := folded.All(t, s.Records)
-	if len(r.Rejections) != report.MaxRejections || r.RejectionsLeftOut != 2 || len(r.Handlers) != report.MaxHandlers || r.HandlersLeftOut != 2 {
+	if len(r.Rejections) != report.MaxRejections || r.RejectionsLeftOut != 2 || len(r.Handlers) != report.MaxHandlers ||
+		r.HandlersLeftOut != 2 {
 		t.Errorf("%d rejections and %d more, %d handlers and %d more",
 			len(r.Rejections), r.RejectionsLeftOut, len(r.Handlers), r.HandlersLeftOut)
 	}
@@ -103,11 +107,13 @@ func TestMissReasonsBeyondTheLimit(t *testing.T) {
 	a := s.Arrive("a", 1, 1, 4001, 0)
 	for i := range uint64(report.MaxMissReasons + 7) {
 		a.Say(&bulkheadv1.Message{Fact: &bulkheadv1.Message_Heartbeat{Heartbeat: &bulkheadv1.Heartbeat{Round: i + 1,
-			Misses: []*bulkheadv1.HeartbeatMiss{{Process: a.Process(story.KindConsumer, 0), Reason: fmt.Sprint("reason ", i)}}}}})
+			Misses: []*bulkheadv1.HeartbeatMiss{
+				{Process: a.Process(story.KindConsumer, 0), Reason: fmt.Sprint("reason ", i)}}}}})
 	}
 	h := onlyConsumer(a, t).Heartbeats
 	last := h.MissedWhy[len(h.MissedWhy)-1]
-	if len(h.MissedWhy) != report.MaxMissReasons+1 || last.Text != "other reasons" || last.Count != 7 || h.Missed != report.MaxMissReasons+7 {
+	if len(h.MissedWhy) != report.MaxMissReasons+1 || last.Text != "other reasons" || last.Count != 7 ||
+		h.Missed != report.MaxMissReasons+7 {
 		t.Errorf("missed %d: %v", h.Missed, h.MissedWhy)
 	}
 }
@@ -135,10 +141,12 @@ func TestRolloversAreSharedAmongClients(t *testing.T) {
 	early, late := tell(false), tell(true)
 	for i := range early.Clients {
 		a, b := early.Clients[i].Processes[0].Rollovers, late.Clients[i].Processes[0].Rollovers
-		if len(a.List) != report.MaxRunRollovers/clients || a.LeftOut != 30 || a.List[0].FileIndex != 30 || a.Files != files {
+		if len(a.List) != report.MaxRunRollovers/clients || a.LeftOut != 30 || a.List[0].FileIndex != 30 ||
+			a.Files != files {
 			t.Fatalf("client %d: %d listed from file %d, %d left out", i, len(a.List), a.List[0].FileIndex, a.LeftOut)
 		}
-		if diff := cmp.Diff(a, b, cmpopts.IgnoreFields(report.Rollover{}, "CreateNano", "WriteNano", "SyncNano", "CloseNano")); diff != "" {
+		if diff := cmp.Diff(a, b, cmpopts.IgnoreFields(report.Rollover{}, "CreateNano", "WriteNano", "SyncNano",
+			"CloseNano")); diff != "" {
 			t.Fatalf("client %d: it matters when the others came:\n%s", i, diff)
 		}
 	}

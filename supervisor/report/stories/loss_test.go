@@ -38,7 +38,9 @@ func TestDamagedEndOfAJournal(t *testing.T) {
 			a.End(bulkheadv1.Outcome_OUTCOME_LOST, lost)
 			s.HandlerExited(1, 1, 4001, time.Second, story.CleanExit(), lost)
 			s.Records[len(s.Records)-1].GetHandlerExited().LostAcknowledged = true
-		}, "client a: lost: " + lost + "\n" + journal.LostAcknowledged + ", as client a had what it was told is durable" + at},
+		},
+			"client a: lost: " + lost + "\n" + journal.LostAcknowledged +
+				", as client a had what it was told is durable" + at},
 		{"its connection proves it", func(s *story.Story, a *story.Actor) {
 			a.DetachAs(bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR, 1, lost)
 			s.Records[len(s.Records)-1].GetSessionDetached().LostAcknowledged = true
@@ -55,7 +57,9 @@ func TestDamagedEndOfAJournal(t *testing.T) {
 					Class: bulkheadv1.ExitClass_EXIT_CLASS_CLEAN, Cause: lost}, "")
 				s.Records[len(s.Records)-1].GetHandlerExited().LostAcknowledged = true
 			}
-		}, journal.LostAcknowledged + ", as handler 4100, handler 4101, handler 4102, 3 more had what they were told is durable" + at},
+		},
+			journal.LostAcknowledged +
+				", as handler 4100, handler 4101, handler 4102, 3 more had what they were told is durable" + at},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := story.New(t, 1)
@@ -69,7 +73,9 @@ func TestDamagedEndOfAJournal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := r.Journal.Damage; d == nil || !d.Torn || !d.MayBeAcknowledged || !strings.Contains(strings.Join(r.Verdict.Reasons, "\n"), "the journal's end cannot be read: 00000001.seg at byte ") {
+			if d := r.Journal.Damage; d == nil || !d.Torn || !d.MayBeAcknowledged ||
+				!strings.Contains(strings.Join(r.Verdict.Reasons, "\n"),
+					"the journal's end cannot be read: 00000001.seg at byte ") {
 				t.Errorf("damage %+v, reasons %q", d, r.Verdict.Reasons)
 			}
 
@@ -103,7 +109,9 @@ func TestDamagedEndOfAJournal(t *testing.T) {
 				t.Errorf("reasons (-want +got):\n%s", diff)
 			}
 			warnings := strings.Join(r.Verdict.Warnings, "\n")
-			if !strings.Contains(warnings, aside) || !strings.Contains(warnings, "record checksum is wrong; "+journal.MayBeAcknowledged) || strings.Contains(warnings, "never acknowledged") {
+			if !strings.Contains(warnings, aside) ||
+				!strings.Contains(warnings, "record checksum is wrong; "+journal.MayBeAcknowledged) ||
+				strings.Contains(warnings, "never acknowledged") {
 				t.Errorf("warnings %q", warnings)
 			}
 		})

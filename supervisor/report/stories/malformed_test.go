@@ -27,11 +27,15 @@ func TestMalformedMessagesAreLeftOut(t *testing.T) {
 		{"no fact", report.BadFact, func(a *story.Actor) *bulkheadv1.Message {
 			return &bulkheadv1.Message{Process: a.Process(story.KindConsumer, 0)}
 		}},
-		{"no time", report.BadTime, func(a *story.Actor) *bulkheadv1.Message { return timed(a.Progress(0, 1, 0, ""), -1) }},
-		{"time in the far future", report.BadTime, func(a *story.Actor) *bulkheadv1.Message { return timed(a.Progress(0, 1, 0, ""), math.MaxInt64) }},
-		{"interval before time began", report.BadNumber, func(a *story.Actor) *bulkheadv1.Message { return timed(a.Progress(0, 1, 0, ""), 5) }},
+		{"no time", report.BadTime,
+			func(a *story.Actor) *bulkheadv1.Message { return timed(a.Progress(0, 1, 0, ""), -1) }},
+		{"time in the far future", report.BadTime,
+			func(a *story.Actor) *bulkheadv1.Message { return timed(a.Progress(0, 1, 0, ""), math.MaxInt64) }},
+		{"interval before time began", report.BadNumber,
+			func(a *story.Actor) *bulkheadv1.Message { return timed(a.Progress(0, 1, 0, ""), 5) }},
 		{"negative interval", report.BadNumber, progress(func(p *bulkheadv1.Progress) { p.IntervalNano = -1 })},
-		{"endless interval", report.BadNumber, progress(func(p *bulkheadv1.Progress) { p.IntervalNano = math.MaxInt64 })},
+		{"endless interval", report.BadNumber,
+			progress(func(p *bulkheadv1.Progress) { p.IntervalNano = math.MaxInt64 })},
 		{"absurd bytes", report.BadNumber, progress(func(p *bulkheadv1.Progress) { p.Bytes = math.MaxUint64 })},
 		{"absurd errors", report.BadNumber, progress(func(p *bulkheadv1.Progress) { p.Errors = 1 << 61 })},
 		{"uneven histogram", report.BadHistogram, progress(func(p *bulkheadv1.Progress) { p.ChunkWrite.Count = nil })},
@@ -41,11 +45,16 @@ func TestMalformedMessagesAreLeftOut(t *testing.T) {
 		{"absurd histogram count", report.BadHistogram, progress(func(p *bulkheadv1.Progress) {
 			p.ChunkWrite = &bulkheadv1.Histogram{ValueDelta: []uint64{0}, Count: []uint64{1 << 62}}
 		})},
-		{"absurd verified bytes", report.BadNumber, progress(func(p *bulkheadv1.Progress) { p.VerifiedBytes = 1 << 61 })},
-		{"absurd corrupt blocks", report.BadNumber, progress(func(p *bulkheadv1.Progress) { p.CorruptBlocks = 1 << 61 })},
-		{"more from the cache than verified", report.BadNumber, progress(func(p *bulkheadv1.Progress) { p.VerifiedCachedBytes = 1 })},
-		{"uneven sync histogram", report.BadHistogram, progress(func(p *bulkheadv1.Progress) { p.Sync = &bulkheadv1.Histogram{ValueDelta: []uint64{3}} })},
-		{"uneven response histogram", report.BadHistogram, progress(func(p *bulkheadv1.Progress) { p.Response = &bulkheadv1.Histogram{Count: []uint64{3}} })},
+		{"absurd verified bytes", report.BadNumber,
+			progress(func(p *bulkheadv1.Progress) { p.VerifiedBytes = 1 << 61 })},
+		{"absurd corrupt blocks", report.BadNumber,
+			progress(func(p *bulkheadv1.Progress) { p.CorruptBlocks = 1 << 61 })},
+		{"more from the cache than verified", report.BadNumber,
+			progress(func(p *bulkheadv1.Progress) { p.VerifiedCachedBytes = 1 })},
+		{"uneven sync histogram", report.BadHistogram,
+			progress(func(p *bulkheadv1.Progress) { p.Sync = &bulkheadv1.Histogram{ValueDelta: []uint64{3}} })},
+		{"uneven response histogram", report.BadHistogram,
+			progress(func(p *bulkheadv1.Progress) { p.Response = &bulkheadv1.Histogram{Count: []uint64{3}} })},
 		{"corruption nowhere", report.BadNumber, func(a *story.Actor) *bulkheadv1.Message {
 			return a.Corruption(0, &bulkheadv1.Corruption{OffsetBytes: math.MaxUint64})
 		}},
@@ -83,10 +92,12 @@ func TestMalformedMessagesAreLeftOut(t *testing.T) {
 		{"answers and is missed", report.BadAnswer, beat(func(h *bulkheadv1.Heartbeat) {
 			h.Misses = append(h.Misses, &bulkheadv1.HeartbeatMiss{Process: h.Answers[0].Process})
 		})},
-		{"crowded round", report.BadCrowd, beat(func(h *bulkheadv1.Heartbeat) { h.Misses = make([]*bulkheadv1.HeartbeatMiss, report.MaxProcesses) })},
+		{"crowded round", report.BadCrowd,
+			beat(func(h *bulkheadv1.Heartbeat) { h.Misses = make([]*bulkheadv1.HeartbeatMiss, report.MaxProcesses) })},
 		{"exit of no class", report.BadExit, exit(func(e *bulkheadv1.ProcessExit) { e.Class = 0 })},
 		{"exit before 1970", report.BadExit, exit(func(e *bulkheadv1.ProcessExit) { e.EndedUnixNano = -1 })},
-		{"exit with absurd memory", report.BadExit, exit(func(e *bulkheadv1.ProcessExit) { e.MaxResidentBytes = math.MaxUint64 })},
+		{"exit with absurd memory", report.BadExit,
+			exit(func(e *bulkheadv1.ProcessExit) { e.MaxResidentBytes = math.MaxUint64 })},
 		{"exit of nobody", report.BadProcess, exit(func(e *bulkheadv1.ProcessExit) { e.Process = nil })},
 	}
 	for _, test := range tests {
@@ -103,7 +114,8 @@ func TestMalformedMessagesAreLeftOut(t *testing.T) {
 			rep := folded.All(t, with.Records)
 			wantLeftOut(t, rep, test.why)
 			got, want := rep.Clients[0], folded.All(t, without.Records).Clients[0]
-			if diff := cmp.Diff([]report.Count{{Text: words.LeftOut(test.why), Reason: test.why, Count: 1}}, got.MalformedWhy); got.Malformed != 1 || diff != "" {
+			if diff := cmp.Diff([]report.Count{{Text: words.LeftOut(test.why), Reason: test.why, Count: 1}},
+				got.MalformedWhy); got.Malformed != 1 || diff != "" {
 				t.Errorf("malformed %d (-want +got):\n%s", got.Malformed, diff)
 			}
 			got.Malformed, got.MalformedWhy, got.MalformedFirst = 0, want.MalformedWhy, ""
@@ -120,12 +132,14 @@ func TestMalformedMessagesAreLeftOut(t *testing.T) {
 func wantLeftOut(t *testing.T, rep *report.Report, why report.Bad) {
 	t.Helper()
 	text := words.LeftOut(why)
-	if want := "client a: 1 message left out: " + text; !slices.Contains(rep.Verdict.Reasons, want) || rep.Verdict.Word != report.WordPartial {
+	if want := "client a: 1 message left out: " + text; !slices.Contains(rep.Verdict.Reasons, want) ||
+		rep.Verdict.Word != report.WordPartial {
 		t.Errorf("%s for %q; want %q", rep.Verdict.Word, rep.Verdict.Reasons, want)
 	}
 	for _, f := range rep.Findings {
 		if f.Kind == report.FindingLeftOut {
-			if f.Client != "a" || !strings.HasPrefix(f.Evidence, "message ") || !strings.HasSuffix(f.Evidence, ": "+text) {
+			if f.Client != "a" || !strings.HasPrefix(f.Evidence, "message ") ||
+				!strings.HasSuffix(f.Evidence, ": "+text) {
 				t.Errorf("the finding is %+v", f)
 			}
 			return
@@ -199,7 +213,8 @@ func TestMalformedBatches(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if c.Messages != 2 || c.Malformed != 6 || c.LastSeq != 8 || c.Chunks != 5 {
-		t.Errorf("%d messages, %d malformed, last %d, %d chunks; want 2, 6, 8, 5", c.Messages, c.Malformed, c.LastSeq, c.Chunks)
+		t.Errorf("%d messages, %d malformed, last %d, %d chunks; want 2, 6, 8, 5", c.Messages, c.Malformed, c.LastSeq,
+			c.Chunks)
 	}
 }
 

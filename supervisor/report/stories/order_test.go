@@ -18,7 +18,7 @@ import (
 )
 
 // Records in the wrong place are an error of Add, a violation in the report, and
-// make it partial; the fold goes on.
+// make it partial; the fold continues.
 func TestRecordsOutOfOrder(t *testing.T) {
 	tests := []struct {
 		name string
@@ -26,7 +26,8 @@ func TestRecordsOutOfOrder(t *testing.T) {
 		tell func(*story.Story)
 	}{
 		{"nothing known", "nothing this version knows", func(s *story.Story) { s.Add(&bulkheadv1.Record{}) }},
-		{"second start", "record 2: the run starts, but it is not the first", func(s *story.Story) { s.Records = append(s.Records, story.New(s.T, 9).Records...) }},
+		{"second start", "record 2: the run starts, but it is not the first",
+			func(s *story.Story) { s.Records = append(s.Records, story.New(s.T, 9).Records...) }},
 		{"no start", "record 1: the first record does not start the run", func(s *story.Story) {
 			s.Records = nil
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
@@ -35,8 +36,10 @@ func TestRecordsOutOfOrder(t *testing.T) {
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 			s.Rejected(1, 1, "", "", "")
 		}},
-		{"batch of nobody", "session 5 was never opened", func(s *story.Story) { (&story.Actor{Story: s, Session: 5}).SayBytes(1, 1, nil) }},
-		{"attached to nobody", "session 5 was never opened", func(s *story.Story) { (&story.Actor{Story: s, Session: 5}).Attach(1, 1) }},
+		{"batch of nobody", "session 5 was never opened",
+			func(s *story.Story) { (&story.Actor{Story: s, Session: 5}).SayBytes(1, 1, nil) }},
+		{"attached to nobody", "session 5 was never opened",
+			func(s *story.Story) { (&story.Actor{Story: s, Session: 5}).Attach(1, 1) }},
 		{"opened twice", "session 1 is opened again", func(s *story.Story) {
 			s.Arrive("a", 1, 1, 1, 0)
 			s.Arrive("b", 1, 2, 2, 0)
@@ -54,19 +57,22 @@ func TestRecordsOutOfOrder(t *testing.T) {
 			a.Seq = 7
 			a.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
 		}},
-		{"wrong detach", "detached from connection 8, which it has not", func(s *story.Story) { s.Arrive("a", 1, 1, 1, 0).Detach(8, "") }},
+		{"wrong detach", "detached from connection 8, which it has not",
+			func(s *story.Story) { s.Arrive("a", 1, 1, 1, 0).Detach(8, "") }},
 		{"detached twice", "detached from connection 1, which it has not", func(s *story.Story) {
 			a := s.Arrive("a", 1, 1, 1, 0)
 			a.At(time.Second).Detach(1, "")
 			a.Detach(1, "")
 		}},
-		{"attached twice", "attached to connection 1 again, with no restart between", func(s *story.Story) { s.Arrive("a", 1, 1, 1, 0).Attach(1, 1) }},
-		{"attached twice after a restart", "attached to connection 1 again, with no restart between", func(s *story.Story) {
-			a := s.Arrive("a", 1, 1, 1, 0)
-			s.Restarted(story.Restarted, story.TakeOver(1, 0))
-			a.Attach(1, 1)
-			a.Attach(1, 1)
-		}},
+		{"attached twice", "attached to connection 1 again, with no restart between",
+			func(s *story.Story) { s.Arrive("a", 1, 1, 1, 0).Attach(1, 1) }},
+		{"attached twice after a restart", "attached to connection 1 again, with no restart between",
+			func(s *story.Story) {
+				a := s.Arrive("a", 1, 1, 1, 0)
+				s.Restarted(story.Restarted, story.TakeOver(1, 0))
+				a.Attach(1, 1)
+				a.Attach(1, 1)
+			}},
 		{"attached to what was lost", "attached again to connection 1, which it had lost", func(s *story.Story) {
 			a := s.Arrive("a", 1, 1, 1, 0)
 			a.At(time.Second).Detach(1, "")
@@ -90,8 +96,10 @@ func TestRecordsOutOfOrder(t *testing.T) {
 			a.SayBytes(1, 2, nil)
 			a.SayBytes(2, 3, nil)
 		}},
-		{"backwards", "a batch cannot hold messages 5…4", func(s *story.Story) { s.Arrive("a", 1, 1, 1, 0).SayBytes(5, 4, nil) }},
-		{"from 0", "a batch cannot hold messages 0…4", func(s *story.Story) { s.Arrive("a", 1, 1, 1, 0).SayBytes(0, 4, nil) }},
+		{"backwards", "a batch cannot hold messages 5…4",
+			func(s *story.Story) { s.Arrive("a", 1, 1, 1, 0).SayBytes(5, 4, nil) }},
+		{"from 0", "a batch cannot hold messages 0…4",
+			func(s *story.Story) { s.Arrive("a", 1, 1, 1, 0).SayBytes(0, 4, nil) }},
 		{"endless", "a batch cannot hold messages 1…18446744073709551615", func(s *story.Story) {
 			s.Arrive("a", 1, 1, 1, 0).SayBytes(1, 1<<64-1, nil)
 		}},

@@ -15,7 +15,8 @@ import (
 // null where there is none.
 func TestPhasesAreUnions(t *testing.T) {
 	r := folded.All(t, story.Rated(t))
-	if r.Totals.Response == nil || r.Totals.Response.Count != r.Clients[0].Response.Count || r.Totals.Response.Count >= r.Totals.ChunkWrite.Count {
+	if r.Totals.Response == nil || r.Totals.Response.Count != r.Clients[0].Response.Count ||
+		r.Totals.Response.Count >= r.Totals.ChunkWrite.Count {
 		t.Errorf("response of all %+v, of the client %+v", r.Totals.Response, r.Clients[0].Response)
 	}
 	var syncs uint64
@@ -48,7 +49,8 @@ func TestResponseShowsTheWaiting(t *testing.T) {
 	if slow := slices.Max(r.Series.Total.P50Nano); slow > int64(time.Millisecond) {
 		t.Errorf("the service time has the waiting too: %v", r.Series.Total.P50Nano)
 	}
-	if own := r.Series.Clients[0]; len(own.ResponseP99Nano) != r.Series.ClientIntervals || slices.Max(own.ResponseP99Nano) < int64(900*time.Millisecond) {
+	if own := r.Series.Clients[0]; len(own.ResponseP99Nano) != r.Series.ClientIntervals ||
+		slices.Max(own.ResponseP99Nano) < int64(900*time.Millisecond) {
 		t.Errorf("the client's response: %v", own.ResponseP99Nano)
 	}
 	got := checkAll(t, r, "p99 < 50ms", "response_p99 < 50ms", "sync_max < 10ms")
@@ -71,7 +73,8 @@ func TestPhasesHaveGaps(t *testing.T) {
 	}
 	r := folded.All(t, s.Records)
 	for of, want := range map[report.Phase][]bool{
-		report.PhaseCreate: {false, true, false, false, false, false}, report.PhaseResponse: {true, true, true, false, false, false},
+		report.PhaseCreate:   {false, true, false, false, false, false},
+		report.PhaseResponse: {true, true, true, false, false, false},
 	} {
 		for i, p50 := range compare.Phase(r.Series, of).P50Nano {
 			if (p50 >= 0) != want[i] {

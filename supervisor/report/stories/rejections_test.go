@@ -28,10 +28,14 @@ func TestRejectionsAreGrouped(t *testing.T) {
 	r := folded.All(t, s.Records)
 	at := func(d time.Duration) report.Stamp { return report.Stamp(story.RunStart.Add(d).UnixNano()) }
 	want := []report.RejectionGroup{
-		{ClientName: "delta", Reason: "wrong token", Count: 2, Addresses: 2, LastPeer: "192.0.2.7:1001", FirstAt: at(time.Second), LastAt: at(time.Minute)},
-		{ClientName: "delta", Reason: "a token is required", Count: 1, Addresses: 1, LastPeer: "192.0.2.7:1002", FirstAt: at(time.Minute), LastAt: at(time.Minute)},
-		{ClientName: "", Reason: "not HTTP/2", Count: 1, Addresses: 1, LastPeer: "192.0.2.2:1000", FirstAt: at(time.Second), LastAt: at(time.Second)},
-		{ClientName: "", Reason: mute, Count: 3 * report.MaxRejections, Addresses: 3, LastPeer: "[2001:db8::2]:5999", FirstAt: at(2 * time.Second), LastAt: at(2*time.Second + (3*report.MaxRejections-1)*time.Millisecond)},
+		{ClientName: "delta", Reason: "wrong token", Count: 2, Addresses: 2, LastPeer: "192.0.2.7:1001",
+			FirstAt: at(time.Second), LastAt: at(time.Minute)},
+		{ClientName: "delta", Reason: "a token is required", Count: 1, Addresses: 1, LastPeer: "192.0.2.7:1002",
+			FirstAt: at(time.Minute), LastAt: at(time.Minute)},
+		{ClientName: "", Reason: "not HTTP/2", Count: 1, Addresses: 1, LastPeer: "192.0.2.2:1000",
+			FirstAt: at(time.Second), LastAt: at(time.Second)},
+		{ClientName: "", Reason: mute, Count: 3 * report.MaxRejections, Addresses: 3, LastPeer: "[2001:db8::2]:5999",
+			FirstAt: at(2 * time.Second), LastAt: at(2*time.Second + (3*report.MaxRejections-1)*time.Millisecond)},
 	}
 	if diff := cmp.Diff(want, r.RejectionGroups); diff != "" {
 		t.Errorf("groups (-want +got):\n%s", diff)

@@ -23,9 +23,13 @@ func TestTheRestOfALostSession(t *testing.T) {
 		want    string
 		about   string
 	}{
-		{"all of it", 0, true, "; its rest was delivered later by resend, as a#3 resent", "it goes on where session 1 ends"},
-		{"a part", 0, false, "; a part of its rest was delivered later by resend, as a#3 resent", "it goes on where session 1 ends"},
-		{"behind a hole", 2, true, "; more of it was delivered later by resend, as a#3 resent, but messages up to 6 are missing between", "messages are missing between session 1 and this one"},
+		{"all of it", 0, true, "; its rest was delivered later by resend, as a#3 resent",
+			"it continues where session 1 ends"},
+		{"a part", 0, false, "; a part of its rest was delivered later by resend, as a#3 resent",
+			"it continues where session 1 ends"},
+		{"behind a hole", 2, true,
+			"; more of it was delivered later by resend, as a#3 resent, but messages up to 6 are missing between",
+			"messages are missing between session 1 and this one"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := story.New(t, 3)
@@ -52,11 +56,15 @@ func TestTheRestOfALostSession(t *testing.T) {
 			if r.Run.JoinedClients != 2 || !slices.Contains(r.Verdict.Reasons, "expected 3 clients, 2 came") {
 				t.Errorf("%d clients joined; want 2: %q", r.Run.JoinedClients, r.Verdict.Reasons)
 			}
-			if c := r.Clients[2]; c.Label != "a#3 resent" || c.Continues != 1 || c.ContinuesGapless != (test.skipped == 0) || r.Clients[0].Label != "a" || r.Clients[0].Continues != 0 {
-				t.Errorf("%q continues %d, %v; the lost one is %q", c.Label, c.Continues, c.ContinuesGapless, r.Clients[0].Label)
+			if c := r.Clients[2]; c.Label != "a#3 resent" || c.Continues != 1 ||
+				c.ContinuesGapless != (test.skipped == 0) || r.Clients[0].Label != "a" || r.Clients[0].Continues != 0 {
+				t.Errorf("%q continues %d, %v; the lost one is %q", c.Label, c.Continues, c.ContinuesGapless,
+					r.Clients[0].Label)
 			}
-			for _, want := range []string{test.about, "  rest         " + test.want[2:15], "client a#3 resent: is the rest of session 1, delivered later by resend"} {
-				if !strings.Contains(strings.Join(strings.Fields(string(text)), " "), strings.Join(strings.Fields(want), " ")) {
+			for _, want := range []string{test.about, "  rest         " + test.want[2:15],
+				"client a#3 resent: is the rest of session 1, delivered later by resend"} {
+				if !strings.Contains(strings.Join(strings.Fields(string(text)), " "),
+					strings.Join(strings.Fields(want), " ")) {
 					t.Errorf("no %q in\n%s", want, text)
 				}
 			}
@@ -76,7 +84,8 @@ func TestTheRestOfTheRest(t *testing.T) {
 	third := s.Resend(second, 3, second.Seq)
 	third.Start()
 	r := folded.All(t, s.Records)
-	if got := []uint32{r.Clients[0].Continues, r.Clients[1].Continues, r.Clients[2].Continues}; !slices.Equal(got, []uint32{0, 1, 2}) || !r.Clients[2].ContinuesGapless {
+	if got := []uint32{r.Clients[0].Continues, r.Clients[1].Continues, r.Clients[2].Continues}; !slices.Equal(got,
+		[]uint32{0, 1, 2}) || !r.Clients[2].ContinuesGapless {
 		t.Errorf("they continue %v", got)
 	}
 }
@@ -121,19 +130,20 @@ func TestResentToAnotherRun(t *testing.T) {
 			own.Start()
 			own.Say(own.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
 			own.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
-		}, 1, "", "client a: was not there itself; its messages were delivered later by resend"},
+		}, 1, "", "client a: did not connect itself; its messages were delivered later by resend"},
 		{"all but its end", 1, func(s *story.Story, own *story.Actor) {
 			own.Start()
 			own.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
 		}, 1, "client a: the last of its messages are missing: what was delivered by resend has no Stop message",
-			"client a: was not there itself; its messages were delivered later by resend"},
+			"client a: did not connect itself; its messages were delivered later by resend"},
 		{"what an earlier run has not", 1, func(s *story.Story, own *story.Actor) {
 			rest := s.Resend(own, 2, 127)
 			rest.Start()
 			rest.Say(rest.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
 			rest.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
 			own.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
-		}, 1, "client a: messages 1 to 127 of it are not in this run; what follows was delivered later by resend, as a#2 resent",
+		}, 1, "client a: messages 1 to 127 of it are not in this run; what follows was delivered later by resend, as " +
+			"a#2 resent",
 			"client a#2 resent: is the rest of session 1, delivered later by resend"},
 		{"all but the first", 1, func(s *story.Story, own *story.Actor) {
 			rest := s.Resend(own, 2, 1)
@@ -147,7 +157,8 @@ func TestResentToAnotherRun(t *testing.T) {
 			opened := s.Records[1:]
 			s.Records = s.Records[:1:1]
 			rest := s.Arrive("a", 2, 102, 4102, 0)
-			id := protocol.RestID(opened[0].GetSessionOpened().GetHello().GetClientId(), s.Records[0].GetRunStarted().GetRunId(), 127)
+			id := protocol.RestID(opened[0].GetSessionOpened().GetHello().GetClientId(),
+				s.Records[0].GetRunStarted().GetRunId(), 127)
 			hello := s.Hello(2)
 			hello.ClientId, hello.Pid, hello.Resent = id[:], opened[0].GetSessionOpened().GetHello().GetPid(), true
 			s.Records = append(s.Records, opened...)
@@ -155,7 +166,8 @@ func TestResentToAnotherRun(t *testing.T) {
 			rest.Say(rest.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
 			rest.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
 			own.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
-		}, 1, "client a: messages 1 to 127 of it are not in this run; what follows was delivered later by resend, as a#2 resent",
+		}, 1, "client a: messages 1 to 127 of it are not in this run; what follows was delivered later by resend, as " +
+			"a#2 resent",
 			"client a#2 resent: is the rest of session 1, delivered later by resend"},
 		{"nobody can tell what", 1, func(s *story.Story, own *story.Actor) {
 			rest := s.Resend(own, 2, fold.MaxMissing+1)
@@ -163,9 +175,13 @@ func TestResentToAnotherRun(t *testing.T) {
 			rest.Say(rest.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
 			rest.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
 			own.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
-		}, 1, "client a: messages from 1 on of it are not in this run; what follows was delivered later by resend, as a#2 resent",
+		}, 1, "client a: messages from 1 on of it are not in this run; what follows was delivered later by resend, " +
+			"as a#2 resent",
 			"client a#2 resent: is the rest of session 1, delivered later by resend"},
-		{"nothing", 1, func(s *story.Story, own *story.Actor) { own.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye") }, 0,
+		{"nothing", 1, func(s *story.Story,
+			own *story.Actor) {
+			own.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
+		}, 0,
 			"expected 1 client, 0 came\nclient a: none of its messages was delivered by resend", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

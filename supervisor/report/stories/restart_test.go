@@ -28,16 +28,17 @@ func TestRestartsInTheVerdict(t *testing.T) {
 		want []string
 	}{
 		{"restarted", story.Restarted, story.TakeOver(3, 2),
-			[]string{"the supervisor was killed and restarted at 14:02:11.120; 3 of 5 handlers were taken up again"}},
+			[]string{"the supervisor was killed and restarted at 14:02:11.120; 3 of 5 handlers were adopted"}},
 		{"restarted with one", story.Restarted, story.TakeOver(1, 0),
-			[]string{"the supervisor was killed and restarted at 14:02:11.120; 1 of 1 handler was taken up again"}},
+			[]string{"the supervisor was killed and restarted at 14:02:11.120; 1 of 1 handler was adopted"}},
 		{"restarted with none", story.Restarted, story.TakeOver(0, 0),
-			[]string{"the supervisor was killed and restarted at 14:02:11.120; there was no handler to take up again"}},
+			[]string{"the supervisor was killed and restarted at 14:02:11.120; there was no handler to adopt"}},
 		{"upgraded", story.Upgraded, story.TakeOver(5, 0), []string{}},
 		{"of no kind", 0, story.TakeOver(0, 1),
-			[]string{"another supervisor took the run up at 14:02:11.120; 0 of 1 handler was taken up again"}},
+			[]string{"another supervisor resumed the run at 14:02:11.120; 0 of 1 handler was adopted"}},
 		{"torn", story.Upgraded, &bulkheadv1.SupervisorRestarted{ExpectedClients: 1, TornBytes: 7, Torn: "cut short"},
-			[]string{"the journal ended in the middle of a record at 14:02:11.120: 7 bytes set aside, never acknowledged: cut short"}},
+			[]string{"the journal ended in the middle of a record at 14:02:11.120: 7 bytes set aside, never " +
+				"acknowledged: cut short"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -63,8 +64,7 @@ func TestRestartsInTheVerdict(t *testing.T) {
 	}
 }
 
-// A connection that a restarted supervisor takes up again goes on: with its handler,
-// and without a resume.
+// A connection that a restarted supervisor adopts continues: with its handler, and without a resume.
 func TestConnectionKeptThroughRestarts(t *testing.T) {
 	s := story.New(t, 1)
 	a := s.Arrive("a", 1, 1, 4001, 0)
@@ -79,12 +79,14 @@ func TestConnectionKeptThroughRestarts(t *testing.T) {
 	a.Attach(2, 4002)
 	r := folded.All(t, s.Records)
 	c := r.Clients[0]
-	if c.KeptThroughRestarts != 3 || r.Totals.KeptThroughRestarts != 3 || c.Resumes != 1 || len(c.Connections) != 2 || len(r.Handlers) != 2 {
+	if c.KeptThroughRestarts != 3 || r.Totals.KeptThroughRestarts != 3 || c.Resumes != 1 || len(c.Connections) != 2 ||
+		len(r.Handlers) != 2 {
 		t.Errorf("kept %d and %d times, %d resumes, %d connections, %d handlers", c.KeptThroughRestarts,
 			r.Totals.KeptThroughRestarts, c.Resumes, len(c.Connections), len(r.Handlers))
 	}
 	first := c.Connections[0]
-	if want := report.Stamp(story.RunStart.Add(3010 * time.Millisecond).UnixNano()); first.LastKeptAt != want || first.KeptThroughRestarts != 3 {
+	if want := report.Stamp(story.RunStart.Add(3010 * time.Millisecond).UnixNano()); first.LastKeptAt != want ||
+		first.KeptThroughRestarts != 3 {
 		t.Errorf("the connection is %+v", first)
 	}
 	if got := r.Handlers[0].DurableMessages; got != 7 {
@@ -105,7 +107,8 @@ func TestRestartsBeyondTheLimit(t *testing.T) {
 		t.Errorf("%d restarts, %d left out", len(r.Run.Restarts), r.Run.RestartsLeftOut)
 	}
 	text, _ := rendered(t, r)
-	if want := fmt.Sprintf("%s more restarts and upgrades before these", human.Count(report.MaxRestarts+2-render.ShownRestarts)); !strings.Contains(string(text), want) {
+	if want := fmt.Sprintf("%s more restarts and upgrades before these",
+		human.Count(report.MaxRestarts+2-render.ShownRestarts)); !strings.Contains(string(text), want) {
 		t.Errorf("the text does not say %q", want)
 	}
 }
@@ -119,7 +122,8 @@ func TestShed(t *testing.T) {
 	s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 	r := folded.All(t, s.Records)
 	at := func(after time.Duration) report.Stamp { return report.Stamp(story.RunStart.Add(after).UnixNano()) }
-	want := []report.Shed{{Reason: "full", Count: 15, FirstAt: at(3 * time.Second), LastAt: at(9 * time.Second)}, {Reason: "source 192.0.2.1", Count: 1, FirstAt: at(6 * time.Second), LastAt: at(6 * time.Second)}}
+	want := []report.Shed{{Reason: "full", Count: 15, FirstAt: at(3 * time.Second), LastAt: at(9 * time.Second)},
+		{Reason: "source 192.0.2.1", Count: 1, FirstAt: at(6 * time.Second), LastAt: at(6 * time.Second)}}
 	if diff := cmp.Diff(want, r.Run.Shed); diff != "" || r.Run.ShedConnections != 16 {
 		t.Errorf("%d shed (-want +got):\n%s", r.Run.ShedConnections, diff)
 	}

@@ -41,7 +41,8 @@ func TestMissedHeartbeatsAreEvents(t *testing.T) {
 		if e.Kind != report.EventMissed {
 			continue
 		}
-		got = append(got, fmt.Sprintf("%s…%s %s %d: %s", words.Offset(r.Run.StartedAt, e.At), words.Offset(r.Run.StartedAt, e.EndAt), e.Client, e.Session, e.Text))
+		got = append(got, fmt.Sprintf("%s…%s %s %d: %s", words.Offset(r.Run.StartedAt, e.At),
+			words.Offset(r.Run.StartedAt, e.EndAt), e.Client, e.Session, e.Text))
 	}
 	want := []string{
 		"+6s…+11s a 1: a: consumer 1 missed 3 heartbeats: no answer in 2s",
@@ -70,7 +71,8 @@ func TestSilencesAreBounded(t *testing.T) {
 	}
 	got := folded.All(t, s.Records).Series
 	if len(got.Events) != fold.MaxSilences || got.EventsLeftOut != rows-fold.MaxSilences {
-		t.Errorf("%d events and %d left out, want %d and %d", len(got.Events), got.EventsLeftOut, fold.MaxSilences, rows-fold.MaxSilences)
+		t.Errorf("%d events and %d left out, want %d and %d", len(got.Events), got.EventsLeftOut, fold.MaxSilences,
+			rows-fold.MaxSilences)
 	}
 	if n := len(got.Events[0].Text); n > plaintext.MaxText {
 		t.Errorf("a text of %d bytes", n)

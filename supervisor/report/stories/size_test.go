@@ -15,7 +15,7 @@ import (
 	"bulkhead/supervisor/report/fold"
 )
 
-// processorTime is what the process has used so far, so that whatever else the machine does
+// processorTime returns what the process has used so far, so that whatever else the machine does
 // does not count.
 func processorTime(b *testing.B) time.Duration {
 	var usage syscall.Rusage

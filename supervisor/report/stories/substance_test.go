@@ -21,7 +21,8 @@ func TestLoadWithoutSubstanceIsPartial(t *testing.T) {
 	}{
 		"nothing at all": {func(*story.Actor) {}, "client a: consumers 0 and 1 wrote nothing"},
 		"nothing by one": {func(a *story.Actor) { a.Worked(0) }, "client a: consumer 1 wrote nothing"},
-		"no file":        {func(a *story.Actor) { a.Say(a.Progress(0, 60, 0, ""), a.Sample(0, 1)); a.Worked(1) }, "client a: consumer 0 finished no file"},
+		"no file": {func(a *story.Actor) { a.Say(a.Progress(0, 60, 0, ""), a.Sample(0, 1)); a.Worked(1) },
+			"client a: consumer 0 finished no file"},
 		"no file but partial": {func(a *story.Actor) {
 			a.Say(a.Progress(0, 60, 0, ""), a.Rollover(0, 0, true), a.Sample(0, 1))
 			a.Worked(1)
@@ -32,7 +33,11 @@ func TestLoadWithoutSubstanceIsPartial(t *testing.T) {
 			a.Say(m, a.Sample(0, 1))
 			a.Worked(1)
 		}, "client a: consumer 0 wrote less than one chunk: 100 of "},
-		"not watched":             {func(a *story.Actor) { a.Say(a.Progress(0, 60, 0, ""), a.Rollover(0, 0, false)); a.Worked(1) }, "client a: the monitor took no sample of consumer 0 in 20s"},
+		"not watched": {func(a *story.Actor) {
+			a.Say(a.Progress(0, 60, 0, ""),
+				a.Rollover(0, 0, false))
+			a.Worked(1)
+		}, "client a: the monitor took no sample of consumer 0 in 20s"},
 		"cut short, with nothing": {func(a *story.Actor) { a.Worked(1) }, "client a: consumer 0 wrote nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {

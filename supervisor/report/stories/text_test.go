@@ -41,7 +41,8 @@ func TestTextIsPlainAndNarrow(t *testing.T) {
 		text, _ := rendered(t, folded.All(t, story.Write(t)))
 		checkPrintable(t, text)
 		for _, line := range strings.Split(string(text), "\n") {
-			if human.Columns(line) > render.PageWidth && !strings.HasPrefix(line, "  - ") && !strings.HasPrefix(line, "      ") {
+			if human.Columns(line) > render.PageWidth && !strings.HasPrefix(line, "  - ") &&
+				!strings.HasPrefix(line, "      ") {
 				t.Errorf("%s: %d columns: %s", story.Name, human.Columns(line), line)
 			}
 			if strings.TrimRight(line, " ") != line {
@@ -102,7 +103,8 @@ func TestTextOfManyStaysReadable(t *testing.T) {
 		s.HandlerExited(100+i, 0, 6000+int32(i), time.Second, exit, "")
 	}
 	text, _ := rendered(t, folded.All(t, s.Records))
-	for _, want := range []string{"consumer 250  5370", "270 more processes in report.json", "6003  rejected connection",
+	for _, want := range []string{"consumer 250  5370", "270 more processes in report.json",
+		"6003  rejected connection",
 		"6299  rejected connection", "261 more handlers in report.json"} {
 		if !bytes.Contains(text, []byte(want)) {
 			t.Errorf("the text does not say %q", want)
@@ -137,7 +139,8 @@ func TestTextOfManyClientsShowsTheOddOnes(t *testing.T) {
 		names = append(names, string(match[1]))
 	}
 	// The last one is in a finding: it was done late.
-	if len(names) != render.ShownClients || !slices.IsSorted(names) || !slices.Contains(names, "client-321") || !slices.Contains(names, "client-445") || !slices.Contains(names, "client-500") {
+	if len(names) != render.ShownClients || !slices.IsSorted(names) || !slices.Contains(names, "client-321") ||
+		!slices.Contains(names, "client-445") || !slices.Contains(names, "client-500") {
 		t.Errorf("in detail are %q", names)
 	}
 	if !bytes.Contains(text, []byte("\n480 clients more in detail in report.json\n")) {
@@ -162,8 +165,9 @@ func TestTextsOfSeveralLines(t *testing.T) {
 	}
 	text, _ := rendered(t, r)
 	for _, want := range []string{
-		"  - client a: its load could not go on: one\n      two\n      - client b: lost\n      HANDLERS\\x1b[2J\n",
-		"  load ended   failed, after 0s: one\n                 two\n                 - client b: lost\n                 HANDLERS\\x1b[2J\n",
+		"  - client a: its load could not continue: one\n      two\n      - client b: lost\n      HANDLERS\\x1b[2J\n",
+		"  load ended   failed, after 0s: one\n                 two\n                 - client b: lost\n             " +
+			"    HANDLERS\\x1b[2J\n",
 		"  first; second\n",
 	} {
 		if !bytes.Contains(text, []byte(want)) {

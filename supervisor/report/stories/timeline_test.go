@@ -21,21 +21,25 @@ import (
 // However long a run is, its intervals add up to its totals, and are no more than they may
 // be.
 func TestIntervalsAddUpToTheTotals(t *testing.T) {
-	for _, length := range []time.Duration{10 * time.Second, 599 * time.Second, 600 * time.Second, 601 * time.Second, 3 * time.Hour} {
+	for _, length := range []time.Duration{10 * time.Second, 599 * time.Second, 600 * time.Second, 601 * time.Second,
+		3 * time.Hour} {
 		records, samples := story.Long(t, length)
 		r := folded.All(t, records)
 		s := r.Series
-		if s.Intervals > report.MaxIntervals || s.Intervals <= report.MaxIntervals/2 && s.IntervalNano > fold.BaseInterval {
+		if s.Intervals > report.MaxIntervals ||
+			s.Intervals <= report.MaxIntervals/2 && s.IntervalNano > fold.BaseInterval {
 			t.Errorf("%v: %d intervals of %v", length, s.Intervals, time.Duration(s.IntervalNano))
 		}
-		if end := s.StartAt + report.Stamp(int64(s.Intervals)*s.IntervalNano); end < r.Run.EndedAt || end-report.Stamp(s.IntervalNano) >= r.Run.EndedAt {
+		if end := s.StartAt + report.Stamp(int64(s.Intervals)*s.IntervalNano); end < r.Run.EndedAt ||
+			end-report.Stamp(s.IntervalNano) >= r.Run.EndedAt {
 			t.Errorf("%v: the last interval ends at %v, the run at %v", length, end.UTC(), r.Run.EndedAt.UTC())
 		}
 		files := uint64(0)
 		for i := range s.Clients {
 			c, of := &s.Clients[i], &r.Clients[i]
 			files += of.Files
-			if story.Sum(c.Bytes) != of.Bytes || story.Sum(c.Errors) != of.Errors || story.Sum(c.Rollovers) != of.Files {
+			if story.Sum(c.Bytes) != of.Bytes || story.Sum(c.Errors) != of.Errors ||
+				story.Sum(c.Rollovers) != of.Files {
 				t.Errorf("%v: client %d: %d bytes, %d errors, %d files in the intervals; want %d, %d, %d", length, i,
 					story.Sum(c.Bytes), story.Sum(c.Errors), story.Sum(c.Rollovers), of.Bytes, of.Errors, of.Files)
 			}
@@ -43,17 +47,20 @@ func TestIntervalsAddUpToTheTotals(t *testing.T) {
 				t.Errorf("%v: client %d: highest %d, want %d", length, i, top, of.ChunkWrite.MaxNano)
 			}
 		}
-		if story.Sum(s.Total.Bytes) != r.Totals.Bytes || story.Sum(s.Total.Chunks) != r.Totals.Chunks || story.Sum(s.Total.Errors) != r.Totals.Errors ||
+		if story.Sum(s.Total.Bytes) != r.Totals.Bytes || story.Sum(s.Total.Chunks) != r.Totals.Chunks ||
+			story.Sum(s.Total.Errors) != r.Totals.Errors ||
 			story.Sum(s.Total.Rollovers) != files || story.Sum(s.Total.VerifiedBytes) != r.Totals.VerifiedBytes {
 			t.Errorf("%v: the intervals of all do not add up to %+v", length, r.Totals.Writes)
 		}
-		for of, want := range map[report.Phase]*report.Latency{report.PhaseResponse: r.Totals.Response, report.PhaseSync: r.Totals.Phases.Sync} {
+		for of, want := range map[report.Phase]*report.Latency{report.PhaseResponse: r.Totals.Response,
+			report.PhaseSync: r.Totals.Phases.Sync} {
 			got, binned := compare.Phase(s, of), uint64(0)
 			for _, b := range got.Distribution {
 				binned += b.Count
 			}
 			if binned != want.Count || slices.Max(got.MaxNano) != want.MaxNano {
-				t.Errorf("%v: %s: %d in bins, highest %d; want %+v", length, got.Name, binned, slices.Max(got.MaxNano), want)
+				t.Errorf("%v: %s: %d in bins, highest %d; want %+v", length, got.Name, binned, slices.Max(got.MaxNano),
+					want)
 			}
 		}
 		var binned uint64
@@ -104,7 +111,8 @@ func TestPercentilesOfIntervalsAreOfRawSamples(t *testing.T) {
 			continue
 		}
 		slices.Sort(samples)
-		for q, value := range map[float64]int64{0.5: got.Total.P50Nano[i], 0.99: got.Total.P99Nano[i], 0.999: got.Total.P999Nano[i]} {
+		for q, value := range map[float64]int64{0.5: got.Total.P50Nano[i], 0.99: got.Total.P99Nano[i],
+			0.999: got.Total.P999Nano[i]} {
 			want := float64(samples[max(int(math.Ceil(q*float64(len(samples))-1e-6)), 1)-1])
 			if float64(value) < want || float64(value) > 1.01*want {
 				t.Fatalf("interval %d: quantile %v is %d, want %.0f within 1 %%", i, q, value, want)

@@ -56,11 +56,13 @@ func TestVerdict(t *testing.T) {
 			finish(closeIn(s, "a", 1))
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 		}},
-		{"failed", 0, "the supervisor could not go on: journal is full", func(s *story.Story) {
+		{"failed", 0, "the supervisor could not continue: journal is full", func(s *story.Story) {
 			s.Ended(bulkheadv1.RunEnd_RUN_END_FAILED, "journal is full")
 		}},
-		{"no reason", 0, "the run ended, but nobody knows why", func(s *story.Story) { s.Ended(bulkheadv1.RunEnd_RUN_END_UNSPECIFIED, "") }},
-		{"one expected", 1, "expected 1 client, 0 came", func(s *story.Story) { s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "") }},
+		{"no reason", 0, "the run ended for an unknown reason",
+			func(s *story.Story) { s.Ended(bulkheadv1.RunEnd_RUN_END_UNSPECIFIED, "") }},
+		{"one expected", 1, "expected 1 client, 0 came",
+			func(s *story.Story) { s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "") }},
 		{"one client twice", 2, "expected 2 clients, 1 came", func(s *story.Story) {
 			finish(closeIn(s, "a", 1))
 			b := closeIn(s, "b", 2)
@@ -77,17 +79,19 @@ func TestVerdict(t *testing.T) {
 			closeIn(s, "a", 1).End(bulkheadv1.Outcome_OUTCOME_QUARANTINED, "its batch 7 killed 3 handlers")
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 		}},
-		{"quarantined, nothing kept", 1, "client a: quarantined: poison; 3 handlers killed, and what did it is not kept", func(s *story.Story) {
-			closeIn(s, "a", 1).End(bulkheadv1.Outcome_OUTCOME_QUARANTINED, "poison")
-			s.Records[len(s.Records)-1].GetSessionEnded().KilledHandlers = 3
-			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
-		}},
-		{"quarantined, frame kept", 1, "client a: quarantined: poison; what killed 1 handler is kept in quarantine/a.frame", func(s *story.Story) {
-			closeIn(s, "a", 1).End(bulkheadv1.Outcome_OUTCOME_QUARANTINED, "poison")
-			end := s.Records[len(s.Records)-1].GetSessionEnded()
-			end.KilledHandlers, end.QuarantineFile = 1, "quarantine/a.frame"
-			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
-		}},
+		{"quarantined, nothing kept", 1,
+			"client a: quarantined: poison; 3 handlers killed, and what did it is not kept", func(s *story.Story) {
+				closeIn(s, "a", 1).End(bulkheadv1.Outcome_OUTCOME_QUARANTINED, "poison")
+				s.Records[len(s.Records)-1].GetSessionEnded().KilledHandlers = 3
+				s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+			}},
+		{"quarantined, frame kept", 1,
+			"client a: quarantined: poison; what killed 1 handler is kept in quarantine/a.frame", func(s *story.Story) {
+				closeIn(s, "a", 1).End(bulkheadv1.Outcome_OUTCOME_QUARANTINED, "poison")
+				end := s.Records[len(s.Records)-1].GetSessionEnded()
+				end.KilledHandlers, end.QuarantineFile = 1, "quarantine/a.frame"
+				s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+			}},
 		{"rejected", 1, "client a: rejected: gap in sequence", func(s *story.Story) {
 			closeIn(s, "a", 1).End(bulkheadv1.Outcome_OUTCOME_REJECTED, "gap in sequence")
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
@@ -96,7 +100,8 @@ func TestVerdict(t *testing.T) {
 			closeIn(s, "a", 1)
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 		}},
-		{"away, no end", 1, "the run has no end: the supervisor was killed or is still running, or it could not write its journal\nclient a: open: away: cut", func(s *story.Story) {
+		{"away, no end", 1, "the run has no end: the supervisor was killed or is still running, or it could not " +
+			"write its journal\nclient a: open: away: cut", func(s *story.Story) {
 			closeIn(s, "a", 1).At(time.Second).Detach(1, "cut")
 		}},
 		{"never served", 1, "client a: open: never served by a handler", func(s *story.Story) {
@@ -120,7 +125,7 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// In the report of a run that goes on, to have no end is nothing wrong, but it is not
+// In the report of a run that continues, to have no end is nothing wrong, but it is not
 // complete; who is away, and who has not come, is said. A run that has ended is judged.
 func TestVerdictSoFar(t *testing.T) {
 	soFar := func(records []*bulkheadv1.Record) report.Verdict {
@@ -139,9 +144,13 @@ func TestVerdictSoFar(t *testing.T) {
 		records []*bulkheadv1.Record
 		want    report.Verdict
 	}{
-		{"nobody yet", story.New(t, 2).Records, report.Verdict{Word: report.WordRunning, Running: true, Headline: "no client has come yet", Reasons: []string{"expected 2 clients, 0 came so far"}}},
-		{"at work and away", two, report.Verdict{Word: report.WordRunning, Running: true, Headline: "1 of 2 clients at work", Reasons: []string{away}}},
-		{"ended", story.EmptyRun(t), report.Verdict{Word: report.WordPartial, Headline: "no client came", Reasons: []string{"expected 2 clients, 0 came"}}},
+		{"nobody yet", story.New(t, 2).Records,
+			report.Verdict{Word: report.WordRunning, Running: true, Headline: "no client has come yet",
+				Reasons: []string{"expected 2 clients, 0 came so far"}}},
+		{"at work and away", two, report.Verdict{Word: report.WordRunning, Running: true,
+			Headline: "1 of 2 clients at work", Reasons: []string{away}}},
+		{"ended", story.EmptyRun(t), report.Verdict{Word: report.WordPartial, Headline: "no client came",
+			Reasons: []string{"expected 2 clients, 0 came"}}},
 	} {
 		got := soFar(test.records)
 		got.Warnings, got.Interruptions = nil, nil
@@ -181,8 +190,9 @@ func TestWarnings(t *testing.T) {
 	a.At(30*time.Second).DetachAs(story.ClosedByClient, 3, "")
 	a.At(32*time.Second).AttachAfter(story.Network, 9*time.Second, "", 4, 4004)
 	exits := map[int32]*bulkheadv1.ProcessExit{
-		a.Pid(story.KindConsumer, 5): {Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED, Cause: "killed because the client was interrupted a second time"},
-		a.Pid(story.KindMonitor, 0):  {Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED},
+		a.Pid(story.KindConsumer, 5): {Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED,
+			Cause: "killed because the client was interrupted a second time"},
+		a.Pid(story.KindMonitor, 0): {Class: bulkheadv1.ExitClass_EXIT_CLASS_KILLED},
 	}
 	a.At(90 * time.Second).Say(a.Stop(bulkheadv1.StopReason_STOP_REASON_INTERRUPTED, "SIGINT", exits))
 	a.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
@@ -202,7 +212,8 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 	lost := []string{"client a: consumer 5 (pid 5125): killed because the client was interrupted a second time"}
-	if !slices.Equal(r.Verdict.Reasons, lost) || r.Verdict.Interruptions[0] != "client a: interrupted after 1m30s of 20s: SIGINT" {
+	if !slices.Equal(r.Verdict.Reasons, lost) ||
+		r.Verdict.Interruptions[0] != "client a: interrupted after 1m30s of 20s: SIGINT" {
 		t.Errorf("%s: reasons %q, interruptions %q", r.Verdict.Word, r.Verdict.Reasons, r.Verdict.Interruptions)
 	}
 }
@@ -219,8 +230,10 @@ func TestFailedLoadsArePartial(t *testing.T) {
 		{bulkheadv1.ExitClass_EXIT_CLASS_OOM, "client a: consumer 1 (pid 5121) ran out of memory: why"},
 		{bulkheadv1.ExitClass_EXIT_CLASS_HANG, "client a: consumer 1 (pid 5121) hung: why"},
 		{bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL, "client a: consumer 1 (pid 5121) broke the protocol: why"},
-		{bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED, "client a: consumer 1 (pid 5121) ended with nobody there to see how: why"},
-		{bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX, "client a: consumer 1 (pid 5121) did what its sandbox does not allow: why"},
+		{bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED,
+			"client a: consumer 1 (pid 5121) ended unobserved: why"},
+		{bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX,
+			"client a: consumer 1 (pid 5121) did what its sandbox does not allow: why"},
 		{bulkheadv1.ExitClass_EXIT_CLASS_NEVER, "client a: consumer 1 (pid 5121): why"},
 		{bulkheadv1.ExitClass_EXIT_CLASS_NOT_STARTED, "client a: consumer 1 (pid 5121) was never started: why"},
 	}
@@ -230,7 +243,8 @@ func TestFailedLoadsArePartial(t *testing.T) {
 			a := s.Arrive("a", 1, 1, 4001, 0)
 			a.Start()
 			a.Say(a.Stop(bulkheadv1.StopReason_STOP_REASON_DRAINED, "", map[int32]*bulkheadv1.ProcessExit{
-				a.Pid(story.KindConsumer, 1): {Class: test.class, Cause: "why", ReadBlocks: 1, WrittenBlocks: 2, MajorFaults: 3}}))
+				a.Pid(story.KindConsumer, 1): {Class: test.class, Cause: "why", ReadBlocks: 1, WrittenBlocks: 2,
+					MajorFaults: 3}}))
 			a.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
 			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 			r := folded.All(t, s.Records)
@@ -248,7 +262,7 @@ func TestFailedLoadsArePartial(t *testing.T) {
 	a.Say(a.Stop(bulkheadv1.StopReason_STOP_REASON_FAILED, "the spool is full", nil))
 	a.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "")
 	s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
-	want := []string{"client a: its load could not go on: the spool is full"}
+	want := []string{"client a: its load could not continue: the spool is full"}
 	if diff := cmp.Diff(want, folded.All(t, s.Records).Verdict.Reasons); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
 	}

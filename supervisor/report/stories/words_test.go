@@ -24,13 +24,16 @@ import (
 // so is every other field of the report that is no text. folded.All sees to it in other
 // tests.
 func TestNoVerdictHangsOnWords(t *testing.T) {
-	assertions := []string{"p99 < 30ms", "throughput >= 100MB/s", "lost == 0", "errors == 0", "response_p99 < 50ms", "corrupt == 0"}
+	assertions := []string{"p99 < 30ms", "throughput >= 100MB/s", "lost == 0", "errors == 0", "response_p99 < 50ms",
+		"corrupt == 0"}
 	for _, told := range story.Stories {
 		t.Run(told.Name, func(t *testing.T) {
 			records := told.Write(t)
 			r := folded.All(t, records)
-			for _, lead := range []string{"another sentence ", "process is gone ", journal.LostAcknowledged + " ", journal.MayBeAcknowledged + " ",
-				"verify: ", "no space left on device ", "disk quota exceeded ", "ended ", "stopped at its first error ", words.LeftOut(report.BadLate) + " "} {
+			for _, lead := range []string{"another sentence ", "process is gone ", journal.LostAcknowledged + " ",
+				journal.MayBeAcknowledged + " ",
+				"verify: ", "no space left on device ", "disk quota exceeded ", "ended ", "stopped at its first error ",
+				words.LeftOut(report.BadLate) + " "} {
 				folded.Same(t, records, r, lead)
 			}
 			others := folded.Once(t, folded.Reworded(records, "another sentence "))
@@ -47,11 +50,12 @@ func TestNoVerdictHangsOnWords(t *testing.T) {
 	}
 }
 
-// junitCases are the cases of a report in the form of JUnit, with what became of each.
+// junitCases returns the cases of a report in the form of JUnit, with what became of each.
 func junitCases(t *testing.T, r *report.Report, asserted []judge.Result) []string {
 	t.Helper()
 	var suites render.JunitSuites
-	if err := xml.Unmarshal(written(t, func(w io.Writer) error { return render.JUnit(r, w, asserted) }), &suites); err != nil {
+	if err := xml.Unmarshal(written(t, func(w io.Writer) error { return render.JUnit(r, w, asserted) }),
+		&suites); err != nil {
 		t.Fatal(err)
 	}
 	var list []string

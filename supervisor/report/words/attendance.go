@@ -8,29 +8,29 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// namesake is who came under one name, of those that may count.
-type namesake struct {
+// Namesake is the first client that came under a name, of those that may count, and how many did.
+type Namesake struct {
 	First *report.Client
 	times int
 }
 
-// Namesakes are all of them, by name.
-func Namesakes(r *report.Report) map[string]*namesake {
-	all := make(map[string]*namesake)
+// Namesakes returns the clients that may count, by name.
+func Namesakes(r *report.Report) map[string]*Namesake {
+	all := make(map[string]*Namesake)
 	for i := range r.Clients {
 		c := &r.Clients[i]
 		if c.Standing == "" {
 			continue
 		}
 		if all[c.Name] == nil {
-			all[c.Name] = &namesake{First: c}
+			all[c.Name] = &Namesake{First: c}
 		}
 		all[c.Name].times++
 	}
 	return all
 }
 
-// Again says of the clients whose name came before what became of the first, the first few.
+// Again returns what became of the first client of each name that came again, for a few names.
 func Again(r *report.Report) []string {
 	var list []string
 	all := Namesakes(r)
@@ -48,9 +48,9 @@ func Again(r *report.Report) []string {
 	return list
 }
 
-// AgainWords say how often the name of a client came, and what became of the first that
+// AgainWords returns how often the name of a client came, and what became of the first that
 // had it.
-func AgainWords(r *report.Report, c *report.Client, all *namesake) string {
+func AgainWords(r *report.Report, c *report.Client, all *Namesake) string {
 	how := "twice"
 	if all.times > 2 {
 		how = fmt.Sprintf("%d times", all.times)

@@ -6,7 +6,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// Away are what the text says for a judgement; nothing for an unknown one.
+// Away returns why a client was away, in words; "" for an unknown reason.
 func Away(why string) string {
 	switch why {
 	case report.AwayStarved:
@@ -32,7 +32,7 @@ func Away(why string) string {
 	}
 }
 
-// lossWords say what is known of why a lost client never came back, after its last
+// lossWords returns what is known of why a lost client never came back, after its last
 // connection, beside what was said of that.
 func lossWords(last *report.Connection, said string) string {
 	because := ""
@@ -55,7 +55,7 @@ func lossWords(last *report.Connection, said string) string {
 	case last.AwayWhy == report.AwaySupervisor:
 		return "the supervisor had ended its connection"
 	case last.DetachClass == report.DetachSilent:
-		return "nothing was heard of it any more: its network, its machine or the client itself"
+		return "nothing more was heard from it: its network, its machine or the client itself"
 	default:
 		return ""
 	}

@@ -6,7 +6,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// causeLead is what a cause may begin with that its class says already.
+// causeLead returns what a cause may begin with that its class says already.
 func causeLead(class string) string {
 	switch class {
 	case report.ExitOOM:
@@ -24,7 +24,7 @@ func causeLead(class string) string {
 	}
 }
 
-// CauseBeyond is the cause of an end without what its class says already, so that a
+// CauseBeyond returns the cause of an end without what its class says already, so that a
 // text with both says nothing twice.
 func CauseBeyond(e *report.Exit) string {
 	lead := causeLead(e.Class)

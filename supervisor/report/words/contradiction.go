@@ -2,7 +2,7 @@ package words
 
 import "bulkhead/supervisor/report"
 
-// Contradiction says what a kind of contradiction is.
+// Contradiction returns what a kind of contradiction is, in words.
 func Contradiction(kind string) string {
 	switch kind {
 	case report.UnlikeChunks:

@@ -7,13 +7,13 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// BadContent says in a few words what of c did not read back as it was written; "" for
+// BadContent returns in a few words what of c did not read back as it was written; "" for
 // nothing.
 func BadContent(c *report.Client) string {
 	return contentWords(c.CorruptBlocks, c.UnverifiedFiles, corruptFiles(c), moreCorrupt(c))
 }
 
-// RunBadContent says in a few words what of all clients did not read back as it was written.
+// RunBadContent returns in a few words what of all clients did not read back as it was written.
 func RunBadContent(r *report.Report) string {
 	files, more := 0, false
 	for i := range r.Clients {
@@ -39,7 +39,7 @@ func contentWords(blocks, unverified uint64, files int, more bool) string {
 	return text
 }
 
-// corruptFiles is how many files the listed corruptions are in.
+// corruptFiles returns how many files the listed corruptions are in.
 func corruptFiles(c *report.Client) int {
 	paths := make(map[string]bool)
 	for i := range c.Corruptions {
@@ -48,12 +48,13 @@ func corruptFiles(c *report.Client) int {
 	return len(paths)
 }
 
-// moreCorrupt says that there may be corruptions in files that no listed one is in.
+// moreCorrupt reports whether there may be corruptions in files that no listed one is in.
 func moreCorrupt(c *report.Client) bool {
 	return c.CorruptionsLeftOut > 0 || len(c.Corruptions) >= report.MaxCorruptions
 }
 
-// Place says where a corruption is, and what kind it is of.
+// Place returns where a corruption is, and what kind it is of.
 func Place(c *report.Corruption) string {
-	return fmt.Sprintf("%s: %s at byte %s, %s: %s", c.Process, human.OrDash(c.Path), human.Count(c.OffsetBytes), Plural(c.LengthBytes, "byte"), c.Kind)
+	return fmt.Sprintf("%s: %s at byte %s, %s: %s", c.Process, human.OrDash(c.Path), human.Count(c.OffsetBytes),
+		Plural(c.LengthBytes, "byte"), c.Kind)
 }

@@ -9,7 +9,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// Interruption says how a load was cut short by an operator.
+// Interruption returns how a load was cut short by an operator.
 func Interruption(c *report.Client) string {
 	if c.StopReason == report.StopDrained {
 		return "its load was cut short by the drain " + After(c)
@@ -21,7 +21,7 @@ func Interruption(c *report.Client) string {
 	return words + After(c) + Because(c.StopDetail)
 }
 
-// After says after how long a load ended, and how long it should have taken.
+// After returns after how long a load ended, and how long it should have taken.
 func After(c *report.Client) string {
 	text := "after " + human.Duration(cmp.Or(c.RuntimeReachedNano, c.RuntimeNano))
 	if of := c.Workload.RuntimeNano; of > 0 {
@@ -30,7 +30,7 @@ func After(c *report.Client) string {
 	return text
 }
 
-// CutShort is how many clients' loads an operator cut short.
+// CutShort returns how many clients' loads an operator cut short.
 func CutShort(r *report.Report) uint64 {
 	var n uint64
 	for i := range r.Clients {
@@ -41,7 +41,7 @@ func CutShort(r *report.Report) uint64 {
 	return n
 }
 
-// Shortfall says in one line what is wrong with a client, and of which kind it is: its
+// Shortfall returns in one line what is wrong with a client, and of which kind it is: its
 // outcome, or what became of its load. Both are "" for one that closed with a whole load.
 func Shortfall(r *report.Report, c *report.Client) (kind, why string) {
 	switch {
@@ -58,7 +58,7 @@ func Shortfall(r *report.Report, c *report.Client) (kind, why string) {
 	}
 }
 
-// EndCause is why a session ended as it did, with all that is known of it.
+// EndCause returns why a session ended as it did, with all that is known of it.
 func EndCause(c *report.Client) string {
 	parts := make([]string, 0, 3)
 	if c.Cause != "" {
@@ -83,10 +83,11 @@ func EndCause(c *report.Client) string {
 	return strings.Join(parts, "; ")
 }
 
-// OpenCause says in what state a session without an end was left.
+// OpenCause returns the state in which a session without an end was left.
 func OpenCause(c *report.Client, run *report.Run) string {
 	if run.End == report.EndFailed {
-		return fmt.Sprintf("cut off as the supervisor could not go on; durable up to message %s", human.Count(c.LastSeq))
+		return fmt.Sprintf("cut off as the supervisor could not continue; durable up to message %s",
+			human.Count(c.LastSeq))
 	}
 	if len(c.Connections) == 0 {
 		return "never served by a handler"

@@ -2,7 +2,7 @@ package words
 
 import "bulkhead/supervisor/report"
 
-// Exit are a class as the text says it.
+// Exit returns the class of an exit, in words.
 func Exit(class string) string {
 	switch class {
 	case report.ExitNotStarted:

@@ -6,7 +6,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// Headline is Verdict.Headline.
+// Headline returns the headline of a verdict, as Verdict.Headline has it.
 func Headline(r *report.Report) string {
 	words := closed(r)
 	if r.Verdict.Running {
@@ -18,7 +18,7 @@ func Headline(r *report.Report) string {
 	return words
 }
 
-// atWork say how many clients are at work.
+// atWork returns how many clients are at work.
 func atWork(r *report.Report) string {
 	if len(r.Clients) == 0 {
 		return "no client has come yet"
@@ -36,7 +36,7 @@ func atWork(r *report.Report) string {
 	return text
 }
 
-// closed say how many clients closed.
+// closed returns how many clients closed.
 func closed(r *report.Report) string {
 	if len(r.Clients) == 0 {
 		return "no client came"

@@ -9,7 +9,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// PathWritten is the path a client was told to write to: without the folders that it makes
+// PathWritten returns the path a client was told to write to: without the folders that it makes
 // there for itself and its consumers, which are named anew for each run.
 func PathWritten(path string) string {
 	above, last := pathpkg.Split(strings.TrimSuffix(path, "/"))
@@ -30,6 +30,7 @@ func ProcessName(p *report.Process) string {
 	return p.Kind
 }
 
+// Pid returns a process id, or a dash if it is not known.
 func Pid(pid int32) string {
 	if pid == 0 {
 		return human.None
@@ -37,6 +38,7 @@ func Pid(pid int32) string {
 	return fmt.Sprint(pid)
 }
 
+// Host returns what a machine is, in one line.
 func Host(h *report.Host) string {
 	parts := []string{human.OrDash(h.Name)}
 	if h.OS != "" || h.Arch != "" {

@@ -5,7 +5,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// LoadOf say how a load did not reach its end.
+// LoadOf returns how a load did not reach its end.
 func LoadOf(c *report.Client) string {
 	switch c.Load {
 	case report.LoadWhole:
@@ -13,7 +13,7 @@ func LoadOf(c *report.Client) string {
 	case report.LoadInterrupted:
 		return "was cut short by an operator " + After(c)
 	case report.LoadFailed:
-		return "could not go on " + After(c)
+		return "could not continue " + After(c)
 	default:
 		return "did not say that its load reached its end; it lasted " + human.Duration(c.RuntimeNano)
 	}

@@ -2,7 +2,7 @@ package words
 
 import "bulkhead/supervisor/report"
 
-// LeftOut says why a message is left out.
+// LeftOut returns why a message is left out.
 func LeftOut(why report.Bad) string {
 	switch why {
 	case report.BadBatch:
@@ -10,7 +10,7 @@ func LeftOut(why report.Bad) string {
 	case report.BadSequence:
 		return "a batch that does not hold the messages it should"
 	case report.BadTime:
-		return "a time that cannot be"
+		return "an impossible time"
 	case report.BadProcess:
 		return "about no known kind of process"
 	case report.BadCrowd:
@@ -18,15 +18,15 @@ func LeftOut(why report.Bad) string {
 	case report.BadFact:
 		return "no fact"
 	case report.BadNumber:
-		return "a number that cannot be"
+		return "an impossible number"
 	case report.BadHistogram:
-		return "a histogram that cannot be"
+		return "an impossible histogram"
 	case report.BadRound:
 		return "a heartbeat round that is not the next"
 	case report.BadAnswer:
 		return "one worker twice in a heartbeat round"
 	case report.BadExit:
-		return "an exit that cannot be"
+		return "an impossible exit"
 	case report.BadLate:
 		return "after the Stop message"
 	default:

@@ -7,7 +7,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// RangeOf is the messages from … to in words; to is 0 if it is not known.
+// RangeOf returns the messages from … to in words; to is 0 if it is not known.
 func RangeOf(from, to uint64) string {
 	switch {
 	case to == 0:
@@ -19,6 +19,7 @@ func RangeOf(from, to uint64) string {
 	}
 }
 
+// BeVerb returns the verb for the messages from … to: "is" for one.
 func BeVerb(from, to uint64) string {
 	if from == to {
 		return "is"
@@ -37,15 +38,17 @@ func RestsOf(clients []report.Client) map[uint32]*report.Client {
 	return rests
 }
 
-// Rest say what a session has of the rest of another; "" for no session.
+// Rest returns what a session has of the rest of another; "" for no session.
 func Rest(rest *report.Client) string {
 	switch {
 	case rest == nil:
 		return ""
 	case !rest.ContinuesGapless && rest.MissingUntil > 0:
-		return fmt.Sprintf("more of it was delivered later by resend, as %s, but messages up to %s are missing between", rest.Label, human.Count(rest.MissingUntil))
+		return fmt.Sprintf("more of it was delivered later by resend, as %s, but messages up to %s are missing between",
+			rest.Label, human.Count(rest.MissingUntil))
 	case !rest.ContinuesGapless:
-		return fmt.Sprintf("more of it was delivered later by resend, as %s, but messages are missing between", rest.Label)
+		return fmt.Sprintf("more of it was delivered later by resend, as %s, but messages are missing between",
+			rest.Label)
 	case rest.Outcome == report.OutcomeClosed && rest.StopReason != "":
 		return fmt.Sprintf("its rest was delivered later by resend, as %s", rest.Label)
 	default:

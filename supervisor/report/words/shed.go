@@ -2,7 +2,7 @@ package words
 
 import "bulkhead/supervisor/report"
 
-// ShedSpan says when the connections came.
+// ShedSpan returns when the connections came.
 func ShedSpan(s *report.Shed, origin report.Stamp) string {
 	first, last := TimeOfDay(origin, s.FirstAt), TimeOfDay(origin, s.LastAt)
 	if first == last {

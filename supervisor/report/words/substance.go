@@ -8,7 +8,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// Judgeable is the load of a client that has ended, as package substance judges it.
+// Judgeable returns the load of a client that has ended, as package substance judges it.
 func Judgeable(c *report.Client) substance.Load {
 	w := &c.Workload
 	l := substance.Load{
@@ -31,7 +31,8 @@ func Judgeable(c *report.Client) substance.Load {
 	did := make(map[uint32]*substance.Consumer)
 	for i, spec := range w.Consumers {
 		l.Consumers = append(l.Consumers, substance.Consumer{
-			Index: spec.Index, Begin: time.Duration(spec.StartDelayNano) + time.Duration(float64(w.RampNano)*float64(i)/float64(len(w.Consumers))),
+			Index: spec.Index, Begin: time.Duration(spec.StartDelayNano) +
+				time.Duration(float64(w.RampNano)*float64(i)/float64(w.Declared())),
 			ChunkBytes: spec.ChunkSizeBytes, Verifies: verifies(&spec),
 		})
 	}
@@ -47,7 +48,8 @@ func Judgeable(c *report.Client) substance.Load {
 		one.Told = one.Told || p.FailingSince != 0 || p.Exit != nil && p.Exit.Class != report.ExitClean
 		if p.Writes != nil {
 			one.Bytes, one.Chunks = report.Plus(one.Bytes, p.Writes.Bytes), report.Plus(one.Chunks, p.Writes.Chunks)
-			one.Files, one.Partial = report.Plus(one.Files, p.Writes.Files), report.Plus(one.Partial, p.Writes.PartialFiles)
+			one.Files, one.Partial = report.Plus(one.Files, p.Writes.Files), report.Plus(one.Partial,
+				p.Writes.PartialFiles)
 			one.VerifiedBytes = report.Plus(one.VerifiedBytes, p.Writes.VerifiedBytes)
 			if c.RuntimeReachedNano > 0 { // else nobody knows when its end began
 				one.Writing += time.Duration(p.Writes.WritingNano)

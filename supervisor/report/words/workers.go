@@ -19,7 +19,7 @@ func WorkerSlow(p *report.Process) bool {
 	return p.Exit.Class == report.ExitKilled && p.Kind != report.KindConsumer
 }
 
-// HandlerClient says whose connection a handler served.
+// HandlerClient returns whose connection a handler served.
 func HandlerClient(h *report.Handler) string {
 	switch {
 	case h.Client != "":
@@ -31,7 +31,7 @@ func HandlerClient(h *report.Handler) string {
 	}
 }
 
-// Deed says how a process did not end in order.
+// Deed returns how a process did not end in order.
 func Deed(e *report.Exit) string {
 	cause := CauseBeyond(e)
 	switch e.Class {
@@ -49,7 +49,7 @@ func Deed(e *report.Exit) string {
 		if strings.HasPrefix(cause, "ended") {
 			return " " + cause
 		}
-		return " ended with nobody there to see how" + Because(cause)
+		return " ended unobserved" + Because(cause)
 	case report.ExitSandbox:
 		return " did what its sandbox does not allow" + Because(cause)
 	case report.ExitNotStarted:
@@ -63,10 +63,11 @@ func Deed(e *report.Exit) string {
 	case e.Class == report.ExitNever:
 		return " never ended"
 	default:
-		return " ended, but nobody knows how"
+		return " ended in an unknown way"
 	}
 }
 
+// WithPid returns a process id in brackets, to be put behind a name; "" if it is not known.
 func WithPid(pid int32) string {
 	if pid == 0 {
 		return ""

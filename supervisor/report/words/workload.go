@@ -2,14 +2,13 @@ package words
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"bulkhead/internal/human"
 	"bulkhead/supervisor/report"
 )
 
-// ConsumerLine says what the consumer writes, in one line: what, how, and where.
+// ConsumerLine returns what the consumer writes, in one line: what, how, and where.
 func ConsumerLine(c *report.Consumer) string {
 	if c.Path == "" {
 		return ConsumerLoad(c)
@@ -17,7 +16,7 @@ func ConsumerLine(c *report.Consumer) string {
 	return ConsumerLoad(c) + "; in " + PathWritten(c.Path)
 }
 
-// ConsumerLoad says what the consumer writes, wherever that is. What is off is not said, nor
+// ConsumerLoad returns what the consumer writes, wherever that is. What is off is not said, nor
 // what an older client does not say.
 func ConsumerLoad(c *report.Consumer) string {
 	writes := []string{FilesOf(c) + " in " + ChunksOf(c)}
@@ -31,16 +30,18 @@ func ConsumerLoad(c *report.Consumer) string {
 	return strings.Join(parts, "; ")
 }
 
+// FilesOf returns how large the files of a consumer are.
 func FilesOf(c *report.Consumer) string {
 	if c.MinFileSizeBytes > 0 && c.MinFileSizeBytes < c.FileSizeBytes {
-		return "files of " + Configured(c.MinFileSizeBytes) + "…" + Configured(c.FileSizeBytes)
+		return "files of " + human.Configured(c.MinFileSizeBytes) + "…" + human.Configured(c.FileSizeBytes)
 	}
-	return "files of " + Configured(c.FileSizeBytes)
+	return "files of " + human.Configured(c.FileSizeBytes)
 }
 
+// ChunksOf returns how large the chunks of a consumer are.
 func ChunksOf(c *report.Consumer) string {
 	if len(c.ChunkSizes) == 0 {
-		return "chunks of " + Configured(c.ChunkSizeBytes)
+		return "chunks of " + human.Configured(c.ChunkSizeBytes)
 	}
 	var all uint64
 	for _, s := range c.ChunkSizes {
@@ -48,12 +49,13 @@ func ChunksOf(c *report.Consumer) string {
 	}
 	list := make([]string, 0, len(c.ChunkSizes))
 	for _, s := range c.ChunkSizes {
-		list = append(list, fmt.Sprintf("%s (%s %%)", Configured(s.SizeBytes), human.ThreeDigits(100*float64(s.Weight)/float64(max(all, 1)))))
+		list = append(list, fmt.Sprintf("%s (%s %%)", human.Configured(s.SizeBytes),
+			human.ThreeDigits(100*float64(s.Weight)/float64(max(all, 1)))))
 	}
 	return "chunks of " + strings.Join(list, ", ")
 }
 
-// orderOf say in which order and by how many a file is written.
+// orderOf returns in which order, and by how many writers, a file is written.
 func orderOf(c *report.Consumer) []string {
 	var list []string
 	switch c.Pattern {
@@ -76,6 +78,7 @@ func orderOf(c *report.Consumer) []string {
 	return list
 }
 
+// SyncOf returns when a consumer syncs.
 func SyncOf(c *report.Consumer) string {
 	switch c.Sync {
 	case "none":
@@ -85,7 +88,7 @@ func SyncOf(c *report.Consumer) string {
 	case "chunk":
 		return "fdatasync each chunk"
 	case "bytes":
-		return "fdatasync every " + Configured(c.SyncBytes)
+		return "fdatasync every " + human.Configured(c.SyncBytes)
 	case "dsync":
 		return "O_DSYNC"
 	default:
@@ -93,14 +96,14 @@ func SyncOf(c *report.Consumer) string {
 	}
 }
 
-// rateOf say what holds the consumer back.
+// rateOf returns what holds a consumer back.
 func rateOf(c *report.Consumer) string {
 	var list []string
 	if c.RateBytesPerSecond > 0 {
-		list = append(list, "at most "+Configured(c.RateBytesPerSecond)+"/s")
+		list = append(list, "at most "+human.Configured(c.RateBytesPerSecond)+"/s")
 	}
 	if c.RateChunksPerSecond > 0 {
-		list = append(list, "at most "+Decimal(c.RateChunksPerSecond)+" chunks/s")
+		list = append(list, "at most "+human.Decimal(c.RateChunksPerSecond)+" chunks/s")
 	}
 	if c.StartDelayNano > 0 {
 		list = append(list, "begins after "+human.Duration(c.StartDelayNano))
@@ -111,6 +114,7 @@ func rateOf(c *report.Consumer) string {
 	return strings.Join(list, ", ")
 }
 
+// DataOf returns what data a consumer writes.
 func DataOf(d *report.DataSpec) string {
 	text := ""
 	switch d.Kind {
@@ -129,7 +133,7 @@ func DataOf(d *report.DataSpec) string {
 	return text
 }
 
-// checksOf say when what was written is read back.
+// checksOf returns when what was written is read back.
 func checksOf(c *report.Consumer) string {
 	switch c.Verify {
 	case report.VerifyAtRollover:
@@ -145,7 +149,7 @@ func checksOf(c *report.Consumer) string {
 	}
 }
 
-// endsOf say what becomes of the files, and what ends the work.
+// endsOf returns what becomes of the files, and what ends the work.
 func endsOf(c *report.Consumer) string {
 	var list []string
 	switch {
@@ -158,7 +162,7 @@ func endsOf(c *report.Consumer) string {
 		list = append(list, "stops at its first error")
 	}
 	if c.ReserveBytes > 0 {
-		list = append(list, "leaves "+Configured(c.ReserveBytes)+" free")
+		list = append(list, "leaves "+human.Configured(c.ReserveBytes)+" free")
 	}
 	if c.ReserveInodes > 0 {
 		list = append(list, "leaves "+Plural(c.ReserveInodes, "inode")+" free")
@@ -166,17 +170,20 @@ func endsOf(c *report.Consumer) string {
 	return strings.Join(list, ", ")
 }
 
-// Workload says what the client was going to do, but for its consumers.
+// Workload returns what the client was going to do, but for its consumers.
 func Workload(w *report.Workload) string {
-	if w.RuntimeNano == 0 && len(w.Consumers) == 0 {
+	if w.RuntimeNano == 0 && w.Declared() == 0 {
 		return ""
 	}
-	parts := []string{human.Duration(w.RuntimeNano), Plural(uint64(len(w.Consumers)), "consumer")}
+	parts := []string{human.Duration(w.RuntimeNano), Plural(w.Declared(), "consumer")}
+	if w.ConsumersLeftOut > 0 {
+		parts = append(parts, human.Count(w.ConsumersLeftOut)+" of them left out here")
+	}
 	if w.RampNano > 0 {
 		parts = append(parts, "beginning over "+human.Duration(w.RampNano))
 	}
 	if w.TotalBytes > 0 {
-		parts = append(parts, "until "+Configured(w.TotalBytes)+" are written")
+		parts = append(parts, "until "+human.Configured(w.TotalBytes)+" are written")
 	}
 	if s := w.StopWhen; s != nil {
 		parts = append(parts, "until the throughput "+SteadyOf(s))
@@ -187,20 +194,21 @@ func Workload(w *report.Workload) string {
 	return strings.Join(parts, ", ")
 }
 
-// SteadyOf say when the load is steady; a dash if it does not matter.
+// SteadyOf returns when the load is steady; a dash if it does not matter.
 func SteadyOf(s *report.SteadyState) string {
 	if s == nil {
 		return human.None
 	}
-	return fmt.Sprintf("varies by %s %% or less over %s", Decimal(s.MaxVariationPercent), human.Duration(s.WindowNano))
+	return fmt.Sprintf("varies by %s %% or less over %s", human.Decimal(s.MaxVariationPercent),
+		human.Duration(s.WindowNano))
 }
 
-// alike is consumers of a client that write the same.
-type alike struct{ Who, What string }
+// Alike is the consumers of a client that write the same: their numbers, and what they write.
+type Alike struct{ Who, What string }
 
-// ConsumerLines says what the consumers of w write: one line for those that write the
+// ConsumerLines returns what the consumers of w write: one line for those that write the
 // same, in order of the first of each.
-func ConsumerLines(w *report.Workload) []alike {
+func ConsumerLines(w *report.Workload) []Alike {
 	indexes := make(map[string][]uint32)
 	var order []string
 	for i := range w.Consumers {
@@ -210,9 +218,9 @@ func ConsumerLines(w *report.Workload) []alike {
 		}
 		indexes[c.Text] = append(indexes[c.Text], c.Index)
 	}
-	list := make([]alike, 0, len(order))
+	list := make([]Alike, 0, len(order))
 	for _, text := range order {
-		list = append(list, alike{ranges(indexes[text]), text})
+		list = append(list, Alike{ranges(indexes[text]), text})
 	}
 	return list
 }
@@ -233,27 +241,4 @@ func ranges(list []uint32) string {
 		i = k + 1
 	}
 	return strings.Join(parts, ", ")
-}
-
-// Decimal returns x with as many decimals as it has, but no more than three digits of them.
-func Decimal(x float64) string {
-	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(x, 'f', 3, 64), "0"), ".")
-}
-
-// Configured returns a size as somebody would have written it: in the unit, decimal or
-// binary, of which it is the smallest whole number; rounded if it is a whole number of none.
-func Configured(bytes uint64) string {
-	best, unit := uint64(10_000), ""
-	for _, u := range []struct {
-		name  string
-		bytes uint64
-	}{{"B", 1}, {"kB", 1e3}, {"KiB", 1 << 10}, {"MB", 1e6}, {"MiB", 1 << 20}, {"GB", 1e9}, {"GiB", 1 << 30}, {"TB", 1e12}, {"TiB", 1 << 40}} {
-		if n := bytes / u.bytes; bytes > 0 && bytes%u.bytes == 0 && n < best {
-			best, unit = n, u.name
-		}
-	}
-	if unit == "" {
-		return human.Size(bytes)
-	}
-	return fmt.Sprint(best) + " " + unit
 }

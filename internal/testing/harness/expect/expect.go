@@ -42,7 +42,7 @@ func NoError(t *testing.T, err error) {
 	}
 }
 
-// Client is the report's client with that name.
+// Client returns the report's client with that name.
 func Client(t *testing.T, rep *report.Report, name string) *report.Client {
 	t.Helper()
 	for i := range rep.Clients {
@@ -54,7 +54,7 @@ func Client(t *testing.T, rep *report.Report, name string) *report.Client {
 	return nil
 }
 
-// Handler is the report's handler with that pid.
+// Handler returns the report's handler with that pid.
 func Handler(t *testing.T, rep *report.Report, pid int) *report.Handler {
 	t.Helper()
 	for i := range rep.Handlers {

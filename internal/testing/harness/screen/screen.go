@@ -34,7 +34,8 @@ func New(width, height int) (*Terminal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening a pseudo-terminal: %w", err)
 	}
-	t := &Terminal{TTY: tty, master: master, read: make(chan struct{}), screen: vt.NewEmulator(width, height), changed: make(chan struct{})}
+	t := &Terminal{TTY: tty, master: master, read: make(chan struct{}), screen: vt.NewEmulator(width, height),
+		changed: make(chan struct{})}
 	if err := t.Resize(width, height); err != nil {
 		t.TTY.Close()
 		t.master.Close()
@@ -91,15 +92,15 @@ type View struct {
 	Raw string
 }
 
-// Text is the lines of the screen.
+// Text returns the lines of the screen.
 func (v View) Text() string { return strings.Join(v.Lines, "\n") }
 
-// All is the text with what has scrolled off above.
+// All returns the text with what has scrolled off above.
 func (v View) All() string {
 	return strings.Join(append(append([]string{}, v.Above...), v.Lines...), "\n")
 }
 
-// View is what the terminal shows now.
+// View returns what the terminal shows now.
 func (t *Terminal) View() View {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -107,7 +108,8 @@ func (t *Terminal) View() View {
 	return v
 }
 
-// view is View with mu held, and what is closed when it has changed.
+// view does what View does, with mu held; it also returns a channel that is closed when the view
+// changes.
 func (t *Terminal) view() (View, <-chan struct{}) {
 	v := View{Other: t.screen.IsAltScreen(), Raw: strings.ReplaceAll(string(t.raw), "\x00", "")}
 	for line := range strings.SplitSeq(t.screen.String(), "\n") {

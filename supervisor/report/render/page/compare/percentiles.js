@@ -13,7 +13,7 @@ import { SIDES } from "./model.js";
 
 let percentilesPlot = null;
 
-// stretched is where a share of 0 to 1 lies on the axis.
+// stretched returns where a share of 0 to 1 lies on the axis.
 function stretched(share) {
   return Math.log10(1 / (1 - share));
 }

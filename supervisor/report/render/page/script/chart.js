@@ -135,7 +135,7 @@ function drawTicks(plot, times, counts) {
   ctx.restore();
 }
 
-// empty says in a panel that there is nothing to draw.
+// empty writes in a panel that there is nothing to draw.
 export function empty(id, text) {
   setLegend(id);
   byId(id).querySelector(".body").append(el("p", { class: "empty", text }));

@@ -1,7 +1,7 @@
 // The client that is looked at.
 
 import { byId, el, facts } from "./element.js";
-import { GAP, NONE, countText, durationText, offsetText, rateText, sizeText, three, words } from "./format.js";
+import { GAP, NONE, countText, durationText, offsetText, plural, rateText, sizeText, three, words } from "./format.js";
 import { loadText } from "./load.js";
 import { clientsBySession, processName, timeOf, unwhole } from "./model.js";
 import { dataTable } from "./table.js";
@@ -17,7 +17,10 @@ export function drawClient() {
     el("dl", { class: "facts" }, ...facts([
       ["outcome", client.outcome + (unwhole(client) ? ", its load " + client.load : "") + (client.cause ? ": " + client.cause : "")],
       ["host", [client.host, client.version && "bulkhead " + client.version, client.pid ? "pid " + client.pid : ""].filter(Boolean).join(", ")],
-      ["labels", Object.entries(client.labels || {}).map(([name, value]) => name + "=" + value).join(", ")],
+      ["labels", [
+        ...Object.entries(client.labels || {}).map(([name, value]) => name + "=" + value),
+        ...(client.labels_left_out ? [plural(client.labels_left_out, "label") + " left out"] : []),
+      ].join(", ")],
       ["load", loadText(client.workload)],
       ["stopped", [client.stop_reason, client.stop_detail].filter(Boolean).join(": ")],
       ["clock", client.clock_offset_nano === 0 ? "" : durationText(Math.abs(client.clock_offset_nano)) + (client.clock_offset_nano < 0 ? " behind" : " ahead of") + " the supervisor's as it arrived; corrected here"],

@@ -46,7 +46,7 @@ export function drawClients() {
   }));
 }
 
-// writeText is a latency of a client's chunk writes, if there were any.
+// writeText returns a latency of a client's chunk writes, if there were any.
 function writeText(client, nano) {
   return client.chunk_write.count > 0 ? durationText(nano) : NONE;
 }
@@ -58,7 +58,7 @@ function outcomeWord(client) {
   return el("span", { class: "word " + (outcome === "closed" ? "good" : outcome === "open" ? "warn" : "bad"), text: outcome });
 }
 
-// tagOf says what the findings call a client.
+// tagOf returns what the findings call a client.
 function tagOf(client) {
   const kinds = [...new Set((report.findings || []).filter((finding) => finding.session === client.session && finding.kind !== "steady_state").map((finding) => words(finding.kind)))];
   return kinds.length ? el("span", { class: "tag", text: kinds.join(", ") }) : null;

@@ -85,7 +85,7 @@ export function drawDistribution() {
   })));
 }
 
-// decadeSplits are the powers of ten in a range, and 2 and 5 times them in a narrow one.
+// decadeSplits returns the powers of ten in a range, and 2 and 5 times them in a narrow one.
 function decadeSplits(min, max) {
   const times = max / min > 1000 ? [1] : max / min > 30 ? [1, 3] : [1, 2, 5];
   const splits = [];
@@ -97,7 +97,7 @@ function decadeSplits(min, max) {
 
 const MARK_COLORS = { p50: "p50", p99: "p99", "p99.9": "p999", max: "max" };
 
-// binSteps are the corners of the bins, with a foot where bins are missing between.
+// binSteps returns the corners of the bins, with a foot where bins are missing between.
 function binSteps(bins) {
   const x = [], y = [];
   for (const bin of bins) {

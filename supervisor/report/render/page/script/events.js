@@ -41,7 +41,7 @@ export function drawEvents() {
 
 const shortNames = { corruption: "corrupt", handler_death: "handler", restart: "restart", upgrade: "upgrade", rejected: "rejected", quarantined: "quarantine" };
 
-// onAxis says whether an event is within the time that the charts show: the supervisor may
+// onAxis reports whether an event is within the time that the charts show: the supervisor may
 // have been disturbed while it waited for clients.
 function onAxis(event) {
   return event.from <= axisTo && (event.to === null ? event.from : event.to) >= axisFrom;

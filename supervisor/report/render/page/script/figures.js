@@ -30,7 +30,7 @@ export function drawFigures() {
     el("div", {}, el("dt", { text: name }), el("dd", { class: "value" + (tone ? " " + tone : ""), text: value }), el("dd", { class: "note", text: note, title: note }))));
 }
 
-// contentFigure is what verification found.
+// contentFigure returns what verification found.
 function contentFigure(of) {
   const note = sizeText(of.verified_bytes) + " read back" + (of.verified_cached_bytes ? ", " + sizeText(of.verified_cached_bytes) + " perhaps from cache" : "");
   if (of.corrupt_blocks) return ["Corrupt blocks", countText(of.corrupt_blocks), note, "bad"];
@@ -50,7 +50,7 @@ function clientsFigure() {
   return ["Clients closed", closed + " of " + Math.max(expected, joined), came, closed < report.clients.length || joined < expected ? "bad" : ""];
 }
 
-// middleRates is the range of rates without the lowest and highest twentieth, of the
+// middleRates returns the range of rates without the lowest and highest twentieth, of the
 // intervals between the first and the last with writes.
 function middleRates() {
   if (!series) return NONE;

@@ -58,7 +58,7 @@ export function drawHandlers() {
   })));
 }
 
-// attachments says when handlers took up a session: all there is of one without an end.
+// attachments returns when handlers got a session: all there is of one without an end.
 function attachments() {
   const seen = new Map();
   for (const client of report.clients) {

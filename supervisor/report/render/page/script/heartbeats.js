@@ -59,7 +59,7 @@ export function drawHeartbeats() {
   })));
 }
 
-// beatClients are the clients that are looked at, with most trouble first.
+// beatClients returns the clients that are looked at, with most trouble first.
 function beatClients() {
   const trouble = (client) => client.heartbeats.missed * 1e6 + client.heartbeats.stalled * 1e3 + client.heartbeats.late;
   return report.clients.map((client, index) => ({ client, own: series ? series.clients[index] : null }))
@@ -67,7 +67,7 @@ function beatClients() {
     .sort((a, b) => trouble(b.client) - trouble(a.client));
 }
 
-// beatSpans has a cell for each interval; neighbours that are alike are one span as far as
+// beatSpans returns a cell for each interval; neighbours that are alike are one span as far as
 // the pointer goes, and are drawn as cells where there is room.
 function beatSpans(beats, styles) {
   const length = series.client_interval_nano / 1e9;

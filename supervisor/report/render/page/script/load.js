@@ -4,7 +4,7 @@ import { GAP, countText, durationText, plural, sizeText, three } from "./format.
 
 const LOADS = 6;
 
-// consumersText has a line for each kind of consumer.
+// consumersText returns a line for each kind of consumer.
 function consumersText(consumers) {
   const alike = new Map();
   for (const consumer of consumers) {
@@ -26,20 +26,23 @@ function rangesText(numbers) {
 }
 
 export function loadText(workload) {
-  if (workload.consumers.length === 0) return "";
+  const leftOut = workload.consumers_left_out || 0;
+  const declared = workload.consumers.length + leftOut;
+  if (declared === 0) return "";
   const steady = workload.stop_when;
   return [
     [
-      plural(workload.consumers.length, "consumer") + " for " + durationText(workload.runtime_nano),
+      plural(declared, "consumer") + " for " + durationText(workload.runtime_nano),
       workload.ramp_nano ? "beginning over " + durationText(workload.ramp_nano) : "",
       workload.total_bytes ? "until " + sizeText(workload.total_bytes) + " are written" : "",
       steady ? "until the throughput varies by " + three(steady.max_variation_percent) + GAP + "% or less over " + durationText(steady.window_nano) : "",
     ].filter(Boolean).join(", "),
     ...consumersText(workload.consumers),
+    ...(leftOut ? [plural(leftOut, "consumer") + " left out"] : []),
   ].join("\n");
 }
 
-// loadsOf are the loads of clients as facts: one for those that do the same.
+// loadsOf returns the loads of clients as facts: one for those that do the same.
 export function loadsOf(clients) {
   const alike = new Map();
   for (const client of clients) {

@@ -40,7 +40,7 @@ export function shownEvents() {
   return events.filter((event) => shown(event.session));
 }
 
-// bandOf is how dark the band of an event is. Of all clients together the bands add up to a
+// bandOf returns how dark the band of an event is. Of all clients together the bands add up to a
 // darker one, the more of them it is about, but never hide the lines.
 function bandOf(event) {
   return event.session && !view.session ? Math.max(0.09, 0.13 / Math.sqrt(report.clients.length)) : 0.13;
@@ -96,7 +96,7 @@ function drawMarks(plot) {
 const MARK_ROW = 14;
 const NAMED = 5;
 
-// markRows is how many rows of names are above a plot: more where it is narrow.
+// markRows returns how many rows of names are above a plot: more where it is narrow.
 function markRows(plot) {
   const kinds = new Set(shownEvents().map((event) => event.kind));
   kinds.delete("resume");
@@ -107,7 +107,7 @@ function marksRoom(plot) {
   return 6 + MARK_ROW * markRows(plot);
 }
 
-// inOrderOfNaming are the events that are to be seen: the first of each kind, what matters
+// inOrderOfNaming returns the events that are to be seen: the first of each kind, what matters
 // most before the rest, then the second of each, and so on.
 function inOrderOfNaming() {
   const order = Object.keys(EVENT_STYLES), seen = new Map();
@@ -163,7 +163,7 @@ function nameMarks(plot) {
   plot.root.parentNode.dataset.named = [...new Set(flags.map((flag) => flag.text))].join(", ");
 }
 
-// eventsAt are the events within a few pixels of a moment.
+// eventsAt returns the events within a few pixels of a moment.
 function eventsAt(plot, seconds) {
   const near = Math.abs(plot.posToVal(4, "x") - plot.posToVal(0, "x"));
   return shownEvents().filter((event) => event.from - near <= seconds && seconds <= (event.to === null ? event.from : event.to) + near);

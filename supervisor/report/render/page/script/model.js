@@ -10,7 +10,7 @@ const startStamp = report.run.started_at || (series && series.start_at) || "1970
 const base = Date.parse(startStamp.slice(0, 19) + "Z") / 1000;
 const origin = momentOf(startStamp, base);
 
-// timeOf is a moment of the supervisor's clock on the axis; null for none. A moment of a
+// timeOf returns a moment of the supervisor's clock on the axis; null for none. A moment of a
 // client's clock is moved by that client's offset.
 export function timeOf(stamp, client) {
   const at = momentOf(stamp, base);
@@ -32,7 +32,7 @@ export const span = series
 
 export const axisTo = axisFrom + span;
 
-// middles are the middles of a number of intervals, in seconds.
+// middles returns the middles of a number of intervals, in seconds.
 function middles(intervals, nano) {
   return Float64Array.from({ length: intervals }, (_, i) => axisFrom + ((i + 0.5) * nano) / 1e9);
 }
@@ -52,13 +52,13 @@ export function perSecond(amounts, nano) {
   });
 }
 
-// utcText is a moment of the axis as a time of day.
+// utcText returns a moment of the axis as a time of day.
 function utcText(seconds) {
   const date = new Date((base + origin + seconds) * 1000);
   return Number.isNaN(date.getTime()) ? "" : date.toISOString().slice(11, 23);
 }
 
-// whenText is a moment as offset and time of day.
+// whenText returns a moment as offset and time of day.
 export function whenText(seconds) {
   return offsetText(seconds) + " · " + utcText(seconds) + " UTC";
 }
@@ -67,13 +67,13 @@ export function stampText(stamp) {
   return stamp ? stamp.slice(0, 10) + " " + stamp.slice(11, 19) + " UTC" : "";
 }
 
-// atWork says whether a client of a run that goes on has its connection.
+// atWork reports whether a client of an unfinished run has its connection.
 export function atWork(client) {
   const last = client.connections.at(-1);
   return Boolean(report.verdict.running && client.outcome === "open" && last && !last.detached_at);
 }
 
-// Whether a load was cut short, or could not go on.
+// Whether a load was cut short, or could not continue.
 export function unwhole(client) { return Boolean(client.load && client.load !== "whole"); }
 
 export function processName(process) {

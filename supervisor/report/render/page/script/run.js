@@ -13,9 +13,10 @@ export function drawRun() {
     ["ended", [stampText(run.ended_at), run.end, run.end_detail].filter(Boolean).join(", ") || "its end is not in the journal"],
     ["supervisor", "bulkhead " + run.version + " (" + run.go_version + "), pid " + run.pid + ", listening on " + run.listen],
     ["host", run.host.name + ", " + run.host.os + "/" + run.host.arch + ", kernel " + run.host.kernel + ", " + plural(run.host.cpus, "CPU") + ", " + sizeText(run.host.memory_bytes) + " memory"],
+    ...(run.sandbox ? [["sandbox", [run.sandbox.state, ...(run.sandbox.missing || []).map((gap) => "no " + gap.layer + " (" + gap.reason + ")")].join("; ")]] : []),
     ["clients", run.expected_clients + " expected, " + run.joined_clients + " joined"],
     ...run.restarts.map((restart) => [restart.kind, offsetText(timeOf(restart.at)) + ": bulkhead " + restart.version + " (" + restart.go_version + "), pid " + restart.pid + "; " +
-      restart.handlers_kept + " of " + plural(restart.handlers_kept + restart.handlers_gone, "handler") + " taken up again"]),
+      restart.handlers_kept + " of " + plural(restart.handlers_kept + restart.handlers_gone, "handler") + " adopted"]),
     ...run.shed.map((shed) => ["shed", plural(shed.count, "connection") + ": " + shed.reason]),
     ...loadsOf(report.clients),
     ["messages", countText(totals.messages) + (totals.malformed ? ", and " + countText(totals.malformed) + " left out as malformed" : "")],

@@ -27,7 +27,7 @@ export const view = {
 
 export const TIME_SYNC = uPlot.sync("time");
 
-// shown says whether something of that session is looked at; 0 is nobody's, and always is.
+// shown reports whether something of that session is looked at; 0 is nobody's, and always is.
 export function shown(session) {
   return view.session === 0 || session === 0 || session === view.session;
 }
@@ -69,7 +69,7 @@ export function redraw() {
   showRange();
 }
 
-// readout says in the bar what is under the cursor.
+// readout writes in the bar what is under the cursor.
 export function readout(text) {
   byId("readout").textContent = text;
 }

@@ -1,0 +1,205 @@
+package plain
+
+import bulkheadv1 "bulkhead/proto/bulkhead/v1"
+
+// The fields of the messages, as the .proto files have them.
+
+func hello(c *coder, m *bulkheadv1.Hello) {
+	c.uint32(1, &m.ProtocolVersion)
+	c.bytes(2, &m.ClientId)
+	c.text(3, &m.Name)
+	c.text(4, &m.Host)
+	c.pairs(5, &m.Labels)
+	c.text(6, &m.Token)
+	message(c, 7, &m.Workload, workload)
+	c.int64(8, &m.WallClockUnixNano)
+	c.text(9, &m.ClientVersion)
+	signed(c, 10, &m.Pid)
+	signed(c, 11, &m.Absence)
+	c.int64(12, &m.StarvedNano)
+	c.text(13, &m.LastEnd)
+	c.bool(14, &m.Resent)
+	c.int64(15, &m.ElapsedNano)
+	c.text(16, &m.RunId)
+	c.uint64(17, &m.LastConnection)
+	c.bytes(18, &m.Instance)
+	c.optional(19, &m.SentSeq)
+	message(c, 20, &m.Continues, continuation)
+	c.uint32(21, &m.ProtocolMinor)
+	c.texts(22, &m.Shortened)
+}
+
+func continuation(c *coder, m *bulkheadv1.Continuation) {
+	c.text(1, &m.RunId)
+	c.bytes(2, &m.ClientId)
+	c.uint64(3, &m.After)
+	c.uint64(4, &m.Before)
+}
+
+func workload(c *coder, m *bulkheadv1.Workload) {
+	c.int64(1, &m.RuntimeNano)
+	c.int64(2, &m.HeartbeatIntervalNano)
+	c.int64(3, &m.HeartbeatTimeoutNano)
+	c.int64(4, &m.MonitorIntervalNano)
+	c.int64(5, &m.ProgressIntervalNano)
+	messages(c, 6, &m.Consumers, consumer)
+	c.int64(7, &m.RampNano)
+	c.uint64(8, &m.TotalBytes)
+	message(c, 9, &m.StopWhen, steadyState)
+}
+
+func steadyState(c *coder, m *bulkheadv1.SteadyState) {
+	c.int64(1, &m.WindowNano)
+	c.double(2, &m.MaxVariationPercent)
+}
+
+func consumer(c *coder, m *bulkheadv1.ConsumerSpec) {
+	c.uint32(1, &m.Index)
+	c.text(2, &m.Path)
+	c.uint64(3, &m.ChunkSizeBytes)
+	c.uint64(4, &m.FileSizeBytes)
+	c.uint32(5, &m.KeepFiles)
+	signed(c, 6, &m.Sync)
+	messages(c, 7, &m.ChunkSizes, weightedSize)
+	c.uint64(8, &m.MinFileSizeBytes)
+	c.bool(9, &m.Direct)
+	c.uint64(10, &m.SyncBytes)
+	c.uint64(11, &m.RateBytesPerSecond)
+	c.double(12, &m.RateChunksPerSecond)
+	message(c, 13, &m.Data, data)
+	c.bool(14, &m.Preallocate)
+	signed(c, 15, &m.Pattern)
+	c.uint32(16, &m.Concurrency)
+	c.int64(17, &m.StartDelayNano)
+	c.int64(18, &m.ThinkTimeNano)
+	signed(c, 19, &m.Verify)
+	c.bool(20, &m.StopOnError)
+	c.bool(21, &m.Recycle)
+	c.uint64(22, &m.ReserveBytes)
+	c.uint64(23, &m.ReserveInodes)
+	c.bytes(24, &m.PathBytes)
+}
+
+func weightedSize(c *coder, m *bulkheadv1.WeightedSize) {
+	c.uint64(1, &m.SizeBytes)
+	c.uint32(2, &m.Weight)
+}
+
+func data(c *coder, m *bulkheadv1.DataSpec) {
+	signed(c, 1, &m.Kind)
+	c.uint32(2, &m.Percent)
+	c.uint64(3, &m.Seed)
+}
+
+func goodbye(c *coder, m *bulkheadv1.Goodbye) {
+	c.uint64(1, &m.LastSeq)
+}
+
+func welcome(c *coder, m *bulkheadv1.Welcome) {
+	c.text(1, &m.RunId)
+	c.text(2, &m.SessionId)
+	c.uint64(3, &m.ResumeAfter)
+	message(c, 4, &m.Limits, limits)
+	c.int64(5, &m.WallClockUnixNano)
+	c.int64(6, &m.ElapsedNano)
+	c.uint64(7, &m.Connection)
+	c.bool(8, &m.Closed)
+	c.uint32(9, &m.ProtocolVersion)
+	c.uint32(10, &m.ProtocolMinor)
+	c.text(11, &m.SupervisorVersion)
+}
+
+func limits(c *coder, m *bulkheadv1.Limits) {
+	c.uint32(1, &m.MaxFrameBytes)
+	c.uint32(2, &m.MaxBatchMessages)
+	c.uint32(3, &m.MaxUnackedBatches)
+	c.int64(4, &m.GraceNano)
+	c.int64(5, &m.SilenceNano)
+}
+
+func ack(c *coder, m *bulkheadv1.Ack) {
+	c.uint64(1, &m.Seq)
+}
+
+func drain(c *coder, m *bulkheadv1.Drain) {
+	c.text(1, &m.Reason)
+	c.int64(2, &m.WithinNano)
+}
+
+func open(c *coder, m *bulkheadv1.Open) {
+	c.uint64(1, &m.ConnectionId)
+	message(c, 2, &m.Limits, limits)
+	c.int64(3, &m.HelloTimeoutNano)
+	c.int64(4, &m.ClientTimeoutNano)
+	c.uint64(5, &m.ResumeAfter)
+	c.int64(6, &m.OrphanGraceNano)
+	c.bool(7, &m.ReportResent)
+	c.bool(8, &m.Secure)
+}
+
+func secure(c *coder, m *bulkheadv1.Secure) {
+	c.blocks(1, &m.Chain)
+	c.bytes(2, &m.Random)
+	c.bool(3, &m.Ask)
+}
+
+func signature(c *coder, m *bulkheadv1.Signature) {
+	c.bytes(1, &m.Signature)
+}
+
+func sign(c *coder, m *bulkheadv1.Sign) {
+	c.bytes(1, &m.Content)
+	c.uint32(2, &m.HashBits)
+}
+
+func proof(c *coder, m *bulkheadv1.Proof) {
+	c.bytes(1, &m.Messages)
+	c.uint32(2, &m.HashBits)
+}
+
+func finish(c *coder, m *bulkheadv1.Finish) {
+	c.uint32(1, &m.Code)
+	c.text(2, &m.Text)
+	c.int64(3, &m.RetryAfterNano)
+	signed(c, 4, &m.Reason)
+	c.pairs(5, &m.Metadata)
+}
+
+func ping(c *coder, m *bulkheadv1.Ping) {
+	c.uint64(1, &m.Nonce)
+}
+
+func pong(c *coder, m *bulkheadv1.Pong) {
+	c.uint64(1, &m.Nonce)
+	c.int64(2, &m.BusyNano)
+	c.uint64(3, &m.ReceivedBytes)
+	c.uint64(4, &m.Messages)
+	c.int64(5, &m.SilentNano)
+}
+
+func resent(c *coder, m *bulkheadv1.Resent) {
+	c.uint64(1, &m.FirstSeq)
+	c.uint64(2, &m.LastSeq)
+	c.bytes(3, &m.Batch)
+}
+
+func end(c *coder, m *bulkheadv1.End) {
+	signed(c, 1, &m.Class)
+	c.text(2, &m.Text)
+	c.uint64(3, &m.ReceivedBytes)
+	c.uint64(4, &m.Messages)
+	c.int64(5, &m.SilentNano)
+	signed(c, 6, &m.Reason)
+	message(c, 7, &m.Hello, hello)
+	c.bool(8, &m.Collecting)
+	c.uint64(9, &m.WindowExceeded)
+	c.uint64(10, &m.UnknownFrames)
+}
+
+func probe(*coder, *bulkheadv1.ProbeRequest) {}
+
+func probed(c *coder, m *bulkheadv1.ProbeResponse) {
+	c.uint32(1, &m.ProtocolVersion)
+	signed(c, 2, &m.Pid)
+	c.uint64(3, &m.ConnectionId)
+}

@@ -1,0 +1,238 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"bulkhead/internal/protocol"
+	"bulkhead/internal/reason"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/door"
+	"bulkhead/supervisor/identity"
+	"bulkhead/supervisor/raw"
+	"bulkhead/supervisor/share"
+)
+
+// told returns the limits, and the times, that a client is told.
+func (r *run) told() *bulkheadv1.Limits {
+	l := r.cfg.limits()
+	l.GraceNano, l.SilenceNano = max(int64(r.cfg.Session.Grace), 1), int64(r.cfg.Session.ClientTimeout)
+	return l
+}
+
+// shares returns what sessions may send of it, together and each.
+func (c Config) shares() share.Limits {
+	return share.Limits{
+		Bytes: float64(c.Session.ByteRate), Messages: float64(c.Session.MessageRate),
+		All: float64(c.Overload.JournalShare) / 100 * float64(runtime.GOMAXPROCS(0)),
+	}
+}
+
+// limits returns what clients may send.
+func (c Config) limits() *bulkheadv1.Limits {
+	return &bulkheadv1.Limits{
+		MaxFrameBytes:     uint32(c.Session.MaxFrame),
+		MaxBatchMessages:  uint32(c.Session.MaxBatch),
+		MaxUnackedBatches: uint32(c.Session.MaxUnackedBatches),
+	}
+}
+
+// admit lets a client in, to a new session or its own, or tells it why not. One whose
+// connection is kept from before a restart was let in then: what is asked for may be another by
+// now.
+func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
+	known := l.processor.Load()
+	if known != nil {
+		l.who = known.who
+	} else if !r.identify(l, hello) || r.elsewhere(l, hello) {
+		return
+	}
+	p, no := r.session(hello, l.who, l.ticket.OnlyReturns())
+	switch {
+	case p == nil && no.retryAfter > 0:
+		r.shedClient(l, no)
+		return
+	case p == nil:
+		r.rejectClient(l, hello, *no)
+		return
+	}
+	if known := l.processor.Swap(p); known != nil && known != p {
+		l.processor.Store(known)
+		l.distrust(fmt.Errorf("%w: the handler sent the Hello of another session", raw.ErrLied))
+		return
+	}
+	r.becomeLatest()
+	l.log = l.log.With("client", p.hello.GetName())
+	// The session counts as joined, so the processor must hear of it even if the link
+	// is dropped at this moment.
+	p.post(context.WithoutCancel(ctx), note{kind: noteConnected, link: l})
+}
+
+// awaitShare waits until the journal may take a Hello, which can be as large as a frame. Only those
+// of new sessions are journalled.
+func (r *run) awaitShare(ctx context.Context, l *link, hello *bulkheadv1.Hello) error {
+	r.mu.Lock()
+	known := r.sessions[string(hello.GetClientId())] != nil
+	r.mu.Unlock()
+	if known {
+		return nil
+	}
+	return r.newcomers.Take(ctx, sourceOf(l.peer), share.Load{Batches: 1, Messages: 1, Bytes: proto.Size(hello)})
+}
+
+// rejectClient refuses a client that has said who it is.
+func (r *run) rejectClient(l *link, hello *bulkheadv1.Hello, why answer) {
+	r.reject(l, claimant{hello, true, why.reason}, why.text)
+	l.finish(why)
+}
+
+// retryNextRun is when a client should come again that came between two runs.
+const retryNextRun = time.Second
+
+// session returns the client's session, which it begins if the client is new, or
+// why it cannot: with a time after which the client may come again, or for good. who is who the
+// client is, as it has proven; nil if it has not. onlyReturns says that it may not be a new one.
+func (r *run) session(hello *bulkheadv1.Hello, who *bulkheadv1.Identity, onlyReturns bool) (*processor, *answer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.sessions[string(hello.GetClientId())]; p != nil {
+		if !identity.Same(p.who, who) {
+			return nil, wrongIdentity("session %d is that of %s", p.number, identity.Words(p.who))
+		}
+		return p, nil
+	}
+	if p := r.shown[string(hello.GetClientId())]; p != nil {
+		return nil, wrongIdentity("the client id is what reports show of session %d; the id itself is a secret",
+			p.number)
+	}
+	if onlyReturns {
+		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED,
+			text: "too many connections have not said Hello, and the places that are left are for clients that come " +
+				"back", retryAfter: door.RetryStartups}
+	}
+	if wrong := protocol.CheckNewName(hello.GetName()); wrong != nil {
+		return nil, &answer{code: codes.InvalidArgument, reason: bulkheadv1.Reason_REASON_FIELD_INVALID,
+			about: map[string]string{reason.Field: wrong.Field}, text: wrong.Text}
+	}
+	if no := r.nameOfAnother(hello.GetName(), who); no != nil {
+		return nil, no
+	}
+	if r.closing {
+		if r.cfg.KeepRunning && r.drained == "" {
+			return nil, &answer{reason: bulkheadv1.Reason_REASON_RUN_CHANGING,
+				text: "the run is ending; the next one begins at once", retryAfter: retryNextRun}
+		}
+		return nil, &answer{code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_RUN_ENDING,
+			text: "the run is ending; it takes no new clients"}
+	}
+	if most := r.cfg.Overload.MaxClients; !r.makesRoom(hello.GetName()) {
+		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED,
+			text:       fmt.Sprintf("the supervisor serves max_clients=%d clients already", most),
+			retryAfter: door.RetryClients}
+	}
+	if away, _ := r.gate.Away(netip.Addr{}); !r.pool.Spares(away) {
+		r.pool.Threads.Refused.Add(1)
+		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: fewThreads.Why,
+			retryAfter: fewThreads.RetryAfter}
+	}
+	hello.Token = "" // it is for nobody else
+	number := uint32(1)
+	if n := len(r.order); n > 0 {
+		number = r.order[n-1].number + 1
+	}
+	p := newProcessor(r, number, fmt.Sprintf("s%d", number), hello)
+	p.who = who
+	r.join(p)
+	r.list(p)
+	r.procs.Go(func() { p.Run(r.procCtx) })
+	r.wake()
+	return p, nil
+}
+
+// claimant is who wanted to become a client and did not, as far as that can be told.
+type claimant struct {
+	hello  *bulkheadv1.Hello // nil if none could be read
+	client bool              // it was no port scan, health check or other program
+	code   bulkheadv1.Reason
+}
+
+// claimant returns who was at the other end of a connection that became no session's.
+func (l *link) claimant() claimant {
+	c := claimant{hello: l.end.GetHello(), code: l.end.GetReason()}
+	switch l.end.GetClass() {
+	case bulkheadv1.EndClass_END_CLASS_PROTOCOL, bulkheadv1.EndClass_END_CLASS_LIMIT,
+		bulkheadv1.EndClass_END_CLASS_VERSION:
+		c.client = l.end.GetCollecting()
+	}
+	return c
+}
+
+// reject journals a connection that became no session's; once for each link.
+func (r *run) reject(l *link, who claimant, why string) {
+	if l.refused {
+		return
+	}
+	l.refused = true
+	r.refused.Add(1)
+	pid := 0
+	if l.child != nil {
+		pid = l.child.Pid()
+	}
+	h := who.hello
+	why, name := clipped(why), clipped(h.GetName())
+	r.rejected.Log(l.log, why, name)
+	r.record(
+		&bulkheadv1.Record{Entry: &bulkheadv1.Record_ConnectionRejected{
+			ConnectionRejected: &bulkheadv1.ConnectionRejected{
+				ConnectionId: l.id, Peer: l.peer, HandlerPid: int32(pid), Reason: why, ClientName: name,
+				Client: who.client, ClientId: h.GetClientId()[:min(len(h.GetClientId()), protocol.ClientIDBytes)],
+				ClientHost: clipped(h.GetHost()), ClientPid: h.GetPid(), Code: who.code,
+				Identity: l.who,
+			}}})
+}
+
+// retryUnproven is when a client should come again whose handshake was another supervisor's.
+const retryUnproven = 50 * time.Millisecond
+
+// identify finds out who a client is, and refuses one that must prove it and does not. It reports
+// whether the client is let in so far.
+func (r *run) identify(l *link, hello *bulkheadv1.Hello) bool {
+	credentials := r.cfg.credentials()
+	if l.adopted && credentials.AsksCertificate() {
+		l.settleElsewhere()
+		l.finish(answer{code: codes.Unavailable, reason: bulkheadv1.Reason_REASON_CONNECTION_REFUSED,
+			text: errUnsigned.Error() + "; connect again", retryAfter: retryUnproven})
+		return false
+	}
+	who, no := credentials.Who(l.verdict, hello.GetToken())
+	if no != nil {
+		r.rejectClient(l, hello, answer{code: codes.Unauthenticated, reason: no.Reason, text: no.Text})
+		return false
+	}
+	l.who = who
+	return true
+}
+
+// wrongIdentity refuses a client for what is another's.
+func wrongIdentity(format string, args ...any) *answer {
+	return &answer{code: codes.PermissionDenied, reason: bulkheadv1.Reason_REASON_IDENTITY_WRONG,
+		text: fmt.Sprintf(format, args...)}
+}
+
+// nameOfAnother returns why a new client may not have a name that is another's, whoever has it
+// first; nil if it may. r.mu is held.
+func (r *run) nameOfAnother(name string, who *bulkheadv1.Identity) *answer {
+	if of, reserved := r.cfg.credentials().Reserved(name, who); reserved {
+		return wrongIdentity("the name %q is that of %s", name, of)
+	}
+	if first := r.owners[name]; first != nil && !identity.Same(first, who) {
+		return wrongIdentity("the name %q is that of %s in this run", name, identity.Words(first))
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/control"
+	"bulkhead/supervisor/rundir"
+	"bulkhead/supervisor/upgrade"
+)
+
+// controlServer serves the control API on the unix socket in the state directory.
+type controlServer struct {
+	bulkheadv1.UnimplementedControlServiceServer
+	supervisor *Supervisor
+	listener   *net.UnixListener // the newest
+	first      *net.UnixListener
+	server     *grpc.Server
+	release    func()
+	is         rundir.Identity // of the socket; zero if it is not known
+	serving    sync.WaitGroup  // of sockets that were made again
+	kept       bool            // the socket stays for the next program; set before Run's ctx is done
+}
+
+// lastCalls is how long calls may take that are under way at the end, and connections
+// that have not begun to make one: gRPC waits for both.
+const lastCalls = time.Second
+
+func newControl(s *Supervisor) (*controlServer, error) {
+	c := &controlServer{supervisor: s, release: func() {},
+		server: grpc.NewServer(grpc.MaxRecvMsgSize(1<<20), grpc.ConnectionTimeout(lastCalls))}
+	bulkheadv1.RegisterControlServiceServer(c.server, c)
+	if f := s.cfg.Inherited.ControlFile(); f != nil {
+		l, err := net.FileListener(f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return nil, fmt.Errorf("taking the control socket over: %w", err)
+		}
+		c.listener = l.(*net.UnixListener)
+		c.first = c.listener
+		c.is = rundir.IdentityAt(filepath.Join(s.cfg.StateDir, rundir.ControlSocket))
+		return c, nil
+	}
+	path, release, err := control.SocketPath(s.cfg.StateDir)
+	if err != nil {
+		return nil, rundir.StateDirError(err)
+	}
+	if c.listener, err = control.Listen(path); err != nil {
+		release()
+		return nil, err
+	}
+	c.first, c.release = c.listener, release
+	c.is = rundir.IdentityAt(filepath.Join(s.cfg.StateDir, rundir.ControlSocket))
+	return c, nil
+}
+
+// keep makes the socket again if it was removed. It is called from one goroutine, which has
+// ended before the server is stopped.
+func (c *controlServer) keep(mended func(string)) error {
+	path := filepath.Join(c.supervisor.cfg.StateDir, rundir.ControlSocket)
+	switch now := rundir.IdentityAt(path); {
+	case now == c.is:
+		return nil
+	case now != (rundir.Identity{}):
+		return fmt.Errorf("%s is another file now; this supervisor cannot be asked for its status",
+			rundir.ControlSocket)
+	}
+	if _, err := os.Stat(c.supervisor.cfg.StateDir); err != nil {
+		return nil // all of it is gone, which the run says
+	}
+	short, release, err := control.SocketPath(c.supervisor.cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	defer release()
+	l, err := control.Listen(short)
+	if err != nil {
+		return err
+	}
+	c.listener, c.is = l, rundir.IdentityAt(path)
+	c.serving.Go(func() { // ended by the server's end, and awaited by Run
+		if err := c.server.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			c.supervisor.cfg.Logger.Error("the control socket is no longer served", "error", err)
+		}
+	})
+	mended(rundir.ControlSocket)
+	return nil
+}
+
+// Run serves until ctx is done.
+func (c *controlServer) Run(ctx context.Context) {
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		hurry := time.AfterFunc(lastCalls, c.server.Stop)
+		defer hurry.Stop()
+		c.server.GracefulStop()
+	})
+	defer c.release()
+	defer func() {
+		if !stop() {
+			<-stopped
+		}
+		c.serving.Wait()
+		path := filepath.Join(c.supervisor.cfg.StateDir, rundir.ControlSocket)
+		if c.kept || rundir.IdentityAt(path) != c.is {
+			return // it stays, or it is not ours
+		}
+		if err := os.Remove(path); err != nil {
+			c.supervisor.cfg.Logger.Warn("the control socket cannot be removed", "error", err)
+		}
+	}()
+	if err := c.server.Serve(c.first); err != nil && ctx.Err() == nil {
+		c.supervisor.cfg.Logger.Error("the control socket is no longer served", "error", err)
+	}
+}
+
+// Status implements the control API.
+func (c *controlServer) Status(ctx context.Context, _ *bulkheadv1.StatusRequest) (*bulkheadv1.StatusResponse, error) {
+	return c.supervisor.status(ctx), nil
+}
+
+// Drain implements the control API.
+func (c *controlServer) Drain(_ context.Context, req *bulkheadv1.DrainRequest) (*bulkheadv1.DrainResponse, error) {
+	reason := req.GetReason()
+	if reason == "" {
+		reason = "an operator asked for a drain"
+	}
+	return &bulkheadv1.DrainResponse{Sessions: uint32(c.supervisor.askToDrain(reason))}, nil
+}
+
+// Upgrade implements the control API.
+func (c *controlServer) Upgrade(ctx context.Context, req *bulkheadv1.UpgradeRequest) (*bulkheadv1.UpgradeResponse,
+	error) {
+	asker := upgrade.Edition{Version: req.GetVersion(), Build: req.GetBuild()}
+	answer := make(chan upgradeAnswer, 1)
+	select {
+	case c.supervisor.upgrades <- upgradeRequest{asker, req.GetAnyVersion(), answer}:
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
+	select {
+	case a := <-answer:
+		if a.err != nil {
+			return nil, status.Error(codes.FailedPrecondition, a.err.Error())
+		}
+		s := c.supervisor
+		return &bulkheadv1.UpgradeResponse{
+			Version: a.to.Version, Build: a.to.Build, FromVersion: s.cfg.Version, FromBuild: s.cfg.Build,
+			Program: s.program(), Resolved: upgrade.Resolved(s.program()), Pid: int32(os.Getpid()),
+		}, nil
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
+}

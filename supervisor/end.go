@@ -1,0 +1,103 @@
+package supervisor
+
+import (
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// end gives every session that has none its outcome, lets go of every connection
+// and stops the processors. After it only the journal is open.
+func (r *run) end(cause string) {
+	r.mu.Lock()
+	r.closing = true
+	sessions := append([]*processor(nil), r.order...)
+	r.mu.Unlock()
+	for _, p := range sessions {
+		p.post(r.procCtx, note{kind: noteRunOver, told: &told{cause: cause}})
+	}
+	// Who never said a Hello is let go of at once. Clients that were told how it
+	// ends get a moment to hear it; a stopped one must not hold the run up.
+	r.dropLinks(func(l *link) bool { return l.processor.Load() == nil })
+	flushed := make(chan struct{})
+	go func() { // ends when the links have, below
+		r.running.Wait()
+		close(flushed)
+	}()
+	hurry := time.AfterFunc(flushTimeout, func() { r.dropLinks(func(*link) bool { return true }) })
+	<-flushed
+	hurry.Stop()
+	r.stopProc()
+	r.procs.Wait()
+	r.farewell.Wait()
+	r.recordShed()
+	r.seal()
+}
+
+// flushTimeout is how long connections may last after the end of their run.
+const flushTimeout = 3 * time.Second
+
+// dropLinks ends the connections that which names.
+func (r *run) dropLinks(which func(*link) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for l := range r.links {
+		if which(l) {
+			l.drop(errRunOver)
+		}
+	}
+}
+
+// startDrain asks every client to end its load; it returns how many sessions were
+// open. Clients that are away are told when they return.
+func (r *run) startDrain(cause bulkheadv1.DrainCause, reason string) int {
+	// If it cannot be recorded the run ends anyway.
+	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_DrainStarted{DrainStarted: &bulkheadv1.DrainStarted{
+		Reason: reason, WithinNano: max(int64(r.cfg.DrainTimeout), 1), Cause: cause,
+	}}})
+	return r.drain(reason, r.cfg.DrainTimeout)
+}
+
+// drain does what startDrain does without its record, for clients that have left to end.
+func (r *run) drain(reason string, left time.Duration) int {
+	by := time.Now().Add(left)
+	r.mu.Lock()
+	r.closing, r.drained, r.drainBy = true, reason, by
+	r.cycle.drain()
+	open := r.cycle.open
+	sessions := append([]*processor(nil), r.order...)
+	r.mu.Unlock()
+	for _, p := range sessions {
+		p.post(r.procCtx, note{kind: noteDrain, told: &told{cause: reason, until: by}})
+	}
+	r.wake()
+	return open
+}
+
+// drainLeft returns how long clients that are asked to end their load still have.
+func (r *run) drainLeft() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Until(r.drainBy)
+}
+
+// drainReason returns why a drain was asked for; "" if none was.
+func (r *run) drainReason() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.drained
+}
+
+func (p *processor) askToDrain(n note) {
+	p.drain, p.drainBy = &bulkheadv1.Drain{Reason: n.cause}, n.until
+	p.quiet.Finish()
+	if p.link != nil {
+		p.passDrain(p.link)
+	}
+}
+
+// passDrain asks a client to end its load, in the time that is left.
+func (p *processor) passDrain(l *link) {
+	d := &bulkheadv1.Drain{Reason: p.drain.GetReason(), WithinNano: max(1, int64(time.Until(p.drainBy)))}
+	l.send.put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Drain{Drain: d}})
+}

@@ -1,0 +1,128 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bulkhead/internal/boottime"
+	"bulkhead/internal/config"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/journal"
+)
+
+// journalOptions returns the options of a run's journal, which sends to full, once, why it gave
+// its reserve back.
+func (c Config) journalOptions(full chan<- error) journal.Options {
+	o := journal.Options{Sync: journal.SyncBatch, SegmentBytes: int64(c.Journal.SegmentSize),
+		ReserveBytes: int64(c.Journal.Reserve)}
+	if c.Journal.Sync == config.JournalSyncNone {
+		o.Sync = journal.SyncNone
+	}
+	o.Full = func(err error) {
+		select {
+		case full <- err:
+		default:
+		}
+	}
+	o.Unreserved = func(err error) {
+		c.Logger.Warn("no space is kept in reserve for the end of the run", "error", err)
+	}
+	return o
+}
+
+// record makes records durable, dated now if they have no date yet. When the journal fails the run does, and record
+// returns false: nothing that is not durable may be acknowledged.
+func (r *run) record(recs ...*bulkheadv1.Record) bool {
+	date(recs)
+	err := r.journal.Append(context.Background(), recs...)
+	if err != nil && !errors.Is(err, journal.ErrFailed) && !errors.Is(err, journal.ErrClosed) {
+		err = r.recordEach(err, recs)
+	}
+	if err == nil {
+		if size := r.journalled(); r.space.Reached(size) || size-r.looked.Load() >= lookBytes {
+			r.checkSpace()
+		}
+		return true
+	}
+	select {
+	case r.failed <- err:
+		r.log.Error("the journal cannot be written; the run ends", "error", err)
+	default:
+	}
+	return false
+}
+
+// lookBytes is after how much that was journalled the room for more is looked at, also before the
+// time for that has come.
+const lookBytes = 1 << 20
+
+// checkSpace lets the run end in order when its journal has little room left: from now on clients are
+// read so slowly that half of it lasts for the drain.
+func (r *run) checkSpace() {
+	size := r.journalled()
+	r.looked.Store(size)
+	if r.scarce.Load() {
+		return
+	}
+	short := r.space.Look(size)
+	if short == nil || r.scarce.Swap(true) {
+		return
+	}
+	r.shares.Scarce(float64(short.Left) / 2 / max(r.cfg.DrainTimeout, time.Second).Seconds())
+	r.short <- short // which has room for the one
+}
+
+// date sets the time of records that have none to now.
+func date(recs []*bulkheadv1.Record) {
+	now := time.Now()
+	wall, elapsed := now.UnixNano(), boottime.At(now)
+	for _, rec := range recs {
+		if rec.TimeUnixNano == 0 {
+			rec.TimeUnixNano, rec.ElapsedNano = wall, elapsed
+		}
+	}
+}
+
+// recordEach makes records durable one by one, after the journal has refused some of
+// them for why. One that it refuses alone is left out and logged: no words that somebody
+// else chose may end the run. Messages are never left out.
+func (r *run) recordEach(why error, recs []*bulkheadv1.Record) error {
+	for _, rec := range recs {
+		err := r.journal.Append(context.Background(), rec)
+		switch {
+		case err == nil:
+		case errors.Is(err, journal.ErrFailed), errors.Is(err, journal.ErrClosed), rec.GetSessionBatch() != nil:
+			return err
+		default:
+			r.log.Error("a record is left out of the journal", "record", fmt.Sprintf("%T", rec.GetEntry()),
+				"error", why)
+		}
+	}
+	return nil
+}
+
+// handlerDied journals a handler that died before its use, unless the run's last
+// record is due.
+func (r *run) handlerDied(rec *bulkheadv1.HandlerExited) {
+	r.recordUnsealed(&bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{HandlerExited: rec}})
+}
+
+// recordUnsealed records what concerns no session, unless the run's last record is due.
+func (r *run) recordUnsealed(rec *bulkheadv1.Record) {
+	r.pooled.Lock()
+	defer r.pooled.Unlock()
+	if r.sealed {
+		return
+	}
+	r.record(rec)
+}
+
+// seal keeps handlers that die in the pool, and pauses, out of the journal: after it only
+// the caller has something to record.
+func (r *run) seal() {
+	r.pooled.Lock()
+	defer r.pooled.Unlock()
+	r.sealed = true
+}

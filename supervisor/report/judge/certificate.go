@@ -1,0 +1,34 @@
+package judge
+
+import (
+	"fmt"
+	"time"
+
+	"bulkhead/internal/human"
+	"bulkhead/supervisor/report"
+)
+
+// certificateSoon is how long before its end a certificate is a finding.
+const certificateSoon = 14 * 24 * time.Hour
+
+// certificateExpires finds that the supervisor's certificate was about to end at the end of the run,
+// or had ended.
+func certificateExpires(r *report.Report) []report.Finding {
+	c := r.Run.Certificate
+	if c == nil {
+		return nil
+	}
+	until := time.Unix(0, int64(c.NotAfter)).UTC()
+	left := until.Sub(time.Unix(0, int64(r.Run.EndedAt)))
+	if left >= certificateSoon {
+		return nil
+	}
+	f := report.Finding{Kind: report.FindingCertificate,
+		Text:      fmt.Sprintf("the supervisor's certificate expires %s after the run", human.BriefDuration(left)),
+		Evidence:  fmt.Sprintf("the certificate of %s is valid until %s", c.Name, until.Format(time.DateTime+" MST")),
+		Threshold: "less than " + human.BriefDuration(certificateSoon) + " by the supervisor's clock"}
+	if left <= 0 {
+		f.Text = "the supervisor's certificate has expired: clients will not connect"
+	}
+	return []report.Finding{f}
+}

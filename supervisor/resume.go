@@ -1,0 +1,176 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"bulkhead/internal/boottime"
+	"bulkhead/internal/failpoint"
+	"bulkhead/internal/protocol"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/journal"
+	"bulkhead/supervisor/recovery"
+	"bulkhead/supervisor/rundir"
+)
+
+// resumeRun opens a run again, as its supervisor left it: sessions as the journal has
+// them, connections as their handlers do.
+func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error) {
+	full := make(chan error, 1)
+	options := s.cfg.journalOptions(full)
+	options.Read = u.loaded.End
+	j, found, err := journal.Open(filepath.Join(u.dir, rundir.JournalFolder), options)
+	if err != nil {
+		return nil, fmt.Errorf("opening the journal of run %s again: %w", u.id, err)
+	}
+	failpoint.Hit("supervisor/before-adopt")
+	kept, gone := s.adopt(ctx, u.handlers)
+	failpoint.Hit("supervisor/after-adopt")
+	if err := u.roster.Sweep(); err != nil {
+		s.cfg.Logger.Error(err.Error())
+	}
+	r := runOn(s.cfg, u.id, u.dir, j, u.roster, s.pool, s.gate)
+	r.full, r.journalled = full, j.Acknowledged
+	r.keeper = recovery.NewKeeper(filepath.Join(u.dir, rundir.JournalFolder), u.loaded, j.Acknowledged, s.cfg.Logger)
+	r.keeper.Damaged = func(err error) {
+		const why = "the journal is damaged, and the report ends where that is"
+		r.log.Error("the run is drained: "+why, "error", err)
+		r.startDrain(bulkheadv1.DrainCause_DRAIN_CAUSE_UNSPECIFIED, why)
+	}
+	for _, h := range u.handlers { // what the journal knows of a connection may have been lost
+		u.past.Accepted = max(u.past.Accepted, h.Connection)
+	}
+	r.recover(u.past)
+	r.latest = func() error { return s.state.Point(rundir.LatestLink, u.id) }
+	if len(r.order) > 0 || !s.cfg.KeepRunning {
+		r.becomeLatest()
+	}
+	restarted := &bulkheadv1.SupervisorRestarted{
+		Kind: bulkheadv1.RestartKind_RESTART_KIND_RESTARTED, Pid: int32(os.Getpid()),
+		Version: s.cfg.Version, GoVersion: runtime.Version(), ExpectedClients: uint32(s.cfg.Clients.Count),
+		Listen:       s.listener.Addr().String(),
+		HandlersKept: uint32(len(kept)), HandlersGone: uint32(len(gone)),
+		BootId: boottime.ID(), ExpectedNames: s.cfg.Clients.Names, Settings: settingsOf(s.cfg),
+		RecordMinor: protocol.RecordMinor, Sandbox: s.custody.State(),
+	}
+	for _, a := range kept {
+		if !s.custody.Adopt(a.child) {
+			restarted.Sandbox.UnlockedHandlers++
+		}
+	}
+	if n := restarted.Sandbox.UnlockedHandlers; n > 0 {
+		s.cfg.Logger.Warn("handlers that were adopted are not locked in: they are of an earlier program, and keep "+
+			"their clients", "handlers", n)
+	}
+	if s.cfg.Inherited != nil {
+		restarted.Kind = bulkheadv1.RestartKind_RESTART_KIND_UPGRADED
+	}
+	if found.Torn != nil {
+		r.damagedEnd = found.Torn.Damaged
+		restarted.TornBytes, restarted.Torn, restarted.TornDamaged = uint64(
+			found.Torn.Bytes), found.Torn.String(), found.Torn.Damaged
+	}
+	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SupervisorRestarted{SupervisorRestarted: restarted}}) {
+		return nil, errors.Join(<-r.failed, j.Close())
+	}
+	failpoint.Hit("supervisor/after-restarted-record")
+	s.cfg.Logger.Info("run resumed", "run", u.id, "sessions", len(r.order), "open_sessions", r.cycle.open,
+		"handlers_kept", len(kept), "handlers_gone", len(gone), "torn", restarted.GetTorn(),
+		"replayed_bytes", u.loaded.Bytes, "checkpoint_bytes", u.loaded.From.Bytes)
+	byNumber := r.byNumber()
+	byConnection := u.past.ByConnection()
+	for i := range kept {
+		if of := byConnection[kept[i].Connection]; of != nil {
+			kept[i].session, kept[i].resumeAfter = byNumber[of.Number], of.Durable
+		}
+	}
+	for _, p := range r.order {
+		r.procs.Go(func() { p.Run(r.procCtx) })
+	}
+	r.mourn(u, kept, gone)
+	for _, a := range kept {
+		r.running.Go(func() { r.resume(r.procCtx, a) })
+	}
+	if u.past.Drained != "" {
+		var since time.Duration
+		if s.cfg.Inherited != nil { // an upgrade holds nobody up
+			since = u.past.Clock.Since(time.Now())
+		}
+		r.drain(u.past.Drained, u.past.DrainLeft(s.cfg.DrainTimeout, since))
+	}
+	return r, nil
+}
+
+// recover sets up the run as its journal has it. Nothing runs yet.
+func (r *run) recover(past *recovery.Past) {
+	r.started, r.restarts = time.Unix(0, past.Started), past.Restarts+1
+	r.accepted.Store(past.Accepted)
+	r.refused.Store(past.Refused)
+	r.shedding.Total.Store(past.Shed)
+	now, since := time.Now(), past.Clock.Since(time.Now())
+	ago := func(moment time.Duration) time.Duration { return since + past.Clock.Passed - moment }
+	r.began = boottime.At(now) - int64(ago(0))
+	for _, was := range past.InOrder() {
+		p := newProcessor(r, was.Number, was.ID, was.Hello)
+		p.who = was.Who
+		p.heard = boottime.At(now) - int64(ago(was.Seen))
+		p.awaySince.Store(p.heard)
+		// Of the grace time that counts in which clients could come back.
+		p.used = past.Clock.Passed - was.Detached - (past.Clock.Down - was.Down)
+		if r.cfg.Inherited != nil {
+			p.used += since
+		} else {
+			p.least = comeBack
+		}
+		p.phase, p.durable, p.connection, p.poison = phaseOf(was.State), was.Durable, was.Connection, was.Poison
+		p.holder, p.digests, p.told = was.Holder, was.Digests, was.Told
+		p.source = sourceOf(was.Peer)
+		switch p.phase {
+		case fresh: // its first attachment is not in the journal
+			p.phase, p.used = away, 0
+		case active:
+			p.phase = adrift
+		}
+		if was.Total.Stopped {
+			p.quiet.Finish()
+		}
+		if was.Wrote > 0 {
+			p.quiet.Wrote(boottime.At(now) - int64(ago(was.Wrote)))
+		}
+		p.quiet.Attached(boottime.At(now))
+		if was.Silent > 0 {
+			silent := was.Silent + past.Clock.Passed - past.Clock.Down - was.Fell
+			if r.cfg.Inherited != nil {
+				silent += since
+			}
+			p.quiet.Restore(silent, boottime.At(now))
+		}
+		heard := time.Time{}
+		if was.Said > 0 {
+			heard = now.Add(-ago(was.Said))
+		}
+		p.live.restore(p.phase, was, heard)
+		r.join(p)
+		r.list(p)
+		if p.phase.ended() {
+			r.cycle.sessionEnded()
+			if p.hello.GetResent() && p.durable > 0 {
+				r.count(p)
+			}
+		}
+	}
+}
+
+// byNumber returns the run's sessions by their numbers. Nothing else has r yet.
+func (r *run) byNumber() map[uint32]*processor {
+	out := make(map[uint32]*processor, len(r.order))
+	for _, p := range r.order {
+		out[p.number] = p
+	}
+	return out
+}

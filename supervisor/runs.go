@@ -1,0 +1,232 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"bulkhead/internal/failpoint"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/rundir"
+)
+
+// errInterrupted is why a run ends when its operator does not want to wait.
+var errInterrupted = errors.New("interrupted a second time")
+
+// errDrainDeadline is why sessions are lost that did not drain in time.
+var errDrainDeadline = errors.New("still open at the end of the drain time")
+
+// runs serves one run after the other, first the one that was left unfinished. kept is not nil
+// when the run continues in another program.
+func (s *Supervisor) runs(ctx context.Context, signals <-chan os.Signal, left *unfinished) (res Result, kept []*link,
+	err error) {
+	res.Verdict = s.cfg.Inherited.Worst()
+	if s.onlyReport(left) {
+		word, err := s.reportLeft(ctx, left)
+		if err != nil {
+			return res, nil, err
+		}
+		res.Verdict = res.Verdict.Worse(word)
+		if res.Runs++; !s.cfg.KeepRunning {
+			return res, nil, nil
+		}
+		s.state.KeepSockets, left = false, nil
+	}
+	for announce := true; ; announce = false {
+		r, err := s.nextRun(ctx, left)
+		if err != nil {
+			return res, nil, err // the handlers of a run that cannot be resumed keep their sockets for another try
+		}
+		s.state.KeepSockets, left = false, nil
+		end := s.oneRun(ctx, r, signals, announce)
+		if end.kept != nil {
+			return res, end.kept, nil
+		}
+		if end.err != nil {
+			return res, nil, end.err
+		}
+		res.Verdict = res.Verdict.Worse(end.word)
+		if !end.idle {
+			res.Runs++
+		}
+		if end.stopped || !s.cfg.KeepRunning {
+			return res, nil, nil
+		}
+	}
+}
+
+// nextRun resumes the run that was left, or begins a new one.
+func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error) {
+	if left != nil {
+		if r, err := s.takeUp(ctx, left); r != nil || err != nil {
+			return r, err
+		}
+	}
+	id, dir, err := s.state.NewRunDir(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := writeRunFile(s.cfg, id, dir, s.listener.Addr()); err != nil {
+		return nil, err
+	}
+	r, err := newRun(s.cfg, id, dir, s.listener.Addr(), s.custody.State(), s.pool, s.gate)
+	if err != nil {
+		return nil, err
+	}
+	r.latest = func() error { return s.state.Point(rundir.LatestLink, id) }
+	if !s.cfg.KeepRunning { // otherwise when its first client has come
+		r.becomeLatest()
+	}
+	return r, nil
+}
+
+// runEnd is how a run ended.
+type runEnd struct {
+	stopped bool // by an operator
+	word    report.Word
+	idle    bool    // nobody came, and nothing is kept of it
+	kept    []*link // not nil if it continues in another program
+	err     error
+}
+
+// oneRun serves a run and reports it.
+func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signal, announce bool) runEnd {
+	s.setCurrent(r)
+	s.cfg.Logger.Info("supervisor ready",
+		append([]any{"listen", s.listener.Addr().String(), "run", r.id, "run_dir", r.dir,
+			"clients_expected", s.cfg.Clients.Count}, absentees(r.absent())...)...)
+	notify(s.cfg.Logger, "READY=1")
+	if announce && s.cfg.Ready != nil {
+		s.cfg.Ready(Ready{Listen: s.listener.Addr().String(), RunDir: r.dir, HTTP: s.httpAddr()})
+	}
+	stopped, failure := s.serve(ctx, r, signals)
+	if errors.Is(failure, errUpgrading) {
+		kept := r.suspend()
+		s.setCurrent(nil)
+		return runEnd{kept: kept, err: errors.Join(r.journal.Close(), r.roster.Close())}
+	}
+	s.setCurrent(nil)
+	if err := r.journal.Close(); err != nil && failure == nil {
+		failure = err
+	}
+	if err := r.roster.Close(); err != nil {
+		s.cfg.Logger.Error(err.Error())
+	}
+	// The next run of a supervisor that keeps running is no run that went wrong just
+	// because the supervisor was stopped before anybody came.
+	idle := s.cfg.KeepRunning && stopped && failure == nil && r.nobodyCame()
+	if idle && r.refused.Load() == 0 && r.shedding.Total.Load() == 0 {
+		if gone, err := s.state.Forget(r.id); gone || err != nil {
+			s.cfg.Logger.Info("nobody came to the last run; nothing is kept of it", "run", r.id)
+			return runEnd{stopped: true, word: report.WordComplete, idle: true, err: err}
+		}
+	}
+	rep, err := writeReport(r.dir, failure)
+	if rep != nil && s.cfg.Report != nil {
+		s.cfg.Report(rep, r.dir)
+	}
+	if err := errors.Join(failure, err); err != nil {
+		return runEnd{stopped: stopped, err: err}
+	}
+	s.state.Served(r.id)
+	word := rep.Verdict.Word
+	if named := slices.ContainsFunc(rep.RejectionGroups,
+		func(g report.RejectionGroup) bool { return g.ClientName != "" }); idle && !named {
+		word = report.WordComplete
+	}
+	return runEnd{stopped: stopped, word: word}
+}
+
+// serve serves a run to its last record. It returns errUpgrading, and the run continues
+// without its connections being accepted, when it is to be suspended.
+func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal) (stopped bool, failure error) {
+	serving, cut := context.WithCancelCause(ctx) // done when the run must end at once
+	defer cut(nil)
+	r.checkFolder() // what is there as it begins
+	arrivals := &accepting{run: r, listener: s.listener}
+	arrivals.open()
+	stopWatch := inBackground(ctx, r.watch)
+	defer stopWatch()
+	stopGuard := inBackground(ctx, r.guard)
+	defer stopGuard()
+	stopKeeper := inBackground(ctx, r.keeper.Run)
+	defer r.leaveKeeper(stopKeeper)
+	stopPauses := inBackground(ctx, r.watchPauses)
+	defer stopPauses()
+	stopOperator := inBackground(ctx, func(ctx context.Context) { stopped = s.operate(ctx, r, signals, arrivals, cut) })
+	cause := r.await(serving)
+	stopOperator()
+	cause = endCause(serving, cause)
+	arrivals.close()
+	if errors.Is(cause, errUpgrading) {
+		return false, cause
+	}
+
+	text := "the run is over"
+	if cause != nil {
+		text = cause.Error()
+	}
+	r.end(text)
+	ended := &bulkheadv1.RunEnded{Reason: bulkheadv1.RunEnd_RUN_END_DONE, Detail: r.drainReason()}
+	switch {
+	case errors.Is(cause, errInterrupted), errors.Is(cause, context.Canceled):
+		ended.Reason, ended.Detail = bulkheadv1.RunEnd_RUN_END_INTERRUPTED, text
+		stopped = true
+	case errors.Is(cause, errDrainDeadline):
+		ended.Reason, ended.Detail = bulkheadv1.RunEnd_RUN_END_DRAINED, text
+		stopped = true
+	case cause != nil:
+		return true, cause // the journal has failed; nothing more can be recorded
+	case stopped:
+		ended.Reason = bulkheadv1.RunEnd_RUN_END_DRAINED
+	}
+	failpoint.Hit("supervisor/before-run-ended")
+	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunEnded{RunEnded: ended}}) {
+		return true, <-r.failed
+	}
+	failpoint.Hit("supervisor/after-run-ended")
+	return stopped, nil
+}
+
+// keeperPatience is how long the Keeper may take to let go of the disk.
+const keeperPatience = 5 * time.Second
+
+// leaveKeeper stops the Keeper. A disk that does not answer holds it, and not the run: whatever it
+// writes then is of no use to anybody and no harm.
+func (r *run) leaveKeeper(stop func()) {
+	stopped := make(chan struct{})
+	go func() { // ends when the disk answers, or with the program
+		defer close(stopped)
+		stop()
+	}()
+	late := time.NewTimer(keeperPatience)
+	defer late.Stop()
+	select {
+	case <-stopped:
+	case <-late.C:
+		r.log.Warn("the disk of the state directory does not answer; a checkpoint of the journal is not waited for",
+			"waited", keeperPatience)
+	}
+}
+
+// endCause returns why the run ends, given what await returned. One that is over in the moment in
+// which it is to be upgraded is upgraded: that is what its operator was told.
+func endCause(serving context.Context, cause error) error {
+	if asked := context.Cause(serving); cause == nil && errors.Is(asked, errUpgrading) {
+		return asked
+	}
+	return cause
+}
+
+// notify tells the service manager about a state, if one is listening (sd_notify(3)).
+func notify(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("the service manager cannot be told", "state", state, "error", err)
+	}
+}
