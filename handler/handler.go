@@ -47,8 +47,17 @@ const threadsAhead = 3
 // Run runs a handler process. It returns nil when the supervisor says so, by the line or by
 // SIGTERM, and when no supervisor is left and there is nothing to wait for.
 func Run(ctx context.Context) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM) // for good: one that comes too late must not be what ends the process
+	go func() {                          // ends with ctx
+		select {
+		case <-told:
+			stop()
+		case <-ctx.Done():
+		}
+	}()
 	box, err := blackbox.Open(blackbox.ChildFD)
 	if err != nil && !errors.Is(err, blackbox.ErrNotABox) { // a supervisor may do without
 		return err

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -35,6 +36,9 @@ const (
 	graceEntry   = "HANDLER_TEST_GRACE"
 )
 
+// ended is the exit status of a handler that came to its end.
+const ended = 7
+
 // behave runs as the other program.
 func behave(role string) int {
 	switch role {
@@ -43,6 +47,11 @@ func behave(role string) int {
 			return 1
 		}
 		return 0
+	case "told to end as it ends":
+		_ = Run(context.Background()) // nobody started it: it has nothing to do
+		runtime.LockOSThread()
+		_ = unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGTERM) // taken before the call returns
+		return ended
 	case "supervisor", "supervisor without a client":
 		if err := supervise(role == "supervisor"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -338,5 +347,16 @@ func TestStopEndsAHandlerAtOnce(t *testing.T) {
 		if err := syscall.Kill(h.Pid(), 0); !errors.Is(err, syscall.ESRCH) {
 			t.Errorf("process %d is left: %v", h.Pid(), err)
 		}
+	}
+}
+
+// A supervisor without a line to a handler asks by SIGTERM, which may come when the handler ends
+// already: it is no death by a signal.
+func TestToldToEndAsItEnds(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = []string{roleEntry + "=told to end as it ends"}
+	out, _ := cmd.CombinedOutput() // the status says more
+	if state := cmd.ProcessState; state.ExitCode() != ended {
+		t.Errorf("it ended with %v; want exit status %d; it said %q", state, ended, out)
 	}
 }
