@@ -193,34 +193,35 @@ func TestASilentCrowdBesideAnHonestClient(t *testing.T) {
 	finish()
 }
 
-// A client that comes again and again and says nothing is kept away, and not those of other addresses.
+// A client that comes again and again, and says nothing or is sent away each time, is kept away, and
+// not those of other addresses.
 func TestReconnectsBesideAnHonestClient(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("-short leaves it out: built for the race detector, connections come no faster than they are allowed to")
 	}
-	s := start(t, func(c *supervisor.Config) { c.Overload.CrashDelay = time.Second })
-	deliver, finish := s.honest()
-	h := rawclient.Hello("again")
-	const most = 2000 // many more than it takes
 	const why = "connections from this address came again and again, and brought nothing"
-	for came := 0; ; came++ {
-		if came == most {
-			t.Fatalf("it came %d times", most)
-		}
-		c := s.from("127.0.0.2")
-		_, err := c.Greet(h)
-		c.Close()
-		if err == nil {
-			continue
-		}
-		if status.Code(err) != codes.Unavailable {
-			t.Fatalf("it was told %v", err)
-		}
-		if strings.Contains(err.Error(), why) {
-			break
-		}
+	for name, change := range map[string]func(*bulkheadv1.Hello){
+		"of a session":          func(*bulkheadv1.Hello) {},
+		"of a run nobody knows": func(h *bulkheadv1.Hello) { h.RunId = "20200101T000000Z-000000" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, func(c *supervisor.Config) { c.Overload.CrashDelay = time.Second })
+			deliver, finish := s.honest()
+			h := rawclient.Hello("again")
+			change(h)
+			const most = 2000 // many more than it takes
+			for came, kept := 0, false; !kept; came++ {
+				if came == most {
+					t.Fatalf("it came %d times", most)
+				}
+				c := s.from("127.0.0.2")
+				_, err := c.Greet(h)
+				c.Close()
+				kept = err != nil && status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), why)
+			}
+			deliver()
+			finish()
+		})
 	}
-	deliver()
-	finish()
 }

@@ -95,7 +95,8 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 	switch joined := l.processor.Load() != nil; {
 	case !joined && !l.shed && !ownDoing(err):
 		l.ticket.Wasted(time.Now())
-	case joined && l.acked.Load() == 0 && !l.goodbye && (!ownDoing(err) || errors.Is(err, errReplaced)):
+	case !joined && !ownDoing(err), // it was sent away, and may come again; so may one that does nothing else
+		joined && l.acked.Load() == 0 && !l.goodbye && (!ownDoing(err) || errors.Is(err, errReplaced)):
 		l.ticket.Idled(time.Now())
 	}
 	l.ticket.Leave(time.Now(), conduct.CrashedByClient(exit))

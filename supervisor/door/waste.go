@@ -19,8 +19,8 @@ const (
 	// maxWasters bounds the addresses that are remembered for it.
 	maxWasters = 4096
 	// idleBurst and idlePerSecond bound the connections of one address that joined a session and
-	// brought it nothing. Clients of many sessions may lose their connections at the same time,
-	// and twice before they say something.
+	// brought it nothing, or that were sent away after their Hello. Clients of many sessions may
+	// lose their connections at the same time, and twice before they say something.
 	idleBurst     = 256
 	idlePerSecond = 4
 )
@@ -80,7 +80,8 @@ func (t *Ticket) Wasted(now time.Time) {
 	t.gate.wasters.wasted(now, t.Source)
 }
 
-// Idled records that the connection joined a session and brought it nothing.
+// Idled records that the connection joined a session and brought it nothing, or was sent away after
+// its Hello.
 func (t *Ticket) Idled(now time.Time) {
 	if t == nil || t.gate.cfg.CrashDelay == 0 {
 		return
