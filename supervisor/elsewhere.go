@@ -12,6 +12,9 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
+// retryEarlier is when a client of an earlier run should come again that was not looked up.
+const retryEarlier = 2 * time.Second
+
 // elsewhere answers a client that continues a session of another run, and reports whether
 // it was one: a session never continues in a run that it was not begun in. One that only did
 // not hear that all is well is told so.
@@ -20,8 +23,13 @@ func (r *run) elsewhere(l *link, hello *bulkheadv1.Hello) bool {
 	if id == "" || id == r.id {
 		return false
 	}
-	was := r.earlier.Look(filepath.Dir(r.dir), id)
-	if was == nil {
+	was, err := r.earlier.Look(time.Now(), filepath.Dir(r.dir), id)
+	switch {
+	case err != nil:
+		r.shedClient(l, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: err.Error(),
+			retryAfter: retryEarlier})
+		return true
+	case was == nil:
 		r.strangerTo(l, hello, answer{
 			code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_RUN_UNKNOWN,
 			about: map[string]string{reason.Run: r.id},

@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"sync"
+	"time"
 
 	"bulkhead/internal/ownfile"
 	"bulkhead/supervisor/report"
@@ -23,17 +26,24 @@ const reportMaxBytes = 1 << 30
 // runIDForm is what a run's folder is called: nothing else is looked for.
 var runIDForm = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}$`)
 
+// earlierShare is how many times as long as reading a report takes it is until another is read: a
+// tenth of one processor, whatever is asked for.
+const earlierShare = 10
+
 // Earlier are earlier runs of the same state directory, as their reports have them. The
 // zero value is ready.
 type Earlier struct {
 	mu    sync.Mutex
 	known map[string]*EarlierRun // guarded by mu; by run id, at most maxEarlier
+	// reading says that a report is being read; next is from when on another one is. Both are
+	// guarded by mu.
+	reading bool
+	next    time.Time
 }
 
 // EarlierRun is an earlier run: how its sessions ended.
 type EarlierRun struct {
-	Clients []EarlierSession          `json:"clients"`
-	of      map[string]EarlierSession // by client id in hexadecimal
+	of map[string]EarlierSession // by client id in hexadecimal
 }
 
 // Session returns the session of a client in the run, if it had one; client is what reports show of
@@ -52,27 +62,40 @@ type EarlierSession struct {
 	LastSeq   uint64 `json:"last_seq"`
 }
 
-// Look returns an earlier run; nil if there is none of that id. runs is the folder of all.
-func (e *Earlier) Look(runs, id string) *EarlierRun {
+// ErrLater says that an earlier run is not looked up now: others were a moment ago.
+var ErrLater = errors.New("other clients are asking for earlier runs")
+
+// Look returns an earlier run; nil if there is none of that id. It returns ErrLater if that would take
+// more time than clients of earlier runs may. runs is the folder of all.
+func (e *Earlier) Look(now time.Time, runs, id string) (*EarlierRun, error) {
 	if !runIDForm.MatchString(id) {
-		return nil
+		return nil, nil
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if known := e.known[id]; known != nil {
-		return known
+		return known, nil
 	}
 	if _, err := os.Stat(filepath.Join(runs, id)); err != nil {
-		return nil
+		return nil, nil
 	}
+	if e.reading || now.Before(e.next) {
+		return nil, ErrLater
+	}
+	e.reading = true
+	e.mu.Unlock()
+	began := time.Now()
 	was, complete := readEarlier(filepath.Join(runs, id, report.FileName))
+	took := time.Since(began)
+	e.mu.Lock()
+	e.reading, e.next = false, now.Add(earlierShare*took)
 	if complete {
 		if e.known == nil || len(e.known) >= maxEarlier {
 			e.known = make(map[string]*EarlierRun)
 		}
 		e.known[id] = was
 	}
-	return was
+	return was, nil
 }
 
 // readEarlier reads a report; without one nothing is known of the sessions.
@@ -83,12 +106,52 @@ func readEarlier(path string) (was *EarlierRun, complete bool) {
 		return was, false
 	}
 	defer f.Close()
-	if json.NewDecoder(bufio.NewReader(io.LimitReader(f, reportMaxBytes))).Decode(was) != nil {
-		return was, false
-	}
-	for _, s := range was.Clients {
+	if err := eachClient(bufio.NewReader(io.LimitReader(f, reportMaxBytes)), func(s EarlierSession) {
 		was.of[s.ClientID] = s
+	}); err != nil {
+		return &EarlierRun{of: make(map[string]EarlierSession)}, false
 	}
-	was.Clients = nil
 	return was, true
+}
+
+// eachClient calls do for each client of a report. It keeps one of them in memory at a time: a report
+// can have a hundred megabytes, and a client that asks for it must not cost as much.
+func eachClient(report io.Reader, do func(EarlierSession)) error {
+	d := json.NewDecoder(report)
+	if err := expect(d, json.Delim('{')); err != nil {
+		return err
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return err
+		}
+		if key != "clients" {
+			if err := d.Decode(new(json.RawMessage)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := expect(d, json.Delim('[')); err != nil {
+			return err
+		}
+		for d.More() {
+			var s EarlierSession
+			if err := d.Decode(&s); err != nil {
+				return err
+			}
+			do(s)
+		}
+		return expect(d, json.Delim(']')) // what follows is not needed
+	}
+	return nil
+}
+
+// expect reads a token that has to come.
+func expect(d *json.Decoder, want json.Delim) error {
+	got, err := d.Token()
+	if err == nil && got != want {
+		err = fmt.Errorf("%v, where %v was to come", got, want)
+	}
+	return err
 }
