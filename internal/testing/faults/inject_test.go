@@ -276,6 +276,13 @@ func (c *cell) failed(got *report.Client) bool {
 	return p.Writes.Errors > 0 && (c.moment != inDrain || p.FailingSince != 0)
 }
 
+// allFail reports whether no consumer writes any more, so that none makes room for another.
+func allFail(got *report.Client) bool {
+	return !slices.ContainsFunc(got.Processes, func(p report.Process) bool {
+		return p.Kind == "consumer" && p.FailingSince == 0
+	})
+}
+
 // recovers waits until the consumer has written in a whole interval without an error, its
 // fault being undone.
 func (c *cell) recovers() {
@@ -313,7 +320,7 @@ func (c *cell) fillsDisk() (undo func()) {
 	case c.target == consumer:
 		c.seen("the consumer failed", func(got *report.Client) bool {
 			c.fill(filler) // it has made room by removing a file of its own
-			return c.failed(got)
+			return c.failed(got) && (c.moment != inDrain || allFail(got))
 		})
 	case c.target == clientParent: // its spool grows until there is no room
 		expect.Eventually(c.t, func() error {
