@@ -39,9 +39,9 @@ const (
 	toldWait = 2 * time.Second
 )
 
-// threadsAhead is how many threads a handler makes before it serves: as many as it comes to have.
-// So a handler that is ready needs none when none are left, and the supervisor can tell how many
-// there is room for.
+// threadsAhead is how many threads a handler that is not locked in makes before it serves: as many as
+// it comes to have. So a handler that is ready needs none when none are left, and the supervisor can
+// tell how many there is room for.
 const threadsAhead = 3
 
 // Run runs a handler process. It returns nil when the supervisor says so, by the line or by
@@ -66,7 +66,6 @@ func Run(ctx context.Context) error {
 	if err := offerMemory(); err != nil { // it works all the same
 		log.Warn(err.Error())
 	}
-	threads.Ahead(threadsAhead)
 	h := newHandler(log, newWork(box))
 	order, err := sandbox.ParseOrder(os.Getenv(sandbox.EnvName))
 	if err != nil {
@@ -128,7 +127,9 @@ func newHandler(log *slog.Logger, w *work) *handler {
 // lock locks the process in. Nothing of a client has come yet, and nobody waits for it.
 func (h *handler) lock(order sandbox.Order, folder string) error {
 	missing, err := lock.Process(order, folder)
-	if order.Level != sandbox.Off {
+	if order.Level == sandbox.Off {
+		threads.Ahead(threadsAhead)
+	} else {
 		h.locked = metadata.MD{sandbox.Key: sandbox.Say(missing)}
 	}
 	return err

@@ -20,8 +20,8 @@ const (
 	lowest = 19
 )
 
-// limits bounds what the process may take. It sets them itself: once it has another user, whoever
-// started it might not be allowed to.
+// limits bounds what the process may take, but for threads: see allThreads. It sets them itself:
+// once it has another user, whoever started it might not be allowed to.
 func limits(o sandbox.Order, _ string) error {
 	all := []struct {
 		resource int
@@ -33,7 +33,6 @@ func limits(o sandbox.Order, _ string) error {
 		{unix.RLIMIT_CORE, 0, "RLIMIT_CORE"},
 		{unix.RLIMIT_MEMLOCK, 0, "RLIMIT_MEMLOCK"},
 		{unix.RLIMIT_MSGQUEUE, 0, "RLIMIT_MSGQUEUE"},
-		{unix.RLIMIT_NPROC, 0, "RLIMIT_NPROC"},
 	}
 	for _, l := range all {
 		if err := bound(l.resource, l.most); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -26,7 +27,7 @@ func Process(o sandbox.Order, folder string) ([]sandbox.Missing, error) {
 	}
 	runtime.LockOSThread() // what is left to one thread is this one's
 	defer runtime.UnlockOSThread()
-	warmUp()
+	_, _ = time.Now().Local().Zone() // reads the zone's file, the first time
 	var missing []sandbox.Missing
 	lack := func(l sandbox.Layer, err error) {
 		if err != nil {
@@ -35,6 +36,9 @@ func Process(o sandbox.Order, folder string) ([]sandbox.Missing, error) {
 	}
 	reached := reachesAll()
 	for _, w := range sandbox.Walls() {
+		if w.Layer == sandbox.Calls {
+			allThreads(o, reached == nil && !lacks(missing, sandbox.Limits), lack)
+		}
 		switch {
 		case !o.Layers.Has(w.Layer):
 		case reached != nil && w.Layer != sandbox.Namespaces:
@@ -65,10 +69,22 @@ var steps = [...]func(o sandbox.Order, folder string) error{
 	sandbox.Calls:        calls,
 }
 
-// warmUp does what takes files or threads.
-func warmUp() {
-	_, _ = time.Now().Local().Zone() // reads the zone's file, the first time
+// allThreads makes the threads that the process is to have besides, when all that is left is one
+// call for all of them: a call that each makes for itself takes as long as there are many, and what
+// a thread is left with, those that it makes are, too. From then on limited ones make no more.
+func allThreads(o sandbox.Order, limited bool, lack func(sandbox.Layer, error)) {
 	threads.Ahead(spare)
+	if !limited || !o.Layers.Has(sandbox.Limits) {
+		return
+	}
+	if err := bound(unix.RLIMIT_NPROC, 0); err != nil {
+		lack(sandbox.Limits, fmt.Errorf("setrlimit(RLIMIT_NPROC): %w", err))
+	}
+}
+
+// lacks reports whether a layer is among those that are missing.
+func lacks(missing []sandbox.Missing, l sandbox.Layer) bool {
+	return slices.ContainsFunc(missing, func(m sandbox.Missing) bool { return m.Layer == l })
 }
 
 var errForeignThreads = errors.New("it is built with cgo, and has threads that Go does not know")
