@@ -6,6 +6,8 @@ import (
 	"os"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"bulkhead/internal/testing/rawclient"
 )
 
@@ -59,11 +61,11 @@ func (b *bench) firstAck() error {
 
 // connectOnce connects, sends one message, waits for its ack and says goodbye. It
 // returns the milliseconds until the ack.
-func connectOnce(addr, name string) (float64, error) {
+func connectOnce(addr, name string, opts ...grpc.DialOption) (float64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	begin := time.Now()
-	c, err := rawclient.Dial(ctx, addr)
+	c, err := rawclient.Dial(ctx, addr, opts...)
 	if err != nil {
 		return 0, err
 	}

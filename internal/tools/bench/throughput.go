@@ -36,7 +36,7 @@ func (b *bench) throughput() error {
 			}
 			var through, inside, ratio spread
 			for range b.rounds {
-				h, err := b.throughHandlers(clients, size)
+				h, err := b.throughHandlers(clients, size, walled{})
 				if err != nil {
 					return err
 				}
@@ -60,14 +60,15 @@ func messagesFor(clients, size int) uint64 {
 	return uint64(max(perClient, size) / size * size)
 }
 
-func (b *bench) throughHandlers(clients, size int) (float64, error) {
-	s, err := b.supervisor(unshared("--clients", fmt.Sprint(clients), "--linger", "0s", "--handler-pool",
-		fmt.Sprint(max(clients, 2)))...)
+// throughHandlers returns how many messages a second go through handlers of an arrangement.
+func (b *bench) throughHandlers(clients, size int, w walled) (float64, error) {
+	s, err := b.supervisor(unshared(append([]string{"--clients", fmt.Sprint(clients), "--linger", "0s",
+		"--handler-pool", fmt.Sprint(max(clients, 2))}, w.args...)...)...)
 	if err != nil {
 		return 0, err
 	}
 	defer s.Kill()
-	rate, err := drive(s.Addr, clients, size)
+	rate, err := drive(s.Addr, clients, size, w.opts...)
 	if err != nil {
 		return 0, fmt.Errorf("%w; the supervisor's log:\n%s", err, s.Log())
 	}
@@ -154,13 +155,13 @@ func startPlain() (addr string, stop func(), err error) {
 
 // drive sends messages from so many clients at once and returns how many were
 // acknowledged per second, from the first batch to the last ack.
-func drive(addr string, clients, size int) (float64, error) {
+func drive(addr string, clients, size int, opts ...grpc.DialOption) (float64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	each := messagesFor(clients, size)
 	conns := make([]*rawclient.Client, clients)
 	for i := range conns {
-		c, err := rawclient.Dial(ctx, addr)
+		c, err := rawclient.Dial(ctx, addr, opts...)
 		if err != nil {
 			return 0, err
 		}
