@@ -72,7 +72,7 @@ func Run(ctx context.Context, cfg spec.Config, signals <-chan os.Signal) (Result
 	if err != nil {
 		return Result{Verdict: VerdictUnworkable}, err
 	}
-	if err := session.CheckTLS(cfg.TLS); err != nil {
+	if err := session.CheckFiles(cfg.TLS, cfg.TokenFile); err != nil {
 		return Result{Verdict: VerdictUnworkable}, fmt.Errorf("%w:\n%w", spec.ErrConfig, err)
 	}
 	if err := preflight.CheckDescriptors(cfg, preflight.DescriptorLimit()); err != nil {

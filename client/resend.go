@@ -38,8 +38,9 @@ type ResendConfig struct {
 	Supervisor string
 	// Token is the shared secret, if the supervisor asks for one.
 	Token string
-	// TLS is as in a client's settings.
-	TLS config.ClientTLS
+	// TokenFile and TLS are as in a client's settings.
+	TokenFile string
+	TLS       config.ClientTLS
 	// ConnectTimeout bounds the time until the supervisor's Welcome, and the time
 	// without a connection after it; that of a client's settings.
 	ConnectTimeout time.Duration
@@ -125,7 +126,7 @@ func (c *ResendConfig) resolve() error {
 	if err := value.CheckAddress(false)(c.Supervisor); err != nil {
 		return fmt.Errorf("supervisor: %w", err)
 	}
-	return session.CheckTLS(c.TLS)
+	return session.CheckFiles(c.TLS, c.TokenFile)
 }
 
 // resend is one call of Resend.
@@ -294,8 +295,8 @@ func lost(err error) (protocol.SessionOver, bool) {
 
 func (r *resend) session(hello *bulkheadv1.Hello, box *outbox.Outbox) *session.Session {
 	hello.Token, hello.Resent, hello.Instance = r.cfg.Token, true, r.instance
-	s := session.New(spec.Config{Supervisor: r.cfg.Supervisor, TLS: r.cfg.TLS, ConnectTimeout: r.cfg.ConnectTimeout,
-		Logger: r.cfg.Logger}, hello, box)
+	s := session.New(spec.Config{Supervisor: r.cfg.Supervisor, TLS: r.cfg.TLS, TokenFile: r.cfg.TokenFile,
+		ConnectTimeout: r.cfg.ConnectTimeout, Logger: r.cfg.Logger}, hello, box)
 	s.AwayTimeout = r.cfg.ConnectTimeout
 	return s
 }
@@ -335,7 +336,14 @@ func (r *resend) remove() {
 
 // resendCommand returns the command line that delivers the spool of a client.
 func resendCommand(cfg spec.Config, spool string) string {
-	command := "bulkhead client resend --supervisor " + shellWord(cfg.Supervisor) + " " + shellWord(spool)
+	command := "bulkhead client resend --supervisor " + shellWord(cfg.Supervisor)
+	for _, one := range []struct{ flag, value string }{{"--token-file", cfg.TokenFile}, {"--tls-ca", cfg.TLS.CA},
+		{"--tls-cert", cfg.TLS.Cert}, {"--tls-key", cfg.TLS.Key}, {"--tls-server-name", cfg.TLS.ServerName}} {
+		if one.value != "" {
+			command += " " + one.flag + " " + shellWord(one.value)
+		}
+	}
+	command += " " + shellWord(spool)
 	if cfg.Token != "" {
 		command = "BULKHEAD_TOKEN=… " + command
 	}

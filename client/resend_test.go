@@ -20,6 +20,7 @@ import (
 	"bulkhead/client/outbox"
 	"bulkhead/client/session"
 	"bulkhead/client/spec"
+	"bulkhead/internal/config"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -682,6 +683,13 @@ func TestResendCommandIsFitForAShell(t *testing.T) {
 		if got := resendCommand(spec.Config{Supervisor: "h:1"}, spool); got != want {
 			t.Errorf("%s; want %s", got, want)
 		}
+	}
+	files := spec.Config{Supervisor: "h:1", TokenFile: "a token", TLS: config.ClientTLS{CA: "ca.crt", Cert: "a.crt",
+		Key: "a.key", ServerName: "collector"}}
+	want := "bulkhead client resend --supervisor h:1 --token-file 'a token' --tls-ca ca.crt --tls-cert a.crt " +
+		"--tls-key a.key --tls-server-name collector s"
+	if got := resendCommand(files, "s"); got != want {
+		t.Errorf("%s; want %s", got, want)
 	}
 	if got := resendCommand(spec.Config{Supervisor: "h:1", Token: "secret"}, "s"); strings.Contains(got, "secret") ||
 		!strings.HasPrefix(got, "BULKHEAD_TOKEN=") {

@@ -101,7 +101,7 @@ func settingsOf(cfg Config) *bulkheadv1.Settings {
 		LingerNano: int64(cfg.Linger), SessionGraceNano: int64(cfg.Session.Grace),
 		DrainTimeoutNano: int64(cfg.DrainTimeout),
 		KeepRunning:      cfg.KeepRunning, MaxClients: uint32(cfg.Overload.MaxClients),
-		TokenRequired: cfg.Token != "" || cfg.Tokens != "",
+		TokenRequired: cfg.Token != "" || cfg.TokenFile != "" || cfg.Tokens != "",
 		JournalSync:   string(cfg.Journal.Sync), Certificate: cfg.credentials().Certificate(),
 		ClientCertificates: cfg.credentials().AsksCertificate(), ClientTokens: cfg.Tokens != "",
 	}

@@ -57,9 +57,9 @@ func writeRunFile(cfg Config, id, dir string, listen net.Addr) error {
 		Config: runFileConfig{
 			Clients: cfg.Clients.Count, ClientNames: cfg.Clients.Names, Linger: cfg.Linger.String(),
 			StateDir: cfg.StateDir, KeepRunning: cfg.KeepRunning,
-			TokenSet: cfg.Token != "", DrainTimeout: cfg.DrainTimeout.String(), HandlerPath: cfg.Handler.Path,
-			HandlerPool: cfg.Handler.Pool,
-			Grace:       cfg.Session.Grace.String(), MaxFrame: uint32(cfg.Session.MaxFrame),
+			TokenSet: cfg.Token != "" || cfg.TokenFile != "", DrainTimeout: cfg.DrainTimeout.String(),
+			HandlerPath: cfg.Handler.Path, HandlerPool: cfg.Handler.Pool,
+			Grace: cfg.Session.Grace.String(), MaxFrame: uint32(cfg.Session.MaxFrame),
 			MaxBatch: uint32(cfg.Session.MaxBatch), JournalSync: string(cfg.Journal.Sync),
 		},
 	}, "", "  ")

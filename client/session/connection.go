@@ -53,7 +53,7 @@ func (s *Session) connect(ctx context.Context, patience time.Duration) (reached,
 		end(broken(fmt.Errorf("no welcome in %s", human.BriefDuration(time.Since(began)))))
 	})
 	defer impatience.Stop()
-	d, err := dial(ctx, s.address, s.tls, s.vitals.hear)
+	d, err := s.dial(ctx)
 	if untrusted := (distrusted{}); errors.As(err, &untrusted) && s.IsWelcomed() {
 		err = broken(err) // it was right before, so somebody may be changing it
 	}
@@ -83,6 +83,18 @@ func (s *Session) connect(ctx context.Context, patience time.Duration) (reached,
 	end(nil)
 	sender.Wait()
 	return reached{welcomed: true, acked: c.acked, lasted: time.Since(greeted)}, c.closing(err)
+}
+
+// dial makes the connection of connect, with the token and the certificates that are in force now.
+func (s *Session) dial(ctx context.Context) (*dialled, error) {
+	if s.tokenFile != "" {
+		token, err := readToken(s.tokenFile)
+		if err != nil {
+			return nil, distrusted{err}
+		}
+		s.hello.Token = token
+	}
+	return dial(ctx, s.address, s.tls, s.vitals.hear)
 }
 
 // greet sends Hello and receives the Welcome.

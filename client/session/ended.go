@@ -13,6 +13,7 @@ import (
 
 	"bulkhead/internal/human"
 	"bulkhead/internal/protocol"
+	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -52,9 +53,19 @@ func (r Refusal) Error() string {
 		why = "it did not say why"
 	}
 	if r.Status.Code() == codes.Unauthenticated {
-		why += "; give the token the supervisor was started with, as --token or BULKHEAD_TOKEN"
+		why += "; " + whatToShow(r.Status)
 	}
 	return "the supervisor refused: " + why
+}
+
+// whatToShow says by what a client proves who it is that was refused for want of that.
+func whatToShow(s *status.Status) string {
+	switch why, _ := reason.Of(s); why {
+	case bulkheadv1.Reason_REASON_CERTIFICATE_MISSING, bulkheadv1.Reason_REASON_CERTIFICATE_WRONG:
+		return "give a certificate that the supervisor knows, as --tls-cert and --tls-key"
+	default:
+		return "give the token the supervisor was started with, in the file of --token-file or as BULKHEAD_TOKEN"
+	}
 }
 
 // Quarantined reports whether err is the supervisor's word that a session must not be

@@ -26,6 +26,8 @@ import (
 type Session struct {
 	address string
 	tls     config.ClientTLS
+	// tokenFile has the token that hello presents, anew for each connection; "" if hello has it.
+	tokenFile string
 	// hello introduces the client: with the run that the session is of, once it is known.
 	hello          *bulkheadv1.Hello // run's goroutine's alone
 	outbox         *outbox.Outbox
@@ -68,6 +70,7 @@ func New(cfg spec.Config, hello *bulkheadv1.Hello, box *outbox.Outbox) *Session 
 	return &Session{
 		address:        cfg.Supervisor,
 		tls:            cfg.TLS,
+		tokenFile:      cfg.TokenFile,
 		hello:          proto.CloneOf(hello),
 		outbox:         box,
 		connectTimeout: cfg.ConnectTimeout,

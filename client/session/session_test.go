@@ -119,8 +119,8 @@ func TestSessionEndsForGood(t *testing.T) {
 		want string
 	}{
 		{"wrong token", scripted.Refuse(codes.Unauthenticated, "the token is wrong"),
-			"the supervisor refused: the token is wrong; give the token the supervisor was started with, as --token " +
-				"or BULKHEAD_TOKEN"},
+			"the supervisor refused: the token is wrong; give the token the supervisor was started with, in " +
+				"the file of --token-file or as BULKHEAD_TOKEN"},
 		{"wrong version", scripted.Refuse(codes.FailedPrecondition, "this supervisor speaks version 2"),
 			"the supervisor refused: this supervisor speaks version 2"},
 		{"invalid", scripted.Refuse(codes.InvalidArgument, "no name"), "the supervisor refused: no name"},

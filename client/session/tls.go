@@ -14,22 +14,38 @@ import (
 	"bulkhead/internal/certs"
 	"bulkhead/internal/config"
 	"bulkhead/internal/protocol"
+	"bulkhead/internal/tokens"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// distrusted is the end of a TLS handshake after which the same would come of another.
+// distrusted is the end of a TLS handshake after which the same would come of another; or there was
+// none, for want of a file that it takes.
 type distrusted struct{ error }
 
 func (d distrusted) Unwrap() error { return d.error }
 
-// CheckTLS returns what is wrong with the files of a client's TLS; nil if nothing is, or if it
-// speaks none.
-func CheckTLS(c config.ClientTLS) error {
-	if c.CA == "" {
-		return nil
+// CheckFiles returns what is wrong with the files by which a client and its supervisor know each
+// other: those of TLS, and that of the token; nil if nothing is, or if there are none.
+func CheckFiles(c config.ClientTLS, tokenFile string) error {
+	var problems []error
+	if c.CA != "" {
+		_, err := tlsConfig("", c)
+		problems = append(problems, err)
 	}
-	_, err := tlsConfig("", c)
-	return err
+	if tokenFile != "" {
+		_, err := readToken(tokenFile)
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// readToken reads the file of a client's token: anew for each connection, as the files of TLS.
+func readToken(file string) (string, error) {
+	token, err := tokens.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("token_file: %w", err)
+	}
+	return token, nil
 }
 
 // tlsConfig reads the files of a client's TLS: anew for each connection, for a certificate may

@@ -36,6 +36,8 @@ type Config struct {
 	Labels map[string]string
 	// Token is the shared secret, if the supervisor asks for one.
 	Token string
+	// TokenFile is a file with it instead, which is read for each connection; empty has none.
+	TokenFile string
 	// TLS is how the supervisor is spoken to.
 	TLS config.ClientTLS
 	// Version of the client program, for people.

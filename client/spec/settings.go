@@ -9,7 +9,8 @@ import (
 // for no default.
 func Of(c config.Client) Config {
 	out := Config{
-		Supervisor: c.Supervisor, Name: c.Name, Labels: c.Labels, Token: c.Token, TLS: c.TLS,
+		Supervisor: c.Supervisor, Name: c.Name, Labels: c.Labels, Token: c.Token,
+		TokenFile: c.TokenFile, TLS: c.TLS,
 		Runtime: c.Runtime, ConnectTimeout: c.ConnectTimeout, KillTimeout: c.KillTimeout,
 		DeliverTimeout: c.DeliverTimeout,
 		TotalBytes:     uint64(c.TotalSize), Ramp: c.Ramp,

@@ -26,8 +26,8 @@ func logUnknownVariables(log *slog.Logger) {
 // list of processes, and does not repeat it.
 func warnOfToken(ctx *cli.Context, log *slog.Logger) {
 	if ctx.IsSet("token") {
-		log.Warn("--token: everybody on this machine can read it in the list of processes; set BULKHEAD_TOKEN " +
-			"or token in the file of --config")
+		log.Warn("--token: everybody on this machine can read it in the list of processes; use --token-file, " +
+			"BULKHEAD_TOKEN, or token in the file of --config")
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 
 func resendCommand(stdout *results.Stdout, stderr *sink.Sink) *cli.Command {
 	keys := slices.DeleteFunc(config.ClientKeys(), func(k config.Key) bool {
-		return !slices.Contains([]string{"supervisor", "token", "connect_timeout", "log.level", "log.format"}, k.Name)
+		return !slices.Contains([]string{"supervisor", "token", "token_file", "tls.ca", "tls.cert", "tls.key",
+			"tls.server_name", "connect_timeout", "log.level", "log.format"}, k.Name)
 	})
 	keep := &cli.BoolFlag{Name: "keep", Usage: "keep the spool after delivery"}
 	nextRun := &cli.BoolFlag{Name: "next-run", Usage: "if the client's run is over, deliver into the current run"}
@@ -63,8 +64,8 @@ func runResend(ctx *cli.Context, keys []config.Key, stdout *results.Stdout, stde
 	defer stop()
 	res, err := client.Resend(interrupted, client.ResendConfig{
 		Spool: ctx.Args().First(), Keep: ctx.Bool("keep"), NextRun: ctx.Bool("next-run"),
-		Supervisor: settings.Supervisor, Token: settings.Token, TLS: settings.TLS,
-		ConnectTimeout: settings.ConnectTimeout, Logger: log,
+		Supervisor: settings.Supervisor, Token: settings.Token, TokenFile: settings.TokenFile,
+		TLS: settings.TLS, ConnectTimeout: settings.ConnectTimeout, Logger: log,
 	})
 	if err != nil {
 		return usageError{err}

@@ -124,7 +124,8 @@ func categoryOf(k config.Key, keys []config.Key) string {
 		return "what is written"
 	}
 	switch k.Name {
-	case "supervisor", "name", "labels", "token", "tokens", "connect_timeout", "listen", "deliver_timeout":
+	case "supervisor", "name", "labels", "token", "token_file", "tokens", "connect_timeout", "listen",
+		"deliver_timeout":
 		return "connection"
 	case "stall_after", "kill_timeout", "work_dir":
 		return "workers"

@@ -19,7 +19,9 @@ type Client struct {
 	Labels map[string]string
 	// Token is what the supervisor asks for; empty when it asks for none.
 	Token string
-	TLS   ClientTLS
+	// TokenFile is a file with it instead; empty has none.
+	TokenFile string
+	TLS       ClientTLS
 	// Runtime is how long the load lasts, unless TotalSize or StopWhen ends it before.
 	Runtime time.Duration
 	// TotalSize ends the load when all consumers together have written so much; 0 is
@@ -104,6 +106,7 @@ func (c *Client) fields() []field {
 			"Name of this client in the report; empty means the name of the host."),
 		c.labelsField(),
 		tokenField(&c.Token, "Secret of this client or of all, if the supervisor asks for one."),
+		pathField("token_file", &c.TokenFile, "", true, "File with that secret, instead of token."),
 		pathField("tls.ca", &c.TLS.CA, "", true,
 			"File with the CAs of the supervisor's certificate, in PEM; empty speaks no TLS."),
 		pathField("tls.cert", &c.TLS.Cert, "", true,
@@ -160,6 +163,7 @@ func (c *Client) fields() []field {
 // check reports what no single key can show to be wrong.
 func (c *Client) check(l *loader) {
 	c.checkLoad(l)
+	l.either("token", c.Token, "token_file", c.TokenFile)
 	l.needs("tls.key", c.TLS.Key, "tls.cert", c.TLS.Cert)
 	l.needs("tls.cert", c.TLS.Cert, "tls.key", c.TLS.Key)
 	l.needs("tls.cert", c.TLS.Cert, "tls.ca", c.TLS.CA)

@@ -12,11 +12,11 @@ import (
 const (
 	consumerKeys = "chunk_size, file_size, path, direct, sync, rate, data, seed, preallocate, pattern, " +
 		"concurrency, start_delay, think_time, keep_files, recycle, verify, reserve, reserve_inodes, on_error"
-	clientKeys = "supervisor, name, labels, token, tls, runtime, total_size, stop_when, ramp, connect_timeout, " +
-		"consumer_count, " + consumerKeys + ", consumers, keep, stall_after, kill_timeout, heartbeat, monitor, " +
-		"progress, spool, work_dir, deliver_timeout, log"
-	supervisorKeys = "listen, clients, linger, state_dir, keep_running, token, tokens, tls, drain_timeout, " +
-		"resume_within, log, http, handler, session, overload, journal"
+	clientKeys = "supervisor, name, labels, token, token_file, tls, runtime, total_size, stop_when, ramp, " +
+		"connect_timeout, consumer_count, " + consumerKeys + ", consumers, keep, stall_after, kill_timeout, " +
+		"heartbeat, monitor, progress, spool, work_dir, deliver_timeout, log"
+	supervisorKeys = "listen, clients, linger, state_dir, keep_running, token, token_file, tokens, tls, " +
+		"drain_timeout, resume_within, log, http, handler, session, overload, journal"
 )
 
 // refused is a file and the exact lines that refuse it, the file's name cut off.

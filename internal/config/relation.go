@@ -34,6 +34,19 @@ func (l *loader) needs(key, value, other, of string) {
 	}
 }
 
+// either reports two keys that are set, of which only one may be, at the place that is easier to blame.
+func (l *loader) either(key, value, other, of string) {
+	if value == "" || of == "" {
+		return
+	}
+	blame, with := other, key
+	if l.later(key, other) {
+		blame, with = key, other
+	}
+	l.report(l.origins[blame], blame, fmt.Sprintf("set %s or %s, not both; %s is set too (%s)", key, other, with,
+		l.origins[with]))
+}
+
 // exceeds returns what is wrong with low, which is more than high, at the place that is easier to
 // blame: high's if none is (see later).
 func (l *loader) exceeds(low, high operand) finding {

@@ -24,6 +24,8 @@ type Supervisor struct {
 	KeepRunning bool
 	// Token is what clients must present; empty asks for none.
 	Token string
+	// TokenFile is a file with it instead; empty has none.
+	TokenFile string
 	// Tokens is a file with the tokens of clients; empty has none.
 	Tokens string
 	TLS    ServerTLS
@@ -190,6 +192,8 @@ func (s *Supervisor) fields() []field {
 			"Folder for the lock, the control socket and the runs; not on a disk under test."),
 		switchField("keep_running", &s.KeepRunning, false, "Begin the next run when one has ended."),
 		tokenField(&s.Token, "Shared secret that clients must present; empty asks for none."),
+		pathField("token_file", &s.TokenFile, "", true,
+			"File with the secret that clients must present, instead of token."),
 		pathField("tokens", &s.Tokens, "", true,
 			"File of the names and hashes of clients that have a token of their own; empty has none."),
 		pathField("tls.cert", &s.TLS.Cert, "", true,
@@ -299,9 +303,8 @@ func (s *Supervisor) check(l *loader) {
 	l.needs("tls.cert", s.TLS.Cert, "tls.key", s.TLS.Key)
 	l.needs("tls.client_ca", s.TLS.ClientCA, "tls.cert", s.TLS.Cert)
 	l.needs("tls.pinned", s.TLS.Pinned, "tls.cert", s.TLS.Cert)
-	if s.TLS.ClientCA != "" && s.TLS.Pinned != "" {
-		l.report(l.origins["tls.pinned"], "tls.pinned", "set tls.client_ca or tls.pinned, not both")
-	}
+	l.either("tls.client_ca", s.TLS.ClientCA, "tls.pinned", s.TLS.Pinned)
+	l.either("token", s.Token, "token_file", s.TokenFile)
 }
 
 // fields declares the keys that every process has for its log.

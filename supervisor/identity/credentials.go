@@ -59,6 +59,12 @@ func Load(cfg config.Supervisor) (*Credentials, error) {
 			c.pinned[string(one.Raw)], c.names[name] = one, true
 		}
 	}
+	if cfg.TokenFile != "" {
+		var err error
+		if c.shared, err = tokens.ReadFile(cfg.TokenFile); err != nil {
+			return nil, fmt.Errorf("token_file: %w", err)
+		}
+	}
 	if cfg.Tokens != "" {
 		text, err := certs.ReadSecret(cfg.Tokens)
 		if err == nil {

@@ -93,7 +93,7 @@ func (k *Keeper) refresh() {
 func (k *Keeper) look() string {
 	is := ""
 	for _, path := range []string{k.cfg.TLS.Cert, k.cfg.TLS.Key, k.cfg.TLS.ClientCA, k.cfg.TLS.Pinned, k.cfg.Tokens,
-		k.cfg.HTTP.TokenFile} {
+		k.cfg.TokenFile, k.cfg.HTTP.TokenFile} {
 		if path == "" {
 			continue
 		}
