@@ -129,6 +129,7 @@ func (r Removal) remove(cut context.Context, path string, progress chan<- struct
 		}
 	}
 	remover := exec.CommandContext(cut, r.Executable, "worker", "remove", path)
+	remover.Env = removerEnv()
 	remover.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is not for it
 	out, err := remover.StdoutPipe()
 	if err == nil {
@@ -146,6 +147,16 @@ func (r Removal) remove(cut context.Context, path string, progress chan<- struct
 		return err
 	}
 	return RemoveFolders([]string{path}, removed)
+}
+
+// removerEnv returns the environment of the process that removes: nothing of this one's, which may
+// have secrets, but what a program that looks for races needs to end at once.
+func removerEnv() []string {
+	env := []string{}
+	if detector, set := os.LookupEnv("GORACE"); set {
+		env = append(env, "GORACE="+detector)
+	}
+	return env
 }
 
 // removeFolder removes the folder of a client with what the client put there (see

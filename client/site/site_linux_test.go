@@ -16,6 +16,7 @@ import (
 
 	"bulkhead/client/names"
 	"bulkhead/client/spec"
+	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/scripted"
 )
 
@@ -531,4 +532,24 @@ func leaveAll(t *testing.T, f *Folders) {
 		t.Error(err)
 	}
 	f.Leave()
+}
+
+// TestTheRemoverInheritsNoSecret has a program in the remover's place write down its environment.
+func TestTheRemoverInheritsNoSecret(t *testing.T) {
+	t.Setenv("BULKHEAD_TOKEN", "secret")
+	dir := t.TempDir()
+	program, folder := filepath.Join(dir, "program"), filepath.Join(dir, names.WorkDirPrefix+"1")
+	script := "#!/bin/sh\n/usr/bin/env > '" + dir + "/environment'\nexit 1\n"
+	if err := errors.Join(harness.WriteProgram(program, []byte(script)), os.Mkdir(folder, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	r := Removal{Executable: program, Paths: []string{folder}, Stall: time.Minute,
+		Log: slog.New(slog.DiscardHandler)}
+	if err := r.Run(t.Context(), func() {}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(dir, "environment"))
+	if err != nil || len(got) == 0 || strings.Contains(string(got), "BULKHEAD_TOKEN") {
+		t.Errorf("its environment is %q, %v; want only what a shell adds", got, err)
+	}
 }

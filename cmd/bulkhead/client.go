@@ -81,6 +81,7 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout *results.Stdout, stde
 	signals, asked, stop := interruptibleTwice()
 	defer stop()
 	cfg.Logger = newLogger(settings.Log, stderr)
+	concealToken(cfg.Logger)
 	logUnknownVariables(cfg.Logger)
 	warnOfToken(ctx, cfg.Logger)
 	block := blockFor(settings.Log, stderr)

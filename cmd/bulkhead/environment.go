@@ -10,6 +10,7 @@ import (
 
 	"bulkhead/internal/config"
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/program"
 )
 
 // maxUnknownVariables is how many unknown variables are named; an environment that has more
@@ -28,6 +29,14 @@ func warnOfToken(ctx *cli.Context, log *slog.Logger) {
 	if ctx.IsSet("token") {
 		log.Warn("--token: everybody on this machine can read it in the list of processes; use --token-file, " +
 			"BULKHEAD_TOKEN, or token in the file of --config")
+	}
+}
+
+// concealToken takes the token out of the environment that other processes of this user can look at
+// while this one runs. It is a setting that has been read.
+func concealToken(log *slog.Logger) {
+	if err := program.Conceal(config.TokenVariable()); err != nil {
+		log.Warn("the token can be read by other programs of this user", "error", err)
 	}
 }
 

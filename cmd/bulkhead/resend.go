@@ -58,6 +58,7 @@ func runResend(ctx *cli.Context, keys []config.Key, stdout *results.Stdout, stde
 		return err
 	}
 	log := newLogger(settings.Log, stderr)
+	concealToken(log)
 	logUnknownVariables(log)
 	warnOfToken(ctx, log)
 	interrupted, stop := untilInterrupted(ctx.Context, stdout)

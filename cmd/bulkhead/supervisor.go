@@ -83,6 +83,7 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *results.Stdout
 	}
 	cfg := supervisor.Config{Supervisor: settings, Version: version.String(), Build: version.Build()}
 	cfg.Logger = newLogger(settings.Log, stderr)
+	concealToken(cfg.Logger)
 	if ctx.Bool(upgrade.PreflightFlag) {
 		return printFitness(ctx.Context, cfg, stdout)
 	}

@@ -15,6 +15,9 @@ func envName(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
+// TokenVariable returns the environment variable that sets the token, the one setting that is a secret.
+func TokenVariable() string { return envName(tokenKey) }
+
 // ownVariables returns those that set no key: what our programs give each other, the list of
 // consumers, which is refused with a reason of its own, and what our tests go by, whose
 // environment the programs have that they run.

@@ -320,8 +320,11 @@ func (l *Log) fields() []field {
 	}
 }
 
+// tokenKey is the key of the token.
+const tokenKey = "token"
+
 // tokenField declares the token, which no message ever repeats.
 func tokenField(dst *string, help string) field {
-	return textField("token", dst, "", protocol.CheckToken,
+	return textField(tokenKey, dst, "", protocol.CheckToken,
 		fmt.Sprintf("at most %d bytes", protocol.MaxTokenBytes), help)
 }

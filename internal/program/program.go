@@ -1,5 +1,5 @@
 // Package program finds the program that runs here again: the path and the arguments that it
-// was started with.
+// was started with. It takes secrets out of the environment that others can see.
 package program
 
 import (
