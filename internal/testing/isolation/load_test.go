@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -27,8 +28,9 @@ type load struct {
 	hello  *bulkheadv1.Hello
 	number uint32 // goes into every message, so that none can pass for another's
 	addr   string
-	batch  uint64        // messages in a batch
-	window uint64        // batches on their way
+	batch  uint64 // messages in a batch
+	window uint64 // batches on their way
+	dial   []grpc.DialOption
 	stop   chan struct{} // closed by finish
 	done   chan struct{} // closed at the end
 
@@ -41,9 +43,10 @@ type load struct {
 
 // startLoad starts a client that runs until finish, with so many messages in a
 // batch and batches on their way.
-func startLoad(t *testing.T, s *running, hello *bulkheadv1.Hello, number uint32, batch, window uint64) *load {
+func startLoad(t *testing.T, s *running, hello *bulkheadv1.Hello, number uint32, batch, window uint64,
+	dial ...grpc.DialOption) *load {
 	l := &load{
-		hello: hello, number: number, addr: s.Addr, batch: batch, window: window,
+		hello: hello, number: number, addr: s.Addr, batch: batch, window: window, dial: dial,
 		stop: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -78,7 +81,7 @@ func (l *load) run(ctx context.Context) error {
 
 // connection carries the load over one connection to its Goodbye, which is nil.
 func (l *load) connection(ctx context.Context) error {
-	c, err := rawclient.Dial(ctx, l.addr)
+	c, err := rawclient.Dial(ctx, l.addr, l.dial...)
 	if err != nil {
 		return err
 	}
