@@ -12,6 +12,7 @@ import (
 	"bulkhead/internal/child"
 	"bulkhead/internal/config/value"
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/linkzone"
 	"bulkhead/internal/sandbox"
 	"bulkhead/supervisor/custody"
 	"bulkhead/supervisor/door"
@@ -134,6 +135,7 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 		return Result{}, err
 	}
 	defer s.listener.Close()
+	s.warnOfPlainText()
 	if err := s.openHTTP(left != nil); err != nil {
 		return Result{}, err
 	}
@@ -192,6 +194,16 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 		}
 	}
 	return res, err
+}
+
+// warnOfPlainText warns, once for all programs that follow each other in this process, that clients of
+// other machines are spoken to without TLS.
+func (s *Supervisor) warnOfPlainText() {
+	listen := s.listener.Addr().String()
+	if s.cfg.credentials().TLS() == nil && s.cfg.Inherited == nil && !linkzone.Loopback(listen) {
+		s.cfg.Logger.Warn("clients are spoken to in plain text: who is between can read and change everything, also "+
+			"the token; set tls.cert and tls.key", "listen", listen)
+	}
 }
 
 // inBackground runs a part of the supervisor until stop is called, which waits for its

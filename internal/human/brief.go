@@ -51,6 +51,18 @@ func BriefDuration(d time.Duration) string {
 	}
 }
 
+// day is one of those in which LongDuration counts.
+const day = 24 * time.Hour
+
+// LongDuration returns a duration in whole days, from two on, "13 days", and a shorter one as
+// BriefDuration does.
+func LongDuration(d time.Duration) string {
+	if d < 2*day {
+		return BriefDuration(d)
+	}
+	return fmt.Sprintf("%d days", d/day)
+}
+
 // InMegabytes returns an amount of bytes in MB with one decimal: "1340.0 MB".
 func InMegabytes(bytes uint64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
 

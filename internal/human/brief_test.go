@@ -34,3 +34,14 @@ func TestInMegabytes(t *testing.T) {
 		t.Errorf("InMegabytesPerSecond = %q", got)
 	}
 }
+
+func TestLongDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 90 * time.Second: "1m30s", 2*day - time.Second: "47h59m59s", 2 * day: "2 days",
+		15*day - time.Second: "14 days", 365 * day: "365 days", -3 * day: "-72h0m0s",
+	} {
+		if got := LongDuration(d); got != want {
+			t.Errorf("LongDuration(%d) = %q; want %q", d, got, want)
+		}
+	}
+}

@@ -29,3 +29,15 @@ func TestMissing(t *testing.T) {
 		}
 	}
 }
+
+func TestLoopback(t *testing.T) {
+	for address, want := range map[string]bool{
+		"127.0.0.1:1": true, "127.1.2.3:1": true, "[::1]:1": true, "[::ffff:127.0.0.1]:1": true,
+		"0.0.0.0:1": false, "[::]:1": false, "10.0.0.1:1": false, "[fe80::7%lo]:1": false,
+		"localhost": false, "": false,
+	} {
+		if got := Loopback(address); got != want {
+			t.Errorf("%s: %t", address, got)
+		}
+	}
+}

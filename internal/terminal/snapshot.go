@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bulkhead/internal/human"
+	"bulkhead/internal/linkzone"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/table"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -38,6 +39,9 @@ func PrintStatus(to io.Writer, s *bulkheadv1.StatusResponse) error {
 		s.GetAcceptedConnections(), s.GetRejectedConnections(), s.GetShedConnections(),
 		s.GetHandlersBusy(), s.GetPoolReady(), s.GetPoolStarting(), s.GetRestarts())
 	printCertificate(w, now, s.GetCertificate())
+	if s.GetCertificate() == nil && !linkzone.Loopback(s.GetListen()) {
+		w.WriteString("plain text: who is between the clients and this address can read and change everything\n")
+	}
 	printReserves(w, s.GetReserves())
 	if len(s.GetSessions()) > 0 {
 		w.WriteString("\n")
@@ -55,7 +59,7 @@ func printCertificate(w io.Writer, now time.Time, c *bulkheadv1.Certificate) {
 	until := time.Unix(0, c.GetNotAfterUnixNano())
 	left := "has expired"
 	if d := until.Sub(now); d > 0 {
-		left = "expires in " + human.BriefDuration(d)
+		left = "expires in " + human.LongDuration(d)
 	}
 	fmt.Fprintf(w, "TLS with the certificate of %s, which %s (%s)\n", c.GetName(), left,
 		until.UTC().Format(time.DateTime+" MST"))

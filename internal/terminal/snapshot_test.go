@@ -38,3 +38,31 @@ func TestStatusHasNoImpossibleAges(t *testing.T) {
 		}
 	}
 }
+
+// A status says until when the certificate is valid, and that there is none where others listen.
+func TestStatusOfTheWire(t *testing.T) {
+	now := time.Date(2026, 3, 2, 14, 2, 10, 0, time.UTC)
+	until := func(d time.Duration) *bulkheadv1.Certificate {
+		return &bulkheadv1.Certificate{Name: "collector", NotAfterUnixNano: now.Add(d).UnixNano()}
+	}
+	for _, test := range []struct {
+		listen string
+		with   *bulkheadv1.Certificate
+		want   string // "" for nothing
+	}{
+		{"0.0.0.0:7420", nil, "\nplain text: who is between the clients and this address can read and change " +
+			"everything\n"},
+		{"127.0.0.1:7420", nil, ""},
+		{"0.0.0.0:7420", until(13 * 24 * time.Hour),
+			"\nTLS with the certificate of collector, which expires in 13 days (2026-03-15 14:02:10 UTC)\n"},
+		{"127.0.0.1:7420", until(-time.Second),
+			"\nTLS with the certificate of collector, which has expired (2026-03-02 14:02:09 UTC)\n"},
+	} {
+		s := &bulkheadv1.StatusResponse{Listen: test.listen, Certificate: test.with, NowUnixNano: now.UnixNano()}
+		var out strings.Builder
+		if err := PrintStatus(&out, s); err != nil || !strings.Contains(out.String(), test.want) ||
+			test.want == "" && (strings.Contains(out.String(), "TLS") || strings.Contains(out.String(), "plain")) {
+			t.Errorf("%v: printed %q, %v; want %q", s, out.String(), err, test.want)
+		}
+	}
+}

@@ -25,6 +25,8 @@ const (
 	FindingLeftOut = "left_out"
 	// FindingCertificate is of a certificate of the supervisor that ends soon, or has ended.
 	FindingCertificate = "certificate_expires"
+	// FindingPlainText is of a supervisor that others reach and that spoke no TLS.
+	FindingPlainText = "plain_text"
 )
 
 // Severities of a Finding.

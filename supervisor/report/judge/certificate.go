@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bulkhead/internal/human"
+	"bulkhead/internal/linkzone"
 	"bulkhead/supervisor/report"
 )
 
@@ -24,11 +25,23 @@ func certificateExpires(r *report.Report) []report.Finding {
 		return nil
 	}
 	f := report.Finding{Kind: report.FindingCertificate,
-		Text:      fmt.Sprintf("the supervisor's certificate expires %s after the run", human.BriefDuration(left)),
+		Text:      fmt.Sprintf("the supervisor's certificate expires %s after the run", human.LongDuration(left)),
 		Evidence:  fmt.Sprintf("the certificate of %s is valid until %s", c.Name, until.Format(time.DateTime+" MST")),
-		Threshold: "less than " + human.BriefDuration(certificateSoon) + " by the supervisor's clock"}
+		Threshold: "less than " + human.LongDuration(certificateSoon) + " by the supervisor's clock"}
 	if left <= 0 {
 		f.Text = "the supervisor's certificate has expired: clients will not connect"
 	}
 	return []report.Finding{f}
+}
+
+// plainText finds that clients of other machines could come without TLS.
+func plainText(r *report.Report) []report.Finding {
+	if r.Run.Certificate != nil || r.Run.Listen == "" || linkzone.Loopback(r.Run.Listen) {
+		return nil
+	}
+	return []report.Finding{{Kind: report.FindingPlainText,
+		Text: "clients were spoken to in plain text: who is between them and the supervisor can read and change " +
+			"everything, also the token",
+		Evidence:  "the supervisor listened on " + r.Run.Listen + " without a certificate",
+		Threshold: "an address that other machines reach"}}
 }
