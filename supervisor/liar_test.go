@@ -28,19 +28,19 @@ type liar struct {
 	bulkheadv1.UnimplementedHandlerServiceServer
 	way   string
 	log   *slog.Logger
-	taken chan struct{} // closed when it has its client's socket
+	taken chan net.Conn // has its client's socket
 }
 
 // lie acts as a lying handler. Its client's socket stays open until the process
 // ends, with an error, as if it had crashed.
 func lie(way string) error {
-	log, taken := inside.Logger(), make(chan struct{})
+	log, taken := inside.Logger(), make(chan net.Conn, 1)
 	err := inside.Serve(context.Background(), inside.Options{
 		Register: func(s *grpc.Server) {
 			bulkheadv1.RegisterHandlerServiceServer(s, liar{way: way, log: log, taken: taken})
 		},
 		MaxMessageBytes: 64 << 20,
-		Socket:          func(fdpass.Handover, net.Conn) { close(taken) },
+		Socket:          func(_ fdpass.Handover, client net.Conn) { taken <- client },
 	})
 	return errors.Join(err, errors.New("a liar has no good end"))
 }
@@ -93,7 +93,13 @@ func (l liar) Serve(stream bulkheadv1.HandlerService_ServeServer) error {
 	if err := stream.SendHeader(nil); err != nil {
 		return err
 	}
-	<-l.taken // nobody takes a handler over that has no client
+	client := <-l.taken // nobody takes a handler over that has no client
+	if known, err := (mouth{l.log, stream}).lieWithTLS(l.way, client); known {
+		if err == nil {
+			<-stream.Context().Done()
+		}
+		return err
+	}
 	lie, ok := ways()[l.way]
 	if !ok {
 		return fmt.Errorf("%q is no way to lie", l.way)
