@@ -1,13 +1,14 @@
 package main
 
 import (
-	"context"
+	"bufio"
+	"errors"
 	"fmt"
-	"sync"
+	"io"
+	"os"
+	"os/exec"
 	"text/tabwriter"
 	"time"
-
-	"bulkhead/internal/testing/rawclient"
 )
 
 const (
@@ -15,8 +16,9 @@ const (
 	// the sessions of (e) do.
 	greedyClients = 14
 	greedyBatch   = 128
-	// greedyStart is how long they have to begin.
-	greedyStart = 10 * time.Second
+	// greedyNice is their priority: they stand for clients on other machines, which take no processor
+	// of the supervisor's.
+	greedyNice = 19
 )
 
 // greedy prints how the ack latency of a client changes while others send as much as they can: first
@@ -24,9 +26,13 @@ const (
 func (b *bench) greedy() error {
 	fmt.Fprintf(b.out, "\n(i) ack latency of a client beside %d that send as much as they can; median of %d "+
 		"(least–most)\n", greedyClients, b.rounds)
+	program, err := b.build("crowd")
+	if err != nil {
+		return err
+	}
 	var alone50, alone99, beside50, beside99, ratio50, ratio99, rate spread
 	for range b.rounds {
-		alone, beside, perSecond, err := b.greedyOnce()
+		alone, beside, perSecond, err := b.greedyOnce(program)
 		if err != nil {
 			return err
 		}
@@ -54,12 +60,13 @@ func (b *bench) greedy() error {
 
 // greedyOnce returns the milliseconds of each ack of one client, alone and beside the greedy ones, and
 // how many messages of those were acknowledged in a second.
-func (b *bench) greedyOnce() (alone, beside spread, perSecond float64, err error) {
+func (b *bench) greedyOnce(program string) (alone, beside spread, perSecond float64, err error) {
 	s, err := b.supervisor("--clients", "1", "--linger", "0s", "--handler-pool", fmt.Sprint(greedyClients+1))
 	if err != nil {
 		return nil, nil, 0, err
 	}
 	defer s.Kill()
+	failed := func(err error) error { return fmt.Errorf("%w; the supervisor's log:\n%s", err, s.Log()) }
 	honest, err := newTimed(s.Addr, "bench-honest")
 	if err != nil {
 		return nil, nil, 0, err
@@ -68,34 +75,63 @@ func (b *bench) greedyOnce() (alone, beside spread, perSecond float64, err error
 	if alone, err = timeAcks([]*timed{honest}); err != nil {
 		return nil, nil, 0, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var all []*rawclient.Sender
-	var wg sync.WaitGroup
-	stop := func() { cancel(); wg.Wait() }
-	defer stop()
-	for i := range greedyClients {
-		g := rawclient.NewSender(rawclient.SenderConfig{Addr: s.Addr, Number: uint32(i),
-			Hello: rawclient.Hello(fmt.Sprintf("bench-greedy-%d", i)), Batch: greedyBatch, Window: window})
-		all = append(all, g)
-		wg.Go(func() { _ = g.Run(ctx) }) // ends with ctx
-	}
-	for _, g := range all {
-		if err := g.Await(greedyStart, "it sends", func(p rawclient.Progress) bool { return p.Acked > 0 }); err != nil {
-			return nil, nil, 0, fmt.Errorf("%w; the supervisor's log:\n%s", err, s.Log())
-		}
-	}
-	acked := func() (n float64) {
-		for _, g := range all {
-			n += float64(g.Progress().Acked)
-		}
-		return n
-	}
-	before, began := acked(), time.Now()
-	beside, err = timeAcks([]*timed{honest})
-	perSecond = (acked() - before) / time.Since(began).Seconds()
-	stop()
+	others, err := startCrowd(program, s.Addr)
 	if err != nil {
-		return nil, nil, 0, fmt.Errorf("%w; the supervisor's log:\n%s", err, s.Log())
+		return nil, nil, 0, failed(err)
+	}
+	before, err := others.acked()
+	began := time.Now()
+	if err == nil {
+		beside, err = timeAcks([]*timed{honest})
+	}
+	after, more := others.acked()
+	perSecond = float64(after-before) / time.Since(began).Seconds()
+	if err = errors.Join(err, more, others.end()); err != nil {
+		return nil, nil, 0, failed(err)
 	}
 	return alone, beside, perSecond, honest.goodbye()
+}
+
+// crowd is a process of greedy clients.
+type crowd struct {
+	cmd *exec.Cmd
+	ask io.WriteCloser
+	say *bufio.Reader
+}
+
+// startCrowd returns when each of them has sent something.
+func startCrowd(program, addr string) (*crowd, error) {
+	c := &crowd{cmd: exec.Command("nice", "-n", fmt.Sprint(greedyNice), program, addr, // nice(1) is for all threads
+		fmt.Sprint(greedyClients), fmt.Sprint(greedyBatch), fmt.Sprint(window))}
+	c.cmd.Stderr = os.Stderr
+	var err error
+	if c.ask, err = c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	said, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.say = bufio.NewReader(said)
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if _, err := c.acked(); err != nil {
+		return nil, errors.Join(err, c.end())
+	}
+	return c, nil
+}
+
+// acked returns how many messages of theirs were acknowledged.
+func (c *crowd) acked() (n uint64, err error) {
+	if _, err := fmt.Fprintln(c.ask); err != nil {
+		return 0, err
+	}
+	_, err = fmt.Fscanln(c.say, &n)
+	return n, err
+}
+
+func (c *crowd) end() error {
+	c.ask.Close()
+	return c.cmd.Wait()
 }
