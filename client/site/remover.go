@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"bulkhead/client/names"
+	"bulkhead/internal/child"
 )
 
 const (
@@ -133,7 +134,7 @@ func (r Removal) remove(cut context.Context, path string, progress chan<- struct
 	remover.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is not for it
 	out, err := remover.StdoutPipe()
 	if err == nil {
-		err = remover.Start()
+		err = child.Aside(remover)
 	}
 	if err == nil {
 		for buffer := make([]byte, 4096); err == nil; {

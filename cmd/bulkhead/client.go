@@ -12,6 +12,7 @@ import (
 	"bulkhead/client"
 	"bulkhead/client/preflight"
 	"bulkhead/client/spec"
+	"bulkhead/internal/child"
 	"bulkhead/internal/config"
 	"bulkhead/internal/results"
 	"bulkhead/internal/sink"
@@ -88,7 +89,9 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout *results.Stdout, stde
 	if block != nil {
 		progressOn(block, &cfg)
 	}
+	endOrphans := child.EndOrphans(cfg.Logger)
 	res, err := client.Run(ctx.Context, cfg, signals)
+	endOrphans()
 	if block != nil {
 		block.Close()
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bulkhead/internal/child"
 	"bulkhead/internal/config"
 	"bulkhead/internal/ownfile"
 	"bulkhead/internal/program"
@@ -109,7 +110,9 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *results.Stdout
 			painter().Follow(ctx, block, status)
 		}
 	}
+	endOrphans := child.EndOrphans(cfg.Logger)
 	res, err := supervisor.Run(ctx.Context, cfg, signals)
+	endOrphans()
 	if res.Inheritance != nil && err == nil {
 		out.Suspend(cfg.Logger)
 		stderr.Flush()

@@ -49,6 +49,7 @@ func Adopt(ctx context.Context, cfg Config, rec Record, held *Held) (*Child, err
 	}
 	handle, err := identify(rec)
 	if errors.Is(err, ErrGone) {
+		endRemains(rec)
 		err = errors.Join(err, os.RemoveAll(rec.SocketDir))
 	}
 	if err != nil {
@@ -112,6 +113,7 @@ func identify(rec Record) (handle, error) {
 		}
 		return handle{}, fmt.Errorf("process %d: %w", rec.Pid, ErrGone)
 	}
+	t.session = stat.session
 	return handle{t, started}, nil
 }
 

@@ -25,6 +25,7 @@ func leaving(options inside.Options) int {
 	}
 	left := exec.Command(os.Args[0])
 	left.Env, left.Stderr = []string{role + "=silent"}, os.Stderr
+	left.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // else it ends with this process
 	if err := left.Start(); err != nil {
 		return 1
 	}

@@ -66,6 +66,14 @@ func behave(r string) int {
 		return 7
 	case "without a log": // closes its stderr, and serves
 		unix.Close(unix.Stderr)
+	case "leaving processes":
+		return leavingProcesses(options)
+	case "forking and ending":
+		return forkAndEnd()
+	case "parent of one that leaves processes":
+		return leaversParent()
+	case "parent that ends orphans":
+		return orphansEnder()
 	case "leaving": // ends when told, and leaves its stderr to a child of its own
 		return leaving(options)
 	case "silent":

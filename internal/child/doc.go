@@ -22,7 +22,8 @@
 //   - What a child logs is bounded in length and rate. One that floods its log, or speaks
 //     where it has nothing to say, is killed.
 //   - After Stop or Kill no process, goroutine, descriptor, socket or folder of
-//     the child is left.
+//     the child is left. Its process group is killed with it; what it has started and that is in no
+//     group of its any more, EndOrphans finds.
 //   - What it was at work on when it died is in its black box (package blackbox), if
 //     it has one.
 //

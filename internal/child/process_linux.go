@@ -177,6 +177,7 @@ func (p *process) Start(context.Context) error {
 
 // launch starts the process, by the spawner if there is one.
 func (p *process) launch() (*target, error) {
+	defer children.starting()()
 	stdoutW, stderrW, err := p.openPipes()
 	if err != nil {
 		return nil, err

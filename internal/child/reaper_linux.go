@@ -8,7 +8,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,6 +38,9 @@ type reaper struct {
 	owned map[int]*target // guarded by mu; by pid, not reaped yet
 	done  chan struct{}   // guarded by mu; closed when none is owned
 	looks int             // guarded by mu; for tests
+
+	aside  map[int]uint64             // guarded by mu; see Aside: when each started, by pid
+	starts map[chan struct{}]struct{} // guarded by mu; of children that are being started
 }
 
 // own takes a child of this process that nobody else waits for, and which has not been reaped. One
@@ -145,7 +147,7 @@ func (r *reaper) run(signals chan os.Signal, done <-chan struct{}) {
 // look reaps those that have ended.
 func (r *reaper) look() {
 	for range fewEnds {
-		pid := anyEnded()
+		pid, _ := ended(unix.P_ALL, 0) // an error says that there are no children
 		r.mu.Lock()
 		t := r.owned[pid]
 		r.looks++
@@ -168,36 +170,19 @@ func (r *reaper) look() {
 	}
 }
 
-// anyEnded returns the pid of a child of this process that has ended and was not reaped, whoever's
-// it is; 0 for none.
-func anyEnded() int {
-	var info struct { // siginfo_t for SIGCHLD, sigaction(2)
-		signo, errno, code int32
-		_                  [0]uintptr // what follows is aligned like a pointer
-		pid                int32
-		_                  [128]byte // more than the rest
-	}
-	for {
-		err := unix.Waitid(unix.P_ALL, 0, (*unix.Siginfo)(unsafe.Pointer(&info)),
-			unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
-		switch {
-		case err == unix.EINTR:
-		case err != nil, info.signo == 0:
-			return 0
-		default:
-			return int(info.pid)
-		}
-	}
-}
-
-// reap reaps a child if it has ended and was not reaped, and tells whoever wants to know. It
-// reports whether the child is reaped now.
+// reap reaps a child if it has ended and was not reaped, ends what is left of its process group, and
+// tells whoever wants to know. It reports whether the child is reaped now.
 func (r *reaper) reap(t *target) bool {
 	r.mu.Lock()
 	if t.reaped {
 		r.mu.Unlock()
 		return true
 	}
+	if pid, err := ended(unix.P_PID, t.pid); pid == 0 && err == nil {
+		r.mu.Unlock()
+		return false
+	}
+	endGroup(t.pid)
 	var status syscall.WaitStatus
 	var usage syscall.Rusage
 	n, err := syscall.Wait4(t.pid, &status, syscall.WNOHANG, &usage)

@@ -158,6 +158,7 @@ func (s *Spawner) runOne(ctx context.Context, failures int) error {
 // launch starts the process and the goroutines that wait for it and read its stderr, which
 // end when it does.
 func (s *Spawner) launch() (*spawning, error) {
+	defer children.starting()()
 	if err := sealDescriptors(); err != nil {
 		return nil, fmt.Errorf("starting a spawner: %w", err)
 	}

@@ -15,6 +15,7 @@ type target struct {
 	pid        int
 	pidfd      *os.File // nil for a child of this process
 	startTicks uint64   // with pidfd: which process it is
+	session    int      // with pidfd: that of the process
 
 	reaped bool         // guarded by children.mu; always false with pidfd
 	exit   Exit         // written before reaped is set
@@ -60,7 +61,11 @@ func (t *target) use(f func(pid int) error) error {
 // children calls it.
 func (t *target) onEnd(f func(Exit)) {
 	if t.pidfd != nil {
-		go func() { f(waitForeign(t.pidfd, t.pid, t.startTicks)) }() // ends with the process
+		go func() { // ends with the process
+			exit := waitForeign(t.pidfd, t.pid, t.startTicks)
+			t.endGroup()
+			f(exit)
+		}()
 		return
 	}
 	children.mu.Lock()

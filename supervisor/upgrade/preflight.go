@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"bulkhead/internal/child"
 	"bulkhead/internal/protocol"
 )
 
@@ -56,7 +57,13 @@ func Check(ctx context.Context, program []string, stateDir string) (Fitness, err
 	inOwnGroup(cmd)
 	began := time.Now()
 	ran := make(chan error, 1)
-	go func() { ran <- cmd.Run() }() // ends with the program
+	go func() { // ends with the program
+		err := child.Aside(cmd)
+		if err == nil {
+			err = cmd.Wait()
+		}
+		ran <- err
+	}()
 	var err error
 	select {
 	case err = <-ran:
