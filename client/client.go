@@ -18,6 +18,7 @@ import (
 	"bulkhead/client/session"
 	"bulkhead/client/site"
 	"bulkhead/client/spec"
+	"bulkhead/internal/removal"
 	"bulkhead/internal/substance"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -32,6 +33,9 @@ const checkEnd = 2 * time.Second
 // checkLong is after how long the checks before the load are said to take long. They
 // time every kind of consumer for a tenth of a second, and a sync.
 const checkLong = 15 * time.Second
+
+// removeWorkDir is how long it may take to remove the working folder, with what workers have left.
+const removeWorkDir = 10 * time.Second
 
 // client is one run of the load.
 type client struct {
@@ -346,7 +350,7 @@ func (c *client) leave(stop *interrupts, result *Result) {
 		result.ResendCommand = resendCommand(c.cfg, result.SpoolPath)
 	}
 	if result.SpoolPath == "" {
-		if err := os.RemoveAll(c.workDir); err != nil {
+		if err := removal.Tree(c.workDir, removeWorkDir); err != nil {
 			c.cfg.Logger.Error("removing the working folder: " + err.Error())
 		}
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"bulkhead/internal/protocol"
+	"bulkhead/internal/removal"
 	"bulkhead/supervisor/custody"
 	"bulkhead/supervisor/rundir"
 	"bulkhead/supervisor/upgrade"
@@ -18,6 +20,9 @@ func (s *Supervisor) program() string {
 	}
 	return s.cfg.Program[0]
 }
+
+// trialGone is how long it may take to remove the temporary folder of a pre-flight.
+const trialGone = 5 * time.Second
 
 // Preflight checks, in a program that is to take the place of a running supervisor,
 // that it could: its configuration works, it can read the state directory and the
@@ -40,7 +45,7 @@ func Preflight(ctx context.Context, cfg Config) (upgrade.Fitness, error) {
 	if err != nil {
 		return upgrade.Fitness{}, err
 	}
-	defer os.RemoveAll(trial)
+	defer removal.Tree(trial, trialGone)
 	held, err := custody.New(cfg.Handler, os.Geteuid(), cfg.Logger)
 	if err != nil {
 		return upgrade.Fitness{}, err

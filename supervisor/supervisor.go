@@ -122,7 +122,7 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	}
 	s.state.KeepSockets = left != nil && len(left.handlers) > 0
 	if err := s.state.Socks.Clear(left.sockets()); err != nil {
-		return Result{}, err
+		s.cfg.Logger.Error("what handlers left behind stays", "error", err)
 	}
 	if left == nil && s.cfg.Inherited == nil {
 		if err := s.threads.CheckLeft(); err != nil {

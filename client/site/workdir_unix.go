@@ -14,6 +14,7 @@ import (
 	"bulkhead/client/names"
 	"bulkhead/client/spec"
 	"bulkhead/internal/flock"
+	"bulkhead/internal/removal"
 )
 
 // turnPatience is how long a client waits for others that start at the same moment.
@@ -64,7 +65,7 @@ func removeDeadWorkDir(path string) {
 	entries, _ := os.ReadDir(path)
 	for _, e := range entries {
 		if e.IsDir() && strings.HasPrefix(e.Name(), names.SocketFolderPrefix) {
-			_ = os.RemoveAll(filepath.Join(path, e.Name())) // what cannot be removed stays
+			_ = removal.Tree(filepath.Join(path, e.Name()), turnPatience) // what cannot be removed stays
 		}
 	}
 	removeEmpty(path)

@@ -12,6 +12,8 @@ import (
 	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"golang.org/x/sys/unix"
+
+	"bulkhead/internal/removal"
 )
 
 // AdoptError says why a child that was found could not be adopted. Nothing of it is
@@ -50,7 +52,7 @@ func Adopt(ctx context.Context, cfg Config, rec Record, held *Held) (*Child, err
 	handle, err := identify(rec)
 	if errors.Is(err, ErrGone) {
 		endRemains(rec)
-		err = errors.Join(err, os.RemoveAll(rec.SocketDir))
+		err = errors.Join(err, removal.Tree(rec.SocketDir, folderGone))
 	}
 	if err != nil {
 		in.close()

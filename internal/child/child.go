@@ -421,13 +421,9 @@ func (c *Child) clean() {
 		c.line.Close()
 	}
 	c.cfg.Blocking.Do(func() {
+		c.proc.removeFolder() // before go-plugin does, which takes as long as it takes
 		if c.proc.running.Load() != nil {
 			c.client.Kill()
-		}
-		if c.proc.cmd == nil { // go-plugin removes only what it has made
-			if err := os.RemoveAll(c.proc.socketDir); err != nil {
-				c.cfg.Logger.Error("removing a child's socket", "error", err)
-			}
 		}
 	})
 	if c.proc.stdout != nil {

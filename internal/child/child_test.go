@@ -74,6 +74,11 @@ func behave(r string) int {
 		return leaversParent()
 	case "parent that ends orphans":
 		return orphansEnder()
+	case "leaving folders":
+		if err := leaveFolders(os.Getenv("PLUGIN_UNIX_SOCKET_DIR")); err != nil {
+			log.Error(err.Error())
+			return 1
+		}
 	case "leaving": // ends when told, and leaves its stderr to a child of its own
 		return leaving(options)
 	case "silent":

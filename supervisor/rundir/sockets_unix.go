@@ -9,9 +9,11 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/ownfile"
+	"bulkhead/internal/removal"
 )
 
 const (
@@ -27,6 +29,9 @@ const (
 	ownerFile = ".owner"
 	// ownerMaxBytes bounds what is read of it.
 	ownerMaxBytes = 128
+	// removeWithin is how long it may take to remove what children left in the folder, or a
+	// folder of a run.
+	removeWithin = 10 * time.Second
 )
 
 // Identity is which file or folder is at a path, whatever it is called.
@@ -106,7 +111,7 @@ func (s *Sockets) link() string { return filepath.Join(s.State, socketFolder) }
 func (s *Sockets) make() error {
 	link := s.link()
 	if info, err := os.Lstat(link); err == nil && info.IsDir() {
-		if err := os.RemoveAll(link); err != nil { // it is in our directory, and no use
+		if err := removal.Tree(link, removeWithin); err != nil { // it is in our directory, and no use
 			return StateDirError(err)
 		}
 	} else if err == nil { // where it leads to may be somebody else's
@@ -133,7 +138,7 @@ func (s *Sockets) make() error {
 	}
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, ownerFile), []byte(s.owner()), 0o600),
 		os.Symlink(dir, link)); err != nil {
-		os.RemoveAll(dir)
+		removal.Tree(dir, removeWithin)
 		return StateDirError(err)
 	}
 	s.Dir, s.Is = dir, IdentityAt(dir)
@@ -177,17 +182,18 @@ func (s *Sockets) Clear(keep map[string]bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	entries, err := os.ReadDir(s.Dir)
-	if err != nil {
-		return fmt.Errorf("clearing the folder for sockets: %w", err)
-	}
+	by := time.Now().Add(removeWithin)
 	for _, e := range entries {
 		path := filepath.Join(s.Dir, e.Name())
 		if keep[path] || e.Name() == ownerFile {
 			continue
 		}
-		if err := os.RemoveAll(path); err != nil {
-			return fmt.Errorf("clearing the folder for sockets: %w", err)
+		if stays := removal.Tree(path, time.Until(by)); err == nil {
+			err = stays
 		}
+	}
+	if err != nil {
+		return fmt.Errorf("clearing the folder for sockets: %w", err)
 	}
 	return nil
 }
@@ -202,6 +208,6 @@ func (s *Sockets) remove() {
 		os.Remove(link)
 	}
 	if s.Is != (Identity{}) && IdentityAt(s.Dir) == s.Is {
-		os.RemoveAll(s.Dir)
+		removal.Tree(s.Dir, removeWithin)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/flock"
 	"bulkhead/internal/ownfile"
+	"bulkhead/internal/removal"
 )
 
 // Names in the state directory.
@@ -266,7 +267,7 @@ func (s *StateDir) Forget(id string) (bool, error) {
 		return false, nil
 	}
 	s.Served(id)
-	if err := os.RemoveAll(filepath.Join(s.Path, RunsFolder, id)); err != nil {
+	if err := removal.Tree(filepath.Join(s.Path, RunsFolder, id), removeWithin); err != nil {
 		return false, fmt.Errorf("removing a run that nobody came to: %w", err)
 	}
 	return true, nil
