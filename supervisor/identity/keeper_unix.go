@@ -25,6 +25,7 @@ type Keeper struct {
 	log  *slog.Logger
 	now  atomic.Pointer[Credentials]
 	seen string // what the files were when they were read; Run's
+	told string // what was said last of the certificate's end; Run's
 }
 
 // NewKeeper reads the credentials that the settings name.
@@ -76,6 +77,7 @@ func (k *Keeper) Run(ctx context.Context) {
 func (k *Keeper) refresh() {
 	is := k.look()
 	if is == k.seen {
+		k.warn(k.Now())
 		return
 	}
 	k.seen = is
@@ -86,6 +88,7 @@ func (k *Keeper) refresh() {
 	}
 	k.now.Store(c)
 	k.log.Info("certificates and tokens were read again")
+	k.told = ""
 	k.warn(c)
 }
 
@@ -107,16 +110,21 @@ func (k *Keeper) look() string {
 	return is
 }
 
-// warn warns of a certificate that ends, or has ended.
+// warn warns of a certificate that ends, or has ended: once of each.
 func (k *Keeper) warn(c *Credentials) {
 	if c.pair == nil {
 		return
 	}
 	until := c.pair.Leaf.NotAfter
+	level, text := slog.LevelInfo, ""
 	switch left := time.Until(until); {
 	case left <= 0:
-		k.log.Error("the supervisor's certificate has expired; clients will not connect", "expired", until.UTC())
+		level, text = slog.LevelError, "the supervisor's certificate has expired; clients will not connect"
 	case left < soon:
-		k.log.Warn("the supervisor's certificate expires soon", "expires", until.UTC())
+		level, text = slog.LevelWarn, "the supervisor's certificate expires soon"
 	}
+	if text != "" && text != k.told {
+		k.log.Log(context.Background(), level, text, "expires", until.UTC())
+	}
+	k.told = text
 }
