@@ -225,13 +225,13 @@ func wrongIdentity(format string, args ...any) *answer {
 		text: fmt.Sprintf(format, args...)}
 }
 
-// nameOfAnother returns why a new client may not have a name that is another's, whoever has it
-// first; nil if it may. r.mu is held.
+// nameOfAnother returns why a new client may not have a name that is another's: whoever has proven to
+// have it, or else has it first. It returns nil if it may. r.mu is held.
 func (r *run) nameOfAnother(name string, who *bulkheadv1.Identity) *answer {
 	if of, reserved := r.cfg.credentials().Reserved(name, who); reserved {
 		return wrongIdentity("the name %q is that of %s", name, of)
 	}
-	if first := r.owners[name]; first != nil && !identity.Same(first, who) {
+	if first := r.owners[name]; first != nil && !identity.Same(first, who) && who.GetName() != name {
 		return wrongIdentity("the name %q is that of %s in this run", name, identity.Words(first))
 	}
 	return nil

@@ -200,6 +200,28 @@ func TestAnotherClientsSession(t *testing.T) {
 	}
 }
 
+// TestANameThatIsProven has another client of the same CA take a name first: whose certificate has that
+// name is let in all the same, and from then on nobody else is.
+func TestANameThatIsProven(t *testing.T) {
+	l := newLab(t)
+	r := start(t, func(cfg *supervisor.Config) {
+		l.secure(cfg)
+		cfg.TLS.ClientCA, cfg.Clients.Count = l.file(certs.CAFile), 2
+	})
+	first := r.dialTLS(l.trusting(t, "alpha"))
+	_, err := first.Greet(rawclient.Hello("bravo"))
+	must(t, err)
+	must(t, load(r.dialTLS(l.trusting(t, "bravo")), rawclient.Hello("bravo")))
+	_, err = r.dialTLS(l.trusting(t, "alpha")).Greet(rawclient.Hello("bravo"))
+	wantRefusal(t, err, codes.PermissionDenied, bulkheadv1.Reason_REASON_IDENTITY_WRONG)
+	must(t, errors.Join(first.SendBatch(1, 3), first.AwaitAck(3), first.Goodbye(3))) // its session stays its own
+	must(t, load(r.dialTLS(l.trusting(t, "alpha")), rawclient.Hello("alpha")))
+	rep := r.wait()
+	if c := rep.Clients[1]; c.Name != "bravo" || c.Identity == nil || c.Identity.Name != "bravo" {
+		t.Errorf("the second client is %q, %+v", c.Name, c.Identity)
+	}
+}
+
 // writeTokens writes the token of a client into a file, and returns it.
 func writeTokens(t *testing.T, name string) (file, secret string) {
 	t.Helper()
