@@ -65,6 +65,7 @@ func (h *hub) Run(ctx context.Context) {
 	again := time.NewTicker(eventEvery)
 	defer again.Stop()
 	all := make(map[*subscriber]struct{})
+	firsts := newPaced(func() ([]byte, error) { return h.event(ctx), nil })
 	over, ending := h.over, false
 	for {
 		if ending && len(all) == 0 {
@@ -75,7 +76,8 @@ func (h *hub) Run(ctx context.Context) {
 		case s := <-h.join:
 			if s.full = over == nil || len(all) >= maxSubscribers; !s.full {
 				all[s] = struct{}{}
-				s.newest <- h.event(ctx) // its first; there is room
+				first, _ := firsts.get() // never an error
+				s.newest <- first        // there is room
 			}
 			close(s.taken)
 		case s := <-h.leave:

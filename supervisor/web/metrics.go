@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,9 +25,9 @@ const (
 	scrapesAtOnce = 4
 )
 
-// metrics is a run as Prometheus metrics. It keeps nothing but for those who wait for each other:
-// every other scrape asks the source. The totals begin again with each run, which Prometheus takes
-// for a restart.
+// metrics is a run as Prometheus metrics. Each scrape asks the source, unless there are many (paced).
+// They are text alone, and not compressed, so that one answer does for everybody. The totals begin
+// again with each run, which Prometheus takes for a restart.
 type metrics struct {
 	source Source
 	hub    *hub
@@ -43,8 +42,16 @@ func newMetrics(source Source, h *hub, version string) http.Handler {
 		&metrics{source, h, prometheus.MustNewConstMetric(info, prometheus.GaugeValue, 1, version, runtime.Version())},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	scrape := inTurn(scrapesAtOnce, promhttp.HandlerFor(prometheus.GathererFunc(shared(r.Gather)),
-		promhttp.HandlerOpts{}))
+	plain := promhttp.HandlerFor(r, promhttp.HandlerOpts{DisableCompression: true})
+	answers := newPaced(func() (*whole, error) { return answerOf(plain) })
+	scrape := inTurn(scrapesAtOnce, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		a, err := answers.get()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		a.writeTo(w)
+	}))
 	// It keeps the answer and writes it when the turn is over, so that nobody waits for slow readers.
 	return http.TimeoutHandler(scrape, scrapeTimeout, "the metrics took too long")
 }
@@ -60,33 +67,6 @@ func inTurn(n int, next http.Handler) http.Handler {
 		case <-r.Context().Done():
 		}
 	})
-}
-
-// sharedFor is how old what was gathered for others may be.
-const sharedFor = time.Second
-
-// shared gathers for one at a time. Who had to wait for that gets what the others got, unless it is
-// older than sharedFor: a crowd costs no more than one.
-func shared[T any](gather func() (T, error)) func() (T, error) {
-	var mu sync.Mutex
-	var last T       // guarded by mu
-	var at time.Time // guarded by mu; when last was begun; zero if it is nothing
-	return func() (T, error) {
-		waits := !mu.TryLock()
-		if waits {
-			mu.Lock()
-		}
-		defer mu.Unlock()
-		if waits && time.Since(at) < sharedFor {
-			return last, nil
-		}
-		began := time.Now()
-		got, err := gather()
-		if err == nil {
-			last, at = got, began
-		}
-		return got, err
-	}
 }
 
 // Describe sends nothing: which metrics exist depends on the run (an unchecked collector).

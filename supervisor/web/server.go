@@ -49,12 +49,19 @@ type Server struct {
 	cfg     Config
 	folding *folding
 	hub     *hub
-	http    *http.Server
+	// statuses are what /api/status answers.
+	statuses *paced[[]byte]
+	http     *http.Server
 }
 
 // New makes a Server of a complete Config. It does nothing before Run.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, folding: newFolding(cfg.Source, cfg.Logger), hub: newHub(cfg.Source)}
+	s.statuses = newPaced(func() ([]byte, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+		defer cancel()
+		return statusJSON(bounded(cfg.Source.Status(ctx), maxStatusSessions))
+	})
 	hosts := hostsOf(cfg.Listener.Addr(), cfg.Hosts)
 	s.http = &http.Server{
 		Handler:           inSlot(guard(hosts, s.admit(s.routes()))),
@@ -91,8 +98,8 @@ func text(why func() string) http.HandlerFunc {
 	}
 }
 
-func (s *Server) status(w http.ResponseWriter, r *http.Request) {
-	data, err := statusJSON(bounded(s.cfg.Source.Status(r.Context()), maxStatusSessions))
+func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
+	data, err := s.statuses.get()
 	answerJSON(w, data, err)
 }
 
