@@ -58,7 +58,7 @@ func Adopt(ctx context.Context, cfg Config, rec Record, held *Held) (*Child, err
 		in.close()
 		return nil, fmt.Errorf("taking %s up: %w", cfg.Name, err)
 	}
-	c := newChild(cfg, in.line, takenUp(cfg, rec, in))
+	c := newChild(cfg, in.line, rec.Secret, takenUp(cfg, rec, in))
 	c.record = rec
 	c.client = plugin.NewClient(c.pluginConfig(func(p *plugin.ClientConfig) {
 		p.Reattach = &plugin.ReattachConfig{

@@ -130,6 +130,7 @@ type Child struct {
 	proc    *process
 	client  *plugin.Client
 	conn    *grpc.ClientConn
+	secret  handshake.Secret
 	record  Record        // written before Start or Adopt returns
 	called  any           // what Config.Call returned; written before Start returns
 	line    *net.UnixConn // nil for a child of another process
@@ -140,9 +141,9 @@ type Child struct {
 }
 
 // newChild returns the child of a process that nobody waits for yet.
-func newChild(cfg Config, line *net.UnixConn, proc *process) *Child {
-	c := &Child{cfg: cfg, line: line, proc: proc, dialed: make(chan net.Conn, 1), cleaned: make(chan struct{}),
-		connected: make(chan struct{})}
+func newChild(cfg Config, line *net.UnixConn, secret handshake.Secret, proc *process) *Child {
+	c := &Child{cfg: cfg, line: line, secret: secret, proc: proc, dialed: make(chan net.Conn, 1),
+		cleaned: make(chan struct{}), connected: make(chan struct{})}
 	proc.clean = c.clean
 	return c
 }
@@ -155,7 +156,9 @@ func Start(ctx context.Context, cfg Config) (*Child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", cfg.Name, err)
 	}
-	c := newChild(cfg, line, newProcess(cfg, childLine))
+	secret := handshake.NewSecret()
+	confide := func() error { return fdpass.Confide(line, string(secret)) }
+	c := newChild(cfg, line, secret, newProcess(cfg, childLine, confide))
 	adopted := false
 	c.client = plugin.NewClient(c.pluginConfig(func(p *plugin.ClientConfig) {
 		p.UnixSocketConfig = &plugin.UnixSocketConfig{TempDir: cfg.SocketDir}
@@ -280,6 +283,9 @@ func (c *Child) dialOptions() []grpc.DialOption {
 		grpc.WithStaticConnWindowSize(handshake.WindowBytes),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithWriteBufferSize(writeBuffer),
+	}
+	if c.secret != "" { // else it was started by a version that had none
+		options = append(options, grpc.WithPerRPCCredentials(showing(c.secret)))
 	}
 	if !c.cfg.Watched { // a child that hangs with a call open, stopped for example, is noticed
 		options = append(options,

@@ -123,6 +123,10 @@ func behave(r string) int {
 		}
 		fmt.Println(s.Pid())
 		select {}
+	case "behind another":
+		return behindAnother()
+	case "listen":
+		return listen(os.Getenv(socketsEntry))
 	case "stubborn":
 		_ = inside.Serve(context.Background(), options)
 		select {}

@@ -18,7 +18,9 @@
 //     descriptor 3 the line (package fdpass), descriptor 4 its black box if it has
 //     one. It has its own process group.
 //   - The address a child prints is dialled only if it is a socket in the folder
-//     that was made for this child.
+//     that was made for this child, and spoken to only if it is the child who listens there.
+//   - No other process can call the child: each call shows a secret that the child finds on
+//     the line (handshake.Secret), and that its Record has for whoever adopts it.
 //   - What a child logs is bounded in length and rate. One that floods its log, or speaks
 //     where it has nothing to say, is killed.
 //   - After Stop or Kill no process, goroutine, descriptor, socket or folder of
@@ -44,9 +46,9 @@
 // no child that nobody waits for.
 //
 // A Record names a process by its number, its start and the boot, and Adopt compares
-// all three, and who listens on its socket, before it believes one. Exit is as
-// precise as the kernel: for a child of another process it lacks the resident
-// memory, and on old kernels all of it (class ORPHANED).
+// all three, and who listens on its socket, before it believes one. It has the child's secret,
+// so it is to be kept where nobody else reads it. Exit is as precise as the kernel: for a child of
+// another process it lacks the resident memory, and on old kernels all of it (class ORPHANED).
 //
 // The package does not restart children and knows nothing of what they serve.
 package child

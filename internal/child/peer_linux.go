@@ -2,11 +2,10 @@ package child
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 
-	"golang.org/x/sys/unix"
+	"bulkhead/internal/child/handshake"
 )
 
 // dial connects to the child's socket and makes sure that it is the child who
@@ -16,9 +15,9 @@ func (c *Child) dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	pid, err := peer(conn.(*net.UnixConn))
-	if err == nil && pid != c.Pid() {
-		err = fmt.Errorf("process %d listens on %s; want process %d", pid, c.proc.address, c.Pid())
+	peer, err := handshake.Peer(conn.(*net.UnixConn))
+	if err == nil && int(peer.Pid) != c.Pid() {
+		err = fmt.Errorf("process %d listens on %s; want process %d", peer.Pid, c.proc.address, c.Pid())
 	}
 	if err != nil {
 		conn.Close()
@@ -27,20 +26,15 @@ func (c *Child) dial(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-// peer returns the process at the other end of a connection.
-func peer(conn *net.UnixConn) (int, error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var cred *unix.Ucred
-	var credErr error
-	err = raw.Control(func(fd uintptr) {
-		cred,
-			credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err = errors.Join(err, credErr); err != nil {
-		return 0, fmt.Errorf("asking who listens on a socket: %w", err)
-	}
-	return int(cred.Pid), nil
+// showing shows a child's secret with every call on it. The connection is the child's: dial makes
+// sure of that before anything is said.
+type showing handshake.Secret
+
+// GetRequestMetadata implements credentials.PerRPCCredentials.
+func (s showing) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{handshake.SecretKey: string(s)}, nil
 }
+
+// RequireTransportSecurity implements credentials.PerRPCCredentials: nobody listens in on a unix
+// socket.
+func (showing) RequireTransportSecurity() bool { return false }

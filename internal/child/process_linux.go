@@ -32,10 +32,11 @@ const pipeDrain = 500 * time.Millisecond
 // kill and wait.
 type process struct {
 	cfg       Config
-	cmd       *exec.Cmd // nil if the process was adopted
-	socketDir string    // set by adopt
-	address   string    // the path of its socket; set by PluginToHost
-	childLine *os.File  // closed by Start or abandon
+	cmd       *exec.Cmd    // nil if the process was adopted
+	socketDir string       // set by adopt
+	address   string       // the path of its socket; set by PluginToHost
+	childLine *os.File     // closed by Start or abandon
+	confide   func() error // puts the process's secret on its line; not nil with childLine
 	stdout    *os.File
 	stderr    *os.File       // nil if this process does not have it
 	box       *blackbox.View // nil without one
@@ -60,8 +61,8 @@ type reason struct {
 	why   string
 }
 
-// newProcess prepares a process that inherits childLine.
-func newProcess(cfg Config, childLine *os.File) *process {
+// newProcess prepares a process that inherits childLine, on which confide puts its secret.
+func newProcess(cfg Config, childLine *os.File, confide func() error) *process {
 	cmd := exec.Command(cfg.Path, cfg.Args...)
 	cmd.Dir = cfg.Dir
 	cmd.ExtraFiles = []*os.File{childLine}
@@ -70,7 +71,7 @@ func newProcess(cfg Config, childLine *os.File) *process {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGCONT
 	}
 	return &process{
-		cfg: cfg, cmd: cmd, childLine: childLine,
+		cfg: cfg, cmd: cmd, childLine: childLine, confide: confide,
 		log: newStderrLog(cfg.Logger), noise: newNoise(), exited: make(chan struct{}),
 	}
 }
@@ -186,6 +187,9 @@ func (p *process) launch() (*target, error) {
 		stdoutW.Close()
 		stderrW.Close()
 	}()
+	if err := p.confide(); err != nil {
+		return nil, err
+	}
 	if p.bySpawner() {
 		child, before, lost, err := p.cfg.Spawner.start(p.request(stdoutW, stderrW))
 		if p.before = before; !errors.Is(err, errNoSpawner) {
@@ -211,7 +215,7 @@ func (p *process) launch() (*target, error) {
 }
 
 // forget removes what another process in the place of this one may have left: its socket, and
-// what it wrote. It returns what openPipes does.
+// what it wrote. What it may have taken is there again. It returns what openPipes does.
 func (p *process) forget() (stdoutW, stderrW *os.File, err error) {
 	p.stdout.Close()
 	p.stderr.Close()
@@ -219,7 +223,7 @@ func (p *process) forget() (stdoutW, stderrW *os.File, err error) {
 	for _, entry := range left {
 		err = errors.Join(err, os.Remove(filepath.Join(p.socketDir, entry.Name())))
 	}
-	if err != nil {
+	if err = errors.Join(err, p.confide()); err != nil {
 		return nil, nil, err
 	}
 	return p.openPipes()

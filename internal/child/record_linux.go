@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bulkhead/internal/child/handshake"
 	"bulkhead/internal/procfile"
 )
 
@@ -34,6 +35,9 @@ type Record struct {
 	// Address is the path of the child's socket, SocketDir the folder made for it.
 	Address   string `json:"address"`
 	SocketDir string `json:"socket_dir"`
+	// Secret is what every call on the child has to show; "" if it was started by a version that
+	// had none.
+	Secret handshake.Secret `json:"secret,omitempty"`
 }
 
 // Record describes a running child. It returns an error if the child has ended.
@@ -48,7 +52,7 @@ func (c *Child) Record() (Record, error) {
 
 // describe returns the Record of a child that has just started.
 func (c *Child) describe() (Record, error) {
-	rec := Record{Pid: c.Pid(), Address: c.proc.address, SocketDir: c.proc.socketDir}
+	rec := Record{Pid: c.Pid(), Address: c.proc.address, SocketDir: c.proc.socketDir, Secret: c.secret}
 	err := c.proc.running.Load().use(func(pid int) error {
 		stat, err := readStat(pid)
 		rec.StartTicks = stat.startTicks

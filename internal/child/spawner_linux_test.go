@@ -287,6 +287,7 @@ func TestAChildThatNobodyWasToldOf(t *testing.T) {
 			if all := strings.Join(log.all(), "\n"); !strings.Contains(all, "without a chance to say so was killed") {
 				t.Errorf("the log does not tell of the other child:\n%s", all)
 			}
+			wantSecret(t, c) // which the other child may have had, too
 			if e := c.Kill(); e.Class() != bulkheadv1.ExitClass_EXIT_CLASS_KILLED {
 				t.Errorf("exit = %+v", e)
 			}

@@ -123,6 +123,35 @@ func TestPatienceGoesWithASocket(t *testing.T) {
 	}
 }
 
+// A secret is there before its child is, and in nobody's way.
+func TestASecretIsConfided(t *testing.T) {
+	parent, child := line(t)
+	if got := fdpass.Confided(child); got != "" {
+		t.Errorf("on an empty line there is the secret %q", got)
+	}
+	secret := strings.Repeat("s", fdpass.SecretBytes)
+	for _, bad := range []string{"", secret[1:], secret + "s"} {
+		if err := fdpass.Confide(parent, bad); !errors.Is(err, os.ErrInvalid) {
+			t.Errorf("Confide of %d bytes = %v; want os.ErrInvalid", len(bad), err)
+		}
+	}
+	if err := errors.Join(fdpass.Confide(parent, secret), fdpass.End(parent)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{secret, ""} {
+		if got := fdpass.Confided(child); got != want {
+			t.Errorf("Confided = %q; want %q", got, want)
+		}
+	}
+	if _, _, err := fdpass.Receive(child); !errors.Is(err, fdpass.ErrEnd) {
+		t.Errorf("Receive = %v; want what came behind the secret", err)
+	}
+	parent.Close()
+	if got := fdpass.Confided(child); got != "" {
+		t.Errorf("where the parent is gone there is the secret %q", got)
+	}
+}
+
 func TestReceiveEndsWithItsPeer(t *testing.T) {
 	parent, child := line(t)
 	parent.Close()

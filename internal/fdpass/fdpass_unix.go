@@ -5,9 +5,10 @@
 // time, and the child answers with the same number once the socket is its own. The line has a
 // second use: end-of-file on it tells either side that the other is gone. A parent
 // that wants its child to end says so first (End), so that the child can tell this
-// from its parent's death.
+// from its parent's death. And it is where a parent can tell its child what no other process
+// may know (Confide).
 //
-// The package moves descriptors and numbers only; what they mean is its callers'.
+// The package moves descriptors, numbers and a secret; what they mean is its callers'.
 package fdpass
 
 import (

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"bulkhead/internal/child"
+	"bulkhead/internal/child/handshake"
+	"bulkhead/internal/fdpass"
 )
 
 // rostered returns a line of a roster with the longest paths that there can be.
@@ -18,7 +20,8 @@ func rostered(connection uint64) Rostered {
 	return Rostered{Connection: connection, Peer: "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff%enp0s31f6]:65535",
 		Child: child.Record{Pid: int(connection) + 1000, StartTicks: 1 << 60,
 			BootID:  "b5f90a66-6f0b-4a3c-9d0c-3b1c1d2e3f40",
-			Address: long + "/plugin-dir0123456789/plugin0123456789", SocketDir: long + "/plugin-dir0123456789"}}
+			Address: long + "/plugin-dir0123456789/plugin0123456789", SocketDir: long + "/plugin-dir0123456789",
+			Secret: handshake.Secret(fmt.Sprintf("%0*x", fdpass.SecretBytes, connection))}}
 }
 
 // wantListed checks what another supervisor finds in a roster's folder: these, and nothing bad.
@@ -71,6 +74,15 @@ func TestRoster(t *testing.T) {
 		t.Fatalf("the next supervisor finds %v, %v, %v", found, bad, err)
 	}
 	must(t, next.Remove(3))
+	old := rostered(14) // whose supervisor had no secrets
+	old.Child.Secret = ""
+	must(t, next.Add(old))
+	if data, err := os.ReadFile(next.Path()); err != nil || strings.Count(string(data), "secret") != 2 {
+		t.Errorf("%v: the roster has other secrets than those of two handlers:\n%s", err, data)
+	}
+	if found, _, err := NewRoster(folder).Load(); err != nil || !slices.Contains(found, old) {
+		t.Errorf("found %v, %v; want a handler without a secret", found, err)
+	}
 	must(t, next.Add(rostered(14)))
 	wantListed(t, folder, 7, 13, 14)
 	for _, connection := range []uint64{7, 13, 14} {

@@ -3,6 +3,9 @@
 // line (descriptor 3). When the line ends without a word, the parent is gone: the
 // child ends too, or, with Options.Orphaned, waits at work for another parent.
 //
+// It serves the parent alone, or whoever takes the child up for it: a process of the parent's user
+// that shows the secret which the parent has left on the line.
+//
 // It also makes the process a good child: its log, JSON of log/slog on stderr, which
 // the parent passes on, can neither kill the child (SIGPIPE is ignored) nor keep it
 // waiting when nobody reads, and a child whose parent is gone removes its own socket.
@@ -66,10 +69,14 @@ func Serve(ctx context.Context, o Options) error {
 		return err
 	}
 	defer line.Close()
+	in, err := entranceBehind(line)
+	if err != nil {
+		return err
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- watch(line, o.Socket) }() // ends with the line
 	served := make(chan error, 1)
-	go func() { served <- serve(o) }() // ends with the process
+	go func() { served <- serve(o, in) }() // ends with the process
 	orphaned := false
 	for {
 		select {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bulkhead/internal/child"
+	"bulkhead/internal/child/handshake"
 	"bulkhead/internal/fdpass"
 )
 
@@ -25,6 +26,7 @@ type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	line   *net.UnixConn // the parent's end
+	secret handshake.Secret
 	stdout *bufio.Reader
 	stderr io.ReadCloser
 	dir    string // of its socket, within a folder of the parent's own
@@ -33,9 +35,19 @@ type process struct {
 // start starts a child in a role with a line to it, and waits until it serves.
 func start(t *testing.T, r string) *process {
 	t.Helper()
+	return startWith(t, r, handshake.NewSecret())
+}
+
+// startWith does what start does, with this secret on the line; "" for none.
+func startWith(t *testing.T, r string, secret handshake.Secret) *process {
+	t.Helper()
 	line, childLine, err := fdpass.Pair()
 	must(t, err)
-	p := &process{t: t, cmd: command(t, r), line: line, dir: filepath.Join(t.TempDir(), "bulkhead-1", "plugin-dir1")}
+	if secret != "" {
+		must(t, fdpass.Confide(line, string(secret)))
+	}
+	p := &process{t: t, cmd: command(t, r), line: line, secret: secret,
+		dir: filepath.Join(t.TempDir(), "bulkhead-1", "plugin-dir1")}
 	must(t, os.MkdirAll(p.dir, 0o700))
 	p.cmd.Env = append(p.cmd.Env, "PLUGIN_UNIX_SOCKET_DIR="+p.dir)
 	p.cmd.ExtraFiles = []*os.File{childLine}

@@ -19,21 +19,24 @@ import (
 // socketName is the child's socket in the folder that is its own.
 const socketName = "socket"
 
-// serve serves the child's services until that fails. It is what go-plugin's Serve does for a
-// child of ours, without the services that a parent of ours does not use (its broker, its stream
-// of stdout and stderr, its controller, reflection): a parent's go-plugin does without them, too.
-// The library itself would be half of what a handler loads and touches before it is ready.
-func serve(o Options) error {
+// maxHeaderBytes bounds the headers of a call, of which a parent says a few hundred bytes.
+const maxHeaderBytes = 16 << 10
+
+// serve serves the child's services to who comes in, until that fails. It is what go-plugin's Serve
+// does for a child of ours, without the services that a parent of ours does not use (its broker, its
+// stream of stdout and stderr, its controller, reflection): a parent's go-plugin does without them,
+// too. The library itself would be half of what a handler loads and touches before it is ready.
+func serve(o Options, in *entrance) error {
 	dir := os.Getenv(handshake.SocketDirEnv)
 	if dir == "" {
 		return fmt.Errorf("no folder for the socket: %s is not set", handshake.SocketDirEnv)
 	}
 	path := filepath.Join(dir, socketName)
-	listener, err := net.Listen("unix", path)
-	if err != nil {
+	var err error
+	if in.Listener, err = net.Listen("unix", path); err != nil {
 		return fmt.Errorf("listening for the parent: %w", err)
 	}
-	server := grpc.NewServer(serverOptions(o)...)
+	server := grpc.NewServer(append(serverOptions(o), grpc.InTapHandle(in.check))...)
 	server.RegisterService(&healthService, nil)
 	o.Register(server)
 	out, err := takeStdout()
@@ -48,7 +51,7 @@ func serve(o Options) error {
 	// A parent that does not read it is gone, which the line says.
 	_, _ = unix.Write(out, []byte(handshake.Line(path)))
 	unix.Close(out) // it is a pipe
-	if err := server.Serve(listener); err != nil {
+	if err := server.Serve(in); err != nil {
 		return fmt.Errorf("serving the parent: %w", err)
 	}
 	return errors.New("the server of the parent ended by itself")
@@ -78,6 +81,7 @@ func serverOptions(o Options) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(healthCodec{codec}),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.StaticStreamWindowSize(handshake.WindowBytes), grpc.StaticConnWindowSize(handshake.WindowBytes),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: handshake.PingEvery / 2,
 			PermitWithoutStream: true}),
