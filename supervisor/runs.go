@@ -11,6 +11,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"bulkhead/internal/failpoint"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/rundir"
@@ -100,6 +101,7 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 	s.setCurrent(r)
 	s.cfg.Logger.Info("supervisor ready",
 		append([]any{"listen", s.listener.Addr().String(), "run", r.id, "run_dir", r.dir,
+			"sandbox", protocol.Word(s.custody.State().GetState()),
 			"clients_expected", s.cfg.Clients.Count}, absentees(r.absent())...)...)
 	notify(s.cfg.Logger, "READY=1")
 	if announce && s.cfg.Ready != nil {

@@ -11,6 +11,7 @@ import (
 	"bulkhead/internal/human"
 	"bulkhead/internal/linkzone"
 	"bulkhead/internal/protocol"
+	"bulkhead/internal/sandbox"
 	"bulkhead/internal/table"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -38,6 +39,7 @@ func PrintStatus(to io.Writer, s *bulkheadv1.StatusResponse) error {
 		"connections %d accepted, %d rejected, %d shed; handlers %d busy, %d ready, %d starting; restarts %d\n",
 		s.GetAcceptedConnections(), s.GetRejectedConnections(), s.GetShedConnections(),
 		s.GetHandlersBusy(), s.GetPoolReady(), s.GetPoolStarting(), s.GetRestarts())
+	printSandbox(w, s.GetSandbox())
 	printCertificate(w, now, s.GetCertificate())
 	if s.GetCertificate() == nil && !linkzone.Loopback(s.GetListen()) {
 		w.WriteString("plain text: who is between the clients and this address can read and change everything\n")
@@ -49,6 +51,25 @@ func PrintStatus(to io.Writer, s *bulkheadv1.StatusResponse) error {
 	}
 	_, err := to.Write(w.Bytes())
 	return err
+}
+
+// printSandbox prints how the handlers are locked in, if the supervisor says.
+func printSandbox(w io.Writer, s *bulkheadv1.Sandbox) {
+	if s == nil {
+		return
+	}
+	text := "sandbox " + protocol.Word(s.GetState())
+	if s.GetState() == bulkheadv1.SandboxState_SANDBOX_STATE_UNSPECIFIED {
+		text = "sandbox not known: no handler has started"
+	}
+	var missing []sandbox.Missing
+	for _, gap := range s.GetMissing() {
+		missing = append(missing, sandbox.Missing{Layer: sandbox.Layer(gap.GetLayer()), Reason: clean(gap.GetReason())})
+	}
+	if len(missing) > 0 {
+		text += ", without " + sandbox.Words(missing)
+	}
+	fmt.Fprintln(w, text)
 }
 
 // printCertificate prints until when the supervisor's certificate is valid, if it has one.

@@ -66,3 +66,37 @@ func TestStatusOfTheWire(t *testing.T) {
 		}
 	}
 }
+
+// An operator sees how far handlers are locked in, and what is missing for what reason.
+func TestStatusSaysHowHandlersAreLockedIn(t *testing.T) {
+	const off, reduced, full = bulkheadv1.SandboxState_SANDBOX_STATE_OFF,
+		bulkheadv1.SandboxState_SANDBOX_STATE_REDUCED, bulkheadv1.SandboxState_SANDBOX_STATE_FULL
+	gap := func(layer bulkheadv1.SandboxLayer, reason string) *bulkheadv1.SandboxGap {
+		return &bulkheadv1.SandboxGap{Layer: layer, Reason: reason}
+	}
+	for _, test := range []struct {
+		s    *bulkheadv1.Sandbox
+		want string
+	}{
+		{&bulkheadv1.Sandbox{State: full}, "\nsandbox full\n"},
+		{&bulkheadv1.Sandbox{State: off}, "\nsandbox off\n"},
+		{new(bulkheadv1.Sandbox), "\nsandbox not known: no handler has started\n"},
+		{&bulkheadv1.Sandbox{State: reduced, Missing: []*bulkheadv1.SandboxGap{
+			gap(bulkheadv1.SandboxLayer_SANDBOX_LAYER_ROOT, "not permitted"),
+			gap(bulkheadv1.SandboxLayer_SANDBOX_LAYER_LANDLOCK, "the kernel has\x1b[2J none"),
+			gap(bulkheadv1.SandboxLayer_SANDBOX_LAYER_USER, "not permitted"), gap(99, "new")}},
+			"\nsandbox reduced, without root, user (not permitted); landlock (the kernel has\\x1b[2J none); " +
+				"layer 99 (new)\n"},
+	} {
+		var out strings.Builder
+		err := PrintStatus(&out, &bulkheadv1.StatusResponse{Sandbox: test.s})
+		if err != nil || !strings.Contains(out.String(), test.want) {
+			t.Errorf("%v: printed %q, %v; want %q", test.s, out.String(), err, test.want)
+		}
+	}
+	var out strings.Builder
+	err := PrintStatus(&out, new(bulkheadv1.StatusResponse))
+	if err != nil || strings.Contains(out.String(), "sandbox") {
+		t.Errorf("a supervisor that does not tell: printed %q, %v", out.String(), err)
+	}
+}
