@@ -266,8 +266,12 @@ func (g *Gate) penalty(now time.Time, source netip.Addr) time.Duration {
 	return c.until.Sub(now)
 }
 
-// blame remembers a crash.
+// blame remembers a crash, unless crashes keep nobody out: who was asking as it happened would
+// find that the delay, though none, is not over.
 func (g *Gate) blame(now time.Time, source netip.Addr) {
+	if g.cfg.CrashDelay == 0 {
+		return
+	}
 	c := g.crashers[source]
 	switch {
 	case c == nil:

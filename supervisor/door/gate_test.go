@@ -167,6 +167,16 @@ func TestSourcesThatCrashHandlersAreDelayed(t *testing.T) {
 	wantRefused(t, g, now, alpha, "connections from this address crashed handlers; retry after 1s")
 }
 
+// Without a delay a crash keeps nobody out, not even who asked before it was known.
+func TestNoCrashDelayKeepsNobodyOut(t *testing.T) {
+	now := time.Now()
+	g := NewGate(config.Overload{Startups: value.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
+	for range 10 {
+		let(t, g, now, alpha).Leave(now.Add(time.Millisecond), true)
+	}
+	let(t, g, now, alpha).Leave(now, false)
+}
+
 func TestSourcesThatWasteHandlersAreKeptOut(t *testing.T) {
 	g := NewGate(config.Overload{Startups: value.Startups{Start: 100, Rate: 100, Full: 100}, CrashDelay: time.Second},
 		always(0))
