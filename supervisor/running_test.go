@@ -97,6 +97,11 @@ func (r *running) wait() *report.Report {
 	if again.Complete() != rep.Complete() || len(rep.Journal.Violations) > 0 {
 		r.t.Errorf("the report is %+v, %v; its journal says %+v", rep.Verdict, rep.Journal.Violations, again.Verdict)
 	}
+	for _, h := range rep.Handlers {
+		if h.Exit != nil && h.Exit.Class == report.ExitSandbox {
+			r.t.Errorf("handler %d of %q: %s; dmesg may name the call", h.Pid, h.Client, h.Exit.Cause)
+		}
+	}
 	return rep
 }
 

@@ -2,6 +2,7 @@ package child
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -48,8 +49,9 @@ type Exit struct {
 	// storage, MajorFaults page faults that needed storage; see getrusage(2).
 	ReadBlocks, WrittenBlocks, MajorFaults uint64
 
-	limited bool   // it had a limit of memory
-	reason  reason // why this package killed it; means something if Forced
+	limit  uint64 // of its data, in bytes; 0 is none
+	data   uint64 // that it had when it said that it ends of a fault, in bytes; 0 if nobody knows
+	reason reason // why this package killed it; means something if Forced
 }
 
 // exitWith returns an Exit from what wait4(2) says of a process.
@@ -78,7 +80,8 @@ func (e Exit) Class() bulkheadv1.ExitClass {
 		return bulkheadv1.ExitClass_EXIT_CLASS_ORPHANED
 	case e.Signal == 0 && e.Code == 0:
 		return bulkheadv1.ExitClass_EXIT_CLASS_CLEAN
-	case e.KernelOOM, isOutOfMemory(e.firstWord()), e.limited && strings.HasPrefix(e.firstWord(), noThread):
+	case e.KernelOOM, isOutOfMemory(e.firstWord()), e.limit > 0 && strings.HasPrefix(e.firstWord(), noThread),
+		e.atItsLimit() && isUnchecked(e.LastWords):
 		return bulkheadv1.ExitClass_EXIT_CLASS_OOM
 	case e.Signal == syscall.SIGSYS, strings.HasPrefix(e.firstWord(), "SIGSYS: "):
 		return bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX
@@ -99,6 +102,41 @@ func (e Exit) firstWord() string {
 func isOutOfMemory(word string) bool {
 	return strings.HasPrefix(word, fatal) &&
 		(strings.Contains(word, "out of memory") || strings.Contains(word, "cannot allocate memory"))
+}
+
+// isUnchecked recognizes Go's runtime at a fault on a stack of its own near address 0. Its garbage
+// collector does not check whether it got memory for a queue (runtime.newSpanSPMC, Go 1.26), and
+// writes there. A nil pointer of the program itself is a panic.
+func isUnchecked(words []string) bool {
+	if len(words) < 3 || words[0] != fault || !strings.HasPrefix(words[2], "goroutine 0 ") {
+		return false
+	}
+	const mapError = " sigcode=1 addr=0x" // SEGV_MAPERR: no kill(2), which has 0 or less
+	const lowest = 1 << 20                // nothing is mapped below
+	_, address, found := strings.Cut(words[1], mapError)
+	at, err := strconv.ParseUint(address, 16, 64)
+	return found && err == nil && at < lowest
+}
+
+const (
+	// dataStep is the most by which a program may be below its limit when it gets no more: the
+	// step by which Go's heap grows, and a queue of its collector.
+	dataStep = 8 << 20
+	// untouched is the most that a program of Go has and never touches.
+	untouched = 64 << 20
+)
+
+// atItsLimit reports whether the process may have had all the memory that it was allowed: by what
+// it had at its end, or else by its peak, as far as they are known.
+func (e Exit) atItsLimit() bool {
+	switch {
+	case e.limit == 0:
+		return false
+	case e.data > 0:
+		return e.data+dataStep >= e.limit
+	default:
+		return e.MaxResident == 0 || e.MaxResident+untouched >= e.limit/2
+	}
 }
 
 // String returns how the child ended, for a person.

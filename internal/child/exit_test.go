@@ -42,7 +42,7 @@ func TestExitsAreSorted(t *testing.T) {
 		{"no memory for a stack", Exit{Pid: 2, Code: 2,
 			LastWords: words("fatal error: runtime: cannot allocate memory")}, bulkheadv1.ExitClass_EXIT_CLASS_OOM,
 			"ran out of memory: exit status 2: fatal error: runtime: cannot allocate memory"},
-		{"no memory for a thread", Exit{Pid: 2, Code: 2, limited: true, LastWords: words(noThread + ": EAGAIN")},
+		{"no memory for a thread", Exit{Pid: 2, Code: 2, limit: 1 << 29, LastWords: words(noThread + ": EAGAIN")},
 			bulkheadv1.ExitClass_EXIT_CLASS_OOM,
 			"ran out of memory: exit status 2: runtime/cgo: pthread_create failed: EAGAIN"},
 		{"no thread", Exit{Pid: 2, Code: 2, LastWords: words(noThread + ": EAGAIN")},
@@ -70,6 +70,45 @@ func TestExitsAreSorted(t *testing.T) {
 		}
 		if got := tt.exit.String(); got != tt.text {
 			t.Errorf("%s: %q; want %q", tt.name, got, tt.text)
+		}
+	}
+}
+
+// Go's runtime does not check each time whether it got memory. What it dies of then looks like many
+// other ends.
+func TestAFaultForWantOfMemory(t *testing.T) {
+	const place = "PC=0x42fc4e m=2 sigcode=1 addr=0x1ff8"
+	const inRuntime = "goroutine 0 gp=0xc000104380 m=2 mp=0xc000100808 [idle]:"
+	const limit, much, little = 256 << 20, 200 << 20, 20 << 20
+	words := func(s ...string) []string { return s }
+	for name, tt := range map[string]struct {
+		limit, peak, data uint64
+		words             []string
+		want              bool
+	}{
+		"at its limit":         {limit, little, limit - 4096, words(fault, place, inRuntime, "runtime.f"), true},
+		"below its limit":      {limit, much, much, words(fault, place, inRuntime), false},
+		"after a high peak":    {limit, much, 0, words(fault, place, inRuntime), true},
+		"after a low peak":     {limit, little, 0, words(fault, place, inRuntime), false},
+		"peak not known":       {limit, 0, 0, words(fault, place, inRuntime), true},
+		"no limit":             {0, much, much, words(fault, place, inRuntime), false},
+		"of a goroutine":       {limit, much, limit, words(fault, place, "goroutine 7 gp=0xc0 m=2 mp=0xc1:"), false},
+		"at another address":   {limit, much, limit, words(fault, place+"c04", inRuntime), false},
+		"a kill":               {limit, much, limit, words(fault, "PC=0x4 m=0 sigcode=0 addr=0x1f", inRuntime), false},
+		"no access":            {limit, much, limit, words(fault, "PC=0x4 m=0 sigcode=2 addr=0x1f", inRuntime), false},
+		"another signal":       {limit, much, limit, words("SIGBUS: bus error", place, inRuntime), false},
+		"said later":           {limit, much, limit, words("panic: x", fault, place, inRuntime), false},
+		"said in part":         {limit, much, limit, words(fault, place), false},
+		"no number":            {limit, much, limit, words(fault, "PC=0x1 m=0 sigcode=1 addr=0xg", inRuntime), false},
+		"said without address": {limit, much, limit, words(fault, "PC=0x1 m=0 sigcode=1", inRuntime), false},
+	} {
+		e := Exit{Pid: 2, Code: 2, limit: tt.limit, MaxResident: tt.peak, data: tt.data, LastWords: tt.words}
+		want := bulkheadv1.ExitClass_EXIT_CLASS_CRASH
+		if tt.want {
+			want = bulkheadv1.ExitClass_EXIT_CLASS_OOM
+		}
+		if got := e.Class(); got != want {
+			t.Errorf("%s: class = %v; want %v", name, got, want)
 		}
 	}
 }

@@ -28,17 +28,55 @@ func peakResident(pid int) uint64 {
 	if pid != 0 {
 		name = strconv.Itoa(pid)
 	}
+	return statusBytes(name, "VmHWM")
+}
+
+// statusBytes returns a line of the status of a process in bytes (proc(5)); 0 if it is gone.
+func statusBytes(name, line string) uint64 {
 	data, err := procfile.Read("/proc/" + name + "/status")
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := bytes.Cut(data, []byte("\nVmHWM:"))
+	_, rest, _ := bytes.Cut(data, []byte("\n"+line+":"))
 	number, _, _ := bytes.Cut(bytes.TrimLeft(rest, " \t"), []byte(" kB"))
 	kilobytes, err := strconv.ParseUint(string(number), 10, 64)
 	if err != nil {
 		return 0
 	}
 	return kilobytes << 10
+}
+
+// dataLimit returns how much data a process may have, in bytes (RLIMIT_DATA); false for one that is
+// gone or has no limit.
+func dataLimit(name string) (uint64, bool) {
+	data, err := procfile.Read("/proc/" + name + "/limits")
+	if err != nil {
+		return 0, false
+	}
+	_, rest, _ := bytes.Cut(data, []byte("\nMax data size"))
+	fields := bytes.Fields(rest)
+	if len(fields) == 0 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(fields[0]), 10, 64)
+	return n, err == nil
+}
+
+// examine takes note of the process's memory as it ends of a fault: it explains that for a while.
+// Somebody else may have lowered its limit. Await alone calls it.
+func (p *process) examine() {
+	running := p.running.Load()
+	if running == nil {
+		return
+	}
+	_ = running.use(func(pid int) error { // or it has ended
+		name := strconv.Itoa(pid)
+		if limit, ok := dataLimit(name); ok {
+			p.limit = limit
+		}
+		p.data = statusBytes(name, "VmData")
+		return nil
+	})
 }
 
 // look takes note of the peak of the process's memory, just before it is asked to end.

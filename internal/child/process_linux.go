@@ -45,6 +45,8 @@ type process struct {
 	oomKills  atomic.Uint64 // of the whole system, when the process is known to have been alive
 	before    uint64        // peak memory of this process when it started the other, in bytes; set before await
 	peak      atomic.Uint64 // of the process's own memory in bytes, as look saw it; 0 if it did not
+	limit     uint64        // of its data, in bytes; set before await, and by examine
+	data      uint64        // that it had in bytes, as examine saw it; 0 if it did not
 
 	running atomic.Pointer[target] // set once started
 	pid     atomic.Int64           // set before running
@@ -70,18 +72,21 @@ func newProcess(cfg Config, childLine *os.File, confide func() error) *process {
 	if cfg.DieWithParent {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGCONT
 	}
-	return &process{
-		cfg: cfg, cmd: cmd, childLine: childLine, confide: confide,
+	p := &process{
+		cfg: cfg, cmd: cmd, childLine: childLine, confide: confide, limit: cfg.MemoryMax,
 		log: newStderrLog(cfg.Logger), noise: newNoise(), exited: make(chan struct{}),
 	}
+	p.log.onFault = p.examine
+	return p
 }
 
 // takenUp returns a process that runs already, for resume.
 func takenUp(cfg Config, rec Record, in inherited) *process {
 	p := &process{
-		cfg: cfg, socketDir: rec.SocketDir, address: rec.Address, stderr: in.stderr,
+		cfg: cfg, socketDir: rec.SocketDir, address: rec.Address, stderr: in.stderr, limit: cfg.MemoryMax,
 		log: newStderrLog(cfg.Logger), noise: newNoise(), exited: make(chan struct{}),
 	}
+	p.log.onFault = p.examine
 	p.oomKills.Store(oomKills())
 	p.before = math.MaxUint64 // who started it is gone, and its memory unknown
 	if in.box != nil || cfg.BoxBytes > 0 {
@@ -305,7 +310,7 @@ func (p *process) await(started time.Time, t *target) {
 	}
 	exit := <-ended
 	exit.MaxResident = p.ownPeak(exit.MaxResident)
-	exit.LastWords, exit.limited = p.log.words(), p.cfg.MemoryMax > 0
+	exit.LastWords, exit.limit, exit.data = p.log.words(), p.limit, p.data
 	exit.KernelOOM = p.killedBySystem(exit, oomKills())
 	p.finish(exit)
 	p.clean()

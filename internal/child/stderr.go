@@ -26,6 +26,8 @@ const (
 	crashLines = 2000
 	// maxLastWords bounds the plain lines kept to explain a crash.
 	maxLastWords = 12
+	// maxFaults bounds how often a child is looked at because it says that it ends of a fault.
+	maxFaults = 8
 )
 
 // stderrLog passes on what a child writes to stderr: log lines (JSON of
@@ -40,6 +42,9 @@ type stderrLog struct {
 	crash   *rate.Limiter // of the lines after the first of a crash
 	crashed bool          // that first line came
 	more    int           // lines after it
+
+	onFault func() // called when the child says that it ends of a fault, a few times at most; nil for nothing
+	faults  int    // how often it was called
 
 	mu        sync.Mutex
 	lastWords []string // guarded by mu
@@ -96,6 +101,10 @@ func (s *stderrLog) line(line string) {
 	rec, isLog := parseLogLine(line)
 	if !isLog {
 		s.keep(line)
+		if line == fault && s.onFault != nil && s.faults < maxFaults {
+			s.faults++
+			s.onFault()
+		}
 		if s.crashed {
 			s.explain(line)
 			return
@@ -137,8 +146,10 @@ func (s *stderrLog) keep(line string) {
 }
 
 // What Go's runtime says: fatal begins the line in which it gives up, noThread the
-// line in which it got no thread, and abort, which adds nothing, follows that one.
+// line in which it got no thread, and abort, which adds nothing, follows that one; fault is the
+// line for a SIGSEGV.
 const (
+	fault    = "SIGSEGV: segmentation violation"
 	fatal    = "fatal error: "
 	noThread = "runtime/cgo: pthread_create failed"
 	abort    = "SIGABRT: abort"

@@ -9,8 +9,9 @@
 //	name=action?FILE  only if this hit creates FILE: once over all processes
 //
 // Actions: exit (status 3), kill (SIGKILL), segv (SIGSEGV with its default action),
-// panic, spin (a busy loop), deadlock (the goroutine waits for ever), stop (SIGSTOP)
-// and oom (memory without end).
+// panic, spin (a busy loop), deadlock (the goroutine waits for ever), stop (SIGSTOP),
+// oom (memory without end), forbid (a system call that the sandbox of a handler forbids) and
+// stray (one that no rule of it knows).
 //
 // A message does the same to the handler that decodes it when the path of its
 // Rollover has FAULT:action in it.

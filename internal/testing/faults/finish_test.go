@@ -48,6 +48,11 @@ func (w *world) finish(code int) *report.Report {
 	if code != exitFailure && rep.Complete() != (code == exitComplete) {
 		w.t.Errorf("exit status %d, but the verdict is %+v", code, rep.Verdict)
 	}
+	for _, h := range rep.Handlers {
+		if h.Exit != nil && h.Exit.Class == report.ExitSandbox {
+			w.t.Errorf("handler %d of %q: %s; dmesg may name the call", h.Pid, h.Client, h.Exit.Cause)
+		}
+	}
 	w.rebuilt(code == exitFailure)
 	w.accounted()
 	w.nothingLeft(code == exitFailure)

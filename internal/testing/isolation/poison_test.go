@@ -28,7 +28,7 @@ func TestPoisonIsQuarantined(t *testing.T) {
 	programs, err := faulty()
 	expect.NoError(t, err)
 	for action, class := range map[string]string{"panic": report.ExitCrash, "segv": report.ExitCrash,
-		"oom": report.ExitOOM, "spin": report.ExitHang} {
+		"oom": report.ExitOOM, "spin": report.ExitHang, "forbid": report.ExitSandbox} {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
 			state := newStateDir(t)
@@ -42,6 +42,8 @@ func TestPoisonIsQuarantined(t *testing.T) {
 				args = append(args, "--handler-memory-max", "256MiB", "--handler-memory-limit", "16MiB")
 			case action == "oom":
 				t.Skip("the race detector needs more address space than any bound that could be tested")
+			case action == "forbid":
+				t.Skip("no layer reaches the threads of the race detector")
 			}
 			s := startCommand(t, commandFrom(programs, state, args...))
 			by := bystander(t, s, rawclient.Hello("bystander"))
@@ -87,9 +89,12 @@ func TestPoisonIsQuarantined(t *testing.T) {
 			if _, err := s.dial().Greet(hello); status.Code(err) != codes.DataLoss {
 				t.Errorf("the client of the quarantined session was told %v; want DATA_LOSS", err)
 			}
+			s.forbids = action == "forbid"
 			by.goesOn(t)
-			by.finish(t)
+			sent := by.finish(t)
 			rep := s.finish(exitPartial)
+			journalled(t, s, map[*load]uint64{by: sent})
+			unharmed(t, rep, by, sent)
 			got := expect.Client(t, rep, "victim")
 			if got.Outcome != report.OutcomeQuarantined || got.Messages != 3 ||
 				!strings.Contains(got.Cause, "3 handlers in a row died on what follows message 3") {
@@ -101,7 +106,20 @@ func TestPoisonIsQuarantined(t *testing.T) {
 				}
 			}
 			wantQuarantined(t, s, fault(4, action))
+			if action == "forbid" {
+				wantInReport(t, s, "did what its sandbox does not allow: killed by signal 31 (SIGSYS)", len(pids))
+			}
 		})
+	}
+}
+
+// wantInReport checks how often a run's report for people says something.
+func wantInReport(t *testing.T, s *running, words string, times int) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.RunDir, "report.txt"))
+	expect.NoError(t, err)
+	if n := strings.Count(string(text), words); n != times {
+		t.Errorf("the report says %d times %q; want %d:\n%s", n, words, times, text)
 	}
 }
 

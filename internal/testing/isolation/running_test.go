@@ -37,6 +37,7 @@ type running struct {
 	*harness.Supervisor
 	t       *testing.T
 	sockets string // the folder of its children's sockets
+	forbids bool   // handlers are told to do what their sandbox forbids
 }
 
 // start starts a supervisor in a state directory of its own, with times so long that
@@ -220,7 +221,19 @@ func (s *running) finish(code int) *report.Report {
 	if rep.Complete() != (code == exitComplete) {
 		s.t.Errorf("exit status %d, but the verdict is %+v", code, rep.Verdict)
 	}
+	s.withinSandbox(rep)
 	return rep
+}
+
+// withinSandbox checks that no handler has made a call that its sandbox forbids, but for those that
+// were told to: with BULKHEAD_TEST_SANDBOX_UNKNOWN=kill, none that no rule of it knows.
+func (s *running) withinSandbox(rep *report.Report) {
+	s.t.Helper()
+	for _, h := range rep.Handlers {
+		if h.Exit != nil && h.Exit.Class == report.ExitSandbox && !s.forbids {
+			s.t.Errorf("handler %d of %q: %s; dmesg may name the call", h.Pid, h.Client, h.Exit.Cause)
+		}
+	}
 }
 
 // checkJournal checks the invariants of the journal and returns its report.
