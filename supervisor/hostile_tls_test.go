@@ -56,6 +56,7 @@ func TestAHandlerThatLiesInItsHandshake(t *testing.T) {
 			r := start(t, func(cfg *supervisor.Config) {
 				l.secure(cfg)
 				cfg.TLS.ClientCA, cfg.Handler.Path = l.file("ca.crt"), oneLiar(t, way)
+				cfg.Handler.HangTimeout = patience // it answers nothing until it lies
 			})
 			victim, err := net.Dial("tcp", r.addr) // takes the first handler
 			must(t, err)
