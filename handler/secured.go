@@ -53,7 +53,7 @@ func beginTLS(ctx context.Context, conn *clientConn, helloBy time.Time, r *relay
 		return v
 	}
 	if first != tlsHandshake {
-		conn.unread([]byte{first})
+		conn.unread(append([]byte{first}, whatCame(conn)...))
 		return withoutTLS(conn, helloBy)
 	}
 	hasty, cancel := context.WithDeadline(ctx, helloBy)
@@ -105,6 +105,15 @@ func firstByte(ctx context.Context, conn *clientConn, deadline time.Time) (byte,
 		return 0, lost("the connection was gone after its first byte: %v", err)
 	}
 	return first[0], nil
+}
+
+// whatCame returns what of a client's first bytes is there behind the one that was read: by it the
+// client is told what it speaks.
+func whatCame(conn *clientConn) []byte {
+	_ = conn.SetReadDeadline(time.Now().Add(lastWords)) // it is given up anyway
+	rest := make([]byte, len(preface)-1)
+	n, _ := conn.Read(rest) // an error comes again
+	return rest[:n]
 }
 
 // firstRead is a connection of which something was read.

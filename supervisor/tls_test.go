@@ -13,8 +13,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -257,6 +259,30 @@ func wantRefusal(t *testing.T, err error, code codes.Code, why bulkheadv1.Reason
 	s := status.Convert(err)
 	if got, _ := reason.Of(s); s.Code() != code || got != why {
 		t.Errorf("got %v (%v, %s); want %v (%v)", s.Code(), got, s.Message(), code, why)
+	}
+}
+
+// TestABrowserWithoutTLS has a browser ask a port that speaks TLS: it is told what it asks, as it is
+// where there is no TLS.
+func TestABrowserWithoutTLS(t *testing.T) {
+	l := newLab(t)
+	r := start(t, l.secure)
+	conn, err := net.Dial("tcp", r.addr)
+	must(t, err)
+	defer conn.Close()
+	must(t, conn.SetDeadline(time.Now().Add(patience)))
+	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	must(t, err)
+	answer, _ := io.ReadAll(conn) // however it ends
+	if !strings.Contains(string(answer), "This is a Bulkhead collector") {
+		t.Errorf("it was answered %q", answer)
+	}
+	conn.Close()
+	r.log.await(t, "connection rejected")
+	must(t, load(r.dialTLS(l.trusting(t, "")), rawclient.Hello("alpha")))
+	rep := r.wait()
+	if len(rep.Rejections) != 1 || !strings.Contains(rep.Rejections[0].Reason, "client speaks HTTP/1") {
+		t.Errorf("the rejections are %+v", rep.Rejections)
 	}
 }
 
