@@ -8,6 +8,8 @@ PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 # Without golang.org/x/net/trace, which nobody here looks at: with it gRPC draws in html/template,
 # and a handler is half as large again.
 LEAN         := -tags grpcnotrace
+# Of the isolation suite, what takes handlers through all that they do, in about two minutes.
+UNKNOWN_KILLS := ^Test(Breaches|TheCommandsOfCertsInit|Ends|ACallThatNoRuleKnows|TheExampleClient|AFloodOf|ForeignBytes|ClientOfAStoppedHandler|HungHandler|NoHandlerServesTwo|KilledHandlerTouches|InboxMemory|Poison|KilledSupervisorGoesOn|AnotherToken|HandlersThatDoNotOutlive|WhoSaysNoHello|TheSpawnersHandlers|UpgradeInPlace|DrainGoesOn)
 FUZZTIME     ?= 60s
 DURATION     ?= 60s
 PREFIX       ?= /usr/local
@@ -46,8 +48,9 @@ test-unit: ## run all tests but the three suites below
 test-isolation: ## run the process-isolation tests, with real processes
 	$(GO) test -count=1 ./internal/testing/isolation/
 
-test-sandbox: ## try what a locked handler must not be able to do, with each layer and with all
+test-sandbox: ## try what a locked handler must not do; then others' work where every unknown call kills
 	$(GO) test -count=1 -timeout 20m ./internal/testing/sandbox/
+	BULKHEAD_TEST_SANDBOX_UNKNOWN=kill $(GO) test -count=1 -timeout 10m -run '$(UNKNOWN_KILLS)' ./internal/testing/isolation/
 
 test-faults: ## break every part at every moment: fault matrix, crash points, short chaos
 	$(GO) test -count=1 -parallel 4 -timeout 20m ./internal/testing/faults/
