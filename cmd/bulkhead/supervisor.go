@@ -67,6 +67,9 @@ Examples:
 	}
 }
 
+// ownersAlone is the umask under which files are their owner's alone.
+const ownersAlone = 0o077
+
 func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *results.Stdout, stderr *sink.Sink) error {
 	if err := noArguments(ctx); err != nil {
 		return err
@@ -90,6 +93,7 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *results.Stdout
 	}
 	logUnknownVariables(cfg.Logger)
 	warnOfToken(ctx, cfg.Logger)
+	syscall.Umask(ownersAlone) // in its state directory everything is its user's, who can use all of it
 	cfg.Spawner = true
 	if cfg.Inherited, err = upgrade.Inherited(); err != nil {
 		return err
