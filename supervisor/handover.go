@@ -87,6 +87,7 @@ func (r *run) equip(ctx context.Context, l *link) error {
 		return err
 	}
 	r.setHandler(l, handler)
+	l.taken = time.Now()
 	l.log = r.log.With("connection", l.id, "peer", l.peer, "handler_pid", handler.Pid())
 	return nil
 }
@@ -115,6 +116,7 @@ func (r *run) dropHandler(l *link, err error) {
 		l.log.Error(err.Error())
 	}
 	r.handlerDied(&bulkheadv1.HandlerExited{Exit: exit.Proto(nil)})
+	r.pool.EndedEarly(exit.String())
 }
 
 // endUnserved ends a connection that has no handler.

@@ -143,6 +143,7 @@ func (p *processor) batches(n note) (following *note) {
 		p.digests.Add(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
 	}
 	if p.link != nil {
+		p.run.proven(p.link)
 		p.link.ack(last)
 		failpoint.Hit("supervisor/after-ack")
 	}

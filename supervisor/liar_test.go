@@ -138,6 +138,7 @@ func ways() map[string]func(mouth) error {
 		"huge":        func(m mouth) error { return errors.Join(m.honest(), m.sealed(4, 4, make([]byte, 10<<20))) },
 		"hang up":     func(m mouth) error { return errors.Join(m.honest(), errHangUp) },
 		"die":         func(m mouth) error { return errors.Join(m.honest(), m.wait(), die()) },
+		"die at once": func(mouth) error { return die() },
 		"never reads": func(m mouth) error { return m.honest() },
 		"says other things": func(m mouth) error {
 			data, err := proto.Marshal(rawclient.Batch(1, 3))

@@ -54,6 +54,7 @@ type link struct {
 	noted   bool         // guarded by run.mu; it belongs in the roster
 	adopted bool         // its handler was adopted from a supervisor before this one
 	ticket  *door.Ticket // nil if the gate does not know it
+	taken   time.Time    // when its handler was taken from the pool; zero for one that was adopted
 	send    sender       // anybody may put
 	drop    context.CancelCauseFunc
 	log     *slog.Logger

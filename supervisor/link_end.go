@@ -91,6 +91,7 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 		r.pool.Threads.Saw(l.child.Pid())
 	}
 	exit := r.endHandler(ctx, l, err)
+	r.judgeEnd(l, exit, err)
 	cause := l.cause(exit, err)
 	switch joined := l.processor.Load() != nil; {
 	case !joined && !l.shed && !ownDoing(err):
@@ -163,3 +164,25 @@ func ownDoing(err error) bool {
 
 // brokenGrace is how long a handler that broke its stream may take to exit.
 const brokenGrace = time.Second
+
+// provenAfter is for how long a handler must have served for its end to say nothing of others.
+const provenAfter = 10 * time.Second
+
+// judgeEnd tells the pool how the handler of a link has ended: one that said why the connection ended,
+// or had something made durable, has done what it is for. One that did neither and ended by itself
+// is followed by others like it, if that is not its client's doing.
+func (r *run) judgeEnd(l *link, exit child.Exit, err error) {
+	switch {
+	case l.end != nil || l.acked.Load() > 0:
+		r.pool.Serves()
+	case !l.taken.IsZero() && !ownDoing(err) && exit.Ended.Sub(l.taken) < provenAfter:
+		r.pool.EndedEarly(exit.String())
+	}
+}
+
+// proven tells the pool, once, that the handler of a link has had something made durable.
+func (r *run) proven(l *link) {
+	if l.acked.Load() == 0 {
+		r.pool.Serves()
+	}
+}

@@ -16,7 +16,7 @@ import (
 	"bulkhead/supervisor/reserve"
 )
 
-// respawn is how long the pool waits after handlers that would not start.
+// respawn is how long the pool waits after handlers that would not start, or would not serve.
 var respawn = backoff.Policy{First: 100 * time.Millisecond, Most: 15 * time.Second}
 
 // roomAgain is how long the pool waits before it looks again whether there is room for a
@@ -42,20 +42,22 @@ type Pool struct {
 	log   *slog.Logger
 	room  func(away int) int // how many more there is room for, with that for sessions that are away; a test scripts it
 	now   func() time.Time   // a test's clock stands still
+	after func(time.Duration) <-chan time.Time
 
 	out    chan *child.Child
 	first  chan *child.Child // to those that come before the others
 	urgent atomic.Int64      // how many of those wait
-	wake   chan struct{}     // one of them waits no longer
+	wake   chan struct{}     // one of them waits no longer, or how handlers end has changed
 	counts chan Counts
 
 	Threads *reserve.Threads // may be nil; set before Run
 	Kept    func() int       // how many sessions are away, which come first; may be nil; set before Run
 
 	mu      sync.Mutex
-	have    int // guarded by mu; handlers that are ready or start
-	claimed int // guarded by mu; of those, or of what there is room for, by those that come first
-	waiting int // guarded by mu; the same by the others
+	have    int  // guarded by mu; handlers that are ready or start
+	claimed int  // guarded by mu; of those, or of what there is room for, by those that come first
+	waiting int  // guarded by mu; the same by the others
+	ends    ends // guarded by mu
 }
 
 // New returns a pool that keeps size handlers ready once Run is called. start starts one and stop
@@ -68,6 +70,7 @@ func New(size int, start func(context.Context) (*child.Child, error), stop func(
 		counts: make(chan Counts),
 	}
 	p.room, p.now = func(away int) int { return p.Threads.ForHandlers(away) }, time.Now
+	p.after = time.After
 	return p
 }
 
@@ -76,10 +79,7 @@ func (p *Pool) TakeFirst(ctx context.Context) (*child.Child, error) {
 	p.urgent.Add(1)
 	defer func() {
 		p.urgent.Add(-1)
-		select {
-		case p.wake <- struct{}{}:
-		default: // Run looks at urgent anyway
-		}
+		p.nudge()
 	}()
 	select {
 	case c := <-p.first:
@@ -189,8 +189,8 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 	pace := pace{size: p.size, processors: runtime.GOMAXPROCS(0)}
 	var surplus sync.WaitGroup // of handlers that are stopped because fewer are taken
 	defer surplus.Wait()
-	var trouble episode.Episode
-	var pause <-chan time.Time // not nil while the pool waits to start another
+	var trouble, early episode.Episode // handlers that do not start, and such that end as soon as they serve
+	var pause <-chan time.Time         // not nil while the pool waits to start another
 	failed := func(err error) {
 		say := trouble.Failed(err)
 		wait := respawn.After(trouble.Failures, rand.Float64())
@@ -202,11 +202,38 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 			p.log.Log(ctx, level, "a handler does not start", "error", err, "failures", trouble.Failures,
 				"trying_again_in", wait.Round(time.Millisecond))
 		}
-		pause = time.After(wait)
+		pause = p.after(wait)
+	}
+	heed := func() { // how handlers have ended
+		inRow, err := p.early()
+		if inRow <= freeEnds {
+			had := early.Over()
+			if had > 0 && inRow == 0 {
+				p.log.Info("handlers serve again", "failures", had+freeEnds)
+			}
+			if had > 0 && trouble.Failures == 0 {
+				pause = nil
+			}
+			return
+		}
+		say, more := false, inRow-freeEnds > early.Failures
+		for early.Failures < inRow-freeEnds {
+			say = early.Failed(err) || say
+		}
+		if !more {
+			return
+		}
+		wait := respawn.After(early.Failures, rand.Float64())
+		if say {
+			p.log.Error("handlers end as soon as they serve", "cause", err, "failures", inRow,
+				"starting_others_in", wait.Round(time.Millisecond))
+		}
+		pause = p.after(wait)
 	}
 
 	for ctx.Err() == nil {
 		ready = p.dropDead(ready)
+		heed()
 		now := p.now()
 		for pause == nil && starting < pace.starts(now) && len(ready)+starting < pace.keep(now) {
 			if err := p.Threads.Lack(p.away()); err != nil { // and none is counted as starting
@@ -244,9 +271,9 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 			now := p.now()
 			pace.took(now)
 			switch wait := pace.delay(now, len(ready)+starting); {
-			case trouble.Failures > 0: // a pause is for another reason
+			case trouble.Failures > 0 || early.Failures > 0: // a pause is for another reason
 			case wait > 0:
-				pause = time.After(wait)
+				pause = p.after(wait)
 			default:
 				pause = nil
 			}
@@ -317,6 +344,7 @@ func (p *Pool) dropDead(ready []*child.Child) []*child.Child {
 		case <-c.Done():
 			p.log.Warn("a handler died before its use", "handler_pid", c.Pid(), "cause", c.Exit().String())
 			p.died(c.Exit())
+			p.EndedEarly("a handler died before its use: " + c.Exit().String())
 		default:
 			alive = append(alive, c)
 		}

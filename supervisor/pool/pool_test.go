@@ -58,21 +58,45 @@ func fill(t *testing.T, size, failing int) (*Pool, *nursery) {
 // fillAt is fill with a clock of the test's.
 func fillAt(t *testing.T, size, failing int, now func() time.Time) (*Pool, *nursery) {
 	t.Helper()
-	n := &nursery{t: t, dir: t.TempDir(), died: make(chan child.Exit, 16), done: make(chan struct{}), failing: failing}
-	ctx, cancel := context.WithCancel(context.Background())
-	n.stop = cancel
+	n := newNursery(t, failing)
+	p := n.pool(size, now)
+	n.run(p)
+	return p, n
+}
+
+func newNursery(t *testing.T, failing int) *nursery {
+	return &nursery{t: t, dir: t.TempDir(), died: make(chan child.Exit, 16), done: make(chan struct{}),
+		failing: failing}
+}
+
+// pool returns a pool of the nursery's handlers.
+func (n *nursery) pool(size int, now func() time.Time) *Pool {
 	p := New(size, n.start, n.end, func(e child.Exit) { n.died <- e }, slog.New(slog.NewTextHandler(n, nil)))
 	p.now = now
+	return p
+}
+
+// run runs a pool until the end of the test.
+func (n *nursery) run(p *Pool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	n.stop = cancel
 	go func() {
 		defer close(n.done)
 		p.Run(ctx)
 	}()
-	t.Cleanup(func() {
+	n.t.Cleanup(func() {
 		cancel()
 		<-n.done
 		n.wantNothingLeft()
 	})
-	return p, n
+}
+
+// kill kills a handler that was started, and waits for its end.
+func (n *nursery) kill(i int) {
+	n.mu.Lock()
+	c := n.started[i]
+	n.mu.Unlock()
+	c.Kill()
 }
 
 func (n *nursery) start(ctx context.Context) (*child.Child, error) {
