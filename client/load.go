@@ -88,6 +88,7 @@ func (l *load) run(stop *interrupts, socketDir string) (ending, lasted) {
 	l.endWorkers(stop.abort, why)
 	hangUp()
 	streams.Wait()
+	l.workers.logs.Close()
 	if !began.IsZero() {
 		long.all = time.Since(began)
 	}

@@ -39,6 +39,7 @@ const (
 type workers struct {
 	cfg       spec.Config
 	socketDir string
+	logs      *child.Logs // of all of them
 	total     *budget.Budget
 	consumers []*worker // by index
 	monitor   *worker
@@ -47,7 +48,7 @@ type workers struct {
 // startWorkers starts the consumers and the monitor; none of them has a job yet. A
 // worker that does not start is in the result all the same, with its err.
 func startWorkers(ctx context.Context, cfg spec.Config, socketDir string, total *budget.Budget) *workers {
-	w := &workers{cfg: cfg, socketDir: socketDir, total: total,
+	w := &workers{cfg: cfg, socketDir: socketDir, total: total, logs: child.NewLogs(cfg.Logger),
 		monitor: newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR, 0)}
 	for i, c := range cfg.Consumers {
 		one := newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, i)
@@ -115,6 +116,7 @@ func (w *workers) start(ctx context.Context, one *worker) {
 		StartTimeout:    startTimeout,
 		KillTimeout:     reapTimeout,
 		Logger:          log,
+		Logs:            w.logs,
 		DieWithParent:   true,
 		Env:             []string{fmt.Sprintf("GOMAXPROCS=%d", procs)},
 		TimerSlack:      timerSlack,

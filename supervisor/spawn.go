@@ -65,7 +65,7 @@ func (s *Supervisor) handlerConfig(socketFolder string) child.Config {
 		MemoryMax: uint64(s.cfg.Handler.MemoryMax), BoxBytes: int(s.cfg.Session.MaxFrame) + boxSlack,
 		StartTimeout: s.cfg.Handler.StartTimeout, KillTimeout: s.cfg.Handler.KillTimeout,
 		Blocking: s.threads.Limit(), Spawner: s.spawner, Watched: true, TimerSlack: handlerSlack,
-		Logger: s.cfg.Logger.With("from", filepath.Base(s.cfg.Handler.Path)),
+		Logger: s.cfg.Logger.With("from", filepath.Base(s.cfg.Handler.Path)), Logs: s.logs,
 	}
 }
 
@@ -95,6 +95,7 @@ func (s *Supervisor) startSpawner(ctx context.Context) (stop func()) {
 	}
 	s.spawner = child.NewSpawner(s.cfg.Handler.Path, env,
 		s.cfg.Logger.With("from", filepath.Base(s.cfg.Handler.Path)+" "+spawner.Argument))
+	s.spawner.Logs = s.logs
 	return inBackground(ctx, s.spawner.Run)
 }
 

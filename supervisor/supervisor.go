@@ -44,6 +44,7 @@ type Supervisor struct {
 	spawner  *child.Spawner // nil for none
 	threads  *reserve.Threads
 	custody  *custody.Custody
+	logs     *child.Logs // of all handlers; nil in a pre-flight
 	gate     *door.Gate
 	drains   chan string         // asks for a drain; holds one
 	upgrades chan upgradeRequest // asks for an upgrade
@@ -94,8 +95,8 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 	}
 	s := &Supervisor{
 		cfg: cfg, state: state, gate: door.NewGate(cfg.Overload, rand.IntN), threads: room,
-		custody: held,
-		drains:  make(chan string, 1), upgrades: make(chan upgradeRequest), overdue: make(chan struct{}),
+		custody: held, logs: child.NewLogs(cfg.Logger),
+		drains: make(chan string, 1), upgrades: make(chan upgradeRequest), overdue: make(chan struct{}),
 	}
 	type ended struct {
 		res Result
@@ -104,6 +105,7 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 	end := make(chan ended, 1)
 	go func() { // is waited for, or ends with the program: what holds it then is a disk
 		res, err := s.run(ctx, signals)
+		s.logs.Close()
 		end <- ended{res, errors.Join(err, state.Close())}
 	}()
 	select {

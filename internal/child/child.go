@@ -61,6 +61,8 @@ type Config struct {
 	KillTimeout time.Duration
 	// Logger receives what the child logs; nil discards it.
 	Logger *slog.Logger
+	// Logs bounds what all children that have the same log together; nil bounds nothing.
+	Logs *Logs
 	// MemoryMax bounds the memory that the child may have for data, in bytes
 	// (RLIMIT_DATA, getrlimit(2)): a child that needs more ends, and its exit says OOM.
 	// It counts what is mapped, not what is resident: an idle Go program has about

@@ -427,6 +427,38 @@ func TestLogOfAChildIsBounded(t *testing.T) {
 	}
 }
 
+// Children that log as much as each may do not log more together than all may.
+func TestTheLogOfAllChildrenIsBounded(t *testing.T) {
+	const floods = 15 // 100 lines at once each, and how many were left out
+	var out lines
+	log := slog.New(slog.NewTextHandler(&out, nil))
+	all := child.NewLogs(log)
+	var running []*child.Child
+	for i := range floods {
+		cfg := config("chatty", t.TempDir(), log.With("child", i))
+		cfg.Logs = all
+		c, err := child.Start(context.Background(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Kill() })
+		running = append(running, c)
+	}
+	for _, c := range running {
+		c.Stop(within(t))
+	}
+	all.Close()
+	text := strings.Join(out.all(), "\n")
+	if !strings.Contains(text, "children together log too much") {
+		t.Errorf("%d lines, and nobody says that some were left out", len(out.all()))
+	}
+	for i := range floods {
+		if !strings.Contains(text, fmt.Sprintf("child=%d", i)) {
+			t.Errorf("child %d is not heard", i)
+		}
+	}
+}
+
 // A child stopped by a signal cannot notice that its parent is gone; the kernel
 // must end it.
 func TestChildDiesWithItsParentEvenWhenStopped(t *testing.T) {

@@ -118,7 +118,7 @@ func TestLastWordsBeginWithTheCause(t *testing.T) {
 	for name, first := range map[string]string{
 		"a panic": "panic: x", "a fatal error": "fatal error: x", "a signal": "SIGSEGV: segmentation violation",
 	} {
-		s := newStderrLog(Config{}.withDefaults().Logger)
+		s := newStderrLog(Config{}.withDefaults().Logger, nil)
 		for range 20 {
 			s.keep("before")
 		}
@@ -130,14 +130,14 @@ func TestLastWordsBeginWithTheCause(t *testing.T) {
 			t.Errorf("%s: %q; want %q first", name, w, first)
 		}
 	}
-	s := newStderrLog(Config{}.withDefaults().Logger)
+	s := newStderrLog(Config{}.withDefaults().Logger, nil)
 	for _, line := range []string{"before", noThread, abort, "PC=0x0"} {
 		s.keep(line)
 	}
 	if w := s.words(); w[0] != noThread || w[1] != abort {
 		t.Errorf("%q; want why it aborted first", w)
 	}
-	s = newStderrLog(Config{}.withDefaults().Logger)
+	s = newStderrLog(Config{}.withDefaults().Logger, nil)
 	for _, line := range []string{"SIGNAL: none", "SIGFOO: none", "a", "SIGSEGV"} {
 		s.keep(line)
 	}

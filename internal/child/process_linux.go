@@ -74,7 +74,7 @@ func newProcess(cfg Config, childLine *os.File, confide func() error) *process {
 	}
 	p := &process{
 		cfg: cfg, cmd: cmd, childLine: childLine, confide: confide, limit: cfg.MemoryMax,
-		log: newStderrLog(cfg.Logger), noise: newNoise(), exited: make(chan struct{}),
+		log: newStderrLog(cfg.Logger, cfg.Logs), noise: newNoise(), exited: make(chan struct{}),
 	}
 	p.log.onFault = p.examine
 	return p
@@ -84,7 +84,7 @@ func newProcess(cfg Config, childLine *os.File, confide func() error) *process {
 func takenUp(cfg Config, rec Record, in inherited) *process {
 	p := &process{
 		cfg: cfg, socketDir: rec.SocketDir, address: rec.Address, stderr: in.stderr, limit: cfg.MemoryMax,
-		log: newStderrLog(cfg.Logger), noise: newNoise(), exited: make(chan struct{}),
+		log: newStderrLog(cfg.Logger, cfg.Logs), noise: newNoise(), exited: make(chan struct{}),
 	}
 	p.log.onFault = p.examine
 	p.oomKills.Store(oomKills())

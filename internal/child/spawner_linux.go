@@ -52,6 +52,9 @@ var errNoSpawner = errors.New("there is no spawner")
 // start costs the same whatever this process has open. They are this process's children all
 // the same. It may end at any moment: meanwhile children are started directly.
 type Spawner struct {
+	// Logs is as Config.Logs; set before Run.
+	Logs *Logs
+
 	path string
 	env  []string
 	log  *slog.Logger
@@ -183,7 +186,7 @@ func (s *Spawner) launch() (*spawning, error) {
 		return nil, fmt.Errorf("starting a spawner: %w", err)
 	}
 	t := targetOf(cmd.Process)
-	r := &spawning{target: t, session: session{pid: t.pid}, line: line, stderr: newStderrLog(s.log),
+	r := &spawning{target: t, session: session{pid: t.pid}, line: line, stderr: newStderrLog(s.log, s.Logs),
 		heard: make(chan struct{}), exited: make(chan struct{}), gone: make(chan struct{})}
 	go func() {
 		defer close(r.heard)

@@ -38,6 +38,8 @@ type stderrLog struct {
 	log     *slog.Logger
 	limit   *rate.Limiter
 	dropped int
+	all     *Logs // what all children log; may be nil
+	share   share // of that
 
 	crash   *rate.Limiter // of the lines after the first of a crash
 	crashed bool          // that first line came
@@ -50,9 +52,10 @@ type stderrLog struct {
 	lastWords []string // guarded by mu
 }
 
-func newStderrLog(log *slog.Logger) *stderrLog {
+func newStderrLog(log *slog.Logger, all *Logs) *stderrLog {
 	return &stderrLog{
-		log: log, limit: rate.NewLimiter(linesPerSecond, lineBurst), crash: rate.NewLimiter(linesPerSecond, crashLines),
+		log: log, all: all, limit: rate.NewLimiter(linesPerSecond, lineBurst),
+		crash: rate.NewLimiter(linesPerSecond, crashLines),
 	}
 }
 
@@ -116,6 +119,10 @@ func (s *stderrLog) line(line string) {
 		return
 	}
 	s.reportDropped()
+	if !s.all.allow(&s.share) {
+		s.all.leave(&s.share, 1)
+		return
+	}
 	if !isLog {
 		s.log.Warn("child wrote: " + line)
 		return
@@ -172,22 +179,30 @@ func (s *stderrLog) explain(line string) {
 		return
 	}
 	s.more++
-	if s.log.Enabled(context.Background(), slog.LevelDebug) && s.crash.Allow() {
+	if s.log.Enabled(context.Background(), slog.LevelDebug) && s.crash.Allow() && s.all.allowCrash() {
 		s.log.Debug("child wrote: " + line)
 	}
 }
 
 func (s *stderrLog) reportCrash() {
-	if s.more > 0 {
+	switch {
+	case s.more == 0:
+	case s.all.allow(&s.share):
 		s.log.Warn(fmt.Sprintf("child wrote: … and %d more lines of a crash", s.more))
+	default:
+		s.all.leave(&s.share, s.more)
 	}
 }
 
 func (s *stderrLog) reportDropped() {
-	if s.dropped > 0 {
+	switch {
+	case s.dropped == 0:
+	case s.all.allow(&s.share):
 		s.log.Warn("child logs too fast, lines left out", "lines", s.dropped)
-		s.dropped = 0
+	default:
+		s.all.leave(&s.share, s.dropped)
 	}
+	s.dropped = 0
 }
 
 // parseLogLine reads one line of slog's JSON form. The child's clock is not used:

@@ -20,7 +20,7 @@ func TestACrashIsTwoLinesInTheLog(t *testing.T) {
 	text += `{"level":"ERROR","msg":"last log line"}` + "\npanic: again\n"
 	for level, want := range map[slog.Level]int{slog.LevelInfo: 4, slog.LevelDebug: 4 + 302} {
 		var out bytes.Buffer
-		s := newStderrLog(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level})))
+		s := newStderrLog(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level})), nil)
 		s.Copy(strings.NewReader(text))
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 		if len(lines) != want {
@@ -52,7 +52,7 @@ func TestAQuietChildIsHeardToItsEnd(t *testing.T) {
 	}
 	defer r.Close()
 	var out bytes.Buffer
-	s := newStderrLog(slog.New(slog.NewTextHandler(&out, nil)))
+	s := newStderrLog(slog.New(slog.NewTextHandler(&out, nil)), nil)
 	source := &counting{overheard: overheard{r, &process{noise: newNoise()}}, waits: make(chan struct{}, 100)}
 	done := make(chan struct{})
 	go func() { defer close(done); s.Copy(source) }() // ends with w
