@@ -46,6 +46,7 @@ type Folder struct {
 
 	rooms                rooms
 	declared             int // bytes of what clients declared, as far as it is kept
+	share                int // how much of that a client has room for; 0 until the first did not have it
 	time                 timeline
 	open                 int          // sessions
 	drainAt              report.Stamp // of the first drain
@@ -253,6 +254,9 @@ func (f *Folder) foldOpened(e *bulkheadv1.SessionOpened, at report.Stamp) error 
 	f.open++
 	f.sessions[e.GetSession()] = s
 	f.order = append(f.order, s)
+	if f.share > 0 { // it only becomes less
+		s.client.CutDeclared(f.share)
+	}
 	if f.declared += s.client.DeclaredBytes(); f.declared > 2*report.MaxDeclaredBytes {
 		f.cutDeclared()
 	}

@@ -45,10 +45,12 @@ func (f *Folder) cutDeclared() {
 	for i, s := range f.order {
 		wanted[i] = s.client.DeclaredBytes()
 	}
-	most := report.EqualShare(wanted, report.MaxDeclaredBytes)
+	if share := report.EqualShare(wanted, report.MaxDeclaredBytes); f.share == 0 || share < f.share {
+		f.share = share
+	}
 	f.declared = 0
 	for _, s := range f.order {
-		s.client.CutDeclared(most)
+		s.client.CutDeclared(f.share)
 		f.declared += s.client.DeclaredBytes()
 	}
 }
