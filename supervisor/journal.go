@@ -58,6 +58,10 @@ func (r *run) record(recs ...*bulkheadv1.Record) bool {
 // time for that has come.
 const lookBytes = 1 << 20
 
+// leastScarce is how many bytes a second clients are read at least, however little is left, such as of
+// a journal that is beyond a limit that was lowered: they could not end otherwise.
+const leastScarce = 64 << 10
+
 // checkSpace lets the run end in order when its journal has little room left: from now on clients are
 // read so slowly that half of it lasts for the drain.
 func (r *run) checkSpace() {
@@ -70,8 +74,14 @@ func (r *run) checkSpace() {
 	if short == nil || r.scarce.Swap(true) {
 		return
 	}
-	r.shares.Scarce(float64(short.Left) / 2 / max(r.cfg.DrainTimeout, time.Second).Seconds())
+	r.shares.Scarce(scarceRate(short.Left, r.cfg.DrainTimeout))
 	r.short <- short // which has room for the one
+}
+
+// scarceRate returns how many bytes a second clients are read, so that half of what is left lasts for a
+// drain.
+func scarceRate(left int64, drain time.Duration) float64 {
+	return max(float64(left)/2/max(drain, time.Second).Seconds(), leastScarce)
 }
 
 // date sets the time of records that have none to now.

@@ -336,6 +336,8 @@ func TestSupervisorRefuses(t *testing.T) {
 		{"long orphans", "handler: {orphan_grace: 61m}",
 			`1: handler.orphan_grace: "61m" is out of range; use 0s to 1h`},
 		{"old runs", "resume_within: 25h", `1: resume_within: "25h" is out of range; use 0s to 24h`},
+		{"small journal", "journal: {max_size: 1MiB}",
+			"1: journal.max_size: 1MiB is too little for a run; use 0B for no limit, or at least 16MiB"},
 		{"memory that cannot be had", "handler: {memory_limit: 1GiB}",
 			"1: handler.memory_limit: 1GiB is more than handler.memory_max, which is 512MiB (default); use at most " +
 				"512MiB"},

@@ -295,10 +295,18 @@ func (s *Supervisor) fields() []field {
 	)
 }
 
+// leastJournal is the least that a journal with a limit may have: what is left of it for the end of its
+// run is twice what may come before anybody looks.
+const leastJournal = 16 * value.MiB
+
 // check reports what no single key can show to be wrong.
 func (s *Supervisor) check(l *loader) {
 	l.atMost(sizeOperand("handler.memory_limit", s.Handler.MemoryLimit),
 		sizeOperand("handler.memory_max", s.Handler.MemoryMax))
+	if most := s.Journal.MaxSize; most > 0 && most < leastJournal && !l.broken["journal.max_size"] {
+		l.report(l.origins["journal.max_size"], "journal.max_size", fmt.Sprintf(
+			"%s is too little for a run; use 0B for no limit, or at least %s", most, leastJournal))
+	}
 	l.needs("tls.key", s.TLS.Key, "tls.cert", s.TLS.Cert)
 	l.needs("tls.cert", s.TLS.Cert, "tls.key", s.TLS.Key)
 	l.needs("tls.client_ca", s.TLS.ClientCA, "tls.cert", s.TLS.Cert)

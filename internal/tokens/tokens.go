@@ -27,6 +27,8 @@ const (
 	hashPrefix  = "sha256:"
 	// maxTokens bounds the tokens of a file.
 	maxTokens = 100_000
+	// MaxFileBytes is as much as a file with so many of them has at most, and some comments.
+	MaxFileBytes = maxTokens * 256
 )
 
 // Token is a new secret of a client.

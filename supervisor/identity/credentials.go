@@ -8,6 +8,7 @@ import (
 
 	"bulkhead/internal/certs"
 	"bulkhead/internal/config"
+	"bulkhead/internal/ownfile"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/tokens"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -66,9 +67,9 @@ func Load(cfg config.Supervisor) (*Credentials, error) {
 		}
 	}
 	if cfg.Tokens != "" {
-		text, err := certs.ReadSecret(cfg.Tokens)
+		text, err := ownfile.ReadSecret(cfg.Tokens, tokens.MaxFileBytes)
 		if err == nil {
-			c.tokens, err = tokens.Parse([]byte(text))
+			c.tokens, err = tokens.Parse(text)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("tokens: %s: %w", cfg.Tokens, err)
