@@ -127,6 +127,7 @@ func (b *bench) measureWalls(w walled) (out [len(wallFigures)]float64, err error
 		if out[2+i], err = b.throughHandlers(8, size, w); err != nil {
 			return out, err
 		}
+		out[2+i] /= 1e3
 	}
 	out[4], err = b.memoryOfWalled(w)
 	return out, err
