@@ -104,17 +104,9 @@ func (f *floors) addOurs(b *bench) error {
 		more += n
 	}
 	f.descriptors = append(f.descriptors, float64(more)/startsAtOnce)
-	pids, err := harness.Children(s.Pid(), "bulkhead-handler")
+	private, err := handlersMemory(s)
 	if err != nil {
 		return err
-	}
-	var private spread
-	for _, pid := range pids {
-		m, err := harness.PrivateMemory(pid)
-		if err != nil {
-			return err
-		}
-		private = append(private, float64(m)/(1<<20))
 	}
 	f.private = append(f.private, private.median())
 	for _, c := range all {

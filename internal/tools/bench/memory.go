@@ -55,17 +55,9 @@ func (b *bench) memory() error {
 	if err != nil {
 		return err
 	}
-	pids, err := harness.Children(s.Pid(), "bulkhead-handler")
+	each, err := handlersMemory(s)
 	if err != nil {
 		return err
-	}
-	var each spread
-	for _, pid := range pids {
-		m, err := harness.PrivateMemory(pid)
-		if err != nil {
-			return err
-		}
-		each = append(each, float64(m)/(1<<20))
 	}
 	fmt.Fprintf(b.out, "\n(c) private memory with %d clients connected, MiB\n", memoryClients)
 	fmt.Fprintf(b.out, "per handler %s (%d handlers, warm ones included)   supervisor's share per client %.2f, and "+
@@ -75,6 +67,22 @@ func (b *bench) memory() error {
 	b.found("MiB of the supervisor per client", fmt.Sprintf("%.2f", float64(after-before)/memoryClients/(1<<20)))
 	b.found("descriptors per client", fmt.Sprintf("%.1f", float64(opened-open)/memoryClients))
 	return b.writersMemory()
+}
+
+// handlersMemory returns the private memory of each of a supervisor's handlers, in MiB.
+func handlersMemory(s *harness.Supervisor) (each spread, err error) {
+	pids, err := harness.Children(s.Pid(), "bulkhead-handler")
+	if err != nil {
+		return nil, err
+	}
+	for _, pid := range pids {
+		m, err := harness.PrivateMemory(pid)
+		if err != nil {
+			return nil, err
+		}
+		each = append(each, float64(m)/(1<<20))
+	}
+	return each, nil
 }
 
 // descriptors returns how many descriptors a process has open.

@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"bulkhead/internal/certs"
-	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/rawclient"
 )
 
@@ -198,17 +197,9 @@ func (b *bench) memoryOfWalled(w walled) (float64, error) {
 			return 0, err
 		}
 	}
-	pids, err := harness.Children(s.Pid(), "bulkhead-handler")
+	each, err := handlersMemory(s)
 	if err != nil {
 		return 0, err
-	}
-	var each spread
-	for _, pid := range pids {
-		m, err := harness.PrivateMemory(pid)
-		if err != nil {
-			return 0, err
-		}
-		each = append(each, float64(m)/(1<<20))
 	}
 	return each.median(), nil
 }
