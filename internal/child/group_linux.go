@@ -47,17 +47,29 @@ func endRemains(rec Record) {
 
 // endMembers kills the processes of a group of which is says that they are.
 func endMembers(group int, is func(pid int) bool) {
-	folder, err := os.Open("/proc")
-	if err != nil {
-		return
-	}
-	defer folder.Close()
-	names, _ := folder.Readdirnames(-1) // those that could be read
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil && inGroup(pid, group) {
+	pids, _ := allProcesses() // those that could be read
+	for _, pid := range pids {
+		if inGroup(pid, group) {
 			endMember(pid, group, is)
 		}
 	}
+}
+
+// allProcesses returns the processes of the machine that this one sees, with an error those that
+// could be read.
+func allProcesses() (pids []int, err error) {
+	folder, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	names, err := folder.Readdirnames(-1)
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, err
 }
 
 // endMember kills a process that is still of the group once it is opened.

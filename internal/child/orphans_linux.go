@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -245,20 +246,9 @@ func ownChildren() ([]int, error) {
 // childrenAmongAll returns the children of this process where the kernel does not list them
 // (CONFIG_PROC_CHILDREN).
 func childrenAmongAll() ([]int, error) {
-	folder, err := os.Open("/proc")
+	pids, err := allProcesses()
 	if err != nil {
 		return nil, err
 	}
-	defer folder.Close()
-	names, err := folder.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil && isChild(pid) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
+	return slices.DeleteFunc(pids, func(pid int) bool { return !isChild(pid) }), nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -242,18 +241,12 @@ func (r *reaper) endStrays(s *session, last bool) (pids []int, err error) {
 func (r *reaper) ownStrays(s *session, last bool) (strays []*target, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	folder, err := os.Open("/proc")
+	pids, err := allProcesses()
 	if err != nil {
 		return nil, err
 	}
-	defer folder.Close()
-	names, err := folder.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil || r.owned[pid] != nil || pid == s.pid {
+	for _, pid := range pids {
+		if r.owned[pid] != nil || pid == s.pid {
 			continue
 		}
 		if its, err := unix.Getsid(pid); err == nil && its == s.pid && isChild(pid) {
