@@ -279,7 +279,7 @@ func (c *Child) dialOptions() []grpc.DialOption {
 		}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithNoProxy(),
-		grpc.WithStreamInterceptor(c.guard),
+		grpc.WithStreamInterceptor(guard),
 		grpc.WithMaxHeaderListSize(16 << 10),
 		grpc.WithStaticStreamWindowSize(handshake.WindowBytes),
 		grpc.WithStaticConnWindowSize(handshake.WindowBytes),

@@ -93,10 +93,8 @@ func behave(r string) int {
 		fmt.Fprintln(os.Stderr, strings.Repeat("x", 1<<20))
 	case "flooding", "printing": // writes without end, to its log or to stdout, once it is told
 		go flood(r, told())
-	case "streaming":
-		return streaming()
-	case "brokering":
-		return brokering()
+	case "with plugins":
+		return withPlugins()
 	case "hoarder": // takes memory until there is none
 		go hoard()
 	case "sandboxed":

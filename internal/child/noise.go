@@ -2,7 +2,6 @@ package child
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,21 +12,20 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 const (
 	// noiseBurst and noisePerSecond bound what a child may write that nobody asked for,
-	// in bytes: to its log, to stdout and to go-plugin's stream of it. What is beyond the
-	// log's own limits is thrown away, but it must be read for that. Honest children stay
-	// far below: a crash of Go's runtime with a thousand goroutines is less than 1 MiB.
+	// in bytes: to its log and to stdout. What is beyond the log's own limits is thrown away, but
+	// it must be read for that. Honest children stay far below: a crash of Go's runtime with a
+	// thousand goroutines is less than 1 MiB.
 	noiseBurst     = 8 << 20
 	noisePerSecond = 256 << 10
 )
 
-// The streams that go-plugin opens when it connects to a child.
+// The streams that go-plugin would open when it connects to a child.
 const (
 	stdioMethod  = "/plugin.GRPCStdio/StreamStdio"
 	brokerMethod = "/plugin.GRPCBroker/StartStream"
@@ -71,52 +69,17 @@ func (o overheard) await() {
 	})
 }
 
-// guard watches over the streams that go-plugin opens for itself. It is the stream
-// interceptor of the connection.
+// guard is the stream interceptor of the connection. It does not let go-plugin open the streams
+// that it opens to every child for itself, and takes no for an answer to:
 //
-// The broker, by which the two sides could open further connections, nobody uses here.
-// go-plugin would keep whatever comes over it, for ever and without bound
-// (GRPCBroker.Run), so a child that says a word there is killed before go-plugin hears it.
-func (c *Child) guard(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
-	next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	stream, err := next(ctx, desc, cc, method, opts...)
-	switch {
-	case err != nil && method == stdioMethod:
-		// A child that dies while go-plugin connects to it cancels the stream, and go-plugin
-		// then forgets its connection without closing it, unless the error is UNAVAILABLE
-		// (newGRPCClient, newGRPCStdioClient).
-		return nil, status.Error(codes.Unavailable, err.Error())
-	case err != nil:
-		return nil, err
-	case method == stdioMethod:
-		return watched{stream, func(m any) error {
-			if m, ok := m.(proto.Message); ok {
-				c.proc.hear(proto.Size(m))
-			}
-			return nil
-		}}, nil
-	case method == brokerMethod:
-		return watched{stream, func(any) error {
-			c.proc.killFor(reason{bulkheadv1.ExitClass_EXIT_CLASS_PROTOCOL,
-				"it spoke to go-plugin's broker, which nobody uses"})
-			return errBroker
-		}}, nil
-	default:
-		return stream, nil
+// what the child prints, which this package reads itself, with limits; and the broker, by which the
+// two sides could open further connections, and which nobody uses here. go-plugin would keep
+// whatever comes over it, for ever and without bound (GRPCBroker.Run). So no child is heard there,
+// and none is asked, which would take two calls of every start.
+func guard(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer,
+	opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	if method == stdioMethod || method == brokerMethod {
+		return nil, status.Error(codes.Unimplemented, method+" is not used here") // as if the child had said so
 	}
-}
-
-var errBroker = errors.New("the child spoke to the broker")
-
-// watched is a stream whose messages somebody looks at before its reader does.
-type watched struct {
-	grpc.ClientStream
-	look func(m any) error
-}
-
-func (w watched) RecvMsg(m any) error {
-	if err := w.ClientStream.RecvMsg(m); err != nil {
-		return err
-	}
-	return w.look(m)
+	return next(ctx, desc, cc, method, opts...)
 }
