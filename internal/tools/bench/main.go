@@ -39,7 +39,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	rounds := flags.Int("rounds", 5, "how often each thing is measured; the median is printed")
-	only := flags.String("only", "abcdeghij", "which of the measurements a to j, r and s")
+	only := flags.String("only", "abcdeghijk", "which of the measurements a to k, r and s")
 	clients := flags.String("clients", "500,2000,4000", "how many clients are connected in (f), rising")
 	hold := flags.Duration("hold", time.Hour, "how long (s) keeps clients heart-beating")
 	gigabytes := flags.Float64("journal", 1, "GB of journal that (r) restarts with")
@@ -86,7 +86,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		name string
 		do   func() error
 	}{{"a", b.firstAck}, {"b", b.throughput}, {"c", b.memory}, {"d", b.writing}, {"e", b.flood}, {"f", b.scale},
-		{"g", b.processes}, {"h", b.floor}, {"i", b.greedy}, {"j", b.walls},
+		{"g", b.processes}, {"h", b.floor}, {"i", b.greedy}, {"j", b.walls}, {"k", b.budget},
 		{"r", b.restart}, {"s", func() error { return b.soak(*hold) }}} {
 		if !strings.Contains(*only, m.name) {
 			continue

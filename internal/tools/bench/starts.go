@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
+	"text/tabwriter"
 	"time"
 
 	"bulkhead/internal/testing/harness"
@@ -152,4 +156,141 @@ func listener(program, path string) (pid int, _ net.Conn, err error) {
 		_, err = c.Read(b[:])
 	}
 	return pid, c, err
+}
+
+// budgetClients connect in each round.
+const budgetClients = 300
+
+// taken is what processes have taken for each new client, over all rounds.
+type taken struct{ cpu, faults, switches spread }
+
+// budget prints where the processor time of a new client goes, by process. It is measured from a
+// full pool to a full pool, so as many handlers start as clients come.
+func (b *bench) budget() error {
+	names := []string{"its handler, from fork to first ack", "the supervisor", "the spawner",
+		"the client itself (here)"}
+	sums := make([]taken, len(names))
+	all := taken{}
+	for range b.rounds {
+		used, err := b.budgetOnce()
+		if err != nil {
+			return err
+		}
+		whole := 0.0
+		for i, u := range used {
+			whole += u.cpu
+			sums[i].cpu = append(sums[i].cpu, u.cpu)
+			sums[i].faults, sums[i].switches = append(sums[i].faults, u.faults), append(sums[i].switches, u.switches)
+		}
+		all.cpu = append(all.cpu, whole)
+	}
+	fmt.Fprintf(b.out, "\n(k) what a new client takes, %d of them, %d at a time; median of %d (least–most)\n",
+		budgetClients, connecting, b.rounds)
+	t := tabwriter.NewWriter(b.out, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(t, "| \t| processor time, ms\t| page faults\t| context switches\t|")
+	fmt.Fprintln(t, "|---\t|---\t|---\t|---\t|")
+	for i, s := range sums {
+		fmt.Fprintf(t, "| %s\t| %s\t| %s\t| %s\t|\n", names[i], s.cpu.text("%.2f"), s.faults.text("%.0f"),
+			s.switches.text("%.0f"))
+	}
+	fmt.Fprintf(t, "| all\t| %s\t| \t| \t|\n", all.cpu.text("%.2f"))
+	return t.Flush()
+}
+
+// use is what a process has taken: processor time in ms, page faults, and context switches.
+type use struct{ cpu, faults, switches float64 }
+
+func (u use) less(was use, each float64) use {
+	return use{(u.cpu - was.cpu) / each, (u.faults - was.faults) / each, (u.switches - was.switches) / each}
+}
+
+// budgetOnce returns it for the handlers, the supervisor, its spawner and this process.
+func (b *bench) budgetOnce() (out [4]use, err error) {
+	s, err := b.supervisor("--clients", "1", "--linger", "1h", "--handler-pool", fmt.Sprint(connecting))
+	if err != nil {
+		return out, err
+	}
+	defer s.Kill()
+	if err := b.fullPool(s, connecting); err != nil {
+		return out, err
+	}
+	before, err := usedBy(s.Pid())
+	if err != nil {
+		return out, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	all, _, err := connectAll(ctx, s.Addr, 0, budgetClients)
+	for _, c := range all {
+		defer c.Close()
+	}
+	if err != nil {
+		return out, fmt.Errorf("%w; the supervisor's log:\n%s", err, s.Log())
+	}
+	own, err := usedOf(os.Getpid()) // before it looks at all the others
+	if err == nil {
+		err = b.fullPool(s, connecting)
+	}
+	if err != nil {
+		return out, err
+	}
+	after, err := usedBy(s.Pid())
+	after[3] = own
+	for i := range out {
+		out[i] = after[i].less(before[i], budgetClients)
+	}
+	return out, err
+}
+
+// usedBy returns what the handlers of a supervisor, itself, its spawner and this process have taken.
+func usedBy(pid int) (out [4]use, err error) {
+	for i, name := range []string{"bulkhead-handler", "", harness.Spawner} {
+		pids := []int{pid}
+		if name != "" {
+			if pids, err = harness.Children(pid, name); err != nil {
+				return out, err
+			}
+		}
+		for _, p := range pids {
+			u, err := usedOf(p)
+			if err != nil {
+				return out, err
+			}
+			out[i] = use{out[i].cpu + u.cpu, out[i].faults + u.faults, out[i].switches + u.switches}
+		}
+	}
+	out[3], err = usedOf(os.Getpid())
+	return out, err
+}
+
+// usedOf returns what a process has taken, as far as its threads live.
+func usedOf(pid int) (u use, err error) {
+	cpu, err := processorTime([]int{pid})
+	if err != nil {
+		return u, err
+	}
+	u.cpu = cpu.Seconds() * 1e3
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return u, err
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	const minor, major = 7, 9 // from the state on, proc_pid_stat(5)
+	for _, i := range []int{minor, major} {
+		n, e := strconv.ParseFloat(strings.Fields(rest)[i], 64)
+		u.faults, err = u.faults+n, errors.Join(err, e)
+	}
+	tasks, e := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	err = errors.Join(err, e)
+	for _, t := range tasks {
+		status, e := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/status", pid, t.Name()))
+		err = errors.Join(err, e)
+		for line := range strings.Lines(string(status)) {
+			if _, count, ok := strings.Cut(line, "voluntary_ctxt_switches:"); ok { // and nonvoluntary
+				n, e := strconv.ParseFloat(strings.TrimSpace(count), 64)
+				u.switches, err = u.switches+n, errors.Join(err, e)
+			}
+		}
+	}
+	return u, err
 }
