@@ -10,12 +10,22 @@ PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 LEAN         := -tags grpcnotrace
 # Of the isolation suite, what takes handlers through all that they do, in about two minutes.
 UNKNOWN_KILLS := ^Test(Breaches|TheCommandsOfCertsInit|Ends|ACallThatNoRuleKnows|TheExampleClient|AFloodOf|ForeignBytes|ClientOfAStoppedHandler|HungHandler|NoHandlerServesTwo|KilledHandlerTouches|InboxMemory|Poison|KilledSupervisorGoesOn|AnotherToken|HandlersThatDoNotOutlive|WhoSaysNoHello|TheSpawnersHandlers|UpgradeInPlace|DrainGoesOn)
+# Of the isolation suite, what makes the goroutines of supervisors and clients meet: programs that
+# follow each other, crowds, handlers and readers that go away in the middle.
+RACED := ^Test(UpgradeInPlace|AnUpgradeNeverRefuses|UpgradeWithEverything|UpgradeWithHTTP|SignalDuringAnUpgrade|DrainGoesOn|KilledSupervisorGoesOn|LastWords|NobodyElseHas|AFloodOf|ManyClients|ConnectionsLeave|InboxMemory|KilledHandlerTouches|ConnectionsWait|StoppedIdleHandlersAreReplaced|KilledIdleHandlers|TheSpawnersHandlers|CertificatesAreReloaded|ASupervisorThatNobodyReads|AClientThatNobodyReads)
+# What says nothing about races in Go: data blocks, and programs that are not built with the detector.
+UNRACED := -e /internal/testing/faults -e /internal/testing/sandbox -e /client/block
+RACE := GORACE="atexit_sleep_ms=10 $$GORACE" $(GO) test -race -short -vet=off -count=1
+# How many tests of a suite with real programs run at once, and how many packages: most of them wait
+# more than they work.
+SIDE_BY_SIDE := -parallel 4
+PACKAGES := -p 3
 FUZZTIME     ?= 60s
 DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-arm64 install run supervisor server client test test-unit test-isolation test-sandbox test-faults chaos race bench bench-fio bench-scale bench-restart bench-soak fuzz lint proto check-proto ci clean
+.PHONY: help build build-arm64 install run supervisor server client test test-unit test-isolation test-sandbox test-faults chaos race race-full bench bench-fio bench-scale bench-restart bench-soak fuzz lint proto check-proto ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{gsub(" ", "|", $$1); printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,24 +53,28 @@ client: build ## start a client from configs/client.yaml
 test: test-unit test-isolation test-sandbox test-faults ## run all tests
 
 test-unit: ## run all tests but the three suites below
-	$(GO) test $$($(GO) list ./... | grep -v -e /internal/testing/isolation -e /internal/testing/sandbox -e /internal/testing/faults)
+	$(GO) test $(VET) $(PACKAGES) $$($(GO) list ./... | grep -v -e /internal/testing/isolation -e /internal/testing/sandbox -e /internal/testing/faults)
 
 test-isolation: ## run the process-isolation tests, with real processes
-	$(GO) test -count=1 ./internal/testing/isolation/
+	$(GO) test $(VET) -count=1 $(SIDE_BY_SIDE) ./internal/testing/isolation/
 
 test-sandbox: ## try what a locked handler must not do; then others' work where every unknown call kills
-	$(GO) test -count=1 -timeout 20m ./internal/testing/sandbox/
-	BULKHEAD_TEST_SANDBOX_UNKNOWN=kill $(GO) test -count=1 -timeout 10m -run '$(UNKNOWN_KILLS)' ./internal/testing/isolation/
+	$(GO) test $(VET) -count=1 -timeout 20m ./internal/testing/sandbox/
+	BULKHEAD_TEST_SANDBOX_UNKNOWN=kill $(GO) test $(VET) -count=1 -timeout 10m $(SIDE_BY_SIDE) -run '$(UNKNOWN_KILLS)' ./internal/testing/isolation/
 
 test-faults: ## break every part at every moment: fault matrix, crash points, short chaos
-	$(GO) test -count=1 -parallel 4 -timeout 20m ./internal/testing/faults/
+	$(GO) test $(VET) -count=1 $(SIDE_BY_SIDE) -timeout 20m ./internal/testing/faults/
 
 chaos: ## break everything at random: DURATION (default 60s), SEED (default: a new one)
 	@seed="$(SEED)"; : "$${seed:=$$(date +%s)}"; echo "seed $$seed"; \
 	$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/testing/faults/ -args -chaos.seed "$$seed" -chaos.duration "$(DURATION)"
 
-race: ## run the tests under the race detector, without the fault matrix, pages and data blocks
-	GORACE="atexit_sleep_ms=10 $$GORACE" $(GO) test -race -short -vet=off -count=1 -timeout 20m $$($(GO) list ./... | grep -v -e /internal/testing/faults -e /client/block)
+race: ## run what is concurrent under the race detector: the units, and a share of the isolation suite
+	$(RACE) $(PACKAGES) -timeout 20m $$($(GO) list ./... | grep -v $(UNRACED) -e /internal/testing/isolation)
+	$(RACE) -timeout 10m $(SIDE_BY_SIDE) -run '$(RACED)' ./internal/testing/isolation/
+
+race-full: ## the same with the whole isolation suite
+	$(RACE) $(PACKAGES) -timeout 30m $$($(GO) list ./... | grep -v $(UNRACED))
 
 bench: build ## measure the figures of docs/benchmarks.md
 	@$(GO) run ./internal/tools/bench -bin $(BIN)
@@ -94,6 +108,7 @@ check-proto: ## fail if the generated Go is stale (needs protoc)
 	$(SHELL) internal/tools/generate-proto.sh $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC) "$$out" && \
 	diff -r -x '*.proto' proto "$$out/proto" && echo "generated code is up to date"
 
+ci: VET := -vet=off# lint does all of it
 ci: lint build build-arm64 check-proto test race ## run everything that CI runs
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s
 
