@@ -25,7 +25,7 @@ DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-arm64 install run supervisor server client test test-unit test-isolation test-sandbox test-faults chaos race race-full bench bench-fio bench-scale bench-restart bench-soak fuzz lint proto check-proto ci clean
+.PHONY: help build build-arm64 install run supervisor server client test test-unit test-isolation test-sandbox test-sandbox-full test-faults chaos race race-full bench bench-fio bench-scale bench-restart bench-soak fuzz lint proto check-proto ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{gsub(" ", "|", $$1); printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ test-isolation: ## run the process-isolation tests, with real processes
 test-sandbox: ## try what a locked handler must not do; then others' work where every unknown call kills
 	$(GO) test $(VET) -count=1 -timeout 20m ./internal/testing/sandbox/
 	BULKHEAD_TEST_SANDBOX_UNKNOWN=kill $(GO) test $(VET) -count=1 -timeout 10m $(SIDE_BY_SIDE) -run '$(UNKNOWN_KILLS)' ./internal/testing/isolation/
+
+test-sandbox-full: ## run every suite with real handlers where every unknown call kills (half an hour)
+	@export BULKHEAD_TEST_SANDBOX_UNKNOWN=kill CGO_ENABLED=0; code=0; \
+	for suite in handler/... supervisor/... internal/child/... cmd/bulkhead internal/testing/isolation internal/testing/faults; do \
+		$(GO) test $(LEAN) $(VET) -count=1 -timeout 30m -p 1 $(SIDE_BY_SIDE) ./$$suite || code=1; \
+	done; exit $$code
 
 test-faults: ## break every part at every moment: fault matrix, crash points, short chaos
 	$(GO) test $(VET) -count=1 $(SIDE_BY_SIDE) -timeout 20m ./internal/testing/faults/

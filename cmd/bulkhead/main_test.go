@@ -110,6 +110,7 @@ func setup(env *testscript.Env) error {
 	env.Defer(func() {
 		p.end(tb)
 		reportLeftovers(tb, env.WorkDir, tmp)
+		reportForbidden(tb, env.WorkDir)
 		if err := os.RemoveAll(tmp); err != nil {
 			tb.Error(err)
 		}

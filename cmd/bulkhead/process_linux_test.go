@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bulkhead/internal/testing/harness"
+	"bulkhead/supervisor/report"
 )
 
 // processesKey is where a script's processes are in its values.
@@ -183,6 +185,24 @@ func reportLeftovers(tb testing.TB, folders ...string) {
 	for _, pid := range left {
 		tb.Errorf("process %d (%s) is left over", pid, harness.ProgramOf(pid))
 		_ = syscall.Kill(pid, syscall.SIGKILL) // it may just have ended
+	}
+}
+
+// reportForbidden fails the test if a report in the folder says that a handler did what its sandbox
+// forbids.
+func reportForbidden(tb testing.TB, folder string) {
+	err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Base(path) != "report.json" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if bytes.Contains(text, []byte(`"class": "`+report.ExitSandbox+`"`)) {
+			tb.Errorf("%s has a handler that did what its sandbox forbids; dmesg may name the call", path)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrPermission) { // some scripts take their own away
+		tb.Error(err)
 	}
 }
 

@@ -70,6 +70,11 @@ func (w *world) checkJournal() *report.Report {
 	}
 	rep, err := fold.FromJournal(dir)
 	expect.NoError(w.t, err)
+	for _, h := range rep.Handlers {
+		if h.Exit != nil && h.Exit.Class == report.ExitSandbox { // nothing here makes one do that
+			w.t.Errorf("handler %d: %s; dmesg may name the call", h.Pid, h.Exit.Cause)
+		}
+	}
 	return rep
 }
 
