@@ -54,7 +54,8 @@ func Preflight(ctx context.Context, cfg Config) (upgrade.Fitness, error) {
 		Socks: &rundir.Sockets{State: cfg.StateDir, Dir: trial, Is: rundir.IdentityAt(trial)}}}
 	c, err := s.startHandler(ctx)
 	if err != nil {
-		return upgrade.Fitness{}, fmt.Errorf("no handler starts: %w", err)
+		return upgrade.Fitness{}, fmt.Errorf("no handler starts: %w",
+			custody.Unfit(ctx, cfg.Handler.Path, cfg.Version, err))
 	}
 	s.stopHandler(c)
 	return upgrade.Fitness{Version: cfg.Version, Build: cfg.Build, HandlerProtocol: protocol.HandlerVersion,

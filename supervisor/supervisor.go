@@ -144,10 +144,9 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	defer s.closeHTTP()
 	s.threads.Prepare(s.cfg.Logger, s.cfg.Clients.Count)
 	s.cfg.Overload.InboxMemory = value.Size(reserve.BoundMemory(s.cfg.Logger, uint64(s.cfg.Overload.InboxMemory)))
-	stopSpawner := s.startSpawner(ctx)
-	defer stopSpawner()
 	// A run that continues has clients to serve, with or without another handler.
 	var ready []*child.Child
+	// The first comes without a spawner, which is the same program: what is wrong with that is said once.
 	switch first, err := s.startHandler(ctx); {
 	case err == nil:
 		ready = append(ready, first)
@@ -155,10 +154,14 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 		s.state.Unmake()
 		return Result{}, fmt.Errorf("%w: %w", exitstatus.ErrConfig, err)
 	case left == nil:
-		return Result{}, fmt.Errorf("no handler starts: %w", err)
+		s.state.Unmake()
+		return Result{}, fmt.Errorf("no handler starts: %w", custody.Unfit(ctx, s.cfg.Handler.Path, s.cfg.Version, err))
 	default:
-		s.cfg.Logger.Error("no handler starts; the run continues with those it has", "error", err)
+		s.cfg.Logger.Error("no handler starts; the run continues with those it has", "error",
+			custody.Unfit(ctx, s.cfg.Handler.Path, s.cfg.Version, err))
 	}
+	stopSpawner := s.startSpawner(ctx)
+	defer stopSpawner()
 	s.pool = pool.New(s.cfg.Handler.Pool, s.startHandler, s.stopIdle, s.handlerDied, s.cfg.Logger)
 	s.pool.Threads = s.threads
 	s.pool.Kept = s.sessionsAway

@@ -13,8 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"bulkhead/handler"
+	"bulkhead/internal/child/handshake"
 	"bulkhead/internal/child/inside"
 	"bulkhead/internal/child/spawner"
 	"bulkhead/internal/exitstatus"
@@ -64,7 +66,7 @@ func spawn() int {
 	return exitstatus.Failure
 }
 
-// answer answers a person; a supervisor gives no arguments.
+// answer answers a person, and a supervisor for which no handler starts.
 func answer(args []string, stderr *sink.Sink) int {
 	text := ""
 	switch args[0] {
@@ -72,6 +74,8 @@ func answer(args []string, stderr *sink.Sink) int {
 		text = version.Line("bulkhead-handler")
 	case "--help", "-help", "-h", "help":
 		text = help
+	case handshake.VersionArgument:
+		text = strconv.Itoa(handshake.Version)
 	}
 	if len(args) > 1 || text == "" {
 		fmt.Fprintf(stderr, "bulkhead-handler: unexpected argument %q; see `bulkhead-handler --help`\n",

@@ -197,6 +197,9 @@ func (c *Child) connect(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, c.proc.kill)
 	defer stop()
 	if _, err := c.client.Start(); err != nil {
+		if wrong := c.proc.spoken.wrong(); wrong != nil {
+			return wrong
+		}
 		return c.orLate(ctx, began, err)
 	}
 	conn, err := c.dial(ctx) // go-plugin would not say who listens there instead
@@ -244,6 +247,9 @@ func (c *Child) orLate(ctx context.Context, began time.Time, err error) error {
 // explain returns a start's error, or how the child ended if it did that by itself: then
 // go-plugin only knows that its handshake did not come.
 func (c *Child) explain(err error) error {
+	if _, ok := errors.AsType[*VersionError](err); ok {
+		return err
+	}
 	e := c.Exit()
 	switch e.Class() {
 	case bulkheadv1.ExitClass_EXIT_CLASS_CRASH, bulkheadv1.ExitClass_EXIT_CLASS_CLEAN,

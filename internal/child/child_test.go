@@ -26,6 +26,7 @@ import (
 	"google.golang.org/grpc"
 
 	"bulkhead/internal/child"
+	"bulkhead/internal/child/handshake"
 	"bulkhead/internal/child/inside"
 	"bulkhead/internal/child/spawner"
 	"bulkhead/internal/fdpass"
@@ -84,8 +85,11 @@ func behave(r string) int {
 	case "silent":
 		select {}
 	case "liar":
-		fmt.Println("1|1|unix|/tmp/somewhere-else.sock|grpc|")
+		fmt.Print(handshake.Line("/tmp/somewhere-else.sock"))
 		select {}
+	case "older": // and ends by itself, too
+		fmt.Print(strings.Replace(handshake.Line("/tmp/somewhere-else.sock"), "|2|", "|1|", 1))
+		return 0
 	case "chatty":
 		for i := range 10_000 {
 			log.Warn("noise", "line", i)
@@ -297,6 +301,7 @@ func TestStartNamesTheCause(t *testing.T) {
 		"panic": "panic: the child cannot go on",
 		"exit":  "exit status 7",
 		"liar":  "its socket must be in",
+		"older": "it is of another version: with its parent it speaks version 1, and this program 2",
 	} {
 		t.Run(r, func(t *testing.T) {
 			dir := t.TempDir()

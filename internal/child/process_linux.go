@@ -50,6 +50,7 @@ type process struct {
 
 	running atomic.Pointer[target] // set once started
 	pid     atomic.Int64           // set before running
+	spoken  spoken
 	killed  atomic.Pointer[reason] // this package wants it dead
 	clean   func()                 // what is left to do once exited is closed; set before the process is started
 	exited  chan struct{}          // closed once exit is set
@@ -408,7 +409,9 @@ func (p *process) Kill(context.Context) error { p.kill(); return nil }
 
 // Stdout is read by go-plugin for the handshake, then to its end, which comes soon after: a
 // child keeps no stdout.
-func (p *process) Stdout() io.ReadCloser { return closing{overheard{p.stdout, p}} }
+func (p *process) Stdout() io.ReadCloser {
+	return &greeting{ReadCloser: closing{overheard{p.stdout, p}}, spoken: &p.spoken}
+}
 
 // closing closes a reader at its end.
 type closing struct{ io.ReadCloser }

@@ -191,7 +191,7 @@ func environment(t *testing.T, s *running, pid int) {
 	slices.Sort(got)
 	want := []string{
 		"BULKHEAD_CHILD=1", "BULKHEAD_SANDBOX=(its order)", "GOMAXPROCS=1", "GOMEMLIMIT=67108864",
-		"PLUGIN_MAX_PORT=25000", "PLUGIN_MIN_PORT=10000", "PLUGIN_PROTOCOL_VERSIONS=1",
+		"PLUGIN_MAX_PORT=25000", "PLUGIN_MIN_PORT=10000", "PLUGIN_PROTOCOL_VERSIONS=2",
 		"PLUGIN_UNIX_SOCKET_DIR=(its own)",
 	}
 	if raceEnabled {
