@@ -18,6 +18,7 @@ const (
 	phaseCreate
 	phaseSync
 	phaseClose
+	phaseUnlink
 	phaseResponse
 	phases
 )
@@ -78,7 +79,7 @@ func newTally() *tally {
 	for _, often := range []phase{phaseWrite, phaseSync, phaseResponse} {
 		t.times[often] = latency.NewRecorder() // takes memory from its first record on
 	}
-	for _, seldom := range []phase{phaseCreate, phaseClose} {
+	for _, seldom := range []phase{phaseCreate, phaseClose, phaseUnlink} {
 		t.times[seldom] = &fewTimes{new(latency.Histogram)}
 	}
 	return t
@@ -215,6 +216,7 @@ func (l *ledger) take() (*bulkheadv1.Progress, time.Time) {
 		Create:     taken.times[phaseCreate].Take().Proto(),
 		Sync:       taken.times[phaseSync].Take().Proto(),
 		Close:      taken.times[phaseClose].Take().Proto(),
+		Unlink:     taken.times[phaseUnlink].Take().Proto(),
 		Response:   taken.times[phaseResponse].Take().Proto(),
 	}
 	l.spare = &tally{times: taken.times}

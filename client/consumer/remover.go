@@ -25,7 +25,7 @@ func (r *remover) run(done <-chan struct{}) {
 		if !ok {
 			return
 		}
-		_, err := r.gauge.call(func() error { return r.disk.Remove(names.LoadFile(t.number)) })
+		err := r.remove(t.number)
 		if err == nil {
 			r.rotation.left(t)
 			failures = 0
@@ -46,8 +46,17 @@ func (r *remover) run(done <-chan struct{}) {
 // removeAll removes every file there is. It tries each one.
 func (r *remover) removeAll() {
 	for number := range r.rotation.all {
-		if _, err := r.gauge.call(func() error { return r.disk.Remove(names.LoadFile(number)) }); err != nil {
+		if err := r.remove(number); err != nil {
 			r.ledger.failed(err)
 		}
 	}
+}
+
+// remove removes one file, and enters how long that took.
+func (r *remover) remove(number uint64) error {
+	took, err := r.gauge.call(func() error { return r.disk.Remove(names.LoadFile(number)) })
+	if err == nil {
+		r.ledger.took(phaseUnlink, took)
+	}
+	return err
 }

@@ -150,6 +150,7 @@ var table = [...]message{
 		12: {kind: unsigned64, wire: wireVarint},
 		13: {kind: unsigned64, wire: wireVarint},
 		14: {kind: unsigned64, wire: wireVarint},
+		40: {kind: part, wire: wireBytes, of: 15},
 	},
 	{ // 15: bulkhead.v1.Histogram
 		1: {kind: numbers, wire: wireBytes, most: 2147483647},

@@ -14,7 +14,7 @@ import (
 // supervisor and handler.
 const (
 	Version        = 1
-	Minor          = 2
+	Minor          = 3
 	RecordMinor    = 1
 	HandlerVersion = 1
 )

@@ -4,16 +4,18 @@ package report
 type Phase int
 
 // PhaseNames are the names of phases in the report.
-var PhaseNames = [PhaseCount]string{"chunk_write", "response", "create", "sync", "close"}
+var PhaseNames = [PhaseCount]string{"chunk_write", "response", "create", "sync", "close",
+	"unlink"}
 
 // Phases is the latency of what a consumer does beside writing chunks.
 type Phases struct {
 	// Create is open(2) and what prepares the file, Sync each fsync(2) and fdatasync(2),
-	// Close close(2).
+	// Close close(2), Unlink unlink(2).
 	// Each is null without a value.
 	Create *Latency `json:"create"`
 	Sync   *Latency `json:"sync"`
 	Close  *Latency `json:"close"`
+	Unlink *Latency `json:"unlink"`
 }
 
 // SetLatencies sets the latencies of a whole, which of returns.
@@ -26,7 +28,7 @@ func (w *Writes) SetLatencies(of func(Phase) Latency) {
 		return &l
 	}
 	w.ChunkWrite, w.Response = of(PhaseWrite), known(PhaseResponse)
-	w.Phases = Phases{known(PhaseCreate), known(PhaseSync), known(phaseClose)}
+	w.Phases = Phases{known(PhaseCreate), known(PhaseSync), known(phaseClose), known(PhaseUnlink)}
 }
 
 // Known reports whether l has a value.
@@ -41,5 +43,6 @@ const (
 	PhaseCreate
 	PhaseSync
 	phaseClose
+	PhaseUnlink
 	PhaseCount // how many there are
 )

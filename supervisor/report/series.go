@@ -69,7 +69,7 @@ type Series struct {
 	// bins by rising latency; bins in which nothing fell are left out.
 	Distribution []Bin `json:"distribution"`
 	// Phases are the other latencies of the run over time, of those phases alone that have
-	// one, in the order response, create, sync, close.
+	// one, in the order response, create, sync, close, unlink.
 	Phases []PhaseSeries `json:"phases"`
 	// ReducedText says in one line what was reduced, and how.
 	ReducedText string `json:"reduced_text"`
@@ -98,7 +98,7 @@ type TotalSeries struct {
 // PhaseSeries is one kind of latency, all clients together; every list but Distribution
 // has Series.Intervals entries.
 type PhaseSeries struct {
-	// Name is "response", "create", "sync" or "close".
+	// Name is "response", "create", "sync", "close" or "unlink".
 	Name string `json:"name"`
 	// P50Nano to MaxNano are -1 where nothing was recorded.
 	P50Nano  []int64 `json:"p50_nano"`

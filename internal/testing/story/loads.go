@@ -46,6 +46,9 @@ func (a *Actor) Phased(index uint32, chunks int, waiting time.Duration) *bulkhea
 	p := a.Progress(index, uint64(chunks), 0, "").GetProgress()
 	p.Create, p.Close = a.Sampled(1, 90*time.Microsecond), a.Sampled(1, 11*time.Microsecond)
 	p.Sync = a.Sampled(chunks, 4*time.Millisecond)
+	var unlink latency.Histogram
+	unlink.Add(6*time.Millisecond+time.Duration(chunks%7)*time.Millisecond/4, 1)
+	p.Unlink = unlink.Proto()
 	if waiting > 0 {
 		p.Response = a.Sampled(int(p.GetChunks()), 5*time.Millisecond+waiting)
 	}

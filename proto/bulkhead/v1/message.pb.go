@@ -2261,7 +2261,10 @@ type Progress struct {
 	CorruptBlocks uint64 `protobuf:"varint,13,opt,name=corrupt_blocks,json=corruptBlocks,proto3" json:"corrupt_blocks,omitempty"`
 	// How many of errors came from reading back, which says nothing about writing. Since
 	// protocol_minor 2.
-	VerifyErrors  uint64 `protobuf:"varint,14,opt,name=verify_errors,json=verifyErrors,proto3" json:"verify_errors,omitempty"`
+	VerifyErrors uint64 `protobuf:"varint,14,opt,name=verify_errors,json=verifyErrors,proto3" json:"verify_errors,omitempty"`
+	// Latency of each unlink(2) of a file in the interval, in nanoseconds, those included that
+	// remove what is left when the load has ended. Since protocol_minor 3.
+	Unlink        *Histogram `protobuf:"bytes,40,opt,name=unlink,proto3" json:"unlink,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2393,6 +2396,13 @@ func (x *Progress) GetVerifyErrors() uint64 {
 		return x.VerifyErrors
 	}
 	return 0
+}
+
+func (x *Progress) GetUnlink() *Histogram {
+	if x != nil {
+		return x.Unlink
+	}
+	return nil
 }
 
 // Corruption is a run of blocks that did not read back as they were written. A consumer sends
@@ -3245,7 +3255,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\rstorage_bytes\x18\a \x01(\x04R\fstorageBytes\x12!\n" +
 	"\felapsed_nano\x18\b \x01(\x03R\velapsedNano\"&\n" +
 	"\fMonitorError\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xb2\x04\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xe2\x04\n" +
 	"\bProgress\x12#\n" +
 	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -3263,7 +3273,8 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x0everified_bytes\x18\v \x01(\x04R\rverifiedBytes\x122\n" +
 	"\x15verified_cached_bytes\x18\f \x01(\x04R\x13verifiedCachedBytes\x12%\n" +
 	"\x0ecorrupt_blocks\x18\r \x01(\x04R\rcorruptBlocks\x12#\n" +
-	"\rverify_errors\x18\x0e \x01(\x04R\fverifyErrors\"\x87\x02\n" +
+	"\rverify_errors\x18\x0e \x01(\x04R\fverifyErrors\x12.\n" +
+	"\x06unlink\x18( \x01(\v2\x16.bulkhead.v1.HistogramR\x06unlink\"\x87\x02\n" +
 	"\n" +
 	"Corruption\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
@@ -3515,20 +3526,21 @@ var file_bulkhead_v1_message_proto_depIdxs = []int32{
 	29, // 28: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
 	29, // 29: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
 	29, // 30: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
-	8,  // 31: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
-	32, // 32: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
-	31, // 33: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
-	12, // 34: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
-	33, // 35: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
-	34, // 36: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
-	10, // 37: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
-	11, // 38: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
-	9,  // 39: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	29, // 31: bulkhead.v1.Progress.unlink:type_name -> bulkhead.v1.Histogram
+	8,  // 32: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
+	32, // 33: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
+	31, // 34: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
+	12, // 35: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
+	33, // 36: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
+	34, // 37: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
+	10, // 38: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
+	11, // 39: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
+	9,  // 40: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_message_proto_initOnce sync.Once

@@ -75,6 +75,8 @@ func Figures() []Figure {
 		func(w *report.Writes) *report.Latency { return w.Phases.Sync })...)
 	list = append(list, latencyFigures("close_", "no file was closed",
 		func(w *report.Writes) *report.Latency { return w.Phases.Close })...)
+	list = append(list, latencyFigures("unlink_", "no file was removed",
+		func(w *report.Writes) *report.Latency { return w.Phases.Unlink })...)
 	return append(list,
 		Figure{Name: "throughput", Unit: inRate,
 			Of: func(r *report.Report) (float64, bool) {

@@ -56,6 +56,7 @@ func (p *Page) latencies(w *report.Writes) {
 	}{
 		{"chunk write", &w.ChunkWrite, ""}, {"response", w.Response, "from when it was due"},
 		{"create", w.Phases.Create, ""}, {"sync", w.Phases.Sync, ""}, {"close", w.Phases.Close, ""},
+		{"unlink", w.Phases.Unlink, ""},
 	} {
 		if !l.of.Known() {
 			continue

@@ -20,6 +20,7 @@ const DISTRIBUTED = {
   create: ["create", (of) => of.phases.create],
   sync: ["sync", (of) => of.phases.sync],
   close: ["close", (of) => of.phases.close],
+  unlink: ["unlink", (of) => of.phases.unlink],
 };
 
 export function fillDistributionPick() {

@@ -8,7 +8,7 @@ import { color } from "./theme.js";
 
 export function drawPhases() {
   part("phases");
-  const drawn = [["create", "s5"], ["sync", "s3"], ["close", "s2"]].filter(([name]) => phasesByName.has(name));
+  const drawn = [["create", "s5"], ["sync", "s3"], ["close", "s2"], ["unlink", "s4"]].filter(([name]) => phasesByName.has(name));
   byId("phases").hidden = drawn.length === 0;
   if (drawn.length === 0) return;
   const lines = drawn.flatMap(([name, ink]) => {
@@ -20,7 +20,7 @@ export function drawPhases() {
   });
   lineChart("phases", {
     times: totalTimes, lines, text: durationText, logarithmic: true, height: 200,
-    label: "Latency of create, sync and close over time. " + lines.filter((line) => !line.off).map((line) => {
+    label: "Latency of create, sync, close and unlink over time. " + lines.filter((line) => !line.off).map((line) => {
       const sums = summary(line.values);
       return sums ? line.name + " from " + durationText(sums.least) + " to " + durationText(sums.most) : "";
     }).filter(Boolean).join(", "),
