@@ -59,8 +59,10 @@ func serveAsEarlier(encoded string) error {
 			os.Exit(0)
 		}
 	}()
+	shake := child.Handshake()
+	shake.ProtocolVersion = 1            // as it was before there was a spawner
 	go plugin.Serve(&plugin.ServeConfig{ // ends with the process
-		HandshakeConfig: child.Handshake(), Logger: hclog.NewNullLogger(),
+		HandshakeConfig: shake, Logger: hclog.NewNullLogger(),
 		Plugins: plugin.PluginSet{"bulkhead": e},
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(opts, grpc.KeepaliveEnforcementPolicy(
