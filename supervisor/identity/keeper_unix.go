@@ -10,11 +10,17 @@ import (
 	"syscall"
 	"time"
 
+	"bulkhead/internal/backoff"
 	"bulkhead/internal/config"
+	"bulkhead/internal/episode"
 )
 
 // lookEvery is how often the files are looked at.
 const lookEvery = 2 * time.Second
+
+// retry is when files that cannot be used are tried again although nothing has changed that shows:
+// a file system that answered with an error, or descriptors that were scarce.
+var retry = backoff.Policy{First: lookEvery, Most: 30 * time.Second}
 
 // soon is how long before its end a certificate is warned of.
 const soon = 14 * 24 * time.Hour
@@ -26,11 +32,15 @@ type Keeper struct {
 	now  atomic.Pointer[Credentials]
 	seen string // what the files were when they were read; Run's
 	told string // what was said last of the certificate's end; Run's
+
+	trouble episode.Episode // files that cannot be used; Run's
+	again   time.Time       // when they are tried again; Run's
+	clock   func() time.Time
 }
 
 // NewKeeper reads the credentials that the settings name.
 func NewKeeper(cfg config.Supervisor, log *slog.Logger) (*Keeper, error) {
-	k := &Keeper{cfg: cfg, log: log}
+	k := &Keeper{cfg: cfg, log: log, clock: time.Now}
 	k.seen = k.look()
 	c, err := Load(cfg)
 	if err != nil {
@@ -73,26 +83,36 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// refresh reads the files if they have changed.
+// refresh reads the files if they have changed, or could not be used and it is time to try again.
 func (k *Keeper) refresh() {
-	is := k.look()
-	if is == k.seen {
+	is, now := k.look(), k.clock()
+	if is == k.seen && (k.trouble.Failures == 0 || now.Before(k.again)) {
 		k.warn(k.Now())
 		return
+	}
+	if is != k.seen {
+		k.trouble.Over() // another one
 	}
 	k.seen = is
 	c, err := Load(k.cfg)
 	if err != nil {
-		k.log.Error("certificates and tokens were changed and cannot be used; those of before stay", "error", err)
+		say := k.trouble.Failed(err)
+		k.again = now.Add(retry.After(k.trouble.Failures, 0))
+		if say {
+			k.log.Error("certificates and tokens were changed and cannot be used; those of before stay, "+
+				"and these are tried again", "error", err)
+		}
 		return
 	}
+	k.trouble.Over()
 	k.now.Store(c)
 	k.log.Info("certificates and tokens were read again")
 	k.told = ""
 	k.warn(c)
 }
 
-// look returns what tells the files from others of before.
+// look returns what tells the files from others of before, and from themselves with another owner or
+// mode.
 func (k *Keeper) look() string {
 	is := ""
 	for _, path := range []string{k.cfg.TLS.Cert, k.cfg.TLS.Key, k.cfg.TLS.ClientCA, k.cfg.TLS.Pinned, k.cfg.Tokens,
@@ -105,7 +125,9 @@ func (k *Keeper) look() string {
 			is += fmt.Sprintf("%v\n", err)
 			continue
 		}
-		is += fmt.Sprintf("%d %d %d\n", info.ModTime().UnixNano(), info.Size(), info.Sys().(*syscall.Stat_t).Ino)
+		st := info.Sys().(*syscall.Stat_t)
+		is += fmt.Sprintf("%d %d %d %d %o %d %d\n", st.Mtim.Nano(), st.Ctim.Nano(), st.Size, st.Ino, st.Mode, st.Uid,
+			st.Gid)
 	}
 	return is
 }
