@@ -49,7 +49,7 @@ func (c Config) limits() *bulkheadv1.Limits {
 func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
 	known := l.processor.Load()
 	if known != nil {
-		l.who = known.who
+		l.who = r.owner(known)
 	} else if !r.identify(l, hello) || r.elsewhere(l, hello) {
 		return
 	}
@@ -102,8 +102,8 @@ func (r *run) session(hello *bulkheadv1.Hello, who *bulkheadv1.Identity, onlyRet
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p := r.sessions[string(hello.GetClientId())]; p != nil {
-		if !identity.Same(p.who, who) {
-			return nil, wrongIdentity("session %d is that of %s", p.number, identity.Words(p.who))
+		if no := r.sessionOfAnother(p, who); no != nil {
+			return nil, no
 		}
 		return p, nil
 	}
@@ -219,10 +219,34 @@ func (r *run) identify(l *link, hello *bulkheadv1.Hello) bool {
 	return true
 }
 
+// Whose a session and its name are. A session without an owner began when nothing was asked for but
+// what all share. It is bound to whoever comes to it with its client id, which is a secret, and can
+// prove to be somebody: the settings may have changed since it began.
+
+// owner returns who the client of a session has proven to be; nil if it has not.
+func (r *run) owner(p *processor) *bulkheadv1.Identity {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return p.who
+}
+
 // wrongIdentity refuses a client for what is another's.
 func wrongIdentity(format string, args ...any) *answer {
 	return &answer{code: codes.PermissionDenied, reason: bulkheadv1.Reason_REASON_IDENTITY_WRONG,
 		text: fmt.Sprintf(format, args...)}
+}
+
+// sessionOfAnother returns why a client that has the id of a session may not go on with it; nil if
+// it may. r.mu is held.
+func (r *run) sessionOfAnother(p *processor, who *bulkheadv1.Identity) *answer {
+	switch {
+	case identity.Same(p.who, who):
+		return nil
+	case p.who == nil:
+		return r.nameOfAnother(p.hello.GetName(), who)
+	default:
+		return wrongIdentity("session %d is that of %s", p.number, identity.Words(p.who))
+	}
 }
 
 // nameOfAnother returns why a new client may not have a name that is another's: whoever has proven to
@@ -235,4 +259,55 @@ func (r *run) nameOfAnother(name string, who *bulkheadv1.Identity) *answer {
 		return wrongIdentity("the name %q is that of %s in this run", name, identity.Words(first))
 	}
 	return nil
+}
+
+// bind makes the session that of who, if it is nobody's yet, and journals that with the connection
+// that follows. It returns why that is not to be let in: another has come meanwhile.
+func (p *processor) bind(who *bulkheadv1.Identity) *answer {
+	p.run.mu.Lock()
+	defer p.run.mu.Unlock()
+	if no := p.run.sessionOfAnother(p, who); no != nil || identity.Same(p.who, who) {
+		return no
+	}
+	p.who, p.bound = who, who
+	p.run.owners[p.hello.GetName()] = who
+	return nil
+}
+
+// oustOthers ends the sessions that have this one's name and are nobody's, if it is its owner's.
+func (p *processor) oustOthers() {
+	why := fmt.Sprintf("the name %q is that of %s, which has come; this one has not proven who it is",
+		p.hello.GetName(), identity.Words(p.who))
+	for _, q := range p.run.squatters(p) {
+		q.post(p.run.procCtx, note{kind: noteOusted, told: &told{cause: why}}) // q waits for none of these itself
+	}
+}
+
+// squatters returns the sessions of nobody that have the name of p's client, if that has proven to
+// have it.
+func (r *run) squatters(p *processor) (all []*processor) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p.who.GetName() != p.hello.GetName() {
+		return nil
+	}
+	for _, q := range r.order {
+		if q.who == nil && q.hello.GetName() == p.hello.GetName() {
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
+// oust ends the session, whose name's owner has come, unless that is this client after all.
+func (p *processor) oust(cause string) {
+	if p.who != nil || p.phase.ended() {
+		return
+	}
+	current := p.link
+	p.step(ousted, nil, cause, bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR)
+	if current != nil {
+		current.finish(refusing(p.phase, p.over()))
+		p.link = nil
+	}
 }

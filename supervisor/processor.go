@@ -39,7 +39,7 @@ type processor struct {
 	number uint32
 	id     string
 	hello  *bulkheadv1.Hello    // what tells the client from others; the rest is in the journal
-	who    *bulkheadv1.Identity // who the client has proven to be; nil if it has not
+	who    *bulkheadv1.Identity // who the client has proven to be; nil if it has not; Run sets it with run.mu held
 	log    *slog.Logger
 	inbox  chan note           // nil while retired; see enter
 	done   chan struct{}       // closed when the processor has ended
@@ -61,7 +61,8 @@ type processor struct {
 	retired  bool // guarded by door; Run does not run, until somebody enters
 
 	// The rest belongs to Run's goroutine.
-	whole      *bulkheadv1.Hello // the Hello that begins the session, until it is recorded; without the token
+	whole      *bulkheadv1.Hello    // the Hello that begins the session, until it is recorded; without the token
+	bound      *bulkheadv1.Identity // whose the session has become, until that is recorded
 	phase      phase
 	durable    uint64
 	holder     conduct.Holder
@@ -199,6 +200,8 @@ func (p *processor) take(ctx context.Context, n note) {
 			p.askToDrain(n)
 		case noteSilent:
 			p.fellSilent(n.link)
+		case noteOusted:
+			p.oust(n.cause)
 		case noteRunOver:
 			p.step(runOver, nil, n.cause, bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR)
 			if p.phase == closed && p.link != nil {
@@ -231,7 +234,18 @@ func (p *processor) connected(l *link) {
 			return
 		}
 	}
+	first := p.phase == fresh
+	if !p.phase.ended() {
+		if no := p.bind(l.who); no != nil {
+			l.finish(*no)
+			return
+		}
+		first = first || p.bound != nil
+	}
 	p.step(e, l, errReplaced.Error(), bulkheadv1.DetachClass_DETACH_CLASS_REPLACED)
+	if first {
+		p.oustOthers()
+	}
 	if p.phase == closed {
 		p.conclude(l)
 	}

@@ -41,11 +41,13 @@ func (p *processor) openRecord() *bulkheadv1.Record {
 // attachRecord also notes the connection as the session's.
 func (p *processor) attachRecord(l *link) *bulkheadv1.Record {
 	p.connection = l.id
+	bound := p.bound
+	p.bound = nil
 	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionAttached{SessionAttached: &bulkheadv1.SessionAttached{
 		Session: p.number, ConnectionId: l.id, HandlerPid: int32(l.child.Pid()), Peer: l.peer, ResumeAfter: p.durable,
 		ClientWallClockUnixNano: l.hello.GetWallClockUnixNano(), ClientElapsedNano: l.hello.GetElapsedNano(),
 		Absence: l.hello.GetAbsence(), StarvedNano: l.hello.GetStarvedNano(), LastEnd: clipped(l.hello.GetLastEnd()),
-		Connection: p.holder.Welcomes, Instance: p.holder.Instance,
+		Connection: p.holder.Welcomes, Instance: p.holder.Instance, Identity: bound,
 	}}}
 }
 

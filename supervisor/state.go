@@ -17,7 +17,7 @@ const (
 	away                     // no connection, the grace time runs
 	closed                   // outcome: Goodbye and every message durable
 	lost                     // outcome: away for longer than the grace time
-	rejected                 // outcome: broke the protocol
+	rejected                 // outcome: broke the protocol, or had a name that is another's
 	quarantined              // outcome: a batch kept killing handlers
 )
 
@@ -71,6 +71,7 @@ const (
 	goodbye                 // Goodbye, and every message durable
 	breach                  // the client broke the protocol
 	disowned                // the current connection is not of the session's client
+	ousted                  // the client whose name the session's has without proof has come
 	poisoned                // the same messages have killed too many handlers
 	graceOver               // the grace time has run out
 	runOver                 // the run ends now
@@ -101,6 +102,8 @@ func next(p phase, e event) (phase, []action) {
 		switch e {
 		case connected:
 			return active, []action{recordOpen, recordAttach, welcome}
+		case ousted:
+			return rejected, []action{recordOpen, recordEnd}
 		case runOver:
 			return lost, []action{recordOpen, recordEnd}
 		}
@@ -112,7 +115,7 @@ func next(p phase, e event) (phase, []action) {
 			return away, []action{recordDetach, startGrace}
 		case goodbye:
 			return closed, []action{recordEnd, finishOK}
-		case breach:
+		case breach, ousted:
 			return rejected, []action{recordDetach, recordEnd}
 		case poisoned:
 			return quarantined, []action{recordDetach, recordEnd}
@@ -127,7 +130,7 @@ func next(p phase, e event) (phase, []action) {
 			return active, []action{recordAttach, welcome}
 		case cut:
 			return away, []action{recordDetach, startGrace}
-		case breach:
+		case breach, ousted:
 			return rejected, []action{recordDetach, recordEnd}
 		case poisoned:
 			return quarantined, []action{recordDetach, recordEnd}
@@ -140,6 +143,8 @@ func next(p phase, e event) (phase, []action) {
 			return active, []action{stopGrace, recordAttach, welcome}
 		case graceOver:
 			return lost, []action{recordEnd}
+		case ousted:
+			return rejected, []action{stopGrace, recordEnd}
 		case runOver:
 			return lost, []action{stopGrace, recordEnd}
 		}

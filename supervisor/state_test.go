@@ -14,10 +14,11 @@ func TestNext(t *testing.T) {
 		actions []action
 	}
 	all := []phase{fresh, active, adrift, away, closed, lost, rejected, quarantined}
-	events := []event{connected, reattached, cut, goodbye, breach, disowned, poisoned, graceOver, runOver}
+	events := []event{connected, reattached, cut, goodbye, breach, disowned, ousted, poisoned, graceOver, runOver}
 	want := map[phase]map[event]step{
 		fresh: {
 			connected: {active, []action{recordOpen, recordAttach, welcome}},
+			ousted:    {rejected, []action{recordOpen, recordEnd}},
 			runOver:   {lost, []action{recordOpen, recordEnd}},
 		},
 		active: {
@@ -25,6 +26,7 @@ func TestNext(t *testing.T) {
 			cut:       {away, []action{recordDetach, startGrace}},
 			goodbye:   {closed, []action{recordEnd, finishOK}},
 			breach:    {rejected, []action{recordDetach, recordEnd}},
+			ousted:    {rejected, []action{recordDetach, recordEnd}},
 			disowned:  {away, []action{recordDetach, startGrace}},
 			poisoned:  {quarantined, []action{recordDetach, recordEnd}},
 			runOver:   {lost, []action{recordEnd, finishOver}},
@@ -34,12 +36,14 @@ func TestNext(t *testing.T) {
 			reattached: {active, []action{recordAttach, welcome}},
 			cut:        {away, []action{recordDetach, startGrace}},
 			breach:     {rejected, []action{recordDetach, recordEnd}},
+			ousted:     {rejected, []action{recordDetach, recordEnd}},
 			poisoned:   {quarantined, []action{recordDetach, recordEnd}},
 			runOver:    {lost, []action{recordDetach, recordEnd}},
 		},
 		away: {
 			connected: {active, []action{stopGrace, recordAttach, welcome}},
 			graceOver: {lost, []action{recordEnd}},
+			ousted:    {rejected, []action{stopGrace, recordEnd}},
 			runOver:   {lost, []action{stopGrace, recordEnd}},
 		},
 		closed: {
@@ -68,7 +72,7 @@ func TestNext(t *testing.T) {
 // TestOneOutcome walks all event sequences of length six: a session that has
 // ended stays so, and its end is recorded once.
 func TestOneOutcome(t *testing.T) {
-	events := []event{connected, reattached, cut, goodbye, breach, disowned, poisoned, graceOver, runOver}
+	events := []event{connected, reattached, cut, goodbye, breach, disowned, ousted, poisoned, graceOver, runOver}
 	var walk func(p phase, ends, depth int)
 	walk = func(p phase, ends, depth int) {
 		if depth == 0 {

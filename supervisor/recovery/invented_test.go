@@ -172,6 +172,9 @@ func (v *inventor) attach(s *inventedSession) {
 	rec := attachedBy(s.number, s.connection)
 	a := rec.GetSessionAttached()
 	s.claimed += v.Uint64N(3)
+	if v.IntN(4) == 0 {
+		a.Identity = v.identity()
+	}
 	a.Peer, a.Connection, a.Instance = fmt.Sprint("peer ", s.connection), s.claimed, []byte{byte(v.IntN(3))}
 	v.say(rec)
 }

@@ -189,6 +189,9 @@ func (r *Past) attached(a *bulkheadv1.SessionAttached) error {
 	r.Open[a.GetConnectionId()] = Handler{a.GetSession(), a.GetHandlerPid(), a.GetPeer()}
 	return r.with(a.GetSession(), func(s *Session) {
 		s.Seen = r.Clock.Passed
+		if a.GetIdentity() != nil {
+			s.Who = a.GetIdentity()
+		}
 		if s.State == active && s.Connection == a.GetConnectionId() {
 			return // kept through a restart
 		}

@@ -1204,8 +1204,11 @@ type SessionAttached struct {
 	// Hello.elapsed_nano on this connection.
 	ClientElapsedNano int64 `protobuf:"varint,10,opt,name=client_elapsed_nano,json=clientElapsedNano,proto3" json:"client_elapsed_nano,omitempty"`
 	// Welcome.connection, and Hello.instance of this connection.
-	Connection    uint64 `protobuf:"varint,11,opt,name=connection,proto3" json:"connection,omitempty"`
-	Instance      []byte `protobuf:"bytes,12,opt,name=instance,proto3" json:"instance,omitempty"`
+	Connection uint64 `protobuf:"varint,11,opt,name=connection,proto3" json:"connection,omitempty"`
+	Instance   []byte `protobuf:"bytes,12,opt,name=instance,proto3" json:"instance,omitempty"`
+	// Who the client has proven to be on this connection, where the session was nobody's before:
+	// from here on it is that client's.
+	Identity      *Identity `protobuf:"bytes,13,opt,name=identity,proto3" json:"identity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1321,6 +1324,13 @@ func (x *SessionAttached) GetConnection() uint64 {
 func (x *SessionAttached) GetInstance() []byte {
 	if x != nil {
 		return x.Instance
+	}
+	return nil
+}
+
+func (x *SessionAttached) GetIdentity() *Identity {
+	if x != nil {
+		return x.Identity
 	}
 	return nil
 }
@@ -2493,7 +2503,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"session_id\x18\x02 \x01(\tR\tsessionId\x12(\n" +
 	"\x05hello\x18\x03 \x01(\v2\x12.bulkhead.v1.HelloR\x05hello\x121\n" +
-	"\bidentity\x18\x04 \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\"\xc0\x03\n" +
+	"\bidentity\x18\x04 \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\"\xf3\x03\n" +
 	"\x0fSessionAttached\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12#\n" +
 	"\rconnection_id\x18\x02 \x01(\x04R\fconnectionId\x12\x1f\n" +
@@ -2510,7 +2520,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"connection\x18\v \x01(\x04R\n" +
 	"connection\x12\x1a\n" +
-	"\binstance\x18\f \x01(\fR\binstance\"\xd0\x01\n" +
+	"\binstance\x18\f \x01(\fR\binstance\x121\n" +
+	"\bidentity\x18\r \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\"\xd0\x01\n" +
 	"\rContradiction\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.bulkhead.v1.ContradictionKindR\x04kind\x12#\n" +
@@ -2719,22 +2730,23 @@ var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	26, // 19: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
 	27, // 20: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
 	28, // 21: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	0,  // 22: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	1,  // 23: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	2,  // 24: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	29, // 25: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	3,  // 26: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	8,  // 27: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	24, // 28: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	30, // 29: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
-	27, // 30: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
-	4,  // 31: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	5,  // 32: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	27, // 22: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
+	0,  // 23: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	1,  // 24: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	2,  // 25: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	29, // 26: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	3,  // 27: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	8,  // 28: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	24, // 29: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	30, // 30: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	27, // 31: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
+	4,  // 32: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	5,  // 33: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_journal_proto_initOnce sync.Once

@@ -143,6 +143,9 @@ func (s *sessionState) keeps(id, restarted uint64, at report.Stamp) (bool, error
 
 func (s *sessionState) foldAttached(e *bulkheadv1.SessionAttached, restarted uint64, at report.Stamp) {
 	resumed := len(s.connections.items) > 0
+	if who := identityOf(e.GetIdentity()); who != nil {
+		s.client.Identity = who
+	}
 	if resumed {
 		s.client.Resumes++
 		s.clock.look(report.Stamp(e.GetClientWallClockUnixNano()), e.GetClientElapsedNano())
