@@ -116,7 +116,7 @@ func (r *run) dropHandler(l *link, err error) {
 		l.log.Error(err.Error())
 	}
 	r.handlerDied(&bulkheadv1.HandlerExited{Exit: exit.Proto(nil)})
-	r.pool.EndedEarly(exit.String())
+	r.pool.EndedEarly(exit.String(), false)
 }
 
 // endUnserved ends a connection that has no handler.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/child"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/conduct"
@@ -170,19 +171,24 @@ const provenAfter = 10 * time.Second
 
 // judgeEnd tells the pool how the handler of a link has ended: one that said why the connection ended,
 // or had something made durable, has done what it is for. One that did neither and ended by itself
-// is followed by others like it, if that is not its client's doing.
+// is followed by others like it, if that is not its client's doing: the pool knows whether others serve.
 func (r *run) judgeEnd(l *link, exit child.Exit, err error) {
 	switch {
 	case l.end != nil || l.acked.Load() > 0:
 		r.pool.Serves()
 	case !l.taken.IsZero() && !ownDoing(err) && exit.Ended.Sub(l.taken) < provenAfter:
-		r.pool.EndedEarly(exit.String())
+		r.pool.EndedEarly(exit.String(), true)
 	}
 }
 
-// proven tells the pool, once, that the handler of a link has had something made durable.
+// provenEvery is how often the pool is told of a handler that goes on serving.
+const provenEvery = time.Second
+
+// proven tells the pool, now and then, that the handler of a link has had something made durable.
 func (r *run) proven(l *link) {
-	if l.acked.Load() == 0 {
+	now := boottime.Now()
+	if was := r.served.Load(); l.acked.Load() == 0 || now-was > int64(provenEvery) {
+		r.served.Store(now)
 		r.pool.Serves()
 	}
 }

@@ -71,6 +71,7 @@ type run struct {
 	livesOnReserve atomic.Bool
 	accepted       atomic.Uint64
 	refused        atomic.Uint64
+	served         atomic.Int64 // when the pool was told last that handlers serve, by boottime
 
 	pooled sync.Mutex // held while records of no session are written
 	sealed bool       // guarded by pooled; they come too late

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"errors"
+	"math/rand/v2"
 	"time"
 )
 
@@ -11,28 +12,53 @@ const (
 	freeEnds = 3
 	// endsMemory is how long ago one ended that is not in a row with the next.
 	endsMemory = time.Minute
+	// provenFor is for how long a handler that serves shows that those that end are ended by what
+	// their clients send: then no other client is to wait for it.
+	provenFor = time.Minute
+	// servedMost is the longest wait where no handler has served, and all that ended had a client. It
+	// may be the program, and it may be clients of many addresses; who comes beside those waits no
+	// longer for it.
+	servedMost = 500 * time.Millisecond
 )
 
-// ends counts the handlers in a row that ended as soon as they served.
+// ends counts the handlers in a row that ended as soon as they served, or before.
 type ends struct {
 	inRow int
+	alone int // of those, without a client: nothing but the program can be the cause
 	last  time.Time
-	cause string // of the last one
+	cause string    // of the last one
+	proof time.Time // when a handler was last seen to serve; zero if none was
 }
 
-// bad counts one more.
-func (e *ends) bad(now time.Time, cause string) {
-	if now.Sub(e.last) > endsMemory {
-		e.inRow = 0
+// bad counts one more, unless it says nothing of others.
+func (e *ends) bad(now time.Time, cause string, hadClient bool) {
+	if hadClient && !e.proof.IsZero() && now.Sub(e.proof) < provenFor {
+		return
 	}
-	*e = ends{e.inRow + 1, now, cause}
+	if now.Sub(e.last) > endsMemory {
+		e.inRow, e.alone = 0, 0
+	}
+	e.inRow++
+	if !hadClient {
+		e.alone++
+	}
+	e.last, e.cause = now, cause
 }
 
-// EndedEarly tells that a handler ended by itself as soon as it served, or before. Beyond a few in a
-// row, handlers are started as slowly as where they do not start at all, until one serves.
-func (p *Pool) EndedEarly(cause string) {
+// wait returns how long others wait to be started after so many failures.
+func (e ends) wait(failures int, random float64) time.Duration {
+	wait := respawn.After(failures, random)
+	if e.alone == 0 {
+		wait = min(wait, servedMost)
+	}
+	return wait
+}
+
+// EndedEarly tells that a handler ended by itself as soon as it served a client, or before it had one.
+// Beyond a few in a row, others are started later, until one serves.
+func (p *Pool) EndedEarly(cause string, hadClient bool) {
 	p.mu.Lock()
-	p.ends.bad(p.now(), cause)
+	p.ends.bad(p.now(), cause, hadClient)
 	p.mu.Unlock()
 	p.nudge()
 }
@@ -41,7 +67,7 @@ func (p *Pool) EndedEarly(cause string) {
 func (p *Pool) Serves() {
 	p.mu.Lock()
 	had := p.ends.inRow
-	p.ends = ends{}
+	p.ends = ends{proof: p.now()}
 	p.mu.Unlock()
 	if had > freeEnds {
 		p.nudge()
@@ -56,9 +82,11 @@ func (p *Pool) nudge() {
 	}
 }
 
-// early returns how many handlers in a row ended as soon as they served, and why the last one did.
-func (p *Pool) early() (inRow int, why error) {
+// early returns how many handlers in a row ended as soon as they served, why the last one did, and how
+// long others wait after so many.
+func (p *Pool) early() (inRow int, why error, wait func(failures int) time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.ends.inRow, errors.New(p.ends.cause)
+	e := p.ends
+	return e.inRow, errors.New(e.cause), func(failures int) time.Duration { return e.wait(failures, rand.Float64()) }
 }

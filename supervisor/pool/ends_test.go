@@ -37,7 +37,7 @@ func fillSlow(t *testing.T, size int) (*Pool, *nursery, clockwork) {
 func (n *nursery) use(p *Pool) {
 	n.t.Helper()
 	n.take(p).Kill()
-	p.EndedEarly("killed")
+	p.EndedEarly("killed", false)
 }
 
 // Handlers that end as soon as they serve are followed by others at once if they are few, and later
@@ -139,10 +139,70 @@ func TestEndsLongAgoDoNotCount(t *testing.T) {
 	p := New(1, nil, nil, nil, slog.New(slog.DiscardHandler))
 	p.now = func() time.Time { return now }
 	for range 10 {
-		p.EndedEarly("killed")
+		p.EndedEarly("killed", false)
 		now = now.Add(endsMemory + 1)
 	}
-	if n, _ := p.early(); n != 1 {
+	if n, _, _ := p.early(); n != 1 {
 		t.Errorf("%d in a row; want 1", n)
+	}
+}
+
+// Whatever ends handlers at once from however many addresses: beside handlers that serve it keeps nobody
+// waiting, and where none has served yet not long. What ends without a client has no such excuse.
+func TestClientsThatEndHandlersDelayNobody(t *testing.T) {
+	now := time.Unix(1000, 0)
+	type death struct {
+		hadClient bool
+		times     int
+	}
+	for name, tt := range map[string]struct {
+		served time.Duration // how long before; 0 for never
+		deaths []death
+		row    int
+		most   time.Duration
+	}{
+		"while others serve":      {time.Second, []death{{true, 1000}}, 0, 0},
+		"long after others have":  {provenFor, []death{{true, 1000}}, 1000, servedMost},
+		"before any has served":   {0, []death{{true, 1000}}, 1000, servedMost},
+		"without a client":        {time.Second, []death{{false, 1000}}, 1000, respawn.Most},
+		"with a client after all": {0, []death{{false, 1}, {true, 1000}}, 1001, respawn.Most},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := New(1, nil, nil, nil, slog.New(slog.DiscardHandler))
+			at := now
+			p.now = func() time.Time { return at }
+			if tt.served > 0 {
+				at = now.Add(-tt.served)
+				p.Serves()
+				at = now
+			}
+			for _, d := range tt.deaths {
+				for range d.times {
+					p.EndedEarly("killed", d.hadClient)
+				}
+			}
+			row, _, _ := p.early()
+			if wait := p.ends.wait(row, 0); row != tt.row || row > 0 && wait != tt.most {
+				t.Errorf("%d count, and others wait %v; want %d and %v", row, wait, tt.row, tt.most)
+			}
+		})
+	}
+}
+
+// A pool whose handlers end with their clients one after the other has the next one ready without a
+// wait, as long as another of its handlers serves.
+func TestHandlersThatDieBesideOneThatServes(t *testing.T) {
+	t.Parallel()
+	p, n, c := fillSlow(t, 2)
+	n.awaitReady(p, 2)
+	n.take(p)
+	p.Serves()
+	for range 5 * freeEnds {
+		n.take(p).Kill()
+		p.EndedEarly("killed", true)
+	}
+	n.awaitReady(p, 2)
+	if len(c.waits) > 0 {
+		t.Errorf("the pool waits %s", <-c.waits)
 	}
 }

@@ -205,7 +205,7 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 		pause = p.after(wait)
 	}
 	heed := func() { // how handlers have ended
-		inRow, err := p.early()
+		inRow, err, waitFor := p.early()
 		if inRow <= freeEnds {
 			had := early.Over()
 			if had > 0 && inRow == 0 {
@@ -223,7 +223,7 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 		if !more {
 			return
 		}
-		wait := respawn.After(early.Failures, rand.Float64())
+		wait := waitFor(early.Failures)
 		if say {
 			p.log.Error("handlers end as soon as they serve", "cause", err, "failures", inRow,
 				"starting_others_in", wait.Round(time.Millisecond))
@@ -344,7 +344,7 @@ func (p *Pool) dropDead(ready []*child.Child) []*child.Child {
 		case <-c.Done():
 			p.log.Warn("a handler died before its use", "handler_pid", c.Pid(), "cause", c.Exit().String())
 			p.died(c.Exit())
-			p.EndedEarly("a handler died before its use: " + c.Exit().String())
+			p.EndedEarly("a handler died before its use: "+c.Exit().String(), false)
 		default:
 			alive = append(alive, c)
 		}
