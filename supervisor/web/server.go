@@ -153,7 +153,7 @@ func (s *Server) Run(ctx context.Context) {
 	})
 	var listener net.Listener = &slots{Listener: kept{s.cfg.Listener}}
 	if s.cfg.TLS != nil {
-		listener = tls.NewListener(listener, s.cfg.TLS)
+		listener = tls.NewListener(listener, newHandshakes().pacing(s.cfg.TLS))
 	}
 	err := s.http.Serve(listener)
 	if stop() { // it failed by itself
