@@ -1,7 +1,6 @@
 package plaintext
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -24,14 +23,16 @@ func Line(s string, limit int) string {
 		return s
 	}
 	var b strings.Builder
+	b.Grow(min(len(s), limit) + len("…"))
+	var piece [longestEscape]byte
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)
-		piece := escape(r, size, s[0])
-		if b.Len()+len(piece) > limit {
+		safe := appendSafe(piece[:0], r, size, s[0])
+		if b.Len()+len(safe) > limit {
 			b.WriteString("…")
 			break
 		}
-		b.WriteString(piece)
+		b.Write(safe)
 		s = s[size:]
 	}
 	return b.String()
@@ -71,27 +72,41 @@ func isASCII(s string) bool {
 	return true
 }
 
-// escape returns rune r, of size bytes of which first is the first, in a form
+// longestEscape is how many bytes appendSafe appends at most.
+const longestEscape = len(`\U0010ffff`)
+
+// appendSafe appends rune r, of size bytes of which first is the first, in a form
 // safe to print.
-func escape(r rune, size int, first byte) string {
+func appendSafe(b []byte, r rune, size int, first byte) []byte {
 	switch {
 	case r == utf8.RuneError && size == 1:
-		return fmt.Sprintf(`\x%02x`, first)
+		return appendHex(b, 'x', 2, rune(first))
+	case r >= ' ' && r <= '~':
+		return append(b, byte(r))
 	case unicode.IsPrint(r):
-		return string(r)
+		return utf8.AppendRune(b, r)
 	case r == '\n':
-		return `\n`
+		return append(b, `\n`...)
 	case r == '\t':
-		return `\t`
+		return append(b, `\t`...)
 	case r == '\r':
-		return `\r`
+		return append(b, `\r`...)
 	case r <= 0xff:
-		return fmt.Sprintf(`\x%02x`, r)
+		return appendHex(b, 'x', 2, r)
 	case r <= 0xffff:
-		return fmt.Sprintf(`\u%04x`, r)
+		return appendHex(b, 'u', 4, r)
 	default:
-		return fmt.Sprintf(`\U%08x`, r)
+		return appendHex(b, 'U', 8, r)
 	}
+}
+
+// appendHex appends an escape of so many digits.
+func appendHex(b []byte, kind byte, digits int, r rune) []byte {
+	b = append(b, '\\', kind)
+	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[r>>shift&0xf])
+	}
+	return b
 }
 
 // OneLine puts a text that may have several lines on one, and cuts it.

@@ -1,6 +1,9 @@
 package plaintext
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestClean(t *testing.T) {
 	tests := []struct {
@@ -21,6 +24,16 @@ func TestClean(t *testing.T) {
 	for _, test := range tests {
 		if got := Line(test.in, test.limit); got != test.want {
 			t.Errorf("clean(%q, %d) = %q, want %q", test.in, test.limit, got, test.want)
+		}
+	}
+}
+
+// Texts come by the thousand in one Hello: cleaning one allocates once, whatever is in it.
+func TestLineAllocatesOnce(t *testing.T) {
+	for _, piece := range []string{"<", "ü", "\n\u202e"} {
+		s := strings.Repeat(piece, 2*MaxText)
+		if n := testing.AllocsPerRun(100, func() { Line(s, MaxText) }); n > 1 {
+			t.Errorf("cleaning %d times %q allocates %v times", 2*MaxText, piece, n)
 		}
 	}
 }
