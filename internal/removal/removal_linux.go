@@ -11,8 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// batchBytes is how much of a folder is read at once.
-const batchBytes = 32 << 10
+// firstBytes is how much of a folder is read at first, and batchBytes how much at once when there is
+// more: most folders hold a file or none, and thousands may have to go at the same time.
+const (
+	firstBytes = 1 << 10
+	batchBytes = 32 << 10
+)
 
 // errLate says that there was more to remove than there was time for.
 var errLate = errors.New("there is more of it than can be removed in time")
@@ -21,7 +25,7 @@ var errLate = errors.New("there is more of it than can be removed in time")
 // than within. That nothing is there is no error. With an error it has removed what it could, and may
 // have moved what is left further up.
 func Tree(path string, within time.Duration) error {
-	r := remover{until: time.Now().Add(within), next: rand.Uint64(), buffer: make([]byte, batchBytes)}
+	r := remover{until: time.Now().Add(within), next: rand.Uint64(), buffer: make([]byte, firstBytes)}
 	if err := r.tree(filepath.Dir(path), filepath.Base(path)); err != nil {
 		return fmt.Errorf("removing %s: %w", path, err)
 	}
@@ -153,6 +157,9 @@ func (r *remover) pass(folder int, deeper func(name string) error) (some bool) {
 			return some
 		}
 		_, _, names := unix.ParseDirent(r.buffer[:n], -1, nil)
+		if n > len(r.buffer)/2 && len(r.buffer) < batchBytes {
+			r.buffer = make([]byte, batchBytes)
+		}
 		for _, name := range names {
 			some = true
 			if time.Now().After(r.until) {
