@@ -104,6 +104,10 @@ const (
 	sizeBytes     = 48
 )
 
+// ConsumersBeyond returns how many consumers take more than so many bytes of a report, whatever they
+// are.
+func ConsumersBeyond(bytes int) int { return max(0, bytes)/declaredBytes + 1 }
+
 // DeclaredBytes returns about how much of a report is what the client declared in its Hello: its
 // labels and its consumers, in bytes.
 func (c *Client) DeclaredBytes() int {
@@ -112,7 +116,7 @@ func (c *Client) DeclaredBytes() int {
 		n += labelBytes(name, value)
 	}
 	for i := range c.Workload.Consumers {
-		n += c.Workload.Consumers[i].bytes()
+		n += c.Workload.Consumers[i].DeclaredBytes()
 	}
 	return n
 }
@@ -134,7 +138,7 @@ func (c *Client) CutDeclared(bytes int) {
 	c.Labels = kept
 	list := c.Workload.Consumers
 	for i := range list {
-		if bytes -= list[i].bytes(); bytes < 0 {
+		if bytes -= list[i].DeclaredBytes(); bytes < 0 {
 			c.Workload.ConsumersLeftOut += uint64(len(list) - i)
 			c.Workload.Consumers = append(make([]Consumer, 0, i), list[:i]...)
 			return
@@ -144,7 +148,8 @@ func (c *Client) CutDeclared(bytes int) {
 
 func labelBytes(name, value string) int { return 8 + textBytes(name) + textBytes(value) }
 
-func (c *Consumer) bytes() int {
+// DeclaredBytes returns about how much of a report the consumer is, in bytes.
+func (c *Consumer) DeclaredBytes() int {
 	return declaredBytes + textBytes(c.Path) + textBytes(c.Text) + sizeBytes*len(c.ChunkSizes)
 }
 

@@ -249,17 +249,12 @@ func (f *Folder) foldOpened(e *bulkheadv1.SessionOpened, at report.Stamp) error 
 		return fmt.Errorf("session %d is opened again", e.GetSession())
 	}
 	f.rooms.clients++
-	s := newSessionState(e, at, &f.rooms)
+	s := newSessionState(e, at, &f.rooms, f.room())
 	s.line = f.time.newLine(s.client.ClockOffsetNano)
 	f.open++
 	f.sessions[e.GetSession()] = s
 	f.order = append(f.order, s)
-	if f.share > 0 { // it only becomes less
-		s.client.CutDeclared(f.share)
-	}
-	if f.declared += s.client.DeclaredBytes(); f.declared > 2*report.MaxDeclaredBytes {
-		f.cutDeclared()
-	}
+	f.declare(s)
 	return nil
 }
 

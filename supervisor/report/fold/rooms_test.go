@@ -126,7 +126,7 @@ func TestRecentKeepsTheNewest(t *testing.T) {
 // What makes clients compact does not depend on what of their work it is about.
 func TestPhasesOfCompactClients(t *testing.T) {
 	crowded := rooms{clients: report.MaxFineBuckets / 100}
-	s := newSessionState(&bulkheadv1.SessionOpened{}, 1, &crowded)
+	s := newSessionState(&bulkheadv1.SessionOpened{}, 1, &crowded, 0)
 	a := story.New(t, 1).Arrive("a", 1, 1, 4001, 0)
 	var tl timeline
 	tl.begin(1)

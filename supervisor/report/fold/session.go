@@ -18,6 +18,7 @@ import (
 // sessionState is what the fold keeps of one session.
 type sessionState struct {
 	client   report.Client // what needs no computing at the end
+	wanted   int           // bytes that it declared, or some number above the share that there was for it
 	clientID string        // raw, as sent
 	minor    uint32        // how far the client's protocol has grown
 
@@ -69,7 +70,8 @@ func identityOf(who *bulkheadv1.Identity) *report.Identity {
 	return out
 }
 
-func newSessionState(e *bulkheadv1.SessionOpened, at report.Stamp, shared *rooms) *sessionState {
+// newSessionState returns a session of whose consumers so many bytes can have a place in the report.
+func newSessionState(e *bulkheadv1.SessionOpened, at report.Stamp, shared *rooms, declared int) *sessionState {
 	hello := e.GetHello()
 	s := &sessionState{
 		clientID:    string(hello.GetClientId()),
@@ -93,7 +95,7 @@ func newSessionState(e *bulkheadv1.SessionOpened, at report.Stamp, shared *rooms
 		Pid:       hello.GetPid(),
 		Version:   plaintext.Line(hello.GetClientVersion(), plaintext.MaxName),
 		Labels:    labelsOf(hello.GetLabels()),
-		Workload:  WorkloadOf(hello.GetWorkload()),
+		Workload:  workloadOf(hello.GetWorkload(), declared),
 		Outcome:   report.OutcomeOpen,
 		OpenedAt:  at,
 		Resent:    hello.GetResent(),

@@ -12,11 +12,21 @@ import (
 )
 
 // WorkloadOf returns what a client said that it would do.
-func WorkloadOf(w *bulkheadv1.Workload) report.Workload {
+func WorkloadOf(w *bulkheadv1.Workload) report.Workload { return workloadOf(w, math.MaxInt) }
+
+// workloadOf returns what a client said that it would do, with its consumers up to the one that is
+// beyond so many bytes of a report. Those behind it are not looked at, and counted as left out.
+func workloadOf(w *bulkheadv1.Workload, room int) report.Workload {
 	list := w.GetConsumers()
-	consumers := make([]report.Consumer, 0, min(len(list), report.MaxProcesses))
-	for _, spec := range list[:min(len(list), report.MaxProcesses)] {
-		consumers = append(consumers, ConsumerOf(spec))
+	list = list[:min(len(list), report.MaxProcesses)]
+	consumers := make([]report.Consumer, 0, min(len(list), report.ConsumersBeyond(room)))
+	for _, spec := range list {
+		if room < 0 {
+			break
+		}
+		c := ConsumerOf(spec)
+		room -= c.DeclaredBytes()
+		consumers = append(consumers, c)
 	}
 	out := report.Workload{
 		RuntimeNano:           durationOrNone(w.GetRuntimeNano()),
@@ -27,6 +37,7 @@ func WorkloadOf(w *bulkheadv1.Workload) report.Workload {
 		RampNano:              durationOrNone(w.GetRampNano()),
 		TotalBytes:            w.GetTotalBytes(),
 		Consumers:             consumers,
+		ConsumersLeftOut:      uint64(len(list) - len(consumers)),
 	}
 	if s := w.GetStopWhen(); s != nil {
 		out.StopWhen = &report.SteadyState{WindowNano: durationOrNone(s.GetWindowNano()),
@@ -35,20 +46,42 @@ func WorkloadOf(w *bulkheadv1.Workload) report.Workload {
 	return out
 }
 
+// room returns how many bytes of what a new client declares can have a place in the report.
+func (f *Folder) room() int {
+	if f.share == 0 {
+		return math.MaxInt
+	}
+	return f.share
+}
+
+// declare takes in what a new client declared. Of most clients of a crowd that declares much, next to
+// nothing has a place in the report, and so the rest is not even made.
+func (f *Folder) declare(s *sessionState) {
+	s.wanted = s.client.DeclaredBytes()
+	if f.share > 0 {
+		s.client.CutDeclared(f.share)
+	}
+	if f.declared += s.client.DeclaredBytes(); f.declared > 2*report.MaxDeclaredBytes {
+		f.cutDeclared()
+	}
+}
+
 // cutDeclared leaves out of what clients declared what the report has no room for. Which is left out
-// depends on what all of them declared, and not on their order.
+// depends on what all of them declared, and neither on their order nor on when this was called: a
+// share becomes only less, and all that a client wanted beyond an earlier one counts alike.
 func (f *Folder) cutDeclared() {
-	if f.declared <= report.MaxDeclaredBytes {
+	if f.share == 0 && f.declared <= report.MaxDeclaredBytes {
 		return
 	}
 	wanted := make([]int, len(f.order))
 	for i, s := range f.order {
-		wanted[i] = s.client.DeclaredBytes()
+		wanted[i] = s.wanted
 	}
-	if share := report.EqualShare(wanted, report.MaxDeclaredBytes); f.share == 0 || share < f.share {
-		f.share = share
+	share := report.EqualShare(wanted, report.MaxDeclaredBytes)
+	if share == f.share {
+		return // as it was when all of them were cut
 	}
-	f.declared = 0
+	f.share, f.declared = share, 0
 	for _, s := range f.order {
 		s.client.CutDeclared(f.share)
 		f.declared += s.client.DeclaredBytes()

@@ -3,6 +3,10 @@ package stories
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,18 +23,57 @@ import (
 func greet(t *testing.T, sessions int, hello func(i int) *bulkheadv1.Hello) *report.Report {
 	t.Helper()
 	f := fold.NewFolder()
-	add := func(r *bulkheadv1.Record) {
-		r.TimeUnixNano = 1
+	greetings(sessions, hello, func(r *bulkheadv1.Record) {
 		if err := f.Add(r); err != nil {
 			t.Fatal(err)
 		}
-	}
-	add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "run"}}})
-	for i := range sessions {
-		add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: &bulkheadv1.SessionOpened{
-			Session: uint32(i + 1), SessionId: fmt.Sprintf("s%d", i+1), Hello: hello(i)}}})
-	}
+	})
 	return f.Report()
+}
+
+// greetings makes the records of so many sessions, each with a Hello.
+func greetings(sessions int, hello func(i int) *bulkheadv1.Hello, add func(*bulkheadv1.Record)) {
+	add(&bulkheadv1.Record{TimeUnixNano: 1, Entry: &bulkheadv1.Record_RunStarted{
+		RunStarted: &bulkheadv1.RunStarted{RunId: "run"}}})
+	for i := range sessions {
+		add(&bulkheadv1.Record{TimeUnixNano: 1, Entry: &bulkheadv1.Record_SessionOpened{
+			SessionOpened: &bulkheadv1.SessionOpened{Session: uint32(i + 1), SessionId: fmt.Sprintf("s%d", i+1),
+				Hello: hello(i)}}})
+	}
+}
+
+// manySizesHello has as many chunk sizes as a frame has room for.
+func manySizesHello(t testing.TB) func(i int) *bulkheadv1.Hello {
+	work := new(bulkheadv1.Workload)
+	for i := range protocol.MaxConsumers {
+		c := &bulkheadv1.ConsumerSpec{Index: uint32(i), Path: "/a"}
+		for j := range protocol.MaxChunkSizes {
+			c.ChunkSizes = append(c.ChunkSizes, &bulkheadv1.WeightedSize{SizeBytes: 1<<40 + uint64(j), Weight: 1 << 28})
+		}
+		work.Consumers = append(work.Consumers, c)
+	}
+	hello := func(i int) *bulkheadv1.Hello {
+		h := smallestHello(i)
+		h.Workload = work
+		return h
+	}
+	if size := proto.Size(hello(0)); size > protocol.DefaultFrameBytes || size < protocol.DefaultFrameBytes*9/10 {
+		t.Fatalf("the Hello has %d bytes", size)
+	}
+	return hello
+}
+
+// manyConsumersHello has as many consumers as there may be, in two bytes each.
+func manyConsumersHello(testing.TB) func(i int) *bulkheadv1.Hello {
+	work := new(bulkheadv1.Workload)
+	for range protocol.MaxConsumers {
+		work.Consumers = append(work.Consumers, new(bulkheadv1.ConsumerSpec))
+	}
+	return func(i int) *bulkheadv1.Hello {
+		h := smallestHello(i)
+		h.Workload = work
+		return h
+	}
 }
 
 func smallestHello(i int) *bulkheadv1.Hello {
@@ -38,7 +81,7 @@ func smallestHello(i int) *bulkheadv1.Hello {
 }
 
 // largestHello is as large as the frame that a client may send by default, and larger in a page.
-func largestHello(t *testing.T) func(i int) *bulkheadv1.Hello {
+func largestHello(t testing.TB) func(i int) *bulkheadv1.Hello {
 	t.Helper()
 	labels := make(map[string]string)
 	for i := range protocol.MaxLabels {
@@ -114,8 +157,100 @@ func TestWhatClientsDeclareIsBounded(t *testing.T) {
 	}
 }
 
+// Of a crowd that declares as much as it may, each further client costs little, in time, memory and
+// every format: its consumers that have no place in the report are not even looked at.
+func TestEachOfManyLargestHellosCostsLittle(t *testing.T) {
+	const step, steps = 100, 3
+	f := fold.NewFolder()
+	var made, held [steps + 1]uint64 // allocations, and bytes in use, after so many steps
+	look := func(i int) {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		made[i], held[i] = stats.Mallocs, stats.HeapAlloc
+	}
+	sessions, largest := 0, largestHello(t)
+	look(0)
+	greetings(steps*step, largest, func(r *bulkheadv1.Record) {
+		if err := f.Add(r); err != nil {
+			t.Fatal(err)
+		}
+		sessions = int(r.GetSessionOpened().GetSession())
+		if sessions%step == 0 {
+			look(sessions / step)
+		}
+	})
+	for i := 2; i <= steps; i++ {
+		if n := (made[i] - made[i-1]) / step; n > protocol.MaxConsumers {
+			t.Errorf("from %d sessions to %d each costs %d allocations; want less than one for each of its %d "+
+				"consumers", (i-1)*step, i*step, n, protocol.MaxConsumers)
+		}
+		if n := int64(held[i]) - int64(held[0]); n > 2*report.MaxDeclaredBytes+int64(i*step)*16<<10 {
+			t.Errorf("%d sessions keep %d bytes", i*step, n)
+		}
+	}
+	whole := f.Report()
+	for _, format := range render.Formats() {
+		limit := report.MaxDeclaredBytes
+		if format.Form == render.FormHTML {
+			limit = 8 << 20
+		}
+		if n := lengthOf(t, format, whole); n > limit+steps*step*4<<10 {
+			t.Errorf("%s: %d bytes of %d sessions", format.Form, n, steps*step)
+		}
+	}
+}
+
+// What is left out of what clients declare depends neither on the order in which they come nor on
+// whether somebody looked at the report before the end.
+func TestWhatClientsDeclareIsCutAlikeInAnyOrder(t *testing.T) {
+	const sessions = 4000 // a share is a few consumers
+	random := rand.New(rand.NewPCG(7, 11))
+	hellos := make([]*bulkheadv1.Hello, sessions)
+	for i := range hellos {
+		hellos[i] = smallestHello(i)
+		hellos[i].Workload = new(bulkheadv1.Workload)
+		for j := range random.IntN(30) {
+			hellos[i].Workload.Consumers = append(hellos[i].Workload.Consumers, &bulkheadv1.ConsumerSpec{
+				Index: uint32(j), Path: strings.Repeat("<", 1+random.IntN(900))})
+		}
+	}
+	left := func(order []int, looking bool) map[string]uint64 {
+		f := fold.NewFolder()
+		greetings(sessions, func(i int) *bulkheadv1.Hello { return hellos[order[i]] }, func(r *bulkheadv1.Record) {
+			if err := f.Add(r); err != nil {
+				t.Fatal(err)
+			}
+			if looking && r.GetSessionOpened().GetSession()%1000 == 900 {
+				f.SoFar()
+			}
+		})
+		out := make(map[string]uint64)
+		for _, c := range f.Report().Clients {
+			out[c.Name] = c.Workload.ConsumersLeftOut
+		}
+		return out
+	}
+	inOrder := make([]int, sessions)
+	for i := range inOrder {
+		inOrder[i] = i
+	}
+	want := left(inOrder, false)
+	if total := slices.Max(slices.Collect(maps.Values(want))); total == 0 {
+		t.Fatal("nothing is left out")
+	}
+	if got := left(inOrder, true); !maps.Equal(got, want) {
+		t.Error("something else is left out of a report that was looked at before its end")
+	}
+	for range 2 {
+		if got := left(random.Perm(sessions), false); !maps.Equal(got, want) {
+			t.Error("something else is left out if the clients come in another order")
+		}
+	}
+}
+
 // lengthOf returns how long a report is in a format.
-func lengthOf(t *testing.T, f render.Format, r *report.Report) int {
+func lengthOf(t testing.TB, f render.Format, r *report.Report) int {
 	t.Helper()
 	var n count
 	if err := f.Write(r, &n, nil); err != nil {
