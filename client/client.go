@@ -338,6 +338,7 @@ func (c *client) leave(stop *interrupts, result *Result) {
 	result.Writing = min(max(0, time.Duration(sums.To-sums.From)), result.Load) // the clock may have been set
 	result.VerifiedBytes, result.CorruptBlocks, result.FirstCorruption = sums.VerifiedBytes, sums.Corrupt,
 		sums.FirstCorruption
+	result.ReadBytes, result.Reads = sums.ReadBytes, sums.Reads
 	result.Messages, result.Dropped, result.Undelivered = box.Last, box.Dropped, box.Last-box.Acked
 	result.Delivered = box.Drained
 	result.Closed = c.session != nil && c.session.err == nil

@@ -33,7 +33,7 @@ func (f *faults) watch(m *bulkheadv1.Message, now time.Time) {
 			what := "writes fail"
 			switch {
 			case reads:
-				what, text = "reading back fails", strings.TrimPrefix(text, "verify: ")
+				what, text = "reading back fails", strings.TrimPrefix(strings.TrimPrefix(text, "verify: "), "reader: ")
 			case p.GetVerifyErrors() > 0: // the text is of either
 				what = "writes and reading back fail, the last"
 			}

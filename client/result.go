@@ -53,6 +53,8 @@ type Result struct {
 	// written, the first of which FirstCorruption describes.
 	VerifiedBytes, CorruptBlocks uint64
 	FirstCorruption              string
+	// ReadBytes were read by readers beside the writing, in so many Reads.
+	ReadBytes, Reads uint64
 	// Runtime is how long the load was to last, and Reached how long it did until its end
 	// began; Load is that until the exit of the last worker. All count from when the
 	// consumers were ready and began; 0 if they never did.

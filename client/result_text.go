@@ -23,6 +23,10 @@ func (r Result) Text(w io.Writer) {
 		fmt.Fprintf(w, "  %s read back and compared, %s\n", human.InMegabytes(r.VerifiedBytes),
 			plural.Of(r.CorruptBlocks, "corrupt block"))
 	}
+	if r.Reads > 0 {
+		fmt.Fprintf(w, "  %s read beside the writing in %s\n", human.InMegabytes(r.ReadBytes),
+			plural.Of(r.Reads, "read"))
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "  %s\n", pathname.Printable(p))
 	}

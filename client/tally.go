@@ -19,6 +19,8 @@ type totals struct {
 	LastError string
 	// VerifiedBytes were read back; Corrupt blocks of them were not what was written.
 	VerifiedBytes, Corrupt uint64
+	// ReadBytes were read beside the writing, in so many Reads.
+	ReadBytes, Reads uint64
 	// From and To are when writing began and ended, by the clock that is never set, in
 	// nanoseconds.
 	From, To int64
@@ -65,6 +67,8 @@ func (t *tally) count(m *bulkheadv1.Message) {
 		t.sum.LastError = cmp.Or(f.Progress.GetLastError(), t.sum.LastError)
 		t.sum.VerifiedBytes += f.Progress.GetVerifiedBytes()
 		t.sum.Corrupt += f.Progress.GetCorruptBlocks()
+		t.sum.ReadBytes += f.Progress.GetReadBytes()
+		t.sum.Reads += f.Progress.GetReads()
 		one := t.of(m.GetProcess())
 		one.Bytes += f.Progress.GetBytes()
 		one.Chunks += f.Progress.GetChunks()

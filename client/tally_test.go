@@ -17,7 +17,7 @@ func TestTallyAddsUp(t *testing.T) {
 		{TimeUnixNano: hour - 5000, ElapsedNano: 5000,
 			Fact: &bulkheadv1.Message_Progress{
 				Progress: &bulkheadv1.Progress{IntervalNano: 1000, Bytes: 10, Chunks: 2, Errors: 1,
-					LastError: "first", VerifiedBytes: 4}}},
+					LastError: "first", VerifiedBytes: 4, ReadBytes: 40, Reads: 2}}},
 		{Fact: &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{SizeBytes: 12}}},
 		{Fact: &bulkheadv1.Message_Corruption{Corruption: &bulkheadv1.Corruption{
 			Path: "/f", OffsetBytes: 8192, LengthBytes: 4096, Kind: bulkheadv1.CorruptionKind_CORRUPTION_KIND_STALE,
@@ -30,13 +30,14 @@ func TestTallyAddsUp(t *testing.T) {
 			Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{IntervalNano: 3000}}},
 		// at the end
 		{TimeUnixNano: hour - 9000, ElapsedNano: 9000,
-			Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{VerifiedBytes: 3, CorruptBlocks: 7}}},
+			Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{VerifiedBytes: 3, CorruptBlocks: 7,
+				ReadBytes: 1, Reads: 1}}},
 	} {
 		sums.count(m)
 	}
 	want := totals{
 		Files: 1, Bytes: 15, Chunks: 3, Errors: 1, LastError: "first", VerifiedBytes: 7, Corrupt: 7, From: 3000,
-		To:              7000,
+		To: 7000, ReadBytes: 41, Reads: 3,
 		FirstCorruption: "/f, 4096 bytes at offset 8192: stale: expected this; found that",
 	}
 	if diff := cmp.Diff(want, sums.totals()); diff != "" {

@@ -39,14 +39,17 @@ func (w *writer) writeChunk(f *loadFile, offset uint64, size int) error {
 // that does not let others run.
 const yieldEvery = 5 * time.Millisecond
 
+// yielder is a goroutine that does nothing but system calls.
+type yielder struct{ yielded time.Duration }
+
 // yield lets the runtime schedule this goroutine anew, now and then. A goroutine that
 // does nothing but system calls is never scheduled otherwise: after 10 ms the runtime
 // preempts it, and from then on takes the processor from it in nearly every call
 // (retake in runtime/proc.go, Go 1.26), which costs a thread's wake-up each time and, with O_DIRECT,
 // half as much processor time again as the writing.
-func (w *writer) yield(now time.Duration) {
-	if now-w.yielded >= yieldEvery {
-		w.yielded = now
+func (y *yielder) yield(now time.Duration) {
+	if now-y.yielded >= yieldEvery {
+		y.yielded = now
 		runtime.Gosched()
 	}
 }

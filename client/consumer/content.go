@@ -14,15 +14,16 @@ import (
 )
 
 // content is what a finished file is to read back as, and what is known of that. It
-// belongs to the verifier once the file was handed over.
+// belongs to the verifier once the file was handed over; readers look at its name, and at the file
+// and the length of its target, which no longer change.
 type content struct {
 	name       string
 	target     verify.Target
 	read       bool      // to the end, or as far as there was time
 	unreadable bool      // it cannot be opened, or not be read as a file
 	checked    time.Time // when it was read last
-	corrupt    []span    // where it was found corrupt, at most maxCorruptions
-	omitted    uint64    // blocks beyond those, in the worst reading
+	corrupt    []span    // where it was found corrupt, at most maxCorruptions; guarded by saying
+	omitted    uint64    // blocks beyond those, in the worst reading; guarded by saying
 }
 
 // finished is a file that is closed.
@@ -73,6 +74,8 @@ func (c *content) learn(s span) (news uint64) {
 // say counts the blocks of a file that are wrong and were not known to be, and says
 // where they are, maxCorruptions times in all. It returns whether anything is wrong.
 func (v *verifier) say(c *content, r verify.Result) (bad bool) {
+	v.saying.Lock()
+	defer v.saying.Unlock()
 	left, fresh := r.Corrupt, uint64(0)
 	for _, f := range r.Faults {
 		left -= f.Blocks

@@ -5,6 +5,7 @@
 //
 //	Run ─┬─ writers   create → write … write → sync → close, next file (concurrency of them)
 //	     ├─ verifier  reads finished files back, if that is asked for, beside the writers
+//	     ├─ readers   read finished files at the pace and in the order of the task, beside the writers
 //	     ├─ remover   removes files that are no longer kept, beside the writers
 //	     ├─ reporter  a Progress each interval, the last one after writers and remover
 //	     └─ sender    (Run itself) takes messages from a bounded queue
@@ -20,6 +21,10 @@
 //     each writer, and one on its way out. With recycle nothing is on its way out. If
 //     files are read back when they are finished, one more is just being read. A
 //     file that could not be finished is removed before the next is begun.
+//   - A reader holds a lease of the file it reads (see leases), which is neither removed nor
+//     written over before it gives that back. It looks before each read whether somebody
+//     wants the file, and holds none while it waits for a read to be due, but for what a timer
+//     may be late by. Readers end when the end of the load has begun.
 //   - Nothing is opened or removed but by name in the one folder, and no symbolic link
 //     is followed.
 //   - Free space below reserve_bytes ends the job, with an error that says so, before

@@ -28,7 +28,7 @@ type job struct {
 	task     *task
 	disk     disk.Disk
 	ending   *ending
-	gauges   []*gauge // of each writer, of the remover, and of the verifier
+	gauges   []*gauge // of each writer, of the remover, of the verifier, and of each reader
 	ledger   *ledger
 	queue    *queue
 	rotation *rotation
@@ -37,6 +37,7 @@ type job struct {
 	pace     *pace // nil without a rate
 	nap      func(time.Duration)
 	verifier *verifier
+	readers  *readers
 	unit     int             // what O_DIRECT wants sizes to be a multiple of; 1 without
 	let      <-chan struct{} // closed when the writers may begin; nil if they need not wait
 	begun    chan struct{}   // closed when the writers begin
@@ -61,12 +62,13 @@ func newJob(t *task, d disk.Disk, e *ending) *job {
 		begun:    make(chan struct{}),
 		written:  make(chan struct{}),
 	}
-	for range t.writers + 2 {
+	for range t.writers + 2 + int(t.read.GetReaders()) {
 		j.gauges = append(j.gauges, newGauge())
 	}
 	j.reserve = &reserve{bytes: t.spec.GetReserveBytes(), inodes: t.spec.GetReserveInodes(), interval: t.interval,
 		disk: d, rotation: j.rotation, stop: e.due}
 	j.verifier = newVerifier(j)
+	j.readers = newReaders(j)
 	return j
 }
 
@@ -83,8 +85,8 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 	}
 	writers, sources, err := j.newWriters()
 	if err == nil {
-		if err = j.verifier.open(); err != nil {
-			err = errors.Join(err, sources.Close())
+		if err = errors.Join(j.verifier.open(), j.readers.open()); err != nil {
+			err = errors.Join(err, sources.Close(), j.verifier.close(), j.readers.close())
 		}
 	}
 	if err != nil {
@@ -105,7 +107,7 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 	sender := &sender{queue: j.queue, ending: j.ending, written: j.written, every: min(sendEvery, j.task.interval)}
 	unheard := sender.run(stream)
 	started.Wait()
-	if err := errors.Join(sources.Close(), j.verifier.close(), j.budget.Close()); err != nil {
+	if err := errors.Join(sources.Close(), j.verifier.close(), j.readers.close(), j.budget.Close()); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	failure := j.failed()
@@ -150,7 +152,7 @@ func (j *job) prepare() error {
 				j.task.folder)
 		}
 	}
-	return nil
+	return j.task.checkRead(unit)
 }
 
 // write lets the writers work until all of them have ended, and removes the files,
@@ -175,6 +177,7 @@ func (j *job) write(writers []*writer) {
 	var removing, writing sync.WaitGroup
 	removing.Go(func() { r.run(done) })
 	j.verifier.start()
+	j.readers.start(start, j.nap)
 	for _, w := range writers {
 		w.clock = newClock(start, j.ending, j.nap)
 		writing.Go(w.run)
@@ -186,6 +189,7 @@ func (j *job) write(writers []*writer) {
 		})
 	}
 	j.ledger.rest()
+	j.readers.wait(start)
 	j.verifier.finish() // all finished files are told of, and may be removed
 	close(done)
 	removing.Wait()

@@ -20,6 +20,8 @@ const (
 	phaseClose
 	phaseUnlink
 	phaseResponse
+	phaseRead
+	phaseReadResponse
 	phases
 )
 
@@ -48,7 +50,16 @@ type tally struct {
 	verified  uint64 // bytes read back
 	cached    uint64 // of these, those that may have come from a cache
 	corrupt   uint64 // blocks
+	reads     reads
 	times     [phases]times
+}
+
+// reads is what readers did beside the writers.
+type reads struct {
+	bytes, operations uint64
+	errors            uint64 // of tally.errors and tally.unread
+	verified          uint64 // bytes that were compared
+	told, cached      uint64 // bytes of which the system told whether the page cache had them, and that it had
 }
 
 // times collects how long something took: a Recorder, which costs the same however
@@ -76,7 +87,7 @@ func newLedger() *ledger { return &ledger{current: newTally(), spare: newTally()
 
 func newTally() *tally {
 	t := new(tally)
-	for _, often := range []phase{phaseWrite, phaseSync, phaseResponse} {
+	for _, often := range []phase{phaseWrite, phaseSync, phaseResponse, phaseRead, phaseReadResponse} {
 		t.times[often] = latency.NewRecorder() // takes memory from its first record on
 	}
 	for _, seldom := range []phase{phaseCreate, phaseClose, phaseUnlink} {
@@ -159,8 +170,12 @@ func (l *ledger) failed(err error) {
 	text := pathname.Text(err.Error())
 	l.mu.Lock()
 	l.current.errors++
-	if errors.Is(err, errVerify) {
+	reader := errors.Is(err, errReader)
+	if reader || errors.Is(err, errVerify) {
 		l.current.unread++
+	}
+	if reader {
+		l.current.reads.errors++
 	}
 	l.current.lastError = text
 	l.mu.Unlock()
@@ -172,6 +187,26 @@ func (l *ledger) verified(bytes, cached uint64) {
 	l.mu.Lock()
 	l.current.verified += bytes
 	l.current.cached += cached
+	l.mu.Unlock()
+}
+
+// read enters one read of a reader, how long the kernel took for it, and of how many bytes it told
+// that the page cache had them or not.
+func (l *ledger) read(bytes int, took time.Duration, told, cached uint64) {
+	l.mu.Lock()
+	r := &l.current.reads
+	r.bytes += uint64(bytes)
+	r.operations++
+	r.told += told
+	r.cached += cached
+	l.current.times[phaseRead].RecordN(took, 1)
+	l.mu.Unlock()
+}
+
+// readVerified enters bytes of a reader that were compared.
+func (l *ledger) readVerified(bytes int) {
+	l.mu.Lock()
+	l.current.reads.verified += uint64(bytes)
 	l.mu.Unlock()
 }
 
@@ -218,6 +253,15 @@ func (l *ledger) take() (*bulkheadv1.Progress, time.Time) {
 		Close:      taken.times[phaseClose].Take().Proto(),
 		Unlink:     taken.times[phaseUnlink].Take().Proto(),
 		Response:   taken.times[phaseResponse].Take().Proto(),
+
+		ReadBytes:         taken.reads.bytes,
+		Reads:             taken.reads.operations,
+		ReadErrors:        taken.reads.errors,
+		ReadVerifiedBytes: taken.reads.verified,
+		ReadToldBytes:     taken.reads.told,
+		ReadCachedBytes:   taken.reads.cached,
+		Read:              taken.times[phaseRead].Take().Proto(),
+		ReadResponse:      taken.times[phaseReadResponse].Take().Proto(),
 	}
 	l.spare = &tally{times: taken.times}
 	return progress, now

@@ -42,6 +42,29 @@ func newPace(spec *bulkheadv1.ConsumerSpec) *pace {
 	return p
 }
 
+// newReadPace returns the schedule of a consumer's readers, all together; nil without a rate.
+func newReadPace(t *task) *pace {
+	bytes, operations := t.read.GetRateBytesPerSecond(), t.read.GetRateOperationsPerSecond()
+	if t.read.GetReaders() == 0 || bytes == 0 && operations == 0 {
+		return nil
+	}
+	p := &pace{mean: float64(t.readSize), writers: float64(t.read.GetReaders())}
+	if bytes > 0 {
+		p.perByte = float64(time.Second) / float64(bytes)
+	}
+	if operations > 0 {
+		p.perChunk = float64(time.Second) / operations
+	}
+	return p
+}
+
+// begin lets the schedule begin now instead of with the load.
+func (p *pace) begin(now time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next = max(p.next, float64(now))
+}
+
 // book takes the next place in the schedule for a chunk of that size, and returns when
 // it is due, from the start of the load. Neither of the two rates is exceeded.
 func (p *pace) book(size int) time.Duration {

@@ -27,7 +27,8 @@ const (
 //     said stays in the ledger for the next one;
 //   - the Start, the last Progress and each Corruption have a place of their own.
 //
-// The writers, or the verifier, put Rollovers and Corruptions, the reporter puts Progress and closes, Run takes.
+// The writers, or the verifier, put Rollovers, verifier and readers Corruptions, the reporter puts
+// Progress and closes, Run takes.
 type queue struct {
 	process   *bulkheadv1.Process
 	messages  chan *bulkheadv1.Message

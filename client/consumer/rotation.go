@@ -3,6 +3,8 @@ package consumer
 import (
 	"slices"
 	"sync"
+
+	"bulkhead/client/consumer/numbers"
 )
 
 // rotation knows the files of a consumer and which of them are no longer wanted. It
@@ -22,11 +24,13 @@ type rotation struct {
 	finished []turn // oldest first, those in numbered apart; guarded by mu
 	// the finished ones that stay to the end and of which nothing else is to be known; guarded by
 	// mu
-	numbered numbers
+	numbered numbers.Set
 	leaving  []turn   // to be removed, the next one first; guarded by mu
 	spoiled  int      // how many of leaving were not finished; guarded by mu
 	reading  *reading // the finished file that is being read again, if any; guarded by mu
-	// closed and replaced when leaving gets longer or shorter, and when reading ends; guarded by mu
+	leases            // the finished files that readers hold; guarded by mu
+	// closed and replaced when leaving gets longer or shorter, when reading ends, and, if there
+	// are readers, when a file is finished; guarded by mu
 	changed chan struct{}
 }
 
@@ -50,7 +54,8 @@ const maxLeaving = 1
 
 func newRotation(keep int, recycle bool) *rotation {
 	never := func() bool { return false }
-	return &rotation{keep: keep, recycle: recycle, crowded: never, changed: make(chan struct{})}
+	return &rotation{keep: keep, recycle: recycle, crowded: never, changed: make(chan struct{}),
+		leases: leases{held: make(map[uint64]*lease), flawed: make(map[uint64]*content)}}
 }
 
 // room returns how many finished files may be on their way out now.
@@ -95,6 +100,7 @@ func (r *rotation) take() (turn, bool) {
 			return turn{}, false
 		}
 		r.finished = r.finished[1:]
+		r.gone++
 		t.generation++
 		r.current = append(r.current, t)
 		return t, true
@@ -117,8 +123,11 @@ func (r *rotation) finish(t turn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.current = without(r.current, t.number)
+	if r.whole != nil {
+		r.announce()
+	}
 	if r.keep == 0 && t.content == nil {
-		r.numbered.add(t.number)
+		r.numbered.Add(t.number)
 		return
 	}
 	r.finished = append(r.finished, t)
@@ -128,6 +137,7 @@ func (r *rotation) finish(t turn) {
 	for len(r.finished) > r.keep {
 		r.leave(r.finished[0])
 		r.finished = r.finished[1:]
+		r.gone++
 	}
 }
 
@@ -138,6 +148,7 @@ func (r *rotation) giveBack(t turn) {
 	r.current = without(r.current, t.number)
 	t.generation--
 	r.finished = slices.Insert(r.finished, 0, t)
+	r.gone--
 }
 
 // spoil notes that a file in progress will not be finished and is to leave.
@@ -212,14 +223,14 @@ func (r *rotation) settle(done <-chan struct{}) (waited bool) {
 // all yields the number of every file there is now.
 func (r *rotation) all(yield func(number uint64) bool) {
 	r.mu.Lock()
-	listed, numbered := slices.Concat(r.leaving, r.finished, r.current), r.numbered.clone()
+	listed, numbered := slices.Concat(r.leaving, r.finished, r.current), r.numbered.Clone()
 	r.mu.Unlock()
 	for _, t := range listed {
 		if !yield(t.number) {
 			return
 		}
 	}
-	numbered.all(yield)
+	numbered.All(yield)
 }
 
 // announce wakes whoever waits. The caller holds mu.

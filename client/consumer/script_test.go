@@ -108,6 +108,19 @@ func (d *scriptedDisk) ReadBack(path string) (*verify.File, error) {
 	return nil, cmp.Or(err, errors.New("a scripted file cannot be read back"))
 }
 
+// Read opens a file of which each byte reads as zero.
+func (d *scriptedDisk) Read(path string, direct bool) (disk.Reading, error) {
+	if _, err := d.do(call{op: "openRead", path: path, mode: disk.Mode{Direct: direct}}); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, there := d.files[path]; !there {
+		return nil, os.ErrNotExist
+	}
+	return &scriptedReading{scriptedFile{disk: d, path: path}}, nil
+}
+
 func (d *scriptedDisk) Close() error { return nil }
 
 func (d *scriptedDisk) Remove(path string) error {
@@ -209,3 +222,15 @@ func (f *scriptedFile) Close() error {
 	_, err := f.disk.do(call{op: "close", path: f.path})
 	return err
 }
+
+// scriptedReading is an open file of a scriptedDisk that is read.
+type scriptedReading struct{ scriptedFile }
+
+func (f *scriptedReading) Read(data []byte, offset uint64) (int, error) {
+	size, _ := f.Size()
+	return f.disk.do(call{op: "read", path: f.path, size: int(min(uint64(len(data)), size-min(size, offset))),
+		offset: offset})
+}
+
+// Cached answers as a system that does not say.
+func (f *scriptedReading) Cached(uint64, uint64) (uint64, bool) { return 0, false }

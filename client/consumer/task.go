@@ -32,6 +32,8 @@ type task struct {
 	sync       bulkheadv1.SyncPolicy
 	verify     bulkheadv1.VerifyMode
 	writers    int
+	read       *bulkheadv1.ReadSpec // nil without readers
+	readSize   int
 	startDelay time.Duration
 	thinkTime  time.Duration
 	stopAtOnce bool // at the first failure
@@ -78,6 +80,8 @@ func newTask(request *bulkheadv1.RunRequest) (*task, error) {
 		sync:       spec.GetSync(),
 		verify:     spec.GetVerify(),
 		writers:    int(max(spec.GetConcurrency(), 1)),
+		read:       spec.GetRead(),
+		readSize:   int(cmp.Or(spec.GetRead().GetSizeBytes(), spec.GetChunkSizeBytes())),
 		startDelay: time.Duration(spec.GetStartDelayNano()),
 		thinkTime:  time.Duration(spec.GetThinkTimeNano()),
 		stopAtOnce: spec.GetStopOnError(),

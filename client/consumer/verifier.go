@@ -40,7 +40,8 @@ type verifier struct {
 
 	reader   *verify.Reader // nil if nothing is read
 	finished chan *finished // files to be read and told of
-	told     int            // Corruptions said
+	saying   sync.Mutex     // one reading says at a time what it found
+	told     int            // Corruptions said; guarded by saying
 
 	reading context.Context // done when reading has to stop
 	cancel  context.CancelFunc
@@ -87,7 +88,7 @@ func (v *verifier) readsLater(c *content) bool {
 	switch {
 	case v.isContinuous():
 		return true
-	case v.task.verify != bulkheadv1.VerifyMode_VERIFY_MODE_END:
+	case v.task.verify != bulkheadv1.VerifyMode_VERIFY_MODE_END && v.task.read.GetReaders() == 0:
 		return false
 	default:
 		return v.task.keepFiles > 0 || c.target != v.task.wholeContent(c.target.File.Number).target
@@ -143,7 +144,7 @@ func (v *verifier) finish() {
 func (v *verifier) stop() {
 	if v.task.verify == bulkheadv1.VerifyMode_VERIFY_MODE_END {
 		listed, numbered := v.rotation.kept()
-		for number := range numbered.all {
+		for number := range numbered.All {
 			v.read(v.reading, v.task.wholeContent(number))
 		}
 		for _, c := range listed {

@@ -29,10 +29,10 @@ type writer struct {
 	verifier *verifier
 	pace     *pace // nil without a rate
 	clock    *clock
-	failed   func(error)   // counts a failure, and ends the job if it is to end then
-	unit     uint64        // what O_DIRECT wants sizes to be a multiple of; 1 without
-	thought  bool          // a chunk was written before
-	yielded  time.Duration // by the clock
+	failed   func(error) // counts a failure, and ends the job if it is to end then
+	unit     uint64      // what O_DIRECT wants sizes to be a multiple of; 1 without
+	thought  bool        // a chunk was written before
+	yielder
 }
 
 // run writes until the end has begun. After a failure it pauses, for longer each time

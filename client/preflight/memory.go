@@ -42,6 +42,9 @@ func memoryOf(c workload.Consumer, written uint64) (least, most uint64) {
 	if c.Verify > bulkheadv1.VerifyMode_VERIFY_MODE_OFF {
 		most = saturated.Add(most, verifierMemory)
 	}
+	if readers := uint64(c.Readers); readers > 0 {
+		most = saturated.Add(most, readers*writerMemory+saturated.Mul(readers, c.ReadSize()))
+	}
 	return least, saturated.Add(most, memoryOfFiles(c, written))
 }
 
@@ -49,7 +52,8 @@ func memoryOf(c workload.Consumer, written uint64) (least, most uint64) {
 func memoryOfFiles(c workload.Consumer, written uint64) uint64 {
 	kept, each := uint64(c.KeepFiles), uint64(keptMemory)
 	again := c.Verify == bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS
-	if again || c.Verify == bulkheadv1.VerifyMode_VERIFY_MODE_END && (kept > 0 || c.SmallestFile() < c.FileSize) {
+	later := c.Verify == bulkheadv1.VerifyMode_VERIFY_MODE_END || c.Readers > 0
+	if again || later && (kept > 0 || c.SmallestFile() < c.FileSize) {
 		each = keptReadMemory
 	} else if kept == 0 {
 		return 0 // they are a set of numbers

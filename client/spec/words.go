@@ -40,7 +40,29 @@ func Words(c workload.Consumer) string {
 			bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS: "verified continuously",
 		}[c.Verify])
 	}
-	return strings.Join(append(parts, keepWords(c)), ", ")
+	parts = append(parts, keepWords(c))
+	if c.Readers > 0 {
+		parts = append(parts, readWords(c))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// readWords returns what a consumer reads beside the writing.
+func readWords(c workload.Consumer) string {
+	text := plural.Of(c.Readers, "reader") + " of " + human.BriefSize(c.ReadSize())
+	if c.Read.Pattern == bulkheadv1.Pattern_PATTERN_RANDOM {
+		text += " at random"
+	}
+	if c.Read.RateBytes > 0 {
+		text += ", at most " + human.BriefRate(float64(c.Read.RateBytes))
+	}
+	if c.Read.RateOps > 0 {
+		text += fmt.Sprintf(", at most %g reads/s", c.Read.RateOps)
+	}
+	if c.Read.Verify {
+		text += ", verified"
+	}
+	return text
 }
 
 func chunkWords(c workload.Consumer) string {

@@ -10,13 +10,13 @@ var table = [...]message{
 		3:  {kind: part, wire: wireBytes, of: 1},
 		4:  {kind: unsigned64, wire: wireVarint},
 		10: {kind: part, wire: wireBytes, fact: true, of: 2},
-		11: {kind: part, wire: wireBytes, fact: true, of: 6},
-		12: {kind: part, wire: wireBytes, fact: true, of: 8},
-		13: {kind: part, wire: wireBytes, fact: true, of: 11},
-		14: {kind: part, wire: wireBytes, fact: true, of: 12},
-		15: {kind: part, wire: wireBytes, fact: true, of: 13},
-		16: {kind: part, wire: wireBytes, fact: true, of: 14},
-		17: {kind: part, wire: wireBytes, fact: true, of: 16},
+		11: {kind: part, wire: wireBytes, fact: true, of: 7},
+		12: {kind: part, wire: wireBytes, fact: true, of: 9},
+		13: {kind: part, wire: wireBytes, fact: true, of: 12},
+		14: {kind: part, wire: wireBytes, fact: true, of: 13},
+		15: {kind: part, wire: wireBytes, fact: true, of: 14},
+		16: {kind: part, wire: wireBytes, fact: true, of: 15},
+		17: {kind: part, wire: wireBytes, fact: true, of: 17},
 	},
 	{ // 1: bulkhead.v1.Process
 		1: {kind: signed32, wire: wireVarint},
@@ -51,6 +51,7 @@ var table = [...]message{
 		22: {kind: unsigned64, wire: wireVarint},
 		23: {kind: unsigned64, wire: wireVarint},
 		24: {kind: raw, wire: wireBytes, most: 4096},
+		40: {kind: part, wire: wireBytes, of: 6},
 	},
 	{ // 4: bulkhead.v1.WeightedSize
 		1: {kind: unsigned64, wire: wireVarint},
@@ -61,13 +62,21 @@ var table = [...]message{
 		2: {kind: unsigned32, wire: wireVarint},
 		3: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 6: bulkhead.v1.Stop
+	{ // 6: bulkhead.v1.ReadSpec
+		1: {kind: unsigned32, wire: wireVarint},
+		2: {kind: unsigned64, wire: wireVarint},
+		3: {kind: signed32, wire: wireVarint},
+		4: {kind: unsigned64, wire: wireVarint},
+		5: {kind: double, wire: wireFixed64},
+		6: {kind: boolean, wire: wireVarint},
+	},
+	{ // 7: bulkhead.v1.Stop
 		1: {kind: signed32, wire: wireVarint},
 		2: {kind: text, wire: wireBytes, most: 4096},
-		3: {kind: part, wire: wireBytes, repeated: true, of: 7, most: 2147483647},
+		3: {kind: part, wire: wireBytes, repeated: true, of: 8, most: 2147483647},
 		4: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 7: bulkhead.v1.ProcessExit
+	{ // 8: bulkhead.v1.ProcessExit
 		1:  {kind: part, wire: wireBytes, of: 1},
 		2:  {kind: signed32, wire: wireVarint},
 		3:  {kind: signed32, wire: wireVarint},
@@ -85,27 +94,27 @@ var table = [...]message{
 		15: {kind: unsigned64, wire: wireVarint},
 		16: {kind: signed32, wire: wireVarint},
 	},
-	{ // 8: bulkhead.v1.Heartbeat
+	{ // 9: bulkhead.v1.Heartbeat
 		1: {kind: unsigned64, wire: wireVarint},
 		2: {kind: unsigned64, wire: wireVarint},
 		3: {kind: unsigned64, wire: wireVarint},
-		4: {kind: part, wire: wireBytes, repeated: true, of: 9, most: 2147483647},
-		5: {kind: part, wire: wireBytes, repeated: true, of: 10, most: 2147483647},
+		4: {kind: part, wire: wireBytes, repeated: true, of: 10, most: 2147483647},
+		5: {kind: part, wire: wireBytes, repeated: true, of: 11, most: 2147483647},
 		6: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 9: bulkhead.v1.HeartbeatAnswer
+	{ // 10: bulkhead.v1.HeartbeatAnswer
 		1: {kind: part, wire: wireBytes, of: 1},
 		2: {kind: unsigned64, wire: wireVarint},
 		3: {kind: signed32, wire: wireVarint},
 		4: {kind: boolean, wire: wireVarint},
 		5: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 10: bulkhead.v1.HeartbeatMiss
+	{ // 11: bulkhead.v1.HeartbeatMiss
 		1: {kind: part, wire: wireBytes, of: 1},
 		2: {kind: text, wire: wireBytes, most: 4096},
 		3: {kind: boolean, wire: wireVarint},
 	},
-	{ // 11: bulkhead.v1.Rollover
+	{ // 12: bulkhead.v1.Rollover
 		1:  {kind: text, wire: wireBytes, most: 4096},
 		2:  {kind: unsigned64, wire: wireVarint},
 		3:  {kind: unsigned64, wire: wireVarint},
@@ -122,7 +131,7 @@ var table = [...]message{
 		14: {kind: unsigned64, wire: wireVarint},
 		15: {kind: raw, wire: wireBytes, most: 4096},
 	},
-	{ // 12: bulkhead.v1.Monitor
+	{ // 13: bulkhead.v1.Monitor
 		1: {kind: unsigned64, wire: wireVarint},
 		2: {kind: unsigned64, wire: wireVarint},
 		3: {kind: unsigned64, wire: wireVarint},
@@ -132,34 +141,42 @@ var table = [...]message{
 		7: {kind: unsigned64, wire: wireVarint},
 		8: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 13: bulkhead.v1.MonitorError
+	{ // 14: bulkhead.v1.MonitorError
 		1: {kind: text, wire: wireBytes, most: 4096},
 	},
-	{ // 14: bulkhead.v1.Progress
+	{ // 15: bulkhead.v1.Progress
 		1:  {kind: unsigned64, wire: wireVarint},
 		2:  {kind: unsigned64, wire: wireVarint},
 		3:  {kind: unsigned64, wire: wireVarint},
 		4:  {kind: unsigned64, wire: wireVarint},
 		5:  {kind: text, wire: wireBytes, most: 4096},
-		6:  {kind: part, wire: wireBytes, of: 15},
-		7:  {kind: part, wire: wireBytes, of: 15},
-		8:  {kind: part, wire: wireBytes, of: 15},
-		9:  {kind: part, wire: wireBytes, of: 15},
-		10: {kind: part, wire: wireBytes, of: 15},
+		6:  {kind: part, wire: wireBytes, of: 16},
+		7:  {kind: part, wire: wireBytes, of: 16},
+		8:  {kind: part, wire: wireBytes, of: 16},
+		9:  {kind: part, wire: wireBytes, of: 16},
+		10: {kind: part, wire: wireBytes, of: 16},
 		11: {kind: unsigned64, wire: wireVarint},
 		12: {kind: unsigned64, wire: wireVarint},
 		13: {kind: unsigned64, wire: wireVarint},
 		14: {kind: unsigned64, wire: wireVarint},
-		40: {kind: part, wire: wireBytes, of: 15},
+		40: {kind: part, wire: wireBytes, of: 16},
+		41: {kind: unsigned64, wire: wireVarint},
+		42: {kind: unsigned64, wire: wireVarint},
+		43: {kind: unsigned64, wire: wireVarint},
+		44: {kind: part, wire: wireBytes, of: 16},
+		45: {kind: part, wire: wireBytes, of: 16},
+		46: {kind: unsigned64, wire: wireVarint},
+		47: {kind: unsigned64, wire: wireVarint},
+		48: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 15: bulkhead.v1.Histogram
+	{ // 16: bulkhead.v1.Histogram
 		1: {kind: numbers, wire: wireBytes, most: 2147483647},
 		2: {kind: numbers, wire: wireBytes, most: 2147483647},
 		3: {kind: unsigned64, wire: wireVarint},
 		4: {kind: unsigned64, wire: wireVarint},
 		5: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 16: bulkhead.v1.Corruption
+	{ // 17: bulkhead.v1.Corruption
 		1: {kind: text, wire: wireBytes, most: 4096},
 		2: {kind: unsigned64, wire: wireVarint},
 		3: {kind: unsigned64, wire: wireVarint},

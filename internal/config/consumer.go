@@ -77,6 +77,26 @@ type Consumer struct {
 	// ReserveInodes is how many inodes are left free.
 	ReserveInodes value.InodeReserve
 	OnError       OnError
+	// Readers is how many readers there are beside the writers, and Read what they do.
+	Readers int
+	Read    Read
+}
+
+// Read is how finished files are read beside the writing.
+type Read struct {
+	// Rate bounds it, for all readers of a consumer together.
+	Rate    ReadRate
+	Pattern Pattern
+	// Size is how much one read call reads; 0 is the largest chunk.
+	Size value.Size
+	// Verify compares what was read with what was written.
+	Verify bool
+}
+
+// ReadRate bounds what the readers of one consumer read in a second; 0 is no bound.
+type ReadRate struct {
+	Bytes value.Size
+	Ops   float64
 }
 
 // Rate bounds what one consumer writes in a second; 0 is no bound.
@@ -131,6 +151,20 @@ func (c *Consumer) fields() []field {
 		choiceField("on_error", &c.OnError, OnErrorContinue,
 			"What a consumer does when writing fails: count the error and continue (continue), or end its work (stop).",
 			OnErrorContinue, OnErrorStop),
+		countField("readers", &c.Readers, 0, 0, workload.MaxReaders,
+			fmt.Sprintf("Readers in a consumer, which read its finished files beside the writing; what all of them "+
+				"read into takes at most %s of memory.", value.Size(workload.MaxReadMemory))),
+		sizeField("read.rate.bytes", &c.Read.Rate.Bytes, 0, 0, workload.MaxRateBytes,
+			"Most bytes the readers of a consumer read in a second; 0 is no limit."),
+		amountField("read.rate.ops", &c.Read.Rate.Ops, 0, 0, workload.MaxRateOps,
+			"Most reads the readers of a consumer make in a second; 0 is no limit."),
+		choiceField("read.pattern", &c.Read.Pattern, PatternSequential, "Order in which readers read: file after file "+
+			"from the beginning to the end (sequential), or at random places of random files (random).",
+			PatternSequential, PatternRandom),
+		sizeField("read.size", &c.Read.Size, 0, 0, workload.MaxChunk,
+			"Bytes of one read call; 0 is the size of the largest chunk."),
+		switchField("read.verify", &c.Read.Verify, false, fmt.Sprintf("Compare what readers read with what was "+
+			"written; read.size is then a multiple of %d B.", workload.VerifiedUnit)),
 	}
 }
 

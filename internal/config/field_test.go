@@ -112,9 +112,8 @@ func TestKeysDescribeThemselves(t *testing.T) {
 func TestKeyOfOneConsumer(t *testing.T) {
 	keys := ClientKeys()
 	got := keys[len(keys)-1]
-	want := Key{Name: "consumers[].on_error", Kind: "choice", Valid: "continue or stop",
-		Help: "What a consumer does when writing fails: count the error and continue (continue), or end its work " +
-			"(stop)."}
+	want := Key{Name: "consumers[].read.verify", Kind: "switch", Valid: "true or false",
+		Help: "Compare what readers read with what was written; read.size is then a multiple of 4096 B."}
 	if got != want {
 		t.Errorf("last key = %+v; want %+v", got, want)
 	}

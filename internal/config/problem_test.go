@@ -11,7 +11,8 @@ import (
 
 const (
 	consumerKeys = "chunk_size, file_size, path, direct, sync, rate, data, seed, preallocate, pattern, " +
-		"concurrency, start_delay, think_time, keep_files, recycle, verify, reserve, reserve_inodes, on_error"
+		"concurrency, start_delay, think_time, keep_files, recycle, verify, reserve, reserve_inodes, on_error, " +
+		"readers, read"
 	clientKeys = "supervisor, name, labels, token, token_file, tls, runtime, total_size, stop_when, ramp, " +
 		"connect_timeout, consumer_count, " + consumerKeys + ", consumers, keep, stall_after, kill_timeout, " +
 		"heartbeat, monitor, progress, spool, work_dir, deliver_timeout, log"
@@ -33,7 +34,7 @@ func TestClientRefuses(t *testing.T) {
 		{"unknown key in a section", "spool:\n  memroy: 1MiB",
 			"2: spool.memroy: unknown key; did you mean memory? valid here: memory, max_size"},
 		{"unknown key of a consumer", "consumers:\n- size: 1MiB",
-			"2: consumers[0].size: unknown key; valid here: " + consumerKeys},
+			"2: consumers[0].size: unknown key; did you mean size inside read? valid here: " + consumerKeys},
 		{"key of a section outside it", "max_size: 1GiB",
 			"1: max_size: unknown key; did you mean max_size inside spool? valid here: " + clientKeys},
 		{"key with dots", "spool.memory: 1MiB",

@@ -163,8 +163,8 @@ func TestShippedWorkloads(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{"backup-stream", "checkpoint", "database-wal", "log-ingest", "small-files",
-		"video-capture"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"backup-stream", "checkpoint", "database-wal", "log-ingest", "mixed",
+		"small-files", "video-capture"}, names); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -33,6 +33,9 @@ func (c Consumer) Workload() workload.Consumer {
 		ReserveInodes: workload.InodeReserve{Count: uint64(c.ReserveInodes.Count),
 			Percent: uint32(c.ReserveInodes.Percent)},
 		StopOnError: c.OnError == OnErrorStop,
+		Readers:     uint32(c.Readers),
+		Read: workload.Read{RateBytes: uint64(c.Read.Rate.Bytes), RateOps: c.Read.Rate.Ops,
+			Pattern: pattern(c.Read.Pattern), Size: uint64(c.Read.Size), Verify: c.Read.Verify},
 	}
 }
 

@@ -26,6 +26,14 @@ const (
 	// MaxRateBytes and MaxRateChunks bound the rates; 0 is no limit.
 	MaxRateBytes  = 1 << 40
 	MaxRateChunks = 1e9
+	// MaxReaders bounds the threads of a consumer's readers, and MaxReadMemory what they read into
+	// together.
+	MaxReaders    = 256
+	MaxReadMemory = 1 << 30
+	// MaxRateOps bounds the rate of their reads; 0 is no limit.
+	MaxRateOps = 1e9
+	// VerifiedUnit is what reads that are compared are a multiple of: a block.
+	VerifiedUnit = 4096
 	// MaxStartDelay and MaxThinkTime bound the times of a consumer; 0 is none.
 	MaxStartDelay = 365 * 24 * time.Hour
 	MaxThinkTime  = time.Hour

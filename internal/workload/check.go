@@ -49,6 +49,7 @@ func (c Consumer) Check() []Problem {
 	c.checkPace(&found)
 	c.checkMemory(&found)
 	c.checkChoices(&found)
+	c.checkRead(&found)
 	bounded(&found, "start_delay", c.StartDelay, 0, MaxStartDelay, human.ExactDuration)
 	if c.KeepFiles > MaxKeepFiles {
 		found.invalid("keep_files", strconv.FormatUint(uint64(c.KeepFiles), 10), "use 0 to %d", MaxKeepFiles)

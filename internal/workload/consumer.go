@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -55,6 +56,22 @@ type Consumer struct {
 	// StopOnError ends the consumer's work at its first error. Otherwise errors are
 	// counted, and the consumer continues after a pause.
 	StopOnError bool
+	// Readers is how many readers there are beside the writers, and Read what they do.
+	Readers uint32
+	Read    Read
+}
+
+// Read is how finished files are read beside the writing.
+type Read struct {
+	// RateBytes and RateOps are the most in a second, for all readers together; 0 is no limit.
+	RateBytes uint64
+	RateOps   float64
+	// Pattern is the order of the reads, sequential or random; unspecified is sequential.
+	Pattern bulkheadv1.Pattern
+	// Size is how much one read call reads; 0 is ChunkSize.
+	Size uint64
+	// Verify compares what was read with what was written.
+	Verify bool
 }
 
 // WeightedSize is one chunk size of several.
@@ -106,6 +123,9 @@ func (c Consumer) MeanChunk() float64 {
 	}
 	return bytes / weight
 }
+
+// ReadSize returns how much one read call of a reader reads.
+func (c Consumer) ReadSize() uint64 { return cmp.Or(c.Read.Size, c.ChunkSize) }
 
 // Files returns how many files may be there at once, unless all are kept: those that are
 // kept, one being written by each writer, one on its way out, unless that is written over

@@ -42,6 +42,10 @@ func (c Consumer) Wire(index int) *bulkheadv1.ConsumerSpec {
 				&bulkheadv1.WeightedSize{SizeBytes: one.Bytes, Weight: one.Weight})
 		}
 	}
+	if c.Readers > 0 {
+		spec.Read = &bulkheadv1.ReadSpec{Readers: c.Readers, SizeBytes: c.Read.Size, Pattern: c.Read.Pattern,
+			RateBytesPerSecond: c.Read.RateBytes, RateOperationsPerSecond: c.Read.RateOps, Verify: c.Read.Verify}
+	}
 	return spec
 }
 
@@ -72,6 +76,14 @@ func Of(spec *bulkheadv1.ConsumerSpec) Consumer {
 		ReserveInodes: InodeReserve{
 			Count: spec.GetReserveInodes()},
 		StopOnError: spec.GetStopOnError(),
+		Readers:     spec.GetRead().GetReaders(),
+		Read: Read{
+			RateBytes: spec.GetRead().GetRateBytesPerSecond(),
+			RateOps:   spec.GetRead().GetRateOperationsPerSecond(),
+			Pattern:   spec.GetRead().GetPattern(),
+			Size:      spec.GetRead().GetSizeBytes(),
+			Verify:    spec.GetRead().GetVerify(),
+		},
 	}
 	for _, one := range spec.GetChunkSizes() {
 		c.ChunkSizes = append(c.ChunkSizes, WeightedSize{Bytes: one.GetSizeBytes(), Weight: one.GetWeight()})

@@ -18,7 +18,9 @@ func everything() Consumer {
 		RateChunks: 0.5, Data: bulkheadv1.DataKind_DATA_KIND_DEDUPABLE, DataPercent: 40, Seed: 9, Preallocate: true,
 		Pattern: bulkheadv1.Pattern_PATTERN_SEQUENTIAL, Concurrency: 3, StartDelay: time.Second,
 		ThinkTime: time.Millisecond, KeepFiles: 7, Recycle: true,
-		Verify: bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS, StopOnError: true,
+		Verify: bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS, StopOnError: true, Readers: 2,
+		Read: Read{RateBytes: 6e6, RateOps: 0.25, Pattern: bulkheadv1.Pattern_PATTERN_RANDOM, Size: 12288,
+			Verify: true},
 	}
 }
 

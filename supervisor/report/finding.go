@@ -9,10 +9,12 @@ const (
 	FindingClock       = "clock_offset"
 	FindingClockStep   = "clock_step"
 	FindingClockTimes  = "clock_times"
-	FindingRollover    = "rollover_penalty"
-	FindingSteady      = "steady_state"
-	FindingNameTwice   = "name_twice"
-	FindingUnexpected  = "unexpected_client"
+	// FindingReads is of a client whose readers could not read what it wrote.
+	FindingReads      = "read_errors"
+	FindingRollover   = "rollover_penalty"
+	FindingSteady     = "steady_state"
+	FindingNameTwice  = "name_twice"
+	FindingUnexpected = "unexpected_client"
 	// FindingSilent is of a client that said nothing though its connection lived, and
 	// FindingPaused of a supervisor that did not run.
 	FindingSilent = "silent_client"

@@ -5,7 +5,7 @@ type Phase int
 
 // PhaseNames are the names of phases in the report.
 var PhaseNames = [PhaseCount]string{"chunk_write", "response", "create", "sync", "close",
-	"unlink"}
+	"unlink", "read", "read_response"}
 
 // Phases is the latency of what a consumer does beside writing chunks.
 type Phases struct {
@@ -29,6 +29,9 @@ func (w *Writes) SetLatencies(of func(Phase) Latency) {
 	}
 	w.ChunkWrite, w.Response = of(PhaseWrite), known(PhaseResponse)
 	w.Phases = Phases{known(PhaseCreate), known(PhaseSync), known(phaseClose), known(PhaseUnlink)}
+	if r := w.Reads; r != nil {
+		r.Latency, r.Response = of(PhaseRead), known(PhaseReadResponse)
+	}
 }
 
 // Known reports whether l has a value.
@@ -44,5 +47,8 @@ const (
 	PhaseSync
 	phaseClose
 	PhaseUnlink
+	// PhaseRead is a read call of a reader, PhaseReadResponse the time from when it was due.
+	PhaseRead
+	PhaseReadResponse
 	PhaseCount // how many there are
 )

@@ -111,6 +111,8 @@ type Writes struct {
 	// It is null without a rate.
 	Response *Latency `json:"response"`
 	Phases   Phases   `json:"phases"`
+	// Reads is what was read beside the writing; null if nothing was to be.
+	Reads *Reads `json:"reads"`
 }
 
 // Latency sums up a histogram, in nanoseconds. Percentiles are at most 0.1 %

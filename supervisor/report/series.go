@@ -69,7 +69,7 @@ type Series struct {
 	// bins by rising latency; bins in which nothing fell are left out.
 	Distribution []Bin `json:"distribution"`
 	// Phases are the other latencies of the run over time, of those phases alone that have
-	// one, in the order response, create, sync, close, unlink.
+	// one, in the order of PhaseNames.
 	Phases []PhaseSeries `json:"phases"`
 	// ReducedText says in one line what was reduced, and how.
 	ReducedText string `json:"reduced_text"`
@@ -93,12 +93,15 @@ type TotalSeries struct {
 	// written.
 	VerifiedBytes []uint64 `json:"verified_bytes"`
 	CorruptBlocks []uint64 `json:"corrupt_blocks"`
+	// ReadBytes were read beside the writing.
+	ReadBytes []uint64 `json:"read_bytes"`
 }
 
 // PhaseSeries is one kind of latency, all clients together; every list but Distribution
 // has Series.Intervals entries.
 type PhaseSeries struct {
-	// Name is "response", "create", "sync", "close" or "unlink".
+	// Name is "response", "create", "sync", "close", "unlink", "read" or
+	// "read_response".
 	Name string `json:"name"`
 	// P50Nano to MaxNano are -1 where nothing was recorded.
 	P50Nano  []int64 `json:"p50_nano"`
@@ -123,9 +126,11 @@ type ClientSeries struct {
 	MaxNano []int64 `json:"max_nano"`
 	// ResponseP99Nano is of the response in the same way, and CorruptBlocks are those that
 	// were not what was written; each is empty for a client that has none.
-	ResponseP99Nano []int64         `json:"response_p99_nano"`
-	CorruptBlocks   []uint64        `json:"corrupt_blocks"`
-	Processes       []ProcessSeries `json:"processes"`
+	ResponseP99Nano []int64  `json:"response_p99_nano"`
+	CorruptBlocks   []uint64 `json:"corrupt_blocks"`
+	// ReadBytes were read beside the writing; empty for a client that read nothing so.
+	ReadBytes []uint64        `json:"read_bytes"`
+	Processes []ProcessSeries `json:"processes"`
 }
 
 // ProcessSeries is one process of a client, or several that followed each other

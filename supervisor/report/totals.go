@@ -20,6 +20,7 @@ func (w *Writes) Add(o *Writes) {
 	w.VerifiedBytes = Plus(w.VerifiedBytes, o.VerifiedBytes)
 	w.VerifiedCachedBytes = Plus(w.VerifiedCachedBytes, o.VerifiedCachedBytes)
 	w.CorruptBlocks = Plus(w.CorruptBlocks, o.CorruptBlocks)
+	w.AddReads(o.Reads)
 }
 
 // Add adds the rounds of another process.
@@ -73,4 +74,42 @@ func PerSecond(amount uint64, nano int64) uint64 {
 	}
 	rate, _ := bits.Div64(high, low, uint64(nano))
 	return rate
+}
+
+// Reads is what readers read of finished files beside the writing, from Progress messages.
+type Reads struct {
+	Bytes uint64 `json:"bytes"`
+	// Operations counts read calls.
+	Operations uint64 `json:"operations"`
+	// Errors are those of Writes.Errors that readers had.
+	Errors uint64 `json:"errors"`
+	// BytesPerSecond is Bytes over Writes.WritingNano; 0 if that is 0.
+	BytesPerSecond uint64 `json:"bytes_per_second"`
+	// VerifiedBytes were compared with what was written.
+	VerifiedBytes uint64 `json:"verified_bytes"`
+	// ToldBytes are those of which the system told whether the page cache had them, and
+	// CachedBytes those of them that it had. 0 told bytes: nothing is known.
+	ToldBytes   uint64 `json:"told_bytes"`
+	CachedBytes uint64 `json:"cached_bytes"`
+	// Latency is of each read call, and Response, for readers with a rate, the time from when
+	// each read was due to when it was done; null without.
+	Latency  Latency  `json:"latency"`
+	Response *Latency `json:"response"`
+}
+
+// AddReads adds what others read; nil is nothing.
+func (w *Writes) AddReads(o *Reads) {
+	if o == nil {
+		return
+	}
+	if w.Reads == nil {
+		w.Reads = new(Reads)
+	}
+	r := w.Reads
+	r.Bytes = Plus(r.Bytes, o.Bytes)
+	r.Operations = Plus(r.Operations, o.Operations)
+	r.Errors = Plus(r.Errors, o.Errors)
+	r.VerifiedBytes = Plus(r.VerifiedBytes, o.VerifiedBytes)
+	r.ToldBytes = Plus(r.ToldBytes, o.ToldBytes)
+	r.CachedBytes = Plus(r.CachedBytes, o.CachedBytes)
 }

@@ -69,6 +69,8 @@ type Consumer struct {
 	ReserveBytes uint64 `json:"reserve_bytes"`
 	// ReserveInodes is what it leaves of them free; 0 is none, or no limit.
 	ReserveInodes uint64 `json:"reserve_inodes,omitempty"`
+	// Read is how finished files are read beside the writing; absent without readers.
+	Read *ReadSpec `json:"read,omitempty"`
 	// Text says all of it but the index in one line.
 	Text string `json:"text"`
 }
@@ -77,6 +79,20 @@ type Consumer struct {
 type WeightedSize struct {
 	SizeBytes uint64 `json:"size_bytes"`
 	Weight    uint32 `json:"weight"`
+}
+
+// ReadSpec is how a consumer reads its finished files while it writes others.
+type ReadSpec struct {
+	Readers uint32 `json:"readers"`
+	// SizeBytes is that of a read.
+	SizeBytes uint64 `json:"size_bytes"`
+	// Pattern is "sequential", "random" or "".
+	Pattern string `json:"pattern"`
+	// The rates are 0 for no limit.
+	RateBytesPerSecond      uint64  `json:"rate_bytes_per_second"`
+	RateOperationsPerSecond float64 `json:"rate_operations_per_second"`
+	// Verify says that what was read is compared with what was written.
+	Verify bool `json:"verify"`
 }
 
 // DataSpec is what chunks are filled with.

@@ -30,6 +30,9 @@ type Disk interface {
 	CanAllocate() error
 	// ReadBack opens a file for reading it back.
 	ReadBack(name string) (*verify.File, error)
+	// Read opens a finished file for reading it beside the writing, with O_DIRECT or through
+	// the page cache.
+	Read(name string, direct bool) (Reading, error)
 	// Close lets go of the folder.
 	Close() error
 }
@@ -65,6 +68,18 @@ type File interface {
 	Datasync() error
 	// Sync forces what was written to storage, and all that is known of the file.
 	Sync() error
+	// Close closes the file, once, whatever it returns.
+	Close() error
+}
+
+// Reading is one file that is open for reading.
+type Reading interface {
+	// Read fills data from that place of the file, and returns how many bytes there were: fewer
+	// than asked for only where the file ends.
+	Read(data []byte, offset uint64) (n int, err error)
+	// Cached returns how many bytes of a part of the file reading would take from the page
+	// cache now; told is false where the system does not say.
+	Cached(offset, length uint64) (cached uint64, told bool)
 	// Close closes the file, once, whatever it returns.
 	Close() error
 }

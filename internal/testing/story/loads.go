@@ -82,6 +82,8 @@ func walSpec(index uint32) *bulkheadv1.ConsumerSpec {
 		Preallocate: true, Pattern: bulkheadv1.Pattern_PATTERN_SEQUENTIAL,
 		Verify:      bulkheadv1.VerifyMode_VERIFY_MODE_ROLLOVER,
 		StopOnError: true, ReserveBytes: 1 << 30,
+		Read: &bulkheadv1.ReadSpec{Readers: 2, SizeBytes: 16 << 10, Pattern: bulkheadv1.Pattern_PATTERN_RANDOM,
+			RateOperationsPerSecond: 200, Verify: true},
 	}
 }
 
@@ -96,6 +98,19 @@ func bulkSpec(index uint32) *bulkheadv1.ConsumerSpec {
 		Data:   &bulkheadv1.DataSpec{Kind: bulkheadv1.DataKind_DATA_KIND_RANDOM},
 		Verify: bulkheadv1.VerifyMode_VERIFY_MODE_OFF,
 	}
+}
+
+// reading adds to a Progress what readers did: n reads, each of which had to wait before its turn.
+func reading(p *bulkheadv1.Progress, n uint64, waiting time.Duration) {
+	var read, response latency.Histogram
+	for i := range n {
+		took := 150*time.Microsecond + time.Duration(i*i)*time.Microsecond/20
+		read.Add(took, 1)
+		response.Add(took+waiting, 1)
+	}
+	p.Reads, p.ReadBytes, p.ReadVerifiedBytes = n, n*16<<10, n*16<<10
+	p.ReadToldBytes, p.ReadCachedBytes = n/16*16<<10, n/64*16<<10
+	p.Read, p.ReadResponse = read.Proto(), response.Proto()
 }
 
 // Rated returns a run with a rate: the service time stays, and the response has a second in
@@ -115,6 +130,13 @@ func Rated(t testing.TB) []*bulkheadv1.Record {
 		}
 		p := a.Phased(0, 50, waiting)
 		p.VerifiedBytes, p.VerifiedCachedBytes = 2_000_000, uint64(n%2)*500_000
+		if n > 1 {
+			reading(p, 200, waiting)
+		}
+		if n == 11 {
+			p.Errors, p.VerifyErrors, p.ReadErrors = 1, 1, 1
+			p.LastError = "reader: read /mnt/data/bulkhead-rated/consumer-0/load-00000001.dat: input/output error"
+		}
 		a.SayProgress(0, p)
 		for i := uint32(1); i <= 2; i++ {
 			a.SayProgress(i, a.Phased(i, 20, 0))

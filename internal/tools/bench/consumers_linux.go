@@ -38,6 +38,9 @@ func (b *bench) startConsumersIn(parent string, cell writeCell, dir string) (*lo
 	if cell.synced {
 		sync = "file"
 	}
+	if cell.read != "" {
+		return b.startClient(parent, cell.writers, mixedConsumers(cell, dir))
+	}
 	return b.startClient(parent, cell.writers, fmt.Sprintf("consumer_count: %d\nchunk_size: %s\nfile_size: "+
 		"%dMiB\nkeep_files: 1\nsync: %s\ndirect: %t\nrecycle: %t\npath: %s\nruntime: %ss\n",
 		cell.writers, cell.chunk, writeFileMiB, sync, cell.direct, cell.inPlace, dir, endless))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -22,7 +23,8 @@ const (
 // processor time it took, both from /proc, over one window. So one clock measures
 // every program, and what a program does between its writes counts.
 type load struct {
-	warm    uint64 // bytes that are written before it is measured
+	counter string // of /proc/PID/io, what is measured; "" is what is written
+	warm    uint64 // bytes of that before it is measured
 	writers []int  // process ids
 	others  []int  // that belong to it and do not write
 	stop    func() error
@@ -39,7 +41,7 @@ type pace struct {
 func (l *load) measure() (pace, error) {
 	deadline := time.Now().Add(loadStart)
 	for {
-		bytes, err := writtenBytes(l.writers)
+		bytes, err := l.counted()
 		if err != nil {
 			return pace{}, err
 		}
@@ -63,7 +65,7 @@ func (l *load) measure() (pace, error) {
 	}
 	elapsed, bytes := after.at.Sub(before.at).Seconds(), float64(after.bytes-before.bytes)
 	if bytes == 0 {
-		return pace{}, errors.New("nothing was written in the time measured")
+		return pace{}, errors.New("nothing was written, or read, in the time measured")
 	}
 	return pace{
 		megabytes: bytes / 1e6 / elapsed,
@@ -81,7 +83,7 @@ type usage struct {
 
 func (l *load) usage() (u usage, err error) {
 	u.at = time.Now()
-	if u.bytes, err = writtenBytes(l.writers); err != nil {
+	if u.bytes, err = l.counted(); err != nil {
 		return u, err
 	}
 	if u.writers, err = processorTime(l.writers); err != nil {
@@ -91,17 +93,20 @@ func (l *load) usage() (u usage, err error) {
 	return u, err
 }
 
-// writtenBytes returns what processes passed to write(2), from /proc/PID/io.
-func writtenBytes(pids []int) (total uint64, err error) {
+// counted returns what the processes of a load passed to write(2), or got from read(2).
+func (l *load) counted() (uint64, error) { return ioBytes(l.writers, cmp.Or(l.counter, "wchar: ")) }
+
+// ioBytes adds up a counter of /proc/PID/io.
+func ioBytes(pids []int, counter string) (total uint64, err error) {
 	for _, pid := range pids {
 		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
 		if err != nil {
 			return 0, err
 		}
 		var n uint64
-		_, text, found := strings.Cut(string(data), "wchar: ")
+		_, text, found := strings.Cut(string(data), counter)
 		if _, err := fmt.Sscan(text, &n); !found || err != nil {
-			return 0, fmt.Errorf("reading /proc/%d/io: no wchar in it", pid)
+			return 0, fmt.Errorf("reading /proc/%d/io: no %sin it", pid, counter)
 		}
 		total += n
 	}

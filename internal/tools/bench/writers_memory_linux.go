@@ -63,7 +63,7 @@ func (b *bench) memoryOfWriters(chunk string, bytes, writers int, data string) (
 	}
 	defer func() { err = errors.Join(err, l.stop()) }()
 	for deadline := time.Now().Add(loadStart); ; time.Sleep(10 * time.Millisecond) {
-		written, err := writtenBytes(l.writers)
+		written, err := l.counted()
 		if err != nil {
 			return 0, err
 		}

@@ -33,6 +33,7 @@ type writeCell struct {
 	synced  bool // fsync at the end of each file
 	chunk   string
 	writers int
+	read    string // size of the reads of one reader beside each writer; "" without
 }
 
 func (c writeCell) name() string {
@@ -45,6 +46,9 @@ func (c writeCell) name() string {
 	}
 	if c.synced {
 		how = append(how, "fsync")
+	}
+	if c.read != "" {
+		return fmt.Sprintf("%s, mixed, %s read", strings.Join(how, ", "), c.read)
 	}
 	return fmt.Sprintf("%s, %s × %d", strings.Join(how, ", "), c.chunk, c.writers)
 }
@@ -96,9 +100,19 @@ func (b *bench) writing() error {
 	}
 	fmt.Fprintf(b.out, "%s; MB/s and ms of processor time for each GB, of the writing processes; client: its parent "+
 		"and its monitor, %% of one core\n", strings.TrimSpace(string(version)))
+	if err := b.writingTable(b.writeCells()); err != nil {
+		return err
+	}
+	fmt.Fprintf(b.out, "reads beside the writing: at random, what is read of finished files while chunks of 1MiB are "+
+		"written at %s/s; MB/s and processor time of both for each GB that is read\n", mixedRate)
+	return b.writingTable(b.mixedCells())
+}
+
+// writingTable measures cells, a row for each.
+func (b *bench) writingTable(cells []writeCell) error {
 	t := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "load\tconsumers\tfio\tratio\tcpu\tfio\tratio\tclient")
-	for _, cell := range b.writeCells() {
+	for _, cell := range cells {
 		if b.cells != nil && !b.cells.MatchString(cell.name()) {
 			continue
 		}
@@ -181,6 +195,9 @@ func (b *bench) measure(cell writeCell, start func(writeCell, string) (*load, er
 		return pace{}, err
 	}
 	load.warm = uint64(cell.writers) * warmFiles * writeFileMiB << 20
+	if cell.read != "" {
+		load.counter, load.warm = "rchar: ", warmRead
+	}
 	measured, err := load.measure()
 	return measured, errors.Join(err, load.stop())
 }

@@ -396,8 +396,8 @@ const (
 	WorkerState_WORKER_STATE_UNSPECIFIED WorkerState = 0
 	// At work.
 	WorkerState_WORKER_STATE_WORKING WorkerState = 1
-	// Alive, but a write, sync, create or close has been in the kernel for longer than the stall
-	// threshold.
+	// Alive, but a write, sync, create, close or read has been in the kernel for longer than the
+	// stall threshold.
 	WorkerState_WORKER_STATE_STALLED WorkerState = 2
 	// Alive, with nothing to do: not begun yet, or finished.
 	WorkerState_WORKER_STATE_IDLE WorkerState = 3
@@ -2264,9 +2264,26 @@ type Progress struct {
 	VerifyErrors uint64 `protobuf:"varint,14,opt,name=verify_errors,json=verifyErrors,proto3" json:"verify_errors,omitempty"`
 	// Latency of each unlink(2) of a file in the interval, in nanoseconds, those included that
 	// remove what is left when the load has ended. Since protocol_minor 3.
-	Unlink        *Histogram `protobuf:"bytes,40,opt,name=unlink,proto3" json:"unlink,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Unlink *Histogram `protobuf:"bytes,40,opt,name=unlink,proto3" json:"unlink,omitempty"`
+	// What readers did in the interval (ConsumerSpec.read): bytes and reads; how many of errors and
+	// of verify_errors are theirs; the latency of each read call, in nanoseconds, and, with a rate,
+	// the time from when each read was due to when it was done, as in response. Since
+	// protocol_minor 3, as all that follows.
+	ReadBytes    uint64     `protobuf:"varint,41,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
+	Reads        uint64     `protobuf:"varint,42,opt,name=reads,proto3" json:"reads,omitempty"`
+	ReadErrors   uint64     `protobuf:"varint,43,opt,name=read_errors,json=readErrors,proto3" json:"read_errors,omitempty"`
+	Read         *Histogram `protobuf:"bytes,44,opt,name=read,proto3" json:"read,omitempty"`
+	ReadResponse *Histogram `protobuf:"bytes,45,opt,name=read_response,json=readResponse,proto3" json:"read_response,omitempty"`
+	// Of read_bytes, those that were compared with what was written. What was found wrong is in
+	// corrupt_blocks.
+	ReadVerifiedBytes uint64 `protobuf:"varint,46,opt,name=read_verified_bytes,json=readVerifiedBytes,proto3" json:"read_verified_bytes,omitempty"`
+	// Of read_bytes, those of which the system told, right before the read, whether the page cache
+	// had them, and of these, those that it had. Of small reads not each is asked about. Bytes that
+	// the system had read ahead count as in the cache.
+	ReadToldBytes   uint64 `protobuf:"varint,47,opt,name=read_told_bytes,json=readToldBytes,proto3" json:"read_told_bytes,omitempty"`
+	ReadCachedBytes uint64 `protobuf:"varint,48,opt,name=read_cached_bytes,json=readCachedBytes,proto3" json:"read_cached_bytes,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Progress) Reset() {
@@ -2403,6 +2420,62 @@ func (x *Progress) GetUnlink() *Histogram {
 		return x.Unlink
 	}
 	return nil
+}
+
+func (x *Progress) GetReadBytes() uint64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
+}
+
+func (x *Progress) GetReads() uint64 {
+	if x != nil {
+		return x.Reads
+	}
+	return 0
+}
+
+func (x *Progress) GetReadErrors() uint64 {
+	if x != nil {
+		return x.ReadErrors
+	}
+	return 0
+}
+
+func (x *Progress) GetRead() *Histogram {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+func (x *Progress) GetReadResponse() *Histogram {
+	if x != nil {
+		return x.ReadResponse
+	}
+	return nil
+}
+
+func (x *Progress) GetReadVerifiedBytes() uint64 {
+	if x != nil {
+		return x.ReadVerifiedBytes
+	}
+	return 0
+}
+
+func (x *Progress) GetReadToldBytes() uint64 {
+	if x != nil {
+		return x.ReadToldBytes
+	}
+	return 0
+}
+
+func (x *Progress) GetReadCachedBytes() uint64 {
+	if x != nil {
+		return x.ReadCachedBytes
+	}
+	return 0
 }
 
 // Corruption is a run of blocks that did not read back as they were written. A consumer sends
@@ -2816,7 +2889,9 @@ type ConsumerSpec struct {
 	ReserveBytes  uint64 `protobuf:"varint,22,opt,name=reserve_bytes,json=reserveBytes,proto3" json:"reserve_bytes,omitempty"`
 	ReserveInodes uint64 `protobuf:"varint,23,opt,name=reserve_inodes,json=reserveInodes,proto3" json:"reserve_inodes,omitempty"`
 	// The folder where its path is not UTF-8, at most 4096 bytes; otherwise empty.
-	PathBytes     []byte `protobuf:"bytes,24,opt,name=path_bytes,json=pathBytes,proto3" json:"path_bytes,omitempty"`
+	PathBytes []byte `protobuf:"bytes,24,opt,name=path_bytes,json=pathBytes,proto3" json:"path_bytes,omitempty"`
+	// Readers of finished files beside the writers; unset means none. Since protocol_minor 3.
+	Read          *ReadSpec `protobuf:"bytes,40,opt,name=read,proto3" json:"read,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3020,30 +3095,46 @@ func (x *ConsumerSpec) GetPathBytes() []byte {
 	return nil
 }
 
-// WeightedSize is one size of several.
-type WeightedSize struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	SizeBytes uint64                 `protobuf:"varint,1,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
-	// How often it is drawn, relative to the others; at least 1.
-	Weight        uint32 `protobuf:"varint,2,opt,name=weight,proto3" json:"weight,omitempty"`
+func (x *ConsumerSpec) GetRead() *ReadSpec {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+// ReadSpec is how a consumer reads its finished files while it writes others.
+type ReadSpec struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Readers in the consumer, each with a file of its own at a time; 0 means none.
+	Readers uint32 `protobuf:"varint,1,opt,name=readers,proto3" json:"readers,omitempty"`
+	// Bytes of a read; 0 means ConsumerSpec.chunk_size_bytes.
+	SizeBytes uint64 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// The order of reads: sequential, file after file from the beginning to the end, or random.
+	Pattern Pattern `protobuf:"varint,3,opt,name=pattern,proto3,enum=bulkhead.v1.Pattern" json:"pattern,omitempty"`
+	// The most bytes and reads per second, for all readers of the consumer together; 0 means no
+	// limit.
+	RateBytesPerSecond      uint64  `protobuf:"varint,4,opt,name=rate_bytes_per_second,json=rateBytesPerSecond,proto3" json:"rate_bytes_per_second,omitempty"`
+	RateOperationsPerSecond float64 `protobuf:"fixed64,5,opt,name=rate_operations_per_second,json=rateOperationsPerSecond,proto3" json:"rate_operations_per_second,omitempty"`
+	// What was read is compared with what was written.
+	Verify        bool `protobuf:"varint,6,opt,name=verify,proto3" json:"verify,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *WeightedSize) Reset() {
-	*x = WeightedSize{}
+func (x *ReadSpec) Reset() {
+	*x = ReadSpec{}
 	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *WeightedSize) String() string {
+func (x *ReadSpec) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*WeightedSize) ProtoMessage() {}
+func (*ReadSpec) ProtoMessage() {}
 
-func (x *WeightedSize) ProtoReflect() protoreflect.Message {
+func (x *ReadSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
 	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
 	if x != nil {
@@ -3056,9 +3147,92 @@ func (x *WeightedSize) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
+// Deprecated: Use ReadSpec.ProtoReflect.Descriptor instead.
+func (*ReadSpec) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ReadSpec) GetReaders() uint32 {
+	if x != nil {
+		return x.Readers
+	}
+	return 0
+}
+
+func (x *ReadSpec) GetSizeBytes() uint64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *ReadSpec) GetPattern() Pattern {
+	if x != nil {
+		return x.Pattern
+	}
+	return Pattern_PATTERN_UNSPECIFIED
+}
+
+func (x *ReadSpec) GetRateBytesPerSecond() uint64 {
+	if x != nil {
+		return x.RateBytesPerSecond
+	}
+	return 0
+}
+
+func (x *ReadSpec) GetRateOperationsPerSecond() float64 {
+	if x != nil {
+		return x.RateOperationsPerSecond
+	}
+	return 0
+}
+
+func (x *ReadSpec) GetVerify() bool {
+	if x != nil {
+		return x.Verify
+	}
+	return false
+}
+
+// WeightedSize is one size of several.
+type WeightedSize struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	SizeBytes uint64                 `protobuf:"varint,1,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// How often it is drawn, relative to the others; at least 1.
+	Weight        uint32 `protobuf:"varint,2,opt,name=weight,proto3" json:"weight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WeightedSize) Reset() {
+	*x = WeightedSize{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WeightedSize) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WeightedSize) ProtoMessage() {}
+
+func (x *WeightedSize) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
 // Deprecated: Use WeightedSize.ProtoReflect.Descriptor instead.
 func (*WeightedSize) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WeightedSize) GetSizeBytes() uint64 {
@@ -3089,7 +3263,7 @@ type DataSpec struct {
 
 func (x *DataSpec) Reset() {
 	*x = DataSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3102,7 +3276,7 @@ func (*DataSpec) ProtoMessage() {}
 
 func (x *DataSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3115,7 +3289,7 @@ func (x *DataSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataSpec.ProtoReflect.Descriptor instead.
 func (*DataSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DataSpec) GetKind() DataKind {
@@ -3255,7 +3429,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\rstorage_bytes\x18\a \x01(\x04R\fstorageBytes\x12!\n" +
 	"\felapsed_nano\x18\b \x01(\x03R\velapsedNano\"&\n" +
 	"\fMonitorError\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xe2\x04\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xa5\a\n" +
 	"\bProgress\x12#\n" +
 	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -3274,7 +3448,17 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x15verified_cached_bytes\x18\f \x01(\x04R\x13verifiedCachedBytes\x12%\n" +
 	"\x0ecorrupt_blocks\x18\r \x01(\x04R\rcorruptBlocks\x12#\n" +
 	"\rverify_errors\x18\x0e \x01(\x04R\fverifyErrors\x12.\n" +
-	"\x06unlink\x18( \x01(\v2\x16.bulkhead.v1.HistogramR\x06unlink\"\x87\x02\n" +
+	"\x06unlink\x18( \x01(\v2\x16.bulkhead.v1.HistogramR\x06unlink\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18) \x01(\x04R\treadBytes\x12\x14\n" +
+	"\x05reads\x18* \x01(\x04R\x05reads\x12\x1f\n" +
+	"\vread_errors\x18+ \x01(\x04R\n" +
+	"readErrors\x12*\n" +
+	"\x04read\x18, \x01(\v2\x16.bulkhead.v1.HistogramR\x04read\x12;\n" +
+	"\rread_response\x18- \x01(\v2\x16.bulkhead.v1.HistogramR\freadResponse\x12.\n" +
+	"\x13read_verified_bytes\x18. \x01(\x04R\x11readVerifiedBytes\x12&\n" +
+	"\x0fread_told_bytes\x18/ \x01(\x04R\rreadToldBytes\x12*\n" +
+	"\x11read_cached_bytes\x180 \x01(\x04R\x0freadCachedBytes\"\x87\x02\n" +
 	"\n" +
 	"Corruption\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
@@ -3308,7 +3492,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\vSteadyState\x12\x1f\n" +
 	"\vwindow_nano\x18\x01 \x01(\x03R\n" +
 	"windowNano\x122\n" +
-	"\x15max_variation_percent\x18\x02 \x01(\x01R\x13maxVariationPercent\"\xab\a\n" +
+	"\x15max_variation_percent\x18\x02 \x01(\x01R\x13maxVariationPercent\"\xd6\a\n" +
 	"\fConsumerSpec\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12(\n" +
@@ -3338,7 +3522,16 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\rreserve_bytes\x18\x16 \x01(\x04R\freserveBytes\x12%\n" +
 	"\x0ereserve_inodes\x18\x17 \x01(\x04R\rreserveInodes\x12\x1d\n" +
 	"\n" +
-	"path_bytes\x18\x18 \x01(\fR\tpathBytes\"E\n" +
+	"path_bytes\x18\x18 \x01(\fR\tpathBytes\x12)\n" +
+	"\x04read\x18( \x01(\v2\x15.bulkhead.v1.ReadSpecR\x04read\"\xfb\x01\n" +
+	"\bReadSpec\x12\x18\n" +
+	"\areaders\x18\x01 \x01(\rR\areaders\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x02 \x01(\x04R\tsizeBytes\x12.\n" +
+	"\apattern\x18\x03 \x01(\x0e2\x14.bulkhead.v1.PatternR\apattern\x121\n" +
+	"\x15rate_bytes_per_second\x18\x04 \x01(\x04R\x12rateBytesPerSecond\x12;\n" +
+	"\x1arate_operations_per_second\x18\x05 \x01(\x01R\x17rateOperationsPerSecond\x12\x16\n" +
+	"\x06verify\x18\x06 \x01(\bR\x06verify\"E\n" +
 	"\fWeightedSize\x12\x1d\n" +
 	"\n" +
 	"size_bytes\x18\x01 \x01(\x04R\tsizeBytes\x12\x16\n" +
@@ -3456,7 +3649,7 @@ func file_bulkhead_v1_message_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_message_proto_enumTypes [13]protoimpl.EnumInfo
-var file_bulkhead_v1_message_proto_msgTypes [22]protoimpl.MessageInfo
+var file_bulkhead_v1_message_proto_msgTypes [23]protoimpl.MessageInfo
 var file_bulkhead_v1_message_proto_goTypes = []any{
 	(ProcessKind)(0),        // 0: bulkhead.v1.ProcessKind
 	(StopReason)(0),         // 1: bulkhead.v1.StopReason
@@ -3491,8 +3684,9 @@ var file_bulkhead_v1_message_proto_goTypes = []any{
 	(*Workload)(nil),        // 30: bulkhead.v1.Workload
 	(*SteadyState)(nil),     // 31: bulkhead.v1.SteadyState
 	(*ConsumerSpec)(nil),    // 32: bulkhead.v1.ConsumerSpec
-	(*WeightedSize)(nil),    // 33: bulkhead.v1.WeightedSize
-	(*DataSpec)(nil),        // 34: bulkhead.v1.DataSpec
+	(*ReadSpec)(nil),        // 33: bulkhead.v1.ReadSpec
+	(*WeightedSize)(nil),    // 34: bulkhead.v1.WeightedSize
+	(*DataSpec)(nil),        // 35: bulkhead.v1.DataSpec
 }
 var file_bulkhead_v1_message_proto_depIdxs = []int32{
 	15, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
@@ -3527,20 +3721,24 @@ var file_bulkhead_v1_message_proto_depIdxs = []int32{
 	29, // 29: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
 	29, // 30: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
 	29, // 31: bulkhead.v1.Progress.unlink:type_name -> bulkhead.v1.Histogram
-	8,  // 32: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
-	32, // 33: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
-	31, // 34: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
-	12, // 35: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
-	33, // 36: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
-	34, // 37: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
-	10, // 38: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
-	11, // 39: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
-	9,  // 40: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	29, // 32: bulkhead.v1.Progress.read:type_name -> bulkhead.v1.Histogram
+	29, // 33: bulkhead.v1.Progress.read_response:type_name -> bulkhead.v1.Histogram
+	8,  // 34: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
+	32, // 35: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
+	31, // 36: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
+	12, // 37: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
+	34, // 38: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
+	35, // 39: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
+	10, // 40: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
+	11, // 41: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
+	33, // 42: bulkhead.v1.ConsumerSpec.read:type_name -> bulkhead.v1.ReadSpec
+	10, // 43: bulkhead.v1.ReadSpec.pattern:type_name -> bulkhead.v1.Pattern
+	9,  // 44: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_message_proto_initOnce sync.Once
@@ -3569,7 +3767,7 @@ func file_bulkhead_v1_message_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_message_proto_rawDesc), len(file_bulkhead_v1_message_proto_rawDesc)),
 			NumEnums:      13,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

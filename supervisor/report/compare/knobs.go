@@ -37,6 +37,7 @@ func knobs() []knob {
 		{"stops at an error", func(c *report.Consumer) string { return yesNo(c.StopOnError) }},
 		{"space left free", func(c *report.Consumer) string { return unlessNothing(c.ReserveBytes, human.Configured) }},
 		{"inodes left free", func(c *report.Consumer) string { return unlessNothing(c.ReserveInodes, human.Count) }},
+		{"read beside the writing", func(c *report.Consumer) string { return human.OrDash(words.ReadsOf(c)) }},
 		{"path", func(c *report.Consumer) string { return words.PathWritten(c.Path) }},
 	}
 }

@@ -189,6 +189,9 @@ func (f *Folder) totals(clients []report.Client, union *[report.PhaseCount]laten
 // finish sets what is computed from a whole: time, rate and percentiles.
 func finish(w *report.Writes, writing window, latencies func(report.Phase) report.Latency) {
 	w.WritingNano = writing.length()
+	if w.Reads = copyOf(w.Reads); w.Reads != nil {
+		w.Reads.BytesPerSecond = report.PerSecond(w.Reads.Bytes, w.WritingNano)
+	}
 	w.BytesPerSecond = report.PerSecond(w.Bytes, w.WritingNano)
 	w.SetLatencies(latencies)
 }

@@ -71,7 +71,7 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 	if !saneDurations(progress.GetIntervalNano()) || int64(at) <= progress.GetIntervalNano() ||
 		!saneAmounts(progress.GetBytes(), progress.GetChunks(), progress.GetErrors(), progress.GetVerifiedBytes(),
 			progress.GetCorruptBlocks()) ||
-		progress.GetVerifiedCachedBytes() > progress.GetVerifiedBytes() {
+		progress.GetVerifiedCachedBytes() > progress.GetVerifiedBytes() || !saneReads(progress) {
 		return report.BadNumber
 	}
 	list, ok := latenciesOf(progress)
@@ -94,6 +94,9 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 			w.LastError = plaintext.Lines(text)
 		}
 	}
+	reads := readsOf(progress)
+	p.writes.AddReads(reads)
+	s.client.AddReads(reads)
 	s.countCorrupt(p, progress.GetCorruptBlocks(), 0)
 	if progress.GetIntervalNano() > 0 || progress.GetBytes() > 0 { // else it no longer writes
 		p.window.cover(from, at)
@@ -234,3 +237,21 @@ func unknownValue[E protoreflect.Enum](e E) string {
 }
 
 const unknownWord = "unknown"
+
+// saneReads reports whether what a Progress says of readers can be.
+func saneReads(p *bulkheadv1.Progress) bool {
+	return saneAmounts(p.GetReadBytes(), p.GetReads(), p.GetReadErrors()) &&
+		p.GetReadVerifiedBytes() <= p.GetReadBytes() && p.GetReadToldBytes() <= p.GetReadBytes() &&
+		p.GetReadCachedBytes() <= p.GetReadToldBytes() && p.GetReadErrors() <= p.GetErrors()
+}
+
+// readsOf returns what readers did in a Progress; nil if nothing.
+func readsOf(p *bulkheadv1.Progress) *report.Reads {
+	if p.GetReads() == 0 && p.GetReadErrors() == 0 {
+		return nil
+	}
+	return &report.Reads{
+		Bytes: p.GetReadBytes(), Operations: p.GetReads(), Errors: p.GetReadErrors(),
+		VerifiedBytes: p.GetReadVerifiedBytes(), ToldBytes: p.GetReadToldBytes(), CachedBytes: p.GetReadCachedBytes(),
+	}
+}

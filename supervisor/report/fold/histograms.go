@@ -166,7 +166,7 @@ func latencyOf(h recorded) report.Latency {
 // them cannot be.
 func latenciesOf(p *bulkheadv1.Progress) (list [report.PhaseCount]*latency.Histogram, ok bool) {
 	for i, sent := range [report.PhaseCount]*bulkheadv1.Histogram{p.GetChunkWrite(), p.GetResponse(), p.GetCreate(),
-		p.GetSync(), p.GetClose(), p.GetUnlink()} {
+		p.GetSync(), p.GetClose(), p.GetUnlink(), p.GetRead(), p.GetReadResponse()} {
 		h, err := latency.FromProto(sent)
 		if err != nil || !saneAmounts(h.Count()) {
 			return list, false

@@ -59,11 +59,12 @@ func (t *timeline) total(lines []*clientLine) report.TotalSeries {
 		Bytes: make([]uint64, n), Chunks: make([]uint64, n), Errors: make([]uint64, n), Rollovers: make([]uint64, n),
 		P50Nano: write.P50Nano, P99Nano: write.P99Nano, P999Nano: write.P999Nano, MaxNano: write.MaxNano,
 		Active: make([]uint32, n), VerifiedBytes: make([]uint64, n), CorruptBlocks: make([]uint64, n),
+		ReadBytes: make([]uint64, n),
 	}
 	for i := range cells {
 		c := &cells[i]
 		s.Bytes[i], s.Chunks[i], s.Errors[i], s.Rollovers[i] = c.bytes, c.chunks, c.errors, c.rollovers
-		s.VerifiedBytes[i], s.CorruptBlocks[i] = c.verified, c.corrupt
+		s.VerifiedBytes[i], s.CorruptBlocks[i], s.ReadBytes[i] = c.verified, c.corrupt, c.read
 		for _, line := range lines {
 			if line.active.has(i) {
 				s.Active[i]++
@@ -149,6 +150,7 @@ func (c *clientLine) build(session uint32, n int) report.ClientSeries {
 	s := report.ClientSeries{
 		Session: session, Bytes: make([]uint64, n), Rollovers: make([]uint64, n), Errors: make([]uint64, n),
 		P99Nano: make([]int64, n), MaxNano: make([]int64, n), ResponseP99Nano: []int64{}, CorruptBlocks: []uint64{},
+		ReadBytes: []uint64{},
 		Processes: make([]report.ProcessSeries, 0, len(c.processes)),
 	}
 	cells := slices.Grow(slices.Clone(c.cells), n-min(n, len(c.cells)))[:n]
@@ -175,6 +177,11 @@ func (c *clientLine) build(session uint32, n int) report.ClientSeries {
 	if slices.ContainsFunc(cells, func(c clientCell) bool { return c.corrupt > 0 }) {
 		for _, cell := range cells {
 			s.CorruptBlocks = append(s.CorruptBlocks, cell.corrupt)
+		}
+	}
+	if slices.ContainsFunc(cells, func(c clientCell) bool { return c.read > 0 }) {
+		for _, cell := range cells {
+			s.ReadBytes = append(s.ReadBytes, cell.read)
 		}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(c.processes), processKey.compare) {

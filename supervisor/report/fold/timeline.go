@@ -54,7 +54,7 @@ type timeline struct {
 // totalCell is one interval of all clients together.
 type totalCell struct {
 	bytes, chunks, errors, rollovers uint64
-	verified, corrupt                uint64                              // bytes, blocks
+	verified, read, corrupt          uint64                              // bytes, bytes, blocks
 	latencies                        [report.PhaseCount]*latency.Compact // nil without a value
 }
 
@@ -62,6 +62,7 @@ func (c totalCell) merge(o totalCell) totalCell {
 	c.bytes, c.chunks = report.Plus(c.bytes, o.bytes), report.Plus(c.chunks, o.chunks)
 	c.errors, c.rollovers = report.Plus(c.errors, o.errors), report.Plus(c.rollovers, o.rollovers)
 	c.verified, c.corrupt = report.Plus(c.verified, o.verified), report.Plus(c.corrupt, o.corrupt)
+	c.read = report.Plus(c.read, o.read)
 	for of, h := range o.latencies {
 		if c.latencies[of] == nil {
 			c.latencies[of] = h

@@ -21,7 +21,8 @@ type clientLine struct {
 // clientCell is one interval of a client.
 type clientCell struct {
 	bytes, rollovers, errors, corrupt uint64
-	written                           bool // p99 and max are set
+	read                              uint64 // bytes
+	written                           bool   // p99 and max are set
 	p99, max                          int64
 	responded                         bool // response is set
 	response                          int64
@@ -30,7 +31,7 @@ type clientCell struct {
 func (c clientCell) merge(o clientCell) clientCell {
 	c.bytes, c.rollovers, c.errors = report.Plus(c.bytes, o.bytes), report.Plus(c.rollovers,
 		o.rollovers), report.Plus(c.errors, o.errors)
-	c.corrupt = report.Plus(c.corrupt, o.corrupt)
+	c.corrupt, c.read = report.Plus(c.corrupt, o.corrupt), report.Plus(c.read, o.read)
 	c.p99, c.max, c.written = max(c.p99, o.p99), max(c.max, o.max), c.written || o.written
 	c.response, c.responded = max(c.response, o.response), c.responded || o.responded
 	return c
@@ -148,6 +149,8 @@ func (c *clientLine) progress(from, to, recorded report.Stamp, p *bulkheadv1.Pro
 	t.spread(from, to, t.step, p.GetVerifiedBytes(), all(func(c *totalCell) *uint64 { return &c.verified }))
 	t.spread(from, to, t.clientStep(), p.GetBytes(), own(func(c *clientCell) *uint64 { return &c.bytes }))
 	t.spread(from, to, t.clientStep(), p.GetErrors(), own(func(c *clientCell) *uint64 { return &c.errors }))
+	t.spread(from, to, t.step, p.GetReadBytes(), all(func(c *totalCell) *uint64 { return &c.read }))
+	t.spread(from, to, t.clientStep(), p.GetReadBytes(), own(func(c *clientCell) *uint64 { return &c.read }))
 	if n := p.GetCorruptBlocks(); n > 0 { // whole, in the interval in which they were said
 		all(func(c *totalCell) *uint64 { return &c.corrupt })(t.index(to, t.step), n)
 		own(func(c *clientCell) *uint64 { return &c.corrupt })(t.index(to, t.clientStep()), n)

@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -119,6 +120,13 @@ func ConsumerOf(spec *bulkheadv1.ConsumerSpec) report.Consumer {
 	for _, s := range spec.GetChunkSizes()[:min(len(spec.GetChunkSizes()), report.MaxChunkSizes)] {
 		c.ChunkSizes = append(c.ChunkSizes, report.WeightedSize{SizeBytes: s.GetSizeBytes(), Weight: s.GetWeight()})
 	}
+	if read := spec.GetRead(); read.GetReaders() > 0 {
+		c.Read = &report.ReadSpec{
+			Readers: read.GetReaders(), SizeBytes: cmp.Or(read.GetSizeBytes(), spec.GetChunkSizeBytes()),
+			Pattern: patternOf(read.GetPattern()), RateBytesPerSecond: read.GetRateBytesPerSecond(),
+			RateOperationsPerSecond: numberOrNone(read.GetRateOperationsPerSecond()), Verify: read.GetVerify(),
+		}
+	}
 	c.Text = words.ConsumerLine(&c)
 	return c
 }
@@ -213,6 +221,6 @@ func copiedWorkload(w *report.Workload) report.Workload {
 
 func copiedConsumer(c *report.Consumer) report.Consumer {
 	out := *c
-	out.ChunkSizes = slices.Clone(c.ChunkSizes)
+	out.ChunkSizes, out.Read = slices.Clone(c.ChunkSizes), copyOf(c.Read)
 	return out
 }

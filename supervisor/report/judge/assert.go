@@ -77,6 +77,7 @@ func Figures() []Figure {
 		func(w *report.Writes) *report.Latency { return w.Phases.Close })...)
 	list = append(list, latencyFigures("unlink_", "no file was removed",
 		func(w *report.Writes) *report.Latency { return w.Phases.Unlink })...)
+	list = append(list, readFigures()...)
 	return append(list,
 		Figure{Name: "throughput", Unit: inRate,
 			Of: func(r *report.Report) (float64, bool) {
@@ -90,7 +91,7 @@ func Figures() []Figure {
 			Of: func(r *report.Report) (float64, bool) { return float64(r.Totals.VerifiedBytes), true }},
 		Figure{Name: "corrupt", Unit: inCount, Of: func(r *report.Report) (float64, bool) {
 			return float64(max(r.Totals.CorruptBlocks, r.Totals.UnverifiedFiles)), r.Totals.VerifiedBytes > 0 ||
-				words.RunBadContent(r) != ""
+				reads(r).VerifiedBytes > 0 || words.RunBadContent(r) != ""
 		}, unknown: "nothing was verified"},
 		counted("files", func(r *report.Report) uint64 { return r.Totals.Files }),
 		counted("errors", func(r *report.Report) uint64 { return r.Totals.Errors }),
@@ -231,4 +232,41 @@ func compares(x float64, operator string, y float64) bool {
 	default:
 		return x == y
 	}
+}
+
+// nothingRead is why there is no latency and no throughput of reads.
+const nothingRead = "nothing was read beside the writing"
+
+// readFigures returns what can be asserted of what was read beside the writing.
+func readFigures() []Figure {
+	list := latencyFigures("read_", nothingRead, func(w *report.Writes) *report.Latency {
+		if w.Reads == nil {
+			return nil
+		}
+		return &w.Reads.Latency
+	})
+	list = append(list, latencyFigures("read_response_", "no readers had a rate",
+		func(w *report.Writes) *report.Latency {
+			if w.Reads == nil {
+				return nil
+			}
+			return w.Reads.Response
+		})...)
+	return append(list,
+		Figure{Name: "read_throughput", Unit: inRate, Of: func(r *report.Report) (float64, bool) {
+			return float64(reads(r).BytesPerSecond), reads(r).Bytes > 0
+		}, unknown: nothingRead},
+		Figure{Name: "read_bytes", Unit: inBytes,
+			Of: func(r *report.Report) (float64, bool) { return float64(reads(r).Bytes), true }},
+		Figure{Name: "read_errors", Unit: inCount,
+			Of: func(r *report.Report) (float64, bool) { return float64(reads(r).Errors), true }},
+	)
+}
+
+// reads returns what all clients read beside the writing.
+func reads(r *report.Report) report.Reads {
+	if r.Totals.Reads == nil {
+		return report.Reads{}
+	}
+	return *r.Totals.Reads
 }

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"fmt"
+
 	"bulkhead/internal/human"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/words"
@@ -23,4 +25,31 @@ func (v verdict) nameFailing(c *report.Client) {
 		v.partial("client %s: %s%s failed to the end, for %s%s", c.Label, words.ProcessName(p), words.WithPid(p.Pid),
 			human.Duration(p.FailingNano), words.Because(p.Writes.LastError))
 	}
+}
+
+// readErrorsOf returns how many of a client's errors its readers had.
+func readErrorsOf(c *report.Client) uint64 {
+	if c.Reads == nil {
+		return 0
+	}
+	return min(c.Reads.Errors, c.Errors)
+}
+
+// readErrors finds clients whose readers could not read finished files.
+func readErrors(r *report.Report) []report.Finding {
+	var list []report.Finding
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		if c.Reads == nil || c.Reads.Errors == 0 {
+			continue
+		}
+		f := about(c, report.FindingReads)
+		f.Text = fmt.Sprintf("readers of client %s could not read what it had written: %s", c.Label,
+			words.Plural(c.Reads.Errors, "error"))
+		f.Evidence = fmt.Sprintf("of %s beside the writing; the client's last error: %s",
+			words.Plural(report.Plus(c.Reads.Operations, c.Reads.Errors), "read"), human.OrDash(c.LastError))
+		f.Threshold = "one error"
+		list = append(list, f)
+	}
+	return list
 }

@@ -43,7 +43,7 @@ const eachFirst = 2
 // Findings judges a report that is finished but for them: corruption first, and the worst of
 // a kind before the rest of all kinds.
 func Findings(r *report.Report) []report.Finding {
-	list := corruption(r)
+	list := append(corruption(r), readErrors(r)...)
 	list = append(list, namesTwice(r)...)
 	list = append(list, unexpected(r)...)
 	list = append(list, supervisorPaused(r)...)

@@ -28,8 +28,8 @@ func (v verdict) warnOfClient(c *report.Client) {
 	v.warnOfAbsences(c)
 	v.warnOfMisses(c)
 	nameWorkers(v.warn, c, words.WorkerSlow)
-	if c.Errors > 0 {
-		v.warn("client %s: %s, the last: %s", c.Label, words.Plural(c.Errors, "write error"), human.OrDash(c.LastError))
+	if n := c.Errors - readErrorsOf(c); n > 0 {
+		v.warn("client %s: %s, the last: %s", c.Label, words.Plural(n, "write error"), human.OrDash(c.LastError))
 	}
 	v.warnOfVerification(c)
 	if c.UnknownFacts > 0 {

@@ -13,7 +13,7 @@ import (
 // csvHead names the columns of CSV.
 var csvHead = []string{"run", "session", "client", "host", "interval", "start", "after_seconds", "interval_seconds",
 	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano", "response_p99_nano",
-	"corrupt_blocks", "verdict", "outcome", "load"}
+	"corrupt_blocks", "verdict", "outcome", "load", "read_bytes", "read_bytes_per_second"}
 
 // CSV writes one row for each client and interval, as RFC 4180 has it, with a row of
 // names first. A latency is empty where nothing was written. A name that a spreadsheet
@@ -42,7 +42,7 @@ func csvClient(r *report.Report, out *csv.Writer, c *report.Client, s *report.Cl
 	step := r.Series.ClientIntervalNano
 	for i, bytes := range s.Bytes {
 		after := int64(i) * step
-		span := r.SpanNano(i, step)
+		span, read := r.SpanNano(i, step), valueAt(s.ReadBytes, i, 0)
 		err := out.Write([]string{
 			harmless(r.Run.ID), strconv.FormatUint(uint64(c.Session), 10), harmless(c.Label), harmless(c.Host),
 			strconv.Itoa(i),
@@ -52,6 +52,7 @@ func csvClient(r *report.Report, out *csv.Writer, c *report.Client, s *report.Cl
 			strconv.FormatUint(s.Rollovers[i], 10), strconv.FormatUint(s.Errors[i], 10),
 			nanoOrEmpty(s.P99Nano[i]), nanoOrEmpty(s.MaxNano[i]), nanoOrEmpty(valueAt(s.ResponseP99Nano, i, -1)),
 			strconv.FormatUint(valueAt(s.CorruptBlocks, i, 0), 10), string(r.Verdict.Word), c.Outcome, c.Load,
+			strconv.FormatUint(read, 10), strconv.FormatUint(report.PerSecond(read, span), 10),
 		})
 		if err != nil {
 			return fmt.Errorf("writing the report: %w", err)

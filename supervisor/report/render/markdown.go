@@ -147,6 +147,15 @@ func (m *Ticket) figures(r *report.Report) {
 	if text := verifiedLine(t); text != "" {
 		m.Row("verified", text)
 	}
+	if text := words.Reads(t); text != "" {
+		m.Row("read beside the writing", text)
+	}
+	if r := t.Reads; r != nil && r.Latency.Known() {
+		m.Row("read", latencyLine(&r.Latency))
+		if r.Response.Known() {
+			m.Row("read response, from when a read was due", latencyLine(r.Response))
+		}
+	}
 	m.workloads(r.Clients)
 }
 

@@ -62,6 +62,7 @@ func (p *Page) client(c *report.Client) {
 	p.fact("written", "%s", writesLine(&c.Writes))
 	p.latencies(&c.Writes)
 	p.fact("verified", "%s", verifiedLine(&c.Writes))
+	p.fact("read beside", "%s", words.Reads(&c.Writes))
 	p.fact("messages", "%s", clientMessagesLine(c))
 	p.fact("clock", "%s", clockLine(c))
 	switch {

@@ -32,6 +32,7 @@ func (p *Page) run() {
 	}
 	p.latencies(&t.Writes)
 	p.fact("verified", "%s", verifiedLine(&t.Writes))
+	p.fact("read beside", "%s", words.Reads(&t.Writes))
 }
 
 // attendanceLine returns how many clients were expected, and who of them came.
@@ -49,6 +50,10 @@ func attendanceLine(run *report.Run) string {
 // latencies prints what is known of latencies: service time first, and the response beside
 // it where there was a rate.
 func (p *Page) latencies(w *report.Writes) {
+	var read, readResponse *report.Latency
+	if r := w.Reads; r != nil {
+		read, readResponse = &r.Latency, r.Response
+	}
 	for _, l := range []struct {
 		name string
 		of   *report.Latency
@@ -56,7 +61,7 @@ func (p *Page) latencies(w *report.Writes) {
 	}{
 		{"chunk write", &w.ChunkWrite, ""}, {"response", w.Response, "from when it was due"},
 		{"create", w.Phases.Create, ""}, {"sync", w.Phases.Sync, ""}, {"close", w.Phases.Close, ""},
-		{"unlink", w.Phases.Unlink, ""},
+		{"unlink", w.Phases.Unlink, ""}, {"read", read, ""}, {"read resp.", readResponse, "from when it was due"},
 	} {
 		if !l.of.Known() {
 			continue

@@ -16,7 +16,7 @@ import (
 func (p *Page) writes(shown []*report.Process) {
 	t := table.New("process", ">bytes", ">chunks", ">MB/s", ">p50", ">p99", ">p99.9", ">max", ">response p99",
 		">sync p50/max",
-		">verified", ">corrupt", ">errors", "last error")
+		">verified", ">corrupt", ">read", ">read MB/s", ">read p99", ">errors", "last error")
 	for _, q := range shown {
 		w := q.Writes
 		if w == nil {
@@ -26,7 +26,8 @@ func (p *Page) writes(shown []*report.Process) {
 		t.Row(words.ProcessName(q), human.Size(w.Bytes), human.Count(w.Chunks), human.Megabytes(w.BytesPerSecond),
 			percentile(l, l.P50Nano),
 			percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano), responseP99(w), syncs(w),
-			sizeUnlessZero(w.VerifiedBytes), human.UnlessZero(w.CorruptBlocks), human.UnlessZero(w.Errors), w.LastError)
+			sizeUnlessZero(w.VerifiedBytes), human.UnlessZero(w.CorruptBlocks), readCell(w, readBytes),
+			readCell(w, readRate), readCell(w, readP99), human.UnlessZero(w.Errors), w.LastError)
 	}
 	p.section("writes, and the latency of a chunk's write", t)
 }
@@ -121,3 +122,15 @@ func sizeUnlessZero(bytes uint64) string {
 	}
 	return human.Size(bytes)
 }
+
+// readCell returns a figure of what a process read beside the writing, "" if it read nothing.
+func readCell(w *report.Writes, of func(*report.Reads) string) string {
+	if w.Reads == nil {
+		return ""
+	}
+	return of(w.Reads)
+}
+
+func readBytes(r *report.Reads) string { return human.Size(r.Bytes) }
+func readRate(r *report.Reads) string  { return human.Megabytes(r.BytesPerSecond) }
+func readP99(r *report.Reads) string   { return percentile(&r.Latency, r.Latency.P99Nano) }

@@ -22,7 +22,7 @@ func ConsumerLoad(c *report.Consumer) string {
 	writes := []string{FilesOf(c) + " in " + ChunksOf(c)}
 	writes = append(writes, orderOf(c)...)
 	parts := []string{strings.Join(writes, ", ")}
-	for _, text := range []string{SyncOf(c), rateOf(c), DataOf(&c.Data), checksOf(c), endsOf(c)} {
+	for _, text := range []string{SyncOf(c), rateOf(c), DataOf(&c.Data), checksOf(c), endsOf(c), ReadsOf(c)} {
 		if text != "" {
 			parts = append(parts, text)
 		}
@@ -129,6 +129,28 @@ func DataOf(d *report.DataSpec) string {
 	}
 	if d.Seed != 0 {
 		text += fmt.Sprintf(" (seed %d)", d.Seed)
+	}
+	return text
+}
+
+// ReadsOf returns what a consumer reads beside the writing; "" if nothing.
+func ReadsOf(c *report.Consumer) string {
+	r := c.Read
+	if r == nil {
+		return ""
+	}
+	text := Plural(uint64(r.Readers), "reader") + " of " + human.Configured(r.SizeBytes)
+	if r.Pattern == "random" {
+		text += " at random"
+	}
+	if r.RateBytesPerSecond > 0 {
+		text += ", at most " + human.Configured(r.RateBytesPerSecond) + "/s"
+	}
+	if r.RateOperationsPerSecond > 0 {
+		text += ", at most " + human.Decimal(r.RateOperationsPerSecond) + " reads/s"
+	}
+	if r.Verify {
+		text += ", verified"
 	}
 	return text
 }

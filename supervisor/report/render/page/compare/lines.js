@@ -7,7 +7,7 @@ import { color } from "../script/theme.js";
 import { redraw } from "../script/view.js";
 import { SIDES, together } from "./model.js";
 
-export const LATENCY_NAMES = { chunk_write: "chunk write", response: "response", create: "create", sync: "sync", close: "close", unlink: "unlink" };
+export const LATENCY_NAMES = { chunk_write: "chunk write", response: "response", create: "create", sync: "sync", close: "close", unlink: "unlink", read: "read", read_response: "read response" };
 const PERCENTILES = [["p50", "p50_nano"], ["p99", "p99_nano"], ["p99.9", "p999_nano"], ["max", "max_nano"]];
 export const looked = { of: "chunk_write", at: "p99_nano" };
 

@@ -21,6 +21,8 @@ const DISTRIBUTED = {
   sync: ["sync", (of) => of.phases.sync],
   close: ["close", (of) => of.phases.close],
   unlink: ["unlink", (of) => of.phases.unlink],
+  read: ["read", (of) => of.reads.latency],
+  read_response: ["read response", (of) => of.reads.response],
 };
 
 export function fillDistributionPick() {

@@ -1,7 +1,7 @@
 // The numbers of the run, or of the client that is looked at.
 
 import { byId, el, part } from "./element.js";
-import { GAP, NONE, countText, durationText, plural, rateText, sizeText } from "./format.js";
+import { GAP, NONE, countText, durationText, plural, rateText, sizeText, three } from "./format.js";
 import { atWork, clientsBySession, perSecond, report, series, seriesOf, unwhole } from "./model.js";
 import { view } from "./view.js";
 
@@ -19,6 +19,7 @@ export function drawFigures() {
     ["Latency max", wrote ? durationText(latency.max_nano) : NONE, wrote ? "of " + plural(latency.count, "chunk write") : ""],
     response ? ["Response p99", durationText(response.p99_nano), "since a chunk was due; p50 " + durationText(response.p50_nano)] : null,
     of.verified_bytes || of.corrupt_blocks || of.unverified_files ? contentFigure(of) : null,
+    ...readFigures(of),
     ["Write errors", countText(of.errors), of.last_error || "none", of.errors > 0 ? "bad" : ""],
     ["Heartbeats missed", countText(beats.missed), beats.late + " late, " + beats.stalled + " stalled, " + countText(beats.answered) + " in time", beats.missed > 0 ? "bad" : missed > 0 ? "warn" : ""],
     ["Rate, middle 90 %", middleRates(), "of intervals while writing"],
@@ -28,6 +29,18 @@ export function drawFigures() {
   byId("figures").querySelector("dl").style.setProperty("--columns", Math.ceil(list.length / 2)); // no row is left with one
   part("figures", "dl").append(...list.map(([name, value, note, tone]) =>
     el("div", {}, el("dt", { text: name }), el("dd", { class: "value" + (tone ? " " + tone : ""), text: value }), el("dd", { class: "note", text: note, title: note }))));
+}
+
+// readFigures returns what was read beside the writing, if anything was to be.
+function readFigures(of) {
+  const reads = of.reads;
+  if (!reads) return [];
+  const from = !reads.told_bytes ? "from where is not told" : three((reads.cached_bytes / reads.told_bytes) * 100) + GAP + "% from the page cache";
+  const known = reads.latency.count > 0;
+  return [
+    ["Reads", rateText(reads.bytes_per_second), plural(reads.operations, "read") + ", " + from, reads.errors > 0 ? "bad" : ""],
+    ["Read p99", known ? durationText(reads.latency.p99_nano) : NONE, reads.response ? "response p99 " + durationText(reads.response.p99_nano) : known ? "p50 " + durationText(reads.latency.p50_nano) : "nothing read"],
+  ];
 }
 
 // contentFigure returns what verification found.

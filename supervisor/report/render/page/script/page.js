@@ -13,6 +13,7 @@ import { eventMarks } from "./marks.js";
 import { axisFrom, axisTo, clientsBySession, span, whenText } from "./model.js";
 import { openPage } from "./opening.js";
 import { drawPhases } from "./phases.js";
+import { drawReads } from "./reads.js";
 import { bindPick } from "./pick.js";
 import { drawRollovers } from "./rollovers.js";
 import { drawRun } from "./run.js";
@@ -33,6 +34,7 @@ openPage({
     { draw: drawThroughput },
     { draw: drawByClient },
     { draw: drawPhases },
+    { draw: drawReads },
     { draw: drawLatency },
     { draw: drawDistribution, once: fillDistributionPick },
     { draw: drawClients },

@@ -19,11 +19,14 @@ export function drawThroughput() {
   const sums = summary(values);
   const verified = series.total.verified_bytes || [];
   const read = verified.some((n) => n > 0) ? perSecond(verified, series.interval_nano) : null; // which loads the storage too
+  const beside = (own ? own.read_bytes : series.total.read_bytes) || [];
+  const reads = beside.some((n) => n > 0) ? perSecond(beside, own ? series.client_interval_nano : series.interval_nano) : null;
   lineChart("throughput", {
     times,
     lines: [
       { name, values, color: color("s0"), width: 1.75, area: true },
       !own && read ? { name: "read back", values: read, color: color("s4"), dash: [6, 3] } : null,
+      reads ? { name: "read beside", values: reads, color: color("s3"), width: 1.5 } : null,
     ].filter(Boolean),
     text: rateText,
     ticks: rollovers,

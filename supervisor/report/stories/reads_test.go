@@ -1,0 +1,97 @@
+package stories
+
+import (
+	"bytes"
+	"encoding/csv"
+	"strconv"
+	"strings"
+	"testing"
+
+	"bulkhead/internal/testing/folded"
+	"bulkhead/internal/testing/story"
+	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/render"
+)
+
+// TestReadsInEveryFormat: what readers read is the same for a process, its client and the run, over
+// time, in CSV, and in what can be asserted; a run without readers has none.
+func TestReadsInEveryFormat(t *testing.T) {
+	r := folded.All(t, story.Rated(t))
+	total := r.Totals.Reads
+	if total == nil || total.Operations != 13*200 || total.Bytes != 13*200*16<<10 || total.Errors != 1 ||
+		total.Latency.Count != total.Operations || total.Response == nil || total.BytesPerSecond == 0 {
+		t.Fatalf("reads of all: %+v", total)
+	}
+	var own *report.Reads
+	for _, p := range r.Clients[0].Processes {
+		if p.Writes == nil || p.Writes.Reads == nil {
+			continue
+		}
+		if own != nil || p.Index != 0 {
+			t.Errorf("consumer %d read, too", p.Index)
+		}
+		own = p.Writes.Reads
+	}
+	if own == nil || own.Bytes != total.Bytes || *r.Clients[0].Reads.Response != *own.Response {
+		t.Errorf("reads of the consumer %+v, of its client %+v", own, r.Clients[0].Reads)
+	}
+	if sum := story.Sum(r.Series.Total.ReadBytes); sum != total.Bytes {
+		t.Errorf("%d B over time, %d B in all", sum, total.Bytes)
+	}
+	if sum := story.Sum(r.Series.Clients[0].ReadBytes); sum != total.Bytes {
+		t.Errorf("%d B of the client over time, %d B in all", sum, total.Bytes)
+	}
+	var out bytes.Buffer
+	if err := render.CSV(r, &out); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&out).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inRows uint64
+	for _, row := range rows[1:] {
+		n, err := strconv.ParseUint(row[len(row)-2], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inRows += n
+	}
+	if inRows != total.Bytes {
+		t.Errorf("%d B in CSV, %d B in all", inRows, total.Bytes)
+	}
+	got := checkAll(t, r, "read_p99 < 3ms", "read_response_max < 500ms", "read_throughput > 1MB/s", "read_errors == 0",
+		"read_bytes > 10MB")
+	for i, want := range []bool{true, false, true, false, true} {
+		if got[i].Holds != want {
+			t.Errorf("%v; want %t", got[i], want)
+		}
+	}
+	plain := folded.All(t, story.Undisturbed(t))
+	if plain.Totals.Reads != nil || len(plain.Series.Clients[0].ReadBytes) > 0 {
+		t.Errorf("a run without readers has %+v", plain.Totals.Reads)
+	}
+	unknown := checkAll(t, plain, "read_p99 < 3ms")[0]
+	if unknown.Holds || !strings.Contains(unknown.Value, "not known") {
+		t.Errorf("%v; want it not to be known", unknown)
+	}
+}
+
+// TestReadErrorsAreAFinding, and no errors of writing.
+func TestReadErrorsAreAFinding(t *testing.T) {
+	r := folded.All(t, story.Rated(t))
+	found := 0
+	for _, f := range r.Findings {
+		if f.Kind == report.FindingReads {
+			found++
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d findings of read errors, want 1: %v", found, r.Findings)
+	}
+	for _, w := range r.Verdict.Warnings {
+		if strings.Contains(w, "write error") {
+			t.Errorf("%s, of errors that readers had", w)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package words
+
+import (
+	"fmt"
+
+	"bulkhead/internal/human"
+	"bulkhead/supervisor/report"
+)
+
+// Reads returns what was read beside the writing, at what rate, and from where; "" if nothing was to
+// be read.
+func Reads(w *report.Writes) string {
+	r := w.Reads
+	if r == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%s in %s", human.Size(r.Bytes), Plural(r.Operations, "read"))
+	if r.BytesPerSecond > 0 {
+		text += fmt.Sprintf("; %s MB/s", human.Megabytes(r.BytesPerSecond))
+	}
+	text += "; " + Cached(r)
+	if r.VerifiedBytes > 0 {
+		text += fmt.Sprintf("; %s compared", human.Size(r.VerifiedBytes))
+	}
+	if r.Errors == 0 {
+		return text + "; no errors"
+	}
+	return text + "; " + Plural(r.Errors, "error")
+}
+
+// Cached returns how much of what was read came from the page cache, as far as the system told.
+func Cached(r *report.Reads) string {
+	switch {
+	case r.ToldBytes == 0:
+		return "whether from the page cache is not told"
+	case r.CachedBytes == 0:
+		return "nothing from the page cache"
+	default:
+		return human.ThreeDigits(100*float64(r.CachedBytes)/float64(r.ToldBytes)) + " % from the page cache"
+	}
+}
