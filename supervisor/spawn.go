@@ -89,7 +89,7 @@ func (s *Supervisor) startSpawner(ctx context.Context) (stop func()) {
 	if !s.cfg.Spawner {
 		return func() {}
 	}
-	env := failpoint.Env()
+	env := append(s.custody.Env(), failpoint.Env()...)
 	if s.custody.Apart() {
 		env = append(env, spawner.ApartEnv+"=1")
 	}

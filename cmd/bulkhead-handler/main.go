@@ -21,6 +21,7 @@ import (
 	"bulkhead/internal/child/spawner"
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/sandbox"
+	"bulkhead/internal/sandbox/lock"
 	"bulkhead/internal/sink"
 	"bulkhead/internal/version"
 )
@@ -55,7 +56,7 @@ func run(args []string) int {
 
 // spawn runs the spawner and returns its exit status. What it says goes to the supervisor that started it.
 func spawn() int {
-	err := spawner.Serve()
+	err := spawner.Serve(ahead)
 	if err == nil {
 		return exitstatus.Complete
 	}
@@ -64,6 +65,14 @@ func spawn() int {
 		return exitstatus.Usage
 	}
 	return exitstatus.Failure
+}
+
+// ahead does what of the handlers' order the thread that starts them can. An order that it does not
+// understand they will not either.
+func ahead() {
+	if order, err := sandbox.ParseOrder(os.Getenv(sandbox.EnvName)); err == nil {
+		lock.Ahead(order)
+	}
 }
 
 // answer answers a person, and a supervisor for which no handler starts.

@@ -39,7 +39,7 @@ func spawn(r string) int {
 	case "forgetful", "stuck", "hasty": // starts a child, and dies or stops before, or after it says so
 		return forget(r)
 	}
-	if err := spawner.Serve(); err != nil {
+	if err := spawner.Serve(nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

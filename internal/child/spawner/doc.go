@@ -12,6 +12,9 @@
 // children can be told from all others, also when it died before it could say which one it had
 // started.
 //
+// What all children are to inherit from the thread that forks them, it can be given once, ahead of
+// time.
+//
 // A child whose execve fails is a zombie of the parent, too, and the spawner does not know its
 // pid: the parent finds it by the session.
 package spawner

@@ -17,8 +17,9 @@ import (
 var ErrNotSpawner = errors.New("a spawner is started by `bulkhead supervisor start`, not by hand")
 
 // Serve serves requests on the line until its other side is gone, and returns nil then. It
-// returns ErrNotSpawner if descriptor 3 is no line.
-func Serve() error {
+// returns ErrNotSpawner if descriptor 3 is no line. It calls ahead, which may be nil, in the thread
+// that starts the children, from which they inherit.
+func Serve(ahead func()) error {
 	runtime.LockOSThread() // its timer slack is the children's
 	kind, err := unix.GetsockoptInt(LineFD, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil || kind != unix.SOCK_SEQPACKET {
@@ -27,6 +28,9 @@ func Serve() error {
 	unix.CloseOnExec(LineFD)
 	if os.Getenv(ApartEnv) != "" {
 		_ = unix.Unshare(Namespaces) // a child that is to be apart finds out that it is not
+	}
+	if ahead != nil {
+		ahead()
 	}
 	if err := answer(Hello()); err != nil {
 		return err

@@ -60,15 +60,28 @@ func bound(resource int, most uint64) error {
 	return unix.Prlimit(0, resource, &unix.Rlimit{Cur: most, Max: most}, nil)
 }
 
-// yield lowers the priority of every thread.
+// yield has every thread come after the parent, unless the process began so.
 func yield() error {
-	now, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	now, err := niceness(0)
 	if err != nil {
 		return fmt.Errorf("getpriority: %w", err)
 	}
-	nice := min(20-now+nicer, lowest) // the call returns 20 less the value, getpriority(2)
+	parent, err := niceness(unix.Getppid())
+	if err != nil { // it is gone, and what it had is what this process has
+		parent = now
+	}
+	nice := min(parent+nicer, lowest)
+	if now >= nice {
+		return nil
+	}
 	if err := everyThread(unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, uintptr(nice)); err != nil {
 		return fmt.Errorf("setpriority: %w", err)
 	}
 	return nil
+}
+
+// niceness returns how nice a process is; 0 is the calling thread.
+func niceness(pid int) (int, error) {
+	n, err := unix.Getpriority(unix.PRIO_PROCESS, pid)
+	return 20 - n, err // the call returns 20 less the value, getpriority(2)
 }

@@ -28,11 +28,16 @@ func user(o sandbox.Order, _ string) error {
 			return fmt.Errorf("the supervisor has no %s", c.name)
 		}
 	}
-	if err := syscall.Setgroups(nil); err != nil {
-		return fmt.Errorf("setgroups: %w", err)
+	// What every thread began with, none has to be given: see Ahead.
+	if groups, err := syscall.Getgroups(); err != nil || len(groups) > 0 {
+		if err := syscall.Setgroups(nil); err != nil {
+			return fmt.Errorf("setgroups: %w", err)
+		}
 	}
-	if err := syscall.Setresgid(o.Gid, o.Gid, o.Gid); err != nil {
-		return fmt.Errorf("setresgid(%d): %w", o.Gid, err)
+	if real, effective, saved := unix.Getresgid(); real != o.Gid || effective != o.Gid || saved != o.Gid {
+		if err := syscall.Setresgid(o.Gid, o.Gid, o.Gid); err != nil {
+			return fmt.Errorf("setresgid(%d): %w", o.Gid, err)
+		}
 	}
 	if err := syscall.Setresuid(o.Uid, o.Uid, o.Uid); err != nil {
 		return fmt.Errorf("setresuid(%d): %w", o.Uid, err)

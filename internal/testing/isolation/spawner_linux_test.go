@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"bulkhead/internal/sandbox"
 	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/harness/expect"
 	"bulkhead/internal/testing/rawclient"
@@ -87,8 +88,16 @@ func TestTheSpawnersHandlersAreTheSupervisors(t *testing.T) {
 	slices.Sort(environ)
 	environ = slices.DeleteFunc(environ, func(e string) bool { return strings.HasPrefix(e, "GORACE=") })
 	want := []string{"GOGC=25", "GOMAXPROCS=1"}
+	if order := slices.IndexFunc(environ, func(e string) bool {
+		return strings.HasPrefix(e, sandbox.EnvName+"=")
+	}); order < 0 {
+		t.Errorf("the spawner does not know how handlers are locked in: %q", environ)
+	} else {
+		want = slices.Insert(want, 0, environ[order])
+	}
 	if os.Geteuid() == 0 {
-		want = slices.Insert(want, 0, "BULKHEAD_SPAWNER_APART=1")
+		want = slices.Insert(want, 1, "BULKHEAD_SPAWNER_APART=1")
+		slices.Sort(want)
 	}
 	if !slices.Equal(environ, want) {
 		t.Errorf("the spawner's environment is %q; want %q", environ, want)
