@@ -17,6 +17,9 @@ import (
 // it, and what is missing by the handler itself. Either way every thread of a handler has all of it.
 func TestEveryThreadOfAHandlerIsLockedIn(t *testing.T) {
 	t.Parallel()
+	if raceEnabled {
+		t.Skip("the race detector brings threads that no layer reaches")
+	}
 	programs, err := faulty()
 	expect.NoError(t, err)
 	for name, failpoints := range map[string]string{"by the spawner": "", "without one": "spawner/before-answer=kill"} {
