@@ -22,8 +22,9 @@ import (
 )
 
 // leftRun writes what a killed supervisor leaves of a run: a session that is away after message
-// 5, and a checkpoint of it after message 3. It returns the state directory and the checkpoint.
-func leftRun(t *testing.T, hello *bulkheadv1.Hello) (state, checkpoint string) {
+// 5, and a checkpoint of it after message 3; more are the last records. It returns the state
+// directory and the checkpoint.
+func leftRun(t *testing.T, hello *bulkheadv1.Hello, more ...*bulkheadv1.Record) (state, checkpoint string) {
 	t.Helper()
 	const run = "20260101T000000Z-c0ffee"
 	state = filepath.Join(t.TempDir(), "state")
@@ -64,6 +65,7 @@ func leftRun(t *testing.T, hello *bulkheadv1.Hello) (state, checkpoint string) {
 		SessionDetached: &bulkheadv1.SessionDetached{Session: 1, ConnectionId: 1, Cause: "cut"}}},
 		&bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{HandlerExited: &bulkheadv1.HandlerExited{
 			Session: 1, ConnectionId: 1, Exit: &bulkheadv1.ProcessExit{}}}})
+	write(more...)
 	must(t, j.Close())
 	return state, filepath.Join(dir, recovery.File)
 }
@@ -131,8 +133,8 @@ func TestADrainBeginsWithACheckpoint(t *testing.T) {
 	s.log.await(t, "checkpoint of the journal made")
 	l, err := recovery.Load(filepath.Join(s.dir, "journal"))
 	must(t, err)
-	if l.File != recovery.File || l.Bytes > 1<<20 || l.Past.Drained == "" || l.Past.Sessions[1].Durable < 2000 {
-		t.Errorf("loaded from %q, and then %d bytes: drained %q, %+v", l.File, l.Bytes, l.Past.Drained,
+	if l.File != recovery.File || l.Bytes > 1<<20 || l.Past.Drain.Reason == "" || l.Past.Sessions[1].Durable < 2000 {
+		t.Errorf("loaded from %q, and then %d bytes: drained %q, %+v", l.File, l.Bytes, l.Past.Drain.Reason,
 			l.Past.Sessions[1])
 	}
 	s.closeInOrder(c, l.Past.Sessions[1].Durable)

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/control"
 	"bulkhead/supervisor/rundir"
@@ -137,6 +139,20 @@ func (c *controlServer) Drain(_ context.Context, req *bulkheadv1.DrainRequest) (
 		reason = "an operator asked for a drain"
 	}
 	return &bulkheadv1.DrainResponse{Sessions: uint32(c.supervisor.askToDrain(reason))}, nil
+}
+
+// DrainClient implements the control API.
+func (c *controlServer) DrainClient(ctx context.Context, req *bulkheadv1.DrainClientRequest) (
+	*bulkheadv1.DrainClientResponse, error) {
+	open, r := 0, c.supervisor.currentRun()
+	if r != nil {
+		reason := cmp.Or(req.GetReason(), "an operator asked for the end of this client")
+		open = r.drainClient(ctx, req.GetName(), reason)
+	}
+	if open == 0 {
+		return nil, status.Errorf(codes.NotFound, "no client %s is in the run now", pathname.Printable(req.GetName()))
+	}
+	return &bulkheadv1.DrainClientResponse{Sessions: uint32(open)}, nil
 }
 
 // Upgrade implements the control API.

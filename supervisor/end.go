@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -93,6 +94,53 @@ func (p *processor) askToDrain(n note) {
 	p.quiet.Finish()
 	if p.link != nil {
 		p.passDrain(p.link)
+	}
+}
+
+// drainClient asks the clients of this name that have not ended to end their load, now or when
+// they come back. It returns how many there are.
+func (r *run) drainClient(ctx context.Context, name, reason string) int {
+	open := 0
+	for _, p := range r.processors() {
+		if now := p.live.snapshot().phase; p.hello.GetName() != name || now == fresh || now.ended() {
+			continue
+		}
+		open++
+		p.post(ctx, note{kind: noteDrainAlone, told: &told{cause: reason, until: time.Now().Add(r.cfg.DrainTimeout)}})
+	}
+	return open
+}
+
+// drainAlone asks the client to end its load, unless it was asked before. It has until then: the
+// rest of the run does not wait for it longer.
+func (p *processor) drainAlone(n note) {
+	if p.drain != nil || p.phase == fresh || p.phase.ended() {
+		return
+	}
+	p.log.Info("client is drained", "reason", n.cause)
+	if !p.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionDrained{SessionDrained: &bulkheadv1.SessionDrained{
+		Session: p.number, Reason: clipped(n.cause), WithinNano: max(int64(time.Until(n.until)), 1),
+	}}}) {
+		return
+	}
+	p.askToDrain(n)
+	p.limitDrain()
+}
+
+// limitDrain ends the session when the time is over in which its client is to end.
+func (p *processor) limitDrain() { p.drainOver = time.NewTimer(max(0, time.Until(p.drainBy))) }
+
+// drainIsOver returns what receives when that time is over; nil if there is no such time.
+func (p *processor) drainIsOver() <-chan time.Time {
+	if p.drainOver == nil {
+		return nil
+	}
+	return p.drainOver.C
+}
+
+func (p *processor) stopDrainOver() {
+	if p.drainOver != nil {
+		p.drainOver.Stop()
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	noteResent
 	noteCut
 	noteDrain
+	noteDrainAlone
 	noteRunOver
 	noteSilent
 	noteOusted
@@ -32,13 +33,13 @@ type note struct {
 	batch   *bulkheadv1.SealedBatch // noteBatch
 	room    reserve.Room            // noteBatch, noteResent: what it took of the memory for all inboxes
 	lastSeq uint64                  // noteGoodbye
-	*told                           // noteResent, noteCut, noteDrain, noteOusted, noteRunOver; nil with the others
+	*told                           // noteResent, noteCut, the two of drains, noteOusted, noteRunOver; else nil
 }
 
 // told is what is seldom told.
 type told struct {
 	resent *bulkheadv1.Resent     // noteResent
-	cause  string                 // noteCut, noteDrain, noteOusted, noteRunOver
+	cause  string                 // noteCut, noteDrain, noteDrainAlone, noteOusted, noteRunOver
 	class  bulkheadv1.DetachClass // noteCut
 	frame  []byte                 // noteCut: what the handler was at work on as it died
 	exited *bulkheadv1.Record     // noteCut: HandlerExited

@@ -79,6 +79,7 @@ type processor struct {
 	frame      []byte            // what the last handler that poison counts was at work on
 	drain      *bulkheadv1.Drain // without its time
 	drainBy    time.Time
+	drainOver  *time.Timer // runs to drainBy if the client alone was asked to end; nil otherwise
 	grace      *time.Timer
 	lost       time.Duration        // what uptime said as grace was started
 	used       time.Duration        // of the grace time, by a supervisor before this one
@@ -111,6 +112,7 @@ func (p *processor) Run(ctx context.Context) {
 	}
 	p.await(p.phase == away)
 	defer p.await(false)
+	defer p.stopDrainOver()
 	for !p.retire() {
 		select {
 		case n := <-p.inbox:
@@ -126,6 +128,8 @@ func (p *processor) Run(ctx context.Context) {
 			p.step(graceOver, nil, p.absence(), 0)
 		case <-p.owing.C:
 			p.record()
+		case <-p.drainIsOver():
+			p.step(drainOver, nil, errDrainDeadline.Error(), bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR)
 		case <-ctx.Done():
 			p.takeRest(ctx)
 			p.record()
@@ -198,6 +202,8 @@ func (p *processor) take(ctx context.Context, n note) {
 			}
 		case noteDrain:
 			p.askToDrain(n)
+		case noteDrainAlone:
+			p.drainAlone(n)
 		case noteSilent:
 			p.fellSilent(n.link)
 		case noteOusted:

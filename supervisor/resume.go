@@ -96,12 +96,12 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 	for _, a := range kept {
 		r.running.Go(func() { r.resume(r.procCtx, a) })
 	}
-	if u.past.Drained != "" {
+	if u.past.Drain.Reason != "" {
 		var since time.Duration
 		if s.cfg.Inherited != nil { // an upgrade holds nobody up
 			since = u.past.Clock.Since(time.Now())
 		}
-		r.drain(u.past.Drained, u.past.DrainLeft(s.cfg.DrainTimeout, since))
+		r.drain(u.past.Drain.Reason, u.past.DrainLeft(u.past.Drain, s.cfg.DrainTimeout, since))
 	}
 	return r, nil
 }
@@ -143,6 +143,16 @@ func (r *run) recover(past *recovery.Past) {
 			p.quiet.Wrote(boottime.At(now) - int64(ago(was.Wrote)))
 		}
 		p.quiet.Attached(boottime.At(now))
+		if why := was.Drain.Reason; why != "" && !p.phase.ended() {
+			var passed time.Duration
+			if r.cfg.Inherited != nil {
+				passed = since
+			}
+			p.drain, p.drainBy = &bulkheadv1.Drain{Reason: why},
+				now.Add(past.DrainLeft(was.Drain, r.cfg.DrainTimeout, passed))
+			p.quiet.Finish()
+			p.limitDrain()
+		}
 		if was.Silent > 0 {
 			silent := was.Silent + past.Clock.Passed - past.Clock.Down - was.Fell
 			if r.cfg.Inherited != nil {

@@ -75,6 +75,7 @@ const (
 	poisoned                // the same messages have killed too many handlers
 	graceOver               // the grace time has run out
 	runOver                 // the run ends now
+	drainOver               // the time has run out in which its client alone was to end its load
 )
 
 // action is what a transition asks of the processor, in order.
@@ -91,6 +92,7 @@ const (
 	recordEnd                  // journal SessionEnded with the new phase's outcome
 	finishOK                   // end the client's stream in order
 	finishOver                 // end the client's stream: the run is over
+	finishLost                 // end the client's stream: the session is over
 	refuse                     // end the new connection: the session has ended
 )
 
@@ -121,6 +123,8 @@ func next(p phase, e event) (phase, []action) {
 			return quarantined, []action{recordDetach, recordEnd}
 		case runOver:
 			return lost, []action{recordEnd, finishOver}
+		case drainOver:
+			return lost, []action{recordEnd, finishLost}
 		}
 	case adrift:
 		switch e {
@@ -134,7 +138,7 @@ func next(p phase, e event) (phase, []action) {
 			return rejected, []action{recordDetach, recordEnd}
 		case poisoned:
 			return quarantined, []action{recordDetach, recordEnd}
-		case runOver:
+		case runOver, drainOver:
 			return lost, []action{recordDetach, recordEnd}
 		}
 	case away:
@@ -145,7 +149,7 @@ func next(p phase, e event) (phase, []action) {
 			return lost, []action{recordEnd}
 		case ousted:
 			return rejected, []action{stopGrace, recordEnd}
-		case runOver:
+		case runOver, drainOver:
 			return lost, []action{stopGrace, recordEnd}
 		}
 	case closed:

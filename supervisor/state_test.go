@@ -14,7 +14,8 @@ func TestNext(t *testing.T) {
 		actions []action
 	}
 	all := []phase{fresh, active, adrift, away, closed, lost, rejected, quarantined}
-	events := []event{connected, reattached, cut, goodbye, breach, disowned, ousted, poisoned, graceOver, runOver}
+	events := []event{connected, reattached, cut, goodbye, breach, disowned, ousted, poisoned, graceOver, runOver,
+		drainOver}
 	want := map[phase]map[event]step{
 		fresh: {
 			connected: {active, []action{recordOpen, recordAttach, welcome}},
@@ -30,6 +31,7 @@ func TestNext(t *testing.T) {
 			disowned:  {away, []action{recordDetach, startGrace}},
 			poisoned:  {quarantined, []action{recordDetach, recordEnd}},
 			runOver:   {lost, []action{recordEnd, finishOver}},
+			drainOver: {lost, []action{recordEnd, finishLost}},
 		},
 		adrift: {
 			connected:  {active, []action{recordDetach, recordAttach, welcome}},
@@ -39,12 +41,14 @@ func TestNext(t *testing.T) {
 			ousted:     {rejected, []action{recordDetach, recordEnd}},
 			poisoned:   {quarantined, []action{recordDetach, recordEnd}},
 			runOver:    {lost, []action{recordDetach, recordEnd}},
+			drainOver:  {lost, []action{recordDetach, recordEnd}},
 		},
 		away: {
 			connected: {active, []action{stopGrace, recordAttach, welcome}},
 			graceOver: {lost, []action{recordEnd}},
 			ousted:    {rejected, []action{stopGrace, recordEnd}},
 			runOver:   {lost, []action{stopGrace, recordEnd}},
+			drainOver: {lost, []action{stopGrace, recordEnd}},
 		},
 		closed: {
 			connected:  {closed, []action{welcome}},
@@ -72,7 +76,8 @@ func TestNext(t *testing.T) {
 // TestOneOutcome walks all event sequences of length six: a session that has
 // ended stays so, and its end is recorded once.
 func TestOneOutcome(t *testing.T) {
-	events := []event{connected, reattached, cut, goodbye, breach, disowned, ousted, poisoned, graceOver, runOver}
+	events := []event{connected, reattached, cut, goodbye, breach, disowned, ousted, poisoned, graceOver, runOver,
+		drainOver}
 	var walk func(p phase, ends, depth int)
 	walk = func(p phase, ends, depth int) {
 		if depth == 0 {

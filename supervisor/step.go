@@ -63,6 +63,10 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 				p.link.finish(answer{code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_RUN_OVER,
 					text: cause})
 			})
+		case finishLost:
+			over := p.over()
+			over.Cause = cause
+			afterwards = append(afterwards, func() { p.link.finish(refusing(now, over)) })
 		case refuse:
 			from.finish(refusing(now, p.over()))
 		}

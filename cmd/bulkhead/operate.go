@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/pathname"
 	"bulkhead/internal/terminal"
 	"bulkhead/internal/version"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -70,12 +72,18 @@ func drainCommand(stdout, stderr io.Writer) *cli.Command {
 		Name:  "drain",
 		Usage: "ask every client to end its load, then report and exit",
 		Description: `The run counts as interrupted by an operator, unless every load had ended already.
+With --client, one client alone ends its load; the run and the others continue.
 
-Example:
-  bulkhead supervisor drain --state-dir /var/lib/bulkhead`,
-		Flags:        settingFlags(stateDirKeys()),
+Examples:
+  bulkhead supervisor drain --state-dir /var/lib/bulkhead
+  bulkhead supervisor drain --client alpha`,
+		Flags: append(settingFlags(stateDirKeys()),
+			&cli.StringFlag{Name: "client", Usage: "ask only the client of this `NAME`, and let the run continue"}),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
+			if ctx.IsSet("client") {
+				return drainClient(ctx, stdout, stderr)
+			}
 			return operate(ctx, stderr, func(call context.Context, c *control.Client) error {
 				r, err := c.Drain(call, &bulkheadv1.DrainRequest{Reason: "bulkhead supervisor drain"})
 				if err != nil {
@@ -86,6 +94,28 @@ Example:
 			})
 		},
 	}
+}
+
+// drainClient asks one client to end its load.
+func drainClient(ctx *cli.Context, stdout, stderr io.Writer) error {
+	name := ctx.String("client")
+	if name == "" {
+		return usageError{errors.New("--client: it is empty; name the client that is to end")}
+	}
+	return operate(ctx, stderr, func(call context.Context, c *control.Client) error {
+		r, err := c.DrainClient(call, &bulkheadv1.DrainClientRequest{Name: name,
+			Reason: "bulkhead supervisor drain --client " + name})
+		if status.Code(err) == codes.Unimplemented {
+			return fmt.Errorf("asking for the end of a client: supervisor pid %d is of an earlier version, and drains "+
+				"only all clients; nothing was changed", c.Pid)
+		}
+		if err != nil {
+			return unanswered(c, "asking for the end of a client", err)
+		}
+		_, err = fmt.Fprintf(stdout, "client %s is drained; sessions asked to end: %d\n", pathname.Printable(name),
+			r.GetSessions())
+		return err
+	})
 }
 
 // upgradeTimeout bounds an upgrade, with the check of the new program.

@@ -76,6 +76,8 @@ func (a *audit) add(rec *bulkheadv1.Record, at Position) {
 		if n := e.Contradiction.GetSession(); a.sessions[n] == nil {
 			a.session(n, "Contradiction")
 		}
+	case *bulkheadv1.Record_SessionDrained:
+		a.session(e.SessionDrained.GetSession(), "SessionDrained")
 	case *bulkheadv1.Record_SessionSilent:
 		a.session(e.SessionSilent.GetSession(), "SessionSilent")
 	case *bulkheadv1.Record_SupervisorRestarted:

@@ -322,6 +322,8 @@ func everyKind(t testing.TB) []*bulkheadv1.Record {
 			Kind: bulkheadv1.RestartKind_RESTART_KIND_RESTARTED, BootId: "boot"}}},
 		{Entry: &bulkheadv1.Record_DrainStarted{DrainStarted: &bulkheadv1.DrainStarted{Reason: "enough",
 			WithinNano: 8}}},
+		{Entry: &bulkheadv1.Record_SessionDrained{SessionDrained: &bulkheadv1.SessionDrained{Session: 1,
+			Reason: "alone", WithinNano: 6}}},
 		endedAs(2, bulkheadv1.Outcome_OUTCOME_LOST),
 		{Entry: &bulkheadv1.Record_RunEnded{RunEnded: &bulkheadv1.RunEnded{}}},
 	}

@@ -22,8 +22,8 @@ import (
 // form returns the run as it was behind a mark, without its sessions.
 func (r *Past) form(at journal.Mark) *bulkheadv1.Checkpoint {
 	c := &bulkheadv1.Checkpoint{
-		RunId: r.RunID, StartedUnixNano: r.Started, Ended: r.Ended, Drained: r.Drained,
-		DrainWithinNano: int64(r.DrainWithin), DrainBeganNano: int64(r.DrainBegan),
+		RunId: r.RunID, StartedUnixNano: r.Started, Ended: r.Ended, Drained: r.Drain.Reason,
+		DrainWithinNano: int64(r.Drain.Within), DrainBeganNano: int64(r.Drain.Began),
 		Restarts: uint32(r.Restarts), Accepted: r.Accepted, Refused: r.Refused, Shed: r.Shed,
 		DigestSeed: r.seed, Sessions: uint32(len(r.Sessions)),
 		Clock: &bulkheadv1.CheckpointClock{
@@ -47,8 +47,8 @@ func (r *Past) form(at journal.Mark) *bulkheadv1.Checkpoint {
 // pastOf returns the run of a checkpoint, without its sessions, and the mark.
 func pastOf(c *bulkheadv1.Checkpoint) (*Past, journal.Mark) {
 	r := seeded(c.GetDigestSeed())
-	r.RunID, r.Started, r.Ended, r.Drained = c.GetRunId(), c.GetStartedUnixNano(), c.GetEnded(), c.GetDrained()
-	r.DrainWithin, r.DrainBegan = time.Duration(c.GetDrainWithinNano()), time.Duration(c.GetDrainBeganNano())
+	r.RunID, r.Started, r.Ended = c.GetRunId(), c.GetStartedUnixNano(), c.GetEnded()
+	r.Drain = drainOf(c)
 	r.Restarts, r.Accepted, r.Refused, r.Shed = int(c.GetRestarts()), c.GetAccepted(), c.GetRefused(), c.GetShed()
 	clock := c.GetClock()
 	r.Clock = watch.PastClock{
@@ -65,6 +65,16 @@ func pastOf(c *bulkheadv1.Checkpoint) (*Past, journal.Mark) {
 	}
 }
 
+// drainOf returns the drain of a run or of a session.
+func drainOf(c interface {
+	GetDrained() string
+	GetDrainWithinNano() int64
+	GetDrainBeganNano() int64
+}) Drain {
+	return Drain{Reason: c.GetDrained(), Within: time.Duration(c.GetDrainWithinNano()),
+		Began: time.Duration(c.GetDrainBeganNano())}
+}
+
 // form returns the session as a checkpoint has it.
 func (s *Session) form() *bulkheadv1.CheckpointSession {
 	c := &bulkheadv1.CheckpointSession{
@@ -73,8 +83,9 @@ func (s *Session) form() *bulkheadv1.CheckpointSession {
 		SaidNano: int64(s.Said), PoisonAfter: s.Poison.After, PoisonKills: uint64(s.Poison.Kills),
 		SeenNano: int64(s.Seen), DetachedNano: int64(s.Detached), DownNano: int64(s.Down),
 		WroteNano: int64(s.Wrote), SilentNano: int64(s.Silent), FellNano: int64(s.Fell),
-		Identity: proto.CloneOf(s.Who),
-		Instance: s.Holder.Instance, Welcomes: s.Holder.Welcomes, Proven: s.Holder.Proven,
+		Identity: proto.CloneOf(s.Who), Drained: s.Drain.Reason, DrainWithinNano: int64(s.Drain.Within),
+		DrainBeganNano: int64(s.Drain.Began),
+		Instance:       s.Holder.Instance, Welcomes: s.Holder.Welcomes, Proven: s.Holder.Proven,
 		Digests: &bulkheadv1.CheckpointDigests{
 			LastSeq: s.Digests.Last, First: withoutZeros(s.Digests.First[:]), Ring: withoutZeros(s.Digests.Ring[:]),
 		},
@@ -111,7 +122,7 @@ func (r *Past) sessionOf(c *bulkheadv1.CheckpointSession) (*Session, error) {
 		Seen:   time.Duration(c.GetSeenNano()), Detached: time.Duration(c.GetDetachedNano()),
 		Down: time.Duration(c.GetDownNano()), Wrote: time.Duration(c.GetWroteNano()),
 		Silent: time.Duration(c.GetSilentNano()), Fell: time.Duration(c.GetFellNano()),
-		Who:    c.GetIdentity(),
+		Who: c.GetIdentity(), Drain: drainOf(c),
 		Holder: conduct.Holder{Instance: c.GetInstance(), Welcomes: c.GetWelcomes(), Proven: c.GetProven()},
 	}
 	s.Digests.Seed, s.Digests.Last = r.seed, c.GetDigests().GetLastSeq()

@@ -114,7 +114,7 @@ func (v *inventor) identity() *bulkheadv1.Identity {
 
 // session adds a record of a session.
 func (v *inventor) session(s *inventedSession) {
-	switch v.IntN(14) {
+	switch v.IntN(15) {
 	case 0, 1: // another connection, which may come before the end of the one before is known
 		if s.outcome {
 			return
@@ -150,6 +150,9 @@ func (v *inventor) session(s *inventedSession) {
 	case 6:
 		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionSilent{SessionSilent: &bulkheadv1.SessionSilent{
 			Session: s.number, SilentNano: v.Int64N(1e9), Ongoing: v.IntN(2) == 0}}})
+	case 14:
+		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionDrained{SessionDrained: &bulkheadv1.SessionDrained{
+			Session: s.number, Reason: []string{"", "alone"}[v.IntN(2)], WithinNano: v.Int64N(9)}}})
 	case 7:
 		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_Contradiction{Contradiction: &bulkheadv1.Contradiction{
 			Session: s.number, Kind: bulkheadv1.ContradictionKind(v.IntN(5))}}})

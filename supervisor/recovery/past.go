@@ -18,24 +18,29 @@ import (
 // all that another supervisor needs in order to continue. It is a fold over the
 // records, and pure. What is added to it belongs into its checkpoint too: see form.go.
 type Past struct {
-	RunID   string
-	Started int64 // wall clock in ns; 0 if RunStarted was not seen
-	Ended   bool  // RunEnded was reached
-	Clock   watch.PastClock
-	Drained string // why a drain was asked for; "" if none was
-	// DrainWithin is how long clients were given to end their load, 0 if it is not told, and
-	// DrainBegan when, in time that a supervisor was there for.
-	DrainWithin, DrainBegan time.Duration
-	Restarts                int
-	Accepted                uint64 // highest connection number
-	Refused                 uint64
-	Shed                    uint64
+	RunID    string
+	Started  int64 // wall clock in ns; 0 if RunStarted was not seen
+	Ended    bool  // RunEnded was reached
+	Clock    watch.PastClock
+	Drain    Drain
+	Restarts int
+	Accepted uint64 // highest connection number
+	Refused  uint64
+	Shed     uint64
 	// Sessions are by number. Two that began at the same time may be recorded in either
 	// order, or only the later one.
 	Sessions map[uint32]*Session
 	// Open are the handlers of which no end is recorded, by connection.
 	Open map[uint64]Handler
 	seed uint64 // of all sessions' digests
+}
+
+// Drain is a drain of all clients, or of one.
+type Drain struct {
+	Reason string // why it was asked for; "" if it was not
+	// Within is how long clients were given to end their load, 0 if it is not told, and Began
+	// when, in time that a supervisor was there for.
+	Within, Began time.Duration
 }
 
 // Handler is a handler that was given a connection and has no recorded end.
@@ -71,6 +76,7 @@ type Session struct {
 	Digests      raw.Digests
 	Who          *bulkheadv1.Identity // who the client has proven to be; nil if it has not
 	Told         conduct.Contradictions
+	Drain        Drain // of its client alone
 }
 
 // New returns the past of which no record is known yet.
@@ -136,8 +142,11 @@ func (r *Past) Add(rec *bulkheadv1.Record) error {
 	case *bulkheadv1.Record_SupervisorRestarted:
 		r.Restarts++
 	case *bulkheadv1.Record_DrainStarted:
-		r.Drained = cmp.Or(e.DrainStarted.GetReason(), "a drain was asked for")
-		r.DrainWithin, r.DrainBegan = time.Duration(e.DrainStarted.GetWithinNano()), r.Clock.Passed-r.Clock.Down
+		r.Drain = r.drain(e.DrainStarted.GetReason(), e.DrainStarted.GetWithinNano())
+	case *bulkheadv1.Record_SessionDrained:
+		return r.with(e.SessionDrained.GetSession(), func(s *Session) {
+			s.Drain = r.drain(e.SessionDrained.GetReason(), e.SessionDrained.GetWithinNano())
+		})
 	case *bulkheadv1.Record_Contradiction:
 		return r.with(e.Contradiction.GetSession(), func(s *Session) { s.Told.Count(e.Contradiction.GetKind()) })
 	case *bulkheadv1.Record_ConnectionRejected:
@@ -281,9 +290,15 @@ func (r *Past) Orphans(kept map[uint64]bool) []uint64 {
 	return out
 }
 
+// drain returns a drain that begins with the newest record.
+func (r *Past) drain(reason string, within int64) Drain {
+	return Drain{Reason: cmp.Or(reason, "a drain was asked for"), Within: time.Duration(within),
+		Began: r.Clock.Passed - r.Clock.Down}
+}
+
 // DrainLeft returns how much is left of the time that clients were given to end their load,
 // where they are given within now and so much has passed since the newest record with a
 // supervisor there. Time without one does not count: nobody could deliver anything.
-func (r *Past) DrainLeft(within, since time.Duration) time.Duration {
-	return cmp.Or(r.DrainWithin, within) - (r.Clock.Passed - r.Clock.Down - r.DrainBegan) - since
+func (r *Past) DrainLeft(d Drain, within, since time.Duration) time.Duration {
+	return cmp.Or(d.Within, within) - (r.Clock.Passed - r.Clock.Down - d.Began) - since
 }

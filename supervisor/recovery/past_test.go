@@ -137,7 +137,8 @@ func TestRecoveryOfARun(t *testing.T) {
 		&bulkheadv1.Record{Entry: &bulkheadv1.Record_DrainStarted{
 			DrainStarted: &bulkheadv1.DrainStarted{Reason: "enough"}}},
 	)
-	if r.RunID != "r" || r.Accepted != 12 || r.Refused != 1 || r.Restarts != 1 || r.Drained != "enough" || r.Ended {
+	if r.RunID != "r" || r.Accepted != 12 || r.Refused != 1 || r.Restarts != 1 || r.Ended ||
+		r.Drain.Reason != "enough" {
 		t.Errorf("recovered %+v", r)
 	}
 	if got := r.Orphans(map[uint64]bool{4: true}); len(got) != 1 || got[0] != 3 {

@@ -86,6 +86,10 @@ type Client struct {
 	StopReason string `json:"stop_reason"`
 	Load       string `json:"load"`
 	StopDetail string `json:"stop_detail"`
+	// DrainedAt is when an operator asked this client alone to end its load, and DrainReason why, in
+	// words; absent if that was not done.
+	DrainedAt   Stamp  `json:"drained_at,omitempty"`
+	DrainReason string `json:"drain_reason,omitempty"`
 
 	// LastSeq is the last durable message; Messages of them are in this report
 	// and Malformed are not; UnknownFacts are of a newer client, and not known to this

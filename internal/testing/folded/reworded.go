@@ -72,6 +72,7 @@ var IsText = map[protoreflect.FullName]bool{
 
 	"bulkhead.v1.ConnectionsShed.reason": true,
 	"bulkhead.v1.DrainStarted.reason":    true,
+	"bulkhead.v1.SessionDrained.reason":  true,
 	"bulkhead.v1.RunEnded.detail":        true,
 
 	"bulkhead.v1.Message.shortened":    false,

@@ -16,7 +16,7 @@ var texts = map[reflect.Type][]string{
 	reflect.TypeFor[report.Rejection]():      {"Reason"},
 	reflect.TypeFor[report.RejectionGroup](): {"Reason"},
 	reflect.TypeFor[report.Handler]():        {"ConnectionEnd"},
-	reflect.TypeFor[report.Client]():         {"Cause", "StopDetail"},
+	reflect.TypeFor[report.Client]():         {"Cause", "StopDetail", "DrainReason"},
 	reflect.TypeFor[report.Connection]():     {"DetachCause", "LastEnd"},
 	reflect.TypeFor[report.Contradiction]():  {"Example"},
 	reflect.TypeFor[report.Corruption]():     {"Expected", "Found"},

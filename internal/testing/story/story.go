@@ -397,6 +397,13 @@ func (s *Story) Silent(session uint32, length time.Duration, ongoing bool) {
 	}}})
 }
 
+// Drained asks the client of a session alone to end its load.
+func (s *Story) Drained(session uint32, reason string) {
+	s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionDrained{SessionDrained: &bulkheadv1.SessionDrained{
+		Session: session, Reason: reason, WithinNano: int64(time.Minute),
+	}}})
+}
+
 func (s *Story) Paused(length time.Duration) {
 	s.Add(
 		&bulkheadv1.Record{Entry: &bulkheadv1.Record_SupervisorPaused{

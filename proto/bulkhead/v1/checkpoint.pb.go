@@ -449,9 +449,13 @@ type CheckpointSession struct {
 	// Contradictions by kind.
 	Contradictions []uint64 `protobuf:"varint,25,rep,packed,name=contradictions,proto3" json:"contradictions,omitempty"`
 	// As in SessionOpened.
-	Identity      *Identity `protobuf:"bytes,26,opt,name=identity,proto3" json:"identity,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Identity *Identity `protobuf:"bytes,26,opt,name=identity,proto3" json:"identity,omitempty"`
+	// Why its client alone was asked to end its load; empty if it was not.
+	Drained         string `protobuf:"bytes,27,opt,name=drained,proto3" json:"drained,omitempty"`
+	DrainWithinNano int64  `protobuf:"varint,28,opt,name=drain_within_nano,json=drainWithinNano,proto3" json:"drain_within_nano,omitempty"`
+	DrainBeganNano  int64  `protobuf:"varint,29,opt,name=drain_began_nano,json=drainBeganNano,proto3" json:"drain_began_nano,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *CheckpointSession) Reset() {
@@ -665,6 +669,27 @@ func (x *CheckpointSession) GetIdentity() *Identity {
 		return x.Identity
 	}
 	return nil
+}
+
+func (x *CheckpointSession) GetDrained() string {
+	if x != nil {
+		return x.Drained
+	}
+	return ""
+}
+
+func (x *CheckpointSession) GetDrainWithinNano() int64 {
+	if x != nil {
+		return x.DrainWithinNano
+	}
+	return 0
+}
+
+func (x *CheckpointSession) GetDrainBeganNano() int64 {
+	if x != nil {
+		return x.DrainBeganNano
+	}
+	return 0
 }
 
 // CheckpointTotals is what a session's messages add up to.
@@ -1031,7 +1056,7 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12\x18\n" +
 	"\asession\x18\x02 \x01(\rR\asession\x12\x10\n" +
 	"\x03pid\x18\x03 \x01(\x05R\x03pid\x12\x12\n" +
-	"\x04peer\x18\x04 \x01(\tR\x04peer\"\xa1\a\n" +
+	"\x04peer\x18\x04 \x01(\tR\x04peer\"\x91\b\n" +
 	"\x11CheckpointSession\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1d\n" +
 	"\n" +
@@ -1062,7 +1087,10 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\x06proven\x18\x17 \x01(\x04R\x06proven\x128\n" +
 	"\adigests\x18\x18 \x01(\v2\x1e.bulkhead.v1.CheckpointDigestsR\adigests\x12&\n" +
 	"\x0econtradictions\x18\x19 \x03(\x04R\x0econtradictions\x121\n" +
-	"\bidentity\x18\x1a \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\"\xcb\x02\n" +
+	"\bidentity\x18\x1a \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\x12\x18\n" +
+	"\adrained\x18\x1b \x01(\tR\adrained\x12*\n" +
+	"\x11drain_within_nano\x18\x1c \x01(\x03R\x0fdrainWithinNano\x12(\n" +
+	"\x10drain_began_nano\x18\x1d \x01(\x03R\x0edrainBeganNano\"\xcb\x02\n" +
 	"\x10CheckpointTotals\x12\x1a\n" +
 	"\bmessages\x18\x01 \x01(\x04R\bmessages\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +

@@ -1394,6 +1394,108 @@ func (x *DrainResponse) GetSessions() uint32 {
 	return 0
 }
 
+// DrainClientRequest asks for the end of one client's load.
+type DrainClientRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The client's name.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainClientRequest) Reset() {
+	*x = DrainClientRequest{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainClientRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainClientRequest) ProtoMessage() {}
+
+func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainClientRequest.ProtoReflect.Descriptor instead.
+func (*DrainClientRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DrainClientRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DrainClientRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// DrainClientResponse says that the client is asked to end, now or when it comes back.
+type DrainClientResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sessions of that name that were asked to end.
+	Sessions      uint32 `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainClientResponse) Reset() {
+	*x = DrainClientResponse{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainClientResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainClientResponse) ProtoMessage() {}
+
+func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainClientResponse.ProtoReflect.Descriptor instead.
+func (*DrainClientResponse) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *DrainClientResponse) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
 // UpgradeRequest asks for an upgrade in place.
 type UpgradeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1410,7 +1512,7 @@ type UpgradeRequest struct {
 
 func (x *UpgradeRequest) Reset() {
 	*x = UpgradeRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1423,7 +1525,7 @@ func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1436,7 +1538,7 @@ func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
 func (*UpgradeRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UpgradeRequest) GetVersion() string {
@@ -1480,7 +1582,7 @@ type UpgradeResponse struct {
 
 func (x *UpgradeResponse) Reset() {
 	*x = UpgradeResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1595,7 @@ func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1608,7 @@ func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
 func (*UpgradeResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpgradeResponse) GetVersion() string {
@@ -1673,6 +1775,11 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\fDrainRequest\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"+\n" +
 	"\rDrainResponse\x12\x1a\n" +
+	"\bsessions\x18\x01 \x01(\rR\bsessions\"@\n" +
+	"\x12DrainClientRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"1\n" +
+	"\x13DrainClientResponse\x12\x1a\n" +
 	"\bsessions\x18\x01 \x01(\rR\bsessions\"a\n" +
 	"\x0eUpgradeRequest\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
@@ -1712,10 +1819,11 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x14RESERVE_KIND_INBOXES\x10\x03\x12\x15\n" +
 	"\x11RESERVE_KIND_DISK\x10\x04\x12\x18\n" +
 	"\x14RESERVE_KIND_JOURNAL\x10\x05\x12\x15\n" +
-	"\x11RESERVE_KIND_WORK\x10\x062\xd9\x01\n" +
+	"\x11RESERVE_KIND_WORK\x10\x062\xab\x02\n" +
 	"\x0eControlService\x12A\n" +
 	"\x06Status\x12\x1a.bulkhead.v1.StatusRequest\x1a\x1b.bulkhead.v1.StatusResponse\x12>\n" +
-	"\x05Drain\x12\x19.bulkhead.v1.DrainRequest\x1a\x1a.bulkhead.v1.DrainResponse\x12D\n" +
+	"\x05Drain\x12\x19.bulkhead.v1.DrainRequest\x1a\x1a.bulkhead.v1.DrainResponse\x12P\n" +
+	"\vDrainClient\x12\x1f.bulkhead.v1.DrainClientRequest\x1a .bulkhead.v1.DrainClientResponse\x12D\n" +
 	"\aUpgrade\x12\x1b.bulkhead.v1.UpgradeRequest\x1a\x1c.bulkhead.v1.UpgradeResponseB'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
 var (
@@ -1731,25 +1839,27 @@ func file_bulkhead_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_control_proto_enumTypes [3]protoimpl.EnumInfo
-var file_bulkhead_v1_control_proto_msgTypes [12]protoimpl.MessageInfo
+var file_bulkhead_v1_control_proto_msgTypes [14]protoimpl.MessageInfo
 var file_bulkhead_v1_control_proto_goTypes = []any{
-	(RunState)(0),           // 0: bulkhead.v1.RunState
-	(SessionState)(0),       // 1: bulkhead.v1.SessionState
-	(ReserveKind)(0),        // 2: bulkhead.v1.ReserveKind
-	(*StatusRequest)(nil),   // 3: bulkhead.v1.StatusRequest
-	(*StatusResponse)(nil),  // 4: bulkhead.v1.StatusResponse
-	(*SessionTotals)(nil),   // 5: bulkhead.v1.SessionTotals
-	(*SessionCount)(nil),    // 6: bulkhead.v1.SessionCount
-	(*Reserve)(nil),         // 7: bulkhead.v1.Reserve
-	(*SessionStatus)(nil),   // 8: bulkhead.v1.SessionStatus
-	(*ChunkWrites)(nil),     // 9: bulkhead.v1.ChunkWrites
-	(*Beats)(nil),           // 10: bulkhead.v1.Beats
-	(*DrainRequest)(nil),    // 11: bulkhead.v1.DrainRequest
-	(*DrainResponse)(nil),   // 12: bulkhead.v1.DrainResponse
-	(*UpgradeRequest)(nil),  // 13: bulkhead.v1.UpgradeRequest
-	(*UpgradeResponse)(nil), // 14: bulkhead.v1.UpgradeResponse
-	(*Certificate)(nil),     // 15: bulkhead.v1.Certificate
-	(*Sandbox)(nil),         // 16: bulkhead.v1.Sandbox
+	(RunState)(0),               // 0: bulkhead.v1.RunState
+	(SessionState)(0),           // 1: bulkhead.v1.SessionState
+	(ReserveKind)(0),            // 2: bulkhead.v1.ReserveKind
+	(*StatusRequest)(nil),       // 3: bulkhead.v1.StatusRequest
+	(*StatusResponse)(nil),      // 4: bulkhead.v1.StatusResponse
+	(*SessionTotals)(nil),       // 5: bulkhead.v1.SessionTotals
+	(*SessionCount)(nil),        // 6: bulkhead.v1.SessionCount
+	(*Reserve)(nil),             // 7: bulkhead.v1.Reserve
+	(*SessionStatus)(nil),       // 8: bulkhead.v1.SessionStatus
+	(*ChunkWrites)(nil),         // 9: bulkhead.v1.ChunkWrites
+	(*Beats)(nil),               // 10: bulkhead.v1.Beats
+	(*DrainRequest)(nil),        // 11: bulkhead.v1.DrainRequest
+	(*DrainResponse)(nil),       // 12: bulkhead.v1.DrainResponse
+	(*DrainClientRequest)(nil),  // 13: bulkhead.v1.DrainClientRequest
+	(*DrainClientResponse)(nil), // 14: bulkhead.v1.DrainClientResponse
+	(*UpgradeRequest)(nil),      // 15: bulkhead.v1.UpgradeRequest
+	(*UpgradeResponse)(nil),     // 16: bulkhead.v1.UpgradeResponse
+	(*Certificate)(nil),         // 17: bulkhead.v1.Certificate
+	(*Sandbox)(nil),             // 18: bulkhead.v1.Sandbox
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	8,  // 0: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
@@ -1757,8 +1867,8 @@ var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	7,  // 2: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
 	0,  // 3: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
 	5,  // 4: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
-	15, // 5: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
-	16, // 6: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
+	17, // 5: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
+	18, // 6: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
 	6,  // 7: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
 	1,  // 8: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
 	2,  // 9: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
@@ -1767,12 +1877,14 @@ var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	1,  // 12: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
 	3,  // 13: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
 	11, // 14: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	13, // 15: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	4,  // 16: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	12, // 17: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	14, // 18: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	16, // [16:19] is the sub-list for method output_type
-	13, // [13:16] is the sub-list for method input_type
+	13, // 15: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
+	15, // 16: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	4,  // 17: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	12, // 18: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	14, // 19: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
+	16, // 20: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	17, // [17:21] is the sub-list for method output_type
+	13, // [13:17] is the sub-list for method input_type
 	13, // [13:13] is the sub-list for extension type_name
 	13, // [13:13] is the sub-list for extension extendee
 	0,  // [0:13] is the sub-list for field type_name
@@ -1796,7 +1908,7 @@ func file_bulkhead_v1_control_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_control_proto_rawDesc), len(file_bulkhead_v1_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

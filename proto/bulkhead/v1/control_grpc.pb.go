@@ -18,9 +18,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ControlService_Status_FullMethodName  = "/bulkhead.v1.ControlService/Status"
-	ControlService_Drain_FullMethodName   = "/bulkhead.v1.ControlService/Drain"
-	ControlService_Upgrade_FullMethodName = "/bulkhead.v1.ControlService/Upgrade"
+	ControlService_Status_FullMethodName      = "/bulkhead.v1.ControlService/Status"
+	ControlService_Drain_FullMethodName       = "/bulkhead.v1.ControlService/Drain"
+	ControlService_DrainClient_FullMethodName = "/bulkhead.v1.ControlService/DrainClient"
+	ControlService_Upgrade_FullMethodName     = "/bulkhead.v1.ControlService/Upgrade"
 )
 
 // ControlServiceClient is the client API for ControlService service.
@@ -33,6 +34,9 @@ type ControlServiceClient interface {
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
 	// Drain asks every client to end its load and the run to finish.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
+	// DrainClient asks the clients of one name to end their load. The run and all other clients
+	// continue. NOT_FOUND if no session of that name is open.
+	DrainClient(ctx context.Context, in *DrainClientRequest, opts ...grpc.CallOption) (*DrainClientResponse, error)
 	// Upgrade replaces the running program in place with the one that is now at its path: process
 	// id, listener, handlers and connections stay. The path is the one by which the program was
 	// started; symbolic links in it are followed anew. Upgrade returns when the new program has
@@ -69,6 +73,16 @@ func (c *controlServiceClient) Drain(ctx context.Context, in *DrainRequest, opts
 	return out, nil
 }
 
+func (c *controlServiceClient) DrainClient(ctx context.Context, in *DrainClientRequest, opts ...grpc.CallOption) (*DrainClientResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DrainClientResponse)
+	err := c.cc.Invoke(ctx, ControlService_DrainClient_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controlServiceClient) Upgrade(ctx context.Context, in *UpgradeRequest, opts ...grpc.CallOption) (*UpgradeResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(UpgradeResponse)
@@ -89,6 +103,9 @@ type ControlServiceServer interface {
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
 	// Drain asks every client to end its load and the run to finish.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
+	// DrainClient asks the clients of one name to end their load. The run and all other clients
+	// continue. NOT_FOUND if no session of that name is open.
+	DrainClient(context.Context, *DrainClientRequest) (*DrainClientResponse, error)
 	// Upgrade replaces the running program in place with the one that is now at its path: process
 	// id, listener, handlers and connections stay. The path is the one by which the program was
 	// started; symbolic links in it are followed anew. Upgrade returns when the new program has
@@ -110,6 +127,9 @@ func (UnimplementedControlServiceServer) Status(context.Context, *StatusRequest)
 }
 func (UnimplementedControlServiceServer) Drain(context.Context, *DrainRequest) (*DrainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Drain not implemented")
+}
+func (UnimplementedControlServiceServer) DrainClient(context.Context, *DrainClientRequest) (*DrainClientResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DrainClient not implemented")
 }
 func (UnimplementedControlServiceServer) Upgrade(context.Context, *UpgradeRequest) (*UpgradeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Upgrade not implemented")
@@ -171,6 +191,24 @@ func _ControlService_Drain_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ControlService_DrainClient_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DrainClientRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).DrainClient(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_DrainClient_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).DrainClient(ctx, req.(*DrainClientRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ControlService_Upgrade_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(UpgradeRequest)
 	if err := dec(in); err != nil {
@@ -203,6 +241,10 @@ var ControlService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Drain",
 			Handler:    _ControlService_Drain_Handler,
+		},
+		{
+			MethodName: "DrainClient",
+			Handler:    _ControlService_DrainClient_Handler,
 		},
 		{
 			MethodName: "Upgrade",

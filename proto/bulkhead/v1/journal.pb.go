@@ -434,6 +434,7 @@ type Record struct {
 	//	*Record_Contradiction
 	//	*Record_SupervisorPaused
 	//	*Record_SessionSilent
+	//	*Record_SessionDrained
 	Entry isRecord_Entry `protobuf_oneof:"entry"`
 	// The supervisor machine's clock that is never set, at the same moment as time_unix_nano: all
 	// durations are computed from it. Supervisors on one boot of a machine share it, and the
@@ -629,6 +630,15 @@ func (x *Record) GetSessionSilent() *SessionSilent {
 	return nil
 }
 
+func (x *Record) GetSessionDrained() *SessionDrained {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_SessionDrained); ok {
+			return x.SessionDrained
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetElapsedNano() int64 {
 	if x != nil {
 		return x.ElapsedNano
@@ -707,6 +717,10 @@ type Record_SessionSilent struct {
 	SessionSilent *SessionSilent `protobuf:"bytes,17,opt,name=session_silent,json=sessionSilent,proto3,oneof"`
 }
 
+type Record_SessionDrained struct {
+	SessionDrained *SessionDrained `protobuf:"bytes,65,opt,name=session_drained,json=sessionDrained,proto3,oneof"`
+}
+
 func (*Record_RunStarted) isRecord_Entry() {}
 
 func (*Record_SessionOpened) isRecord_Entry() {}
@@ -736,6 +750,8 @@ func (*Record_Contradiction) isRecord_Entry() {}
 func (*Record_SupervisorPaused) isRecord_Entry() {}
 
 func (*Record_SessionSilent) isRecord_Entry() {}
+
+func (*Record_SessionDrained) isRecord_Entry() {}
 
 // RunStarted opens a run.
 type RunStarted struct {
@@ -1662,6 +1678,71 @@ func (x *SessionSilent) GetOngoing() bool {
 	return false
 }
 
+// SessionDrained is an operator who asks one client to end its load, while the run continues. A
+// session has it at most once.
+type SessionDrained struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Session uint32                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
+	// Why, in words.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How long the supervisor waits, from the time of this record; the session is lost after that.
+	WithinNano    int64 `protobuf:"varint,3,opt,name=within_nano,json=withinNano,proto3" json:"within_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionDrained) Reset() {
+	*x = SessionDrained{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionDrained) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionDrained) ProtoMessage() {}
+
+func (x *SessionDrained) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionDrained.ProtoReflect.Descriptor instead.
+func (*SessionDrained) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SessionDrained) GetSession() uint32 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
+func (x *SessionDrained) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *SessionDrained) GetWithinNano() int64 {
+	if x != nil {
+		return x.WithinNano
+	}
+	return 0
+}
+
 // SessionEnded is the only end of a session.
 type SessionEnded struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1681,7 +1762,7 @@ type SessionEnded struct {
 
 func (x *SessionEnded) Reset() {
 	*x = SessionEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +1775,7 @@ func (*SessionEnded) ProtoMessage() {}
 
 func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +1788,7 @@ func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionEnded.ProtoReflect.Descriptor instead.
 func (*SessionEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SessionEnded) GetSession() uint32 {
@@ -1779,7 +1860,7 @@ type HandlerExited struct {
 
 func (x *HandlerExited) Reset() {
 	*x = HandlerExited{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1792,7 +1873,7 @@ func (*HandlerExited) ProtoMessage() {}
 
 func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1805,7 +1886,7 @@ func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandlerExited.ProtoReflect.Descriptor instead.
 func (*HandlerExited) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HandlerExited) GetConnectionId() uint64 {
@@ -1914,7 +1995,7 @@ type SupervisorRestarted struct {
 
 func (x *SupervisorRestarted) Reset() {
 	*x = SupervisorRestarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1927,7 +2008,7 @@ func (*SupervisorRestarted) ProtoMessage() {}
 
 func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1940,7 +2021,7 @@ func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorRestarted.ProtoReflect.Descriptor instead.
 func (*SupervisorRestarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SupervisorRestarted) GetKind() RestartKind {
@@ -2066,7 +2147,7 @@ type SupervisorPaused struct {
 
 func (x *SupervisorPaused) Reset() {
 	*x = SupervisorPaused{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2079,7 +2160,7 @@ func (*SupervisorPaused) ProtoMessage() {}
 
 func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2092,7 +2173,7 @@ func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorPaused.ProtoReflect.Descriptor instead.
 func (*SupervisorPaused) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SupervisorPaused) GetPausedNano() int64 {
@@ -2118,7 +2199,7 @@ type ConnectionsShed struct {
 
 func (x *ConnectionsShed) Reset() {
 	*x = ConnectionsShed{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2131,7 +2212,7 @@ func (*ConnectionsShed) ProtoMessage() {}
 
 func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,7 +2225,7 @@ func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionsShed.ProtoReflect.Descriptor instead.
 func (*ConnectionsShed) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ConnectionsShed) GetCount() uint64 {
@@ -2202,7 +2283,7 @@ type ConnectionRejected struct {
 
 func (x *ConnectionRejected) Reset() {
 	*x = ConnectionRejected{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2215,7 +2296,7 @@ func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2228,7 +2309,7 @@ func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionRejected.ProtoReflect.Descriptor instead.
 func (*ConnectionRejected) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ConnectionRejected) GetConnectionId() uint64 {
@@ -2320,7 +2401,7 @@ type RunEnded struct {
 
 func (x *RunEnded) Reset() {
 	*x = RunEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2333,7 +2414,7 @@ func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2346,7 +2427,7 @@ func (x *RunEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnded.ProtoReflect.Descriptor instead.
 func (*RunEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RunEnded) GetReason() RunEnd {
@@ -2378,7 +2459,7 @@ type DrainStarted struct {
 
 func (x *DrainStarted) Reset() {
 	*x = DrainStarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2391,7 +2472,7 @@ func (*DrainStarted) ProtoMessage() {}
 
 func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2404,7 +2485,7 @@ func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainStarted.ProtoReflect.Descriptor instead.
 func (*DrainStarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DrainStarted) GetReason() string {
@@ -2432,7 +2513,7 @@ var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xb5\t\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xfd\t\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -2451,7 +2532,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\rdrain_started\x18\r \x01(\v2\x19.bulkhead.v1.DrainStartedH\x00R\fdrainStarted\x12B\n" +
 	"\rcontradiction\x18\x0f \x01(\v2\x1a.bulkhead.v1.ContradictionH\x00R\rcontradiction\x12L\n" +
 	"\x11supervisor_paused\x18\x10 \x01(\v2\x1d.bulkhead.v1.SupervisorPausedH\x00R\x10supervisorPaused\x12C\n" +
-	"\x0esession_silent\x18\x11 \x01(\v2\x1a.bulkhead.v1.SessionSilentH\x00R\rsessionSilent\x12!\n" +
+	"\x0esession_silent\x18\x11 \x01(\v2\x1a.bulkhead.v1.SessionSilentH\x00R\rsessionSilent\x12F\n" +
+	"\x0fsession_drained\x18A \x01(\v2\x1b.bulkhead.v1.SessionDrainedH\x00R\x0esessionDrained\x12!\n" +
 	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNano\x12$\n" +
 	"\vwrite_begin\x18\x12 \x01(\x0fH\x01R\n" +
 	"writeBegin\x88\x01\x01B\a\n" +
@@ -2547,7 +2629,12 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1f\n" +
 	"\vsilent_nano\x18\x02 \x01(\x03R\n" +
 	"silentNano\x12\x18\n" +
-	"\aongoing\x18\x03 \x01(\bR\aongoing\"\xdb\x01\n" +
+	"\aongoing\x18\x03 \x01(\bR\aongoing\"c\n" +
+	"\x0eSessionDrained\x12\x18\n" +
+	"\asession\x18\x01 \x01(\rR\asession\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1f\n" +
+	"\vwithin_nano\x18\x03 \x01(\x03R\n" +
+	"withinNano\"\xdb\x01\n" +
 	"\fSessionEnded\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12.\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x14.bulkhead.v1.OutcomeR\aoutcome\x12\x14\n" +
@@ -2673,7 +2760,7 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_journal_proto_enumTypes [6]protoimpl.EnumInfo
-var file_bulkhead_v1_journal_proto_msgTypes [18]protoimpl.MessageInfo
+var file_bulkhead_v1_journal_proto_msgTypes [19]protoimpl.MessageInfo
 var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(ContradictionKind)(0),      // 0: bulkhead.v1.ContradictionKind
 	(DetachClass)(0),            // 1: bulkhead.v1.DetachClass
@@ -2691,21 +2778,22 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(*SessionBatch)(nil),        // 13: bulkhead.v1.SessionBatch
 	(*SessionDetached)(nil),     // 14: bulkhead.v1.SessionDetached
 	(*SessionSilent)(nil),       // 15: bulkhead.v1.SessionSilent
-	(*SessionEnded)(nil),        // 16: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),       // 17: bulkhead.v1.HandlerExited
-	(*SupervisorRestarted)(nil), // 18: bulkhead.v1.SupervisorRestarted
-	(*SupervisorPaused)(nil),    // 19: bulkhead.v1.SupervisorPaused
-	(*ConnectionsShed)(nil),     // 20: bulkhead.v1.ConnectionsShed
-	(*ConnectionRejected)(nil),  // 21: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),            // 22: bulkhead.v1.RunEnded
-	(*DrainStarted)(nil),        // 23: bulkhead.v1.DrainStarted
-	(*Sandbox)(nil),             // 24: bulkhead.v1.Sandbox
-	(*Certificate)(nil),         // 25: bulkhead.v1.Certificate
-	(*Hello)(nil),               // 26: bulkhead.v1.Hello
-	(*Identity)(nil),            // 27: bulkhead.v1.Identity
-	(Absence)(0),                // 28: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 29: bulkhead.v1.ProcessExit
-	(Reason)(0),                 // 30: bulkhead.v1.Reason
+	(*SessionDrained)(nil),      // 16: bulkhead.v1.SessionDrained
+	(*SessionEnded)(nil),        // 17: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 18: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 19: bulkhead.v1.SupervisorRestarted
+	(*SupervisorPaused)(nil),    // 20: bulkhead.v1.SupervisorPaused
+	(*ConnectionsShed)(nil),     // 21: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 22: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 23: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 24: bulkhead.v1.DrainStarted
+	(*Sandbox)(nil),             // 25: bulkhead.v1.Sandbox
+	(*Certificate)(nil),         // 26: bulkhead.v1.Certificate
+	(*Hello)(nil),               // 27: bulkhead.v1.Hello
+	(*Identity)(nil),            // 28: bulkhead.v1.Identity
+	(Absence)(0),                // 29: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 30: bulkhead.v1.ProcessExit
+	(Reason)(0),                 // 31: bulkhead.v1.Reason
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	7,  // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
@@ -2713,40 +2801,41 @@ var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	11, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
 	13, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
 	14, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	16, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	17, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	21, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	22, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	18, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
-	20, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
-	23, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	17, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	18, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	22, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	23, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	19, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	21, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	24, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
 	12, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
-	19, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
+	20, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
 	15, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
-	9,  // 15: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	8,  // 16: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
-	24, // 17: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	25, // 18: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
-	26, // 19: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	27, // 20: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
-	28, // 21: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	27, // 22: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
-	0,  // 23: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	1,  // 24: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	2,  // 25: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	29, // 26: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	3,  // 27: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	8,  // 28: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	24, // 29: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	30, // 30: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
-	27, // 31: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
-	4,  // 32: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	5,  // 33: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	16, // 15: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
+	9,  // 16: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	8,  // 17: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
+	25, // 18: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	26, // 19: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
+	27, // 20: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	28, // 21: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
+	29, // 22: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	28, // 23: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
+	0,  // 24: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	1,  // 25: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	2,  // 26: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	30, // 27: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	3,  // 28: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	8,  // 29: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	25, // 30: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	31, // 31: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	28, // 32: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
+	4,  // 33: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	5,  // 34: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_journal_proto_initOnce sync.Once
@@ -2778,6 +2867,7 @@ func file_bulkhead_v1_journal_proto_build() {
 		(*Record_Contradiction)(nil),
 		(*Record_SupervisorPaused)(nil),
 		(*Record_SessionSilent)(nil),
+		(*Record_SessionDrained)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2785,7 +2875,7 @@ func file_bulkhead_v1_journal_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -128,6 +128,9 @@ func sessionEvents(c *report.Client, now report.Stamp) []report.Event {
 		}
 		add(report.EventAway, n.AwayFrom(), end, "away"+why+words.Because(n.DetachCause))
 	}
+	if c.DrainedAt != 0 {
+		add(report.EventDrain, c.DrainedAt, 0, "drained alone"+words.Because(c.DrainReason))
+	}
 	switch c.Outcome {
 	case report.OutcomeLost:
 		add(report.EventLost, c.EndedAt, 0, "lost"+words.Because(words.EndCause(c)))

@@ -168,6 +168,11 @@ func (f *Folder) fold(r *bulkheadv1.Record, at report.Stamp) error {
 		f.foldShed(e.ConnectionsShed, at)
 	case *bulkheadv1.Record_DrainStarted:
 		f.foldDrain(drainCause(e.DrainStarted.GetCause()), e.DrainStarted.GetReason(), at)
+	case *bulkheadv1.Record_SessionDrained:
+		return f.withSession(e.SessionDrained.GetSession(), func(s *sessionState) error {
+			s.client.DrainedAt, s.client.DrainReason = at, plaintext.Lines(e.SessionDrained.GetReason())
+			return nil
+		})
 	case *bulkheadv1.Record_Contradiction:
 		s := f.sessions[e.Contradiction.GetSession()]
 		if s == nil {

@@ -28,7 +28,7 @@ func (v verdict) judgeInterruptions(r *report.Report) {
 	for i := range r.Clients {
 		switch c := &r.Clients[i]; {
 		case c.Load != report.LoadInterrupted:
-		case c.StopReason == report.StopDrained:
+		case drainedWithAll(c):
 			drained++
 		default:
 			v.interrupted("client %s: %s", c.Label, words.Interruption(c))
@@ -54,7 +54,7 @@ func (v verdict) judgeInterruptions(r *report.Report) {
 	named := 0
 	for i := range r.Clients {
 		c := &r.Clients[i]
-		if c.Load != report.LoadInterrupted || c.StopReason != report.StopDrained {
+		if !drainedWithAll(c) {
 			continue
 		}
 		if named == words.MaxNamed && drained > words.MaxNamed+1 {
@@ -65,4 +65,9 @@ func (v verdict) judgeInterruptions(r *report.Report) {
 		named++
 		v.interrupted("client %s: %s", c.Label, words.Interruption(c))
 	}
+}
+
+// drainedWithAll reports whether the drain of the run cut a client's load short.
+func drainedWithAll(c *report.Client) bool {
+	return c.Load == report.LoadInterrupted && c.StopReason == report.StopDrained && c.DrainedAt == 0
 }

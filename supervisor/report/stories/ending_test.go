@@ -255,3 +255,62 @@ func TestAssertionsOfTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// A client that was drained alone is told of apart from a drain of the run, which ends the loads of
+// others.
+func TestAClientThatWasDrainedAlone(t *testing.T) {
+	alone := func(runToo bool) *report.Report {
+		s := story.New(t, 2)
+		a := s.Arrive("a", 1, 1, 4001, 0)
+		a.Start()
+		b := s.Arrive("b", 2, 2, 4002, 0)
+		b.Start()
+		s.At(s.After + 5*time.Second)
+		s.Drained(1, "its disk is failing")
+		for i, one := range []*story.Actor{a, b} {
+			one.At(s.After+6*time.Second).Worked(0, 1)
+			reason := bulkheadv1.StopReason_STOP_REASON_DRAINED
+			if i > 0 && !runToo {
+				reason = bulkheadv1.StopReason_STOP_REASON_RUNTIME
+			}
+			if i > 0 && runToo {
+				s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_DrainStarted{DrainStarted: &bulkheadv1.DrainStarted{
+					Reason: "enough", WithinNano: int64(time.Minute)}}})
+			}
+			stop := one.Stop(reason, "", nil)
+			stop.GetStop().RuntimeReachedNano = int64(6 * time.Second)
+			one.Say(stop)
+			one.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
+		}
+		if runToo {
+			s.Ended(bulkheadv1.RunEnd_RUN_END_DRAINED, "enough")
+		} else {
+			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		}
+		return folded.All(t, s.Records)
+	}
+	const first = "client a: an operator ended its load alone after 6s of 20s: its disk is failing"
+	for _, tt := range []struct {
+		runToo bool
+		want   []string
+	}{
+		{false, []string{first}},
+		{true, []string{first, "an operator drained the run before its time: enough",
+			"client b: its load was cut short by the drain after 6s of 20s"}},
+	} {
+		r := alone(tt.runToo)
+		if got := r.Verdict.Interruptions; !slices.Equal(got, tt.want) || r.Verdict.Word != report.WordInterrupted {
+			t.Errorf("interruptions %q, %s; want %q", got, r.Verdict.Word, tt.want)
+		}
+		c, told := r.Clients[0], 0
+		for _, e := range r.Series.Events {
+			if e.Kind == report.EventDrain && e.Client == "a" && e.At == c.DrainedAt &&
+				strings.Contains(e.Text, "failing") {
+				told++
+			}
+		}
+		if c.DrainedAt == 0 || c.DrainReason != "its disk is failing" || told != 1 || r.Clients[1].DrainedAt != 0 {
+			t.Errorf("client %+v, told as %d events", c, told)
+		}
+	}
+}

@@ -11,6 +11,9 @@ import (
 
 // Interruption returns how a load was cut short by an operator.
 func Interruption(c *report.Client) string {
+	if c.StopReason == report.StopDrained && c.DrainedAt != 0 {
+		return "an operator ended its load alone " + After(c) + Because(c.DrainReason)
+	}
 	if c.StopReason == report.StopDrained {
 		return "its load was cut short by the drain " + After(c)
 	}
