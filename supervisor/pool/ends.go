@@ -82,11 +82,12 @@ func (p *Pool) nudge() {
 	}
 }
 
-// early returns how many handlers in a row ended as soon as they served, why the last one did, and how
-// long others wait after so many.
-func (p *Pool) early() (inRow int, why error, wait func(failures int) time.Duration) {
+// early returns how many handlers in a row ended as soon as they served, how long others wait after so
+// many, and why the last one did.
+func (p *Pool) early() (inRow int, wait func(failures int) time.Duration, why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.ends
-	return e.inRow, errors.New(e.cause), func(failures int) time.Duration { return e.wait(failures, rand.Float64()) }
+	wait = func(failures int) time.Duration { return e.wait(failures, rand.Float64()) }
+	return e.inRow, wait, errors.New(e.cause)
 }

@@ -205,7 +205,7 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 		pause = p.after(wait)
 	}
 	heed := func() { // how handlers have ended
-		inRow, err, waitFor := p.early()
+		inRow, waitFor, err := p.early()
 		if inRow <= freeEnds {
 			had := early.Over()
 			if had > 0 && inRow == 0 {
