@@ -23,10 +23,10 @@ const (
 	workerMessageMaxBytes = 1 << 20
 	// reapTimeout is how long SIGKILL may take to end a worker.
 	reapTimeout = 5 * time.Second
-	// beside is how many goroutines of a consumer have something to do beside its writers: the
-	// remover, the verifier, and one that answers. With fewer of its processors than goroutines in
-	// system calls, Go's runtime would let one wait for the other, and write with less depth
-	// than was asked for.
+	// beside is how many goroutines of a consumer have something to do beside its writers and
+	// readers: the remover, the verifier, and one that answers. With fewer of its processors than
+	// goroutines in system calls, Go's runtime would let one wait for the other, and write with
+	// less depth than was asked for.
 	beside = 3
 	// timerSlack is a tick of most kernels. Go's runtime looks after system calls every 20 µs, and
 	// only less often when it found none that lasts for a while; a wake-up for each costs a
@@ -104,7 +104,8 @@ func (w *workers) start(ctx context.Context, one *worker) {
 		if w.total != nil {
 			files = []*os.File{w.total.File()}
 		}
-		procs = max(w.cfg.Consumers[one.process.GetIndex()].Concurrency, 1) + beside
+		load := w.cfg.Consumers[one.process.GetIndex()]
+		procs = max(load.Concurrency, 1) + load.Readers + beside
 	}
 	log := w.cfg.Logger.With("worker", one.name())
 	started, err := child.Start(ctx, child.Config{

@@ -9,14 +9,20 @@ import (
 
 	"bulkhead/client/spec"
 	"bulkhead/internal/testing/scripted"
+	"bulkhead/internal/workload"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
-// TestEachWriterHasAProcessor looks at what consumers of one and of five writers, and the
-// monitor, were started with.
+// TestEachWriterHasAProcessor looks at what consumers of one writer and three readers and of five
+// writers, and the monitor, were started with.
 func TestEachWriterHasAProcessor(t *testing.T) {
 	c := scripted.Start(t, scripted.Orderly)
-	p := startProgram(t, c, 2, func(cfg *spec.Config) { cfg.Consumers[1].Concurrency = 5 })
-	want := map[string]int{"GOMAXPROCS=4": 1, "GOMAXPROCS=8": 1, "GOMAXPROCS=1": 1}
+	p := startProgram(t, c, 2, func(cfg *spec.Config) {
+		cfg.Consumers[0].Readers = 3
+		cfg.Consumers[0].Read = workload.Read{Size: 4096, Pattern: bulkheadv1.Pattern_PATTERN_RANDOM}
+		cfg.Consumers[1].Concurrency = 5
+	})
+	want := map[string]int{"GOMAXPROCS=7": 1, "GOMAXPROCS=8": 1, "GOMAXPROCS=1": 1}
 	var settings []string
 	scripted.Eventually(t, "two consumers and a monitor", func() bool {
 		settings = processors(p.cfg.WorkDir)
