@@ -144,8 +144,10 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 	for _, consumer := range l.workers.consumers {
 		if consumer.child != nil {
 			task.Targets = append(task.Targets, consumer.process)
+			task.Paths = append(task.Paths, []byte(l.cfg.Consumers[consumer.process.GetIndex()].Path))
 		}
 	}
+	task.LocalAddress, task.SupervisorAddress = l.session.Ends()
 	request.Task = &bulkheadv1.RunRequest_Monitor{Monitor: task}
 	return request
 }

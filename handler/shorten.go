@@ -130,6 +130,8 @@ func shortenMessage(m *bulkheadv1.Message) {
 		s.path("corruption", &c.Path, &c.PathBytes)
 		s.text("corruption.expected", &c.Expected, protocol.MaxTextBytes)
 		s.text("corruption.found", &c.Found, protocol.MaxTextBytes)
+	case m.GetMachine() != nil:
+		s.machine(m.GetMachine())
 	}
 	m.Shortened = s.fields
 }

@@ -111,4 +111,4 @@ func hintFor(of protoreflect.MessageDescriptor) string {
 
 // compile-time: the messages that hold paths have a place for those that are no text.
 var _ = []interface{ GetPathBytes() []byte }{(*bulkheadv1.Rollover)(nil), (*bulkheadv1.ConsumerSpec)(nil),
-	(*bulkheadv1.Corruption)(nil)}
+	(*bulkheadv1.Corruption)(nil), (*bulkheadv1.FileSystem)(nil)}

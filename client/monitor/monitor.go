@@ -85,11 +85,11 @@ func (m *Monitor) Run(request *bulkheadv1.RunRequest, stream grpc.ServerStreamin
 	if err := stream.Send(&bulkheadv1.RunResponse{Message: start}); err != nil {
 		return err
 	}
-	return m.watch(stream, watched, interval)
+	return m.watch(stream, watched, newHost(self, request.GetMonitor()), interval)
 }
 
 // watch sends a round of samples at once, one each interval, and one after Kill.
-func (m *Monitor) watch(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse], watched []*target,
+func (m *Monitor) watch(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse], watched []*target, around *host,
 	interval time.Duration) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -100,6 +100,11 @@ func (m *Monitor) watch(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse
 		last := m.killed.given()
 		for _, t := range watched {
 			if err := stream.Send(&bulkheadv1.RunResponse{Message: t.message()}); err != nil {
+				return err
+			}
+		}
+		if around != nil {
+			if err := stream.Send(&bulkheadv1.RunResponse{Message: around.message()}); err != nil {
 				return err
 			}
 		}

@@ -123,7 +123,7 @@ func (c *connection) greet() error {
 	if err := c.session.outbox.Resume(welcome.GetResumeAfter()); err != nil {
 		return final{err}
 	}
-	c.session.welcome(welcome)
+	c.session.welcome(welcome, c.dialled.wire.socket)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,9 @@ type Session struct {
 	welcomeOnce, drainOnce sync.Once
 	// First is the first Welcome; read it after Welcomed is closed.
 	First *bulkheadv1.Welcome
+	// local and remote are the addresses of the connection of First; read them after Welcomed is
+	// closed.
+	local, remote string
 	// DrainFrame is the first Drain; read it after Drained is closed.
 	DrainFrame *bulkheadv1.Drain
 	// The rest is run's goroutine's alone.
@@ -195,8 +199,20 @@ func (s *Session) isDrained() bool {
 	}
 }
 
-// welcome takes note of a Welcome.
-func (s *Session) welcome(w *bulkheadv1.Welcome) {
+// Ends returns the addresses, without ports, of the connection with the first Welcome: of this
+// machine and of the supervisor's. It is for after Welcomed is closed.
+func (s *Session) Ends() (local, remote string) { return s.local, s.remote }
+
+// ipOf returns an address without port and zone; "" if it has none.
+func ipOf(of net.Addr) string {
+	if tcp, ok := of.(*net.TCPAddr); ok {
+		return tcp.IP.String()
+	}
+	return ""
+}
+
+// welcome takes note of a Welcome, which came over a socket.
+func (s *Session) welcome(w *bulkheadv1.Welcome, over net.Conn) {
 	again := true
 	s.told, s.telling = s.telling, 0
 	s.Newest, s.hello.LastConnection = w, w.GetConnection()
@@ -213,6 +229,7 @@ func (s *Session) welcome(w *bulkheadv1.Welcome) {
 	s.welcomeOnce.Do(func() {
 		again = false
 		s.First = w
+		s.local, s.remote = ipOf(over.LocalAddr()), ipOf(over.RemoteAddr())
 		s.log.Info("connected to supervisor "+s.address, "run", w.GetRunId(), "session", w.GetSessionId())
 		close(s.Welcomed)
 	})

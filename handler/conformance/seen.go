@@ -35,6 +35,7 @@ var optional = []struct{ name, without string }{
 	{"Progress.chunk_write", "there are no latencies"},
 	{"Rollover", "files are not listed"},
 	{"Monitor", "the load's own processor time and memory are unknown"},
+	{"Machine", "what the devices, the memory and the network of the machine did is unknown"},
 }
 
 func newSeen() *seen {

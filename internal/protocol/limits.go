@@ -33,6 +33,20 @@ const (
 	MaxShortenedBytes = 64
 )
 
+// The bounds of a Machine.
+const (
+	MaxFileSystems     = 32
+	MaxDevices         = 64
+	MaxProcessorLimits = 8
+	MaxInterfaces      = 8
+	MaxMachineGaps     = 64
+	// MaxDeviceNameBytes bounds what the kernel calls a device, an interface, or a type of file
+	// system, MaxDeviceTitleBytes what people call a device, and MaxMachineTextBytes the rest.
+	MaxDeviceNameBytes  = 64
+	MaxDeviceTitleBytes = 128
+	MaxMachineTextBytes = 255
+)
+
 const (
 	// MaxFrameBytes is the largest frame that any configuration lets a client send.
 	MaxFrameBytes = 8 << 20
@@ -126,5 +140,21 @@ func Limits() []Limit {
 		{p + "Corruption.path_bytes", MaxPathBytes, Shortened},
 		{p + "Corruption.expected", MaxTextBytes, Shortened},
 		{p + "Corruption.found", MaxTextBytes, Shortened},
+		{p + "Machine.file_systems", MaxFileSystems, Shortened},
+		{p + "Machine.devices", MaxDevices, Shortened},
+		{p + "Machine.processor_limits", MaxProcessorLimits, Shortened},
+		{p + "Machine.interfaces", MaxInterfaces, Shortened},
+		{p + "Machine.gaps", MaxMachineGaps, Shortened},
+		{p + "FileSystem.path", MaxPathBytes, Shortened},
+		{p + "FileSystem.path_bytes", MaxPathBytes, Shortened},
+		{p + "FileSystem.type", MaxDeviceNameBytes, Shortened},
+		{p + "FileSystem.source", MaxMachineTextBytes, Shortened},
+		{p + "FileSystem.devices", MaxDevices, Shortened},
+		{p + "DeviceName.name", MaxDeviceNameBytes, Shortened},
+		{p + "Device.name", MaxDeviceNameBytes, Shortened},
+		{p + "Device.title", MaxDeviceTitleBytes, Shortened},
+		{p + "ProcessorLimit.group", MaxMachineTextBytes, Shortened},
+		{p + "NetworkInterface.name", MaxDeviceNameBytes, Shortened},
+		{p + "MachineGap.about", MaxMachineTextBytes, Shortened},
 	}
 }

@@ -109,6 +109,9 @@ type Client struct {
 	Writes
 	Heartbeats HeartbeatTotals `json:"heartbeats"`
 
+	// Machine is what its machine did; absent if it was never sampled.
+	Machine *Machine `json:"machine,omitempty"`
+
 	// Resumes is how often the session was resumed.
 	Resumes uint64 `json:"resumes"`
 	// KeptThroughRestarts is how often a connection went on through a restart or upgrade

@@ -29,6 +29,13 @@ const (
 	FindingCertificate = "certificate_expires"
 	// FindingPlainText is of a supervisor that others reach and that spoke no TLS.
 	FindingPlainText = "plain_text"
+	// The rest are of what a client's machine did, each once for a machine.
+	FindingDevice    = "device_saturated"
+	FindingWriteback = "writeback_throttled"
+	FindingNetwork   = "network_full"
+	FindingThrottled = "cpu_throttled"
+	FindingMemory    = "memory_pressure"
+	FindingSpace     = "space_low"
 )
 
 // Severities of a Finding.

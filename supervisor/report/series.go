@@ -131,6 +131,8 @@ type ClientSeries struct {
 	// ReadBytes were read beside the writing; empty for a client that read nothing so.
 	ReadBytes []uint64        `json:"read_bytes"`
 	Processes []ProcessSeries `json:"processes"`
+	// Machine is the client's machine; absent if it was never sampled.
+	Machine *MachineSeries `json:"machine,omitempty"`
 }
 
 // ProcessSeries is one process of a client, or several that followed each other

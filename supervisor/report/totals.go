@@ -40,6 +40,14 @@ func Plus(a, b uint64) uint64 {
 	return a + b
 }
 
+// PlusNano adds two durations, which are not negative; the sum stays at the top of its range.
+func PlusNano(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
 // Rates returns the bytes per second of all clients together, in each interval that is
 // whole.
 func (r *Report) Rates() []float64 {

@@ -84,6 +84,16 @@ var IsText = map[protoreflect.FullName]bool{
 	"bulkhead.v1.Corruption.path":      false,
 	"bulkhead.v1.Corruption.expected":  true,
 	"bulkhead.v1.Corruption.found":     true,
+
+	"bulkhead.v1.FileSystem.path":       false,
+	"bulkhead.v1.FileSystem.type":       false,
+	"bulkhead.v1.FileSystem.source":     false,
+	"bulkhead.v1.DeviceName.name":       false,
+	"bulkhead.v1.Device.name":           false,
+	"bulkhead.v1.Device.title":          false,
+	"bulkhead.v1.ProcessorLimit.group":  false,
+	"bulkhead.v1.NetworkInterface.name": false,
+	"bulkhead.v1.MachineGap.about":      false,
 }
 
 // Reworded returns records in which every text for people is another one, which begins with

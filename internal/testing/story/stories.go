@@ -22,6 +22,7 @@ var Stories = []struct {
 	{"battered", false, Battered},
 	{"rated", false, Rated},
 	{"corrupted", false, Corrupted},
+	{"machines", false, Machines},
 }
 
 // Work lets clients write from second from to second to of the run.

@@ -351,11 +351,11 @@ type Hello struct {
 	Continues *Continuation `protobuf:"bytes,20,opt,name=continues,proto3" json:"continues,omitempty"`
 	// How far this version of the protocol has grown as the client knows it: 3 now, 0 in clients
 	// without this field. 2 adds HeartbeatMiss.gone and Progress.verify_errors, 3 adds
-	// Progress.unlink, and ConsumerSpec.read with what readers do (Progress.read…). A newer side
-	// may send what the older side does not know: fields and enum values, which are kept and
-	// passed on but not looked at; facts in a Message, which are as durable as others and counted
-	// in the report; and frames, which are ignored. None of it changes the meaning of what is
-	// known.
+	// Progress.unlink, and ConsumerSpec.read with what readers do (Progress.read…) and the fact
+	// Machine. A newer side may send what the older side does not know: fields and enum values,
+	// which are kept and passed on but not looked at; facts in a Message, which are as durable as
+	// others and counted in the report; and frames, which are ignored. None of it changes the
+	// meaning of what is known.
 	ProtocolMinor uint32 `protobuf:"varint,21,opt,name=protocol_minor,json=protocolMinor,proto3" json:"protocol_minor,omitempty"`
 	// The fields that were cut, as paths from this message without list indices: "host",
 	// "labels", "workload.consumers", "workload.consumers.path". A client that cuts something

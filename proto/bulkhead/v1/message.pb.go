@@ -567,6 +567,219 @@ func (Verification) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{7}
 }
 
+// DeviceKind is what a block device is made of.
+type DeviceKind int32
+
+const (
+	// Not told.
+	DeviceKind_DEVICE_KIND_UNSPECIFIED DeviceKind = 0
+	// Nothing that the system knows: a disk, or what looks like one.
+	DeviceKind_DEVICE_KIND_DISK DeviceKind = 1
+	// A mapping of others (device mapper: LVM, multipath, encryption).
+	DeviceKind_DEVICE_KIND_MAPPING DeviceKind = 2
+	// An array of others (md).
+	DeviceKind_DEVICE_KIND_ARRAY DeviceKind = 3
+	// A file of another file system.
+	DeviceKind_DEVICE_KIND_LOOP DeviceKind = 4
+	// The machine's memory.
+	DeviceKind_DEVICE_KIND_MEMORY DeviceKind = 5
+)
+
+// Enum value maps for DeviceKind.
+var (
+	DeviceKind_name = map[int32]string{
+		0: "DEVICE_KIND_UNSPECIFIED",
+		1: "DEVICE_KIND_DISK",
+		2: "DEVICE_KIND_MAPPING",
+		3: "DEVICE_KIND_ARRAY",
+		4: "DEVICE_KIND_LOOP",
+		5: "DEVICE_KIND_MEMORY",
+	}
+	DeviceKind_value = map[string]int32{
+		"DEVICE_KIND_UNSPECIFIED": 0,
+		"DEVICE_KIND_DISK":        1,
+		"DEVICE_KIND_MAPPING":     2,
+		"DEVICE_KIND_ARRAY":       3,
+		"DEVICE_KIND_LOOP":        4,
+		"DEVICE_KIND_MEMORY":      5,
+	}
+)
+
+func (x DeviceKind) Enum() *DeviceKind {
+	p := new(DeviceKind)
+	*p = x
+	return p
+}
+
+func (x DeviceKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DeviceKind) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[8].Descriptor()
+}
+
+func (DeviceKind) Type() protoreflect.EnumType {
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[8]
+}
+
+func (x DeviceKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DeviceKind.Descriptor instead.
+func (DeviceKind) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
+}
+
+// MachinePart is a part of a Machine.
+type MachinePart int32
+
+const (
+	// Not told.
+	MachinePart_MACHINE_PART_UNSPECIFIED     MachinePart = 0
+	MachinePart_MACHINE_PART_FILE_SYSTEM     MachinePart = 1
+	MachinePart_MACHINE_PART_DEVICE          MachinePart = 2
+	MachinePart_MACHINE_PART_NFS             MachinePart = 3
+	MachinePart_MACHINE_PART_MEMORY          MachinePart = 4
+	MachinePart_MACHINE_PART_PRESSURE        MachinePart = 5
+	MachinePart_MACHINE_PART_PROCESSOR_LIMIT MachinePart = 6
+	MachinePart_MACHINE_PART_NETWORK         MachinePart = 7
+	MachinePart_MACHINE_PART_NETWORK_SPEED   MachinePart = 8
+)
+
+// Enum value maps for MachinePart.
+var (
+	MachinePart_name = map[int32]string{
+		0: "MACHINE_PART_UNSPECIFIED",
+		1: "MACHINE_PART_FILE_SYSTEM",
+		2: "MACHINE_PART_DEVICE",
+		3: "MACHINE_PART_NFS",
+		4: "MACHINE_PART_MEMORY",
+		5: "MACHINE_PART_PRESSURE",
+		6: "MACHINE_PART_PROCESSOR_LIMIT",
+		7: "MACHINE_PART_NETWORK",
+		8: "MACHINE_PART_NETWORK_SPEED",
+	}
+	MachinePart_value = map[string]int32{
+		"MACHINE_PART_UNSPECIFIED":     0,
+		"MACHINE_PART_FILE_SYSTEM":     1,
+		"MACHINE_PART_DEVICE":          2,
+		"MACHINE_PART_NFS":             3,
+		"MACHINE_PART_MEMORY":          4,
+		"MACHINE_PART_PRESSURE":        5,
+		"MACHINE_PART_PROCESSOR_LIMIT": 6,
+		"MACHINE_PART_NETWORK":         7,
+		"MACHINE_PART_NETWORK_SPEED":   8,
+	}
+)
+
+func (x MachinePart) Enum() *MachinePart {
+	p := new(MachinePart)
+	*p = x
+	return p
+}
+
+func (x MachinePart) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MachinePart) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[9].Descriptor()
+}
+
+func (MachinePart) Type() protoreflect.EnumType {
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[9]
+}
+
+func (x MachinePart) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MachinePart.Descriptor instead.
+func (MachinePart) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
+}
+
+// MachineGapReason is why it is not told.
+type MachineGapReason int32
+
+const (
+	// Not told.
+	MachineGapReason_MACHINE_GAP_REASON_UNSPECIFIED MachineGapReason = 0
+	// There is none: a file system without a device, an interface without a speed.
+	MachineGapReason_MACHINE_GAP_REASON_NONE MachineGapReason = 1
+	// The system, or the container that the client is in, does not show it.
+	MachineGapReason_MACHINE_GAP_REASON_NOT_SHOWN MachineGapReason = 2
+	// The client's user may not read it.
+	MachineGapReason_MACHINE_GAP_REASON_NOT_PERMITTED MachineGapReason = 3
+	// It cannot be read, or does not say what it should.
+	MachineGapReason_MACHINE_GAP_REASON_UNREADABLE MachineGapReason = 4
+	// The file system does not answer.
+	MachineGapReason_MACHINE_GAP_REASON_SILENT MachineGapReason = 5
+	// A counter began anew, or what it counts was replaced; this once.
+	MachineGapReason_MACHINE_GAP_REASON_BEGUN_ANEW MachineGapReason = 6
+	// There are more of them than a sample holds.
+	MachineGapReason_MACHINE_GAP_REASON_TOO_MANY MachineGapReason = 7
+)
+
+// Enum value maps for MachineGapReason.
+var (
+	MachineGapReason_name = map[int32]string{
+		0: "MACHINE_GAP_REASON_UNSPECIFIED",
+		1: "MACHINE_GAP_REASON_NONE",
+		2: "MACHINE_GAP_REASON_NOT_SHOWN",
+		3: "MACHINE_GAP_REASON_NOT_PERMITTED",
+		4: "MACHINE_GAP_REASON_UNREADABLE",
+		5: "MACHINE_GAP_REASON_SILENT",
+		6: "MACHINE_GAP_REASON_BEGUN_ANEW",
+		7: "MACHINE_GAP_REASON_TOO_MANY",
+	}
+	MachineGapReason_value = map[string]int32{
+		"MACHINE_GAP_REASON_UNSPECIFIED":   0,
+		"MACHINE_GAP_REASON_NONE":          1,
+		"MACHINE_GAP_REASON_NOT_SHOWN":     2,
+		"MACHINE_GAP_REASON_NOT_PERMITTED": 3,
+		"MACHINE_GAP_REASON_UNREADABLE":    4,
+		"MACHINE_GAP_REASON_SILENT":        5,
+		"MACHINE_GAP_REASON_BEGUN_ANEW":    6,
+		"MACHINE_GAP_REASON_TOO_MANY":      7,
+	}
+)
+
+func (x MachineGapReason) Enum() *MachineGapReason {
+	p := new(MachineGapReason)
+	*p = x
+	return p
+}
+
+func (x MachineGapReason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MachineGapReason) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[10].Descriptor()
+}
+
+func (MachineGapReason) Type() protoreflect.EnumType {
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[10]
+}
+
+func (x MachineGapReason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MachineGapReason.Descriptor instead.
+func (MachineGapReason) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
+}
+
 // CorruptionKind says what was found in the place of a block.
 type CorruptionKind int32
 
@@ -625,12 +838,12 @@ func (x CorruptionKind) String() string {
 
 func (CorruptionKind) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_message_proto_init()
-	return file_bulkhead_v1_message_proto_enumTypes[8].Descriptor()
+	return file_bulkhead_v1_message_proto_enumTypes[11].Descriptor()
 }
 
 func (CorruptionKind) Type() protoreflect.EnumType {
 	file_bulkhead_v1_message_proto_init()
-	return &file_bulkhead_v1_message_proto_enumTypes[8]
+	return &file_bulkhead_v1_message_proto_enumTypes[11]
 }
 
 func (x CorruptionKind) Number() protoreflect.EnumNumber {
@@ -639,7 +852,7 @@ func (x CorruptionKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CorruptionKind.Descriptor instead.
 func (CorruptionKind) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{11}
 }
 
 // DataKind is a kind of content. Every block of 4096 bytes begins with a header of 64 bytes;
@@ -689,12 +902,12 @@ func (x DataKind) String() string {
 
 func (DataKind) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_message_proto_init()
-	return file_bulkhead_v1_message_proto_enumTypes[9].Descriptor()
+	return file_bulkhead_v1_message_proto_enumTypes[12].Descriptor()
 }
 
 func (DataKind) Type() protoreflect.EnumType {
 	file_bulkhead_v1_message_proto_init()
-	return &file_bulkhead_v1_message_proto_enumTypes[9]
+	return &file_bulkhead_v1_message_proto_enumTypes[12]
 }
 
 func (x DataKind) Number() protoreflect.EnumNumber {
@@ -703,7 +916,7 @@ func (x DataKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DataKind.Descriptor instead.
 func (DataKind) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
 }
 
 // Pattern is the order in which the chunks of a file are written.
@@ -748,12 +961,12 @@ func (x Pattern) String() string {
 
 func (Pattern) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_message_proto_init()
-	return file_bulkhead_v1_message_proto_enumTypes[10].Descriptor()
+	return file_bulkhead_v1_message_proto_enumTypes[13].Descriptor()
 }
 
 func (Pattern) Type() protoreflect.EnumType {
 	file_bulkhead_v1_message_proto_init()
-	return &file_bulkhead_v1_message_proto_enumTypes[10]
+	return &file_bulkhead_v1_message_proto_enumTypes[13]
 }
 
 func (x Pattern) Number() protoreflect.EnumNumber {
@@ -762,7 +975,7 @@ func (x Pattern) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Pattern.Descriptor instead.
 func (Pattern) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
 }
 
 // VerifyMode says when files are read back and compared.
@@ -811,12 +1024,12 @@ func (x VerifyMode) String() string {
 
 func (VerifyMode) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_message_proto_init()
-	return file_bulkhead_v1_message_proto_enumTypes[11].Descriptor()
+	return file_bulkhead_v1_message_proto_enumTypes[14].Descriptor()
 }
 
 func (VerifyMode) Type() protoreflect.EnumType {
 	file_bulkhead_v1_message_proto_init()
-	return &file_bulkhead_v1_message_proto_enumTypes[11]
+	return &file_bulkhead_v1_message_proto_enumTypes[14]
 }
 
 func (x VerifyMode) Number() protoreflect.EnumNumber {
@@ -825,7 +1038,7 @@ func (x VerifyMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use VerifyMode.Descriptor instead.
 func (VerifyMode) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
 }
 
 // SyncPolicy says when written data is forced to storage.
@@ -878,12 +1091,12 @@ func (x SyncPolicy) String() string {
 
 func (SyncPolicy) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_message_proto_init()
-	return file_bulkhead_v1_message_proto_enumTypes[12].Descriptor()
+	return file_bulkhead_v1_message_proto_enumTypes[15].Descriptor()
 }
 
 func (SyncPolicy) Type() protoreflect.EnumType {
 	file_bulkhead_v1_message_proto_init()
-	return &file_bulkhead_v1_message_proto_enumTypes[12]
+	return &file_bulkhead_v1_message_proto_enumTypes[15]
 }
 
 func (x SyncPolicy) Number() protoreflect.EnumNumber {
@@ -892,7 +1105,7 @@ func (x SyncPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SyncPolicy.Descriptor instead.
 func (SyncPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
 }
 
 // Message is one fact that a client reports about itself or one of its workers. Messages of one
@@ -925,6 +1138,7 @@ type Message struct {
 	//	*Message_MonitorError
 	//	*Message_Progress
 	//	*Message_Corruption
+	//	*Message_Machine
 	Fact          isMessage_Fact `protobuf_oneof:"fact"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1075,6 +1289,15 @@ func (x *Message) GetCorruption() *Corruption {
 	return nil
 }
 
+func (x *Message) GetMachine() *Machine {
+	if x != nil {
+		if x, ok := x.Fact.(*Message_Machine); ok {
+			return x.Machine
+		}
+	}
+	return nil
+}
+
 type isMessage_Fact interface {
 	isMessage_Fact()
 }
@@ -1111,6 +1334,11 @@ type Message_Corruption struct {
 	Corruption *Corruption `protobuf:"bytes,17,opt,name=corruption,proto3,oneof"`
 }
 
+type Message_Machine struct {
+	// Since protocol_minor 3.
+	Machine *Machine `protobuf:"bytes,35,opt,name=machine,proto3,oneof"`
+}
+
 func (*Message_Start) isMessage_Fact() {}
 
 func (*Message_Stop) isMessage_Fact() {}
@@ -1126,6 +1354,8 @@ func (*Message_MonitorError) isMessage_Fact() {}
 func (*Message_Progress) isMessage_Fact() {}
 
 func (*Message_Corruption) isMessage_Fact() {}
+
+func (*Message_Machine) isMessage_Fact() {}
 
 // Batch is a run of messages with consecutive sequence numbers.
 type Batch struct {
@@ -2222,6 +2452,1295 @@ func (x *MonitorError) GetReason() string {
 	return ""
 }
 
+// Machine is one sample of the machine that a client runs on, by its monitor (Message.process).
+//
+// What the system counts up comes as what was added since the sample before, interval_nano ago:
+// the client takes the difference, and knows of a counter that has wrapped or begun anew. A part
+// that is not set was not told: it is never zeros instead. So the first sample has no
+// differences, nor has one in which a counter began anew; gaps says why.
+type Machine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The system that runs on the machine: the same for all clients there, in containers too, and
+	// another after each boot. It is a hash and says nothing else. 0 means not told.
+	System uint64 `protobuf:"varint,1,opt,name=system,proto3" json:"system,omitempty"`
+	// Since the sample before; 0 in the first one.
+	IntervalNano int64 `protobuf:"varint,2,opt,name=interval_nano,json=intervalNano,proto3" json:"interval_nano,omitempty"`
+	// Where the consumers write, each file system once; at most 32.
+	FileSystems []*FileSystem `protobuf:"bytes,3,rep,name=file_systems,json=fileSystems,proto3" json:"file_systems,omitempty"`
+	// The block devices behind them, each once; at most 64.
+	Devices []*Device `protobuf:"bytes,4,rep,name=devices,proto3" json:"devices,omitempty"`
+	Memory  *Memory   `protobuf:"bytes,5,opt,name=memory,proto3" json:"memory,omitempty"`
+	// Of the whole machine, from /proc/pressure.
+	MemoryPressure *Pressure `protobuf:"bytes,6,opt,name=memory_pressure,json=memoryPressure,proto3" json:"memory_pressure,omitempty"`
+	IoPressure     *Pressure `protobuf:"bytes,7,opt,name=io_pressure,json=ioPressure,proto3" json:"io_pressure,omitempty"`
+	CpuPressure    *Pressure `protobuf:"bytes,8,opt,name=cpu_pressure,json=cpuPressure,proto3" json:"cpu_pressure,omitempty"`
+	// Limits of processor time of the control groups that the client is in, its own first; at
+	// most 8. Empty means that there is no limit, unless a gap says otherwise.
+	ProcessorLimits []*ProcessorLimit `protobuf:"bytes,9,rep,name=processor_limits,json=processorLimits,proto3" json:"processor_limits,omitempty"`
+	// The network interfaces that lead to the supervisor and to storage; at most 8.
+	Interfaces []*NetworkInterface `protobuf:"bytes,10,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
+	// What cannot be told, and why: each once, when it begins. At most 64.
+	Gaps          []*MachineGap `protobuf:"bytes,11,rep,name=gaps,proto3" json:"gaps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Machine) Reset() {
+	*x = Machine{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Machine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Machine) ProtoMessage() {}
+
+func (x *Machine) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Machine.ProtoReflect.Descriptor instead.
+func (*Machine) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Machine) GetSystem() uint64 {
+	if x != nil {
+		return x.System
+	}
+	return 0
+}
+
+func (x *Machine) GetIntervalNano() int64 {
+	if x != nil {
+		return x.IntervalNano
+	}
+	return 0
+}
+
+func (x *Machine) GetFileSystems() []*FileSystem {
+	if x != nil {
+		return x.FileSystems
+	}
+	return nil
+}
+
+func (x *Machine) GetDevices() []*Device {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+func (x *Machine) GetMemory() *Memory {
+	if x != nil {
+		return x.Memory
+	}
+	return nil
+}
+
+func (x *Machine) GetMemoryPressure() *Pressure {
+	if x != nil {
+		return x.MemoryPressure
+	}
+	return nil
+}
+
+func (x *Machine) GetIoPressure() *Pressure {
+	if x != nil {
+		return x.IoPressure
+	}
+	return nil
+}
+
+func (x *Machine) GetCpuPressure() *Pressure {
+	if x != nil {
+		return x.CpuPressure
+	}
+	return nil
+}
+
+func (x *Machine) GetProcessorLimits() []*ProcessorLimit {
+	if x != nil {
+		return x.ProcessorLimits
+	}
+	return nil
+}
+
+func (x *Machine) GetInterfaces() []*NetworkInterface {
+	if x != nil {
+		return x.Interfaces
+	}
+	return nil
+}
+
+func (x *Machine) GetGaps() []*MachineGap {
+	if x != nil {
+		return x.Gaps
+	}
+	return nil
+}
+
+// FileSystem is one that consumers write to.
+type FileSystem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The folder of the first of its consumers; as in Rollover, at most 4096 bytes.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// The folder where its path is not UTF-8, at most 4096 bytes; otherwise empty.
+	PathBytes []byte `protobuf:"bytes,2,opt,name=path_bytes,json=pathBytes,proto3" json:"path_bytes,omitempty"`
+	// The kernel's name of its type, such as "ext4" or "nfs4"; at most 64 bytes.
+	Type string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	// What is mounted: a device, an export, or whatever the type calls so; at most 255 bytes.
+	Source string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	// How many consumers write to it.
+	Consumers uint32 `protobuf:"varint,5,opt,name=consumers,proto3" json:"consumers,omitempty"`
+	// The devices below, those that it is on first; at most 64. Empty if it is on none.
+	Devices []*DeviceName `protobuf:"bytes,6,rep,name=devices,proto3" json:"devices,omitempty"`
+	// Unset when it does not answer.
+	Space *Space `protobuf:"bytes,7,opt,name=space,proto3" json:"space,omitempty"`
+	// For how long it has not answered by now; 0 if it answers.
+	SilentNano int64 `protobuf:"varint,8,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
+	// Of NFS.
+	Nfs           *NfsActivity `protobuf:"bytes,9,opt,name=nfs,proto3" json:"nfs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FileSystem) Reset() {
+	*x = FileSystem{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FileSystem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FileSystem) ProtoMessage() {}
+
+func (x *FileSystem) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FileSystem.ProtoReflect.Descriptor instead.
+func (*FileSystem) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *FileSystem) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *FileSystem) GetPathBytes() []byte {
+	if x != nil {
+		return x.PathBytes
+	}
+	return nil
+}
+
+func (x *FileSystem) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *FileSystem) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *FileSystem) GetConsumers() uint32 {
+	if x != nil {
+		return x.Consumers
+	}
+	return 0
+}
+
+func (x *FileSystem) GetDevices() []*DeviceName {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+func (x *FileSystem) GetSpace() *Space {
+	if x != nil {
+		return x.Space
+	}
+	return nil
+}
+
+func (x *FileSystem) GetSilentNano() int64 {
+	if x != nil {
+		return x.SilentNano
+	}
+	return 0
+}
+
+func (x *FileSystem) GetNfs() *NfsActivity {
+	if x != nil {
+		return x.Nfs
+	}
+	return nil
+}
+
+// DeviceName names a device of Machine.devices.
+type DeviceName struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 64 bytes.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceName) Reset() {
+	*x = DeviceName{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceName) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceName) ProtoMessage() {}
+
+func (x *DeviceName) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceName.ProtoReflect.Descriptor instead.
+func (*DeviceName) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *DeviceName) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// Space is what is free of a file system for those who are not root.
+type Space struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	SizeBytes uint64                 `protobuf:"varint,1,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	FreeBytes uint64                 `protobuf:"varint,2,opt,name=free_bytes,json=freeBytes,proto3" json:"free_bytes,omitempty"`
+	// 0 where a file system has no fixed number of inodes.
+	Inodes        uint64 `protobuf:"varint,3,opt,name=inodes,proto3" json:"inodes,omitempty"`
+	FreeInodes    uint64 `protobuf:"varint,4,opt,name=free_inodes,json=freeInodes,proto3" json:"free_inodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Space) Reset() {
+	*x = Space{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Space) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Space) ProtoMessage() {}
+
+func (x *Space) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Space.ProtoReflect.Descriptor instead.
+func (*Space) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Space) GetSizeBytes() uint64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *Space) GetFreeBytes() uint64 {
+	if x != nil {
+		return x.FreeBytes
+	}
+	return 0
+}
+
+func (x *Space) GetInodes() uint64 {
+	if x != nil {
+		return x.Inodes
+	}
+	return 0
+}
+
+func (x *Space) GetFreeInodes() uint64 {
+	if x != nil {
+		return x.FreeInodes
+	}
+	return 0
+}
+
+// NfsActivity is what one mount of NFS did in the interval (/proc/self/mountstats).
+type NfsActivity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// READ, WRITE, and all other calls.
+	Reads  *NfsCalls `protobuf:"bytes,1,opt,name=reads,proto3" json:"reads,omitempty"`
+	Writes *NfsCalls `protobuf:"bytes,2,opt,name=writes,proto3" json:"writes,omitempty"`
+	Others *NfsCalls `protobuf:"bytes,3,opt,name=others,proto3" json:"others,omitempty"`
+	// Payload of READ and WRITE.
+	ReadBytes    uint64 `protobuf:"varint,4,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
+	WrittenBytes uint64 `protobuf:"varint,5,opt,name=written_bytes,json=writtenBytes,proto3" json:"written_bytes,omitempty"`
+	// How often a connection to the server was made anew.
+	Reconnects    uint64 `protobuf:"varint,6,opt,name=reconnects,proto3" json:"reconnects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NfsActivity) Reset() {
+	*x = NfsActivity{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NfsActivity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NfsActivity) ProtoMessage() {}
+
+func (x *NfsActivity) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NfsActivity.ProtoReflect.Descriptor instead.
+func (*NfsActivity) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *NfsActivity) GetReads() *NfsCalls {
+	if x != nil {
+		return x.Reads
+	}
+	return nil
+}
+
+func (x *NfsActivity) GetWrites() *NfsCalls {
+	if x != nil {
+		return x.Writes
+	}
+	return nil
+}
+
+func (x *NfsActivity) GetOthers() *NfsCalls {
+	if x != nil {
+		return x.Others
+	}
+	return nil
+}
+
+func (x *NfsActivity) GetReadBytes() uint64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
+}
+
+func (x *NfsActivity) GetWrittenBytes() uint64 {
+	if x != nil {
+		return x.WrittenBytes
+	}
+	return 0
+}
+
+func (x *NfsActivity) GetReconnects() uint64 {
+	if x != nil {
+		return x.Reconnects
+	}
+	return 0
+}
+
+// NfsCalls are calls that were answered in the interval; times are those of all calls together.
+type NfsCalls struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Calls uint64                 `protobuf:"varint,1,opt,name=calls,proto3" json:"calls,omitempty"`
+	// Transmissions beyond the first of each call.
+	Retransmissions uint64 `protobuf:"varint,2,opt,name=retransmissions,proto3" json:"retransmissions,omitempty"`
+	// Calls that timed out so long that the system said so (major timeouts).
+	Timeouts uint64 `protobuf:"varint,3,opt,name=timeouts,proto3" json:"timeouts,omitempty"`
+	// Calls that were answered with an error.
+	Errors uint64 `protobuf:"varint,4,opt,name=errors,proto3" json:"errors,omitempty"`
+	// Waiting to be sent, from sent to answered, and from begin to end.
+	QueuedNano    int64 `protobuf:"varint,5,opt,name=queued_nano,json=queuedNano,proto3" json:"queued_nano,omitempty"`
+	RttNano       int64 `protobuf:"varint,6,opt,name=rtt_nano,json=rttNano,proto3" json:"rtt_nano,omitempty"`
+	TotalNano     int64 `protobuf:"varint,7,opt,name=total_nano,json=totalNano,proto3" json:"total_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NfsCalls) Reset() {
+	*x = NfsCalls{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NfsCalls) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NfsCalls) ProtoMessage() {}
+
+func (x *NfsCalls) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NfsCalls.ProtoReflect.Descriptor instead.
+func (*NfsCalls) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *NfsCalls) GetCalls() uint64 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+func (x *NfsCalls) GetRetransmissions() uint64 {
+	if x != nil {
+		return x.Retransmissions
+	}
+	return 0
+}
+
+func (x *NfsCalls) GetTimeouts() uint64 {
+	if x != nil {
+		return x.Timeouts
+	}
+	return 0
+}
+
+func (x *NfsCalls) GetErrors() uint64 {
+	if x != nil {
+		return x.Errors
+	}
+	return 0
+}
+
+func (x *NfsCalls) GetQueuedNano() int64 {
+	if x != nil {
+		return x.QueuedNano
+	}
+	return 0
+}
+
+func (x *NfsCalls) GetRttNano() int64 {
+	if x != nil {
+		return x.RttNano
+	}
+	return 0
+}
+
+func (x *NfsCalls) GetTotalNano() int64 {
+	if x != nil {
+		return x.TotalNano
+	}
+	return 0
+}
+
+// Device is a block device that a file system is on, or one below that. For a partition it is
+// the disk.
+type Device struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kernel's name, such as "nvme0n1" or "dm-3"; at most 64 bytes.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What people call it: the name of a mapping or array, or the model of a disk; at most 128
+	// bytes; empty if it has none.
+	Title string     `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	Major uint32     `protobuf:"varint,3,opt,name=major,proto3" json:"major,omitempty"`
+	Minor uint32     `protobuf:"varint,4,opt,name=minor,proto3" json:"minor,omitempty"`
+	Kind  DeviceKind `protobuf:"varint,5,opt,name=kind,proto3,enum=bulkhead.v1.DeviceKind" json:"kind,omitempty"`
+	// It carries another one of the list.
+	Below         bool            `protobuf:"varint,6,opt,name=below,proto3" json:"below,omitempty"`
+	Activity      *DeviceActivity `protobuf:"bytes,7,opt,name=activity,proto3" json:"activity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Device) Reset() {
+	*x = Device{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Device) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Device) ProtoMessage() {}
+
+func (x *Device) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Device.ProtoReflect.Descriptor instead.
+func (*Device) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Device) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Device) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Device) GetMajor() uint32 {
+	if x != nil {
+		return x.Major
+	}
+	return 0
+}
+
+func (x *Device) GetMinor() uint32 {
+	if x != nil {
+		return x.Minor
+	}
+	return 0
+}
+
+func (x *Device) GetKind() DeviceKind {
+	if x != nil {
+		return x.Kind
+	}
+	return DeviceKind_DEVICE_KIND_UNSPECIFIED
+}
+
+func (x *Device) GetBelow() bool {
+	if x != nil {
+		return x.Below
+	}
+	return false
+}
+
+func (x *Device) GetActivity() *DeviceActivity {
+	if x != nil {
+		return x.Activity
+	}
+	return nil
+}
+
+// DeviceActivity is what a device did in the interval (/proc/diskstats).
+type DeviceActivity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Time in which it had something to do.
+	BusyNano int64 `protobuf:"varint,1,opt,name=busy_nano,json=busyNano,proto3" json:"busy_nano,omitempty"`
+	// Requests that were finished, and their bytes.
+	Reads        uint64 `protobuf:"varint,2,opt,name=reads,proto3" json:"reads,omitempty"`
+	Writes       uint64 `protobuf:"varint,3,opt,name=writes,proto3" json:"writes,omitempty"`
+	ReadBytes    uint64 `protobuf:"varint,4,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
+	WrittenBytes uint64 `protobuf:"varint,5,opt,name=written_bytes,json=writtenBytes,proto3" json:"written_bytes,omitempty"`
+	// How long they took, all together, from when they were queued.
+	ReadNano  int64 `protobuf:"varint,6,opt,name=read_nano,json=readNano,proto3" json:"read_nano,omitempty"`
+	WriteNano int64 `protobuf:"varint,7,opt,name=write_nano,json=writeNano,proto3" json:"write_nano,omitempty"`
+	// Requests in flight, each for as long as it was: divided by interval_nano, the mean queue.
+	QueuedNano    int64 `protobuf:"varint,8,opt,name=queued_nano,json=queuedNano,proto3" json:"queued_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceActivity) Reset() {
+	*x = DeviceActivity{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceActivity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceActivity) ProtoMessage() {}
+
+func (x *DeviceActivity) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceActivity.ProtoReflect.Descriptor instead.
+func (*DeviceActivity) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DeviceActivity) GetBusyNano() int64 {
+	if x != nil {
+		return x.BusyNano
+	}
+	return 0
+}
+
+func (x *DeviceActivity) GetReads() uint64 {
+	if x != nil {
+		return x.Reads
+	}
+	return 0
+}
+
+func (x *DeviceActivity) GetWrites() uint64 {
+	if x != nil {
+		return x.Writes
+	}
+	return 0
+}
+
+func (x *DeviceActivity) GetReadBytes() uint64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
+}
+
+func (x *DeviceActivity) GetWrittenBytes() uint64 {
+	if x != nil {
+		return x.WrittenBytes
+	}
+	return 0
+}
+
+func (x *DeviceActivity) GetReadNano() int64 {
+	if x != nil {
+		return x.ReadNano
+	}
+	return 0
+}
+
+func (x *DeviceActivity) GetWriteNano() int64 {
+	if x != nil {
+		return x.WriteNano
+	}
+	return 0
+}
+
+func (x *DeviceActivity) GetQueuedNano() int64 {
+	if x != nil {
+		return x.QueuedNano
+	}
+	return 0
+}
+
+// Memory is the memory of the whole machine at the moment of the sample.
+type Memory struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	TotalBytes     uint64                 `protobuf:"varint,1,opt,name=total_bytes,json=totalBytes,proto3" json:"total_bytes,omitempty"`
+	AvailableBytes uint64                 `protobuf:"varint,2,opt,name=available_bytes,json=availableBytes,proto3" json:"available_bytes,omitempty"`
+	// Written to the page cache and not yet to storage, and just being written.
+	DirtyBytes     uint64 `protobuf:"varint,3,opt,name=dirty_bytes,json=dirtyBytes,proto3" json:"dirty_bytes,omitempty"`
+	WritebackBytes uint64 `protobuf:"varint,4,opt,name=writeback_bytes,json=writebackBytes,proto3" json:"writeback_bytes,omitempty"`
+	// From where on the system writes back, and the most that it lets become dirty; 0 if it does
+	// not say. Half way between the two it begins to slow down whoever writes.
+	BackgroundLimitBytes uint64 `protobuf:"varint,5,opt,name=background_limit_bytes,json=backgroundLimitBytes,proto3" json:"background_limit_bytes,omitempty"`
+	DirtyLimitBytes      uint64 `protobuf:"varint,6,opt,name=dirty_limit_bytes,json=dirtyLimitBytes,proto3" json:"dirty_limit_bytes,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *Memory) Reset() {
+	*x = Memory{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Memory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Memory) ProtoMessage() {}
+
+func (x *Memory) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Memory.ProtoReflect.Descriptor instead.
+func (*Memory) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Memory) GetTotalBytes() uint64 {
+	if x != nil {
+		return x.TotalBytes
+	}
+	return 0
+}
+
+func (x *Memory) GetAvailableBytes() uint64 {
+	if x != nil {
+		return x.AvailableBytes
+	}
+	return 0
+}
+
+func (x *Memory) GetDirtyBytes() uint64 {
+	if x != nil {
+		return x.DirtyBytes
+	}
+	return 0
+}
+
+func (x *Memory) GetWritebackBytes() uint64 {
+	if x != nil {
+		return x.WritebackBytes
+	}
+	return 0
+}
+
+func (x *Memory) GetBackgroundLimitBytes() uint64 {
+	if x != nil {
+		return x.BackgroundLimitBytes
+	}
+	return 0
+}
+
+func (x *Memory) GetDirtyLimitBytes() uint64 {
+	if x != nil {
+		return x.DirtyLimitBytes
+	}
+	return 0
+}
+
+// Pressure is how long in the interval some, or all, who wanted to run waited for a resource.
+type Pressure struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SomeNano      int64                  `protobuf:"varint,1,opt,name=some_nano,json=someNano,proto3" json:"some_nano,omitempty"`
+	FullNano      int64                  `protobuf:"varint,2,opt,name=full_nano,json=fullNano,proto3" json:"full_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pressure) Reset() {
+	*x = Pressure{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pressure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pressure) ProtoMessage() {}
+
+func (x *Pressure) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pressure.ProtoReflect.Descriptor instead.
+func (*Pressure) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Pressure) GetSomeNano() int64 {
+	if x != nil {
+		return x.SomeNano
+	}
+	return 0
+}
+
+func (x *Pressure) GetFullNano() int64 {
+	if x != nil {
+		return x.FullNano
+	}
+	return 0
+}
+
+// ProcessorLimit is a control group's limit of processor time.
+type ProcessorLimit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kernel's name of the group; at most 255 bytes.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// In each period the group may use so much, on all processors together.
+	QuotaNano     int64                `protobuf:"varint,2,opt,name=quota_nano,json=quotaNano,proto3" json:"quota_nano,omitempty"`
+	PeriodNano    int64                `protobuf:"varint,3,opt,name=period_nano,json=periodNano,proto3" json:"period_nano,omitempty"`
+	Throttling    *ProcessorThrottling `protobuf:"bytes,4,opt,name=throttling,proto3" json:"throttling,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProcessorLimit) Reset() {
+	*x = ProcessorLimit{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProcessorLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProcessorLimit) ProtoMessage() {}
+
+func (x *ProcessorLimit) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProcessorLimit.ProtoReflect.Descriptor instead.
+func (*ProcessorLimit) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ProcessorLimit) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *ProcessorLimit) GetQuotaNano() int64 {
+	if x != nil {
+		return x.QuotaNano
+	}
+	return 0
+}
+
+func (x *ProcessorLimit) GetPeriodNano() int64 {
+	if x != nil {
+		return x.PeriodNano
+	}
+	return 0
+}
+
+func (x *ProcessorLimit) GetThrottling() *ProcessorThrottling {
+	if x != nil {
+		return x.Throttling
+	}
+	return nil
+}
+
+// ProcessorThrottling is how a limit told in the interval (cpu.stat).
+type ProcessorThrottling struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Periods in which the group ran, and those of them in which it was stopped.
+	Periods          uint64 `protobuf:"varint,1,opt,name=periods,proto3" json:"periods,omitempty"`
+	ThrottledPeriods uint64 `protobuf:"varint,2,opt,name=throttled_periods,json=throttledPeriods,proto3" json:"throttled_periods,omitempty"`
+	// How long it was stopped, summed over the processors.
+	ThrottledNano int64 `protobuf:"varint,3,opt,name=throttled_nano,json=throttledNano,proto3" json:"throttled_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProcessorThrottling) Reset() {
+	*x = ProcessorThrottling{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProcessorThrottling) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProcessorThrottling) ProtoMessage() {}
+
+func (x *ProcessorThrottling) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProcessorThrottling.ProtoReflect.Descriptor instead.
+func (*ProcessorThrottling) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ProcessorThrottling) GetPeriods() uint64 {
+	if x != nil {
+		return x.Periods
+	}
+	return 0
+}
+
+func (x *ProcessorThrottling) GetThrottledPeriods() uint64 {
+	if x != nil {
+		return x.ThrottledPeriods
+	}
+	return 0
+}
+
+func (x *ProcessorThrottling) GetThrottledNano() int64 {
+	if x != nil {
+		return x.ThrottledNano
+	}
+	return 0
+}
+
+// NetworkInterface is one that the client uses.
+type NetworkInterface struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 64 bytes.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What it leads to.
+	ToSupervisor bool `protobuf:"varint,2,opt,name=to_supervisor,json=toSupervisor,proto3" json:"to_supervisor,omitempty"`
+	ToStorage    bool `protobuf:"varint,3,opt,name=to_storage,json=toStorage,proto3" json:"to_storage,omitempty"`
+	// It leads to this machine alone, and has no speed.
+	Loopback bool `protobuf:"varint,4,opt,name=loopback,proto3" json:"loopback,omitempty"`
+	// 0 if the interface does not say.
+	BitsPerSecond uint64           `protobuf:"varint,5,opt,name=bits_per_second,json=bitsPerSecond,proto3" json:"bits_per_second,omitempty"`
+	Activity      *NetworkActivity `protobuf:"bytes,6,opt,name=activity,proto3" json:"activity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NetworkInterface) Reset() {
+	*x = NetworkInterface{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NetworkInterface) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NetworkInterface) ProtoMessage() {}
+
+func (x *NetworkInterface) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NetworkInterface.ProtoReflect.Descriptor instead.
+func (*NetworkInterface) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *NetworkInterface) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NetworkInterface) GetToSupervisor() bool {
+	if x != nil {
+		return x.ToSupervisor
+	}
+	return false
+}
+
+func (x *NetworkInterface) GetToStorage() bool {
+	if x != nil {
+		return x.ToStorage
+	}
+	return false
+}
+
+func (x *NetworkInterface) GetLoopback() bool {
+	if x != nil {
+		return x.Loopback
+	}
+	return false
+}
+
+func (x *NetworkInterface) GetBitsPerSecond() uint64 {
+	if x != nil {
+		return x.BitsPerSecond
+	}
+	return 0
+}
+
+func (x *NetworkInterface) GetActivity() *NetworkActivity {
+	if x != nil {
+		return x.Activity
+	}
+	return nil
+}
+
+// NetworkActivity is what passed an interface in the interval, whoever sent it.
+type NetworkActivity struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	ReceivedBytes   uint64                 `protobuf:"varint,1,opt,name=received_bytes,json=receivedBytes,proto3" json:"received_bytes,omitempty"`
+	SentBytes       uint64                 `protobuf:"varint,2,opt,name=sent_bytes,json=sentBytes,proto3" json:"sent_bytes,omitempty"`
+	ReceivedPackets uint64                 `protobuf:"varint,3,opt,name=received_packets,json=receivedPackets,proto3" json:"received_packets,omitempty"`
+	SentPackets     uint64                 `protobuf:"varint,4,opt,name=sent_packets,json=sentPackets,proto3" json:"sent_packets,omitempty"`
+	// Both ways.
+	Errors        uint64 `protobuf:"varint,5,opt,name=errors,proto3" json:"errors,omitempty"`
+	Dropped       uint64 `protobuf:"varint,6,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NetworkActivity) Reset() {
+	*x = NetworkActivity{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NetworkActivity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NetworkActivity) ProtoMessage() {}
+
+func (x *NetworkActivity) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NetworkActivity.ProtoReflect.Descriptor instead.
+func (*NetworkActivity) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *NetworkActivity) GetReceivedBytes() uint64 {
+	if x != nil {
+		return x.ReceivedBytes
+	}
+	return 0
+}
+
+func (x *NetworkActivity) GetSentBytes() uint64 {
+	if x != nil {
+		return x.SentBytes
+	}
+	return 0
+}
+
+func (x *NetworkActivity) GetReceivedPackets() uint64 {
+	if x != nil {
+		return x.ReceivedPackets
+	}
+	return 0
+}
+
+func (x *NetworkActivity) GetSentPackets() uint64 {
+	if x != nil {
+		return x.SentPackets
+	}
+	return 0
+}
+
+func (x *NetworkActivity) GetErrors() uint64 {
+	if x != nil {
+		return x.Errors
+	}
+	return 0
+}
+
+func (x *NetworkActivity) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+// MachineGap is something that a sample does not tell.
+type MachineGap struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Part   MachinePart            `protobuf:"varint,1,opt,name=part,proto3,enum=bulkhead.v1.MachinePart" json:"part,omitempty"`
+	Reason MachineGapReason       `protobuf:"varint,2,opt,name=reason,proto3,enum=bulkhead.v1.MachineGapReason" json:"reason,omitempty"`
+	// Which device, interface or path it is about; may be empty; at most 255 bytes.
+	About         string `protobuf:"bytes,3,opt,name=about,proto3" json:"about,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MachineGap) Reset() {
+	*x = MachineGap{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MachineGap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MachineGap) ProtoMessage() {}
+
+func (x *MachineGap) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MachineGap.ProtoReflect.Descriptor instead.
+func (*MachineGap) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *MachineGap) GetPart() MachinePart {
+	if x != nil {
+		return x.Part
+	}
+	return MachinePart_MACHINE_PART_UNSPECIFIED
+}
+
+func (x *MachineGap) GetReason() MachineGapReason {
+	if x != nil {
+		return x.Reason
+	}
+	return MachineGapReason_MACHINE_GAP_REASON_UNSPECIFIED
+}
+
+func (x *MachineGap) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
+}
+
 // Progress is what one consumer (Message.process) did since its last Progress. The sum over all
 // of a consumer's Progress messages is its whole work.
 type Progress struct {
@@ -2288,7 +3807,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2301,7 +3820,7 @@ func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2314,7 +3833,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Progress) GetIntervalNano() int64 {
@@ -2501,7 +4020,7 @@ type Corruption struct {
 
 func (x *Corruption) Reset() {
 	*x = Corruption{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +4033,7 @@ func (*Corruption) ProtoMessage() {}
 
 func (x *Corruption) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +4046,7 @@ func (x *Corruption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Corruption.ProtoReflect.Descriptor instead.
 func (*Corruption) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Corruption) GetPath() string {
@@ -2605,7 +4124,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2618,7 +4137,7 @@ func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2631,7 +4150,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Histogram) GetValueDelta() []uint64 {
@@ -2694,7 +4213,7 @@ type Workload struct {
 
 func (x *Workload) Reset() {
 	*x = Workload{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2707,7 +4226,7 @@ func (*Workload) ProtoMessage() {}
 
 func (x *Workload) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2720,7 +4239,7 @@ func (x *Workload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workload.ProtoReflect.Descriptor instead.
 func (*Workload) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Workload) GetRuntimeNano() int64 {
@@ -2799,7 +4318,7 @@ type SteadyState struct {
 
 func (x *SteadyState) Reset() {
 	*x = SteadyState{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2812,7 +4331,7 @@ func (*SteadyState) ProtoMessage() {}
 
 func (x *SteadyState) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2825,7 +4344,7 @@ func (x *SteadyState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SteadyState.ProtoReflect.Descriptor instead.
 func (*SteadyState) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SteadyState) GetWindowNano() int64 {
@@ -2898,7 +4417,7 @@ type ConsumerSpec struct {
 
 func (x *ConsumerSpec) Reset() {
 	*x = ConsumerSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2911,7 +4430,7 @@ func (*ConsumerSpec) ProtoMessage() {}
 
 func (x *ConsumerSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2924,7 +4443,7 @@ func (x *ConsumerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerSpec.ProtoReflect.Descriptor instead.
 func (*ConsumerSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ConsumerSpec) GetIndex() uint32 {
@@ -3123,7 +4642,7 @@ type ReadSpec struct {
 
 func (x *ReadSpec) Reset() {
 	*x = ReadSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3136,7 +4655,7 @@ func (*ReadSpec) ProtoMessage() {}
 
 func (x *ReadSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3149,7 +4668,7 @@ func (x *ReadSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadSpec.ProtoReflect.Descriptor instead.
 func (*ReadSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ReadSpec) GetReaders() uint32 {
@@ -3206,7 +4725,7 @@ type WeightedSize struct {
 
 func (x *WeightedSize) Reset() {
 	*x = WeightedSize{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3219,7 +4738,7 @@ func (*WeightedSize) ProtoMessage() {}
 
 func (x *WeightedSize) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3232,7 +4751,7 @@ func (x *WeightedSize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WeightedSize.ProtoReflect.Descriptor instead.
 func (*WeightedSize) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WeightedSize) GetSizeBytes() uint64 {
@@ -3263,7 +4782,7 @@ type DataSpec struct {
 
 func (x *DataSpec) Reset() {
 	*x = DataSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3276,7 +4795,7 @@ func (*DataSpec) ProtoMessage() {}
 
 func (x *DataSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3289,7 +4808,7 @@ func (x *DataSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataSpec.ProtoReflect.Descriptor instead.
 func (*DataSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DataSpec) GetKind() DataKind {
@@ -3317,7 +4836,7 @@ var File_bulkhead_v1_message_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\xe0\x04\n" +
+	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\x92\x05\n" +
 	"\aMessage\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12$\n" +
 	"\x0etime_unix_nano\x18\x02 \x01(\x03R\ftimeUnixNano\x12.\n" +
@@ -3334,7 +4853,8 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\bprogress\x18\x10 \x01(\v2\x15.bulkhead.v1.ProgressH\x00R\bprogress\x129\n" +
 	"\n" +
 	"corruption\x18\x11 \x01(\v2\x17.bulkhead.v1.CorruptionH\x00R\n" +
-	"corruptionB\x06\n" +
+	"corruption\x120\n" +
+	"\amachine\x18# \x01(\v2\x14.bulkhead.v1.MachineH\x00R\amachineB\x06\n" +
 	"\x04fact\"9\n" +
 	"\x05Batch\x120\n" +
 	"\bmessages\x18\x01 \x03(\v2\x14.bulkhead.v1.MessageR\bmessages\"_\n" +
@@ -3429,7 +4949,133 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\rstorage_bytes\x18\a \x01(\x04R\fstorageBytes\x12!\n" +
 	"\felapsed_nano\x18\b \x01(\x03R\velapsedNano\"&\n" +
 	"\fMonitorError\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xa5\a\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xc4\x04\n" +
+	"\aMachine\x12\x16\n" +
+	"\x06system\x18\x01 \x01(\x04R\x06system\x12#\n" +
+	"\rinterval_nano\x18\x02 \x01(\x03R\fintervalNano\x12:\n" +
+	"\ffile_systems\x18\x03 \x03(\v2\x17.bulkhead.v1.FileSystemR\vfileSystems\x12-\n" +
+	"\adevices\x18\x04 \x03(\v2\x13.bulkhead.v1.DeviceR\adevices\x12+\n" +
+	"\x06memory\x18\x05 \x01(\v2\x13.bulkhead.v1.MemoryR\x06memory\x12>\n" +
+	"\x0fmemory_pressure\x18\x06 \x01(\v2\x15.bulkhead.v1.PressureR\x0ememoryPressure\x126\n" +
+	"\vio_pressure\x18\a \x01(\v2\x15.bulkhead.v1.PressureR\n" +
+	"ioPressure\x128\n" +
+	"\fcpu_pressure\x18\b \x01(\v2\x15.bulkhead.v1.PressureR\vcpuPressure\x12F\n" +
+	"\x10processor_limits\x18\t \x03(\v2\x1b.bulkhead.v1.ProcessorLimitR\x0fprocessorLimits\x12=\n" +
+	"\n" +
+	"interfaces\x18\n" +
+	" \x03(\v2\x1d.bulkhead.v1.NetworkInterfaceR\n" +
+	"interfaces\x12+\n" +
+	"\x04gaps\x18\v \x03(\v2\x17.bulkhead.v1.MachineGapR\x04gaps\"\xb3\x02\n" +
+	"\n" +
+	"FileSystem\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
+	"\n" +
+	"path_bytes\x18\x02 \x01(\fR\tpathBytes\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\tR\x04type\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\x12\x1c\n" +
+	"\tconsumers\x18\x05 \x01(\rR\tconsumers\x121\n" +
+	"\adevices\x18\x06 \x03(\v2\x17.bulkhead.v1.DeviceNameR\adevices\x12(\n" +
+	"\x05space\x18\a \x01(\v2\x12.bulkhead.v1.SpaceR\x05space\x12\x1f\n" +
+	"\vsilent_nano\x18\b \x01(\x03R\n" +
+	"silentNano\x12*\n" +
+	"\x03nfs\x18\t \x01(\v2\x18.bulkhead.v1.NfsActivityR\x03nfs\" \n" +
+	"\n" +
+	"DeviceName\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"~\n" +
+	"\x05Space\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x01 \x01(\x04R\tsizeBytes\x12\x1d\n" +
+	"\n" +
+	"free_bytes\x18\x02 \x01(\x04R\tfreeBytes\x12\x16\n" +
+	"\x06inodes\x18\x03 \x01(\x04R\x06inodes\x12\x1f\n" +
+	"\vfree_inodes\x18\x04 \x01(\x04R\n" +
+	"freeInodes\"\xfc\x01\n" +
+	"\vNfsActivity\x12+\n" +
+	"\x05reads\x18\x01 \x01(\v2\x15.bulkhead.v1.NfsCallsR\x05reads\x12-\n" +
+	"\x06writes\x18\x02 \x01(\v2\x15.bulkhead.v1.NfsCallsR\x06writes\x12-\n" +
+	"\x06others\x18\x03 \x01(\v2\x15.bulkhead.v1.NfsCallsR\x06others\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18\x04 \x01(\x04R\treadBytes\x12#\n" +
+	"\rwritten_bytes\x18\x05 \x01(\x04R\fwrittenBytes\x12\x1e\n" +
+	"\n" +
+	"reconnects\x18\x06 \x01(\x04R\n" +
+	"reconnects\"\xd9\x01\n" +
+	"\bNfsCalls\x12\x14\n" +
+	"\x05calls\x18\x01 \x01(\x04R\x05calls\x12(\n" +
+	"\x0fretransmissions\x18\x02 \x01(\x04R\x0fretransmissions\x12\x1a\n" +
+	"\btimeouts\x18\x03 \x01(\x04R\btimeouts\x12\x16\n" +
+	"\x06errors\x18\x04 \x01(\x04R\x06errors\x12\x1f\n" +
+	"\vqueued_nano\x18\x05 \x01(\x03R\n" +
+	"queuedNano\x12\x19\n" +
+	"\brtt_nano\x18\x06 \x01(\x03R\arttNano\x12\x1d\n" +
+	"\n" +
+	"total_nano\x18\a \x01(\x03R\ttotalNano\"\xda\x01\n" +
+	"\x06Device\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\x12\x14\n" +
+	"\x05major\x18\x03 \x01(\rR\x05major\x12\x14\n" +
+	"\x05minor\x18\x04 \x01(\rR\x05minor\x12+\n" +
+	"\x04kind\x18\x05 \x01(\x0e2\x17.bulkhead.v1.DeviceKindR\x04kind\x12\x14\n" +
+	"\x05below\x18\x06 \x01(\bR\x05below\x127\n" +
+	"\bactivity\x18\a \x01(\v2\x1b.bulkhead.v1.DeviceActivityR\bactivity\"\xfc\x01\n" +
+	"\x0eDeviceActivity\x12\x1b\n" +
+	"\tbusy_nano\x18\x01 \x01(\x03R\bbusyNano\x12\x14\n" +
+	"\x05reads\x18\x02 \x01(\x04R\x05reads\x12\x16\n" +
+	"\x06writes\x18\x03 \x01(\x04R\x06writes\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18\x04 \x01(\x04R\treadBytes\x12#\n" +
+	"\rwritten_bytes\x18\x05 \x01(\x04R\fwrittenBytes\x12\x1b\n" +
+	"\tread_nano\x18\x06 \x01(\x03R\breadNano\x12\x1d\n" +
+	"\n" +
+	"write_nano\x18\a \x01(\x03R\twriteNano\x12\x1f\n" +
+	"\vqueued_nano\x18\b \x01(\x03R\n" +
+	"queuedNano\"\xfe\x01\n" +
+	"\x06Memory\x12\x1f\n" +
+	"\vtotal_bytes\x18\x01 \x01(\x04R\n" +
+	"totalBytes\x12'\n" +
+	"\x0favailable_bytes\x18\x02 \x01(\x04R\x0eavailableBytes\x12\x1f\n" +
+	"\vdirty_bytes\x18\x03 \x01(\x04R\n" +
+	"dirtyBytes\x12'\n" +
+	"\x0fwriteback_bytes\x18\x04 \x01(\x04R\x0ewritebackBytes\x124\n" +
+	"\x16background_limit_bytes\x18\x05 \x01(\x04R\x14backgroundLimitBytes\x12*\n" +
+	"\x11dirty_limit_bytes\x18\x06 \x01(\x04R\x0fdirtyLimitBytes\"D\n" +
+	"\bPressure\x12\x1b\n" +
+	"\tsome_nano\x18\x01 \x01(\x03R\bsomeNano\x12\x1b\n" +
+	"\tfull_nano\x18\x02 \x01(\x03R\bfullNano\"\xa8\x01\n" +
+	"\x0eProcessorLimit\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1d\n" +
+	"\n" +
+	"quota_nano\x18\x02 \x01(\x03R\tquotaNano\x12\x1f\n" +
+	"\vperiod_nano\x18\x03 \x01(\x03R\n" +
+	"periodNano\x12@\n" +
+	"\n" +
+	"throttling\x18\x04 \x01(\v2 .bulkhead.v1.ProcessorThrottlingR\n" +
+	"throttling\"\x83\x01\n" +
+	"\x13ProcessorThrottling\x12\x18\n" +
+	"\aperiods\x18\x01 \x01(\x04R\aperiods\x12+\n" +
+	"\x11throttled_periods\x18\x02 \x01(\x04R\x10throttledPeriods\x12%\n" +
+	"\x0ethrottled_nano\x18\x03 \x01(\x03R\rthrottledNano\"\xe8\x01\n" +
+	"\x10NetworkInterface\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12#\n" +
+	"\rto_supervisor\x18\x02 \x01(\bR\ftoSupervisor\x12\x1d\n" +
+	"\n" +
+	"to_storage\x18\x03 \x01(\bR\ttoStorage\x12\x1a\n" +
+	"\bloopback\x18\x04 \x01(\bR\bloopback\x12&\n" +
+	"\x0fbits_per_second\x18\x05 \x01(\x04R\rbitsPerSecond\x128\n" +
+	"\bactivity\x18\x06 \x01(\v2\x1c.bulkhead.v1.NetworkActivityR\bactivity\"\xd7\x01\n" +
+	"\x0fNetworkActivity\x12%\n" +
+	"\x0ereceived_bytes\x18\x01 \x01(\x04R\rreceivedBytes\x12\x1d\n" +
+	"\n" +
+	"sent_bytes\x18\x02 \x01(\x04R\tsentBytes\x12)\n" +
+	"\x10received_packets\x18\x03 \x01(\x04R\x0freceivedPackets\x12!\n" +
+	"\fsent_packets\x18\x04 \x01(\x04R\vsentPackets\x12\x16\n" +
+	"\x06errors\x18\x05 \x01(\x04R\x06errors\x12\x18\n" +
+	"\adropped\x18\x06 \x01(\x04R\adropped\"\x87\x01\n" +
+	"\n" +
+	"MachineGap\x12,\n" +
+	"\x04part\x18\x01 \x01(\x0e2\x18.bulkhead.v1.MachinePartR\x04part\x125\n" +
+	"\x06reason\x18\x02 \x01(\x0e2\x1d.bulkhead.v1.MachineGapReasonR\x06reason\x12\x14\n" +
+	"\x05about\x18\x03 \x01(\tR\x05about\"\xa5\a\n" +
 	"\bProgress\x12#\n" +
 	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -3599,7 +5245,34 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x18VERIFICATION_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10VERIFICATION_OFF\x10\x01\x12\x13\n" +
 	"\x0fVERIFICATION_OK\x10\x02\x12\x17\n" +
-	"\x13VERIFICATION_FAILED\x10\x03*\xfb\x01\n" +
+	"\x13VERIFICATION_FAILED\x10\x03*\x9d\x01\n" +
+	"\n" +
+	"DeviceKind\x12\x1b\n" +
+	"\x17DEVICE_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10DEVICE_KIND_DISK\x10\x01\x12\x17\n" +
+	"\x13DEVICE_KIND_MAPPING\x10\x02\x12\x15\n" +
+	"\x11DEVICE_KIND_ARRAY\x10\x03\x12\x14\n" +
+	"\x10DEVICE_KIND_LOOP\x10\x04\x12\x16\n" +
+	"\x12DEVICE_KIND_MEMORY\x10\x05*\x88\x02\n" +
+	"\vMachinePart\x12\x1c\n" +
+	"\x18MACHINE_PART_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18MACHINE_PART_FILE_SYSTEM\x10\x01\x12\x17\n" +
+	"\x13MACHINE_PART_DEVICE\x10\x02\x12\x14\n" +
+	"\x10MACHINE_PART_NFS\x10\x03\x12\x17\n" +
+	"\x13MACHINE_PART_MEMORY\x10\x04\x12\x19\n" +
+	"\x15MACHINE_PART_PRESSURE\x10\x05\x12 \n" +
+	"\x1cMACHINE_PART_PROCESSOR_LIMIT\x10\x06\x12\x18\n" +
+	"\x14MACHINE_PART_NETWORK\x10\a\x12\x1e\n" +
+	"\x1aMACHINE_PART_NETWORK_SPEED\x10\b*\xa1\x02\n" +
+	"\x10MachineGapReason\x12\"\n" +
+	"\x1eMACHINE_GAP_REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17MACHINE_GAP_REASON_NONE\x10\x01\x12 \n" +
+	"\x1cMACHINE_GAP_REASON_NOT_SHOWN\x10\x02\x12$\n" +
+	" MACHINE_GAP_REASON_NOT_PERMITTED\x10\x03\x12!\n" +
+	"\x1dMACHINE_GAP_REASON_UNREADABLE\x10\x04\x12\x1d\n" +
+	"\x19MACHINE_GAP_REASON_SILENT\x10\x05\x12!\n" +
+	"\x1dMACHINE_GAP_REASON_BEGUN_ANEW\x10\x06\x12\x1f\n" +
+	"\x1bMACHINE_GAP_REASON_TOO_MANY\x10\a*\xfb\x01\n" +
 	"\x0eCorruptionKind\x12\x1f\n" +
 	"\x1bCORRUPTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CORRUPTION_KIND_LOST\x10\x01\x12\x18\n" +
@@ -3648,97 +5321,137 @@ func file_bulkhead_v1_message_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_message_proto_rawDescData
 }
 
-var file_bulkhead_v1_message_proto_enumTypes [13]protoimpl.EnumInfo
-var file_bulkhead_v1_message_proto_msgTypes [23]protoimpl.MessageInfo
+var file_bulkhead_v1_message_proto_enumTypes [16]protoimpl.EnumInfo
+var file_bulkhead_v1_message_proto_msgTypes [38]protoimpl.MessageInfo
 var file_bulkhead_v1_message_proto_goTypes = []any{
-	(ProcessKind)(0),        // 0: bulkhead.v1.ProcessKind
-	(StopReason)(0),         // 1: bulkhead.v1.StopReason
-	(ExitClass)(0),          // 2: bulkhead.v1.ExitClass
-	(SandboxState)(0),       // 3: bulkhead.v1.SandboxState
-	(SandboxLayer)(0),       // 4: bulkhead.v1.SandboxLayer
-	(WorkerState)(0),        // 5: bulkhead.v1.WorkerState
-	(Absence)(0),            // 6: bulkhead.v1.Absence
-	(Verification)(0),       // 7: bulkhead.v1.Verification
-	(CorruptionKind)(0),     // 8: bulkhead.v1.CorruptionKind
-	(DataKind)(0),           // 9: bulkhead.v1.DataKind
-	(Pattern)(0),            // 10: bulkhead.v1.Pattern
-	(VerifyMode)(0),         // 11: bulkhead.v1.VerifyMode
-	(SyncPolicy)(0),         // 12: bulkhead.v1.SyncPolicy
-	(*Message)(nil),         // 13: bulkhead.v1.Message
-	(*Batch)(nil),           // 14: bulkhead.v1.Batch
-	(*Process)(nil),         // 15: bulkhead.v1.Process
-	(*Start)(nil),           // 16: bulkhead.v1.Start
-	(*Stop)(nil),            // 17: bulkhead.v1.Stop
-	(*ProcessExit)(nil),     // 18: bulkhead.v1.ProcessExit
-	(*Sandbox)(nil),         // 19: bulkhead.v1.Sandbox
-	(*SandboxGap)(nil),      // 20: bulkhead.v1.SandboxGap
-	(*Heartbeat)(nil),       // 21: bulkhead.v1.Heartbeat
-	(*HeartbeatAnswer)(nil), // 22: bulkhead.v1.HeartbeatAnswer
-	(*HeartbeatMiss)(nil),   // 23: bulkhead.v1.HeartbeatMiss
-	(*Rollover)(nil),        // 24: bulkhead.v1.Rollover
-	(*Monitor)(nil),         // 25: bulkhead.v1.Monitor
-	(*MonitorError)(nil),    // 26: bulkhead.v1.MonitorError
-	(*Progress)(nil),        // 27: bulkhead.v1.Progress
-	(*Corruption)(nil),      // 28: bulkhead.v1.Corruption
-	(*Histogram)(nil),       // 29: bulkhead.v1.Histogram
-	(*Workload)(nil),        // 30: bulkhead.v1.Workload
-	(*SteadyState)(nil),     // 31: bulkhead.v1.SteadyState
-	(*ConsumerSpec)(nil),    // 32: bulkhead.v1.ConsumerSpec
-	(*ReadSpec)(nil),        // 33: bulkhead.v1.ReadSpec
-	(*WeightedSize)(nil),    // 34: bulkhead.v1.WeightedSize
-	(*DataSpec)(nil),        // 35: bulkhead.v1.DataSpec
+	(ProcessKind)(0),            // 0: bulkhead.v1.ProcessKind
+	(StopReason)(0),             // 1: bulkhead.v1.StopReason
+	(ExitClass)(0),              // 2: bulkhead.v1.ExitClass
+	(SandboxState)(0),           // 3: bulkhead.v1.SandboxState
+	(SandboxLayer)(0),           // 4: bulkhead.v1.SandboxLayer
+	(WorkerState)(0),            // 5: bulkhead.v1.WorkerState
+	(Absence)(0),                // 6: bulkhead.v1.Absence
+	(Verification)(0),           // 7: bulkhead.v1.Verification
+	(DeviceKind)(0),             // 8: bulkhead.v1.DeviceKind
+	(MachinePart)(0),            // 9: bulkhead.v1.MachinePart
+	(MachineGapReason)(0),       // 10: bulkhead.v1.MachineGapReason
+	(CorruptionKind)(0),         // 11: bulkhead.v1.CorruptionKind
+	(DataKind)(0),               // 12: bulkhead.v1.DataKind
+	(Pattern)(0),                // 13: bulkhead.v1.Pattern
+	(VerifyMode)(0),             // 14: bulkhead.v1.VerifyMode
+	(SyncPolicy)(0),             // 15: bulkhead.v1.SyncPolicy
+	(*Message)(nil),             // 16: bulkhead.v1.Message
+	(*Batch)(nil),               // 17: bulkhead.v1.Batch
+	(*Process)(nil),             // 18: bulkhead.v1.Process
+	(*Start)(nil),               // 19: bulkhead.v1.Start
+	(*Stop)(nil),                // 20: bulkhead.v1.Stop
+	(*ProcessExit)(nil),         // 21: bulkhead.v1.ProcessExit
+	(*Sandbox)(nil),             // 22: bulkhead.v1.Sandbox
+	(*SandboxGap)(nil),          // 23: bulkhead.v1.SandboxGap
+	(*Heartbeat)(nil),           // 24: bulkhead.v1.Heartbeat
+	(*HeartbeatAnswer)(nil),     // 25: bulkhead.v1.HeartbeatAnswer
+	(*HeartbeatMiss)(nil),       // 26: bulkhead.v1.HeartbeatMiss
+	(*Rollover)(nil),            // 27: bulkhead.v1.Rollover
+	(*Monitor)(nil),             // 28: bulkhead.v1.Monitor
+	(*MonitorError)(nil),        // 29: bulkhead.v1.MonitorError
+	(*Machine)(nil),             // 30: bulkhead.v1.Machine
+	(*FileSystem)(nil),          // 31: bulkhead.v1.FileSystem
+	(*DeviceName)(nil),          // 32: bulkhead.v1.DeviceName
+	(*Space)(nil),               // 33: bulkhead.v1.Space
+	(*NfsActivity)(nil),         // 34: bulkhead.v1.NfsActivity
+	(*NfsCalls)(nil),            // 35: bulkhead.v1.NfsCalls
+	(*Device)(nil),              // 36: bulkhead.v1.Device
+	(*DeviceActivity)(nil),      // 37: bulkhead.v1.DeviceActivity
+	(*Memory)(nil),              // 38: bulkhead.v1.Memory
+	(*Pressure)(nil),            // 39: bulkhead.v1.Pressure
+	(*ProcessorLimit)(nil),      // 40: bulkhead.v1.ProcessorLimit
+	(*ProcessorThrottling)(nil), // 41: bulkhead.v1.ProcessorThrottling
+	(*NetworkInterface)(nil),    // 42: bulkhead.v1.NetworkInterface
+	(*NetworkActivity)(nil),     // 43: bulkhead.v1.NetworkActivity
+	(*MachineGap)(nil),          // 44: bulkhead.v1.MachineGap
+	(*Progress)(nil),            // 45: bulkhead.v1.Progress
+	(*Corruption)(nil),          // 46: bulkhead.v1.Corruption
+	(*Histogram)(nil),           // 47: bulkhead.v1.Histogram
+	(*Workload)(nil),            // 48: bulkhead.v1.Workload
+	(*SteadyState)(nil),         // 49: bulkhead.v1.SteadyState
+	(*ConsumerSpec)(nil),        // 50: bulkhead.v1.ConsumerSpec
+	(*ReadSpec)(nil),            // 51: bulkhead.v1.ReadSpec
+	(*WeightedSize)(nil),        // 52: bulkhead.v1.WeightedSize
+	(*DataSpec)(nil),            // 53: bulkhead.v1.DataSpec
 }
 var file_bulkhead_v1_message_proto_depIdxs = []int32{
-	15, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
-	16, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
-	17, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
-	21, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
-	24, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
-	25, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
-	26, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
-	27, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
-	28, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
-	13, // 9: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
-	0,  // 10: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
-	32, // 11: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
-	1,  // 12: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
-	18, // 13: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
-	15, // 14: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
-	2,  // 15: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
-	1,  // 16: bulkhead.v1.ProcessExit.ended_work:type_name -> bulkhead.v1.StopReason
-	3,  // 17: bulkhead.v1.Sandbox.state:type_name -> bulkhead.v1.SandboxState
-	20, // 18: bulkhead.v1.Sandbox.missing:type_name -> bulkhead.v1.SandboxGap
-	4,  // 19: bulkhead.v1.SandboxGap.layer:type_name -> bulkhead.v1.SandboxLayer
-	22, // 20: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
-	23, // 21: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
-	15, // 22: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
-	5,  // 23: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
-	15, // 24: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
-	7,  // 25: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
-	29, // 26: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
-	29, // 27: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
-	29, // 28: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
-	29, // 29: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
-	29, // 30: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
-	29, // 31: bulkhead.v1.Progress.unlink:type_name -> bulkhead.v1.Histogram
-	29, // 32: bulkhead.v1.Progress.read:type_name -> bulkhead.v1.Histogram
-	29, // 33: bulkhead.v1.Progress.read_response:type_name -> bulkhead.v1.Histogram
-	8,  // 34: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
-	32, // 35: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
-	31, // 36: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
-	12, // 37: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
-	34, // 38: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
-	35, // 39: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
-	10, // 40: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
-	11, // 41: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
-	33, // 42: bulkhead.v1.ConsumerSpec.read:type_name -> bulkhead.v1.ReadSpec
-	10, // 43: bulkhead.v1.ReadSpec.pattern:type_name -> bulkhead.v1.Pattern
-	9,  // 44: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	18, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
+	19, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
+	20, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
+	24, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
+	27, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
+	28, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
+	29, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
+	45, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
+	46, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
+	30, // 9: bulkhead.v1.Message.machine:type_name -> bulkhead.v1.Machine
+	16, // 10: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
+	0,  // 11: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
+	50, // 12: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
+	1,  // 13: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
+	21, // 14: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
+	18, // 15: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
+	2,  // 16: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
+	1,  // 17: bulkhead.v1.ProcessExit.ended_work:type_name -> bulkhead.v1.StopReason
+	3,  // 18: bulkhead.v1.Sandbox.state:type_name -> bulkhead.v1.SandboxState
+	23, // 19: bulkhead.v1.Sandbox.missing:type_name -> bulkhead.v1.SandboxGap
+	4,  // 20: bulkhead.v1.SandboxGap.layer:type_name -> bulkhead.v1.SandboxLayer
+	25, // 21: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
+	26, // 22: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
+	18, // 23: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
+	5,  // 24: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
+	18, // 25: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
+	7,  // 26: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
+	31, // 27: bulkhead.v1.Machine.file_systems:type_name -> bulkhead.v1.FileSystem
+	36, // 28: bulkhead.v1.Machine.devices:type_name -> bulkhead.v1.Device
+	38, // 29: bulkhead.v1.Machine.memory:type_name -> bulkhead.v1.Memory
+	39, // 30: bulkhead.v1.Machine.memory_pressure:type_name -> bulkhead.v1.Pressure
+	39, // 31: bulkhead.v1.Machine.io_pressure:type_name -> bulkhead.v1.Pressure
+	39, // 32: bulkhead.v1.Machine.cpu_pressure:type_name -> bulkhead.v1.Pressure
+	40, // 33: bulkhead.v1.Machine.processor_limits:type_name -> bulkhead.v1.ProcessorLimit
+	42, // 34: bulkhead.v1.Machine.interfaces:type_name -> bulkhead.v1.NetworkInterface
+	44, // 35: bulkhead.v1.Machine.gaps:type_name -> bulkhead.v1.MachineGap
+	32, // 36: bulkhead.v1.FileSystem.devices:type_name -> bulkhead.v1.DeviceName
+	33, // 37: bulkhead.v1.FileSystem.space:type_name -> bulkhead.v1.Space
+	34, // 38: bulkhead.v1.FileSystem.nfs:type_name -> bulkhead.v1.NfsActivity
+	35, // 39: bulkhead.v1.NfsActivity.reads:type_name -> bulkhead.v1.NfsCalls
+	35, // 40: bulkhead.v1.NfsActivity.writes:type_name -> bulkhead.v1.NfsCalls
+	35, // 41: bulkhead.v1.NfsActivity.others:type_name -> bulkhead.v1.NfsCalls
+	8,  // 42: bulkhead.v1.Device.kind:type_name -> bulkhead.v1.DeviceKind
+	37, // 43: bulkhead.v1.Device.activity:type_name -> bulkhead.v1.DeviceActivity
+	41, // 44: bulkhead.v1.ProcessorLimit.throttling:type_name -> bulkhead.v1.ProcessorThrottling
+	43, // 45: bulkhead.v1.NetworkInterface.activity:type_name -> bulkhead.v1.NetworkActivity
+	9,  // 46: bulkhead.v1.MachineGap.part:type_name -> bulkhead.v1.MachinePart
+	10, // 47: bulkhead.v1.MachineGap.reason:type_name -> bulkhead.v1.MachineGapReason
+	47, // 48: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
+	47, // 49: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
+	47, // 50: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
+	47, // 51: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
+	47, // 52: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
+	47, // 53: bulkhead.v1.Progress.unlink:type_name -> bulkhead.v1.Histogram
+	47, // 54: bulkhead.v1.Progress.read:type_name -> bulkhead.v1.Histogram
+	47, // 55: bulkhead.v1.Progress.read_response:type_name -> bulkhead.v1.Histogram
+	11, // 56: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
+	50, // 57: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
+	49, // 58: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
+	15, // 59: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
+	52, // 60: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
+	53, // 61: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
+	13, // 62: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
+	14, // 63: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
+	51, // 64: bulkhead.v1.ConsumerSpec.read:type_name -> bulkhead.v1.ReadSpec
+	13, // 65: bulkhead.v1.ReadSpec.pattern:type_name -> bulkhead.v1.Pattern
+	12, // 66: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
+	67, // [67:67] is the sub-list for method output_type
+	67, // [67:67] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_message_proto_initOnce sync.Once
@@ -3760,14 +5473,15 @@ func file_bulkhead_v1_message_proto_build() {
 		(*Message_MonitorError)(nil),
 		(*Message_Progress)(nil),
 		(*Message_Corruption)(nil),
+		(*Message_Machine)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_message_proto_rawDesc), len(file_bulkhead_v1_message_proto_rawDesc)),
-			NumEnums:      13,
-			NumMessages:   23,
+			NumEnums:      16,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -304,9 +304,16 @@ type MonitorTask struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	IntervalNano int64                  `protobuf:"varint,1,opt,name=interval_nano,json=intervalNano,proto3" json:"interval_nano,omitempty"`
 	// The consumers to sample.
-	Targets       []*Process `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Targets []*Process `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`
+	// The folders that they write to, one for each of targets, or none: then the machine is not
+	// sampled.
+	Paths [][]byte `protobuf:"bytes,3,rep,name=paths,proto3" json:"paths,omitempty"`
+	// The addresses of the connection to the supervisor, without ports, which lead to its network
+	// interface; empty if they are not known.
+	LocalAddress      string `protobuf:"bytes,4,opt,name=local_address,json=localAddress,proto3" json:"local_address,omitempty"`
+	SupervisorAddress string `protobuf:"bytes,5,opt,name=supervisor_address,json=supervisorAddress,proto3" json:"supervisor_address,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *MonitorTask) Reset() {
@@ -352,6 +359,27 @@ func (x *MonitorTask) GetTargets() []*Process {
 		return x.Targets
 	}
 	return nil
+}
+
+func (x *MonitorTask) GetPaths() [][]byte {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
+func (x *MonitorTask) GetLocalAddress() string {
+	if x != nil {
+		return x.LocalAddress
+	}
+	return ""
+}
+
+func (x *MonitorTask) GetSupervisorAddress() string {
+	if x != nil {
+		return x.SupervisorAddress
+	}
+	return ""
 }
 
 // RunResponse carries one message of a worker.
@@ -682,10 +710,13 @@ const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\x04keep\x18\x04 \x01(\bR\x04keep\x12\x15\n" +
 	"\x06run_id\x18\x05 \x01(\tR\x05runId\x12\x1b\n" +
 	"\tclient_id\x18\x06 \x01(\fR\bclientId\x12+\n" +
-	"\x11budget_descriptor\x18\a \x01(\rR\x10budgetDescriptor\"b\n" +
+	"\x11budget_descriptor\x18\a \x01(\rR\x10budgetDescriptor\"\xcc\x01\n" +
 	"\vMonitorTask\x12#\n" +
 	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12.\n" +
-	"\atargets\x18\x02 \x03(\v2\x14.bulkhead.v1.ProcessR\atargets\"=\n" +
+	"\atargets\x18\x02 \x03(\v2\x14.bulkhead.v1.ProcessR\atargets\x12\x14\n" +
+	"\x05paths\x18\x03 \x03(\fR\x05paths\x12#\n" +
+	"\rlocal_address\x18\x04 \x01(\tR\flocalAddress\x12-\n" +
+	"\x12supervisor_address\x18\x05 \x01(\tR\x11supervisorAddress\"=\n" +
 	"\vRunResponse\x12.\n" +
 	"\amessage\x18\x01 \x01(\v2\x14.bulkhead.v1.MessageR\amessage\"p\n" +
 	"\x0eReserveReached\x12\x16\n" +

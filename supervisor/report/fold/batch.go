@@ -126,6 +126,8 @@ func (s *sessionState) foldFact(m *bulkheadv1.Message, at report.Stamp) report.B
 		return s.foldProgress(m.GetProcess(), fact.Progress, at)
 	case *bulkheadv1.Message_Corruption:
 		return s.foldCorruption(m.GetProcess(), fact.Corruption, at)
+	case *bulkheadv1.Message_Machine:
+		return s.foldMachine(m.GetProcess(), fact.Machine, at)
 	default:
 		if isNewer(m) {
 			return newFact

@@ -225,6 +225,7 @@ func (s *sessionState) build(label string, paused func(from, to report.Stamp) bo
 		c.Processes = append(c.Processes, p.build(&c, listed[p]))
 	}
 	c.Contradictions = s.contradictionsOf(&c)
+	c.Machine = s.machine.Summary()
 	c.MessageGaps, c.MessageGapsLeftOut = slices.Clone(s.gaps.items), s.gaps.leftOut
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"bulkhead/internal/plaintext"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold/machine"
 )
 
 // processState is what the fold keeps of one process of a client.
@@ -169,6 +170,21 @@ func (s *sessionState) foldMonitorError(named *bulkheadv1.Process, m *bulkheadv1
 	}
 	p.usage.sum.Failed++
 	p.usage.sum.LastFailure = plaintext.Line(m.GetReason(), plaintext.MaxText)
+	return ""
+}
+
+func (s *sessionState) foldMachine(named *bulkheadv1.Process, m *bulkheadv1.Machine, at report.Stamp) report.Bad {
+	if !machine.Sane(m) || int64(at) <= m.GetIntervalNano() {
+		return report.BadNumber
+	}
+	if _, why := s.process(named, at); why != "" {
+		return why
+	}
+	if s.machine == nil {
+		s.machine = new(machine.State)
+	}
+	s.machine.Add(m)
+	s.line.machine(at-report.Stamp(m.GetIntervalNano()), at, s.recorded, m)
 	return ""
 }
 

@@ -184,6 +184,7 @@ func (c *clientLine) build(session uint32, n int) report.ClientSeries {
 			s.ReadBytes = append(s.ReadBytes, cell.read)
 		}
 	}
+	s.Machine = c.samples.Build(n)
 	for _, key := range slices.SortedFunc(maps.Keys(c.processes), processKey.compare) {
 		s.Processes = append(s.Processes, c.processes[key].build(key, n))
 	}

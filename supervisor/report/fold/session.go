@@ -13,6 +13,7 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold/machine"
 )
 
 // sessionState is what the fold keeps of one session.
@@ -40,8 +41,9 @@ type sessionState struct {
 	clock       clientClock
 	recorded    report.Stamp // time of the record being folded, supervisor's clock
 	gaps        earliest[report.MessageGap]
-	silentNow   bool // the newest of gaps, or one that is left out, is not over
-	room        room // for the histograms of the processes
+	silentNow   bool           // the newest of gaps, or one that is left out, is not over
+	room        room           // for the histograms of the processes
+	machine     *machine.State // nil if it was never sampled
 }
 
 // processKey is what names a process beside its pid.

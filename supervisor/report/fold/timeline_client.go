@@ -4,6 +4,7 @@ import (
 	"bulkhead/internal/latency"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold/machine"
 )
 
 // clientLine is one client over time.
@@ -13,6 +14,7 @@ type clientLine struct {
 	cells     []clientCell
 	active    bitmap // of the intervals of all clients together
 	processes map[processKey]*processLine
+	samples   machine.Line // of its machine
 	stalls    []stall
 	silences  []silence
 	leftOut   uint64 // stalls and silences beyond maxStalls and maxSilences
@@ -90,6 +92,7 @@ func (c *clientLine) halve() {
 	for _, p := range c.processes {
 		p.cells = halved(p.cells, processCell.merge)
 	}
+	c.samples.Halve()
 }
 
 // prepend makes room for n intervals before the first.
@@ -98,6 +101,7 @@ func (c *clientLine) prepend(n int) {
 	for _, p := range c.processes {
 		p.cells = after(n, p.cells)
 	}
+	c.samples.Prepend(n)
 }
 
 // process returns the row of a process; nil if there is no room for it.
@@ -209,6 +213,37 @@ func (c *clientLine) sample(key processKey, from, to, recorded report.Stamp, cpu
 	c.spread(from, to, step, uint64(cpu), func(i int, part uint64) { at(&p.cells, i).cpu += int64(part) })
 	c.spread(from, to, step, uint64(to-from), func(i int, part uint64) { at(&p.cells, i).sampled += int64(part) })
 }
+
+// machine adds a sample of the client's machine, of the time from … to on its clock.
+func (c *clientLine) machine(from, to, recorded report.Stamp, m *bulkheadv1.Machine) {
+	if from, to, ok := c.place(from, to, c.offset, recorded); ok {
+		c.samples.Add(m, sampleAxis{c, from, to})
+	}
+}
+
+// sampleAxis is where on a client's line a sample of its machine is.
+type sampleAxis struct {
+	*clientLine
+	from, to report.Stamp
+}
+
+// Room takes a row, if there is one.
+func (a sampleAxis) Room() bool {
+	if a.rows >= maxRows {
+		a.crowded = true
+		return false
+	}
+	a.rows++
+	return true
+}
+
+// Spread divides an amount over the intervals of the sample.
+func (a sampleAxis) Spread(amount uint64, each func(interval int, part uint64)) {
+	a.spread(a.from, a.to, a.clientStep(), amount, each)
+}
+
+// Last returns the interval in which the sample was taken.
+func (a sampleAxis) Last() int { return a.index(a.to, a.clientStep()) }
 
 // heard adds how a process answered in the round that began at a moment.
 func (c *clientLine) heard(key processKey, began, recorded report.Stamp, b pulse) {

@@ -129,3 +129,12 @@ func (v verdict) warnOfHandlers(handlers []report.Handler) {
 		v.warn("handler %d (%s%s)%s", h.Pid, words.HandlerClient(h), atWork, words.Deed(h.Exit))
 	}
 }
+
+// warnOfShed warns of connections that were refused to shed load.
+func (v verdict) warnOfShed(run *report.Run) {
+	for i := range run.Shed {
+		s := &run.Shed[i]
+		v.warn("%s shed %s%s", words.Were(s.Count, "connection"), words.ShedSpan(s, run.StartedAt),
+			words.Because(s.Reason))
+	}
+}

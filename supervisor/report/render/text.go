@@ -63,6 +63,8 @@ type Page struct {
 	*report.Report
 	Out   bytes.Buffer
 	rests map[uint32]*report.Client // what was delivered later, by the session it is the rest of
+	// machines are the devices that were shown, by their machine, with the client.
+	machines map[string]string
 }
 
 // Line adds a line.

@@ -88,6 +88,7 @@ func (p *Page) client(c *report.Client) {
 	p.heartbeats(c, shown)
 	p.silences(c)
 	p.usage(shown)
+	p.machine(c)
 }
 
 // workload prints what the client was going to do, and what its consumers write.

@@ -129,7 +129,9 @@ func TestDocsNameWhatCanBeAssertedAndFound(t *testing.T) {
 		report.FindingStraggler, report.FindingClock, report.FindingClockStep, report.FindingClockTimes,
 		report.FindingRollover, report.FindingSteady, report.FindingNameTwice, report.FindingUnexpected,
 		report.FindingContradiction, report.FindingSilent, report.FindingPaused, report.FindingLeftOut,
-		report.FindingCertificate, report.FindingPlainText, report.FindingSandbox, report.FindingReads} {
+		report.FindingCertificate, report.FindingPlainText, report.FindingSandbox, report.FindingReads,
+		report.FindingDevice, report.FindingWriteback, report.FindingNetwork, report.FindingThrottled,
+		report.FindingMemory, report.FindingSpace} {
 		kinds[kind] = true
 	}
 	checkFields(t, "What the numbers mean", kinds, documentedFields(findings))

@@ -9,6 +9,7 @@ import { drawFigures } from "./figures.js";
 import { drawHandlers, drawRejections } from "./handlers.js";
 import { drawHeartbeats } from "./heartbeats.js";
 import { drawLatency } from "./latency.js";
+import { drawMachine } from "./machine.js";
 import { eventMarks } from "./marks.js";
 import { axisFrom, axisTo, clientsBySession, span, whenText } from "./model.js";
 import { openPage } from "./opening.js";
@@ -40,6 +41,7 @@ openPage({
     { draw: drawClients },
     { draw: drawHeartbeats },
     { draw: drawUsage },
+    { draw: drawMachine },
     { draw: drawRollovers },
     { draw: drawHandlers },
     { draw: drawRejections },
