@@ -133,6 +133,7 @@ func TestPhasesOfCompactClients(t *testing.T) {
 	s.line = tl.newLine(0)
 	for n := range 40 {
 		p := a.Phased(0, 30, time.Millisecond)
+		p.Read, p.ReadResponse = a.Sampled(20, 2*time.Millisecond), a.Sampled(20, 3*time.Millisecond)
 		s.foldProgress(a.Process(story.KindConsumer, 0), p, report.Stamp(time.Duration(n+2)*time.Second))
 		s.tighten()
 	}
