@@ -78,6 +78,16 @@ func consumer(c *coder, m *bulkheadv1.ConsumerSpec) {
 	c.uint64(22, &m.ReserveBytes)
 	c.uint64(23, &m.ReserveInodes)
 	c.bytes(24, &m.PathBytes)
+	message(c, 40, &m.Read, read)
+}
+
+func read(c *coder, m *bulkheadv1.ReadSpec) {
+	c.uint32(1, &m.Readers)
+	c.uint64(2, &m.SizeBytes)
+	signed(c, 3, &m.Pattern)
+	c.uint64(4, &m.RateBytesPerSecond)
+	c.double(5, &m.RateOperationsPerSecond)
+	c.bool(6, &m.Verify)
 }
 
 func weightedSize(c *coder, m *bulkheadv1.WeightedSize) {
