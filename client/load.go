@@ -73,12 +73,18 @@ func (l *load) run(stop *interrupts, socketDir string) (ending, lasted) {
 	var long lasted
 	var began time.Time
 	why, over := l.prepare(stop, preparing)
+	ready := time.Now()
+	var told gathered
+	if !over {
+		told, why, over = l.gather(stop)
+	}
 	if !over {
 		began = time.Now()
 		l.speed.begin(began)
 		l.begin(stop.abort)
+		l.sayBegun(told, began)
 		l.cfg.Logger.Info("the consumers are ready and begin to write",
-			"getting_ready_took", began.Sub(preparing).Round(time.Millisecond))
+			"getting_ready_took", ready.Sub(preparing).Round(time.Millisecond))
 		why = l.wait(stop, began)
 		long.reached = time.Since(began)
 	}

@@ -36,6 +36,9 @@ type collector struct {
 	refused atomic.Pointer[bulkheadv1.Hello]
 	greeted atomic.Bool // a good Hello came
 
+	// echoes has the newest Echo that is not answered.
+	echoes chan *bulkheadv1.Echo
+
 	// ended receives how the one Collect stream ended, just before it returns.
 	ended chan *violation
 	// refuse receives a violation found outside the stream, such as a timeout.
@@ -51,7 +54,7 @@ type collector struct {
 func newCollector(limits *bulkheadv1.Limits, r *relay, down *downlink.Queue, w *work) *collector {
 	return &collector{
 		limits: limits, relay: r, down: down, work: w, welcome: make(chan struct{}),
-		ended: make(chan *violation, 1), refuse: make(chan *violation, 1),
+		echoes: make(chan *bulkheadv1.Echo, 1), ended: make(chan *violation, 1), refuse: make(chan *violation, 1),
 		flood: make(chan *violation, 1),
 	}
 }
@@ -93,6 +96,10 @@ func (c *collector) send(stream bulkheadv1.CollectorService_CollectServer, recei
 				} else if over != nil {
 					return over
 				}
+			}
+		case e := <-c.echoes:
+			if err := stream.Send(answeredEcho(e)); err != nil {
+				return c.why(stream.Context(), received, lost("sending to the client: %v", err))
 			}
 		case v := <-received:
 			if v == nil { // Goodbye: from here on only the supervisor speaks
@@ -163,12 +170,14 @@ func serverFrame(f *bulkheadv1.SupervisorFrame) *bulkheadv1.ServerFrame {
 		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Ack{Ack: f.Ack}}
 	case *bulkheadv1.SupervisorFrame_Drain:
 		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Drain{Drain: f.Drain}}
+	case *bulkheadv1.SupervisorFrame_Begin:
+		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Begin{Begin: f.Begin}}
 	default:
 		return &bulkheadv1.ServerFrame{}
 	}
 }
 
-// receive reads the client's frames: Hello, Batches, Goodbye. It returns nil after
+// receive reads the client's frames: Hello, Batches, Echoes, Goodbye. It returns nil after
 // Goodbye, behind which nothing is read, and a violation otherwise. What comes before the
 // Welcome is taken as if it came behind it, so that no race decides what becomes of it.
 func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *violation {
@@ -210,6 +219,8 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 			}
 		case *bulkheadv1.ClientFrame_Goodbye:
 			return c.goodbye(f.Goodbye)
+		case *bulkheadv1.ClientFrame_Echo:
+			c.echo(f.Echo)
 		default:
 			return broken(frameUnexpected, "a second Hello came on one connection")
 		}
@@ -245,6 +256,8 @@ func (c *collector) frameName(f *bulkheadv1.ClientFrame) string {
 		return "a Batch"
 	case f.GetGoodbye() != nil:
 		return "a Goodbye"
+	case f.GetEcho() != nil:
+		return "an Echo"
 	default:
 		return "another"
 	}

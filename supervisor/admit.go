@@ -147,9 +147,10 @@ func (r *run) session(hello *bulkheadv1.Hello, who *bulkheadv1.Identity, onlyRet
 		number = r.order[n-1].number + 1
 	}
 	p := newProcessor(r, number, fmt.Sprintf("s%d", number), hello)
-	p.who = who
+	p.who, p.begins = who, r.gathering.begins
 	r.join(p)
 	r.list(p)
+	r.wait()
 	r.procs.Go(func() { p.Run(r.procCtx) })
 	r.wake()
 	return p, nil

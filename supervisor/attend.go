@@ -3,8 +3,12 @@ package supervisor
 import (
 	"fmt"
 	"strings"
+	"time"
 
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
+	"bulkhead/supervisor/gather"
+	"bulkhead/supervisor/recovery"
 )
 
 // Who of those that are expected has come.
@@ -109,7 +113,8 @@ func (r *run) logWaiting(told *int) {
 	r.mu.Lock()
 	cycle, came, absent := r.cycle, len(r.order), r.register.Absent()
 	r.mu.Unlock()
-	if cycle.open > 0 || came == 0 || came == *told || cycle.joined >= cycle.expected || cycle.draining {
+	if cycle.open > 0 || came == 0 || came == *told || cycle.joined >= cycle.expected || cycle.draining ||
+		cycle.waived {
 		return
 	}
 	*told = came
@@ -122,4 +127,110 @@ func (r *run) absent() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.register.Absent()
+}
+
+// patience is how long a run waits for the clients that it expects: to be ready where it gathers, else
+// to come. Time in which this process does not run is no part of it.
+type patience struct {
+	limit     time.Duration // 0 is for ever
+	fromFirst bool          // the time begins with the first client
+	// over receives that a run that does not gather has waited long enough.
+	over chan struct{}
+
+	left  time.Duration // guarded by run.mu; as it begins
+	timer *time.Timer   // guarded by run.mu; nil until it has begun
+	by    time.Time     // guarded by run.mu; when it is over
+}
+
+// remaining returns how much of the time is left; 0 if it has not begun. run.mu is held.
+func (w *patience) remaining() time.Duration {
+	if w.timer == nil {
+		return 0
+	}
+	return max(time.Until(w.by), 0)
+}
+
+// waitsFor sets how long a new run waits. Nobody else has r yet.
+func (r *run) waitsFor(plan *bulkheadv1.Gather, clients time.Duration, fromFirst bool) {
+	limit := clients
+	if plan != nil {
+		limit = time.Duration(plan.GetTimeoutNano())
+	}
+	r.patience = patience{limit: limit, left: limit, fromFirst: fromFirst, over: make(chan struct{}, 1)}
+}
+
+// waitsOn continues to wait as the run's journal has it; since is how much of the time passed after
+// its newest record. Nobody else has r yet.
+func (r *run) waitsOn(past *recovery.Past, since time.Duration) {
+	fromFirst := r.cfg.KeepRunning
+	if past.Gather != nil {
+		fromFirst = past.Gather.GetFromFirst()
+	}
+	r.waitsFor(past.Gather, past.WaitClients, fromFirst)
+	if past.WaitEnded {
+		r.cycle.waived, r.patience.limit = true, 0
+	}
+	began := time.Duration(0)
+	if fromFirst {
+		if began = past.FirstCame; began == 0 {
+			return
+		}
+	}
+	r.patience.left = max(r.patience.limit-(past.Clock.Passed-past.Clock.Down-began)-since, 0)
+}
+
+// wait begins the time, once, unless it begins with the first client and there is none. r.mu is held.
+func (r *run) wait() {
+	w := &r.patience
+	if w.limit == 0 || w.timer != nil || w.fromFirst && len(r.order) == 0 {
+		return
+	}
+	w.by = time.Now().Add(w.left)
+	w.timer = r.uptime.After(w.left, r.impatient)
+}
+
+// waitNoMore stops what wait began.
+func (r *run) waitNoMore() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.patience.timer != nil {
+		r.patience.timer.Stop()
+	}
+}
+
+// impatient is called when the time is over.
+func (r *run) impatient() {
+	r.mu.Lock()
+	m := r.gathering.machine
+	action := gather.None
+	if m != nil {
+		action = m.Take(gather.TimeOver, 0, "")
+	}
+	r.mu.Unlock()
+	r.gatherDue(action)
+	if m == nil {
+		r.patience.over <- struct{}{} // once, and there is room
+	}
+}
+
+// waited gives up on the clients that have not come.
+func (r *run) waited() {
+	r.mu.Lock()
+	absent := r.register.Expected() - r.register.Joined()
+	names := r.register.Absent()
+	r.mu.Unlock()
+	if absent <= 0 {
+		return
+	}
+	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_WaitEnded{WaitEnded: &bulkheadv1.WaitEnded{
+		WaitedNano: int64(r.patience.limit), Absent: uint32(absent),
+	}}}) {
+		return
+	}
+	r.log.Warn("the run waits no longer for the clients that have not come",
+		append([]any{"absent", absent, "waited", r.patience.limit}, absentees(names)...)...)
+	r.mu.Lock()
+	r.cycle.waived = true
+	r.mu.Unlock()
+	r.wake()
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/gather"
 )
 
 // end gives every session that has none its outcome, lets go of every connection
@@ -65,6 +66,9 @@ func (r *run) drain(reason string, left time.Duration) int {
 	r.mu.Lock()
 	r.closing, r.drained, r.drainBy = true, reason, by
 	r.cycle.drain()
+	if r.gathering.machine != nil {
+		r.gathering.machine.Take(gather.Drained, 0, "")
+	}
 	open := r.cycle.open
 	sessions := append([]*processor(nil), r.order...)
 	r.mu.Unlock()
@@ -148,4 +152,41 @@ func (p *processor) stopDrainOver() {
 func (p *processor) passDrain(l *link) {
 	d := &bulkheadv1.Drain{Reason: p.drain.GetReason(), WithinNano: max(1, int64(time.Until(p.drainBy)))}
 	l.send.put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Drain{Drain: d}})
+}
+
+// lifecycle decides when a run is over. It is pure: its owner feeds it what
+// happens and asks.
+type lifecycle struct {
+	expected int // clients that must join
+	joined   int // of these
+	open     int // sessions without an outcome
+	draining bool
+	waived   bool // those that have not joined are not waited for
+}
+
+// course is what a run should do now.
+type course uint8
+
+const (
+	goOn   course = iota // clients are at work or still to come
+	linger               // over, unless another client comes within the linger time
+	finish               // over
+)
+
+func (l *lifecycle) sessionBegan() { l.open++ }
+func (l *lifecycle) sessionEnded() { l.open-- }
+func (l *lifecycle) drain()        { l.draining = true }
+
+// course returns what the run should do now.
+func (l *lifecycle) course() course {
+	switch {
+	case l.open > 0:
+		return goOn
+	case l.draining:
+		return finish
+	case l.joined >= l.expected || l.waived:
+		return linger
+	default:
+		return goOn
+	}
 }

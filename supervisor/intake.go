@@ -8,6 +8,7 @@ import (
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/gather"
 	"bulkhead/supervisor/raw"
 	"bulkhead/supervisor/reserve"
 	"bulkhead/supervisor/share"
@@ -139,6 +140,11 @@ func (p *processor) batches(n note) (following *note) {
 	p.holder.Heard()
 	for i, c := range counts {
 		p.live.add(c, time.Now())
+		p.begun = p.begun || c.Begun
+		if c.Ready {
+			failpoint.Hit("supervisor/ready-durable")
+			p.run.gatherHears(gather.Ready, p)
+		}
 		b := recs[i].GetSessionBatch()
 		p.digests.Add(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
 	}

@@ -22,6 +22,7 @@ const (
 	noteRunOver
 	noteSilent
 	noteOusted
+	noteBegin
 	noteLeft // nothing but that retire may be asked again
 )
 
@@ -33,7 +34,7 @@ type note struct {
 	batch   *bulkheadv1.SealedBatch // noteBatch
 	room    reserve.Room            // noteBatch, noteResent: what it took of the memory for all inboxes
 	lastSeq uint64                  // noteGoodbye
-	*told                           // noteResent, noteCut, the two of drains, noteOusted, noteRunOver; else nil
+	*told                           // noteResent, noteCut, the drains, noteOusted, noteRunOver, noteBegin; else nil
 }
 
 // told is what is seldom told.
@@ -44,6 +45,7 @@ type told struct {
 	frame  []byte                 // noteCut: what the handler was at work on as it died
 	exited *bulkheadv1.Record     // noteCut: HandlerExited
 	until  time.Time              // noteDrain
+	begins *moment                // noteBegin
 	// connection is a noteCut's: the number of a connection that has no link, because
 	// its handler did not outlive the last supervisor.
 	connection uint64

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/gather"
 	"bulkhead/supervisor/rundir"
 	"bulkhead/supervisor/upgrade"
 )
@@ -61,6 +62,8 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 	if r.drainReason() != "" {
 		o.draining = true
 		o.deadline.Reset(max(0, r.drainLeft()))
+	} else if r.gathering.aborted != "" {
+		o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_GATHER, r.gathering.aborted)
 	}
 	for {
 		select {
@@ -86,6 +89,14 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 		case short := <-r.short:
 			s.cfg.Logger.Error("the journal has little room left; the run ends in order", "reason", short.Why)
 			o.drain(short.Cause, short.Why)
+		case action := <-r.gathering.due:
+			if !o.draining { // nobody begins any more
+				o.gatherEnds(action)
+			}
+		case <-r.patience.over:
+			if !o.draining {
+				r.waited()
+			}
 		case <-o.deadline.C:
 			cut(errDrainDeadline)
 			return true
@@ -112,6 +123,13 @@ func (o *operator) drain(cause bulkheadv1.DrainCause, reason string) {
 	o.run.keeper.Wish() // whoever does not see the end of the drain leaves it to another supervisor
 	o.cfg.Logger.Info("draining", "reason", reason, "open_sessions", open, "within", o.cfg.DrainTimeout)
 	o.deadline.Reset(max(0, o.run.drainLeft()))
+}
+
+// gatherEnds carries out what the gather decided.
+func (o *operator) gatherEnds(action gather.Action) {
+	if why := o.run.gatherEnds(action); why != "" {
+		o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_GATHER, why)
+	}
 }
 
 // check begins to check the new program, unless that is under way.

@@ -80,6 +80,8 @@ type processor struct {
 	drain      *bulkheadv1.Drain // without its time
 	drainBy    time.Time
 	drainOver  *time.Timer // runs to drainBy if the client alone was asked to end; nil otherwise
+	begins     *moment     // from when on its client may write, if that waits; nil while it may not
+	begun      bool        // the journal has that it does
 	grace      *time.Timer
 	lost       time.Duration        // what uptime said as grace was started
 	used       time.Duration        // of the grace time, by a supervisor before this one
@@ -204,6 +206,8 @@ func (p *processor) take(ctx context.Context, n note) {
 			p.askToDrain(n)
 		case noteDrainAlone:
 			p.drainAlone(n)
+		case noteBegin:
+			p.letBegin(n.begins)
 		case noteSilent:
 			p.fellSilent(n.link)
 		case noteOusted:

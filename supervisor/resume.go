@@ -46,6 +46,12 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		u.past.Accepted = max(u.past.Accepted, h.Connection)
 	}
 	r.recover(u.past)
+	r.regather(u.past)
+	waited := time.Duration(0)
+	if s.cfg.Inherited != nil {
+		waited = u.past.Clock.Since(time.Now())
+	}
+	r.waitsOn(u.past, waited)
 	r.latest = func() error { return s.state.Point(rundir.LatestLink, u.id) }
 	if len(r.order) > 0 || !s.cfg.KeepRunning {
 		r.becomeLatest()

@@ -57,6 +57,9 @@ type run struct {
 	log        *slog.Logger
 	life       chan struct{} // holds one token after the lifecycle changed
 
+	gathering gathering
+	patience  patience
+
 	uptime *watch.Uptime
 	failed chan error // receives the first journal error
 	full   chan error // receives the error that made the journal give its reserve back
@@ -106,6 +109,9 @@ func newRun(cfg Config, id, dir string, listen net.Addr, locks *bulkheadv1.Sandb
 	r.full, r.journalled = full, j.Acknowledged
 	r.keeper = recovery.NewKeeper(filepath.Join(dir, rundir.JournalFolder), recovery.Loaded{Past: recovery.New()},
 		j.Acknowledged, cfg.Logger)
+	plan := gatherOf(cfg)
+	r.gathers(plan)
+	r.waitsFor(plan, cfg.WaitClients, cfg.KeepRunning)
 	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{
 		RunStarted: runStarted(cfg, id, listen, locks)}}) {
 		return nil, errors.Join(<-r.failed, j.Close())

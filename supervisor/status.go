@@ -128,6 +128,9 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	r.mu.Lock()
 	cycle := r.cycle
 	absent := r.register.Absent()
+	if !over {
+		out.Gather = r.gatherStatus()
+	}
 	out.ExpectsNames, out.DrainReason = r.register.ByName(), r.drained
 	for l := range r.links {
 		if l.child != nil {

@@ -114,6 +114,7 @@ func (p *processor) publish(was, now phase, cause string) {
 		return // its cause is the one it ended with
 	}
 	p.await(now == away)
+	p.gatherStep(was, now)
 	p.part.Present(now == active)
 	if now == active {
 		p.serving.Store(p.link)
@@ -162,10 +163,14 @@ func (p *processor) welcome(l *link) {
 		WallClockUnixNano: now.UnixNano(), ElapsedNano: boottime.At(now),
 		ProtocolVersion: protocol.Version, ProtocolMinor: protocol.Minor, SupervisorVersion: p.run.cfg.Version,
 		Connection: p.holder.Welcomes, Closed: p.phase == closed,
+		Gathers: p.waits() && !p.begun && p.phase != closed, GatherLeftNano: p.run.gatherLeft(),
 	}}})
 	failpoint.Hit("supervisor/welcomed")
 	if l.adopted { // its client gets no second Welcome, and may never have had the ack of what was durable
 		l.ack(p.durable)
+	}
+	if p.phase != closed {
+		p.passBegin(l)
 	}
 	if p.drain != nil && p.phase != closed {
 		p.passDrain(l)

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"bulkhead/client/outbox"
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/human"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -28,6 +30,10 @@ type connection struct {
 	dialled *dialled
 	limits  *bulkheadv1.Limits
 	end     context.CancelCauseFunc // ends the stream, with the reason
+
+	echoes echoes       // the receiver's
+	sent   atomic.Int64 // when the Echo that is not answered was sent, by boottime; 0 for none
+	waits  bool         // the load waits to begin, as the Welcome says
 
 	closed      bool          // the Welcome says that the session is closed
 	goodbyeSent bool          // the sender's until it has ended
@@ -124,12 +130,18 @@ func (c *connection) greet() error {
 		return final{err}
 	}
 	c.session.welcome(welcome, c.dialled.wire.socket)
+	c.waits = welcome.GetGathers()
 	return nil
 }
 
 // send sends batches as they come and as the limits allow, and Goodbye when
 // everything is durable.
 func (c *connection) send(ctx context.Context) {
+	echo, sent := time.NewTimer(0), 0
+	defer echo.Stop()
+	if !c.waits {
+		echo.Stop()
+	}
 	for {
 		batch, err := c.session.outbox.Take(c.limits)
 		if err != nil {
@@ -152,10 +164,24 @@ func (c *connection) send(ctx context.Context) {
 		}
 		select {
 		case <-c.session.outbox.Changed:
+		case <-echo.C:
+			if sent++; !c.sendEcho(ctx) {
+				return
+			}
+			if !c.session.begins() {
+				echo.Reset(echoAfter(sent))
+			}
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// sendEcho measures the clock of the supervisor's machine.
+func (c *connection) sendEcho(ctx context.Context) bool {
+	e := newEcho()
+	c.sent.Store(e.GetSentElapsedNano())
+	return c.sendFrame(ctx, &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Echo{Echo: e}})
 }
 
 func (c *connection) sendGoodbye(ctx context.Context, last uint64) {
@@ -199,6 +225,13 @@ func (c *connection) receive() error {
 			}
 		case *bulkheadv1.ServerFrame_Drain:
 			c.session.drain(f.Drain)
+		case *bulkheadv1.ServerFrame_Begin:
+			c.session.begin(f.Begin)
+		case *bulkheadv1.ServerFrame_Echo:
+			clock, ok := c.echoes.take(f.Echo, c.sent.Swap(0), boottime.Now())
+			if news = ok; ok {
+				c.session.measured(clock)
+			}
 		case nil: // of a newer supervisor, which gets on without an answer
 		default:
 			return final{fmt.Errorf("the supervisor sent an unexpected frame: %T", f)}

@@ -46,6 +46,7 @@ type Session struct {
 	Drained  chan struct{} // closed by the first Drain
 	Asked    atomic.Bool   // a Hello is out on the connection of now
 
+	gathering              *gathering
 	welcomeOnce, drainOnce sync.Once
 	// First is the first Welcome; read it after Welcomed is closed.
 	First *bulkheadv1.Welcome
@@ -82,6 +83,7 @@ func New(cfg spec.Config, hello *bulkheadv1.Hello, box *outbox.Outbox) *Session 
 		vitals:         newVitals(time.Now()),
 		Welcomed:       make(chan struct{}),
 		Drained:        make(chan struct{}),
+		gathering:      newGathering(),
 	}
 }
 
@@ -118,7 +120,7 @@ func (s *Session) Run(ctx context.Context) error {
 			return s.settle(err)
 		}
 		s.ended(far, again)
-		wait, over := tries.next(time.Now(), far, again, s.AwayTimeout, rand.Float64())
+		wait, over := tries.next(time.Now(), far, again, s.awayTimeout(), rand.Float64())
 		if over {
 			return s.unreachable(tries, again)
 		}
@@ -136,7 +138,7 @@ func (s *Session) unreachable(t *tries, why retryable) error {
 	switch {
 	case s.IsWelcomed():
 		return fmt.Errorf("supervisor %s %s (%w)", s.address,
-			spec.Measured("not reachable again in", time.Since(t.lost), s.AwayTimeout), why)
+			spec.Measured("not reachable again in", time.Since(t.lost), s.awayTimeout()), why)
 	case t.shed:
 		return fmt.Errorf("supervisor %s did not take this client in %s (%w)", s.address,
 			human.BriefDuration(time.Since(t.began)), why)
@@ -216,6 +218,7 @@ func (s *Session) welcome(w *bulkheadv1.Welcome, over net.Conn) {
 	again := true
 	s.told, s.telling = s.telling, 0
 	s.Newest, s.hello.LastConnection = w, w.GetConnection()
+	s.gathers(w)
 	if run := w.GetRunId(); s.hello.GetRunId() != run {
 		again = len(s.Moves) == 0
 		s.hello.RunId = run

@@ -16,6 +16,7 @@ func shortNames() map[string]string {
 	return map[string]string{
 		"consumer_count": "consumers",
 		"http.listen":    "http",
+		"gather.timeout": "gather",
 	}
 }
 
@@ -116,6 +117,8 @@ func categoryOf(k config.Key, keys []config.Key) string {
 			return "connection"
 		case "heartbeat", "monitor", "progress":
 			return "workers"
+		case "gather":
+			return "run"
 		default: // log, handler, session, overload, journal, spool
 			return section
 		}

@@ -17,7 +17,9 @@ var table = [...]message{
 		15: {kind: part, wire: wireBytes, fact: true, of: 14},
 		16: {kind: part, wire: wireBytes, fact: true, of: 15},
 		17: {kind: part, wire: wireBytes, fact: true, of: 17},
-		35: {kind: part, wire: wireBytes, fact: true, of: 18},
+		30: {kind: part, wire: wireBytes, fact: true, of: 18},
+		31: {kind: part, wire: wireBytes, fact: true, of: 19},
+		35: {kind: part, wire: wireBytes, fact: true, of: 20},
 	},
 	{ // 1: bulkhead.v1.Process
 		1: {kind: signed32, wire: wireVarint},
@@ -187,48 +189,56 @@ var table = [...]message{
 		7: {kind: text, wire: wireBytes, most: 4096},
 		8: {kind: raw, wire: wireBytes, most: 4096},
 	},
-	{ // 18: bulkhead.v1.Machine
+	{ // 18: bulkhead.v1.Ready
+		1: {kind: unsigned64, wire: wireVarint},
+	},
+	{ // 19: bulkhead.v1.Begun
+		1: {kind: unsigned64, wire: wireVarint},
+		2: {kind: unsigned64, wire: wireVarint},
+		3: {kind: unsigned64, wire: wireVarint},
+	},
+	{ // 20: bulkhead.v1.Machine
 		1:  {kind: unsigned64, wire: wireVarint},
 		2:  {kind: unsigned64, wire: wireVarint},
-		3:  {kind: part, wire: wireBytes, repeated: true, of: 19, most: 32},
-		4:  {kind: part, wire: wireBytes, repeated: true, of: 24, most: 64},
-		5:  {kind: part, wire: wireBytes, of: 26},
-		6:  {kind: part, wire: wireBytes, of: 27},
-		7:  {kind: part, wire: wireBytes, of: 27},
-		8:  {kind: part, wire: wireBytes, of: 27},
-		9:  {kind: part, wire: wireBytes, repeated: true, of: 28, most: 8},
-		10: {kind: part, wire: wireBytes, repeated: true, of: 30, most: 8},
-		11: {kind: part, wire: wireBytes, repeated: true, of: 32, most: 64},
+		3:  {kind: part, wire: wireBytes, repeated: true, of: 21, most: 32},
+		4:  {kind: part, wire: wireBytes, repeated: true, of: 26, most: 64},
+		5:  {kind: part, wire: wireBytes, of: 28},
+		6:  {kind: part, wire: wireBytes, of: 29},
+		7:  {kind: part, wire: wireBytes, of: 29},
+		8:  {kind: part, wire: wireBytes, of: 29},
+		9:  {kind: part, wire: wireBytes, repeated: true, of: 30, most: 8},
+		10: {kind: part, wire: wireBytes, repeated: true, of: 32, most: 8},
+		11: {kind: part, wire: wireBytes, repeated: true, of: 34, most: 64},
 	},
-	{ // 19: bulkhead.v1.FileSystem
+	{ // 21: bulkhead.v1.FileSystem
 		1: {kind: text, wire: wireBytes, most: 4096},
 		2: {kind: raw, wire: wireBytes, most: 4096},
 		3: {kind: text, wire: wireBytes, most: 64},
 		4: {kind: text, wire: wireBytes, most: 255},
 		5: {kind: unsigned32, wire: wireVarint},
-		6: {kind: part, wire: wireBytes, repeated: true, of: 20, most: 64},
-		7: {kind: part, wire: wireBytes, of: 21},
+		6: {kind: part, wire: wireBytes, repeated: true, of: 22, most: 64},
+		7: {kind: part, wire: wireBytes, of: 23},
 		8: {kind: unsigned64, wire: wireVarint},
-		9: {kind: part, wire: wireBytes, of: 22},
+		9: {kind: part, wire: wireBytes, of: 24},
 	},
-	{ // 20: bulkhead.v1.DeviceName
+	{ // 22: bulkhead.v1.DeviceName
 		1: {kind: text, wire: wireBytes, most: 64},
 	},
-	{ // 21: bulkhead.v1.Space
+	{ // 23: bulkhead.v1.Space
 		1: {kind: unsigned64, wire: wireVarint},
 		2: {kind: unsigned64, wire: wireVarint},
 		3: {kind: unsigned64, wire: wireVarint},
 		4: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 22: bulkhead.v1.NfsActivity
-		1: {kind: part, wire: wireBytes, of: 23},
-		2: {kind: part, wire: wireBytes, of: 23},
-		3: {kind: part, wire: wireBytes, of: 23},
+	{ // 24: bulkhead.v1.NfsActivity
+		1: {kind: part, wire: wireBytes, of: 25},
+		2: {kind: part, wire: wireBytes, of: 25},
+		3: {kind: part, wire: wireBytes, of: 25},
 		4: {kind: unsigned64, wire: wireVarint},
 		5: {kind: unsigned64, wire: wireVarint},
 		6: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 23: bulkhead.v1.NfsCalls
+	{ // 25: bulkhead.v1.NfsCalls
 		1: {kind: unsigned64, wire: wireVarint},
 		2: {kind: unsigned64, wire: wireVarint},
 		3: {kind: unsigned64, wire: wireVarint},
@@ -237,16 +247,16 @@ var table = [...]message{
 		6: {kind: unsigned64, wire: wireVarint},
 		7: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 24: bulkhead.v1.Device
+	{ // 26: bulkhead.v1.Device
 		1: {kind: text, wire: wireBytes, most: 64},
 		2: {kind: text, wire: wireBytes, most: 128},
 		3: {kind: unsigned32, wire: wireVarint},
 		4: {kind: unsigned32, wire: wireVarint},
 		5: {kind: signed32, wire: wireVarint},
 		6: {kind: boolean, wire: wireVarint},
-		7: {kind: part, wire: wireBytes, of: 25},
+		7: {kind: part, wire: wireBytes, of: 27},
 	},
-	{ // 25: bulkhead.v1.DeviceActivity
+	{ // 27: bulkhead.v1.DeviceActivity
 		1: {kind: unsigned64, wire: wireVarint},
 		2: {kind: unsigned64, wire: wireVarint},
 		3: {kind: unsigned64, wire: wireVarint},
@@ -256,7 +266,7 @@ var table = [...]message{
 		7: {kind: unsigned64, wire: wireVarint},
 		8: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 26: bulkhead.v1.Memory
+	{ // 28: bulkhead.v1.Memory
 		1: {kind: unsigned64, wire: wireVarint},
 		2: {kind: unsigned64, wire: wireVarint},
 		3: {kind: unsigned64, wire: wireVarint},
@@ -264,30 +274,30 @@ var table = [...]message{
 		5: {kind: unsigned64, wire: wireVarint},
 		6: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 27: bulkhead.v1.Pressure
+	{ // 29: bulkhead.v1.Pressure
 		1: {kind: unsigned64, wire: wireVarint},
 		2: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 28: bulkhead.v1.ProcessorLimit
+	{ // 30: bulkhead.v1.ProcessorLimit
 		1: {kind: text, wire: wireBytes, most: 255},
 		2: {kind: unsigned64, wire: wireVarint},
 		3: {kind: unsigned64, wire: wireVarint},
-		4: {kind: part, wire: wireBytes, of: 29},
+		4: {kind: part, wire: wireBytes, of: 31},
 	},
-	{ // 29: bulkhead.v1.ProcessorThrottling
+	{ // 31: bulkhead.v1.ProcessorThrottling
 		1: {kind: unsigned64, wire: wireVarint},
 		2: {kind: unsigned64, wire: wireVarint},
 		3: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 30: bulkhead.v1.NetworkInterface
+	{ // 32: bulkhead.v1.NetworkInterface
 		1: {kind: text, wire: wireBytes, most: 64},
 		2: {kind: boolean, wire: wireVarint},
 		3: {kind: boolean, wire: wireVarint},
 		4: {kind: boolean, wire: wireVarint},
 		5: {kind: unsigned64, wire: wireVarint},
-		6: {kind: part, wire: wireBytes, of: 31},
+		6: {kind: part, wire: wireBytes, of: 33},
 	},
-	{ // 31: bulkhead.v1.NetworkActivity
+	{ // 33: bulkhead.v1.NetworkActivity
 		1: {kind: unsigned64, wire: wireVarint},
 		2: {kind: unsigned64, wire: wireVarint},
 		3: {kind: unsigned64, wire: wireVarint},
@@ -295,7 +305,7 @@ var table = [...]message{
 		5: {kind: unsigned64, wire: wireVarint},
 		6: {kind: unsigned64, wire: wireVarint},
 	},
-	{ // 32: bulkhead.v1.MachineGap
+	{ // 34: bulkhead.v1.MachineGap
 		1: {kind: signed32, wire: wireVarint},
 		2: {kind: signed32, wire: wireVarint},
 		3: {kind: text, wire: wireBytes, most: 255},

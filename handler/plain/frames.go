@@ -21,6 +21,10 @@ func decode(data []byte, v any) bool {
 			f := &bulkheadv1.ClientFrame_Goodbye{}
 			message(c, number, &f.Goodbye, goodbye)
 			m.Frame = f
+		case 60:
+			f := &bulkheadv1.ClientFrame_Echo{}
+			message(c, number, &f.Echo, echo)
+			m.Frame = f
 		default: // a Batch, as a rule; see package intact
 			return false
 		}
@@ -59,6 +63,10 @@ func decode(data []byte, v any) bool {
 			f := &bulkheadv1.SupervisorFrame_Signature{}
 			message(c, number, &f.Signature, signature)
 			m.Frame = f
+		case 60:
+			f := &bulkheadv1.SupervisorFrame_Begin{}
+			message(c, number, &f.Begin, begin)
+			m.Frame = f
 		default:
 			return false
 		}
@@ -82,6 +90,10 @@ func encode(v any) (data []byte, ok bool) {
 			chosen(c, 2, f.Ack, ack)
 		case *bulkheadv1.ServerFrame_Drain:
 			chosen(c, 3, f.Drain, drain)
+		case *bulkheadv1.ServerFrame_Begin:
+			chosen(c, 60, f.Begin, begin)
+		case *bulkheadv1.ServerFrame_Echo:
+			chosen(c, 61, f.Echo, echo)
 		default:
 			return nil, false
 		}

@@ -117,6 +117,8 @@ func welcome(c *coder, m *bulkheadv1.Welcome) {
 	c.uint32(9, &m.ProtocolVersion)
 	c.uint32(10, &m.ProtocolMinor)
 	c.text(11, &m.SupervisorVersion)
+	c.bool(60, &m.Gathers)
+	c.int64(61, &m.GatherLeftNano)
 }
 
 func limits(c *coder, m *bulkheadv1.Limits) {
@@ -134,6 +136,17 @@ func ack(c *coder, m *bulkheadv1.Ack) {
 func drain(c *coder, m *bulkheadv1.Drain) {
 	c.text(1, &m.Reason)
 	c.int64(2, &m.WithinNano)
+}
+
+func begin(c *coder, m *bulkheadv1.Begin) {
+	c.int64(1, &m.InNano)
+	c.int64(2, &m.AtElapsedNano)
+}
+
+func echo(c *coder, m *bulkheadv1.Echo) {
+	c.int64(1, &m.SentElapsedNano)
+	c.int64(2, &m.CameElapsedNano)
+	c.int64(3, &m.AnsweredElapsedNano)
 }
 
 func open(c *coder, m *bulkheadv1.Open) {

@@ -16,6 +16,9 @@ type Supervisor struct {
 	Listen string
 	// Clients is which clients must have joined before a run can end.
 	Clients value.Clients
+	// WaitClients is how long a run waits for those that have not come; 0 is for ever.
+	WaitClients time.Duration
+	Gather      Gather
 	// Linger is how long a run waits for new clients after its last session ended.
 	Linger time.Duration
 	// StateDir is the folder for the lock, the control socket and the runs.
@@ -186,6 +189,13 @@ func (s *Supervisor) fields() []field {
 		clientsField("clients", &s.Clients,
 			"Clients that must have joined before the run can end: so many of different names, or those that "+
 				"are named."),
+		durationField("wait_clients", &s.WaitClients, 0, 0, day,
+			"How long a run waits for the clients that have not come before it gives up on them; 0s is for ever."),
+		durationField("gather.timeout", &s.Gather.Timeout, 0, 0, day,
+			"How long clients are gathered, so that all begin to write in the same instant; 0s is not at all."),
+		choiceField("gather.if_short", &s.Gather.IfShort, IfShortAbort,
+			"What is done when not all clients are ready in that time: the run is drained before anybody has written "+
+				"(abort), or those begin that are ready (start).", IfShortAbort, IfShortStart),
 		durationField("linger", &s.Linger, 2*time.Second, 0, day,
 			"How long to wait for new clients after the last session ended."),
 		pathField("state_dir", &s.StateDir, "bulkhead-state", false,
@@ -313,6 +323,7 @@ func (s *Supervisor) check(l *loader) {
 	l.needs("tls.pinned", s.TLS.Pinned, "tls.cert", s.TLS.Cert)
 	l.either("tls.client_ca", s.TLS.ClientCA, "tls.pinned", s.TLS.Pinned)
 	l.either("token", s.Token, "token_file", s.TokenFile)
+	s.checkGather(l)
 }
 
 // fields declares the keys that every process has for its log.

@@ -3,10 +3,10 @@
 // while the client is.
 //
 // It is bounded by merging: of acknowledgements, which are cumulative, only the
-// newest waits, and of Welcome, Drain and Finish one each. So whoever puts a
+// newest waits, and of Welcome, Begin, Drain and Finish one each. So whoever puts a
 // frame never waits for whoever reads.
 //
-// A Drain says how much time is left: what it waits here is taken off.
+// A Drain and a Begin say how much time is left: what they wait here is taken off.
 package downlink
 
 import (
@@ -26,6 +26,8 @@ type Queue struct {
 	mu      sync.Mutex
 	welcome *bulkheadv1.Welcome // guarded by mu
 	ack     *bulkheadv1.Ack     // guarded by mu
+	begin   *bulkheadv1.Begin   // guarded by mu
+	beginAt time.Time           // guarded by mu; the moment that begin names
 	drain   *bulkheadv1.Drain   // guarded by mu
 	drainBy time.Time           // guarded by mu; when the time that drain gives is over
 	finish  *bulkheadv1.Finish  // guarded by mu
@@ -38,7 +40,7 @@ func New() *Queue { return &Queue{ready: make(chan struct{}, 1)} }
 // NewOwn returns an empty queue of frames that are its own from Put on.
 func NewOwn() *Queue { return &Queue{ready: make(chan struct{}, 1), own: true} }
 
-// Put adds a frame. A second Welcome, Drain or Finish replaces one that still
+// Put adds a frame. A second Welcome, Begin, Drain or Finish replaces one that still
 // waits; an Ack never goes back. Frames after a Finish was taken, and Open frames,
 // are dropped.
 func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
@@ -54,6 +56,8 @@ func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 		if q.ack == nil || q.ack.Seq < f.Ack.GetSeq() {
 			q.ack = f.Ack
 		}
+	case *bulkheadv1.SupervisorFrame_Begin:
+		q.begin, q.beginAt = f.Begin, time.Now().Add(time.Duration(f.Begin.GetInNano()))
 	case *bulkheadv1.SupervisorFrame_Drain:
 		q.drain, q.drainBy = f.Drain, time.Now().Add(time.Duration(f.Drain.GetWithinNano()))
 	case *bulkheadv1.SupervisorFrame_Finish:
@@ -72,7 +76,7 @@ func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 // however many frames wait. Frames that were put before anybody looked have theirs too.
 func (q *Queue) Ready() <-chan struct{} { return q.ready }
 
-// Take takes the next frame: Welcome before Ack before Drain before Finish. It returns nil if
+// Take takes the next frame: Welcome before Ack before Begin before Drain before Finish. It returns nil if
 // none waits.
 func (q *Queue) Take() *bulkheadv1.SupervisorFrame {
 	q.mu.Lock()
@@ -83,6 +87,10 @@ func (q *Queue) Take() *bulkheadv1.SupervisorFrame {
 		f.Frame, q.welcome = &bulkheadv1.SupervisorFrame_Welcome{Welcome: q.welcome}, nil
 	case q.ack != nil:
 		f.Frame, q.ack = &bulkheadv1.SupervisorFrame_Ack{Ack: q.ack}, nil
+	case q.begin != nil:
+		left := &bulkheadv1.Begin{AtElapsedNano: q.begin.GetAtElapsedNano(),
+			InNano: max(0, int64(time.Until(q.beginAt)))}
+		f.Frame, q.begin = &bulkheadv1.SupervisorFrame_Begin{Begin: left}, nil
 	case q.drain != nil:
 		f.Frame, q.drain = &bulkheadv1.SupervisorFrame_Drain{Drain: q.remaining()}, nil
 	case q.finish != nil:

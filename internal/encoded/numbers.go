@@ -17,6 +17,8 @@ const (
 	MessageHeartbeat    protowire.Number = 12
 	MessageRollover     protowire.Number = 13
 	MessageProgress     protowire.Number = 16
+	MessageReady        protowire.Number = 30
+	MessageBegun        protowire.Number = 31
 	ProgressBytes       protowire.Number = 2
 	ProgressChunks      protowire.Number = 3
 	ProgressErrors      protowire.Number = 4

@@ -23,6 +23,8 @@ const (
 const (
 	// MinorGone has HeartbeatMiss.gone.
 	MinorGone = 2
+	// MinorGather has what a run that gathers needs: a client of less cannot wait for the others.
+	MinorGather = 3
 	// RecordMinorLoss has lost_acknowledged and torn_damaged.
 	RecordMinorLoss = 1
 )

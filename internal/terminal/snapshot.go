@@ -16,13 +16,18 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
+// snapshotMissing is how many of those that a gather waits for are named.
+const snapshotMissing = 20
+
 // PrintStatus prints a run as it is now, once, for a person.
 func PrintStatus(to io.Writer, s *bulkheadv1.StatusResponse) error {
 	w := new(bytes.Buffer)
 	now := time.Unix(0, s.GetNowUnixNano())
 	fmt.Fprintf(w, "%s; clients %d of %d; supervisor pid %d on %s\n",
 		headLine(now, s), s.GetJoinedClients(), s.GetExpectedClients(), s.GetPid(), s.GetListen())
-	if absent := s.GetAbsentNames(); len(absent) > 0 {
+	if g := s.GetGather(); g != nil {
+		fmt.Fprintln(w, gatherText(g, snapshotMissing))
+	} else if absent := s.GetAbsentNames(); len(absent) > 0 {
 		more := ""
 		if n := s.GetAbsentLeftOut(); n > 0 {
 			more = fmt.Sprintf(" and %d more", n)

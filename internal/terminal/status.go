@@ -115,7 +115,9 @@ func runLine(s *bulkheadv1.StatusResponse, width int) string {
 	}
 	parts = append(parts,
 		part{fmt.Sprintf("clients %d of %d", s.GetJoinedClients(), s.GetExpectedClients()), 2})
-	if absent := s.GetAbsentNames(); len(absent) > 0 {
+	if g := s.GetGather(); g != nil {
+		parts = append(parts, part{gatherText(g, shownAbsent), 2})
+	} else if absent := s.GetAbsentNames(); len(absent) > 0 {
 		parts = append(parts, part{"waiting for " + absentText(absent, s.GetAbsentLeftOut()), 2})
 	}
 	parts = append(parts,

@@ -13,6 +13,7 @@ type Counted struct {
 	LastRound                                  Beats  // of the newest
 	Timed                                      bool   // it has histograms for the sketch
 	Stopped                                    bool   // it has a Stop: the load is over
+	Ready, Begun                               bool   // it has a Ready, or a Begun: the load begins
 }
 
 // Add adds what came after c.
@@ -29,6 +30,7 @@ func (c *Counted) Add(o Counted) {
 	}
 	c.Timed = c.Timed || o.Timed
 	c.Stopped = c.Stopped || o.Stopped
+	c.Ready, c.Begun = c.Ready || o.Ready, c.Begun || o.Begun
 }
 
 // Beats are heartbeats by how they were answered: one for each process and round.

@@ -21,6 +21,7 @@ func Scan(batch []byte, first, last uint64) (Counted, error) {
 		}
 		c.Messages++
 		c.Stopped = c.Stopped || m.stop
+		c.Ready, c.Begun = c.Ready || m.ready, c.Begun || m.begun
 		if m.rollover {
 			c.Rollovers++
 		}
@@ -50,6 +51,7 @@ type scanned struct {
 	seq                 uint64
 	progress, heartbeat []byte // nil if it is none
 	rollover, stop      bool
+	ready, begun        bool
 }
 
 func scanMessage(message []byte) (m scanned, err error) {
@@ -66,6 +68,10 @@ func scanMessage(message []byte) (m scanned, err error) {
 			m.rollover = true
 		case n == encoded.MessageStop:
 			m.stop = true
+		case n == encoded.MessageReady:
+			m.ready = true
+		case n == encoded.MessageBegun:
+			m.begun = true
 		}
 		return nil
 	})

@@ -156,10 +156,12 @@ func filled() *Past {
 	n, past := uint64(0), seeded(0)
 	v := reflect.ValueOf(past).Elem()
 	for i := range v.NumField() {
-		if f := v.Field(i); f.Kind() != reflect.Map {
+		if f := v.Field(i); f.Kind() != reflect.Map && f.Kind() != reflect.Pointer {
 			fill(f, &n)
 		}
 	}
+	past.Gather = &bulkheadv1.Gather{TimeoutNano: 7, IfShort: bulkheadv1.IfShort_IF_SHORT_START}
+	past.Gathered = &bulkheadv1.GatherEnded{How: bulkheadv1.GatherEnd_GATHER_END_SHORT, BeginElapsedNano: 8}
 	for _, number := range []uint32{4, 9} {
 		s := new(Session)
 		sv := reflect.ValueOf(s).Elem()
@@ -308,7 +310,8 @@ func everyKind(t testing.TB) []*bulkheadv1.Record {
 			Answers: []*bulkheadv1.HeartbeatAnswer{{Late: true}, {}}}}},
 	}})
 	recs := []*bulkheadv1.Record{
-		{Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "run", BootId: "boot"}}},
+		{Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "run", BootId: "boot",
+			Gather: &bulkheadv1.Gather{TimeoutNano: 3}, WaitClientsNano: 5}}},
 		{Entry: &bulkheadv1.Record_ConnectionRejected{
 			ConnectionRejected: &bulkheadv1.ConnectionRejected{ConnectionId: 2}}},
 		{Entry: &bulkheadv1.Record_ConnectionsShed{ConnectionsShed: &bulkheadv1.ConnectionsShed{Count: 5}}},
@@ -324,6 +327,9 @@ func everyKind(t testing.TB) []*bulkheadv1.Record {
 			WithinNano: 8}}},
 		{Entry: &bulkheadv1.Record_SessionDrained{SessionDrained: &bulkheadv1.SessionDrained{Session: 1,
 			Reason: "alone", WithinNano: 6}}},
+		{Entry: &bulkheadv1.Record_GatherEnded{GatherEnded: &bulkheadv1.GatherEnded{BeginElapsedNano: 7,
+			Ready: []uint32{1}}}},
+		{Entry: &bulkheadv1.Record_WaitEnded{WaitEnded: &bulkheadv1.WaitEnded{WaitedNano: 5, Absent: 2}}},
 		endedAs(2, bulkheadv1.Outcome_OUTCOME_LOST),
 		{Entry: &bulkheadv1.Record_RunEnded{RunEnded: &bulkheadv1.RunEnded{}}},
 	}

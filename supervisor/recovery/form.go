@@ -26,6 +26,8 @@ func (r *Past) form(at journal.Mark) *bulkheadv1.Checkpoint {
 		DrainWithinNano: int64(r.Drain.Within), DrainBeganNano: int64(r.Drain.Began),
 		Restarts: uint32(r.Restarts), Accepted: r.Accepted, Refused: r.Refused, Shed: r.Shed,
 		DigestSeed: r.seed, Sessions: uint32(len(r.Sessions)),
+		Gather: proto.CloneOf(r.Gather), Gathered: proto.CloneOf(r.Gathered), FirstCameNano: int64(r.FirstCame),
+		WaitClientsNano: int64(r.WaitClients), WaitEnded: r.WaitEnded,
 		Clock: &bulkheadv1.CheckpointClock{
 			BootId: r.Clock.Boot, TimeUnixNano: r.Clock.Wall, ElapsedNano: r.Clock.Elapsed,
 			PassedNano: int64(r.Clock.Passed), DownNano: int64(r.Clock.Down),
@@ -50,6 +52,8 @@ func pastOf(c *bulkheadv1.Checkpoint) (*Past, journal.Mark) {
 	r.RunID, r.Started, r.Ended = c.GetRunId(), c.GetStartedUnixNano(), c.GetEnded()
 	r.Drain = drainOf(c)
 	r.Restarts, r.Accepted, r.Refused, r.Shed = int(c.GetRestarts()), c.GetAccepted(), c.GetRefused(), c.GetShed()
+	r.Gather, r.Gathered, r.FirstCame = c.GetGather(), c.GetGathered(), time.Duration(c.GetFirstCameNano())
+	r.WaitClients, r.WaitEnded = time.Duration(c.GetWaitClientsNano()), c.GetWaitEnded()
 	clock := c.GetClock()
 	r.Clock = watch.PastClock{
 		Boot: clock.GetBootId(), Wall: clock.GetTimeUnixNano(), Elapsed: clock.GetElapsedNano(),
@@ -161,7 +165,7 @@ func totalsForm(c raw.Counted) *bulkheadv1.CheckpointTotals {
 	return &bulkheadv1.CheckpointTotals{
 		Messages: c.Messages, Bytes: c.Bytes, Chunks: c.Chunks, Errors: c.Errors, Rollovers: c.Rollovers,
 		Rounds: c.Rounds, Beats: beatsForm(c.Beats), LastRound: beatsForm(c.LastRound), Timed: c.Timed,
-		Stopped: c.Stopped,
+		Stopped: c.Stopped, Ready: c.Ready, Begun: c.Begun,
 	}
 }
 
@@ -170,6 +174,7 @@ func totalsOf(c *bulkheadv1.CheckpointTotals) raw.Counted {
 		Messages: c.GetMessages(), Bytes: c.GetBytes(), Chunks: c.GetChunks(), Errors: c.GetErrors(),
 		Rollovers: c.GetRollovers(), Rounds: c.GetRounds(), Beats: beatsOf(c.GetBeats()),
 		LastRound: beatsOf(c.GetLastRound()), Timed: c.GetTimed(), Stopped: c.GetStopped(),
+		Ready: c.GetReady(), Begun: c.GetBegun(),
 	}
 }
 

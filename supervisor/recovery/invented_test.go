@@ -39,7 +39,9 @@ type inventedSession struct {
 func invented(t testing.TB, seed uint64, n int) []*bulkheadv1.Record {
 	v := &inventor{Rand: rand.New(rand.NewPCG(seed, 3)), t: t, wall: 1 << 40, elapsed: 1 << 30}
 	v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{
-		RunId: fmt.Sprint("run ", seed), BootId: "boot 0"}}})
+		RunId: fmt.Sprint("run ", seed), BootId: "boot 0", WaitClientsNano: v.Int64N(3),
+		Gather: &bulkheadv1.Gather{TimeoutNano: v.Int64N(3), IfShort: bulkheadv1.IfShort(v.IntN(3)),
+			FromFirst: v.IntN(2) == 0}}}})
 	for len(v.recs) < n {
 		v.step()
 	}
@@ -67,7 +69,14 @@ func (v *inventor) step() {
 
 // run adds a record of the run, or a session.
 func (v *inventor) run() {
-	switch v.IntN(8) {
+	switch v.IntN(10) {
+	case 8:
+		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_GatherEnded{GatherEnded: &bulkheadv1.GatherEnded{
+			How: bulkheadv1.GatherEnd(v.IntN(4)), BeginElapsedNano: v.Int64N(9), Ready: []uint32{1},
+			Unable: []uint32{2}, Missing: []*bulkheadv1.GatherMissing{{Name: "a client", Session: 3, Clients: 1,
+				State: bulkheadv1.GatherState_GATHER_STATE_GONE}}}}})
+	case 9:
+		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_WaitEnded{WaitEnded: &bulkheadv1.WaitEnded{Absent: 1}}})
 	case 0:
 		v.connections++
 		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_ConnectionRejected{
@@ -216,7 +225,14 @@ func (v *inventor) message(seq uint64) *bulkheadv1.Message {
 			ChunkWrite: &bulkheadv1.Histogram{ValueDelta: []uint64{low, 5000}, Count: []uint64{1, 2}, Min: low,
 				Max: low + 5000, Sum: 3*low + 10000}}}
 	default:
-		m.Fact = &bulkheadv1.Message_Stop{Stop: &bulkheadv1.Stop{}}
+		switch v.IntN(3) {
+		case 0:
+			m.Fact = &bulkheadv1.Message_Ready{Ready: &bulkheadv1.Ready{}}
+		case 1:
+			m.Fact = &bulkheadv1.Message_Begun{Begun: &bulkheadv1.Begun{}}
+		default:
+			m.Fact = &bulkheadv1.Message_Stop{Stop: &bulkheadv1.Stop{}}
+		}
 	}
 	return m
 }

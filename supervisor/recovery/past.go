@@ -18,15 +18,25 @@ import (
 // all that another supervisor needs in order to continue. It is a fold over the
 // records, and pure. What is added to it belongs into its checkpoint too: see form.go.
 type Past struct {
-	RunID    string
-	Started  int64 // wall clock in ns; 0 if RunStarted was not seen
-	Ended    bool  // RunEnded was reached
-	Clock    watch.PastClock
-	Drain    Drain
-	Restarts int
-	Accepted uint64 // highest connection number
-	Refused  uint64
-	Shed     uint64
+	RunID   string
+	Started int64 // wall clock in ns; 0 if RunStarted was not seen
+	Ended   bool  // RunEnded was reached
+	Clock   watch.PastClock
+	Drain   Drain
+	// Gather is how the run gathers its clients, nil if it does not, and Gathered what became of that,
+	// nil so far.
+	Gather   *bulkheadv1.Gather
+	Gathered *bulkheadv1.GatherEnded
+	// FirstCame is when the first client came, in time that a supervisor was there for; 0 for none.
+	FirstCame time.Duration
+	// WaitClients is how long the run waits for clients, 0 for ever, and WaitEnded says that it waits
+	// no longer.
+	WaitClients time.Duration
+	WaitEnded   bool
+	Restarts    int
+	Accepted    uint64 // highest connection number
+	Refused     uint64
+	Shed        uint64
 	// Sessions are by number. Two that began at the same time may be recorded in either
 	// order, or only the later one.
 	Sessions map[uint32]*Session
@@ -91,6 +101,7 @@ func OfClient(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 	w := h.GetWorkload()
 	return &bulkheadv1.Hello{
 		ClientId: h.GetClientId(), Name: h.GetName(), Host: h.GetHost(), Pid: h.GetPid(), Resent: h.GetResent(),
+		ProtocolMinor: h.GetProtocolMinor(),
 		Workload: &bulkheadv1.Workload{
 			HeartbeatIntervalNano: w.GetHeartbeatIntervalNano(), RuntimeNano: w.GetRuntimeNano(),
 			RampNano: w.GetRampNano(),
@@ -129,10 +140,18 @@ func (r *Past) Add(rec *bulkheadv1.Record) error {
 	switch e := rec.GetEntry().(type) {
 	case *bulkheadv1.Record_RunStarted:
 		r.RunID, r.Started = e.RunStarted.GetRunId(), rec.GetTimeUnixNano()
+		r.Gather, r.WaitClients = e.RunStarted.GetGather(), time.Duration(e.RunStarted.GetWaitClientsNano())
+	case *bulkheadv1.Record_GatherEnded:
+		r.Gathered = e.GatherEnded
+	case *bulkheadv1.Record_WaitEnded:
+		r.WaitEnded = true
 	case *bulkheadv1.Record_SessionOpened:
 		o := e.SessionOpened
 		if o.GetSession() == 0 || r.Sessions[o.GetSession()] != nil {
 			return fmt.Errorf("session %d is opened again", o.GetSession())
+		}
+		if r.FirstCame == 0 {
+			r.FirstCame = max(r.Clock.Passed-r.Clock.Down, 1)
 		}
 		r.Sessions[o.GetSession()] = &Session{Number: o.GetSession(), ID: o.GetSessionId(), State: fresh,
 			Hello: OfClient(o.GetHello()), Who: o.GetIdentity(), Seen: r.Clock.Passed,

@@ -69,12 +69,23 @@ type Client struct {
 	ClockSteps     []ClockStep `json:"clock_steps,omitempty"`
 	ClockComplaint string      `json:"clock_complaint,omitempty"`
 
+	// Gathered is what the client was in a run that gathers, one of the Gathered… constants; absent in
+	// another run. LoadBeganAt is when its consumers were let write, by its own clock; absent for a
+	// client that does not say. LoadLateNano is how long after Gather.BeginAt that was, by the
+	// supervisor's clock: negative for one that was early.
+	Gathered     string `json:"gathered,omitempty"`
+	LoadBeganAt  Stamp  `json:"load_began_at,omitempty"`
+	LoadLateNano int64  `json:"load_late_nano,omitempty"`
+	// RoundTripNano is the shortest time that an answer of the supervisor's machine took, as the client
+	// measured it; absent for a client that did not.
+	RoundTripNano int64 `json:"round_trip_nano,omitempty"`
+
 	// StartedAt is its first Start message; StoppedAt its Stop message, or null.
 	StartedAt Stamp `json:"started_at"`
 	StoppedAt Stamp `json:"stopped_at"`
 	// LastMessageAt is the time of its last message.
 	LastMessageAt Stamp `json:"last_message_at"`
-	// RuntimeNano is from StartedAt to StoppedAt, or else to LastMessageAt.
+	// RuntimeNano is from LoadBeganAt, or else StartedAt, to StoppedAt, or else to LastMessageAt.
 	RuntimeNano int64 `json:"runtime_nano"`
 	// RuntimeReachedNano is how long its load lasted, by a clock that is never set, from
 	// when all its consumers were ready and began to when its end began; 0 if it did not

@@ -27,6 +27,8 @@ const (
 	FindingLeftOut = "left_out"
 	// FindingCertificate is of a certificate of the supervisor that ends soon, or has ended.
 	FindingCertificate = "certificate_expires"
+	// FindingGather is of a client that did not begin with the others of a run that gathers.
+	FindingGather = "gather"
 	// FindingPlainText is of a supervisor that others reach and that spoke no TLS.
 	FindingPlainText = "plain_text"
 	// The rest are of what a client's machine did, each once for a machine.

@@ -98,9 +98,13 @@ type Run struct {
 	ExpectedNames   []string `json:"expected_names"`
 	AbsentNames     []string `json:"absent_names"`
 	// JoinedClients is how many of those that are expected came: a name counts once.
-	JoinedClients    uint32 `json:"joined_clients"`
-	LingerNano       int64  `json:"linger_nano"`
-	SessionGraceNano int64  `json:"session_grace_nano"`
+	JoinedClients uint32 `json:"joined_clients"`
+	// WaitedNano is after how long the run gave up on clients that had not come; absent if it did not.
+	WaitedNano int64 `json:"waited_nano,omitempty"`
+	// Gather is how the run gathered its clients; absent if it did not.
+	Gather           *Gather `json:"gather,omitempty"`
+	LingerNano       int64   `json:"linger_nano"`
+	SessionGraceNano int64   `json:"session_grace_nano"`
 	// ClockSteps are when the supervisor's wall clock was set, and how far. Reboots are when
 	// the run was resumed on another boot of the machine: only the wall clock says how long
 	// no supervisor ran. They are absent if it never happened.
@@ -133,7 +137,9 @@ const (
 	DrainByLowDisk  = "disk_low"  // of the same
 	// DrainByJournalSize is of a run whose journal had nearly as much as it may have.
 	DrainByJournalSize = "journal_size"
-	DrainUnknown       = "unknown"
+	// DrainByGather is of a run whose clients were not all ready in time.
+	DrainByGather = "gather"
+	DrainUnknown  = "unknown"
 )
 
 // FailureFullDisk is of a file system of the supervisor's state directory that has no space left,

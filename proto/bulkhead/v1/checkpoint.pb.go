@@ -39,11 +39,19 @@ type Checkpoint struct {
 	// The handlers of which no end is recorded.
 	Open []*CheckpointHandler `protobuf:"bytes,12,rep,name=open,proto3" json:"open,omitempty"`
 	// Seeds the digests of all sessions.
-	DigestSeed    uint64          `protobuf:"fixed64,13,opt,name=digest_seed,json=digestSeed,proto3" json:"digest_seed,omitempty"`
-	Sessions      uint32          `protobuf:"varint,14,opt,name=sessions,proto3" json:"sessions,omitempty"`
-	Mark          *CheckpointMark `protobuf:"bytes,15,opt,name=mark,proto3" json:"mark,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DigestSeed uint64          `protobuf:"fixed64,13,opt,name=digest_seed,json=digestSeed,proto3" json:"digest_seed,omitempty"`
+	Sessions   uint32          `protobuf:"varint,14,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	Mark       *CheckpointMark `protobuf:"bytes,15,opt,name=mark,proto3" json:"mark,omitempty"`
+	// As in RunStarted; unset if the run does not gather.
+	Gather *Gather `protobuf:"bytes,60,opt,name=gather,proto3" json:"gather,omitempty"`
+	// Unset while it gathers.
+	Gathered *GatherEnded `protobuf:"bytes,61,opt,name=gathered,proto3" json:"gathered,omitempty"`
+	// When the first client came, in time that a supervisor was there for; 0 for none.
+	FirstCameNano   int64 `protobuf:"varint,62,opt,name=first_came_nano,json=firstCameNano,proto3" json:"first_came_nano,omitempty"`
+	WaitClientsNano int64 `protobuf:"varint,63,opt,name=wait_clients_nano,json=waitClientsNano,proto3" json:"wait_clients_nano,omitempty"`
+	WaitEnded       bool  `protobuf:"varint,64,opt,name=wait_ended,json=waitEnded,proto3" json:"wait_ended,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Checkpoint) Reset() {
@@ -180,6 +188,41 @@ func (x *Checkpoint) GetMark() *CheckpointMark {
 		return x.Mark
 	}
 	return nil
+}
+
+func (x *Checkpoint) GetGather() *Gather {
+	if x != nil {
+		return x.Gather
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetGathered() *GatherEnded {
+	if x != nil {
+		return x.Gathered
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetFirstCameNano() int64 {
+	if x != nil {
+		return x.FirstCameNano
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetWaitClientsNano() int64 {
+	if x != nil {
+		return x.WaitClientsNano
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetWaitEnded() bool {
+	if x != nil {
+		return x.WaitEnded
+	}
+	return false
 }
 
 // CheckpointMark is the place in the journal behind the last record that is taken in.
@@ -706,6 +749,8 @@ type CheckpointTotals struct {
 	LastRound     *CheckpointBeats `protobuf:"bytes,8,opt,name=last_round,json=lastRound,proto3" json:"last_round,omitempty"`
 	Timed         bool             `protobuf:"varint,9,opt,name=timed,proto3" json:"timed,omitempty"`
 	Stopped       bool             `protobuf:"varint,10,opt,name=stopped,proto3" json:"stopped,omitempty"`
+	Ready         bool             `protobuf:"varint,60,opt,name=ready,proto3" json:"ready,omitempty"`
+	Begun         bool             `protobuf:"varint,61,opt,name=begun,proto3" json:"begun,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -807,6 +852,20 @@ func (x *CheckpointTotals) GetTimed() bool {
 func (x *CheckpointTotals) GetStopped() bool {
 	if x != nil {
 		return x.Stopped
+	}
+	return false
+}
+
+func (x *CheckpointTotals) GetReady() bool {
+	if x != nil {
+		return x.Ready
+	}
+	return false
+}
+
+func (x *CheckpointTotals) GetBegun() bool {
+	if x != nil {
+		return x.Begun
 	}
 	return false
 }
@@ -1019,7 +1078,7 @@ var File_bulkhead_v1_checkpoint_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\n" +
-	"\x1cbulkhead/v1/checkpoint.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/control.proto\x1a\x1abulkhead/v1/identity.proto\"\x91\x04\n" +
+	"\x1cbulkhead/v1/checkpoint.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/control.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\"\xe7\x05\n" +
 	"\n" +
 	"Checkpoint\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12*\n" +
@@ -1038,7 +1097,13 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\vdigest_seed\x18\r \x01(\x06R\n" +
 	"digestSeed\x12\x1a\n" +
 	"\bsessions\x18\x0e \x01(\rR\bsessions\x12/\n" +
-	"\x04mark\x18\x0f \x01(\v2\x1b.bulkhead.v1.CheckpointMarkR\x04mark\"\x8c\x01\n" +
+	"\x04mark\x18\x0f \x01(\v2\x1b.bulkhead.v1.CheckpointMarkR\x04mark\x12+\n" +
+	"\x06gather\x18< \x01(\v2\x13.bulkhead.v1.GatherR\x06gather\x124\n" +
+	"\bgathered\x18= \x01(\v2\x18.bulkhead.v1.GatherEndedR\bgathered\x12&\n" +
+	"\x0ffirst_came_nano\x18> \x01(\x03R\rfirstCameNano\x12*\n" +
+	"\x11wait_clients_nano\x18? \x01(\x03R\x0fwaitClientsNano\x12\x1d\n" +
+	"\n" +
+	"wait_ended\x18@ \x01(\bR\twaitEnded\"\x8c\x01\n" +
 	"\x0eCheckpointMark\x12\x18\n" +
 	"\asegment\x18\x01 \x01(\rR\asegment\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x14\n" +
@@ -1090,7 +1155,7 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\bidentity\x18\x1a \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\x12\x18\n" +
 	"\adrained\x18\x1b \x01(\tR\adrained\x12*\n" +
 	"\x11drain_within_nano\x18\x1c \x01(\x03R\x0fdrainWithinNano\x12(\n" +
-	"\x10drain_began_nano\x18\x1d \x01(\x03R\x0edrainBeganNano\"\xcb\x02\n" +
+	"\x10drain_began_nano\x18\x1d \x01(\x03R\x0edrainBeganNano\"\xf7\x02\n" +
 	"\x10CheckpointTotals\x12\x1a\n" +
 	"\bmessages\x18\x01 \x01(\x04R\bmessages\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -1103,7 +1168,9 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"last_round\x18\b \x01(\v2\x1c.bulkhead.v1.CheckpointBeatsR\tlastRound\x12\x14\n" +
 	"\x05timed\x18\t \x01(\bR\x05timed\x12\x18\n" +
 	"\astopped\x18\n" +
-	" \x01(\bR\astopped\"s\n" +
+	" \x01(\bR\astopped\x12\x14\n" +
+	"\x05ready\x18< \x01(\bR\x05ready\x12\x14\n" +
+	"\x05begun\x18= \x01(\bR\x05begun\"s\n" +
 	"\x0fCheckpointBeats\x12\x1a\n" +
 	"\banswered\x18\x01 \x01(\x04R\banswered\x12\x12\n" +
 	"\x04late\x18\x02 \x01(\x04R\x04late\x12\x16\n" +
@@ -1142,27 +1209,31 @@ var file_bulkhead_v1_checkpoint_proto_goTypes = []any{
 	(*CheckpointBeats)(nil),     // 6: bulkhead.v1.CheckpointBeats
 	(*CheckpointLatencies)(nil), // 7: bulkhead.v1.CheckpointLatencies
 	(*CheckpointDigests)(nil),   // 8: bulkhead.v1.CheckpointDigests
-	(*Hello)(nil),               // 9: bulkhead.v1.Hello
-	(SessionState)(0),           // 10: bulkhead.v1.SessionState
-	(*Identity)(nil),            // 11: bulkhead.v1.Identity
+	(*Gather)(nil),              // 9: bulkhead.v1.Gather
+	(*GatherEnded)(nil),         // 10: bulkhead.v1.GatherEnded
+	(*Hello)(nil),               // 11: bulkhead.v1.Hello
+	(SessionState)(0),           // 12: bulkhead.v1.SessionState
+	(*Identity)(nil),            // 13: bulkhead.v1.Identity
 }
 var file_bulkhead_v1_checkpoint_proto_depIdxs = []int32{
 	2,  // 0: bulkhead.v1.Checkpoint.clock:type_name -> bulkhead.v1.CheckpointClock
 	3,  // 1: bulkhead.v1.Checkpoint.open:type_name -> bulkhead.v1.CheckpointHandler
 	1,  // 2: bulkhead.v1.Checkpoint.mark:type_name -> bulkhead.v1.CheckpointMark
-	9,  // 3: bulkhead.v1.CheckpointSession.hello:type_name -> bulkhead.v1.Hello
-	10, // 4: bulkhead.v1.CheckpointSession.state:type_name -> bulkhead.v1.SessionState
-	5,  // 5: bulkhead.v1.CheckpointSession.totals:type_name -> bulkhead.v1.CheckpointTotals
-	7,  // 6: bulkhead.v1.CheckpointSession.writes:type_name -> bulkhead.v1.CheckpointLatencies
-	8,  // 7: bulkhead.v1.CheckpointSession.digests:type_name -> bulkhead.v1.CheckpointDigests
-	11, // 8: bulkhead.v1.CheckpointSession.identity:type_name -> bulkhead.v1.Identity
-	6,  // 9: bulkhead.v1.CheckpointTotals.beats:type_name -> bulkhead.v1.CheckpointBeats
-	6,  // 10: bulkhead.v1.CheckpointTotals.last_round:type_name -> bulkhead.v1.CheckpointBeats
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	9,  // 3: bulkhead.v1.Checkpoint.gather:type_name -> bulkhead.v1.Gather
+	10, // 4: bulkhead.v1.Checkpoint.gathered:type_name -> bulkhead.v1.GatherEnded
+	11, // 5: bulkhead.v1.CheckpointSession.hello:type_name -> bulkhead.v1.Hello
+	12, // 6: bulkhead.v1.CheckpointSession.state:type_name -> bulkhead.v1.SessionState
+	5,  // 7: bulkhead.v1.CheckpointSession.totals:type_name -> bulkhead.v1.CheckpointTotals
+	7,  // 8: bulkhead.v1.CheckpointSession.writes:type_name -> bulkhead.v1.CheckpointLatencies
+	8,  // 9: bulkhead.v1.CheckpointSession.digests:type_name -> bulkhead.v1.CheckpointDigests
+	13, // 10: bulkhead.v1.CheckpointSession.identity:type_name -> bulkhead.v1.Identity
+	6,  // 11: bulkhead.v1.CheckpointTotals.beats:type_name -> bulkhead.v1.CheckpointBeats
+	6,  // 12: bulkhead.v1.CheckpointTotals.last_round:type_name -> bulkhead.v1.CheckpointBeats
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_checkpoint_proto_initOnce sync.Once
@@ -1178,6 +1249,7 @@ func file_bulkhead_v1_checkpoint_proto_build() {
 	file_bulkhead_v1_collector_proto_init()
 	file_bulkhead_v1_control_proto_init()
 	file_bulkhead_v1_identity_proto_init()
+	file_bulkhead_v1_journal_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -193,6 +193,7 @@ type ClientFrame struct {
 	//	*ClientFrame_Hello
 	//	*ClientFrame_Batch
 	//	*ClientFrame_Goodbye
+	//	*ClientFrame_Echo
 	Frame         isClientFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -263,6 +264,15 @@ func (x *ClientFrame) GetGoodbye() *Goodbye {
 	return nil
 }
 
+func (x *ClientFrame) GetEcho() *Echo {
+	if x != nil {
+		if x, ok := x.Frame.(*ClientFrame_Echo); ok {
+			return x.Echo
+		}
+	}
+	return nil
+}
+
 type isClientFrame_Frame interface {
 	isClientFrame_Frame()
 }
@@ -281,11 +291,84 @@ type ClientFrame_Goodbye struct {
 	Goodbye *Goodbye `protobuf:"bytes,3,opt,name=goodbye,proto3,oneof"`
 }
 
+type ClientFrame_Echo struct {
+	// At any time after Welcome, if that has protocol_minor 3 or more.
+	Echo *Echo `protobuf:"bytes,60,opt,name=echo,proto3,oneof"`
+}
+
 func (*ClientFrame_Hello) isClientFrame_Frame() {}
 
 func (*ClientFrame_Batch) isClientFrame_Frame() {}
 
 func (*ClientFrame_Goodbye) isClientFrame_Frame() {}
+
+func (*ClientFrame_Echo) isClientFrame_Frame() {}
+
+// Echo measures the round trip, and how far the clocks that are never set are apart. It is
+// answered with the client's time as it came, and two of the supervisor's machine. Of several
+// that wait to be answered only the newest is. Since protocol_minor 3.
+type Echo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The client's clock when it sent this; not 0.
+	SentElapsedNano int64 `protobuf:"varint,1,opt,name=sent_elapsed_nano,json=sentElapsedNano,proto3" json:"sent_elapsed_nano,omitempty"`
+	// The clock of Welcome.elapsed_nano when this came, and when it was answered; 0 from a client.
+	CameElapsedNano     int64 `protobuf:"varint,2,opt,name=came_elapsed_nano,json=cameElapsedNano,proto3" json:"came_elapsed_nano,omitempty"`
+	AnsweredElapsedNano int64 `protobuf:"varint,3,opt,name=answered_elapsed_nano,json=answeredElapsedNano,proto3" json:"answered_elapsed_nano,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *Echo) Reset() {
+	*x = Echo{}
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Echo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Echo) ProtoMessage() {}
+
+func (x *Echo) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Echo.ProtoReflect.Descriptor instead.
+func (*Echo) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Echo) GetSentElapsedNano() int64 {
+	if x != nil {
+		return x.SentElapsedNano
+	}
+	return 0
+}
+
+func (x *Echo) GetCameElapsedNano() int64 {
+	if x != nil {
+		return x.CameElapsedNano
+	}
+	return 0
+}
+
+func (x *Echo) GetAnsweredElapsedNano() int64 {
+	if x != nil {
+		return x.AnsweredElapsedNano
+	}
+	return 0
+}
 
 // Hello introduces a client.
 type Hello struct {
@@ -351,11 +434,12 @@ type Hello struct {
 	Continues *Continuation `protobuf:"bytes,20,opt,name=continues,proto3" json:"continues,omitempty"`
 	// How far this version of the protocol has grown as the client knows it: 3 now, 0 in clients
 	// without this field. 2 adds HeartbeatMiss.gone and Progress.verify_errors, 3 adds
-	// Progress.unlink, and ConsumerSpec.read with what readers do (Progress.read…) and the fact
-	// Machine. A newer side may send what the older side does not know: fields and enum values,
-	// which are kept and passed on but not looked at; facts in a Message, which are as durable as
-	// others and counted in the report; and frames, which are ignored. None of it changes the
-	// meaning of what is known.
+	// Progress.unlink, ConsumerSpec.read with what readers do (Progress.read…), the fact Machine,
+	// and what a run that gathers needs: Welcome.gathers, Begin, Echo, Ready and Begun. A newer
+	// side may send what the older side does not know: fields and enum values, which are kept and
+	// passed on but not looked at; facts in a Message, which are as durable as others and counted
+	// in the report; and frames, which are ignored. None of it changes the meaning of what is
+	// known.
 	ProtocolMinor uint32 `protobuf:"varint,21,opt,name=protocol_minor,json=protocolMinor,proto3" json:"protocol_minor,omitempty"`
 	// The fields that were cut, as paths from this message without list indices: "host",
 	// "labels", "workload.consumers", "workload.consumers.path". A client that cuts something
@@ -368,7 +452,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[1]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -381,7 +465,7 @@ func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[1]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -394,7 +478,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{1}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Hello) GetProtocolVersion() uint32 {
@@ -571,7 +655,7 @@ type Continuation struct {
 
 func (x *Continuation) Reset() {
 	*x = Continuation{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -584,7 +668,7 @@ func (*Continuation) ProtoMessage() {}
 
 func (x *Continuation) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -597,7 +681,7 @@ func (x *Continuation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continuation.ProtoReflect.Descriptor instead.
 func (*Continuation) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Continuation) GetRunId() string {
@@ -641,7 +725,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -654,7 +738,7 @@ func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -667,7 +751,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Goodbye) GetLastSeq() uint64 {
@@ -685,6 +769,8 @@ type ServerFrame struct {
 	//	*ServerFrame_Welcome
 	//	*ServerFrame_Ack
 	//	*ServerFrame_Drain
+	//	*ServerFrame_Begin
+	//	*ServerFrame_Echo
 	Frame         isServerFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -692,7 +778,7 @@ type ServerFrame struct {
 
 func (x *ServerFrame) Reset() {
 	*x = ServerFrame{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -705,7 +791,7 @@ func (*ServerFrame) ProtoMessage() {}
 
 func (x *ServerFrame) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +804,7 @@ func (x *ServerFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerFrame.ProtoReflect.Descriptor instead.
 func (*ServerFrame) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ServerFrame) GetFrame() isServerFrame_Frame {
@@ -755,6 +841,24 @@ func (x *ServerFrame) GetDrain() *Drain {
 	return nil
 }
 
+func (x *ServerFrame) GetBegin() *Begin {
+	if x != nil {
+		if x, ok := x.Frame.(*ServerFrame_Begin); ok {
+			return x.Begin
+		}
+	}
+	return nil
+}
+
+func (x *ServerFrame) GetEcho() *Echo {
+	if x != nil {
+		if x, ok := x.Frame.(*ServerFrame_Echo); ok {
+			return x.Echo
+		}
+	}
+	return nil
+}
+
 type isServerFrame_Frame interface {
 	isServerFrame_Frame()
 }
@@ -772,11 +876,84 @@ type ServerFrame_Drain struct {
 	Drain *Drain `protobuf:"bytes,3,opt,name=drain,proto3,oneof"`
 }
 
+type ServerFrame_Begin struct {
+	// Lets a client write that waits for it.
+	Begin *Begin `protobuf:"bytes,60,opt,name=begin,proto3,oneof"`
+}
+
+type ServerFrame_Echo struct {
+	// Answers an Echo.
+	Echo *Echo `protobuf:"bytes,61,opt,name=echo,proto3,oneof"`
+}
+
 func (*ServerFrame_Welcome) isServerFrame_Frame() {}
 
 func (*ServerFrame_Ack) isServerFrame_Frame() {}
 
 func (*ServerFrame_Drain) isServerFrame_Frame() {}
+
+func (*ServerFrame_Begin) isServerFrame_Frame() {}
+
+func (*ServerFrame_Echo) isServerFrame_Frame() {}
+
+// Begin names the moment at which all clients of a run that gathers begin to write. A client that
+// is ready later begins as soon as it is. Since protocol_minor 3.
+type Begin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long after this was sent the moment is; 0 is now. A client that has measured no Echo
+	// goes by this.
+	InNano int64 `protobuf:"varint,1,opt,name=in_nano,json=inNano,proto3" json:"in_nano,omitempty"`
+	// The moment by the clock of Welcome.elapsed_nano. A client that has measured how far its own
+	// clock is from that one goes by this, unless it is later than in_nano after this came.
+	AtElapsedNano int64 `protobuf:"varint,2,opt,name=at_elapsed_nano,json=atElapsedNano,proto3" json:"at_elapsed_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Begin) Reset() {
+	*x = Begin{}
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Begin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Begin) ProtoMessage() {}
+
+func (x *Begin) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Begin.ProtoReflect.Descriptor instead.
+func (*Begin) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Begin) GetInNano() int64 {
+	if x != nil {
+		return x.InNano
+	}
+	return 0
+}
+
+func (x *Begin) GetAtElapsedNano() int64 {
+	if x != nil {
+		return x.AtElapsedNano
+	}
+	return 0
+}
 
 // Welcome accepts a client.
 type Welcome struct {
@@ -801,13 +978,19 @@ type Welcome struct {
 	ProtocolMinor   uint32 `protobuf:"varint,10,opt,name=protocol_minor,json=protocolMinor,proto3" json:"protocol_minor,omitempty"`
 	// Version of the supervisor program, for people.
 	SupervisorVersion string `protobuf:"bytes,11,opt,name=supervisor_version,json=supervisorVersion,proto3" json:"supervisor_version,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The run gathers: get everything ready, say Ready, and begin to write when Begin says, which
+	// comes on this connection or a later one. Not before, even if the connection breaks. A client
+	// that moves to a run that does not gather begins at once. Since protocol_minor 3.
+	Gathers bool `protobuf:"varint,60,opt,name=gathers,proto3" json:"gathers,omitempty"`
+	// How long the run still waits for clients that are not ready; 0 means not told.
+	GatherLeftNano int64 `protobuf:"varint,61,opt,name=gather_left_nano,json=gatherLeftNano,proto3" json:"gather_left_nano,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +1003,7 @@ func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +1016,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Welcome) GetRunId() string {
@@ -913,6 +1096,20 @@ func (x *Welcome) GetSupervisorVersion() string {
 	return ""
 }
 
+func (x *Welcome) GetGathers() bool {
+	if x != nil {
+		return x.Gathers
+	}
+	return false
+}
+
+func (x *Welcome) GetGatherLeftNano() int64 {
+	if x != nil {
+		return x.GatherLeftNano
+	}
+	return 0
+}
+
 // Limits bound what a client may send to this supervisor, by its configuration. A client that
 // sends a larger frame or Batch gets RESOURCE_EXHAUSTED and LIMIT_EXCEEDED, with the limit's
 // name, its value and what came as "limit", "most" and "got" in the metadata. The session
@@ -942,7 +1139,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1152,7 @@ func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -968,7 +1165,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Limits) GetMaxFrameBytes() uint32 {
@@ -1016,7 +1213,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1029,7 +1226,7 @@ func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1042,7 +1239,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -1064,7 +1261,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1274,7 @@ func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1287,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Drain) GetReason() string {
@@ -1111,12 +1308,17 @@ var File_bulkhead_v1_collector_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\n" +
-	"\x1bbulkhead/v1/collector.proto\x12\vbulkhead.v1\x1a\x19bulkhead/v1/message.proto\"\xa0\x01\n" +
+	"\x1bbulkhead/v1/collector.proto\x12\vbulkhead.v1\x1a\x19bulkhead/v1/message.proto\"\xc9\x01\n" +
 	"\vClientFrame\x12*\n" +
 	"\x05hello\x18\x01 \x01(\v2\x12.bulkhead.v1.HelloH\x00R\x05hello\x12*\n" +
 	"\x05batch\x18\x02 \x01(\v2\x12.bulkhead.v1.BatchH\x00R\x05batch\x120\n" +
-	"\agoodbye\x18\x03 \x01(\v2\x14.bulkhead.v1.GoodbyeH\x00R\agoodbyeB\a\n" +
-	"\x05frame\"\xcd\x06\n" +
+	"\agoodbye\x18\x03 \x01(\v2\x14.bulkhead.v1.GoodbyeH\x00R\agoodbye\x12'\n" +
+	"\x04echo\x18< \x01(\v2\x11.bulkhead.v1.EchoH\x00R\x04echoB\a\n" +
+	"\x05frame\"\x92\x01\n" +
+	"\x04Echo\x12*\n" +
+	"\x11sent_elapsed_nano\x18\x01 \x01(\x03R\x0fsentElapsedNano\x12*\n" +
+	"\x11came_elapsed_nano\x18\x02 \x01(\x03R\x0fcameElapsedNano\x122\n" +
+	"\x15answered_elapsed_nano\x18\x03 \x01(\x03R\x13answeredElapsedNano\"\xcd\x06\n" +
 	"\x05Hello\x12)\n" +
 	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\fR\bclientId\x12\x12\n" +
@@ -1151,12 +1353,17 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05after\x18\x03 \x01(\x04R\x05after\x12\x16\n" +
 	"\x06before\x18\x04 \x01(\x04R\x06before\"$\n" +
 	"\aGoodbye\x12\x19\n" +
-	"\blast_seq\x18\x01 \x01(\x04R\alastSeq\"\x9a\x01\n" +
+	"\blast_seq\x18\x01 \x01(\x04R\alastSeq\"\xef\x01\n" +
 	"\vServerFrame\x120\n" +
 	"\awelcome\x18\x01 \x01(\v2\x14.bulkhead.v1.WelcomeH\x00R\awelcome\x12$\n" +
 	"\x03ack\x18\x02 \x01(\v2\x10.bulkhead.v1.AckH\x00R\x03ack\x12*\n" +
-	"\x05drain\x18\x03 \x01(\v2\x12.bulkhead.v1.DrainH\x00R\x05drainB\a\n" +
-	"\x05frame\"\x9c\x03\n" +
+	"\x05drain\x18\x03 \x01(\v2\x12.bulkhead.v1.DrainH\x00R\x05drain\x12*\n" +
+	"\x05begin\x18< \x01(\v2\x12.bulkhead.v1.BeginH\x00R\x05begin\x12'\n" +
+	"\x04echo\x18= \x01(\v2\x11.bulkhead.v1.EchoH\x00R\x04echoB\a\n" +
+	"\x05frame\"H\n" +
+	"\x05Begin\x12\x17\n" +
+	"\ain_nano\x18\x01 \x01(\x03R\x06inNano\x12&\n" +
+	"\x0fat_elapsed_nano\x18\x02 \x01(\x03R\ratElapsedNano\"\xe0\x03\n" +
 	"\aWelcome\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1d\n" +
 	"\n" +
@@ -1172,7 +1379,9 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x10protocol_version\x18\t \x01(\rR\x0fprotocolVersion\x12%\n" +
 	"\x0eprotocol_minor\x18\n" +
 	" \x01(\rR\rprotocolMinor\x12-\n" +
-	"\x12supervisor_version\x18\v \x01(\tR\x11supervisorVersion\"\xd0\x01\n" +
+	"\x12supervisor_version\x18\v \x01(\tR\x11supervisorVersion\x12\x18\n" +
+	"\agathers\x18< \x01(\bR\agathers\x12(\n" +
+	"\x10gather_left_nano\x18= \x01(\x03R\x0egatherLeftNano\"\xd0\x01\n" +
 	"\x06Limits\x12&\n" +
 	"\x0fmax_frame_bytes\x18\x01 \x01(\rR\rmaxFrameBytes\x12,\n" +
 	"\x12max_batch_messages\x18\x02 \x01(\rR\x10maxBatchMessages\x12.\n" +
@@ -1234,42 +1443,47 @@ func file_bulkhead_v1_collector_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_collector_proto_enumTypes [1]protoimpl.EnumInfo
-var file_bulkhead_v1_collector_proto_msgTypes [10]protoimpl.MessageInfo
+var file_bulkhead_v1_collector_proto_msgTypes [12]protoimpl.MessageInfo
 var file_bulkhead_v1_collector_proto_goTypes = []any{
 	(Reason)(0),          // 0: bulkhead.v1.Reason
 	(*ClientFrame)(nil),  // 1: bulkhead.v1.ClientFrame
-	(*Hello)(nil),        // 2: bulkhead.v1.Hello
-	(*Continuation)(nil), // 3: bulkhead.v1.Continuation
-	(*Goodbye)(nil),      // 4: bulkhead.v1.Goodbye
-	(*ServerFrame)(nil),  // 5: bulkhead.v1.ServerFrame
-	(*Welcome)(nil),      // 6: bulkhead.v1.Welcome
-	(*Limits)(nil),       // 7: bulkhead.v1.Limits
-	(*Ack)(nil),          // 8: bulkhead.v1.Ack
-	(*Drain)(nil),        // 9: bulkhead.v1.Drain
-	nil,                  // 10: bulkhead.v1.Hello.LabelsEntry
-	(*Batch)(nil),        // 11: bulkhead.v1.Batch
-	(*Workload)(nil),     // 12: bulkhead.v1.Workload
-	(Absence)(0),         // 13: bulkhead.v1.Absence
+	(*Echo)(nil),         // 2: bulkhead.v1.Echo
+	(*Hello)(nil),        // 3: bulkhead.v1.Hello
+	(*Continuation)(nil), // 4: bulkhead.v1.Continuation
+	(*Goodbye)(nil),      // 5: bulkhead.v1.Goodbye
+	(*ServerFrame)(nil),  // 6: bulkhead.v1.ServerFrame
+	(*Begin)(nil),        // 7: bulkhead.v1.Begin
+	(*Welcome)(nil),      // 8: bulkhead.v1.Welcome
+	(*Limits)(nil),       // 9: bulkhead.v1.Limits
+	(*Ack)(nil),          // 10: bulkhead.v1.Ack
+	(*Drain)(nil),        // 11: bulkhead.v1.Drain
+	nil,                  // 12: bulkhead.v1.Hello.LabelsEntry
+	(*Batch)(nil),        // 13: bulkhead.v1.Batch
+	(*Workload)(nil),     // 14: bulkhead.v1.Workload
+	(Absence)(0),         // 15: bulkhead.v1.Absence
 }
 var file_bulkhead_v1_collector_proto_depIdxs = []int32{
-	2,  // 0: bulkhead.v1.ClientFrame.hello:type_name -> bulkhead.v1.Hello
-	11, // 1: bulkhead.v1.ClientFrame.batch:type_name -> bulkhead.v1.Batch
-	4,  // 2: bulkhead.v1.ClientFrame.goodbye:type_name -> bulkhead.v1.Goodbye
-	10, // 3: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
-	12, // 4: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
-	13, // 5: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
-	3,  // 6: bulkhead.v1.Hello.continues:type_name -> bulkhead.v1.Continuation
-	6,  // 7: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
-	8,  // 8: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
-	9,  // 9: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
-	7,  // 10: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
-	1,  // 11: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
-	5,  // 12: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
-	12, // [12:13] is the sub-list for method output_type
-	11, // [11:12] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	3,  // 0: bulkhead.v1.ClientFrame.hello:type_name -> bulkhead.v1.Hello
+	13, // 1: bulkhead.v1.ClientFrame.batch:type_name -> bulkhead.v1.Batch
+	5,  // 2: bulkhead.v1.ClientFrame.goodbye:type_name -> bulkhead.v1.Goodbye
+	2,  // 3: bulkhead.v1.ClientFrame.echo:type_name -> bulkhead.v1.Echo
+	12, // 4: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
+	14, // 5: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
+	15, // 6: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
+	4,  // 7: bulkhead.v1.Hello.continues:type_name -> bulkhead.v1.Continuation
+	8,  // 8: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
+	10, // 9: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
+	11, // 10: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
+	7,  // 11: bulkhead.v1.ServerFrame.begin:type_name -> bulkhead.v1.Begin
+	2,  // 12: bulkhead.v1.ServerFrame.echo:type_name -> bulkhead.v1.Echo
+	9,  // 13: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
+	1,  // 14: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
+	6,  // 15: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
+	15, // [15:16] is the sub-list for method output_type
+	14, // [14:15] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_collector_proto_initOnce sync.Once
@@ -1287,12 +1501,15 @@ func file_bulkhead_v1_collector_proto_build() {
 		(*ClientFrame_Hello)(nil),
 		(*ClientFrame_Batch)(nil),
 		(*ClientFrame_Goodbye)(nil),
+		(*ClientFrame_Echo)(nil),
 	}
-	file_bulkhead_v1_collector_proto_msgTypes[1].OneofWrappers = []any{}
-	file_bulkhead_v1_collector_proto_msgTypes[4].OneofWrappers = []any{
+	file_bulkhead_v1_collector_proto_msgTypes[2].OneofWrappers = []any{}
+	file_bulkhead_v1_collector_proto_msgTypes[5].OneofWrappers = []any{
 		(*ServerFrame_Welcome)(nil),
 		(*ServerFrame_Ack)(nil),
 		(*ServerFrame_Drain)(nil),
+		(*ServerFrame_Begin)(nil),
+		(*ServerFrame_Echo)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1300,7 +1517,7 @@ func file_bulkhead_v1_collector_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_collector_proto_rawDesc), len(file_bulkhead_v1_collector_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

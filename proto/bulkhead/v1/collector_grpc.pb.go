@@ -26,8 +26,8 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // CollectorService is what a client talks to. One connection carries one Collect stream: Hello,
-// then Batches, then Goodbye. The server answers with Welcome, then Acks, at any time Drain,
-// and at last the status of the stream:
+// then Batches, then Goodbye. The server answers with Welcome, then Acks, at any time Drain and
+// Begin, and at last the status of the stream:
 //
 //	OK                   every message is durable and the session is closed
 //	UNAVAILABLE          connect again, with backoff, and resume; a
@@ -98,8 +98,8 @@ type CollectorService_CollectClient = grpc.BidiStreamingClient[ClientFrame, Serv
 // for forward compatibility.
 //
 // CollectorService is what a client talks to. One connection carries one Collect stream: Hello,
-// then Batches, then Goodbye. The server answers with Welcome, then Acks, at any time Drain,
-// and at last the status of the stream:
+// then Batches, then Goodbye. The server answers with Welcome, then Acks, at any time Drain and
+// Begin, and at last the status of the stream:
 //
 //	OK                   every message is durable and the session is closed
 //	UNAVAILABLE          connect again, with backoff, and resume; a

@@ -325,7 +325,9 @@ type StatusResponse struct {
 	// The certificate with which the supervisor speaks TLS with its clients; unset for none.
 	Certificate *Certificate `protobuf:"bytes,30,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	// How the handlers are locked in.
-	Sandbox       *Sandbox `protobuf:"bytes,31,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
+	Sandbox *Sandbox `protobuf:"bytes,31,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
+	// How far the run has gathered its clients; unset if it does not, or not any longer.
+	Gather        *GatherStatus `protobuf:"bytes,60,opt,name=gather,proto3" json:"gather,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -578,6 +580,94 @@ func (x *StatusResponse) GetSandbox() *Sandbox {
 	return nil
 }
 
+func (x *StatusResponse) GetGather() *GatherStatus {
+	if x != nil {
+		return x.Gather
+	}
+	return nil
+}
+
+// GatherStatus is how far a run has gathered its clients.
+type GatherStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many of those that are expected need not be waited for, and how many are expected.
+	Ready    uint32 `protobuf:"varint,1,opt,name=ready,proto3" json:"ready,omitempty"`
+	Expected uint32 `protobuf:"varint,2,opt,name=expected,proto3" json:"expected,omitempty"`
+	// How long is still waited for them; 0 means that the time has not begun, or is over.
+	LeftNano int64 `protobuf:"varint,3,opt,name=left_nano,json=leftNano,proto3" json:"left_nano,omitempty"`
+	// The first of those that are waited for, and how many more there are.
+	Missing        []*GatherMissing `protobuf:"bytes,4,rep,name=missing,proto3" json:"missing,omitempty"`
+	MissingLeftOut uint32           `protobuf:"varint,5,opt,name=missing_left_out,json=missingLeftOut,proto3" json:"missing_left_out,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *GatherStatus) Reset() {
+	*x = GatherStatus{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GatherStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GatherStatus) ProtoMessage() {}
+
+func (x *GatherStatus) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GatherStatus.ProtoReflect.Descriptor instead.
+func (*GatherStatus) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *GatherStatus) GetReady() uint32 {
+	if x != nil {
+		return x.Ready
+	}
+	return 0
+}
+
+func (x *GatherStatus) GetExpected() uint32 {
+	if x != nil {
+		return x.Expected
+	}
+	return 0
+}
+
+func (x *GatherStatus) GetLeftNano() int64 {
+	if x != nil {
+		return x.LeftNano
+	}
+	return 0
+}
+
+func (x *GatherStatus) GetMissing() []*GatherMissing {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+func (x *GatherStatus) GetMissingLeftOut() uint32 {
+	if x != nil {
+		return x.MissingLeftOut
+	}
+	return 0
+}
+
 // SessionTotals is the sum over all sessions of a run.
 type SessionTotals struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -597,7 +687,7 @@ type SessionTotals struct {
 
 func (x *SessionTotals) Reset() {
 	*x = SessionTotals{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -610,7 +700,7 @@ func (*SessionTotals) ProtoMessage() {}
 
 func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -623,7 +713,7 @@ func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionTotals.ProtoReflect.Descriptor instead.
 func (*SessionTotals) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SessionTotals) GetCounts() []*SessionCount {
@@ -686,7 +776,7 @@ type SessionCount struct {
 
 func (x *SessionCount) Reset() {
 	*x = SessionCount{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +789,7 @@ func (*SessionCount) ProtoMessage() {}
 
 func (x *SessionCount) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +802,7 @@ func (x *SessionCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCount.ProtoReflect.Descriptor instead.
 func (*SessionCount) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SessionCount) GetSessionState() SessionState {
@@ -751,7 +841,7 @@ type Reserve struct {
 
 func (x *Reserve) Reset() {
 	*x = Reserve{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +854,7 @@ func (*Reserve) ProtoMessage() {}
 
 func (x *Reserve) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +867,7 @@ func (x *Reserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
 func (*Reserve) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Reserve) GetKind() ReserveKind {
@@ -874,7 +964,7 @@ type SessionStatus struct {
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +977,7 @@ func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +990,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SessionStatus) GetSessionId() string {
@@ -1093,7 +1183,7 @@ type ChunkWrites struct {
 
 func (x *ChunkWrites) Reset() {
 	*x = ChunkWrites{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1106,7 +1196,7 @@ func (*ChunkWrites) ProtoMessage() {}
 
 func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1119,7 +1209,7 @@ func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChunkWrites.ProtoReflect.Descriptor instead.
 func (*ChunkWrites) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ChunkWrites) GetCount() uint64 {
@@ -1209,7 +1299,7 @@ type Beats struct {
 
 func (x *Beats) Reset() {
 	*x = Beats{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1312,7 @@ func (*Beats) ProtoMessage() {}
 
 func (x *Beats) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1325,7 @@ func (x *Beats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beats.ProtoReflect.Descriptor instead.
 func (*Beats) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Beats) GetAnswered() uint64 {
@@ -1311,7 +1401,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +1414,7 @@ func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1337,7 +1427,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DrainRequest) GetReason() string {
@@ -1358,7 +1448,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1461,7 @@ func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,7 +1474,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DrainResponse) GetSessions() uint32 {
@@ -1406,7 +1496,7 @@ type DrainClientRequest struct {
 
 func (x *DrainClientRequest) Reset() {
 	*x = DrainClientRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1419,7 +1509,7 @@ func (*DrainClientRequest) ProtoMessage() {}
 
 func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1432,7 +1522,7 @@ func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientRequest.ProtoReflect.Descriptor instead.
 func (*DrainClientRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DrainClientRequest) GetName() string {
@@ -1460,7 +1550,7 @@ type DrainClientResponse struct {
 
 func (x *DrainClientResponse) Reset() {
 	*x = DrainClientResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1563,7 @@ func (*DrainClientResponse) ProtoMessage() {}
 
 func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1576,7 @@ func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientResponse.ProtoReflect.Descriptor instead.
 func (*DrainClientResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DrainClientResponse) GetSessions() uint32 {
@@ -1512,7 +1602,7 @@ type UpgradeRequest struct {
 
 func (x *UpgradeRequest) Reset() {
 	*x = UpgradeRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1525,7 +1615,7 @@ func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1538,7 +1628,7 @@ func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
 func (*UpgradeRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpgradeRequest) GetVersion() string {
@@ -1582,7 +1672,7 @@ type UpgradeResponse struct {
 
 func (x *UpgradeResponse) Reset() {
 	*x = UpgradeResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1595,7 +1685,7 @@ func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1608,7 +1698,7 @@ func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
 func (*UpgradeResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UpgradeResponse) GetVersion() string {
@@ -1664,8 +1754,9 @@ var File_bulkhead_v1_control_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\x0f\n" +
-	"\rStatusRequest\"\xd3\t\n" +
+	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\x1a\x19bulkhead/v1/message.proto\"\x0f\n" +
+	"\rStatusRequest\"\x86\n" +
+	"\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\arun_dir\x18\x02 \x01(\tR\x06runDir\x12\x16\n" +
@@ -1700,7 +1791,14 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\trun_state\x18\x1c \x01(\x0e2\x15.bulkhead.v1.RunStateR\brunState\x122\n" +
 	"\x06totals\x18\x1d \x01(\v2\x1a.bulkhead.v1.SessionTotalsR\x06totals\x12:\n" +
 	"\vcertificate\x18\x1e \x01(\v2\x18.bulkhead.v1.CertificateR\vcertificate\x12.\n" +
-	"\asandbox\x18\x1f \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\"\xfe\x01\n" +
+	"\asandbox\x18\x1f \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\x121\n" +
+	"\x06gather\x18< \x01(\v2\x19.bulkhead.v1.GatherStatusR\x06gather\"\xbd\x01\n" +
+	"\fGatherStatus\x12\x14\n" +
+	"\x05ready\x18\x01 \x01(\rR\x05ready\x12\x1a\n" +
+	"\bexpected\x18\x02 \x01(\rR\bexpected\x12\x1b\n" +
+	"\tleft_nano\x18\x03 \x01(\x03R\bleftNano\x124\n" +
+	"\amissing\x18\x04 \x03(\v2\x1a.bulkhead.v1.GatherMissingR\amissing\x12(\n" +
+	"\x10missing_left_out\x18\x05 \x01(\rR\x0emissingLeftOut\"\xfe\x01\n" +
 	"\rSessionTotals\x121\n" +
 	"\x06counts\x18\x01 \x03(\v2\x19.bulkhead.v1.SessionCountR\x06counts\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -1839,55 +1937,59 @@ func file_bulkhead_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_control_proto_enumTypes [3]protoimpl.EnumInfo
-var file_bulkhead_v1_control_proto_msgTypes [14]protoimpl.MessageInfo
+var file_bulkhead_v1_control_proto_msgTypes [15]protoimpl.MessageInfo
 var file_bulkhead_v1_control_proto_goTypes = []any{
 	(RunState)(0),               // 0: bulkhead.v1.RunState
 	(SessionState)(0),           // 1: bulkhead.v1.SessionState
 	(ReserveKind)(0),            // 2: bulkhead.v1.ReserveKind
 	(*StatusRequest)(nil),       // 3: bulkhead.v1.StatusRequest
 	(*StatusResponse)(nil),      // 4: bulkhead.v1.StatusResponse
-	(*SessionTotals)(nil),       // 5: bulkhead.v1.SessionTotals
-	(*SessionCount)(nil),        // 6: bulkhead.v1.SessionCount
-	(*Reserve)(nil),             // 7: bulkhead.v1.Reserve
-	(*SessionStatus)(nil),       // 8: bulkhead.v1.SessionStatus
-	(*ChunkWrites)(nil),         // 9: bulkhead.v1.ChunkWrites
-	(*Beats)(nil),               // 10: bulkhead.v1.Beats
-	(*DrainRequest)(nil),        // 11: bulkhead.v1.DrainRequest
-	(*DrainResponse)(nil),       // 12: bulkhead.v1.DrainResponse
-	(*DrainClientRequest)(nil),  // 13: bulkhead.v1.DrainClientRequest
-	(*DrainClientResponse)(nil), // 14: bulkhead.v1.DrainClientResponse
-	(*UpgradeRequest)(nil),      // 15: bulkhead.v1.UpgradeRequest
-	(*UpgradeResponse)(nil),     // 16: bulkhead.v1.UpgradeResponse
-	(*Certificate)(nil),         // 17: bulkhead.v1.Certificate
-	(*Sandbox)(nil),             // 18: bulkhead.v1.Sandbox
+	(*GatherStatus)(nil),        // 5: bulkhead.v1.GatherStatus
+	(*SessionTotals)(nil),       // 6: bulkhead.v1.SessionTotals
+	(*SessionCount)(nil),        // 7: bulkhead.v1.SessionCount
+	(*Reserve)(nil),             // 8: bulkhead.v1.Reserve
+	(*SessionStatus)(nil),       // 9: bulkhead.v1.SessionStatus
+	(*ChunkWrites)(nil),         // 10: bulkhead.v1.ChunkWrites
+	(*Beats)(nil),               // 11: bulkhead.v1.Beats
+	(*DrainRequest)(nil),        // 12: bulkhead.v1.DrainRequest
+	(*DrainResponse)(nil),       // 13: bulkhead.v1.DrainResponse
+	(*DrainClientRequest)(nil),  // 14: bulkhead.v1.DrainClientRequest
+	(*DrainClientResponse)(nil), // 15: bulkhead.v1.DrainClientResponse
+	(*UpgradeRequest)(nil),      // 16: bulkhead.v1.UpgradeRequest
+	(*UpgradeResponse)(nil),     // 17: bulkhead.v1.UpgradeResponse
+	(*Certificate)(nil),         // 18: bulkhead.v1.Certificate
+	(*Sandbox)(nil),             // 19: bulkhead.v1.Sandbox
+	(*GatherMissing)(nil),       // 20: bulkhead.v1.GatherMissing
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
-	8,  // 0: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
-	9,  // 1: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	7,  // 2: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
+	9,  // 0: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
+	10, // 1: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	8,  // 2: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
 	0,  // 3: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
-	5,  // 4: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
-	17, // 5: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
-	18, // 6: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
-	6,  // 7: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
-	1,  // 8: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
-	2,  // 9: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
-	9,  // 10: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	10, // 11: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	1,  // 12: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
-	3,  // 13: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	11, // 14: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	13, // 15: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
-	15, // 16: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	4,  // 17: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	12, // 18: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	14, // 19: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
-	16, // 20: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	17, // [17:21] is the sub-list for method output_type
-	13, // [13:17] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	6,  // 4: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
+	18, // 5: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
+	19, // 6: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
+	5,  // 7: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
+	20, // 8: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
+	7,  // 9: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
+	1,  // 10: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
+	2,  // 11: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	10, // 12: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	11, // 13: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	1,  // 14: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
+	3,  // 15: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	12, // 16: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	14, // 17: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
+	16, // 18: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	4,  // 19: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	13, // 20: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	15, // 21: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
+	17, // 22: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	19, // [19:23] is the sub-list for method output_type
+	15, // [15:19] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_control_proto_initOnce sync.Once
@@ -1901,6 +2003,7 @@ func file_bulkhead_v1_control_proto_build() {
 		return
 	}
 	file_bulkhead_v1_identity_proto_init()
+	file_bulkhead_v1_journal_proto_init()
 	file_bulkhead_v1_message_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1908,7 +2011,7 @@ func file_bulkhead_v1_control_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_control_proto_rawDesc), len(file_bulkhead_v1_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -228,6 +228,7 @@ type SupervisorFrame struct {
 	//	*SupervisorFrame_Ping
 	//	*SupervisorFrame_Secure
 	//	*SupervisorFrame_Signature
+	//	*SupervisorFrame_Begin
 	Frame         isSupervisorFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -343,6 +344,15 @@ func (x *SupervisorFrame) GetSignature() *Signature {
 	return nil
 }
 
+func (x *SupervisorFrame) GetBegin() *Begin {
+	if x != nil {
+		if x, ok := x.Frame.(*SupervisorFrame_Begin); ok {
+			return x.Begin
+		}
+	}
+	return nil
+}
+
 type isSupervisorFrame_Frame interface {
 	isSupervisorFrame_Frame()
 }
@@ -388,6 +398,11 @@ type SupervisorFrame_Signature struct {
 	Signature *Signature `protobuf:"bytes,8,opt,name=signature,proto3,oneof"`
 }
 
+type SupervisorFrame_Begin struct {
+	// Relayed to the client.
+	Begin *Begin `protobuf:"bytes,60,opt,name=begin,proto3,oneof"`
+}
+
 func (*SupervisorFrame_Open) isSupervisorFrame_Frame() {}
 
 func (*SupervisorFrame_Welcome) isSupervisorFrame_Frame() {}
@@ -403,6 +418,8 @@ func (*SupervisorFrame_Ping) isSupervisorFrame_Frame() {}
 func (*SupervisorFrame_Secure) isSupervisorFrame_Frame() {}
 
 func (*SupervisorFrame_Signature) isSupervisorFrame_Frame() {}
+
+func (*SupervisorFrame_Begin) isSupervisorFrame_Frame() {}
 
 // Open tells a handler what it serves and within which bounds.
 type Open struct {
@@ -1405,7 +1422,7 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\rProbeResponse\x12)\n" +
 	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12#\n" +
-	"\rconnection_id\x18\x03 \x01(\x04R\fconnectionId\"\x86\x03\n" +
+	"\rconnection_id\x18\x03 \x01(\x04R\fconnectionId\"\xb2\x03\n" +
 	"\x0fSupervisorFrame\x12'\n" +
 	"\x04open\x18\x01 \x01(\v2\x11.bulkhead.v1.OpenH\x00R\x04open\x120\n" +
 	"\awelcome\x18\x02 \x01(\v2\x14.bulkhead.v1.WelcomeH\x00R\awelcome\x12$\n" +
@@ -1414,7 +1431,8 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x06finish\x18\x05 \x01(\v2\x13.bulkhead.v1.FinishH\x00R\x06finish\x12'\n" +
 	"\x04ping\x18\x06 \x01(\v2\x11.bulkhead.v1.PingH\x00R\x04ping\x12-\n" +
 	"\x06secure\x18\a \x01(\v2\x13.bulkhead.v1.SecureH\x00R\x06secure\x126\n" +
-	"\tsignature\x18\b \x01(\v2\x16.bulkhead.v1.SignatureH\x00R\tsignatureB\a\n" +
+	"\tsignature\x18\b \x01(\v2\x16.bulkhead.v1.SignatureH\x00R\tsignature\x12*\n" +
+	"\x05begin\x18< \x01(\v2\x12.bulkhead.v1.BeginH\x00R\x05beginB\a\n" +
 	"\x05frame\"\xc2\x02\n" +
 	"\x04Open\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12+\n" +
@@ -1541,10 +1559,11 @@ var file_bulkhead_v1_handler_proto_goTypes = []any{
 	(*Welcome)(nil),         // 17: bulkhead.v1.Welcome
 	(*Ack)(nil),             // 18: bulkhead.v1.Ack
 	(*Drain)(nil),           // 19: bulkhead.v1.Drain
-	(*Limits)(nil),          // 20: bulkhead.v1.Limits
-	(Reason)(0),             // 21: bulkhead.v1.Reason
-	(*Hello)(nil),           // 22: bulkhead.v1.Hello
-	(*Goodbye)(nil),         // 23: bulkhead.v1.Goodbye
+	(*Begin)(nil),           // 20: bulkhead.v1.Begin
+	(*Limits)(nil),          // 21: bulkhead.v1.Limits
+	(Reason)(0),             // 22: bulkhead.v1.Reason
+	(*Hello)(nil),           // 23: bulkhead.v1.Hello
+	(*Goodbye)(nil),         // 24: bulkhead.v1.Goodbye
 }
 var file_bulkhead_v1_handler_proto_depIdxs = []int32{
 	4,  // 0: bulkhead.v1.SupervisorFrame.open:type_name -> bulkhead.v1.Open
@@ -1555,29 +1574,30 @@ var file_bulkhead_v1_handler_proto_depIdxs = []int32{
 	7,  // 5: bulkhead.v1.SupervisorFrame.ping:type_name -> bulkhead.v1.Ping
 	5,  // 6: bulkhead.v1.SupervisorFrame.secure:type_name -> bulkhead.v1.Secure
 	6,  // 7: bulkhead.v1.SupervisorFrame.signature:type_name -> bulkhead.v1.Signature
-	20, // 8: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
-	21, // 9: bulkhead.v1.Finish.reason:type_name -> bulkhead.v1.Reason
-	16, // 10: bulkhead.v1.Finish.metadata:type_name -> bulkhead.v1.Finish.MetadataEntry
-	22, // 11: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
-	14, // 12: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
-	23, // 13: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
-	15, // 14: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
-	8,  // 15: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
-	13, // 16: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
-	11, // 17: bulkhead.v1.HandlerFrame.sign:type_name -> bulkhead.v1.Sign
-	12, // 18: bulkhead.v1.HandlerFrame.proof:type_name -> bulkhead.v1.Proof
-	0,  // 19: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
-	22, // 20: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
-	21, // 21: bulkhead.v1.End.reason:type_name -> bulkhead.v1.Reason
-	3,  // 22: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
-	1,  // 23: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
-	10, // 24: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
-	2,  // 25: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
-	24, // [24:26] is the sub-list for method output_type
-	22, // [22:24] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	20, // 8: bulkhead.v1.SupervisorFrame.begin:type_name -> bulkhead.v1.Begin
+	21, // 9: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
+	22, // 10: bulkhead.v1.Finish.reason:type_name -> bulkhead.v1.Reason
+	16, // 11: bulkhead.v1.Finish.metadata:type_name -> bulkhead.v1.Finish.MetadataEntry
+	23, // 12: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
+	14, // 13: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
+	24, // 14: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
+	15, // 15: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
+	8,  // 16: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
+	13, // 17: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
+	11, // 18: bulkhead.v1.HandlerFrame.sign:type_name -> bulkhead.v1.Sign
+	12, // 19: bulkhead.v1.HandlerFrame.proof:type_name -> bulkhead.v1.Proof
+	0,  // 20: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
+	23, // 21: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
+	22, // 22: bulkhead.v1.End.reason:type_name -> bulkhead.v1.Reason
+	3,  // 23: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
+	1,  // 24: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
+	10, // 25: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
+	2,  // 26: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
+	25, // [25:27] is the sub-list for method output_type
+	23, // [23:25] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_handler_proto_initOnce sync.Once
@@ -1600,6 +1620,7 @@ func file_bulkhead_v1_handler_proto_build() {
 		(*SupervisorFrame_Ping)(nil),
 		(*SupervisorFrame_Secure)(nil),
 		(*SupervisorFrame_Signature)(nil),
+		(*SupervisorFrame_Begin)(nil),
 	}
 	file_bulkhead_v1_handler_proto_msgTypes[9].OneofWrappers = []any{
 		(*HandlerFrame_Hello)(nil),

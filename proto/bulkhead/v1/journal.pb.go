@@ -20,6 +20,179 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// IfShort is what a run does whose clients are not all ready in time.
+type IfShort int32
+
+const (
+	// Not told; as ABORT.
+	IfShort_IF_SHORT_UNSPECIFIED IfShort = 0
+	// It is drained before anybody has written.
+	IfShort_IF_SHORT_ABORT IfShort = 1
+	// Those that are ready begin.
+	IfShort_IF_SHORT_START IfShort = 2
+)
+
+// Enum value maps for IfShort.
+var (
+	IfShort_name = map[int32]string{
+		0: "IF_SHORT_UNSPECIFIED",
+		1: "IF_SHORT_ABORT",
+		2: "IF_SHORT_START",
+	}
+	IfShort_value = map[string]int32{
+		"IF_SHORT_UNSPECIFIED": 0,
+		"IF_SHORT_ABORT":       1,
+		"IF_SHORT_START":       2,
+	}
+)
+
+func (x IfShort) Enum() *IfShort {
+	p := new(IfShort)
+	*p = x
+	return p
+}
+
+func (x IfShort) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (IfShort) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_journal_proto_init()
+	return file_bulkhead_v1_journal_proto_enumTypes[0].Descriptor()
+}
+
+func (IfShort) Type() protoreflect.EnumType {
+	file_bulkhead_v1_journal_proto_init()
+	return &file_bulkhead_v1_journal_proto_enumTypes[0]
+}
+
+func (x IfShort) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use IfShort.Descriptor instead.
+func (IfShort) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{0}
+}
+
+// GatherEnd is how a gather ended.
+type GatherEnd int32
+
+const (
+	// Not told.
+	GatherEnd_GATHER_END_UNSPECIFIED GatherEnd = 0
+	// All that are expected were ready.
+	GatherEnd_GATHER_END_COMPLETE GatherEnd = 1
+	// The time was over, and those that were ready begin.
+	GatherEnd_GATHER_END_SHORT GatherEnd = 2
+	// The time was over, and the run is drained.
+	GatherEnd_GATHER_END_ABORTED GatherEnd = 3
+)
+
+// Enum value maps for GatherEnd.
+var (
+	GatherEnd_name = map[int32]string{
+		0: "GATHER_END_UNSPECIFIED",
+		1: "GATHER_END_COMPLETE",
+		2: "GATHER_END_SHORT",
+		3: "GATHER_END_ABORTED",
+	}
+	GatherEnd_value = map[string]int32{
+		"GATHER_END_UNSPECIFIED": 0,
+		"GATHER_END_COMPLETE":    1,
+		"GATHER_END_SHORT":       2,
+		"GATHER_END_ABORTED":     3,
+	}
+)
+
+func (x GatherEnd) Enum() *GatherEnd {
+	p := new(GatherEnd)
+	*p = x
+	return p
+}
+
+func (x GatherEnd) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GatherEnd) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_journal_proto_init()
+	return file_bulkhead_v1_journal_proto_enumTypes[1].Descriptor()
+}
+
+func (GatherEnd) Type() protoreflect.EnumType {
+	file_bulkhead_v1_journal_proto_init()
+	return &file_bulkhead_v1_journal_proto_enumTypes[1]
+}
+
+func (x GatherEnd) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GatherEnd.Descriptor instead.
+func (GatherEnd) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{1}
+}
+
+// GatherState is how far a client is that is awaited.
+type GatherState int32
+
+const (
+	// Not told.
+	GatherState_GATHER_STATE_UNSPECIFIED GatherState = 0
+	// It is not connected, and has not been ready.
+	GatherState_GATHER_STATE_NOT_CONNECTED GatherState = 1
+	// It is connected and not ready.
+	GatherState_GATHER_STATE_NOT_READY GatherState = 2
+	// It was ready, and is not connected.
+	GatherState_GATHER_STATE_GONE GatherState = 3
+)
+
+// Enum value maps for GatherState.
+var (
+	GatherState_name = map[int32]string{
+		0: "GATHER_STATE_UNSPECIFIED",
+		1: "GATHER_STATE_NOT_CONNECTED",
+		2: "GATHER_STATE_NOT_READY",
+		3: "GATHER_STATE_GONE",
+	}
+	GatherState_value = map[string]int32{
+		"GATHER_STATE_UNSPECIFIED":   0,
+		"GATHER_STATE_NOT_CONNECTED": 1,
+		"GATHER_STATE_NOT_READY":     2,
+		"GATHER_STATE_GONE":          3,
+	}
+)
+
+func (x GatherState) Enum() *GatherState {
+	p := new(GatherState)
+	*p = x
+	return p
+}
+
+func (x GatherState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GatherState) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_journal_proto_init()
+	return file_bulkhead_v1_journal_proto_enumTypes[2].Descriptor()
+}
+
+func (GatherState) Type() protoreflect.EnumType {
+	file_bulkhead_v1_journal_proto_init()
+	return &file_bulkhead_v1_journal_proto_enumTypes[2]
+}
+
+func (x GatherState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GatherState.Descriptor instead.
+func (GatherState) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{2}
+}
+
 // ContradictionKind sorts contradictions.
 type ContradictionKind int32
 
@@ -62,12 +235,12 @@ func (x ContradictionKind) String() string {
 
 func (ContradictionKind) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_journal_proto_init()
-	return file_bulkhead_v1_journal_proto_enumTypes[0].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[3].Descriptor()
 }
 
 func (ContradictionKind) Type() protoreflect.EnumType {
 	file_bulkhead_v1_journal_proto_init()
-	return &file_bulkhead_v1_journal_proto_enumTypes[0]
+	return &file_bulkhead_v1_journal_proto_enumTypes[3]
 }
 
 func (x ContradictionKind) Number() protoreflect.EnumNumber {
@@ -76,7 +249,7 @@ func (x ContradictionKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ContradictionKind.Descriptor instead.
 func (ContradictionKind) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{0}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
 }
 
 // DetachClass is why a session lost its connection.
@@ -146,12 +319,12 @@ func (x DetachClass) String() string {
 
 func (DetachClass) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_journal_proto_init()
-	return file_bulkhead_v1_journal_proto_enumTypes[1].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[4].Descriptor()
 }
 
 func (DetachClass) Type() protoreflect.EnumType {
 	file_bulkhead_v1_journal_proto_init()
-	return &file_bulkhead_v1_journal_proto_enumTypes[1]
+	return &file_bulkhead_v1_journal_proto_enumTypes[4]
 }
 
 func (x DetachClass) Number() protoreflect.EnumNumber {
@@ -160,7 +333,7 @@ func (x DetachClass) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DetachClass.Descriptor instead.
 func (DetachClass) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{1}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
 }
 
 // Outcome is how a session ended.
@@ -209,12 +382,12 @@ func (x Outcome) String() string {
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_journal_proto_init()
-	return file_bulkhead_v1_journal_proto_enumTypes[2].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[5].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
 	file_bulkhead_v1_journal_proto_init()
-	return &file_bulkhead_v1_journal_proto_enumTypes[2]
+	return &file_bulkhead_v1_journal_proto_enumTypes[5]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -223,7 +396,7 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
 // RestartKind is how another supervisor took over.
@@ -264,12 +437,12 @@ func (x RestartKind) String() string {
 
 func (RestartKind) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_journal_proto_init()
-	return file_bulkhead_v1_journal_proto_enumTypes[3].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[6].Descriptor()
 }
 
 func (RestartKind) Type() protoreflect.EnumType {
 	file_bulkhead_v1_journal_proto_init()
-	return &file_bulkhead_v1_journal_proto_enumTypes[3]
+	return &file_bulkhead_v1_journal_proto_enumTypes[6]
 }
 
 func (x RestartKind) Number() protoreflect.EnumNumber {
@@ -278,7 +451,7 @@ func (x RestartKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RestartKind.Descriptor instead.
 func (RestartKind) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 // RunEnd is why a run ended.
@@ -327,12 +500,12 @@ func (x RunEnd) String() string {
 
 func (RunEnd) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_journal_proto_init()
-	return file_bulkhead_v1_journal_proto_enumTypes[4].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[7].Descriptor()
 }
 
 func (RunEnd) Type() protoreflect.EnumType {
 	file_bulkhead_v1_journal_proto_init()
-	return &file_bulkhead_v1_journal_proto_enumTypes[4]
+	return &file_bulkhead_v1_journal_proto_enumTypes[7]
 }
 
 func (x RunEnd) Number() protoreflect.EnumNumber {
@@ -341,7 +514,7 @@ func (x RunEnd) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RunEnd.Descriptor instead.
 func (RunEnd) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 // DrainCause is what made a supervisor drain its run.
@@ -358,16 +531,19 @@ const (
 	DrainCause_DRAIN_CAUSE_JOURNAL_SIZE DrainCause = 3
 	// The file system of the journal has less left than is to be kept of it.
 	DrainCause_DRAIN_CAUSE_DISK_LOW DrainCause = 4
+	// The clients that the run gathers were not all ready in time.
+	DrainCause_DRAIN_CAUSE_GATHER DrainCause = 60
 )
 
 // Enum value maps for DrainCause.
 var (
 	DrainCause_name = map[int32]string{
-		0: "DRAIN_CAUSE_UNSPECIFIED",
-		1: "DRAIN_CAUSE_OPERATOR",
-		2: "DRAIN_CAUSE_DISK_FULL",
-		3: "DRAIN_CAUSE_JOURNAL_SIZE",
-		4: "DRAIN_CAUSE_DISK_LOW",
+		0:  "DRAIN_CAUSE_UNSPECIFIED",
+		1:  "DRAIN_CAUSE_OPERATOR",
+		2:  "DRAIN_CAUSE_DISK_FULL",
+		3:  "DRAIN_CAUSE_JOURNAL_SIZE",
+		4:  "DRAIN_CAUSE_DISK_LOW",
+		60: "DRAIN_CAUSE_GATHER",
 	}
 	DrainCause_value = map[string]int32{
 		"DRAIN_CAUSE_UNSPECIFIED":  0,
@@ -375,6 +551,7 @@ var (
 		"DRAIN_CAUSE_DISK_FULL":    2,
 		"DRAIN_CAUSE_JOURNAL_SIZE": 3,
 		"DRAIN_CAUSE_DISK_LOW":     4,
+		"DRAIN_CAUSE_GATHER":       60,
 	}
 )
 
@@ -390,12 +567,12 @@ func (x DrainCause) String() string {
 
 func (DrainCause) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_journal_proto_init()
-	return file_bulkhead_v1_journal_proto_enumTypes[5].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[8].Descriptor()
 }
 
 func (DrainCause) Type() protoreflect.EnumType {
 	file_bulkhead_v1_journal_proto_init()
-	return &file_bulkhead_v1_journal_proto_enumTypes[5]
+	return &file_bulkhead_v1_journal_proto_enumTypes[8]
 }
 
 func (x DrainCause) Number() protoreflect.EnumNumber {
@@ -404,7 +581,7 @@ func (x DrainCause) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DrainCause.Descriptor instead.
 func (DrainCause) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 // Record is one entry of a run's journal. The journal is the only source of the report: what is
@@ -434,6 +611,8 @@ type Record struct {
 	//	*Record_Contradiction
 	//	*Record_SupervisorPaused
 	//	*Record_SessionSilent
+	//	*Record_GatherEnded
+	//	*Record_WaitEnded
 	//	*Record_SessionDrained
 	Entry isRecord_Entry `protobuf_oneof:"entry"`
 	// The supervisor machine's clock that is never set, at the same moment as time_unix_nano: all
@@ -630,6 +809,24 @@ func (x *Record) GetSessionSilent() *SessionSilent {
 	return nil
 }
 
+func (x *Record) GetGatherEnded() *GatherEnded {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_GatherEnded); ok {
+			return x.GatherEnded
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetWaitEnded() *WaitEnded {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_WaitEnded); ok {
+			return x.WaitEnded
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetSessionDrained() *SessionDrained {
 	if x != nil {
 		if x, ok := x.Entry.(*Record_SessionDrained); ok {
@@ -717,6 +914,14 @@ type Record_SessionSilent struct {
 	SessionSilent *SessionSilent `protobuf:"bytes,17,opt,name=session_silent,json=sessionSilent,proto3,oneof"`
 }
 
+type Record_GatherEnded struct {
+	GatherEnded *GatherEnded `protobuf:"bytes,60,opt,name=gather_ended,json=gatherEnded,proto3,oneof"`
+}
+
+type Record_WaitEnded struct {
+	WaitEnded *WaitEnded `protobuf:"bytes,61,opt,name=wait_ended,json=waitEnded,proto3,oneof"`
+}
+
 type Record_SessionDrained struct {
 	SessionDrained *SessionDrained `protobuf:"bytes,65,opt,name=session_drained,json=sessionDrained,proto3,oneof"`
 }
@@ -751,6 +956,10 @@ func (*Record_SupervisorPaused) isRecord_Entry() {}
 
 func (*Record_SessionSilent) isRecord_Entry() {}
 
+func (*Record_GatherEnded) isRecord_Entry() {}
+
+func (*Record_WaitEnded) isRecord_Entry() {}
+
 func (*Record_SessionDrained) isRecord_Entry() {}
 
 // RunStarted opens a run.
@@ -777,9 +986,13 @@ type RunStarted struct {
 	// torn_damaged carry what they meant.
 	RecordMinor uint32 `protobuf:"varint,14,opt,name=record_minor,json=recordMinor,proto3" json:"record_minor,omitempty"`
 	// Unset in records of versions without this field.
-	Sandbox       *Sandbox `protobuf:"bytes,15,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Sandbox *Sandbox `protobuf:"bytes,15,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
+	// The run gathers; unset if it does not. A supervisor that resumes it keeps to this.
+	Gather *Gather `protobuf:"bytes,60,opt,name=gather,proto3" json:"gather,omitempty"`
+	// How long the run waits for those that are expected; 0 means for ever.
+	WaitClientsNano int64 `protobuf:"varint,61,opt,name=wait_clients_nano,json=waitClientsNano,proto3" json:"wait_clients_nano,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *RunStarted) Reset() {
@@ -918,6 +1131,298 @@ func (x *RunStarted) GetSandbox() *Sandbox {
 	return nil
 }
 
+func (x *RunStarted) GetGather() *Gather {
+	if x != nil {
+		return x.Gather
+	}
+	return nil
+}
+
+func (x *RunStarted) GetWaitClientsNano() int64 {
+	if x != nil {
+		return x.WaitClientsNano
+	}
+	return 0
+}
+
+// Gather is how a run gathers its clients.
+type Gather struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long it waits for them. The time begins with the run, or, in a supervisor that keeps
+	// running, with the run's first client.
+	TimeoutNano int64 `protobuf:"varint,1,opt,name=timeout_nano,json=timeoutNano,proto3" json:"timeout_nano,omitempty"`
+	// What is done then.
+	IfShort IfShort `protobuf:"varint,2,opt,name=if_short,json=ifShort,proto3,enum=bulkhead.v1.IfShort" json:"if_short,omitempty"`
+	// The time begins with the first client.
+	FromFirst     bool `protobuf:"varint,3,opt,name=from_first,json=fromFirst,proto3" json:"from_first,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gather) Reset() {
+	*x = Gather{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gather) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gather) ProtoMessage() {}
+
+func (x *Gather) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gather.ProtoReflect.Descriptor instead.
+func (*Gather) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Gather) GetTimeoutNano() int64 {
+	if x != nil {
+		return x.TimeoutNano
+	}
+	return 0
+}
+
+func (x *Gather) GetIfShort() IfShort {
+	if x != nil {
+		return x.IfShort
+	}
+	return IfShort_IF_SHORT_UNSPECIFIED
+}
+
+func (x *Gather) GetFromFirst() bool {
+	if x != nil {
+		return x.FromFirst
+	}
+	return false
+}
+
+// GatherEnded is what became of a gather. It is durable before any client is told. The last one
+// counts: another follows if the first was not durable in time for its own begin.
+type GatherEnded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	How   GatherEnd              `protobuf:"varint,1,opt,name=how,proto3,enum=bulkhead.v1.GatherEnd" json:"how,omitempty"`
+	// When all begin, by the clock of Record.elapsed_nano on this boot of the machine; 0 if nobody
+	// does.
+	BeginElapsedNano int64 `protobuf:"varint,2,opt,name=begin_elapsed_nano,json=beginElapsedNano,proto3" json:"begin_elapsed_nano,omitempty"`
+	// The sessions that were ready, and those of clients that are too old to wait.
+	Ready  []uint32 `protobuf:"varint,3,rep,packed,name=ready,proto3" json:"ready,omitempty"`
+	Unable []uint32 `protobuf:"varint,4,rep,packed,name=unable,proto3" json:"unable,omitempty"`
+	// Who was missing.
+	Missing       []*GatherMissing `protobuf:"bytes,5,rep,name=missing,proto3" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GatherEnded) Reset() {
+	*x = GatherEnded{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GatherEnded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GatherEnded) ProtoMessage() {}
+
+func (x *GatherEnded) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GatherEnded.ProtoReflect.Descriptor instead.
+func (*GatherEnded) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GatherEnded) GetHow() GatherEnd {
+	if x != nil {
+		return x.How
+	}
+	return GatherEnd_GATHER_END_UNSPECIFIED
+}
+
+func (x *GatherEnded) GetBeginElapsedNano() int64 {
+	if x != nil {
+		return x.BeginElapsedNano
+	}
+	return 0
+}
+
+func (x *GatherEnded) GetReady() []uint32 {
+	if x != nil {
+		return x.Ready
+	}
+	return nil
+}
+
+func (x *GatherEnded) GetUnable() []uint32 {
+	if x != nil {
+		return x.Unable
+	}
+	return nil
+}
+
+func (x *GatherEnded) GetMissing() []*GatherMissing {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+// GatherMissing is a client that was awaited and not ready, or several of unknown names.
+type GatherMissing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty if it never came and no names are awaited.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// 0 if it never came.
+	Session uint32      `protobuf:"varint,2,opt,name=session,proto3" json:"session,omitempty"`
+	State   GatherState `protobuf:"varint,3,opt,name=state,proto3,enum=bulkhead.v1.GatherState" json:"state,omitempty"`
+	// How many of unknown names this stands for; 0 is one.
+	Clients       uint32 `protobuf:"varint,4,opt,name=clients,proto3" json:"clients,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GatherMissing) Reset() {
+	*x = GatherMissing{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GatherMissing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GatherMissing) ProtoMessage() {}
+
+func (x *GatherMissing) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GatherMissing.ProtoReflect.Descriptor instead.
+func (*GatherMissing) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GatherMissing) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GatherMissing) GetSession() uint32 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
+func (x *GatherMissing) GetState() GatherState {
+	if x != nil {
+		return x.State
+	}
+	return GatherState_GATHER_STATE_UNSPECIFIED
+}
+
+func (x *GatherMissing) GetClients() uint32 {
+	if x != nil {
+		return x.Clients
+	}
+	return 0
+}
+
+// WaitEnded is a run that waits no longer for those that are expected and have not come.
+type WaitEnded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long it waited.
+	WaitedNano int64 `protobuf:"varint,1,opt,name=waited_nano,json=waitedNano,proto3" json:"waited_nano,omitempty"`
+	// How many had not come.
+	Absent        uint32 `protobuf:"varint,2,opt,name=absent,proto3" json:"absent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitEnded) Reset() {
+	*x = WaitEnded{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitEnded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitEnded) ProtoMessage() {}
+
+func (x *WaitEnded) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitEnded.ProtoReflect.Descriptor instead.
+func (*WaitEnded) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *WaitEnded) GetWaitedNano() int64 {
+	if x != nil {
+		return x.WaitedNano
+	}
+	return 0
+}
+
+func (x *WaitEnded) GetAbsent() uint32 {
+	if x != nil {
+		return x.Absent
+	}
+	return 0
+}
+
 // Settings are what an operator may change before the run is resumed, and what decides how it
 // ends.
 type Settings struct {
@@ -943,7 +1448,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -956,7 +1461,7 @@ func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -969,7 +1474,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Settings) GetLingerNano() int64 {
@@ -1057,7 +1562,7 @@ type Host struct {
 
 func (x *Host) Reset() {
 	*x = Host{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1575,7 @@ func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1588,7 @@ func (x *Host) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Host.ProtoReflect.Descriptor instead.
 func (*Host) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Host) GetName() string {
@@ -1144,7 +1649,7 @@ type SessionOpened struct {
 
 func (x *SessionOpened) Reset() {
 	*x = SessionOpened{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1662,7 @@ func (*SessionOpened) ProtoMessage() {}
 
 func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1675,7 @@ func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpened.ProtoReflect.Descriptor instead.
 func (*SessionOpened) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SessionOpened) GetSession() uint32 {
@@ -1231,7 +1736,7 @@ type SessionAttached struct {
 
 func (x *SessionAttached) Reset() {
 	*x = SessionAttached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1749,7 @@ func (*SessionAttached) ProtoMessage() {}
 
 func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1762,7 @@ func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAttached.ProtoReflect.Descriptor instead.
 func (*SessionAttached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SessionAttached) GetSession() uint32 {
@@ -1371,7 +1876,7 @@ type Contradiction struct {
 
 func (x *Contradiction) Reset() {
 	*x = Contradiction{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1384,7 +1889,7 @@ func (*Contradiction) ProtoMessage() {}
 
 func (x *Contradiction) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1397,7 +1902,7 @@ func (x *Contradiction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contradiction.ProtoReflect.Descriptor instead.
 func (*Contradiction) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Contradiction) GetSession() uint32 {
@@ -1463,7 +1968,7 @@ type SessionBatch struct {
 
 func (x *SessionBatch) Reset() {
 	*x = SessionBatch{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1476,7 +1981,7 @@ func (*SessionBatch) ProtoMessage() {}
 
 func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1489,7 +1994,7 @@ func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionBatch.ProtoReflect.Descriptor instead.
 func (*SessionBatch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SessionBatch) GetSession() uint32 {
@@ -1540,7 +2045,7 @@ type SessionDetached struct {
 
 func (x *SessionDetached) Reset() {
 	*x = SessionDetached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1553,7 +2058,7 @@ func (*SessionDetached) ProtoMessage() {}
 
 func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1566,7 +2071,7 @@ func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDetached.ProtoReflect.Descriptor instead.
 func (*SessionDetached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SessionDetached) GetSession() uint32 {
@@ -1628,7 +2133,7 @@ type SessionSilent struct {
 
 func (x *SessionSilent) Reset() {
 	*x = SessionSilent{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1641,7 +2146,7 @@ func (*SessionSilent) ProtoMessage() {}
 
 func (x *SessionSilent) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1654,7 +2159,7 @@ func (x *SessionSilent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionSilent.ProtoReflect.Descriptor instead.
 func (*SessionSilent) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SessionSilent) GetSession() uint32 {
@@ -1693,7 +2198,7 @@ type SessionDrained struct {
 
 func (x *SessionDrained) Reset() {
 	*x = SessionDrained{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1706,7 +2211,7 @@ func (*SessionDrained) ProtoMessage() {}
 
 func (x *SessionDrained) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1719,7 +2224,7 @@ func (x *SessionDrained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDrained.ProtoReflect.Descriptor instead.
 func (*SessionDrained) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SessionDrained) GetSession() uint32 {
@@ -1762,7 +2267,7 @@ type SessionEnded struct {
 
 func (x *SessionEnded) Reset() {
 	*x = SessionEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1775,7 +2280,7 @@ func (*SessionEnded) ProtoMessage() {}
 
 func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1788,7 +2293,7 @@ func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionEnded.ProtoReflect.Descriptor instead.
 func (*SessionEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SessionEnded) GetSession() uint32 {
@@ -1860,7 +2365,7 @@ type HandlerExited struct {
 
 func (x *HandlerExited) Reset() {
 	*x = HandlerExited{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1873,7 +2378,7 @@ func (*HandlerExited) ProtoMessage() {}
 
 func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1886,7 +2391,7 @@ func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandlerExited.ProtoReflect.Descriptor instead.
 func (*HandlerExited) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HandlerExited) GetConnectionId() uint64 {
@@ -1995,7 +2500,7 @@ type SupervisorRestarted struct {
 
 func (x *SupervisorRestarted) Reset() {
 	*x = SupervisorRestarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2008,7 +2513,7 @@ func (*SupervisorRestarted) ProtoMessage() {}
 
 func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2021,7 +2526,7 @@ func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorRestarted.ProtoReflect.Descriptor instead.
 func (*SupervisorRestarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SupervisorRestarted) GetKind() RestartKind {
@@ -2147,7 +2652,7 @@ type SupervisorPaused struct {
 
 func (x *SupervisorPaused) Reset() {
 	*x = SupervisorPaused{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2160,7 +2665,7 @@ func (*SupervisorPaused) ProtoMessage() {}
 
 func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2173,7 +2678,7 @@ func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorPaused.ProtoReflect.Descriptor instead.
 func (*SupervisorPaused) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SupervisorPaused) GetPausedNano() int64 {
@@ -2199,7 +2704,7 @@ type ConnectionsShed struct {
 
 func (x *ConnectionsShed) Reset() {
 	*x = ConnectionsShed{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2212,7 +2717,7 @@ func (*ConnectionsShed) ProtoMessage() {}
 
 func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2225,7 +2730,7 @@ func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionsShed.ProtoReflect.Descriptor instead.
 func (*ConnectionsShed) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ConnectionsShed) GetCount() uint64 {
@@ -2283,7 +2788,7 @@ type ConnectionRejected struct {
 
 func (x *ConnectionRejected) Reset() {
 	*x = ConnectionRejected{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2296,7 +2801,7 @@ func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2309,7 +2814,7 @@ func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionRejected.ProtoReflect.Descriptor instead.
 func (*ConnectionRejected) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ConnectionRejected) GetConnectionId() uint64 {
@@ -2401,7 +2906,7 @@ type RunEnded struct {
 
 func (x *RunEnded) Reset() {
 	*x = RunEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2414,7 +2919,7 @@ func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2427,7 +2932,7 @@ func (x *RunEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnded.ProtoReflect.Descriptor instead.
 func (*RunEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RunEnded) GetReason() RunEnd {
@@ -2459,7 +2964,7 @@ type DrainStarted struct {
 
 func (x *DrainStarted) Reset() {
 	*x = DrainStarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2977,7 @@ func (*DrainStarted) ProtoMessage() {}
 
 func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2990,7 @@ func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainStarted.ProtoReflect.Descriptor instead.
 func (*DrainStarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DrainStarted) GetReason() string {
@@ -2513,7 +3018,8 @@ var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xfd\t\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xf5\n" +
+	"\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -2532,13 +3038,16 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\rdrain_started\x18\r \x01(\v2\x19.bulkhead.v1.DrainStartedH\x00R\fdrainStarted\x12B\n" +
 	"\rcontradiction\x18\x0f \x01(\v2\x1a.bulkhead.v1.ContradictionH\x00R\rcontradiction\x12L\n" +
 	"\x11supervisor_paused\x18\x10 \x01(\v2\x1d.bulkhead.v1.SupervisorPausedH\x00R\x10supervisorPaused\x12C\n" +
-	"\x0esession_silent\x18\x11 \x01(\v2\x1a.bulkhead.v1.SessionSilentH\x00R\rsessionSilent\x12F\n" +
+	"\x0esession_silent\x18\x11 \x01(\v2\x1a.bulkhead.v1.SessionSilentH\x00R\rsessionSilent\x12=\n" +
+	"\fgather_ended\x18< \x01(\v2\x18.bulkhead.v1.GatherEndedH\x00R\vgatherEnded\x127\n" +
+	"\n" +
+	"wait_ended\x18= \x01(\v2\x16.bulkhead.v1.WaitEndedH\x00R\twaitEnded\x12F\n" +
 	"\x0fsession_drained\x18A \x01(\v2\x1b.bulkhead.v1.SessionDrainedH\x00R\x0esessionDrained\x12!\n" +
 	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNano\x12$\n" +
 	"\vwrite_begin\x18\x12 \x01(\x0fH\x01R\n" +
 	"writeBegin\x88\x01\x01B\a\n" +
 	"\x05entryB\x0e\n" +
-	"\f_write_begin\"\x90\x04\n" +
+	"\f_write_begin\"\xe9\x04\n" +
 	"\n" +
 	"RunStarted\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x18\n" +
@@ -2558,7 +3067,29 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x0eexpected_names\x18\f \x03(\tR\rexpectedNames\x121\n" +
 	"\bsettings\x18\r \x01(\v2\x15.bulkhead.v1.SettingsR\bsettings\x12!\n" +
 	"\frecord_minor\x18\x0e \x01(\rR\vrecordMinor\x12.\n" +
-	"\asandbox\x18\x0f \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\"\xa7\x03\n" +
+	"\asandbox\x18\x0f \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\x12+\n" +
+	"\x06gather\x18< \x01(\v2\x13.bulkhead.v1.GatherR\x06gather\x12*\n" +
+	"\x11wait_clients_nano\x18= \x01(\x03R\x0fwaitClientsNano\"{\n" +
+	"\x06Gather\x12!\n" +
+	"\ftimeout_nano\x18\x01 \x01(\x03R\vtimeoutNano\x12/\n" +
+	"\bif_short\x18\x02 \x01(\x0e2\x14.bulkhead.v1.IfShortR\aifShort\x12\x1d\n" +
+	"\n" +
+	"from_first\x18\x03 \x01(\bR\tfromFirst\"\xc9\x01\n" +
+	"\vGatherEnded\x12(\n" +
+	"\x03how\x18\x01 \x01(\x0e2\x16.bulkhead.v1.GatherEndR\x03how\x12,\n" +
+	"\x12begin_elapsed_nano\x18\x02 \x01(\x03R\x10beginElapsedNano\x12\x14\n" +
+	"\x05ready\x18\x03 \x03(\rR\x05ready\x12\x16\n" +
+	"\x06unable\x18\x04 \x03(\rR\x06unable\x124\n" +
+	"\amissing\x18\x05 \x03(\v2\x1a.bulkhead.v1.GatherMissingR\amissing\"\x87\x01\n" +
+	"\rGatherMissing\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\asession\x18\x02 \x01(\rR\asession\x12.\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x18.bulkhead.v1.GatherStateR\x05state\x12\x18\n" +
+	"\aclients\x18\x04 \x01(\rR\aclients\"D\n" +
+	"\tWaitEnded\x12\x1f\n" +
+	"\vwaited_nano\x18\x01 \x01(\x03R\n" +
+	"waitedNano\x12\x16\n" +
+	"\x06absent\x18\x02 \x01(\rR\x06absent\"\xa7\x03\n" +
 	"\bSettings\x12\x1f\n" +
 	"\vlinger_nano\x18\x01 \x01(\x03R\n" +
 	"lingerNano\x12,\n" +
@@ -2706,7 +3237,21 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1f\n" +
 	"\vwithin_nano\x18\x02 \x01(\x03R\n" +
 	"withinNano\x12-\n" +
-	"\x05cause\x18\x03 \x01(\x0e2\x17.bulkhead.v1.DrainCauseR\x05cause*\xad\x01\n" +
+	"\x05cause\x18\x03 \x01(\x0e2\x17.bulkhead.v1.DrainCauseR\x05cause*K\n" +
+	"\aIfShort\x12\x18\n" +
+	"\x14IF_SHORT_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eIF_SHORT_ABORT\x10\x01\x12\x12\n" +
+	"\x0eIF_SHORT_START\x10\x02*n\n" +
+	"\tGatherEnd\x12\x1a\n" +
+	"\x16GATHER_END_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13GATHER_END_COMPLETE\x10\x01\x12\x14\n" +
+	"\x10GATHER_END_SHORT\x10\x02\x12\x16\n" +
+	"\x12GATHER_END_ABORTED\x10\x03*~\n" +
+	"\vGatherState\x12\x1c\n" +
+	"\x18GATHER_STATE_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aGATHER_STATE_NOT_CONNECTED\x10\x01\x12\x1a\n" +
+	"\x16GATHER_STATE_NOT_READY\x10\x02\x12\x15\n" +
+	"\x11GATHER_STATE_GONE\x10\x03*\xad\x01\n" +
 	"\x11ContradictionKind\x12\"\n" +
 	"\x1eCONTRADICTION_KIND_UNSPECIFIED\x10\x00\x12'\n" +
 	"#CONTRADICTION_KIND_CLIENT_ID_IN_USE\x10\x01\x12%\n" +
@@ -2738,14 +3283,15 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\fRUN_END_DONE\x10\x01\x12\x13\n" +
 	"\x0fRUN_END_DRAINED\x10\x02\x12\x12\n" +
 	"\x0eRUN_END_FAILED\x10\x03\x12\x17\n" +
-	"\x13RUN_END_INTERRUPTED\x10\x04*\x96\x01\n" +
+	"\x13RUN_END_INTERRUPTED\x10\x04*\xae\x01\n" +
 	"\n" +
 	"DrainCause\x12\x1b\n" +
 	"\x17DRAIN_CAUSE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DRAIN_CAUSE_OPERATOR\x10\x01\x12\x19\n" +
 	"\x15DRAIN_CAUSE_DISK_FULL\x10\x02\x12\x1c\n" +
 	"\x18DRAIN_CAUSE_JOURNAL_SIZE\x10\x03\x12\x18\n" +
-	"\x14DRAIN_CAUSE_DISK_LOW\x10\x04B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
+	"\x14DRAIN_CAUSE_DISK_LOW\x10\x04\x12\x16\n" +
+	"\x12DRAIN_CAUSE_GATHER\x10<B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
 var (
 	file_bulkhead_v1_journal_proto_rawDescOnce sync.Once
@@ -2759,83 +3305,97 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_journal_proto_rawDescData
 }
 
-var file_bulkhead_v1_journal_proto_enumTypes [6]protoimpl.EnumInfo
-var file_bulkhead_v1_journal_proto_msgTypes [19]protoimpl.MessageInfo
+var file_bulkhead_v1_journal_proto_enumTypes [9]protoimpl.EnumInfo
+var file_bulkhead_v1_journal_proto_msgTypes [23]protoimpl.MessageInfo
 var file_bulkhead_v1_journal_proto_goTypes = []any{
-	(ContradictionKind)(0),      // 0: bulkhead.v1.ContradictionKind
-	(DetachClass)(0),            // 1: bulkhead.v1.DetachClass
-	(Outcome)(0),                // 2: bulkhead.v1.Outcome
-	(RestartKind)(0),            // 3: bulkhead.v1.RestartKind
-	(RunEnd)(0),                 // 4: bulkhead.v1.RunEnd
-	(DrainCause)(0),             // 5: bulkhead.v1.DrainCause
-	(*Record)(nil),              // 6: bulkhead.v1.Record
-	(*RunStarted)(nil),          // 7: bulkhead.v1.RunStarted
-	(*Settings)(nil),            // 8: bulkhead.v1.Settings
-	(*Host)(nil),                // 9: bulkhead.v1.Host
-	(*SessionOpened)(nil),       // 10: bulkhead.v1.SessionOpened
-	(*SessionAttached)(nil),     // 11: bulkhead.v1.SessionAttached
-	(*Contradiction)(nil),       // 12: bulkhead.v1.Contradiction
-	(*SessionBatch)(nil),        // 13: bulkhead.v1.SessionBatch
-	(*SessionDetached)(nil),     // 14: bulkhead.v1.SessionDetached
-	(*SessionSilent)(nil),       // 15: bulkhead.v1.SessionSilent
-	(*SessionDrained)(nil),      // 16: bulkhead.v1.SessionDrained
-	(*SessionEnded)(nil),        // 17: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),       // 18: bulkhead.v1.HandlerExited
-	(*SupervisorRestarted)(nil), // 19: bulkhead.v1.SupervisorRestarted
-	(*SupervisorPaused)(nil),    // 20: bulkhead.v1.SupervisorPaused
-	(*ConnectionsShed)(nil),     // 21: bulkhead.v1.ConnectionsShed
-	(*ConnectionRejected)(nil),  // 22: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),            // 23: bulkhead.v1.RunEnded
-	(*DrainStarted)(nil),        // 24: bulkhead.v1.DrainStarted
-	(*Sandbox)(nil),             // 25: bulkhead.v1.Sandbox
-	(*Certificate)(nil),         // 26: bulkhead.v1.Certificate
-	(*Hello)(nil),               // 27: bulkhead.v1.Hello
-	(*Identity)(nil),            // 28: bulkhead.v1.Identity
-	(Absence)(0),                // 29: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 30: bulkhead.v1.ProcessExit
-	(Reason)(0),                 // 31: bulkhead.v1.Reason
+	(IfShort)(0),                // 0: bulkhead.v1.IfShort
+	(GatherEnd)(0),              // 1: bulkhead.v1.GatherEnd
+	(GatherState)(0),            // 2: bulkhead.v1.GatherState
+	(ContradictionKind)(0),      // 3: bulkhead.v1.ContradictionKind
+	(DetachClass)(0),            // 4: bulkhead.v1.DetachClass
+	(Outcome)(0),                // 5: bulkhead.v1.Outcome
+	(RestartKind)(0),            // 6: bulkhead.v1.RestartKind
+	(RunEnd)(0),                 // 7: bulkhead.v1.RunEnd
+	(DrainCause)(0),             // 8: bulkhead.v1.DrainCause
+	(*Record)(nil),              // 9: bulkhead.v1.Record
+	(*RunStarted)(nil),          // 10: bulkhead.v1.RunStarted
+	(*Gather)(nil),              // 11: bulkhead.v1.Gather
+	(*GatherEnded)(nil),         // 12: bulkhead.v1.GatherEnded
+	(*GatherMissing)(nil),       // 13: bulkhead.v1.GatherMissing
+	(*WaitEnded)(nil),           // 14: bulkhead.v1.WaitEnded
+	(*Settings)(nil),            // 15: bulkhead.v1.Settings
+	(*Host)(nil),                // 16: bulkhead.v1.Host
+	(*SessionOpened)(nil),       // 17: bulkhead.v1.SessionOpened
+	(*SessionAttached)(nil),     // 18: bulkhead.v1.SessionAttached
+	(*Contradiction)(nil),       // 19: bulkhead.v1.Contradiction
+	(*SessionBatch)(nil),        // 20: bulkhead.v1.SessionBatch
+	(*SessionDetached)(nil),     // 21: bulkhead.v1.SessionDetached
+	(*SessionSilent)(nil),       // 22: bulkhead.v1.SessionSilent
+	(*SessionDrained)(nil),      // 23: bulkhead.v1.SessionDrained
+	(*SessionEnded)(nil),        // 24: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 25: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 26: bulkhead.v1.SupervisorRestarted
+	(*SupervisorPaused)(nil),    // 27: bulkhead.v1.SupervisorPaused
+	(*ConnectionsShed)(nil),     // 28: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 29: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 30: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 31: bulkhead.v1.DrainStarted
+	(*Sandbox)(nil),             // 32: bulkhead.v1.Sandbox
+	(*Certificate)(nil),         // 33: bulkhead.v1.Certificate
+	(*Hello)(nil),               // 34: bulkhead.v1.Hello
+	(*Identity)(nil),            // 35: bulkhead.v1.Identity
+	(Absence)(0),                // 36: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 37: bulkhead.v1.ProcessExit
+	(Reason)(0),                 // 38: bulkhead.v1.Reason
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
-	7,  // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
-	10, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
-	11, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
-	13, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
-	14, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	17, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	18, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	22, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	23, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	19, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
-	21, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
-	24, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
-	12, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
-	20, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
-	15, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
-	16, // 15: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
-	9,  // 16: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	8,  // 17: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
-	25, // 18: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	26, // 19: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
-	27, // 20: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	28, // 21: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
-	29, // 22: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	28, // 23: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
-	0,  // 24: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	1,  // 25: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	2,  // 26: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	30, // 27: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	3,  // 28: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	8,  // 29: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	25, // 30: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	31, // 31: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
-	28, // 32: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
-	4,  // 33: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	5,  // 34: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	10, // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
+	17, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
+	18, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
+	20, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
+	21, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
+	24, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	25, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	29, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	30, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	26, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	28, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	31, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	19, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
+	27, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
+	22, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
+	12, // 15: bulkhead.v1.Record.gather_ended:type_name -> bulkhead.v1.GatherEnded
+	14, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
+	23, // 17: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
+	16, // 18: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	15, // 19: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
+	32, // 20: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	11, // 21: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
+	0,  // 22: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
+	1,  // 23: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
+	13, // 24: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
+	2,  // 25: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
+	33, // 26: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
+	34, // 27: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	35, // 28: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
+	36, // 29: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	35, // 30: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
+	3,  // 31: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	4,  // 32: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	5,  // 33: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	37, // 34: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	6,  // 35: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	15, // 36: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	32, // 37: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	38, // 38: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	35, // 39: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
+	7,  // 40: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	8,  // 41: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_journal_proto_initOnce sync.Once
@@ -2867,6 +3427,8 @@ func file_bulkhead_v1_journal_proto_build() {
 		(*Record_Contradiction)(nil),
 		(*Record_SupervisorPaused)(nil),
 		(*Record_SessionSilent)(nil),
+		(*Record_GatherEnded)(nil),
+		(*Record_WaitEnded)(nil),
 		(*Record_SessionDrained)(nil),
 	}
 	type x struct{}
@@ -2874,8 +3436,8 @@ func file_bulkhead_v1_journal_proto_build() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   19,
+			NumEnums:      9,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

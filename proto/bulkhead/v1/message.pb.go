@@ -1138,6 +1138,8 @@ type Message struct {
 	//	*Message_MonitorError
 	//	*Message_Progress
 	//	*Message_Corruption
+	//	*Message_Ready
+	//	*Message_Begun
 	//	*Message_Machine
 	Fact          isMessage_Fact `protobuf_oneof:"fact"`
 	unknownFields protoimpl.UnknownFields
@@ -1289,6 +1291,24 @@ func (x *Message) GetCorruption() *Corruption {
 	return nil
 }
 
+func (x *Message) GetReady() *Ready {
+	if x != nil {
+		if x, ok := x.Fact.(*Message_Ready); ok {
+			return x.Ready
+		}
+	}
+	return nil
+}
+
+func (x *Message) GetBegun() *Begun {
+	if x != nil {
+		if x, ok := x.Fact.(*Message_Begun); ok {
+			return x.Begun
+		}
+	}
+	return nil
+}
+
 func (x *Message) GetMachine() *Machine {
 	if x != nil {
 		if x, ok := x.Fact.(*Message_Machine); ok {
@@ -1334,6 +1354,14 @@ type Message_Corruption struct {
 	Corruption *Corruption `protobuf:"bytes,17,opt,name=corruption,proto3,oneof"`
 }
 
+type Message_Ready struct {
+	Ready *Ready `protobuf:"bytes,30,opt,name=ready,proto3,oneof"`
+}
+
+type Message_Begun struct {
+	Begun *Begun `protobuf:"bytes,31,opt,name=begun,proto3,oneof"`
+}
+
 type Message_Machine struct {
 	// Since protocol_minor 3.
 	Machine *Machine `protobuf:"bytes,35,opt,name=machine,proto3,oneof"`
@@ -1355,31 +1383,37 @@ func (*Message_Progress) isMessage_Fact() {}
 
 func (*Message_Corruption) isMessage_Fact() {}
 
+func (*Message_Ready) isMessage_Fact() {}
+
+func (*Message_Begun) isMessage_Fact() {}
+
 func (*Message_Machine) isMessage_Fact() {}
 
-// Batch is a run of messages with consecutive sequence numbers.
-type Batch struct {
+// Ready says that a client has done all that comes before its first write, and waits for the
+// ServerFrame Begin; see Welcome.gathers. About the client itself. Since protocol_minor 3.
+type Ready struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to Limits.max_batch_messages messages.
-	Messages      []*Message `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	// The client has a connection to the supervisor on which this is the shortest round trip of an
+	// Echo so far; 0 means not told.
+	RoundTripNano int64 `protobuf:"varint,1,opt,name=round_trip_nano,json=roundTripNano,proto3" json:"round_trip_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Batch) Reset() {
-	*x = Batch{}
+func (x *Ready) Reset() {
+	*x = Ready{}
 	mi := &file_bulkhead_v1_message_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Batch) String() string {
+func (x *Ready) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Batch) ProtoMessage() {}
+func (*Ready) ProtoMessage() {}
 
-func (x *Batch) ProtoReflect() protoreflect.Message {
+func (x *Ready) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
 	mi := &file_bulkhead_v1_message_proto_msgTypes[1]
 	if x != nil {
@@ -1392,9 +1426,124 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
+// Deprecated: Use Ready.ProtoReflect.Descriptor instead.
+func (*Ready) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Ready) GetRoundTripNano() int64 {
+	if x != nil {
+		return x.RoundTripNano
+	}
+	return 0
+}
+
+// Begun says that the consumers of a client were let write: here the clock of its load begins.
+// Message.elapsed_nano is that moment. About the client itself, once. Since protocol_minor 3.
+type Begun struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The moment that Begin named, by the client's clock that is never set; 0 if the client began
+	// without one.
+	DueElapsedNano int64 `protobuf:"varint,1,opt,name=due_elapsed_nano,json=dueElapsedNano,proto3" json:"due_elapsed_nano,omitempty"`
+	// The supervisor's clock that is never set, less the client's, by the Echo of the shortest
+	// round trip; without meaning if round_trip_nano is 0.
+	ClockAheadNano int64 `protobuf:"varint,2,opt,name=clock_ahead_nano,json=clockAheadNano,proto3" json:"clock_ahead_nano,omitempty"`
+	// That round trip; 0 means that none was measured.
+	RoundTripNano int64 `protobuf:"varint,3,opt,name=round_trip_nano,json=roundTripNano,proto3" json:"round_trip_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Begun) Reset() {
+	*x = Begun{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Begun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Begun) ProtoMessage() {}
+
+func (x *Begun) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Begun.ProtoReflect.Descriptor instead.
+func (*Begun) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Begun) GetDueElapsedNano() int64 {
+	if x != nil {
+		return x.DueElapsedNano
+	}
+	return 0
+}
+
+func (x *Begun) GetClockAheadNano() int64 {
+	if x != nil {
+		return x.ClockAheadNano
+	}
+	return 0
+}
+
+func (x *Begun) GetRoundTripNano() int64 {
+	if x != nil {
+		return x.RoundTripNano
+	}
+	return 0
+}
+
+// Batch is a run of messages with consecutive sequence numbers.
+type Batch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to Limits.max_batch_messages messages.
+	Messages      []*Message `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Batch) Reset() {
+	*x = Batch{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Batch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Batch) ProtoMessage() {}
+
+func (x *Batch) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{1}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Batch) GetMessages() []*Message {
@@ -1418,7 +1567,7 @@ type Process struct {
 
 func (x *Process) Reset() {
 	*x = Process{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1431,7 +1580,7 @@ func (*Process) ProtoMessage() {}
 
 func (x *Process) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1444,7 +1593,7 @@ func (x *Process) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Process.ProtoReflect.Descriptor instead.
 func (*Process) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Process) GetKind() ProcessKind {
@@ -1480,7 +1629,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1642,7 @@ func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1655,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Start) GetConsumer() *ConsumerSpec {
@@ -1534,7 +1683,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1547,7 +1696,7 @@ func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1560,7 +1709,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Stop) GetReason() StopReason {
@@ -1629,7 +1778,7 @@ type ProcessExit struct {
 
 func (x *ProcessExit) Reset() {
 	*x = ProcessExit{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +1791,7 @@ func (*ProcessExit) ProtoMessage() {}
 
 func (x *ProcessExit) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1804,7 @@ func (x *ProcessExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessExit.ProtoReflect.Descriptor instead.
 func (*ProcessExit) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ProcessExit) GetProcess() *Process {
@@ -1784,7 +1933,7 @@ type Sandbox struct {
 
 func (x *Sandbox) Reset() {
 	*x = Sandbox{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +1946,7 @@ func (*Sandbox) ProtoMessage() {}
 
 func (x *Sandbox) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +1959,7 @@ func (x *Sandbox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sandbox.ProtoReflect.Descriptor instead.
 func (*Sandbox) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Sandbox) GetState() SandboxState {
@@ -1845,7 +1994,7 @@ type SandboxGap struct {
 
 func (x *SandboxGap) Reset() {
 	*x = SandboxGap{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1858,7 +2007,7 @@ func (*SandboxGap) ProtoMessage() {}
 
 func (x *SandboxGap) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1871,7 +2020,7 @@ func (x *SandboxGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SandboxGap.ProtoReflect.Descriptor instead.
 func (*SandboxGap) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SandboxGap) GetLayer() SandboxLayer {
@@ -1909,7 +2058,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1922,7 +2071,7 @@ func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1935,7 +2084,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Heartbeat) GetRound() uint64 {
@@ -1997,7 +2146,7 @@ type HeartbeatAnswer struct {
 
 func (x *HeartbeatAnswer) Reset() {
 	*x = HeartbeatAnswer{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2010,7 +2159,7 @@ func (*HeartbeatAnswer) ProtoMessage() {}
 
 func (x *HeartbeatAnswer) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2023,7 +2172,7 @@ func (x *HeartbeatAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatAnswer.ProtoReflect.Descriptor instead.
 func (*HeartbeatAnswer) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HeartbeatAnswer) GetProcess() *Process {
@@ -2078,7 +2227,7 @@ type HeartbeatMiss struct {
 
 func (x *HeartbeatMiss) Reset() {
 	*x = HeartbeatMiss{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2091,7 +2240,7 @@ func (*HeartbeatMiss) ProtoMessage() {}
 
 func (x *HeartbeatMiss) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2104,7 +2253,7 @@ func (x *HeartbeatMiss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatMiss.ProtoReflect.Descriptor instead.
 func (*HeartbeatMiss) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HeartbeatMiss) GetProcess() *Process {
@@ -2164,7 +2313,7 @@ type Rollover struct {
 
 func (x *Rollover) Reset() {
 	*x = Rollover{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2326,7 @@ func (*Rollover) ProtoMessage() {}
 
 func (x *Rollover) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2339,7 @@ func (x *Rollover) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rollover.ProtoReflect.Descriptor instead.
 func (*Rollover) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Rollover) GetPath() string {
@@ -2320,7 +2469,7 @@ type Monitor struct {
 
 func (x *Monitor) Reset() {
 	*x = Monitor{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2333,7 +2482,7 @@ func (*Monitor) ProtoMessage() {}
 
 func (x *Monitor) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2346,7 +2495,7 @@ func (x *Monitor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Monitor.ProtoReflect.Descriptor instead.
 func (*Monitor) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Monitor) GetUserCpuNano() int64 {
@@ -2416,7 +2565,7 @@ type MonitorError struct {
 
 func (x *MonitorError) Reset() {
 	*x = MonitorError{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2429,7 +2578,7 @@ func (*MonitorError) ProtoMessage() {}
 
 func (x *MonitorError) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2442,7 +2591,7 @@ func (x *MonitorError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MonitorError.ProtoReflect.Descriptor instead.
 func (*MonitorError) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MonitorError) GetReason() string {
@@ -2487,7 +2636,7 @@ type Machine struct {
 
 func (x *Machine) Reset() {
 	*x = Machine{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2500,7 +2649,7 @@ func (*Machine) ProtoMessage() {}
 
 func (x *Machine) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2513,7 +2662,7 @@ func (x *Machine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Machine.ProtoReflect.Descriptor instead.
 func (*Machine) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Machine) GetSystem() uint64 {
@@ -2620,7 +2769,7 @@ type FileSystem struct {
 
 func (x *FileSystem) Reset() {
 	*x = FileSystem{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2633,7 +2782,7 @@ func (*FileSystem) ProtoMessage() {}
 
 func (x *FileSystem) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2646,7 +2795,7 @@ func (x *FileSystem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileSystem.ProtoReflect.Descriptor instead.
 func (*FileSystem) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FileSystem) GetPath() string {
@@ -2723,7 +2872,7 @@ type DeviceName struct {
 
 func (x *DeviceName) Reset() {
 	*x = DeviceName{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2736,7 +2885,7 @@ func (*DeviceName) ProtoMessage() {}
 
 func (x *DeviceName) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2749,7 +2898,7 @@ func (x *DeviceName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceName.ProtoReflect.Descriptor instead.
 func (*DeviceName) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeviceName) GetName() string {
@@ -2773,7 +2922,7 @@ type Space struct {
 
 func (x *Space) Reset() {
 	*x = Space{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2786,7 +2935,7 @@ func (*Space) ProtoMessage() {}
 
 func (x *Space) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2799,7 +2948,7 @@ func (x *Space) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Space.ProtoReflect.Descriptor instead.
 func (*Space) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Space) GetSizeBytes() uint64 {
@@ -2848,7 +2997,7 @@ type NfsActivity struct {
 
 func (x *NfsActivity) Reset() {
 	*x = NfsActivity{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2861,7 +3010,7 @@ func (*NfsActivity) ProtoMessage() {}
 
 func (x *NfsActivity) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2874,7 +3023,7 @@ func (x *NfsActivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NfsActivity.ProtoReflect.Descriptor instead.
 func (*NfsActivity) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *NfsActivity) GetReads() *NfsCalls {
@@ -2939,7 +3088,7 @@ type NfsCalls struct {
 
 func (x *NfsCalls) Reset() {
 	*x = NfsCalls{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2952,7 +3101,7 @@ func (*NfsCalls) ProtoMessage() {}
 
 func (x *NfsCalls) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2965,7 +3114,7 @@ func (x *NfsCalls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NfsCalls.ProtoReflect.Descriptor instead.
 func (*NfsCalls) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *NfsCalls) GetCalls() uint64 {
@@ -3038,7 +3187,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3051,7 +3200,7 @@ func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3064,7 +3213,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Device) GetName() string {
@@ -3137,7 +3286,7 @@ type DeviceActivity struct {
 
 func (x *DeviceActivity) Reset() {
 	*x = DeviceActivity{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3150,7 +3299,7 @@ func (*DeviceActivity) ProtoMessage() {}
 
 func (x *DeviceActivity) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3163,7 +3312,7 @@ func (x *DeviceActivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceActivity.ProtoReflect.Descriptor instead.
 func (*DeviceActivity) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DeviceActivity) GetBusyNano() int64 {
@@ -3240,7 +3389,7 @@ type Memory struct {
 
 func (x *Memory) Reset() {
 	*x = Memory{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3253,7 +3402,7 @@ func (*Memory) ProtoMessage() {}
 
 func (x *Memory) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3266,7 +3415,7 @@ func (x *Memory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Memory.ProtoReflect.Descriptor instead.
 func (*Memory) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Memory) GetTotalBytes() uint64 {
@@ -3322,7 +3471,7 @@ type Pressure struct {
 
 func (x *Pressure) Reset() {
 	*x = Pressure{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3335,7 +3484,7 @@ func (*Pressure) ProtoMessage() {}
 
 func (x *Pressure) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3348,7 +3497,7 @@ func (x *Pressure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pressure.ProtoReflect.Descriptor instead.
 func (*Pressure) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Pressure) GetSomeNano() int64 {
@@ -3380,7 +3529,7 @@ type ProcessorLimit struct {
 
 func (x *ProcessorLimit) Reset() {
 	*x = ProcessorLimit{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3393,7 +3542,7 @@ func (*ProcessorLimit) ProtoMessage() {}
 
 func (x *ProcessorLimit) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3406,7 +3555,7 @@ func (x *ProcessorLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessorLimit.ProtoReflect.Descriptor instead.
 func (*ProcessorLimit) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ProcessorLimit) GetGroup() string {
@@ -3451,7 +3600,7 @@ type ProcessorThrottling struct {
 
 func (x *ProcessorThrottling) Reset() {
 	*x = ProcessorThrottling{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3464,7 +3613,7 @@ func (*ProcessorThrottling) ProtoMessage() {}
 
 func (x *ProcessorThrottling) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3477,7 +3626,7 @@ func (x *ProcessorThrottling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessorThrottling.ProtoReflect.Descriptor instead.
 func (*ProcessorThrottling) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ProcessorThrottling) GetPeriods() uint64 {
@@ -3520,7 +3669,7 @@ type NetworkInterface struct {
 
 func (x *NetworkInterface) Reset() {
 	*x = NetworkInterface{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3533,7 +3682,7 @@ func (*NetworkInterface) ProtoMessage() {}
 
 func (x *NetworkInterface) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3546,7 +3695,7 @@ func (x *NetworkInterface) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkInterface.ProtoReflect.Descriptor instead.
 func (*NetworkInterface) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{26}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *NetworkInterface) GetName() string {
@@ -3607,7 +3756,7 @@ type NetworkActivity struct {
 
 func (x *NetworkActivity) Reset() {
 	*x = NetworkActivity{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3620,7 +3769,7 @@ func (*NetworkActivity) ProtoMessage() {}
 
 func (x *NetworkActivity) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3633,7 +3782,7 @@ func (x *NetworkActivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkActivity.ProtoReflect.Descriptor instead.
 func (*NetworkActivity) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{27}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *NetworkActivity) GetReceivedBytes() uint64 {
@@ -3691,7 +3840,7 @@ type MachineGap struct {
 
 func (x *MachineGap) Reset() {
 	*x = MachineGap{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3704,7 +3853,7 @@ func (*MachineGap) ProtoMessage() {}
 
 func (x *MachineGap) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3717,7 +3866,7 @@ func (x *MachineGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MachineGap.ProtoReflect.Descriptor instead.
 func (*MachineGap) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{28}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *MachineGap) GetPart() MachinePart {
@@ -3807,7 +3956,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3820,7 +3969,7 @@ func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3833,7 +3982,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{29}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Progress) GetIntervalNano() int64 {
@@ -4020,7 +4169,7 @@ type Corruption struct {
 
 func (x *Corruption) Reset() {
 	*x = Corruption{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4033,7 +4182,7 @@ func (*Corruption) ProtoMessage() {}
 
 func (x *Corruption) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4046,7 +4195,7 @@ func (x *Corruption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Corruption.ProtoReflect.Descriptor instead.
 func (*Corruption) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{30}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Corruption) GetPath() string {
@@ -4124,7 +4273,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4137,7 +4286,7 @@ func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4150,7 +4299,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{31}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Histogram) GetValueDelta() []uint64 {
@@ -4213,7 +4362,7 @@ type Workload struct {
 
 func (x *Workload) Reset() {
 	*x = Workload{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4226,7 +4375,7 @@ func (*Workload) ProtoMessage() {}
 
 func (x *Workload) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4239,7 +4388,7 @@ func (x *Workload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workload.ProtoReflect.Descriptor instead.
 func (*Workload) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{32}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Workload) GetRuntimeNano() int64 {
@@ -4318,7 +4467,7 @@ type SteadyState struct {
 
 func (x *SteadyState) Reset() {
 	*x = SteadyState{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4331,7 +4480,7 @@ func (*SteadyState) ProtoMessage() {}
 
 func (x *SteadyState) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4344,7 +4493,7 @@ func (x *SteadyState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SteadyState.ProtoReflect.Descriptor instead.
 func (*SteadyState) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{33}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SteadyState) GetWindowNano() int64 {
@@ -4417,7 +4566,7 @@ type ConsumerSpec struct {
 
 func (x *ConsumerSpec) Reset() {
 	*x = ConsumerSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4430,7 +4579,7 @@ func (*ConsumerSpec) ProtoMessage() {}
 
 func (x *ConsumerSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4443,7 +4592,7 @@ func (x *ConsumerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerSpec.ProtoReflect.Descriptor instead.
 func (*ConsumerSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{34}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ConsumerSpec) GetIndex() uint32 {
@@ -4642,7 +4791,7 @@ type ReadSpec struct {
 
 func (x *ReadSpec) Reset() {
 	*x = ReadSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4655,7 +4804,7 @@ func (*ReadSpec) ProtoMessage() {}
 
 func (x *ReadSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4668,7 +4817,7 @@ func (x *ReadSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadSpec.ProtoReflect.Descriptor instead.
 func (*ReadSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{35}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ReadSpec) GetReaders() uint32 {
@@ -4725,7 +4874,7 @@ type WeightedSize struct {
 
 func (x *WeightedSize) Reset() {
 	*x = WeightedSize{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4738,7 +4887,7 @@ func (*WeightedSize) ProtoMessage() {}
 
 func (x *WeightedSize) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4751,7 +4900,7 @@ func (x *WeightedSize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WeightedSize.ProtoReflect.Descriptor instead.
 func (*WeightedSize) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{36}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WeightedSize) GetSizeBytes() uint64 {
@@ -4782,7 +4931,7 @@ type DataSpec struct {
 
 func (x *DataSpec) Reset() {
 	*x = DataSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4795,7 +4944,7 @@ func (*DataSpec) ProtoMessage() {}
 
 func (x *DataSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4808,7 +4957,7 @@ func (x *DataSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataSpec.ProtoReflect.Descriptor instead.
 func (*DataSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{37}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *DataSpec) GetKind() DataKind {
@@ -4836,7 +4985,7 @@ var File_bulkhead_v1_message_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\x92\x05\n" +
+	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\xea\x05\n" +
 	"\aMessage\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12$\n" +
 	"\x0etime_unix_nano\x18\x02 \x01(\x03R\ftimeUnixNano\x12.\n" +
@@ -4853,9 +5002,17 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\bprogress\x18\x10 \x01(\v2\x15.bulkhead.v1.ProgressH\x00R\bprogress\x129\n" +
 	"\n" +
 	"corruption\x18\x11 \x01(\v2\x17.bulkhead.v1.CorruptionH\x00R\n" +
-	"corruption\x120\n" +
+	"corruption\x12*\n" +
+	"\x05ready\x18\x1e \x01(\v2\x12.bulkhead.v1.ReadyH\x00R\x05ready\x12*\n" +
+	"\x05begun\x18\x1f \x01(\v2\x12.bulkhead.v1.BegunH\x00R\x05begun\x120\n" +
 	"\amachine\x18# \x01(\v2\x14.bulkhead.v1.MachineH\x00R\amachineB\x06\n" +
-	"\x04fact\"9\n" +
+	"\x04fact\"/\n" +
+	"\x05Ready\x12&\n" +
+	"\x0fround_trip_nano\x18\x01 \x01(\x03R\rroundTripNano\"\x83\x01\n" +
+	"\x05Begun\x12(\n" +
+	"\x10due_elapsed_nano\x18\x01 \x01(\x03R\x0edueElapsedNano\x12(\n" +
+	"\x10clock_ahead_nano\x18\x02 \x01(\x03R\x0eclockAheadNano\x12&\n" +
+	"\x0fround_trip_nano\x18\x03 \x01(\x03R\rroundTripNano\"9\n" +
 	"\x05Batch\x120\n" +
 	"\bmessages\x18\x01 \x03(\v2\x14.bulkhead.v1.MessageR\bmessages\"_\n" +
 	"\aProcess\x12,\n" +
@@ -5322,7 +5479,7 @@ func file_bulkhead_v1_message_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_message_proto_enumTypes [16]protoimpl.EnumInfo
-var file_bulkhead_v1_message_proto_msgTypes [38]protoimpl.MessageInfo
+var file_bulkhead_v1_message_proto_msgTypes [40]protoimpl.MessageInfo
 var file_bulkhead_v1_message_proto_goTypes = []any{
 	(ProcessKind)(0),            // 0: bulkhead.v1.ProcessKind
 	(StopReason)(0),             // 1: bulkhead.v1.StopReason
@@ -5341,117 +5498,121 @@ var file_bulkhead_v1_message_proto_goTypes = []any{
 	(VerifyMode)(0),             // 14: bulkhead.v1.VerifyMode
 	(SyncPolicy)(0),             // 15: bulkhead.v1.SyncPolicy
 	(*Message)(nil),             // 16: bulkhead.v1.Message
-	(*Batch)(nil),               // 17: bulkhead.v1.Batch
-	(*Process)(nil),             // 18: bulkhead.v1.Process
-	(*Start)(nil),               // 19: bulkhead.v1.Start
-	(*Stop)(nil),                // 20: bulkhead.v1.Stop
-	(*ProcessExit)(nil),         // 21: bulkhead.v1.ProcessExit
-	(*Sandbox)(nil),             // 22: bulkhead.v1.Sandbox
-	(*SandboxGap)(nil),          // 23: bulkhead.v1.SandboxGap
-	(*Heartbeat)(nil),           // 24: bulkhead.v1.Heartbeat
-	(*HeartbeatAnswer)(nil),     // 25: bulkhead.v1.HeartbeatAnswer
-	(*HeartbeatMiss)(nil),       // 26: bulkhead.v1.HeartbeatMiss
-	(*Rollover)(nil),            // 27: bulkhead.v1.Rollover
-	(*Monitor)(nil),             // 28: bulkhead.v1.Monitor
-	(*MonitorError)(nil),        // 29: bulkhead.v1.MonitorError
-	(*Machine)(nil),             // 30: bulkhead.v1.Machine
-	(*FileSystem)(nil),          // 31: bulkhead.v1.FileSystem
-	(*DeviceName)(nil),          // 32: bulkhead.v1.DeviceName
-	(*Space)(nil),               // 33: bulkhead.v1.Space
-	(*NfsActivity)(nil),         // 34: bulkhead.v1.NfsActivity
-	(*NfsCalls)(nil),            // 35: bulkhead.v1.NfsCalls
-	(*Device)(nil),              // 36: bulkhead.v1.Device
-	(*DeviceActivity)(nil),      // 37: bulkhead.v1.DeviceActivity
-	(*Memory)(nil),              // 38: bulkhead.v1.Memory
-	(*Pressure)(nil),            // 39: bulkhead.v1.Pressure
-	(*ProcessorLimit)(nil),      // 40: bulkhead.v1.ProcessorLimit
-	(*ProcessorThrottling)(nil), // 41: bulkhead.v1.ProcessorThrottling
-	(*NetworkInterface)(nil),    // 42: bulkhead.v1.NetworkInterface
-	(*NetworkActivity)(nil),     // 43: bulkhead.v1.NetworkActivity
-	(*MachineGap)(nil),          // 44: bulkhead.v1.MachineGap
-	(*Progress)(nil),            // 45: bulkhead.v1.Progress
-	(*Corruption)(nil),          // 46: bulkhead.v1.Corruption
-	(*Histogram)(nil),           // 47: bulkhead.v1.Histogram
-	(*Workload)(nil),            // 48: bulkhead.v1.Workload
-	(*SteadyState)(nil),         // 49: bulkhead.v1.SteadyState
-	(*ConsumerSpec)(nil),        // 50: bulkhead.v1.ConsumerSpec
-	(*ReadSpec)(nil),            // 51: bulkhead.v1.ReadSpec
-	(*WeightedSize)(nil),        // 52: bulkhead.v1.WeightedSize
-	(*DataSpec)(nil),            // 53: bulkhead.v1.DataSpec
+	(*Ready)(nil),               // 17: bulkhead.v1.Ready
+	(*Begun)(nil),               // 18: bulkhead.v1.Begun
+	(*Batch)(nil),               // 19: bulkhead.v1.Batch
+	(*Process)(nil),             // 20: bulkhead.v1.Process
+	(*Start)(nil),               // 21: bulkhead.v1.Start
+	(*Stop)(nil),                // 22: bulkhead.v1.Stop
+	(*ProcessExit)(nil),         // 23: bulkhead.v1.ProcessExit
+	(*Sandbox)(nil),             // 24: bulkhead.v1.Sandbox
+	(*SandboxGap)(nil),          // 25: bulkhead.v1.SandboxGap
+	(*Heartbeat)(nil),           // 26: bulkhead.v1.Heartbeat
+	(*HeartbeatAnswer)(nil),     // 27: bulkhead.v1.HeartbeatAnswer
+	(*HeartbeatMiss)(nil),       // 28: bulkhead.v1.HeartbeatMiss
+	(*Rollover)(nil),            // 29: bulkhead.v1.Rollover
+	(*Monitor)(nil),             // 30: bulkhead.v1.Monitor
+	(*MonitorError)(nil),        // 31: bulkhead.v1.MonitorError
+	(*Machine)(nil),             // 32: bulkhead.v1.Machine
+	(*FileSystem)(nil),          // 33: bulkhead.v1.FileSystem
+	(*DeviceName)(nil),          // 34: bulkhead.v1.DeviceName
+	(*Space)(nil),               // 35: bulkhead.v1.Space
+	(*NfsActivity)(nil),         // 36: bulkhead.v1.NfsActivity
+	(*NfsCalls)(nil),            // 37: bulkhead.v1.NfsCalls
+	(*Device)(nil),              // 38: bulkhead.v1.Device
+	(*DeviceActivity)(nil),      // 39: bulkhead.v1.DeviceActivity
+	(*Memory)(nil),              // 40: bulkhead.v1.Memory
+	(*Pressure)(nil),            // 41: bulkhead.v1.Pressure
+	(*ProcessorLimit)(nil),      // 42: bulkhead.v1.ProcessorLimit
+	(*ProcessorThrottling)(nil), // 43: bulkhead.v1.ProcessorThrottling
+	(*NetworkInterface)(nil),    // 44: bulkhead.v1.NetworkInterface
+	(*NetworkActivity)(nil),     // 45: bulkhead.v1.NetworkActivity
+	(*MachineGap)(nil),          // 46: bulkhead.v1.MachineGap
+	(*Progress)(nil),            // 47: bulkhead.v1.Progress
+	(*Corruption)(nil),          // 48: bulkhead.v1.Corruption
+	(*Histogram)(nil),           // 49: bulkhead.v1.Histogram
+	(*Workload)(nil),            // 50: bulkhead.v1.Workload
+	(*SteadyState)(nil),         // 51: bulkhead.v1.SteadyState
+	(*ConsumerSpec)(nil),        // 52: bulkhead.v1.ConsumerSpec
+	(*ReadSpec)(nil),            // 53: bulkhead.v1.ReadSpec
+	(*WeightedSize)(nil),        // 54: bulkhead.v1.WeightedSize
+	(*DataSpec)(nil),            // 55: bulkhead.v1.DataSpec
 }
 var file_bulkhead_v1_message_proto_depIdxs = []int32{
-	18, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
-	19, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
-	20, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
-	24, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
-	27, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
-	28, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
-	29, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
-	45, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
-	46, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
-	30, // 9: bulkhead.v1.Message.machine:type_name -> bulkhead.v1.Machine
-	16, // 10: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
-	0,  // 11: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
-	50, // 12: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
-	1,  // 13: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
-	21, // 14: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
-	18, // 15: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
-	2,  // 16: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
-	1,  // 17: bulkhead.v1.ProcessExit.ended_work:type_name -> bulkhead.v1.StopReason
-	3,  // 18: bulkhead.v1.Sandbox.state:type_name -> bulkhead.v1.SandboxState
-	23, // 19: bulkhead.v1.Sandbox.missing:type_name -> bulkhead.v1.SandboxGap
-	4,  // 20: bulkhead.v1.SandboxGap.layer:type_name -> bulkhead.v1.SandboxLayer
-	25, // 21: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
-	26, // 22: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
-	18, // 23: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
-	5,  // 24: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
-	18, // 25: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
-	7,  // 26: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
-	31, // 27: bulkhead.v1.Machine.file_systems:type_name -> bulkhead.v1.FileSystem
-	36, // 28: bulkhead.v1.Machine.devices:type_name -> bulkhead.v1.Device
-	38, // 29: bulkhead.v1.Machine.memory:type_name -> bulkhead.v1.Memory
-	39, // 30: bulkhead.v1.Machine.memory_pressure:type_name -> bulkhead.v1.Pressure
-	39, // 31: bulkhead.v1.Machine.io_pressure:type_name -> bulkhead.v1.Pressure
-	39, // 32: bulkhead.v1.Machine.cpu_pressure:type_name -> bulkhead.v1.Pressure
-	40, // 33: bulkhead.v1.Machine.processor_limits:type_name -> bulkhead.v1.ProcessorLimit
-	42, // 34: bulkhead.v1.Machine.interfaces:type_name -> bulkhead.v1.NetworkInterface
-	44, // 35: bulkhead.v1.Machine.gaps:type_name -> bulkhead.v1.MachineGap
-	32, // 36: bulkhead.v1.FileSystem.devices:type_name -> bulkhead.v1.DeviceName
-	33, // 37: bulkhead.v1.FileSystem.space:type_name -> bulkhead.v1.Space
-	34, // 38: bulkhead.v1.FileSystem.nfs:type_name -> bulkhead.v1.NfsActivity
-	35, // 39: bulkhead.v1.NfsActivity.reads:type_name -> bulkhead.v1.NfsCalls
-	35, // 40: bulkhead.v1.NfsActivity.writes:type_name -> bulkhead.v1.NfsCalls
-	35, // 41: bulkhead.v1.NfsActivity.others:type_name -> bulkhead.v1.NfsCalls
-	8,  // 42: bulkhead.v1.Device.kind:type_name -> bulkhead.v1.DeviceKind
-	37, // 43: bulkhead.v1.Device.activity:type_name -> bulkhead.v1.DeviceActivity
-	41, // 44: bulkhead.v1.ProcessorLimit.throttling:type_name -> bulkhead.v1.ProcessorThrottling
-	43, // 45: bulkhead.v1.NetworkInterface.activity:type_name -> bulkhead.v1.NetworkActivity
-	9,  // 46: bulkhead.v1.MachineGap.part:type_name -> bulkhead.v1.MachinePart
-	10, // 47: bulkhead.v1.MachineGap.reason:type_name -> bulkhead.v1.MachineGapReason
-	47, // 48: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
-	47, // 49: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
-	47, // 50: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
-	47, // 51: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
-	47, // 52: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
-	47, // 53: bulkhead.v1.Progress.unlink:type_name -> bulkhead.v1.Histogram
-	47, // 54: bulkhead.v1.Progress.read:type_name -> bulkhead.v1.Histogram
-	47, // 55: bulkhead.v1.Progress.read_response:type_name -> bulkhead.v1.Histogram
-	11, // 56: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
-	50, // 57: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
-	49, // 58: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
-	15, // 59: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
-	52, // 60: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
-	53, // 61: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
-	13, // 62: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
-	14, // 63: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
-	51, // 64: bulkhead.v1.ConsumerSpec.read:type_name -> bulkhead.v1.ReadSpec
-	13, // 65: bulkhead.v1.ReadSpec.pattern:type_name -> bulkhead.v1.Pattern
-	12, // 66: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
-	67, // [67:67] is the sub-list for method output_type
-	67, // [67:67] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	20, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
+	21, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
+	22, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
+	26, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
+	29, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
+	30, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
+	31, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
+	47, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
+	48, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
+	17, // 9: bulkhead.v1.Message.ready:type_name -> bulkhead.v1.Ready
+	18, // 10: bulkhead.v1.Message.begun:type_name -> bulkhead.v1.Begun
+	32, // 11: bulkhead.v1.Message.machine:type_name -> bulkhead.v1.Machine
+	16, // 12: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
+	0,  // 13: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
+	52, // 14: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
+	1,  // 15: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
+	23, // 16: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
+	20, // 17: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
+	2,  // 18: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
+	1,  // 19: bulkhead.v1.ProcessExit.ended_work:type_name -> bulkhead.v1.StopReason
+	3,  // 20: bulkhead.v1.Sandbox.state:type_name -> bulkhead.v1.SandboxState
+	25, // 21: bulkhead.v1.Sandbox.missing:type_name -> bulkhead.v1.SandboxGap
+	4,  // 22: bulkhead.v1.SandboxGap.layer:type_name -> bulkhead.v1.SandboxLayer
+	27, // 23: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
+	28, // 24: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
+	20, // 25: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
+	5,  // 26: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
+	20, // 27: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
+	7,  // 28: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
+	33, // 29: bulkhead.v1.Machine.file_systems:type_name -> bulkhead.v1.FileSystem
+	38, // 30: bulkhead.v1.Machine.devices:type_name -> bulkhead.v1.Device
+	40, // 31: bulkhead.v1.Machine.memory:type_name -> bulkhead.v1.Memory
+	41, // 32: bulkhead.v1.Machine.memory_pressure:type_name -> bulkhead.v1.Pressure
+	41, // 33: bulkhead.v1.Machine.io_pressure:type_name -> bulkhead.v1.Pressure
+	41, // 34: bulkhead.v1.Machine.cpu_pressure:type_name -> bulkhead.v1.Pressure
+	42, // 35: bulkhead.v1.Machine.processor_limits:type_name -> bulkhead.v1.ProcessorLimit
+	44, // 36: bulkhead.v1.Machine.interfaces:type_name -> bulkhead.v1.NetworkInterface
+	46, // 37: bulkhead.v1.Machine.gaps:type_name -> bulkhead.v1.MachineGap
+	34, // 38: bulkhead.v1.FileSystem.devices:type_name -> bulkhead.v1.DeviceName
+	35, // 39: bulkhead.v1.FileSystem.space:type_name -> bulkhead.v1.Space
+	36, // 40: bulkhead.v1.FileSystem.nfs:type_name -> bulkhead.v1.NfsActivity
+	37, // 41: bulkhead.v1.NfsActivity.reads:type_name -> bulkhead.v1.NfsCalls
+	37, // 42: bulkhead.v1.NfsActivity.writes:type_name -> bulkhead.v1.NfsCalls
+	37, // 43: bulkhead.v1.NfsActivity.others:type_name -> bulkhead.v1.NfsCalls
+	8,  // 44: bulkhead.v1.Device.kind:type_name -> bulkhead.v1.DeviceKind
+	39, // 45: bulkhead.v1.Device.activity:type_name -> bulkhead.v1.DeviceActivity
+	43, // 46: bulkhead.v1.ProcessorLimit.throttling:type_name -> bulkhead.v1.ProcessorThrottling
+	45, // 47: bulkhead.v1.NetworkInterface.activity:type_name -> bulkhead.v1.NetworkActivity
+	9,  // 48: bulkhead.v1.MachineGap.part:type_name -> bulkhead.v1.MachinePart
+	10, // 49: bulkhead.v1.MachineGap.reason:type_name -> bulkhead.v1.MachineGapReason
+	49, // 50: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
+	49, // 51: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
+	49, // 52: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
+	49, // 53: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
+	49, // 54: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
+	49, // 55: bulkhead.v1.Progress.unlink:type_name -> bulkhead.v1.Histogram
+	49, // 56: bulkhead.v1.Progress.read:type_name -> bulkhead.v1.Histogram
+	49, // 57: bulkhead.v1.Progress.read_response:type_name -> bulkhead.v1.Histogram
+	11, // 58: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
+	52, // 59: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
+	51, // 60: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
+	15, // 61: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
+	54, // 62: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
+	55, // 63: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
+	13, // 64: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
+	14, // 65: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
+	53, // 66: bulkhead.v1.ConsumerSpec.read:type_name -> bulkhead.v1.ReadSpec
+	13, // 67: bulkhead.v1.ReadSpec.pattern:type_name -> bulkhead.v1.Pattern
+	12, // 68: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
+	69, // [69:69] is the sub-list for method output_type
+	69, // [69:69] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_message_proto_initOnce sync.Once
@@ -5473,6 +5634,8 @@ func file_bulkhead_v1_message_proto_build() {
 		(*Message_MonitorError)(nil),
 		(*Message_Progress)(nil),
 		(*Message_Corruption)(nil),
+		(*Message_Ready)(nil),
+		(*Message_Begun)(nil),
 		(*Message_Machine)(nil),
 	}
 	type x struct{}
@@ -5481,7 +5644,7 @@ func file_bulkhead_v1_message_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_message_proto_rawDesc), len(file_bulkhead_v1_message_proto_rawDesc)),
 			NumEnums:      16,
-			NumMessages:   38,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

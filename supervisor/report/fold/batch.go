@@ -128,6 +128,10 @@ func (s *sessionState) foldFact(m *bulkheadv1.Message, at report.Stamp) report.B
 		return s.foldCorruption(m.GetProcess(), fact.Corruption, at)
 	case *bulkheadv1.Message_Machine:
 		return s.foldMachine(m.GetProcess(), fact.Machine, at)
+	case *bulkheadv1.Message_Ready:
+		return ""
+	case *bulkheadv1.Message_Begun:
+		return s.foldBegun(m, at)
 	default:
 		if isNewer(m) {
 			return newFact

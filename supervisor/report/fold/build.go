@@ -104,6 +104,7 @@ func (f *Folder) report(running bool) *report.Report {
 		} else if !s.isEmpty() || continued[s] {
 			ids[c.Session] = s.clientID
 		}
+		f.gathering(s, &c)
 		r.Clients = append(r.Clients, c)
 	}
 	attend(r, ids)
@@ -212,7 +213,7 @@ func (s *sessionState) build(label string, paused func(from, to report.Stamp) bo
 	}
 	c.Connections, c.ConnectionsLeftOut = judged(s.connections.list(), &c, paused), s.connections.leftOut
 	c.RolloversLeftOut = s.rollovers.leftOut
-	c.RuntimeNano = report.Between(c.StartedAt, cmp.Or(c.StoppedAt, c.LastMessageAt))
+	c.RuntimeNano = report.Between(cmp.Or(s.begun.at, c.StartedAt), cmp.Or(c.StoppedAt, c.LastMessageAt))
 	c.Corruptions, c.CorruptionsLeftOut = s.corruptionList(), s.corruptions.leftOut
 	finish(&c.Writes, s.window, func(of report.Phase) report.Latency { return s.latencies[of].latency() })
 

@@ -52,6 +52,7 @@ type Folder struct {
 	drainAt              report.Stamp // of the first drain
 	drainCause, drainWhy string
 	settings             *bulkheadv1.Settings // the newest; nil if they were not told
+	gathered             map[uint32]bool      // the sessions that were ready as the gather ended
 }
 
 // NewFolder returns a Folder that has seen no record.
@@ -185,6 +186,10 @@ func (f *Folder) fold(r *bulkheadv1.Record, at report.Stamp) error {
 		})
 	case *bulkheadv1.Record_SupervisorPaused:
 		f.foldPaused(e.SupervisorPaused, at)
+	case *bulkheadv1.Record_GatherEnded:
+		f.foldGathered(e.GatherEnded, at)
+	case *bulkheadv1.Record_WaitEnded:
+		f.run.WaitedNano = durationOrNone(e.WaitEnded.GetWaitedNano())
 	case *bulkheadv1.Record_RunEnded:
 		f.foldRunEnded(e.RunEnded, at)
 	default:
@@ -237,6 +242,7 @@ func (f *Folder) foldRunStarted(e *bulkheadv1.RunStarted, at report.Stamp) {
 		JournalSync:      plaintext.Line(e.GetJournalSync(), plaintext.MaxName),
 		Certificate:      certificateOf(e.GetSettings().GetCertificate()),
 		Sandbox:          sandboxOf(e.GetSandbox()),
+		Gather:           gatherOf(e.GetGather()),
 	}
 }
 
@@ -293,6 +299,8 @@ func drainCause(c bulkheadv1.DrainCause) string {
 		return report.DrainByJournalSize
 	case bulkheadv1.DrainCause_DRAIN_CAUSE_DISK_LOW:
 		return report.DrainByLowDisk
+	case bulkheadv1.DrainCause_DRAIN_CAUSE_GATHER:
+		return report.DrainByGather
 	default:
 		return report.DrainUnknown
 	}

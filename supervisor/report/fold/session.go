@@ -37,6 +37,7 @@ type sessionState struct {
 	latencies   [report.PhaseCount]distribution
 	corruptions earliest[foundCorruption]
 	window      window // of all consumers
+	begun       begun
 	line        *clientLine
 	clock       clientClock
 	recorded    report.Stamp // time of the record being folded, supervisor's clock

@@ -46,6 +46,7 @@ func Findings(r *report.Report) []report.Finding {
 	list := append(corruption(r), readErrors(r)...)
 	list = append(list, namesTwice(r)...)
 	list = append(list, unexpected(r)...)
+	list = append(list, gathered(r)...)
 	list = append(list, supervisorPaused(r)...)
 	list = append(list, unlocked(r)...)
 	list = append(list, leftOut(r)...)

@@ -27,6 +27,7 @@ func Verdict(r *report.Report, refused *tally.Tally[Refusal], running bool) repo
 	v.judgeLoss(r)
 	v.judgeInterruptions(r)
 	v.warnOfRestarts(&r.Run)
+	v.warnOfWait(&r.Run)
 	v.warnOfShed(&r.Run)
 	for i := range r.Clients {
 		v.warnOfClient(&r.Clients[i])

@@ -1,0 +1,134 @@
+package fold
+
+import (
+	"bulkhead/internal/plaintext"
+	"bulkhead/internal/protocol"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/report"
+)
+
+// gatherOf returns how a run gathers; nil if it does not.
+func gatherOf(g *bulkheadv1.Gather) *report.Gather {
+	if g == nil {
+		return nil
+	}
+	out := &report.Gather{TimeoutNano: durationOrNone(g.GetTimeoutNano()), IfShort: report.IfShortAbort,
+		Missing: []report.GatherMissing{}}
+	if g.GetIfShort() == bulkheadv1.IfShort_IF_SHORT_START {
+		out.IfShort = report.IfShortStart
+	}
+	return out
+}
+
+// maxMissing is how many of those are listed that a gather missed.
+const maxMissing = 1000
+
+// foldGathered takes how the gather ended; the last record counts.
+func (f *Folder) foldGathered(e *bulkheadv1.GatherEnded, at report.Stamp) {
+	g := f.run.Gather
+	if g == nil {
+		g = gatherOf(&bulkheadv1.Gather{})
+	}
+	g = &report.Gather{TimeoutNano: g.TimeoutNano, IfShort: g.IfShort, End: gatherEnd(e.GetHow()), DecidedAt: at,
+		Ready: len(e.GetReady()), Missing: []report.GatherMissing{}}
+	if begin := e.GetBeginElapsedNano(); begin > 0 {
+		g.BeginAt = f.clock.at(at, begin)
+	}
+	for _, m := range e.GetMissing()[:min(len(e.GetMissing()), maxMissing)] {
+		g.Missing = append(g.Missing, report.GatherMissing{Name: plaintext.Line(m.GetName(), plaintext.MaxName),
+			Clients: max(m.GetClients(), 1), State: gatherState(m.GetState())})
+	}
+	f.run.Gather = g
+	f.gathered = make(map[uint32]bool, len(e.GetReady()))
+	for _, session := range e.GetReady() {
+		f.gathered[session] = true
+	}
+}
+
+func gatherEnd(e bulkheadv1.GatherEnd) string {
+	switch e {
+	case bulkheadv1.GatherEnd_GATHER_END_COMPLETE:
+		return report.GatherComplete
+	case bulkheadv1.GatherEnd_GATHER_END_SHORT:
+		return report.GatherShort
+	case bulkheadv1.GatherEnd_GATHER_END_ABORTED:
+		return report.GatherAborted
+	default:
+		return report.GatherUnknown
+	}
+}
+
+func gatherState(s bulkheadv1.GatherState) string {
+	switch s {
+	case bulkheadv1.GatherState_GATHER_STATE_NOT_READY:
+		return report.GatherMissingNotReady
+	case bulkheadv1.GatherState_GATHER_STATE_GONE:
+		return report.GatherMissingGone
+	default:
+		return report.GatherMissingNotConnected
+	}
+}
+
+// begun is what a client said of the begin of its load.
+type begun struct {
+	at      report.Stamp // by its clock; 0 if it did not say
+	elapsed int64        // the same, by its clock that is never set
+	ahead   int64        // how far the supervisor's is ahead of that, if trip is not 0
+	trip    int64
+}
+
+func (s *sessionState) foldBegun(m *bulkheadv1.Message, at report.Stamp) report.Bad {
+	e := m.GetBegun()
+	if !saneDurations(e.GetRoundTripNano()) {
+		return report.BadNumber
+	}
+	if s.begun.at == 0 {
+		s.begun = begun{at: at, elapsed: m.GetElapsedNano(), ahead: e.GetClockAheadNano(), trip: e.GetRoundTripNano()}
+	}
+	return ""
+}
+
+// offset returns the client's clock less the supervisor's: as the client measured it, if what arrived
+// does not contradict that, or else by the message that was on its way for the shortest time.
+func (s *sessionState) offset(supervisor *axis) int64 {
+	least, b := s.client.ClockOffsetNano, s.begun
+	if b.trip == 0 || b.elapsed <= 0 || !supervisor.known {
+		return least
+	}
+	there := b.elapsed + b.ahead
+	if there <= 0 || there > report.MaxTime {
+		return least
+	}
+	measured := int64(b.at - supervisor.at(b.at, there))
+	if measured < least-b.trip || measured-least > maxDelay {
+		return least
+	}
+	return measured
+}
+
+// maxDelay is the longest that the least delayed message of a client may have been on its way,
+// for what it measured itself to be believed.
+const maxDelay = int64(10e9)
+
+// gathering sets what a client was in a run that gathers.
+func (f *Folder) gathering(s *sessionState, c *report.Client) {
+	c.LoadBeganAt, c.RoundTripNano = s.begun.at, s.begun.trip
+	g := f.run.Gather
+	if g == nil || c.Resent {
+		return
+	}
+	switch {
+	case s.minor < protocol.MinorGather:
+		c.Gathered = report.GatheredUnable
+	case s.begun.at == 0:
+		c.Gathered = report.GatheredNot
+	case g.BeginAt == 0: // it moved here from another run, and had begun there
+		c.Gathered = report.GatheredLate
+	default:
+		c.Gathered = report.GatheredReady
+		c.LoadLateNano = int64(s.begun.at) - s.offset(&f.clock) - int64(g.BeginAt)
+		if !f.gathered[c.Session] || c.LoadLateNano > report.LateLeast {
+			c.Gathered = report.GatheredLate
+		}
+	}
+}

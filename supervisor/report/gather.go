@@ -1,0 +1,60 @@
+package report
+
+// Gather is how a run gathered its clients, so that they begin to write in the same instant.
+type Gather struct {
+	// TimeoutNano is how long it waited for them at most, and IfShort what was to be done then, one
+	// of the IfShort… constants.
+	TimeoutNano int64  `json:"timeout_nano"`
+	IfShort     string `json:"if_short"`
+	// End is one of the Gather… constants; "" for a gather that is not over, or was drained.
+	End string `json:"end"`
+	// DecidedAt is when that was decided, and BeginAt the moment at which clients were let begin; null
+	// if they were not.
+	DecidedAt Stamp `json:"decided_at"`
+	BeginAt   Stamp `json:"begin_at"`
+	// Ready is how many clients were ready.
+	Ready int `json:"ready"`
+	// Missing are those that were waited for and not ready.
+	Missing []GatherMissing `json:"missing"`
+}
+
+// GatherMissing is a client that was not ready when a gather ended.
+type GatherMissing struct {
+	// Name is "" for Clients others that never came, where no names are awaited.
+	Name    string `json:"name"`
+	Clients uint32 `json:"clients"`
+	// State is one of the GatherMissing… constants.
+	State string `json:"state"`
+}
+
+// How a gather ended (Gather.End).
+const (
+	GatherComplete = "complete" // all were ready
+	GatherShort    = "short"    // those that were ready began without the others
+	GatherAborted  = "aborted"  // nobody began, and the run was drained
+	GatherUnknown  = "unknown"
+)
+
+// What a run was to do of which not all clients were ready (Gather.IfShort).
+const (
+	IfShortAbort = "abort"
+	IfShortStart = "start"
+)
+
+// How far a client was that was not ready (GatherMissing.State).
+const (
+	GatherMissingNotConnected = "not_connected"
+	GatherMissingNotReady     = "not_ready"
+	GatherMissingGone         = "gone" // it was ready, and not connected any more
+)
+
+// What a client was in a run that gathers (Client.Gathered).
+const (
+	GatheredReady  = "ready"  // it waited, and was let begin with the others
+	GatheredLate   = "late"   // it began after the others
+	GatheredUnable = "unable" // its version could not wait: it began by itself
+	GatheredNot    = "not"    // it was not let begin
+)
+
+// LateLeast is how much later than the moment a client began that is called late, in nanoseconds.
+const LateLeast = int64(100e6)

@@ -1,0 +1,49 @@
+package judge
+
+import (
+	"fmt"
+
+	"bulkhead/internal/human"
+	"bulkhead/internal/protocol"
+	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/words"
+)
+
+// gathered finds clients that did not begin with the others of a run that gathers.
+func gathered(r *report.Report) []report.Finding {
+	g := r.Run.Gather
+	if g == nil || g.BeginAt == 0 {
+		return nil
+	}
+	var list []report.Finding
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		f := about(c, report.FindingGather)
+		switch c.Gathered {
+		case report.GatheredLate:
+			f.Text = fmt.Sprintf("client %s began after the others: %s late", c.Label,
+				human.Duration(max(c.LoadLateNano, 0)))
+			f.Evidence = "it was not ready as the moment was decided on, or was not reached in time"
+			f.Threshold = human.Duration(report.LateLeast)
+		case report.GatheredUnable:
+			f.Text = fmt.Sprintf("client %s did not wait for the others: its version cannot", c.Label)
+			f.Evidence = "its version is " + human.OrDash(c.Version)
+			f.Threshold = fmt.Sprintf("protocol_minor %d", protocol.MinorGather)
+		default:
+			continue
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// warnOfWait adds that the run did not wait for all that are expected.
+func (v verdict) warnOfWait(run *report.Run) {
+	if run.WaitedNano > 0 {
+		v.warn("the run gave up on the clients that had not come in %s", human.Duration(run.WaitedNano))
+	}
+	if g := run.Gather; g != nil && g.End == report.GatherShort {
+		v.warn("not all clients were ready in %s, and the others began without them: %s", human.Duration(g.TimeoutNano),
+			words.Missing(g.Missing))
+	}
+}
