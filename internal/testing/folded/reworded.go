@@ -94,6 +94,8 @@ var IsText = map[protoreflect.FullName]bool{
 	"bulkhead.v1.ProcessorLimit.group":  false,
 	"bulkhead.v1.NetworkInterface.name": false,
 	"bulkhead.v1.MachineGap.about":      false,
+
+	"bulkhead.v1.GatherMissing.name": false,
 }
 
 // Reworded returns records in which every text for people is another one, which begins with

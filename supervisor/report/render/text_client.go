@@ -84,6 +84,7 @@ func (p *Page) client(c *report.Client) {
 	p.connections(c)
 	p.processes(c, shown)
 	p.writes(shown)
+	p.reads(shown)
 	p.rollovers(c, shown)
 	p.heartbeats(c, shown)
 	p.silences(c)

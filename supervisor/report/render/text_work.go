@@ -16,20 +16,53 @@ import (
 func (p *Page) writes(shown []*report.Process) {
 	t := table.New("process", ">bytes", ">chunks", ">MB/s", ">p50", ">p99", ">p99.9", ">max", ">response p99",
 		">sync p50/max",
-		">verified", ">corrupt", ">read", ">read MB/s", ">read p99", ">errors", "last error")
+		">verified", ">corrupt", ">errors", "last error")
 	for _, q := range shown {
 		w := q.Writes
 		if w == nil {
 			continue
 		}
 		l := &w.ChunkWrite
+		errors, last := writersErrors(w)
 		t.Row(words.ProcessName(q), human.Size(w.Bytes), human.Count(w.Chunks), human.Megabytes(w.BytesPerSecond),
 			percentile(l, l.P50Nano),
 			percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano), responseP99(w), syncs(w),
-			sizeUnlessZero(w.VerifiedBytes), human.UnlessZero(w.CorruptBlocks), readCell(w, readBytes),
-			readCell(w, readRate), readCell(w, readP99), human.UnlessZero(w.Errors), w.LastError)
+			sizeUnlessZero(w.VerifiedBytes), human.UnlessZero(w.CorruptBlocks), human.UnlessZero(errors), last)
 	}
 	p.section("writes, and the latency of a chunk's write", t)
+}
+
+// writersErrors returns how many errors are not those of readers, and the last error if there are any.
+func writersErrors(w *report.Writes) (count uint64, last string) {
+	count = w.Errors
+	if w.Reads != nil {
+		count -= min(w.Reads.Errors, count)
+	}
+	if count == 0 {
+		return 0, ""
+	}
+	return count, w.LastError
+}
+
+// reads prints what each consumer read beside the writing.
+func (p *Page) reads(shown []*report.Process) {
+	t := table.New("process", ">bytes", ">reads", ">MB/s", ">p50", ">p99", ">p99.9", ">max", ">response p99",
+		">verified", ">from the page cache", ">errors")
+	for _, q := range shown {
+		if q.Writes == nil || q.Writes.Reads == nil {
+			continue
+		}
+		r := q.Writes.Reads
+		l := &r.Latency
+		response := ""
+		if r.Response.Known() {
+			response = human.Duration(r.Response.P99Nano)
+		}
+		t.Row(words.ProcessName(q), human.Size(r.Bytes), human.Count(r.Operations), human.Megabytes(r.BytesPerSecond),
+			percentile(l, l.P50Nano), percentile(l, l.P99Nano), percentile(l, l.P999Nano), percentile(l, l.MaxNano),
+			response, sizeUnlessZero(r.VerifiedBytes), words.CachedShare(r), human.UnlessZero(r.Errors))
+	}
+	p.section("reads beside the writing, and their latency", t)
 }
 
 // rollovers prints the finished files of a client: a line for each consumer, and
@@ -122,15 +155,3 @@ func sizeUnlessZero(bytes uint64) string {
 	}
 	return human.Size(bytes)
 }
-
-// readCell returns a figure of what a process read beside the writing, "" if it read nothing.
-func readCell(w *report.Writes, of func(*report.Reads) string) string {
-	if w.Reads == nil {
-		return ""
-	}
-	return of(w.Reads)
-}
-
-func readBytes(r *report.Reads) string { return human.Size(r.Bytes) }
-func readRate(r *report.Reads) string  { return human.Megabytes(r.BytesPerSecond) }
-func readP99(r *report.Reads) string   { return percentile(&r.Latency, r.Latency.P99Nano) }

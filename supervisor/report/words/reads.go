@@ -36,6 +36,14 @@ func Cached(r *report.Reads) string {
 	case r.CachedBytes == 0:
 		return "nothing from the page cache"
 	default:
-		return human.ThreeDigits(100*float64(r.CachedBytes)/float64(r.ToldBytes)) + " % from the page cache"
+		return CachedShare(r) + " from the page cache"
 	}
+}
+
+// CachedShare returns the share of it that came from the page cache; "" if the system did not tell.
+func CachedShare(r *report.Reads) string {
+	if r.ToldBytes == 0 {
+		return ""
+	}
+	return human.ThreeDigits(100*float64(r.CachedBytes)/float64(r.ToldBytes)) + " %"
 }
