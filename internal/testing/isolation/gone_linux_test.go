@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -16,8 +15,9 @@ import (
 // leaves is an entry of the environment of what a handler leaves, with the handler's pid.
 const leaves = "LEFT_BY="
 
-// A handler that is not locked in and leaves processes, in its group and out of it, and a deep tree
-// of folders, leaves nothing behind: not when it is killed, and not at its supervisor's end.
+// A handler that is not locked in and leaves processes, in its group and out of it, and a tree of more
+// folders than a process may have descriptors, leaves nothing behind: not when it is killed, and not at
+// its supervisor's end, which removes what there was no time for before.
 func TestWhatHandlersLeaveBehindIsGone(t *testing.T) {
 	t.Parallel()
 	path, good := filepath.Join(t.TempDir(), "handler"), filepath.Join(bin, "bulkhead-handler")
@@ -25,7 +25,7 @@ func TestWhatHandlersLeaveBehindIsGone(t *testing.T) {
 	script(t, path, fmt.Sprintf(`test "$1" = spawner && exec '%s' spawner
 `+leaves+`$$ sleep 600%s &
 `+leaves+`$$ setsid sh -c 'sleep 600 &'%s
-mkdir -p "$PLUGIN_UNIX_SOCKET_DIR/$(printf 'd/%%.0s' $(seq 1900))"
+mkdir -p "$PLUGIN_UNIX_SOCKET_DIR/$(printf 'd/%%.0s' $(seq 1100))"
 exec '%s'`, good, alone, alone, good))
 	s := start(t, "--clients", "1", "--handler-sandbox", "off", "--handler-path", path, "--handler-pool", "1")
 	c, hello := s.dial(), rawclient.Hello("alpha")
@@ -55,8 +55,5 @@ exec '%s'`, good, alone, alone, good))
 	}
 	if _, err := os.Lstat(s.sockets); !os.IsNotExist(err) {
 		t.Errorf("the folder for sockets: %v; want that it is gone", err)
-	}
-	if log := s.tail(); strings.Contains(log, "what a child has left stays") {
-		t.Errorf("something stays:\n%s", log)
 	}
 }
