@@ -121,8 +121,8 @@ func (c *cell) begin(t *testing.T) {
 	case c.fault == sigstop && c.target == handlerProcess:
 		set.more = append(set.more, "--handler-hang-timeout", "1500ms")
 	}
-	if c.target == handlerProcess && (c.fault == memory || c.fault == files) {
-		// The limits of another user's process can be changed with CAP_SYS_RESOURCE only.
+	if (c.target == handlerProcess || c.target == spawnerProcess) && (c.fault == memory || c.fault == files) {
+		// The limits of a process of another user or group can be changed with CAP_SYS_RESOURCE only.
 		set.more = append(set.more, "--handler-sandbox", "off")
 	}
 	if c.moment == reporting {
