@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,11 +233,11 @@ func TestAStuckRead(t *testing.T) {
 func TestReadRates(t *testing.T) {
 	for _, stall := range []time.Duration{0, time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			reads := 0
+			var reads atomic.Int64
 			d := newScriptedDisk(func(c call) (int, error) {
 				switch c.op {
 				case "read":
-					if reads++; reads == 200 {
+					if reads.Add(1) == 200 {
 						time.Sleep(stall)
 					}
 					time.Sleep(time.Millisecond)
