@@ -76,8 +76,11 @@ func (e *ending) isHasty() bool {
 	return e.hasty
 }
 
-// closeAfter closes c after d. The caller holds mu.
+// closeAfter closes c after d, and at once if that is no time. The caller holds mu.
 func (e *ending) closeAfter(d time.Duration, c chan struct{}) {
+	if d <= 0 {
+		closeOnce(c)
+	}
 	if isClosed(c) {
 		return
 	}

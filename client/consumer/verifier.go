@@ -142,6 +142,9 @@ func (v *verifier) finish() {
 
 // stop reads what is to be read at the end, and waits until everything has ended.
 func (v *verifier) stop() {
+	if isClosed(v.ending.over) {
+		v.cancel() // now, whether or not that has been seen elsewhere
+	}
 	if v.task.verify == bulkheadv1.VerifyMode_VERIFY_MODE_END {
 		listed, numbered := v.rotation.kept()
 		for number := range numbered.All {
