@@ -170,7 +170,8 @@ func TestARunResumedBehindDamageIsDrained(t *testing.T) {
 	hello := rawclient.Hello("a")
 	state, checkpoint := leftRun(t, hello)
 	damageSecondRecord(t, checkpoint)
-	r := start(t, func(cfg *supervisor.Config) { cfg.StateDir, cfg.Session.Grace = state, time.Millisecond })
+	// The client stays away, and would be waited for: it is the drain that ends the run.
+	r := start(t, func(cfg *supervisor.Config) { cfg.StateDir, cfg.DrainTimeout = state, time.Millisecond })
 	r.log.await(t, "the run is drained: the journal is damaged, and the report ends where that is")
 	must(t, r.ended())
 	if rep := <-r.reports; rep.Verdict.Word == report.WordComplete {

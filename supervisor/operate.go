@@ -86,6 +86,8 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 				"error", err)
 			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_DISK_FULL,
 				"the file system of the supervisor's state directory is full")
+		case <-r.damaged:
+			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_UNSPECIFIED, whyDamaged)
 		case short := <-r.short:
 			s.cfg.Logger.Error("the journal has little room left; the run ends in order", "reason", short.Why)
 			o.drain(short.Cause, short.Why)

@@ -18,6 +18,9 @@ import (
 	"bulkhead/supervisor/rundir"
 )
 
+// whyDamaged is why a run is drained that was resumed behind damage in its journal.
+const whyDamaged = "the journal is damaged, and the report ends where that is"
+
 // resumeRun opens a run again, as its supervisor left it: sessions as the journal has
 // them, connections as their handlers do.
 func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error) {
@@ -35,12 +38,12 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		s.cfg.Logger.Error(err.Error())
 	}
 	r := runOn(s.cfg, u.id, u.dir, j, u.roster, s.pool, s.gate)
-	r.full, r.journalled = full, j.Acknowledged
+	damaged := make(chan struct{}, 1)
+	r.full, r.damaged, r.journalled = full, damaged, j.Acknowledged
 	r.keeper = recovery.NewKeeper(filepath.Join(u.dir, rundir.JournalFolder), u.loaded, j.Acknowledged, s.cfg.Logger)
 	r.keeper.Damaged = func(err error) {
-		const why = "the journal is damaged, and the report ends where that is"
-		r.log.Error("the run is drained: "+why, "error", err)
-		r.startDrain(bulkheadv1.DrainCause_DRAIN_CAUSE_UNSPECIFIED, why)
+		r.log.Error("the run is drained: "+whyDamaged, "error", err)
+		damaged <- struct{}{} // has room: Damaged is called once
 	}
 	for _, h := range u.handlers { // what the journal knows of a connection may have been lost
 		u.past.Accepted = max(u.past.Accepted, h.Connection)

@@ -63,6 +63,8 @@ type run struct {
 	uptime *watch.Uptime
 	failed chan error // receives the first journal error
 	full   chan error // receives the error that made the journal give its reserve back
+	// damaged receives when damage is found in what a checkpoint has spared the supervisor; nil if nothing was
+	damaged chan struct{}
 	// journalled returns the length of the journal, which has the room that space says. short
 	// receives what it has too little of, the first time.
 	journalled func() int64
