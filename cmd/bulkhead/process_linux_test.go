@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -139,9 +140,9 @@ func (p *process) printed() string {
 		if err != nil {
 			data = []byte(err.Error())
 		}
-		const most = 4000
-		if len(data) > most {
-			data = append([]byte("…"), data[len(data)-most:]...)
+		const head, tail = 2000, 3000 // a verdict stands at the head of a report
+		if len(data) > head+tail {
+			data = slices.Concat(data[:head], []byte("\n[…]\n"), data[len(data)-tail:])
 		}
 		fmt.Fprintf(&text, "%s:\n%s\n", filepath.Base(path), data)
 	}
