@@ -190,23 +190,20 @@ func (l *ledger) verified(bytes, cached uint64) {
 	l.mu.Unlock()
 }
 
-// read enters one read of a reader, how long the kernel took for it, and of how many bytes it told
-// that the page cache had them or not.
-func (l *ledger) read(bytes int, took time.Duration, told, cached uint64) {
+// read enters one read of a reader, how long the kernel took for it, and, unless it is negative, its
+// response time: all at once, because what a Progress says of reads has to fit together.
+func (l *ledger) read(one reads, took, response time.Duration) {
 	l.mu.Lock()
 	r := &l.current.reads
-	r.bytes += uint64(bytes)
-	r.operations++
-	r.told += told
-	r.cached += cached
+	r.bytes += one.bytes
+	r.operations += one.operations
+	r.verified += one.verified
+	r.told += one.told
+	r.cached += one.cached
 	l.current.times[phaseRead].RecordN(took, 1)
-	l.mu.Unlock()
-}
-
-// readVerified enters bytes of a reader that were compared.
-func (l *ledger) readVerified(bytes int) {
-	l.mu.Lock()
-	l.current.reads.verified += uint64(bytes)
+	if response >= 0 {
+		l.current.times[phaseReadResponse].RecordN(response, 1)
+	}
 	l.mu.Unlock()
 }
 

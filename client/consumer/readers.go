@@ -176,7 +176,7 @@ func (r *reader) step() (more bool, err error) {
 		return more, err
 	}
 	if r.pace == nil {
-		return true, r.read()
+		return true, r.read(0)
 	}
 	r.started.Do(func() { r.pace.begin(r.clock.now()) }) // before there was a file nothing was due
 	due := r.pace.book(r.size)
@@ -189,11 +189,7 @@ func (r *reader) step() (more bool, err error) {
 	if more, err := r.take(); !more || err != nil {
 		return more, err
 	}
-	if err := r.read(); err != nil {
-		return true, err
-	}
-	r.ledger.took(phaseReadResponse, r.clock.now()-due)
-	return true, nil
+	return true, r.read(due)
 }
 
 // take makes sure that there is an open file to read in that nobody wants. It returns false when
@@ -245,9 +241,9 @@ func (r *reader) letGo() {
 	}
 }
 
-// read makes one read, and compares what it read if that is asked for. It allocates nothing, unless
-// something is wrong.
-func (r *reader) read() error {
+// read makes one read, which with a rate was due then, and compares what it read if that is asked
+// for. It allocates nothing, unless something is wrong.
+func (r *reader) read(due time.Duration) error {
 	written := r.held.content.target.Written
 	offset := r.at * uint64(r.size)
 	if r.pick != nil {
@@ -267,11 +263,19 @@ func (r *reader) read() error {
 		return err
 	}
 	n = min(n, want)
-	r.ledger.read(n, took, told, cached)
-	r.yield(r.clock.now())
+	now := r.clock.now()
+	r.yield(now)
+	one := reads{bytes: uint64(n), operations: 1, told: min(told, uint64(n)), cached: min(cached, uint64(n))}
 	if r.checker != nil {
 		r.compare(offset, want, buffer[:n])
-	} else if n < want {
+		one.verified = one.bytes
+	}
+	response := time.Duration(-1)
+	if r.pace != nil {
+		response = now - due
+	}
+	r.ledger.read(one, took, response)
+	if r.checker == nil && n < want {
 		return fmt.Errorf("read %s: it ends at %d B, and has had %d B", r.verifier.path(r.held.content),
 			offset+uint64(n), written)
 	}
@@ -297,7 +301,6 @@ func (r *reader) ask(offset, length uint64) (told, cached uint64) {
 // compare compares what was read at offset with what should be there, which is so many bytes.
 func (r *reader) compare(offset uint64, want int, data []byte) {
 	r.scratch = r.checker.Check(r.scratch[:0], offset, data)
-	r.ledger.readVerified(len(data))
 	if n := len(data); n < want {
 		r.scratch = append(r.scratch, block.Fault{
 			Offset: offset + uint64(n), Length: uint64(want - n), Blocks: uint64(want-n-1)/block.Size + 1,

@@ -1,0 +1,43 @@
+package consumer
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"bulkhead/client/names"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// TestReadsOfOneProgress: comparing takes longer than an interval lasts, and one file is shorter than
+// it was. What each Progress says of reads fits together all the same, or the report would leave it
+// out.
+func TestReadsOfOneProgress(t *testing.T) {
+	const size = 1 << 20
+	folder := t.TempDir()
+	p := start(t, dial(t, New(Options{})), request(folder, size, size, func(task *bulkheadv1.ConsumerTask) {
+		readingTask(&bulkheadv1.ReadSpec{Readers: 1, SizeBytes: size, Verify: true, RateOperationsPerSecond: 100},
+			func(spec *bulkheadv1.ConsumerSpec) { spec.KeepFiles, spec.RateChunksPerSecond = 0, 20 })(task)
+		task.ProgressIntervalNano = int64(minInterval)
+	}))
+	p.untilFiles(2)
+	if err := os.Truncate(filepath.Join(folder, names.LoadFile(0)), size/2+100); err != nil {
+		t.Fatal(err)
+	}
+	p.until("what is missing", func(m []*bulkheadv1.Message) bool { return len(corruptions(m)) > 0 })
+	p.untilRead(readSum(p.messagesNow()).GetReads() + 20)
+	p.kill(time.Minute)
+	messages := p.orderlyEnd()
+	for _, one := range progresses(messages) {
+		if one.GetReadVerifiedBytes() != one.GetReadBytes() || one.GetReadToldBytes() > one.GetReadBytes() ||
+			one.GetReadCachedBytes() > one.GetReadToldBytes() {
+			t.Fatalf("in one Progress: %d B in %d reads, %d B compared, told of %d B, %d B from the page cache",
+				one.GetReadBytes(), one.GetReads(), one.GetReadVerifiedBytes(), one.GetReadToldBytes(),
+				one.GetReadCachedBytes())
+		}
+	}
+	if list := corruptions(messages); list[0].GetKind() != bulkheadv1.CorruptionKind_CORRUPTION_KIND_TRUNCATED {
+		t.Errorf("found %v", list[0])
+	}
+}
