@@ -334,8 +334,9 @@ func (c *Child) Exit() Exit {
 	}
 }
 
-// SystemKills returns how many processes the system has killed for want of memory since its
-// boot; 0 where it does not say. See Outlived.
+// SystemKills returns how many processes the system has killed for want of memory, in the control
+// group of this process where that is counted, else on the whole machine; 0 where it does not say.
+// See Outlived.
 func SystemKills() uint64 { return oomKills() }
 
 // Outlived says that the child was alive when SystemKills was kills: then it was none of

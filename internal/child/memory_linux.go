@@ -3,10 +3,13 @@ package child
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
+	"bulkhead/internal/cgroup"
 	"bulkhead/internal/procfile"
 )
 
@@ -103,10 +106,33 @@ func (p *process) ownPeak(total uint64) uint64 {
 	return p.peak.Load()
 }
 
-// oomKills returns how many processes the system has killed for want of memory since its
-// boot; 0 where it does not say.
-func oomKills() uint64 {
-	data, err := procfile.Read("/proc/vmstat")
+// oomKills returns how many processes that could be children of this one the system has killed for
+// want of memory since something began to count; 0 where it does not say.
+func oomKills() uint64 { return killsIn(killCounter()) }
+
+// killCounter is where the system counts them.
+var killCounter = sync.OnceValue(func() string { return killCounterBelow("/") })
+
+// killCounterBelow returns the file that counts the processes of the control group of this process, in
+// which its children are, too, as far as /proc and the mounts below root say: other groups have limits of
+// their own, and what is killed for these was none of ours. Where groups do not count, the file is
+// that of the whole system. A group of version 1 counts in memory.oom_control, one of version 2 in
+// memory.events.local, and its root not at all (cgroups(7), Documentation/admin-guide/cgroup-v2.rst).
+func killCounterBelow(root string) string {
+	if groups := cgroup.OfRoot(root, "memory"); len(groups) > 0 {
+		for _, name := range []string{"memory.events.local", "memory.events", "memory.oom_control"} {
+			path := filepath.Join(groups[0].Folder, name)
+			if data, err := procfile.Read(path); err == nil && bytes.Contains(data, []byte("\noom_kill ")) {
+				return path
+			}
+		}
+	}
+	return filepath.Join(root, "proc/vmstat")
+}
+
+// killsIn returns what a file has in its line "oom_kill"; 0 if there is none.
+func killsIn(path string) uint64 {
+	data, err := procfile.Read(path)
 	if err != nil {
 		return 0
 	}

@@ -2,7 +2,9 @@ package isolation_test
 
 import (
 	"fmt"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"bulkhead/internal/testing/harness"
@@ -46,6 +48,32 @@ func TestTheKernelEndsTheHandlerThatGrows(t *testing.T) {
 	sent := by.finish(t)
 	s.finish(exitPartial)
 	journalled(t, s, map[*load]uint64{by: sent})
+}
+
+// A handler that somebody kills has not run out of memory, whatever the kernel has ended in another
+// control group meanwhile.
+func TestAKillBesideAnotherGroupsLackOfMemory(t *testing.T) {
+	t.Parallel()
+	hog := inGroup(t, "memory", map[string]string{"memory.limit_in_bytes": "20M"})
+	s := start(t, "--clients", "1", "--log-level", "info")
+	l := startLoad(t, s, rawclient.Hello("alpha"), 1, 16, 4)
+	l.goesOn(t)
+	victim := int(s.session("alpha").GetHandlerPid())
+	grows := hog(stateCommand{Cmd: exec.Command("/bin/tail", "/dev/zero")})
+	if err := grows.Run(); grows.ProcessState == nil || grows.ProcessState.Sys().(syscall.WaitStatus).Signal() !=
+		syscall.SIGKILL {
+		t.Fatalf("the kernel did not end what grows: %v", err)
+	}
+	expect.NoError(t, syscall.Kill(victim, syscall.SIGKILL))
+	ended, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "handler ended badly" })
+	expect.NoError(t, err)
+	if cause := ended.Text("cause"); cause != sigkilled {
+		t.Errorf("the handler ended as %q; want %q", cause, sigkilled)
+	}
+	l.goesOn(t)
+	sent := l.finish(t)
+	s.finish(exitComplete)
+	journalled(t, s, map[*load]uint64{l: sent})
 }
 
 // However little memory there is for what waits for the journal, every session continues.
