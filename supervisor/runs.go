@@ -129,7 +129,9 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 			return runEnd{stopped: true, word: report.WordComplete, idle: true, err: err}
 		}
 	}
+	done := s.garbage.Plenty()
 	rep, err := writeReport(r.dir, failure)
+	done()
 	if rep != nil && s.cfg.Report != nil {
 		s.cfg.Report(rep, r.dir)
 	}

@@ -44,7 +44,8 @@ type Supervisor struct {
 	spawner  *child.Spawner // nil for none
 	threads  *reserve.Threads
 	custody  *custody.Custody
-	logs     *child.Logs // of all handlers; nil in a pre-flight
+	garbage  *reserve.Garbage // nil if it is left to the runtime
+	logs     *child.Logs      // of all handlers; nil in a pre-flight
 	gate     *door.Gate
 	drains   chan string         // asks for a drain; holds one
 	upgrades chan upgradeRequest // asks for an upgrade
@@ -95,7 +96,7 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 	}
 	s := &Supervisor{
 		cfg: cfg, state: state, gate: door.NewGate(cfg.Overload, rand.IntN), threads: room,
-		custody: held, logs: child.NewLogs(cfg.Logger),
+		custody: held, logs: child.NewLogs(cfg.Logger), garbage: reserve.NewGarbage(),
 		drains: make(chan string, 1), upgrades: make(chan upgradeRequest), overdue: make(chan struct{}),
 	}
 	type ended struct {

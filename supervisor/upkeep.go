@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"bulkhead/supervisor/journal"
-	"bulkhead/supervisor/reserve"
 	"bulkhead/supervisor/rundir"
 	"bulkhead/supervisor/watch"
 )
@@ -23,14 +22,13 @@ import (
 // upkeep looks after the state directory, and after the memory that this process takes, until ctx is
 // done.
 func (s *Supervisor) upkeep(ctx context.Context) {
-	garbage := reserve.NewGarbage()
 	again := time.NewTicker(watch.LookEvery)
 	defer again.Stop()
 	troubles := make(map[string]bool) // told, and not mended yet
 	for {
 		select {
 		case <-again.C:
-			garbage.Look()
+			s.garbage.Look()
 			for what, err := range map[string]error{
 				rundir.LockFile: s.state.KeepLock(s.mended), rundir.ControlSocket: s.control.keep(s.mended),
 				rundir.RunsFolder: s.keepLinks(),

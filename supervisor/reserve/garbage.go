@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 )
 
 const (
@@ -28,13 +29,13 @@ const (
 // costs next to nothing because there is little; one whose clients say much does what it always
 // did. What the arrival of many clients or a large page has left free is given back, too: the
 // runtime keeps it for as long as it likes. An operator's GOGC stays.
-//
-// It is not safe for concurrent use.
 type Garbage struct {
-	read    []metrics.Sample
-	cycles  uint64
-	percent int
-	since   int // looks since something was given back
+	mu      sync.Mutex
+	read    []metrics.Sample // guarded by mu
+	cycles  uint64           // guarded by mu
+	percent int              // guarded by mu
+	since   int              // guarded by mu; looks since something was given back
+	plenty  int              // guarded by mu; so many do work that makes much of it
 }
 
 // NewGarbage returns a Garbage; nil if an operator has set what there may be.
@@ -53,17 +54,45 @@ func (g *Garbage) Look() {
 	if g == nil {
 		return
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	metrics.Read(g.read)
 	used, cycles := g.read[0].Value.Uint64()+g.read[1].Value.Uint64(), g.read[2].Value.Uint64()
 	next := garbageFor(g.percent, used, cycles-g.cycles)
 	g.cycles = cycles
-	if next != g.percent {
-		g.percent = next
-		debug.SetGCPercent(next)
+	if g.plenty > 0 {
+		return
 	}
+	g.set(next)
 	if g.since++; g.returns(used, g.read[3].Value.Uint64()) {
 		g.since = 0
 		debug.FreeOSMemory() // collects garbage first; few have anything to do now
+	}
+}
+
+// Plenty lets there be as much garbage as the runtime likes until done is called, for work that makes
+// much of it and is waited for, as a report is: little garbage would be collected all the time, and
+// each time all that is used is looked at.
+func (g *Garbage) Plenty() (done func()) {
+	if g == nil {
+		return func() {}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.plenty++
+	g.set(mostGarbage)
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.plenty--
+	}
+}
+
+// set makes percent what there may be. Whoever calls it holds mu.
+func (g *Garbage) set(percent int) {
+	if percent != g.percent {
+		g.percent = percent
+		debug.SetGCPercent(percent)
 	}
 }
 
