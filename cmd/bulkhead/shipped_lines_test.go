@@ -44,7 +44,7 @@ func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := make(map[string]string)
 	for _, pattern := range []string{"README.md", "docs/*.md", "docs/example/*.py", "configs/*.yaml",
-		"configs/workloads/*.yaml", "configs/systemd/*"} {
+		"configs/workloads/*.yaml", "configs/jobs/*.yaml", "configs/systemd/*"} {
 		files, err := filepath.Glob(filepath.Join(repository, pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", pattern, err)

@@ -1,5 +1,5 @@
 // Package config turns a YAML file, the environment and command-line flags into
-// one checked configuration for a supervisor or a client.
+// one checked configuration for a supervisor or a client, and a file into a job.
 //
 // Every key is declared once, in the field table of its type (see
 // Supervisor.fields and Client.fields): its name, default, range and help stand
@@ -18,6 +18,11 @@
 // The per-consumer entries of a client (consumers: [{chunk_size: …}]) win over
 // the plain keys of the same name wherever those come from: --chunk-size sets
 // what consumers without a chunk_size of their own get, and no more.
+//
+// A job (see LoadJob) has no other source than its file. The loads in it are read by
+// the keys of a client, of which a list names those that say what is written: what
+// comes down to an agent in a job, which reads it once more, says nothing of where a
+// client connects, who it is and what files of its machine it uses.
 //
 // The package touches no other file than the one it is given, resolves no host
 // name and creates nothing. Whether a path is writable or a disk has room is

@@ -19,7 +19,7 @@ type entry struct {
 
 // at returns the origin of a value of the file.
 func (l *loader) at(e entry) origin {
-	return origin{source: fromFile, name: l.file, line: e.line}
+	return origin{source: fromFile, name: l.file, line: e.line, under: l.under}
 }
 
 // pairs visits the keys of a map in their order and reports those that are not

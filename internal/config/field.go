@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"bulkhead/internal/config/value"
 	"bulkhead/internal/human"
 	"bulkhead/internal/spelling"
@@ -47,28 +45,6 @@ func scalar[T any](key Key, dst *T, def T, parse func(string) (T, error)) field 
 			return err
 		},
 	}
-}
-
-// composite builds a field that YAML gives as text or as a map or list of that kind,
-// and the other sources as text. Read returns false after reporting why it cannot.
-func composite[T any](key Key, dst *T, def T, kind yaml.Kind, parse func(string) (T, error),
-	read func(l *loader, e entry) (T, bool)) field {
-	f := scalar(key, dst, def, parse)
-	f.node = func(l *loader, e entry) {
-		if e.node.Kind != kind {
-			if text, ok := l.text(e, key.Valid); ok {
-				l.set(f, e.path, text, l.at(e))
-			}
-			return
-		}
-		v, ok := read(l, e)
-		if !ok {
-			l.broken[e.path] = true
-			return
-		}
-		*dst = v
-	}
-	return f
 }
 
 // bounded builds a field whose value lies between lowest and highest.

@@ -9,6 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"gopkg.in/yaml.v3"
+
 	"bulkhead/internal/config/value"
 	"bulkhead/internal/ownfile"
 )
@@ -27,20 +29,27 @@ func (l *loader) readFile(fields []field) bool {
 		l.problem(origin{source: fromFile, name: l.file}, "", err.Error())
 		return false
 	}
+	root, ok := l.root(data)
+	if root != nil {
+		l.section(entry{line: root.Line, node: root}, "", fields)
+	}
+	return ok
+}
+
+// root returns the top of the text of a file, nil if there is nothing in it; false after reporting
+// why it cannot be read.
+func (l *loader) root(data []byte) (*yaml.Node, bool) {
 	if line, text := badText(data); text != "" {
 		l.problem(origin{source: fromFile, name: l.file, line: line}, "", text)
-		return false
+		return nil, false
 	}
 	root, err := parse(data)
 	if err != nil {
 		line, text := explain(data, err)
 		l.problem(origin{source: fromFile, name: l.file, line: line}, "", text)
-		return false
+		return nil, false
 	}
-	if root != nil {
-		l.section(entry{line: root.Line, node: root}, "", fields)
-	}
-	return true
+	return root, true
 }
 
 // readBounded reads a whole file of at most maxFile bytes. Its error says what is

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"bulkhead/internal/config/value"
 	"bulkhead/internal/protocol"
 )
@@ -76,6 +78,58 @@ func FuzzLoadSupervisor(f *testing.F) {
 		if s.Clients.Count < 1 || s.Handler.Pool < 1 || s.StateDir == "" || s.Session.MaxFrame > 8*value.MiB ||
 			s.Session.MaxFrame < 64*value.KiB || s.Handler.MemoryLimit > s.Handler.MemoryMax || s.Linger < 0 {
 			t.Errorf("supervisor: %+v", s)
+		}
+	})
+}
+
+func FuzzLoadJob(f *testing.F) {
+	file := filepath.Join(f.TempDir(), "job.yaml")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j, err := LoadJob(file)
+		if err != nil {
+			checkRefusal(t, file, err)
+			return
+		}
+		if protocol.CheckName(j.Name) != nil || len(j.Clients) == 0 || len(j.Clients) > maxJobEntries || j.Repeat < 1 {
+			t.Errorf("job: %+v", j)
+		}
+		for _, entry := range j.Clients {
+			if !entry.On.All && entry.On.Name == "" && len(entry.On.Labels) == 0 {
+				t.Errorf("an entry for nobody: %+v", entry)
+			}
+			checkJobLoad(t, entry.Load)
+		}
+	})
+}
+
+// FuzzParseJobLoad wants what comes down to an agent to be a load and nothing else.
+func FuzzParseJobLoad(f *testing.F) {
+	defaults := DefaultClient()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		load, err := ParseJobLoad("load", data)
+		if err != nil {
+			checkRefusal(t, "load", err)
+			return
+		}
+		checkJobLoad(t, load)
+		kept := load.Settings
+		others, _ := partFields(&kept)
+		same, _ := partFields(&defaults)
+		for i, k := range others {
+			if k.place != nil && !cmp.Equal(k.place, same[i].place) {
+				t.Errorf("the load sets %s", k.Name)
+			}
+		}
+		for _, consumer := range kept.Consumers() {
+			if !filepath.IsAbs(consumer.Path) {
+				t.Errorf("a consumer writes to %q", consumer.Path)
+			}
+		}
+		if len(load.Text) > maxLoad || kept.Labels != nil {
+			t.Errorf("load: %+v", load)
 		}
 	})
 }

@@ -1,7 +1,10 @@
 package config
 
 import (
+	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 
 	"bulkhead/internal/config/value"
 )
@@ -72,6 +75,13 @@ type loader struct {
 	origins map[string]origin
 	// broken holds the keys for which some source gave something invalid.
 	broken map[string]bool
+
+	// parent is the loader of the whole file, of which this one reads a part that is a
+	// configuration of its own, and under the path of the part; nil and "" elsewhere. Nodes
+	// has what was read of the part, by its key.
+	parent *loader
+	under  string
+	nodes  map[string]*yaml.Node
 }
 
 func newLoader(path string) *loader {
@@ -150,6 +160,10 @@ func (l *loader) problem(at origin, key, text string) {
 
 // report adds a problem with a value that is valid by itself.
 func (l *loader) report(at origin, key, text string) {
+	if l.parent != nil {
+		l.parent.once(at, join(at.under, key), text)
+		return
+	}
 	if len(l.problems) == maxProblems {
 		l.omitted++
 		return
@@ -160,8 +174,21 @@ func (l *loader) report(at origin, key, text string) {
 	l.problems = append(l.problems, Problem{Where: at.where(), Key: key, Text: text, source: at.source, line: at.line})
 }
 
+// once reports a problem of a part of the file, which may have it in common with others.
+func (l *loader) once(at origin, key, text string) {
+	same := func(p Problem) bool { return p.line == at.line && p.Key == key && p.Text == text }
+	if !slices.ContainsFunc(l.problems, same) {
+		l.report(at, key, text)
+	}
+}
+
 // found counts the problems so far.
-func (l *loader) found() int { return len(l.problems) + l.omitted }
+func (l *loader) found() int {
+	if l.parent != nil {
+		return l.parent.found()
+	}
+	return len(l.problems) + l.omitted
+}
 
 // maxKeyShown is the longest path that is shown as it is, in bytes.
 const maxKeyShown = 128

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,6 +21,9 @@ type ConsumerOverride struct {
 
 // over returns base with what o sets.
 func (o ConsumerOverride) over(base Consumer) Consumer {
+	if len(o.Keys) == 0 {
+		return base
+	}
 	own := o.Values.fields()
 	for i, f := range base.fields() {
 		if slices.Contains(o.Keys, f.Name) {
@@ -43,6 +47,8 @@ func (c *Client) overridesField() field {
 }
 
 func (c *Client) readOverrides(l *loader, e entry) {
+	c.Overrides = nil // those of a load that this one is over
+	maps.DeleteFunc(l.origins, func(key string, _ origin) bool { return strings.HasPrefix(key, e.path+"[") })
 	if n, err := value.ParseCount(e.node.Value); err == nil && e.node.Kind == yaml.ScalarNode {
 		l.problem(l.at(e), e.path, fmt.Sprintf("is a number; it must be a list of maps, as in [{chunk_size: 4MiB}]; "+
 			"for %d consumers, use consumer_count: %d", n, n))

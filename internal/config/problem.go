@@ -79,6 +79,8 @@ type origin struct {
 	name string
 	// line in the file, from 1; 0 for other sources, and for the file as a whole.
 	line int
+	// under is the path of the part of the file in which its key stands; "" for most.
+	under string
 }
 
 // where begins a problem's line.

@@ -32,6 +32,9 @@ func (l *loader) section(e entry, prefix string, fields []field) {
 
 // value reads one value into its field.
 func (l *loader) value(f field, e entry) {
+	if l.nodes != nil {
+		l.nodes[e.path] = e.node
+	}
 	if f.node != nil {
 		l.origins[e.path] = l.at(e)
 		f.node(l, e)
@@ -96,8 +99,11 @@ func findElsewhere(name string, fields []field) string {
 
 // join appends a name to a path.
 func join(path, name string) string {
-	if path == "" {
+	switch {
+	case path == "":
 		return name
+	case name == "":
+		return path
 	}
 	return path + "." + name
 }

@@ -191,11 +191,9 @@ func (s *Supervisor) fields() []field {
 				"are named."),
 		durationField("wait_clients", &s.WaitClients, 0, 0, day,
 			"How long a run waits for the clients that have not come before it gives up on them; 0s is for ever."),
-		durationField("gather.timeout", &s.Gather.Timeout, 0, 0, day,
-			"How long clients are gathered, so that all begin to write in the same instant; 0s is not at all."),
-		choiceField("gather.if_short", &s.Gather.IfShort, IfShortAbort,
-			"What is done when not all clients are ready in that time: the run is drained before anybody has written "+
-				"(abort), or those begin that are ready (start).", IfShortAbort, IfShortStart),
+	}
+	fields = append(fields, s.Gather.fields()...)
+	fields = append(fields,
 		durationField("linger", &s.Linger, 2*time.Second, 0, day,
 			"How long to wait for new clients after the last session ended."),
 		pathField("state_dir", &s.StateDir, "bulkhead-state", false,
@@ -218,7 +216,7 @@ func (s *Supervisor) fields() []field {
 		durationField("resume_within", &s.ResumeWithin, 10*time.Minute, 0, day,
 			"How long after its last record an unfinished run is resumed by a supervisor that starts on its state "+
 				"directory; 0s is never."),
-	}
+	)
 	fields = append(fields, s.Log.fields()...)
 	return append(fields,
 		textField("http.listen", &s.HTTP.Listen, "", value.Optional(value.CheckAddress(true)), "HOST:PORT, or empty",

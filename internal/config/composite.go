@@ -1,0 +1,133 @@
+package config
+
+import (
+	"errors"
+
+	"gopkg.in/yaml.v3"
+
+	"bulkhead/internal/config/value"
+	"bulkhead/internal/workload"
+)
+
+// composite builds a field that YAML gives as text or as a map or list of that kind,
+// and the other sources as text. Read returns false after reporting why it cannot.
+func composite[T any](key Key, dst *T, def T, kind yaml.Kind, parse func(string) (T, error),
+	read func(l *loader, e entry) (T, bool)) field {
+	f := scalar(key, dst, def, parse)
+	f.node = func(l *loader, e entry) {
+		if e.node.Kind != kind {
+			if text, ok := l.text(e, key.Valid); ok {
+				l.set(f, e.path, text, l.at(e))
+			}
+			return
+		}
+		v, ok := read(l, e)
+		if !ok {
+			l.broken[e.path] = true
+			return
+		}
+		*dst = v
+	}
+	return f
+}
+
+// dataField declares the content: a word, or in YAML {compressible: 60}, elsewhere
+// "compressible:60".
+func dataField(name string, dst *value.Data, help string) field {
+	def := value.Data{Kind: value.DataRandom}
+	key := Key{Name: name, Kind: "choice", Default: def.String(), Valid: value.ValidData, Help: help}
+	return composite(key, dst, def, yaml.MappingNode, value.ParseData, readData)
+}
+
+// readData reads the map of a file.
+func readData(l *loader, e entry) (value.Data, bool) {
+	const none = -1
+	compressible, dedupable := none, none
+	before := l.found()
+	l.section(e, "", []field{
+		countField("compressible", &compressible, none, 0, 100, ""),
+		countField("dedupable", &dedupable, none, 0, 100, ""),
+	})
+	switch {
+	case l.found() > before:
+	case (compressible == none) == (dedupable == none):
+		l.problem(l.at(e), e.path,
+			"is neither one kind nor the other; use {compressible: PERCENT} or {dedupable: PERCENT}, one of them")
+	case compressible != none:
+		return value.Data{Kind: value.DataCompressible, Percent: compressible}, true
+	default:
+		return value.Data{Kind: value.DataDedupable, Percent: dedupable}, true
+	}
+	return value.Data{}, false
+}
+
+// chunkSizeField declares the sizes of chunks: one size, or in YAML a list of
+// {size, weight}, elsewhere "4KiB:70,128KiB:30".
+func chunkSizeField(name string, dst *value.ChunkSize, def value.Size, help string) field {
+	key := Key{
+		Name: name, Kind: "size", Default: def.String(), Valid: value.ValidChunkSize(), Help: help,
+	}
+	sizes := value.ChunkSize{{Size: def, Weight: 1}}
+	return composite(key, dst, sizes, yaml.SequenceNode, value.ParseChunkSize, readChunkSize)
+}
+
+// readChunkSize reads the list of a file.
+func readChunkSize(l *loader, e entry) (value.ChunkSize, bool) {
+	var sizes value.ChunkSize
+	before := l.found()
+	l.items(e, "a list of sizes, as in [{size: 4KiB, weight: 70}]", func(item entry) {
+		sizes = append(sizes, readWeightedSize(l, item))
+	})
+	if l.found() > before {
+		return nil, false
+	}
+	err := value.CheckChunkSize(sizes)
+	if len(sizes) == 0 {
+		err = errors.New("is an empty list; give a size, or sizes as in [{size: 4KiB, weight: 70}]")
+	}
+	if err != nil {
+		l.problem(l.at(e), e.path, err.Error())
+	}
+	return sizes, err == nil
+}
+
+// readWeightedSize reads one entry of the list.
+func readWeightedSize(l *loader, item entry) value.WeightedSize {
+	one := value.WeightedSize{Weight: 1}
+	before := l.found()
+	l.section(item, "", []field{
+		sizeField("size", &one.Size, 0, 1, value.MaxChunk, ""),
+		countField("weight", &one.Weight, 1, 1, workload.MaxWeight, ""),
+	})
+	if one.Size == 0 && l.found() == before {
+		l.problem(l.at(item), item.path, "has no size; give one, as in {size: 4KiB, weight: 70}")
+	}
+	return one
+}
+
+// fileSizeField declares the size of files: one size, or in YAML {min, max}, elsewhere
+// "1MiB..64MiB".
+func fileSizeField(name string, dst *value.FileSize, def value.Size, help string) field {
+	key := Key{
+		Name: name, Kind: "size", Default: def.String(), Valid: value.ValidFileSize(), Help: help,
+	}
+	return composite(key, dst, value.FileSize{Min: def, Max: def}, yaml.MappingNode, value.ParseFileSize, readFileSize)
+}
+
+// readFileSize reads the map of a file.
+func readFileSize(l *loader, e entry) (value.FileSize, bool) {
+	var f value.FileSize
+	before := l.found()
+	l.section(e, "", []field{
+		sizeField("min", &f.Min, 0, 1, value.MaxFileSize, ""),
+		sizeField("max", &f.Max, 0, 1, value.MaxFileSize, ""),
+	})
+	switch {
+	case l.found() > before:
+	case f.Min == 0 || f.Max == 0:
+		l.problem(l.at(e), e.path, "needs both ends, as in {min: 1MiB, max: 64MiB}")
+	default:
+		l.atMost(sizeOperand(e.path+".min", f.Min), sizeOperand(e.path+".max", f.Max))
+	}
+	return f, l.found() == before
+}

@@ -1,0 +1,163 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"bulkhead/internal/protocol"
+)
+
+// Job is a campaign: who writes what, and how often.
+type Job struct {
+	// Name is shown to people.
+	Name string
+	// Clients says which agents start a client, and its load; at least one entry. An agent that
+	// several match is the matcher's to refuse: which agents there are is not in the file.
+	Clients []JobEntry
+	Gather  Gather
+	// Repeat is how many runs there are, one after the other; at least 1.
+	Repeat int
+	// Pause is the time between two runs.
+	Pause time.Duration
+}
+
+// JobEntry is what some agents are to do.
+type JobEntry struct {
+	// Line is where the entry stands in its file, from 1.
+	Line int
+	On   JobTarget
+	Load JobLoad
+}
+
+const (
+	maxJobEntries = 256
+	maxRepeat     = 1000
+)
+
+// LoadJob returns the job that a YAML file describes. The error is of type Problems and holds
+// every reason why it is refused.
+func LoadJob(file string) (Job, error) {
+	var j Job
+	l := newLoader(file)
+	l.other, l.others = "load", loadFields(new(Client))
+	parts := &jobParts{}
+	fields := j.fields(parts)
+	for _, f := range fields {
+		f.reset()
+	}
+	if l.readFile(fields) {
+		j.assemble(l, parts)
+		j.check(l)
+	}
+	if len(l.problems) > 0 {
+		return Job{}, l.refusal()
+	}
+	return j, nil
+}
+
+// JobKeys lists the keys of a job in the order of its file, those of an entry, but for its load,
+// last.
+func JobKeys() []Key {
+	fields := new(Job).fields(new(jobParts))
+	for _, f := range new(JobEntry).fields(new(entry)) {
+		f.Name = "clients[]." + f.Name
+		fields = append(fields, f)
+	}
+	keys := make([]Key, len(fields))
+	for i, f := range fields {
+		keys[i] = f.Key
+	}
+	return keys
+}
+
+// jobParts are the parts of a job's file that are read when all of it is known: the defaults of a
+// load may stand below the loads.
+type jobParts struct {
+	entries  []entry
+	defaults entry
+}
+
+// fields declares the keys of a job.
+func (j *Job) fields(parts *jobParts) []field {
+	fields := []field{
+		textField("job", &j.Name, "", protocol.CheckName, fmt.Sprintf("1 to %d bytes", protocol.MaxNameBytes),
+			"Name of the job, for people."),
+		{
+			Key: Key{Name: "clients", Kind: "list", Valid: fmt.Sprintf("1 to %d entries of on, load", maxJobEntries),
+				Help: "Which agents start a client, and the load of each. An agent may match one entry only."},
+			reset: func() { j.Clients = nil },
+			node: func(l *loader, e entry) {
+				l.items(e, "a list of entries, as in [{on: all}]", func(item entry) {
+					parts.entries = append(parts.entries, item)
+				})
+			},
+		},
+		loadField(&parts.defaults, "What the loads of all entries have in common."),
+	}
+	fields = append(fields, j.Gather.fields()...)
+	return append(fields,
+		countField("repeat", &j.Repeat, 1, 1, maxRepeat, "How many runs there are, one after the other."),
+		durationField("pause", &j.Pause, 0, 0, 24*time.Hour, "Time between two runs."),
+	)
+}
+
+// loadField declares a load, of which it keeps where it stands.
+func loadField(dst *entry, help string) field {
+	return field{
+		Key:   Key{Name: "load", Kind: "map", Valid: "the keys of a client that describe a load", Help: help},
+		reset: func() { *dst = entry{} },
+		node:  func(_ *loader, e entry) { *dst = e },
+	}
+}
+
+// fields declares the keys of an entry.
+func (j *JobEntry) fields(load *entry) []field {
+	return []field{
+		targetField("on", &j.On, "Which agents start a client."),
+		loadField(load, "The load of each of these clients, over what all have in common."),
+	}
+}
+
+// assemble reads the entries and their loads.
+func (j *Job) assemble(l *loader, parts *jobParts) {
+	base := newLoadReader(l)
+	base.read(parts.defaults)
+	for i, item := range parts.entries {
+		if i == maxJobEntries {
+			l.problem(l.at(item), "clients", fmt.Sprintf("has %d entries; use at most %d", len(parts.entries),
+				maxJobEntries))
+			return
+		}
+		one, load := JobEntry{Line: item.line}, entry{}
+		l.section(item, "", one.fields(&load))
+		if on := join(item.path, "on"); l.origins[on].source == fromDefault && !l.broken[on] &&
+			!l.broken[item.path] {
+			l.problem(l.at(item), on, "is missing; use "+validTarget)
+		}
+		own := base.over()
+		if load.node == nil {
+			load = entry{path: join(item.path, "load"), line: item.line}
+		}
+		own.read(load)
+		one.Load = own.load(load)
+		j.Clients = append(j.Clients, one)
+	}
+}
+
+// check reports what no single key shows to be wrong.
+func (j *Job) check(l *loader) {
+	missing := func(key, text string) {
+		if _, given := l.origins[key]; !given && !l.broken[key] && !l.broken[""] {
+			l.problem(origin{source: fromFile, name: l.file}, key, text)
+		}
+	}
+	missing("job", "is missing; give the job a name, as in job: nightly")
+	missing("clients", "is missing; say which agents start a client, as in [{on: all}]")
+	if at, given := l.origins["clients"]; given && len(j.Clients) == 0 && !l.broken["clients"] {
+		l.problem(at, "clients", "has no entries; say which agents start a client, as in [{on: all}]")
+	}
+	j.Gather.check(l)
+	if at, given := l.origins["pause"]; given && j.Pause > 0 && j.Repeat == 1 && !l.broken["repeat"] {
+		l.report(at, "pause", "is between two runs, and there is one; set repeat, too, as in 5")
+	}
+}
