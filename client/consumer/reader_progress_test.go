@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bulkhead/client/names"
@@ -40,4 +41,31 @@ func TestReadsOfOneProgress(t *testing.T) {
 	if list := corruptions(messages); list[0].GetKind() != bulkheadv1.CorruptionKind_CORRUPTION_KIND_TRUNCATED {
 		t.Errorf("found %v", list[0])
 	}
+}
+
+// TestReadsThatWereDueAtTheEnd were waited for until the readers ended, not until the writer has
+// finished its file, which takes 5 s here.
+func TestReadsThatWereDueAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newScriptedDisk(func(c call) (int, error) {
+			switch {
+			case c.op == "read":
+				time.Sleep(50 * time.Millisecond)
+			case c.op == "sync" && c.path != names.LoadFile(0):
+				time.Sleep(5 * time.Second)
+			}
+			return 0, nil
+		})
+		messages := play(t, d, 10*time.Second+time.Millisecond, time.Minute, readingTask(
+			&bulkheadv1.ReadSpec{Readers: 2, RateOperationsPerSecond: 100, SizeBytes: 1},
+			func(spec *bulkheadv1.ConsumerSpec) { spec.Sync = bulkheadv1.SyncPolicy_SYNC_POLICY_FILE }))
+		n := readSum(messages).GetReads()
+		response := merged(t, messages, (*bulkheadv1.Progress).GetReadResponse)
+		if n < 390 || n > 402 || response.Count() < 990 || response.Count() > 1002 {
+			t.Errorf("%d reads, with those that were due %d, want about 400 and 1000", n, response.Count())
+		}
+		if longest := response.Max(); longest < 5900*time.Millisecond || longest > 6200*time.Millisecond {
+			t.Errorf("the longest response time is %v, want about 6 s", longest)
+		}
+	})
 }

@@ -33,6 +33,8 @@ type readers struct {
 	size     int                   // of a read
 	memory   []byte                // to read into, page-aligned
 	running  sync.WaitGroup
+	watching sync.WaitGroup
+	ended    time.Time // when all had ended; valid once nobody watches
 }
 
 func newReaders(j *job) *readers {
@@ -86,17 +88,22 @@ func (rs *readers) start(start time.Time, nap func(time.Duration)) {
 		}
 		rs.running.Go(r.run) // by the end, unless a read is stuck
 	}
+	rs.watching.Go(func() { // by the end of the readers
+		rs.running.Wait()
+		rs.ended = time.Now()
+	})
 }
 
-// wait waits until all readers have ended, and enters what was due and was not read.
+// wait waits until all readers have ended, and enters what was due and was not read. It was waited for
+// until they ended: writers may take longer to finish their files.
 func (rs *readers) wait(start time.Time) {
-	rs.running.Wait()
+	rs.watching.Wait()
 	begun := true
 	rs.started.Do(func() { begun = false }) // there never was a file
 	if rs.pace == nil || !begun {
 		return
 	}
-	rs.pace.overdue(rs.ending.begunAt().Sub(start), time.Since(start), func(waited time.Duration, n uint64) {
+	rs.pace.overdue(rs.ending.begunAt().Sub(start), rs.ended.Sub(start), func(waited time.Duration, n uint64) {
 		rs.ledger.tookN(phaseReadResponse, waited, n)
 	})
 }

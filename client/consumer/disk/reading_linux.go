@@ -10,8 +10,9 @@ import (
 // osReading is a file of the machine that is open for reading.
 type osReading struct {
 	osFile
-	past bool // reads go past the page cache, says the file system
-	mute bool // nobody says what is in the page cache
+	direct bool // it is open with O_DIRECT
+	past   bool // reads go past the page cache, says the file system
+	mute   bool // nobody says what is in the page cache
 }
 
 // Read opens a file for reading, relative to the open folder as everything else is.
@@ -21,12 +22,12 @@ func (d *osDisk) Read(name string, direct bool) (Reading, error) {
 	if direct {
 		flags |= unix.O_DIRECT
 	}
-	f := &osReading{osFile: osFile{path: d.path(name)}}
+	f := &osReading{osFile: osFile{path: d.path(name)}, direct: direct}
 	err := d.in(func(fd int) (err error) { f.fd, err = unix.Openat(fd, name, flags, 0); return err })
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: f.path, Err: err}
 	}
-	if err := f.inspect(direct); err != nil {
+	if err := f.inspect(); err != nil {
 		return nil, errors.Join(&fs.PathError{Op: "open", Path: f.path, Err: err}, f.Close())
 	}
 	return f, nil
@@ -34,7 +35,7 @@ func (d *osDisk) Read(name string, direct bool) (Reading, error) {
 
 // inspect refuses what is not a regular file, and finds out whether reads go past the page cache
 // (statx(2), STATX_DIOALIGN, since Linux 6.1): some file systems take O_DIRECT and read through it.
-func (f *osReading) inspect(direct bool) error {
+func (f *osReading) inspect() error {
 	var stat unix.Statx_t
 	mask := unix.STATX_TYPE | unix.STATX_DIOALIGN
 	if err := unix.Statx(f.fd, "", unix.AT_EMPTY_PATH, mask, &stat); err != nil {
@@ -43,15 +44,16 @@ func (f *osReading) inspect(direct bool) error {
 	if stat.Mode&unix.S_IFMT != unix.S_IFREG {
 		return errors.New("it is not a regular file")
 	}
-	f.past = direct && stat.Mask&unix.STATX_DIOALIGN != 0 && stat.Dio_offset_align != 0
+	f.past = f.direct && stat.Mask&unix.STATX_DIOALIGN != 0 && stat.Dio_offset_align != 0
 	return nil
 }
 
-// Read calls pread(2) until data is full, or the file ends. With O_DIRECT a read that takes less
-// than it was given has come to the end.
+// Read calls pread(2) until data is full, or the file ends. A read that takes less than it was given
+// is not yet its end: in front of what cannot be read the kernel gives what it has, and the error next
+// time. Only with O_DIRECT the size has to say so, as reading on from within a unit is EINVAL.
 func (f *osReading) Read(data []byte, offset uint64) (int, error) {
 	filled := 0
-	for filled < len(data) && filled%pageSize == 0 {
+	for filled < len(data) {
 		n, err := unix.Pread(f.fd, data[filled:], int64(offset)+int64(filled))
 		switch {
 		case err == unix.EINTR:
@@ -62,6 +64,11 @@ func (f *osReading) Read(data []byte, offset uint64) (int, error) {
 			return filled, nil
 		}
 		filled += n
+		if f.direct && filled%pageSize != 0 {
+			if size, err := f.Size(); err != nil || offset+uint64(filled) >= size {
+				return filled, err
+			}
+		}
 	}
 	return filled, nil
 }
