@@ -15,6 +15,7 @@ func (l *load) judgeable(why ending, long lasted) substance.Load {
 		c, did := l.cfg.Consumers[i], l.tally.consumer(uint32(i))
 		did.Begin, did.ChunkBytes = l.cfg.Begin(i), c.ChunkSize
 		did.Verifies = c.Verify > bulkheadv1.VerifyMode_VERIFY_MODE_OFF
+		did.Reads = c.Readers > 0
 		did.Told = one.failed()
 		out.Consumers = append(out.Consumers, did)
 	}

@@ -73,6 +73,7 @@ func (t *tally) count(m *bulkheadv1.Message) {
 		one.Bytes += f.Progress.GetBytes()
 		one.Chunks += f.Progress.GetChunks()
 		one.VerifiedBytes += f.Progress.GetVerifiedBytes()
+		one.ReadBytes += f.Progress.GetReadBytes()
 		one.Writing += time.Duration(f.Progress.GetIntervalNano())
 	case *bulkheadv1.Message_Corruption:
 		t.sum.FirstCorruption = cmp.Or(t.sum.FirstCorruption, corruptionText(f.Corruption))

@@ -1,5 +1,5 @@
 // Package substance judges whether a load that ended in order was one: whether each of its
-// consumers wrote, finished files, read back what it was to read back, and was watched. The
+// consumers wrote, finished files, read what it was to read, and was watched. The
 // client judges its own load by it, the report that of every client, so both say the same.
 //
 // It is pure. What somebody told already – a worker that crashed, a load that could not go
@@ -53,6 +53,9 @@ type Consumer struct {
 	// Verifies says that it was to read back what it wrote; VerifiedBytes it did.
 	Verifies      bool
 	VerifiedBytes uint64
+	// Reads says that it has readers beside the writing; ReadBytes they read.
+	Reads     bool
+	ReadBytes uint64
 	// Writing is how long it wrote, or tried to.
 	Writing time.Duration
 	// Samples is how often it was sampled.
@@ -120,6 +123,11 @@ func Judge(l Load) (missing, notes []string) {
 			c.VerifiedBytes == 0
 	}); blind != nil {
 		lack("nothing that %s wrote was verified, although it should have been", text(blind))
+	}
+	if unread := l.those(func(c Consumer) bool {
+		return began(c) && c.Reads && c.Files > c.Partial && c.ReadBytes == 0
+	}); unread != nil && l.End != Cut {
+		unlessTotal("the readers of %s read nothing, although they should have", text(unread))
 	}
 	if unseen := l.those(func(c Consumer) bool { return began(c) && c.Samples == 0 && l.watched(c) }); unseen != nil {
 		lack("the monitor took no sample of %s in %s", text(unseen), human.BriefDuration(l.Reached))

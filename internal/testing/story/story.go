@@ -33,6 +33,7 @@ type Story struct {
 	After   time.Duration // since runStart
 	Records []*bulkheadv1.Record
 	each    uint32 // how many consumers a client has that arrives
+	Readers uint32 // how many readers each of them has
 }
 
 // New begins a run that expects clients.
@@ -171,8 +172,13 @@ func (a *Actor) Process(kind bulkheadv1.ProcessKind, index uint32) *bulkheadv1.P
 }
 
 func (a *Actor) spec(index uint32) *bulkheadv1.ConsumerSpec {
-	return &bulkheadv1.ConsumerSpec{Index: index, Path: fmt.Sprintf("/mnt/data/bulkhead-%s/consumer-%d", a.name, index),
+	spec := &bulkheadv1.ConsumerSpec{Index: index,
+		Path:           fmt.Sprintf("/mnt/data/bulkhead-%s/consumer-%d", a.name, index),
 		ChunkSizeBytes: a.chunk, FileSizeBytes: a.file, KeepFiles: 2, Sync: bulkheadv1.SyncPolicy_SYNC_POLICY_FILE}
+	if a.Readers > 0 {
+		spec.Read = &bulkheadv1.ReadSpec{Readers: a.Readers, SizeBytes: a.chunk}
+	}
+	return spec
 }
 
 func (a *Actor) Attach(connection uint64, pid int32) {

@@ -38,10 +38,19 @@ func TestLoadWithoutSubstanceIsPartial(t *testing.T) {
 				a.Rollover(0, 0, false))
 			a.Worked(1)
 		}, "client a: the monitor took no sample of consumer 0 in 20s"},
+		"read by nobody": {func(a *story.Actor) {
+			a.Worked(1)
+			m := a.Progress(0, 60, 0, "")
+			m.GetProgress().Reads, m.GetProgress().ReadBytes = 1, 4096
+			a.Say(m, a.Rollover(0, 0, false), a.Sample(0, 1))
+		}, "client a: the readers of consumer 1 read nothing, although they should have"},
 		"cut short, with nothing": {func(a *story.Actor) { a.Worked(1) }, "client a: consumer 0 wrote nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := story.New(t, 1)
+			if name == "read by nobody" {
+				s.Readers = 1
+			}
 			a := s.Arrive("a", 1, 1, 4001, 0)
 			a.Start()
 			a.At(20 * time.Second)

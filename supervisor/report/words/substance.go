@@ -33,7 +33,7 @@ func Judgeable(c *report.Client) substance.Load {
 		l.Consumers = append(l.Consumers, substance.Consumer{
 			Index: spec.Index, Begin: time.Duration(spec.StartDelayNano) +
 				time.Duration(float64(w.RampNano)*float64(i)/float64(w.Declared())),
-			ChunkBytes: spec.ChunkSizeBytes, Verifies: verifies(&spec),
+			ChunkBytes: spec.ChunkSizeBytes, Verifies: verifies(&spec), Reads: spec.Read != nil,
 		})
 	}
 	for i := range l.Consumers {
@@ -51,6 +51,9 @@ func Judgeable(c *report.Client) substance.Load {
 			one.Files, one.Partial = report.Plus(one.Files, p.Writes.Files), report.Plus(one.Partial,
 				p.Writes.PartialFiles)
 			one.VerifiedBytes = report.Plus(one.VerifiedBytes, p.Writes.VerifiedBytes)
+			if p.Writes.Reads != nil {
+				one.ReadBytes = report.Plus(one.ReadBytes, p.Writes.Reads.Bytes)
+			}
 			if c.RuntimeReachedNano > 0 { // else nobody knows when its end began
 				one.Writing += time.Duration(p.Writes.WritingNano)
 			}
