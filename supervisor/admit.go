@@ -53,7 +53,7 @@ func (r *run) admit(ctx context.Context, l *link, hello *bulkheadv1.Hello) {
 	} else if !r.identify(l, hello) || r.elsewhere(l, hello) {
 		return
 	}
-	p, no := r.session(hello, l.who, l.ticket.OnlyReturns())
+	p, no := r.session(l, hello)
 	switch {
 	case p == nil && no.retryAfter > 0:
 		r.shedClient(l, no)
@@ -96,14 +96,17 @@ func (r *run) rejectClient(l *link, hello *bulkheadv1.Hello, why answer) {
 const retryNextRun = time.Second
 
 // session returns the client's session, which it begins if the client is new, or
-// why it cannot: with a time after which the client may come again, or for good. who is who the
-// client is, as it has proven; nil if it has not. onlyReturns says that it may not be a new one.
-func (r *run) session(hello *bulkheadv1.Hello, who *bulkheadv1.Identity, onlyReturns bool) (*processor, *answer) {
+// why it cannot: with a time after which the client may come again, or for good.
+func (r *run) session(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
+	who := l.who
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p := r.sessions[string(hello.GetClientId())]; p != nil {
 		if no := r.sessionOfAnother(p, who); no != nil {
 			return nil, no
+		}
+		if no := l.returned(p); no != nil {
+			return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: no.Why, retryAfter: no.RetryAfter}
 		}
 		return p, nil
 	}
@@ -111,7 +114,7 @@ func (r *run) session(hello *bulkheadv1.Hello, who *bulkheadv1.Identity, onlyRet
 		return nil, wrongIdentity("the client id is what reports show of session %d; the id itself is a secret",
 			p.number)
 	}
-	if onlyReturns {
+	if l.ticket.OnlyReturns() {
 		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED,
 			text: "too many connections have not said Hello, and the places that are left are for clients that come " +
 				"back", retryAfter: door.RetryStartups}

@@ -101,6 +101,9 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 		joined && l.acked.Load() == 0 && !l.goodbye && (!ownDoing(err) || errors.Is(err, errReplaced)):
 		l.ticket.Idled(time.Now())
 	}
+	if p := l.processor.Load(); p != nil && l.end == nil && ownEnd(exit.Class()) && !conduct.CrashedByClient(exit) {
+		l.ticket.Excused(time.Now(), &p.returns, l.who)
+	}
 	l.ticket.Leave(time.Now(), conduct.CrashedByClient(exit))
 	if exit.Class() != bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
 		l.log.Warn("handler ended badly", "cause", exit.String())

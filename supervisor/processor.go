@@ -14,6 +14,7 @@ import (
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/conduct"
+	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/raw"
 	"bulkhead/supervisor/recovery"
 	"bulkhead/supervisor/share"
@@ -52,6 +53,7 @@ type processor struct {
 	// awaySince is when the client of a session that is away was last heard, by boottime.
 	awaySince atomic.Int64
 	quiet     *watch.Quiet
+	returns   door.Allowance       // the gate's
 	serving   atomic.Pointer[link] // as link, for who is not Run's goroutine; nil when not active
 	busy      atomic.Bool          // a note is acted on
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -11,6 +12,7 @@ import (
 
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/identity"
 	"bulkhead/supervisor/raw"
 )
@@ -63,6 +65,15 @@ func (l *link) checkBatch(r *run, b *bulkheadv1.SealedBatch) error {
 		return fmt.Errorf("%w: the handler sent more than %d batches that are not acknowledged", raw.ErrLied, window)
 	}
 	return nil
+}
+
+// returned counts a connection of a session that there is, and returns why its client is to come later; nil
+// if it is not. One that was kept through a restart is none that came back.
+func (l *link) returned(p *processor) *door.Refusal {
+	if l.adopted {
+		return nil
+	}
+	return l.ticket.Returned(time.Now(), &p.returns, l.who)
 }
 
 // distrust drops the connection of a handler that lied.

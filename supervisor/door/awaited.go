@@ -63,9 +63,9 @@ func (t *Ticket) ComesFirst() bool {
 
 // mayReturn reports whether a connection of source is let in although something is against it:
 // a session of that address is away, and has been for the first crash delay, so that who
-// crashes handlers itself is still slowed, or for as long as who came for nothing must wait. Many
-// that come with it do not close this way: they
-// cost a socket until they speak, and make room for it. mu is held.
+// crashes handlers itself is still slowed, or for as long as who came for nothing, or too often, must
+// wait. Many that come with it do not close this way: they cost a socket until they speak, and make
+// room for it. mu is held.
 func (g *Gate) mayReturn(now time.Time, source netip.Addr) bool {
 	since := g.awaited[source]
 	if len(since) == 0 {
@@ -75,7 +75,7 @@ func (g *Gate) mayReturn(now time.Time, source netip.Addr) bool {
 	if g.penalty(now, source) > 0 && away < g.cfg.CrashDelay {
 		return false
 	}
-	if g.idlers.tooMuch(now, source) && away < retryWaste {
+	if (g.idlers.usedUp(now, source) || g.returners.usedUp(now, source)) && away < retryWaste {
 		return false
 	}
 	return g.returns[source] < returnsMost || g.dropSilent(source)

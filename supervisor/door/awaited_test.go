@@ -18,8 +18,8 @@ func TestAnAwaitedClientHasAWayIn(t *testing.T) {
 		g.blame(now, alpha)
 		g.blame(now, beta)
 	}
-	for range wasteBurst {
-		g.wasters.wasted(now, alpha)
+	for range int(wasted.burst) {
+		g.wasters.take(now, alpha)
 	}
 	since := now
 	g.Expect(alpha, since)

@@ -49,18 +49,20 @@ type Gate struct {
 	cfg    config.Overload
 	random func(n int) int // uniform in [0, n)
 
-	mu       sync.Mutex
-	starting int                        // guarded by mu; let in, no Hello yet
-	startups map[netip.Addr]int         // guarded by mu; those of each address
-	sources  map[netip.Addr]int         // guarded by mu; connections of each address
-	crashers map[netip.Addr]*crasher    // guarded by mu; at most maxCrashers
-	wasters  wasters                    // guarded by mu
-	idlers   wasters                    // guarded by mu; the same, of connections of sessions that brought nothing
-	silent   map[netip.Addr][]*Ticket   // guarded by mu; those that must speak and have not, oldest first
-	awaited  map[netip.Addr][]time.Time // guarded by mu; since when each session of an address is away
-	lane     int                        // guarded by mu; in the lane, no Hello yet
-	returns  map[netip.Addr]int         // guarded by mu; let in for an awaited session, no Hello yet
-	firsts   map[netip.Addr]int         // guarded by mu; that come first, no Hello yet
+	mu         sync.Mutex
+	starting   int                        // guarded by mu; let in, no Hello yet
+	startups   map[netip.Addr]int         // guarded by mu; those of each address
+	sources    map[netip.Addr]int         // guarded by mu; connections of each address
+	crashers   map[netip.Addr]*crasher    // guarded by mu; at most maxCrashers
+	wasters    allowances[netip.Addr]     // guarded by mu
+	idlers     allowances[netip.Addr]     // guarded by mu
+	returners  allowances[netip.Addr]     // guarded by mu
+	identities allowances[proven]         // guarded by mu; as returners
+	silent     map[netip.Addr][]*Ticket   // guarded by mu; those that must speak and have not, oldest first
+	awaited    map[netip.Addr][]time.Time // guarded by mu; since when each session of an address is away
+	lane       int                        // guarded by mu; in the lane, no Hello yet
+	returns    map[netip.Addr]int         // guarded by mu; let in for an awaited session, no Hello yet
+	firsts     map[netip.Addr]int         // guarded by mu; that come first, no Hello yet
 }
 
 // crasher is an address whose connections crashed handlers.
@@ -73,7 +75,8 @@ type crasher struct {
 // NewGate returns a gate that nobody has passed. random returns a number from 0 to n-1.
 func NewGate(cfg config.Overload, random func(n int) int) *Gate {
 	return &Gate{cfg: cfg, random: random, sources: make(map[netip.Addr]int), crashers: make(map[netip.Addr]*crasher),
-		wasters: newWasters(wastePerSecond, wasteBurst), idlers: newWasters(idlePerSecond, idleBurst),
+		wasters: newAllowances[netip.Addr](wasted), idlers: newAllowances[netip.Addr](idle),
+		returners: newAllowances[netip.Addr](crowdReturns), identities: newAllowances[proven](crowdReturns),
 		startups: make(map[netip.Addr]int),
 		silent:   make(map[netip.Addr][]*Ticket), awaited: make(map[netip.Addr][]time.Time),
 		returns: make(map[netip.Addr]int), firsts: make(map[netip.Addr]int)}
@@ -158,11 +161,8 @@ func (g *Gate) barred(now time.Time, source netip.Addr) *Refusal {
 	if wait := g.penalty(now, source); wait > 0 {
 		return &Refusal{"connections from this address crashed handlers", roundUp(wait)}
 	}
-	if g.wasters.tooMuch(now, source) {
-		return &Refusal{"connections from this address used up handlers for nothing", retryWaste}
-	}
-	if g.idlers.tooMuch(now, source) {
-		return &Refusal{"connections from this address came again and again, and brought nothing", retryWaste}
+	if why := g.tooMuch(now, source); why != "" {
+		return &Refusal{why, retryWaste}
 	}
 	if most := g.cfg.MaxPerSource; most > 0 && g.sources[source] >= most {
 		return &Refusal{fmt.Sprintf("this address has max_per_source=%d connections already", most), retrySource}

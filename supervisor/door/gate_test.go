@@ -187,22 +187,22 @@ func TestSourcesThatWasteHandlersAreKeptOut(t *testing.T) {
 		tk.Wasted(now)
 		tk.Leave(now, false)
 	}
-	for range wasteBurst {
+	for range int(wasted.burst) {
 		waste(alpha)
 	}
 	wantRefused(t, g, now, alpha, "connections from this address used up handlers for nothing; retry after 2s")
 	waste(beta) // another is none the worse for it
 	now = now.Add(time.Second)
-	for range wastePerSecond {
+	for range int(wasted.perSecond) {
 		waste(alpha)
 	}
 	wantRefused(t, g, now, alpha, "connections from this address used up handlers for nothing; retry after 2s")
 	for range 100 { // twice a second it may continue for ever
-		now = now.Add(time.Second / wastePerSecond)
+		now = now.Add(time.Duration(float64(time.Second) / wasted.perSecond))
 		waste(alpha)
 	}
 	free := NewGate(config.Overload{Startups: value.Startups{Start: 100, Rate: 100, Full: 100}}, always(0))
-	for range 2 * wasteBurst {
+	for range 2 * int(wasted.burst) {
 		tk := let(t, free, now, alpha)
 		tk.Wasted(now)
 		tk.Leave(now, false)
@@ -210,21 +210,21 @@ func TestSourcesThatWasteHandlersAreKeptOut(t *testing.T) {
 }
 
 func TestWastersAreForgottenWhenThereAreTooMany(t *testing.T) {
-	w, now := newWasters(wastePerSecond, wasteBurst), time.Now()
+	w, now := newAllowances[netip.Addr](wasted), time.Now()
 	source := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
-	for i := range maxWasters {
-		w.wasted(now, source(i))
+	for i := range maxRemembered {
+		w.take(now, source(i))
 	}
 	now = now.Add(time.Minute)
-	w.wasted(now, alpha)
-	if len(w.sources) != 1 {
-		t.Errorf("%d are remembered a minute after; want the newest", len(w.sources))
+	w.take(now, alpha)
+	if len(w.of) != 1 {
+		t.Errorf("%d are remembered a minute after; want the newest", len(w.of))
 	}
-	for i := range 2 * maxWasters {
-		w.wasted(now, source(i))
+	for i := range 2 * maxRemembered {
+		w.take(now, source(i))
 	}
-	if len(w.sources) > maxWasters {
-		t.Errorf("%d are remembered; want at most %d", len(w.sources), maxWasters)
+	if len(w.of) > maxRemembered {
+		t.Errorf("%d are remembered; want at most %d", len(w.of), maxRemembered)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestAddressesThatComeForNothingAreKeptOut(t *testing.T) {
 	g := NewGate(config.Overload{Startups: value.Startups{Start: 64, Rate: 30, Full: 256}, CrashDelay: time.Second},
 		always(99))
 	now := time.Now()
-	for range idleBurst {
+	for range int(idle.burst) {
 		tk := let(t, g, now, alpha)
 		tk.Greeted()
 		tk.Idled(now)
@@ -73,7 +73,7 @@ func TestAddressesThatComeForNothingAreKeptOut(t *testing.T) {
 		t.Error("the address is kept out for good")
 	}
 	g.ExpectNot(alpha, now)
-	for range idleBurst { // as before, of an address whose session is away all that time
+	for range int(idle.burst) { // as before, of an address whose session is away all that time
 		tk := let(t, g, now.Add(time.Hour), alpha)
 		tk.Idled(now.Add(time.Hour))
 		tk.Leave(now, false)
