@@ -323,6 +323,10 @@ func (c *Child) Look(f func(pid int) error) error { return c.proc.running.Load()
 // Done returns a channel that is closed when the process has exited.
 func (c *Child) Done() <-chan struct{} { return c.proc.exited }
 
+// OnDone has f called once Done is closed, by whoever waits for the child anyway: at once if it is
+// closed already. f must not block. It replaces the f of before; nil is nothing.
+func (c *Child) OnDone(f func()) { c.proc.ended.tell(f) }
+
 // Exit returns how the child ended. Before Done is closed it says that the child is
 // alive.
 func (c *Child) Exit() Exit {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -234,4 +235,35 @@ func unixNano(t time.Time) int64 {
 		return 0
 	}
 	return t.UnixNano()
+}
+
+// ending tells one who wants to know that a child has ended.
+type ending struct {
+	mu      sync.Mutex
+	isOver  bool   // guarded by mu
+	waiting func() // guarded by mu; nil if nobody wants to know
+}
+
+// tell has f called once it is over, or at once; nil calls nothing.
+func (e *ending) tell(f func()) {
+	e.mu.Lock()
+	e.waiting = f
+	e.mu.Unlock()
+	e.call(false)
+}
+
+// over says that it is over.
+func (e *ending) over() { e.call(true) }
+
+func (e *ending) call(over bool) {
+	e.mu.Lock()
+	e.isOver = e.isOver || over
+	var f func()
+	if e.isOver {
+		f, e.waiting = e.waiting, nil
+	}
+	e.mu.Unlock()
+	if f != nil {
+		f()
+	}
 }

@@ -54,6 +54,7 @@ type process struct {
 	killed  atomic.Pointer[reason] // this package wants it dead
 	clean   func()                 // what is left to do once exited is closed; set before the process is started
 	exited  chan struct{}          // closed once exit is set
+	ended   ending                 // over once exited is closed
 	exit    Exit                   // written before exited is closed
 	kept    boxed                  // written before exited is closed
 }
@@ -346,6 +347,7 @@ func (p *process) finish(e Exit) {
 	}
 	p.exit = e
 	close(p.exited)
+	p.ended.over()
 }
 
 func (p *process) openPipes() (stdoutW, stderrW *os.File, err error) {

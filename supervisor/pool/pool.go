@@ -47,7 +47,7 @@ type Pool struct {
 	out    chan *child.Child
 	first  chan *child.Child // to those that come before the others
 	urgent atomic.Int64      // how many of those wait
-	wake   chan struct{}     // one of them waits no longer, or how handlers end has changed
+	wake   chan struct{}     // one of them waits no longer, a ready one died, or how handlers end has changed
 	counts chan Counts
 
 	Threads *reserve.Threads // may be nil; set before Run
@@ -184,6 +184,9 @@ func (p *Pool) Counts(ctx context.Context) Counts {
 // still has and returns. first are handlers started before.
 func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 	ready := first
+	for _, c := range ready {
+		c.OnDone(p.nudge)
+	}
 	results := make(chan spawned)
 	starting := 0
 	pace := pace{size: p.size, processors: runtime.GOMAXPROCS(0)}
@@ -261,12 +264,12 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 		var urgent, others chan *child.Child
 		var again <-chan time.Time
 		var head *child.Child
-		var headDied <-chan struct{}
 		if len(ready) > 0 {
-			urgent, head, headDied = p.first, ready[0], ready[0].Done()
+			urgent, head = p.first, ready[0]
 			others, again = p.toOthers(len(ready) + starting)
 		}
 		taken := func() {
+			head.OnDone(nil)
 			ready = ready[1:]
 			now := p.now()
 			pace.took(now)
@@ -283,15 +286,15 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 			taken()
 		case others <- head:
 			taken()
-		case <-p.wake:
+		case <-p.wake: // the dead are removed at the top of the loop
 		case <-again:
 		case <-atRest:
-		case <-headDied: // removed at the top of the loop
 		case p.counts <- Counts{len(ready), starting}:
 		case r := <-results:
 			starting--
 			if r.err == nil {
 				ready = append(ready, r.child)
+				r.child.OnDone(p.nudge)
 				if n := trouble.Over(); n > 0 {
 					p.log.Info("handlers start again", "failures", n)
 				}

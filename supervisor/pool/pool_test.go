@@ -76,13 +76,13 @@ func (n *nursery) pool(size int, now func() time.Time) *Pool {
 	return p
 }
 
-// run runs a pool until the end of the test.
-func (n *nursery) run(p *Pool) {
+// run runs a pool until the end of the test; first are handlers started before.
+func (n *nursery) run(p *Pool, first ...*child.Child) {
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop = cancel
 	go func() {
 		defer close(n.done)
-		p.Run(ctx)
+		p.Run(ctx, first...)
 	}()
 	n.t.Cleanup(func() {
 		cancel()
@@ -218,6 +218,42 @@ func TestPoolReplacesTheDead(t *testing.T) {
 		if c := n.take(p); slices.Contains(dead, c.Pid()) {
 			t.Errorf("handler %d was given away dead", c.Pid())
 		}
+	}
+}
+
+// A handler that dies is replaced at once, also if others are to be handed out before it and nobody
+// asks for one.
+func TestPoolReplacesTheDeadBehindTheNext(t *testing.T) {
+	t.Parallel()
+	const size = 4
+	n := newNursery(t, 0)
+	p := n.pool(size, time.Now)
+	var first []*child.Child // in the order in which they are handed out
+	for range size {
+		c, err := n.start(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		first = append(first, c)
+	}
+	alive := first[0].Pid()
+	n.run(p, first...)
+	for i := 1; i < size; i++ {
+		if err := syscall.Kill(n.pids()[i], syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-n.died:
+		case <-time.After(patience):
+			t.Fatalf("the death of handler %d of %d was not noticed", i+1, size)
+		}
+	}
+	n.awaitReady(p, size)
+	if started := len(n.pids()); started != 2*size-1 {
+		t.Errorf("%d handlers were started; want %d and %d", started, size, size-1)
+	}
+	if c := n.take(p); c.Pid() != alive {
+		t.Errorf("handler %d is handed out; want %d, which did not die", c.Pid(), alive)
 	}
 }
 

@@ -102,9 +102,10 @@ func (c *cell) spawnsAgain() {
 	if c.moment == inHello {
 		busy[c.handed()] = true
 	}
-	for _, pid := range c.handlers() { // all that nobody uses: the pool waits for the end of the next only
-		if !busy[pid] {
+	for _, pid := range c.handlers() {
+		if !busy[pid] { // the pool has one started for it, whichever it is
 			expect.NoError(c.t, syscall.Kill(pid, syscall.SIGKILL))
+			break
 		}
 	}
 	c.logged("a handler died before its use")
