@@ -29,6 +29,8 @@ const (
 	FindingCertificate = "certificate_expires"
 	// FindingGather is of a client that did not begin with the others of a run that gathers.
 	FindingGather = "gather"
+	// FindingWindow is of clients that wrote together for a small part of their time only, or never.
+	FindingWindow = "common_window"
 	// FindingPlainText is of a supervisor that others reach and that spoke no TLS.
 	FindingPlainText = "plain_text"
 	// The rest are of what a client's machine did, each once for a machine.

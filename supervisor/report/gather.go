@@ -12,10 +12,15 @@ type Gather struct {
 	// if they were not.
 	DecidedAt Stamp `json:"decided_at"`
 	BeginAt   Stamp `json:"begin_at"`
+	// WaitedNano is how long it lasted until that: since the run began, or, in a run of a supervisor
+	// that keeps running, its first client came; absent if it was not decided.
+	WaitedNano int64 `json:"waited_nano,omitempty"`
 	// Ready is how many clients were ready.
 	Ready int `json:"ready"`
 	// Missing are those that were waited for and not ready.
 	Missing []GatherMissing `json:"missing"`
+	// Text is all that in one line, and which clients were late.
+	Text string `json:"text"`
 }
 
 // GatherMissing is a client that was not ready when a gather ended.

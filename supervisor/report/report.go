@@ -14,6 +14,8 @@ type Report struct {
 	Verdict Verdict `json:"verdict"`
 	Run     Run     `json:"run"`
 	Totals  Totals  `json:"totals"`
+	// CommonWindow is the time in which every client wrote; null if nobody wrote.
+	CommonWindow *CommonWindow `json:"common_window"`
 	// Clients are in order of arrival.
 	Clients []Client `json:"clients"`
 	// Handlers are in order of their first record.

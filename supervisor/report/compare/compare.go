@@ -88,7 +88,8 @@ type Sampled struct {
 func Reports(a, b *report.Report) *Comparison {
 	c := &Comparison{Schema: ComparisonSchema, Configured: []Difference{}, Figures: []Compared{}, Notes: []string{},
 		Test: significanceText}
-	windowA, windowB := c.side(&c.A, "A", a), c.side(&c.B, "B", b)
+	common := isComparable(a) && isComparable(b)
+	windowA, windowB := c.side(&c.A, "A", a, common), c.side(&c.B, "B", b, common)
 	for _, d := range configurations(a, b) {
 		if d.A != d.B {
 			c.Configured = append(c.Configured,
@@ -102,7 +103,7 @@ func Reports(a, b *report.Report) *Comparison {
 		}
 		c.Figures = append(c.Figures, f.compare(inA, inB))
 	}
-	c.Whole = wholes(a, b)
+	c.Whole = append(wholes(a, b), commons(a, b)...)
 	if a.Series != nil && b.Series != nil && a.Series.IntervalNano != b.Series.IntervalNano {
 		c.Notes = append(c.Notes,
 			fmt.Sprintf("intervals are %s in A and %s in B: longer ones vary less and have higher extremes",
@@ -113,12 +114,12 @@ func Reports(a, b *report.Report) *Comparison {
 }
 
 // side fills in one run and returns which of its intervals are compared.
-func (c *Comparison) side(s *Side, name string, r *report.Report) judge.Steady {
+func (c *Comparison) side(s *Side, name string, r *report.Report, common bool) judge.Steady {
 	*s = Side{RunID: r.Run.ID, StartedAt: r.Run.StartedAt, Complete: r.Complete(), Word: r.Verdict.Word}
 	if !s.Complete {
 		c.Notes = append(c.Notes, fmt.Sprintf("%s is %s: %s", name, strings.ToLower(string(s.Word)), words.Headline(r)))
 	}
-	w, what := comparedWindow(r)
+	w, what := comparedWindow(r, common)
 	s.Window = what
 	if w.To == w.From {
 		c.Notes = append(c.Notes, fmt.Sprintf("%s cannot be compared by intervals: %s", name, what))
@@ -133,14 +134,20 @@ func (c *Comparison) side(s *Side, name string, r *report.Report) judge.Steady {
 
 // comparedWindow returns the intervals of r to compare, and says which they are: those of
 // its steady state, or else all whole ones between the first and the last in which
-// something was written. Without a steady state variation is above every threshold.
-func comparedWindow(r *report.Report) (w judge.Steady, what string) {
+// something was written; all that of the common window alone, if common. Without a steady state
+// variation is above every threshold.
+func comparedWindow(r *report.Report, common bool) (w judge.Steady, what string) {
 	if r.Series == nil {
 		return judge.Steady{}, "the report has no series"
 	}
 	rates := r.Rates()
 	step := r.Series.IntervalNano
 	word := "steady, "
+	before := ""
+	if common {
+		before = "common window, "
+		rates = inCommon(r, rates)
+	}
 	if w, _ = judge.SteadyWindow(rates); w.To == 0 {
 		word = ""
 		for w.From < len(rates) && rates[w.From] == 0 {
@@ -155,7 +162,7 @@ func comparedWindow(r *report.Report) (w judge.Steady, what string) {
 			return judge.Steady{}, "too little was written"
 		}
 	}
-	return w, fmt.Sprintf("%s+%s … +%s, %s of %s", word, human.Duration(r.Series.OffsetNano+int64(w.From)*step),
+	return w, fmt.Sprintf("%s+%s … +%s, %s of %s", before+word, human.Duration(r.Series.OffsetNano+int64(w.From)*step),
 		human.Duration(r.Series.OffsetNano+int64(w.To)*step),
 		words.Plural(uint64(w.To-w.From), "interval"), human.Duration(step))
 }

@@ -54,8 +54,9 @@ type compareLines struct {
 // HTML writes c, which is of a and b, as one page that needs nothing else, as that of a
 // report. An error is w's.
 func (c *Comparison) HTML(w io.Writer, a, b *report.Report) error {
+	common := isComparable(a) && isComparable(b)
 	page := &comparePage{Comparison: c, Rows: []compareRow{}, Runs: c.sides(),
-		Sides: [2]compareSide{sideOf(a), sideOf(b)}}
+		Sides: [2]compareSide{sideOf(a, common), sideOf(b, common)}}
 	for i := range c.Figures {
 		page.Rows = append(page.Rows, compareRow{c.Figures[i].cells(), c.Figures[i].A, c.Figures[i].B})
 	}
@@ -63,7 +64,7 @@ func (c *Comparison) HTML(w io.Writer, a, b *report.Report) error {
 		"Bulkhead runs "+human.OrDash(a.Run.ID)+" and "+human.OrDash(b.Run.ID), page)
 }
 
-func sideOf(r *report.Report) compareSide {
+func sideOf(r *report.Report, common bool) compareSide {
 	s := compareSide{Headline: words.Headline(r), Complete: r.Complete(), BytesPerSecond: []uint64{},
 		Latencies: []compareLines{}}
 	if r.Series == nil {
@@ -75,7 +76,7 @@ func sideOf(r *report.Report) compareSide {
 		s.BytesPerSecond = append(s.BytesPerSecond,
 			report.PerSecond(r.Series.Total.Bytes[i], r.SpanNano(i, s.IntervalNano)))
 	}
-	if w, _ := comparedWindow(r); w.To > w.From {
+	if w, _ := comparedWindow(r, common); w.To > w.From {
 		s.FromNano, s.ToNano = int64(w.From-from)*s.IntervalNano, int64(w.To-from)*s.IntervalNano
 	}
 	t := &r.Series.Total

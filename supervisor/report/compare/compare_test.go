@@ -15,7 +15,7 @@ import (
 
 // The last interval's rate is over what there is of it.
 func TestComparedRateOfACutInterval(t *testing.T) {
-	if got := sideOf(folded.All(t, story.CutShort(t))).BytesPerSecond; !slices.Equal(got, []uint64{200, 200}) {
+	if got := sideOf(folded.All(t, story.CutShort(t)), false).BytesPerSecond; !slices.Equal(got, []uint64{200, 200}) {
 		t.Errorf("rates %v", got)
 	}
 }

@@ -112,6 +112,13 @@ func (f *Folder) report(running bool) *report.Report {
 	var union [report.PhaseCount]latency.Histogram
 	r.Totals = f.totals(r.Clients, &union)
 	r.Series = f.series(r, &union)
+	r.CommonWindow = f.commonWindow(r, running && f.run.End == "")
+	if w := r.CommonWindow; w.Told() {
+		w.Text, w.RateText = words.CommonWindow(r), words.WindowRate(w)
+	}
+	if r.Run.Gather = copyOf(f.run.Gather); r.Run.Gather != nil {
+		r.Run.Gather.Text = words.Gather(r)
+	}
 	r.Findings = judge.Findings(r)
 	r.Verdict = judge.Verdict(r, &f.refused, running)
 	r.Verdict.Headline = words.Headline(r)

@@ -52,6 +52,7 @@ type Folder struct {
 	drainAt              report.Stamp // of the first drain
 	drainCause, drainWhy string
 	settings             *bulkheadv1.Settings // the newest; nil if they were not told
+	gatherFromFirst      bool                 // the time of the gather begins with the first client
 	gathered             map[uint32]bool      // the sessions that were ready as the gather ended
 }
 
@@ -219,6 +220,7 @@ func (f *Folder) foldRunStarted(e *bulkheadv1.RunStarted, at report.Stamp) {
 		return
 	}
 	f.started, f.settings, f.recordMinor = true, e.GetSettings(), e.GetRecordMinor()
+	f.gatherFromFirst = e.GetGather().GetFromFirst()
 	host := e.GetHost()
 	f.run = report.Run{
 		ID:        plaintext.Line(e.GetRunId(), plaintext.MaxName),

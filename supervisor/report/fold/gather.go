@@ -31,6 +31,11 @@ func (f *Folder) foldGathered(e *bulkheadv1.GatherEnded, at report.Stamp) {
 	}
 	g = &report.Gather{TimeoutNano: g.TimeoutNano, IfShort: g.IfShort, End: gatherEnd(e.GetHow()), DecidedAt: at,
 		Ready: len(e.GetReady()), Missing: []report.GatherMissing{}}
+	since := f.run.StartedAt
+	if f.gatherFromFirst && len(f.order) > 0 {
+		since = f.order[0].client.OpenedAt
+	}
+	g.WaitedNano = report.Between(since, at)
 	if begin := e.GetBeginElapsedNano(); begin > 0 {
 		g.BeginAt = f.clock.at(at, begin)
 	}

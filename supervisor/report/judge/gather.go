@@ -47,3 +47,30 @@ func (v verdict) warnOfWait(run *report.Run) {
 			words.Missing(g.Missing))
 	}
 }
+
+// apartMost finds that the clients wrote together for a small part of their time, or never.
+func apartMost(r *report.Report) []report.Finding {
+	w := r.CommonWindow
+	if !w.Told() || w.Running || w.OverlapPercent >= report.OverlapLeast {
+		return nil
+	}
+	f := report.Finding{Kind: report.FindingWindow, Text: words.NoWindow(w), Evidence: words.WindowEdges(&r.Run, w),
+		Threshold: fmt.Sprintf("below %d %% of the time of the client that wrote for the longest time, which is %s",
+			report.OverlapLeast, human.Duration(w.LongestNano))}
+	if w.Exists() {
+		f.Text = fmt.Sprintf("the clients wrote together for %s only, %s of the longest load: figures of the whole "+
+			"run are of times in which not all of them wrote",
+			human.Duration(w.LengthNano), words.Percent(w.OverlapPercent))
+	}
+	return []report.Finding{f}
+}
+
+// judgeWindow adds that clients that were to begin together never wrote together. Where they were
+// not to, that is a finding.
+func (v verdict) judgeWindow(r *report.Report) {
+	w, g := r.CommonWindow, r.Run.Gather
+	if g == nil || g.BeginAt == 0 || !w.Told() || w.Running || w.Exists() {
+		return
+	}
+	v.partial("no common window: %s", words.NoWindow(w))
+}

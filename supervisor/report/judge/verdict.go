@@ -25,6 +25,7 @@ func Verdict(r *report.Report, refused *tally.Tally[Refusal], running bool) repo
 	}
 	v.judgeJournal(&r.Journal)
 	v.judgeLoss(r)
+	v.judgeWindow(r)
 	v.judgeInterruptions(r)
 	v.warnOfRestarts(&r.Run)
 	v.warnOfWait(&r.Run)

@@ -13,7 +13,7 @@ import (
 // csvHead names the columns of CSV.
 var csvHead = []string{"run", "session", "client", "host", "interval", "start", "after_seconds", "interval_seconds",
 	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano", "response_p99_nano",
-	"corrupt_blocks", "verdict", "outcome", "load", "read_bytes", "read_bytes_per_second"}
+	"corrupt_blocks", "verdict", "outcome", "load", "read_bytes", "read_bytes_per_second", "in_common_window"}
 
 // CSV writes one row for each client and interval, as RFC 4180 has it, with a row of
 // names first. A latency is empty where nothing was written. A name that a spreadsheet
@@ -53,6 +53,7 @@ func csvClient(r *report.Report, out *csv.Writer, c *report.Client, s *report.Cl
 			nanoOrEmpty(s.P99Nano[i]), nanoOrEmpty(s.MaxNano[i]), nanoOrEmpty(valueAt(s.ResponseP99Nano, i, -1)),
 			strconv.FormatUint(valueAt(s.CorruptBlocks, i, 0), 10), string(r.Verdict.Word), c.Outcome, c.Load,
 			strconv.FormatUint(read, 10), strconv.FormatUint(report.PerSecond(read, span), 10),
+			strconv.FormatBool(r.CommonWindow.Holds(r.Series.StartAt+report.Stamp(after), step)),
 		})
 		if err != nil {
 			return fmt.Errorf("writing the report: %w", err)

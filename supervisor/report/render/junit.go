@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bulkhead/internal/human"
@@ -26,15 +27,28 @@ type JunitSuites struct {
 
 // JunitSuite is the one suite in it: the run.
 type JunitSuite struct {
-	Name      string      `xml:"name,attr"`
-	Tests     int         `xml:"tests,attr"`
-	Failures  int         `xml:"failures,attr"`
-	Errors    int         `xml:"errors,attr"`
-	Skipped   int         `xml:"skipped,attr"`
-	Time      string      `xml:"time,attr"`
-	Timestamp string      `xml:"timestamp,attr,omitempty"`
-	Hostname  string      `xml:"hostname,attr,omitempty"`
-	Cases     []JunitCase `xml:"testcase"`
+	Name      string `xml:"name,attr"`
+	Tests     int    `xml:"tests,attr"`
+	Failures  int    `xml:"failures,attr"`
+	Errors    int    `xml:"errors,attr"`
+	Skipped   int    `xml:"skipped,attr"`
+	Time      string `xml:"time,attr"`
+	Timestamp string `xml:"timestamp,attr,omitempty"`
+	Hostname  string `xml:"hostname,attr,omitempty"`
+	// Properties are nil for none.
+	Properties *JunitProperties `xml:"properties"`
+	Cases      []JunitCase      `xml:"testcase"`
+}
+
+// JunitProperties are figures of the suite.
+type JunitProperties struct {
+	List []JunitProperty `xml:"property"`
+}
+
+// JunitProperty is one of them.
+type JunitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
 }
 
 // JunitCase is one thing that may fail: an assertion, a client or a part of the verdict.
@@ -62,6 +76,7 @@ func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
 	if r.Run.StartedAt != 0 {
 		suite.Timestamp = r.Run.StartedAt.UTC().Format("2006-01-02T15:04:05")
 	}
+	suite.Properties = windowProperties(r)
 	suite.add("run", human.OrDash(r.Run.ID), r.Run.LengthNano, !r.Complete(),
 		string(r.Verdict.Word)+": "+words.Headline(r),
 		strings.Join(slices.Concat(r.Verdict.Reasons, r.Verdict.Interruptions), "\n"))
@@ -97,6 +112,29 @@ func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil
+}
+
+// windowProperties returns what is known of the time in which several clients wrote together.
+func windowProperties(r *report.Report) *JunitProperties {
+	w := r.CommonWindow
+	if !w.Told() {
+		return nil
+	}
+	p := &JunitProperties{}
+	add := func(name, value string) { p.List = append(p.List, JunitProperty{"common_window." + name, value}) }
+	add("clients", strconv.Itoa(w.Clients))
+	add("seconds", seconds(w.LengthNano))
+	add("overlap_percent", strconv.FormatFloat(w.OverlapPercent, 'f', -1, 64))
+	add("start_spread_seconds", seconds(w.StartSpreadNano))
+	if w.Intervals > 0 {
+		add("bytes_per_second", strconv.FormatUint(w.BytesPerSecond, 10))
+	}
+	if w.ChunkWrite.Known() {
+		add("chunk_write_p50_seconds", seconds(w.ChunkWrite.P50Nano))
+		add("chunk_write_p99_seconds", seconds(w.ChunkWrite.P99Nano))
+		add("chunk_write_p999_seconds", seconds(w.ChunkWrite.P999Nano))
+	}
+	return p
 }
 
 // add adds a case. message and text are used if it failed.

@@ -132,6 +132,9 @@ func (m *Ticket) figures(r *report.Report) {
 		m.Row("sandbox", how)
 	}
 	m.Row("clients", attendanceLine(&r.Run))
+	if text := words.Gather(r); text != "" {
+		m.Row("gather", text)
+	}
 	if len(r.Clients) > 0 {
 		m.Row("written", writesLine(&r.Totals.Writes))
 	}
@@ -156,7 +159,23 @@ func (m *Ticket) figures(r *report.Report) {
 			m.Row("read response, from when a read was due", latencyLine(r.Response))
 		}
 	}
+	m.window(r)
 	m.workloads(r.Clients)
+}
+
+// window prints the time in which every client wrote, and what was written in it.
+func (m *Ticket) window(r *report.Report) {
+	text := words.CommonWindow(r)
+	if text == "" {
+		return
+	}
+	m.Row("in common", text)
+	if w := r.CommonWindow; w.Intervals > 0 {
+		m.Row("in common: written", words.WindowRate(w))
+		for _, l := range windowLatencies(w) {
+			m.Row("in common: "+l.name, latencyLine(l.of))
+		}
+	}
 }
 
 // workloads prints what was written: one row for clients that do the same.

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"bulkhead/internal/human"
@@ -26,6 +27,7 @@ func (p *Page) run() {
 		p.fact("sandbox", "%s", how)
 	}
 	p.fact("clients", "%s", attendanceLine(run))
+	p.fact("gather", "%s", words.Gather(p.Report))
 	p.fact("messages", "%s", p.messagesLine())
 	if len(p.Clients) > 0 {
 		p.fact("written", "%s", writesLine(&t.Writes))
@@ -33,6 +35,33 @@ func (p *Page) run() {
 	p.latencies(&t.Writes)
 	p.fact("verified", "%s", verifiedLine(&t.Writes))
 	p.fact("read beside", "%s", words.Reads(&t.Writes))
+	p.window()
+}
+
+// window prints the time in which every client wrote, and what was written in it.
+func (p *Page) window() {
+	p.fact("in common", "%s", words.CommonWindow(p.Report))
+	w := p.CommonWindow
+	if !w.Told() || w.Intervals == 0 {
+		return
+	}
+	p.fact(" written", "%s", words.WindowRate(w))
+	for _, l := range windowLatencies(w) {
+		p.fact(" "+l.name, "%s", latencyLine(l.of))
+	}
+}
+
+// namedLatency is a latency and what it is of.
+type namedLatency struct {
+	name string
+	of   *report.Latency
+}
+
+// windowLatencies returns the latencies of a common window that are known.
+func windowLatencies(w *report.CommonWindow) []namedLatency {
+	list := []namedLatency{{"chunk write", &w.ChunkWrite}, {"response", w.Response}, {"sync", w.Phases.Sync},
+		{"read", w.Read}}
+	return slices.DeleteFunc(list, func(l namedLatency) bool { return !l.of.Known() })
 }
 
 // attendanceLine returns how many clients were expected, and who of them came.

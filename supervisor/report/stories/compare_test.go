@@ -131,7 +131,7 @@ func TestComparedIntervalsAreSinceTheStartOfTheRun(t *testing.T) {
 	if from == nil {
 		t.Fatalf("the run says %q", steady)
 	}
-	if got := compare.Reports(r, r).A.Window; !strings.HasPrefix(got, "steady, "+from[1]+" … +12m") {
+	if got := compare.Reports(r, r).A.Window; !strings.HasPrefix(got, "common window, steady, "+from[1]+" … +12m") {
 		t.Errorf("compared are %q; the finding is %q", got, steady)
 	}
 }

@@ -131,7 +131,8 @@ func TestDocsNameWhatCanBeAssertedAndFound(t *testing.T) {
 		report.FindingContradiction, report.FindingSilent, report.FindingPaused, report.FindingLeftOut,
 		report.FindingCertificate, report.FindingPlainText, report.FindingSandbox, report.FindingReads,
 		report.FindingDevice, report.FindingWriteback, report.FindingNetwork, report.FindingThrottled,
-		report.FindingMemory, report.FindingSpace, report.FindingGather} {
+		report.FindingMemory, report.FindingSpace, report.FindingGather,
+		report.FindingWindow} {
 		kinds[kind] = true
 	}
 	checkFields(t, "What the numbers mean", kinds, documentedFields(findings))

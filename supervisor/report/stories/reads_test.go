@@ -51,7 +51,7 @@ func TestReadsInEveryFormat(t *testing.T) {
 	}
 	var inRows uint64
 	for _, row := range rows[1:] {
-		n, err := strconv.ParseUint(row[len(row)-2], 10, 64)
+		n, err := strconv.ParseUint(row[len(row)-3], 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,9 +2,63 @@ package words
 
 import (
 	"fmt"
+	"strings"
 
+	"bulkhead/internal/human"
 	"bulkhead/supervisor/report"
 )
+
+// Gather returns in a line how a run gathered its clients; "" if it did not.
+func Gather(r *report.Report) string {
+	g := r.Run.Gather
+	if g == nil {
+		return ""
+	}
+	waited := "waited for " + gatherOf(&r.Run)
+	switch g.End {
+	case report.GatherComplete:
+		waited += fmt.Sprintf("; all were ready after %s, and began at %s", human.Duration(g.WaitedNano),
+			Offset(r.Run.StartedAt, g.BeginAt))
+	case report.GatherShort:
+		waited += fmt.Sprintf("; after %s %d were ready, and began at %s without %s", human.Duration(g.WaitedNano),
+			g.Ready, Offset(r.Run.StartedAt, g.BeginAt), Missing(g.Missing))
+	case report.GatherAborted:
+		waited += fmt.Sprintf("; given up after %s with %d ready: without %s", human.Duration(g.WaitedNano), g.Ready,
+			Missing(g.Missing))
+	case "":
+		if r.Run.End != "" || r.Run.DrainedAt != 0 {
+			return waited + "; ended by a drain before that"
+		}
+		return waited + "; not over"
+	default:
+		waited += "; ended in a way that this version does not know"
+	}
+	var late, unable []string
+	for i := range r.Clients {
+		switch c := &r.Clients[i]; c.Gathered {
+		case report.GatheredLate:
+			late = append(late, c.Label)
+		case report.GatheredUnable:
+			unable = append(unable, c.Label)
+		}
+	}
+	if len(late) > 0 {
+		waited += "; late: " + NameSome(late)
+	}
+	if len(unable) > 0 {
+		waited += "; could not wait: " + NameSome(unable)
+	}
+	return waited
+}
+
+// gatherOf names those that were waited for, and for how long at most.
+func gatherOf(run *report.Run) string {
+	who := Plural(uint64(run.ExpectedClients), "client")
+	if len(run.ExpectedNames) > 0 {
+		who = NameSome(run.ExpectedNames)
+	}
+	return who + " for " + human.Duration(run.Gather.TimeoutNano) + " at most"
+}
 
 // Missing names those that were not ready when a gather ended, and how far each was.
 func Missing(list []report.GatherMissing) string {
@@ -28,4 +82,79 @@ func missingState(state string) string {
 	default:
 		return "not connected"
 	}
+}
+
+// CommonWindow returns in a line how long the clients of a run wrote together; "" where there are not
+// several.
+func CommonWindow(r *report.Report) string {
+	w := r.CommonWindow
+	if !w.Told() {
+		return ""
+	}
+	text := NoWindow(w)
+	if w.Exists() {
+		text = fmt.Sprintf("%s wrote together for %s, %s of the longest load, from %s to %s; first writes within %s",
+			Plural(uint64(w.Clients), "client"), human.Duration(w.LengthNano), Percent(w.OverlapPercent),
+			Offset(r.Run.StartedAt, w.FromAt), Offset(r.Run.StartedAt, w.ToAt), human.Duration(w.StartSpreadNano))
+	}
+	if n := uint64(len(w.Without)) + w.WithoutLeftOut; n > 0 {
+		text += "; without " + withoutWhom(w)
+	}
+	if n := int(r.Run.ExpectedClients) - int(r.Run.JoinedClients); n > 0 {
+		text += fmt.Sprintf("; %s never came", Plural(uint64(n), "expected client"))
+	}
+	return text
+}
+
+// NoWindow says who had ended before who began, of clients without a common window.
+func NoWindow(w *report.CommonWindow) string {
+	return fmt.Sprintf("there was no time in which all %d clients wrote: %s began when %s had ended", w.Clients,
+		windowEdge(&w.LastBegun), windowEdge(&w.FirstDone))
+}
+
+// WindowEdges says who bounds a common window.
+func WindowEdges(run *report.Run, w *report.CommonWindow) string {
+	return fmt.Sprintf("%s was the last to begin, at %s; %s was the first to be done, at %s", windowEdge(&w.LastBegun),
+		Offset(run.StartedAt, w.LastBegun.At), windowEdge(&w.FirstDone), Offset(run.StartedAt, w.FirstDone.At))
+}
+
+func windowEdge(e *report.WindowEdge) string { return fmt.Sprintf("%s of %s", e.Process, e.Client) }
+
+// WindowRate returns what was written in a common window, and of which intervals that is; "" for none.
+func WindowRate(w *report.CommonWindow) string {
+	if w.Intervals == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%s in %s; %s MB/s", human.Size(w.Bytes), Plural(w.Chunks, "chunk"),
+		human.Megabytes(w.BytesPerSecond))
+	if w.ReadBytes > 0 {
+		text += fmt.Sprintf(", read %s MB/s beside it", human.Megabytes(w.ReadBytesPerSecond))
+	}
+	return text + ", in the " + Plural(uint64(w.Intervals), "whole interval") + " of " +
+		human.Duration(w.IntervalNano) + " that are in it"
+}
+
+// Percent returns a share as it is in a report.
+func Percent(percent float64) string { return fmt.Sprintf("%.4g %%", percent) }
+
+// withoutWhom names those that a common window is not of, and why.
+func withoutWhom(w *report.CommonWindow) string {
+	var parts []string
+	for _, why := range []struct{ word, text string }{
+		{report.WithoutWriting, "wrote nothing"}, {report.WithoutClock, "delivered later"},
+	} {
+		var names []string
+		for i := range w.Without {
+			if w.Without[i].Why == why.word {
+				names = append(names, w.Without[i].Client)
+			}
+		}
+		if len(names) > 0 {
+			parts = append(parts, NameSome(names)+" ("+why.text+")")
+		}
+	}
+	if w.WithoutLeftOut > 0 {
+		parts = append(parts, Plural(w.WithoutLeftOut, "more client"))
+	}
+	return strings.Join(parts, ", ")
 }

@@ -48,6 +48,21 @@ function bandOf(event) {
 
 const DARKEST = 0.3;
 
+const common = report.common_window && report.common_window.text && report.common_window.length_nano > 0
+  ? { from: timeOf(report.common_window.from_at), to: timeOf(report.common_window.to_at) } : null;
+
+// shadeApart shades the time in which not every client wrote, if there are several.
+function shadeApart(plot) {
+  if (!common) return;
+  const { ctx, bbox } = plot;
+  const right = bbox.left + bbox.width;
+  const place = (at) => Math.min(Math.max(plot.valToPos(at, "x", true), bbox.left), right);
+  ctx.fillStyle = faint(color("grey"), 0.12);
+  ctx.fillRect(bbox.left, bbox.top, place(common.from) - bbox.left, bbox.height);
+  ctx.fillRect(place(common.to), bbox.top, right - place(common.to), bbox.height);
+  plot.root.parentNode.dataset.common = common.from + " " + common.to; // for tests
+}
+
 // drawMarks draws a band for what lasted and a line for a moment. What falls on the same
 // column of pixels as another of its kind is drawn once.
 function drawMarks(plot) {
@@ -58,6 +73,7 @@ function drawMarks(plot) {
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
   ctx.lineWidth = devicePixelRatio;
+  shadeApart(plot);
   for (const event of shownEvents()) {
     if (event.kind === "resume" || event.from > view.to || (event.to === null ? event.from : event.to) < view.from) continue;
     const left = Math.round(plot.valToPos(event.from, "x", true));

@@ -1,9 +1,18 @@
 // The facts of the run.
 
 import { byId, facts, part } from "./element.js";
-import { countText, offsetText, plural, sizeText } from "./format.js";
+import { countText, durationText, offsetText, plural, sizeText } from "./format.js";
 import { loadsOf } from "./load.js";
 import { report, series, stampText, timeOf } from "./model.js";
+
+// windowFacts returns what is to be said of the time in which every client wrote.
+function windowFacts(window) {
+  if (!window || !window.text) return [];
+  const latency = window.chunk_write;
+  return [["in common", [window.text, window.rate_text,
+    latency.count > 0 ? "chunk write p50 " + durationText(latency.p50_nano) + ", p99 " + durationText(latency.p99_nano) + ", p99.9 " + durationText(latency.p999_nano) + ", max " + durationText(latency.max_nano) : "",
+    window.length_nano > 0 ? "the charts are shaded before and after it" : ""].filter(Boolean).join("\n")]];
+}
 
 export function drawRun() {
   const { run, journal, totals } = report;
@@ -15,6 +24,8 @@ export function drawRun() {
     ["host", run.host.name + ", " + run.host.os + "/" + run.host.arch + ", kernel " + run.host.kernel + ", " + plural(run.host.cpus, "CPU") + ", " + sizeText(run.host.memory_bytes) + " memory"],
     ...(run.sandbox ? [["sandbox", [run.sandbox.state, ...(run.sandbox.missing || []).map((gap) => "no " + gap.layer + " (" + gap.reason + ")")].join("; ")]] : []),
     ["clients", run.expected_clients + " expected, " + run.joined_clients + " joined"],
+    ...(run.gather ? [["gather", run.gather.text]] : []),
+    ...windowFacts(report.common_window),
     ...run.restarts.map((restart) => [restart.kind, offsetText(timeOf(restart.at)) + ": bulkhead " + restart.version + " (" + restart.go_version + "), pid " + restart.pid + "; " +
       restart.handlers_kept + " of " + plural(restart.handlers_kept + restart.handlers_gone, "handler") + " adopted"]),
     ...run.shed.map((shed) => ["shed", plural(shed.count, "connection") + ": " + shed.reason]),

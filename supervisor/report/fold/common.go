@@ -1,0 +1,142 @@
+package fold
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+
+	"bulkhead/internal/latency"
+	"bulkhead/supervisor/report"
+)
+
+// maxWithout is how many of those are listed that a common window is not of.
+const maxWithout = 1000
+
+// commonWindow returns the time in which every client of r, which has its clients, wrote; nil if
+// nobody was to write.
+func (f *Folder) commonWindow(r *report.Report, running bool) *report.CommonWindow {
+	w := &report.CommonWindow{Without: []report.WindowWithout{}, IntervalNano: f.time.step, Running: running}
+	var starts, ends []report.WindowEdge
+	var begins window // of the clients' first writes
+	for i, s := range f.order {
+		c := &r.Clients[i]
+		why := ""
+		switch {
+		case c.Resent && c.Bytes > 0:
+			why = report.WithoutClock
+		case c.Resent, c.Bytes == 0 && len(c.Workload.Consumers) == 0:
+			continue
+		case c.Bytes == 0:
+			why = report.WithoutWriting
+		}
+		if why != "" {
+			if len(w.Without) < maxWithout {
+				w.Without = append(w.Without, report.WindowWithout{Session: c.Session, Client: c.Label, Why: why})
+			} else {
+				w.WithoutLeftOut++
+			}
+			continue
+		}
+		of, whole := f.wrote(s, c)
+		if len(of) == 0 {
+			continue
+		}
+		w.Clients++
+		w.Consumers += len(of)
+		w.LongestNano = max(w.LongestNano, whole.length())
+		begins.cover(whole.from, whole.from)
+		for _, one := range of {
+			starts = append(starts, one.edge(c, one.from))
+			ends = append(ends, one.edge(c, one.to))
+		}
+	}
+	if w.Clients == 0 {
+		return nil
+	}
+	w.StartSpreadNano = begins.length()
+	w.LastBegun = slices.MaxFunc(starts, laterEdge)
+	w.FirstDone = slices.MinFunc(ends, laterEdge)
+	if w.FirstDone.At <= w.LastBegun.At {
+		return w
+	}
+	w.FromAt, w.ToAt = w.LastBegun.At, w.FirstDone.At
+	w.LengthNano = report.Between(w.FromAt, w.ToAt)
+	if w.LongestNano > 0 {
+		w.OverlapPercent = math.Floor(1000*float64(w.LengthNano)/float64(w.LongestNano)) / 10
+	}
+	f.time.figures(w)
+	return w
+}
+
+// writing is the time in which a consumer wrote, on the supervisor's clock.
+type writing struct {
+	key processKey
+	window
+}
+
+func (w writing) edge(c *report.Client, at report.Stamp) report.WindowEdge {
+	return report.WindowEdge{Session: c.Session, Client: c.Label, Process: w.key.String(), At: at}
+}
+
+// laterEdge orders edges by their moment; of the same moment, by whose they are.
+func laterEdge(a, b report.WindowEdge) int {
+	return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(b.Session, a.Session), cmp.Compare(b.Process, a.Process))
+}
+
+// wrote returns when each consumer of a client that wrote something did, and when the client did.
+func (f *Folder) wrote(s *sessionState, c *report.Client) (list []writing, whole window) {
+	run, offset := window{f.run.StartedAt, f.last}, s.offset(&f.clock)
+	for _, key := range slices.SortedFunc(maps.Keys(s.processes), processKey.compare) {
+		var own window
+		for _, p := range s.processes[key] { // that followed each other
+			if p.writes.Bytes > 0 && p.window != (window{}) {
+				own.cover(p.window.from, p.window.to)
+			}
+		}
+		if own == (window{}) {
+			continue
+		}
+		own = own.moved(offset).within(run)
+		whole.cover(own.from, own.to)
+		list = append(list, writing{key, own})
+	}
+	return list, whole
+}
+
+// figures sets what was written in the whole intervals that are in a window.
+func (t *timeline) figures(w *report.CommonWindow) {
+	from, to := t.inside(w.FromAt, w.ToAt)
+	if to <= from {
+		return
+	}
+	zero := t.zero(t.step)
+	w.Intervals, w.FiguresFromAt = to-from, t.start+report.Stamp(int64(from)*t.step)
+	var of [report.PhaseCount]latency.Compact
+	for i := max(from-zero, 0); i < min(to-zero, len(t.cells)); i++ {
+		c := &t.cells[i]
+		w.Bytes, w.Chunks = report.Plus(w.Bytes, c.bytes), report.Plus(w.Chunks, c.chunks)
+		w.Errors, w.ReadBytes = report.Plus(w.Errors, c.errors), report.Plus(w.ReadBytes, c.read)
+		for phase := range of {
+			of[phase].Merge(c.latencies[phase])
+		}
+	}
+	length := int64(w.Intervals) * t.step
+	w.BytesPerSecond = report.PerSecond(w.Bytes, length)
+	w.ReadBytesPerSecond = report.PerSecond(w.ReadBytes, length)
+	whole := report.Writes{Reads: new(report.Reads)}
+	whole.SetLatencies(func(phase report.Phase) report.Latency { return latencyOf(&of[phase]) })
+	w.ChunkWrite, w.Response, w.Phases = whole.ChunkWrite, whole.Response, whole.Phases
+	if whole.Reads.Latency.Count > 0 {
+		w.Read, w.ReadResponse = &whole.Reads.Latency, whole.Reads.Response
+	}
+}
+
+// inside returns the numbers of the intervals, from the first to the one behind the last, that lie
+// wholly in a time.
+func (t *timeline) inside(from, to report.Stamp) (first, last int) {
+	if t.step <= 0 {
+		return 0, 0
+	}
+	return int((max(int64(from-t.start), 0) + t.step - 1) / t.step), int(max(int64(to-t.start), 0) / t.step)
+}
