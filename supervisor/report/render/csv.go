@@ -13,7 +13,9 @@ import (
 // csvHead names the columns of CSV.
 var csvHead = []string{"run", "session", "client", "host", "interval", "start", "after_seconds", "interval_seconds",
 	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano", "response_p99_nano",
-	"corrupt_blocks", "verdict", "outcome", "load", "read_bytes", "read_bytes_per_second", "in_common_window"}
+	"corrupt_blocks", "verdict", "outcome", "load", "read_bytes", "read_bytes_per_second", "in_common_window",
+	"device_busy", "device_queue", "dirty_bytes", "memory_pressure", "throttled", "network_received_bytes",
+	"network_sent_bytes"}
 
 // CSV writes one row for each client and interval, as RFC 4180 has it, with a row of
 // names first. A latency is empty where nothing was written. A name that a spreadsheet
@@ -43,7 +45,7 @@ func csvClient(r *report.Report, out *csv.Writer, c *report.Client, s *report.Cl
 	for i, bytes := range s.Bytes {
 		after := int64(i) * step
 		span, read := r.SpanNano(i, step), valueAt(s.ReadBytes, i, 0)
-		err := out.Write([]string{
+		err := out.Write(append([]string{
 			harmless(r.Run.ID), strconv.FormatUint(uint64(c.Session), 10), harmless(c.Label), harmless(c.Host),
 			strconv.Itoa(i),
 			(r.Series.StartAt + report.Stamp(after)).UTC().Format(report.StampLayout),
@@ -54,12 +56,47 @@ func csvClient(r *report.Report, out *csv.Writer, c *report.Client, s *report.Cl
 			strconv.FormatUint(valueAt(s.CorruptBlocks, i, 0), 10), string(r.Verdict.Word), c.Outcome, c.Load,
 			strconv.FormatUint(read, 10), strconv.FormatUint(report.PerSecond(read, span), 10),
 			strconv.FormatBool(r.CommonWindow.Holds(r.Series.StartAt+report.Stamp(after), step)),
-		})
+		}, csvMachine(s.Machine, i)...))
 		if err != nil {
 			return fmt.Errorf("writing the report: %w", err)
 		}
 	}
 	return nil
+}
+
+// csvMachine returns what the client's machine did in interval i, for the last columns: the device that
+// was busiest, and all interfaces together. What was not sampled is empty.
+func csvMachine(m *report.MachineSeries, i int) []string {
+	if m == nil {
+		m = new(report.MachineSeries)
+	}
+	busy, queue := float32(-1), float32(-1)
+	for _, d := range m.Devices {
+		if d.Busy[i] > busy {
+			busy, queue = d.Busy[i], d.Queue[i]
+		}
+	}
+	var received, sent uint64
+	for _, n := range m.Interfaces {
+		received, sent = report.Plus(received, n.ReceivedBytes[i]), report.Plus(sent, n.SentBytes[i])
+	}
+	row := []string{shareOrEmpty(busy), shareOrEmpty(queue), "", shareOrEmpty(valueAt(m.MemoryPressure, i, -1)),
+		shareOrEmpty(valueAt(m.Throttled, i, -1)), "", ""}
+	if len(m.DirtyBytes) > 0 {
+		row[2] = strconv.FormatUint(m.DirtyBytes[i], 10)
+	}
+	if len(m.Interfaces) > 0 {
+		row[5], row[6] = strconv.FormatUint(received, 10), strconv.FormatUint(sent, 10)
+	}
+	return row
+}
+
+// shareOrEmpty returns a share, or a number of requests; "" for what was not sampled.
+func shareOrEmpty(share float32) string {
+	if share < 0 {
+		return ""
+	}
+	return strconv.FormatFloat(float64(share), 'f', -1, 32)
 }
 
 // seconds returns nanoseconds as seconds, exactly.

@@ -83,8 +83,8 @@ func (l *Line) Add(m *bulkheadv1.Machine, on Axis) {
 	}
 	for _, limit := range m.GetProcessorLimits() {
 		if a := limit.GetThrottling(); a.GetPeriods() > 0 {
-			l.spread(key{rowThrottled, ""}, on, cell{part: int64(min(a.GetThrottledPeriods(), a.GetPeriods())),
-				whole: int64(a.GetPeriods())})
+			l.spread(key{rowThrottled, ""}, on, cell{part: finely(min(a.GetThrottledPeriods(), a.GetPeriods())),
+				whole: finely(a.GetPeriods())})
 		}
 	}
 	if mem := m.GetMemory(); mem != nil {
@@ -96,6 +96,10 @@ func (l *Line) Add(m *bulkheadv1.Machine, on Axis) {
 		}
 	}
 }
+
+// finely returns a number of periods in parts of one: there are few, and each part of a sample has to
+// have its share of them.
+func finely(periods uint64) int64 { return int64(min(periods, 1<<40)) << 20 }
 
 // row returns the key of a row, if there is room for it.
 func (l *Line) row(k key, on Axis) (key, bool) {
