@@ -31,6 +31,7 @@ type deviceState struct {
 type interfaceState struct {
 	public report.NetworkInterface
 	full   spell
+	usual  int64 // the longest interval
 }
 
 // nfsState adds up times of calls; those of the public one are means.
@@ -301,7 +302,10 @@ func (t *State) network(i *bulkheadv1.NetworkInterface, span int64) {
 	p.SentBytes = report.Plus(p.SentBytes, a.GetSentBytes())
 	p.Errors, p.Dropped = report.Plus(p.Errors, a.GetErrors()), report.Plus(p.Dropped, a.GetDropped())
 	rate := report.PerSecond(max(a.GetReceivedBytes(), a.GetSentBytes()), span)
-	p.MaxPerSecond = max(p.MaxPerSecond, rate)
+	s.usual = max(s.usual, span)
+	if span >= s.usual/2 { // what passes in a moment, as before the last sample, is no rate
+		p.MaxPerSecond = max(p.MaxPerSecond, rate)
+	}
 	speed := float64(i.GetBitsPerSecond())
 	s.full.add(span, speed > 0 && 8*float64(rate) >= report.NetworkFull*speed)
 }
