@@ -127,6 +127,7 @@ func (p *processor) drainAlone(n note) {
 	}}}) {
 		return
 	}
+	p.run.gatherHears(gather.Excused, p)
 	p.askToDrain(n)
 	p.limitDrain()
 }

@@ -88,6 +88,9 @@ func (r *run) regather(past *recovery.Past) {
 		case was.Total.Ready:
 			events = append(events, gather.Ready)
 		}
+		if was.Drain != (recovery.Drain{}) {
+			events = append(events, gather.Excused)
+		}
 		if p.phase.ended() {
 			events = append(events, gather.Ended)
 		}

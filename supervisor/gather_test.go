@@ -286,6 +286,39 @@ func TestAClientThatCannotWait(t *testing.T) {
 	}
 }
 
+// A client that is drained alone is not waited for, also by the next supervisor, and the others begin.
+func TestAGatherDoesNotWaitForAClientThatIsDrainedAlone(t *testing.T) {
+	t.Parallel()
+	s := start(t, gathering(3, nil))
+	alpha, beta := s.greet(waiter("alpha"), 0), s.greet(waiter("beta"), 0)
+	sayReady(t, alpha, 1)
+	sayReady(t, beta, 1)
+	s.drainAlone("beta", "its disk is failing", 1)
+	awaitDrained(t, s, beta, 1)
+	st := s.status().GetGather()
+	if st.GetReady() != 1 || st.GetExpected() != 2 || len(st.GetMissing()) != 1 ||
+		st.GetMissing()[0].GetClients() != 1 {
+		t.Errorf("status says %v; want one of two ready, and one more client", st)
+	}
+	gamma := s.greet(waiter("gamma"), 0)
+	begin := sayReady(t, gamma, 1)
+	if begin == nil {
+		begin = awaitBegin(t, gamma)
+	}
+	sayBegun(t, alpha, 2, awaitBegin(t, alpha))
+	sayBegun(t, gamma, 2, begin)
+	s.closeInOrder(alpha, 2)
+	s.closeInOrder(gamma, 2)
+	rep := s.wait()
+	if g := rep.Run.Gather; g == nil || g.End != report.GatherComplete || g.Ready != 2 || len(g.Missing) != 0 ||
+		!strings.Contains(g.Text, "not waited for any more, as an operator ended it alone: beta") {
+		t.Errorf("the report has %+v; want a gather that is complete without beta", g)
+	}
+	if got := wantClient(t, rep, "beta", "closed", "said goodbye"); got.Gathered != report.GatheredExcused {
+		t.Errorf("beta is %q; want it excused", got.Gathered)
+	}
+}
+
 func TestADrainEndsAGather(t *testing.T) {
 	t.Parallel()
 	s := start(t, gathering(2, nil))

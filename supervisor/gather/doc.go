@@ -4,5 +4,6 @@
 // what it decides, once.
 //
 // As everywhere, a name counts once, and where names are awaited only those count (see package
-// attendance). A client that is too old to wait has begun by itself, and is not waited for.
+// attendance). A client that is asked alone to end is not waited for, either. A client that is too old
+// to wait has begun by itself, and is not waited for.
 package gather

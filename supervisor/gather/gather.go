@@ -21,6 +21,8 @@ const (
 	Went
 	// Ended is a session with an outcome.
 	Ended
+	// Excused is a client that was asked alone to end before it began: it is not waited for.
+	Excused
 	// TimeOver is the end of the time to wait.
 	TimeOver
 	// Drained is a run that ends before anybody has begun.
@@ -58,6 +60,8 @@ type Client struct {
 	// Ended says that the session has an outcome: it is gone for good, and another of its name may
 	// take its place.
 	Ended bool
+	// Excused says that it is not waited for, unless another of its name takes its place.
+	Excused bool
 }
 
 // Gather is a gather that goes on, or is over. It is not safe for concurrent use.
@@ -69,6 +73,7 @@ type Gather struct {
 	clients  map[uint32]*Client
 	there    map[string]int // sessions of a name that need not be waited for
 	complete int            // names of those, of them that are awaited
+	excused  bool           // one of them was
 }
 
 // New returns a gather of so many clients of different names, or of those that are named. start says
@@ -110,11 +115,38 @@ func (g *Gather) Take(e Event, session uint32, name string) Action {
 	if is := c.there(); is != was {
 		g.count(c.Name, is)
 	}
-	if g.over || g.complete < g.expected {
+	g.excused = g.excused || c.Excused
+	if need := g.need(); g.over || g.complete < need || need == 0 {
 		return None
 	}
 	g.over = true
 	return Complete
+}
+
+// need returns how many names must be there: those that are expected, but for those of which all that
+// came and have not ended are excused. Where any names count, others that came take their places.
+func (g *Gather) need() int {
+	if !g.excused {
+		return g.expected
+	}
+	live, gone := make(map[string]bool), make(map[string]bool)
+	for _, c := range g.clients {
+		switch {
+		case g.awaited != nil && !g.awaited[c.Name]:
+		case c.Excused:
+			gone[c.Name] = true
+		case !c.Ended || c.there():
+			live[c.Name] = true
+		}
+	}
+	for name := range live {
+		delete(gone, name)
+	}
+	least := max(g.expected-len(gone), 0)
+	if g.awaited == nil {
+		least = max(least, min(g.expected, len(live)))
+	}
+	return least
 }
 
 func (g *Gather) timeOver() Action {
@@ -151,6 +183,8 @@ func (g *Gather) count(name string, there bool) {
 func (c *Client) take(e Event) {
 	switch {
 	case c.State == Unable || c.Ended:
+	case e == Excused:
+		c.Excused = true
 	case e == CameUnable:
 		c.State = Unable
 	case e == Came && c.State == NotConnected:
@@ -170,16 +204,16 @@ func (c *Client) take(e Event) {
 }
 
 // there reports whether a client need not be waited for.
-func (c *Client) there() bool { return c.State == IsReady || c.State == Unable }
+func (c *Client) there() bool { return c.State == IsReady && !c.Excused || c.State == Unable }
 
 // Counts returns how many of those that are expected are there, and how many are expected.
-func (g *Gather) Counts() (there, expected int) { return g.complete, g.expected }
+func (g *Gather) Counts() (there, expected int) { return g.complete, g.need() }
 
-// With returns the sessions in a state, in order.
+// With returns the sessions in a state that are not excused, in order.
 func (g *Gather) With(s State) []uint32 {
 	var list []uint32
 	for _, c := range g.clients {
-		if c.State == s {
+		if c.State == s && !c.Excused {
 			list = append(list, c.Session)
 		}
 	}
@@ -190,7 +224,7 @@ func (g *Gather) With(s State) []uint32 {
 // Missing are those that are waited for: each that came or is awaited by name, by names, and how many
 // others there must be.
 func (g *Gather) Missing() (list []Client, others int) {
-	newest := make(map[string]Client) // of each name that is not there
+	newest := make(map[string]Client) // of each name that is not there, excused or not
 	for name := range g.awaited {
 		if g.there[name] == 0 {
 			newest[name] = Client{Name: name}
@@ -201,13 +235,15 @@ func (g *Gather) Missing() (list []Client, others int) {
 		if _, known := newest[c.Name]; g.there[c.Name] > 0 || g.awaited != nil && !known {
 			continue
 		}
-		if before := newest[c.Name]; before.Session == 0 || before.Ended || !c.Ended {
+		if before := newest[c.Name]; before.Session == 0 || before.Ended || before.Excused || !c.Ended && !c.Excused {
 			newest[c.Name] = *c
 		}
 	}
 	for _, c := range newest {
-		list = append(list, c)
+		if !c.Excused {
+			list = append(list, c)
+		}
 	}
 	slices.SortFunc(list, func(a, b Client) int { return cmp.Compare(a.Name, b.Name) })
-	return list, max(g.expected-g.complete-len(list), 0)
+	return list, max(g.need()-g.complete-len(list), 0)
 }

@@ -44,6 +44,7 @@ func TestGather(t *testing.T) {
 	const (
 		came, unable, ready, went  = gather.Came, gather.CameUnable, gather.Ready, gather.Went
 		ended, timeOver, isDrained = gather.Ended, gather.TimeOver, gather.Drained
+		excused                    = gather.Excused
 	)
 	over := []happening{{event: timeOver}}
 	for _, tt := range []struct {
@@ -57,21 +58,23 @@ func TestGather(t *testing.T) {
 		others   int
 	}{
 		{name: "nobody is ready yet", expected: 2, happens: [][]happening{of("a", 1, came), of("b", 2, came)},
-			missing: []gather.Client{{1, "a", gather.NotReady, false}, {2, "b", gather.NotReady, false}}},
+			missing: []gather.Client{{Session: 1, Name: "a", State: gather.NotReady},
+				{Session: 2, Name: "b", State: gather.NotReady}}},
 		{name: "all are ready", expected: 2, happens: [][]happening{of("a", 1, came, ready), of("b", 2, came, ready)},
 			want: gather.Complete},
 		{name: "one never comes", expected: 3, happens: [][]happening{of("a", 1, came, ready), of("b", 2, came), over},
-			want: gather.Abort, missing: []gather.Client{{2, "b", gather.NotReady, false}}, others: 1},
+			want: gather.Abort, missing: []gather.Client{{Session: 2, Name: "b", State: gather.NotReady}}, others: 1},
 		{name: "the others begin", expected: 2, start: true, happens: [][]happening{of("a", 1, came, ready), over},
 			want: gather.Short, others: 1},
 		{name: "nobody came, and those that come later begin", expected: 2, start: true, happens: [][]happening{over},
 			want: gather.Short, others: 2},
 		{name: "ready and gone", expected: 2, happens: [][]happening{of("a", 1, came, ready, went),
-			of("b", 2, came, ready), over}, want: gather.Abort, missing: []gather.Client{{1, "a", gather.Gone, false}}},
+			of("b", 2, came, ready), over}, want: gather.Abort,
+			missing: []gather.Client{{Session: 1, Name: "a", State: gather.Gone}}},
 		{name: "gone and back", expected: 2, happens: [][]happening{of("a", 1, came, ready, went),
 			of("b", 2, came, ready), of("a", 1, came)}, want: gather.Complete},
 		{name: "gone before it was ready", expected: 1, happens: [][]happening{of("a", 1, came, went)},
-			missing: []gather.Client{{1, "a", gather.NotConnected, false}}},
+			missing: []gather.Client{{Session: 1, Name: "a", State: gather.NotConnected}}},
 		{name: "as a journal tells it after a restart", expected: 1, happens: [][]happening{
 			of("a", 1, came, went, ready), of("a", 1, came)}, want: gather.Complete},
 		{name: "a name counts once", expected: 2, happens: [][]happening{of("a", 1, came, ready),
@@ -81,25 +84,43 @@ func TestGather(t *testing.T) {
 			want: gather.Complete},
 		{name: "who takes the place is who is waited for", expected: 2, others: 1, happens: [][]happening{
 			of("a", 1, came, ready, went, ended), of("a", 3, came)},
-			missing: []gather.Client{{3, "a", gather.NotReady, false}}},
+			missing: []gather.Client{{Session: 3, Name: "a", State: gather.NotReady}}},
 		{name: "one that died without another", expected: 2, others: 1,
 			happens: [][]happening{of("a", 1, came, ready, ended)},
-			missing: []gather.Client{{1, "a", gather.Gone, true}}},
+			missing: []gather.Client{{Session: 1, Name: "a", State: gather.Gone, Ended: true}}},
 		{name: "names", names: []string{"a", "b"}, happens: [][]happening{of("x", 1, came, ready),
-			of("a", 2, came, ready)}, missing: []gather.Client{{0, "b", gather.NotConnected, false}}},
+			of("a", 2, came, ready)}, missing: []gather.Client{{Name: "b", State: gather.NotConnected}}},
 		{name: "all names", names: []string{"a", "b"}, happens: [][]happening{of("x", 1, came), of("a", 2, came, ready),
 			of("b", 3, came, ready)}, want: gather.Complete},
 		{name: "one that cannot wait is there", expected: 2, happens: [][]happening{of("old", 1, unable),
 			of("a", 2, came, ready)}, want: gather.Complete},
 		{name: "one that cannot wait is there though it has ended", expected: 2, happens: [][]happening{
 			of("old", 1, unable, ended), of("a", 2, came, ready)}, want: gather.Complete},
+		{name: "one that is excused is not waited for", expected: 2, happens: [][]happening{of("a", 1, came, ready),
+			of("b", 2, came, excused)}, want: gather.Complete},
+		{name: "one that was ready and is excused has no part", expected: 3, happens: [][]happening{
+			of("a", 1, came, ready), of("b", 2, came, ready, excused, went, ended)}, others: 1},
+		{name: "another of its name is waited for", expected: 2,
+			happens: [][]happening{of("b", 2, came, excused, ended),
+				of("b", 3, came), of("a", 1, came, ready)},
+			missing: []gather.Client{{Session: 3, Name: "b", State: gather.NotReady}}},
+		{name: "an awaited name is excused", names: []string{"a", "b", "c"}, happens: [][]happening{
+			of("a", 1, came, ready), of("b", 2, came, ready, excused)},
+			missing: []gather.Client{{Name: "c", State: gather.NotConnected}}},
+		{name: "a stranger is excused", names: []string{"a", "b"}, happens: [][]happening{of("a", 1, came, ready),
+			of("x", 2, came, excused)}, missing: []gather.Client{{Name: "b", State: gather.NotConnected}}},
+		{name: "one more than are expected is excused", expected: 2, happens: [][]happening{of("a", 1, came),
+			of("b", 2, came), of("c", 3, came, excused), of("a", 1, ready)},
+			missing: []gather.Client{{Session: 2, Name: "b", State: gather.NotReady}}},
+		{name: "all are excused", expected: 1, happens: [][]happening{of("a", 1, came, excused, went, ended), over},
+			want: gather.Abort},
 		{name: "nothing follows a drain", expected: 1, happens: [][]happening{{{event: isDrained}},
 			of("a", 1, came, ready), over}},
 		{name: "the time is over when all have begun", expected: 1, happens: [][]happening{
 			of("a", 1, came, ready), over}, want: gather.Complete},
 		{name: "one comes when the others have begun", expected: 1, happens: [][]happening{of("a", 1, came, ready),
 			of("b", 2, came, ready), of("a", 1, went)}, want: gather.Complete,
-			missing: []gather.Client{{1, "a", gather.Gone, false}}},
+			missing: []gather.Client{{Session: 1, Name: "a", State: gather.Gone}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := gather.New(tt.expected, tt.names, tt.start)
@@ -133,10 +154,15 @@ var scripts = [][]gather.Event{
 	{gather.Came, gather.Ready, gather.Went, gather.Ended},
 	{gather.Came, gather.Went, gather.Ended},
 	{gather.Came, gather.Ready, gather.Came, gather.Ready},
+	{gather.Came, gather.Excused, gather.Ready, gather.Went, gather.Ended},
+	{gather.Came, gather.Ready, gather.Went, gather.Excused, gather.Ended},
 }
 
 // isThere says, without the code under test, whether a client need not be waited for.
 func isThere(past []gather.Event) bool {
+	if slices.Contains(past, gather.Excused) {
+		return false
+	}
 	connected, ready := false, false
 	for _, e := range past {
 		switch e {
@@ -151,6 +177,32 @@ func isThere(past []gather.Event) bool {
 		}
 	}
 	return connected && ready
+}
+
+// needed says, without the code under test, how many names must be there: of names that are awaited all
+// but those of which every session that is left was excused; of any names so many fewer as were
+// excused, but no fewer than came.
+func needed(expected int, awaited []string, past [][]gather.Event, owner []string) int {
+	staying, leaving := make(map[string]bool), make(map[string]bool)
+	for i, events := range past {
+		switch {
+		case len(events) == 0:
+		case slices.Contains(events, gather.Excused):
+			leaving[owner[i]] = true
+		case !slices.Contains(events, gather.Ended) || isThere(events):
+			staying[owner[i]] = true
+		}
+	}
+	need := expected
+	for name := range leaving {
+		if !staying[name] && (awaited == nil || slices.Contains(awaited, name)) {
+			need--
+		}
+	}
+	if awaited != nil {
+		return need
+	}
+	return max(need, min(expected, len(staying)), 0)
 }
 
 // TestInterleavings lets clients whose lives are drawn happen in an order that is drawn, with the end
@@ -206,11 +258,12 @@ func TestInterleavings(t *testing.T) {
 						there[owner[j]] = true
 					}
 				}
-				if decided == gather.None && len(there) >= expected {
+				need := needed(expected, awaited, past, owner)
+				if decided == gather.None && len(there) >= need && need > 0 {
 					want = gather.Complete
 				}
-				if n, of := g.Counts(); n != len(there) || of != expected {
-					t.Fatalf("seed %d: %d of %d are there; want %d of %d", seed, n, of, len(there), expected)
+				if n, of := g.Counts(); n != len(there) || of != need {
+					t.Fatalf("seed %d: %d of %d are there; want %d of %d", seed, n, of, len(there), need)
 				}
 			}
 			if got != want {

@@ -59,6 +59,8 @@ const (
 	GatheredLate   = "late"   // it began after the others
 	GatheredUnable = "unable" // its version could not wait: it began by itself
 	GatheredNot    = "not"    // it was not let begin
+	// GatheredExcused was not let begin, and not waited for: an operator asked it alone to end.
+	GatheredExcused = "excused"
 )
 
 // LateLeast is how much later than the moment a client began that is called late, in nanoseconds.

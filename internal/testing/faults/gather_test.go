@@ -2,11 +2,16 @@ package faults_test
 
 import (
 	"fmt"
+	"os/exec"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
 	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/harness/expect"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 )
 
@@ -34,6 +39,56 @@ func TestAGatherSurvivesItsSupervisor(t *testing.T) {
 			w.again(false)
 			w.checkGathered(both)
 		})
+	}
+}
+
+// TestAGatherIsDurableBeforeAnyClientIsTold stops the supervisor as it is about to tell the first client
+// of its decision: the journal has it by then.
+func TestAGatherIsDurableBeforeAnyClientIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, settings{clients: 2, more: []string{"--gather", patience.String()},
+		failpoints: "supervisor/before-begin-sent=stop@1"})
+	both := w.gathered()
+	inState(t, w.Pid(), "T")
+	decided := 0
+	_, err := journal.Replay(filepath.Join(w.runDir, "journal"), func(r *bulkheadv1.Record) error {
+		e := r.GetGatherEnded()
+		if e.GetHow() == bulkheadv1.GatherEnd_GATHER_END_COMPLETE && e.GetBeginElapsedNano() > 0 {
+			decided++
+		}
+		return nil
+	})
+	expect.NoError(t, err)
+	expect.NoError(t, w.Signal(syscall.SIGCONT))
+	if decided == 0 {
+		t.Error("a client is told to begin before the journal says that and when")
+	}
+	w.checkGathered(both)
+}
+
+// TestAGatherForgetsNoneThatIsExcused kills the supervisor after a client that was ready was drained
+// alone: the next one does not wait for it either.
+func TestAGatherForgetsNoneThatIsExcused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, settings{clients: 3, more: []string{"--gather", patience.String()}})
+	list := w.gathered("a", "b")
+	w.awaitReady(2)
+	expect.NoError(t, exec.Command(filepath.Join(w.bin, "bulkhead"), "supervisor", "drain", "--client", "b",
+		"--state-dir", w.settings.stateDir).Run())
+	w.awaitReady(1)
+	expect.NoError(t, w.Signal(syscall.SIGKILL))
+	<-w.Done()
+	w.again(false)
+	list = append(list, w.gathered("c")...)
+	w.wait(list)
+	rep := w.checkJournal()
+	if g := rep.Run.Gather; g == nil || g.End != report.GatherComplete || g.Ready != 2 {
+		t.Errorf("the gather is %+v; want it complete with a and c", g)
+	}
+	for _, c := range rep.Clients {
+		if c.Name == "b" && (c.Gathered != report.GatheredExcused || c.Bytes > 0) {
+			t.Errorf("b is %q and wrote %d bytes; want it excused", c.Gathered, c.Bytes)
+		}
 	}
 }
 

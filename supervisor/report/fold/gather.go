@@ -125,6 +125,8 @@ func (f *Folder) gathering(s *sessionState, c *report.Client) {
 	switch {
 	case s.minor < protocol.MinorGather:
 		c.Gathered = report.GatheredUnable
+	case s.begun.at == 0 && c.DrainedAt != 0 && (g.DecidedAt == 0 || c.DrainedAt <= g.DecidedAt):
+		c.Gathered = report.GatheredExcused
 	case s.begun.at == 0:
 		c.Gathered = report.GatheredNot
 	case g.BeginAt == 0: // it moved here from another run, and had begun there

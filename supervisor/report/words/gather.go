@@ -33,17 +33,22 @@ func Gather(r *report.Report) string {
 	default:
 		waited += "; ended in a way that this version does not know"
 	}
-	var late, unable []string
+	var late, unable, excused []string
 	for i := range r.Clients {
 		switch c := &r.Clients[i]; c.Gathered {
 		case report.GatheredLate:
 			late = append(late, c.Label)
 		case report.GatheredUnable:
 			unable = append(unable, c.Label)
+		case report.GatheredExcused:
+			excused = append(excused, c.Label)
 		}
 	}
 	if len(late) > 0 {
 		waited += "; late: " + NameSome(late)
+	}
+	if len(excused) > 0 {
+		waited += "; not waited for any more, as an operator ended it alone: " + NameSome(excused)
 	}
 	if len(unable) > 0 {
 		waited += "; could not wait: " + NameSome(unable)
