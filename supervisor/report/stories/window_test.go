@@ -240,11 +240,8 @@ func TestCommonWindowInEveryFormat(t *testing.T) {
 		}
 	}
 	var inside []string
-	csv := string(written(t, func(w io.Writer) error { return render.CSV(r, w) }))
-	rows := strings.Split(strings.TrimSpace(csv), "\r\n")
-	for _, row := range rows[1:] {
-		cells := strings.Split(row, ",")
-		inside = append(inside, cells[len(cells)-1])
+	for _, row := range rowsOf(t, written(t, func(w io.Writer) error { return render.CSV(r, w) })) {
+		inside = append(inside, row["in_common_window"])
 	}
 	own := slices.Concat([]string{"false", "false"}, slices.Repeat([]string{"true"}, 9),
 		[]string{"false", "false"})
