@@ -453,7 +453,12 @@ func upgraded() int {
 	e := c.Stop(ctx)
 	fmt.Printf("socket: %q %v\n", said, errors.Join(err, err2))
 	fmt.Printf("exit: %v, rusage %v, unknown %v\n", e, e.MaxResident > 0, e.Unknown)
-	fmt.Printf("of its pipes and sockets are left: %d\n", 2+pipes()-before)
+	left := 2 + pipes() - before
+	for left > 0 && time.Now().Before(deadline) { // the last is closed when the exit is known already
+		time.Sleep(time.Millisecond)
+		left = 2 + pipes() - before
+	}
+	fmt.Printf("of its pipes and sockets are left: %d\n", left)
 	return 0
 }
 
