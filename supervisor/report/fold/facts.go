@@ -198,11 +198,12 @@ func (f *failing) progress(p *bulkheadv1.Progress, from, to report.Stamp) {
 		f.since = from
 	}
 	f.wrote = f.wrote || p.GetChunks() > 0
+	errors := p.GetErrors() - p.GetReadErrors() // those of readers say nothing of writing
 	switch {
-	case p.GetErrors() > 0 && (p.GetChunks() == 0 || !finished):
+	case errors > 0 && (p.GetChunks() == 0 || !finished):
 		f.intervals++
 		f.until = to
-	case p.GetErrors() > 0 || p.GetChunks() > 0:
+	case errors > 0 || p.GetChunks() > 0:
 		f.since, f.intervals = to, 0
 	}
 }

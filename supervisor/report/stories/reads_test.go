@@ -5,9 +5,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"bulkhead/internal/testing/folded"
 	"bulkhead/internal/testing/story"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/render"
 )
@@ -87,6 +89,36 @@ func TestReadErrorsAreAFinding(t *testing.T) {
 	for _, w := range r.Verdict.Warnings {
 		if strings.Contains(w, "write error") {
 			t.Errorf("%s, of errors that readers had", w)
+		}
+	}
+}
+
+// TestReadersThatFailToTheEnd do not make it a load that failed to write, although no file was
+// finished meanwhile.
+func TestReadersThatFailToTheEnd(t *testing.T) {
+	for _, readers := range []bool{true, false} {
+		s := story.New(t, 1)
+		a := s.Arrive("a", 1, 1, 4001, 0)
+		a.Start()
+		a.At(10 * time.Second)
+		a.Worked(0, 1)
+		for i := range 3 {
+			a.At(time.Duration(11+i) * time.Second)
+			m := a.Progress(0, 60, 1, "gone")
+			if readers {
+				m.GetProgress().VerifyErrors, m.GetProgress().ReadErrors = 1, 1
+			}
+			a.Say(m, a.Progress(1, 60, 0, ""), a.Sample(0, 2+i), a.Sample(1, 2+i))
+		}
+		a.At(20 * time.Second)
+		stop := a.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil)
+		stop.GetStop().RuntimeReachedNano = int64(20 * time.Second)
+		a.Say(stop)
+		a.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
+		s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		v := folded.All(t, s.Records).Verdict
+		if want := map[bool]report.Word{true: report.WordComplete, false: report.WordPartial}[readers]; v.Word != want {
+			t.Errorf("errors of readers %t: %s %q; want %s", readers, v.Word, v.Reasons, want)
 		}
 	}
 }
