@@ -35,6 +35,7 @@ type collector struct {
 	// refused is the Hello that was refused for its form; nil if none was.
 	refused atomic.Pointer[bulkheadv1.Hello]
 	greeted atomic.Bool // a good Hello came
+	agent   bool        // it was an agent's; belongs to receive
 
 	// echoes has the newest Echo that is not answered.
 	echoes chan *bulkheadv1.Echo
@@ -172,6 +173,10 @@ func serverFrame(f *bulkheadv1.SupervisorFrame) *bulkheadv1.ServerFrame {
 		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Drain{Drain: f.Drain}}
 	case *bulkheadv1.SupervisorFrame_Begin:
 		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Begin{Begin: f.Begin}}
+	case *bulkheadv1.SupervisorFrame_Task:
+		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Task{Task: f.Task}}
+	case *bulkheadv1.SupervisorFrame_StopTask:
+		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_StopTask{StopTask: f.StopTask}}
 	default:
 		return &bulkheadv1.ServerFrame{}
 	}
@@ -196,6 +201,7 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 	}
 	failpoint.Hit("handler-hello")
 	c.greeted.Store(true)
+	c.agent = hello.GetAgent() != nil
 	c.relay.setHello(hello)
 	for {
 		c.work.done()
@@ -204,6 +210,9 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 			return v
 		}
 		if v := c.awaitWelcome(stream.Context()); v != nil {
+			return v
+		}
+		if v := c.outOfPlace(f); v != nil {
 			return v
 		}
 		if b := c.work.intact; b.Data != nil {
@@ -221,6 +230,10 @@ func (c *collector) receive(stream bulkheadv1.CollectorService_CollectServer) *v
 			return c.goodbye(f.Goodbye)
 		case *bulkheadv1.ClientFrame_Echo:
 			c.echo(f.Echo)
+		case *bulkheadv1.ClientFrame_AgentReport:
+			if v := c.agentReport(f.AgentReport); v != nil {
+				return v
+			}
 		default:
 			return broken(frameUnexpected, "a second Hello came on one connection")
 		}
@@ -258,6 +271,8 @@ func (c *collector) frameName(f *bulkheadv1.ClientFrame) string {
 		return "a Goodbye"
 	case f.GetEcho() != nil:
 		return "an Echo"
+	case f.GetAgentReport() != nil:
+		return "an AgentReport"
 	default:
 		return "another"
 	}

@@ -28,6 +28,8 @@ type relay struct {
 	end      *bulkheadv1.End           // guarded by mu
 	resent   []*bulkheadv1.Resent      // guarded by mu; at most maxResent, not told yet
 	exceeded uint64                    // guarded by mu; batches that came although the window was full
+	report   *bulkheadv1.AgentReport   // guarded by mu; the newest of an agent; nil before the first
+	reports  uint64                    // guarded by mu; how many came
 }
 
 func newRelay(maxUnacked int) *relay {
@@ -61,6 +63,16 @@ func (r *relay) setSign(s *bulkheadv1.Sign) {
 func (r *relay) setProof(p *bulkheadv1.Proof) {
 	r.mu.Lock()
 	r.proof = p
+	r.mu.Unlock()
+	signalChange(r.changed)
+}
+
+// setReport has the supervisor told how an agent's tasks are. Of several that it has not taken it
+// gets the newest.
+func (r *relay) setReport(a *bulkheadv1.AgentReport) {
+	r.mu.Lock()
+	r.report = a
+	r.reports++
 	r.mu.Unlock()
 	signalChange(r.changed)
 }
@@ -155,7 +167,8 @@ func (r *relay) accepted() uint64 {
 type cursor struct {
 	sign, proof, hello, goodbye, end bool
 
-	seq uint64 // last sequence number sent
+	seq     uint64 // last sequence number sent
+	reports uint64 // of an agent's, up to which it was sent
 }
 
 // next returns the next frame for the supervisor and moves the cursor on, or nil
@@ -180,6 +193,10 @@ func (r *relay) next(at *cursor) *bulkheadv1.HandlerFrame {
 		told := r.resent[0]
 		r.resent = r.resent[1:]
 		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Resent{Resent: told}}
+	}
+	if at.reports < r.reports && at.hello {
+		at.reports = r.reports
+		return &bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_AgentReport{AgentReport: r.report}}
 	}
 	if b := r.following(at.seq); b != nil {
 		at.seq = b.LastSeq

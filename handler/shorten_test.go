@@ -163,6 +163,7 @@ func TestEveryLengthIsBounded(t *testing.T) {
 				if names[0] == "continues" { // which must be whole
 					whole.(*bulkheadv1.Hello).Continues.ClientId = []byte("0123456789abcdef")
 				}
+				needAgent(whole, trail)
 				needFact(whole)
 				if cut, v := judged(whole); v != nil || len(cut) != 0 && names[0] != "shortened" {
 					t.Errorf("at its bound %q is cut, with %v", cut, v)
@@ -173,6 +174,7 @@ func TestEveryLengthIsBounded(t *testing.T) {
 
 				long := fresh()
 				fill(long.ProtoReflect(), trail, l.Most+1)
+				needAgent(long, trail)
 				needFact(long)
 				cut, v := judged(long)
 				if l.Beyond == protocol.Refused {
@@ -197,6 +199,16 @@ func TestEveryLengthIsBounded(t *testing.T) {
 	}
 }
 
+// needAgent makes a Hello with an Agent, at the end of the trail, one of an agent.
+func needAgent(m proto.Message, trail []protoreflect.FieldDescriptor) {
+	if h, ok := m.(*bulkheadv1.Hello); ok && trail[0].Name() == "agent" {
+		h.Name = ""
+		if h.Agent.Name == "" {
+			h.Agent.Name = "alpha"
+		}
+	}
+}
+
 // needFact gives a message that has none a fact.
 func needFact(m proto.Message) {
 	if m, ok := m.(*bulkheadv1.Message); ok && m.GetFact() == nil {
@@ -210,7 +222,7 @@ var protoLine = regexp.MustCompile(`^(?:repeated |optional )?[\w.<>, ]+ (\w+) = 
 func protoComments(t *testing.T) map[protoreflect.FullName]string {
 	t.Helper()
 	out := make(map[protoreflect.FullName]string)
-	for _, name := range []string{"collector.proto", "message.proto"} {
+	for _, name := range []string{"agent.proto", "collector.proto", "message.proto"} {
 		text, err := os.ReadFile(filepath.Join("..", "proto", "bulkhead", "v1", name))
 		must(t, err)
 		message, comment := "", ""

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"bulkhead/internal/config"
 	"bulkhead/internal/config/value"
 	"bulkhead/internal/exitstatus"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/fleet"
 	"bulkhead/supervisor/identity"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/reserve"
@@ -53,6 +55,7 @@ type Config struct {
 	Report func(r *report.Report, dir string)
 
 	keeper *identity.Keeper // set by complete
+	fleet  *fleet.Fleet     // set by complete
 }
 
 // credentials returns the certificates and tokens that are in force.
@@ -92,6 +95,7 @@ func (c Config) complete() (Config, error) {
 	if c.keeper, err = identity.NewKeeper(c.Supervisor, c.Logger); err != nil {
 		return c, fmt.Errorf("%w: %w", exitstatus.ErrConfig, err)
 	}
+	c.fleet = fleet.New(time.Now)
 	dir, err := filepath.Abs(c.StateDir)
 	if err != nil {
 		return c, fmt.Errorf("%w: state_dir: %w", exitstatus.ErrConfig, err)

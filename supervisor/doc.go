@@ -45,5 +45,6 @@
 //     inherited.
 //
 // The packages below do one thing each and know nothing of sessions: attendance, conduct,
-// control, custody, door, gather, journal, pool, raw, report, reserve, rundir, upgrade, watch and web.
+// control, custody, door, fleet, gather, journal, pool, raw, report, reserve, rundir, upgrade, watch
+// and web.
 package supervisor

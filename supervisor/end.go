@@ -20,7 +20,8 @@ func (r *run) end(cause string) {
 	}
 	// Who never said a Hello is let go of at once. Clients that were told how it
 	// ends get a moment to hear it; a stopped one must not hold the run up.
-	r.dropLinks(func(l *link) bool { return l.processor.Load() == nil })
+	r.sendAgentsOn()
+	r.dropLinks(func(l *link) bool { return l.processor.Load() == nil && !l.agentic.Load() })
 	flushed := make(chan struct{})
 	go func() { // ends when the links have, below
 		r.running.Wait()

@@ -78,6 +78,8 @@ type link struct {
 	finished    sync.Once         // for the bound on the handler's End
 	refused     bool              // journalled as rejected, or shed
 	shed        bool              // refused to shed load
+	agent       string            // the id of its agent, if it is one that was let in
+	agentic     atomic.Bool       // its Hello is an agent's
 	end         *bulkheadv1.End   // what the handler reported last; nil if it did not
 	// processor serves the session, once the client was let in.
 	processor atomic.Pointer[processor]
@@ -214,6 +216,12 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 			return false
 		}
 		l.hello = ofConnection(f.Hello)
+		if f.Hello.GetAgent() != nil {
+			l.agentic.Store(true)
+			l.ticket.Greeted()
+			r.admitAgent(l, f.Hello)
+			return false
+		}
 		if r.awaitShare(ctx, l, f.Hello) != nil {
 			return false // the link is over
 		}
@@ -250,6 +258,8 @@ func (l *link) take(ctx context.Context, r *run, f *bulkheadv1.HandlerFrame) boo
 			return false
 		}
 		p.postMessages(ctx, note{kind: noteResent, link: l, told: &told{resent: f.Resent}})
+	case *bulkheadv1.HandlerFrame_AgentReport:
+		l.takeReport(ctx, r, f.AgentReport)
 	case *bulkheadv1.HandlerFrame_Sign:
 		l.sign(f.Sign)
 	case *bulkheadv1.HandlerFrame_Proof:

@@ -84,6 +84,9 @@ func (l *link) detachClass(err error) bulkheadv1.DetachClass {
 // It runs to its end also when ctx is done. A handler that is to outlive this
 // supervisor is kept for the next one instead.
 func (r *run) finishLink(ctx context.Context, l *link, err error) {
+	if l.agent != "" {
+		r.cfg.fleet.Leave(l.agent, agentLine{l})
+	}
 	if errors.Is(err, errUpgrading) && l.end == nil && l.child.Exit().Alive {
 		r.keep(l)
 		return
@@ -95,6 +98,7 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 	r.judgeEnd(l, exit, err)
 	cause := l.cause(exit, err)
 	switch joined := l.processor.Load() != nil; {
+	case l.agent != "": // it waits, and brings nothing
 	case !joined && !l.shed && !ownDoing(err):
 		l.ticket.Wasted(time.Now())
 	case !joined && !ownDoing(err), // it was sent away, and may come again; so may one that does nothing else

@@ -89,6 +89,7 @@ type run struct {
 	owners   map[string]*bulkheadv1.Identity // guarded by mu; who has a name, where that is known
 	order    []*processor                    // guarded by mu; by session number
 	closing  bool                            // guarded by mu; no new session may begin
+	over     bool                            // guarded by mu; its agents are sent on to the next run
 	drained  string                          // guarded by mu; why a drain was asked for
 	drainBy  time.Time                       // guarded by mu; when its time is over
 	links    map[*link]struct{}              // guarded by mu

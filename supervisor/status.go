@@ -114,6 +114,7 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 		out.Reserves = append(out.Reserves, threads)
 	}
 	out.Reserves = append(out.Reserves, reserve.DescriptorStatus())
+	out.Agents = s.agentStatus()
 	setRunState(out, bulkheadv1.RunState_RUN_STATE_STARTING)
 	if s.cfg.LostLines != nil {
 		out.LostLogLines = s.cfg.LostLines()

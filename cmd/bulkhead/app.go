@@ -144,6 +144,7 @@ Examples, on the collecting machine, on each test machine, and later or after a 
 		Commands: []*cli.Command{
 			supervisorCommand(stdout, stderr),
 			clientCommand(stdout, stderr),
+			agentCommand(stderr),
 			reportCommand(stdout, stderr),
 			journalCommand(stdout),
 			verifyCommand(stdout),

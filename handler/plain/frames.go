@@ -25,6 +25,10 @@ func decode(data []byte, v any) bool {
 			f := &bulkheadv1.ClientFrame_Echo{}
 			message(c, number, &f.Echo, echo)
 			m.Frame = f
+		case 70:
+			f := &bulkheadv1.ClientFrame_AgentReport{}
+			message(c, number, &f.AgentReport, agentReport)
+			m.Frame = f
 		default: // a Batch, as a rule; see package intact
 			return false
 		}
@@ -67,6 +71,14 @@ func decode(data []byte, v any) bool {
 			f := &bulkheadv1.SupervisorFrame_Begin{}
 			message(c, number, &f.Begin, begin)
 			m.Frame = f
+		case 70:
+			f := &bulkheadv1.SupervisorFrame_Task{}
+			message(c, number, &f.Task, task)
+			m.Frame = f
+		case 71:
+			f := &bulkheadv1.SupervisorFrame_StopTask{}
+			message(c, number, &f.StopTask, stopTask)
+			m.Frame = f
 		default:
 			return false
 		}
@@ -94,6 +106,10 @@ func encode(v any) (data []byte, ok bool) {
 			chosen(c, 60, f.Begin, begin)
 		case *bulkheadv1.ServerFrame_Echo:
 			chosen(c, 61, f.Echo, echo)
+		case *bulkheadv1.ServerFrame_Task:
+			chosen(c, 70, f.Task, task)
+		case *bulkheadv1.ServerFrame_StopTask:
+			chosen(c, 71, f.StopTask, stopTask)
 		default:
 			return nil, false
 		}
@@ -113,6 +129,8 @@ func encode(v any) (data []byte, ok bool) {
 			chosen(c, 7, f.Sign, sign)
 		case *bulkheadv1.HandlerFrame_Proof:
 			chosen(c, 8, f.Proof, proof)
+		case *bulkheadv1.HandlerFrame_AgentReport:
+			chosen(c, 70, f.AgentReport, agentReport)
 		default: // a batch: see sealed
 			return nil, false
 		}

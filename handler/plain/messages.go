@@ -27,6 +27,44 @@ func hello(c *coder, m *bulkheadv1.Hello) {
 	message(c, 20, &m.Continues, continuation)
 	c.uint32(21, &m.ProtocolMinor)
 	c.texts(22, &m.Shortened)
+	message(c, 70, &m.Agent, agent)
+}
+
+func agent(c *coder, m *bulkheadv1.Agent) {
+	c.text(1, &m.Name)
+	messages(c, 2, &m.Allowances, allowance)
+	c.int64(3, &m.MaxRuntimeNano)
+}
+
+func allowance(c *coder, m *bulkheadv1.Allowance) {
+	c.text(1, &m.Path)
+	c.uint64(2, &m.Bytes)
+}
+
+func task(c *coder, m *bulkheadv1.Task) {
+	c.bytes(1, &m.TaskId)
+	c.bool(2, &m.CheckOnly)
+	c.text(3, &m.ClientName)
+	c.bytes(4, &m.Load)
+	c.text(5, &m.Job)
+}
+
+func stopTask(c *coder, m *bulkheadv1.StopTask) {
+	c.bytes(1, &m.TaskId)
+	c.text(2, &m.Reason)
+}
+
+func agentReport(c *coder, m *bulkheadv1.AgentReport) {
+	messages(c, 1, &m.Tasks, taskReport)
+}
+
+func taskReport(c *coder, m *bulkheadv1.TaskReport) {
+	c.bytes(1, &m.TaskId)
+	signed(c, 2, &m.State)
+	signed(c, 3, &m.Refusal)
+	c.text(4, &m.Detail)
+	signed(c, 5, &m.ExitStatus)
+	signed(c, 6, &m.Signal)
 }
 
 func continuation(c *coder, m *bulkheadv1.Continuation) {

@@ -62,7 +62,7 @@ func UnknownVariables(env []string) []UnknownVariable {
 // settingVariables returns those that set a key of some process.
 func settingVariables() []string {
 	var names []string
-	for _, k := range append(ClientKeys(), SupervisorKeys()...) {
+	for _, k := range slices.Concat(ClientKeys(), SupervisorKeys(), AgentKeys()) {
 		if k.Env != "" && !slices.Contains(names, k.Env) {
 			names = append(names, k.Env)
 		}

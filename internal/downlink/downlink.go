@@ -3,7 +3,7 @@
 // while the client is.
 //
 // It is bounded by merging: of acknowledgements, which are cumulative, only the
-// newest waits, and of Welcome, Begin, Drain and Finish one each. So whoever puts a
+// newest waits, and of Welcome, Begin, Drain, Task, StopTask and Finish one each. So whoever puts a
 // frame never waits for whoever reads.
 //
 // A Drain and a Begin say how much time is left: what they wait here is taken off.
@@ -31,7 +31,10 @@ type Queue struct {
 	drain   *bulkheadv1.Drain   // guarded by mu
 	drainBy time.Time           // guarded by mu; when the time that drain gives is over
 	finish  *bulkheadv1.Finish  // guarded by mu
-	over    bool                // guarded by mu; a Finish was taken
+
+	task *bulkheadv1.Task     // guarded by mu
+	stop *bulkheadv1.StopTask // guarded by mu
+	over bool                 // guarded by mu; a Finish was taken
 }
 
 // New returns an empty queue of frames that others may hold, too.
@@ -40,8 +43,8 @@ func New() *Queue { return &Queue{ready: make(chan struct{}, 1)} }
 // NewOwn returns an empty queue of frames that are its own from Put on.
 func NewOwn() *Queue { return &Queue{ready: make(chan struct{}, 1), own: true} }
 
-// Put adds a frame. A second Welcome, Begin, Drain or Finish replaces one that still
-// waits; an Ack never goes back. Frames after a Finish was taken, and Open frames,
+// Put adds a frame. A second Welcome, Begin, Drain, Task, StopTask or Finish replaces one that
+// still waits; an Ack never goes back. Frames after a Finish was taken, and Open frames,
 // are dropped.
 func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 	q.mu.Lock()
@@ -62,6 +65,10 @@ func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 		q.drain, q.drainBy = f.Drain, time.Now().Add(time.Duration(f.Drain.GetWithinNano()))
 	case *bulkheadv1.SupervisorFrame_Finish:
 		q.finish = f.Finish
+	case *bulkheadv1.SupervisorFrame_Task:
+		q.task = f.Task
+	case *bulkheadv1.SupervisorFrame_StopTask:
+		q.stop = f.StopTask
 	default:
 		return
 	}
@@ -76,8 +83,8 @@ func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 // however many frames wait. Frames that were put before anybody looked have theirs too.
 func (q *Queue) Ready() <-chan struct{} { return q.ready }
 
-// Take takes the next frame: Welcome before Ack before Begin before Drain before Finish. It returns nil if
-// none waits.
+// Take takes the next frame: Welcome before Ack before Begin before Drain before Task before StopTask
+// before Finish. It returns nil if none waits.
 func (q *Queue) Take() *bulkheadv1.SupervisorFrame {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -93,6 +100,10 @@ func (q *Queue) Take() *bulkheadv1.SupervisorFrame {
 		f.Frame, q.begin = &bulkheadv1.SupervisorFrame_Begin{Begin: left}, nil
 	case q.drain != nil:
 		f.Frame, q.drain = &bulkheadv1.SupervisorFrame_Drain{Drain: q.remaining()}, nil
+	case q.task != nil:
+		f.Frame, q.task = &bulkheadv1.SupervisorFrame_Task{Task: q.task}, nil
+	case q.stop != nil:
+		f.Frame, q.stop = &bulkheadv1.SupervisorFrame_StopTask{StopTask: q.stop}, nil
 	case q.finish != nil:
 		f.Frame, q.finish, q.over = &bulkheadv1.SupervisorFrame_Finish{Finish: q.finish}, nil, true
 	default:

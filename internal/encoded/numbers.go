@@ -2,11 +2,17 @@ package encoded
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// The numbers of the fields that are looked for: of ClientFrame, HandlerFrame, Hello, Workload,
+// The numbers of the fields that are looked for: of ClientFrame, HandlerFrame, AgentReport, Hello, Agent, Workload,
 // ConsumerSpec, Batch, Message, and some of its facts and of what is in those.
 const (
-	ClientFrameBatch    protowire.Number = 2
-	HandlerFrameHello   protowire.Number = 1
+	ClientFrameBatch  protowire.Number = 2
+	HandlerFrameHello protowire.Number = 1
+
+	HandlerFrameAgentReport protowire.Number = 70
+	AgentReportTasks        protowire.Number = 1
+	HelloAgent              protowire.Number = 70
+	AgentAllowances         protowire.Number = 2
+
 	HelloLabels         protowire.Number = 5
 	HelloWorkload       protowire.Number = 7
 	WorkloadConsumers   protowire.Number = 6

@@ -14,7 +14,7 @@ import (
 // supervisor and handler.
 const (
 	Version        = 1
-	Minor          = 3
+	Minor          = 4
 	RecordMinor    = 1
 	HandlerVersion = 1
 )
@@ -25,6 +25,8 @@ const (
 	MinorGone = 2
 	// MinorGather has what a run that gathers needs: a client of less cannot wait for the others.
 	MinorGather = 3
+	// MinorAgent has agents.
+	MinorAgent = 4
 	// RecordMinorLoss has lost_acknowledged and torn_damaged.
 	RecordMinorLoss = 1
 )
@@ -45,10 +47,16 @@ func CheckHello(h *bulkheadv1.Hello) *Fault {
 	switch {
 	case len(h.GetClientId()) != ClientIDBytes:
 		return wrong("client_id", "Hello.client_id has %d bytes; it must have %d", len(h.GetClientId()), ClientIDBytes)
+	case h.GetAgent() != nil:
+		if f := checkAgent(h); f != nil {
+			return f
+		}
 	case h.GetName() == "" || len(h.GetName()) > MaxNameBytes:
 		return wrong("name", "Hello.name has %d bytes; it must have 1 to %d", len(h.GetName()), MaxNameBytes)
 	case !Printable(h.GetName()):
 		return wrong("name", "Hello.name %q has characters that cannot be printed", h.GetName())
+	}
+	switch {
 	case len(h.GetHost()) > MaxHostBytes:
 		return wrong("host", "Hello.host has %d bytes; at most %d are allowed", len(h.GetHost()), MaxHostBytes)
 	case len(h.GetLabels()) > MaxLabels:

@@ -33,6 +33,20 @@ const (
 	MaxShortenedBytes = 64
 )
 
+// The bounds of what an agent says, and of what it is told.
+const (
+	TaskIDBytes = 16
+	// MaxAllowances is the most allowances that an agent shows.
+	MaxAllowances = 32
+	// MaxTaskReports is the most tasks that an AgentReport is about, and MaxTaskTextBytes bounds each
+	// text about one.
+	MaxTaskReports   = 16
+	MaxTaskTextBytes = 1024
+	// MaxLoadBytes bounds the load of a Task, and MaxJobBytes the name of its job.
+	MaxLoadBytes = 256 << 10
+	MaxJobBytes  = 128
+)
+
 // The bounds of a Machine.
 const (
 	MaxFileSystems     = 32
@@ -116,6 +130,9 @@ func Limits() []Limit {
 		{p + "Hello.run_id", MaxRunBytes, Refused},
 		{p + "Hello.instance", maxInstance, Refused},
 		{p + "Hello.shortened", MaxShortened, Shortened},
+		{p + "Agent.name", MaxNameBytes, Refused},
+		{p + "Agent.allowances", MaxAllowances, Refused},
+		{p + "Allowance.path", MaxPathBytes, Refused},
 		{p + "Continuation.run_id", MaxRunBytes, Refused},
 		{p + "Continuation.client_id", ClientIDBytes, Refused},
 		{p + "Workload.consumers", MaxConsumers, Shortened},

@@ -54,6 +54,7 @@ func PrintStatus(to io.Writer, s *bulkheadv1.StatusResponse) error {
 		w.WriteString("\n")
 		sessionTable(now, s.GetSessions()).Write(w, "", math.MaxInt)
 	}
+	printAgents(w, s.GetAgents())
 	_, err := to.Write(w.Bytes())
 	return err
 }

@@ -40,20 +40,24 @@ func (w *Wary) Unmarshal(data mem.BufferSlice, v any) error {
 	return err
 }
 
-// checkFrame counts what repeats in the Hello of an encoded HandlerFrame, also of one
+// checkFrame counts what repeats in the Hello or AgentReport of an encoded HandlerFrame, also of one
 // that comes in several parts, which decoding would put together.
 func checkFrame(frame []byte) error {
 	var c helloCount
 	return encoded.Fields(frame, func(n protowire.Number, _ uint64, b []byte) error {
-		if n != encoded.HandlerFrameHello {
+		switch n {
+		case encoded.HandlerFrameHello:
+			return encoded.Fields(b, c.inHello)
+		case encoded.HandlerFrameAgentReport:
+			return encoded.Fields(b, c.inReport)
+		default:
 			return nil
 		}
-		return encoded.Fields(b, c.inHello)
 	})
 }
 
 // helloCount counts what repeats in an encoded Hello.
-type helloCount struct{ labels, consumers, chunks int }
+type helloCount struct{ labels, consumers, chunks, allowances, tasks int }
 
 func (c *helloCount) inHello(n protowire.Number, _ uint64, b []byte) error {
 	switch n {
@@ -61,9 +65,29 @@ func (c *helloCount) inHello(n protowire.Number, _ uint64, b []byte) error {
 		return count(&c.labels, protocol.MaxLabels, "labels")
 	case encoded.HelloWorkload:
 		return encoded.Fields(b, c.inWorkload)
+	case encoded.HelloAgent:
+		return encoded.Fields(b, c.inAgent)
 	default:
 		return nil
 	}
+}
+
+func (c *helloCount) inAgent(n protowire.Number, _ uint64, _ []byte) error {
+	if n != encoded.AgentAllowances {
+		return nil
+	}
+	return count(&c.allowances, protocol.MaxAllowances, "allowances")
+}
+
+// inReport counts what repeats in an encoded AgentReport.
+func (c *helloCount) inReport(n protowire.Number, _ uint64, _ []byte) error {
+	if n != encoded.AgentReportTasks {
+		return nil
+	}
+	if c.tasks++; c.tasks > protocol.MaxTaskReports {
+		return fmt.Errorf("its AgentReport has more than %d tasks", protocol.MaxTaskReports)
+	}
+	return nil
 }
 
 func (c *helloCount) inWorkload(n protowire.Number, _ uint64, b []byte) error {

@@ -32,8 +32,8 @@ var rooms = []room{
 	{"cmd/bulkhead-handler", []string{"handler", "internal/…"}},
 
 	{"supervisor", []string{"supervisor/attendance", "supervisor/conduct", "supervisor/control", "supervisor/custody",
-		"supervisor/door", "supervisor/gather", "supervisor/identity", "supervisor/journal", "supervisor/pool",
-		"supervisor/raw", "supervisor/recovery", "supervisor/report", "supervisor/report/fold",
+		"supervisor/door", "supervisor/fleet", "supervisor/gather", "supervisor/identity", "supervisor/journal",
+		"supervisor/pool", "supervisor/raw", "supervisor/recovery", "supervisor/report", "supervisor/report/fold",
 		"supervisor/report/judge", "supervisor/report/render", "supervisor/reserve", "supervisor/rundir",
 		"supervisor/share", "supervisor/upgrade", "supervisor/watch", "supervisor/web", "internal/…", "proto/…"}},
 	{"supervisor/attendance", nil},
@@ -41,6 +41,7 @@ var rooms = []room{
 	{"supervisor/control", []string{"supervisor/rundir", "proto/…"}},
 	{"supervisor/custody", []string{"internal/…", "proto/…"}},
 	{"supervisor/door", []string{"internal/…", "proto/…"}},
+	{"supervisor/fleet", []string{"proto/…"}},
 	{"supervisor/gather", nil},
 	{"supervisor/identity", []string{"internal/…", "proto/…"}},
 	{"supervisor/journal", []string{"internal/…", "proto/…"}},
@@ -80,6 +81,7 @@ var rooms = []room{
 
 	{"client", []string{"client/budget", "client/names", "client/outbox", "client/preflight", "client/session",
 		"client/site", "client/spec", "internal/…", "proto/…"}},
+	{"client/agent", []string{"client/session", "client/spec", "internal/…", "proto/…"}},
 	{"client/block", []string{"proto/…"}},
 	{"client/budget", nil},
 	{"client/names", nil},

@@ -194,6 +194,7 @@ type ClientFrame struct {
 	//	*ClientFrame_Batch
 	//	*ClientFrame_Goodbye
 	//	*ClientFrame_Echo
+	//	*ClientFrame_AgentReport
 	Frame         isClientFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -273,6 +274,15 @@ func (x *ClientFrame) GetEcho() *Echo {
 	return nil
 }
 
+func (x *ClientFrame) GetAgentReport() *AgentReport {
+	if x != nil {
+		if x, ok := x.Frame.(*ClientFrame_AgentReport); ok {
+			return x.AgentReport
+		}
+	}
+	return nil
+}
+
 type isClientFrame_Frame interface {
 	isClientFrame_Frame()
 }
@@ -296,6 +306,11 @@ type ClientFrame_Echo struct {
 	Echo *Echo `protobuf:"bytes,60,opt,name=echo,proto3,oneof"`
 }
 
+type ClientFrame_AgentReport struct {
+	// Of an agent alone, at any time after Welcome.
+	AgentReport *AgentReport `protobuf:"bytes,70,opt,name=agent_report,json=agentReport,proto3,oneof"`
+}
+
 func (*ClientFrame_Hello) isClientFrame_Frame() {}
 
 func (*ClientFrame_Batch) isClientFrame_Frame() {}
@@ -303,6 +318,8 @@ func (*ClientFrame_Batch) isClientFrame_Frame() {}
 func (*ClientFrame_Goodbye) isClientFrame_Frame() {}
 
 func (*ClientFrame_Echo) isClientFrame_Frame() {}
+
+func (*ClientFrame_AgentReport) isClientFrame_Frame() {}
 
 // Echo measures the round trip, and how far the clocks that are never set are apart. It is
 // answered with the client's time as it came, and two of the supervisor's machine. Of several
@@ -432,20 +449,22 @@ type Hello struct {
 	// Set only for a new session that continues one of a run that is over, or that the supervisor
 	// does not know.
 	Continues *Continuation `protobuf:"bytes,20,opt,name=continues,proto3" json:"continues,omitempty"`
-	// How far this version of the protocol has grown as the client knows it: 3 now, 0 in clients
+	// How far this version of the protocol has grown as the client knows it: 4 now, 0 in clients
 	// without this field. 2 adds HeartbeatMiss.gone and Progress.verify_errors, 3 adds
 	// Progress.unlink, ConsumerSpec.read with what readers do (Progress.read…), the fact Machine,
-	// and what a run that gathers needs: Welcome.gathers, Begin, Echo, Ready and Begun. A newer
-	// side may send what the older side does not know: fields and enum values, which are kept and
-	// passed on but not looked at; facts in a Message, which are as durable as others and counted
-	// in the report; and frames, which are ignored. None of it changes the meaning of what is
-	// known.
+	// and what a run that gathers needs: Welcome.gathers, Begin, Echo, Ready and Begun; 4 adds
+	// agents: Hello.agent, AgentReport, Task and StopTask. A newer side may send what the older
+	// side does not know: fields and enum values, which are kept and passed on but not looked at;
+	// facts in a Message, which are as durable as others and counted in the report; and frames,
+	// which are ignored. None of it changes the meaning of what is known.
 	ProtocolMinor uint32 `protobuf:"varint,21,opt,name=protocol_minor,json=protocolMinor,proto3" json:"protocol_minor,omitempty"`
 	// The fields that were cut, as paths from this message without list indices: "host",
 	// "labels", "workload.consumers", "workload.consumers.path". A client that cuts something
 	// itself says so here; the supervisor's side adds what it cuts. At most 16, of at most 64
 	// bytes each.
-	Shortened     []string `protobuf:"bytes,22,rep,name=shortened,proto3" json:"shortened,omitempty"`
+	Shortened []string `protobuf:"bytes,22,rep,name=shortened,proto3" json:"shortened,omitempty"`
+	// The other side is an agent, not a client; see Agent. Since protocol_minor 4.
+	Agent         *Agent `protobuf:"bytes,70,opt,name=agent,proto3" json:"agent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -635,6 +654,13 @@ func (x *Hello) GetShortened() []string {
 	return nil
 }
 
+func (x *Hello) GetAgent() *Agent {
+	if x != nil {
+		return x.Agent
+	}
+	return nil
+}
+
 // Continuation names the session that a new session continues: one with another client id, in
 // another run.
 type Continuation struct {
@@ -771,6 +797,8 @@ type ServerFrame struct {
 	//	*ServerFrame_Drain
 	//	*ServerFrame_Begin
 	//	*ServerFrame_Echo
+	//	*ServerFrame_Task
+	//	*ServerFrame_StopTask
 	Frame         isServerFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -859,6 +887,24 @@ func (x *ServerFrame) GetEcho() *Echo {
 	return nil
 }
 
+func (x *ServerFrame) GetTask() *Task {
+	if x != nil {
+		if x, ok := x.Frame.(*ServerFrame_Task); ok {
+			return x.Task
+		}
+	}
+	return nil
+}
+
+func (x *ServerFrame) GetStopTask() *StopTask {
+	if x != nil {
+		if x, ok := x.Frame.(*ServerFrame_StopTask); ok {
+			return x.StopTask
+		}
+	}
+	return nil
+}
+
 type isServerFrame_Frame interface {
 	isServerFrame_Frame()
 }
@@ -886,6 +932,15 @@ type ServerFrame_Echo struct {
 	Echo *Echo `protobuf:"bytes,61,opt,name=echo,proto3,oneof"`
 }
 
+type ServerFrame_Task struct {
+	// Of the two below, which an agent alone gets, a new one takes the place of one that still waits.
+	Task *Task `protobuf:"bytes,70,opt,name=task,proto3,oneof"`
+}
+
+type ServerFrame_StopTask struct {
+	StopTask *StopTask `protobuf:"bytes,71,opt,name=stop_task,json=stopTask,proto3,oneof"`
+}
+
 func (*ServerFrame_Welcome) isServerFrame_Frame() {}
 
 func (*ServerFrame_Ack) isServerFrame_Frame() {}
@@ -895,6 +950,10 @@ func (*ServerFrame_Drain) isServerFrame_Frame() {}
 func (*ServerFrame_Begin) isServerFrame_Frame() {}
 
 func (*ServerFrame_Echo) isServerFrame_Frame() {}
+
+func (*ServerFrame_Task) isServerFrame_Frame() {}
+
+func (*ServerFrame_StopTask) isServerFrame_Frame() {}
 
 // Begin names the moment at which all clients of a run that gathers begin to write. A client that
 // is ready later begins as soon as it is. Since protocol_minor 3.
@@ -1308,17 +1367,18 @@ var File_bulkhead_v1_collector_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\n" +
-	"\x1bbulkhead/v1/collector.proto\x12\vbulkhead.v1\x1a\x19bulkhead/v1/message.proto\"\xc9\x01\n" +
+	"\x1bbulkhead/v1/collector.proto\x12\vbulkhead.v1\x1a\x17bulkhead/v1/agent.proto\x1a\x19bulkhead/v1/message.proto\"\x88\x02\n" +
 	"\vClientFrame\x12*\n" +
 	"\x05hello\x18\x01 \x01(\v2\x12.bulkhead.v1.HelloH\x00R\x05hello\x12*\n" +
 	"\x05batch\x18\x02 \x01(\v2\x12.bulkhead.v1.BatchH\x00R\x05batch\x120\n" +
 	"\agoodbye\x18\x03 \x01(\v2\x14.bulkhead.v1.GoodbyeH\x00R\agoodbye\x12'\n" +
-	"\x04echo\x18< \x01(\v2\x11.bulkhead.v1.EchoH\x00R\x04echoB\a\n" +
+	"\x04echo\x18< \x01(\v2\x11.bulkhead.v1.EchoH\x00R\x04echo\x12=\n" +
+	"\fagent_report\x18F \x01(\v2\x18.bulkhead.v1.AgentReportH\x00R\vagentReportB\a\n" +
 	"\x05frame\"\x92\x01\n" +
 	"\x04Echo\x12*\n" +
 	"\x11sent_elapsed_nano\x18\x01 \x01(\x03R\x0fsentElapsedNano\x12*\n" +
 	"\x11came_elapsed_nano\x18\x02 \x01(\x03R\x0fcameElapsedNano\x122\n" +
-	"\x15answered_elapsed_nano\x18\x03 \x01(\x03R\x13answeredElapsedNano\"\xcd\x06\n" +
+	"\x15answered_elapsed_nano\x18\x03 \x01(\x03R\x13answeredElapsedNano\"\xf7\x06\n" +
 	"\x05Hello\x12)\n" +
 	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\fR\bclientId\x12\x12\n" +
@@ -1342,7 +1402,8 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\bsent_seq\x18\x13 \x01(\x04H\x00R\asentSeq\x88\x01\x01\x127\n" +
 	"\tcontinues\x18\x14 \x01(\v2\x19.bulkhead.v1.ContinuationR\tcontinues\x12%\n" +
 	"\x0eprotocol_minor\x18\x15 \x01(\rR\rprotocolMinor\x12\x1c\n" +
-	"\tshortened\x18\x16 \x03(\tR\tshortened\x1a9\n" +
+	"\tshortened\x18\x16 \x03(\tR\tshortened\x12(\n" +
+	"\x05agent\x18F \x01(\v2\x12.bulkhead.v1.AgentR\x05agent\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
@@ -1353,13 +1414,15 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05after\x18\x03 \x01(\x04R\x05after\x12\x16\n" +
 	"\x06before\x18\x04 \x01(\x04R\x06before\"$\n" +
 	"\aGoodbye\x12\x19\n" +
-	"\blast_seq\x18\x01 \x01(\x04R\alastSeq\"\xef\x01\n" +
+	"\blast_seq\x18\x01 \x01(\x04R\alastSeq\"\xce\x02\n" +
 	"\vServerFrame\x120\n" +
 	"\awelcome\x18\x01 \x01(\v2\x14.bulkhead.v1.WelcomeH\x00R\awelcome\x12$\n" +
 	"\x03ack\x18\x02 \x01(\v2\x10.bulkhead.v1.AckH\x00R\x03ack\x12*\n" +
 	"\x05drain\x18\x03 \x01(\v2\x12.bulkhead.v1.DrainH\x00R\x05drain\x12*\n" +
 	"\x05begin\x18< \x01(\v2\x12.bulkhead.v1.BeginH\x00R\x05begin\x12'\n" +
-	"\x04echo\x18= \x01(\v2\x11.bulkhead.v1.EchoH\x00R\x04echoB\a\n" +
+	"\x04echo\x18= \x01(\v2\x11.bulkhead.v1.EchoH\x00R\x04echo\x12'\n" +
+	"\x04task\x18F \x01(\v2\x11.bulkhead.v1.TaskH\x00R\x04task\x124\n" +
+	"\tstop_task\x18G \x01(\v2\x15.bulkhead.v1.StopTaskH\x00R\bstopTaskB\a\n" +
 	"\x05frame\"H\n" +
 	"\x05Begin\x12\x17\n" +
 	"\ain_nano\x18\x01 \x01(\x03R\x06inNano\x12&\n" +
@@ -1459,31 +1522,39 @@ var file_bulkhead_v1_collector_proto_goTypes = []any{
 	(*Drain)(nil),        // 11: bulkhead.v1.Drain
 	nil,                  // 12: bulkhead.v1.Hello.LabelsEntry
 	(*Batch)(nil),        // 13: bulkhead.v1.Batch
-	(*Workload)(nil),     // 14: bulkhead.v1.Workload
-	(Absence)(0),         // 15: bulkhead.v1.Absence
+	(*AgentReport)(nil),  // 14: bulkhead.v1.AgentReport
+	(*Workload)(nil),     // 15: bulkhead.v1.Workload
+	(Absence)(0),         // 16: bulkhead.v1.Absence
+	(*Agent)(nil),        // 17: bulkhead.v1.Agent
+	(*Task)(nil),         // 18: bulkhead.v1.Task
+	(*StopTask)(nil),     // 19: bulkhead.v1.StopTask
 }
 var file_bulkhead_v1_collector_proto_depIdxs = []int32{
 	3,  // 0: bulkhead.v1.ClientFrame.hello:type_name -> bulkhead.v1.Hello
 	13, // 1: bulkhead.v1.ClientFrame.batch:type_name -> bulkhead.v1.Batch
 	5,  // 2: bulkhead.v1.ClientFrame.goodbye:type_name -> bulkhead.v1.Goodbye
 	2,  // 3: bulkhead.v1.ClientFrame.echo:type_name -> bulkhead.v1.Echo
-	12, // 4: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
-	14, // 5: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
-	15, // 6: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
-	4,  // 7: bulkhead.v1.Hello.continues:type_name -> bulkhead.v1.Continuation
-	8,  // 8: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
-	10, // 9: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
-	11, // 10: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
-	7,  // 11: bulkhead.v1.ServerFrame.begin:type_name -> bulkhead.v1.Begin
-	2,  // 12: bulkhead.v1.ServerFrame.echo:type_name -> bulkhead.v1.Echo
-	9,  // 13: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
-	1,  // 14: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
-	6,  // 15: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
-	15, // [15:16] is the sub-list for method output_type
-	14, // [14:15] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	14, // 4: bulkhead.v1.ClientFrame.agent_report:type_name -> bulkhead.v1.AgentReport
+	12, // 5: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
+	15, // 6: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
+	16, // 7: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
+	4,  // 8: bulkhead.v1.Hello.continues:type_name -> bulkhead.v1.Continuation
+	17, // 9: bulkhead.v1.Hello.agent:type_name -> bulkhead.v1.Agent
+	8,  // 10: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
+	10, // 11: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
+	11, // 12: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
+	7,  // 13: bulkhead.v1.ServerFrame.begin:type_name -> bulkhead.v1.Begin
+	2,  // 14: bulkhead.v1.ServerFrame.echo:type_name -> bulkhead.v1.Echo
+	18, // 15: bulkhead.v1.ServerFrame.task:type_name -> bulkhead.v1.Task
+	19, // 16: bulkhead.v1.ServerFrame.stop_task:type_name -> bulkhead.v1.StopTask
+	9,  // 17: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
+	1,  // 18: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
+	6,  // 19: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
+	19, // [19:20] is the sub-list for method output_type
+	18, // [18:19] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_collector_proto_initOnce sync.Once
@@ -1496,12 +1567,14 @@ func file_bulkhead_v1_collector_proto_build() {
 	if File_bulkhead_v1_collector_proto != nil {
 		return
 	}
+	file_bulkhead_v1_agent_proto_init()
 	file_bulkhead_v1_message_proto_init()
 	file_bulkhead_v1_collector_proto_msgTypes[0].OneofWrappers = []any{
 		(*ClientFrame_Hello)(nil),
 		(*ClientFrame_Batch)(nil),
 		(*ClientFrame_Goodbye)(nil),
 		(*ClientFrame_Echo)(nil),
+		(*ClientFrame_AgentReport)(nil),
 	}
 	file_bulkhead_v1_collector_proto_msgTypes[2].OneofWrappers = []any{}
 	file_bulkhead_v1_collector_proto_msgTypes[5].OneofWrappers = []any{
@@ -1510,6 +1583,8 @@ func file_bulkhead_v1_collector_proto_build() {
 		(*ServerFrame_Drain)(nil),
 		(*ServerFrame_Begin)(nil),
 		(*ServerFrame_Echo)(nil),
+		(*ServerFrame_Task)(nil),
+		(*ServerFrame_StopTask)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -327,7 +327,9 @@ type StatusResponse struct {
 	// How the handlers are locked in.
 	Sandbox *Sandbox `protobuf:"bytes,31,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
 	// How far the run has gathered its clients; unset if it does not, or not any longer.
-	Gather        *GatherStatus `protobuf:"bytes,60,opt,name=gather,proto3" json:"gather,omitempty"`
+	Gather *GatherStatus `protobuf:"bytes,60,opt,name=gather,proto3" json:"gather,omitempty"`
+	// The agents that are known, in the order of their names.
+	Agents        []*AgentStatus `protobuf:"bytes,70,rep,name=agents,proto3" json:"agents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -587,6 +589,144 @@ func (x *StatusResponse) GetGather() *GatherStatus {
 	return nil
 }
 
+func (x *StatusResponse) GetAgents() []*AgentStatus {
+	if x != nil {
+		return x.Agents
+	}
+	return nil
+}
+
+// AgentStatus is one agent in a snapshot.
+type AgentStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Host  string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	// As in "rack=a3", in order.
+	Labels         []string     `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty"`
+	Allowances     []*Allowance `protobuf:"bytes,4,rep,name=allowances,proto3" json:"allowances,omitempty"`
+	MaxRuntimeNano int64        `protobuf:"varint,5,opt,name=max_runtime_nano,json=maxRuntimeNano,proto3" json:"max_runtime_nano,omitempty"`
+	Version        string       `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"`
+	Peer           string       `protobuf:"bytes,7,opt,name=peer,proto3" json:"peer,omitempty"`
+	// It is not connected, and may come back.
+	Away bool `protobuf:"varint,8,opt,name=away,proto3" json:"away,omitempty"`
+	// How long it has been connected, or away; measured.
+	SinceNano int64 `protobuf:"varint,9,opt,name=since_nano,json=sinceNano,proto3" json:"since_nano,omitempty"`
+	// The task that it runs, or ran last; unset if it had none.
+	Task *TaskReport `protobuf:"bytes,10,opt,name=task,proto3" json:"task,omitempty"`
+	// How often it has connected.
+	Connections   uint32 `protobuf:"varint,11,opt,name=connections,proto3" json:"connections,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgentStatus) Reset() {
+	*x = AgentStatus{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgentStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgentStatus) ProtoMessage() {}
+
+func (x *AgentStatus) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgentStatus.ProtoReflect.Descriptor instead.
+func (*AgentStatus) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AgentStatus) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AgentStatus) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *AgentStatus) GetLabels() []string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *AgentStatus) GetAllowances() []*Allowance {
+	if x != nil {
+		return x.Allowances
+	}
+	return nil
+}
+
+func (x *AgentStatus) GetMaxRuntimeNano() int64 {
+	if x != nil {
+		return x.MaxRuntimeNano
+	}
+	return 0
+}
+
+func (x *AgentStatus) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *AgentStatus) GetPeer() string {
+	if x != nil {
+		return x.Peer
+	}
+	return ""
+}
+
+func (x *AgentStatus) GetAway() bool {
+	if x != nil {
+		return x.Away
+	}
+	return false
+}
+
+func (x *AgentStatus) GetSinceNano() int64 {
+	if x != nil {
+		return x.SinceNano
+	}
+	return 0
+}
+
+func (x *AgentStatus) GetTask() *TaskReport {
+	if x != nil {
+		return x.Task
+	}
+	return nil
+}
+
+func (x *AgentStatus) GetConnections() uint32 {
+	if x != nil {
+		return x.Connections
+	}
+	return 0
+}
+
 // GatherStatus is how far a run has gathered its clients.
 type GatherStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -604,7 +744,7 @@ type GatherStatus struct {
 
 func (x *GatherStatus) Reset() {
 	*x = GatherStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -617,7 +757,7 @@ func (*GatherStatus) ProtoMessage() {}
 
 func (x *GatherStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -630,7 +770,7 @@ func (x *GatherStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherStatus.ProtoReflect.Descriptor instead.
 func (*GatherStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GatherStatus) GetReady() uint32 {
@@ -687,7 +827,7 @@ type SessionTotals struct {
 
 func (x *SessionTotals) Reset() {
 	*x = SessionTotals{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -700,7 +840,7 @@ func (*SessionTotals) ProtoMessage() {}
 
 func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -713,7 +853,7 @@ func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionTotals.ProtoReflect.Descriptor instead.
 func (*SessionTotals) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SessionTotals) GetCounts() []*SessionCount {
@@ -776,7 +916,7 @@ type SessionCount struct {
 
 func (x *SessionCount) Reset() {
 	*x = SessionCount{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -789,7 +929,7 @@ func (*SessionCount) ProtoMessage() {}
 
 func (x *SessionCount) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -802,7 +942,7 @@ func (x *SessionCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCount.ProtoReflect.Descriptor instead.
 func (*SessionCount) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SessionCount) GetSessionState() SessionState {
@@ -841,7 +981,7 @@ type Reserve struct {
 
 func (x *Reserve) Reset() {
 	*x = Reserve{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -854,7 +994,7 @@ func (*Reserve) ProtoMessage() {}
 
 func (x *Reserve) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -867,7 +1007,7 @@ func (x *Reserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
 func (*Reserve) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Reserve) GetKind() ReserveKind {
@@ -964,7 +1104,7 @@ type SessionStatus struct {
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1117,7 @@ func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1130,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SessionStatus) GetSessionId() string {
@@ -1183,7 +1323,7 @@ type ChunkWrites struct {
 
 func (x *ChunkWrites) Reset() {
 	*x = ChunkWrites{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1196,7 +1336,7 @@ func (*ChunkWrites) ProtoMessage() {}
 
 func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1209,7 +1349,7 @@ func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChunkWrites.ProtoReflect.Descriptor instead.
 func (*ChunkWrites) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ChunkWrites) GetCount() uint64 {
@@ -1299,7 +1439,7 @@ type Beats struct {
 
 func (x *Beats) Reset() {
 	*x = Beats{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1312,7 +1452,7 @@ func (*Beats) ProtoMessage() {}
 
 func (x *Beats) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1325,7 +1465,7 @@ func (x *Beats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beats.ProtoReflect.Descriptor instead.
 func (*Beats) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Beats) GetAnswered() uint64 {
@@ -1401,7 +1541,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1414,7 +1554,7 @@ func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1427,7 +1567,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DrainRequest) GetReason() string {
@@ -1448,7 +1588,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1461,7 +1601,7 @@ func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1474,7 +1614,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DrainResponse) GetSessions() uint32 {
@@ -1496,7 +1636,7 @@ type DrainClientRequest struct {
 
 func (x *DrainClientRequest) Reset() {
 	*x = DrainClientRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1509,7 +1649,7 @@ func (*DrainClientRequest) ProtoMessage() {}
 
 func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1522,7 +1662,7 @@ func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientRequest.ProtoReflect.Descriptor instead.
 func (*DrainClientRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DrainClientRequest) GetName() string {
@@ -1550,7 +1690,7 @@ type DrainClientResponse struct {
 
 func (x *DrainClientResponse) Reset() {
 	*x = DrainClientResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1563,7 +1703,7 @@ func (*DrainClientResponse) ProtoMessage() {}
 
 func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1576,7 +1716,7 @@ func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientResponse.ProtoReflect.Descriptor instead.
 func (*DrainClientResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DrainClientResponse) GetSessions() uint32 {
@@ -1602,7 +1742,7 @@ type UpgradeRequest struct {
 
 func (x *UpgradeRequest) Reset() {
 	*x = UpgradeRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1755,7 @@ func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1768,7 @@ func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
 func (*UpgradeRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UpgradeRequest) GetVersion() string {
@@ -1672,7 +1812,7 @@ type UpgradeResponse struct {
 
 func (x *UpgradeResponse) Reset() {
 	*x = UpgradeResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1685,7 +1825,7 @@ func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1698,7 +1838,7 @@ func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
 func (*UpgradeResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UpgradeResponse) GetVersion() string {
@@ -1754,8 +1894,8 @@ var File_bulkhead_v1_control_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\x1a\x19bulkhead/v1/message.proto\"\x0f\n" +
-	"\rStatusRequest\"\x86\n" +
+	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\x1a\x17bulkhead/v1/agent.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\x1a\x19bulkhead/v1/message.proto\"\x0f\n" +
+	"\rStatusRequest\"\xb8\n" +
 	"\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
@@ -1792,7 +1932,24 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x06totals\x18\x1d \x01(\v2\x1a.bulkhead.v1.SessionTotalsR\x06totals\x12:\n" +
 	"\vcertificate\x18\x1e \x01(\v2\x18.bulkhead.v1.CertificateR\vcertificate\x12.\n" +
 	"\asandbox\x18\x1f \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\x121\n" +
-	"\x06gather\x18< \x01(\v2\x19.bulkhead.v1.GatherStatusR\x06gather\"\xbd\x01\n" +
+	"\x06gather\x18< \x01(\v2\x19.bulkhead.v1.GatherStatusR\x06gather\x120\n" +
+	"\x06agents\x18F \x03(\v2\x18.bulkhead.v1.AgentStatusR\x06agents\"\xdf\x02\n" +
+	"\vAgentStatus\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
+	"\x06labels\x18\x03 \x03(\tR\x06labels\x126\n" +
+	"\n" +
+	"allowances\x18\x04 \x03(\v2\x16.bulkhead.v1.AllowanceR\n" +
+	"allowances\x12(\n" +
+	"\x10max_runtime_nano\x18\x05 \x01(\x03R\x0emaxRuntimeNano\x12\x18\n" +
+	"\aversion\x18\x06 \x01(\tR\aversion\x12\x12\n" +
+	"\x04peer\x18\a \x01(\tR\x04peer\x12\x12\n" +
+	"\x04away\x18\b \x01(\bR\x04away\x12\x1d\n" +
+	"\n" +
+	"since_nano\x18\t \x01(\x03R\tsinceNano\x12+\n" +
+	"\x04task\x18\n" +
+	" \x01(\v2\x17.bulkhead.v1.TaskReportR\x04task\x12 \n" +
+	"\vconnections\x18\v \x01(\rR\vconnections\"\xbd\x01\n" +
 	"\fGatherStatus\x12\x14\n" +
 	"\x05ready\x18\x01 \x01(\rR\x05ready\x12\x1a\n" +
 	"\bexpected\x18\x02 \x01(\rR\bexpected\x12\x1b\n" +
@@ -1937,59 +2094,65 @@ func file_bulkhead_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_control_proto_enumTypes [3]protoimpl.EnumInfo
-var file_bulkhead_v1_control_proto_msgTypes [15]protoimpl.MessageInfo
+var file_bulkhead_v1_control_proto_msgTypes [16]protoimpl.MessageInfo
 var file_bulkhead_v1_control_proto_goTypes = []any{
 	(RunState)(0),               // 0: bulkhead.v1.RunState
 	(SessionState)(0),           // 1: bulkhead.v1.SessionState
 	(ReserveKind)(0),            // 2: bulkhead.v1.ReserveKind
 	(*StatusRequest)(nil),       // 3: bulkhead.v1.StatusRequest
 	(*StatusResponse)(nil),      // 4: bulkhead.v1.StatusResponse
-	(*GatherStatus)(nil),        // 5: bulkhead.v1.GatherStatus
-	(*SessionTotals)(nil),       // 6: bulkhead.v1.SessionTotals
-	(*SessionCount)(nil),        // 7: bulkhead.v1.SessionCount
-	(*Reserve)(nil),             // 8: bulkhead.v1.Reserve
-	(*SessionStatus)(nil),       // 9: bulkhead.v1.SessionStatus
-	(*ChunkWrites)(nil),         // 10: bulkhead.v1.ChunkWrites
-	(*Beats)(nil),               // 11: bulkhead.v1.Beats
-	(*DrainRequest)(nil),        // 12: bulkhead.v1.DrainRequest
-	(*DrainResponse)(nil),       // 13: bulkhead.v1.DrainResponse
-	(*DrainClientRequest)(nil),  // 14: bulkhead.v1.DrainClientRequest
-	(*DrainClientResponse)(nil), // 15: bulkhead.v1.DrainClientResponse
-	(*UpgradeRequest)(nil),      // 16: bulkhead.v1.UpgradeRequest
-	(*UpgradeResponse)(nil),     // 17: bulkhead.v1.UpgradeResponse
-	(*Certificate)(nil),         // 18: bulkhead.v1.Certificate
-	(*Sandbox)(nil),             // 19: bulkhead.v1.Sandbox
-	(*GatherMissing)(nil),       // 20: bulkhead.v1.GatherMissing
+	(*AgentStatus)(nil),         // 5: bulkhead.v1.AgentStatus
+	(*GatherStatus)(nil),        // 6: bulkhead.v1.GatherStatus
+	(*SessionTotals)(nil),       // 7: bulkhead.v1.SessionTotals
+	(*SessionCount)(nil),        // 8: bulkhead.v1.SessionCount
+	(*Reserve)(nil),             // 9: bulkhead.v1.Reserve
+	(*SessionStatus)(nil),       // 10: bulkhead.v1.SessionStatus
+	(*ChunkWrites)(nil),         // 11: bulkhead.v1.ChunkWrites
+	(*Beats)(nil),               // 12: bulkhead.v1.Beats
+	(*DrainRequest)(nil),        // 13: bulkhead.v1.DrainRequest
+	(*DrainResponse)(nil),       // 14: bulkhead.v1.DrainResponse
+	(*DrainClientRequest)(nil),  // 15: bulkhead.v1.DrainClientRequest
+	(*DrainClientResponse)(nil), // 16: bulkhead.v1.DrainClientResponse
+	(*UpgradeRequest)(nil),      // 17: bulkhead.v1.UpgradeRequest
+	(*UpgradeResponse)(nil),     // 18: bulkhead.v1.UpgradeResponse
+	(*Certificate)(nil),         // 19: bulkhead.v1.Certificate
+	(*Sandbox)(nil),             // 20: bulkhead.v1.Sandbox
+	(*Allowance)(nil),           // 21: bulkhead.v1.Allowance
+	(*TaskReport)(nil),          // 22: bulkhead.v1.TaskReport
+	(*GatherMissing)(nil),       // 23: bulkhead.v1.GatherMissing
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
-	9,  // 0: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
-	10, // 1: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	8,  // 2: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
+	10, // 0: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
+	11, // 1: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	9,  // 2: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
 	0,  // 3: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
-	6,  // 4: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
-	18, // 5: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
-	19, // 6: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
-	5,  // 7: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
-	20, // 8: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
-	7,  // 9: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
-	1,  // 10: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
-	2,  // 11: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
-	10, // 12: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	11, // 13: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	1,  // 14: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
-	3,  // 15: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	12, // 16: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	14, // 17: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
-	16, // 18: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	4,  // 19: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	13, // 20: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	15, // 21: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
-	17, // 22: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	19, // [19:23] is the sub-list for method output_type
-	15, // [15:19] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	7,  // 4: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
+	19, // 5: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
+	20, // 6: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
+	6,  // 7: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
+	5,  // 8: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
+	21, // 9: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
+	22, // 10: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
+	23, // 11: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
+	8,  // 12: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
+	1,  // 13: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
+	2,  // 14: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	11, // 15: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	12, // 16: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	1,  // 17: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
+	3,  // 18: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	13, // 19: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	15, // 20: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
+	17, // 21: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	4,  // 22: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	14, // 23: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	16, // 24: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
+	18, // 25: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	22, // [22:26] is the sub-list for method output_type
+	18, // [18:22] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_control_proto_initOnce sync.Once
@@ -2002,6 +2165,7 @@ func file_bulkhead_v1_control_proto_build() {
 	if File_bulkhead_v1_control_proto != nil {
 		return
 	}
+	file_bulkhead_v1_agent_proto_init()
 	file_bulkhead_v1_identity_proto_init()
 	file_bulkhead_v1_journal_proto_init()
 	file_bulkhead_v1_message_proto_init()
@@ -2011,7 +2175,7 @@ func file_bulkhead_v1_control_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_control_proto_rawDesc), len(file_bulkhead_v1_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -229,6 +229,8 @@ type SupervisorFrame struct {
 	//	*SupervisorFrame_Secure
 	//	*SupervisorFrame_Signature
 	//	*SupervisorFrame_Begin
+	//	*SupervisorFrame_Task
+	//	*SupervisorFrame_StopTask
 	Frame         isSupervisorFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -353,6 +355,24 @@ func (x *SupervisorFrame) GetBegin() *Begin {
 	return nil
 }
 
+func (x *SupervisorFrame) GetTask() *Task {
+	if x != nil {
+		if x, ok := x.Frame.(*SupervisorFrame_Task); ok {
+			return x.Task
+		}
+	}
+	return nil
+}
+
+func (x *SupervisorFrame) GetStopTask() *StopTask {
+	if x != nil {
+		if x, ok := x.Frame.(*SupervisorFrame_StopTask); ok {
+			return x.StopTask
+		}
+	}
+	return nil
+}
+
 type isSupervisorFrame_Frame interface {
 	isSupervisorFrame_Frame()
 }
@@ -403,6 +423,15 @@ type SupervisorFrame_Begin struct {
 	Begin *Begin `protobuf:"bytes,60,opt,name=begin,proto3,oneof"`
 }
 
+type SupervisorFrame_Task struct {
+	// Relayed to the agent.
+	Task *Task `protobuf:"bytes,70,opt,name=task,proto3,oneof"`
+}
+
+type SupervisorFrame_StopTask struct {
+	StopTask *StopTask `protobuf:"bytes,71,opt,name=stop_task,json=stopTask,proto3,oneof"`
+}
+
 func (*SupervisorFrame_Open) isSupervisorFrame_Frame() {}
 
 func (*SupervisorFrame_Welcome) isSupervisorFrame_Frame() {}
@@ -420,6 +449,10 @@ func (*SupervisorFrame_Secure) isSupervisorFrame_Frame() {}
 func (*SupervisorFrame_Signature) isSupervisorFrame_Frame() {}
 
 func (*SupervisorFrame_Begin) isSupervisorFrame_Frame() {}
+
+func (*SupervisorFrame_Task) isSupervisorFrame_Frame() {}
+
+func (*SupervisorFrame_StopTask) isSupervisorFrame_Frame() {}
 
 // Open tells a handler what it serves and within which bounds.
 type Open struct {
@@ -868,6 +901,7 @@ type HandlerFrame struct {
 	//	*HandlerFrame_Resent
 	//	*HandlerFrame_Sign
 	//	*HandlerFrame_Proof
+	//	*HandlerFrame_AgentReport
 	Frame         isHandlerFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -983,6 +1017,15 @@ func (x *HandlerFrame) GetProof() *Proof {
 	return nil
 }
 
+func (x *HandlerFrame) GetAgentReport() *AgentReport {
+	if x != nil {
+		if x, ok := x.Frame.(*HandlerFrame_AgentReport); ok {
+			return x.AgentReport
+		}
+	}
+	return nil
+}
+
 type isHandlerFrame_Frame interface {
 	isHandlerFrame_Frame()
 }
@@ -1027,6 +1070,11 @@ type HandlerFrame_Proof struct {
 	Proof *Proof `protobuf:"bytes,8,opt,name=proof,proto3,oneof"`
 }
 
+type HandlerFrame_AgentReport struct {
+	// The newest AgentReport of an agent, checked for form.
+	AgentReport *AgentReport `protobuf:"bytes,70,opt,name=agent_report,json=agentReport,proto3,oneof"`
+}
+
 func (*HandlerFrame_Hello) isHandlerFrame_Frame() {}
 
 func (*HandlerFrame_Batch) isHandlerFrame_Frame() {}
@@ -1042,6 +1090,8 @@ func (*HandlerFrame_Resent) isHandlerFrame_Frame() {}
 func (*HandlerFrame_Sign) isHandlerFrame_Frame() {}
 
 func (*HandlerFrame_Proof) isHandlerFrame_Frame() {}
+
+func (*HandlerFrame_AgentReport) isHandlerFrame_Frame() {}
 
 // Sign asks the supervisor to sign its CertificateVerify (RFC 8446, section 4.4.3).
 type Sign struct {
@@ -1417,12 +1467,12 @@ var File_bulkhead_v1_handler_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/handler.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\"\x0e\n" +
+	"\x19bulkhead/v1/handler.proto\x12\vbulkhead.v1\x1a\x17bulkhead/v1/agent.proto\x1a\x1bbulkhead/v1/collector.proto\"\x0e\n" +
 	"\fProbeRequest\"q\n" +
 	"\rProbeResponse\x12)\n" +
 	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12#\n" +
-	"\rconnection_id\x18\x03 \x01(\x04R\fconnectionId\"\xb2\x03\n" +
+	"\rconnection_id\x18\x03 \x01(\x04R\fconnectionId\"\x91\x04\n" +
 	"\x0fSupervisorFrame\x12'\n" +
 	"\x04open\x18\x01 \x01(\v2\x11.bulkhead.v1.OpenH\x00R\x04open\x120\n" +
 	"\awelcome\x18\x02 \x01(\v2\x14.bulkhead.v1.WelcomeH\x00R\awelcome\x12$\n" +
@@ -1432,7 +1482,9 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x04ping\x18\x06 \x01(\v2\x11.bulkhead.v1.PingH\x00R\x04ping\x12-\n" +
 	"\x06secure\x18\a \x01(\v2\x13.bulkhead.v1.SecureH\x00R\x06secure\x126\n" +
 	"\tsignature\x18\b \x01(\v2\x16.bulkhead.v1.SignatureH\x00R\tsignature\x12*\n" +
-	"\x05begin\x18< \x01(\v2\x12.bulkhead.v1.BeginH\x00R\x05beginB\a\n" +
+	"\x05begin\x18< \x01(\v2\x12.bulkhead.v1.BeginH\x00R\x05begin\x12'\n" +
+	"\x04task\x18F \x01(\v2\x11.bulkhead.v1.TaskH\x00R\x04task\x124\n" +
+	"\tstop_task\x18G \x01(\v2\x15.bulkhead.v1.StopTaskH\x00R\bstopTaskB\a\n" +
 	"\x05frame\"\xc2\x02\n" +
 	"\x04Open\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12+\n" +
@@ -1466,7 +1518,7 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\bmetadata\x18\x05 \x03(\v2!.bulkhead.v1.Finish.MetadataEntryR\bmetadata\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfa\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb9\x03\n" +
 	"\fHandlerFrame\x12*\n" +
 	"\x05hello\x18\x01 \x01(\v2\x12.bulkhead.v1.HelloH\x00R\x05hello\x120\n" +
 	"\x05batch\x18\x02 \x01(\v2\x18.bulkhead.v1.SealedBatchH\x00R\x05batch\x120\n" +
@@ -1475,7 +1527,8 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x04pong\x18\x05 \x01(\v2\x11.bulkhead.v1.PongH\x00R\x04pong\x12-\n" +
 	"\x06resent\x18\x06 \x01(\v2\x13.bulkhead.v1.ResentH\x00R\x06resent\x12'\n" +
 	"\x04sign\x18\a \x01(\v2\x11.bulkhead.v1.SignH\x00R\x04sign\x12*\n" +
-	"\x05proof\x18\b \x01(\v2\x12.bulkhead.v1.ProofH\x00R\x05proofB\a\n" +
+	"\x05proof\x18\b \x01(\v2\x12.bulkhead.v1.ProofH\x00R\x05proof\x12=\n" +
+	"\fagent_report\x18F \x01(\v2\x18.bulkhead.v1.AgentReportH\x00R\vagentReportB\a\n" +
 	"\x05frame\"=\n" +
 	"\x04Sign\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\fR\acontent\x12\x1b\n" +
@@ -1560,10 +1613,13 @@ var file_bulkhead_v1_handler_proto_goTypes = []any{
 	(*Ack)(nil),             // 18: bulkhead.v1.Ack
 	(*Drain)(nil),           // 19: bulkhead.v1.Drain
 	(*Begin)(nil),           // 20: bulkhead.v1.Begin
-	(*Limits)(nil),          // 21: bulkhead.v1.Limits
-	(Reason)(0),             // 22: bulkhead.v1.Reason
-	(*Hello)(nil),           // 23: bulkhead.v1.Hello
-	(*Goodbye)(nil),         // 24: bulkhead.v1.Goodbye
+	(*Task)(nil),            // 21: bulkhead.v1.Task
+	(*StopTask)(nil),        // 22: bulkhead.v1.StopTask
+	(*Limits)(nil),          // 23: bulkhead.v1.Limits
+	(Reason)(0),             // 24: bulkhead.v1.Reason
+	(*Hello)(nil),           // 25: bulkhead.v1.Hello
+	(*Goodbye)(nil),         // 26: bulkhead.v1.Goodbye
+	(*AgentReport)(nil),     // 27: bulkhead.v1.AgentReport
 }
 var file_bulkhead_v1_handler_proto_depIdxs = []int32{
 	4,  // 0: bulkhead.v1.SupervisorFrame.open:type_name -> bulkhead.v1.Open
@@ -1575,29 +1631,32 @@ var file_bulkhead_v1_handler_proto_depIdxs = []int32{
 	5,  // 6: bulkhead.v1.SupervisorFrame.secure:type_name -> bulkhead.v1.Secure
 	6,  // 7: bulkhead.v1.SupervisorFrame.signature:type_name -> bulkhead.v1.Signature
 	20, // 8: bulkhead.v1.SupervisorFrame.begin:type_name -> bulkhead.v1.Begin
-	21, // 9: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
-	22, // 10: bulkhead.v1.Finish.reason:type_name -> bulkhead.v1.Reason
-	16, // 11: bulkhead.v1.Finish.metadata:type_name -> bulkhead.v1.Finish.MetadataEntry
-	23, // 12: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
-	14, // 13: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
-	24, // 14: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
-	15, // 15: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
-	8,  // 16: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
-	13, // 17: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
-	11, // 18: bulkhead.v1.HandlerFrame.sign:type_name -> bulkhead.v1.Sign
-	12, // 19: bulkhead.v1.HandlerFrame.proof:type_name -> bulkhead.v1.Proof
-	0,  // 20: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
-	23, // 21: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
-	22, // 22: bulkhead.v1.End.reason:type_name -> bulkhead.v1.Reason
-	3,  // 23: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
-	1,  // 24: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
-	10, // 25: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
-	2,  // 26: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
-	25, // [25:27] is the sub-list for method output_type
-	23, // [23:25] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	21, // 9: bulkhead.v1.SupervisorFrame.task:type_name -> bulkhead.v1.Task
+	22, // 10: bulkhead.v1.SupervisorFrame.stop_task:type_name -> bulkhead.v1.StopTask
+	23, // 11: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
+	24, // 12: bulkhead.v1.Finish.reason:type_name -> bulkhead.v1.Reason
+	16, // 13: bulkhead.v1.Finish.metadata:type_name -> bulkhead.v1.Finish.MetadataEntry
+	25, // 14: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
+	14, // 15: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
+	26, // 16: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
+	15, // 17: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
+	8,  // 18: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
+	13, // 19: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
+	11, // 20: bulkhead.v1.HandlerFrame.sign:type_name -> bulkhead.v1.Sign
+	12, // 21: bulkhead.v1.HandlerFrame.proof:type_name -> bulkhead.v1.Proof
+	27, // 22: bulkhead.v1.HandlerFrame.agent_report:type_name -> bulkhead.v1.AgentReport
+	0,  // 23: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
+	25, // 24: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
+	24, // 25: bulkhead.v1.End.reason:type_name -> bulkhead.v1.Reason
+	3,  // 26: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
+	1,  // 27: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
+	10, // 28: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
+	2,  // 29: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
+	28, // [28:30] is the sub-list for method output_type
+	26, // [26:28] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_handler_proto_initOnce sync.Once
@@ -1610,6 +1669,7 @@ func file_bulkhead_v1_handler_proto_build() {
 	if File_bulkhead_v1_handler_proto != nil {
 		return
 	}
+	file_bulkhead_v1_agent_proto_init()
 	file_bulkhead_v1_collector_proto_init()
 	file_bulkhead_v1_handler_proto_msgTypes[2].OneofWrappers = []any{
 		(*SupervisorFrame_Open)(nil),
@@ -1621,6 +1681,8 @@ func file_bulkhead_v1_handler_proto_build() {
 		(*SupervisorFrame_Secure)(nil),
 		(*SupervisorFrame_Signature)(nil),
 		(*SupervisorFrame_Begin)(nil),
+		(*SupervisorFrame_Task)(nil),
+		(*SupervisorFrame_StopTask)(nil),
 	}
 	file_bulkhead_v1_handler_proto_msgTypes[9].OneofWrappers = []any{
 		(*HandlerFrame_Hello)(nil),
@@ -1631,6 +1693,7 @@ func file_bulkhead_v1_handler_proto_build() {
 		(*HandlerFrame_Resent)(nil),
 		(*HandlerFrame_Sign)(nil),
 		(*HandlerFrame_Proof)(nil),
+		(*HandlerFrame_AgentReport)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

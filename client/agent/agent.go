@@ -1,0 +1,246 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"bulkhead/client/session"
+	"bulkhead/client/spec"
+	"bulkhead/internal/backoff"
+	"bulkhead/internal/config"
+	"bulkhead/internal/human"
+	"bulkhead/internal/protocol"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// Config is what an agent needs to know.
+type Config struct {
+	// Supervisor is its address, host:port; TLS and TokenFile are as those of a client, which has them
+	// from here, too.
+	Supervisor string
+	TLS        config.ClientTLS
+	TokenFile  string
+	// Name is the agent's for people; Labels say what it is good for.
+	Name   string
+	Labels map[string]string
+	Limits Limits
+	// Dir is the agent's own folder, for load files. WorkDir is where clients keep what they need; ""
+	// leaves it to them.
+	Dir, WorkDir string
+	// Program is the program that is a client when run as `client`.
+	Program string
+	// Version of the program, for people.
+	Version string
+	// Output receives what clients print; it must not wait for whoever reads it.
+	Output interface{ Write([]byte) (int, error) }
+	Logger *slog.Logger
+}
+
+// How long an agent waits between two connections.
+var (
+	again   = backoff.Policy{First: 200 * time.Millisecond, Most: 5 * time.Second}
+	refused = backoff.Policy{First: 2 * time.Second, Most: 30 * time.Second}
+)
+
+const (
+	// leastWait and mostWait bound a wait that a supervisor asks for.
+	leastWait, mostWait = 50 * time.Millisecond, time.Minute
+	// taskPause is how long nothing is read after a Task: of those that come meanwhile the supervisor's
+	// side keeps one.
+	taskPause = 50 * time.Millisecond
+)
+
+// agent is one agent, with what outlives its connections.
+type agent struct {
+	cfg   Config
+	hello *bulkheadv1.Hello // one goroutine's
+	log   *slog.Logger
+
+	changed chan struct{} // holds one token after a task has changed
+	running sync.WaitGroup
+
+	mu     sync.Mutex
+	tasks  []*task // guarded by mu; the oldest first, at most protocol.MaxTaskReports
+	ending bool    // guarded by mu
+}
+
+// Run waits for tasks until ctx is done, and then until the client has ended that runs, if one does;
+// it asks it to. A receive from hurry ends the client at once.
+func Run(ctx context.Context, cfg Config, hurry <-chan struct{}) error {
+	secret := spec.NewSecret()
+	host, _ := os.Hostname() // for people only
+	about := &bulkheadv1.Agent{Name: cfg.Name, MaxRuntimeNano: int64(cfg.Limits.MaxRuntime)}
+	for _, a := range cfg.Limits.Allowances {
+		about.Allowances = append(about.Allowances, &bulkheadv1.Allowance{Path: a.Path, Bytes: a.Bytes})
+	}
+	a := &agent{cfg: cfg, log: cfg.Logger, changed: make(chan struct{}, 1), hello: &bulkheadv1.Hello{
+		ProtocolVersion: protocol.Version, ProtocolMinor: protocol.Minor, ClientId: secret[:],
+		Host:   strings.ToValidUTF8(host[:min(len(host), protocol.MaxHostBytes)], ""),
+		Labels: cfg.Labels, ClientVersion: cfg.Version, Pid: int32(os.Getpid()), Instance: spec.NewInstance(),
+		Agent: about,
+	}}
+	a.log.Info("agent waits for tasks", "supervisor", cfg.Supervisor, "name", cfg.Name,
+		"allowed", strings.Join(shown(cfg.Limits.Allowances), ", "))
+	over := make(chan struct{})
+	var connected sync.WaitGroup
+	connected.Go(func() { // ends with over
+		a.stayConnected(over)
+	})
+	<-ctx.Done()
+	a.end("the agent is ending", hurry)
+	close(over)
+	connected.Wait()
+	return nil
+}
+
+func shown(allowances []Allowance) (out []string) {
+	for _, a := range allowances {
+		out = append(out, fmt.Sprintf("%s:%s", a.Path, human.BriefSize(a.Bytes)))
+	}
+	return out
+}
+
+// end takes no more tasks, and ends the one that runs: it is the last that a supervisor hears.
+func (a *agent) end(reason string, hurry <-chan struct{}) {
+	a.mu.Lock()
+	a.ending = true
+	for _, t := range a.tasks {
+		t.stop(reason)
+	}
+	a.mu.Unlock()
+	ended := make(chan struct{})
+	go func() { // ends with the tasks, which are bounded
+		defer close(ended)
+		a.running.Wait()
+	}()
+	select {
+	case <-ended:
+		return
+	case <-hurry:
+	}
+	a.mu.Lock()
+	for _, t := range a.tasks {
+		t.stop(reason) // again: at once
+	}
+	a.mu.Unlock()
+	<-ended
+}
+
+// stayConnected keeps the agent connected until over is closed.
+func (a *agent) stayConnected(over <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() { // ends with over or with stop
+		select {
+		case <-over:
+			cancel()
+		case <-stop:
+		}
+	}()
+	failed, told := 0, ""
+	for ctx.Err() == nil {
+		welcomed, err := a.connect(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if welcomed {
+			failed, told = 0, ""
+		}
+		failed++
+		wait := again.After(failed, rand.Float64())
+		after, final := session.RetryAfter(err)
+		switch {
+		case final:
+			wait = refused.After(failed, rand.Float64())
+		case after > 0:
+			wait = min(max(after, leastWait), mostWait)
+		}
+		if now := err.Error(); now != told && (after == 0 || after > time.Second) { // once, not each time
+			told = now
+			a.log.Warn("not connected to the supervisor; trying again, for ever", "supervisor", a.cfg.Supervisor,
+				"reason", now)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// errNoAgents is why a supervisor that is too old is not stayed with.
+var errNoAgents = errors.New("the supervisor is of an earlier version, which knows no agents")
+
+// connect makes one connection and returns how it ended.
+func (a *agent) connect(ctx context.Context) (welcomed bool, err error) {
+	a.hello.WallClockUnixNano = time.Now().UnixNano()
+	l, err := session.OpenLine(ctx, a.cfg.Supervisor, a.cfg.TLS, a.cfg.TokenFile, a.hello)
+	if err != nil {
+		return false, withoutAgents(err)
+	}
+	defer l.Close()
+	if l.Welcome.GetProtocolMinor() < protocol.MinorAgent {
+		return false, errNoAgents
+	}
+	if a.hello.LastConnection == 0 {
+		a.log.Info("connected to supervisor "+a.cfg.Supervisor, "version", l.Welcome.GetSupervisorVersion())
+	} else {
+		a.log.Info("connected to supervisor " + a.cfg.Supervisor + " again")
+	}
+	a.hello.LastConnection = max(l.Welcome.GetConnection(), 1)
+	over := make(chan struct{})
+	var sender sync.WaitGroup
+	sender.Go(func() { // ends with over, or with the line
+		a.tell(l, over)
+	})
+	defer sender.Wait()
+	defer close(over)
+	for {
+		f, err := l.Recv()
+		if err != nil {
+			return true, err
+		}
+		switch f := f.GetFrame().(type) {
+		case *bulkheadv1.ServerFrame_Task:
+			a.take(f.Task)
+			time.Sleep(taskPause) // not for anything to happen: a flood costs its sender
+		case *bulkheadv1.ServerFrame_StopTask:
+			a.stopTask(f.StopTask)
+		default: // of a newer supervisor, or for clients
+		}
+	}
+}
+
+// tell reports how the tasks are, now and at each change, until over is closed.
+func (a *agent) tell(l *session.Line, over <-chan struct{}) {
+	for {
+		report := &bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_AgentReport{AgentReport: a.report()}}
+		if l.Send(report) != nil {
+			return // Recv says why
+		}
+		select {
+		case <-a.changed:
+		case <-over:
+			return
+		}
+	}
+}
+
+// withoutAgents says of a refusal that it is that of a supervisor without agents.
+func withoutAgents(err error) error {
+	var no session.Refusal
+	if errors.As(err, &no) && strings.Contains(no.Status.Message(), "Hello.name has 0 bytes") {
+		return errNoAgents
+	}
+	return err
+}

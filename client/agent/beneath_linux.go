@@ -1,0 +1,45 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// beneath returns an error unless a path leads to a folder below root, or to nowhere yet, without a
+// link or a mount of magic on its way: as far as it is there, the kernel is asked. What is not there,
+// a client makes. path is clean, and root or below it.
+func beneath(root, path string) error {
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("the folder that is allowed cannot be opened: %w", err)
+	}
+	defer unix.Close(dir)
+	rest, err := filepath.Rel(root, path)
+	if err != nil || rest == ".." || strings.HasPrefix(rest, "../") {
+		return errors.New("is not below it")
+	}
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	for {
+		fd, err := unix.Openat2(dir, rest, &how)
+		switch {
+		case err == nil:
+			return unix.Close(fd)
+		case errors.Is(err, unix.ENOENT) && rest != ".":
+			// The part that is missing has no "..": the path is clean.
+			rest = filepath.Dir(rest)
+		case errors.Is(err, unix.ELOOP):
+			return errors.New("leads over a symbolic link")
+		case errors.Is(err, unix.ENOTDIR):
+			return errors.New("leads over something that is no folder")
+		case errors.Is(err, unix.EXDEV):
+			return errors.New("leads out of it")
+		default:
+			return err
+		}
+	}
+}

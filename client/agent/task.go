@@ -1,0 +1,128 @@
+package agent
+
+import (
+	"encoding/hex"
+
+	"google.golang.org/protobuf/proto"
+
+	"bulkhead/internal/pathname"
+	"bulkhead/internal/protocol"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// task is one task. The agent's mu guards it.
+type task struct {
+	report *bulkheadv1.TaskReport
+	client *client // nil unless one runs
+}
+
+// stop asks the task's client to end, a second time: at once.
+func (t *task) stop(reason string) {
+	if t.client != nil {
+		t.client.stop(reason)
+	}
+}
+
+// report returns how the tasks are.
+func (a *agent) report() *bulkheadv1.AgentReport {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := &bulkheadv1.AgentReport{}
+	for _, t := range a.tasks {
+		out.Tasks = append(out.Tasks, proto.CloneOf(t.report))
+	}
+	return out
+}
+
+// tellChange has the supervisor told of a change.
+func (a *agent) tellChange() {
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+}
+
+// take checks a task and begins it.
+func (a *agent) take(ask *bulkheadv1.Task) {
+	defer a.tellChange()
+	if len(ask.GetTaskId()) != protocol.TaskIDBytes {
+		a.log.Error("the supervisor sent a task without an id, which is ignored")
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	busy := false
+	for _, t := range a.tasks {
+		if string(t.report.GetTaskId()) == string(ask.GetTaskId()) {
+			return // it is reported again
+		}
+		busy = busy || t.client != nil
+	}
+	t := &task{report: &bulkheadv1.TaskReport{TaskId: ask.GetTaskId()}}
+	a.remember(t)
+	no := a.cfg.Limits.check(ask)
+	switch {
+	case no != nil:
+	case a.ending:
+		no = refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_ENDING, "the agent is ending")
+	case busy:
+		no = refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_BUSY, "the agent has a task already")
+	case ask.GetCheckOnly():
+		t.report.State = bulkheadv1.TaskState_TASK_STATE_POSSIBLE
+		return
+	default:
+		no = a.begin(t, ask)
+	}
+	if no != nil {
+		a.log.Warn("a task is refused", "job", ask.GetJob(), "client", ask.GetClientName(), "reason", no.text)
+		t.report.State, t.report.Refusal = bulkheadv1.TaskState_TASK_STATE_REFUSED, no.why
+		t.report.Detail = pathname.Clip(no.text, protocol.MaxTaskTextBytes)
+	}
+}
+
+// remember adds a task, in place of the oldest that is over if there are too many. a.mu is held.
+func (a *agent) remember(t *task) {
+	if len(a.tasks) == protocol.MaxTaskReports {
+		at := 0
+		for a.tasks[at].client != nil { // at most one has
+			at++
+		}
+		a.tasks = append(a.tasks[:at:at], a.tasks[at+1:]...)
+	}
+	a.tasks = append(a.tasks, t)
+}
+
+// begin starts the client of a task. a.mu is held.
+func (a *agent) begin(t *task, ask *bulkheadv1.Task) *refusal {
+	c, err := a.startClient(ask)
+	if err != nil {
+		return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_NOT_STARTED, "the client cannot be started: %v", err)
+	}
+	t.client, t.report.State = c, bulkheadv1.TaskState_TASK_STATE_RUNNING
+	log := a.log.With("task", hex.EncodeToString(ask.GetTaskId()[:4]), "job", ask.GetJob(), "client",
+		ask.GetClientName())
+	log.Info("task begins", "client_pid", c.pid())
+	a.running.Go(func() { // ends with the client, whose end is bounded once it is asked for
+		end := c.wait()
+		log.Info("task has ended", "how", end.text)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		t.client = nil
+		t.report.State = bulkheadv1.TaskState_TASK_STATE_ENDED
+		t.report.ExitStatus, t.report.Signal = end.status, end.signal
+		t.report.Detail = pathname.Clip(end.text, protocol.MaxTaskTextBytes)
+		a.tellChange()
+	})
+	return nil
+}
+
+// stopTask ends a task, if it runs.
+func (a *agent) stopTask(ask *bulkheadv1.StopTask) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, t := range a.tasks {
+		if string(t.report.GetTaskId()) == string(ask.GetTaskId()) {
+			t.stop(pathname.Clip(ask.GetReason(), protocol.MaxTaskTextBytes))
+		}
+	}
+}
