@@ -7,10 +7,13 @@ import (
 )
 
 // added returns what a counter has counted between two readings. Some wrap at 32 bits; one that is
-// lower for another reason has begun anew, and then it is false.
+// lower for another reason has begun anew, and then it is false. So it is for one that has counted more
+// than messages hold, because a driver has taken from it what it never had.
 func added(from, to uint64) (uint64, bool) {
 	const wrap = 1 << 32
 	switch {
+	case to >= from && to-from > most:
+		return 0, false
 	case to >= from:
 		return to - from, true
 	case from < wrap && from >= wrap-wrap/4 && to < wrap/4:

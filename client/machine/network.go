@@ -47,7 +47,7 @@ func netActivity(from, to []uint64) *bulkheadv1.NetworkActivity {
 	return &bulkheadv1.NetworkActivity{
 		ReceivedBytes: n[netReceivedBytes], SentBytes: n[netSentBytes],
 		ReceivedPackets: n[netReceivedPackets], SentPackets: n[netSentPackets],
-		Errors: n[netReceiveErrors] + n[netSendErrors], Dropped: n[netReceiveDrops] + n[netSendDrops],
+		Errors: min(n[netReceiveErrors]+n[netSendErrors], most), Dropped: min(n[netReceiveDrops]+n[netSendDrops], most),
 	}
 }
 

@@ -91,7 +91,7 @@ func nfsActivity(from, to nfsCounters) *bulkheadv1.NfsActivity {
 		ReadBytes: bytesOf(moved[0], 1), WrittenBytes: bytesOf(moved[1], 1)}
 	if again, ok := addedAll(from.connects, to.connects); ok {
 		for _, n := range again {
-			a.Reconnects += n
+			a.Reconnects = min(a.Reconnects+n, most)
 		}
 	}
 	return a
