@@ -20,6 +20,8 @@ func TestNumbers(t *testing.T) {
 	}{
 		{&bulkheadv1.ClientFrame{}, "batch", ClientFrameBatch},
 		{&bulkheadv1.HandlerFrame{}, "hello", HandlerFrameHello},
+		{&bulkheadv1.Record{}, "session_opened", RecordSessionOpened},
+		{&bulkheadv1.SessionOpened{}, "hello", OpenedHello},
 		{&bulkheadv1.Hello{}, "labels", HelloLabels},
 		{&bulkheadv1.Hello{}, "workload", HelloWorkload},
 		{&bulkheadv1.Workload{}, "consumers", WorkloadConsumers},

@@ -2,8 +2,9 @@ package encoded
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// The numbers of the fields that are looked for: of ClientFrame, HandlerFrame, AgentReport, Hello, Agent, Workload,
-// ConsumerSpec, Batch, Message, and some of its facts and of what is in those.
+// The numbers of the fields that are looked for: of ClientFrame, HandlerFrame, AgentReport, Record,
+// SessionOpened, Hello, Agent, Workload, ConsumerSpec, Batch, Message, and some of its facts and of what
+// is in those.
 const (
 	ClientFrameBatch  protowire.Number = 2
 	HandlerFrameHello protowire.Number = 1
@@ -13,6 +14,8 @@ const (
 	HelloAgent              protowire.Number = 70
 	AgentAllowances         protowire.Number = 2
 
+	RecordSessionOpened protowire.Number = 3
+	OpenedHello         protowire.Number = 3
 	HelloLabels         protowire.Number = 5
 	HelloWorkload       protowire.Number = 7
 	WorkloadConsumers   protowire.Number = 6

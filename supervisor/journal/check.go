@@ -94,7 +94,7 @@ func (r *Report) addLast(at Position, what string) {
 func Check(dir string) (Report, error) {
 	var r Report
 	audit := newAudit(&r)
-	sum, err := replay(dir, Mark{}, func(rec *bulkheadv1.Record, at Position, _ Mark) error {
+	sum, err := replay(dir, Mark{}, nil, func(rec *bulkheadv1.Record, at Position, _ Mark) error {
 		audit.add(rec, at)
 		return nil
 	})

@@ -9,14 +9,22 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
+// Shortening returns what is to be decoded of a record's payload that is no SessionBatch, where who
+// reads a journal knows that the rest counts for nothing: a part of it, or of something else. It must
+// not change the payload. What does not decode must not either without the rest.
+type Shortening func(payload []byte) []byte
+
 // decode returns the record in a payload whose checksum is right, as it was appended; it keeps
-// nothing of the payload. What does not decode was written like that: it is corruption, also at
+// nothing of the payload. short may be nil. What does not decode was written like that: it is corruption, also at
 // the very end.
-func decode(payload []byte, at Position) (*bulkheadv1.Record, error) {
+func decode(payload []byte, at Position, short Shortening) (*bulkheadv1.Record, error) {
 	if f, ok := splitBatch(payload); ok {
 		return f.record(), nil
 	}
 	rec := new(bulkheadv1.Record)
+	if short != nil {
+		payload = short(payload)
+	}
 	if err := proto.Unmarshal(payload, rec); err != nil {
 		// The text of err differs from build to build, and reports must not.
 		return nil, &CorruptError{at, "record has the right checksum but does not decode"}
@@ -30,7 +38,7 @@ func verify(payload []byte, at Position, _ Mark) error {
 	if _, ok := splitBatch(payload); ok {
 		return nil
 	}
-	_, err := decode(payload, at)
+	_, err := decode(payload, at, nil)
 	return err
 }
 

@@ -25,7 +25,7 @@ func compareDecode(t *testing.T, payload []byte) {
 	want.WriteBegin = nil // the journal's own
 	was := string(payload)
 	payload = []byte(was)
-	got, err := decode(payload, Position{})
+	got, err := decode(payload, Position{}, nil)
 	if (err == nil) != (wantErr == nil) {
 		t.Fatalf("decode = %v, proto.Unmarshal = %v", err, wantErr)
 	}

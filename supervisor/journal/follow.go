@@ -17,6 +17,8 @@ import (
 // by the writer, and delivers every record once it is whole in the file, which with
 // SyncBatch may be a moment before it is durable. It is not safe for concurrent use.
 type Follower struct {
+	Short Shortening // may be nil; set before Next
+
 	dir    string
 	number int      // of the segment, from 1
 	start  int64    // journal bytes before the segment
@@ -117,7 +119,7 @@ func (f *Follower) segment(most int64, fn func(*bulkheadv1.Record) error) (read 
 		if broken != nil {
 			return read, broken.why, nil
 		}
-		rec, err := decode(f.data, Position{segmentName(f.number), f.offset})
+		rec, err := decode(f.data, Position{segmentName(f.number), f.offset}, f.Short)
 		if err != nil {
 			return read, "", err
 		}

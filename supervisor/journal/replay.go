@@ -37,7 +37,13 @@ func Replay(dir string, fn func(*bulkheadv1.Record) error) (Summary, error) {
 // segments before only the headers and the sizes are checked. When the mark is not of this
 // journal, nothing is delivered and the error wraps ErrForeignMark.
 func ReplayFrom(dir string, from Mark, fn func(rec *bulkheadv1.Record, behind Mark) error) (Summary, error) {
-	return replay(dir, from, func(rec *bulkheadv1.Record, at Position, behind Mark) error {
+	return ReplayShort(dir, from, nil, fn)
+}
+
+// ReplayShort does what ReplayFrom does with what short leaves of the records; nil leaves all.
+func ReplayShort(dir string, from Mark, short Shortening,
+	fn func(rec *bulkheadv1.Record, behind Mark) error) (Summary, error) {
+	return replay(dir, from, short, func(rec *bulkheadv1.Record, at Position, behind Mark) error {
 		if err := fn(rec, behind); err != nil {
 			return fmt.Errorf("replaying %v: %w", at, err)
 		}
@@ -45,8 +51,8 @@ func ReplayFrom(dir string, from Mark, fn func(rec *bulkheadv1.Record, behind Ma
 	})
 }
 
-// replay does what ReplayFrom does, with the position of each record.
-func replay(dir string, from Mark, fn func(*bulkheadv1.Record, Position, Mark) error) (Summary, error) {
+// replay does what ReplayShort does, with the position of each record.
+func replay(dir string, from Mark, short Shortening, fn func(*bulkheadv1.Record, Position, Mark) error) (Summary, error) {
 	segments, hole := listSegments(dir)
 	sum := Summary{Segments: len(segments), End: from}
 	if err := from.check(dir, segments); err != nil {
@@ -54,7 +60,7 @@ func replay(dir string, from Mark, fn func(*bulkheadv1.Record, Position, Mark) e
 	}
 	for _, s := range segments {
 		offset, visit := int64(headerBytes), visitFunc(func(payload []byte, at Position, behind Mark) error {
-			rec, err := decode(payload, at)
+			rec, err := decode(payload, at, short)
 			if err != nil {
 				return err
 			}

@@ -72,7 +72,7 @@ func fold(t testing.TB, past *Past, recs []*bulkheadv1.Record) *Past {
 	return past
 }
 
-func encoded(t testing.TB, past *Past, at journal.Mark) []byte {
+func marshalled(t testing.TB, past *Past, at journal.Mark) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	must(t, encode(&out, past, at))
@@ -93,13 +93,13 @@ func TestACheckpointAndTheRestAreTheWhole(t *testing.T) {
 	for name, recs := range histories(t) {
 		t.Run(name, func(t *testing.T) {
 			const seed = 7
-			whole := encoded(t, fold(t, seeded(seed), recs), journal.Mark{})
+			whole := marshalled(t, fold(t, seeded(seed), recs), journal.Mark{})
 			before := seeded(seed)
 			for i := 0; ; i++ {
 				if len(recs) < 100 || random.IntN(len(recs)) < 60 {
-					past, _ := decoded(t, encoded(t, before, journal.Mark{}))
+					past, _ := decoded(t, marshalled(t, before, journal.Mark{}))
 					fold(t, past, recs[i:])
-					if got := encoded(t, past, journal.Mark{}); !bytes.Equal(got, whole) {
+					if got := marshalled(t, past, journal.Mark{}); !bytes.Equal(got, whole) {
 						all, _ := decoded(t, whole)
 						t.Fatalf("cut before record %d of %d: %v", i, len(recs), differences(past, all))
 					}
@@ -189,7 +189,7 @@ func TestACheckpointHoldsEveryField(t *testing.T) {
 	n := uint64(1 << 20)
 	fill(reflect.ValueOf(&at).Elem(), &n)
 	past := filled()
-	got, mark := decoded(t, encoded(t, past, at))
+	got, mark := decoded(t, marshalled(t, past, at))
 	if mark != at {
 		t.Errorf("the mark is %+v; want %+v", mark, at)
 	}
@@ -244,11 +244,11 @@ func sameValue(t *testing.T, path string, want, got reflect.Value) {
 func TestACloneSharesNothing(t *testing.T) {
 	for name, recs := range histories(t) {
 		past := fold(t, seeded(1), recs[:len(recs)/2])
-		was := encoded(t, past, journal.Mark{})
+		was := marshalled(t, past, journal.Mark{})
 		clone := past.clone()
 		fold(t, clone, recs[len(recs)/2:])
 		clone.Open[1<<40] = Handler{}
-		if !bytes.Equal(encoded(t, past, journal.Mark{}), was) {
+		if !bytes.Equal(marshalled(t, past, journal.Mark{}), was) {
 			t.Errorf("%s: a fold of the clone changed the original", name)
 		}
 	}
@@ -260,7 +260,7 @@ func small(t testing.TB) []byte {
 		{TimeUnixNano: 5, Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "r"}}},
 		opened(1, "a"), attachedBy(1, 3), opened(2, "b"), attachedBy(2, 4), detachedFrom(2, 4),
 	}
-	return encoded(t, fold(t, seeded(1), recs), journal.Mark{Segment: 1, Offset: 99, Bytes: 99, Length: 9, Checksum: 4})
+	return marshalled(t, fold(t, seeded(1), recs), journal.Mark{Segment: 1, Offset: 99, Bytes: 99, Length: 9, Checksum: 4})
 }
 
 // A checkpoint with any bit flipped, with any byte missing at its end, or with one more, is not
@@ -381,7 +381,7 @@ func everyWay(t testing.TB) []*bulkheadv1.Record {
 // TestEveryWay says what each way makes of a session.
 func TestEveryWay(t *testing.T) {
 	whole := fold(t, seeded(1), everyWay(t))
-	past, _ := decoded(t, encoded(t, whole, journal.Mark{}))
+	past, _ := decoded(t, marshalled(t, whole, journal.Mark{}))
 	s := past.Sessions
 	for name, ok := range map[string]bool{
 		"a kept attachment":             s[1].Attaches == 1 && s[1].State == active && s[1].Durable == 2,
@@ -410,7 +410,7 @@ func TestTheVersionSaysWhatTheFoldIs(t *testing.T) {
 		path := filepath.Join("testdata", fmt.Sprintf("version%d-%s.checkpoint", version, name))
 		past := fold(t, seeded(1), recs)
 		if *update {
-			must(t, os.WriteFile(path, encoded(t, past, journal.Mark{Segment: 1}), 0o644))
+			must(t, os.WriteFile(path, marshalled(t, past, journal.Mark{Segment: 1}), 0o644))
 		}
 		golden, _, err := read(path)
 		must(t, err)
@@ -437,12 +437,12 @@ func reseal(data []byte) {
 // one: it says the same when it is written again.
 func FuzzDecode(f *testing.F) {
 	f.Add(small(f))
-	f.Add(encoded(f, filled(), journal.Mark{Segment: 1, Offset: 30, Bytes: 30, Length: 1}))
+	f.Add(marshalled(f, filled(), journal.Mark{Segment: 1, Offset: 30, Bytes: 30, Length: 1}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for range 2 {
 			past, at, err := decode(bytes.NewReader(data), int64(len(data)))
 			if err == nil {
-				again, mark := decoded(t, encoded(t, past, at))
+				again, mark := decoded(t, marshalled(t, past, at))
 				if wrong := differences(past, again); len(wrong) > 0 || mark != at {
 					t.Fatalf("written again it differs: %v", wrong)
 				}

@@ -243,13 +243,13 @@ func TestACheckpointAndTheRestAreTheWholeOfAnInventedRun(t *testing.T) {
 	for seed := range uint64(60) {
 		recs := invented(t, seed, 120)
 		whole := fold(t, seeded(seed), recs)
-		want := encoded(t, whole, journal.Mark{})
+		want := marshalled(t, whole, journal.Mark{})
 		before := seeded(seed)
 		for i, rec := range recs {
 			must(t, before.Add(rec))
-			past, _ := decoded(t, encoded(t, before, journal.Mark{}))
+			past, _ := decoded(t, marshalled(t, before, journal.Mark{}))
 			fold(t, past, recs[i+1:])
-			if !bytes.Equal(encoded(t, past, journal.Mark{}), want) {
+			if !bytes.Equal(marshalled(t, past, journal.Mark{}), want) {
 				t.Fatalf("run %d, cut behind record %d of %d: %v", seed, i+1, len(recs), differences(past, whole))
 			}
 		}

@@ -64,10 +64,12 @@ type Keeper struct {
 // is opened. acknowledged returns how many bytes of it are acknowledged: nothing behind that is
 // ever in a checkpoint.
 func NewKeeper(dir string, loaded Loaded, acknowledged func() int64, log *slog.Logger) *Keeper {
+	follower := journal.FollowFrom(dir, loaded.End)
+	follower.Short = shorten
 	return &Keeper{
 		dir: dir, acknowledged: acknowledged, log: log, asked: make(chan chan<- struct{}), worth: keepBytes,
 		wished: make(chan struct{}, 1),
-		past:   loaded.Past.clone(), follower: journal.FollowFrom(dir, loaded.End), covered: loaded.From.Bytes,
+		past:   loaded.Past.clone(), follower: follower, covered: loaded.From.Bytes,
 		spared: loaded.From, whole: loaded.File == File,
 		sync: func(at journal.Mark) error { return at.Sync(dir) }, busy: make(chan struct{}, 1),
 	}

@@ -41,7 +41,7 @@ func Load(dir string) (Loaded, error) {
 	}
 	l := Loaded{Past: New(), Unused: unused}
 	var err error
-	l.Summary, err = journal.Replay(dir, l.Past.Add)
+	l.Summary, err = journal.ReplayShort(dir, journal.Mark{}, shorten, l.add)
 	return l, err
 }
 
@@ -53,11 +53,11 @@ func loadFrom(dir, name string) (l Loaded, err error) {
 	if err := l.Past.belongsTo(dir); err != nil {
 		return l, err
 	}
-	l.Summary, err = journal.ReplayFrom(dir, l.From, func(rec *bulkheadv1.Record, _ journal.Mark) error {
-		return l.Past.Add(rec)
-	})
+	l.Summary, err = journal.ReplayShort(dir, l.From, shorten, l.add)
 	return l, err
 }
+
+func (l *Loaded) add(rec *bulkheadv1.Record, _ journal.Mark) error { return l.Past.Add(rec) }
 
 // belongsTo returns an error unless the journal in dir is of the run.
 func (r *Past) belongsTo(dir string) error {

@@ -47,7 +47,7 @@ func writeJournal(t testing.TB, recs []*bulkheadv1.Record) written {
 // checkpoint returns the checkpoint behind the n-th record.
 func (w written) checkpoint(t testing.TB, n int) []byte {
 	t.Helper()
-	return encoded(t, fold(t, New(), w.recs[:n]), w.marks[n-1])
+	return marshalled(t, fold(t, New(), w.recs[:n]), w.marks[n-1])
 }
 
 func (w written) put(t testing.TB, name string, data []byte) {
@@ -128,16 +128,16 @@ func TestLoadWithoutAGoodCheckpoint(t *testing.T) {
 		{"a bit flipped, and none before", flipped, nil, 0, "checkpoint: it is damaged"},
 		{"both damaged", flipped, older[:9], 0, "checkpoint.old: it is damaged"},
 		{"too new", newer, older, n / 2, "it is of version"},
-		{"of another run", encoded(t, otherRun, w.marks[n-3]), older, n / 2, `it is of run "another run"`},
-		{"behind another record", encoded(t, fold(t, New(), w.recs[:n-2]), otherEnd), older, n / 2,
+		{"of another run", marshalled(t, otherRun, w.marks[n-3]), older, n / 2, `it is of run "another run"`},
+		{"behind another record", marshalled(t, fold(t, New(), w.recs[:n-2]), otherEnd), older, n / 2,
 			"a record that is not there"},
-		{"ahead of the journal", encoded(t, fold(t, New(), w.recs), ahead), older, n / 2, "and the segment has"},
-		{"in a segment to come", encoded(t, fold(t, New(), w.recs), further), older, n / 2, "and the journal has"},
-		{"of segments of other sizes", encoded(t, fold(t, New(), w.recs[:n-2]), elsewhere), older, n / 2,
+		{"ahead of the journal", marshalled(t, fold(t, New(), w.recs), ahead), older, n / 2, "and the segment has"},
+		{"in a segment to come", marshalled(t, fold(t, New(), w.recs), further), older, n / 2, "and the journal has"},
+		{"of segments of other sizes", marshalled(t, fold(t, New(), w.recs[:n-2]), elsewhere), older, n / 2,
 			"of the journal, which is byte"},
-		{"without a place", encoded(t, fold(t, New(), w.recs), journal.Mark{}), older, n / 2,
+		{"without a place", marshalled(t, fold(t, New(), w.recs), journal.Mark{}), older, n / 2,
 			"no record before its end"},
-		{"contradicted by what follows", encoded(t, wrong, w.marks[n/2-1]), nil, 0, "continues with messages"},
+		{"contradicted by what follows", marshalled(t, wrong, w.marks[n/2-1]), nil, 0, "continues with messages"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			must(t, Remove(w.dir))
@@ -269,7 +269,7 @@ func TestCheck(t *testing.T) {
 	delete(wrong.Sessions, 2)
 	maps.DeleteFunc(wrong.Open, func(_ uint64, h Handler) bool { return h.Session == 2 })
 	w.put(t, File, good)
-	w.put(t, OldFile, encoded(t, wrong, at))
+	w.put(t, OldFile, marshalled(t, wrong, at))
 	found := Check(w.dir)
 	if len(found) != 2 {
 		t.Fatalf("Check: %+v", found)
@@ -290,7 +290,7 @@ func TestCheck(t *testing.T) {
 	}
 	ahead := w.marks[n-1]
 	ahead.Offset, ahead.Bytes = ahead.Offset+1000, ahead.Bytes+1000
-	w.put(t, File, encoded(t, fold(t, New(), w.recs), ahead))
+	w.put(t, File, marshalled(t, fold(t, New(), w.recs), ahead))
 	if c := Check(w.dir)[0]; !errors.Is(c.Unused, journal.ErrForeignMark) {
 		t.Errorf("of a checkpoint that is ahead Check says %+v", c)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"bulkhead/internal/encoded"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/conduct"
 	"bulkhead/supervisor/raw"
@@ -94,6 +95,12 @@ func New() *Past { return seeded(rand.Uint64()) }
 
 func seeded(seed uint64) *Past {
 	return &Past{Sessions: make(map[uint32]*Session), Open: make(map[uint64]Handler), seed: seed}
+}
+
+// shorten returns an encoded record without what Add does not look at: what clients said that they would
+// write, which can be nearly all of a Hello. It is a journal.Shortening.
+func shorten(record []byte) []byte {
+	return encoded.EmptyConsumers(record, func([]byte) bool { return false })
 }
 
 // OfClient returns the part of a Hello that tells its client from others, and when it speaks.

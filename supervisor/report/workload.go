@@ -166,8 +166,11 @@ func labelBytes(name, value string) int { return 8 + textBytes(name) + textBytes
 
 // DeclaredBytes returns about how much of a report the consumer is, in bytes.
 func (c *Consumer) DeclaredBytes() int {
-	return declaredBytes + textBytes(c.Path) + textBytes(c.Text) + sizeBytes*len(c.ChunkSizes)
+	return LeastDeclared(len(c.ChunkSizes)) + textBytes(c.Path) + textBytes(c.Text)
 }
+
+// LeastDeclared returns how much of a report a consumer with so many chunk sizes is at least, in bytes.
+func LeastDeclared(chunkSizes int) int { return declaredBytes + sizeBytes*chunkSizes }
 
 // textBytes is how long a text is in JSON that stands in a page, where some characters take six bytes.
 func textBytes(s string) int {

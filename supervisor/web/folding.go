@@ -126,6 +126,7 @@ func (f *folding) fold() {
 		f.keepBefore()
 		f.leave()
 		f.dir, f.follower, f.folder = dir, journal.Follow(dir), fold.NewFolder()
+		f.follower.Short = f.folder.Shorten
 		f.broken, f.last = nil, [forms]built{}
 	}
 	f.follow()

@@ -25,7 +25,7 @@ import (
 // from: it wraps journal.ErrNoJournal, journal.ErrVersion or what the system said.
 func FromJournal(dir string) (*report.Report, error) {
 	f := NewFolder()
-	sum, err := journal.Replay(dir, func(r *bulkheadv1.Record) error {
+	sum, err := journal.ReplayShort(dir, journal.Mark{}, f.Shorten, func(r *bulkheadv1.Record, _ journal.Mark) error {
 		// The Folder remembers what it could not use, and states it.
 		_ = f.Add(r)
 		return nil

@@ -5,6 +5,9 @@ import (
 	"math"
 	"slices"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"bulkhead/internal/encoded"
 	"bulkhead/internal/pathname"
 	"bulkhead/internal/plaintext"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -53,6 +56,35 @@ func (f *Folder) room() int {
 		return math.MaxInt
 	}
 	return f.share
+}
+
+// Shorten returns the encoded record that comes next without what Add would not look at: consumers that
+// can have no place in the report. Of a crowd that declares much, decoding them would be nearly all
+// the work. It is a journal.Shortening.
+func (f *Folder) Shorten(record []byte) []byte {
+	if f.share == 0 {
+		return record // there is room for all
+	}
+	room := f.room()
+	return encoded.EmptyConsumers(record, func(consumer []byte) bool {
+		wanted := room >= 0
+		if wanted {
+			room -= leastDeclared(consumer)
+		}
+		return wanted
+	})
+}
+
+// leastDeclared returns how many bytes of the report an encoded consumer takes at least.
+func leastDeclared(consumer []byte) int {
+	sizes := 0
+	_ = encoded.Fields(consumer, func(n protowire.Number, _ uint64, b []byte) error {
+		if n == encoded.ConsumerChunkSizes && b != nil {
+			sizes++
+		}
+		return nil
+	}) // what is no encoding does not get as far as the report
+	return report.LeastDeclared(min(sizes, report.MaxChunkSizes))
 }
 
 // declare takes in what a new client declared. Of most clients of a crowd that declares much, next to
