@@ -29,6 +29,13 @@ func TestHandshakesTakeTurns(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		var computed, refused atomic.Int64
+		// In this time no more may be computed. Beyond it the flood ends: where each is computed at
+		// once, nobody ever waits, and so no time passes.
+		const bound = handshakeBurst + handshakesPerSecond*int64(lasts/time.Second)
+		tooMany := sync.OnceFunc(func() {
+			cancel()
+			t.Errorf("%d were computed after %v; in %v there may be %d", computed.Load(), time.Since(began), lasts, bound)
+		})
 		var wg sync.WaitGroup
 		for i := range sources {
 			for range flood {
@@ -36,7 +43,9 @@ func TestHandshakesTakeTurns(t *testing.T) {
 					for ctx.Err() == nil {
 						switch err := h.await(ctx, netip.AddrFrom4([4]byte{198, 51, 100, byte(i)})); {
 						case err == nil:
-							computed.Add(1)
+							if computed.Add(1) > 2*bound {
+								tooMany()
+							}
 						case errors.Is(err, errNoTurn):
 							refused.Add(1)
 							time.Sleep(10 * time.Millisecond)
