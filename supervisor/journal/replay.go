@@ -52,7 +52,8 @@ func ReplayShort(dir string, from Mark, short Shortening,
 }
 
 // replay does what ReplayShort does, with the position of each record.
-func replay(dir string, from Mark, short Shortening, fn func(*bulkheadv1.Record, Position, Mark) error) (Summary, error) {
+func replay(dir string, from Mark, short Shortening,
+	fn func(*bulkheadv1.Record, Position, Mark) error) (Summary, error) {
 	segments, hole := listSegments(dir)
 	sum := Summary{Segments: len(segments), End: from}
 	if err := from.check(dir, segments); err != nil {

@@ -260,7 +260,8 @@ func small(t testing.TB) []byte {
 		{TimeUnixNano: 5, Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "r"}}},
 		opened(1, "a"), attachedBy(1, 3), opened(2, "b"), attachedBy(2, 4), detachedFrom(2, 4),
 	}
-	return marshalled(t, fold(t, seeded(1), recs), journal.Mark{Segment: 1, Offset: 99, Bytes: 99, Length: 9, Checksum: 4})
+	return marshalled(t, fold(t, seeded(1), recs),
+		journal.Mark{Segment: 1, Offset: 99, Bytes: 99, Length: 9, Checksum: 4})
 }
 
 // A checkpoint with any bit flipped, with any byte missing at its end, or with one more, is not

@@ -34,7 +34,8 @@ func TestHandshakesTakeTurns(t *testing.T) {
 		const bound = handshakeBurst + handshakesPerSecond*int64(lasts/time.Second)
 		tooMany := sync.OnceFunc(func() {
 			cancel()
-			t.Errorf("%d were computed after %v; in %v there may be %d", computed.Load(), time.Since(began), lasts, bound)
+			t.Errorf("%d were computed after %v; in %v there may be %d", computed.Load(), time.Since(began), lasts,
+				bound)
 		})
 		var wg sync.WaitGroup
 		for i := range sources {
