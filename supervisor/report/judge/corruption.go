@@ -56,7 +56,7 @@ func corruption(r *report.Report) []report.Finding {
 }
 
 func corruptEvidence(c *report.Client) string {
-	text := human.Size(c.VerifiedBytes) + " read back and compared"
+	text := human.Size(words.ComparedBytes(&c.Writes)) + " read back and compared"
 	if len(c.Corruptions) == 0 {
 		return text
 	}

@@ -92,7 +92,7 @@ func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
 		suite.add("client", "expected clients", 0, true,
 			"absent", fmt.Sprintf("%d of %d never came; a name counts once", n, r.Run.ExpectedClients))
 	}
-	if w := &r.Totals.Writes; w.VerifiedBytes > 0 || words.RunBadContent(r) != "" {
+	if w := &r.Totals.Writes; words.ComparedBytes(w) > 0 || words.RunBadContent(r) != "" {
 		suite.add("content", "verification", 0, words.RunBadContent(r) != "", words.RunBadContent(r),
 			strings.Join(places(r), "\n"))
 	}

@@ -48,10 +48,11 @@ func (p *Page) corruption(c *report.Client, of *report.Corruption) {
 
 // verifiedLine returns what was read back; "" if nothing was.
 func verifiedLine(w *report.Writes) string {
-	if w.VerifiedBytes == 0 && w.CorruptBlocks == 0 {
+	compared := words.ComparedBytes(w)
+	if compared == 0 && w.CorruptBlocks == 0 {
 		return ""
 	}
-	text := human.Size(w.VerifiedBytes) + " read back and compared"
+	text := human.Size(compared) + " read back and compared"
 	if w.VerifiedCachedBytes > 0 {
 		text += ", " + human.Size(w.VerifiedCachedBytes) + " of it perhaps from the page cache"
 	}

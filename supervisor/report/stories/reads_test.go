@@ -2,6 +2,7 @@ package stories
 
 import (
 	"bytes"
+	"io"
 	"strconv"
 	"strings"
 	"testing"
@@ -119,6 +120,43 @@ func TestReadersThatFailToTheEnd(t *testing.T) {
 		v := folded.All(t, s.Records).Verdict
 		if want := map[bool]report.Word{true: report.WordComplete, false: report.WordPartial}[readers]; v.Word != want {
 			t.Errorf("errors of readers %t: %s %q; want %s", readers, v.Word, v.Reasons, want)
+		}
+	}
+}
+
+// TestWhatReadersCompared is as good as what was read back to be compared: where it is sound, JUnit has
+// its case, and where it is not, the finding says how much was compared.
+func TestWhatReadersCompared(t *testing.T) {
+	for _, corrupt := range []uint64{0, 1} {
+		s := story.New(t, 1)
+		s.Readers = 1
+		a := s.Arrive("a", 1, 1, 4001, 0)
+		a.Start()
+		a.At(20 * time.Second)
+		for i := range uint32(2) {
+			m := a.Progress(i, 60, 0, "")
+			p := m.GetProgress()
+			p.Reads, p.ReadBytes, p.ReadVerifiedBytes, p.CorruptBlocks = 2, 3e6, 3e6, corrupt
+			a.Say(m, a.Rollover(i, 0, false), a.Sample(i, 1))
+		}
+		stop := a.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil)
+		stop.GetStop().RuntimeReachedNano = int64(20 * time.Second)
+		a.Say(stop)
+		a.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
+		s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		r := folded.All(t, s.Records)
+		junit := string(written(t, func(w io.Writer) error { return render.JUnit(r, w, nil) }))
+		if !strings.Contains(junit, `name="verification"`) {
+			t.Errorf("%d corrupt blocks: JUnit has no case for what was compared", corrupt)
+		}
+		text, _ := rendered(t, r)
+		if want := "verified     6 MB read back and compared; "; !strings.Contains(string(text), want) {
+			t.Errorf("%d corrupt blocks: the text does not have %q", corrupt, want)
+		}
+		for _, f := range r.Findings {
+			if f.Kind == report.FindingCorruption && !strings.HasPrefix(f.Evidence, "6 MB read back and compared") {
+				t.Errorf("the evidence of the corruption is %q", f.Evidence)
+			}
 		}
 	}
 }

@@ -28,6 +28,14 @@ func Reads(w *report.Writes) string {
 	return text + "; " + Plural(r.Errors, "error")
 }
 
+// ComparedBytes returns how much was compared with what was written, by readers too.
+func ComparedBytes(w *report.Writes) uint64 {
+	if w.Reads == nil {
+		return w.VerifiedBytes
+	}
+	return report.Plus(w.VerifiedBytes, w.Reads.VerifiedBytes)
+}
+
 // Cached returns how much of what was read came from the page cache, as far as the system told.
 func Cached(r *report.Reads) string {
 	switch {
