@@ -74,6 +74,40 @@ func TestRunDeliversAWholeLoad(t *testing.T) {
 	}
 }
 
+// TestRuntimeCountsFromTheEndOfTheWarmUp runs a client that warms up: its runtime follows, and nothing
+// of its figures is of the warm-up.
+func TestRuntimeCountsFromTheEndOfTheWarmUp(t *testing.T) {
+	r := startClient(t, scripted.Start(t, scripted.Orderly),
+		func(c *spec.Config) { c.Warmup, c.Runtime = 700*time.Millisecond, time.Second })
+	result := r.end()
+	if r.err != nil || result.Verdict != VerdictComplete {
+		t.Fatalf("Run = %+v, %v; want complete", result, r.err)
+	}
+	var began, stopped int64
+	var bytes, warm uint64
+	messages, _, _ := r.collector.Snapshot()
+	for _, m := range messages {
+		switch p := m.GetProgress(); {
+		case m.GetBegun() != nil:
+			began = m.GetElapsedNano()
+		case m.GetStop() != nil:
+			stopped = m.GetElapsedNano()
+		case p.GetWarmup():
+			warm += p.GetBytes()
+		default:
+			bytes += p.GetBytes()
+		}
+	}
+	w := r.collector.Hellos[0].GetWorkload()
+	if w.GetWarmupNano() != int64(700*time.Millisecond) || warm == 0 || bytes == 0 || result.Bytes != bytes {
+		t.Errorf("%v: %d bytes in the warm-up, %d after it, and the result has %d", w, warm, bytes, result.Bytes)
+	}
+	reached := r.stop().GetRuntimeReachedNano()
+	if reached < int64(time.Second) || stopped-began < reached+int64(700*time.Millisecond) {
+		t.Errorf("the load reached %v of its runtime in %v", time.Duration(reached), time.Duration(stopped-began))
+	}
+}
+
 // TestRunThatIsInterruptedBeforeItsWelcomeSaysGoodbye interrupts a client whose Hello is
 // out. The supervisor, which knows it by then, is told the end.
 func TestRunThatIsInterruptedBeforeItsWelcomeSaysGoodbye(t *testing.T) {

@@ -59,6 +59,7 @@ func workloadOf(cfg spec.Config, dirs *site.Folders) *bulkheadv1.Workload {
 		ProgressIntervalNano:  int64(cfg.ProgressInterval),
 		RampNano:              int64(cfg.Ramp),
 		TotalBytes:            cfg.TotalBytes,
+		WarmupNano:            int64(cfg.Warmup),
 	}
 	if cfg.Steady.Window > 0 {
 		wire.StopWhen = &bulkheadv1.SteadyState{WindowNano: int64(cfg.Steady.Window),

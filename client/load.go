@@ -47,8 +47,8 @@ type load struct {
 const loggedCorruptions = 20
 
 // lasted is how long a load lasted: reached until its end began, and in all until the
-// last worker had exited. Both count from when its consumers began to write; 0 if they
-// never did.
+// last worker had exited. Both count from when its consumers began to write, reached without the
+// warm-up; 0 if they never did.
 type lasted struct{ reached, all time.Duration }
 
 // run starts the workers, lets them work until something ends the load, and ends
@@ -86,7 +86,7 @@ func (l *load) run(stop *interrupts, socketDir string) (ending, lasted) {
 		l.cfg.Logger.Info("the consumers are ready and begin to write",
 			"getting_ready_took", ready.Sub(preparing).Round(time.Millisecond))
 		why = l.wait(stop, began)
-		long.reached = time.Since(began)
+		long.reached = max(time.Since(began)-l.cfg.Warmup, 0)
 	}
 	close(l.ends)
 	cancelBeats()
@@ -143,6 +143,7 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 			RunId:                l.session.First.GetRunId(),
 			ClientId:             l.id[:],
 			BudgetDescriptor:     descriptor,
+			WarmupNano:           int64(l.cfg.Warmup),
 		}}
 		return request
 	}

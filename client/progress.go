@@ -30,7 +30,7 @@ func (l *load) showProgress(began time.Time) (stop func()) {
 			now := l.tally.totals()
 			elapsed := time.Since(began)
 			l.cfg.Progress(spec.Progress{
-				Elapsed: elapsed, Runtime: l.cfg.Runtime, BytesPerSecond: rate.add(elapsed, now.Bytes),
+				Elapsed: elapsed, Runtime: l.cfg.Warmup + l.cfg.Runtime, BytesPerSecond: rate.add(elapsed, now.Bytes),
 				Bytes: now.Bytes, Files: now.Files, Errors: now.Errors, TotalBytes: l.cfg.TotalBytes, Ending: over,
 			})
 			if over {

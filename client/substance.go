@@ -13,7 +13,7 @@ func (l *load) judgeable(why ending, long lasted) substance.Load {
 	}
 	for i, one := range l.workers.consumers {
 		c, did := l.cfg.Consumers[i], l.tally.consumer(uint32(i))
-		did.Begin, did.ChunkBytes = l.cfg.Begin(i), c.ChunkSize
+		did.Begin, did.ChunkBytes = max(l.cfg.Begin(i)-l.cfg.Warmup, 0), c.ChunkSize
 		did.Verifies = c.Verify > bulkheadv1.VerifyMode_VERIFY_MODE_OFF
 		did.Reads = c.Readers > 0
 		did.Told = one.failed()

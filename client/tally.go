@@ -60,6 +60,10 @@ func (t *tally) count(m *bulkheadv1.Message) {
 	defer t.mu.Unlock()
 	switch f := m.GetFact().(type) {
 	case *bulkheadv1.Message_Progress:
+		if f.Progress.GetWarmup() {
+			t.warm(f.Progress)
+			return
+		}
 		t.sum.span(m.GetElapsedNano(), f.Progress)
 		t.sum.Bytes += f.Progress.GetBytes()
 		t.sum.Chunks += f.Progress.GetChunks()
@@ -87,6 +91,14 @@ func (t *tally) count(m *bulkheadv1.Message) {
 	case *bulkheadv1.Message_Monitor:
 		t.of(m.GetProcess()).Samples++
 	}
+}
+
+// warm adds what matters of a warm-up, which no figure has: what went wrong. t.mu is held.
+func (t *tally) warm(p *bulkheadv1.Progress) {
+	t.sum.Errors += p.GetErrors()
+	t.sum.LastError = cmp.Or(p.GetLastError(), t.sum.LastError)
+	t.sum.VerifiedBytes += p.GetVerifiedBytes()
+	t.sum.Corrupt += p.GetCorruptBlocks()
 }
 
 // span widens the time of writing to that of an interval.

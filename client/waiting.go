@@ -10,7 +10,7 @@ import (
 
 // wait returns why the load must end.
 func (l *load) wait(stop *interrupts, began time.Time) ending {
-	over := time.NewTimer(l.cfg.Runtime)
+	over := time.NewTimer(l.cfg.Warmup + l.cfg.Runtime)
 	defer over.Stop()
 	lines := l.whenToLog()
 	defer lines.Stop()
@@ -39,7 +39,7 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 		case <-l.written:
 			return ending{reason: bulkheadv1.StopReason_STOP_REASON_TOTAL}
 		case now := <-looks:
-			if words, yes := l.speed.steady(l.cfg.Steady, now.Sub(began), l.cfg.AllBegun()); yes {
+			if words, yes := l.speed.steady(l.cfg.Steady, now.Sub(began), max(l.cfg.AllBegun(), l.cfg.Warmup)); yes {
 				l.cfg.Logger.Info("the throughput is steady: " + words)
 				return ending{reason: bulkheadv1.StopReason_STOP_REASON_STEADY, detail: words}
 			}
@@ -98,6 +98,6 @@ func (l *load) logProgress(before totals, began time.Time) totals {
 	now := l.tally.totals()
 	l.cfg.Logger.Info("writing", "rate_bytes_per_second", float64(now.Bytes-before.Bytes)/l.cfg.LogProgress.Seconds(),
 		"written_bytes", now.Bytes, "files", now.Files, "errors", now.Errors,
-		"left", max(0, l.cfg.Runtime-time.Since(began)).Round(100*time.Millisecond))
+		"left", max(0, l.cfg.Warmup+l.cfg.Runtime-time.Since(began)).Round(100*time.Millisecond))
 	return now
 }

@@ -41,6 +41,7 @@ type job struct {
 	unit     int             // what O_DIRECT wants sizes to be a multiple of; 1 without
 	let      <-chan struct{} // closed when the writers may begin; nil if they need not wait
 	begun    chan struct{}   // closed when the writers begin
+	warm     time.Duration   // how long they warm up from then on; known once they have begun
 	written  chan struct{}   // closed when the writers, the verifier and the remover have ended
 	working  atomic.Bool     // the writers are at work
 
@@ -164,13 +165,15 @@ func (j *job) write(writers []*writer) {
 		case <-j.ending.begun:
 		}
 	}
+	let := time.Now()
 	if delay := j.task.startDelay; delay > 0 {
 		j.ending.pause(delay)
 	}
 	j.working.Store(true)
 	defer j.working.Store(false)
 	start := time.Now()
-	j.ledger.begin(len(writers))
+	j.warm = max(j.task.warmup-start.Sub(let), 0)
+	j.ledger.begin(len(writers), j.warm > 0)
 	close(j.begun)
 	r := &remover{disk: j.disk, gauge: j.gauges[j.task.writers], ledger: j.ledger, rotation: j.rotation, failed: j.fail}
 	done := make(chan struct{})
@@ -233,10 +236,20 @@ func (j *job) report() {
 	<-j.begun
 	ticker := time.NewTicker(j.task.interval)
 	defer ticker.Stop()
+	var warm <-chan time.Time
+	if j.warm > 0 {
+		timer := time.NewTimer(j.warm)
+		defer timer.Stop()
+		warm = timer.C
+	}
 	for {
 		select {
 		case <-ticker.C:
 			j.queue.putProgress(j.ledger.take)
+		case <-warm:
+			j.ledger.endWarmup()
+			j.queue.putProgress(j.ledger.take)
+			ticker.Reset(j.task.interval)
 		case <-j.written:
 			j.queue.putLast(j.ledger.take)
 			return

@@ -38,6 +38,9 @@ type ledger struct {
 	// writers is how many there are, and paused how many of them have nothing to write. Both
 	// guarded by mu.
 	writers, paused int
+	// warming says that the interval is of the warm-up, and warmed that this is the last such one.
+	// Both guarded by mu.
+	warming, warmed bool
 }
 
 // tally is the work of one interval.
@@ -96,10 +99,17 @@ func newTally() *tally {
 	return t
 }
 
-// begin begins the first interval anew: so many writers begin.
-func (l *ledger) begin(writers int) {
+// begin begins the first interval anew: so many writers begin, with a warm-up or not.
+func (l *ledger) begin(writers int, warming bool) {
 	l.mu.Lock()
-	l.since, l.writers = time.Now(), writers
+	l.since, l.writers, l.warming = time.Now(), writers, warming
+	l.mu.Unlock()
+}
+
+// endWarmup makes the interval that the next take ends the last one of the warm-up.
+func (l *ledger) endWarmup() {
+	l.mu.Lock()
+	l.warmed = true
 	l.mu.Unlock()
 }
 
@@ -219,8 +229,9 @@ func (l *ledger) corrupt(blocks uint64) {
 func (l *ledger) take() (*bulkheadv1.Progress, time.Time) {
 	now := time.Now()
 	l.mu.Lock()
-	taken := l.current
+	taken, warming := l.current, l.warming
 	l.current = l.spare
+	l.warming = l.warming && !l.warmed
 	interval := now.Sub(l.since)
 	switch {
 	case l.rested.IsZero():
@@ -234,6 +245,7 @@ func (l *ledger) take() (*bulkheadv1.Progress, time.Time) {
 
 	progress := &bulkheadv1.Progress{
 		IntervalNano: int64(interval),
+		Warmup:       warming,
 		Bytes:        taken.bytes,
 		Chunks:       taken.chunks,
 		Errors:       taken.errors,

@@ -275,6 +275,38 @@ func TestDelays(t *testing.T) {
 	})
 }
 
+// TestAWarmUpEndsAnInterval runs a load that begins late, in its warm-up: what is done in that is told
+// apart, to the moment.
+func TestAWarmUpEndsAnInterval(t *testing.T) {
+	for _, warmup := range []time.Duration{0, time.Second, 4200 * time.Millisecond, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			messages := play(t, newScriptedDisk(slow(nil)), 10*time.Second, 0, func(task *bulkheadv1.ConsumerTask) {
+				task.Spec.StartDelayNano = int64(3 * time.Second)
+				task.ProgressIntervalNano = int64(1500 * time.Millisecond)
+				task.WarmupNano = int64(warmup)
+			})
+			var warm, judged time.Duration
+			for _, m := range messages {
+				switch p := m.GetProgress(); {
+				case p.GetWarmup() && judged > 0:
+					t.Errorf("warm-up %v: it comes after %v that are not of it", warmup, judged)
+				case p.GetWarmup():
+					warm += time.Duration(p.GetIntervalNano())
+				case p != nil:
+					judged += time.Duration(p.GetIntervalNano())
+				}
+			}
+			want := min(max(warmup-3*time.Second, 0), 7*time.Second)
+			if over := warm - want; over < 0 || over > time.Millisecond || over > 0 && judged > 0 { // the last chunk
+				t.Errorf("warm-up %v: %v are of it, want %v; %v are not", warmup, warm, want, judged)
+			}
+			if rest := judged - (7*time.Second - want); rest < 0 || rest > time.Millisecond {
+				t.Errorf("warm-up %v: %v are not of it", warmup, judged)
+			}
+		})
+	}
+}
+
 // TestIntervalsAreTheTimeOfWriting runs a load that begins late, and whose files take long to be
 // removed at its end.
 func TestIntervalsAreTheTimeOfWriting(t *testing.T) {

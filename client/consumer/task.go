@@ -35,6 +35,7 @@ type task struct {
 	read       *bulkheadv1.ReadSpec // nil without readers
 	readSize   int
 	startDelay time.Duration
+	warmup     time.Duration // from when it may begin
 	thinkTime  time.Duration
 	stopAtOnce bool // at the first failure
 	interval   time.Duration
@@ -83,6 +84,7 @@ func newTask(request *bulkheadv1.RunRequest) (*task, error) {
 		read:       spec.GetRead(),
 		readSize:   int(cmp.Or(spec.GetRead().GetSizeBytes(), spec.GetChunkSizeBytes())),
 		startDelay: time.Duration(spec.GetStartDelayNano()),
+		warmup:     max(time.Duration(asked.GetWarmupNano()), 0),
 		thinkTime:  time.Duration(spec.GetThinkTimeNano()),
 		stopAtOnce: spec.GetStopOnError(),
 		interval:   cmp.Or(time.Duration(asked.GetProgressIntervalNano()), workload.DefaultProgressInterval),

@@ -53,6 +53,9 @@ type Config struct {
 	// Ramp is the time over which the consumers begin: of n consumers each begins
 	// Ramp/n after the one before it.
 	Ramp time.Duration
+	// Warmup is how long the consumers write before the runtime begins, which no figure that is
+	// judged has.
+	Warmup time.Duration
 	// ConnectTimeout bounds the time until the supervisor's Welcome. Each time
 	// that a busy supervisor says when to come back it begins anew, but all in all it
 	// is at most ten times as long.

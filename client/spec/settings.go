@@ -13,7 +13,7 @@ func Of(c config.Client) Config {
 		TokenFile: c.TokenFile, TLS: c.TLS,
 		Runtime: c.Runtime, ConnectTimeout: c.ConnectTimeout, KillTimeout: c.KillTimeout,
 		DeliverTimeout: c.DeliverTimeout,
-		TotalBytes:     uint64(c.TotalSize), Ramp: c.Ramp,
+		TotalBytes:     uint64(c.TotalSize), Ramp: c.Ramp, Warmup: c.Warmup,
 		Steady: Steady{Window: c.StopWhen.Window, MaxVariation: c.StopWhen.Variation},
 		Keep:   c.Keep, StallAfter: c.StallAfter,
 		HeartbeatInterval: c.Heartbeat.Interval, HeartbeatTimeout: c.Heartbeat.Timeout,
@@ -29,7 +29,8 @@ func Of(c config.Client) Config {
 // load returns c in the form that has the rules for it.
 func (c Config) load() workload.Load {
 	return workload.Load{
-		Consumers: len(c.Consumers), Runtime: c.Runtime, Ramp: c.Ramp, SteadyWindow: c.Steady.Window,
+		Consumers: len(c.Consumers), Runtime: c.Runtime, Ramp: c.Ramp, Warmup: c.Warmup,
+		TotalBytes: c.TotalBytes, SteadyWindow: c.Steady.Window,
 		HeartbeatInterval: c.HeartbeatInterval, HeartbeatTimeout: c.HeartbeatTimeout,
 		MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval, LogInterval: c.LogProgress,
 		StallAfter: c.StallAfter, ConnectTimeout: c.ConnectTimeout, KillTimeout: c.KillTimeout,

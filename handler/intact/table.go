@@ -162,6 +162,7 @@ var table = [...]message{
 		12: {kind: unsigned64, wire: wireVarint},
 		13: {kind: unsigned64, wire: wireVarint},
 		14: {kind: unsigned64, wire: wireVarint},
+		36: {kind: boolean, wire: wireVarint},
 		40: {kind: part, wire: wireBytes, of: 16},
 		41: {kind: unsigned64, wire: wireVarint},
 		42: {kind: unsigned64, wire: wireVarint},

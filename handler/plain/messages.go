@@ -84,6 +84,7 @@ func workload(c *coder, m *bulkheadv1.Workload) {
 	c.int64(7, &m.RampNano)
 	c.uint64(8, &m.TotalBytes)
 	message(c, 9, &m.StopWhen, steadyState)
+	c.int64(36, &m.WarmupNano)
 }
 
 func steadyState(c *coder, m *bulkheadv1.SteadyState) {

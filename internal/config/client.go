@@ -31,6 +31,8 @@ type Client struct {
 	StopWhen Steady
 	// Ramp is the time over which the consumers begin, one after the other.
 	Ramp time.Duration
+	// Warmup is how long the consumers write before the runtime begins.
+	Warmup time.Duration
 	// ConnectTimeout is how long the first connection is tried for.
 	ConnectTimeout time.Duration
 	// ConsumerCount is how many consumers write.
@@ -126,6 +128,8 @@ func (c *Client) fields() []field {
 				"mean, in percent."),
 		durationField("ramp", &c.Ramp, 0, 0, 365*day,
 			"Time over which the consumers begin, one after the other; at most runtime."),
+		durationField("warmup", &c.Warmup, 0, 0, 365*day,
+			"Time for which the consumers write before the runtime begins; no figure that is judged has it."),
 		durationField("connect_timeout", &c.ConnectTimeout, 30*time.Second, 100*time.Millisecond, day,
 			"How long to try to reach the supervisor before giving up; ten times as long if it is there but busy."),
 		countField("consumer_count", &c.ConsumerCount, 2, 1, protocol.MaxConsumers,

@@ -32,7 +32,7 @@ func TestWorkloadsDocument(t *testing.T) {
 			t.Errorf("no row for %s", f.Name)
 		}
 	}
-	for _, key := range []string{"runtime", "total_size", "stop_when", "ramp"} {
+	for _, key := range []string{"runtime", "total_size", "stop_when", "ramp", "warmup"} {
 		if !strings.Contains(text, "| `"+key) {
 			t.Errorf("no row for %s", key)
 		}

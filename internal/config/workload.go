@@ -9,7 +9,8 @@ import (
 // Load returns c in the form that has the rules for it, but for what its consumers write.
 func (c *Client) Load() workload.Load {
 	return workload.Load{
-		Consumers: c.ConsumerCount, Runtime: c.Runtime, Ramp: c.Ramp, SteadyWindow: c.StopWhen.Window,
+		Consumers: c.ConsumerCount, Runtime: c.Runtime, Ramp: c.Ramp, Warmup: c.Warmup,
+		TotalBytes: uint64(c.TotalSize), SteadyWindow: c.StopWhen.Window,
 		HeartbeatInterval: c.Heartbeat.Interval, HeartbeatTimeout: c.Heartbeat.Timeout,
 		MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval,
 		LogInterval: c.Log.ProgressInterval, StallAfter: c.StallAfter, ConnectTimeout: c.ConnectTimeout,

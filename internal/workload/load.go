@@ -16,6 +16,10 @@ type Load struct {
 	// Runtime is how long the load lasts at most, and Ramp the time over which its consumers
 	// begin.
 	Runtime, Ramp time.Duration
+	// Warmup is how long they write before the runtime begins, and TotalBytes what ends the load; 0
+	// for none.
+	Warmup     time.Duration
+	TotalBytes uint64
 	// SteadyWindow is the time in which a steady throughput ends the load; 0 never ends it.
 	SteadyWindow time.Duration
 	// HeartbeatInterval is the time between two rounds, and HeartbeatTimeout when an answer is late.
@@ -40,7 +44,7 @@ func (l Load) Check() []Problem {
 		key   string
 		value time.Duration
 	}{
-		{"runtime", l.Runtime}, {"ramp", l.Ramp}, {steadyWindow, l.SteadyWindow},
+		{"runtime", l.Runtime}, {"ramp", l.Ramp}, {"warmup", l.Warmup}, {steadyWindow, l.SteadyWindow},
 		{"connect_timeout", l.ConnectTimeout}, {"kill_timeout", l.KillTimeout},
 		{"deliver_timeout", l.DeliverTimeout}, {"stall_after", l.StallAfter},
 		{"heartbeat.interval", l.HeartbeatInterval}, {"heartbeat.timeout", l.HeartbeatTimeout},
@@ -58,6 +62,10 @@ func (l Load) Check() []Problem {
 		human.ExactDuration)
 	atMost(&found, "spool.memory", l.SpoolMemory, "spool.max_size", l.SpoolMaxSize, human.ExactSize)
 	atMost(&found, "ramp", l.Ramp, "runtime", l.Runtime, human.ExactDuration)
+	if l.Warmup > 0 && l.TotalBytes > 0 {
+		found.invalid("warmup", human.ExactDuration(l.Warmup), "what is written in it would count for total_size; "+
+			"use one of the two")
+	}
 	l.checkSteady(&found)
 	return found
 }

@@ -111,7 +111,7 @@ func OfClient(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 		ProtocolMinor: h.GetProtocolMinor(),
 		Workload: &bulkheadv1.Workload{
 			HeartbeatIntervalNano: w.GetHeartbeatIntervalNano(), RuntimeNano: w.GetRuntimeNano(),
-			RampNano: w.GetRampNano(),
+			RampNano: w.GetRampNano(), WarmupNano: w.GetWarmupNano(),
 		},
 	}
 }

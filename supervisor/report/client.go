@@ -85,10 +85,11 @@ type Client struct {
 	StoppedAt Stamp `json:"stopped_at"`
 	// LastMessageAt is the time of its last message.
 	LastMessageAt Stamp `json:"last_message_at"`
-	// RuntimeNano is from LoadBeganAt, or else StartedAt, to StoppedAt, or else to LastMessageAt.
+	// RuntimeNano is from LoadBeganAt, or else StartedAt, to StoppedAt, or else to LastMessageAt, without
+	// the warm-up.
 	RuntimeNano int64 `json:"runtime_nano"`
 	// RuntimeReachedNano is how long its load lasted, by a clock that is never set, from
-	// when all its consumers were ready and began to when its end began; 0 if it did not
+	// when all its consumers were ready and began, without the warm-up, to when its end began; 0 if it did not
 	// say.
 	RuntimeReachedNano int64 `json:"runtime_reached_nano"`
 	// StopReason is one of the Stop… constants, with its number behind StopUnknown if it has

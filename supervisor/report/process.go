@@ -113,6 +113,16 @@ type Writes struct {
 	Phases   Phases   `json:"phases"`
 	// Reads is what was read beside the writing; null if nothing was to be.
 	Reads *Reads `json:"reads"`
+	// WarmUp is what was done in the warm-up, which is in none of the above but Errors, the files and what
+	// was verified; absent if nothing was.
+	WarmUp *WarmUp `json:"warm_up,omitempty"`
+}
+
+// WarmUp is what was written and read before the figures begin.
+type WarmUp struct {
+	Bytes     uint64 `json:"bytes"`
+	Chunks    uint64 `json:"chunks"`
+	ReadBytes uint64 `json:"read_bytes"`
 }
 
 // Latency sums up a histogram, in nanoseconds. Percentiles are at most 0.1 %

@@ -59,6 +59,10 @@ type Series struct {
 	ClientIntervalNano int64 `json:"client_interval_nano"`
 	ClientIntervals    int   `json:"client_intervals"`
 
+	// WarmUpIntervals is how many of the first intervals are of a time in which a client was still
+	// warming up: what is judged begins behind them.
+	WarmUpIntervals int `json:"warm_up_intervals"`
+
 	Total TotalSeries `json:"total"`
 	// Clients are in the order of Report.Clients.
 	Clients []ClientSeries `json:"clients"`
@@ -169,4 +173,12 @@ type Bin struct {
 	FromNano int64  `json:"from_nano"`
 	ToNano   int64  `json:"to_nano"`
 	Count    uint64 `json:"count"`
+}
+
+// ClientWarmUp returns how many of the first intervals of each client WarmUpIntervals are.
+func (s *Series) ClientWarmUp() int {
+	if s.WarmUpIntervals == 0 || s.ClientIntervalNano <= 0 {
+		return 0
+	}
+	return int((int64(s.WarmUpIntervals)*s.IntervalNano + s.ClientIntervalNano - 1) / s.ClientIntervalNano)
 }

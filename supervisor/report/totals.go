@@ -21,6 +21,27 @@ func (w *Writes) Add(o *Writes) {
 	w.VerifiedCachedBytes = Plus(w.VerifiedCachedBytes, o.VerifiedCachedBytes)
 	w.CorruptBlocks = Plus(w.CorruptBlocks, o.CorruptBlocks)
 	w.AddReads(o.Reads)
+	w.AddWarmUp(o.WarmUp)
+}
+
+// AddWarmUp adds what others did in their warm-up; nil is nothing.
+func (w *Writes) AddWarmUp(o *WarmUp) {
+	if o == nil {
+		return
+	}
+	if w.WarmUp == nil {
+		w.WarmUp = new(WarmUp)
+	}
+	w.WarmUp.Bytes, w.WarmUp.Chunks = Plus(w.WarmUp.Bytes, o.Bytes), Plus(w.WarmUp.Chunks, o.Chunks)
+	w.WarmUp.ReadBytes = Plus(w.WarmUp.ReadBytes, o.ReadBytes)
+}
+
+// WithWarmUp returns the bytes and chunks of the whole load.
+func (w *Writes) WithWarmUp() (bytes, chunks uint64) {
+	if w.WarmUp == nil {
+		return w.Bytes, w.Chunks
+	}
+	return Plus(w.Bytes, w.WarmUp.Bytes), Plus(w.Chunks, w.WarmUp.Chunks)
 }
 
 // Add adds the rounds of another process.
@@ -49,13 +70,16 @@ func PlusNano(a, b int64) int64 {
 }
 
 // Rates returns the bytes per second of all clients together, in each interval that is
-// whole.
+// whole; 0 in those in which a client was still warming up, and before.
 func (r *Report) Rates() []float64 {
 	s := r.Series
 	list := make([]float64, 0, s.Intervals)
 	for i, bytes := range s.Total.Bytes {
 		if r.SpanNano(i, s.IntervalNano) < s.IntervalNano {
 			break
+		}
+		if i < s.WarmUpIntervals {
+			bytes = 0
 		}
 		list = append(list, float64(bytes)/float64(s.IntervalNano)*1e9)
 	}

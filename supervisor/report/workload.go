@@ -14,6 +14,8 @@ type Workload struct {
 	ProgressIntervalNano  int64 `json:"progress_interval_nano"`
 	// RampNano is the time over which the consumers begin, one after the other.
 	RampNano int64 `json:"ramp_nano"`
+	// WarmupNano is how long they write before the runtime begins; absent for no warm-up.
+	WarmupNano int64 `json:"warmup_nano,omitempty"`
 	// TotalBytes end the load when they are written; 0 is no limit.
 	TotalBytes uint64 `json:"total_bytes"`
 	// StopWhen is when the load counts as steady and ends; null if it does not for that.

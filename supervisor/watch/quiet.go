@@ -46,7 +46,8 @@ func NewQuiet(h *bulkheadv1.Hello, grace time.Duration) *Quiet {
 		q.Limit = max(quietBeats*every, quietLeast)
 	}
 	if runtime := time.Duration(w.GetRuntimeNano()); runtime > 0 && runtime < maxLoad {
-		q.lasts = min(max(time.Duration(w.GetRampNano()), 0), maxLoad) + runtime + grace
+		q.lasts = min(max(time.Duration(w.GetRampNano()), 0), maxLoad) +
+			min(max(time.Duration(w.GetWarmupNano()), 0), maxLoad) + runtime + grace
 	}
 	return q
 }

@@ -3898,6 +3898,9 @@ type Progress struct {
 	// cover the time in which it writes, or tries to. 0 once that is over, while files are still
 	// read back or removed.
 	IntervalNano int64 `protobuf:"varint,1,opt,name=interval_nano,json=intervalNano,proto3" json:"interval_nano,omitempty"`
+	// All of it was done in the warm-up, or its end: it is in no figure that is judged. A consumer
+	// ends an interval with its warm-up.
+	Warmup bool `protobuf:"varint,36,opt,name=warmup,proto3" json:"warmup,omitempty"`
 	// Bytes written in the interval.
 	Bytes uint64 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	// Chunks written in the interval.
@@ -3990,6 +3993,13 @@ func (x *Progress) GetIntervalNano() int64 {
 		return x.IntervalNano
 	}
 	return 0
+}
+
+func (x *Progress) GetWarmup() bool {
+	if x != nil {
+		return x.Warmup
+	}
+	return false
 }
 
 func (x *Progress) GetBytes() uint64 {
@@ -4355,7 +4365,9 @@ type Workload struct {
 	// The load ends when all consumers together have written this many bytes; 0 means no limit.
 	TotalBytes uint64 `protobuf:"varint,8,opt,name=total_bytes,json=totalBytes,proto3" json:"total_bytes,omitempty"`
 	// The load ends when the throughput is steady; unset means that it does not.
-	StopWhen      *SteadyState `protobuf:"bytes,9,opt,name=stop_when,json=stopWhen,proto3" json:"stop_when,omitempty"`
+	StopWhen *SteadyState `protobuf:"bytes,9,opt,name=stop_when,json=stopWhen,proto3" json:"stop_when,omitempty"`
+	// How long consumers write before the runtime begins; what they do then has Progress.warmup.
+	WarmupNano    int64 `protobuf:"varint,36,opt,name=warmup_nano,json=warmupNano,proto3" json:"warmup_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4452,6 +4464,13 @@ func (x *Workload) GetStopWhen() *SteadyState {
 		return x.StopWhen
 	}
 	return nil
+}
+
+func (x *Workload) GetWarmupNano() int64 {
+	if x != nil {
+		return x.WarmupNano
+	}
+	return 0
 }
 
 // SteadyState says when a load counts as steady: when the coefficient of variation (standard
@@ -5232,9 +5251,10 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"MachineGap\x12,\n" +
 	"\x04part\x18\x01 \x01(\x0e2\x18.bulkhead.v1.MachinePartR\x04part\x125\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1d.bulkhead.v1.MachineGapReasonR\x06reason\x12\x14\n" +
-	"\x05about\x18\x03 \x01(\tR\x05about\"\xa5\a\n" +
+	"\x05about\x18\x03 \x01(\tR\x05about\"\xbd\a\n" +
 	"\bProgress\x12#\n" +
-	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12\x14\n" +
+	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12\x16\n" +
+	"\x06warmup\x18$ \x01(\bR\x06warmup\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
 	"\x06chunks\x18\x03 \x01(\x04R\x06chunks\x12\x16\n" +
 	"\x06errors\x18\x04 \x01(\x04R\x06errors\x12\x1d\n" +
@@ -5280,7 +5300,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x05count\x18\x02 \x03(\x04R\x05count\x12\x10\n" +
 	"\x03min\x18\x03 \x01(\x04R\x03min\x12\x10\n" +
 	"\x03max\x18\x04 \x01(\x04R\x03max\x12\x10\n" +
-	"\x03sum\x18\x05 \x01(\x04R\x03sum\"\xb3\x03\n" +
+	"\x03sum\x18\x05 \x01(\x04R\x03sum\"\xd4\x03\n" +
 	"\bWorkload\x12!\n" +
 	"\fruntime_nano\x18\x01 \x01(\x03R\vruntimeNano\x126\n" +
 	"\x17heartbeat_interval_nano\x18\x02 \x01(\x03R\x15heartbeatIntervalNano\x124\n" +
@@ -5291,7 +5311,9 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\tramp_nano\x18\a \x01(\x03R\brampNano\x12\x1f\n" +
 	"\vtotal_bytes\x18\b \x01(\x04R\n" +
 	"totalBytes\x125\n" +
-	"\tstop_when\x18\t \x01(\v2\x18.bulkhead.v1.SteadyStateR\bstopWhen\"b\n" +
+	"\tstop_when\x18\t \x01(\v2\x18.bulkhead.v1.SteadyStateR\bstopWhen\x12\x1f\n" +
+	"\vwarmup_nano\x18$ \x01(\x03R\n" +
+	"warmupNano\"b\n" +
 	"\vSteadyState\x12\x1f\n" +
 	"\vwindow_nano\x18\x01 \x01(\x03R\n" +
 	"windowNano\x122\n" +

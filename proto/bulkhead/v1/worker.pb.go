@@ -215,8 +215,10 @@ type ConsumerTask struct {
 	// The descriptor at which the consumer inherited the budget: how much all consumers of the
 	// client may still write. 0 means that there is none, and no limit.
 	BudgetDescriptor uint32 `protobuf:"varint,7,opt,name=budget_descriptor,json=budgetDescriptor,proto3" json:"budget_descriptor,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// How long the load warms up, from Begin.
+	WarmupNano    int64 `protobuf:"varint,36,opt,name=warmup_nano,json=warmupNano,proto3" json:"warmup_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConsumerTask) Reset() {
@@ -295,6 +297,13 @@ func (x *ConsumerTask) GetClientId() []byte {
 func (x *ConsumerTask) GetBudgetDescriptor() uint32 {
 	if x != nil {
 		return x.BudgetDescriptor
+	}
+	return 0
+}
+
+func (x *ConsumerTask) GetWarmupNano() int64 {
+	if x != nil {
+		return x.WarmupNano
 	}
 	return 0
 }
@@ -702,7 +711,7 @@ const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\x04hold\x18\x04 \x01(\bR\x04holdB\x06\n" +
 	"\x04task\"\x0e\n" +
 	"\fBeginRequest\"\x0f\n" +
-	"\rBeginResponse\"\x92\x02\n" +
+	"\rBeginResponse\"\xb3\x02\n" +
 	"\fConsumerTask\x12-\n" +
 	"\x04spec\x18\x01 \x01(\v2\x19.bulkhead.v1.ConsumerSpecR\x04spec\x124\n" +
 	"\x16progress_interval_nano\x18\x02 \x01(\x03R\x14progressIntervalNano\x12(\n" +
@@ -710,7 +719,9 @@ const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\x04keep\x18\x04 \x01(\bR\x04keep\x12\x15\n" +
 	"\x06run_id\x18\x05 \x01(\tR\x05runId\x12\x1b\n" +
 	"\tclient_id\x18\x06 \x01(\fR\bclientId\x12+\n" +
-	"\x11budget_descriptor\x18\a \x01(\rR\x10budgetDescriptor\"\xcc\x01\n" +
+	"\x11budget_descriptor\x18\a \x01(\rR\x10budgetDescriptor\x12\x1f\n" +
+	"\vwarmup_nano\x18$ \x01(\x03R\n" +
+	"warmupNano\"\xcc\x01\n" +
 	"\vMonitorTask\x12#\n" +
 	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12.\n" +
 	"\atargets\x18\x02 \x03(\v2\x14.bulkhead.v1.ProcessR\atargets\x12\x14\n" +

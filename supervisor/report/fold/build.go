@@ -196,7 +196,7 @@ func (f *Folder) totals(clients []report.Client, union *[report.PhaseCount]laten
 
 // finish sets what is computed from a whole: time, rate and percentiles.
 func finish(w *report.Writes, writing window, latencies func(report.Phase) report.Latency) {
-	w.WritingNano = writing.length()
+	w.WritingNano, w.WarmUp = writing.length(), copyOf(w.WarmUp)
 	if w.Reads = copyOf(w.Reads); w.Reads != nil {
 		w.Reads.BytesPerSecond = report.PerSecond(w.Reads.Bytes, w.WritingNano)
 	}
@@ -220,7 +220,8 @@ func (s *sessionState) build(label string, paused func(from, to report.Stamp) bo
 	}
 	c.Connections, c.ConnectionsLeftOut = judged(s.connections.list(), &c, paused), s.connections.leftOut
 	c.RolloversLeftOut = s.rollovers.leftOut
-	c.RuntimeNano = report.Between(cmp.Or(s.begun.at, c.StartedAt), cmp.Or(c.StoppedAt, c.LastMessageAt))
+	c.RuntimeNano = max(report.Between(cmp.Or(s.begun.at, c.StartedAt), cmp.Or(c.StoppedAt, c.LastMessageAt))-
+		c.Workload.WarmupNano, 0)
 	c.Corruptions, c.CorruptionsLeftOut = s.corruptionList(), s.corruptions.leftOut
 	finish(&c.Writes, s.window, func(of report.Phase) report.Latency { return s.latencies[of].latency() })
 

@@ -111,8 +111,12 @@ func contradictProcess(all *contradictions, c *report.Client, p *report.Process)
 	if worker && c.StopReason != "" && p.StartedAt != 0 && p.Exit == nil {
 		all.add(report.ExitMissing, 1, false, named)
 	}
+	var bytes, chunks uint64
+	if p.Writes != nil {
+		bytes, chunks = p.Writes.WithWarmUp()
+	}
 	silent := p.Heartbeats == nil && p.Usage == nil && (p.Rollovers == nil || p.Rollovers.Files == 0) &&
-		(p.Writes == nil || p.Writes.Chunks == 0 && p.Writes.Errors == 0)
+		(p.Writes == nil || chunks == 0 && p.Writes.Errors == 0)
 	if whole && worker && p.Exit != nil && p.Exit.Class == report.ExitClean && p.StartedAt == 0 &&
 		p.Exit.StartedAt == 0 && silent {
 		all.add(report.ExitStrange, 1, false, named)
@@ -129,15 +133,15 @@ func contradictProcess(all *contradictions, c *report.Client, p *report.Process)
 		return
 	}
 	if largest := largestChunk(c, p); largest > 0 &&
-		p.Writes.Bytes/largest > report.Plus(p.Writes.Chunks, p.Writes.Errors) {
+		bytes/largest > report.Plus(chunks, p.Writes.Errors) {
 		all.add(report.UnlikeBytes, 1, false, func() string {
-			return fmt.Sprintf("%s: %s in %s of at most %s", name, human.Size(p.Writes.Bytes),
-				words.Plural(p.Writes.Chunks, "chunk"), human.Size(largest))
+			return fmt.Sprintf("%s: %s in %s of at most %s", name, human.Size(bytes),
+				words.Plural(chunks, "chunk"), human.Size(largest))
 		})
 	}
-	if f := p.Rollovers; whole && f != nil && c.StopReason != "" && f.Bytes > p.Writes.Bytes {
+	if f := p.Rollovers; whole && f != nil && c.StopReason != "" && f.Bytes > bytes {
 		all.add(report.UnlikeFiles, 1, false, func() string {
-			return fmt.Sprintf("%s: %s in files, %s written", name, human.Size(f.Bytes), human.Size(p.Writes.Bytes))
+			return fmt.Sprintf("%s: %s in files, %s written", name, human.Size(f.Bytes), human.Size(bytes))
 		})
 	}
 }

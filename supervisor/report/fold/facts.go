@@ -83,10 +83,15 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 		return why
 	}
 	s.contradictProgress(p, progress, at)
-	from := at - report.Stamp(progress.GetIntervalNano())
+	from, warm := at-report.Stamp(progress.GetIntervalNano()), progress.GetWarmup()
 	for _, w := range []*report.Writes{&p.writes, &s.client.Writes} {
-		w.Bytes = report.Plus(w.Bytes, progress.GetBytes())
-		w.Chunks = report.Plus(w.Chunks, progress.GetChunks())
+		if warm {
+			w.AddWarmUp(&report.WarmUp{Bytes: progress.GetBytes(), Chunks: progress.GetChunks(),
+				ReadBytes: progress.GetReadBytes()})
+		} else {
+			w.Bytes = report.Plus(w.Bytes, progress.GetBytes())
+			w.Chunks = report.Plus(w.Chunks, progress.GetChunks())
+		}
 		w.Errors = report.Plus(w.Errors, progress.GetErrors())
 		w.VerifiedBytes = report.Plus(w.VerifiedBytes, progress.GetVerifiedBytes())
 		w.VerifiedCachedBytes = report.Plus(w.VerifiedCachedBytes, progress.GetVerifiedCachedBytes())
@@ -94,16 +99,21 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 			w.LastError = plaintext.Lines(text)
 		}
 	}
-	reads := readsOf(progress)
-	p.writes.AddReads(reads)
-	s.client.AddReads(reads)
+	if !warm {
+		reads := readsOf(progress)
+		p.writes.AddReads(reads)
+		s.client.AddReads(reads)
+	}
 	s.countCorrupt(p, progress.GetCorruptBlocks(), 0)
-	if progress.GetIntervalNano() > 0 || progress.GetBytes() > 0 { // else it no longer writes
+	if !warm && (progress.GetIntervalNano() > 0 || progress.GetBytes() > 0) { // else it no longer writes
 		p.window.cover(from, at)
 		s.window.cover(from, at)
 	}
 	p.failing.progress(progress, from, at)
 	for of, h := range list {
+		if warm {
+			break
+		}
 		p.latencies[of].merge(h, &s.room)
 		s.latencies[of].mergeOwn(h, report.Phase(of), &s.room)
 	}

@@ -36,6 +36,9 @@ func (f *Folder) series(r *report.Report, union *[report.PhaseCount]latency.Hist
 		Distribution:       binsOf(&union[report.PhaseWrite]),
 		Phases:             []report.PhaseSeries{},
 	}
+	if t.warm > 0 {
+		s.WarmUpIntervals = t.index(t.warm, t.step) + 1
+	}
 	s.Total = t.total(t.lines)
 	for of := report.PhaseResponse; of < report.PhaseCount; of++ {
 		if union[of].Count() > 0 {

@@ -46,6 +46,8 @@ type timeline struct {
 	rows    int
 	crowded bool // some processes have no row
 
+	warm report.Stamp // the end of the last warm-up; 0 for none
+
 	// outside is bytes written before the run, as by a client that was delivered
 	// later.
 	outside uint64

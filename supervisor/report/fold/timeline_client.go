@@ -129,6 +129,9 @@ func (c *clientLine) progress(from, to, recorded report.Stamp, p *bulkheadv1.Pro
 		return
 	}
 	t := c.timeline
+	if p.GetWarmup() {
+		t.warm = max(t.warm, to)
+	}
 	all := func(field func(*totalCell) *uint64) func(int, uint64) {
 		return func(i int, part uint64) {
 			n := field(at(&t.cells, i))

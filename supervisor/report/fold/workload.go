@@ -39,6 +39,7 @@ func workloadOf(w *bulkheadv1.Workload, room int) report.Workload {
 		MonitorIntervalNano:   durationOrNone(w.GetMonitorIntervalNano()),
 		ProgressIntervalNano:  durationOrNone(w.GetProgressIntervalNano()),
 		RampNano:              durationOrNone(w.GetRampNano()),
+		WarmupNano:            durationOrNone(w.GetWarmupNano()),
 		TotalBytes:            w.GetTotalBytes(),
 		Consumers:             consumers,
 		ConsumersLeftOut:      uint64(len(list) - len(consumers)),

@@ -24,7 +24,7 @@ func clientBound(r *report.Report) []report.Finding {
 		}
 		for k := range series.Processes {
 			p := &series.Processes[k]
-			text, bound := saturated(p, max(writers[p.Index], 1))
+			text, bound := saturated(p, max(writers[p.Index], 1), r.Series.ClientWarmUp())
 			if bound && p.Kind == report.KindConsumer {
 				names, evidence = append(names, p.Name), append(evidence, p.Name+": "+text)
 			}
@@ -45,11 +45,11 @@ func clientBound(r *report.Report) []report.Finding {
 
 // saturated reports whether a process used all of a processor for each of its writers in most
 // of its intervals: one with several writers is not bound as long as they have more to use.
-func saturated(p *report.ProcessSeries, writers int) (text string, bound bool) {
+func saturated(p *report.ProcessSeries, writers, warm int) (text string, bound bool) {
 	known, hot, sum := 0, 0, 0.0
 	limit := float64(float32(boundCPU)) * float64(writers)
 	for i, cpu := range p.CPU {
-		if cpu < 0 {
+		if cpu < 0 || i < warm {
 			continue
 		}
 		known++
@@ -185,7 +185,7 @@ func rolloverPenalty(r *report.Report) []report.Finding {
 		var own, ownWithout []float64
 		for k, p99 := range c.P99Nano {
 			switch {
-			case p99 < 0:
+			case p99 < 0 || k < r.Series.ClientWarmUp():
 			case c.Rollovers[k] > 0:
 				own = append(own, float64(p99))
 			default:

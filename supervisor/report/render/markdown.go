@@ -139,6 +139,9 @@ func (m *Ticket) figures(r *report.Report) {
 		m.Row("written", writesLine(&r.Totals.Writes))
 	}
 	t := &r.Totals.Writes
+	if text := words.WarmUp(t); text != "" {
+		m.Row("warm-up", text)
+	}
 	for _, l := range []struct {
 		name string
 		of   *report.Latency

@@ -60,6 +60,7 @@ func (p *Page) client(c *report.Client) {
 	p.workload(&c.Workload)
 	p.fact("load ended", "%s", stopLine(c))
 	p.fact("written", "%s", writesLine(&c.Writes))
+	p.fact("warm-up", "%s", words.WarmUp(&c.Writes))
 	p.latencies(&c.Writes)
 	p.fact("verified", "%s", verifiedLine(&c.Writes))
 	p.fact("read beside", "%s", words.Reads(&c.Writes))

@@ -32,6 +32,7 @@ func (p *Page) run() {
 	if len(p.Clients) > 0 {
 		p.fact("written", "%s", writesLine(&t.Writes))
 	}
+	p.fact("warm-up", "%s", words.WarmUp(&t.Writes))
 	p.latencies(&t.Writes)
 	p.fact("verified", "%s", verifiedLine(&t.Writes))
 	p.fact("read beside", "%s", words.Reads(&t.Writes))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bulkhead/internal/latency"
 	"bulkhead/internal/testing/folded"
 	"bulkhead/internal/testing/pagetest"
 	"bulkhead/internal/testing/story"
@@ -286,6 +287,90 @@ func TestPageShowsTheCommonWindow(t *testing.T) {
 		"waited for 2 clients"} {
 		if !strings.Contains(facts, want) {
 			t.Errorf("the page lacks %q: %s", want, facts)
+		}
+	}
+}
+
+// warmed tells a run of two clients that write for 20 s, of which the first 5 are their warm-up, in
+// which all is slower by far.
+func warmed(t *testing.T) []*bulkheadv1.Record {
+	s := story.New(t, 2)
+	var actors []*story.Actor
+	judged := make(map[*story.Actor]uint64) // of consumer 0
+	for i, name := range []string{"alpha", "bravo"} {
+		a := s.Arrive(name, uint32(i+1), uint64(i+1), int32(4001+i), 0)
+		s.Hello(uint32(i + 1)).Workload.WarmupNano = int64(5 * time.Second)
+		a.Start()
+		actors = append(actors, a)
+	}
+	for n := 1; n <= 20; n++ {
+		for _, a := range actors {
+			a.At(time.Duration(n) * time.Second)
+			for index := range uint32(2) {
+				p := a.Progress(index, 100, 0, "")
+				if n <= 5 {
+					var h latency.Histogram
+					h.Add(time.Second, 1)
+					p.Fact = &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{
+						IntervalNano: int64(time.Second), Bytes: story.Mib, Chunks: 1, ChunkWrite: h.Proto(),
+						Warmup: true}}
+				} else if index == 0 {
+					judged[a] += p.GetProgress().GetBytes()
+				}
+				a.Say(p, a.Sample(index, n))
+			}
+		}
+	}
+	for _, a := range actors {
+		file := a.Rollover(0, 0, false) // most of which is of the time after the warm-up, but not all
+		f := file.GetRollover()
+		f.SizeBytes = judged[a] + 3*story.Mib
+		f.Chunks = f.SizeBytes / f.ChunkSizeBytes
+		a.Say(file, a.Stop(bulkheadv1.StopReason_STOP_REASON_TOTAL, "", nil))
+		a.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
+	}
+	s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+	return s.Records
+}
+
+// A warm-up is in the run over time, and in no figure that is judged.
+func TestAWarmUpIsInNoFigure(t *testing.T) {
+	r := folded.All(t, warmed(t))
+	total, w := &r.Totals, r.CommonWindow
+	if total.WarmUp == nil || total.WarmUp.Bytes != 20*story.Mib || total.WarmUp.Chunks != 20 {
+		t.Fatalf("the warm-up is %+v", total.WarmUp)
+	}
+	if sum := story.Sum(r.Series.Total.Bytes); sum != total.Bytes+total.WarmUp.Bytes {
+		t.Errorf("%d bytes over time; want %d and the warm-up's", sum, total.Bytes)
+	}
+	const late = int64(500 * time.Millisecond)
+	if total.ChunkWrite.MaxNano > late || r.Clients[0].ChunkWrite.MaxNano > late || w.ChunkWrite.MaxNano > late ||
+		slices.Max(r.Series.Total.MaxNano) < late || total.WritingNano != int64(15*time.Second) ||
+		total.BytesPerSecond != total.Bytes/15 {
+		t.Errorf("in all %+v over %d ns, of a client %+v, in common %+v", total.ChunkWrite, total.WritingNano,
+			r.Clients[0].ChunkWrite, w.ChunkWrite)
+	}
+	if since(r, w.FromAt) != 5*time.Second || w.Intervals != 15 || w.OverlapPercent != 100 {
+		t.Errorf("in common: %+v", w)
+	}
+	if r.Series.WarmUpIntervals != 5 || r.Rates()[4] != 0 || r.Rates()[5] == 0 {
+		t.Errorf("%d intervals of warm-up, rates %v", r.Series.WarmUpIntervals, r.Rates())
+	}
+	if c := &r.Clients[0]; c.RuntimeNano != int64(15*time.Second) || len(c.Contradictions) > 0 ||
+		r.Verdict.Word != report.WordComplete {
+		t.Errorf("%s, %d ns of runtime, %+v: %q", r.Verdict.Word, c.RuntimeNano, c.Contradictions, r.Verdict.Reasons)
+	}
+	if list := found(r, report.FindingSteady); len(list) != 1 || !strings.Contains(list[0], "from +5s on, for 15s") {
+		t.Errorf("found %q", list)
+	}
+	text, _ := rendered(t, r)
+	markdown := string(written(t, func(w io.Writer) error { return render.Markdown(r, w, nil) }))
+	for _, got := range []string{string(text), markdown} {
+		for _, want := range []string{"21 MB in 20 chunks; they are in the run over time alone",
+			"after a warm-up of 5s"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("it lacks %q:\n%s", want, got)
+			}
 		}
 	}
 }

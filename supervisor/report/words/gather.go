@@ -139,6 +139,18 @@ func WindowRate(w *report.CommonWindow) string {
 		human.Duration(w.IntervalNano) + " that are in it"
 }
 
+// WarmUp returns what was done in the warm-up; "" for none.
+func WarmUp(w *report.Writes) string {
+	if w.WarmUp == nil {
+		return ""
+	}
+	text := human.Size(w.WarmUp.Bytes) + " in " + Plural(w.WarmUp.Chunks, "chunk")
+	if w.WarmUp.ReadBytes > 0 {
+		text += ", " + human.Size(w.WarmUp.ReadBytes) + " read"
+	}
+	return text + "; they are in the run over time alone, and in none of these figures"
+}
+
 // Percent returns a share as it is in a report.
 func Percent(percent float64) string { return fmt.Sprintf("%.4g %%", percent) }
 

@@ -31,8 +31,8 @@ func Judgeable(c *report.Client) substance.Load {
 	did := make(map[uint32]*substance.Consumer)
 	for i, spec := range w.Consumers {
 		l.Consumers = append(l.Consumers, substance.Consumer{
-			Index: spec.Index, Begin: time.Duration(spec.StartDelayNano) +
-				time.Duration(float64(w.RampNano)*float64(i)/float64(w.Declared())),
+			Index: spec.Index, Begin: max(0, time.Duration(spec.StartDelayNano-w.WarmupNano)+
+				time.Duration(float64(w.RampNano)*float64(i)/float64(w.Declared()))),
 			ChunkBytes: spec.ChunkSizeBytes, Verifies: verifies(&spec), Reads: spec.Read != nil,
 		})
 	}

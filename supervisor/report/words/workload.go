@@ -204,6 +204,9 @@ func Workload(w *report.Workload) string {
 	if w.RampNano > 0 {
 		parts = append(parts, "beginning over "+human.Duration(w.RampNano))
 	}
+	if w.WarmupNano > 0 {
+		parts = append(parts, "after a warm-up of "+human.Duration(w.WarmupNano))
+	}
 	if w.TotalBytes > 0 {
 		parts = append(parts, "until "+human.Configured(w.TotalBytes)+" are written")
 	}

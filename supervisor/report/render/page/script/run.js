@@ -26,6 +26,7 @@ export function drawRun() {
     ["clients", run.expected_clients + " expected, " + run.joined_clients + " joined"],
     ...(run.gather ? [["gather", run.gather.text]] : []),
     ...windowFacts(report.common_window),
+    ...(totals.warm_up ? [["warm-up", sizeText(totals.warm_up.bytes) + " in " + plural(totals.warm_up.chunks, "chunk") + "; they are in the run over time alone, and in none of the figures"]] : []),
     ...run.restarts.map((restart) => [restart.kind, offsetText(timeOf(restart.at)) + ": bulkhead " + restart.version + " (" + restart.go_version + "), pid " + restart.pid + "; " +
       restart.handlers_kept + " of " + plural(restart.handlers_kept + restart.handlers_gone, "handler") + " adopted"]),
     ...run.shed.map((shed) => ["shed", plural(shed.count, "connection") + ": " + shed.reason]),
