@@ -27,7 +27,7 @@ func refuse(why bulkheadv1.TaskRefusal, format string, args ...any) *refusal {
 type Limits struct {
 	// Allowances are where loads may write; at least one.
 	Allowances []Allowance
-	// MaxRuntime bounds the runtime of a load; 0 does not.
+	// MaxRuntime bounds the runtime of a load with its warm-up; 0 does not.
 	MaxRuntime time.Duration
 }
 
@@ -45,10 +45,10 @@ func (l Limits) check(t *bulkheadv1.Task) *refusal {
 		return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_KEY_FORBIDDEN,
 			"load: %s: what a load leaves on this machine is for its owner to say; leave it out", key)
 	}
-	if most := l.MaxRuntime; most > 0 && load.Runtime > most {
+	if most := l.MaxRuntime; most > 0 && load.Warmup+load.Runtime > most {
 		return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_TOO_LONG,
-			"load: runtime is %s; the owner of this machine allows %s", human.ExactDuration(load.Runtime),
-			human.ExactDuration(most))
+			"load: runtime and warmup are %s; the owner of this machine allows %s",
+			human.ExactDuration(load.Warmup+load.Runtime), human.ExactDuration(most))
 	}
 	return l.checkRoom(load)
 }

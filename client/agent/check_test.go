@@ -113,6 +113,8 @@ func TestALoadIsHeldToTheLimits(t *testing.T) {
 
 		{"a minute", "path: ROOT/allowed\nruntime: 1m" + small, fine},
 		{"more", "path: ROOT/allowed\nruntime: 61s" + small, long},
+		{"more with a warm-up", "path: ROOT/allowed\nruntime: 40s\nwarmup: 21s" + small, long},
+		{"a minute with a warm-up", "path: ROOT/allowed\nruntime: 40s\nwarmup: 20s" + small, fine},
 		{"another supervisor", "path: ROOT/allowed\nsupervisor: 192.0.2.1:7420" + small, invalid},
 		{"a token", "path: ROOT/allowed\ntoken: x" + small, invalid},
 		{"a token's file", "path: ROOT/allowed\ntoken_file: /etc/shadow" + small, invalid},
