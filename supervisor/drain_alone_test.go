@@ -75,6 +75,26 @@ func TestADrainOfOneClientHasADeadline(t *testing.T) {
 	}
 }
 
+// A drain of the run gives a client that is drained alone no more time than it had.
+func TestADrainOfTheRunBehindThatOfOneClient(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *supervisor.Config) { c.DrainTimeout = patience })
+	a := s.greet(rawclient.Hello("alpha"), 0)
+	s.deliver(a, 1, 3)
+	s.drainAlone("alpha", "its disk is failing", 1)
+	asked := time.Now()
+	wantDrain(t, a, "its disk is failing", patience)
+	for time.Since(asked) < 50*time.Millisecond {
+		s.status()
+	}
+	left := patience - time.Since(asked)
+	_, err := s.control().Drain(t.Context(), &bulkheadv1.DrainRequest{Reason: "all of them"})
+	must(t, err)
+	wantDrain(t, a, "all of them", left)
+	s.closeInOrder(a, 3)
+	wantClient(t, s.wait(), "alpha", "closed", "said goodbye")
+}
+
 // A client that was away is told when it comes back, also by the supervisor after this one.
 func TestADrainOfOneClientOutlivesTheSupervisor(t *testing.T) {
 	t.Parallel()

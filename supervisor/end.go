@@ -94,8 +94,12 @@ func (r *run) drainReason() string {
 	return r.drained
 }
 
+// askToDrain asks the client to end its load. If it was asked to alone, before, its time goes on.
 func (p *processor) askToDrain(n note) {
-	p.drain, p.drainBy = &bulkheadv1.Drain{Reason: n.cause}, n.until
+	p.drain = &bulkheadv1.Drain{Reason: n.cause}
+	if p.drainOver == nil || n.until.Before(p.drainBy) {
+		p.drainBy = n.until
+	}
 	p.quiet.Finish()
 	if p.link != nil {
 		p.passDrain(p.link)
