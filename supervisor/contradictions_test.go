@@ -55,6 +55,8 @@ func TestDataThatContradictEachOther(t *testing.T) {
 				{Process: consumer(1), LatencyNano: 1000, State: bulkheadv1.WorkerState_WORKER_STATE_WORKING},
 			}}},
 	}
+	killed := clean(0)
+	killed.Class, killed.Signal = bulkheadv1.ExitClass_EXIT_CLASS_CRASH, 9
 	early := clean(0)
 	early.StartedUnixNano, early.EndedUnixNano = time.Now().UnixNano(), time.Now().Add(-time.Minute).UnixNano()
 	workload := &bulkheadv1.Workload{RuntimeNano: int64(time.Hour),
@@ -77,6 +79,8 @@ func TestDataThatContradictEachOther(t *testing.T) {
 			"Progress: more bytes than the chunks can hold", 1},
 		"files unlike bytes": {[]*bulkheadv1.Message{begin(0), wrote(honest), file(65<<20, 1<<20, 65),
 			end(clean(0))}, "Rollover: the files of a consumer hold more than it wrote", 1},
+		"files of one that was killed before it said its last Progress": {[]*bulkheadv1.Message{begin(0), wrote(honest),
+			file(65<<20, 1<<20, 65), end(killed)}, "", 0},
 		"a file unlike chunks": {[]*bulkheadv1.Message{begin(0), wrote(honest), file(8<<20, 1<<20, 2),
 			end(clean(0))}, "Rollover: a file holds more than its chunks can", 1},
 		"a consumer too many": {[]*bulkheadv1.Message{begin(0), begin(7), wrote(honest), end(clean(0), clean(7))},

@@ -139,7 +139,9 @@ func contradictProcess(all *contradictions, c *report.Client, p *report.Process)
 				words.Plural(chunks, "chunk"), human.Size(largest))
 		})
 	}
-	if f := p.Rollovers; whole && f != nil && c.StopReason != "" && f.Bytes > bytes {
+	// Of one that did not end in order the last Progress is missing.
+	orderly := p.Exit != nil && p.Exit.Class == report.ExitClean && c.Malformed == 0
+	if f := p.Rollovers; whole && orderly && f != nil && c.StopReason != "" && f.Bytes > bytes {
 		all.add(report.UnlikeFiles, 1, false, func() string {
 			return fmt.Sprintf("%s: %s in files, %s written", name, human.Size(f.Bytes), human.Size(bytes))
 		})
