@@ -2,7 +2,7 @@
 """A client of Bulkhead's protocol in Python: it writes files and reports each of them.
 
     protoc -I proto -I docs/example --python_out=OUT status.proto \\
-        proto/bulkhead/v1/message.proto proto/bulkhead/v1/collector.proto
+        proto/bulkhead/v1/message.proto proto/bulkhead/v1/agent.proto proto/bulkhead/v1/collector.proto
     PYTHONPATH=OUT python3 docs/example/client.py --path /mnt/under-test --seconds 60
 
 docs/protocol.md has the rules; `bulkhead client conformance -- python3 client.py` tries them.

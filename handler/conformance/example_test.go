@@ -37,7 +37,8 @@ func generated(t *testing.T) string {
 	t.Helper()
 	out := t.TempDir()
 	protoc := exec.Command("protoc", "-I", "proto", "-I", "docs/example", "--python_out="+out,
-		"status.proto", "proto/bulkhead/v1/message.proto", "proto/bulkhead/v1/collector.proto")
+		"status.proto", "proto/bulkhead/v1/message.proto", "proto/bulkhead/v1/agent.proto",
+		"proto/bulkhead/v1/collector.proto")
 	protoc.Dir = root
 	if text, err := protoc.CombinedOutput(); err != nil {
 		t.Fatalf("protoc: %v\n%s", err, text)

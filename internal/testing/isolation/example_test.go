@@ -22,7 +22,8 @@ func TestTheExampleClientIsServed(t *testing.T) {
 	}
 	generated := t.TempDir()
 	protoc := exec.Command("protoc", "-I", "proto", "-I", "docs/example", "--python_out="+generated,
-		"status.proto", "proto/bulkhead/v1/message.proto", "proto/bulkhead/v1/collector.proto")
+		"status.proto", "proto/bulkhead/v1/message.proto", "proto/bulkhead/v1/agent.proto",
+		"proto/bulkhead/v1/collector.proto")
 	protoc.Dir = filepath.Join("..", "..", "..")
 	if out, err := protoc.CombinedOutput(); err != nil {
 		t.Fatalf("protoc: %v\n%s", err, out)
