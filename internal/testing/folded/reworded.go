@@ -42,6 +42,8 @@ var IsText = map[protoreflect.FullName]bool{
 	"bulkhead.v1.Hello.shortened":          false,
 	"bulkhead.v1.Continuation.run_id":      false,
 	"bulkhead.v1.ConsumerSpec.path":        false,
+	"bulkhead.v1.Agent.name":               false,
+	"bulkhead.v1.Allowance.path":           false,
 
 	"bulkhead.v1.SessionAttached.peer":     false,
 	"bulkhead.v1.SessionAttached.last_end": true,
