@@ -74,7 +74,7 @@ func orphansParent() int {
 		return 1
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(rec)
-	select {}
+	return forever()
 }
 
 // leave leaves an orphan behind and returns its record. before is called before the

@@ -46,6 +46,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// forever does not return. Without cgo the runtime ends a process whose goroutines all wait for nothing.
+func forever() int {
+	for {
+		time.Sleep(time.Hour)
+	}
+}
+
 // behave does what the child does in each role.
 func behave(r string) int {
 	log := inside.Logger()
@@ -83,10 +90,10 @@ func behave(r string) int {
 	case "leaving": // ends when told, and leaves its stderr to a child of its own
 		return leaving(options)
 	case "silent":
-		select {}
+		forever()
 	case "liar":
 		fmt.Print(handshake.Line("/tmp/somewhere-else.sock"))
-		select {}
+		forever()
 	case "older": // and ends by itself, too
 		fmt.Print(strings.Replace(handshake.Line("/tmp/somewhere-else.sock"), "|2|", "|1|", 1))
 		return 0
@@ -124,14 +131,14 @@ func behave(r string) int {
 			time.Sleep(time.Millisecond)
 		}
 		fmt.Println(s.Pid())
-		select {}
+		forever()
 	case "behind another":
 		return behindAnother()
 	case "listen":
 		return listen(os.Getenv(socketsEntry))
 	case "stubborn":
 		_ = inside.Serve(context.Background(), options)
-		select {}
+		forever()
 	case "parent": // starts a child of its own, stops it with SIGSTOP and waits
 		c, err := child.Start(context.Background(), config("serve", os.TempDir(), nil))
 		if err != nil {

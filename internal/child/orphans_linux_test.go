@@ -154,7 +154,7 @@ func leaversParent() int {
 		return 1
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(adoptable{<-h.found, rec})
-	select {}
+	return forever()
 }
 
 // The group of a child ends with it also where another process has started both: when the child ends
