@@ -99,11 +99,14 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 			w.LastError = plaintext.Lines(text)
 		}
 	}
-	if !warm {
-		reads := readsOf(progress)
-		p.writes.AddReads(reads)
-		s.client.AddReads(reads)
+	reads := readsOf(progress)
+	if n := progress.GetReadErrors(); warm && n > 0 {
+		reads = &report.Reads{Errors: n} // which count, as others do
+	} else if warm {
+		reads = nil
 	}
+	p.writes.AddReads(reads)
+	s.client.AddReads(reads)
 	s.countCorrupt(p, progress.GetCorruptBlocks(), 0)
 	if !warm && (progress.GetIntervalNano() > 0 || progress.GetBytes() > 0) { // else it no longer writes
 		p.window.cover(from, at)

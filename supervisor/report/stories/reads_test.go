@@ -160,3 +160,30 @@ func TestWhatReadersCompared(t *testing.T) {
 		}
 	}
 }
+
+// TestReadErrorsOfAWarmUp are those of readers all the same, and no errors of writing.
+func TestReadErrorsOfAWarmUp(t *testing.T) {
+	s := story.New(t, 1)
+	a := s.Arrive("a", 1, 1, 4001, 0)
+	a.Start()
+	a.At(2 * time.Second)
+	m := a.Progress(0, 60, 3, "gone")
+	m.GetProgress().Warmup, m.GetProgress().VerifyErrors, m.GetProgress().ReadErrors = true, 3, 3
+	a.Say(m)
+	a.At(20 * time.Second)
+	a.Worked(0, 1)
+	stop := a.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil)
+	stop.GetStop().RuntimeReachedNano = int64(20 * time.Second)
+	a.Say(stop)
+	a.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
+	s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+	r := folded.All(t, s.Records)
+	for _, w := range r.Verdict.Warnings {
+		if strings.Contains(w, "error") {
+			t.Errorf("%s, of errors that readers had", w)
+		}
+	}
+	if reads := r.Clients[0].Reads; reads == nil || reads.Errors != 3 || reads.Operations != 0 {
+		t.Errorf("reads %+v; want the errors alone", reads)
+	}
+}
