@@ -54,19 +54,22 @@ func (t *task) wholeContent(number uint64) *content {
 type span struct{ from, to uint64 }
 
 // learn adds a span to those found corrupt, and returns how many bytes of it were not
-// among them.
+// among them. It is joined to those that it touches.
 func (c *content) learn(s span) (news uint64) {
 	news = s.to - s.from
 	for _, k := range c.corrupt { // which do not overlap
-		if from, to := max(k.from, s.from), min(k.to, s.to); from < to {
+		if from, to := max(k.from, s.from), min(k.to, s.to); from <= to {
 			news -= to - from
 			s = span{min(s.from, k.from), max(s.to, k.to)}
 		}
 	}
-	if news == 0 || len(c.corrupt) == maxCorruptions {
+	if news == 0 {
 		return 0
 	}
 	c.corrupt = slices.DeleteFunc(c.corrupt, func(k span) bool { return k.from >= s.from && k.to <= s.to })
+	if len(c.corrupt) == maxCorruptions {
+		return 0
+	}
 	c.corrupt = append(c.corrupt, s)
 	return news
 }

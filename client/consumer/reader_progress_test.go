@@ -69,3 +69,23 @@ func TestReadsThatWereDueAtTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// TestAWholeFileFoundCorruptInParts is counted to its last block: parts that touch are one.
+func TestAWholeFileFoundCorruptInParts(t *testing.T) {
+	const part, parts = 16 << 10, 5 * maxCorruptions
+	for _, backwards := range []bool{false, true} {
+		c, found := new(content), uint64(0)
+		for pass := range 2 {
+			for i := range uint64(parts) {
+				if backwards {
+					i = parts - 1 - i
+				}
+				found += c.learn(span{i * part, (i + 1) * part})
+			}
+			if found != part*parts || len(c.corrupt) != 1 {
+				t.Errorf("after pass %d, backwards %t: %d of %d B, in %d spans", pass, backwards, found, part*parts,
+					len(c.corrupt))
+			}
+		}
+	}
+}
