@@ -25,7 +25,7 @@ DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-arm64 install run supervisor server client test test-unit test-isolation test-sandbox test-sandbox-full test-faults chaos race race-full bench bench-fio bench-scale bench-restart bench-soak fuzz lint proto check-proto ci clean
+.PHONY: help build build-arm64 install run supervisor server client test test-unit test-isolation test-sandbox test-sandbox-full test-faults chaos race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start fuzz lint proto check-proto ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{gsub(" ", "|", $$1); printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ bench-scale: build ## many clients at once: CLIENTS (default 500,2000,4000), ROU
 
 bench-soak: build ## does the supervisor's memory grow: CLIENTS (default 500) heart-beating for HOLD (default 1h)
 	@$(GO) run ./internal/tools/bench -bin $(BIN) -only s -clients "$(or $(CLIENTS),500)" -hold "$(or $(HOLD),1h)"
+
+bench-start: build ## how far apart CLIENTS (default 64) begin to write, gathered and not, in ROUNDS (default 3)
+	@$(GO) run ./internal/tools/bench -bin $(BIN) -only l -clients "$(or $(CLIENTS),64)" -rounds "$(or $(ROUNDS),3)"
 
 bench-restart: build ## restart a supervisor with a long journal: JOURNAL GB (default 1), ROUNDS (default 5)
 	@$(GO) run ./internal/tools/bench -bin $(BIN) -only r -journal "$(or $(JOURNAL),1)" -rounds "$(or $(ROUNDS),5)"

@@ -34,6 +34,7 @@ var goals = []goal{
 	{"MiB of the supervisor, 2000 clients", "377", "250"},
 	{"MiB an hour, 500 clients, plain", "—", "within noise"},
 	{"MiB an hour, 500 clients, with --http", "—", "within noise"},
+	{"first writes of 64 gathered clients, ms", "—", "5"},
 	{"restart with 1 GB of journal, s", "3.55", "—"},
 	{"restart with 10 GB of journal, s", "—", "1"},
 	{"pre-flight with 10 GB of journal, s", "—", "1"},
@@ -71,4 +72,36 @@ func (b *bench) printGoals() error {
 		}
 	}
 	return t.Flush()
+}
+
+// spread is a sample of one figure.
+type spread []float64
+
+func (s spread) sorted() spread {
+	c := slices.Clone(s)
+	slices.Sort(c)
+	return c
+}
+
+// quantile returns the value below which a share q of the sample lies, by the nearest
+// rank.
+func (s spread) quantile(q float64) float64 {
+	c := s.sorted()
+	return c[min(len(c)-1, int(q*float64(len(c))))]
+}
+
+func (s spread) median() float64 { return s.quantile(0.5) }
+
+// String is the median with the extremes, each with the verb format.
+func (s spread) text(format string) string {
+	c := s.sorted()
+	return fmt.Sprintf(format+" ("+format+"–"+format+")", s.median(), c[0], c[len(c)-1])
+}
+
+// count returns the text of whole numbers, without the extremes if all are the same.
+func (s spread) count() string {
+	if c := s.sorted(); c[0] == c[len(c)-1] {
+		return fmt.Sprintf("%.0f", c[0])
+	}
+	return s.text("%.0f")
 }
