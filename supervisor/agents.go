@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,15 +11,21 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/boottime"
+	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
+	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/campaign"
 	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/fleet"
 	"bulkhead/supervisor/identity"
 	"bulkhead/supervisor/raw"
+	"bulkhead/supervisor/report"
 )
 
 // Agents. Their connections are served like those of clients, in the run that is open, but they are
@@ -102,12 +109,12 @@ func (r *run) refuseAgent(l *link, name string, why answer) {
 }
 
 // takeReport takes an agent's report of its tasks.
-func (l *link) takeReport(ctx context.Context, r *run, report *bulkheadv1.AgentReport) {
+func (l *link) takeReport(ctx context.Context, r *run, told *bulkheadv1.AgentReport) {
 	if l.hello == nil {
 		l.distrust(fmt.Errorf("%w: the handler sent an AgentReport before a Hello", raw.ErrLied))
 		return
 	}
-	if wrong := protocol.CheckAgentReport(report); wrong != nil {
+	if wrong := protocol.CheckAgentReport(told); wrong != nil {
 		l.distrust(fmt.Errorf("%w: the handler sent an AgentReport that no agent may send: %s", raw.ErrLied,
 			wrong.Text))
 		return
@@ -115,10 +122,10 @@ func (l *link) takeReport(ctx context.Context, r *run, report *bulkheadv1.AgentR
 	if l.agent == "" {
 		return // it was refused, and is being told
 	}
-	for _, t := range report.GetTasks() {
+	for _, t := range told.GetTasks() {
 		t.Detail = clipped(t.GetDetail())
 	}
-	r.cfg.fleet.Report(l.agent, agentLine{l}, report)
+	r.cfg.fleet.Report(l.agent, agentLine{l}, told)
 	pause(ctx, reportPause)
 }
 
@@ -170,4 +177,149 @@ func (s *Supervisor) agentStatus() (out []*bulkheadv1.AgentStatus) {
 		out = append(out, one)
 	}
 	return out
+}
+
+// What a job needs of runs: see package campaign.
+
+// errMakesWay ends a run that nobody has come to, for that of a job.
+var errMakesWay = errors.New("a job begins a run of its own")
+
+// beginning asks for a run of a job's in place of the one that waits for clients.
+type beginning struct {
+	cfg   Config
+	began chan *run // receives it; closed if there is none after all
+	no    chan error
+}
+
+// jobEnd asks for the end of a job's run.
+type jobEnd struct {
+	reason     string
+	byOperator bool
+}
+
+func (e jobEnd) cause() bulkheadv1.DrainCause {
+	if e.byOperator {
+		return bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR
+	}
+	return bulkheadv1.DrainCause_DRAIN_CAUSE_UNSPECIFIED
+}
+
+// beginJobRun begins a run that expects clients of these names, and gathers as the job says.
+func (s *Supervisor) beginJobRun(ctx context.Context, j *bulkheadv1.Job, clients []string) (campaign.Run, error) {
+	cfg := s.cfg
+	var err error
+	if cfg.Clients, err = value.NamedClients(clients); err != nil {
+		return nil, err
+	}
+	cfg.Gather = config.Gather{Timeout: time.Duration(j.GetGatherTimeoutNano()), IfShort: config.IfShortAbort}
+	if j.GetStartIfShort() {
+		cfg.Gather.IfShort = config.IfShortStart
+	}
+	cfg.WaitClients, cfg.KeepRunning, cfg.ofJob = 0, false, true
+	b := &beginning{cfg: cfg, began: make(chan *run, 1), no: make(chan error, 1)}
+	select {
+	case s.begins <- b:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	select {
+	case r, ok := <-b.began:
+		if !ok {
+			return nil, errors.New("the supervisor is ending")
+		}
+		return jobRun{r}, nil
+	case err := <-b.no:
+		return nil, err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// makesWay returns why a run cannot make way for that of a job; nil if it can.
+func (o *operator) makesWay() error {
+	switch {
+	case o.draining:
+		return errors.New("the supervisor is draining")
+	case o.checks != nil:
+		return errors.New("the supervisor is being upgraded")
+	case !o.run.nobodyCame():
+		return fmt.Errorf("run %s is under way; run the job when that is over", o.run.id)
+	default:
+		return nil
+	}
+}
+
+// jobRun is a run as a campaign.Run.
+type jobRun struct{ r *run }
+
+func (j jobRun) ID() string            { return j.r.id }
+func (j jobRun) Dir() string           { return j.r.dir }
+func (j jobRun) Over() <-chan struct{} { return j.r.reported }
+func (j jobRun) ExitStatus() uint32    { return j.r.exitStatus }
+
+func (j jobRun) Joined(name string) bool {
+	for _, p := range j.r.processors() {
+		if p.hello.GetName() == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (j jobRun) Drain(reason string, byOperator bool) {
+	select {
+	case j.r.jobEnds <- jobEnd{reason, byOperator}:
+	default: // it ends already
+	}
+}
+
+// exitStatusOf returns the exit status of a supervisor that had one run alone.
+func exitStatusOf(end runEnd) uint32 {
+	switch {
+	case end.err != nil:
+		return exitstatus.Failure
+	case end.word == report.WordComplete:
+		return exitstatus.Complete
+	case end.word == report.WordInterrupted:
+		return exitstatus.Interrupted
+	default:
+		return exitstatus.Partial
+	}
+}
+
+// RunJob implements the control API.
+func (c *controlServer) RunJob(ask *bulkheadv1.RunJobRequest, stream bulkheadv1.ControlService_RunJobServer) error {
+	s := c.supervisor
+	if !s.cfg.KeepRunning {
+		return status.Error(codes.FailedPrecondition,
+			"this supervisor ends with its run; start one for jobs with --keep-running")
+	}
+	stop := make(chan string, 1)
+	if !s.jobStop.CompareAndSwap(nil, &stop) {
+		return status.Error(codes.FailedPrecondition, "another job is running; one runs at a time")
+	}
+	defer s.jobStop.Store(nil)
+	r := campaign.Runner{Fleet: s.cfg.fleet, Begin: s.beginJobRun, Tell: stream.Send, Stop: stop}
+	s.cfg.Logger.Info("job begins", "job", ask.GetJob().GetName(), "dry_run", ask.GetDryRun())
+	err := r.Do(stream.Context(), ask)
+	if err != nil {
+		s.cfg.Logger.Warn("job has not been run to its end", "job", ask.GetJob().GetName(), "reason", err)
+		return status.Error(codes.FailedPrecondition, err.Error())
+	}
+	s.cfg.Logger.Info("job is over", "job", ask.GetJob().GetName())
+	return nil
+}
+
+// StopJob implements the control API.
+func (c *controlServer) StopJob(_ context.Context, ask *bulkheadv1.StopJobRequest) (*bulkheadv1.StopJobResponse,
+	error) {
+	stop := c.supervisor.jobStop.Load()
+	if stop == nil {
+		return nil, status.Error(codes.FailedPrecondition, "no job is running")
+	}
+	select {
+	case *stop <- cmp.Or(ask.GetReason(), "an operator asked for the end of the job"):
+	default: // it was asked for already
+	}
+	return &bulkheadv1.StopJobResponse{}, nil
 }

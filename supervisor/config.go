@@ -56,6 +56,7 @@ type Config struct {
 
 	keeper *identity.Keeper // set by complete
 	fleet  *fleet.Fleet     // set by complete
+	ofJob  bool             // of a run: a job has begun it
 }
 
 // credentials returns the certificates and tokens that are in force.

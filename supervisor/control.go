@@ -39,9 +39,12 @@ type controlServer struct {
 // that have not begun to make one: gRPC waits for both.
 const lastCalls = time.Second
 
+// controlMaxBytes bounds what is asked for: a job with all its loads.
+const controlMaxBytes = 4 << 20
+
 func newControl(s *Supervisor) (*controlServer, error) {
 	c := &controlServer{supervisor: s, release: func() {},
-		server: grpc.NewServer(grpc.MaxRecvMsgSize(1<<20), grpc.ConnectionTimeout(lastCalls))}
+		server: grpc.NewServer(grpc.MaxRecvMsgSize(controlMaxBytes), grpc.ConnectionTimeout(lastCalls))}
 	bulkheadv1.RegisterControlServiceServer(c.server, c)
 	if f := s.cfg.Inherited.ControlFile(); f != nil {
 		l, err := net.FileListener(f)

@@ -44,7 +44,7 @@
 //   - handed over: a socket, to a handler. What an upgrade leaves to the next program is
 //     inherited.
 //
-// The packages below do one thing each and know nothing of sessions: attendance, conduct,
-// control, custody, door, fleet, gather, journal, pool, raw, report, reserve, rundir, upgrade, watch
-// and web.
+// The packages below do one thing each and know nothing of sessions: attendance, campaign,
+// conduct, control, custody, door, fleet, gather, journal, pool, raw, report, reserve, rundir,
+// upgrade, watch and web.
 package supervisor

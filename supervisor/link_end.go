@@ -133,6 +133,9 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 				told: &told{cause: cause, class: l.detachClass(err), frame: frame, exited: rec}})
 		return
 	}
+	if l.agent != "" && exit.Class() == bulkheadv1.ExitClass_EXIT_CLASS_CLEAN {
+		return // it has done what it was for, and that is not the run's
+	}
 	r.reject(l, l.claimant(), cause)
 	r.record(rec)
 }

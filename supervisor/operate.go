@@ -72,12 +72,29 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 				o.check(checking, upgradeRequest{done: make(chan upgradeAnswer, 1)})
 				continue
 			}
+			if o.draining && r.alone.CompareAndSwap(true, false) {
+				continue // now it is the supervisor that drains
+			}
 			if o.draining {
 				cut(errInterrupted)
 				return true
 			}
 			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, fmt.Sprintf("the supervisor received %s", sig))
+		case b := <-s.begins:
+			if err := o.makesWay(); err != nil {
+				b.no <- err
+				continue
+			}
+			s.next = b
+			cut(errMakesWay)
+			return false
+		case end := <-r.jobEnds:
+			if !o.draining {
+				r.alone.Store(true)
+				o.drain(end.cause(), end.reason)
+			}
 		case reason := <-s.drains:
+			r.alone.Store(false)
 			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, reason)
 		case err := <-r.full:
 			r.livesOnReserve.Store(true)
@@ -93,6 +110,7 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 			o.drain(short.Cause, short.Why)
 		case action := <-r.gathering.due:
 			if !o.draining { // nobody begins any more
+				r.alone.Store(r.cfg.ofJob)
 				o.gatherEnds(action)
 			}
 		case <-r.patience.over:

@@ -61,6 +61,13 @@ type run struct {
 	patience  patience
 
 	uptime *watch.Uptime
+	// jobEnds asks for the end of a run that a job began; alone says that it is drained for that, and
+	// the supervisor is not.
+	jobEnds    chan jobEnd
+	alone      atomic.Bool
+	reported   chan struct{} // closed when it is over and reported
+	exitStatus uint32        // written before reported is closed
+
 	failed chan error // receives the first journal error
 	full   chan error // receives the error that made the journal give its reserve back
 	// damaged receives when damage is found in what a checkpoint has spared the supervisor; nil if nothing was
@@ -133,6 +140,7 @@ func runOn(cfg Config, id, dir string, j journal.Journal, roster *rundir.Roster,
 		short: make(chan *reserve.Shortage, 1), journalled: func() int64 { return 0 },
 		space: reserve.Space{Folder: filepath.Join(dir, rundir.JournalFolder), Most: int64(cfg.Journal.MaxSize),
 			Keep: cfg.Journal.MinFree},
+		jobEnds: make(chan jobEnd, 1), reported: make(chan struct{}),
 		life: make(chan struct{}, 1), uptime: watch.NewUptime(time.Now()), failed: make(chan error, 1),
 		cycle: lifecycle{expected: cfg.Clients.Count}, register: attendance.New(cfg.Clients.Count, cfg.Clients.Names),
 		sessions: make(map[string]*processor), shown: make(map[string]*processor),

@@ -39,6 +39,11 @@ func (s *Supervisor) runs(ctx context.Context, signals <-chan os.Signal, left *u
 		}
 		s.state.KeepSockets, left = false, nil
 	}
+	defer func() {
+		if s.next != nil {
+			close(s.next.began)
+		}
+	}()
 	for announce := true; ; announce = false {
 		r, err := s.nextRun(ctx, left)
 		if err != nil {
@@ -73,10 +78,14 @@ func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error
 	if err != nil {
 		return nil, err
 	}
-	if err := writeRunFile(s.cfg, id, dir, s.listener.Addr()); err != nil {
+	cfg := s.cfg
+	if s.next != nil {
+		cfg = s.next.cfg
+	}
+	if err := writeRunFile(cfg, id, dir, s.listener.Addr()); err != nil {
 		return nil, err
 	}
-	r, err := newRun(s.cfg, id, dir, s.listener.Addr(), s.custody.State(), s.pool, s.gate)
+	r, err := newRun(cfg, id, dir, s.listener.Addr(), s.custody.State(), s.pool, s.gate)
 	if err != nil {
 		return nil, err
 	}
@@ -97,12 +106,23 @@ type runEnd struct {
 }
 
 // oneRun serves a run and reports it.
-func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signal, announce bool) runEnd {
+func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signal, announce bool) (end runEnd) {
 	s.setCurrent(r)
+	if s.next != nil {
+		s.next.began <- r
+		s.next = nil
+	}
+	defer func() {
+		if end.kept != nil { // it is not over
+			return
+		}
+		r.exitStatus = exitStatusOf(end)
+		close(r.reported)
+	}()
 	s.cfg.Logger.Info("supervisor ready",
 		append([]any{"listen", s.listener.Addr().String(), "run", r.id, "run_dir", r.dir,
 			"sandbox", protocol.Word(s.custody.State().GetState()),
-			"clients_expected", s.cfg.Clients.Count}, absentees(r.absent())...)...)
+			"clients_expected", r.cfg.Clients.Count}, absentees(r.absent())...)...)
 	notify(s.cfg.Logger, "READY=1")
 	if announce && s.cfg.Ready != nil {
 		s.cfg.Ready(Ready{Listen: s.listener.Addr().String(), RunDir: r.dir, HTTP: s.httpAddr()})
@@ -122,11 +142,12 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 	}
 	// The next run of a supervisor that keeps running is no run that went wrong just
 	// because the supervisor was stopped before anybody came.
-	idle := s.cfg.KeepRunning && stopped && failure == nil && r.nobodyCame()
+	stopped = stopped && !r.alone.Load()
+	idle := s.cfg.KeepRunning && (stopped || s.next != nil) && failure == nil && r.nobodyCame()
 	if idle && r.refused.Load() == 0 && r.shedding.Total.Load() == 0 {
 		if gone, err := s.state.Forget(r.id); gone || err != nil {
 			s.cfg.Logger.Info("nobody came to the last run; nothing is kept of it", "run", r.id)
-			return runEnd{stopped: true, word: report.WordComplete, idle: true, err: err}
+			return runEnd{stopped: stopped, word: report.WordComplete, idle: true, err: err}
 		}
 	}
 	done := s.garbage.Plenty()
@@ -189,6 +210,7 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 	case errors.Is(cause, errDrainDeadline):
 		ended.Reason, ended.Detail = bulkheadv1.RunEnd_RUN_END_DRAINED, text
 		stopped = true
+	case errors.Is(cause, errMakesWay):
 	case cause != nil:
 		return true, cause // the journal has failed; nothing more can be recorded
 	case stopped:

@@ -140,6 +140,7 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	}
 	r.mu.Unlock()
 	out.RunId, out.RunDir = r.id, r.dir
+	out.ExpectedClients = uint32(r.cfg.Clients.Count)
 	out.StartedUnixNano, out.LastedNano = r.started.UnixNano(), max(boottime.Now()-r.began, 1)
 	out.JoinedClients = uint32(cycle.joined)
 	out.AbsentLeftOut = uint32(max(len(absent)-shownAbsent, 0))

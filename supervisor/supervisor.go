@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"bulkhead/internal/child"
 	"bulkhead/internal/config/value"
@@ -47,7 +48,10 @@ type Supervisor struct {
 	garbage  *reserve.Garbage // nil if it is left to the runtime
 	logs     *child.Logs      // of all handlers; nil in a pre-flight
 	gate     *door.Gate
-	drains   chan string         // asks for a drain; holds one
+	drains   chan string     // asks for a drain; holds one
+	begins   chan *beginning // asks for a run of a job's
+	next     *beginning      // what the next run is for; nil for none. The goroutine of runs has it
+	jobStop  atomic.Pointer[chan string]
 	upgrades chan upgradeRequest // asks for an upgrade
 	overdue  chan struct{}       // closed when an upgrade that has begun takes too long
 	control  *controlServer
@@ -97,7 +101,8 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 	s := &Supervisor{
 		cfg: cfg, state: state, gate: door.NewGate(cfg.Overload, rand.IntN), threads: room,
 		custody: held, logs: child.NewLogs(cfg.Logger), garbage: reserve.NewGarbage(),
-		drains: make(chan string, 1), upgrades: make(chan upgradeRequest), overdue: make(chan struct{}),
+		drains: make(chan string, 1), begins: make(chan *beginning), upgrades: make(chan upgradeRequest),
+		overdue: make(chan struct{}),
 	}
 	type ended struct {
 		res Result

@@ -145,6 +145,7 @@ Examples, on the collecting machine, on each test machine, and later or after a 
 			supervisorCommand(stdout, stderr),
 			clientCommand(stdout, stderr),
 			agentCommand(stderr),
+			runCommand(stdout, stderr),
 			reportCommand(stdout, stderr),
 			journalCommand(stdout),
 			verifyCommand(stdout),

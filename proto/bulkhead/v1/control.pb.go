@@ -237,27 +237,32 @@ func (ReserveKind) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
 }
 
-// StatusRequest asks for a snapshot.
-type StatusRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+// RunJobRequest asks for a job.
+type RunJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Job   *Job                   `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// Ask the agents whether they could, and run nothing.
+	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// How long agents are waited for that the job needs and that are not connected.
+	WaitNano      int64 `protobuf:"varint,3,opt,name=wait_nano,json=waitNano,proto3" json:"wait_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *StatusRequest) Reset() {
-	*x = StatusRequest{}
+func (x *RunJobRequest) Reset() {
+	*x = RunJobRequest{}
 	mi := &file_bulkhead_v1_control_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *StatusRequest) String() string {
+func (x *RunJobRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*StatusRequest) ProtoMessage() {}
+func (*RunJobRequest) ProtoMessage() {}
 
-func (x *StatusRequest) ProtoReflect() protoreflect.Message {
+func (x *RunJobRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[0]
 	if x != nil {
@@ -270,9 +275,658 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
+// Deprecated: Use RunJobRequest.ProtoReflect.Descriptor instead.
+func (*RunJobRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *RunJobRequest) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *RunJobRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *RunJobRequest) GetWaitNano() int64 {
+	if x != nil {
+		return x.WaitNano
+	}
+	return 0
+}
+
+// Job is a job as its file has it.
+type Job struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Clients []*JobEntry            `protobuf:"bytes,2,rep,name=clients,proto3" json:"clients,omitempty"`
+	// How long clients are gathered; 0 is not at all.
+	GatherTimeoutNano int64 `protobuf:"varint,3,opt,name=gather_timeout_nano,json=gatherTimeoutNano,proto3" json:"gather_timeout_nano,omitempty"`
+	// Those begin that are ready when not all are in that time.
+	StartIfShort bool `protobuf:"varint,4,opt,name=start_if_short,json=startIfShort,proto3" json:"start_if_short,omitempty"`
+	// How many runs there are, at least 1, and the time between two.
+	Repeat        uint32 `protobuf:"varint,5,opt,name=repeat,proto3" json:"repeat,omitempty"`
+	PauseNano     int64  `protobuf:"varint,6,opt,name=pause_nano,json=pauseNano,proto3" json:"pause_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Job) Reset() {
+	*x = Job{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Job) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Job) ProtoMessage() {}
+
+func (x *Job) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Job.ProtoReflect.Descriptor instead.
+func (*Job) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Job) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Job) GetClients() []*JobEntry {
+	if x != nil {
+		return x.Clients
+	}
+	return nil
+}
+
+func (x *Job) GetGatherTimeoutNano() int64 {
+	if x != nil {
+		return x.GatherTimeoutNano
+	}
+	return 0
+}
+
+func (x *Job) GetStartIfShort() bool {
+	if x != nil {
+		return x.StartIfShort
+	}
+	return false
+}
+
+func (x *Job) GetRepeat() uint32 {
+	if x != nil {
+		return x.Repeat
+	}
+	return 0
+}
+
+func (x *Job) GetPauseNano() int64 {
+	if x != nil {
+		return x.PauseNano
+	}
+	return 0
+}
+
+// JobEntry is what some agents are to do.
+type JobEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it stands in its file.
+	Line uint32 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	// Which agents: all, or those with this name, unless it is empty, and all of these labels.
+	All    bool              `protobuf:"varint,2,opt,name=all,proto3" json:"all,omitempty"`
+	Name   string            `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Labels map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Task.load.
+	Load          []byte `protobuf:"bytes,5,opt,name=load,proto3" json:"load,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobEntry) Reset() {
+	*x = JobEntry{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobEntry) ProtoMessage() {}
+
+func (x *JobEntry) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobEntry.ProtoReflect.Descriptor instead.
+func (*JobEntry) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *JobEntry) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *JobEntry) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *JobEntry) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *JobEntry) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *JobEntry) GetLoad() []byte {
+	if x != nil {
+		return x.Load
+	}
+	return nil
+}
+
+// JobEvent is how a job goes on.
+type JobEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Event:
+	//
+	//	*JobEvent_Task
+	//	*JobEvent_Begun
+	//	*JobEvent_Ended
+	//	*JobEvent_Waits
+	//	*JobEvent_Drained
+	Event         isJobEvent_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobEvent) Reset() {
+	*x = JobEvent{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobEvent) ProtoMessage() {}
+
+func (x *JobEvent) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobEvent.ProtoReflect.Descriptor instead.
+func (*JobEvent) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *JobEvent) GetEvent() isJobEvent_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *JobEvent) GetTask() *JobTask {
+	if x != nil {
+		if x, ok := x.Event.(*JobEvent_Task); ok {
+			return x.Task
+		}
+	}
+	return nil
+}
+
+func (x *JobEvent) GetBegun() *JobRun {
+	if x != nil {
+		if x, ok := x.Event.(*JobEvent_Begun); ok {
+			return x.Begun
+		}
+	}
+	return nil
+}
+
+func (x *JobEvent) GetEnded() *JobRun {
+	if x != nil {
+		if x, ok := x.Event.(*JobEvent_Ended); ok {
+			return x.Ended
+		}
+	}
+	return nil
+}
+
+func (x *JobEvent) GetWaits() *JobWaits {
+	if x != nil {
+		if x, ok := x.Event.(*JobEvent_Waits); ok {
+			return x.Waits
+		}
+	}
+	return nil
+}
+
+func (x *JobEvent) GetDrained() string {
+	if x != nil {
+		if x, ok := x.Event.(*JobEvent_Drained); ok {
+			return x.Drained
+		}
+	}
+	return ""
+}
+
+type isJobEvent_Event interface {
+	isJobEvent_Event()
+}
+
+type JobEvent_Task struct {
+	// An agent has said whether it could, or how its task is.
+	Task *JobTask `protobuf:"bytes,1,opt,name=task,proto3,oneof"`
+}
+
+type JobEvent_Begun struct {
+	// A run of the job has begun.
+	Begun *JobRun `protobuf:"bytes,2,opt,name=begun,proto3,oneof"`
+}
+
+type JobEvent_Ended struct {
+	// It is over and reported.
+	Ended *JobRun `protobuf:"bytes,3,opt,name=ended,proto3,oneof"`
+}
+
+type JobEvent_Waits struct {
+	// Agents are waited for.
+	Waits *JobWaits `protobuf:"bytes,4,opt,name=waits,proto3,oneof"`
+}
+
+type JobEvent_Drained struct {
+	// The run is drained before its end, and why, for people.
+	Drained string `protobuf:"bytes,5,opt,name=drained,proto3,oneof"`
+}
+
+func (*JobEvent_Task) isJobEvent_Event() {}
+
+func (*JobEvent_Begun) isJobEvent_Event() {}
+
+func (*JobEvent_Ended) isJobEvent_Event() {}
+
+func (*JobEvent_Waits) isJobEvent_Event() {}
+
+func (*JobEvent_Drained) isJobEvent_Event() {}
+
+// JobTask is what one agent does of a job.
+type JobTask struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Agent string                 `protobuf:"bytes,1,opt,name=agent,proto3" json:"agent,omitempty"`
+	// Which entry of the job, from 0.
+	Entry         uint32      `protobuf:"varint,2,opt,name=entry,proto3" json:"entry,omitempty"`
+	Report        *TaskReport `protobuf:"bytes,3,opt,name=report,proto3" json:"report,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobTask) Reset() {
+	*x = JobTask{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobTask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobTask) ProtoMessage() {}
+
+func (x *JobTask) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobTask.ProtoReflect.Descriptor instead.
+func (*JobTask) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *JobTask) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+func (x *JobTask) GetEntry() uint32 {
+	if x != nil {
+		return x.Entry
+	}
+	return 0
+}
+
+func (x *JobTask) GetReport() *TaskReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+// JobRun is one run of a job.
+type JobRun struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From 1, of so many.
+	Number uint32 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Of     uint32 `protobuf:"varint,2,opt,name=of,proto3" json:"of,omitempty"`
+	RunId  string `protobuf:"bytes,3,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	RunDir string `protobuf:"bytes,4,opt,name=run_dir,json=runDir,proto3" json:"run_dir,omitempty"`
+	// Of a run that is over: as that of a supervisor that had this run alone.
+	ExitStatus    uint32 `protobuf:"varint,5,opt,name=exit_status,json=exitStatus,proto3" json:"exit_status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobRun) Reset() {
+	*x = JobRun{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobRun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobRun) ProtoMessage() {}
+
+func (x *JobRun) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobRun.ProtoReflect.Descriptor instead.
+func (*JobRun) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *JobRun) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *JobRun) GetOf() uint32 {
+	if x != nil {
+		return x.Of
+	}
+	return 0
+}
+
+func (x *JobRun) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *JobRun) GetRunDir() string {
+	if x != nil {
+		return x.RunDir
+	}
+	return ""
+}
+
+func (x *JobRun) GetExitStatus() uint32 {
+	if x != nil {
+		return x.ExitStatus
+	}
+	return 0
+}
+
+// JobWaits says for whom a job waits.
+type JobWaits struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The entries that no agent matches, from 0.
+	Entries []uint32 `protobuf:"varint,1,rep,packed,name=entries,proto3" json:"entries,omitempty"`
+	// Agents that match and are away.
+	Agents        []string `protobuf:"bytes,2,rep,name=agents,proto3" json:"agents,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobWaits) Reset() {
+	*x = JobWaits{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobWaits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobWaits) ProtoMessage() {}
+
+func (x *JobWaits) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobWaits.ProtoReflect.Descriptor instead.
+func (*JobWaits) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *JobWaits) GetEntries() []uint32 {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *JobWaits) GetAgents() []string {
+	if x != nil {
+		return x.Agents
+	}
+	return nil
+}
+
+// StopJobRequest asks for the end of the job that runs.
+type StopJobRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopJobRequest) Reset() {
+	*x = StopJobRequest{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopJobRequest) ProtoMessage() {}
+
+func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopJobRequest.ProtoReflect.Descriptor instead.
+func (*StopJobRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *StopJobRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// StopJobResponse says that the job ends.
+type StopJobResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopJobResponse) Reset() {
+	*x = StopJobResponse{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopJobResponse) ProtoMessage() {}
+
+func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopJobResponse.ProtoReflect.Descriptor instead.
+func (*StopJobResponse) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
+}
+
+// StatusRequest asks for a snapshot.
+type StatusRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatusRequest) Reset() {
+	*x = StatusRequest{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatusRequest) ProtoMessage() {}
+
+func (x *StatusRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{0}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 // StatusResponse is a snapshot of the run.
@@ -336,7 +990,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[1]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -349,7 +1003,7 @@ func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[1]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -362,7 +1016,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{1}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *StatusResponse) GetRunId() string {
@@ -621,7 +1275,7 @@ type AgentStatus struct {
 
 func (x *AgentStatus) Reset() {
 	*x = AgentStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +1288,7 @@ func (*AgentStatus) ProtoMessage() {}
 
 func (x *AgentStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +1301,7 @@ func (x *AgentStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentStatus.ProtoReflect.Descriptor instead.
 func (*AgentStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AgentStatus) GetName() string {
@@ -744,7 +1398,7 @@ type GatherStatus struct {
 
 func (x *GatherStatus) Reset() {
 	*x = GatherStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +1411,7 @@ func (*GatherStatus) ProtoMessage() {}
 
 func (x *GatherStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +1424,7 @@ func (x *GatherStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherStatus.ProtoReflect.Descriptor instead.
 func (*GatherStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GatherStatus) GetReady() uint32 {
@@ -827,7 +1481,7 @@ type SessionTotals struct {
 
 func (x *SessionTotals) Reset() {
 	*x = SessionTotals{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -840,7 +1494,7 @@ func (*SessionTotals) ProtoMessage() {}
 
 func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -853,7 +1507,7 @@ func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionTotals.ProtoReflect.Descriptor instead.
 func (*SessionTotals) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SessionTotals) GetCounts() []*SessionCount {
@@ -916,7 +1570,7 @@ type SessionCount struct {
 
 func (x *SessionCount) Reset() {
 	*x = SessionCount{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -929,7 +1583,7 @@ func (*SessionCount) ProtoMessage() {}
 
 func (x *SessionCount) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -942,7 +1596,7 @@ func (x *SessionCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCount.ProtoReflect.Descriptor instead.
 func (*SessionCount) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SessionCount) GetSessionState() SessionState {
@@ -981,7 +1635,7 @@ type Reserve struct {
 
 func (x *Reserve) Reset() {
 	*x = Reserve{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1648,7 @@ func (*Reserve) ProtoMessage() {}
 
 func (x *Reserve) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1661,7 @@ func (x *Reserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
 func (*Reserve) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Reserve) GetKind() ReserveKind {
@@ -1104,7 +1758,7 @@ type SessionStatus struct {
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +1771,7 @@ func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +1784,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SessionStatus) GetSessionId() string {
@@ -1323,7 +1977,7 @@ type ChunkWrites struct {
 
 func (x *ChunkWrites) Reset() {
 	*x = ChunkWrites{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1336,7 +1990,7 @@ func (*ChunkWrites) ProtoMessage() {}
 
 func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1349,7 +2003,7 @@ func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChunkWrites.ProtoReflect.Descriptor instead.
 func (*ChunkWrites) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ChunkWrites) GetCount() uint64 {
@@ -1439,7 +2093,7 @@ type Beats struct {
 
 func (x *Beats) Reset() {
 	*x = Beats{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1452,7 +2106,7 @@ func (*Beats) ProtoMessage() {}
 
 func (x *Beats) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1465,7 +2119,7 @@ func (x *Beats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beats.ProtoReflect.Descriptor instead.
 func (*Beats) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Beats) GetAnswered() uint64 {
@@ -1541,7 +2195,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +2208,7 @@ func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +2221,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DrainRequest) GetReason() string {
@@ -1588,7 +2242,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1601,7 +2255,7 @@ func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1614,7 +2268,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DrainResponse) GetSessions() uint32 {
@@ -1636,7 +2290,7 @@ type DrainClientRequest struct {
 
 func (x *DrainClientRequest) Reset() {
 	*x = DrainClientRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1649,7 +2303,7 @@ func (*DrainClientRequest) ProtoMessage() {}
 
 func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1662,7 +2316,7 @@ func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientRequest.ProtoReflect.Descriptor instead.
 func (*DrainClientRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DrainClientRequest) GetName() string {
@@ -1690,7 +2344,7 @@ type DrainClientResponse struct {
 
 func (x *DrainClientResponse) Reset() {
 	*x = DrainClientResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +2357,7 @@ func (*DrainClientResponse) ProtoMessage() {}
 
 func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +2370,7 @@ func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientResponse.ProtoReflect.Descriptor instead.
 func (*DrainClientResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DrainClientResponse) GetSessions() uint32 {
@@ -1742,7 +2396,7 @@ type UpgradeRequest struct {
 
 func (x *UpgradeRequest) Reset() {
 	*x = UpgradeRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1755,7 +2409,7 @@ func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1768,7 +2422,7 @@ func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
 func (*UpgradeRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *UpgradeRequest) GetVersion() string {
@@ -1812,7 +2466,7 @@ type UpgradeResponse struct {
 
 func (x *UpgradeResponse) Reset() {
 	*x = UpgradeResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1825,7 +2479,7 @@ func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1838,7 +2492,7 @@ func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
 func (*UpgradeResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *UpgradeResponse) GetVersion() string {
@@ -1894,7 +2548,52 @@ var File_bulkhead_v1_control_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\x1a\x17bulkhead/v1/agent.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\x1a\x19bulkhead/v1/message.proto\"\x0f\n" +
+	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\x1a\x17bulkhead/v1/agent.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\x1a\x19bulkhead/v1/message.proto\"i\n" +
+	"\rRunJobRequest\x12\"\n" +
+	"\x03job\x18\x01 \x01(\v2\x10.bulkhead.v1.JobR\x03job\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x1b\n" +
+	"\twait_nano\x18\x03 \x01(\x03R\bwaitNano\"\xd7\x01\n" +
+	"\x03Job\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
+	"\aclients\x18\x02 \x03(\v2\x15.bulkhead.v1.JobEntryR\aclients\x12.\n" +
+	"\x13gather_timeout_nano\x18\x03 \x01(\x03R\x11gatherTimeoutNano\x12$\n" +
+	"\x0estart_if_short\x18\x04 \x01(\bR\fstartIfShort\x12\x16\n" +
+	"\x06repeat\x18\x05 \x01(\rR\x06repeat\x12\x1d\n" +
+	"\n" +
+	"pause_nano\x18\x06 \x01(\x03R\tpauseNano\"\xce\x01\n" +
+	"\bJobEntry\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\rR\x04line\x12\x10\n" +
+	"\x03all\x18\x02 \x01(\bR\x03all\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x129\n" +
+	"\x06labels\x18\x04 \x03(\v2!.bulkhead.v1.JobEntry.LabelsEntryR\x06labels\x12\x12\n" +
+	"\x04load\x18\x05 \x01(\fR\x04load\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe4\x01\n" +
+	"\bJobEvent\x12*\n" +
+	"\x04task\x18\x01 \x01(\v2\x14.bulkhead.v1.JobTaskH\x00R\x04task\x12+\n" +
+	"\x05begun\x18\x02 \x01(\v2\x13.bulkhead.v1.JobRunH\x00R\x05begun\x12+\n" +
+	"\x05ended\x18\x03 \x01(\v2\x13.bulkhead.v1.JobRunH\x00R\x05ended\x12-\n" +
+	"\x05waits\x18\x04 \x01(\v2\x15.bulkhead.v1.JobWaitsH\x00R\x05waits\x12\x1a\n" +
+	"\adrained\x18\x05 \x01(\tH\x00R\adrainedB\a\n" +
+	"\x05event\"f\n" +
+	"\aJobTask\x12\x14\n" +
+	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x14\n" +
+	"\x05entry\x18\x02 \x01(\rR\x05entry\x12/\n" +
+	"\x06report\x18\x03 \x01(\v2\x17.bulkhead.v1.TaskReportR\x06report\"\x81\x01\n" +
+	"\x06JobRun\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\rR\x06number\x12\x0e\n" +
+	"\x02of\x18\x02 \x01(\rR\x02of\x12\x15\n" +
+	"\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x17\n" +
+	"\arun_dir\x18\x04 \x01(\tR\x06runDir\x12\x1f\n" +
+	"\vexit_status\x18\x05 \x01(\rR\n" +
+	"exitStatus\"<\n" +
+	"\bJobWaits\x12\x18\n" +
+	"\aentries\x18\x01 \x03(\rR\aentries\x12\x16\n" +
+	"\x06agents\x18\x02 \x03(\tR\x06agents\"(\n" +
+	"\x0eStopJobRequest\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x11\n" +
+	"\x0fStopJobResponse\"\x0f\n" +
 	"\rStatusRequest\"\xb8\n" +
 	"\n" +
 	"\x0eStatusResponse\x12\x15\n" +
@@ -2074,12 +2773,14 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x14RESERVE_KIND_INBOXES\x10\x03\x12\x15\n" +
 	"\x11RESERVE_KIND_DISK\x10\x04\x12\x18\n" +
 	"\x14RESERVE_KIND_JOURNAL\x10\x05\x12\x15\n" +
-	"\x11RESERVE_KIND_WORK\x10\x062\xab\x02\n" +
+	"\x11RESERVE_KIND_WORK\x10\x062\xb0\x03\n" +
 	"\x0eControlService\x12A\n" +
 	"\x06Status\x12\x1a.bulkhead.v1.StatusRequest\x1a\x1b.bulkhead.v1.StatusResponse\x12>\n" +
 	"\x05Drain\x12\x19.bulkhead.v1.DrainRequest\x1a\x1a.bulkhead.v1.DrainResponse\x12P\n" +
 	"\vDrainClient\x12\x1f.bulkhead.v1.DrainClientRequest\x1a .bulkhead.v1.DrainClientResponse\x12D\n" +
-	"\aUpgrade\x12\x1b.bulkhead.v1.UpgradeRequest\x1a\x1c.bulkhead.v1.UpgradeResponseB'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
+	"\aUpgrade\x12\x1b.bulkhead.v1.UpgradeRequest\x1a\x1c.bulkhead.v1.UpgradeResponse\x12=\n" +
+	"\x06RunJob\x12\x1a.bulkhead.v1.RunJobRequest\x1a\x15.bulkhead.v1.JobEvent0\x01\x12D\n" +
+	"\aStopJob\x12\x1b.bulkhead.v1.StopJobRequest\x1a\x1c.bulkhead.v1.StopJobResponseB'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
 var (
 	file_bulkhead_v1_control_proto_rawDescOnce sync.Once
@@ -2094,65 +2795,87 @@ func file_bulkhead_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_control_proto_enumTypes [3]protoimpl.EnumInfo
-var file_bulkhead_v1_control_proto_msgTypes [16]protoimpl.MessageInfo
+var file_bulkhead_v1_control_proto_msgTypes [26]protoimpl.MessageInfo
 var file_bulkhead_v1_control_proto_goTypes = []any{
 	(RunState)(0),               // 0: bulkhead.v1.RunState
 	(SessionState)(0),           // 1: bulkhead.v1.SessionState
 	(ReserveKind)(0),            // 2: bulkhead.v1.ReserveKind
-	(*StatusRequest)(nil),       // 3: bulkhead.v1.StatusRequest
-	(*StatusResponse)(nil),      // 4: bulkhead.v1.StatusResponse
-	(*AgentStatus)(nil),         // 5: bulkhead.v1.AgentStatus
-	(*GatherStatus)(nil),        // 6: bulkhead.v1.GatherStatus
-	(*SessionTotals)(nil),       // 7: bulkhead.v1.SessionTotals
-	(*SessionCount)(nil),        // 8: bulkhead.v1.SessionCount
-	(*Reserve)(nil),             // 9: bulkhead.v1.Reserve
-	(*SessionStatus)(nil),       // 10: bulkhead.v1.SessionStatus
-	(*ChunkWrites)(nil),         // 11: bulkhead.v1.ChunkWrites
-	(*Beats)(nil),               // 12: bulkhead.v1.Beats
-	(*DrainRequest)(nil),        // 13: bulkhead.v1.DrainRequest
-	(*DrainResponse)(nil),       // 14: bulkhead.v1.DrainResponse
-	(*DrainClientRequest)(nil),  // 15: bulkhead.v1.DrainClientRequest
-	(*DrainClientResponse)(nil), // 16: bulkhead.v1.DrainClientResponse
-	(*UpgradeRequest)(nil),      // 17: bulkhead.v1.UpgradeRequest
-	(*UpgradeResponse)(nil),     // 18: bulkhead.v1.UpgradeResponse
-	(*Certificate)(nil),         // 19: bulkhead.v1.Certificate
-	(*Sandbox)(nil),             // 20: bulkhead.v1.Sandbox
-	(*Allowance)(nil),           // 21: bulkhead.v1.Allowance
-	(*TaskReport)(nil),          // 22: bulkhead.v1.TaskReport
-	(*GatherMissing)(nil),       // 23: bulkhead.v1.GatherMissing
+	(*RunJobRequest)(nil),       // 3: bulkhead.v1.RunJobRequest
+	(*Job)(nil),                 // 4: bulkhead.v1.Job
+	(*JobEntry)(nil),            // 5: bulkhead.v1.JobEntry
+	(*JobEvent)(nil),            // 6: bulkhead.v1.JobEvent
+	(*JobTask)(nil),             // 7: bulkhead.v1.JobTask
+	(*JobRun)(nil),              // 8: bulkhead.v1.JobRun
+	(*JobWaits)(nil),            // 9: bulkhead.v1.JobWaits
+	(*StopJobRequest)(nil),      // 10: bulkhead.v1.StopJobRequest
+	(*StopJobResponse)(nil),     // 11: bulkhead.v1.StopJobResponse
+	(*StatusRequest)(nil),       // 12: bulkhead.v1.StatusRequest
+	(*StatusResponse)(nil),      // 13: bulkhead.v1.StatusResponse
+	(*AgentStatus)(nil),         // 14: bulkhead.v1.AgentStatus
+	(*GatherStatus)(nil),        // 15: bulkhead.v1.GatherStatus
+	(*SessionTotals)(nil),       // 16: bulkhead.v1.SessionTotals
+	(*SessionCount)(nil),        // 17: bulkhead.v1.SessionCount
+	(*Reserve)(nil),             // 18: bulkhead.v1.Reserve
+	(*SessionStatus)(nil),       // 19: bulkhead.v1.SessionStatus
+	(*ChunkWrites)(nil),         // 20: bulkhead.v1.ChunkWrites
+	(*Beats)(nil),               // 21: bulkhead.v1.Beats
+	(*DrainRequest)(nil),        // 22: bulkhead.v1.DrainRequest
+	(*DrainResponse)(nil),       // 23: bulkhead.v1.DrainResponse
+	(*DrainClientRequest)(nil),  // 24: bulkhead.v1.DrainClientRequest
+	(*DrainClientResponse)(nil), // 25: bulkhead.v1.DrainClientResponse
+	(*UpgradeRequest)(nil),      // 26: bulkhead.v1.UpgradeRequest
+	(*UpgradeResponse)(nil),     // 27: bulkhead.v1.UpgradeResponse
+	nil,                         // 28: bulkhead.v1.JobEntry.LabelsEntry
+	(*TaskReport)(nil),          // 29: bulkhead.v1.TaskReport
+	(*Certificate)(nil),         // 30: bulkhead.v1.Certificate
+	(*Sandbox)(nil),             // 31: bulkhead.v1.Sandbox
+	(*Allowance)(nil),           // 32: bulkhead.v1.Allowance
+	(*GatherMissing)(nil),       // 33: bulkhead.v1.GatherMissing
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
-	10, // 0: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
-	11, // 1: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	9,  // 2: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
-	0,  // 3: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
-	7,  // 4: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
-	19, // 5: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
-	20, // 6: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
-	6,  // 7: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
-	5,  // 8: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
-	21, // 9: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
-	22, // 10: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
-	23, // 11: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
-	8,  // 12: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
-	1,  // 13: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
-	2,  // 14: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
-	11, // 15: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	12, // 16: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	1,  // 17: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
-	3,  // 18: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	13, // 19: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	15, // 20: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
-	17, // 21: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	4,  // 22: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	14, // 23: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	16, // 24: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
-	18, // 25: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	22, // [22:26] is the sub-list for method output_type
-	18, // [18:22] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	4,  // 0: bulkhead.v1.RunJobRequest.job:type_name -> bulkhead.v1.Job
+	5,  // 1: bulkhead.v1.Job.clients:type_name -> bulkhead.v1.JobEntry
+	28, // 2: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
+	7,  // 3: bulkhead.v1.JobEvent.task:type_name -> bulkhead.v1.JobTask
+	8,  // 4: bulkhead.v1.JobEvent.begun:type_name -> bulkhead.v1.JobRun
+	8,  // 5: bulkhead.v1.JobEvent.ended:type_name -> bulkhead.v1.JobRun
+	9,  // 6: bulkhead.v1.JobEvent.waits:type_name -> bulkhead.v1.JobWaits
+	29, // 7: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
+	19, // 8: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
+	20, // 9: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	18, // 10: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
+	0,  // 11: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
+	16, // 12: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
+	30, // 13: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
+	31, // 14: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
+	15, // 15: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
+	14, // 16: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
+	32, // 17: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
+	29, // 18: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
+	33, // 19: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
+	17, // 20: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
+	1,  // 21: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
+	2,  // 22: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	20, // 23: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	21, // 24: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	1,  // 25: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
+	12, // 26: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	22, // 27: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	24, // 28: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
+	26, // 29: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	3,  // 30: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
+	10, // 31: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
+	13, // 32: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	23, // 33: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	25, // 34: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
+	27, // 35: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	6,  // 36: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
+	11, // 37: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
+	32, // [32:38] is the sub-list for method output_type
+	26, // [26:32] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_control_proto_initOnce sync.Once
@@ -2169,13 +2892,20 @@ func file_bulkhead_v1_control_proto_build() {
 	file_bulkhead_v1_identity_proto_init()
 	file_bulkhead_v1_journal_proto_init()
 	file_bulkhead_v1_message_proto_init()
+	file_bulkhead_v1_control_proto_msgTypes[3].OneofWrappers = []any{
+		(*JobEvent_Task)(nil),
+		(*JobEvent_Begun)(nil),
+		(*JobEvent_Ended)(nil),
+		(*JobEvent_Waits)(nil),
+		(*JobEvent_Drained)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_control_proto_rawDesc), len(file_bulkhead_v1_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   16,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

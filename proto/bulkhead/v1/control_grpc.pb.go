@@ -22,6 +22,8 @@ const (
 	ControlService_Drain_FullMethodName       = "/bulkhead.v1.ControlService/Drain"
 	ControlService_DrainClient_FullMethodName = "/bulkhead.v1.ControlService/DrainClient"
 	ControlService_Upgrade_FullMethodName     = "/bulkhead.v1.ControlService/Upgrade"
+	ControlService_RunJob_FullMethodName      = "/bulkhead.v1.ControlService/RunJob"
+	ControlService_StopJob_FullMethodName     = "/bulkhead.v1.ControlService/StopJob"
 )
 
 // ControlServiceClient is the client API for ControlService service.
@@ -43,6 +45,12 @@ type ControlServiceClient interface {
 	// passed its pre-flight and the change is about to happen, or FAILED_PRECONDITION with the
 	// reason if nothing was changed.
 	Upgrade(ctx context.Context, in *UpgradeRequest, opts ...grpc.CallOption) (*UpgradeResponse, error)
+	// RunJob runs a job on the agents, and tells how it goes. The job is whoever's who runs it: when
+	// the call ends before the job does, the job's run is drained. FAILED_PRECONDITION if it cannot be
+	// run now, with the reason; nothing was started then.
+	RunJob(ctx context.Context, in *RunJobRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[JobEvent], error)
+	// StopJob drains the job that runs; RunJob tells how that ends. FAILED_PRECONDITION if none does.
+	StopJob(ctx context.Context, in *StopJobRequest, opts ...grpc.CallOption) (*StopJobResponse, error)
 }
 
 type controlServiceClient struct {
@@ -93,6 +101,35 @@ func (c *controlServiceClient) Upgrade(ctx context.Context, in *UpgradeRequest, 
 	return out, nil
 }
 
+func (c *controlServiceClient) RunJob(ctx context.Context, in *RunJobRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[JobEvent], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ControlService_ServiceDesc.Streams[0], ControlService_RunJob_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[RunJobRequest, JobEvent]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ControlService_RunJobClient = grpc.ServerStreamingClient[JobEvent]
+
+func (c *controlServiceClient) StopJob(ctx context.Context, in *StopJobRequest, opts ...grpc.CallOption) (*StopJobResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StopJobResponse)
+	err := c.cc.Invoke(ctx, ControlService_StopJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ControlServiceServer is the server API for ControlService service.
 // All implementations must embed UnimplementedControlServiceServer
 // for forward compatibility.
@@ -112,6 +149,12 @@ type ControlServiceServer interface {
 	// passed its pre-flight and the change is about to happen, or FAILED_PRECONDITION with the
 	// reason if nothing was changed.
 	Upgrade(context.Context, *UpgradeRequest) (*UpgradeResponse, error)
+	// RunJob runs a job on the agents, and tells how it goes. The job is whoever's who runs it: when
+	// the call ends before the job does, the job's run is drained. FAILED_PRECONDITION if it cannot be
+	// run now, with the reason; nothing was started then.
+	RunJob(*RunJobRequest, grpc.ServerStreamingServer[JobEvent]) error
+	// StopJob drains the job that runs; RunJob tells how that ends. FAILED_PRECONDITION if none does.
+	StopJob(context.Context, *StopJobRequest) (*StopJobResponse, error)
 	mustEmbedUnimplementedControlServiceServer()
 }
 
@@ -133,6 +176,12 @@ func (UnimplementedControlServiceServer) DrainClient(context.Context, *DrainClie
 }
 func (UnimplementedControlServiceServer) Upgrade(context.Context, *UpgradeRequest) (*UpgradeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Upgrade not implemented")
+}
+func (UnimplementedControlServiceServer) RunJob(*RunJobRequest, grpc.ServerStreamingServer[JobEvent]) error {
+	return status.Error(codes.Unimplemented, "method RunJob not implemented")
+}
+func (UnimplementedControlServiceServer) StopJob(context.Context, *StopJobRequest) (*StopJobResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StopJob not implemented")
 }
 func (UnimplementedControlServiceServer) mustEmbedUnimplementedControlServiceServer() {}
 func (UnimplementedControlServiceServer) testEmbeddedByValue()                        {}
@@ -227,6 +276,35 @@ func _ControlService_Upgrade_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ControlService_RunJob_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(RunJobRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ControlServiceServer).RunJob(m, &grpc.GenericServerStream[RunJobRequest, JobEvent]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ControlService_RunJobServer = grpc.ServerStreamingServer[JobEvent]
+
+func _ControlService_StopJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StopJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).StopJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_StopJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).StopJob(ctx, req.(*StopJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ControlService_ServiceDesc is the grpc.ServiceDesc for ControlService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -250,7 +328,17 @@ var ControlService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Upgrade",
 			Handler:    _ControlService_Upgrade_Handler,
 		},
+		{
+			MethodName: "StopJob",
+			Handler:    _ControlService_StopJob_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "RunJob",
+			Handler:       _ControlService_RunJob_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "bulkhead/v1/control.proto",
 }

@@ -1,0 +1,110 @@
+package campaign
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// once runs the job once. stopped says that it was ended from outside.
+func (r *Runner) once(ctx context.Context, j *bulkheadv1.Job, shares []share, n, of uint32) (stopped bool, err error) {
+	var clients []string
+	for _, s := range shares {
+		clients = append(clients, s.task.GetClientName())
+	}
+	run, err := r.Begin(ctx, j, clients)
+	if err != nil {
+		return false, err
+	}
+	about := &bulkheadv1.JobRun{Number: n, Of: of, RunId: run.ID(), RunDir: run.Dir()}
+	// Whoever listens may be gone: then the run is drained, and its end is waited for all the same.
+	failed := r.Tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Begun{Begun: about}})
+	r.send(shares, false)
+	end := func(reason string, byOperator bool) {
+		if stopped {
+			return
+		}
+		stopped = true
+		run.Drain(reason, byOperator) // which tells the clients that have come
+		for i := range shares {
+			if !run.Joined(shares[i].task.GetClientName()) {
+				r.stop(&shares[i], reason)
+			}
+		}
+		_ = r.Tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Drained{Drained: reason}})
+	}
+	gone := ctx.Done()
+	for over := false; !over; {
+		changed, err := r.look(shares)
+		if failed == nil {
+			failed = err
+		}
+		if failed != nil {
+			end("whoever ran the job is gone", true)
+		}
+		if why := inVain(shares, run); why != "" {
+			end(why, false)
+		}
+		select {
+		case <-changed:
+		case <-time.After(lookEvery):
+		case reason := <-r.Stop:
+			end(reason, true)
+		case <-gone:
+			gone = nil
+			end("whoever ran the job is gone", true)
+		case <-run.Over():
+			over = true
+		}
+	}
+	r.awaitEnds(shares)
+	ended := &bulkheadv1.JobRun{Number: n, Of: of, RunId: run.ID(), RunDir: run.Dir(), ExitStatus: run.ExitStatus()}
+	return stopped, r.Tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Ended{Ended: ended}})
+}
+
+// stop asks an agent to end its task.
+func (r *Runner) stop(s *share, reason string) {
+	r.Fleet.Send(s.agent.ID, &bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_StopTask{
+		StopTask: &bulkheadv1.StopTask{TaskId: s.task.GetTaskId(), Reason: reason}}})
+}
+
+// inVain returns why a client is waited for in vain; "" if none is.
+func inVain(shares []share, run Run) string {
+	for _, s := range shares {
+		over := s.told.GetState() == bulkheadv1.TaskState_TASK_STATE_REFUSED ||
+			s.told.GetState() == bulkheadv1.TaskState_TASK_STATE_ENDED
+		away := !s.agent.Connected && time.Since(s.agent.Since) >= awayPatience
+		if !over && !away || run.Joined(s.task.GetClientName()) {
+			continue
+		}
+		if over {
+			return fmt.Sprintf("agent %s has not brought its client: %s", s.agent.Name, s.told.GetDetail())
+		}
+		return fmt.Sprintf("agent %s has not brought its client, and has been away for %s", s.agent.Name, awayPatience)
+	}
+	return ""
+}
+
+// awaitEnds waits until the agents have said that their tasks are over: the next run may begin then.
+func (r *Runner) awaitEnds(shares []share) {
+	late := time.NewTimer(endPatience)
+	defer late.Stop()
+	for {
+		changed, _ := r.look(shares)
+		open := false
+		for _, s := range shares {
+			state := s.told.GetState()
+			open = open || state == bulkheadv1.TaskState_TASK_STATE_RUNNING
+		}
+		if !open {
+			return
+		}
+		select {
+		case <-changed:
+		case <-late.C:
+			return
+		}
+	}
+}
