@@ -62,6 +62,13 @@ func (l *live) sketches(whole, recent *raw.Sketch) {
 	l.recent.AddTo(recent)
 }
 
+// addLast adds the session's latencies of the second that has ended to a sketch.
+func (l *live) addLast(to *raw.Sketch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	to.Add(l.recent.Last())
+}
+
 // state notes a transition and who serves the session now.
 //
 // again says that it is the connection it had before.

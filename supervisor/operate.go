@@ -64,6 +64,8 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 		o.deadline.Reset(max(0, r.drainLeft()))
 	} else if r.gathering.aborted != "" {
 		o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_GATHER, r.gathering.aborted)
+	} else if r.asserting.aborted != "" {
+		o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_ASSERTION, r.asserting.aborted)
 	}
 	for {
 		select {
@@ -112,6 +114,10 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 			if !o.draining { // nobody begins any more
 				r.alone.Store(r.cfg.ofJob)
 				o.gatherEnds(action)
+			}
+		case b := <-r.asserting.due:
+			if !o.draining { // what follows is not the load that was asserted
+				o.breached(b)
 			}
 		case <-r.patience.over:
 			if !o.draining {

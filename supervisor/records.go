@@ -94,7 +94,7 @@ func runStarted(cfg Config, id string, listen net.Addr, locks *bulkheadv1.Sandbo
 		SessionGraceNano: int64(cfg.Session.Grace), JournalSync: string(cfg.Journal.Sync), Pid: int32(os.Getpid()),
 		BootId: boottime.ID(), ExpectedNames: cfg.Clients.Names, Settings: settingsOf(cfg),
 		RecordMinor: protocol.RecordMinor, Sandbox: locks,
-		Gather: gatherOf(cfg), WaitClientsNano: int64(cfg.WaitClients),
+		Gather: gatherOf(cfg), WaitClientsNano: int64(cfg.WaitClients), Assertions: assertionTexts(cfg.Assert),
 	}
 }
 

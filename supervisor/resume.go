@@ -50,6 +50,7 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 	}
 	r.recover(u.past)
 	r.regather(u.past)
+	r.reasserts(u.past)
 	waited := time.Duration(0)
 	if s.cfg.Inherited != nil {
 		waited = u.past.Clock.Since(time.Now())

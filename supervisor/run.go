@@ -58,6 +58,7 @@ type run struct {
 	life       chan struct{} // holds one token after the lifecycle changed
 
 	gathering gathering
+	asserting asserting
 	patience  patience
 
 	uptime *watch.Uptime
@@ -121,6 +122,7 @@ func newRun(cfg Config, id, dir string, listen net.Addr, locks *bulkheadv1.Sandb
 		j.Acknowledged, cfg.Logger)
 	plan := gatherOf(cfg)
 	r.gathers(plan)
+	r.asserts(assertionTexts(cfg.Assert))
 	r.waitsFor(plan, cfg.WaitClients, cfg.KeepRunning)
 	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{
 		RunStarted: runStarted(cfg, id, listen, locks)}}) {

@@ -35,10 +35,12 @@ func (r *run) watch(ctx context.Context) {
 			r.checkFolder()
 			r.checkSpace()
 			r.rejected.Flush(r.log)
-			for _, p := range r.processors() {
+			sessions := r.processors()
+			for _, p := range sessions {
 				p.live.tick()
 				p.listen()
 			}
+			r.assert(sessions, boottime.Now())
 		case <-progress.C:
 			r.logProgress()
 		case <-ctx.Done():
@@ -132,6 +134,7 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	if !over {
 		out.Gather = r.gatherStatus()
 	}
+	out.Assertions = r.assertionStatus()
 	out.ExpectsNames, out.DrainReason = r.register.ByName(), r.drained
 	for l := range r.links {
 		if l.child != nil {

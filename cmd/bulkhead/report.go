@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bulkhead/internal/assertion"
 	"bulkhead/supervisor/report/judge"
 	"bulkhead/supervisor/report/render"
 	"bulkhead/supervisor/report/saved"
@@ -31,7 +32,7 @@ Without --format, the ending of --output selects the format: ` +
 --assert may be given several times. If one does not hold, the exit status is 3 and
 standard error says which; if all hold, it is that of the verdict: 0 complete, 3 partial,
 4 interrupted. EXPR is NAME OPERATOR VALUE, or complete or runtime alone; NAME is one of
-` + strings.Join(judge.AssertableNames(), ", ") + `;
+` + strings.Join(assertion.Names(), ", ") + `;
 OPERATOR is one of < <= > >= == !=.
 
 Examples:
@@ -77,9 +78,12 @@ func rebuildReport(ctx *cli.Context, stdout, stderr io.Writer, forms []render.Fo
 	if err != nil {
 		return err
 	}
-	var assertions []judge.Assertion
+	var assertions []assertion.Assertion
 	for _, text := range *ctx.Generic("assert").(*texts) {
-		a, err := judge.ParseAssertion(text)
+		a, err := assertion.Parse(text)
+		if err == nil && a.Live() {
+			err = fmt.Errorf("%q: for and abort are of a run that goes on; assert %s", text, a.Plain())
+		}
 		if err != nil {
 			return usageError{fmt.Errorf("--assert: %w", err)}
 		}

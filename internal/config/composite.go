@@ -2,9 +2,12 @@ package config
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
+	"bulkhead/internal/assertion"
 	"bulkhead/internal/config/value"
 	"bulkhead/internal/workload"
 )
@@ -161,4 +164,69 @@ func readClients(l *loader, e entry) (value.Clients, bool) {
 		l.problem(l.at(e), e.path, err.Error())
 	}
 	return c, err == nil
+}
+
+// maxAssertions is how many thresholds one run has at most.
+const maxAssertions = 32
+
+// assertField declares the thresholds of a run: in YAML a list of them, elsewhere as text with
+// commas between.
+func assertField(dst *[]assertion.Assertion) field {
+	key := Key{Name: "assert", Kind: "list",
+		Valid: fmt.Sprintf("at most %d thresholds, as in p99 < 50ms for 10s abort", maxAssertions),
+		Help:  "What the run must keep: judged at its end, with for also while it goes on, where abort ends it."}
+	return composite(key, dst, nil, yaml.SequenceNode, func(text string) ([]assertion.Assertion, error) {
+		var list []assertion.Assertion
+		for one := range strings.SplitSeq(text, ",") {
+			if text == "" {
+				return nil, nil
+			}
+			a, err := readAssertion(one)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, a)
+		}
+		return list, checkAssertions(list)
+	}, readAssertions)
+}
+
+// readAssertions reads the list of a file.
+func readAssertions(l *loader, e entry) ([]assertion.Assertion, bool) {
+	var list []assertion.Assertion
+	before := l.found()
+	l.items(e, "a list of thresholds, as in [p99 < 50ms]", func(item entry) {
+		text, ok := l.text(item, "a threshold, as in p99 < 50ms")
+		if !ok {
+			return
+		}
+		a, err := readAssertion(text)
+		if err != nil {
+			l.problem(l.at(item), item.path, err.Error())
+		}
+		list = append(list, a)
+	})
+	if l.found() > before {
+		return nil, false
+	}
+	if err := checkAssertions(list); err != nil {
+		l.problem(l.at(e), e.path, err.Error())
+		return nil, false
+	}
+	return list, true
+}
+
+// readAssertion reads one threshold.
+func readAssertion(text string) (assertion.Assertion, error) {
+	if err := value.CheckText(1, 128)(text); err != nil {
+		return assertion.Assertion{}, err
+	}
+	return assertion.Parse(strings.TrimSpace(text))
+}
+
+func checkAssertions(list []assertion.Assertion) error {
+	if len(list) > maxAssertions {
+		return fmt.Errorf("has %d thresholds; use at most %d", len(list), maxAssertions)
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"bulkhead/internal/assertion"
 	"bulkhead/internal/protocol"
 )
 
@@ -15,6 +16,8 @@ type Job struct {
 	// several match is the matcher's to refuse: which agents there are is not in the file.
 	Clients []JobEntry
 	Gather  Gather
+	// Assert is what each run must keep.
+	Assert []assertion.Assertion
 	// Repeat is how many runs there are, one after the other; at least 1.
 	Repeat int
 	// Pause is the time between two runs.
@@ -96,6 +99,7 @@ func (j *Job) fields(parts *jobParts) []field {
 	}
 	fields = append(fields, j.Gather.fields()...)
 	return append(fields,
+		assertField(&j.Assert),
 		countField("repeat", &j.Repeat, 1, 1, maxRepeat, "How many runs there are, one after the other."),
 		durationField("pause", &j.Pause, 0, 0, 24*time.Hour, "Time between two runs."),
 	)

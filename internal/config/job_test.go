@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	jobKeys  = "job, clients, load, gather, repeat, pause"
+	jobKeys  = "job, clients, load, gather, assert, repeat, pause"
 	loadKeys = "runtime, total_size, stop_when, ramp, warmup, consumer_count, " + consumerKeys +
 		", consumers, keep, stall_after, heartbeat, monitor, progress"
 	targets = "all, labels as in {rack: a3}, or a name as in {name: host-7}"
@@ -72,6 +72,10 @@ func TestJobRefuses(t *testing.T) {
 			"3: clients: has 257 entries; use at most 256"},
 
 		// The rest.
+		{"assert", good + "assert:\n- p99 < 50ms for 10s\n- p99 < 5", `6: assert[1]: "p99 < 5": at character 7: "5" ` +
+			"is not a value of p99; use a duration such as 50ms"},
+		{"too many asserted", good + "assert: [" + strings.Repeat("complete,", 33) + "]",
+			"4: assert: has 33 thresholds; use at most 32"},
 		{"repeat", good + "repeat: 0", `4: repeat: "0" is out of range; use 1 to 1000`},
 		{"pause without another", good + "pause: 1s", "4: pause: is between two runs, and there is one; set repeat, " +
 			"too, as in 5"},
@@ -309,17 +313,18 @@ func TestShippedJobs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Join(strings.FieldsFunc(string(data), func(r rune) bool { return strings.ContainsRune("# \n", r) }),
-		" ")
+	text := strings.ToLower(strings.Join(strings.FieldsFunc(string(data), func(r rune) bool {
+		return strings.ContainsRune("# \n", r)
+	}), " "))
 	for _, k := range JobKeys() {
 		name := k.Name[strings.LastIndex(k.Name, ".")+1:] + ":"
 		if !slices.Contains(strings.Fields(text), name) {
 			t.Errorf("no %s is shown", name)
 		}
-		if k.Kind != "map" && !strings.Contains(text, k.Valid+".") {
+		if k.Kind != "map" && !strings.Contains(text, strings.ToLower(k.Valid)+".") {
 			t.Errorf("nothing says that %s is %s", k.Name, k.Valid)
 		}
-		if k.Default != "" && !strings.Contains(text, k.Valid+". Default "+k.Default+".") {
+		if k.Default != "" && !strings.Contains(text, strings.ToLower(k.Valid+". Default "+k.Default+".")) {
 			t.Errorf("nothing says that the default of %s is %s", k.Name, k.Default)
 		}
 	}

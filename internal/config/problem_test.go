@@ -16,8 +16,8 @@ const (
 	clientKeys = "supervisor, name, labels, token, token_file, tls, runtime, total_size, stop_when, ramp, warmup, " +
 		"connect_timeout, consumer_count, " + consumerKeys + ", consumers, keep, stall_after, kill_timeout, " +
 		"heartbeat, monitor, progress, spool, work_dir, deliver_timeout, log"
-	supervisorKeys = "listen, clients, wait_clients, gather, linger, state_dir, keep_running, token, token_file, " +
-		"tokens, tls, " +
+	supervisorKeys = "listen, clients, wait_clients, gather, assert, linger, state_dir, keep_running, token, " +
+		"token_file, tokens, tls, " +
 		"drain_timeout, resume_within, log, http, handler, session, overload, journal"
 )
 

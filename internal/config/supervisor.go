@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"bulkhead/internal/assertion"
 	"bulkhead/internal/config/value"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/sandbox"
@@ -19,6 +20,8 @@ type Supervisor struct {
 	// WaitClients is how long a run waits for those that have not come; 0 is for ever.
 	WaitClients time.Duration
 	Gather      Gather
+	// Assert is what the run must keep.
+	Assert []assertion.Assertion
 	// Linger is how long a run waits for new clients after its last session ended.
 	Linger time.Duration
 	// StateDir is the folder for the lock, the control socket and the runs.
@@ -194,6 +197,7 @@ func (s *Supervisor) fields() []field {
 	}
 	fields = append(fields, s.Gather.fields()...)
 	fields = append(fields,
+		assertField(&s.Assert),
 		durationField("linger", &s.Linger, 2*time.Second, 0, day,
 			"How long to wait for new clients after the last session ended."),
 		pathField("state_dir", &s.StateDir, "bulkhead-state", false,

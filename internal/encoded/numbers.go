@@ -20,6 +20,7 @@ const (
 	HelloWorkload       protowire.Number = 7
 	WorkloadConsumers   protowire.Number = 6
 	ConsumerChunkSizes  protowire.Number = 7
+	ConsumerStartDelay  protowire.Number = 17
 	BatchMessages       protowire.Number = 1
 	MessageSeq          protowire.Number = 1
 	MessageStop         protowire.Number = 11

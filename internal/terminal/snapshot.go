@@ -40,6 +40,9 @@ func PrintStatus(to io.Writer, s *bulkheadv1.StatusResponse) error {
 	if why := s.GetDrainReason(); why != "" {
 		fmt.Fprintf(w, "the run is drained: %s\n", why)
 	}
+	for _, a := range s.GetAssertions() {
+		fmt.Fprintf(w, "assert %s\n", assertionText(a))
+	}
 	fmt.Fprintf(w,
 		"connections %d accepted, %d rejected, %d shed; handlers %d busy, %d ready, %d starting; restarts %d\n",
 		s.GetAcceptedConnections(), s.GetRejectedConnections(), s.GetShedConnections(),

@@ -63,9 +63,8 @@ func (l Load) Check() []Problem {
 	atMost(&found, "spool.memory", l.SpoolMemory, "spool.max_size", l.SpoolMaxSize, human.ExactSize)
 	atMost(&found, "ramp", l.Ramp, "runtime", l.Runtime, human.ExactDuration)
 	if l.Warmup > 0 && l.TotalBytes > 0 {
-		found = append(found, Problem{Key: "warmup", Value: human.ExactDuration(l.Warmup), Other: "total_size",
-			OtherValue: human.ExactSize(l.TotalBytes),
-			Advice:     "what is written in the warm-up would count for it: use one of the two"})
+		found.invalid("warmup", human.ExactDuration(l.Warmup), "what is written in it would count for total_size; "+
+			"use one of the two")
 	}
 	l.checkSteady(&found)
 	return found

@@ -152,17 +152,24 @@ func (s *Sketch) clear() {
 // Quantile returns the latency in ns that a share q (0 to 1) of all did not exceed, at
 // most 1/16 too long; 0 for an empty sketch.
 func (s *Sketch) Quantile(q float64) int64 {
+	_, most := s.Between(q)
+	return most
+}
+
+// Between returns the bounds between which the latency is that Quantile returns.
+func (s *Sketch) Between(q float64) (least, most int64) {
 	if s.Count == 0 {
-		return 0
+		return 0, 0
 	}
 	rank := max(uint64(math.Ceil(q*float64(s.Count))), 1)
 	var seen uint64
 	for i, n := range s.Buckets {
 		if seen = saturated.Add(seen, n); seen >= rank {
-			return int64(min(SketchBound(i), s.Max))
+			low, top := sketchScale.Range(i)
+			return int64(min(low, s.Max)), int64(min(top, s.Max))
 		}
 	}
-	return int64(s.Max)
+	return int64(s.Max), int64(s.Max)
 }
 
 // MaxBound is the largest bound in ns of latencies: 69 s.
@@ -182,6 +189,9 @@ func (r *RecentSketch) Tick() {
 	r.at = (r.at + 1) % RateWindow
 	r.Now().clear()
 }
+
+// Last returns the sketch of the second that has ended.
+func (r *RecentSketch) Last() *Sketch { return &r.seconds[(r.at+RateWindow-1)%RateWindow] }
 
 // AddTo adds the latencies of the last seconds to s.
 func (r *RecentSketch) AddTo(s *Sketch) {

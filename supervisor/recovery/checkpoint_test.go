@@ -312,7 +312,8 @@ func everyKind(t testing.TB) []*bulkheadv1.Record {
 	}})
 	recs := []*bulkheadv1.Record{
 		{Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{RunId: "run", BootId: "boot",
-			Gather: &bulkheadv1.Gather{TimeoutNano: 3}, WaitClientsNano: 5}}},
+			Gather: &bulkheadv1.Gather{TimeoutNano: 3}, WaitClientsNano: 5,
+			Assertions: []string{"p99 < 5ms for 3s abort", "stalled == 0"}}}},
 		{Entry: &bulkheadv1.Record_ConnectionRejected{
 			ConnectionRejected: &bulkheadv1.ConnectionRejected{ConnectionId: 2}}},
 		{Entry: &bulkheadv1.Record_ConnectionsShed{ConnectionsShed: &bulkheadv1.ConnectionsShed{Count: 5}}},
@@ -330,6 +331,8 @@ func everyKind(t testing.TB) []*bulkheadv1.Record {
 			Reason: "alone", WithinNano: 6}}},
 		{Entry: &bulkheadv1.Record_GatherEnded{GatherEnded: &bulkheadv1.GatherEnded{BeginElapsedNano: 7,
 			Ready: []uint32{1}}}},
+		{Entry: &bulkheadv1.Record_AssertionBreached{AssertionBreached: &bulkheadv1.AssertionBreached{
+			Assertion: "p99 < 5ms for 3s abort", Value: "p99 was 6ms", Aborts: true}}},
 		{Entry: &bulkheadv1.Record_WaitEnded{WaitEnded: &bulkheadv1.WaitEnded{WaitedNano: 5, Absent: 2}}},
 		endedAs(2, bulkheadv1.Outcome_OUTCOME_LOST),
 		{Entry: &bulkheadv1.Record_RunEnded{RunEnded: &bulkheadv1.RunEnded{}}},

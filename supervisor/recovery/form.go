@@ -28,6 +28,7 @@ func (r *Past) form(at journal.Mark) *bulkheadv1.Checkpoint {
 		DigestSeed: r.seed, Sessions: uint32(len(r.Sessions)),
 		Gather: proto.CloneOf(r.Gather), Gathered: proto.CloneOf(r.Gathered), FirstCameNano: int64(r.FirstCame),
 		WaitClientsNano: int64(r.WaitClients), WaitEnded: r.WaitEnded,
+		Assertions: slices.Clone(r.Assertions),
 		Clock: &bulkheadv1.CheckpointClock{
 			BootId: r.Clock.Boot, TimeUnixNano: r.Clock.Wall, ElapsedNano: r.Clock.Elapsed,
 			PassedNano: int64(r.Clock.Passed), DownNano: int64(r.Clock.Down),
@@ -36,6 +37,10 @@ func (r *Past) form(at journal.Mark) *bulkheadv1.Checkpoint {
 			Segment: uint32(at.Segment), Offset: uint64(at.Offset), Bytes: uint64(at.Bytes),
 			Length: at.Length, Checksum: at.Checksum,
 		},
+	}
+	for _, b := range r.Breaches {
+		c.Breached = append(c.Breached, &bulkheadv1.AssertionBreached{Assertion: b.Assertion, Value: b.Value,
+			Aborts: b.Aborts})
 	}
 	for _, connection := range slices.Sorted(maps.Keys(r.Open)) {
 		h := r.Open[connection]
@@ -54,6 +59,10 @@ func pastOf(c *bulkheadv1.Checkpoint) (*Past, journal.Mark) {
 	r.Restarts, r.Accepted, r.Refused, r.Shed = int(c.GetRestarts()), c.GetAccepted(), c.GetRefused(), c.GetShed()
 	r.Gather, r.Gathered, r.FirstCame = c.GetGather(), c.GetGathered(), time.Duration(c.GetFirstCameNano())
 	r.WaitClients, r.WaitEnded = time.Duration(c.GetWaitClientsNano()), c.GetWaitEnded()
+	r.Assertions = c.GetAssertions()
+	for _, b := range c.GetBreached() {
+		r.Breaches = append(r.Breaches, Breach{b.GetAssertion(), b.GetValue(), b.GetAborts()})
+	}
 	clock := c.GetClock()
 	r.Clock = watch.PastClock{
 		Boot: clock.GetBootId(), Wall: clock.GetTimeUnixNano(), Elapsed: clock.GetElapsedNano(),

@@ -40,6 +40,7 @@ func invented(t testing.TB, seed uint64, n int) []*bulkheadv1.Record {
 	v := &inventor{Rand: rand.New(rand.NewPCG(seed, 3)), t: t, wall: 1 << 40, elapsed: 1 << 30}
 	v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{RunStarted: &bulkheadv1.RunStarted{
 		RunId: fmt.Sprint("run ", seed), BootId: "boot 0", WaitClientsNano: v.Int64N(3),
+		Assertions: []string{"p99 < 5ms for 3s", "stalled == 0 abort"}[:v.IntN(3)],
 		Gather: &bulkheadv1.Gather{TimeoutNano: v.Int64N(3), IfShort: bulkheadv1.IfShort(v.IntN(3)),
 			FromFirst: v.IntN(2) == 0}}}})
 	for len(v.recs) < n {
@@ -69,7 +70,11 @@ func (v *inventor) step() {
 
 // run adds a record of the run, or a session.
 func (v *inventor) run() {
-	switch v.IntN(10) {
+	switch v.IntN(11) {
+	case 10:
+		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_AssertionBreached{
+			AssertionBreached: &bulkheadv1.AssertionBreached{Assertion: []string{"", "stalled == 0"}[v.IntN(2)],
+				Value: []string{"", "3"}[v.IntN(2)], Aborts: v.IntN(2) == 0}}})
 	case 8:
 		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_GatherEnded{GatherEnded: &bulkheadv1.GatherEnded{
 			How: bulkheadv1.GatherEnd(v.IntN(4)), BeginElapsedNano: v.Int64N(9), Ready: []uint32{1},

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"bulkhead/internal/encoded"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/conduct"
@@ -34,10 +36,13 @@ type Past struct {
 	// no longer.
 	WaitClients time.Duration
 	WaitEnded   bool
-	Restarts    int
-	Accepted    uint64 // highest connection number
-	Refused     uint64
-	Shed        uint64
+	// Assertions are what the run must keep, and Breaches what of it was not.
+	Assertions []string
+	Breaches   []Breach
+	Restarts   int
+	Accepted   uint64 // highest connection number
+	Refused    uint64
+	Shed       uint64
 	// Sessions are by number. Two that began at the same time may be recorded in either
 	// order, or only the later one.
 	Sessions map[uint32]*Session
@@ -52,6 +57,12 @@ type Drain struct {
 	// Within is how long clients were given to end their load, 0 if it is not told, and Began
 	// when, in time that a supervisor was there for.
 	Within, Began time.Duration
+}
+
+// Breach is a threshold that was not kept while the run went on.
+type Breach struct {
+	Assertion, Value string
+	Aborts           bool // the run is drained for it
 }
 
 // Handler is a handler that was given a connection and has no recorded end.
@@ -99,8 +110,16 @@ func seeded(seed uint64) *Past {
 
 // shorten returns an encoded record without what Add does not look at: what clients said that they would
 // write, which can be nearly all of a Hello. It is a journal.Shortening.
-func shorten(record []byte) []byte {
-	return encoded.EmptyConsumers(record, func([]byte) bool { return false })
+func shorten(record []byte) []byte { return encoded.EmptyConsumers(record, isDelayed) }
+
+// isDelayed reports whether an encoded consumer does not write at once.
+func isDelayed(consumer []byte) bool {
+	delayed := false
+	_ = encoded.Fields(consumer, func(n protowire.Number, _ uint64, _ []byte) error { // an error is for who decodes it
+		delayed = delayed || n == encoded.ConsumerStartDelay
+		return nil
+	})
+	return delayed
 }
 
 // OfClient returns the part of a Hello that tells its client from others, and when it speaks.
@@ -112,8 +131,22 @@ func OfClient(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 		Workload: &bulkheadv1.Workload{
 			HeartbeatIntervalNano: w.GetHeartbeatIntervalNano(), RuntimeNano: w.GetRuntimeNano(),
 			RampNano: w.GetRampNano(), WarmupNano: w.GetWarmupNano(),
+			ProgressIntervalNano: w.GetProgressIntervalNano(),
+			Consumers:            delays(w.GetConsumers()),
 		},
 	}
+}
+
+// delays returns a consumer with the longest delay of any before its first write; nil if none has one.
+func delays(consumers []*bulkheadv1.ConsumerSpec) []*bulkheadv1.ConsumerSpec {
+	longest := int64(0)
+	for _, c := range consumers {
+		longest = max(longest, c.GetStartDelayNano())
+	}
+	if longest == 0 {
+		return nil
+	}
+	return []*bulkheadv1.ConsumerSpec{{StartDelayNano: longest}}
 }
 
 // The states of a session, of those that status shows, that a journal can tell.
@@ -148,6 +181,10 @@ func (r *Past) Add(rec *bulkheadv1.Record) error {
 	case *bulkheadv1.Record_RunStarted:
 		r.RunID, r.Started = e.RunStarted.GetRunId(), rec.GetTimeUnixNano()
 		r.Gather, r.WaitClients = e.RunStarted.GetGather(), time.Duration(e.RunStarted.GetWaitClientsNano())
+		r.Assertions = e.RunStarted.GetAssertions()
+	case *bulkheadv1.Record_AssertionBreached:
+		b := e.AssertionBreached
+		r.Breaches = append(r.Breaches, Breach{b.GetAssertion(), b.GetValue(), b.GetAborts()})
 	case *bulkheadv1.Record_GatherEnded:
 		r.Gathered = e.GatherEnded
 	case *bulkheadv1.Record_WaitEnded:

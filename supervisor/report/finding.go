@@ -31,6 +31,8 @@ const (
 	FindingGather = "gather"
 	// FindingWindow is of clients that wrote together for a small part of their time only, or never.
 	FindingWindow = "common_window"
+	// FindingAssertion is of a threshold that was not kept while the run went on.
+	FindingAssertion = "assertion"
 	// FindingPlainText is of a supervisor that others reach and that spoke no TLS.
 	FindingPlainText = "plain_text"
 	// The rest are of what a client's machine did, each once for a machine.
@@ -70,3 +72,25 @@ type Finding struct {
 	// It is absent for all others.
 	Untold bool `json:"untold,omitempty"`
 }
+
+// Assertion is a threshold that the supervisor was told its run must keep.
+type Assertion struct {
+	// Text is the threshold, as in "p99 < 50ms for 10s abort".
+	Text string `json:"assertion"`
+	// State is one of the Assertion… constants.
+	State string `json:"state"`
+	// Value is the figure of the whole run, or why there is none, in words; "" while the run goes on.
+	Value string `json:"value"`
+	// BreachedAt is when it was not kept for the first time while the run went on, and Breach what was
+	// measured then, in words; absent if it was kept, or was not watched.
+	BreachedAt Stamp  `json:"breached_at,omitempty"`
+	Breach     string `json:"breach,omitempty"`
+}
+
+// How a threshold was kept (Assertion.State).
+const (
+	AssertionOpen    = "open" // so far, while the run goes on
+	AssertionHolds   = "holds"
+	AssertionBroken  = "broken"
+	AssertionUnknown = "unknown" // this version cannot read it
+)

@@ -104,9 +104,11 @@ type Run struct {
 	// WaitedNano is after how long the run gave up on clients that had not come; absent if it did not.
 	WaitedNano int64 `json:"waited_nano,omitempty"`
 	// Gather is how the run gathered its clients; absent if it did not.
-	Gather           *Gather `json:"gather,omitempty"`
-	LingerNano       int64   `json:"linger_nano"`
-	SessionGraceNano int64   `json:"session_grace_nano"`
+	Gather *Gather `json:"gather,omitempty"`
+	// Assertions are what the run was to keep; absent for nothing.
+	Assertions       []Assertion `json:"assertions,omitempty"`
+	LingerNano       int64       `json:"linger_nano"`
+	SessionGraceNano int64       `json:"session_grace_nano"`
 	// ClockSteps are when the supervisor's wall clock was set, and how far. Reboots are when
 	// the run was resumed on another boot of the machine: only the wall clock says how long
 	// no supervisor ran. They are absent if it never happened.
@@ -141,7 +143,9 @@ const (
 	DrainByJournalSize = "journal_size"
 	// DrainByGather is of a run whose clients were not all ready in time.
 	DrainByGather = "gather"
-	DrainUnknown  = "unknown"
+	// DrainByAssertion is of a run that did not keep a threshold that ends it.
+	DrainByAssertion = "assertion"
+	DrainUnknown     = "unknown"
 )
 
 // FailureFullDisk is of a file system of the supervisor's state directory that has no space left,

@@ -97,7 +97,10 @@ var IsText = map[protoreflect.FullName]bool{
 	"bulkhead.v1.NetworkInterface.name": false,
 	"bulkhead.v1.MachineGap.about":      false,
 
-	"bulkhead.v1.GatherMissing.name": false,
+	"bulkhead.v1.GatherMissing.name":          false,
+	"bulkhead.v1.RunStarted.assertions":       false,
+	"bulkhead.v1.AssertionBreached.assertion": false,
+	"bulkhead.v1.AssertionBreached.value":     true,
 }
 
 // Reworded returns records in which every text for people is another one, which begins with

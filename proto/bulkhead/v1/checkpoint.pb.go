@@ -46,6 +46,9 @@ type Checkpoint struct {
 	Gather *Gather `protobuf:"bytes,60,opt,name=gather,proto3" json:"gather,omitempty"`
 	// Unset while it gathers.
 	Gathered *GatherEnded `protobuf:"bytes,61,opt,name=gathered,proto3" json:"gathered,omitempty"`
+	// What the run must keep, and what of it was breached.
+	Assertions []string             `protobuf:"bytes,80,rep,name=assertions,proto3" json:"assertions,omitempty"`
+	Breached   []*AssertionBreached `protobuf:"bytes,81,rep,name=breached,proto3" json:"breached,omitempty"`
 	// When the first client came, in time that a supervisor was there for; 0 for none.
 	FirstCameNano   int64 `protobuf:"varint,62,opt,name=first_came_nano,json=firstCameNano,proto3" json:"first_came_nano,omitempty"`
 	WaitClientsNano int64 `protobuf:"varint,63,opt,name=wait_clients_nano,json=waitClientsNano,proto3" json:"wait_clients_nano,omitempty"`
@@ -200,6 +203,20 @@ func (x *Checkpoint) GetGather() *Gather {
 func (x *Checkpoint) GetGathered() *GatherEnded {
 	if x != nil {
 		return x.Gathered
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetAssertions() []string {
+	if x != nil {
+		return x.Assertions
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetBreached() []*AssertionBreached {
+	if x != nil {
+		return x.Breached
 	}
 	return nil
 }
@@ -1078,7 +1095,7 @@ var File_bulkhead_v1_checkpoint_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\n" +
-	"\x1cbulkhead/v1/checkpoint.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/control.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\"\xe7\x05\n" +
+	"\x1cbulkhead/v1/checkpoint.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/control.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\"\xc3\x06\n" +
 	"\n" +
 	"Checkpoint\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12*\n" +
@@ -1099,7 +1116,11 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\bsessions\x18\x0e \x01(\rR\bsessions\x12/\n" +
 	"\x04mark\x18\x0f \x01(\v2\x1b.bulkhead.v1.CheckpointMarkR\x04mark\x12+\n" +
 	"\x06gather\x18< \x01(\v2\x13.bulkhead.v1.GatherR\x06gather\x124\n" +
-	"\bgathered\x18= \x01(\v2\x18.bulkhead.v1.GatherEndedR\bgathered\x12&\n" +
+	"\bgathered\x18= \x01(\v2\x18.bulkhead.v1.GatherEndedR\bgathered\x12\x1e\n" +
+	"\n" +
+	"assertions\x18P \x03(\tR\n" +
+	"assertions\x12:\n" +
+	"\bbreached\x18Q \x03(\v2\x1e.bulkhead.v1.AssertionBreachedR\bbreached\x12&\n" +
 	"\x0ffirst_came_nano\x18> \x01(\x03R\rfirstCameNano\x12*\n" +
 	"\x11wait_clients_nano\x18? \x01(\x03R\x0fwaitClientsNano\x12\x1d\n" +
 	"\n" +
@@ -1211,9 +1232,10 @@ var file_bulkhead_v1_checkpoint_proto_goTypes = []any{
 	(*CheckpointDigests)(nil),   // 8: bulkhead.v1.CheckpointDigests
 	(*Gather)(nil),              // 9: bulkhead.v1.Gather
 	(*GatherEnded)(nil),         // 10: bulkhead.v1.GatherEnded
-	(*Hello)(nil),               // 11: bulkhead.v1.Hello
-	(SessionState)(0),           // 12: bulkhead.v1.SessionState
-	(*Identity)(nil),            // 13: bulkhead.v1.Identity
+	(*AssertionBreached)(nil),   // 11: bulkhead.v1.AssertionBreached
+	(*Hello)(nil),               // 12: bulkhead.v1.Hello
+	(SessionState)(0),           // 13: bulkhead.v1.SessionState
+	(*Identity)(nil),            // 14: bulkhead.v1.Identity
 }
 var file_bulkhead_v1_checkpoint_proto_depIdxs = []int32{
 	2,  // 0: bulkhead.v1.Checkpoint.clock:type_name -> bulkhead.v1.CheckpointClock
@@ -1221,19 +1243,20 @@ var file_bulkhead_v1_checkpoint_proto_depIdxs = []int32{
 	1,  // 2: bulkhead.v1.Checkpoint.mark:type_name -> bulkhead.v1.CheckpointMark
 	9,  // 3: bulkhead.v1.Checkpoint.gather:type_name -> bulkhead.v1.Gather
 	10, // 4: bulkhead.v1.Checkpoint.gathered:type_name -> bulkhead.v1.GatherEnded
-	11, // 5: bulkhead.v1.CheckpointSession.hello:type_name -> bulkhead.v1.Hello
-	12, // 6: bulkhead.v1.CheckpointSession.state:type_name -> bulkhead.v1.SessionState
-	5,  // 7: bulkhead.v1.CheckpointSession.totals:type_name -> bulkhead.v1.CheckpointTotals
-	7,  // 8: bulkhead.v1.CheckpointSession.writes:type_name -> bulkhead.v1.CheckpointLatencies
-	8,  // 9: bulkhead.v1.CheckpointSession.digests:type_name -> bulkhead.v1.CheckpointDigests
-	13, // 10: bulkhead.v1.CheckpointSession.identity:type_name -> bulkhead.v1.Identity
-	6,  // 11: bulkhead.v1.CheckpointTotals.beats:type_name -> bulkhead.v1.CheckpointBeats
-	6,  // 12: bulkhead.v1.CheckpointTotals.last_round:type_name -> bulkhead.v1.CheckpointBeats
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	11, // 5: bulkhead.v1.Checkpoint.breached:type_name -> bulkhead.v1.AssertionBreached
+	12, // 6: bulkhead.v1.CheckpointSession.hello:type_name -> bulkhead.v1.Hello
+	13, // 7: bulkhead.v1.CheckpointSession.state:type_name -> bulkhead.v1.SessionState
+	5,  // 8: bulkhead.v1.CheckpointSession.totals:type_name -> bulkhead.v1.CheckpointTotals
+	7,  // 9: bulkhead.v1.CheckpointSession.writes:type_name -> bulkhead.v1.CheckpointLatencies
+	8,  // 10: bulkhead.v1.CheckpointSession.digests:type_name -> bulkhead.v1.CheckpointDigests
+	14, // 11: bulkhead.v1.CheckpointSession.identity:type_name -> bulkhead.v1.Identity
+	6,  // 12: bulkhead.v1.CheckpointTotals.beats:type_name -> bulkhead.v1.CheckpointBeats
+	6,  // 13: bulkhead.v1.CheckpointTotals.last_round:type_name -> bulkhead.v1.CheckpointBeats
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_checkpoint_proto_initOnce sync.Once

@@ -20,6 +20,69 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// AssertionState is how far a threshold is kept.
+type AssertionState int32
+
+const (
+	// Not told.
+	AssertionState_ASSERTION_STATE_UNSPECIFIED AssertionState = 0
+	// It is judged at the end of the run.
+	AssertionState_ASSERTION_STATE_AT_END AssertionState = 1
+	// It is watched, and nothing can be said yet.
+	AssertionState_ASSERTION_STATE_WAITING AssertionState = 2
+	// It was kept so far.
+	AssertionState_ASSERTION_STATE_KEPT AssertionState = 3
+	// It was not.
+	AssertionState_ASSERTION_STATE_BREACHED AssertionState = 4
+)
+
+// Enum value maps for AssertionState.
+var (
+	AssertionState_name = map[int32]string{
+		0: "ASSERTION_STATE_UNSPECIFIED",
+		1: "ASSERTION_STATE_AT_END",
+		2: "ASSERTION_STATE_WAITING",
+		3: "ASSERTION_STATE_KEPT",
+		4: "ASSERTION_STATE_BREACHED",
+	}
+	AssertionState_value = map[string]int32{
+		"ASSERTION_STATE_UNSPECIFIED": 0,
+		"ASSERTION_STATE_AT_END":      1,
+		"ASSERTION_STATE_WAITING":     2,
+		"ASSERTION_STATE_KEPT":        3,
+		"ASSERTION_STATE_BREACHED":    4,
+	}
+)
+
+func (x AssertionState) Enum() *AssertionState {
+	p := new(AssertionState)
+	*p = x
+	return p
+}
+
+func (x AssertionState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AssertionState) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_control_proto_init()
+	return file_bulkhead_v1_control_proto_enumTypes[0].Descriptor()
+}
+
+func (AssertionState) Type() protoreflect.EnumType {
+	file_bulkhead_v1_control_proto_init()
+	return &file_bulkhead_v1_control_proto_enumTypes[0]
+}
+
+func (x AssertionState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AssertionState.Descriptor instead.
+func (AssertionState) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{0}
+}
+
 // RunState is where a run is in its life.
 type RunState int32
 
@@ -70,12 +133,12 @@ func (x RunState) String() string {
 
 func (RunState) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_control_proto_init()
-	return file_bulkhead_v1_control_proto_enumTypes[0].Descriptor()
+	return file_bulkhead_v1_control_proto_enumTypes[1].Descriptor()
 }
 
 func (RunState) Type() protoreflect.EnumType {
 	file_bulkhead_v1_control_proto_init()
-	return &file_bulkhead_v1_control_proto_enumTypes[0]
+	return &file_bulkhead_v1_control_proto_enumTypes[1]
 }
 
 func (x RunState) Number() protoreflect.EnumNumber {
@@ -84,7 +147,7 @@ func (x RunState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RunState.Descriptor instead.
 func (RunState) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{0}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{1}
 }
 
 // SessionState is where a session is in its life.
@@ -149,12 +212,12 @@ func (x SessionState) String() string {
 
 func (SessionState) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_control_proto_init()
-	return file_bulkhead_v1_control_proto_enumTypes[1].Descriptor()
+	return file_bulkhead_v1_control_proto_enumTypes[2].Descriptor()
 }
 
 func (SessionState) Type() protoreflect.EnumType {
 	file_bulkhead_v1_control_proto_init()
-	return &file_bulkhead_v1_control_proto_enumTypes[1]
+	return &file_bulkhead_v1_control_proto_enumTypes[2]
 }
 
 func (x SessionState) Number() protoreflect.EnumNumber {
@@ -163,7 +226,7 @@ func (x SessionState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SessionState.Descriptor instead.
 func (SessionState) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{1}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
 }
 
 // ReserveKind is what a Reserve is of.
@@ -220,12 +283,12 @@ func (x ReserveKind) String() string {
 
 func (ReserveKind) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_control_proto_init()
-	return file_bulkhead_v1_control_proto_enumTypes[2].Descriptor()
+	return file_bulkhead_v1_control_proto_enumTypes[3].Descriptor()
 }
 
 func (ReserveKind) Type() protoreflect.EnumType {
 	file_bulkhead_v1_control_proto_init()
-	return &file_bulkhead_v1_control_proto_enumTypes[2]
+	return &file_bulkhead_v1_control_proto_enumTypes[3]
 }
 
 func (x ReserveKind) Number() protoreflect.EnumNumber {
@@ -234,7 +297,7 @@ func (x ReserveKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReserveKind.Descriptor instead.
 func (ReserveKind) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{3}
 }
 
 // RunJobRequest asks for a job.
@@ -983,7 +1046,9 @@ type StatusResponse struct {
 	// How far the run has gathered its clients; unset if it does not, or not any longer.
 	Gather *GatherStatus `protobuf:"bytes,60,opt,name=gather,proto3" json:"gather,omitempty"`
 	// The agents that are known, in the order of their names.
-	Agents        []*AgentStatus `protobuf:"bytes,70,rep,name=agents,proto3" json:"agents,omitempty"`
+	Agents []*AgentStatus `protobuf:"bytes,70,rep,name=agents,proto3" json:"agents,omitempty"`
+	// What the run must keep, and how that is now.
+	Assertions    []*AssertionStatus `protobuf:"bytes,80,rep,name=assertions,proto3" json:"assertions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1250,6 +1315,13 @@ func (x *StatusResponse) GetAgents() []*AgentStatus {
 	return nil
 }
 
+func (x *StatusResponse) GetAssertions() []*AssertionStatus {
+	if x != nil {
+		return x.Assertions
+	}
+	return nil
+}
+
 // AgentStatus is one agent in a snapshot.
 type AgentStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1381,6 +1453,69 @@ func (x *AgentStatus) GetConnections() uint32 {
 	return 0
 }
 
+// AssertionStatus is how a threshold is kept so far.
+type AssertionStatus struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Assertion string                 `protobuf:"bytes,1,opt,name=assertion,proto3" json:"assertion,omitempty"`
+	State     AssertionState         `protobuf:"varint,2,opt,name=state,proto3,enum=bulkhead.v1.AssertionState" json:"state,omitempty"`
+	// What was measured last, or as it was breached; empty if that is not known.
+	Value         string `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssertionStatus) Reset() {
+	*x = AssertionStatus{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssertionStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssertionStatus) ProtoMessage() {}
+
+func (x *AssertionStatus) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssertionStatus.ProtoReflect.Descriptor instead.
+func (*AssertionStatus) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AssertionStatus) GetAssertion() string {
+	if x != nil {
+		return x.Assertion
+	}
+	return ""
+}
+
+func (x *AssertionStatus) GetState() AssertionState {
+	if x != nil {
+		return x.State
+	}
+	return AssertionState_ASSERTION_STATE_UNSPECIFIED
+}
+
+func (x *AssertionStatus) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 // GatherStatus is how far a run has gathered its clients.
 type GatherStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1398,7 +1533,7 @@ type GatherStatus struct {
 
 func (x *GatherStatus) Reset() {
 	*x = GatherStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1546,7 @@ func (*GatherStatus) ProtoMessage() {}
 
 func (x *GatherStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1559,7 @@ func (x *GatherStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherStatus.ProtoReflect.Descriptor instead.
 func (*GatherStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GatherStatus) GetReady() uint32 {
@@ -1481,7 +1616,7 @@ type SessionTotals struct {
 
 func (x *SessionTotals) Reset() {
 	*x = SessionTotals{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1494,7 +1629,7 @@ func (*SessionTotals) ProtoMessage() {}
 
 func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1507,7 +1642,7 @@ func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionTotals.ProtoReflect.Descriptor instead.
 func (*SessionTotals) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SessionTotals) GetCounts() []*SessionCount {
@@ -1570,7 +1705,7 @@ type SessionCount struct {
 
 func (x *SessionCount) Reset() {
 	*x = SessionCount{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1583,7 +1718,7 @@ func (*SessionCount) ProtoMessage() {}
 
 func (x *SessionCount) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1596,7 +1731,7 @@ func (x *SessionCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCount.ProtoReflect.Descriptor instead.
 func (*SessionCount) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SessionCount) GetSessionState() SessionState {
@@ -1635,7 +1770,7 @@ type Reserve struct {
 
 func (x *Reserve) Reset() {
 	*x = Reserve{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1648,7 +1783,7 @@ func (*Reserve) ProtoMessage() {}
 
 func (x *Reserve) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1661,7 +1796,7 @@ func (x *Reserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
 func (*Reserve) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Reserve) GetKind() ReserveKind {
@@ -1758,7 +1893,7 @@ type SessionStatus struct {
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1771,7 +1906,7 @@ func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1784,7 +1919,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SessionStatus) GetSessionId() string {
@@ -1977,7 +2112,7 @@ type ChunkWrites struct {
 
 func (x *ChunkWrites) Reset() {
 	*x = ChunkWrites{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1990,7 +2125,7 @@ func (*ChunkWrites) ProtoMessage() {}
 
 func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2003,7 +2138,7 @@ func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChunkWrites.ProtoReflect.Descriptor instead.
 func (*ChunkWrites) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ChunkWrites) GetCount() uint64 {
@@ -2093,7 +2228,7 @@ type Beats struct {
 
 func (x *Beats) Reset() {
 	*x = Beats{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2106,7 +2241,7 @@ func (*Beats) ProtoMessage() {}
 
 func (x *Beats) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2119,7 +2254,7 @@ func (x *Beats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beats.ProtoReflect.Descriptor instead.
 func (*Beats) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Beats) GetAnswered() uint64 {
@@ -2195,7 +2330,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2208,7 +2343,7 @@ func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2221,7 +2356,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DrainRequest) GetReason() string {
@@ -2242,7 +2377,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2255,7 +2390,7 @@ func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2268,7 +2403,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DrainResponse) GetSessions() uint32 {
@@ -2290,7 +2425,7 @@ type DrainClientRequest struct {
 
 func (x *DrainClientRequest) Reset() {
 	*x = DrainClientRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2303,7 +2438,7 @@ func (*DrainClientRequest) ProtoMessage() {}
 
 func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2316,7 +2451,7 @@ func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientRequest.ProtoReflect.Descriptor instead.
 func (*DrainClientRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DrainClientRequest) GetName() string {
@@ -2344,7 +2479,7 @@ type DrainClientResponse struct {
 
 func (x *DrainClientResponse) Reset() {
 	*x = DrainClientResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2357,7 +2492,7 @@ func (*DrainClientResponse) ProtoMessage() {}
 
 func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2370,7 +2505,7 @@ func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientResponse.ProtoReflect.Descriptor instead.
 func (*DrainClientResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DrainClientResponse) GetSessions() uint32 {
@@ -2396,7 +2531,7 @@ type UpgradeRequest struct {
 
 func (x *UpgradeRequest) Reset() {
 	*x = UpgradeRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2409,7 +2544,7 @@ func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2422,7 +2557,7 @@ func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
 func (*UpgradeRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *UpgradeRequest) GetVersion() string {
@@ -2466,7 +2601,7 @@ type UpgradeResponse struct {
 
 func (x *UpgradeResponse) Reset() {
 	*x = UpgradeResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2479,7 +2614,7 @@ func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2492,7 +2627,7 @@ func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
 func (*UpgradeResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *UpgradeResponse) GetVersion() string {
@@ -2594,7 +2729,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x0eStopJobRequest\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x11\n" +
 	"\x0fStopJobResponse\"\x0f\n" +
-	"\rStatusRequest\"\xb8\n" +
+	"\rStatusRequest\"\xf6\n" +
 	"\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
@@ -2632,7 +2767,10 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\vcertificate\x18\x1e \x01(\v2\x18.bulkhead.v1.CertificateR\vcertificate\x12.\n" +
 	"\asandbox\x18\x1f \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\x121\n" +
 	"\x06gather\x18< \x01(\v2\x19.bulkhead.v1.GatherStatusR\x06gather\x120\n" +
-	"\x06agents\x18F \x03(\v2\x18.bulkhead.v1.AgentStatusR\x06agents\"\xdf\x02\n" +
+	"\x06agents\x18F \x03(\v2\x18.bulkhead.v1.AgentStatusR\x06agents\x12<\n" +
+	"\n" +
+	"assertions\x18P \x03(\v2\x1c.bulkhead.v1.AssertionStatusR\n" +
+	"assertions\"\xdf\x02\n" +
 	"\vAgentStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
@@ -2648,7 +2786,11 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"since_nano\x18\t \x01(\x03R\tsinceNano\x12+\n" +
 	"\x04task\x18\n" +
 	" \x01(\v2\x17.bulkhead.v1.TaskReportR\x04task\x12 \n" +
-	"\vconnections\x18\v \x01(\rR\vconnections\"\xbd\x01\n" +
+	"\vconnections\x18\v \x01(\rR\vconnections\"x\n" +
+	"\x0fAssertionStatus\x12\x1c\n" +
+	"\tassertion\x18\x01 \x01(\tR\tassertion\x121\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x1b.bulkhead.v1.AssertionStateR\x05state\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\"\xbd\x01\n" +
 	"\fGatherStatus\x12\x14\n" +
 	"\x05ready\x18\x01 \x01(\rR\x05ready\x12\x1a\n" +
 	"\bexpected\x18\x02 \x01(\rR\bexpected\x12\x1b\n" +
@@ -2748,7 +2890,13 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"from_build\x18\x05 \x01(\tR\tfromBuild\x12\x18\n" +
 	"\aprogram\x18\x06 \x01(\tR\aprogram\x12\x1a\n" +
-	"\bresolved\x18\a \x01(\tR\bresolved*\x9c\x01\n" +
+	"\bresolved\x18\a \x01(\tR\bresolved*\xa2\x01\n" +
+	"\x0eAssertionState\x12\x1f\n" +
+	"\x1bASSERTION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16ASSERTION_STATE_AT_END\x10\x01\x12\x1b\n" +
+	"\x17ASSERTION_STATE_WAITING\x10\x02\x12\x18\n" +
+	"\x14ASSERTION_STATE_KEPT\x10\x03\x12\x1c\n" +
+	"\x18ASSERTION_STATE_BREACHED\x10\x04*\x9c\x01\n" +
 	"\bRunState\x12\x19\n" +
 	"\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RUN_STATE_STARTING\x10\x01\x12\x15\n" +
@@ -2794,88 +2942,92 @@ func file_bulkhead_v1_control_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_control_proto_rawDescData
 }
 
-var file_bulkhead_v1_control_proto_enumTypes [3]protoimpl.EnumInfo
-var file_bulkhead_v1_control_proto_msgTypes [26]protoimpl.MessageInfo
+var file_bulkhead_v1_control_proto_enumTypes [4]protoimpl.EnumInfo
+var file_bulkhead_v1_control_proto_msgTypes [27]protoimpl.MessageInfo
 var file_bulkhead_v1_control_proto_goTypes = []any{
-	(RunState)(0),               // 0: bulkhead.v1.RunState
-	(SessionState)(0),           // 1: bulkhead.v1.SessionState
-	(ReserveKind)(0),            // 2: bulkhead.v1.ReserveKind
-	(*RunJobRequest)(nil),       // 3: bulkhead.v1.RunJobRequest
-	(*Job)(nil),                 // 4: bulkhead.v1.Job
-	(*JobEntry)(nil),            // 5: bulkhead.v1.JobEntry
-	(*JobEvent)(nil),            // 6: bulkhead.v1.JobEvent
-	(*JobTask)(nil),             // 7: bulkhead.v1.JobTask
-	(*JobRun)(nil),              // 8: bulkhead.v1.JobRun
-	(*JobWaits)(nil),            // 9: bulkhead.v1.JobWaits
-	(*StopJobRequest)(nil),      // 10: bulkhead.v1.StopJobRequest
-	(*StopJobResponse)(nil),     // 11: bulkhead.v1.StopJobResponse
-	(*StatusRequest)(nil),       // 12: bulkhead.v1.StatusRequest
-	(*StatusResponse)(nil),      // 13: bulkhead.v1.StatusResponse
-	(*AgentStatus)(nil),         // 14: bulkhead.v1.AgentStatus
-	(*GatherStatus)(nil),        // 15: bulkhead.v1.GatherStatus
-	(*SessionTotals)(nil),       // 16: bulkhead.v1.SessionTotals
-	(*SessionCount)(nil),        // 17: bulkhead.v1.SessionCount
-	(*Reserve)(nil),             // 18: bulkhead.v1.Reserve
-	(*SessionStatus)(nil),       // 19: bulkhead.v1.SessionStatus
-	(*ChunkWrites)(nil),         // 20: bulkhead.v1.ChunkWrites
-	(*Beats)(nil),               // 21: bulkhead.v1.Beats
-	(*DrainRequest)(nil),        // 22: bulkhead.v1.DrainRequest
-	(*DrainResponse)(nil),       // 23: bulkhead.v1.DrainResponse
-	(*DrainClientRequest)(nil),  // 24: bulkhead.v1.DrainClientRequest
-	(*DrainClientResponse)(nil), // 25: bulkhead.v1.DrainClientResponse
-	(*UpgradeRequest)(nil),      // 26: bulkhead.v1.UpgradeRequest
-	(*UpgradeResponse)(nil),     // 27: bulkhead.v1.UpgradeResponse
-	nil,                         // 28: bulkhead.v1.JobEntry.LabelsEntry
-	(*TaskReport)(nil),          // 29: bulkhead.v1.TaskReport
-	(*Certificate)(nil),         // 30: bulkhead.v1.Certificate
-	(*Sandbox)(nil),             // 31: bulkhead.v1.Sandbox
-	(*Allowance)(nil),           // 32: bulkhead.v1.Allowance
-	(*GatherMissing)(nil),       // 33: bulkhead.v1.GatherMissing
+	(AssertionState)(0),         // 0: bulkhead.v1.AssertionState
+	(RunState)(0),               // 1: bulkhead.v1.RunState
+	(SessionState)(0),           // 2: bulkhead.v1.SessionState
+	(ReserveKind)(0),            // 3: bulkhead.v1.ReserveKind
+	(*RunJobRequest)(nil),       // 4: bulkhead.v1.RunJobRequest
+	(*Job)(nil),                 // 5: bulkhead.v1.Job
+	(*JobEntry)(nil),            // 6: bulkhead.v1.JobEntry
+	(*JobEvent)(nil),            // 7: bulkhead.v1.JobEvent
+	(*JobTask)(nil),             // 8: bulkhead.v1.JobTask
+	(*JobRun)(nil),              // 9: bulkhead.v1.JobRun
+	(*JobWaits)(nil),            // 10: bulkhead.v1.JobWaits
+	(*StopJobRequest)(nil),      // 11: bulkhead.v1.StopJobRequest
+	(*StopJobResponse)(nil),     // 12: bulkhead.v1.StopJobResponse
+	(*StatusRequest)(nil),       // 13: bulkhead.v1.StatusRequest
+	(*StatusResponse)(nil),      // 14: bulkhead.v1.StatusResponse
+	(*AgentStatus)(nil),         // 15: bulkhead.v1.AgentStatus
+	(*AssertionStatus)(nil),     // 16: bulkhead.v1.AssertionStatus
+	(*GatherStatus)(nil),        // 17: bulkhead.v1.GatherStatus
+	(*SessionTotals)(nil),       // 18: bulkhead.v1.SessionTotals
+	(*SessionCount)(nil),        // 19: bulkhead.v1.SessionCount
+	(*Reserve)(nil),             // 20: bulkhead.v1.Reserve
+	(*SessionStatus)(nil),       // 21: bulkhead.v1.SessionStatus
+	(*ChunkWrites)(nil),         // 22: bulkhead.v1.ChunkWrites
+	(*Beats)(nil),               // 23: bulkhead.v1.Beats
+	(*DrainRequest)(nil),        // 24: bulkhead.v1.DrainRequest
+	(*DrainResponse)(nil),       // 25: bulkhead.v1.DrainResponse
+	(*DrainClientRequest)(nil),  // 26: bulkhead.v1.DrainClientRequest
+	(*DrainClientResponse)(nil), // 27: bulkhead.v1.DrainClientResponse
+	(*UpgradeRequest)(nil),      // 28: bulkhead.v1.UpgradeRequest
+	(*UpgradeResponse)(nil),     // 29: bulkhead.v1.UpgradeResponse
+	nil,                         // 30: bulkhead.v1.JobEntry.LabelsEntry
+	(*TaskReport)(nil),          // 31: bulkhead.v1.TaskReport
+	(*Certificate)(nil),         // 32: bulkhead.v1.Certificate
+	(*Sandbox)(nil),             // 33: bulkhead.v1.Sandbox
+	(*Allowance)(nil),           // 34: bulkhead.v1.Allowance
+	(*GatherMissing)(nil),       // 35: bulkhead.v1.GatherMissing
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
-	4,  // 0: bulkhead.v1.RunJobRequest.job:type_name -> bulkhead.v1.Job
-	5,  // 1: bulkhead.v1.Job.clients:type_name -> bulkhead.v1.JobEntry
-	28, // 2: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
-	7,  // 3: bulkhead.v1.JobEvent.task:type_name -> bulkhead.v1.JobTask
-	8,  // 4: bulkhead.v1.JobEvent.begun:type_name -> bulkhead.v1.JobRun
-	8,  // 5: bulkhead.v1.JobEvent.ended:type_name -> bulkhead.v1.JobRun
-	9,  // 6: bulkhead.v1.JobEvent.waits:type_name -> bulkhead.v1.JobWaits
-	29, // 7: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
-	19, // 8: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
-	20, // 9: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	18, // 10: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
-	0,  // 11: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
-	16, // 12: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
-	30, // 13: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
-	31, // 14: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
-	15, // 15: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
-	14, // 16: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
-	32, // 17: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
-	29, // 18: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
-	33, // 19: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
-	17, // 20: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
-	1,  // 21: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
-	2,  // 22: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
-	20, // 23: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	21, // 24: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	1,  // 25: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
-	12, // 26: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	22, // 27: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	24, // 28: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
-	26, // 29: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	3,  // 30: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
-	10, // 31: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
-	13, // 32: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	23, // 33: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	25, // 34: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
-	27, // 35: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	6,  // 36: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
-	11, // 37: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
-	32, // [32:38] is the sub-list for method output_type
-	26, // [26:32] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	5,  // 0: bulkhead.v1.RunJobRequest.job:type_name -> bulkhead.v1.Job
+	6,  // 1: bulkhead.v1.Job.clients:type_name -> bulkhead.v1.JobEntry
+	30, // 2: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
+	8,  // 3: bulkhead.v1.JobEvent.task:type_name -> bulkhead.v1.JobTask
+	9,  // 4: bulkhead.v1.JobEvent.begun:type_name -> bulkhead.v1.JobRun
+	9,  // 5: bulkhead.v1.JobEvent.ended:type_name -> bulkhead.v1.JobRun
+	10, // 6: bulkhead.v1.JobEvent.waits:type_name -> bulkhead.v1.JobWaits
+	31, // 7: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
+	21, // 8: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
+	22, // 9: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	20, // 10: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
+	1,  // 11: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
+	18, // 12: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
+	32, // 13: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
+	33, // 14: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
+	17, // 15: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
+	15, // 16: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
+	16, // 17: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
+	34, // 18: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
+	31, // 19: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
+	0,  // 20: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
+	35, // 21: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
+	19, // 22: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
+	2,  // 23: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
+	3,  // 24: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	22, // 25: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	23, // 26: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	2,  // 27: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
+	13, // 28: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	24, // 29: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	26, // 30: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
+	28, // 31: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	4,  // 32: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
+	11, // 33: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
+	14, // 34: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	25, // 35: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	27, // 36: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
+	29, // 37: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	7,  // 38: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
+	12, // 39: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
+	34, // [34:40] is the sub-list for method output_type
+	28, // [28:34] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_control_proto_initOnce sync.Once
@@ -2904,8 +3056,8 @@ func file_bulkhead_v1_control_proto_build() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_control_proto_rawDesc), len(file_bulkhead_v1_control_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   26,
+			NumEnums:      4,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -533,6 +533,8 @@ const (
 	DrainCause_DRAIN_CAUSE_DISK_LOW DrainCause = 4
 	// The clients that the run gathers were not all ready in time.
 	DrainCause_DRAIN_CAUSE_GATHER DrainCause = 60
+	// A threshold was not kept that ends its run.
+	DrainCause_DRAIN_CAUSE_ASSERTION DrainCause = 80
 )
 
 // Enum value maps for DrainCause.
@@ -544,6 +546,7 @@ var (
 		3:  "DRAIN_CAUSE_JOURNAL_SIZE",
 		4:  "DRAIN_CAUSE_DISK_LOW",
 		60: "DRAIN_CAUSE_GATHER",
+		80: "DRAIN_CAUSE_ASSERTION",
 	}
 	DrainCause_value = map[string]int32{
 		"DRAIN_CAUSE_UNSPECIFIED":  0,
@@ -552,6 +555,7 @@ var (
 		"DRAIN_CAUSE_JOURNAL_SIZE": 3,
 		"DRAIN_CAUSE_DISK_LOW":     4,
 		"DRAIN_CAUSE_GATHER":       60,
+		"DRAIN_CAUSE_ASSERTION":    80,
 	}
 )
 
@@ -614,6 +618,7 @@ type Record struct {
 	//	*Record_GatherEnded
 	//	*Record_WaitEnded
 	//	*Record_SessionDrained
+	//	*Record_AssertionBreached
 	Entry isRecord_Entry `protobuf_oneof:"entry"`
 	// The supervisor machine's clock that is never set, at the same moment as time_unix_nano: all
 	// durations are computed from it. Supervisors on one boot of a machine share it, and the
@@ -836,6 +841,15 @@ func (x *Record) GetSessionDrained() *SessionDrained {
 	return nil
 }
 
+func (x *Record) GetAssertionBreached() *AssertionBreached {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_AssertionBreached); ok {
+			return x.AssertionBreached
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetElapsedNano() int64 {
 	if x != nil {
 		return x.ElapsedNano
@@ -926,6 +940,10 @@ type Record_SessionDrained struct {
 	SessionDrained *SessionDrained `protobuf:"bytes,65,opt,name=session_drained,json=sessionDrained,proto3,oneof"`
 }
 
+type Record_AssertionBreached struct {
+	AssertionBreached *AssertionBreached `protobuf:"bytes,80,opt,name=assertion_breached,json=assertionBreached,proto3,oneof"`
+}
+
 func (*Record_RunStarted) isRecord_Entry() {}
 
 func (*Record_SessionOpened) isRecord_Entry() {}
@@ -962,6 +980,8 @@ func (*Record_WaitEnded) isRecord_Entry() {}
 
 func (*Record_SessionDrained) isRecord_Entry() {}
 
+func (*Record_AssertionBreached) isRecord_Entry() {}
+
 // RunStarted opens a run.
 type RunStarted struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -991,8 +1011,11 @@ type RunStarted struct {
 	Gather *Gather `protobuf:"bytes,60,opt,name=gather,proto3" json:"gather,omitempty"`
 	// How long the run waits for those that are expected; 0 means for ever.
 	WaitClientsNano int64 `protobuf:"varint,61,opt,name=wait_clients_nano,json=waitClientsNano,proto3" json:"wait_clients_nano,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What the run must keep, as in "p99 < 50ms for 10s abort". A supervisor that resumes it keeps
+	// to this.
+	Assertions    []string `protobuf:"bytes,80,rep,name=assertions,proto3" json:"assertions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RunStarted) Reset() {
@@ -1145,6 +1168,78 @@ func (x *RunStarted) GetWaitClientsNano() int64 {
 	return 0
 }
 
+func (x *RunStarted) GetAssertions() []string {
+	if x != nil {
+		return x.Assertions
+	}
+	return nil
+}
+
+// AssertionBreached is a threshold that a run did not keep while it went on, the first time.
+type AssertionBreached struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One of RunStarted.assertions.
+	Assertion string `protobuf:"bytes,1,opt,name=assertion,proto3" json:"assertion,omitempty"`
+	// What was measured, for a person.
+	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// The run is drained for it.
+	Aborts        bool `protobuf:"varint,3,opt,name=aborts,proto3" json:"aborts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssertionBreached) Reset() {
+	*x = AssertionBreached{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssertionBreached) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssertionBreached) ProtoMessage() {}
+
+func (x *AssertionBreached) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssertionBreached.ProtoReflect.Descriptor instead.
+func (*AssertionBreached) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AssertionBreached) GetAssertion() string {
+	if x != nil {
+		return x.Assertion
+	}
+	return ""
+}
+
+func (x *AssertionBreached) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *AssertionBreached) GetAborts() bool {
+	if x != nil {
+		return x.Aborts
+	}
+	return false
+}
+
 // Gather is how a run gathers its clients.
 type Gather struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1161,7 +1256,7 @@ type Gather struct {
 
 func (x *Gather) Reset() {
 	*x = Gather{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1174,7 +1269,7 @@ func (*Gather) ProtoMessage() {}
 
 func (x *Gather) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[2]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1187,7 +1282,7 @@ func (x *Gather) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gather.ProtoReflect.Descriptor instead.
 func (*Gather) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Gather) GetTimeoutNano() int64 {
@@ -1230,7 +1325,7 @@ type GatherEnded struct {
 
 func (x *GatherEnded) Reset() {
 	*x = GatherEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1243,7 +1338,7 @@ func (*GatherEnded) ProtoMessage() {}
 
 func (x *GatherEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1256,7 +1351,7 @@ func (x *GatherEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherEnded.ProtoReflect.Descriptor instead.
 func (*GatherEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GatherEnded) GetHow() GatherEnd {
@@ -1310,7 +1405,7 @@ type GatherMissing struct {
 
 func (x *GatherMissing) Reset() {
 	*x = GatherMissing{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +1418,7 @@ func (*GatherMissing) ProtoMessage() {}
 
 func (x *GatherMissing) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +1431,7 @@ func (x *GatherMissing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherMissing.ProtoReflect.Descriptor instead.
 func (*GatherMissing) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GatherMissing) GetName() string {
@@ -1380,7 +1475,7 @@ type WaitEnded struct {
 
 func (x *WaitEnded) Reset() {
 	*x = WaitEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1393,7 +1488,7 @@ func (*WaitEnded) ProtoMessage() {}
 
 func (x *WaitEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1406,7 +1501,7 @@ func (x *WaitEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitEnded.ProtoReflect.Descriptor instead.
 func (*WaitEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *WaitEnded) GetWaitedNano() int64 {
@@ -1448,7 +1543,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1461,7 +1556,7 @@ func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1474,7 +1569,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Settings) GetLingerNano() int64 {
@@ -1562,7 +1657,7 @@ type Host struct {
 
 func (x *Host) Reset() {
 	*x = Host{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1670,7 @@ func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1683,7 @@ func (x *Host) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Host.ProtoReflect.Descriptor instead.
 func (*Host) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Host) GetName() string {
@@ -1649,7 +1744,7 @@ type SessionOpened struct {
 
 func (x *SessionOpened) Reset() {
 	*x = SessionOpened{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1662,7 +1757,7 @@ func (*SessionOpened) ProtoMessage() {}
 
 func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1675,7 +1770,7 @@ func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpened.ProtoReflect.Descriptor instead.
 func (*SessionOpened) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SessionOpened) GetSession() uint32 {
@@ -1736,7 +1831,7 @@ type SessionAttached struct {
 
 func (x *SessionAttached) Reset() {
 	*x = SessionAttached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1749,7 +1844,7 @@ func (*SessionAttached) ProtoMessage() {}
 
 func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1762,7 +1857,7 @@ func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAttached.ProtoReflect.Descriptor instead.
 func (*SessionAttached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SessionAttached) GetSession() uint32 {
@@ -1876,7 +1971,7 @@ type Contradiction struct {
 
 func (x *Contradiction) Reset() {
 	*x = Contradiction{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1889,7 +1984,7 @@ func (*Contradiction) ProtoMessage() {}
 
 func (x *Contradiction) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1902,7 +1997,7 @@ func (x *Contradiction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contradiction.ProtoReflect.Descriptor instead.
 func (*Contradiction) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Contradiction) GetSession() uint32 {
@@ -1968,7 +2063,7 @@ type SessionBatch struct {
 
 func (x *SessionBatch) Reset() {
 	*x = SessionBatch{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1981,7 +2076,7 @@ func (*SessionBatch) ProtoMessage() {}
 
 func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1994,7 +2089,7 @@ func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionBatch.ProtoReflect.Descriptor instead.
 func (*SessionBatch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SessionBatch) GetSession() uint32 {
@@ -2045,7 +2140,7 @@ type SessionDetached struct {
 
 func (x *SessionDetached) Reset() {
 	*x = SessionDetached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2058,7 +2153,7 @@ func (*SessionDetached) ProtoMessage() {}
 
 func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2071,7 +2166,7 @@ func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDetached.ProtoReflect.Descriptor instead.
 func (*SessionDetached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SessionDetached) GetSession() uint32 {
@@ -2133,7 +2228,7 @@ type SessionSilent struct {
 
 func (x *SessionSilent) Reset() {
 	*x = SessionSilent{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2146,7 +2241,7 @@ func (*SessionSilent) ProtoMessage() {}
 
 func (x *SessionSilent) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2159,7 +2254,7 @@ func (x *SessionSilent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionSilent.ProtoReflect.Descriptor instead.
 func (*SessionSilent) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SessionSilent) GetSession() uint32 {
@@ -2198,7 +2293,7 @@ type SessionDrained struct {
 
 func (x *SessionDrained) Reset() {
 	*x = SessionDrained{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2306,7 @@ func (*SessionDrained) ProtoMessage() {}
 
 func (x *SessionDrained) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2319,7 @@ func (x *SessionDrained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDrained.ProtoReflect.Descriptor instead.
 func (*SessionDrained) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SessionDrained) GetSession() uint32 {
@@ -2267,7 +2362,7 @@ type SessionEnded struct {
 
 func (x *SessionEnded) Reset() {
 	*x = SessionEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2280,7 +2375,7 @@ func (*SessionEnded) ProtoMessage() {}
 
 func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2293,7 +2388,7 @@ func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionEnded.ProtoReflect.Descriptor instead.
 func (*SessionEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SessionEnded) GetSession() uint32 {
@@ -2365,7 +2460,7 @@ type HandlerExited struct {
 
 func (x *HandlerExited) Reset() {
 	*x = HandlerExited{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2378,7 +2473,7 @@ func (*HandlerExited) ProtoMessage() {}
 
 func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2391,7 +2486,7 @@ func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandlerExited.ProtoReflect.Descriptor instead.
 func (*HandlerExited) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HandlerExited) GetConnectionId() uint64 {
@@ -2500,7 +2595,7 @@ type SupervisorRestarted struct {
 
 func (x *SupervisorRestarted) Reset() {
 	*x = SupervisorRestarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2513,7 +2608,7 @@ func (*SupervisorRestarted) ProtoMessage() {}
 
 func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2526,7 +2621,7 @@ func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorRestarted.ProtoReflect.Descriptor instead.
 func (*SupervisorRestarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SupervisorRestarted) GetKind() RestartKind {
@@ -2652,7 +2747,7 @@ type SupervisorPaused struct {
 
 func (x *SupervisorPaused) Reset() {
 	*x = SupervisorPaused{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2665,7 +2760,7 @@ func (*SupervisorPaused) ProtoMessage() {}
 
 func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2678,7 +2773,7 @@ func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorPaused.ProtoReflect.Descriptor instead.
 func (*SupervisorPaused) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SupervisorPaused) GetPausedNano() int64 {
@@ -2704,7 +2799,7 @@ type ConnectionsShed struct {
 
 func (x *ConnectionsShed) Reset() {
 	*x = ConnectionsShed{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2717,7 +2812,7 @@ func (*ConnectionsShed) ProtoMessage() {}
 
 func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2730,7 +2825,7 @@ func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionsShed.ProtoReflect.Descriptor instead.
 func (*ConnectionsShed) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ConnectionsShed) GetCount() uint64 {
@@ -2788,7 +2883,7 @@ type ConnectionRejected struct {
 
 func (x *ConnectionRejected) Reset() {
 	*x = ConnectionRejected{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2801,7 +2896,7 @@ func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2814,7 +2909,7 @@ func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionRejected.ProtoReflect.Descriptor instead.
 func (*ConnectionRejected) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ConnectionRejected) GetConnectionId() uint64 {
@@ -2906,7 +3001,7 @@ type RunEnded struct {
 
 func (x *RunEnded) Reset() {
 	*x = RunEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2919,7 +3014,7 @@ func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2932,7 +3027,7 @@ func (x *RunEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnded.ProtoReflect.Descriptor instead.
 func (*RunEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RunEnded) GetReason() RunEnd {
@@ -2964,7 +3059,7 @@ type DrainStarted struct {
 
 func (x *DrainStarted) Reset() {
 	*x = DrainStarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2977,7 +3072,7 @@ func (*DrainStarted) ProtoMessage() {}
 
 func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2990,7 +3085,7 @@ func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainStarted.ProtoReflect.Descriptor instead.
 func (*DrainStarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DrainStarted) GetReason() string {
@@ -3018,8 +3113,7 @@ var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xf5\n" +
-	"\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xc6\v\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -3042,12 +3136,13 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\fgather_ended\x18< \x01(\v2\x18.bulkhead.v1.GatherEndedH\x00R\vgatherEnded\x127\n" +
 	"\n" +
 	"wait_ended\x18= \x01(\v2\x16.bulkhead.v1.WaitEndedH\x00R\twaitEnded\x12F\n" +
-	"\x0fsession_drained\x18A \x01(\v2\x1b.bulkhead.v1.SessionDrainedH\x00R\x0esessionDrained\x12!\n" +
+	"\x0fsession_drained\x18A \x01(\v2\x1b.bulkhead.v1.SessionDrainedH\x00R\x0esessionDrained\x12O\n" +
+	"\x12assertion_breached\x18P \x01(\v2\x1e.bulkhead.v1.AssertionBreachedH\x00R\x11assertionBreached\x12!\n" +
 	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNano\x12$\n" +
 	"\vwrite_begin\x18\x12 \x01(\x0fH\x01R\n" +
 	"writeBegin\x88\x01\x01B\a\n" +
 	"\x05entryB\x0e\n" +
-	"\f_write_begin\"\xe9\x04\n" +
+	"\f_write_begin\"\x89\x05\n" +
 	"\n" +
 	"RunStarted\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x18\n" +
@@ -3069,7 +3164,14 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\frecord_minor\x18\x0e \x01(\rR\vrecordMinor\x12.\n" +
 	"\asandbox\x18\x0f \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\x12+\n" +
 	"\x06gather\x18< \x01(\v2\x13.bulkhead.v1.GatherR\x06gather\x12*\n" +
-	"\x11wait_clients_nano\x18= \x01(\x03R\x0fwaitClientsNano\"{\n" +
+	"\x11wait_clients_nano\x18= \x01(\x03R\x0fwaitClientsNano\x12\x1e\n" +
+	"\n" +
+	"assertions\x18P \x03(\tR\n" +
+	"assertions\"_\n" +
+	"\x11AssertionBreached\x12\x1c\n" +
+	"\tassertion\x18\x01 \x01(\tR\tassertion\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
+	"\x06aborts\x18\x03 \x01(\bR\x06aborts\"{\n" +
 	"\x06Gather\x12!\n" +
 	"\ftimeout_nano\x18\x01 \x01(\x03R\vtimeoutNano\x12/\n" +
 	"\bif_short\x18\x02 \x01(\x0e2\x14.bulkhead.v1.IfShortR\aifShort\x12\x1d\n" +
@@ -3283,7 +3385,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\fRUN_END_DONE\x10\x01\x12\x13\n" +
 	"\x0fRUN_END_DRAINED\x10\x02\x12\x12\n" +
 	"\x0eRUN_END_FAILED\x10\x03\x12\x17\n" +
-	"\x13RUN_END_INTERRUPTED\x10\x04*\xae\x01\n" +
+	"\x13RUN_END_INTERRUPTED\x10\x04*\xc9\x01\n" +
 	"\n" +
 	"DrainCause\x12\x1b\n" +
 	"\x17DRAIN_CAUSE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -3291,7 +3393,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x15DRAIN_CAUSE_DISK_FULL\x10\x02\x12\x1c\n" +
 	"\x18DRAIN_CAUSE_JOURNAL_SIZE\x10\x03\x12\x18\n" +
 	"\x14DRAIN_CAUSE_DISK_LOW\x10\x04\x12\x16\n" +
-	"\x12DRAIN_CAUSE_GATHER\x10<B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
+	"\x12DRAIN_CAUSE_GATHER\x10<\x12\x19\n" +
+	"\x15DRAIN_CAUSE_ASSERTION\x10PB'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
 var (
 	file_bulkhead_v1_journal_proto_rawDescOnce sync.Once
@@ -3306,7 +3409,7 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_journal_proto_enumTypes [9]protoimpl.EnumInfo
-var file_bulkhead_v1_journal_proto_msgTypes [23]protoimpl.MessageInfo
+var file_bulkhead_v1_journal_proto_msgTypes [24]protoimpl.MessageInfo
 var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(IfShort)(0),                // 0: bulkhead.v1.IfShort
 	(GatherEnd)(0),              // 1: bulkhead.v1.GatherEnd
@@ -3319,83 +3422,85 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(DrainCause)(0),             // 8: bulkhead.v1.DrainCause
 	(*Record)(nil),              // 9: bulkhead.v1.Record
 	(*RunStarted)(nil),          // 10: bulkhead.v1.RunStarted
-	(*Gather)(nil),              // 11: bulkhead.v1.Gather
-	(*GatherEnded)(nil),         // 12: bulkhead.v1.GatherEnded
-	(*GatherMissing)(nil),       // 13: bulkhead.v1.GatherMissing
-	(*WaitEnded)(nil),           // 14: bulkhead.v1.WaitEnded
-	(*Settings)(nil),            // 15: bulkhead.v1.Settings
-	(*Host)(nil),                // 16: bulkhead.v1.Host
-	(*SessionOpened)(nil),       // 17: bulkhead.v1.SessionOpened
-	(*SessionAttached)(nil),     // 18: bulkhead.v1.SessionAttached
-	(*Contradiction)(nil),       // 19: bulkhead.v1.Contradiction
-	(*SessionBatch)(nil),        // 20: bulkhead.v1.SessionBatch
-	(*SessionDetached)(nil),     // 21: bulkhead.v1.SessionDetached
-	(*SessionSilent)(nil),       // 22: bulkhead.v1.SessionSilent
-	(*SessionDrained)(nil),      // 23: bulkhead.v1.SessionDrained
-	(*SessionEnded)(nil),        // 24: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),       // 25: bulkhead.v1.HandlerExited
-	(*SupervisorRestarted)(nil), // 26: bulkhead.v1.SupervisorRestarted
-	(*SupervisorPaused)(nil),    // 27: bulkhead.v1.SupervisorPaused
-	(*ConnectionsShed)(nil),     // 28: bulkhead.v1.ConnectionsShed
-	(*ConnectionRejected)(nil),  // 29: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),            // 30: bulkhead.v1.RunEnded
-	(*DrainStarted)(nil),        // 31: bulkhead.v1.DrainStarted
-	(*Sandbox)(nil),             // 32: bulkhead.v1.Sandbox
-	(*Certificate)(nil),         // 33: bulkhead.v1.Certificate
-	(*Hello)(nil),               // 34: bulkhead.v1.Hello
-	(*Identity)(nil),            // 35: bulkhead.v1.Identity
-	(Absence)(0),                // 36: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 37: bulkhead.v1.ProcessExit
-	(Reason)(0),                 // 38: bulkhead.v1.Reason
+	(*AssertionBreached)(nil),   // 11: bulkhead.v1.AssertionBreached
+	(*Gather)(nil),              // 12: bulkhead.v1.Gather
+	(*GatherEnded)(nil),         // 13: bulkhead.v1.GatherEnded
+	(*GatherMissing)(nil),       // 14: bulkhead.v1.GatherMissing
+	(*WaitEnded)(nil),           // 15: bulkhead.v1.WaitEnded
+	(*Settings)(nil),            // 16: bulkhead.v1.Settings
+	(*Host)(nil),                // 17: bulkhead.v1.Host
+	(*SessionOpened)(nil),       // 18: bulkhead.v1.SessionOpened
+	(*SessionAttached)(nil),     // 19: bulkhead.v1.SessionAttached
+	(*Contradiction)(nil),       // 20: bulkhead.v1.Contradiction
+	(*SessionBatch)(nil),        // 21: bulkhead.v1.SessionBatch
+	(*SessionDetached)(nil),     // 22: bulkhead.v1.SessionDetached
+	(*SessionSilent)(nil),       // 23: bulkhead.v1.SessionSilent
+	(*SessionDrained)(nil),      // 24: bulkhead.v1.SessionDrained
+	(*SessionEnded)(nil),        // 25: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 26: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 27: bulkhead.v1.SupervisorRestarted
+	(*SupervisorPaused)(nil),    // 28: bulkhead.v1.SupervisorPaused
+	(*ConnectionsShed)(nil),     // 29: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 30: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 31: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 32: bulkhead.v1.DrainStarted
+	(*Sandbox)(nil),             // 33: bulkhead.v1.Sandbox
+	(*Certificate)(nil),         // 34: bulkhead.v1.Certificate
+	(*Hello)(nil),               // 35: bulkhead.v1.Hello
+	(*Identity)(nil),            // 36: bulkhead.v1.Identity
+	(Absence)(0),                // 37: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 38: bulkhead.v1.ProcessExit
+	(Reason)(0),                 // 39: bulkhead.v1.Reason
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	10, // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
-	17, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
-	18, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
-	20, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
-	21, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	24, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	25, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	29, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	30, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	26, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
-	28, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
-	31, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
-	19, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
-	27, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
-	22, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
-	12, // 15: bulkhead.v1.Record.gather_ended:type_name -> bulkhead.v1.GatherEnded
-	14, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
-	23, // 17: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
-	16, // 18: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	15, // 19: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
-	32, // 20: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	11, // 21: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
-	0,  // 22: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
-	1,  // 23: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
-	13, // 24: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
-	2,  // 25: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
-	33, // 26: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
-	34, // 27: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	35, // 28: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
-	36, // 29: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	35, // 30: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
-	3,  // 31: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	4,  // 32: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	5,  // 33: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	37, // 34: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	6,  // 35: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	15, // 36: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	32, // 37: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	38, // 38: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
-	35, // 39: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
-	7,  // 40: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	8,  // 41: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	18, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
+	19, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
+	21, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
+	22, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
+	25, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	26, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	30, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	31, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	27, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	29, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	32, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	20, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
+	28, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
+	23, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
+	13, // 15: bulkhead.v1.Record.gather_ended:type_name -> bulkhead.v1.GatherEnded
+	15, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
+	24, // 17: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
+	11, // 18: bulkhead.v1.Record.assertion_breached:type_name -> bulkhead.v1.AssertionBreached
+	17, // 19: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	16, // 20: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
+	33, // 21: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	12, // 22: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
+	0,  // 23: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
+	1,  // 24: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
+	14, // 25: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
+	2,  // 26: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
+	34, // 27: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
+	35, // 28: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	36, // 29: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
+	37, // 30: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	36, // 31: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
+	3,  // 32: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	4,  // 33: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	5,  // 34: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	38, // 35: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	6,  // 36: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	16, // 37: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	33, // 38: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	39, // 39: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	36, // 40: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
+	7,  // 41: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	8,  // 42: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_journal_proto_initOnce sync.Once
@@ -3430,6 +3535,7 @@ func file_bulkhead_v1_journal_proto_build() {
 		(*Record_GatherEnded)(nil),
 		(*Record_WaitEnded)(nil),
 		(*Record_SessionDrained)(nil),
+		(*Record_AssertionBreached)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3437,7 +3543,7 @@ func file_bulkhead_v1_journal_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

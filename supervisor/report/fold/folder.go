@@ -189,6 +189,8 @@ func (f *Folder) fold(r *bulkheadv1.Record, at report.Stamp) error {
 		f.foldPaused(e.SupervisorPaused, at)
 	case *bulkheadv1.Record_GatherEnded:
 		f.foldGathered(e.GatherEnded, at)
+	case *bulkheadv1.Record_AssertionBreached:
+		f.foldBreached(e.AssertionBreached, at)
 	case *bulkheadv1.Record_WaitEnded:
 		f.run.WaitedNano = durationOrNone(e.WaitEnded.GetWaitedNano())
 	case *bulkheadv1.Record_RunEnded:
@@ -245,6 +247,7 @@ func (f *Folder) foldRunStarted(e *bulkheadv1.RunStarted, at report.Stamp) {
 		Certificate:      certificateOf(e.GetSettings().GetCertificate()),
 		Sandbox:          sandboxOf(e.GetSandbox()),
 		Gather:           gatherOf(e.GetGather()),
+		Assertions:       assertionsOf(e.GetAssertions()),
 	}
 }
 
@@ -303,6 +306,8 @@ func drainCause(c bulkheadv1.DrainCause) string {
 		return report.DrainByLowDisk
 	case bulkheadv1.DrainCause_DRAIN_CAUSE_GATHER:
 		return report.DrainByGather
+	case bulkheadv1.DrainCause_DRAIN_CAUSE_ASSERTION:
+		return report.DrainByAssertion
 	default:
 		return report.DrainUnknown
 	}

@@ -139,3 +139,27 @@ func (f *Folder) gathering(s *sessionState, c *report.Client) {
 		}
 	}
 }
+
+// maxAssertions is how many thresholds of a run are kept.
+const maxAssertions = 100
+
+// assertionsOf returns the thresholds of a run; nil if it has none.
+func assertionsOf(texts []string) []report.Assertion {
+	var list []report.Assertion
+	for _, text := range texts[:min(len(texts), maxAssertions)] {
+		list = append(list, report.Assertion{Text: plaintext.Line(text, plaintext.MaxText),
+			State: report.AssertionOpen})
+	}
+	return list
+}
+
+// foldBreached notes that a threshold was not kept; the first time counts.
+func (f *Folder) foldBreached(e *bulkheadv1.AssertionBreached, at report.Stamp) {
+	text := plaintext.Line(e.GetAssertion(), plaintext.MaxText)
+	for i := range f.run.Assertions {
+		if a := &f.run.Assertions[i]; a.Text == text && a.Breach == "" {
+			a.State, a.BreachedAt = report.AssertionBroken, at
+			a.Breach = plaintext.Line(e.GetValue(), plaintext.MaxText)
+		}
+	}
+}

@@ -3,11 +3,8 @@ package judge
 import (
 	"cmp"
 	"fmt"
-	"strconv"
-	"strings"
-	"time"
 
-	"bulkhead/internal/human"
+	"bulkhead/internal/assertion"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/words"
 )
@@ -16,31 +13,16 @@ import (
 // whether every load reached the end that its workload names.
 func runtimeFigure() Figure {
 	return Figure{
-		Name: "runtime",
-		Unit: Unit{"a duration such as 20s, or a part of each client's own runtime such as 95%",
-			func(s string) (float64, error) {
-				d, err := time.ParseDuration(s)
-				return float64(d), err
-			}, func(x float64) string { return human.Duration(int64(x)) }},
+		Figure: named("runtime"),
 		Of: func(r *report.Report) (float64, bool) {
 			return least(r, func(l *ownLoad) (float64, bool) { return float64(l.nano), true })
 		},
 		unknown: "no client came",
 		alone:   everyLoadWhole,
-		percent: &Figure{Name: "runtime", Unit: inPercent(),
+		percent: &Figure{Figure: assertion.Figure{Name: "runtime", Unit: assertion.InPercent},
 			Of:      func(r *report.Report) (float64, bool) { return least(r, (*ownLoad).percent) },
 			unknown: "a client did not say how long it was to run, or none came"},
 	}
-}
-
-func inPercent() Unit {
-	return Unit{"a percentage such as 95%", func(s string) (float64, error) {
-		number := strings.TrimSuffix(s, "%")
-		if number == "" || strings.Trim(number, "0123456789.") != "" {
-			return 0, fmt.Errorf("%q is not a percentage", s)
-		}
-		return strconv.ParseFloat(number, 64)
-	}, func(x float64) string { return fmt.Sprintf("%.1f%%", x) }}
 }
 
 // ownLoad is what a client wrote, with what was delivered of it later.

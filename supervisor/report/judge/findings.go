@@ -58,6 +58,7 @@ func Findings(r *report.Report) []report.Finding {
 	list = append(list, SteadyState(r)...)
 	list = append(list, clientBound(r)...)
 	list = append(list, stalledStorage(r)...)
+	list = append(list, breaches(r)...)
 	list = append(list, machines(r)...)
 	list = append(list, stragglers(r)...)
 	list = append(list, rolloverPenalty(r)...)

@@ -70,7 +70,7 @@ type JunitFailure struct {
 // not complete, one for each client, which fails for any outcome but closed and for a load that is
 // not whole, one for the content of
 // the files if any was verified, which fails if a block is corrupt, and one for each asserted
-// threshold. An error is w's.
+// threshold, the run's own first. An error is w's.
 func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
 	suite := JunitSuite{Name: "bulkhead", Time: seconds(r.Run.LengthNano), Hostname: r.Run.Host.Name}
 	if r.Run.StartedAt != 0 {
@@ -96,7 +96,7 @@ func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
 		suite.add("content", "verification", 0, words.RunBadContent(r) != "", words.RunBadContent(r),
 			strings.Join(places(r), "\n"))
 	}
-	for _, a := range asserted {
+	for _, a := range slices.Concat(judge.Asserted(r), asserted) {
 		suite.add("assert", a.Assertion.String(), 0, !a.Holds, a.String(), "")
 	}
 	all := JunitSuites{Tests: suite.Tests, Failures: suite.Failures, Suite: suite}

@@ -31,7 +31,7 @@ func Markdown(r *report.Report, w io.Writer, asserted []judge.Result) error {
 	m.Line("")
 	m.Line("**%s**: %s", r.Verdict.Word, Md(words.Headline(r)))
 	m.List("", slices.Concat(r.Verdict.Reasons, r.Verdict.Interruptions))
-	m.asserted(asserted)
+	m.asserted(slices.Concat(judge.Asserted(r), asserted))
 	m.List("Warnings", r.Verdict.Warnings)
 	told := slices.IndexFunc(r.Findings, func(f report.Finding) bool { return f.Untold })
 	if told < 0 {

@@ -28,6 +28,7 @@ func (p *Page) run() {
 	}
 	p.fact("clients", "%s", attendanceLine(run))
 	p.fact("gather", "%s", words.Gather(p.Report))
+	p.asserted()
 	p.fact("messages", "%s", p.messagesLine())
 	if len(p.Clients) > 0 {
 		p.fact("written", "%s", writesLine(&t.Writes))
@@ -63,6 +64,22 @@ func windowLatencies(w *report.CommonWindow) []namedLatency {
 	list := []namedLatency{{"chunk write", &w.ChunkWrite}, {"response", w.Response}, {"sync", w.Phases.Sync},
 		{"read", w.Read}}
 	return slices.DeleteFunc(list, func(l namedLatency) bool { return !l.of.Known() })
+}
+
+// asserted prints how what the run was to keep was kept.
+func (p *Page) asserted() {
+	name := "asserted"
+	for _, a := range p.Run.Assertions {
+		text := a.Text + ": " + a.State
+		switch {
+		case a.Breach != "":
+			text += "; " + a.Breach
+		case a.Value != "":
+			text += "; " + a.Value
+		}
+		p.fact(name, "%s", text)
+		name = ""
+	}
 }
 
 // attendanceLine returns how many clients were expected, and who of them came.

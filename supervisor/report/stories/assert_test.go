@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"bulkhead/internal/assertion"
 	"bulkhead/internal/testing/folded"
 	"bulkhead/internal/testing/story"
 	"bulkhead/supervisor/report"
@@ -54,7 +55,7 @@ func TestAssertions(t *testing.T) {
 		{"absent <= 1", r, true, "1"},
 	}
 	for _, test := range tests {
-		a, err := judge.ParseAssertion(test.text)
+		a, err := assertion.Parse(test.text)
 		if err != nil {
 			t.Errorf("%q: %v", test.text, err)
 			continue
@@ -62,7 +63,7 @@ func TestAssertions(t *testing.T) {
 		if got := judge.Check(test.of, a); got.Holds != test.holds || got.Value != test.value {
 			t.Errorf("%q: %v, %q; want %v, %q", test.text, got.Holds, got.Value, test.holds, test.value)
 		}
-		if again, err := judge.ParseAssertion(a.String()); err != nil || again.String() != a.String() {
+		if again, err := assertion.Parse(a.String()); err != nil || again.String() != a.String() {
 			t.Errorf("%q reads back as %q, %v", a, again, err)
 		}
 	}
@@ -88,7 +89,7 @@ func TestBadAssertionsSayWhere(t *testing.T) {
 		"lost == 0.5":       `use a whole number`,
 		"lost == 0 and 1":   `"0and1" is not a value of lost`,
 	} {
-		if a, err := judge.ParseAssertion(text); err == nil || !strings.Contains(err.Error(), want) {
+		if a, err := assertion.Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v; want an error with %s", text, a, err, want)
 		}
 	}

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"bulkhead/internal/assertion"
 	"bulkhead/internal/testing/folded"
 	"bulkhead/internal/testing/story"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/compare"
-	"bulkhead/supervisor/report/judge"
 )
 
 func readDocs(t *testing.T) string {
@@ -117,7 +117,7 @@ func TestDocsNameWhatCanBeAssertedAndFound(t *testing.T) {
 	_, thresholds, _ := strings.Cut(docs, "\n## Thresholds\n")
 	thresholds, _, _ = strings.Cut(thresholds, "\n## ")
 	want := make(map[string]bool)
-	for _, name := range judge.AssertableNames() {
+	for _, name := range assertion.Names() {
 		want[name] = true
 	}
 	checkFields(t, "Thresholds", want, documentedFields(thresholds))
@@ -132,7 +132,7 @@ func TestDocsNameWhatCanBeAssertedAndFound(t *testing.T) {
 		report.FindingCertificate, report.FindingPlainText, report.FindingSandbox, report.FindingReads,
 		report.FindingDevice, report.FindingWriteback, report.FindingNetwork, report.FindingThrottled,
 		report.FindingMemory, report.FindingSpace, report.FindingGather,
-		report.FindingWindow} {
+		report.FindingWindow, report.FindingAssertion} {
 		kinds[kind] = true
 	}
 	checkFields(t, "What the numbers mean", kinds, documentedFields(findings))

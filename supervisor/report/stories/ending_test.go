@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bulkhead/internal/assertion"
 	"bulkhead/internal/testing/folded"
 	"bulkhead/internal/testing/story"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -234,7 +235,7 @@ func TestAssertionsOfTheEnd(t *testing.T) {
 		{nobody, "runtime", false, "runtime does not hold: no client came"},
 		{nobody, "runtime >= 0s", false, "runtime >= 0s does not hold: runtime is not known: no client came"},
 	} {
-		a, err := judge.ParseAssertion(test.text)
+		a, err := assertion.Parse(test.text)
 		if err != nil {
 			t.Errorf("%q: %v", test.text, err)
 			continue
@@ -250,7 +251,7 @@ func TestAssertionsOfTheEnd(t *testing.T) {
 		"p99":             "a comparison is missing",
 		"interrupted":     "a comparison is missing",
 	} {
-		if _, err := judge.ParseAssertion(text); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := assertion.Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", text, err, want)
 		}
 	}

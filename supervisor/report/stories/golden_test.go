@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bulkhead/internal/assertion"
 	"bulkhead/internal/testing/folded"
 	"bulkhead/internal/testing/story"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -104,7 +105,7 @@ func checkAll(t testing.TB, r *report.Report, assertions ...string) []judge.Resu
 	t.Helper()
 	var results []judge.Result
 	for _, text := range assertions {
-		a, err := judge.ParseAssertion(text)
+		a, err := assertion.Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -289,11 +289,6 @@ func TestPageShowsTheCommonWindow(t *testing.T) {
 			t.Errorf("the page lacks %q: %s", want, facts)
 		}
 	}
-	w = show(t, folded.All(t, warmed(t)), pagetest.Desk)
-	facts = pagetest.Ask[string](w, `document.querySelector("#run").textContent`)
-	if want := "they are in the run over time alone"; !strings.Contains(facts, want) {
-		t.Errorf("the page lacks %q: %s", want, facts)
-	}
 }
 
 // warmed tells a run of two clients that write for 20 s, of which the first 5 are their warm-up, in

@@ -1,0 +1,49 @@
+package threshold
+
+import (
+	"time"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// Work is how a client is at work, as far as what came of it tells.
+type Work struct {
+	ramp       time.Duration // from its begin until its last consumer writes, and it is warm
+	began      bool
+	since, new time.Duration // when it began, and when something new came last
+	bytes      uint64
+}
+
+// Sight is what is seen of a client.
+type Sight struct {
+	At, Delay time.Duration // as in Moment
+	Bytes     uint64        // written, in all
+	Wrote     bool          // it has begun to write
+	Active    bool          // it is connected
+	Over      bool          // it said that its load is over
+	Stuck     bool          // its storage is, as it said last
+}
+
+// NewWork returns the work of a client of which nothing was seen.
+func NewWork(load *bulkheadv1.Workload) *Work {
+	delay := int64(0)
+	for _, c := range load.GetConsumers() {
+		delay = max(delay, c.GetStartDelayNano())
+	}
+	delay += max(load.GetRampNano(), 0)
+	return &Work{ramp: time.Duration(max(delay, load.GetWarmupNano()))}
+}
+
+// See returns whether all consumers of the client have begun to write, and whether it is at work. One
+// of which nothing came for longer than anything is on its way has ended its load, and will say so,
+// unless its storage is stuck.
+func (w *Work) See(s Sight) (began, atWork bool) {
+	if !w.began && s.Wrote {
+		w.began, w.since, w.new = true, s.At, s.At
+	}
+	if s.Bytes != w.bytes {
+		w.bytes, w.new = s.Bytes, s.At
+	}
+	began = w.began && s.At-w.since >= w.ramp
+	return began, began && s.Active && !s.Over && (s.At-w.new < s.Delay || s.Stuck)
+}
