@@ -112,7 +112,6 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 			o.drain(short.Cause, short.Why)
 		case action := <-r.gathering.due:
 			if !o.draining { // nobody begins any more
-				r.alone.Store(r.cfg.ofJob)
 				o.gatherEnds(action)
 			}
 		case b := <-r.asserting.due:
@@ -145,6 +144,9 @@ func (o *operator) drain(cause bulkheadv1.DrainCause, reason string) {
 		return
 	}
 	o.draining = true
+	if cause == bulkheadv1.DrainCause_DRAIN_CAUSE_GATHER || cause == bulkheadv1.DrainCause_DRAIN_CAUSE_ASSERTION {
+		o.run.alone.Store(o.run.cfg.ofJob) // what a job's run comes to is not the end of the supervisor
+	}
 	open := o.run.startDrain(cause, reason)
 	o.run.keeper.Wish() // whoever does not see the end of the drain leaves it to another supervisor
 	o.cfg.Logger.Info("draining", "reason", reason, "open_sessions", open, "within", o.cfg.DrainTimeout)
