@@ -215,6 +215,9 @@ func (s *Supervisor) beginJobRun(ctx context.Context, j *bulkheadv1.Job, clients
 	if j.GetStartIfShort() {
 		cfg.Gather.IfShort = config.IfShortStart
 	}
+	if cfg.Assert, err = assertionsOf(j.GetAssertions()); err != nil {
+		return nil, err
+	}
 	cfg.WaitClients, cfg.KeepRunning, cfg.ofJob = 0, false, true
 	b := &beginning{cfg: cfg, began: make(chan *run, 1), no: make(chan error, 1)}
 	select {

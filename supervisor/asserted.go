@@ -41,6 +41,19 @@ func assertionTexts(list []assertion.Assertion) []string {
 	return texts
 }
 
+// assertionsOf returns what the texts of assertionTexts say.
+func assertionsOf(texts []string) ([]assertion.Assertion, error) {
+	var list []assertion.Assertion
+	for _, text := range texts {
+		a, err := assertion.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	return list, nil
+}
+
 // asserts begins to watch what a run must keep. Nobody else has r yet.
 func (r *run) asserts(texts []string) {
 	r.asserting = asserting{due: make(chan threshold.Breach, len(texts)), work: make(map[uint32]*threshold.Work)}

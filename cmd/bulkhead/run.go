@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/internal/assertion"
 	"bulkhead/internal/config"
 	"bulkhead/internal/ownfile"
 	"bulkhead/internal/pathname"
@@ -153,6 +154,7 @@ func jobOf(j config.Job) *bulkheadv1.Job {
 	out := &bulkheadv1.Job{
 		Name: j.Name, Repeat: uint32(j.Repeat), PauseNano: int64(j.Pause),
 		GatherTimeoutNano: int64(j.Gather.Timeout), StartIfShort: j.Gather.IfShort == config.IfShortStart,
+		Assertions: assertionTexts(j.Assert),
 	}
 	for _, e := range j.Clients {
 		out.Clients = append(out.Clients, &bulkheadv1.JobEntry{Line: uint32(e.Line), All: e.On.All, Name: e.On.Name,
@@ -225,4 +227,13 @@ func worseStatus(a, b uint32) uint32 {
 		}
 	}
 	return max(a, b)
+}
+
+// assertionTexts returns what a job's runs must keep, as a supervisor takes it.
+func assertionTexts(list []assertion.Assertion) []string {
+	var texts []string
+	for _, a := range list {
+		texts = append(texts, a.String())
+	}
+	return texts
 }

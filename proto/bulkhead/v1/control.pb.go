@@ -374,8 +374,10 @@ type Job struct {
 	// Those begin that are ready when not all are in that time.
 	StartIfShort bool `protobuf:"varint,4,opt,name=start_if_short,json=startIfShort,proto3" json:"start_if_short,omitempty"`
 	// How many runs there are, at least 1, and the time between two.
-	Repeat        uint32 `protobuf:"varint,5,opt,name=repeat,proto3" json:"repeat,omitempty"`
-	PauseNano     int64  `protobuf:"varint,6,opt,name=pause_nano,json=pauseNano,proto3" json:"pause_nano,omitempty"`
+	Repeat    uint32 `protobuf:"varint,5,opt,name=repeat,proto3" json:"repeat,omitempty"`
+	PauseNano int64  `protobuf:"varint,6,opt,name=pause_nano,json=pauseNano,proto3" json:"pause_nano,omitempty"`
+	// What each run must keep, as in RunStarted.assertions.
+	Assertions    []string `protobuf:"bytes,80,rep,name=assertions,proto3" json:"assertions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -451,6 +453,13 @@ func (x *Job) GetPauseNano() int64 {
 		return x.PauseNano
 	}
 	return 0
+}
+
+func (x *Job) GetAssertions() []string {
+	if x != nil {
+		return x.Assertions
+	}
+	return nil
 }
 
 // JobEntry is what some agents are to do.
@@ -2687,7 +2696,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\rRunJobRequest\x12\"\n" +
 	"\x03job\x18\x01 \x01(\v2\x10.bulkhead.v1.JobR\x03job\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x1b\n" +
-	"\twait_nano\x18\x03 \x01(\x03R\bwaitNano\"\xd7\x01\n" +
+	"\twait_nano\x18\x03 \x01(\x03R\bwaitNano\"\xf7\x01\n" +
 	"\x03Job\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\aclients\x18\x02 \x03(\v2\x15.bulkhead.v1.JobEntryR\aclients\x12.\n" +
@@ -2695,7 +2704,10 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x0estart_if_short\x18\x04 \x01(\bR\fstartIfShort\x12\x16\n" +
 	"\x06repeat\x18\x05 \x01(\rR\x06repeat\x12\x1d\n" +
 	"\n" +
-	"pause_nano\x18\x06 \x01(\x03R\tpauseNano\"\xce\x01\n" +
+	"pause_nano\x18\x06 \x01(\x03R\tpauseNano\x12\x1e\n" +
+	"\n" +
+	"assertions\x18P \x03(\tR\n" +
+	"assertions\"\xce\x01\n" +
 	"\bJobEntry\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x10\n" +
 	"\x03all\x18\x02 \x01(\bR\x03all\x12\x12\n" +
