@@ -204,9 +204,14 @@ func (e jobEnd) cause() bulkheadv1.DrainCause {
 	return bulkheadv1.DrainCause_DRAIN_CAUSE_UNSPECIFIED
 }
 
-// beginJobRun begins a run that expects clients of these names, and gathers as the job says.
-func (s *Supervisor) beginJobRun(ctx context.Context, j *bulkheadv1.Job, clients []string) (campaign.Run, error) {
+// beginJobRun begins a run that expects the clients of what is started, and gathers as the job says.
+func (s *Supervisor) beginJobRun(ctx context.Context, j *bulkheadv1.Job,
+	started *bulkheadv1.JobStarted) (campaign.Run, error) {
 	cfg := s.cfg
+	var clients []string
+	for _, c := range started.GetClients() {
+		clients = append(clients, c.GetClient())
+	}
 	var err error
 	if cfg.Clients, err = value.NamedClients(clients); err != nil {
 		return nil, err
@@ -218,7 +223,7 @@ func (s *Supervisor) beginJobRun(ctx context.Context, j *bulkheadv1.Job, clients
 	if cfg.Assert, err = assertionsOf(j.GetAssertions()); err != nil {
 		return nil, err
 	}
-	cfg.WaitClients, cfg.KeepRunning, cfg.ofJob = 0, false, true
+	cfg.WaitClients, cfg.KeepRunning, cfg.job = 0, false, started
 	b := &beginning{cfg: cfg, began: make(chan *run, 1), no: make(chan error, 1)}
 	select {
 	case s.begins <- b:

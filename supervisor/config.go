@@ -54,9 +54,9 @@ type Config struct {
 	// supervisor waits for it: it must not wait for whoever reads the report.
 	Report func(r *report.Report, dir string)
 
-	keeper *identity.Keeper // set by complete
-	fleet  *fleet.Fleet     // set by complete
-	ofJob  bool             // of a run: a job has begun it
+	keeper *identity.Keeper       // set by complete
+	fleet  *fleet.Fleet           // set by complete
+	job    *bulkheadv1.JobStarted // of a run: the job that has begun it
 }
 
 // credentials returns the certificates and tokens that are in force.

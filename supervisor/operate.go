@@ -145,7 +145,7 @@ func (o *operator) drain(cause bulkheadv1.DrainCause, reason string) {
 	}
 	o.draining = true
 	if cause == bulkheadv1.DrainCause_DRAIN_CAUSE_GATHER || cause == bulkheadv1.DrainCause_DRAIN_CAUSE_ASSERTION {
-		o.run.alone.Store(o.run.cfg.ofJob) // what a job's run comes to is not the end of the supervisor
+		o.run.alone.Store(o.run.cfg.job != nil) // what a job's run comes to is not the end of the supervisor
 	}
 	open := o.run.startDrain(cause, reason)
 	o.run.keeper.Wish() // whoever does not see the end of the drain leaves it to another supervisor

@@ -128,6 +128,9 @@ func newRun(cfg Config, id, dir string, listen net.Addr, locks *bulkheadv1.Sandb
 		RunStarted: runStarted(cfg, id, listen, locks)}}) {
 		return nil, errors.Join(<-r.failed, j.Close())
 	}
+	if cfg.job != nil && !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JobStarted{JobStarted: cfg.job}}) {
+		return nil, errors.Join(<-r.failed, j.Close())
+	}
 	return r, nil
 }
 

@@ -154,7 +154,7 @@ func jobOf(j config.Job) *bulkheadv1.Job {
 	out := &bulkheadv1.Job{
 		Name: j.Name, Repeat: uint32(j.Repeat), PauseNano: int64(j.Pause),
 		GatherTimeoutNano: int64(j.Gather.Timeout), StartIfShort: j.Gather.IfShort == config.IfShortStart,
-		Assertions: assertionTexts(j.Assert),
+		Assertions: assertionTexts(j.Assert), Text: j.Text,
 	}
 	for _, e := range j.Clients {
 		out.Clients = append(out.Clients, &bulkheadv1.JobEntry{Line: uint32(e.Line), All: e.On.All, Name: e.On.Name,

@@ -15,8 +15,8 @@ import (
 	"bulkhead/internal/ownfile"
 )
 
-// maxFile is the largest configuration file, in bytes.
-const maxFile = 1 << 20
+// MaxFile is the largest configuration file, in bytes.
+const MaxFile = 1 << 20
 
 // readFile takes values from the YAML file, if there is one. It returns false
 // after reporting why the file as a whole could not be read.
@@ -29,6 +29,7 @@ func (l *loader) readFile(fields []field) bool {
 		l.problem(origin{source: fromFile, name: l.file}, "", err.Error())
 		return false
 	}
+	l.source = string(data)
 	root, ok := l.root(data)
 	if root != nil {
 		l.section(entry{line: root.Line, node: root}, "", fields)
@@ -52,10 +53,10 @@ func (l *loader) root(data []byte) (*yaml.Node, bool) {
 	return root, true
 }
 
-// readBounded reads a whole file of at most maxFile bytes. Its error says what is
+// readBounded reads a whole file of at most MaxFile bytes. Its error says what is
 // wrong without naming the file.
 func readBounded(path string) ([]byte, error) {
-	data, err := ownfile.ReadNamed(path, maxFile)
+	data, err := ownfile.ReadNamed(path, MaxFile)
 	var failed *fs.PathError
 	var large *ownfile.SizeError
 	var kind *ownfile.KindError
@@ -63,7 +64,7 @@ func readBounded(path string) ([]byte, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, errors.New("there is no such file; give the path of a YAML file")
 	case errors.As(err, &large):
-		return nil, fmt.Errorf("is larger than %s; give a configuration file", value.Size(maxFile))
+		return nil, fmt.Errorf("is larger than %s; give a configuration file", value.Size(MaxFile))
 	case errors.As(err, &kind):
 		return nil, fmt.Errorf("cannot be read: it is %s; give the path of a YAML file", ownfile.Kind(kind.Mode))
 	case errors.As(err, &failed):

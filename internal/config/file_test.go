@@ -13,7 +13,7 @@ import (
 
 func TestUnreadableFiles(t *testing.T) {
 	dir := t.TempDir()
-	large := write(t, strings.Repeat("# large\n", maxFile/8)+"#")
+	large := write(t, strings.Repeat("# large\n", MaxFile/8)+"#")
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none.yaml"):    "there is no such file; give the path of a YAML file",
 		dir:                                "cannot be read: it is a folder; give the path of a YAML file",
@@ -31,9 +31,9 @@ func TestUnreadableFiles(t *testing.T) {
 			t.Errorf("error = %v\n want %s: %s", err, name, want)
 		}
 	}
-	largest := write(t, strings.Repeat("# large\n", maxFile/8))
+	largest := write(t, strings.Repeat("# large\n", MaxFile/8))
 	if _, err := LoadSupervisor(largest, nil, nil); err != nil {
-		t.Errorf("a file of %d bytes: %v", maxFile, err)
+		t.Errorf("a file of %d bytes: %v", MaxFile, err)
 	}
 }
 

@@ -22,6 +22,8 @@ type Job struct {
 	Repeat int
 	// Pause is the time between two runs.
 	Pause time.Duration
+	// Text is the whole file, at most MaxFile bytes.
+	Text string
 }
 
 // JobEntry is what some agents are to do.
@@ -51,6 +53,7 @@ func LoadJob(file string) (Job, error) {
 	if l.readFile(fields) {
 		j.assemble(l, parts)
 		j.check(l)
+		j.Text = l.source
 	}
 	if len(l.problems) > 0 {
 		return Job{}, l.refusal()

@@ -153,7 +153,7 @@ func checkJobRefused(t *testing.T, row refused) {
 // A load of an entry is the common one with what the entry sets over it, key by key; its list of
 // consumers is taken as a whole.
 func TestJob(t *testing.T) {
-	j, err := LoadJob(write(t, `
+	file := write(t, `
 job: nightly
 clients:
 - on: {rack: a3, name: host-7}
@@ -171,7 +171,8 @@ load:
   consumers: [{}, {chunk_size: [{size: 4KiB, weight: 70}, {size: 8KiB}]}]
 repeat: 5
 pause: 30s
-`))
+`)
+	j, err := LoadJob(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,6 +209,9 @@ consumers:
 	}
 	for _, entry := range j.Clients {
 		checkJobLoad(t, entry.Load)
+	}
+	if given, err := os.ReadFile(file); err != nil || j.Text != string(given) {
+		t.Errorf("the text is %q, %v; want the whole file", j.Text, err)
 	}
 }
 

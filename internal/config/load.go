@@ -64,6 +64,8 @@ func LoadClient(file string, env []string, flags []Override) (Client, error) {
 type loader struct {
 	// file is the path of the YAML file as a person gave it, safe to print.
 	file, path string
+	// source is what the file holds.
+	source string
 	// process is what the configuration is for, other the process that has the keys
 	// others.
 	process, other string

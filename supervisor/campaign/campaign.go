@@ -47,8 +47,8 @@ type Run interface {
 // Runner runs one job.
 type Runner struct {
 	Fleet *fleet.Fleet
-	// Begin begins a run that expects clients of these names.
-	Begin func(ctx context.Context, job *bulkheadv1.Job, clients []string) (Run, error)
+	// Begin begins a run that expects the clients of what is started.
+	Begin func(ctx context.Context, job *bulkheadv1.Job, started *bulkheadv1.JobStarted) (Run, error)
 	// Tell tells how it goes on.
 	Tell func(*bulkheadv1.JobEvent) error
 	// Stop receives why the job is to end.
@@ -105,6 +105,9 @@ func entriesOf(j *bulkheadv1.Job) (entries []config.JobEntry, err error) {
 	}
 	if len(j.GetClients()) == 0 {
 		return nil, errors.New("the job has no entries")
+	}
+	if n := len(j.GetText()); n > config.MaxFile {
+		return nil, fmt.Errorf("the job's file has %d bytes; at most %d are allowed", n, config.MaxFile)
 	}
 	for i, e := range j.GetClients() {
 		if n := len(e.GetLoad()); n > protocol.MaxLoadBytes {

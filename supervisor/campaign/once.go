@@ -10,11 +10,7 @@ import (
 
 // once runs the job once. stopped says that it was ended from outside.
 func (r *Runner) once(ctx context.Context, j *bulkheadv1.Job, shares []share, n, of uint32) (stopped bool, err error) {
-	var clients []string
-	for _, s := range shares {
-		clients = append(clients, s.task.GetClientName())
-	}
-	run, err := r.Begin(ctx, j, clients)
+	run, err := r.Begin(ctx, j, startedOf(j, shares, n, of))
 	if err != nil {
 		return false, err
 	}
@@ -62,6 +58,16 @@ func (r *Runner) once(ctx context.Context, j *bulkheadv1.Job, shares []share, n,
 	r.awaitEnds(shares)
 	ended := &bulkheadv1.JobRun{Number: n, Of: of, RunId: run.ID(), RunDir: run.Dir(), ExitStatus: run.ExitStatus()}
 	return stopped, r.Tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Ended{Ended: ended}})
+}
+
+// startedOf returns what is recorded of a run of a job: what the job is, and who does what.
+func startedOf(j *bulkheadv1.Job, shares []share, n, of uint32) *bulkheadv1.JobStarted {
+	started := &bulkheadv1.JobStarted{Name: j.GetName(), Text: j.GetText(), Number: n, Of: of}
+	for _, s := range shares {
+		started.Clients = append(started.Clients, &bulkheadv1.JobClient{Agent: s.agent.Name,
+			Client: s.task.GetClientName(), Entry: uint32(s.entry)})
+	}
+	return started
 }
 
 // stop asks an agent to end its task.

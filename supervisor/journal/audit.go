@@ -60,6 +60,10 @@ func (a *audit) add(rec *bulkheadv1.Record, at Position) {
 	switch e := rec.GetEntry().(type) {
 	case nil:
 		a.violation("record has no entry")
+	case *bulkheadv1.Record_JobStarted:
+		if a.records != 2 {
+			a.violation("JobStarted is not the second record")
+		}
 	case *bulkheadv1.Record_SessionOpened:
 		a.opened(e.SessionOpened)
 	case *bulkheadv1.Record_SessionAttached:

@@ -28,6 +28,8 @@ func TestCheckNamesEachViolation(t *testing.T) {
 
 		{"no RunStarted", []*bulkheadv1.Record{opened(1)}, []string{"first record is SessionOpened, not RunStarted"}},
 		{"second RunStarted", begun(runStarted()), []string{"RunStarted is not the first record"}},
+		{"job after a session", begun(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JobStarted{
+			JobStarted: &bulkheadv1.JobStarted{Name: "late"}}}), []string{"JobStarted is not the second record"}},
 		{"no entry", begun(&bulkheadv1.Record{TimeUnixNano: 1}), []string{"record has no entry"}},
 		{"after RunEnded", append(wholeRun(), handlerExited(0)), []string{"HandlerExited after RunEnded"}},
 		{"run ended twice", append(wholeRun(), runEnded(done)), []string{"RunEnded after RunEnded"}},

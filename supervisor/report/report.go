@@ -105,6 +105,8 @@ type Run struct {
 	WaitedNano int64 `json:"waited_nano,omitempty"`
 	// Gather is how the run gathered its clients; absent if it did not.
 	Gather *Gather `json:"gather,omitempty"`
+	// Job is the job that the run was begun for; absent for none.
+	Job *Job `json:"job,omitempty"`
 	// Assertions are what the run was to keep; absent for nothing.
 	Assertions       []Assertion `json:"assertions,omitempty"`
 	LingerNano       int64       `json:"linger_nano"`
@@ -262,4 +264,27 @@ func (r *Report) Outcomes(outcome string) uint64 {
 		}
 	}
 	return n
+}
+
+// Job is the job that a run was begun for.
+type Job struct {
+	Name string `json:"name"`
+	// Number says which of the job's Of runs it is, from 1.
+	Number uint32 `json:"number"`
+	Of     uint32 `json:"of"`
+	// Clients says who does what, in the order of the agents' names.
+	Clients []JobClient `json:"clients"`
+	// File is what the job's file holds; "" if that is not known.
+	File string `json:"file"`
+	// Text is which job and run it is, and the agents' names, in one line.
+	Text string `json:"text"`
+}
+
+// JobClient is what an agent does in a run of a job.
+type JobClient struct {
+	Agent string `json:"agent"`
+	// Client is the name of the client that it starts.
+	Client string `json:"client"`
+	// Entry is which entry of the job it matches, from 0.
+	Entry uint32 `json:"entry"`
 }

@@ -98,6 +98,10 @@ var IsText = map[protoreflect.FullName]bool{
 	"bulkhead.v1.MachineGap.about":      false,
 
 	"bulkhead.v1.GatherMissing.name":          false,
+	"bulkhead.v1.JobStarted.name":             false,
+	"bulkhead.v1.JobStarted.text":             false,
+	"bulkhead.v1.JobClient.agent":             false,
+	"bulkhead.v1.JobClient.client":            false,
 	"bulkhead.v1.RunStarted.assertions":       false,
 	"bulkhead.v1.AssertionBreached.assertion": false,
 	"bulkhead.v1.AssertionBreached.value":     true,

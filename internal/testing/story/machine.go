@@ -8,9 +8,16 @@ import (
 )
 
 // Machines returns a run in which two clients share a machine whose disk has all that it can do, and
-// a third one is on NFS, behind a full network, in a container with a limit of processor time.
+// a third one is on NFS, behind a full network, in a container with a limit of processor time. It is
+// the second of five runs of a job.
 func Machines(t testing.TB) []*bulkheadv1.Record {
 	s := New(t, 3)
+	s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JobStarted{JobStarted: &bulkheadv1.JobStarted{
+		Name: "nightly", Number: 2, Of: 5,
+		Text: "job: nightly\nclients:\n- on: all\n  load: {path: /mnt/under-test}\nrepeat: 5\n",
+		Clients: []*bulkheadv1.JobClient{{Agent: "alpha", Client: "alpha"}, {Agent: "bravo", Client: "bravo"},
+			{Agent: "charlie", Client: "charlie"}},
+	}}})
 	var actors []*Actor
 	for i, name := range []string{"alpha", "bravo", "charlie"} {
 		n := uint32(i + 1)

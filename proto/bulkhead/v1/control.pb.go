@@ -376,6 +376,8 @@ type Job struct {
 	// How many runs there are, at least 1, and the time between two.
 	Repeat    uint32 `protobuf:"varint,5,opt,name=repeat,proto3" json:"repeat,omitempty"`
 	PauseNano int64  `protobuf:"varint,6,opt,name=pause_nano,json=pauseNano,proto3" json:"pause_nano,omitempty"`
+	// The file, as it was given; empty from commands of versions without this field.
+	Text string `protobuf:"bytes,70,opt,name=text,proto3" json:"text,omitempty"`
 	// What each run must keep, as in RunStarted.assertions.
 	Assertions    []string `protobuf:"bytes,80,rep,name=assertions,proto3" json:"assertions,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -453,6 +455,13 @@ func (x *Job) GetPauseNano() int64 {
 		return x.PauseNano
 	}
 	return 0
+}
+
+func (x *Job) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
 }
 
 func (x *Job) GetAssertions() []string {
@@ -2696,7 +2705,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\rRunJobRequest\x12\"\n" +
 	"\x03job\x18\x01 \x01(\v2\x10.bulkhead.v1.JobR\x03job\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x1b\n" +
-	"\twait_nano\x18\x03 \x01(\x03R\bwaitNano\"\xf7\x01\n" +
+	"\twait_nano\x18\x03 \x01(\x03R\bwaitNano\"\x8b\x02\n" +
 	"\x03Job\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\aclients\x18\x02 \x03(\v2\x15.bulkhead.v1.JobEntryR\aclients\x12.\n" +
@@ -2704,7 +2713,8 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x0estart_if_short\x18\x04 \x01(\bR\fstartIfShort\x12\x16\n" +
 	"\x06repeat\x18\x05 \x01(\rR\x06repeat\x12\x1d\n" +
 	"\n" +
-	"pause_nano\x18\x06 \x01(\x03R\tpauseNano\x12\x1e\n" +
+	"pause_nano\x18\x06 \x01(\x03R\tpauseNano\x12\x12\n" +
+	"\x04text\x18F \x01(\tR\x04text\x12\x1e\n" +
 	"\n" +
 	"assertions\x18P \x03(\tR\n" +
 	"assertions\"\xce\x01\n" +

@@ -619,6 +619,7 @@ type Record struct {
 	//	*Record_WaitEnded
 	//	*Record_SessionDrained
 	//	*Record_AssertionBreached
+	//	*Record_JobStarted
 	Entry isRecord_Entry `protobuf_oneof:"entry"`
 	// The supervisor machine's clock that is never set, at the same moment as time_unix_nano: all
 	// durations are computed from it. Supervisors on one boot of a machine share it, and the
@@ -850,6 +851,15 @@ func (x *Record) GetAssertionBreached() *AssertionBreached {
 	return nil
 }
 
+func (x *Record) GetJobStarted() *JobStarted {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_JobStarted); ok {
+			return x.JobStarted
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetElapsedNano() int64 {
 	if x != nil {
 		return x.ElapsedNano
@@ -944,6 +954,10 @@ type Record_AssertionBreached struct {
 	AssertionBreached *AssertionBreached `protobuf:"bytes,80,opt,name=assertion_breached,json=assertionBreached,proto3,oneof"`
 }
 
+type Record_JobStarted struct {
+	JobStarted *JobStarted `protobuf:"bytes,70,opt,name=job_started,json=jobStarted,proto3,oneof"`
+}
+
 func (*Record_RunStarted) isRecord_Entry() {}
 
 func (*Record_SessionOpened) isRecord_Entry() {}
@@ -981,6 +995,8 @@ func (*Record_WaitEnded) isRecord_Entry() {}
 func (*Record_SessionDrained) isRecord_Entry() {}
 
 func (*Record_AssertionBreached) isRecord_Entry() {}
+
+func (*Record_JobStarted) isRecord_Entry() {}
 
 // RunStarted opens a run.
 type RunStarted struct {
@@ -1240,6 +1256,151 @@ func (x *AssertionBreached) GetAborts() bool {
 	return false
 }
 
+// JobStarted says for which job a run was begun. It follows RunStarted.
+type JobStarted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The job's file, as whoever ran the job gave it.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// Which of how many runs of the job it is, from 1.
+	Number uint32 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	Of     uint32 `protobuf:"varint,4,opt,name=of,proto3" json:"of,omitempty"`
+	// Who does what.
+	Clients       []*JobClient `protobuf:"bytes,5,rep,name=clients,proto3" json:"clients,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobStarted) Reset() {
+	*x = JobStarted{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobStarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobStarted) ProtoMessage() {}
+
+func (x *JobStarted) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobStarted.ProtoReflect.Descriptor instead.
+func (*JobStarted) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *JobStarted) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *JobStarted) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *JobStarted) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *JobStarted) GetOf() uint32 {
+	if x != nil {
+		return x.Of
+	}
+	return 0
+}
+
+func (x *JobStarted) GetClients() []*JobClient {
+	if x != nil {
+		return x.Clients
+	}
+	return nil
+}
+
+// JobClient is what an agent does in a run of a job.
+type JobClient struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Agent string                 `protobuf:"bytes,1,opt,name=agent,proto3" json:"agent,omitempty"`
+	// The name of the client that the agent starts.
+	Client string `protobuf:"bytes,2,opt,name=client,proto3" json:"client,omitempty"`
+	// Which entry of the job the agent matches, from 0.
+	Entry         uint32 `protobuf:"varint,3,opt,name=entry,proto3" json:"entry,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobClient) Reset() {
+	*x = JobClient{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobClient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobClient) ProtoMessage() {}
+
+func (x *JobClient) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobClient.ProtoReflect.Descriptor instead.
+func (*JobClient) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *JobClient) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+func (x *JobClient) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *JobClient) GetEntry() uint32 {
+	if x != nil {
+		return x.Entry
+	}
+	return 0
+}
+
 // Gather is how a run gathers its clients.
 type Gather struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1256,7 +1417,7 @@ type Gather struct {
 
 func (x *Gather) Reset() {
 	*x = Gather{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1269,7 +1430,7 @@ func (*Gather) ProtoMessage() {}
 
 func (x *Gather) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1282,7 +1443,7 @@ func (x *Gather) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gather.ProtoReflect.Descriptor instead.
 func (*Gather) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Gather) GetTimeoutNano() int64 {
@@ -1325,7 +1486,7 @@ type GatherEnded struct {
 
 func (x *GatherEnded) Reset() {
 	*x = GatherEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1338,7 +1499,7 @@ func (*GatherEnded) ProtoMessage() {}
 
 func (x *GatherEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1351,7 +1512,7 @@ func (x *GatherEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherEnded.ProtoReflect.Descriptor instead.
 func (*GatherEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GatherEnded) GetHow() GatherEnd {
@@ -1405,7 +1566,7 @@ type GatherMissing struct {
 
 func (x *GatherMissing) Reset() {
 	*x = GatherMissing{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1418,7 +1579,7 @@ func (*GatherMissing) ProtoMessage() {}
 
 func (x *GatherMissing) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1592,7 @@ func (x *GatherMissing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherMissing.ProtoReflect.Descriptor instead.
 func (*GatherMissing) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GatherMissing) GetName() string {
@@ -1475,7 +1636,7 @@ type WaitEnded struct {
 
 func (x *WaitEnded) Reset() {
 	*x = WaitEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1488,7 +1649,7 @@ func (*WaitEnded) ProtoMessage() {}
 
 func (x *WaitEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1501,7 +1662,7 @@ func (x *WaitEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitEnded.ProtoReflect.Descriptor instead.
 func (*WaitEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *WaitEnded) GetWaitedNano() int64 {
@@ -1543,7 +1704,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1717,7 @@ func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1730,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Settings) GetLingerNano() int64 {
@@ -1657,7 +1818,7 @@ type Host struct {
 
 func (x *Host) Reset() {
 	*x = Host{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1670,7 +1831,7 @@ func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1683,7 +1844,7 @@ func (x *Host) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Host.ProtoReflect.Descriptor instead.
 func (*Host) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Host) GetName() string {
@@ -1744,7 +1905,7 @@ type SessionOpened struct {
 
 func (x *SessionOpened) Reset() {
 	*x = SessionOpened{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1757,7 +1918,7 @@ func (*SessionOpened) ProtoMessage() {}
 
 func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1770,7 +1931,7 @@ func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpened.ProtoReflect.Descriptor instead.
 func (*SessionOpened) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SessionOpened) GetSession() uint32 {
@@ -1831,7 +1992,7 @@ type SessionAttached struct {
 
 func (x *SessionAttached) Reset() {
 	*x = SessionAttached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1844,7 +2005,7 @@ func (*SessionAttached) ProtoMessage() {}
 
 func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1857,7 +2018,7 @@ func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAttached.ProtoReflect.Descriptor instead.
 func (*SessionAttached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SessionAttached) GetSession() uint32 {
@@ -1971,7 +2132,7 @@ type Contradiction struct {
 
 func (x *Contradiction) Reset() {
 	*x = Contradiction{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1984,7 +2145,7 @@ func (*Contradiction) ProtoMessage() {}
 
 func (x *Contradiction) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1997,7 +2158,7 @@ func (x *Contradiction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contradiction.ProtoReflect.Descriptor instead.
 func (*Contradiction) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Contradiction) GetSession() uint32 {
@@ -2063,7 +2224,7 @@ type SessionBatch struct {
 
 func (x *SessionBatch) Reset() {
 	*x = SessionBatch{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2237,7 @@ func (*SessionBatch) ProtoMessage() {}
 
 func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2250,7 @@ func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionBatch.ProtoReflect.Descriptor instead.
 func (*SessionBatch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SessionBatch) GetSession() uint32 {
@@ -2140,7 +2301,7 @@ type SessionDetached struct {
 
 func (x *SessionDetached) Reset() {
 	*x = SessionDetached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2153,7 +2314,7 @@ func (*SessionDetached) ProtoMessage() {}
 
 func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2166,7 +2327,7 @@ func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDetached.ProtoReflect.Descriptor instead.
 func (*SessionDetached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SessionDetached) GetSession() uint32 {
@@ -2228,7 +2389,7 @@ type SessionSilent struct {
 
 func (x *SessionSilent) Reset() {
 	*x = SessionSilent{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2241,7 +2402,7 @@ func (*SessionSilent) ProtoMessage() {}
 
 func (x *SessionSilent) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2254,7 +2415,7 @@ func (x *SessionSilent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionSilent.ProtoReflect.Descriptor instead.
 func (*SessionSilent) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SessionSilent) GetSession() uint32 {
@@ -2293,7 +2454,7 @@ type SessionDrained struct {
 
 func (x *SessionDrained) Reset() {
 	*x = SessionDrained{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2306,7 +2467,7 @@ func (*SessionDrained) ProtoMessage() {}
 
 func (x *SessionDrained) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2319,7 +2480,7 @@ func (x *SessionDrained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDrained.ProtoReflect.Descriptor instead.
 func (*SessionDrained) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SessionDrained) GetSession() uint32 {
@@ -2362,7 +2523,7 @@ type SessionEnded struct {
 
 func (x *SessionEnded) Reset() {
 	*x = SessionEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2536,7 @@ func (*SessionEnded) ProtoMessage() {}
 
 func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2549,7 @@ func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionEnded.ProtoReflect.Descriptor instead.
 func (*SessionEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SessionEnded) GetSession() uint32 {
@@ -2460,7 +2621,7 @@ type HandlerExited struct {
 
 func (x *HandlerExited) Reset() {
 	*x = HandlerExited{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2473,7 +2634,7 @@ func (*HandlerExited) ProtoMessage() {}
 
 func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2486,7 +2647,7 @@ func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandlerExited.ProtoReflect.Descriptor instead.
 func (*HandlerExited) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HandlerExited) GetConnectionId() uint64 {
@@ -2595,7 +2756,7 @@ type SupervisorRestarted struct {
 
 func (x *SupervisorRestarted) Reset() {
 	*x = SupervisorRestarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2608,7 +2769,7 @@ func (*SupervisorRestarted) ProtoMessage() {}
 
 func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2621,7 +2782,7 @@ func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorRestarted.ProtoReflect.Descriptor instead.
 func (*SupervisorRestarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SupervisorRestarted) GetKind() RestartKind {
@@ -2747,7 +2908,7 @@ type SupervisorPaused struct {
 
 func (x *SupervisorPaused) Reset() {
 	*x = SupervisorPaused{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2760,7 +2921,7 @@ func (*SupervisorPaused) ProtoMessage() {}
 
 func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2773,7 +2934,7 @@ func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorPaused.ProtoReflect.Descriptor instead.
 func (*SupervisorPaused) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SupervisorPaused) GetPausedNano() int64 {
@@ -2799,7 +2960,7 @@ type ConnectionsShed struct {
 
 func (x *ConnectionsShed) Reset() {
 	*x = ConnectionsShed{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2812,7 +2973,7 @@ func (*ConnectionsShed) ProtoMessage() {}
 
 func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2825,7 +2986,7 @@ func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionsShed.ProtoReflect.Descriptor instead.
 func (*ConnectionsShed) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ConnectionsShed) GetCount() uint64 {
@@ -2883,7 +3044,7 @@ type ConnectionRejected struct {
 
 func (x *ConnectionRejected) Reset() {
 	*x = ConnectionRejected{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2896,7 +3057,7 @@ func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2909,7 +3070,7 @@ func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionRejected.ProtoReflect.Descriptor instead.
 func (*ConnectionRejected) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ConnectionRejected) GetConnectionId() uint64 {
@@ -3001,7 +3162,7 @@ type RunEnded struct {
 
 func (x *RunEnded) Reset() {
 	*x = RunEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3014,7 +3175,7 @@ func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3027,7 +3188,7 @@ func (x *RunEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnded.ProtoReflect.Descriptor instead.
 func (*RunEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RunEnded) GetReason() RunEnd {
@@ -3059,7 +3220,7 @@ type DrainStarted struct {
 
 func (x *DrainStarted) Reset() {
 	*x = DrainStarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3072,7 +3233,7 @@ func (*DrainStarted) ProtoMessage() {}
 
 func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3085,7 +3246,7 @@ func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainStarted.ProtoReflect.Descriptor instead.
 func (*DrainStarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DrainStarted) GetReason() string {
@@ -3113,7 +3274,7 @@ var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xc6\v\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\x82\f\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -3137,7 +3298,9 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
 	"wait_ended\x18= \x01(\v2\x16.bulkhead.v1.WaitEndedH\x00R\twaitEnded\x12F\n" +
 	"\x0fsession_drained\x18A \x01(\v2\x1b.bulkhead.v1.SessionDrainedH\x00R\x0esessionDrained\x12O\n" +
-	"\x12assertion_breached\x18P \x01(\v2\x1e.bulkhead.v1.AssertionBreachedH\x00R\x11assertionBreached\x12!\n" +
+	"\x12assertion_breached\x18P \x01(\v2\x1e.bulkhead.v1.AssertionBreachedH\x00R\x11assertionBreached\x12:\n" +
+	"\vjob_started\x18F \x01(\v2\x17.bulkhead.v1.JobStartedH\x00R\n" +
+	"jobStarted\x12!\n" +
 	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNano\x12$\n" +
 	"\vwrite_begin\x18\x12 \x01(\x0fH\x01R\n" +
 	"writeBegin\x88\x01\x01B\a\n" +
@@ -3171,7 +3334,18 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x11AssertionBreached\x12\x1c\n" +
 	"\tassertion\x18\x01 \x01(\tR\tassertion\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06aborts\x18\x03 \x01(\bR\x06aborts\"{\n" +
+	"\x06aborts\x18\x03 \x01(\bR\x06aborts\"\x8e\x01\n" +
+	"\n" +
+	"JobStarted\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\rR\x06number\x12\x0e\n" +
+	"\x02of\x18\x04 \x01(\rR\x02of\x120\n" +
+	"\aclients\x18\x05 \x03(\v2\x16.bulkhead.v1.JobClientR\aclients\"O\n" +
+	"\tJobClient\x12\x14\n" +
+	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x16\n" +
+	"\x06client\x18\x02 \x01(\tR\x06client\x12\x14\n" +
+	"\x05entry\x18\x03 \x01(\rR\x05entry\"{\n" +
 	"\x06Gather\x12!\n" +
 	"\ftimeout_nano\x18\x01 \x01(\x03R\vtimeoutNano\x12/\n" +
 	"\bif_short\x18\x02 \x01(\x0e2\x14.bulkhead.v1.IfShortR\aifShort\x12\x1d\n" +
@@ -3409,7 +3583,7 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_journal_proto_enumTypes [9]protoimpl.EnumInfo
-var file_bulkhead_v1_journal_proto_msgTypes [24]protoimpl.MessageInfo
+var file_bulkhead_v1_journal_proto_msgTypes [26]protoimpl.MessageInfo
 var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(IfShort)(0),                // 0: bulkhead.v1.IfShort
 	(GatherEnd)(0),              // 1: bulkhead.v1.GatherEnd
@@ -3423,84 +3597,88 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(*Record)(nil),              // 9: bulkhead.v1.Record
 	(*RunStarted)(nil),          // 10: bulkhead.v1.RunStarted
 	(*AssertionBreached)(nil),   // 11: bulkhead.v1.AssertionBreached
-	(*Gather)(nil),              // 12: bulkhead.v1.Gather
-	(*GatherEnded)(nil),         // 13: bulkhead.v1.GatherEnded
-	(*GatherMissing)(nil),       // 14: bulkhead.v1.GatherMissing
-	(*WaitEnded)(nil),           // 15: bulkhead.v1.WaitEnded
-	(*Settings)(nil),            // 16: bulkhead.v1.Settings
-	(*Host)(nil),                // 17: bulkhead.v1.Host
-	(*SessionOpened)(nil),       // 18: bulkhead.v1.SessionOpened
-	(*SessionAttached)(nil),     // 19: bulkhead.v1.SessionAttached
-	(*Contradiction)(nil),       // 20: bulkhead.v1.Contradiction
-	(*SessionBatch)(nil),        // 21: bulkhead.v1.SessionBatch
-	(*SessionDetached)(nil),     // 22: bulkhead.v1.SessionDetached
-	(*SessionSilent)(nil),       // 23: bulkhead.v1.SessionSilent
-	(*SessionDrained)(nil),      // 24: bulkhead.v1.SessionDrained
-	(*SessionEnded)(nil),        // 25: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),       // 26: bulkhead.v1.HandlerExited
-	(*SupervisorRestarted)(nil), // 27: bulkhead.v1.SupervisorRestarted
-	(*SupervisorPaused)(nil),    // 28: bulkhead.v1.SupervisorPaused
-	(*ConnectionsShed)(nil),     // 29: bulkhead.v1.ConnectionsShed
-	(*ConnectionRejected)(nil),  // 30: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),            // 31: bulkhead.v1.RunEnded
-	(*DrainStarted)(nil),        // 32: bulkhead.v1.DrainStarted
-	(*Sandbox)(nil),             // 33: bulkhead.v1.Sandbox
-	(*Certificate)(nil),         // 34: bulkhead.v1.Certificate
-	(*Hello)(nil),               // 35: bulkhead.v1.Hello
-	(*Identity)(nil),            // 36: bulkhead.v1.Identity
-	(Absence)(0),                // 37: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 38: bulkhead.v1.ProcessExit
-	(Reason)(0),                 // 39: bulkhead.v1.Reason
+	(*JobStarted)(nil),          // 12: bulkhead.v1.JobStarted
+	(*JobClient)(nil),           // 13: bulkhead.v1.JobClient
+	(*Gather)(nil),              // 14: bulkhead.v1.Gather
+	(*GatherEnded)(nil),         // 15: bulkhead.v1.GatherEnded
+	(*GatherMissing)(nil),       // 16: bulkhead.v1.GatherMissing
+	(*WaitEnded)(nil),           // 17: bulkhead.v1.WaitEnded
+	(*Settings)(nil),            // 18: bulkhead.v1.Settings
+	(*Host)(nil),                // 19: bulkhead.v1.Host
+	(*SessionOpened)(nil),       // 20: bulkhead.v1.SessionOpened
+	(*SessionAttached)(nil),     // 21: bulkhead.v1.SessionAttached
+	(*Contradiction)(nil),       // 22: bulkhead.v1.Contradiction
+	(*SessionBatch)(nil),        // 23: bulkhead.v1.SessionBatch
+	(*SessionDetached)(nil),     // 24: bulkhead.v1.SessionDetached
+	(*SessionSilent)(nil),       // 25: bulkhead.v1.SessionSilent
+	(*SessionDrained)(nil),      // 26: bulkhead.v1.SessionDrained
+	(*SessionEnded)(nil),        // 27: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 28: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 29: bulkhead.v1.SupervisorRestarted
+	(*SupervisorPaused)(nil),    // 30: bulkhead.v1.SupervisorPaused
+	(*ConnectionsShed)(nil),     // 31: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 32: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 33: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 34: bulkhead.v1.DrainStarted
+	(*Sandbox)(nil),             // 35: bulkhead.v1.Sandbox
+	(*Certificate)(nil),         // 36: bulkhead.v1.Certificate
+	(*Hello)(nil),               // 37: bulkhead.v1.Hello
+	(*Identity)(nil),            // 38: bulkhead.v1.Identity
+	(Absence)(0),                // 39: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 40: bulkhead.v1.ProcessExit
+	(Reason)(0),                 // 41: bulkhead.v1.Reason
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	10, // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
-	18, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
-	19, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
-	21, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
-	22, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	25, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	26, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	30, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	31, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	27, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
-	29, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
-	32, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
-	20, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
-	28, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
-	23, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
-	13, // 15: bulkhead.v1.Record.gather_ended:type_name -> bulkhead.v1.GatherEnded
-	15, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
-	24, // 17: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
+	20, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
+	21, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
+	23, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
+	24, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
+	27, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	28, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	32, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	33, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	29, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	31, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	34, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	22, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
+	30, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
+	25, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
+	15, // 15: bulkhead.v1.Record.gather_ended:type_name -> bulkhead.v1.GatherEnded
+	17, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
+	26, // 17: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
 	11, // 18: bulkhead.v1.Record.assertion_breached:type_name -> bulkhead.v1.AssertionBreached
-	17, // 19: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	16, // 20: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
-	33, // 21: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	12, // 22: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
-	0,  // 23: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
-	1,  // 24: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
-	14, // 25: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
-	2,  // 26: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
-	34, // 27: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
-	35, // 28: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	36, // 29: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
-	37, // 30: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	36, // 31: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
-	3,  // 32: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	4,  // 33: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	5,  // 34: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	38, // 35: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	6,  // 36: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	16, // 37: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	33, // 38: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	39, // 39: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
-	36, // 40: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
-	7,  // 41: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	8,  // 42: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	12, // 19: bulkhead.v1.Record.job_started:type_name -> bulkhead.v1.JobStarted
+	19, // 20: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	18, // 21: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
+	35, // 22: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	14, // 23: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
+	13, // 24: bulkhead.v1.JobStarted.clients:type_name -> bulkhead.v1.JobClient
+	0,  // 25: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
+	1,  // 26: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
+	16, // 27: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
+	2,  // 28: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
+	36, // 29: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
+	37, // 30: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	38, // 31: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
+	39, // 32: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	38, // 33: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
+	3,  // 34: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	4,  // 35: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	5,  // 36: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	40, // 37: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	6,  // 38: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	18, // 39: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	35, // 40: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	41, // 41: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	38, // 42: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
+	7,  // 43: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	8,  // 44: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_journal_proto_initOnce sync.Once
@@ -3536,6 +3714,7 @@ func file_bulkhead_v1_journal_proto_build() {
 		(*Record_WaitEnded)(nil),
 		(*Record_SessionDrained)(nil),
 		(*Record_AssertionBreached)(nil),
+		(*Record_JobStarted)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3543,7 +3722,7 @@ func file_bulkhead_v1_journal_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   24,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

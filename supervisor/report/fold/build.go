@@ -117,6 +117,9 @@ func (f *Folder) report(running bool) *report.Report {
 	if w := r.CommonWindow; w.Told() {
 		w.Text, w.RateText = words.CommonWindow(r), words.WindowRate(w)
 	}
+	if r.Run.Job = copyOf(f.run.Job); r.Run.Job != nil {
+		r.Run.Job.Text = words.Job(r.Run.Job)
+	}
 	if r.Run.Gather = copyOf(f.run.Gather); r.Run.Gather != nil {
 		r.Run.Gather.Text = words.Gather(r)
 	}

@@ -1,6 +1,9 @@
 package fold
 
 import (
+	"strings"
+
+	"bulkhead/internal/config"
 	"bulkhead/internal/plaintext"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -162,4 +165,34 @@ func (f *Folder) foldBreached(e *bulkheadv1.AssertionBreached, at report.Stamp) 
 			a.Breach = plaintext.Line(e.GetValue(), plaintext.MaxText)
 		}
 	}
+}
+
+// maxJobClients is how many agents of a job are kept.
+const maxJobClients = 1024
+
+// jobOf returns the job that a run was begun for.
+func jobOf(e *bulkheadv1.JobStarted) *report.Job {
+	j := &report.Job{Name: plaintext.Line(e.GetName(), plaintext.MaxName), Number: e.GetNumber(), Of: e.GetOf(),
+		File: cleanFile(e.GetText()), Clients: []report.JobClient{}}
+	for _, c := range e.GetClients()[:min(len(e.GetClients()), maxJobClients)] {
+		j.Clients = append(j.Clients, report.JobClient{Agent: plaintext.Line(c.GetAgent(), plaintext.MaxName),
+			Client: plaintext.Line(c.GetClient(), plaintext.MaxName), Entry: c.GetEntry()})
+	}
+	return j
+}
+
+// cleanFile makes what a file holds safe to print; its lines and their indents stay.
+func cleanFile(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		body := strings.TrimRight(line, "\r\n")
+		b.WriteString(plaintext.Line(body, max(config.MaxFile-b.Len(), 0)))
+		if b.Len() >= config.MaxFile {
+			break
+		}
+		if body != line {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
 }

@@ -132,6 +132,9 @@ func (m *Ticket) figures(r *report.Report) {
 		m.Row("sandbox", how)
 	}
 	m.Row("clients", attendanceLine(&r.Run))
+	if text := words.Job(r.Run.Job); text != "" {
+		m.Row("job", text)
+	}
 	if text := words.Gather(r); text != "" {
 		m.Row("gather", text)
 	}

@@ -27,6 +27,7 @@ func (p *Page) run() {
 		p.fact("sandbox", "%s", how)
 	}
 	p.fact("clients", "%s", attendanceLine(run))
+	p.fact("job", "%s", words.Job(p.Run.Job))
 	p.fact("gather", "%s", words.Gather(p.Report))
 	p.asserted()
 	p.fact("messages", "%s", p.messagesLine())

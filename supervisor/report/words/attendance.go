@@ -92,3 +92,22 @@ func NameSome(names []string) string {
 	}
 	return strings.Join(names, ", ") + more
 }
+
+// Job returns in a line which run of which job a run is, and on whose agents; "" if it is of none.
+func Job(j *report.Job) string {
+	if j == nil {
+		return ""
+	}
+	text := j.Name
+	if j.Of > 1 {
+		text += fmt.Sprintf(", run %d of %d", j.Number, j.Of)
+	}
+	var agents []string
+	for _, c := range j.Clients {
+		agents = append(agents, c.Agent)
+	}
+	if len(agents) > 0 {
+		text += ", on " + NameSome(agents)
+	}
+	return text
+}

@@ -24,6 +24,7 @@ export function drawRun() {
     ["host", run.host.name + ", " + run.host.os + "/" + run.host.arch + ", kernel " + run.host.kernel + ", " + plural(run.host.cpus, "CPU") + ", " + sizeText(run.host.memory_bytes) + " memory"],
     ...(run.sandbox ? [["sandbox", [run.sandbox.state, ...(run.sandbox.missing || []).map((gap) => "no " + gap.layer + " (" + gap.reason + ")")].join("; ")]] : []),
     ["clients", run.expected_clients + " expected, " + run.joined_clients + " joined"],
+    ...(run.job ? [["job", run.job.text]] : []),
     ...(run.gather ? [["gather", run.gather.text]] : []),
     ...windowFacts(report.common_window),
     ...(totals.warm_up ? [["warm-up", sizeText(totals.warm_up.bytes) + " in " + plural(totals.warm_up.chunks, "chunk") + "; they are in the run over time alone, and in none of the figures"]] : []),
