@@ -13,7 +13,6 @@ import (
 
 	"bulkhead/client/session"
 	"bulkhead/client/spec"
-	"bulkhead/internal/backoff"
 	"bulkhead/internal/config"
 	"bulkhead/internal/human"
 	"bulkhead/internal/protocol"
@@ -43,18 +42,12 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// How long an agent waits between two connections.
-var (
-	again   = backoff.Policy{First: 200 * time.Millisecond, Most: 5 * time.Second}
-	refused = backoff.Policy{First: 2 * time.Second, Most: 30 * time.Second}
-)
-
 const (
-	// leastWait and mostWait bound a wait that a supervisor asks for.
-	leastWait, mostWait = 50 * time.Millisecond, time.Minute
 	// taskPause is how long nothing is read after a Task: of those that come meanwhile the supervisor's
 	// side keeps one.
 	taskPause = 50 * time.Millisecond
+	// otherPause is how long nothing is read after another frame.
+	otherPause = time.Millisecond
 )
 
 // agent is one agent, with what outlives its connections.
@@ -64,10 +57,12 @@ type agent struct {
 	log   *slog.Logger
 
 	changed chan struct{} // holds one token after a task has changed
+	gone    chan struct{} // closed when the agent has ended
 	running sync.WaitGroup
 
 	mu     sync.Mutex
 	tasks  []*task // guarded by mu; the oldest first, at most protocol.MaxTaskReports
+	left   []*need // guarded by mu; of clients whose files are not known to be removed
 	ending bool    // guarded by mu
 }
 
@@ -80,14 +75,20 @@ func Run(ctx context.Context, cfg Config, hurry <-chan struct{}) error {
 	for _, a := range cfg.Limits.Allowances {
 		about.Allowances = append(about.Allowances, &bulkheadv1.Allowance{Path: a.Path, Bytes: a.Bytes})
 	}
-	a := &agent{cfg: cfg, log: cfg.Logger, changed: make(chan struct{}, 1), hello: &bulkheadv1.Hello{
+	a := &agent{cfg: cfg, log: cfg.Logger, changed: make(chan struct{}, 1), gone: make(chan struct{})}
+	a.hello = &bulkheadv1.Hello{
 		ProtocolVersion: protocol.Version, ProtocolMinor: protocol.Minor, ClientId: secret[:],
 		Host:   strings.ToValidUTF8(host[:min(len(host), protocol.MaxHostBytes)], ""),
 		Labels: cfg.Labels, ClientVersion: cfg.Version, Pid: int32(os.Getpid()), Instance: spec.NewInstance(),
 		Agent: about,
-	}}
+	}
 	a.log.Info("agent waits for tasks", "supervisor", cfg.Supervisor, "name", cfg.Name,
 		"allowed", strings.Join(shown(cfg.Limits.Allowances), ", "))
+	if _, err := confinement(); err != nil {
+		a.log.Warn("clients are not confined to the folders that are allowed, which are checked before each begins: a "+
+			"folder that somebody on this machine replaces by a link after that would be followed",
+			"reason", err.Error())
+	}
 	over := make(chan struct{})
 	var connected sync.WaitGroup
 	connected.Go(func() { // ends with over
@@ -95,6 +96,7 @@ func Run(ctx context.Context, cfg Config, hurry <-chan struct{}) error {
 	})
 	<-ctx.Done()
 	a.end("the agent is ending", hurry)
+	close(a.gone)
 	close(over)
 	connected.Wait()
 	return nil
@@ -112,7 +114,7 @@ func (a *agent) end(reason string, hurry <-chan struct{}) {
 	a.mu.Lock()
 	a.ending = true
 	for _, t := range a.tasks {
-		t.stop(reason)
+		t.stop(reason, false)
 	}
 	a.mu.Unlock()
 	ended := make(chan struct{})
@@ -127,7 +129,7 @@ func (a *agent) end(reason string, hurry <-chan struct{}) {
 	}
 	a.mu.Lock()
 	for _, t := range a.tasks {
-		t.stop(reason) // again: at once
+		t.stop(reason, true)
 	}
 	a.mu.Unlock()
 	<-ended
@@ -146,23 +148,18 @@ func (a *agent) stayConnected(over <-chan struct{}) {
 		case <-stop:
 		}
 	}()
-	failed, told := 0, ""
+	var tries tries
+	told := ""
 	for ctx.Err() == nil {
-		welcomed, err := a.connect(ctx)
+		began := time.Now()
+		welcomed, err := a.connect(ctx, tries.many())
 		if ctx.Err() != nil {
 			return
 		}
-		if welcomed {
-			failed, told = 0, ""
-		}
-		failed++
-		wait := again.After(failed, rand.Float64())
 		after, final := session.RetryAfter(err)
-		switch {
-		case final:
-			wait = refused.After(failed, rand.Float64())
-		case after > 0:
-			wait = min(max(after, leastWait), mostWait)
+		wait := tries.next(welcomed, time.Since(began), after, final, rand.Float64())
+		if welcomed && !tries.many() {
+			told = ""
 		}
 		if now := err.Error(); now != told && (after == 0 || after > time.Second) { // once, not each time
 			told = now
@@ -181,8 +178,8 @@ func (a *agent) stayConnected(over <-chan struct{}) {
 // errNoAgents is why a supervisor that is too old is not stayed with.
 var errNoAgents = errors.New("the supervisor is of an earlier version, which knows no agents")
 
-// connect makes one connection and returns how it ended.
-func (a *agent) connect(ctx context.Context) (welcomed bool, err error) {
+// connect makes one connection and returns how it ended; quiet says nothing of it.
+func (a *agent) connect(ctx context.Context, quiet bool) (welcomed bool, err error) {
 	a.hello.WallClockUnixNano = time.Now().UnixNano()
 	l, err := session.OpenLine(ctx, a.cfg.Supervisor, a.cfg.TLS, a.cfg.TokenFile, a.hello)
 	if err != nil {
@@ -192,9 +189,11 @@ func (a *agent) connect(ctx context.Context) (welcomed bool, err error) {
 	if l.Welcome.GetProtocolMinor() < protocol.MinorAgent {
 		return false, errNoAgents
 	}
-	if a.hello.LastConnection == 0 {
+	switch {
+	case quiet:
+	case a.hello.LastConnection == 0:
 		a.log.Info("connected to supervisor "+a.cfg.Supervisor, "version", l.Welcome.GetSupervisorVersion())
-	} else {
+	default:
 		a.log.Info("connected to supervisor " + a.cfg.Supervisor + " again")
 	}
 	a.hello.LastConnection = max(l.Welcome.GetConnection(), 1)
@@ -216,7 +215,9 @@ func (a *agent) connect(ctx context.Context) (welcomed bool, err error) {
 			time.Sleep(taskPause) // not for anything to happen: a flood costs its sender
 		case *bulkheadv1.ServerFrame_StopTask:
 			a.stopTask(f.StopTask)
+			time.Sleep(otherPause)
 		default: // of a newer supervisor, or for clients
+			time.Sleep(otherPause)
 		}
 	}
 }

@@ -42,13 +42,17 @@ func Resolve(of value.Allowance) (Allowance, error) {
 	return Allowance{Path: path, Bytes: uint64(of.Size)}, nil
 }
 
+// has reports whether a path is below the folder, or at it, by its name alone.
+func (a Allowance) has(path string) bool {
+	return path == a.Path || strings.HasPrefix(path, a.Path+"/")
+}
+
 // above returns the innermost of the allowances that a path is below, or at, by its name alone; nil
 // if it is below none. The path is absolute and clean.
 func above(allowances []Allowance, path string) *Allowance {
 	var found *Allowance
 	for i, a := range allowances {
-		inside := path == a.Path || strings.HasPrefix(path, a.Path+"/")
-		if inside && (found == nil || len(a.Path) > len(found.Path)) {
+		if a.has(path) && (found == nil || len(a.Path) > len(found.Path)) {
 			found = &allowances[i]
 		}
 	}

@@ -13,25 +13,14 @@ import (
 // link or a mount of magic on its way: as far as it is there, the kernel is asked. What is not there,
 // a client makes. path is clean, and root or below it.
 func beneath(root, path string) error {
-	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("the folder that is allowed cannot be opened: %w", err)
-	}
-	defer unix.Close(dir)
-	rest, err := filepath.Rel(root, path)
-	if err != nil || rest == ".." || strings.HasPrefix(rest, "../") {
-		return errors.New("is not below it")
-	}
-	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
 	for {
-		fd, err := unix.Openat2(dir, rest, &how)
+		fd, err := openBeneath(root, path)
 		switch {
 		case err == nil:
 			return unix.Close(fd)
-		case errors.Is(err, unix.ENOENT) && rest != ".":
+		case errors.Is(err, unix.ENOENT) && path != root:
 			// The part that is missing has no "..": the path is clean.
-			rest = filepath.Dir(rest)
+			path = filepath.Dir(path)
 		case errors.Is(err, unix.ELOOP):
 			return errors.New("leads over a symbolic link")
 		case errors.Is(err, unix.ENOTDIR):
@@ -42,4 +31,19 @@ func beneath(root, path string) error {
 			return err
 		}
 	}
+}
+
+// openBeneath opens a folder for its path alone, root or below it, without a link on the way from there.
+func openBeneath(root, path string) (fd int, err error) {
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("the folder that is allowed cannot be opened: %w", err)
+	}
+	defer unix.Close(dir) // of the path alone
+	rest, err := filepath.Rel(root, path)
+	if err != nil || rest == ".." || strings.HasPrefix(rest, "../") {
+		return -1, errors.New("is not below it")
+	}
+	return unix.Openat2(dir, rest, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
 }

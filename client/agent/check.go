@@ -31,26 +31,27 @@ type Limits struct {
 	MaxRuntime time.Duration
 }
 
-// check returns why a task is not within the limits; nil if it is.
-func (l Limits) check(t *bulkheadv1.Task) *refusal {
+// check returns what the load of a task takes up, or why it is not within the limits. What others left is
+// in left.
+func (l Limits) check(t *bulkheadv1.Task, left []*need) (need, *refusal) {
 	if wrong := protocol.CheckTask(t); wrong != "" {
-		return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_TASK_INVALID, "the task is not valid: %s", wrong)
+		return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_TASK_INVALID, "the task is not valid: %s", wrong)
 	}
 	read, err := config.ParseJobLoad("load", t.GetLoad())
 	if err != nil {
-		return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_LOAD_INVALID, "%v", err)
+		return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_LOAD_INVALID, "%v", err)
 	}
 	load := read.Settings
 	if key := ownersKey(load); key != "" {
-		return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_KEY_FORBIDDEN,
+		return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_KEY_FORBIDDEN,
 			"load: %s: what a load leaves on this machine is for its owner to say; leave it out", key)
 	}
 	if most := l.MaxRuntime; most > 0 && load.Warmup+load.Runtime > most {
-		return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_TOO_LONG,
+		return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_TOO_LONG,
 			"load: runtime and warmup are %s; the owner of this machine allows %s",
 			human.ExactDuration(load.Warmup+load.Runtime), human.ExactDuration(most))
 	}
-	return l.checkRoom(load)
+	return l.checkRoom(load, left)
 }
 
 // ownersKey returns a key that the load sets and that is the owner's: files that stay, and room that is
@@ -72,64 +73,91 @@ func ownersKey(load config.Client) string {
 }
 
 // checkRoom checks where consumers write, and how much they hold there at once.
-func (l Limits) checkRoom(load config.Client) *refusal {
-	held := make(map[string]uint64) // by the path that is allowed
+func (l Limits) checkRoom(load config.Client, left []*need) (need, *refusal) {
+	n := need{make(map[string]string), make(map[string]uint64)}
 	for i, c := range load.Consumers() {
 		if c.Path != filepath.Clean(c.Path) {
-			return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_PATH_FORBIDDEN,
+			return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_PATH_FORBIDDEN,
 				"load: consumer %d: path %s is not written plainly; use %s", i, pathname.Printable(c.Path),
 				pathname.Printable(filepath.Clean(c.Path)))
 		}
 		a := above(l.Allowances, c.Path)
 		if a == nil {
-			return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_PATH_FORBIDDEN,
+			return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_PATH_FORBIDDEN,
 				"load: consumer %d: path %s is not below %s, which the owner of this machine allows", i,
 				pathname.Printable(c.Path), l.paths())
 		}
 		if err := beneath(a.Path, c.Path); err != nil {
-			return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_PATH_FORBIDDEN,
+			return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_PATH_FORBIDDEN,
 				"load: consumer %d: path %s: below %s, which is allowed, it %v", i, pathname.Printable(c.Path),
 				pathname.Printable(a.Path), err)
 		}
-		held[a.Path] = saturated.Add(held[a.Path], holds(c, uint64(load.TotalSize)))
+		n.paths[c.Path] = a.Path
+		for _, a := range l.Allowances { // of a folder in a folder both
+			if a.has(c.Path) {
+				n.held[a.Path] = saturated.Add(n.held[a.Path], holds(c, uint64(load.TotalSize)))
+			}
+		}
 	}
+	for path, bytes := range n.held {
+		if load.TotalSize > 0 {
+			n.held[path] = min(bytes, inTotal(load))
+		}
+	}
+	with := n.over(left)
 	for _, a := range l.Allowances {
-		most := held[a.Path]
-		if total := uint64(load.TotalSize); total > 0 {
-			most = min(most, saturated.Add(total, totalSlack(load)))
+		if n.held[a.Path] == 0 || with[a.Path] <= a.Bytes {
+			continue
 		}
-		if most > a.Bytes {
-			return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_TOO_LARGE,
-				"load: it can take up %s below %s; the owner of this machine allows %s; keep fewer or smaller files "+
-					"(keep_files, file_size, consumer_count), or set total_size", human.BriefSize(most),
-				pathname.Printable(a.Path), human.BriefSize(a.Bytes))
+		besides := ""
+		if with[a.Path] > n.held[a.Path] {
+			besides = fmt.Sprintf(" beside the %s of clients that were killed, whose files are not removed yet",
+				human.BriefSize(with[a.Path]-n.held[a.Path]))
 		}
+		return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_TOO_LARGE,
+			"load: it can take up %s below %s%s; the owner of this machine allows %s; keep fewer or smaller files "+
+				"(keep_files, file_size, consumer_count), or set total_size", human.BriefSize(n.held[a.Path]),
+			pathname.Printable(a.Path), besides, human.BriefSize(a.Bytes))
 	}
-	return nil
+	return n, nil
+}
+
+// blockSize is what the smallest file takes up.
+const blockSize = 4096
+
+// onDisk returns what a consumer's largest file takes up.
+func onDisk(c config.Consumer) uint64 {
+	return saturated.Mul((saturated.Add(uint64(c.FileSize.Max), blockSize-1))/blockSize, blockSize)
 }
 
 // holds returns the most that a consumer's files take up at once.
 func holds(c config.Consumer, total uint64) uint64 {
-	size := uint64(c.FileSize.Max)
-	writing := saturated.Mul(uint64(max(c.Concurrency, 1)), size)
+	writing := saturated.Mul(uint64(max(c.Concurrency, 1)), onDisk(c))
 	if c.KeepFiles == 0 { // it keeps all
 		if total == 0 {
 			return ^uint64(0)
 		}
-		return saturated.Add(total, writing)
+		return saturated.Add(inFiles(c, total), writing)
 	}
 	// One more is finished before the oldest is removed.
-	return saturated.Add(saturated.Mul(uint64(c.KeepFiles)+1, size), writing)
+	return saturated.Add(saturated.Mul(uint64(c.KeepFiles)+1, onDisk(c)), writing)
 }
 
-// totalSlack returns how much more than total_size a load may take up: chunks that were begun, and
-// files that are allocated whole.
-func totalSlack(load config.Client) (bytes uint64) {
+// inFiles returns what total bytes take up at most in a consumer's files.
+func inFiles(c config.Consumer, total uint64) uint64 {
+	files := total/max(uint64(c.FileSize.Min), 1) + 1
+	return saturated.Add(total, saturated.Mul(files, blockSize))
+}
+
+// inTotal returns the most that a load with a total_size takes up at once: in the smallest of its files,
+// with chunks that were begun, and files that are allocated whole.
+func inTotal(load config.Client) uint64 {
+	var most, slack uint64
 	for _, c := range load.Consumers() {
-		writers := uint64(max(c.Concurrency, 1))
-		bytes = saturated.Add(bytes, saturated.Mul(writers, uint64(c.FileSize.Max)))
+		most = max(most, inFiles(c, uint64(load.TotalSize)))
+		slack = saturated.Add(slack, saturated.Mul(uint64(max(c.Concurrency, 1)), onDisk(c)))
 	}
-	return bytes
+	return saturated.Add(most, slack)
 }
 
 // paths lists where loads may write.

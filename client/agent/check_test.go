@@ -108,6 +108,12 @@ func TestALoadIsHeldToTheLimits(t *testing.T) {
 		{"all kept of much", "path: ROOT/allowed\nkeep_files: 0\ntotal_size: 1GiB" + small, large},
 		{"large files of little", "path: ROOT/allowed\nfile_size: 1GiB\ntotal_size: 1MiB", large},
 		{"more than the inner folder has", "path: ROOT/allowed/inner" + small, large},
+		{"a folder in a folder, of both",
+			"path: ROOT/allowed/inner\nfile_size: 100KiB\nchunk_size: 4KiB\nconsumer_count: 1", fine},
+		{"small files, which take up blocks", "path: ROOT/allowed\nkeep_files: 10000\nfile_size: 1KiB\n" +
+			"chunk_size: 1KiB\nconsumer_count: 100", large},
+		{"small files of a total", "path: ROOT/allowed\nkeep_files: 0\nfile_size: 1KiB\nchunk_size: 1KiB\n" +
+			"total_size: 512MiB", large},
 		{"more than it can count",
 			"path: ROOT/allowed\nkeep_files: 10000\nfile_size: 1TiB\nconsumer_count: 1024", large},
 
@@ -132,7 +138,7 @@ func TestALoadIsHeldToTheLimits(t *testing.T) {
 		{"too long", "# " + strings.Repeat("x", 300<<10), task},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			no := limits.check(taskOf(strings.ReplaceAll(tt.load, "ROOT", root)))
+			_, no := limits.check(taskOf(strings.ReplaceAll(tt.load, "ROOT", root)), nil)
 			got := fine
 			if no != nil {
 				got = no.why
@@ -156,7 +162,7 @@ func TestATaskHasAForm(t *testing.T) {
 	} {
 		task := taskOf("path: /")
 		change(task)
-		if no := limits.check(task); no == nil || no.why != bulkheadv1.TaskRefusal_TASK_REFUSAL_TASK_INVALID {
+		if _, no := limits.check(task, nil); no == nil || no.why != bulkheadv1.TaskRefusal_TASK_REFUSAL_TASK_INVALID {
 			t.Errorf("%v is refused as %v; want as no task", task, no)
 		}
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -43,7 +44,7 @@ type client struct {
 	end  ended // written before done is closed
 
 	mu    sync.Mutex
-	asked int  // guarded by mu; how often it was asked to end
+	asked int  // guarded by mu; how often it was asked to end, at most twice
 	gone  bool // guarded by mu; it was waited for, and its number may be another's
 }
 
@@ -74,13 +75,17 @@ func (a *agent) startClient(ask *bulkheadv1.Task) (*client, error) {
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	started := make(chan error, 1)
 	go func() { // ends with the client; begin waits for that
-		// The kernel tells a child of the end of the thread that started it.
+		// The kernel tells a child of the end of the thread that started it. The thread is confined as the
+		// client is, and so it ends with this goroutine, which keeps it.
 		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := c.cmd.Start()
+		err := confine(a.allowed(), a.clientDir())
+		if err == nil {
+			err = c.cmd.Start()
+		}
 		started <- err
 		if err == nil {
-			c.reap()
+			go c.reap() // ends with the client
+			<-c.done
 		}
 	}()
 	if err := <-started; err != nil {
@@ -89,6 +94,17 @@ func (a *agent) startClient(ask *bulkheadv1.Task) (*client, error) {
 	}
 	return c, nil
 }
+
+// allowed returns the folders below which loads may write.
+func (a *agent) allowed() (paths []string) {
+	for _, one := range a.cfg.Limits.Allowances {
+		paths = append(paths, one.Path)
+	}
+	return paths
+}
+
+// clientDir returns the folder in which clients make their working folders.
+func (a *agent) clientDir() string { return cmp.Or(a.cfg.WorkDir, os.TempDir()) }
 
 // environment returns the environment of a client: what the owner of the machine sets, and no more.
 func (a *agent) environment(ask *bulkheadv1.Task) []string {
@@ -115,11 +131,12 @@ func (a *agent) environment(ask *bulkheadv1.Task) []string {
 
 func (c *client) pid() int { return c.cmd.Process.Pid }
 
-// stop asks the client to end: first in order, then at once. It is killed if it does not.
-func (c *client) stop(reason string) {
+// stop asks the client to end in order, once however often it is called, or, with hurry, at once. It
+// is killed if it does not.
+func (c *client) stop(reason string, hurry bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone || c.asked >= 2 {
+	if c.gone || c.asked >= 2 || c.asked == 1 && !hurry {
 		return
 	}
 	c.asked++
@@ -157,9 +174,11 @@ func (c *client) reap() {
 	_ = c.cmd.Wait() // the state says it all
 	state := c.cmd.ProcessState
 	_ = os.RemoveAll(c.dir)
-	switch status, ok := state.Sys().(syscall.WaitStatus); {
-	case state == nil || err != nil:
+	if state == nil || err != nil {
 		c.end = ended{status: -1, text: fmt.Sprintf("waiting for the client: %v", err)}
+		return
+	}
+	switch status, ok := state.Sys().(syscall.WaitStatus); {
 	case ok && status.Signaled():
 		c.end = ended{signal: int32(status.Signal()), text: fmt.Sprintf("the client was ended by signal %d (%s)",
 			int(status.Signal()), status.Signal())}

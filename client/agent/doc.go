@@ -16,6 +16,9 @@
 //     load has the keys of a client that describe one (config.ParseJobLoad) and no other; its paths are
 //     below those that are allowed when all links are followed, and which holds no more at once than is
 //     allowed there, and lasts no longer. There is no command in it, no program, no address.
+//   - A client and its workers change nothing outside of what is allowed and their working folder
+//     (landlock), whatever happens between the check and their opening it.
+//   - What a killed client left counts until it is removed, which the agent sees to.
 //   - One task at a time. Others are refused; a task that is known already is reported again.
 //   - A task is the agent's, not the connection's: it goes on while there is none, and the next
 //     supervisor hears how it is.

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/human"
 	"bulkhead/internal/pathname"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -16,10 +17,10 @@ type task struct {
 	client *client // nil unless one runs
 }
 
-// stop asks the task's client to end, a second time: at once.
-func (t *task) stop(reason string) {
+// stop asks the task's client to end: in order, or at once.
+func (t *task) stop(reason string, hurry bool) {
 	if t.client != nil {
-		t.client.stop(reason)
+		t.client.stop(reason, hurry)
 	}
 }
 
@@ -60,7 +61,7 @@ func (a *agent) take(ask *bulkheadv1.Task) {
 	}
 	t := &task{report: &bulkheadv1.TaskReport{TaskId: ask.GetTaskId()}}
 	a.remember(t)
-	no := a.cfg.Limits.check(ask)
+	needs, no := a.cfg.Limits.check(ask, a.left)
 	switch {
 	case no != nil:
 	case a.ending:
@@ -71,10 +72,12 @@ func (a *agent) take(ask *bulkheadv1.Task) {
 		t.report.State = bulkheadv1.TaskState_TASK_STATE_POSSIBLE
 		return
 	default:
-		no = a.begin(t, ask)
+		no = a.begin(t, ask, &needs)
 	}
 	if no != nil {
-		a.log.Warn("a task is refused", "job", ask.GetJob(), "client", ask.GetClientName(), "reason", no.text)
+		a.log.Warn("a task is refused", "job", pathname.Clip(ask.GetJob(), protocol.MaxJobBytes), "client",
+			pathname.Clip(ask.GetClientName(), protocol.MaxNameBytes), "reason",
+			pathname.Clip(no.text, protocol.MaxTaskTextBytes))
 		t.report.State, t.report.Refusal = bulkheadv1.TaskState_TASK_STATE_REFUSED, no.why
 		t.report.Detail = pathname.Clip(no.text, protocol.MaxTaskTextBytes)
 	}
@@ -93,7 +96,12 @@ func (a *agent) remember(t *task) {
 }
 
 // begin starts the client of a task. a.mu is held.
-func (a *agent) begin(t *task, ask *bulkheadv1.Task) *refusal {
+func (a *agent) begin(t *task, ask *bulkheadv1.Task, needs *need) *refusal {
+	if kept := undelivered(a.clientDir()); kept >= mostUndelivered {
+		return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_NOT_STARTED,
+			"earlier clients have left %s that they could not deliver in %s; deliver it with bulkhead client resend, "+
+				"or remove it", human.BriefSize(kept), pathname.Printable(a.clientDir()))
+	}
 	c, err := a.startClient(ask)
 	if err != nil {
 		return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_NOT_STARTED, "the client cannot be started: %v", err)
@@ -105,6 +113,7 @@ func (a *agent) begin(t *task, ask *bulkheadv1.Task) *refusal {
 	a.running.Go(func() { // ends with the client, whose end is bounded once it is asked for
 		end := c.wait()
 		log.Info("task has ended", "how", end.text)
+		a.sweep(needs, c.pid())
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		t.client = nil
@@ -116,13 +125,14 @@ func (a *agent) begin(t *task, ask *bulkheadv1.Task) *refusal {
 	return nil
 }
 
-// stopTask ends a task, if it runs.
+// stopTask ends a task in order, if it runs. However often it is asked for: to end a client at once,
+// which may leave files, is the owner's.
 func (a *agent) stopTask(ask *bulkheadv1.StopTask) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, t := range a.tasks {
 		if string(t.report.GetTaskId()) == string(ask.GetTaskId()) {
-			t.stop(pathname.Clip(ask.GetReason(), protocol.MaxTaskTextBytes))
+			t.stop(pathname.Clip(ask.GetReason(), protocol.MaxTaskTextBytes), false)
 		}
 	}
 }

@@ -88,7 +88,7 @@ func runAgent(ctx *cli.Context, keys []config.Key, stderr *sink.Sink) error {
 		}
 		cfg.Limits.Allowances = append(cfg.Limits.Allowances, one)
 	}
-	for _, path := range []*string{&cfg.TokenFile, &cfg.TLS.CA, &cfg.TLS.Cert, &cfg.TLS.Key} {
+	for _, path := range []*string{&cfg.TokenFile, &cfg.TLS.CA, &cfg.TLS.Cert, &cfg.TLS.Key, &cfg.WorkDir} {
 		if *path != "" { // a client runs in another folder
 			if *path, err = filepath.Abs(*path); err != nil {
 				return err
@@ -103,7 +103,7 @@ func runAgent(ctx *cli.Context, keys []config.Key, stderr *sink.Sink) error {
 		return err
 	}
 	cfg.Program = self[0]
-	if cfg.Dir, err = os.MkdirTemp(set.WorkDir, "bulkhead-agent-"); err != nil {
+	if cfg.Dir, err = os.MkdirTemp(cfg.WorkDir, "bulkhead-agent-"); err != nil {
 		return fmt.Errorf("%w: work_dir: %w", exitstatus.ErrConfig, err)
 	}
 	defer os.RemoveAll(cfg.Dir)

@@ -85,7 +85,8 @@ var rooms = []room{
 
 	{"client", []string{"client/budget", "client/names", "client/outbox", "client/preflight", "client/session",
 		"client/site", "client/spec", "internal/…", "proto/…"}},
-	{"client/agent", []string{"client/session", "client/spec", "internal/…", "proto/…"}},
+	{"client/agent", []string{"client/names", "client/session", "client/site", "client/spec", "internal/…",
+		"proto/…"}},
 	{"client/block", []string{"proto/…"}},
 	{"client/budget", nil},
 	{"client/names", nil},

@@ -1,0 +1,57 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bulkhead/client/names"
+	"bulkhead/internal/config/value"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// Clients that can deliver nothing leave it in their working folders: beyond a bound none begins.
+func TestWhatCannotBeDeliveredIsBounded(t *testing.T) {
+	_, limits := machine(t)
+	a := &agent{cfg: Config{Limits: limits, WorkDir: t.TempDir()}}
+	for i := range 4 {
+		if kept := undelivered(a.clientDir()); kept != uint64(i)*256<<20 {
+			t.Fatalf("%d bytes are undelivered", kept)
+		}
+		dir := filepath.Join(a.cfg.WorkDir, fmt.Sprint(names.WorkDirPrefix, i))
+		must(t, os.Mkdir(dir, 0o700))
+		must(t, os.WriteFile(filepath.Join(dir, names.Spool), nil, 0o600))
+		must(t, os.Truncate(filepath.Join(dir, names.Spool), 256<<20))
+	}
+	no := a.begin(&task{}, taskOf("path: /"), &need{})
+	if no == nil || no.why != bulkheadv1.TaskRefusal_TASK_REFUSAL_NOT_STARTED ||
+		!strings.Contains(no.text, "1GiB that they could not deliver") {
+		t.Errorf("a task is refused as %v", no)
+	}
+}
+
+// What clients left that were killed counts with what the next one takes up, where it is and above.
+func TestWhatKilledClientsLeftCounts(t *testing.T) {
+	root, limits := machine(t)
+	limits.Allowances[1].Bytes = uint64(value.MiB)
+	load := func(path string) *bulkheadv1.Task {
+		return taskOf("path: " + root + path + "\nconsumer_count: 1\nfile_size: 200KiB\nchunk_size: 4KiB")
+	}
+	one, no := limits.check(load("/allowed/inner"), nil)
+	if no != nil || one.held[root+"/allowed"] != 800<<10 || one.held[root+"/allowed/inner"] != 800<<10 {
+		t.Fatalf("the load takes up %v: %v", one, no)
+	}
+	if _, no := limits.check(load("/allowed/inner/other"), []*need{&one}); no == nil ||
+		no.why != bulkheadv1.TaskRefusal_TASK_REFUSAL_TOO_LARGE || !strings.Contains(no.text, "beside the 800KiB of") {
+		t.Errorf("beside what was left it is refused as %v", no)
+	}
+	if _, no := limits.check(load("/allowed"), []*need{&one}); no != nil {
+		t.Errorf("where there is room it is refused as %v", no)
+	}
+	limits.Allowances[0].Bytes = 1 << 20
+	if _, no := limits.check(load("/allowed"), []*need{&one}); no == nil {
+		t.Error("a folder in a folder does not count above")
+	}
+}

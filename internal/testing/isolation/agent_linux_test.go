@@ -1,0 +1,202 @@
+package isolation_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+
+	"google.golang.org/grpc"
+
+	"bulkhead/internal/protocol"
+	"bulkhead/internal/testing/harness"
+	"bulkhead/internal/testing/harness/expect"
+	"bulkhead/internal/testing/scripted"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// centre is a supervisor in the hands of somebody else: it sends an agent what it likes.
+type centre struct {
+	bulkheadv1.UnimplementedCollectorServiceServer
+	address string
+	tasks   chan *bulkheadv1.Task
+
+	mu     sync.Mutex
+	report *bulkheadv1.AgentReport // guarded by mu; the newest
+}
+
+func newCentre(t *testing.T) *centre {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	expect.NoError(t, err)
+	c := &centre{address: listener.Addr().String(), tasks: make(chan *bulkheadv1.Task)}
+	server := grpc.NewServer()
+	bulkheadv1.RegisterCollectorServiceServer(server, c)
+	served := make(chan struct{})
+	go func() { // ends with the listener
+		defer close(served)
+		_ = server.Serve(listener)
+	}()
+	t.Cleanup(func() {
+		server.Stop()
+		<-served
+	})
+	return c
+}
+
+func (c *centre) Collect(stream grpc.BidiStreamingServer[bulkheadv1.ClientFrame, bulkheadv1.ServerFrame]) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(&bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Welcome{Welcome: &bulkheadv1.Welcome{
+		RunId: "run-1", SessionId: "session-1", Connection: 1, ProtocolMinor: protocol.Minor,
+		Limits: &bulkheadv1.Limits{MaxFrameBytes: 1 << 20, MaxBatchMessages: 16, MaxUnackedBatches: 4},
+	}}}); err != nil {
+		return err
+	}
+	if first.GetHello().GetAgent() == nil {
+		return c.client(stream)
+	}
+	go func() { // ends with the stream
+		for {
+			select {
+			case task := <-c.tasks:
+				_ = stream.Send(&bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Task{Task: task}})
+			case <-stream.Context().Done():
+				return
+			}
+		}
+	}()
+	for {
+		f, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		c.report = f.GetAgentReport()
+		c.mu.Unlock()
+	}
+}
+
+// client takes what a client sends.
+func (c *centre) client(stream grpc.BidiStreamingServer[bulkheadv1.ClientFrame, bulkheadv1.ServerFrame]) error {
+	for {
+		f, err := stream.Recv()
+		if errors.Is(err, io.EOF) || f.GetGoodbye() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		messages := f.GetBatch().GetMessages()
+		if err := stream.Send(&bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Ack{
+			Ack: &bulkheadv1.Ack{Seq: messages[len(messages)-1].GetSeq()}}}); err != nil {
+			return err
+		}
+	}
+}
+
+// await waits until the agent has reported a task to be in a state.
+func (c *centre) await(t *testing.T, task *bulkheadv1.Task, state bulkheadv1.TaskState) *bulkheadv1.TaskReport {
+	t.Helper()
+	var found *bulkheadv1.TaskReport
+	expect.Eventually(t, func() error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, one := range c.report.GetTasks() {
+			if string(one.GetTaskId()) == string(task.GetTaskId()) && one.GetState() == state {
+				found = one
+				return nil
+			}
+		}
+		return fmt.Errorf("the report is %v; want task %s to be %v", c.report, task.GetTaskId(), state)
+	})
+	return found
+}
+
+// startAgent starts an agent that allows a MiB of a folder.
+func startAgent(t *testing.T, c *centre, allowed string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(bin, "bulkhead"), "agent", "--supervisor", c.address, "--name", "a", "--allow",
+		allowed+":1MiB", "--work-dir", scripted.ShortDir(t))
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	expect.NoError(t, err)
+	cmd.Stdout, cmd.Stderr = log, log
+	expect.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait() // perhaps again
+		if t.Failed() {
+			text, _ := os.ReadFile(log.Name())
+			t.Logf("the agent said:\n%s", text)
+		}
+		log.Close()
+	})
+	return cmd
+}
+
+// begin has an agent run a load in a folder, until it has written something, and returns its client.
+func (c *centre) begin(t *testing.T, agent *exec.Cmd, id, folder string) (task *bulkheadv1.Task, client int) {
+	t.Helper()
+	task = &bulkheadv1.Task{TaskId: []byte(id), ClientName: "a", Load: fmt.Appendf(nil, "path: %s\nruntime: 10m\n"+
+		"consumer_count: 1\nfile_size: 200KiB\nchunk_size: 20KiB\nrate: {bytes: 2MB}\n", folder)}
+	c.tasks <- task
+	c.await(t, task, bulkheadv1.TaskState_TASK_STATE_RUNNING)
+	expect.Eventually(t, func() error {
+		files, err := filepath.Glob(filepath.Join(folder, "bulkhead-*", "consumer-0", "load-*.dat"))
+		if err == nil && len(files) < 2 {
+			err = errors.New("two files are not written yet")
+		}
+		return err
+	})
+	children, err := harness.Children(agent.Process.Pid, "")
+	expect.NoError(t, err)
+	if len(children) != 1 {
+		t.Fatalf("the agent has the children %v; want its client", children)
+	}
+	return task, children[0]
+}
+
+// Clients that are killed, one in each folder, leave nothing that adds up: a task is over when its files
+// are gone.
+func TestKilledClientsOfAnAgentLeaveNothing(t *testing.T) {
+	t.Parallel()
+	c, allowed := newCentre(t), t.TempDir()
+	agent := startAgent(t, c, allowed)
+	for i := range 3 {
+		folder := filepath.Join(allowed, fmt.Sprint(i))
+		task, client := c.begin(t, agent, fmt.Sprintf("task %011d", i), folder)
+		expect.NoError(t, syscall.Kill(client, syscall.SIGKILL))
+		if r := c.await(t, task, bulkheadv1.TaskState_TASK_STATE_ENDED); r.GetSignal() != int32(syscall.SIGKILL) {
+			t.Errorf("the task ended as %v", r)
+		}
+		left, err := filepath.Glob(filepath.Join(folder, "bulkhead-*"))
+		if err != nil || len(left) > 0 {
+			t.Errorf("left are %q, %v", left, err)
+		}
+	}
+}
+
+// The client of an agent that is killed ends in order, and leaves nothing.
+func TestTheClientOfAKilledAgentEnds(t *testing.T) {
+	t.Parallel()
+	c, allowed := newCentre(t), t.TempDir()
+	agent := startAgent(t, c, allowed)
+	_, client := c.begin(t, agent, "0123456789abcdef", filepath.Join(allowed, "load"))
+	watch, err := harness.NewWatch(client)
+	expect.NoError(t, err)
+	defer watch.Close()
+	expect.NoError(t, agent.Process.Kill())
+	expect.NoError(t, watch.AwaitExit(patience))
+	left, err := os.ReadDir(allowed)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
