@@ -201,7 +201,7 @@ func (e jobEnd) cause() bulkheadv1.DrainCause {
 	if e.byOperator {
 		return bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR
 	}
-	return bulkheadv1.DrainCause_DRAIN_CAUSE_UNSPECIFIED
+	return bulkheadv1.DrainCause_DRAIN_CAUSE_JOB
 }
 
 // beginJobRun begins a run that expects the clients of what is started, and gathers as the job says.

@@ -145,6 +145,8 @@ const (
 	DrainByJournalSize = "journal_size"
 	// DrainByGather is of a run whose clients were not all ready in time.
 	DrainByGather = "gather"
+	// DrainByJob is of a run of a job for which an agent did not bring its client.
+	DrainByJob = "job"
 	// DrainByAssertion is of a run that did not keep a threshold that ends it.
 	DrainByAssertion = "assertion"
 	DrainUnknown     = "unknown"

@@ -533,6 +533,8 @@ const (
 	DrainCause_DRAIN_CAUSE_DISK_LOW DrainCause = 4
 	// The clients that the run gathers were not all ready in time.
 	DrainCause_DRAIN_CAUSE_GATHER DrainCause = 60
+	// An agent has not brought its client, so that a run of a job would wait in vain.
+	DrainCause_DRAIN_CAUSE_JOB DrainCause = 70
 	// A threshold was not kept that ends its run.
 	DrainCause_DRAIN_CAUSE_ASSERTION DrainCause = 80
 )
@@ -546,6 +548,7 @@ var (
 		3:  "DRAIN_CAUSE_JOURNAL_SIZE",
 		4:  "DRAIN_CAUSE_DISK_LOW",
 		60: "DRAIN_CAUSE_GATHER",
+		70: "DRAIN_CAUSE_JOB",
 		80: "DRAIN_CAUSE_ASSERTION",
 	}
 	DrainCause_value = map[string]int32{
@@ -555,6 +558,7 @@ var (
 		"DRAIN_CAUSE_JOURNAL_SIZE": 3,
 		"DRAIN_CAUSE_DISK_LOW":     4,
 		"DRAIN_CAUSE_GATHER":       60,
+		"DRAIN_CAUSE_JOB":          70,
 		"DRAIN_CAUSE_ASSERTION":    80,
 	}
 )
@@ -3559,7 +3563,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\fRUN_END_DONE\x10\x01\x12\x13\n" +
 	"\x0fRUN_END_DRAINED\x10\x02\x12\x12\n" +
 	"\x0eRUN_END_FAILED\x10\x03\x12\x17\n" +
-	"\x13RUN_END_INTERRUPTED\x10\x04*\xc9\x01\n" +
+	"\x13RUN_END_INTERRUPTED\x10\x04*\xde\x01\n" +
 	"\n" +
 	"DrainCause\x12\x1b\n" +
 	"\x17DRAIN_CAUSE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -3567,7 +3571,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x15DRAIN_CAUSE_DISK_FULL\x10\x02\x12\x1c\n" +
 	"\x18DRAIN_CAUSE_JOURNAL_SIZE\x10\x03\x12\x18\n" +
 	"\x14DRAIN_CAUSE_DISK_LOW\x10\x04\x12\x16\n" +
-	"\x12DRAIN_CAUSE_GATHER\x10<\x12\x19\n" +
+	"\x12DRAIN_CAUSE_GATHER\x10<\x12\x13\n" +
+	"\x0fDRAIN_CAUSE_JOB\x10F\x12\x19\n" +
 	"\x15DRAIN_CAUSE_ASSERTION\x10PB'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
 var (

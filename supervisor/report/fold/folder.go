@@ -308,6 +308,8 @@ func drainCause(c bulkheadv1.DrainCause) string {
 		return report.DrainByLowDisk
 	case bulkheadv1.DrainCause_DRAIN_CAUSE_GATHER:
 		return report.DrainByGather
+	case bulkheadv1.DrainCause_DRAIN_CAUSE_JOB:
+		return report.DrainByJob
 	case bulkheadv1.DrainCause_DRAIN_CAUSE_ASSERTION:
 		return report.DrainByAssertion
 	default:

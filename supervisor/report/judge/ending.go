@@ -38,6 +38,8 @@ func (v verdict) judgeInterruptions(r *report.Report) {
 	why := words.Because(cmp.Or(r.Run.DrainReason, r.Run.EndDetail))
 	switch {
 	case r.Run.DrainedAt == 0 && r.Run.End != report.EndInterrupted:
+	case r.Run.DrainCause == report.DrainByJob && r.Run.End != report.EndInterrupted:
+		v.partial("the job's run was drained before its time%s", words.Because(r.Run.DrainReason))
 	case r.Run.DrainCause != report.DrainByOperator && r.Run.DrainCause != "":
 		v.partial("the supervisor drained the run before its time%s", words.Because(r.Run.DrainReason))
 		if r.Run.End == report.EndInterrupted {
