@@ -17,6 +17,17 @@ type Clock struct {
 	Measured int
 }
 
+// moment is one by both clocks of this machine that are never set: that of Go, and boottime's.
+type moment struct {
+	at      time.Time
+	elapsed int64
+}
+
+// begin returns when the load begins by a Begin that came at a moment.
+func (c Clock) begin(b *bulkheadv1.Begin, came moment) time.Time {
+	return came.at.Add(c.until(b, came.elapsed))
+}
+
 // until returns how long after a Begin came, at a moment of this machine's clock, the load begins.
 func (c Clock) until(b *bulkheadv1.Begin, came int64) time.Duration {
 	told := time.Duration(min(max(b.GetInNano(), 0), int64(beginMost)))

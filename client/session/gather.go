@@ -26,8 +26,10 @@ type gathering struct {
 	news chan struct{} // holds one token after anything has changed
 
 	mu      sync.Mutex
-	state   Gather // guarded by mu
-	waiting bool   // guarded by mu; the load waits: see Session.Await
+	state   Gather            // guarded by mu
+	waiting bool              // guarded by mu; the load waits: see Session.Await
+	told    *bulkheadv1.Begin // guarded by mu; what state.Begin comes from; nil while nobody said
+	came    moment            // guarded by mu; when told came
 }
 
 func newGathering() *gathering { return &gathering{news: make(chan struct{}, 1)} }
@@ -80,6 +82,7 @@ func (s *Session) gathers(w *bulkheadv1.Welcome) {
 	s.gathering.change(func(g *Gather) {
 		if g.Run != w.GetRunId() {
 			*g = Gather{Run: w.GetRunId()}
+			s.gathering.told = nil
 		}
 		g.Waits, g.Left, g.Clock = w.GetGathers(), time.Duration(max(w.GetGatherLeftNano(), 0)), Clock{}
 	})
@@ -87,14 +90,23 @@ func (s *Session) gathers(w *bulkheadv1.Welcome) {
 
 // begin takes a Begin, which came just now.
 func (s *Session) begin(b *bulkheadv1.Begin) {
-	now, elapsed := time.Now(), boottime.Now()
-	s.gathering.change(func(g *Gather) { g.Begin = now.Add(g.Clock.until(b, elapsed)) })
+	now := moment{time.Now(), boottime.Now()}
+	s.gathering.change(func(g *Gather) {
+		s.gathering.told, s.gathering.came = b, now
+		g.Begin = g.Clock.begin(b, now)
+	})
 }
 
 // begins reports whether it is known when the load begins.
 func (s *Session) begins() bool { return !s.Gather().Begin.IsZero() }
 
-// measured takes an answered Echo.
+// measured takes an answered Echo. What it says of the supervisor's clock holds for a Begin that has
+// come already, too.
 func (s *Session) measured(c Clock) {
-	s.gathering.change(func(g *Gather) { g.Clock = c })
+	s.gathering.change(func(g *Gather) {
+		g.Clock = c
+		if s.gathering.told != nil {
+			g.Begin = c.begin(s.gathering.told, s.gathering.came)
+		}
+	})
 }
