@@ -72,6 +72,8 @@ func FuzzParse(f *testing.F) {
 			a.For != 0 && (a.For < leastFor || a.For > mostFor) {
 			t.Errorf("%q is %+v", text, a)
 		}
-		a.Keeps(a.Value)
+		if want := a.Operator == "" || a.Operator != "!=" && strings.HasSuffix(a.Operator, "="); a.Keeps(a.Value) != want {
+			t.Errorf("%q is kept by its own limit: %v", text, !want)
+		}
 	})
 }

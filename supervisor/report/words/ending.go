@@ -9,7 +9,7 @@ import (
 	"bulkhead/supervisor/report"
 )
 
-// Interruption returns how a load was cut short by an operator.
+// Interruption returns how a load was cut short.
 func Interruption(c *report.Client) string {
 	if c.StopReason == report.StopDrained && c.DrainedAt != 0 {
 		return "an operator ended its load alone " + After(c) + Because(c.DrainReason)
@@ -33,7 +33,7 @@ func After(c *report.Client) string {
 	return text
 }
 
-// CutShort returns how many clients' loads an operator cut short.
+// CutShort returns how many clients' loads were cut short, by an operator or a drain.
 func CutShort(r *report.Report) uint64 {
 	var n uint64
 	for i := range r.Clients {

@@ -43,7 +43,11 @@ func closed(r *report.Report) string {
 	}
 	text := fmt.Sprintf("%d of %s closed", r.Outcomes(report.OutcomeClosed), Plural(uint64(len(r.Clients)), "client"))
 	if n := CutShort(r); n > 0 {
-		text += fmt.Sprintf(", %d cut short by an operator", n)
+		by := "an operator"
+		if r.Run.DrainCause != "" && r.Run.DrainCause != report.DrainByOperator {
+			by = "the drain"
+		}
+		text += fmt.Sprintf(", %d cut short by %s", n, by)
 	}
 	return text
 }

@@ -11,6 +11,9 @@ func LoadOf(c *report.Client) string {
 	case report.LoadWhole:
 		return "came to the end of its reserve " + After(c)
 	case report.LoadInterrupted:
+		if c.StopReason == report.StopDrained && c.DrainedAt == 0 {
+			return "was cut short by the drain " + After(c)
+		}
 		return "was cut short by an operator " + After(c)
 	case report.LoadFailed:
 		return "could not continue " + After(c)
