@@ -355,14 +355,15 @@ func TestAHandlerDiesWhileItsClientWaits(t *testing.T) {
 
 func TestARunWaitsNoLongerForClientsThatNeverCome(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(c *supervisor.Config) { c.Clients.Count, c.WaitClients = 2, 200*time.Millisecond })
+	const wait = 4 * time.Second // in which alpha is there, however busy the machine is
+	s := start(t, func(c *supervisor.Config) { c.Clients.Count, c.WaitClients = 2, wait })
 	alpha := s.greet(rawclient.Hello("alpha"), 0)
 	s.deliver(alpha, 1, 3)
 	s.log.await(t, "the run waits no longer for the clients that have not come", "absent", "1")
 	s.deliver(alpha, 4, 6) // who came goes on
 	s.closeInOrder(alpha, 6)
 	rep := s.wait()
-	if rep.Verdict.Word != report.WordPartial || rep.Run.WaitedNano != int64(200*time.Millisecond) ||
+	if rep.Verdict.Word != report.WordPartial || rep.Run.WaitedNano != int64(wait) ||
 		rep.Run.JoinedClients != 1 {
 		t.Errorf("verdict %+v after %d ns with %d clients; want partial", rep.Verdict, rep.Run.WaitedNano,
 			rep.Run.JoinedClients)
