@@ -72,7 +72,8 @@ func FuzzParse(f *testing.F) {
 			a.For != 0 && (a.For < leastFor || a.For > mostFor) {
 			t.Errorf("%q is %+v", text, a)
 		}
-		if want := a.Operator == "" || a.Operator != "!=" && strings.HasSuffix(a.Operator, "="); a.Keeps(a.Value) != want {
+		want := a.Operator == "" || a.Operator != "!=" && strings.HasSuffix(a.Operator, "=")
+		if a.Keeps(a.Value) != want {
 			t.Errorf("%q is kept by its own limit: %v", text, !want)
 		}
 	})
