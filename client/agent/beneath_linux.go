@@ -44,6 +44,33 @@ func openBeneath(root, path string) (fd int, err error) {
 	if err != nil || rest == ".." || strings.HasPrefix(rest, "../") {
 		return -1, errors.New("is not below it")
 	}
-	return unix.Openat2(dir, rest, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY,
+	fd, err = unix.Openat2(dir, rest, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
+	if errors.Is(err, unix.ENOSYS) { // before Linux 5.6, and where a service manager's filter cannot look into it
+		fd, err = walkBeneath(dir, rest)
+	}
+	return fd, err
+}
+
+// walkBeneath does what openat2(2) does for a clean path without "..", folder by folder.
+func walkBeneath(dir int, rest string) (fd int, err error) {
+	const flags = unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY | unix.O_NOFOLLOW
+	at, err := unix.Openat(dir, ".", flags, 0)
+	if err != nil {
+		return -1, err
+	}
+	for name := range strings.SplitSeq(rest, "/") {
+		next, err := unix.Openat(at, name, flags, 0)
+		var st unix.Stat_t
+		if errors.Is(err, unix.ENOTDIR) && unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil &&
+			st.Mode&unix.S_IFMT == unix.S_IFLNK {
+			err = unix.ELOOP
+		}
+		unix.Close(at)
+		if err != nil {
+			return -1, err
+		}
+		at = next
+	}
+	return at, nil
 }

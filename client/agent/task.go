@@ -99,7 +99,7 @@ func (a *agent) remember(t *task) {
 func (a *agent) begin(t *task, ask *bulkheadv1.Task, needs *need) *refusal {
 	if kept := undelivered(a.clientDir()); kept >= mostUndelivered {
 		return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_NOT_STARTED,
-			"earlier clients have left %s that they could not deliver in %s; deliver it with bulkhead client resend, "+
+			"earlier clients have left %s that they could not deliver in %s; deliver it by a resend, "+
 				"or remove it", human.BriefSize(kept), pathname.Printable(a.clientDir()))
 	}
 	c, err := a.startClient(ask)

@@ -79,7 +79,8 @@ func TestUnitsAreValid(t *testing.T) {
 	bin := must1(built.plain())(t)
 	dir := t.TempDir()
 	var units []string
-	for _, name := range []string{"bulkhead-supervisor.service", "bulkhead-supervisor.socket"} {
+	for _, name := range []string{"bulkhead-supervisor.service", "bulkhead-supervisor.socket",
+		"bulkhead-agent.service"} {
 		data, err := os.ReadFile(filepath.Join(unitFolder, name))
 		expect.NoError(t, err)
 		unit := filepath.Join(dir, name)

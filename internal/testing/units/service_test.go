@@ -22,7 +22,9 @@ import (
 const (
 	serviceUnit = "bulkhead-supervisor.service"
 	socketUnit  = "bulkhead-supervisor.socket"
+	agentUnit   = "bulkhead-agent.service"
 	settings    = "/etc/bulkhead/supervisor.yaml"
+	agentFile   = "/etc/bulkhead/agent.yaml"
 	stateDir    = "/var/lib/bulkhead"
 )
 
@@ -49,25 +51,25 @@ func shipped(t *testing.T) string {
 	return dir
 }
 
-// installation returns the commands with which docs/operating.md installs the units.
-func installation(t *testing.T) []string {
+// installation returns the commands with which a page of docs/ installs units, below a heading.
+func installation(t *testing.T, page, heading string) []string {
 	t.Helper()
-	text, err := os.ReadFile("../../../docs/operating.md")
+	text, err := os.ReadFile("../../../docs/" + page)
 	expect.NoError(t, err)
-	_, section, ok := strings.Cut(string(text), "\n## Under systemd\n")
+	_, section, ok := strings.Cut(string(text), "\n"+heading+"\n")
 	_, block, ok2 := strings.Cut(section, "\n```\n")
 	block, _, ok3 := strings.Cut(block, "\n```\n")
 	if !ok || !ok2 || !ok3 {
-		t.Fatal("docs/operating.md has no block of commands under “Under systemd”")
+		t.Fatalf("docs/%s has no block of commands under %q", page, heading)
 	}
 	return strings.Split(block, "\n")
 }
 
-// install installs the service on the machine by those commands. The programs are built:
-// make has nothing to build them with there.
-func (m *machine) install() {
+// install installs a service on the machine by such commands. The programs are built: make has nothing to
+// build them with there.
+func (m *machine) install(page, heading string) {
 	m.t.Helper()
-	for _, line := range installation(m.t) {
+	for _, line := range installation(m.t, page, heading) {
 		m.do("env", "MAKEFLAGS=GO=true", "/bin/sh", "-ec", line)
 	}
 }

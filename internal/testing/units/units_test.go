@@ -17,7 +17,7 @@ import (
 // on one machine, and each begins with a service that has just been started.
 func TestUnitsUnderSystemd(t *testing.T) {
 	whole := boot(t, shipped(t))
-	whole.install()
+	whole.install("operating.md", "## Under systemd")
 	original, err := os.ReadFile("../../../configs/supervisor.yaml")
 	expect.NoError(t, err)
 	for _, test := range []struct {
@@ -33,6 +33,7 @@ func TestUnitsUnderSystemd(t *testing.T) {
 		{"a bad configuration is not tried again", badConfiguration},
 		{"bad usage is not tried again", badUsage},
 		{"a failure that may pass is tried again", tryAgain},
+		{"an agent does the work of jobs", agentWorks},
 		{"a client cannot start what cannot work for ever", limited},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -134,6 +135,45 @@ func restricted(m *machine) {
 				m.t.Errorf("handler %s: want %q in its status:\n%s", pid, want, status)
 			}
 		}
+	}
+}
+
+// agentWorks installs an agent by the commands of the docs, and runs a job on it. Its restrictions let
+// it do its work, and stopping it in the middle of a load leaves nothing.
+func agentWorks(m *machine) {
+	m.install("fleet.md", "### As a service")
+	defer m.do("systemctl", "disable", "--now", agentUnit)
+	m.do("sed", "-i", "s/^supervisor: .*/supervisor: collector:7420/; s/^name: .*/name: box/", agentFile)
+	m.do("systemctl", "restart", agentUnit)
+	if out := m.do("systemd-analyze", "verify", "--man=no", agentUnit); out != "" {
+		m.t.Errorf("systemd finds in the unit:\n%s", out)
+	}
+	job := func(runtime string) {
+		m.t.Helper()
+		text := "job: small\nclients:\n- on: {name: box}\n  load: {path: /mnt/under-test, runtime: " + runtime +
+			", consumer_count: 1, chunk_size: 4KiB, file_size: 64KiB, rate: {bytes: 1MiB}}\n"
+		expect.NoError(m.t, os.WriteFile(m.path("/var/tmp/job.yaml"), []byte(text), 0o644))
+	}
+	run := []string{"bulkhead", "run", "--state-dir", stateDir, "/var/tmp/job.yaml"}
+	job("1s")
+	if out, code := m.run(run...); code != exitstatus.Complete {
+		m.t.Fatalf("the job's exit status is %d\n%s\n%s", code, out, m.do("journalctl", "-u", agentUnit))
+	}
+	if rep := m.report(); !rep.Complete() || rep.Run.Job == nil || rep.Clients[0].Name != "box" {
+		m.t.Errorf("the verdict is %+v, of %+v", rep.Verdict, rep.Run.Job)
+	}
+	job("10m")
+	long := m.command(run...)
+	expect.NoError(m.t, long.Start())
+	m.goesOn("box", nil)
+	m.do("systemctl", "stop", agentUnit)
+	_ = long.Wait() // what it comes to is the exit status
+	if code := long.ProcessState.ExitCode(); code != exitstatus.Interrupted {
+		m.t.Errorf("the exit status of the job is %d; want that of an interrupted one", code)
+	}
+	m.is(agentUnit, map[string]string{"ActiveState": "inactive", "Result": "success"})
+	if left := m.do("find", "/mnt/under-test", "/var/lib/bulkhead-agent", "-mindepth", "1"); left != "" {
+		m.t.Errorf("left are:\n%s", left)
 	}
 }
 
