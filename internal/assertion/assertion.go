@@ -3,6 +3,7 @@ package assertion
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,6 +144,8 @@ func (a *Assertion) readTail(words []string) ([]string, error) {
 	}
 	n := len(words)
 	switch {
+	case slices.Contains(words, "abort"):
+		return nil, errors.New("abort stands last, as in for 10s abort")
 	case n > 0 && words[n-1] == "for":
 		return nil, errors.New("for needs a time, as in for 10s")
 	case n < 2 || words[n-2] != "for":

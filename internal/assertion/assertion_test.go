@@ -44,7 +44,7 @@ func TestWhatCannotBeWatched(t *testing.T) {
 		"throughput > 1MB/s for 10":       `"10" is not a time to watch for; use 1s to 1h`,
 		"throughput > 1MB/s for 999ms":    `"999ms" is not a time to watch for; use 1s to 1h`,
 		"throughput > 1MB/s for 2h":       `"2h" is not a time to watch for; use 1s to 1h`,
-		"throughput > 1MB/s abort for 1s": `"1MB/sabort" is not a value of throughput`,
+		"throughput > 1MB/s abort for 1s": `at character 14: abort stands last, as in for 10s abort`,
 		"complete abort":                  "complete is asserted alone, without a comparison",
 		"p99 < abort":                     `"" is not a value of p99`,
 	} {
