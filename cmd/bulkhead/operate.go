@@ -193,18 +193,24 @@ func printUpgrade(w io.Writer, r *bulkheadv1.UpgradeResponse) error {
 	return err
 }
 
+// supervisorMeant returns the settings that say which supervisor a command is for. It tells of unknown
+// variables on stderr.
+func supervisorMeant(ctx *cli.Context, stderr io.Writer) (config.Supervisor, error) {
+	file, err := configFile(ctx)
+	if err != nil {
+		return config.Supervisor{}, err
+	}
+	printUnknownVariables(stderr)
+	return config.LoadSupervisor(file, os.Environ(), overrides(ctx, stateDirKeys()))
+}
+
 // operate calls do with a connection to the supervisor that is meant, and with a
 // context that is done after operateTimeout. It tells of unknown variables on stderr.
 func operate(ctx *cli.Context, stderr io.Writer, do func(context.Context, *control.Client) error) error {
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
-	file, err := configFile(ctx)
-	if err != nil {
-		return err
-	}
-	printUnknownVariables(stderr)
-	settings, err := config.LoadSupervisor(file, os.Environ(), overrides(ctx, stateDirKeys()))
+	settings, err := supervisorMeant(ctx, stderr)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -67,12 +66,7 @@ func runJob(ctx *cli.Context, stdout *results.Stdout, stderr *sink.Sink) error {
 	if ctx.NArg() != 1 {
 		return usageError{fmt.Errorf("give the file of one job; see `%s --help`", commandName(ctx))}
 	}
-	file, err := configFile(ctx)
-	if err != nil {
-		return err
-	}
-	printUnknownVariables(stderr)
-	settings, err := config.LoadSupervisor(file, os.Environ(), overrides(ctx, stateDirKeys()))
+	settings, err := supervisorMeant(ctx, stderr)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"bulkhead/internal/config"
 	"bulkhead/internal/results"
 	"bulkhead/internal/terminal"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -38,12 +37,7 @@ Example:
 					errors.New(
 						"top needs a terminal as standard output; use `bulkhead supervisor status`")}
 			}
-			file, err := configFile(ctx)
-			if err != nil {
-				return err
-			}
-			printUnknownVariables(stderr)
-			settings, err := config.LoadSupervisor(file, os.Environ(), overrides(ctx, stateDirKeys()))
+			settings, err := supervisorMeant(ctx, stderr)
 			if err != nil {
 				return err
 			}
