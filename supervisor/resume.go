@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bulkhead/internal/boottime"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/failpoint"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -37,7 +38,11 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 	if err := u.roster.Sweep(); err != nil {
 		s.cfg.Logger.Error(err.Error())
 	}
-	r := runOn(s.cfg, u.id, u.dir, j, u.roster, s.pool, s.gate)
+	cfg, err := asItsJobSays(s.cfg, filepath.Join(u.dir, rundir.JournalFolder))
+	if err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	r := runOn(cfg, u.id, u.dir, j, u.roster, s.pool, s.gate)
 	damaged := make(chan struct{}, 1)
 	r.full, r.damaged, r.journalled = full, damaged, j.Acknowledged
 	r.keeper = recovery.NewKeeper(filepath.Join(u.dir, rundir.JournalFolder), u.loaded, j.Acknowledged, s.cfg.Logger)
@@ -62,10 +67,10 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 	}
 	restarted := &bulkheadv1.SupervisorRestarted{
 		Kind: bulkheadv1.RestartKind_RESTART_KIND_RESTARTED, Pid: int32(os.Getpid()),
-		Version: s.cfg.Version, GoVersion: runtime.Version(), ExpectedClients: uint32(s.cfg.Clients.Count),
+		Version: s.cfg.Version, GoVersion: runtime.Version(), ExpectedClients: uint32(cfg.Clients.Count),
 		Listen:       s.listener.Addr().String(),
 		HandlersKept: uint32(len(kept)), HandlersGone: uint32(len(gone)),
-		BootId: boottime.ID(), ExpectedNames: s.cfg.Clients.Names, Settings: settingsOf(s.cfg),
+		BootId: boottime.ID(), ExpectedNames: cfg.Clients.Names, Settings: settingsOf(cfg),
 		RecordMinor: protocol.RecordMinor, Sandbox: s.custody.State(),
 	}
 	for _, a := range kept {
@@ -114,6 +119,32 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		r.drain(u.past.Drain.Reason, u.past.DrainLeft(u.past.Drain, s.cfg.DrainTimeout, since))
 	}
 	return r, nil
+}
+
+// asItsJobSays returns the settings of a run that is resumed: those of this supervisor, and of a run
+// that was begun for a job what that run expects, which no supervisor is set to.
+func asItsJobSays(cfg Config, dir string) (Config, error) {
+	var job *bulkheadv1.JobStarted
+	n, enough := 0, errors.New("a job is the second record")
+	_, err := journal.Replay(dir, func(r *bulkheadv1.Record) error {
+		if n++; n < 2 {
+			return nil
+		}
+		job = r.GetJobStarted()
+		return enough
+	})
+	if err != nil && !errors.Is(err, enough) || job == nil {
+		return cfg, nil // what is wrong with the journal is found by others
+	}
+	var names []string
+	for _, c := range job.GetClients() {
+		names = append(names, c.GetClient())
+	}
+	if cfg.Clients, err = value.NamedClients(names); err != nil {
+		return cfg, fmt.Errorf("the clients of job %q in the journal: %w", job.GetName(), err)
+	}
+	cfg.WaitClients, cfg.KeepRunning, cfg.job = 0, false, job
+	return cfg, nil
 }
 
 // recover sets up the run as its journal has it. Nothing runs yet.
