@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -50,9 +51,9 @@ func (l *load) prepare(stop *interrupts, since time.Time) (why ending, over bool
 	return early(stop, l.session)
 }
 
-// begin lets the consumers that are ready write, all at the same time. One that is ready
+// begin lets the consumers that are ready write, all at the same moment. One that is ready
 // later never does.
-func (l *load) begin(abort context.Context) {
+func (l *load) begin(abort context.Context, at time.Time) {
 	var ready []*worker
 	for _, one := range l.workers.consumers {
 		if one.child != nil && one.isReady() {
@@ -61,7 +62,7 @@ func (l *load) begin(abort context.Context) {
 	}
 	bounded(abort, beginTimeout, func(ctx context.Context) {
 		each(ready, func(one *worker) {
-			if _, err := one.service().Begin(ctx, &bulkheadv1.BeginRequest{}); err != nil {
+			if _, err := one.service().Begin(ctx, &bulkheadv1.BeginRequest{ElapsedNano: boottime.At(at)}); err != nil {
 				// its stream says why
 				l.cfg.Logger.Debug(fmt.Sprintf("%s could not be told to begin: %v", one.name(), err))
 			}

@@ -16,6 +16,9 @@ const (
 	echoPatience = time.Second
 	// gatherSay is how often is said what is waited for.
 	gatherSay = 10 * time.Second
+	// beginAhead is how long before the moment the consumers are told of it: they wait for it
+	// themselves, so that no message stands between it and their first write.
+	beginAhead = 250 * time.Millisecond
 )
 
 // gathered is how a load was let begin.
@@ -25,8 +28,8 @@ type gathered struct {
 }
 
 // gather says that everything is ready, and waits until the supervisor lets the load begin, in the run
-// in which the session is by then. It returns at once in a run that does not gather. over says that
-// the load must end before it began, and why.
+// in which the session is by then; it returns beginAhead before that moment, and at once in a run that
+// does not gather. over says that the load must end before it began, and why.
 func (l *load) gather(stop *interrupts) (g gathered, why ending, over bool) {
 	l.session.Await(true)
 	defer l.session.Await(false)
@@ -45,7 +48,7 @@ func (l *load) gather(stop *interrupts) (g gathered, why ending, over bool) {
 		}
 		wait := time.NewTimer(l.nextLook(now, since))
 		if !now.Begin.IsZero() && said == now.Run {
-			wait.Reset(time.Until(now.Begin))
+			wait.Reset(time.Until(now.Begin) - aheadOfBegin())
 		}
 		if why, over := early(stop, l.session); over {
 			wait.Stop()
@@ -111,6 +114,37 @@ func (l *load) noneIsLeft() bool {
 		}
 	}
 	return true
+}
+
+// aheadOfBegin returns how long before the moment the consumers can be told: not at all on a system
+// without a clock that they share.
+func aheadOfBegin() time.Duration {
+	if boottime.Now() == 0 {
+		return 0
+	}
+	return beginAhead
+}
+
+// moment returns when the consumers are to begin: now, unless a later time was told.
+func (g gathered) moment() time.Time {
+	now := time.Now()
+	if g.due.After(now) {
+		return g.due
+	}
+	return now
+}
+
+// leave waits until the consumers have begun, which they do by themselves.
+func (g gathered) leave(began time.Time, abort <-chan struct{}) {
+	if g.due.IsZero() {
+		return
+	}
+	moment := time.NewTimer(time.Until(began))
+	defer moment.Stop()
+	select {
+	case <-moment.C:
+	case <-abort:
+	}
 }
 
 // sayBegun says that the consumers write from a moment on.

@@ -79,9 +79,10 @@ func (l *load) run(stop *interrupts, socketDir string) (ending, lasted) {
 		told, why, over = l.gather(stop)
 	}
 	if !over {
-		began = time.Now()
+		began = told.moment()
 		l.speed.begin(began)
-		l.begin(stop.abort)
+		l.begin(stop.abort, began)
+		told.leave(began, stop.abort.Done())
 		l.sayBegun(told, began)
 		l.cfg.Logger.Info("the consumers are ready and begin to write",
 			"getting_ready_took", ready.Sub(preparing).Round(time.Millisecond))

@@ -10,7 +10,7 @@ import (
 
 // wait returns why the load must end.
 func (l *load) wait(stop *interrupts, began time.Time) ending {
-	over := time.NewTimer(l.cfg.Warmup + l.cfg.Runtime)
+	over := time.NewTimer(time.Until(began) + l.cfg.Warmup + l.cfg.Runtime)
 	defer over.Stop()
 	lines := l.whenToLog()
 	defer lines.Stop()

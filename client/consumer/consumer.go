@@ -2,7 +2,6 @@ package consumer
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"bulkhead/client/consumer/disk"
+	"bulkhead/internal/boottime"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -39,9 +39,8 @@ type Consumer struct {
 	abandonTimeout time.Duration
 	stopOnError    bool
 	ending         *ending
-	let            chan struct{} // closed when a job that holds may begin
-	letOnce        sync.Once
-	called         atomic.Bool // Run was called
+	let            chan time.Time // takes when a job that holds may begin
+	called         atomic.Bool    // Run was called
 	job            atomic.Pointer[job]
 }
 
@@ -53,7 +52,7 @@ func New(o Options) *Consumer {
 	return &Consumer{
 		open: disk.Open, nap: nap, crowded: newCrowding().now, abandonTimeout: o.AbandonTimeout,
 		stopOnError: o.StopOnError, ending: newEnding(),
-		let: make(chan struct{}),
+		let: make(chan time.Time, 1),
 	}
 }
 
@@ -114,9 +113,17 @@ func (c *Consumer) Failure() error {
 	return nil
 }
 
-// Begin lets a job that holds begin, now or when it is ready.
-func (c *Consumer) Begin(context.Context, *bulkheadv1.BeginRequest) (*bulkheadv1.BeginResponse, error) {
-	c.letOnce.Do(func() { close(c.let) })
+// Begin lets a job that holds begin, at the moment that is asked for, or when it is ready if that is
+// later. Of several calls the first counts.
+func (c *Consumer) Begin(_ context.Context, request *bulkheadv1.BeginRequest) (*bulkheadv1.BeginResponse, error) {
+	at := time.Now()
+	if moment := request.GetElapsedNano(); moment > 0 {
+		at = at.Add(time.Duration(moment - boottime.Now()))
+	}
+	select {
+	case c.let <- at:
+	default: // it was told before
+	}
 	return &bulkheadv1.BeginResponse{}, nil
 }
 

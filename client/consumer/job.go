@@ -38,12 +38,12 @@ type job struct {
 	nap      func(time.Duration)
 	verifier *verifier
 	readers  *readers
-	unit     int             // what O_DIRECT wants sizes to be a multiple of; 1 without
-	let      <-chan struct{} // closed when the writers may begin; nil if they need not wait
-	begun    chan struct{}   // closed when the writers begin
-	warm     time.Duration   // how long they warm up from then on; known once they have begun
-	written  chan struct{}   // closed when the writers, the verifier and the remover have ended
-	working  atomic.Bool     // the writers are at work
+	unit     int              // what O_DIRECT wants sizes to be a multiple of; 1 without
+	let      <-chan time.Time // gives when the writers may begin; nil if they need not wait
+	begun    chan struct{}    // closed when the writers begin
+	warm     time.Duration    // how long they warm up from then on; known once they have begun
+	written  chan struct{}    // closed when the writers, the verifier and the remover have ended
+	working  atomic.Bool      // the writers are at work
 
 	mu      sync.Mutex
 	failure error // what ended the job, be it the reserve; guarded by mu
@@ -159,13 +159,7 @@ func (j *job) prepare() error {
 // write lets the writers work until all of them have ended, and removes the files,
 // unless they are to be kept.
 func (j *job) write(writers []*writer) {
-	if j.let != nil {
-		select {
-		case <-j.let:
-		case <-j.ending.begun:
-		}
-	}
-	let := time.Now()
+	let := j.await()
 	if delay := j.task.startDelay; delay > 0 {
 		j.ending.pause(delay)
 	}
@@ -200,6 +194,19 @@ func (j *job) write(writers []*writer) {
 	if !j.task.keep {
 		r.removeAll()
 	}
+}
+
+// await waits until the writers may begin, or have to end before, and returns when that was.
+func (j *job) await() time.Time {
+	if j.let == nil {
+		return time.Now()
+	}
+	select {
+	case at := <-j.let:
+		newClock(at, j.ending, j.nap).until(0)
+	case <-j.ending.begun:
+	}
+	return time.Now()
 }
 
 // fail counts a failure, and ends the job if it is to end at that one. That the reserve is

@@ -1,10 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"math"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/testing/harness"
 )
 
@@ -20,11 +28,20 @@ const (
 func (b *bench) begins() error {
 	fmt.Fprintf(b.out, "\n(l) clients of one consumer that begin: ms from the first one's first write to the last "+
 		"one's, and overlap of their loads of %s; median of %d (least–most)\n", gatheredFor, b.rounds)
+	bare, err := b.build("bare")
+	if err != nil {
+		return err
+	}
 	t := tabwriter.NewWriter(b.out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "clients\tgathered, ms\toverlap, %\tlate\tnot gathered, ms\toverlap, %")
+	fmt.Fprintln(t, "clients\tgathered, ms\toverlap, %\tlate\tnot gathered, ms\toverlap, %\tbare processes, ms")
 	for _, clients := range b.clients {
-		var apart, overlap, late, apartFree, overlapFree spread
+		var apart, overlap, late, apartFree, overlapFree, least spread
 		for range b.rounds {
+			floor, err := b.beginBare(bare, clients)
+			if err != nil {
+				return err
+			}
+			least = append(least, floor)
 			r, err := b.beginTogether(clients, "--gather", gatherPatience.String())
 			if err != nil {
 				return err
@@ -36,8 +53,9 @@ func (b *bench) begins() error {
 			apartFree, overlapFree = append(apartFree, r.apart), append(overlapFree, r.overlap)
 		}
 		b.found(fmt.Sprintf("first writes of %d gathered clients, ms", clients), apart.text("%.1f"))
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\n", clients, apart.text("%.1f"), overlap.text("%.1f"), late.count(),
-			apartFree.text("%.0f"), overlapFree.text("%.1f"))
+		b.least(fmt.Sprintf("first writes of %d gathered clients, ms", clients), least.text("%.1f"))
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", clients, apart.text("%.1f"), overlap.text("%.1f"),
+			late.count(), apartFree.text("%.0f"), overlapFree.text("%.1f"), least.text("%.1f"))
 	}
 	return t.Flush()
 }
@@ -94,4 +112,52 @@ func (b *bench) beginTogether(clients int, args ...string) (got began, err error
 		}
 	}
 	return got, nil
+}
+
+// bareAhead is how long before the moment bare processes are started.
+const bareAhead = 3 * time.Second
+
+// beginBare returns how far apart, in milliseconds, the first writes of so many processes are that wait
+// for one moment and do nothing else.
+func (b *bench) beginBare(bare string, processes int) (apart float64, err error) {
+	dir, err := newDir(b.dir)
+	if err != nil {
+		return 0, err
+	}
+	moment := boottime.Now() + int64(bareAhead)
+	var all []*exec.Cmd
+	said := make([]bytes.Buffer, processes)
+	for i := range processes {
+		cmd := exec.Command(bare, "begin", fmt.Sprint(moment), filepath.Join(dir, fmt.Sprint(i)))
+		cmd.Stdout = &said[i]
+		if err := cmd.Start(); err != nil {
+			return 0, errors.Join(err, waitFor(all))
+		}
+		all = append(all, cmd)
+	}
+	late := boottime.Now() >= moment
+	if err := waitFor(all); err != nil {
+		return 0, err
+	}
+	if late {
+		return 0, fmt.Errorf("%d processes did not start within %s", processes, bareAhead)
+	}
+	first, last := int64(math.MaxInt64), int64(0)
+	for i := range said {
+		at, err := strconv.ParseInt(strings.TrimSpace(said[i].String()), 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		first, last = min(first, at), max(last, at)
+	}
+	return float64(last-first) / 1e6, nil
+}
+
+// waitFor waits for processes that end by themselves.
+func waitFor(all []*exec.Cmd) error {
+	var errs []error
+	for _, cmd := range all {
+		errs = append(errs, cmd.Wait())
+	}
+	return errors.Join(errs...)
 }

@@ -124,7 +124,9 @@ func (*RunRequest_Monitor) isRunRequest_Task() {}
 
 // BeginRequest asks a consumer to begin.
 type BeginRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When, by the clock of the machine that is never set; 0, or a moment that is over, is now.
+	ElapsedNano   int64 `protobuf:"varint,1,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -158,6 +160,13 @@ func (x *BeginRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use BeginRequest.ProtoReflect.Descriptor instead.
 func (*BeginRequest) Descriptor() ([]byte, []int) {
 	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *BeginRequest) GetElapsedNano() int64 {
+	if x != nil {
+		return x.ElapsedNano
+	}
+	return 0
 }
 
 // BeginResponse says that it begins.
@@ -709,8 +718,9 @@ const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\bconsumer\x18\x02 \x01(\v2\x19.bulkhead.v1.ConsumerTaskH\x00R\bconsumer\x124\n" +
 	"\amonitor\x18\x03 \x01(\v2\x18.bulkhead.v1.MonitorTaskH\x00R\amonitor\x12\x12\n" +
 	"\x04hold\x18\x04 \x01(\bR\x04holdB\x06\n" +
-	"\x04task\"\x0e\n" +
-	"\fBeginRequest\"\x0f\n" +
+	"\x04task\"1\n" +
+	"\fBeginRequest\x12!\n" +
+	"\felapsed_nano\x18\x01 \x01(\x03R\velapsedNano\"\x0f\n" +
 	"\rBeginResponse\"\xb3\x02\n" +
 	"\fConsumerTask\x12-\n" +
 	"\x04spec\x18\x01 \x01(\v2\x19.bulkhead.v1.ConsumerSpecR\x04spec\x124\n" +

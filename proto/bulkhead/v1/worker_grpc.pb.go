@@ -34,8 +34,8 @@ type WorkerServiceClient interface {
 	// Run does the worker's job and streams its messages (with seq 0). It ends with OK after
 	// Kill, once everything is sent; it is called once.
 	Run(ctx context.Context, in *RunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RunResponse], error)
-	// Begin lets a consumer write that was told to hold. It returns at once, and may be called
-	// before the consumer has said Start, and more than once.
+	// Begin lets a consumer write that was told to hold, now or at a moment. It returns at once, and
+	// may be called before the consumer has said Start, and more than once, where the first counts.
 	Begin(ctx context.Context, in *BeginRequest, opts ...grpc.CallOption) (*BeginResponse, error)
 	// Heartbeat returns how the worker is, even while a write is stuck.
 	Heartbeat(ctx context.Context, in *HeartbeatRequest, opts ...grpc.CallOption) (*HeartbeatResponse, error)
@@ -110,8 +110,8 @@ type WorkerServiceServer interface {
 	// Run does the worker's job and streams its messages (with seq 0). It ends with OK after
 	// Kill, once everything is sent; it is called once.
 	Run(*RunRequest, grpc.ServerStreamingServer[RunResponse]) error
-	// Begin lets a consumer write that was told to hold. It returns at once, and may be called
-	// before the consumer has said Start, and more than once.
+	// Begin lets a consumer write that was told to hold, now or at a moment. It returns at once, and
+	// may be called before the consumer has said Start, and more than once, where the first counts.
 	Begin(context.Context, *BeginRequest) (*BeginResponse, error)
 	// Heartbeat returns how the worker is, even while a write is stuck.
 	Heartbeat(context.Context, *HeartbeatRequest) (*HeartbeatResponse, error)

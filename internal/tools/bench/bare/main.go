@@ -6,6 +6,7 @@
 //	bare relay          passes bytes on between descriptors 3 and 4
 //	bare end [FILE]     tells descriptor 3 how many bytes came, when they are durable in FILE
 //	bare take FILE      does that for each socket that comes over the line, descriptor 3
+//	bare begin AT FILE  makes FILE and writes to it from AT on, by boottime, and prints when it began
 package main
 
 import (
@@ -15,10 +16,12 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/fdpass"
 )
 
@@ -30,7 +33,7 @@ func main() {
 }
 
 func run(args []string) error {
-	args = append(args, "", "") // what is missing is empty
+	args = append(args, "", "", "") // what is missing is empty
 	switch args[0] {
 	case "listen":
 		return listen(args[1])
@@ -50,8 +53,10 @@ func run(args []string) error {
 		return end(3, f)
 	case "take":
 		return take(args[1])
+	case "begin":
+		return begin(args[1], args[2])
 	}
-	return fmt.Errorf("%q: want listen, relay, end or take", args[0])
+	return fmt.Errorf("%q: want listen, relay, end, take or begin", args[0])
 }
 
 // listen answers one dial, and ends with it.
@@ -139,4 +144,32 @@ func take(path string) error {
 		}
 		file.Close()
 	}
+}
+
+// begin makes a file at a moment, writes a first chunk as a consumer of (l) does, and prints the
+// moment of that write.
+func begin(at, path string) error {
+	moment, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
+		return err
+	}
+	chunk := make([]byte, 64<<10)
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	then := unix.NsecToTimespec(moment)
+	for err = unix.EINTR; err == unix.EINTR; {
+		err = unix.ClockNanosleep(unix.CLOCK_BOOTTIME, unix.TIMER_ABSTIME, &then, nil)
+	}
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	first := boottime.Now()
+	_, err = f.Write(chunk)
+	_, said := fmt.Println(first)
+	return errors.Join(err, said, f.Close())
 }
