@@ -77,6 +77,10 @@ func shortenHello(h *bulkheadv1.Hello) {
 		for _, c := range w.GetConsumers() {
 			s.consumer("workload.consumers", c)
 		}
+		list(&s, "workload.stages", &w.Stages, protocol.MaxStages)
+		for _, one := range w.GetStages() {
+			s.text("workload.stages.name", &one.Name, protocol.MaxStageNameBytes)
+		}
 	}
 	h.Shortened = s.fields
 }

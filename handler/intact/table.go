@@ -20,6 +20,7 @@ var table = [...]message{
 		30: {kind: part, wire: wireBytes, fact: true, of: 18},
 		31: {kind: part, wire: wireBytes, fact: true, of: 19},
 		35: {kind: part, wire: wireBytes, fact: true, of: 20},
+		41: {kind: part, wire: wireBytes, fact: true, of: 35},
 	},
 	{ // 1: bulkhead.v1.Process
 		1: {kind: signed32, wire: wireVarint},
@@ -172,6 +173,7 @@ var table = [...]message{
 		46: {kind: unsigned64, wire: wireVarint},
 		47: {kind: unsigned64, wire: wireVarint},
 		48: {kind: unsigned64, wire: wireVarint},
+		49: {kind: unsigned32, wire: wireVarint},
 	},
 	{ // 16: bulkhead.v1.Histogram
 		1: {kind: numbers, wire: wireBytes, most: 2147483647},
@@ -310,5 +312,10 @@ var table = [...]message{
 		1: {kind: signed32, wire: wireVarint},
 		2: {kind: signed32, wire: wireVarint},
 		3: {kind: text, wire: wireBytes, most: 255},
+	},
+	{ // 35: bulkhead.v1.StageBegun
+		1: {kind: unsigned32, wire: wireVarint},
+		2: {kind: unsigned64, wire: wireVarint},
+		3: {kind: double, wire: wireFixed64},
 	},
 }

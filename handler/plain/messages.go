@@ -85,6 +85,24 @@ func workload(c *coder, m *bulkheadv1.Workload) {
 	c.uint64(8, &m.TotalBytes)
 	message(c, 9, &m.StopWhen, steadyState)
 	c.int64(36, &m.WarmupNano)
+	messages(c, 40, &m.Stages, stage)
+}
+
+func stage(c *coder, m *bulkheadv1.Stage) {
+	c.text(1, &m.Name)
+	c.int64(2, &m.DurationNano)
+	c.uint64(3, &m.TotalBytes)
+	c.uint64(4, &m.RateBytesPerSecond)
+	c.double(5, &m.RateChunksPerSecond)
+	c.double(6, &m.RatePercent)
+	c.uint32(7, &m.RateOf)
+	c.uint32(8, &m.Concurrency)
+	signed(c, 9, &m.Sync)
+	c.uint64(10, &m.SyncBytes)
+	c.int64(11, &m.PauseNano)
+	c.bool(12, &m.Unreported)
+	c.bool(13, &m.Together)
+	c.uint32(14, &m.Curve)
 }
 
 func steadyState(c *coder, m *bulkheadv1.SteadyState) {

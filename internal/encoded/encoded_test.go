@@ -25,6 +25,7 @@ func TestNumbers(t *testing.T) {
 		{&bulkheadv1.Hello{}, "labels", HelloLabels},
 		{&bulkheadv1.Hello{}, "workload", HelloWorkload},
 		{&bulkheadv1.Workload{}, "consumers", WorkloadConsumers},
+		{&bulkheadv1.Workload{}, "stages", WorkloadStages},
 		{&bulkheadv1.ConsumerSpec{}, "start_delay_nano", ConsumerStartDelay},
 		{&bulkheadv1.ConsumerSpec{}, "chunk_sizes", ConsumerChunkSizes},
 		{&bulkheadv1.Batch{}, "messages", BatchMessages},

@@ -19,6 +19,7 @@ const (
 	HelloLabels         protowire.Number = 5
 	HelloWorkload       protowire.Number = 7
 	WorkloadConsumers   protowire.Number = 6
+	WorkloadStages      protowire.Number = 40
 	ConsumerChunkSizes  protowire.Number = 7
 	ConsumerStartDelay  protowire.Number = 17
 	BatchMessages       protowire.Number = 1

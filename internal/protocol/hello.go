@@ -14,7 +14,7 @@ import (
 // supervisor and handler.
 const (
 	Version        = 1
-	Minor          = 4
+	Minor          = 5
 	RecordMinor    = 1
 	HandlerVersion = 1
 )
@@ -27,6 +27,8 @@ const (
 	MinorGather = 3
 	// MinorAgent has agents.
 	MinorAgent = 4
+	// MinorStages has stages.
+	MinorStages = 5
 	// RecordMinorLoss has lost_acknowledged and torn_damaged.
 	RecordMinorLoss = 1
 )
@@ -115,6 +117,15 @@ func CheckClientID(id []byte) *Fault {
 func checkWorkload(w *bulkheadv1.Workload) *Fault {
 	if n := len(w.GetConsumers()); n > MaxConsumers {
 		return wrong("workload.consumers", "Hello.workload has %d consumers; at most %d are allowed", n, MaxConsumers)
+	}
+	if n := len(w.GetStages()); n > MaxStages {
+		return wrong("workload.stages", "Hello.workload has %d stages; at most %d are allowed", n, MaxStages)
+	}
+	for i, s := range w.GetStages() {
+		if n := len(s.GetName()); n > MaxStageNameBytes {
+			return wrong(fmt.Sprintf("workload.stages[%d].name", i),
+				"Hello.workload: the name of stage %d has %d bytes; at most %d are allowed", i+1, n, MaxStageNameBytes)
+		}
 	}
 	for i, c := range w.GetConsumers() {
 		at := fmt.Sprintf("workload.consumers[%d].", i)

@@ -27,6 +27,9 @@ const (
 	maxInstance = 32
 	// MaxChunkSizes is the most chunk sizes of one consumer.
 	MaxChunkSizes = 64
+	// MaxStages is the most stages of a load, and MaxStageNameBytes bounds the name of each.
+	MaxStages         = 64
+	MaxStageNameBytes = 64
 	// MaxShortened is the most fields that a Hello or a Message says were cut, and
 	// MaxShortenedBytes bounds each.
 	MaxShortened      = 16
@@ -136,6 +139,8 @@ func Limits() []Limit {
 		{p + "Continuation.run_id", MaxRunBytes, Refused},
 		{p + "Continuation.client_id", ClientIDBytes, Refused},
 		{p + "Workload.consumers", MaxConsumers, Shortened},
+		{p + "Workload.stages", MaxStages, Shortened},
+		{p + "Stage.name", MaxStageNameBytes, Shortened},
 		{p + "ConsumerSpec.path", MaxPathBytes, Shortened},
 		{p + "ConsumerSpec.path_bytes", MaxPathBytes, Shortened},
 		{p + "ConsumerSpec.chunk_sizes", MaxChunkSizes, Shortened},

@@ -145,19 +145,23 @@ func (c Consumer) checkMemory(found *problems) {
 	}
 }
 
-// checkChoices looks for values of enums that nobody knows, and for what comes with some alone.
-func (c Consumer) checkChoices(found *problems) {
+// checkSync looks at when data is forced to storage.
+func (c Consumer) checkSync(found *problems) {
 	policy := protocol.Word(c.Sync)
-	byBytes := c.Sync == bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES
 	switch {
 	case bulkheadv1.SyncPolicy_name[int32(c.Sync)] == "", c.Sync == bulkheadv1.SyncPolicy_SYNC_POLICY_UNSPECIFIED:
 		found.invalid("sync", policy, "use none, file, chunk, dsync or a size")
-	case byBytes:
+	case c.Sync == bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES:
 		bounded(found, "sync", c.SyncBytes, 1, MaxFile, human.ExactSize)
 	case c.SyncBytes != 0:
 		size := human.ExactSize(c.SyncBytes)
 		found.invalid("sync", policy+" with "+size, "use %s or %s", policy, size)
 	}
+}
+
+// checkChoices looks for values of enums that nobody knows, and for what comes with some alone.
+func (c Consumer) checkChoices(found *problems) {
+	c.checkSync(found)
 	if bulkheadv1.Pattern_name[int32(c.Pattern)] == "" {
 		found.invalid("pattern", protocol.Word(c.Pattern), "use sequential, random or append")
 	}

@@ -20,6 +20,8 @@ type Load struct {
 	// for none.
 	Warmup     time.Duration
 	TotalBytes uint64
+	// Stages is what the load consists of; then Runtime is Stages.Length.
+	Stages Stages
 	// SteadyWindow is the time in which a steady throughput ends the load; 0 never ends it.
 	SteadyWindow time.Duration
 	// HeartbeatInterval is the time between two rounds, and HeartbeatTimeout when an answer is late.
@@ -61,6 +63,10 @@ func (l Load) Check() []Problem {
 	atMost(&found, "heartbeat.timeout", l.HeartbeatTimeout, "heartbeat.interval", l.HeartbeatInterval,
 		human.ExactDuration)
 	atMost(&found, "spool.memory", l.SpoolMemory, "spool.max_size", l.SpoolMaxSize, human.ExactSize)
+	if len(l.Stages) > 0 {
+		l.checkStages(&found)
+		return found
+	}
 	atMost(&found, "ramp", l.Ramp, "runtime", l.Runtime, human.ExactDuration)
 	if l.Warmup > 0 && l.TotalBytes > 0 {
 		found.invalid("warmup", human.ExactDuration(l.Warmup), "what is written in it would count for total_size; "+
@@ -73,7 +79,11 @@ func (l Load) Check() []Problem {
 // CheckConsumer returns every reason why a consumer of l cannot write what c says.
 func (l Load) CheckConsumer(c Consumer) []Problem {
 	var found problems
-	atMost(&found, "start_delay", c.StartDelay, "runtime", l.Runtime, human.ExactDuration)
+	if len(l.Stages) > 0 {
+		found = l.CheckStages(c)
+	} else {
+		atMost(&found, "start_delay", c.StartDelay, "runtime", l.Runtime, human.ExactDuration)
+	}
 	return append(found, c.Check()...)
 }
 

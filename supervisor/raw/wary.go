@@ -57,7 +57,7 @@ func checkFrame(frame []byte) error {
 }
 
 // helloCount counts what repeats in an encoded Hello.
-type helloCount struct{ labels, consumers, chunks, allowances, tasks int }
+type helloCount struct{ labels, consumers, chunks, stages, allowances, tasks int }
 
 func (c *helloCount) inHello(n protowire.Number, _ uint64, b []byte) error {
 	switch n {
@@ -91,7 +91,11 @@ func (c *helloCount) inReport(n protowire.Number, _ uint64, _ []byte) error {
 }
 
 func (c *helloCount) inWorkload(n protowire.Number, _ uint64, b []byte) error {
-	if n != encoded.WorkloadConsumers {
+	switch n {
+	case encoded.WorkloadStages:
+		return count(&c.stages, protocol.MaxStages, "stages")
+	case encoded.WorkloadConsumers:
+	default:
 		return nil
 	}
 	if err := count(&c.consumers, protocol.MaxConsumers, "consumers"); err != nil {

@@ -29,6 +29,9 @@ func largestHello() *bulkheadv1.Hello {
 		}
 		h.Workload.Consumers = append(h.Workload.Consumers, c)
 	}
+	for i := range protocol.MaxStages {
+		h.Workload.Stages = append(h.Workload.Stages, &bulkheadv1.Stage{Name: fmt.Sprint(i)})
+	}
 	return h
 }
 
@@ -78,6 +81,7 @@ func TestAHelloThatUnfoldsIsNotDecoded(t *testing.T) {
 		"workloads":            {within(1, many(mega, within(7, within(6)...))...), "more than 1024 consumers"},
 		"chunk sizes": {within(1, within(7, within(6, many(4*mega, within(7))...)...)...),
 			"more than 64 chunk sizes"},
+		"stages": {within(1, within(7, many(mega, within(40))...)...), "more than 64 stages"},
 		"labels": {within(1, many(4*mega, within(5))...), "more than 32 labels"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -42,6 +42,7 @@ var IsText = map[protoreflect.FullName]bool{
 	"bulkhead.v1.Hello.shortened":          false,
 	"bulkhead.v1.Continuation.run_id":      false,
 	"bulkhead.v1.ConsumerSpec.path":        false,
+	"bulkhead.v1.Stage.name":               false,
 	"bulkhead.v1.Agent.name":               false,
 	"bulkhead.v1.Allowance.path":           false,
 

@@ -449,14 +449,15 @@ type Hello struct {
 	// Set only for a new session that continues one of a run that is over, or that the supervisor
 	// does not know.
 	Continues *Continuation `protobuf:"bytes,20,opt,name=continues,proto3" json:"continues,omitempty"`
-	// How far this version of the protocol has grown as the client knows it: 4 now, 0 in clients
+	// How far this version of the protocol has grown as the client knows it: 5 now, 0 in clients
 	// without this field. 2 adds HeartbeatMiss.gone and Progress.verify_errors, 3 adds
 	// Progress.unlink, ConsumerSpec.read with what readers do (Progress.read…), the fact Machine,
 	// and what a run that gathers needs: Welcome.gathers, Begin, Echo, Ready and Begun; 4 adds
-	// agents: Hello.agent, AgentReport, Task and StopTask. A newer side may send what the older
-	// side does not know: fields and enum values, which are kept and passed on but not looked at;
-	// facts in a Message, which are as durable as others and counted in the report; and frames,
-	// which are ignored. None of it changes the meaning of what is known.
+	// agents: Hello.agent, AgentReport, Task and StopTask; 5 adds stages: Workload.stages, the
+	// fact StageBegun and Progress.stage. A newer side may send what the older side does not know:
+	// fields and enum values, which are kept and passed on but not looked at; facts in a Message,
+	// which are as durable as others and counted in the report; and frames, which are ignored.
+	// None of it changes the meaning of what is known.
 	ProtocolMinor uint32 `protobuf:"varint,21,opt,name=protocol_minor,json=protocolMinor,proto3" json:"protocol_minor,omitempty"`
 	// The fields that were cut, as paths from this message without list indices: "host",
 	// "labels", "workload.consumers", "workload.consumers.path". A client that cuts something

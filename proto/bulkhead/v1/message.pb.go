@@ -1141,6 +1141,7 @@ type Message struct {
 	//	*Message_Ready
 	//	*Message_Begun
 	//	*Message_Machine
+	//	*Message_StageBegun
 	Fact          isMessage_Fact `protobuf_oneof:"fact"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1318,6 +1319,15 @@ func (x *Message) GetMachine() *Machine {
 	return nil
 }
 
+func (x *Message) GetStageBegun() *StageBegun {
+	if x != nil {
+		if x, ok := x.Fact.(*Message_StageBegun); ok {
+			return x.StageBegun
+		}
+	}
+	return nil
+}
+
 type isMessage_Fact interface {
 	isMessage_Fact()
 }
@@ -1367,6 +1377,11 @@ type Message_Machine struct {
 	Machine *Machine `protobuf:"bytes,35,opt,name=machine,proto3,oneof"`
 }
 
+type Message_StageBegun struct {
+	// Since protocol_minor 5.
+	StageBegun *StageBegun `protobuf:"bytes,41,opt,name=stage_begun,json=stageBegun,proto3,oneof"`
+}
+
 func (*Message_Start) isMessage_Fact() {}
 
 func (*Message_Stop) isMessage_Fact() {}
@@ -1388,6 +1403,8 @@ func (*Message_Ready) isMessage_Fact() {}
 func (*Message_Begun) isMessage_Fact() {}
 
 func (*Message_Machine) isMessage_Fact() {}
+
+func (*Message_StageBegun) isMessage_Fact() {}
 
 // Ready says that a client has done all that comes before its first write, and waits for the
 // ServerFrame Begin; see Welcome.gathers. About the client itself. Since protocol_minor 3.
@@ -1506,29 +1523,35 @@ func (x *Begun) GetRoundTripNano() int64 {
 	return 0
 }
 
-// Batch is a run of messages with consecutive sequence numbers.
-type Batch struct {
+// StageBegun says that a consumer (Message.process) begins a stage of its load: with the first, and
+// then as each stage before it ends. Message.elapsed_nano is when its writers may write, after
+// Stage.pause_nano. Since protocol_minor 5.
+type StageBegun struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to Limits.max_batch_messages messages.
-	Messages      []*Message `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Number of the stage in Workload.stages, from 1.
+	Stage uint32 `protobuf:"varint,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	// The rates that the consumer holds itself to, so what Stage.rate_percent came to; 0 means no
+	// limit.
+	RateBytesPerSecond  uint64  `protobuf:"varint,2,opt,name=rate_bytes_per_second,json=rateBytesPerSecond,proto3" json:"rate_bytes_per_second,omitempty"`
+	RateChunksPerSecond float64 `protobuf:"fixed64,3,opt,name=rate_chunks_per_second,json=rateChunksPerSecond,proto3" json:"rate_chunks_per_second,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
-func (x *Batch) Reset() {
-	*x = Batch{}
+func (x *StageBegun) Reset() {
+	*x = StageBegun{}
 	mi := &file_bulkhead_v1_message_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Batch) String() string {
+func (x *StageBegun) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Batch) ProtoMessage() {}
+func (*StageBegun) ProtoMessage() {}
 
-func (x *Batch) ProtoReflect() protoreflect.Message {
+func (x *StageBegun) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
 	mi := &file_bulkhead_v1_message_proto_msgTypes[3]
 	if x != nil {
@@ -1541,9 +1564,70 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
+// Deprecated: Use StageBegun.ProtoReflect.Descriptor instead.
+func (*StageBegun) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *StageBegun) GetStage() uint32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+func (x *StageBegun) GetRateBytesPerSecond() uint64 {
+	if x != nil {
+		return x.RateBytesPerSecond
+	}
+	return 0
+}
+
+func (x *StageBegun) GetRateChunksPerSecond() float64 {
+	if x != nil {
+		return x.RateChunksPerSecond
+	}
+	return 0
+}
+
+// Batch is a run of messages with consecutive sequence numbers.
+type Batch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to Limits.max_batch_messages messages.
+	Messages      []*Message `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Batch) Reset() {
+	*x = Batch{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Batch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Batch) ProtoMessage() {}
+
+func (x *Batch) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Batch) GetMessages() []*Message {
@@ -1567,7 +1651,7 @@ type Process struct {
 
 func (x *Process) Reset() {
 	*x = Process{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1580,7 +1664,7 @@ func (*Process) ProtoMessage() {}
 
 func (x *Process) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1593,7 +1677,7 @@ func (x *Process) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Process.ProtoReflect.Descriptor instead.
 func (*Process) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Process) GetKind() ProcessKind {
@@ -1629,7 +1713,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +1726,7 @@ func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1739,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Start) GetConsumer() *ConsumerSpec {
@@ -1683,7 +1767,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1696,7 +1780,7 @@ func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1709,7 +1793,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Stop) GetReason() StopReason {
@@ -1778,7 +1862,7 @@ type ProcessExit struct {
 
 func (x *ProcessExit) Reset() {
 	*x = ProcessExit{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1791,7 +1875,7 @@ func (*ProcessExit) ProtoMessage() {}
 
 func (x *ProcessExit) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1804,7 +1888,7 @@ func (x *ProcessExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessExit.ProtoReflect.Descriptor instead.
 func (*ProcessExit) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ProcessExit) GetProcess() *Process {
@@ -1933,7 +2017,7 @@ type Sandbox struct {
 
 func (x *Sandbox) Reset() {
 	*x = Sandbox{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1946,7 +2030,7 @@ func (*Sandbox) ProtoMessage() {}
 
 func (x *Sandbox) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1959,7 +2043,7 @@ func (x *Sandbox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sandbox.ProtoReflect.Descriptor instead.
 func (*Sandbox) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Sandbox) GetState() SandboxState {
@@ -1994,7 +2078,7 @@ type SandboxGap struct {
 
 func (x *SandboxGap) Reset() {
 	*x = SandboxGap{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2007,7 +2091,7 @@ func (*SandboxGap) ProtoMessage() {}
 
 func (x *SandboxGap) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2020,7 +2104,7 @@ func (x *SandboxGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SandboxGap.ProtoReflect.Descriptor instead.
 func (*SandboxGap) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SandboxGap) GetLayer() SandboxLayer {
@@ -2058,7 +2142,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2071,7 +2155,7 @@ func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2084,7 +2168,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Heartbeat) GetRound() uint64 {
@@ -2146,7 +2230,7 @@ type HeartbeatAnswer struct {
 
 func (x *HeartbeatAnswer) Reset() {
 	*x = HeartbeatAnswer{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2159,7 +2243,7 @@ func (*HeartbeatAnswer) ProtoMessage() {}
 
 func (x *HeartbeatAnswer) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2172,7 +2256,7 @@ func (x *HeartbeatAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatAnswer.ProtoReflect.Descriptor instead.
 func (*HeartbeatAnswer) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HeartbeatAnswer) GetProcess() *Process {
@@ -2227,7 +2311,7 @@ type HeartbeatMiss struct {
 
 func (x *HeartbeatMiss) Reset() {
 	*x = HeartbeatMiss{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2240,7 +2324,7 @@ func (*HeartbeatMiss) ProtoMessage() {}
 
 func (x *HeartbeatMiss) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2253,7 +2337,7 @@ func (x *HeartbeatMiss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatMiss.ProtoReflect.Descriptor instead.
 func (*HeartbeatMiss) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *HeartbeatMiss) GetProcess() *Process {
@@ -2313,7 +2397,7 @@ type Rollover struct {
 
 func (x *Rollover) Reset() {
 	*x = Rollover{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2326,7 +2410,7 @@ func (*Rollover) ProtoMessage() {}
 
 func (x *Rollover) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2339,7 +2423,7 @@ func (x *Rollover) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rollover.ProtoReflect.Descriptor instead.
 func (*Rollover) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Rollover) GetPath() string {
@@ -2469,7 +2553,7 @@ type Monitor struct {
 
 func (x *Monitor) Reset() {
 	*x = Monitor{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2482,7 +2566,7 @@ func (*Monitor) ProtoMessage() {}
 
 func (x *Monitor) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2495,7 +2579,7 @@ func (x *Monitor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Monitor.ProtoReflect.Descriptor instead.
 func (*Monitor) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Monitor) GetUserCpuNano() int64 {
@@ -2565,7 +2649,7 @@ type MonitorError struct {
 
 func (x *MonitorError) Reset() {
 	*x = MonitorError{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2578,7 +2662,7 @@ func (*MonitorError) ProtoMessage() {}
 
 func (x *MonitorError) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2591,7 +2675,7 @@ func (x *MonitorError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MonitorError.ProtoReflect.Descriptor instead.
 func (*MonitorError) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MonitorError) GetReason() string {
@@ -2636,7 +2720,7 @@ type Machine struct {
 
 func (x *Machine) Reset() {
 	*x = Machine{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2649,7 +2733,7 @@ func (*Machine) ProtoMessage() {}
 
 func (x *Machine) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2662,7 +2746,7 @@ func (x *Machine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Machine.ProtoReflect.Descriptor instead.
 func (*Machine) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Machine) GetSystem() uint64 {
@@ -2769,7 +2853,7 @@ type FileSystem struct {
 
 func (x *FileSystem) Reset() {
 	*x = FileSystem{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2782,7 +2866,7 @@ func (*FileSystem) ProtoMessage() {}
 
 func (x *FileSystem) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2795,7 +2879,7 @@ func (x *FileSystem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileSystem.ProtoReflect.Descriptor instead.
 func (*FileSystem) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FileSystem) GetPath() string {
@@ -2872,7 +2956,7 @@ type DeviceName struct {
 
 func (x *DeviceName) Reset() {
 	*x = DeviceName{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2885,7 +2969,7 @@ func (*DeviceName) ProtoMessage() {}
 
 func (x *DeviceName) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2898,7 +2982,7 @@ func (x *DeviceName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceName.ProtoReflect.Descriptor instead.
 func (*DeviceName) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeviceName) GetName() string {
@@ -2922,7 +3006,7 @@ type Space struct {
 
 func (x *Space) Reset() {
 	*x = Space{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2935,7 +3019,7 @@ func (*Space) ProtoMessage() {}
 
 func (x *Space) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2948,7 +3032,7 @@ func (x *Space) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Space.ProtoReflect.Descriptor instead.
 func (*Space) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Space) GetSizeBytes() uint64 {
@@ -2997,7 +3081,7 @@ type NfsActivity struct {
 
 func (x *NfsActivity) Reset() {
 	*x = NfsActivity{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3010,7 +3094,7 @@ func (*NfsActivity) ProtoMessage() {}
 
 func (x *NfsActivity) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3023,7 +3107,7 @@ func (x *NfsActivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NfsActivity.ProtoReflect.Descriptor instead.
 func (*NfsActivity) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *NfsActivity) GetReads() *NfsCalls {
@@ -3088,7 +3172,7 @@ type NfsCalls struct {
 
 func (x *NfsCalls) Reset() {
 	*x = NfsCalls{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3101,7 +3185,7 @@ func (*NfsCalls) ProtoMessage() {}
 
 func (x *NfsCalls) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3114,7 +3198,7 @@ func (x *NfsCalls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NfsCalls.ProtoReflect.Descriptor instead.
 func (*NfsCalls) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *NfsCalls) GetCalls() uint64 {
@@ -3187,7 +3271,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3200,7 +3284,7 @@ func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3213,7 +3297,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Device) GetName() string {
@@ -3286,7 +3370,7 @@ type DeviceActivity struct {
 
 func (x *DeviceActivity) Reset() {
 	*x = DeviceActivity{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3299,7 +3383,7 @@ func (*DeviceActivity) ProtoMessage() {}
 
 func (x *DeviceActivity) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3312,7 +3396,7 @@ func (x *DeviceActivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceActivity.ProtoReflect.Descriptor instead.
 func (*DeviceActivity) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DeviceActivity) GetBusyNano() int64 {
@@ -3389,7 +3473,7 @@ type Memory struct {
 
 func (x *Memory) Reset() {
 	*x = Memory{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3402,7 +3486,7 @@ func (*Memory) ProtoMessage() {}
 
 func (x *Memory) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3415,7 +3499,7 @@ func (x *Memory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Memory.ProtoReflect.Descriptor instead.
 func (*Memory) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Memory) GetTotalBytes() uint64 {
@@ -3471,7 +3555,7 @@ type Pressure struct {
 
 func (x *Pressure) Reset() {
 	*x = Pressure{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3484,7 +3568,7 @@ func (*Pressure) ProtoMessage() {}
 
 func (x *Pressure) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3497,7 +3581,7 @@ func (x *Pressure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pressure.ProtoReflect.Descriptor instead.
 func (*Pressure) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Pressure) GetSomeNano() int64 {
@@ -3529,7 +3613,7 @@ type ProcessorLimit struct {
 
 func (x *ProcessorLimit) Reset() {
 	*x = ProcessorLimit{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3542,7 +3626,7 @@ func (*ProcessorLimit) ProtoMessage() {}
 
 func (x *ProcessorLimit) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3555,7 +3639,7 @@ func (x *ProcessorLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessorLimit.ProtoReflect.Descriptor instead.
 func (*ProcessorLimit) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{26}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ProcessorLimit) GetGroup() string {
@@ -3600,7 +3684,7 @@ type ProcessorThrottling struct {
 
 func (x *ProcessorThrottling) Reset() {
 	*x = ProcessorThrottling{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3613,7 +3697,7 @@ func (*ProcessorThrottling) ProtoMessage() {}
 
 func (x *ProcessorThrottling) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3626,7 +3710,7 @@ func (x *ProcessorThrottling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessorThrottling.ProtoReflect.Descriptor instead.
 func (*ProcessorThrottling) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{27}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ProcessorThrottling) GetPeriods() uint64 {
@@ -3669,7 +3753,7 @@ type NetworkInterface struct {
 
 func (x *NetworkInterface) Reset() {
 	*x = NetworkInterface{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3682,7 +3766,7 @@ func (*NetworkInterface) ProtoMessage() {}
 
 func (x *NetworkInterface) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3695,7 +3779,7 @@ func (x *NetworkInterface) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkInterface.ProtoReflect.Descriptor instead.
 func (*NetworkInterface) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{28}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *NetworkInterface) GetName() string {
@@ -3756,7 +3840,7 @@ type NetworkActivity struct {
 
 func (x *NetworkActivity) Reset() {
 	*x = NetworkActivity{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3769,7 +3853,7 @@ func (*NetworkActivity) ProtoMessage() {}
 
 func (x *NetworkActivity) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3782,7 +3866,7 @@ func (x *NetworkActivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkActivity.ProtoReflect.Descriptor instead.
 func (*NetworkActivity) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{29}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *NetworkActivity) GetReceivedBytes() uint64 {
@@ -3840,7 +3924,7 @@ type MachineGap struct {
 
 func (x *MachineGap) Reset() {
 	*x = MachineGap{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3853,7 +3937,7 @@ func (*MachineGap) ProtoMessage() {}
 
 func (x *MachineGap) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3866,7 +3950,7 @@ func (x *MachineGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MachineGap.ProtoReflect.Descriptor instead.
 func (*MachineGap) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{30}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *MachineGap) GetPart() MachinePart {
@@ -3953,13 +4037,17 @@ type Progress struct {
 	// the system had read ahead count as in the cache.
 	ReadToldBytes   uint64 `protobuf:"varint,47,opt,name=read_told_bytes,json=readToldBytes,proto3" json:"read_told_bytes,omitempty"`
 	ReadCachedBytes uint64 `protobuf:"varint,48,opt,name=read_cached_bytes,json=readCachedBytes,proto3" json:"read_cached_bytes,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Number of the stage in Workload.stages, from 1, in which all of the interval was; 0 means
+	// that the load has no stages. A consumer ends an interval with each stage. In a stage that is
+	// unreported, warmup is set too. Since protocol_minor 5.
+	Stage         uint32 `protobuf:"varint,49,opt,name=stage,proto3" json:"stage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3972,7 +4060,7 @@ func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3985,7 +4073,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{31}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Progress) GetIntervalNano() int64 {
@@ -4156,6 +4244,13 @@ func (x *Progress) GetReadCachedBytes() uint64 {
 	return 0
 }
 
+func (x *Progress) GetStage() uint32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
 // Corruption is a run of blocks that did not read back as they were written. A consumer sends
 // at most 1000 of them; Progress.corrupt_blocks counts all blocks.
 type Corruption struct {
@@ -4179,7 +4274,7 @@ type Corruption struct {
 
 func (x *Corruption) Reset() {
 	*x = Corruption{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4192,7 +4287,7 @@ func (*Corruption) ProtoMessage() {}
 
 func (x *Corruption) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4205,7 +4300,7 @@ func (x *Corruption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Corruption.ProtoReflect.Descriptor instead.
 func (*Corruption) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{32}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Corruption) GetPath() string {
@@ -4283,7 +4378,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4296,7 +4391,7 @@ func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4309,7 +4404,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{33}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Histogram) GetValueDelta() []uint64 {
@@ -4367,14 +4462,18 @@ type Workload struct {
 	// The load ends when the throughput is steady; unset means that it does not.
 	StopWhen *SteadyState `protobuf:"bytes,9,opt,name=stop_when,json=stopWhen,proto3" json:"stop_when,omitempty"`
 	// How long consumers write before the runtime begins; what they do then has Progress.warmup.
-	WarmupNano    int64 `protobuf:"varint,36,opt,name=warmup_nano,json=warmupNano,proto3" json:"warmup_nano,omitempty"`
+	WarmupNano int64 `protobuf:"varint,36,opt,name=warmup_nano,json=warmupNano,proto3" json:"warmup_nano,omitempty"`
+	// What the load consists of, one after the other; empty means that it has no stages. With
+	// them, runtime_nano is the sum of their durations and pauses, or 0 if one has no duration. At
+	// most 64; cut to that. Since protocol_minor 5.
+	Stages        []*Stage `protobuf:"bytes,40,rep,name=stages,proto3" json:"stages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Workload) Reset() {
 	*x = Workload{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4387,7 +4486,7 @@ func (*Workload) ProtoMessage() {}
 
 func (x *Workload) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4400,7 +4499,7 @@ func (x *Workload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workload.ProtoReflect.Descriptor instead.
 func (*Workload) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{34}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Workload) GetRuntimeNano() int64 {
@@ -4473,6 +4572,180 @@ func (x *Workload) GetWarmupNano() int64 {
 	return 0
 }
 
+func (x *Workload) GetStages() []*Stage {
+	if x != nil {
+		return x.Stages
+	}
+	return nil
+}
+
+// Stage is a part of a load with a name of its own. It ends when duration_nano has passed or
+// total_bytes are written, whichever is first, and the next one begins. Each consumer goes by its
+// own clock.
+type Stage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 64 bytes, unlike those of the other stages; cut to that.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How long it lasts, after its pause; 0 means no limit.
+	DurationNano int64 `protobuf:"varint,2,opt,name=duration_nano,json=durationNano,proto3" json:"duration_nano,omitempty"`
+	// How much all consumers of the client together write in it; 0 means no limit.
+	TotalBytes uint64 `protobuf:"varint,3,opt,name=total_bytes,json=totalBytes,proto3" json:"total_bytes,omitempty"`
+	// The most bytes and chunks per second, of each consumer; 0 means no limit. In a load with
+	// stages, those of ConsumerSpec mean nothing.
+	RateBytesPerSecond  uint64  `protobuf:"varint,4,opt,name=rate_bytes_per_second,json=rateBytesPerSecond,proto3" json:"rate_bytes_per_second,omitempty"`
+	RateChunksPerSecond float64 `protobuf:"fixed64,5,opt,name=rate_chunks_per_second,json=rateChunksPerSecond,proto3" json:"rate_chunks_per_second,omitempty"`
+	// The rate as a part of what the same consumer wrote per second in the earlier stage of number
+	// rate_of (from 1), in percent; 0 means that the rate is none. StageBegun tells what it came
+	// to.
+	RatePercent float64 `protobuf:"fixed64,6,opt,name=rate_percent,json=ratePercent,proto3" json:"rate_percent,omitempty"`
+	RateOf      uint32  `protobuf:"varint,7,opt,name=rate_of,json=rateOf,proto3" json:"rate_of,omitempty"`
+	// How many writers of each consumer write; 0 means ConsumerSpec.concurrency.
+	Concurrency uint32 `protobuf:"varint,8,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
+	// Unspecified means that of ConsumerSpec.
+	Sync SyncPolicy `protobuf:"varint,9,opt,name=sync,proto3,enum=bulkhead.v1.SyncPolicy" json:"sync,omitempty"`
+	// With SYNC_POLICY_BYTES: bytes written between two calls of fdatasync(2).
+	SyncBytes uint64 `protobuf:"varint,10,opt,name=sync_bytes,json=syncBytes,proto3" json:"sync_bytes,omitempty"`
+	// For how long nobody writes before it begins.
+	PauseNano int64 `protobuf:"varint,11,opt,name=pause_nano,json=pauseNano,proto3" json:"pause_nano,omitempty"`
+	// It is in no figure that is judged, as a warm-up: a fill.
+	Unreported bool `protobuf:"varint,12,opt,name=unreported,proto3" json:"unreported,omitempty"`
+	// It begins when all clients of a run that gathers have ended the stage before it.
+	Together bool `protobuf:"varint,13,opt,name=together,proto3" json:"together,omitempty"`
+	// Of which curve it is a step, from 1; 0 means that it is of none.
+	Curve         uint32 `protobuf:"varint,14,opt,name=curve,proto3" json:"curve,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stage) Reset() {
+	*x = Stage{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stage) ProtoMessage() {}
+
+func (x *Stage) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stage.ProtoReflect.Descriptor instead.
+func (*Stage) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *Stage) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Stage) GetDurationNano() int64 {
+	if x != nil {
+		return x.DurationNano
+	}
+	return 0
+}
+
+func (x *Stage) GetTotalBytes() uint64 {
+	if x != nil {
+		return x.TotalBytes
+	}
+	return 0
+}
+
+func (x *Stage) GetRateBytesPerSecond() uint64 {
+	if x != nil {
+		return x.RateBytesPerSecond
+	}
+	return 0
+}
+
+func (x *Stage) GetRateChunksPerSecond() float64 {
+	if x != nil {
+		return x.RateChunksPerSecond
+	}
+	return 0
+}
+
+func (x *Stage) GetRatePercent() float64 {
+	if x != nil {
+		return x.RatePercent
+	}
+	return 0
+}
+
+func (x *Stage) GetRateOf() uint32 {
+	if x != nil {
+		return x.RateOf
+	}
+	return 0
+}
+
+func (x *Stage) GetConcurrency() uint32 {
+	if x != nil {
+		return x.Concurrency
+	}
+	return 0
+}
+
+func (x *Stage) GetSync() SyncPolicy {
+	if x != nil {
+		return x.Sync
+	}
+	return SyncPolicy_SYNC_POLICY_UNSPECIFIED
+}
+
+func (x *Stage) GetSyncBytes() uint64 {
+	if x != nil {
+		return x.SyncBytes
+	}
+	return 0
+}
+
+func (x *Stage) GetPauseNano() int64 {
+	if x != nil {
+		return x.PauseNano
+	}
+	return 0
+}
+
+func (x *Stage) GetUnreported() bool {
+	if x != nil {
+		return x.Unreported
+	}
+	return false
+}
+
+func (x *Stage) GetTogether() bool {
+	if x != nil {
+		return x.Together
+	}
+	return false
+}
+
+func (x *Stage) GetCurve() uint32 {
+	if x != nil {
+		return x.Curve
+	}
+	return 0
+}
+
 // SteadyState says when a load counts as steady: when the coefficient of variation (standard
 // deviation divided by mean) of the throughput, per progress interval over the last window, is
 // at most the limit.
@@ -4486,7 +4759,7 @@ type SteadyState struct {
 
 func (x *SteadyState) Reset() {
 	*x = SteadyState{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4499,7 +4772,7 @@ func (*SteadyState) ProtoMessage() {}
 
 func (x *SteadyState) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4512,7 +4785,7 @@ func (x *SteadyState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SteadyState.ProtoReflect.Descriptor instead.
 func (*SteadyState) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{35}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SteadyState) GetWindowNano() int64 {
@@ -4585,7 +4858,7 @@ type ConsumerSpec struct {
 
 func (x *ConsumerSpec) Reset() {
 	*x = ConsumerSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4598,7 +4871,7 @@ func (*ConsumerSpec) ProtoMessage() {}
 
 func (x *ConsumerSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4611,7 +4884,7 @@ func (x *ConsumerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerSpec.ProtoReflect.Descriptor instead.
 func (*ConsumerSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{36}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ConsumerSpec) GetIndex() uint32 {
@@ -4810,7 +5083,7 @@ type ReadSpec struct {
 
 func (x *ReadSpec) Reset() {
 	*x = ReadSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4823,7 +5096,7 @@ func (*ReadSpec) ProtoMessage() {}
 
 func (x *ReadSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4836,7 +5109,7 @@ func (x *ReadSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadSpec.ProtoReflect.Descriptor instead.
 func (*ReadSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{37}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ReadSpec) GetReaders() uint32 {
@@ -4893,7 +5166,7 @@ type WeightedSize struct {
 
 func (x *WeightedSize) Reset() {
 	*x = WeightedSize{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[38]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4906,7 +5179,7 @@ func (*WeightedSize) ProtoMessage() {}
 
 func (x *WeightedSize) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[38]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4919,7 +5192,7 @@ func (x *WeightedSize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WeightedSize.ProtoReflect.Descriptor instead.
 func (*WeightedSize) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{38}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *WeightedSize) GetSizeBytes() uint64 {
@@ -4950,7 +5223,7 @@ type DataSpec struct {
 
 func (x *DataSpec) Reset() {
 	*x = DataSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[39]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4963,7 +5236,7 @@ func (*DataSpec) ProtoMessage() {}
 
 func (x *DataSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[39]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4976,7 +5249,7 @@ func (x *DataSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataSpec.ProtoReflect.Descriptor instead.
 func (*DataSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{39}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *DataSpec) GetKind() DataKind {
@@ -5004,7 +5277,7 @@ var File_bulkhead_v1_message_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\xea\x05\n" +
+	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\xa6\x06\n" +
 	"\aMessage\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12$\n" +
 	"\x0etime_unix_nano\x18\x02 \x01(\x03R\ftimeUnixNano\x12.\n" +
@@ -5024,14 +5297,21 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"corruption\x12*\n" +
 	"\x05ready\x18\x1e \x01(\v2\x12.bulkhead.v1.ReadyH\x00R\x05ready\x12*\n" +
 	"\x05begun\x18\x1f \x01(\v2\x12.bulkhead.v1.BegunH\x00R\x05begun\x120\n" +
-	"\amachine\x18# \x01(\v2\x14.bulkhead.v1.MachineH\x00R\amachineB\x06\n" +
+	"\amachine\x18# \x01(\v2\x14.bulkhead.v1.MachineH\x00R\amachine\x12:\n" +
+	"\vstage_begun\x18) \x01(\v2\x17.bulkhead.v1.StageBegunH\x00R\n" +
+	"stageBegunB\x06\n" +
 	"\x04fact\"/\n" +
 	"\x05Ready\x12&\n" +
 	"\x0fround_trip_nano\x18\x01 \x01(\x03R\rroundTripNano\"\x83\x01\n" +
 	"\x05Begun\x12(\n" +
 	"\x10due_elapsed_nano\x18\x01 \x01(\x03R\x0edueElapsedNano\x12(\n" +
 	"\x10clock_ahead_nano\x18\x02 \x01(\x03R\x0eclockAheadNano\x12&\n" +
-	"\x0fround_trip_nano\x18\x03 \x01(\x03R\rroundTripNano\"9\n" +
+	"\x0fround_trip_nano\x18\x03 \x01(\x03R\rroundTripNano\"\x8a\x01\n" +
+	"\n" +
+	"StageBegun\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\rR\x05stage\x121\n" +
+	"\x15rate_bytes_per_second\x18\x02 \x01(\x04R\x12rateBytesPerSecond\x123\n" +
+	"\x16rate_chunks_per_second\x18\x03 \x01(\x01R\x13rateChunksPerSecond\"9\n" +
 	"\x05Batch\x120\n" +
 	"\bmessages\x18\x01 \x03(\v2\x14.bulkhead.v1.MessageR\bmessages\"_\n" +
 	"\aProcess\x12,\n" +
@@ -5251,7 +5531,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"MachineGap\x12,\n" +
 	"\x04part\x18\x01 \x01(\x0e2\x18.bulkhead.v1.MachinePartR\x04part\x125\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1d.bulkhead.v1.MachineGapReasonR\x06reason\x12\x14\n" +
-	"\x05about\x18\x03 \x01(\tR\x05about\"\xbd\a\n" +
+	"\x05about\x18\x03 \x01(\tR\x05about\"\xd3\a\n" +
 	"\bProgress\x12#\n" +
 	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12\x16\n" +
 	"\x06warmup\x18$ \x01(\bR\x06warmup\x12\x14\n" +
@@ -5281,7 +5561,8 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\rread_response\x18- \x01(\v2\x16.bulkhead.v1.HistogramR\freadResponse\x12.\n" +
 	"\x13read_verified_bytes\x18. \x01(\x04R\x11readVerifiedBytes\x12&\n" +
 	"\x0fread_told_bytes\x18/ \x01(\x04R\rreadToldBytes\x12*\n" +
-	"\x11read_cached_bytes\x180 \x01(\x04R\x0freadCachedBytes\"\x87\x02\n" +
+	"\x11read_cached_bytes\x180 \x01(\x04R\x0freadCachedBytes\x12\x14\n" +
+	"\x05stage\x181 \x01(\rR\x05stage\"\x87\x02\n" +
 	"\n" +
 	"Corruption\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
@@ -5300,7 +5581,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x05count\x18\x02 \x03(\x04R\x05count\x12\x10\n" +
 	"\x03min\x18\x03 \x01(\x04R\x03min\x12\x10\n" +
 	"\x03max\x18\x04 \x01(\x04R\x03max\x12\x10\n" +
-	"\x03sum\x18\x05 \x01(\x04R\x03sum\"\xd4\x03\n" +
+	"\x03sum\x18\x05 \x01(\x04R\x03sum\"\x80\x04\n" +
 	"\bWorkload\x12!\n" +
 	"\fruntime_nano\x18\x01 \x01(\x03R\vruntimeNano\x126\n" +
 	"\x17heartbeat_interval_nano\x18\x02 \x01(\x03R\x15heartbeatIntervalNano\x124\n" +
@@ -5313,7 +5594,29 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"totalBytes\x125\n" +
 	"\tstop_when\x18\t \x01(\v2\x18.bulkhead.v1.SteadyStateR\bstopWhen\x12\x1f\n" +
 	"\vwarmup_nano\x18$ \x01(\x03R\n" +
-	"warmupNano\"b\n" +
+	"warmupNano\x12*\n" +
+	"\x06stages\x18( \x03(\v2\x12.bulkhead.v1.StageR\x06stages\"\xe4\x03\n" +
+	"\x05Stage\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12#\n" +
+	"\rduration_nano\x18\x02 \x01(\x03R\fdurationNano\x12\x1f\n" +
+	"\vtotal_bytes\x18\x03 \x01(\x04R\n" +
+	"totalBytes\x121\n" +
+	"\x15rate_bytes_per_second\x18\x04 \x01(\x04R\x12rateBytesPerSecond\x123\n" +
+	"\x16rate_chunks_per_second\x18\x05 \x01(\x01R\x13rateChunksPerSecond\x12!\n" +
+	"\frate_percent\x18\x06 \x01(\x01R\vratePercent\x12\x17\n" +
+	"\arate_of\x18\a \x01(\rR\x06rateOf\x12 \n" +
+	"\vconcurrency\x18\b \x01(\rR\vconcurrency\x12+\n" +
+	"\x04sync\x18\t \x01(\x0e2\x17.bulkhead.v1.SyncPolicyR\x04sync\x12\x1d\n" +
+	"\n" +
+	"sync_bytes\x18\n" +
+	" \x01(\x04R\tsyncBytes\x12\x1d\n" +
+	"\n" +
+	"pause_nano\x18\v \x01(\x03R\tpauseNano\x12\x1e\n" +
+	"\n" +
+	"unreported\x18\f \x01(\bR\n" +
+	"unreported\x12\x1a\n" +
+	"\btogether\x18\r \x01(\bR\btogether\x12\x14\n" +
+	"\x05curve\x18\x0e \x01(\rR\x05curve\"b\n" +
 	"\vSteadyState\x12\x1f\n" +
 	"\vwindow_nano\x18\x01 \x01(\x03R\n" +
 	"windowNano\x122\n" +
@@ -5501,7 +5804,7 @@ func file_bulkhead_v1_message_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_message_proto_enumTypes [16]protoimpl.EnumInfo
-var file_bulkhead_v1_message_proto_msgTypes [40]protoimpl.MessageInfo
+var file_bulkhead_v1_message_proto_msgTypes [42]protoimpl.MessageInfo
 var file_bulkhead_v1_message_proto_goTypes = []any{
 	(ProcessKind)(0),            // 0: bulkhead.v1.ProcessKind
 	(StopReason)(0),             // 1: bulkhead.v1.StopReason
@@ -5522,119 +5825,124 @@ var file_bulkhead_v1_message_proto_goTypes = []any{
 	(*Message)(nil),             // 16: bulkhead.v1.Message
 	(*Ready)(nil),               // 17: bulkhead.v1.Ready
 	(*Begun)(nil),               // 18: bulkhead.v1.Begun
-	(*Batch)(nil),               // 19: bulkhead.v1.Batch
-	(*Process)(nil),             // 20: bulkhead.v1.Process
-	(*Start)(nil),               // 21: bulkhead.v1.Start
-	(*Stop)(nil),                // 22: bulkhead.v1.Stop
-	(*ProcessExit)(nil),         // 23: bulkhead.v1.ProcessExit
-	(*Sandbox)(nil),             // 24: bulkhead.v1.Sandbox
-	(*SandboxGap)(nil),          // 25: bulkhead.v1.SandboxGap
-	(*Heartbeat)(nil),           // 26: bulkhead.v1.Heartbeat
-	(*HeartbeatAnswer)(nil),     // 27: bulkhead.v1.HeartbeatAnswer
-	(*HeartbeatMiss)(nil),       // 28: bulkhead.v1.HeartbeatMiss
-	(*Rollover)(nil),            // 29: bulkhead.v1.Rollover
-	(*Monitor)(nil),             // 30: bulkhead.v1.Monitor
-	(*MonitorError)(nil),        // 31: bulkhead.v1.MonitorError
-	(*Machine)(nil),             // 32: bulkhead.v1.Machine
-	(*FileSystem)(nil),          // 33: bulkhead.v1.FileSystem
-	(*DeviceName)(nil),          // 34: bulkhead.v1.DeviceName
-	(*Space)(nil),               // 35: bulkhead.v1.Space
-	(*NfsActivity)(nil),         // 36: bulkhead.v1.NfsActivity
-	(*NfsCalls)(nil),            // 37: bulkhead.v1.NfsCalls
-	(*Device)(nil),              // 38: bulkhead.v1.Device
-	(*DeviceActivity)(nil),      // 39: bulkhead.v1.DeviceActivity
-	(*Memory)(nil),              // 40: bulkhead.v1.Memory
-	(*Pressure)(nil),            // 41: bulkhead.v1.Pressure
-	(*ProcessorLimit)(nil),      // 42: bulkhead.v1.ProcessorLimit
-	(*ProcessorThrottling)(nil), // 43: bulkhead.v1.ProcessorThrottling
-	(*NetworkInterface)(nil),    // 44: bulkhead.v1.NetworkInterface
-	(*NetworkActivity)(nil),     // 45: bulkhead.v1.NetworkActivity
-	(*MachineGap)(nil),          // 46: bulkhead.v1.MachineGap
-	(*Progress)(nil),            // 47: bulkhead.v1.Progress
-	(*Corruption)(nil),          // 48: bulkhead.v1.Corruption
-	(*Histogram)(nil),           // 49: bulkhead.v1.Histogram
-	(*Workload)(nil),            // 50: bulkhead.v1.Workload
-	(*SteadyState)(nil),         // 51: bulkhead.v1.SteadyState
-	(*ConsumerSpec)(nil),        // 52: bulkhead.v1.ConsumerSpec
-	(*ReadSpec)(nil),            // 53: bulkhead.v1.ReadSpec
-	(*WeightedSize)(nil),        // 54: bulkhead.v1.WeightedSize
-	(*DataSpec)(nil),            // 55: bulkhead.v1.DataSpec
+	(*StageBegun)(nil),          // 19: bulkhead.v1.StageBegun
+	(*Batch)(nil),               // 20: bulkhead.v1.Batch
+	(*Process)(nil),             // 21: bulkhead.v1.Process
+	(*Start)(nil),               // 22: bulkhead.v1.Start
+	(*Stop)(nil),                // 23: bulkhead.v1.Stop
+	(*ProcessExit)(nil),         // 24: bulkhead.v1.ProcessExit
+	(*Sandbox)(nil),             // 25: bulkhead.v1.Sandbox
+	(*SandboxGap)(nil),          // 26: bulkhead.v1.SandboxGap
+	(*Heartbeat)(nil),           // 27: bulkhead.v1.Heartbeat
+	(*HeartbeatAnswer)(nil),     // 28: bulkhead.v1.HeartbeatAnswer
+	(*HeartbeatMiss)(nil),       // 29: bulkhead.v1.HeartbeatMiss
+	(*Rollover)(nil),            // 30: bulkhead.v1.Rollover
+	(*Monitor)(nil),             // 31: bulkhead.v1.Monitor
+	(*MonitorError)(nil),        // 32: bulkhead.v1.MonitorError
+	(*Machine)(nil),             // 33: bulkhead.v1.Machine
+	(*FileSystem)(nil),          // 34: bulkhead.v1.FileSystem
+	(*DeviceName)(nil),          // 35: bulkhead.v1.DeviceName
+	(*Space)(nil),               // 36: bulkhead.v1.Space
+	(*NfsActivity)(nil),         // 37: bulkhead.v1.NfsActivity
+	(*NfsCalls)(nil),            // 38: bulkhead.v1.NfsCalls
+	(*Device)(nil),              // 39: bulkhead.v1.Device
+	(*DeviceActivity)(nil),      // 40: bulkhead.v1.DeviceActivity
+	(*Memory)(nil),              // 41: bulkhead.v1.Memory
+	(*Pressure)(nil),            // 42: bulkhead.v1.Pressure
+	(*ProcessorLimit)(nil),      // 43: bulkhead.v1.ProcessorLimit
+	(*ProcessorThrottling)(nil), // 44: bulkhead.v1.ProcessorThrottling
+	(*NetworkInterface)(nil),    // 45: bulkhead.v1.NetworkInterface
+	(*NetworkActivity)(nil),     // 46: bulkhead.v1.NetworkActivity
+	(*MachineGap)(nil),          // 47: bulkhead.v1.MachineGap
+	(*Progress)(nil),            // 48: bulkhead.v1.Progress
+	(*Corruption)(nil),          // 49: bulkhead.v1.Corruption
+	(*Histogram)(nil),           // 50: bulkhead.v1.Histogram
+	(*Workload)(nil),            // 51: bulkhead.v1.Workload
+	(*Stage)(nil),               // 52: bulkhead.v1.Stage
+	(*SteadyState)(nil),         // 53: bulkhead.v1.SteadyState
+	(*ConsumerSpec)(nil),        // 54: bulkhead.v1.ConsumerSpec
+	(*ReadSpec)(nil),            // 55: bulkhead.v1.ReadSpec
+	(*WeightedSize)(nil),        // 56: bulkhead.v1.WeightedSize
+	(*DataSpec)(nil),            // 57: bulkhead.v1.DataSpec
 }
 var file_bulkhead_v1_message_proto_depIdxs = []int32{
-	20, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
-	21, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
-	22, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
-	26, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
-	29, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
-	30, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
-	31, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
-	47, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
-	48, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
+	21, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
+	22, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
+	23, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
+	27, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
+	30, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
+	31, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
+	32, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
+	48, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
+	49, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
 	17, // 9: bulkhead.v1.Message.ready:type_name -> bulkhead.v1.Ready
 	18, // 10: bulkhead.v1.Message.begun:type_name -> bulkhead.v1.Begun
-	32, // 11: bulkhead.v1.Message.machine:type_name -> bulkhead.v1.Machine
-	16, // 12: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
-	0,  // 13: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
-	52, // 14: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
-	1,  // 15: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
-	23, // 16: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
-	20, // 17: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
-	2,  // 18: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
-	1,  // 19: bulkhead.v1.ProcessExit.ended_work:type_name -> bulkhead.v1.StopReason
-	3,  // 20: bulkhead.v1.Sandbox.state:type_name -> bulkhead.v1.SandboxState
-	25, // 21: bulkhead.v1.Sandbox.missing:type_name -> bulkhead.v1.SandboxGap
-	4,  // 22: bulkhead.v1.SandboxGap.layer:type_name -> bulkhead.v1.SandboxLayer
-	27, // 23: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
-	28, // 24: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
-	20, // 25: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
-	5,  // 26: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
-	20, // 27: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
-	7,  // 28: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
-	33, // 29: bulkhead.v1.Machine.file_systems:type_name -> bulkhead.v1.FileSystem
-	38, // 30: bulkhead.v1.Machine.devices:type_name -> bulkhead.v1.Device
-	40, // 31: bulkhead.v1.Machine.memory:type_name -> bulkhead.v1.Memory
-	41, // 32: bulkhead.v1.Machine.memory_pressure:type_name -> bulkhead.v1.Pressure
-	41, // 33: bulkhead.v1.Machine.io_pressure:type_name -> bulkhead.v1.Pressure
-	41, // 34: bulkhead.v1.Machine.cpu_pressure:type_name -> bulkhead.v1.Pressure
-	42, // 35: bulkhead.v1.Machine.processor_limits:type_name -> bulkhead.v1.ProcessorLimit
-	44, // 36: bulkhead.v1.Machine.interfaces:type_name -> bulkhead.v1.NetworkInterface
-	46, // 37: bulkhead.v1.Machine.gaps:type_name -> bulkhead.v1.MachineGap
-	34, // 38: bulkhead.v1.FileSystem.devices:type_name -> bulkhead.v1.DeviceName
-	35, // 39: bulkhead.v1.FileSystem.space:type_name -> bulkhead.v1.Space
-	36, // 40: bulkhead.v1.FileSystem.nfs:type_name -> bulkhead.v1.NfsActivity
-	37, // 41: bulkhead.v1.NfsActivity.reads:type_name -> bulkhead.v1.NfsCalls
-	37, // 42: bulkhead.v1.NfsActivity.writes:type_name -> bulkhead.v1.NfsCalls
-	37, // 43: bulkhead.v1.NfsActivity.others:type_name -> bulkhead.v1.NfsCalls
-	8,  // 44: bulkhead.v1.Device.kind:type_name -> bulkhead.v1.DeviceKind
-	39, // 45: bulkhead.v1.Device.activity:type_name -> bulkhead.v1.DeviceActivity
-	43, // 46: bulkhead.v1.ProcessorLimit.throttling:type_name -> bulkhead.v1.ProcessorThrottling
-	45, // 47: bulkhead.v1.NetworkInterface.activity:type_name -> bulkhead.v1.NetworkActivity
-	9,  // 48: bulkhead.v1.MachineGap.part:type_name -> bulkhead.v1.MachinePart
-	10, // 49: bulkhead.v1.MachineGap.reason:type_name -> bulkhead.v1.MachineGapReason
-	49, // 50: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
-	49, // 51: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
-	49, // 52: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
-	49, // 53: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
-	49, // 54: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
-	49, // 55: bulkhead.v1.Progress.unlink:type_name -> bulkhead.v1.Histogram
-	49, // 56: bulkhead.v1.Progress.read:type_name -> bulkhead.v1.Histogram
-	49, // 57: bulkhead.v1.Progress.read_response:type_name -> bulkhead.v1.Histogram
-	11, // 58: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
-	52, // 59: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
-	51, // 60: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
-	15, // 61: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
-	54, // 62: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
-	55, // 63: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
-	13, // 64: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
-	14, // 65: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
-	53, // 66: bulkhead.v1.ConsumerSpec.read:type_name -> bulkhead.v1.ReadSpec
-	13, // 67: bulkhead.v1.ReadSpec.pattern:type_name -> bulkhead.v1.Pattern
-	12, // 68: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
-	69, // [69:69] is the sub-list for method output_type
-	69, // [69:69] is the sub-list for method input_type
-	69, // [69:69] is the sub-list for extension type_name
-	69, // [69:69] is the sub-list for extension extendee
-	0,  // [0:69] is the sub-list for field type_name
+	33, // 11: bulkhead.v1.Message.machine:type_name -> bulkhead.v1.Machine
+	19, // 12: bulkhead.v1.Message.stage_begun:type_name -> bulkhead.v1.StageBegun
+	16, // 13: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
+	0,  // 14: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
+	54, // 15: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
+	1,  // 16: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
+	24, // 17: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
+	21, // 18: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
+	2,  // 19: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
+	1,  // 20: bulkhead.v1.ProcessExit.ended_work:type_name -> bulkhead.v1.StopReason
+	3,  // 21: bulkhead.v1.Sandbox.state:type_name -> bulkhead.v1.SandboxState
+	26, // 22: bulkhead.v1.Sandbox.missing:type_name -> bulkhead.v1.SandboxGap
+	4,  // 23: bulkhead.v1.SandboxGap.layer:type_name -> bulkhead.v1.SandboxLayer
+	28, // 24: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
+	29, // 25: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
+	21, // 26: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
+	5,  // 27: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
+	21, // 28: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
+	7,  // 29: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
+	34, // 30: bulkhead.v1.Machine.file_systems:type_name -> bulkhead.v1.FileSystem
+	39, // 31: bulkhead.v1.Machine.devices:type_name -> bulkhead.v1.Device
+	41, // 32: bulkhead.v1.Machine.memory:type_name -> bulkhead.v1.Memory
+	42, // 33: bulkhead.v1.Machine.memory_pressure:type_name -> bulkhead.v1.Pressure
+	42, // 34: bulkhead.v1.Machine.io_pressure:type_name -> bulkhead.v1.Pressure
+	42, // 35: bulkhead.v1.Machine.cpu_pressure:type_name -> bulkhead.v1.Pressure
+	43, // 36: bulkhead.v1.Machine.processor_limits:type_name -> bulkhead.v1.ProcessorLimit
+	45, // 37: bulkhead.v1.Machine.interfaces:type_name -> bulkhead.v1.NetworkInterface
+	47, // 38: bulkhead.v1.Machine.gaps:type_name -> bulkhead.v1.MachineGap
+	35, // 39: bulkhead.v1.FileSystem.devices:type_name -> bulkhead.v1.DeviceName
+	36, // 40: bulkhead.v1.FileSystem.space:type_name -> bulkhead.v1.Space
+	37, // 41: bulkhead.v1.FileSystem.nfs:type_name -> bulkhead.v1.NfsActivity
+	38, // 42: bulkhead.v1.NfsActivity.reads:type_name -> bulkhead.v1.NfsCalls
+	38, // 43: bulkhead.v1.NfsActivity.writes:type_name -> bulkhead.v1.NfsCalls
+	38, // 44: bulkhead.v1.NfsActivity.others:type_name -> bulkhead.v1.NfsCalls
+	8,  // 45: bulkhead.v1.Device.kind:type_name -> bulkhead.v1.DeviceKind
+	40, // 46: bulkhead.v1.Device.activity:type_name -> bulkhead.v1.DeviceActivity
+	44, // 47: bulkhead.v1.ProcessorLimit.throttling:type_name -> bulkhead.v1.ProcessorThrottling
+	46, // 48: bulkhead.v1.NetworkInterface.activity:type_name -> bulkhead.v1.NetworkActivity
+	9,  // 49: bulkhead.v1.MachineGap.part:type_name -> bulkhead.v1.MachinePart
+	10, // 50: bulkhead.v1.MachineGap.reason:type_name -> bulkhead.v1.MachineGapReason
+	50, // 51: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
+	50, // 52: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
+	50, // 53: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
+	50, // 54: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
+	50, // 55: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
+	50, // 56: bulkhead.v1.Progress.unlink:type_name -> bulkhead.v1.Histogram
+	50, // 57: bulkhead.v1.Progress.read:type_name -> bulkhead.v1.Histogram
+	50, // 58: bulkhead.v1.Progress.read_response:type_name -> bulkhead.v1.Histogram
+	11, // 59: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
+	54, // 60: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
+	53, // 61: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
+	52, // 62: bulkhead.v1.Workload.stages:type_name -> bulkhead.v1.Stage
+	15, // 63: bulkhead.v1.Stage.sync:type_name -> bulkhead.v1.SyncPolicy
+	15, // 64: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
+	56, // 65: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
+	57, // 66: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
+	13, // 67: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
+	14, // 68: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
+	55, // 69: bulkhead.v1.ConsumerSpec.read:type_name -> bulkhead.v1.ReadSpec
+	13, // 70: bulkhead.v1.ReadSpec.pattern:type_name -> bulkhead.v1.Pattern
+	12, // 71: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
+	72, // [72:72] is the sub-list for method output_type
+	72, // [72:72] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_message_proto_initOnce sync.Once
@@ -5659,6 +5967,7 @@ func file_bulkhead_v1_message_proto_build() {
 		(*Message_Ready)(nil),
 		(*Message_Begun)(nil),
 		(*Message_Machine)(nil),
+		(*Message_StageBegun)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5666,7 +5975,7 @@ func file_bulkhead_v1_message_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_message_proto_rawDesc), len(file_bulkhead_v1_message_proto_rawDesc)),
 			NumEnums:      16,
-			NumMessages:   40,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -225,7 +225,10 @@ type ConsumerTask struct {
 	// client may still write. 0 means that there is none, and no limit.
 	BudgetDescriptor uint32 `protobuf:"varint,7,opt,name=budget_descriptor,json=budgetDescriptor,proto3" json:"budget_descriptor,omitempty"`
 	// How long the load warms up, from Begin.
-	WarmupNano    int64 `protobuf:"varint,36,opt,name=warmup_nano,json=warmupNano,proto3" json:"warmup_nano,omitempty"`
+	WarmupNano int64 `protobuf:"varint,36,opt,name=warmup_nano,json=warmupNano,proto3" json:"warmup_nano,omitempty"`
+	// The stages of the load; see Workload.stages. Each has a budget of its own at the descriptor,
+	// in their order.
+	Stages        []*Stage `protobuf:"bytes,40,rep,name=stages,proto3" json:"stages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -315,6 +318,13 @@ func (x *ConsumerTask) GetWarmupNano() int64 {
 		return x.WarmupNano
 	}
 	return 0
+}
+
+func (x *ConsumerTask) GetStages() []*Stage {
+	if x != nil {
+		return x.Stages
+	}
+	return nil
 }
 
 // MonitorTask is the monitor's job.
@@ -721,7 +731,7 @@ const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\x04task\"1\n" +
 	"\fBeginRequest\x12!\n" +
 	"\felapsed_nano\x18\x01 \x01(\x03R\velapsedNano\"\x0f\n" +
-	"\rBeginResponse\"\xb3\x02\n" +
+	"\rBeginResponse\"\xdf\x02\n" +
 	"\fConsumerTask\x12-\n" +
 	"\x04spec\x18\x01 \x01(\v2\x19.bulkhead.v1.ConsumerSpecR\x04spec\x124\n" +
 	"\x16progress_interval_nano\x18\x02 \x01(\x03R\x14progressIntervalNano\x12(\n" +
@@ -731,7 +741,8 @@ const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\tclient_id\x18\x06 \x01(\fR\bclientId\x12+\n" +
 	"\x11budget_descriptor\x18\a \x01(\rR\x10budgetDescriptor\x12\x1f\n" +
 	"\vwarmup_nano\x18$ \x01(\x03R\n" +
-	"warmupNano\"\xcc\x01\n" +
+	"warmupNano\x12*\n" +
+	"\x06stages\x18( \x03(\v2\x12.bulkhead.v1.StageR\x06stages\"\xcc\x01\n" +
 	"\vMonitorTask\x12#\n" +
 	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12.\n" +
 	"\atargets\x18\x02 \x03(\v2\x14.bulkhead.v1.ProcessR\atargets\x12\x14\n" +
@@ -787,30 +798,32 @@ var file_bulkhead_v1_worker_proto_goTypes = []any{
 	(*KillResponse)(nil),      // 10: bulkhead.v1.KillResponse
 	(*Process)(nil),           // 11: bulkhead.v1.Process
 	(*ConsumerSpec)(nil),      // 12: bulkhead.v1.ConsumerSpec
-	(*Message)(nil),           // 13: bulkhead.v1.Message
-	(WorkerState)(0),          // 14: bulkhead.v1.WorkerState
+	(*Stage)(nil),             // 13: bulkhead.v1.Stage
+	(*Message)(nil),           // 14: bulkhead.v1.Message
+	(WorkerState)(0),          // 15: bulkhead.v1.WorkerState
 }
 var file_bulkhead_v1_worker_proto_depIdxs = []int32{
 	11, // 0: bulkhead.v1.RunRequest.process:type_name -> bulkhead.v1.Process
 	3,  // 1: bulkhead.v1.RunRequest.consumer:type_name -> bulkhead.v1.ConsumerTask
 	4,  // 2: bulkhead.v1.RunRequest.monitor:type_name -> bulkhead.v1.MonitorTask
 	12, // 3: bulkhead.v1.ConsumerTask.spec:type_name -> bulkhead.v1.ConsumerSpec
-	11, // 4: bulkhead.v1.MonitorTask.targets:type_name -> bulkhead.v1.Process
-	13, // 5: bulkhead.v1.RunResponse.message:type_name -> bulkhead.v1.Message
-	14, // 6: bulkhead.v1.HeartbeatResponse.state:type_name -> bulkhead.v1.WorkerState
-	0,  // 7: bulkhead.v1.WorkerService.Run:input_type -> bulkhead.v1.RunRequest
-	1,  // 8: bulkhead.v1.WorkerService.Begin:input_type -> bulkhead.v1.BeginRequest
-	7,  // 9: bulkhead.v1.WorkerService.Heartbeat:input_type -> bulkhead.v1.HeartbeatRequest
-	9,  // 10: bulkhead.v1.WorkerService.Kill:input_type -> bulkhead.v1.KillRequest
-	5,  // 11: bulkhead.v1.WorkerService.Run:output_type -> bulkhead.v1.RunResponse
-	2,  // 12: bulkhead.v1.WorkerService.Begin:output_type -> bulkhead.v1.BeginResponse
-	8,  // 13: bulkhead.v1.WorkerService.Heartbeat:output_type -> bulkhead.v1.HeartbeatResponse
-	10, // 14: bulkhead.v1.WorkerService.Kill:output_type -> bulkhead.v1.KillResponse
-	11, // [11:15] is the sub-list for method output_type
-	7,  // [7:11] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	13, // 4: bulkhead.v1.ConsumerTask.stages:type_name -> bulkhead.v1.Stage
+	11, // 5: bulkhead.v1.MonitorTask.targets:type_name -> bulkhead.v1.Process
+	14, // 6: bulkhead.v1.RunResponse.message:type_name -> bulkhead.v1.Message
+	15, // 7: bulkhead.v1.HeartbeatResponse.state:type_name -> bulkhead.v1.WorkerState
+	0,  // 8: bulkhead.v1.WorkerService.Run:input_type -> bulkhead.v1.RunRequest
+	1,  // 9: bulkhead.v1.WorkerService.Begin:input_type -> bulkhead.v1.BeginRequest
+	7,  // 10: bulkhead.v1.WorkerService.Heartbeat:input_type -> bulkhead.v1.HeartbeatRequest
+	9,  // 11: bulkhead.v1.WorkerService.Kill:input_type -> bulkhead.v1.KillRequest
+	5,  // 12: bulkhead.v1.WorkerService.Run:output_type -> bulkhead.v1.RunResponse
+	2,  // 13: bulkhead.v1.WorkerService.Begin:output_type -> bulkhead.v1.BeginResponse
+	8,  // 14: bulkhead.v1.WorkerService.Heartbeat:output_type -> bulkhead.v1.HeartbeatResponse
+	10, // 15: bulkhead.v1.WorkerService.Kill:output_type -> bulkhead.v1.KillResponse
+	12, // [12:16] is the sub-list for method output_type
+	8,  // [8:12] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_worker_proto_initOnce sync.Once
