@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,9 +31,11 @@ type Config struct {
 	Name   string
 	Labels map[string]string
 	Limits Limits
-	// Dir is the agent's own folder, for load files. WorkDir is where clients keep what they need; ""
-	// leaves it to them.
-	Dir, WorkDir string
+	// Overtime is how long a client may live that has no time to write left: Limits.MaxRuntime bounds
+	// that alone. 0 means 15 minutes.
+	Overtime time.Duration
+	// Folders are the agent's own, which are closed after Run.
+	Folders *Folders
 	// Program is the program that is a client when run as `client`.
 	Program string
 	// Version of the program, for people.
@@ -43,9 +46,9 @@ type Config struct {
 }
 
 const (
-	// taskPause is how long nothing is read after a Task: of those that come meanwhile the supervisor's
-	// side keeps one.
-	taskPause = 50 * time.Millisecond
+	// taskPause is how long nothing is read after a Task, and floodPause after one of too many: of those
+	// that come meanwhile the supervisor's side keeps one. To check a load takes milliseconds.
+	taskPause, floodPause = 50 * time.Millisecond, time.Second
 	// otherPause is how long nothing is read after another frame.
 	otherPause = time.Millisecond
 )
@@ -54,6 +57,7 @@ const (
 type agent struct {
 	cfg   Config
 	hello *bulkheadv1.Hello // one goroutine's
+	takes pace              // the same one's
 	log   *slog.Logger
 
 	changed chan struct{} // holds one token after a task has changed
@@ -61,9 +65,19 @@ type agent struct {
 	running sync.WaitGroup
 
 	mu     sync.Mutex
+	begins pace    // guarded by mu; of clients
+	said   pace    // guarded by mu; of refusals that are logged
+	unsaid int     // guarded by mu; refusals since then
 	tasks  []*task // guarded by mu; the oldest first, at most protocol.MaxTaskReports
 	left   []*need // guarded by mu; of clients whose files are not known to be removed
 	ending bool    // guarded by mu
+}
+
+func newAgent(cfg Config) *agent {
+	cfg.Overtime = cmp.Or(cfg.Overtime, defaultOvertime)
+	return &agent{cfg: cfg, log: cfg.Logger, changed: make(chan struct{}, 1), gone: make(chan struct{}),
+		takes:  pace{every: takeEvery, burst: takeBurst},
+		begins: pace{every: beginEvery, burst: beginBurst}, said: pace{every: sayEvery, burst: sayBurst}}
 }
 
 // Run waits for tasks until ctx is done, and then until the client has ended that runs, if one does;
@@ -75,7 +89,7 @@ func Run(ctx context.Context, cfg Config, hurry <-chan struct{}) error {
 	for _, a := range cfg.Limits.Allowances {
 		about.Allowances = append(about.Allowances, &bulkheadv1.Allowance{Path: a.Path, Bytes: a.Bytes})
 	}
-	a := &agent{cfg: cfg, log: cfg.Logger, changed: make(chan struct{}, 1), gone: make(chan struct{})}
+	a := newAgent(cfg)
 	a.hello = &bulkheadv1.Hello{
 		ProtocolVersion: protocol.Version, ProtocolMinor: protocol.Minor, ClientId: secret[:],
 		Host:   strings.ToValidUTF8(host[:min(len(host), protocol.MaxHostBytes)], ""),
@@ -89,6 +103,7 @@ func Run(ctx context.Context, cfg Config, hurry <-chan struct{}) error {
 			"folder that somebody on this machine replaces by a link after that would be followed",
 			"reason", err.Error())
 	}
+	a.inherit()
 	over := make(chan struct{})
 	var connected sync.WaitGroup
 	connected.Go(func() { // ends with over
@@ -212,7 +227,11 @@ func (a *agent) connect(ctx context.Context, quiet bool) (welcomed bool, err err
 		switch f := f.GetFrame().(type) {
 		case *bulkheadv1.ServerFrame_Task:
 			a.take(f.Task)
-			time.Sleep(taskPause) // not for anything to happen: a flood costs its sender
+			if a.takes.may(time.Now()) {
+				time.Sleep(taskPause) // not for anything to happen: a flood costs its sender
+			} else {
+				time.Sleep(floodPause)
+			}
 		case *bulkheadv1.ServerFrame_StopTask:
 			a.stopTask(f.StopTask)
 			time.Sleep(otherPause)

@@ -72,8 +72,9 @@ func ownersKey(load config.Client) string {
 	return ""
 }
 
-// checkRoom checks where consumers write, and how much they hold there at once.
-func (l Limits) checkRoom(load config.Client, left []*need) (need, *refusal) {
+// needOf returns where consumers write, and how much they hold there at once, or why they may not write
+// there.
+func (l Limits) needOf(load config.Client) (need, *refusal) {
 	n := need{make(map[string]string), make(map[string]uint64)}
 	for i, c := range load.Consumers() {
 		if c.Path != filepath.Clean(c.Path) {
@@ -103,6 +104,15 @@ func (l Limits) checkRoom(load config.Client, left []*need) (need, *refusal) {
 		if load.TotalSize > 0 {
 			n.held[path] = min(bytes, inTotal(load))
 		}
+	}
+	return n, nil
+}
+
+// checkRoom checks where consumers write, and how much they hold there at once.
+func (l Limits) checkRoom(load config.Client, left []*need) (need, *refusal) {
+	n, no := l.needOf(load)
+	if no != nil {
+		return need{}, no
 	}
 	with := n.over(left)
 	for _, a := range l.Allowances {

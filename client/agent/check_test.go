@@ -184,7 +184,7 @@ func TestWhatCanBeAllowed(t *testing.T) {
 
 // A flood of tasks is remembered as far as there is room, and one that runs always is.
 func TestWhatIsRememberedIsBounded(t *testing.T) {
-	a := &agent{changed: make(chan struct{}, 1)}
+	a := newAgent(Config{})
 	running := &task{report: &bulkheadv1.TaskReport{TaskId: []byte("runs")}, client: &client{}}
 	a.remember(running)
 	for i := range 1000 {

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,6 +27,9 @@ const (
 	// hurryPatience after it was asked to end at once; then it is killed.
 	endPatience   = 2 * time.Minute
 	hurryPatience = 15 * time.Second
+	// defaultOvertime is how long a client may live beside what bounds the time in which it writes: for what
+	// it checks first, the gather, what it verifies at its end, and what it delivers.
+	defaultOvertime = 15 * time.Minute
 	// outputPatience is how long what a client left behind may hold its output open.
 	outputPatience = 2 * time.Second
 	// lastLineBytes is how much is kept of a client's last line.
@@ -39,7 +42,7 @@ type client struct {
 	cmd  *exec.Cmd
 	last *lastLine
 	log  *slog.Logger
-	dir  string // of this task, which is removed at its end
+	dir  string // of this task, which is removed when nothing of it is left
 	done chan struct{}
 	end  ended // written before done is closed
 
@@ -57,11 +60,11 @@ type ended struct {
 // startClient starts the client of a task, which was checked. Its load is in a file that only this
 // user can read; what is the owner's is in its environment, over that.
 func (a *agent) startClient(ask *bulkheadv1.Task) (*client, error) {
-	dir, err := os.MkdirTemp(a.cfg.Dir, "task-") // 0700
+	dir, err := os.MkdirTemp(a.cfg.Folders.Own, taskPrefix) // 0700
 	if err != nil {
 		return nil, err
 	}
-	load := filepath.Join(dir, "load.yaml")
+	load := filepath.Join(dir, loadFile)
 	if err := os.WriteFile(load, ask.GetLoad(), 0o600); err != nil {
 		os.RemoveAll(dir)
 		return nil, err
@@ -92,6 +95,8 @@ func (a *agent) startClient(ask *bulkheadv1.Task) (*client, error) {
 		os.RemoveAll(dir)
 		return nil, err
 	}
+	// For the next agent, if this one is killed. Without it, that sees what the client left when it has ended.
+	_ = os.WriteFile(filepath.Join(dir, pidFile), strconv.AppendInt(nil, int64(c.pid()), 10), 0o600)
 	return c, nil
 }
 
@@ -104,7 +109,7 @@ func (a *agent) allowed() (paths []string) {
 }
 
 // clientDir returns the folder in which clients make their working folders.
-func (a *agent) clientDir() string { return cmp.Or(a.cfg.WorkDir, os.TempDir()) }
+func (a *agent) clientDir() string { return a.cfg.Folders.Work }
 
 // environment returns the environment of a client: what the owner of the machine sets, and no more.
 func (a *agent) environment(ask *bulkheadv1.Task) []string {
@@ -117,7 +122,7 @@ func (a *agent) environment(ask *bulkheadv1.Task) []string {
 		labels = append(labels, key+"="+a.cfg.Labels[key])
 	}
 	for _, set := range []struct{ name, value string }{
-		{"TMPDIR", os.Getenv("TMPDIR")}, {"BULKHEAD_WORK_DIR", a.cfg.WorkDir},
+		{"TMPDIR", os.Getenv("TMPDIR")}, {"BULKHEAD_WORK_DIR", a.cfg.Folders.Work},
 		{"BULKHEAD_LABELS", strings.Join(labels, ",")}, {"BULKHEAD_TOKEN_FILE", a.cfg.TokenFile},
 		{"BULKHEAD_TLS_CA", a.cfg.TLS.CA}, {"BULKHEAD_TLS_CERT", a.cfg.TLS.Cert}, {"BULKHEAD_TLS_KEY", a.cfg.TLS.Key},
 		{"BULKHEAD_TLS_SERVER_NAME", a.cfg.TLS.ServerName},
@@ -173,7 +178,6 @@ func (c *client) reap() {
 	c.mu.Unlock()
 	_ = c.cmd.Wait() // the state says it all
 	state := c.cmd.ProcessState
-	_ = os.RemoveAll(c.dir)
 	if state == nil || err != nil {
 		c.end = ended{status: -1, text: fmt.Sprintf("waiting for the client: %v", err)}
 		return

@@ -15,13 +15,21 @@ import (
 // machine's.
 func started(t *testing.T, script string) (root string, a *agent, c *client) {
 	t.Helper()
+	return startedIn(t, nil, script)
+}
+
+// startedIn does that with these folders, or ROOT/work and one of the agent's.
+func startedIn(t *testing.T, folders *Folders, script string) (root string, a *agent, c *client) {
+	t.Helper()
 	root, limits := machine(t)
-	work := filepath.Join(root, "work")
-	must(t, os.Mkdir(work, 0o700))
+	if folders == nil {
+		folders = &Folders{Own: t.TempDir(), Work: filepath.Join(root, "work")}
+		must(t, os.Mkdir(folders.Work, 0o700))
+	}
 	program := filepath.Join(t.TempDir(), "client")
 	must(t, os.WriteFile(program, []byte("#!/bin/sh\n"+strings.ReplaceAll(script, "ROOT", root)), 0o755))
-	a = &agent{log: slog.New(slog.DiscardHandler), cfg: Config{Limits: limits, Dir: t.TempDir(), WorkDir: work,
-		Program: program, Output: &bytes.Buffer{}}}
+	a = newAgent(Config{Logger: slog.New(slog.DiscardHandler), Limits: limits, Program: program,
+		Folders: folders, Output: &bytes.Buffer{}})
 	c, err := a.startClient(taskOf("path: " + root + "/allowed"))
 	must(t, err)
 	t.Cleanup(func() {

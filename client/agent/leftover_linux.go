@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -58,16 +59,25 @@ func (n need) over(others []*need) map[string]uint64 {
 	return held
 }
 
-// sweep removes what a client left that could not end in order, for its files count until they are gone:
-// without that, each load could leave as much as is allowed. It returns after sweepPatience at the
-// latest, and goes on until the agent ends.
-func (a *agent) sweep(n *need, pid int) {
+// sweep removes what the client of a task left that could not end in order, for its files count until
+// they are gone: without that, each load could leave as much as is allowed. Then it removes the folder of
+// the task. It returns after sweepPatience at the latest, and goes on until the agent ends.
+func (a *agent) sweep(n *need, pid int, folder string) {
+	wait := time.NewTimer(sweepPatience)
+	defer wait.Stop()
+	select {
+	case <-a.clear(n, pid, folder):
+	case <-wait.C:
+	}
+}
+
+// clear has what a client left counted until it is removed, which it sees to, and closes done then.
+func (a *agent) clear(n *need, pid int, folder string) (done <-chan struct{}) {
 	a.mu.Lock()
 	a.left = append(a.left, n)
 	a.mu.Unlock()
-	done := make(chan struct{})
+	cleared := make(chan struct{})
 	go func() { // ends with the removal, or with gone, unless a file system does not answer
-		defer close(done)
 		for failed := 1; ; failed++ {
 			err := a.sweepOnce(n, pid)
 			if err == nil {
@@ -83,21 +93,13 @@ func (a *agent) sweep(n *need, pid int) {
 				return
 			}
 		}
+		_ = os.RemoveAll(folder) // else the next agent looks once more
 		a.mu.Lock()
-		defer a.mu.Unlock()
-		for i, one := range a.left {
-			if one == n {
-				a.left = append(a.left[:i:i], a.left[i+1:]...)
-				break
-			}
-		}
+		a.left = slices.DeleteFunc(a.left, func(one *need) bool { return one == n })
+		a.mu.Unlock()
+		close(cleared)
 	}()
-	wait := time.NewTimer(sweepPatience)
-	defer wait.Stop()
-	select {
-	case <-done:
-	case <-wait.C:
-	}
+	return cleared
 }
 
 // sweepOnce tries once to remove what a client left. It follows no link that has come meanwhile.

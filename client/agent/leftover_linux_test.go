@@ -15,12 +15,12 @@ import (
 // Clients that can deliver nothing leave it in their working folders: beyond a bound none begins.
 func TestWhatCannotBeDeliveredIsBounded(t *testing.T) {
 	_, limits := machine(t)
-	a := &agent{cfg: Config{Limits: limits, WorkDir: t.TempDir()}}
+	a := newAgent(Config{Limits: limits, Folders: &Folders{Work: t.TempDir()}})
 	for i := range 4 {
 		if kept := undelivered(a.clientDir()); kept != uint64(i)*256<<20 {
 			t.Fatalf("%d bytes are undelivered", kept)
 		}
-		dir := filepath.Join(a.cfg.WorkDir, fmt.Sprint(names.WorkDirPrefix, i))
+		dir := filepath.Join(a.cfg.Folders.Work, fmt.Sprint(names.WorkDirPrefix, i))
 		must(t, os.Mkdir(dir, 0o700))
 		must(t, os.WriteFile(filepath.Join(dir, names.Spool), nil, 0o600))
 		must(t, os.Truncate(filepath.Join(dir, names.Spool), 256<<20))

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"encoding/hex"
+	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -46,12 +48,12 @@ func (a *agent) tellChange() {
 // take checks a task and begins it.
 func (a *agent) take(ask *bulkheadv1.Task) {
 	defer a.tellChange()
-	if len(ask.GetTaskId()) != protocol.TaskIDBytes {
-		a.log.Error("the supervisor sent a task without an id, which is ignored")
-		return
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if len(ask.GetTaskId()) != protocol.TaskIDBytes {
+		a.sayRefused(ask, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_TASK_INVALID, "it has no id; it is ignored"))
+		return
+	}
 	busy := false
 	for _, t := range a.tasks {
 		if string(t.report.GetTaskId()) == string(ask.GetTaskId()) {
@@ -75,12 +77,26 @@ func (a *agent) take(ask *bulkheadv1.Task) {
 		no = a.begin(t, ask, &needs)
 	}
 	if no != nil {
-		a.log.Warn("a task is refused", "job", pathname.Clip(ask.GetJob(), protocol.MaxJobBytes), "client",
-			pathname.Clip(ask.GetClientName(), protocol.MaxNameBytes), "reason",
-			pathname.Clip(no.text, protocol.MaxTaskTextBytes))
+		a.sayRefused(ask, no)
 		t.report.State, t.report.Refusal = bulkheadv1.TaskState_TASK_STATE_REFUSED, no.why
 		t.report.Detail = pathname.Clip(no.text, protocol.MaxTaskTextBytes)
 	}
+}
+
+// sayRefused logs a refusal: of many in a short time some. a.mu is held.
+func (a *agent) sayRefused(ask *bulkheadv1.Task, no *refusal) {
+	if !a.said.may(time.Now()) {
+		a.unsaid++
+		return
+	}
+	said := []any{"job", pathname.Clip(ask.GetJob(), protocol.MaxJobBytes), "client",
+		pathname.Clip(ask.GetClientName(), protocol.MaxNameBytes), "reason",
+		pathname.Clip(no.text, protocol.MaxTaskTextBytes)}
+	if a.unsaid > 0 {
+		said = append(said, "not_logged_before", a.unsaid)
+	}
+	a.unsaid = 0
+	a.log.Warn("a task is refused", said...)
 }
 
 // remember adds a task, in place of the oldest that is over if there are too many. a.mu is held.
@@ -97,6 +113,10 @@ func (a *agent) remember(t *task) {
 
 // begin starts the client of a task. a.mu is held.
 func (a *agent) begin(t *task, ask *bulkheadv1.Task, needs *need) *refusal {
+	if !a.begins.may(time.Now()) {
+		return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_BUSY,
+			"more than %d clients were begun in a short time; try again in a moment", beginBurst)
+	}
 	if kept := undelivered(a.clientDir()); kept >= mostUndelivered {
 		return refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_NOT_STARTED,
 			"earlier clients have left %s that they could not deliver in %s; deliver it by a resend, "+
@@ -110,10 +130,12 @@ func (a *agent) begin(t *task, ask *bulkheadv1.Task, needs *need) *refusal {
 	log := a.log.With("task", hex.EncodeToString(ask.GetTaskId()[:4]), "job", ask.GetJob(), "client",
 		ask.GetClientName())
 	log.Info("task begins", "client_pid", c.pid())
+	overdue := a.bound(c)
 	a.running.Go(func() { // ends with the client, whose end is bounded once it is asked for
 		end := c.wait()
+		overdue()
 		log.Info("task has ended", "how", end.text)
-		a.sweep(needs, c.pid())
+		a.sweep(needs, c.pid(), c.dir)
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		t.client = nil
@@ -123,6 +145,21 @@ func (a *agent) begin(t *task, ask *bulkheadv1.Task, needs *need) *refusal {
 		a.tellChange()
 	})
 	return nil
+}
+
+// bound asks a client to end that lives for longer than the owner of the machine allows: one that is held
+// in a gather, or that verifies without end, has no runtime that is bounded. stop ends that.
+func (a *agent) bound(c *client) (stop func()) {
+	most := a.cfg.Limits.MaxRuntime
+	if most == 0 {
+		return func() {}
+	}
+	most += a.cfg.Overtime // a year and this at most
+	timer := time.AfterFunc(most, func() {
+		c.stop(fmt.Sprintf("it has lived for %s; the owner of this machine allows loads of %s",
+			human.ExactDuration(most), human.ExactDuration(a.cfg.Limits.MaxRuntime)), false)
+	})
+	return func() { timer.Stop() }
 }
 
 // stopTask ends a task in order, if it runs. However often it is asked for: to end a client at once,

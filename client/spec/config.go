@@ -13,6 +13,7 @@ import (
 
 	"bulkhead/internal/config"
 	"bulkhead/internal/config/value"
+	"bulkhead/internal/pathname"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/workload"
 )
@@ -24,6 +25,15 @@ var ErrConfig = errors.New("the configuration cannot work")
 // workDirMaxBytes leaves room below WorkDir for the path of a worker's socket, which
 // has at most 107 bytes (unix(7)), in folders with random names.
 const workDirMaxBytes = 107 - len("/bulkhead-4294967295/plugin-dir4294967295/plugin4294967295")
+
+// CheckWorkDir returns an error if the path of a folder is too long for clients to work in it.
+func CheckWorkDir(path string) error {
+	if len(path) > workDirMaxBytes {
+		return fmt.Errorf("work_dir: %s is too long for the sockets in it; use a path of at most %d bytes",
+			pathname.Printable(path), workDirMaxBytes)
+	}
+	return nil
+}
 
 // Config is what a client does: what Of makes of its settings. A 0 is 0; where a field has a
 // default beside those of the settings, it is named.
@@ -128,9 +138,11 @@ func (c Config) Resolve() (Config, error) {
 	}
 	if workDir, err := filepath.Abs(c.WorkDir); err != nil {
 		problem("work_dir: %w", err)
-	} else if c.WorkDir = workDir; len(workDir) > workDirMaxBytes {
-		problem("work_dir: %s is too long for the sockets in it; use a path of at most %d bytes", workDir,
-			workDirMaxBytes)
+	} else {
+		c.WorkDir = workDir
+		if err := CheckWorkDir(workDir); err != nil {
+			problem("%w", err)
+		}
 	}
 	problems = append(problems, c.checkWho()...)
 	var err error

@@ -75,8 +75,7 @@ func runAgent(ctx *cli.Context, keys []config.Key, stderr *sink.Sink) error {
 	logUnknownVariables(log)
 	cfg := agent.Config{
 		Supervisor: set.Supervisor, TLS: set.TLS, TokenFile: set.TokenFile, Name: set.Name, Labels: set.Labels,
-		Limits: agent.Limits{MaxRuntime: set.MaxRuntime}, WorkDir: set.WorkDir, Version: version.String(),
-		Output: stderr, Logger: log,
+		Limits: agent.Limits{MaxRuntime: set.MaxRuntime}, Version: version.String(), Output: stderr, Logger: log,
 	}
 	if cfg.Name == "" {
 		cfg.Name, _ = os.Hostname() // an empty name is refused
@@ -88,7 +87,7 @@ func runAgent(ctx *cli.Context, keys []config.Key, stderr *sink.Sink) error {
 		}
 		cfg.Limits.Allowances = append(cfg.Limits.Allowances, one)
 	}
-	for _, path := range []*string{&cfg.TokenFile, &cfg.TLS.CA, &cfg.TLS.Cert, &cfg.TLS.Key, &cfg.WorkDir} {
+	for _, path := range []*string{&cfg.TokenFile, &cfg.TLS.CA, &cfg.TLS.Cert, &cfg.TLS.Key} {
 		if *path != "" { // a client runs in another folder
 			if *path, err = filepath.Abs(*path); err != nil {
 				return err
@@ -103,10 +102,10 @@ func runAgent(ctx *cli.Context, keys []config.Key, stderr *sink.Sink) error {
 		return err
 	}
 	cfg.Program = self[0]
-	if cfg.Dir, err = os.MkdirTemp(cfg.WorkDir, "bulkhead-agent-"); err != nil {
-		return fmt.Errorf("%w: work_dir: %w", exitstatus.ErrConfig, err)
+	if cfg.Folders, err = agent.OpenFolders(set.WorkDir); err != nil {
+		return fmt.Errorf("%w: %w", exitstatus.ErrConfig, err)
 	}
-	defer os.RemoveAll(cfg.Dir)
+	defer cfg.Folders.Close()
 	signals, _, stop := interruptibleTwice()
 	defer stop()
 	waiting, end := context.WithCancel(ctx.Context)

@@ -24,8 +24,8 @@ type Agent struct {
 	Allow []value.Allowance
 	// MaxRuntime is the longest runtime of a load; 0 is no bound.
 	MaxRuntime time.Duration
-	// WorkDir is the folder for what the agent and its clients keep; empty means the system's folder
-	// for temporary files.
+	// WorkDir is the folder for what the agent and its clients keep; empty means one of this user alone
+	// in the system's folder for temporary files.
 	WorkDir string
 	Log     Log
 }
@@ -69,7 +69,8 @@ func (a *Agent) fields() []field {
 		durationField("max_runtime", &a.MaxRuntime, 0, 0, 365*24*time.Hour,
 			"Longest runtime of a load; 0s is no bound."),
 		textField("work_dir", &a.WorkDir, "", value.CheckPath(value.CheckBytes(0, maxPath)), "a path, or empty",
-			"Folder for what the agent and its clients keep; empty means the system's temporary folder."),
+			"Folder for what the agent and its clients keep; empty means one of this user alone in the "+
+				"system's temporary folder."),
 	)
 	return append(fields, a.Log.fields()...)
 }

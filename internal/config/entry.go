@@ -29,7 +29,7 @@ func (l *loader) pairs(e entry, want string, visit func(name string, value entry
 		return
 	}
 	first := make(map[string]int)
-	for i := 0; i+1 < len(e.node.Content); i += 2 {
+	for i := 0; i+1 < len(e.node.Content) && !l.givesUp(); i += 2 {
 		key, node := e.node.Content[i], e.node.Content[i+1]
 		if key.Kind != yaml.ScalarNode || key.Value == "" {
 			l.problem(l.at(entry{line: key.Line}), e.path, "a key is "+kindName(key)+"; write a name")
@@ -51,6 +51,9 @@ func (l *loader) items(e entry, want string, visit func(item entry)) {
 		return
 	}
 	for i, node := range e.node.Content {
+		if l.givesUp() {
+			return
+		}
 		visit(entry{path: fmt.Sprintf("%s[%d]", e.path, i), line: node.Line, node: node})
 	}
 }

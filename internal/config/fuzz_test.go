@@ -93,7 +93,7 @@ func FuzzLoadJob(f *testing.F) {
 			checkRefusal(t, file, err)
 			return
 		}
-		if protocol.CheckName(j.Name) != nil || len(j.Clients) == 0 || len(j.Clients) > maxJobEntries || j.Repeat < 1 {
+		if protocol.CheckName(j.Name) != nil || len(j.Clients) == 0 || len(j.Clients) > MaxJobEntries || j.Repeat < 1 {
 			t.Errorf("job: %+v", j)
 		}
 		for _, entry := range j.Clients {

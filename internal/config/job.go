@@ -34,9 +34,10 @@ type JobEntry struct {
 	Load JobLoad
 }
 
+// MaxJobEntries is how many entries a job has at most, and MaxRepeat how many runs.
 const (
-	maxJobEntries = 256
-	maxRepeat     = 1000
+	MaxJobEntries = 256
+	MaxRepeat     = 1000
 )
 
 // LoadJob returns the job that a YAML file describes. The error is of type Problems and holds
@@ -89,7 +90,7 @@ func (j *Job) fields(parts *jobParts) []field {
 		textField("job", &j.Name, "", protocol.CheckName, fmt.Sprintf("1 to %d bytes", protocol.MaxNameBytes),
 			"Name of the job, for people."),
 		{
-			Key: Key{Name: "clients", Kind: "list", Valid: fmt.Sprintf("1 to %d entries of on, load", maxJobEntries),
+			Key: Key{Name: "clients", Kind: "list", Valid: fmt.Sprintf("1 to %d entries of on, load", MaxJobEntries),
 				Help: "Which agents start a client, and the load of each. An agent may match one entry only."},
 			reset: func() { j.Clients = nil },
 			node: func(l *loader, e entry) {
@@ -103,7 +104,7 @@ func (j *Job) fields(parts *jobParts) []field {
 	fields = append(fields, j.Gather.fields()...)
 	return append(fields,
 		assertField(&j.Assert),
-		countField("repeat", &j.Repeat, 1, 1, maxRepeat, "How many runs there are, one after the other."),
+		countField("repeat", &j.Repeat, 1, 1, MaxRepeat, "How many runs there are, one after the other."),
 		durationField("pause", &j.Pause, 0, 0, 24*time.Hour, "Time between two runs."),
 	)
 }
@@ -130,9 +131,9 @@ func (j *Job) assemble(l *loader, parts *jobParts) {
 	base := newLoadReader(l)
 	base.read(parts.defaults)
 	for i, item := range parts.entries {
-		if i == maxJobEntries {
+		if i == MaxJobEntries {
 			l.problem(l.at(item), "clients", fmt.Sprintf("has %d entries; use at most %d", len(parts.entries),
-				maxJobEntries))
+				MaxJobEntries))
 			return
 		}
 		one, load := JobEntry{Line: item.line}, entry{}

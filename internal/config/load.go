@@ -73,6 +73,7 @@ type loader struct {
 	// problems are the first maxProblems, omitted counts the others.
 	problems []Problem
 	omitted  int
+	gaveUp   bool // the rest was not looked at
 	// origins says where the value of a key comes from; absent means its default.
 	origins map[string]origin
 	// broken holds the keys for which some source gave something invalid.
@@ -190,6 +191,16 @@ func (l *loader) found() int {
 		return l.parent.found()
 	}
 	return len(l.problems) + l.omitted
+}
+
+// givesUp reports whether so much is wrong that the rest is not looked at: to say what costs more than the
+// bytes of a file that a stranger has sent.
+func (l *loader) givesUp() bool {
+	if l.parent != nil {
+		return l.parent.givesUp()
+	}
+	l.gaveUp = l.gaveUp || l.omitted >= maxProblems
+	return l.gaveUp
 }
 
 // maxKeyShown is the longest path that is shown as it is, in bytes.

@@ -9,6 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"bulkhead/internal/config/value"
+	"bulkhead/internal/protocol"
 )
 
 // ConsumerOverride is how one consumer differs from the others.
@@ -52,6 +53,10 @@ func (c *Client) readOverrides(l *loader, e entry) {
 	if n, err := value.ParseCount(e.node.Value); err == nil && e.node.Kind == yaml.ScalarNode {
 		l.problem(l.at(e), e.path, fmt.Sprintf("is a number; it must be a list of maps, as in [{chunk_size: 4MiB}]; "+
 			"for %d consumers, use consumer_count: %d", n, n))
+		return
+	}
+	if n := len(e.node.Content); n > protocol.MaxConsumers {
+		l.problem(l.at(e), e.path, fmt.Sprintf("has %d entries; use at most %d", n, protocol.MaxConsumers))
 		return
 	}
 	l.items(e, "a list of maps, as in [{chunk_size: 4MiB}]", func(item entry) {

@@ -55,9 +55,12 @@ func (l *loader) refusal() Problems {
 		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.line, b.line))
 	})
 	if l.omitted > 0 {
-		last := problems[len(problems)-1]
+		last, more := problems[len(problems)-1], fmt.Sprint(l.omitted)
+		if l.gaveUp {
+			more += " or"
+		}
 		problems = append(problems, Problem{Where: last.Where,
-			Text: fmt.Sprintf("%d more problems are not shown", l.omitted)})
+			Text: more + " more problems are not shown"})
 	}
 	return problems
 }

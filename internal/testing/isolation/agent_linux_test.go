@@ -8,10 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 
 	"bulkhead/internal/protocol"
@@ -108,15 +111,10 @@ func (c *centre) await(t *testing.T, task *bulkheadv1.Task, state bulkheadv1.Tas
 	t.Helper()
 	var found *bulkheadv1.TaskReport
 	expect.Eventually(t, func() error {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		for _, one := range c.report.GetTasks() {
-			if string(one.GetTaskId()) == string(task.GetTaskId()) && one.GetState() == state {
-				found = one
-				return nil
-			}
+		if found = c.reported(task); found.GetState() == state {
+			return nil
 		}
-		return fmt.Errorf("the report is %v; want task %s to be %v", c.report, task.GetTaskId(), state)
+		return fmt.Errorf("task %s is %v; want it to be %v", task.GetTaskId(), found, state)
 	})
 	return found
 }
@@ -124,8 +122,14 @@ func (c *centre) await(t *testing.T, task *bulkheadv1.Task, state bulkheadv1.Tas
 // startAgent starts an agent that allows a MiB of a folder.
 func startAgent(t *testing.T, c *centre, allowed string) *exec.Cmd {
 	t.Helper()
+	return startAgentIn(t, c, allowed, scripted.ShortDir(t))
+}
+
+// startAgentIn does that with a working folder that another had before.
+func startAgentIn(t *testing.T, c *centre, allowed, work string) *exec.Cmd {
+	t.Helper()
 	cmd := exec.Command(filepath.Join(bin, "bulkhead"), "agent", "--supervisor", c.address, "--name", "a", "--allow",
-		allowed+":1MiB", "--work-dir", scripted.ShortDir(t))
+		allowed+":1MiB", "--work-dir", work)
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	expect.NoError(t, err)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -199,4 +203,143 @@ func TestTheClientOfAKilledAgentEnds(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("left are %v, %v", left, err)
 	}
+}
+
+// What a client left that was killed together with its agent is found by the next agent, and removed.
+func TestTheNextAgentRemovesWhatAKilledOneLeft(t *testing.T) {
+	t.Parallel()
+	c, allowed, work := newCentre(t), t.TempDir(), scripted.ShortDir(t)
+	agent := startAgentIn(t, c, allowed, work)
+	folder := filepath.Join(allowed, "deep", "er")
+	_, client := c.begin(t, agent, "0123456789abcdef", folder)
+	for _, pid := range []int{agent.Process.Pid, client} { // neither notices what becomes of the workers
+		expect.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	}
+	workers, err := harness.Children(client, "")
+	expect.NoError(t, err)
+	for _, pid := range append(workers, client, agent.Process.Pid) {
+		expect.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	}
+	_ = agent.Wait() // it was killed
+	ours := func() []string {
+		left, err := filepath.Glob(filepath.Join(folder, "*"))
+		expect.NoError(t, err)
+		return left
+	}
+	if len(ours()) == 0 {
+		t.Fatal("nothing is left that could be removed")
+	}
+	next := startAgentIn(t, c, allowed, work)
+	expect.Eventually(t, func() error {
+		if left := ours(); len(left) > 0 {
+			return fmt.Errorf("left are %q", left)
+		}
+		return nil
+	})
+	c.begin(t, next, "fedcba9876543210", folder)
+	expect.NoError(t, next.Process.Signal(syscall.SIGTERM))
+	expect.NoError(t, next.Wait())
+	if left := scripted.Names(t, work); len(left) > 0 {
+		t.Errorf("in the working folder are %q", left)
+	}
+}
+
+// Whoever holds the centre, and whatever is put in the way meanwhile, nothing changes but what is allowed,
+// and the agent goes on to do what it may.
+func TestAHostileCentre(t *testing.T) {
+	t.Parallel()
+	c, root := newCentre(t), t.TempDir()
+	allowed, outside := filepath.Join(root, "allowed"), filepath.Join(root, "outside")
+	for _, dir := range []string{allowed, outside, filepath.Join(outside, "deep"), filepath.Join(allowed, "flip")} {
+		expect.NoError(t, os.Mkdir(dir, 0o755))
+	}
+	expect.NoError(t, os.WriteFile(filepath.Join(outside, "thesis"), []byte("years of work"), 0o644))
+	expect.NoError(t, os.Symlink(outside, filepath.Join(allowed, "out")))
+	expect.NoError(t, os.Symlink(outside, filepath.Join(allowed, "flop")))
+	agent := startAgent(t, c, allowed)
+
+	const small = "\nruntime: 100ms\nconsumer_count: 1\nfile_size: 64KiB\nchunk_size: 4KiB\nrate: {bytes: 1MB}\n"
+	for i, load := range []string{
+		"path: " + outside + small,
+		"path: " + allowed + "/../outside" + small,
+		"path: " + allowed + "/out" + small,
+		"path: " + allowed + "/out/deep" + small,
+		"path: " + allowed + "/new/../../outside" + small,
+		"path: " + allowed + "\nfile_size: 1GiB" + small,
+		"path: " + allowed + "\nwork_dir: " + outside + small,
+		"path: " + allowed + "\nsupervisor: 192.0.2.1:1" + small,
+		"path: " + allowed + "\nkeep: true" + small,
+		"path: " + allowed + "\nconsumers: [{path: " + outside + "}]" + small,
+		"path: /proc/self/cwd" + small,
+		"path: /proc/" + fmt.Sprint(agent.Process.Pid) + "/root" + outside + small,
+		"path: \"" + allowed + "\\0/../outside\"" + small,
+		"path: &a " + allowed + small + "data: *a\n",
+		"path: " + allowed + small + "\n---\npath: " + outside + small,
+	} {
+		task := &bulkheadv1.Task{TaskId: fmt.Appendf(nil, "hostile %08d", i), ClientName: "a", Load: []byte(load)}
+		c.tasks <- task
+		c.await(t, task, bulkheadv1.TaskState_TASK_STATE_REFUSED)
+	}
+	for _, task := range []*bulkheadv1.Task{
+		{TaskId: []byte("a hostile name 1"), ClientName: "../../outside",
+			Load: []byte("path: " + allowed + "/name" + small)},
+		{TaskId: []byte("a hostile name 2"), ClientName: "$(touch " + outside + "/x)", Job: "`id`",
+			Load: []byte("path: " + allowed + "/name" + small)},
+	} { // which are names, and nothing else
+		c.tasks <- task
+		c.await(t, task, bulkheadv1.TaskState_TASK_STATE_ENDED)
+	}
+
+	// A folder that is replaced by a link, and back, while its load is checked and begun.
+	stop, flipped := make(chan struct{}), make(chan struct{})
+	go func() { // ends with stop
+		defer close(flipped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = unix.Renameat2(unix.AT_FDCWD, filepath.Join(allowed, "flip"), unix.AT_FDCWD,
+					filepath.Join(allowed, "flop"), unix.RENAME_EXCHANGE)
+				time.Sleep(time.Millisecond) // not for anything to happen: it is somebody's pace
+			}
+		}
+	}()
+	for i := range 10 {
+		task := &bulkheadv1.Task{TaskId: fmt.Appendf(nil, "flipped %08d", i), ClientName: "a",
+			Load: []byte("path: " + allowed + "/flip/deep" + small)}
+		c.tasks <- task
+		expect.Eventually(t, func() error {
+			if one := c.reported(task); one.GetState() != bulkheadv1.TaskState_TASK_STATE_ENDED &&
+				one.GetState() != bulkheadv1.TaskState_TASK_STATE_REFUSED {
+				return fmt.Errorf("task %d is %v", i, one)
+			}
+			return nil
+		})
+	}
+	close(stop)
+	<-flipped
+
+	c.begin(t, agent, "0123456789abcdef", filepath.Join(allowed, "load"))
+	if got := strings.Join(scripted.Names(t, outside), " "); got != "deep thesis" {
+		t.Errorf("outside are %s", got)
+	}
+	if left := scripted.Names(t, filepath.Join(outside, "deep")); len(left) > 0 {
+		t.Errorf("deeper outside are %q", left)
+	}
+	if text, err := os.ReadFile(filepath.Join(outside, "thesis")); err != nil || string(text) != "years of work" {
+		t.Errorf("the thesis is %q, %v", text, err)
+	}
+}
+
+// reported returns what the agent has reported of a task.
+func (c *centre) reported(task *bulkheadv1.Task) *bulkheadv1.TaskReport {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range c.report.GetTasks() {
+		if string(one.GetTaskId()) == string(task.GetTaskId()) {
+			return one
+		}
+	}
+	return nil
 }
