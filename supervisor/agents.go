@@ -19,6 +19,7 @@ import (
 	"bulkhead/internal/config/value"
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/protocol"
+	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/campaign"
 	"bulkhead/supervisor/door"
@@ -38,6 +39,8 @@ const (
 	retryAgentRun = 100 * time.Millisecond
 	// retryAgent is when one should come again that is not let in now.
 	retryAgent = 5 * time.Second
+	// steadyAgent is how long an agent's connection lasts that is no bad sign when it is lost.
+	steadyAgent = 5 * time.Second
 	// reportPause is how long nothing more is taken from an agent after a report of its tasks. Of those
 	// that it sends meanwhile, its handler keeps the newest.
 	reportPause = 20 * time.Millisecond
@@ -75,8 +78,16 @@ func (r *run) admitAgent(l *link, hello *bulkheadv1.Hello) {
 			retryAfter: door.RetryClients})
 		return
 	}
+	if wrong := protocol.CheckNewName(name); wrong != nil { // its clients could not have the name
+		r.refuseAgent(l, name, answer{code: codes.InvalidArgument, reason: bulkheadv1.Reason_REASON_FIELD_INVALID,
+			about: map[string]string{reason.Field: wrong.Field}, text: wrong.Text})
+		return
+	}
 	hello.Token = "" // it is for nobody else
-	switch err := r.cfg.fleet.Join(hello, l.peer, agentLine{l}); {
+	switch err := r.cfg.fleet.Join(hello, l.peer, who, agentLine{l}); {
+	case errors.Is(err, fleet.ErrAnothers):
+		r.refuseAgent(l, name, *wrongIdentity("%v", err))
+		return
 	case errors.Is(err, fleet.ErrNameTaken):
 		r.refuseAgent(l, name, answer{code: codes.Unavailable, reason: bulkheadv1.Reason_REASON_CLIENT_ID_IN_USE,
 			text: err.Error(), retryAfter: retryAgent})
@@ -110,8 +121,8 @@ func (r *run) refuseAgent(l *link, name string, why answer) {
 
 // takeReport takes an agent's report of its tasks.
 func (l *link) takeReport(ctx context.Context, r *run, told *bulkheadv1.AgentReport) {
-	if l.hello == nil {
-		l.distrust(fmt.Errorf("%w: the handler sent an AgentReport before a Hello", raw.ErrLied))
+	if !l.agentic.Load() {
+		l.distrust(fmt.Errorf("%w: the handler sent an AgentReport of what is no agent", raw.ErrLied))
 		return
 	}
 	if wrong := protocol.CheckAgentReport(told); wrong != nil {
@@ -180,6 +191,18 @@ func (s *Supervisor) agentStatus() (out []*bulkheadv1.AgentStatus) {
 }
 
 // What a job needs of runs: see package campaign.
+
+// ownersOf returns whose the names are of a job's clients: each is that of the agent that starts it, if
+// that has proven who it is.
+func ownersOf(j *bulkheadv1.JobStarted) map[string]*bulkheadv1.Identity {
+	owners := make(map[string]*bulkheadv1.Identity)
+	for _, c := range j.GetClients() {
+		if c.GetIdentity() != nil {
+			owners[c.GetClient()] = c.GetIdentity()
+		}
+	}
+	return owners
+}
 
 // errMakesWay ends a run that nobody has come to, for that of a job.
 var errMakesWay = errors.New("a job begins a run of its own")

@@ -99,6 +99,10 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 	cause := l.cause(exit, err)
 	switch joined := l.processor.Load() != nil; {
 	case l.agent != "": // it waits, and brings nothing
+		if !ownDoing(err) && l.end.GetClass() != bulkheadv1.EndClass_END_CLASS_FINISHED && !l.taken.IsZero() &&
+			exit.Ended.Sub(l.taken) < steadyAgent { // it comes and goes
+			l.ticket.Idled(time.Now())
+		}
 	case !joined && !l.shed && !ownDoing(err):
 		l.ticket.Wasted(time.Now())
 	case !joined && !ownDoing(err), // it was sent away, and may come again; so may one that does nothing else

@@ -149,7 +149,7 @@ func runOn(cfg Config, id, dir string, j journal.Journal, roster *rundir.Roster,
 		life: make(chan struct{}, 1), uptime: watch.NewUptime(time.Now()), failed: make(chan error, 1),
 		cycle: lifecycle{expected: cfg.Clients.Count}, register: attendance.New(cfg.Clients.Count, cfg.Clients.Names),
 		sessions: make(map[string]*processor), shown: make(map[string]*processor),
-		owners: make(map[string]*bulkheadv1.Identity), links: make(map[*link]struct{}),
+		owners: ownersOf(cfg.job), links: make(map[*link]struct{}),
 	}
 	r.shares = share.NewPool(cfg.shares(), func() time.Duration { return time.Duration(boottime.Now()) })
 	r.newcomers = share.NewNewcomers(r.shares)

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -27,8 +28,14 @@ const (
 	endPatience = 15 * time.Second
 	// returnsSoon is how long an agent that is away is taken for one that comes back at once.
 	returnsSoon = 5 * time.Second
-	// lookEvery is how often is looked whether clients have come.
+	// joinPatience is how long a client may take to come that its agent has started, where no gather says.
+	joinPatience = 5 * time.Minute
+	// lookEvery is how often is looked whether clients have come, and lookPace how often at most whether
+	// anything has changed, whatever agents report.
 	lookEvery = 200 * time.Millisecond
+	lookPace  = 50 * time.Millisecond
+	// mostTold is how often is told how a task is, and mostNamed how many agents one error names.
+	mostTold, mostNamed = 16, 10
 )
 
 // Run is a run of the supervisor's that was begun for a job.
@@ -53,6 +60,8 @@ type Runner struct {
 	Tell func(*bulkheadv1.JobEvent) error
 	// Stop receives why the job is to end.
 	Stop <-chan string
+
+	pace pace
 }
 
 // share is what one agent has to do.
@@ -61,6 +70,9 @@ type share struct {
 	entry int
 	task  *bulkheadv1.Task
 	told  *bulkheadv1.TaskReport // the last that was told
+	times int                    // it was told
+	sent  time.Time              // when the task was
+	came  bool                   // its client has
 }
 
 // Do runs the job, until ctx is done. Its error is for a person: nothing was started, or no further
@@ -71,7 +83,7 @@ func (r *Runner) Do(ctx context.Context, ask *bulkheadv1.RunJobRequest) error {
 	if err != nil {
 		return err
 	}
-	of := max(j.GetRepeat(), 1)
+	of := min(max(j.GetRepeat(), 1), config.MaxRepeat)
 	for n := uint32(1); n <= of; n++ {
 		shares, err := r.match(ctx, entries, time.Duration(ask.GetWaitNano()))
 		if err != nil {
@@ -106,6 +118,9 @@ func entriesOf(j *bulkheadv1.Job) (entries []config.JobEntry, err error) {
 	if len(j.GetClients()) == 0 {
 		return nil, errors.New("the job has no entries")
 	}
+	if n := len(j.GetClients()); n > config.MaxJobEntries {
+		return nil, fmt.Errorf("the job has %d entries; at most %d are allowed", n, config.MaxJobEntries)
+	}
 	if n := len(j.GetText()); n > config.MaxFile {
 		return nil, fmt.Errorf("the job's file has %d bytes; at most %d are allowed", n, config.MaxFile)
 	}
@@ -125,7 +140,9 @@ func (r *Runner) match(ctx context.Context, entries []config.JobEntry, wait time
 	late := time.NewTimer(wait)
 	defer late.Stop()
 	var told *bulkheadv1.JobWaits
+	var pace pace
 	for {
+		pace.keep()
 		agents, changed := r.Fleet.Agents()
 		shares, waits, err := matched(entries, agents, time.Now())
 		if err != nil {
@@ -207,8 +224,8 @@ func missing(entries []config.JobEntry, agents []fleet.Agent, waits *bulkheadv1.
 	connected := "no agent is connected"
 	if len(there) > 0 {
 		more := ""
-		if n := len(there) - 10; n > 0 {
-			there, more = there[:10], fmt.Sprintf(" and %d more", n)
+		if n := len(there) - mostNamed; n > 0 {
+			there, more = there[:mostNamed], fmt.Sprintf(" and %d more", n)
 		}
 		connected = "connected are " + strings.Join(there, ", ") + more
 	}
@@ -223,7 +240,7 @@ func (r *Runner) send(shares []share, checkOnly bool) {
 		rand.Read(id) // never fails
 		s.task = &bulkheadv1.Task{TaskId: id, CheckOnly: checkOnly, ClientName: s.task.GetClientName(),
 			Load: s.task.GetLoad(), Job: s.task.GetJob()}
-		s.told = nil
+		s.told, s.times, s.sent, s.came = nil, 0, time.Now(), false
 		r.resend(s)
 	}
 }
@@ -236,24 +253,32 @@ func (r *Runner) resend(s *share) {
 // look takes what agents have reported of their tasks since, and tells it. Tasks of agents that are
 // connected and have not heard of theirs are sent again.
 func (r *Runner) look(shares []share) (changed <-chan struct{}, err error) {
+	r.pace.keep()
 	agents, changed := r.Fleet.Agents()
+	now := make(map[string]fleet.Agent, len(agents))
+	for _, a := range agents {
+		now[a.ID] = a
+	}
 	for i := range shares {
 		s := &shares[i]
-		at := slices.IndexFunc(agents, func(a fleet.Agent) bool { return a.ID == s.agent.ID })
-		if at < 0 {
+		agent, known := now[s.agent.ID]
+		if !known {
 			s.agent.Connected = false
 			continue
 		}
-		came := agents[at].Connections > s.agent.Connections
-		s.agent = agents[at]
+		came := agent.Connections > s.agent.Connections
+		s.agent = agent
 		report := s.agent.Task(s.task.GetTaskId())
 		switch {
 		case report == nil && came:
 			r.resend(s)
 		case report != nil && !proto.Equal(report, s.told):
 			s.told = report
+			if s.times++; s.times > mostTold {
+				continue
+			}
 			told := &bulkheadv1.JobTask{Agent: s.agent.Name, Entry: uint32(s.entry), Report: report}
-			err = errors.Join(err, r.Tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Task{Task: told}}))
+			err = cmp.Or(err, r.Tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Task{Task: told}}))
 		}
 	}
 	return changed, err
@@ -282,14 +307,31 @@ func (r *Runner) couldAll(ctx context.Context, shares []share) error {
 			return nil
 		}
 		if len(open) == 0 {
-			return errors.New(strings.Join(no, "\n"))
+			return few(no)
 		}
 		select {
 		case <-changed:
 		case <-late.C:
-			return errors.New(strings.Join(append(no, open...), "\n"))
+			return few(append(no, open...))
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// few returns an error of as many lines as a person reads.
+func few(lines []string) error {
+	if n := len(lines) - mostNamed; n > 0 {
+		lines = append(lines[:mostNamed], fmt.Sprintf("and so on, for %d more", n))
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// pace keeps whoever looks from doing nothing else. The zero value is ready.
+type pace struct{ last time.Time }
+
+// keep returns lookPace after it did so before, at the earliest.
+func (p *pace) keep() {
+	time.Sleep(lookPace - time.Since(p.last)) // not for anything to happen: a flood costs its sender
+	p.last = time.Now()
 }

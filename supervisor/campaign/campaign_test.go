@@ -1,8 +1,11 @@
 package campaign
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,7 +78,7 @@ func (r run) Joined(name string) bool { return slices.Contains(r.joined, name) }
 func TestAClientThatWillNotCome(t *testing.T) {
 	of := func(state bulkheadv1.TaskState, connected bool, since time.Duration) []share {
 		return []share{{agent: fleet.Agent{Name: "a", Connected: connected, Since: time.Now().Add(-since)},
-			task: &bulkheadv1.Task{ClientName: "a"}, told: &bulkheadv1.TaskReport{State: state}}}
+			task: &bulkheadv1.Task{ClientName: "a"}, told: &bulkheadv1.TaskReport{State: state}, sent: time.Now()}}
 	}
 	const unknown, running = bulkheadv1.TaskState_TASK_STATE_UNSPECIFIED, bulkheadv1.TaskState_TASK_STATE_RUNNING
 	const ended, refused = bulkheadv1.TaskState_TASK_STATE_ENDED, bulkheadv1.TaskState_TASK_STATE_REFUSED
@@ -94,9 +97,174 @@ func TestAClientThatWillNotCome(t *testing.T) {
 		{of(ended, true, 0), []string{"a"}, false},
 		{of(refused, true, 0), nil, true},
 	} {
-		if why := inVain(tt.shares, run{joined: tt.joined}); (why != "") != tt.vain {
+		if why := inVain(tt.shares, run{joined: tt.joined}, false); (why != "") != tt.vain {
 			t.Errorf("%v of an agent %+v, joined %v: %q; want in vain: %t", tt.shares[0].told.GetState(),
 				tt.shares[0].agent, tt.joined, why, tt.vain)
 		}
+	}
+}
+
+// An agent that says yes and does nothing, or says nothing at all, holds no run up for ever; where the run
+// is gathered, the gather says for how long.
+func TestAnAgentThatNeverBringsItsClient(t *testing.T) {
+	running := &bulkheadv1.TaskReport{State: bulkheadv1.TaskState_TASK_STATE_RUNNING}
+	for _, tt := range []struct {
+		told     *bulkheadv1.TaskReport
+		sent     time.Duration // ago
+		since    time.Duration // it is connected
+		gathered bool
+		vain     bool
+	}{
+		{nil, awayPatience / 2, time.Hour, false, false},
+		{nil, awayPatience, time.Hour, false, true},
+		{nil, awayPatience, time.Hour, true, true},
+		{nil, awayPatience, awayPatience / 2, false, false}, // it has just come again, and gets its task again
+		{running, joinPatience / 2, time.Hour, false, false},
+		{running, joinPatience, time.Hour, false, true},
+		{running, joinPatience, time.Hour, true, false},
+		{&bulkheadv1.TaskReport{State: bulkheadv1.TaskState_TASK_STATE_POSSIBLE}, joinPatience, time.Hour, false, true},
+	} {
+		now := time.Now()
+		shares := []share{{agent: fleet.Agent{Name: "a", Connected: true, Since: now.Add(-tt.since)},
+			task: &bulkheadv1.Task{ClientName: "a"}, told: tt.told, sent: now.Add(-tt.sent)}}
+		if why := inVain(shares, run{}, tt.gathered); (why != "") != tt.vain {
+			t.Errorf("%+v: %q", tt, why)
+		}
+		if why := inVain(shares, run{joined: []string{"a"}}, tt.gathered); why != "" {
+			t.Errorf("%+v, and its client has come: %q", tt, why)
+		}
+	}
+}
+
+// crowd is a fleet of agents that all say one thing of the tasks that they get, in the words of one of them.
+type crowd struct {
+	f      *fleet.Fleet
+	id     string
+	answer func(*bulkheadv1.Task) *bulkheadv1.AgentReport
+	asked  chan *bulkheadv1.Task
+}
+
+func (c *crowd) Put(f *bulkheadv1.SupervisorFrame) {
+	if task := f.GetTask(); task != nil {
+		c.asked <- task
+	}
+}
+func (c *crowd) Replace() {}
+
+// newCrowd returns a fleet of agents whose answers are taken until the test ends.
+func newCrowd(t *testing.T, n int, answer func(i int, ask *bulkheadv1.Task) *bulkheadv1.AgentReport) *fleet.Fleet {
+	t.Helper()
+	f, done := fleet.New(time.Now), make(chan struct{})
+	var all sync.WaitGroup
+	t.Cleanup(all.Wait)
+	t.Cleanup(func() { close(done) })
+	for i := range n {
+		c := &crowd{f: f, id: fmt.Sprint(i), asked: make(chan *bulkheadv1.Task, 64)}
+		hello := &bulkheadv1.Hello{ClientId: []byte(c.id), Agent: &bulkheadv1.Agent{Name: fmt.Sprintf("n%04d", i)},
+			Labels: map[string]string{"rack": fmt.Sprint(i % 256)}}
+		if err := f.Join(hello, "p", nil, c); err != nil {
+			t.Fatal(err)
+		}
+		f.Report(c.id, c, &bulkheadv1.AgentReport{})
+		all.Go(func() { // ends with done
+			for {
+				select {
+				case ask := <-c.asked:
+					if r := answer(i, ask); r != nil {
+						f.Report(c.id, c, r)
+					}
+				case <-done:
+					return
+				}
+			}
+		})
+	}
+	return f
+}
+
+func possible(ask *bulkheadv1.Task) *bulkheadv1.AgentReport {
+	return &bulkheadv1.AgentReport{Tasks: []*bulkheadv1.TaskReport{{TaskId: ask.GetTaskId(),
+		State: bulkheadv1.TaskState_TASK_STATE_POSSIBLE}}}
+}
+
+// dryRun asks a fleet whether it could do a job of so many entries, one for each rack, and returns how
+// often something was told.
+func dryRun(f *fleet.Fleet, entries int) (told map[string]int, err error) {
+	j := &bulkheadv1.Job{Name: "j"}
+	for i := range entries {
+		j.Clients = append(j.Clients, &bulkheadv1.JobEntry{Labels: map[string]string{"rack": fmt.Sprint(i)}})
+	}
+	told = make(map[string]int)
+	r := Runner{Fleet: f, Tell: func(e *bulkheadv1.JobEvent) error {
+		told[e.GetTask().GetAgent()]++
+		return nil
+	}}
+	err = r.Do(context.Background(), &bulkheadv1.RunJobRequest{Job: j, DryRun: true, WaitNano: int64(time.Minute)})
+	return told, err
+}
+
+// A job of as many entries as can be, on as many agents, is matched and asked.
+func TestAJobOfManyEntriesOnManyAgents(t *testing.T) {
+	f := newCrowd(t, fleet.Most, func(_ int, ask *bulkheadv1.Task) *bulkheadv1.AgentReport { return possible(ask) })
+	told, err := dryRun(f, config.MaxJobEntries)
+	if err != nil || len(told) != fleet.Most {
+		t.Errorf("%d agents have answered; %v", len(told), err)
+	}
+	if _, err := dryRun(f, config.MaxJobEntries+1); err == nil || !strings.Contains(err.Error(), "has 257 entries") {
+		t.Errorf("a job of one entry more: %v", err)
+	}
+}
+
+// What an agent says of tasks that are not its own, or that nobody has sent, counts for nobody; what it
+// says again and again is told a few times; and of many that refuse, some are named.
+func TestAgentsThatSayTooMuch(t *testing.T) {
+	var mu sync.Mutex
+	var tasks []*bulkheadv1.Task
+	f := newCrowd(t, 40, func(i int, ask *bulkheadv1.Task) *bulkheadv1.AgentReport {
+		mu.Lock()
+		defer mu.Unlock()
+		tasks = append(tasks, ask)
+		r := possible(ask)
+		r.Tasks[0].State, r.Tasks[0].Detail = bulkheadv1.TaskState_TASK_STATE_REFUSED, strings.Repeat("x", 1<<10)
+		for k := range 8 { // others', and those of nobody
+			of := tasks[k%len(tasks)]
+			r.Tasks = append(r.Tasks, &bulkheadv1.TaskReport{TaskId: of.GetTaskId(),
+				State: bulkheadv1.TaskState_TASK_STATE_ENDED})
+		}
+		return r
+	})
+	told, err := dryRun(f, 40)
+	if err == nil || strings.Count(err.Error(), "cannot") != mostNamed || !strings.Contains(err.Error(), "30 more") {
+		t.Errorf("the job: %.300v", err)
+	}
+	for name, n := range told {
+		if n != 1 {
+			t.Errorf("%s is told %d times", name, n)
+		}
+	}
+}
+
+// An agent that changes what it says without end is told so many times.
+func TestAFloodOfReports(t *testing.T) {
+	task := &bulkheadv1.Task{TaskId: []byte("t")}
+	l := &crowd{asked: make(chan *bulkheadv1.Task, 1)}
+	f := fleet.New(time.Now)
+	if err := f.Join(&bulkheadv1.Hello{ClientId: []byte("1"), Agent: &bulkheadv1.Agent{Name: "a"}}, "p", nil,
+		l); err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	r := Runner{Fleet: f, Tell: func(*bulkheadv1.JobEvent) error { told++; return nil }}
+	shares := []share{{agent: fleet.Agent{ID: "1", Connections: 1}, task: task}}
+	for looks := range 3 * mostTold {
+		report := possible(task)
+		report.Tasks[0].Detail = fmt.Sprint(looks)
+		f.Report("1", l, report)
+		if _, err := r.look(shares); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if told != mostTold {
+		t.Errorf("it is told %d times; want %d", told, mostTold)
 	}
 }

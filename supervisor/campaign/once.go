@@ -40,7 +40,7 @@ func (r *Runner) once(ctx context.Context, j *bulkheadv1.Job, shares []share, n,
 		if failed != nil {
 			end("whoever ran the job is gone", true)
 		}
-		if why := inVain(shares, run); why != "" {
+		if why := inVain(shares, run, j.GetGatherTimeoutNano() > 0); why != "" {
 			end(why, false)
 		}
 		select {
@@ -65,7 +65,7 @@ func startedOf(j *bulkheadv1.Job, shares []share, n, of uint32) *bulkheadv1.JobS
 	started := &bulkheadv1.JobStarted{Name: j.GetName(), Text: j.GetText(), Number: n, Of: of}
 	for _, s := range shares {
 		started.Clients = append(started.Clients, &bulkheadv1.JobClient{Agent: s.agent.Name,
-			Client: s.task.GetClientName(), Entry: uint32(s.entry)})
+			Client: s.task.GetClientName(), Entry: uint32(s.entry), Identity: s.agent.Who})
 	}
 	return started
 }
@@ -76,19 +76,27 @@ func (r *Runner) stop(s *share, reason string) {
 		StopTask: &bulkheadv1.StopTask{TaskId: s.task.GetTaskId(), Reason: reason}}})
 }
 
-// inVain returns why a client is waited for in vain; "" if none is.
-func inVain(shares []share, run Run) string {
-	for _, s := range shares {
-		over := s.told.GetState() == bulkheadv1.TaskState_TASK_STATE_REFUSED ||
-			s.told.GetState() == bulkheadv1.TaskState_TASK_STATE_ENDED
-		away := !s.agent.Connected && time.Since(s.agent.Since) >= awayPatience
-		if !over && !away || run.Joined(s.task.GetClientName()) {
+// inVain returns why a client is waited for in vain; "" if none is. Of a run that is gathered the gather
+// says for how long one may take that was started.
+func inVain(shares []share, run Run, gathered bool) string {
+	for i := range shares {
+		s := &shares[i]
+		if s.came = s.came || run.Joined(s.task.GetClientName()); s.came {
 			continue
 		}
-		if over {
-			return fmt.Sprintf("agent %s has not brought its client: %s", s.agent.Name, s.told.GetDetail())
+		over := s.told.GetState() == bulkheadv1.TaskState_TASK_STATE_REFUSED ||
+			s.told.GetState() == bulkheadv1.TaskState_TASK_STATE_ENDED
+		in := "agent " + s.agent.Name + " has not brought its client"
+		switch waited := time.Since(s.sent); {
+		case over:
+			return in + ": " + s.told.GetDetail()
+		case !s.agent.Connected && time.Since(s.agent.Since) >= awayPatience:
+			return fmt.Sprintf("%s, and has been away for %s", in, awayPatience)
+		case s.agent.Connected && s.told == nil && min(waited, time.Since(s.agent.Since)) >= awayPatience:
+			return fmt.Sprintf("%s, and has said nothing of it for %s", in, awayPatience)
+		case s.told != nil && !gathered && waited >= joinPatience:
+			return fmt.Sprintf("%s within %s", in, joinPatience)
 		}
-		return fmt.Sprintf("agent %s has not brought its client, and has been away for %s", s.agent.Name, awayPatience)
 	}
 	return ""
 }

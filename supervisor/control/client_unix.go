@@ -61,6 +61,7 @@ func Dial(ctx context.Context, stateDir string) (*Client, error) {
 	conn, err := grpc.NewClient("passthrough:///control",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(askAgain),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(mostAnswered)),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", path)
 		}))
@@ -85,6 +86,9 @@ func notRunning(stateDir string, err error) error {
 		return fmt.Errorf("the supervisor of %s cannot be asked: %w", stateDir, err)
 	}
 }
+
+// mostAnswered bounds an answer: the status of thousands of clients and agents.
+const mostAnswered = 64 << 20
 
 // peerOf connects to a control socket once, and returns the process id of the
 // supervisor that listens there.

@@ -23,7 +23,9 @@ const (
 var (
 	// ErrNameTaken says that a connected agent has the name.
 	ErrNameTaken = errors.New("another agent of this name is connected; give each machine's agent a name of its own")
-	ErrFull      = fmt.Errorf("the supervisor has %d agents already", Most)
+	// ErrAnothers says that the agent that had the name, or the id, has proven to be somebody else.
+	ErrAnothers = errors.New("the agent of this name has proven to be somebody else")
+	ErrFull     = fmt.Errorf("the supervisor has %d agents already", Most)
 )
 
 // Line is how one connection of an agent is reached. Neither method waits.
@@ -37,10 +39,12 @@ type Line interface {
 // Agent is what is known of one agent.
 type Agent struct {
 	ID, Name, Host, Peer, Version string
-	Labels                        map[string]string
-	Allowances                    []*bulkheadv1.Allowance
-	MaxRuntime                    time.Duration
-	Connected                     bool
+	// Who is what it has proven; nil if nothing.
+	Who        *bulkheadv1.Identity
+	Labels     map[string]string
+	Allowances []*bulkheadv1.Allowance
+	MaxRuntime time.Duration
+	Connected  bool
 	// Since is since when it has been connected, or away.
 	Since       time.Time
 	Connections int
@@ -80,19 +84,25 @@ func New(clock func() time.Time) *Fleet {
 }
 
 // Join takes note of an agent that has connected: under its id, in place of a connection that it
-// had. It returns ErrNameTaken or ErrFull if the agent must not.
-func (f *Fleet) Join(hello *bulkheadv1.Hello, peer string, line Line) error {
+// had. It returns ErrNameTaken, ErrAnothers or ErrFull if the agent must not.
+func (f *Fleet) Join(hello *bulkheadv1.Hello, peer string, who *bulkheadv1.Identity, line Line) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now, id := f.clock(), string(hello.GetClientId())
 	f.forget(now)
 	m := f.agents[id]
+	if m != nil && !mayFollow(m.Who, who) {
+		return ErrAnothers
+	}
 	for _, other := range f.agents {
 		if other.Name != hello.GetAgent().GetName() || other == m {
 			continue
 		}
 		if other.line != nil {
 			return ErrNameTaken
+		}
+		if !mayFollow(other.Who, who) {
+			return ErrAnothers
 		}
 		delete(f.agents, other.ID) // its process has ended, and this one has taken its place
 	}
@@ -108,8 +118,8 @@ func (f *Fleet) Join(hello *bulkheadv1.Hello, peer string, line Line) error {
 	}
 	about := hello.GetAgent()
 	m.Agent = Agent{
-		ID: id, Name: about.GetName(), Host: hello.GetHost(), Peer: peer, Version: hello.GetClientVersion(),
-		Labels: hello.GetLabels(), Allowances: about.GetAllowances(),
+		ID: id, Name: about.GetName(), Host: hello.GetHost(), Peer: peer, Version: hello.GetClientVersion(), Who: who,
+		Labels: hello.GetLabels(), Allowances: shown(about.GetAllowances()),
 		MaxRuntime: time.Duration(max(about.GetMaxRuntimeNano(), 0)),
 		Connected:  true, Since: now, Connections: m.Connections + 1, Tasks: m.Tasks,
 	}
@@ -138,8 +148,10 @@ func (f *Fleet) Report(id string, line Line, r *bulkheadv1.AgentReport) {
 	if m == nil || m.line != line {
 		return
 	}
-	m.Tasks, m.Reported = r.GetTasks(), true
-	f.change()
+	if told := kept(r.GetTasks()); !m.Reported || !slices.EqualFunc(m.Tasks, told, same) {
+		m.Tasks, m.Reported = told, true
+		f.change()
+	}
 }
 
 // Send sends a frame to an agent, and reports whether that is connected.

@@ -3,8 +3,12 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -51,7 +55,7 @@ func must(t *testing.T, err error) {
 func TestAnAgentComesAndGoes(t *testing.T) {
 	c := &clock{time.Unix(1000, 0)}
 	f, first, second := New(c.read), &line{}, &line{}
-	must(t, f.Join(hello("1", "a"), "p", first))
+	must(t, f.Join(hello("1", "a"), "p", nil, first))
 	f.Report("1", first, report(bulkheadv1.TaskState_TASK_STATE_RUNNING))
 	_, changed := f.Agents()
 	f.Leave("1", first)
@@ -68,7 +72,7 @@ func TestAnAgentComesAndGoes(t *testing.T) {
 		t.Error("a frame is sent to an agent that is away")
 	}
 	c.now = c.now.Add(forgetAfter - 1)
-	must(t, f.Join(hello("1", "a"), "p", second))
+	must(t, f.Join(hello("1", "a"), "p", nil, second))
 	if a = only(t, f); !a.Connected || a.Connections != 2 || len(a.Tasks) != 1 {
 		t.Errorf("back: %+v", a)
 	}
@@ -82,8 +86,8 @@ func TestAnAgentComesAndGoes(t *testing.T) {
 // What comes over a connection that was replaced is not the agent's any more.
 func TestAReplacedConnectionSaysNothing(t *testing.T) {
 	f, first, second := New(time.Now), &line{}, &line{}
-	must(t, f.Join(hello("1", "a"), "p", first))
-	must(t, f.Join(hello("1", "a"), "p", second))
+	must(t, f.Join(hello("1", "a"), "p", nil, first))
+	must(t, f.Join(hello("1", "a"), "p", nil, second))
 	if !first.replaced || second.replaced {
 		t.Errorf("replaced: first %t, second %t", first.replaced, second.replaced)
 	}
@@ -100,12 +104,12 @@ func TestAReplacedConnectionSaysNothing(t *testing.T) {
 // A name is that of one connected agent; who comes after one that is away takes its place.
 func TestANameIsOneAgents(t *testing.T) {
 	f, first, second := New(time.Now), &line{}, &line{}
-	must(t, f.Join(hello("1", "a"), "p", first))
-	if err := f.Join(hello("2", "a"), "p", second); !errors.Is(err, ErrNameTaken) {
+	must(t, f.Join(hello("1", "a"), "p", nil, first))
+	if err := f.Join(hello("2", "a"), "p", nil, second); !errors.Is(err, ErrNameTaken) {
 		t.Errorf("the second of a name: %v", err)
 	}
 	f.Leave("1", first)
-	must(t, f.Join(hello("2", "a"), "p", second))
+	must(t, f.Join(hello("2", "a"), "p", nil, second))
 	if a := only(t, f); a.ID != "2" || !a.Connected {
 		t.Errorf("%+v; want the second", a)
 	}
@@ -117,14 +121,75 @@ func TestThereAreSoManyAgents(t *testing.T) {
 	f := New(c.read)
 	lines := make([]line, Most)
 	for i := range Most {
-		must(t, f.Join(hello(fmt.Sprint(i), fmt.Sprint("n", i)), "p", &lines[i]))
+		must(t, f.Join(hello(fmt.Sprint(i), fmt.Sprint("n", i)), "p", nil, &lines[i]))
 	}
-	if err := f.Join(hello("x", "x"), "p", &line{}); !errors.Is(err, ErrFull) {
+	if err := f.Join(hello("x", "x"), "p", nil, &line{}); !errors.Is(err, ErrFull) {
 		t.Errorf("one more than %d: %v", Most, err)
 	}
 	f.Leave("7", &lines[7])
-	must(t, f.Join(hello("x", "x"), "p", &line{}))
+	must(t, f.Join(hello("x", "x"), "p", nil, &line{}))
 	if all, _ := f.Agents(); len(all) != Most || f.Knows([]byte("7")) || !f.Knows([]byte("x")) {
 		t.Errorf("%d agents; want %d, x and not 7", len(all), Most)
+	}
+}
+
+// What an agent has proven to be nobody else can follow, neither by its name nor by its id.
+func TestNobodyFollowsAnAgentThatHasProvenWhoItIs(t *testing.T) {
+	who := func(name string) *bulkheadv1.Identity {
+		return &bulkheadv1.Identity{Kind: bulkheadv1.IdentityKind_IDENTITY_KIND_TOKEN, Name: name}
+	}
+	f, first := New(time.Now), &line{}
+	must(t, f.Join(hello("1", "a"), "p", who("owner"), first))
+	f.Leave("1", first)
+	for _, other := range []*bulkheadv1.Identity{nil, who("other"),
+		{Kind: bulkheadv1.IdentityKind_IDENTITY_KIND_CERTIFICATE, Name: "owner"}} {
+		if err := f.Join(hello("2", "a"), "p", other, &line{}); !errors.Is(err, ErrAnothers) {
+			t.Errorf("%v has the name: %v", other, err)
+		}
+		if err := f.Join(hello("1", "b"), "p", other, &line{}); !errors.Is(err, ErrAnothers) {
+			t.Errorf("%v has the id: %v", other, err)
+		}
+	}
+	must(t, f.Join(hello("2", "a"), "p", who("owner"), &line{}))
+	if a := only(t, f); a.ID != "2" || a.Who.GetName() != "owner" {
+		t.Errorf("%+v; want the owner's second agent", a)
+	}
+}
+
+// Whatever comes with what an agent says, what is kept of it has a bound, and what it says again wakes
+// nobody.
+func TestWhatIsKeptOfAnAgentIsBounded(t *testing.T) {
+	f, l := New(time.Now), &line{}
+	greedy := hello("1", "a")
+	unknown := protowire.AppendBytes(protowire.AppendTag(nil, 99, protowire.BytesType), make([]byte, 1<<20))
+	for range 32 {
+		one := &bulkheadv1.Allowance{Path: "/" + strings.Repeat("x", 4095), Bytes: 1}
+		one.ProtoReflect().SetUnknown(unknown)
+		greedy.Agent.Allowances = append(greedy.Agent.Allowances, one)
+	}
+	must(t, f.Join(greedy, "p", nil, l))
+	told := func() *bulkheadv1.AgentReport {
+		r := report(bulkheadv1.TaskState_TASK_STATE_ENDED)
+		r.Tasks[0].ProtoReflect().SetUnknown(unknown)
+		return r
+	}
+	f.Report("1", l, told())
+	a := only(t, f)
+	size := 0
+	for _, one := range a.Allowances {
+		size += proto.Size(one)
+	}
+	for _, one := range a.Tasks {
+		size += proto.Size(one)
+	}
+	if size > 8<<10 {
+		t.Errorf("%d bytes are kept", size)
+	}
+	_, changed := f.Agents()
+	f.Report("1", l, told())
+	select {
+	case <-changed:
+		t.Error("what was said before wakes whoever waits")
+	default:
 	}
 }

@@ -1348,7 +1348,9 @@ type JobClient struct {
 	// The name of the client that the agent starts.
 	Client string `protobuf:"bytes,2,opt,name=client,proto3" json:"client,omitempty"`
 	// Which entry of the job the agent matches, from 0.
-	Entry         uint32 `protobuf:"varint,3,opt,name=entry,proto3" json:"entry,omitempty"`
+	Entry uint32 `protobuf:"varint,3,opt,name=entry,proto3" json:"entry,omitempty"`
+	// Who the agent has proven to be, and so whose the client's name is; unset if it has not.
+	Identity      *Identity `protobuf:"bytes,80,opt,name=identity,proto3" json:"identity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1403,6 +1405,13 @@ func (x *JobClient) GetEntry() uint32 {
 		return x.Entry
 	}
 	return 0
+}
+
+func (x *JobClient) GetIdentity() *Identity {
+	if x != nil {
+		return x.Identity
+	}
+	return nil
 }
 
 // Gather is how a run gathers its clients.
@@ -3345,11 +3354,12 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\rR\x06number\x12\x0e\n" +
 	"\x02of\x18\x04 \x01(\rR\x02of\x120\n" +
-	"\aclients\x18\x05 \x03(\v2\x16.bulkhead.v1.JobClientR\aclients\"O\n" +
+	"\aclients\x18\x05 \x03(\v2\x16.bulkhead.v1.JobClientR\aclients\"\x82\x01\n" +
 	"\tJobClient\x12\x14\n" +
 	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x16\n" +
 	"\x06client\x18\x02 \x01(\tR\x06client\x12\x14\n" +
-	"\x05entry\x18\x03 \x01(\rR\x05entry\"{\n" +
+	"\x05entry\x18\x03 \x01(\rR\x05entry\x121\n" +
+	"\bidentity\x18P \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\"{\n" +
 	"\x06Gather\x12!\n" +
 	"\ftimeout_nano\x18\x01 \x01(\x03R\vtimeoutNano\x12/\n" +
 	"\bif_short\x18\x02 \x01(\x0e2\x14.bulkhead.v1.IfShortR\aifShort\x12\x1d\n" +
@@ -3626,9 +3636,9 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(*RunEnded)(nil),            // 33: bulkhead.v1.RunEnded
 	(*DrainStarted)(nil),        // 34: bulkhead.v1.DrainStarted
 	(*Sandbox)(nil),             // 35: bulkhead.v1.Sandbox
-	(*Certificate)(nil),         // 36: bulkhead.v1.Certificate
-	(*Hello)(nil),               // 37: bulkhead.v1.Hello
-	(*Identity)(nil),            // 38: bulkhead.v1.Identity
+	(*Identity)(nil),            // 36: bulkhead.v1.Identity
+	(*Certificate)(nil),         // 37: bulkhead.v1.Certificate
+	(*Hello)(nil),               // 38: bulkhead.v1.Hello
 	(Absence)(0),                // 39: bulkhead.v1.Absence
 	(*ProcessExit)(nil),         // 40: bulkhead.v1.ProcessExit
 	(Reason)(0),                 // 41: bulkhead.v1.Reason
@@ -3659,31 +3669,32 @@ var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	35, // 22: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
 	14, // 23: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
 	13, // 24: bulkhead.v1.JobStarted.clients:type_name -> bulkhead.v1.JobClient
-	0,  // 25: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
-	1,  // 26: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
-	16, // 27: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
-	2,  // 28: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
-	36, // 29: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
-	37, // 30: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	38, // 31: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
-	39, // 32: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	38, // 33: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
-	3,  // 34: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	4,  // 35: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	5,  // 36: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	40, // 37: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	6,  // 38: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	18, // 39: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	35, // 40: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	41, // 41: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
-	38, // 42: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
-	7,  // 43: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	8,  // 44: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	36, // 25: bulkhead.v1.JobClient.identity:type_name -> bulkhead.v1.Identity
+	0,  // 26: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
+	1,  // 27: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
+	16, // 28: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
+	2,  // 29: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
+	37, // 30: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
+	38, // 31: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	36, // 32: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
+	39, // 33: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	36, // 34: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
+	3,  // 35: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	4,  // 36: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	5,  // 37: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	40, // 38: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	6,  // 39: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	18, // 40: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	35, // 41: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	41, // 42: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	36, // 43: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
+	7,  // 44: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	8,  // 45: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_journal_proto_initOnce sync.Once
