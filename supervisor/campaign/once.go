@@ -40,7 +40,7 @@ func (r *Runner) once(ctx context.Context, j *bulkheadv1.Job, shares []share, n,
 		if failed != nil {
 			end("whoever ran the job is gone", true)
 		}
-		if why := inVain(shares, run, j.GetGatherTimeoutNano() > 0); why != "" {
+		if why := given(j, shares, run); why != "" {
 			end(why, false)
 		}
 		select {
@@ -76,6 +76,17 @@ func (r *Runner) stop(s *share, reason string) {
 		StopTask: &bulkheadv1.StopTask{TaskId: s.task.GetTaskId(), Reason: reason}}})
 }
 
+// given returns why the run is to be given up, because a client is waited for in vain; "" if it is not: a
+// gather that is to begin with those that are there goes on without the others.
+func given(j *bulkheadv1.Job, shares []share, run Run) string {
+	gathered := j.GetGatherTimeoutNano() > 0
+	why := inVain(shares, run, gathered)
+	if gathered && j.GetStartIfShort() {
+		return ""
+	}
+	return why
+}
+
 // inVain returns why a client is waited for in vain; "" if none is. Of a run that is gathered the gather
 // says for how long one may take that was started.
 func inVain(shares []share, run Run, gathered bool) string {
@@ -101,7 +112,8 @@ func inVain(shares []share, run Run, gathered bool) string {
 	return ""
 }
 
-// awaitEnds waits until the agents have said that their tasks are over: the next run may begin then.
+// awaitEnds waits until the agents that are there have said that their tasks are over: the next run may
+// begin then.
 func (r *Runner) awaitEnds(shares []share) {
 	late := time.NewTimer(endPatience)
 	defer late.Stop()
@@ -109,14 +121,15 @@ func (r *Runner) awaitEnds(shares []share) {
 		changed, _ := r.look(shares)
 		open := false
 		for _, s := range shares {
-			state := s.told.GetState()
-			open = open || state == bulkheadv1.TaskState_TASK_STATE_RUNNING
+			there := s.agent.Connected || time.Since(s.agent.Since) < returnsSoon
+			open = open || there && s.told.GetState() == bulkheadv1.TaskState_TASK_STATE_RUNNING
 		}
 		if !open {
 			return
 		}
 		select {
 		case <-changed:
+		case <-time.After(lookEvery): // those that are away for long are not waited for
 		case <-late.C:
 			return
 		}

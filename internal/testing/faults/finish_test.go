@@ -161,7 +161,7 @@ func countMessages(dir string, senders []*rawclient.Sender) (map[*rawclient.Send
 // nothingLeft checks that no process, socket, mount or file is left that only a
 // running system needs. A supervisor that failed for want of descriptors cannot look
 // into the folder of the sockets to empty it; the next one does.
-func (w *world) nothingLeft(failed bool) {
+func (w *world) nothingLeft(failed bool, made ...string) {
 	w.t.Helper()
 	expect.Eventually(w.t, func() error { // a worker whose client was killed has a moment
 		if left := w.processes(); len(left) > 0 {
@@ -191,7 +191,14 @@ func (w *world) nothingLeft(failed bool) {
 		}
 	}
 	slices.Sort(names)
-	if want := []string{filepath.Base(w.runDir), "latest"}; !slices.Equal(names, want) {
+	if len(made) == 0 {
+		made = []string{w.runDir}
+	}
+	want := []string{"latest"}
+	for _, dir := range made {
+		want = append(want, filepath.Base(dir))
+	}
+	if slices.Sort(want); !slices.Equal(names, want) {
 		w.t.Errorf("the folder of the runs holds %v; want %v", names, want)
 	}
 }
