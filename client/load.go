@@ -39,6 +39,8 @@ type load struct {
 	speed *throughput
 	// kills is what the system had killed for want of memory by the last heartbeat.
 	kills uint64
+	// neighbours says what readers of other clients' files wait for.
+	neighbours *neighbours
 	// corruptions is how many the consumers said.
 	corruptions atomic.Uint64
 }
@@ -63,6 +65,7 @@ func (l *load) run(stop *interrupts, socketDir string) (ending, lasted) {
 	l.refused = make(chan error, 1)
 	l.written = make(chan struct{}, 1)
 	l.speed = newThroughput(preparing, l.cfg.ProgressInterval)
+	l.neighbours = newNeighbours(l.cfg.Logger)
 
 	streams, hangUp := l.openStreams()
 	beats, cancelBeats := context.WithCancel(stop.abort)
@@ -168,6 +171,7 @@ func (l *load) take(m *bulkheadv1.Message) {
 			"where_and_what", corruptionText(c))
 	}
 	l.tally.count(m)
+	l.neighbours.watch(m)
 	if l.total.Spent() {
 		select {
 		case l.written <- struct{}{}:

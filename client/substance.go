@@ -15,7 +15,7 @@ func (l *load) judgeable(why ending, long lasted) substance.Load {
 		c, did := l.cfg.Consumers[i], l.tally.consumer(uint32(i))
 		did.Begin, did.ChunkBytes = max(l.cfg.Begin(i)-l.cfg.Warmup, 0), c.ChunkSize
 		did.Verifies = c.Verify > bulkheadv1.VerifyMode_VERIFY_MODE_OFF
-		did.Reads = c.Readers > 0
+		did.Reads, did.Neighbours = c.Readers > 0, c.Read.Neighbours()
 		did.Told = one.failed()
 		out.Consumers = append(out.Consumers, did)
 	}

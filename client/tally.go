@@ -115,8 +115,13 @@ func (s *totals) span(end int64, p *bulkheadv1.Progress) {
 // corruptionText returns a corruption in one line.
 func corruptionText(c *bulkheadv1.Corruption) string {
 	kind := protocol.Word(c.GetKind())
-	return fmt.Sprintf("%s, %d bytes at offset %d: %s: expected %s; found %s",
+	text := fmt.Sprintf("%s, %d bytes at offset %d: %s: expected %s; found %s",
 		pathname.Printable(pathname.Of(c)), c.GetLengthBytes(), c.GetOffsetBytes(), kind, c.GetExpected(), c.GetFound())
+	if c.GetOwnerName() != "" {
+		text += fmt.Sprintf("; written by client %s on host %s", pathname.Printable(c.GetOwnerName()),
+			pathname.Printable(c.GetOwnerHost()))
+	}
+	return text
 }
 
 func (t *tally) totals() totals {

@@ -134,6 +134,9 @@ func shortenMessage(m *bulkheadv1.Message) {
 		s.path("corruption", &c.Path, &c.PathBytes)
 		s.text("corruption.expected", &c.Expected, protocol.MaxTextBytes)
 		s.text("corruption.found", &c.Found, protocol.MaxTextBytes)
+		list(&s, "corruption.owner_id", &c.OwnerId, protocol.ClientIDBytes)
+		s.text("corruption.owner_name", &c.OwnerName, protocol.MaxNameBytes)
+		s.text("corruption.owner_host", &c.OwnerHost, protocol.MaxHostBytes)
 	case m.GetMachine() != nil:
 		s.machine(m.GetMachine())
 	}

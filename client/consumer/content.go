@@ -1,15 +1,20 @@
 package consumer
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"bulkhead/client/block"
+	"bulkhead/client/consumer/disk"
 	"bulkhead/client/names"
+	"bulkhead/client/neighbour"
 	"bulkhead/client/verify"
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -18,12 +23,58 @@ import (
 // and the length of its target, which no longer change.
 type content struct {
 	name       string
+	path       string          // where it is, if not in the consumer's folder
+	of         *neighbour.File // another client's; nil if it is not
 	target     verify.Target
 	read       bool      // to the end, or as far as there was time
 	unreadable bool      // it cannot be opened, or not be read as a file
 	checked    time.Time // when it was read last
 	corrupt    []span    // where it was found corrupt, at most maxCorruptions; guarded by saying
 	omitted    uint64    // blocks beyond those, in the worst reading; guarded by saying
+}
+
+// loadFile is one file being written, and what its phases took.
+type loadFile struct {
+	disk.File
+	turn
+	name       string
+	target     uint64 // bytes it is to have
+	written    uint64 // bytes of whole chunks written so far
+	end        uint64 // where the chunk that reaches furthest ends
+	had        uint64 // bytes of the generation before
+	allocated  bool   // it may have bytes behind end that were not written
+	chunks     uint64
+	unsynced   uint64    // bytes since the last fdatasync
+	firstWrite time.Time // zero before the first write
+	creating   time.Duration
+	writing    time.Duration
+	syncing    time.Duration
+	closing    time.Duration
+	partial    bool
+	cut        bool // partial because the budget is spent, not because the time is over
+}
+
+// rollover returns the message that the file is closed.
+func (f *loadFile) rollover(t *task) *bulkheadv1.Rollover {
+	path, raw := pathname.Wire(filepath.Join(t.folder, f.name))
+	return &bulkheadv1.Rollover{
+		Path:               path,
+		PathBytes:          raw,
+		FileIndex:          f.number,
+		SizeBytes:          f.end,
+		ChunkSizeBytes:     uint64(t.chunkSize),
+		Chunks:             f.chunks,
+		FirstWriteUnixNano: f.firstWrite.UnixNano(),
+		CreateNano:         int64(f.creating),
+		WriteNano:          int64(f.writing),
+		SyncNano:           int64(f.syncing),
+		CloseNano:          int64(f.closing),
+		Verification:       bulkheadv1.Verification_VERIFICATION_OFF,
+		Partial:            f.partial,
+		Generation:         f.generation,
+
+		FirstWriteElapsedNano: boottime.At(f.firstWrite),
+	}
 }
 
 // finished is a file that is closed.
@@ -106,12 +157,20 @@ func (v *verifier) say(c *content, r verify.Result) (bad bool) {
 	return true
 }
 
-func (v *verifier) path(c *content) string { return filepath.Join(v.task.folder, c.name) }
+func (v *verifier) path(c *content) string {
+	return cmp.Or(c.path, filepath.Join(v.task.folder, c.name))
+}
 
 func (v *verifier) corruption(c *content, f block.Fault) *bulkheadv1.Corruption {
 	path, raw := pathname.Wire(v.path(c))
-	return &bulkheadv1.Corruption{
+	said := &bulkheadv1.Corruption{
 		Path: path, PathBytes: raw, FileIndex: c.target.File.Number, OffsetBytes: f.Offset, LengthBytes: f.Length,
 		Kind: bulkheadv1.CorruptionKind(f.Damage), Expected: pathname.Text(f.Expected), Found: pathname.Text(f.Found),
 	}
+	if c.of != nil {
+		said.OwnerId = c.of.Of.ID[:]
+		said.OwnerName = pathname.Clip(c.of.Of.Name, protocol.MaxNameBytes)
+		said.OwnerHost = pathname.Clip(c.of.Of.Host, protocol.MaxHostBytes)
+	}
+	return said
 }

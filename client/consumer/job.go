@@ -18,6 +18,7 @@ import (
 	"bulkhead/client/budget"
 	"bulkhead/client/consumer/disk"
 	"bulkhead/client/names"
+	"bulkhead/client/neighbour"
 	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -38,6 +39,8 @@ type job struct {
 	nap      func(time.Duration)
 	verifier *verifier
 	readers  *readers
+	board    *neighbour.Board // nil unless others are told of finished files
+	posting  *gauge           // of what the board writes
 	unit     int              // what O_DIRECT wants sizes to be a multiple of; 1 without
 	let      <-chan time.Time // gives when the writers may begin; nil if they need not wait
 	begun    chan struct{}    // closed when the writers begin
@@ -66,11 +69,29 @@ func newJob(t *task, d disk.Disk, e *ending) *job {
 	for range t.writers + 2 + int(t.read.GetReaders()) {
 		j.gauges = append(j.gauges, newGauge())
 	}
+	j.posting = newGauge()
+	if t.neighbours() {
+		j.board = neighbour.NewBoard(workload.Of(t.spec).FilesFinished(), j.post)
+	}
 	j.reserve = &reserve{bytes: t.spec.GetReserveBytes(), inodes: t.spec.GetReserveInodes(), interval: t.interval,
 		disk: d, rotation: j.rotation, stop: e.due}
 	j.verifier = newVerifier(j)
 	j.readers = newReaders(j)
 	return j
+}
+
+// post writes to the list of finished files; the board does one at a time.
+func (j *job) post(at int64, slot []byte) error {
+	_, err := j.posting.call(func() error { return j.disk.Note(names.Finished, at, slot) })
+	return err
+}
+
+// unpost removes the list.
+func (j *job) unpost() error {
+	if j.board == nil {
+		return nil
+	}
+	return j.disk.Remove(names.Finished)
 }
 
 // run does the job and sends its messages. It returns when everything it started
@@ -169,7 +190,8 @@ func (j *job) write(writers []*writer) {
 	j.warm = max(j.task.warmup-start.Sub(let), 0)
 	j.ledger.begin(len(writers), j.warm > 0)
 	close(j.begun)
-	r := &remover{disk: j.disk, gauge: j.gauges[j.task.writers], ledger: j.ledger, rotation: j.rotation, failed: j.fail}
+	r := &remover{disk: j.disk, gauge: j.gauges[j.task.writers], ledger: j.ledger, rotation: j.rotation,
+		board: j.board, failed: j.fail}
 	done := make(chan struct{})
 	var removing, writing sync.WaitGroup
 	removing.Go(func() { r.run(done) })
@@ -191,7 +213,11 @@ func (j *job) write(writers []*writer) {
 	close(done)
 	removing.Wait()
 	j.verifier.stop()
+	if _, err := j.posting.call(j.unpost); err != nil {
+		j.ledger.failed(err)
+	}
 	if !j.task.keep {
+		r.board = nil // others are told of none
 		r.removeAll()
 	}
 }
@@ -271,7 +297,7 @@ func (j *job) state() (bulkheadv1.WorkerState, time.Duration) {
 		return bulkheadv1.WorkerState_WORKER_STATE_IDLE, 0
 	}
 	var stuck time.Duration
-	for _, g := range j.gauges {
+	for _, g := range append(j.gauges[:len(j.gauges):len(j.gauges)], j.posting) {
 		stuck = max(stuck, g.stuck())
 	}
 	if stuck > j.task.stallAfter {
@@ -286,6 +312,7 @@ func (j *job) abandon(deadline <-chan time.Time) {
 	removed := make(chan struct{})
 	go func() { // a removal that gets stuck lasts until the process ends
 		defer close(removed)
+		_ = j.unpost()
 		if j.task.keep {
 			return
 		}

@@ -41,6 +41,9 @@ type ledger struct {
 	// warming says that the interval is of the warm-up, and warmed that this is the last such one.
 	// Both guarded by mu.
 	warming, warmed bool
+	// others is how many other clients files were read of, and hosts how many other hosts those run on.
+	// Both guarded by mu.
+	others, hosts uint32
 }
 
 // tally is the work of one interval.
@@ -60,9 +63,11 @@ type tally struct {
 // reads is what readers did beside the writers.
 type reads struct {
 	bytes, operations uint64
-	errors            uint64 // of tally.errors and tally.unread
-	verified          uint64 // bytes that were compared
-	told, cached      uint64 // bytes of which the system told whether the page cache had them, and that it had
+	errors            uint64        // of tally.errors and tally.unread
+	verified          uint64        // bytes that were compared
+	told, cached      uint64        // bytes of which the system told whether the page cache had them, and that it had
+	gone              uint64        // files of others, before they were read to the end
+	waited            time.Duration // for files of others
 }
 
 // times collects how long something took: a Recorder, which costs the same however
@@ -217,6 +222,27 @@ func (l *ledger) read(one reads, took, response time.Duration) {
 	l.mu.Unlock()
 }
 
+// readGone enters a file of another client that was gone before it was read to the end.
+func (l *ledger) readGone() {
+	l.mu.Lock()
+	l.current.reads.gone++
+	l.mu.Unlock()
+}
+
+// readWaited enters how long a reader waited for a file of another client.
+func (l *ledger) readWaited(d time.Duration) {
+	l.mu.Lock()
+	l.current.reads.waited += d
+	l.mu.Unlock()
+}
+
+// readOf enters how many other clients files were read of so far, and how many other hosts those run on.
+func (l *ledger) readOf(clients, hosts uint32) {
+	l.mu.Lock()
+	l.others, l.hosts = max(l.others, clients), max(l.hosts, hosts)
+	l.mu.Unlock()
+}
+
 // corrupt enters blocks that did not read back as they were written.
 func (l *ledger) corrupt(blocks uint64) {
 	l.mu.Lock()
@@ -241,6 +267,7 @@ func (l *ledger) take() (*bulkheadv1.Progress, time.Time) {
 	default:
 		interval = 0
 	}
+	others, hosts := l.others, l.hosts
 	l.mu.Unlock()
 
 	progress := &bulkheadv1.Progress{
@@ -269,8 +296,12 @@ func (l *ledger) take() (*bulkheadv1.Progress, time.Time) {
 		ReadVerifiedBytes: taken.reads.verified,
 		ReadToldBytes:     taken.reads.told,
 		ReadCachedBytes:   taken.reads.cached,
+		ReadGoneFiles:     taken.reads.gone,
+		ReadWaitedNano:    int64(taken.reads.waited),
 		Read:              taken.times[phaseRead].Take().Proto(),
 		ReadResponse:      taken.times[phaseReadResponse].Take().Proto(),
+
+		ReadNeighbours: others, ReadNeighbourHosts: hosts,
 	}
 	l.spare = &tally{times: taken.times}
 	return progress, now

@@ -11,7 +11,7 @@ import (
 
 	"bulkhead/client/block"
 	"bulkhead/client/consumer/disk"
-	"bulkhead/client/names"
+	"bulkhead/client/neighbour"
 	"bulkhead/client/verify"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -32,6 +32,7 @@ type readers struct {
 	pick     func(n uint64) uint64 // a file of so many; nil takes them in turn
 	size     int                   // of a read
 	memory   []byte                // to read into, page-aligned
+	others   *others               // whose files are read; nil of the consumer's own
 	running  sync.WaitGroup
 	watching sync.WaitGroup
 	ended    time.Time // when all had ended; valid once nobody watches
@@ -42,7 +43,11 @@ func newReaders(j *job) *readers {
 		task: j.task, disk: j.disk, gauges: j.gauges[j.task.writers+2:], ledger: j.ledger, rotation: j.rotation,
 		ending: j.ending, verifier: j.verifier, failed: j.fail, pace: newReadPace(j.task), size: j.task.readSize,
 	}
-	if len(rs.gauges) > 0 {
+	switch {
+	case len(rs.gauges) == 0:
+	case j.task.neighbours():
+		rs.others = &others{flawed: make(map[block.File]*content)}
+	default:
 		j.rotation.whole = j.task.wholeContent
 	}
 	if j.task.read.GetPattern() == bulkheadv1.Pattern_PATTERN_RANDOM {
@@ -64,6 +69,14 @@ func (rs *readers) open() (err error) {
 	if err != nil {
 		return fmt.Errorf("mapping memory for readers: %w", err)
 	}
+	if rs.others == nil {
+		return nil
+	}
+	site, user, err := rs.disk.Site()
+	if err != nil {
+		return fmt.Errorf("opening the folder of all clients: %w", err)
+	}
+	rs.others.search = neighbour.NewSearch(site, user, rs.task.owner)
 	return nil
 }
 
@@ -74,6 +87,9 @@ func (rs *readers) close() error {
 	}
 	err := unix.Munmap(rs.memory)
 	rs.memory = nil
+	if rs.others != nil && rs.others.search != nil {
+		err = errors.Join(err, rs.others.search.Close())
+	}
 	return err
 }
 
@@ -86,6 +102,7 @@ func (rs *readers) start(start time.Time, nap func(time.Duration)) {
 			readers: rs, gauge: g, clock: clock, random: rand.New(rand.NewPCG(randomWord(), randomWord())),
 			buffer: rs.memory[i*rs.room():][:rs.room()],
 		}
+		r.shelf = rs.shelf(r)
 		rs.running.Go(r.run) // by the end, unless a read is stuck
 	}
 	rs.watching.Go(func() { // by the end of the readers
@@ -133,6 +150,7 @@ const (
 // one goroutine, and has at most one file at a time.
 type reader struct {
 	*readers
+	shelf   shelf // which has the files
 	gauge   *gauge
 	clock   *clock
 	buffer  []byte // page-aligned
@@ -206,32 +224,50 @@ func (r *reader) take() (more bool, err error) {
 		return true, nil
 	}
 	r.letGo()
+	for skipped := 0; ; skipped++ {
+		more, err = r.next()
+		if err == nil || !r.shelf.gone(err) {
+			return more, err
+		}
+		r.skip()
+		began := r.clock.now()
+		r.ending.pause(retry.After(skipped, 0)) // a list may tell of files that nobody has for long
+		r.forgive(began)
+	}
+}
+
+// next opens the file that was read in last, if there is more to do in it, or another one.
+func (r *reader) next() (more bool, err error) {
 	if r.last != nil && r.at < r.places {
-		r.held = r.rotation.again(r.last)
+		r.held = r.shelf.again(r.last)
 	}
 	if r.held == nil {
 		began := r.clock.now()
 		r.at = 0
-		if r.held = r.rotation.lease(r.pick, r.ending.begun); r.held == nil {
-			return false, nil
+		if r.held, err = r.shelf.lease(); r.held == nil {
+			return err != nil, err
 		}
 		r.forgive(began) // there was none to read
 	}
 	r.last = r.held
 	target := &r.held.content.target
 	r.places = (target.Written-1)/uint64(r.size) + 1
-	_, err = r.gauge.call(func() (err error) {
-		r.file, err = r.disk.Read(names.LoadFile(r.held.number), r.task.mode.Direct)
-		return err
-	})
+	_, err = r.gauge.call(func() (err error) { r.file, err = r.shelf.open(r.held); return err })
 	if err != nil {
 		r.at = r.places // another one next time
 		return true, err
 	}
-	if r.task.read.GetVerify() {
+	if r.task.compares() {
 		r.checker, err = block.NewChecker(target.File)
 	}
 	return true, err
+}
+
+// skip notes that a file was gone before it was read to the end, and lets go of it.
+func (r *reader) skip() {
+	r.ledger.readGone()
+	r.at = r.places
+	r.letGo()
 }
 
 // letGo closes the file, if there is one, and gives its lease back.
@@ -243,7 +279,7 @@ func (r *reader) letGo() {
 		r.file = nil
 	}
 	if r.held != nil {
-		r.rotation.release(r.held)
+		r.shelf.release(r.held)
 		r.held = nil
 	}
 }
@@ -267,21 +303,31 @@ func (r *reader) read(due time.Duration) error {
 	n, err := r.file.Read(buffer, offset)
 	took := r.gauge.leave(start)
 	if err != nil {
+		if r.shelf.gone(err) {
+			r.skip()
+			return nil
+		}
 		return err
 	}
 	n = min(n, want)
 	now := r.clock.now()
 	r.yield(now)
 	one := reads{bytes: uint64(n), operations: 1, told: min(told, uint64(n)), cached: min(cached, uint64(n))}
+	void := false
 	if r.checker != nil {
-		r.compare(offset, want, buffer[:n])
-		one.verified = one.bytes
+		if void = !r.compare(offset, want, buffer[:n]); !void {
+			one.verified = one.bytes
+		}
 	}
 	response := time.Duration(-1)
 	if r.pace != nil {
 		response = now - due
 	}
 	r.ledger.read(one, took, response)
+	if void {
+		r.skip()
+		return nil
+	}
 	if r.checker == nil && n < want {
 		return fmt.Errorf("read %s: it ends at %d B, and has had %d B", r.verifier.path(r.held.content),
 			offset+uint64(n), written)
@@ -305,8 +351,9 @@ func (r *reader) ask(offset, length uint64) (told, cached uint64) {
 	return told, cached
 }
 
-// compare compares what was read at offset with what should be there, which is so many bytes.
-func (r *reader) compare(offset uint64, want int, data []byte) {
+// compare compares what was read at offset with what should be there, which is so many bytes. It
+// returns false if that means nothing, because the file is being written over or was removed.
+func (r *reader) compare(offset uint64, want int, data []byte) bool {
 	r.scratch = r.checker.Check(r.scratch[:0], offset, data)
 	if n := len(data); n < want {
 		r.scratch = append(r.scratch, block.Fault{
@@ -317,12 +364,16 @@ func (r *reader) compare(offset uint64, want int, data []byte) {
 		})
 	}
 	if len(r.scratch) == 0 {
-		return
+		return true
+	}
+	if r.shelf.void(r.held) {
+		return false
 	}
 	result := verify.Result{Faults: r.scratch}
 	for _, f := range r.scratch {
 		result.Corrupt += f.Blocks
 	}
-	r.rotation.remember(r.held)
+	r.shelf.remember(r.held)
 	r.verifier.say(r.held.content, result)
+	return true
 }

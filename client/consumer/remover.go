@@ -5,6 +5,7 @@ import (
 
 	"bulkhead/client/consumer/disk"
 	"bulkhead/client/names"
+	"bulkhead/client/neighbour"
 )
 
 // remover removes files beside the writers, because removing one may take as long as
@@ -14,6 +15,7 @@ type remover struct {
 	gauge    *gauge
 	ledger   *ledger
 	rotation *rotation
+	board    *neighbour.Board
 	failed   func(error) // counts a failure
 }
 
@@ -54,6 +56,9 @@ func (r *remover) removeAll() {
 
 // remove removes one file, and enters how long that took.
 func (r *remover) remove(number uint64) error {
+	if err := r.board.Strike(number); err != nil {
+		return err
+	}
 	took, err := r.gauge.call(func() error { return r.disk.Remove(names.LoadFile(number)) })
 	if err == nil {
 		r.ledger.took(phaseUnlink, took)

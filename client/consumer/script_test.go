@@ -121,6 +121,16 @@ func (d *scriptedDisk) Read(path string, direct bool) (disk.Reading, error) {
 	return &scriptedReading{scriptedFile{disk: d, path: path}}, nil
 }
 
+func (d *scriptedDisk) Note(path string, at int64, data []byte) error {
+	_, err := d.do(call{op: "note", path: path, size: len(data), offset: uint64(at)})
+	return err
+}
+
+// Site always fails: nobody is beside a scripted disk.
+func (d *scriptedDisk) Site() (*os.File, uint32, error) {
+	return nil, 0, errors.New("a scripted disk has no site")
+}
+
 func (d *scriptedDisk) Close() error { return nil }
 
 func (d *scriptedDisk) Remove(path string) error {

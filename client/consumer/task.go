@@ -102,5 +102,14 @@ func (t *task) blockFile(f *loadFile) block.File {
 	return block.File{Owner: t.owner, Number: f.number, Generation: f.generation, Size: f.target, Data: t.data}
 }
 
+// neighbours reports whether others are told of the finished files, and readers read those of others.
+func (t *task) neighbours() bool { return t.read.GetOf() == bulkheadv1.ReadOf_READ_OF_NEIGHBOUR }
+
+// readsOwn reports whether readers read the consumer's own files.
+func (t *task) readsOwn() bool { return t.read.GetReaders() > 0 && !t.neighbours() }
+
+// compares reports whether readers compare what they read.
+func (t *task) compares() bool { return t.read.GetVerify() || t.neighbours() }
+
 // syncsFiles reports whether a finished file is forced to storage.
 func (t *task) syncsFiles() bool { return t.sync != bulkheadv1.SyncPolicy_SYNC_POLICY_NONE }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bulkhead/client/consumer/disk"
+	"bulkhead/client/neighbour"
 	"bulkhead/client/verify"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -35,6 +36,7 @@ type verifier struct {
 	ledger   *ledger
 	queue    *queue
 	rotation *rotation
+	board    *neighbour.Board // which tells other clients of finished files
 	ending   *ending
 	failed   func(error) // counts a failure, and ends the job if it is to end then
 
@@ -59,7 +61,7 @@ type missed struct{ files, bytes uint64 }
 func newVerifier(j *job) *verifier {
 	v := &verifier{
 		task: j.task, disk: j.disk, gauge: j.gauges[j.task.writers+1], ledger: j.ledger, queue: j.queue,
-		rotation: j.rotation, ending: j.ending, failed: j.fail, finished: make(chan *finished),
+		rotation: j.rotation, board: j.board, ending: j.ending, failed: j.fail, finished: make(chan *finished),
 		ran: make(chan struct{}),
 	}
 	if v.isOn() {
@@ -88,7 +90,7 @@ func (v *verifier) readsLater(c *content) bool {
 	switch {
 	case v.isContinuous():
 		return true
-	case v.task.verify != bulkheadv1.VerifyMode_VERIFY_MODE_END && v.task.read.GetReaders() == 0:
+	case v.task.verify != bulkheadv1.VerifyMode_VERIFY_MODE_END && !v.task.readsOwn():
 		return false
 	default:
 		return v.task.keepFiles > 0 || c.target != v.task.wholeContent(c.target.File.Number).target
@@ -192,6 +194,11 @@ func (v *verifier) hand(f *finished) {
 // tell reports a finished file, then gives it to the rotation: nobody writes over it, or removes
 // it, before it is reported.
 func (v *verifier) tell(f *finished) {
+	if target := &f.content.target; !target.Unfinished {
+		if err := v.board.Enter(neighbour.Entry{File: target.File, Written: target.Written}); err != nil {
+			v.failed(fmt.Errorf("telling other clients of %s: %w", f.content.name, err))
+		}
+	}
 	if !v.readsLater(f.content) {
 		f.turn.content = nil
 	}

@@ -133,6 +133,10 @@ func (w *writer) open(f *loadFile) (err error) {
 
 // reopen opens a file that exists.
 func (w *writer) reopen(f *loadFile) (err error) {
+	if err := w.verifier.board.Strike(f.number); err != nil {
+		w.discard(f) // else others would take what is written now for what was there
+		return err
+	}
 	f.creating, err = w.gauge.call(func() (err error) {
 		if f.File, err = w.disk.Reopen(f.name, w.task.mode); err == nil {
 			f.had, err = f.Size()
@@ -281,8 +285,9 @@ func (w *writer) giveBack(f *loadFile) error {
 		w.rotation.spoil(f.turn)
 		return err
 	}
+	err = w.verifier.board.Restore(f.number)
 	w.rotation.giveBack(f.turn)
-	return nil
+	return err
 }
 
 // sync forces a file to storage in the given way.

@@ -17,6 +17,8 @@ const (
 	// Trial is the file on which a consumer tries what its folder can do; it is removed as soon as
 	// it is open.
 	Trial = "load-probe.tmp"
+	// Finished is the file in which a consumer tells other clients which of its files are finished.
+	Finished = "finished.list"
 	// Record is the file in a client's folder that says whose the folder is.
 	Record = "client.json"
 	// Marker is the file that says that load files may be written to a path.
@@ -101,7 +103,9 @@ func IsLoadFile(file string) bool { return loadFile.MatchString(file) }
 
 // IsConsumers reports whether a file of that name, in a consumer's folder, is the consumer's or its
 // client's, and may be removed with the folder.
-func IsConsumers(file string) bool { return file == Probe || file == Trial || IsLoadFile(file) }
+func IsConsumers(file string) bool {
+	return file == Probe || file == Trial || file == Finished || IsLoadFile(file)
+}
 
 // IsClients reports whether a client keeps a file of that name for itself, beside load files.
-func IsClients(file string) bool { return file == Marker || file == Record }
+func IsClients(file string) bool { return file == Marker || file == Record || file == Finished }

@@ -44,6 +44,9 @@ func Words(c workload.Consumer) string {
 	if c.Readers > 0 {
 		parts = append(parts, readWords(c))
 	}
+	if c.Read.Neighbours() {
+		parts = append(parts, "others are told which files are finished")
+	}
 	return strings.Join(parts, ", ")
 }
 
@@ -59,8 +62,11 @@ func readWords(c workload.Consumer) string {
 	if c.Read.RateOps > 0 {
 		text += fmt.Sprintf(", at most %g reads/s", c.Read.RateOps)
 	}
-	if c.Read.Verify {
+	if c.Read.Compares() {
 		text += ", verified"
+	}
+	if c.Read.Neighbours() {
+		text += ", of other clients' files"
 	}
 	return text
 }

@@ -18,7 +18,7 @@ const (
 
 // message is what is known of a type of message: its fields by number. The types that an intact
 // Batch may hold are in the table, the type of Message first.
-type message [64]field
+type message [80]field
 
 type field struct {
 	kind     kind

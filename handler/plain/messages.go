@@ -145,6 +145,7 @@ func read(c *coder, m *bulkheadv1.ReadSpec) {
 	c.uint64(4, &m.RateBytesPerSecond)
 	c.double(5, &m.RateOperationsPerSecond)
 	c.bool(6, &m.Verify)
+	signed(c, 70, &m.Of)
 }
 
 func weightedSize(c *coder, m *bulkheadv1.WeightedSize) {

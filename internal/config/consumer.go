@@ -45,6 +45,17 @@ const (
 	VerifyContinuous Verify = "continuous"
 )
 
+// ReadOf says whose finished files readers read.
+type ReadOf string
+
+// The owners of ReadOf.
+const (
+	// ReadOfFinished reads the consumer's own.
+	ReadOfFinished ReadOf = "finished"
+	// ReadOfNeighbour reads those of other clients of the run that write to the same path.
+	ReadOfNeighbour ReadOf = "neighbour"
+)
+
 // Consumer is what one consumer writes.
 type Consumer struct {
 	// ChunkSize is how much one write call writes; at most FileSize.Max.
@@ -91,6 +102,8 @@ type Read struct {
 	Size value.Size
 	// Verify compares what was read with what was written.
 	Verify bool
+	// Of says whose files are read.
+	Of ReadOf
 }
 
 // ReadRate bounds what the readers of one consumer read in a second; 0 is no bound.
@@ -154,6 +167,9 @@ func (c *Consumer) fields() []field {
 		countField("readers", &c.Readers, 0, 0, workload.MaxReaders,
 			fmt.Sprintf("Readers in a consumer, which read its finished files beside the writing; what all of them "+
 				"read into takes at most %s of memory.", value.Size(workload.MaxReadMemory))),
+		choiceField("read.of", &c.Read.Of, ReadOfFinished, "Whose finished files readers read: the consumer's own "+
+			"(finished), or, on shared storage, those of other clients of the run below the same path, always "+
+			"compared (neighbour); the consumer then tells others of its own.", ReadOfFinished, ReadOfNeighbour),
 		sizeField("read.rate.bytes", &c.Read.Rate.Bytes, 0, 0, workload.MaxRateBytes,
 			"Most bytes the readers of a consumer read in a second; 0 is no limit."),
 		amountField("read.rate.ops", &c.Read.Rate.Ops, 0, 0, workload.MaxRateOps,

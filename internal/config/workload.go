@@ -36,7 +36,7 @@ func (c Consumer) Workload() workload.Consumer {
 		StopOnError: c.OnError == OnErrorStop,
 		Readers:     uint32(c.Readers),
 		Read: workload.Read{RateBytes: uint64(c.Read.Rate.Bytes), RateOps: c.Read.Rate.Ops,
-			Pattern: pattern(c.Read.Pattern), Size: uint64(c.Read.Size), Verify: c.Read.Verify},
+			Pattern: pattern(c.Read.Pattern), Size: uint64(c.Read.Size), Verify: c.Read.Verify, Of: readOf(c.Read.Of)},
 	}
 }
 
@@ -65,6 +65,13 @@ func pattern(p Pattern) bulkheadv1.Pattern {
 		PatternRandom:     bulkheadv1.Pattern_PATTERN_RANDOM,
 		PatternAppend:     bulkheadv1.Pattern_PATTERN_APPEND,
 	}[p]
+}
+
+func readOf(o ReadOf) bulkheadv1.ReadOf {
+	return map[ReadOf]bulkheadv1.ReadOf{
+		ReadOfFinished:  bulkheadv1.ReadOf_READ_OF_FINISHED,
+		ReadOfNeighbour: bulkheadv1.ReadOf_READ_OF_NEIGHBOUR,
+	}[o]
 }
 
 func verifyMode(v Verify) bulkheadv1.VerifyMode {

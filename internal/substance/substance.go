@@ -56,6 +56,8 @@ type Consumer struct {
 	// Reads says that it has readers beside the writing; ReadBytes they read.
 	Reads     bool
 	ReadBytes uint64
+	// Neighbours says that its readers read files of other clients and not its own.
+	Neighbours bool
 	// Writing is how long it wrote, or tried to.
 	Writing time.Duration
 	// Samples is how often it was sampled.
@@ -125,9 +127,15 @@ func Judge(l Load) (missing, notes []string) {
 		lack("nothing that %s wrote was verified, although it should have been", text(blind))
 	}
 	if unread := l.those(func(c Consumer) bool {
-		return began(c) && c.Reads && c.Files > c.Partial && c.ReadBytes == 0
+		return began(c) && c.Reads && !c.Neighbours && c.Files > c.Partial && c.ReadBytes == 0
 	}); unread != nil && l.End != Cut {
 		unlessTotal("the readers of %s read nothing, although they should have", text(unread))
+	}
+	if alone := l.those(func(c Consumer) bool {
+		return began(c) && c.Reads && c.Neighbours && c.ReadBytes == 0
+	}); alone != nil && l.End != Cut {
+		lack("the readers of %s read nothing: they found no finished file of another client of the run below the "+
+			"same path, one with read.of: neighbour", text(alone))
 	}
 	if unseen := l.those(func(c Consumer) bool { return began(c) && c.Samples == 0 && l.watched(c) }); unseen != nil {
 		lack("the monitor took no sample of %s in %s", text(unseen), human.BriefDuration(l.Reached))

@@ -19,6 +19,12 @@ func (c Consumer) checkRead(found *problems) {
 	default:
 		found.invalid("read.pattern", protocol.Word(c.Read.Pattern), "use sequential or random")
 	}
+	switch c.Read.Of {
+	case bulkheadv1.ReadOf_READ_OF_UNSPECIFIED, bulkheadv1.ReadOf_READ_OF_FINISHED,
+		bulkheadv1.ReadOf_READ_OF_NEIGHBOUR:
+	default:
+		found.invalid("read.of", protocol.Word(c.Read.Of), "use finished or neighbour")
+	}
 	if c.Readers == 0 {
 		return
 	}
@@ -42,8 +48,12 @@ func (c Consumer) checkRead(found *problems) {
 			OtherValue: human.ExactSize(size), Advice: fmt.Sprintf("O_DIRECT reads multiples of %s",
 				human.ExactSize(DirectUnit))})
 	}
-	if c.Read.Verify && size%VerifiedUnit != 0 {
-		*found = append(*found, Problem{Key: "read.verify", Value: "true", Other: "read.size",
+	if c.Read.Compares() && size%VerifiedUnit != 0 {
+		key, value := "read.verify", "true"
+		if !c.Read.Verify {
+			key, value = "read.of", "neighbour"
+		}
+		*found = append(*found, Problem{Key: key, Value: value, Other: "read.size",
 			OtherValue: human.ExactSize(size), Advice: fmt.Sprintf("what is compared is read in multiples of %s",
 				human.ExactSize(VerifiedUnit))})
 	}

@@ -70,9 +70,17 @@ type Read struct {
 	Pattern bulkheadv1.Pattern
 	// Size is how much one read call reads; 0 is ChunkSize.
 	Size uint64
-	// Verify compares what was read with what was written.
+	// Verify compares what was read with what was written. What is read of a neighbour always is.
 	Verify bool
+	// Of says whose files are read; unspecified is the consumer's own.
+	Of bulkheadv1.ReadOf
 }
+
+// Neighbours reports whether the files of other clients are read, and others told of the consumer's own.
+func (r Read) Neighbours() bool { return r.Of == bulkheadv1.ReadOf_READ_OF_NEIGHBOUR }
+
+// Compares reports whether what was read is compared with what was written.
+func (r Read) Compares() bool { return r.Verify || r.Neighbours() }
 
 // WeightedSize is one chunk size of several.
 type WeightedSize struct {
@@ -126,6 +134,14 @@ func (c Consumer) MeanChunk() float64 {
 
 // ReadSize returns how much one read call of a reader reads.
 func (c Consumer) ReadSize() uint64 { return cmp.Or(c.Read.Size, c.ChunkSize) }
+
+// FilesFinished returns how many finished files may be there at once; 0 if all are kept.
+func (c Consumer) FilesFinished() uint64 {
+	if c.KeepFiles == 0 {
+		return 0
+	}
+	return c.Files()
+}
 
 // Files returns how many files may be there at once, unless all are kept: those that are
 // kept, one being written by each writer, one on its way out, unless that is written over

@@ -42,9 +42,10 @@ func (c Consumer) Wire(index int) *bulkheadv1.ConsumerSpec {
 				&bulkheadv1.WeightedSize{SizeBytes: one.Bytes, Weight: one.Weight})
 		}
 	}
-	if c.Readers > 0 {
+	if c.Readers > 0 || c.Read.Neighbours() {
 		spec.Read = &bulkheadv1.ReadSpec{Readers: c.Readers, SizeBytes: c.Read.Size, Pattern: c.Read.Pattern,
-			RateBytesPerSecond: c.Read.RateBytes, RateOperationsPerSecond: c.Read.RateOps, Verify: c.Read.Verify}
+			RateBytesPerSecond: c.Read.RateBytes, RateOperationsPerSecond: c.Read.RateOps, Verify: c.Read.Compares(),
+			Of: c.Read.Of}
 	}
 	return spec
 }
@@ -83,6 +84,7 @@ func Of(spec *bulkheadv1.ConsumerSpec) Consumer {
 			Pattern:   spec.GetRead().GetPattern(),
 			Size:      spec.GetRead().GetSizeBytes(),
 			Verify:    spec.GetRead().GetVerify(),
+			Of:        spec.GetRead().GetOf(),
 		},
 	}
 	for _, one := range spec.GetChunkSizes() {

@@ -20,7 +20,7 @@ func everything() Consumer {
 		ThinkTime: time.Millisecond, KeepFiles: 7, Recycle: true,
 		Verify: bulkheadv1.VerifyMode_VERIFY_MODE_CONTINUOUS, StopOnError: true, Readers: 2,
 		Read: Read{RateBytes: 6e6, RateOps: 0.25, Pattern: bulkheadv1.Pattern_PATTERN_RANDOM, Size: 12288,
-			Verify: true},
+			Verify: true, Of: bulkheadv1.ReadOf_READ_OF_NEIGHBOUR},
 	}
 }
 

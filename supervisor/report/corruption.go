@@ -16,6 +16,19 @@ type Corruption struct {
 	// Expected is what should be there, and Found what is, in words.
 	Expected string `json:"expected"`
 	Found    string `json:"found"`
+	// Owner is whose file it is, if it is another client's than that which read it; absent if its own.
+	Owner *FileOwner `json:"owner,omitempty"`
+}
+
+// FileOwner is the client whose file another one read, as the record beside the file says, and where the
+// two ran.
+type FileOwner struct {
+	// ID is the client's id in hex.
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Host string `json:"host"`
+	// ReaderHost is the host of the client that read it.
+	ReaderHost string `json:"reader_host"`
 }
 
 // Kinds of a Corruption.

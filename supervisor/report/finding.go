@@ -10,7 +10,10 @@ const (
 	FindingClockStep   = "clock_step"
 	FindingClockTimes  = "clock_times"
 	// FindingReads is of a client whose readers could not read what it wrote.
-	FindingReads      = "read_errors"
+	FindingReads = "read_errors"
+	// FindingNeighbour is of a client whose readers found no files of another client, or none of another
+	// host.
+	FindingNeighbour  = "neighbour"
 	FindingRollover   = "rollover_penalty"
 	FindingSteady     = "steady_state"
 	FindingNameTwice  = "name_twice"

@@ -123,6 +123,14 @@ type Reads struct {
 	// CachedBytes those of them that it had. 0 told bytes: nothing is known.
 	ToldBytes   uint64 `json:"told_bytes"`
 	CachedBytes uint64 `json:"cached_bytes"`
+	// The following are of readers of other clients' files, and absent without: GoneFiles were removed, or
+	// written over, before they were read to the end; WaitedNano is how long all readers together waited for
+	// a file; Neighbours is the most other clients that one consumer had files of, and NeighbourHosts the
+	// most hosts beside its own that those ran on.
+	GoneFiles      uint64 `json:"gone_files,omitempty"`
+	WaitedNano     int64  `json:"waited_nano,omitempty"`
+	Neighbours     uint32 `json:"neighbours,omitempty"`
+	NeighbourHosts uint32 `json:"neighbour_hosts,omitempty"`
 	// Latency is of each read call, and Response, for readers with a rate, the time from when
 	// each read was due to when it was done; null without.
 	Latency  Latency  `json:"latency"`
@@ -144,4 +152,7 @@ func (w *Writes) AddReads(o *Reads) {
 	r.VerifiedBytes = Plus(r.VerifiedBytes, o.VerifiedBytes)
 	r.ToldBytes = Plus(r.ToldBytes, o.ToldBytes)
 	r.CachedBytes = Plus(r.CachedBytes, o.CachedBytes)
+	r.GoneFiles = Plus(r.GoneFiles, o.GoneFiles)
+	r.WaitedNano = PlusNano(r.WaitedNano, o.WaitedNano)
+	r.Neighbours, r.NeighbourHosts = max(r.Neighbours, o.Neighbours), max(r.NeighbourHosts, o.NeighbourHosts)
 }

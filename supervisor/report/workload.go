@@ -95,7 +95,12 @@ type ReadSpec struct {
 	RateOperationsPerSecond float64 `json:"rate_operations_per_second"`
 	// Verify says that what was read is compared with what was written.
 	Verify bool `json:"verify"`
+	// Of is ReadOfNeighbour if it reads the files of other clients; absent if its own.
+	Of string `json:"of,omitempty"`
 }
+
+// ReadOfNeighbour says that readers read the finished files of other clients (ReadSpec.Of).
+const ReadOfNeighbour = "neighbour"
 
 // DataSpec is what chunks are filled with.
 type DataSpec struct {

@@ -4,6 +4,7 @@ package disk
 
 import (
 	"errors"
+	"os"
 
 	"bulkhead/client/verify"
 )
@@ -33,6 +34,12 @@ type Disk interface {
 	// Read opens a finished file for reading it beside the writing, with O_DIRECT or through
 	// the page cache.
 	Read(name string, direct bool) (Reading, error)
+	// Note puts a few bytes into a small file, which it makes if it is not there, and opens and
+	// closes for that.
+	Note(name string, at int64, data []byte) error
+	// Site opens the folder around the client's folder that this one is in, and returns whose that
+	// is.
+	Site() (site *os.File, user uint32, err error)
 	// Close lets go of the folder.
 	Close() error
 }

@@ -176,6 +176,44 @@ func (d *osDisk) ReadBack(name string) (f *verify.File, err error) {
 	return f, err
 }
 
+// Note writes nothing through a link, nor to what has another name.
+func (d *osDisk) Note(name string, at int64, data []byte) error {
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	f := &osFile{path: d.path(name)}
+	err := d.in(func(fd int) (err error) { f.fd, err = unix.Openat(fd, name, flags, 0o600); return })
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: f.path, Err: err}
+	}
+	var stat unix.Stat_t
+	if err = unix.Fstat(f.fd, &stat); err == nil && (stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Nlink != 1) {
+		err = errors.New("it is not a file of this consumer alone")
+	}
+	for err == nil && len(data) > 0 {
+		var n int
+		n, err = f.Write(data, uint64(at))
+		data, at = data[n:], at+int64(n)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// Site goes up from the open folder, wherever a path would lead now.
+func (d *osDisk) Site() (site *os.File, user uint32, err error) {
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
+	path := filepath.Dir(filepath.Dir(d.folder.Name()))
+	var at int
+	var stat unix.Stat_t
+	err = d.in(func(fd int) (err error) {
+		if err = unix.Fstat(fd, &stat); err == nil {
+			at, err = unix.Openat(fd, "../..", flags, 0)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, 0, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(at), path), stat.Uid, nil
+}
+
 func (d *osDisk) Free() (Space, error) {
 	stat, err := d.system()
 	free := Space{Bytes: stat.Bavail * uint64(stat.Frsize), Inodes: stat.Ffree}

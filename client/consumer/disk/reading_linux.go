@@ -3,6 +3,8 @@ package disk
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,14 +18,25 @@ type osReading struct {
 }
 
 // Read opens a file for reading, relative to the open folder as everything else is.
-func (d *osDisk) Read(name string, direct bool) (Reading, error) {
+func (d *osDisk) Read(name string, direct bool) (r Reading, err error) {
+	err = d.in(func(fd int) (err error) { r, err = readAt(fd, d.path(name), direct); return err })
+	return r, err
+}
+
+// ReadIn opens a file in another folder for reading, by its name, as Read does.
+func ReadIn(folder *os.File, name string, direct bool) (Reading, error) {
+	return readAt(int(folder.Fd()), filepath.Join(folder.Name(), name), direct)
+}
+
+// readAt opens the file of a path in the open folder that it is in.
+func readAt(folder int, path string, direct bool) (Reading, error) {
 	// O_NONBLOCK does nothing to a file and makes a FIFO in its place no wait.
 	flags := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY
 	if direct {
 		flags |= unix.O_DIRECT
 	}
-	f := &osReading{osFile: osFile{path: d.path(name)}, direct: direct}
-	err := d.in(func(fd int) (err error) { f.fd, err = unix.Openat(fd, name, flags, 0); return err })
+	f := &osReading{osFile: osFile{path: path}, direct: direct}
+	err := retried(func() (err error) { f.fd, err = unix.Openat(folder, filepath.Base(path), flags, 0); return err })
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: f.path, Err: err}
 	}

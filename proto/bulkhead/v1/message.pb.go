@@ -855,6 +855,61 @@ func (CorruptionKind) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{11}
 }
 
+// ReadOf says whose finished files readers read.
+type ReadOf int32
+
+const (
+	// Not told: the consumer's own.
+	ReadOf_READ_OF_UNSPECIFIED ReadOf = 0
+	// The consumer's own.
+	ReadOf_READ_OF_FINISHED ReadOf = 1
+	// Those of other clients of the run that write to the same path, on shared storage.
+	ReadOf_READ_OF_NEIGHBOUR ReadOf = 2
+)
+
+// Enum value maps for ReadOf.
+var (
+	ReadOf_name = map[int32]string{
+		0: "READ_OF_UNSPECIFIED",
+		1: "READ_OF_FINISHED",
+		2: "READ_OF_NEIGHBOUR",
+	}
+	ReadOf_value = map[string]int32{
+		"READ_OF_UNSPECIFIED": 0,
+		"READ_OF_FINISHED":    1,
+		"READ_OF_NEIGHBOUR":   2,
+	}
+)
+
+func (x ReadOf) Enum() *ReadOf {
+	p := new(ReadOf)
+	*p = x
+	return p
+}
+
+func (x ReadOf) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReadOf) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_message_proto_init()
+	return file_bulkhead_v1_message_proto_enumTypes[12].Descriptor()
+}
+
+func (ReadOf) Type() protoreflect.EnumType {
+	file_bulkhead_v1_message_proto_init()
+	return &file_bulkhead_v1_message_proto_enumTypes[12]
+}
+
+func (x ReadOf) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReadOf.Descriptor instead.
+func (ReadOf) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
+}
+
 // DataKind is a kind of content. Every block of 4096 bytes begins with a header of 64 bytes;
 // with zeros, only one block in each MiB of a file does.
 type DataKind int32
@@ -902,12 +957,12 @@ func (x DataKind) String() string {
 
 func (DataKind) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_message_proto_init()
-	return file_bulkhead_v1_message_proto_enumTypes[12].Descriptor()
+	return file_bulkhead_v1_message_proto_enumTypes[13].Descriptor()
 }
 
 func (DataKind) Type() protoreflect.EnumType {
 	file_bulkhead_v1_message_proto_init()
-	return &file_bulkhead_v1_message_proto_enumTypes[12]
+	return &file_bulkhead_v1_message_proto_enumTypes[13]
 }
 
 func (x DataKind) Number() protoreflect.EnumNumber {
@@ -916,7 +971,7 @@ func (x DataKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DataKind.Descriptor instead.
 func (DataKind) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
 }
 
 // Pattern is the order in which the chunks of a file are written.
@@ -961,12 +1016,12 @@ func (x Pattern) String() string {
 
 func (Pattern) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_message_proto_init()
-	return file_bulkhead_v1_message_proto_enumTypes[13].Descriptor()
+	return file_bulkhead_v1_message_proto_enumTypes[14].Descriptor()
 }
 
 func (Pattern) Type() protoreflect.EnumType {
 	file_bulkhead_v1_message_proto_init()
-	return &file_bulkhead_v1_message_proto_enumTypes[13]
+	return &file_bulkhead_v1_message_proto_enumTypes[14]
 }
 
 func (x Pattern) Number() protoreflect.EnumNumber {
@@ -975,7 +1030,7 @@ func (x Pattern) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Pattern.Descriptor instead.
 func (Pattern) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
 }
 
 // VerifyMode says when files are read back and compared.
@@ -1024,12 +1079,12 @@ func (x VerifyMode) String() string {
 
 func (VerifyMode) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_message_proto_init()
-	return file_bulkhead_v1_message_proto_enumTypes[14].Descriptor()
+	return file_bulkhead_v1_message_proto_enumTypes[15].Descriptor()
 }
 
 func (VerifyMode) Type() protoreflect.EnumType {
 	file_bulkhead_v1_message_proto_init()
-	return &file_bulkhead_v1_message_proto_enumTypes[14]
+	return &file_bulkhead_v1_message_proto_enumTypes[15]
 }
 
 func (x VerifyMode) Number() protoreflect.EnumNumber {
@@ -1038,7 +1093,7 @@ func (x VerifyMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use VerifyMode.Descriptor instead.
 func (VerifyMode) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
 }
 
 // SyncPolicy says when written data is forced to storage.
@@ -1091,12 +1146,12 @@ func (x SyncPolicy) String() string {
 
 func (SyncPolicy) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_message_proto_init()
-	return file_bulkhead_v1_message_proto_enumTypes[15].Descriptor()
+	return file_bulkhead_v1_message_proto_enumTypes[16].Descriptor()
 }
 
 func (SyncPolicy) Type() protoreflect.EnumType {
 	file_bulkhead_v1_message_proto_init()
-	return &file_bulkhead_v1_message_proto_enumTypes[15]
+	return &file_bulkhead_v1_message_proto_enumTypes[16]
 }
 
 func (x SyncPolicy) Number() protoreflect.EnumNumber {
@@ -1105,7 +1160,7 @@ func (x SyncPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SyncPolicy.Descriptor instead.
 func (SyncPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{16}
 }
 
 // Message is one fact that a client reports about itself or one of its workers. Messages of one
@@ -4040,9 +4095,17 @@ type Progress struct {
 	// Number of the stage in Workload.stages, from 1, in which all of the interval was; 0 means
 	// that the load has no stages. A consumer ends an interval with each stage. In a stage that is
 	// unreported, warmup is set too. Since protocol_minor 5.
-	Stage         uint32 `protobuf:"varint,49,opt,name=stage,proto3" json:"stage,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Stage uint32 `protobuf:"varint,49,opt,name=stage,proto3" json:"stage,omitempty"`
+	// Only with READ_OF_NEIGHBOUR: files that were gone, or written over, before a reader had done with
+	// them; how long readers, added up, waited because there was no file of a neighbour; and, up to now
+	// and not in the interval, how many other clients they had files of, and on how many hosts other
+	// than the client's own those run.
+	ReadGoneFiles      uint64 `protobuf:"varint,70,opt,name=read_gone_files,json=readGoneFiles,proto3" json:"read_gone_files,omitempty"`
+	ReadWaitedNano     int64  `protobuf:"varint,71,opt,name=read_waited_nano,json=readWaitedNano,proto3" json:"read_waited_nano,omitempty"`
+	ReadNeighbours     uint32 `protobuf:"varint,72,opt,name=read_neighbours,json=readNeighbours,proto3" json:"read_neighbours,omitempty"`
+	ReadNeighbourHosts uint32 `protobuf:"varint,73,opt,name=read_neighbour_hosts,json=readNeighbourHosts,proto3" json:"read_neighbour_hosts,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Progress) Reset() {
@@ -4251,6 +4314,34 @@ func (x *Progress) GetStage() uint32 {
 	return 0
 }
 
+func (x *Progress) GetReadGoneFiles() uint64 {
+	if x != nil {
+		return x.ReadGoneFiles
+	}
+	return 0
+}
+
+func (x *Progress) GetReadWaitedNano() int64 {
+	if x != nil {
+		return x.ReadWaitedNano
+	}
+	return 0
+}
+
+func (x *Progress) GetReadNeighbours() uint32 {
+	if x != nil {
+		return x.ReadNeighbours
+	}
+	return 0
+}
+
+func (x *Progress) GetReadNeighbourHosts() uint32 {
+	if x != nil {
+		return x.ReadNeighbourHosts
+	}
+	return 0
+}
+
 // Corruption is a run of blocks that did not read back as they were written. A consumer sends
 // at most 1000 of them; Progress.corrupt_blocks counts all blocks.
 type Corruption struct {
@@ -4267,7 +4358,14 @@ type Corruption struct {
 	// What is there, in words for a person; at most 4096 bytes.
 	Found string `protobuf:"bytes,7,opt,name=found,proto3" json:"found,omitempty"`
 	// As in Rollover; at most 4096 bytes.
-	PathBytes     []byte `protobuf:"bytes,8,opt,name=path_bytes,json=pathBytes,proto3" json:"path_bytes,omitempty"`
+	PathBytes []byte `protobuf:"bytes,8,opt,name=path_bytes,json=pathBytes,proto3" json:"path_bytes,omitempty"`
+	// Whose file it is, if it is another client's (READ_OF_NEIGHBOUR), as that client's record says:
+	// its id, of 16 bytes;
+	OwnerId []byte `protobuf:"bytes,70,opt,name=owner_id,json=ownerId,proto3" json:"owner_id,omitempty"`
+	// its name, of at most 128 bytes;
+	OwnerName string `protobuf:"bytes,71,opt,name=owner_name,json=ownerName,proto3" json:"owner_name,omitempty"`
+	// and the host that it runs on, of at most 255 bytes.
+	OwnerHost     string `protobuf:"bytes,72,opt,name=owner_host,json=ownerHost,proto3" json:"owner_host,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4357,6 +4455,27 @@ func (x *Corruption) GetPathBytes() []byte {
 		return x.PathBytes
 	}
 	return nil
+}
+
+func (x *Corruption) GetOwnerId() []byte {
+	if x != nil {
+		return x.OwnerId
+	}
+	return nil
+}
+
+func (x *Corruption) GetOwnerName() string {
+	if x != nil {
+		return x.OwnerName
+	}
+	return ""
+}
+
+func (x *Corruption) GetOwnerHost() string {
+	if x != nil {
+		return x.OwnerHost
+	}
+	return ""
 }
 
 // Histogram is a set of recorded values and how often each occurred. Values keep three
@@ -5075,8 +5194,11 @@ type ReadSpec struct {
 	// limit.
 	RateBytesPerSecond      uint64  `protobuf:"varint,4,opt,name=rate_bytes_per_second,json=rateBytesPerSecond,proto3" json:"rate_bytes_per_second,omitempty"`
 	RateOperationsPerSecond float64 `protobuf:"fixed64,5,opt,name=rate_operations_per_second,json=rateOperationsPerSecond,proto3" json:"rate_operations_per_second,omitempty"`
-	// What was read is compared with what was written.
-	Verify        bool `protobuf:"varint,6,opt,name=verify,proto3" json:"verify,omitempty"`
+	// What was read is compared with what was written. With READ_OF_NEIGHBOUR it always is.
+	Verify bool `protobuf:"varint,6,opt,name=verify,proto3" json:"verify,omitempty"`
+	// Whose finished files are read. With READ_OF_NEIGHBOUR the consumer, with readers or without,
+	// also tells others which of its own are finished.
+	Of            ReadOf `protobuf:"varint,70,opt,name=of,proto3,enum=bulkhead.v1.ReadOf" json:"of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5152,6 +5274,13 @@ func (x *ReadSpec) GetVerify() bool {
 		return x.Verify
 	}
 	return false
+}
+
+func (x *ReadSpec) GetOf() ReadOf {
+	if x != nil {
+		return x.Of
+	}
+	return ReadOf_READ_OF_UNSPECIFIED
 }
 
 // WeightedSize is one size of several.
@@ -5531,7 +5660,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"MachineGap\x12,\n" +
 	"\x04part\x18\x01 \x01(\x0e2\x18.bulkhead.v1.MachinePartR\x04part\x125\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1d.bulkhead.v1.MachineGapReasonR\x06reason\x12\x14\n" +
-	"\x05about\x18\x03 \x01(\tR\x05about\"\xd3\a\n" +
+	"\x05about\x18\x03 \x01(\tR\x05about\"\x80\t\n" +
 	"\bProgress\x12#\n" +
 	"\rinterval_nano\x18\x01 \x01(\x03R\fintervalNano\x12\x16\n" +
 	"\x06warmup\x18$ \x01(\bR\x06warmup\x12\x14\n" +
@@ -5562,7 +5691,11 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x13read_verified_bytes\x18. \x01(\x04R\x11readVerifiedBytes\x12&\n" +
 	"\x0fread_told_bytes\x18/ \x01(\x04R\rreadToldBytes\x12*\n" +
 	"\x11read_cached_bytes\x180 \x01(\x04R\x0freadCachedBytes\x12\x14\n" +
-	"\x05stage\x181 \x01(\rR\x05stage\"\x87\x02\n" +
+	"\x05stage\x181 \x01(\rR\x05stage\x12&\n" +
+	"\x0fread_gone_files\x18F \x01(\x04R\rreadGoneFiles\x12(\n" +
+	"\x10read_waited_nano\x18G \x01(\x03R\x0ereadWaitedNano\x12'\n" +
+	"\x0fread_neighbours\x18H \x01(\rR\x0ereadNeighbours\x120\n" +
+	"\x14read_neighbour_hosts\x18I \x01(\rR\x12readNeighbourHosts\"\xe0\x02\n" +
 	"\n" +
 	"Corruption\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
@@ -5574,7 +5707,12 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\bexpected\x18\x06 \x01(\tR\bexpected\x12\x14\n" +
 	"\x05found\x18\a \x01(\tR\x05found\x12\x1d\n" +
 	"\n" +
-	"path_bytes\x18\b \x01(\fR\tpathBytes\"x\n" +
+	"path_bytes\x18\b \x01(\fR\tpathBytes\x12\x19\n" +
+	"\bowner_id\x18F \x01(\fR\aownerId\x12\x1d\n" +
+	"\n" +
+	"owner_name\x18G \x01(\tR\townerName\x12\x1d\n" +
+	"\n" +
+	"owner_host\x18H \x01(\tR\townerHost\"x\n" +
 	"\tHistogram\x12\x1f\n" +
 	"\vvalue_delta\x18\x01 \x03(\x04R\n" +
 	"valueDelta\x12\x14\n" +
@@ -5651,7 +5789,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x0ereserve_inodes\x18\x17 \x01(\x04R\rreserveInodes\x12\x1d\n" +
 	"\n" +
 	"path_bytes\x18\x18 \x01(\fR\tpathBytes\x12)\n" +
-	"\x04read\x18( \x01(\v2\x15.bulkhead.v1.ReadSpecR\x04read\"\xfb\x01\n" +
+	"\x04read\x18( \x01(\v2\x15.bulkhead.v1.ReadSpecR\x04read\"\xa0\x02\n" +
 	"\bReadSpec\x12\x18\n" +
 	"\areaders\x18\x01 \x01(\rR\areaders\x12\x1d\n" +
 	"\n" +
@@ -5659,7 +5797,8 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\apattern\x18\x03 \x01(\x0e2\x14.bulkhead.v1.PatternR\apattern\x121\n" +
 	"\x15rate_bytes_per_second\x18\x04 \x01(\x04R\x12rateBytesPerSecond\x12;\n" +
 	"\x1arate_operations_per_second\x18\x05 \x01(\x01R\x17rateOperationsPerSecond\x12\x16\n" +
-	"\x06verify\x18\x06 \x01(\bR\x06verify\"E\n" +
+	"\x06verify\x18\x06 \x01(\bR\x06verify\x12#\n" +
+	"\x02of\x18F \x01(\x0e2\x13.bulkhead.v1.ReadOfR\x02of\"E\n" +
 	"\fWeightedSize\x12\x1d\n" +
 	"\n" +
 	"size_bytes\x18\x01 \x01(\x04R\tsizeBytes\x12\x16\n" +
@@ -5763,7 +5902,11 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x19CORRUPTION_KIND_MISPLACED\x10\x04\x12\x1b\n" +
 	"\x17CORRUPTION_KIND_FLIPPED\x10\x05\x12\x1d\n" +
 	"\x19CORRUPTION_KIND_TRUNCATED\x10\x06\x12\x1e\n" +
-	"\x1aCORRUPTION_KIND_UNREADABLE\x10\a*\x85\x01\n" +
+	"\x1aCORRUPTION_KIND_UNREADABLE\x10\a*N\n" +
+	"\x06ReadOf\x12\x17\n" +
+	"\x13READ_OF_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10READ_OF_FINISHED\x10\x01\x12\x15\n" +
+	"\x11READ_OF_NEIGHBOUR\x10\x02*\x85\x01\n" +
 	"\bDataKind\x12\x19\n" +
 	"\x15DATA_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10DATA_KIND_RANDOM\x10\x01\x12\x13\n" +
@@ -5803,7 +5946,7 @@ func file_bulkhead_v1_message_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_message_proto_rawDescData
 }
 
-var file_bulkhead_v1_message_proto_enumTypes [16]protoimpl.EnumInfo
+var file_bulkhead_v1_message_proto_enumTypes [17]protoimpl.EnumInfo
 var file_bulkhead_v1_message_proto_msgTypes [42]protoimpl.MessageInfo
 var file_bulkhead_v1_message_proto_goTypes = []any{
 	(ProcessKind)(0),            // 0: bulkhead.v1.ProcessKind
@@ -5818,131 +5961,133 @@ var file_bulkhead_v1_message_proto_goTypes = []any{
 	(MachinePart)(0),            // 9: bulkhead.v1.MachinePart
 	(MachineGapReason)(0),       // 10: bulkhead.v1.MachineGapReason
 	(CorruptionKind)(0),         // 11: bulkhead.v1.CorruptionKind
-	(DataKind)(0),               // 12: bulkhead.v1.DataKind
-	(Pattern)(0),                // 13: bulkhead.v1.Pattern
-	(VerifyMode)(0),             // 14: bulkhead.v1.VerifyMode
-	(SyncPolicy)(0),             // 15: bulkhead.v1.SyncPolicy
-	(*Message)(nil),             // 16: bulkhead.v1.Message
-	(*Ready)(nil),               // 17: bulkhead.v1.Ready
-	(*Begun)(nil),               // 18: bulkhead.v1.Begun
-	(*StageBegun)(nil),          // 19: bulkhead.v1.StageBegun
-	(*Batch)(nil),               // 20: bulkhead.v1.Batch
-	(*Process)(nil),             // 21: bulkhead.v1.Process
-	(*Start)(nil),               // 22: bulkhead.v1.Start
-	(*Stop)(nil),                // 23: bulkhead.v1.Stop
-	(*ProcessExit)(nil),         // 24: bulkhead.v1.ProcessExit
-	(*Sandbox)(nil),             // 25: bulkhead.v1.Sandbox
-	(*SandboxGap)(nil),          // 26: bulkhead.v1.SandboxGap
-	(*Heartbeat)(nil),           // 27: bulkhead.v1.Heartbeat
-	(*HeartbeatAnswer)(nil),     // 28: bulkhead.v1.HeartbeatAnswer
-	(*HeartbeatMiss)(nil),       // 29: bulkhead.v1.HeartbeatMiss
-	(*Rollover)(nil),            // 30: bulkhead.v1.Rollover
-	(*Monitor)(nil),             // 31: bulkhead.v1.Monitor
-	(*MonitorError)(nil),        // 32: bulkhead.v1.MonitorError
-	(*Machine)(nil),             // 33: bulkhead.v1.Machine
-	(*FileSystem)(nil),          // 34: bulkhead.v1.FileSystem
-	(*DeviceName)(nil),          // 35: bulkhead.v1.DeviceName
-	(*Space)(nil),               // 36: bulkhead.v1.Space
-	(*NfsActivity)(nil),         // 37: bulkhead.v1.NfsActivity
-	(*NfsCalls)(nil),            // 38: bulkhead.v1.NfsCalls
-	(*Device)(nil),              // 39: bulkhead.v1.Device
-	(*DeviceActivity)(nil),      // 40: bulkhead.v1.DeviceActivity
-	(*Memory)(nil),              // 41: bulkhead.v1.Memory
-	(*Pressure)(nil),            // 42: bulkhead.v1.Pressure
-	(*ProcessorLimit)(nil),      // 43: bulkhead.v1.ProcessorLimit
-	(*ProcessorThrottling)(nil), // 44: bulkhead.v1.ProcessorThrottling
-	(*NetworkInterface)(nil),    // 45: bulkhead.v1.NetworkInterface
-	(*NetworkActivity)(nil),     // 46: bulkhead.v1.NetworkActivity
-	(*MachineGap)(nil),          // 47: bulkhead.v1.MachineGap
-	(*Progress)(nil),            // 48: bulkhead.v1.Progress
-	(*Corruption)(nil),          // 49: bulkhead.v1.Corruption
-	(*Histogram)(nil),           // 50: bulkhead.v1.Histogram
-	(*Workload)(nil),            // 51: bulkhead.v1.Workload
-	(*Stage)(nil),               // 52: bulkhead.v1.Stage
-	(*SteadyState)(nil),         // 53: bulkhead.v1.SteadyState
-	(*ConsumerSpec)(nil),        // 54: bulkhead.v1.ConsumerSpec
-	(*ReadSpec)(nil),            // 55: bulkhead.v1.ReadSpec
-	(*WeightedSize)(nil),        // 56: bulkhead.v1.WeightedSize
-	(*DataSpec)(nil),            // 57: bulkhead.v1.DataSpec
+	(ReadOf)(0),                 // 12: bulkhead.v1.ReadOf
+	(DataKind)(0),               // 13: bulkhead.v1.DataKind
+	(Pattern)(0),                // 14: bulkhead.v1.Pattern
+	(VerifyMode)(0),             // 15: bulkhead.v1.VerifyMode
+	(SyncPolicy)(0),             // 16: bulkhead.v1.SyncPolicy
+	(*Message)(nil),             // 17: bulkhead.v1.Message
+	(*Ready)(nil),               // 18: bulkhead.v1.Ready
+	(*Begun)(nil),               // 19: bulkhead.v1.Begun
+	(*StageBegun)(nil),          // 20: bulkhead.v1.StageBegun
+	(*Batch)(nil),               // 21: bulkhead.v1.Batch
+	(*Process)(nil),             // 22: bulkhead.v1.Process
+	(*Start)(nil),               // 23: bulkhead.v1.Start
+	(*Stop)(nil),                // 24: bulkhead.v1.Stop
+	(*ProcessExit)(nil),         // 25: bulkhead.v1.ProcessExit
+	(*Sandbox)(nil),             // 26: bulkhead.v1.Sandbox
+	(*SandboxGap)(nil),          // 27: bulkhead.v1.SandboxGap
+	(*Heartbeat)(nil),           // 28: bulkhead.v1.Heartbeat
+	(*HeartbeatAnswer)(nil),     // 29: bulkhead.v1.HeartbeatAnswer
+	(*HeartbeatMiss)(nil),       // 30: bulkhead.v1.HeartbeatMiss
+	(*Rollover)(nil),            // 31: bulkhead.v1.Rollover
+	(*Monitor)(nil),             // 32: bulkhead.v1.Monitor
+	(*MonitorError)(nil),        // 33: bulkhead.v1.MonitorError
+	(*Machine)(nil),             // 34: bulkhead.v1.Machine
+	(*FileSystem)(nil),          // 35: bulkhead.v1.FileSystem
+	(*DeviceName)(nil),          // 36: bulkhead.v1.DeviceName
+	(*Space)(nil),               // 37: bulkhead.v1.Space
+	(*NfsActivity)(nil),         // 38: bulkhead.v1.NfsActivity
+	(*NfsCalls)(nil),            // 39: bulkhead.v1.NfsCalls
+	(*Device)(nil),              // 40: bulkhead.v1.Device
+	(*DeviceActivity)(nil),      // 41: bulkhead.v1.DeviceActivity
+	(*Memory)(nil),              // 42: bulkhead.v1.Memory
+	(*Pressure)(nil),            // 43: bulkhead.v1.Pressure
+	(*ProcessorLimit)(nil),      // 44: bulkhead.v1.ProcessorLimit
+	(*ProcessorThrottling)(nil), // 45: bulkhead.v1.ProcessorThrottling
+	(*NetworkInterface)(nil),    // 46: bulkhead.v1.NetworkInterface
+	(*NetworkActivity)(nil),     // 47: bulkhead.v1.NetworkActivity
+	(*MachineGap)(nil),          // 48: bulkhead.v1.MachineGap
+	(*Progress)(nil),            // 49: bulkhead.v1.Progress
+	(*Corruption)(nil),          // 50: bulkhead.v1.Corruption
+	(*Histogram)(nil),           // 51: bulkhead.v1.Histogram
+	(*Workload)(nil),            // 52: bulkhead.v1.Workload
+	(*Stage)(nil),               // 53: bulkhead.v1.Stage
+	(*SteadyState)(nil),         // 54: bulkhead.v1.SteadyState
+	(*ConsumerSpec)(nil),        // 55: bulkhead.v1.ConsumerSpec
+	(*ReadSpec)(nil),            // 56: bulkhead.v1.ReadSpec
+	(*WeightedSize)(nil),        // 57: bulkhead.v1.WeightedSize
+	(*DataSpec)(nil),            // 58: bulkhead.v1.DataSpec
 }
 var file_bulkhead_v1_message_proto_depIdxs = []int32{
-	21, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
-	22, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
-	23, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
-	27, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
-	30, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
-	31, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
-	32, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
-	48, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
-	49, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
-	17, // 9: bulkhead.v1.Message.ready:type_name -> bulkhead.v1.Ready
-	18, // 10: bulkhead.v1.Message.begun:type_name -> bulkhead.v1.Begun
-	33, // 11: bulkhead.v1.Message.machine:type_name -> bulkhead.v1.Machine
-	19, // 12: bulkhead.v1.Message.stage_begun:type_name -> bulkhead.v1.StageBegun
-	16, // 13: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
+	22, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
+	23, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
+	24, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
+	28, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
+	31, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
+	32, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
+	33, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
+	49, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
+	50, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
+	18, // 9: bulkhead.v1.Message.ready:type_name -> bulkhead.v1.Ready
+	19, // 10: bulkhead.v1.Message.begun:type_name -> bulkhead.v1.Begun
+	34, // 11: bulkhead.v1.Message.machine:type_name -> bulkhead.v1.Machine
+	20, // 12: bulkhead.v1.Message.stage_begun:type_name -> bulkhead.v1.StageBegun
+	17, // 13: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
 	0,  // 14: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
-	54, // 15: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
+	55, // 15: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
 	1,  // 16: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
-	24, // 17: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
-	21, // 18: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
+	25, // 17: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
+	22, // 18: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
 	2,  // 19: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
 	1,  // 20: bulkhead.v1.ProcessExit.ended_work:type_name -> bulkhead.v1.StopReason
 	3,  // 21: bulkhead.v1.Sandbox.state:type_name -> bulkhead.v1.SandboxState
-	26, // 22: bulkhead.v1.Sandbox.missing:type_name -> bulkhead.v1.SandboxGap
+	27, // 22: bulkhead.v1.Sandbox.missing:type_name -> bulkhead.v1.SandboxGap
 	4,  // 23: bulkhead.v1.SandboxGap.layer:type_name -> bulkhead.v1.SandboxLayer
-	28, // 24: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
-	29, // 25: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
-	21, // 26: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
+	29, // 24: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
+	30, // 25: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
+	22, // 26: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
 	5,  // 27: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
-	21, // 28: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
+	22, // 28: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
 	7,  // 29: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
-	34, // 30: bulkhead.v1.Machine.file_systems:type_name -> bulkhead.v1.FileSystem
-	39, // 31: bulkhead.v1.Machine.devices:type_name -> bulkhead.v1.Device
-	41, // 32: bulkhead.v1.Machine.memory:type_name -> bulkhead.v1.Memory
-	42, // 33: bulkhead.v1.Machine.memory_pressure:type_name -> bulkhead.v1.Pressure
-	42, // 34: bulkhead.v1.Machine.io_pressure:type_name -> bulkhead.v1.Pressure
-	42, // 35: bulkhead.v1.Machine.cpu_pressure:type_name -> bulkhead.v1.Pressure
-	43, // 36: bulkhead.v1.Machine.processor_limits:type_name -> bulkhead.v1.ProcessorLimit
-	45, // 37: bulkhead.v1.Machine.interfaces:type_name -> bulkhead.v1.NetworkInterface
-	47, // 38: bulkhead.v1.Machine.gaps:type_name -> bulkhead.v1.MachineGap
-	35, // 39: bulkhead.v1.FileSystem.devices:type_name -> bulkhead.v1.DeviceName
-	36, // 40: bulkhead.v1.FileSystem.space:type_name -> bulkhead.v1.Space
-	37, // 41: bulkhead.v1.FileSystem.nfs:type_name -> bulkhead.v1.NfsActivity
-	38, // 42: bulkhead.v1.NfsActivity.reads:type_name -> bulkhead.v1.NfsCalls
-	38, // 43: bulkhead.v1.NfsActivity.writes:type_name -> bulkhead.v1.NfsCalls
-	38, // 44: bulkhead.v1.NfsActivity.others:type_name -> bulkhead.v1.NfsCalls
+	35, // 30: bulkhead.v1.Machine.file_systems:type_name -> bulkhead.v1.FileSystem
+	40, // 31: bulkhead.v1.Machine.devices:type_name -> bulkhead.v1.Device
+	42, // 32: bulkhead.v1.Machine.memory:type_name -> bulkhead.v1.Memory
+	43, // 33: bulkhead.v1.Machine.memory_pressure:type_name -> bulkhead.v1.Pressure
+	43, // 34: bulkhead.v1.Machine.io_pressure:type_name -> bulkhead.v1.Pressure
+	43, // 35: bulkhead.v1.Machine.cpu_pressure:type_name -> bulkhead.v1.Pressure
+	44, // 36: bulkhead.v1.Machine.processor_limits:type_name -> bulkhead.v1.ProcessorLimit
+	46, // 37: bulkhead.v1.Machine.interfaces:type_name -> bulkhead.v1.NetworkInterface
+	48, // 38: bulkhead.v1.Machine.gaps:type_name -> bulkhead.v1.MachineGap
+	36, // 39: bulkhead.v1.FileSystem.devices:type_name -> bulkhead.v1.DeviceName
+	37, // 40: bulkhead.v1.FileSystem.space:type_name -> bulkhead.v1.Space
+	38, // 41: bulkhead.v1.FileSystem.nfs:type_name -> bulkhead.v1.NfsActivity
+	39, // 42: bulkhead.v1.NfsActivity.reads:type_name -> bulkhead.v1.NfsCalls
+	39, // 43: bulkhead.v1.NfsActivity.writes:type_name -> bulkhead.v1.NfsCalls
+	39, // 44: bulkhead.v1.NfsActivity.others:type_name -> bulkhead.v1.NfsCalls
 	8,  // 45: bulkhead.v1.Device.kind:type_name -> bulkhead.v1.DeviceKind
-	40, // 46: bulkhead.v1.Device.activity:type_name -> bulkhead.v1.DeviceActivity
-	44, // 47: bulkhead.v1.ProcessorLimit.throttling:type_name -> bulkhead.v1.ProcessorThrottling
-	46, // 48: bulkhead.v1.NetworkInterface.activity:type_name -> bulkhead.v1.NetworkActivity
+	41, // 46: bulkhead.v1.Device.activity:type_name -> bulkhead.v1.DeviceActivity
+	45, // 47: bulkhead.v1.ProcessorLimit.throttling:type_name -> bulkhead.v1.ProcessorThrottling
+	47, // 48: bulkhead.v1.NetworkInterface.activity:type_name -> bulkhead.v1.NetworkActivity
 	9,  // 49: bulkhead.v1.MachineGap.part:type_name -> bulkhead.v1.MachinePart
 	10, // 50: bulkhead.v1.MachineGap.reason:type_name -> bulkhead.v1.MachineGapReason
-	50, // 51: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
-	50, // 52: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
-	50, // 53: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
-	50, // 54: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
-	50, // 55: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
-	50, // 56: bulkhead.v1.Progress.unlink:type_name -> bulkhead.v1.Histogram
-	50, // 57: bulkhead.v1.Progress.read:type_name -> bulkhead.v1.Histogram
-	50, // 58: bulkhead.v1.Progress.read_response:type_name -> bulkhead.v1.Histogram
+	51, // 51: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
+	51, // 52: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
+	51, // 53: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
+	51, // 54: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
+	51, // 55: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
+	51, // 56: bulkhead.v1.Progress.unlink:type_name -> bulkhead.v1.Histogram
+	51, // 57: bulkhead.v1.Progress.read:type_name -> bulkhead.v1.Histogram
+	51, // 58: bulkhead.v1.Progress.read_response:type_name -> bulkhead.v1.Histogram
 	11, // 59: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
-	54, // 60: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
-	53, // 61: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
-	52, // 62: bulkhead.v1.Workload.stages:type_name -> bulkhead.v1.Stage
-	15, // 63: bulkhead.v1.Stage.sync:type_name -> bulkhead.v1.SyncPolicy
-	15, // 64: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
-	56, // 65: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
-	57, // 66: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
-	13, // 67: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
-	14, // 68: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
-	55, // 69: bulkhead.v1.ConsumerSpec.read:type_name -> bulkhead.v1.ReadSpec
-	13, // 70: bulkhead.v1.ReadSpec.pattern:type_name -> bulkhead.v1.Pattern
-	12, // 71: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
-	72, // [72:72] is the sub-list for method output_type
-	72, // [72:72] is the sub-list for method input_type
-	72, // [72:72] is the sub-list for extension type_name
-	72, // [72:72] is the sub-list for extension extendee
-	0,  // [0:72] is the sub-list for field type_name
+	55, // 60: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
+	54, // 61: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
+	53, // 62: bulkhead.v1.Workload.stages:type_name -> bulkhead.v1.Stage
+	16, // 63: bulkhead.v1.Stage.sync:type_name -> bulkhead.v1.SyncPolicy
+	16, // 64: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
+	57, // 65: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
+	58, // 66: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
+	14, // 67: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
+	15, // 68: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
+	56, // 69: bulkhead.v1.ConsumerSpec.read:type_name -> bulkhead.v1.ReadSpec
+	14, // 70: bulkhead.v1.ReadSpec.pattern:type_name -> bulkhead.v1.Pattern
+	12, // 71: bulkhead.v1.ReadSpec.of:type_name -> bulkhead.v1.ReadOf
+	13, // 72: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
+	73, // [73:73] is the sub-list for method output_type
+	73, // [73:73] is the sub-list for method input_type
+	73, // [73:73] is the sub-list for extension type_name
+	73, // [73:73] is the sub-list for extension extendee
+	0,  // [0:73] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_message_proto_initOnce sync.Once
@@ -5974,7 +6119,7 @@ func file_bulkhead_v1_message_proto_build() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_message_proto_rawDesc), len(file_bulkhead_v1_message_proto_rawDesc)),
-			NumEnums:      16,
+			NumEnums:      17,
 			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,

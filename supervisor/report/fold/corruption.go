@@ -2,6 +2,7 @@ package fold
 
 import (
 	"cmp"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -79,8 +80,20 @@ func (s *sessionState) foldCorruption(named *bulkheadv1.Process, c *bulkheadv1.C
 		Kind:        corruptionKind(c.GetKind()),
 		Expected:    plaintext.Line(c.GetExpected(), plaintext.MaxText),
 		Found:       plaintext.Line(c.GetFound(), plaintext.MaxText),
+		Owner:       s.ownerOf(c),
 	}})
 	return ""
+}
+
+// ownerOf returns whose file a corruption is in, if it is another client's.
+func (s *sessionState) ownerOf(c *bulkheadv1.Corruption) *report.FileOwner {
+	if len(c.GetOwnerId()) == 0 && c.GetOwnerName() == "" && c.GetOwnerHost() == "" {
+		return nil
+	}
+	return &report.FileOwner{
+		ID: hex.EncodeToString(c.GetOwnerId()), Name: plaintext.Line(c.GetOwnerName(), plaintext.MaxName),
+		Host: plaintext.Line(c.GetOwnerHost(), plaintext.MaxName), ReaderHost: s.client.Host,
+	}
 }
 
 // corruptionList returns the corruptions that are listed, in the order in which they were said.

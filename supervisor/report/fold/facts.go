@@ -254,18 +254,21 @@ const unknownWord = "unknown"
 
 // saneReads reports whether what a Progress says of readers can be.
 func saneReads(p *bulkheadv1.Progress) bool {
-	return saneAmounts(p.GetReadBytes(), p.GetReads(), p.GetReadErrors()) &&
+	return saneAmounts(p.GetReadBytes(), p.GetReads(), p.GetReadErrors(), p.GetReadGoneFiles()) &&
+		saneDurations(p.GetReadWaitedNano()) && p.GetReadNeighbourHosts() <= p.GetReadNeighbours() &&
 		p.GetReadVerifiedBytes() <= p.GetReadBytes() && p.GetReadToldBytes() <= p.GetReadBytes() &&
 		p.GetReadCachedBytes() <= p.GetReadToldBytes() && p.GetReadErrors() <= p.GetErrors()
 }
 
 // readsOf returns what readers did in a Progress; nil if nothing.
 func readsOf(p *bulkheadv1.Progress) *report.Reads {
-	if p.GetReads() == 0 && p.GetReadErrors() == 0 {
+	if p.GetReads() == 0 && p.GetReadErrors() == 0 && p.GetReadGoneFiles() == 0 && p.GetReadWaitedNano() == 0 {
 		return nil
 	}
 	return &report.Reads{
 		Bytes: p.GetReadBytes(), Operations: p.GetReads(), Errors: p.GetReadErrors(),
 		VerifiedBytes: p.GetReadVerifiedBytes(), ToldBytes: p.GetReadToldBytes(), CachedBytes: p.GetReadCachedBytes(),
+		GoneFiles: p.GetReadGoneFiles(), WaitedNano: p.GetReadWaitedNano(),
+		Neighbours: p.GetReadNeighbours(), NeighbourHosts: p.GetReadNeighbourHosts(),
 	}
 }

@@ -158,6 +158,7 @@ func ConsumerOf(spec *bulkheadv1.ConsumerSpec) report.Consumer {
 			Readers: read.GetReaders(), SizeBytes: cmp.Or(read.GetSizeBytes(), spec.GetChunkSizeBytes()),
 			Pattern: patternOf(read.GetPattern()), RateBytesPerSecond: read.GetRateBytesPerSecond(),
 			RateOperationsPerSecond: numberOrNone(read.GetRateOperationsPerSecond()), Verify: read.GetVerify(),
+			Of: readOf(read.GetOf()),
 		}
 	}
 	c.Text = words.ConsumerLine(&c)
@@ -206,6 +207,18 @@ func patternOf(p bulkheadv1.Pattern) string {
 		return "append"
 	default:
 		return unknownValue(p)
+	}
+}
+
+// readOf returns whose files readers read; "" for the consumer's own.
+func readOf(o bulkheadv1.ReadOf) string {
+	switch o {
+	case bulkheadv1.ReadOf_READ_OF_UNSPECIFIED, bulkheadv1.ReadOf_READ_OF_FINISHED:
+		return ""
+	case bulkheadv1.ReadOf_READ_OF_NEIGHBOUR:
+		return report.ReadOfNeighbour
+	default:
+		return unknownValue(o)
 	}
 }
 

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 
 	"bulkhead/internal/human"
 	"bulkhead/supervisor/report"
@@ -49,6 +50,39 @@ func readErrors(r *report.Report) []report.Finding {
 		f.Evidence = fmt.Sprintf("of %s beside the writing; the client's last error: %s",
 			words.Plural(report.Plus(c.Reads.Operations, c.Reads.Errors), "read"), human.OrDash(c.LastError))
 		f.Threshold = "one error"
+		list = append(list, f)
+	}
+	return list
+}
+
+// alone finds clients whose readers were to read other clients' files, and found none, or none of another
+// host: then nothing is known of what hosts see of each other.
+func alone(r *report.Report) []report.Finding {
+	var list []report.Finding
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		if !slices.ContainsFunc(c.Workload.Consumers, func(one report.Consumer) bool {
+			return one.Read != nil && one.Read.Of == report.ReadOfNeighbour
+		}) {
+			continue
+		}
+		did := c.Reads
+		if did == nil {
+			did = new(report.Reads)
+		}
+		f := about(c, report.FindingNeighbour)
+		switch {
+		case did.Neighbours == 0:
+			f.Text = fmt.Sprintf("readers of client %s found no finished file of another client", c.Label)
+			f.Threshold = "one file, of a client of the same run and user below the same path, with read.of: neighbour"
+		case did.NeighbourHosts == 0:
+			f.Text = fmt.Sprintf("readers of client %s read files of clients on its own host alone: that says "+
+				"nothing of what other hosts see", c.Label)
+			f.Severity, f.Threshold = report.SeverityNote, "one file of a client on another host"
+		default:
+			continue
+		}
+		f.Evidence = "read beside: " + words.Reads(&report.Writes{Reads: did})
 		list = append(list, f)
 	}
 	return list

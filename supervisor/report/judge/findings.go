@@ -44,6 +44,7 @@ const eachFirst = 2
 // a kind before the rest of all kinds.
 func Findings(r *report.Report) []report.Finding {
 	list := append(corruption(r), readErrors(r)...)
+	list = append(list, alone(r)...)
 	list = append(list, namesTwice(r)...)
 	list = append(list, unexpected(r)...)
 	list = append(list, gathered(r)...)

@@ -130,6 +130,7 @@ func TestDocsNameWhatCanBeAssertedAndFound(t *testing.T) {
 		report.FindingRollover, report.FindingSteady, report.FindingNameTwice, report.FindingUnexpected,
 		report.FindingContradiction, report.FindingSilent, report.FindingPaused, report.FindingLeftOut,
 		report.FindingCertificate, report.FindingPlainText, report.FindingSandbox, report.FindingReads,
+		report.FindingNeighbour,
 		report.FindingDevice, report.FindingWriteback, report.FindingNetwork, report.FindingThrottled,
 		report.FindingMemory, report.FindingSpace, report.FindingGather,
 		report.FindingWindow, report.FindingAssertion} {

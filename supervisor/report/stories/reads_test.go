@@ -187,3 +187,76 @@ func TestReadErrorsOfAWarmUp(t *testing.T) {
 		t.Errorf("reads %+v; want the errors alone", reads)
 	}
 }
+
+// TestReadsOfOtherClients: a corrupt block in another client's file is told with both hosts in every
+// format, and what became of the reading with it. Who found no neighbour, or none on another host, is a
+// finding, and in the first case the run is not whole.
+func TestReadsOfOtherClients(t *testing.T) {
+	for _, neighbours := range []uint32{0, 1, 3} {
+		s := story.New(t, 1)
+		a := s.Specialist("a", 1, &bulkheadv1.Workload{Consumers: []*bulkheadv1.ConsumerSpec{{
+			ChunkSizeBytes: 1 << 20, FileSizeBytes: 4 << 20, KeepFiles: 2,
+			Read: &bulkheadv1.ReadSpec{Readers: 2, SizeBytes: 8192, Verify: true,
+				Of: bulkheadv1.ReadOf_READ_OF_NEIGHBOUR},
+		}}})
+		a.At(20 * time.Second)
+		m := a.Progress(0, 60, 0, "")
+		p := m.GetProgress()
+		p.ReadWaitedNano = int64(3 * time.Second)
+		if neighbours > 0 {
+			p.Reads, p.ReadBytes, p.ReadVerifiedBytes, p.ReadGoneFiles = 2, 3e6, 3e6, 7
+			p.ReadNeighbours, p.ReadNeighbourHosts = neighbours, neighbours-1
+		}
+		a.Say(m, a.Rollover(0, 0, false), a.Sample(0, 1))
+		if neighbours == 3 {
+			a.Say(a.Corruption(0, &bulkheadv1.Corruption{Path: "/mnt/their/load-00000001.dat", LengthBytes: 4096,
+				Kind: bulkheadv1.CorruptionKind_CORRUPTION_KIND_STALE, Expected: "generation 2", Found: "generation 1",
+				OwnerId: []byte{0xab, 15: 1}, OwnerName: "their", OwnerHost: "host-b"}))
+		}
+		stop := a.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil)
+		stop.GetStop().RuntimeReachedNano = int64(20 * time.Second)
+		a.Say(stop)
+		a.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
+		s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		r := folded.All(t, s.Records)
+		host := r.Clients[0].Host
+		var finding *report.Finding
+		for i := range r.Findings {
+			if r.Findings[i].Kind == report.FindingNeighbour {
+				finding = &r.Findings[i]
+			}
+		}
+		text, _ := rendered(t, r)
+		switch neighbours {
+		case 0:
+			if r.Verdict.Word != report.WordPartial || finding == nil || finding.Severity != report.SeverityWarning {
+				t.Errorf("without a neighbour the run is %s, with the finding %v", r.Verdict.Word, finding)
+			}
+			continue
+		case 1:
+			if r.Verdict.Word != report.WordComplete || finding == nil || finding.Severity != report.SeverityNote {
+				t.Errorf("with a neighbour on the same host the run is %s %q, with the finding %v", r.Verdict.Word,
+					r.Verdict.Reasons, finding)
+			}
+			continue
+		}
+		if finding != nil {
+			t.Errorf("with neighbours on other hosts there is the finding %v", finding)
+		}
+		want := "files of 3 other clients on 2 other hosts, 7 files gone before the end, waited 3"
+		if !strings.Contains(strings.Join(strings.Fields(string(text)), " "), want) {
+			t.Errorf("the text does not have %q:\n%s", want, text)
+		}
+		if o := r.Clients[0].Corruptions[0].Owner; o == nil || *o != (report.FileOwner{
+			ID: "ab0000000000000000000000000000" + "01", Name: "their", Host: "host-b", ReaderHost: host}) {
+			t.Errorf("the owner is %+v", o)
+		}
+		both := "written by client their on host host-b, read on host " + host
+		junit := written(t, func(w io.Writer) error { return render.JUnit(r, w, nil) })
+		for name, out := range map[string][]byte{"text": text, "JUnit": junit} {
+			if !strings.Contains(strings.Join(strings.Fields(string(out)), " "), both) {
+				t.Errorf("the %s does not have %q", name, both)
+			}
+		}
+	}
+}

@@ -55,6 +55,11 @@ func moreCorrupt(c *report.Client) bool {
 
 // Place returns where a corruption is, and what kind it is of.
 func Place(c *report.Corruption) string {
-	return fmt.Sprintf("%s: %s at byte %s, %s: %s", c.Process, human.OrDash(c.Path), human.Count(c.OffsetBytes),
+	text := fmt.Sprintf("%s: %s at byte %s, %s: %s", c.Process, human.OrDash(c.Path), human.Count(c.OffsetBytes),
 		Plural(c.LengthBytes, "byte"), c.Kind)
+	if o := c.Owner; o != nil {
+		text += fmt.Sprintf("; written by client %s on host %s, read on host %s", human.OrDash(o.Name),
+			human.OrDash(o.Host), human.OrDash(o.ReaderHost))
+	}
+	return text
 }

@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"strings"
 
 	"bulkhead/internal/human"
 	"bulkhead/supervisor/report"
@@ -22,10 +23,33 @@ func Reads(w *report.Writes) string {
 	if r.VerifiedBytes > 0 {
 		text += fmt.Sprintf("; %s compared", human.Size(r.VerifiedBytes))
 	}
+	if others := neighbours(r); others != "" {
+		text += "; " + others
+	}
 	if r.Errors == 0 {
 		return text + "; no errors"
 	}
 	return text + "; " + Plural(r.Errors, "error")
+}
+
+// neighbours returns whose files were read, if they are other clients', and what became of that; "" if
+// there is nothing to say.
+func neighbours(r *report.Reads) string {
+	var parts []string
+	if r.Neighbours > 0 {
+		where := "all on the host of the reader"
+		if r.NeighbourHosts > 0 {
+			where = "on " + Plural(uint64(r.NeighbourHosts), "other host")
+		}
+		parts = append(parts, "files of "+Plural(uint64(r.Neighbours), "other client")+" "+where)
+	}
+	if r.GoneFiles > 0 {
+		parts = append(parts, Plural(r.GoneFiles, "file")+" gone before the end")
+	}
+	if r.WaitedNano > 0 {
+		parts = append(parts, "waited "+human.Duration(r.WaitedNano)+" for files of others")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // ComparedBytes returns how much was compared with what was written, by readers too.

@@ -34,6 +34,7 @@ func Judgeable(c *report.Client) substance.Load {
 			Index: spec.Index, Begin: max(0, time.Duration(spec.StartDelayNano-w.WarmupNano)+
 				time.Duration(float64(w.RampNano)*float64(i)/float64(w.Declared()))),
 			ChunkBytes: spec.ChunkSizeBytes, Verifies: verifies(&spec), Reads: spec.Read != nil,
+			Neighbours: spec.Read != nil && spec.Read.Of == report.ReadOfNeighbour,
 		})
 	}
 	for i := range l.Consumers {

@@ -152,6 +152,13 @@ func ReadsOf(c *report.Consumer) string {
 	if r.Verify {
 		text += ", verified"
 	}
+	switch r.Of {
+	case "":
+	case report.ReadOfNeighbour:
+		text += ", of other clients' files"
+	default:
+		text += ", of " + r.Of
+	}
 	return text
 }
 

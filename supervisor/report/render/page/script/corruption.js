@@ -20,6 +20,10 @@ export function drawCorruption() {
       { name: "found", number: true, value: (row) => row.at, text: (row) => offsetText(row.at) },
       { name: "client", value: (row) => row.client.label, text: (row) => row.client.label },
       { name: "by", value: (row) => row.place.process, text: (row) => row.place.process },
+      ...(rows.some((row) => row.place.owner) ? [
+        { name: "read on", value: readOn, text: readOn },
+        { name: "written by", value: writtenBy, text: writtenBy },
+      ] : []),
       { name: "kind", value: (row) => row.place.kind, cell: (row) => el("span", { class: "word bad", text: words(row.place.kind) }) },
       { name: "at byte", number: true, value: (row) => row.place.offset_bytes, text: (row) => countText(row.place.offset_bytes) },
       { name: "bytes", number: true, value: (row) => row.place.length_bytes, text: (row) => countText(row.place.length_bytes) },
@@ -29,3 +33,7 @@ export function drawCorruption() {
     ],
   }), leftOut ? el("p", { class: "quiet", text: plural(leftOut, "place") + " more are counted and not listed." }) : document.createTextNode(""));
 }
+
+// Of a file of another client: on which hosts it was read and written.
+const readOn = (row) => row.place.owner ? "host " + row.place.owner.reader_host : "";
+const writtenBy = (row) => row.place.owner ? row.place.owner.name + " on host " + row.place.owner.host : "";

@@ -37,8 +37,9 @@ function readFigures(of) {
   if (!reads) return [];
   const from = !reads.told_bytes ? "from where is not told" : three((reads.cached_bytes / reads.told_bytes) * 100) + GAP + "% from the page cache";
   const known = reads.latency.count > 0;
+  const others = reads.neighbours ? ", files of " + plural(reads.neighbours, "other client") + " on " + plural(reads.neighbour_hosts || 0, "other host") : "";
   return [
-    ["Reads", rateText(reads.bytes_per_second), plural(reads.operations, "read") + ", " + from, reads.errors > 0 ? "bad" : ""],
+    ["Reads", rateText(reads.bytes_per_second), plural(reads.operations, "read") + ", " + from + others, reads.errors > 0 ? "bad" : ""],
     ["Read p99", known ? durationText(reads.latency.p99_nano) : NONE, reads.response ? "response p99 " + durationText(reads.response.p99_nano) : known ? "p50 " + durationText(reads.latency.p50_nano) : "nothing read"],
   ];
 }
