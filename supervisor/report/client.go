@@ -98,6 +98,10 @@ type Client struct {
 	StopReason string `json:"stop_reason"`
 	Load       string `json:"load"`
 	StopDetail string `json:"stop_detail"`
+	// Stage is the newest stage that it began, by its number in Workload.Stages, and Stages how many its
+	// load has; absent without.
+	Stage  int `json:"stage,omitempty"`
+	Stages int `json:"stages,omitempty"`
 	// DrainedAt is when an operator asked this client alone to end its load, and DrainReason why, in
 	// words; absent if that was not done.
 	DrainedAt   Stamp  `json:"drained_at,omitempty"`

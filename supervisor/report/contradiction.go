@@ -42,6 +42,8 @@ const (
 	BeatStrange     = "answer_of_nobody"
 	EarlyStop       = "early_stop"
 	WindowBroken    = "window_exceeded"
+	StrangeStage    = "unknown_stage"
+	StageBackwards  = "stage_backwards"
 
 	TwoProcesses = "two_processes"
 	OtherContent = "other_content"

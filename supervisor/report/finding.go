@@ -34,6 +34,8 @@ const (
 	FindingGather = "gather"
 	// FindingWindow is of clients that wrote together for a small part of their time only, or never.
 	FindingWindow = "common_window"
+	// FindingStages is of clients that were not in the same stages at the same time, or do not have them.
+	FindingStages = "stages"
 	// FindingAssertion is of a threshold that was not kept while the run went on.
 	FindingAssertion = "assertion"
 	// FindingPlainText is of a supervisor that others reach and that spoke no TLS.

@@ -97,7 +97,8 @@ type Writes struct {
 	// CorruptBlocks did not read back as they were written.
 	CorruptBlocks uint64 `json:"corrupt_blocks"`
 	// WritingNano is from the begin of the first Progress interval to the end of
-	// the last, which is the time in which consumers wrote, or tried to. For all clients together,
+	// the last, which is the time in which consumers wrote, or tried to; of a load with stages it is the
+	// time in those that are reported. For all clients together,
 	// each client's times are moved to the
 	// supervisor's clock by its clock offset.
 	WritingNano int64 `json:"writing_nano"`
@@ -113,8 +114,8 @@ type Writes struct {
 	Phases   Phases   `json:"phases"`
 	// Reads is what was read beside the writing; null if nothing was to be.
 	Reads *Reads `json:"reads"`
-	// WarmUp is what was done in the warm-up, which is in none of the above but Errors, the files and what
-	// was verified; absent if nothing was.
+	// WarmUp is what was done in the warm-up, and in stages that are not reported, which is in none of the
+	// above but Errors, the files and what was verified; absent if nothing was.
 	WarmUp *WarmUp `json:"warm_up,omitempty"`
 }
 

@@ -16,6 +16,11 @@ type Report struct {
 	Totals  Totals  `json:"totals"`
 	// CommonWindow is the time in which every client wrote; null if nobody wrote.
 	CommonWindow *CommonWindow `json:"common_window"`
+	// Stages are those of all clients, by their names, in the order in which the clients that came
+	// have them; StagesLeftOut are those beyond MaxRunStages. Curves are what steps of them make.
+	Stages        []Stage `json:"stages"`
+	StagesLeftOut uint64  `json:"stages_left_out"`
+	Curves        []Curve `json:"curves"`
 	// Clients are in order of arrival.
 	Clients []Client `json:"clients"`
 	// Handlers are in order of their first record.

@@ -62,6 +62,9 @@ type Series struct {
 	// WarmUpIntervals is how many of the first intervals are of a time in which a client was still
 	// warming up: what is judged begins behind them.
 	WarmUpIntervals int `json:"warm_up_intervals"`
+	// Unreported are further intervals in which a client was in a stage that is in no figure that is
+	// judged.
+	Unreported []Stretch `json:"unreported"`
 
 	Total TotalSeries `json:"total"`
 	// Clients are in the order of Report.Clients.
@@ -133,7 +136,10 @@ type ClientSeries struct {
 	ResponseP99Nano []int64  `json:"response_p99_nano"`
 	CorruptBlocks   []uint64 `json:"corrupt_blocks"`
 	// ReadBytes were read beside the writing; empty for a client that read nothing so.
-	ReadBytes []uint64        `json:"read_bytes"`
+	ReadBytes []uint64 `json:"read_bytes"`
+	// Stages are the numbers of the stages, in Report.Stages, that it was in, the last of each interval;
+	// 0 for none. Empty for a client without stages.
+	Stages    []uint32        `json:"stages"`
 	Processes []ProcessSeries `json:"processes"`
 	// Machine is the client's machine; absent if it was never sampled.
 	Machine *MachineSeries `json:"machine,omitempty"`
@@ -175,10 +181,29 @@ type Bin struct {
 	Count    uint64 `json:"count"`
 }
 
-// ClientWarmUp returns how many of the first intervals of each client WarmUpIntervals are.
-func (s *Series) ClientWarmUp() int {
-	if s.WarmUpIntervals == 0 || s.ClientIntervalNano <= 0 {
-		return 0
+// Judged reports whether interval i of all clients together is of a time that is judged.
+func (s *Series) Judged(i int) bool {
+	if i < s.WarmUpIntervals {
+		return false
 	}
-	return int((int64(s.WarmUpIntervals)*s.IntervalNano + s.ClientIntervalNano - 1) / s.ClientIntervalNano)
+	for _, u := range s.Unreported {
+		if u.From <= i && i < u.To {
+			return false
+		}
+	}
+	return true
+}
+
+// ClientJudged reports the same of interval i of each client.
+func (s *Series) ClientJudged(i int) bool {
+	if s.IntervalNano <= 0 {
+		return true
+	}
+	each := int(s.ClientIntervalNano / s.IntervalNano)
+	for k := i * each; k < min((i+1)*each, s.Intervals); k++ {
+		if !s.Judged(k) {
+			return false
+		}
+	}
+	return true
 }

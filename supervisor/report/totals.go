@@ -70,7 +70,8 @@ func PlusNano(a, b int64) int64 {
 }
 
 // Rates returns the bytes per second of all clients together, in each interval that is
-// whole; 0 in those in which a client was still warming up, and before.
+// whole; 0 in those in which a client was still warming up, and before, or in a stage that is not
+// reported.
 func (r *Report) Rates() []float64 {
 	s := r.Series
 	list := make([]float64, 0, s.Intervals)
@@ -78,7 +79,7 @@ func (r *Report) Rates() []float64 {
 		if r.SpanNano(i, s.IntervalNano) < s.IntervalNano {
 			break
 		}
-		if i < s.WarmUpIntervals {
+		if !s.Judged(i) {
 			bytes = 0
 		}
 		list = append(list, float64(bytes)/float64(s.IntervalNano)*1e9)

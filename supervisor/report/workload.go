@@ -1,8 +1,12 @@
 package report
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // Workload is what the client said it was going to do.
@@ -21,6 +25,10 @@ type Workload struct {
 	// StopWhen is when the load counts as steady and ends; null if it does not for that.
 	StopWhen  *SteadyState `json:"stop_when"`
 	Consumers []Consumer   `json:"consumers"`
+	// Stages are what the load consists of, one after the other; absent if it has none. StagesLeftOut
+	// are further ones for which the report has no room.
+	Stages        []StageSpec `json:"stages,omitempty"`
+	StagesLeftOut uint64      `json:"stages_left_out,omitempty"`
 	// ConsumersLeftOut are further ones for which the report has no room; absent if there are none.
 	ConsumersLeftOut uint64 `json:"consumers_left_out,omitempty"`
 }
@@ -120,11 +128,12 @@ const (
 	VerifyContinuous = "continuous"
 )
 
-// declaredBytes is about what one consumer takes in a report without its texts, and sizeBytes one of
-// its chunk sizes.
+// declaredBytes is about what one consumer takes in a report without its texts, sizeBytes one of
+// its chunk sizes, and stageBytes a stage without its texts.
 const (
 	declaredBytes = 1000
 	sizeBytes     = 48
+	stageBytes    = 400
 )
 
 // ConsumersBeyond returns how many consumers take more than so many bytes of a report, whatever they
@@ -132,11 +141,14 @@ const (
 func ConsumersBeyond(bytes int) int { return max(0, bytes)/declaredBytes + 1 }
 
 // DeclaredBytes returns about how much of a report is what the client declared in its Hello: its
-// labels and its consumers, in bytes.
+// labels, its stages and its consumers, in bytes.
 func (c *Client) DeclaredBytes() int {
 	n := 0
 	for name, value := range c.Labels {
 		n += labelBytes(name, value)
+	}
+	for i := range c.Workload.Stages {
+		n += c.Workload.Stages[i].declaredBytes()
 	}
 	for i := range c.Workload.Consumers {
 		n += c.Workload.Consumers[i].DeclaredBytes()
@@ -144,8 +156,8 @@ func (c *Client) DeclaredBytes() int {
 	return n
 }
 
-// CutDeclared leaves out what is beyond so many bytes: first of the consumers, then of the labels, the
-// last of them. Nothing that c shares with another is changed.
+// CutDeclared leaves out what is beyond so many bytes: first of the consumers, then of the stages, then
+// of the labels, the last of them. Nothing that c shares with another is changed.
 func (c *Client) CutDeclared(bytes int) {
 	if c.DeclaredBytes() <= bytes {
 		return
@@ -159,6 +171,13 @@ func (c *Client) CutDeclared(bytes int) {
 		kept[name] = c.Labels[name]
 	}
 	c.Labels = kept
+	for i := range c.Workload.Stages {
+		if bytes -= c.Workload.Stages[i].declaredBytes(); bytes < 0 {
+			c.Workload.StagesLeftOut += uint64(len(c.Workload.Stages) - i)
+			c.Workload.Stages = slices.Clone(c.Workload.Stages[:i])
+			break
+		}
+	}
 	list := c.Workload.Consumers
 	for i := range list {
 		if bytes -= list[i].DeclaredBytes(); bytes < 0 {
@@ -170,6 +189,10 @@ func (c *Client) CutDeclared(bytes int) {
 }
 
 func labelBytes(name, value string) int { return 8 + textBytes(name) + textBytes(value) }
+
+func (s *StageSpec) declaredBytes() int {
+	return stageBytes + textBytes(s.Name) + textBytes(s.RateOf) + textBytes(s.Text)
+}
 
 // DeclaredBytes returns about how much of a report the consumer is, in bytes.
 func (c *Consumer) DeclaredBytes() int {
@@ -205,3 +228,29 @@ func EqualShare(wanted []int, limit int) int {
 	}
 	return limit
 }
+
+// Seed is the seed of data, any of 64 bits. In JSON it is a string of decimal digits: it is
+// no quantity, and a reader whose numbers have 53 bits would make another seed of it. A
+// number is read as well, as older reports have it.
+type Seed uint64
+
+// MarshalJSON returns the seed as a string.
+func (s Seed) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + strconv.FormatUint(uint64(s), 10) + `"`), nil
+}
+
+// UnmarshalJSON reads a seed.
+func (s *Seed) UnmarshalJSON(data []byte) error {
+	text := strings.TrimSuffix(strings.TrimPrefix(string(data), `"`), `"`)
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return fmt.Errorf("reading seed %s: %w", data, err)
+	}
+	*s = Seed(n)
+	return nil
+}
+
+var (
+	_ json.Marshaler   = Seed(0)
+	_ json.Unmarshaler = (*Seed)(nil)
+)

@@ -23,6 +23,7 @@ var Stories = []struct {
 	{"rated", false, Rated},
 	{"corrupted", false, Corrupted},
 	{"machines", false, Machines},
+	{"staged", false, Staged},
 }
 
 // Work lets clients write from second from to second to of the run.

@@ -30,6 +30,8 @@ type Comparison struct {
 	Configured []Difference `json:"configured"`
 	// Figures are compared by their values in intervals.
 	Figures []Compared `json:"figures"`
+	// Stages are those of both runs, by their names.
+	Stages []Staged `json:"stages"`
 	// Whole is figures of the whole runs, which are not tested.
 	Whole []Difference `json:"whole"`
 	// Notes are what limits the comparison.
@@ -103,6 +105,7 @@ func Reports(a, b *report.Report) *Comparison {
 		}
 		c.Figures = append(c.Figures, f.compare(inA, inB))
 	}
+	c.Stages = stagesOf(a, b)
 	c.Whole = append(wholes(a, b), commons(a, b)...)
 	if a.Series != nil && b.Series != nil && a.Series.IntervalNano != b.Series.IntervalNano {
 		c.Notes = append(c.Notes,

@@ -16,6 +16,8 @@ type comparePage struct {
 	Rows  []compareRow   `json:"rows"`
 	Runs  [][]string     `json:"runs"`
 	Sides [2]compareSide `json:"sides"`
+	// Stages are rows, as text and Markdown have them.
+	Stages [][]string `json:"stages"`
 }
 
 type compareRow struct {
@@ -55,10 +57,13 @@ type compareLines struct {
 // report. An error is w's.
 func (c *Comparison) HTML(w io.Writer, a, b *report.Report) error {
 	common := isComparable(a) && isComparable(b)
-	page := &comparePage{Comparison: c, Rows: []compareRow{}, Runs: c.sides(),
+	page := &comparePage{Comparison: c, Rows: []compareRow{}, Runs: c.sides(), Stages: [][]string{},
 		Sides: [2]compareSide{sideOf(a, common), sideOf(b, common)}}
 	for i := range c.Figures {
 		page.Rows = append(page.Rows, compareRow{c.Figures[i].cells(), c.Figures[i].A, c.Figures[i].B})
+	}
+	for i := range c.Stages {
+		page.Stages = append(page.Stages, c.Stages[i].cells())
 	}
 	return render.WritePage(w, "compare.html", render.CompareEntry,
 		"Bulkhead runs "+human.OrDash(a.Run.ID)+" and "+human.OrDash(b.Run.ID), page)

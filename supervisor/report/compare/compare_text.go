@@ -36,6 +36,14 @@ func (c *Comparison) Text(w io.Writer) error {
 	for _, line := range human.Wrap(c.Test, render.PageWidth-len(render.Indent)) {
 		p.Line("%s%s", render.Indent, line)
 	}
+	if len(c.Stages) > 0 {
+		p.Heading("STAGES, by their names")
+		t = table.New(stageHead...)
+		for i := range c.Stages {
+			t.Row(c.Stages[i].cells()...)
+		}
+		t.Write(&p.Out, render.Indent, render.PageWidth)
+	}
 	p.Heading("WHOLE RUNS")
 	writeDifferences(p, c.Whole, "nothing")
 	if len(c.Notes) > 0 {
@@ -137,6 +145,14 @@ func (c *Comparison) Markdown(w io.Writer) error {
 	}
 	m.Line("")
 	m.Line("%s", render.Md(c.Test))
+	if len(c.Stages) > 0 {
+		m.Heading("Stages, by their names")
+		m.Line("| stage | A MB/s | B MB/s | change | A p99 | B p99 | A response p99 | B response p99 | note |")
+		m.Line("|---|--:|--:|--:|--:|--:|--:|--:|---|")
+		for i := range c.Stages {
+			m.Row(c.Stages[i].cells()...)
+		}
+	}
 	m.Heading("Whole runs")
 	listDifferences(m, c.Whole)
 	m.List("Notes", c.Notes)

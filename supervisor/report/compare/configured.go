@@ -41,6 +41,7 @@ func configurations(a, b *report.Report) []Difference {
 	client("runtime", func(c *report.Client) string { return human.Duration(c.Workload.RuntimeNano) })
 	client("ramp", func(c *report.Client) string { return human.Duration(c.Workload.RampNano) })
 	client("warm-up", func(c *report.Client) string { return human.Duration(c.Workload.WarmupNano) })
+	client("stages", scheduleOf)
 	client("ends at", func(c *report.Client) string { return unlessNothing(c.Workload.TotalBytes, human.Configured) })
 	client("ends when steady", func(c *report.Client) string { return words.SteadyOf(c.Workload.StopWhen) })
 	client("heartbeat interval",

@@ -132,6 +132,8 @@ func (s *sessionState) foldFact(m *bulkheadv1.Message, at report.Stamp) report.B
 		return ""
 	case *bulkheadv1.Message_Begun:
 		return s.foldBegun(m, at)
+	case *bulkheadv1.Message_StageBegun:
+		return s.foldStageBegun(m.GetProcess(), fact.StageBegun, at)
 	default:
 		if isNewer(m) {
 			return newFact

@@ -117,6 +117,7 @@ func (f *Folder) report(running bool) *report.Report {
 	if w := r.CommonWindow; w.Told() {
 		w.Text, w.RateText = words.CommonWindow(r), words.WindowRate(w)
 	}
+	f.stageReport(r, running && f.run.End == "")
 	if r.Run.Job = copyOf(f.run.Job); r.Run.Job != nil {
 		r.Run.Job.Text = words.Job(r.Run.Job)
 	}
@@ -168,6 +169,8 @@ func (f *Folder) buildHandlers(labels map[uint32]string) []report.Handler {
 func (f *Folder) totals(clients []report.Client, union *[report.PhaseCount]latency.Histogram) report.Totals {
 	var t report.Totals
 	var writing window
+	var staged []window // with those of the clients whose load has stages
+	stages := len(f.stages.list) > 0
 	for of := range union {
 		union[of].Merge(&f.rooms.union[of])
 	}
@@ -192,16 +195,25 @@ func (f *Folder) totals(clients []report.Client, union *[report.PhaseCount]laten
 		if s.window != (window{}) {
 			w := s.window.moved(c.ClockOffsetNano).within(run)
 			writing.cover(w.from, w.to)
+			if stages {
+				for _, w := range s.reported(s.window) {
+					staged = append(staged, w.moved(c.ClockOffsetNano).within(run))
+				}
+			}
 		}
 	}
-	finish(&t.Writes, writing, func(of report.Phase) report.Latency { return latencyOf(&union[of]) })
+	length := writing.length()
+	if stages {
+		length = together(staged)
+	}
+	finish(&t.Writes, length, func(of report.Phase) report.Latency { return latencyOf(&union[of]) })
 	t.BytesPerSecond = report.PerSecond(t.Bytes-min(late, t.Bytes), t.WritingNano)
 	return t
 }
 
 // finish sets what is computed from a whole: time, rate and percentiles.
-func finish(w *report.Writes, writing window, latencies func(report.Phase) report.Latency) {
-	w.WritingNano, w.WarmUp = writing.length(), copyOf(w.WarmUp)
+func finish(w *report.Writes, writing int64, latencies func(report.Phase) report.Latency) {
+	w.WritingNano, w.WarmUp = writing, copyOf(w.WarmUp)
 	if w.Reads = copyOf(w.Reads); w.Reads != nil {
 		w.Reads.BytesPerSecond = report.PerSecond(w.Reads.Bytes, w.WritingNano)
 	}
@@ -228,7 +240,8 @@ func (s *sessionState) build(label string, paused func(from, to report.Stamp) bo
 	c.RuntimeNano = max(report.Between(cmp.Or(s.begun.at, c.StartedAt), cmp.Or(c.StoppedAt, c.LastMessageAt))-
 		c.Workload.WarmupNano, 0)
 	c.Corruptions, c.CorruptionsLeftOut = s.corruptionList(), s.corruptions.leftOut
-	finish(&c.Writes, s.window, func(of report.Phase) report.Latency { return s.latencies[of].latency() })
+	finish(&c.Writes, together(s.reported(s.window)),
+		func(of report.Phase) report.Latency { return s.latencies[of].latency() })
 
 	listed := make(map[*processState][]report.Rollover)
 	for _, item := range s.rollovers.list() {
@@ -236,7 +249,7 @@ func (s *sessionState) build(label string, paused func(from, to report.Stamp) bo
 	}
 	c.Processes = make([]report.Process, 0, s.count)
 	for _, p := range s.sortedProcesses() {
-		c.Processes = append(c.Processes, p.build(&c, listed[p]))
+		c.Processes = append(c.Processes, p.build(&c, listed[p], together(s.reported(p.window))))
 	}
 	c.Contradictions = s.contradictionsOf(&c)
 	c.Machine = s.machine.Summary()
@@ -254,8 +267,8 @@ func (s *sessionState) sortedProcesses() []*processState {
 }
 
 // build returns the process of client c in its final form. listed are its
-// rollovers among those the client keeps.
-func (p *processState) build(c *report.Client, listed []report.Rollover) report.Process {
+// rollovers among those the client keeps, and writing is for how long it wrote.
+func (p *processState) build(c *report.Client, listed []report.Rollover, writing int64) report.Process {
 	out := p.public
 	if exit := copyOf(p.public.Exit); exit != nil {
 		out.Exit = exit
@@ -280,7 +293,7 @@ func (p *processState) build(c *report.Client, listed []report.Rollover) report.
 		out.Consumer = &own
 	}
 	writes := p.writes
-	finish(&writes, p.window, func(of report.Phase) report.Latency { return p.latencies[of].latency() })
+	finish(&writes, writing, func(of report.Phase) report.Latency { return p.latencies[of].latency() })
 	out.Writes = &writes
 
 	rollovers := p.rollovers

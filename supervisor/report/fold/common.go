@@ -114,6 +114,10 @@ func (t *timeline) figures(w *report.CommonWindow) {
 	w.Intervals, w.FiguresFromAt = to-from, t.start+report.Stamp(int64(from)*t.step)
 	var of [report.PhaseCount]latency.Compact
 	for i := max(from-zero, 0); i < min(to-zero, len(t.cells)); i++ {
+		if t.apart.has(i) {
+			w.Intervals--
+			continue
+		}
 		c := &t.cells[i]
 		w.Bytes, w.Chunks = report.Plus(w.Bytes, c.bytes), report.Plus(w.Chunks, c.chunks)
 		w.Errors, w.ReadBytes = report.Plus(w.Errors, c.errors), report.Plus(w.ReadBytes, c.read)

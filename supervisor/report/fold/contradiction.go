@@ -91,7 +91,8 @@ func (s *sessionState) contradictionsOf(c *report.Client) []report.Contradiction
 		contradictProcess(&all, c, p)
 	}
 	planned := c.Workload.RuntimeNano
-	if c.StopReason == report.StopRuntime && planned > 0 && c.StartedAt != 0 &&
+	early := slices.ContainsFunc(c.Workload.Stages, func(s report.StageSpec) bool { return s.TotalBytes > 0 })
+	if c.StopReason == report.StopRuntime && planned > 0 && !early && c.StartedAt != 0 &&
 		float64(c.RuntimeNano) < float64(planned)*(1-runtimeSlack) {
 		all.add(report.EarlyStop, 1, false,
 			func() string { return fmt.Sprintf("%s of %s", human.Duration(c.RuntimeNano), human.Duration(planned)) })

@@ -83,7 +83,11 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 		return why
 	}
 	s.contradictProgress(p, progress, at)
-	from, warm := at-report.Stamp(progress.GetIntervalNano()), progress.GetWarmup()
+	own, in := s.during(p, progress)
+	from, warm := at-report.Stamp(progress.GetIntervalNano()), in.unjudged
+	if own != nil && warm == own.unreported {
+		own.add(progress, &list, from, at)
+	}
 	for _, w := range []*report.Writes{&p.writes, &s.client.Writes} {
 		if warm {
 			w.AddWarmUp(&report.WarmUp{Bytes: progress.GetBytes(), Chunks: progress.GetChunks(),
@@ -120,7 +124,7 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 		p.latencies[of].merge(h, &s.room)
 		s.latencies[of].mergeOwn(h, report.Phase(of), &s.room)
 	}
-	s.line.progress(from, at, s.recorded, progress, &list)
+	s.line.progress(from, at, s.recorded, in, progress, &list)
 	return ""
 }
 

@@ -48,6 +48,7 @@ type Folder struct {
 	declared             int // bytes of what clients declared, as far as it is kept
 	share                int // how much of that a client has room for; 0 until the first did not have it
 	time                 timeline
+	stages               stages
 	open                 int          // sessions
 	drainAt              report.Stamp // of the first drain
 	drainCause, drainWhy string
@@ -272,6 +273,8 @@ func (f *Folder) foldOpened(e *bulkheadv1.SessionOpened, at report.Stamp) error 
 	f.open++
 	f.sessions[e.GetSession()] = s
 	f.order = append(f.order, s)
+	s.stages = f.stages.declared(s.client.Workload.Stages)
+	s.client.Stages = len(s.stages)
 	f.declare(s)
 	return nil
 }

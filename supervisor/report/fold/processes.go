@@ -22,6 +22,8 @@ type processState struct {
 	content   content
 	// progressed is the end of its last interval.
 	progressed report.Stamp
+	// stage is the newest that it is in, and told the newest that it said to begin; from 1.
+	stage, told uint8
 
 	rollovers                   report.Rollovers
 	create, write, sync, closed distribution // of whole files

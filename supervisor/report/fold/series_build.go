@@ -39,6 +39,7 @@ func (f *Folder) series(r *report.Report, union *[report.PhaseCount]latency.Hist
 	if t.warm > 0 {
 		s.WarmUpIntervals = t.index(t.warm, t.step) + 1
 	}
+	s.Unreported = t.unreported(s.Intervals)
 	s.Total = t.total(t.lines)
 	for of := report.PhaseResponse; of < report.PhaseCount; of++ {
 		if union[of].Count() > 0 {
@@ -51,6 +52,21 @@ func (f *Folder) series(r *report.Report, union *[report.PhaseCount]latency.Hist
 	s.Events, s.EventsLeftOut = f.events(r)
 	s.ReducedText = t.reduced(s)
 	return s
+}
+
+// unreported returns the stretches of n intervals that are not judged although such that are came before.
+func (t *timeline) unreported(n int) []report.Stretch {
+	list := []report.Stretch{}
+	for i := range n {
+		switch last := len(list) - 1; {
+		case !t.apart.has(i):
+		case last >= 0 && list[last].To == i:
+			list[last].To++
+		default:
+			list = append(list, report.Stretch{From: i, To: i + 1})
+		}
+	}
+	return list
 }
 
 // total returns all clients together.
@@ -153,7 +169,7 @@ func (c *clientLine) build(session uint32, n int) report.ClientSeries {
 	s := report.ClientSeries{
 		Session: session, Bytes: make([]uint64, n), Rollovers: make([]uint64, n), Errors: make([]uint64, n),
 		P99Nano: make([]int64, n), MaxNano: make([]int64, n), ResponseP99Nano: []int64{}, CorruptBlocks: []uint64{},
-		ReadBytes: []uint64{},
+		ReadBytes: []uint64{}, Stages: []uint32{},
 		Processes: make([]report.ProcessSeries, 0, len(c.processes)),
 	}
 	cells := slices.Grow(slices.Clone(c.cells), n-min(n, len(c.cells)))[:n]
@@ -185,6 +201,11 @@ func (c *clientLine) build(session uint32, n int) report.ClientSeries {
 	if slices.ContainsFunc(cells, func(c clientCell) bool { return c.read > 0 }) {
 		for _, cell := range cells {
 			s.ReadBytes = append(s.ReadBytes, cell.read)
+		}
+	}
+	if slices.ContainsFunc(cells, func(c clientCell) bool { return c.stage > 0 }) {
+		for _, cell := range cells {
+			s.Stages = append(s.Stages, uint32(cell.stage))
 		}
 	}
 	s.Machine = c.samples.Build(n)

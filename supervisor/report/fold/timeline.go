@@ -46,7 +46,8 @@ type timeline struct {
 	rows    int
 	crowded bool // some processes have no row
 
-	warm report.Stamp // the end of the last warm-up; 0 for none
+	warm  report.Stamp // the end of the last warm-up; 0 for none
+	apart bitmap       // further intervals that are not judged
 
 	// outside is bytes written before the run, as by a client that was delivered
 	// later.
@@ -117,6 +118,7 @@ func (t *timeline) double() {
 	for _, c := range t.lines {
 		c.active.halve()
 	}
+	t.apart.halve()
 	t.step *= 2
 	t.shift--
 }
@@ -138,6 +140,7 @@ func (t *timeline) prepend(n int) {
 	}
 	t.base -= n
 	t.cells = after(n<<t.shift, t.cells)
+	t.apart.move(n << t.shift)
 	for _, c := range t.lines {
 		c.active.move(n << t.shift)
 		c.prepend(n)

@@ -24,6 +24,7 @@ type clientLine struct {
 type clientCell struct {
 	bytes, rollovers, errors, corrupt uint64
 	read                              uint64 // bytes
+	stage                             uint16 // the last that it was in, by its number in the run
 	written                           bool   // p99 and max are set
 	p99, max                          int64
 	responded                         bool // response is set
@@ -34,6 +35,7 @@ func (c clientCell) merge(o clientCell) clientCell {
 	c.bytes, c.rollovers, c.errors = report.Plus(c.bytes, o.bytes), report.Plus(c.rollovers,
 		o.rollovers), report.Plus(c.errors, o.errors)
 	c.corrupt, c.read = report.Plus(c.corrupt, o.corrupt), report.Plus(c.read, o.read)
+	c.stage = max(c.stage, o.stage)
 	c.p99, c.max, c.written = max(c.p99, o.p99), max(c.max, o.max), c.written || o.written
 	c.response, c.responded = max(c.response, o.response), c.responded || o.responded
 	return c
@@ -120,8 +122,15 @@ func (c *clientLine) process(key processKey) *processLine {
 	return p
 }
 
+// portion is what of a load an interval is of.
+type portion struct {
+	unjudged bool // it is in no figure that is judged
+	middle   bool // and something that is judged came before it
+	stage    uint16
+}
+
 // progress adds what was done from … to, on the client's clock.
-func (c *clientLine) progress(from, to, recorded report.Stamp, p *bulkheadv1.Progress,
+func (c *clientLine) progress(from, to, recorded report.Stamp, in portion, p *bulkheadv1.Progress,
 	list *[report.PhaseCount]*latency.Histogram) {
 	from, to, ok := c.place(from, to, c.offset, recorded)
 	if !ok {
@@ -129,9 +138,7 @@ func (c *clientLine) progress(from, to, recorded report.Stamp, p *bulkheadv1.Pro
 		return
 	}
 	t := c.timeline
-	if p.GetWarmup() {
-		t.warm = max(t.warm, to)
-	}
+	c.within(from, to, in)
 	all := func(field func(*totalCell) *uint64) func(int, uint64) {
 		return func(i int, part uint64) {
 			n := field(at(&t.cells, i))
@@ -163,6 +170,27 @@ func (c *clientLine) progress(from, to, recorded report.Stamp, p *bulkheadv1.Pro
 		own(func(c *clientCell) *uint64 { return &c.corrupt })(t.index(to, t.clientStep()), n)
 	}
 	c.latencies(middle(from, to), list)
+}
+
+// within notes of what the time from … to is, which the axis has reached.
+func (c *clientLine) within(from, to report.Stamp, in portion) {
+	t := c.timeline
+	switch {
+	case in.unjudged && in.middle && to > from:
+		for i := t.index(max(from, t.start)+1, t.step); i <= t.index(to, t.step); i++ {
+			t.apart.set(i)
+		}
+	case in.unjudged && !in.middle:
+		t.warm = max(t.warm, to)
+	}
+	if in.stage == 0 || to <= from {
+		return
+	}
+	step := c.clientStep()
+	for i := c.index(max(from, c.start)+1, step); i <= c.index(to, step); i++ {
+		cell := at(&c.cells, i)
+		cell.stage = max(cell.stage, in.stage)
+	}
 }
 
 // latencies adds the latencies of a Progress message to the interval that its middle is in.

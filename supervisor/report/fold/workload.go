@@ -2,6 +2,7 @@ package fold
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 
@@ -43,6 +44,7 @@ func workloadOf(w *bulkheadv1.Workload, room int) report.Workload {
 		TotalBytes:            w.GetTotalBytes(),
 		Consumers:             consumers,
 		ConsumersLeftOut:      uint64(len(list) - len(consumers)),
+		Stages:                stageSpecs(w),
 	}
 	if s := w.GetStopWhen(); s != nil {
 		out.StopWhen = &report.SteadyState{WindowNano: durationOrNone(s.GetWindowNano()),
@@ -165,6 +167,37 @@ func ConsumerOf(spec *bulkheadv1.ConsumerSpec) report.Consumer {
 	return c
 }
 
+// stageSpecs returns the stages of a load, as they were told.
+func stageSpecs(w *bulkheadv1.Workload) []report.StageSpec {
+	list := w.GetStages()[:min(len(w.GetStages()), report.MaxStages)]
+	var specs []report.StageSpec
+	for i, told := range list {
+		s := report.StageSpec{
+			Name: stageName(told, i), DurationNano: durationOrNone(told.GetDurationNano()),
+			TotalBytes:          told.GetTotalBytes(),
+			RateBytesPerSecond:  told.GetRateBytesPerSecond(),
+			RateChunksPerSecond: numberOrNone(told.GetRateChunksPerSecond()),
+			RatePercent:         numberOrNone(told.GetRatePercent()),
+			Concurrency:         told.GetConcurrency(), Sync: syncOf(told.GetSync()), SyncBytes: told.GetSyncBytes(),
+			PauseNano: durationOrNone(told.GetPauseNano()), Unreported: told.GetUnreported(),
+			Together: told.GetTogether(), Curve: min(told.GetCurve(), report.MaxStages),
+		}
+		if of := int(told.GetRateOf()); 0 < of && of <= i && s.RatePercent > 0 {
+			s.RateOf = stageName(list[of-1], of-1)
+		}
+		s.Text = words.StageSpec(&s)
+		specs = append(specs, s)
+	}
+	return specs
+}
+
+func stageName(told *bulkheadv1.Stage, i int) string {
+	if name := plaintext.Line(told.GetName(), plaintext.MaxName); name != "" {
+		return name
+	}
+	return fmt.Sprintf("stage %d", i+1)
+}
+
 func syncOf(p bulkheadv1.SyncPolicy) string {
 	switch p {
 	case bulkheadv1.SyncPolicy_SYNC_POLICY_NONE:
@@ -258,7 +291,7 @@ func copyOf[T any](p *T) *T {
 func copiedWorkload(w *report.Workload) report.Workload {
 	c := *w
 	c.StopWhen = copyOf(w.StopWhen)
-	c.Consumers = slices.Clone(w.Consumers)
+	c.Consumers, c.Stages = slices.Clone(w.Consumers), slices.Clone(w.Stages)
 	for i := range c.Consumers {
 		c.Consumers[i] = copiedConsumer(&c.Consumers[i])
 	}

@@ -21,10 +21,13 @@ func clientBound(r *report.Report) []report.Finding {
 		writers := make(map[uint32]int)
 		for _, c := range r.Clients[i].Workload.Consumers {
 			writers[c.Index] = int(c.Concurrency)
+			for _, s := range r.Clients[i].Workload.Stages {
+				writers[c.Index] = max(writers[c.Index], int(s.Concurrency))
+			}
 		}
 		for k := range series.Processes {
 			p := &series.Processes[k]
-			text, bound := saturated(p, max(writers[p.Index], 1), r.Series.ClientWarmUp())
+			text, bound := saturated(p, max(writers[p.Index], 1), r.Series)
 			if bound && p.Kind == report.KindConsumer {
 				names, evidence = append(names, p.Name), append(evidence, p.Name+": "+text)
 			}
@@ -45,11 +48,11 @@ func clientBound(r *report.Report) []report.Finding {
 
 // saturated reports whether a process used all of a processor for each of its writers in most
 // of its intervals: one with several writers is not bound as long as they have more to use.
-func saturated(p *report.ProcessSeries, writers, warm int) (text string, bound bool) {
+func saturated(p *report.ProcessSeries, writers int, s *report.Series) (text string, bound bool) {
 	known, hot, sum := 0, 0, 0.0
 	limit := float64(float32(boundCPU)) * float64(writers)
 	for i, cpu := range p.CPU {
-		if cpu < 0 || i < warm {
+		if cpu < 0 || !s.ClientJudged(i) {
 			continue
 		}
 		known++
@@ -185,7 +188,7 @@ func rolloverPenalty(r *report.Report) []report.Finding {
 		var own, ownWithout []float64
 		for k, p99 := range c.P99Nano {
 			switch {
-			case p99 < 0 || k < r.Series.ClientWarmUp():
+			case p99 < 0 || !r.Series.ClientJudged(k):
 			case c.Rollovers[k] > 0:
 				own = append(own, float64(p99))
 			default:

@@ -72,8 +72,10 @@ func (v verdict) judgeRunAndClients(r *report.Report) {
 		v.judgeResent(&r.Clients[i], rests[r.Clients[i].Session])
 		v.judgeLoad(&r.Clients[i])
 		v.judgeSubstance(&r.Clients[i], rests[r.Clients[i].Session] != nil)
+		v.judgeSchedule(&r.Clients[i], rests[r.Clients[i].Session] != nil, v.Running)
 		v.judgeLeftOut(&r.Clients[i])
 	}
+	v.judgeStages(r)
 }
 
 func (v verdict) partial(format string, args ...any) {

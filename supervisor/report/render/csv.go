@@ -15,7 +15,7 @@ var csvHead = []string{"run", "session", "client", "host", "interval", "start", 
 	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano", "response_p99_nano",
 	"corrupt_blocks", "verdict", "outcome", "load", "read_bytes", "read_bytes_per_second", "in_common_window",
 	"device_busy", "device_queue", "dirty_bytes", "memory_pressure", "throttled", "network_received_bytes",
-	"network_sent_bytes"}
+	"network_sent_bytes", "stage"}
 
 // CSV writes one row for each client and interval, as RFC 4180 has it, with a row of
 // names first. A latency is empty where nothing was written. A name that a spreadsheet
@@ -56,7 +56,7 @@ func csvClient(r *report.Report, out *csv.Writer, c *report.Client, s *report.Cl
 			strconv.FormatUint(valueAt(s.CorruptBlocks, i, 0), 10), string(r.Verdict.Word), c.Outcome, c.Load,
 			strconv.FormatUint(read, 10), strconv.FormatUint(report.PerSecond(read, span), 10),
 			strconv.FormatBool(r.CommonWindow.Holds(r.Series.StartAt+report.Stamp(after), step)),
-		}, csvMachine(s.Machine, i)...))
+		}, append(csvMachine(s.Machine, i), stageName(r, valueAt(s.Stages, i, 0)))...))
 		if err != nil {
 			return fmt.Errorf("writing the report: %w", err)
 		}
@@ -64,7 +64,15 @@ func csvClient(r *report.Report, out *csv.Writer, c *report.Client, s *report.Cl
 	return nil
 }
 
-// csvMachine returns what the client's machine did in interval i, for the last columns: the device that
+// stageName returns the name of the stage of that number; "" for 0.
+func stageName(r *report.Report, number uint32) string {
+	if number == 0 || int(number) > len(r.Stages) {
+		return ""
+	}
+	return harmless(r.Stages[number-1].Name)
+}
+
+// csvMachine returns what the client's machine did in interval i: the device that
 // was busiest, and all interfaces together. What was not sampled is empty.
 func csvMachine(m *report.MachineSeries, i int) []string {
 	if m == nil {

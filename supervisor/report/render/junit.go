@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -68,7 +69,7 @@ type JunitFailure struct {
 
 // JUnit writes the report as JUnit XML: a case for the run, which fails when the report is
 // not complete, one for each client, which fails for any outcome but closed and for a load that is
-// not whole, one for the content of
+// not whole, one for each stage, which fails if a client did not finish it, one for the content of
 // the files if any was verified, which fails if a block is corrupt, and one for each asserted
 // threshold, the run's own first. An error is w's.
 func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
@@ -77,6 +78,7 @@ func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
 		suite.Timestamp = r.Run.StartedAt.UTC().Format("2006-01-02T15:04:05")
 	}
 	suite.Properties = windowProperties(r)
+	suite.Properties = suite.Properties.with(stageProperties(r))
 	suite.add("run", human.OrDash(r.Run.ID), r.Run.LengthNano, !r.Complete(),
 		string(r.Verdict.Word)+": "+words.Headline(r),
 		strings.Join(slices.Concat(r.Verdict.Reasons, r.Verdict.Interruptions), "\n"))
@@ -84,6 +86,11 @@ func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
 		c := &r.Clients[i]
 		kind, why := words.Shortfall(r, c)
 		suite.add("client", c.Label, c.RuntimeNano, kind != "", kind, why)
+	}
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		kind, why := words.StageShortfall(s)
+		suite.add("stage", s.Name, s.LengthNano, kind != "", kind, why)
 	}
 	for _, name := range r.Run.AbsentNames {
 		suite.add("client", name, 0, true, "absent", "it is expected and never came")
@@ -114,6 +121,19 @@ func JUnit(r *report.Report, w io.Writer, asserted []judge.Result) error {
 	return nil
 }
 
+func (p *JunitProperties) add(name, value string) {
+	p.List = append(p.List, JunitProperty{name, value})
+}
+
+// with returns the properties of both; nil for none.
+func (p *JunitProperties) with(o *JunitProperties) *JunitProperties {
+	if p == nil || o == nil {
+		return cmp.Or(p, o)
+	}
+	p.List = append(p.List, o.List...)
+	return p
+}
+
 // windowProperties returns what is known of the time in which several clients wrote together.
 func windowProperties(r *report.Report) *JunitProperties {
 	w := r.CommonWindow
@@ -121,7 +141,7 @@ func windowProperties(r *report.Report) *JunitProperties {
 		return nil
 	}
 	p := &JunitProperties{}
-	add := func(name, value string) { p.List = append(p.List, JunitProperty{"common_window." + name, value}) }
+	add := func(name, value string) { p.add("common_window."+name, value) }
 	add("clients", strconv.Itoa(w.Clients))
 	add("seconds", seconds(w.LengthNano))
 	add("overlap_percent", strconv.FormatFloat(w.OverlapPercent, 'f', -1, 64))
@@ -163,4 +183,33 @@ func places(r *report.Report) []string {
 		}
 	}
 	return list
+}
+
+// stageProperties returns what is known of the stages that were begun, and of the knees.
+func stageProperties(r *report.Report) *JunitProperties {
+	if len(r.Stages) == 0 {
+		return nil
+	}
+	p := &JunitProperties{}
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		if s.Clients == 0 {
+			continue
+		}
+		name := "stage." + s.Name + "."
+		p.add(name+"bytes_per_second", strconv.FormatUint(s.BytesPerSecond, 10))
+		if s.OfferedBytesPerSecond > 0 {
+			p.add(name+"offered_bytes_per_second", strconv.FormatUint(s.OfferedBytesPerSecond, 10))
+		}
+		if s.ChunkWrite.Known() {
+			p.add(name+"chunk_write_p99_seconds", seconds(s.ChunkWrite.P99Nano))
+		}
+		if s.Response.Known() {
+			p.add(name+"response_p99_seconds", seconds(s.Response.P99Nano))
+		}
+	}
+	for i := range r.Curves {
+		p.add("curve."+r.Curves[i].Name+".knee", r.Curves[i].Text)
+	}
+	return p
 }

@@ -39,6 +39,7 @@ func Markdown(r *report.Report, w io.Writer, asserted []judge.Result) error {
 	}
 	m.findings("Findings", r.Findings[:told])
 	m.figures(r)
+	m.stages(r)
 	m.clients(r.Clients)
 	m.findings("Not told by this run", r.Findings[told:])
 	if _, err := w.Write(m.Out.Bytes()); err != nil {

@@ -29,6 +29,8 @@ const (
 	shownRejections  = 50 // groups of named clients, and of others
 	ShownRestarts    = 10
 	shownFindings    = 20
+	shownStages      = 70
+	shownCurves      = 8
 	ShownClients     = 20 // in detail; each has its line
 )
 
@@ -41,6 +43,8 @@ func Text(r *report.Report, w io.Writer) error {
 	p.corruptions()
 	p.findings("FINDINGS", false)
 	p.run()
+	p.stages()
+	p.curves()
 	p.clients()
 	detailed := detailed(r)
 	for _, c := range detailed {

@@ -21,24 +21,24 @@ import (
 func FuzzFold(f *testing.F) {
 	a := story.New(f, 1).Arrive("fuzz", 1, 1, 4001, 0)
 	p := a.Phased(0, 2, 1)
-	p.VerifiedBytes, p.CorruptBlocks = 4096, 1
-	a.Say(&bulkheadv1.Message{Process: a.Process(story.KindConsumer, 0),
+	p.VerifiedBytes, p.CorruptBlocks, p.Stage = 4096, 1, 2
+	a.Say(a.StageBegun(0, 2, 1<<20), &bulkheadv1.Message{Process: a.Process(story.KindConsumer, 0),
 		Fact: &bulkheadv1.Message_Progress{Progress: p}}, a.Corruption(0, story.Place(1)), a.Recycled(0, 1, 2))
 	f.Add(a.Records[len(a.Records)-1].GetSessionBatch().GetBatch())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := story.New(t, 1)
-		a := s.Arrive("fuzz", 1, 1, 4001, 0)
-		a.SayBytes(1, 3, data)
+		a := s.ArriveStaged("fuzz", 1, 0, story.Steps())
+		a.SayBytes(a.Seq+1, a.Seq+3, data)
 		batch := new(bulkheadv1.Batch)
 		if proto.Unmarshal(data, batch) == nil && len(batch.GetMessages()) > 0 {
 			for i, m := range batch.GetMessages() {
-				m.Seq = uint64(4 + i)
+				m.Seq = a.Seq + 1 + uint64(i)
 			}
 			encoded, err := proto.Marshal(batch)
 			if err != nil {
 				t.Fatal(err)
 			}
-			a.SayBytes(4, uint64(3+len(batch.GetMessages())), encoded)
+			a.SayBytes(a.Seq+1, a.Seq+uint64(len(batch.GetMessages())), encoded)
 		}
 		r := folded.All(t, s.Records)
 		c := &r.Clients[0]

@@ -28,6 +28,9 @@ var pageParts = map[string]string{
 // contentParts are the parts that the page of a run with corrupt content has beside them.
 var contentParts = map[string]string{"corruption": "#corruption", "phases": "#phases"}
 
+// stageParts are those of the page of a run whose load has stages.
+var stageParts = map[string]string{"stages": "#stages", "curves": "#curves"}
+
 // With the environment variable of pagetest set, this takes the images of docs/report.md,
 // as docs-NAME.png.
 func TestPageForTheDocs(t *testing.T) {
@@ -42,6 +45,10 @@ func TestPageForTheDocs(t *testing.T) {
 	w.ScreenshotOf("body", "docs-whole")
 	w = show(t, folded.All(t, story.Corrupted(t)), pagetest.Size{Width: 1120, Height: 900})
 	for name, selector := range contentParts {
+		w.ScreenshotOf(selector, "docs-"+name)
+	}
+	w = show(t, folded.All(t, story.Staged(t)), pagetest.Size{Width: 1120, Height: 900})
+	for name, selector := range stageParts {
 		w.ScreenshotOf(selector, "docs-"+name)
 	}
 	w = showCompared(t, folded.All(t, story.Loaded(t, 1, 500, time.Millisecond)),
@@ -65,7 +72,7 @@ func TestDocsShowThePage(t *testing.T) {
 		}
 	}
 	wanted := []string{"compared"}
-	for _, parts := range []map[string]string{pageParts, contentParts} {
+	for _, parts := range []map[string]string{pageParts, contentParts, stageParts} {
 		wanted = slices.AppendSeq(wanted, maps.Keys(parts))
 	}
 	for _, name := range wanted {

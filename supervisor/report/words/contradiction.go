@@ -31,6 +31,10 @@ func Contradiction(kind string) string {
 		return "Stop: the runtime is over, but it had not passed"
 	case report.WindowBroken:
 		return "more batches on their way than max_unacked_batches"
+	case report.StrangeStage:
+		return "Progress or StageBegun: a stage that the workload does not have"
+	case report.StageBackwards:
+		return "Progress or StageBegun: a stage after a later one"
 	case report.TwoProcesses:
 		return "two processes with one client id"
 	case report.OtherContent:

@@ -204,7 +204,10 @@ func Workload(w *report.Workload) string {
 	if w.RuntimeNano == 0 && w.Declared() == 0 {
 		return ""
 	}
-	parts := []string{human.Duration(w.RuntimeNano), Plural(w.Declared(), "consumer")}
+	parts := []string{Plural(w.Declared(), "consumer")}
+	if w.RuntimeNano > 0 || len(w.Stages) == 0 {
+		parts = append([]string{human.Duration(w.RuntimeNano)}, parts...)
+	}
 	if w.ConsumersLeftOut > 0 {
 		parts = append(parts, human.Count(w.ConsumersLeftOut)+" of them left out here")
 	}
@@ -213,6 +216,9 @@ func Workload(w *report.Workload) string {
 	}
 	if w.WarmupNano > 0 {
 		parts = append(parts, "after a warm-up of "+human.Duration(w.WarmupNano))
+	}
+	if text := Schedule(w); text != "" {
+		parts = append(parts, "stages "+text)
 	}
 	if w.TotalBytes > 0 {
 		parts = append(parts, "until "+human.Configured(w.TotalBytes)+" are written")

@@ -32,6 +32,11 @@ export function drawSummary() {
       el("h2", { text: "What limits the comparison" }), el("ul", {}, ...comparison.notes.map((text) => el("li", { text })))));
   part("configured").append(comparison.configured.length === 0 ? el("p", { text: "Nothing." })
     : el("div", {}, el("p", { class: "quiet", text: "Where the load or the machines differ, the figures compare those." }), differencesTable("Configured differently", comparison.configured)));
+  byId("stages").hidden = data.stages.length === 0;
+  part("stages").append(dataTable({
+    label: "Stages of both runs", rows: data.stages,
+    columns: ["stage", "A MB/s", "B MB/s", "change", "A p99", "B p99", "A response p99", "B response p99", "note"].map((name, i) => ({ name, number: i > 0 && i < 8, text: (row) => row[i] })),
+  }));
   part("whole").append(differencesTable("Figures of the whole runs", comparison.whole));
   byId("test").textContent = comparison.test + ".";
 }

@@ -1,5 +1,6 @@
 // Events as bands and lines behind the lines of a chart.
 
+import { nameStages, shadeStages, stagesAt } from "./bands.js";
 import { aboutClient, words } from "./format.js";
 import { report, series, timeOf } from "./model.js";
 import { color, faint } from "./theme.js";
@@ -73,6 +74,7 @@ function drawMarks(plot) {
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
   ctx.lineWidth = devicePixelRatio;
+  shadeStages(plot);
   shadeApart(plot);
   for (const event of shownEvents()) {
     if (event.kind === "resume" || event.from > view.to || (event.to === null ? event.from : event.to) < view.from) continue;
@@ -190,6 +192,6 @@ export function eventLine(event) {
 }
 
 export const eventMarks = {
-  draw: drawMarks, name: nameMarks, room: marksRoom,
-  linesAt: (plot, seconds) => eventsAt(plot, seconds).map(eventLine),
+  draw: drawMarks, name(plot) { nameStages(plot); nameMarks(plot); }, room: marksRoom,
+  linesAt: (plot, seconds) => [...stagesAt(seconds), ...eventsAt(plot, seconds).map(eventLine)],
 };

@@ -3,6 +3,7 @@
 import { drawClient } from "./client.js";
 import { drawClients } from "./clients.js";
 import { drawCorruption } from "./corruption.js";
+import { drawCurves } from "./curves.js";
 import { drawDistribution, fillDistributionPick } from "./distribution.js";
 import { drawEvents } from "./events.js";
 import { drawFigures } from "./figures.js";
@@ -18,6 +19,7 @@ import { drawReads } from "./reads.js";
 import { bindPick } from "./pick.js";
 import { drawRollovers } from "./rollovers.js";
 import { drawRun } from "./run.js";
+import { drawStages } from "./stages.js";
 import { drawByClient, drawThroughput } from "./throughput.js";
 import { drawUsage } from "./usage.js";
 import { drawVerdict } from "./verdict.js";
@@ -31,6 +33,8 @@ openPage({
     { once: drawVerdict },
     { draw: drawCorruption },
     { draw: drawFigures },
+    { draw: drawStages },
+    { draw: drawCurves },
     { draw: drawEvents },
     { draw: drawThroughput },
     { draw: drawByClient },
