@@ -43,7 +43,8 @@ type Options struct {
 	// Codec codes the messages; nil is gRPC's own.
 	Codec encoding.CodecV2
 	// Lock is called when the child listens, before it says so: whoever waits for it does not get
-	// a child for which Lock has failed. folder has nothing in it but the child's socket. May be nil.
+	// a child for which Lock has failed. The goroutine is the one that calls Serve, and has waited for
+	// nothing there. folder has nothing in it but the child's socket. May be nil.
 	Lock func(folder string) error
 	// Socket is called with every socket the parent hands over; it owns the
 	// socket. Nil for a child that takes none.
@@ -73,10 +74,14 @@ func Serve(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	server, err := open(o, in) // before anything is waited for: for that the runtime makes threads
+	if err != nil {
+		return err
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- watch(line, o.Socket) }() // ends with the line
 	served := make(chan error, 1)
-	go func() { served <- serve(o, in) }() // ends with the process
+	go func() { served <- serve(server, in) }() // ends with the process
 	orphaned := false
 	for {
 		select {

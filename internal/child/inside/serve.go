@@ -22,35 +22,41 @@ const socketName = "socket"
 // maxHeaderBytes bounds the headers of a call, of which a parent says a few hundred bytes.
 const maxHeaderBytes = 16 << 10
 
-// serve serves the child's services to who comes in, until that fails. It is what go-plugin's Serve
-// does for a child of ours, without the services that a parent of ours does not use (its broker, its
-// stream of stdout and stderr, its controller, reflection): a parent's go-plugin does without them,
-// too. The library itself would be half of what a handler loads and touches before it is ready.
-func serve(o Options, in *entrance) error {
+// open listens, locks the child in and says that it serves, which serve does then. The two are what
+// go-plugin's Serve does for a child of ours, without the services that a parent of ours does not use
+// (its broker, its stream of stdout and stderr, its controller, reflection): a parent's go-plugin does
+// without them, too. The library itself would be half of what a handler loads and touches before it is
+// ready.
+func open(o Options, in *entrance) (*grpc.Server, error) {
 	dir := os.Getenv(handshake.SocketDirEnv)
 	if dir == "" {
-		return fmt.Errorf("no folder for the socket: %s is not set", handshake.SocketDirEnv)
+		return nil, fmt.Errorf("no folder for the socket: %s is not set", handshake.SocketDirEnv)
 	}
 	path := filepath.Join(dir, socketName)
 	var err error
 	if in.Listener, err = net.Listen("unix", path); err != nil {
-		return fmt.Errorf("listening for the parent: %w", err)
+		return nil, fmt.Errorf("listening for the parent: %w", err)
 	}
 	server := grpc.NewServer(append(serverOptions(o), grpc.InTapHandle(in.check))...)
 	server.RegisterService(&healthService, nil)
 	o.Register(server)
 	out, err := takeStdout()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if o.Lock != nil {
 		if err := o.Lock(dir); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	// A parent that does not read it is gone, which the line says.
 	_, _ = unix.Write(out, []byte(handshake.Line(path)))
 	unix.Close(out) // it is a pipe
+	return server, nil
+}
+
+// serve serves the child's services to who comes in, until that fails.
+func serve(server *grpc.Server, in *entrance) error {
 	if err := server.Serve(in); err != nil {
 		return fmt.Errorf("serving the parent: %w", err)
 	}

@@ -3,7 +3,6 @@ package lock
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"syscall"
 	"time"
@@ -21,12 +20,14 @@ const spare = 6
 
 // Process locks this process in as it is told, and returns what it lacks. folder is the layer
 // Root's. It returns sandbox.ErrNotLocked, wrapped, if the order is strict and something is missing.
+//
+// It is quickest as long as nothing in the process has waited for anything: there is one thread then
+// besides the runtime's own, and a call in every thread wakes up no others. So it does not keep its
+// goroutine to a thread either, for which the runtime would make two.
 func Process(o sandbox.Order, folder string) ([]sandbox.Missing, error) {
 	if o.Level == sandbox.Off {
 		return nil, nil
 	}
-	runtime.LockOSThread() // what is left to one thread is this one's
-	defer runtime.UnlockOSThread()
 	_, _ = time.Now().Local().Zone() // reads the zone's file, the first time
 	var missing []sandbox.Missing
 	lack := func(l sandbox.Layer, err error) {
