@@ -38,6 +38,9 @@ const (
 	// sweepFor is for how long what it may have started is looked for where that is not possible,
 	// for want of a descriptor, and sweepAgain how long it takes until the next look.
 	sweepFor, sweepAgain = 3 * time.Second, 20 * time.Millisecond
+	// spawnerLooked is how long ago its memory may have been looked at: it hardly grows, and each
+	// child soon has more.
+	spawnerLooked = time.Second
 	// spawnerProven is how long one must have run for its end to be the first failure again.
 	spawnerProven = 10 * time.Second
 )
@@ -81,7 +84,8 @@ type spawning struct {
 	session session
 	hung    atomic.Pointer[reason] // why it was killed, if it was for what it did
 	gone    chan struct{}          // closed when it has ended, and so have the children that nobody has heard of
-	peak    atomic.Uint64          // of its memory, in bytes
+	peak    uint64                 // of its memory, in bytes; of whoever has the turn
+	looked  time.Time              // when that was found; the same
 }
 
 // Run keeps a spawner running until ctx is done, and returns when nothing of it is left but
@@ -327,8 +331,10 @@ func (s *Spawner) start(req spawner.Request, files []*os.File) (t *target, befor
 		_, _ = children.endStrays(&r.session, false) // what failed to become a child; else it is swept in the end
 		return nil, 0, false, &os.PathError{Op: "fork/exec", Path: req.Path, Err: syscall.Errno(a.Errno)}
 	}
-	r.peak.Store(max(r.peak.Load(), peakResident(r.pid)))
-	return t, r.peak.Load(), false, nil
+	if now := time.Now(); now.Sub(r.looked) >= spawnerLooked {
+		r.peak, r.looked = max(r.peak, peakResident(r.pid)), now
+	}
+	return t, r.peak, false, nil
 }
 
 // take owns a child that the spawner has named. With an error it has ended, or is about to.

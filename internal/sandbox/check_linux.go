@@ -53,13 +53,20 @@ func readStatus(pid int) (status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking at how process %d is locked in: %w", pid, err)
 	}
-	s := make(status)
+	s := make(status, len(looked))
 	for line := range bytes.Lines(data) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
-		s[string(name)] = string(bytes.TrimSpace(value))
+		for _, n := range looked {
+			if string(name) == n {
+				s[n] = string(bytes.TrimSpace(value))
+			}
+		}
 	}
 	return s, nil
 }
+
+// looked are the lines of it that anybody looks at.
+var looked = [...]string{"Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapAmb", "NoNewPrivs", "Seccomp"}
 
 // check compares the status with the layers that the process is to have.
 func (s status) check(want Layers, o Order) error {

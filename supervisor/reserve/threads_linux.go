@@ -29,8 +29,10 @@ const (
 	// the log, forks, and the runtime itself.
 	threadsOther = 8
 	// countAgain is how old a count of the system's threads may be for a decision about a
-	// connection; one about a handler is made by a new one.
+	// connection; one about a handler is made by a new one, unless there was room for plenty of them:
+	// a count takes a dozen files of the kernel's.
 	countAgain = 100 * time.Millisecond
+	plenty     = 256
 	// deniedFor is how long a fork that the system denied means that there is no room.
 	deniedFor = 2 * time.Second
 )
@@ -191,7 +193,11 @@ func (t *Threads) Begin(away int) (done func(pid int, err error), err error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := t.lackLocked(0, away); err != nil {
+	old := time.Duration(0)
+	if t.plentyLocked() {
+		old = countAgain
+	}
+	if err := t.lackLocked(old, away); err != nil {
 		return nil, err
 	}
 	t.starting++
@@ -202,11 +208,20 @@ func (t *Threads) Begin(away int) (done func(pid int, err error), err error) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.starting--
-		t.counted = time.Time{}
+		if !t.plentyLocked() {
+			t.counted = time.Time{}
+		}
 		if errors.Is(err, syscall.EAGAIN) { // a limit that cannot be seen from here, fork(2)
 			t.denied = time.Now()
 		}
 	}, nil
+}
+
+// plentyLocked reports whether there was room for plenty of handlers as it was counted last, so that
+// the next ones need not know how many there are now. mu is held.
+func (t *Threads) plentyLocked() bool {
+	return !t.counted.IsZero() &&
+		(!t.known || handlersIn(t.bound.Left(), t.each(), t.starting, threadReserve(t.bound.Most), 0) >= plenty)
 }
 
 // Lack returns an error that wraps ErrNoRoom when there is no room for another handler, while so many
