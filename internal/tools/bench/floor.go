@@ -23,6 +23,7 @@ type floors struct {
 	// the least
 	execRate, execWall, execCPU                     spread
 	bareRate, bareWall, bareCPU, barePrivate        spread
+	handedRate, handedCPU, handedPrivate            spread
 	take                                            spread
 	pair, tcp, hop                                  spread // µs
 	pairStream, tcpStream, hopStream, durableStream spread
@@ -35,22 +36,27 @@ func (b *bench) floor() error {
 	if err != nil {
 		return err
 	}
+	peer, err := b.build("peer")
+	if err != nil {
+		return err
+	}
 	tiny := filepath.Join(b.dir, "tiny")
 	if err := writeTiny(tiny); err != nil {
 		return err
 	}
 	f := &floors{}
 	for range b.rounds {
-		if err := errors.Join(f.addOurs(b), f.addStarts(tiny, bare), f.addHops(b, bare), f.addDisk(b)); err != nil {
+		if err := errors.Join(f.addOurs(b), f.addStarts(tiny, bare), f.addHanded(peer), f.addHops(b, bare),
+			f.addDisk(b)); err != nil {
 			return err
 		}
 	}
 	b.least("connect to first ack, p50, to in-process", fmt.Sprintf("%.2f ms", f.take.median()))
 	b.least("messages/s to in-process, 1 × 1", fmt.Sprintf("%.0f k/s", f.durableStream.median()/1e3))
-	b.least("MiB of a handler", f.barePrivate.text("%.2f"))
+	b.least("MiB of a handler", f.handedPrivate.text("%.2f"))
 	b.least("descriptors per client", "2")
 	for _, n := range b.clients {
-		b.least(fmt.Sprintf("new clients/s, %d connected", n), f.bareRate.text("%.0f"))
+		b.least(fmt.Sprintf("new clients/s, %d connected", n), f.handedRate.text("%.0f"))
 	}
 	return f.print(b)
 }
@@ -154,6 +160,50 @@ func (f *floors) addStarts(tiny, bare string) error {
 	return nil
 }
 
+// addHanded has the same clients as addOurs served by processes that do nothing but to serve them and
+// their parent by gRPC.
+func (f *floors) addHanded(program string) (err error) {
+	p, err := startPeer(program, "handed")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if log := p.stop(); err != nil {
+			err = fmt.Errorf("a process of gRPC: %w; its log:\n%s", err, log)
+		}
+	}()
+	had, err := familyTime(p.parent())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	began := time.Now()
+	all, _, err := connectAll(ctx, p.addr(), 0, startsAtOnce)
+	for _, c := range all {
+		defer c.Close()
+	}
+	if err != nil {
+		return err
+	}
+	f.handedRate = append(f.handedRate, startsAtOnce/time.Since(began).Seconds())
+	has, err := familyTime(p.parent())
+	if err != nil {
+		return err
+	}
+	f.handedCPU = append(f.handedCPU, (has-had).Seconds()*1e3/startsAtOnce)
+	children, err := harness.Children(p.parent(), "")
+	var private spread
+	for _, pid := range children {
+		m, e := harness.PrivateMemory(pid)
+		private, err = append(private, float64(m)/(1<<20)), errors.Join(err, e)
+	}
+	if err == nil {
+		f.handedPrivate = append(f.handedPrivate, private.median())
+	}
+	return err
+}
+
 func (f *floors) addHops(b *bench, bare string) error {
 	for _, way := range []struct {
 		tcp, relayed, durable bool
@@ -207,11 +257,16 @@ func (f *floors) print(b *bench) error {
 			is)
 	}
 	const listens = "a Go program that is executed, listens on a unix socket and answers a dial"
-	row("new clients/s", f.rate, f.bareRate, "%.0f", listens)
+	const serves = "a Go program that is executed, gets the client's socket by SCM_RIGHTS, and serves it and its " +
+		"parent by gRPC, with nothing else"
+	row("new clients/s", f.rate, f.handedRate, "%.0f", serves)
+	row("", f.rate, f.bareRate, "%.0f", listens)
 	row("", f.rate, f.execRate, "%.0f", "exec and exit of a static program of one page")
-	row("processor time of a new client, ms", f.cpu, f.bareCPU, "%.2f", listens)
+	row("processor time of a new client, ms", f.cpu, f.handedCPU, "%.2f", serves)
+	row("", f.cpu, f.bareCPU, "%.2f", listens)
 	row("", f.cpu, f.execCPU, "%.2f", "exec and exit")
-	row("a handler's private MiB", f.private, f.barePrivate, "%.2f", listens)
+	row("a handler's private MiB", f.private, f.handedPrivate, "%.2f", serves)
+	row("", f.private, f.barePrivate, "%.2f", listens)
 	row("connect to first ack, p50 ms", f.connect, f.take, "%.2f",
 		"accept, handover by SCM_RIGHTS to a process that waits, fdatasync of a record, answer")
 	row("messages/s, 1 × 1", f.messages, f.durableStream, "%.0f",

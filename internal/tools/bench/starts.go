@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -253,6 +254,9 @@ func usedBy(pid int) (out [4]use, err error) {
 		}
 		for _, p := range pids {
 			u, err := usedOf(p)
+			if errors.Is(err, fs.ErrNotExist) && p != pid {
+				continue // a handler of which there was one too many: what it took is not known
+			}
 			if err != nil {
 				return out, err
 			}

@@ -1,9 +1,11 @@
 // Command peer is a collector as it is usually built, for bench to compare with: a goroutine
 // for each client in one process, or the classical server that accepts, forks and serves, with
-// a new process for each connection. Both check and keep nothing but the number of the last
-// message of each client, in memory, and acknowledge what is there.
+// a new process for each connection. All check and keep nothing but the number of the last
+// message of each client, in memory, and acknowledge what is there. Handed is forks in Bulkhead's
+// shape: the new process listens on a unix socket, says so, gets the connection by SCM_RIGHTS, and
+// serves its parent by gRPC as it does its client. It is the floor of what such a process takes.
 //
-//	peer goroutines | forks
+//	peer goroutines | forks | handed
 //
 // The first line on stdout is the address. At the end of stdin it prints a line for each
 // client, its name and the number of its last message, and ends.
@@ -41,10 +43,15 @@ func run(args []string) error {
 	case len(args) == 1 && args[0] == "forks":
 		kept := &memory{}
 		return listen(kept, func(l net.Listener) error { return serveForks(l.(*net.TCPListener), kept) })
+	case len(args) == 1 && args[0] == "handed":
+		kept := &memory{}
+		return listen(kept, func(l net.Listener) error { return serveHanded(l.(*net.TCPListener), kept) })
 	case len(args) == 1 && args[0] == "child":
 		return serveOne()
+	case len(args) == 2 && args[0] == "handed":
+		return serveAsHanded(args[1])
 	}
-	return fmt.Errorf("%q: want goroutines or forks", args)
+	return fmt.Errorf("%q: want goroutines, forks or handed", args)
 }
 
 // listen serves until stdin ends, and prints what was kept.
