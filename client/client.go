@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"bulkhead/client/budget"
 	"bulkhead/client/names"
 	"bulkhead/client/outbox"
 	"bulkhead/client/preflight"
@@ -79,7 +78,7 @@ func Run(ctx context.Context, cfg spec.Config, signals <-chan os.Signal) (Result
 	if err := session.CheckFiles(cfg.TLS, cfg.TokenFile); err != nil {
 		return Result{Verdict: VerdictUnworkable}, fmt.Errorf("%w:\n%w", spec.ErrConfig, err)
 	}
-	if err := preflight.CheckDescriptors(cfg, preflight.DescriptorLimit()); err != nil {
+	if err := preflight.CheckDescriptors(cfg.Widest(), preflight.DescriptorLimit()); err != nil {
 		return Result{Verdict: VerdictUnworkable}, fmt.Errorf("%w:\n%w", spec.ErrConfig, err)
 	}
 	secret := spec.NewSecret()
@@ -88,7 +87,7 @@ func Run(ctx context.Context, cfg spec.Config, signals <-chan os.Signal) (Result
 		return Result{Verdict: VerdictUnworkable}, err
 	}
 	defer c.alive.Close() // also of nil, which it says and nobody needs to know
-	c.folders = site.New(cfg, c.id)
+	c.folders = site.New(cfg.Widest(), c.id)
 	c.hello = helloOf(cfg, secret, c.folders)
 	c.outbox = outbox.New(c.hello, cfg.SpoolMemory, cfg.SpoolMaxSize, filepath.Join(c.workDir, names.Spool))
 	stop := watchInterrupts(ctx, signals, cfg.Logger)
@@ -146,14 +145,11 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 		result.Verdict = VerdictUnworkable
 		return result, err
 	}
-	var total *budget.Budget
-	if c.cfg.TotalBytes > 0 {
-		var err error
-		if total, err = budget.New(c.cfg.TotalBytes); err != nil {
-			return result, err
-		}
-		defer total.Close() // nothing can come of it but that it was closed
+	shared, err := newBudget(c.cfg)
+	if err != nil {
+		return result, err
 	}
+	defer shared.Close() // nothing can come of it but that it was closed
 	c.openSession(ctx, sessions)
 	if err := c.connect(stop); err != nil {
 		return result, err
@@ -167,7 +163,7 @@ func (c *client) run(ctx context.Context, stop *interrupts, sessions *sync.WaitG
 		c.say(&bulkheadv1.Message{Fact: &bulkheadv1.Message_Start{Start: &bulkheadv1.Start{}}})
 		c.written = true
 		load := &load{cfg: c.cfg, id: c.id, folders: c.folders, outbox: c.outbox, tally: &c.tally, session: c.session,
-			total: total}
+			shared: shared}
 		var long lasted
 		why, long = load.run(stop, c.workDir)
 		result.Load, result.Reached = long.all, long.reached
@@ -254,7 +250,7 @@ func (c *client) check(stop *interrupts) error {
 	defer cancel(nil)
 	checked := make(chan error, 1)
 	go func() { // ends when ctx is done, or outlives Run in a system call: see stuck
-		checked <- preflight.Check(ctx, c.cfg, c.folders)
+		checked <- preflight.Check(ctx, c.cfg.Widest(), c.folders)
 	}()
 	long := time.AfterFunc(checkLong, func() {
 		c.cfg.Logger.Warn("the checks before the load take long; does the file system answer?",

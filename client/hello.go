@@ -60,6 +60,7 @@ func workloadOf(cfg spec.Config, dirs *site.Folders) *bulkheadv1.Workload {
 		RampNano:              int64(cfg.Ramp),
 		TotalBytes:            cfg.TotalBytes,
 		WarmupNano:            int64(cfg.Warmup),
+		Stages:                cfg.Stages.Wire(),
 	}
 	if cfg.Steady.Window > 0 {
 		wire.StopWhen = &bulkheadv1.SteadyState{WindowNano: int64(cfg.Steady.Window),

@@ -31,8 +31,12 @@ type load struct {
 	ended chan *worker  // one for each stream that has ended; never blocks
 	// refused has the first error of the outbox.
 	refused chan error
-	// total is how much the consumers may still write together; nil is without limit.
-	total *budget.Budget
+	// shared is how much the consumers may still write together, in the load or in each stage; nil is
+	// without limit. total is that of a load without stages.
+	shared *budget.Shared
+	total  *budget.Budget
+	// stages follows the consumers through those of the load; nil for a load without.
+	stages *stages
 	// written has one value once they wrote that.
 	written chan struct{}
 	// speed is what they wrote in each interval.
@@ -58,7 +62,7 @@ type lasted struct{ reached, all time.Duration }
 // left and all they said is in the outbox.
 func (l *load) run(stop *interrupts, socketDir string) (ending, lasted) {
 	preparing := time.Now()
-	l.workers = startWorkers(stop.abort, l.cfg, socketDir, l.total)
+	l.workers = startWorkers(stop.abort, l.cfg, socketDir, l.shared)
 	all := l.workers.started()
 	l.ends = make(chan struct{})
 	l.ended = make(chan *worker, len(all))
@@ -66,6 +70,11 @@ func (l *load) run(stop *interrupts, socketDir string) (ending, lasted) {
 	l.written = make(chan struct{}, 1)
 	l.speed = newThroughput(preparing, l.cfg.ProgressInterval)
 	l.neighbours = newNeighbours(l.cfg.Logger)
+	if len(l.cfg.Stages) > 0 {
+		l.stages = l.newStages()
+	} else {
+		l.total = l.shared.Of(0)
+	}
 
 	streams, hangUp := l.openStreams()
 	beats, cancelBeats := context.WithCancel(stop.abort)
@@ -135,7 +144,7 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 		spec := specOf(i, l.cfg.Consumers[i], l.folders)
 		spec.StartDelayNano = int64(l.cfg.Begin(i))
 		descriptor := uint32(0)
-		if l.total != nil {
+		if l.shared != nil {
 			descriptor = child.FirstFile
 		}
 		request.Hold = true
@@ -148,6 +157,7 @@ func (l *load) task(one *worker) *bulkheadv1.RunRequest {
 			ClientId:             l.id[:],
 			BudgetDescriptor:     descriptor,
 			WarmupNano:           int64(l.cfg.Warmup),
+			Stages:               l.cfg.Stages.Wire(),
 		}}
 		return request
 	}
@@ -172,6 +182,9 @@ func (l *load) take(m *bulkheadv1.Message) {
 	}
 	l.tally.count(m)
 	l.neighbours.watch(m)
+	if m.GetStageBegun() != nil && l.stages != nil {
+		l.stages.count(m)
+	}
 	if l.total.Spent() {
 		select {
 		case l.written <- struct{}{}:

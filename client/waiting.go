@@ -10,8 +10,10 @@ import (
 
 // wait returns why the load must end.
 func (l *load) wait(stop *interrupts, began time.Time) ending {
-	over := time.NewTimer(time.Until(began) + l.cfg.Warmup + l.cfg.Runtime)
+	over := l.overAfter(began)
 	defer over.Stop()
+	staged := never()
+	defer staged.Stop()
 	lines := l.whenToLog()
 	defer lines.Stop()
 	stopShowing := l.showProgress(began)
@@ -33,9 +35,18 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 		if why, over := early(stop, l.session); over {
 			return why
 		}
+		if l.stages != nil {
+			again, yes := l.stagesOver()
+			if yes {
+				return l.endOfStages(began)
+			}
+			staged.Reset(again)
+		}
 		select {
 		case <-over.C:
 			return ending{reason: bulkheadv1.StopReason_STOP_REASON_RUNTIME}
+		case <-staged.C:
+		case <-l.stages.said():
 		case <-l.written:
 			return ending{reason: bulkheadv1.StopReason_STOP_REASON_TOTAL}
 		case now := <-looks:
@@ -63,6 +74,26 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 		case <-l.session.done:
 		}
 	}
+}
+
+// overAfter returns when the runtime is over. That of a load with stages is the consumers' to know; it
+// bounds how long they are waited for.
+func (l *load) overAfter(began time.Time) *time.Timer {
+	whole := l.cfg.Warmup + l.cfg.Runtime
+	if l.stages != nil {
+		if whole == 0 {
+			return never()
+		}
+		whole += l.cfg.StallAfter + 2*stageSlack
+	}
+	return time.NewTimer(time.Until(began) + whole)
+}
+
+// never returns a timer that does not fire.
+func never() *time.Timer {
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	return timer
 }
 
 // looksForSteady returns when to look whether the throughput is steady; never if nobody asked.
@@ -96,8 +127,14 @@ func (l *load) whenToLog() *time.Ticker {
 // logProgress writes the line of progress.
 func (l *load) logProgress(before totals, began time.Time) totals {
 	now := l.tally.totals()
-	l.cfg.Logger.Info("writing", "rate_bytes_per_second", float64(now.Bytes-before.Bytes)/l.cfg.LogProgress.Seconds(),
-		"written_bytes", now.Bytes, "files", now.Files, "errors", now.Errors,
-		"left", max(0, l.cfg.Warmup+l.cfg.Runtime-time.Since(began)).Round(100*time.Millisecond))
+	about := []any{"rate_bytes_per_second", float64(now.Bytes-before.Bytes) / l.cfg.LogProgress.Seconds(),
+		"written_bytes", now.Bytes, "files", now.Files, "errors", now.Errors}
+	if name := l.stages.name(); name != "" {
+		about = append(about, "stage", name)
+	}
+	if whole := l.cfg.Warmup + l.cfg.Runtime; whole > 0 {
+		about = append(about, "left", max(0, whole-time.Since(began)).Round(100*time.Millisecond))
+	}
+	l.cfg.Logger.Info("writing", about...)
 	return now
 }

@@ -40,14 +40,14 @@ type workers struct {
 	cfg       spec.Config
 	socketDir string
 	logs      *child.Logs // of all of them
-	total     *budget.Budget
+	total     *budget.Shared
 	consumers []*worker // by index
 	monitor   *worker
 }
 
 // startWorkers starts the consumers and the monitor; none of them has a job yet. A
 // worker that does not start is in the result all the same, with its err.
-func startWorkers(ctx context.Context, cfg spec.Config, socketDir string, total *budget.Budget) *workers {
+func startWorkers(ctx context.Context, cfg spec.Config, socketDir string, total *budget.Shared) *workers {
 	w := &workers{cfg: cfg, socketDir: socketDir, total: total, logs: child.NewLogs(cfg.Logger),
 		monitor: newWorker(cfg.Logger, bulkheadv1.ProcessKind_PROCESS_KIND_MONITOR, 0)}
 	for i, c := range cfg.Consumers {
@@ -105,7 +105,7 @@ func (w *workers) start(ctx context.Context, one *worker) {
 			files = []*os.File{w.total.File()}
 		}
 		load := w.cfg.Consumers[one.process.GetIndex()]
-		procs = max(load.Concurrency, 1) + load.Readers + beside
+		procs = w.cfg.Stages.Writers(max(load.Concurrency, 1)) + load.Readers + beside
 	}
 	log := w.cfg.Logger.With("worker", one.name())
 	started, err := child.Start(ctx, child.Config{

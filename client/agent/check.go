@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/human"
 	"bulkhead/internal/pathname"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/saturated"
+	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -46,12 +48,27 @@ func (l Limits) check(t *bulkheadv1.Task, left []*need) (need, *refusal) {
 		return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_KEY_FORBIDDEN,
 			"load: %s: what a load leaves on this machine is for its owner to say; leave it out", key)
 	}
+	if n := endless(load.Stages); n != "" && l.MaxRuntime > 0 {
+		return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_TOO_LONG,
+			"load: stage %s has no duration, so nobody knows how long it lasts; the owner of this machine allows %s: "+
+				"give it a duration beside its total_size", value.Quote(n), human.ExactDuration(l.MaxRuntime))
+	}
 	if most := l.MaxRuntime; most > 0 && load.Warmup+load.Runtime > most {
 		return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_TOO_LONG,
 			"load: runtime and warmup are %s; the owner of this machine allows %s",
 			human.ExactDuration(load.Warmup+load.Runtime), human.ExactDuration(most))
 	}
 	return l.checkRoom(load, left)
+}
+
+// endless returns the name of the first stage without a duration; "" if all have one.
+func endless(stages workload.Stages) string {
+	for _, one := range stages {
+		if one.Duration == 0 {
+			return one.Name
+		}
+	}
+	return ""
 }
 
 // ownersKey returns a key that the load sets and that is the owner's: files that stay, and room that is
@@ -76,7 +93,7 @@ func ownersKey(load config.Client) string {
 // there.
 func (l Limits) needOf(load config.Client) (need, *refusal) {
 	n := need{make(map[string]string), make(map[string]uint64)}
-	for i, c := range load.Consumers() {
+	for i, c := range widest(load) {
 		if c.Path != filepath.Clean(c.Path) {
 			return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_PATH_FORBIDDEN,
 				"load: consumer %d: path %s is not written plainly; use %s", i, pathname.Printable(c.Path),
@@ -96,12 +113,12 @@ func (l Limits) needOf(load config.Client) (need, *refusal) {
 		n.paths[c.Path] = a.Path
 		for _, a := range l.Allowances { // of a folder in a folder both
 			if a.has(c.Path) {
-				n.held[a.Path] = saturated.Add(n.held[a.Path], holds(c, uint64(load.TotalSize)))
+				n.held[a.Path] = saturated.Add(n.held[a.Path], holds(c, totalOf(load)))
 			}
 		}
 	}
 	for path, bytes := range n.held {
-		if load.TotalSize > 0 {
+		if totalOf(load) > 0 {
 			n.held[path] = min(bytes, inTotal(load))
 		}
 	}
@@ -130,6 +147,28 @@ func (l Limits) checkRoom(load config.Client, left []*need) (need, *refusal) {
 			pathname.Printable(a.Path), besides, human.BriefSize(a.Bytes))
 	}
 	return n, nil
+}
+
+// widest returns the consumers of a load, each with as many writers as it has in any stage.
+func widest(load config.Client) []config.Consumer {
+	consumers := load.Consumers()
+	for i := range consumers {
+		consumers[i].Concurrency = int(load.Stages.Writers(uint32(max(consumers[i].Concurrency, 1))))
+	}
+	return consumers
+}
+
+// totalOf returns how much all consumers of a load write at most; 0 if nothing bounds it. In each
+// stage, less than a chunk more of each may be written.
+func totalOf(load config.Client) uint64 {
+	total := load.Stages.Total()
+	if total == 0 {
+		return uint64(load.TotalSize)
+	}
+	for _, c := range widest(load) {
+		total = saturated.Add(total, saturated.Mul(uint64(len(load.Stages)), uint64(c.ChunkSize.Largest())))
+	}
+	return total
 }
 
 // blockSize is what the smallest file takes up.
@@ -163,9 +202,11 @@ func inFiles(c config.Consumer, total uint64) uint64 {
 // with chunks that were begun, and files that are allocated whole.
 func inTotal(load config.Client) uint64 {
 	var most, slack uint64
-	for _, c := range load.Consumers() {
-		most = max(most, inFiles(c, uint64(load.TotalSize)))
+	for _, c := range widest(load) {
+		most = max(most, inFiles(c, totalOf(load)))
 		slack = saturated.Add(slack, saturated.Mul(uint64(max(c.Concurrency, 1)), onDisk(c)))
+		// A file may be cut short where a stage ends.
+		slack = saturated.Add(slack, saturated.Mul(uint64(c.Concurrency*len(load.Stages)), blockSize))
 	}
 	return saturated.Add(most, slack)
 }

@@ -117,6 +117,23 @@ func TestALoadIsHeldToTheLimits(t *testing.T) {
 		{"more than it can count",
 			"path: ROOT/allowed\nkeep_files: 10000\nfile_size: 1TiB\nconsumer_count: 1024", large},
 
+		{"all kept of stages", "path: ROOT/allowed\nkeep_files: 0\nstages: [{name: a, duration: 1s, " +
+			"total_size: 50MiB}, {name: b, duration: 1s, total_size: 50MiB}]" + small, fine},
+		{"all kept of stages of much", "path: ROOT/allowed\nkeep_files: 0\nstages: [{name: a, duration: 1s, " +
+			"total_size: 600MiB}, {name: b, duration: 1s, total_size: 600MiB}]" + small, large},
+		{"all kept of a stage without a total", "path: ROOT/allowed\nkeep_files: 0\nstages: [{name: a, duration: 1s, " +
+			"total_size: 1MiB}, {name: b, duration: 1s}]" + small, large},
+		{"more for the writers of a stage", "path: ROOT/allowed\nconsumer_count: 1\nfile_size: 64MiB\n" +
+			"stages: [{name: a, duration: 1s}, {name: b, duration: 1s, concurrency: 14}]", large},
+		{"stages of a minute", "path: ROOT/allowed\nstages: [{name: a, duration: 20s}, {name: b, duration: 20s, " +
+			"pause: 20s}]" + small, fine},
+		{"stages of more", "path: ROOT/allowed\nstages: [{name: a, duration: 20s}, {name: b, duration: 20s, pause: " +
+			"21s}]" + small, long},
+		{"steps of more", "path: ROOT/allowed\nstages: [{name: a, duration: 10s}, {name: b, duration: 10s, rate: " +
+			"10%..60% in 5 steps}]" + small, long},
+		{"a stage without a duration", "path: ROOT/allowed\nstages: [{name: a, duration: 1s}, {name: b, total_size: " +
+			"1MiB}]" + small, long},
+
 		{"a minute", "path: ROOT/allowed\nruntime: 1m" + small, fine},
 		{"more", "path: ROOT/allowed\nruntime: 61s" + small, long},
 		{"more with a warm-up", "path: ROOT/allowed\nruntime: 40s\nwarmup: 21s" + small, long},

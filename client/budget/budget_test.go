@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"bulkhead/client/budget"
 )
 
@@ -30,7 +32,7 @@ func take(size string) int {
 	if err != nil {
 		return 2
 	}
-	b, err := budget.Inherited(inheritedAt)
+	b, err := budget.Inherited(inheritedAt, 1)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -38,11 +40,11 @@ func take(size string) int {
 	fmt.Println("ready")
 	bufio.NewReader(os.Stdin).ReadString('\n') // so that all begin together
 	taken := 0
-	for b.Take(n) {
+	for b.Of(0).Take(n) {
 		taken++
 	}
 	fmt.Println(taken)
-	if !b.Spent() || b.Close() != nil {
+	if !b.Of(0).Spent() || b.Close() != nil {
 		return 1
 	}
 	return 0
@@ -105,17 +107,18 @@ func TestProcessesShareIt(t *testing.T) {
 	if sum < total || sum >= total+9 {
 		t.Errorf("%d bytes were taken of %d; want as many, and less than 9 more", sum, total)
 	}
-	if !b.Spent() {
+	if !b.Of(0).Spent() {
 		t.Error("who made it does not see that it is spent")
 	}
 }
 
 func TestWhatIsReturnedCanBeTaken(t *testing.T) {
-	b, err := budget.New(10)
+	shared, err := budget.New(10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.Close()
+	defer shared.Close()
+	b := shared.Of(0)
 	if b.Spent() || !b.Take(8) || !b.Take(8) || b.Take(1) || !b.Spent() {
 		t.Error("of 10, 8 and 8 can be taken, and no more")
 	}
@@ -130,8 +133,9 @@ func TestWhatIsReturnedCanBeTaken(t *testing.T) {
 }
 
 func TestNoneIsWithoutLimit(t *testing.T) {
-	var none *budget.Budget
-	if !none.Take(1<<62) || none.Spent() || none.File() != nil || none.Close() != nil {
+	var shared *budget.Shared
+	none := shared.Of(0)
+	if !none.Take(1<<62) || none.Spent() || shared.File() != nil || shared.Close() != nil {
 		t.Error("a nil budget has a limit")
 	}
 	none.Return(1)
@@ -147,8 +151,46 @@ func TestSomethingElseIsNoBudget(t *testing.T) {
 	}
 	defer w.Close()
 	defer r.Close()
-	if _, err := budget.Inherited(int(r.Fd())); err == nil {
+	if _, err := budget.Inherited(int(r.Fd()), 1); err == nil {
 		t.Error("a pipe was taken for a budget")
+	}
+}
+
+// The budgets of several stages are apart, and whoever inherits them must know how many they are.
+func TestSeveralAreApart(t *testing.T) {
+	shared, err := budget.New(10, 0, 1<<62)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shared.Close()
+	if shared.Of(0).Spent() || !shared.Of(1).Spent() || shared.Of(2).Spent() {
+		t.Error("of 10, 0 and 2⁶², only 0 is spent")
+	}
+	if !shared.Of(0).Take(10) || !shared.Of(0).Spent() || !shared.Of(2).Take(1) || shared.Of(1).Take(1) {
+		t.Error("what is taken of one is taken of another")
+	}
+	for _, n := range []int{2, 4} {
+		fd, err := unix.Dup(int(shared.File().Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		if _, err := budget.Inherited(fd, n); err == nil {
+			t.Errorf("3 budgets were taken for %d", n)
+		}
+	}
+	fd, err := unix.Dup(int(shared.File().Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := budget.Inherited(fd, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	other.Of(0).Return(3)
+	if shared.Of(0).Spent() || !shared.Of(1).Spent() {
+		t.Error("what one side gives back is not there for the other")
 	}
 }
 
@@ -165,9 +207,9 @@ func TestWritersShareIt(t *testing.T) {
 	for range 4 {
 		writers.Go(func() {
 			mine := 0
-			for n := 1; b.Take(n%5 + 1); n++ {
+			for n := 1; b.Of(0).Take(n%5 + 1); n++ {
 				if n%3 == 0 {
-					b.Return(n%5 + 1)
+					b.Of(0).Return(n%5 + 1)
 					continue
 				}
 				mine += n%5 + 1

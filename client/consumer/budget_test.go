@@ -62,7 +62,7 @@ func TestBudgetIsSpentAndNoMore(t *testing.T) {
 					t.Errorf("%d response times; want %d, one for each chunk", responses, chunks)
 				}
 			})
-			if !shared.Spent() {
+			if !shared.Of(0).Spent() {
 				t.Error("something is left")
 			}
 		})
@@ -93,7 +93,7 @@ func TestWaitingWriterNoticesThatTheBudgetIsSpent(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		d := newScriptedDisk(slow(nil))
-		time.AfterFunc(5*time.Second, func() { shared.Take(10_000) }) // another consumer
+		time.AfterFunc(5*time.Second, func() { shared.Of(0).Take(10_000) }) // another consumer
 		began := time.Now()
 		play(t, d, time.Minute, time.Minute, func(task *bulkheadv1.ConsumerTask) {
 			task.BudgetDescriptor = uint32(descriptor)

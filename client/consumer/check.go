@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"bulkhead/internal/human"
@@ -21,7 +22,8 @@ func checkTask(asked *bulkheadv1.ConsumerTask) []string {
 	var found []string
 	add := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	c := workload.Of(asked.GetSpec())
-	for _, problem := range c.Check() {
+	stages := workload.StagesOf(asked.GetStages())
+	for _, problem := range slices.Concat(c.Check(), stages.Check(), workload.Load{Stages: stages}.CheckStages(c)) {
 		found = append(found, problem.Error())
 	}
 	if err := checkFolder(c.Path); err != nil {

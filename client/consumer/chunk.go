@@ -20,9 +20,11 @@ func (w *writer) writeChunk(f *loadFile, offset uint64, size int) error {
 	took, err := w.writeDirect(f, offset, data)
 	if err != nil {
 		w.budget.Return(size - w.some)
+		w.stage.failed(size - w.some)
 		return err
 	}
 	w.ledger.wrote(size, took)
+	w.stage.wrote()
 	f.writing += took
 	f.written += uint64(size)
 	f.end = max(f.end, offset+uint64(size))
@@ -110,11 +112,11 @@ func (w *writer) wroteSome(bytes int) {
 
 // syncChunk forces a file to storage after a chunk of that size, if it is time.
 func (w *writer) syncChunk(f *loadFile, size int) error {
-	switch w.task.sync {
+	switch w.stage.sync {
 	case bulkheadv1.SyncPolicy_SYNC_POLICY_CHUNK:
 	case bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES:
 		f.unsynced += uint64(size)
-		if f.unsynced < w.task.spec.GetSyncBytes() {
+		if f.unsynced < w.stage.syncBytes {
 			return nil
 		}
 		f.unsynced = 0

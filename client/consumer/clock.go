@@ -30,13 +30,19 @@ func (c *clock) now() time.Duration { return time.Since(c.start) }
 
 // until waits for that time since the start. It returns false, at once, when the
 // writer has to stop.
-func (c *clock) until(at time.Duration) bool {
+func (c *clock) until(at time.Duration) bool { return c.within(nil, at) }
+
+// within waits as until does, and also returns false when the stage is over, whose channel that is.
+func (c *clock) within(over <-chan struct{}, at time.Duration) bool {
 	left := at - c.now()
 	if left > timerGrain {
 		c.timer.Reset(left - timerGrain)
 		select {
 		case <-c.timer.C:
 		case <-c.due:
+			c.timer.Stop()
+			return false
+		case <-over:
 			c.timer.Stop()
 			return false
 		}
@@ -46,7 +52,7 @@ func (c *clock) until(at time.Duration) bool {
 		c.nap(left)
 		left = at - c.now()
 	}
-	return !isClosed(c.due)
+	return !isClosed(c.due) && !isClosed(over)
 }
 
 // retry is how long to pause between files after failures in a row.

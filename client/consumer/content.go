@@ -37,6 +37,7 @@ type content struct {
 type loadFile struct {
 	disk.File
 	turn
+	stage      *stage // in which it was opened, or its last chunk was written
 	name       string
 	target     uint64 // bytes it is to have
 	written    uint64 // bytes of whole chunks written so far
@@ -51,7 +52,7 @@ type loadFile struct {
 	syncing    time.Duration
 	closing    time.Duration
 	partial    bool
-	cut        bool // partial because the budget is spent, not because the time is over
+	cut        bool // partial because the budget is spent or its stage is over, not because the end is due
 }
 
 // rollover returns the message that the file is closed.

@@ -34,8 +34,9 @@ type job struct {
 	queue    *queue
 	rotation *rotation
 	reserve  *reserve
-	budget   *budget.Budget
-	pace     *pace // nil without a rate
+	shared   *budget.Shared // with the budget, or that of each stage
+	budget   *budget.Budget // of the whole load; nil without a total
+	stages   *stages
 	nap      func(time.Duration)
 	verifier *verifier
 	readers  *readers
@@ -44,6 +45,7 @@ type job struct {
 	unit     int              // what O_DIRECT wants sizes to be a multiple of; 1 without
 	let      <-chan time.Time // gives when the writers may begin; nil if they need not wait
 	begun    chan struct{}    // closed when the writers begin
+	start    time.Time        // when they did; known then
 	warm     time.Duration    // how long they warm up from then on; known once they have begun
 	written  chan struct{}    // closed when the writers, the verifier and the remover have ended
 	working  atomic.Bool      // the writers are at work
@@ -58,9 +60,8 @@ func newJob(t *task, d disk.Disk, e *ending) *job {
 		disk:     d,
 		ending:   e,
 		ledger:   newLedger(),
-		queue:    newQueue(t.process),
+		queue:    newQueue(t.process, len(t.stages)),
 		rotation: newRotation(t.keepFiles, t.recycle),
-		pace:     newPace(t.spec),
 		nap:      time.Sleep,
 		unit:     1,
 		begun:    make(chan struct{}),
@@ -75,6 +76,7 @@ func newJob(t *task, d disk.Disk, e *ending) *job {
 	}
 	j.reserve = &reserve{bytes: t.spec.GetReserveBytes(), inodes: t.spec.GetReserveInodes(), interval: t.interval,
 		disk: d, rotation: j.rotation, stop: e.due}
+	j.stages = newStages(j)
 	j.verifier = newVerifier(j)
 	j.readers = newReaders(j)
 	return j
@@ -113,7 +115,7 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 	}
 	if err != nil {
 		close(j.written)
-		return status.Errorf(codes.ResourceExhausted, "preparing data: %v", errors.Join(err, j.budget.Close()))
+		return status.Errorf(codes.ResourceExhausted, "preparing data: %v", errors.Join(err, j.shared.Close()))
 	}
 	j.queue.putStart(j.task.spec)
 	if j.task.startDelay == 0 && j.let == nil {
@@ -129,7 +131,7 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 	sender := &sender{queue: j.queue, ending: j.ending, written: j.written, every: min(sendEvery, j.task.interval)}
 	unheard := sender.run(stream)
 	started.Wait()
-	if err := errors.Join(sources.Close(), j.verifier.close(), j.readers.close(), j.budget.Close()); err != nil {
+	if err := errors.Join(sources.Close(), j.verifier.close(), j.readers.close(), j.shared.Close()); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	failure := j.failed()
@@ -144,10 +146,17 @@ func (j *job) run(stream grpc.ServerStreamingServer[bulkheadv1.RunResponse]) err
 	}
 }
 
-// openBudget opens the budget that all consumers of the client share, if there is one.
+// openBudget opens the budgets that all consumers of the client share, if there are any.
 func (j *job) openBudget() (err error) {
-	if j.task.budget != 0 {
-		j.budget, err = budget.Inherited(j.task.budget)
+	stages := len(j.task.stages)
+	switch {
+	case j.task.budget == 0 && j.task.stages.Limited():
+		return errors.New("a stage has a total, and the task no budget")
+	case j.task.budget == 0:
+		return nil
+	}
+	if j.shared, err = budget.Inherited(j.task.budget, max(stages, 1)); err == nil && stages == 0 {
+		j.budget = j.shared.Of(0)
 	}
 	return err
 }
@@ -187,8 +196,9 @@ func (j *job) write(writers []*writer) {
 	j.working.Store(true)
 	defer j.working.Store(false)
 	start := time.Now()
-	j.warm = max(j.task.warmup-start.Sub(let), 0)
+	j.start, j.warm = start, max(j.task.warmup-start.Sub(let), 0)
 	j.ledger.begin(len(writers), j.warm > 0)
+	j.stages.prepare()
 	close(j.begun)
 	r := &remover{disk: j.disk, gauge: j.gauges[j.task.writers], ledger: j.ledger, rotation: j.rotation,
 		board: j.board, failed: j.fail}
@@ -202,10 +212,8 @@ func (j *job) write(writers []*writer) {
 		writing.Go(w.run)
 	}
 	writing.Wait()
-	if j.pace != nil && !j.budget.Spent() { // nothing more was due
-		j.pace.overdue(j.ending.begunAt().Sub(start), time.Since(start), func(waited time.Duration, n uint64) {
-			j.ledger.tookN(phaseResponse, waited, n)
-		})
+	if last := j.stages.current.Load(); last != nil && last.pace != nil && !j.budget.Spent() && !last.budget.Spent() {
+		j.overdue(last.pace, j.ending.begunAt().Sub(start), true)
 	}
 	j.ledger.rest()
 	j.readers.wait(start)
@@ -233,6 +241,14 @@ func (j *job) await() time.Time {
 	case <-j.ending.begun:
 	}
 	return time.Now()
+}
+
+// overdue enters the chunks that were due before end and are not written: with all also those that
+// nobody has begun to wait for.
+func (j *job) overdue(p *pace, end time.Duration, all bool) {
+	p.end(end, time.Since(j.start), all, func(waited time.Duration, n uint64) {
+		j.ledger.tookN(phaseResponse, waited, n)
+	})
 }
 
 // fail counts a failure, and ends the job if it is to end at that one. That the reserve is
@@ -276,9 +292,15 @@ func (j *job) report() {
 		warm = timer.C
 	}
 	for {
+		if j.stages.advance() {
+			ticker.Reset(j.task.interval)
+		}
+		due, noticed := j.stages.wake()
 		select {
+		case <-due:
+		case <-noticed:
 		case <-ticker.C:
-			j.queue.putProgress(j.ledger.take)
+			j.queue.putProgress(j.stages.take)
 		case <-warm:
 			j.ledger.endWarmup()
 			j.queue.putProgress(j.ledger.take)

@@ -44,6 +44,10 @@ type ledger struct {
 	// others is how many other clients files were read of, and hosts how many other hosts those run on.
 	// Both guarded by mu.
 	others, hosts uint32
+	// stage is the number of the stage that the interval is of, 0 without stages, and unreported says
+	// that it is in no figure. Both guarded by mu.
+	stage      uint32
+	unreported bool
 }
 
 // tally is the work of one interval.
@@ -118,6 +122,14 @@ func (l *ledger) endWarmup() {
 	l.mu.Unlock()
 }
 
+// enter begins an interval anew, of the stage of that number, after what was before it was taken.
+func (l *ledger) enter(stage uint32, unreported bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.since, l.rested = time.Now(), time.Time{}
+	l.stage, l.unreported = stage, unreported
+}
+
 // pause notes that one writer has nothing left to write. When none has, writing has ended.
 func (l *ledger) pause() {
 	l.mu.Lock()
@@ -142,7 +154,7 @@ func (l *ledger) resume() {
 	l.paused--
 }
 
-// rest ends the last interval, if that has not ended: the writers have ended.
+// rest ends the last interval, if that has not ended: the writers have ended, or their stage has.
 func (l *ledger) rest() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -255,7 +267,7 @@ func (l *ledger) corrupt(blocks uint64) {
 func (l *ledger) take() (*bulkheadv1.Progress, time.Time) {
 	now := time.Now()
 	l.mu.Lock()
-	taken, warming := l.current, l.warming
+	taken, warming, stage := l.current, l.warming || l.unreported, l.stage
 	l.current = l.spare
 	l.warming = l.warming && !l.warmed
 	interval := now.Sub(l.since)
@@ -273,6 +285,7 @@ func (l *ledger) take() (*bulkheadv1.Progress, time.Time) {
 	progress := &bulkheadv1.Progress{
 		IntervalNano: int64(interval),
 		Warmup:       warming,
+		Stage:        stage,
 		Bytes:        taken.bytes,
 		Chunks:       taken.chunks,
 		Errors:       taken.errors,

@@ -2,11 +2,11 @@ package consumer
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"time"
 
 	"bulkhead/internal/workload"
-	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // pace is the schedule of a consumer that has a rate: when each chunk is due, for all
@@ -24,20 +24,26 @@ type pace struct {
 
 	mu   sync.Mutex
 	next float64 // nanoseconds until the next chunk is due, from the start of the load; guarded by mu
+	// booked is when the chunk is due that each writer has booked and not written; negative for none.
+	// Guarded by mu.
+	booked []time.Duration
+	ended  bool // what is written now is no longer timed; guarded by mu
 }
 
 // newPace returns nil for a consumer without a rate.
-func newPace(spec *bulkheadv1.ConsumerSpec) *pace {
-	c := workload.Of(spec)
+func newPace(c workload.Consumer) *pace {
 	p := &pace{mean: c.MeanChunk(), writers: float64(c.Writers())}
-	if rate := spec.GetRateBytesPerSecond(); rate > 0 {
-		p.perByte = float64(time.Second) / float64(rate)
+	if c.RateBytes > 0 {
+		p.perByte = float64(time.Second) / float64(c.RateBytes)
 	}
-	if rate := spec.GetRateChunksPerSecond(); rate > 0 {
-		p.perChunk = float64(time.Second) / rate
+	if c.RateChunks > 0 {
+		p.perChunk = float64(time.Second) / c.RateChunks
 	}
 	if p.perByte == 0 && p.perChunk == 0 {
 		return nil
+	}
+	for range c.Writers() {
+		p.booked = append(p.booked, -1)
 	}
 	return p
 }
@@ -77,6 +83,48 @@ func (p *pace) book(size int) time.Duration {
 		return math.MaxInt64
 	}
 	return time.Duration(due)
+}
+
+// bookFor books for writer i, which then calls wrote, or drop if it does not write the chunk.
+func (p *pace) bookFor(i, size int) time.Duration {
+	due := p.book(size)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.booked[i] = due
+	return due
+}
+
+// wrote notes that writer i wrote what it had booked. It returns whether the time of that counts:
+// not when it was told already how long the chunk had waited when the stage ended.
+func (p *pace) wrote(i int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.booked[i] = -1
+	return !p.ended
+}
+
+// drop notes that writer i does not write what it had booked, or could not.
+func (p *pace) drop(i int) { p.wrote(i) }
+
+// end ends the timing, once: it calls tell with the chunks that were due before end and are not
+// written, be they booked or, with all, not even that.
+func (p *pace) end(end, now time.Duration, all bool, tell func(waited time.Duration, n uint64)) {
+	p.mu.Lock()
+	again := p.ended
+	p.ended = true
+	booked := slices.Clone(p.booked)
+	p.mu.Unlock()
+	if again {
+		return
+	}
+	for _, due := range booked {
+		if due >= 0 && due < end {
+			tell(now-due, 1)
+		}
+	}
+	if all {
+		p.overdue(end, now, tell)
+	}
 }
 
 // forgive takes from what the schedule is behind the time for which a writer did not try,

@@ -27,11 +27,11 @@ type task struct {
 	maxFile    uint64
 	keepFiles  int
 	recycle    bool
-	mode       disk.Mode
-	random     bool // order of the chunks
-	sync       bulkheadv1.SyncPolicy
+	mode       disk.Mode // but for DSync, which is a stage's
+	random     bool      // order of the chunks
 	verify     bulkheadv1.VerifyMode
-	writers    int
+	writers    int // the most in any stage
+	stages     workload.Stages
 	read       *bulkheadv1.ReadSpec // nil without readers
 	readSize   int
 	startDelay time.Duration
@@ -74,11 +74,9 @@ func newTask(request *bulkheadv1.RunRequest) (*task, error) {
 		recycle:   spec.GetRecycle(),
 		mode: disk.Mode{
 			Direct: spec.GetDirect(),
-			DSync:  spec.GetSync() == bulkheadv1.SyncPolicy_SYNC_POLICY_DSYNC,
 			Append: spec.GetPattern() == bulkheadv1.Pattern_PATTERN_APPEND,
 		},
 		random:     spec.GetPattern() == bulkheadv1.Pattern_PATTERN_RANDOM,
-		sync:       spec.GetSync(),
 		verify:     spec.GetVerify(),
 		writers:    int(max(spec.GetConcurrency(), 1)),
 		read:       spec.GetRead(),
@@ -92,6 +90,8 @@ func newTask(request *bulkheadv1.RunRequest) (*task, error) {
 		keep:       asked.GetKeep(),
 		budget:     int(asked.GetBudgetDescriptor()),
 	}
+	t.stages = workload.StagesOf(asked.GetStages())
+	t.writers = int(t.stages.Writers(uint32(t.writers)))
 	t.process.Pid = int32(os.Getpid())
 	copy(t.owner.Client[:], asked.GetClientId())
 	return t, nil
@@ -110,6 +110,3 @@ func (t *task) readsOwn() bool { return t.read.GetReaders() > 0 && !t.neighbours
 
 // compares reports whether readers compare what they read.
 func (t *task) compares() bool { return t.read.GetVerify() || t.neighbours() }
-
-// syncsFiles reports whether a finished file is forced to storage.
-func (t *task) syncsFiles() bool { return t.sync != bulkheadv1.SyncPolicy_SYNC_POLICY_NONE }

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"bulkhead/client/block"
@@ -14,6 +15,7 @@ import (
 // writer writes file after file until the end has begun. It belongs to one
 // goroutine.
 type writer struct {
+	index    int
 	task     *task
 	disk     disk.Disk
 	source   *block.Source
@@ -27,7 +29,8 @@ type writer struct {
 	budget   *budget.Budget
 	some     int // bytes written of a chunk that failed
 	verifier *verifier
-	pace     *pace // nil without a rate
+	stages   *stages
+	stage    *stage // of the chunk that is written, or was written last
 	clock    *clock
 	failed   func(error) // counts a failure, and ends the job if it is to end then
 	unit     uint64      // what O_DIRECT wants sizes to be a multiple of; 1 without
@@ -44,6 +47,10 @@ func (w *writer) run() {
 			w.rest()
 			continue
 		}
+		if w.stage = w.stages.at(w.index); w.stage == nil {
+			<-w.ending.begun // all stages are over, if that is not what has come
+			return
+		}
 		err := w.step()
 		if err == nil {
 			failures = 0
@@ -53,8 +60,8 @@ func (w *writer) run() {
 		failures++
 		began := w.clock.now()
 		w.ending.pause(retry.After(failures, 0))
-		if now := w.clock.now(); w.pace != nil {
-			w.pace.forgive(now-began, now)
+		if now := w.clock.now(); w.stage.pace != nil {
+			w.stage.pace.forgive(now-began, now)
 		}
 	}
 }
@@ -81,7 +88,7 @@ func (w *writer) step() error {
 		return nil
 	}
 	defer w.claim.end()
-	f := &loadFile{turn: t, name: names.LoadFile(t.number), target: w.layout.Begin()}
+	f := &loadFile{turn: t, stage: w.stage, name: names.LoadFile(t.number), target: w.layout.Begin()}
 	if err := w.source.Begin(w.task.blockFile(f)); err != nil {
 		return err
 	}
@@ -120,7 +127,7 @@ func (w *writer) open(f *loadFile) (err error) {
 		return err
 	}
 	f.creating, err = w.gauge.call(func() (err error) {
-		f.File, err = w.disk.Create(f.name, w.task.mode)
+		f.File, err = w.disk.Create(f.name, w.mode())
 		return err
 	})
 	if err != nil {
@@ -138,7 +145,7 @@ func (w *writer) reopen(f *loadFile) (err error) {
 		return err
 	}
 	f.creating, err = w.gauge.call(func() (err error) {
-		if f.File, err = w.disk.Reopen(f.name, w.task.mode); err == nil {
+		if f.File, err = w.disk.Reopen(f.name, w.mode()); err == nil {
 			f.had, err = f.Size()
 		}
 		return err
@@ -154,6 +161,13 @@ func (w *writer) reopen(f *loadFile) (err error) {
 		return err
 	}
 	return w.prepare(f)
+}
+
+// mode returns how files are opened.
+func (w *writer) mode() disk.Mode {
+	mode := w.task.mode
+	mode.DSync = w.stage.dsync()
+	return mode
 }
 
 // prepare allocates the file's space if that is asked for, unless nothing will be written.
@@ -175,27 +189,15 @@ func (w *writer) prepare(f *loadFile) error {
 	return nil
 }
 
-// fill writes chunks until the file is whole, or the end is due, or the budget spent; then
-// the file is partial.
+// fill writes chunks until the file is whole, or must end before; then it is partial.
 func (w *writer) fill(f *loadFile) error {
 	for {
 		offset, size := w.layout.Next()
 		if size == 0 {
 			return nil
 		}
-		if w.ending.isDue() || w.budget.Spent() || !w.think() {
-			w.cut(f)
-			return nil
-		}
-		var due time.Duration
-		if w.pace != nil {
-			due = w.pace.book(size)
-			if !w.until(due) {
-				w.cut(f)
-				return nil
-			}
-		}
-		if !w.budget.Take(size) {
+		due, ok := w.await(f, size)
+		if !ok {
 			w.cut(f)
 			return nil
 		}
@@ -203,12 +205,61 @@ func (w *writer) fill(f *loadFile) error {
 			f.firstWrite = time.Now()
 		}
 		if err := w.writeChunk(f, offset, size); err != nil {
+			if w.stage.pace != nil {
+				w.stage.pace.drop(w.index)
+			}
 			return err
 		}
-		if w.pace != nil {
+		if w.stage.pace != nil && w.stage.pace.wrote(w.index) {
 			w.ledger.took(phaseResponse, w.clock.now()-due)
 		}
 	}
+}
+
+// await waits until a chunk of that size may be written to the file, in whichever stage that is, and
+// returns when it was due. It returns false when the file must end here: the end is due, the budget
+// spent, the stages over, or the stage that has come wants files to be opened in another way.
+func (w *writer) await(f *loadFile, size int) (due time.Duration, ok bool) {
+	for {
+		if w.ending.isDue() || w.budget.Spent() {
+			return 0, false
+		}
+		one := w.stages.at(w.index)
+		if one == nil || one.dsync() != f.stage.dsync() {
+			return 0, false
+		}
+		w.stage, f.stage = one, one
+		due, ok = w.turn(size)
+		switch {
+		case ok:
+			return due, true
+		case one.over == nil || w.ending.isDue():
+			return 0, false
+		}
+	}
+}
+
+// turn waits until a chunk of that size is due in the current stage, and takes it from the budgets.
+func (w *writer) turn(size int) (due time.Duration, ok bool) {
+	if !w.think() {
+		return 0, false
+	}
+	p := w.stage.pace
+	if p != nil {
+		due = p.bookFor(w.index, size)
+		ok = w.until(due)
+	} else {
+		ok = !isClosed(w.stage.over)
+	}
+	if ok && w.stage.take(size) {
+		if w.budget.Take(size) {
+			return due, true
+		}
+	}
+	if p != nil {
+		p.drop(w.index)
+	}
+	return 0, false
 }
 
 // think waits between two chunks, if that is asked for. It returns false when the
@@ -224,21 +275,24 @@ func (w *writer) think() bool {
 	return w.until(w.clock.now() + w.task.thinkTime)
 }
 
-// until waits until then. It returns false when the writer has to stop, or has nothing left to
-// write.
+// until waits until then. It returns false when the writer has to stop, has nothing left to
+// write, or its stage is over.
 func (w *writer) until(then time.Duration) bool {
 	for w.budget != nil && w.clock.now()+budgetLook < then {
 		if w.budget.Spent() || !w.clock.until(w.clock.now()+budgetLook) {
 			return false
 		}
 	}
-	return w.clock.until(then)
+	if ends := w.stage.ends; ends > 0 && then >= ends {
+		then = math.MaxInt64 // not in this stage
+	}
+	return w.clock.within(w.stage.over, then)
 }
 
 // cut ends a file before its size.
 func (w *writer) cut(f *loadFile) {
 	f.partial = true
-	f.cut = w.budget.Spent() && !w.ending.isDue()
+	f.cut = !w.ending.isDue()
 }
 
 // finish syncs and closes a file and says so. A partial file is not synced when the time
@@ -265,7 +319,7 @@ func (w *writer) complete(f *loadFile) error {
 			return err
 		}
 	}
-	if f.partial && !f.cut || !w.task.syncsFiles() {
+	if f.partial && !f.cut || !f.stage.syncsFiles() {
 		return nil
 	}
 	return w.sync(f, f.Sync)

@@ -43,7 +43,7 @@ func newTestWriter(t testing.TB, folder string, chunk, file uint64, edit func(*b
 		}
 	})
 	w := writers[0]
-	w.clock = newClock(time.Now(), j.ending, nap)
+	w.clock, w.stage = newClock(time.Now(), j.ending, nap), w.stages.at(0)
 	return w
 }
 
@@ -52,7 +52,7 @@ func newTestWriter(t testing.TB, folder string, chunk, file uint64, edit func(*b
 func writeOne(t testing.TB, w *writer) *loadFile {
 	t.Helper()
 	turn, _ := w.rotation.next(nil)
-	f := &loadFile{turn: turn, name: names.LoadFile(turn.number), target: w.layout.Begin()}
+	f := &loadFile{turn: turn, stage: w.stage, name: names.LoadFile(turn.number), target: w.layout.Begin()}
 	if err := w.source.Begin(w.task.blockFile(f)); err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ func (j *job) newWriters() ([]*writer, *block.Sources, error) {
 func (j *job) newWriter(i int, source *block.Source) *writer {
 	seed1, seed2 := j.layoutSeeds(i)
 	return &writer{
+		index:    i,
 		task:     j.task,
 		disk:     j.disk,
 		source:   source,
@@ -36,7 +37,7 @@ func (j *job) newWriter(i int, source *block.Source) *writer {
 		rotation: j.rotation,
 		ending:   j.ending,
 		budget:   j.budget,
-		pace:     j.pace,
+		stages:   j.stages,
 		failed:   j.fail,
 		verifier: j.verifier,
 		unit:     uint64(j.unit),

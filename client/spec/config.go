@@ -66,6 +66,9 @@ type Config struct {
 	// Warmup is how long the consumers write before the runtime begins, which no figure that is
 	// judged has.
 	Warmup time.Duration
+	// Stages is what the load consists of; empty for none. With them Runtime is their length, 0 if
+	// one of them has no duration.
+	Stages workload.Stages
 	// ConnectTimeout bounds the time until the supervisor's Welcome. Each time
 	// that a busy supervisor says when to come back it begins anew, but all in all it
 	// is at most ten times as long.
@@ -131,6 +134,9 @@ func (c Config) Resolve() (Config, error) {
 
 	if err := value.CheckAddress(false)(c.Supervisor); err != nil {
 		problem("supervisor: %w", err)
+	}
+	if len(c.Stages) > 0 {
+		c.Runtime = c.Stages.Length()
 	}
 	load := c.load()
 	for _, one := range load.Check() {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,31 @@ func resolvePath(path string) (string, error) {
 			len(path), protocol.MaxPathBytes-pathRoom)
 	}
 	return path, nil
+}
+
+// Widest returns c as a load without stages that takes at least what the stages of c take: writers,
+// bytes, time. It is c for a load that has none.
+func (c Config) Widest() Config {
+	if len(c.Stages) == 0 {
+		return c
+	}
+	if c.Runtime == 0 {
+		c.Runtime = workload.MaxStage
+	}
+	c.TotalBytes = c.Stages.Total()
+	rate, bounded := uint64(0), true
+	for _, one := range c.Stages {
+		rate, bounded = max(rate, one.RateBytes), bounded && one.RateBytes > 0
+	}
+	c.Consumers = slices.Clone(c.Consumers)
+	for i := range c.Consumers {
+		one := &c.Consumers[i]
+		one.Concurrency = c.Stages.Writers(one.Writers())
+		if bounded {
+			one.RateBytes = rate
+		}
+	}
+	return c
 }
 
 // rampDelay returns how long after the first a consumer begins.

@@ -15,6 +15,7 @@ func Of(c config.Client) Config {
 		DeliverTimeout: c.DeliverTimeout,
 		TotalBytes:     uint64(c.TotalSize), Ramp: c.Ramp, Warmup: c.Warmup,
 		Steady: Steady{Window: c.StopWhen.Window, MaxVariation: c.StopWhen.Variation},
+		Stages: c.Stages,
 		Keep:   c.Keep, StallAfter: c.StallAfter,
 		HeartbeatInterval: c.Heartbeat.Interval, HeartbeatTimeout: c.Heartbeat.Timeout,
 		LogProgress: c.Log.ProgressInterval, MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval,
@@ -30,7 +31,7 @@ func Of(c config.Client) Config {
 func (c Config) load() workload.Load {
 	return workload.Load{
 		Consumers: len(c.Consumers), Runtime: c.Runtime, Ramp: c.Ramp, Warmup: c.Warmup,
-		TotalBytes: c.TotalBytes, SteadyWindow: c.Steady.Window,
+		TotalBytes: c.TotalBytes, Stages: c.Stages, SteadyWindow: c.Steady.Window,
 		HeartbeatInterval: c.HeartbeatInterval, HeartbeatTimeout: c.HeartbeatTimeout,
 		MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval, LogInterval: c.LogProgress,
 		StallAfter: c.StallAfter, ConnectTimeout: c.ConnectTimeout, KillTimeout: c.KillTimeout,

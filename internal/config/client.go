@@ -33,6 +33,9 @@ type Client struct {
 	Ramp time.Duration
 	// Warmup is how long the consumers write before the runtime begins.
 	Warmup time.Duration
+	// Stages is what the load consists of, with curves as their steps; empty for a load without. With
+	// them Runtime is their length, 0 if one of them has no duration.
+	Stages workload.Stages
 	// ConnectTimeout is how long the first connection is tried for.
 	ConnectTimeout time.Duration
 	// ConsumerCount is how many consumers write.
@@ -130,6 +133,7 @@ func (c *Client) fields() []field {
 			"Time over which the consumers begin, one after the other; at most runtime."),
 		durationField("warmup", &c.Warmup, 0, 0, 365*day,
 			"Time for which the consumers write before the runtime begins; no figure that is judged has it."),
+		c.stagesField(),
 		durationField("connect_timeout", &c.ConnectTimeout, 30*time.Second, 100*time.Millisecond, day,
 			"How long to try to reach the supervisor before giving up; ten times as long if it is there but busy."),
 		countField("consumer_count", &c.ConsumerCount, 2, 1, protocol.MaxConsumers,
@@ -166,6 +170,7 @@ func (c *Client) fields() []field {
 
 // check reports what no single key can show to be wrong.
 func (c *Client) check(l *loader) {
+	c.checkStages(l)
 	c.checkLoad(l)
 	l.either("token", c.Token, "token_file", c.TokenFile)
 	l.needs("tls.key", c.TLS.Key, "tls.cert", c.TLS.Cert)

@@ -32,7 +32,12 @@ func TestWorkloadsDocument(t *testing.T) {
 			t.Errorf("no row for %s", f.Name)
 		}
 	}
-	for _, key := range []string{"runtime", "total_size", "stop_when", "ramp", "warmup"} {
+	for _, f := range new(Stage).fields() {
+		if !strings.Contains(text, "| `"+f.Name+"` |") {
+			t.Errorf("no row for %s of a stage", f.Name)
+		}
+	}
+	for _, key := range []string{"runtime", "total_size", "stop_when", "ramp", "warmup", "stages"} {
 		if !strings.Contains(text, "| `"+key) {
 			t.Errorf("no row for %s", key)
 		}

@@ -15,7 +15,7 @@ import (
 
 const (
 	jobKeys  = "job, clients, load, gather, assert, repeat, pause"
-	loadKeys = "runtime, total_size, stop_when, ramp, warmup, consumer_count, " + consumerKeys +
+	loadKeys = "runtime, total_size, stop_when, ramp, warmup, stages, consumer_count, " + consumerKeys +
 		", consumers, keep, stall_after, heartbeat, monitor, progress"
 	targets = "all, labels as in {rack: a3}, or a name as in {name: host-7}"
 )

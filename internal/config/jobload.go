@@ -29,8 +29,8 @@ const maxLoad = 256 << 10
 // describe a load: what may come down to an agent from a job. A new key of a client is none before
 // it is here.
 func loadSections() []string {
-	return []string{"runtime", "total_size", "stop_when", "ramp", "warmup", "consumer_count", "consumers", "keep",
-		"stall_after", "heartbeat", "monitor", "progress"}
+	return []string{"runtime", "total_size", "stop_when", "ramp", "warmup", "stages", "consumer_count", "consumers",
+		"keep", "stall_after", "heartbeat", "monitor", "progress"}
 }
 
 // loadFields declares the keys of a client that describe a load.

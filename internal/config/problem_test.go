@@ -14,6 +14,7 @@ const (
 		"concurrency, start_delay, think_time, keep_files, recycle, verify, reserve, reserve_inodes, on_error, " +
 		"readers, read"
 	clientKeys = "supervisor, name, labels, token, token_file, tls, runtime, total_size, stop_when, ramp, warmup, " +
+		"stages, " +
 		"connect_timeout, consumer_count, " + consumerKeys + ", consumers, keep, stall_after, kill_timeout, " +
 		"heartbeat, monitor, progress, spool, work_dir, deliver_timeout, log"
 	supervisorKeys = "listen, clients, wait_clients, gather, assert, linger, state_dir, keep_running, token, " +

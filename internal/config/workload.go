@@ -10,7 +10,8 @@ import (
 func (c *Client) Load() workload.Load {
 	return workload.Load{
 		Consumers: c.ConsumerCount, Runtime: c.Runtime, Ramp: c.Ramp, Warmup: c.Warmup,
-		TotalBytes: uint64(c.TotalSize), SteadyWindow: c.StopWhen.Window,
+		TotalBytes: uint64(c.TotalSize), Stages: c.Stages,
+		SteadyWindow:      c.StopWhen.Window,
 		HeartbeatInterval: c.Heartbeat.Interval, HeartbeatTimeout: c.Heartbeat.Timeout,
 		MonitorInterval: c.MonitorInterval, ProgressInterval: c.ProgressInterval,
 		LogInterval: c.Log.ProgressInterval, StallAfter: c.StallAfter, ConnectTimeout: c.ConnectTimeout,
