@@ -115,7 +115,7 @@ func (r *run) moment(sessions []*processor, now int64) threshold.Moment {
 	r.mu.Lock()
 	all := r.cycle.joined >= r.cycle.expected || r.cycle.waived
 	r.mu.Unlock()
-	whole, there := true, 0
+	whole, anew, there := true, false, 0
 	for _, p := range sessions {
 		v := p.live.snapshot()
 		if v.phase == fresh || p.hello.GetResent() {
@@ -127,26 +127,30 @@ func (r *run) moment(sessions []*processor, now int64) threshold.Moment {
 		m.Stalled += v.total.Beats.Stalled
 		m.Missed += v.total.Beats.Missed
 		p.live.addLast(m.Writes)
-		began, atWork := r.asserting.workOf(p, &v, now, m.Delay)
+		w, sight := r.asserting.workOf(p, &v, now, m.Delay)
+		began, atWork := w.See(sight)
+		anew = w.Fresh(sight) && !v.phase.ended() || anew
 		all = all && (began || v.phase.ended())
 		whole = whole && atWork
 	}
 	r.asserting.begun = r.asserting.begun || all && there > 0
-	m.Begun, m.Whole = r.asserting.begun, whole
+	m.Begun, m.Whole = r.asserting.begun && !anew, whole
 	return m
 }
 
-// workOf reports whether a client has begun to write, and whether it is at work.
-func (a *asserting) workOf(p *processor, v *liveView, now int64, delay time.Duration) (began, atWork bool) {
+// workOf returns the work of a client, and what is seen of it now.
+func (a *asserting) workOf(p *processor, v *liveView, now int64,
+	delay time.Duration) (*threshold.Work, threshold.Sight) {
 	w := a.work[p.number]
 	if w == nil {
-		w = threshold.NewWork(p.hello.GetWorkload())
+		w = threshold.NewWork(p.hello.GetWorkload(), p.live.unreported())
 		a.work[p.number] = w
 	}
-	return w.See(threshold.Sight{
+	return w, threshold.Sight{
 		At: time.Duration(now), Delay: delay, Bytes: v.total.Bytes, Wrote: v.total.Begun || v.total.Chunks > 0,
 		Active: v.phase == active, Over: v.total.Stopped, Stuck: v.total.LastRound.Stalled > 0,
-	})
+		Stage: v.total.Stage, StagesBegun: v.total.StagesBegun,
+	}
 }
 
 // breached makes durable that a threshold does not hold, and drains the run if it is to be.

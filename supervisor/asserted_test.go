@@ -38,13 +38,21 @@ func progress(seq, bytes uint64, took time.Duration) *bulkheadv1.Message {
 // of the drain's reason. each is called before every message.
 func writing(t *testing.T, c *rawclient.Client, bytes uint64, took time.Duration, want string, each func()) uint64 {
 	t.Helper()
+	return saying(t, c, want, func(seq uint64) *bulkheadv1.Message {
+		each()
+		return progress(seq, bytes, took)
+	})
+}
+
+// saying does what writing does, with the messages that say returns.
+func saying(t *testing.T, c *rawclient.Client, want string, say func(seq uint64) *bulkheadv1.Message) uint64 {
+	t.Helper()
 	often := time.NewTicker(50 * time.Millisecond) // a client has a pace
 	defer often.Stop()
 	deadline := time.Now().Add(patience)
 	for seq := uint64(1); time.Now().Before(deadline); seq++ {
 		<-often.C
-		each()
-		m := progress(seq, bytes, took)
+		m := say(seq)
 		m.TimeUnixNano = time.Now().UnixNano()
 		m.Process = &bulkheadv1.Process{Kind: bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER, Pid: 2}
 		must(t, c.Send(&bulkheadv1.ClientFrame{Frame: &bulkheadv1.ClientFrame_Batch{
@@ -116,6 +124,38 @@ func TestABreachEndsTheRun(t *testing.T) {
 	if found != 1 {
 		t.Errorf("%d findings of what was asserted; want 1", found)
 	}
+}
+
+// A stage that is not reported is not watched, however slow it is; the one behind it is.
+func TestAnUnreportedStageIsNotWatched(t *testing.T) {
+	t.Parallel()
+	const text = "p99 < 50ms for 1s abort"
+	s := start(t, asserting(t, text))
+	hello := rawclient.Hello("alpha")
+	hello.Workload = &bulkheadv1.Workload{Stages: []*bulkheadv1.Stage{{Name: "fill", Unreported: true}, {Name: "peak"}}}
+	c := s.greet(hello, 0)
+	const filling = 90 // longer than any window
+	last := saying(t, c, text+" does not hold: p99 was at least ", func(seq uint64) *bulkheadv1.Message {
+		stage := uint32(1)
+		if seq > filling {
+			stage = 2
+		}
+		if seq == 1 || seq == filling+1 {
+			return &bulkheadv1.Message{Seq: seq, Fact: &bulkheadv1.Message_StageBegun{
+				StageBegun: &bulkheadv1.StageBegun{Stage: stage}}}
+		}
+		m := progress(seq, 1000, 90*time.Millisecond)
+		m.GetProgress().Stage, m.GetProgress().Warmup = stage, stage == 1
+		return m
+	})
+	if last <= filling {
+		t.Errorf("the run was drained after %d messages, in the stage that is not reported", last)
+	}
+	if got := s.status().GetSessions()[0]; got.GetStage() != 2 || got.GetStages() != 2 || got.GetStageName() != "peak" {
+		t.Errorf("status shows stage %d of %d, %q", got.GetStage(), got.GetStages(), got.GetStageName())
+	}
+	s.closeInOrder(c, last)
+	wantBroken(t, s.wait(), text, "p99 was at least ")
 }
 
 // Without abort the run goes on, and is partial although the whole of it keeps the threshold.

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/raw"
 	"bulkhead/supervisor/recovery"
 )
@@ -30,6 +31,51 @@ type live struct {
 	ticks    int                        // guarded by mu; how many samples behind the newest are filled
 	writes   raw.Sketch                 // guarded by mu; of the run, but for this second
 	recent   raw.RecentSketch           // guarded by mu
+	stages   []stage                    // guarded by mu; of the load, until the session has ended
+}
+
+// stage is one of a load's stages.
+type stage struct {
+	name       string
+	unreported bool
+}
+
+// schedule sets the stages of the session's load. Nobody else has l yet.
+func (l *live) schedule(list []*bulkheadv1.Stage) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range list {
+		l.stages = append(l.stages, stage{s.GetName(), s.GetUnreported()})
+	}
+}
+
+// over lets go of what is of no use when the session has ended.
+func (l *live) over() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stages = nil
+}
+
+// unreported says of each stage whether it is not reported.
+func (l *live) unreported() []bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []bool
+	for _, s := range l.stages {
+		list = append(list, s.unreported)
+	}
+	return list
+}
+
+// stage returns the newest stage that the client is in, its name, and how many there are.
+func (l *live) stage() (number uint32, name string, of int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	number = min(l.view.total.Stage, uint32(len(l.stages)))
+	if number > 0 {
+		name = l.stages[number-1].name
+	}
+	return number, name, len(l.stages)
 }
 
 // sample is what had come of a session at the end of a second.

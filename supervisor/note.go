@@ -120,5 +120,6 @@ func (p *processor) retire() bool {
 		return false
 	}
 	p.retired, p.inbox = true, nil
+	p.live.over()
 	return true
 }

@@ -96,13 +96,16 @@ type processor struct {
 // newProcessor returns a session that hello began; who recovers one has no more of that than
 // recovery.OfClient.
 func newProcessor(r *run, number uint32, id string, hello *bulkheadv1.Hello) *processor {
-	return &processor{
+	p := &processor{
 		run: r, number: number, id: id, hello: recovery.OfClient(hello), whole: hello,
 		log:   r.log.With("client", hello.GetName(), "session", id),
 		inbox: make(chan note, inboxNotes), done: make(chan struct{}), room: semaphore.NewWeighted(inboxBytes),
 		part:  r.shares.Join(),
 		quiet: watch.NewQuiet(hello, r.cfg.Session.Grace), digests: raw.Digests{Seed: rand.Uint64()},
 	}
+	p.live.schedule(p.hello.GetWorkload().GetStages())
+	p.hello.Workload.Stages = nil // the session may have ended for long
+	return p
 }
 
 // Run serves the session until ctx is done, which is when the run has let go of

@@ -266,6 +266,8 @@ func (p *processor) status(v liveView) (out *bulkheadv1.SessionStatus, whole, re
 		out.LastMessageUnixNano, out.LastMessageAgoNano = v.lastMessage.UnixNano(), max(
 			int64(time.Since(v.lastMessage)), 1)
 	}
+	number, name, of := p.live.stage()
+	out.Stage, out.StageName, out.Stages = number, name, uint32(of)
 	out.SilentNano = int64(p.quiet.Shown(boottime.Now()))
 	if v.phase == away {
 		out.AwayNano = int64(p.away())

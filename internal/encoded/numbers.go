@@ -30,6 +30,9 @@ const (
 	MessageProgress     protowire.Number = 16
 	MessageReady        protowire.Number = 30
 	MessageBegun        protowire.Number = 31
+	MessageStageBegun   protowire.Number = 41
+	StageBegunStage     protowire.Number = 1
+	ProgressStage       protowire.Number = 49
 	ProgressBytes       protowire.Number = 2
 	ProgressChunks      protowire.Number = 3
 	ProgressErrors      protowire.Number = 4

@@ -261,10 +261,13 @@ func absentText(absent []string, leftOut uint32) string {
 	return clean(strings.Join(absent, ", ")) + more
 }
 
-// causeAndNote returns why a session is in its state, for how long its client has said nothing, and
-// why it does not count.
+// causeAndNote returns why a session is in its state, in which stage of its load it is, for how long its
+// client has said nothing, and why it does not count.
 func causeAndNote(c *bulkheadv1.SessionStatus) string {
 	var texts []string
+	if c.GetStage() > 0 && c.GetSessionState() == bulkheadv1.SessionState_SESSION_STATE_ACTIVE {
+		texts = append(texts, fmt.Sprintf("stage %d of %d, %s", c.GetStage(), c.GetStages(), c.GetStageName()))
+	}
 	if c.GetCause() != "" {
 		texts = append(texts, c.GetCause())
 	}

@@ -1,6 +1,10 @@
 package raw
 
-import "errors"
+import (
+	"errors"
+
+	"bulkhead/internal/protocol"
+)
 
 // RateWindow is how many ticks of a second the rates in status are over.
 const RateWindow = 5
@@ -14,6 +18,8 @@ type Counted struct {
 	Timed                                      bool   // it has histograms for the sketch
 	Stopped                                    bool   // it has a Stop: the load is over
 	Ready, Begun                               bool   // it has a Ready, or a Begun: the load begins
+	StagesBegun                                uint64 // how often a consumer began a stage
+	Stage                                      uint32 // the newest that one is in, from 1; 0 for none
 }
 
 // Add adds what came after c.
@@ -31,6 +37,15 @@ func (c *Counted) Add(o Counted) {
 	c.Timed = c.Timed || o.Timed
 	c.Stopped = c.Stopped || o.Stopped
 	c.Ready, c.Begun = c.Ready || o.Ready, c.Begun || o.Begun
+	c.StagesBegun += o.StagesBegun
+	c.Stage = max(c.Stage, o.Stage)
+}
+
+// stage notes that a consumer is in a stage. No load has more of them than are believed.
+func (c *Counted) stage(n uint64) {
+	if n <= protocol.MaxStages {
+		c.Stage = max(c.Stage, uint32(n))
+	}
 }
 
 // Beats are heartbeats by how they were answered: one for each process and round.

@@ -25,6 +25,9 @@ func Scan(batch []byte, first, last uint64) (Counted, error) {
 		if m.rollover {
 			c.Rollovers++
 		}
+		if err := c.stageBegun(m.stage); err != nil {
+			return 0, err
+		}
 		if err := c.heartbeat(m.heartbeat); err != nil {
 			return 0, err
 		}
@@ -38,6 +41,8 @@ func Scan(batch []byte, first, last uint64) (Counted, error) {
 				c.Errors += v
 			case encoded.ProgressChunkWrite:
 				c.Timed = c.Timed || len(b) > 0
+			case encoded.ProgressStage:
+				c.stage(v)
 			}
 			return nil
 		})
@@ -50,6 +55,7 @@ func Scan(batch []byte, first, last uint64) (Counted, error) {
 type scanned struct {
 	seq                 uint64
 	progress, heartbeat []byte // nil if it is none
+	stage               []byte // a StageBegun
 	rollover, stop      bool
 	ready, begun        bool
 }
@@ -72,10 +78,26 @@ func scanMessage(message []byte) (m scanned, err error) {
 			m.ready = true
 		case n == encoded.MessageBegun:
 			m.begun = true
+		case n == encoded.MessageStageBegun:
+			m.stage = b
 		}
 		return nil
 	})
 	return m, err
+}
+
+// stageBegun adds an encoded StageBegun; nil adds nothing.
+func (c *Counted) stageBegun(begun []byte) error {
+	if begun == nil {
+		return nil
+	}
+	c.StagesBegun++
+	return encoded.Fields(begun, func(n protowire.Number, v uint64, b []byte) error {
+		if n == encoded.StageBegunStage && b == nil {
+			c.stage(v)
+		}
+		return nil
+	})
 }
 
 // heartbeat adds an encoded round; nil adds nothing.

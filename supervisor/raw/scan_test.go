@@ -33,6 +33,12 @@ func TestScan(t *testing.T) {
 	}}
 	beating.Messages[1].Fact = &bulkheadv1.Message_Rollover{Rollover: &bulkheadv1.Rollover{}}
 	round := Beats{Answered: 1, Late: 1, Missed: 1, Stalled: 1}
+	staged := rawclient.Batch(5, 8)
+	staged.Messages[0].Fact = &bulkheadv1.Message_StageBegun{StageBegun: &bulkheadv1.StageBegun{Stage: 3}}
+	tooMany := &bulkheadv1.StageBegun{Stage: 65}
+	staged.Messages[1].Fact = &bulkheadv1.Message_StageBegun{StageBegun: tooMany}
+	staged.Messages[2].Fact = &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{Stage: 2}}
+	staged.Messages[3].Fact = &bulkheadv1.Message_StageBegun{StageBegun: &bulkheadv1.StageBegun{}}
 	gap := rawclient.Batch(5, 7)
 	gap.Messages[1].Seq = 9
 	for _, tt := range []struct {
@@ -46,6 +52,7 @@ func TestScan(t *testing.T) {
 			Counted{Messages: 3, Bytes: 2 * 64 << 20, Chunks: 128, Errors: 2, Rounds: 1, Timed: true}, ""},
 		{"a round and a file", encode(t, beating), 5, 6,
 			Counted{Messages: 2, Rollovers: 1, Rounds: 1, Beats: round, LastRound: round}, ""},
+		{"stages", encode(t, staged), 5, 8, Counted{Messages: 4, StagesBegun: 3, Stage: 3}, ""},
 		{"a gap", encode(t, gap), 5, 7, Counted{}, "message 9 where 6 should be"},
 		{"too few", encode(t, rawclient.Batch(5, 6)), 5, 7, Counted{}, "holds 2 messages"},
 		{"too many", encode(t, rawclient.Batch(5, 8)), 5, 7, Counted{}, "more than messages 5 to 7"},

@@ -174,7 +174,7 @@ func totalsForm(c raw.Counted) *bulkheadv1.CheckpointTotals {
 	return &bulkheadv1.CheckpointTotals{
 		Messages: c.Messages, Bytes: c.Bytes, Chunks: c.Chunks, Errors: c.Errors, Rollovers: c.Rollovers,
 		Rounds: c.Rounds, Beats: beatsForm(c.Beats), LastRound: beatsForm(c.LastRound), Timed: c.Timed,
-		Stopped: c.Stopped, Ready: c.Ready, Begun: c.Begun,
+		Stopped: c.Stopped, Ready: c.Ready, Begun: c.Begun, StagesBegun: c.StagesBegun, Stage: c.Stage,
 	}
 }
 
@@ -183,7 +183,7 @@ func totalsOf(c *bulkheadv1.CheckpointTotals) raw.Counted {
 		Messages: c.GetMessages(), Bytes: c.GetBytes(), Chunks: c.GetChunks(), Errors: c.GetErrors(),
 		Rollovers: c.GetRollovers(), Rounds: c.GetRounds(), Beats: beatsOf(c.GetBeats()),
 		LastRound: beatsOf(c.GetLastRound()), Timed: c.GetTimed(), Stopped: c.GetStopped(),
-		Ready: c.GetReady(), Begun: c.GetBegun(),
+		Ready: c.GetReady(), Begun: c.GetBegun(), StagesBegun: c.GetStagesBegun(), Stage: c.GetStage(),
 	}
 }
 

@@ -223,14 +223,16 @@ func (v *inventor) message(seq uint64) *bulkheadv1.Message {
 		m.Fact = &bulkheadv1.Message_Heartbeat{Heartbeat: h}
 	case 2:
 		m.Fact = &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{Bytes: v.Uint64N(100),
-			Errors: v.Uint64N(3)}}
+			Errors: v.Uint64N(3), Stage: v.Uint32N(70)}}
 	case 3:
 		low := v.Uint64N(1 << 20)
 		m.Fact = &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{Bytes: v.Uint64N(100), Chunks: 3,
 			ChunkWrite: &bulkheadv1.Histogram{ValueDelta: []uint64{low, 5000}, Count: []uint64{1, 2}, Min: low,
 				Max: low + 5000, Sum: 3*low + 10000}}}
 	default:
-		switch v.IntN(3) {
+		switch v.IntN(4) {
+		case 3:
+			m.Fact = &bulkheadv1.Message_StageBegun{StageBegun: &bulkheadv1.StageBegun{Stage: v.Uint32N(70)}}
 		case 0:
 			m.Fact = &bulkheadv1.Message_Ready{Ready: &bulkheadv1.Ready{}}
 		case 1:

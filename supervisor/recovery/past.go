@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"bulkhead/internal/encoded"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/conduct"
 	"bulkhead/supervisor/raw"
@@ -133,8 +134,18 @@ func OfClient(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 			RampNano: w.GetRampNano(), WarmupNano: w.GetWarmupNano(),
 			ProgressIntervalNano: w.GetProgressIntervalNano(),
 			Consumers:            delays(w.GetConsumers()),
+			Stages:               stages(w.GetStages()),
 		},
 	}
+}
+
+// stages returns the names of stages, and which are not reported.
+func stages(list []*bulkheadv1.Stage) []*bulkheadv1.Stage {
+	var short []*bulkheadv1.Stage
+	for _, s := range list[:min(len(list), protocol.MaxStages)] {
+		short = append(short, &bulkheadv1.Stage{Name: s.GetName(), Unreported: s.GetUnreported()})
+	}
+	return short
 }
 
 // delays returns a consumer with the longest delay of any before its first write; nil if none has one.
@@ -241,6 +252,9 @@ func (r *Past) Add(rec *bulkheadv1.Record) error {
 	case *bulkheadv1.Record_SessionEnded:
 		return r.with(e.SessionEnded.GetSession(), func(s *Session) {
 			s.State, s.Cause = stateOf(e.SessionEnded.GetOutcome()), e.SessionEnded.GetCause()
+			if w := s.Hello.GetWorkload(); w != nil {
+				w.Stages = nil // one that has ended costs next to nothing
+			}
 		})
 	}
 	return nil

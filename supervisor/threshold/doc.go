@@ -7,6 +7,6 @@
 // in a window, and a latency with the end of its bucket that is nearer to the threshold. A rate that is
 // just wrong shows in several windows: if every one of them was right, so were they together.
 //
-// A window begins anew when nobody looked for a while, and with each Watch; one of rates also when
-// not all clients are at work. A threshold is breached once.
+// A window begins anew when nobody looked for a while, with each Watch, and with each stage of a
+// load; one of rates also when not all clients are at work. A threshold is breached once.
 package threshold

@@ -17,8 +17,8 @@ type Moment struct {
 	Bytes, Errors, Stalled, Missed uint64
 	// Writes are the latencies that have come since the moment before.
 	Writes *raw.Sketch
-	// Begun says that all clients that are awaited have begun to write, and Whole that all that ever
-	// came are at work.
+	// Begun says that all clients that are awaited have begun to write, and that none has just begun a
+	// stage, or is in one that is not reported; Whole that all that ever came are at work.
 	Begun, Whole bool
 	// Delay is how long after it was written something is known, at most.
 	Delay time.Duration

@@ -254,9 +254,33 @@ func watched(t *testing.T, r *rand.Rand, text string, written []uint64, tick, de
 	return ""
 }
 
+// What comes of a client that begins a stage, or is in one that is not reported, is not judged; neither is
+// that of one of which the stage is not known.
+func TestFresh(t *testing.T) {
+	w := NewWork(nil, []bool{true, false, false, true})
+	for i, row := range []struct {
+		begun uint64
+		stage uint32
+		over  bool
+		fresh bool
+	}{
+		{0, 0, false, true}, {1, 1, false, true}, {2, 1, false, true}, {2, 1, false, true}, // which is not reported
+		{3, 2, false, true}, {4, 2, false, true}, {4, 2, false, false}, {4, 2, false, false}, // both consumers
+		{5, 3, false, true}, {5, 3, false, false}, {6, 4, false, true}, {6, 4, false, true}, {6, 4, true, false},
+		{6, 9, false, true},
+	} {
+		if got := w.Fresh(Sight{StagesBegun: row.begun, Stage: row.stage, Over: row.over}); got != row.fresh {
+			t.Errorf("sight %d, %+v: %v", i, row, got)
+		}
+	}
+	if NewWork(nil, nil).Fresh(Sight{Stage: 7}) {
+		t.Error("a load without stages is in one")
+	}
+}
+
 func TestWork(t *testing.T) {
 	load := &bulkheadv1.Workload{RampNano: 2e9, Consumers: []*bulkheadv1.ConsumerSpec{{}, {StartDelayNano: 3e9}}}
-	w := NewWork(load)
+	w := NewWork(load, nil)
 	for i, row := range []struct {
 		sight         Sight
 		began, atWork bool

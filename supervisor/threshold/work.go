@@ -12,6 +12,8 @@ type Work struct {
 	began      bool
 	since, new time.Duration // when it began, and when something new came last
 	bytes      uint64
+	unreported []bool // of each stage of its load
+	stages     uint64 // how often a stage was begun
 }
 
 // Sight is what is seen of a client.
@@ -22,16 +24,33 @@ type Sight struct {
 	Active    bool          // it is connected
 	Over      bool          // it said that its load is over
 	Stuck     bool          // its storage is, as it said last
+	// Stage is the newest stage that it is in, from 1, and StagesBegun how often one of its consumers
+	// began one.
+	Stage       uint32
+	StagesBegun uint64
 }
 
-// NewWork returns the work of a client of which nothing was seen.
-func NewWork(load *bulkheadv1.Workload) *Work {
+// NewWork returns the work of a client of which nothing was seen. unreported says of each stage of its
+// load whether it is in no figure that is judged.
+func NewWork(load *bulkheadv1.Workload, unreported []bool) *Work {
 	delay := int64(0)
 	for _, c := range load.GetConsumers() {
 		delay = max(delay, c.GetStartDelayNano())
 	}
 	delay += max(load.GetRampNano(), 0)
-	return &Work{ramp: time.Duration(max(delay, load.GetWarmupNano()))}
+	return &Work{ramp: time.Duration(max(delay, load.GetWarmupNano())), unreported: unreported}
+}
+
+// Fresh reports whether what came of the client until now is of no stage that is judged, or of one that
+// a consumer has just begun: as at the begin of a load, windows begin behind it. It is told every sight,
+// once.
+func (w *Work) Fresh(s Sight) bool {
+	begun := s.StagesBegun != w.stages
+	w.stages = s.StagesBegun
+	if len(w.unreported) == 0 || s.Over {
+		return false
+	}
+	return begun || s.Stage == 0 || int(s.Stage) > len(w.unreported) || w.unreported[s.Stage-1]
 }
 
 // See returns whether all consumers of the client have begun to write, and whether it is at work. One

@@ -762,12 +762,15 @@ type CheckpointTotals struct {
 	Rollovers uint64                 `protobuf:"varint,5,opt,name=rollovers,proto3" json:"rollovers,omitempty"`
 	Rounds    uint64                 `protobuf:"varint,6,opt,name=rounds,proto3" json:"rounds,omitempty"`
 	// Heartbeats of all rounds, and of the newest.
-	Beats         *CheckpointBeats `protobuf:"bytes,7,opt,name=beats,proto3" json:"beats,omitempty"`
-	LastRound     *CheckpointBeats `protobuf:"bytes,8,opt,name=last_round,json=lastRound,proto3" json:"last_round,omitempty"`
-	Timed         bool             `protobuf:"varint,9,opt,name=timed,proto3" json:"timed,omitempty"`
-	Stopped       bool             `protobuf:"varint,10,opt,name=stopped,proto3" json:"stopped,omitempty"`
-	Ready         bool             `protobuf:"varint,60,opt,name=ready,proto3" json:"ready,omitempty"`
-	Begun         bool             `protobuf:"varint,61,opt,name=begun,proto3" json:"begun,omitempty"`
+	Beats     *CheckpointBeats `protobuf:"bytes,7,opt,name=beats,proto3" json:"beats,omitempty"`
+	LastRound *CheckpointBeats `protobuf:"bytes,8,opt,name=last_round,json=lastRound,proto3" json:"last_round,omitempty"`
+	Timed     bool             `protobuf:"varint,9,opt,name=timed,proto3" json:"timed,omitempty"`
+	Stopped   bool             `protobuf:"varint,10,opt,name=stopped,proto3" json:"stopped,omitempty"`
+	Ready     bool             `protobuf:"varint,60,opt,name=ready,proto3" json:"ready,omitempty"`
+	Begun     bool             `protobuf:"varint,61,opt,name=begun,proto3" json:"begun,omitempty"`
+	// How often a consumer began a stage, and the newest that one is in.
+	StagesBegun   uint64 `protobuf:"varint,50,opt,name=stages_begun,json=stagesBegun,proto3" json:"stages_begun,omitempty"`
+	Stage         uint32 `protobuf:"varint,51,opt,name=stage,proto3" json:"stage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -885,6 +888,20 @@ func (x *CheckpointTotals) GetBegun() bool {
 		return x.Begun
 	}
 	return false
+}
+
+func (x *CheckpointTotals) GetStagesBegun() uint64 {
+	if x != nil {
+		return x.StagesBegun
+	}
+	return 0
+}
+
+func (x *CheckpointTotals) GetStage() uint32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
 }
 
 // CheckpointBeats are heartbeats by how they were answered.
@@ -1176,7 +1193,7 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\bidentity\x18\x1a \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\x12\x18\n" +
 	"\adrained\x18\x1b \x01(\tR\adrained\x12*\n" +
 	"\x11drain_within_nano\x18\x1c \x01(\x03R\x0fdrainWithinNano\x12(\n" +
-	"\x10drain_began_nano\x18\x1d \x01(\x03R\x0edrainBeganNano\"\xf7\x02\n" +
+	"\x10drain_began_nano\x18\x1d \x01(\x03R\x0edrainBeganNano\"\xb0\x03\n" +
 	"\x10CheckpointTotals\x12\x1a\n" +
 	"\bmessages\x18\x01 \x01(\x04R\bmessages\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -1191,7 +1208,9 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\astopped\x18\n" +
 	" \x01(\bR\astopped\x12\x14\n" +
 	"\x05ready\x18< \x01(\bR\x05ready\x12\x14\n" +
-	"\x05begun\x18= \x01(\bR\x05begun\"s\n" +
+	"\x05begun\x18= \x01(\bR\x05begun\x12!\n" +
+	"\fstages_begun\x182 \x01(\x04R\vstagesBegun\x12\x14\n" +
+	"\x05stage\x183 \x01(\rR\x05stage\"s\n" +
 	"\x0fCheckpointBeats\x12\x1a\n" +
 	"\banswered\x18\x01 \x01(\x04R\banswered\x12\x12\n" +
 	"\x04late\x18\x02 \x01(\x04R\x04late\x12\x16\n" +

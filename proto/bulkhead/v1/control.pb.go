@@ -1903,8 +1903,13 @@ type SessionStatus struct {
 	Note string `protobuf:"bytes,22,opt,name=note,proto3" json:"note,omitempty"`
 	// How long the client has said nothing though its connection lives, measured; 0 while it
 	// sends the messages that it declared.
-	SilentNano    int64        `protobuf:"varint,23,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
-	SessionState  SessionState `protobuf:"varint,24,opt,name=session_state,json=sessionState,proto3,enum=bulkhead.v1.SessionState" json:"session_state,omitempty"`
+	SilentNano   int64        `protobuf:"varint,23,opt,name=silent_nano,json=silentNano,proto3" json:"silent_nano,omitempty"`
+	SessionState SessionState `protobuf:"varint,24,opt,name=session_state,json=sessionState,proto3,enum=bulkhead.v1.SessionState" json:"session_state,omitempty"`
+	// The newest stage that one of its consumers is in, by its number from 1, its name, and how many
+	// its load has; 0 and empty for none.
+	Stage         uint32 `protobuf:"varint,50,opt,name=stage,proto3" json:"stage,omitempty"`
+	StageName     string `protobuf:"bytes,51,opt,name=stage_name,json=stageName,proto3" json:"stage_name,omitempty"`
+	Stages        uint32 `protobuf:"varint,52,opt,name=stages,proto3" json:"stages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2106,6 +2111,27 @@ func (x *SessionStatus) GetSessionState() SessionState {
 		return x.SessionState
 	}
 	return SessionState_SESSION_STATE_UNSPECIFIED
+}
+
+func (x *SessionStatus) GetStage() uint32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+func (x *SessionStatus) GetStageName() string {
+	if x != nil {
+		return x.StageName
+	}
+	return ""
+}
+
+func (x *SessionStatus) GetStages() uint32 {
+	if x != nil {
+		return x.Stages
+	}
+	return 0
 }
 
 // ChunkWrites is how long the write calls of chunks took. Its percentiles are at most 6.25 %
@@ -2838,7 +2864,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x04left\x18\x04 \x01(\x04R\x04left\x12\x18\n" +
 	"\areserve\x18\x05 \x01(\x04R\areserve\x12\x18\n" +
 	"\areached\x18\x06 \x01(\bR\areached\x12#\n" +
-	"\rtimes_reached\x18\a \x01(\x04R\ftimesReached\"\xab\x06\n" +
+	"\rtimes_reached\x18\a \x01(\x04R\ftimesReached\"\xf8\x06\n" +
 	"\rSessionStatus\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -2868,7 +2894,11 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x04note\x18\x16 \x01(\tR\x04note\x12\x1f\n" +
 	"\vsilent_nano\x18\x17 \x01(\x03R\n" +
 	"silentNano\x12>\n" +
-	"\rsession_state\x18\x18 \x01(\x0e2\x19.bulkhead.v1.SessionStateR\fsessionState\"\xa4\x02\n" +
+	"\rsession_state\x18\x18 \x01(\x0e2\x19.bulkhead.v1.SessionStateR\fsessionState\x12\x14\n" +
+	"\x05stage\x182 \x01(\rR\x05stage\x12\x1d\n" +
+	"\n" +
+	"stage_name\x183 \x01(\tR\tstageName\x12\x16\n" +
+	"\x06stages\x184 \x01(\rR\x06stages\"\xa4\x02\n" +
 	"\vChunkWrites\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x19\n" +
 	"\bsum_nano\x18\x02 \x01(\x04R\asumNano\x12\x19\n" +
