@@ -1,23 +1,25 @@
 package supervisor
 
 import (
-	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
+	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/config"
 	"bulkhead/internal/config/value"
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/ownfile"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -27,6 +29,9 @@ import (
 	"bulkhead/supervisor/identity"
 	"bulkhead/supervisor/raw"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/repeats"
+	"bulkhead/supervisor/report/saved"
+	"bulkhead/supervisor/rundir"
 )
 
 // Agents. Their connections are served like those of clients, in the run that is open, but they are
@@ -190,7 +195,112 @@ func (s *Supervisor) agentStatus() (out []*bulkheadv1.AgentStatus) {
 	return out
 }
 
-// What a job needs of runs: see package campaign.
+// Jobs: package campaign runs them, and has its runs from here.
+
+// newDesk returns where jobs are taken.
+func (s *Supervisor) newDesk() *campaign.Desk {
+	d := campaign.NewDesk()
+	d.Supervisor = campaign.Supervisor{Fleet: s.cfg.fleet, Version: s.cfg.Version, Since: time.Now(),
+		Begin: s.beginJobRun}
+	d.Store, d.Log = campaign.Store{Path: filepath.Join(s.cfg.StateDir, rundir.JobsFolder)}, s.cfg.Logger
+	d.RunDir = func(id string) string { return filepath.Join(s.cfg.StateDir, rundir.RunsFolder, filepath.Base(id)) }
+	d.Past = func(id string) campaign.Past { return pastOf(d.RunDir(id)) }
+	d.Sum = s.sumJob
+	return d
+}
+
+// jobs runs the jobs of the supervisor, the one first that a supervisor before it has left, until ctx is
+// done.
+func (s *Supervisor) jobs(ctx context.Context) {
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	taking := sync.OnceFunc(func() { close(s.taking) })
+	defer taking()
+	var first *run
+	select {
+	case first = <-s.first:
+	case <-ctx.Done():
+		return
+	}
+	order, err := s.desk.Resume(jobRun{first}, first.cfg.job, s.cfg.Job, s.cfg.Inherited != nil)
+	if err != nil {
+		s.cfg.Logger.Error("jobs that were left are not gone on with", "error", err)
+	}
+	s.order, s.orderErr = order, err
+	if s.cfg.Job != nil {
+		wait.Go(func() { // ends with the job, or with ctx
+			if order != nil {
+				select {
+				case <-order.Done():
+				case <-ctx.Done():
+					return
+				}
+			}
+			s.askToDrain("the job is over")
+		})
+	}
+	taking()
+	s.desk.Run(ctx)
+}
+
+// jobResult returns how the job ended that the supervisor was started for: the verdict over its runs.
+// All parts have stopped.
+func (s *Supervisor) jobResult() (report.Word, error) {
+	if s.order == nil {
+		return report.WordComplete, s.orderErr // the supervisor ended before it was taken
+	}
+	worst, err := s.order.Result()
+	word := report.WordComplete
+	switch worst {
+	case exitstatus.Complete:
+	case exitstatus.Interrupted:
+		word = report.WordInterrupted
+	default:
+		word = report.WordPartial
+	}
+	switch {
+	case errors.Is(err, campaign.ErrEnded):
+		return word.Worse(report.WordInterrupted), nil
+	case err == nil && worst == exitstatus.Failure:
+		err = errors.New("not all of its runs have a report")
+	}
+	if err != nil {
+		err = fmt.Errorf("job %s: %w", s.cfg.Job.GetJob().GetName(), err)
+	}
+	return word, err
+}
+
+// sumJob writes into a job's folder what its runs came to together.
+func (s *Supervisor) sumJob(dir string) error {
+	sum, err := saved.Job(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range repeats.Kept() {
+		if err := rundir.WriteWhole(filepath.Join(dir, f.Name), f.Writer(sum)); err != nil {
+			return fmt.Errorf("writing %s: %w", f.Name, err)
+		}
+	}
+	if s.cfg.JobReport != nil {
+		s.cfg.JobReport(sum, dir)
+	}
+	return nil
+}
+
+// pastOf returns what is left of a run that is over.
+func pastOf(dir string) campaign.Past {
+	p := campaign.Past{Started: jobIn(filepath.Join(dir, rundir.JournalFolder)), ExitStatus: exitstatus.Failure}
+	f, err := ownfile.Open(filepath.Join(dir, report.FileName), 0, 0)
+	if err != nil {
+		return p
+	}
+	defer f.Close() // read only
+	var told struct{ Verdict struct{ Word report.Word } }
+	if json.NewDecoder(f).Decode(&told) == nil {
+		p.ExitStatus = exitStatusOf(runEnd{word: told.Verdict.Word})
+	}
+	return p
+}
 
 // ownersOf returns whose the names are of a job's clients: each is that of the agent that starts it, if
 // that has proven who it is.
@@ -210,7 +320,8 @@ var errMakesWay = errors.New("a job begins a run of its own")
 // beginning asks for a run of a job's in place of the one that waits for clients.
 type beginning struct {
 	cfg   Config
-	began chan *run // receives it; closed if there is none after all
+	note  func(runID string) error // is called before anything of the run is durable
+	began chan *run                // receives it; closed if there is none after all
 	no    chan error
 }
 
@@ -228,8 +339,8 @@ func (e jobEnd) cause() bulkheadv1.DrainCause {
 }
 
 // beginJobRun begins a run that expects the clients of what is started, and gathers as the job says.
-func (s *Supervisor) beginJobRun(ctx context.Context, j *bulkheadv1.Job,
-	started *bulkheadv1.JobStarted) (campaign.Run, error) {
+func (s *Supervisor) beginJobRun(ctx context.Context, j *bulkheadv1.Job, started *bulkheadv1.JobStarted,
+	note func(runID string) error) (campaign.Run, error) {
 	cfg := s.cfg
 	var clients []string
 	for _, c := range started.GetClients() {
@@ -247,22 +358,22 @@ func (s *Supervisor) beginJobRun(ctx context.Context, j *bulkheadv1.Job,
 		return nil, err
 	}
 	cfg.WaitClients, cfg.KeepRunning, cfg.job = 0, false, started
-	b := &beginning{cfg: cfg, began: make(chan *run, 1), no: make(chan error, 1)}
+	b := &beginning{cfg: cfg, note: note, began: make(chan *run, 1), no: make(chan error, 1)}
 	select {
 	case s.begins <- b:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, campaign.ErrLeft
 	}
 	select {
 	case r, ok := <-b.began:
 		if !ok {
-			return nil, errors.New("the supervisor is ending")
+			return nil, campaign.ErrEnded
 		}
 		return jobRun{r}, nil
 	case err := <-b.no:
 		return nil, err
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, campaign.ErrLeft
 	}
 }
 
@@ -287,6 +398,7 @@ func (j jobRun) ID() string            { return j.r.id }
 func (j jobRun) Dir() string           { return j.r.dir }
 func (j jobRun) Over() <-chan struct{} { return j.r.reported }
 func (j jobRun) ExitStatus() uint32    { return j.r.exitStatus }
+func (j jobRun) EndedByOperator() bool { return j.r.byOperator }
 
 func (j jobRun) Joined(name string) bool {
 	for _, p := range j.r.processors() {
@@ -297,60 +409,25 @@ func (j jobRun) Joined(name string) bool {
 	return false
 }
 
+// errRunEnds says that a run takes nobody any more.
+var errRunEnds = errors.New("the run ends")
+
+func (j jobRun) Joins(c *bulkheadv1.JobClient) error {
+	if c.GetIdentity() != nil {
+		j.r.mu.Lock()
+		j.r.owners[c.GetClient()] = c.GetIdentity()
+		j.r.mu.Unlock()
+	}
+	if !j.r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JobJoined{
+		JobJoined: &bulkheadv1.JobJoined{Client: c}}}) {
+		return errRunEnds
+	}
+	return nil
+}
+
 func (j jobRun) Drain(reason string, byOperator bool) {
 	select {
 	case j.r.jobEnds <- jobEnd{reason, byOperator}:
 	default: // it ends already
 	}
-}
-
-// exitStatusOf returns the exit status of a supervisor that had one run alone.
-func exitStatusOf(end runEnd) uint32 {
-	switch {
-	case end.err != nil:
-		return exitstatus.Failure
-	case end.word == report.WordComplete:
-		return exitstatus.Complete
-	case end.word == report.WordInterrupted:
-		return exitstatus.Interrupted
-	default:
-		return exitstatus.Partial
-	}
-}
-
-// RunJob implements the control API.
-func (c *controlServer) RunJob(ask *bulkheadv1.RunJobRequest, stream bulkheadv1.ControlService_RunJobServer) error {
-	s := c.supervisor
-	if !s.cfg.KeepRunning {
-		return status.Error(codes.FailedPrecondition,
-			"this supervisor ends with its run; start one for jobs with --keep-running")
-	}
-	stop := make(chan string, 1)
-	if !s.jobStop.CompareAndSwap(nil, &stop) {
-		return status.Error(codes.FailedPrecondition, "another job is running; one runs at a time")
-	}
-	defer s.jobStop.Store(nil)
-	r := campaign.Runner{Fleet: s.cfg.fleet, Begin: s.beginJobRun, Tell: stream.Send, Stop: stop}
-	s.cfg.Logger.Info("job begins", "job", ask.GetJob().GetName(), "dry_run", ask.GetDryRun())
-	err := r.Do(stream.Context(), ask)
-	if err != nil {
-		s.cfg.Logger.Warn("job has not been run to its end", "job", ask.GetJob().GetName(), "reason", err)
-		return status.Error(codes.FailedPrecondition, err.Error())
-	}
-	s.cfg.Logger.Info("job is over", "job", ask.GetJob().GetName())
-	return nil
-}
-
-// StopJob implements the control API.
-func (c *controlServer) StopJob(_ context.Context, ask *bulkheadv1.StopJobRequest) (*bulkheadv1.StopJobResponse,
-	error) {
-	stop := c.supervisor.jobStop.Load()
-	if stop == nil {
-		return nil, status.Error(codes.FailedPrecondition, "no job is running")
-	}
-	select {
-	case *stop <- cmp.Or(ask.GetReason(), "an operator asked for the end of the job"):
-	default: // it was asked for already
-	}
-	return &bulkheadv1.StopJobResponse{}, nil
 }

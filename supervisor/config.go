@@ -15,6 +15,7 @@ import (
 	"bulkhead/supervisor/fleet"
 	"bulkhead/supervisor/identity"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/repeats"
 	"bulkhead/supervisor/reserve"
 	"bulkhead/supervisor/upgrade"
 )
@@ -54,6 +55,12 @@ type Config struct {
 	// supervisor waits for it: it must not wait for whoever reads the report.
 	Report func(r *report.Report, dir string)
 
+	// Job is the job that the supervisor is for; nil if it is not for one alone. It ends with the job.
+	Job *bulkheadv1.RunJobRequest
+	// JobReport is called with what all runs of a job came to together, written to dir, as Report; may be
+	// nil.
+	JobReport func(sum *repeats.Summary, dir string)
+
 	keeper *identity.Keeper       // set by complete
 	fleet  *fleet.Fleet           // set by complete
 	job    *bulkheadv1.JobStarted // of a run: the job that has begun it
@@ -77,6 +84,10 @@ func (c Config) complete() (Config, error) {
 	if c.Overload.InboxMemory == 0 {
 		memory, _ := reserve.MemoryThereIs()
 		c.Overload.InboxMemory = value.Size(reserve.InboxMemory(memory))
+	}
+	if c.Job != nil { // whose runs are the supervisor's; in between it waits
+		c.KeepRunning, c.Clients, c.Assert = true, value.Clients{Count: 1}, nil
+		c.Gather, c.WaitClients = config.Gather{}, 0
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -17,6 +17,7 @@ import (
 
 	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/campaign"
 	"bulkhead/supervisor/control"
 	"bulkhead/supervisor/rundir"
 	"bulkhead/supervisor/upgrade"
@@ -181,4 +182,62 @@ func (c *controlServer) Upgrade(ctx context.Context, req *bulkheadv1.UpgradeRequ
 	case <-ctx.Done():
 		return nil, status.FromContextError(ctx.Err()).Err()
 	}
+}
+
+// RunJob implements the control API.
+func (c *controlServer) RunJob(ask *bulkheadv1.RunJobRequest, stream bulkheadv1.ControlService_RunJobServer) error {
+	s := c.supervisor
+	select {
+	case <-s.taking:
+	case <-stream.Context().Done():
+		return status.FromContextError(stream.Context().Err()).Err()
+	}
+	return jobStatus(s.runJob(ask, stream))
+}
+
+func (s *Supervisor) runJob(ask *bulkheadv1.RunJobRequest, stream bulkheadv1.ControlService_RunJobServer) error {
+	var order *campaign.Order
+	var err error
+	switch {
+	case ask.GetJobId() != "":
+		order, err = s.desk.Find(ask.GetJobId())
+	case s.cfg.Job != nil:
+		err = fmt.Errorf("this supervisor is for the job %s alone",
+			pathname.Printable(s.cfg.Job.GetJob().GetName()))
+	case !s.cfg.KeepRunning:
+		err = errors.New("this supervisor ends with its run; start one for jobs with --keep-running")
+	case ask.GetDryRun():
+		return s.desk.Could(stream.Context(), ask, func(e *bulkheadv1.JobEvent) { _ = stream.Send(e) })
+	default:
+		order, err = s.desk.Take(ask, false)
+	}
+	if err != nil {
+		return err
+	}
+	return order.Follow(stream.Context(), stream.Send)
+}
+
+// jobStatus returns how the end of a job is told.
+func jobStatus(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return status.FromContextError(err).Err()
+	case errors.Is(err, campaign.ErrLeft):
+		return status.Error(codes.Unavailable, err.Error())
+	case errors.Is(err, campaign.ErrUnknown):
+		return status.Error(codes.NotFound, err.Error())
+	default:
+		return status.Error(codes.FailedPrecondition, err.Error())
+	}
+}
+
+// StopJob implements the control API.
+func (c *controlServer) StopJob(_ context.Context, ask *bulkheadv1.StopJobRequest) (*bulkheadv1.StopJobResponse,
+	error) {
+	if err := c.supervisor.desk.Stop(cmp.Or(ask.GetReason(), "an operator asked for the end of the job")); err != nil {
+		return nil, status.Error(codes.FailedPrecondition, err.Error())
+	}
+	return &bulkheadv1.StopJobResponse{}, nil
 }

@@ -124,18 +124,11 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 // asItsJobSays returns the settings of a run that is resumed: those of this supervisor, and of a run
 // that was begun for a job what that run expects, which no supervisor is set to.
 func asItsJobSays(cfg Config, dir string) (Config, error) {
-	var job *bulkheadv1.JobStarted
-	n, enough := 0, errors.New("a job is the second record")
-	_, err := journal.Replay(dir, func(r *bulkheadv1.Record) error {
-		if n++; n < 2 {
-			return nil
-		}
-		job = r.GetJobStarted()
-		return enough
-	})
-	if err != nil && !errors.Is(err, enough) || job == nil {
-		return cfg, nil // what is wrong with the journal is found by others
+	job := jobIn(dir)
+	if job == nil {
+		return cfg, nil // or what is wrong with the journal is found by others
 	}
+	var err error
 	var names []string
 	for _, c := range job.GetClients() {
 		names = append(names, c.GetClient())
@@ -215,6 +208,23 @@ func (r *run) recover(past *recovery.Past) {
 			}
 		}
 	}
+}
+
+// jobIn returns the job that the run of a journal was begun for; nil for none, or if that cannot be read.
+func jobIn(dir string) *bulkheadv1.JobStarted {
+	var job *bulkheadv1.JobStarted
+	n, enough := 0, errors.New("a job is the second record")
+	_, err := journal.Replay(dir, func(r *bulkheadv1.Record) error {
+		if n++; n < 2 {
+			return nil
+		}
+		job = r.GetJobStarted()
+		return enough
+	})
+	if err != nil && !errors.Is(err, enough) {
+		return nil
+	}
+	return job
 }
 
 // byNumber returns the run's sessions by their numbers. Nothing else has r yet.

@@ -68,6 +68,7 @@ type run struct {
 	alone      atomic.Bool
 	reported   chan struct{} // closed when it is over and reported
 	exitStatus uint32        // written before reported is closed
+	byOperator bool          // the same; an operator ended it
 
 	failed chan error // receives the first journal error
 	full   chan error // receives the error that made the journal give its reserve back

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/failpoint"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -81,6 +82,9 @@ func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error
 	cfg := s.cfg
 	if s.next != nil {
 		cfg = s.next.cfg
+		if err := s.next.note(id); err != nil {
+			return nil, err
+		}
 	}
 	if err := writeRunFile(cfg, id, dir, s.listener.Addr()); err != nil {
 		return nil, err
@@ -105,9 +109,26 @@ type runEnd struct {
 	err     error
 }
 
+// exitStatusOf returns the exit status of a supervisor that had one run alone.
+func exitStatusOf(end runEnd) uint32 {
+	switch {
+	case end.err != nil:
+		return exitstatus.Failure
+	case end.word == report.WordComplete:
+		return exitstatus.Complete
+	case end.word == report.WordInterrupted:
+		return exitstatus.Interrupted
+	default:
+		return exitstatus.Partial
+	}
+}
+
 // oneRun serves a run and reports it.
 func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signal, announce bool) (end runEnd) {
 	s.setCurrent(r)
+	if announce {
+		s.first <- r // has room
+	}
 	if s.next != nil {
 		s.next.began <- r
 		s.next = nil
@@ -160,6 +181,7 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 		return runEnd{stopped: stopped, err: err}
 	}
 	s.state.Served(r.id)
+	r.byOperator = rep.Run.DrainCause == report.DrainByOperator
 	word := rep.Verdict.Word
 	if named := slices.ContainsFunc(rep.RejectionGroups,
 		func(g report.RejectionGroup) bool { return g.ClientName != "" }); idle && !named {

@@ -8,13 +8,13 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 
 	"bulkhead/internal/child"
 	"bulkhead/internal/config/value"
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/linkzone"
 	"bulkhead/internal/sandbox"
+	"bulkhead/supervisor/campaign"
 	"bulkhead/supervisor/custody"
 	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/pool"
@@ -51,7 +51,13 @@ type Supervisor struct {
 	drains   chan string     // asks for a drain; holds one
 	begins   chan *beginning // asks for a run of a job's
 	next     *beginning      // what the next run is for; nil for none. The goroutine of runs has it
-	jobStop  atomic.Pointer[chan string]
+	desk     *campaign.Desk
+	first    chan *run     // receives the first run that is served
+	taking   chan struct{} // closed when jobs are taken
+	// order is the job that the supervisor was started for, nil if it was not taken, and orderErr why. The
+	// goroutine of jobs has both.
+	order    *campaign.Order
+	orderErr error
 	upgrades chan upgradeRequest // asks for an upgrade
 	overdue  chan struct{}       // closed when an upgrade that has begun takes too long
 	control  *controlServer
@@ -102,8 +108,9 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 		cfg: cfg, state: state, gate: door.NewGate(cfg.Overload, rand.IntN), threads: room,
 		custody: held, logs: child.NewLogs(cfg.Logger), garbage: reserve.NewGarbage(),
 		drains: make(chan string, 1), begins: make(chan *beginning), upgrades: make(chan upgradeRequest),
-		overdue: make(chan struct{}),
+		overdue: make(chan struct{}), first: make(chan *run, 1), taking: make(chan struct{}),
 	}
+	s.desk = s.newDesk()
 	type ended struct {
 		res Result
 		err error
@@ -187,7 +194,13 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	}
 	stopUpkeep := inBackground(ctx, s.upkeep)
 	stopLooking := inBackground(ctx, s.cfg.keeper.Run)
+	stopJobs := inBackground(ctx, s.jobs)
 	res, kept, err := s.runs(ctx, signals, left)
+	stopJobs()
+	s.desk.Leave(kept == nil && err == nil)
+	if s.cfg.Job != nil && kept == nil && err == nil {
+		res.Verdict, err = s.jobResult()
+	}
 	stopUpkeep()
 	stopLooking()
 	stopWatch()

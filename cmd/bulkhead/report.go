@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"bulkhead/internal/assertion"
 	"bulkhead/supervisor/report/judge"
 	"bulkhead/supervisor/report/render"
+	"bulkhead/supervisor/report/repeats"
 	"bulkhead/supervisor/report/saved"
 )
 
@@ -21,10 +23,14 @@ func reportCommand(stdout, stderr io.Writer) *cli.Command {
 	}
 	return &cli.Command{
 		Name:      "report",
-		Usage:     "rebuild the report of a run from its journal, or compare two runs",
+		Usage:     "rebuild the report of a run from its journal, sum up runs, or compare two",
 		ArgsUsage: "RUN_DIR",
 		Description: `RUN_DIR is STATE_DIR/runs/RUN-ID; runs/latest is the newest. Only the journal in it is
 read, so this also works for a run whose supervisor was killed.
+
+With STATE_DIR/jobs/JOB-ID, or several RUN_DIR, it sums up the runs of the job, or those: the
+median, the least and the most of each figure, how far it varies, and which run is unlike
+the others. Its formats are text and json.
 
 Without --format, the ending of --output selects the format: ` +
 			strings.Join(endingsOf(forms), ", ") + `.
@@ -38,6 +44,7 @@ OPERATOR is one of < <= > >= == !=.
 Examples:
   bulkhead report bulkhead-state/runs/latest --output report.json
   bulkhead report runs/latest --format junit --assert 'p99 < 50ms' --assert 'lost == 0'
+  bulkhead report bulkhead-state/jobs/latest
   bulkhead report compare runs/before runs/after`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", DefaultText: "by the ending of --output, or else text",
@@ -64,15 +71,13 @@ func (t *texts) Set(text string) error {
 func (t *texts) String() string { return "" }
 
 func rebuildReport(ctx *cli.Context, stdout, stderr io.Writer, forms []render.Form) error {
-	if ctx.NArg() != 1 {
-		meant := ""
-		if ctx.NArg() > 1 {
-			meant = commandMeant(ctx.Command, commandName(ctx), &cli.Command{}, ctx.Args().First())
-		}
+	if ctx.NArg() == 0 {
 		return usageError{
-			fmt.Errorf(
-				"report takes one run directory, such as bulkhead-state/runs/latest; %d were given; %ssee `%s --help`",
-				ctx.NArg(), meant, commandName(ctx))}
+			fmt.Errorf("report takes one run directory, such as bulkhead-state/runs/latest; 0 were given; see "+
+				"`%s --help`", commandName(ctx))}
+	}
+	if ctx.NArg() > 1 || saved.IsJob(ctx.Args().First()) {
+		return sumUp(ctx, stdout)
 	}
 	form, err := formOf(ctx, forms)
 	if err != nil {
@@ -113,6 +118,38 @@ func rebuildReport(ctx *cli.Context, stdout, stderr io.Writer, forms []render.Fo
 		fmt.Fprintf(stderr, "bulkhead: what was asserted holds, but the run is %s\n", r.Verdict.Word)
 	}
 	return verdictError(r.Verdict.Word)
+}
+
+// sumUp sums up the runs of a job, or several.
+func sumUp(ctx *cli.Context, stdout io.Writer) error {
+	dirs := ctx.Args().Slice()
+	if meant := commandMeant(ctx.Command, commandName(ctx), &cli.Command{}, dirs[0]); meant != "" {
+		return usageError{fmt.Errorf("%s is no run directory; %ssee `%s --help`", dirs[0], meant, commandName(ctx))}
+	}
+	if ctx.IsSet("assert") {
+		return usageError{errors.New("--assert: is of one run; give one run directory")}
+	}
+	form, err := formOf(ctx, []render.Form{render.FormText, render.FormJSON})
+	if err != nil {
+		return err
+	}
+	var sum *repeats.Summary
+	if len(dirs) == 1 {
+		sum, err = saved.Job(dirs[0])
+	} else {
+		sum, err = saved.Runs(dirs)
+	}
+	if err != nil {
+		return err
+	}
+	write := sum.WriteText
+	if form == render.FormJSON {
+		write = sum.WriteJSON
+	}
+	if err := output(ctx.String("output"), stdout, write); err != nil {
+		return fmt.Errorf("writing the summary: %w", err)
+	}
+	return nil
 }
 
 // broken prints on stderr which assertions do not hold, and returns errPartial if any does not.

@@ -22,6 +22,7 @@ import (
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/render"
+	"bulkhead/supervisor/report/repeats"
 	"bulkhead/supervisor/upgrade"
 )
 
@@ -51,10 +52,15 @@ report is always written. SIGHUP replaces the program in place, as
 Start a supervisor that was killed again with the same STATE_DIR: it resumes the run
 where it was, with the clients still connected to their handlers.
 
+With --job it runs the job on the agents that come, and ends with it, as ` + "`bulkhead run`" + `
+does. Started again with the same job after it was killed, it goes on with the run that
+was under way, and then does those that are left.
+
 Examples:
   bulkhead supervisor start --listen 0.0.0.0:7420 --clients 3
-  bulkhead supervisor start --config configs/supervisor.yaml --clients alpha,bravo`,
-				Flags:        append(settingFlags(keys), &cli.BoolFlag{Name: upgrade.PreflightFlag, Hidden: true}),
+  bulkhead supervisor start --config configs/supervisor.yaml --clients alpha,bravo
+  bulkhead supervisor start --listen 0.0.0.0:7420 --job configs/jobs/nightly.yaml`,
+				Flags:        append(settingFlags(keys), jobFlags()...),
 				OnUsageError: onUsageError,
 				Action: func(ctx *cli.Context) error {
 					return startSupervisor(ctx, keys, stdout, stderr)
@@ -86,6 +92,9 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *results.Stdout
 		return err
 	}
 	cfg := supervisor.Config{Supervisor: settings, Version: version.String(), Build: version.Build()}
+	if cfg.Job, err = jobMeant(ctx); err != nil {
+		return err
+	}
 	cfg.Logger = newLogger(settings.Log, stderr)
 	concealToken(cfg.Logger)
 	if ctx.Bool(upgrade.PreflightFlag) {
@@ -107,8 +116,9 @@ func startSupervisor(ctx *cli.Context, keys []config.Key, stdout *results.Stdout
 	defer unheed()
 	stderr.Miss(cfg.Inherited.LostLines())
 	cfg.LostLines = stderr.Lost
-	out := results.NewQueue(stdout, stderr, !cfg.KeepRunning)
+	out := results.NewQueue(stdout, stderr, !cfg.KeepRunning && cfg.Job == nil)
 	cfg.Report = func(r *report.Report, dir string) { out.Add(reportResult(r, dir)) }
+	cfg.JobReport = func(sum *repeats.Summary, dir string) { out.Add(summaryResult(sum, dir)) }
 	if block := blockFor(settings.Log, stderr); block != nil {
 		cfg.Watch = func(ctx context.Context, status func(context.Context) *bulkheadv1.StatusResponse) {
 			painter().Follow(ctx, block, status)

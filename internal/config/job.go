@@ -22,6 +22,8 @@ type Job struct {
 	Repeat int
 	// Pause is the time between two runs.
 	Pause time.Duration
+	// Join says when an agent begins that comes while a run goes on.
+	Join Join
 	// Text is the whole file, at most MaxFile bytes.
 	Text string
 }
@@ -31,13 +33,27 @@ type JobEntry struct {
 	// Line is where the entry stands in its file, from 1.
 	Line int
 	On   JobTarget
-	Load JobLoad
+	// Agents is how many there must be at least; 0 is not told, and one is enough.
+	Agents int
+	Load   JobLoad
 }
+
+// Join says when an agent begins that comes while a run of a job goes on.
+type Join string
+
+// The choices of Join.
+const (
+	// JoinNext lets it begin with the next run.
+	JoinNext Join = "next"
+	// JoinNow lets it begin at once.
+	JoinNow Join = "now"
+)
 
 // MaxJobEntries is how many entries a job has at most, and MaxRepeat how many runs.
 const (
 	MaxJobEntries = 256
 	MaxRepeat     = 1000
+	maxJobAgents  = 1024
 )
 
 // LoadJob returns the job that a YAML file describes. The error is of type Problems and holds
@@ -90,8 +106,9 @@ func (j *Job) fields(parts *jobParts) []field {
 		textField("job", &j.Name, "", protocol.CheckName, fmt.Sprintf("1 to %d bytes", protocol.MaxNameBytes),
 			"Name of the job, for people."),
 		{
-			Key: Key{Name: "clients", Kind: "list", Valid: fmt.Sprintf("1 to %d entries of on, load", MaxJobEntries),
-				Help: "Which agents start a client, and the load of each. An agent may match one entry only."},
+			Key: Key{Name: "clients", Kind: "list",
+				Valid: fmt.Sprintf("1 to %d entries of on, agents, load", MaxJobEntries),
+				Help:  "Which agents start a client, and the load of each. An agent may match one entry only."},
 			reset: func() { j.Clients = nil },
 			node: func(l *loader, e entry) {
 				l.items(e, "a list of entries, as in [{on: all}]", func(item entry) {
@@ -106,6 +123,8 @@ func (j *Job) fields(parts *jobParts) []field {
 		assertField(&j.Assert),
 		countField("repeat", &j.Repeat, 1, 1, MaxRepeat, "How many runs there are, one after the other."),
 		durationField("pause", &j.Pause, 0, 0, 24*time.Hour, "Time between two runs."),
+		choiceField("join", &j.Join, JoinNext, "When an agent begins that comes while a run goes on: with the next "+
+			"run, or now, whose figures are of its own time then.", JoinNext, JoinNow),
 	)
 }
 
@@ -122,6 +141,8 @@ func loadField(dst *entry, help string) field {
 func (j *JobEntry) fields(load *entry) []field {
 	return []field{
 		targetField("on", &j.On, "Which agents start a client."),
+		countField("agents", &j.Agents, 0, 0, maxJobAgents, "How many there must be at least: fewer are waited for, "+
+			"and without that many nothing is begun. With 0 one is enough."),
 		loadField(load, "The load of each of these clients, over what all have in common."),
 	}
 }
@@ -165,6 +186,11 @@ func (j *Job) check(l *loader) {
 		l.problem(at, "clients", "has no entries; say which agents start a client, as in [{on: all}]")
 	}
 	j.Gather.check(l)
+	if at, given := l.origins["join"]; given && j.Join == JoinNow && j.Gather.Timeout > 0 &&
+		j.Gather.IfShort == IfShortAbort && !l.broken["gather.timeout"] && !l.broken["gather.if_short"] {
+		l.report(at, "join", "lets those begin later that come later, and gather.if_short ends a run without them; "+
+			"set gather.if_short to start, or leave join out")
+	}
 	if at, given := l.origins["pause"]; given && j.Pause > 0 && j.Repeat == 1 && !l.broken["repeat"] {
 		l.report(at, "pause", "is between two runs, and there is one; set repeat, too, as in 5")
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	jobKeys  = "job, clients, load, gather, assert, repeat, pause"
+	jobKeys  = "job, clients, load, gather, assert, repeat, pause, join"
 	loadKeys = "runtime, total_size, stop_when, ramp, warmup, stages, consumer_count, " + consumerKeys +
 		", consumers, keep, stall_after, heartbeat, monitor, progress"
 	targets = "all, labels as in {rack: a3}, or a name as in {name: host-7}"
@@ -44,7 +44,7 @@ func TestJobRefuses(t *testing.T) {
 		{"key of a load", good + "runtime: 1m",
 			"4: runtime: unknown key; it is a key of a load; valid here: " + jobKeys},
 		{"unknown key of an entry", "job: a\nload: {path: /p}\nclients: [{on: all, lod: {}}]",
-			"3: clients[0].lod: unknown key; did you mean load? valid here: on, load"},
+			"3: clients[0].lod: unknown key; did you mean load? valid here: on, agents, load"},
 		{"key twice", good + "job: b", "4: job: appears twice, first on line 1; keep one"},
 		{"nothing wrong", good + "gather:\n  timeout: 1s\nrepeat: 2\npause: 1s\n", ""},
 		{"list as the file", "- a", `1: is a list; it must be keys with values, as in "runtime: 20s"`},
@@ -65,7 +65,7 @@ func TestJobRefuses(t *testing.T) {
 		{"bad name of an agent", "job: a\nload: {path: /p}\nclients: [{on: {name: ''}}]",
 			"3: clients[0].on.name: is empty; give a value"},
 		{"value as an entry", "job: a\nload: {path: /p}\nclients: [a3]",
-			"3: clients[0]: is a single value; it must be a map of on, load"},
+			"3: clients[0]: is a single value; it must be a map of on, agents, load"},
 		{"map of clients", "job: a\nload: {path: /p}\nclients: {on: all}",
 			"3: clients: is a map; it must be a list of entries, as in [{on: all}]"},
 		{"too many entries", "job: a\nload: {path: /p}\nclients: [" + strings.Repeat("{on: all},", 257) + "]",

@@ -29,3 +29,13 @@ const (
 	// cannot work; nothing was started, and it does not get better by itself. EX_CONFIG.
 	Config = 78
 )
+
+// Worse returns the worse of two exit statuses of runs.
+func Worse(a, b uint32) uint32 {
+	for _, worst := range []uint32{Failure, Partial, Interrupted} {
+		if a == worst || b == worst {
+			return worst
+		}
+	}
+	return max(a, b)
+}

@@ -1,19 +1,16 @@
 package campaign
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/config"
-	"bulkhead/internal/job"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/fleet"
@@ -26,8 +23,6 @@ const (
 	awayPatience   = 30 * time.Second
 	// endPatience is how long the end of a task is waited for when its run is over.
 	endPatience = 15 * time.Second
-	// returnsSoon is how long an agent that is away is taken for one that comes back at once.
-	returnsSoon = 5 * time.Second
 	// joinPatience is how long a client may take to come that its agent has started, where no gather says.
 	joinPatience = 5 * time.Minute
 	// lookEvery is how often is looked whether clients have come, and lookPace how often at most whether
@@ -38,76 +33,149 @@ const (
 	mostTold, mostNamed = 16, 10
 )
 
+// errLeft says that a campaign is left to another supervisor.
+var errLeft = errors.New("the supervisor ends or is upgraded")
+
 // Run is a run of the supervisor's that was begun for a job.
 type Run interface {
 	ID() string
 	Dir() string
 	// Joined reports whether a client of this name has come.
 	Joined(name string) bool
+	// Joins makes durable that an agent joins the run.
+	Joins(*bulkheadv1.JobClient) error
 	// Drain ends the run, and not the supervisor.
 	Drain(reason string, byOperator bool)
-	// Over is closed when the run is over and reported; ExitStatus is for after that.
+	// Over is closed when the run is over and reported; ExitStatus and EndedByOperator are for after that.
 	Over() <-chan struct{}
 	ExitStatus() uint32
+	EndedByOperator() bool
 }
 
-// Runner runs one job.
-type Runner struct {
+// Supervisor is what a job needs of the supervisor that runs it.
+type Supervisor struct {
 	Fleet *fleet.Fleet
-	// Begin begins a run that expects the clients of what is started.
-	Begin func(ctx context.Context, job *bulkheadv1.Job, started *bulkheadv1.JobStarted) (Run, error)
-	// Tell tells how it goes on.
-	Tell func(*bulkheadv1.JobEvent) error
-	// Stop receives why the job is to end.
-	Stop <-chan string
+	// Version is the supervisor's.
+	Version string
+	// Since is when it started.
+	Since time.Time
+	// Begin begins a run that expects the clients of what is started. It calls note with the run's id
+	// before anything of it is durable.
+	Begin func(ctx context.Context, job *bulkheadv1.Job, started *bulkheadv1.JobStarted,
+		note func(runID string) error) (Run, error)
+}
+
+// runner runs one job.
+type runner struct {
+	Supervisor
+	tell func(*bulkheadv1.JobEvent)
+	// stop receives why the job is to end.
+	stop <-chan string
+	// patient says that agents of which no entry says how many get a moment to come.
+	patient bool
 
 	pace pace
 }
 
 // share is what one agent has to do.
 type share struct {
-	agent fleet.Agent
-	entry int
-	task  *bulkheadv1.Task
-	told  *bulkheadv1.TaskReport // the last that was told
-	times int                    // it was told
-	sent  time.Time              // when the task was
-	came  bool                   // its client has
+	agent  fleet.Agent
+	entry  int
+	task   *bulkheadv1.Task
+	told   *bulkheadv1.TaskReport // the last that was told
+	times  int                    // it was told
+	sent   time.Time              // when the task was, for the first time
+	sentOn int                    // on which of its connections it was sent the task
+	joined bool                   // its client has come
+	spent  bool                   // the task is not sent again
+	late   bool                   // it came while the run went on
 }
 
-// Do runs the job, until ctx is done. Its error is for a person: nothing was started, or no further
-// run was.
-func (r *Runner) Do(ctx context.Context, ask *bulkheadv1.RunJobRequest) error {
-	j := ask.GetJob()
-	entries, err := entriesOf(j)
+// underWay is a run of a campaign that a supervisor before this one began.
+type underWay struct {
+	run     Run
+	started *bulkheadv1.JobStarted
+}
+
+// do runs what is left of a job: the run that is under way, if there is one, and those after it. Its
+// error is for a person: nothing was started, or no further run was; errLeft if ctx is done.
+func (r *runner) do(ctx context.Context, k *kept, under *underWay, earlier *bulkheadv1.JobStarted) error {
+	entries, err := entriesOf(k.job)
 	if err != nil {
 		return err
 	}
-	of := min(max(j.GetRepeat(), 1), config.MaxRepeat)
-	for n := uint32(1); n <= of; n++ {
-		shares, err := r.match(ctx, entries, time.Duration(ask.GetWaitNano()))
+	of := k.of()
+	n := k.begun()
+	if under != nil {
+		if why := k.now().GetEnded(); why != "" {
+			under.run.Drain(why, true)
+		}
+		if over, err := r.once(ctx, k, under.run, sharesOf(k.job, under.started), n); over || err != nil {
+			return err
+		}
+	}
+	for n++; n <= of; n++ {
+		if over, err := r.pause(ctx, k, n); over || err != nil {
+			return err
+		}
+		shares, err := r.able(ctx, k.job, entries, time.Duration(k.now().GetWaitNano()), namesOf(earlier))
 		if err != nil {
 			return err
 		}
-		for i := range shares {
-			shares[i].task.Load, shares[i].task.Job = j.GetClients()[shares[i].entry].GetLoad(), j.GetName()
-		}
-		if err := r.couldAll(ctx, shares); err != nil || ask.GetDryRun() {
+		earlier = nil
+		run, err := r.Begin(ctx, k.job, startedOf(k, shares, n), func(id string) error { return k.note(n, id) })
+		if err != nil {
 			return err
 		}
-		stopped, err := r.once(ctx, j, shares, n, of)
-		if err != nil || stopped || n == of {
+		r.tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Begun{Begun: k.event(n, run.ID(), run.Dir())}})
+		r.send(shares)
+		if over, err := r.once(ctx, k, run, shares, n); over || err != nil {
 			return err
-		}
-		select {
-		case <-time.After(time.Duration(j.GetPauseNano())):
-		case <-r.Stop:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
 		}
 	}
 	return nil
+}
+
+// pause waits until the next run may begin. over says that there is to be none.
+func (r *runner) pause(ctx context.Context, k *kept, n uint32) (over bool, err error) {
+	if n == 1 {
+		return false, nil
+	}
+	select {
+	case <-time.After(time.Duration(k.job.GetPauseNano())):
+	case <-r.stop:
+		return true, nil
+	case <-ctx.Done():
+		return true, errLeft
+	}
+	now := k.now()
+	if now.GetLast() != "" {
+		return true, fmt.Errorf("%s; no further run is begun", now.GetLast())
+	}
+	return now.GetEnded() != "", nil
+}
+
+// able waits for the agents that the job needs, and returns what each has to do when each has said that
+// it could.
+func (r *runner) able(ctx context.Context, j *bulkheadv1.Job, entries []config.JobEntry, wait time.Duration,
+	before []string) ([]share, error) {
+	shares, err := r.match(ctx, entries, wait, before)
+	if err != nil {
+		return nil, err
+	}
+	for i := range shares {
+		shares[i].task.Load, shares[i].task.Job = j.GetClients()[shares[i].entry].GetLoad(), j.GetName()
+	}
+	if v := versionsOf(r.Version, shares); v != nil {
+		r.tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Versions{Versions: v}})
+	}
+	if err := r.couldAll(ctx, shares); err != nil {
+		return nil, err
+	}
+	for i := range shares {
+		shares[i].become(false)
+	}
+	return shares, nil
 }
 
 // entriesOf returns a job's entries, checked.
@@ -129,171 +197,86 @@ func entriesOf(j *bulkheadv1.Job) (entries []config.JobEntry, err error) {
 			return nil, fmt.Errorf("clients[%d]: its load has %d bytes; at most %d are allowed", i, n,
 				protocol.MaxLoadBytes)
 		}
-		entries = append(entries, config.JobEntry{Line: int(e.GetLine()),
+		entries = append(entries, config.JobEntry{Line: int(e.GetLine()), Agents: int(e.GetAgents()),
 			On: config.JobTarget{All: e.GetAll(), Name: e.GetName(), Labels: e.GetLabels()}})
 	}
 	return entries, nil
 }
 
-// match waits until each entry has an agent, and no agent that matches is away for a moment only.
-func (r *Runner) match(ctx context.Context, entries []config.JobEntry, wait time.Duration) ([]share, error) {
-	late := time.NewTimer(wait)
-	defer late.Stop()
-	var told *bulkheadv1.JobWaits
-	var pace pace
-	for {
-		pace.keep()
-		agents, changed := r.Fleet.Agents()
-		shares, waits, err := matched(entries, agents, time.Now())
-		if err != nil {
-			return nil, err
-		}
-		if waits == nil {
-			return shares, nil
-		}
-		if !proto.Equal(waits, told) {
-			told = waits
-			if err := r.Tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Waits{Waits: waits}}); err != nil {
-				return nil, err
-			}
-		}
-		select {
-		case <-changed:
-		case <-time.After(returnsSoon / 5): // those that are away for longer are given up
-		case <-late.C:
-			return nil, missing(entries, agents, waits)
-		case <-r.Stop:
-			return nil, errors.New("the job was ended before a run had begun")
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
+// become gives the share's task an id of its own: it is one that the agent has not been sent.
+func (s *share) become(checkOnly bool) {
+	id := make([]byte, protocol.TaskIDBytes)
+	rand.Read(id) // never fails
+	s.task = &bulkheadv1.Task{TaskId: id, CheckOnly: checkOnly, ClientName: s.task.GetClientName(),
+		Load: s.task.GetLoad(), Job: s.task.GetJob()}
+	s.told, s.times, s.sent, s.sentOn, s.joined = nil, 0, time.Now(), 0, false
 }
 
-// matched returns who does what, or who is waited for.
-func matched(entries []config.JobEntry, agents []fleet.Agent, now time.Time) ([]share, *bulkheadv1.JobWaits, error) {
-	waits := &bulkheadv1.JobWaits{}
-	var list []job.Agent
-	var there []fleet.Agent
-	for _, a := range agents {
-		switch {
-		case a.Connected && a.Reported:
-			list, there = append(list, job.Agent{Name: a.Name, Labels: a.Labels}), append(there, a)
-		case now.Sub(a.Since) < returnsSoon && slices.ContainsFunc(entries, func(e config.JobEntry) bool {
-			return e.On.Matches(a.Name, a.Labels)
-		}):
-			waits.Agents = append(waits.Agents, a.Name)
-		}
-	}
-	who, err := job.Match(entries, list)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, k := range who.Unmatched {
-		waits.Entries = append(waits.Entries, uint32(k))
-	}
-	if len(waits.Entries)+len(waits.Agents) > 0 {
-		return nil, waits, nil
-	}
-	var shares []share
-	for i, entry := range who.Entry {
-		if entry != job.None {
-			shares = append(shares, share{agent: there[i], entry: entry,
-				task: &bulkheadv1.Task{ClientName: there[i].Name}})
-		}
-	}
-	return shares, nil, nil
-}
-
-// missing returns why a job has not the agents that it needs.
-func missing(entries []config.JobEntry, agents []fleet.Agent, waits *bulkheadv1.JobWaits) error {
-	var lines []string
-	for _, k := range waits.GetEntries() {
-		lines = append(lines, fmt.Sprintf("clients[%d] (line %d): no agent is on %s", k, entries[k].Line,
-			entries[k].On))
-	}
-	for _, name := range waits.GetAgents() {
-		lines = append(lines, fmt.Sprintf("agent %s is away", name))
-	}
-	var there []string
-	for _, a := range agents {
-		if a.Connected {
-			there = append(there, a.Name)
-		}
-	}
-	connected := "no agent is connected"
-	if len(there) > 0 {
-		more := ""
-		if n := len(there) - mostNamed; n > 0 {
-			there, more = there[:mostNamed], fmt.Sprintf(" and %d more", n)
-		}
-		connected = "connected are " + strings.Join(there, ", ") + more
-	}
-	return errors.New(strings.Join(append(lines, connected), "\n"))
-}
-
-// send sends the tasks, each with an id of its own.
-func (r *Runner) send(shares []share, checkOnly bool) {
+// send sends the tasks.
+func (r *runner) send(shares []share) {
 	for i := range shares {
-		s := &shares[i]
-		id := make([]byte, protocol.TaskIDBytes)
-		rand.Read(id) // never fails
-		s.task = &bulkheadv1.Task{TaskId: id, CheckOnly: checkOnly, ClientName: s.task.GetClientName(),
-			Load: s.task.GetLoad(), Job: s.task.GetJob()}
-		s.told, s.times, s.sent, s.came = nil, 0, time.Now(), false
-		r.resend(s)
+		r.sendOne(&shares[i])
 	}
 }
 
-// resend sends a task; an agent that has it reports of it again.
-func (r *Runner) resend(s *share) {
-	r.Fleet.Send(s.agent.ID, &bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Task{Task: s.task}})
+// sendOne sends a task; an agent that has it reports of it again.
+func (r *runner) sendOne(s *share) {
+	if r.Fleet.Send(s.agent.ID,
+		&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Task{Task: s.task}}) {
+		s.sentOn = s.agent.Connections
+	}
 }
 
-// look takes what agents have reported of their tasks since, and tells it. Tasks of agents that are
-// connected and have not heard of theirs are sent again.
-func (r *Runner) look(shares []share) (changed <-chan struct{}, err error) {
+// look takes what agents have reported of their tasks since, and tells it. Tasks of agents that have
+// connected since, and have not heard of theirs, are sent again, unless their client has come.
+func (r *runner) look(shares []share) (changed <-chan struct{}) {
 	r.pace.keep()
 	agents, changed := r.Fleet.Agents()
-	now := make(map[string]fleet.Agent, len(agents))
+	byID, byName := make(map[string]fleet.Agent, len(agents)), make(map[string]fleet.Agent, len(agents))
 	for _, a := range agents {
-		now[a.ID] = a
+		byID[a.ID] = a
+		if a.Connected {
+			byName[a.Name] = a
+		}
 	}
 	for i := range shares {
 		s := &shares[i]
-		agent, known := now[s.agent.ID]
+		agent, known := byID[s.agent.ID]
+		if s.agent.ID == "" { // of a supervisor before this one
+			agent, known = byName[s.agent.Name]
+			known = known && isStill(s.agent.Who, agent.Who)
+		}
 		if !known {
 			s.agent.Connected = false
 			continue
 		}
-		came := agent.Connections > s.agent.Connections
 		s.agent = agent
 		report := s.agent.Task(s.task.GetTaskId())
 		switch {
-		case report == nil && came:
-			r.resend(s)
+		case report == nil && s.agent.Reported && s.agent.Connections > s.sentOn && !s.joined && !s.spent:
+			r.sendOne(s)
 		case report != nil && !proto.Equal(report, s.told):
 			s.told = report
 			if s.times++; s.times > mostTold {
 				continue
 			}
 			told := &bulkheadv1.JobTask{Agent: s.agent.Name, Entry: uint32(s.entry), Report: report}
-			err = cmp.Or(err, r.Tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Task{Task: told}}))
+			r.tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Task{Task: told}})
 		}
 	}
-	return changed, err
+	return changed
 }
 
 // couldAll asks all agents whether they could, and returns who cannot.
-func (r *Runner) couldAll(ctx context.Context, shares []share) error {
-	r.send(shares, true)
+func (r *runner) couldAll(ctx context.Context, shares []share) error {
+	for i := range shares {
+		shares[i].become(true)
+		r.sendOne(&shares[i])
+	}
 	late := time.NewTimer(answerPatience)
 	defer late.Stop()
 	for {
-		changed, err := r.look(shares)
-		if err != nil {
-			return err
-		}
+		changed := r.look(shares)
 		var open, no []string
 		for _, s := range shares {
 			switch s.told.GetState() {
@@ -314,7 +297,7 @@ func (r *Runner) couldAll(ctx context.Context, shares []share) error {
 		case <-late.C:
 			return few(append(no, open...))
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return errLeft
 		}
 	}
 }
@@ -334,4 +317,9 @@ type pace struct{ last time.Time }
 func (p *pace) keep() {
 	time.Sleep(lookPace - time.Since(p.last)) // not for anything to happen: a flood costs its sender
 	p.last = time.Now()
+}
+
+// isStill reports whether an agent is the one that had a name before, where that has proven who it is.
+func isStill(was, is *bulkheadv1.Identity) bool {
+	return was == nil || was.GetKind() == is.GetKind() && was.GetName() == is.GetName()
 }

@@ -45,7 +45,7 @@ func TestWhoDoesWhat(t *testing.T) {
 		{"another that has just gone", []fleet.Agent{rack("a"), other}, "a", "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			shares, waits, err := matched(entries, tt.agents, now)
+			shares, waits, err := matched(entries, sight{agents: tt.agents, now: now})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,14 +65,6 @@ func TestWhoDoesWhat(t *testing.T) {
 		})
 	}
 }
-
-// run is one that some clients have come to.
-type run struct {
-	Run
-	joined []string
-}
-
-func (r run) Joined(name string) bool { return slices.Contains(r.joined, name) }
 
 // A client that will not come is waited for in vain; one that has come is the run's.
 func TestAClientThatWillNotCome(t *testing.T) {
@@ -97,7 +89,8 @@ func TestAClientThatWillNotCome(t *testing.T) {
 		{of(ended, true, 0), []string{"a"}, false},
 		{of(refused, true, 0), nil, true},
 	} {
-		if why := inVain(tt.shares, run{joined: tt.joined}, false); (why != "") != tt.vain {
+		tt.shares[0].joined = slices.Contains(tt.joined, "a")
+		if why := inVain(tt.shares, false); (why != "") != tt.vain {
 			t.Errorf("%v of an agent %+v, joined %v: %q; want in vain: %t", tt.shares[0].told.GetState(),
 				tt.shares[0].agent, tt.joined, why, tt.vain)
 		}
@@ -127,10 +120,11 @@ func TestAnAgentThatNeverBringsItsClient(t *testing.T) {
 		now := time.Now()
 		shares := []share{{agent: fleet.Agent{Name: "a", Connected: true, Since: now.Add(-tt.since)},
 			task: &bulkheadv1.Task{ClientName: "a"}, told: tt.told, sent: now.Add(-tt.sent)}}
-		if why := inVain(shares, run{}, tt.gathered); (why != "") != tt.vain {
+		if why := inVain(shares, tt.gathered); (why != "") != tt.vain {
 			t.Errorf("%+v: %q", tt, why)
 		}
-		if why := inVain(shares, run{joined: []string{"a"}}, tt.gathered); why != "" {
+		shares[0].joined = true
+		if why := inVain(shares, tt.gathered); why != "" {
 			t.Errorf("%+v, and its client has come: %q", tt, why)
 		}
 	}
@@ -195,11 +189,10 @@ func dryRun(f *fleet.Fleet, entries int) (told map[string]int, err error) {
 		j.Clients = append(j.Clients, &bulkheadv1.JobEntry{Labels: map[string]string{"rack": fmt.Sprint(i)}})
 	}
 	told = make(map[string]int)
-	r := Runner{Fleet: f, Tell: func(e *bulkheadv1.JobEvent) error {
-		told[e.GetTask().GetAgent()]++
-		return nil
-	}}
-	err = r.Do(context.Background(), &bulkheadv1.RunJobRequest{Job: j, DryRun: true, WaitNano: int64(time.Minute)})
+	d := NewDesk()
+	d.Fleet = f
+	err = d.Could(context.Background(), &bulkheadv1.RunJobRequest{Job: j, WaitNano: int64(time.Minute)},
+		func(e *bulkheadv1.JobEvent) { told[e.GetTask().GetAgent()]++ })
 	return told, err
 }
 
@@ -254,15 +247,13 @@ func TestAFloodOfReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := 0
-	r := Runner{Fleet: f, Tell: func(*bulkheadv1.JobEvent) error { told++; return nil }}
+	r := runner{Supervisor: Supervisor{Fleet: f}, tell: func(*bulkheadv1.JobEvent) { told++ }}
 	shares := []share{{agent: fleet.Agent{ID: "1", Connections: 1}, task: task}}
 	for looks := range 3 * mostTold {
 		report := possible(task)
 		report.Tasks[0].Detail = fmt.Sprint(looks)
 		f.Report("1", l, report)
-		if _, err := r.look(shares); err != nil {
-			t.Fatal(err)
-		}
+		r.look(shares)
 	}
 	if told != mostTold {
 		t.Errorf("it is told %d times; want %d", told, mostTold)

@@ -3,84 +3,173 @@ package campaign
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"bulkhead/internal/config"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/fleet"
 )
 
-// once runs the job once. stopped says that it was ended from outside.
-func (r *Runner) once(ctx context.Context, j *bulkheadv1.Job, shares []share, n, of uint32) (stopped bool, err error) {
-	run, err := r.Begin(ctx, j, startedOf(j, shares, n, of))
+// once follows a run of the job to its end. over says that it is the last.
+func (r *runner) once(ctx context.Context, k *kept, run Run, shares []share, n uint32) (over bool, err error) {
+	entries, err := entriesOf(k.job)
 	if err != nil {
-		return false, err
+		return true, err
 	}
-	about := &bulkheadv1.JobRun{Number: n, Of: of, RunId: run.ID(), RunDir: run.Dir()}
-	// Whoever listens may be gone: then the run is drained, and its end is waited for all the same.
-	failed := r.Tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Begun{Begun: about}})
-	r.send(shares, false)
+	drained := false
 	end := func(reason string, byOperator bool) {
-		if stopped {
+		if drained {
 			return
 		}
-		stopped = true
+		drained = true
 		run.Drain(reason, byOperator) // which tells the clients that have come
 		for i := range shares {
 			if !run.Joined(shares[i].task.GetClientName()) {
-				r.stop(&shares[i], reason)
+				r.stopTask(&shares[i], reason)
+				shares[i].spent = true
 			}
 		}
-		_ = r.Tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Drained{Drained: reason}})
+		r.tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Drained{Drained: reason}})
 	}
-	gone := ctx.Done()
-	for over := false; !over; {
-		changed, err := r.look(shares)
-		if failed == nil {
-			failed = err
+	for ended := false; !ended; {
+		for i := range shares {
+			shares[i].joined = shares[i].joined || run.Joined(shares[i].task.GetClientName())
 		}
-		if failed != nil {
-			end("whoever ran the job is gone", true)
-		}
-		if why := given(j, shares, run); why != "" {
+		changed := r.look(shares)
+		if why := given(k.job, shares); why != "" {
 			end(why, false)
+		}
+		if k.job.GetJoinNow() && !drained {
+			shares = r.latecomers(run, k.job, entries, shares)
 		}
 		select {
 		case <-changed:
 		case <-time.After(lookEvery):
-		case reason := <-r.Stop:
+		case reason := <-r.stop:
 			end(reason, true)
-		case <-gone:
-			gone = nil
-			end("whoever ran the job is gone", true)
+		case <-ctx.Done():
+			select {
+			case <-run.Over(): // it is over, and the supervisor ends with it
+				ended = true
+			default:
+				return true, errLeft
+			}
 		case <-run.Over():
-			over = true
+			ended = true
 		}
 	}
-	r.awaitEnds(shares)
-	ended := &bulkheadv1.JobRun{Number: n, Of: of, RunId: run.ID(), RunDir: run.Dir(), ExitStatus: run.ExitStatus()}
-	return stopped, r.Tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Ended{Ended: ended}})
+	event := k.event(n, run.ID(), run.Dir())
+	event.ExitStatus = run.ExitStatus()
+	r.tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Ended{Ended: event}})
+	if drained || run.EndedByOperator() {
+		return true, nil
+	}
+	return false, r.awaitEnds(ctx, shares)
+}
+
+// event returns what is told of a run.
+func (k *kept) event(n uint32, id, dir string) *bulkheadv1.JobRun {
+	return &bulkheadv1.JobRun{Number: n, Of: k.of(), RunId: id, RunDir: dir, JobId: k.id,
+		JobDir: k.dir()}
 }
 
 // startedOf returns what is recorded of a run of a job: what the job is, and who does what.
-func startedOf(j *bulkheadv1.Job, shares []share, n, of uint32) *bulkheadv1.JobStarted {
-	started := &bulkheadv1.JobStarted{Name: j.GetName(), Text: j.GetText(), Number: n, Of: of}
+func startedOf(k *kept, shares []share, n uint32) *bulkheadv1.JobStarted {
+	started := &bulkheadv1.JobStarted{Name: k.job.GetName(), Text: k.job.GetText(), Number: n,
+		Of: k.of(), JobId: k.id}
 	for _, s := range shares {
-		started.Clients = append(started.Clients, &bulkheadv1.JobClient{Agent: s.agent.Name,
-			Client: s.task.GetClientName(), Entry: uint32(s.entry), Identity: s.agent.Who})
+		started.Clients = append(started.Clients, s.client())
 	}
 	return started
 }
 
-// stop asks an agent to end its task.
-func (r *Runner) stop(s *share, reason string) {
+// client returns a share as the journal has it.
+func (s *share) client() *bulkheadv1.JobClient {
+	return &bulkheadv1.JobClient{Agent: s.agent.Name, Client: s.task.GetClientName(), Entry: uint32(s.entry),
+		TaskId: s.task.GetTaskId(), Identity: s.agent.Who}
+}
+
+// sharesOf returns what agents had to do as the journal has it. Each is known by its name until it comes.
+func sharesOf(j *bulkheadv1.Job, started *bulkheadv1.JobStarted) []share {
+	var shares []share
+	for _, c := range started.GetClients() {
+		if int(c.GetEntry()) >= len(j.GetClients()) {
+			continue
+		}
+		shares = append(shares, share{agent: fleet.Agent{Name: c.GetAgent(), Who: c.GetIdentity(), Since: time.Now()},
+			sent: time.Now(), entry: int(c.GetEntry()),
+			spent: len(c.GetTaskId()) == 0, // of a version that did not keep it
+			task: &bulkheadv1.Task{TaskId: c.GetTaskId(), ClientName: c.GetClient(), Job: j.GetName(),
+				Load: j.GetClients()[c.GetEntry()].GetLoad()}})
+	}
+	return shares
+}
+
+// namesOf returns the agents of a run.
+func namesOf(started *bulkheadv1.JobStarted) []string {
+	var names []string
+	for _, c := range started.GetClients() {
+		names = append(names, c.GetAgent())
+	}
+	return names
+}
+
+// latecomers asks agents that have come while the run goes on, and that an entry matches, whether they
+// could, and lets those begin that can.
+func (r *runner) latecomers(run Run, j *bulkheadv1.Job, entries []config.JobEntry, shares []share) []share {
+	agents, _ := r.Fleet.Agents()
+	for _, a := range agents {
+		known := slices.ContainsFunc(shares, func(s share) bool { return s.agent.Name == a.Name })
+		mine := entryOf(entries, a)
+		if known || !a.Connected || !a.Reported || mine < 0 {
+			continue
+		}
+		s := share{agent: a, entry: mine, late: true, task: &bulkheadv1.Task{ClientName: a.Name, Job: j.GetName(),
+			Load: j.GetClients()[mine].GetLoad()}}
+		s.become(true)
+		r.sendOne(&s)
+		shares = append(shares, s)
+	}
+	for i := range shares {
+		s := &shares[i]
+		if !s.late || !s.task.GetCheckOnly() || s.told.GetState() != bulkheadv1.TaskState_TASK_STATE_POSSIBLE {
+			continue
+		}
+		s.become(false)
+		if run.Joins(s.client()) == nil { // else the run ends
+			r.sendOne(s)
+		}
+	}
+	return shares
+}
+
+// entryOf returns the one entry that an agent matches; below 0 for none, or several.
+func entryOf(entries []config.JobEntry, a fleet.Agent) int {
+	mine := -1
+	for k, e := range entries {
+		if !e.On.Matches(a.Name, a.Labels) {
+			continue
+		}
+		if mine >= 0 {
+			return -1
+		}
+		mine = k
+	}
+	return mine
+}
+
+// stopTask asks an agent to end its task.
+func (r *runner) stopTask(s *share, reason string) {
 	r.Fleet.Send(s.agent.ID, &bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_StopTask{
 		StopTask: &bulkheadv1.StopTask{TaskId: s.task.GetTaskId(), Reason: reason}}})
 }
 
 // given returns why the run is to be given up, because a client is waited for in vain; "" if it is not: a
 // gather that is to begin with those that are there goes on without the others.
-func given(j *bulkheadv1.Job, shares []share, run Run) string {
+func given(j *bulkheadv1.Job, shares []share) string {
 	gathered := j.GetGatherTimeoutNano() > 0
-	why := inVain(shares, run, gathered)
+	why := inVain(shares, gathered)
 	if gathered && j.GetStartIfShort() {
 		return ""
 	}
@@ -89,10 +178,10 @@ func given(j *bulkheadv1.Job, shares []share, run Run) string {
 
 // inVain returns why a client is waited for in vain; "" if none is. Of a run that is gathered the gather
 // says for how long one may take that was started.
-func inVain(shares []share, run Run, gathered bool) string {
+func inVain(shares []share, gathered bool) string {
 	for i := range shares {
 		s := &shares[i]
-		if s.came = s.came || run.Joined(s.task.GetClientName()); s.came {
+		if s.joined || s.late {
 			continue
 		}
 		over := s.told.GetState() == bulkheadv1.TaskState_TASK_STATE_REFUSED ||
@@ -112,26 +201,32 @@ func inVain(shares []share, run Run, gathered bool) string {
 	return ""
 }
 
-// awaitEnds waits until the agents that are there have said that their tasks are over: the next run may
-// begin then.
-func (r *Runner) awaitEnds(shares []share) {
+// awaitEnds waits until the agents that are there have said that their tasks are over: the next run may begin then.
+func (r *runner) awaitEnds(ctx context.Context, shares []share) error {
+	for i := range shares {
+		s := &shares[i]
+		s.spent = true
+		if s.late && !s.joined {
+			r.stopTask(s, "the run is over")
+		}
+	}
 	late := time.NewTimer(endPatience)
 	defer late.Stop()
 	for {
-		changed, _ := r.look(shares)
-		open := false
-		for _, s := range shares {
+		changed := r.look(shares)
+		if !slices.ContainsFunc(shares, func(s share) bool {
 			there := s.agent.Connected || time.Since(s.agent.Since) < returnsSoon
-			open = open || there && s.told.GetState() == bulkheadv1.TaskState_TASK_STATE_RUNNING
-		}
-		if !open {
-			return
+			return there && s.told.GetState() == bulkheadv1.TaskState_TASK_STATE_RUNNING
+		}) {
+			return nil
 		}
 		select {
 		case <-changed:
 		case <-time.After(lookEvery): // those that are away for long are not waited for
 		case <-late.C:
-			return
+			return nil
+		case <-ctx.Done():
+			return errLeft
 		}
 	}
 }

@@ -334,6 +334,8 @@ func everyKind(t testing.TB) []*bulkheadv1.Record {
 		{Entry: &bulkheadv1.Record_AssertionBreached{AssertionBreached: &bulkheadv1.AssertionBreached{
 			Assertion: "p99 < 5ms for 3s abort", Value: "p99 was 6ms", Aborts: true}}},
 		{Entry: &bulkheadv1.Record_JobStarted{JobStarted: &bulkheadv1.JobStarted{Name: "nightly", Number: 1, Of: 1}}},
+		{Entry: &bulkheadv1.Record_JobJoined{JobJoined: &bulkheadv1.JobJoined{
+			Client: &bulkheadv1.JobClient{Agent: "late", Client: "late"}}}},
 		{Entry: &bulkheadv1.Record_WaitEnded{WaitEnded: &bulkheadv1.WaitEnded{WaitedNano: 5, Absent: 2}}},
 		endedAs(2, bulkheadv1.Outcome_OUTCOME_LOST),
 		{Entry: &bulkheadv1.Record_RunEnded{RunEnded: &bulkheadv1.RunEnded{}}},

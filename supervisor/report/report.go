@@ -279,7 +279,7 @@ type Job struct {
 	// Number says which of the job's Of runs it is, from 1.
 	Number uint32 `json:"number"`
 	Of     uint32 `json:"of"`
-	// Clients says who does what, in the order of the agents' names.
+	// Clients says who does what, in the order of the agents' names; those that came later last.
 	Clients []JobClient `json:"clients"`
 	// File is what the job's file holds; "" if that is not known.
 	File string `json:"file"`
@@ -294,4 +294,6 @@ type JobClient struct {
 	Client string `json:"client"`
 	// Entry is which entry of the job it matches, from 0.
 	Entry uint32 `json:"entry"`
+	// Late says that it came while the run went on; absent if it did not.
+	Late bool `json:"late,omitempty"`
 }

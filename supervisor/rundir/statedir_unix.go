@@ -25,6 +25,7 @@ const (
 	LockFile      = "supervisor.lock"
 	ControlSocket = "supervisor.sock"
 	RunsFolder    = "runs"
+	JobsFolder    = "jobs"
 	LatestLink    = "latest"
 	CurrentLink   = ".current" // the run that is served, which may not be the latest yet
 	socketFolder  = "sock"

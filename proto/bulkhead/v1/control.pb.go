@@ -307,7 +307,10 @@ type RunJobRequest struct {
 	// Ask the agents whether they could, and run nothing.
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	// How long agents are waited for that the job needs and that are not connected.
-	WaitNano      int64 `protobuf:"varint,3,opt,name=wait_nano,json=waitNano,proto3" json:"wait_nano,omitempty"`
+	WaitNano int64 `protobuf:"varint,3,opt,name=wait_nano,json=waitNano,proto3" json:"wait_nano,omitempty"`
+	// JobRun.job_id of a job that has begun: tell of it from its first run on, and run no other. The
+	// rest is not looked at then. NOT_FOUND if the supervisor has no such job.
+	JobId         string `protobuf:"bytes,60,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -364,6 +367,13 @@ func (x *RunJobRequest) GetWaitNano() int64 {
 	return 0
 }
 
+func (x *RunJobRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
 // Job is a job as its file has it.
 type Job struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -379,7 +389,9 @@ type Job struct {
 	// The file, as it was given; empty from commands of versions without this field.
 	Text string `protobuf:"bytes,70,opt,name=text,proto3" json:"text,omitempty"`
 	// What each run must keep, as in RunStarted.assertions.
-	Assertions    []string `protobuf:"bytes,80,rep,name=assertions,proto3" json:"assertions,omitempty"`
+	Assertions []string `protobuf:"bytes,80,rep,name=assertions,proto3" json:"assertions,omitempty"`
+	// An agent that comes while a run goes on begins at once, and not with the next run.
+	JoinNow       bool `protobuf:"varint,60,opt,name=join_now,json=joinNow,proto3" json:"join_now,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -471,6 +483,13 @@ func (x *Job) GetAssertions() []string {
 	return nil
 }
 
+func (x *Job) GetJoinNow() bool {
+	if x != nil {
+		return x.JoinNow
+	}
+	return false
+}
+
 // JobEntry is what some agents are to do.
 type JobEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -481,7 +500,9 @@ type JobEntry struct {
 	Name   string            `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	Labels map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Task.load.
-	Load          []byte `protobuf:"bytes,5,opt,name=load,proto3" json:"load,omitempty"`
+	Load []byte `protobuf:"bytes,5,opt,name=load,proto3" json:"load,omitempty"`
+	// How many agents there must be at least; 0 is 1.
+	Agents        uint32 `protobuf:"varint,60,opt,name=agents,proto3" json:"agents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -552,6 +573,13 @@ func (x *JobEntry) GetLoad() []byte {
 	return nil
 }
 
+func (x *JobEntry) GetAgents() uint32 {
+	if x != nil {
+		return x.Agents
+	}
+	return 0
+}
+
 // JobEvent is how a job goes on.
 type JobEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -562,6 +590,8 @@ type JobEvent struct {
 	//	*JobEvent_Ended
 	//	*JobEvent_Waits
 	//	*JobEvent_Drained
+	//	*JobEvent_Versions
+	//	*JobEvent_Over
 	Event         isJobEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -650,6 +680,24 @@ func (x *JobEvent) GetDrained() string {
 	return ""
 }
 
+func (x *JobEvent) GetVersions() *JobVersions {
+	if x != nil {
+		if x, ok := x.Event.(*JobEvent_Versions); ok {
+			return x.Versions
+		}
+	}
+	return nil
+}
+
+func (x *JobEvent) GetOver() *JobOver {
+	if x != nil {
+		if x, ok := x.Event.(*JobEvent_Over); ok {
+			return x.Over
+		}
+	}
+	return nil
+}
+
 type isJobEvent_Event interface {
 	isJobEvent_Event()
 }
@@ -679,6 +727,16 @@ type JobEvent_Drained struct {
 	Drained string `protobuf:"bytes,5,opt,name=drained,proto3,oneof"`
 }
 
+type JobEvent_Versions struct {
+	// Not all programs are of one version.
+	Versions *JobVersions `protobuf:"bytes,60,opt,name=versions,proto3,oneof"`
+}
+
+type JobEvent_Over struct {
+	// The job is over: the last event.
+	Over *JobOver `protobuf:"bytes,61,opt,name=over,proto3,oneof"`
+}
+
 func (*JobEvent_Task) isJobEvent_Event() {}
 
 func (*JobEvent_Begun) isJobEvent_Event() {}
@@ -688,6 +746,166 @@ func (*JobEvent_Ended) isJobEvent_Event() {}
 func (*JobEvent_Waits) isJobEvent_Event() {}
 
 func (*JobEvent_Drained) isJobEvent_Event() {}
+
+func (*JobEvent_Versions) isJobEvent_Event() {}
+
+func (*JobEvent_Over) isJobEvent_Event() {}
+
+// JobVersions says who is of which version: the supervisor, and the agents of a job.
+type JobVersions struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Supervisor string                 `protobuf:"bytes,1,opt,name=supervisor,proto3" json:"supervisor,omitempty"`
+	// In the order of the versions.
+	Agents        []*JobVersion `protobuf:"bytes,2,rep,name=agents,proto3" json:"agents,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobVersions) Reset() {
+	*x = JobVersions{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobVersions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobVersions) ProtoMessage() {}
+
+func (x *JobVersions) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobVersions.ProtoReflect.Descriptor instead.
+func (*JobVersions) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *JobVersions) GetSupervisor() string {
+	if x != nil {
+		return x.Supervisor
+	}
+	return ""
+}
+
+func (x *JobVersions) GetAgents() []*JobVersion {
+	if x != nil {
+		return x.Agents
+	}
+	return nil
+}
+
+// JobVersion is the agents of one version, in the order of their names.
+type JobVersion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	Agents        []string               `protobuf:"bytes,2,rep,name=agents,proto3" json:"agents,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobVersion) Reset() {
+	*x = JobVersion{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobVersion) ProtoMessage() {}
+
+func (x *JobVersion) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobVersion.ProtoReflect.Descriptor instead.
+func (*JobVersion) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *JobVersion) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *JobVersion) GetAgents() []string {
+	if x != nil {
+		return x.Agents
+	}
+	return nil
+}
+
+// JobOver says how a job ended.
+type JobOver struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The folder of what all runs came to together; empty if there is none.
+	JobDir        string `protobuf:"bytes,1,opt,name=job_dir,json=jobDir,proto3" json:"job_dir,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobOver) Reset() {
+	*x = JobOver{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobOver) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobOver) ProtoMessage() {}
+
+func (x *JobOver) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobOver.ProtoReflect.Descriptor instead.
+func (*JobOver) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *JobOver) GetJobDir() string {
+	if x != nil {
+		return x.JobDir
+	}
+	return ""
+}
 
 // JobTask is what one agent does of a job.
 type JobTask struct {
@@ -702,7 +920,7 @@ type JobTask struct {
 
 func (x *JobTask) Reset() {
 	*x = JobTask{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +933,7 @@ func (*JobTask) ProtoMessage() {}
 
 func (x *JobTask) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +946,7 @@ func (x *JobTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobTask.ProtoReflect.Descriptor instead.
 func (*JobTask) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *JobTask) GetAgent() string {
@@ -761,14 +979,17 @@ type JobRun struct {
 	RunId  string `protobuf:"bytes,3,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	RunDir string `protobuf:"bytes,4,opt,name=run_dir,json=runDir,proto3" json:"run_dir,omitempty"`
 	// Of a run that is over: as that of a supervisor that had this run alone.
-	ExitStatus    uint32 `protobuf:"varint,5,opt,name=exit_status,json=exitStatus,proto3" json:"exit_status,omitempty"`
+	ExitStatus uint32 `protobuf:"varint,5,opt,name=exit_status,json=exitStatus,proto3" json:"exit_status,omitempty"`
+	// By which the job can be asked for again, and its folder.
+	JobId         string `protobuf:"bytes,60,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	JobDir        string `protobuf:"bytes,61,opt,name=job_dir,json=jobDir,proto3" json:"job_dir,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobRun) Reset() {
 	*x = JobRun{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +1002,7 @@ func (*JobRun) ProtoMessage() {}
 
 func (x *JobRun) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +1015,7 @@ func (x *JobRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRun.ProtoReflect.Descriptor instead.
 func (*JobRun) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *JobRun) GetNumber() uint32 {
@@ -832,6 +1053,20 @@ func (x *JobRun) GetExitStatus() uint32 {
 	return 0
 }
 
+func (x *JobRun) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *JobRun) GetJobDir() string {
+	if x != nil {
+		return x.JobDir
+	}
+	return ""
+}
+
 // JobWaits says for whom a job waits.
 type JobWaits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -845,7 +1080,7 @@ type JobWaits struct {
 
 func (x *JobWaits) Reset() {
 	*x = JobWaits{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +1093,7 @@ func (*JobWaits) ProtoMessage() {}
 
 func (x *JobWaits) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +1106,7 @@ func (x *JobWaits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobWaits.ProtoReflect.Descriptor instead.
 func (*JobWaits) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *JobWaits) GetEntries() []uint32 {
@@ -898,7 +1133,7 @@ type StopJobRequest struct {
 
 func (x *StopJobRequest) Reset() {
 	*x = StopJobRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +1146,7 @@ func (*StopJobRequest) ProtoMessage() {}
 
 func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +1159,7 @@ func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopJobRequest.ProtoReflect.Descriptor instead.
 func (*StopJobRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *StopJobRequest) GetReason() string {
@@ -943,7 +1178,7 @@ type StopJobResponse struct {
 
 func (x *StopJobResponse) Reset() {
 	*x = StopJobResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -956,7 +1191,7 @@ func (*StopJobResponse) ProtoMessage() {}
 
 func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -969,7 +1204,7 @@ func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopJobResponse.ProtoReflect.Descriptor instead.
 func (*StopJobResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 // StatusRequest asks for a snapshot.
@@ -981,7 +1216,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1229,7 @@ func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1242,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 // StatusResponse is a snapshot of the run.
@@ -1073,7 +1308,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1321,7 @@ func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1334,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StatusResponse) GetRunId() string {
@@ -1365,7 +1600,7 @@ type AgentStatus struct {
 
 func (x *AgentStatus) Reset() {
 	*x = AgentStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1378,7 +1613,7 @@ func (*AgentStatus) ProtoMessage() {}
 
 func (x *AgentStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1391,7 +1626,7 @@ func (x *AgentStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentStatus.ProtoReflect.Descriptor instead.
 func (*AgentStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AgentStatus) GetName() string {
@@ -1484,7 +1719,7 @@ type AssertionStatus struct {
 
 func (x *AssertionStatus) Reset() {
 	*x = AssertionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1732,7 @@ func (*AssertionStatus) ProtoMessage() {}
 
 func (x *AssertionStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1745,7 @@ func (x *AssertionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssertionStatus.ProtoReflect.Descriptor instead.
 func (*AssertionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AssertionStatus) GetAssertion() string {
@@ -1551,7 +1786,7 @@ type GatherStatus struct {
 
 func (x *GatherStatus) Reset() {
 	*x = GatherStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1564,7 +1799,7 @@ func (*GatherStatus) ProtoMessage() {}
 
 func (x *GatherStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1577,7 +1812,7 @@ func (x *GatherStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherStatus.ProtoReflect.Descriptor instead.
 func (*GatherStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GatherStatus) GetReady() uint32 {
@@ -1634,7 +1869,7 @@ type SessionTotals struct {
 
 func (x *SessionTotals) Reset() {
 	*x = SessionTotals{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +1882,7 @@ func (*SessionTotals) ProtoMessage() {}
 
 func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +1895,7 @@ func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionTotals.ProtoReflect.Descriptor instead.
 func (*SessionTotals) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SessionTotals) GetCounts() []*SessionCount {
@@ -1723,7 +1958,7 @@ type SessionCount struct {
 
 func (x *SessionCount) Reset() {
 	*x = SessionCount{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1971,7 @@ func (*SessionCount) ProtoMessage() {}
 
 func (x *SessionCount) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1984,7 @@ func (x *SessionCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCount.ProtoReflect.Descriptor instead.
 func (*SessionCount) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SessionCount) GetSessionState() SessionState {
@@ -1788,7 +2023,7 @@ type Reserve struct {
 
 func (x *Reserve) Reset() {
 	*x = Reserve{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1801,7 +2036,7 @@ func (*Reserve) ProtoMessage() {}
 
 func (x *Reserve) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1814,7 +2049,7 @@ func (x *Reserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
 func (*Reserve) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Reserve) GetKind() ReserveKind {
@@ -1916,7 +2151,7 @@ type SessionStatus struct {
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1929,7 +2164,7 @@ func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1942,7 +2177,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SessionStatus) GetSessionId() string {
@@ -2156,7 +2391,7 @@ type ChunkWrites struct {
 
 func (x *ChunkWrites) Reset() {
 	*x = ChunkWrites{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2169,7 +2404,7 @@ func (*ChunkWrites) ProtoMessage() {}
 
 func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2182,7 +2417,7 @@ func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChunkWrites.ProtoReflect.Descriptor instead.
 func (*ChunkWrites) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ChunkWrites) GetCount() uint64 {
@@ -2272,7 +2507,7 @@ type Beats struct {
 
 func (x *Beats) Reset() {
 	*x = Beats{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2285,7 +2520,7 @@ func (*Beats) ProtoMessage() {}
 
 func (x *Beats) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2298,7 +2533,7 @@ func (x *Beats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beats.ProtoReflect.Descriptor instead.
 func (*Beats) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Beats) GetAnswered() uint64 {
@@ -2374,7 +2609,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2387,7 +2622,7 @@ func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2400,7 +2635,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DrainRequest) GetReason() string {
@@ -2421,7 +2656,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2434,7 +2669,7 @@ func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2447,7 +2682,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DrainResponse) GetSessions() uint32 {
@@ -2469,7 +2704,7 @@ type DrainClientRequest struct {
 
 func (x *DrainClientRequest) Reset() {
 	*x = DrainClientRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2482,7 +2717,7 @@ func (*DrainClientRequest) ProtoMessage() {}
 
 func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2495,7 +2730,7 @@ func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientRequest.ProtoReflect.Descriptor instead.
 func (*DrainClientRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DrainClientRequest) GetName() string {
@@ -2523,7 +2758,7 @@ type DrainClientResponse struct {
 
 func (x *DrainClientResponse) Reset() {
 	*x = DrainClientResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2536,7 +2771,7 @@ func (*DrainClientResponse) ProtoMessage() {}
 
 func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2549,7 +2784,7 @@ func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientResponse.ProtoReflect.Descriptor instead.
 func (*DrainClientResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DrainClientResponse) GetSessions() uint32 {
@@ -2575,7 +2810,7 @@ type UpgradeRequest struct {
 
 func (x *UpgradeRequest) Reset() {
 	*x = UpgradeRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2588,7 +2823,7 @@ func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2601,7 +2836,7 @@ func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
 func (*UpgradeRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UpgradeRequest) GetVersion() string {
@@ -2645,7 +2880,7 @@ type UpgradeResponse struct {
 
 func (x *UpgradeResponse) Reset() {
 	*x = UpgradeResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2658,7 +2893,7 @@ func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2671,7 +2906,7 @@ func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
 func (*UpgradeResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UpgradeResponse) GetVersion() string {
@@ -2727,11 +2962,12 @@ var File_bulkhead_v1_control_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\x1a\x17bulkhead/v1/agent.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\x1a\x19bulkhead/v1/message.proto\"i\n" +
+	"\x19bulkhead/v1/control.proto\x12\vbulkhead.v1\x1a\x17bulkhead/v1/agent.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\x1a\x19bulkhead/v1/message.proto\"\x80\x01\n" +
 	"\rRunJobRequest\x12\"\n" +
 	"\x03job\x18\x01 \x01(\v2\x10.bulkhead.v1.JobR\x03job\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x1b\n" +
-	"\twait_nano\x18\x03 \x01(\x03R\bwaitNano\"\x8b\x02\n" +
+	"\twait_nano\x18\x03 \x01(\x03R\bwaitNano\x12\x15\n" +
+	"\x06job_id\x18< \x01(\tR\x05jobId\"\xa6\x02\n" +
 	"\x03Job\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\aclients\x18\x02 \x03(\v2\x15.bulkhead.v1.JobEntryR\aclients\x12.\n" +
@@ -2743,34 +2979,51 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x04text\x18F \x01(\tR\x04text\x12\x1e\n" +
 	"\n" +
 	"assertions\x18P \x03(\tR\n" +
-	"assertions\"\xce\x01\n" +
+	"assertions\x12\x19\n" +
+	"\bjoin_now\x18< \x01(\bR\ajoinNow\"\xe6\x01\n" +
 	"\bJobEntry\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x10\n" +
 	"\x03all\x18\x02 \x01(\bR\x03all\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x129\n" +
 	"\x06labels\x18\x04 \x03(\v2!.bulkhead.v1.JobEntry.LabelsEntryR\x06labels\x12\x12\n" +
-	"\x04load\x18\x05 \x01(\fR\x04load\x1a9\n" +
+	"\x04load\x18\x05 \x01(\fR\x04load\x12\x16\n" +
+	"\x06agents\x18< \x01(\rR\x06agents\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe4\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc8\x02\n" +
 	"\bJobEvent\x12*\n" +
 	"\x04task\x18\x01 \x01(\v2\x14.bulkhead.v1.JobTaskH\x00R\x04task\x12+\n" +
 	"\x05begun\x18\x02 \x01(\v2\x13.bulkhead.v1.JobRunH\x00R\x05begun\x12+\n" +
 	"\x05ended\x18\x03 \x01(\v2\x13.bulkhead.v1.JobRunH\x00R\x05ended\x12-\n" +
 	"\x05waits\x18\x04 \x01(\v2\x15.bulkhead.v1.JobWaitsH\x00R\x05waits\x12\x1a\n" +
-	"\adrained\x18\x05 \x01(\tH\x00R\adrainedB\a\n" +
-	"\x05event\"f\n" +
+	"\adrained\x18\x05 \x01(\tH\x00R\adrained\x126\n" +
+	"\bversions\x18< \x01(\v2\x18.bulkhead.v1.JobVersionsH\x00R\bversions\x12*\n" +
+	"\x04over\x18= \x01(\v2\x14.bulkhead.v1.JobOverH\x00R\x04overB\a\n" +
+	"\x05event\"^\n" +
+	"\vJobVersions\x12\x1e\n" +
+	"\n" +
+	"supervisor\x18\x01 \x01(\tR\n" +
+	"supervisor\x12/\n" +
+	"\x06agents\x18\x02 \x03(\v2\x17.bulkhead.v1.JobVersionR\x06agents\">\n" +
+	"\n" +
+	"JobVersion\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
+	"\x06agents\x18\x02 \x03(\tR\x06agents\"\"\n" +
+	"\aJobOver\x12\x17\n" +
+	"\ajob_dir\x18\x01 \x01(\tR\x06jobDir\"f\n" +
 	"\aJobTask\x12\x14\n" +
 	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x14\n" +
 	"\x05entry\x18\x02 \x01(\rR\x05entry\x12/\n" +
-	"\x06report\x18\x03 \x01(\v2\x17.bulkhead.v1.TaskReportR\x06report\"\x81\x01\n" +
+	"\x06report\x18\x03 \x01(\v2\x17.bulkhead.v1.TaskReportR\x06report\"\xb1\x01\n" +
 	"\x06JobRun\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x0e\n" +
 	"\x02of\x18\x02 \x01(\rR\x02of\x12\x15\n" +
 	"\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x17\n" +
 	"\arun_dir\x18\x04 \x01(\tR\x06runDir\x12\x1f\n" +
 	"\vexit_status\x18\x05 \x01(\rR\n" +
-	"exitStatus\"<\n" +
+	"exitStatus\x12\x15\n" +
+	"\x06job_id\x18< \x01(\tR\x05jobId\x12\x17\n" +
+	"\ajob_dir\x18= \x01(\tR\x06jobDir\"<\n" +
 	"\bJobWaits\x12\x18\n" +
 	"\aentries\x18\x01 \x03(\rR\aentries\x12\x16\n" +
 	"\x06agents\x18\x02 \x03(\tR\x06agents\"(\n" +
@@ -2995,7 +3248,7 @@ func file_bulkhead_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_control_proto_enumTypes [4]protoimpl.EnumInfo
-var file_bulkhead_v1_control_proto_msgTypes [27]protoimpl.MessageInfo
+var file_bulkhead_v1_control_proto_msgTypes [30]protoimpl.MessageInfo
 var file_bulkhead_v1_control_proto_goTypes = []any{
 	(AssertionState)(0),         // 0: bulkhead.v1.AssertionState
 	(RunState)(0),               // 1: bulkhead.v1.RunState
@@ -3005,81 +3258,87 @@ var file_bulkhead_v1_control_proto_goTypes = []any{
 	(*Job)(nil),                 // 5: bulkhead.v1.Job
 	(*JobEntry)(nil),            // 6: bulkhead.v1.JobEntry
 	(*JobEvent)(nil),            // 7: bulkhead.v1.JobEvent
-	(*JobTask)(nil),             // 8: bulkhead.v1.JobTask
-	(*JobRun)(nil),              // 9: bulkhead.v1.JobRun
-	(*JobWaits)(nil),            // 10: bulkhead.v1.JobWaits
-	(*StopJobRequest)(nil),      // 11: bulkhead.v1.StopJobRequest
-	(*StopJobResponse)(nil),     // 12: bulkhead.v1.StopJobResponse
-	(*StatusRequest)(nil),       // 13: bulkhead.v1.StatusRequest
-	(*StatusResponse)(nil),      // 14: bulkhead.v1.StatusResponse
-	(*AgentStatus)(nil),         // 15: bulkhead.v1.AgentStatus
-	(*AssertionStatus)(nil),     // 16: bulkhead.v1.AssertionStatus
-	(*GatherStatus)(nil),        // 17: bulkhead.v1.GatherStatus
-	(*SessionTotals)(nil),       // 18: bulkhead.v1.SessionTotals
-	(*SessionCount)(nil),        // 19: bulkhead.v1.SessionCount
-	(*Reserve)(nil),             // 20: bulkhead.v1.Reserve
-	(*SessionStatus)(nil),       // 21: bulkhead.v1.SessionStatus
-	(*ChunkWrites)(nil),         // 22: bulkhead.v1.ChunkWrites
-	(*Beats)(nil),               // 23: bulkhead.v1.Beats
-	(*DrainRequest)(nil),        // 24: bulkhead.v1.DrainRequest
-	(*DrainResponse)(nil),       // 25: bulkhead.v1.DrainResponse
-	(*DrainClientRequest)(nil),  // 26: bulkhead.v1.DrainClientRequest
-	(*DrainClientResponse)(nil), // 27: bulkhead.v1.DrainClientResponse
-	(*UpgradeRequest)(nil),      // 28: bulkhead.v1.UpgradeRequest
-	(*UpgradeResponse)(nil),     // 29: bulkhead.v1.UpgradeResponse
-	nil,                         // 30: bulkhead.v1.JobEntry.LabelsEntry
-	(*TaskReport)(nil),          // 31: bulkhead.v1.TaskReport
-	(*Certificate)(nil),         // 32: bulkhead.v1.Certificate
-	(*Sandbox)(nil),             // 33: bulkhead.v1.Sandbox
-	(*Allowance)(nil),           // 34: bulkhead.v1.Allowance
-	(*GatherMissing)(nil),       // 35: bulkhead.v1.GatherMissing
+	(*JobVersions)(nil),         // 8: bulkhead.v1.JobVersions
+	(*JobVersion)(nil),          // 9: bulkhead.v1.JobVersion
+	(*JobOver)(nil),             // 10: bulkhead.v1.JobOver
+	(*JobTask)(nil),             // 11: bulkhead.v1.JobTask
+	(*JobRun)(nil),              // 12: bulkhead.v1.JobRun
+	(*JobWaits)(nil),            // 13: bulkhead.v1.JobWaits
+	(*StopJobRequest)(nil),      // 14: bulkhead.v1.StopJobRequest
+	(*StopJobResponse)(nil),     // 15: bulkhead.v1.StopJobResponse
+	(*StatusRequest)(nil),       // 16: bulkhead.v1.StatusRequest
+	(*StatusResponse)(nil),      // 17: bulkhead.v1.StatusResponse
+	(*AgentStatus)(nil),         // 18: bulkhead.v1.AgentStatus
+	(*AssertionStatus)(nil),     // 19: bulkhead.v1.AssertionStatus
+	(*GatherStatus)(nil),        // 20: bulkhead.v1.GatherStatus
+	(*SessionTotals)(nil),       // 21: bulkhead.v1.SessionTotals
+	(*SessionCount)(nil),        // 22: bulkhead.v1.SessionCount
+	(*Reserve)(nil),             // 23: bulkhead.v1.Reserve
+	(*SessionStatus)(nil),       // 24: bulkhead.v1.SessionStatus
+	(*ChunkWrites)(nil),         // 25: bulkhead.v1.ChunkWrites
+	(*Beats)(nil),               // 26: bulkhead.v1.Beats
+	(*DrainRequest)(nil),        // 27: bulkhead.v1.DrainRequest
+	(*DrainResponse)(nil),       // 28: bulkhead.v1.DrainResponse
+	(*DrainClientRequest)(nil),  // 29: bulkhead.v1.DrainClientRequest
+	(*DrainClientResponse)(nil), // 30: bulkhead.v1.DrainClientResponse
+	(*UpgradeRequest)(nil),      // 31: bulkhead.v1.UpgradeRequest
+	(*UpgradeResponse)(nil),     // 32: bulkhead.v1.UpgradeResponse
+	nil,                         // 33: bulkhead.v1.JobEntry.LabelsEntry
+	(*TaskReport)(nil),          // 34: bulkhead.v1.TaskReport
+	(*Certificate)(nil),         // 35: bulkhead.v1.Certificate
+	(*Sandbox)(nil),             // 36: bulkhead.v1.Sandbox
+	(*Allowance)(nil),           // 37: bulkhead.v1.Allowance
+	(*GatherMissing)(nil),       // 38: bulkhead.v1.GatherMissing
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	5,  // 0: bulkhead.v1.RunJobRequest.job:type_name -> bulkhead.v1.Job
 	6,  // 1: bulkhead.v1.Job.clients:type_name -> bulkhead.v1.JobEntry
-	30, // 2: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
-	8,  // 3: bulkhead.v1.JobEvent.task:type_name -> bulkhead.v1.JobTask
-	9,  // 4: bulkhead.v1.JobEvent.begun:type_name -> bulkhead.v1.JobRun
-	9,  // 5: bulkhead.v1.JobEvent.ended:type_name -> bulkhead.v1.JobRun
-	10, // 6: bulkhead.v1.JobEvent.waits:type_name -> bulkhead.v1.JobWaits
-	31, // 7: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
-	21, // 8: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
-	22, // 9: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	20, // 10: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
-	1,  // 11: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
-	18, // 12: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
-	32, // 13: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
-	33, // 14: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
-	17, // 15: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
-	15, // 16: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
-	16, // 17: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
-	34, // 18: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
-	31, // 19: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
-	0,  // 20: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
-	35, // 21: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
-	19, // 22: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
-	2,  // 23: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
-	3,  // 24: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
-	22, // 25: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	23, // 26: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	2,  // 27: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
-	13, // 28: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	24, // 29: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	26, // 30: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
-	28, // 31: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	4,  // 32: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
-	11, // 33: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
-	14, // 34: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	25, // 35: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	27, // 36: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
-	29, // 37: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	7,  // 38: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
-	12, // 39: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
-	34, // [34:40] is the sub-list for method output_type
-	28, // [28:34] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	33, // 2: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
+	11, // 3: bulkhead.v1.JobEvent.task:type_name -> bulkhead.v1.JobTask
+	12, // 4: bulkhead.v1.JobEvent.begun:type_name -> bulkhead.v1.JobRun
+	12, // 5: bulkhead.v1.JobEvent.ended:type_name -> bulkhead.v1.JobRun
+	13, // 6: bulkhead.v1.JobEvent.waits:type_name -> bulkhead.v1.JobWaits
+	8,  // 7: bulkhead.v1.JobEvent.versions:type_name -> bulkhead.v1.JobVersions
+	10, // 8: bulkhead.v1.JobEvent.over:type_name -> bulkhead.v1.JobOver
+	9,  // 9: bulkhead.v1.JobVersions.agents:type_name -> bulkhead.v1.JobVersion
+	34, // 10: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
+	24, // 11: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
+	25, // 12: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	23, // 13: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
+	1,  // 14: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
+	21, // 15: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
+	35, // 16: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
+	36, // 17: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
+	20, // 18: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
+	18, // 19: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
+	19, // 20: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
+	37, // 21: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
+	34, // 22: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
+	0,  // 23: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
+	38, // 24: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
+	22, // 25: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
+	2,  // 26: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
+	3,  // 27: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	25, // 28: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	26, // 29: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	2,  // 30: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
+	16, // 31: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	27, // 32: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	29, // 33: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
+	31, // 34: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	4,  // 35: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
+	14, // 36: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
+	17, // 37: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	28, // 38: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	30, // 39: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
+	32, // 40: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	7,  // 41: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
+	15, // 42: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
+	37, // [37:43] is the sub-list for method output_type
+	31, // [31:37] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_control_proto_initOnce sync.Once
@@ -3102,6 +3361,8 @@ func file_bulkhead_v1_control_proto_build() {
 		(*JobEvent_Ended)(nil),
 		(*JobEvent_Waits)(nil),
 		(*JobEvent_Drained)(nil),
+		(*JobEvent_Versions)(nil),
+		(*JobEvent_Over)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3109,7 +3370,7 @@ func file_bulkhead_v1_control_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_control_proto_rawDesc), len(file_bulkhead_v1_control_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   27,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -47,7 +47,8 @@ type ControlServiceClient interface {
 	Upgrade(ctx context.Context, in *UpgradeRequest, opts ...grpc.CallOption) (*UpgradeResponse, error)
 	// RunJob runs a job on the agents, and tells how it goes. The job is whoever's who runs it: when
 	// the call ends before the job does, the job's run is drained. FAILED_PRECONDITION if it cannot be
-	// run now, with the reason; nothing was started then.
+	// run now, with the reason; nothing was started then. UNAVAILABLE when the supervisor ends or is
+	// upgraded: the next one goes on with the job, and waits for whoever runs it to ask with job_id.
 	RunJob(ctx context.Context, in *RunJobRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[JobEvent], error)
 	// StopJob drains the job that runs; RunJob tells how that ends. FAILED_PRECONDITION if none does.
 	StopJob(ctx context.Context, in *StopJobRequest, opts ...grpc.CallOption) (*StopJobResponse, error)
@@ -151,7 +152,8 @@ type ControlServiceServer interface {
 	Upgrade(context.Context, *UpgradeRequest) (*UpgradeResponse, error)
 	// RunJob runs a job on the agents, and tells how it goes. The job is whoever's who runs it: when
 	// the call ends before the job does, the job's run is drained. FAILED_PRECONDITION if it cannot be
-	// run now, with the reason; nothing was started then.
+	// run now, with the reason; nothing was started then. UNAVAILABLE when the supervisor ends or is
+	// upgraded: the next one goes on with the job, and waits for whoever runs it to ask with job_id.
 	RunJob(*RunJobRequest, grpc.ServerStreamingServer[JobEvent]) error
 	// StopJob drains the job that runs; RunJob tells how that ends. FAILED_PRECONDITION if none does.
 	StopJob(context.Context, *StopJobRequest) (*StopJobResponse, error)

@@ -624,6 +624,7 @@ type Record struct {
 	//	*Record_SessionDrained
 	//	*Record_AssertionBreached
 	//	*Record_JobStarted
+	//	*Record_JobJoined
 	Entry isRecord_Entry `protobuf_oneof:"entry"`
 	// The supervisor machine's clock that is never set, at the same moment as time_unix_nano: all
 	// durations are computed from it. Supervisors on one boot of a machine share it, and the
@@ -864,6 +865,15 @@ func (x *Record) GetJobStarted() *JobStarted {
 	return nil
 }
 
+func (x *Record) GetJobJoined() *JobJoined {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_JobJoined); ok {
+			return x.JobJoined
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetElapsedNano() int64 {
 	if x != nil {
 		return x.ElapsedNano
@@ -962,6 +972,10 @@ type Record_JobStarted struct {
 	JobStarted *JobStarted `protobuf:"bytes,70,opt,name=job_started,json=jobStarted,proto3,oneof"`
 }
 
+type Record_JobJoined struct {
+	JobJoined *JobJoined `protobuf:"bytes,90,opt,name=job_joined,json=jobJoined,proto3,oneof"`
+}
+
 func (*Record_RunStarted) isRecord_Entry() {}
 
 func (*Record_SessionOpened) isRecord_Entry() {}
@@ -1001,6 +1015,8 @@ func (*Record_SessionDrained) isRecord_Entry() {}
 func (*Record_AssertionBreached) isRecord_Entry() {}
 
 func (*Record_JobStarted) isRecord_Entry() {}
+
+func (*Record_JobJoined) isRecord_Entry() {}
 
 // RunStarted opens a run.
 type RunStarted struct {
@@ -1270,7 +1286,9 @@ type JobStarted struct {
 	Number uint32 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
 	Of     uint32 `protobuf:"varint,4,opt,name=of,proto3" json:"of,omitempty"`
 	// Who does what.
-	Clients       []*JobClient `protobuf:"bytes,5,rep,name=clients,proto3" json:"clients,omitempty"`
+	Clients []*JobClient `protobuf:"bytes,5,rep,name=clients,proto3" json:"clients,omitempty"`
+	// Names the job among all that the supervisor was asked for; empty from versions without this field.
+	JobId         string `protobuf:"bytes,60,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1341,34 +1359,35 @@ func (x *JobStarted) GetClients() []*JobClient {
 	return nil
 }
 
-// JobClient is what an agent does in a run of a job.
-type JobClient struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	Agent string                 `protobuf:"bytes,1,opt,name=agent,proto3" json:"agent,omitempty"`
-	// The name of the client that the agent starts.
-	Client string `protobuf:"bytes,2,opt,name=client,proto3" json:"client,omitempty"`
-	// Which entry of the job the agent matches, from 0.
-	Entry uint32 `protobuf:"varint,3,opt,name=entry,proto3" json:"entry,omitempty"`
-	// Who the agent has proven to be, and so whose the client's name is; unset if it has not.
-	Identity      *Identity `protobuf:"bytes,80,opt,name=identity,proto3" json:"identity,omitempty"`
+func (x *JobStarted) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+// JobJoined says that an agent came while the run went on, and begins at once.
+type JobJoined struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Client        *JobClient             `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *JobClient) Reset() {
-	*x = JobClient{}
+func (x *JobJoined) Reset() {
+	*x = JobJoined{}
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *JobClient) String() string {
+func (x *JobJoined) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*JobClient) ProtoMessage() {}
+func (*JobJoined) ProtoMessage() {}
 
-func (x *JobClient) ProtoReflect() protoreflect.Message {
+func (x *JobJoined) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
 	if x != nil {
@@ -1381,9 +1400,63 @@ func (x *JobClient) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
+// Deprecated: Use JobJoined.ProtoReflect.Descriptor instead.
+func (*JobJoined) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *JobJoined) GetClient() *JobClient {
+	if x != nil {
+		return x.Client
+	}
+	return nil
+}
+
+// JobClient is what an agent does in a run of a job.
+type JobClient struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Agent string                 `protobuf:"bytes,1,opt,name=agent,proto3" json:"agent,omitempty"`
+	// The name of the client that the agent starts.
+	Client string `protobuf:"bytes,2,opt,name=client,proto3" json:"client,omitempty"`
+	// Which entry of the job the agent matches, from 0.
+	Entry uint32 `protobuf:"varint,3,opt,name=entry,proto3" json:"entry,omitempty"`
+	// Who the agent has proven to be, and so whose the client's name is; unset if it has not.
+	Identity *Identity `protobuf:"bytes,80,opt,name=identity,proto3" json:"identity,omitempty"`
+	// Task.task_id; empty from versions without this field.
+	TaskId        []byte `protobuf:"bytes,60,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobClient) Reset() {
+	*x = JobClient{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobClient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobClient) ProtoMessage() {}
+
+func (x *JobClient) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
 // Deprecated: Use JobClient.ProtoReflect.Descriptor instead.
 func (*JobClient) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *JobClient) GetAgent() string {
@@ -1414,6 +1487,13 @@ func (x *JobClient) GetIdentity() *Identity {
 	return nil
 }
 
+func (x *JobClient) GetTaskId() []byte {
+	if x != nil {
+		return x.TaskId
+	}
+	return nil
+}
+
 // Gather is how a run gathers its clients.
 type Gather struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1430,7 +1510,7 @@ type Gather struct {
 
 func (x *Gather) Reset() {
 	*x = Gather{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1443,7 +1523,7 @@ func (*Gather) ProtoMessage() {}
 
 func (x *Gather) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1456,7 +1536,7 @@ func (x *Gather) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gather.ProtoReflect.Descriptor instead.
 func (*Gather) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Gather) GetTimeoutNano() int64 {
@@ -1499,7 +1579,7 @@ type GatherEnded struct {
 
 func (x *GatherEnded) Reset() {
 	*x = GatherEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1512,7 +1592,7 @@ func (*GatherEnded) ProtoMessage() {}
 
 func (x *GatherEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1525,7 +1605,7 @@ func (x *GatherEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherEnded.ProtoReflect.Descriptor instead.
 func (*GatherEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GatherEnded) GetHow() GatherEnd {
@@ -1579,7 +1659,7 @@ type GatherMissing struct {
 
 func (x *GatherMissing) Reset() {
 	*x = GatherMissing{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1672,7 @@ func (*GatherMissing) ProtoMessage() {}
 
 func (x *GatherMissing) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1685,7 @@ func (x *GatherMissing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherMissing.ProtoReflect.Descriptor instead.
 func (*GatherMissing) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GatherMissing) GetName() string {
@@ -1649,7 +1729,7 @@ type WaitEnded struct {
 
 func (x *WaitEnded) Reset() {
 	*x = WaitEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1662,7 +1742,7 @@ func (*WaitEnded) ProtoMessage() {}
 
 func (x *WaitEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1675,7 +1755,7 @@ func (x *WaitEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitEnded.ProtoReflect.Descriptor instead.
 func (*WaitEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *WaitEnded) GetWaitedNano() int64 {
@@ -1717,7 +1797,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1730,7 +1810,7 @@ func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1743,7 +1823,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Settings) GetLingerNano() int64 {
@@ -1831,7 +1911,7 @@ type Host struct {
 
 func (x *Host) Reset() {
 	*x = Host{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1844,7 +1924,7 @@ func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1857,7 +1937,7 @@ func (x *Host) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Host.ProtoReflect.Descriptor instead.
 func (*Host) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Host) GetName() string {
@@ -1918,7 +1998,7 @@ type SessionOpened struct {
 
 func (x *SessionOpened) Reset() {
 	*x = SessionOpened{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1931,7 +2011,7 @@ func (*SessionOpened) ProtoMessage() {}
 
 func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1944,7 +2024,7 @@ func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpened.ProtoReflect.Descriptor instead.
 func (*SessionOpened) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SessionOpened) GetSession() uint32 {
@@ -2005,7 +2085,7 @@ type SessionAttached struct {
 
 func (x *SessionAttached) Reset() {
 	*x = SessionAttached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2018,7 +2098,7 @@ func (*SessionAttached) ProtoMessage() {}
 
 func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2031,7 +2111,7 @@ func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAttached.ProtoReflect.Descriptor instead.
 func (*SessionAttached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SessionAttached) GetSession() uint32 {
@@ -2145,7 +2225,7 @@ type Contradiction struct {
 
 func (x *Contradiction) Reset() {
 	*x = Contradiction{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2158,7 +2238,7 @@ func (*Contradiction) ProtoMessage() {}
 
 func (x *Contradiction) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2171,7 +2251,7 @@ func (x *Contradiction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contradiction.ProtoReflect.Descriptor instead.
 func (*Contradiction) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Contradiction) GetSession() uint32 {
@@ -2237,7 +2317,7 @@ type SessionBatch struct {
 
 func (x *SessionBatch) Reset() {
 	*x = SessionBatch{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2250,7 +2330,7 @@ func (*SessionBatch) ProtoMessage() {}
 
 func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2263,7 +2343,7 @@ func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionBatch.ProtoReflect.Descriptor instead.
 func (*SessionBatch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SessionBatch) GetSession() uint32 {
@@ -2314,7 +2394,7 @@ type SessionDetached struct {
 
 func (x *SessionDetached) Reset() {
 	*x = SessionDetached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2327,7 +2407,7 @@ func (*SessionDetached) ProtoMessage() {}
 
 func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2340,7 +2420,7 @@ func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDetached.ProtoReflect.Descriptor instead.
 func (*SessionDetached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SessionDetached) GetSession() uint32 {
@@ -2402,7 +2482,7 @@ type SessionSilent struct {
 
 func (x *SessionSilent) Reset() {
 	*x = SessionSilent{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2415,7 +2495,7 @@ func (*SessionSilent) ProtoMessage() {}
 
 func (x *SessionSilent) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2428,7 +2508,7 @@ func (x *SessionSilent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionSilent.ProtoReflect.Descriptor instead.
 func (*SessionSilent) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SessionSilent) GetSession() uint32 {
@@ -2467,7 +2547,7 @@ type SessionDrained struct {
 
 func (x *SessionDrained) Reset() {
 	*x = SessionDrained{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2480,7 +2560,7 @@ func (*SessionDrained) ProtoMessage() {}
 
 func (x *SessionDrained) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +2573,7 @@ func (x *SessionDrained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDrained.ProtoReflect.Descriptor instead.
 func (*SessionDrained) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SessionDrained) GetSession() uint32 {
@@ -2536,7 +2616,7 @@ type SessionEnded struct {
 
 func (x *SessionEnded) Reset() {
 	*x = SessionEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2549,7 +2629,7 @@ func (*SessionEnded) ProtoMessage() {}
 
 func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2562,7 +2642,7 @@ func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionEnded.ProtoReflect.Descriptor instead.
 func (*SessionEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SessionEnded) GetSession() uint32 {
@@ -2634,7 +2714,7 @@ type HandlerExited struct {
 
 func (x *HandlerExited) Reset() {
 	*x = HandlerExited{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2647,7 +2727,7 @@ func (*HandlerExited) ProtoMessage() {}
 
 func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2660,7 +2740,7 @@ func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandlerExited.ProtoReflect.Descriptor instead.
 func (*HandlerExited) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HandlerExited) GetConnectionId() uint64 {
@@ -2769,7 +2849,7 @@ type SupervisorRestarted struct {
 
 func (x *SupervisorRestarted) Reset() {
 	*x = SupervisorRestarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2782,7 +2862,7 @@ func (*SupervisorRestarted) ProtoMessage() {}
 
 func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2795,7 +2875,7 @@ func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorRestarted.ProtoReflect.Descriptor instead.
 func (*SupervisorRestarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SupervisorRestarted) GetKind() RestartKind {
@@ -2921,7 +3001,7 @@ type SupervisorPaused struct {
 
 func (x *SupervisorPaused) Reset() {
 	*x = SupervisorPaused{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2934,7 +3014,7 @@ func (*SupervisorPaused) ProtoMessage() {}
 
 func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2947,7 +3027,7 @@ func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorPaused.ProtoReflect.Descriptor instead.
 func (*SupervisorPaused) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SupervisorPaused) GetPausedNano() int64 {
@@ -2973,7 +3053,7 @@ type ConnectionsShed struct {
 
 func (x *ConnectionsShed) Reset() {
 	*x = ConnectionsShed{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2986,7 +3066,7 @@ func (*ConnectionsShed) ProtoMessage() {}
 
 func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2999,7 +3079,7 @@ func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionsShed.ProtoReflect.Descriptor instead.
 func (*ConnectionsShed) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ConnectionsShed) GetCount() uint64 {
@@ -3057,7 +3137,7 @@ type ConnectionRejected struct {
 
 func (x *ConnectionRejected) Reset() {
 	*x = ConnectionRejected{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3070,7 +3150,7 @@ func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3083,7 +3163,7 @@ func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionRejected.ProtoReflect.Descriptor instead.
 func (*ConnectionRejected) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ConnectionRejected) GetConnectionId() uint64 {
@@ -3175,7 +3255,7 @@ type RunEnded struct {
 
 func (x *RunEnded) Reset() {
 	*x = RunEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3188,7 +3268,7 @@ func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3201,7 +3281,7 @@ func (x *RunEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnded.ProtoReflect.Descriptor instead.
 func (*RunEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RunEnded) GetReason() RunEnd {
@@ -3233,7 +3313,7 @@ type DrainStarted struct {
 
 func (x *DrainStarted) Reset() {
 	*x = DrainStarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3246,7 +3326,7 @@ func (*DrainStarted) ProtoMessage() {}
 
 func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3259,7 +3339,7 @@ func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainStarted.ProtoReflect.Descriptor instead.
 func (*DrainStarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DrainStarted) GetReason() string {
@@ -3287,7 +3367,7 @@ var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\x82\f\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xbb\f\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -3313,7 +3393,9 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x0fsession_drained\x18A \x01(\v2\x1b.bulkhead.v1.SessionDrainedH\x00R\x0esessionDrained\x12O\n" +
 	"\x12assertion_breached\x18P \x01(\v2\x1e.bulkhead.v1.AssertionBreachedH\x00R\x11assertionBreached\x12:\n" +
 	"\vjob_started\x18F \x01(\v2\x17.bulkhead.v1.JobStartedH\x00R\n" +
-	"jobStarted\x12!\n" +
+	"jobStarted\x127\n" +
+	"\n" +
+	"job_joined\x18Z \x01(\v2\x16.bulkhead.v1.JobJoinedH\x00R\tjobJoined\x12!\n" +
 	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNano\x12$\n" +
 	"\vwrite_begin\x18\x12 \x01(\x0fH\x01R\n" +
 	"writeBegin\x88\x01\x01B\a\n" +
@@ -3347,19 +3429,23 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x11AssertionBreached\x12\x1c\n" +
 	"\tassertion\x18\x01 \x01(\tR\tassertion\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06aborts\x18\x03 \x01(\bR\x06aborts\"\x8e\x01\n" +
+	"\x06aborts\x18\x03 \x01(\bR\x06aborts\"\xa5\x01\n" +
 	"\n" +
 	"JobStarted\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\rR\x06number\x12\x0e\n" +
 	"\x02of\x18\x04 \x01(\rR\x02of\x120\n" +
-	"\aclients\x18\x05 \x03(\v2\x16.bulkhead.v1.JobClientR\aclients\"\x82\x01\n" +
+	"\aclients\x18\x05 \x03(\v2\x16.bulkhead.v1.JobClientR\aclients\x12\x15\n" +
+	"\x06job_id\x18< \x01(\tR\x05jobId\";\n" +
+	"\tJobJoined\x12.\n" +
+	"\x06client\x18\x01 \x01(\v2\x16.bulkhead.v1.JobClientR\x06client\"\x9b\x01\n" +
 	"\tJobClient\x12\x14\n" +
 	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x16\n" +
 	"\x06client\x18\x02 \x01(\tR\x06client\x12\x14\n" +
 	"\x05entry\x18\x03 \x01(\rR\x05entry\x121\n" +
-	"\bidentity\x18P \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\"{\n" +
+	"\bidentity\x18P \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\x12\x17\n" +
+	"\atask_id\x18< \x01(\fR\x06taskId\"{\n" +
 	"\x06Gather\x12!\n" +
 	"\ftimeout_nano\x18\x01 \x01(\x03R\vtimeoutNano\x12/\n" +
 	"\bif_short\x18\x02 \x01(\x0e2\x14.bulkhead.v1.IfShortR\aifShort\x12\x1d\n" +
@@ -3598,7 +3684,7 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_journal_proto_enumTypes [9]protoimpl.EnumInfo
-var file_bulkhead_v1_journal_proto_msgTypes [26]protoimpl.MessageInfo
+var file_bulkhead_v1_journal_proto_msgTypes [27]protoimpl.MessageInfo
 var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(IfShort)(0),                // 0: bulkhead.v1.IfShort
 	(GatherEnd)(0),              // 1: bulkhead.v1.GatherEnd
@@ -3613,88 +3699,91 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(*RunStarted)(nil),          // 10: bulkhead.v1.RunStarted
 	(*AssertionBreached)(nil),   // 11: bulkhead.v1.AssertionBreached
 	(*JobStarted)(nil),          // 12: bulkhead.v1.JobStarted
-	(*JobClient)(nil),           // 13: bulkhead.v1.JobClient
-	(*Gather)(nil),              // 14: bulkhead.v1.Gather
-	(*GatherEnded)(nil),         // 15: bulkhead.v1.GatherEnded
-	(*GatherMissing)(nil),       // 16: bulkhead.v1.GatherMissing
-	(*WaitEnded)(nil),           // 17: bulkhead.v1.WaitEnded
-	(*Settings)(nil),            // 18: bulkhead.v1.Settings
-	(*Host)(nil),                // 19: bulkhead.v1.Host
-	(*SessionOpened)(nil),       // 20: bulkhead.v1.SessionOpened
-	(*SessionAttached)(nil),     // 21: bulkhead.v1.SessionAttached
-	(*Contradiction)(nil),       // 22: bulkhead.v1.Contradiction
-	(*SessionBatch)(nil),        // 23: bulkhead.v1.SessionBatch
-	(*SessionDetached)(nil),     // 24: bulkhead.v1.SessionDetached
-	(*SessionSilent)(nil),       // 25: bulkhead.v1.SessionSilent
-	(*SessionDrained)(nil),      // 26: bulkhead.v1.SessionDrained
-	(*SessionEnded)(nil),        // 27: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),       // 28: bulkhead.v1.HandlerExited
-	(*SupervisorRestarted)(nil), // 29: bulkhead.v1.SupervisorRestarted
-	(*SupervisorPaused)(nil),    // 30: bulkhead.v1.SupervisorPaused
-	(*ConnectionsShed)(nil),     // 31: bulkhead.v1.ConnectionsShed
-	(*ConnectionRejected)(nil),  // 32: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),            // 33: bulkhead.v1.RunEnded
-	(*DrainStarted)(nil),        // 34: bulkhead.v1.DrainStarted
-	(*Sandbox)(nil),             // 35: bulkhead.v1.Sandbox
-	(*Identity)(nil),            // 36: bulkhead.v1.Identity
-	(*Certificate)(nil),         // 37: bulkhead.v1.Certificate
-	(*Hello)(nil),               // 38: bulkhead.v1.Hello
-	(Absence)(0),                // 39: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 40: bulkhead.v1.ProcessExit
-	(Reason)(0),                 // 41: bulkhead.v1.Reason
+	(*JobJoined)(nil),           // 13: bulkhead.v1.JobJoined
+	(*JobClient)(nil),           // 14: bulkhead.v1.JobClient
+	(*Gather)(nil),              // 15: bulkhead.v1.Gather
+	(*GatherEnded)(nil),         // 16: bulkhead.v1.GatherEnded
+	(*GatherMissing)(nil),       // 17: bulkhead.v1.GatherMissing
+	(*WaitEnded)(nil),           // 18: bulkhead.v1.WaitEnded
+	(*Settings)(nil),            // 19: bulkhead.v1.Settings
+	(*Host)(nil),                // 20: bulkhead.v1.Host
+	(*SessionOpened)(nil),       // 21: bulkhead.v1.SessionOpened
+	(*SessionAttached)(nil),     // 22: bulkhead.v1.SessionAttached
+	(*Contradiction)(nil),       // 23: bulkhead.v1.Contradiction
+	(*SessionBatch)(nil),        // 24: bulkhead.v1.SessionBatch
+	(*SessionDetached)(nil),     // 25: bulkhead.v1.SessionDetached
+	(*SessionSilent)(nil),       // 26: bulkhead.v1.SessionSilent
+	(*SessionDrained)(nil),      // 27: bulkhead.v1.SessionDrained
+	(*SessionEnded)(nil),        // 28: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 29: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 30: bulkhead.v1.SupervisorRestarted
+	(*SupervisorPaused)(nil),    // 31: bulkhead.v1.SupervisorPaused
+	(*ConnectionsShed)(nil),     // 32: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 33: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 34: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 35: bulkhead.v1.DrainStarted
+	(*Sandbox)(nil),             // 36: bulkhead.v1.Sandbox
+	(*Identity)(nil),            // 37: bulkhead.v1.Identity
+	(*Certificate)(nil),         // 38: bulkhead.v1.Certificate
+	(*Hello)(nil),               // 39: bulkhead.v1.Hello
+	(Absence)(0),                // 40: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 41: bulkhead.v1.ProcessExit
+	(Reason)(0),                 // 42: bulkhead.v1.Reason
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	10, // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
-	20, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
-	21, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
-	23, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
-	24, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	27, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	28, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	32, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	33, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	29, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
-	31, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
-	34, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
-	22, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
-	30, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
-	25, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
-	15, // 15: bulkhead.v1.Record.gather_ended:type_name -> bulkhead.v1.GatherEnded
-	17, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
-	26, // 17: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
+	21, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
+	22, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
+	24, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
+	25, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
+	28, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	29, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	33, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	34, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	30, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	32, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	35, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	23, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
+	31, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
+	26, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
+	16, // 15: bulkhead.v1.Record.gather_ended:type_name -> bulkhead.v1.GatherEnded
+	18, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
+	27, // 17: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
 	11, // 18: bulkhead.v1.Record.assertion_breached:type_name -> bulkhead.v1.AssertionBreached
 	12, // 19: bulkhead.v1.Record.job_started:type_name -> bulkhead.v1.JobStarted
-	19, // 20: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	18, // 21: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
-	35, // 22: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	14, // 23: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
-	13, // 24: bulkhead.v1.JobStarted.clients:type_name -> bulkhead.v1.JobClient
-	36, // 25: bulkhead.v1.JobClient.identity:type_name -> bulkhead.v1.Identity
-	0,  // 26: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
-	1,  // 27: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
-	16, // 28: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
-	2,  // 29: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
-	37, // 30: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
-	38, // 31: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	36, // 32: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
-	39, // 33: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	36, // 34: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
-	3,  // 35: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	4,  // 36: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	5,  // 37: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	40, // 38: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	6,  // 39: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	18, // 40: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	35, // 41: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	41, // 42: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
-	36, // 43: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
-	7,  // 44: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	8,  // 45: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
-	46, // [46:46] is the sub-list for method output_type
-	46, // [46:46] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	13, // 20: bulkhead.v1.Record.job_joined:type_name -> bulkhead.v1.JobJoined
+	20, // 21: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	19, // 22: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
+	36, // 23: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	15, // 24: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
+	14, // 25: bulkhead.v1.JobStarted.clients:type_name -> bulkhead.v1.JobClient
+	14, // 26: bulkhead.v1.JobJoined.client:type_name -> bulkhead.v1.JobClient
+	37, // 27: bulkhead.v1.JobClient.identity:type_name -> bulkhead.v1.Identity
+	0,  // 28: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
+	1,  // 29: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
+	17, // 30: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
+	2,  // 31: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
+	38, // 32: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
+	39, // 33: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	37, // 34: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
+	40, // 35: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	37, // 36: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
+	3,  // 37: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	4,  // 38: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	5,  // 39: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	41, // 40: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	6,  // 41: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	19, // 42: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	36, // 43: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	42, // 44: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	37, // 45: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
+	7,  // 46: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	8,  // 47: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
+	48, // [48:48] is the sub-list for method output_type
+	48, // [48:48] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_journal_proto_initOnce sync.Once
@@ -3731,6 +3820,7 @@ func file_bulkhead_v1_journal_proto_build() {
 		(*Record_SessionDrained)(nil),
 		(*Record_AssertionBreached)(nil),
 		(*Record_JobStarted)(nil),
+		(*Record_JobJoined)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3738,7 +3828,7 @@ func file_bulkhead_v1_journal_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

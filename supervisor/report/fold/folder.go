@@ -190,6 +190,8 @@ func (f *Folder) fold(r *bulkheadv1.Record, at report.Stamp) error {
 		f.foldPaused(e.SupervisorPaused, at)
 	case *bulkheadv1.Record_JobStarted:
 		f.run.Job = jobOf(e.JobStarted)
+	case *bulkheadv1.Record_JobJoined:
+		f.foldJobJoined(e.JobJoined.GetClient())
 	case *bulkheadv1.Record_GatherEnded:
 		f.foldGathered(e.GatherEnded, at)
 	case *bulkheadv1.Record_AssertionBreached:

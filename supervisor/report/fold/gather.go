@@ -175,10 +175,23 @@ func jobOf(e *bulkheadv1.JobStarted) *report.Job {
 	j := &report.Job{Name: plaintext.Line(e.GetName(), plaintext.MaxName), Number: e.GetNumber(), Of: e.GetOf(),
 		File: cleanFile(e.GetText()), Clients: []report.JobClient{}}
 	for _, c := range e.GetClients()[:min(len(e.GetClients()), maxJobClients)] {
-		j.Clients = append(j.Clients, report.JobClient{Agent: plaintext.Line(c.GetAgent(), plaintext.MaxName),
-			Client: plaintext.Line(c.GetClient(), plaintext.MaxName), Entry: c.GetEntry()})
+		j.Clients = append(j.Clients, jobClient(c))
 	}
 	return j
+}
+
+func jobClient(c *bulkheadv1.JobClient) report.JobClient {
+	return report.JobClient{Agent: plaintext.Line(c.GetAgent(), plaintext.MaxName),
+		Client: plaintext.Line(c.GetClient(), plaintext.MaxName), Entry: c.GetEntry()}
+}
+
+// foldJobJoined adds an agent that came while the run went on.
+func (f *Folder) foldJobJoined(c *bulkheadv1.JobClient) {
+	if j := f.run.Job; j != nil && len(j.Clients) < maxJobClients {
+		late := jobClient(c)
+		late.Late = true
+		j.Clients = append(j.Clients, late)
+	}
 }
 
 // cleanFile makes what a file holds safe to print; its lines and their indents stay.

@@ -102,12 +102,19 @@ func Job(j *report.Job) string {
 	if j.Of > 1 {
 		text += fmt.Sprintf(", run %d of %d", j.Number, j.Of)
 	}
-	var agents []string
+	var agents, late []string
 	for _, c := range j.Clients {
-		agents = append(agents, c.Agent)
+		if c.Late {
+			late = append(late, c.Agent)
+		} else {
+			agents = append(agents, c.Agent)
+		}
 	}
 	if len(agents) > 0 {
 		text += ", on " + NameSome(agents)
+	}
+	if len(late) > 0 {
+		text += "; joined later: " + NameSome(late)
 	}
 	return text
 }

@@ -1,0 +1,283 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"bulkhead/internal/config"
+	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/human"
+	"bulkhead/internal/ownfile"
+	"bulkhead/internal/pathname"
+	"bulkhead/internal/protocol"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/campaign"
+	"bulkhead/supervisor/control"
+	"bulkhead/supervisor/report/repeats"
+)
+
+// maxReport bounds the text of a report that is printed.
+const maxReport = 256 << 20
+
+// lookAgain is how often is looked whether a supervisor is there again.
+const lookAgain = 250 * time.Millisecond
+
+func (r *Follower) say(format string, args ...any) {
+	fmt.Fprintf(r.Stderr, "bulkhead: "+format+"\n", args...)
+}
+
+// Run asks for the job and shows how it goes, to its end, also when another supervisor goes on with it. The
+// first of signals ends the job, and the second the call.
+func (r *Follower) Run(ctx context.Context, signals <-chan os.Signal) error {
+	call, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watched := make(chan struct{})
+	go func() { // ends with call
+		defer close(watched)
+		r.heed(call, cancel, signals)
+	}()
+	err := r.follow(call)
+	cancel()
+	<-watched
+	return err
+}
+
+// Worst returns the exit status of the worst run whose report was printed.
+func (r *Follower) Worst() uint32 { return r.worst }
+
+func (r *Follower) follow(ctx context.Context) error {
+	asked := false
+	for {
+		pid, err := r.call(ctx)
+		if pid > 0 {
+			asked = true
+		}
+		switch gone := isGone(err); {
+		case ctx.Err() != nil, !gone, !asked, r.Ask.GetDryRun():
+			return r.result(pid, err)
+		case r.begun != nil && r.Ask.GetJobId() == "": // of a version that does not tell
+			return r.given(err)
+		case r.lostAt.IsZero():
+			r.lostAt = time.Now()
+			r.say("the supervisor is gone; waiting for %s for one that goes on with the job%s",
+				human.ExactDuration(r.Reconnect), r.where())
+		case time.Since(r.lostAt) >= r.Reconnect:
+			return r.given(err)
+		}
+		select {
+		case <-time.After(lookAgain):
+		case <-ctx.Done():
+			return r.given(ctx.Err())
+		}
+	}
+}
+
+// UnansweredError says that a supervisor did not answer as one does that runs a job.
+type UnansweredError struct {
+	Pid int
+	Err error
+}
+
+// Error returns what the call came to.
+func (e *UnansweredError) Error() string { return fmt.Sprintf("running the job: %v", e.Err) }
+
+// isGone reports whether an error says that no supervisor is there, or not any more.
+func isGone(err error) bool {
+	return errors.Is(err, control.ErrNotRunning) || status.Code(err) == codes.Unavailable
+}
+
+// given returns the error of a command that cannot wait longer.
+func (r *Follower) given(err error) error {
+	return fmt.Errorf("job %s: the supervisor is gone, and is not waited for any longer: %w%s", r.Job.Name, err,
+		r.where())
+}
+
+// where returns where the run under way is to be found, for the end of a sentence.
+func (r *Follower) where() string {
+	if r.begun == nil || r.begun.GetNumber() <= r.shown {
+		return ""
+	}
+	return fmt.Sprintf("; the clients of run %d of %d write on, and its report will be in %s", r.begun.GetNumber(),
+		r.begun.GetOf(), r.begun.GetRunDir())
+}
+
+// call asks one supervisor for the job, or to go on telling of it, and shows what it tells.
+func (r *Follower) call(ctx context.Context) (pid int, err error) {
+	c, err := control.Dial(ctx, r.StateDir)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	r.connection.Store(c)
+	defer r.connection.Store(nil)
+	pid = max(c.Pid, 1) // of another PID namespace it is not known
+	stream, err := c.RunJob(ctx, r.Ask)
+	for err == nil {
+		var e *bulkheadv1.JobEvent
+		if e, err = stream.Recv(); err == nil {
+			if !r.lostAt.IsZero() {
+				r.say("supervisor pid %d goes on with the job", c.Pid)
+				r.lostAt = time.Time{}
+			}
+			err = r.show(e)
+		}
+	}
+	return pid, err
+}
+
+// result returns how the command ends whose call has ended so.
+func (r *Follower) result(pid int, err error) error {
+	switch status.Code(err) {
+	case codes.OK, codes.Unknown:
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	case codes.Unimplemented:
+		return fmt.Errorf("supervisor pid %d is of an earlier version, which knows no jobs", pid)
+	case codes.FailedPrecondition, codes.NotFound:
+		return fmt.Errorf("job %s: %s", r.Job.Name, status.Convert(err).Message())
+	default:
+		return &UnansweredError{Pid: pid, Err: err}
+	}
+	return nil
+}
+
+// show shows one event.
+func (r *Follower) show(e *bulkheadv1.JobEvent) error {
+	switch e := e.GetEvent().(type) {
+	case *bulkheadv1.JobEvent_Waits:
+		r.say("waiting for %s", r.awaited(e.Waits))
+	case *bulkheadv1.JobEvent_Versions:
+		r.say("not all programs are of one version: %s", pathname.Printable(campaign.VersionsText(e.Versions)))
+	case *bulkheadv1.JobEvent_Task:
+		return r.showTask(e.Task)
+	case *bulkheadv1.JobEvent_Begun:
+		if r.begun.GetNumber() >= e.Begun.GetNumber() {
+			return nil // it was told by the supervisor before
+		}
+		r.begun = e.Begun
+		r.Ask = &bulkheadv1.RunJobRequest{JobId: e.Begun.GetJobId()}
+		r.say("run %d of %d has begun: %s", e.Begun.GetNumber(), e.Begun.GetOf(), e.Begun.GetRunDir())
+	case *bulkheadv1.JobEvent_Drained:
+		r.say("the run is drained: %s", pathname.Printable(e.Drained))
+	case *bulkheadv1.JobEvent_Ended:
+		return r.showReport(e.Ended)
+	case *bulkheadv1.JobEvent_Over:
+		if dir := e.Over.GetJobDir(); dir != "" {
+			return r.print(filepath.Join(dir, repeats.TextFile), "what all runs came to together")
+		}
+	}
+	return nil
+}
+
+// showReport prints the report of a run that is over, once.
+func (r *Follower) showReport(run *bulkheadv1.JobRun) error {
+	if run.GetNumber() <= r.shown {
+		return nil
+	}
+	r.shown = run.GetNumber()
+	r.worst = exitstatus.Worse(r.worst, run.GetExitStatus())
+	return r.print(filepath.Join(run.GetRunDir(), "report.txt"),
+		fmt.Sprintf("run %d of %d", run.GetNumber(), run.GetOf()))
+}
+
+// print prints a file of the supervisor's on stdout. It belongs to its user, who may be another one.
+func (r *Follower) print(path, what string) error {
+	text, err := ownfile.Peek(path)
+	if err != nil {
+		r.say("%s: there is no report: %v", what, err)
+		r.worst = exitstatus.Failure
+		return nil
+	}
+	defer text.Close() // read only
+	_, err = io.Copy(r.Stdout, io.LimitReader(text, maxReport))
+	return err
+}
+
+// awaited returns for whom the job waits.
+func (r *Follower) awaited(waits *bulkheadv1.JobWaits) string {
+	var whom []string
+	for _, k := range waits.GetEntries() {
+		if int(k) >= len(r.Job.Clients) {
+			continue
+		}
+		if e := r.Job.Clients[k]; e.Agents > 1 {
+			whom = append(whom, fmt.Sprintf("%d agents on %s", e.Agents, e.On))
+		} else {
+			whom = append(whom, "an agent on "+e.On.String())
+		}
+	}
+	for _, name := range waits.GetAgents() {
+		whom = append(whom, "agent "+pathname.Printable(name)+", which is away")
+	}
+	return strings.Join(whom, ", ")
+}
+
+// showTask shows what an agent says of its task. With --dry-run that is the result.
+func (r *Follower) showTask(t *bulkheadv1.JobTask) error {
+	on := ""
+	if k := int(t.GetEntry()); k < len(r.Job.Clients) {
+		on = fmt.Sprintf("clients[%d] (line %d, on %s)", k, r.Job.Clients[k].Line, r.Job.Clients[k].On)
+	}
+	answer := protocol.Word(t.GetReport().GetState())
+	if why := t.GetReport().GetDetail(); why != "" {
+		answer += ": " + pathname.Printable(why)
+	}
+	if r.Ask.GetDryRun() {
+		_, err := fmt.Fprintf(r.Stdout, "agent %s  %s  %s\n", pathname.Printable(t.GetAgent()), on, answer)
+		return err
+	}
+	if r.begun != nil && t.GetReport().GetState() != bulkheadv1.TaskState_TASK_STATE_POSSIBLE {
+		r.say("agent %s: %s", pathname.Printable(t.GetAgent()), answer)
+	}
+	return nil
+}
+
+// heed ends the job at the first signal, and this command at the second.
+func (r *Follower) heed(ctx context.Context, cancel func(), signals <-chan os.Signal) {
+	for n := 0; ; n++ {
+		select {
+		case sig := <-signals:
+			c := r.connection.Load()
+			if n > 0 || c == nil {
+				cancel()
+				return
+			}
+			fmt.Fprintf(r.Stderr, "bulkhead: %s: the job ends; again to end this command at once\n", sig)
+			if _, err := c.StopJob(ctx, &bulkheadv1.StopJobRequest{
+				Reason: "whoever ran the job has ended it"}); err != nil {
+				cancel()
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Follower follows one job.
+type Follower struct {
+	StateDir string
+	Job      config.Job
+	Ask      *bulkheadv1.RunJobRequest
+	// Reconnect is how long a supervisor is waited for that is gone while the job runs.
+	Reconnect time.Duration
+	// Stdout receives the reports, and Stderr how it goes.
+	Stdout, Stderr io.Writer
+
+	connection atomic.Pointer[control.Client] // nil while there is none
+
+	lostAt time.Time // since when the supervisor is gone; zero while it is there
+	begun  *bulkheadv1.JobRun
+	shown  uint32 // the number of the last run whose report was
+	worst  uint32
+}
