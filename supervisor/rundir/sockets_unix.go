@@ -29,6 +29,8 @@ const (
 	ownerFile = ".owner"
 	// ownerMaxBytes bounds what is read of it.
 	ownerMaxBytes = 128
+	// stateFile has the path of that state directory.
+	stateFile = ".state"
 	// removeWithin is how long it may take to remove what children left in the folder, or a
 	// folder of a run.
 	removeWithin = 10 * time.Second
@@ -55,8 +57,10 @@ func IdentityAt(path string) Identity {
 	return identityOf(info)
 }
 
-// Sockets is the folder in which children make their sockets: in the state directory, or
-// where paths are short enough if the state directory's is not. What is removed is what
+// Sockets is the folder in which children make their sockets: in memory, where that is possible, in the
+// state directory, or where paths are short enough if the state directory's is not. In a file system on
+// a disk, a child's folder and its socket take a tenth of what the start of a handler takes in all. What
+// is removed is what
 // was made here, by its identity, and not what has its name by then: paths are reused, and
 // a state directory that was copied has the link of the other one.
 type Sockets struct {
@@ -64,6 +68,7 @@ type Sockets struct {
 	mu    sync.Mutex
 	Dir   string   // guarded by mu
 	Is    Identity // guarded by mu; of dir
+	held  *os.File // guarded by mu; see hold; may be nil
 }
 
 // openSockets finds the folder for the children's sockets that a supervisor before
@@ -74,6 +79,7 @@ func openSockets(state string) (*Sockets, error) {
 	defer s.mu.Unlock()
 	if dir := s.left(); dir != "" {
 		s.Dir, s.Is = dir, IdentityAt(dir)
+		s.hold()
 		return s, nil
 	}
 	return s, s.make()
@@ -89,6 +95,7 @@ func (s *Sockets) Folder() (dir string, again bool, err error) {
 	}
 	if dir := s.left(); dir != "" { // somebody else made it again
 		s.Dir, s.Is = dir, IdentityAt(dir)
+		s.hold()
 		return s.Dir, true, nil
 	}
 	if err := s.make(); err != nil {
@@ -119,16 +126,23 @@ func (s *Sockets) make() error {
 			return StateDirError(err)
 		}
 	}
-	if len(link)+ChildSocketPath <= MaxSocketPath {
+	inMemory := memoryBeside(s.State)
+	dir, err := "", os.ErrNotExist
+	if inMemory != "" {
+		dir, err = os.MkdirTemp(inMemory, temporarySockets)
+	}
+	switch {
+	case err == nil:
+	case len(link)+ChildSocketPath <= MaxSocketPath:
 		if err := os.Mkdir(link, 0o700); err != nil {
 			return StateDirError(err)
 		}
 		s.Dir, s.Is = link, IdentityAt(link)
 		return nil
-	}
-	dir, err := os.MkdirTemp("", temporarySockets)
-	if err != nil {
-		return fmt.Errorf("making a folder for sockets: %w", err)
+	default:
+		if dir, err = os.MkdirTemp("", temporarySockets); err != nil {
+			return fmt.Errorf("making a folder for sockets: %w", err)
+		}
 	}
 	if len(dir)+ChildSocketPath > MaxSocketPath {
 		os.Remove(dir)
@@ -137,11 +151,15 @@ func (s *Sockets) make() error {
 			exitstatus.ErrConfig, os.TempDir(), MaxSocketPath-ChildSocketPath-len("/"+socketFolder))
 	}
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, ownerFile), []byte(s.owner()), 0o600),
-		os.Symlink(dir, link)); err != nil {
+		os.WriteFile(filepath.Join(dir, stateFile), []byte(s.State), 0o600), os.Symlink(dir, link)); err != nil {
 		removal.Tree(dir, removeWithin)
 		return StateDirError(err)
 	}
 	s.Dir, s.Is = dir, IdentityAt(dir)
+	s.hold()
+	if inMemory != "" {
+		sweepAbandoned(inMemory)
+	}
 	return nil
 }
 
@@ -185,7 +203,7 @@ func (s *Sockets) Clear(keep map[string]bool) error {
 	by := time.Now().Add(removeWithin)
 	for _, e := range entries {
 		path := filepath.Join(s.Dir, e.Name())
-		if keep[path] || e.Name() == ownerFile {
+		if keep[path] || e.Name() == ownerFile || e.Name() == stateFile {
 			continue
 		}
 		if stays := removal.Tree(path, time.Until(by)); err == nil {
@@ -203,6 +221,7 @@ func (s *Sockets) Clear(keep map[string]bool) error {
 func (s *Sockets) remove() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.letGo()
 	link := s.link()
 	if target, err := os.Readlink(link); err == nil && target == s.Dir {
 		os.Remove(link)
