@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"bulkhead/internal/blackbox"
+	"bulkhead/internal/child/calls"
 	"bulkhead/internal/child/handshake"
 	"bulkhead/internal/fdpass"
 	"bulkhead/internal/threads"
@@ -74,8 +75,8 @@ type Config struct {
 	// Files are open files that the child inherits as descriptors FirstFile, FirstFile+1
 	// and so on. They stay the caller's, who keeps them open until Start has returned.
 	Files []*os.File
-	// Watched says that the owner asks for signs of life itself whenever a call is open, so that
-	// gRPC need not, which costs a goroutine and a timer for each child.
+	// Watched says that the owner asks for signs of life itself whenever a call is open. The child is
+	// one of many then, and called by package calls instead of a grpc.ClientConn.
 	Watched bool
 	// BoundsItself says that the child bounds its memory to MemoryMax itself, before it serves.
 	BoundsItself bool
@@ -131,7 +132,8 @@ type Child struct {
 	cfg     Config
 	proc    *process
 	client  *plugin.Client
-	conn    *grpc.ClientConn
+	conn    grpc.ClientConnInterface
+	own     *calls.Conn // conn, if it is not go-plugin's
 	secret  handshake.Secret
 	record  Record        // written before Start or Adopt returns
 	called  any           // what Config.Call returned; written before Start returns
@@ -206,6 +208,24 @@ func (c *Child) connect(ctx context.Context) error {
 	if err != nil {
 		return c.orLate(ctx, began, err)
 	}
+	if err := c.speak(conn); err != nil {
+		return c.orLate(ctx, began, err)
+	}
+	if c.cfg.Call == nil {
+		return c.orLate(ctx, began, c.Ping(ctx))
+	}
+	c.called, err = c.cfg.Call(ctx, c.conn)
+	return c.orLate(ctx, began, err)
+}
+
+// speak begins to speak gRPC on a connection to the child.
+func (c *Child) speak(conn net.Conn) (err error) {
+	if c.cfg.Watched {
+		if c.own, err = calls.New(conn, c.callOptions()); err == nil {
+			c.conn = c.own
+		}
+		return err
+	}
 	c.dialed <- conn // there is room: connect is called once
 	defer func() {
 		select {
@@ -216,18 +236,14 @@ func (c *Child) connect(ctx context.Context) error {
 	}()
 	proto, err := c.client.Client()
 	if err != nil {
-		return c.orLate(ctx, began, err)
+		return err
 	}
 	served, ok := proto.(*plugin.GRPCClient)
 	if !ok {
 		return fmt.Errorf("child speaks %s; want grpc", c.client.Protocol())
 	}
 	c.conn = served.Conn
-	if c.cfg.Call == nil {
-		return c.orLate(ctx, began, c.Ping(ctx))
-	}
-	c.called, err = c.cfg.Call(ctx, c.conn)
-	return c.orLate(ctx, began, err)
+	return nil
 }
 
 // orLate returns err, or why ctx ended if that is what made it an error: what began then has
@@ -271,7 +287,20 @@ func Handshake() plugin.HandshakeConfig {
 		MagicCookieValue: handshake.CookieValue}
 }
 
-// dialOptions bound what a child can make this process hold.
+// maxHeaderBytes bounds the headers of a child's answers.
+const maxHeaderBytes = 16 << 10
+
+// callOptions bound what a child can make this process hold.
+func (c *Child) callOptions() calls.Options {
+	o := calls.Options{MaxMessageBytes: c.cfg.MaxMessageBytes, MaxHeaderBytes: maxHeaderBytes,
+		WindowBytes: handshake.WindowBytes}
+	if c.secret != "" { // else it was started by a version that had none
+		o.Show = [][2]string{{handshake.SecretKey, string(c.secret)}}
+	}
+	return o
+}
+
+// dialOptions are the same for go-plugin.
 func (c *Child) dialOptions() []grpc.DialOption {
 	maxMessage := c.cfg.MaxMessageBytes
 	options := []grpc.DialOption{
@@ -286,18 +315,16 @@ func (c *Child) dialOptions() []grpc.DialOption {
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithNoProxy(),
 		grpc.WithStreamInterceptor(guard),
-		grpc.WithMaxHeaderListSize(16 << 10),
+		grpc.WithMaxHeaderListSize(maxHeaderBytes),
 		grpc.WithStaticStreamWindowSize(handshake.WindowBytes),
 		grpc.WithStaticConnWindowSize(handshake.WindowBytes),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithWriteBufferSize(writeBuffer),
+		// A child that hangs with a call open, stopped for example, is noticed.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: handshake.PingEvery, Timeout: pingTimeout}),
 	}
 	if c.secret != "" { // else it was started by a version that had none
 		options = append(options, grpc.WithPerRPCCredentials(showing(c.secret)))
-	}
-	if !c.cfg.Watched { // a child that hangs with a call open, stopped for example, is noticed
-		options = append(options,
-			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: handshake.PingEvery, Timeout: pingTimeout}))
 	}
 	return options
 }
@@ -432,7 +459,8 @@ func (c *Child) waitExit(d time.Duration) {
 }
 
 // clean removes what go-plugin and the line still hold of a process that has ended, once
-// nobody connects to it. So go-plugin's Kill neither signals nor waits: its context is done.
+// nobody connects to it. So go-plugin's Kill neither signals nor waits: its context is done. It is for
+// its own connection: of another child it has nothing left but goroutines that see its end.
 func (c *Child) clean() {
 	<-c.connected
 	defer close(c.cleaned)
@@ -441,7 +469,10 @@ func (c *Child) clean() {
 	}
 	c.cfg.Blocking.Do(func() {
 		c.proc.removeFolder() // before go-plugin does, which takes as long as it takes
-		if c.proc.running.Load() != nil {
+		switch {
+		case c.own != nil:
+			c.own.Close() // it has ended
+		case c.proc.running.Load() != nil && !c.cfg.Watched:
 			c.client.Kill()
 		}
 	})
