@@ -30,8 +30,10 @@ func (l *load) showProgress(began time.Time) (stop func()) {
 			now := l.tally.totals()
 			elapsed := time.Since(began)
 			l.cfg.Progress(spec.Progress{
-				Elapsed: elapsed, Runtime: l.cfg.Warmup + l.cfg.Runtime, BytesPerSecond: rate.add(elapsed, now.Bytes),
-				Bytes: now.Bytes, Files: now.Files, Errors: now.Errors, TotalBytes: l.cfg.TotalBytes, Ending: over,
+				Elapsed: elapsed, Runtime: l.cfg.Warmup + l.cfg.Runtime,
+				BytesPerSecond: rate.add(elapsed, now.written()),
+				Bytes:          now.written(), Files: now.Files, Errors: now.Errors, TotalBytes: l.cfg.TotalBytes,
+				Stage: l.stages.name(), Ending: over,
 			})
 			if over {
 				return

@@ -183,5 +183,8 @@ func (r *Result) interruption() string {
 
 // after returns how much of its runtime the load reached.
 func (r *Result) after() string {
+	if r.Runtime == 0 { // of stages that their bytes end
+		return "after " + human.BriefDuration(r.Reached)
+	}
 	return "after " + human.BriefDuration(r.Reached) + " of " + human.BriefDuration(r.Runtime)
 }

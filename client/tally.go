@@ -21,6 +21,8 @@ type totals struct {
 	VerifiedBytes, Corrupt uint64
 	// ReadBytes were read beside the writing, in so many Reads.
 	ReadBytes, Reads uint64
+	// Unjudged is what was written in a warm-up, or in stages that are not reported.
+	Unjudged uint64
 	// From and To are when writing began and ended, by the clock that is never set, in
 	// nanoseconds.
 	From, To int64
@@ -95,11 +97,15 @@ func (t *tally) count(m *bulkheadv1.Message) {
 
 // warm adds what matters of a warm-up, which no figure has: what went wrong. t.mu is held.
 func (t *tally) warm(p *bulkheadv1.Progress) {
+	t.sum.Unjudged += p.GetBytes()
 	t.sum.Errors += p.GetErrors()
 	t.sum.LastError = cmp.Or(p.GetLastError(), t.sum.LastError)
 	t.sum.VerifiedBytes += p.GetVerifiedBytes()
 	t.sum.Corrupt += p.GetCorruptBlocks()
 }
+
+// written returns what was written so far, judged or not.
+func (s totals) written() uint64 { return s.Bytes + s.Unjudged }
 
 // span widens the time of writing to that of an interval.
 func (s *totals) span(end int64, p *bulkheadv1.Progress) {

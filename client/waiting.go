@@ -127,8 +127,8 @@ func (l *load) whenToLog() *time.Ticker {
 // logProgress writes the line of progress.
 func (l *load) logProgress(before totals, began time.Time) totals {
 	now := l.tally.totals()
-	about := []any{"rate_bytes_per_second", float64(now.Bytes-before.Bytes) / l.cfg.LogProgress.Seconds(),
-		"written_bytes", now.Bytes, "files", now.Files, "errors", now.Errors}
+	about := []any{"rate_bytes_per_second", float64(now.written()-before.written()) / l.cfg.LogProgress.Seconds(),
+		"written_bytes", now.written(), "files", now.Files, "errors", now.Errors}
 	if name := l.stages.name(); name != "" {
 		about = append(about, "stage", name)
 	}

@@ -23,7 +23,10 @@ import (
 
 // Plan is what a client would do.
 type Plan struct {
+	// Runtime is how long the load lasts at most; 0 for stages of which one has no duration.
 	Runtime time.Duration `json:"runtime_nano"`
+	// Stages says in words what it consists of; none for a load without stages.
+	Stages []string `json:"stages,omitempty"`
 	// TotalBytes ends the load before; 0 does not.
 	TotalBytes uint64            `json:"total_bytes,omitempty"`
 	Consumers  []PlannedConsumer `json:"consumers"`
@@ -78,7 +81,9 @@ func MakePlan(ctx context.Context, cfg spec.Config) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Runtime: cfg.Runtime, TotalBytes: cfg.TotalBytes}
+	p := Plan{Runtime: cfg.Runtime, TotalBytes: cfg.TotalBytes, Stages: spec.StageWords(cfg.Stages)}
+	own := cfg.Consumers
+	cfg = cfg.Widest()
 	var paths pathProblems
 	var demands []demand
 	var files []fileDemand
@@ -92,7 +97,7 @@ func MakePlan(ctx context.Context, cfg spec.Config) (Plan, error) {
 		one := PlannedConsumer{
 			Index:  i,
 			Path:   pathname.Printable(folder),
-			Writes: spec.Words(c), BeginsAfter: cfg.Begin(i),
+			Writes: spec.Words(own[i]), BeginsAfter: cfg.Begin(i),
 			ExpectedBytes: bytesExpected(cfg, i), AtOnceBytes: bytesAtOnce(cfg, i),
 		}
 		if n, _, bounded := filesOf(cfg, i); bounded {

@@ -25,7 +25,16 @@ func (p Plan) Text(to io.Writer) error {
 	if p.TotalBytes > 0 {
 		until = fmt.Sprintf("until all together wrote %s, at most for %s", human.BriefSize(p.TotalBytes), p.Runtime)
 	}
+	if len(p.Stages) > 0 {
+		until = fmt.Sprintf("for at most %s, in %s", p.Runtime, plural.Of(len(p.Stages), "stage"))
+		if p.Runtime == 0 {
+			until = fmt.Sprintf("until %s over", plural.Of(len(p.Stages), "stage")+" "+plural.Is(len(p.Stages)))
+		}
+	}
 	fmt.Fprintf(w, "nothing is written now; the load would run %s\n", until)
+	for _, one := range p.Stages {
+		fmt.Fprintf(w, "  %s\n", one)
+	}
 	available := ""
 	if p.MemoryFreeBytes > 0 {
 		available = fmt.Sprintf("; %s are available", human.BriefSize(p.MemoryFreeBytes))

@@ -50,6 +50,46 @@ func Words(c workload.Consumer) string {
 	return strings.Join(parts, ", ")
 }
 
+// StageWords returns what each stage of a load is, in one line for a person.
+func StageWords(stages workload.Stages) []string {
+	var out []string
+	for _, s := range stages {
+		parts := []string{}
+		switch {
+		case s.TotalBytes > 0 && s.Duration > 0:
+			parts = append(parts, fmt.Sprintf("%s or %s", human.BriefSize(s.TotalBytes), s.Duration))
+		case s.TotalBytes > 0:
+			parts = append(parts, human.BriefSize(s.TotalBytes))
+		default:
+			parts = append(parts, s.Duration.String())
+		}
+		if s.RatePercent > 0 {
+			parts = append(parts, fmt.Sprintf("%s %% of %s", human.ExactNumber(s.RatePercent),
+				stages[s.RateOf-1].Name))
+		}
+		if s.RateBytes > 0 {
+			parts = append(parts, "at most "+human.BriefRate(float64(s.RateBytes)))
+		}
+		if s.RateChunks > 0 {
+			parts = append(parts, fmt.Sprintf("at most %g chunks/s", s.RateChunks))
+		}
+		if s.Concurrency > 0 {
+			parts = append(parts, plural.Of(s.Concurrency, "writer"))
+		}
+		if s.Sync != bulkheadv1.SyncPolicy_SYNC_POLICY_UNSPECIFIED {
+			parts = append(parts, syncWords(workload.Consumer{Sync: s.Sync, SyncBytes: s.SyncBytes}))
+		}
+		if s.Pause > 0 {
+			parts = append(parts, "after a pause of "+s.Pause.String())
+		}
+		if s.Unreported {
+			parts = append(parts, "not reported")
+		}
+		out = append(out, s.Name+": "+strings.Join(parts, ", "))
+	}
+	return out
+}
+
 // readWords returns what a consumer reads beside the writing.
 func readWords(c workload.Consumer) string {
 	text := plural.Of(c.Readers, "reader") + " of " + human.BriefSize(c.ReadSize())

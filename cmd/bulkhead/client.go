@@ -137,7 +137,7 @@ func progressOn(block *terminal.Block, cfg *spec.Config) {
 	cfg.Progress = func(at spec.Progress) {
 		g := terminal.Progress{
 			Elapsed: at.Elapsed, Runtime: at.Runtime, BytesPerSecond: at.BytesPerSecond, Bytes: at.Bytes,
-			Files: at.Files, Errors: at.Errors, TotalBytes: at.TotalBytes,
+			Files: at.Files, Errors: at.Errors, TotalBytes: at.TotalBytes, Stage: at.Stage,
 		}
 		if at.Ending {
 			g.Ending = "ending"

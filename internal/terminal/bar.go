@@ -11,7 +11,7 @@ import (
 
 // Progress is how far a client's load is.
 type Progress struct {
-	// Elapsed of Runtime is over.
+	// Elapsed of Runtime is over; a Runtime of 0 is one that nobody knows.
 	Elapsed, Runtime time.Duration
 	// BytesPerSecond is the rate of late.
 	BytesPerSecond float64
@@ -19,6 +19,8 @@ type Progress struct {
 	Bytes, Files, Errors uint64
 	// TotalBytes end the load before its runtime; 0 if nothing does.
 	TotalBytes uint64
+	// Stage is the name of the stage that the load is in; empty for none.
+	Stage string
 	// Ending says that the load has ended, and what is left to do.
 	Ending string
 }
@@ -52,17 +54,25 @@ func (g Progress) done() (share float64, left time.Duration) {
 func (p Painter) Progress(g Progress, width int) []string {
 	share, rest := g.done()
 	left := human.Clock(rest+time.Second-1) + " left" // as long as something is left, say so
+	known := g.Runtime > 0 || g.TotalBytes > 0
+	percent := fmt.Sprintf("%3.0f %%  ", share*100)
+	if !known {
+		percent, left = "", human.Clock(g.Elapsed)
+	}
+	if g.Stage != "" {
+		left += "  stage " + g.Stage
+	}
 	if g.Ending != "" {
 		left = g.Ending
 	}
-	text := fmt.Sprintf("%3.0f %%  %s MB/s  %s in %s  %s", share*100, human.LiveMegabytes(g.BytesPerSecond),
+	text := fmt.Sprintf("%s%s MB/s  %s in %s  %s", percent, human.LiveMegabytes(g.BytesPerSecond),
 		human.LiveSize(g.Bytes), plural.Of(g.Files, "file"), left)
 	failures := ""
 	if g.Errors > 0 {
 		failures = "  " + plural.Of(g.Errors, "error")
 	}
 	line := text + p.paint(odd, failures)
-	if room := min(width-human.Columns(text+failures)-3, barMost); room >= barLeast {
+	if room := min(width-human.Columns(text+failures)-3, barMost); known && room >= barLeast {
 		done := int(share * float64(room))
 		line = "[" + strings.Repeat("█", done) + strings.Repeat("░", room-done) + "] " + line
 	}
