@@ -38,6 +38,8 @@ const (
 	FindingStages = "stages"
 	// FindingAssertion is of a threshold that was not kept while the run went on.
 	FindingAssertion = "assertion"
+	// FindingVersions is of programs that are not all of one version.
+	FindingVersions = "mixed_versions"
 	// FindingPlainText is of a supervisor that others reach and that spoke no TLS.
 	FindingPlainText = "plain_text"
 	// The rest are of what a client's machine did, each once for a machine.

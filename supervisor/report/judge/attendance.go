@@ -2,6 +2,8 @@ package judge
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"bulkhead/internal/human"
 	"bulkhead/supervisor/report"
@@ -63,7 +65,7 @@ func unexpected(r *report.Report) []report.Finding {
 	var list []report.Finding
 	for i := range r.Clients {
 		c := &r.Clients[i]
-		if c.Standing != report.StandingUnexpected {
+		if c.Standing != report.StandingUnexpected || joinedLater(r.Run.Job, c.Name) {
 			continue
 		}
 		f := about(c, report.FindingUnexpected)
@@ -73,4 +75,44 @@ func unexpected(r *report.Report) []report.Finding {
 		list = append(list, f)
 	}
 	return list
+}
+
+// joinedLater reports whether a client is one that an agent brought which came while the run of a job went
+// on.
+func joinedLater(j *report.Job, client string) bool {
+	return j != nil && slices.ContainsFunc(j.Clients, func(c report.JobClient) bool {
+		return c.Late && c.Client == client
+	})
+}
+
+// mixedVersions finds that clients are not all of one version, or of another than the supervisor. One that
+// was upgraded is of the versions that it was.
+func mixedVersions(r *report.Report) []report.Finding {
+	own := []string{r.Run.Version}
+	for _, restart := range r.Run.Restarts {
+		own = append(own, restart.Version)
+	}
+	clients := make(map[string][]string)
+	var versions []string
+	differ := false
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		if _, known := clients[c.Version]; !known {
+			versions = append(versions, c.Version)
+		}
+		clients[c.Version] = append(clients[c.Version], c.Label)
+		differ = differ || !slices.Contains(own, c.Version)
+	}
+	if len(versions) < 2 && !differ {
+		return nil
+	}
+	slices.Sort(versions)
+	parts := []string{"the supervisor is " + human.OrDash(own[len(own)-1])}
+	for _, v := range versions {
+		parts = append(parts, fmt.Sprintf("%s: %s", words.NameSome(clients[v]), human.OrDash(v)))
+	}
+	return []report.Finding{{Kind: report.FindingVersions,
+		Text:      "not all programs of the run are of one version: what they measure may not be the same",
+		Evidence:  strings.Join(parts, "; "),
+		Threshold: "one version of all clients, which the supervisor has or had"}}
 }

@@ -57,6 +57,7 @@ func Findings(r *report.Report) []report.Finding {
 	list = append(list, silentClients(r)...)
 	list = append(list, certificateExpires(r)...)
 	list = append(list, plainText(r)...)
+	list = append(list, mixedVersions(r)...)
 	list = append(list, SteadyState(r)...)
 	list = append(list, clientBound(r)...)
 	list = append(list, stalledStorage(r)...)
