@@ -132,10 +132,9 @@ func TestAnAgentThatNeverBringsItsClient(t *testing.T) {
 
 // crowd is a fleet of agents that all say one thing of the tasks that they get, in the words of one of them.
 type crowd struct {
-	f      *fleet.Fleet
-	id     string
-	answer func(*bulkheadv1.Task) *bulkheadv1.AgentReport
-	asked  chan *bulkheadv1.Task
+	f     *fleet.Fleet
+	id    string
+	asked chan *bulkheadv1.Task
 }
 
 func (c *crowd) Put(f *bulkheadv1.SupervisorFrame) {
