@@ -11,6 +11,9 @@ func (l *load) judgeable(why ending, long lasted) substance.Load {
 		End: endOf(why.reason), Runtime: l.cfg.Runtime, Reached: long.reached,
 		TotalBytes: l.cfg.TotalBytes, MonitorInterval: l.cfg.MonitorInterval,
 	}
+	if out.End == substance.Total && len(l.cfg.Stages) > 0 { // of a stage: it takes nothing from the others
+		out.End = substance.Early
+	}
 	for i, one := range l.workers.consumers {
 		c, did := l.cfg.Consumers[i], l.tally.consumer(uint32(i))
 		did.Begin, did.ChunkBytes = max(l.cfg.Begin(i)-l.cfg.Warmup, 0), c.ChunkSize

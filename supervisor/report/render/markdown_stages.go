@@ -12,9 +12,9 @@ func (m *Ticket) stages(r *report.Report) {
 		return
 	}
 	m.Heading("Stages")
-	m.Line("| stage | from | length | bytes | MB/s | offered | p50 | p99 | max | response p99 | sync p99 | " +
+	m.Line("| stage | from | length | bytes | MB/s | offered | p50 | p99 | response p99 | sync p99 | " +
 		"read MB/s | note |")
-	m.Line("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|")
+	m.Line("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|")
 	for i := range r.Stages[:min(len(r.Stages), shownStages)] {
 		m.Row(stageCells(r, &r.Stages[i])...)
 	}

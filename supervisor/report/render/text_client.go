@@ -130,7 +130,11 @@ func stopLine(c *report.Client) string {
 	if c.StopReason == "" {
 		return "no Stop message; the last message came after " + human.Duration(c.RuntimeNano)
 	}
-	return fmt.Sprintf("%s, after %s%s", stopWords(c.StopReason), human.Duration(c.RuntimeNano),
+	why := stopWords(c.StopReason)
+	if c.Stages > 0 && c.Stage == c.Stages && c.Load == report.LoadWhole {
+		why = "all stages were over"
+	}
+	return fmt.Sprintf("%s, after %s%s", why, human.Duration(c.RuntimeNano),
 		words.Because(c.StopDetail))
 }
 

@@ -17,7 +17,7 @@ func (p *Page) stages() {
 		return
 	}
 	p.Heading("STAGES")
-	t := table.New("stage", ">from", ">length", ">bytes", ">MB/s", ">offered", ">p50", ">p99", ">max", ">resp p99",
+	t := table.New("stage", ">from", ">length", ">bytes", ">MB/s", ">offered", ">p50", ">p99", ">resp p99",
 		">sync p99", ">read MB/s", "note")
 	t.Names = "stage"
 	for i := range p.Stages[:min(len(p.Stages), shownStages)] {
@@ -31,12 +31,12 @@ func (p *Page) stages() {
 func stageCells(r *report.Report, s *report.Stage) []string {
 	name := human.Abridge(s.Name, table.MaxShownName)
 	if s.FromAt == 0 {
-		return []string{name, "", "", "", "", "", "", "", "", "", "", "", s.Note}
+		return []string{name, "", "", "", "", "", "", "", "", "", "", s.Note}
 	}
 	l := &s.ChunkWrite
 	return []string{name, words.Offset(r.Run.StartedAt, s.FromAt), human.Duration(s.LengthNano), human.Size(s.Bytes),
 		human.Megabytes(s.BytesPerSecond), offeredOf(s), percentile(l, l.P50Nano), percentile(l, l.P99Nano),
-		percentile(l, l.MaxNano), p99Of(s.Response), p99Of(s.Phases.Sync), rateUnlessZero(s.ReadBytesPerSecond), s.Note}
+		p99Of(s.Response), p99Of(s.Phases.Sync), rateUnlessZero(s.ReadBytesPerSecond), s.Note}
 }
 
 // offeredOf returns the rate that the consumers held themselves to; "" for none.

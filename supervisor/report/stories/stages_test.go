@@ -204,6 +204,39 @@ func TestAScheduleThatIsCutShort(t *testing.T) {
 	}
 }
 
+// That the bytes of a stage ended it excuses no consumer that wrote nothing, and no stage in which nobody
+// did.
+func TestStagesHaveSubstance(t *testing.T) {
+	s, steps := story.New(t, 1), story.Steps()[:2]
+	a := s.ArriveStaged("alpha", 1, 0, steps)
+	a.Consumers = 1 // of the two that it has declared
+	story.Stages(steps[:1], 1, 0, a)
+	a.At(4 * time.Second)
+	a.Say(a.StageBegun(0, 2, 0), a.Stop(bulkheadv1.StopReason_STOP_REASON_TOTAL, "", nil))
+	a.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
+	s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+	r := folded.Once(t, s.Records)
+	why := strings.Join(r.Verdict.Reasons, "\n")
+	for _, want := range []string{"nothing was written in stage peak, which 1 client finished",
+		"consumers 0 and 1 wrote nothing"} {
+		if r.Verdict.Word != report.WordPartial || !strings.Contains(why, want) {
+			t.Errorf("%s: %s; want %q", r.Verdict.Word, why, want)
+		}
+	}
+	steps[1].Chunks = 30
+	s = story.New(t, 1)
+	a = s.ArriveStaged("alpha", 1, 0, steps)
+	a.Consumers = 1
+	story.Stages(steps, 1, 0, a)
+	a.Say(a.Stop(bulkheadv1.StopReason_STOP_REASON_TOTAL, "", nil))
+	a.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
+	s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+	r = folded.Once(t, s.Records)
+	if why := strings.Join(r.Verdict.Reasons, "\n"); !strings.Contains(why, "consumer 1 wrote nothing") {
+		t.Errorf("%s: %s", r.Verdict.Word, why)
+	}
+}
+
 // While a run goes on, nobody is blamed for stages that are still to come.
 func TestStagesSoFar(t *testing.T) {
 	s, steps := story.New(t, 1), story.Steps()

@@ -23,7 +23,7 @@ func Judgeable(c *report.Client) substance.Load {
 	case c.Load != report.LoadWhole:
 	case c.StopReason == report.StopRuntime:
 		l.End = substance.Runtime
-	case c.StopReason == report.StopTotal:
+	case c.StopReason == report.StopTotal && c.Stages == 0: // of a stage, it takes nothing from the others
 		l.End = substance.Total
 	default:
 		l.End = substance.Early
