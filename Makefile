@@ -25,7 +25,7 @@ DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-arm64 install run supervisor server client test test-unit test-isolation test-sandbox test-sandbox-full test-faults chaos race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start fuzz lint proto check-proto ci clean
+.PHONY: help build build-arm64 install run supervisor server client test test-unit test-isolation test-sandbox test-sandbox-full test-faults test-fleet chaos race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start fuzz lint proto check-proto ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{gsub(" ", "|", $$1); printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ test-sandbox-full: ## run every suite with real handlers where every unknown cal
 
 test-faults: ## break every part at every moment: fault matrix, crash points, short chaos
 	$(GO) test $(VET) -count=1 $(SIDE_BY_SIDE) -timeout 20m ./internal/testing/faults/
+
+test-fleet: ## break agents, their clients and handlers at every moment, and play a crowd of 64
+	$(GO) test $(VET) -count=1 $(SIDE_BY_SIDE) -timeout 20m -run 'TestFleetMatrix|TestACrowdOfAgents' ./internal/testing/faults/ -args -fleet.all -crowd.agents 64
 
 chaos: ## break everything at random: DURATION (default 60s), SEED (default: a new one)
 	@seed="$(SEED)"; : "$${seed:=$$(date +%s)}"; echo "seed $$seed"; \

@@ -102,6 +102,9 @@ func (l liar) Serve(stream bulkheadv1.HandlerService_ServeServer) error {
 	}
 	lie, ok := ways()[l.way]
 	if !ok {
+		lie, ok = agentWays()[l.way]
+	}
+	if !ok {
 		return fmt.Errorf("%q is no way to lie", l.way)
 	}
 	if err := lie(mouth{l.log, stream}); err != nil {

@@ -75,7 +75,8 @@ func (a *agent) startClient(ask *bulkheadv1.Task) (*client, error) {
 	c.cmd.Env = a.environment(ask)
 	c.cmd.Stdout, c.cmd.Stderr = c.last, c.last
 	c.cmd.WaitDelay = outputPatience
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	// The kernel may send it more than once: for each thread of the agent that becomes the parent, and ends.
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGUSR1}
 	started := make(chan error, 1)
 	go func() { // ends with the client; begin waits for that
 		// The kernel tells a child of the end of the thread that started it. The thread is confined as the

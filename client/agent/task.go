@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/internal/failpoint"
 	"bulkhead/internal/human"
 	"bulkhead/internal/pathname"
 	"bulkhead/internal/protocol"
@@ -61,6 +62,7 @@ func (a *agent) take(ask *bulkheadv1.Task) {
 		}
 		busy = busy || t.client != nil
 	}
+	failpoint.Hit("agent/checking")
 	t := &task{report: &bulkheadv1.TaskReport{TaskId: ask.GetTaskId()}}
 	a.remember(t)
 	needs, no := a.cfg.Limits.check(ask, a.left)

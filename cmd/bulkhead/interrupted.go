@@ -29,23 +29,34 @@ func heedful() (asked func() bool, stop func()) {
 
 // interruptibleTwice receives the first two signals as interruptible does, the end of the
 // terminal among them unless it is ignored (nohup(1)). A third one has its usual effect, in case
-// the end hangs. asked reports whether one has come.
+// the end hangs. asked reports whether one has come. SIGUSR1 counts once, however often it comes, and
+// not after another: by it the kernel says that the agent is gone that has started this process, and
+// may do so for each of its threads.
 func interruptibleTwice() (signals <-chan os.Signal, asked func() bool, stop func()) {
 	var also []os.Signal
 	if !signal.Ignored(syscall.SIGHUP) {
 		also = append(also, syscall.SIGHUP)
 	}
 	in, release := interruptible(also...)
+	gone := make(chan os.Signal, 1)
+	signal.Notify(gone, syscall.SIGUSR1) // to the end of the process
 	out, enough, ended := make(chan os.Signal, 2), make(chan struct{}), make(chan struct{})
 	var came atomic.Bool
 	go func() { // ends after two signals, or with stop
 		defer close(ended)
 		defer release()
-		for range 2 {
+		for n := 0; n < 2; {
 			select {
 			case s := <-in:
 				came.Store(true)
 				out <- s
+				n++
+			case s := <-gone:
+				if n == 0 {
+					came.Store(true)
+					out <- s
+					n++
+				}
 			case <-enough:
 				return
 			}

@@ -89,7 +89,7 @@ func (p *processes) signal(name, signal string) error {
 	}
 	signals := map[string]syscall.Signal{
 		"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP,
-		"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT,
+		"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "USR1": syscall.SIGUSR1,
 	}
 	sig, ok := signals[signal]
 	if !ok {

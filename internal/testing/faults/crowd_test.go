@@ -77,7 +77,8 @@ func TestACrowdOfAgents(t *testing.T) {
 				if err := m.reached(beforeJoin); err != nil {
 					return err
 				}
-				return rawclient.Load(ctx, w.addr, rawclient.Hello(task.GetClientName()), 40, m.reached)
+				return rawclient.Load(ctx, w.addr, rawclient.Hello(task.GetClientName()), 40, time.Millisecond,
+					m.reached)
 			}})
 		all.Go(func() { agent.Run(m.ctx) }) // ends with the member
 		if m.killed {

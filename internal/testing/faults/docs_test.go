@@ -21,6 +21,7 @@ func TestDocsShowTheMatrix(t *testing.T) {
 	expect.NoError(t, err)
 	text := string(data)
 	for name, table := range map[string]string{"matrix": matrixTable(), "impossible": impossibleTable(),
+		"fleet":        fleetTable(),
 		"crash points": crashTable()} {
 		begin, end := "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->\n"
 		before, rest, found := strings.Cut(text, begin)

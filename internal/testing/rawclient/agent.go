@@ -175,9 +175,9 @@ const (
 )
 
 // Load is a client's life in a run, over one connection: it joins, waits where the run gathers, sends so
-// many messages of what it has written, and says goodbye. It ends early, and in order, when it is drained.
-// reached is called at each stage; its error ends the connection as a crash would.
-func Load(ctx context.Context, addr string, hello *bulkheadv1.Hello, messages uint64,
+// many messages of what it has written, each of an interval, and says goodbye. It ends early, and in order,
+// when it is drained. reached is called at each stage; its error ends the connection as a crash would.
+func Load(ctx context.Context, addr string, hello *bulkheadv1.Hello, messages uint64, interval time.Duration,
 	reached func(Stage) error) error {
 	hello.ProtocolMinor = protocol.Minor
 	c, err := Dial(ctx, addr)
@@ -200,9 +200,13 @@ func Load(ctx context.Context, addr string, hello *bulkheadv1.Hello, messages ui
 		if i == messages/2 {
 			err = reached(Half)
 		}
+		if err == nil && interval > 0 {
+			time.Sleep(interval) // which is what it writes in
+		}
 		if err == nil {
 			m := Message(l.sent + 1)
 			m.ElapsedNano = boottime.Now()
+			m.GetProgress().IntervalNano = max(int64(interval), 1)
 			err = l.say(m)
 		}
 	}
@@ -243,6 +247,7 @@ func (l *load) gather(reached func(Stage) error) error {
 	if l.drained {
 		return nil
 	}
+	time.Sleep(time.Duration(l.begin.GetInNano())) // which is what the supervisor asks for
 	return l.own(&bulkheadv1.Message{Seq: l.sent + 1, Fact: &bulkheadv1.Message_Begun{Begun: &bulkheadv1.Begun{
 		DueElapsedNano: l.begin.GetAtElapsedNano(), RoundTripNano: 1000}}})
 }
