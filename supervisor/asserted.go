@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bulkhead/internal/assertion"
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/raw"
@@ -176,7 +177,10 @@ func (r *run) assertionStatus() []*bulkheadv1.AssertionStatus {
 	}
 	var list []*bulkheadv1.AssertionStatus
 	for _, s := range r.asserting.watch.States() {
-		one := &bulkheadv1.AssertionStatus{Assertion: s.Assertion.String(), Value: s.Value}
+		one := &bulkheadv1.AssertionStatus{Assertion: s.Assertion.String(), Value: s.Value, Aborts: s.Assertion.Abort}
+		if s.At > 0 {
+			one.BreachedNano = max(boottime.Now()-int64(s.At), 1)
+		}
 		switch {
 		case s.Breached:
 			one.State = bulkheadv1.AssertionState_ASSERTION_STATE_BREACHED

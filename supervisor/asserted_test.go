@@ -106,6 +106,7 @@ func TestABreachEndsTheRun(t *testing.T) {
 	st := s.status()
 	if got := st.GetAssertions(); len(got) != 2 ||
 		got[0].GetState() != bulkheadv1.AssertionState_ASSERTION_STATE_BREACHED ||
+		got[0].GetBreachedNano() <= 0 || !got[0].GetAborts() || got[1].GetBreachedNano() != 0 || got[1].GetAborts() ||
 		got[1].GetState() != bulkheadv1.AssertionState_ASSERTION_STATE_AT_END {
 		t.Errorf("status shows %v", got)
 	}

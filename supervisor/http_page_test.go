@@ -47,6 +47,32 @@ func TestLivePage(t *testing.T) {
 	if got := pagetest.Ask[string](w, crowd); got != "fhdbecag" {
 		t.Errorf("of many clients those who want attention come first, then the others as they came: %s", got)
 	}
+	const kept = `(() => {
+		assertions([{assertion: "p99 < 5ms for 1s abort", state: "ASSERTION_STATE_BREACHED", value: "p99 was 9ms", breached_nano: "65000000000", aborts: true},
+			{assertion: "errors == 0", state: "ASSERTION_STATE_AT_END"}, {assertion: "stalled == 0", state: "ASSERTION_STATE_KEPT", value: "stalled was 0"}]);
+		const text = document.getElementById("kept").hidden ? "hidden" : document.getElementById("kept").innerText;
+		assertions([]);
+		return text + (document.getElementById("kept").hidden ? "" : "; shown for none");
+	})()`
+	if got := strings.Join(strings.Fields(pagetest.Ask[string](w, kept)), " "); got != "Assertions 1 of 3 "+
+		"broken assertion state since measured at a breach p99 < 5ms for 1s abort broken 01:05 p99 was 9ms the run "+
+		"is drained "+
+		"errors == 0 judged at the end – – the run goes on stalled == 0 kept – stalled was 0 the run goes on" {
+		t.Errorf("what the run must keep is shown as %q", got)
+	}
+	const reading = `(() => {
+		const s = {sessions: [{name: "r", session_state: "SESSION_STATE_ACTIVE", reads: "3", read_bytes_per_second: 5e6, bytes_per_second: 7e6, read_calls: {recent_p99_nano: "4000000"}, chunk_writes: {}, beats: {}}],
+			totals: {reads: "3", read_bytes_per_second: 5e6}, read_calls: {recent_p99_nano: "4000000"}};
+		show({...newest, ...s});
+		const text = document.getElementById("facts").innerText + document.getElementById("table").innerText;
+		show(newest);
+		return text + document.getElementById("table").innerText.includes("read MB/s");
+	})()`
+	if got := strings.Join(strings.Fields(pagetest.Ask[string](w, reading)), " "); !strings.Contains(got,
+		"reads 5.0 MB/s, p99 4.00 ms") || !strings.Contains(got, "r 7.0 – 5.0 4.00 ms") ||
+		!strings.HasSuffix(got, "false") {
+		t.Errorf("reads are shown as %q", got)
+	}
 	w.Screenshot("live")
 	w.Accessible("live")
 	pagetest.Ask[bool](w, `(() => {

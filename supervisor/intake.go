@@ -157,6 +157,9 @@ func (p *processor) batches(n note) (following *note) {
 		if c.Timed {
 			p.live.addWrites(recs[i].GetSessionBatch().GetBatch())
 		}
+		if c.ReadsTimed {
+			p.live.addReads(recs[i].GetSessionBatch().GetBatch())
+		}
 	}
 	return following
 }

@@ -18,6 +18,7 @@ type liveView struct {
 	resumes        uint32
 	total          raw.Counted
 	bytesPerSecond float64
+	readPerSecond  float64 // bytes
 	msgsPerSecond  float64
 	lastMessage    time.Time
 }
@@ -31,7 +32,10 @@ type live struct {
 	ticks    int                        // guarded by mu; how many samples behind the newest are filled
 	writes   raw.Sketch                 // guarded by mu; of the run, but for this second
 	recent   raw.RecentSketch           // guarded by mu
-	stages   []stage                    // guarded by mu; of the load, until the session has ended
+	// reads and recentReads are the same of readers beside the writing; guarded by mu
+	reads       raw.Sketch
+	recentReads raw.RecentSketch
+	stages      []stage // guarded by mu; of the load, until the session has ended
 }
 
 // stage is one of a load's stages.
@@ -79,9 +83,9 @@ func (l *live) stage() (number uint32, name string, of int) {
 }
 
 // sample is what had come of a session at the end of a second.
-type sample struct{ bytes, messages uint64 }
+type sample struct{ bytes, readBytes, messages uint64 }
 
-func sampleOf(c raw.Counted) sample { return sample{c.Bytes, c.Messages} }
+func sampleOf(c raw.Counted) sample { return sample{c.Bytes, c.ReadBytes, c.Messages} }
 
 // add counts one durable batch.
 func (l *live) add(c raw.Counted, now time.Time) {
@@ -96,6 +100,23 @@ func (l *live) addWrites(batch []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	raw.ChunkWrites(batch, l.recent.Now().Merge)
+}
+
+// addReads counts the latencies of reads of one durable batch.
+func (l *live) addReads(batch []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	raw.Reads(batch, l.recentReads.Now().Merge)
+}
+
+// readSketches adds the latencies of the session's reads, of the whole run and of the last seconds, to
+// two sketches.
+func (l *live) readSketches(whole, recent *raw.Sketch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	whole.Add(&l.reads)
+	whole.Add(l.recentReads.Now())
+	l.recentReads.AddTo(recent)
 }
 
 // sketches adds the session's latencies, of the whole run and of the last seconds, to
@@ -142,6 +163,7 @@ func (l *live) restore(p phase, was *recovery.Session, lastMessage time.Time) {
 	l.view.total, l.view.lastMessage = was.Total, lastMessage
 	l.samples[0] = sampleOf(was.Total) // what came before is of no rate from now on
 	l.writes.Add(&was.Writes)
+	l.reads.Add(&was.Reads)
 	l.attaches = was.Attaches
 	l.view.resumes = max(l.attaches, 1) - 1
 }
@@ -152,12 +174,15 @@ func (l *live) tick() {
 	defer l.mu.Unlock()
 	l.writes.Add(l.recent.Now())
 	l.recent.Tick()
+	l.reads.Add(l.recentReads.Now())
+	l.recentReads.Tick()
 	copy(l.samples[1:], l.samples[:raw.RateWindow])
 	l.samples[0] = sampleOf(l.view.total)
 	l.ticks = min(l.ticks+1, raw.RateWindow)
 	oldest := l.samples[l.ticks]
 	seconds := float64(l.ticks)
 	l.view.bytesPerSecond = float64(l.samples[0].bytes-oldest.bytes) / seconds
+	l.view.readPerSecond = float64(l.samples[0].readBytes-oldest.readBytes) / seconds
 	l.view.msgsPerSecond = float64(l.samples[0].messages-oldest.messages) / seconds
 }
 

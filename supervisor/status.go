@@ -161,7 +161,7 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	if over {
 		setRunState(out, bulkheadv1.RunState_RUN_STATE_REPORTING)
 	}
-	var whole, recent raw.Sketch
+	var whole, recent, reads, recentReads raw.Sketch
 	var views []liveView
 	for _, p := range r.processors() {
 		views = append(views, p.live.snapshot())
@@ -169,7 +169,9 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 		out.Sessions = append(out.Sessions, st)
 		whole.Add(&w)
 		recent.Add(&n)
+		p.live.readSketches(&reads, &recentReads)
 	}
+	out.ReadCalls = readsStatus(&reads, &recentReads)
 	out.ChunkWrites = writesStatus(&whole, &recent)
 	out.Totals = totalsOf(views)
 	clean(out.ProtoReflect())
@@ -202,7 +204,10 @@ func totalsOf(sessions []liveView) *bulkheadv1.SessionTotals {
 		out.Bytes += v.total.Bytes
 		out.Chunks += v.total.Chunks
 		out.Errors += v.total.Errors
+		out.ReadBytes += v.total.ReadBytes
+		out.Reads += v.total.Reads
 		if v.phase == active {
+			out.ReadBytesPerSecond += v.readPerSecond
 			out.BytesPerSecond += v.bytesPerSecond
 			out.MessagesPerSecond += v.msgsPerSecond
 		}
@@ -261,7 +266,11 @@ func (p *processor) status(v liveView) (out *bulkheadv1.SessionStatus, whole, re
 		Bytes: v.total.Bytes, Chunks: v.total.Chunks, Errors: v.total.Errors,
 		BytesPerSecond: v.bytesPerSecond, MessagesPerSecond: v.msgsPerSecond, Resumes: v.resumes, Note: p.note,
 		Rollovers: v.total.Rollovers, ChunkWrites: writesStatus(&whole, &recent), Beats: beatsStatus(v.total),
+		ReadBytes: v.total.ReadBytes, Reads: v.total.Reads, ReadBytesPerSecond: v.readPerSecond,
 	}
+	var reads, recentReads raw.Sketch
+	p.live.readSketches(&reads, &recentReads)
+	out.ReadCalls = readsStatus(&reads, &recentReads)
 	if !v.lastMessage.IsZero() {
 		out.LastMessageUnixNano, out.LastMessageAgoNano = v.lastMessage.UnixNano(), max(
 			int64(time.Since(v.lastMessage)), 1)
@@ -283,6 +292,14 @@ func beatsStatus(c raw.Counted) *bulkheadv1.Beats {
 		LastAnswered: uint32(c.LastRound.Answered), LastLate: uint32(c.LastRound.Late),
 		LastMissed: uint32(c.LastRound.Missed), LastStalled: uint32(c.LastRound.Stalled),
 	}
+}
+
+// readsStatus does what writesStatus does with reads; nil if there are none.
+func readsStatus(whole, recent *raw.Sketch) *bulkheadv1.ChunkWrites {
+	if whole.Count == 0 {
+		return nil
+	}
+	return writesStatus(whole, recent)
 }
 
 // writesStatus returns a session's or a run's chunk writes, as status shows them.

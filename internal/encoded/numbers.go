@@ -37,6 +37,9 @@ const (
 	ProgressChunks      protowire.Number = 3
 	ProgressErrors      protowire.Number = 4
 	ProgressChunkWrite  protowire.Number = 6
+	ProgressReadBytes   protowire.Number = 41
+	ProgressReads       protowire.Number = 42
+	ProgressRead        protowire.Number = 44
 	HeartbeatAnswers    protowire.Number = 4
 	HeartbeatMisses     protowire.Number = 5
 	AnswerState         protowire.Number = 3

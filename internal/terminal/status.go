@@ -59,9 +59,9 @@ func (p Painter) Status(s *bulkheadv1.StatusResponse, width, height int) []strin
 		left = len(sessions) - (room - 1)
 		sessions = sessions[:room-1]
 	}
-	rows := make([][]cell, 0, len(sessions))
+	rows, reads := make([][]cell, 0, len(sessions)), anyReads(sessions)
 	for _, c := range sessions {
-		rows = append(rows, clientRow(s, c))
+		rows = append(rows, clientRow(s, c, reads))
 	}
 	for i, line := range p.table(clientColumns(sessions), rows, width) {
 		if i == 0 {
@@ -89,13 +89,23 @@ func clientColumns(sessions []*bulkheadv1.SessionStatus) []table.Column {
 	if slices.ContainsFunc(sessions, func(c *bulkheadv1.SessionStatus) bool { return c.GetErrors() > 0 }) {
 		errors.Rank = 1
 	}
-	return []table.Column{
-		{Head: "client", Least: 16}, {Head: "state"}, {Head: "MB/s", Right: true}, {Head: "p99", Right: true, Rank: 4},
+	columns := []table.Column{
+		{Head: "client", Least: 16}, {Head: "state"}, {Head: "MB/s", Right: true}, {Head: "p99", Right: true, Rank: 4}}
+	if anyReads(sessions) {
+		columns = append(columns, table.Column{Head: "read MB/s", Right: true, Rank: 3},
+			table.Column{Head: "read p99", Right: true, Rank: 5})
+	}
+	return append(columns, []table.Column{
 		{Head: "heartbeats", Rank: 3},
 		{Head: "handler", Right: true, Rank: 8}, {Head: "written", Right: true, Rank: 5},
 		{Head: "files", Right: true, Rank: 6},
 		errors, {Head: "cause", Least: 16, Rank: 2},
-	}
+	}...)
+}
+
+// anyReads reports whether a client read something beside the writing.
+func anyReads(sessions []*bulkheadv1.SessionStatus) bool {
+	return slices.ContainsFunc(sessions, func(c *bulkheadv1.SessionStatus) bool { return c.GetReads() > 0 })
 }
 
 // part is something that the line of the run says.
@@ -129,6 +139,10 @@ func runLine(s *bulkheadv1.StatusResponse, width int) string {
 		part{human.LiveMegabytes(total.GetBytesPerSecond()) + " MB/s", 1},
 		part{"p99 " + human.LiveLatency(s.GetChunkWrites().GetRecentP99Nano()), 3},
 		part{human.LiveSize(total.GetBytes()), 5})
+	if total.GetReads() > 0 {
+		parts = append(parts, part{"reads " + human.LiveMegabytes(total.GetReadBytesPerSecond()) + " MB/s", 2},
+			part{"read p99 " + human.LiveLatency(s.GetReadCalls().GetRecentP99Nano()), 4})
+	}
 	for _, n := range []struct {
 		count uint64
 		name  string
@@ -183,8 +197,8 @@ func urgency(c *bulkheadv1.SessionStatus) int {
 	}
 }
 
-// clientRow returns the row of a client.
-func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus) []cell {
+// clientRow returns the row of a client, with what it reads if that is asked for.
+func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus, reads bool) []cell {
 	active := c.GetSessionState() == bulkheadv1.SessionState_SESSION_STATE_ACTIVE
 	rate, p99, beats, pid := human.None, human.None, cell{text: human.None}, human.None
 	if active {
@@ -198,12 +212,24 @@ func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus) []cell
 	if c.GetErrors() > 0 {
 		errors.style = odd
 	}
-	return []cell{
-		{text: human.Abridge(clean(c.GetName()), maxName)}, stateCell(c, s.GetNowUnixNano()), {text: rate}, {text: p99},
-		beats,
-		{text: pid}, {text: human.LiveSize(c.GetBytes())}, {text: strconv.FormatUint(c.GetRollovers(), 10)}, errors,
-		{text: clean(causeAndNote(c))},
+	row := []cell{{text: human.Abridge(clean(c.GetName()), maxName)}, stateCell(c, s.GetNowUnixNano()), {text: rate},
+		{text: p99}}
+	if reads {
+		row = append(row, readCells(c, active)...)
 	}
+	return append(row, []cell{
+		beats, {text: pid}, {text: human.LiveSize(c.GetBytes())}, {text: strconv.FormatUint(c.GetRollovers(), 10)},
+		errors, {text: clean(causeAndNote(c))},
+	}...)
+}
+
+// readCells returns what a client reads beside the writing.
+func readCells(c *bulkheadv1.SessionStatus, active bool) []cell {
+	if !active || c.GetReads() == 0 {
+		return []cell{{text: human.None}, {text: human.None}}
+	}
+	return []cell{{text: human.LiveMegabytes(c.GetReadBytesPerSecond())},
+		{text: human.LiveLatency(c.GetReadCalls().GetRecentP99Nano())}}
 }
 
 // stateCell returns a client's state, and how long one that is away, or says nothing, has been

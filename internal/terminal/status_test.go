@@ -180,3 +180,21 @@ func TestProgress(t *testing.T) {
 		}
 	}
 }
+
+// A run with readers has what they read, in a line and in columns; one without has neither.
+func TestStatusWithReads(t *testing.T) {
+	reader, plain := session("alpha", "active"), session("bravo", "active")
+	reader.Reads, reader.ReadBytesPerSecond = 9, 5.5e6
+	reader.ReadCalls = &bulkheadv1.ChunkWrites{RecentP99Nano: int64(4 * time.Millisecond)}
+	s := run(reader, plain)
+	s.Totals.Reads, s.Totals.ReadBytesPerSecond, s.ReadCalls = 9, 5.5e6, reader.ReadCalls
+	want := []string{
+		"run R1  running  01:12  clients 2 of 4  202.5 MB/s  p99 2.00ms  2.68 GB  reads 5.5 MB/s  read p99 4.00ms",
+		"client  state    MB/s     p99  read MB/s  read p99  heartbeats  handler  written  files  errors",
+		"alpha   active  101.2  1.23ms        5.5    4.00ms  4 ok           4711  1.34 GB     12       0",
+		"bravo   active  101.2  1.23ms          –         –  4 ok           4711  1.34 GB     12       0",
+	}
+	if g, w := strings.Join(Painter{}.Status(s, 200, 20), "\n"), strings.Join(want, "\n"); g != w {
+		t.Errorf("got\n%s\nwant\n%s", g, w)
+	}
+}

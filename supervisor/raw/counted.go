@@ -12,10 +12,11 @@ const RateWindow = 5
 // Counted is what one batch adds to a session's live figures.
 type Counted struct {
 	Messages, Bytes, Chunks, Errors, Rollovers uint64
+	ReadBytes, Reads                           uint64 // by readers beside the writing
 	Rounds                                     uint64 // of heartbeats
 	Beats                                      Beats  // of all rounds
 	LastRound                                  Beats  // of the newest
-	Timed                                      bool   // it has histograms for the sketch
+	Timed, ReadsTimed                          bool   // it has histograms of chunk writes, or of reads
 	Stopped                                    bool   // it has a Stop: the load is over
 	Ready, Begun                               bool   // it has a Ready, or a Begun: the load begins
 	StagesBegun                                uint64 // how often a consumer began a stage
@@ -29,12 +30,14 @@ func (c *Counted) Add(o Counted) {
 	c.Chunks += o.Chunks
 	c.Errors += o.Errors
 	c.Rollovers += o.Rollovers
+	c.ReadBytes += o.ReadBytes
+	c.Reads += o.Reads
 	c.Rounds += o.Rounds
 	c.Beats.add(o.Beats)
 	if o.Rounds > 0 {
 		c.LastRound = o.LastRound
 	}
-	c.Timed = c.Timed || o.Timed
+	c.Timed, c.ReadsTimed = c.Timed || o.Timed, c.ReadsTimed || o.ReadsTimed
 	c.Stopped = c.Stopped || o.Stopped
 	c.Ready, c.Begun = c.Ready || o.Ready, c.Begun || o.Begun
 	c.StagesBegun += o.StagesBegun

@@ -43,6 +43,12 @@ func Scan(batch []byte, first, last uint64) (Counted, error) {
 				c.Timed = c.Timed || len(b) > 0
 			case encoded.ProgressStage:
 				c.stage(v)
+			case encoded.ProgressReadBytes:
+				c.ReadBytes += v
+			case encoded.ProgressReads:
+				c.Reads += v
+			case encoded.ProgressRead:
+				c.ReadsTimed = c.ReadsTimed || len(b) > 0
 			}
 			return nil
 		})

@@ -209,13 +209,23 @@ type EncodedHistogram struct {
 // ChunkWrites calls visit with the chunk-write latencies in an encoded Batch that Scan
 // has accepted. It keeps nothing and allocates nothing for a message.
 func ChunkWrites(batch []byte, visit func(EncodedHistogram)) {
+	histograms(batch, encoded.ProgressChunkWrite, visit)
+}
+
+// Reads does the same with the latencies of reads.
+func Reads(batch []byte, visit func(EncodedHistogram)) {
+	histograms(batch, encoded.ProgressRead, visit)
+}
+
+// histograms visits one histogram of each Progress.
+func histograms(batch []byte, of protowire.Number, visit func(EncodedHistogram)) {
 	_ = encoded.Messages(batch, func(message []byte) error { // an error is Scan's to find
 		m, err := scanMessage(message)
 		if err != nil {
 			return err
 		}
 		return encoded.Fields(m.progress, func(n protowire.Number, _ uint64, b []byte) error {
-			if n != encoded.ProgressChunkWrite || len(b) == 0 {
+			if n != of || len(b) == 0 {
 				return nil
 			}
 			var h EncodedHistogram

@@ -306,7 +306,9 @@ func everyKind(t testing.TB) []*bulkheadv1.Record {
 	batch.GetSessionBatch().Batch = batchBytes(t, &bulkheadv1.Batch{Messages: []*bulkheadv1.Message{
 		{Seq: 3, Fact: &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{Bytes: 7, Chunks: 2, Errors: 1,
 			ChunkWrite: &bulkheadv1.Histogram{ValueDelta: []uint64{900, 5000}, Count: []uint64{1, 2}, Min: 900,
-				Max: 5900, Sum: 12700}}}},
+				Max: 5900, Sum: 12700},
+			ReadBytes: 4096, Reads: 1,
+			Read: &bulkheadv1.Histogram{ValueDelta: []uint64{800}, Count: []uint64{1}, Min: 800, Max: 800, Sum: 800}}}},
 		{Seq: 4, Fact: &bulkheadv1.Message_Heartbeat{Heartbeat: &bulkheadv1.Heartbeat{
 			Answers: []*bulkheadv1.HeartbeatAnswer{{Late: true}, {}}}}},
 	}})

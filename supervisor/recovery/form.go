@@ -103,15 +103,30 @@ func (s *Session) form() *bulkheadv1.CheckpointSession {
 			LastSeq: s.Digests.Last, First: withoutZeros(s.Digests.First[:]), Ring: withoutZeros(s.Digests.Ring[:]),
 		},
 	}
-	if w := &s.Writes; w.Count > 0 || w.Sum > 0 || w.Max > 0 {
-		c.Writes = &bulkheadv1.CheckpointLatencies{
-			Counts: w.Counts(), Count: w.Count, SumNano: w.Sum, MaxNano: w.Max,
-		}
-	}
+	c.Writes, c.Reads = latenciesForm(&s.Writes), latenciesForm(&s.Reads)
 	for _, n := range s.Told {
 		c.Contradictions = append(c.Contradictions, uint64(n))
 	}
 	return c
+}
+
+// latenciesForm returns latencies as a checkpoint has them; nil for none.
+func latenciesForm(s *raw.Sketch) *bulkheadv1.CheckpointLatencies {
+	if s.Count == 0 && s.Sum == 0 && s.Max == 0 {
+		return nil
+	}
+	return &bulkheadv1.CheckpointLatencies{Counts: s.Counts(), Count: s.Count, SumNano: s.Sum, MaxNano: s.Max}
+}
+
+// latenciesOf sets s to the latencies of a checkpoint.
+func latenciesOf(s *raw.Sketch, c *bulkheadv1.CheckpointLatencies) error {
+	if c == nil {
+		return nil
+	}
+	var counts [raw.SketchBuckets]uint64
+	err := within(counts[:], c.GetCounts())
+	*s = raw.SketchOf(counts[:], c.GetCount(), c.GetSumNano(), c.GetMaxNano())
+	return err
 }
 
 // withoutZeros returns what comes before the zeros at the end of list.
@@ -141,11 +156,7 @@ func (r *Past) sessionOf(c *bulkheadv1.CheckpointSession) (*Session, error) {
 	s.Digests.Seed, s.Digests.Last = r.seed, c.GetDigests().GetLastSeq()
 	err := cmp.Or(within(s.Digests.First[:], c.GetDigests().GetFirst()),
 		within(s.Digests.Ring[:], c.GetDigests().GetRing()))
-	if w := c.GetWrites(); w != nil {
-		var counts [raw.SketchBuckets]uint64
-		err = cmp.Or(err, within(counts[:], w.GetCounts()))
-		s.Writes = raw.SketchOf(counts[:], w.GetCount(), w.GetSumNano(), w.GetMaxNano())
-	}
+	err = cmp.Or(err, latenciesOf(&s.Writes, c.GetWrites()), latenciesOf(&s.Reads, c.GetReads()))
 	told := make([]uint64, len(s.Told))
 	err = cmp.Or(err, within(told, c.GetContradictions()))
 	for i, n := range told {
@@ -175,6 +186,7 @@ func totalsForm(c raw.Counted) *bulkheadv1.CheckpointTotals {
 		Messages: c.Messages, Bytes: c.Bytes, Chunks: c.Chunks, Errors: c.Errors, Rollovers: c.Rollovers,
 		Rounds: c.Rounds, Beats: beatsForm(c.Beats), LastRound: beatsForm(c.LastRound), Timed: c.Timed,
 		Stopped: c.Stopped, Ready: c.Ready, Begun: c.Begun, StagesBegun: c.StagesBegun, Stage: c.Stage,
+		ReadBytes: c.ReadBytes, Reads: c.Reads, ReadsTimed: c.ReadsTimed,
 	}
 }
 
@@ -184,6 +196,7 @@ func totalsOf(c *bulkheadv1.CheckpointTotals) raw.Counted {
 		Rollovers: c.GetRollovers(), Rounds: c.GetRounds(), Beats: beatsOf(c.GetBeats()),
 		LastRound: beatsOf(c.GetLastRound()), Timed: c.GetTimed(), Stopped: c.GetStopped(),
 		Ready: c.GetReady(), Begun: c.GetBegun(), StagesBegun: c.GetStagesBegun(), Stage: c.GetStage(),
+		ReadBytes: c.GetReadBytes(), Reads: c.GetReads(), ReadsTimed: c.GetReadsTimed(),
 	}
 }
 

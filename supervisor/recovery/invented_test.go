@@ -229,6 +229,10 @@ func (v *inventor) message(seq uint64) *bulkheadv1.Message {
 		m.Fact = &bulkheadv1.Message_Progress{Progress: &bulkheadv1.Progress{Bytes: v.Uint64N(100), Chunks: 3,
 			ChunkWrite: &bulkheadv1.Histogram{ValueDelta: []uint64{low, 5000}, Count: []uint64{1, 2}, Min: low,
 				Max: low + 5000, Sum: 3*low + 10000}}}
+		if p := m.GetProgress(); v.IntN(2) == 0 {
+			p.ReadBytes, p.Reads = 1+v.Uint64N(100), 1
+			p.Read = &bulkheadv1.Histogram{ValueDelta: []uint64{low}, Count: []uint64{1}, Min: low, Max: low, Sum: low}
+		}
 	default:
 		switch v.IntN(4) {
 		case 3:

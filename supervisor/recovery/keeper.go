@@ -80,7 +80,7 @@ func (r *Past) clone() *Past {
 	c, _ := pastOf(r.form(journal.Mark{}))
 	for n, s := range r.Sessions {
 		copied := *s
-		copied.Writes = s.Writes.Clone()
+		copied.Writes, copied.Reads = s.Writes.Clone(), s.Reads.Clone()
 		c.Sessions[n] = &copied
 	}
 	return c

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/encoded"
 	"bulkhead/internal/protocol"
@@ -86,6 +87,7 @@ type Session struct {
 	Attaches   uint32
 	Total      raw.Counted
 	Writes     raw.Sketch
+	Reads      raw.Sketch
 	Said       time.Duration // when its newest batch came, on the past clock; 0 for none
 	Poison     conduct.Poison
 	// Seen is when the client was last known to be connected, or heard, on the past clock;
@@ -252,8 +254,9 @@ func (r *Past) Add(rec *bulkheadv1.Record) error {
 	case *bulkheadv1.Record_SessionEnded:
 		return r.with(e.SessionEnded.GetSession(), func(s *Session) {
 			s.State, s.Cause = stateOf(e.SessionEnded.GetOutcome()), e.SessionEnded.GetCause()
-			if w := s.Hello.GetWorkload(); w != nil {
-				w.Stages = nil // one that has ended costs next to nothing
+			if len(s.Hello.GetWorkload().GetStages()) > 0 { // one that has ended costs next to nothing
+				s.Hello = proto.CloneOf(s.Hello) // a clone of the past has the same
+				s.Hello.Workload.Stages = nil
 			}
 		})
 	}
@@ -309,6 +312,9 @@ func (r *Past) batch(b *bulkheadv1.SessionBatch) error {
 		s.Total.Add(c)
 		if c.Timed {
 			raw.ChunkWrites(b.GetBatch(), s.Writes.Merge)
+		}
+		if c.ReadsTimed {
+			raw.Reads(b.GetBatch(), s.Reads.Merge)
 		}
 	})
 	return cmp.Or(err, wrong)

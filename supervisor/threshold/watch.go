@@ -42,6 +42,8 @@ type State struct {
 	Watched, Known, Breached bool
 	// Value is what was measured last, or as it did not hold, in words.
 	Value string
+	// At is when it was breached; 0 if it was not, or before this watch.
+	At time.Duration
 }
 
 // Watch watches the thresholds of one run.
@@ -112,6 +114,7 @@ func (w *Watch) Take(m Moment) []Breach {
 		value, s.Known, s.Breached = w.windows[i].take(m)
 		s.Value = value
 		if s.Breached {
+			s.At = m.At
 			list = append(list, Breach{s.Assertion, value})
 		}
 	}

@@ -164,6 +164,7 @@ type series struct {
 	label                    string
 	active                   float64
 	bytes, chunks, errors    uint64
+	readBytes, reads         uint64
 	messages, files, resumes uint64
 	last                     int64 // ns since 1970 of the newest message; 0 for none
 	silent                   int64 // ns without a message, of the one with the most; see SessionStatus
@@ -181,6 +182,8 @@ func (s *series) add(c *bulkheadv1.SessionStatus) {
 	s.bytes += c.GetBytes()
 	s.chunks += c.GetChunks()
 	s.errors += c.GetErrors()
+	s.readBytes += c.GetReadBytes()
+	s.reads += c.GetReads()
 	s.messages += c.GetDurableSeq()
 	s.files += c.GetRollovers()
 	s.resumes += uint64(c.GetResumes())
@@ -231,6 +234,9 @@ func (s *series) collect(out chan<- prometheus.Metric) {
 	one(gauge, "bulkhead_client_active", "Sessions of the client with a connection: 1 or 0.", s.active)
 	one(counter, "bulkhead_client_written_bytes_total", "Bytes that its consumers wrote.", float64(s.bytes))
 	one(counter, "bulkhead_client_written_chunks_total", "Chunks that its consumers wrote.", float64(s.chunks))
+	one(counter, "bulkhead_client_read_bytes_total", "Bytes that its readers read beside the writing.",
+		float64(s.readBytes))
+	one(counter, "bulkhead_client_reads_total", "Reads that its readers made.", float64(s.reads))
 	one(counter, "bulkhead_client_write_errors_total", "Operations that failed.", float64(s.errors))
 	one(counter, "bulkhead_client_rollovers_total", "Files that were finished.", float64(s.files))
 	one(counter, "bulkhead_client_messages_total", "Messages that are durable.", float64(s.messages))
@@ -248,12 +254,19 @@ func (s *series) collect(out chan<- prometheus.Metric) {
 				"late.", []string{"client", "result"}, nil),
 			counter, float64(s.beats[i]), s.label, result)
 	}
-	if w := s.single.GetChunkWrites(); s.single != nil {
-		out <- prometheus.MustNewConstSummary(prometheus.NewDesc("bulkhead_client_chunk_write_seconds",
-			"How long the write call of a chunk took, over the whole run.", client, nil),
+	if s.single == nil {
+		return
+	}
+	summary := func(name, help string, w *bulkheadv1.ChunkWrites) {
+		out <- prometheus.MustNewConstSummary(prometheus.NewDesc(name, help, client, nil),
 			w.GetCount(), float64(w.GetSumNano())/1e9, map[float64]float64{
 				0.5: float64(w.GetP50Nano()) / 1e9, 0.99: float64(w.GetP99Nano()) / 1e9,
 				0.999: float64(w.GetP999Nano()) / 1e9,
 			}, s.label)
+	}
+	summary("bulkhead_client_chunk_write_seconds", "How long the write call of a chunk took, over the whole run.",
+		s.single.GetChunkWrites())
+	if r := s.single.GetReadCalls(); r != nil {
+		summary("bulkhead_client_read_seconds", "How long a read beside the writing took, over the whole run.", r)
 	}
 }

@@ -20,6 +20,7 @@ var texts = map[reflect.Type][]string{
 	reflect.TypeFor[report.Connection]():     {"DetachCause", "LastEnd"},
 	reflect.TypeFor[report.Contradiction]():  {"Example"},
 	reflect.TypeFor[report.Corruption]():     {"Expected", "Found"},
+	reflect.TypeFor[report.Assertion]():      {"Breach"},
 	reflect.TypeFor[report.Exit]():           {"Cause"},
 	reflect.TypeFor[report.Writes]():         {"LastError"},
 	reflect.TypeFor[report.Usage]():          {"LastFailure"},

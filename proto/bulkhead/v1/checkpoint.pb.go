@@ -511,9 +511,10 @@ type CheckpointSession struct {
 	// As in SessionOpened.
 	Identity *Identity `protobuf:"bytes,26,opt,name=identity,proto3" json:"identity,omitempty"`
 	// Why its client alone was asked to end its load; empty if it was not.
-	Drained         string `protobuf:"bytes,27,opt,name=drained,proto3" json:"drained,omitempty"`
-	DrainWithinNano int64  `protobuf:"varint,28,opt,name=drain_within_nano,json=drainWithinNano,proto3" json:"drain_within_nano,omitempty"`
-	DrainBeganNano  int64  `protobuf:"varint,29,opt,name=drain_began_nano,json=drainBeganNano,proto3" json:"drain_began_nano,omitempty"`
+	Drained         string               `protobuf:"bytes,27,opt,name=drained,proto3" json:"drained,omitempty"`
+	DrainWithinNano int64                `protobuf:"varint,28,opt,name=drain_within_nano,json=drainWithinNano,proto3" json:"drain_within_nano,omitempty"`
+	DrainBeganNano  int64                `protobuf:"varint,29,opt,name=drain_began_nano,json=drainBeganNano,proto3" json:"drain_began_nano,omitempty"`
+	Reads           *CheckpointLatencies `protobuf:"bytes,70,opt,name=reads,proto3" json:"reads,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -752,6 +753,13 @@ func (x *CheckpointSession) GetDrainBeganNano() int64 {
 	return 0
 }
 
+func (x *CheckpointSession) GetReads() *CheckpointLatencies {
+	if x != nil {
+		return x.Reads
+	}
+	return nil
+}
+
 // CheckpointTotals is what a session's messages add up to.
 type CheckpointTotals struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -771,6 +779,9 @@ type CheckpointTotals struct {
 	// How often a consumer began a stage, and the newest that one is in.
 	StagesBegun   uint64 `protobuf:"varint,50,opt,name=stages_begun,json=stagesBegun,proto3" json:"stages_begun,omitempty"`
 	Stage         uint32 `protobuf:"varint,51,opt,name=stage,proto3" json:"stage,omitempty"`
+	ReadBytes     uint64 `protobuf:"varint,70,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
+	Reads         uint64 `protobuf:"varint,71,opt,name=reads,proto3" json:"reads,omitempty"`
+	ReadsTimed    bool   `protobuf:"varint,72,opt,name=reads_timed,json=readsTimed,proto3" json:"reads_timed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -904,6 +915,27 @@ func (x *CheckpointTotals) GetStage() uint32 {
 	return 0
 }
 
+func (x *CheckpointTotals) GetReadBytes() uint64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
+}
+
+func (x *CheckpointTotals) GetReads() uint64 {
+	if x != nil {
+		return x.Reads
+	}
+	return 0
+}
+
+func (x *CheckpointTotals) GetReadsTimed() bool {
+	if x != nil {
+		return x.ReadsTimed
+	}
+	return false
+}
+
 // CheckpointBeats are heartbeats by how they were answered.
 type CheckpointBeats struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -974,7 +1006,7 @@ func (x *CheckpointBeats) GetStalled() uint64 {
 	return 0
 }
 
-// CheckpointLatencies is a histogram of the latencies of chunk writes.
+// CheckpointLatencies is a histogram of the latencies of chunk writes, or of reads.
 type CheckpointLatencies struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By bucket; those at the end that are 0 are left out.
@@ -1159,7 +1191,7 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12\x18\n" +
 	"\asession\x18\x02 \x01(\rR\asession\x12\x10\n" +
 	"\x03pid\x18\x03 \x01(\x05R\x03pid\x12\x12\n" +
-	"\x04peer\x18\x04 \x01(\tR\x04peer\"\x91\b\n" +
+	"\x04peer\x18\x04 \x01(\tR\x04peer\"\xc9\b\n" +
 	"\x11CheckpointSession\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1d\n" +
 	"\n" +
@@ -1193,7 +1225,8 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\bidentity\x18\x1a \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\x12\x18\n" +
 	"\adrained\x18\x1b \x01(\tR\adrained\x12*\n" +
 	"\x11drain_within_nano\x18\x1c \x01(\x03R\x0fdrainWithinNano\x12(\n" +
-	"\x10drain_began_nano\x18\x1d \x01(\x03R\x0edrainBeganNano\"\xb0\x03\n" +
+	"\x10drain_began_nano\x18\x1d \x01(\x03R\x0edrainBeganNano\x126\n" +
+	"\x05reads\x18F \x01(\v2 .bulkhead.v1.CheckpointLatenciesR\x05reads\"\x86\x04\n" +
 	"\x10CheckpointTotals\x12\x1a\n" +
 	"\bmessages\x18\x01 \x01(\x04R\bmessages\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -1210,7 +1243,12 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\x05ready\x18< \x01(\bR\x05ready\x12\x14\n" +
 	"\x05begun\x18= \x01(\bR\x05begun\x12!\n" +
 	"\fstages_begun\x182 \x01(\x04R\vstagesBegun\x12\x14\n" +
-	"\x05stage\x183 \x01(\rR\x05stage\"s\n" +
+	"\x05stage\x183 \x01(\rR\x05stage\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18F \x01(\x04R\treadBytes\x12\x14\n" +
+	"\x05reads\x18G \x01(\x04R\x05reads\x12\x1f\n" +
+	"\vreads_timed\x18H \x01(\bR\n" +
+	"readsTimed\"s\n" +
 	"\x0fCheckpointBeats\x12\x1a\n" +
 	"\banswered\x18\x01 \x01(\x04R\banswered\x12\x12\n" +
 	"\x04late\x18\x02 \x01(\x04R\x04late\x12\x16\n" +
@@ -1269,13 +1307,14 @@ var file_bulkhead_v1_checkpoint_proto_depIdxs = []int32{
 	7,  // 9: bulkhead.v1.CheckpointSession.writes:type_name -> bulkhead.v1.CheckpointLatencies
 	8,  // 10: bulkhead.v1.CheckpointSession.digests:type_name -> bulkhead.v1.CheckpointDigests
 	14, // 11: bulkhead.v1.CheckpointSession.identity:type_name -> bulkhead.v1.Identity
-	6,  // 12: bulkhead.v1.CheckpointTotals.beats:type_name -> bulkhead.v1.CheckpointBeats
-	6,  // 13: bulkhead.v1.CheckpointTotals.last_round:type_name -> bulkhead.v1.CheckpointBeats
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	7,  // 12: bulkhead.v1.CheckpointSession.reads:type_name -> bulkhead.v1.CheckpointLatencies
+	6,  // 13: bulkhead.v1.CheckpointTotals.beats:type_name -> bulkhead.v1.CheckpointBeats
+	6,  // 14: bulkhead.v1.CheckpointTotals.last_round:type_name -> bulkhead.v1.CheckpointBeats
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_checkpoint_proto_initOnce sync.Once

@@ -1300,6 +1300,8 @@ type StatusResponse struct {
 	Gather *GatherStatus `protobuf:"bytes,60,opt,name=gather,proto3" json:"gather,omitempty"`
 	// The agents that are known, in the order of their names.
 	Agents []*AgentStatus `protobuf:"bytes,70,rep,name=agents,proto3" json:"agents,omitempty"`
+	// The reads beside the writing of all sessions together; unset if there are none.
+	ReadCalls *ChunkWrites `protobuf:"bytes,71,opt,name=read_calls,json=readCalls,proto3" json:"read_calls,omitempty"`
 	// What the run must keep, and how that is now.
 	Assertions    []*AssertionStatus `protobuf:"bytes,80,rep,name=assertions,proto3" json:"assertions,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1568,6 +1570,13 @@ func (x *StatusResponse) GetAgents() []*AgentStatus {
 	return nil
 }
 
+func (x *StatusResponse) GetReadCalls() *ChunkWrites {
+	if x != nil {
+		return x.ReadCalls
+	}
+	return nil
+}
+
 func (x *StatusResponse) GetAssertions() []*AssertionStatus {
 	if x != nil {
 		return x.Assertions
@@ -1712,7 +1721,11 @@ type AssertionStatus struct {
 	Assertion string                 `protobuf:"bytes,1,opt,name=assertion,proto3" json:"assertion,omitempty"`
 	State     AssertionState         `protobuf:"varint,2,opt,name=state,proto3,enum=bulkhead.v1.AssertionState" json:"state,omitempty"`
 	// What was measured last, or as it was breached; empty if that is not known.
-	Value         string `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	Value string `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	// How long ago it was breached, measured; 0 if it was not, or if that is not known.
+	BreachedNano int64 `protobuf:"varint,70,opt,name=breached_nano,json=breachedNano,proto3" json:"breached_nano,omitempty"`
+	// A breach drains the run.
+	Aborts        bool `protobuf:"varint,71,opt,name=aborts,proto3" json:"aborts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1767,6 +1780,20 @@ func (x *AssertionStatus) GetValue() string {
 		return x.Value
 	}
 	return ""
+}
+
+func (x *AssertionStatus) GetBreachedNano() int64 {
+	if x != nil {
+		return x.BreachedNano
+	}
+	return 0
+}
+
+func (x *AssertionStatus) GetAborts() bool {
+	if x != nil {
+		return x.Aborts
+	}
+	return false
 }
 
 // GatherStatus is how far a run has gathered its clients.
@@ -1862,9 +1889,13 @@ type SessionTotals struct {
 	BytesPerSecond    float64 `protobuf:"fixed64,5,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
 	MessagesPerSecond float64 `protobuf:"fixed64,6,opt,name=messages_per_second,json=messagesPerSecond,proto3" json:"messages_per_second,omitempty"`
 	// Messages that are durable.
-	Messages      uint64 `protobuf:"varint,7,opt,name=messages,proto3" json:"messages,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Messages uint64 `protobuf:"varint,7,opt,name=messages,proto3" json:"messages,omitempty"`
+	// What readers read beside the writing, and their rate as that above.
+	ReadBytes          uint64  `protobuf:"varint,70,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
+	Reads              uint64  `protobuf:"varint,71,opt,name=reads,proto3" json:"reads,omitempty"`
+	ReadBytesPerSecond float64 `protobuf:"fixed64,72,opt,name=read_bytes_per_second,json=readBytesPerSecond,proto3" json:"read_bytes_per_second,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *SessionTotals) Reset() {
@@ -1943,6 +1974,27 @@ func (x *SessionTotals) GetMessagesPerSecond() float64 {
 func (x *SessionTotals) GetMessages() uint64 {
 	if x != nil {
 		return x.Messages
+	}
+	return 0
+}
+
+func (x *SessionTotals) GetReadBytes() uint64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
+}
+
+func (x *SessionTotals) GetReads() uint64 {
+	if x != nil {
+		return x.Reads
+	}
+	return 0
+}
+
+func (x *SessionTotals) GetReadBytesPerSecond() float64 {
+	if x != nil {
+		return x.ReadBytesPerSecond
 	}
 	return 0
 }
@@ -2142,11 +2194,17 @@ type SessionStatus struct {
 	SessionState SessionState `protobuf:"varint,24,opt,name=session_state,json=sessionState,proto3,enum=bulkhead.v1.SessionState" json:"session_state,omitempty"`
 	// The newest stage that one of its consumers is in, by its number from 1, its name, and how many
 	// its load has; 0 and empty for none.
-	Stage         uint32 `protobuf:"varint,50,opt,name=stage,proto3" json:"stage,omitempty"`
-	StageName     string `protobuf:"bytes,51,opt,name=stage_name,json=stageName,proto3" json:"stage_name,omitempty"`
-	Stages        uint32 `protobuf:"varint,52,opt,name=stages,proto3" json:"stages,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Stage     uint32 `protobuf:"varint,50,opt,name=stage,proto3" json:"stage,omitempty"`
+	StageName string `protobuf:"bytes,51,opt,name=stage_name,json=stageName,proto3" json:"stage_name,omitempty"`
+	Stages    uint32 `protobuf:"varint,52,opt,name=stages,proto3" json:"stages,omitempty"`
+	// What readers read beside the writing, and the latency of their read calls; unset if they read
+	// nothing.
+	ReadBytes          uint64       `protobuf:"varint,70,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
+	Reads              uint64       `protobuf:"varint,71,opt,name=reads,proto3" json:"reads,omitempty"`
+	ReadBytesPerSecond float64      `protobuf:"fixed64,72,opt,name=read_bytes_per_second,json=readBytesPerSecond,proto3" json:"read_bytes_per_second,omitempty"`
+	ReadCalls          *ChunkWrites `protobuf:"bytes,73,opt,name=read_calls,json=readCalls,proto3" json:"read_calls,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *SessionStatus) Reset() {
@@ -2369,8 +2427,37 @@ func (x *SessionStatus) GetStages() uint32 {
 	return 0
 }
 
-// ChunkWrites is how long the write calls of chunks took. Its percentiles are at most 6.25 %
-// too long; the report's are more exact. All are 0 until something is written.
+func (x *SessionStatus) GetReadBytes() uint64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
+}
+
+func (x *SessionStatus) GetReads() uint64 {
+	if x != nil {
+		return x.Reads
+	}
+	return 0
+}
+
+func (x *SessionStatus) GetReadBytesPerSecond() float64 {
+	if x != nil {
+		return x.ReadBytesPerSecond
+	}
+	return 0
+}
+
+func (x *SessionStatus) GetReadCalls() *ChunkWrites {
+	if x != nil {
+		return x.ReadCalls
+	}
+	return nil
+}
+
+// ChunkWrites is how long the write calls of chunks took, or the read calls of readers. Its
+// percentiles are at most 6.25 % too long; the report's are more exact. All are 0 until something is
+// written, or read.
 type ChunkWrites struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Count uint64                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
@@ -3030,8 +3117,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x0eStopJobRequest\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x11\n" +
 	"\x0fStopJobResponse\"\x0f\n" +
-	"\rStatusRequest\"\xf6\n" +
-	"\n" +
+	"\rStatusRequest\"\xaf\v\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\arun_dir\x18\x02 \x01(\tR\x06runDir\x12\x16\n" +
@@ -3068,7 +3154,9 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\vcertificate\x18\x1e \x01(\v2\x18.bulkhead.v1.CertificateR\vcertificate\x12.\n" +
 	"\asandbox\x18\x1f \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\x121\n" +
 	"\x06gather\x18< \x01(\v2\x19.bulkhead.v1.GatherStatusR\x06gather\x120\n" +
-	"\x06agents\x18F \x03(\v2\x18.bulkhead.v1.AgentStatusR\x06agents\x12<\n" +
+	"\x06agents\x18F \x03(\v2\x18.bulkhead.v1.AgentStatusR\x06agents\x127\n" +
+	"\n" +
+	"read_calls\x18G \x01(\v2\x18.bulkhead.v1.ChunkWritesR\treadCalls\x12<\n" +
 	"\n" +
 	"assertions\x18P \x03(\v2\x1c.bulkhead.v1.AssertionStatusR\n" +
 	"assertions\"\xdf\x02\n" +
@@ -3087,17 +3175,19 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"since_nano\x18\t \x01(\x03R\tsinceNano\x12+\n" +
 	"\x04task\x18\n" +
 	" \x01(\v2\x17.bulkhead.v1.TaskReportR\x04task\x12 \n" +
-	"\vconnections\x18\v \x01(\rR\vconnections\"x\n" +
+	"\vconnections\x18\v \x01(\rR\vconnections\"\xb5\x01\n" +
 	"\x0fAssertionStatus\x12\x1c\n" +
 	"\tassertion\x18\x01 \x01(\tR\tassertion\x121\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1b.bulkhead.v1.AssertionStateR\x05state\x12\x14\n" +
-	"\x05value\x18\x03 \x01(\tR\x05value\"\xbd\x01\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\x12#\n" +
+	"\rbreached_nano\x18F \x01(\x03R\fbreachedNano\x12\x16\n" +
+	"\x06aborts\x18G \x01(\bR\x06aborts\"\xbd\x01\n" +
 	"\fGatherStatus\x12\x14\n" +
 	"\x05ready\x18\x01 \x01(\rR\x05ready\x12\x1a\n" +
 	"\bexpected\x18\x02 \x01(\rR\bexpected\x12\x1b\n" +
 	"\tleft_nano\x18\x03 \x01(\x03R\bleftNano\x124\n" +
 	"\amissing\x18\x04 \x03(\v2\x1a.bulkhead.v1.GatherMissingR\amissing\x12(\n" +
-	"\x10missing_left_out\x18\x05 \x01(\rR\x0emissingLeftOut\"\xfe\x01\n" +
+	"\x10missing_left_out\x18\x05 \x01(\rR\x0emissingLeftOut\"\xe6\x02\n" +
 	"\rSessionTotals\x121\n" +
 	"\x06counts\x18\x01 \x03(\v2\x19.bulkhead.v1.SessionCountR\x06counts\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -3105,7 +3195,11 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x06errors\x18\x04 \x01(\x04R\x06errors\x12(\n" +
 	"\x10bytes_per_second\x18\x05 \x01(\x01R\x0ebytesPerSecond\x12.\n" +
 	"\x13messages_per_second\x18\x06 \x01(\x01R\x11messagesPerSecond\x12\x1a\n" +
-	"\bmessages\x18\a \x01(\x04R\bmessages\"j\n" +
+	"\bmessages\x18\a \x01(\x04R\bmessages\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18F \x01(\x04R\treadBytes\x12\x14\n" +
+	"\x05reads\x18G \x01(\x04R\x05reads\x121\n" +
+	"\x15read_bytes_per_second\x18H \x01(\x01R\x12readBytesPerSecond\"j\n" +
 	"\fSessionCount\x12>\n" +
 	"\rsession_state\x18\x01 \x01(\x0e2\x19.bulkhead.v1.SessionStateR\fsessionState\x12\x1a\n" +
 	"\bsessions\x18\x02 \x01(\rR\bsessions\"\xd9\x01\n" +
@@ -3117,7 +3211,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x04left\x18\x04 \x01(\x04R\x04left\x12\x18\n" +
 	"\areserve\x18\x05 \x01(\x04R\areserve\x12\x18\n" +
 	"\areached\x18\x06 \x01(\bR\areached\x12#\n" +
-	"\rtimes_reached\x18\a \x01(\x04R\ftimesReached\"\xf8\x06\n" +
+	"\rtimes_reached\x18\a \x01(\x04R\ftimesReached\"\x99\b\n" +
 	"\rSessionStatus\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -3151,7 +3245,13 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x05stage\x182 \x01(\rR\x05stage\x12\x1d\n" +
 	"\n" +
 	"stage_name\x183 \x01(\tR\tstageName\x12\x16\n" +
-	"\x06stages\x184 \x01(\rR\x06stages\"\xa4\x02\n" +
+	"\x06stages\x184 \x01(\rR\x06stages\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18F \x01(\x04R\treadBytes\x12\x14\n" +
+	"\x05reads\x18G \x01(\x04R\x05reads\x121\n" +
+	"\x15read_bytes_per_second\x18H \x01(\x01R\x12readBytesPerSecond\x127\n" +
+	"\n" +
+	"read_calls\x18I \x01(\v2\x18.bulkhead.v1.ChunkWritesR\treadCalls\"\xa4\x02\n" +
 	"\vChunkWrites\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x19\n" +
 	"\bsum_nano\x18\x02 \x01(\x04R\asumNano\x12\x19\n" +
@@ -3311,34 +3411,36 @@ var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	36, // 17: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
 	20, // 18: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
 	18, // 19: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
-	19, // 20: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
-	37, // 21: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
-	34, // 22: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
-	0,  // 23: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
-	38, // 24: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
-	22, // 25: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
-	2,  // 26: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
-	3,  // 27: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
-	25, // 28: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	26, // 29: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	2,  // 30: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
-	16, // 31: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	27, // 32: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	29, // 33: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
-	31, // 34: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	4,  // 35: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
-	14, // 36: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
-	17, // 37: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	28, // 38: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	30, // 39: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
-	32, // 40: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	7,  // 41: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
-	15, // 42: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
-	37, // [37:43] is the sub-list for method output_type
-	31, // [31:37] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	25, // 20: bulkhead.v1.StatusResponse.read_calls:type_name -> bulkhead.v1.ChunkWrites
+	19, // 21: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
+	37, // 22: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
+	34, // 23: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
+	0,  // 24: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
+	38, // 25: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
+	22, // 26: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
+	2,  // 27: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
+	3,  // 28: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	25, // 29: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	26, // 30: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	2,  // 31: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
+	25, // 32: bulkhead.v1.SessionStatus.read_calls:type_name -> bulkhead.v1.ChunkWrites
+	16, // 33: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	27, // 34: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	29, // 35: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
+	31, // 36: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	4,  // 37: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
+	14, // 38: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
+	17, // 39: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	28, // 40: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	30, // 41: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
+	32, // 42: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	7,  // 43: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
+	15, // 44: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
+	39, // [39:45] is the sub-list for method output_type
+	33, // [33:39] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_control_proto_initOnce sync.Once

@@ -15,7 +15,7 @@ var csvHead = []string{"run", "session", "client", "host", "interval", "start", 
 	"bytes", "bytes_per_second", "rollovers", "errors", "p99_nano", "max_nano", "response_p99_nano",
 	"corrupt_blocks", "verdict", "outcome", "load", "read_bytes", "read_bytes_per_second", "in_common_window",
 	"device_busy", "device_queue", "dirty_bytes", "memory_pressure", "throttled", "network_received_bytes",
-	"network_sent_bytes", "stage"}
+	"network_sent_bytes", "stage", "broken_assertions"}
 
 // CSV writes one row for each client and interval, as RFC 4180 has it, with a row of
 // names first. A latency is empty where nothing was written. A name that a spreadsheet
@@ -56,12 +56,24 @@ func csvClient(r *report.Report, out *csv.Writer, c *report.Client, s *report.Cl
 			strconv.FormatUint(valueAt(s.CorruptBlocks, i, 0), 10), string(r.Verdict.Word), c.Outcome, c.Load,
 			strconv.FormatUint(read, 10), strconv.FormatUint(report.PerSecond(read, span), 10),
 			strconv.FormatBool(r.CommonWindow.Holds(r.Series.StartAt+report.Stamp(after), step)),
-		}, append(csvMachine(s.Machine, i), stageName(r, valueAt(s.Stages, i, 0)))...))
+		}, append(csvMachine(s.Machine, i), stageName(r, valueAt(s.Stages, i, 0)),
+			strconv.Itoa(brokenBy(r, r.Series.StartAt+report.Stamp(after+step))))...))
 		if err != nil {
 			return fmt.Errorf("writing the report: %w", err)
 		}
 	}
 	return nil
+}
+
+// brokenBy returns how many of the thresholds that the run was to keep were broken by then, while it
+// went on.
+func brokenBy(r *report.Report, end report.Stamp) (n int) {
+	for _, a := range r.Run.Assertions {
+		if a.BreachedAt != 0 && a.BreachedAt < end {
+			n++
+		}
+	}
+	return n
 }
 
 // stageName returns the name of the stage of that number; "" for 0.

@@ -1,5 +1,6 @@
 // The page of one report: its parts, in the order in which they are drawn.
 
+import { drawAsserted } from "./asserted.js";
 import { drawClient } from "./client.js";
 import { drawClients } from "./clients.js";
 import { drawCorruption } from "./corruption.js";
@@ -31,6 +32,7 @@ openPage({
   parts: [
     { once: bindPick },
     { once: drawVerdict },
+    { once: drawAsserted },
     { draw: drawCorruption },
     { draw: drawFigures },
     { draw: drawStages },
