@@ -25,7 +25,7 @@ DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-arm64 install run supervisor server client test test-unit test-isolation test-sandbox test-sandbox-full test-faults test-fleet chaos race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start fuzz lint proto check-proto ci clean
+.PHONY: help build build-arm64 install run supervisor server client test test-unit test-cluster test-isolation test-sandbox test-sandbox-full test-faults test-fleet chaos race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start fuzz lint proto check-proto ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{gsub(" ", "|", $$1); printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,10 +50,14 @@ supervisor server: build ## start a supervisor from configs/supervisor.yaml
 client: build ## start a client from configs/client.yaml
 	$(BIN)/bulkhead client --config configs/client.yaml
 
-test: test-unit test-isolation test-sandbox test-faults ## run all tests
+test: test-unit test-cluster test-isolation test-sandbox test-faults ## run all tests
 
-test-unit: ## run all tests but the three suites below
-	$(GO) test $(VET) $(PACKAGES) $$($(GO) list ./... | grep -v -e /internal/testing/isolation -e /internal/testing/sandbox -e /internal/testing/faults)
+test-unit: ## run all tests but the four suites below
+	$(GO) test $(VET) $(PACKAGES) $$($(GO) list ./... | grep -v -e /supervisor/cluster/jetstream -e /internal/testing/engine -e /internal/testing/isolation -e /internal/testing/sandbox -e /internal/testing/faults)
+
+test-cluster: ## run the tests of a journal on three nats-server processes (STORM: its seed)
+	$(GO) test $(VET) -count=1 -timeout 10m ./internal/testing/engine/
+	$(GO) test $(VET) -count=1 -timeout 10m ./supervisor/cluster/jetstream/ -args -storm.seed "$(or $(STORM),1)"
 
 test-isolation: ## run the process-isolation tests, with real processes
 	$(GO) test $(VET) -count=1 $(SIDE_BY_SIDE) ./internal/testing/isolation/

@@ -1,0 +1,2 @@
+// Package contract holds the tests that every cluster.Run must pass. Only tests import it.
+package contract

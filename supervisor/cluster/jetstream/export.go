@@ -1,0 +1,178 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"bulkhead/supervisor/cluster"
+	"bulkhead/supervisor/journal"
+)
+
+// Node is one node of the engine: where clients connect to it, and where it tells of itself over HTTP
+// ("http://host:8222").
+type Node struct {
+	URL, Monitor string
+}
+
+// Source is a run in the engine, for who reads it and need not have joined it.
+type Source struct {
+	Run     string
+	Nodes   []Node
+	Options []nats.Option
+	// Patience is how long a node is waited for that does not answer; 0 is 10 s.
+	Patience time.Duration
+}
+
+// Exported is what Export has written.
+type Exported struct {
+	journal.Composed
+	// Node is where it was read.
+	Node string
+	// Ended says that the run has its end: only then is what was written the same at any time.
+	Ended bool
+	// Damage lists what is wrong with other replicas, as far as it was seen.
+	Damage []Damage
+	// Unseen says which nodes could not be asked, and why.
+	Unseen []error
+}
+
+// Export writes the run as an ordinary journal into a folder that it makes. The bytes are the same
+// from every node. It reads the first node whose replicas are whole, and says of the others what it
+// has found. When none is whole nothing is written, and the error wraps ErrDamaged.
+func Export(ctx context.Context, s Source, dir string, segmentBytes int64) (Exported, error) {
+	var made Exported
+	x, err := s.extent(ctx)
+	if err != nil {
+		return made, err
+	}
+	made.Ended = x.ended
+	damaged := made.survey(ctx, s, x)
+	var causes []error
+	for _, n := range s.Nodes {
+		if damaged[n.URL] {
+			continue
+		}
+		composed, name, err := s.compose(ctx, x, n, dir, segmentBytes)
+		var d *Damage
+		switch {
+		case err == nil:
+			made.Composed, made.Node = composed, name
+			return made, nil
+		case errors.As(err, &d):
+			made.Damage = append(made.Damage, *d)
+		case errors.Is(err, cluster.ErrUnavailable) && ctx.Err() == nil:
+			made.Unseen = append(made.Unseen, fmt.Errorf("node %s: %w", n.URL, err))
+		default:
+			return made, err
+		}
+	}
+	for i := range made.Damage {
+		causes = append(causes, &made.Damage[i])
+	}
+	return made, fmt.Errorf("no node has the whole run: %w", errors.Join(append(causes, made.Unseen...)...))
+}
+
+// Examine reads every replica of the run whole, and returns what is wrong with each, and which nodes
+// could not be asked. Of a replica it returns the first damage that was found.
+func Examine(ctx context.Context, s Source) (damage []Damage, unseen []error, err error) {
+	x, err := s.extent(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var made Exported
+	made.survey(ctx, s, x)
+	for _, n := range s.Nodes {
+		err := s.read(n, func(e *servers, name string) error {
+			for _, err := range x.records(ctx, e, x.on(e, name), name) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		var d *Damage
+		switch {
+		case errors.As(err, &d):
+			made.Damage = append(made.Damage, *d)
+		case err != nil:
+			made.Unseen = append(made.Unseen, fmt.Errorf("node %s: %w", n.URL, err))
+		}
+	}
+	return made.Damage, made.Unseen, nil
+}
+
+// survey asks each node for the state of its replicas, before anything is read. It returns the nodes
+// that say themselves that they lack something, by where clients connect to them.
+func (made *Exported) survey(ctx context.Context, s Source, x extent) (damaged map[string]bool) {
+	damaged = make(map[string]bool)
+	for _, n := range s.Nodes {
+		if n.Monitor == "" {
+			continue
+		}
+		found, err := statesOf(ctx, n.Monitor)
+		if err != nil {
+			made.Unseen = append(made.Unseen, fmt.Errorf("node %s: %w", n.Monitor, err))
+			continue
+		}
+		for _, d := range found.judge(x) {
+			made.Damage = append(made.Damage, d)
+			damaged[n.URL] = true
+		}
+	}
+	return damaged
+}
+
+// extent finds out how far the run goes.
+func (s *Source) extent(ctx context.Context) (x extent, err error) {
+	if !usable.MatchString(s.Run) || len(s.Nodes) == 0 {
+		return x, fmt.Errorf("a run %q with %d nodes cannot be read", s.Run, len(s.Nodes))
+	}
+	var urls []string
+	for _, n := range s.Nodes {
+		urls = append(urls, n.URL)
+	}
+	conn, err := connect(urls, s.Options)
+	if err != nil {
+		return x, err
+	}
+	defer conn.Close()
+	return extentOf(ctx, s.connected(conn), s.Run)
+}
+
+func (s *Source) connected(conn *nats.Conn) *servers {
+	e := &servers{conn: conn, patience: s.Patience}
+	if e.patience == 0 {
+		e.patience = 10 * time.Second
+	}
+	return e
+}
+
+// read calls do with a connection to one node, and the node's name.
+func (s *Source) read(n Node, do func(e *servers, name string) error) error {
+	conn, err := only(n.URL, s.Options)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return do(s.connected(conn), conn.ConnectedServerName())
+}
+
+// compose writes the run as one node has it, and returns the node's name too.
+func (s *Source) compose(ctx context.Context, x extent, n Node, dir string, segmentBytes int64) (
+	made journal.Composed, node string, err error) {
+	err = s.read(n, func(e *servers, name string) error {
+		node = name
+		made, err = journal.Compose(dir, segmentBytes, x.records(ctx, e, x.on(e, name), name))
+		return err
+	})
+	return made, node, err
+}
+
+// only connects to one node, and to no other one.
+func only(url string, more []nats.Option) (*nats.Conn, error) {
+	return connect([]string{url}, append([]nats.Option{nats.IgnoreDiscoveredServers(), nats.DontRandomize()}, more...))
+}

@@ -1,0 +1,188 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/cluster"
+)
+
+// log is a session that was opened. One goroutine uses it.
+type log struct {
+	run     *Run
+	client  []byte
+	subject string
+	appender
+	head cluster.Head // of the newest message that is durable
+	lost error        // why nothing more can be appended
+	// ending is the work that ended the session, which is durable, and not in the register yet; nil if
+	// there is nothing to be done.
+	ending *work
+}
+
+// Append implements cluster.Log.
+func (l *log) Append(ctx context.Context, h cluster.Head, recs ...*bulkheadv1.Record) error {
+	if l.lost != nil {
+		return l.lost
+	}
+	h.Session, h.Epoch, h.Supervisor = l.head.Session, l.head.Epoch, l.head.Supervisor
+	if len(h.State) > cluster.MaxStateBytes {
+		return fmt.Errorf("%w: a head's state has %d bytes; at most %d", cluster.ErrRefused, len(h.State),
+			cluster.MaxStateBytes)
+	}
+	frames, err := encode(recs)
+	if err != nil {
+		return err
+	}
+	about := fmt.Sprintf("%v", h)
+	switch sum := sumOf(about, frames); {
+	case l.ending != nil && l.ending.sum == sum:
+		return l.register(ctx)
+	case l.ending != nil:
+		return errOther
+	case l.undone == nil || l.undone.sum != sum:
+		if err := follows(l.head, h, recs); err != nil {
+			return err
+		}
+	}
+	w, err := l.newWork(about, frames, func(part, of, records int) message {
+		if part < of-1 { // what is found behind a part of the records must be true
+			return l.message(kindAppend, behind(l.head, recs[:records]))
+		}
+		return l.message(kindAppend, h)
+	})
+	if err != nil {
+		return err
+	}
+	if err := l.do(ctx, w); err != nil {
+		return l.failed(err)
+	}
+	if h.Ended() && !l.head.Ended() {
+		l.ending = w
+	}
+	l.head = h
+	return l.register(ctx)
+}
+
+// failed returns what the caller is told of an error.
+func (l *log) failed(err error) error {
+	var race *lostRace
+	if errors.As(err, &race) {
+		err = fmt.Errorf("%w: message %d is of supervisor %s", cluster.ErrMoved, race.last.seq,
+			race.last.header.Get(supervisorHeader))
+	}
+	if errors.Is(err, cluster.ErrMoved) || errors.Is(err, cluster.ErrFailed) {
+		l.lost = err
+	}
+	return err
+}
+
+// register makes the register know of the session's end. If it does not come to that, the same Append
+// is tried again, whose records are durable.
+func (l *log) register(ctx context.Context) error {
+	if l.ending == nil {
+		return nil
+	}
+	if err := l.run.registers[l.run.names.shard(l.client)].end(ctx, l.client); err != nil {
+		return l.failed(err)
+	}
+	l.ending = nil
+	return nil
+}
+
+// message returns a message of the session, without records.
+func (l *log) message(kind string, h cluster.Head) message {
+	m := l.run.message(l.run.names.shard(l.client), l.subject, kind)
+	setHead(m.header, h)
+	return m
+}
+
+// follows checks that records, and the head behind them, may follow a head.
+func follows(before, h cluster.Head, recs []*bulkheadv1.Record) error {
+	durable := before.Durable
+	for _, rec := range recs {
+		if n, of := sessionOf(rec); of && n != before.Session {
+			return fmt.Errorf("%w: a record of session %d in session %d", cluster.ErrRefused, n, before.Session)
+		}
+		b := rec.GetSessionBatch()
+		switch {
+		case b == nil:
+			continue
+		case before.Ended():
+			return fmt.Errorf("%w: messages for session %d, which has its outcome", cluster.ErrEnded, before.Session)
+		case b.GetFirstSeq() != durable+1, b.GetLastSeq() < b.GetFirstSeq():
+			return fmt.Errorf("%w: messages %d to %d follow %d", cluster.ErrRefused, b.GetFirstSeq(), b.GetLastSeq(),
+				durable)
+		}
+		durable = b.GetLastSeq()
+	}
+	if h.Durable != durable || before.Ended() && h.Phase != before.Phase {
+		return fmt.Errorf("%w: the head says %d messages and state %v; %d are durable, and the state was %v",
+			cluster.ErrRefused, h.Durable, h.Phase, durable, before.Phase)
+	}
+	return nil
+}
+
+// behind returns the head behind some of the records of an Append: what it was before, but for the
+// messages.
+func behind(h cluster.Head, recs []*bulkheadv1.Record) cluster.Head {
+	for _, rec := range recs {
+		if b := rec.GetSessionBatch(); b != nil {
+			h.Durable = b.GetLastSeq()
+		}
+	}
+	return h
+}
+
+// sessionOf returns the session that a record is part of; false for others, also those that only
+// mention one.
+func sessionOf(rec *bulkheadv1.Record) (uint32, bool) {
+	switch e := rec.GetEntry().(type) {
+	case *bulkheadv1.Record_SessionOpened:
+		return e.SessionOpened.GetSession(), true
+	case *bulkheadv1.Record_SessionAttached:
+		return e.SessionAttached.GetSession(), true
+	case *bulkheadv1.Record_SessionBatch:
+		return e.SessionBatch.GetSession(), true
+	case *bulkheadv1.Record_SessionDetached:
+		return e.SessionDetached.GetSession(), true
+	case *bulkheadv1.Record_SessionEnded:
+		return e.SessionEnded.GetSession(), true
+	case *bulkheadv1.Record_SessionSilent:
+		return e.SessionSilent.GetSession(), true
+	case *bulkheadv1.Record_SessionDrained:
+		return e.SessionDrained.GetSession(), true
+	default:
+		return 0, false
+	}
+}
+
+// Opened implements cluster.Log.
+func (l *log) Opened(ctx context.Context) (*bulkheadv1.SessionOpened, error) {
+	stream := l.run.names.stream(l.run.names.shard(l.client))
+	first, err := patiently(ctx, l.engine, func(ctx context.Context) (stored, error) {
+		return l.engine.next(ctx, stream, l.subject, 1)
+	})
+	if err != nil {
+		return nil, err
+	}
+	list, err := payloads(first.payload)
+	if err != nil || len(list) == 0 {
+		return nil, fmt.Errorf("%w: the begin of session %x: %w", cluster.ErrFailed, l.client,
+			errors.Join(err, errFrame))
+	}
+	rec := new(bulkheadv1.Record)
+	if err := proto.Unmarshal(list[0], rec); err != nil || rec.GetSessionOpened() == nil {
+		return nil, fmt.Errorf("%w: session %s does not begin with SessionOpened", cluster.ErrFailed,
+			hex.EncodeToString(l.client))
+	}
+	return rec.GetSessionOpened(), nil
+}
+
+// Release implements cluster.Log.
+func (l *log) Release() { l.lost = fmt.Errorf("%w: it was released", cluster.ErrMoved) }
