@@ -95,26 +95,27 @@ func latencies(prefix string, of func(*report.Report) *report.Latency) []figure 
 	}
 }
 
-// figure sums up the figure with index k; any is false if no run has it.
-func (s *Summary) figure(f figure, k int) (one Figure, any bool) {
+// figure sums up a figure that of returns of each run; any is false if no run has it.
+func (s *Summary) figure(f figure, of func(*Run) value) (one Figure, any bool) {
 	one = Figure{Name: f.name, Unit: f.unit, Values: make([]*float64, len(s.Runs)), Outliers: []uint32{}}
-	var of []int // the runs that are compared, and have it
+	var have []int // the runs that are compared, and have it
 	for i, run := range s.Runs {
-		if !run.values[k].known {
+		v := of(&run)
+		if !v.known {
 			continue
 		}
 		any = true
-		one.Values[i] = &run.values[k].is
+		one.Values[i] = &v.is
 		if run.Compared {
-			of = append(of, i)
+			have = append(have, i)
 		}
 	}
-	if one.Runs = len(of); one.Runs == 0 {
+	if one.Runs = len(have); one.Runs == 0 {
 		return one, any
 	}
-	values := make([]float64, len(of))
-	for n, i := range of {
-		x := s.Runs[i].values[k].is
+	values := make([]float64, len(have))
+	for n, i := range have {
+		x := *one.Values[i]
 		values[n] = x
 		if n == 0 || x < one.Least {
 			one.Least, one.LeastRun = x, s.Runs[i].Number
@@ -133,7 +134,7 @@ func (s *Summary) figure(f figure, k int) (one Figure, any bool) {
 	}
 	for n, unlike := range outliers(values) {
 		if unlike {
-			run := &s.Runs[of[n]]
+			run := &s.Runs[have[n]]
 			one.Outliers = append(one.Outliers, run.Number)
 			run.Outlier = append(run.Outlier, f.name)
 		}

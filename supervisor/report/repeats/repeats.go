@@ -53,6 +53,7 @@ type Run struct {
 	job    string
 	of     uint32
 	values []value // in the order of figures
+	stages []staged
 }
 
 // value is a figure of a run, if it has one.
@@ -100,6 +101,7 @@ func Of(r *report.Report, number uint32) Run {
 		x, known := f.of(r)
 		run.values = append(run.values, value{x, known})
 	}
+	run.stages = stagesOf(r)
 	return run
 }
 
@@ -115,9 +117,13 @@ func Sum(runs []Run, asked uint32, failure string) *Summary {
 		Failure: plaintext.Line(failure, plaintext.MaxText), Test: testText}
 	s.choose()
 	for k, f := range figures() {
-		if one, any := s.figure(f, k); any {
+		if one, any := s.figure(f, func(run *Run) value { return run.values[k] }); any {
 			s.Figures = append(s.Figures, one)
 		}
+	}
+	for _, f := range stageFigures(runs) {
+		one, _ := s.figure(f, func(run *Run) value { return run.inStage(f.name) })
+		s.Figures = append(s.Figures, one)
 	}
 	for i, run := range runs {
 		if i == 0 {

@@ -75,6 +75,40 @@ func TestSpread(t *testing.T) {
 	}
 }
 
+// Each stage that is reported has figures over the runs that have it, by its name, whatever its place.
+func TestStagesOverRuns(t *testing.T) {
+	var list []*report.Report
+	for i, peak := range []uint64{100e6, 101e6, 99e6, 300e6} {
+		r := of(complete, 100e6, 5e6, 0)
+		r.Stages = []report.Stage{
+			{Name: "fill", Bytes: 9, BytesPerSecond: 900e6, Told: report.StageSpec{Unreported: true}},
+			{Name: "peak", Bytes: 9, BytesPerSecond: peak, ChunkWrite: report.Latency{Count: 1, P99Nano: 5e6}},
+			{Name: "never"},
+		}
+		if i == 2 {
+			r.Stages[1], r.Stages[2] = r.Stages[2], r.Stages[1]
+		}
+		if i == 3 {
+			r.Stages = append(r.Stages, report.Stage{Name: "curve 10%", Bytes: 9, BytesPerSecond: 10e6,
+				Response: &report.Latency{Count: 1, P99Nano: 7e6}})
+		}
+		list = append(list, r)
+	}
+	s := sum(4, "", list...)
+	if f := figureOf(t, s, "peak throughput"); f.Median != 100.5e6 || f.Runs != 4 ||
+		!slices.Equal(f.Outliers, []uint32{4}) {
+		t.Errorf("%+v", f)
+	}
+	if f := figureOf(t, s, "curve 10% response p99"); f.Median != 7e6 || f.Runs != 1 || f.Values[0] != nil {
+		t.Errorf("%+v", f)
+	}
+	for _, f := range s.Figures {
+		if strings.HasPrefix(f.Name, "fill") || strings.HasPrefix(f.Name, "never") {
+			t.Errorf("there is %q", f.Name)
+		}
+	}
+}
+
 // What is missing is said, and is no figure.
 func TestWhatIsMissing(t *testing.T) {
 	s := Sum([]Run{Missing("gone", "it holds\nno journal", 1)}, 3, "no agent is connected")

@@ -520,8 +520,13 @@ func TestPageShowsStagesAndCurves(t *testing.T) {
 	w.ScreenshotOf("#throughput", "stages-throughput")
 	w.Dark(true)
 	checkDrawn(t, w, wanted)
+	w.Accessible("stages in the dark")
 	w.ScreenshotOf("#curves", "curves-dark")
 	w.Dark(false)
+	w.Accessible("stages")
+	if pages := w.Print("stages"); pages > 9 {
+		t.Errorf("on paper they take %d pages", pages)
+	}
 	plot := `document.querySelector("#curves .plot")`
 	if got := pagetest.Ask[string](w, plot+`.dataset.points + " " + `+plot+`.dataset.knees`); got != "6 curve 60%" {
 		t.Errorf("drawn are %q", got)
