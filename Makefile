@@ -41,7 +41,7 @@ install: build ## install the programs into PREFIX/bin (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(BIN)/bulkhead $(BIN)/bulkhead-handler $(DESTDIR)$(PREFIX)/bin/
 
-run: build ## run a supervisor and three clients on this machine, and print the report
+run: build ## run a job on three agents on this machine, and print the report
 	@$(GO) run ./internal/tools/demo -bin $(BIN)
 
 supervisor server: build ## start a supervisor from configs/supervisor.yaml

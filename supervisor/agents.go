@@ -44,6 +44,8 @@ const (
 	retryAgentRun = 100 * time.Millisecond
 	// retryAgent is when one should come again that is not let in now.
 	retryAgent = 5 * time.Second
+	// sumPatience is how long the next run is put off for the end of the job that has had its last.
+	sumPatience = 5 * time.Second
 	// steadyAgent is how long an agent's connection lasts that is no bad sign when it is lost.
 	steadyAgent = 5 * time.Second
 	// reportPause is how long nothing more is taken from an agent after a report of its tasks. Of those
@@ -236,11 +238,28 @@ func (s *Supervisor) jobs(ctx context.Context) {
 					return
 				}
 			}
+			close(s.jobOver)
 			s.askToDrain("the job is over")
 		})
 	}
 	taking()
 	s.desk.Run(ctx)
+}
+
+// endsWithJob reports whether a run was the last of the job that the supervisor was started for, and so
+// the supervisor's.
+func (s *Supervisor) endsWithJob(r *run) bool {
+	if s.cfg.Job == nil || r.cfg.job == nil || r.cfg.job.GetNumber() < r.cfg.job.GetOf() {
+		return false
+	}
+	late := time.NewTimer(sumPatience)
+	defer late.Stop()
+	select {
+	case <-s.jobOver:
+		return true
+	case <-late.C: // it is told otherwise, then
+		return false
+	}
 }
 
 // jobResult returns how the job ended that the supervisor was started for: the verdict over its runs.

@@ -62,7 +62,7 @@ func (s *Supervisor) runs(ctx context.Context, signals <-chan os.Signal, left *u
 		if !end.idle {
 			res.Runs++
 		}
-		if end.stopped || !s.cfg.KeepRunning {
+		if end.stopped || !s.cfg.KeepRunning || s.endsWithJob(r) {
 			return res, nil, nil
 		}
 	}

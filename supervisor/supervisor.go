@@ -54,6 +54,7 @@ type Supervisor struct {
 	desk     *campaign.Desk
 	first    chan *run     // receives the first run that is served
 	taking   chan struct{} // closed when jobs are taken
+	jobOver  chan struct{} // closed when the job is over that the supervisor was started for
 	// order is the job that the supervisor was started for, nil if it was not taken, and orderErr why. The
 	// goroutine of jobs has both.
 	order    *campaign.Order
@@ -109,6 +110,7 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 		custody: held, logs: child.NewLogs(cfg.Logger), garbage: reserve.NewGarbage(),
 		drains: make(chan string, 1), begins: make(chan *beginning), upgrades: make(chan upgradeRequest),
 		overdue: make(chan struct{}), first: make(chan *run, 1), taking: make(chan struct{}),
+		jobOver: make(chan struct{}),
 	}
 	s.desk = s.newDesk()
 	type ended struct {

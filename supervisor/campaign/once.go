@@ -62,7 +62,7 @@ func (r *runner) once(ctx context.Context, k *kept, run Run, shares []share, n u
 	event := k.event(n, run.ID(), run.Dir())
 	event.ExitStatus = run.ExitStatus()
 	r.tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Ended{Ended: event}})
-	if drained || run.EndedByOperator() {
+	if drained || run.EndedByOperator() || n >= k.of() {
 		return true, nil
 	}
 	return false, r.awaitEnds(ctx, shares)

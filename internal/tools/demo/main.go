@@ -1,6 +1,7 @@
-// Command demo is `make run`: one supervisor and three clients with different
-// chunk and file sizes, all on this machine and on loopback, until the report is
-// printed. Everything it writes as load is removed; the run directory stays.
+// Command demo is `make run`: a supervisor that is started for one job, and three agents whose clients
+// begin to write in the same instant, in two stages and with readers beside them, all on this machine and
+// on loopback, until the report is printed. Everything it writes as load is removed; the run directory
+// stays.
 package main
 
 import (
@@ -14,16 +15,27 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"bulkhead/internal/exitstatus"
 )
 
-// load is what one client of the demo writes.
+// load is what the client of one agent writes.
 type load struct{ name, chunk, file string }
+
+func loads() []load {
+	return []load{
+		{"small-chunks", "64KiB", "8MiB"},
+		{"medium-chunks", "1MiB", "16MiB"},
+		{"large-chunks", "4MiB", "32MiB"},
+	}
+}
+
+// allowed is how much each agent lets a client have on the disk at once.
+const allowed = "512MiB"
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -32,7 +44,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	bin := flags.String("bin", "bin", "folder of the programs")
 	state := flags.String("state-dir", "bulkhead-state", "state directory")
-	runtime := flags.Duration("runtime", 12*time.Second, "how long the load lasts")
+	stage := flags.Duration("stage", 8*time.Second, "how long each of the two stages lasts")
 	path := flags.String("path", ".", "folder to write load below")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return exitstatus.Complete
@@ -43,7 +55,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)
-	code, err := demo(filepath.Join(*bin, "bulkhead"), *state, *path, *runtime, stdout, stderr)
+	code, err := demo(filepath.Join(*bin, "bulkhead"), *state, *path, *stage, stdout, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "demo:", err)
 		return exitstatus.Failure
@@ -51,21 +63,27 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// demo runs the supervisor and the clients and returns the supervisor's exit
-// status.
-func demo(bulkhead, state, path string, runtime time.Duration, stdout, stderr io.Writer) (int, error) {
-	loads := []load{
-		{"small-chunks", "64KiB", "8MiB"},
-		{"medium-chunks", "1MiB", "16MiB"},
-		{"large-chunks", "4MiB", "32MiB"},
-	}
+// demo runs the supervisor and the agents and returns the supervisor's exit status.
+func demo(bulkhead, state, path string, stage time.Duration, stdout, stderr io.Writer) (int, error) {
 	dir, err := os.MkdirTemp(path, "bulkhead-demo-")
 	if err != nil {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
+	if dir, err = filepath.Abs(dir); err != nil {
+		return 0, err
+	}
+	work, err := os.MkdirTemp("", "bulkhead-demo-") // whose path is short enough for sockets
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(work)
+	job := filepath.Join(work, "job.yaml")
+	if err := os.WriteFile(job, []byte(jobText(dir, stage)), 0o600); err != nil {
+		return 0, err
+	}
 	supervisor := exec.Command(bulkhead, "supervisor", "start", "--listen", "127.0.0.1:0", "--state-dir", state,
-		"--clients", fmt.Sprint(len(loads)))
+		"--job", job, "--wait", "30s")
 	supervisor.Stdout, supervisor.Stderr = stdout, stderr
 	if err := supervisor.Start(); err != nil {
 		return 0, err
@@ -77,25 +95,70 @@ func demo(bulkhead, state, path string, runtime time.Duration, stdout, stderr io
 		_ = supervisor.Process.Kill() // it may have ended
 		return 0, err
 	}
-	var clients sync.WaitGroup
-	var failed atomic.Bool
-	for _, l := range loads {
-		c := exec.Command(bulkhead, "client", "--supervisor", addr, "--name", l.name, "--path", dir, "--work-dir", dir,
-			"--runtime", runtime.String(), "--chunk-size", l.chunk, "--file-size", l.file, "--keep-files", "1",
-			"--log-level", "warn")
-		c.Stdout, c.Stderr = io.Discard, stderr
-		clients.Go(func() {
-			if err := c.Run(); err != nil {
-				failed.Store(true)
-				fmt.Fprintf(stderr, "demo: client %s: %v\n", l.name, err)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	log, err := os.Create(filepath.Join(work, "agents.log"))
+	if err != nil {
+		return 0, err
+	}
+	defer log.Close()
+	agents, err := startAgents(ctx, bulkhead, addr, dir, work, log)
+	if err != nil {
+		_ = supervisor.Process.Signal(syscall.SIGTERM) // it would wait for those that do not come
+	}
+	code, failure := exitStatus(<-ended)
+	stop()
+	agents.Wait()
+	if text, unread := os.ReadFile(log.Name()); code != exitstatus.Complete && unread == nil {
+		_, _ = stderr.Write(text) // as far as it goes
+	}
+	return code, errors.Join(err, failure)
+}
+
+// jobText returns the job: who writes what, together.
+func jobText(dir string, stage time.Duration) string {
+	var b strings.Builder
+	b.WriteString("job: demo\nclients:\n")
+	for _, l := range loads() {
+		fmt.Fprintf(&b, "- on: {name: %s}\n  load: {path: %q, chunk_size: %s, file_size: %s}\n", l.name,
+			filepath.Join(dir, l.name), l.chunk, l.file)
+	}
+	fmt.Fprintf(&b, `load:
+  consumer_count: 2
+  keep_files: 2
+  readers: 1
+  read: {size: 64KiB, pattern: random, rate: {ops: 200}, verify: true}
+  stages:
+  - {name: peak, duration: %[1]s}
+  - {name: half, rate: 50%%, duration: %[1]s}
+gather: {timeout: 30s}
+`, stage)
+	return b.String()
+}
+
+// startAgents starts an agent for each load. They end with ctx, and the group waits for them.
+func startAgents(ctx context.Context, bulkhead, addr, dir, work string, log io.Writer) (*sync.WaitGroup, error) {
+	var agents sync.WaitGroup
+	for _, l := range loads() {
+		folder, own := filepath.Join(dir, l.name), filepath.Join(work, l.name)
+		if err := errors.Join(os.Mkdir(folder, 0o700), os.Mkdir(own, 0o700)); err != nil {
+			return &agents, err
+		}
+		agent := exec.CommandContext(ctx, bulkhead, "agent", "--supervisor", addr, "--name", l.name,
+			"--allow", folder+":"+allowed, "--work-dir", own, "--log-level", "warn")
+		agent.Stdout, agent.Stderr = io.Discard, log
+		agent.Cancel = func() error { return agent.Process.Signal(syscall.SIGTERM) }
+		agent.WaitDelay = 10 * time.Second // then it is killed, and its client with it
+		if err := agent.Start(); err != nil {
+			return &agents, err
+		}
+		agents.Go(func() {
+			if err := agent.Wait(); err != nil && ctx.Err() == nil {
+				fmt.Fprintf(log, "demo: agent %s: %v\n", l.name, err)
 			}
 		})
 	}
-	clients.Wait()
-	if failed.Load() { // the supervisor would wait for the client that did not come
-		_ = supervisor.Process.Signal(syscall.SIGTERM) // it may have ended
-	}
-	return exitStatus(<-ended)
+	return &agents, nil
 }
 
 // address asks the supervisor with that pid where it listens, until it answers.
