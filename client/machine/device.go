@@ -23,17 +23,34 @@ type device struct {
 }
 
 // devicesBelow returns the device with a number and those below it, each before the ones that it is
-// made of. For a partition it is the disk. It is empty if /sys does not show it.
-func devicesBelow(sys string, of number) []device {
-	folder, err := filepath.EvalSymlinks(filepath.Join(sys, "dev/block", of.String()))
+// made of. For a partition it is the disk, and of a loop device that of the mount that its file is on,
+// which is found by the file's path: a file system that hangs is not asked. It is empty if /sys does not
+// show it.
+func devicesBelow(sys string, of number, mounts []mount) []device {
+	t := tree{sys: sys, mounts: mounts}
+	return t.deeper(nil, t.folder(of), 0)
+}
+
+// tree is where devices are looked up.
+type tree struct {
+	sys    string
+	mounts []mount
+}
+
+// folder returns the folder of a device in /sys; "" if there is none.
+func (t tree) folder(of number) string {
+	folder, err := filepath.EvalSymlinks(filepath.Join(t.sys, "dev/block", of.String()))
 	if err != nil {
-		return nil
+		return ""
 	}
-	return deeper(nil, folder, 0)
+	return folder
 }
 
 // deeper adds the device in a folder of /sys, and those below it, to a list.
-func deeper(list []device, folder string, depth int) []device {
+func (t tree) deeper(list []device, folder string, depth int) []device {
+	if folder == "" {
+		return list
+	}
 	if depth == maxDepth || len(list) == maxDevices {
 		return list
 	}
@@ -46,13 +63,18 @@ func deeper(list []device, folder string, depth int) []device {
 	}
 	d.below = depth > 0
 	list = append(list, d)
+	if d.kind == bulkheadv1.DeviceKind_DEVICE_KIND_LOOP {
+		if m, ok := mountAt(t.mounts, d.title); ok && m.major != 0 {
+			return t.deeper(list, t.folder(m.number), depth+1)
+		}
+	}
 	lower, err := os.ReadDir(filepath.Join(folder, "slaves"))
 	if err != nil {
 		return list
 	}
 	for _, entry := range lower {
 		if at, err := filepath.EvalSymlinks(filepath.Join(folder, "slaves", entry.Name())); err == nil {
-			list = deeper(list, at, depth+1)
+			list = t.deeper(list, at, depth+1)
 		}
 	}
 	return list

@@ -65,6 +65,17 @@ func mountOf(mounts []mount, id uint64, n number) (mount, bool) {
 	return mount{}, false
 }
 
+// mountAt returns the mount that an absolute path is on: the newest of those deepest above it.
+func mountAt(mounts []mount, path string) (on mount, ok bool) {
+	for _, m := range mounts {
+		above := strings.TrimSuffix(m.at, "/") + "/"
+		if strings.HasPrefix(path, above) && len(m.at) >= len(on.at) {
+			on, ok = m, true
+		}
+	}
+	return on, ok
+}
+
 // isNFS reports whether it is a mount of NFS.
 func (m mount) isNFS() bool { return m.kind == "nfs" || m.kind == "nfs4" }
 

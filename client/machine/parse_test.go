@@ -265,7 +265,7 @@ func TestDevicesBelow(t *testing.T) {
 	link("devices/virtual/md0", "devices/virtual/dm-0/slaves/md0")
 	link("devices/virtual/dm-0", "dev/block/253:0")
 	link("devices/pci/sda/sda1", "dev/block/8:1")
-	got := devicesBelow(sys, number{253, 0})
+	got := devicesBelow(sys, number{253, 0}, nil)
 	want := []device{
 		{number{253, 0}, "dm-0", "vg0-data", bulkheadv1.DeviceKind_DEVICE_KIND_MAPPING, false},
 		{number{9, 0}, "md0", "raid1", bulkheadv1.DeviceKind_DEVICE_KIND_ARRAY, true},
@@ -275,11 +275,27 @@ func TestDevicesBelow(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("devices\n%+v; want\n%+v", got, want)
 	}
-	if got := devicesBelow(sys, number{8, 1}); len(got) != 1 || got[0].name != "sda" || got[0].below {
+	if got := devicesBelow(sys, number{8, 1}, nil); len(got) != 1 || got[0].name != "sda" || got[0].below {
 		t.Errorf("of a partition: %+v", got)
 	}
-	if got := devicesBelow(sys, number{7, 7}); got != nil {
+	if got := devicesBelow(sys, number{7, 7}, nil); got != nil {
 		t.Errorf("of none: %+v", got)
+	}
+	put("devices/virtual/loop3/dev", "7:3")
+	put("devices/virtual/loop3/loop/backing_file", "/mnt/a/images/disk.img")
+	link("devices/virtual/loop3", "dev/block/7:3")
+	mounts := []mount{{at: "/", number: number{253, 0}}, {at: "/mnt/a", number: number{7, 3}},
+		{at: "/mnt/a", number: number{8, 1}}, {at: "/mnt/a/image", number: number{253, 0}}}
+	got = devicesBelow(sys, number{7, 3}, mounts)
+	if len(got) != 2 || got[0].kind != bulkheadv1.DeviceKind_DEVICE_KIND_LOOP ||
+		got[0].title != "/mnt/a/images/disk.img" || got[1].name != "sda" || !got[1].below {
+		t.Errorf("of a loop device: %+v", got)
+	}
+	if got := devicesBelow(sys, number{7, 3}, mounts[1:2]); len(got) != 1 {
+		t.Errorf("of a loop device that lies on itself: %+v", got)
+	}
+	if got := devicesBelow(sys, number{7, 3}, []mount{{at: "/mnt/a"}}); len(got) != 1 {
+		t.Errorf("of a loop device on memory: %+v", got)
 	}
 }
 

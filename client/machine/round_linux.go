@@ -171,7 +171,7 @@ func (r *round) behind(m mount, path string) []device {
 	}
 	list, known := r.devices[n]
 	if !known {
-		list = devicesBelow(filepath.Join(r.root, "sys"), n)
+		list = devicesBelow(filepath.Join(r.root, "sys"), n, r.mounts)
 		r.devices[n] = list
 	}
 	if len(list) == 0 {
