@@ -207,6 +207,9 @@ func TestReconnectsBesideAnHonestClient(t *testing.T) {
 	for name, change := range map[string]func(*bulkheadv1.Hello){
 		"of a session":          func(*bulkheadv1.Hello) {},
 		"of a run nobody knows": func(h *bulkheadv1.Hello) { h.RunId = "20200101T000000Z-000000" },
+		"of an agent": func(h *bulkheadv1.Hello) {
+			h.Name, h.Agent, h.ProtocolMinor = "", &bulkheadv1.Agent{Name: h.GetName()}, protocol.Minor
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, func(c *supervisor.Config) { c.Overload.CrashDelay = time.Second })

@@ -99,8 +99,7 @@ func (r *run) finishLink(ctx context.Context, l *link, err error) {
 	cause := l.cause(exit, err)
 	switch joined := l.processor.Load() != nil; {
 	case l.agent != "": // it waits, and brings nothing
-		if !ownDoing(err) && l.end.GetClass() != bulkheadv1.EndClass_END_CLASS_FINISHED && !l.taken.IsZero() &&
-			exit.Ended.Sub(l.taken) < steadyAgent { // it comes and goes
+		if l.comesAndGoes(exit, err) {
 			l.ticket.Idled(time.Now())
 		}
 	case !joined && !l.shed && !ownDoing(err):
@@ -169,6 +168,12 @@ func (r *run) endHandler(ctx context.Context, l *link, err error) child.Exit {
 		}
 	}
 	return l.child.Stop(stopBy)
+}
+
+// comesAndGoes reports whether an agent has left, or come again, before it could have done anything.
+func (l *link) comesAndGoes(exit child.Exit, err error) bool {
+	left := !ownDoing(err) && l.end.GetClass() != bulkheadv1.EndClass_END_CLASS_FINISHED
+	return (left || errors.Is(err, errReplaced)) && !l.taken.IsZero() && exit.Ended.Sub(l.taken) < steadyAgent
 }
 
 // ownDoing reports whether it was the supervisor that let go of a handler.

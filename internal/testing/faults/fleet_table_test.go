@@ -91,9 +91,10 @@ var fleetRows = []fleetRow{
 	{supervisorProc, sigkill, []moment{waiting}, fleetWant{first: closed, second: closed,
 		says: "started again, it has its agents again; complete"}},
 	{supervisorProc, sigkill, []moment{inGather, atDecision, whileItWrites, atLoadsEnd}, fleetWant{first: closed,
-		code: anyCode, says: "started again, it goes on with the run, whose clients all close"}},
-	{supervisorProc, sigkill, []moment{betweenRuns}, fleetWant{first: closed, code: anyCode,
-		says: "the first run is reported, and its agents come again"}},
+		second: closed, says: "started again, it goes on with the run, whose clients all close, and with the job; " +
+			"complete"}},
+	{supervisorProc, sigkill, []moment{betweenRuns}, fleetWant{first: closed, second: closed,
+		says: "started again, it begins the pause anew, and then the second run; complete"}},
 	{supervisorProc, sigstop, []moment{inGather, whileItWrites}, fleetWant{first: closed, second: closed,
 		says: "everything goes on over the same connections; complete"}},
 	{agentPath, reset, []moment{waiting, checking, inGather, atDecision, whileItWrites, atLoadsEnd, betweenRuns},
