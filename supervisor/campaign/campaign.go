@@ -73,6 +73,9 @@ type runner struct {
 	stop <-chan string
 	// patient says that agents of which no entry says how many get a moment to come.
 	patient bool
+	// owned is closed when it is known whether whoever ran the job has come back; nil if nobody is
+	// waited for.
+	owned <-chan struct{}
 
 	pace pace
 }
@@ -147,6 +150,15 @@ func (r *runner) pause(ctx context.Context, k *kept, n uint32) (over bool, err e
 		return true, nil
 	case <-ctx.Done():
 		return true, errLeft
+	}
+	if r.owned != nil {
+		select {
+		case <-r.owned:
+		case <-r.stop:
+			return true, nil
+		case <-ctx.Done():
+			return true, errLeft
+		}
 	}
 	now := k.now()
 	if now.GetLast() != "" {

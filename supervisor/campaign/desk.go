@@ -65,12 +65,13 @@ type Order struct {
 	earlier *bulkheadv1.JobStarted
 	after   <-chan struct{} // closed when it may begin; nil for at once
 	done    chan struct{}   // closed when it is over
+	owned   chan struct{}   // closed when somebody follows it, or is not waited for any more; nil if nobody is
 
 	// All below is guarded by desk.mu.
 	over   bool
 	err    error       // of one that is over
 	owners int         // who follow it
-	absent *time.Timer // nobody has come back to it yet; nil if it is nobody's
+	absent *time.Timer // nobody has come back to it yet; nil if nobody is waited for
 	worst  uint32
 }
 
@@ -147,20 +148,21 @@ func (o *Order) end(reason string) {
 // to its end; ErrLeft when another supervisor goes on with it. A job that nobody follows any more ends,
 // unless the supervisor was started for it.
 func (o *Order) Follow(ctx context.Context, tell func(*bulkheadv1.JobEvent) error) error {
-	o.owned(1)
+	o.own(1)
 	err := o.board.Follow(ctx, tell)
-	if o.owned(-1) && !o.kept.now().GetStartedFor() {
+	if o.own(-1) && !o.kept.now().GetStartedFor() {
 		o.end("whoever ran the job is gone")
 	}
 	return err
 }
 
-// owned counts who follows the job, and reports whether nobody does who should.
-func (o *Order) owned(more int) (lonely bool) {
+// own counts who follows the job, and reports whether nobody does who should.
+func (o *Order) own(more int) (lonely bool) {
 	o.desk.mu.Lock()
 	defer o.desk.mu.Unlock()
-	if o.absent != nil {
-		o.absent.Stop()
+	if o.absent != nil && o.absent.Stop() {
+		close(o.owned)
+		o.absent = nil
 	}
 	o.owners += more
 	return o.owners == 0 && !o.over
@@ -215,7 +217,8 @@ func (d *Desk) serve(ctx context.Context, o *Order) {
 		}
 	}
 	d.Log.Info("job begins", "job", name, "runs_begun", o.kept.begun())
-	r := &runner{Supervisor: d.Supervisor, tell: o.tell, stop: o.stop, patient: o.kept.now().GetStartedFor()}
+	r := &runner{Supervisor: d.Supervisor, tell: o.tell, stop: o.stop, patient: o.kept.now().GetStartedFor(),
+		owned: o.owned}
 	err := r.do(ctx, o.kept, o.under, o.earlier)
 	if !errors.Is(err, errLeft) {
 		d.conclude(o, err)
@@ -360,11 +363,13 @@ func (d *Desk) leftBehind(first Run, job *bulkheadv1.JobStarted) (*Order, error)
 // goOn goes on with a job that was left. One that is a command's waits for that to ask for it.
 func (d *Desk) goOn(o *Order) {
 	if !o.kept.now().GetStartedFor() {
+		o.owned = make(chan struct{})
 		d.mu.Lock()
 		o.absent = time.AfterFunc(ownerPatience, func() { // stopped when it is over, or left
 			o.kept.set(func(c *bulkheadv1.Campaign) {
 				c.Last = fmt.Sprintf("whoever ran the job has not come back within %s", ownerPatience)
 			})
+			close(o.owned)
 		})
 		d.mu.Unlock()
 	}
