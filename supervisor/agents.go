@@ -434,7 +434,9 @@ var errRunEnds = errors.New("the run ends")
 func (j jobRun) Joins(c *bulkheadv1.JobClient) error {
 	if c.GetIdentity() != nil {
 		j.r.mu.Lock()
-		j.r.owners[c.GetClient()] = c.GetIdentity()
+		if j.r.owners[c.GetClient()] == nil { // else it is somebody's who was here before
+			j.r.owners[c.GetClient()] = c.GetIdentity()
+		}
 		j.r.mu.Unlock()
 	}
 	if !j.r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JobJoined{

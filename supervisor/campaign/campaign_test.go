@@ -258,3 +258,44 @@ func TestAFloodOfReports(t *testing.T) {
 		t.Errorf("it is told %d times; want %d", told, mostTold)
 	}
 }
+
+// openRun is one that others may join.
+type openRun struct {
+	Run
+	joins int
+}
+
+func (r *openRun) Joins(*bulkheadv1.JobClient) error { r.joins++; return nil }
+
+// Agents that come under one name after the other while a run goes on that others may join are no more
+// than there can be at a time.
+func TestLatecomersWithoutEnd(t *testing.T) {
+	f, l := fleet.New(time.Now), &crowd{asked: make(chan *bulkheadv1.Task, 1)}
+	run, j := &openRun{}, &bulkheadv1.Job{Name: "j", JoinNow: true, Clients: []*bulkheadv1.JobEntry{{All: true}}}
+	entries, err := entriesOf(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := runner{Supervisor: Supervisor{Fleet: f}, tell: func(*bulkheadv1.JobEvent) {}}
+	var shares []share
+	for i := range fleet.Most + 100 {
+		id := fmt.Sprint("agent ", i)
+		if err := f.Join(&bulkheadv1.Hello{ClientId: []byte(id), Agent: &bulkheadv1.Agent{Name: id}}, "p", nil,
+			l); err != nil {
+			t.Fatal(err)
+		}
+		f.Report(id, l, &bulkheadv1.AgentReport{})
+		shares = r.latecomers(run, j, entries, shares)
+		select {
+		case task := <-l.asked: // it could
+			shares[len(shares)-1].told = possible(task).GetTasks()[0]
+			shares = r.latecomers(run, j, entries, shares)
+			<-l.asked // and does
+		default:
+		}
+		f.Leave(id, l)
+	}
+	if len(shares) != fleet.Most || run.joins != fleet.Most {
+		t.Errorf("%d agents have a part, and %d have joined; want %d", len(shares), run.joins, fleet.Most)
+	}
+}

@@ -116,13 +116,20 @@ func namesOf(started *bulkheadv1.JobStarted) []string {
 }
 
 // latecomers asks agents that have come while the run goes on, and that an entry matches, whether they
-// could, and lets those begin that can.
+// could, and lets those begin that can: no more, with all that have come and gone, than there can be
+// agents at a time, as whoever comes under one name after the other would make them without end.
 func (r *runner) latecomers(run Run, j *bulkheadv1.Job, entries []config.JobEntry, shares []share) []share {
 	agents, _ := r.Fleet.Agents()
+	known := make(map[string]bool, len(shares))
+	for i := range shares {
+		known[shares[i].agent.Name] = true
+	}
 	for _, a := range agents {
-		known := slices.ContainsFunc(shares, func(s share) bool { return s.agent.Name == a.Name })
+		if known[a.Name] || !a.Connected || !a.Reported || len(shares) >= fleet.Most {
+			continue
+		}
 		mine := entryOf(entries, a)
-		if known || !a.Connected || !a.Reported || mine < 0 {
+		if mine < 0 {
 			continue
 		}
 		s := share{agent: a, entry: mine, late: true, task: &bulkheadv1.Task{ClientName: a.Name, Job: j.GetName(),
