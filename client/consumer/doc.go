@@ -5,7 +5,8 @@
 //
 //	Run ─┬─ writers   create → write … write → sync → close, next file (concurrency of them)
 //	     ├─ verifier  reads finished files back, if that is asked for, beside the writers
-//	     ├─ readers   read finished files at the pace and in the order of the task, beside the writers
+//	     ├─ readers   read finished files at the pace and in the order of the task, beside the writers:
+//	     │            the consumer's own, or those of other clients (see package neighbour)
 //	     ├─ remover   removes files that are no longer kept, beside the writers
 //	     ├─ reporter  a Progress each interval, the last one after writers and remover
 //	     └─ sender    (Run itself) takes messages from a bounded queue
@@ -25,6 +26,10 @@
 //     written over before it gives that back. It looks before each read whether somebody
 //     wants the file, and holds none while it waits for a read to be due, but for what a timer
 //     may be late by. Readers end when the end of the load has begun.
+//   - Nobody waits for a reader of another client's files. What is gone, or written over, before
+//     it has done with it is skipped and counted; what is wrong in a file counts only if that
+//     client's list, opened anew, still has it. The consumer's own list has a file from when it
+//     is closed and reported to before it is written over or removed.
 //   - Nothing is opened or removed but by name in the one folder, and no symbolic link
 //     is followed.
 //   - Free space below reserve_bytes ends the job, with an error that says so, before

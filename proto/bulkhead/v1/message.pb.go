@@ -4099,7 +4099,7 @@ type Progress struct {
 	// Only with READ_OF_NEIGHBOUR: files that were gone, or written over, before a reader had done with
 	// them; how long readers, added up, waited because there was no file of a neighbour; and, up to now
 	// and not in the interval, how many other clients they had files of, and on how many hosts other
-	// than the client's own those run.
+	// than the client's own those run. Since protocol_minor 5.
 	ReadGoneFiles      uint64 `protobuf:"varint,70,opt,name=read_gone_files,json=readGoneFiles,proto3" json:"read_gone_files,omitempty"`
 	ReadWaitedNano     int64  `protobuf:"varint,71,opt,name=read_waited_nano,json=readWaitedNano,proto3" json:"read_waited_nano,omitempty"`
 	ReadNeighbours     uint32 `protobuf:"varint,72,opt,name=read_neighbours,json=readNeighbours,proto3" json:"read_neighbours,omitempty"`
@@ -4359,7 +4359,8 @@ type Corruption struct {
 	Found string `protobuf:"bytes,7,opt,name=found,proto3" json:"found,omitempty"`
 	// As in Rollover; at most 4096 bytes.
 	PathBytes []byte `protobuf:"bytes,8,opt,name=path_bytes,json=pathBytes,proto3" json:"path_bytes,omitempty"`
-	// Whose file it is, if it is another client's (READ_OF_NEIGHBOUR), as that client's record says:
+	// Whose file it is, if it is another client's (READ_OF_NEIGHBOUR), as that client's record says,
+	// since protocol_minor 5:
 	// its id, of 16 bytes;
 	OwnerId []byte `protobuf:"bytes,70,opt,name=owner_id,json=ownerId,proto3" json:"owner_id,omitempty"`
 	// its name, of at most 128 bytes;
@@ -5197,7 +5198,7 @@ type ReadSpec struct {
 	// What was read is compared with what was written. With READ_OF_NEIGHBOUR it always is.
 	Verify bool `protobuf:"varint,6,opt,name=verify,proto3" json:"verify,omitempty"`
 	// Whose finished files are read. With READ_OF_NEIGHBOUR the consumer, with readers or without,
-	// also tells others which of its own are finished.
+	// also tells others which of its own are finished. Since protocol_minor 5.
 	Of            ReadOf `protobuf:"varint,70,opt,name=of,proto3,enum=bulkhead.v1.ReadOf" json:"of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
