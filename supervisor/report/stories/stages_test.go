@@ -169,8 +169,8 @@ func TestAScheduleThatIsCutShort(t *testing.T) {
 		}, report.WordInterrupted, "client bravo: its load ended in stage 2 of 8, peak; never reached: curve 20%"},
 		{"lost in the last", 25, func(a *story.Actor) { a.End(bulkheadv1.Outcome_OUTCOME_LOST, "") },
 			report.WordPartial, ""},
-		{"lost before the first", 1, func(a *story.Actor) { a.End(bulkheadv1.Outcome_OUTCOME_LOST, "") },
-			report.WordPartial, "client bravo: its load ended in stage 1 of 8, fill"},
+		{"lost in the first", 1, func(a *story.Actor) { a.End(bulkheadv1.Outcome_OUTCOME_LOST, "") },
+			report.WordPartial, "client bravo: it was heard of last in stage 1 of 8, fill; never reached: peak"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, steps := story.New(t, 2), story.Steps()

@@ -83,9 +83,13 @@ func Unreached(c *report.Client) string {
 	for i := c.Stage; i < len(c.Workload.Stages); i++ {
 		never = append(never, c.Workload.Stages[i].Name)
 	}
-	where := fmt.Sprintf("its load ended before the first of %s", Plural(uint64(c.Stages), "stage"))
+	ended := "its load ended"
+	if c.StopReason == "" {
+		ended = "it was heard of last"
+	}
+	where := fmt.Sprintf("%s before the first of %s", ended, Plural(uint64(c.Stages), "stage"))
 	if c.Stage > 0 {
-		where = fmt.Sprintf("its load ended in stage %d of %d%s", c.Stage, c.Stages, stageNamed(c, c.Stage))
+		where = fmt.Sprintf("%s in stage %d of %d%s", ended, c.Stage, c.Stages, stageNamed(c, c.Stage))
 	}
 	if len(never) == 0 {
 		return where
