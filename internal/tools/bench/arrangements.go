@@ -67,7 +67,8 @@ func (b *bench) arrangements() ([]arrangement, error) {
 	}, nil
 }
 
-// build builds a program that lies beside bench, as make build does the others.
+// build builds a program that lies beside bench, as make build does the others, and writes it anew at
+// once: what the linker has written page by page is mapped so.
 func (b *bench) build(name string) (string, error) {
 	path := filepath.Join(b.dir, name)
 	cmd := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", path, "bulkhead/internal/tools/bench/"+name)
@@ -75,7 +76,11 @@ func (b *bench) build(name string) (string, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w\n%s", name, err, out)
 	}
-	return path, nil
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = errors.Join(os.Remove(path), os.WriteFile(path, data, 0o755))
+	}
+	return path, err
 }
 
 // peerProcess is a running peer.
