@@ -152,10 +152,7 @@ func (s *call) RecvMsg(m any) error {
 		return err
 	}
 	err = s.codec.Unmarshal(mem.BufferSlice{mem.SliceBuffer(message)}, m)
-	s.conn.mu.Lock()
-	s.in.take(prefixBytes + len(message))
-	s.conn.mu.Unlock()
-	s.giveBack(prefixBytes + len(message))
+	s.giveBack(prefixBytes+len(message), true)
 	if err != nil {
 		return status.Errorf(codes.Internal, "grpc: failed to unmarshal the received message: %v", err)
 	}
@@ -188,7 +185,7 @@ func (s *call) next() (message []byte, err error) {
 		}
 		if unread := s.window.unread; unread > 0 { // the rest of a message finds room, however large it is
 			c.mu.Unlock()
-			s.giveBack(int(unread))
+			s.giveBack(int(unread), false)
 			c.mu.Lock()
 			continue
 		}
@@ -196,10 +193,13 @@ func (s *call) next() (message []byte, err error) {
 	}
 }
 
-// giveBack lets as much more come as was received.
-func (s *call) giveBack(n int) {
+// giveBack lets as much more come as was received: of a message that was taken, or before.
+func (s *call) giveBack(n int, taken bool) {
 	c := s.conn
 	c.mu.Lock()
+	if taken {
+		s.in.take(n)
+	}
 	n = int(min(int64(n), s.window.unread)) // the rest was given back before
 	mine, all := s.window.received(int64(n)), c.window.received(int64(n))
 	if s.over != nil {

@@ -310,7 +310,7 @@ func pair(t testing.TB) (near, far net.Conn) {
 // is lost.
 func TestInbox(t *testing.T) {
 	var in inbox
-	large := largeBytes / 3
+	large := frameBytes / 3
 	one, two := append(message(uint64(large)), message(2)...), message(uint64(large))
 	in.add(message(1))
 	for range 50 {

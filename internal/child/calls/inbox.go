@@ -2,82 +2,107 @@ package calls
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 )
 
-// largeBytes is the size of a buffer for what comes in more than a frame, or in a large one.
-const largeBytes = 64 << 10
+// chunk is a part of what has come.
+type chunk struct {
+	data [frameBytes]byte
+	end  int // of what is in data
+}
 
-// buffers are such buffers. Nobody has one while nothing comes.
-var buffers = sync.Pool{New: func() any { return new([largeBytes]byte) }}
+// chunks are those that nobody uses. No call has one while nothing comes.
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
 // inbox is what has come of a call and was not received, as it came.
 type inbox struct {
-	data  []byte
-	begin int               // where in data the next message begins
-	large *[largeBytes]byte // that data is in; nil if it is not
-	lent  bool              // the next message is being looked at: it stays where it is
+	chunks []*chunk // the oldest first; each but the last is full
+	begin  int      // where the next message begins in the first of them
+	size   int      // how much there is
+	whole  *[]byte  // the next message, put together; nil if it was not
 }
 
 // some reports whether there is anything.
-func (in *inbox) some() bool { return len(in.data) > in.begin }
+func (in *inbox) some() bool { return in.size > 0 }
 
-// add adds what has come.
+// add adds what has come. What is there already stays where it is.
 func (in *inbox) add(b []byte) {
-	if in.data == nil && len(b) > largeBytes/32 {
-		in.large = buffers.Get().(*[largeBytes]byte)
-		in.data = in.large[:0]
-	}
-	if rest := in.data[in.begin:]; in.begin > 0 && len(in.data)+len(b) > cap(in.data) {
-		if in.lent {
-			in.data, in.large = append(make([]byte, 0, len(rest)+len(b)), rest...), nil
-		} else {
-			in.data = in.data[:copy(in.data, rest)]
+	in.size += len(b)
+	for len(b) > 0 {
+		if n := len(in.chunks); n == 0 || in.chunks[n-1].end == frameBytes {
+			c := chunks.Get().(*chunk)
+			c.end = 0
+			in.chunks = append(in.chunks, c)
 		}
-		in.begin = 0
+		last := in.chunks[len(in.chunks)-1]
+		n := copy(last.data[last.end:], b)
+		last.end += n
+		b = b[n:]
 	}
-	if len(in.data)+len(b) > cap(in.data) {
-		in.large = nil // what is lent is there
-	}
-	in.data = append(in.data, b...)
 }
 
-// message returns the next message if the whole of it is there; nil if it is not.
+// copyTo copies what begins at an offset.
+func (in *inbox) copyTo(to []byte, at int) {
+	at += in.begin
+	for _, c := range in.chunks {
+		if at >= c.end {
+			at -= c.end
+			continue
+		}
+		if to = to[copy(to, c.data[at:c.end]):]; len(to) == 0 {
+			return
+		}
+		at = 0
+	}
+}
+
+// message returns the next message if the whole of it is there; nil if it is not. It stays as it is
+// until it is taken.
 func (in *inbox) message(most int) ([]byte, error) {
-	data := in.data[in.begin:]
-	if len(data) < prefixBytes {
+	if in.size < prefixBytes {
 		return nil, nil
 	}
-	size := binary.BigEndian.Uint32(data[1:])
+	var prefix [prefixBytes]byte
+	in.copyTo(prefix[:], 0)
+	size := binary.BigEndian.Uint32(prefix[1:])
 	switch {
-	case data[0] != 0:
-		return nil, status.Errorf(codes.Internal, "grpc: received a message with the flags %#x", data[0])
+	case prefix[0] != 0:
+		return nil, status.Errorf(codes.Internal, "grpc: received a message with the flags %#x", prefix[0])
 	case uint64(size) > uint64(most):
 		return nil, status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", size,
 			most)
-	case len(data)-prefixBytes < int(size):
+	case in.size-prefixBytes < int(size):
 		return nil, nil
 	}
-	in.lent = true
-	return data[prefixBytes : prefixBytes+int(size)], nil
+	if from := in.begin + prefixBytes; from+int(size) <= in.chunks[0].end {
+		return in.chunks[0].data[from : from+int(size)], nil
+	}
+	in.whole = mem.DefaultBufferPool().Get(int(size))
+	in.copyTo(*in.whole, prefixBytes)
+	return *in.whole, nil
 }
 
-// take takes n bytes, of a message that was lent.
+// take takes the n bytes of the next message and of its prefix.
 func (in *inbox) take(n int) {
-	in.lent = false
-	if in.begin += n; in.begin < len(in.data) {
-		return
+	if in.whole != nil {
+		mem.DefaultBufferPool().Put(in.whole)
+		in.whole = nil
 	}
-	switch in.begin = 0; {
-	case in.large != nil:
-		buffers.Put(in.large)
-		in.data, in.large = nil, nil
-	case cap(in.data) > largeBytes/16:
-		in.data = nil
-	default:
-		in.data = in.data[:0]
+	in.size -= n
+	in.begin += n
+	gone := 0
+	for _, c := range in.chunks {
+		if in.begin < c.end {
+			break
+		}
+		in.begin -= c.end
+		chunks.Put(c)
+		gone++
 	}
+	in.chunks = slices.Delete(in.chunks, 0, gone) // and forgets them
 }
