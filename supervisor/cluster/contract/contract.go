@@ -33,6 +33,7 @@ func Test(t *testing.T, begin func(t *testing.T) Joiner) {
 		{"a zombie is acknowledged nothing", zombie, false},
 		{"the records have one order", order, true},
 		{"a run ends once", ends, true},
+		{"a run that is not sealed does not end", notSealed, true},
 		{"two ends at once", twoEnds, false},
 		{"many open at once", crowd, true},
 		{"connections of different supervisors differ", connections, false},
@@ -315,6 +316,17 @@ func ends(t *testing.T, a, b cluster.Run) {
 	list := Collected(t, a)
 	if r := Checked(t, list); !r.Ended || list[len(list)-1].GetRunEnded() == nil || r.Messages != 3 {
 		t.Errorf("the run ends with %v, after %d messages", list[len(list)-1], r.Messages)
+	}
+}
+
+func notSealed(t *testing.T, a, b cluster.Run) {
+	e := &bulkheadv1.RunEnded{Reason: bulkheadv1.RunEnd_RUN_END_DONE}
+	want(t, "the end of a run without sessions", a.End(t.Context(), e), cluster.ErrOpen)
+	l, h := open(t, a, "one")
+	finish(t, l, h)
+	want(t, "the end of a run whose sessions have ended", b.End(t.Context(), e), cluster.ErrOpen)
+	if r := Checked(t, Collected(t, a)); r.Ended {
+		t.Error("the run has ended")
 	}
 }
 
