@@ -84,6 +84,28 @@ func TestStagesOutliveAConsumer(t *testing.T) {
 	}
 }
 
+// A consumer that is stopped before the last stage says nothing of it; the load ends all the same, some
+// time after the stage did for the other.
+func TestStagesDoNotWaitForAStoppedConsumer(t *testing.T) {
+	r := startClient(t, scripted.Start(t, scripted.Orderly), func(c *spec.Config) {
+		c.StallAfter, c.KillTimeout = 100*time.Millisecond, time.Second
+		c.Stages = workload.Stages{{Name: "a", Duration: time.Second}, {Name: "b", TotalBytes: 1 << 40,
+			Duration: 300 * time.Millisecond}}
+	})
+	begun := r.until("the first stage", func(m *bulkheadv1.Message) bool { return m.GetStageBegun().GetStage() == 1 })
+	if err := syscall.Kill(int(begun.GetProcess().GetPid()), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	result := r.end()
+	if r.err != nil || len(result.CrashedWorkers) != 1 {
+		t.Errorf("Run = %+v, %v; want one that killed a consumer", result, r.err)
+	}
+	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_RUNTIME ||
+		stop.GetRuntimeReachedNano() < int64(1300*time.Millisecond) {
+		t.Errorf("stop = %v; want the runtime of 1.3 s", stop)
+	}
+}
+
 // The connection breaks again and again, with what was sent durable and not; no mark is lost or there
 // twice, and the stages go on.
 func TestStageMarksSurviveReconnects(t *testing.T) {

@@ -4729,7 +4729,8 @@ type Stage struct {
 	PauseNano int64 `protobuf:"varint,11,opt,name=pause_nano,json=pauseNano,proto3" json:"pause_nano,omitempty"`
 	// It is in no figure that is judged, as a warm-up: a fill.
 	Unreported bool `protobuf:"varint,12,opt,name=unreported,proto3" json:"unreported,omitempty"`
-	// It begins when all clients of a run that gathers have ended the stage before it.
+	// It is to begin when all clients of a run that gathers have ended the stage before it. Nobody
+	// waits for that yet: it is shown in the report, and no configuration sets it.
 	Together bool `protobuf:"varint,13,opt,name=together,proto3" json:"together,omitempty"`
 	// Of which curve it is a step, from 1; 0 means that it is of none.
 	Curve         uint32 `protobuf:"varint,14,opt,name=curve,proto3" json:"curve,omitempty"`
