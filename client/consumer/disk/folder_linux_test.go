@@ -109,3 +109,73 @@ func TestClosedDiskTouchesNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSiteIsAboveTheOpenFolder wherever its path leads by now: whoever can put a link there leads nobody
+// out of what was allowed.
+func TestSiteIsAboveTheOpenFolder(t *testing.T) {
+	top := t.TempDir()
+	site, outside := filepath.Join(top, "site"), filepath.Join(top, "outside")
+	for _, at := range []string{site, outside} {
+		if err := os.MkdirAll(filepath.Join(at, "client", "consumer-0"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := Open(filepath.Join(site, "client", "consumer-0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	was, err := os.Stat(site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(site, site+"-moved"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, site); err != nil {
+		t.Fatal(err)
+	}
+	f, user, err := d.Site()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if is, err := f.Stat(); err != nil || !os.SameFile(was, is) || user != uint32(os.Getuid()) {
+		t.Errorf("another folder was opened, or it is user %d's: %v", user, err)
+	}
+}
+
+// TestNote writes to its own file alone, and makes it.
+func TestNote(t *testing.T) {
+	folder, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")
+	if err := os.WriteFile(outside, []byte("not ours"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, text := range []string{"abcdef", "xyz"} {
+		if err := d.Note("list", int64(len(text)-3), []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(filepath.Join(folder, "list")); err != nil || string(got) != "xyzabcdef" {
+		t.Errorf("the list is %q, %v", got, err)
+	}
+	if err := os.Symlink(outside, filepath.Join(folder, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(outside, filepath.Join(folder, "hard")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"link", "hard"} {
+		if err := d.Note(name, 0, []byte("ours")); err == nil {
+			t.Errorf("written to %s", name)
+		}
+	}
+	if got, err := os.ReadFile(outside); err != nil || string(got) != "not ours" {
+		t.Errorf("outside: %q, %v", got, err)
+	}
+}
