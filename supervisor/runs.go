@@ -85,6 +85,7 @@ func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error
 		if err := s.next.note(id); err != nil {
 			return nil, err
 		}
+		failpoint.Hit("supervisor/job-noted")
 	}
 	if err := writeRunFile(cfg, id, dir, s.listener.Addr()); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/failpoint"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/fleet"
@@ -130,6 +131,7 @@ func (r *runner) do(ctx context.Context, k *kept, under *underWay, earlier *bulk
 		if err != nil {
 			return err
 		}
+		failpoint.Hit("supervisor/job-begun")
 		r.tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Begun{Begun: k.event(n, run.ID(), run.Dir())}})
 		r.send(shares)
 		if over, err := r.once(ctx, k, run, shares, n); over || err != nil {

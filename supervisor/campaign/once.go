@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/fleet"
 )
@@ -59,6 +60,7 @@ func (r *runner) once(ctx context.Context, k *kept, run Run, shares []share, n u
 			ended = true
 		}
 	}
+	failpoint.Hit("supervisor/job-run-over")
 	event := k.event(n, run.ID(), run.Dir())
 	event.ExitStatus = run.ExitStatus()
 	r.tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Ended{Ended: event}})
