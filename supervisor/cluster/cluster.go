@@ -2,8 +2,11 @@ package cluster
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"iter"
+
+	"google.golang.org/protobuf/proto"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -102,6 +105,18 @@ type Hello struct {
 	// Opened becomes the session's first record if the client is new, with the session's number in
 	// it. Nil stands for one that has nothing but the client's id.
 	Opened *bulkheadv1.SessionOpened
+}
+
+// FirstOf returns what the first record of a new session holds, whose number is given.
+func (h Hello) FirstOf(session uint32) *bulkheadv1.SessionOpened {
+	opened := h.Opened
+	if opened == nil {
+		opened = &bulkheadv1.SessionOpened{SessionId: hex.EncodeToString(h.Client),
+			Hello: &bulkheadv1.Hello{ClientId: h.Client}}
+	}
+	opened = proto.CloneOf(opened)
+	opened.Session = session
+	return opened
 }
 
 // Head is what another supervisor must know of a session to take it: it goes with each record.

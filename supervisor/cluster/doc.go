@@ -1,7 +1,7 @@
 // Package cluster says what the journal of a run must do so that several supervisors share one run, any
 // of them goes on with any session, and one report comes out, the same bytes from every node. It has
-// the interface and no implementation: jetstream has one, on NATS JetStream, and contract the tests
-// that every implementation passes. Nothing of a supervisor uses it yet.
+// the interface: single implements it on today's file journal, for one supervisor, and jetstream on NATS
+// JetStream; contract has the tests that both pass. Nothing of a supervisor uses it yet.
 //
 // # What holds
 //

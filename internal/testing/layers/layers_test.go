@@ -44,6 +44,7 @@ var rooms = []room{
 	{"supervisor/cluster", []string{"proto/…"}},
 	{"supervisor/cluster/contract", []string{"supervisor/cluster", "supervisor/journal", "proto/…"}},
 	{"supervisor/cluster/jetstream", []string{"supervisor/cluster", "supervisor/journal", "internal/…", "proto/…"}},
+	{"supervisor/cluster/single", []string{"supervisor/cluster", "supervisor/journal", "internal/…", "proto/…"}},
 	{"supervisor/conduct", []string{"internal/…", "proto/…"}},
 	{"supervisor/control", []string{"supervisor/rundir", "proto/…"}},
 	{"supervisor/custody", []string{"internal/…", "proto/…"}},

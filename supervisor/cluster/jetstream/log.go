@@ -31,10 +31,6 @@ func (l *log) Append(ctx context.Context, h cluster.Head, recs ...*bulkheadv1.Re
 		return l.lost
 	}
 	h.Session, h.Epoch, h.Supervisor = l.head.Session, l.head.Epoch, l.head.Supervisor
-	if len(h.State) > cluster.MaxStateBytes {
-		return fmt.Errorf("%w: a head's state has %d bytes; at most %d", cluster.ErrRefused, len(h.State),
-			cluster.MaxStateBytes)
-	}
 	frames, err := encode(recs)
 	if err != nil {
 		return err
@@ -46,7 +42,7 @@ func (l *log) Append(ctx context.Context, h cluster.Head, recs ...*bulkheadv1.Re
 	case l.ending != nil:
 		return errOther
 	case l.undone == nil || l.undone.sum != sum:
-		if err := follows(l.head, h, recs); err != nil {
+		if err := cluster.Follows(l.head, h, recs); err != nil {
 			return err
 		}
 	}
@@ -102,32 +98,6 @@ func (l *log) message(kind string, h cluster.Head) message {
 	return m
 }
 
-// follows checks that records, and the head behind them, may follow a head.
-func follows(before, h cluster.Head, recs []*bulkheadv1.Record) error {
-	durable := before.Durable
-	for _, rec := range recs {
-		if n, of := sessionOf(rec); of && n != before.Session {
-			return fmt.Errorf("%w: a record of session %d in session %d", cluster.ErrRefused, n, before.Session)
-		}
-		b := rec.GetSessionBatch()
-		switch {
-		case b == nil:
-			continue
-		case before.Ended():
-			return fmt.Errorf("%w: messages for session %d, which has its outcome", cluster.ErrEnded, before.Session)
-		case b.GetFirstSeq() != durable+1, b.GetLastSeq() < b.GetFirstSeq():
-			return fmt.Errorf("%w: messages %d to %d follow %d", cluster.ErrRefused, b.GetFirstSeq(), b.GetLastSeq(),
-				durable)
-		}
-		durable = b.GetLastSeq()
-	}
-	if h.Durable != durable || before.Ended() && h.Phase != before.Phase {
-		return fmt.Errorf("%w: the head says %d messages and state %v; %d are durable, and the state was %v",
-			cluster.ErrRefused, h.Durable, h.Phase, durable, before.Phase)
-	}
-	return nil
-}
-
 // behind returns the head behind some of the records of an Append: what it was before, but for the
 // messages.
 func behind(h cluster.Head, recs []*bulkheadv1.Record) cluster.Head {
@@ -137,29 +107,6 @@ func behind(h cluster.Head, recs []*bulkheadv1.Record) cluster.Head {
 		}
 	}
 	return h
-}
-
-// sessionOf returns the session that a record is part of; false for others, also those that only
-// mention one.
-func sessionOf(rec *bulkheadv1.Record) (uint32, bool) {
-	switch e := rec.GetEntry().(type) {
-	case *bulkheadv1.Record_SessionOpened:
-		return e.SessionOpened.GetSession(), true
-	case *bulkheadv1.Record_SessionAttached:
-		return e.SessionAttached.GetSession(), true
-	case *bulkheadv1.Record_SessionBatch:
-		return e.SessionBatch.GetSession(), true
-	case *bulkheadv1.Record_SessionDetached:
-		return e.SessionDetached.GetSession(), true
-	case *bulkheadv1.Record_SessionEnded:
-		return e.SessionEnded.GetSession(), true
-	case *bulkheadv1.Record_SessionSilent:
-		return e.SessionSilent.GetSession(), true
-	case *bulkheadv1.Record_SessionDrained:
-		return e.SessionDrained.GetSession(), true
-	default:
-		return 0, false
-	}
 }
 
 // Opened implements cluster.Log.

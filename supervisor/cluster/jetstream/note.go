@@ -23,7 +23,7 @@ type noting struct {
 // Note implements cluster.Run.
 func (r *Run) Note(ctx context.Context, recs ...*bulkheadv1.Record) error {
 	for _, rec := range recs {
-		if _, of := sessionOf(rec); of || rec.GetRunStarted() != nil || rec.GetRunEnded() != nil {
+		if _, of := cluster.SessionOf(rec); of || rec.GetRunStarted() != nil || rec.GetRunEnded() != nil {
 			return fmt.Errorf("%w: %T is not a fact of no session", cluster.ErrRefused, rec.GetEntry())
 		}
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/semaphore"
-	"google.golang.org/protobuf/proto"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/cluster"
@@ -124,7 +123,7 @@ func (r *Run) Open(ctx context.Context, h cluster.Hello) (cluster.Log, cluster.H
 	l := &log{run: r, client: h.Client, subject: r.names.session(h.Client),
 		appender: appender{engine: r.engine, limit: r.limit}}
 	for {
-		if err := l.claim(ctx, who.number, h.Opened); err == nil {
+		if err := l.claim(ctx, who.number, h); err == nil {
 			break
 		} else if lost := (*lostRace)(nil); !errors.As(err, &lost) || ctx.Err() != nil {
 			return nil, cluster.Head{}, err
@@ -139,7 +138,7 @@ func (r *Run) Open(ctx context.Context, h cluster.Hello) (cluster.Log, cluster.H
 }
 
 // claim takes the session from whoever has it.
-func (l *log) claim(ctx context.Context, number uint32, opened *bulkheadv1.SessionOpened) error {
+func (l *log) claim(ctx context.Context, number uint32, h cluster.Hello) error {
 	stream := l.run.names.stream(l.run.names.shard(l.client))
 	newest, err := patiently(ctx, l.engine, func(ctx context.Context) (stored, error) {
 		return l.engine.last(ctx, stream, l.subject)
@@ -157,7 +156,8 @@ func (l *log) claim(ctx context.Context, number uint32, opened *bulkheadv1.Sessi
 	head.Epoch++
 	m := l.message(kindClaim, head)
 	if newest.seq == 0 {
-		frames, err := encode([]*bulkheadv1.Record{firstRecord(l.client, number, opened)})
+		frames, err := encode([]*bulkheadv1.Record{{Entry: &bulkheadv1.Record_SessionOpened{
+			SessionOpened: h.FirstOf(number)}}})
 		if err != nil {
 			return err
 		}
@@ -171,17 +171,6 @@ func (l *log) claim(ctx context.Context, number uint32, opened *bulkheadv1.Sessi
 	}
 	l.head = head
 	return nil
-}
-
-// firstRecord returns the record that a session begins with.
-func firstRecord(client []byte, number uint32, opened *bulkheadv1.SessionOpened) *bulkheadv1.Record {
-	if opened == nil {
-		opened = &bulkheadv1.SessionOpened{SessionId: hex.EncodeToString(client),
-			Hello: &bulkheadv1.Hello{ClientId: client}}
-	}
-	opened = proto.CloneOf(opened)
-	opened.Session = number
-	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: opened}}
 }
 
 // Census implements cluster.Run.
