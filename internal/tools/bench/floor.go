@@ -53,7 +53,7 @@ func (b *bench) floor() error {
 	}
 	b.least("connect to first ack, p50, to in-process", fmt.Sprintf("%.2f ms", f.take.median()))
 	b.least("messages/s to in-process, 1 × 1", fmt.Sprintf("%.0f k/s", f.durableStream.median()/1e3))
-	b.least("MiB of a handler", f.handedPrivate.text("%.2f"))
+	b.least("MiB of a handler", f.barePrivate.text("%.2f"))
 	b.least("descriptors per client", "2")
 	for _, n := range b.clients {
 		b.least(fmt.Sprintf("new clients/s, %d connected", n), f.handedRate.text("%.0f"))
