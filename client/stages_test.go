@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -99,6 +100,9 @@ func TestStagesDoNotWaitForAStoppedConsumer(t *testing.T) {
 	result := r.end()
 	if r.err != nil || len(result.CrashedWorkers) != 1 {
 		t.Errorf("Run = %+v, %v; want one that killed a consumer", result, r.err)
+	}
+	if strings.Contains(r.log.String(), "in mid-run") {
+		t.Error("the load ended when the consumer was given up for another reason")
 	}
 	if stop := r.stop(); stop.Reason != bulkheadv1.StopReason_STOP_REASON_RUNTIME ||
 		stop.GetRuntimeReachedNano() < int64(1300*time.Millisecond) {
