@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -38,6 +39,9 @@ func undelivered(dir string) (bytes uint64) {
 	}
 	return bytes
 }
+
+// recordTries is how often a folder is looked at that nobody owns up to, before it is left where it is.
+const recordTries = 3
 
 // sweepPatience is how long a task is not over because files of its client are still removed.
 const sweepPatience = 10 * time.Second
@@ -80,7 +84,7 @@ func (a *agent) clear(n *need, pid int, folder string) (done <-chan struct{}) {
 	go func() { // ends with the removal, or with gone, unless a file system does not answer
 		for failed := 1; ; failed++ {
 			err := a.sweepOnce(n, pid)
-			if err == nil {
+			if err == nil || errors.Is(err, site.ErrNoRecord) && failed >= recordTries {
 				break
 			}
 			if failed == 1 {

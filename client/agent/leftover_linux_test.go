@@ -1,13 +1,17 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"bulkhead/client/names"
+	"bulkhead/client/site"
 	"bulkhead/internal/config/value"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -54,4 +58,24 @@ func TestWhatKilledClientsLeftCounts(t *testing.T) {
 	if _, no := limits.check(load("/allowed"), []*need{&one}); no == nil {
 		t.Error("a folder in a folder does not count above")
 	}
+}
+
+// A folder that a worker of a killed client is about to remove is still its client's; one that nobody
+// removes holds nothing up.
+func TestAFolderWithoutARecord(t *testing.T) {
+	root, limits := machine(t)
+	a := newAgent(Config{Limits: limits, Logger: slog.New(slog.DiscardHandler), Folders: &Folders{Work: root}})
+	allowed, folder := filepath.Join(root, "allowed", "load"), "bulkhead-a-0123abcd"
+	must(t, os.MkdirAll(filepath.Join(allowed, folder), 0o700))
+	n := &need{paths: map[string]string{allowed: filepath.Join(root, "allowed")}}
+	if err := a.sweepOnce(n, 1); !errors.Is(err, site.ErrNoRecord) {
+		t.Errorf("it is swept: %v", err)
+	}
+	select {
+	case <-a.clear(n, 1, t.TempDir()):
+	case <-time.After(time.Minute):
+		t.Error("it is waited for without end")
+	}
+	must(t, os.Remove(filepath.Join(allowed, folder)))
+	must(t, a.sweepOnce(n, 1))
 }
