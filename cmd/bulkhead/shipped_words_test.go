@@ -92,8 +92,8 @@ var (
 var foreignFlags = []string{
 	// fio, in docs/benchmarks.md and README.md
 	"--server", "--invalidate", "--iomem", "--loops", "--fsync", "--unlink", "--time",
-	// useradd, systemctl
-	"--system", "--home-dir", "--shell", "--now", "--kill-whom",
+	// useradd, systemctl, systemd-run
+	"--system", "--home-dir", "--shell", "--now", "--kill-whom", "--unit",
 	// the example client, and protoc
 	"--seconds", "--python_out",
 	// internal/tools/bench
@@ -128,6 +128,9 @@ func TestNamedSettingsExist(t *testing.T) {
 		if section, _, more := strings.Cut(k.Name, "."); more {
 			last = append(last, section) // `rate: {bytes: 1MiB}`
 		}
+	}
+	for _, k := range config.JobKeys() {
+		last = append(last, k.Name[strings.LastIndex(k.Name, ".")+1:])
 	}
 	sections := func(key string) bool { // whether the key is one of a section of ours
 		section, _, _ := strings.Cut(key, ".")
