@@ -7,6 +7,11 @@
 // whose agent stays away, before its client has come, would be waited for in vain: the run is drained.
 // Once a client has come it is the run's, which knows what becomes of it.
 //
+// A job outlives its supervisor. What was asked for, and the number of each run before that begins, are in
+// a file of the job's folder (Store); what a run is, its journal says (JobStarted, with the ids of its
+// tasks). The next supervisor goes on from these two (Desk.Resume). Whoever ran the job asks for it again
+// by its id; without anybody, the run under way is the last, unless the supervisor was started for the job.
+//
 // The package decides nothing of runs: who has one says how it is begun, drained and over. It has no
 // connection either; the fleet's agents are reached by their tasks.
 package campaign
