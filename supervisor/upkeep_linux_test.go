@@ -2,11 +2,13 @@ package supervisor_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"bulkhead/internal/testing/harness/expect"
 	"bulkhead/internal/testing/rawclient"
 	"bulkhead/supervisor"
 	"bulkhead/supervisor/rundir"
@@ -48,6 +50,12 @@ func TestWhatIsRemovedIsMadeAgain(t *testing.T) {
 			s.closeInOrder(gamma, 0)
 			s.log.await(t, "the folder for the handlers' sockets was removed, and is made again; handlers that had "+
 				"theirs in it keep serving, but no other supervisor can adopt them")
+			expect.Eventually(t, func() error { // gamma's handler is gone
+				if n := s.status().GetHandlersBusy(); n != 2 {
+					return fmt.Errorf("%d handlers are at work; want two", n)
+				}
+				return nil
+			})
 			handlers := filepath.Join(s.dir, "handlers")
 			must(t, os.RemoveAll(handlers))
 			s.log.await(t, "something was removed from the state directory, and is made again", "path", handlers)
