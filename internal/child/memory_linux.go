@@ -94,13 +94,17 @@ func (p *process) look() {
 	})
 }
 
+// countersApart is how far two sums of these counters are taken to differ, in bytes: for each of three
+// kinds of memory, a processor may keep 32 pages and more to itself (percpu_counter_batch in Linux).
+const countersApart = 1 << 20
+
 // ownPeak returns the peak of the process's own memory; 0 if nobody knows. total is that of
 // wait4(2), in which the kernel counts what was there before execve(2): the memory of this
 // process, which the child shared until then (exec_mmap and setmax_mm_hiwater_rss in Linux).
 // What is more than that is the child's own. It comes from counters that each processor keeps for
-// itself, and may be less than what /proc said, which adds them up (mm_counter in Linux).
+// itself, and may be less or more than what /proc said, which adds them up (mm_counter in Linux).
 func (p *process) ownPeak(total uint64) uint64 {
-	if total > p.before {
+	if total > p.before+countersApart {
 		return max(total, p.peak.Load())
 	}
 	return p.peak.Load()

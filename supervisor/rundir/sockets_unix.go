@@ -60,9 +60,8 @@ func IdentityAt(path string) Identity {
 // Sockets is the folder in which children make their sockets: in memory, where that is possible, in the
 // state directory, or where paths are short enough if the state directory's is not. In a file system on
 // a disk, a child's folder and its socket take a tenth of what the start of a handler takes in all. What
-// is removed is what
-// was made here, by its identity, and not what has its name by then: paths are reused, and
-// a state directory that was copied has the link of the other one.
+// is removed is what was made here, by its identity, and not what has its name by then: paths are
+// reused, and a state directory that was copied has the link of the other one.
 type Sockets struct {
 	State string // directory
 	mu    sync.Mutex

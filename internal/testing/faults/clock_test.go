@@ -21,6 +21,7 @@ var wallClocks = map[string]string{
 	"internal/terminal/snapshot.go PrintStatus":                 "shown to people",
 	"internal/terminal/snapshot.go printCertificate":            "the validity of a certificate is the wall clock's",
 	"internal/terminal/status.go runLine":                       "shown to people",
+	"supervisor/cluster/jetstream/records.go joined":            "aligns supervisors by the engine's clock",
 	"supervisor/report/judge/certificate.go certificateExpires": "the validity of a certificate is the wall clock's",
 	"supervisor/report/stamp.go UTC":                            "shown to people",
 	"supervisor/resume.go recover":                              "shown to people: when the run began",
