@@ -3,6 +3,7 @@ package rundir
 import (
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,9 @@ func (s *Sockets) letGo() {
 	}
 }
 
+// listensWithin is how long whoever listens may take to be connected to.
+const listensWithin = 100 * time.Millisecond
+
 // sweepWithin is how long a supervisor that begins looks for what others have left.
 const sweepWithin = time.Second
 
@@ -89,6 +93,13 @@ func abandoned(dir string) bool {
 	}
 	if _, err := os.Lstat(string(state)); !errors.Is(err, fs.ErrNotExist) {
 		return false
+	}
+	sockets, _ := filepath.Glob(filepath.Join(dir, "*", "*")) // of a pattern that is right
+	for _, one := range sockets {
+		if c, err := net.DialTimeout("unix", one, listensWithin); err == nil {
+			c.Close()
+			return false // a handler waits for its supervisor, which sees its state directory elsewhere
+		}
 	}
 	f, err := ownfile.Open(filepath.Join(dir, ownerFile), os.O_RDONLY, 0)
 	if err != nil {

@@ -125,23 +125,23 @@ func (s *Sockets) make() error {
 			return StateDirError(err)
 		}
 	}
-	inMemory := memoryBeside(s.State)
-	dir, err := "", os.ErrNotExist
-	if inMemory != "" {
-		dir, err = os.MkdirTemp(inMemory, temporarySockets)
+	if inMemory := memoryBeside(s.State); inMemory != "" {
+		// One that is full, whoever filled it, is no reason not to begin.
+		if dir, err := os.MkdirTemp(inMemory, temporarySockets); err == nil && s.furnish(dir) == nil {
+			sweepAbandoned(inMemory)
+			return nil
+		}
 	}
-	switch {
-	case err == nil:
-	case len(link)+ChildSocketPath <= MaxSocketPath:
+	if len(link)+ChildSocketPath <= MaxSocketPath {
 		if err := os.Mkdir(link, 0o700); err != nil {
 			return StateDirError(err)
 		}
 		s.Dir, s.Is = link, IdentityAt(link)
 		return nil
-	default:
-		if dir, err = os.MkdirTemp("", temporarySockets); err != nil {
-			return fmt.Errorf("making a folder for sockets: %w", err)
-		}
+	}
+	dir, err := os.MkdirTemp("", temporarySockets)
+	if err != nil {
+		return fmt.Errorf("making a folder for sockets: %w", err)
 	}
 	if len(dir)+ChildSocketPath > MaxSocketPath {
 		os.Remove(dir)
@@ -149,16 +149,27 @@ func (s *Sockets) make() error {
 			"state_dir of at most %d bytes",
 			exitstatus.ErrConfig, os.TempDir(), MaxSocketPath-ChildSocketPath-len("/"+socketFolder))
 	}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, ownerFile), []byte(s.owner()), 0o600),
-		os.WriteFile(filepath.Join(dir, stateFile), []byte(s.State), 0o600), os.Symlink(dir, link)); err != nil {
-		removal.Tree(dir, removeWithin)
+	if err := s.furnish(dir); err != nil {
 		return StateDirError(err)
+	}
+	return nil
+}
+
+// furnish says in a folder outside of the state directory whose it is, and links to it; it removes the
+// folder if that fails. s.mu is held.
+func (s *Sockets) furnish(dir string) error {
+	err := os.WriteFile(filepath.Join(dir, ownerFile), []byte(s.owner()), 0o600)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, stateFile), []byte(s.State), 0o600)
+	}
+	if err == nil {
+		err = os.Symlink(dir, s.link())
+	}
+	if err != nil {
+		return errors.Join(err, removal.Tree(dir, removeWithin))
 	}
 	s.Dir, s.Is = dir, IdentityAt(dir)
 	s.hold()
-	if inMemory != "" {
-		sweepAbandoned(inMemory)
-	}
 	return nil
 }
 

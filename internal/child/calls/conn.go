@@ -2,6 +2,7 @@ package calls
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ const (
 	// giveUp is how long a call that was given up may wait to say so: a connection that takes nothing
 	// for so long is closed.
 	giveUp = 100 * time.Millisecond
+	// takeWithin is how long any write may wait: for one of a call that is over nobody gives up.
+	takeWithin = 5 * time.Second
 )
 
 // Options are the bounds of a connection.
@@ -97,7 +100,8 @@ func (c *Conn) write(f func() error) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	err := f()
-	if err == nil {
+	if err == nil && c.out.Len() > 0 {
+		_ = c.conn.SetWriteDeadline(time.Now().Add(takeWithin)) // it fails for one that is closed
 		_, err = c.conn.Write(c.out.Bytes())
 	}
 	c.out.Reset()
@@ -129,11 +133,15 @@ func (c *Conn) begin(ctx context.Context, method string, o options) (*call, erro
 	}
 	s := &call{conn: c, ctx: ctx, codec: o.codec, changed: sync.Cond{L: &c.mu},
 		window: window{most: int64(c.o.WindowBytes)}}
+	c.mu.Lock()
+	s.stop = context.AfterFunc(ctx, s.giveUp) // before anything is written: that may wait, too
+	c.mu.Unlock()
+	var refused error
 	err := c.write(func() error {
 		c.mu.Lock()
-		if c.over != nil {
+		if refused = cmp.Or(s.over, c.over); refused != nil {
 			c.mu.Unlock()
-			return c.over
+			return nil // what else there is on the connection goes on
 		}
 		s.id, s.room = c.last+1+c.last%2, c.initial // odd numbers
 		c.last = s.id
@@ -150,14 +158,9 @@ func (c *Conn) begin(ctx context.Context, method string, o options) (*call, erro
 		return c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: s.id, BlockFragment: c.block.Bytes(),
 			EndHeaders: true})
 	})
-	if err != nil {
+	if err = cmp.Or(err, refused); err != nil {
+		s.stop()
 		return nil, unavailable(err)
-	}
-	stop := context.AfterFunc(ctx, s.giveUp)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if s.stop = stop; s.over != nil { // it is already
-		stop()
 	}
 	return s, nil
 }
@@ -174,10 +177,13 @@ func (s *call) giveUp() {
 	}
 	// It also ends a write that has been waiting, and the connection with it.
 	_ = c.conn.SetWriteDeadline(time.Now().Add(giveUp)) // it fails for one that is closed
-	err := c.write(func() error { return c.framer.WriteRSTStream(s.id, http2.ErrCodeCancel) })
-	if errors.Join(err, c.settle()) == nil {
-		_ = c.conn.SetWriteDeadline(time.Time{}) // the same
-	}
+	_ = c.write(func() error {
+		if s.id == 0 { // it never began
+			return nil
+		}
+		return c.framer.WriteRSTStream(s.id, http2.ErrCodeCancel)
+	})
+	_ = c.settle() // the connection has ended if one of them fails
 }
 
 // settle gives back the room that calls had which have ended with something unread.
