@@ -94,7 +94,7 @@ type Curve struct {
 	Name   string `json:"name"`
 	// Of is the name of the stage of which its rates are percentages; "" if they are none.
 	Of string `json:"of"`
-	// Points are of those of its stages in which something was written, by rising offered rate.
+	// Points are of those of its stages in which something was written, or due, by rising offered rate.
 	Points []CurvePoint `json:"points"`
 	Knee   Knee         `json:"knee"`
 	// Text is the knee in one line.

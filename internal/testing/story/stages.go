@@ -18,6 +18,7 @@ type Step struct {
 	Chunks  int           // that it writes in each second
 	Offered uint64        // chunks that it holds itself to write in each second; 0 for no rate
 	Waits   time.Duration // how long a chunk is due before it is written, about; 0 for no rate
+	Late    int           // chunks that end behind it, told with reads a second later: of no time
 }
 
 // Steps returns a fill that is not reported, a stage without a rate, and a curve in percent of that: the
@@ -85,8 +86,23 @@ func Stages(steps []Step, from, until int, actors ...*Actor) int {
 			}
 		}
 		from += step.Seconds
+		if step.Late > 0 {
+			for _, a := range actors {
+				a.At(time.Duration(from+1)*time.Second).late(uint32(number+1), step)
+			}
+		}
 	}
 	return from
+}
+
+// late says what the consumers did behind the end of a stage.
+func (a *Actor) late(number uint32, step Step) {
+	for i := range a.Consumers {
+		p := a.Phased(i, step.Late, step.Waits)
+		reading(p, uint64(step.Late), 0)
+		p.Stage, p.Warmup, p.IntervalNano = number, step.Stage.GetUnreported(), 0
+		a.SayProgress(i, p)
+	}
 }
 
 // StageBegun says that a consumer begins a stage, with a rate in bytes per second.

@@ -100,7 +100,7 @@ func (s *sessionState) foldStageBegun(named *bulkheadv1.Process, b *bulkheadv1.S
 		return ""
 	}
 	p.told = p.stage
-	if st := own.of; st != nil && uint32(p.stage) == b.GetStage() {
+	if st := own.of; st != nil && uint32(p.stage) == b.GetStage() && !s.client.Resent {
 		chunks := min(numberOrNone(b.GetRateChunksPerSecond()), report.MaxAmount)
 		st.began++
 		if b.GetRateBytesPerSecond() > 0 || chunks > 0 {
@@ -160,17 +160,26 @@ func (s *sessionState) during(p *processState, m *bulkheadv1.Progress) (*ownStag
 // add adds an interval of a consumer of the client to its stage.
 func (own *ownStage) add(m *bulkheadv1.Progress, list *[report.PhaseCount]*latency.Histogram, from,
 	to report.Stamp) {
-	if m.GetIntervalNano() > 0 || m.GetBytes() > 0 {
+	// What is done behind its end, as in the pause, takes no time of it: that of a write counts, as it was
+	// begun in the stage; reads continue in between, and are of none.
+	timed, read := m.GetIntervalNano() > 0, uint64(0)
+	if timed {
+		read = m.GetReadBytes()
+	}
+	if timed || m.GetBytes() > 0 && own.window == (window{}) {
 		own.window.cover(from, to)
 	}
-	own.bytes, own.read = report.Plus(own.bytes, m.GetBytes()), report.Plus(own.read, m.GetReadBytes())
+	own.bytes, own.read = report.Plus(own.bytes, m.GetBytes()), report.Plus(own.read, read)
 	st := own.of
 	if st == nil {
 		return
 	}
 	st.bytes, st.chunks = report.Plus(st.bytes, m.GetBytes()), report.Plus(st.chunks, m.GetChunks())
-	st.errors, st.read = report.Plus(st.errors, m.GetErrors()), report.Plus(st.read, m.GetReadBytes())
+	st.errors, st.read = report.Plus(st.errors, m.GetErrors()), report.Plus(st.read, read)
 	for of, h := range list {
+		if phase := report.Phase(of); !timed && (phase == report.PhaseRead || phase == report.PhaseReadResponse) {
+			continue
+		}
 		st.latencies[of].MergeHistogram(h)
 	}
 }

@@ -89,7 +89,7 @@ func Curves(stages []report.Stage, running bool) []report.Curve {
 		}
 		s.Curve = k + 1
 		open[k] = open[k] || running && s.Finished < s.Clients || s.Clients == 0
-		if s.Chunks > 0 {
+		if s.Chunks > 0 || s.Response.Known() { // or due, and not written
 			list[k].Points = append(list[k].Points, pointOf(s))
 		}
 	}

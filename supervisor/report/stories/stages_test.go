@@ -103,6 +103,47 @@ func between(t *testing.T) ([]*bulkheadv1.Record, []story.Step) {
 	return s.Records, steps
 }
 
+// What ends behind a stage, in the pause, counts as written in it, and takes no time of it; what is read
+// there is of no stage.
+func TestWhatEndsBehindAStage(t *testing.T) {
+	steps := []story.Step{
+		{Stage: &bulkheadv1.Stage{Name: "a", DurationNano: int64(5e9)}, Seconds: 5, Chunks: 20, Late: 4},
+		{Stage: &bulkheadv1.Stage{Name: "b", DurationNano: int64(5e9), PauseNano: int64(3e9)}, Seconds: 5, Chunks: 20},
+	}
+	s := story.New(t, 1)
+	a := s.ArriveStaged("alpha", 1, 0, steps)
+	end := story.Stages(steps, 1, 0, a)
+	story.Leave(time.Duration(end)*time.Second, map[uint32]uint64{1: 1}, a)
+	s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+	r := folded.All(t, s.Records)
+	for i := range r.Stages {
+		bytes, _ := saidIn(t, s.Records, uint32(i+1))
+		if st := &r.Stages[i]; st.LengthNano != 5e9 || st.Bytes != bytes || st.BytesPerSecond > bytes/5 ||
+			st.BytesPerSecond+2 < bytes/5 || st.ReadBytes != 0 || st.Read != nil {
+			t.Errorf("%s: %d B in %d ns, %d B/s, %d B and %v read; want %d B in 5 s, and no reads", st.Name, st.Bytes,
+				st.LengthNano, st.BytesPerSecond, st.ReadBytes, st.Read, bytes)
+		}
+	}
+}
+
+// A step of a curve in which the storage was stuck has a point: chunks were due, and none was written.
+func TestAStepThatIsStuckIsInItsCurve(t *testing.T) {
+	var stages []report.Stage
+	for i := range 4 {
+		s := report.Stage{Number: i + 1, Clients: 1, Finished: 1, OfferedBytesPerSecond: 1000, BytesPerSecond: 1000,
+			Chunks: 10, Response: &report.Latency{Count: 9, P99Nano: 1e6}}
+		s.Name, s.Told.Curve, s.Told.RatePercent = fmt.Sprintf("c %d%%", 10*(i+1)), 1, float64(10*(i+1))
+		if i == 3 {
+			s.BytesPerSecond, s.Chunks, s.Response = 0, 0, &report.Latency{Count: 90, P99Nano: 4e9}
+		}
+		stages = append(stages, s)
+	}
+	curves := judge.Curves(stages, false)
+	if len(curves) != 1 || len(curves[0].Points) != 4 || curves[0].Knee.Stage != 3 {
+		t.Errorf("%+v; want a knee at the third of four steps", curves)
+	}
+}
+
 // A stage that is not reported is in no judged figure in the middle of a load either, and what came
 // before it is in them all the same.
 func TestAnUnreportedStageInTheMiddle(t *testing.T) {
