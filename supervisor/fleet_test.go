@@ -53,7 +53,7 @@ func agentWays() map[string]func(mouth) error {
 		},
 		"agent: allowances": func(m mouth) error {
 			h := rawclient.AgentHello("liar")
-			h.Agent.Allowances = make([]*bulkheadv1.Allowance, 1<<18)
+			h.Agent.Allowances = make([]*bulkheadv1.Allowance, 1<<14)
 			for i := range h.Agent.Allowances {
 				h.Agent.Allowances[i] = &bulkheadv1.Allowance{}
 			}

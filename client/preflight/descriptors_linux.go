@@ -27,7 +27,11 @@ func descriptorsNeeded(c spec.Config) (client, consumer uint64) {
 	var paths []string
 	for _, one := range c.Consumers {
 		paths = append(paths, one.Path)
-		consumer = max(consumer, consumerDescriptors+uint64(max(one.Concurrency, 1)))
+		reader := uint64(1) // its file
+		if one.Read.Neighbours() {
+			reader = 3 // and the folders and the list that it looks into
+		}
+		consumer = max(consumer, consumerDescriptors+uint64(max(one.Concurrency, 1))+reader*uint64(one.Readers))
 	}
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
@@ -44,8 +48,8 @@ func CheckDescriptors(c spec.Config, limit uint64) error {
 		return fmt.Errorf("a client with %s needs %d open files, and the limit is %d; raise it (ulimit -Hn, "+
 			"LimitNOFILE=), or lower consumer_count", consumersText(len(c.Consumers)), client, limit)
 	case limit < consumer:
-		return fmt.Errorf("a consumer needs %d open files for its writers, and the limit is %d; raise it (ulimit "+
-			"-Hn, LimitNOFILE=), or lower concurrency", consumer, limit)
+		return fmt.Errorf("a consumer needs %d open files for its writers and readers, and the limit is %d; raise "+
+			"it (ulimit -Hn, LimitNOFILE=), or lower concurrency or readers", consumer, limit)
 	}
 	return nil
 }

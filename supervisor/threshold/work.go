@@ -50,7 +50,10 @@ func (w *Work) Fresh(s Sight) bool {
 	if len(w.unreported) == 0 || s.Over {
 		return false
 	}
-	return begun || s.Stage == 0 || int(s.Stage) > len(w.unreported) || w.unreported[s.Stage-1]
+	if s.Stage == 0 { // one that writes and never says in which stage is watched
+		return begun || !s.Wrote
+	}
+	return begun || int(s.Stage) > len(w.unreported) || w.unreported[s.Stage-1]
 }
 
 // See returns whether all consumers of the client have begun to write, and whether it is at work. One
