@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"bulkhead/supervisor/cluster"
@@ -67,6 +68,9 @@ func (a *appender) do(ctx context.Context, w *work) error {
 	for a.undone = w; w.done < len(w.messages); w.done++ {
 		seq, err := a.engine.put(ctx, w.messages[w.done], a.last)
 		if err != nil {
+			if w.done == 0 && errors.Is(err, cluster.ErrRefused) {
+				a.undone = nil // nothing of it is there, nor ever will be
+			}
 			return err
 		}
 		a.last = seq

@@ -57,6 +57,7 @@ func connect(urls []string, more []nats.Option) (*nats.Conn, error) {
 	o := nats.GetDefaultOptions()
 	o.Servers, o.Name = urls, "bulkhead"
 	o.MaxReconnect, o.ReconnectWait, o.ReconnectBufSize = -1, firstPause*20, -1
+	o.IgnoreAuthErrorAbort = true // it may be let in again
 	o.Timeout = attempt
 	o.PingInterval, o.MaxPingsOut = attempt, 2 // a node that hangs is left
 	for _, option := range more {

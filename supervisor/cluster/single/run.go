@@ -23,10 +23,11 @@ type Run struct {
 	file        *journal.File
 	connections atomic.Uint64
 
+	ending        sync.RWMutex // held by whoever appends to a session, and alone by End
 	mu            sync.Mutex
 	sessions      map[string]*session // guarded by mu; by client id
 	order         []*session          // guarded by mu; by number
-	sealed, ended bool                // guarded by mu
+	sealed, ended bool                // guarded by mu; ended changes with ending held alone
 }
 
 // session is one session, with what its newest record left.
@@ -178,6 +179,8 @@ func (r *Run) Seal(context.Context) error {
 
 // End implements cluster.Run.
 func (r *Run) End(_ context.Context, e *bulkheadv1.RunEnded) error {
+	r.ending.Lock()
+	defer r.ending.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -222,10 +225,15 @@ type log struct {
 // append shares the fsync.
 func (l *log) Append(_ context.Context, h cluster.Head, recs ...*bulkheadv1.Record) error {
 	s := l.session
+	l.run.ending.RLock() // before s.mu, as End does
+	defer l.run.ending.RUnlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.gone || s.head.Epoch != l.epoch {
 		return cluster.ErrMoved
+	}
+	if l.run.ended {
+		return cluster.ErrEnded
 	}
 	h.Session, h.Epoch, h.Supervisor = s.head.Session, s.head.Epoch, s.head.Supervisor
 	if err := cluster.Follows(s.head, h, recs); err != nil {
