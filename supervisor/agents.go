@@ -266,7 +266,7 @@ func (s *Supervisor) endsWithJob(r *run) bool {
 // All parts have stopped.
 func (s *Supervisor) jobResult() (report.Word, error) {
 	if s.order == nil {
-		return report.WordComplete, s.orderErr // the supervisor ended before it was taken
+		return report.WordInterrupted, s.orderErr // the supervisor ended before it was taken
 	}
 	worst, err := s.order.Result()
 	word := report.WordComplete
@@ -396,15 +396,20 @@ func (s *Supervisor) beginJobRun(ctx context.Context, j *bulkheadv1.Job, started
 	}
 }
 
+// notNow is a campaign.ErrNotNow.
+type notNow struct{ error }
+
+func (notNow) Is(target error) bool { return target == campaign.ErrNotNow }
+
 // makesWay returns why a run cannot make way for that of a job; nil if it can.
 func (o *operator) makesWay() error {
 	switch {
 	case o.draining:
 		return errors.New("the supervisor is draining")
 	case o.checks != nil:
-		return errors.New("the supervisor is being upgraded")
+		return notNow{errors.New("the supervisor is being upgraded")}
 	case !o.run.nobodyCame():
-		return fmt.Errorf("run %s is under way; run the job when that is over", o.run.id)
+		return notNow{fmt.Errorf("run %s is under way; run the job when that is over", o.run.id)}
 	default:
 		return nil
 	}

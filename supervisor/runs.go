@@ -14,6 +14,7 @@ import (
 	"bulkhead/internal/failpoint"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/campaign"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/rundir"
 )
@@ -41,7 +42,11 @@ func (s *Supervisor) runs(ctx context.Context, signals <-chan os.Signal, left *u
 		s.state.KeepSockets, left = false, nil
 	}
 	defer func() {
-		if s.next != nil {
+		switch {
+		case s.next == nil:
+		case err != nil: // another supervisor may go on with the job
+			s.next.no <- campaign.ErrLeft // has room
+		default:
 			close(s.next.began)
 		}
 	}()
@@ -81,11 +86,13 @@ func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error
 	}
 	cfg := s.cfg
 	if s.next != nil {
-		cfg = s.next.cfg
 		if err := s.next.note(id); err != nil {
-			return nil, err
+			s.next.no <- err // has room; the run is one of nobody's job
+			s.next = nil
+		} else {
+			cfg = s.next.cfg
+			failpoint.Hit("supervisor/job-noted")
 		}
-		failpoint.Hit("supervisor/job-noted")
 	}
 	if err := writeRunFile(cfg, id, dir, s.listener.Addr()); err != nil {
 		return nil, err
@@ -165,7 +172,7 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 	// The next run of a supervisor that keeps running is no run that went wrong just
 	// because the supervisor was stopped before anybody came.
 	stopped = stopped && !r.alone.Load()
-	idle := s.cfg.KeepRunning && (stopped || s.next != nil) && failure == nil && r.nobodyCame()
+	idle := s.cfg.KeepRunning && r.cfg.job == nil && (stopped || s.next != nil) && failure == nil && r.nobodyCame()
 	if idle && r.refused.Load() == 0 && r.shedding.Total.Load() == 0 {
 		if gone, err := s.state.Forget(r.id); gone || err != nil {
 			s.cfg.Logger.Info("nobody came to the last run; nothing is kept of it", "run", r.id)

@@ -37,6 +37,11 @@ const (
 // errLeft says that a campaign is left to another supervisor.
 var errLeft = errors.New("the supervisor ends or is upgraded")
 
+// ErrNotNow is wrapped by an error of Supervisor.Begin that says that a run can be begun later.
+var ErrNotNow = errors.New("no run can be begun now")
+
+var errEndedBefore = errors.New("the job was ended before a run had begun")
+
 // Run is a run of the supervisor's that was begun for a job.
 type Run interface {
 	ID() string
@@ -127,7 +132,10 @@ func (r *runner) do(ctx context.Context, k *kept, under *underWay, earlier *bulk
 			return err
 		}
 		earlier = nil
-		run, err := r.Begin(ctx, k.job, startedOf(k, shares, n), func(id string) error { return k.note(n, id) })
+		if k.now().GetEnded() != "" { // while the agents were asked
+			return errEndedBefore
+		}
+		run, err := r.begin(ctx, k, shares, n)
 		if err != nil {
 			return err
 		}
@@ -139,6 +147,23 @@ func (r *runner) do(ctx context.Context, k *kept, under *underWay, earlier *bulk
 		}
 	}
 	return nil
+}
+
+// begin begins run n. Whoever came in between holds up none but the first.
+func (r *runner) begin(ctx context.Context, k *kept, shares []share, n uint32) (Run, error) {
+	for {
+		run, err := r.Begin(ctx, k.job, startedOf(k, shares, n), func(id string) error { return k.note(n, id) })
+		if !errors.Is(err, ErrNotNow) || n == 1 && !r.patient {
+			return run, err
+		}
+		select {
+		case <-time.After(lookEvery):
+		case <-r.stop:
+			return nil, errEndedBefore
+		case <-ctx.Done():
+			return nil, errLeft
+		}
+	}
 }
 
 // pause waits until the next run may begin. over says that there is to be none.

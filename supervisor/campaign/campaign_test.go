@@ -265,6 +265,8 @@ type openRun struct {
 	joins int
 }
 
+func (r *openRun) Joined(string) bool { return false }
+
 func (r *openRun) Joins(*bulkheadv1.JobClient) error { r.joins++; return nil }
 
 // Agents that come under one name after the other while a run goes on that others may join are no more

@@ -69,6 +69,7 @@ type Order struct {
 
 	// All below is guarded by desk.mu.
 	over   bool
+	left   bool        // another supervisor goes on with it
 	err    error       // of one that is over
 	owners int         // who follow it
 	absent *time.Timer // nobody has come back to it yet; nil if nobody is waited for
@@ -165,7 +166,7 @@ func (o *Order) own(more int) (lonely bool) {
 		o.absent = nil
 	}
 	o.owners += more
-	return o.owners == 0 && !o.over
+	return o.owners == 0 && !o.over && !o.left
 }
 
 // Done is closed when the job is over; Result is for after that.
@@ -268,8 +269,10 @@ func (d *Desk) Leave(inOrder bool) {
 	d.mu.Lock()
 	o := d.last
 	left := o != nil && !o.over
-	if left && o.absent != nil {
-		o.absent.Stop()
+	if left {
+		if o.left = !inOrder; o.absent != nil {
+			o.absent.Stop()
+		}
 	}
 	d.mu.Unlock()
 	switch {

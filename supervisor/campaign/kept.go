@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -41,14 +42,18 @@ func (k *kept) dir() string { return k.store.folder(k.id) }
 func (k *kept) note(number uint32, runID string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	runs := k.is.GetRuns()
+	runs := slices.Clone(k.is.GetRuns())
 	if n := len(runs); n > 0 && runs[n-1].GetNumber() == number {
 		runs = runs[:n-1] // it did not begin
 	}
+	before := k.is.Runs
 	k.is.Runs = append(runs, &bulkheadv1.CampaignRun{Number: number, RunId: runID})
-	err := k.store.save(k.is)
-	k.saved = k.saved || err == nil
-	return err
+	if err := k.store.save(k.is); err != nil {
+		k.is.Runs = before
+		return err
+	}
+	k.saved = true
+	return nil
 }
 
 // set changes the campaign, and saves it if a run of it was begun.

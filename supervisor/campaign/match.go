@@ -69,7 +69,7 @@ func (r *runner) match(ctx context.Context, entries []config.JobEntry, wait time
 			}
 			return nil, missing(entries, agents, waits)
 		case <-r.stop:
-			return nil, errors.New("the job was ended before a run had begun")
+			return nil, errEndedBefore
 		case <-ctx.Done():
 			return nil, errLeft
 		}

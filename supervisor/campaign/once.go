@@ -61,6 +61,13 @@ func (r *runner) once(ctx context.Context, k *kept, run Run, shares []share, n u
 		}
 	}
 	failpoint.Hit("supervisor/job-run-over")
+	for i := range shares { // a client that comes now would be one of another run
+		s := &shares[i]
+		if s.joined = s.joined || run.Joined(s.task.GetClientName()); !s.joined {
+			r.stopTask(s, "the run is over")
+		}
+		s.spent = true
+	}
 	event := k.event(n, run.ID(), run.Dir())
 	event.ExitStatus = run.ExitStatus()
 	r.tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Ended{Ended: event}})
@@ -127,7 +134,7 @@ func (r *runner) latecomers(run Run, j *bulkheadv1.Job, entries []config.JobEntr
 		known[shares[i].agent.Name] = true
 	}
 	for _, a := range agents {
-		if known[a.Name] || !a.Connected || !a.Reported || len(shares) >= fleet.Most {
+		if known[a.Name] || run.Joined(a.Name) || !a.Connected || !a.Reported || len(shares) >= fleet.Most {
 			continue
 		}
 		mine := entryOf(entries, a)
@@ -212,13 +219,6 @@ func inVain(shares []share, gathered bool) string {
 
 // awaitEnds waits until the agents that are there have said that their tasks are over: the next run may begin then.
 func (r *runner) awaitEnds(ctx context.Context, shares []share) error {
-	for i := range shares {
-		s := &shares[i]
-		s.spent = true
-		if s.late && !s.joined {
-			r.stopTask(s, "the run is over")
-		}
-	}
 	late := time.NewTimer(endPatience)
 	defer late.Stop()
 	for {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,9 +43,10 @@ func (r *Follower) Run(ctx context.Context, signals <-chan os.Signal) error {
 	call, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watched := make(chan struct{})
+	dry := r.Ask.GetDryRun()
 	go func() { // ends with call
 		defer close(watched)
-		r.heed(call, cancel, signals)
+		r.heed(call, cancel, signals, dry)
 	}()
 	err := r.follow(call)
 	cancel()
@@ -244,20 +246,24 @@ func (r *Follower) showTask(t *bulkheadv1.JobTask) error {
 }
 
 // heed ends the job at the first signal, and this command at the second.
-func (r *Follower) heed(ctx context.Context, cancel func(), signals <-chan os.Signal) {
+func (r *Follower) heed(ctx context.Context, cancel func(), signals <-chan os.Signal, dry bool) {
+	var asked sync.WaitGroup
+	defer asked.Wait()
 	for n := 0; ; n++ {
 		select {
 		case sig := <-signals:
 			c := r.connection.Load()
-			if n > 0 || c == nil {
+			if n > 0 || c == nil || dry { // a dry run is no job that could be ended
 				cancel()
 				return
 			}
 			fmt.Fprintf(r.Stderr, "bulkhead: %s: the job ends; again to end this command at once\n", sig)
-			if _, err := c.StopJob(ctx, &bulkheadv1.StopJobRequest{
-				Reason: "whoever ran the job has ended it"}); err != nil {
-				cancel()
-			}
+			asked.Go(func() { // ends with ctx at the latest
+				if _, err := c.StopJob(ctx, &bulkheadv1.StopJobRequest{
+					Reason: "whoever ran the job has ended it"}); err != nil {
+					cancel()
+				}
+			})
 		case <-ctx.Done():
 			return
 		}

@@ -253,9 +253,14 @@ func (w *fleetWorld) startJob() {
 	if w.want.first != closed && (w.moment == inGather || w.moment == atDecision) {
 		gather = "8s" // it is aborted
 	}
+	pause := "2s"
+	if w.moment == betweenRuns {
+		pause = "10s" // in which the report is seen, agents come back, and the fault is made
+	}
 	text := fmt.Sprintf("job: fleet\nclients:\n- {on: {name: alpha}, load: {path: %[1]s/alpha}}\n"+
 		"- {on: {name: beta}, load: {path: %[1]s/beta}}\n- {on: {name: gamma}, load: {path: /nowhere}}\nload: %[2]s\n"+
-		"gather: {timeout: %[3]s}\nrepeat: 2\npause: 2s\n", w.dir, load, gather)
+		"gather: {timeout: %[3]s}\nrepeat: 2\npause: %[4]s\n", w.dir, load, gather,
+		pause)
 	expect.NoError(w.t, os.WriteFile(file, []byte(text), 0o600))
 	w.job = exec.Command(filepath.Join(w.bin, "bulkhead"), "run", "--wait", patience.String(), "--state-dir",
 		w.StateDir, file)

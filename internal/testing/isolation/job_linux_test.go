@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"bulkhead/internal/testing/harness/expect"
 	"bulkhead/supervisor/journal"
@@ -157,4 +158,41 @@ func TestAJobGoesOnThroughUpgrades(t *testing.T) {
 	}
 	endsComplete(t, s)
 	bothRuns(t, s)
+}
+
+// A job that a command has run goes on through an upgrade in mid-run, and so does the command: both runs
+// are had, and it ends with their status.
+func TestACommandsJobGoesOnThroughAnUpgrade(t *testing.T) {
+	t.Parallel()
+	job, folder := jobFile(t, "100ms")
+	s := startCommand(t, command(newStateDir(t), "--keep-running"))
+	startAgents(t, s.Addr, folder, "alpha", "beta")
+	run := exec.Command(filepath.Join(bin, "bulkhead"), "run", job, "--state-dir", s.StateDir)
+	var said strings.Builder
+	run.Stderr = &said
+	expect.NoError(t, run.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- run.Wait() }() // ends with the command
+	t.Cleanup(func() { _ = run.Process.Kill() })
+	expect.Eventually(t, func() error {
+		if n := s.status().GetJoinedClients(); n != 2 {
+			return fmt.Errorf("%d clients", n)
+		}
+		return nil
+	})
+	if told, err := s.upgrade(bin); err != nil {
+		t.Fatalf("upgrade in a run: %v\n%s", err, told)
+	}
+	s.restarts(1)
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Fatalf("the command ended with %v:\n%s", err, &said)
+		}
+	case <-time.After(patience):
+		t.Fatal("the command has not ended")
+	}
+	if sum := summary(t, s.StateDir); len(sum.Runs) != 2 || !sum.Complete() || sum.Failure != "" {
+		t.Errorf("the job came to %s, %q: %+v", sum.Text, sum.Failure, sum.Runs)
+	}
 }
