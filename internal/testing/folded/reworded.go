@@ -46,6 +46,10 @@ var IsText = map[protoreflect.FullName]bool{
 	"bulkhead.v1.Agent.name":               false,
 	"bulkhead.v1.Allowance.path":           false,
 
+	"bulkhead.v1.SupervisorJoined.listen":  false,
+	"bulkhead.v1.SupervisorJoined.version": false,
+	"bulkhead.v1.JournalUnproven.problems": true,
+
 	"bulkhead.v1.SessionAttached.peer":     false,
 	"bulkhead.v1.SessionAttached.last_end": true,
 	"bulkhead.v1.SessionDetached.cause":    true,

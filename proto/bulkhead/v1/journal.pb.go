@@ -399,6 +399,61 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
+// SupervisorLeave is how a supervisor left its run.
+type SupervisorLeave int32
+
+const (
+	// Not told.
+	SupervisorLeave_SUPERVISOR_LEAVE_UNSPECIFIED SupervisorLeave = 0
+	// In order, as it was asked to.
+	SupervisorLeave_SUPERVISOR_LEAVE_ASKED SupervisorLeave = 1
+	// It was not heard any more.
+	SupervisorLeave_SUPERVISOR_LEAVE_SILENT SupervisorLeave = 2
+)
+
+// Enum value maps for SupervisorLeave.
+var (
+	SupervisorLeave_name = map[int32]string{
+		0: "SUPERVISOR_LEAVE_UNSPECIFIED",
+		1: "SUPERVISOR_LEAVE_ASKED",
+		2: "SUPERVISOR_LEAVE_SILENT",
+	}
+	SupervisorLeave_value = map[string]int32{
+		"SUPERVISOR_LEAVE_UNSPECIFIED": 0,
+		"SUPERVISOR_LEAVE_ASKED":       1,
+		"SUPERVISOR_LEAVE_SILENT":      2,
+	}
+)
+
+func (x SupervisorLeave) Enum() *SupervisorLeave {
+	p := new(SupervisorLeave)
+	*p = x
+	return p
+}
+
+func (x SupervisorLeave) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SupervisorLeave) Descriptor() protoreflect.EnumDescriptor {
+	file_bulkhead_v1_journal_proto_init()
+	return file_bulkhead_v1_journal_proto_enumTypes[6].Descriptor()
+}
+
+func (SupervisorLeave) Type() protoreflect.EnumType {
+	file_bulkhead_v1_journal_proto_init()
+	return &file_bulkhead_v1_journal_proto_enumTypes[6]
+}
+
+func (x SupervisorLeave) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SupervisorLeave.Descriptor instead.
+func (SupervisorLeave) EnumDescriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
+}
+
 // RestartKind is how another supervisor took over.
 type RestartKind int32
 
@@ -437,12 +492,12 @@ func (x RestartKind) String() string {
 
 func (RestartKind) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_journal_proto_init()
-	return file_bulkhead_v1_journal_proto_enumTypes[6].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[7].Descriptor()
 }
 
 func (RestartKind) Type() protoreflect.EnumType {
 	file_bulkhead_v1_journal_proto_init()
-	return &file_bulkhead_v1_journal_proto_enumTypes[6]
+	return &file_bulkhead_v1_journal_proto_enumTypes[7]
 }
 
 func (x RestartKind) Number() protoreflect.EnumNumber {
@@ -451,7 +506,7 @@ func (x RestartKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RestartKind.Descriptor instead.
 func (RestartKind) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 // RunEnd is why a run ended.
@@ -500,12 +555,12 @@ func (x RunEnd) String() string {
 
 func (RunEnd) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_journal_proto_init()
-	return file_bulkhead_v1_journal_proto_enumTypes[7].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[8].Descriptor()
 }
 
 func (RunEnd) Type() protoreflect.EnumType {
 	file_bulkhead_v1_journal_proto_init()
-	return &file_bulkhead_v1_journal_proto_enumTypes[7]
+	return &file_bulkhead_v1_journal_proto_enumTypes[8]
 }
 
 func (x RunEnd) Number() protoreflect.EnumNumber {
@@ -514,7 +569,7 @@ func (x RunEnd) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RunEnd.Descriptor instead.
 func (RunEnd) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 // DrainCause is what made a supervisor drain its run.
@@ -575,12 +630,12 @@ func (x DrainCause) String() string {
 
 func (DrainCause) Descriptor() protoreflect.EnumDescriptor {
 	file_bulkhead_v1_journal_proto_init()
-	return file_bulkhead_v1_journal_proto_enumTypes[8].Descriptor()
+	return file_bulkhead_v1_journal_proto_enumTypes[9].Descriptor()
 }
 
 func (DrainCause) Type() protoreflect.EnumType {
 	file_bulkhead_v1_journal_proto_init()
-	return &file_bulkhead_v1_journal_proto_enumTypes[8]
+	return &file_bulkhead_v1_journal_proto_enumTypes[9]
 }
 
 func (x DrainCause) Number() protoreflect.EnumNumber {
@@ -589,7 +644,7 @@ func (x DrainCause) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DrainCause.Descriptor instead.
 func (DrainCause) EnumDescriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 // Record is one entry of a run's journal. The journal is the only source of the report: what is
@@ -625,6 +680,10 @@ type Record struct {
 	//	*Record_AssertionBreached
 	//	*Record_JobStarted
 	//	*Record_JobJoined
+	//	*Record_SupervisorJoined
+	//	*Record_SupervisorLeft
+	//	*Record_JournalUnavailable
+	//	*Record_JournalUnproven
 	Entry isRecord_Entry `protobuf_oneof:"entry"`
 	// The supervisor machine's clock that is never set, at the same moment as time_unix_nano: all
 	// durations are computed from it. Supervisors on one boot of a machine share it, and the
@@ -874,6 +933,42 @@ func (x *Record) GetJobJoined() *JobJoined {
 	return nil
 }
 
+func (x *Record) GetSupervisorJoined() *SupervisorJoined {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_SupervisorJoined); ok {
+			return x.SupervisorJoined
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetSupervisorLeft() *SupervisorLeft {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_SupervisorLeft); ok {
+			return x.SupervisorLeft
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetJournalUnavailable() *JournalUnavailable {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_JournalUnavailable); ok {
+			return x.JournalUnavailable
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetJournalUnproven() *JournalUnproven {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_JournalUnproven); ok {
+			return x.JournalUnproven
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetElapsedNano() int64 {
 	if x != nil {
 		return x.ElapsedNano
@@ -976,6 +1071,22 @@ type Record_JobJoined struct {
 	JobJoined *JobJoined `protobuf:"bytes,90,opt,name=job_joined,json=jobJoined,proto3,oneof"`
 }
 
+type Record_SupervisorJoined struct {
+	SupervisorJoined *SupervisorJoined `protobuf:"bytes,100,opt,name=supervisor_joined,json=supervisorJoined,proto3,oneof"`
+}
+
+type Record_SupervisorLeft struct {
+	SupervisorLeft *SupervisorLeft `protobuf:"bytes,101,opt,name=supervisor_left,json=supervisorLeft,proto3,oneof"`
+}
+
+type Record_JournalUnavailable struct {
+	JournalUnavailable *JournalUnavailable `protobuf:"bytes,102,opt,name=journal_unavailable,json=journalUnavailable,proto3,oneof"`
+}
+
+type Record_JournalUnproven struct {
+	JournalUnproven *JournalUnproven `protobuf:"bytes,103,opt,name=journal_unproven,json=journalUnproven,proto3,oneof"`
+}
+
 func (*Record_RunStarted) isRecord_Entry() {}
 
 func (*Record_SessionOpened) isRecord_Entry() {}
@@ -1017,6 +1128,14 @@ func (*Record_AssertionBreached) isRecord_Entry() {}
 func (*Record_JobStarted) isRecord_Entry() {}
 
 func (*Record_JobJoined) isRecord_Entry() {}
+
+func (*Record_SupervisorJoined) isRecord_Entry() {}
+
+func (*Record_SupervisorLeft) isRecord_Entry() {}
+
+func (*Record_JournalUnavailable) isRecord_Entry() {}
+
+func (*Record_JournalUnproven) isRecord_Entry() {}
 
 // RunStarted opens a run.
 type RunStarted struct {
@@ -3037,6 +3156,279 @@ func (x *SupervisorPaused) GetPausedNano() int64 {
 	return 0
 }
 
+// SupervisorJoined is a supervisor that takes part from here on in a run whose journal is on an
+// engine, which several supervisors may share.
+type SupervisorJoined struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its number in the run, from 1. The ids of its connections are supervisor << 40 | counter.
+	Supervisor uint32 `protobuf:"varint,1,opt,name=supervisor,proto3" json:"supervisor,omitempty"`
+	Host       *Host  `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	// Where its clients connect to.
+	Listen  string `protobuf:"bytes,3,opt,name=listen,proto3" json:"listen,omitempty"`
+	Pid     int32  `protobuf:"varint,4,opt,name=pid,proto3" json:"pid,omitempty"`
+	Version string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	// The number that it had before it was started again; 0 if it was not.
+	Before        uint32 `protobuf:"varint,6,opt,name=before,proto3" json:"before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupervisorJoined) Reset() {
+	*x = SupervisorJoined{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupervisorJoined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupervisorJoined) ProtoMessage() {}
+
+func (x *SupervisorJoined) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupervisorJoined.ProtoReflect.Descriptor instead.
+func (*SupervisorJoined) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SupervisorJoined) GetSupervisor() uint32 {
+	if x != nil {
+		return x.Supervisor
+	}
+	return 0
+}
+
+func (x *SupervisorJoined) GetHost() *Host {
+	if x != nil {
+		return x.Host
+	}
+	return nil
+}
+
+func (x *SupervisorJoined) GetListen() string {
+	if x != nil {
+		return x.Listen
+	}
+	return ""
+}
+
+func (x *SupervisorJoined) GetPid() int32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *SupervisorJoined) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *SupervisorJoined) GetBefore() uint32 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+// SupervisorLeft is a supervisor that takes part no longer. Its sessions continue with others.
+type SupervisorLeft struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Supervisor uint32                 `protobuf:"varint,1,opt,name=supervisor,proto3" json:"supervisor,omitempty"`
+	How        SupervisorLeave        `protobuf:"varint,2,opt,name=how,proto3,enum=bulkhead.v1.SupervisorLeave" json:"how,omitempty"`
+	// Which supervisor says so, and how many sessions it has taken over with that.
+	By            uint32 `protobuf:"varint,3,opt,name=by,proto3" json:"by,omitempty"`
+	Sessions      uint32 `protobuf:"varint,4,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupervisorLeft) Reset() {
+	*x = SupervisorLeft{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupervisorLeft) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupervisorLeft) ProtoMessage() {}
+
+func (x *SupervisorLeft) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupervisorLeft.ProtoReflect.Descriptor instead.
+func (*SupervisorLeft) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *SupervisorLeft) GetSupervisor() uint32 {
+	if x != nil {
+		return x.Supervisor
+	}
+	return 0
+}
+
+func (x *SupervisorLeft) GetHow() SupervisorLeave {
+	if x != nil {
+		return x.How
+	}
+	return SupervisorLeave_SUPERVISOR_LEAVE_UNSPECIFIED
+}
+
+func (x *SupervisorLeft) GetBy() uint32 {
+	if x != nil {
+		return x.By
+	}
+	return 0
+}
+
+func (x *SupervisorLeft) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+// JournalUnavailable is a time in which one supervisor could not reach the engine that has the
+// journal: clients went on, and nothing was acknowledged. It is recorded at the end of that time.
+type JournalUnavailable struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Supervisor uint32                 `protobuf:"varint,1,opt,name=supervisor,proto3" json:"supervisor,omitempty"`
+	// How long, up to this record.
+	UnavailableNano int64 `protobuf:"varint,2,opt,name=unavailable_nano,json=unavailableNano,proto3" json:"unavailable_nano,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *JournalUnavailable) Reset() {
+	*x = JournalUnavailable{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JournalUnavailable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JournalUnavailable) ProtoMessage() {}
+
+func (x *JournalUnavailable) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JournalUnavailable.ProtoReflect.Descriptor instead.
+func (*JournalUnavailable) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *JournalUnavailable) GetSupervisor() uint32 {
+	if x != nil {
+		return x.Supervisor
+	}
+	return 0
+}
+
+func (x *JournalUnavailable) GetUnavailableNano() int64 {
+	if x != nil {
+		return x.UnavailableNano
+	}
+	return 0
+}
+
+// JournalUnproven says that nobody has proven that what the engine acknowledges is durable, and that
+// the run was begun all the same, as its operator wished.
+type JournalUnproven struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Supervisor uint32                 `protobuf:"varint,1,opt,name=supervisor,proto3" json:"supervisor,omitempty"`
+	// Why, for a person: what is wrong with which node.
+	Problems      []string `protobuf:"bytes,2,rep,name=problems,proto3" json:"problems,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JournalUnproven) Reset() {
+	*x = JournalUnproven{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JournalUnproven) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JournalUnproven) ProtoMessage() {}
+
+func (x *JournalUnproven) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JournalUnproven.ProtoReflect.Descriptor instead.
+func (*JournalUnproven) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *JournalUnproven) GetSupervisor() uint32 {
+	if x != nil {
+		return x.Supervisor
+	}
+	return 0
+}
+
+func (x *JournalUnproven) GetProblems() []string {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
 // ConnectionsShed counts connections that were refused to shed load, over some time.
 type ConnectionsShed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3053,7 +3445,7 @@ type ConnectionsShed struct {
 
 func (x *ConnectionsShed) Reset() {
 	*x = ConnectionsShed{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3066,7 +3458,7 @@ func (*ConnectionsShed) ProtoMessage() {}
 
 func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3079,7 +3471,7 @@ func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionsShed.ProtoReflect.Descriptor instead.
 func (*ConnectionsShed) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ConnectionsShed) GetCount() uint64 {
@@ -3137,7 +3529,7 @@ type ConnectionRejected struct {
 
 func (x *ConnectionRejected) Reset() {
 	*x = ConnectionRejected{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3150,7 +3542,7 @@ func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3163,7 +3555,7 @@ func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionRejected.ProtoReflect.Descriptor instead.
 func (*ConnectionRejected) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ConnectionRejected) GetConnectionId() uint64 {
@@ -3255,7 +3647,7 @@ type RunEnded struct {
 
 func (x *RunEnded) Reset() {
 	*x = RunEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3268,7 +3660,7 @@ func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3281,7 +3673,7 @@ func (x *RunEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnded.ProtoReflect.Descriptor instead.
 func (*RunEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RunEnded) GetReason() RunEnd {
@@ -3313,7 +3705,7 @@ type DrainStarted struct {
 
 func (x *DrainStarted) Reset() {
 	*x = DrainStarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3326,7 +3718,7 @@ func (*DrainStarted) ProtoMessage() {}
 
 func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3339,7 +3731,7 @@ func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainStarted.ProtoReflect.Descriptor instead.
 func (*DrainStarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{26}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DrainStarted) GetReason() string {
@@ -3367,7 +3759,7 @@ var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xbb\f\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xf0\x0e\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -3395,7 +3787,11 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\vjob_started\x18F \x01(\v2\x17.bulkhead.v1.JobStartedH\x00R\n" +
 	"jobStarted\x127\n" +
 	"\n" +
-	"job_joined\x18Z \x01(\v2\x16.bulkhead.v1.JobJoinedH\x00R\tjobJoined\x12!\n" +
+	"job_joined\x18Z \x01(\v2\x16.bulkhead.v1.JobJoinedH\x00R\tjobJoined\x12L\n" +
+	"\x11supervisor_joined\x18d \x01(\v2\x1d.bulkhead.v1.SupervisorJoinedH\x00R\x10supervisorJoined\x12F\n" +
+	"\x0fsupervisor_left\x18e \x01(\v2\x1b.bulkhead.v1.SupervisorLeftH\x00R\x0esupervisorLeft\x12R\n" +
+	"\x13journal_unavailable\x18f \x01(\v2\x1f.bulkhead.v1.JournalUnavailableH\x00R\x12journalUnavailable\x12I\n" +
+	"\x10journal_unproven\x18g \x01(\v2\x1c.bulkhead.v1.JournalUnprovenH\x00R\x0fjournalUnproven\x12!\n" +
 	"\felapsed_nano\x18\x0e \x01(\x03R\velapsedNano\x12$\n" +
 	"\vwrite_begin\x18\x12 \x01(\x0fH\x01R\n" +
 	"writeBegin\x88\x01\x01B\a\n" +
@@ -3583,7 +3979,33 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\asandbox\x18\x10 \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\"3\n" +
 	"\x10SupervisorPaused\x12\x1f\n" +
 	"\vpaused_nano\x18\x01 \x01(\x03R\n" +
-	"pausedNano\"\x95\x01\n" +
+	"pausedNano\"\xb5\x01\n" +
+	"\x10SupervisorJoined\x12\x1e\n" +
+	"\n" +
+	"supervisor\x18\x01 \x01(\rR\n" +
+	"supervisor\x12%\n" +
+	"\x04host\x18\x02 \x01(\v2\x11.bulkhead.v1.HostR\x04host\x12\x16\n" +
+	"\x06listen\x18\x03 \x01(\tR\x06listen\x12\x10\n" +
+	"\x03pid\x18\x04 \x01(\x05R\x03pid\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\x12\x16\n" +
+	"\x06before\x18\x06 \x01(\rR\x06before\"\x8c\x01\n" +
+	"\x0eSupervisorLeft\x12\x1e\n" +
+	"\n" +
+	"supervisor\x18\x01 \x01(\rR\n" +
+	"supervisor\x12.\n" +
+	"\x03how\x18\x02 \x01(\x0e2\x1c.bulkhead.v1.SupervisorLeaveR\x03how\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\rR\x02by\x12\x1a\n" +
+	"\bsessions\x18\x04 \x01(\rR\bsessions\"_\n" +
+	"\x12JournalUnavailable\x12\x1e\n" +
+	"\n" +
+	"supervisor\x18\x01 \x01(\rR\n" +
+	"supervisor\x12)\n" +
+	"\x10unavailable_nano\x18\x02 \x01(\x03R\x0funavailableNano\"M\n" +
+	"\x0fJournalUnproven\x12\x1e\n" +
+	"\n" +
+	"supervisor\x18\x01 \x01(\rR\n" +
+	"supervisor\x12\x1a\n" +
+	"\bproblems\x18\x02 \x03(\tR\bproblems\"\x95\x01\n" +
 	"\x0fConnectionsShed\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12&\n" +
@@ -3649,7 +4071,11 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x0eOUTCOME_CLOSED\x10\x01\x12\x10\n" +
 	"\fOUTCOME_LOST\x10\x02\x12\x14\n" +
 	"\x10OUTCOME_REJECTED\x10\x03\x12\x17\n" +
-	"\x13OUTCOME_QUARANTINED\x10\x04*b\n" +
+	"\x13OUTCOME_QUARANTINED\x10\x04*l\n" +
+	"\x0fSupervisorLeave\x12 \n" +
+	"\x1cSUPERVISOR_LEAVE_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16SUPERVISOR_LEAVE_ASKED\x10\x01\x12\x1b\n" +
+	"\x17SUPERVISOR_LEAVE_SILENT\x10\x02*b\n" +
 	"\vRestartKind\x12\x1c\n" +
 	"\x18RESTART_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16RESTART_KIND_RESTARTED\x10\x01\x12\x19\n" +
@@ -3683,8 +4109,8 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_journal_proto_rawDescData
 }
 
-var file_bulkhead_v1_journal_proto_enumTypes [9]protoimpl.EnumInfo
-var file_bulkhead_v1_journal_proto_msgTypes [27]protoimpl.MessageInfo
+var file_bulkhead_v1_journal_proto_enumTypes [10]protoimpl.EnumInfo
+var file_bulkhead_v1_journal_proto_msgTypes [31]protoimpl.MessageInfo
 var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(IfShort)(0),                // 0: bulkhead.v1.IfShort
 	(GatherEnd)(0),              // 1: bulkhead.v1.GatherEnd
@@ -3692,98 +4118,109 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(ContradictionKind)(0),      // 3: bulkhead.v1.ContradictionKind
 	(DetachClass)(0),            // 4: bulkhead.v1.DetachClass
 	(Outcome)(0),                // 5: bulkhead.v1.Outcome
-	(RestartKind)(0),            // 6: bulkhead.v1.RestartKind
-	(RunEnd)(0),                 // 7: bulkhead.v1.RunEnd
-	(DrainCause)(0),             // 8: bulkhead.v1.DrainCause
-	(*Record)(nil),              // 9: bulkhead.v1.Record
-	(*RunStarted)(nil),          // 10: bulkhead.v1.RunStarted
-	(*AssertionBreached)(nil),   // 11: bulkhead.v1.AssertionBreached
-	(*JobStarted)(nil),          // 12: bulkhead.v1.JobStarted
-	(*JobJoined)(nil),           // 13: bulkhead.v1.JobJoined
-	(*JobClient)(nil),           // 14: bulkhead.v1.JobClient
-	(*Gather)(nil),              // 15: bulkhead.v1.Gather
-	(*GatherEnded)(nil),         // 16: bulkhead.v1.GatherEnded
-	(*GatherMissing)(nil),       // 17: bulkhead.v1.GatherMissing
-	(*WaitEnded)(nil),           // 18: bulkhead.v1.WaitEnded
-	(*Settings)(nil),            // 19: bulkhead.v1.Settings
-	(*Host)(nil),                // 20: bulkhead.v1.Host
-	(*SessionOpened)(nil),       // 21: bulkhead.v1.SessionOpened
-	(*SessionAttached)(nil),     // 22: bulkhead.v1.SessionAttached
-	(*Contradiction)(nil),       // 23: bulkhead.v1.Contradiction
-	(*SessionBatch)(nil),        // 24: bulkhead.v1.SessionBatch
-	(*SessionDetached)(nil),     // 25: bulkhead.v1.SessionDetached
-	(*SessionSilent)(nil),       // 26: bulkhead.v1.SessionSilent
-	(*SessionDrained)(nil),      // 27: bulkhead.v1.SessionDrained
-	(*SessionEnded)(nil),        // 28: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),       // 29: bulkhead.v1.HandlerExited
-	(*SupervisorRestarted)(nil), // 30: bulkhead.v1.SupervisorRestarted
-	(*SupervisorPaused)(nil),    // 31: bulkhead.v1.SupervisorPaused
-	(*ConnectionsShed)(nil),     // 32: bulkhead.v1.ConnectionsShed
-	(*ConnectionRejected)(nil),  // 33: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),            // 34: bulkhead.v1.RunEnded
-	(*DrainStarted)(nil),        // 35: bulkhead.v1.DrainStarted
-	(*Sandbox)(nil),             // 36: bulkhead.v1.Sandbox
-	(*Identity)(nil),            // 37: bulkhead.v1.Identity
-	(*Certificate)(nil),         // 38: bulkhead.v1.Certificate
-	(*Hello)(nil),               // 39: bulkhead.v1.Hello
-	(Absence)(0),                // 40: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 41: bulkhead.v1.ProcessExit
-	(Reason)(0),                 // 42: bulkhead.v1.Reason
+	(SupervisorLeave)(0),        // 6: bulkhead.v1.SupervisorLeave
+	(RestartKind)(0),            // 7: bulkhead.v1.RestartKind
+	(RunEnd)(0),                 // 8: bulkhead.v1.RunEnd
+	(DrainCause)(0),             // 9: bulkhead.v1.DrainCause
+	(*Record)(nil),              // 10: bulkhead.v1.Record
+	(*RunStarted)(nil),          // 11: bulkhead.v1.RunStarted
+	(*AssertionBreached)(nil),   // 12: bulkhead.v1.AssertionBreached
+	(*JobStarted)(nil),          // 13: bulkhead.v1.JobStarted
+	(*JobJoined)(nil),           // 14: bulkhead.v1.JobJoined
+	(*JobClient)(nil),           // 15: bulkhead.v1.JobClient
+	(*Gather)(nil),              // 16: bulkhead.v1.Gather
+	(*GatherEnded)(nil),         // 17: bulkhead.v1.GatherEnded
+	(*GatherMissing)(nil),       // 18: bulkhead.v1.GatherMissing
+	(*WaitEnded)(nil),           // 19: bulkhead.v1.WaitEnded
+	(*Settings)(nil),            // 20: bulkhead.v1.Settings
+	(*Host)(nil),                // 21: bulkhead.v1.Host
+	(*SessionOpened)(nil),       // 22: bulkhead.v1.SessionOpened
+	(*SessionAttached)(nil),     // 23: bulkhead.v1.SessionAttached
+	(*Contradiction)(nil),       // 24: bulkhead.v1.Contradiction
+	(*SessionBatch)(nil),        // 25: bulkhead.v1.SessionBatch
+	(*SessionDetached)(nil),     // 26: bulkhead.v1.SessionDetached
+	(*SessionSilent)(nil),       // 27: bulkhead.v1.SessionSilent
+	(*SessionDrained)(nil),      // 28: bulkhead.v1.SessionDrained
+	(*SessionEnded)(nil),        // 29: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 30: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 31: bulkhead.v1.SupervisorRestarted
+	(*SupervisorPaused)(nil),    // 32: bulkhead.v1.SupervisorPaused
+	(*SupervisorJoined)(nil),    // 33: bulkhead.v1.SupervisorJoined
+	(*SupervisorLeft)(nil),      // 34: bulkhead.v1.SupervisorLeft
+	(*JournalUnavailable)(nil),  // 35: bulkhead.v1.JournalUnavailable
+	(*JournalUnproven)(nil),     // 36: bulkhead.v1.JournalUnproven
+	(*ConnectionsShed)(nil),     // 37: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 38: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 39: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 40: bulkhead.v1.DrainStarted
+	(*Sandbox)(nil),             // 41: bulkhead.v1.Sandbox
+	(*Identity)(nil),            // 42: bulkhead.v1.Identity
+	(*Certificate)(nil),         // 43: bulkhead.v1.Certificate
+	(*Hello)(nil),               // 44: bulkhead.v1.Hello
+	(Absence)(0),                // 45: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 46: bulkhead.v1.ProcessExit
+	(Reason)(0),                 // 47: bulkhead.v1.Reason
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
-	10, // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
-	21, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
-	22, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
-	24, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
-	25, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	28, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	29, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	33, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	34, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	30, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
-	32, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
-	35, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
-	23, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
-	31, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
-	26, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
-	16, // 15: bulkhead.v1.Record.gather_ended:type_name -> bulkhead.v1.GatherEnded
-	18, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
-	27, // 17: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
-	11, // 18: bulkhead.v1.Record.assertion_breached:type_name -> bulkhead.v1.AssertionBreached
-	12, // 19: bulkhead.v1.Record.job_started:type_name -> bulkhead.v1.JobStarted
-	13, // 20: bulkhead.v1.Record.job_joined:type_name -> bulkhead.v1.JobJoined
-	20, // 21: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	19, // 22: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
-	36, // 23: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	15, // 24: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
-	14, // 25: bulkhead.v1.JobStarted.clients:type_name -> bulkhead.v1.JobClient
-	14, // 26: bulkhead.v1.JobJoined.client:type_name -> bulkhead.v1.JobClient
-	37, // 27: bulkhead.v1.JobClient.identity:type_name -> bulkhead.v1.Identity
-	0,  // 28: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
-	1,  // 29: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
-	17, // 30: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
-	2,  // 31: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
-	38, // 32: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
-	39, // 33: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	37, // 34: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
-	40, // 35: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	37, // 36: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
-	3,  // 37: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	4,  // 38: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	5,  // 39: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	41, // 40: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	6,  // 41: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	19, // 42: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	36, // 43: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	42, // 44: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
-	37, // 45: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
-	7,  // 46: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	8,  // 47: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	11, // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
+	22, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
+	23, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
+	25, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
+	26, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
+	29, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	30, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	38, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	39, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	31, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	37, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	40, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	24, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
+	32, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
+	27, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
+	17, // 15: bulkhead.v1.Record.gather_ended:type_name -> bulkhead.v1.GatherEnded
+	19, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
+	28, // 17: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
+	12, // 18: bulkhead.v1.Record.assertion_breached:type_name -> bulkhead.v1.AssertionBreached
+	13, // 19: bulkhead.v1.Record.job_started:type_name -> bulkhead.v1.JobStarted
+	14, // 20: bulkhead.v1.Record.job_joined:type_name -> bulkhead.v1.JobJoined
+	33, // 21: bulkhead.v1.Record.supervisor_joined:type_name -> bulkhead.v1.SupervisorJoined
+	34, // 22: bulkhead.v1.Record.supervisor_left:type_name -> bulkhead.v1.SupervisorLeft
+	35, // 23: bulkhead.v1.Record.journal_unavailable:type_name -> bulkhead.v1.JournalUnavailable
+	36, // 24: bulkhead.v1.Record.journal_unproven:type_name -> bulkhead.v1.JournalUnproven
+	21, // 25: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	20, // 26: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
+	41, // 27: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	16, // 28: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
+	15, // 29: bulkhead.v1.JobStarted.clients:type_name -> bulkhead.v1.JobClient
+	15, // 30: bulkhead.v1.JobJoined.client:type_name -> bulkhead.v1.JobClient
+	42, // 31: bulkhead.v1.JobClient.identity:type_name -> bulkhead.v1.Identity
+	0,  // 32: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
+	1,  // 33: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
+	18, // 34: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
+	2,  // 35: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
+	43, // 36: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
+	44, // 37: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	42, // 38: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
+	45, // 39: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	42, // 40: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
+	3,  // 41: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	4,  // 42: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	5,  // 43: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	46, // 44: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	7,  // 45: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	20, // 46: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	41, // 47: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	21, // 48: bulkhead.v1.SupervisorJoined.host:type_name -> bulkhead.v1.Host
+	6,  // 49: bulkhead.v1.SupervisorLeft.how:type_name -> bulkhead.v1.SupervisorLeave
+	47, // 50: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	42, // 51: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
+	8,  // 52: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	9,  // 53: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_journal_proto_initOnce sync.Once
@@ -3821,14 +4258,18 @@ func file_bulkhead_v1_journal_proto_build() {
 		(*Record_AssertionBreached)(nil),
 		(*Record_JobStarted)(nil),
 		(*Record_JobJoined)(nil),
+		(*Record_SupervisorJoined)(nil),
+		(*Record_SupervisorLeft)(nil),
+		(*Record_JournalUnavailable)(nil),
+		(*Record_JournalUnproven)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
-			NumEnums:      9,
-			NumMessages:   27,
+			NumEnums:      10,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

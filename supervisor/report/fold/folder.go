@@ -198,6 +198,9 @@ func (f *Folder) fold(r *bulkheadv1.Record, at report.Stamp) error {
 		f.foldBreached(e.AssertionBreached, at)
 	case *bulkheadv1.Record_WaitEnded:
 		f.run.WaitedNano = durationOrNone(e.WaitEnded.GetWaitedNano())
+	case *bulkheadv1.Record_SupervisorJoined, *bulkheadv1.Record_SupervisorLeft,
+		*bulkheadv1.Record_JournalUnavailable, *bulkheadv1.Record_JournalUnproven:
+		// They change nothing of a session.
 	case *bulkheadv1.Record_RunEnded:
 		f.foldRunEnded(e.RunEnded, at)
 	default:
