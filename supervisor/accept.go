@@ -121,7 +121,8 @@ func (r *run) claimHandler(t *door.Ticket) (release func(), ok bool) {
 // connect starts serving one connection. release gives back the handler that is reserved for
 // it; nil if none is.
 func (r *run) connect(conn *net.TCPConn, t *door.Ticket, release func()) {
-	id := r.accepted.Add(1)
+	r.accepted.Add(1)
+	id := r.book.Connection()
 	r.running.Go(func() {
 		defer func() { t.Leave(time.Now(), false) }()
 		r.connection(r.procCtx, id, conn, t, release)

@@ -13,6 +13,7 @@ import (
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/cluster"
 	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/identity"
 	"bulkhead/supervisor/raw"
@@ -145,12 +146,15 @@ func (r *run) session(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
 			retryAfter: fewThreads.RetryAfter}
 	}
 	hello.Token = "" // it is for nobody else
-	number := uint32(1)
-	if n := len(r.order); n > 0 {
-		number = r.order[n-1].number + 1
+	book, head, err := r.book.Open(context.Background(), cluster.Hello{Client: hello.GetClientId(),
+		Opened: &bulkheadv1.SessionOpened{Hello: hello, Identity: who}})
+	if err != nil { // the file has no reason, and the run ends with it
+		r.durable(err)
+		return nil, &answer{code: codes.Unavailable, reason: bulkheadv1.Reason_REASON_RUN_CHANGING,
+			text: err.Error(), retryAfter: retryNextRun}
 	}
-	p := newProcessor(r, number, fmt.Sprintf("s%d", number), hello)
-	p.who, p.begins = who, r.gathering.begins
+	p := newProcessor(r, head.Session, fmt.Sprintf("s%d", head.Session), hello)
+	p.book, p.who, p.begins = book, who, r.gathering.begins
 	r.join(p)
 	r.list(p)
 	r.wait()

@@ -45,6 +45,6 @@
 //     inherited.
 //
 // The packages below do one thing each and know nothing of sessions: attendance, campaign,
-// conduct, control, custody, door, fleet, gather, journal, pool, raw, report, reserve, rundir,
+// cluster, conduct, control, custody, door, fleet, gather, journal, pool, raw, report, reserve, rundir,
 // upgrade, watch and web.
 package supervisor

@@ -9,6 +9,7 @@ import (
 	"bulkhead/internal/boottime"
 	"bulkhead/internal/config"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/cluster"
 	"bulkhead/supervisor/journal"
 )
 
@@ -34,12 +35,28 @@ func (c Config) journalOptions(full chan<- error) journal.Options {
 
 // record makes records durable, dated now if they have no date yet. When the journal fails the run does, and record
 // returns false: nothing that is not durable may be acknowledged.
-func (r *run) record(recs ...*bulkheadv1.Record) bool {
+func (r *run) record(recs ...*bulkheadv1.Record) bool { return r.recordOf(nil, recs) }
+
+// recordOf does what record does with records of a session; of none if p is nil.
+func (r *run) recordOf(p *processor, recs []*bulkheadv1.Record) bool {
 	date(recs)
-	err := r.journal.Append(context.Background(), recs...)
-	if err != nil && !errors.Is(err, journal.ErrFailed) && !errors.Is(err, journal.ErrClosed) {
-		err = r.recordEach(err, recs)
+	err := r.append(p, recs, len(recs))
+	if errors.Is(err, cluster.ErrRefused) {
+		err = r.recordEach(p, err, recs)
 	}
+	return r.durable(err)
+}
+
+// append makes the last n of recs durable; what is before them is.
+func (r *run) append(p *processor, recs []*bulkheadv1.Record, n int) error {
+	if p == nil {
+		return r.book.Note(context.Background(), recs[len(recs)-n:]...)
+	}
+	return p.book.Append(context.Background(), p.head(recs), recs[len(recs)-n:]...)
+}
+
+// durable takes the answer of the journal, and reports whether what was to be recorded is durable.
+func (r *run) durable(err error) bool {
 	if err == nil {
 		if size := r.journalled(); r.space.Reached(size) || size-r.looked.Load() >= lookBytes {
 			r.checkSpace()
@@ -98,12 +115,12 @@ func date(recs []*bulkheadv1.Record) {
 // recordEach makes records durable one by one, after the journal has refused some of
 // them for why. One that it refuses alone is left out and logged: no words that somebody
 // else chose may end the run. Messages are never left out.
-func (r *run) recordEach(why error, recs []*bulkheadv1.Record) error {
-	for _, rec := range recs {
-		err := r.journal.Append(context.Background(), rec)
+func (r *run) recordEach(p *processor, why error, recs []*bulkheadv1.Record) error {
+	for i, rec := range recs {
+		err := r.append(p, recs[:i+1], 1)
 		switch {
 		case err == nil:
-		case errors.Is(err, journal.ErrFailed), errors.Is(err, journal.ErrClosed), rec.GetSessionBatch() != nil:
+		case !errors.Is(err, cluster.ErrRefused), rec.GetSessionBatch() != nil:
 			return err
 		default:
 			r.log.Error("a record is left out of the journal", "record", fmt.Sprintf("%T", rec.GetEntry()),

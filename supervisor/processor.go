@@ -13,6 +13,7 @@ import (
 
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/cluster"
 	"bulkhead/supervisor/conduct"
 	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/raw"
@@ -42,6 +43,7 @@ type processor struct {
 	hello  *bulkheadv1.Hello    // what tells the client from others; the rest is in the journal
 	who    *bulkheadv1.Identity // who the client has proven to be; nil if it has not; Run sets it with run.mu held
 	log    *slog.Logger
+	book   cluster.Log         // the session's part of the journal; set before Run
 	inbox  chan note           // nil while retired; see enter
 	done   chan struct{}       // closed when the processor has ended
 	note   string              // why its client does not count; "" if it does; set before Run
@@ -63,7 +65,6 @@ type processor struct {
 	retired  bool // guarded by door; Run does not run, until somebody enters
 
 	// The rest belongs to Run's goroutine.
-	whole      *bulkheadv1.Hello    // the Hello that begins the session, until it is recorded; without the token
 	bound      *bulkheadv1.Identity // whose the session has become, until that is recorded
 	phase      phase
 	durable    uint64
@@ -97,7 +98,7 @@ type processor struct {
 // recovery.OfClient.
 func newProcessor(r *run, number uint32, id string, hello *bulkheadv1.Hello) *processor {
 	p := &processor{
-		run: r, number: number, id: id, hello: recovery.OfClient(hello), whole: hello,
+		run: r, number: number, id: id, hello: recovery.OfClient(hello),
 		log:   r.log.With("client", hello.GetName(), "session", id),
 		inbox: make(chan note, inboxNotes), done: make(chan struct{}), room: semaphore.NewWeighted(inboxBytes),
 		part:  r.shares.Join(),
@@ -170,7 +171,19 @@ func (p *processor) record(recs ...*bulkheadv1.Record) bool {
 	p.owing.Stop()
 	recs = append(p.owed, recs...)
 	p.owed = nil
-	return len(recs) == 0 || p.run.record(recs...)
+	return len(recs) == 0 || p.run.recordOf(p, recs)
+}
+
+// head returns what is behind the session's records, of which these are the newest.
+func (p *processor) head(recs []*bulkheadv1.Record) cluster.Head {
+	h := cluster.Head{Connection: p.connection, Durable: p.durable, Phase: p.phase.state(),
+		Poison: uint32(p.poison.Kills), PoisonAfter: p.poison.After}
+	for _, rec := range recs {
+		if b := rec.GetSessionBatch(); b != nil {
+			h.Durable = b.GetLastSeq()
+		}
+	}
+	return h
 }
 
 // owe leaves recs to the next record, or to the journal soon.

@@ -32,12 +32,6 @@ func ofConnection(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 
 // What a processor journals of its session.
 
-func (p *processor) openRecord() *bulkheadv1.Record {
-	return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: &bulkheadv1.SessionOpened{
-		Session: p.number, SessionId: p.id, Hello: p.whole, Identity: p.who,
-	}}}
-}
-
 // attachRecord also notes the connection as the session's.
 func (p *processor) attachRecord(l *link) *bulkheadv1.Record {
 	p.connection = l.id

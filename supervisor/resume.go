@@ -14,6 +14,8 @@ import (
 	"bulkhead/internal/failpoint"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/cluster"
+	"bulkhead/supervisor/cluster/single"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/recovery"
 	"bulkhead/supervisor/rundir"
@@ -42,7 +44,11 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
-	r := runOn(cfg, u.id, u.dir, j, u.roster, s.pool, s.gate)
+	for _, h := range u.handlers { // what the journal knows of a connection may have been lost
+		u.past.Accepted = max(u.past.Accepted, h.Connection)
+	}
+	book := single.On(filepath.Join(u.dir, rundir.JournalFolder), j, u.past.Accepted)
+	r := runOn(cfg, u.id, u.dir, book, u.roster, s.pool, s.gate)
 	damaged := make(chan struct{}, 1)
 	r.full, r.damaged, r.journalled = full, damaged, j.Acknowledged
 	r.keeper = recovery.NewKeeper(filepath.Join(u.dir, rundir.JournalFolder), u.loaded, j.Acknowledged, s.cfg.Logger)
@@ -50,10 +56,7 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		r.log.Error("the run is drained: "+whyDamaged, "error", err)
 		damaged <- struct{}{} // has room: Damaged is called once
 	}
-	for _, h := range u.handlers { // what the journal knows of a connection may have been lost
-		u.past.Accepted = max(u.past.Accepted, h.Connection)
-	}
-	r.recover(u.past)
+	r.recover(u.past, book.Restore)
 	r.regather(u.past)
 	r.reasserts(u.past)
 	waited := time.Duration(0)
@@ -140,8 +143,8 @@ func asItsJobSays(cfg Config, dir string) (Config, error) {
 	return cfg, nil
 }
 
-// recover sets up the run as its journal has it. Nothing runs yet.
-func (r *run) recover(past *recovery.Past) {
+// recover sets up the run as its journal has it, of which open gives each session its part. Nothing runs yet.
+func (r *run) recover(past *recovery.Past, open func(client []byte, h cluster.Head) cluster.Log) {
 	r.started, r.restarts = time.Unix(0, past.Started), past.Restarts+1
 	r.accepted.Store(past.Accepted)
 	r.refused.Store(past.Refused)
@@ -152,6 +155,8 @@ func (r *run) recover(past *recovery.Past) {
 	for _, was := range past.InOrder() {
 		p := newProcessor(r, was.Number, was.ID, was.Hello)
 		p.who = was.Who
+		p.book = open(was.Hello.GetClientId(), cluster.Head{Session: was.Number, Connection: was.Connection,
+			Attaches: was.Attaches, Durable: was.Durable, Phase: was.State})
 		p.heard = boottime.At(now) - int64(ago(was.Seen))
 		p.awaySince.Store(p.heard)
 		// Of the grace time that counts in which clients could come back.

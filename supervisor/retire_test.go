@@ -40,7 +40,8 @@ func TestSessionsThatHaveEndedCostLittle(t *testing.T) {
 	}
 	begin, idle := size()
 	for i := range uint32(sessions) {
-		p := newProcessor(r, i+1, fmt.Sprintf("s%d", i+1), &bulkheadv1.Hello{ClientId: fmt.Appendf(nil, "%016d", i)})
+		h := &bulkheadv1.Hello{ClientId: fmt.Appendf(nil, "%016d", i)}
+		p := newProcessor(r, i+1, fmt.Sprintf("s%d", i+1), h).openedBy(t, r, h)
 		r.list(p)
 		r.cycle.open++
 		r.procs.Go(func() { p.Run(r.procCtx) })
@@ -80,7 +81,8 @@ func TestASessionRetiresWhenItsLastVisitorLeaves(t *testing.T) {
 	r := bareRun(forgetful{}, time.Hour)
 	r.cfg.Supervisor.Session = config.Session{Grace: time.Hour}
 	r.uptime = watch.NewUptime(time.Now())
-	p := newProcessor(r, 1, "s1", &bulkheadv1.Hello{ClientId: []byte("0123456789abcdef")})
+	h := &bulkheadv1.Hello{ClientId: []byte("0123456789abcdef")}
+	p := newProcessor(r, 1, "s1", h).openedBy(t, r, h)
 	p.phase = closed
 	if !p.enter() {
 		t.Fatal("nobody can look at a session that runs")

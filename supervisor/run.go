@@ -15,6 +15,8 @@ import (
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
+	"bulkhead/supervisor/cluster"
+	"bulkhead/supervisor/cluster/single"
 	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/pool"
@@ -37,7 +39,7 @@ type run struct {
 	// damagedEnd says that the end of the journal that was set aside as it was resumed
 	// may have been acknowledged.
 	damagedEnd bool
-	journal    journal.Journal
+	book       cluster.Run      // the journal, as a run's supervisors share it
 	keeper     *recovery.Keeper // of the journal's checkpoints
 	roster     *rundir.Roster
 	disk       *rundir.Disk // of the journal
@@ -113,20 +115,21 @@ type run struct {
 func newRun(cfg Config, id, dir string, listen net.Addr, locks *bulkheadv1.Sandbox, p *pool.Pool,
 	g *door.Gate) (*run, error) {
 	full := make(chan error, 1)
-	j, err := journal.Create(filepath.Join(dir, rundir.JournalFolder), cfg.journalOptions(full))
+	folder := filepath.Join(dir, rundir.JournalFolder)
+	j, err := journal.Create(folder, cfg.journalOptions(full))
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal of run %s: %w", id, err)
 	}
-	r := runOn(cfg, id, dir, j, rundir.NewRoster(filepath.Join(dir, rundir.HandlerFolder)), p, g)
+	book := single.On(folder, j, 0)
+	r := runOn(cfg, id, dir, book, rundir.NewRoster(filepath.Join(dir, rundir.HandlerFolder)), p, g)
 	r.full, r.journalled = full, j.Acknowledged
-	r.keeper = recovery.NewKeeper(filepath.Join(dir, rundir.JournalFolder), recovery.Loaded{Past: recovery.New()},
-		j.Acknowledged, cfg.Logger)
+	r.keeper = recovery.NewKeeper(folder, recovery.Loaded{Past: recovery.New()}, j.Acknowledged, cfg.Logger)
 	plan := gatherOf(cfg)
 	r.gathers(plan)
 	r.asserts(assertionTexts(cfg.Assert))
 	r.waitsFor(plan, cfg.WaitClients, cfg.KeepRunning)
-	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{
-		RunStarted: runStarted(cfg, id, listen, locks)}}) {
+	if !r.durable(book.Start(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{
+		RunStarted: runStarted(cfg, id, listen, locks)}})) {
 		return nil, errors.Join(<-r.failed, j.Close())
 	}
 	if cfg.job != nil && !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JobStarted{JobStarted: cfg.job}}) {
@@ -136,9 +139,9 @@ func newRun(cfg Config, id, dir string, listen net.Addr, locks *bulkheadv1.Sandb
 }
 
 // runOn returns a run on an open journal.
-func runOn(cfg Config, id, dir string, j journal.Journal, roster *rundir.Roster, p *pool.Pool, g *door.Gate) *run {
+func runOn(cfg Config, id, dir string, book cluster.Run, roster *rundir.Roster, p *pool.Pool, g *door.Gate) *run {
 	r := &run{
-		cfg: cfg, id: id, dir: dir, started: time.Now(), began: boottime.Now(), journal: j,
+		cfg: cfg, id: id, dir: dir, started: time.Now(), began: boottime.Now(), book: book,
 		roster: roster,
 		disk:   rundir.NewDisk(filepath.Join(dir, rundir.JournalFolder)),
 		pool:   p, gate: g, farewell: door.NewFarewell(), inboxes: reserve.NewInboxes(uint64(cfg.Overload.InboxMemory)),

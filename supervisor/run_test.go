@@ -14,6 +14,8 @@ import (
 	"bulkhead/internal/config/value"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
+	"bulkhead/supervisor/cluster"
+	"bulkhead/supervisor/cluster/single"
 	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/share"
@@ -37,12 +39,24 @@ func bareRun(j journal.Journal, linger time.Duration) *run {
 	return &run{
 		shares: unshared(), journalled: func() int64 { return 0 },
 		cfg: Config{Supervisor: config.Supervisor{Linger: linger}}, cycle: lifecycle{expected: 1},
-		register: attendance.New(1, nil), journal: j, log: slog.New(slog.DiscardHandler),
+		register: attendance.New(1, nil), book: single.On("", j, 0), log: slog.New(slog.DiscardHandler),
 		life: make(chan struct{}, 1), failed: make(chan error, 1), links: make(map[*link]struct{}),
 		gate:     door.NewGate(config.Overload{Startups: value.Startups{Start: 1, Rate: 100, Full: 1}}, rand.IntN),
 		farewell: door.NewFarewell(),
 		procCtx:  context.Background(), stopProc: func() {},
 	}
+}
+
+// openedBy gives a session of a client its part of the journal.
+func (p *processor) openedBy(t testing.TB, r *run, hello *bulkheadv1.Hello) *processor {
+	t.Helper()
+	var err error
+	p.book, _, err = r.book.Open(t.Context(), cluster.Hello{Client: hello.GetClientId(),
+		Opened: &bulkheadv1.SessionOpened{Hello: hello}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // happen changes the run's lifecycle.

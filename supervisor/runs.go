@@ -160,10 +160,10 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 	if errors.Is(failure, errUpgrading) {
 		kept := r.suspend()
 		s.setCurrent(nil)
-		return runEnd{kept: kept, err: errors.Join(r.journal.Close(), r.roster.Close())}
+		return runEnd{kept: kept, err: errors.Join(r.book.Close(), r.roster.Close())}
 	}
 	s.setCurrent(nil)
-	if err := r.journal.Close(); err != nil && failure == nil {
+	if err := r.book.Close(); err != nil && failure == nil {
 		failure = err
 	}
 	if err := r.roster.Close(); err != nil {
@@ -247,7 +247,7 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 		ended.Reason = bulkheadv1.RunEnd_RUN_END_DRAINED
 	}
 	failpoint.Hit("supervisor/before-run-ended")
-	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunEnded{RunEnded: ended}}) {
+	if !r.durable(errors.Join(r.book.Seal(context.Background()), r.book.End(context.Background(), ended))) {
 		return true, <-r.failed
 	}
 	failpoint.Hit("supervisor/after-run-ended")

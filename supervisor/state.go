@@ -82,8 +82,7 @@ const (
 type action uint8
 
 const (
-	recordOpen   action = iota // journal SessionOpened
-	dropLink                   // end the current connection, another took its place
+	dropLink     action = iota // end the current connection, another took its place
 	recordDetach               // journal SessionDetached
 	recordAttach               // journal SessionAttached
 	startGrace                 // start the grace timer
@@ -103,11 +102,11 @@ func next(p phase, e event) (phase, []action) {
 	case fresh:
 		switch e {
 		case connected:
-			return active, []action{recordOpen, recordAttach, welcome}
+			return active, []action{recordAttach, welcome}
 		case ousted:
-			return rejected, []action{recordOpen, recordEnd}
+			return rejected, []action{recordEnd}
 		case runOver:
-			return lost, []action{recordOpen, recordEnd}
+			return lost, []action{recordEnd}
 		}
 	case active:
 		switch e {

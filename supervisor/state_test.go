@@ -18,9 +18,9 @@ func TestNext(t *testing.T) {
 		drainOver}
 	want := map[phase]map[event]step{
 		fresh: {
-			connected: {active, []action{recordOpen, recordAttach, welcome}},
-			ousted:    {rejected, []action{recordOpen, recordEnd}},
-			runOver:   {lost, []action{recordOpen, recordEnd}},
+			connected: {active, []action{recordAttach, welcome}},
+			ousted:    {rejected, []action{recordEnd}},
+			runOver:   {lost, []action{recordEnd}},
 		},
 		active: {
 			connected: {active, []action{dropLink, recordDetach, recordAttach, welcome}},

@@ -26,9 +26,6 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 	old := p.link
 	for _, a := range actions {
 		switch a {
-		case recordOpen:
-			recs = append(recs, p.openRecord())
-			p.whole = nil
 		case recordAttach:
 			if e != reattached { // that is the same connection, whose client has its Welcome
 				p.holder.Welcomed(from.hello)

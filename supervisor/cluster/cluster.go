@@ -4,9 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"iter"
-
-	"google.golang.org/protobuf/proto"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -103,7 +102,8 @@ type Hello struct {
 	// Client is the client's id: 1 to 32 bytes.
 	Client []byte
 	// Opened becomes the session's first record if the client is new, with the session's number in
-	// it. Nil stands for one that has nothing but the client's id.
+	// it, and "s" and that number as its id if it has none. It is the Run's from then on. Nil stands
+	// for one that has nothing but the client's id.
 	Opened *bulkheadv1.SessionOpened
 }
 
@@ -114,8 +114,10 @@ func (h Hello) FirstOf(session uint32) *bulkheadv1.SessionOpened {
 		opened = &bulkheadv1.SessionOpened{SessionId: hex.EncodeToString(h.Client),
 			Hello: &bulkheadv1.Hello{ClientId: h.Client}}
 	}
-	opened = proto.CloneOf(opened)
 	opened.Session = session
+	if opened.GetSessionId() == "" {
+		opened.SessionId = fmt.Sprintf("s%d", session)
+	}
 	return opened
 }
 

@@ -1,7 +1,8 @@
 // Package cluster says what the journal of a run must do so that several supervisors share one run, any
 // of them goes on with any session, and one report comes out, the same bytes from every node. It has
 // the interface: single implements it on today's file journal, for one supervisor, and jetstream on NATS
-// JetStream; contract has the tests that both pass. Nothing of a supervisor uses it yet.
+// JetStream; patient waits for an engine that is not there; contract has the tests that all pass. Package
+// supervisor records through single.
 //
 // # What holds
 //
@@ -32,11 +33,11 @@
 //
 // In package supervisor, and in this order; today's file journal becomes a Run with one supervisor.
 //
-//   - run.record: today it has one answer to every error, the end of the run. Sessions append through
-//     their Log, everything else through Note. ErrMoved drops the session's link, with addresses to try,
-//     and retires its processor without an outcome. ErrUnavailable keeps what was gathered and tries it
-//     again; the inbox fills meanwhile, which is back-pressure. ErrFailed is what an error is today.
-//     recordEach, which leaves records out that the journal refuses, goes by ErrRefused.
+//   - run.record: sessions append through their Log, everything else through Note. ErrFailed ends the run.
+//     ErrMoved drops the session's link, with addresses to try, and retires its processor without an
+//     outcome. ErrUnavailable keeps what was gathered and tries it again, which is patient's; the inbox
+//     fills meanwhile, which is back-pressure. recordEach, which leaves records out that the journal
+//     refuses, goes by ErrRefused.
 //   - processor: batches, step, records.go and owe append together what belongs together, with the Head
 //     behind it: durable, phase, connection, attaches and poison are fields of the processor already.
 //     Head.State takes what recovery.Session has beside them and a successor cannot do without: holder

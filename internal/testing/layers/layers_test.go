@@ -31,7 +31,8 @@ var rooms = []room{
 		"supervisor/report/repeats", "supervisor/report/saved", "internal/…", "proto/…"}},
 	{"cmd/bulkhead-handler", []string{"handler", "internal/…"}},
 
-	{"supervisor", []string{"supervisor/attendance", "supervisor/campaign", "supervisor/conduct",
+	{"supervisor", []string{"supervisor/attendance", "supervisor/campaign", "supervisor/cluster",
+		"supervisor/cluster/single", "supervisor/conduct",
 		"supervisor/control", "supervisor/custody",
 		"supervisor/door", "supervisor/fleet", "supervisor/gather", "supervisor/identity", "supervisor/journal",
 		"supervisor/pool", "supervisor/raw", "supervisor/recovery", "supervisor/report", "supervisor/report/fold",
@@ -44,6 +45,7 @@ var rooms = []room{
 	{"supervisor/cluster", []string{"proto/…"}},
 	{"supervisor/cluster/contract", []string{"supervisor/cluster", "supervisor/journal", "proto/…"}},
 	{"supervisor/cluster/jetstream", []string{"supervisor/cluster", "supervisor/journal", "internal/…", "proto/…"}},
+	{"supervisor/cluster/patient", []string{"supervisor/cluster", "internal/…", "proto/…"}},
 	{"supervisor/cluster/single", []string{"supervisor/cluster", "supervisor/journal", "internal/…", "proto/…"}},
 	{"supervisor/conduct", []string{"internal/…", "proto/…"}},
 	{"supervisor/control", []string{"supervisor/rundir", "proto/…"}},

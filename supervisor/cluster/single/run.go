@@ -20,22 +20,25 @@ import (
 // Run is a run with one supervisor. It implements cluster.Run.
 type Run struct {
 	dir         string
-	file        *journal.File
+	file        journal.Journal
+	lazy        bool
 	connections atomic.Uint64
 
-	ending        sync.RWMutex // held by whoever appends to a session, and alone by End
-	mu            sync.Mutex
-	sessions      map[string]*session // guarded by mu; by client id
-	order         []*session          // guarded by mu; by number
-	sealed, ended bool                // guarded by mu; ended changes with ending held alone
+	ending   sync.RWMutex // held by whoever appends, and alone by End
+	mu       sync.Mutex
+	sessions map[string]*session // guarded by mu; by client id
+	order    []*session          // guarded by mu; by number
+	sealed   bool                // guarded by mu
+	ended    bool                // guarded by ending
 }
 
 // session is one session, with what its newest record left.
 type session struct {
 	client []byte
-	opened *bulkheadv1.SessionOpened
+	number uint32
 	mu     sync.Mutex
-	head   cluster.Head // guarded by mu
+	head   cluster.Head       // guarded by mu
+	first  *bulkheadv1.Record // guarded by mu; SessionOpened; nil once it is in the journal
 }
 
 // Create begins a run in a folder that has none.
@@ -44,24 +47,68 @@ func Create(dir string, started *bulkheadv1.Record, o journal.Options) (*Run, er
 	if err != nil {
 		return nil, err
 	}
-	r := &Run{dir: dir, file: file, sessions: make(map[string]*session)}
+	r := newRun(dir, file)
 	if err := r.append(started); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return r, nil
 }
 
+// On returns a run on the open journal of a folder, which the Run closes. The number of its last
+// connection is given; who resumes a run gives it its sessions with Restore, before anything else.
+//
+// The record that begins a new session waits for the session's first Append, and is in the journal
+// with that: so they share one fsync, and Open never waits for a disk. Until then the session can be
+// lost, and nobody may be told of it.
+func On(dir string, file journal.Journal, connections uint64) *Run {
+	r := newRun(dir, file)
+	r.lazy = true
+	r.connections.Store(connections)
+	return r
+}
+
+func newRun(dir string, file journal.Journal) *Run {
+	return &Run{dir: dir, file: file, sessions: make(map[string]*session)}
+}
+
+// Start makes the first record of a new run durable.
+func (r *Run) Start(started *bulkheadv1.Record) error { return r.append(started) }
+
+// Restore adds a session as the journal has it, and opens it.
+func (r *Run) Restore(client []byte, h cluster.Head) cluster.Log {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h.Epoch, h.Supervisor = h.Epoch+1, 1
+	s := &session{client: client, number: h.Session, head: h}
+	r.sessions[string(client)] = s
+	r.order = append(r.order, s)
+	return &log{run: r, session: s, epoch: h.Epoch}
+}
+
+// reworded is an error that a caller of a cluster.Run branches on, in the journal's own words.
+type reworded struct {
+	error
+	is error
+}
+
+func (e *reworded) Unwrap() []error { return []error{e.error, e.is} }
+
+// date sets the time of a record that has none to now.
+func date(rec *bulkheadv1.Record) {
+	if rec.GetTimeUnixNano() == 0 {
+		now := time.Now()
+		rec.TimeUnixNano, rec.ElapsedNano = now.UnixNano(), boottime.At(now)
+	}
+}
+
 // append makes records durable, dated now if they have no date yet. Nothing ends it early: what may have
 // become durable is known.
 func (r *Run) append(recs ...*bulkheadv1.Record) error {
-	now := time.Now()
 	for _, rec := range recs {
 		if rec.GetEntry() == nil {
 			return fmt.Errorf("%w: a record has no entry", cluster.ErrRefused)
 		}
-		if rec.GetTimeUnixNano() == 0 {
-			rec.TimeUnixNano, rec.ElapsedNano = now.UnixNano(), boottime.At(now)
-		}
+		date(rec)
 	}
 	if len(recs) == 0 {
 		return nil
@@ -71,9 +118,9 @@ func (r *Run) append(recs ...*bulkheadv1.Record) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, journal.ErrFailed), errors.Is(err, journal.ErrClosed):
-		return fmt.Errorf("%w: %w", cluster.ErrFailed, err)
+		return &reworded{err, cluster.ErrFailed}
 	default:
-		return fmt.Errorf("%w: %w", cluster.ErrRefused, err)
+		return &reworded{err, cluster.ErrRefused}
 	}
 }
 
@@ -108,13 +155,20 @@ func (r *Run) enrol(h cluster.Hello) (*session, error) {
 	if r.sealed {
 		return nil, fmt.Errorf("%w: it takes no new clients", cluster.ErrEnded)
 	}
-	s := &session{client: h.Client, opened: h.FirstOf(uint32(len(r.order)) + 1)}
-	s.head = cluster.Head{Session: s.opened.GetSession(), Supervisor: 1,
-		Phase: bulkheadv1.SessionState_SESSION_STATE_NEW}
-	rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: proto.CloneOf(s.opened)}}
-	if err := r.append(rec); err != nil {
-		return nil, err
+	number := uint32(1)
+	if n := len(r.order); n > 0 {
+		number = r.order[n-1].number + 1
 	}
+	first := &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionOpened{SessionOpened: h.FirstOf(number)}}
+	date(first)
+	if !r.lazy {
+		if err := r.append(first); err != nil {
+			return nil, err
+		}
+		first = nil
+	}
+	s := &session{client: h.Client, number: number, first: first, head: cluster.Head{Session: number, Supervisor: 1,
+		Phase: bulkheadv1.SessionState_SESSION_STATE_NEW}}
 	r.sessions[string(h.Client)] = s
 	r.order = append(r.order, s)
 	return s, nil
@@ -127,8 +181,8 @@ func (r *Run) Note(_ context.Context, recs ...*bulkheadv1.Record) error {
 			return fmt.Errorf("%w: %T is not a fact of no session", cluster.ErrRefused, rec.GetEntry())
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.ending.RLock()
+	defer r.ending.RUnlock()
 	if r.ended {
 		return cluster.ErrEnded
 	}
@@ -149,6 +203,8 @@ func (r *Run) open() (list []cluster.Found) {
 
 // Census implements cluster.Run.
 func (r *Run) Census(context.Context) (cluster.Census, error) {
+	r.ending.RLock() // before mu, as End does
+	defer r.ending.RUnlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return cluster.Census{Supervisors: 1, Joined: uint32(len(r.order)), Open: uint32(len(r.open())), Sealed: r.sealed,
@@ -239,16 +295,33 @@ func (l *log) Append(_ context.Context, h cluster.Head, recs ...*bulkheadv1.Reco
 	if err := cluster.Follows(s.head, h, recs); err != nil {
 		return err
 	}
+	if s.first != nil {
+		recs = append([]*bulkheadv1.Record{s.first}, recs...)
+	}
 	if err := l.run.append(recs...); err != nil {
 		return err
 	}
-	s.head = h
+	s.head, s.first = h, nil
 	return nil
 }
 
-// Opened implements cluster.Log.
-func (l *log) Opened(context.Context) (*bulkheadv1.SessionOpened, error) {
-	return proto.CloneOf(l.session.opened), nil
+// Opened implements cluster.Log. It reads the journal up to there.
+func (l *log) Opened(ctx context.Context) (*bulkheadv1.SessionOpened, error) {
+	l.session.mu.Lock()
+	first, number := l.session.first, l.session.number
+	l.session.mu.Unlock()
+	if first != nil {
+		return proto.CloneOf(first.GetSessionOpened()), nil
+	}
+	for rec, err := range l.run.Records(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if o := rec.GetSessionOpened(); o.GetSession() == number {
+			return o, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: the journal does not have the begin of session %d", cluster.ErrFailed, number)
 }
 
 // Release implements cluster.Log.
