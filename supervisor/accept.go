@@ -77,7 +77,7 @@ func (r *run) arrive(conn *net.TCPConn) {
 		var ok bool
 		if release, ok = r.claimHandler(t); !ok {
 			t.Leave(time.Now(), false)
-			r.shedConnection(conn, fewThreads)
+			r.shedConnection(conn, r.scarceThreads())
 			return
 		}
 	}
@@ -142,8 +142,21 @@ func pause(ctx context.Context, d time.Duration) {
 // retryThreads is when a client should come again that no thread was left for.
 const retryThreads = 5 * time.Second
 
-// fewThreads refuses a connection whose handler would take threads from the reserve.
-var fewThreads = &door.Refusal{Why: "the supervisor has too few threads left", RetryAfter: retryThreads}
+// fewThreads refuses a connection whose handler would take threads from the reserve, and fewOnMachine
+// one for which it would take them from others.
+var (
+	fewThreads   = &door.Refusal{Why: "the supervisor has too few threads left", RetryAfter: retryThreads}
+	fewOnMachine = &door.Refusal{Why: "the supervisor leaves the last threads and processes of its machine " +
+		"(kernel.pid_max, kernel.threads-max) to others", RetryAfter: retryThreads}
+)
+
+// scarceThreads is why no thread is left for a client.
+func (r *run) scarceThreads() *door.Refusal {
+	if r.pool.Threads.SharesLimit() {
+		return fewOnMachine
+	}
+	return fewThreads
+}
 
 // accepting is whether connections are taken for a run. One goroutine uses it.
 type accepting struct {

@@ -142,8 +142,8 @@ func (r *run) session(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
 	}
 	if away, _ := r.gate.Away(netip.Addr{}); !r.pool.Spares(away) {
 		r.pool.Threads.Refused.Add(1)
-		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: fewThreads.Why,
-			retryAfter: fewThreads.RetryAfter}
+		no := r.scarceThreads()
+		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: no.Why, retryAfter: no.RetryAfter}
 	}
 	hello.Token = "" // it is for nobody else
 	book, head, err := r.book.Open(context.Background(), cluster.Hello{Client: hello.GetClientId(),

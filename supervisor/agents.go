@@ -81,7 +81,7 @@ func (r *run) admitAgent(l *link, hello *bulkheadv1.Hello) {
 	}
 	known := r.cfg.fleet.Knows(hello.GetClientId())
 	if away, _ := r.gate.Away(netip.Addr{}); !known && (l.ticket.OnlyReturns() || !r.pool.Spares(away)) {
-		r.shedClient(l, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: fewThreads.Why,
+		r.shedClient(l, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: r.scarceThreads().Why,
 			retryAfter: door.RetryClients})
 		return
 	}

@@ -49,7 +49,7 @@ func (r *run) connection(ctx context.Context, id uint64, conn *net.TCPConn, t *d
 		}
 		var ok bool
 		if release, ok = r.claimHandler(t); !ok {
-			r.shedConnection(conn, fewThreads)
+			r.shedConnection(conn, r.scarceThreads())
 			return
 		}
 	}

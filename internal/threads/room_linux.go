@@ -2,6 +2,7 @@ package threads
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -20,40 +21,62 @@ type Bound struct {
 	Name string
 	// Most is how many there may be, Used how many there are, or may be while they are few.
 	Most, Used uint64
+	// Machine says that it bounds all that runs on the machine, and not this process's own part of it.
+	Machine bool
 }
 
 // Left returns how many more there may be.
 func (b Bound) Left() uint64 { return b.Most - min(b.Used, b.Most) }
 
+const (
+	// othersPart of a bound of the machine is for those that share it, and othersLeast at the least, on a
+	// machine where that is no more than othersMost of it.
+	othersPart  = 16
+	othersLeast = 1024
+	othersMost  = 4
+)
+
+// Others returns how many of Most are for whoever shares the bound: who cannot fork can neither log
+// in nor look what is the matter, and its services die.
+func (b Bound) Others() uint64 {
+	if !b.Machine {
+		return 0
+	}
+	return min(max(b.Most/othersPart, othersLeast), b.Most/othersMost)
+}
+
+// Free returns how many more there may be of this process and its children.
+func (b Bound) Free() uint64 { return b.Left() - min(b.Left(), b.Others()) }
+
 // Room knows the limits that this process is under.
 type Room struct {
-	pids []cgroup.Group
+	pids     []cgroup.Group
+	numbered bool // pid_max is that of a PID namespace
 }
 
 // NewRoom finds out which limits there are.
-func NewRoom() Room { return Room{cgroup.Of("pids")} }
+func NewRoom() Room { return Room{cgroup.Of("pids"), numbersItsOwn()} }
 
-// Tightest returns the limit that leaves least now; one of the kernel's own if nothing
+// Tightest returns the limit that leaves this process least now; one of the kernel's own if nothing
 // else bounds the process. It is false where the system says nothing.
 func (r Room) Tightest() (Bound, bool) {
 	var tightest Bound
 	known := false
 	take := func(b Bound, ok bool) {
-		if ok && (!known || b.Left() < tightest.Left()) {
+		if ok && (!known || b.Free() < tightest.Free()) {
 			tightest, known = b, true
 		}
 	}
 	for _, g := range r.pids {
 		most, bounded := g.Number("pids.max")
 		used, ok := g.Number("pids.current")
-		take(Bound{filepath.Join(g.Folder, "pids.max"), most, used}, bounded && ok)
+		take(Bound{Name: filepath.Join(g.Folder, "pids.max"), Most: most, Used: used}, bounded && ok)
 	}
 	all, ok := everywhere()
 	if ok {
-		for _, name := range []string{"/proc/sys/kernel/threads-max", "/proc/sys/kernel/pid_max"} {
-			most, ok := number(name)
-			take(Bound{name, most, all}, ok)
-		}
+		most, ok := number("/proc/sys/kernel/threads-max")
+		take(Bound{Name: "/proc/sys/kernel/threads-max", Most: most, Used: all, Machine: true}, ok)
+		take(r.identifiers(all))
 	} else {
 		all = math.MaxUint64
 	}
@@ -93,7 +116,32 @@ func processLimit(all uint64) (Bound, bool) {
 		return Bound{}, false
 	}
 	used, ok := usedOf(limit.Cur, all, func() (uint64, bool) { return threadsOf(strconv.Itoa(os.Getuid())) })
-	return Bound{"RLIMIT_NPROC", limit.Cur, used}, ok
+	return Bound{Name: "RLIMIT_NPROC", Most: limit.Cur, Used: used}, ok
+}
+
+// identifiers returns the bound of process identifiers, of which each thread has one. all is how many
+// threads the machine has.
+func (r Room) identifiers(all uint64) (Bound, bool) {
+	most, ok := number("/proc/sys/kernel/pid_max")
+	b := Bound{Name: "/proc/sys/kernel/pid_max", Most: most, Used: all, Machine: true}
+	if ok && r.numbered {
+		b.Used, ok = usedOf(most, all, func() (uint64, bool) { return threadsOf("") })
+	}
+	return b, ok
+}
+
+// numbersItsOwn reports whether pid_max is that of this process's PID namespace, and not of the machine:
+// each has its own since Linux 6.14. The first one's is as good as the machine's.
+func numbersItsOwn() bool {
+	const first = "pid:[4026531836]" // PROC_PID_INIT_INO, linux/proc_ns.h
+	var uts unix.Utsname
+	namespace, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil || namespace == first || unix.Uname(&uts) != nil {
+		return false
+	}
+	var major, minor int
+	_, err = fmt.Sscanf(unix.ByteSliceToString(uts.Release[:]), "%d.%d", &major, &minor)
+	return err == nil && (major > 6 || major == 6 && minor >= 14)
 }
 
 // usedOf returns how many threads one user has, or a bound for that. To count them takes a file
@@ -125,7 +173,8 @@ func unbound() bool {
 	return err == nil && effective&(resource|admin) != 0
 }
 
-// threadsOf counts the threads of a user's processes, as far as they can be seen.
+// threadsOf counts the threads of a user's processes, or of all if uid is "", as far as they can be
+// seen.
 func threadsOf(uid string) (n uint64, ok bool) {
 	proc, err := os.Open("/proc")
 	if err != nil {
@@ -144,7 +193,7 @@ func threadsOf(uid string) (n uint64, ok bool) {
 		if err != nil {
 			continue // gone
 		}
-		if real, _, _ := strings.Cut(line(data, "Uid:"), "\t"); real == uid {
+		if real, _, _ := strings.Cut(line(data, "Uid:"), "\t"); uid == "" || real == uid {
 			n += threadsIn(data)
 		}
 	}

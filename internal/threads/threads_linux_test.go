@@ -63,6 +63,26 @@ func TestTightest(t *testing.T) {
 	}
 }
 
+// Of a bound of the whole machine a part is for others, on a small machine no more than a quarter.
+func TestOthersKeepTheirPart(t *testing.T) {
+	for _, tt := range []struct {
+		bound        Bound
+		others, free uint64
+	}{
+		{Bound{Most: 32768, Used: 768}, 0, 32000},
+		{Bound{Most: 32768, Used: 768, Machine: true}, 2048, 29952},
+		{Bound{Most: 4 << 20, Used: 4<<20 - 5, Machine: true}, 256 << 10, 0},
+		{Bound{Most: 8192, Used: 7168, Machine: true}, 1024, 0},
+		{Bound{Most: 8192, Used: 7167, Machine: true}, 1024, 1},
+		{Bound{Most: 400, Used: 100, Machine: true}, 100, 200},
+	} {
+		if others, free := tt.bound.Others(), tt.bound.Free(); others != tt.others || free != tt.free {
+			t.Errorf("of %+v others keep %d, and %d are free; want %d and %d", tt.bound, others, free, tt.others,
+				tt.free)
+		}
+	}
+}
+
 // The threads of a user are counted only where they may be near the limit.
 func TestUsedOf(t *testing.T) {
 	for _, tt := range []struct {

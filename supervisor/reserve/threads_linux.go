@@ -96,7 +96,7 @@ func (t *Threads) processors() int { return (t.ahead - threadsOther) / 2 }
 // Check returns an error that wraps ErrConfig when the limit itself leaves no room for a
 // supervisor with one handler, however little others use of it.
 func (t *Threads) Check() error {
-	if b := t.bound; t.known && b.Most < t.need() {
+	if b := t.bound; t.known && b.Most < t.need()+b.Others() {
 		return fmt.Errorf(
 			"%w: the limit of threads and processes is %d (%s), which leaves none for handlers; raise it to "+
 				"at least %d", exitstatus.ErrConfig, b.Most, b.Name, roomyLimit)
@@ -108,12 +108,20 @@ func (t *Threads) Check() error {
 // It is not for one that continues a run: the handlers of that are among the others.
 func (t *Threads) CheckLeft() error {
 	own, b, need := threads.Of(os.Getpid()), t.bound, t.need()
-	if t.known && b.Left()+own < need {
-		return fmt.Errorf("of at most %d threads and processes (%s), %d are in use, and a supervisor "+
+	if t.known && b.Free()+own < need {
+		return fmt.Errorf("of at most %d threads and processes (%s), %d are in use%s, and a supervisor "+
 			"with one handler needs %d; raise the limit, or end what uses them", b.Most, b.Name,
-			b.Used-min(own, b.Used), need)
+			b.Used-min(own, b.Used), forOthers(b), need)
 	}
 	return nil
+}
+
+// forOthers says how many of a bound are kept for those that share it; nothing if none are.
+func forOthers(b threads.Bound) string {
+	if b.Others() == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d are kept for others of this machine", b.Others())
 }
 
 // need returns how many threads a supervisor with one handler needs.
@@ -148,8 +156,8 @@ func (t *Threads) Prepare(log *slog.Logger, clients int) {
 		say = log.Warn
 	}
 	say("thread and process limit", "limit", b.Most, "limited_by", b.Name, "left", b.Left(),
-		"reserve", threadReserve(b.Most), "own", threads.Of(os.Getpid()), "room_for_handlers", room,
-		"clients_expected", clients)
+		"reserve", threadReserve(b.Most), "for_others", b.Others(), "own", threads.Of(os.Getpid()),
+		"room_for_handlers", room, "clients_expected", clients)
 }
 
 // Count returns the tightest limit, as it was no longer than old ago.
@@ -182,7 +190,7 @@ func (t *Threads) ForHandlers(away int) int {
 	case !ok:
 		return math.MaxInt32
 	}
-	return handlersIn(b.Left(), t.each(), t.starting, threadReserve(b.Most), away)
+	return handlersIn(b.Free(), t.each(), t.starting, threadReserve(b.Most), away)
 }
 
 // Begin reserves the threads of a handler that is about to start while so many sessions are away,
@@ -221,7 +229,7 @@ func (t *Threads) Begin(away int) (done func(pid int, err error), err error) {
 // the next ones need not know how many there are now. mu is held.
 func (t *Threads) plentyLocked() bool {
 	return !t.counted.IsZero() &&
-		(!t.known || handlersIn(t.bound.Left(), t.each(), t.starting, threadReserve(t.bound.Most), 0) >= plenty)
+		(!t.known || handlersIn(t.bound.Free(), t.each(), t.starting, threadReserve(t.bound.Most), 0) >= plenty)
 }
 
 // Lack returns an error that wraps ErrNoRoom when there is no room for another handler, while so many
@@ -237,8 +245,9 @@ func (t *Threads) Lack(away int) error {
 
 func (t *Threads) lackLocked(old time.Duration, away int) error {
 	b, ok := t.countLocked(old)
-	if ok && handlersIn(b.Left(), t.each(), t.starting, threadReserve(b.Most), away) == 0 {
-		return fmt.Errorf("too few threads are left (%s is %d); raise the limit: %w", b.Name, b.Most, ErrNoRoom)
+	if ok && handlersIn(b.Free(), t.each(), t.starting, threadReserve(b.Most), away) == 0 {
+		return fmt.Errorf("too few threads are left (%s is %d%s); raise the limit: %w", b.Name, b.Most,
+			forOthers(b), ErrNoRoom)
 	}
 	return nil
 }
@@ -262,6 +271,15 @@ func (t *Threads) Saw(pid int) {
 	t.seen = max(t.seen, min(n, handlerThreadsMost))
 }
 
+// SharesLimit reports whether the limit that leaves least is one of the whole machine.
+func (t *Threads) SharesLimit() bool {
+	if t == nil {
+		return false
+	}
+	b, ok := t.Count(countAgain)
+	return ok && b.Machine
+}
+
 // Limit bounds what waits for the disk.
 func (t *Threads) Limit() *threads.Limit {
 	if t == nil {
@@ -279,7 +297,7 @@ func (t *Threads) Status(spare int) *bulkheadv1.Reserve {
 	}
 	return &bulkheadv1.Reserve{
 		Kind: bulkheadv1.ReserveKind_RESERVE_KIND_THREADS, LimitedBy: b.Name,
-		Limit: b.Most, Left: b.Left(), Reserve: threadReserve(b.Most), Reached: spare < 1,
+		Limit: b.Most, Left: b.Left(), Reserve: b.Others() + threadReserve(b.Most), Reached: spare < 1,
 		TimesReached: t.Refused.Load(),
 	}
 }
