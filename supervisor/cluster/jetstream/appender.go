@@ -67,10 +67,14 @@ func (a *appender) do(ctx context.Context, w *work) error {
 	}
 	for a.undone = w; w.done < len(w.messages); w.done++ {
 		seq, err := a.engine.put(ctx, w.messages[w.done], a.last)
-		if err != nil {
-			if w.done == 0 && errors.Is(err, cluster.ErrRefused) {
-				a.undone = nil // nothing of it is there, nor ever will be
-			}
+		switch refused := errors.Is(err, cluster.ErrRefused); {
+		case refused && w.done > 0: // part of it is there, and the rest never will be
+			return fmt.Errorf("%w: %d of %d messages of one append are durable, and the next is refused: %v",
+				cluster.ErrFailed, w.done, len(w.messages), err)
+		case refused:
+			a.undone = nil // nothing of it is there, nor ever will be
+			return err
+		case err != nil:
 			return err
 		}
 		a.last = seq

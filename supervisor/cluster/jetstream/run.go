@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -93,6 +94,7 @@ func join(ctx context.Context, c Config, conn *nats.Conn) (*Run, error) {
 		return nil, err
 	}
 	r.noting.appender = appender{engine: r.engine, limit: r.limit}
+	r.noting.finished = make(map[[sha256.Size]byte]uint64)
 	return r, nil
 }
 
