@@ -100,6 +100,7 @@ func exitCode(err error) int {
 	var usage usageError
 	var path *saved.PathError
 	var problems config.Problems
+	var file configError
 	switch {
 	case err == nil, errors.Is(err, errShown):
 		return exitOK
@@ -109,7 +110,8 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &usage), errors.As(err, &path):
 		return exitUsage
-	case errors.As(err, &problems), errors.Is(err, exitstatus.ErrConfig), errors.Is(err, spec.ErrConfig):
+	case errors.As(err, &problems), errors.As(err, &file), errors.Is(err, exitstatus.ErrConfig),
+		errors.Is(err, spec.ErrConfig):
 		return exitConfig
 	default:
 		return exitFailure
@@ -147,7 +149,7 @@ Examples, on the collecting machine, on each test machine, and later or after a 
 			agentCommand(stderr),
 			runCommand(stdout, stderr),
 			reportCommand(stdout, stderr),
-			journalCommand(stdout),
+			journalCommand(stdout, stderr),
 			verifyCommand(stdout),
 			topCommand(stdout, stderr),
 			certsCommand(stdout),

@@ -7,12 +7,15 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bulkhead/internal/results"
+	"bulkhead/supervisor/cluster/access"
+	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/compare"
 	"bulkhead/supervisor/report/render"
 	"bulkhead/supervisor/report/saved"
 )
 
-func compareCommand(stdout io.Writer) *cli.Command {
+func compareCommand(stdout *results.Stdout, stderr io.Writer) *cli.Command {
 	var forms []render.Form
 	for _, f := range compare.Formats() {
 		forms = append(forms, f.Form)
@@ -21,25 +24,26 @@ func compareCommand(stdout io.Writer) *cli.Command {
 		Name:      "compare",
 		Usage:     "compare two runs: what was configured differently, and what is significantly different",
 		ArgsUsage: "A B",
-		Description: `A and B are run directories or report.json files. What was configured differently comes
-first, then the figures side by side, each with how much it varies from interval to interval.
+		Description: `A and B are run directories, report.json files, or runs on an engine (nats://…). What
+was configured differently comes first, then the figures side by side, each with how much
+it varies from interval to interval.
 
 Examples:
   bulkhead report compare bulkhead-state/runs/BEFORE bulkhead-state/runs/AFTER
   bulkhead report compare BEFORE AFTER --output compared.html`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "format", DefaultText: "by the ending of --output, or else text",
 				Usage: "`FORMAT`: " + oneOf(forms)},
 			&cli.BoolFlag{Name: "html", Usage: "the same as --format html: one page with charts of both runs"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"},
 				Usage: "write to `FILE` instead of standard output (-)"},
-		},
+		}, engineFlags()...),
 		OnUsageError: onUsageError,
-		Action:       func(ctx *cli.Context) error { return compareRuns(ctx, stdout, forms) },
+		Action:       func(ctx *cli.Context) error { return compareRuns(ctx, stdout, stderr, forms) },
 	}
 }
 
-func compareRuns(ctx *cli.Context, stdout io.Writer, forms []render.Form) error {
+func compareRuns(ctx *cli.Context, stdout *results.Stdout, stderr io.Writer, forms []render.Form) error {
 	if ctx.NArg() != 2 {
 		return usageError{
 			fmt.Errorf(
@@ -56,11 +60,17 @@ func compareRuns(ctx *cli.Context, stdout io.Writer, forms []render.Form) error 
 			return err
 		}
 	}
-	a, err := saved.Report(ctx.Args().Get(0))
+	reportOf := func(i int) (*report.Report, error) {
+		if at := ctx.Args().Get(i); access.IsPlace(at) {
+			return rebuilt(ctx, at, stdout, stderr)
+		}
+		return saved.Report(ctx.Args().Get(i))
+	}
+	a, err := reportOf(0)
 	if err != nil {
 		return err
 	}
-	b, err := saved.Report(ctx.Args().Get(1))
+	b, err := reportOf(1)
 	if err != nil {
 		return err
 	}

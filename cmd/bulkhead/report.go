@@ -10,13 +10,15 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bulkhead/internal/assertion"
+	"bulkhead/internal/results"
+	"bulkhead/supervisor/cluster/access"
 	"bulkhead/supervisor/report/judge"
 	"bulkhead/supervisor/report/render"
 	"bulkhead/supervisor/report/repeats"
 	"bulkhead/supervisor/report/saved"
 )
 
-func reportCommand(stdout, stderr io.Writer) *cli.Command {
+func reportCommand(stdout *results.Stdout, stderr io.Writer) *cli.Command {
 	var forms []render.Form
 	for _, f := range render.Formats() {
 		forms = append(forms, f.Form)
@@ -24,9 +26,10 @@ func reportCommand(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:      "report",
 		Usage:     "rebuild the report of a run from its journal, sum up runs, or compare two",
-		ArgsUsage: "RUN_DIR",
+		ArgsUsage: "RUN_DIR|nats://HOST:PORT,…/RUN-ID",
 		Description: `RUN_DIR is STATE_DIR/runs/RUN-ID; runs/latest is the newest. Only the journal in it is
-read, so this also works for a run whose supervisor was killed.
+read, so this also works for a run whose supervisor was killed. nats://… is a run on an
+engine, read from the first node that has all of it; docs/cluster.md has more.
 
 With STATE_DIR/jobs/JOB-ID, or several RUN_DIR, it sums up the runs of the job, or those: the
 median, the least and the most of each figure, how far it varies, and which run is unlike
@@ -45,18 +48,19 @@ Examples:
   bulkhead report bulkhead-state/runs/latest --output report.json
   bulkhead report runs/latest --format junit --assert 'p99 < 50ms' --assert 'lost == 0'
   bulkhead report bulkhead-state/jobs/latest
+  bulkhead report nats://n1:4222,n2:4222/20260730T101500Z-4f2a1b
   bulkhead report compare runs/before runs/after`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "format", DefaultText: "by the ending of --output, or else text",
 				Usage: "`FORMAT`: " + oneOf(forms)},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"},
 				Usage: "write to `FILE` instead of standard output (-)"},
 			&cli.GenericFlag{Name: "assert", Value: new(texts),
 				Usage: "exit with 3 unless `EXPR` holds, such as 'p99 < 50ms'"},
-		},
+		}, engineFlags()...),
 		OnUsageError: onUsageError,
 		Action:       func(ctx *cli.Context) error { return rebuildReport(ctx, stdout, stderr, forms) },
-		Subcommands:  []*cli.Command{compareCommand(stdout)},
+		Subcommands:  []*cli.Command{compareCommand(stdout, stderr)},
 	}
 }
 
@@ -70,11 +74,15 @@ func (t *texts) Set(text string) error {
 
 func (t *texts) String() string { return "" }
 
-func rebuildReport(ctx *cli.Context, stdout, stderr io.Writer, forms []render.Form) error {
+func rebuildReport(ctx *cli.Context, stdout *results.Stdout, stderr io.Writer, forms []render.Form) error {
 	if ctx.NArg() == 0 {
 		return usageError{
 			fmt.Errorf("report takes one run directory, such as bulkhead-state/runs/latest; 0 were given; see "+
 				"`%s --help`", commandName(ctx))}
+	}
+	if i := slices.IndexFunc(ctx.Args().Slice(), access.IsPlace); i >= 0 && ctx.NArg() > 1 {
+		return usageError{fmt.Errorf("%s: of several runs, each must be in a folder; see `bulkhead journal "+
+			"export --help`", ctx.Args().Get(i))}
 	}
 	if ctx.NArg() > 1 || saved.IsJob(ctx.Args().First()) {
 		return sumUp(ctx, stdout)
@@ -94,7 +102,7 @@ func rebuildReport(ctx *cli.Context, stdout, stderr io.Writer, forms []render.Fo
 		}
 		assertions = append(assertions, a)
 	}
-	r, err := saved.Rebuilt(ctx.Args().First())
+	r, err := rebuilt(ctx, ctx.Args().First(), stdout, stderr)
 	if err != nil {
 		return err
 	}

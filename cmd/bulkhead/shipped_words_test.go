@@ -27,6 +27,9 @@ var printedBy = []struct{ file, text, tests, test string }{
 		"internal/testing/isolation", "TestTheCommandsOfCertsInit"},
 	{"cmd/bulkhead/certs.go", "  bulkhead client --supervisor %s --tls-ca %s --tls-cert %s --tls-key %s\n",
 		"internal/testing/isolation", "TestTheCommandsOfCertsInit"},
+	{"supervisor/report/remote/engine.go",
+		"%s: there is no run %q; `bulkhead journal list %s` lists those that are there",
+		"supervisor/report/remote", "TestTheCommandThatListsRuns"},
 }
 
 // noLines are strings with the name of a command that nobody is told to run.

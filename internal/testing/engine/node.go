@@ -131,3 +131,17 @@ func (n *Node) end(s syscall.Signal) {
 	_ = process.Signal(s) // it may have ended just now
 	<-ended
 }
+
+// Flip flips a bit in the middle of what it has of a stream, while it does not run.
+func (n *Node) Flip(stream string) error {
+	blocks, err := n.Blocks(stream)
+	if err != nil || len(blocks) == 0 || n.Running() {
+		return fmt.Errorf("%s has %d blocks of %s, and runs: %v: %w", n.Name, len(blocks), stream, n.Running(), err)
+	}
+	data, err := os.ReadFile(blocks[0])
+	if err != nil {
+		return err
+	}
+	data[len(data)/2] ^= 1
+	return os.WriteFile(blocks[0], data, 0o600)
+}

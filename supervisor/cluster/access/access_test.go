@@ -40,7 +40,8 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: the password is in %v", one.text, err)
 		}
 	}
-	for text, want := range map[string]string{"a": "nats://a:4222", "tls://a:1": "tls://a:1", "nats://b": "nats://b:4222"} {
+	for text, want := range map[string]string{"a": "nats://a:4222", "tls://a:1": "tls://a:1",
+		"nats://b": "nats://b:4222"} {
 		if u, err := URL(text); err != nil || u != want {
 			t.Errorf("%s: %s: %v", text, u, err)
 		}
@@ -67,7 +68,8 @@ const seed = "SUAIBDPBAUTWCWBKIO6XHQNINK5FWJW4OHLXC3HQ2KFE4PEJUA44CNHTC4"
 
 func TestKeyFiles(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := certs.Init(dir, certs.Plan{Addresses: []string{"a"}, Clients: []string{"me"}, Valid: time.Hour}); err != nil {
+	plan := certs.Plan{Addresses: []string{"a"}, Clients: []string{"me"}, Valid: time.Hour}
+	if _, err := certs.Init(dir, plan); err != nil {
 		t.Fatal(err)
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }

@@ -41,8 +41,8 @@ func (k Key) Options() (options []nats.Option, err error) {
 		option := nats.UserCredentials(k.Creds)
 		if seed {
 			if option, err = nats.NkeyOptionFromSeed(k.Creds); err != nil {
-				return nil, fmt.Errorf("the credentials for the engine: %s has neither a JWT nor the seed of an nkey: %w",
-					k.Creds, err)
+				return nil, fmt.Errorf("the credentials for the engine: %s has neither a JWT nor the seed of an nkey: "+
+					"%w", k.Creds, err)
 			}
 		}
 		options = append(options, option)

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -38,7 +39,8 @@ func Parse(text string) (Place, error) {
 	}
 	nodes, run, _ := strings.Cut(strings.TrimPrefix(text, schemes[i]), "/")
 	if strings.ContainsAny(run, "/?#") {
-		return Place{}, fmt.Errorf("%q has more than the id of a run behind its nodes; use nats://HOST:PORT,…/RUN-ID", text)
+		return Place{}, fmt.Errorf("%q has more than the id of a run behind its nodes; use nats://HOST:PORT,…/RUN-ID",
+			text)
 	}
 	p := Place{Run: run}
 	for node := range strings.SplitSeq(nodes, ",") {
@@ -69,8 +71,8 @@ func URL(node string) (string, error) {
 
 func nodeURL(scheme, node string) (string, error) {
 	if strings.Contains(node, "@") {
-		return "", fmt.Errorf("a node's address has no user and password, which others would see; put them into a file, " +
-			"and name that as the credentials")
+		return "", errors.New("a node's address has no user and password, which others would see; use a file of " +
+			"credentials or a certificate")
 	}
 	u, err := url.Parse(scheme + node)
 	if err != nil || u.Hostname() == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {

@@ -19,6 +19,7 @@ const (
 	codeWrongLast      = 10071
 	codeWrongLastBrief = 10164 // also to a lone writer whose message before is still on its way
 	codeNoMessage      = 10037
+	codeNoStream       = 10059
 	codeTooLong        = 10054
 )
 
@@ -119,7 +120,7 @@ func (e *servers) publish(ctx context.Context, m message) (uint64, error) {
 	defer cancel()
 	answer, err := e.conn.RequestMsgWithContext(ctx, &nats.Msg{Subject: m.subject, Header: m.header, Data: m.payload})
 	if err != nil {
-		return 0, err
+		return 0, e.refused(err)
 	}
 	var ack struct {
 		Error  *apiError `json:"error"`
@@ -148,7 +149,7 @@ func (e *servers) ask(ctx context.Context, subject string, request, into any) er
 	}
 	answer, err := e.conn.RequestWithContext(ctx, "$JS.API."+subject, data)
 	if err != nil {
-		return fmt.Errorf("asking for %s: %w", subject, err)
+		return fmt.Errorf("asking for %s: %w", subject, e.refused(err))
 	}
 	var failed struct {
 		Error *apiError `json:"error"`
@@ -160,6 +161,15 @@ func (e *servers) ask(ctx context.Context, subject string, request, into any) er
 		return failed.Error
 	}
 	return json.Unmarshal(answer.Data, into)
+}
+
+// refused adds to an error that nothing was answered that this user may not ask: the engine tells that
+// apart from answers.
+func (e *servers) refused(err error) error {
+	if last := e.conn.LastError(); errors.Is(last, nats.ErrPermissionViolation) {
+		return fmt.Errorf("%w; the user lacks a permission: %w", err, last)
+	}
+	return err
 }
 
 // last returns the newest message of a subject, as the stream's leader has it.
@@ -209,6 +219,28 @@ func (e *servers) lastSequence(ctx context.Context, stream string) (uint64, erro
 	}
 	err := e.ask(ctx, "STREAM.INFO."+stream, struct{}{}, &info)
 	return info.State.Last, err
+}
+
+// peers returns the names of the nodes that have a replica of a stream; none of a node alone.
+func (e *servers) peers(ctx context.Context, stream string) (names []string, err error) {
+	var info struct {
+		Cluster struct {
+			Leader   string `json:"leader"`
+			Replicas []struct {
+				Name string `json:"name"`
+			} `json:"replicas"`
+		} `json:"cluster"`
+	}
+	_, err = patiently(ctx, e, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, e.ask(ctx, "STREAM.INFO."+stream, struct{}{}, &info)
+	})
+	if info.Cluster.Leader != "" {
+		names = append(names, info.Cluster.Leader)
+	}
+	for _, r := range info.Cluster.Replicas {
+		names = append(names, r.Name)
+	}
+	return names, err
 }
 
 // patiently calls get until it succeeds; it returns ErrUnavailable when it never did.

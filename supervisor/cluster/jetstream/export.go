@@ -2,8 +2,10 @@ package jetstream
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -13,7 +15,7 @@ import (
 )
 
 // Node is one node of the engine: where clients connect to it, and where it tells of itself over HTTP
-// ("http://host:8222").
+// ("http://host:8222"). One of the two may be "": then the node is not read, or not asked.
 type Node struct {
 	URL, Monitor string
 }
@@ -34,6 +36,8 @@ type Exported struct {
 	Node string
 	// Ended says that the run has its end: only then is what was written the same at any time.
 	Ended bool
+	// Reported says that the supervisors have reported the run's sum, and it is this one.
+	Reported bool
 	// Damage lists what is wrong with other replicas, as far as it was seen.
 	Damage []Damage
 	// Unseen says which nodes could not be asked, and why.
@@ -42,7 +46,8 @@ type Exported struct {
 
 // Export writes the run as an ordinary journal into a folder that it makes. The bytes are the same
 // from every node. It reads the first node whose replicas are whole, and says of the others what it
-// has found. When none is whole nothing is written, and the error wraps ErrDamaged.
+// has found; in one segment (0), a node that gives anything but what was reported is damaged. When none
+// is whole nothing is written, and the error wraps ErrDamaged.
 func Export(ctx context.Context, s Source, dir string, segmentBytes int64) (Exported, error) {
 	var made Exported
 	x, err := s.extent(ctx)
@@ -53,15 +58,16 @@ func Export(ctx context.Context, s Source, dir string, segmentBytes int64) (Expo
 	damaged := made.survey(ctx, s, x)
 	var causes []error
 	for _, n := range s.Nodes {
-		if damaged[n.URL] {
+		if n.URL == "" {
 			continue
 		}
-		composed, name, err := s.compose(ctx, x, n, dir, segmentBytes)
+		composed, name, err := s.compose(ctx, x, n, damaged, dir, segmentBytes)
 		var d *Damage
 		switch {
-		case err == nil:
-			made.Composed, made.Node = composed, name
+		case err == nil && name != "":
+			made.Composed, made.Node, made.Reported = composed, name, x.sum != "" && segmentBytes == 0
 			return made, nil
+		case err == nil: // what is wrong with it is known
 		case errors.As(err, &d):
 			made.Damage = append(made.Damage, *d)
 		case errors.Is(err, cluster.ErrUnavailable) && ctx.Err() == nil:
@@ -85,8 +91,13 @@ func Examine(ctx context.Context, s Source) (damage []Damage, unseen []error, er
 	}
 	var made Exported
 	made.survey(ctx, s, x)
+	seen := make(map[string]bool)
 	for _, n := range s.Nodes {
+		if n.URL == "" {
+			continue
+		}
 		err := s.read(n, func(e *servers, name string) error {
+			seen[name] = true
 			for _, err := range x.records(ctx, e, x.on(e, name), name) {
 				if err != nil {
 					return err
@@ -102,11 +113,16 @@ func Examine(ctx context.Context, s Source) (damage []Damage, unseen []error, er
 			made.Unseen = append(made.Unseen, fmt.Errorf("node %s: %w", n.URL, err))
 		}
 	}
+	for _, name := range x.peers {
+		if !seen[name] && len(made.Unseen) == 0 {
+			made.Unseen = append(made.Unseen, fmt.Errorf("node %s has a replica, too: name its address", name))
+		}
+	}
 	return made.Damage, made.Unseen, nil
 }
 
 // survey asks each node for the state of its replicas, before anything is read. It returns the nodes
-// that say themselves that they lack something, by where clients connect to them.
+// that say themselves that they lack something, by their names.
 func (made *Exported) survey(ctx context.Context, s Source, x extent) (damaged map[string]bool) {
 	damaged = make(map[string]bool)
 	for _, n := range s.Nodes {
@@ -120,7 +136,7 @@ func (made *Exported) survey(ctx context.Context, s Source, x extent) (damaged m
 		}
 		for _, d := range found.judge(x) {
 			made.Damage = append(made.Damage, d)
-			damaged[n.URL] = true
+			damaged[d.Node] = true
 		}
 	}
 	return damaged
@@ -128,19 +144,33 @@ func (made *Exported) survey(ctx context.Context, s Source, x extent) (damaged m
 
 // extent finds out how far the run goes.
 func (s *Source) extent(ctx context.Context) (x extent, err error) {
-	if !usable.MatchString(s.Run) || len(s.Nodes) == 0 {
-		return x, fmt.Errorf("a run %q with %d nodes cannot be read", s.Run, len(s.Nodes))
+	if !usable.MatchString(s.Run) {
+		return x, fmt.Errorf("%w: %q is no id of a run", ErrNoRun, s.Run)
 	}
+	err = s.connect(func(e *servers) error {
+		x, err = extentOf(ctx, e, s.Run)
+		return err
+	})
+	return x, err
+}
+
+// connect calls do with a connection to one of the nodes, whichever is there.
+func (s *Source) connect(do func(e *servers) error) error {
 	var urls []string
 	for _, n := range s.Nodes {
-		urls = append(urls, n.URL)
+		if n.URL != "" {
+			urls = append(urls, n.URL)
+		}
+	}
+	if len(urls) == 0 {
+		return errors.New("no node of the engine is named")
 	}
 	conn, err := connect(urls, s.Options)
 	if err != nil {
-		return x, err
+		return err
 	}
 	defer conn.Close()
-	return extentOf(ctx, s.connected(conn), s.Run)
+	return do(s.connected(conn))
 }
 
 func (s *Source) connected(conn *nats.Conn) *servers {
@@ -161,12 +191,21 @@ func (s *Source) read(n Node, do func(e *servers, name string) error) error {
 	return do(s.connected(conn), conn.ConnectedServerName())
 }
 
-// compose writes the run as one node has it, and returns the node's name too.
-func (s *Source) compose(ctx context.Context, x extent, n Node, dir string, segmentBytes int64) (
-	made journal.Composed, node string, err error) {
+// compose writes the run as one node has it, and returns the node's name too; of one that is damaged
+// it writes nothing, and returns no name.
+func (s *Source) compose(ctx context.Context, x extent, n Node, damaged map[string]bool, dir string,
+	segmentBytes int64) (made journal.Composed, node string, err error) {
 	err = s.read(n, func(e *servers, name string) error {
+		if damaged[name] {
+			return nil
+		}
 		node = name
 		made, err = journal.Compose(dir, segmentBytes, x.records(ctx, e, x.on(e, name), name))
+		if sum := hex.EncodeToString(made.Sum[:]); err == nil && x.sum != "" && x.sum != sum &&
+			segmentBytes == 0 {
+			return errors.Join(&Damage{Node: name, Stream: x.names.stream(0), What: fmt.Sprintf(
+				"what it gives has the SHA-256 %s, and %s was reported", sum, x.sum)}, os.RemoveAll(dir))
+		}
 		return err
 	})
 	return made, node, err

@@ -156,7 +156,9 @@ func TestAFlippedBitIsNamed(t *testing.T) {
 	stream := r.names.stream(r.names.shard([]byte("one")))
 	n := c.Nodes[0]
 	n.Terminate()
-	flip(t, n, stream)
+	if err := n.Flip(stream); err != nil {
+		t.Fatal(err)
+	}
 	if err := n.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -189,27 +191,5 @@ func TestAFlippedBitIsNamed(t *testing.T) {
 	}
 	if report := contract.Checked(t, contract.Collected(t, r)); report.Messages != 4*32 {
 		t.Errorf("%d messages are read", report.Messages) // from whichever replica is whole
-	}
-}
-
-// flip flips a bit in the middle of what a node has of a stream.
-func flip(t *testing.T, n *engine.Node, stream string) {
-	t.Helper()
-	blocks, err := n.Blocks(stream)
-	if err != nil || len(blocks) == 0 {
-		t.Fatalf("%d blocks: %v", len(blocks), err)
-	}
-	data, err := os.ReadFile(blocks[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.OpenFile(blocks[0], os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	middle := len(data) / 2
-	if _, err := f.WriteAt([]byte{data[middle] ^ 1}, int64(middle)); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -19,19 +20,31 @@ type extent struct {
 	upto  []uint64 // by shard: the last message
 	clock clock
 	ended bool
+	sum   string   // that was reported; "" if none was
+	peers []string // the nodes with a replica of stream 0, as far as its leader tells
 }
+
+// ErrNoRun says that the engine has no such run, or one that has not begun.
+var ErrNoRun = errors.New("the engine has no such run")
 
 // extentOf reads a run's course, and finds how far the run goes: to its end, or to where it is now.
 func extentOf(ctx context.Context, e *servers, run string) (extent, error) {
 	x := extent{names: names{run: run}, clock: clock{offsets: make(map[uint32]int64)}}
 	boots := make(map[string]int64)
-	end := stored{}
-	for at := uint64(0); end.seq == 0; {
+	end, absent := stored{}, false
+	for at := uint64(0); ; {
 		m, err := patiently(ctx, e, func(ctx context.Context) (stored, error) {
-			return e.next(ctx, x.names.stream(0), x.names.course(), at+1)
+			m, err := e.next(ctx, x.names.stream(0), x.names.course(), at+1)
+			if absent = codeOf(err) == codeNoStream; absent {
+				return stored{}, nil
+			}
+			return m, err
 		})
 		if err != nil {
 			return x, err
+		}
+		if absent {
+			return x, fmt.Errorf("%w: %s", ErrNoRun, run)
 		}
 		if m.seq == 0 {
 			break
@@ -48,10 +61,16 @@ func extentOf(ctx context.Context, e *servers, run string) (extent, error) {
 			}
 		case kindEnded:
 			end = m
+		case kindReported:
+			x.sum = m.header.Get(sumHeader)
 		}
 	}
 	if x.names.shards == 0 {
-		return x, fmt.Errorf("run %s is not in the engine, or has not begun", run)
+		return x, fmt.Errorf("%w: %s", ErrNoRun, run)
+	}
+	var err error
+	if x.peers, err = e.peers(ctx, x.names.stream(0)); err != nil {
+		return x, err
 	}
 	return x, x.reach(ctx, e, end)
 }
