@@ -68,7 +68,7 @@ const adoptTimeout = 5 * time.Second
 
 // adoptOne adopts one handler and asks it what it is.
 func (s *Supervisor) adoptOne(ctx context.Context, h rundir.Rostered) (*child.Child, error) {
-	cfg := s.handlerConfig(s.state.Socks.Current())
+	cfg := s.handlerConfig(s.state.Socks.Of(h.Child.SocketDir))
 	cfg.StartTimeout = min(cfg.StartTimeout, adoptTimeout)
 	c, err := child.Adopt(ctx, cfg, h.Child, s.cfg.Inherited.Held(h.Connection))
 	if err != nil {

@@ -23,15 +23,49 @@ const sharedMemory = "/dev/shm"
 // removed as they log out (RemoveIPC, logind.conf(5)), while their supervisor may go on.
 const firstPerson = 1000
 
+// runtimeEnv names the folder in memory that a service manager has made for this service alone
+// (RuntimeDirectory=, systemd.exec(5)).
+const runtimeEnv = "RUNTIME_DIRECTORY"
+
 // memoryBeside returns a folder in memory for the sockets of a state directory; "" if there is none, or
-// the state directory is in memory itself.
+// the state directory is in memory itself. One that only this user can fill comes first.
 func memoryBeside(state string) string {
 	var st unix.Statfs_t
-	if os.Geteuid() >= firstPerson || unix.Statfs(state, &st) != nil || st.Type == unix.TMPFS_MAGIC ||
-		unix.Statfs(sharedMemory, &st) != nil || st.Type != unix.TMPFS_MAGIC {
+	if os.Geteuid() >= firstPerson || unix.Statfs(state, &st) != nil || st.Type == unix.TMPFS_MAGIC {
 		return ""
 	}
-	return sharedMemory
+	own, _, _ := strings.Cut(os.Getenv(runtimeEnv), ":")
+	if private(own) && len(own)+len("/"+temporarySockets)+randomName+ChildSocketPath <= MaxSocketPath && hasRoom(own) {
+		return own
+	}
+	if hasRoom(sharedMemory) {
+		return sharedMemory
+	}
+	return ""
+}
+
+// randomName is the longest that os.MkdirTemp adds to a name.
+const randomName = 10
+
+// private reports whether a path is that of a folder that nobody but this user can change.
+func private(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || !filepath.IsAbs(path) || !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
+}
+
+// roomForSockets is how many inodes a file system in memory has left at least, or it counts as full:
+// handlers that start at the same time take two each.
+const roomForSockets = 128
+
+// hasRoom reports whether a path is in a file system in memory that has inodes left. Sockets and folders
+// take nothing else there.
+func hasRoom(path string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(path, &st) == nil && st.Type == unix.TMPFS_MAGIC && (st.Files == 0 || st.Ffree >= roomForSockets)
 }
 
 // hold says of a folder outside of the state directory that its supervisor runs: it keeps a lock on

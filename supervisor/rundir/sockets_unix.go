@@ -90,7 +90,7 @@ func (s *Sockets) Folder() (dir string, again bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.Is != (Identity{}) && IdentityAt(s.Dir) == s.Is {
-		return s.Dir, false, nil
+		return s.orSpare(), false, nil
 	}
 	if dir := s.left(); dir != "" { // somebody else made it again
 		s.Dir, s.Is = dir, IdentityAt(dir)
@@ -126,9 +126,12 @@ func (s *Sockets) make() error {
 		}
 	}
 	if inMemory := memoryBeside(s.State); inMemory != "" {
-		// One that is full, whoever filled it, is no reason not to begin.
+		// One that is full, whoever filled it, is no reason not to begin: there may be no room for a file.
 		if dir, err := os.MkdirTemp(inMemory, temporarySockets); err == nil && s.furnish(dir) == nil {
 			sweepAbandoned(inMemory)
+			if inMemory != sharedMemory {
+				sweepAbandoned(sharedMemory)
+			}
 			return nil
 		}
 	}
@@ -205,14 +208,28 @@ func (s *Sockets) left() string {
 	return dir
 }
 
-// Clear removes what children that are gone left in the folder: all but what is named.
+// Clear removes what children that are gone left in the folder, and in the spare one: all but what is
+// named.
 func (s *Sockets) Clear(keep map[string]bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	entries, err := os.ReadDir(s.Dir)
 	by := time.Now().Add(removeWithin)
+	err := clearFolder(s.Dir, keep, by)
+	if info, none := os.Lstat(s.spare()); none == nil && info.IsDir() {
+		err = errors.Join(err, clearFolder(s.spare(), keep, by))
+		_ = os.Remove(s.spare()) // if it is empty
+	}
+	if err != nil {
+		return fmt.Errorf("clearing the folder for sockets: %w", err)
+	}
+	return nil
+}
+
+// clearFolder removes all but what is named from a folder for sockets.
+func clearFolder(dir string, keep map[string]bool, by time.Time) error {
+	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		path := filepath.Join(s.Dir, e.Name())
+		path := filepath.Join(dir, e.Name())
 		if keep[path] || e.Name() == ownerFile || e.Name() == stateFile {
 			continue
 		}
@@ -220,10 +237,7 @@ func (s *Sockets) Clear(keep map[string]bool) error {
 			err = stays
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("clearing the folder for sockets: %w", err)
-	}
-	return nil
+	return err
 }
 
 // remove removes the folder and the link to it, if they are still those of this state
@@ -232,6 +246,9 @@ func (s *Sockets) remove() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.letGo()
+	if info, err := os.Lstat(s.spare()); err == nil && info.IsDir() {
+		removal.Tree(s.spare(), removeWithin)
+	}
 	link := s.link()
 	if target, err := os.Readlink(link); err == nil && target == s.Dir {
 		os.Remove(link)

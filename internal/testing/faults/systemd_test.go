@@ -55,6 +55,8 @@ func TestUnitsKeepThePromises(t *testing.T) {
 		"Service.RestartPreventExitStatus": "64 78",
 		"Service.ExecReload":               "/bin/kill -HUP $MAINPID",
 		"Service.StateDirectory":           "bulkhead",
+		"Service.RuntimeDirectory":         "bulkhead", // else sockets are where any user may fill the memory
+		"Service.RuntimeDirectoryPreserve": "yes",      // handlers outlive a crash
 		"Unit.Requires":                    "bulkhead-supervisor.socket",
 	} {
 		if service[key] != want {
