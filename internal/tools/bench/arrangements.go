@@ -92,8 +92,8 @@ type peerProcess struct {
 	at     string
 }
 
-func startPeer(program, kind string) (*peerProcess, error) {
-	p := &peerProcess{cmd: exec.Command(program, kind)}
+func startPeer(program, kind string, args ...string) (*peerProcess, error) {
+	p := &peerProcess{cmd: exec.Command(program, append([]string{kind}, args...)...)}
 	p.cmd.Stderr, p.cmd.WaitDelay = &p.stderr, 5*time.Second // a child may live longer
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {

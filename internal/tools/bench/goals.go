@@ -40,6 +40,15 @@ var goals = []goal{
 	{"pre-flight with 10 GB of journal, s", "—", "1"},
 }
 
+// over returns each of a sample by that of a floor in the same round.
+func (s spread) over(floor spread) spread {
+	out := make(spread, len(s))
+	for i := range s {
+		out[i] = s[i] / floor[i]
+	}
+	return out
+}
+
 // result is what one run found of a goal.
 type result struct{ now, floor string }
 
@@ -55,6 +64,11 @@ func (b *bench) least(measure, floor string) {
 	r := b.results[measure]
 	r.floor = floor
 	b.results[measure] = r
+}
+
+// beside says what part of a floor Bulkhead takes, and what the floor is.
+func beside(ratio spread, floor string) string {
+	return fmt.Sprintf("%.2f × %s", ratio.median(), floor)
 }
 
 // printGoals prints those that this run measured.

@@ -22,19 +22,24 @@ import (
 const window = 48
 
 // throughput prints messages per second through handlers, with the journal on,
-// beside one in-process gRPC collector that decodes and acknowledges.
+// beside one in-process gRPC collector that decodes and acknowledges, and the floor of a process for
+// each client: bare ones, whose parent makes durable what they pass on.
 func (b *bench) throughput() error {
 	fmt.Fprintf(b.out, "\n(b) messages/s, thousands: through handlers with the journal on / one in-process gRPC "+
-		"server; median of %d (least–most)\n", b.rounds)
+		"server; and the floor, bare processes of gRPC with one file; median of %d (least–most)\n", b.rounds)
+	program, err := b.build("peer")
+	if err != nil {
+		return err
+	}
 	t := tabwriter.NewWriter(b.out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "clients × batch\thandlers\tin-process\tratio")
+	fmt.Fprintln(t, "clients × batch\thandlers\tin-process\tratio\tfloor\tratio")
 	for _, clients := range []int{1, 8} {
 		for _, size := range []int{1, 16, 128} {
 			name := fmt.Sprintf("%d × %d", clients, size)
 			if b.cells != nil && !b.cells.MatchString(name) {
 				continue
 			}
-			var through, inside, ratio spread
+			var through, inside, ratio, bare spread
 			for range b.rounds {
 				h, err := b.throughHandlers(clients, size, walled{})
 				if err != nil {
@@ -44,11 +49,19 @@ func (b *bench) throughput() error {
 				if err != nil {
 					return err
 				}
+				f, err := b.throughBare(program, clients, size)
+				if err != nil {
+					return fmt.Errorf("the floor: %w", err)
+				}
 				through, inside, ratio = append(through, h/1e3), append(inside, p/1e3), append(ratio, h/p)
+				bare = append(bare, f/1e3)
 			}
+			least := through.over(bare)
+			b.least("messages/s to in-process, "+name, beside(least, fmt.Sprintf("%.0f k/s", bare.median())))
 			b.found("messages/s to in-process, "+name,
 				fmt.Sprintf("%s, %.0f k/s", ratio.text("%.2f"), through.median()))
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", name, through.text("%.0f"), inside.text("%.0f"), ratio.text("%.2f"))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", name, through.text("%.0f"), inside.text("%.0f"),
+				ratio.text("%.2f"), bare.text("%.0f"), least.text("%.2f"))
 		}
 	}
 	return t.Flush()
@@ -74,6 +87,19 @@ func (b *bench) throughHandlers(clients, size int, w walled) (float64, error) {
 	}
 	if code, err := s.Wait(time.Minute); code != 0 || err != nil {
 		return 0, fmt.Errorf("the supervisor exited with %d: %v", code, err)
+	}
+	return rate, nil
+}
+
+// throughBare returns how many messages a second go through bare processes.
+func (b *bench) throughBare(program string, clients, size int) (float64, error) {
+	p, err := startPeer(program, "kept", b.dir)
+	if err != nil {
+		return 0, err
+	}
+	rate, err := drive(p.addr(), clients, size)
+	if log := p.stop(); err != nil {
+		return 0, fmt.Errorf("%w; its log:\n%s", err, log)
 	}
 	return rate, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/fdpass"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -37,19 +38,21 @@ func serveHanded(l *net.TCPListener, kept *memory) error {
 	}
 }
 
-// handTo starts a child that listens at path, gives it the connection, takes its results, and returns
-// when it has ended.
-func handTo(path string, id uint64, conn *net.TCPConn, kept *memory) error {
-	defer conn.Close()
+// child is a process that serves the one connection that it gets over the line.
+type child struct {
+	cmd  *exec.Cmd
+	line *net.UnixConn
+}
+
+// startHanded starts a child, and returns when it listens at path.
+func startHanded(path string) (*child, error) {
 	line, its, err := fdpass.Pair()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer line.Close()
 	self, err := os.Executable()
 	if err != nil {
-		its.Close()
-		return err
+		return nil, errors.Join(err, line.Close(), its.Close())
 	}
 	cmd := exec.Command(self, "handed", path)
 	cmd.Env, cmd.Stderr, cmd.ExtraFiles = []string{"GOMAXPROCS=1"}, os.Stderr, []*os.File{its}
@@ -59,13 +62,30 @@ func handTo(path string, id uint64, conn *net.TCPConn, kept *memory) error {
 	}
 	its.Close()
 	if err != nil {
+		return nil, errors.Join(err, line.Close())
+	}
+	c := &child{cmd, line}
+	if _, err := ready.Read(make([]byte, 1)); err != nil {
+		return nil, errors.Join(err, c.end())
+	}
+	return c, nil
+}
+
+// end ends the child, which ends with its line, whatever it does.
+func (c *child) end() error {
+	c.line.Close()
+	return c.cmd.Wait()
+}
+
+// handTo starts a child that listens at path, gives it the connection, takes its results, and returns
+// when it has ended.
+func handTo(path string, id uint64, conn *net.TCPConn, kept *memory) error {
+	defer conn.Close()
+	c, err := startHanded(path)
+	if err != nil {
 		return err
 	}
-	if _, err = ready.Read(make([]byte, 1)); err == nil {
-		err = takeHanded(path, id, line, conn, kept)
-	}
-	line.Close() // the child ends with it, whatever it does
-	return errors.Join(err, cmd.Wait())
+	return errors.Join(takeHanded(path, id, c.line, conn, kept), c.end())
 }
 
 // takeHanded gives the child at path the connection and takes its results until it has no more.
@@ -172,8 +192,12 @@ func (r *relayed) begin(name string) error {
 
 func (r *relayed) put(b *bulkheadv1.Batch) error {
 	m := b.GetMessages()
+	data, err := proto.Marshal(b)
+	if err != nil {
+		return err
+	}
 	return r.up.Send(&bulkheadv1.HandlerFrame{Frame: &bulkheadv1.HandlerFrame_Batch{Batch: &bulkheadv1.SealedBatch{
-		FirstSeq: m[0].GetSeq(), LastSeq: m[len(m)-1].GetSeq()}}})
+		FirstSeq: m[0].GetSeq(), LastSeq: m[len(m)-1].GetSeq(), Batch: data}}})
 }
 
 func (r *relayed) each(kept func(uint64) error) error {

@@ -4,8 +4,11 @@
 // message of each client, in memory, and acknowledge what is there. Handed is forks in Bulkhead's
 // shape: the new process listens on a unix socket, says so, gets the connection by SCM_RIGHTS, and
 // serves its parent by gRPC as it does its client. It is the floor of what such a process takes.
+// Kept is handed with what Bulkhead promises, and nothing else: processes wait for connections, and
+// the parent acknowledges what is on the disk, in a file of FOLDER, with one fdatasync for all that
+// came meanwhile.
 //
-//	peer goroutines | forks | handed
+//	peer goroutines | forks | handed | kept FOLDER
 //
 // The first line on stdout is the address. At the end of stdin it prints a line for each
 // client, its name and the number of its last message, and ends.
@@ -46,12 +49,15 @@ func run(args []string) error {
 	case len(args) == 1 && args[0] == "handed":
 		kept := &memory{}
 		return listen(kept, func(l net.Listener) error { return serveHanded(l.(*net.TCPListener), kept) })
+	case len(args) == 2 && args[0] == "kept":
+		kept := &memory{}
+		return listen(kept, func(l net.Listener) error { return serveKept(l.(*net.TCPListener), args[1], kept) })
 	case len(args) == 1 && args[0] == "child":
 		return serveOne()
 	case len(args) == 2 && args[0] == "handed":
 		return serveAsHanded(args[1])
 	}
-	return fmt.Errorf("%q: want goroutines, forks or handed", args)
+	return fmt.Errorf("%q: want goroutines, forks, handed or kept FOLDER", args)
 }
 
 // listen serves until stdin ends, and prints what was kept.
