@@ -3,13 +3,16 @@
 // while the client is.
 //
 // It is bounded by merging: of acknowledgements, which are cumulative, only the
-// newest waits, and of Welcome, Begin, Drain, Task, StopTask and Finish one each. So whoever puts a
-// frame never waits for whoever reads.
+// newest waits, and of Welcome, Begin, Drain and Finish one each. What an agent is to do about its tasks
+// waits in order, one frame for each Task and each StopTask, and so many at most. So whoever puts a frame
+// never waits for whoever reads.
 //
 // A Drain and a Begin say how much time is left: what they wait here is taken off.
 package downlink
 
 import (
+	"bytes"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,10 +35,13 @@ type Queue struct {
 	drainBy time.Time           // guarded by mu; when the time that drain gives is over
 	finish  *bulkheadv1.Finish  // guarded by mu
 
-	task *bulkheadv1.Task     // guarded by mu
-	stop *bulkheadv1.StopTask // guarded by mu
-	over bool                 // guarded by mu; a Finish was taken
+	tasks []*bulkheadv1.SupervisorFrame // guarded by mu; of Tasks and StopTasks, in order
+	over  bool                          // guarded by mu; a Finish was taken
 }
+
+// mostTasks is how many frames wait about tasks: more than an agent is asked at a time, unless it is slow
+// to read and asked again and again whether it could.
+const mostTasks = 16
 
 // New returns an empty queue of frames that others may hold, too.
 func New() *Queue { return &Queue{ready: make(chan struct{}, 1)} }
@@ -43,15 +49,16 @@ func New() *Queue { return &Queue{ready: make(chan struct{}, 1)} }
 // NewOwn returns an empty queue of frames that are its own from Put on.
 func NewOwn() *Queue { return &Queue{ready: make(chan struct{}, 1), own: true} }
 
-// Put adds a frame. A second Welcome, Begin, Drain, Task, StopTask or Finish replaces one that
-// still waits; an Ack never goes back. Frames after a Finish was taken, and Open frames,
-// are dropped.
+// Put adds a frame. A second Welcome, Begin, Drain or Finish, or a second Task or StopTask of one id,
+// replaces one that still waits; an Ack never goes back. Of too many about tasks the oldest is dropped
+// that only asks, or else the oldest. Frames after a Finish was taken, and Open frames, are dropped.
 func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.over {
 		return
 	}
+	whole := f
 	switch f := f.GetFrame().(type) {
 	case *bulkheadv1.SupervisorFrame_Welcome:
 		q.welcome = f.Welcome
@@ -65,10 +72,8 @@ func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 		q.drain, q.drainBy = f.Drain, time.Now().Add(time.Duration(f.Drain.GetWithinNano()))
 	case *bulkheadv1.SupervisorFrame_Finish:
 		q.finish = f.Finish
-	case *bulkheadv1.SupervisorFrame_Task:
-		q.task = f.Task
-	case *bulkheadv1.SupervisorFrame_StopTask:
-		q.stop = f.StopTask
+	case *bulkheadv1.SupervisorFrame_Task, *bulkheadv1.SupervisorFrame_StopTask:
+		q.putTask(whole)
 	default:
 		return
 	}
@@ -78,13 +83,38 @@ func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 	}
 }
 
+// putTask adds a frame about a task. q.mu is held.
+func (q *Queue) putTask(f *bulkheadv1.SupervisorFrame) {
+	same := slices.IndexFunc(q.tasks, func(waits *bulkheadv1.SupervisorFrame) bool {
+		return (waits.GetTask() == nil) == (f.GetTask() == nil) && bytes.Equal(taskOf(waits), taskOf(f))
+	})
+	if same >= 0 {
+		q.tasks[same] = f
+		return
+	}
+	if len(q.tasks) == mostTasks {
+		gone := max(0, slices.IndexFunc(q.tasks,
+			func(f *bulkheadv1.SupervisorFrame) bool { return f.GetTask().GetCheckOnly() }))
+		q.tasks = slices.Delete(q.tasks, gone, gone+1)
+	}
+	q.tasks = append(q.tasks, f)
+}
+
+// taskOf returns the id of the task that a frame is about.
+func taskOf(f *bulkheadv1.SupervisorFrame) []byte {
+	if t := f.GetTask(); t != nil {
+		return t.GetTaskId()
+	}
+	return f.GetStopTask().GetTaskId()
+}
+
 // Ready returns the channel that holds a token when a frame was put since the last one was
 // received from it. Whoever receives it must take until nothing is left: it is one token,
 // however many frames wait. Frames that were put before anybody looked have theirs too.
 func (q *Queue) Ready() <-chan struct{} { return q.ready }
 
-// Take takes the next frame: Welcome before Ack before Begin before Drain before Task before StopTask
-// before Finish. It returns nil if none waits.
+// Take takes the next frame: Welcome before Ack before Begin before Drain before those about tasks before
+// Finish. It returns nil if none waits.
 func (q *Queue) Take() *bulkheadv1.SupervisorFrame {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -100,10 +130,9 @@ func (q *Queue) Take() *bulkheadv1.SupervisorFrame {
 		f.Frame, q.begin = &bulkheadv1.SupervisorFrame_Begin{Begin: left}, nil
 	case q.drain != nil:
 		f.Frame, q.drain = &bulkheadv1.SupervisorFrame_Drain{Drain: q.remaining()}, nil
-	case q.task != nil:
-		f.Frame, q.task = &bulkheadv1.SupervisorFrame_Task{Task: q.task}, nil
-	case q.stop != nil:
-		f.Frame, q.stop = &bulkheadv1.SupervisorFrame_StopTask{StopTask: q.stop}, nil
+	case len(q.tasks) > 0:
+		f = q.tasks[0]
+		q.tasks = slices.Delete(q.tasks, 0, 1)
 	case q.finish != nil:
 		f.Frame, q.finish, q.over = &bulkheadv1.SupervisorFrame_Finish{Finish: q.finish}, nil, true
 	default:
