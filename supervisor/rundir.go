@@ -12,7 +12,6 @@ import (
 	"syscall"
 
 	"bulkhead/internal/failpoint"
-	"bulkhead/internal/ownfile"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/recovery"
 	"bulkhead/supervisor/report"
@@ -66,7 +65,10 @@ func writeRunFile(cfg Config, id, dir string, listen net.Addr) error {
 	if err != nil {
 		return fmt.Errorf("writing run.json: %w", err)
 	}
-	return ownfile.Write(filepath.Join(dir, rundir.RunFile), append(data, '\n'), 0o600)
+	return rundir.WriteWhole(filepath.Join(dir, rundir.RunFile), func(f *os.File) error {
+		_, err := f.Write(append(data, '\n'))
+		return err
+	})
 }
 
 // failureOf returns the class of the reason why the supervisor had to stop, as report.Run.Failure

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+
+	"bulkhead/internal/wholefile"
 )
 
 // State is a snapshot of an outbox.
@@ -63,6 +66,9 @@ func (o *Outbox) Close() (string, error) {
 	}
 	if err := os.Rename(path+".new", path); err != nil {
 		return path + ".new", fmt.Errorf("keeping undelivered messages: %w", err)
+	}
+	if err := wholefile.SyncFolder(filepath.Dir(path)); err != nil {
+		return path, fmt.Errorf("keeping undelivered messages: %w", err)
 	}
 	return path, nil
 }

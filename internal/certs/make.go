@@ -19,6 +19,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"bulkhead/internal/wholefile"
 )
 
 // The files of a lab, in its folder. Those of a client are named for it.
@@ -139,7 +141,7 @@ func create(path string, mode os.FileMode, data []byte) error {
 		_ = os.Remove(path) // it is not whole
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	return nil
+	return wholefile.SyncFolder(filepath.Dir(path))
 }
 
 // issued is a certificate with its key.

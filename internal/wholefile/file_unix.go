@@ -130,9 +130,20 @@ func beside(path, place string, old fs.FileInfo, render func(io.Writer) error) (
 		}
 		return named(path, err)
 	}
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync() // file systems that cannot do that keep the order themselves
-		d.Close()
+	_ = SyncFolder(dir) // the file is there; what a power cut takes back is the one before
+	return nil
+}
+
+// SyncFolder makes durable what was made, renamed or removed in a folder. File systems that cannot do that
+// keep the order themselves.
+func SyncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close() // a folder
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return err
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"bulkhead/internal/ownfile"
+	"bulkhead/internal/wholefile"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/rundir"
 )
@@ -80,7 +81,10 @@ func (s Store) create(dir string, c *bulkheadv1.Campaign) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	return ownfile.Write(filepath.Join(dir, JobFile), []byte(c.GetJob().GetText()), 0o600)
+	return rundir.WriteWhole(filepath.Join(dir, JobFile), func(f *os.File) error {
+		_, err := f.WriteString(c.GetJob().GetText())
+		return err
+	})
 }
 
 // point makes the link to the latest lead to a campaign.
@@ -94,7 +98,22 @@ func (s Store) point(id string) error {
 		os.Remove(fresh)
 		return fmt.Errorf("pointing %s at job %s: %w", latest, id, err)
 	}
+	for _, folder := range []string{s.Path, filepath.Dir(s.Path)} { // which may be new, too
+		if err := wholefile.SyncFolder(folder); err != nil {
+			return fmt.Errorf("making the folder of a job: %w", err)
+		}
+	}
 	return nil
+}
+
+// followed reports whether a campaign had a run, and another has followed it.
+func (s Store) followed(id string) bool {
+	newest, err := os.Readlink(filepath.Join(s.Path, latest))
+	if err != nil || filepath.Base(newest) < id { // ids begin with the time; it was killed before it was the latest
+		return false
+	}
+	_, err = os.Lstat(filepath.Join(s.folder(filepath.Base(id)), File))
+	return err == nil
 }
 
 // load returns the latest campaign; nil if there is none.

@@ -11,6 +11,7 @@ import (
 
 	"bulkhead/internal/flock"
 	"bulkhead/internal/ownfile"
+	"bulkhead/internal/wholefile"
 )
 
 const lockName = "lock"
@@ -56,13 +57,7 @@ func (d folder) open(name string) (segmentFile, error) { return d.segmentFileAt(
 func (d folder) sync() error { return syncFolder(string(d)) }
 
 // syncFolder makes the entries of a folder durable.
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
+func syncFolder(dir string) error { return wholefile.SyncFolder(dir) }
 
 // makeFolder makes a journal's folder durable in its parent, if it is not there yet.
 func makeFolder(dir string) error {

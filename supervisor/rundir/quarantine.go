@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"bulkhead/internal/ownfile"
+	"bulkhead/internal/wholefile"
 )
 
 // quarantineFolder is where a run keeps the frames that kept killing handlers.
@@ -25,7 +25,14 @@ func KeepFrame(dir, session string, frame []byte) (string, error) {
 	}
 	sum := sha256.Sum256(frame)
 	name := filepath.Join(quarantineFolder, session+"-"+hex.EncodeToString(sum[:4])+".frame")
-	if err := ownfile.Write(filepath.Join(dir, name), frame, 0o600); err != nil {
+	err := WriteWhole(filepath.Join(dir, name), func(f *os.File) error {
+		_, err := f.Write(frame)
+		return err
+	})
+	if err == nil {
+		err = wholefile.SyncFolder(dir)
+	}
+	if err != nil {
 		return "", fmt.Errorf("keeping the frame of a quarantined session: %w", err)
 	}
 	return name, nil

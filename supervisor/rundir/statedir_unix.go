@@ -18,6 +18,7 @@ import (
 	"bulkhead/internal/flock"
 	"bulkhead/internal/ownfile"
 	"bulkhead/internal/removal"
+	"bulkhead/internal/wholefile"
 )
 
 // Names in the state directory.
@@ -32,6 +33,7 @@ const (
 	JournalFolder = "journal"
 	HandlerFolder = "handlers"
 	RunFile       = "run.json"
+	TextReport    = "report.txt"
 )
 
 // ErrLocked says that another supervisor uses the state directory.
@@ -56,6 +58,11 @@ func Open(path string, lock *os.File) (*StateDir, error) {
 	made := missingFolders(filepath.Join(path, RunsFolder))
 	if err := makeFolders(path); err != nil {
 		return nil, StateDirError(err)
+	}
+	for _, folder := range made { // what is durable in them is of no use without them
+		if err := wholefile.SyncFolder(filepath.Dir(folder)); err != nil {
+			return nil, StateDirError(err)
+		}
 	}
 	kept := lock != nil
 	if !kept {
@@ -214,7 +221,7 @@ func (s *StateDir) Unmake() {
 	}
 }
 
-// NewRunDir makes the folder of a new run, which is the one that is served from now on.
+// NewRunDir makes the folder of a new run, which is the one that is served from now on, and stays.
 func (s *StateDir) NewRunDir(now time.Time) (id, dir string, err error) {
 	suffix := make([]byte, 3)
 	rand.Read(suffix) // never fails
@@ -227,7 +234,13 @@ func (s *StateDir) NewRunDir(now time.Time) (id, dir string, err error) {
 	if err := os.Mkdir(filepath.Join(dir, HandlerFolder), 0o700); err != nil {
 		return "", "", fmt.Errorf("making a run directory: %w", err)
 	}
-	return id, dir, s.Point(CurrentLink, id)
+	if err := s.Point(CurrentLink, id); err != nil {
+		return "", "", err
+	}
+	if err := wholefile.SyncFolder(runs); err != nil {
+		return "", "", fmt.Errorf("making a run directory: %w", err)
+	}
+	return id, dir, nil
 }
 
 // Point makes a link among the runs lead to a run.

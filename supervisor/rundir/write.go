@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"bulkhead/internal/wholefile"
 )
 
 // halfWritten begins the names of files that are being written.
@@ -19,7 +21,8 @@ func RemoveHalfWritten(dir string) error {
 	return err
 }
 
-// WriteWhole writes a file so that it appears whole or not at all.
+// WriteWhole writes a file, of this user alone, so that it appears whole or not at all, and stays when the
+// machine loses its power.
 func WriteWhole(path string, render func(*os.File) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), halfWritten+"*")
 	if err != nil {
@@ -31,12 +34,15 @@ func WriteWhole(path string, render func(*os.File) error) error {
 		return err
 	}
 	// of mode 0600; else a power cut may leave the name without the content
-	if err := errors.Join(f.Sync()); err != nil {
+	if err := f.Sync(); err != nil {
 		f.Close()
 		return err
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return wholefile.SyncFolder(filepath.Dir(path))
 }
