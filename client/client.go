@@ -81,7 +81,10 @@ func Run(ctx context.Context, cfg spec.Config, signals <-chan os.Signal) (Result
 	if err := preflight.CheckDescriptors(cfg.Widest(), preflight.DescriptorLimit()); err != nil {
 		return Result{Verdict: VerdictUnworkable}, fmt.Errorf("%w:\n%w", spec.ErrConfig, err)
 	}
-	secret := spec.NewSecret()
+	secret := cfg.Secret
+	if secret == (spec.Secret{}) {
+		secret = spec.NewSecret()
+	}
 	c := &client{cfg: cfg, id: secret.ID()}
 	if c.workDir, c.alive, err = site.MakeWorkDir(cfg.WorkDir); err != nil {
 		return Result{Verdict: VerdictUnworkable}, err

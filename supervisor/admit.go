@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"crypto/subtle"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -126,6 +127,10 @@ func (r *run) session(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
 	}
 	if no := r.nameOfAnother(hello.GetName(), who); no != nil {
 		return nil, no
+	}
+	if id := r.ids[hello.GetName()]; id != nil && subtle.ConstantTimeCompare(id, hello.GetClientId()) == 0 {
+		return nil, wrongIdentity("the name %q is that of a client that an agent starts for the run's job; this is "+
+			"another", hello.GetName())
 	}
 	if r.closing {
 		if r.cfg.KeepRunning && r.drained == "" {

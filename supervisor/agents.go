@@ -190,6 +190,7 @@ func (s *Supervisor) agentStatus() (out []*bulkheadv1.AgentStatus) {
 		}
 		if n := len(a.Tasks); n > 0 {
 			one.Task = proto.CloneOf(a.Tasks[n-1])
+			one.Task.TaskId = nil // a secret
 		}
 		clean(one.ProtoReflect())
 		out = append(out, one)
@@ -333,6 +334,17 @@ func ownersOf(j *bulkheadv1.JobStarted) map[string]*bulkheadv1.Identity {
 	return owners
 }
 
+// idsOf returns the client ids of a job's clients, by their names, as far as their agents give them.
+func idsOf(j *bulkheadv1.JobStarted) map[string][]byte {
+	ids := make(map[string][]byte)
+	for _, c := range j.GetClients() {
+		if c.GetGivesId() {
+			ids[c.GetClient()] = protocol.TaskClientID(c.GetTaskId())
+		}
+	}
+	return ids
+}
+
 // errMakesWay ends a run that nobody has come to, for that of a job.
 var errMakesWay = errors.New("a job begins a run of its own")
 
@@ -437,13 +449,14 @@ func (j jobRun) Joined(name string) bool {
 var errRunEnds = errors.New("the run ends")
 
 func (j jobRun) Joins(c *bulkheadv1.JobClient) error {
-	if c.GetIdentity() != nil {
-		j.r.mu.Lock()
-		if j.r.owners[c.GetClient()] == nil { // else it is somebody's who was here before
-			j.r.owners[c.GetClient()] = c.GetIdentity()
-		}
-		j.r.mu.Unlock()
+	j.r.mu.Lock()
+	if c.GetIdentity() != nil && j.r.owners[c.GetClient()] == nil { // else it is somebody's who was here before
+		j.r.owners[c.GetClient()] = c.GetIdentity()
 	}
+	if c.GetGivesId() {
+		j.r.ids[c.GetClient()] = protocol.TaskClientID(c.GetTaskId())
+	}
+	j.r.mu.Unlock()
 	if !j.r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JobJoined{
 		JobJoined: &bulkheadv1.JobJoined{Client: c}}}) {
 		return errRunEnds

@@ -16,10 +16,12 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"bulkhead/internal/protocol"
 	"bulkhead/internal/testing/rawclient"
 	"bulkhead/internal/tokens"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor"
+	"bulkhead/supervisor/report/fold"
 )
 
 // agentWays are the ways to lie of a handler that was taken over by an agent.
@@ -182,4 +184,57 @@ func TestTheClientOfAnAgentIsItsOwn(t *testing.T) {
 	cancel()
 	all.Wait()
 	s.log.await(t, "session ended", "client", "alpha", "outcome", "closed")
+}
+
+// TestNobodyElseHasTheNameOfATasksClient does the same without tokens: of a task only its agent knows the id,
+// and the client shows what follows from that.
+func TestNobodyElseHasTheNameOfATasksClient(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *supervisor.Config) { c.KeepRunning = true })
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	t.Cleanup(all.Wait)
+	t.Cleanup(cancel)
+	hello := rawclient.AgentHello("alpha")
+	hello.Agent.GivesIds = true
+	asked, may := make(chan string, 1), make(chan struct{})
+	agent := rawclient.NewAgent(rawclient.AgentConfig{Hello: hello, Addr: s.addr,
+		Client: func(ctx context.Context, task *bulkheadv1.Task) error {
+			asked <- task.GetClientName()
+			select {
+			case <-may:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			h := rawclient.Hello(task.GetClientName())
+			h.ClientId = protocol.TaskClientID(task.GetTaskId())
+			return rawclient.Load(ctx, s.addr, h, 10, time.Millisecond, func(rawclient.Stage) error { return nil })
+		}})
+	all.Go(func() { agent.Run(ctx) }) // ends with ctx
+	stream, err := s.control().RunJob(ctx, &bulkheadv1.RunJobRequest{WaitNano: int64(patience), Job: &bulkheadv1.Job{
+		Name: "j", Clients: []*bulkheadv1.JobEntry{{All: true, Load: []byte("path: /nowhere\n")}}}})
+	must(t, err)
+	name := <-asked
+	st, err := s.control().Status(ctx, &bulkheadv1.StatusRequest{})
+	must(t, err)
+	if id := st.GetAgents()[0].GetTask().GetTaskId(); len(id) > 0 {
+		t.Errorf("status shows the id of the agent's task: %x", id)
+	}
+	_, err = s.dial().Greet(rawclient.Hello(name))
+	wantRefusal(t, err, codes.PermissionDenied, bulkheadv1.Reason_REASON_IDENTITY_WRONG)
+	close(may)
+	var run *bulkheadv1.JobRun
+	for run == nil {
+		e, err := stream.Recv()
+		must(t, err)
+		run = e.GetEnded()
+	}
+	cancel()
+	all.Wait()
+	s.log.await(t, "session ended", "client", "alpha", "outcome", "closed")
+	rep, err := fold.FromJournal(filepath.Join(run.GetRunDir(), "journal"))
+	must(t, err)
+	if len(rep.Clients) != 1 || len(rep.RejectionGroups) != 1 || rep.RejectionGroups[0].ClientName != name {
+		t.Errorf("%d clients, and rejected are %+v", len(rep.Clients), rep.RejectionGroups)
+	}
 }

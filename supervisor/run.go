@@ -98,6 +98,7 @@ type run struct {
 	sessions map[string]*processor           // guarded by mu; by client id
 	shown    map[string]*processor           // guarded by mu; by what reports show of that
 	owners   map[string]*bulkheadv1.Identity // guarded by mu; who has a name, where that is known
+	ids      map[string][]byte               // guarded by mu; what the client of a name has, where that is known
 	order    []*processor                    // guarded by mu; by session number
 	closing  bool                            // guarded by mu; no new session may begin
 	over     bool                            // guarded by mu; its agents are sent on to the next run
@@ -153,7 +154,7 @@ func runOn(cfg Config, id, dir string, book cluster.Run, roster *rundir.Roster, 
 		life: make(chan struct{}, 1), uptime: watch.NewUptime(time.Now()), failed: make(chan error, 1),
 		cycle: lifecycle{expected: cfg.Clients.Count}, register: attendance.New(cfg.Clients.Count, cfg.Clients.Names),
 		sessions: make(map[string]*processor), shown: make(map[string]*processor),
-		owners: ownersOf(cfg.job), links: make(map[*link]struct{}),
+		owners: ownersOf(cfg.job), ids: idsOf(cfg.job), links: make(map[*link]struct{}),
 	}
 	r.shares = share.NewPool(cfg.shares(), func() time.Duration { return time.Duration(boottime.Now()) })
 	r.newcomers = share.NewNewcomers(r.shares)

@@ -85,7 +85,7 @@ func newAgent(cfg Config) *agent {
 func Run(ctx context.Context, cfg Config, hurry <-chan struct{}) error {
 	secret := spec.NewSecret()
 	host, _ := os.Hostname() // for people only
-	about := &bulkheadv1.Agent{Name: cfg.Name, MaxRuntimeNano: int64(cfg.Limits.MaxRuntime)}
+	about := &bulkheadv1.Agent{Name: cfg.Name, MaxRuntimeNano: int64(cfg.Limits.MaxRuntime), GivesIds: true}
 	for _, a := range cfg.Limits.Allowances {
 		about.Allowances = append(about.Allowances, &bulkheadv1.Allowance{Path: a.Path, Bytes: a.Bytes})
 	}

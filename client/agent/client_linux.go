@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -18,7 +19,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bulkhead/client/spec"
 	"bulkhead/internal/pathname"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -117,6 +120,7 @@ func (a *agent) environment(ask *bulkheadv1.Task) []string {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "NO_COLOR=1", "BULKHEAD_SUPERVISOR=" + a.cfg.Supervisor,
 		"BULKHEAD_NAME=" + ask.GetClientName(),
+		spec.SecretVariable + "=" + hex.EncodeToString(protocol.TaskClientID(ask.GetTaskId())),
 	}
 	var labels []string
 	for _, key := range slices.Sorted(maps.Keys(a.cfg.Labels)) {

@@ -103,6 +103,8 @@ type Config struct {
 	// WorkDir is where the client makes its working folder (0700, with sockets and
 	// spool); the system's temporary folder. At most workDirMaxBytes long.
 	WorkDir string
+	// Secret is the client's id; the zero Secret is a random one.
+	Secret Secret `json:"-"`
 	// Executable is the program that is a consumer when run as `worker consumer`
 	// and the monitor when run as `worker monitor`; the running program.
 	Executable string

@@ -3,6 +3,7 @@ package spec
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 
 	"bulkhead/internal/protocol"
 )
@@ -16,6 +17,22 @@ func NewSecret() Secret {
 	var s Secret
 	rand.Read(s[:]) // never fails: crypto/rand ends the program instead
 	return s
+}
+
+// SecretVariable is the environment variable in which an agent gives its client the secret, in hex.
+const SecretVariable = "BULKHEAD_CLIENT_SECRET"
+
+// SecretGiven returns the secret that an agent gives its client with a variable of that value; a random one
+// if that is empty.
+func SecretGiven(value string) (s Secret, err error) {
+	if value == "" {
+		return NewSecret(), nil
+	}
+	given, err := hex.DecodeString(value)
+	if err != nil || len(given) != len(s) {
+		return s, fmt.Errorf("%w: %s is no client's secret; agents set it", ErrConfig, SecretVariable)
+	}
+	return Secret(given), nil
 }
 
 // ID returns what everybody may know of the secret.

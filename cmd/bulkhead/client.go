@@ -73,6 +73,9 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout *results.Stdout, stde
 	cfg := spec.Of(settings)
 	cfg.Version = version.String()
 	cfg.Force = ctx.Bool("force")
+	if cfg.Secret, err = spec.SecretGiven(os.Getenv(spec.SecretVariable)); err != nil {
+		return err
+	}
 	if ctx.Bool("dry-run") {
 		return printPlan(ctx, cfg, stdout)
 	}

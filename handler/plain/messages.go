@@ -34,6 +34,7 @@ func agent(c *coder, m *bulkheadv1.Agent) {
 	c.text(1, &m.Name)
 	messages(c, 2, &m.Allowances, allowance)
 	c.int64(3, &m.MaxRuntimeNano)
+	c.bool(80, &m.GivesIds)
 }
 
 func allowance(c *coder, m *bulkheadv1.Allowance) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/fleet"
@@ -61,6 +62,9 @@ func (r *runner) once(ctx context.Context, k *kept, run Run, shares []share, n u
 		}
 	}
 	failpoint.Hit("supervisor/job-run-over")
+	if run.ExitStatus() == exitstatus.Failure { // the supervisor's: the next one ends the run, or reports it
+		return true, errLeft
+	}
 	for i := range shares { // a client that comes now would be one of another run
 		s := &shares[i]
 		if s.joined = s.joined || run.Joined(s.task.GetClientName()); !s.joined {
@@ -96,7 +100,7 @@ func startedOf(k *kept, shares []share, n uint32) *bulkheadv1.JobStarted {
 // client returns a share as the journal has it.
 func (s *share) client() *bulkheadv1.JobClient {
 	return &bulkheadv1.JobClient{Agent: s.agent.Name, Client: s.task.GetClientName(), Entry: uint32(s.entry),
-		TaskId: s.task.GetTaskId(), Identity: s.agent.Who}
+		TaskId: s.task.GetTaskId(), Identity: s.agent.Who, GivesId: s.agent.GivesIDs}
 }
 
 // sharesOf returns what agents had to do as the journal has it. Each is known by its name until it comes.

@@ -44,7 +44,9 @@ type Agent struct {
 	Labels     map[string]string
 	Allowances []*bulkheadv1.Allowance
 	MaxRuntime time.Duration
-	Connected  bool
+	// GivesIDs says that its clients have the ids of their tasks.
+	GivesIDs  bool
+	Connected bool
 	// Since is since when it has been connected, or away.
 	Since       time.Time
 	Connections int
@@ -121,7 +123,7 @@ func (f *Fleet) Join(hello *bulkheadv1.Hello, peer string, who *bulkheadv1.Ident
 		ID: id, Name: about.GetName(), Host: hello.GetHost(), Peer: peer, Version: hello.GetClientVersion(), Who: who,
 		Labels: hello.GetLabels(), Allowances: shown(about.GetAllowances()),
 		MaxRuntime: time.Duration(max(about.GetMaxRuntimeNano(), 0)),
-		Connected:  true, Since: now, Connections: m.Connections + 1, Tasks: m.Tasks,
+		GivesIDs:   about.GetGivesIds(), Connected: true, Since: now, Connections: m.Connections + 1, Tasks: m.Tasks,
 	}
 	m.line = line
 	f.change()

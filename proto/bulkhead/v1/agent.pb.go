@@ -178,8 +178,10 @@ type Agent struct {
 	Allowances []*Allowance `protobuf:"bytes,2,rep,name=allowances,proto3" json:"allowances,omitempty"`
 	// The longest runtime of a load; 0 is no bound.
 	MaxRuntimeNano int64 `protobuf:"varint,3,opt,name=max_runtime_nano,json=maxRuntimeNano,proto3" json:"max_runtime_nano,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The client of a task comes with the client_id that the task says, see Task.task_id.
+	GivesIds      bool `protobuf:"varint,80,opt,name=gives_ids,json=givesIds,proto3" json:"gives_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Agent) Reset() {
@@ -232,6 +234,13 @@ func (x *Agent) GetMaxRuntimeNano() int64 {
 		return x.MaxRuntimeNano
 	}
 	return 0
+}
+
+func (x *Agent) GetGivesIds() bool {
+	if x != nil {
+		return x.GivesIds
+	}
+	return false
 }
 
 // Allowance is a folder below which loads may write, and how much of it they may take up at once.
@@ -293,7 +302,9 @@ func (x *Allowance) GetBytes() uint64 {
 // nothing else.
 type Task struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Exactly 16 random bytes.
+	// Exactly 16 random bytes, a secret between supervisor and agent: the task's client has the first 16
+	// bytes of the SHA-256 of "bulkhead task " and it as its Hello.client_id, and no other client is let in
+	// under that name.
 	TaskId []byte `protobuf:"bytes,1,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
 	// Report whether the load could be run, and do not run it.
 	CheckOnly bool `protobuf:"varint,2,opt,name=check_only,json=checkOnly,proto3" json:"check_only,omitempty"`
@@ -568,13 +579,14 @@ var File_bulkhead_v1_agent_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_agent_proto_rawDesc = "" +
 	"\n" +
-	"\x17bulkhead/v1/agent.proto\x12\vbulkhead.v1\"}\n" +
+	"\x17bulkhead/v1/agent.proto\x12\vbulkhead.v1\"\x9a\x01\n" +
 	"\x05Agent\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x126\n" +
 	"\n" +
 	"allowances\x18\x02 \x03(\v2\x16.bulkhead.v1.AllowanceR\n" +
 	"allowances\x12(\n" +
-	"\x10max_runtime_nano\x18\x03 \x01(\x03R\x0emaxRuntimeNano\"5\n" +
+	"\x10max_runtime_nano\x18\x03 \x01(\x03R\x0emaxRuntimeNano\x12\x1b\n" +
+	"\tgives_ids\x18P \x01(\bR\bgivesIds\"5\n" +
 	"\tAllowance\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\"\x85\x01\n" +

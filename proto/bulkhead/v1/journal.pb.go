@@ -1542,7 +1542,9 @@ type JobClient struct {
 	// Who the agent has proven to be, and so whose the client's name is; unset if it has not.
 	Identity *Identity `protobuf:"bytes,80,opt,name=identity,proto3" json:"identity,omitempty"`
 	// Task.task_id; empty from versions without this field.
-	TaskId        []byte `protobuf:"bytes,60,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
+	TaskId []byte `protobuf:"bytes,60,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
+	// Agent.gives_ids: nobody but the client of that task has the name.
+	GivesId       bool `protobuf:"varint,81,opt,name=gives_id,json=givesId,proto3" json:"gives_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1611,6 +1613,13 @@ func (x *JobClient) GetTaskId() []byte {
 		return x.TaskId
 	}
 	return nil
+}
+
+func (x *JobClient) GetGivesId() bool {
+	if x != nil {
+		return x.GivesId
+	}
+	return false
 }
 
 // Gather is how a run gathers its clients.
@@ -3835,13 +3844,14 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\aclients\x18\x05 \x03(\v2\x16.bulkhead.v1.JobClientR\aclients\x12\x15\n" +
 	"\x06job_id\x18< \x01(\tR\x05jobId\";\n" +
 	"\tJobJoined\x12.\n" +
-	"\x06client\x18\x01 \x01(\v2\x16.bulkhead.v1.JobClientR\x06client\"\x9b\x01\n" +
+	"\x06client\x18\x01 \x01(\v2\x16.bulkhead.v1.JobClientR\x06client\"\xb6\x01\n" +
 	"\tJobClient\x12\x14\n" +
 	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x16\n" +
 	"\x06client\x18\x02 \x01(\tR\x06client\x12\x14\n" +
 	"\x05entry\x18\x03 \x01(\rR\x05entry\x121\n" +
 	"\bidentity\x18P \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\x12\x17\n" +
-	"\atask_id\x18< \x01(\fR\x06taskId\"{\n" +
+	"\atask_id\x18< \x01(\fR\x06taskId\x12\x19\n" +
+	"\bgives_id\x18Q \x01(\bR\agivesId\"{\n" +
 	"\x06Gather\x12!\n" +
 	"\ftimeout_nano\x18\x01 \x01(\x03R\vtimeoutNano\x12/\n" +
 	"\bif_short\x18\x02 \x01(\x0e2\x14.bulkhead.v1.IfShortR\aifShort\x12\x1d\n" +
