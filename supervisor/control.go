@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,10 +17,12 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/internal/ownfile"
 	"bulkhead/internal/pathname"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/campaign"
 	"bulkhead/supervisor/control"
+	"bulkhead/supervisor/report/repeats"
 	"bulkhead/supervisor/rundir"
 	"bulkhead/supervisor/upgrade"
 )
@@ -196,25 +200,63 @@ func (c *controlServer) RunJob(ask *bulkheadv1.RunJobRequest, stream bulkheadv1.
 }
 
 func (s *Supervisor) runJob(ask *bulkheadv1.RunJobRequest, stream bulkheadv1.ControlService_RunJobServer) error {
-	var order *campaign.Order
-	var err error
+	if id := ask.GetJobId(); id != "" {
+		order, err := s.desk.Find(id)
+		if err == nil {
+			return order.Follow(stream.Context(), stream.Send)
+		}
+		if !errors.Is(err, campaign.ErrUnknown) || ask.GetJob() == nil {
+			return err
+		}
+	}
 	switch {
-	case ask.GetJobId() != "":
-		order, err = s.desk.Find(ask.GetJobId())
 	case s.cfg.Job != nil:
-		err = fmt.Errorf("this supervisor is for the job %s alone",
+		return fmt.Errorf("this supervisor is for the job %s alone",
 			pathname.Printable(s.cfg.Job.GetJob().GetName()))
 	case !s.cfg.KeepRunning:
-		err = errors.New("this supervisor ends with its run; start one for jobs with --keep-running")
+		return errors.New("this supervisor ends with its run; start one for jobs with --keep-running")
 	case ask.GetDryRun():
 		return s.desk.Could(stream.Context(), ask, func(e *bulkheadv1.JobEvent) { _ = stream.Send(e) })
-	default:
-		order, err = s.desk.Take(ask, false)
 	}
+	order, err := s.desk.Take(ask, false)
 	if err != nil {
 		return err
 	}
 	return order.Follow(stream.Context(), stream.Send)
+}
+
+// textPart is how much of a text is in one part.
+const textPart = 256 << 10
+
+// Text implements the control API.
+func (c *controlServer) Text(ask *bulkheadv1.TextRequest, stream bulkheadv1.ControlService_TextServer) error {
+	folder, id, name := rundir.RunsFolder, ask.GetRunId(), rundir.TextReport
+	if ask.GetJobId() != "" {
+		folder, id, name = rundir.JobsFolder, ask.GetJobId(), repeats.TextFile
+	}
+	if id == "" || id != filepath.Base(id) || strings.HasPrefix(id, ".") {
+		return status.Errorf(codes.NotFound, "there is no run or job %s", pathname.Printable(id))
+	}
+	f, err := ownfile.Open(filepath.Join(c.supervisor.cfg.StateDir, folder, id, name), os.O_RDONLY, 0)
+	if err != nil {
+		return status.Errorf(codes.NotFound, "%v", err)
+	}
+	defer f.Close() // read only
+	for {
+		part := make([]byte, textPart)
+		n, err := io.ReadFull(f, part)
+		if n > 0 {
+			if err := stream.Send(&bulkheadv1.TextPart{Text: part[:n]}); err != nil {
+				return err
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return nil
+		case err != nil:
+			return status.Errorf(codes.Internal, "reading the report: %v", err)
+		}
+	}
 }
 
 // jobStatus returns how the end of a job is told.
@@ -226,7 +268,7 @@ func jobStatus(err error) error {
 		return status.FromContextError(err).Err()
 	case errors.Is(err, campaign.ErrLeft):
 		return status.Error(codes.Unavailable, err.Error())
-	case errors.Is(err, campaign.ErrUnknown):
+	case errors.Is(err, campaign.ErrUnknown), errors.Is(err, campaign.ErrFollowed):
 		return status.Error(codes.NotFound, err.Error())
 	default:
 		return status.Error(codes.FailedPrecondition, err.Error())
@@ -236,7 +278,8 @@ func jobStatus(err error) error {
 // StopJob implements the control API.
 func (c *controlServer) StopJob(_ context.Context, ask *bulkheadv1.StopJobRequest) (*bulkheadv1.StopJobResponse,
 	error) {
-	if err := c.supervisor.desk.Stop(cmp.Or(ask.GetReason(), "an operator asked for the end of the job")); err != nil {
+	reason := cmp.Or(ask.GetReason(), "an operator asked for the end of the job")
+	if err := c.supervisor.desk.Stop(ask.GetJobId(), reason); err != nil {
 		return nil, status.Error(codes.FailedPrecondition, err.Error())
 	}
 	return &bulkheadv1.StopJobResponse{}, nil

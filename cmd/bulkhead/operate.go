@@ -25,6 +25,15 @@ import (
 // unless it is stopped, or does nothing but resume a long run.
 const operateTimeout = 4 * time.Second
 
+// controlFlag is the flag that selects a supervisor by its socket, or by one that leads there.
+const controlFlag = "control"
+
+// whichFlags returns the flags that select a supervisor.
+func whichFlags() []cli.Flag {
+	return append(settingFlags(stateDirKeys()), &cli.StringFlag{Name: controlFlag,
+		Usage: "ask the supervisor at this `SOCKET`, its own or one that leads to another machine (ssh -L)"})
+}
+
 // stateDirKeys returns the settings that select a supervisor.
 func stateDirKeys() []config.Key {
 	for _, k := range config.SupervisorKeys() {
@@ -44,7 +53,7 @@ func statusCommand(stdout, stderr io.Writer) *cli.Command {
 Examples:
   bulkhead supervisor status --state-dir /var/lib/bulkhead
   bulkhead supervisor status --json`,
-		Flags:        append(settingFlags(stateDirKeys()), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
+		Flags:        append(whichFlags(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
 			return operate(ctx, stderr, func(call context.Context, c *control.Client) error {
@@ -77,7 +86,7 @@ With --client, one client alone ends its load; the run and the others continue.
 Examples:
   bulkhead supervisor drain --state-dir /var/lib/bulkhead
   bulkhead supervisor drain --client alpha`,
-		Flags: append(settingFlags(stateDirKeys()),
+		Flags: append(whichFlags(),
 			&cli.StringFlag{Name: "client", Usage: "ask only the client of this `NAME`, and let the run continue"}),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
@@ -106,8 +115,8 @@ func drainClient(ctx *cli.Context, stdout, stderr io.Writer) error {
 		r, err := c.DrainClient(call, &bulkheadv1.DrainClientRequest{Name: name,
 			Reason: "bulkhead supervisor drain --client " + name})
 		if status.Code(err) == codes.Unimplemented {
-			return fmt.Errorf("asking for the end of a client: supervisor pid %d is of an earlier version, and drains "+
-				"only all clients; nothing was changed", c.Pid)
+			return fmt.Errorf("asking for the end of a client: %s is of an earlier version, and drains only all "+
+				"clients; nothing was changed", c)
 		}
 		if err != nil {
 			return unanswered(c, "asking for the end of a client", err)
@@ -138,7 +147,7 @@ upgrades all the same.
 
 Example:
   bulkhead supervisor upgrade --state-dir /var/lib/bulkhead`,
-		Flags: append(settingFlags(stateDirKeys()),
+		Flags: append(whichFlags(),
 			&cli.BoolFlag{Name: "any-version",
 				Usage: "upgrade also to another version than that of the program that asks"}),
 		OnUsageError: onUsageError,
@@ -152,7 +161,7 @@ Example:
 				defer cancel()
 				checking := time.AfterFunc(checkingAfter, func() {
 					fmt.Fprintf(stderr,
-						"bulkhead: supervisor pid %d is checking the new program; until then nothing changes\n", c.Pid)
+						"bulkhead: %s is checking the new program; until then nothing changes\n", c)
 				})
 				defer checking.Stop()
 				r, err := c.Upgrade(call, &bulkheadv1.UpgradeRequest{Version: version.String(), Build: version.Build(),
@@ -193,15 +202,27 @@ func printUpgrade(w io.Writer, r *bulkheadv1.UpgradeResponse) error {
 	return err
 }
 
-// supervisorMeant returns the settings that say which supervisor a command is for. It tells of unknown
-// variables on stderr.
-func supervisorMeant(ctx *cli.Context, stderr io.Writer) (config.Supervisor, error) {
+// supervisorMeant returns which supervisor a command is for. It tells of unknown variables on stderr.
+func supervisorMeant(ctx *cli.Context, stderr io.Writer) (control.Address, error) {
+	if ctx.IsSet(controlFlag) {
+		socket := ctx.String(controlFlag)
+		switch {
+		case ctx.IsSet("state-dir"):
+			return control.Address{}, usageError{errors.New("--control and --state-dir: each says which supervisor " +
+				"is meant; give one of them")}
+		case socket == "":
+			return control.Address{}, usageError{errors.New("--control: it is empty; name the supervisor's socket")}
+		}
+		printUnknownVariables(stderr)
+		return control.Address{Socket: socket}, nil
+	}
 	file, err := configFile(ctx)
 	if err != nil {
-		return config.Supervisor{}, err
+		return control.Address{}, err
 	}
 	printUnknownVariables(stderr)
-	return config.LoadSupervisor(file, os.Environ(), overrides(ctx, stateDirKeys()))
+	settings, err := config.LoadSupervisor(file, os.Environ(), overrides(ctx, stateDirKeys()))
+	return control.Address{StateDir: settings.StateDir}, err
 }
 
 // operate calls do with a connection to the supervisor that is meant, and with a
@@ -210,13 +231,13 @@ func operate(ctx *cli.Context, stderr io.Writer, do func(context.Context, *contr
 	if err := noArguments(ctx); err != nil {
 		return err
 	}
-	settings, err := supervisorMeant(ctx, stderr)
+	meant, err := supervisorMeant(ctx, stderr)
 	if err != nil {
 		return err
 	}
 	call, cancel := context.WithTimeout(ctx.Context, operateTimeout)
 	defer cancel()
-	c, err := control.Dial(call, settings.StateDir)
+	c, err := meant.Dial(call)
 	if err != nil {
 		return err
 	}
@@ -226,15 +247,11 @@ func operate(ctx *cli.Context, stderr io.Writer, do func(context.Context, *contr
 
 // unanswered returns why a call to the supervisor failed, for a person.
 func unanswered(c *control.Client, doing string, err error) error {
-	who := "the supervisor"
-	if c.Pid > 0 {
-		who = fmt.Sprintf("supervisor pid %d", c.Pid)
-	}
 	switch s := status.Convert(err); s.Code() {
 	case codes.DeadlineExceeded:
-		return fmt.Errorf("%s: %s does not answer (is it stopped?)", doing, who)
+		return fmt.Errorf("%s: %s does not answer (is it stopped?)", doing, c)
 	case codes.Unavailable:
-		return fmt.Errorf("%s: %s has ended, is just ending or is being upgraded", doing, who)
+		return fmt.Errorf("%s: %s has ended, is just ending or is being upgraded", doing, c)
 	case codes.Canceled:
 		return fmt.Errorf("%s: %w", doing, errInterrupted)
 	default:

@@ -43,8 +43,9 @@ the job, and so does this command.
 
 Examples:
   bulkhead run configs/jobs/nightly.yaml --state-dir /var/lib/bulkhead
-  bulkhead run configs/jobs/nightly.yaml --dry-run`,
-		Flags: append(settingFlags(stateDirKeys()),
+  bulkhead run configs/jobs/nightly.yaml --dry-run
+  bulkhead run configs/jobs/nightly.yaml --control /run/user/1000/collector.sock`,
+		Flags: append(whichFlags(),
 			&cli.BoolFlag{Name: "dry-run", Usage: "print which agent would get what, and if it could; run nothing"},
 			waitFlag(jobWait),
 			&cli.DurationFlag{Name: "reconnect", Value: jobReconnect,
@@ -66,7 +67,7 @@ func runJob(ctx *cli.Context, stdout *results.Stdout, stderr *sink.Sink) error {
 	if ctx.NArg() != 1 {
 		return usageError{fmt.Errorf("give the file of one job; see `%s --help`", commandName(ctx))}
 	}
-	settings, err := supervisorMeant(ctx, stderr)
+	meant, err := supervisorMeant(ctx, stderr)
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func runJob(ctx *cli.Context, stdout *results.Stdout, stderr *sink.Sink) error {
 	}
 	ask := jobRequest(job, ctx.Duration("wait"))
 	ask.DryRun = ctx.Bool("dry-run")
-	f := &follow.Follower{StateDir: settings.StateDir, Job: job, Ask: ask, Reconnect: ctx.Duration("reconnect"),
+	f := &follow.Follower{Supervisor: meant, Job: job, Ask: ask, Reconnect: ctx.Duration("reconnect"),
 		Stdout: stdout, Stderr: stderr}
 	signals, stop := interruptible()
 	defer stop()

@@ -25,7 +25,7 @@ the supervisor; it ends by itself when the supervisor does.
 
 Example:
   bulkhead top --state-dir /var/lib/bulkhead`,
-		Flags:        settingFlags(stateDirKeys()),
+		Flags:        whichFlags(),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
 			if err := noArguments(ctx); err != nil {
@@ -37,11 +37,11 @@ Example:
 					errors.New(
 						"top needs a terminal as standard output; use `bulkhead supervisor status`")}
 			}
-			settings, err := supervisorMeant(ctx, stderr)
+			meant, err := supervisorMeant(ctx, stderr)
 			if err != nil {
 				return err
 			}
-			ended, err := watchOther(ctx.Context, settings.StateDir, out)
+			ended, err := watchOther(ctx.Context, meant, out)
 			if ended {
 				_, err = fmt.Fprintln(stdout, "the supervisor has ended")
 			}
@@ -50,12 +50,12 @@ Example:
 	}
 }
 
-// watchOther draws the run of the supervisor of a state directory on a terminal. It reports
-// whether it ended because the supervisor did.
-func watchOther(ctx context.Context, stateDir string, out *os.File) (ended bool, err error) {
+// watchOther draws the run of another supervisor on a terminal. It reports whether it ended because that
+// did.
+func watchOther(ctx context.Context, meant control.Address, out *os.File) (ended bool, err error) {
 	signals, stop := interruptible(syscall.SIGHUP)
 	defer stop()
-	c, err := control.Dial(ctx, stateDir)
+	c, err := meant.Dial(ctx)
 	if err != nil {
 		return false, err
 	}

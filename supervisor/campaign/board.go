@@ -49,9 +49,10 @@ func (b *Board) Post(e *bulkheadv1.JobEvent) {
 	b.change()
 }
 
-// lasting reports whether an event is kept for whoever comes later: there are two for each run, and the end.
+// lasting reports whether an event is kept for whoever comes later: there are two for each run, the first
+// and the end.
 func lasting(e *bulkheadv1.JobEvent) bool {
-	return e.GetBegun() != nil || e.GetEnded() != nil || e.GetOver() != nil
+	return e.GetTaken() != nil || e.GetBegun() != nil || e.GetEnded() != nil || e.GetOver() != nil
 }
 
 // Close ends the board: nothing more is posted. err is what all who follow it get.

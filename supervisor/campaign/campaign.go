@@ -168,30 +168,35 @@ func (r *runner) begin(ctx context.Context, k *kept, shares []share, n uint32) (
 
 // pause waits until the next run may begin. over says that there is to be none.
 func (r *runner) pause(ctx context.Context, k *kept, n uint32) (over bool, err error) {
+	ended := error(nil)
 	if n == 1 {
-		return false, nil
-	}
-	select {
-	case <-time.After(time.Duration(k.job.GetPauseNano())):
-	case <-r.stop:
-		return true, nil
-	case <-ctx.Done():
-		return true, errLeft
-	}
-	if r.owned != nil {
+		ended = errEndedBefore
+	} else {
 		select {
-		case <-r.owned:
+		case <-time.After(time.Duration(k.job.GetPauseNano())):
 		case <-r.stop:
 			return true, nil
 		case <-ctx.Done():
 			return true, errLeft
 		}
 	}
-	now := k.now()
-	if now.GetLast() != "" {
-		return true, fmt.Errorf("%s; no further run is begun", now.GetLast())
+	if r.owned != nil {
+		select {
+		case <-r.owned:
+		case <-r.stop:
+			return true, ended
+		case <-ctx.Done():
+			return true, errLeft
+		}
 	}
-	return now.GetEnded() != "", nil
+	switch now := k.now(); {
+	case now.GetEnded() != "":
+		return true, ended
+	case now.GetLast() != "":
+		return true, fmt.Errorf("%s; no further run is begun", now.GetLast())
+	default:
+		return false, nil
+	}
 }
 
 // able waits for the agents that the job needs, and returns what each has to do when each has said that

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -22,9 +23,10 @@ const ownerPatience = 30 * time.Second
 
 // Why a job is not taken, or not found.
 var (
-	ErrBusy    = errors.New("another job is running; one runs at a time")
-	ErrNoJob   = errors.New("no job is running")
-	ErrUnknown = errors.New("the supervisor has no such job")
+	ErrBusy     = errors.New("another job is running; one runs at a time")
+	ErrNoJob    = errors.New("no job is running")
+	ErrUnknown  = errors.New("the supervisor has no such job")
+	ErrFollowed = errors.New("another job has followed this one")
 	// ErrLeft says that the supervisor ends or is upgraded, and another goes on with the job.
 	ErrLeft = errLeft
 	// ErrEnded says that the supervisor has ended in order, and its job with it.
@@ -53,6 +55,7 @@ type Desk struct {
 
 	mu   sync.Mutex
 	last *Order // guarded by mu; the newest; nil before the first
+	left error  // guarded by mu; why no job is taken any more; nil if they are
 }
 
 // Order is a job that was taken.
@@ -90,6 +93,9 @@ func (d *Desk) take(ask *bulkheadv1.RunJobRequest, startedFor bool, after <-chan
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.left != nil {
+		return nil, d.left
+	}
 	if d.last != nil && !d.last.over {
 		return nil, ErrBusy
 	}
@@ -109,31 +115,45 @@ func (d *Desk) take(ask *bulkheadv1.RunJobRequest, startedFor bool, after <-chan
 }
 
 func (d *Desk) order(c *bulkheadv1.Campaign, saved bool) *Order {
-	return &Order{desk: d, kept: keep(d.Store, c, saved, d.Log), board: NewBoard(), stop: make(chan string, 1),
+	o := &Order{desk: d, kept: keep(d.Store, c, saved, d.Log), board: NewBoard(), stop: make(chan string, 1),
 		done: make(chan struct{})}
+	o.board.Post(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Taken{
+		Taken: &bulkheadv1.JobTaken{JobId: c.GetId()}}})
+	return o
 }
 
-// Find returns the job of that id, if it is the newest.
+// Find returns the job of that id, if it is the newest; otherwise ErrFollowed if it had a run, and
+// ErrUnknown if it had none, or is nobody's.
 func (d *Desk) Find(id string) (*Order, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.last == nil || d.last.kept.id != id {
+	switch {
+	case d.last != nil && d.last.kept.id == id:
+		return d.last, nil
+	case d.Store.followed(id):
+		return nil, ErrFollowed
+	default:
 		return nil, ErrUnknown
 	}
-	return d.last, nil
 }
 
-// Stop ends the job that runs, in order.
-func (d *Desk) Stop(reason string) error {
+// Stop ends the job that runs, in order, if it is the one of that id; "" is whichever runs.
+func (d *Desk) Stop(id, reason string) error {
 	d.mu.Lock()
 	o := d.last
-	if o == nil || o.over {
-		d.mu.Unlock()
+	d.mu.Unlock()
+	if o == nil || o.isOver() || id != "" && o.kept.id != id {
 		return ErrNoJob
 	}
-	d.mu.Unlock()
 	o.end(reason)
 	return nil
+}
+
+// isOver reports whether the job is over.
+func (o *Order) isOver() bool {
+	o.desk.mu.Lock()
+	defer o.desk.mu.Unlock()
+	return o.over
 }
 
 // end drains the run that is under way; no further one is begun.
@@ -218,6 +238,7 @@ func (d *Desk) serve(ctx context.Context, o *Order) {
 		}
 	}
 	d.Log.Info("job begins", "job", name, "runs_begun", o.kept.begun())
+	failpoint.Hit("supervisor/job-taken")
 	r := &runner{Supervisor: d.Supervisor, tell: o.tell, stop: o.stop, patient: o.kept.now().GetStartedFor(),
 		owned: o.owned}
 	err := r.do(ctx, o.kept, o.under, o.earlier)
@@ -264,9 +285,12 @@ func (o *Order) finish(over *bulkheadv1.JobOver, err error) {
 }
 
 // Leave is for after Run has returned: a supervisor that has ended in order ends its job, and all who
-// follow one that is left to another supervisor are told so.
+// follow one that is left to another supervisor are told so. No job is taken any more.
 func (d *Desk) Leave(inOrder bool) {
 	d.mu.Lock()
+	if d.left = ErrEnded; !inOrder {
+		d.left = errLeft
+	}
 	o := d.last
 	left := o != nil && !o.over
 	if left {

@@ -51,13 +51,17 @@ func Listen(path string) (*net.UnixListener, error) {
 // the state directory's own is too long, it goes through a descriptor of it. The
 // caller calls release when the path is no longer needed.
 func SocketPath(stateDir string) (path string, release func(), err error) {
-	path = filepath.Join(stateDir, rundir.ControlSocket)
-	if len(path) <= rundir.MaxSocketPath {
-		return path, func() {}, nil
+	return shortPath(filepath.Join(stateDir, rundir.ControlSocket))
+}
+
+// shortPath does that for any socket.
+func shortPath(socket string) (path string, release func(), err error) {
+	if len(socket) <= rundir.MaxSocketPath {
+		return socket, func() {}, nil
 	}
-	dir, err := os.Open(stateDir)
+	dir, err := os.Open(filepath.Dir(socket))
 	if err != nil {
 		return "", nil, err
 	}
-	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), rundir.ControlSocket), func() { dir.Close() }, nil
+	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(socket)), func() { dir.Close() }, nil
 }

@@ -167,13 +167,7 @@ func TestACommandsJobGoesOnThroughAnUpgrade(t *testing.T) {
 	job, folder := jobFile(t, "100ms")
 	s := startCommand(t, command(newStateDir(t), "--keep-running"))
 	startAgents(t, s.Addr, folder, "alpha", "beta")
-	run := exec.Command(filepath.Join(bin, "bulkhead"), "run", job, "--state-dir", s.StateDir)
-	var said strings.Builder
-	run.Stderr = &said
-	expect.NoError(t, run.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- run.Wait() }() // ends with the command
-	t.Cleanup(func() { _ = run.Process.Kill() })
+	ended := startJob(t, s.StateDir, job)
 	expect.Eventually(t, func() error {
 		if n := s.status().GetJoinedClients(); n != 2 {
 			return fmt.Errorf("%d clients", n)
@@ -184,15 +178,100 @@ func TestACommandsJobGoesOnThroughAnUpgrade(t *testing.T) {
 		t.Fatalf("upgrade in a run: %v\n%s", err, told)
 	}
 	s.restarts(1)
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Fatalf("the command ended with %v:\n%s", err, &said)
-		}
-	case <-time.After(patience):
-		t.Fatal("the command has not ended")
-	}
+	ended(exitComplete)
 	if sum := summary(t, s.StateDir); len(sum.Runs) != 2 || !sum.Complete() || sum.Failure != "" {
 		t.Errorf("the job came to %s, %q: %+v", sum.Text, sum.Failure, sum.Runs)
 	}
+}
+
+// A job that a command has run goes on, and the command with it, where its supervisor was killed between
+// the moment in which it knew of a run and that in which it told the command.
+func TestACommandsJobGoesOnWhereItsSupervisorWasKilled(t *testing.T) {
+	t.Parallel()
+	programs, err := faulty()
+	expect.NoError(t, err)
+	for _, point := range []string{
+		"supervisor/job-taken=kill", "supervisor/job-noted=kill", "supervisor/job-begun=kill",
+		"supervisor/job-run-over=kill", "supervisor/job-noted=kill@2", "supervisor/job-begun=kill@2",
+	} {
+		t.Run(strings.NewReplacer("supervisor/", "", "=kill", "").Replace(point), func(t *testing.T) {
+			t.Parallel()
+			job, folder := jobFile(t, "100ms")
+			state := newStateDir(t)
+			cmd := commandFrom(programs, state, "--keep-running")
+			cmd.Env = append(os.Environ(), "BULKHEAD_FAILPOINTS="+point)
+			s := startCommand(t, cmd)
+			startAgents(t, s.Addr, folder, "alpha", "beta")
+			ended := startJob(t, state, job)
+			var end *exec.ExitError
+			if code, err := s.Wait(patience); !errors.As(err, &end) || end.String() != "signal: killed" {
+				t.Fatalf("the supervisor was to be killed, and ended with %d; %v", code, err)
+			}
+			next := startCommand(t, command(state, "--listen", s.Addr, "--keep-running"))
+			ended(exitComplete)
+			expect.NoError(t, next.Signal(syscall.SIGTERM))
+			endsComplete(t, next)
+			bothRuns(t, next)
+		})
+	}
+}
+
+// startJob runs a job with a command; what it returns waits for that to end, with a status.
+func startJob(t *testing.T, stateDir, job string) (ended func(status int)) {
+	t.Helper()
+	run := exec.Command(filepath.Join(bin, "bulkhead"), "run", job, "--state-dir", stateDir)
+	var said strings.Builder
+	run.Stderr = &said
+	expect.NoError(t, run.Start())
+	end := make(chan error, 1)
+	go func() { end <- run.Wait() }() // ends with the command
+	t.Cleanup(func() { _ = run.Process.Kill() })
+	return func(status int) {
+		t.Helper()
+		select {
+		case err := <-end:
+			if run.ProcessState.ExitCode() != status {
+				t.Fatalf("the command ended with %v; want status %d:\n%s", err, status, &said)
+			}
+		case <-time.After(patience):
+			t.Fatalf("the command has not ended:\n%s", &said)
+		}
+	}
+}
+
+// A supervisor that fails as the last run of a job is over leaves the job to the next one, as a supervisor
+// does that is killed.
+func TestAJobIsLeftByASupervisorThatFails(t *testing.T) {
+	t.Parallel()
+	job, folder := jobFile(t, "100ms")
+	state := newStateDir(t)
+	s := startCommand(t, command(state, "--keep-running"))
+	startAgents(t, s.Addr, folder, "alpha", "beta")
+	ended := startJob(t, state, job)
+	var inTheWay string
+	expect.Eventually(t, func() error {
+		campaign, err := os.ReadFile(filepath.Join(state, "jobs", "latest", "campaign.json"))
+		if err != nil {
+			return err
+		}
+		var c struct {
+			Runs []struct {
+				RunID string `json:"run_id"`
+			}
+		}
+		if err := json.Unmarshal(campaign, &c); err != nil || len(c.Runs) < 2 {
+			return fmt.Errorf("%d runs; %v", len(c.Runs), err)
+		}
+		inTheWay = filepath.Join(state, "runs", c.Runs[1].RunID, report.FileName)
+		return os.MkdirAll(filepath.Join(inTheWay, "x"), 0o700)
+	})
+	if code, err := s.Wait(patience); code != exitFailure {
+		t.Fatalf("the supervisor was to fail, and ended with %d; %v", code, err)
+	}
+	expect.NoError(t, os.RemoveAll(inTheWay))
+	next := startCommand(t, command(state, "--listen", s.Addr, "--keep-running"))
+	ended(exitComplete)
+	expect.NoError(t, next.Signal(syscall.SIGTERM))
+	endsComplete(t, next)
+	bothRuns(t, next)
 }

@@ -55,7 +55,7 @@ var rooms = []room{
 	{"supervisor/door", []string{"internal/…", "proto/…"}},
 	{"supervisor/fleet", []string{"proto/…"}},
 	{"supervisor/follow", []string{"supervisor/campaign", "supervisor/control", "supervisor/report/repeats",
-		"internal/…", "proto/…"}},
+		"supervisor/rundir", "internal/…", "proto/…"}},
 	{"supervisor/gather", nil},
 	{"supervisor/identity", []string{"internal/…", "proto/…"}},
 	{"supervisor/journal", []string{"internal/…", "proto/…"}},

@@ -308,8 +308,9 @@ type RunJobRequest struct {
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	// How long agents are waited for that the job needs and that are not connected.
 	WaitNano int64 `protobuf:"varint,3,opt,name=wait_nano,json=waitNano,proto3" json:"wait_nano,omitempty"`
-	// JobRun.job_id of a job that has begun: tell of it from its first run on, and run no other. The
-	// rest is not looked at then. NOT_FOUND if the supervisor has no such job.
+	// JobTaken.job_id of a job that was taken: tell of it from its first run on. If the supervisor does not
+	// know of it, because one before it was killed before the first run, it takes the job that is given
+	// as well; NOT_FOUND if none is, or if the job was followed by another.
 	JobId         string `protobuf:"bytes,60,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -592,6 +593,7 @@ type JobEvent struct {
 	//	*JobEvent_Drained
 	//	*JobEvent_Versions
 	//	*JobEvent_Over
+	//	*JobEvent_Taken
 	Event         isJobEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -698,6 +700,15 @@ func (x *JobEvent) GetOver() *JobOver {
 	return nil
 }
 
+func (x *JobEvent) GetTaken() *JobTaken {
+	if x != nil {
+		if x, ok := x.Event.(*JobEvent_Taken); ok {
+			return x.Taken
+		}
+	}
+	return nil
+}
+
 type isJobEvent_Event interface {
 	isJobEvent_Event()
 }
@@ -737,6 +748,11 @@ type JobEvent_Over struct {
 	Over *JobOver `protobuf:"bytes,61,opt,name=over,proto3,oneof"`
 }
 
+type JobEvent_Taken struct {
+	// The job was taken: the first event, but of a dry run.
+	Taken *JobTaken `protobuf:"bytes,80,opt,name=taken,proto3,oneof"`
+}
+
 func (*JobEvent_Task) isJobEvent_Event() {}
 
 func (*JobEvent_Begun) isJobEvent_Event() {}
@@ -751,30 +767,31 @@ func (*JobEvent_Versions) isJobEvent_Event() {}
 
 func (*JobEvent_Over) isJobEvent_Event() {}
 
-// JobVersions says who is of which version: the supervisor, and the agents of a job.
-type JobVersions struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Supervisor string                 `protobuf:"bytes,1,opt,name=supervisor,proto3" json:"supervisor,omitempty"`
-	// In the order of the versions.
-	Agents        []*JobVersion `protobuf:"bytes,2,rep,name=agents,proto3" json:"agents,omitempty"`
+func (*JobEvent_Taken) isJobEvent_Event() {}
+
+// JobTaken says that a supervisor has taken a job.
+type JobTaken struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By which the job can be asked for again, and stopped.
+	JobId         string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *JobVersions) Reset() {
-	*x = JobVersions{}
+func (x *JobTaken) Reset() {
+	*x = JobTaken{}
 	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *JobVersions) String() string {
+func (x *JobTaken) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*JobVersions) ProtoMessage() {}
+func (*JobTaken) ProtoMessage() {}
 
-func (x *JobVersions) ProtoReflect() protoreflect.Message {
+func (x *JobTaken) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
 	mi := &file_bulkhead_v1_control_proto_msgTypes[4]
 	if x != nil {
@@ -787,9 +804,57 @@ func (x *JobVersions) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
+// Deprecated: Use JobTaken.ProtoReflect.Descriptor instead.
+func (*JobTaken) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *JobTaken) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+// JobVersions says who is of which version: the supervisor, and the agents of a job.
+type JobVersions struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Supervisor string                 `protobuf:"bytes,1,opt,name=supervisor,proto3" json:"supervisor,omitempty"`
+	// In the order of the versions.
+	Agents        []*JobVersion `protobuf:"bytes,2,rep,name=agents,proto3" json:"agents,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobVersions) Reset() {
+	*x = JobVersions{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobVersions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobVersions) ProtoMessage() {}
+
+func (x *JobVersions) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
 // Deprecated: Use JobVersions.ProtoReflect.Descriptor instead.
 func (*JobVersions) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *JobVersions) GetSupervisor() string {
@@ -817,7 +882,7 @@ type JobVersion struct {
 
 func (x *JobVersion) Reset() {
 	*x = JobVersion{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +895,7 @@ func (*JobVersion) ProtoMessage() {}
 
 func (x *JobVersion) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +908,7 @@ func (x *JobVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobVersion.ProtoReflect.Descriptor instead.
 func (*JobVersion) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *JobVersion) GetVersion() string {
@@ -871,7 +936,7 @@ type JobOver struct {
 
 func (x *JobOver) Reset() {
 	*x = JobOver{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +949,7 @@ func (*JobOver) ProtoMessage() {}
 
 func (x *JobOver) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +962,7 @@ func (x *JobOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobOver.ProtoReflect.Descriptor instead.
 func (*JobOver) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *JobOver) GetJobDir() string {
@@ -920,7 +985,7 @@ type JobTask struct {
 
 func (x *JobTask) Reset() {
 	*x = JobTask{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +998,7 @@ func (*JobTask) ProtoMessage() {}
 
 func (x *JobTask) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1011,7 @@ func (x *JobTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobTask.ProtoReflect.Descriptor instead.
 func (*JobTask) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *JobTask) GetAgent() string {
@@ -989,7 +1054,7 @@ type JobRun struct {
 
 func (x *JobRun) Reset() {
 	*x = JobRun{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1002,7 +1067,7 @@ func (*JobRun) ProtoMessage() {}
 
 func (x *JobRun) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1015,7 +1080,7 @@ func (x *JobRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRun.ProtoReflect.Descriptor instead.
 func (*JobRun) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *JobRun) GetNumber() uint32 {
@@ -1080,7 +1145,7 @@ type JobWaits struct {
 
 func (x *JobWaits) Reset() {
 	*x = JobWaits{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1093,7 +1158,7 @@ func (*JobWaits) ProtoMessage() {}
 
 func (x *JobWaits) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1106,7 +1171,7 @@ func (x *JobWaits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobWaits.ProtoReflect.Descriptor instead.
 func (*JobWaits) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *JobWaits) GetEntries() []uint32 {
@@ -1123,17 +1188,119 @@ func (x *JobWaits) GetAgents() []string {
 	return nil
 }
 
+// TextRequest asks for the text of a report: of a run, or of a job unless its id is empty.
+type TextRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RunId         string                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	JobId         string                 `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TextRequest) Reset() {
+	*x = TextRequest{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TextRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TextRequest) ProtoMessage() {}
+
+func (x *TextRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TextRequest.ProtoReflect.Descriptor instead.
+func (*TextRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *TextRequest) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *TextRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+// TextPart is a part of a text.
+type TextPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          []byte                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TextPart) Reset() {
+	*x = TextPart{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TextPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TextPart) ProtoMessage() {}
+
+func (x *TextPart) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TextPart.ProtoReflect.Descriptor instead.
+func (*TextPart) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *TextPart) GetText() []byte {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
 // StopJobRequest asks for the end of the job that runs.
 type StopJobRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// JobTaken.job_id of the job that is meant: no other is stopped. Empty for whichever runs.
+	JobId         string `protobuf:"bytes,80,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StopJobRequest) Reset() {
 	*x = StopJobRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1313,7 @@ func (*StopJobRequest) ProtoMessage() {}
 
 func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1159,12 +1326,19 @@ func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopJobRequest.ProtoReflect.Descriptor instead.
 func (*StopJobRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StopJobRequest) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *StopJobRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
 	}
 	return ""
 }
@@ -1178,7 +1352,7 @@ type StopJobResponse struct {
 
 func (x *StopJobResponse) Reset() {
 	*x = StopJobResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1191,7 +1365,7 @@ func (*StopJobResponse) ProtoMessage() {}
 
 func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1204,7 +1378,7 @@ func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopJobResponse.ProtoReflect.Descriptor instead.
 func (*StopJobResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 // StatusRequest asks for a snapshot.
@@ -1216,7 +1390,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1229,7 +1403,7 @@ func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1242,7 +1416,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 // StatusResponse is a snapshot of the run.
@@ -1310,7 +1484,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +1497,7 @@ func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +1510,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StatusResponse) GetRunId() string {
@@ -1609,7 +1783,7 @@ type AgentStatus struct {
 
 func (x *AgentStatus) Reset() {
 	*x = AgentStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1622,7 +1796,7 @@ func (*AgentStatus) ProtoMessage() {}
 
 func (x *AgentStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1635,7 +1809,7 @@ func (x *AgentStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentStatus.ProtoReflect.Descriptor instead.
 func (*AgentStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AgentStatus) GetName() string {
@@ -1732,7 +1906,7 @@ type AssertionStatus struct {
 
 func (x *AssertionStatus) Reset() {
 	*x = AssertionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1745,7 +1919,7 @@ func (*AssertionStatus) ProtoMessage() {}
 
 func (x *AssertionStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1758,7 +1932,7 @@ func (x *AssertionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssertionStatus.ProtoReflect.Descriptor instead.
 func (*AssertionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AssertionStatus) GetAssertion() string {
@@ -1813,7 +1987,7 @@ type GatherStatus struct {
 
 func (x *GatherStatus) Reset() {
 	*x = GatherStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1826,7 +2000,7 @@ func (*GatherStatus) ProtoMessage() {}
 
 func (x *GatherStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,7 +2013,7 @@ func (x *GatherStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherStatus.ProtoReflect.Descriptor instead.
 func (*GatherStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GatherStatus) GetReady() uint32 {
@@ -1900,7 +2074,7 @@ type SessionTotals struct {
 
 func (x *SessionTotals) Reset() {
 	*x = SessionTotals{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1913,7 +2087,7 @@ func (*SessionTotals) ProtoMessage() {}
 
 func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1926,7 +2100,7 @@ func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionTotals.ProtoReflect.Descriptor instead.
 func (*SessionTotals) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SessionTotals) GetCounts() []*SessionCount {
@@ -2010,7 +2184,7 @@ type SessionCount struct {
 
 func (x *SessionCount) Reset() {
 	*x = SessionCount{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2023,7 +2197,7 @@ func (*SessionCount) ProtoMessage() {}
 
 func (x *SessionCount) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2036,7 +2210,7 @@ func (x *SessionCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCount.ProtoReflect.Descriptor instead.
 func (*SessionCount) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SessionCount) GetSessionState() SessionState {
@@ -2075,7 +2249,7 @@ type Reserve struct {
 
 func (x *Reserve) Reset() {
 	*x = Reserve{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2262,7 @@ func (*Reserve) ProtoMessage() {}
 
 func (x *Reserve) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2275,7 @@ func (x *Reserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
 func (*Reserve) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Reserve) GetKind() ReserveKind {
@@ -2209,7 +2383,7 @@ type SessionStatus struct {
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2222,7 +2396,7 @@ func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2235,7 +2409,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SessionStatus) GetSessionId() string {
@@ -2478,7 +2652,7 @@ type ChunkWrites struct {
 
 func (x *ChunkWrites) Reset() {
 	*x = ChunkWrites{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2491,7 +2665,7 @@ func (*ChunkWrites) ProtoMessage() {}
 
 func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2504,7 +2678,7 @@ func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChunkWrites.ProtoReflect.Descriptor instead.
 func (*ChunkWrites) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ChunkWrites) GetCount() uint64 {
@@ -2594,7 +2768,7 @@ type Beats struct {
 
 func (x *Beats) Reset() {
 	*x = Beats{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2607,7 +2781,7 @@ func (*Beats) ProtoMessage() {}
 
 func (x *Beats) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2620,7 +2794,7 @@ func (x *Beats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beats.ProtoReflect.Descriptor instead.
 func (*Beats) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Beats) GetAnswered() uint64 {
@@ -2696,7 +2870,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2709,7 +2883,7 @@ func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2722,7 +2896,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DrainRequest) GetReason() string {
@@ -2743,7 +2917,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2756,7 +2930,7 @@ func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2769,7 +2943,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DrainResponse) GetSessions() uint32 {
@@ -2791,7 +2965,7 @@ type DrainClientRequest struct {
 
 func (x *DrainClientRequest) Reset() {
 	*x = DrainClientRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2804,7 +2978,7 @@ func (*DrainClientRequest) ProtoMessage() {}
 
 func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2817,7 +2991,7 @@ func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientRequest.ProtoReflect.Descriptor instead.
 func (*DrainClientRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DrainClientRequest) GetName() string {
@@ -2845,7 +3019,7 @@ type DrainClientResponse struct {
 
 func (x *DrainClientResponse) Reset() {
 	*x = DrainClientResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2858,7 +3032,7 @@ func (*DrainClientResponse) ProtoMessage() {}
 
 func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2871,7 +3045,7 @@ func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientResponse.ProtoReflect.Descriptor instead.
 func (*DrainClientResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{26}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DrainClientResponse) GetSessions() uint32 {
@@ -2897,7 +3071,7 @@ type UpgradeRequest struct {
 
 func (x *UpgradeRequest) Reset() {
 	*x = UpgradeRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2910,7 +3084,7 @@ func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2923,7 +3097,7 @@ func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
 func (*UpgradeRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{27}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *UpgradeRequest) GetVersion() string {
@@ -2967,7 +3141,7 @@ type UpgradeResponse struct {
 
 func (x *UpgradeResponse) Reset() {
 	*x = UpgradeResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2980,7 +3154,7 @@ func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2993,7 +3167,7 @@ func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
 func (*UpgradeResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{28}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UpgradeResponse) GetVersion() string {
@@ -3077,7 +3251,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x06agents\x18< \x01(\rR\x06agents\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc8\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf7\x02\n" +
 	"\bJobEvent\x12*\n" +
 	"\x04task\x18\x01 \x01(\v2\x14.bulkhead.v1.JobTaskH\x00R\x04task\x12+\n" +
 	"\x05begun\x18\x02 \x01(\v2\x13.bulkhead.v1.JobRunH\x00R\x05begun\x12+\n" +
@@ -3085,8 +3259,11 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x05waits\x18\x04 \x01(\v2\x15.bulkhead.v1.JobWaitsH\x00R\x05waits\x12\x1a\n" +
 	"\adrained\x18\x05 \x01(\tH\x00R\adrained\x126\n" +
 	"\bversions\x18< \x01(\v2\x18.bulkhead.v1.JobVersionsH\x00R\bversions\x12*\n" +
-	"\x04over\x18= \x01(\v2\x14.bulkhead.v1.JobOverH\x00R\x04overB\a\n" +
-	"\x05event\"^\n" +
+	"\x04over\x18= \x01(\v2\x14.bulkhead.v1.JobOverH\x00R\x04over\x12-\n" +
+	"\x05taken\x18P \x01(\v2\x15.bulkhead.v1.JobTakenH\x00R\x05takenB\a\n" +
+	"\x05event\"!\n" +
+	"\bJobTaken\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"^\n" +
 	"\vJobVersions\x12\x1e\n" +
 	"\n" +
 	"supervisor\x18\x01 \x01(\tR\n" +
@@ -3113,9 +3290,15 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\ajob_dir\x18= \x01(\tR\x06jobDir\"<\n" +
 	"\bJobWaits\x12\x18\n" +
 	"\aentries\x18\x01 \x03(\rR\aentries\x12\x16\n" +
-	"\x06agents\x18\x02 \x03(\tR\x06agents\"(\n" +
+	"\x06agents\x18\x02 \x03(\tR\x06agents\";\n" +
+	"\vTextRequest\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\"\x1e\n" +
+	"\bTextPart\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\fR\x04text\"?\n" +
 	"\x0eStopJobRequest\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x11\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x15\n" +
+	"\x06job_id\x18P \x01(\tR\x05jobId\"\x11\n" +
 	"\x0fStopJobResponse\"\x0f\n" +
 	"\rStatusRequest\"\xaf\v\n" +
 	"\x0eStatusResponse\x12\x15\n" +
@@ -3326,13 +3509,14 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x14RESERVE_KIND_INBOXES\x10\x03\x12\x15\n" +
 	"\x11RESERVE_KIND_DISK\x10\x04\x12\x18\n" +
 	"\x14RESERVE_KIND_JOURNAL\x10\x05\x12\x15\n" +
-	"\x11RESERVE_KIND_WORK\x10\x062\xb0\x03\n" +
+	"\x11RESERVE_KIND_WORK\x10\x062\xeb\x03\n" +
 	"\x0eControlService\x12A\n" +
 	"\x06Status\x12\x1a.bulkhead.v1.StatusRequest\x1a\x1b.bulkhead.v1.StatusResponse\x12>\n" +
 	"\x05Drain\x12\x19.bulkhead.v1.DrainRequest\x1a\x1a.bulkhead.v1.DrainResponse\x12P\n" +
 	"\vDrainClient\x12\x1f.bulkhead.v1.DrainClientRequest\x1a .bulkhead.v1.DrainClientResponse\x12D\n" +
 	"\aUpgrade\x12\x1b.bulkhead.v1.UpgradeRequest\x1a\x1c.bulkhead.v1.UpgradeResponse\x12=\n" +
-	"\x06RunJob\x12\x1a.bulkhead.v1.RunJobRequest\x1a\x15.bulkhead.v1.JobEvent0\x01\x12D\n" +
+	"\x06RunJob\x12\x1a.bulkhead.v1.RunJobRequest\x1a\x15.bulkhead.v1.JobEvent0\x01\x129\n" +
+	"\x04Text\x12\x18.bulkhead.v1.TextRequest\x1a\x15.bulkhead.v1.TextPart0\x01\x12D\n" +
 	"\aStopJob\x12\x1b.bulkhead.v1.StopJobRequest\x1a\x1c.bulkhead.v1.StopJobResponseB'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
 var (
@@ -3348,7 +3532,7 @@ func file_bulkhead_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_control_proto_enumTypes [4]protoimpl.EnumInfo
-var file_bulkhead_v1_control_proto_msgTypes [30]protoimpl.MessageInfo
+var file_bulkhead_v1_control_proto_msgTypes [33]protoimpl.MessageInfo
 var file_bulkhead_v1_control_proto_goTypes = []any{
 	(AssertionState)(0),         // 0: bulkhead.v1.AssertionState
 	(RunState)(0),               // 1: bulkhead.v1.RunState
@@ -3358,89 +3542,95 @@ var file_bulkhead_v1_control_proto_goTypes = []any{
 	(*Job)(nil),                 // 5: bulkhead.v1.Job
 	(*JobEntry)(nil),            // 6: bulkhead.v1.JobEntry
 	(*JobEvent)(nil),            // 7: bulkhead.v1.JobEvent
-	(*JobVersions)(nil),         // 8: bulkhead.v1.JobVersions
-	(*JobVersion)(nil),          // 9: bulkhead.v1.JobVersion
-	(*JobOver)(nil),             // 10: bulkhead.v1.JobOver
-	(*JobTask)(nil),             // 11: bulkhead.v1.JobTask
-	(*JobRun)(nil),              // 12: bulkhead.v1.JobRun
-	(*JobWaits)(nil),            // 13: bulkhead.v1.JobWaits
-	(*StopJobRequest)(nil),      // 14: bulkhead.v1.StopJobRequest
-	(*StopJobResponse)(nil),     // 15: bulkhead.v1.StopJobResponse
-	(*StatusRequest)(nil),       // 16: bulkhead.v1.StatusRequest
-	(*StatusResponse)(nil),      // 17: bulkhead.v1.StatusResponse
-	(*AgentStatus)(nil),         // 18: bulkhead.v1.AgentStatus
-	(*AssertionStatus)(nil),     // 19: bulkhead.v1.AssertionStatus
-	(*GatherStatus)(nil),        // 20: bulkhead.v1.GatherStatus
-	(*SessionTotals)(nil),       // 21: bulkhead.v1.SessionTotals
-	(*SessionCount)(nil),        // 22: bulkhead.v1.SessionCount
-	(*Reserve)(nil),             // 23: bulkhead.v1.Reserve
-	(*SessionStatus)(nil),       // 24: bulkhead.v1.SessionStatus
-	(*ChunkWrites)(nil),         // 25: bulkhead.v1.ChunkWrites
-	(*Beats)(nil),               // 26: bulkhead.v1.Beats
-	(*DrainRequest)(nil),        // 27: bulkhead.v1.DrainRequest
-	(*DrainResponse)(nil),       // 28: bulkhead.v1.DrainResponse
-	(*DrainClientRequest)(nil),  // 29: bulkhead.v1.DrainClientRequest
-	(*DrainClientResponse)(nil), // 30: bulkhead.v1.DrainClientResponse
-	(*UpgradeRequest)(nil),      // 31: bulkhead.v1.UpgradeRequest
-	(*UpgradeResponse)(nil),     // 32: bulkhead.v1.UpgradeResponse
-	nil,                         // 33: bulkhead.v1.JobEntry.LabelsEntry
-	(*TaskReport)(nil),          // 34: bulkhead.v1.TaskReport
-	(*Certificate)(nil),         // 35: bulkhead.v1.Certificate
-	(*Sandbox)(nil),             // 36: bulkhead.v1.Sandbox
-	(*Allowance)(nil),           // 37: bulkhead.v1.Allowance
-	(*GatherMissing)(nil),       // 38: bulkhead.v1.GatherMissing
+	(*JobTaken)(nil),            // 8: bulkhead.v1.JobTaken
+	(*JobVersions)(nil),         // 9: bulkhead.v1.JobVersions
+	(*JobVersion)(nil),          // 10: bulkhead.v1.JobVersion
+	(*JobOver)(nil),             // 11: bulkhead.v1.JobOver
+	(*JobTask)(nil),             // 12: bulkhead.v1.JobTask
+	(*JobRun)(nil),              // 13: bulkhead.v1.JobRun
+	(*JobWaits)(nil),            // 14: bulkhead.v1.JobWaits
+	(*TextRequest)(nil),         // 15: bulkhead.v1.TextRequest
+	(*TextPart)(nil),            // 16: bulkhead.v1.TextPart
+	(*StopJobRequest)(nil),      // 17: bulkhead.v1.StopJobRequest
+	(*StopJobResponse)(nil),     // 18: bulkhead.v1.StopJobResponse
+	(*StatusRequest)(nil),       // 19: bulkhead.v1.StatusRequest
+	(*StatusResponse)(nil),      // 20: bulkhead.v1.StatusResponse
+	(*AgentStatus)(nil),         // 21: bulkhead.v1.AgentStatus
+	(*AssertionStatus)(nil),     // 22: bulkhead.v1.AssertionStatus
+	(*GatherStatus)(nil),        // 23: bulkhead.v1.GatherStatus
+	(*SessionTotals)(nil),       // 24: bulkhead.v1.SessionTotals
+	(*SessionCount)(nil),        // 25: bulkhead.v1.SessionCount
+	(*Reserve)(nil),             // 26: bulkhead.v1.Reserve
+	(*SessionStatus)(nil),       // 27: bulkhead.v1.SessionStatus
+	(*ChunkWrites)(nil),         // 28: bulkhead.v1.ChunkWrites
+	(*Beats)(nil),               // 29: bulkhead.v1.Beats
+	(*DrainRequest)(nil),        // 30: bulkhead.v1.DrainRequest
+	(*DrainResponse)(nil),       // 31: bulkhead.v1.DrainResponse
+	(*DrainClientRequest)(nil),  // 32: bulkhead.v1.DrainClientRequest
+	(*DrainClientResponse)(nil), // 33: bulkhead.v1.DrainClientResponse
+	(*UpgradeRequest)(nil),      // 34: bulkhead.v1.UpgradeRequest
+	(*UpgradeResponse)(nil),     // 35: bulkhead.v1.UpgradeResponse
+	nil,                         // 36: bulkhead.v1.JobEntry.LabelsEntry
+	(*TaskReport)(nil),          // 37: bulkhead.v1.TaskReport
+	(*Certificate)(nil),         // 38: bulkhead.v1.Certificate
+	(*Sandbox)(nil),             // 39: bulkhead.v1.Sandbox
+	(*Allowance)(nil),           // 40: bulkhead.v1.Allowance
+	(*GatherMissing)(nil),       // 41: bulkhead.v1.GatherMissing
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	5,  // 0: bulkhead.v1.RunJobRequest.job:type_name -> bulkhead.v1.Job
 	6,  // 1: bulkhead.v1.Job.clients:type_name -> bulkhead.v1.JobEntry
-	33, // 2: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
-	11, // 3: bulkhead.v1.JobEvent.task:type_name -> bulkhead.v1.JobTask
-	12, // 4: bulkhead.v1.JobEvent.begun:type_name -> bulkhead.v1.JobRun
-	12, // 5: bulkhead.v1.JobEvent.ended:type_name -> bulkhead.v1.JobRun
-	13, // 6: bulkhead.v1.JobEvent.waits:type_name -> bulkhead.v1.JobWaits
-	8,  // 7: bulkhead.v1.JobEvent.versions:type_name -> bulkhead.v1.JobVersions
-	10, // 8: bulkhead.v1.JobEvent.over:type_name -> bulkhead.v1.JobOver
-	9,  // 9: bulkhead.v1.JobVersions.agents:type_name -> bulkhead.v1.JobVersion
-	34, // 10: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
-	24, // 11: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
-	25, // 12: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	23, // 13: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
-	1,  // 14: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
-	21, // 15: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
-	35, // 16: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
-	36, // 17: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
-	20, // 18: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
-	18, // 19: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
-	25, // 20: bulkhead.v1.StatusResponse.read_calls:type_name -> bulkhead.v1.ChunkWrites
-	19, // 21: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
-	37, // 22: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
-	34, // 23: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
-	0,  // 24: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
-	38, // 25: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
-	22, // 26: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
-	2,  // 27: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
-	3,  // 28: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
-	25, // 29: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	26, // 30: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	2,  // 31: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
-	25, // 32: bulkhead.v1.SessionStatus.read_calls:type_name -> bulkhead.v1.ChunkWrites
-	16, // 33: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	27, // 34: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	29, // 35: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
-	31, // 36: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	4,  // 37: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
-	14, // 38: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
-	17, // 39: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	28, // 40: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	30, // 41: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
-	32, // 42: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	7,  // 43: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
-	15, // 44: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
-	39, // [39:45] is the sub-list for method output_type
-	33, // [33:39] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	36, // 2: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
+	12, // 3: bulkhead.v1.JobEvent.task:type_name -> bulkhead.v1.JobTask
+	13, // 4: bulkhead.v1.JobEvent.begun:type_name -> bulkhead.v1.JobRun
+	13, // 5: bulkhead.v1.JobEvent.ended:type_name -> bulkhead.v1.JobRun
+	14, // 6: bulkhead.v1.JobEvent.waits:type_name -> bulkhead.v1.JobWaits
+	9,  // 7: bulkhead.v1.JobEvent.versions:type_name -> bulkhead.v1.JobVersions
+	11, // 8: bulkhead.v1.JobEvent.over:type_name -> bulkhead.v1.JobOver
+	8,  // 9: bulkhead.v1.JobEvent.taken:type_name -> bulkhead.v1.JobTaken
+	10, // 10: bulkhead.v1.JobVersions.agents:type_name -> bulkhead.v1.JobVersion
+	37, // 11: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
+	27, // 12: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
+	28, // 13: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	26, // 14: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
+	1,  // 15: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
+	24, // 16: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
+	38, // 17: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
+	39, // 18: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
+	23, // 19: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
+	21, // 20: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
+	28, // 21: bulkhead.v1.StatusResponse.read_calls:type_name -> bulkhead.v1.ChunkWrites
+	22, // 22: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
+	40, // 23: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
+	37, // 24: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
+	0,  // 25: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
+	41, // 26: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
+	25, // 27: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
+	2,  // 28: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
+	3,  // 29: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	28, // 30: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	29, // 31: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	2,  // 32: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
+	28, // 33: bulkhead.v1.SessionStatus.read_calls:type_name -> bulkhead.v1.ChunkWrites
+	19, // 34: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	30, // 35: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	32, // 36: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
+	34, // 37: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	4,  // 38: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
+	15, // 39: bulkhead.v1.ControlService.Text:input_type -> bulkhead.v1.TextRequest
+	17, // 40: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
+	20, // 41: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	31, // 42: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	33, // 43: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
+	35, // 44: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	7,  // 45: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
+	16, // 46: bulkhead.v1.ControlService.Text:output_type -> bulkhead.v1.TextPart
+	18, // 47: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
+	41, // [41:48] is the sub-list for method output_type
+	34, // [34:41] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_control_proto_initOnce sync.Once
@@ -3465,6 +3655,7 @@ func file_bulkhead_v1_control_proto_build() {
 		(*JobEvent_Drained)(nil),
 		(*JobEvent_Versions)(nil),
 		(*JobEvent_Over)(nil),
+		(*JobEvent_Taken)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3472,7 +3663,7 @@ func file_bulkhead_v1_control_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_control_proto_rawDesc), len(file_bulkhead_v1_control_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   30,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const (
 	ControlService_DrainClient_FullMethodName = "/bulkhead.v1.ControlService/DrainClient"
 	ControlService_Upgrade_FullMethodName     = "/bulkhead.v1.ControlService/Upgrade"
 	ControlService_RunJob_FullMethodName      = "/bulkhead.v1.ControlService/RunJob"
+	ControlService_Text_FullMethodName        = "/bulkhead.v1.ControlService/Text"
 	ControlService_StopJob_FullMethodName     = "/bulkhead.v1.ControlService/StopJob"
 )
 
@@ -30,7 +31,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ControlService is what an operator talks to, on the unix socket in the state directory.
+// ControlService is what an operator talks to, on the unix socket in the state directory, or on one that
+// leads there.
 type ControlServiceClient interface {
 	// Status returns a snapshot of the run.
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
@@ -50,7 +52,11 @@ type ControlServiceClient interface {
 	// run now, with the reason; nothing was started then. UNAVAILABLE when the supervisor ends or is
 	// upgraded: the next one goes on with the job, and waits for whoever runs it to ask with job_id.
 	RunJob(ctx context.Context, in *RunJobRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[JobEvent], error)
-	// StopJob drains the job that runs; RunJob tells how that ends. FAILED_PRECONDITION if none does.
+	// Text returns the text of a report as it is in the state directory: that of a run that is over, or of what
+	// the runs of a job came to together. NOT_FOUND if there is none.
+	Text(ctx context.Context, in *TextRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TextPart], error)
+	// StopJob drains the job that runs; RunJob tells how that ends. FAILED_PRECONDITION if none does, or
+	// another one than is meant.
 	StopJob(ctx context.Context, in *StopJobRequest, opts ...grpc.CallOption) (*StopJobResponse, error)
 }
 
@@ -121,6 +127,25 @@ func (c *controlServiceClient) RunJob(ctx context.Context, in *RunJobRequest, op
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ControlService_RunJobClient = grpc.ServerStreamingClient[JobEvent]
 
+func (c *controlServiceClient) Text(ctx context.Context, in *TextRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TextPart], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ControlService_ServiceDesc.Streams[1], ControlService_Text_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[TextRequest, TextPart]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ControlService_TextClient = grpc.ServerStreamingClient[TextPart]
+
 func (c *controlServiceClient) StopJob(ctx context.Context, in *StopJobRequest, opts ...grpc.CallOption) (*StopJobResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StopJobResponse)
@@ -135,7 +160,8 @@ func (c *controlServiceClient) StopJob(ctx context.Context, in *StopJobRequest, 
 // All implementations must embed UnimplementedControlServiceServer
 // for forward compatibility.
 //
-// ControlService is what an operator talks to, on the unix socket in the state directory.
+// ControlService is what an operator talks to, on the unix socket in the state directory, or on one that
+// leads there.
 type ControlServiceServer interface {
 	// Status returns a snapshot of the run.
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
@@ -155,7 +181,11 @@ type ControlServiceServer interface {
 	// run now, with the reason; nothing was started then. UNAVAILABLE when the supervisor ends or is
 	// upgraded: the next one goes on with the job, and waits for whoever runs it to ask with job_id.
 	RunJob(*RunJobRequest, grpc.ServerStreamingServer[JobEvent]) error
-	// StopJob drains the job that runs; RunJob tells how that ends. FAILED_PRECONDITION if none does.
+	// Text returns the text of a report as it is in the state directory: that of a run that is over, or of what
+	// the runs of a job came to together. NOT_FOUND if there is none.
+	Text(*TextRequest, grpc.ServerStreamingServer[TextPart]) error
+	// StopJob drains the job that runs; RunJob tells how that ends. FAILED_PRECONDITION if none does, or
+	// another one than is meant.
 	StopJob(context.Context, *StopJobRequest) (*StopJobResponse, error)
 	mustEmbedUnimplementedControlServiceServer()
 }
@@ -181,6 +211,9 @@ func (UnimplementedControlServiceServer) Upgrade(context.Context, *UpgradeReques
 }
 func (UnimplementedControlServiceServer) RunJob(*RunJobRequest, grpc.ServerStreamingServer[JobEvent]) error {
 	return status.Error(codes.Unimplemented, "method RunJob not implemented")
+}
+func (UnimplementedControlServiceServer) Text(*TextRequest, grpc.ServerStreamingServer[TextPart]) error {
+	return status.Error(codes.Unimplemented, "method Text not implemented")
 }
 func (UnimplementedControlServiceServer) StopJob(context.Context, *StopJobRequest) (*StopJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StopJob not implemented")
@@ -289,6 +322,17 @@ func _ControlService_RunJob_Handler(srv interface{}, stream grpc.ServerStream) e
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ControlService_RunJobServer = grpc.ServerStreamingServer[JobEvent]
 
+func _ControlService_Text_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(TextRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ControlServiceServer).Text(m, &grpc.GenericServerStream[TextRequest, TextPart]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ControlService_TextServer = grpc.ServerStreamingServer[TextPart]
+
 func _ControlService_StopJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StopJobRequest)
 	if err := dec(in); err != nil {
@@ -339,6 +383,11 @@ var ControlService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "RunJob",
 			Handler:       _ControlService_RunJob_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Text",
+			Handler:       _ControlService_Text_Handler,
 			ServerStreams: true,
 		},
 	},
