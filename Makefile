@@ -56,7 +56,7 @@ test-unit: ## run all tests but the four suites below
 	$(GO) test $(VET) $(PACKAGES) $$($(GO) list ./... | grep -v -e /supervisor/cluster/jetstream -e /supervisor/report/remote -e /internal/testing/engine -e /internal/testing/isolation -e /internal/testing/sandbox -e /internal/testing/faults)
 
 test-cluster: ## run the tests of a journal on three nats-server processes (STORM: its seed)
-	$(GO) test $(VET) -count=1 -timeout 10m ./internal/testing/engine/ ./supervisor/report/remote/
+	$(GO) test $(VET) -count=1 -timeout 10m ./internal/testing/engine/... ./supervisor/report/remote/
 	$(GO) test $(VET) -count=1 -timeout 10m ./supervisor/cluster/jetstream/ -args -storm.seed "$(or $(STORM),1)"
 
 test-isolation: ## run the process-isolation tests, with real processes

@@ -35,20 +35,25 @@ Example:
 				Usage:     "make a CA, and certificates for the supervisor and for clients",
 				ArgsUsage: "DIR",
 				Description: `DIR is made if it is not there. It gets ca.crt, which everybody needs; supervisor.crt and
-supervisor.key for the collecting machine; NAME.crt and NAME.key for each client; and
-ca.key, which nobody needs again but to make more certificates. No file is written over.
+supervisor.key for the collecting machine; NAME.crt and NAME.key for each client, and
+for each node of an engine that keeps journals (docs/cluster.md); and ca.key, which
+nobody needs again but to make more certificates. No file is written over.
 
 Without --address the certificate is for this machine: its name, localhost, 127.0.0.1
 and ::1.
 
 Examples:
   bulkhead certs init certs --address collector --client alpha,bravo
-  bulkhead certs init certs --address 10.0.0.1`,
+  bulkhead certs init certs --address 10.0.0.1
+  bulkhead certs init engine --node n1,n2,n3 --client journal-writer,journal-reader`,
 				Flags: []cli.Flag{
 					&cli.StringSliceFlag{Name: "address",
 						Usage: "name or IP `ADDRESS` by which clients reach the supervisor; several with commas"},
 					&cli.StringSliceFlag{Name: "client", Value: cli.NewStringSlice("client"),
 						Usage: "`NAME` of a client that gets a certificate; several with commas"},
+					&cli.StringSliceFlag{Name: "node",
+						Usage: "name or IP `ADDRESS` of a node of an engine, which gets a certificate; several with " +
+							"commas"},
 					&cli.IntFlag{Name: "days", Value: 365, Usage: "how many days the certificates are valid"},
 				},
 				OnUsageError: onUsageError,
@@ -70,7 +75,7 @@ func initCerts(ctx *cli.Context, stdout io.Writer) error {
 		return usageError{fmt.Errorf("--days: %d is out of range; use 1 to %d", days, maxDays)}
 	}
 	plan := certs.Plan{Addresses: ctx.StringSlice("address"), Clients: ctx.StringSlice("client"),
-		Valid: time.Duration(days) * day}
+		Nodes: ctx.StringSlice("node"), Valid: time.Duration(days) * day}
 	if len(plan.Addresses) == 0 {
 		plan.Addresses = []string{"localhost", "127.0.0.1", "::1"}
 		if host, err := os.Hostname(); err == nil && host != "" && host != "localhost" {

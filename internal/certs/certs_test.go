@@ -12,12 +12,12 @@ import (
 func TestInit(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "certs")
 	plan := Plan{Addresses: []string{"collector", "10.0.0.1", "::1"}, Clients: []string{"alpha", "bravo"},
-		Valid: time.Hour}
+		Nodes: []string{"n1", "10.0.0.2"}, Valid: time.Hour}
 	made, err := Init(dir, plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(made) != 8 {
+	if len(made) != 12 {
 		t.Errorf("made %v", made)
 	}
 	for _, name := range made {
@@ -58,6 +58,19 @@ func TestInit(t *testing.T) {
 		}
 		if _, err := client.Leaf.Verify(x509.VerifyOptions{Roots: pool, DNSName: "collector"}); err == nil {
 			t.Errorf("%s can be the supervisor", name)
+		}
+	}
+	for _, name := range plan.Nodes { // is server and client
+		cert, key := Files(name)
+		node, err := LoadPair(filepath.Join(dir, cert), filepath.Join(dir, key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, use := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {
+			if _, err := node.Leaf.Verify(x509.VerifyOptions{Roots: pool, DNSName: name,
+				KeyUsages: []x509.ExtKeyUsage{use}}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }

@@ -33,8 +33,8 @@ const (
 	keySuffix      = ".key"
 )
 
-// Files returns the files of a client's certificate and key.
-func Files(client string) (cert, key string) { return client + certSuffix, client + keySuffix }
+// Files returns the files of the certificate and the key of a client or a node.
+func Files(name string) (cert, key string) { return name + certSuffix, name + keySuffix }
 
 // Plan says which certificates a lab needs.
 type Plan struct {
@@ -42,6 +42,9 @@ type Plan struct {
 	Addresses []string
 	// Clients are the names of the clients.
 	Clients []string
+	// Nodes are the names or IP addresses of the nodes of an engine, which are server and client to
+	// each other.
+	Nodes []string
 	// Valid is how long the certificates are; the CA is ten times as long.
 	Valid time.Duration
 }
@@ -52,13 +55,17 @@ var clientForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 // check returns what is wrong with a plan.
 func (p Plan) check() error {
 	seen := []string{"ca", "supervisor"}
-	for _, name := range p.Clients {
+	for i, name := range append(slices.Clone(p.Clients), p.Nodes...) {
+		kind := "client"
+		if i >= len(p.Clients) {
+			kind = "node"
+		}
 		switch {
 		case !clientForm.MatchString(name):
-			return fmt.Errorf("client %q: use at most 64 letters, digits, dots, dashes and underlines, a letter or a "+
-				"digit first", name)
+			return fmt.Errorf("%s %q: use at most 64 letters, digits, dots, dashes and underlines, a letter or a "+
+				"digit first", kind, name)
 		case slices.Contains(seen, name):
-			return fmt.Errorf("client %q: the name is taken", name)
+			return fmt.Errorf("%s %q: the name is taken", kind, name)
 		}
 		seen = append(seen, name)
 	}
@@ -114,13 +121,17 @@ func Init(dir string, p Plan) (made []string, err error) {
 	if err := keep(server, SupervisorFile, SupervisorKey); err != nil {
 		return made, err
 	}
-	for _, name := range p.Clients {
-		client, err := ca.issue(clientTemplate(name, p.Valid))
+	for i, name := range append(slices.Clone(p.Clients), p.Nodes...) {
+		t := clientTemplate(name, p.Valid)
+		if i >= len(p.Clients) {
+			t = nodeTemplate(name, p.Valid)
+		}
+		one, err := ca.issue(t)
 		if err != nil {
 			return made, err
 		}
 		cert, key := Files(name)
-		if err := keep(client, cert, key); err != nil {
+		if err := keep(one, cert, key); err != nil {
 			return made, err
 		}
 	}
@@ -165,13 +176,25 @@ func template(name string, valid time.Duration) *x509.Certificate {
 func serverTemplate(p Plan) *x509.Certificate {
 	t := template("bulkhead supervisor", p.Valid)
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	for _, address := range p.Addresses {
+	addressed(t, p.Addresses)
+	return t
+}
+
+// addressed makes a template that of a certificate for these names and IP addresses.
+func addressed(t *x509.Certificate, addresses []string) {
+	for _, address := range addresses {
 		if ip := net.ParseIP(address); ip != nil {
 			t.IPAddresses = append(t.IPAddresses, ip)
 		} else {
 			t.DNSNames = append(t.DNSNames, address)
 		}
 	}
+}
+
+func nodeTemplate(name string, valid time.Duration) *x509.Certificate {
+	t := template(name, valid)
+	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	addressed(t, []string{name})
 	return t
 }
 

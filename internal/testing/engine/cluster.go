@@ -24,7 +24,17 @@ type Options struct {
 	SyncInterval string
 	// MaxPayload is in bytes; 0 is 8 MiB.
 	MaxPayload int
+	// Files returns the files of the i-th node, from 0, which are put into its folder; it reads the
+	// first one. nil stands for settings of this package's. With it each node has an address of its own,
+	// HostOf, and TLS; ports are, for each node, that of clients, of its monitor and of its routes.
+	Files func(i int, folder string, ports []int) []File
 }
+
+// File is one that a node reads.
+type File struct{ Name, Text string }
+
+// HostOf returns the loopback address of the i-th node, from 0.
+func HostOf(i int) string { return fmt.Sprintf("127.0.0.%d", i+1) }
 
 // Cluster is a running cluster, or one node alone.
 type Cluster struct {
@@ -81,8 +91,17 @@ func start(t testing.TB, path string, o Options) (*Cluster, error) {
 	for i := range o.Nodes {
 		n := &Node{Name: fmt.Sprintf("n%d", i+1), URL: fmt.Sprintf("nats://127.0.0.1:%d", ports[3*i]),
 			Monitor: fmt.Sprintf("http://127.0.0.1:%d", ports[3*i+1]), path: path, folder: t.TempDir()}
-		if err := os.WriteFile(n.settings(), []byte(settings(n, o, name, ports[3*i:], routes)), 0o600); err != nil {
-			return nil, err
+		files := []File{{"node.conf", settings(n, o, name, ports[3*i:], routes)}}
+		if o.Files != nil {
+			files = o.Files(i, n.folder, ports)
+			n.URL = fmt.Sprintf("tls://%s:%d", HostOf(i), ports[3*i])
+			n.Monitor = fmt.Sprintf("http://%s:%d", HostOf(i), ports[3*i+1])
+		}
+		n.file = files[0].Name
+		for _, f := range files {
+			if err := os.WriteFile(filepath.Join(n.folder, f.Name), []byte(f.Text), 0o600); err != nil {
+				return nil, err
+			}
 		}
 		c.Nodes = append(c.Nodes, n)
 		t.Cleanup(n.Kill)

@@ -17,7 +17,7 @@ type Node struct {
 	// URL is where clients connect, and Monitor where it tells of itself.
 	URL, Monitor string
 
-	path, folder string
+	path, folder, file string
 
 	mu      sync.Mutex
 	process *os.Process   // guarded by mu; nil while it does not run
@@ -26,7 +26,7 @@ type Node struct {
 	meant   bool          // guarded by mu; it was ended by the test
 }
 
-func (n *Node) settings() string { return filepath.Join(n.folder, "node.conf") }
+func (n *Node) settings() string { return filepath.Join(n.folder, n.file) }
 func (n *Node) log() string      { return filepath.Join(n.folder, "node.log") }
 
 // Store is the folder of what it keeps.
