@@ -28,44 +28,44 @@ const (
 	refillDelay = 10 * time.Millisecond
 )
 
-// pace follows the rate at which handlers are taken, and says what the pool does at that rate.
+// Pace follows the rate at which handlers are taken, and says what the pool does at that rate.
 // The clock is the caller's.
-type pace struct {
-	size       int // handlers that are kept ready at rest
-	processors int
+type Pace struct {
+	Size       int // handlers that are kept ready at rest
+	Processors int
 
 	rate float64 // handlers a second, taken until at
 	at   time.Time
 }
 
-// took notes that a handler was taken.
-func (p *pace) took(now time.Time) {
+// Took notes that a handler was taken.
+func (p *Pace) Took(now time.Time) {
 	p.rate, p.at = p.rateAt(now)+1/rateMemory.Seconds(), now
 }
 
 // rateAt returns how many handlers a second are taken.
-func (p *pace) rateAt(now time.Time) float64 {
+func (p *Pace) rateAt(now time.Time) float64 {
 	return p.rate * math.Exp(-now.Sub(p.at).Seconds()/rateMemory.Seconds())
 }
 
-// keep returns how many handlers are to be ready, or starting.
-func (p *pace) keep(now time.Time) int {
-	return p.size + min(readyMost*p.size, int(p.rateAt(now)*readyFor.Seconds()))
+// Keep returns how many handlers are to be ready, or starting.
+func (p *Pace) Keep(now time.Time) int {
+	return p.Size + min(readyMost*p.Size, int(p.rateAt(now)*readyFor.Seconds()))
 }
 
-// starts returns how many handlers may be starting at the same time.
-func (p *pace) starts(now time.Time) int {
-	most := min(startsMost, max(startsAtRest, 2*p.processors))
+// Starts returns how many handlers may be starting at the same time.
+func (p *Pace) Starts(now time.Time) int {
+	most := min(startsMost, max(startsAtRest, 2*p.Processors))
 	return min(most, startsAtRest+int(p.rateAt(now)/startsPerRate))
 }
 
-// delay returns how long the pool waits before it starts another handler, having so many.
-func (p *pace) delay(now time.Time, have int) time.Duration {
-	if 2*have < p.size || p.rateAt(now) > busyRate {
+// Delay returns how long the pool waits before it starts another handler, having so many.
+func (p *Pace) Delay(now time.Time, have int) time.Duration {
+	if 2*have < p.Size || p.rateAt(now) > busyRate {
 		return 0
 	}
 	return refillDelay
 }
 
-// resting reports whether handlers beyond the pool's size are no longer needed.
-func (p *pace) resting(now time.Time) bool { return p.rateAt(now) < restRate }
+// Resting reports whether handlers beyond the pool's size are no longer needed.
+func (p *Pace) Resting(now time.Time) bool { return p.rateAt(now) < restRate }

@@ -50,25 +50,25 @@ func TestThePaceFollowsWhatIsTaken(t *testing.T) {
 			keep: 256, starts: startsMost},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := pace{size: tt.size, processors: tt.processors}
+			p := Pace{Size: tt.size, Processors: tt.processors}
 			now := time.Unix(1_700_000_000, 0)
 			for _, at := range tt.taken {
-				p.took(now.Add(at))
+				p.Took(now.Add(at))
 			}
 			if n := len(tt.taken); n > 0 {
 				now = now.Add(tt.taken[n-1])
 			}
 			now = now.Add(tt.at)
-			if got := p.keep(now); got != tt.keep {
+			if got := p.Keep(now); got != tt.keep {
 				t.Errorf("%d are kept; want %d", got, tt.keep)
 			}
-			if got := p.starts(now); got != tt.starts {
+			if got := p.Starts(now); got != tt.starts {
 				t.Errorf("%d start at once; want %d", got, tt.starts)
 			}
-			if got := p.delay(now, tt.have); got != tt.delay {
+			if got := p.Delay(now, tt.have); got != tt.delay {
 				t.Errorf("the next one waits for %s; want %s", got, tt.delay)
 			}
-			if got := p.resting(now); got != tt.resting {
+			if got := p.Resting(now); got != tt.resting {
 				t.Errorf("resting = %t; want %t (%.2f/s)", got, tt.resting, p.rateAt(now))
 			}
 		})

@@ -189,7 +189,7 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 	}
 	results := make(chan spawned)
 	starting := 0
-	pace := pace{size: p.size, processors: runtime.GOMAXPROCS(0)}
+	pace := Pace{Size: p.size, Processors: runtime.GOMAXPROCS(0)}
 	var surplus sync.WaitGroup // of handlers that are stopped because fewer are taken
 	defer surplus.Wait()
 	var trouble, early episode.Episode // handlers that do not start, and such that end as soon as they serve
@@ -238,7 +238,7 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 		ready = p.dropDead(ready)
 		heed()
 		now := p.now()
-		for pause == nil && starting < pace.starts(now) && len(ready)+starting < pace.keep(now) {
+		for pause == nil && starting < pace.Starts(now) && len(ready)+starting < pace.Keep(now) {
 			if err := p.Threads.Lack(p.away()); err != nil { // and none is counted as starting
 				failed(err)
 				break
@@ -251,7 +251,7 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 		}
 		var atRest <-chan time.Time
 		if len(ready) > p.size {
-			if pace.resting(now) {
+			if pace.Resting(now) {
 				for _, c := range ready[p.size:] {
 					surplus.Go(func() { p.stop(c) })
 				}
@@ -272,8 +272,8 @@ func (p *Pool) Run(ctx context.Context, first ...*child.Child) {
 			head.OnDone(nil)
 			ready = ready[1:]
 			now := p.now()
-			pace.took(now)
-			switch wait := pace.delay(now, len(ready)+starting); {
+			pace.Took(now)
+			switch wait := pace.Delay(now, len(ready)+starting); {
 			case trouble.Failures > 0 || early.Failures > 0: // a pause is for another reason
 			case wait > 0:
 				pause = p.after(wait)
