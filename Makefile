@@ -25,7 +25,7 @@ DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-arm64 install run supervisor server client test test-unit test-cluster test-isolation test-sandbox test-sandbox-full test-faults test-fleet chaos race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start fuzz lint proto check-proto ci clean
+.PHONY: help build build-arm64 install run supervisor server client test test-unit test-cluster test-isolation test-sandbox test-sandbox-full test-faults test-fleet chaos race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start sim sim-check fuzz lint proto check-proto ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{gsub(" ", "|", $$1); printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +106,12 @@ bench-start: build ## how far apart CLIENTS (default 64) begin to write, gathere
 
 bench-restart: build ## restart a supervisor with a long journal: JOURNAL GB (default 1), ROUNDS (default 5)
 	@$(GO) run ./internal/tools/bench -bin $(BIN) -only r -journal "$(or $(JOURNAL),1)" -rounds "$(or $(ROUNDS),5)"
+
+sim: ## simulate CLIENTS (default 10000,30000,100000) at SUPERVISORS (default 32), FAULT (default all), SEED (default 1)
+	@$(GO) run ./internal/tools/sim -sweep "$(or $(CLIENTS),10000,30000,100000)" -supervisors "$(or $(SUPERVISORS),32)" -fault "$(or $(FAULT),all)" -seed "$(or $(SEED),1)"
+
+sim-check: build ## compare the simulation with the real programs: CLIENTS (default 50,200,500), ROUNDS (default 3)
+	@$(GO) run ./internal/tools/bench -bin $(BIN) -only m -clients "$(or $(CLIENTS),50,200,500)" -rounds "$(or $(ROUNDS),3)"
 
 fuzz: ## run every fuzz target for FUZZTIME (default 60s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" $(SHELL) internal/tools/fuzz.sh

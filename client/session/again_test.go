@@ -12,7 +12,8 @@ func TestAgainIsASessionsOwn(t *testing.T) {
 	if got := again.Patience(now); got != own.patience(now) {
 		t.Errorf("patience is %v; a session's %v", got, own.patience(now))
 	}
-	for i, e := range []Ended{{}, {}, {Asked: 2 * time.Second}, {Welcomed: true, Acked: true, Lasted: time.Second}, {}, {}} {
+	served := Ended{Welcomed: true, Acked: true, Lasted: time.Second}
+	for i, e := range []Ended{{}, {}, {Asked: 2 * time.Second}, served, {}, {}} {
 		now = now.Add(time.Second)
 		wait, over := again.Wait(now, e, 0.3)
 		want, done := own.next(now, reached{e.Welcomed, e.Acked, e.Lasted}, retryable{after: e.Asked}, 0, 0.3)

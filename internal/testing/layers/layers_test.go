@@ -130,8 +130,8 @@ var rooms = []room{
 	// No product imports these, only tests do.
 	{"internal/testing/…", []string{"client/…", "supervisor/report", "supervisor/report/fold",
 		"supervisor/report/judge", "supervisor/report/words", "internal/…", "proto/…"}},
-	{"internal/tools/…", []string{"supervisor/journal", "supervisor/recovery", "internal/testing/…", "internal/…",
-		"proto/…"}},
+	{"internal/tools/…", []string{"client/session", "supervisor/door", "supervisor/journal", "supervisor/pool",
+		"supervisor/recovery", "internal/testing/…", "internal/…", "proto/…"}},
 }
 
 // roomOf returns the room of a package: the one with the longest name that fits.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bulkhead/internal/testing/harness"
+	"bulkhead/internal/tools/bench/tiny"
 )
 
 // floors are what this machine takes at least for what Bulkhead does, and what Bulkhead takes, over
@@ -40,13 +41,13 @@ func (b *bench) floor() error {
 	if err != nil {
 		return err
 	}
-	tiny := filepath.Join(b.dir, "tiny")
-	if err := writeTiny(tiny); err != nil {
+	least := filepath.Join(b.dir, "tiny")
+	if err := tiny.Write(least); err != nil {
 		return err
 	}
 	f := &floors{}
 	for range b.rounds {
-		if err := errors.Join(f.addOurs(b), f.addStarts(tiny, bare), f.addHanded(peer), f.addHops(b, bare),
+		if err := errors.Join(f.addOurs(b), f.addStarts(least, bare), f.addHanded(peer), f.addHops(b, bare),
 			f.addDisk(b)); err != nil {
 			return err
 		}
@@ -143,8 +144,8 @@ func (f *floors) addLatency(b *bench) error {
 	return err
 }
 
-func (f *floors) addStarts(tiny, bare string) error {
-	e, err := execs(tiny)
+func (f *floors) addStarts(least, bare string) error {
+	e, err := execs(least)
 	if err != nil {
 		return fmt.Errorf("exec and exit: %w", err)
 	}

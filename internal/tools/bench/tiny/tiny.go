@@ -1,4 +1,5 @@
-package main
+// Package tiny makes the smallest program there is: what starting any process costs at least.
+package tiny
 
 import (
 	"bytes"
@@ -15,8 +16,8 @@ var exitCode = map[string][]byte{
 	"arm64": {0xa8, 0x0b, 0x80, 0xd2, 0, 0, 0x80, 0xd2, 1, 0, 0, 0xd4}, // mov x8,93; mov x0,0; svc 0
 }
 
-// writeTiny writes the smallest static program there is: one page, two system calls.
-func writeTiny(path string) error {
+// Write writes the smallest static program there is: one page, two system calls.
+func Write(path string) error {
 	code, machine := exitCode[runtime.GOARCH], elf.EM_X86_64
 	if code == nil {
 		return fmt.Errorf("no program for %s", runtime.GOARCH)
