@@ -53,11 +53,12 @@ client: build ## start a client from configs/client.yaml
 test: test-unit test-cluster test-isolation test-sandbox test-faults ## run all tests
 
 test-unit: ## run all tests but the four suites below
-	$(GO) test $(VET) $(PACKAGES) $$($(GO) list ./... | grep -v -e /supervisor/cluster/jetstream -e /supervisor/report/remote -e /internal/testing/engine -e /internal/testing/isolation -e /internal/testing/sandbox -e /internal/testing/faults)
+	$(GO) test $(VET) $(PACKAGES) $$($(GO) list ./... | grep -v -e /supervisor/cluster/jetstream -e /supervisor/report/remote -e /internal/testing/engine -e /internal/testing/clustered -e /internal/testing/isolation -e /internal/testing/sandbox -e /internal/testing/faults)
 
 test-cluster: ## run the tests of a journal on three nats-server processes (STORM: its seed)
 	$(GO) test $(VET) -count=1 -timeout 10m ./internal/testing/engine/... ./supervisor/report/remote/
 	$(GO) test $(VET) -count=1 -timeout 10m ./supervisor/cluster/jetstream/ -args -storm.seed "$(or $(STORM),1)"
+	$(GO) test $(VET) -count=1 -timeout 20m ./internal/testing/clustered/
 
 test-isolation: ## run the process-isolation tests, with real processes
 	$(GO) test $(VET) -count=1 $(SIDE_BY_SIDE) ./internal/testing/isolation/

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -102,7 +103,32 @@ const retryNextRun = time.Second
 func (r *run) session(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
 	who := l.who
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	for client := string(hello.GetClientId()); r.opening[client] != nil; { // by another connection of it
+		opened := r.opening[client]
+		r.mu.Unlock()
+		<-opened
+		r.mu.Lock()
+	}
+	p, no := r.sessionNow(l, hello)
+	if p != nil || no != nil || r.engine == nil {
+		defer r.mu.Unlock()
+		if p == nil && no == nil {
+			p, no = r.begins(hello, who)
+		}
+		return p, no
+	}
+	opened := make(chan struct{})
+	r.opening[string(hello.GetClientId())] = opened
+	r.cycle.sessionBegan() // nothing ends meanwhile
+	r.mu.Unlock()
+	defer close(opened)
+	return r.beginsOnEngine(hello, who)
+}
+
+// sessionNow returns the client's session if it has one, or why it cannot have one; neither if it may
+// begin one. r.mu is held.
+func (r *run) sessionNow(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
+	who := l.who
 	if p := r.sessions[string(hello.GetClientId())]; p != nil {
 		if no := r.sessionOfAnother(p, who); no != nil {
 			return nil, no
@@ -151,13 +177,41 @@ func (r *run) session(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
 		return nil, &answer{reason: bulkheadv1.Reason_REASON_OVERLOADED, text: no.Why, retryAfter: no.RetryAfter}
 	}
 	hello.Token = "" // it is for nobody else
-	book, head, err := r.book.Open(context.Background(), cluster.Hello{Client: hello.GetClientId(),
-		Opened: &bulkheadv1.SessionOpened{Hello: hello, Identity: who}})
+	return nil, nil
+}
+
+// newcomer returns what a client begins its session with.
+func newcomer(hello *bulkheadv1.Hello, who *bulkheadv1.Identity) cluster.Hello {
+	return cluster.Hello{Client: hello.GetClientId(), Opened: &bulkheadv1.SessionOpened{Hello: hello, Identity: who}}
+}
+
+// begins begins a client's session, for which the file waits for nothing. r.mu is held.
+func (r *run) begins(hello *bulkheadv1.Hello, who *bulkheadv1.Identity) (*processor, *answer) {
+	book, head, err := r.book.Open(context.Background(), newcomer(hello, who))
 	if err != nil { // the file has no reason, and the run ends with it
-		r.durable(err)
-		return nil, &answer{code: codes.Unavailable, reason: bulkheadv1.Reason_REASON_RUN_CHANGING,
-			text: err.Error(), retryAfter: retryNextRun}
+		return nil, r.notBegun(err)
 	}
+	return r.enters(book, head, hello, who), nil
+}
+
+// notBegun returns what a client is told whose session the journal did not open.
+func (r *run) notBegun(err error) *answer {
+	switch {
+	case errors.Is(err, cluster.ErrEnded):
+		return &answer{code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_RUN_ENDING,
+			text: "the run is ending; it takes no new clients"}
+	case errors.Is(err, cluster.ErrRefused):
+		return &answer{code: codes.FailedPrecondition, reason: bulkheadv1.Reason_REASON_CONNECTION_REFUSED,
+			text: err.Error()}
+	}
+	r.durable(err)
+	return &answer{code: codes.Unavailable, reason: bulkheadv1.Reason_REASON_RUN_CHANGING, text: err.Error(),
+		retryAfter: retryNextRun}
+}
+
+// enters lets a session in that was opened. r.mu is held.
+func (r *run) enters(book cluster.Log, head cluster.Head, hello *bulkheadv1.Hello,
+	who *bulkheadv1.Identity) *processor {
 	p := newProcessor(r, head.Session, fmt.Sprintf("s%d", head.Session), hello)
 	p.book, p.who, p.begins = book, who, r.gathering.begins
 	r.join(p)
@@ -165,6 +219,33 @@ func (r *run) session(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
 	r.wait()
 	r.procs.Go(func() { p.Run(r.procCtx) })
 	r.wake()
+	return p
+}
+
+// beginsOnEngine does what begins does, and waits for the engine. What the run has come to meanwhile the
+// session is told, which was not there to hear it.
+func (r *run) beginsOnEngine(hello *bulkheadv1.Hello, who *bulkheadv1.Identity) (*processor, *answer) {
+	book, head, err := r.book.Open(context.Background(), newcomer(hello, who))
+	if err == nil && head.Epoch > 1 && (head.Connection > 0 || head.Durable > 0) {
+		err = fmt.Errorf("%w: another supervisor has session %d", cluster.ErrRefused, head.Session)
+	}
+	r.mu.Lock()
+	delete(r.opening, string(hello.GetClientId()))
+	r.cycle.sessionEnded()
+	if err != nil {
+		r.mu.Unlock()
+		r.wake()
+		return nil, r.notBegun(err)
+	}
+	p := r.enters(book, head, hello, who)
+	drained, until, over := r.drained, r.drainBy, r.endsFor
+	r.mu.Unlock()
+	if drained != "" {
+		p.post(r.procCtx, note{kind: noteDrain, told: &told{cause: drained, until: until}})
+	}
+	if over != "" {
+		p.post(r.procCtx, note{kind: noteRunOver, told: &told{cause: over}})
+	}
 	return p, nil
 }
 

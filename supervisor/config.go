@@ -12,6 +12,7 @@ import (
 	"bulkhead/internal/config/value"
 	"bulkhead/internal/exitstatus"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/cluster/joined"
 	"bulkhead/supervisor/fleet"
 	"bulkhead/supervisor/identity"
 	"bulkhead/supervisor/report"
@@ -62,6 +63,7 @@ type Config struct {
 	JobReport func(sum *repeats.Summary, dir string)
 
 	keeper *identity.Keeper       // set by complete
+	engine *joined.Engine         // set by complete; nil if the journal is a folder
 	fleet  *fleet.Fleet           // set by complete
 	job    *bulkheadv1.JobStarted // of a run: the job that has begun it
 }
@@ -108,6 +110,11 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("%w: %w", exitstatus.ErrConfig, err)
 	}
 	c.fleet = fleet.New(time.Now)
+	if c.Journal.Kind == config.JournalNATS {
+		if c.engine, err = joined.New(c.Journal, int(c.Session.MaxFrame), c.Logger); err != nil {
+			return c, err
+		}
+	}
 	dir, err := filepath.Abs(c.StateDir)
 	if err != nil {
 		return c, fmt.Errorf("%w: state_dir: %w", exitstatus.ErrConfig, err)

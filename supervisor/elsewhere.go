@@ -3,6 +3,7 @@ package supervisor
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -78,3 +79,64 @@ func (r *run) strangerTo(l *link, hello *bulkheadv1.Hello, why answer) {
 // settleElsewhere records that a connection is not this run's, and that its client has done nothing
 // wrong.
 func (l *link) settleElsewhere() { l.refused, l.shed = true, true }
+
+// retryMoved is when a client should come again whose session another supervisor has taken.
+const retryMoved = 50 * time.Millisecond
+
+// isElsewhere is what a client is told then.
+func isElsewhere() answer {
+	return answer{code: codes.Unavailable, reason: bulkheadv1.Reason_REASON_CONNECTION_REFUSED,
+		text: "this session continues with another supervisor of the run; connect again", retryAfter: retryMoved}
+}
+
+// moved lets go of the session, which another supervisor has taken: nothing more of it is acknowledged
+// here, and it has no outcome here.
+func (p *processor) moved(why error) {
+	if p.gone {
+		return
+	}
+	p.gone, p.stuck, p.owed = true, true, nil
+	p.owing.Stop()
+	p.grace.Stop()
+	p.stopDrainOver()
+	p.await(false)
+	p.serving.Store(nil)
+	p.part.Present(false)
+	p.log.Warn("the session is let go of", "reason", why)
+	if p.link != nil {
+		p.link.finish(isElsewhere())
+		p.link = nil
+	}
+	if !p.live.snapshot().phase.ended() {
+		p.run.forget(p)
+	}
+}
+
+// forget makes a session unknown that continues elsewhere: its client may come back, and opens it again.
+func (r *run) forget(p *processor) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, by := range map[string]map[string]*processor{string(p.hello.GetClientId()): r.sessions,
+		protocol.ShownID(p.hello.GetClientId()): r.shown} {
+		if by[key] == p {
+			delete(by, key)
+		}
+	}
+	r.order = slices.DeleteFunc(r.order, func(o *processor) bool { return o == p })
+	r.cycle.sessionEnded()
+	r.wake()
+}
+
+// passOn takes a note for a session that continues elsewhere.
+func (p *processor) passOn(n note) {
+	switch n.kind {
+	case noteConnected:
+		n.link.finish(isElsewhere())
+	case noteBatch, noteResent:
+		p.letGo(n.load(), n.room)
+	case noteCut:
+		if n.exited != nil {
+			p.run.record(n.exited)
+		}
+	}
+}

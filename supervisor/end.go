@@ -12,7 +12,7 @@ import (
 // and stops the processors. After it only the journal is open.
 func (r *run) end(cause string) {
 	r.mu.Lock()
-	r.closing = true
+	r.closing, r.endsFor = true, cause
 	sessions := append([]*processor(nil), r.order...)
 	r.mu.Unlock()
 	for _, p := range sessions {

@@ -44,6 +44,10 @@ func (r *run) recordOf(p *processor, recs []*bulkheadv1.Record) bool {
 	if errors.Is(err, cluster.ErrRefused) {
 		err = r.recordEach(p, err, recs)
 	}
+	if p != nil && r.engine != nil && (errors.Is(err, cluster.ErrMoved) || errors.Is(err, cluster.ErrEnded)) {
+		p.moved(err)
+		return false
+	}
 	return r.durable(err)
 }
 

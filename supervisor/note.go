@@ -110,7 +110,7 @@ func (p *processor) leave() {
 // it: most never will, and thousands may have ended while their run continues. Whoever has one all
 // the same starts Run again.
 func (p *processor) retire() bool {
-	if !p.phase.ended() || p.link != nil || len(p.owed) > 0 {
+	if !p.phase.ended() && !p.gone || p.link != nil || len(p.owed) > 0 {
 		return false
 	}
 	p.door.Lock()

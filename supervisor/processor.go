@@ -75,7 +75,8 @@ type processor struct {
 	connection uint64     // number of the last connection that was attached
 	source     netip.Addr // of that connection
 	awaited    time.Time  // since when the gate lets its client in whatever else comes from source; zero if it does not
-	stuck      bool       // a record could not be made durable: the run ends
+	stuck      bool       // a record could not be made durable: the run ends, or this session goes on elsewhere
+	gone       bool       // it goes on elsewhere
 	lie        error      // what link's handler did that no honest one does; nil if nothing
 	poison     conduct.Poison
 	excess     conduct.Excess
@@ -201,6 +202,10 @@ func (p *processor) owe(recs ...*bulkheadv1.Record) {
 func (p *processor) take(ctx context.Context, n note) {
 	for {
 		var following *note
+		if p.gone {
+			p.passOn(n)
+			return
+		}
 		switch n.kind {
 		case noteConnected:
 			p.connected(n.link)
@@ -243,6 +248,14 @@ func (p *processor) take(ctx context.Context, n note) {
 	}
 }
 
+// newer reports whether a connection is newer than another one, as far as their numbers tell: those of one
+// supervisor. Of two supervisors' the session had the one that it has.
+func newer(id, than uint64) bool {
+	of, number := cluster.ConnectionOf(id)
+	other, before := cluster.ConnectionOf(than)
+	return of == other && number > before || than == 0
+}
+
 // connected attaches a connection that has said the session's Hello.
 func (p *processor) connected(l *link) {
 	e := connected
@@ -250,7 +263,7 @@ func (p *processor) connected(l *link) {
 	case !l.adopted || p.phase.ended():
 	case l.id == p.connection && p.phase == adrift:
 		e = reattached
-	case l.id <= p.connection:
+	case !newer(l.id, p.connection):
 		// The session lost this connection before or since the restart: the client may
 		// have another one already, which its old handler must not take away.
 		l.drop(errReplaced)

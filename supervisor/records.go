@@ -92,6 +92,12 @@ func runStarted(cfg Config, id string, listen net.Addr, locks *bulkheadv1.Sandbo
 	}
 }
 
+// supervisorJoined returns what a run on an engine has of this supervisor.
+func supervisorJoined(cfg Config, listen net.Addr) *bulkheadv1.SupervisorJoined {
+	return &bulkheadv1.SupervisorJoined{Host: rundir.Host(), Listen: listen.String(), Pid: int32(os.Getpid()),
+		Version: cfg.Version}
+}
+
 // settingsOf returns the settings that an operator may change when the run is resumed.
 func settingsOf(cfg Config) *bulkheadv1.Settings {
 	return &bulkheadv1.Settings{

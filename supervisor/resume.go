@@ -27,12 +27,9 @@ const whyDamaged = "the journal is damaged, and the report ends where that is"
 // resumeRun opens a run again, as its supervisor left it: sessions as the journal has
 // them, connections as their handlers do.
 func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error) {
-	full := make(chan error, 1)
-	options := s.cfg.journalOptions(full)
-	options.Read = u.loaded.End
-	j, found, err := journal.Open(filepath.Join(u.dir, rundir.JournalFolder), options)
+	reopened, err := s.reopen(u)
 	if err != nil {
-		return nil, fmt.Errorf("opening the journal of run %s again: %w", u.id, err)
+		return nil, err
 	}
 	failpoint.Hit("supervisor/before-adopt")
 	kept, gone := s.adopt(ctx, u.handlers)
@@ -40,23 +37,13 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 	if err := u.roster.Sweep(); err != nil {
 		s.cfg.Logger.Error(err.Error())
 	}
-	cfg, err := asItsJobSays(s.cfg, filepath.Join(u.dir, rundir.JournalFolder))
+	cfg, err := asItsJobSays(s.cfg, reopened.job)
 	if err != nil {
-		return nil, errors.Join(err, j.Close())
+		return nil, errors.Join(err, reopened.book.Close())
 	}
-	for _, h := range u.handlers { // what the journal knows of a connection may have been lost
-		u.past.Accepted = max(u.past.Accepted, h.Connection)
-	}
-	book := single.On(filepath.Join(u.dir, rundir.JournalFolder), j, u.past.Accepted)
-	r := runOn(cfg, u.id, u.dir, book, u.roster, s.pool, s.gate)
-	damaged := make(chan struct{}, 1)
-	r.full, r.damaged, r.journalled = full, damaged, j.Acknowledged
-	r.keeper = recovery.NewKeeper(filepath.Join(u.dir, rundir.JournalFolder), u.loaded, j.Acknowledged, s.cfg.Logger)
-	r.keeper.Damaged = func(err error) {
-		r.log.Error("the run is drained: "+whyDamaged, "error", err)
-		damaged <- struct{}{} // has room: Damaged is called once
-	}
-	r.recover(u.past, book.Restore)
+	r := runOn(cfg, u.id, u.dir, reopened.book, u.roster, s.pool, s.gate)
+	reopened.take(r)
+	r.recover(u.past, reopened.part)
 	r.regather(u.past)
 	r.reasserts(u.past)
 	waited := time.Duration(0)
@@ -73,7 +60,7 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		Version: s.cfg.Version, GoVersion: runtime.Version(), ExpectedClients: uint32(cfg.Clients.Count),
 		Listen:       s.listener.Addr().String(),
 		HandlersKept: uint32(len(kept)), HandlersGone: uint32(len(gone)),
-		BootId: boottime.ID(), ExpectedNames: cfg.Clients.Names, Settings: settingsOf(cfg),
+		BootId: reopened.boot, ExpectedNames: cfg.Clients.Names, Settings: settingsOf(cfg),
 		RecordMinor: protocol.RecordMinor, Sandbox: s.custody.State(),
 	}
 	for _, a := range kept {
@@ -88,13 +75,12 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 	if s.cfg.Inherited != nil {
 		restarted.Kind = bulkheadv1.RestartKind_RESTART_KIND_UPGRADED
 	}
-	if found.Torn != nil {
-		r.damagedEnd = found.Torn.Damaged
-		restarted.TornBytes, restarted.Torn, restarted.TornDamaged = uint64(
-			found.Torn.Bytes), found.Torn.String(), found.Torn.Damaged
+	if torn := reopened.torn; torn != nil {
+		r.damagedEnd = torn.Damaged
+		restarted.TornBytes, restarted.Torn, restarted.TornDamaged = uint64(torn.Bytes), torn.String(), torn.Damaged
 	}
 	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SupervisorRestarted{SupervisorRestarted: restarted}}) {
-		return nil, errors.Join(<-r.failed, j.Close())
+		return nil, errors.Join(<-r.failed, r.book.Close())
 	}
 	failpoint.Hit("supervisor/after-restarted-record")
 	s.cfg.Logger.Info("run resumed", "run", u.id, "sessions", len(r.order), "open_sessions", r.cycle.open,
@@ -124,10 +110,52 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 	return r, nil
 }
 
+// reopened is the journal of a run that is resumed.
+type reopened struct {
+	book cluster.Run
+	// part gives a session its part of it.
+	part func(client []byte, h cluster.Head) cluster.Log
+	// take lets the run look after it.
+	take func(r *run)
+	torn *journal.Torn
+	boot string                 // whose clock its times are of, from here on
+	job  *bulkheadv1.JobStarted // nil for none
+}
+
+// reopen opens the journal of a run again.
+func (s *Supervisor) reopen(u *unfinished) (reopened, error) {
+	if u.onEngine { // which keeps to the clock that the run began with
+		return reopened{book: u.engine, part: u.part, take: func(*run) {}, boot: u.past.Clock.Boot,
+			job: u.engine.Job}, nil
+	}
+	folder := filepath.Join(u.dir, rundir.JournalFolder)
+	full := make(chan error, 1)
+	options := s.cfg.journalOptions(full)
+	options.Read = u.loaded.End
+	j, found, err := journal.Open(folder, options)
+	if err != nil {
+		return reopened{}, fmt.Errorf("opening the journal of run %s again: %w", u.id, err)
+	}
+	for _, h := range u.handlers { // what the journal knows of a connection may have been lost
+		u.past.Accepted = max(u.past.Accepted, h.Connection)
+	}
+	book := single.On(folder, j, u.past.Accepted)
+	damaged := make(chan struct{}, 1)
+	take := func(r *run) {
+		r.full, r.damaged, r.journalled = full, damaged, j.Acknowledged
+		r.keeper = recovery.NewKeeper(folder, u.loaded, j.Acknowledged, s.cfg.Logger)
+		r.keeper.Damaged = func(err error) {
+			r.log.Error("the run is drained: "+whyDamaged, "error", err)
+			damaged <- struct{}{} // has room: Damaged is called once
+		}
+	}
+	return reopened{book: book, part: book.Restore, take: take, torn: found.Torn, boot: boottime.ID(),
+		job: jobIn(folder)}, nil
+}
+
 // asItsJobSays returns the settings of a run that is resumed: those of this supervisor, and of a run
 // that was begun for a job what that run expects, which no supervisor is set to.
-func asItsJobSays(cfg Config, dir string) (Config, error) {
-	job := jobIn(dir)
+func asItsJobSays(cfg Config, job *bulkheadv1.JobStarted) (Config, error) {
 	if job == nil {
 		return cfg, nil // or what is wrong with the journal is found by others
 	}
@@ -146,7 +174,8 @@ func asItsJobSays(cfg Config, dir string) (Config, error) {
 // recover sets up the run as its journal has it, of which open gives each session its part. Nothing runs yet.
 func (r *run) recover(past *recovery.Past, open func(client []byte, h cluster.Head) cluster.Log) {
 	r.started, r.restarts = time.Unix(0, past.Started), past.Restarts+1
-	r.accepted.Store(past.Accepted)
+	_, accepted := cluster.ConnectionOf(past.Accepted)
+	r.accepted.Store(accepted)
 	r.refused.Store(past.Refused)
 	r.shedding.Total.Store(past.Shed)
 	now, since := time.Now(), past.Clock.Since(time.Now())

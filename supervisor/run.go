@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/attendance"
 	"bulkhead/supervisor/cluster"
+	"bulkhead/supervisor/cluster/joined"
 	"bulkhead/supervisor/cluster/single"
 	"bulkhead/supervisor/door"
 	"bulkhead/supervisor/journal"
@@ -40,7 +42,9 @@ type run struct {
 	// may have been acknowledged.
 	damagedEnd bool
 	book       cluster.Run      // the journal, as a run's supervisors share it
-	keeper     *recovery.Keeper // of the journal's checkpoints
+	engine     *joined.Run      // book, if it is on an engine; else nil
+	folder     string           // of the journal; of the run, if that is on an engine
+	keeper     *recovery.Keeper // of the journal's checkpoints; nil on an engine, which has none
 	roster     *rundir.Roster
 	disk       *rundir.Disk // of the journal
 	latest     func() error // makes it the latest run
@@ -94,6 +98,8 @@ type run struct {
 
 	mu       sync.Mutex
 	cycle    lifecycle                       // guarded by mu
+	opening  map[string]chan struct{}        // guarded by mu; by client id: closed when its session is opened
+	endsFor  string                          // guarded by mu; why the run ends now
 	register *attendance.Register            // guarded by mu
 	sessions map[string]*processor           // guarded by mu; by client id
 	shown    map[string]*processor           // guarded by mu; by what reports show of that
@@ -115,6 +121,15 @@ type run struct {
 // newRun opens the journal of a new run in its folder.
 func newRun(cfg Config, id, dir string, listen net.Addr, locks *bulkheadv1.Sandbox, p *pool.Pool,
 	g *door.Gate) (*run, error) {
+	started := &bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{
+		RunStarted: runStarted(cfg, id, listen, locks)}}
+	if cfg.engine != nil {
+		book, err := cfg.engine.Join(context.Background(), id, dir, started, supervisorJoined(cfg, listen))
+		if err != nil {
+			return nil, err
+		}
+		return runOn(cfg, id, dir, book, rundir.NewRoster(filepath.Join(dir, rundir.HandlerFolder)), p, g).begin(nil)
+	}
 	full := make(chan error, 1)
 	folder := filepath.Join(dir, rundir.JournalFolder)
 	j, err := journal.Create(folder, cfg.journalOptions(full))
@@ -125,16 +140,21 @@ func newRun(cfg Config, id, dir string, listen net.Addr, locks *bulkheadv1.Sandb
 	r := runOn(cfg, id, dir, book, rundir.NewRoster(filepath.Join(dir, rundir.HandlerFolder)), p, g)
 	r.full, r.journalled = full, j.Acknowledged
 	r.keeper = recovery.NewKeeper(folder, recovery.Loaded{Past: recovery.New()}, j.Acknowledged, cfg.Logger)
-	plan := gatherOf(cfg)
+	return r.begin(book.Start(started))
+}
+
+// begin sets a new run up, whose first record is durable unless err says why not.
+func (r *run) begin(err error) (*run, error) {
+	plan := gatherOf(r.cfg)
 	r.gathers(plan)
-	r.asserts(assertionTexts(cfg.Assert))
-	r.waitsFor(plan, cfg.WaitClients, cfg.KeepRunning)
-	if !r.durable(book.Start(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{
-		RunStarted: runStarted(cfg, id, listen, locks)}})) {
-		return nil, errors.Join(<-r.failed, j.Close())
+	r.asserts(assertionTexts(r.cfg.Assert))
+	r.waitsFor(plan, r.cfg.WaitClients, r.cfg.KeepRunning)
+	if !r.durable(err) {
+		return nil, errors.Join(<-r.failed, r.book.Close())
 	}
-	if cfg.job != nil && !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JobStarted{JobStarted: cfg.job}}) {
-		return nil, errors.Join(<-r.failed, j.Close())
+	job := r.cfg.job
+	if job != nil && !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JobStarted{JobStarted: job}}) {
+		return nil, errors.Join(<-r.failed, r.book.Close())
 	}
 	return r, nil
 }
@@ -143,19 +163,21 @@ func newRun(cfg Config, id, dir string, listen net.Addr, locks *bulkheadv1.Sandb
 func runOn(cfg Config, id, dir string, book cluster.Run, roster *rundir.Roster, p *pool.Pool, g *door.Gate) *run {
 	r := &run{
 		cfg: cfg, id: id, dir: dir, started: time.Now(), began: boottime.Now(), book: book,
-		roster: roster,
-		disk:   rundir.NewDisk(filepath.Join(dir, rundir.JournalFolder)),
-		pool:   p, gate: g, farewell: door.NewFarewell(), inboxes: reserve.NewInboxes(uint64(cfg.Overload.InboxMemory)),
+		roster: roster, folder: filepath.Join(dir, rundir.JournalFolder), opening: make(map[string]chan struct{}),
+		pool: p, gate: g, farewell: door.NewFarewell(), inboxes: reserve.NewInboxes(uint64(cfg.Overload.InboxMemory)),
 		log:   cfg.Logger,
 		short: make(chan *reserve.Shortage, 1), journalled: func() int64 { return 0 },
-		space: reserve.Space{Folder: filepath.Join(dir, rundir.JournalFolder), Most: int64(cfg.Journal.MaxSize),
-			Keep: cfg.Journal.MinFree},
 		jobEnds: make(chan jobEnd, 1), reported: make(chan struct{}),
 		life: make(chan struct{}, 1), uptime: watch.NewUptime(time.Now()), failed: make(chan error, 1),
 		cycle: lifecycle{expected: cfg.Clients.Count}, register: attendance.New(cfg.Clients.Count, cfg.Clients.Names),
 		sessions: make(map[string]*processor), shown: make(map[string]*processor),
 		owners: ownersOf(cfg.job), ids: idsOf(cfg.job), links: make(map[*link]struct{}),
 	}
+	if r.engine, _ = book.(*joined.Run); r.engine != nil {
+		r.folder = dir
+	}
+	r.disk = rundir.NewDisk(r.folder)
+	r.space = reserve.Space{Folder: r.folder, Most: int64(cfg.Journal.MaxSize), Keep: cfg.Journal.MinFree}
 	r.shares = share.NewPool(cfg.shares(), func() time.Duration { return time.Duration(boottime.Now()) })
 	r.newcomers = share.NewNewcomers(r.shares)
 	r.procCtx, r.stopProc = context.WithCancel(context.Background())
@@ -179,7 +201,11 @@ func (r *run) list(p *processor) {
 	if p.who != nil {
 		r.owners[p.hello.GetName()] = p.who
 	}
-	r.order = append(r.order, p)
+	at := len(r.order)
+	for at > 0 && r.order[at-1].number > p.number { // on an engine they are opened side by side
+		at--
+	}
+	r.order = slices.Insert(r.order, at, p)
 }
 
 // sessionEnded takes note that p's session has ended. p calls it once.

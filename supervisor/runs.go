@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -163,6 +164,9 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 		return runEnd{kept: kept, err: errors.Join(r.book.Close(), r.roster.Close())}
 	}
 	s.setCurrent(nil)
+	if r.engine != nil && failure == nil {
+		failure = exported(r.engine.Trying(), r.engine, r.dir, s.cfg.Logger)
+	}
 	if err := r.book.Close(); err != nil && failure == nil {
 		failure = err
 	}
@@ -178,6 +182,9 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 			s.cfg.Logger.Info("nobody came to the last run; nothing is kept of it", "run", r.id)
 			return runEnd{stopped: stopped, word: report.WordComplete, idle: true, err: err}
 		}
+	}
+	if r.engine != nil && failure != nil { // and another supervisor continues it
+		return runEnd{stopped: stopped, err: failure}
 	}
 	done := s.garbage.Plenty()
 	rep, err := writeReport(r.dir, failure)
@@ -221,6 +228,8 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 	stopOperator := inBackground(ctx, func(ctx context.Context) { stopped = s.operate(ctx, r, signals, arrivals, cut) })
 	cause := r.await(serving)
 	stopOperator()
+	stopHurry := r.hurries(ctx, signals)
+	defer func() { stopped = stopHurry() || stopped }()
 	cause = endCause(serving, cause)
 	arrivals.close()
 	if errors.Is(cause, errUpgrading) {
@@ -247,11 +256,53 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 		ended.Reason = bulkheadv1.RunEnd_RUN_END_DRAINED
 	}
 	failpoint.Hit("supervisor/before-run-ended")
-	if !r.durable(errors.Join(r.book.Seal(context.Background()), r.book.End(context.Background(), ended))) {
+	if !r.durable(r.finish(ended)) {
 		return true, <-r.failed
 	}
 	failpoint.Hit("supervisor/after-run-ended")
 	return stopped, nil
+}
+
+// finish makes the end of the run durable, whose sessions have their outcomes.
+func (r *run) finish(ended *bulkheadv1.RunEnded) error {
+	if r.engine != nil {
+		return r.engine.Finish(context.Background(), ended)
+	}
+	return errors.Join(r.book.Seal(context.Background()), r.book.End(context.Background(), ended))
+}
+
+// hurries lets a signal, or the end of ctx, end the run without the journal's engine, if that is not there
+// while the run ends, until stop is called: the run can be resumed then. stop reports whether there was a
+// signal.
+func (r *run) hurries(ctx context.Context, signals <-chan os.Signal) (stop func() bool) {
+	if r.engine == nil {
+		return func() bool { return false }
+	}
+	var asked atomic.Bool
+	end := inBackground(context.WithoutCancel(ctx), func(over context.Context) {
+		for {
+			select {
+			case <-signals:
+				asked.Store(true)
+			case <-ctx.Done():
+			case <-over.Done():
+				return
+			}
+			if r.engine.Outage() > 0 {
+				r.log.Error("the run is left as it is on the engine, which cannot be reached; start the supervisor " +
+					"again on its state directory, and it continues the run")
+			}
+			if r.engine.Outage() > 0 || ctx.Err() != nil {
+				r.engine.GiveUp()
+				<-over.Done()
+				return
+			}
+		}
+	})
+	return func() bool {
+		end()
+		return asked.Load()
+	}
 }
 
 // keeperPatience is how long the Keeper may take to let go of the disk.

@@ -150,6 +150,9 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	out.AbsentNames = absent[:min(len(absent), shownAbsent)]
 	out.AcceptedConnections, out.RejectedConnections = r.accepted.Load(), r.refused.Load()
 	out.Restarts = uint32(r.restarts)
+	if r.engine != nil {
+		out.JournalUnavailableNano = int64(r.engine.Outage())
+	}
 	out.Reserves = append(out.Reserves, r.inboxes.Status())
 	out.Reserves = append(out.Reserves,
 		r.space.Status(r.journalled(), journal.Reserved(r.space.Folder), r.livesOnReserve.Load())...)

@@ -137,6 +137,9 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	if err != nil {
 		return Result{}, err
 	}
+	if err := s.rejoin(ctx, left); err != nil {
+		return Result{}, err
+	}
 	s.state.KeepSockets = left != nil && len(left.handlers) > 0
 	if err := s.state.Socks.Clear(left.sockets()); err != nil {
 		s.cfg.Logger.Error("what handlers left behind stays", "error", err)

@@ -5,13 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
+	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/cluster"
+	"bulkhead/supervisor/cluster/joined"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/recovery"
 	"bulkhead/supervisor/report"
@@ -29,6 +35,11 @@ type unfinished struct {
 	// unreadable are what the roster holds that names no handler: it cannot be taken
 	// up, and ends by itself.
 	unreadable []error
+	// onEngine says that its journal is on an engine. engine is the run then, and logs are its sessions that
+	// had no outcome, by client id, once it was joined again.
+	onEngine bool
+	engine   *joined.Run
+	logs     map[string]cluster.Log
 	// damage says why the journal cannot be continued; nil if it can.
 	damage error
 }
@@ -58,6 +69,12 @@ func lookAtRun(s *rundir.StateDir, id string) (*unfinished, error) {
 		return nil, nil
 	}
 	var err error
+	if joined.IsOn(u.dir) {
+		u.onEngine, u.past = true, recovery.New()
+		u.roster = rundir.NewRoster(filepath.Join(u.dir, rundir.HandlerFolder))
+		u.handlers, u.unreadable, err = u.roster.Load()
+		return u, err
+	}
 	u.loaded, err = recovery.Load(filepath.Join(u.dir, rundir.JournalFolder))
 	u.past = u.loaded.Past
 	var code syscall.Errno
@@ -75,6 +92,68 @@ func lookAtRun(s *rundir.StateDir, id string) (*unfinished, error) {
 	u.roster = rundir.NewRoster(filepath.Join(u.dir, rundir.HandlerFolder))
 	u.handlers, u.unreadable, err = u.roster.Load()
 	return u, err
+}
+
+// rejoin checks the engine, if runs are on one, joins a run there again that was left unfinished, and
+// finds out what it has come to.
+func (s *Supervisor) rejoin(ctx context.Context, u *unfinished) error {
+	if u != nil && u.onEngine && s.cfg.engine == nil {
+		return fmt.Errorf("%w: journal.kind: run %s of this state directory has its journal on an engine, and is not "+
+			"reported; set journal.kind: nats and journal.url", exitstatus.ErrConfig, u.id)
+	}
+	if s.cfg.engine == nil {
+		return nil
+	}
+	switch err := s.cfg.engine.Check(ctx); {
+	case err != nil && u != nil && u.onEngine:
+		s.cfg.Logger.Error("the run continues on an engine that could not have it if it began now", "error", err)
+	case err != nil:
+		s.state.Unmake()
+		return err
+	}
+	if u == nil || !u.onEngine {
+		return nil
+	}
+	listen, err := net.ResolveTCPAddr("tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", s.cfg.Listen, err)
+	}
+	started := &bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{ // if it has not begun
+		RunStarted: runStarted(s.cfg, u.id, listen, s.custody.State())}}
+	if u.engine, err = s.cfg.engine.Join(ctx, u.id, u.dir, started, supervisorJoined(s.cfg, listen)); err != nil {
+		return fmt.Errorf("run %s: %w", u.id, err)
+	}
+	if u.past, u.logs, err = u.engine.Resume(ctx); err != nil {
+		return errors.Join(fmt.Errorf("run %s: %w", u.id, err), u.engine.Close())
+	}
+	return nil
+}
+
+// part returns a session's part of the journal, of a run on an engine.
+func (u *unfinished) part(client []byte, _ cluster.Head) cluster.Log {
+	if l := u.logs[string(client)]; l != nil {
+		return l
+	}
+	return u.engine.Later(client)
+}
+
+// export writes the journal of a run on an engine, which has its end, into its folder.
+func (u *unfinished) export(ctx context.Context, log *slog.Logger) error {
+	if !u.onEngine {
+		return nil
+	}
+	return errors.Join(exported(ctx, u.engine, u.dir, log), u.engine.Close())
+}
+
+// exported writes the journal of a run on an engine into the folder of the run.
+func exported(ctx context.Context, engine *joined.Run, dir string, log *slog.Logger) error {
+	failpoint.Hit("supervisor/before-export")
+	warnings, err := engine.Export(ctx, filepath.Join(dir, rundir.JournalFolder))
+	for _, w := range warnings {
+		log.Warn("what the engine has of the run is not whole everywhere", "reason", w)
+	}
+	failpoint.Hit("supervisor/after-export")
+	return err
 }
 
 // nobodyCame reports whether no client, and nobody else, has tried to connect.
@@ -121,7 +200,11 @@ func (s *Supervisor) takeUp(ctx context.Context, u *unfinished) (*run, error) {
 			return nil, err
 		}
 	}
-	if u.damage == nil {
+	if u.damage == nil && u.onEngine {
+		if err := s.abandonOnEngine(ctx, u); err != nil {
+			return nil, err
+		}
+	} else if u.damage == nil {
 		err := s.abandon(u)
 		if err != nil && !errors.Is(err, journal.ErrCorrupt) {
 			return nil, err
@@ -160,7 +243,7 @@ func (s *Supervisor) onlyReport(u *unfinished) bool {
 
 // reportLeft makes the report that a run lacks whose end is in its journal.
 func (s *Supervisor) reportLeft(ctx context.Context, u *unfinished) (word report.Word, err error) {
-	err = errors.Join(s.stopLeft(ctx, u), rundir.RemoveHalfWritten(u.dir))
+	err = errors.Join(s.stopLeft(ctx, u), rundir.RemoveHalfWritten(u.dir), u.export(ctx, s.cfg.Logger))
 	rep, reporting := writeReport(u.dir, nil)
 	if rep != nil && s.cfg.Report != nil {
 		s.cfg.Report(rep, u.dir)
@@ -171,6 +254,33 @@ func (s *Supervisor) reportLeft(ctx context.Context, u *unfinished) (word report
 	s.state.Served(u.id)
 	s.cfg.Logger.Info("run reported that its supervisor had ended", "run", u.id)
 	return rep.Verdict.Word, nil
+}
+
+// whyAbandoned is how the sessions of a run end that is not resumed in time, and the run.
+const whyAbandoned = "the supervisor ended and the run was not resumed"
+
+// abandonOnEngine does what abandon does.
+func (s *Supervisor) abandonOnEngine(ctx context.Context, u *unfinished) error {
+	s.cfg.Logger.Warn("the run before this one was not resumed in time", "run", u.id,
+		"last_record_ago", roughly(u.past.Clock.Since(time.Now())), "resume_within", s.cfg.ResumeWithin)
+	for _, p := range u.past.InOrder() {
+		if phaseOf(p.State).ended() {
+			continue
+		}
+		err := u.part(p.Hello.GetClientId(), cluster.Head{}).Append(ctx, cluster.Head{Connection: p.Connection,
+			Durable: p.Durable, Phase: bulkheadv1.SessionState_SESSION_STATE_LOST},
+			&bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionEnded{SessionEnded: &bulkheadv1.SessionEnded{
+				Session: p.Number, Outcome: bulkheadv1.Outcome_OUTCOME_LOST, Cause: whyAbandoned, LastSeq: p.Durable,
+			}}})
+		if err != nil {
+			return fmt.Errorf("closing the journal of run %s: %w", u.id, err)
+		}
+	}
+	err := u.engine.Finish(ctx, &bulkheadv1.RunEnded{Reason: bulkheadv1.RunEnd_RUN_END_FAILED, Detail: whyAbandoned})
+	if err != nil {
+		return fmt.Errorf("closing the journal of run %s: %w", u.id, err)
+	}
+	return u.export(ctx, s.cfg.Logger)
 }
 
 // abandon gives every open session of a run its outcome, and the run its end.
@@ -186,7 +296,7 @@ func (s *Supervisor) abandon(u *unfinished) error {
 	if err != nil {
 		return fmt.Errorf("closing the journal of run %s: %w", u.id, err)
 	}
-	const cause = "the supervisor ended and the run was not resumed"
+	const cause = whyAbandoned
 	var recs []*bulkheadv1.Record
 	for _, p := range u.past.InOrder() {
 		if phaseOf(p.State).ended() {

@@ -79,7 +79,7 @@ func (s *Supervisor) keepLinks() error {
 // gone. It makes the records of the handlers again.
 func (r *run) checkFolder() {
 	lost := ""
-	entries, err := os.ReadDir(filepath.Join(r.dir, rundir.JournalFolder))
+	entries, err := os.ReadDir(r.folder)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		lost = "the folder of the journal of the run"

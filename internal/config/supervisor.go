@@ -168,8 +168,40 @@ const (
 	JournalSyncNone JournalSync = "none"
 )
 
+// JournalKind says where the journal is.
+type JournalKind string
+
+// The choices of JournalKind.
+const (
+	// JournalFile is a folder of this machine.
+	JournalFile JournalKind = "file"
+	// JournalNATS is NATS JetStream.
+	JournalNATS JournalKind = "nats"
+)
+
+// JournalUnproven says what to do with an engine that does not prove that what it acknowledges is durable.
+type JournalUnproven string
+
+// The choices of JournalUnproven.
+const (
+	JournalRefuse JournalUnproven = "refuse"
+	JournalAccept JournalUnproven = "accept"
+)
+
 // Journal says how a run is recorded.
 type Journal struct {
+	Kind JournalKind
+	// URL, of an engine, are the addresses of its nodes, separated by commas, and Monitor where they
+	// tell of themselves over HTTP.
+	URL, Monitor string
+	// Creds is a file of credentials for the engine; empty has none.
+	Creds string
+	// TLS says how the engine is spoken to. All are paths of files in PEM, or empty.
+	TLS EngineTLS
+	// Replicas is how many nodes have each record, and Shards how many streams have the sessions.
+	Replicas, Shards int
+	Unproven         JournalUnproven
+
 	Sync JournalSync
 	// SegmentSize is the size at which a segment file is closed and the next begun.
 	SegmentSize value.Size
@@ -180,6 +212,14 @@ type Journal struct {
 	MaxSize value.Size
 	// MinFree is what is left of its file system: the run ends in order when there is less.
 	MinFree value.Reserve
+}
+
+// EngineTLS says how the engine of a journal is spoken to.
+type EngineTLS struct {
+	// CA has those who certify the engine.
+	CA string
+	// Cert is the supervisor's certificate for the engine, and Key its key.
+	Cert, Key string
 }
 
 // fields declares the keys of a supervisor.
@@ -292,6 +332,25 @@ func (s *Supervisor) fields() []field {
 			"How long an address whose connection crashed a handler must stay away, doubled each time; 0s is not at "+
 				"all."),
 
+		choiceField("journal.kind", &j.Kind, JournalFile,
+			"Where the journal is: in the folder of the run (file), or on an engine, NATS JetStream (nats).",
+			JournalFile, JournalNATS),
+		textField("journal.url", &j.URL, "", value.CheckText(0, mostURLs), "nats://HOST:PORT,…, or empty",
+			"Addresses of the engine's nodes, separated by commas."),
+		textField("journal.monitor", &j.Monitor, "", value.CheckText(0, mostURLs), "http://HOST:PORT,…, or empty",
+			"Where the engine's nodes tell of themselves, separated by commas: their settings are checked there."),
+		pathField("journal.creds", &j.Creds, "", true,
+			"File of credentials for the engine, or of an nkey's seed; empty has none."),
+		pathField("journal.tls.ca", &j.TLS.CA, "", true,
+			"File with those who certify the engine, in PEM; empty leaves that to the system."),
+		pathField("journal.tls.cert", &j.TLS.Cert, "", true,
+			"File with the supervisor's certificate for the engine, in PEM; empty has none."),
+		pathField("journal.tls.key", &j.TLS.Key, "", true, "File with the key of that certificate, in PEM."),
+		countField("journal.replicas", &j.Replicas, 3, 1, 5, "How many nodes of the engine have each record."),
+		countField("journal.shards", &j.Shards, 8, 1, 16, "How many streams of the engine have the sessions."),
+		choiceField("journal.unproven", &j.Unproven, JournalRefuse,
+			"Whether to start on an engine that does not prove that what it acknowledges is durable; then the report "+
+				"says so (accept).", JournalRefuse, JournalAccept),
 		choiceField("journal.sync", &j.Sync, JournalSyncBatch,
 			"When the journal is forced to storage: before each acknowledgement (batch), or never (none).",
 			JournalSyncBatch, JournalSyncNone),
@@ -325,7 +384,23 @@ func (s *Supervisor) check(l *loader) {
 	l.needs("tls.pinned", s.TLS.Pinned, "tls.cert", s.TLS.Cert)
 	l.either("tls.client_ca", s.TLS.ClientCA, "tls.pinned", s.TLS.Pinned)
 	l.either("token", s.Token, "token_file", s.TokenFile)
+	s.Journal.check(l)
 	s.checkGather(l)
+}
+
+// mostURLs is how many characters the addresses of an engine may have together.
+const mostURLs = 4096
+
+// check reports what no single key can show to be wrong.
+func (j *Journal) check(l *loader) {
+	l.needs("journal.tls.cert", j.TLS.Cert, "journal.tls.key", j.TLS.Key)
+	l.needs("journal.tls.key", j.TLS.Key, "journal.tls.cert", j.TLS.Cert)
+	if j.Kind == JournalNATS && j.URL == "" && !l.broken["journal.url"] {
+		l.report(l.origins["journal.kind"], "journal.kind", "nats is nothing without journal.url; set both")
+	}
+	if j.Kind == JournalFile && j.URL != "" && !l.broken["journal.kind"] {
+		l.report(l.origins["journal.url"], "journal.url", "is nothing with journal.kind file; set journal.kind: nats")
+	}
 }
 
 // fields declares the keys that every process has for its log.

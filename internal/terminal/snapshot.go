@@ -37,6 +37,10 @@ func PrintStatus(to io.Writer, s *bulkheadv1.StatusResponse) error {
 	if n := s.GetLostLogLines(); n > 0 {
 		fmt.Fprintf(w, "the supervisor's log is not being read: %d lines dropped\n", n)
 	}
+	if d := s.GetJournalUnavailableNano(); d > 0 {
+		fmt.Fprintf(w, "the journal's engine has not been reached for %s: nothing is acknowledged until it is\n",
+			time.Duration(d).Round(100*time.Millisecond))
+	}
 	if why := s.GetDrainReason(); why != "" {
 		fmt.Fprintf(w, "the run is drained: %s\n", why)
 	}

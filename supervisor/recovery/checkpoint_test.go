@@ -339,6 +339,11 @@ func everyKind(t testing.TB) []*bulkheadv1.Record {
 		{Entry: &bulkheadv1.Record_JobJoined{JobJoined: &bulkheadv1.JobJoined{
 			Client: &bulkheadv1.JobClient{Agent: "late", Client: "late"}}}},
 		{Entry: &bulkheadv1.Record_WaitEnded{WaitEnded: &bulkheadv1.WaitEnded{WaitedNano: 5, Absent: 2}}},
+		{Entry: &bulkheadv1.Record_SupervisorJoined{SupervisorJoined: &bulkheadv1.SupervisorJoined{Supervisor: 1}}},
+		{Entry: &bulkheadv1.Record_SupervisorLeft{SupervisorLeft: &bulkheadv1.SupervisorLeft{Supervisor: 1}}},
+		{Entry: &bulkheadv1.Record_JournalUnavailable{JournalUnavailable: &bulkheadv1.JournalUnavailable{
+			UnavailableNano: 3}}},
+		{Entry: &bulkheadv1.Record_JournalUnproven{JournalUnproven: &bulkheadv1.JournalUnproven{Supervisor: 1}}},
 		endedAs(2, bulkheadv1.Outcome_OUTCOME_LOST),
 		{Entry: &bulkheadv1.Record_RunEnded{RunEnded: &bulkheadv1.RunEnded{}}},
 	}

@@ -32,7 +32,7 @@ var files = [...]string{File, OldFile}
 const (
 	magic = "BHCP"
 	// version is that of the form and of the fold: a checkpoint of another is not used.
-	version = 6
+	version = 7
 	// maxPayload bounds a frame: a session is its client's Hello, and little more.
 	maxPayload = 2 * journal.MaxRecordBytes
 )

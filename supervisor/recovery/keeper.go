@@ -33,7 +33,7 @@ const (
 var errNoSpace = errors.New("the file system has too little space left for one")
 
 // Keeper writes checkpoints of a journal that is being written. It reads what the processors
-// have made durable, and they never wait for it.
+// have made durable, and they never wait for it. A nil Keeper keeps none.
 type Keeper struct {
 	// Damaged is told, once, of damage in what a checkpoint has spared this supervisor, which Run
 	// reads meanwhile; nil is none. It is set before Run.
@@ -89,6 +89,9 @@ func (r *Past) clone() *Past {
 // Run keeps checkpoints until ctx is done. What goes wrong is logged, and costs no more than the
 // checkpoint.
 func (k *Keeper) Run(ctx context.Context) {
+	if k == nil {
+		return
+	}
 	defer k.follower.Close() // read only: nothing can be lost
 	again := time.NewTicker(keepEvery)
 	defer again.Stop()
@@ -159,6 +162,9 @@ func (k *Keeper) idle(ctx context.Context) {
 // Now has a checkpoint made of all that is acknowledged, if there is much that the newest does
 // not cover, and returns when it is there or could not be made, or when ctx is done.
 func (k *Keeper) Now(ctx context.Context) {
+	if k == nil {
+		return
+	}
 	answer := make(chan struct{})
 	select {
 	case k.asked <- answer:
@@ -173,6 +179,9 @@ func (k *Keeper) Now(ctx context.Context) {
 
 // Wish has a checkpoint made as Now does, soon, and waits for nothing.
 func (k *Keeper) Wish() {
+	if k == nil {
+		return
+	}
 	select {
 	case k.wished <- struct{}{}:
 	default: // one is on its way, of more than there is now
@@ -182,6 +191,9 @@ func (k *Keeper) Wish() {
 // Hold lets no further checkpoint be written until Release, and waits for the one that is. It
 // returns false when ctx is done before that.
 func (k *Keeper) Hold(ctx context.Context) bool {
+	if k == nil {
+		return true
+	}
 	select {
 	case k.busy <- struct{}{}:
 		return true
@@ -191,7 +203,11 @@ func (k *Keeper) Hold(ctx context.Context) bool {
 }
 
 // Release ends a Hold.
-func (k *Keeper) Release() { <-k.busy }
+func (k *Keeper) Release() {
+	if k != nil {
+		<-k.busy
+	}
+}
 
 // keep folds what is acknowledged, sparing the processors if that is wanted, and writes a
 // checkpoint. It returns an error if no further one can be made.

@@ -249,6 +249,8 @@ func (r *Past) Add(rec *bulkheadv1.Record) error {
 		})
 	case *bulkheadv1.Record_SupervisorPaused:
 		r.Clock.Down += time.Duration(max(e.SupervisorPaused.GetPausedNano(), 0))
+	case *bulkheadv1.Record_JournalUnavailable: // nobody could be told that it is back
+		r.Clock.Down += time.Duration(max(e.JournalUnavailable.GetUnavailableNano(), 0))
 	case *bulkheadv1.Record_SessionBatch:
 		return r.batch(e.SessionBatch)
 	case *bulkheadv1.Record_SessionEnded:

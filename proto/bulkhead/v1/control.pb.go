@@ -1477,9 +1477,12 @@ type StatusResponse struct {
 	// The reads beside the writing of all sessions together; unset if there are none.
 	ReadCalls *ChunkWrites `protobuf:"bytes,71,opt,name=read_calls,json=readCalls,proto3" json:"read_calls,omitempty"`
 	// What the run must keep, and how that is now.
-	Assertions    []*AssertionStatus `protobuf:"bytes,80,rep,name=assertions,proto3" json:"assertions,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Assertions []*AssertionStatus `protobuf:"bytes,80,rep,name=assertions,proto3" json:"assertions,omitempty"`
+	// For how long the engine that has the journal has not been reached: nothing is acknowledged until it
+	// is. 0 if it is there, or the journal is a folder.
+	JournalUnavailableNano int64 `protobuf:"varint,100,opt,name=journal_unavailable_nano,json=journalUnavailableNano,proto3" json:"journal_unavailable_nano,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -1756,6 +1759,13 @@ func (x *StatusResponse) GetAssertions() []*AssertionStatus {
 		return x.Assertions
 	}
 	return nil
+}
+
+func (x *StatusResponse) GetJournalUnavailableNano() int64 {
+	if x != nil {
+		return x.JournalUnavailableNano
+	}
+	return 0
 }
 
 // AgentStatus is one agent in a snapshot.
@@ -3300,7 +3310,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x15\n" +
 	"\x06job_id\x18P \x01(\tR\x05jobId\"\x11\n" +
 	"\x0fStopJobResponse\"\x0f\n" +
-	"\rStatusRequest\"\xaf\v\n" +
+	"\rStatusRequest\"\xe9\v\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\arun_dir\x18\x02 \x01(\tR\x06runDir\x12\x16\n" +
@@ -3342,7 +3352,8 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"read_calls\x18G \x01(\v2\x18.bulkhead.v1.ChunkWritesR\treadCalls\x12<\n" +
 	"\n" +
 	"assertions\x18P \x03(\v2\x1c.bulkhead.v1.AssertionStatusR\n" +
-	"assertions\"\xdf\x02\n" +
+	"assertions\x128\n" +
+	"\x18journal_unavailable_nano\x18d \x01(\x03R\x16journalUnavailableNano\"\xdf\x02\n" +
 	"\vAgentStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +

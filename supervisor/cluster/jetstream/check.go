@@ -84,12 +84,13 @@ func judgeNode(n Facts, need Need) (problems []Problem) {
 	if !n.SyncAlways {
 		add(fmt.Sprintf("it syncs every %v, and loses with the power what it has acknowledged since", n.SyncInterval),
 			"set jetstream { sync_interval: always }")
+		problems[len(problems)-1].Unproven = true
 	}
 	if least := need.MaxFrame + frameRoom; n.MaxPayload < least {
 		add(fmt.Sprintf("a message may have %d bytes, and one with the largest frame has %d", n.MaxPayload, least),
 			fmt.Sprintf("set max_payload: %d", least))
 	}
-	if n.Peers < need.Replicas {
+	if max(n.Peers, 1) < need.Replicas {
 		add(fmt.Sprintf("its cluster has %d nodes, and each record is to be on %d", max(n.Peers, 1), need.Replicas),
 			"set cluster { name: …, listen: …, routes: [ … ] } on each node, with routes to the others")
 	}

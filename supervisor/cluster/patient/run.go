@@ -39,6 +39,9 @@ func On(inner cluster.Run, log *slog.Logger) *Run {
 // GiveUp ends the patience: what is not available now is an error, for those who wait too.
 func (r *Run) GiveUp() { r.giveUp() }
 
+// Trying is done when the patience is over.
+func (r *Run) Trying() context.Context { return r.ctx }
+
 // Outage returns for how long the engine has not been there; 0 if it is, as far as is known.
 func (r *Run) Outage() time.Duration {
 	r.mu.Lock()

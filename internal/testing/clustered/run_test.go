@@ -1,0 +1,166 @@
+package clustered
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bulkhead/internal/testing/engine"
+	"bulkhead/internal/testing/harness"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+)
+
+// A run whose journal is on an engine ends like any other, and leaves an ordinary folder.
+func TestARunOnAnEngine(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	s := supervisor(t, folder(t), "--config", settings(t, c), "--clients", "3")
+	var all []*harness.Client
+	for i := range 3 {
+		all = append(all, client(t, s, fmt.Sprint("client-", i), "--runtime", "3s"))
+	}
+	joined(t, s, 3)
+	if _, err := os.Stat(filepath.Join(s.RunDir, "journal")); err == nil {
+		t.Error("there is a journal in the run's folder while it goes on")
+	}
+	for _, one := range all {
+		ended(t, one)
+	}
+	rep, list := finished(t, s, 0)
+	allClosed(t, rep, 3)
+	come := 0
+	for _, rec := range list {
+		if j := rec.GetSupervisorJoined(); j != nil {
+			if come++; j.GetSupervisor() != 1 || j.GetListen() != s.Addr || j.GetBefore() != 0 {
+				t.Errorf("the supervisor that joined is %v", j)
+			}
+		}
+		if rec.GetJournalUnproven() != nil || rec.GetJournalUnavailable() != nil {
+			t.Errorf("the journal has %v", rec)
+		}
+	}
+	if come != 1 {
+		t.Errorf("%d supervisors joined", come)
+	}
+	out, err := exec.Command(filepath.Join(bin, "bulkhead"), "report", s.RunDir).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "client-2") {
+		t.Errorf("the report of the folder: %v\n%s", err, out)
+	}
+}
+
+// A supervisor that is killed takes its own up when it is started again: no connection of a client drops.
+func TestAKilledSupervisorGoesOn(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	state, config := folder(t), settings(t, c)
+	s := supervisor(t, state, "--config", config, "--clients", "3")
+	var all []*harness.Client
+	for i := range 3 {
+		all = append(all, client(t, s, fmt.Sprint("client-", i), "--runtime", "20s"))
+	}
+	joined(t, s, 3)
+	for range 2 {
+		s.Kill()
+		next := supervisor(t, state, "--config", config, "--clients", "3", "--listen", s.Addr)
+		if next.RunDir != s.RunDir {
+			t.Fatalf("the run continues in %s, not in %s", next.RunDir, s.RunDir)
+		}
+		s = next
+	}
+	for _, one := range all {
+		ended(t, one)
+	}
+	rep, list := finished(t, s, 0)
+	allClosed(t, rep, 3)
+	if len(rep.Run.Restarts) != 2 {
+		t.Errorf("%d restarts", len(rep.Run.Restarts))
+	}
+	for _, c := range rep.Clients {
+		if len(c.Connections) != 1 {
+			t.Errorf("client %s had %d connections", c.Name, len(c.Connections))
+		}
+	}
+	var numbers []uint32
+	for _, rec := range list {
+		if j := rec.GetSupervisorJoined(); j != nil {
+			numbers = append(numbers, j.GetBefore(), j.GetSupervisor())
+		}
+	}
+	if fmt.Sprint(numbers) != "[0 1 1 2 2 3]" {
+		t.Errorf("the supervisors are %v", numbers)
+	}
+}
+
+// Without a quorum of the engine loads go on and nothing is acknowledged; all arrives when it is back,
+// and the journal has for how long it was away.
+func TestNoQuorum(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	s := supervisor(t, folder(t), "--config", settings(t, c), "--clients", "2")
+	var all []*harness.Client
+	for i := range 2 {
+		all = append(all, client(t, s, fmt.Sprint("client-", i), "--runtime", "30s"))
+	}
+	joined(t, s, 2)
+	for _, n := range c.Nodes[1:] {
+		n.Kill()
+	}
+	if _, err := s.Await(patience, func(l harness.LogLine) bool {
+		return strings.Contains(l.Text("msg"), "engine cannot be reached")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(filepath.Join(bin, "bulkhead"), "supervisor", "status", "--state-dir",
+		s.StateDir).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "engine has not been reached for") {
+		t.Errorf("the status without an engine: %v\n%s", err, out)
+	}
+	for _, n := range c.Nodes[1:] {
+		if err := n.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, one := range all {
+		ended(t, one)
+	}
+	rep, list := finished(t, s, 0)
+	allClosed(t, rep, 2)
+	var away *bulkheadv1.JournalUnavailable
+	for _, rec := range list {
+		if u := rec.GetJournalUnavailable(); u != nil {
+			away = u
+		}
+	}
+	if away.GetUnavailableNano() < 1e9 || away.GetSupervisor() != 1 {
+		t.Errorf("the engine was away: %v", away)
+	}
+}
+
+// An engine that is not set up as it must be is refused, with what to change; one whose acknowledgements
+// are not proven durable is taken where that is accepted, and the journal says so.
+func TestStartChecks(t *testing.T) {
+	c := engine.Start(t, engine.Options{Nodes: 1, SyncInterval: "2m"})
+	refused := exec.Command(filepath.Join(bin, "bulkhead"), "supervisor", "start", "--listen", "127.0.0.1:0",
+		"--state-dir", filepath.Join(folder(t), "state"), "--config", settings(t, c))
+	out, err := refused.CombinedOutput()
+	if code := refused.ProcessState.ExitCode(); code != 78 ||
+		!strings.Contains(string(out), "set jetstream { sync_interval: always }") ||
+		!strings.Contains(string(out), "journal.unproven: accept") {
+		t.Errorf("exit status %d: %v\n%s", code, err, out)
+	}
+	s := supervisor(t, folder(t), "--config", settings(t, c, "unproven: accept"), "--clients", "1")
+	ended(t, client(t, s, "one", "--runtime", "2s"))
+	rep, list := finished(t, s, 0)
+	if len(rep.Clients) != 1 {
+		t.Errorf("%d clients", len(rep.Clients))
+	}
+	var unproven *bulkheadv1.JournalUnproven
+	for _, rec := range list {
+		if u := rec.GetJournalUnproven(); u != nil {
+			unproven = u
+		}
+	}
+	if len(unproven.GetProblems()) != 1 || !strings.Contains(unproven.GetProblems()[0], "syncs every") {
+		t.Errorf("what is not proven: %v", unproven)
+	}
+}
