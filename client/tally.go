@@ -62,6 +62,8 @@ func (t *tally) count(m *bulkheadv1.Message) {
 	defer t.mu.Unlock()
 	switch f := m.GetFact().(type) {
 	case *bulkheadv1.Message_Progress:
+		one := t.of(m.GetProcess())
+		one.Met = one.Met || f.Progress.GetReadNeighbours() > 0
 		if f.Progress.GetWarmup() {
 			t.warm(f.Progress)
 			return
@@ -75,7 +77,6 @@ func (t *tally) count(m *bulkheadv1.Message) {
 		t.sum.Corrupt += f.Progress.GetCorruptBlocks()
 		t.sum.ReadBytes += f.Progress.GetReadBytes()
 		t.sum.Reads += f.Progress.GetReads()
-		one := t.of(m.GetProcess())
 		one.Bytes += f.Progress.GetBytes()
 		one.Chunks += f.Progress.GetChunks()
 		one.VerifiedBytes += f.Progress.GetVerifiedBytes()

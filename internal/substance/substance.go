@@ -56,8 +56,9 @@ type Consumer struct {
 	// Reads says that it has readers beside the writing; ReadBytes they read.
 	Reads     bool
 	ReadBytes uint64
-	// Neighbours says that its readers read files of other clients and not its own.
-	Neighbours bool
+	// Neighbours says that its readers read files of other clients and not its own, and Met that they had
+	// some, be it in a part of the load that is in no figure.
+	Neighbours, Met bool
 	// Writing is how long it wrote, or tried to.
 	Writing time.Duration
 	// Samples is how often it was sampled.
@@ -131,11 +132,17 @@ func Judge(l Load) (missing, notes []string) {
 	}); unread != nil && l.End != Cut {
 		unlessTotal("the readers of %s read nothing, although they should have", text(unread))
 	}
-	if alone := l.those(func(c Consumer) bool {
-		return began(c) && c.Reads && c.Neighbours && c.ReadBytes == 0
-	}); alone != nil && l.End != Cut {
+	waited := func(met bool) []uint32 {
+		return l.those(func(c Consumer) bool {
+			return began(c) && c.Reads && c.Neighbours && c.ReadBytes == 0 && c.Met == met && l.End != Cut
+		})
+	}
+	if alone := waited(false); alone != nil {
 		lack("the readers of %s read nothing: they found no finished file of another client of the run below the "+
 			"same path, one with read.of: neighbour", text(alone))
+	}
+	if early := waited(true); early != nil {
+		note("the readers of %s found files of other clients only in what is not reported", text(early))
 	}
 	if unseen := l.those(func(c Consumer) bool { return began(c) && c.Samples == 0 && l.watched(c) }); unseen != nil {
 		lack("the monitor took no sample of %s in %s", text(unseen), human.BriefDuration(l.Reached))

@@ -115,6 +115,7 @@ func KilledExit() *bulkheadv1.ProcessExit {
 type Actor struct {
 	*Story
 	Session   uint32
+	processes uint32 // the session whose processes it has
 	name      string
 	ahead     time.Duration
 	Consumers uint32
@@ -127,7 +128,7 @@ type Actor struct {
 
 // Arrive opens a session on connection, through handler pid.
 func (s *Story) Arrive(name string, session uint32, connection uint64, pid int32, ahead time.Duration) *Actor {
-	a := &Actor{Story: s, Session: session, name: name, ahead: ahead, Consumers: s.each, chunk: Mib, file: 64 * Mib,
+	a := &Actor{Story: s, Session: session, processes: session, name: name, ahead: ahead, Consumers: s.each, chunk: Mib, file: 64 * Mib,
 		random: rand.New(rand.NewPCG(uint64(session), 7)), begun: s.After}
 	id := make([]byte, 16)
 	for i := range id {
@@ -164,8 +165,11 @@ func (a *Actor) At(after time.Duration) *Actor {
 func (a *Actor) Clock() int64 { return RunStart.Add(a.After + a.ahead).UnixNano() }
 
 func (a *Actor) Pid(kind bulkheadv1.ProcessKind, index uint32) int32 {
-	return int32(5000 + 100*a.Session + 10*uint32(kind) + index)
+	return int32(5000 + 100*a.processes + 10*uint32(kind) + index)
 }
+
+// Of lets the processes of the client be those of another session of it.
+func (a *Actor) Of(first *Actor) { a.processes = first.processes }
 
 func (a *Actor) Process(kind bulkheadv1.ProcessKind, index uint32) *bulkheadv1.Process {
 	return &bulkheadv1.Process{Kind: kind, Index: index, Pid: a.Pid(kind, index)}

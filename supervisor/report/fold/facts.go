@@ -104,9 +104,10 @@ func (s *sessionState) foldProgress(named *bulkheadv1.Process, progress *bulkhea
 		}
 	}
 	reads := readsOf(progress)
-	if n := progress.GetReadErrors(); warm && n > 0 {
-		reads = &report.Reads{Errors: n} // which count, as others do
-	} else if warm {
+	if warm && reads != nil { // errors count, as others do, and whose files there were
+		reads = &report.Reads{Errors: reads.Errors, Neighbours: reads.Neighbours, NeighbourHosts: reads.NeighbourHosts}
+	}
+	if reads != nil && *reads == (report.Reads{}) {
 		reads = nil
 	}
 	p.writes.AddReads(reads)
@@ -266,7 +267,8 @@ func saneReads(p *bulkheadv1.Progress) bool {
 
 // readsOf returns what readers did in a Progress; nil if nothing.
 func readsOf(p *bulkheadv1.Progress) *report.Reads {
-	if p.GetReads() == 0 && p.GetReadErrors() == 0 && p.GetReadGoneFiles() == 0 && p.GetReadWaitedNano() == 0 {
+	if p.GetReads() == 0 && p.GetReadErrors() == 0 && p.GetReadGoneFiles() == 0 && p.GetReadWaitedNano() == 0 &&
+		p.GetReadNeighbours() == 0 {
 		return nil
 	}
 	return &report.Reads{

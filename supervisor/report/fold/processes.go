@@ -24,6 +24,8 @@ type processState struct {
 	progressed report.Stamp
 	// stage is the newest that it is in, and told the newest that it said to begin; from 1.
 	stage, told uint8
+	// entered are those that it was in: bit 0 is the first.
+	entered uint64
 
 	rollovers                   report.Rollovers
 	create, write, sync, closed distribution // of whole files

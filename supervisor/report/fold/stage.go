@@ -42,6 +42,7 @@ type ownStage struct {
 	of          *stage // nil if the report has no room for it
 	unreported  bool
 	middle      bool // and something that is reported came before it
+	paused      bool // nobody writes right before it
 	window      window
 	bytes, read uint64
 }
@@ -53,7 +54,7 @@ func (all *stages) declared(list []report.StageSpec) []ownStage {
 	}
 	own, reported, seen := make([]ownStage, len(list)), false, make(map[string]bool)
 	for i := range list {
-		own[i].unreported, own[i].middle = list[i].Unreported, reported
+		own[i].unreported, own[i].middle, own[i].paused = list[i].Unreported, reported, list[i].PauseNano > 0
 		reported = reported || !list[i].Unreported
 		if !seen[list[i].Name] { // one name twice is none of ours
 			own[i].of = all.named(&list[i])
@@ -132,8 +133,9 @@ func (s *sessionState) enter(p *processState, number uint32) *ownStage {
 		})
 	case number > uint32(p.stage):
 		p.stage = uint8(number)
+		p.entered |= 1 << (number - 1)
 		s.client.Stage = max(s.client.Stage, int(number))
-		if own.of != nil {
+		if own.of != nil && !s.client.Resent { // who of them are others is known at the end
 			own.of.consumers++
 		}
 	}
@@ -141,14 +143,22 @@ func (s *sessionState) enter(p *processState, number uint32) *ownStage {
 }
 
 // during returns which stage an interval of a consumer is of, if any, and what that means for the
-// interval.
+// interval. One that does not say so is of the stage that the consumer said to have begun; before the
+// first of them it is of none, and in no figure that is judged, as it takes no time of theirs.
 func (s *sessionState) during(p *processState, m *bulkheadv1.Progress) (*ownStage, portion) {
-	if m.GetStage() == 0 && (m.GetIntervalNano() == 0 || len(s.stages) == 0) { // what comes behind the last
-		return nil, portion{unjudged: m.GetWarmup()}
+	var own *ownStage
+	if m.GetStage() != 0 || m.GetIntervalNano() != 0 { // else it may be what comes behind the last
+		own = s.enter(p, m.GetStage())
 	}
-	own := s.enter(p, m.GetStage())
-	if own == nil {
+	if own == nil && p.stage > 0 {
+		own = &s.stages[p.stage-1]
+	}
+	switch {
+	case own != nil:
+	case len(s.stages) == 0:
 		return nil, portion{unjudged: m.GetWarmup()}
+	default:
+		return nil, portion{unjudged: true, middle: true}
 	}
 	in := portion{unjudged: own.unreported || m.GetWarmup(), middle: own.unreported && own.middle}
 	if own.of != nil {
@@ -217,6 +227,7 @@ func together(list []window) int64 {
 // inStage is what of the clients that have a stage is known only as the report is made.
 type inStage struct {
 	clients, finished, unreached int
+	further                      uint64 // consumers that began it by what was delivered later alone
 	all                          window // from the first begin to the last end
 	lastBegun, firstDone         report.Stamp
 	longest                      int64
@@ -226,8 +237,11 @@ type inStage struct {
 // stageReport sets the stages and curves of r, which has its clients.
 func (f *Folder) stageReport(r *report.Report, running bool) {
 	sums := make([]inStage, len(f.stages.list))
-	for i, s := range f.order {
-		f.attendStages(s, &r.Clients[i], sums, running)
+	if len(sums) > 0 {
+		f.attendStages(r.Clients, sums, running)
+	}
+	for _, s := range f.order {
+		s.inStages(&f.clock, window{f.run.StartedAt, f.last}, sums)
 	}
 	r.Stages, r.StagesLeftOut, r.Curves = make([]report.Stage, 0, len(sums)), f.stages.leftOut, []report.Curve{}
 	for i, st := range f.stages.list {
@@ -240,28 +254,16 @@ func (f *Folder) stageReport(r *report.Report, running bool) {
 	}
 }
 
-// attendStages adds to what is known of stages how a client was in its own.
-func (f *Folder) attendStages(s *sessionState, c *report.Client, sums []inStage, running bool) {
-	over := !running || c.StopReason != "" || c.Outcome != report.OutcomeOpen
-	run, offset := window{f.run.StartedAt, f.last}, s.offset(&f.clock)
+// inStages adds when a client was in its stages, and how fast. Of what was delivered later the clock
+// was never compared.
+func (s *sessionState) inStages(clock *axis, run window, sums []inStage) {
+	offset := s.offset(clock)
 	for k := range s.stages {
-		own, number := &s.stages[k], k+1
-		if own.of == nil {
+		own := &s.stages[k]
+		if own.of == nil || own.window == (window{}) || s.client.Resent {
 			continue
 		}
 		sum := &sums[own.of.number-1]
-		switch {
-		case c.Stage >= number:
-			sum.clients++
-			if c.Stage > number || c.Load == report.LoadWhole {
-				sum.finished++
-			}
-		case over:
-			sum.unreached++
-		}
-		if own.window == (window{}) || c.Resent { // whose clock was never compared
-			continue
-		}
 		w := own.window.moved(offset).within(run)
 		sum.all.cover(w.from, w.to)
 		sum.lastBegun = max(sum.lastBegun, w.from)
@@ -279,7 +281,7 @@ func (f *Folder) attendStages(s *sessionState, c *report.Client, sums []inStage,
 func (st *stage) build(sum *inStage) report.Stage {
 	s := report.Stage{
 		Number: st.number, Name: st.told.Name, Told: st.told, Differs: st.differs,
-		Clients: sum.clients, Finished: sum.finished, Unreached: sum.unreached, Consumers: st.consumers,
+		Clients: sum.clients, Finished: sum.finished, Unreached: sum.unreached, Consumers: st.consumers + sum.further,
 		FromAt: sum.all.from, ToAt: sum.all.to, LengthNano: sum.all.length(),
 		Bytes: st.bytes, Chunks: st.chunks, Errors: st.errors, BytesPerSecond: sum.bytes,
 		ReadBytes: st.read, ReadBytesPerSecond: sum.read,

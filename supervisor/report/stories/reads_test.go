@@ -260,3 +260,46 @@ func TestReadsOfOtherClients(t *testing.T) {
 		}
 	}
 }
+
+// Files of other clients that were met in a stage that is not reported were met, although what was read
+// of them is in no figure.
+func TestNeighboursOfAStageThatIsNotReported(t *testing.T) {
+	for _, met := range []uint32{0, 1, 2} {
+		s := story.New(t, 1)
+		steps := []story.Step{
+			{Stage: &bulkheadv1.Stage{Name: "fill", DurationNano: int64(3e9), Unreported: true}, Seconds: 3},
+			{Stage: &bulkheadv1.Stage{Name: "run", DurationNano: int64(5e9)}, Seconds: 5, Chunks: 60},
+		}
+		s.Readers = 1
+		a := s.ArriveStaged("alpha", 1, 0, steps)
+		for _, c := range s.Hello(1).Workload.Consumers {
+			c.Read.Of = bulkheadv1.ReadOf_READ_OF_NEIGHBOUR
+		}
+		a.At(time.Second)
+		for i := range a.Consumers {
+			p := a.Phased(i, 9, 0)
+			p.Stage, p.Warmup, p.ReadNeighbours, p.ReadNeighbourHosts = 1, true, met, met/2
+			p.Reads, p.ReadBytes = uint64(met), uint64(met)*1000
+			a.SayProgress(i, p)
+		}
+		end := story.Stages(steps, 1, 0, a)
+		for i := range a.Consumers {
+			a.Say(a.Rollover(i, 0, false))
+		}
+		story.Leave(time.Duration(end)*time.Second, map[uint32]uint64{1: 1}, a)
+		s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		r := folded.Once(t, s.Records)
+		found := found(r, report.FindingNeighbour)
+		if want := []int{1, 1, 0}[met]; len(found) != want || met == 1 && !strings.Contains(found[0], "on its own host") {
+			t.Errorf("%d neighbours: found %q", met, found)
+		}
+		why := strings.Join(append(r.Verdict.Reasons, r.Verdict.Warnings...), "\n")
+		if strings.Contains(why, "read nothing") != (met == 0) ||
+			strings.Contains(why, "only in what is not reported") != (met > 0) {
+			t.Errorf("%d neighbours: %s", met, why)
+		}
+		if reads := r.Totals.Reads; met > 0 && (reads == nil || reads.Bytes > 0 || reads.Neighbours != met) {
+			t.Errorf("%d neighbours: %+v", met, reads)
+		}
+	}
+}

@@ -169,3 +169,58 @@ func TestStagesOfOtherSchedules(t *testing.T) {
 		}
 	}
 }
+
+// What was delivered later of a client is no further client of its stages, and its consumers are none,
+// be it that it alone has them; how far the client came is known from all of it.
+func TestTheRestOfAClientWithStages(t *testing.T) {
+	for _, test := range []struct {
+		name               string
+		until              int // the second of the run at which it is lost
+		whole              bool
+		finished, consumed []int // by stage
+	}{
+		{"all of it", 5, true, []int{1, 1, 1}, []int{2, 2, 2}},
+		{"a part", 5, false, []int{1, 1, 0}, []int{2, 2, 2}},
+		{"nothing before", 0, true, []int{1, 1, 1}, []int{2, 2, 2}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, steps := story.New(t, 1), story.Steps()[:3]
+			a := s.ArriveStaged("alpha", 1, 0, steps)
+			if test.until > 0 {
+				story.Stages(steps, 1, test.until, a)
+			}
+			a.End(bulkheadv1.Outcome_OUTCOME_LOST, "gone for 30s")
+			b := s.At(40*time.Second).Resend(a, 2, a.Seq)
+			s.Hello(2).Workload = s.Hello(1).Workload
+			b.Of(a)
+			if test.until > 0 { // the rest of peak, which began before
+				p := b.Phased(0, 5, 0)
+				p.Stage = 2
+				b.SayProgress(0, p)
+				p = b.Phased(1, 5, 0)
+				p.Stage = 2
+				b.SayProgress(1, p)
+				b.Say(b.StageBegun(0, 3, 1000), b.StageBegun(1, 3, 1000))
+			} else {
+				story.Stages(steps, 41, 0, b)
+			}
+			if test.whole {
+				b.Say(b.Stop(bulkheadv1.StopReason_STOP_REASON_RUNTIME, "", nil))
+			}
+			b.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
+			s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+			r := folded.All(t, s.Records)
+			if r.Clients[1].Continues != 1 {
+				t.Fatalf("the rest is of session %d", r.Clients[1].Continues)
+			}
+			for i := range r.Stages {
+				st := &r.Stages[i]
+				if st.Clients != 1 || st.Finished != test.finished[i] || st.Unreached != 0 ||
+					st.Consumers != uint64(test.consumed[i]) {
+					t.Errorf("%s: begun by %d clients and %d consumers, finished by %d, never by %d", st.Name,
+						st.Clients, st.Consumers, st.Finished, st.Unreached)
+				}
+			}
+		})
+	}
+}

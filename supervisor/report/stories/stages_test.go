@@ -158,3 +158,46 @@ func TestStagesOfAnyOrder(t *testing.T) {
 		}
 	}
 }
+
+// What is said of no stage takes the time of the one that was begun, and before the first it is in no
+// figure: no bytes come without their time.
+func TestProgressOfNoStage(t *testing.T) {
+	steps := []story.Step{
+		{Stage: &bulkheadv1.Stage{Name: "a", DurationNano: int64(5e9)}, Seconds: 5, Chunks: 20},
+		{Stage: &bulkheadv1.Stage{Name: "b", DurationNano: int64(5e9)}, Seconds: 5, Chunks: 20},
+	}
+	for _, number := range []uint32{0, 3, 1 << 31} {
+		s := story.New(t, 1)
+		a := s.ArriveStaged("alpha", 1, 0, steps)
+		say := func(second int) (bytes uint64) {
+			a.At(time.Duration(second) * time.Second)
+			for i := range a.Consumers {
+				p := a.Phased(i, 20, 0)
+				p.Stage = number
+				a.SayProgress(i, p)
+				bytes += p.Bytes
+			}
+			return bytes
+		}
+		before := say(1)
+		end := story.Stages(steps, 1, 0, a)
+		after := say(end+1) + say(end+2)
+		story.Leave(time.Duration(end+2)*time.Second, map[uint32]uint64{1: 1}, a)
+		s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+		r := folded.Once(t, s.Records)
+		first, _ := saidIn(t, s.Records, 1)
+		second, _ := saidIn(t, s.Records, 2)
+		if b := r.Stages[1]; b.Bytes != second+after || b.LengthNano != 7e9 || r.Stages[0].Bytes != first {
+			t.Errorf("of stage %d: %d B in %d ns of b; want %d in 7 s", number, b.Bytes, b.LengthNano, second+after)
+		}
+		if r.Totals.Bytes != first+second+after || r.Totals.WritingNano != 12e9 ||
+			r.Totals.WarmUp == nil || r.Totals.WarmUp.Bytes != before {
+			t.Errorf("of stage %d: %d B in %d ns, not judged %+v; want %d in 12 s, and not %d", number, r.Totals.Bytes,
+				r.Totals.WritingNano, r.Totals.WarmUp, first+second+after, before)
+		}
+		if list := r.Clients[0].Contradictions; len(list) != 1 || list[0].Kind != report.StrangeStage ||
+			list[0].Count != 6 {
+			t.Errorf("of stage %d: contradictions %+v", number, list)
+		}
+	}
+}

@@ -54,6 +54,7 @@ func Judgeable(c *report.Client) substance.Load {
 			one.VerifiedBytes = report.Plus(one.VerifiedBytes, p.Writes.VerifiedBytes)
 			if p.Writes.Reads != nil {
 				one.ReadBytes = report.Plus(one.ReadBytes, p.Writes.Reads.Bytes)
+				one.Met = one.Met || p.Writes.Reads.Neighbours > 0
 			}
 			if c.RuntimeReachedNano > 0 { // else nobody knows when its end began
 				one.Writing += time.Duration(p.Writes.WritingNano)
