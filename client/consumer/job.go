@@ -213,7 +213,7 @@ func (j *job) write(writers []*writer) {
 	}
 	writing.Wait()
 	if last := j.stages.current.Load(); last != nil && last.pace != nil && !j.budget.Spent() && !last.budget.Spent() {
-		j.overdue(last.pace, j.ending.begunAt().Sub(start), true)
+		j.overdue(last.pace, j.dueUntil(time.Since(start)), true)
 	}
 	j.ledger.rest()
 	j.readers.wait(start)
@@ -241,6 +241,15 @@ func (j *job) await() time.Time {
 	case <-j.ending.begun:
 	}
 	return time.Now()
+}
+
+// dueUntil returns until when chunks are due that are due until end at most: not when the end of the load
+// has begun. It counts from the begin of the load.
+func (j *job) dueUntil(end time.Duration) time.Duration {
+	if at := j.ending.begunAt(); !at.IsZero() {
+		return min(end, at.Sub(j.start))
+	}
+	return end
 }
 
 // overdue enters the chunks that were due before end and are not written: with all also those that

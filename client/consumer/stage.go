@@ -219,7 +219,7 @@ func (s *stages) end(byBytes bool) {
 	s.set(nil)
 	close(last.over)
 	if last.pace != nil {
-		j.overdue(last.pace, s.state.Since, !byBytes && !last.budget.Spent())
+		j.overdue(last.pace, j.dueUntil(s.state.Since), !byBytes && !last.budget.Spent())
 	}
 	j.ledger.rest()
 	j.queue.putBoundary(s.take)

@@ -171,6 +171,30 @@ func TestStageEndsWhileAWriteIsStuck(t *testing.T) {
 	})
 }
 
+// What would have been due behind a drain is not overdue, although its stage goes on until a stuck write
+// lets it end.
+func TestADrainInAStageThatIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var writes atomic.Int64
+		d := newScriptedDisk(func(c call) (int, error) {
+			if c.op == "write" && writes.Add(1) == 20 {
+				time.Sleep(20 * time.Second) // from 1.9 s on, over the drain and the end of the stage
+			}
+			return 0, nil
+		})
+		got := staged(t, play(t, d, 4*time.Second, time.Minute, func(task *bulkheadv1.ConsumerTask) {
+			task.Stages = []*bulkheadv1.Stage{
+				{Name: "a", DurationNano: int64(10 * time.Second), RateChunksPerSecond: 10},
+				{Name: "b", DurationNano: int64(time.Second), RateChunksPerSecond: 10},
+			}
+		}))
+		// 19 chunks were written; those that were due from 1.9 s until the drain had waited until the stage ended.
+		if a := got[1]; len(got) != 1 || a.responses != 40 || !about(a.longest.Seconds(), 8.1, 0.01) {
+			t.Errorf("%d stages; a: %+v", len(got), a)
+		}
+	})
+}
+
 // All consumers together write the bytes of a stage; it ends with the last chunk of them, which counts
 // in it, and not while a write fails that may be made good.
 func TestStageEndsWithItsBytes(t *testing.T) {
