@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 )
 
 // FileName is the name of a report's JSON in the folder of its run. A folder that holds it
@@ -41,15 +42,24 @@ type encoder struct {
 
 const jsonIndent = "  "
 
-// object writes a struct without embedded ones, field by field.
+// object writes a struct without embedded ones, field by field. Of lists alone it leaves out those that
+// are empty and may be.
 func (e *encoder) object(v reflect.Value, indent string) {
 	e.out.WriteString("{\n")
-	inner := indent + jsonIndent
+	inner, first := indent+jsonIndent, true
 	for i := range v.NumField() {
-		e.out.WriteString(inner + `"` + v.Type().Field(i).Tag.Get("json") + `": `)
+		name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if options == "omitempty" && v.Field(i).Kind() == reflect.Slice && v.Field(i).Len() == 0 {
+			continue
+		}
+		if !first {
+			e.separate(true)
+		}
+		first = false
+		e.out.WriteString(inner + `"` + name + `": `)
 		e.field(v.Field(i), inner)
-		e.separate(i+1 < v.NumField())
 	}
+	e.separate(false)
 	e.out.WriteString(indent + "}")
 }
 

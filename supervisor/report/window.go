@@ -1,9 +1,11 @@
 package report
 
+import "slices"
+
 // CommonWindow is the time in which every client wrote, and what was written in it: the figures that
 // can be compared. It lasts from when the last consumer of all clients began to write until the first
-// one was done; a consumer that is stuck or fails meanwhile counts as writing, as it does in the
-// figures of the whole. All its times are the supervisor's clock.
+// one was done, without what Apart lists; a consumer that is stuck or fails meanwhile counts as writing,
+// as it does in the figures of the whole. All its times are the supervisor's clock.
 //
 // Its edges are those of Progress intervals, which begin and end with the writing itself, moved by how
 // far each client's clock was ahead. Its figures are of the whole intervals of the Series that lie in
@@ -12,12 +14,16 @@ type CommonWindow struct {
 	// Clients and Consumers are how many wrote, of which it is.
 	Clients   int `json:"clients"`
 	Consumers int `json:"consumers"`
-	// FromAt and ToAt are null, and LengthNano is 0, if there was no such time.
-	FromAt     Stamp `json:"from_at"`
-	ToAt       Stamp `json:"to_at"`
+	// FromAt and ToAt are null if there was no such time.
+	FromAt Stamp `json:"from_at"`
+	ToAt   Stamp `json:"to_at"`
+	// Apart are the times between them in which a client was not to write, or not to be judged: it was
+	// between two of its stages, or in one that is not reported. Absent without.
+	Apart []Span `json:"apart,omitempty"`
+	// LengthNano is from FromAt to ToAt without Apart; 0 if there was no such time.
 	LengthNano int64 `json:"length_nano"`
-	// LongestNano is the time of writing of the client that wrote for the longest time, and
-	// OverlapPercent how much of that LengthNano is.
+	// LongestNano is the time of writing of the client that wrote for the longest time, without what was
+	// between its stages, and OverlapPercent how much of that LengthNano is.
 	LongestNano    int64   `json:"longest_nano"`
 	OverlapPercent float64 `json:"overlap_percent"`
 	// StartSpreadNano is from the first write of the client that was the first to write to that of
@@ -57,6 +63,12 @@ type CommonWindow struct {
 	Running bool `json:"running"`
 }
 
+// Span is a time from one moment to another.
+type Span struct {
+	FromAt Stamp `json:"from_at"`
+	ToAt   Stamp `json:"to_at"`
+}
+
 // WindowEdge is a consumer that bounds a CommonWindow.
 type WindowEdge struct {
 	Session uint32 `json:"session"`
@@ -93,5 +105,15 @@ func (w *CommonWindow) Told() bool { return w != nil && w.Clients > 1 }
 
 // Holds reports whether an interval that begins at a moment lies wholly in it.
 func (w *CommonWindow) Holds(from Stamp, length int64) bool {
-	return w.Exists() && from >= w.FromAt && from+Stamp(length) <= w.ToAt
+	to := from + Stamp(length)
+	if !w.Exists() || from < w.FromAt || to > w.ToAt {
+		return false
+	}
+	i, _ := slices.BinarySearchFunc(w.Apart, from, func(s Span, at Stamp) int { // the first that ends behind it
+		if s.ToAt <= at {
+			return -1
+		}
+		return 1
+	})
+	return i == len(w.Apart) || w.Apart[i].FromAt >= to
 }

@@ -19,6 +19,7 @@ func (f *Folder) commonWindow(r *report.Report, running bool) *report.CommonWind
 	w := &report.CommonWindow{Without: []report.WindowWithout{}, IntervalNano: f.time.step, Running: running}
 	var starts, ends []report.WindowEdge
 	var begins window // of the clients' first writes
+	var apart []window
 	for i, s := range f.order {
 		c := &r.Clients[i]
 		why := ""
@@ -44,7 +45,9 @@ func (f *Folder) commonWindow(r *report.Report, running bool) *report.CommonWind
 		}
 		w.Clients++
 		w.Consumers += len(of)
-		w.LongestNano = max(w.LongestNano, whole.length())
+		between := s.between(s.offset(&f.clock))
+		apart = append(apart, between...)
+		w.LongestNano = max(w.LongestNano, whole.length()-covered(between, whole))
 		begins.cover(whole.from, whole.from)
 		for _, one := range of {
 			starts = append(starts, one.edge(c, one.from))
@@ -61,7 +64,14 @@ func (f *Folder) commonWindow(r *report.Report, running bool) *report.CommonWind
 		return w
 	}
 	w.FromAt, w.ToAt = w.LastBegun.At, w.FirstDone.At
-	w.LengthNano = report.Between(w.FromAt, w.ToAt)
+	w.Apart, w.LengthNano = spans(apart, window{w.FromAt, w.ToAt}), report.Between(w.FromAt, w.ToAt)
+	for _, one := range w.Apart {
+		w.LengthNano -= report.Between(one.FromAt, one.ToAt)
+	}
+	if w.LengthNano == 0 {
+		w.FromAt, w.ToAt, w.Apart = 0, 0, nil
+		return w
+	}
 	if w.LongestNano > 0 {
 		w.OverlapPercent = math.Floor(1000*float64(w.LengthNano)/float64(w.LongestNano)) / 10
 	}
@@ -111,11 +121,16 @@ func (t *timeline) figures(w *report.CommonWindow) {
 		return
 	}
 	zero := t.zero(t.step)
-	w.Intervals, w.FiguresFromAt = to-from, t.start+report.Stamp(int64(from)*t.step)
 	var of [report.PhaseCount]latency.Compact
-	for i := max(from-zero, 0); i < min(to-zero, len(t.cells)); i++ {
-		if t.apart.has(i) {
-			w.Intervals--
+	for i := from - zero; i < to-zero; i++ {
+		begin := t.start + report.Stamp(int64(i+zero)*t.step)
+		if i >= 0 && t.apart.has(i) || !w.Holds(begin, t.step) {
+			continue
+		}
+		if w.Intervals++; w.Intervals == 1 {
+			w.FiguresFromAt = begin
+		}
+		if i < 0 || i >= len(t.cells) {
 			continue
 		}
 		c := &t.cells[i]

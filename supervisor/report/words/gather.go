@@ -101,6 +101,9 @@ func CommonWindow(r *report.Report) string {
 		text = fmt.Sprintf("%s wrote together for %s, %s of the longest load, from %s to %s; first writes within %s",
 			Plural(uint64(w.Clients), "client"), human.Duration(w.LengthNano), Percent(w.OverlapPercent),
 			Offset(r.Run.StartedAt, w.FromAt), Offset(r.Run.StartedAt, w.ToAt), human.Duration(w.StartSpreadNano))
+		if apart := report.Between(w.FromAt, w.ToAt) - w.LengthNano; apart > 0 {
+			text += fmt.Sprintf("; without %s between stages", human.Duration(apart))
+		}
 	}
 	if n := uint64(len(w.Without)) + w.WithoutLeftOut; n > 0 {
 		text += "; without " + withoutWhom(w)
@@ -113,6 +116,10 @@ func CommonWindow(r *report.Report) string {
 
 // NoWindow says who had ended before who began, of clients without a common window.
 func NoWindow(w *report.CommonWindow) string {
+	if w.FirstDone.At > w.LastBegun.At {
+		return fmt.Sprintf("there was no time in which all %d clients wrote: whenever some did, another one was between "+
+			"two of its stages", w.Clients)
+	}
 	return fmt.Sprintf("there was no time in which all %d clients wrote: %s began when %s had ended", w.Clients,
 		windowEdge(&w.LastBegun), windowEdge(&w.FirstDone))
 }

@@ -50,9 +50,10 @@ function bandOf(event) {
 const DARKEST = 0.3;
 
 const common = report.common_window && report.common_window.text && report.common_window.length_nano > 0
-  ? { from: timeOf(report.common_window.from_at), to: timeOf(report.common_window.to_at) } : null;
+  ? { from: timeOf(report.common_window.from_at), to: timeOf(report.common_window.to_at),
+    apart: (report.common_window.apart || []).map((one) => ({ from: timeOf(one.from_at), to: timeOf(one.to_at) })) } : null;
 
-// shadeApart shades the time in which not every client wrote, if there are several.
+// shadeApart shades the time in which not every client wrote, or was to, if there are several.
 function shadeApart(plot) {
   if (!common) return;
   const { ctx, bbox } = plot;
@@ -61,7 +62,8 @@ function shadeApart(plot) {
   ctx.fillStyle = faint(color("grey"), 0.12);
   ctx.fillRect(bbox.left, bbox.top, place(common.from) - bbox.left, bbox.height);
   ctx.fillRect(place(common.to), bbox.top, right - place(common.to), bbox.height);
-  plot.root.parentNode.dataset.common = common.from + " " + common.to; // for tests
+  for (const one of common.apart) ctx.fillRect(place(one.from), bbox.top, place(one.to) - place(one.from), bbox.height);
+  plot.root.parentNode.dataset.common = [common.from, ...common.apart.flatMap((one) => [one.from, one.to]), common.to].join(" "); // for tests
 }
 
 // drawMarks draws a band for what lasted and a line for a moment. What falls on the same

@@ -11,7 +11,7 @@ function windowFacts(window) {
   const latency = window.chunk_write;
   return [["in common", [window.text, window.rate_text,
     latency.count > 0 ? "chunk write p50 " + durationText(latency.p50_nano) + ", p99 " + durationText(latency.p99_nano) + ", p99.9 " + durationText(latency.p999_nano) + ", max " + durationText(latency.max_nano) : "",
-    window.length_nano > 0 ? "the charts are shaded before and after it" : ""].filter(Boolean).join("\n")]];
+    window.length_nano > 0 ? "the charts are shaded before and after it" + ((window.apart || []).length ? ", and between stages" : "") : ""].filter(Boolean).join("\n")]];
 }
 
 export function drawRun() {
