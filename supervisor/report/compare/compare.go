@@ -310,7 +310,7 @@ func (c *Comparison) summarize() {
 func wholes(a, b *report.Report) []Difference {
 	var list []Difference
 	for _, f := range judge.Figures() {
-		if f.Of == nil {
+		if f.Of == nil || f.Common { // which commons has, of two runs that have one
 			continue
 		}
 		d := Difference{Name: f.Name, A: human.None, B: human.None}

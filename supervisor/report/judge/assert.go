@@ -12,6 +12,8 @@ import (
 type Figure struct {
 	assertion.Figure
 	Of func(*report.Report) (value float64, known bool)
+	// Common says that it is of the common window.
+	Common bool
 	// unknown is why there is no value.
 	unknown string
 	// alone reports whether it holds without a comparison, and what is; nil if it must be compared.
@@ -29,25 +31,23 @@ func Figures() []Figure {
 	outcome := func(name, outcome string) Figure {
 		return counted(name, func(r *report.Report) uint64 { return r.Outcomes(outcome) })
 	}
-	list := latencyFigures("", nothingWritten, func(w *report.Writes) *report.Latency { return &w.ChunkWrite })
+	list := latencyFigures("", nothingWritten, func(r *report.Report) *report.Latency { return &r.Totals.ChunkWrite })
 	list = append(list, latencyFigures("response_", "no consumer had a rate",
-		func(w *report.Writes) *report.Latency { return w.Response })...)
+		func(r *report.Report) *report.Latency { return r.Totals.Response })...)
 	list = append(list, latencyFigures("create_", "no file was created",
-		func(w *report.Writes) *report.Latency { return w.Phases.Create })...)
+		func(r *report.Report) *report.Latency { return r.Totals.Phases.Create })...)
 	list = append(list, latencyFigures("sync_", "nothing was synced",
-		func(w *report.Writes) *report.Latency { return w.Phases.Sync })...)
+		func(r *report.Report) *report.Latency { return r.Totals.Phases.Sync })...)
 	list = append(list, latencyFigures("close_", "no file was closed",
-		func(w *report.Writes) *report.Latency { return w.Phases.Close })...)
+		func(r *report.Report) *report.Latency { return r.Totals.Phases.Close })...)
 	list = append(list, latencyFigures("unlink_", "no file was removed",
-		func(w *report.Writes) *report.Latency { return w.Phases.Unlink })...)
+		func(r *report.Report) *report.Latency { return r.Totals.Phases.Unlink })...)
 	list = append(list, readFigures()...)
+	list = append(list, Figure{Figure: named("throughput"), Of: func(r *report.Report) (float64, bool) {
+		return float64(r.Totals.BytesPerSecond), r.Totals.Bytes > 0
+	}, unknown: nothingWritten})
+	list = append(list, commonFigures()...)
 	return append(list,
-		Figure{Figure: named("throughput"),
-			Of: func(r *report.Report) (float64, bool) {
-				return float64(r.Totals.BytesPerSecond),
-					r.Totals.Bytes > 0
-			},
-			unknown: nothingWritten},
 		Figure{Figure: named("bytes"),
 			Of: func(r *report.Report) (float64, bool) { return float64(r.Totals.Bytes), true }},
 		Figure{Figure: named("verified"),
@@ -84,10 +84,10 @@ func Figures() []Figure {
 const nothingWritten = "nothing was written"
 
 // latencyFigures returns what can be asserted of one latency, all clients together.
-func latencyFigures(prefix, unknown string, of func(*report.Writes) *report.Latency) []Figure {
+func latencyFigures(prefix, unknown string, of func(*report.Report) *report.Latency) []Figure {
 	one := func(name string, value func(*report.Latency) int64) Figure {
 		return Figure{Figure: named(prefix + name), Of: func(r *report.Report) (float64, bool) {
-			l := of(&r.Totals.Writes)
+			l := of(r)
 			if !l.Known() {
 				return 0, false
 			}
@@ -135,41 +135,4 @@ func Check(r *report.Report, a assertion.Assertion) Result {
 		return Result{Assertion: a, Value: "not known: " + of.unknown}
 	}
 	return Result{Assertion: a, Holds: a.Keeps(value), Value: of.Unit.Print(value)}
-}
-
-// nothingRead is why there is no latency and no throughput of reads.
-const nothingRead = "nothing was read beside the writing"
-
-// readFigures returns what can be asserted of what was read beside the writing.
-func readFigures() []Figure {
-	list := latencyFigures("read_", nothingRead, func(w *report.Writes) *report.Latency {
-		if w.Reads == nil {
-			return nil
-		}
-		return &w.Reads.Latency
-	})
-	list = append(list, latencyFigures("read_response_", "no readers had a rate",
-		func(w *report.Writes) *report.Latency {
-			if w.Reads == nil {
-				return nil
-			}
-			return w.Reads.Response
-		})...)
-	return append(list,
-		Figure{Figure: named("read_throughput"), Of: func(r *report.Report) (float64, bool) {
-			return float64(reads(r).BytesPerSecond), reads(r).Bytes > 0
-		}, unknown: nothingRead},
-		Figure{Figure: named("read_bytes"),
-			Of: func(r *report.Report) (float64, bool) { return float64(reads(r).Bytes), true }},
-		Figure{Figure: named("read_errors"),
-			Of: func(r *report.Report) (float64, bool) { return float64(reads(r).Errors), true }},
-	)
-}
-
-// reads returns what all clients read beside the writing.
-func reads(r *report.Report) report.Reads {
-	if r.Totals.Reads == nil {
-		return report.Reads{}
-	}
-	return *r.Totals.Reads
 }
