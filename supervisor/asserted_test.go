@@ -133,7 +133,8 @@ func TestAnUnreportedStageIsNotWatched(t *testing.T) {
 	const text = "p99 < 50ms for 1s abort"
 	s := start(t, asserting(t, text))
 	hello := rawclient.Hello("alpha")
-	hello.Workload = &bulkheadv1.Workload{Stages: []*bulkheadv1.Stage{{Name: "fill", Unreported: true}, {Name: "peak"}}}
+	hello.Workload = &bulkheadv1.Workload{Stages: []*bulkheadv1.Stage{{Name: "fill", Unreported: true},
+		{Name: "peak", DurationNano: int64(time.Hour)}}}
 	c := s.greet(hello, 0)
 	const filling = 90 // longer than any window
 	last := saying(t, c, text+" does not hold: p99 was at least ", func(seq uint64) *bulkheadv1.Message {
@@ -152,11 +153,36 @@ func TestAnUnreportedStageIsNotWatched(t *testing.T) {
 	if last <= filling {
 		t.Errorf("the run was drained after %d messages, in the stage that is not reported", last)
 	}
-	if got := s.status().GetSessions()[0]; got.GetStage() != 2 || got.GetStages() != 2 || got.GetStageName() != "peak" {
-		t.Errorf("status shows stage %d of %d, %q", got.GetStage(), got.GetStages(), got.GetStageName())
+	if got := s.status().GetSessions()[0]; got.GetStage() != 2 || got.GetStages() != 2 || got.GetStageName() != "peak" ||
+		got.GetStageLeftNano() <= 0 || got.GetStageLeftNano() >= int64(time.Hour) {
+		t.Errorf("status shows stage %d of %d, %q, for %d ns more", got.GetStage(), got.GetStages(), got.GetStageName(),
+			got.GetStageLeftNano())
 	}
 	s.closeInOrder(c, last)
 	wantBroken(t, s.wait(), text, "p99 was at least ")
+}
+
+// A client that begins its stage again and again, or one that it does not have, is watched all the same.
+func TestAStageBegunAnewIsWatched(t *testing.T) {
+	t.Parallel()
+	const text = "p99 < 50ms for 1s abort"
+	for _, stage := range []uint32{1, 64} {
+		s := start(t, asserting(t, text))
+		hello := rawclient.Hello("alpha")
+		hello.Workload = &bulkheadv1.Workload{Stages: []*bulkheadv1.Stage{{Name: "peak"}, {Name: "more"}}}
+		c := s.greet(hello, 0)
+		last := saying(t, c, text+" does not hold: p99 was at least ", func(seq uint64) *bulkheadv1.Message {
+			if seq%2 == 1 {
+				return &bulkheadv1.Message{Seq: seq, Fact: &bulkheadv1.Message_StageBegun{
+					StageBegun: &bulkheadv1.StageBegun{Stage: stage}}}
+			}
+			m := progress(seq, 1000, 90*time.Millisecond)
+			m.GetProgress().Stage = stage
+			return m
+		})
+		s.closeInOrder(c, last)
+		wantBroken(t, s.wait(), text, "p99 was at least ")
+	}
 }
 
 // Without abort the run goes on, and is partial although the whole of it keeps the threshold.

@@ -73,6 +73,17 @@ func TestLivePage(t *testing.T) {
 		!strings.HasSuffix(got, "false") {
 		t.Errorf("reads are shown as %q", got)
 	}
+	const staged = `(() => {
+		const s = {sessions: [{name: "r", session_state: "SESSION_STATE_ACTIVE", stage: 2, stages: 8, stage_name: "peak", stage_left_nano: "200000000000", chunk_writes: {}, beats: {}}]};
+		show({...newest, ...s});
+		const text = document.getElementById("table").innerText;
+		show(newest);
+		return text + document.getElementById("table").innerText.includes("stage");
+	})()`
+	if got := strings.Join(strings.Fields(pagetest.Ask[string](w, staged)), " "); !strings.Contains(got,
+		"2/8 peak, 03:20 left") || !strings.HasSuffix(got, "false") {
+		t.Errorf("a stage is shown as %q", got)
+	}
 	w.Screenshot("live")
 	w.Accessible("live")
 	pagetest.Ask[bool](w, `(() => {

@@ -35,13 +35,15 @@ type live struct {
 	// reads and recentReads are the same of readers beside the writing; guarded by mu
 	reads       raw.Sketch
 	recentReads raw.RecentSketch
-	stages      []stage // guarded by mu; of the load, until the session has ended
+	stages      []stage   // guarded by mu; of the load, until the session has ended
+	staged      time.Time // guarded by mu; when the newest of them was heard of
 }
 
 // stage is one of a load's stages.
 type stage struct {
 	name       string
 	unreported bool
+	lasts      time.Duration // 0 for one that its bytes end
 }
 
 // schedule sets the stages of the session's load. Nobody else has l yet.
@@ -49,7 +51,7 @@ func (l *live) schedule(list []*bulkheadv1.Stage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range list {
-		l.stages = append(l.stages, stage{s.GetName(), s.GetUnreported()})
+		l.stages = append(l.stages, stage{s.GetName(), s.GetUnreported(), time.Duration(s.GetDurationNano())})
 	}
 }
 
@@ -71,15 +73,23 @@ func (l *live) unreported() []bool {
 	return list
 }
 
-// stage returns the newest stage that the client is in, its name, and how many there are.
-func (l *live) stage() (number uint32, name string, of int) {
+// inStage is the newest stage that a client is in.
+type inStage struct {
+	number, of uint32
+	name       string
+	left       time.Duration // 0 if it is over, or nobody knows for how long it goes on
+}
+
+// stage returns the stage that the client is in.
+func (l *live) stage(now time.Time) inStage {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	number = min(l.view.total.Stage, uint32(len(l.stages)))
-	if number > 0 {
-		name = l.stages[number-1].name
+	in := inStage{number: min(l.view.total.Stage, uint32(len(l.stages))), of: uint32(len(l.stages))}
+	if in.number > 0 {
+		one := &l.stages[in.number-1]
+		in.name, in.left = one.name, max(one.lasts-now.Sub(l.staged), 0)
 	}
-	return number, name, len(l.stages)
+	return in
 }
 
 // sample is what had come of a session at the end of a second.
@@ -91,6 +101,9 @@ func sampleOf(c raw.Counted) sample { return sample{c.Bytes, c.ReadBytes, c.Mess
 func (l *live) add(c raw.Counted, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if c.Stage > l.view.total.Stage {
+		l.staged = now
+	}
 	l.view.total.Add(c)
 	l.view.lastMessage = now
 }
@@ -156,11 +169,11 @@ func (l *live) state(p phase, cause string, by *link, again bool) {
 }
 
 // restore sets the figures to what a journal has of the session.
-func (l *live) restore(p phase, was *recovery.Session, lastMessage time.Time) {
+func (l *live) restore(p phase, was *recovery.Session, lastMessage, staged time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.view.phase, l.view.cause = p, was.Cause
-	l.view.total, l.view.lastMessage = was.Total, lastMessage
+	l.view.total, l.view.lastMessage, l.staged = was.Total, lastMessage, staged
 	l.samples[0] = sampleOf(was.Total) // what came before is of no rate from now on
 	l.writes.Add(&was.Writes)
 	l.reads.Add(&was.Reads)

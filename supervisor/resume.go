@@ -228,11 +228,11 @@ func (r *run) recover(past *recovery.Past, open func(client []byte, h cluster.He
 			}
 			p.quiet.Restore(silent, boottime.At(now))
 		}
-		heard := time.Time{}
+		var heard time.Time
 		if was.Said > 0 {
 			heard = now.Add(-ago(was.Said))
 		}
-		p.live.restore(p.phase, was, heard)
+		p.live.restore(p.phase, was, heard, now.Add(-ago(was.Staged)))
 		r.join(p)
 		r.list(p)
 		if p.phase.ended() {

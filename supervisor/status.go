@@ -278,8 +278,8 @@ func (p *processor) status(v liveView) (out *bulkheadv1.SessionStatus, whole, re
 		out.LastMessageUnixNano, out.LastMessageAgoNano = v.lastMessage.UnixNano(), max(
 			int64(time.Since(v.lastMessage)), 1)
 	}
-	number, name, of := p.live.stage()
-	out.Stage, out.StageName, out.Stages = number, name, uint32(of)
+	in := p.live.stage(time.Now())
+	out.Stage, out.StageName, out.Stages, out.StageLeftNano = in.number, in.name, in.of, int64(in.left)
 	out.SilentNano = int64(p.quiet.Shown(boottime.Now()))
 	if v.phase == away {
 		out.AwayNano = int64(p.away())

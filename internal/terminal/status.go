@@ -59,9 +59,9 @@ func (p Painter) Status(s *bulkheadv1.StatusResponse, width, height int) []strin
 		left = len(sessions) - (room - 1)
 		sessions = sessions[:room-1]
 	}
-	rows, reads := make([][]cell, 0, len(sessions)), anyReads(sessions)
+	rows, reads, stages := make([][]cell, 0, len(sessions)), anyReads(sessions), anyStage(sessions)
 	for _, c := range sessions {
-		rows = append(rows, clientRow(s, c, reads))
+		rows = append(rows, clientRow(s, c, reads, stages))
 	}
 	for i, line := range p.table(clientColumns(sessions), rows, width) {
 		if i == 0 {
@@ -95,6 +95,9 @@ func clientColumns(sessions []*bulkheadv1.SessionStatus) []table.Column {
 		columns = append(columns, table.Column{Head: "read MB/s", Right: true, Rank: 3},
 			table.Column{Head: "read p99", Right: true, Rank: 5})
 	}
+	if anyStage(sessions) {
+		columns = append(columns, table.Column{Head: "stage", Least: 16, Rank: 3})
+	}
 	return append(columns, []table.Column{
 		{Head: "heartbeats", Rank: 3},
 		{Head: "handler", Right: true, Rank: 8}, {Head: "written", Right: true, Rank: 5},
@@ -106,6 +109,23 @@ func clientColumns(sessions []*bulkheadv1.SessionStatus) []table.Column {
 // anyReads reports whether a client read something beside the writing.
 func anyReads(sessions []*bulkheadv1.SessionStatus) bool {
 	return slices.ContainsFunc(sessions, func(c *bulkheadv1.SessionStatus) bool { return c.GetReads() > 0 })
+}
+
+// anyStage reports whether the load of a client has stages.
+func anyStage(sessions []*bulkheadv1.SessionStatus) bool {
+	return slices.ContainsFunc(sessions, func(c *bulkheadv1.SessionStatus) bool { return c.GetStages() > 0 })
+}
+
+// stageText returns in which stage of its load an active client is, and for how long that goes on.
+func stageText(c *bulkheadv1.SessionStatus) string {
+	if c.GetStage() == 0 || c.GetSessionState() != bulkheadv1.SessionState_SESSION_STATE_ACTIVE {
+		return human.None
+	}
+	text := fmt.Sprintf("%d/%d %s", c.GetStage(), c.GetStages(), human.Abridge(clean(c.GetStageName()), maxName))
+	if left := time.Duration(c.GetStageLeftNano()); left > 0 {
+		text += ", " + human.Clock(left) + " left"
+	}
+	return text
 }
 
 // part is something that the line of the run says.
@@ -197,8 +217,8 @@ func urgency(c *bulkheadv1.SessionStatus) int {
 	}
 }
 
-// clientRow returns the row of a client, with what it reads if that is asked for.
-func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus, reads bool) []cell {
+// clientRow returns the row of a client, with what it reads and its stage if that is asked for.
+func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus, reads, stages bool) []cell {
 	active := c.GetSessionState() == bulkheadv1.SessionState_SESSION_STATE_ACTIVE
 	rate, p99, beats, pid := human.None, human.None, cell{text: human.None}, human.None
 	if active {
@@ -216,6 +236,9 @@ func clientRow(s *bulkheadv1.StatusResponse, c *bulkheadv1.SessionStatus, reads 
 		{text: p99}}
 	if reads {
 		row = append(row, readCells(c, active)...)
+	}
+	if stages {
+		row = append(row, cell{text: stageText(c)})
 	}
 	return append(row, []cell{
 		beats, {text: pid}, {text: human.LiveSize(c.GetBytes())}, {text: strconv.FormatUint(c.GetRollovers(), 10)},
@@ -287,13 +310,10 @@ func absentText(absent []string, leftOut uint32) string {
 	return clean(strings.Join(absent, ", ")) + more
 }
 
-// causeAndNote returns why a session is in its state, in which stage of its load it is, for how long its
-// client has said nothing, and why it does not count.
+// causeAndNote returns why a session is in its state, for how long its client has said nothing, and why it
+// does not count.
 func causeAndNote(c *bulkheadv1.SessionStatus) string {
 	var texts []string
-	if c.GetStage() > 0 && c.GetSessionState() == bulkheadv1.SessionState_SESSION_STATE_ACTIVE {
-		texts = append(texts, fmt.Sprintf("stage %d of %d, %s", c.GetStage(), c.GetStages(), c.GetStageName()))
-	}
 	if c.GetCause() != "" {
 		texts = append(texts, c.GetCause())
 	}

@@ -118,6 +118,22 @@ storage-p…-cluster-node-002  away        –       3`,
 	}
 }
 
+// Who has stages is shown with the one that it is in, and for how long that goes on.
+func TestStatusOfStages(t *testing.T) {
+	timed, full, none, gone := session("alpha", "active"), session("bravo", "active"), session("charlie", "active"),
+		session("delta", "closed")
+	timed.Stage, timed.Stages, timed.StageName, timed.StageLeftNano = 2, 8, "peak\x1b[2J", int64(200*time.Second)
+	full.Stage, full.Stages, full.StageName = 1, 8, "fill"
+	gone.Stage, gone.Stages, gone.StageName = 8, 8, "curve 120%"
+	none.Stages = 3
+	lines := Painter{}.Status(run(timed, full, none, gone), 140, 10)
+	for i, want := range []string{" stage ", ` 2/8 peak\x1b[2J, 03:20 left  4 ok`, " 1/8 fill ", " –  ", " –  "} {
+		if !strings.Contains(lines[i+1], want) || i > 2 && strings.Contains(lines[i+1], "/8") {
+			t.Errorf("no %q in %q", want, lines[i+1])
+		}
+	}
+}
+
 // A client cannot make the terminal do anything by its name or its words.
 func TestStatusIsClean(t *testing.T) {
 	c := session("\x1b[2Jevil\x07\u202e", "lost")

@@ -19,8 +19,7 @@ type Counted struct {
 	Timed, ReadsTimed                          bool   // it has histograms of chunk writes, or of reads
 	Stopped                                    bool   // it has a Stop: the load is over
 	Ready, Begun                               bool   // it has a Ready, or a Begun: the load begins
-	StagesBegun                                uint64 // how often a consumer began a stage
-	Stage                                      uint32 // the newest that one is in, from 1; 0 for none
+	Stage                                      uint32 // the newest that a consumer is in, from 1; 0 for none
 }
 
 // Add adds what came after c.
@@ -40,7 +39,6 @@ func (c *Counted) Add(o Counted) {
 	c.Timed, c.ReadsTimed = c.Timed || o.Timed, c.ReadsTimed || o.ReadsTimed
 	c.Stopped = c.Stopped || o.Stopped
 	c.Ready, c.Begun = c.Ready || o.Ready, c.Begun || o.Begun
-	c.StagesBegun += o.StagesBegun
 	c.Stage = max(c.Stage, o.Stage)
 }
 

@@ -94,10 +94,6 @@ func scanMessage(message []byte) (m scanned, err error) {
 
 // stageBegun adds an encoded StageBegun; nil adds nothing.
 func (c *Counted) stageBegun(begun []byte) error {
-	if begun == nil {
-		return nil
-	}
-	c.StagesBegun++
 	return encoded.Fields(begun, func(n protowire.Number, v uint64, b []byte) error {
 		if n == encoded.StageBegunStage && b == nil {
 			c.stage(v)

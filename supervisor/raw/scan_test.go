@@ -52,7 +52,7 @@ func TestScan(t *testing.T) {
 			Counted{Messages: 3, Bytes: 2 * 64 << 20, Chunks: 128, Errors: 2, Rounds: 1, Timed: true}, ""},
 		{"a round and a file", encode(t, beating), 5, 6,
 			Counted{Messages: 2, Rollovers: 1, Rounds: 1, Beats: round, LastRound: round}, ""},
-		{"stages", encode(t, staged), 5, 8, Counted{Messages: 4, StagesBegun: 3, Stage: 3}, ""},
+		{"stages", encode(t, staged), 5, 8, Counted{Messages: 4, Stage: 3}, ""},
 		{"a gap", encode(t, gap), 5, 7, Counted{}, "message 9 where 6 should be"},
 		{"too few", encode(t, rawclient.Batch(5, 6)), 5, 7, Counted{}, "holds 2 messages"},
 		{"too many", encode(t, rawclient.Batch(5, 8)), 5, 7, Counted{}, "more than messages 5 to 7"},

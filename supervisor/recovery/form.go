@@ -95,7 +95,7 @@ func (s *Session) form() *bulkheadv1.CheckpointSession {
 		ConnectionId: s.Connection, Peer: s.Peer, Attaches: s.Attaches, Totals: totalsForm(s.Total),
 		SaidNano: int64(s.Said), PoisonAfter: s.Poison.After, PoisonKills: uint64(s.Poison.Kills),
 		SeenNano: int64(s.Seen), DetachedNano: int64(s.Detached), DownNano: int64(s.Down),
-		WroteNano: int64(s.Wrote), SilentNano: int64(s.Silent), FellNano: int64(s.Fell),
+		WroteNano: int64(s.Wrote), StagedNano: int64(s.Staged), SilentNano: int64(s.Silent), FellNano: int64(s.Fell),
 		Identity: proto.CloneOf(s.Who), Drained: s.Drain.Reason, DrainWithinNano: int64(s.Drain.Within),
 		DrainBeganNano: int64(s.Drain.Began),
 		Instance:       s.Holder.Instance, Welcomes: s.Holder.Welcomes, Proven: s.Holder.Proven,
@@ -149,6 +149,7 @@ func (r *Past) sessionOf(c *bulkheadv1.CheckpointSession) (*Session, error) {
 		Poison: conduct.Poison{After: c.GetPoisonAfter(), Kills: int(c.GetPoisonKills())},
 		Seen:   time.Duration(c.GetSeenNano()), Detached: time.Duration(c.GetDetachedNano()),
 		Down: time.Duration(c.GetDownNano()), Wrote: time.Duration(c.GetWroteNano()),
+		Staged: time.Duration(c.GetStagedNano()),
 		Silent: time.Duration(c.GetSilentNano()), Fell: time.Duration(c.GetFellNano()),
 		Who: c.GetIdentity(), Drain: drainOf(c),
 		Holder: conduct.Holder{Instance: c.GetInstance(), Welcomes: c.GetWelcomes(), Proven: c.GetProven()},
@@ -185,7 +186,7 @@ func totalsForm(c raw.Counted) *bulkheadv1.CheckpointTotals {
 	return &bulkheadv1.CheckpointTotals{
 		Messages: c.Messages, Bytes: c.Bytes, Chunks: c.Chunks, Errors: c.Errors, Rollovers: c.Rollovers,
 		Rounds: c.Rounds, Beats: beatsForm(c.Beats), LastRound: beatsForm(c.LastRound), Timed: c.Timed,
-		Stopped: c.Stopped, Ready: c.Ready, Begun: c.Begun, StagesBegun: c.StagesBegun, Stage: c.Stage,
+		Stopped: c.Stopped, Ready: c.Ready, Begun: c.Begun, Stage: c.Stage,
 		ReadBytes: c.ReadBytes, Reads: c.Reads, ReadsTimed: c.ReadsTimed,
 	}
 }
@@ -195,7 +196,7 @@ func totalsOf(c *bulkheadv1.CheckpointTotals) raw.Counted {
 		Messages: c.GetMessages(), Bytes: c.GetBytes(), Chunks: c.GetChunks(), Errors: c.GetErrors(),
 		Rollovers: c.GetRollovers(), Rounds: c.GetRounds(), Beats: beatsOf(c.GetBeats()),
 		LastRound: beatsOf(c.GetLastRound()), Timed: c.GetTimed(), Stopped: c.GetStopped(),
-		Ready: c.GetReady(), Begun: c.GetBegun(), StagesBegun: c.GetStagesBegun(), Stage: c.GetStage(),
+		Ready: c.GetReady(), Begun: c.GetBegun(), Stage: c.GetStage(),
 		ReadBytes: c.GetReadBytes(), Reads: c.GetReads(), ReadsTimed: c.GetReadsTimed(),
 	}
 }

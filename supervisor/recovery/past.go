@@ -96,6 +96,7 @@ type Session struct {
 	// Wrote is when its first chunk came, on the past clock. It was told at Fell that it had been
 	// silent for so long, in time that a supervisor was there for; Silent is 0 if that is over.
 	Wrote        time.Duration
+	Staged       time.Duration // when the newest stage of its load was heard of, on the past clock; 0 for none
 	Silent, Fell time.Duration
 	Holder       conduct.Holder
 	Digests      raw.Digests
@@ -141,11 +142,12 @@ func OfClient(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 	}
 }
 
-// stages returns the names of stages, and which are not reported.
+// stages returns the names of stages, how long they last, and which are not reported.
 func stages(list []*bulkheadv1.Stage) []*bulkheadv1.Stage {
 	var short []*bulkheadv1.Stage
 	for _, s := range list[:min(len(list), protocol.MaxStages)] {
-		short = append(short, &bulkheadv1.Stage{Name: s.GetName(), Unreported: s.GetUnreported()})
+		short = append(short, &bulkheadv1.Stage{Name: s.GetName(), DurationNano: s.GetDurationNano(),
+			Unreported: s.GetUnreported()})
 	}
 	return short
 }
@@ -310,6 +312,9 @@ func (r *Past) batch(b *bulkheadv1.SessionBatch) error {
 		s.Digests.Add(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
 		if c.Chunks > 0 && s.Wrote == 0 {
 			s.Wrote = max(r.Clock.Passed, 1)
+		}
+		if c.Stage > s.Total.Stage {
+			s.Staged = max(r.Clock.Passed, 1)
 		}
 		s.Total.Add(c)
 		if c.Timed {

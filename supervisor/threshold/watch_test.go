@@ -254,22 +254,21 @@ func watched(t *testing.T, r *rand.Rand, text string, written []uint64, tick, de
 	return ""
 }
 
-// What comes of a client that begins a stage, or is in one that is not reported, is not judged; neither is
-// that of one of which the stage is not known.
+// What comes of a client that begins a stage, or is in one that is not reported, is not judged; that of one
+// that says to be in none that it has is. Each stage is begun once.
 func TestFresh(t *testing.T) {
 	w := NewWork(nil, []bool{true, false, false, true})
 	for i, row := range []struct {
-		begun uint64
-		stage uint32
-		over  bool
-		fresh bool
+		stage       uint32
+		wrote, over bool
+		fresh       bool
 	}{
-		{0, 0, false, true}, {1, 1, false, true}, {2, 1, false, true}, {2, 1, false, true}, // which is not reported
-		{3, 2, false, true}, {4, 2, false, true}, {4, 2, false, false}, {4, 2, false, false}, // both consumers
-		{5, 3, false, true}, {5, 3, false, false}, {6, 4, false, true}, {6, 4, false, true}, {6, 4, true, false},
-		{6, 9, false, true},
+		{0, false, false, true}, {0, true, false, false}, {1, true, false, true}, {1, true, false, true}, // not reported
+		{2, true, false, true}, {2, true, false, false}, {2, true, false, false},
+		{3, true, false, true}, {3, true, false, false}, {4, true, false, true}, {4, true, false, true},
+		{4, true, true, false}, {9, true, false, false},
 	} {
-		if got := w.Fresh(Sight{StagesBegun: row.begun, Stage: row.stage, Over: row.over}); got != row.fresh {
+		if got := w.Fresh(Sight{Stage: row.stage, Wrote: row.wrote, Over: row.over}); got != row.fresh {
 			t.Errorf("sight %d, %+v: %v", i, row, got)
 		}
 	}

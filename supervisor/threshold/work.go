@@ -13,7 +13,7 @@ type Work struct {
 	since, new time.Duration // when it began, and when something new came last
 	bytes      uint64
 	unreported []bool // of each stage of its load
-	stages     uint64 // how often a stage was begun
+	stage      uint32 // the newest that it was seen in
 }
 
 // Sight is what is seen of a client.
@@ -24,10 +24,8 @@ type Sight struct {
 	Active    bool          // it is connected
 	Over      bool          // it said that its load is over
 	Stuck     bool          // its storage is, as it said last
-	// Stage is the newest stage that it is in, from 1, and StagesBegun how often one of its consumers
-	// began one.
-	Stage       uint32
-	StagesBegun uint64
+	// Stage is the newest stage that one of its consumers is in, from 1; 0 for none.
+	Stage uint32
 }
 
 // NewWork returns the work of a client of which nothing was seen. unreported says of each stage of its
@@ -42,18 +40,19 @@ func NewWork(load *bulkheadv1.Workload, unreported []bool) *Work {
 }
 
 // Fresh reports whether what came of the client until now is of no stage that is judged, or of one that
-// a consumer has just begun: as at the begin of a load, windows begin behind it. It is told every sight,
-// once.
+// its first consumer has just begun: as at the begin of a load, windows begin behind it. It is told every
+// sight, once. However often a client says so, it begins each stage of its load once, and one that says
+// to be in a stage that it does not have is watched.
 func (w *Work) Fresh(s Sight) bool {
-	begun := s.StagesBegun != w.stages
-	w.stages = s.StagesBegun
-	if len(w.unreported) == 0 || s.Over {
+	if len(w.unreported) == 0 || s.Over || int(s.Stage) > len(w.unreported) {
 		return false
 	}
+	begun := s.Stage > w.stage
+	w.stage = max(w.stage, s.Stage)
 	if s.Stage == 0 { // one that writes and never says in which stage is watched
-		return begun || !s.Wrote
+		return !s.Wrote
 	}
-	return begun || int(s.Stage) > len(w.unreported) || w.unreported[s.Stage-1]
+	return begun || w.unreported[s.Stage-1]
 }
 
 // See returns whether all consumers of the client have begun to write, and whether it is at work. One

@@ -515,8 +515,10 @@ type CheckpointSession struct {
 	DrainWithinNano int64                `protobuf:"varint,28,opt,name=drain_within_nano,json=drainWithinNano,proto3" json:"drain_within_nano,omitempty"`
 	DrainBeganNano  int64                `protobuf:"varint,29,opt,name=drain_began_nano,json=drainBeganNano,proto3" json:"drain_began_nano,omitempty"`
 	Reads           *CheckpointLatencies `protobuf:"bytes,70,opt,name=reads,proto3" json:"reads,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// When the newest stage of its load was heard of.
+	StagedNano    int64 `protobuf:"varint,71,opt,name=staged_nano,json=stagedNano,proto3" json:"staged_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckpointSession) Reset() {
@@ -760,6 +762,13 @@ func (x *CheckpointSession) GetReads() *CheckpointLatencies {
 	return nil
 }
 
+func (x *CheckpointSession) GetStagedNano() int64 {
+	if x != nil {
+		return x.StagedNano
+	}
+	return 0
+}
+
 // CheckpointTotals is what a session's messages add up to.
 type CheckpointTotals struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -776,8 +785,7 @@ type CheckpointTotals struct {
 	Stopped   bool             `protobuf:"varint,10,opt,name=stopped,proto3" json:"stopped,omitempty"`
 	Ready     bool             `protobuf:"varint,60,opt,name=ready,proto3" json:"ready,omitempty"`
 	Begun     bool             `protobuf:"varint,61,opt,name=begun,proto3" json:"begun,omitempty"`
-	// How often a consumer began a stage, and the newest that one is in.
-	StagesBegun   uint64 `protobuf:"varint,50,opt,name=stages_begun,json=stagesBegun,proto3" json:"stages_begun,omitempty"`
+	// The newest stage that a consumer is in.
 	Stage         uint32 `protobuf:"varint,51,opt,name=stage,proto3" json:"stage,omitempty"`
 	ReadBytes     uint64 `protobuf:"varint,70,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
 	Reads         uint64 `protobuf:"varint,71,opt,name=reads,proto3" json:"reads,omitempty"`
@@ -899,13 +907,6 @@ func (x *CheckpointTotals) GetBegun() bool {
 		return x.Begun
 	}
 	return false
-}
-
-func (x *CheckpointTotals) GetStagesBegun() uint64 {
-	if x != nil {
-		return x.StagesBegun
-	}
-	return 0
 }
 
 func (x *CheckpointTotals) GetStage() uint32 {
@@ -1191,7 +1192,7 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12\x18\n" +
 	"\asession\x18\x02 \x01(\rR\asession\x12\x10\n" +
 	"\x03pid\x18\x03 \x01(\x05R\x03pid\x12\x12\n" +
-	"\x04peer\x18\x04 \x01(\tR\x04peer\"\xc9\b\n" +
+	"\x04peer\x18\x04 \x01(\tR\x04peer\"\xea\b\n" +
 	"\x11CheckpointSession\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1d\n" +
 	"\n" +
@@ -1226,7 +1227,9 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\adrained\x18\x1b \x01(\tR\adrained\x12*\n" +
 	"\x11drain_within_nano\x18\x1c \x01(\x03R\x0fdrainWithinNano\x12(\n" +
 	"\x10drain_began_nano\x18\x1d \x01(\x03R\x0edrainBeganNano\x126\n" +
-	"\x05reads\x18F \x01(\v2 .bulkhead.v1.CheckpointLatenciesR\x05reads\"\x86\x04\n" +
+	"\x05reads\x18F \x01(\v2 .bulkhead.v1.CheckpointLatenciesR\x05reads\x12\x1f\n" +
+	"\vstaged_nano\x18G \x01(\x03R\n" +
+	"stagedNano\"\xe3\x03\n" +
 	"\x10CheckpointTotals\x12\x1a\n" +
 	"\bmessages\x18\x01 \x01(\x04R\bmessages\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -1241,8 +1244,7 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\astopped\x18\n" +
 	" \x01(\bR\astopped\x12\x14\n" +
 	"\x05ready\x18< \x01(\bR\x05ready\x12\x14\n" +
-	"\x05begun\x18= \x01(\bR\x05begun\x12!\n" +
-	"\fstages_begun\x182 \x01(\x04R\vstagesBegun\x12\x14\n" +
+	"\x05begun\x18= \x01(\bR\x05begun\x12\x14\n" +
 	"\x05stage\x183 \x01(\rR\x05stage\x12\x1d\n" +
 	"\n" +
 	"read_bytes\x18F \x01(\x04R\treadBytes\x12\x14\n" +

@@ -2381,6 +2381,9 @@ type SessionStatus struct {
 	Stage     uint32 `protobuf:"varint,50,opt,name=stage,proto3" json:"stage,omitempty"`
 	StageName string `protobuf:"bytes,51,opt,name=stage_name,json=stageName,proto3" json:"stage_name,omitempty"`
 	Stages    uint32 `protobuf:"varint,52,opt,name=stages,proto3" json:"stages,omitempty"`
+	// For how long the stage goes on, measured from when the supervisor heard of it; 0 if it ends with
+	// its bytes, or its time is over.
+	StageLeftNano int64 `protobuf:"varint,74,opt,name=stage_left_nano,json=stageLeftNano,proto3" json:"stage_left_nano,omitempty"`
 	// What readers read beside the writing, and the latency of their read calls; unset if they read
 	// nothing.
 	ReadBytes          uint64       `protobuf:"varint,70,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
@@ -2607,6 +2610,13 @@ func (x *SessionStatus) GetStageName() string {
 func (x *SessionStatus) GetStages() uint32 {
 	if x != nil {
 		return x.Stages
+	}
+	return 0
+}
+
+func (x *SessionStatus) GetStageLeftNano() int64 {
+	if x != nil {
+		return x.StageLeftNano
 	}
 	return 0
 }
@@ -3405,7 +3415,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x04left\x18\x04 \x01(\x04R\x04left\x12\x18\n" +
 	"\areserve\x18\x05 \x01(\x04R\areserve\x12\x18\n" +
 	"\areached\x18\x06 \x01(\bR\areached\x12#\n" +
-	"\rtimes_reached\x18\a \x01(\x04R\ftimesReached\"\x99\b\n" +
+	"\rtimes_reached\x18\a \x01(\x04R\ftimesReached\"\xc1\b\n" +
 	"\rSessionStatus\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -3439,7 +3449,8 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x05stage\x182 \x01(\rR\x05stage\x12\x1d\n" +
 	"\n" +
 	"stage_name\x183 \x01(\tR\tstageName\x12\x16\n" +
-	"\x06stages\x184 \x01(\rR\x06stages\x12\x1d\n" +
+	"\x06stages\x184 \x01(\rR\x06stages\x12&\n" +
+	"\x0fstage_left_nano\x18J \x01(\x03R\rstageLeftNano\x12\x1d\n" +
 	"\n" +
 	"read_bytes\x18F \x01(\x04R\treadBytes\x12\x14\n" +
 	"\x05reads\x18G \x01(\x04R\x05reads\x121\n" +
