@@ -153,10 +153,10 @@ func TestAnUnreportedStageIsNotWatched(t *testing.T) {
 	if last <= filling {
 		t.Errorf("the run was drained after %d messages, in the stage that is not reported", last)
 	}
-	if got := s.status().GetSessions()[0]; got.GetStage() != 2 || got.GetStages() != 2 || got.GetStageName() != "peak" ||
-		got.GetStageLeftNano() <= 0 || got.GetStageLeftNano() >= int64(time.Hour) {
-		t.Errorf("status shows stage %d of %d, %q, for %d ns more", got.GetStage(), got.GetStages(), got.GetStageName(),
-			got.GetStageLeftNano())
+	if got := s.status().GetSessions()[0]; got.GetStage() != 2 || got.GetStages() != 2 ||
+		got.GetStageName() != "peak" || got.GetStageLeftNano() <= 0 || got.GetStageLeftNano() >= int64(time.Hour) {
+		t.Errorf("status shows stage %d of %d, %q, for %d ns more", got.GetStage(), got.GetStages(),
+			got.GetStageName(), got.GetStageLeftNano())
 	}
 	s.closeInOrder(c, last)
 	wantBroken(t, s.wait(), text, "p99 was at least ")

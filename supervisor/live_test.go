@@ -18,7 +18,8 @@ func TestRateFromTheFirstSecond(t *testing.T) {
 	for name, restored := range map[string]uint64{"new": 0, "resumed": 7000} {
 		var l live
 		if restored > 0 {
-			l.restore(active, &recovery.Session{Total: raw.Counted{Bytes: restored, Messages: 70}}, time.Time{}, time.Time{})
+			was := &recovery.Session{Total: raw.Counted{Bytes: restored, Messages: 70}}
+			l.restore(active, was, time.Time{}, time.Time{})
 		}
 		for second := 1; second <= 2*raw.RateWindow; second++ {
 			bytes := uint64(100)

@@ -263,7 +263,8 @@ func TestFresh(t *testing.T) {
 		wrote, over bool
 		fresh       bool
 	}{
-		{0, false, false, true}, {0, true, false, false}, {1, true, false, true}, {1, true, false, true}, // not reported
+		{0, false, false, true}, {0, true, false, false},
+		{1, true, false, true}, {1, true, false, true}, // which is not reported
 		{2, true, false, true}, {2, true, false, false}, {2, true, false, false},
 		{3, true, false, true}, {3, true, false, false}, {4, true, false, true}, {4, true, false, true},
 		{4, true, true, false}, {9, true, false, false},

@@ -128,7 +128,8 @@ type Actor struct {
 
 // Arrive opens a session on connection, through handler pid.
 func (s *Story) Arrive(name string, session uint32, connection uint64, pid int32, ahead time.Duration) *Actor {
-	a := &Actor{Story: s, Session: session, processes: session, name: name, ahead: ahead, Consumers: s.each, chunk: Mib, file: 64 * Mib,
+	a := &Actor{Story: s, Session: session, processes: session, name: name,
+		ahead: ahead, Consumers: s.each, chunk: Mib, file: 64 * Mib,
 		random: rand.New(rand.NewPCG(uint64(session), 7)), begun: s.After}
 	id := make([]byte, 16)
 	for i := range id {

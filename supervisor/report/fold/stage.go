@@ -9,6 +9,7 @@ import (
 	"bulkhead/internal/latency"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/fold/turnout"
 	"bulkhead/supervisor/report/judge"
 	"bulkhead/supervisor/report/words"
 )
@@ -226,19 +227,18 @@ func together(list []window) int64 {
 
 // inStage is what of the clients that have a stage is known only as the report is made.
 type inStage struct {
-	clients, finished, unreached int
-	further                      uint64 // consumers that began it by what was delivered later alone
-	all                          window // from the first begin to the last end
-	lastBegun, firstDone         report.Stamp
-	longest                      int64
-	bytes, read                  uint64 // per second
+	turnout.Stage
+	all                  window // from the first begin to the last end
+	lastBegun, firstDone report.Stamp
+	longest              int64
+	bytes, read          uint64 // per second
 }
 
 // stageReport sets the stages and curves of r, which has its clients.
 func (f *Folder) stageReport(r *report.Report, running bool) {
 	sums := make([]inStage, len(f.stages.list))
-	if len(sums) > 0 {
-		f.attendStages(r.Clients, sums, running)
+	for i, one := range f.turnout(r.Clients, running) {
+		sums[i].Stage = one
 	}
 	for _, s := range f.order {
 		s.inStages(&f.clock, window{f.run.StartedAt, f.last}, sums)
@@ -252,6 +252,34 @@ func (f *Folder) stageReport(r *report.Report, running bool) {
 		s := &r.Stages[i]
 		s.RateText, s.Note = words.StageRate(s), words.StageNote(s)
 	}
+}
+
+// turnout returns who was in each stage, of clients that are finished but for that.
+func (f *Folder) turnout(clients []report.Client, running bool) []turnout.Stage {
+	sessions := make([]turnout.Session, len(f.order))
+	for i, s := range f.order {
+		numbers := make([]int, len(s.stages))
+		for k, own := range s.stages {
+			if own.of != nil {
+				numbers[k] = own.of.number
+			}
+		}
+		sessions[i] = turnout.Session{Client: &clients[i], Stages: numbers, Consumers: s.staged}
+	}
+	return turnout.Count(sessions, len(f.stages.list), running)
+}
+
+// staged returns the consumers that were in a stage.
+func (s *sessionState) staged() []turnout.Consumer {
+	var list []turnout.Consumer
+	for key, of := range s.processes {
+		for _, p := range of {
+			if p.entered != 0 {
+				list = append(list, turnout.Consumer{Index: key.index, Pid: p.public.Pid, Entered: p.entered})
+			}
+		}
+	}
+	return list
 }
 
 // inStages adds when a client was in its stages, and how fast. Of what was delivered later the clock
@@ -281,7 +309,7 @@ func (s *sessionState) inStages(clock *axis, run window, sums []inStage) {
 func (st *stage) build(sum *inStage) report.Stage {
 	s := report.Stage{
 		Number: st.number, Name: st.told.Name, Told: st.told, Differs: st.differs,
-		Clients: sum.clients, Finished: sum.finished, Unreached: sum.unreached, Consumers: st.consumers + sum.further,
+		Clients: sum.Clients, Finished: sum.Finished, Unreached: sum.Unreached, Consumers: st.consumers + sum.Late,
 		FromAt: sum.all.from, ToAt: sum.all.to, LengthNano: sum.all.length(),
 		Bytes: st.bytes, Chunks: st.chunks, Errors: st.errors, BytesPerSecond: sum.bytes,
 		ReadBytes: st.read, ReadBytesPerSecond: sum.read,

@@ -290,7 +290,8 @@ func TestNeighboursOfAStageThatIsNotReported(t *testing.T) {
 		s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
 		r := folded.Once(t, s.Records)
 		found := found(r, report.FindingNeighbour)
-		if want := []int{1, 1, 0}[met]; len(found) != want || met == 1 && !strings.Contains(found[0], "on its own host") {
+		if want := []int{1, 1, 0}[met]; len(found) != want ||
+			met == 1 && !strings.Contains(found[0], "on its own host") {
 			t.Errorf("%d neighbours: found %q", met, found)
 		}
 		why := strings.Join(append(r.Verdict.Reasons, r.Verdict.Warnings...), "\n")

@@ -117,8 +117,8 @@ func CommonWindow(r *report.Report) string {
 // NoWindow says who had ended before who began, of clients without a common window.
 func NoWindow(w *report.CommonWindow) string {
 	if w.FirstDone.At > w.LastBegun.At {
-		return fmt.Sprintf("there was no time in which all %d clients wrote: whenever some did, another one was between "+
-			"two of its stages", w.Clients)
+		return fmt.Sprintf("there was no time in which all %d clients wrote: whenever some did, another one was "+
+			"between two of its stages", w.Clients)
 	}
 	return fmt.Sprintf("there was no time in which all %d clients wrote: %s began when %s had ended", w.Clients,
 		windowEdge(&w.LastBegun), windowEdge(&w.FirstDone))
