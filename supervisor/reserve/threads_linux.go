@@ -19,7 +19,7 @@ import (
 
 const (
 	// handlerThreads is how many threads a handler is taken to have until one was seen.
-	handlerThreads = 8
+	handlerThreads = 10
 	// handlerThreadsMost bounds what one handler can make the others be taken for.
 	handlerThreadsMost = 4 * handlerThreads
 	// threadsLeast is how many threads a supervisor makes ahead at the least: one for

@@ -94,7 +94,7 @@ func fewThreads(t *testing.T, wrap func(stateCommand) stateCommand) {
 // among them, however many of the limit are left over besides.
 func TestFewThreadsAreEnoughToGoOn(t *testing.T) {
 	t.Parallel()
-	const aHandler = 7 // threads that one has
+	const aHandler = 10 // threads that one has
 	for most := 86; most < 86+aHandler; most++ {
 		t.Run(fmt.Sprintf("pids.max=%d", most), func(t *testing.T) {
 			t.Parallel()
