@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"bulkhead/client/spec"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -412,7 +413,7 @@ func TestRunStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	cfg := scripted.Config(scripted.Small(t.TempDir()))
-	cfg.Supervisor, cfg.WorkDir = scripted.ClosedAddress(t), scripted.ShortDir(t)
+	cfg.Supervisor, cfg.WorkDir = value.Addresses{scripted.ClosedAddress(t)}, scripted.ShortDir(t)
 	if result, err := Run(ctx, cfg, nil); !errors.Is(err, context.Canceled) || result.ExitCode() != 1 {
 		t.Errorf("Run = %+v, %v; want cancelled", result, err)
 	}

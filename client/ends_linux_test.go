@@ -11,6 +11,7 @@ import (
 
 	"bulkhead/client/preflight"
 	"bulkhead/client/spec"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/testing/scripted"
 	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -192,7 +193,7 @@ func TestInodesAreCheckedBeforehand(t *testing.T) {
 			}
 		}
 		cfg := scripted.Config()
-		cfg.Supervisor, cfg.Runtime, cfg.WorkDir = "localhost:1", time.Hour, t.TempDir()
+		cfg.Supervisor, cfg.Runtime, cfg.WorkDir = value.Addresses{"localhost:1"}, time.Hour, t.TempDir()
 		configure(&cfg)
 		plan, err := preflight.MakePlan(t.Context(), cfg)
 		if err != nil {

@@ -34,8 +34,8 @@ import (
 type ResendConfig struct {
 	// Spool is the file that a client kept, or the folder that it is in.
 	Spool string
-	// Supervisor is where the supervisor listens, host:port; that of a client's settings.
-	Supervisor string
+	// Supervisor has the addresses, host:port, of the supervisors; that of a client's settings.
+	Supervisor value.Addresses
 	// Token is the shared secret, if the supervisor asks for one.
 	Token string
 	// TokenFile and TLS are as in a client's settings.
@@ -118,12 +118,15 @@ func Resend(ctx context.Context, cfg ResendConfig) (ResendResult, error) {
 
 func (c *ResendConfig) resolve() error {
 	defaults := config.DefaultClient()
-	c.Supervisor = cmp.Or(c.Supervisor, defaults.Supervisor)
+	if len(c.Supervisor) == 0 {
+		c.Supervisor = defaults.Supervisor
+	}
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, defaults.ConnectTimeout)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := value.CheckAddress(false)(c.Supervisor); err != nil {
+	var err error
+	if c.Supervisor, err = value.NewAddresses(c.Supervisor); err != nil {
 		return fmt.Errorf("supervisor: %w", err)
 	}
 	return session.CheckFiles(c.TLS, c.TokenFile)
@@ -336,7 +339,7 @@ func (r *resend) remove() {
 
 // resendCommand returns the command line that delivers the spool of a client.
 func resendCommand(cfg spec.Config, spool string) string {
-	command := "bulkhead client resend --supervisor " + shellWord(cfg.Supervisor)
+	command := "bulkhead client resend --supervisor " + shellWord(cfg.Supervisor.String())
 	for _, one := range []struct{ flag, value string }{{"--token-file", cfg.TokenFile}, {"--tls-ca", cfg.TLS.CA},
 		{"--tls-cert", cfg.TLS.Cert}, {"--tls-key", cfg.TLS.Key}, {"--tls-server-name", cfg.TLS.ServerName}} {
 		if one.value != "" {
@@ -353,7 +356,7 @@ func resendCommand(cfg spec.Config, spool string) string {
 // shellWord returns a word as a shell reads it.
 func shellWord(word string) string {
 	plain := !strings.ContainsFunc(word, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:[]", r)
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:,[]", r)
 	})
 	switch {
 	case plain && word != "":

@@ -21,6 +21,7 @@ import (
 	"bulkhead/client/session"
 	"bulkhead/client/spec"
 	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -126,7 +127,8 @@ func keepSpoolBy(t *testing.T, hello *bulkheadv1.Hello, first, last int, end boo
 func resendTo(t *testing.T, address, path string) ResendResult {
 	t.Helper()
 	r, err := Resend(context.Background(),
-		ResendConfig{Spool: path, Supervisor: address, Token: "secret", ConnectTimeout: scripted.PatienceInTests})
+		ResendConfig{Spool: path, Supervisor: value.Addresses{address},
+			Token: "secret", ConnectTimeout: scripted.PatienceInTests})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +287,7 @@ func TestResendWhenTheRunIsOver(t *testing.T) {
 		t.Errorf("Resend = %+v; want the file to stay", r)
 	}
 	r, err := Resend(context.Background(),
-		ResendConfig{Spool: path, Supervisor: b.Address, Token: "secret", NextRun: true})
+		ResendConfig{Spool: path, Supervisor: value.Addresses{b.Address}, Token: "secret", NextRun: true})
 	if err != nil || !r.Complete() || r.Durable != 150 || !r.FromRunOver || !r.Removed {
 		t.Errorf("Resend = %+v, %v", r, err)
 	}
@@ -605,7 +607,8 @@ func TestResendGoesOnAfterALostConnection(t *testing.T) {
 func TestResendGivesUp(t *testing.T) {
 	address := scripted.ClosedAddress(t)
 	_, path := keepSpool(t, 1, 10, true)
-	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: address, ConnectTimeout: 300e6})
+	r, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: value.Addresses{address},
+		ConnectTimeout: 300e6})
 	if err != nil || r.Complete() || r.Removed || !strings.Contains(r.Failure.Error(), "not reachable in ") ||
 		!strings.Contains(r.Failure.Error(), "(connection refused)") {
 		t.Errorf("Resend = %+v, %v", r, err)
@@ -613,7 +616,7 @@ func TestResendGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	reason := errors.New("enough")
 	cancel(reason)
-	r, err = Resend(ctx, ResendConfig{Spool: path, Supervisor: address})
+	r, err = Resend(ctx, ResendConfig{Spool: path, Supervisor: value.Addresses{address}})
 	if err != nil || !errors.Is(r.Failure, reason) {
 		t.Errorf("Resend = %+v, %v; want %v", r, err, reason)
 	}
@@ -626,7 +629,8 @@ func TestResendNeedsASpool(t *testing.T) {
 			t.Errorf("Resend of %s = %+v", bad, r)
 		}
 	}
-	if _, err := Resend(context.Background(), ResendConfig{Spool: path, Supervisor: "nowhere"}); err == nil {
+	nowhere := ResendConfig{Spool: path, Supervisor: value.Addresses{"nowhere"}}
+	if _, err := Resend(context.Background(), nowhere); err == nil {
 		t.Error("a supervisor without a port is taken")
 	}
 	held, _, err := outbox.OpenSpool(path)
@@ -680,19 +684,20 @@ func TestResendCommandIsFitForAShell(t *testing.T) {
 		"/tmp/bulkhead-1/spool": "bulkhead client resend --supervisor h:1 /tmp/bulkhead-1/spool",
 		"/tmp/it's/spool":       `bulkhead client resend --supervisor h:1 '/tmp/it'\''s/spool'`,
 	} {
-		if got := resendCommand(spec.Config{Supervisor: "h:1"}, spool); got != want {
+		if got := resendCommand(spec.Config{Supervisor: value.Addresses{"h:1"}}, spool); got != want {
 			t.Errorf("%s; want %s", got, want)
 		}
 	}
-	files := spec.Config{Supervisor: "h:1", TokenFile: "a token", TLS: config.ClientTLS{CA: "ca.crt", Cert: "a.crt",
-		Key: "a.key", ServerName: "collector"}}
+	files := spec.Config{Supervisor: value.Addresses{"h:1"}, TokenFile: "a token",
+		TLS: config.ClientTLS{CA: "ca.crt", Cert: "a.crt",
+			Key: "a.key", ServerName: "collector"}}
 	want := "bulkhead client resend --supervisor h:1 --token-file 'a token' --tls-ca ca.crt --tls-cert a.crt " +
 		"--tls-key a.key --tls-server-name collector s"
 	if got := resendCommand(files, "s"); got != want {
 		t.Errorf("%s; want %s", got, want)
 	}
-	if got := resendCommand(spec.Config{Supervisor: "h:1", Token: "secret"}, "s"); strings.Contains(got, "secret") ||
-		!strings.HasPrefix(got, "BULKHEAD_TOKEN=") {
+	got := resendCommand(spec.Config{Supervisor: value.Addresses{"h:1"}, Token: "secret"}, "s")
+	if strings.Contains(got, "secret") || !strings.HasPrefix(got, "BULKHEAD_TOKEN=") {
 		t.Errorf("%s", got)
 	}
 }

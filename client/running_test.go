@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"bulkhead/client/spec"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -158,7 +159,7 @@ func (r *running) missed(pid int, reason string) {
 func patientConfig(t *testing.T, c *scripted.Collector) spec.Config {
 	t.Helper()
 	cfg := scripted.Config()
-	cfg.Supervisor, cfg.Runtime, cfg.WorkDir = c.Address, time.Hour, scripted.ShortDir(t)
+	cfg.Supervisor, cfg.Runtime, cfg.WorkDir = value.Addresses{c.Address}, time.Hour, scripted.ShortDir(t)
 	cfg.ConnectTimeout, cfg.KillTimeout, cfg.DeliverTimeout = scripted.PatienceInTests, scripted.PatienceInTests,
 		scripted.PatienceInTests
 	cfg.HeartbeatInterval, cfg.HeartbeatTimeout, cfg.MonitorInterval = 200*time.Millisecond, 200*time.Millisecond,

@@ -15,6 +15,7 @@ import (
 	"bulkhead/client/session"
 	"bulkhead/client/spec"
 	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/human"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -22,9 +23,9 @@ import (
 
 // Config is what an agent needs to know.
 type Config struct {
-	// Supervisor is its address, host:port; TLS and TokenFile are as those of a client, which has them
+	// Supervisor has the addresses, host:port; TLS and TokenFile are as those of a client, which has them
 	// from here, too.
-	Supervisor string
+	Supervisor value.Addresses
 	TLS        config.ClientTLS
 	TokenFile  string
 	// Name is the agent's for people; Labels say what it is good for.
@@ -64,13 +65,15 @@ type agent struct {
 	gone    chan struct{} // closed when the agent has ended
 	running sync.WaitGroup
 
-	mu     sync.Mutex
-	begins pace    // guarded by mu; of clients
-	said   pace    // guarded by mu; of refusals that are logged
-	unsaid int     // guarded by mu; refusals since then
-	tasks  []*task // guarded by mu; the oldest first, at most protocol.MaxTaskReports
-	left   []*need // guarded by mu; of clients whose files are not known to be removed
-	ending bool    // guarded by mu
+	mu sync.Mutex
+	// supervisor is the address of the one that the agent was connected to last.
+	supervisor string  // guarded by mu
+	begins     pace    // guarded by mu; of clients
+	said       pace    // guarded by mu; of refusals that are logged
+	unsaid     int     // guarded by mu; refusals since then
+	tasks      []*task // guarded by mu; the oldest first, at most protocol.MaxTaskReports
+	left       []*need // guarded by mu; of clients whose files are not known to be removed
+	ending     bool    // guarded by mu
 }
 
 func newAgent(cfg Config) *agent {
@@ -96,7 +99,7 @@ func Run(ctx context.Context, cfg Config, hurry <-chan struct{}) error {
 		Labels: cfg.Labels, ClientVersion: cfg.Version, Pid: int32(os.Getpid()), Instance: spec.NewInstance(),
 		Agent: about,
 	}
-	a.log.Info("agent waits for tasks", "supervisor", cfg.Supervisor, "name", cfg.Name,
+	a.log.Info("agent waits for tasks", "supervisor", cfg.Supervisor.String(), "name", cfg.Name,
 		"allowed", strings.Join(shown(cfg.Limits.Allowances), ", "))
 	if _, err := confinement(); err != nil {
 		a.log.Warn("clients are not confined to the folders that are allowed, which are checked before each begins: a "+
@@ -165,20 +168,22 @@ func (a *agent) stayConnected(over <-chan struct{}) {
 	}()
 	var tries tries
 	told := ""
+	way := session.NewWay(a.cfg.Supervisor, a.cfg.TLS, a.hello.GetClientId(), "")
 	for ctx.Err() == nil {
 		began := time.Now()
-		welcomed, err := a.connect(ctx, tries.many())
+		welcomed, err := a.connect(ctx, way, tries.many())
 		if ctx.Err() != nil {
 			return
 		}
+		err, more := way.Over(welcomed, err)
 		after, final := session.RetryAfter(err)
-		wait := tries.next(welcomed, time.Since(began), after, final, rand.Float64())
+		wait := tries.next(welcomed, time.Since(began), after, final, more, rand.Float64())
 		if welcomed && !tries.many() {
 			told = ""
 		}
 		if now := err.Error(); now != told && (after == 0 || after > time.Second) { // once, not each time
 			told = now
-			a.log.Warn("not connected to the supervisor; trying again, for ever", "supervisor", a.cfg.Supervisor,
+			a.log.Warn("not connected to the supervisor; trying again, for ever", "supervisor", way.String(),
 				"reason", now)
 		}
 		timer := time.NewTimer(wait)
@@ -194,9 +199,9 @@ func (a *agent) stayConnected(over <-chan struct{}) {
 var errNoAgents = errors.New("the supervisor is of an earlier version, which knows no agents")
 
 // connect makes one connection and returns how it ended; quiet says nothing of it.
-func (a *agent) connect(ctx context.Context, quiet bool) (welcomed bool, err error) {
+func (a *agent) connect(ctx context.Context, way *session.Way, quiet bool) (welcomed bool, err error) {
 	a.hello.WallClockUnixNano = time.Now().UnixNano()
-	l, err := session.OpenLine(ctx, a.cfg.Supervisor, a.cfg.TLS, a.cfg.TokenFile, a.hello)
+	l, err := session.OpenLine(ctx, way, a.cfg.TokenFile, a.hello)
 	if err != nil {
 		return false, withoutAgents(err)
 	}
@@ -207,10 +212,13 @@ func (a *agent) connect(ctx context.Context, quiet bool) (welcomed bool, err err
 	switch {
 	case quiet:
 	case a.hello.LastConnection == 0:
-		a.log.Info("connected to supervisor "+a.cfg.Supervisor, "version", l.Welcome.GetSupervisorVersion())
+		a.log.Info("connected to supervisor "+way.At(), "version", l.Welcome.GetSupervisorVersion())
 	default:
-		a.log.Info("connected to supervisor " + a.cfg.Supervisor + " again")
+		a.log.Info("connected to supervisor " + way.At() + " again")
 	}
+	a.mu.Lock()
+	a.supervisor = way.Dialled()
+	a.mu.Unlock()
 	a.hello.LastConnection = max(l.Welcome.GetConnection(), 1)
 	over := make(chan struct{})
 	var sender sync.WaitGroup

@@ -115,10 +115,11 @@ func (a *agent) allowed() (paths []string) {
 // clientDir returns the folder in which clients make their working folders.
 func (a *agent) clientDir() string { return a.cfg.Folders.Work }
 
-// environment returns the environment of a client: what the owner of the machine sets, and no more.
+// environment returns the environment of a client: what the owner of the machine sets, and which of the
+// supervisors has the task. a.mu is held.
 func (a *agent) environment(ask *bulkheadv1.Task) []string {
 	env := []string{
-		"PATH=" + os.Getenv("PATH"), "NO_COLOR=1", "BULKHEAD_SUPERVISOR=" + a.cfg.Supervisor,
+		"PATH=" + os.Getenv("PATH"), "NO_COLOR=1", "BULKHEAD_SUPERVISOR=" + a.cfg.Supervisor.String(),
 		"BULKHEAD_NAME=" + ask.GetClientName(),
 		spec.SecretVariable + "=" + hex.EncodeToString(protocol.TaskClientID(ask.GetTaskId())),
 	}
@@ -127,7 +128,8 @@ func (a *agent) environment(ask *bulkheadv1.Task) []string {
 		labels = append(labels, key+"="+a.cfg.Labels[key])
 	}
 	for _, set := range []struct{ name, value string }{
-		{"TMPDIR", os.Getenv("TMPDIR")}, {"BULKHEAD_WORK_DIR", a.cfg.Folders.Work},
+		{spec.FirstSupervisorVariable, a.supervisor}, {"TMPDIR", os.Getenv("TMPDIR")},
+		{"BULKHEAD_WORK_DIR", a.cfg.Folders.Work},
 		{"BULKHEAD_LABELS", strings.Join(labels, ",")}, {"BULKHEAD_TOKEN_FILE", a.cfg.TokenFile},
 		{"BULKHEAD_TLS_CA", a.cfg.TLS.CA}, {"BULKHEAD_TLS_CERT", a.cfg.TLS.Cert}, {"BULKHEAD_TLS_KEY", a.cfg.TLS.Key},
 		{"BULKHEAD_TLS_SERVER_NAME", a.cfg.TLS.ServerName},

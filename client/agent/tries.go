@@ -32,8 +32,15 @@ type tries struct {
 func (t *tries) many() bool { return t.brief > patience }
 
 // next returns how long to wait after a connection that lasted so long, and ended with the wish to come
-// again after a time, 0 for none, or with a refusal. random is in [0, 1).
-func (t *tries) next(welcomed bool, lasted, after time.Duration, final bool, random float64) time.Duration {
+// again after a time, 0 for none, or with a refusal; not at all if another address can be tried. random
+// is in [0, 1).
+func (t *tries) next(welcomed bool, lasted, after time.Duration, final, more bool, random float64) time.Duration {
+	if more && !welcomed {
+		return 0 // all of them count as one connection
+	}
+	if more {
+		after = 0 // which is that one's alone
+	}
 	t.failed++
 	if welcomed {
 		t.failed = 1

@@ -20,17 +20,17 @@ func TestASupervisorThatDropsIsComeBackToRarely(t *testing.T) {
 		{"asks for a year", true, 365 * 24 * time.Hour, mostWait},
 	} {
 		var now tries
-		if wait := now.next(tt.welcomed, 0, tt.after, false, 0); wait != tt.first {
+		if wait := now.next(tt.welcomed, 0, tt.after, false, false, 0); wait != tt.first {
 			t.Errorf("%s: the first wait is %v; want %v", tt.name, wait, tt.first)
 		}
 		var wait time.Duration
 		for range 30 {
-			wait = now.next(tt.welcomed, 0, tt.after, false, 0)
+			wait = now.next(tt.welcomed, 0, tt.after, false, false, 0)
 		}
 		if wait < 5*time.Second || wait > mostWait || !now.many() {
 			t.Errorf("%s: after 31 times the wait is %v, many %v", tt.name, wait, now.many())
 		}
-		if wait := now.next(true, steadyAfter, 0, false, 0); wait != 200*time.Millisecond || now.many() {
+		if wait := now.next(true, steadyAfter, 0, false, false, 0); wait != 200*time.Millisecond || now.many() {
 			t.Errorf("%s: after a good connection the wait is %v", tt.name, wait)
 		}
 	}

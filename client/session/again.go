@@ -23,5 +23,5 @@ type Ended struct {
 // up. random is in [0, 1).
 func (a *Again) Wait(now time.Time, e Ended, random float64) (wait time.Duration, over bool) {
 	far := reached{welcomed: e.Welcomed, acked: e.Acked, lasted: e.Lasted}
-	return a.tries.next(now, far, retryable{after: e.Asked}, 0, random)
+	return a.tries.next(now, far, retryable{after: e.Asked}, 0, false, random)
 }

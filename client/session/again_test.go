@@ -16,7 +16,7 @@ func TestAgainIsASessionsOwn(t *testing.T) {
 	for i, e := range []Ended{{}, {}, {Asked: 2 * time.Second}, served, {}, {}} {
 		now = now.Add(time.Second)
 		wait, over := again.Wait(now, e, 0.3)
-		want, done := own.next(now, reached{e.Welcomed, e.Acked, e.Lasted}, retryable{after: e.Asked}, 0, 0.3)
+		want, done := own.next(now, reached{e.Welcomed, e.Acked, e.Lasted}, retryable{after: e.Asked}, 0, false, 0.3)
 		if wait != want || over != done || wait == 0 {
 			t.Errorf("end %d: waits %v, over %t; a session %v, %t", i, wait, over, want, done)
 		}

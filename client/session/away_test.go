@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"bulkhead/client/spec"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -314,8 +315,9 @@ func TestSessionMovesSoOftenAndNoMore(t *testing.T) {
 		box := testOutbox(t, 1<<20)
 		fill(t, box, 3)
 		box.Hello.RunId = "run-1"
-		s := New(spec.Config{Supervisor: c.Address, Name: "tester", ConnectTimeout: scripted.PatienceInTests,
-			Logger: slog.New(slog.DiscardHandler)}, box.Hello, box)
+		s := New(spec.Config{Supervisor: value.Addresses{c.Address}, Name: "tester",
+			ConnectTimeout: scripted.PatienceInTests,
+			Logger:         slog.New(slog.DiscardHandler)}, box.Hello, box)
 		s.Continues, s.Moves = true, make([]Move, row.moves)
 		err := s.Run(t.Context())
 		if row.want == "" && err != nil || row.want != "" && (err == nil || !strings.HasPrefix(err.Error(), row.want)) {

@@ -21,6 +21,9 @@ import (
 // Welcome, before the client hangs up and tries again.
 const welcomeTimeout = 10 * time.Second
 
+// othersTimeout is the same while there are other addresses to try.
+const othersTimeout = 5 * time.Second
+
 type collectStream = bulkheadv1.CollectorService_CollectClient
 
 // connection is one connection of a session.
@@ -70,6 +73,9 @@ func (s *Session) connect(ctx context.Context, patience time.Duration) (reached,
 		return reached{}, err
 	}
 	defer d.channel.Close()
+	if left := patience - time.Since(began); len(s.way.route.Left()) > 1 && left > othersTimeout {
+		impatience.Reset(othersTimeout)
+	}
 	defer s.Asked.Store(false)
 	stream, err := bulkheadv1.NewCollectorServiceClient(d.channel).Collect(ctx)
 	if err != nil {
@@ -100,7 +106,7 @@ func (s *Session) dial(ctx context.Context) (*dialled, error) {
 		}
 		s.hello.Token = token
 	}
-	return dial(ctx, s.address, s.tls, s.vitals.hear)
+	return s.way.dial(ctx, s.vitals.hear)
 }
 
 // greet sends Hello and receives the Welcome.

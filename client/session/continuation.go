@@ -85,7 +85,7 @@ func (s *Session) Continue(l Leaving) error {
 	}
 	m := Move{From: s.hello.GetRunId(), After: before, Over: l.Over}
 	s.Moves, s.hello, s.goodbyeSent = append(s.Moves, m), h, false
-	why := "supervisor " + s.address + " does not know run " + m.From
+	why := "supervisor " + s.way.At() + " does not know run " + m.From
 	if l.Over {
 		why = "run " + m.From + " is over"
 	}

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/stats"
 
 	"bulkhead/client/outbox"
+	"bulkhead/client/route"
 	"bulkhead/internal/config"
 	"bulkhead/internal/linkzone"
 )
@@ -41,19 +42,15 @@ type dialled struct {
 	answered atomic.Bool
 }
 
-// dial makes one TCP connection and a gRPC channel that uses this connection and
-// no other: no resolver, proxy setting or reconnect of gRPC's own is involved, so
-// an error is what the system said, and another connection may do better. heard is
-// called whenever the supervisor's side sends something.
-func dial(ctx context.Context, address string, tls config.ClientTLS, heard func(at time.Time)) (*dialled, error) {
-	dialer := net.Dialer{Timeout: dialTimeout}
-	socket, err := dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, broken(dialError(err, address))
-	}
+// dial makes a gRPC channel that uses a TCP connection to a target and no other: no resolver,
+// proxy setting or reconnect of gRPC's own is involved, so an error is what the system said, and
+// another connection may do better. heard is called whenever the supervisor's side sends something.
+func dial(ctx context.Context, socket net.Conn, to route.Target, tls config.ClientTLS,
+	heard func(at time.Time)) (*dialled, error) {
 	d := &dialled{wire: &wire{Conn: socket, socket: socket, heard: heard}}
+	var err error
 	if tls.CA != "" {
-		if d.wire.Conn, err = secure(ctx, socket, hostOf(address), tls); err != nil {
+		if d.wire.Conn, err = secure(ctx, socket, hostOf(to.Prove), tls); err != nil {
 			socket.Close()
 			return nil, err
 		}
@@ -61,7 +58,7 @@ func dial(ctx context.Context, address string, tls config.ClientTLS, heard func(
 	var used atomic.Bool
 	// the address may have a zone, which no URL takes as it is
 	d.channel, err = grpc.NewClient("passthrough:///supervisor",
-		grpc.WithAuthority(authorityOf(address)),
+		grpc.WithAuthority(authorityOf(to.Address)),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
 			if used.Swap(true) {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"bulkhead/client/route"
 	"bulkhead/internal/human"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/reason"
@@ -24,6 +25,16 @@ type retryable struct {
 	after time.Duration
 	// absence is whose doing the end was, as far as the connection itself tells.
 	absence bulkheadv1.Absence
+	// silent says that nothing came any more, not even the answer to a ping.
+	silent bool
+}
+
+// end returns what the end of a connection that was welcomed says of where it went.
+func (r retryable) end() route.End {
+	if r.silent || r.absence == bulkheadv1.Absence_ABSENCE_SENT_AWAY {
+		return route.Away
+	}
+	return route.Cut
 }
 
 func (r retryable) Unwrap() error { return r.error }
@@ -103,7 +114,9 @@ func (d *dialled) judge(ctx context.Context, err error) error {
 			absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
 	}
 	if again {
-		return broken(errors.New(inWords(s.Message(), d.wire.failure(), d.wire.silence())))
+		b := broken(errors.New(inWords(s.Message(), d.wire.failure(), d.wire.silence())))
+		b.silent = unanswered(s.Message())
+		return b
 	}
 	return final{Refusal{s}}
 }
@@ -118,13 +131,16 @@ func retryInfo(s *status.Status) time.Duration {
 	return 0
 }
 
+// unanswered reports whether a text of gRPC says that a ping was not answered.
+func unanswered(text string) bool { return strings.Contains(text, "keepalive ping failed") }
+
 // inWords returns what a text of gRPC means to a person. socket is how the socket ended, if it
 // did, and silence for how long nothing had come; 0 if nothing ever had.
 func inWords(text, socket string, silence time.Duration) string {
 	switch {
-	case strings.Contains(text, "keepalive ping failed") && silence > 0:
+	case unanswered(text) && silence > 0:
 		return "no sign of life from the supervisor's side for " + human.BriefDuration(silence)
-	case strings.Contains(text, "keepalive ping failed"):
+	case unanswered(text):
 		return "never a sign of life from the supervisor's side"
 	case socket != "":
 		return socket

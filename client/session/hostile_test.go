@@ -20,6 +20,7 @@ import (
 
 	"bulkhead/client/outbox"
 	"bulkhead/client/spec"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/reason"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -232,7 +233,8 @@ func TestHostileSupervisors(t *testing.T) {
 			fill(t, box, 100)
 			const patience, away = 300 * time.Millisecond, time.Second
 			log := new(said)
-			s := New(spec.Config{Supervisor: address, Name: "tester", ConnectTimeout: patience, Logger: slog.New(log)},
+			s := New(spec.Config{Supervisor: value.Addresses{address}, Name: "tester", ConnectTimeout: patience,
+				Logger: slog.New(log)},
 				box.Hello, box)
 			s.AwayTimeout, s.Continues = away, true
 			done := make(chan error, 1)

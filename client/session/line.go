@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"bulkhead/internal/config"
+	"bulkhead/client/route"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -25,8 +25,7 @@ type Line struct {
 // OpenLine connects to a supervisor, says hello and waits for the Welcome, no longer than a client
 // would. The token in tokenFile, if there is one, is that of hello. Close ends the line, and so does
 // the end of ctx.
-func OpenLine(ctx context.Context, address string, tls config.ClientTLS, tokenFile string,
-	hello *bulkheadv1.Hello) (*Line, error) {
+func OpenLine(ctx context.Context, way *Way, tokenFile string, hello *bulkheadv1.Hello) (*Line, error) {
 	if tokenFile != "" {
 		token, err := readToken(tokenFile)
 		if err != nil {
@@ -34,7 +33,7 @@ func OpenLine(ctx context.Context, address string, tls config.ClientTLS, tokenFi
 		}
 		hello.Token = token
 	}
-	d, err := dial(ctx, address, tls, func(time.Time) {})
+	d, err := way.dial(ctx, func(time.Time) {})
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +87,24 @@ func (l *Line) Recv() (*bulkheadv1.ServerFrame, error) {
 func (l *Line) Close() {
 	l.end()
 	l.dialled.channel.Close()
+}
+
+// Over takes note of how a line ended, welcomed or not, and returns why there is none, and whether
+// another address can be tried at once.
+func (w *Way) Over(welcomed bool, err error) (why error, more bool) {
+	var again retryable
+	retry := errors.As(err, &again)
+	how := route.Failed
+	switch {
+	case welcomed && retry:
+		how = again.end()
+	case welcomed:
+		how = route.Cut
+	}
+	if more := w.ended(how, err, again.after); more || !retry {
+		return err, more
+	}
+	return w.over(again), false
 }
 
 // RetryAfter returns when the supervisor asked to come again that ended a line; 0 if it did not say.

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -16,8 +15,6 @@ import (
 
 	"bulkhead/client/outbox"
 	"bulkhead/client/spec"
-	"bulkhead/internal/config"
-	"bulkhead/internal/human"
 	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -25,8 +22,7 @@ import (
 // Session keeps the client connected to the supervisor and delivers the outbox.
 // Connections come and go; the session is one.
 type Session struct {
-	address string
-	tls     config.ClientTLS
+	way *Way
 	// tokenFile has the token that hello presents, anew for each connection; "" if hello has it.
 	tokenFile string
 	// hello introduces the client: with the run that the session is of, once it is known.
@@ -59,6 +55,8 @@ type Session struct {
 
 	// lastEnd is how the last connection that was welcomed ended; nil before.
 	lastEnd *connectionEnd
+	// aside is what was said last of an address that did not serve while there were others.
+	aside string
 	// told is how much of the time that the client did not run was told already.
 	told, telling time.Duration
 	// Newest is the last Welcome, and moves are the runs that the session has left; read
@@ -73,8 +71,7 @@ type Session struct {
 // delivers box. It begins with Run.
 func New(cfg spec.Config, hello *bulkheadv1.Hello, box *outbox.Outbox) *Session {
 	return &Session{
-		address:        cfg.Supervisor,
-		tls:            cfg.TLS,
+		way:            NewWay(cfg.Supervisor, cfg.TLS, hello.GetClientId(), cfg.FirstSupervisor),
 		tokenFile:      cfg.TokenFile,
 		hello:          proto.CloneOf(hello),
 		outbox:         box,
@@ -105,65 +102,21 @@ func (s *Session) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		var again retryable
-		to, leaves := s.leaves(err)
-		if leaves {
-			if len(s.Moves) == maxMoves {
-				return fmt.Errorf("the session has moved to another run %d times; do several supervisors answer at "+
-					"%s? (%w)", maxMoves, s.address, err)
-			}
-			if err := s.Continue(to); err != nil {
-				return err
-			}
-			again = broken(err) // there may be several supervisors, none of which knows the others' runs
-		} else if !errors.As(err, &again) {
-			return s.settle(err)
-		}
-		s.ended(far, again)
-		wait, over := tries.next(time.Now(), far, again, s.awayTimeout(), rand.Float64())
+		next, over, err := s.after(far, err, tries.lost)
 		if over {
-			return s.unreachable(tries, again)
+			return err
 		}
-		if !leaves { // which was said
-			s.say(tries, again, wait)
+		s.ended(far, next.again)
+		wait, late := tries.next(time.Now(), far, next.again, s.awayTimeout(), next.more, rand.Float64())
+		if late {
+			return s.unreachable(tries, s.way.over(next.again))
+		}
+		if !next.moved { // which was said
+			s.say(tries, next, wait)
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
-	}
-}
-
-// unreachable returns the error of a session that has no time left.
-func (s *Session) unreachable(t *tries, why retryable) error {
-	switch {
-	case s.IsWelcomed():
-		return fmt.Errorf("supervisor %s %s (%w)", s.address,
-			spec.Measured("not reachable again in", time.Since(t.lost), s.awayTimeout()), why)
-	case t.shed:
-		return fmt.Errorf("supervisor %s did not take this client in %s (%w)", s.address,
-			human.BriefDuration(time.Since(t.began)), why)
-	default:
-		return fmt.Errorf("supervisor %s %s (%w); is it running, and is the address right?", s.address,
-			spec.Measured("not reachable in", time.Since(t.began), s.connectTimeout), why)
-	}
-}
-
-// say logs why there is no connection, and when the next is tried.
-func (s *Session) say(t *tries, why retryable, wait time.Duration) {
-	next := "trying again in " + human.BriefDuration(wait)
-	if t.heeded {
-		next += ", as it asked for"
-	}
-	left := time.Until(t.deadline)
-	switch {
-	case s.IsWelcomed():
-		s.log.Warn(fmt.Sprintf("connection to supervisor %s lost (%v); %s", s.address, why, next))
-	case why.absence == bulkheadv1.Absence_ABSENCE_SENT_AWAY:
-		s.log.Warn(fmt.Sprintf("supervisor %s turned this client away (%v); %s, giving up in %s", s.address, why, next,
-			human.BriefDuration(left)))
-	default:
-		s.log.Warn(fmt.Sprintf("supervisor %s not reachable (%v); %s, giving up in %s", s.address, why, next,
-			human.BriefDuration(left)))
 	}
 }
 
@@ -226,18 +179,18 @@ func (s *Session) welcome(w *bulkheadv1.Welcome, over net.Conn) {
 			s.log.Error(err.Error())
 		}
 		if !again {
-			s.log.Info("connected to supervisor "+s.address+" in another run", "run", run, "session", w.GetSessionId())
+			s.log.Info("connected to supervisor "+s.way.At()+" in another run", "run", run, "session", w.GetSessionId())
 		}
 	}
 	s.welcomeOnce.Do(func() {
 		again = false
 		s.First = w
 		s.local, s.remote = ipOf(over.LocalAddr()), ipOf(over.RemoteAddr())
-		s.log.Info("connected to supervisor "+s.address, "run", w.GetRunId(), "session", w.GetSessionId())
+		s.log.Info("connected to supervisor "+s.way.At(), "run", w.GetRunId(), "session", w.GetSessionId())
 		close(s.Welcomed)
 	})
 	if again {
-		s.log.Info("connected to supervisor "+s.address+" again", "resume_after", w.GetResumeAfter())
+		s.log.Info("connected to supervisor "+s.way.At()+" again", "resume_after", w.GetResumeAfter())
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"bulkhead/client/outbox"
 	"bulkhead/client/spec"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/testing/scripted"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -24,7 +25,7 @@ func startSession(t *testing.T, address string, box *outbox.Outbox, connectTimeo
 	*scripted.LogLines, <-chan error) {
 	t.Helper()
 	log := new(scripted.LogLines)
-	cfg := spec.Config{Supervisor: address, Name: "tester", ConnectTimeout: connectTimeout,
+	cfg := spec.Config{Supervisor: value.Addresses{address}, Name: "tester", ConnectTimeout: connectTimeout,
 		Logger: slog.New(slog.NewTextHandler(log, nil))}
 	s := New(cfg, box.Hello, box)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -258,7 +259,7 @@ func TestSessionStopsWhenCancelled(t *testing.T) {
 	c := scripted.Start(t, silent)
 	box := testOutbox(t, 1<<20)
 	fill(t, box, 200) // more than the window
-	cfg := spec.Config{Supervisor: c.Address, Name: "tester", ConnectTimeout: scripted.PatienceInTests,
+	cfg := spec.Config{Supervisor: value.Addresses{c.Address}, Name: "tester", ConnectTimeout: scripted.PatienceInTests,
 		Logger: slog.New(slog.DiscardHandler)}
 	s := New(cfg, box.Hello, box)
 	ctx, cancel := context.WithCancelCause(context.Background())

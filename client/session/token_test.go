@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bulkhead/client/spec"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/testing/scripted"
 )
 
@@ -27,8 +28,9 @@ func TestATokenFileIsReadForEachConnection(t *testing.T) {
 	box := testOutbox(t, 1<<20)
 	fill(t, box, 100)
 	log, done := new(scripted.LogLines), make(chan error, 1)
-	s := New(spec.Config{Supervisor: c.Address, ConnectTimeout: scripted.PatienceInTests, TokenFile: file,
-		Logger: slog.New(slog.NewTextHandler(log, nil))}, box.Hello, box)
+	s := New(spec.Config{Supervisor: value.Addresses{c.Address}, ConnectTimeout: scripted.PatienceInTests,
+		TokenFile: file,
+		Logger:    slog.New(slog.NewTextHandler(log, nil))}, box.Hello, box)
 	go func() { done <- s.Run(t.Context()) }() // ended by the test's context
 	log.Await(t, "token_file: open "+file+": no such file")
 	if err := write("second\n"); err != nil {

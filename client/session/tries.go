@@ -55,10 +55,16 @@ func (t *tries) patience(now time.Time) time.Duration {
 
 // next returns how long to wait after a connection that came as far as that and ended for the
 // reason why; over says that there is no time left. away bounds the time without a connection of use
-// after the first Welcome; 0 does not.
-func (t *tries) next(now time.Time, far reached, why retryable, away time.Duration, random float64) (wait time.Duration,
-	over bool) {
-	t.failed++
+// after the first Welcome; 0 does not. more says that another address can be tried at once: all of
+// those that are count as one connection, and there is no wait between them.
+func (t *tries) next(now time.Time, far reached, why retryable, away time.Duration, more bool,
+	random float64) (wait time.Duration, over bool) {
+	if more && far.welcomed && !far.acked { // else two that take this client and do nothing for it had it for ever
+		more, why.after = false, 0
+	}
+	if !more {
+		t.failed++
+	}
 	if far.acked {
 		t.failed, t.asked = 1, 0
 	}
@@ -69,9 +75,17 @@ func (t *tries) next(now time.Time, far reached, why retryable, away time.Durati
 		t.lost = t.lost.Add(far.lasted)
 	}
 	wait = backoff.Policy{First: backoffFirst, Most: backoffMost}.After(t.failed, random)
-	t.heeded = why.after > 0 && t.asked < askedBudget
-	if t.heeded {
+	asked := why.after > 0 && t.asked < askedBudget
+	if t.heeded = asked && !more; t.heeded {
 		wait = t.heed(why.after, wait, random)
+	}
+	if more {
+		wait = 0
+		if far.acked { // so that those who were sent away together do not come together
+			wait = time.Duration(random * float64(backoffFirst))
+		}
+	}
+	if asked {
 		t.shed = true
 		t.deadline = earlier(t.began.Add(shedTimes*t.timeout), now.Add(wait+t.timeout))
 	}

@@ -27,7 +27,7 @@ func TestTriesWaitAsAsked(t *testing.T) {
 		{1, 0.999999999, 250 * time.Millisecond},
 	} {
 		now := time.Now()
-		wait, over := newTries(30*time.Second, now).next(now, reached{}, shedFor(test.asked), 0, test.random)
+		wait, over := newTries(30*time.Second, now).next(now, reached{}, shedFor(test.asked), 0, false, test.random)
 		if over || wait.Round(time.Microsecond) != test.want {
 			t.Errorf("asked for %s: waits %s, over %v; want %s", test.asked, wait, over, test.want)
 		}
@@ -41,7 +41,7 @@ func tryUntilOver(t *testing.T, timeout, away time.Duration, first reached, why 
 	now := began
 	tries := newTries(timeout, began)
 	for n := 0; n < 100_000; n++ {
-		wait, over := tries.next(now, first, why, away, 0.5)
+		wait, over := tries.next(now, first, why, away, false, 0.5)
 		first = reached{}
 		if over {
 			return now.Sub(began)
@@ -76,10 +76,10 @@ func TestTriesEnd(t *testing.T) {
 func TestTriesEndAfterTheLastAnswer(t *testing.T) {
 	began := time.Now()
 	tries := newTries(10*time.Second, began)
-	wait, _ := tries.next(began.Add(9*time.Second), reached{}, shedFor(2*time.Second), 0, 0)
+	wait, _ := tries.next(began.Add(9*time.Second), reached{}, shedFor(2*time.Second), 0, false, 0)
 	now := began.Add(9*time.Second + wait)
 	for {
-		wait, over := tries.next(now, reached{}, broken(errors.New("connection refused")), 0, 0)
+		wait, over := tries.next(now, reached{}, broken(errors.New("connection refused")), 0, false, 0)
 		if over {
 			break
 		}
@@ -96,9 +96,9 @@ func TestTriesBackOffAnewAfterAnAck(t *testing.T) {
 	refused := broken(errors.New("connection refused"))
 	var last time.Duration
 	for range 10 {
-		last, _ = tries.next(now, reached{}, refused, 0, 0)
+		last, _ = tries.next(now, reached{}, refused, 0, false, 0)
 	}
-	first, _ := tries.next(now, reached{welcomed: true, acked: true}, refused, 0, 0)
+	first, _ := tries.next(now, reached{welcomed: true, acked: true}, refused, 0, false, 0)
 	if last != backoffMost || first != backoffFirst {
 		t.Errorf("waits %s, after an ack %s; want %s and %s", last, first, backoffMost, backoffFirst)
 	}
@@ -113,7 +113,7 @@ func TestTriesOfOneThatIsAskedBackAtOnce(t *testing.T) {
 		if n > askedTimes {
 			want = backoffMost
 		}
-		if wait, _ := tries.next(now, reached{welcomed: true}, shedFor(1), 0, 0); wait != want {
+		if wait, _ := tries.next(now, reached{welcomed: true}, shedFor(1), 0, false, 0); wait != want {
 			t.Errorf("try %d waits %s; want %s", n, wait, want)
 		}
 	}
@@ -125,7 +125,7 @@ func TestTriesHaveABudgetForWhatIsAsked(t *testing.T) {
 	tries := newTries(time.Hour, now)
 	stayed := func() (asked time.Duration) {
 		for range 20 {
-			wait, _ := tries.next(now, reached{welcomed: true}, shedFor(50*time.Second), 0, 0)
+			wait, _ := tries.next(now, reached{welcomed: true}, shedFor(50*time.Second), 0, false, 0)
 			if now = now.Add(wait); wait > backoffMost {
 				asked += wait
 			}
@@ -138,7 +138,7 @@ func TestTriesHaveABudgetForWhatIsAsked(t *testing.T) {
 	if asked := stayed(); asked != 0 {
 		t.Errorf("kept away for another %s", asked)
 	}
-	tries.next(now, reached{welcomed: true, acked: true}, shedFor(1), 0, 0)
+	tries.next(now, reached{welcomed: true, acked: true}, shedFor(1), 0, false, 0)
 	if asked := stayed(); asked < askedBudget {
 		t.Errorf("after an ack, kept away for %s; want %s", asked, askedBudget)
 	}
@@ -152,7 +152,7 @@ func TestTriesEndWhenWelcomesAreAllThereIs(t *testing.T) {
 	for lasted := time.Duration(0); ; lasted = time.Minute {
 		now = now.Add(lasted)
 		wait, over := tries.next(now, reached{welcomed: true, lasted: lasted}, broken(errors.New("cut")), 5*time.Second,
-			0.5)
+			false, 0.5)
 		if over {
 			break
 		}

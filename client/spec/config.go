@@ -38,8 +38,10 @@ func CheckWorkDir(path string) error {
 // Config is what a client does: what Of makes of its settings. A 0 is 0; where a field has a
 // default beside those of the settings, it is named.
 type Config struct {
-	// Supervisor is where the supervisor listens, host:port.
-	Supervisor string
+	// Supervisor has the addresses, host:port, of the supervisors of the run.
+	Supervisor value.Addresses
+	// FirstSupervisor is the one of them that is tried first; empty leaves that to chance.
+	FirstSupervisor string
 	// Name is the client's name for people (protocol.CheckName); the host's name.
 	Name string
 	// Labels are sent in Hello (protocol.CheckLabel).
@@ -120,6 +122,10 @@ type Config struct {
 	Root string
 }
 
+// FirstSupervisorVariable is the environment variable in which an agent tells its client which
+// supervisor its task is of.
+const FirstSupervisorVariable = "BULKHEAD_FIRST_SUPERVISOR"
+
 // Resolve fills in what only this machine can say and returns every problem at once, wrapped in
 // ErrConfig.
 func (c Config) Resolve() (Config, error) {
@@ -134,7 +140,8 @@ func (c Config) Resolve() (Config, error) {
 	}
 	c.Root = cmp.Or(c.Root, "/")
 
-	if err := value.CheckAddress(false)(c.Supervisor); err != nil {
+	var err error
+	if c.Supervisor, err = value.NewAddresses(c.Supervisor); err != nil {
 		problem("supervisor: %w", err)
 	}
 	if len(c.Stages) > 0 {
@@ -153,7 +160,6 @@ func (c Config) Resolve() (Config, error) {
 		}
 	}
 	problems = append(problems, c.checkWho()...)
-	var err error
 	if c.Executable == "" {
 		if c.Executable, err = os.Executable(); err != nil {
 			problem("finding the program for the workers: %w", err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bulkhead/internal/config"
+	"bulkhead/internal/config/value"
 	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -20,7 +21,7 @@ func TestConfigOfSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Supervisor != "127.0.0.1:7420" || got.Name == "" || got.Runtime != 20*time.Second ||
+	if got.Supervisor.String() != "127.0.0.1:7420" || got.Name == "" || got.Runtime != 20*time.Second ||
 		got.DeliverTimeout != 0 || got.LogProgress != 0 ||
 		got.HeartbeatTimeout != time.Second || got.SpoolMemory != 4<<20 || got.Executable == "" || got.Logger == nil {
 		t.Errorf("resolved: %+v", got)
@@ -34,7 +35,7 @@ func TestConfigReportsAllProblemsAtOnce(t *testing.T) {
 	const none = bulkheadv1.SyncPolicy_SYNC_POLICY_NONE
 	good := workload.Consumer{Path: "/data", ChunkSize: 10, FileSize: 20, Sync: none}
 	_, err := Config{
-		Supervisor: "nowhere", Name: strings.Repeat("n", 129), Runtime: -1,
+		Supervisor: value.Addresses{"nowhere"}, Name: strings.Repeat("n", 129), Runtime: -1,
 		HeartbeatInterval: time.Second, HeartbeatTimeout: 2 * time.Second,
 		WorkDir: "/" + strings.Repeat("w", 60),
 		Labels:  map[string]string{strings.Repeat("k", 129): "", "rack": "\n"},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -33,30 +32,13 @@ ends it at once.
 Examples:
   bulkhead agent --supervisor 10.0.0.1:7420 --allow /mnt/under-test:500GiB
   bulkhead agent --supervisor 10.0.0.1:7420 --labels rack=a3 --allow /mnt/a:1TiB --max-runtime 2h`,
-		Flags:        agentFlags(keys),
+		Flags:        settingFlags(keys),
 		OnUsageError: onUsageError,
 		Action: func(ctx *cli.Context) error {
 			return runAgent(ctx, keys, stderr)
 		},
 	}
 }
-
-// agentFlags returns the flags of an agent: --allow may be given several times.
-func agentFlags(keys []config.Key) []cli.Flag {
-	flags := settingFlags(keys)
-	for i, f := range flags {
-		if one, ok := f.(*cli.GenericFlag); ok && one.Name == "allow" {
-			flags[i] = &cli.GenericFlag{Name: one.Name, Value: &settings{}, Usage: one.Usage, Category: one.Category}
-		}
-	}
-	return flags
-}
-
-// settings is a flag that may be given several times, with commas between its values.
-type settings struct{ texts []string }
-
-func (s *settings) Set(text string) error { s.texts = append(s.texts, text); return nil }
-func (s *settings) String() string        { return strings.Join(s.texts, ",") }
 
 func runAgent(ctx *cli.Context, keys []config.Key, stderr *sink.Sink) error {
 	if err := noArguments(ctx); err != nil {

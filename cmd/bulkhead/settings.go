@@ -35,8 +35,12 @@ func settingFlags(keys []config.Key) []cli.Flag {
 		if k.Env == "" {
 			continue
 		}
+		var value cli.Generic = &setting{isSwitch: k.Kind == "switch"}
+		if slices.Contains(severalTimes(), k.Name) {
+			value = &settings{}
+		}
 		flags = append(flags, &cli.GenericFlag{
-			Name: flagName(k.Name), Value: &setting{isSwitch: k.Kind == "switch"}, Usage: usage(k),
+			Name: flagName(k.Name), Value: value, Usage: usage(k),
 			DefaultText: k.Default, Category: categoryOf(k, keys),
 		})
 	}
@@ -90,6 +94,15 @@ func (s *setting) String() string        { return s.text }
 
 // IsBoolFlag lets a switch stand alone.
 func (s *setting) IsBoolFlag() bool { return s.isSwitch }
+
+// severalTimes returns the keys whose flag may be given several times.
+func severalTimes() []string { return []string{"allow", "supervisor"} }
+
+// settings is the value of such a flag, with commas between what was given.
+type settings struct{ texts []string }
+
+func (s *settings) Set(text string) error { s.texts = append(s.texts, text); return nil }
+func (s *settings) String() string        { return strings.Join(s.texts, ",") }
 
 // overrides returns the settings given as flags.
 func overrides(ctx *cli.Context, keys []config.Key) []config.Override {

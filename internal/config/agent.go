@@ -11,8 +11,8 @@ import (
 
 // Agent is the configuration of an agent.
 type Agent struct {
-	// Supervisor is the address of the supervisor, HOST:PORT.
-	Supervisor string
+	// Supervisor has the addresses of the supervisors; at least one.
+	Supervisor value.Addresses
 	// Name is shown to people, and jobs may ask for it; empty means the name of the host.
 	Name string
 	// Labels are what jobs ask for; nil when there are none.
@@ -37,7 +37,7 @@ func (a *Agent) fields() []field {
 	for _, f := range c.fields() {
 		switch f.Name {
 		case "supervisor":
-			f = textField(f.Name, &a.Supervisor, value.DefaultAddress, value.CheckAddress(false), f.Valid, f.Help)
+			f = addressesField(f.Name, &a.Supervisor, f.Help)
 		case "name":
 			f = textField(f.Name, &a.Name, "", value.Optional(protocol.CheckName), f.Valid,
 				"Name of this agent, which jobs may ask for; empty means the name of the host.")

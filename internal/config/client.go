@@ -11,8 +11,8 @@ import (
 
 // Client is the configuration of a client.
 type Client struct {
-	// Supervisor is the address of the supervisor, HOST:PORT.
-	Supervisor string
+	// Supervisor has the addresses of the supervisors of the run; at least one.
+	Supervisor value.Addresses
 	// Name is shown to people; empty means the name of the host.
 	Name string
 	// Labels go into the report as they are; nil when there are none.
@@ -104,8 +104,7 @@ type Spool struct {
 func (c *Client) fields() []field {
 	const day = 24 * time.Hour
 	fields := []field{
-		textField("supervisor", &c.Supervisor, value.DefaultAddress, value.CheckAddress(false), "HOST:PORT",
-			"Address of the supervisor."),
+		addressesField("supervisor", &c.Supervisor, supervisorHelp),
 		textField("name", &c.Name, "", value.Optional(protocol.CheckName),
 			fmt.Sprintf("at most %d bytes", protocol.MaxNameBytes),
 			"Name of this client in the report; empty means the name of the host."),

@@ -230,3 +230,37 @@ func checkAssertions(list []assertion.Assertion) error {
 	}
 	return nil
 }
+
+const supervisorHelp = "Address of the supervisor; of several those of one run, of which any will do."
+
+// addressesField declares the addresses of supervisors: one, or in YAML a list, elsewhere with
+// commas between.
+func addressesField(name string, dst *value.Addresses, help string) field {
+	key := Key{Name: name, Kind: "list", Default: value.DefaultAddress, Valid: value.ValidAddresses(), Help: help}
+	return composite(key, dst, value.Addresses{value.DefaultAddress}, yaml.SequenceNode, value.ParseAddresses,
+		readAddresses)
+}
+
+// readAddresses reads the list of a file.
+func readAddresses(l *loader, e entry) (value.Addresses, bool) {
+	var list []string
+	before := l.found()
+	l.items(e, "a list of addresses, as in [a:7420, b:7420]", func(item entry) {
+		text, ok := l.text(item, "HOST:PORT")
+		if !ok {
+			return
+		}
+		if err := value.CheckRemote(text); err != nil {
+			l.problem(l.at(item), item.path, err.Error())
+		}
+		list = append(list, text)
+	})
+	if l.found() > before {
+		return nil, false
+	}
+	all, err := value.NewAddresses(list)
+	if err != nil {
+		l.problem(l.at(e), e.path, err.Error())
+	}
+	return all, err == nil
+}

@@ -23,7 +23,7 @@ func TokenVariable() string { return envName(tokenKey) }
 // environment the programs have that they run.
 func ownVariables() []string {
 	return []string{"BULKHEAD_CONSUMERS", "BULKHEAD_CHILD", "BULKHEAD_HANDOVER", "BULKHEAD_FAILPOINTS",
-		"BULKHEAD_SANDBOX", "BULKHEAD_SPAWNER_APART", "BULKHEAD_CLIENT_SECRET",
+		"BULKHEAD_SANDBOX", "BULKHEAD_SPAWNER_APART", "BULKHEAD_CLIENT_SECRET", "BULKHEAD_FIRST_SUPERVISOR",
 		"BULKHEAD_SCREENSHOTS"}
 }
 
