@@ -420,6 +420,8 @@ func (o *operator) makesWay() error {
 		return errors.New("the supervisor is draining")
 	case o.checks != nil:
 		return notNow{errors.New("the supervisor is being upgraded")}
+	case o.cfg.Journal.Run != "":
+		return errors.New("the supervisor serves one run, as journal.run says, and no job")
 	case !o.run.nobodyCame():
 		return notNow{fmt.Errorf("run %s is under way; run the job when that is over", o.run.id)}
 	default:

@@ -110,6 +110,9 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("%w: %w", exitstatus.ErrConfig, err)
 	}
 	c.fleet = fleet.New(time.Now)
+	if c.Journal.Run != "" && c.Job != nil {
+		return c, fmt.Errorf("%w: journal.run names one run, and a job has others", exitstatus.ErrConfig)
+	}
 	if c.Journal.Kind == config.JournalNATS {
 		if c.engine, err = joined.New(c.Journal, int(c.Session.MaxFrame), c.Logger); err != nil {
 			return c, err

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -8,9 +9,11 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/cluster"
 )
 
 // retryEarlier is when a client of an earlier run should come again that was not looked up.
@@ -110,6 +113,22 @@ func (p *processor) moved(why error) {
 	if !p.live.snapshot().phase.ended() {
 		p.run.forget(p)
 	}
+	if errors.Is(why, cluster.ErrMoved) {
+		p.run.succeeded()
+	}
+}
+
+// errSucceeded ends a supervisor whose run another one has taken up.
+var errSucceeded = fmt.Errorf("%w: another supervisor has taken the run up, and this one acknowledges nothing more",
+	exitstatus.ErrConfig)
+
+// succeeded ends the run here, which another supervisor has taken up with all its sessions.
+func (r *run) succeeded() {
+	select {
+	case r.failed <- errSucceeded:
+		r.log.Error(errSucceeded.Error())
+	default:
+	}
 }
 
 // forget makes a session unknown that continues elsewhere: its client may come back, and opens it again.
@@ -134,9 +153,5 @@ func (p *processor) passOn(n note) {
 		n.link.finish(isElsewhere())
 	case noteBatch, noteResent:
 		p.letGo(n.load(), n.room)
-	case noteCut:
-		if n.exited != nil {
-			p.run.record(n.exited)
-		}
-	}
+	} // that its handler has ended is recorded by who has it
 }

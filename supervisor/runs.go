@@ -3,8 +3,10 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -81,6 +83,9 @@ func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error
 			return r, err
 		}
 	}
+	if s.cfg.Journal.Run != "" {
+		return s.namedRun(ctx)
+	}
 	id, dir, err := s.state.NewRunDir(time.Now())
 	if err != nil {
 		return nil, err
@@ -107,6 +112,41 @@ func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error
 		r.becomeLatest()
 	}
 	return r, nil
+}
+
+// namedRun takes up the run on the engine that the settings name, or begins it.
+func (s *Supervisor) namedRun(ctx context.Context) (*run, error) {
+	u := &unfinished{id: s.cfg.Journal.Run, onEngine: true}
+	var err error
+	if u.dir, err = s.state.NamedRunDir(u.id); err != nil {
+		return nil, err
+	}
+	over := func(where string) error {
+		return fmt.Errorf("%w: journal.run: run %s is over%s; name another one", exitstatus.ErrConfig, u.id, where)
+	}
+	if _, err := os.Stat(filepath.Join(u.dir, report.FileName)); err == nil {
+		return nil, over(", and its report is in " + u.dir)
+	}
+	if err := writeRunFile(s.cfg, u.id, u.dir, s.listener.Addr()); err != nil {
+		return nil, err
+	}
+	u.roster = rundir.NewRoster(filepath.Join(u.dir, rundir.HandlerFolder))
+	if err := s.rejoin(ctx, u, s.listener.Addr()); err != nil {
+		return nil, err
+	}
+	if u.past.Ended {
+		return nil, errors.Join(over(", and was reported elsewhere"), u.engine.Close())
+	}
+	if u.engine.Supervisor() > 1 {
+		s.cfg.Logger.Info("the run is taken up from another supervisor", "run", u.id)
+		return s.resumeRun(ctx, u)
+	}
+	r, err := runOn(s.cfg, u.id, u.dir, u.engine, u.roster, s.pool, s.gate).begin(nil)
+	if err == nil {
+		r.latest = func() error { return s.state.Point(rundir.LatestLink, u.id) }
+		r.becomeLatest()
+	}
+	return r, err
 }
 
 // runEnd is how a run ended.

@@ -137,7 +137,7 @@ func (s *Supervisor) run(ctx context.Context, signals <-chan os.Signal) (Result,
 	if err != nil {
 		return Result{}, err
 	}
-	if err := s.rejoin(ctx, left); err != nil {
+	if err := s.checkEngine(ctx, left); err != nil {
 		return Result{}, err
 	}
 	s.state.KeepSockets = left != nil && len(left.handlers) > 0

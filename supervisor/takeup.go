@@ -94,9 +94,8 @@ func lookAtRun(s *rundir.StateDir, id string) (*unfinished, error) {
 	return u, err
 }
 
-// rejoin checks the engine, if runs are on one, joins a run there again that was left unfinished, and
-// finds out what it has come to.
-func (s *Supervisor) rejoin(ctx context.Context, u *unfinished) error {
+// checkEngine checks the engine, if runs are on one, and joins a run there again that was left unfinished.
+func (s *Supervisor) checkEngine(ctx context.Context, u *unfinished) error {
 	if u != nil && u.onEngine && s.cfg.engine == nil {
 		return fmt.Errorf("%w: journal.kind: run %s of this state directory has its journal on an engine, and is not "+
 			"reported; set journal.kind: nats and journal.url", exitstatus.ErrConfig, u.id)
@@ -118,8 +117,15 @@ func (s *Supervisor) rejoin(ctx context.Context, u *unfinished) error {
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", s.cfg.Listen, err)
 	}
+	return s.rejoin(ctx, u, listen)
+}
+
+// rejoin joins a run on the engine, or begins it, takes what sessions it has from whoever has them, and
+// finds out what it has come to.
+func (s *Supervisor) rejoin(ctx context.Context, u *unfinished, listen net.Addr) error {
 	started := &bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{ // if it has not begun
 		RunStarted: runStarted(s.cfg, u.id, listen, s.custody.State())}}
+	var err error
 	if u.engine, err = s.cfg.engine.Join(ctx, u.id, u.dir, started, supervisorJoined(s.cfg, listen)); err != nil {
 		return fmt.Errorf("run %s: %w", u.id, err)
 	}

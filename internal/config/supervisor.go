@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"regexp"
 	"time"
 
 	"bulkhead/internal/assertion"
@@ -194,6 +195,9 @@ type Journal struct {
 	// URL, of an engine, are the addresses of its nodes, separated by commas, and Monitor where they
 	// tell of themselves over HTTP.
 	URL, Monitor string
+	// Run is the name of the one run that the supervisor serves, which it takes from another supervisor
+	// that has it; empty gives each run a name of its own.
+	Run string
 	// Creds is a file of credentials for the engine; empty has none.
 	Creds string
 	// TLS says how the engine is spoken to. All are paths of files in PEM, or empty.
@@ -339,6 +343,9 @@ func (s *Supervisor) fields() []field {
 			"Addresses of the engine's nodes, separated by commas."),
 		textField("journal.monitor", &j.Monitor, "", value.CheckText(0, mostURLs), "http://HOST:PORT,…, or empty",
 			"Where the engine's nodes tell of themselves, separated by commas: their settings are checked there."),
+		textField("journal.run", &j.Run, "", value.Optional(checkRun), "letters, digits and hyphens, or empty",
+			"Name of the one run that the supervisor serves, and takes up on the engine from another supervisor that "+
+				"had it; empty gives each run a name of its own."),
 		pathField("journal.creds", &j.Creds, "", true,
 			"File of credentials for the engine, or of an nkey's seed; empty has none."),
 		pathField("journal.tls.ca", &j.TLS.CA, "", true,
@@ -384,15 +391,32 @@ func (s *Supervisor) check(l *loader) {
 	l.needs("tls.pinned", s.TLS.Pinned, "tls.cert", s.TLS.Cert)
 	l.either("tls.client_ca", s.TLS.ClientCA, "tls.pinned", s.TLS.Pinned)
 	l.either("token", s.Token, "token_file", s.TokenFile)
-	s.Journal.check(l)
+	s.Journal.check(l, s.KeepRunning)
 	s.checkGather(l)
 }
 
 // mostURLs is how many characters the addresses of an engine may have together.
 const mostURLs = 4096
 
+// runName is what a run on an engine may be called.
+var runName = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+
+func checkRun(s string) error {
+	if !runName.MatchString(s) {
+		return fmt.Errorf("%s is no name of a run; use at most 64 letters, digits and hyphens", value.Quote(s))
+	}
+	return nil
+}
+
 // check reports what no single key can show to be wrong.
-func (j *Journal) check(l *loader) {
+func (j *Journal) check(l *loader, keepRunning bool) {
+	if j.Run != "" && keepRunning && !l.broken["journal.run"] {
+		l.report(l.origins["journal.run"], "journal.run", "names one run, and keep_running begins others; set one of "+
+			"them")
+	}
+	if j.Run != "" && j.Kind == JournalFile && !l.broken["journal.kind"] {
+		l.report(l.origins["journal.run"], "journal.run", "is nothing with journal.kind file; set journal.kind: nats")
+	}
 	l.needs("journal.tls.cert", j.TLS.Cert, "journal.tls.key", j.TLS.Key)
 	l.needs("journal.tls.key", j.TLS.Key, "journal.tls.cert", j.TLS.Cert)
 	if j.Kind == JournalNATS && j.URL == "" && !l.broken["journal.url"] {

@@ -226,21 +226,29 @@ func (s *StateDir) NewRunDir(now time.Time) (id, dir string, err error) {
 	suffix := make([]byte, 3)
 	rand.Read(suffix) // never fails
 	id = now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(suffix)
-	runs := filepath.Join(s.Path, RunsFolder)
-	dir = filepath.Join(runs, id)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return "", "", fmt.Errorf("making a run directory: %w", err)
-	}
-	if err := os.Mkdir(filepath.Join(dir, HandlerFolder), 0o700); err != nil {
-		return "", "", fmt.Errorf("making a run directory: %w", err)
-	}
-	if err := s.Point(CurrentLink, id); err != nil {
+	if dir, err = s.NamedRunDir(id); err != nil {
 		return "", "", err
 	}
-	if err := wholefile.SyncFolder(runs); err != nil {
-		return "", "", fmt.Errorf("making a run directory: %w", err)
-	}
 	return id, dir, nil
+}
+
+// NamedRunDir makes the folder of a new run as NewRunDir does, with a name that it has already, unless it
+// is there.
+func (s *StateDir) NamedRunDir(id string) (dir string, err error) {
+	runs := filepath.Join(s.Path, RunsFolder)
+	dir = filepath.Join(runs, id)
+	for _, folder := range []string{dir, filepath.Join(dir, HandlerFolder)} {
+		if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return "", fmt.Errorf("making a run directory: %w", err)
+		}
+	}
+	if err := s.Point(CurrentLink, id); err != nil {
+		return "", err
+	}
+	if err := wholefile.SyncFolder(runs); err != nil {
+		return "", fmt.Errorf("making a run directory: %w", err)
+	}
+	return dir, nil
 }
 
 // Point makes a link among the runs lead to a run.

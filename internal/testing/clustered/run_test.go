@@ -164,3 +164,46 @@ func TestStartChecks(t *testing.T) {
 		t.Errorf("what is not proven: %v", unproven)
 	}
 }
+
+// A run is taken up by a supervisor that nobody has told more than its name, alive or not as the one is
+// that has it: that one acknowledges nothing more and ends, and takes nothing back as it is started again.
+func TestAnotherSupervisorTakesTheRunUp(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	config := settings(t, c, "run: shared")
+	start := func(listen string) *harness.Supervisor {
+		return supervisor(t, folder(t), "--config", config, "--clients", "3", "--listen", listen,
+			"--handler-orphan-grace", "500ms")
+	}
+	first := start("127.0.0.1:0")
+	var all []*harness.Client
+	for i := range 3 {
+		all = append(all, client(t, first, fmt.Sprint("client-", i), "--runtime", "40s"))
+	}
+	joined(t, first, 3)
+	second := start("127.0.0.1:0") // of which no client knows
+	if code, err := first.Wait(patience); err != nil || code != 78 {
+		t.Fatalf("who has lost the run ends with %d: %v; want 78", code, err)
+	}
+	again := exec.Command(filepath.Join(bin, "bulkhead"), "supervisor", "start", "--listen", "127.0.0.1:0",
+		"--state-dir", first.StateDir, "--config", config)
+	out, err := again.CombinedOutput()
+	if code := again.ProcessState.ExitCode(); code != 78 || !strings.Contains(string(out), "continues with another") {
+		t.Errorf("who comes back ends with %d: %v\n%s", code, err, out)
+	}
+	second.Kill()
+	third := start(first.Addr)
+	for _, one := range all {
+		ended(t, one)
+	}
+	rep, list := finished(t, third, 0)
+	allClosed(t, rep, 3)
+	var numbers []uint32
+	for _, rec := range list {
+		if j := rec.GetSupervisorJoined(); j != nil {
+			numbers = append(numbers, j.GetSupervisor())
+		}
+	}
+	if fmt.Sprint(numbers) != "[1 2 3]" || filepath.Base(third.RunDir) != "shared" {
+		t.Errorf("the supervisors are %v; the run is in %s", numbers, third.RunDir)
+	}
+}

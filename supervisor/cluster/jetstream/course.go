@@ -54,14 +54,21 @@ func (r *Run) courseMessage(kind string, newest stored) message {
 	return m
 }
 
-// join gives this supervisor its number. The first one begins the run.
-func (r *Run) join(ctx context.Context, started *bulkheadv1.Record) error {
+// ErrSucceeded says that another supervisor has joined a run since.
+var ErrSucceeded = errors.New("another supervisor has joined the run since")
+
+// join gives this supervisor its number, if the one that joined last has the number last, or that is 0. The
+// first one begins the run.
+func (r *Run) join(ctx context.Context, started *bulkheadv1.Record, last uint32) error {
 	frames, err := encode([]*bulkheadv1.Record{started})
 	if err != nil {
 		return err
 	}
 	return r.next(ctx, func(newest stored) (message, error) {
 		r.number = uint32(newest.number(supervisorsHeader)) + 1
+		if last > 0 && r.number != last+1 {
+			return message{}, fmt.Errorf("%w: number %d, after number %d", ErrSucceeded, r.number-1, last)
+		}
 		if r.number > cluster.MaxSupervisor {
 			return message{}, fmt.Errorf("%w: %d supervisors have joined it; there are no more numbers",
 				cluster.ErrFailed, r.number-1)

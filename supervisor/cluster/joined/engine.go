@@ -2,6 +2,7 @@ package joined
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -100,7 +101,11 @@ func (e *Engine) Join(ctx context.Context, id, dir string, started *bulkheadv1.R
 		return nil, err
 	}
 	inner, err := jetstream.Join(ctx, jetstream.Config{Run: id, URLs: e.urls, Options: e.options, Started: started,
-		Shards: e.cfg.Shards, Replicas: e.cfg.Replicas, Patience: e.Patience})
+		Shards: e.cfg.Shards, Replicas: e.cfg.Replicas, Patience: e.Patience, Last: before})
+	if errors.Is(err, jetstream.ErrSucceeded) {
+		return nil, fmt.Errorf("%w: run %s continues with another supervisor, and this one takes it from nobody: %w; "+
+			"to take it back all the same, move %s away", exitstatus.ErrConfig, id, err, dir)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the engine of the journal: %w", err)
 	}
