@@ -99,6 +99,14 @@ func (w *fleetWorld) runsOfJob() (runs []*report.Report) {
 // checkRun checks how the clients of one run ended.
 func (w *fleetWorld) checkRun(rep *report.Report, want string, first bool) {
 	w.t.Helper()
+	if w.moment == atStageChange && want == closed {
+		for _, s := range rep.Stages {
+			if len(rep.Stages) != 2 || s.Clients != 2 || s.Finished != 2 || s.Consumers != 2 || s.Bytes == 0 {
+				w.t.Errorf("stage %s of %d: begun by %d clients and %d consumers, finished by %d; %d bytes", s.Name,
+					len(rep.Stages), s.Clients, s.Consumers, s.Finished, s.Bytes)
+			}
+		}
+	}
 	aborted := rep.Run.Gather != nil && rep.Run.Gather.End == report.GatherAborted
 	for _, name := range []string{"alpha", "beta", "gamma"} {
 		got := expect.Client(w.t, rep, name)

@@ -11,6 +11,7 @@ import (
 
 	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/harness/expect"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
 // gate holds gamma's client, which joins last, until it is opened.
@@ -23,7 +24,12 @@ func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
 
 // startJob starts `bulkhead run`.
 func (w *fleetWorld) startJob() {
-	const load = "{runtime: 3s, consumer_count: 1, chunk_size: 4KiB, file_size: 64KiB, rate: {bytes: 1MiB}, " +
+	schedule := "runtime: 3s, rate: {bytes: 1MiB}"
+	if w.moment == atStageChange {
+		schedule = "stages: [{name: one, duration: 1s, rate: {bytes: 1MiB}}, " +
+			"{name: two, duration: 2s, pause: 2s, rate: {bytes: 1MiB}}]"
+	}
+	load := "{" + schedule + ", consumer_count: 1, chunk_size: 4KiB, file_size: 64KiB, " +
 		"progress: {interval: 100ms}, heartbeat: {interval: 200ms, timeout: 100ms}}"
 	file := filepath.Join(w.dir, "job.yaml")
 	gather := "60s"
@@ -93,7 +99,13 @@ func (w *fleetWorld) reach() (release func()) {
 		}
 		return nil
 	})
-	if w.moment == whileItWrites {
+	switch w.moment {
+	case whileItWrites:
+		return func() {}
+	case atStageChange:
+		w.session("beta", func(s *bulkheadv1.SessionStatus) bool {
+			return s.GetStage() == 1 && s.GetStageLeftNano() == 0 || s.GetStage() == 2
+		})
 		return func() {}
 	}
 	client := w.agents["beta"].client(w.t)

@@ -21,6 +21,7 @@ const (
 	whileItWrites moment = "while the load runs"
 	atLoadsEnd    moment = "at the load's end"
 	betweenRuns   moment = "between two runs"
+	atStageChange moment = "between two stages"
 )
 
 // fleetWant is what a row of the fleet's matrix expects.
@@ -62,42 +63,44 @@ var fleetRows = []fleetRow{
 	{agentProcess, sigkill, []moment{inGather, atDecision}, fleetWant{first: cutShort, second: closed,
 		code: partly, says: "the kernel ends its client, which has written nothing or removes its files; the " +
 			"run is not complete. The agent that is started again takes the next run"}},
-	{agentProcess, sigkill, []moment{whileItWrites}, fleetWant{first: cutShort, second: closed,
+	{agentProcess, sigkill, []moment{whileItWrites, atStageChange}, fleetWant{first: cutShort, second: closed,
 		code: partly, says: "the kernel ends its client in order, which removes its files and was cut short. The " +
 			"agent that is started again takes the next run"}},
 	{agentProcess, sigkill, []moment{atLoadsEnd}, fleetWant{first: anyEnd, second: closed, code: anyCode,
 		says: "the kernel has its client end at once, which has a second to deliver the rest, and leaves it in its " +
 			"spool if it cannot. The agent that is started again takes the next run"}},
-	{agentProcess, sigstop, []moment{waiting, inGather, whileItWrites, betweenRuns}, fleetWant{first: closed,
-		second: closed, says: "away after session.client_timeout; its client goes on, and so does it after SIGCONT; " +
-			"complete"}},
+	{agentProcess, sigstop, []moment{waiting, inGather, whileItWrites, betweenRuns, atStageChange},
+		fleetWant{first: closed, second: closed, says: "away after session.client_timeout; its client goes on, and " +
+			"so does it after SIGCONT; complete"}},
 	{agentProcess, sigterm, []moment{waiting, betweenRuns}, fleetWant{first: closed, second: closed,
 		says: "it ends with status 0; the agent that is started again takes the next run; complete"}},
-	{agentProcess, sigterm, []moment{inGather, whileItWrites}, fleetWant{first: cutShort, second: closed,
-		code: partly, says: "it asks its client to end, waits for that and ends with status 0. The agent that is " +
-			"started again takes the next run"}},
-	{agentClient, sigkill, []moment{inGather, whileItWrites}, fleetWant{first: lost, second: closed,
+	{agentProcess, sigterm, []moment{inGather, whileItWrites, atStageChange}, fleetWant{first: cutShort,
+		second: closed, code: partly, says: "it asks its client to end, waits for that and ends with status 0. The " +
+			"agent that is started again takes the next run"}},
+	{agentClient, sigkill, []moment{inGather, whileItWrites, atStageChange}, fleetWant{first: lost, second: closed,
 		code: exitPartial, says: "its session is lost after session.grace; the agent removes its files, says how it " +
 			"ended and takes the next run"}},
-	{agentClient, sigstop, []moment{whileItWrites}, fleetWant{first: closed, second: closed,
+	{agentClient, sigstop, []moment{whileItWrites, atStageChange}, fleetWant{first: closed, second: closed,
 		says: "away after session.client_timeout; it comes back, resumes and delivers everything; complete"}},
-	{agentClient, sigterm, []moment{inGather, whileItWrites}, fleetWant{first: cutShort, second: closed,
+	{agentClient, sigterm, []moment{inGather, whileItWrites, atStageChange}, fleetWant{first: cutShort, second: closed,
 		code: partly, says: "it ends in order, and was cut short; the agent takes the next run"}},
-	{agentHandler, sigkill, []moment{waiting, checking, inGather, atDecision, whileItWrites, betweenRuns},
+	{agentHandler, sigkill, []moment{waiting, checking, inGather, atDecision, whileItWrites, atStageChange,
+		betweenRuns},
 		fleetWant{first: closed, second: closed, says: "the agent connects again; its client notices nothing; " +
 			"complete"}},
 	{agentHandler, sigstop, []moment{waiting, whileItWrites}, fleetWant{first: closed, second: closed,
 		says: "found within handler.hang_timeout and killed; the agent connects again; complete"}},
 	{supervisorProc, sigkill, []moment{waiting}, fleetWant{first: closed, second: closed,
 		says: "started again, it has its agents again; complete"}},
-	{supervisorProc, sigkill, []moment{inGather, atDecision, whileItWrites, atLoadsEnd}, fleetWant{first: closed,
-		second: closed, says: "started again, it goes on with the run, whose clients all close, and with the job; " +
-			"complete"}},
+	{supervisorProc, sigkill, []moment{inGather, atDecision, whileItWrites, atStageChange, atLoadsEnd},
+		fleetWant{first: closed, second: closed, says: "started again, it goes on with the run, whose clients all " +
+			"close, and with the job; complete"}},
 	{supervisorProc, sigkill, []moment{betweenRuns}, fleetWant{first: closed, second: closed,
 		says: "started again, it begins the pause anew, and then the second run; complete"}},
-	{supervisorProc, sigstop, []moment{inGather, whileItWrites}, fleetWant{first: closed, second: closed,
+	{supervisorProc, sigstop, []moment{inGather, whileItWrites, atStageChange}, fleetWant{first: closed, second: closed,
 		says: "everything goes on over the same connections; complete"}},
-	{agentPath, reset, []moment{waiting, checking, inGather, atDecision, whileItWrites, atLoadsEnd, betweenRuns},
+	{agentPath, reset, []moment{waiting, checking, inGather, atDecision, whileItWrites, atStageChange, atLoadsEnd,
+		betweenRuns},
 		fleetWant{first: closed, second: closed, says: "agent and client connect again, and the session resumes; " +
 			"complete"}},
 }
