@@ -12,7 +12,7 @@ import (
 )
 
 // folderOf makes the folder of a client with one consumer, whose list has so many files.
-func folderOf(t *testing.T, site string, id [16]byte, run string, files uint64) string {
+func folderOf(t testing.TB, site string, id [16]byte, run string, files uint64) string {
 	t.Helper()
 	own := filepath.Join(site, names.ClientFolder("n", hex.EncodeToString(id[:])))
 	consumer := filepath.Join(own, names.ConsumerFolder(2))
@@ -41,14 +41,14 @@ func entry(id [16]byte, run string, number uint64, generation uint32) Entry {
 		Data: block.Data{Kind: block.Dedupable, Percent: 40}, Number: number, Generation: generation, Size: 6000}}
 }
 
-func write(t *testing.T, path string, text []byte) {
+func write(t testing.TB, path string, text []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func search(t *testing.T, site string, own [16]byte) *Search {
+func search(t testing.TB, site string, own [16]byte) *Search {
 	t.Helper()
 	dir, err := os.Open(site)
 	if err != nil {
