@@ -75,10 +75,14 @@ func (r *runner) once(ctx context.Context, k *kept, run Run, shares []share, n u
 	event := k.event(n, run.ID(), run.Dir())
 	event.ExitStatus = run.ExitStatus()
 	r.tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Ended{Ended: event}})
-	if drained || run.EndedByOperator() || n >= k.of() {
+	over = drained || run.EndedByOperator() || n >= k.of()
+	if over && k.now().GetStartedFor() { // the supervisor ends, and no other job is begun
 		return true, nil
 	}
-	return false, r.awaitEnds(ctx, shares)
+	if err = r.awaitEnds(ctx, shares); over {
+		return true, nil // also if the supervisor ends meanwhile
+	}
+	return false, err
 }
 
 // event returns what is told of a run.
@@ -221,7 +225,8 @@ func inVain(shares []share, gathered bool) string {
 	return ""
 }
 
-// awaitEnds waits until the agents that are there have said that their tasks are over: the next run may begin then.
+// awaitEnds waits until the agents that are there have said that their tasks are over: the next run may
+// begin then, or the next job.
 func (r *runner) awaitEnds(ctx context.Context, shares []share) error {
 	late := time.NewTimer(endPatience)
 	defer late.Stop()
