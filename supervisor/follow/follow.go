@@ -113,7 +113,7 @@ func (r *Follower) where() string {
 }
 
 // call asks one supervisor for the job, or to go on telling of it, and shows what it tells. It reports
-// whether there was one.
+// whether there was one: what leads to another machine takes connections also if there is none.
 func (r *Follower) call(ctx context.Context) (reached bool, err error) {
 	c, err := r.Supervisor.Dial(ctx)
 	if err != nil {
@@ -122,11 +122,12 @@ func (r *Follower) call(ctx context.Context) (reached bool, err error) {
 	defer c.Close()
 	r.connection.Store(c)
 	defer r.connection.Store(nil)
-	r.pid = c.Pid
+	r.pid, reached = c.Pid, r.Supervisor.Socket == ""
 	stream, err := c.RunJob(ctx, r.Ask)
 	for err == nil {
 		var e *bulkheadv1.JobEvent
 		if e, err = stream.Recv(); err == nil {
+			reached = true
 			if !r.lostAt.IsZero() {
 				r.say("%s goes on with the job", c)
 				r.lostAt = time.Time{}
@@ -134,7 +135,7 @@ func (r *Follower) call(ctx context.Context) (reached bool, err error) {
 			err = r.show(ctx, c, e)
 		}
 	}
-	return true, err
+	return reached, err
 }
 
 // result returns how the command ends whose call has ended so.
