@@ -46,6 +46,12 @@ func (w *fleetWorld) disturb() {
 	case supervisorProc:
 		w.disturbSupervisor()
 		return
+	case agentAndCentre:
+		expect.NoError(w.t, beta.Process.Kill())
+		w.disturbSupervisor()
+		beta.await(w.t)
+		w.startAgent("beta", w.path.Addr(), "")
+		return
 	case agentClient:
 		pid := beta.client(w.t)
 		watch, err := harness.NewWatch(pid)

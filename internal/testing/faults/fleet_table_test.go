@@ -9,19 +9,20 @@ import (
 // gathered runs. Beta, its client, its handler or its path is disturbed in the first run, or before it, or
 // the supervisor is; alpha and gamma must notice nothing.
 const (
-	agentProcess  target = "agent"
-	agentClient   target = "client of an agent"
-	agentHandler  target = "handler of an agent"
-	agentPath     target = "network path of an agent and its client"
-	sigterm       fault  = "SIGTERM"
-	waiting       moment = "waiting for work"
-	checking      moment = "while checking a load"
-	inGather      moment = "in the gather, ready"
-	atDecision    moment = "at the decision"
-	whileItWrites moment = "while the load runs"
-	atLoadsEnd    moment = "at the load's end"
-	betweenRuns   moment = "between two runs"
-	atStageChange moment = "between two stages"
+	agentProcess   target = "agent"
+	agentClient    target = "client of an agent"
+	agentHandler   target = "handler of an agent"
+	agentPath      target = "network path of an agent and its client"
+	agentAndCentre target = "agent and supervisor at once"
+	sigterm        fault  = "SIGTERM"
+	waiting        moment = "waiting for work"
+	checking       moment = "while checking a load"
+	inGather       moment = "in the gather, ready"
+	atDecision     moment = "at the decision"
+	whileItWrites  moment = "while the load runs"
+	atLoadsEnd     moment = "at the load's end"
+	betweenRuns    moment = "between two runs"
+	atStageChange  moment = "between two stages"
 )
 
 // fleetWant is what a row of the fleet's matrix expects.
@@ -99,6 +100,11 @@ var fleetRows = []fleetRow{
 		says: "started again, it begins the pause anew, and then the second run; complete"}},
 	{supervisorProc, sigstop, []moment{inGather, whileItWrites, atStageChange}, fleetWant{first: closed, second: closed,
 		says: "everything goes on over the same connections; complete"}},
+	{agentAndCentre, sigkill, []moment{waiting, betweenRuns}, fleetWant{first: closed, second: closed,
+		says: "both are started again; the supervisor goes on with the job, and waits for the agent; complete"}},
+	{agentAndCentre, sigkill, []moment{inGather, whileItWrites}, fleetWant{first: cutShort, second: closed,
+		code: partly, says: "the kernel ends the agent's client in order, which comes back to the supervisor that is " +
+			"started again and says goodbye. The job goes on, and the agent that is started again takes the next run"}},
 	{agentPath, reset, []moment{waiting, checking, inGather, atDecision, whileItWrites, atStageChange, atLoadsEnd,
 		betweenRuns},
 		fleetWant{first: closed, second: closed, says: "agent and client connect again, and the session resumes; " +
