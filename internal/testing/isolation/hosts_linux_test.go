@@ -154,3 +154,67 @@ func TestTwoHostsReadEachOther(t *testing.T) {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }
+
+// neighboursJob is a job of two gathered clients that read each other's files in one of their two stages.
+const neighboursJob = `job: neighbours
+clients:
+- {on: all, agents: 2}
+load:
+  path: %s
+  consumer_count: 1
+  chunk_size: 4KiB
+  file_size: 64KiB
+  readers: 1
+  read: {of: neighbour, size: 4KiB, rate: {ops: 200}}
+  stages:
+  - {name: fill, duration: 1s, report: off, rate: {bytes: 1MiB}}
+  - {name: run, duration: 2s, rate: {bytes: 1MiB}}
+gather: {timeout: 1m}
+`
+
+// Two agents on hosts of their own may both write to one folder: the clients of a job that they start
+// read each other's files, within what both owners allow.
+func TestAgentsOfTwoHostsReadEachOther(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root mounts")
+	}
+	t.Parallel()
+	dir, state := t.TempDir(), newStateDir(t)
+	shared, mounted, job := filepath.Join(dir, "shared"), filepath.Join(dir, "mounted"), filepath.Join(dir, "job.yaml")
+	for _, one := range []string{shared, mounted} {
+		expect.NoError(t, os.Mkdir(one, 0o755))
+	}
+	expect.NoError(t, os.WriteFile(job, fmt.Appendf(nil, neighboursJob, mounted), 0o600))
+	s := startCommand(t, command(state, "--job", job))
+	for i, name := range []string{"alpha", "bravo"} {
+		boot := filepath.Join(dir, "boot-of-"+name)
+		expect.NoError(t, os.WriteFile(boot, fmt.Appendf(nil, "0a1b2c3d-0000-4000-8000-00000000000%d\n", i), 0o444))
+		agent := onHost("host-of-"+name, boot, shared, mounted, filepath.Join(bin, "bulkhead"), "agent", "--supervisor",
+			s.Addr, "--name", name, "--allow", mounted+":100MiB", "--work-dir", filepath.Dir(newStateDir(t)))
+		said := new(bytes.Buffer)
+		agent.Stdout, agent.Stderr = said, said
+		expect.NoError(t, agent.Start())
+		t.Cleanup(func() {
+			_ = agent.Process.Signal(syscall.SIGTERM)
+			_ = agent.Wait()
+			if t.Failed() {
+				t.Logf("agent %s said:\n%s", name, said)
+			}
+		})
+	}
+	endsComplete(t, s)
+	rep, err := fold.FromJournal(filepath.Join(s.StateDir, "runs", "latest", "journal"))
+	expect.NoError(t, err)
+	if len(rep.Clients) != 2 || len(rep.Stages) != 2 || !rep.Complete() {
+		t.Fatalf("%d clients in %d stages, %s", len(rep.Clients), len(rep.Stages), rep.Verdict.Headline)
+	}
+	for _, c := range rep.Clients {
+		if c.Host != "host-of-"+c.Name || c.Reads == nil || c.Reads.NeighbourHosts != 1 || c.Reads.Bytes == 0 ||
+			c.Reads.VerifiedBytes != c.Reads.Bytes || len(c.Corruptions) > 0 {
+			t.Errorf("%s on %s read %+v, and found %d wrong", c.Name, c.Host, c.Reads, len(c.Corruptions))
+		}
+	}
+	if left, err := os.ReadDir(shared); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
