@@ -54,10 +54,15 @@ func (r *run) dropLinks(which func(*link) bool) {
 // startDrain asks every client to end its load; it returns how many sessions were
 // open. Clients that are away are told when they return.
 func (r *run) startDrain(cause bulkheadv1.DrainCause, reason string) int {
-	// If it cannot be recorded the run ends anyway.
-	r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_DrainStarted{DrainStarted: &bulkheadv1.DrainStarted{
+	rec := &bulkheadv1.Record{Entry: &bulkheadv1.Record_DrainStarted{DrainStarted: &bulkheadv1.DrainStarted{
 		Reason: reason, WithinNano: max(int64(r.cfg.DrainTimeout), 1), Cause: cause,
-	}}})
+	}}}
+	// If it cannot be recorded the run ends anyway.
+	if r.engine != nil { // which may not be there: the operator is heard all the same
+		r.running.Go(func() { r.record(rec) })
+	} else {
+		r.record(rec)
+	}
 	return r.drain(reason, r.cfg.DrainTimeout)
 }
 

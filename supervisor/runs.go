@@ -270,6 +270,9 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 	stopOperator()
 	stopHurry := r.hurries(ctx, signals)
 	defer func() { stopped = stopHurry() || stopped }()
+	if r.engine != nil && errors.Is(cause, errInterrupted) && r.engine.Outage() > 0 {
+		r.engine.GiveUp()
+	}
 	cause = endCause(serving, cause)
 	arrivals.close()
 	if errors.Is(cause, errUpgrading) {

@@ -29,34 +29,25 @@
 // clocks that are never set: what a supervisor's wall clock showed is not in the merged journal, so that
 // one that steps must become a record, as SupervisorPaused is one.
 //
-// # What the wiring has to change
+// # What a supervisor does with it
 //
-// In package supervisor, and in this order; today's file journal becomes a Run with one supervisor.
+// Package supervisor records everything through a Run: through single for a folder, and through patient and
+// jetstream, which joined puts together, for an engine. Today one supervisor at a time has a run: who joins a
+// run of a name (journal.run) opens all its sessions, and the one that had them is told ErrMoved by its next
+// Append, lets go of its clients and ends. It folds the records for what Head does not have.
 //
-//   - run.record: sessions append through their Log, everything else through Note. ErrFailed ends the run.
-//     ErrMoved drops the session's link, with addresses to try, and retires its processor without an
-//     outcome. ErrUnavailable keeps what was gathered and tries it again, which is patient's; the inbox
-//     fills meanwhile, which is back-pressure. recordEach, which leaves records out that the journal
-//     refuses, goes by ErrRefused.
-//   - processor: batches, step, records.go and owe append together what belongs together, with the Head
-//     behind it: durable, phase, connection, attaches and poison are fields of the processor already.
-//     Head.State takes what recovery.Session has beside them and a successor cannot do without: holder
-//     (welcomes, instance, proven), identity, contradictions told, drain of the client alone, and how much
-//     of its grace is used; CheckpointSession has the form. Totals, latencies and digests are of live
-//     figures and of contradictions: a successor begins them anew, or folds the session's records.
-//   - attachRecord: who takes an active session from another appends SessionDetached for the old
-//     connection before its SessionAttached, as journal.Check wants.
-//   - processor.connected compares connection numbers to tell an old link from a new one; across
-//     supervisors only Head.Connection, as found by Open, says which is the session's.
-//   - session numbers come from Head.Session, not from len(order)+1; run.order is by arrival. Connection
-//     numbers come from Run.Connection. The roster and the handlers' records hold them as they are: they
-//     fit into 53 bits.
-//   - lifecycle: expected, joined and open come from Census, asked once a second by the coordinator, and
-//     not from counters in memory. finish becomes Seal, Census again, End; ErrOpen and ErrEnded go on.
-//   - takeup and recovery: a supervisor that starts again joins with a new number, and takes up what its
-//     roster and Heads name together: a handler whose connection is the head's. Nothing is folded for it.
-//     Heads without a living supervisor are opened by the others, as away; grace begins then.
-//   - checkpoints, reserve and max_size of the journal are the file's alone.
-//   - SupervisorJoined and SupervisorLeft are messages of the run's course; in the merged journal they
-//     become records (kinds 100 and 101) once package fold knows them.
+// What several supervisors at work in one run still need, in this order:
+//
+//   - Who joins takes only the sessions of its own past number. A client that comes with a session of
+//     another is opened, and its session is built from its own records, or from Head.State: holder
+//     (welcomes, instance, proven), identity, contradictions told, drain of the client alone, and how
+//     much of its grace is used; CheckpointSession has the form. An active session is detached from the
+//     old connection before it is attached, as journal.Check wants. A session that has moved ends
+//     nothing but itself here.
+//   - lifecycle: joined and open come from Census, asked once a second, and not from counters in memory;
+//     awaited names and the gather need the names of all.
+//   - Liveness over the engine's own messages, once a second: who is not heard for 10 s has its sessions
+//     opened by the others, by rendezvous hash, as away, and grace begins then.
+//   - End: a supervisor whose census says that all have ended seals, asks again, ends, and takes ErrEnded for
+//     an answer; ErrOpen goes on. A drain, and the end of it, are told to all.
 package cluster

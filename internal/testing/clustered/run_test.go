@@ -2,15 +2,18 @@ package clustered
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"bulkhead/internal/testing/engine"
 	"bulkhead/internal/testing/harness"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/report"
 )
 
 // A run whose journal is on an engine ends like any other, and leaves an ordinary folder.
@@ -205,5 +208,76 @@ func TestAnotherSupervisorTakesTheRunUp(t *testing.T) {
 	}
 	if fmt.Sprint(numbers) != "[1 2 3]" || filepath.Base(third.RunDir) != "shared" {
 		t.Errorf("the supervisors are %v; the run is in %s", numbers, third.RunDir)
+	}
+}
+
+// Clients that know two supervisors go on at the other when the machine of the one is gone.
+func TestClientsGoOnAtTheOther(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	config := settings(t, c, "run: shared")
+	start := func(listen string) *harness.Supervisor {
+		return supervisor(t, folder(t), "--config", config, "--clients", "2", "--listen", listen,
+			"--handler-orphan-grace", "500ms")
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := free.Addr().String()
+	free.Close()
+	first := start("127.0.0.1:0")
+	known := &harness.Supervisor{Addr: first.Addr + "," + other}
+	var all []*harness.Client
+	for i := range 2 {
+		all = append(all, client(t, known, fmt.Sprint("client-", i), "--runtime", "20s"))
+	}
+	joined(t, first, 2)
+	first.Kill()
+	second := start(other)
+	for _, one := range all {
+		ended(t, one)
+	}
+	rep, _ := finished(t, second, 0)
+	allClosed(t, rep, 2)
+}
+
+// An operator who does not want to wait for an engine that is away need not: the run is left as it is, and
+// goes on when the supervisor is started again.
+func TestARunIsLeftOnAnEngineThatIsAway(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	state, config := folder(t), settings(t, c)
+	s := supervisor(t, state, "--config", config, "--clients", "1")
+	one := client(t, s, "one", "--runtime", "30s")
+	joined(t, s, 1)
+	for _, n := range c.Nodes[1:] {
+		n.Kill()
+	}
+	for _, await := range []string{"engine cannot be reached", "draining"} {
+		if _, err := s.Await(patience, func(l harness.LogLine) bool {
+			return strings.Contains(l.Text("msg"), await)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, err := s.Wait(patience); err != nil || code != 1 {
+		t.Fatalf("the supervisor ends with %d: %v; want 1", code, err)
+	}
+	for _, n := range c.Nodes[1:] {
+		if err := n.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Ready()
+	next := supervisor(t, state, "--config", config, "--clients", "1", "--listen", s.Addr)
+	if next.RunDir != s.RunDir {
+		t.Errorf("the run continues in %s, not in %s", next.RunDir, s.RunDir)
+	}
+	ended(t, one)
+	rep, _ := finished(t, next, 0)
+	if len(rep.Clients) != 1 || rep.Clients[0].Outcome != report.OutcomeClosed {
+		t.Errorf("the clients are %+v", rep.Clients)
 	}
 }
