@@ -2,7 +2,7 @@
 // say is durable, what a fault costs them, and what is used up first (docs/scale.md).
 //
 //	sim -clients 30000 -supervisors 10 -fault rack
-//	sim -sweep -fault nothing
+//	sim -sweep 10000,30000,100000 -supervisors 32 -fault nothing
 //
 // A seed and the parameters decide everything. -parameters prints them, and where each comes from.
 package main
@@ -43,7 +43,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	window := flags.Duration("window", 30*time.Second, "how long it is measured, from the fault on")
 	fault := flags.String("fault", "all", "what breaks: all, or "+strings.Join(names(), ", "))
 	sweep := flags.String("sweep", "", "numbers of clients to go through, as in 10000,30000,100000")
-	lab := flags.Bool("lab", false, "print what the engine alone does, beside what was measured")
+	lab := flags.Bool("lab", false, "print what was measured, beside what is simulated")
 	parameters := flags.Bool("parameters", false, "print the parameters, and where each comes from")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -57,7 +57,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitstatus.Complete
 	}
 	if *lab {
-		printLab(stdout, *seed)
+		if err := printLab(stdout, *seed); err != nil {
+			fmt.Fprintln(stderr, "sim:", err)
+			return exitstatus.Failure
+		}
 		return exitstatus.Complete
 	}
 	counts, err := numbers(*sweep, p.Clients)

@@ -49,16 +49,31 @@ func printParameters(out io.Writer, p *model.Params) {
 	}
 }
 
-// printLab prints the engine alone beside what was measured of it.
-func printLab(out io.Writer, seed uint64) {
-	fmt.Fprintln(out, "| appends | measured, a second | simulated | off |")
-	fmt.Fprintln(out, "|---|---|---|---|")
+// printLab prints what was measured of the engine alone, and of one supervisor, and what is simulated.
+func printLab(out io.Writer, seed uint64) error {
+	fmt.Fprintln(out, "| appends | measured, a second | simulated | off | p50, ms | p99, ms |")
+	fmt.Fprintln(out, "|---|---|---|---|---|---|")
 	for _, m := range model.Measured() {
 		got := m.Simulate(seed)
-		fmt.Fprintf(out, "| %d KiB × %d | %.0f | %.0f | %+.0f %% |\n", m.Bytes>>10, m.Sessions, m.PerSecond,
-			got.PerSecond, 100*(got.PerSecond/m.PerSecond-1))
+		fmt.Fprintf(out, "| %d KiB × %d | %.0f | %.0f | %s | %s | %s |\n", m.Bytes>>10, m.Sessions, m.PerSecond,
+			got.PerSecond, off(got.PerSecond, m.PerSecond), millis(got.P50), millis(got.P99))
 	}
+	fmt.Fprintln(out)
+	fmt.Fprintln(out, "| clients | measured, new a second | simulated | off | ack p50, ms | simulated | off |")
+	fmt.Fprintln(out, "|---|---|---|---|---|---|---|")
+	for _, c := range model.Crowds() {
+		got, err := c.Simulate(seed)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "| %d to %d | %.0f | %.0f | %s | %s | %s | %s |\n", c.From, c.To, c.PerSecond, got.PerSecond,
+			off(got.PerSecond, c.PerSecond), millis(c.P50), millis(got.P50), off(float64(got.P50), float64(c.P50)))
+	}
+	return nil
 }
+
+// off returns by how much a figure is more than another.
+func off(got, want float64) string { return fmt.Sprintf("%+.0f %%", 100*(got/want-1)) }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
 

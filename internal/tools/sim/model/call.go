@@ -22,7 +22,7 @@ type call struct {
 	asks, refused, slot               bool
 	reads                             int8 // how many reads are still to come
 	client, conn, host, epoch, expect int32
-	last                              uint32
+	first, last                       uint32 // messages behind first up to last
 	bytes                             int
 	try                               int32
 	sent, began, pause                time.Duration
@@ -51,11 +51,16 @@ func (w *world) append(i int32) {
 	c := &w.clients[i]
 	c.out = true
 	upTo := min(c.inAppends+w.Gather, c.taken)
-	batches := upTo - c.inAppends
+	batches, first := upTo-c.inAppends, c.resumed
+	if c.inAppends > 0 {
+		first = c.sentUpTo
+	}
 	c.inAppends = upTo
 	last := c.batches[upTo-1-c.answered]
-	number := w.newCall(call{what: appends, client: i, conn: c.conn, host: c.host, epoch: c.epoch, last: last,
-		bytes: int(last-c.durable)*w.MessageBytes + batches*w.BatchBytes})
+	c.sentUpTo = last
+	number := w.newCall(call{what: appends, client: i, conn: c.conn, host: c.host, epoch: c.epoch,
+		first: first, last: last,
+		bytes: int(last-first)*w.MessageBytes + batches*w.BatchBytes})
 	w.figures.appends++
 	if w.File {
 		w.file(number)
@@ -92,7 +97,7 @@ func (w *world) filed(number int32) {
 	if w.hosts[c.host].dead {
 		return
 	}
-	w.apply(item{what: c.what, client: c.client, epoch: c.epoch, last: c.last})
+	w.apply(item{what: c.what, client: c.client, epoch: c.epoch, first: c.first, last: c.last})
 	w.finish(number)
 }
 

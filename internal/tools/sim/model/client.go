@@ -49,6 +49,8 @@ type client struct {
 	host, shard int32
 	conn        int32 // counts its connections
 	made        uint32
+	sentUpTo    uint32  // to the journal, on this connection
+	resumed     uint32  // behind what it began on this connection
 	known       uint32  // what it knows to be durable
 	queue       []group // made and not known to be durable
 	unsent      int     // from which group on nothing was sent on this connection
@@ -76,8 +78,8 @@ func (w *world) newClient(i int32) {
 	}
 }
 
-// dial begins a connection to a supervisor by chance, but for the one that was lost. One that is gone
-// takes its time.
+// dial begins a connection to a supervisor by chance. A machine that is gone takes its time, and one
+// without a supervisor refuses at once.
 func (w *world) dial(i int32) {
 	c := &w.clients[i]
 	if c.again == nil {
@@ -89,14 +91,13 @@ func (w *world) dial(i int32) {
 	w.plan(w.now+c.again.Patience(w.clock()), clientRefused, i, c.conn)
 	for {
 		h := int32(w.random.IntN(len(w.hosts)))
-		if h == c.host && c.lost && len(w.hosts) > 1 {
-			continue
-		}
 		if !w.hosts[h].dead {
 			c.host = h
 			break
 		}
-		at += w.DialTimeout
+		if at += 2 * w.Hop; w.hosts[h].vanished {
+			at += w.DialTimeout
+		}
 		if at > w.now+time.Minute {
 			return // nobody is there, which its patience finds
 		}
@@ -178,6 +179,7 @@ func (w *world) welcomed(i, conn int32) {
 	c.answered, c.arrived, c.taken, c.inAppends = 0, 0, 0, 0
 	c.batches, c.unsent = c.batches[:0], 0
 	w.known(c, c.durable)
+	c.resumed = c.known
 	if !c.joined {
 		w.figures.arrivals.Add(w.now-c.came, 1)
 		w.cameIn(c)

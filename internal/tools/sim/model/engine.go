@@ -44,7 +44,7 @@ type item struct {
 	what         what
 	client, host int32
 	epoch        int32
-	last         uint32
+	first, last  uint32
 	bytes        int
 	sent         time.Duration
 }
@@ -102,7 +102,7 @@ func (w *world) callArrives(number, try int32) {
 		return
 	}
 	s.queue = append(s.queue, item{call: number, try: try, what: c.what, client: c.client, host: c.host, epoch: c.epoch,
-		last: c.last, bytes: c.bytes + w.Headers, sent: c.sent})
+		first: c.first, last: c.last, bytes: c.bytes + w.Headers, sent: c.sent})
 	if !s.busy {
 		w.propose(s)
 	}
@@ -288,8 +288,8 @@ func (w *world) apply(x item) {
 	cl := &w.clients[x.client]
 	switch x.what {
 	case appends:
-		if x.last <= cl.durable {
-			panic(fmt.Sprintf("messages up to %d become durable a second time; %d are", x.last, cl.durable))
+		if x.first != cl.durable || x.last <= x.first {
+			panic(fmt.Sprintf("messages %d to %d become durable; %d are", x.first+1, x.last, cl.durable))
 		}
 		cl.durable = x.last
 	case enrols:

@@ -15,15 +15,58 @@ type event struct {
 
 func (e *event) before(o *event) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
 
-// agenda is a heap of events in which each has four below it: half as deep as one with two.
+const (
+	// slot is the time of a part of the agenda, and slots is how many there are.
+	slot  = 2 * time.Millisecond
+	slots = 1 << 14
+)
+
+// agenda is what is planned. What is next is in a heap in which each event has four below it; what is
+// later is in slots by its time, so that the heap stays small.
 type agenda struct {
-	heap []event
-	seq  uint64
+	heap  []event
+	now   int64 // the slot that the heap has, with all before it
+	slots [slots][]event
+	far   []event // behind all slots
+	size  int
+	seq   uint64
 }
 
 func (a *agenda) add(at time.Duration, k kind, to, with int32) {
 	a.seq++
-	e := event{at, a.seq, k, to, with}
+	a.size++
+	a.place(event{at, a.seq, k, to, with})
+}
+
+func (a *agenda) place(e event) {
+	switch in := int64(e.at / slot); {
+	case in <= a.now:
+		a.push(e)
+	case in < a.now+slots:
+		a.slots[in%slots] = append(a.slots[in%slots], e)
+	default:
+		a.far = append(a.far, e)
+	}
+}
+
+// advance fills the heap from the next slot.
+func (a *agenda) advance() {
+	a.now++
+	at := &a.slots[a.now%slots]
+	for _, e := range *at {
+		a.push(e)
+	}
+	*at = (*at)[:0]
+	if a.now%slots == 0 {
+		far := a.far
+		a.far = nil
+		for _, e := range far {
+			a.place(e)
+		}
+	}
+}
+
+func (a *agenda) push(e event) {
 	a.heap = append(a.heap, e)
 	i := len(a.heap) - 1
 	for i > 0 {
@@ -37,8 +80,12 @@ func (a *agenda) add(at time.Duration, k kind, to, with int32) {
 	a.heap[i] = e
 }
 
-// next removes the earliest event.
+// next removes the earliest event; there must be one.
 func (a *agenda) next() event {
+	for len(a.heap) == 0 {
+		a.advance()
+	}
+	a.size--
 	first := a.heap[0]
 	n := len(a.heap) - 1
 	e := a.heap[n]

@@ -5,7 +5,7 @@ import "time"
 // loseHost takes a supervisor away: its whole machine, which says nothing anymore, or its process, whose
 // handlers keep their clients for a while.
 func (w *world) loseHost(h *host, machine bool) {
-	h.dead = true
+	h.dead, h.vanished = true, machine
 	for i := range w.clients {
 		c := &w.clients[i]
 		if c.host != h.number || c.state != active && c.state != connecting {

@@ -11,11 +11,11 @@ import (
 
 // host is a supervisor and its machine.
 type host struct {
-	number  int32
-	dead    bool
-	cores   *cores
-	in, out wire
-	journal *disk // of a file journal
+	number         int32
+	dead, vanished bool // the supervisor; its machine as well
+	cores          *cores
+	in, out        wire
+	journal        *disk // of a file journal
 
 	gate            *door.Gate
 	pace            pool.Pace

@@ -19,13 +19,14 @@ func Appends(p Params, sessions, bytes int, seed uint64) Rate {
 	const warm, measured = time.Second, 4 * time.Second
 	p.Clients, p.InFlight = sessions, max(p.InFlight, sessions)
 	w := newWorld(p, seed)
-	w.agenda.heap = w.agenda.heap[:0] // nobody dials
+	w.agenda = agenda{} // nobody dials
 	var took latency.Histogram
 	began := make([]time.Duration, sessions)
 	begin := func(i int32) {
 		began[i] = w.now
 		c := &w.clients[i]
-		number := w.newCall(call{what: appends, client: i, host: c.host, last: c.durable + 1, bytes: bytes})
+		number := w.newCall(call{what: appends, client: i, host: c.host, first: c.durable,
+			last: c.durable + 1, bytes: bytes})
 		if p.File {
 			w.file(number)
 		} else {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"math"
 	"testing"
 )
@@ -17,5 +18,20 @@ func TestTheEngineOfTheLaboratory(t *testing.T) {
 			t.Errorf("%d KiB × %d: %.0f appends a second; want %.0f", m.Bytes>>10, m.Sessions, got.PerSecond,
 				m.PerSecond)
 		}
+	}
+}
+
+// TestTheCrowdOfTheBenchmarks checks the model of a supervisor with what a quiet machine measured: how
+// fast clients come, and the median of their acknowledgements, within 20 %.
+func TestTheCrowdOfTheBenchmarks(t *testing.T) {
+	for _, c := range Crowds() {
+		got, err := c.Simulate(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d to %d: %.0f a second (%.0f), p50 %v (%v)", c.From, c.To, got.PerSecond, c.PerSecond, got.P50, c.P50)
+		what := fmt.Sprintf("%d to %d clients", c.From, c.To)
+		near(t, what+", new a second", got.PerSecond, c.PerSecond, 0.2)
+		near(t, what+", ack p50", got.P50.Seconds(), c.P50.Seconds(), 0.2)
 	}
 }

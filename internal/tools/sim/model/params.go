@@ -26,6 +26,8 @@ type Params struct {
 	NodeCores                                     int
 	NodeAppend, NodeEntry, NodeGet                time.Duration
 	Sync                                          time.Duration
+	SlowSync                                      time.Duration
+	SlowEvery                                     int
 	DiskMB, Amplified                             float64
 	Hop                                           time.Duration
 	WireGbit                                      float64
@@ -58,7 +60,7 @@ func Default() Params {
 		Slice: ms, Crowding: 1560, HandlerMiB: 1.41, ShareMiB: 0.07, HandlerWait: 10 * time.Second,
 		OrphanGrace: 10 * time.Second, InFlight: 256, Gather: 32, Attempt: 2 * time.Second,
 		Patience: 10 * time.Second, NodeCores: 8, NodeAppend: 26 * us, NodeEntry: 40 * us, NodeGet: 20 * us,
-		Sync: 250 * us, DiskMB: 1000,
+		Sync: 250 * us, SlowSync: 15 * ms, SlowEvery: 400, DiskMB: 1000,
 		Amplified: 2.2, Hop: 50 * us, WireGbit: 10, Headers: 400, ElectionLeast: 4 * time.Second,
 		ElectionMost: 9 * time.Second, SlowDisk: 50,
 	}
@@ -124,6 +126,8 @@ func (p *Params) Rows() []Row {
 		{"node-entry", &p.NodeEntry, "lab: what messages that go to the log together cost beside that"},
 		{"node-get", &p.NodeGet, "assumed: a read of a head, without the disk"},
 		{"sync", &p.Sync, "benchmarks (h): fdatasync of a record; six of them in turn are lab's 8 KiB × 1"},
+		{"slow-sync", &p.SlowSync, "lab: fits p99 of 8 KiB × 8 and × 64; how much longer some syncs take"},
+		{"slow-every", &p.SlowEvery, "lab: the same; one in so many on average, 0 is none"},
 		{"disk-mb", &p.DiskMB,
 			"assumed: MB a second of a node's own disk; lab: 371, for 53 MB/s written seven times"},
 		{"amplified", &p.Amplified, "lab: written bytes are 6 to 7.6 times the payload, on three nodes"},

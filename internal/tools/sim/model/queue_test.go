@@ -16,8 +16,8 @@ func TestTheAgendaIsInOrder(t *testing.T) {
 	now := time.Duration(0)
 	var last event
 	for i := range 100_000 {
-		if len(a.heap) == 0 || random.IntN(5) > 1 && i < 60_000 {
-			a.add(now+time.Duration(random.IntN(50)), 0, int32(i), 0)
+		if a.size == 0 || random.IntN(5) > 1 && i < 60_000 {
+			a.add(now+time.Duration(random.IntN(50))<<random.IntN(36), 0, int32(i), 0)
 			continue
 		}
 		e := a.next()
@@ -103,7 +103,7 @@ func TestLittlesLaw(t *testing.T) {
 // for the end of the one that is going on, and for their own.
 func TestADiskSyncsWhatWaitsTogether(t *testing.T) {
 	p := Default()
-	p.File, p.Supervisors, p.DiskMB = true, 1, 1e9
+	p.File, p.Supervisors, p.DiskMB, p.SlowEvery = true, 1, 1e9, 0
 	alone := Appends(p, 1, 1<<10, 1)
 	near(t, "one", alone.PerSecond, 1/p.Sync.Seconds(), 0.01)
 	many := Appends(p, 100, 1<<10, 1)

@@ -82,6 +82,9 @@ func (d *disk) begin(w *world) {
 	for ; owners > 0; owners &= owners - 1 {
 		long += d.sync
 	}
+	if w.SlowEvery > 0 && w.random.IntN(w.SlowEvery) == 0 {
+		long += w.SlowSync
+	}
 	transfer := time.Duration(d.slow * float64(bytes) / d.speed)
 	d.used += transfer
 	long = time.Duration(d.slow*float64(long)) + transfer

@@ -11,11 +11,11 @@ type Fault string
 // The faults there are.
 const (
 	Nothing    Fault = "nothing"
-	Supervisor Fault = "supervisor"         // the machine of one
-	Process    Fault = "supervisor process" // its handlers stay for a while
-	Node       Fault = "engine node"        // one that leads a share of the shards
-	Rack       Fault = "rack"               // a node and a third of the supervisors
-	SlowDisk   Fault = "slow disk"          // of a node
+	Supervisor Fault = "supervisor" // the machine of one
+	Process    Fault = "process"    // its handlers stay for a while
+	Node       Fault = "node"       // one that leads a share of the shards
+	Rack       Fault = "rack"       // a node and a third of the supervisors
+	SlowDisk   Fault = "slow-disk"  // of a node
 )
 
 // Faults returns all of them.
@@ -51,7 +51,7 @@ func Run(p Params, fault Fault, window time.Duration, seed uint64) (Result, erro
 	w.summarize(&r, before, window)
 	w.quiet = true
 	for until := w.now + patience; w.now < until && !w.allKnown(); {
-		if len(w.agenda.heap) == 0 {
+		if w.agenda.size == 0 {
 			break
 		}
 		w.step()

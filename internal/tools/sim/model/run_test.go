@@ -127,3 +127,36 @@ func TestWhatCannotBeIsRefused(t *testing.T) {
 		t.Error("the only supervisor is lost: there is no error")
 	}
 }
+
+// TestASessionGathers checks that what comes while an append is on its way goes with the next one.
+func TestASessionGathers(t *testing.T) {
+	p := small()
+	p.Consumers, p.Burst = 8, 10*ms
+	for _, tt := range []struct {
+		gather      int
+		hop         time.Duration
+		least, most float64 // appends a second of a client, whose batches are 6.5
+	}{{32, 5 * ms, 1.5, 5}, {1, 5 * ms, 6.2, 6.8}, {32, us, 5, 6.8}} {
+		p.Gather, p.Hop = tt.gather, tt.hop
+		r, err := Run(p, Nothing, 20*time.Second, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if each := r.Appends / float64(p.Clients); each < tt.least || each > tt.most {
+			t.Errorf("gather %d, hop %v: %.2f appends a second of a client; want %v to %v", tt.gather, tt.hop, each,
+				tt.least, tt.most)
+		}
+	}
+}
+
+// TestOneOfTwoIsEnough checks that the clients of a supervisor that is lost all come to the only other
+// one, however often it refuses them.
+func TestOneOfTwoIsEnough(t *testing.T) {
+	p := small()
+	p.Clients, p.Supervisors = 600, 2
+	for _, fault := range []Fault{Supervisor, Process} {
+		if r, err := Run(p, fault, 20*time.Second, 1); err != nil || r.Moved < 250 {
+			t.Errorf("%s: %d clients are at the other: %v", fault, r.Moved, err)
+		}
+	}
+}
