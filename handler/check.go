@@ -36,6 +36,8 @@ type violation struct {
 	text   string
 	// retryAfter is when the client should come back; 0 leaves it to the client.
 	retryAfter time.Duration
+	// elsewhere is where it may go instead.
+	elsewhere []string
 	// vague says that more may be known when all frames are written.
 	vague bool
 }
@@ -51,6 +53,9 @@ func (v *violation) status() error {
 	}
 	if v.retryAfter > 0 {
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(v.retryAfter)})
+	}
+	if len(v.elsewhere) > 0 {
+		details = append(details, protoadapt.MessageV1Of(&bulkheadv1.Elsewhere{Supervisors: v.elsewhere}))
 	}
 	if len(details) == 0 {
 		return st.Err()

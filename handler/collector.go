@@ -123,7 +123,7 @@ func (c *collector) pass(stream bulkheadv1.CollectorService_CollectServer, f *bu
 		return &violation{
 			class: bulkheadv1.EndClass_END_CLASS_FINISHED, code: codes.Code(fin.GetCode()), text: fin.GetText(),
 			reason: fin.GetReason(), about: fin.GetMetadata(),
-			retryAfter: time.Duration(fin.GetRetryAfterNano()),
+			retryAfter: time.Duration(fin.GetRetryAfterNano()), elsewhere: fin.GetElsewhere(),
 		}, nil
 	}
 	if w := f.GetWelcome(); w != nil && !c.welcomed(w) {

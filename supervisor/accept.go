@@ -237,5 +237,6 @@ func (r *run) shedClient(l *link, no *answer) {
 	l.refused, l.shed = true, true // not rejected: it may come again and get in
 	why := &door.Refusal{Why: no.text, RetryAfter: no.retryAfter}
 	r.shed(l.log, why)
-	l.finish(answer{code: codes.Unavailable, reason: no.reason, text: why.String(), retryAfter: no.retryAfter})
+	l.finish(answer{code: codes.Unavailable, reason: no.reason, text: why.String(), retryAfter: no.retryAfter,
+		elsewhere: r.elsewhereOf(no.reason)})
 }

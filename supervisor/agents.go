@@ -99,7 +99,7 @@ func (r *run) admitAgent(l *link, hello *bulkheadv1.Hello) {
 	l.send.put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Welcome{Welcome: &bulkheadv1.Welcome{
 		RunId: r.id, Limits: r.told(), WallClockUnixNano: now.UnixNano(), ElapsedNano: boottime.At(now),
 		ProtocolVersion: protocol.Version, ProtocolMinor: protocol.Minor, SupervisorVersion: r.cfg.Version,
-		Connection: hello.GetLastConnection() + 1,
+		Connection: hello.GetLastConnection() + 1, Supervisors: r.cfg.Peers,
 	}}})
 	if r.isOver() { // it may have ended after those that it had were told
 		l.endOfRun()

@@ -16,6 +16,15 @@ import (
 	"bulkhead/supervisor/cluster"
 )
 
+// elsewhereOf returns where a client may go that is sent away for a reason: to the peers, unless it
+// is better off waiting here.
+func (r *run) elsewhereOf(why bulkheadv1.Reason) []string {
+	if why == bulkheadv1.Reason_REASON_RUN_CHANGING { // in a moment
+		return nil
+	}
+	return r.cfg.Peers
+}
+
 // retryEarlier is when a client of an earlier run should come again that was not looked up.
 const retryEarlier = 2 * time.Second
 
@@ -87,9 +96,10 @@ func (l *link) settleElsewhere() { l.refused, l.shed = true, true }
 const retryMoved = 50 * time.Millisecond
 
 // isElsewhere is what a client is told then.
-func isElsewhere() answer {
-	return answer{code: codes.Unavailable, reason: bulkheadv1.Reason_REASON_CONNECTION_REFUSED,
-		text: "this session continues with another supervisor of the run; connect again", retryAfter: retryMoved}
+func (r *run) isElsewhere() answer {
+	return answer{code: codes.Unavailable, reason: bulkheadv1.Reason_REASON_SESSION_MOVED,
+		text: "this session continues with another supervisor of the run; connect again", retryAfter: retryMoved,
+		elsewhere: r.cfg.Peers}
 }
 
 // moved lets go of the session, which another supervisor has taken: nothing more of it is acknowledged
@@ -107,7 +117,7 @@ func (p *processor) moved(why error) {
 	p.part.Present(false)
 	p.log.Warn("the session is let go of", "reason", why)
 	if p.link != nil {
-		p.link.finish(isElsewhere())
+		p.link.finish(p.run.isElsewhere())
 		p.link = nil
 	}
 	if !p.live.snapshot().phase.ended() {
@@ -150,7 +160,7 @@ func (r *run) forget(p *processor) {
 func (p *processor) passOn(n note) {
 	switch n.kind {
 	case noteConnected:
-		n.link.finish(isElsewhere())
+		n.link.finish(p.run.isElsewhere())
 	case noteBatch, noteResent:
 		p.letGo(n.load(), n.room)
 	} // that its handler has ended is recorded by who has it

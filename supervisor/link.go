@@ -286,6 +286,8 @@ type answer struct {
 	text  string
 	// retryAfter is when the client should try again; 0 leaves it to the client.
 	retryAfter time.Duration
+	// elsewhere is where it may go instead.
+	elsewhere []string
 }
 
 // ack sends the handler, and through it the client, what is durable.
@@ -300,7 +302,7 @@ func (l *link) finish(a answer) {
 	l.finished.Do(func() {
 		l.send.put(&bulkheadv1.SupervisorFrame{Frame: &bulkheadv1.SupervisorFrame_Finish{Finish: &bulkheadv1.Finish{
 			Code: uint32(a.code), Reason: a.reason, Metadata: a.about, Text: a.text,
-			RetryAfterNano: int64(a.retryAfter),
+			RetryAfterNano: int64(a.retryAfter), Elsewhere: a.elsewhere,
 		}}})
 		time.AfterFunc(endSlack, func() { l.drop(errUnended) }) // does nothing after the link's end
 	})

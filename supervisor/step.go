@@ -161,6 +161,7 @@ func (p *processor) welcome(l *link) {
 		ProtocolVersion: protocol.Version, ProtocolMinor: protocol.Minor, SupervisorVersion: p.run.cfg.Version,
 		Connection: p.holder.Welcomes, Closed: p.phase == closed,
 		Gathers: p.waits() && !p.begun && p.phase != closed, GatherLeftNano: p.run.gatherLeft(),
+		Supervisors: p.run.cfg.Peers,
 	}}})
 	failpoint.Hit("supervisor/welcomed")
 	if l.adopted { // its client gets no second Welcome, and may never have had the ack of what was durable

@@ -168,7 +168,7 @@ func (a *agent) stayConnected(over <-chan struct{}) {
 	}()
 	var tries tries
 	told := ""
-	way := session.NewWay(a.cfg.Supervisor, a.cfg.TLS, a.hello.GetClientId(), "")
+	way := session.NewWay(a.cfg.Supervisor, a.cfg.TLS, a.cfg.TokenFile != "", a.hello.GetClientId(), "")
 	for ctx.Err() == nil {
 		began := time.Now()
 		welcomed, err := a.connect(ctx, way, tries.many())

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -15,7 +16,9 @@ type Route struct {
 	shun bool     // home comes last
 	to   []string // addresses to which the client was sent; they come first
 
-	known   int      // targets of the newest round
+	round   []Target // the targets of this round; nil when it is over
+	known   int      // how many the newest round had
+	jumps   int      // how often a round was left for a new address, since the client was welcomed
 	left    []Target // those of it that were not tried yet, in order
 	asked   map[string]time.Time
 	waits   []time.Time // of the targets of this round that were tried: not before; zero for at any time
@@ -47,7 +50,7 @@ func New(seed []byte, first string) *Route {
 // out while there are others.
 func (r *Route) Begin(now time.Time, all []Target) {
 	order := sorted(r.seed, all, r.rank)
-	r.known, r.waits, r.strange, r.left = len(order), nil, 0, nil
+	r.round, r.known, r.waits, r.strange, r.left = order, len(order), nil, 0, nil
 	for dial, until := range r.asked {
 		if !now.Before(until) || !slices.ContainsFunc(order, func(t Target) bool { return t.Dial == dial }) {
 			delete(r.asked, dial)
@@ -69,13 +72,15 @@ func (r *Route) Begin(now time.Time, all []Target) {
 func (r *Route) rank(t Target) int {
 	switch sent := slices.ContainsFunc(r.to, t.Is); {
 	case r.home != "" && t.Dial == r.home && r.shun:
-		return 4
+		return 5
 	case sent:
 		return 0
 	case r.home != "" && t.Dial == r.home:
 		return 1
 	case r.home == "" && t.Is(r.first):
 		return 2
+	case t.Learned:
+		return 4
 	default:
 		return 3
 	}
@@ -106,7 +111,7 @@ func (r *Route) Ended(now time.Time, t Target, how End, after time.Duration) (mo
 	r.waits = append(r.waits, until)
 	switch how {
 	case Cut, Away:
-		r.home, r.shun, r.to, r.left = t.Dial, how == Away, nil, nil
+		r.home, r.shun, r.to, r.left, r.round = t.Dial, how == Away, nil, nil, nil
 		return how == Away && r.known > 1
 	case Stranger:
 		r.strange++
@@ -114,12 +119,41 @@ func (r *Route) Ended(now time.Time, t Target, how End, after time.Duration) (mo
 	return len(r.left) > 0
 }
 
-// Sent takes note that the client was sent to other addresses, which come first in the next round.
-func (r *Route) Sent(to []string) { r.to = slices.Clone(to) }
+// mostJumps is how often in a row a round is left for an address that it does not have.
+const mostJumps = 3
+
+// Sent takes note that the client was sent to other addresses, which come first now. It reports
+// whether there is one to try at once: that this round has and has not tried, or that is new.
+func (r *Route) Sent(to []string) bool {
+	if len(to) == 0 {
+		return false
+	}
+	sent := func(t Target) bool { return slices.ContainsFunc(to, t.Is) }
+	known := slices.ContainsFunc(r.round, sent)
+	switch {
+	case r.round == nil: // it is over
+		r.to = slices.Clone(to)
+		return true
+	case slices.ContainsFunc(r.left, sent):
+		rank := func(t Target) int {
+			if sent(t) {
+				return 0
+			}
+			return 1
+		}
+		slices.SortStableFunc(r.left, func(a, b Target) int { return cmp.Compare(rank(a), rank(b)) })
+		return true
+	case known || r.jumps == mostJumps:
+		return false
+	}
+	r.jumps++
+	r.left, r.to = nil, slices.Clone(to)
+	return true
+}
 
 // Welcomed takes note that the client was welcomed at a target.
 func (r *Route) Welcomed(t Target) {
-	r.home, r.shun, r.to = t.Dial, false, nil
+	r.home, r.shun, r.to, r.jumps = t.Dial, false, nil, 0
 	delete(r.asked, t.Dial)
 }
 

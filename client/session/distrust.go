@@ -46,6 +46,7 @@ func checkWelcome(w *bulkheadv1.Welcome) error {
 		return fmt.Errorf("the supervisor's welcome is not valid: session_id %w", err)
 	}
 	w.SupervisorVersion = plaintext.Line(w.GetSupervisorVersion(), plaintext.MaxName)
+	w.Supervisors = remotes(w.GetSupervisors())
 	w.ProtoReflect().SetUnknown(nil) // it is kept
 	return nil
 }
@@ -78,6 +79,8 @@ func statusOf(s *status.Status) *status.Status {
 		switch d := detail.(type) {
 		case *errdetails.RetryInfo:
 			kept = protoadapt.MessageV1Of(d)
+		case *bulkheadv1.Elsewhere:
+			kept = protoadapt.MessageV1Of(&bulkheadv1.Elsewhere{Supervisors: remotes(d.GetSupervisors())})
 		case *errdetails.ErrorInfo:
 			info := proto.CloneOf(d)
 			for key, text := range info.GetMetadata() {

@@ -23,6 +23,8 @@ type retryable struct {
 	error
 	// after is how long the supervisor asked to stay away; 0 if it did not say.
 	after time.Duration
+	// elsewhere is where the supervisor sends the client instead.
+	elsewhere []string
 	// absence is whose doing the end was, as far as the connection itself tells.
 	absence bulkheadv1.Absence
 	// silent says that nothing came any more, not even the answer to a ping.
@@ -102,7 +104,7 @@ func (d *dialled) judge(ctx context.Context, err error) error {
 	if d.answered.Load() { // the status is the supervisor's
 		if again {
 			return retryable{error: errors.New(s.Message()), after: retryInfo(s),
-				absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
+				elsewhere: elsewhereOf(s), absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
 		}
 		return final{Refusal{s}}
 	}
@@ -129,6 +131,16 @@ func retryInfo(s *status.Status) time.Duration {
 		}
 	}
 	return 0
+}
+
+// elsewhereOf returns the addresses to which a status sends a client.
+func elsewhereOf(s *status.Status) []string {
+	for _, detail := range s.Details() {
+		if other, ok := detail.(*bulkheadv1.Elsewhere); ok {
+			return other.GetSupervisors()
+		}
+	}
+	return nil
 }
 
 // unanswered reports whether a text of gRPC says that a ping was not answered.

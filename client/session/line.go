@@ -60,6 +60,7 @@ func OpenLine(ctx context.Context, way *Way, tokenFile string, hello *bulkheadv1
 		return nil, err
 	}
 	l.Welcome = first.GetWelcome()
+	way.learn(l.Welcome.GetSupervisors())
 	return l, nil
 }
 
@@ -101,7 +102,11 @@ func (w *Way) Over(welcomed bool, err error) (why error, more bool) {
 	case welcomed:
 		how = route.Cut
 	}
-	if more := w.ended(how, err, again.after); more || !retry {
+	more = w.ended(how, err, again.after)
+	if w.sent(again.elsewhere) {
+		more = true
+	}
+	if more || !retry {
 		return err, more
 	}
 	return w.over(again), false

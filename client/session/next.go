@@ -57,7 +57,11 @@ func (s *Session) after(far reached, err error, lost time.Time) (n next, over bo
 	if far.welcomed {
 		how = again.end()
 	}
-	return s.going(again, s.way.ended(how, err, again.after)), false, nil
+	more := s.way.ended(how, err, again.after)
+	if s.way.sent(again.elsewhere) {
+		more = true
+	}
+	return s.going(again, more), false, nil
 }
 
 // going returns what comes next if there is more to try in this round, or not.

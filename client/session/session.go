@@ -71,7 +71,8 @@ type Session struct {
 // delivers box. It begins with Run.
 func New(cfg spec.Config, hello *bulkheadv1.Hello, box *outbox.Outbox) *Session {
 	return &Session{
-		way:            NewWay(cfg.Supervisor, cfg.TLS, hello.GetClientId(), cfg.FirstSupervisor),
+		way: NewWay(cfg.Supervisor, cfg.TLS, cfg.TokenFile != "" || hello.GetToken() != "",
+			hello.GetClientId(), cfg.FirstSupervisor),
 		tokenFile:      cfg.TokenFile,
 		hello:          proto.CloneOf(hello),
 		outbox:         box,
@@ -172,6 +173,7 @@ func (s *Session) welcome(w *bulkheadv1.Welcome, over net.Conn) {
 	s.told, s.telling = s.telling, 0
 	s.Newest, s.hello.LastConnection = w, w.GetConnection()
 	s.gathers(w)
+	s.way.learn(w.GetSupervisors())
 	if run := w.GetRunId(); s.hello.GetRunId() != run {
 		again = len(s.Moves) == 0
 		s.hello.RunId = run

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,10 @@ type Way struct {
 	resolver route.Resolver
 	route    *route.Route
 
+	// learned has what supervisors have named beside these: at most value.MaxAddresses.
+	learned []route.Name
+	secret  bool // the client has a token
+
 	at       route.Target    // that was connected to last
 	on       bool            // it has not ended
 	failures []route.Failure // of this round
@@ -40,8 +45,9 @@ type Way struct {
 // NewWay returns a way to the supervisors of some addresses. The seed is that of the client alone,
 // which sets the order in which it tries them; first is the one that it begins with, empty for
 // whichever is first in that order.
-func NewWay(given value.Addresses, tls config.ClientTLS, seed []byte, first string) *Way {
-	return &Way{given: given, tls: tls, route: route.New(seed, first)}
+// secret says that the client has a token.
+func NewWay(given value.Addresses, tls config.ClientTLS, secret bool, seed []byte, first string) *Way {
+	return &Way{given: given, tls: tls, secret: secret, route: route.New(seed, first)}
 }
 
 // String returns the addresses that were given.
@@ -81,7 +87,8 @@ func (w *Way) dial(ctx context.Context, heard func(at time.Time)) (*dialled, err
 		for _, address := range w.given {
 			names = append(names, route.Name{Address: address, Prove: address})
 		}
-		targets, missing := w.resolver.Resolve(ctx, names)
+		targets, missing := w.resolver.Resolve(ctx, append(names, w.learned...))
+		targets = slices.DeleteFunc(targets, func(t route.Target) bool { return t.Learned && !w.near(t) })
 		w.failures, w.aliens = nil, 0
 		for _, f := range missing {
 			w.failures = append(w.failures, route.Failure{Address: f.Address, Err: dialError(f.Err, f.Address)})

@@ -96,7 +96,7 @@ func (s *setting) String() string        { return s.text }
 func (s *setting) IsBoolFlag() bool { return s.isSwitch }
 
 // severalTimes returns the keys whose flag may be given several times.
-func severalTimes() []string { return []string{"allow", "supervisor"} }
+func severalTimes() []string { return []string{"allow", "supervisor", "peers"} }
 
 // settings is the value of such a flag, with commas between what was given.
 type settings struct{ texts []string }
@@ -140,7 +140,7 @@ func categoryOf(k config.Key, keys []config.Key) string {
 		return "what is written"
 	}
 	switch k.Name {
-	case "supervisor", "name", "labels", "token", "token_file", "tokens", "connect_timeout", "listen",
+	case "supervisor", "name", "labels", "token", "token_file", "tokens", "connect_timeout", "listen", "peers",
 		"deliver_timeout":
 		return "connection"
 	case "stall_after", "kill_timeout", "work_dir":

@@ -178,6 +178,7 @@ func welcome(c *coder, m *bulkheadv1.Welcome) {
 	c.text(11, &m.SupervisorVersion)
 	c.bool(60, &m.Gathers)
 	c.int64(61, &m.GatherLeftNano)
+	c.texts(120, &m.Supervisors)
 }
 
 func limits(c *coder, m *bulkheadv1.Limits) {
@@ -245,6 +246,7 @@ func finish(c *coder, m *bulkheadv1.Finish) {
 	c.int64(3, &m.RetryAfterNano)
 	signed(c, 4, &m.Reason)
 	c.pairs(5, &m.Metadata)
+	c.texts(6, &m.Elsewhere)
 }
 
 func ping(c *coder, m *bulkheadv1.Ping) {

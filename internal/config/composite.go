@@ -241,6 +241,22 @@ func addressesField(name string, dst *value.Addresses, help string) field {
 		readAddresses)
 }
 
+// peersField declares such addresses, or none.
+func peersField(name string, dst *value.Addresses, help string) field {
+	key := Key{Name: name, Kind: "list", Valid: value.ValidPeers(), Help: help}
+	return composite(key, dst, nil, yaml.SequenceNode, func(text string) (value.Addresses, error) {
+		if text == "" {
+			return nil, nil
+		}
+		return value.ParseAddresses(text)
+	}, func(l *loader, e entry) (value.Addresses, bool) {
+		if len(e.node.Content) == 0 {
+			return nil, true
+		}
+		return readAddresses(l, e)
+	})
+}
+
 // readAddresses reads the list of a file.
 func readAddresses(l *loader, e entry) (value.Addresses, bool) {
 	var list []string

@@ -17,7 +17,7 @@ const (
 		"stages, " +
 		"connect_timeout, consumer_count, " + consumerKeys + ", consumers, keep, stall_after, kill_timeout, " +
 		"heartbeat, monitor, progress, spool, work_dir, deliver_timeout, log"
-	supervisorKeys = "listen, clients, wait_clients, gather, assert, linger, state_dir, keep_running, token, " +
+	supervisorKeys = "listen, peers, clients, wait_clients, gather, assert, linger, state_dir, keep_running, token, " +
 		"token_file, tokens, tls, " +
 		"drain_timeout, resume_within, log, http, handler, session, overload, journal"
 )

@@ -16,6 +16,9 @@ import (
 type Supervisor struct {
 	// Listen is the address that clients connect to; port 0 takes any free one.
 	Listen string
+	// Peers has the addresses of other supervisors, to which clients may go; at most
+	// value.MaxAddresses.
+	Peers value.Addresses
 	// Clients is which clients must have joined before a run can end.
 	Clients value.Clients
 	// WaitClients is how long a run waits for those that have not come; 0 is for ever.
@@ -233,6 +236,8 @@ func (s *Supervisor) fields() []field {
 	fields := []field{
 		textField("listen", &s.Listen, value.DefaultAddress, value.CheckAddress(true), "HOST:PORT",
 			"Address to listen on for clients; port 0 takes any free one."),
+		peersField("peers", &s.Peers,
+			"Addresses of other supervisors, which clients are told of, to go to when this one sends them away."),
 		clientsField("clients", &s.Clients,
 			"Clients that must have joined before the run can end: so many of different names, or those that "+
 				"are named."),

@@ -24,6 +24,11 @@ func ValidAddresses() string {
 	return fmt.Sprintf("HOST:PORT, or at most %d of them, as in a:7420,b:7420", MaxAddresses)
 }
 
+// ValidPeers returns what they can be where there may be none.
+func ValidPeers() string {
+	return fmt.Sprintf("at most %d HOST:PORT, as in a:7420,b:7420", MaxAddresses)
+}
+
 // String returns a as it is written on one line.
 func (a Addresses) String() string { return strings.Join(a, ",") }
 

@@ -9,6 +9,7 @@ import (
 
 	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/harness/expect"
+	"bulkhead/internal/testing/rawclient"
 )
 
 // clientOf starts a client with a short load for supervisors at some addresses.
@@ -87,5 +88,24 @@ func TestClientAwaitsTheSupervisorOfItsRun(t *testing.T) {
 	ends(t, c)
 	if rep := own.finish(exitComplete); len(rep.Clients) != 1 {
 		t.Errorf("%d clients; want 1", len(rep.Clients))
+	}
+}
+
+// A supervisor that is full sends whoever comes to its peer, of which the client knows nothing
+// itself; and tells whom it takes of it.
+func TestFullSupervisorSendsClientsToItsPeer(t *testing.T) {
+	t.Parallel()
+	peer := start(t)
+	full := start(t, "--overload-max-clients", "1", "--peers", peer.Addr)
+	first := full.dial()
+	welcome, err := first.Greet(rawclient.Hello("first"))
+	expect.NoError(t, err)
+	if got := welcome.GetSupervisors(); len(got) != 1 || got[0] != peer.Addr {
+		t.Errorf("the welcome names %v; want the peer, %s", got, peer.Addr)
+	}
+	c := clientOf(t, "second", "1s", full.Addr)
+	ends(t, c)
+	if rep := peer.finish(exitComplete); len(rep.Clients) != 1 || rep.Clients[0].Name != "second" {
+		t.Errorf("the peer has %d clients; want the one that was sent to it", len(rep.Clients))
 	}
 }

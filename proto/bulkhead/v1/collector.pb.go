@@ -84,6 +84,8 @@ const (
 	Reason_REASON_CONNECTION_REFUSED Reason = 22
 	// The client half-closed its stream without a Goodbye, or in the middle of a frame.
 	Reason_REASON_GOODBYE_MISSING Reason = 25
+	// Another supervisor has the session now.
+	Reason_REASON_SESSION_MOVED Reason = 120
 	// No Hello came in time.
 	Reason_REASON_HELLO_OVERDUE Reason = 23
 )
@@ -91,36 +93,37 @@ const (
 // Enum value maps for Reason.
 var (
 	Reason_name = map[int32]string{
-		0:  "REASON_UNSPECIFIED",
-		1:  "REASON_FRAME_UNEXPECTED",
-		2:  "REASON_FRAME_UNKNOWN",
-		3:  "REASON_ENCODING_INVALID",
-		4:  "REASON_FIELD_INVALID",
-		5:  "REASON_SEQUENCE_BROKEN",
-		6:  "REASON_LIMIT_EXCEEDED",
-		7:  "REASON_COMPRESSION_UNKNOWN",
-		8:  "REASON_METHOD_UNKNOWN",
-		9:  "REASON_VERSION_UNKNOWN",
-		10: "REASON_RUN_ENDING",
-		11: "REASON_RUN_OVER",
-		12: "REASON_RUN_UNKNOWN",
-		13: "REASON_SESSION_LOST",
-		14: "REASON_SESSION_REJECTED",
-		24: "REASON_SESSION_CLOSED",
-		15: "REASON_SESSION_QUARANTINED",
-		16: "REASON_TOKEN_MISSING",
-		17: "REASON_TOKEN_WRONG",
-		26: "REASON_CERTIFICATE_MISSING",
-		27: "REASON_CERTIFICATE_WRONG",
-		28: "REASON_IDENTITY_WRONG",
-		29: "REASON_TLS_FAILED",
-		18: "REASON_CLIENT_ID_IN_USE",
-		19: "REASON_OVERLOADED",
-		20: "REASON_RUN_CHANGING",
-		21: "REASON_SUPERVISOR_GONE",
-		22: "REASON_CONNECTION_REFUSED",
-		25: "REASON_GOODBYE_MISSING",
-		23: "REASON_HELLO_OVERDUE",
+		0:   "REASON_UNSPECIFIED",
+		1:   "REASON_FRAME_UNEXPECTED",
+		2:   "REASON_FRAME_UNKNOWN",
+		3:   "REASON_ENCODING_INVALID",
+		4:   "REASON_FIELD_INVALID",
+		5:   "REASON_SEQUENCE_BROKEN",
+		6:   "REASON_LIMIT_EXCEEDED",
+		7:   "REASON_COMPRESSION_UNKNOWN",
+		8:   "REASON_METHOD_UNKNOWN",
+		9:   "REASON_VERSION_UNKNOWN",
+		10:  "REASON_RUN_ENDING",
+		11:  "REASON_RUN_OVER",
+		12:  "REASON_RUN_UNKNOWN",
+		13:  "REASON_SESSION_LOST",
+		14:  "REASON_SESSION_REJECTED",
+		24:  "REASON_SESSION_CLOSED",
+		15:  "REASON_SESSION_QUARANTINED",
+		16:  "REASON_TOKEN_MISSING",
+		17:  "REASON_TOKEN_WRONG",
+		26:  "REASON_CERTIFICATE_MISSING",
+		27:  "REASON_CERTIFICATE_WRONG",
+		28:  "REASON_IDENTITY_WRONG",
+		29:  "REASON_TLS_FAILED",
+		18:  "REASON_CLIENT_ID_IN_USE",
+		19:  "REASON_OVERLOADED",
+		20:  "REASON_RUN_CHANGING",
+		21:  "REASON_SUPERVISOR_GONE",
+		22:  "REASON_CONNECTION_REFUSED",
+		25:  "REASON_GOODBYE_MISSING",
+		120: "REASON_SESSION_MOVED",
+		23:  "REASON_HELLO_OVERDUE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":         0,
@@ -152,6 +155,7 @@ var (
 		"REASON_SUPERVISOR_GONE":     21,
 		"REASON_CONNECTION_REFUSED":  22,
 		"REASON_GOODBYE_MISSING":     25,
+		"REASON_SESSION_MOVED":       120,
 		"REASON_HELLO_OVERDUE":       23,
 	}
 )
@@ -1044,8 +1048,12 @@ type Welcome struct {
 	Gathers bool `protobuf:"varint,60,opt,name=gathers,proto3" json:"gathers,omitempty"`
 	// How long the run still waits for clients that are not ready; 0 means not told.
 	GatherLeftNano int64 `protobuf:"varint,61,opt,name=gather_left_nano,json=gatherLeftNano,proto3" json:"gather_left_nano,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Addresses of other supervisors that may have this run, host:port: at most 16 of at most 270 bytes
+	// each. They take the place of those of an earlier Welcome. A client need not use them, and
+	// must not trust them more than the addresses that it was given; see docs/security.md.
+	Supervisors   []string `protobuf:"bytes,120,rep,name=supervisors,proto3" json:"supervisors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
@@ -1170,6 +1178,61 @@ func (x *Welcome) GetGatherLeftNano() int64 {
 	return 0
 }
 
+func (x *Welcome) GetSupervisors() []string {
+	if x != nil {
+		return x.Supervisors
+	}
+	return nil
+}
+
+// Elsewhere comes among the details of an UNAVAILABLE whose client may do better at another
+// supervisor than by waiting for this one.
+type Elsewhere struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Addresses, host:port, as Welcome.supervisors.
+	Supervisors   []string `protobuf:"bytes,1,rep,name=supervisors,proto3" json:"supervisors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Elsewhere) Reset() {
+	*x = Elsewhere{}
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Elsewhere) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Elsewhere) ProtoMessage() {}
+
+func (x *Elsewhere) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Elsewhere.ProtoReflect.Descriptor instead.
+func (*Elsewhere) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Elsewhere) GetSupervisors() []string {
+	if x != nil {
+		return x.Supervisors
+	}
+	return nil
+}
+
 // Limits bound what a client may send to this supervisor, by its configuration. A client that
 // sends a larger frame or Batch gets RESOURCE_EXHAUSTED and LIMIT_EXCEEDED, with the limit's
 // name, its value and what came as "limit", "most" and "got" in the metadata. The session
@@ -1199,7 +1262,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1275,7 @@ func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1288,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Limits) GetMaxFrameBytes() uint32 {
@@ -1273,7 +1336,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1349,7 @@ func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1362,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -1321,7 +1384,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1397,7 @@ func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1410,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Drain) GetReason() string {
@@ -1427,7 +1490,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05frame\"H\n" +
 	"\x05Begin\x12\x17\n" +
 	"\ain_nano\x18\x01 \x01(\x03R\x06inNano\x12&\n" +
-	"\x0fat_elapsed_nano\x18\x02 \x01(\x03R\ratElapsedNano\"\xe0\x03\n" +
+	"\x0fat_elapsed_nano\x18\x02 \x01(\x03R\ratElapsedNano\"\x82\x04\n" +
 	"\aWelcome\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1d\n" +
 	"\n" +
@@ -1445,7 +1508,10 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	" \x01(\rR\rprotocolMinor\x12-\n" +
 	"\x12supervisor_version\x18\v \x01(\tR\x11supervisorVersion\x12\x18\n" +
 	"\agathers\x18< \x01(\bR\agathers\x12(\n" +
-	"\x10gather_left_nano\x18= \x01(\x03R\x0egatherLeftNano\"\xd0\x01\n" +
+	"\x10gather_left_nano\x18= \x01(\x03R\x0egatherLeftNano\x12 \n" +
+	"\vsupervisors\x18x \x03(\tR\vsupervisors\"-\n" +
+	"\tElsewhere\x12 \n" +
+	"\vsupervisors\x18\x01 \x03(\tR\vsupervisors\"\xd0\x01\n" +
 	"\x06Limits\x12&\n" +
 	"\x0fmax_frame_bytes\x18\x01 \x01(\rR\rmaxFrameBytes\x12,\n" +
 	"\x12max_batch_messages\x18\x02 \x01(\rR\x10maxBatchMessages\x12.\n" +
@@ -1458,7 +1524,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05Drain\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1f\n" +
 	"\vwithin_nano\x18\x02 \x01(\x03R\n" +
-	"withinNano*\xb1\x06\n" +
+	"withinNano*\xcb\x06\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REASON_FRAME_UNEXPECTED\x10\x01\x12\x18\n" +
@@ -1490,6 +1556,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x16REASON_SUPERVISOR_GONE\x10\x15\x12\x1d\n" +
 	"\x19REASON_CONNECTION_REFUSED\x10\x16\x12\x1a\n" +
 	"\x16REASON_GOODBYE_MISSING\x10\x19\x12\x18\n" +
+	"\x14REASON_SESSION_MOVED\x10x\x12\x18\n" +
 	"\x14REASON_HELLO_OVERDUE\x10\x172U\n" +
 	"\x10CollectorService\x12A\n" +
 	"\aCollect\x12\x18.bulkhead.v1.ClientFrame\x1a\x18.bulkhead.v1.ServerFrame(\x010\x01B'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
@@ -1507,7 +1574,7 @@ func file_bulkhead_v1_collector_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_collector_proto_enumTypes [1]protoimpl.EnumInfo
-var file_bulkhead_v1_collector_proto_msgTypes [12]protoimpl.MessageInfo
+var file_bulkhead_v1_collector_proto_msgTypes [13]protoimpl.MessageInfo
 var file_bulkhead_v1_collector_proto_goTypes = []any{
 	(Reason)(0),          // 0: bulkhead.v1.Reason
 	(*ClientFrame)(nil),  // 1: bulkhead.v1.ClientFrame
@@ -1518,37 +1585,38 @@ var file_bulkhead_v1_collector_proto_goTypes = []any{
 	(*ServerFrame)(nil),  // 6: bulkhead.v1.ServerFrame
 	(*Begin)(nil),        // 7: bulkhead.v1.Begin
 	(*Welcome)(nil),      // 8: bulkhead.v1.Welcome
-	(*Limits)(nil),       // 9: bulkhead.v1.Limits
-	(*Ack)(nil),          // 10: bulkhead.v1.Ack
-	(*Drain)(nil),        // 11: bulkhead.v1.Drain
-	nil,                  // 12: bulkhead.v1.Hello.LabelsEntry
-	(*Batch)(nil),        // 13: bulkhead.v1.Batch
-	(*AgentReport)(nil),  // 14: bulkhead.v1.AgentReport
-	(*Workload)(nil),     // 15: bulkhead.v1.Workload
-	(Absence)(0),         // 16: bulkhead.v1.Absence
-	(*Agent)(nil),        // 17: bulkhead.v1.Agent
-	(*Task)(nil),         // 18: bulkhead.v1.Task
-	(*StopTask)(nil),     // 19: bulkhead.v1.StopTask
+	(*Elsewhere)(nil),    // 9: bulkhead.v1.Elsewhere
+	(*Limits)(nil),       // 10: bulkhead.v1.Limits
+	(*Ack)(nil),          // 11: bulkhead.v1.Ack
+	(*Drain)(nil),        // 12: bulkhead.v1.Drain
+	nil,                  // 13: bulkhead.v1.Hello.LabelsEntry
+	(*Batch)(nil),        // 14: bulkhead.v1.Batch
+	(*AgentReport)(nil),  // 15: bulkhead.v1.AgentReport
+	(*Workload)(nil),     // 16: bulkhead.v1.Workload
+	(Absence)(0),         // 17: bulkhead.v1.Absence
+	(*Agent)(nil),        // 18: bulkhead.v1.Agent
+	(*Task)(nil),         // 19: bulkhead.v1.Task
+	(*StopTask)(nil),     // 20: bulkhead.v1.StopTask
 }
 var file_bulkhead_v1_collector_proto_depIdxs = []int32{
 	3,  // 0: bulkhead.v1.ClientFrame.hello:type_name -> bulkhead.v1.Hello
-	13, // 1: bulkhead.v1.ClientFrame.batch:type_name -> bulkhead.v1.Batch
+	14, // 1: bulkhead.v1.ClientFrame.batch:type_name -> bulkhead.v1.Batch
 	5,  // 2: bulkhead.v1.ClientFrame.goodbye:type_name -> bulkhead.v1.Goodbye
 	2,  // 3: bulkhead.v1.ClientFrame.echo:type_name -> bulkhead.v1.Echo
-	14, // 4: bulkhead.v1.ClientFrame.agent_report:type_name -> bulkhead.v1.AgentReport
-	12, // 5: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
-	15, // 6: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
-	16, // 7: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
+	15, // 4: bulkhead.v1.ClientFrame.agent_report:type_name -> bulkhead.v1.AgentReport
+	13, // 5: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
+	16, // 6: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
+	17, // 7: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
 	4,  // 8: bulkhead.v1.Hello.continues:type_name -> bulkhead.v1.Continuation
-	17, // 9: bulkhead.v1.Hello.agent:type_name -> bulkhead.v1.Agent
+	18, // 9: bulkhead.v1.Hello.agent:type_name -> bulkhead.v1.Agent
 	8,  // 10: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
-	10, // 11: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
-	11, // 12: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
+	11, // 11: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
+	12, // 12: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
 	7,  // 13: bulkhead.v1.ServerFrame.begin:type_name -> bulkhead.v1.Begin
 	2,  // 14: bulkhead.v1.ServerFrame.echo:type_name -> bulkhead.v1.Echo
-	18, // 15: bulkhead.v1.ServerFrame.task:type_name -> bulkhead.v1.Task
-	19, // 16: bulkhead.v1.ServerFrame.stop_task:type_name -> bulkhead.v1.StopTask
-	9,  // 17: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
+	19, // 15: bulkhead.v1.ServerFrame.task:type_name -> bulkhead.v1.Task
+	20, // 16: bulkhead.v1.ServerFrame.stop_task:type_name -> bulkhead.v1.StopTask
+	10, // 17: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
 	1,  // 18: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
 	6,  // 19: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
 	19, // [19:20] is the sub-list for method output_type
@@ -1593,7 +1661,7 @@ func file_bulkhead_v1_collector_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_collector_proto_rawDesc), len(file_bulkhead_v1_collector_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

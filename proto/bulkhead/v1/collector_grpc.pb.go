@@ -31,7 +31,8 @@ const (
 //
 //	OK                   every message is durable and the session is closed
 //	UNAVAILABLE          connect again, with backoff, and resume; a
-//	                     google.rpc.RetryInfo among the status details says when
+//	                     google.rpc.RetryInfo among the status details says when,
+//	                     an Elsewhere where one need not wait
 //	DEADLINE_EXCEEDED    the same: the client was too slow with its Hello
 //	INVALID_ARGUMENT     the client broke the protocol; the text says how
 //	FAILED_PRECONDITION  wrong protocol version, or the session is over
@@ -103,7 +104,8 @@ type CollectorService_CollectClient = grpc.BidiStreamingClient[ClientFrame, Serv
 //
 //	OK                   every message is durable and the session is closed
 //	UNAVAILABLE          connect again, with backoff, and resume; a
-//	                     google.rpc.RetryInfo among the status details says when
+//	                     google.rpc.RetryInfo among the status details says when,
+//	                     an Elsewhere where one need not wait
 //	DEADLINE_EXCEEDED    the same: the client was too slow with its Hello
 //	INVALID_ARGUMENT     the client broke the protocol; the text says how
 //	FAILED_PRECONDITION  wrong protocol version, or the session is over

@@ -816,8 +816,10 @@ type Finish struct {
 	// google.rpc.RetryInfo.
 	RetryAfterNano int64 `protobuf:"varint,3,opt,name=retry_after_nano,json=retryAfterNano,proto3" json:"retry_after_nano,omitempty"`
 	// Why, for a program. Passed on as a google.rpc.ErrorInfo, with metadata.
-	Reason        Reason            `protobuf:"varint,4,opt,name=reason,proto3,enum=bulkhead.v1.Reason" json:"reason,omitempty"`
-	Metadata      map[string]string `protobuf:"bytes,5,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Reason   Reason            `protobuf:"varint,4,opt,name=reason,proto3,enum=bulkhead.v1.Reason" json:"reason,omitempty"`
+	Metadata map[string]string `protobuf:"bytes,5,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Where else the client may go at once. Passed on as an Elsewhere.
+	Elsewhere     []string `protobuf:"bytes,6,rep,name=elsewhere,proto3" json:"elsewhere,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -884,6 +886,13 @@ func (x *Finish) GetReason() Reason {
 func (x *Finish) GetMetadata() map[string]string {
 	if x != nil {
 		return x.Metadata
+	}
+	return nil
+}
+
+func (x *Finish) GetElsewhere() []string {
+	if x != nil {
+		return x.Elsewhere
 	}
 	return nil
 }
@@ -1509,13 +1518,14 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x0ereceived_bytes\x18\x03 \x01(\x04R\rreceivedBytes\x12\x1a\n" +
 	"\bmessages\x18\x04 \x01(\x04R\bmessages\x12\x1f\n" +
 	"\vsilent_nano\x18\x05 \x01(\x03R\n" +
-	"silentNano\"\x83\x02\n" +
+	"silentNano\"\xa1\x02\n" +
 	"\x06Finish\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12(\n" +
 	"\x10retry_after_nano\x18\x03 \x01(\x03R\x0eretryAfterNano\x12+\n" +
 	"\x06reason\x18\x04 \x01(\x0e2\x13.bulkhead.v1.ReasonR\x06reason\x12=\n" +
-	"\bmetadata\x18\x05 \x03(\v2!.bulkhead.v1.Finish.MetadataEntryR\bmetadata\x1a;\n" +
+	"\bmetadata\x18\x05 \x03(\v2!.bulkhead.v1.Finish.MetadataEntryR\bmetadata\x12\x1c\n" +
+	"\telsewhere\x18\x06 \x03(\tR\telsewhere\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb9\x03\n" +
