@@ -35,7 +35,9 @@ func (n *Connection) AwayFrom() Stamp { return cmp.Or(n.LastHeardAt, n.DetachedA
 // Connection is one connection that carried the session, by the supervisor's
 // clock.
 type Connection struct {
-	ID         uint64 `json:"id"`
+	ID uint64 `json:"id"`
+	// Supervisor is the number of the supervisor that had it, in a run that several may share.
+	Supervisor uint32 `json:"supervisor,omitempty"`
 	HandlerPid int32  `json:"handler_pid"`
 	Peer       string `json:"peer"`
 	AttachedAt Stamp  `json:"attached_at"`

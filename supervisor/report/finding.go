@@ -22,6 +22,8 @@ const (
 	// FindingPaused of a supervisor that did not run.
 	FindingSilent = "silent_client"
 	FindingPaused = "supervisor_paused"
+	// FindingUnavailable is of a journal's engine that could not be reached.
+	FindingUnavailable = "journal_unavailable"
 	// FindingSandbox is of handlers that were not locked in as they could have been.
 	FindingSandbox = "sandbox"
 	// FindingContradiction is of what a client said that cannot be true together.

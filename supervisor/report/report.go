@@ -136,6 +136,15 @@ type Run struct {
 	// Restarts are in order of time. ExpectedClients, ExpectedNames and Listen are those of the newest.
 	Restarts        []Restart `json:"restarts"`
 	RestartsLeftOut uint64    `json:"restarts_left_out"`
+	// Supervisors took part in a run whose journal is on an engine, the first ones by their numbers;
+	// they are absent for a journal in a folder, as all that is of an engine.
+	Supervisors        []Supervisor `json:"supervisors,omitempty"`
+	SupervisorsLeftOut uint64       `json:"supervisors_left_out,omitempty"`
+	// JournalOutages are when the engine could not be reached, the first ones.
+	JournalOutages        []JournalOutage `json:"journal_outages,omitempty"`
+	JournalOutagesLeftOut uint64          `json:"journal_outages_left_out,omitempty"`
+	// JournalUnproven is why nobody knows whether what was acknowledged is durable.
+	JournalUnproven []string `json:"journal_unproven,omitempty"`
 	// ShedConnections were refused to shed load; Shed says why, in order of the first.
 	ShedConnections uint64 `json:"shed_connections"`
 	Shed            []Shed `json:"shed"`

@@ -26,6 +26,10 @@ const (
 	EventCorruption   = "corruption"
 	EventSilent       = "silent"
 	EventPaused       = "paused"
+	EventJoined       = "joined"
+	EventLeft         = "left"
+	EventMoved        = "moved"
+	EventUnavailable  = "unavailable"
 )
 
 // What a process did in an interval, in ProcessSeries.Beats, from the best to the

@@ -10,7 +10,7 @@ import (
 // they say.
 var texts = map[reflect.Type][]string{
 	reflect.TypeFor[report.Verdict]():        {"Reasons", "Interruptions", "Warnings"},
-	reflect.TypeFor[report.Run]():            {"EndDetail", "DrainReason"},
+	reflect.TypeFor[report.Run]():            {"EndDetail", "DrainReason", "JournalUnproven"},
 	reflect.TypeFor[report.Restart]():        {"Torn"},
 	reflect.TypeFor[report.Shed]():           {"Reason"},
 	reflect.TypeFor[report.Rejection]():      {"Reason"},

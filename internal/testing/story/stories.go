@@ -24,6 +24,7 @@ var Stories = []struct {
 	{"corrupted", false, Corrupted},
 	{"machines", false, Machines},
 	{"staged", false, Staged},
+	{"shared", false, Shared},
 }
 
 // Work lets clients write from second from to second to of the run.
@@ -188,4 +189,45 @@ func charlieStops(c *Actor) {
 		map[int32]*bulkheadv1.ProcessExit{c.Pid(KindConsumer, 1): dead}))
 	c.End(bulkheadv1.Outcome_OUTCOME_CLOSED, "said goodbye")
 	c.HandlerExited(3, 3, 4713, 21*time.Second, CleanExit(), "")
+}
+
+// Shared is a run of two supervisors on an engine that proves nothing, which cannot be reached for a
+// while. The first supervisor is killed, and started again when the second one has its clients.
+func Shared(t testing.TB) []*bulkheadv1.Record {
+	s := New(t, 2)
+	join := func(number, before uint32, host string) {
+		joined := &bulkheadv1.SupervisorJoined{Supervisor: number, Before: before, Host: &bulkheadv1.Host{Name: host},
+			Listen: host + ":7420", Pid: int32(4700 + number), Version: "0.1.0"}
+		s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SupervisorJoined{SupervisorJoined: joined}})
+	}
+	join(1, 0, "collector1")
+	s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JournalUnproven{JournalUnproven: &bulkheadv1.JournalUnproven{
+		Supervisor: 1, Problems: []string{"node n2 of the engine: it syncs every 2m0s"}}}})
+	s.At(500 * time.Millisecond)
+	join(2, 0, "collector2")
+	s.At(time.Second)
+	const first, second = 1 << 40, 2 << 40
+	a, b := s.Arrive("alpha", 1, first+1, 4801, 0), s.Arrive("bravo", 2, second+1, 4901, 0)
+	a.Start()
+	b.Start()
+	Work(2, 9, a, b)
+	s.At(9500 * time.Millisecond)
+	for _, number := range []uint32{1, 2} {
+		outage := &bulkheadv1.JournalUnavailable{Supervisor: number, UnavailableNano: int64(2 * time.Second)}
+		s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JournalUnavailable{JournalUnavailable: outage}})
+	}
+	Work(10, 13, a, b)
+	s.At(14 * time.Second)
+	a.Detach(first+1, "supervisor 2 has taken the session")
+	a.Attach(second+2, 4902)
+	s.Add(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SupervisorLeft{SupervisorLeft: &bulkheadv1.SupervisorLeft{
+		Supervisor: 1, How: bulkheadv1.SupervisorLeave_SUPERVISOR_LEAVE_SILENT, By: 2, Sessions: 1}}})
+	Work(14, 18, a, b)
+	s.At(18500 * time.Millisecond)
+	join(3, 1, "collector1")
+	Work(19, 20, a, b)
+	Leave(21*time.Second, map[uint32]uint64{1: second + 2, 2: second + 1}, a, b)
+	s.At(24 * time.Second)
+	s.Ended(bulkheadv1.RunEnd_RUN_END_DONE, "")
+	return s.Records
 }

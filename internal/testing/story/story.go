@@ -101,7 +101,7 @@ func (s *Story) Ended(reason bulkheadv1.RunEnd, detail string) {
 			RunEnded: &bulkheadv1.RunEnded{Reason: reason, Detail: detail}}})
 }
 
-func peerOf(connection uint64) string { return fmt.Sprintf("127.0.0.1:%d", 50000+connection) }
+func peerOf(connection uint64) string { return fmt.Sprintf("127.0.0.1:%d", 50000+connection&(1<<40-1)) }
 
 func CleanExit() *bulkheadv1.ProcessExit {
 	return &bulkheadv1.ProcessExit{Class: bulkheadv1.ExitClass_EXIT_CLASS_CLEAN, Cause: "exit status 0"}

@@ -85,6 +85,7 @@ func (f *Folder) report(running bool) *report.Report {
 	r.Run.Restarts, r.Run.RestartsLeftOut = f.restarts.list(), f.restarts.leftOut
 	r.Run.ClockSteps, r.Run.Reboots = f.clock.moved(0), append([]report.Stamp(nil), f.reboots...)
 	r.Run.Pauses, r.Run.PausesLeftOut = slices.Clone(f.pauses.items), f.pauses.leftOut
+	f.addSupervisors(&r.Run)
 	r.Run.Assertions = slices.Clone(f.run.Assertions)
 	r.Run.Shed = append([]report.Shed{}, f.shed...)
 	r.Run.DrainedAt, r.Run.DrainCause, r.Run.DrainReason = f.drainAt, f.drainCause, f.drainWhy

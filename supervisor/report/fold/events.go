@@ -52,11 +52,12 @@ func (f *Folder) events(r *report.Report) ([]report.Event, uint64) {
 // rank returns how soon events of a kind are left out: the higher, the sooner.
 func rank(kind string) int {
 	switch kind {
-	case report.EventRestart, report.EventUpgrade, report.EventDrain, report.EventCorruption, report.EventPaused:
+	case report.EventRestart, report.EventUpgrade, report.EventDrain, report.EventCorruption, report.EventPaused,
+		report.EventJoined, report.EventLeft, report.EventUnavailable:
 		return 0
 	case report.EventLost, report.EventQuarantined:
 		return 1
-	case report.EventHandlerDeath, report.EventAway, report.EventSilent:
+	case report.EventHandlerDeath, report.EventAway, report.EventSilent, report.EventMoved:
 		return 2
 	case report.EventStall, report.EventMissed:
 		return 3
@@ -79,6 +80,7 @@ func runEvents(r *report.Report) []report.Event {
 		list = append(list, e)
 	}
 	list = append(list, pauseEvents(&r.Run)...)
+	list = append(list, sharedEvents(&r.Run)...)
 	for i := range r.Run.Shed {
 		s := &r.Run.Shed[i]
 		list = append(list, report.Event{At: s.FirstAt, EndAt: s.LastAt, Kind: report.EventShed,
@@ -111,6 +113,10 @@ func sessionEvents(c *report.Client, now report.Stamp) []report.Event {
 	}
 	for i := range c.Connections {
 		n := &c.Connections[i]
+		if i > 0 && n.Supervisor != c.Connections[i-1].Supervisor {
+			add(report.EventMoved, n.AttachedAt, 0, fmt.Sprintf("goes on at supervisor %d, after supervisor %d",
+				n.Supervisor, c.Connections[i-1].Supervisor))
+		}
 		if n.Resumed {
 			add(report.EventResume, n.AttachedAt, 0,
 				fmt.Sprintf("resumed after message %d on handler %d", n.ResumeAfter, n.HandlerPid))

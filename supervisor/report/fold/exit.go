@@ -133,6 +133,7 @@ func (f *Folder) foldAttached(e *bulkheadv1.SessionAttached, at report.Stamp) er
 		f.handlers.add(h)
 		f.serving[h.ConnectionID] = h
 		s.handler = h
+		f.served(e.GetConnectionId(), s.connections.find(func(*link) bool { return true }))
 		s.foldAttached(e, f.restarted, at)
 		return nil
 	})

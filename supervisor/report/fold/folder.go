@@ -31,6 +31,10 @@ type Folder struct {
 	shed      []report.Shed // at most maxShedReasons
 	pauses    earliest[report.Pause]
 
+	supervisors earliest[report.Supervisor]
+	outages     earliest[report.JournalOutage]
+	unproven    tally.Tally[string]
+
 	sessions map[uint32]*sessionState
 	order    []*sessionState // by arrival
 	// handlers are shared with serving, which finds those whose end is still to
@@ -66,6 +70,11 @@ func NewFolder() *Folder {
 		rejections: recent[report.Rejection]{limit: report.MaxRejections},
 		restarts:   recent[report.Restart]{limit: report.MaxRestarts},
 		pauses:     earliest[report.Pause]{limit: maxPauses},
+
+		supervisors: earliest[report.Supervisor]{limit: maxSupervisors},
+		outages:     earliest[report.JournalOutage]{limit: maxPauses},
+		unproven:    tally.Tally[string]{Limit: maxUnproven},
+
 		refused:    tally.Tally[judge.Refusal]{Limit: report.MaxRefused},
 		violations: tally.Tally[string]{Limit: report.MaxViolations},
 	}
@@ -198,9 +207,14 @@ func (f *Folder) fold(r *bulkheadv1.Record, at report.Stamp) error {
 		f.foldBreached(e.AssertionBreached, at)
 	case *bulkheadv1.Record_WaitEnded:
 		f.run.WaitedNano = durationOrNone(e.WaitEnded.GetWaitedNano())
-	case *bulkheadv1.Record_SupervisorJoined, *bulkheadv1.Record_SupervisorLeft,
-		*bulkheadv1.Record_JournalUnavailable, *bulkheadv1.Record_JournalUnproven:
-		// They change nothing of a session.
+	case *bulkheadv1.Record_SupervisorJoined:
+		f.foldJoined(e.SupervisorJoined, at)
+	case *bulkheadv1.Record_SupervisorLeft:
+		f.foldLeft(e.SupervisorLeft, at)
+	case *bulkheadv1.Record_JournalUnavailable:
+		f.foldUnavailable(e.JournalUnavailable, at)
+	case *bulkheadv1.Record_JournalUnproven:
+		f.foldUnproven(e.JournalUnproven)
 	case *bulkheadv1.Record_RunEnded:
 		f.foldRunEnded(e.RunEnded, at)
 	default:
@@ -233,19 +247,12 @@ func (f *Folder) foldRunStarted(e *bulkheadv1.RunStarted, at report.Stamp) {
 	f.gatherFromFirst = e.GetGather().GetFromFirst()
 	host := e.GetHost()
 	f.run = report.Run{
-		ID:        plaintext.Line(e.GetRunId(), plaintext.MaxName),
-		Version:   plaintext.Line(e.GetVersion(), plaintext.MaxName),
-		GoVersion: plaintext.Line(e.GetGoVersion(), plaintext.MaxName),
-		Pid:       e.GetPid(),
-		Listen:    plaintext.Line(e.GetListen(), plaintext.MaxName),
-		Host: report.Host{
-			Name:        plaintext.Line(host.GetName(), plaintext.MaxName),
-			OS:          plaintext.Line(host.GetOs(), plaintext.MaxName),
-			Arch:        plaintext.Line(host.GetArch(), plaintext.MaxName),
-			Kernel:      plaintext.Line(host.GetKernel(), plaintext.MaxName),
-			CPUs:        host.GetCpus(),
-			MemoryBytes: host.GetMemoryBytes(),
-		},
+		ID:               plaintext.Line(e.GetRunId(), plaintext.MaxName),
+		Version:          plaintext.Line(e.GetVersion(), plaintext.MaxName),
+		GoVersion:        plaintext.Line(e.GetGoVersion(), plaintext.MaxName),
+		Pid:              e.GetPid(),
+		Listen:           plaintext.Line(e.GetListen(), plaintext.MaxName),
+		Host:             hostOf(host),
 		StartedAt:        at,
 		ExpectedClients:  e.GetExpectedClients(),
 		ExpectedNames:    namesOf(e.GetExpectedNames()),

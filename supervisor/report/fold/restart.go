@@ -10,6 +10,7 @@ import (
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/sandbox"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/cluster"
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/words"
@@ -153,4 +154,117 @@ func sandboxOf(s *bulkheadv1.Sandbox) *report.Sandbox {
 			report.SandboxGap{Layer: name, Reason: plaintext.Line(gap.GetReason(), plaintext.MaxText)})
 	}
 	return out
+}
+
+const (
+	// maxSupervisors is how many supervisors of a run are kept, the first ones, and maxUnproven how many
+	// reasons why its journal is not proven.
+	maxSupervisors = 100
+	maxUnproven    = 20
+)
+
+func (f *Folder) foldJoined(e *bulkheadv1.SupervisorJoined, at report.Stamp) {
+	f.supervisors.add(report.Supervisor{Number: e.GetSupervisor(), Before: e.GetBefore(), JoinedAt: at,
+		Host: hostOf(e.GetHost()), Listen: plaintext.Line(e.GetListen(), plaintext.MaxName), Pid: e.GetPid(),
+		Version: plaintext.Line(e.GetVersion(), plaintext.MaxName)})
+}
+
+// supervisor returns the supervisor of a number; nil if it is not kept.
+func (f *Folder) supervisor(number uint32) *report.Supervisor {
+	for i := range f.supervisors.items {
+		if s := &f.supervisors.items[i]; s.Number == number {
+			return s
+		}
+	}
+	return nil
+}
+
+func (f *Folder) foldLeft(e *bulkheadv1.SupervisorLeft, at report.Stamp) {
+	s := f.supervisor(e.GetSupervisor())
+	if s == nil {
+		return
+	}
+	s.LeftAt, s.Left, s.LeftBy = at, report.LeftUnknown, e.GetBy()
+	s.LeftSessions += e.GetSessions() // several may take some
+	switch e.GetHow() {
+	case bulkheadv1.SupervisorLeave_SUPERVISOR_LEAVE_ASKED:
+		s.Left = report.LeftAsked
+	case bulkheadv1.SupervisorLeave_SUPERVISOR_LEAVE_SILENT:
+		s.Left = report.LeftSilent
+	}
+}
+
+func (f *Folder) foldUnavailable(e *bulkheadv1.JournalUnavailable, at report.Stamp) {
+	length := durationOrNone(e.GetUnavailableNano())
+	f.outages.add(report.JournalOutage{At: max(at-report.Stamp(length), f.run.StartedAt), LengthNano: length,
+		Supervisor: e.GetSupervisor()})
+}
+
+func (f *Folder) foldUnproven(e *bulkheadv1.JournalUnproven) {
+	for _, text := range e.GetProblems() {
+		f.unproven.Add(plaintext.Line(text, plaintext.MaxText))
+	}
+	if len(e.GetProblems()) == 0 {
+		f.unproven.Add("nobody said why")
+	}
+}
+
+// served counts a connection for its supervisor; before is the one of the session before it, nil for
+// none.
+func (f *Folder) served(connection uint64, before *link) {
+	s := f.supervisor(supervisorOf(connection))
+	if s == nil {
+		return
+	}
+	s.Connections++
+	if before != nil && before.Supervisor != s.Number {
+		s.TakenOver++
+	}
+}
+
+// supervisorOf returns the number of the supervisor that had a connection; 0 in a run that none shares.
+func supervisorOf(connection uint64) uint32 {
+	supervisor, _ := cluster.ConnectionOf(connection)
+	return supervisor
+}
+
+// addSupervisors adds to a report what is known of a run that several supervisors may share.
+func (f *Folder) addSupervisors(run *report.Run) {
+	run.Supervisors, run.SupervisorsLeftOut = slices.Clone(f.supervisors.items), f.supervisors.leftOut
+	for i := range run.Supervisors {
+		run.Supervisors[i].Text = words.Supervisor(run, &run.Supervisors[i])
+	}
+	run.JournalOutages, run.JournalOutagesLeftOut = slices.Clone(f.outages.items), f.outages.leftOut
+	run.JournalUnproven = append([]string(nil), f.unproven.Order...)
+}
+
+// sharedEvents returns who joined a run and left it, and when its engine could not be reached.
+func sharedEvents(run *report.Run) []report.Event {
+	var list []report.Event
+	for i := range run.Supervisors {
+		s := &run.Supervisors[i]
+		list = append(list, report.Event{At: s.JoinedAt, Kind: report.EventJoined,
+			Text: fmt.Sprintf("supervisor %d joined, on %s", s.Number, human.OrDash(s.Host.Name))})
+		if s.LeftAt != 0 {
+			list = append(list, report.Event{At: s.LeftAt, Kind: report.EventLeft, Text: words.SupervisorLeft(s)})
+		}
+	}
+	for _, o := range run.JournalOutages {
+		list = append(list, report.Event{At: o.At, EndAt: o.At + report.Stamp(o.LengthNano),
+			Kind: report.EventUnavailable, Text: fmt.Sprintf(
+				"supervisor %d could not reach the journal's engine: nothing was acknowledged there", o.Supervisor)})
+	}
+	return list
+}
+
+// hostOf returns a machine of a supervisor.
+func hostOf(host *bulkheadv1.Host) report.Host {
+	return report.Host{
+		Name:        plaintext.Line(host.GetName(), plaintext.MaxName),
+		OS:          plaintext.Line(host.GetOs(), plaintext.MaxName),
+		Arch:        plaintext.Line(host.GetArch(), plaintext.MaxName),
+		Kernel:      plaintext.Line(host.GetKernel(), plaintext.MaxName),
+		CPUs:        host.GetCpus(),
+		MemoryBytes: host.GetMemoryBytes(),
+	}
 }

@@ -159,6 +159,7 @@ func (s *sessionState) foldAttached(e *bulkheadv1.SessionAttached, restarted uin
 	s.connections.add(link{
 		Connection: report.Connection{
 			ID:          e.GetConnectionId(),
+			Supervisor:  supervisorOf(e.GetConnectionId()),
 			HandlerPid:  e.GetHandlerPid(),
 			Peer:        plaintext.Line(e.GetPeer(), plaintext.MaxName),
 			AttachedAt:  at,

@@ -51,6 +51,7 @@ func Findings(r *report.Report) []report.Finding {
 	list = append(list, apartMost(r)...)
 	list = append(list, stagesApart(r)...)
 	list = append(list, supervisorPaused(r)...)
+	list = append(list, journalUnavailable(r)...)
 	list = append(list, unlocked(r)...)
 	list = append(list, leftOut(r)...)
 	list = append(list, contradicting(r)...)

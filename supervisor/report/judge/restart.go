@@ -1,8 +1,10 @@
 package judge
 
 import (
+	"fmt"
 	"strings"
 
+	"bulkhead/internal/human"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/words"
 )
@@ -35,4 +37,38 @@ func (v verdict) warnOfRestarts(run *report.Run) {
 	if n := run.RestartsLeftOut; n > 0 {
 		v.warn("the supervisor was restarted or upgraded %s more before that", words.Plural(n, "time"))
 	}
+}
+
+// warnOfShared warns of supervisors that were not heard any more, and of a journal of which nobody knows
+// whether it is durable.
+func (v verdict) warnOfShared(run *report.Run) {
+	for _, text := range run.JournalUnproven {
+		v.warn("what was acknowledged is not proven durable: %s", text)
+	}
+	for i := range run.Supervisors {
+		if s := &run.Supervisors[i]; s.Left == report.LeftSilent {
+			v.warn("at %s %s", words.TimeOfDay(run.StartedAt, s.LeftAt), words.SupervisorLeft(s))
+		}
+	}
+}
+
+// journalUnavailable finds that supervisors could not reach the engine that has the journal.
+func journalUnavailable(r *report.Report) []report.Finding {
+	if len(r.Run.JournalOutages) == 0 {
+		return nil
+	}
+	var texts []string
+	for _, o := range r.Run.JournalOutages {
+		texts = append(texts, fmt.Sprintf("for %s from %s on at supervisor %d", human.Duration(o.LengthNano),
+			words.TimeOfDay(r.Run.StartedAt, o.At), o.Supervisor))
+	}
+	f := report.Finding{Kind: report.FindingUnavailable,
+		Text: "the journal's engine could not be reached " + andMore(texts) + "; clients went on, and what they said " +
+			"was acknowledged later"}
+	f.Evidence = "the supervisors' own clocks: too few of the engine's nodes were there, or could be reached"
+	if n := r.Run.JournalOutagesLeftOut; n > 0 {
+		f.Evidence += "; " + words.Plural(n, "more outage")
+	}
+	f.Threshold = "one append that was not answered"
+	return []report.Finding{f}
 }

@@ -28,6 +28,7 @@ func Verdict(r *report.Report, refused *tally.Tally[Refusal], running bool) repo
 	v.judgeWindow(r)
 	v.judgeInterruptions(r)
 	v.warnOfRestarts(&r.Run)
+	v.warnOfShared(&r.Run)
 	v.warnOfWait(&r.Run)
 	v.warnOfShed(&r.Run)
 	for i := range r.Clients {

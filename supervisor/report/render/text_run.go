@@ -22,6 +22,7 @@ func (p *Page) run() {
 	p.fact("supervisor", "bulkhead %s (%s), pid %d, listening on %s",
 		human.OrDash(run.Version), human.OrDash(run.GoVersion), run.Pid, human.OrDash(run.Listen))
 	p.restarts()
+	p.shared()
 	p.fact("host", "%s", words.Host(&run.Host))
 	if how := words.Sandbox(run.Sandbox); how != "" {
 		p.fact("sandbox", "%s", how)
@@ -165,6 +166,18 @@ func (p *Page) restarts() {
 		p.fact(word, "%s (%s): bulkhead %s (%s), pid %d; %s", words.TimeOfDay(p.Run.StartedAt, r.At),
 			words.Offset(p.Run.StartedAt, r.At),
 			human.OrDash(r.Version), human.OrDash(r.GoVersion), r.Pid, words.Adopted(r))
+	}
+}
+
+// shared prints who took part in a run that several supervisors may share.
+func (p *Page) shared() {
+	list, name := p.Run.Supervisors, "taking part"
+	for i := range list[:min(len(list), ShownRestarts)] {
+		p.fact(name, "%s", list[i].Text)
+		name = ""
+	}
+	if hidden := uint64(max(len(list)-ShownRestarts, 0)) + p.Run.SupervisorsLeftOut; hidden > 0 {
+		p.fact("", "%s after these", words.Plural(hidden, "more supervisor"))
 	}
 }
 

@@ -30,6 +30,7 @@ export function drawRun() {
     ...(totals.warm_up ? [["warm-up", sizeText(totals.warm_up.bytes) + " in " + plural(totals.warm_up.chunks, "chunk") + "; they are in the run over time alone, and in none of the figures"]] : []),
     ...run.restarts.map((restart) => [restart.kind, offsetText(timeOf(restart.at)) + ": bulkhead " + restart.version + " (" + restart.go_version + "), pid " + restart.pid + "; " +
       restart.handlers_kept + " of " + plural(restart.handlers_kept + restart.handlers_gone, "handler") + " adopted"]),
+    ...(run.supervisors || []).map((supervisor) => ["taking part", supervisor.text]),
     ...run.shed.map((shed) => ["shed", plural(shed.count, "connection") + ": " + shed.reason]),
     ...loadsOf(report.clients),
     ["messages", countText(totals.messages) + (totals.malformed ? ", and " + countText(totals.malformed) + " left out as malformed" : "")],
