@@ -22,7 +22,8 @@ func BenchmarkDeclared(b *testing.B) {
 	for _, shape := range []struct {
 		name  string
 		hello func(testing.TB) func(int) *bulkheadv1.Hello
-	}{{"paths", largestHello}, {"sizes", manySizesHello}, {"consumers", manyConsumersHello}} {
+	}{{"paths", largestHello}, {"sizes", manySizesHello}, {"consumers", manyConsumersHello},
+		{"stages", manyStagesHello}} {
 		for _, sessions := range []int{1000, 10_000} {
 			b.Run(fmt.Sprintf("%s/%d", shape.name, sessions), func(b *testing.B) {
 				hello := shape.hello(b)

@@ -76,6 +76,23 @@ func manyConsumersHello(testing.TB) func(i int) *bulkheadv1.Hello {
 	}
 }
 
+// manyStagesHello has as many stages as there may be, with names of its client's own.
+func manyStagesHello(testing.TB) func(i int) *bulkheadv1.Hello {
+	return func(i int) *bulkheadv1.Hello {
+		h := smallestHello(i)
+		h.Workload = new(bulkheadv1.Workload)
+		for k := range protocol.MaxStages {
+			name := fmt.Sprintf("%d of %d ", k, i)
+			h.Workload.Stages = append(h.Workload.Stages, &bulkheadv1.Stage{
+				Name:         name + strings.Repeat("<", protocol.MaxStageNameBytes-len(name)),
+				DurationNano: 1<<40 + 1, TotalBytes: 1<<50 + 1, RateChunksPerSecond: 1e9 / 7, RatePercent: 100. / 7,
+				RateOf: uint32(k), Concurrency: 1 << 10, Sync: bulkheadv1.SyncPolicy_SYNC_POLICY_BYTES,
+				SyncBytes: 1<<40 + 1, PauseNano: 1<<40 + 1, Together: true})
+		}
+		return h
+	}
+}
+
 func smallestHello(i int) *bulkheadv1.Hello {
 	return &bulkheadv1.Hello{Name: fmt.Sprintf("c%d", i), ClientId: fmt.Appendf(nil, "%016d", i)}
 }
@@ -154,6 +171,30 @@ func TestWhatClientsDeclareIsBounded(t *testing.T) {
 	}
 	if !strings.Contains(text.String(), " of them left out here") {
 		t.Error("the text does not say that consumers are left out")
+	}
+}
+
+// A client whose load has as many stages as there may be, none of which it came to, has a bounded line.
+func TestStagesThatClientsNeverCameToAreBounded(t *testing.T) {
+	const sessions = 150
+	full, empty := greet(t, sessions, manyStagesHello(t)), greet(t, sessions, smallestHello)
+	for _, w := range full.Verdict.Warnings {
+		if len(w) > 512 {
+			t.Fatalf("a warning has %d bytes: %s", len(w), w)
+		}
+	}
+	for _, f := range render.Formats() {
+		limit := report.MaxDeclaredBytes
+		if f.Form == render.FormHTML {
+			limit = 8 << 20
+		}
+		limit += sessions * 4096 // a few lines of each
+		with, without := lengthOf(t, f, full), lengthOf(t, f, empty)
+		t.Logf("%s: %d bytes with the most stages, %d without", f.Form, with, without)
+		if with-without > limit {
+			t.Errorf("%s: the stages of %d clients add %d bytes; want at most %d", f.Form, sessions,
+				with-without, limit)
+		}
 	}
 }
 

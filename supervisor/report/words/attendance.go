@@ -84,8 +84,10 @@ func ConnectedAt(c *report.Client, at report.Stamp) bool {
 }
 
 // NameSome names some of many.
-func NameSome(names []string) string {
-	const most = 20
+func NameSome(names []string) string { return nameFirst(20, names) }
+
+// nameFirst names the first of many.
+func nameFirst(most int, names []string) string {
 	more := ""
 	if n := len(names) - most; n > 0 {
 		names, more = names[:most], fmt.Sprintf(" and %d more", n)

@@ -74,6 +74,10 @@ func Schedule(w *report.Workload) string {
 	return strings.Join(list, "; ")
 }
 
+// maxUnreachedNamed bounds the stages that a client is said not to have come to by name: there is such a
+// line for each client, and the names are the clients' own.
+const maxUnreachedNamed = 3
+
 // Unreached returns which stages of its load a client did not come to; "" if it came to all of them.
 func Unreached(c *report.Client) string {
 	if c.Stage >= c.Stages {
@@ -94,7 +98,7 @@ func Unreached(c *report.Client) string {
 	if len(never) == 0 {
 		return where
 	}
-	return where + "; never reached: " + NameSome(never)
+	return where + "; never reached: " + nameFirst(maxUnreachedNamed, never)
 }
 
 // stageNamed returns the name of a stage of a client to stand behind its number; "" if it is left out.
