@@ -103,8 +103,8 @@ const retryNextRun = time.Second
 func (r *run) session(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
 	who := l.who
 	r.mu.Lock()
-	for client := string(hello.GetClientId()); r.opening[client] != nil; { // by another connection of it
-		opened := r.opening[client]
+	for r.opening[string(hello.GetClientId())] != nil { // by another connection of it
+		opened := r.opening[string(hello.GetClientId())]
 		r.mu.Unlock()
 		<-opened
 		r.mu.Lock()
