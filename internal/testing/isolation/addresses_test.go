@@ -73,8 +73,9 @@ func TestClientAwaitsTheSupervisorOfItsRun(t *testing.T) {
 	way.Refuse() // until the client has begun with its own
 	c := clientOf(t, "client", "3s", own.Addr, way.Addr())
 	expect.Eventually(t, func() error {
-		if n := len(own.status().GetSessions()); n != 1 {
-			return fmt.Errorf("%d sessions; want 1", n)
+		sessions := own.status().GetSessions()
+		if len(sessions) != 1 || sessions[0].GetDurableSeq() == 0 { // after a message it has seen its Welcome
+			return fmt.Errorf("%v; want one session with a message", sessions)
 		}
 		return nil
 	})
