@@ -164,3 +164,26 @@ func TestTriesEndWhenWelcomesAreAllThereIs(t *testing.T) {
 		t.Errorf("gave up after %s, with connections of a minute; want 5s between them", now.Sub(began))
 	}
 }
+
+// The addresses that are tried one after the other count as one connection, without a wait between
+// them; but for one that welcomed the client and did nothing for it.
+func TestAddressesOfARoundAreOneTry(t *testing.T) {
+	now := time.Unix(1000, 0)
+	refused := broken(errors.New("connection refused"))
+	tries := newTries(time.Hour, now)
+	for range 5 {
+		if wait, over := tries.next(now, reached{}, refused, 0, true, 0); wait != 0 || over || tries.failed != 0 {
+			t.Fatalf("%v (%v) after %d failures; want to go on at once", wait, over, tries.failed)
+		}
+	}
+	if wait, _ := tries.next(now, reached{}, refused, 0, false, 0); wait != backoffFirst || tries.failed != 1 {
+		t.Errorf("%v after %d failures; want the first wait", wait, tries.failed)
+	}
+	if wait, _ := tries.next(now, reached{welcomed: true}, shedFor(30), 0, true, 0); wait != 2*backoffFirst {
+		t.Errorf("%v after a welcome and nothing else; want the client's own second wait", wait)
+	}
+	sent := reached{welcomed: true, acked: true}
+	if wait, _ := tries.next(now, sent, shedFor(30), 0, true, 0.5); wait != backoffFirst/2 {
+		t.Errorf("%v after it was sent away; want a part of the first wait", wait)
+	}
+}
